@@ -1,0 +1,157 @@
+//! Time as the program is given it: the wall clock, a stopwatch and sleep.
+
+use std::time::Duration;
+use std::time::Instant;
+use std::time::SystemTime;
+use std::time::UNIX_EPOCH;
+
+/// Where time comes from. Tests hand in one that moves when they say so.
+pub trait Clock {
+    /// Seconds since 1970-01-01 UTC by the machine's clock, which may be wrong.
+    fn now(&self) -> u64;
+
+    /// How long the program has been running; never goes back.
+    fn elapsed(&self) -> Duration;
+
+    /// Waits.
+    fn sleep(&self, duration: Duration);
+}
+
+/// The machine's clocks.
+#[derive(Debug)]
+pub struct SystemClock {
+    started: Instant,
+}
+
+impl SystemClock {
+    /// A clock whose stopwatch starts now.
+    #[expect(clippy::disallowed_methods, reason = "time comes from here")]
+    pub fn start() -> Self {
+        Self {
+            started: Instant::now(),
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "time comes from here")]
+impl Clock for SystemClock {
+    fn now(&self) -> u64 {
+        // A clock before 1970 reads as 1970: expiry then counts from there.
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs())
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn sleep(&self, duration: Duration) {
+        std::thread::sleep(duration);
+    }
+}
+
+/// The moment by which an answer must be given.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline {
+    at: Duration,
+}
+
+impl Deadline {
+    /// The deadline `limit` after now.
+    pub fn after(clock: &dyn Clock, limit: Duration) -> Self {
+        Self {
+            at: clock.elapsed() + limit,
+        }
+    }
+
+    /// What is left; zero when it has passed.
+    pub fn remaining(self, clock: &dyn Clock) -> Duration {
+        self.at.saturating_sub(clock.elapsed())
+    }
+}
+
+/// Runs `work` on a thread of its own and waits for it no longer than `limit`.
+///
+/// `None` when it took longer; the thread is then left behind, because a call
+/// that hangs in the kernel or on a bus cannot be taken back. It ends with the
+/// process.
+pub fn within<T: Send + 'static>(
+    limit: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+    std::thread::Builder::new()
+        .spawn(move || {
+            // The receiver is gone only when nobody waits any more.
+            let _ = sender.send(work());
+        })
+        .ok()?;
+    receiver.recv_timeout(limit).ok()
+}
+
+#[cfg(test)]
+pub(crate) mod fake {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// A clock that stands still until told otherwise; sleeping moves it.
+    #[derive(Debug)]
+    pub(crate) struct FakeClock {
+        pub(crate) now: Cell<u64>,
+        pub(crate) elapsed: Cell<Duration>,
+    }
+
+    impl FakeClock {
+        pub(crate) fn at(now: u64) -> Self {
+            Self {
+                now: Cell::new(now),
+                elapsed: Cell::new(Duration::ZERO),
+            }
+        }
+
+        pub(crate) fn advance(&self, duration: Duration) {
+            self.now.set(self.now.get() + duration.as_secs());
+            self.elapsed.set(self.elapsed.get() + duration);
+        }
+    }
+
+    impl Clock for FakeClock {
+        fn now(&self) -> u64 {
+            self.now.get()
+        }
+
+        fn elapsed(&self) -> Duration {
+            self.elapsed.get()
+        }
+
+        fn sleep(&self, duration: Duration) {
+            self.advance(duration);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fake::FakeClock;
+    use super::*;
+
+    #[test]
+    fn a_deadline_counts_down_to_zero_and_stays_there() {
+        let clock = FakeClock::at(1000);
+        let deadline = Deadline::after(&clock, Duration::from_secs(20));
+        clock.advance(Duration::from_secs(15));
+        assert_eq!(deadline.remaining(&clock), Duration::from_secs(5));
+        clock.advance(Duration::from_secs(15));
+        assert_eq!(deadline.remaining(&clock), Duration::ZERO);
+    }
+
+    #[test]
+    fn work_that_never_ends_is_left_behind() {
+        let (_never, waiting) = std::sync::mpsc::channel::<()>();
+        let outcome = within(Duration::from_millis(5), move || waiting.recv());
+        assert!(outcome.is_none(), "the caller goes on");
+        assert_eq!(within(Duration::from_secs(60), || 7), Some(7));
+    }
+}

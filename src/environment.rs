@@ -1,0 +1,184 @@
+//! The environment variables as the program is given them, and their names.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read;
+
+use crate::failure::Failure;
+use crate::failure::Result;
+use crate::secret::Secret;
+
+/// API key variables in the order in which they are asked: IBM Cloud CLI
+/// (`bluemix/env.go`) first, then the Terraform provider's own, then the old name.
+pub const API_KEY_VARIABLES: [&str; 3] = ["IBMCLOUD_API_KEY", "IC_API_KEY", "BLUEMIX_API_KEY"];
+
+/// Moves IAM somewhere else; the Terraform provider's name for it.
+pub const IAM_ENDPOINT: &str = "IBMCLOUD_IAM_API_ENDPOINT";
+
+/// Names the keychain: see [`crate::settings::KeychainChoice`].
+pub const KEYCHAIN: &str = "ICR_KEYCHAIN";
+
+/// Names another settings file.
+pub const CONFIG: &str = "ICR_CONFIG";
+
+/// Separates the items of this environment from all others in the same keychain.
+pub const NAMESPACE: &str = "ICR_NAMESPACE";
+
+/// Turns the log on, on stderr: `error`, `warn`, `info`, `debug` or `trace`.
+pub const LOG: &str = "ICR_LOG";
+
+/// A PEM file of further trusted certificate authorities (OpenSSL's name for it).
+pub const CERTIFICATE_FILE: &str = "SSL_CERT_FILE";
+
+/// The most that is read from an `@file`: a key is 44 characters, and a path
+/// typed wrong may name something endless.
+const SECRET_FILE_LIMIT: u64 = 64 * 1024;
+
+/// The environment variables, read once.
+#[derive(Clone, Default)]
+pub struct Environment {
+    variables: HashMap<OsString, OsString>,
+}
+
+impl Environment {
+    /// What this process was started with.
+    #[expect(clippy::disallowed_methods, reason = "the environment comes from here")]
+    pub fn of_process() -> Self {
+        Self {
+            variables: std::env::vars_os().collect(),
+        }
+    }
+
+    /// The variable's text; an empty one counts as unset, as in IBM's own tools.
+    ///
+    /// # Errors
+    /// The value is not UTF-8.
+    pub fn text(&self, name: &str) -> Result<Option<&str>> {
+        match self.variables.get(std::ffi::OsStr::new(name)) {
+            None => Ok(None),
+            Some(value) => match value.to_str() {
+                Some("") => Ok(None),
+                Some(text) => Ok(Some(text)),
+                None => Err(Failure::act(format!("${name} is not UTF-8 text"))),
+            },
+        }
+    }
+
+    /// Whether the variable is set to something.
+    pub fn has(&self, name: &str) -> bool {
+        self.variables
+            .get(std::ffi::OsStr::new(name))
+            .is_some_and(|value| !value.is_empty())
+    }
+
+    /// The variable's secret: its value, or the trimmed content of the file that
+    /// `@path` names (IBM Cloud CLI, `env_var_cli.md`).
+    ///
+    /// # Errors
+    /// The value is not UTF-8, or the file cannot be read, is empty or too large.
+    pub fn secret(&self, name: &str) -> Result<Option<Secret>> {
+        match self.text(name)? {
+            None => Ok(None),
+            Some(value) => match value.strip_prefix('@') {
+                None => Ok(Some(Secret::new(value.trim()))),
+                Some(path) => secret_in_file(name, path).map(Some),
+            },
+        }
+    }
+}
+
+impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(variables: I) -> Self {
+        Self {
+            variables: variables
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+        }
+    }
+}
+
+/// Prints names only: values may be secrets.
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_set()
+            .entries(self.variables.keys())
+            .finish()
+    }
+}
+
+fn secret_in_file(variable: &str, path: &str) -> Result<Secret> {
+    let fail = |reason: &str| {
+        Failure::act(format!(
+            "${variable} names the file {path}, which {reason}; name a file that holds the key, or give the key itself"
+        ))
+    };
+    let mut text = zeroize::Zeroizing::new(String::new());
+    File::open(path)
+        .and_then(|file| file.take(SECRET_FILE_LIMIT + 1).read_to_string(&mut text))
+        .map_err(|error| fail(&format!("cannot be read ({error})")))?;
+    if text.len() as u64 > SECRET_FILE_LIMIT {
+        return Err(fail("is too large for a key"));
+    }
+    match text.trim() {
+        "" => Err(fail("is empty")),
+        key => Ok(Secret::new(key)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_the_value_or_the_trimmed_content_of_a_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key");
+        std::fs::write(&path, "from-file\n").unwrap();
+        let environment: Environment = [
+            ("PLAIN", "key".to_owned()),
+            ("FILE", format!("@{}", path.display())),
+            ("EMPTY", String::new()),
+        ]
+        .into_iter()
+        .collect();
+        assert_eq!(environment.secret("PLAIN"), Ok(Some(Secret::new("key"))));
+        assert_eq!(
+            environment.secret("FILE"),
+            Ok(Some(Secret::new("from-file")))
+        );
+        assert_eq!(environment.secret("EMPTY"), Ok(None), "empty is unset");
+        assert_eq!(environment.secret("UNSET"), Ok(None));
+    }
+
+    #[test]
+    fn a_file_that_holds_no_key_is_named_with_its_variable() {
+        let directory = tempfile::tempdir().unwrap();
+        let empty = directory.path().join("empty");
+        std::fs::write(&empty, " \n").unwrap();
+        let missing = directory.path().join("missing");
+        for (path, reason) in [
+            (empty.display().to_string(), "is empty"),
+            (missing.display().to_string(), "cannot be read"),
+            ("/dev/zero".to_owned(), "is too large"),
+        ] {
+            if cfg!(windows) && path == "/dev/zero" {
+                continue;
+            }
+            let environment: Environment = [("KEY", format!("@{path}"))].into_iter().collect();
+            let failure = environment.secret("KEY").unwrap_err().to_string();
+            assert!(
+                failure.contains("$KEY") && failure.contains(reason),
+                "{failure}"
+            );
+        }
+    }
+
+    #[test]
+    fn its_debug_output_has_no_values() {
+        let environment: Environment = [("IBMCLOUD_API_KEY", "hunter2")].into_iter().collect();
+        assert!(!format!("{environment:?}").contains("hunter2"));
+    }
+}

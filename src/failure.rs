@@ -1,0 +1,38 @@
+//! [`Failure`]: why there is no answer, sorted by what the caller does next.
+
+use thiserror::Error;
+
+/// The result of everything that can fail in this program.
+pub type Result<T, E = Failure> = std::result::Result<T, E>;
+
+/// Why there is no answer.
+///
+/// Messages are for the person at the terminal: what failed, which source was
+/// used, what to do next. They hold no secret; the protocol makes them one line.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+pub enum Failure {
+    /// Not our registry, or nothing is stored for it: the client goes on without us.
+    #[error("credentials not found in native keychain")]
+    NotFound,
+    /// The person must do something first; trying again changes nothing.
+    #[error("{0}")]
+    PersonMustAct(String),
+    /// Nothing is wrong with what the person set up; it may work later.
+    #[error("{0}")]
+    TryLater(String),
+    /// This program broke a promise of its own.
+    #[error("internal error: {0}; please report it")]
+    ProgramIsWrong(String),
+}
+
+impl Failure {
+    /// A [`Failure::PersonMustAct`].
+    pub fn act(message: impl Into<String>) -> Self {
+        Self::PersonMustAct(message.into())
+    }
+
+    /// A [`Failure::TryLater`].
+    pub fn later(message: impl Into<String>) -> Self {
+        Self::TryLater(message.into())
+    }
+}

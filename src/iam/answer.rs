@@ -1,0 +1,267 @@
+//! What IAM answers with, believed only where it makes sense.
+
+use std::time::Duration;
+use std::time::UNIX_EPOCH;
+
+use serde::Deserialize;
+
+use crate::jwt;
+use crate::secret::Secret;
+
+/// The longest life of an access token that is believed, in seconds. IAM's own
+/// limit is an hour.
+const LONGEST_LIFE: u64 = 24 * 60 * 60;
+
+/// The longest access token that is believed, in bytes: what the kernel keyring
+/// takes, and twenty times the usual.
+const LONGEST_TOKEN: usize = 32_000;
+
+/// The longest message of IAM that is passed on, in characters.
+const LONGEST_MESSAGE: usize = 300;
+
+/// An access token that IAM has just issued.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Issued {
+    /// The token, without `Bearer`.
+    pub access_token: Secret,
+    /// How long it is good, from the moment it was received.
+    pub lifetime: Duration,
+    /// The refresh token that replaces the one that was used, if there is one.
+    pub refresh_token: Option<Secret>,
+}
+
+/// What IAM says when it refuses.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Refusal {
+    /// `BXNIM0415E` and the like.
+    pub(super) code: Option<String>,
+    /// IAM's words, on one line, without the secret.
+    pub(super) message: String,
+}
+
+/// The token in an answer (IAM Identity Services API, `TokenResponse`).
+///
+/// The lifetime is `expires_in`, because it needs nobody's clock; an answer
+/// without it is measured by the token's own times.
+pub(super) fn issued(body: &[u8]) -> Result<Issued, String> {
+    #[derive(Deserialize)]
+    struct Answer {
+        access_token: Secret,
+        token_type: Option<String>,
+        expires_in: Option<u64>,
+        refresh_token: Option<Secret>,
+    }
+    let answer: Answer = serde_json::from_slice(body).map_err(|_| no_token(body))?;
+    if answer
+        .token_type
+        .is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer"))
+    {
+        return Err("its token is not a bearer token".into());
+    }
+    if !is_sane(answer.access_token.expose()) {
+        return Err("its access token is empty, too long or not plain text".into());
+    }
+    let lifetime = answer
+        .expires_in
+        .or_else(|| own_lifetime(answer.access_token.expose()))
+        .filter(|seconds| (1..=LONGEST_LIFE).contains(seconds))
+        .ok_or("its token has no believable lifetime")?;
+    Ok(Issued {
+        access_token: answer.access_token,
+        lifetime: Duration::from_secs(lifetime),
+        // IAM's word for "none", where no client asked.
+        refresh_token: answer
+            .refresh_token
+            .filter(|token| is_sane(token.expose()) && token.expose() != "not_supported"),
+    })
+}
+
+/// What an error answer says; `secret` is taken out of it.
+pub(super) fn refusal(body: &[u8], secret: &Secret) -> Refusal {
+    #[derive(Default, Deserialize)]
+    #[serde(default, rename_all = "camelCase")]
+    struct Answer {
+        error_code: Option<String>,
+        error_details: Option<String>,
+        error_message: Option<String>,
+    }
+    let answer: Answer = serde_json::from_slice(body).unwrap_or_default();
+    let is_code =
+        |code: &String| code.len() <= 32 && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let message = answer
+        .error_details
+        .or(answer.error_message)
+        .filter(|message| !message.is_empty());
+    Refusal {
+        code: answer.error_code.filter(is_code),
+        message: message.map_or_else(
+            || "it gave no reason".to_owned(),
+            |message| clean(&message, secret),
+        ),
+    }
+}
+
+/// A `Retry-After` (RFC 9110, section 10.2.3): seconds or an HTTP date.
+pub(super) fn retry_after(value: &str, now: u64) -> Option<Duration> {
+    if let Ok(seconds) = value.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = httpdate::parse_http_date(value.trim()).ok()?;
+    let at = at.duration_since(UNIX_EPOCH).ok()?;
+    Some(at.saturating_sub(Duration::from_secs(now)))
+}
+
+fn no_token(body: &[u8]) -> String {
+    let start = body.trim_ascii_start();
+    match start.first() {
+        None => "it was empty".into(),
+        Some(b'<') => {
+            "it was a web page and no token; a proxy or a login portal may stand in between".into()
+        }
+        Some(_) => "it was no token, or was cut off".into(),
+    }
+}
+
+/// A token is visible ASCII; anything else would break the header it goes into.
+fn is_sane(token: &str) -> bool {
+    !token.is_empty()
+        && token.len() <= LONGEST_TOKEN
+        && token.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn own_lifetime(token: &str) -> Option<u64> {
+    let times = jwt::times(token)?;
+    times.exp.checked_sub(times.iat?)
+}
+
+fn clean(message: &str, secret: &Secret) -> String {
+    let message = match secret.is_empty() {
+        true => message.to_owned(),
+        false => message.replace(secret.expose(), "[redacted]"),
+    };
+    message
+        .chars()
+        .map(|character| {
+            if character.is_control() {
+                ' '
+            } else {
+                character
+            }
+        })
+        .take(LONGEST_MESSAGE)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(answer: &serde_json::Value) -> Result<Issued, String> {
+        issued(answer.to_string().as_bytes())
+    }
+
+    #[test]
+    fn a_token_is_read_with_its_lifetime() {
+        let issued = read(&json!({
+            "access_token": "a.b.c", "refresh_token": "r", "token_type": "Bearer",
+            "expires_in": 1200, "expiration": 1, "scope": "ibm openid", "more": {}
+        }))
+        .unwrap();
+        assert_eq!(issued.access_token, Secret::new("a.b.c"));
+        assert_eq!(
+            issued.lifetime,
+            Duration::from_secs(1200),
+            "not the hour that is usual"
+        );
+        assert_eq!(issued.refresh_token, Some(Secret::new("r")));
+    }
+
+    #[test]
+    fn a_refresh_token_that_is_none_is_none() {
+        for refresh_token in [json!("not_supported"), json!(""), json!(null)] {
+            let answer =
+                json!({"access_token": "t", "expires_in": 60, "refresh_token": refresh_token});
+            assert_eq!(read(&answer).unwrap().refresh_token, None);
+        }
+    }
+
+    #[test]
+    fn without_expires_in_the_tokens_own_times_count() {
+        let token = jwt::unsigned(&json!({"iat": 1000, "exp": 2200}));
+        assert_eq!(
+            read(&json!({"access_token": token})).unwrap().lifetime,
+            Duration::from_secs(1200)
+        );
+        assert!(read(&json!({"access_token": "opaque"})).is_err());
+    }
+
+    #[test]
+    fn what_is_no_token_is_not_believed() {
+        for answer in [
+            json!({}),
+            json!([]),
+            json!({"access_token": "", "expires_in": 3600}),
+            json!({"access_token": 7, "expires_in": 3600}),
+            json!({"access_token": "a b", "expires_in": 3600}),
+            json!({"access_token": "a\nb", "expires_in": 3600}),
+            json!({"access_token": "a\u{0}", "expires_in": 3600}),
+            json!({"access_token": "é", "expires_in": 3600}),
+            json!({"access_token": "x".repeat(40_000), "expires_in": 3600}),
+            json!({"access_token": "t", "expires_in": 0}),
+            json!({"access_token": "t", "expires_in": -1}),
+            json!({"access_token": "t", "expires_in": 1e18}),
+            json!({"access_token": "t", "expires_in": u64::MAX}),
+            json!({"access_token": "t", "expires_in": "3600"}),
+            json!({"access_token": "t", "expires_in": 3600, "token_type": "mac"}),
+        ] {
+            assert!(read(&answer).is_err(), "{answer}");
+        }
+        for (body, reason) in [
+            (&b""[..], "empty"),
+            (b" <!DOCTYPE html>", "web page"),
+            (b"{\"access_token\":\"t\",\"expir", "cut off"),
+            (b"\xff\xfe", "no token"),
+        ] {
+            assert!(issued(body).unwrap_err().contains(reason));
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_iams_own_words_and_nothing_else() {
+        let secret = Secret::new("hunter2");
+        let body = json!({"errorCode": "BXNIM0415E", "errorMessage": "No\r\nsuch key: hunter2", "context": {"clientIp": "203.0.113.7"}});
+        assert_eq!(
+            refusal(body.to_string().as_bytes(), &secret),
+            Refusal {
+                code: Some("BXNIM0415E".into()),
+                message: "No  such key: [redacted]".into()
+            }
+        );
+        let details =
+            json!({"errorCode": "x".repeat(99), "errorMessage": "short", "errorDetails": "long"});
+        let read = refusal(details.to_string().as_bytes(), &secret);
+        assert_eq!((read.code, read.message), (None, "long".into()));
+        for body in [&b""[..], b"<html>", b"[]", b"{\"errorCode\":7}"] {
+            assert_eq!(refusal(body, &secret).message, "it gave no reason");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        assert_eq!(retry_after(" 5 ", 0), Some(Duration::from_secs(5)));
+        let now = 784_111_777; // Sun, 06 Nov 1994 08:49:37 GMT
+        assert_eq!(
+            retry_after("Sun, 06 Nov 1994 08:49:47 GMT", now),
+            Some(Duration::from_secs(10))
+        );
+        assert_eq!(
+            retry_after("Sun, 06 Nov 1994 08:49:27 GMT", now),
+            Some(Duration::ZERO),
+            "a date gone by"
+        );
+        assert_eq!(retry_after("soon", now), None);
+        assert_eq!(retry_after("-1", now), None);
+    }
+}

@@ -1,0 +1,130 @@
+//! Where IAM is.
+
+use reqwest::Url;
+
+/// The path of the token API (IAM Identity Services, "Create an IAM access token").
+const TOKEN_PATH: &str = "/identity/token";
+
+/// The base URL of an IAM that secrets may be sent to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Endpoint {
+    token_url: String,
+}
+
+impl Endpoint {
+    /// `https://iam.cloud.ibm.com`.
+    pub fn public() -> Self {
+        Self::at("https://iam.cloud.ibm.com")
+    }
+
+    /// `https://iam.test.cloud.ibm.com`, whose tokens the staging registries take.
+    pub fn staging() -> Self {
+        Self::at("https://iam.test.cloud.ibm.com")
+    }
+
+    /// Reads an endpoint as a person writes it, with or without the token path,
+    /// as IBM's SDKs take it.
+    ///
+    /// # Errors
+    /// What is wrong with it, as the end of a sentence: it must be `https`, or
+    /// `http` on this machine.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let url = Url::parse(text).map_err(|error| format!("is no URL ({error})"))?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err("has a user name or password in it; leave those out".into());
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(format!(
+                "is {text}, which is more than an address; leave out `?` and `#`"
+            ));
+        }
+        match (url.scheme(), url.host()) {
+            ("https", Some(_)) => {}
+            ("http", Some(host)) if is_loopback(&host.to_string()) => {}
+            _ => {
+                return Err(format!(
+                    "is {text}, which would send secrets in clear; use an https:// address (http:// only for this machine itself)"
+                ));
+            }
+        }
+        let base = url.as_str().trim_end_matches('/');
+        Ok(Self::at(base.strip_suffix(TOKEN_PATH).unwrap_or(base)))
+    }
+
+    /// The URL of the token API.
+    pub fn token_url(&self) -> &str {
+        &self.token_url
+    }
+
+    /// The base URL, for messages.
+    pub fn base(&self) -> &str {
+        self.token_url
+            .strip_suffix(TOKEN_PATH)
+            .unwrap_or(&self.token_url)
+    }
+
+    fn at(base: &str) -> Self {
+        Self {
+            token_url: format!("{}{TOKEN_PATH}", base.trim_end_matches('/')),
+        }
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || address
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_read_with_or_without_its_path() {
+        for text in [
+            "https://iam.example.com",
+            "https://IAM.example.com/",
+            "https://iam.example.com/identity/token",
+            "https://iam.example.com:443/identity/token/",
+        ] {
+            assert_eq!(
+                Endpoint::parse(text).unwrap().token_url(),
+                "https://iam.example.com/identity/token",
+                "{text}"
+            );
+        }
+        for text in [
+            "http://127.0.0.1:8080",
+            "http://localhost:8080",
+            "http://[::1]:8080",
+        ] {
+            assert!(Endpoint::parse(text).is_ok(), "{text} is this machine");
+        }
+    }
+
+    #[test]
+    fn secrets_go_nowhere_in_clear() {
+        for text in [
+            "http://iam.cloud.ibm.com",
+            "http://127.0.0.1.evil.com",
+            "http://localhost.evil.com",
+            "http://0.0.0.0",
+            "http://2130706433.evil.com",
+            "ftp://iam.cloud.ibm.com",
+            "file:///etc/passwd",
+            "iam.cloud.ibm.com",
+            "https://",
+            "https://user@iam.cloud.ibm.com",
+            "https://iam.cloud.ibm.com?x=y",
+            "https://iam.cloud.ibm.com#x",
+            "",
+        ] {
+            assert!(Endpoint::parse(text).is_err(), "{text}");
+        }
+        let failure = Endpoint::parse("https://user:hunter2@iam.cloud.ibm.com").unwrap_err();
+        assert!(!failure.contains("hunter2"), "{failure}");
+    }
+}

@@ -1,0 +1,172 @@
+//! The transport of the real program: reqwest over rustls with ring, and the
+//! operating system's trust store.
+
+use std::error::Error as _;
+use std::io::Read;
+use std::mem::ManuallyDrop;
+use std::path::PathBuf;
+
+use once_cell::unsync::OnceCell;
+use reqwest::Certificate;
+use reqwest::blocking::Client;
+use reqwest::redirect::Policy;
+
+use super::transport::Request;
+use super::transport::Response;
+use super::transport::Transport;
+use super::transport::TransportError;
+use crate::clock::within;
+
+/// The most that is read of an answer, in bytes.
+const BODY_LIMIT: u64 = 1024 * 1024;
+
+const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
+
+/// HTTPS, made ready when the first request comes: reading the trust store takes
+/// longer than a whole answer from the cache.
+#[derive(Debug, Default)]
+pub struct Https {
+    certificate_file: Option<PathBuf>,
+    // Never dropped: dropping waits for a name lookup that may hang.
+    client: OnceCell<ManuallyDrop<Client>>,
+}
+
+impl Https {
+    /// Trusts the system's authorities, and those in `certificate_file` (PEM).
+    pub fn trusting(certificate_file: Option<PathBuf>) -> Self {
+        Self {
+            certificate_file,
+            client: OnceCell::new(),
+        }
+    }
+
+    fn client(&self, request: &Request) -> Result<Client, TransportError> {
+        let client = self.client.get_or_try_init(|| {
+            // Fails only if there is a default already, which is as good.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            Client::builder()
+                .user_agent(USER_AGENT)
+                .redirect(Policy::none())
+                .connect_timeout(request.connect_timeout)
+                .tls_certs_merge(self.further_certificates()?)
+                .build()
+                .map(ManuallyDrop::new)
+                .map_err(|error| {
+                    TransportError::Untrusted(format!(
+                        "the trusted certificate authorities cannot be loaded ({}); install the system's CA certificates (package ca-certificates)",
+                        root_cause(&error)
+                    ))
+                })
+        })?;
+        Ok(Client::clone(client))
+    }
+
+    fn further_certificates(&self) -> Result<Vec<Certificate>, TransportError> {
+        let Some(path) = &self.certificate_file else {
+            return Ok(Vec::new());
+        };
+        std::fs::read(path)
+            .map_err(|error| error.to_string())
+            .and_then(|pem| Certificate::from_pem_bundle(&pem).map_err(|error| root_cause(&error)))
+            .and_then(|certificates| match certificates.is_empty() {
+                true => Err("it holds no certificate".into()),
+                false => Ok(certificates),
+            })
+            .map_err(|reason| {
+                TransportError::Untrusted(format!(
+                    "$SSL_CERT_FILE names {}, which cannot be used ({reason})",
+                    path.display()
+                ))
+            })
+    }
+}
+
+impl Transport for Https {
+    fn post_form(&self, request: Request) -> Result<Response, TransportError> {
+        let client = self.client(&request)?;
+        let timeout = request.timeout;
+        // reqwest times each read; an answer that trickles would never end.
+        within(timeout, move || send(&client, &request)).unwrap_or_else(|| {
+            Err(TransportError::Network(format!(
+                "no answer within {} s",
+                timeout.as_secs()
+            )))
+        })
+    }
+}
+
+fn send(client: &Client, request: &Request) -> Result<Response, TransportError> {
+    let form: Vec<(&str, &str)> = request
+        .form
+        .iter()
+        .map(|(name, value)| (*name, value.expose()))
+        .collect();
+    let mut builder = client
+        .post(&request.url)
+        .header("Accept", "application/json")
+        .timeout(request.timeout)
+        .form(&form);
+    if let Some((username, password)) = request.client {
+        builder = builder.basic_auth(username, Some(password));
+    }
+    let response = builder.send().map_err(|error| sort(&error))?;
+    let header = |name: &str| {
+        let value = response.headers().get(name)?;
+        value.to_str().ok().map(str::to_owned)
+    };
+    let (transaction_id, retry_after) = (header("Transaction-Id"), header("Retry-After"));
+    let status = response.status().as_u16();
+    let mut body = Vec::new();
+    response
+        .take(BODY_LIMIT + 1)
+        .read_to_end(&mut body)
+        .map_err(|_| TransportError::Network("the answer was cut off".into()))?;
+    if body.len() as u64 > BODY_LIMIT {
+        return Err(TransportError::Untrusted("it was longer than 1 MiB".into()));
+    }
+    Ok(Response {
+        status,
+        body,
+        transaction_id,
+        retry_after,
+    })
+}
+
+fn sort(error: &reqwest::Error) -> TransportError {
+    match certificate_error(error) {
+        Some(reason) => TransportError::Untrusted(format!(
+            "{reason}; if a company's proxy stands in between, add its certificate authority to the system's trust store or name its file in SSL_CERT_FILE"
+        )),
+        None if error.is_timeout() => TransportError::Network("no answer in time".into()),
+        None => TransportError::Network(root_cause(error)),
+    }
+}
+
+/// rustls's own error, which io errors on the way hide from `source`.
+fn certificate_error(error: &reqwest::Error) -> Option<String> {
+    let mut cause = error.source();
+    while let Some(current) = cause {
+        let inner = current
+            .downcast_ref::<std::io::Error>()
+            .and_then(|error| error.get_ref())
+            .map(|inner| inner as &(dyn std::error::Error + 'static));
+        for candidate in [Some(current), inner].into_iter().flatten() {
+            if let Some(tls) = candidate.downcast_ref::<rustls::Error>() {
+                return Some(tls.to_string());
+            }
+        }
+        cause = inner
+            .and_then(std::error::Error::source)
+            .or_else(|| current.source());
+    }
+    None
+}
+
+/// The innermost reason: the outer ones only say that there is one.
+fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}

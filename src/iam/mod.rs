@@ -1,0 +1,404 @@
+//! IAM: a grant in, an access token out.
+//!
+//! Facts about requests and answers: IAM Identity Services API documentation and
+//! IBM's SDKs (`go-sdk-core`, `core/iam_authenticator.go`,
+//! `core/iam_assume_authenticator.go`, `core/base_service.go`).
+
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::clock::Deadline;
+use crate::failure::Failure;
+use crate::secret::Secret;
+use crate::settings::Limits;
+
+mod answer;
+pub mod endpoint;
+pub mod grant;
+pub mod https;
+pub mod transport;
+
+pub use answer::Issued;
+use endpoint::Endpoint;
+use grant::Grant;
+use transport::Request;
+use transport::Response;
+use transport::Transport;
+use transport::TransportError;
+
+/// How often one grant is tried.
+const MOST_ATTEMPTS: u32 = 4;
+
+/// How long to wait before the second attempt; doubled for each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(400);
+
+/// Why IAM gave no token.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum IamError {
+    /// IAM said no, and would say no again.
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// IAM's code, such as `BXNIM0415E`.
+        code: Option<String>,
+        /// IAM's words.
+        message: String,
+    },
+    /// IAM could not answer now, or could not be reached.
+    Unavailable {
+        /// What happened, as the end of a sentence.
+        reason: String,
+        /// How long IAM asked us to wait.
+        retry_after: Option<Duration>,
+    },
+    /// Somebody answered whom we do not believe: no token, or no trusted certificate.
+    Unbelievable {
+        /// What was wrong, as the end of a sentence.
+        reason: String,
+    },
+}
+
+/// Exchanges grants for access tokens.
+pub struct Iam<'a> {
+    /// Where IAM is.
+    pub endpoint: Endpoint,
+    /// Carries requests there.
+    pub transport: &'a dyn Transport,
+    /// For waiting between attempts.
+    pub clock: &'a dyn Clock,
+    /// Random bits, for waiting not quite as long as everybody else.
+    pub random: &'a dyn Fn() -> u64,
+    /// How long one attempt may take.
+    pub limits: Limits,
+    /// When it must all be over.
+    pub deadline: Deadline,
+}
+
+impl Iam<'_> {
+    /// Exchanges a grant: one request, repeated while that may help and there is
+    /// time.
+    ///
+    /// # Errors
+    /// See [`IamError`].
+    pub fn exchange(&self, grant: &Grant<'_>) -> Result<Issued, IamError> {
+        let mut pause = FIRST_PAUSE;
+        for attempt in 1.. {
+            let error = match self.attempt(grant) {
+                Ok(issued) => return Ok(issued),
+                Err(error) => error,
+            };
+            let IamError::Unavailable {
+                retry_after,
+                reason,
+            } = &error
+            else {
+                return Err(error);
+            };
+            let wait = retry_after.unwrap_or_else(|| jittered(pause, (self.random)()));
+            if attempt >= MOST_ATTEMPTS || wait >= self.deadline.remaining(self.clock) {
+                return Err(error);
+            }
+            tracing::debug!(attempt, reason, ?wait, "asking IAM again");
+            self.clock.sleep(wait);
+            pause *= 2;
+        }
+        unreachable!("attempts end at MOST_ATTEMPTS")
+    }
+
+    fn attempt(&self, grant: &Grant<'_>) -> Result<Issued, IamError> {
+        let timeout = self.limits.attempt.min(self.deadline.remaining(self.clock));
+        if timeout.is_zero() {
+            return Err(unavailable("there was no time left to ask"));
+        }
+        let request = Request {
+            url: self.endpoint.token_url().to_owned(),
+            form: grant.form(),
+            client: grant.client(),
+            connect_timeout: self.limits.connect.min(timeout),
+            timeout,
+        };
+        let response = self
+            .transport
+            .post_form(request)
+            .map_err(|error| match error {
+                TransportError::Network(reason) => unavailable(&reason),
+                TransportError::Untrusted(reason) => IamError::Unbelievable { reason },
+            })?;
+        tracing::debug!(
+            status = response.status,
+            transaction_id = ?response.transaction_id,
+            grant = grant.name(),
+            "IAM answered"
+        );
+        self.judge(response, grant)
+    }
+
+    fn judge(&self, response: Response, grant: &Grant<'_>) -> Result<Issued, IamError> {
+        match response.status {
+            200 => {
+                answer::issued(&response.body).map_err(|reason| IamError::Unbelievable { reason })
+            }
+            status @ (429 | 500 | 502..=599) => Err(IamError::Unavailable {
+                reason: format!("it answered HTTP {status}"),
+                retry_after: response
+                    .retry_after
+                    .and_then(|value| answer::retry_after(&value, self.clock.now())),
+            }),
+            status @ 300..=399 => Err(IamError::Unbelievable {
+                reason: format!(
+                    "it redirected us (HTTP {status}), which IAM never does; a proxy may want a login"
+                ),
+            }),
+            status => {
+                let refusal = answer::refusal(&response.body, grant.secret());
+                Err(IamError::Refused {
+                    status,
+                    code: refusal.code,
+                    message: refusal.message,
+                })
+            }
+        }
+    }
+}
+
+impl IamError {
+    /// The failure that this is for a person who used `source`.
+    pub fn with_source(self, source: &str, endpoint: &Endpoint) -> Failure {
+        let base = endpoint.base();
+        match self {
+            Self::Refused {
+                status,
+                code,
+                message,
+            } => {
+                let advice = advice(code.as_deref());
+                let code = code.map(|code| format!("{code}, ")).unwrap_or_default();
+                Failure::PersonMustAct(format!(
+                    "IAM refused {source}: {message} ({code}HTTP {status}); {advice}"
+                ))
+            }
+            Self::Unavailable { reason, .. } => Failure::TryLater(format!(
+                "no token for {source}: IAM at {base} is not available: {reason}; check the network and the proxy settings, and try again"
+            )),
+            Self::Unbelievable { reason } => Failure::TryLater(format!(
+                "no token for {source}: the answer of {base} cannot be trusted: {reason}"
+            )),
+        }
+    }
+}
+
+/// What to do about a code (`ibm-cloud-cli-sdk`, `bluemix/authentication/iam/iam.go`).
+fn advice(code: Option<&str>) -> &'static str {
+    match code {
+        Some("BXNIM0415E") => {
+            "it may have been deleted or mistyped; make a new one with `ibmcloud iam api-key-create` and log in with it"
+        }
+        Some("BXNIM0407E" | "BXNIM0408E" | "BXNIM0439E") => {
+            "the session is over; log in again, best with an API key: `docker login -u iamapikey REGISTRY`"
+        }
+        Some("BXNIM0400E") => {
+            "the account wants another factor; log in with an API key: `docker login -u iamapikey REGISTRY`"
+        }
+        _ => "check that it belongs to this account and may be used from here",
+    }
+}
+
+fn unavailable(reason: &str) -> IamError {
+    IamError::Unavailable {
+        reason: reason.to_owned(),
+        retry_after: None,
+    }
+}
+
+/// Between half of `pause` and all of it.
+fn jittered(pause: Duration, random: u64) -> Duration {
+    let half = pause / 2;
+    let millis = u64::try_from(half.as_millis()).unwrap_or(u64::MAX).max(1);
+    half + Duration::from_millis(random % millis)
+}
+
+/// An issued access token's secret and the user name that goes with it.
+impl From<Secret> for crate::protocol::Credential {
+    fn from(access_token: Secret) -> Self {
+        Self {
+            username: crate::login::BEARER.to_owned(),
+            secret: access_token,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::clock::fake::FakeClock;
+
+    /// Answers from a list; an answer may take time.
+    struct Scripted<'a> {
+        clock: &'a FakeClock,
+        answers: RefCell<Vec<(Duration, Result<Response, TransportError>)>>,
+        timeouts: RefCell<Vec<Duration>>,
+    }
+
+    impl Transport for Scripted<'_> {
+        fn post_form(&self, request: Request) -> Result<Response, TransportError> {
+            self.timeouts.borrow_mut().push(request.timeout);
+            let (took, answer) = self.answers.borrow_mut().remove(0);
+            self.clock.advance(took);
+            answer
+        }
+    }
+
+    fn response(status: u16, body: &str) -> Result<Response, TransportError> {
+        Ok(Response {
+            status,
+            body: body.as_bytes().to_vec(),
+            transaction_id: None,
+            retry_after: None,
+        })
+    }
+
+    fn token() -> Result<Response, TransportError> {
+        response(
+            200,
+            r#"{"access_token":"t","token_type":"Bearer","expires_in":3600}"#,
+        )
+    }
+
+    fn later(status: u16, retry_after: &str) -> Result<Response, TransportError> {
+        response(status, "").map(|response| Response {
+            retry_after: Some(retry_after.into()),
+            ..response
+        })
+    }
+
+    /// What came out, after how many attempts and how long.
+    fn run(
+        answers: Vec<(u64, Result<Response, TransportError>)>,
+    ) -> (Result<Issued, IamError>, Vec<Duration>, Duration) {
+        let clock = FakeClock::at(1_800_000_000);
+        let transport = Scripted {
+            clock: &clock,
+            answers: RefCell::new(
+                answers
+                    .into_iter()
+                    .map(|(took, answer)| (Duration::from_secs(took), answer))
+                    .collect(),
+            ),
+            timeouts: RefCell::default(),
+        };
+        let limits = Limits::default();
+        let iam = Iam {
+            endpoint: Endpoint::public(),
+            transport: &transport,
+            clock: &clock,
+            random: &|| 7,
+            limits,
+            deadline: Deadline::after(&clock, limits.deadline),
+        };
+        let outcome = iam.exchange(&Grant::ApiKey(&Secret::new("hunter2")));
+        let timeouts = transport.timeouts.take();
+        (outcome, timeouts, clock.elapsed.get())
+    }
+
+    fn network() -> Result<Response, TransportError> {
+        Err(TransportError::Network("connection refused".into()))
+    }
+
+    #[test]
+    fn what_may_pass_is_tried_again() {
+        for trouble in [
+            response(429, ""),
+            response(500, ""),
+            response(503, "<html>"),
+            network(),
+        ] {
+            let (outcome, timeouts, _) = run(vec![(0, trouble), (0, token())]);
+            assert!(outcome.is_ok());
+            assert_eq!(timeouts.len(), 2);
+        }
+        let (outcome, timeouts, _) = run(vec![
+            (0, network()),
+            (0, network()),
+            (0, network()),
+            (0, network()),
+        ]);
+        assert!(matches!(outcome, Err(IamError::Unavailable { .. })));
+        assert_eq!(timeouts.len(), 4, "four attempts are enough");
+    }
+
+    #[test]
+    fn what_will_not_pass_is_not_tried_again() {
+        let untrusted = Err(TransportError::Untrusted("unknown issuer".into()));
+        for trouble in [
+            response(400, ""),
+            response(401, ""),
+            response(404, ""),
+            response(501, ""),
+            response(302, ""),
+            response(200, "<html>log in to the hotel</html>"),
+            response(204, ""),
+            untrusted,
+        ] {
+            let (outcome, timeouts, _) = run(vec![(0, trouble)]);
+            assert!(outcome.is_err());
+            assert_eq!(timeouts.len(), 1, "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_obeyed_within_the_deadline() {
+        let (outcome, _, elapsed) = run(vec![(0, later(429, "7")), (0, token())]);
+        assert!(outcome.is_ok());
+        assert_eq!(elapsed, Duration::from_secs(7));
+        let (outcome, timeouts, elapsed) = run(vec![(0, later(429, "3600"))]);
+        assert!(outcome.is_err(), "an answer in an hour is no answer");
+        assert_eq!((timeouts.len(), elapsed), (1, Duration::ZERO));
+    }
+
+    #[test]
+    fn each_attempt_gets_no_more_than_what_is_left_of_the_deadline() {
+        let (outcome, timeouts, elapsed) = run(vec![(10, network()), (9, network()), (0, token())]);
+        assert!(outcome.is_ok());
+        assert_eq!(timeouts[0], Duration::from_secs(10));
+        assert!(timeouts[1] < Duration::from_secs(10), "{timeouts:?}");
+        assert!(timeouts[2] < Duration::from_secs(1), "{timeouts:?}");
+        assert!(elapsed <= Duration::from_secs(20));
+        let (outcome, timeouts, _) = run(vec![(10, network()), (10, network())]);
+        assert!(outcome.is_err(), "there is no time left for a third");
+        assert_eq!(timeouts.len(), 2);
+    }
+
+    #[test]
+    fn a_refusal_reaches_the_person_without_its_context() {
+        let body = r#"{"errorCode":"BXNIM0415E","errorMessage":"Provided API key hunter2 could not be found.","context":{"clientIp":"203.0.113.7"}}"#;
+        let (outcome, ..) = run(vec![(0, response(400, body))]);
+        let failure = outcome
+            .unwrap_err()
+            .with_source("the API key in $IBMCLOUD_API_KEY", &Endpoint::public());
+        let text = failure.to_string();
+        assert!(matches!(failure, Failure::PersonMustAct(_)));
+        for part in [
+            "$IBMCLOUD_API_KEY",
+            "BXNIM0415E",
+            "HTTP 400",
+            "could not be found",
+            "api-key-create",
+        ] {
+            assert!(text.contains(part), "{text}");
+        }
+        assert!(
+            !text.contains("203.0.113.7") && !text.contains("hunter2"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn pauses_grow_and_differ() {
+        let pause = Duration::from_millis(400);
+        assert_eq!(jittered(pause, 0), Duration::from_millis(200));
+        assert_eq!(jittered(pause, 199), Duration::from_millis(399));
+        assert_eq!(jittered(pause, 200), Duration::from_millis(200));
+    }
+}

@@ -1,0 +1,210 @@
+//! A login that `store` put into the keychain.
+
+use std::time::Duration;
+
+use super::Found;
+use super::Given;
+use super::Identity;
+use super::Source;
+use crate::failure::Failure;
+use crate::failure::Result;
+use crate::iam::Iam;
+use crate::iam::IamError;
+use crate::iam::Issued;
+use crate::iam::grant::Grant;
+use crate::jwt;
+use crate::login::Hint;
+use crate::login::Login;
+use crate::login::LoginKind;
+use crate::registry::Registry;
+use crate::secret::Secret;
+use crate::token_cache::CacheKey;
+
+/// A stored token this close to its end is not handed out, in seconds: services
+/// refuse tokens in their last moments (`go-sdk-core`, `core/token.go`).
+const MARGIN: u64 = 10;
+
+/// How long a hint is kept. It is used only together with a token that is still
+/// fresh, and those are replaced sooner.
+const HINT_LIFE: Duration = Duration::from_secs(60 * 60);
+
+/// The login for this registry host.
+pub(super) struct StoredLogin;
+
+struct StoredIdentity<'a> {
+    given: &'a Given<'a>,
+    registry: Registry,
+    login: Login,
+}
+
+impl Source for StoredLogin {
+    fn nearby_key(&self, registry: &Registry, given: &Given<'_>) -> Option<CacheKey> {
+        let hint = given
+            .tokens_are_near
+            .then(|| given.tokens.hint(registry))??;
+        Some(CacheKey::new(given.endpoint, &hint.id))
+    }
+
+    fn find<'a>(&self, registry: &Registry, given: &'a Given<'a>) -> Result<Option<Found<'a>>> {
+        let Some(login) = read_and_note(registry, given)? else {
+            return Ok(None);
+        };
+        let ended = jwt::has_expired(login.secret.expose(), given.clock.now(), MARGIN);
+        match login.kind() {
+            kind if kind.is_exchanged() => Ok((!login.secret.is_empty()).then(|| {
+                Found::Identity(Box::new(StoredIdentity {
+                    given,
+                    registry: registry.clone(),
+                    login,
+                }))
+            })),
+            LoginKind::RegistryToken if ended => {
+                given.logins.delete(registry)?;
+                Ok(None)
+            }
+            LoginKind::Bearer if ended => Ok(None),
+            _ => Ok(Some(Found::Credential(login.into_credential()))),
+        }
+    }
+}
+
+/// Reads the login and notes which one it is. Under the registry's lock, because
+/// a note about a login that is being replaced would outlive it.
+fn read_and_note(registry: &Registry, given: &Given<'_>) -> Result<Option<Login>> {
+    if !given.tokens_are_near {
+        return given.logins.read(registry);
+    }
+    let lock = given.locks.lock_registry(registry);
+    let login = given.logins.read(registry)?;
+    if let Some(login) = &login
+        && lock.is_held()
+    {
+        note(registry, login, given);
+    }
+    Ok(login)
+}
+
+/// Notes which login a registry has, if that helps to find its token.
+pub(crate) fn note(registry: &Registry, login: &Login, given: &Given<'_>) {
+    match given.tokens_are_near && login.kind().is_exchanged() {
+        true => given.tokens.note_hint(
+            registry,
+            &Hint {
+                id: login.id.clone(),
+            },
+            HINT_LIFE,
+        ),
+        false => given.tokens.forget_hint(registry),
+    }
+}
+
+impl StoredIdentity<'_> {
+    fn source(&self) -> String {
+        format!(
+            "the login `{}` stored for {}",
+            self.login.username, self.registry
+        )
+    }
+
+    fn grant(&self, iam: &Iam<'_>, grant: &Grant<'_>) -> Result<Issued> {
+        iam.exchange(grant)
+            .map_err(|error| error.with_source(&self.source(), &iam.endpoint))
+    }
+
+    /// The key of a service ID, and with its token the profile.
+    fn assume(&self, iam: &Iam<'_>) -> Result<Issued> {
+        let own = self.grant(iam, &Grant::ApiKey(&self.login.secret))?;
+        self.grant(
+            iam,
+            &Grant::Assume {
+                access_token: &own.access_token,
+                profile_id: &self.login.username,
+            },
+        )
+    }
+
+    /// Another process may have rotated the token since the login was read; only
+    /// what the keychain holds now is good. Should IAM refuse even that, the
+    /// keychain is asked once more, for whoever replaced it without our lock.
+    fn refresh(&self, iam: &Iam<'_>) -> Result<Issued> {
+        let current = self.current()?;
+        let issued = match iam.exchange(&Grant::RefreshToken(&current.secret)) {
+            Err(IamError::Refused {
+                status,
+                code,
+                message,
+            }) => {
+                let newer = self.current()?;
+                if newer.secret == current.secret {
+                    let error = IamError::Refused {
+                        status,
+                        code,
+                        message,
+                    };
+                    return Err(error.with_source(&self.source(), &iam.endpoint));
+                }
+                self.grant(iam, &Grant::RefreshToken(&newer.secret))?
+            }
+            other => other.map_err(|error| error.with_source(&self.source(), &iam.endpoint))?,
+        };
+        if let Some(refresh_token) = issued
+            .refresh_token
+            .as_ref()
+            .filter(|token| **token != current.secret)
+        {
+            self.rotate(refresh_token);
+        }
+        Ok(issued)
+    }
+
+    fn current(&self) -> Result<Login> {
+        match self.given.logins.read(&self.registry)? {
+            Some(login) if login.id == self.login.id => Ok(login),
+            _ => Err(Failure::later(format!(
+                "the login for {} has just been replaced; try again",
+                self.registry
+            ))),
+        }
+    }
+
+    /// Replaces the refresh token wherever this login is stored. The access token
+    /// is good whether or not that succeeds.
+    fn rotate(&self, refresh_token: &Secret) {
+        let registries = self
+            .given
+            .logins
+            .registries()
+            .unwrap_or_else(|_| vec![self.registry.clone()]);
+        for registry in registries {
+            let _lock = self.given.locks.lock_registry(&registry);
+            let outcome = self
+                .given
+                .logins
+                .read(&registry)
+                .and_then(|login| match login {
+                    Some(login) if login.id == self.login.id => self
+                        .given
+                        .logins
+                        .write(&registry, &login.rotated(refresh_token.clone())),
+                    _ => Ok(()),
+                });
+            if let Err(error) = outcome {
+                tracing::warn!(%registry, %error, "the new refresh token is not stored");
+            }
+        }
+    }
+}
+
+impl Identity for StoredIdentity<'_> {
+    fn key(&self) -> CacheKey {
+        CacheKey::new(self.given.endpoint, &self.login.id)
+    }
+
+    fn exchange(&self, iam: &Iam<'_>) -> Result<Issued> {
+        match self.login.kind() {
+            LoginKind::Profile => self.assume(iam),
+            LoginKind::RefreshToken => self.refresh(iam),
+            _ => self.grant(iam, &Grant::ApiKey(&self.login.secret)),
+        }
+    }
+}

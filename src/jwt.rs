@@ -1,0 +1,81 @@
+//! What a JSON Web Token says about its own end. Nothing here verifies a
+//! signature: only the registry can tell whether a token is good.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+
+/// The registered claims about time (RFC 7519, section 4.1).
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+pub struct Times {
+    /// Expiry, in seconds since 1970.
+    pub exp: u64,
+    /// Issue, in seconds since 1970.
+    #[serde(default)]
+    pub iat: Option<u64>,
+}
+
+/// The times in a token; `None` when it is no JWT or has no expiry.
+pub fn times(token: &str) -> Option<Times> {
+    let mut parts = token.split('.');
+    let (_header, payload, _signature) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() {
+        return None;
+    }
+    let claims = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
+    serde_json::from_slice(&claims).ok()
+}
+
+/// Whether the token says that it has ended by `now`, or is within `margin`
+/// seconds of it.
+pub fn has_expired(token: &str, now: u64, margin: u64) -> bool {
+    times(token).is_some_and(|times| times.exp <= now.saturating_add(margin))
+}
+
+#[cfg(test)]
+pub(crate) fn unsigned(claims: &serde_json::Value) -> String {
+    format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_expiry_is_read_from_the_payload() {
+        let token = unsigned(&json!({"exp": 2000, "iat": 1000, "sub": "x"}));
+        assert_eq!(
+            times(&token),
+            Some(Times {
+                exp: 2000,
+                iat: Some(1000)
+            })
+        );
+        assert!(!has_expired(&token, 1999, 0));
+        assert!(has_expired(&token, 2000, 0));
+        assert!(
+            has_expired(&token, 1991, 10),
+            "the margin counts as expired"
+        );
+    }
+
+    #[test]
+    fn what_is_no_token_never_expires() {
+        for text in [
+            "",
+            "a",
+            "a.b",
+            "a.b.c",
+            "a.b.c.d",
+            "e30.e30.e30",
+            "🦀.🦀.🦀",
+            "..",
+            "e30.eyJleHAiOi0xfQ.x",
+        ] {
+            assert_eq!(times(text), None, "{text}");
+            assert!(!has_expired(text, u64::MAX, 0), "{text}");
+        }
+    }
+}

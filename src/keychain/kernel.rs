@@ -1,0 +1,173 @@
+//! The Linux kernel keyring: `keyrings(7)`, `persistent-keyring(7)`.
+//!
+//! Keys stand in the user's *persistent* keyring, which every session of the
+//! user shares and which outlives logout by three days after its last use
+//! (`/proc/sys/kernel/keys/persistent_keyring_expiry`), but not a reboot. It is
+//! linked into this process's own keyring: that gives the possession that
+//! reading needs (the user keyring alone does not) and leaves no trace in the
+//! session.
+
+use std::time::Duration;
+
+use linux_keyutils::Key;
+use linux_keyutils::KeyError;
+use linux_keyutils::KeyRing;
+use linux_keyutils::KeyRingIdentifier;
+use linux_keyutils::LinkNode;
+use once_cell::unsync::OnceCell;
+
+use super::Item;
+use super::Keychain;
+use super::KeychainError;
+use super::Kind;
+use super::SCHEMA;
+use crate::secret::Secret;
+
+/// How many keys are looked at when listing: far above what an ordinary user's
+/// quota of 200 keys allows, and the binding needs the room up front.
+const MOST_KEYS: usize = 65_536;
+
+/// The persistent keyring of the user.
+#[derive(Debug)]
+pub(super) struct KernelKeyring {
+    namespace: String,
+    ring: OnceCell<KeyRing>,
+}
+
+impl KernelKeyring {
+    pub(super) fn new(namespace: &str) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            ring: OnceCell::new(),
+        }
+    }
+
+    /// Whether the kernel lets this process use it: containers often may not.
+    pub(super) fn is_available(&self) -> bool {
+        self.ring().is_ok()
+    }
+
+    fn ring(&self) -> Result<&KeyRing, KeychainError> {
+        self.ring.get_or_try_init(|| {
+            KeyRing::get_persistent(KeyRingIdentifier::Process).map_err(|error| {
+                KeychainError::Absent(format!("the kernel keyring cannot be used here ({error})"))
+            })
+        })
+    }
+
+    /// Anybody on the machine may see a description: it holds names, no secrets.
+    fn description(&self, item: &Item) -> String {
+        format!("{}{}", self.prefix(item.kind_name()), item.name)
+    }
+
+    fn prefix(&self, kind: &str) -> String {
+        format!("{SCHEMA}:{}:{kind}:", self.namespace)
+    }
+
+    /// Makes room in the user's quota (20,000 bytes by default) by giving up
+    /// what costs no more than an exchange to get back.
+    fn evict(ring: &KeyRing, keep: &str) {
+        for (key, description) in keys(ring) {
+            let short_lived = description.starts_with(SCHEMA)
+                && [Kind::Hint, Kind::Token].iter().any(|kind| {
+                    description.split(':').nth(2) == Some(Item::new(*kind, "", "").kind_name())
+                });
+            if short_lived && description != keep {
+                // The kernel counts an unlinked key until it is collected, but a
+                // shortened payload at once. Another process may have been
+                // faster; then there is nothing left to do.
+                let _ = key.update(&b"-");
+                let _ = ring.unlink_key(key);
+            }
+        }
+    }
+}
+
+impl Keychain for KernelKeyring {
+    fn name(&self) -> &'static str {
+        "kernel keyring"
+    }
+
+    fn read(&self, item: &Item) -> Result<Option<Secret>, KeychainError> {
+        match self
+            .ring()?
+            .search(&self.description(item))
+            .and_then(|key| key.read_to_vec())
+        {
+            Ok(bytes) => Ok(String::from_utf8(bytes).ok().map(Secret::new)),
+            Err(error) if is_gone(error) => Ok(None),
+            Err(error) => Err(refused(error)),
+        }
+    }
+
+    fn write(
+        &self,
+        item: &Item,
+        secret: &Secret,
+        lifetime: Option<Duration>,
+    ) -> Result<(), KeychainError> {
+        let ring = self.ring()?;
+        let description = self.description(item);
+        let key = match ring.add_key(&description, secret.expose()) {
+            Err(KeyError::QuotaExceeded) => {
+                Self::evict(ring, &description);
+                ring.add_key(&description, secret.expose())
+            }
+            other => other,
+        }
+        .map_err(refused)?;
+        // Zero takes away the timeout of an older key of this name. A record
+        // knows its own end, so a timeout that cannot be set does no harm.
+        let seconds = lifetime.map_or(0, |lifetime| lifetime.as_secs().max(1));
+        let _ = key.set_timeout(usize::try_from(seconds).unwrap_or(usize::MAX));
+        Ok(())
+    }
+
+    fn delete(&self, item: &Item) -> Result<(), KeychainError> {
+        let ring = self.ring()?;
+        let found = ring.search(&self.description(item));
+        match found.and_then(|key| key.invalidate().or_else(|_| ring.unlink_key(key))) {
+            Ok(()) => Ok(()),
+            Err(error) if is_gone(error) => Ok(()),
+            Err(error) => Err(refused(error)),
+        }
+    }
+
+    fn login_hosts(&self) -> Result<Vec<String>, KeychainError> {
+        let prefix = self.prefix("login");
+        Ok(keys(self.ring()?)
+            .filter_map(|(_, description)| description.strip_prefix(&prefix).map(str::to_owned))
+            .collect())
+    }
+}
+
+fn keys(ring: &KeyRing) -> impl Iterator<Item = (Key, String)> {
+    let links = ring
+        .get_links(MOST_KEYS)
+        .map(|links| links.to_vec())
+        .unwrap_or_default();
+    links.into_iter().filter_map(|link| match link {
+        LinkNode::Key(key) => {
+            let description = key.metadata().ok()?.get_description().to_owned();
+            Some((key, description))
+        }
+        LinkNode::KeyRing(_) => None,
+    })
+}
+
+fn is_gone(error: KeyError) -> bool {
+    matches!(
+        error,
+        KeyError::KeyDoesNotExist | KeyError::KeyExpired | KeyError::KeyRevoked
+    )
+}
+
+fn refused(error: KeyError) -> KeychainError {
+    KeychainError::Refused(match error {
+        KeyError::QuotaExceeded => {
+            "the kernel keyring is full (/proc/key-users shows the quota); remove keys you do not need (keyctl), or choose another keychain with ICR_KEYCHAIN".into()
+        }
+        KeyError::InvalidArguments => "the kernel keyring takes no secret of that size".into(),
+        other => format!("the kernel keyring refused ({other})"),
+    })
+}

@@ -1,0 +1,80 @@
+//! A keychain that lives as long as a test and fails when told to.
+
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Item;
+use super::Keychain;
+use super::KeychainError;
+use crate::secret::Secret;
+
+#[derive(Debug, Default)]
+pub(crate) struct MemoryKeychain {
+    items: RefCell<BTreeMap<(&'static str, String), Secret>>,
+    failure: RefCell<Option<KeychainError>>,
+    calls: Cell<usize>,
+}
+
+impl MemoryKeychain {
+    /// Every call fails like this from now on.
+    pub(crate) fn fail_with(&self, failure: Option<KeychainError>) {
+        *self.failure.borrow_mut() = failure;
+    }
+
+    /// How often it was asked anything.
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.get()
+    }
+
+    fn call(&self) -> Result<(), KeychainError> {
+        self.calls.set(self.calls.get() + 1);
+        self.failure.borrow().clone().map_or(Ok(()), Err)
+    }
+}
+
+impl Keychain for MemoryKeychain {
+    fn name(&self) -> &'static str {
+        "memory"
+    }
+
+    fn read(&self, item: &Item) -> Result<Option<Secret>, KeychainError> {
+        self.call()?;
+        Ok(self
+            .items
+            .borrow()
+            .get(&(item.kind_name(), item.name.clone()))
+            .cloned())
+    }
+
+    fn write(
+        &self,
+        item: &Item,
+        secret: &Secret,
+        _lifetime: Option<Duration>,
+    ) -> Result<(), KeychainError> {
+        self.call()?;
+        let key = (item.kind_name(), item.name.clone());
+        self.items.borrow_mut().insert(key, secret.clone());
+        Ok(())
+    }
+
+    fn delete(&self, item: &Item) -> Result<(), KeychainError> {
+        self.call()?;
+        self.items
+            .borrow_mut()
+            .remove(&(item.kind_name(), item.name.clone()));
+        Ok(())
+    }
+
+    fn login_hosts(&self) -> Result<Vec<String>, KeychainError> {
+        self.call()?;
+        let items = self.items.borrow();
+        Ok(items
+            .keys()
+            .filter(|(kind, _)| *kind == "login")
+            .map(|(_, name)| name.clone())
+            .collect())
+    }
+}

@@ -1,0 +1,312 @@
+//! Where secrets rest: one trait, a file for each keychain, and [`open`], the
+//! one place that chooses.
+//!
+//! Two kinds of things rest there. *Logins* are durable and go into the durable
+//! keychain. *Tokens* end within the hour and go where reading is cheapest and
+//! the system itself forgets them in time.
+
+use std::fmt;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::secret::Secret;
+use crate::settings::KeychainChoice;
+use crate::settings::Settings;
+
+#[cfg(target_os = "linux")]
+mod kernel;
+#[cfg(target_os = "linux")]
+mod layered;
+#[cfg(any(target_os = "macos", windows, test))]
+mod native;
+mod none;
+#[cfg(target_os = "linux")]
+mod secret_service;
+
+#[cfg(test)]
+pub(crate) mod memory;
+
+/// The name under which everything of ours stands in a keychain. Not the bare
+/// program name: an older program of that name keeps items under it.
+const SCHEMA: &str = "docker-credential-icr.v1";
+
+/// Something that keeps secrets for the user.
+///
+/// Writing replaces what was there; a reader at the same time sees the old or
+/// the new. Reading or deleting what is not there is no error. No call waits for
+/// a person unless the keychain was opened with [`Prompting::Allowed`].
+pub trait Keychain: fmt::Debug {
+    /// Its name for a person, as in "locked: …".
+    fn name(&self) -> &'static str;
+
+    /// The secret of an item, if there is one.
+    ///
+    /// # Errors
+    /// See [`KeychainError`]; nothing stored is not one of them.
+    fn read(&self, item: &Item) -> Result<Option<Secret>, KeychainError>;
+
+    /// Keeps the secret of an item, for `lifetime` where that is given and the
+    /// keychain can forget by itself.
+    ///
+    /// # Errors
+    /// See [`KeychainError`]; what was stored before is then still there.
+    fn write(
+        &self,
+        item: &Item,
+        secret: &Secret,
+        lifetime: Option<Duration>,
+    ) -> Result<(), KeychainError>;
+
+    /// Forgets an item.
+    ///
+    /// # Errors
+    /// See [`KeychainError`]; nothing stored is not one of them.
+    fn delete(&self, item: &Item) -> Result<(), KeychainError>;
+
+    /// The registry hosts that have a login.
+    ///
+    /// # Errors
+    /// See [`KeychainError`].
+    fn login_hosts(&self) -> Result<Vec<String>, KeychainError>;
+}
+
+/// Which item: its kind, its name, and what a person may see of it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Item {
+    kind: Kind,
+    name: String,
+    detail: String,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Kind {
+    Hint,
+    Login,
+    State,
+    Token,
+}
+
+impl Item {
+    /// The login for a registry host; `detail` tells a person whose it is.
+    pub fn login(host: &str, detail: &str) -> Self {
+        Self::new(Kind::Login, host, detail)
+    }
+
+    /// What is known of a login without its secret.
+    pub fn hint(host: &str) -> Self {
+        Self::new(Kind::Hint, host, "")
+    }
+
+    /// The token that belongs to an identity, by the identity's cache key.
+    pub fn token(key: &str) -> Self {
+        Self::new(Kind::Token, key, "")
+    }
+
+    /// Something a keychain remembers about itself.
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "only Linux has layers")
+    )]
+    fn state(name: &str) -> Self {
+        Self::new(Kind::State, name, "")
+    }
+
+    fn new(kind: Kind, name: &str, detail: &str) -> Self {
+        Self {
+            kind,
+            name: name.to_owned(),
+            detail: detail.to_owned(),
+        }
+    }
+
+    /// The kind as it is written into attributes and descriptions.
+    fn kind_name(&self) -> &'static str {
+        match self.kind {
+            Kind::Hint => "hint",
+            Kind::Login => "login",
+            Kind::State => "state",
+            Kind::Token => "token",
+        }
+    }
+
+    /// What a person reads in Seahorse or Keychain Access.
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "others label by service")
+    )]
+    fn label(&self) -> String {
+        match self.kind {
+            Kind::Login => format!(
+                "IBM Cloud Container Registry: login for {} ({})",
+                self.name, self.detail
+            ),
+            _ => format!(
+                "IBM Cloud Container Registry: short-lived {}",
+                self.kind_name()
+            ),
+        }
+    }
+}
+
+/// Why a keychain did not do what it was asked.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+pub enum KeychainError {
+    /// There is no such keychain here; another one may serve.
+    #[error("{0}")]
+    Absent(String),
+    /// It is there but locked, and we may not ask the person.
+    #[error(
+        "the {0} is locked; unlock it (log in to the desktop, or open it with its own program) and try again"
+    )]
+    Locked(&'static str),
+    /// It did not answer in time.
+    #[error(
+        "the {0} did not answer in time; restart it, or choose another keychain with ICR_KEYCHAIN"
+    )]
+    Unresponsive(&'static str),
+    /// It refused: full, forbidden, broken.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Whether a keychain may ask the person to unlock it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Prompting {
+    /// A person has just asked us to keep something.
+    Allowed,
+    /// A program asks; a dialog would appear out of nowhere.
+    Never,
+}
+
+/// The two keychains of one run.
+#[derive(Debug)]
+pub struct Keychains {
+    /// Where logins rest.
+    pub logins: Box<dyn Keychain>,
+    /// Where tokens rest. It may be the same place.
+    pub tokens: Box<dyn Keychain>,
+    /// Whether reading from `tokens` is so much cheaper than from `logins` that
+    /// hints about logins are worth keeping there.
+    pub tokens_are_near: bool,
+}
+
+/// Opens the keychains that the settings choose. Opening touches none of them.
+///
+/// # Errors
+/// [`KeychainError::Absent`] when the chosen one does not exist on this system.
+#[cfg(target_os = "linux")]
+pub fn open(
+    settings: &Settings,
+    environment: &crate::environment::Environment,
+    prompting: Prompting,
+) -> Result<Keychains, KeychainError> {
+    use std::rc::Rc;
+
+    use kernel::KernelKeyring;
+    use layered::Layered;
+    use secret_service::SecretService;
+
+    let kernel = || Rc::new(KernelKeyring::new(&settings.namespace));
+    let secret_service = || {
+        Rc::new(SecretService::new(
+            &settings.namespace,
+            environment,
+            prompting,
+        ))
+    };
+    match settings.keychain {
+        KeychainChoice::Auto => {
+            let kernel = kernel();
+            let secret_service = secret_service();
+            let near = kernel.is_available();
+            Ok(Keychains {
+                tokens: match near {
+                    true => Box::new(Rc::clone(&kernel)),
+                    false => Box::new(Rc::clone(&secret_service)),
+                },
+                logins: Box::new(Layered::new(kernel, secret_service)),
+                tokens_are_near: near,
+            })
+        }
+        KeychainChoice::SecretService => {
+            let secret_service = secret_service();
+            Ok(Keychains {
+                logins: Box::new(Rc::clone(&secret_service)),
+                tokens: Box::new(secret_service),
+                tokens_are_near: false,
+            })
+        }
+        KeychainChoice::Kernel => {
+            let kernel = kernel();
+            Ok(Keychains {
+                logins: Box::new(Rc::clone(&kernel)),
+                tokens: Box::new(kernel),
+                tokens_are_near: false,
+            })
+        }
+        KeychainChoice::None => Ok(none::keychains()),
+        KeychainChoice::Macos | KeychainChoice::Windows => Err(not_on_this_system()),
+    }
+}
+
+/// Opens the keychains that the settings choose. Opening touches none of them.
+///
+/// # Errors
+/// [`KeychainError::Absent`] when the chosen one does not exist on this system.
+#[cfg(any(target_os = "macos", windows))]
+pub fn open(
+    settings: &Settings,
+    _environment: &crate::environment::Environment,
+    _prompting: Prompting,
+) -> Result<Keychains, KeychainError> {
+    const OURS: KeychainChoice = match cfg!(windows) {
+        true => KeychainChoice::Windows,
+        false => KeychainChoice::Macos,
+    };
+    match settings.keychain {
+        choice if choice == KeychainChoice::Auto || choice == OURS => {
+            let native = std::rc::Rc::new(native::platform(&settings.namespace)?);
+            Ok(Keychains {
+                logins: Box::new(std::rc::Rc::clone(&native)),
+                tokens: Box::new(native),
+                tokens_are_near: false,
+            })
+        }
+        KeychainChoice::None => Ok(none::keychains()),
+        _ => Err(not_on_this_system()),
+    }
+}
+
+fn not_on_this_system() -> KeychainError {
+    KeychainError::Absent(
+        "the chosen keychain does not exist on this system; set ICR_KEYCHAIN=auto, or change `keychain` in the settings file".into(),
+    )
+}
+
+impl<K: Keychain + ?Sized> Keychain for std::rc::Rc<K> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    fn read(&self, item: &Item) -> Result<Option<Secret>, KeychainError> {
+        (**self).read(item)
+    }
+
+    fn write(
+        &self,
+        item: &Item,
+        secret: &Secret,
+        lifetime: Option<Duration>,
+    ) -> Result<(), KeychainError> {
+        (**self).write(item, secret, lifetime)
+    }
+
+    fn delete(&self, item: &Item) -> Result<(), KeychainError> {
+        (**self).delete(item)
+    }
+
+    fn login_hosts(&self) -> Result<Vec<String>, KeychainError> {
+        (**self).login_hosts()
+    }
+}

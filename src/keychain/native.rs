@@ -1,0 +1,335 @@
+//! The macOS Keychain and the Windows Credential Manager, through `keyring`.
+//!
+//! Secrets go in as bytes: as text, Windows would take only 1,280 characters. A
+//! Windows credential holds 2,560 bytes (`CRED_MAX_CREDENTIAL_BLOB_SIZE`), so a
+//! longer secret is cut into parts, which a header names. Parts are written
+//! before the header and removed after it, so that a reader finds the old secret
+//! or the new one.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use keyring_core::Entry;
+use keyring_core::Error;
+
+use super::Item;
+use super::Keychain;
+use super::KeychainError;
+use crate::digest;
+use crate::secret::Secret;
+
+/// The first character of a header; records are JSON objects and begin with `{`.
+const HEADER: char = '#';
+
+/// More parts than any token needs; a header that says more is not ours.
+const MOST_PARTS: usize = 64;
+
+/// A keychain that `keyring`'s default store speaks to.
+#[derive(Debug)]
+pub(super) struct NativeKeychain {
+    name: &'static str,
+    service: String,
+    modifiers: HashMap<&'static str, &'static str>,
+    search: HashMap<&'static str, String>,
+    longest_blob: usize,
+}
+
+/// The keychain of this system.
+#[cfg(any(target_os = "macos", windows))]
+pub(super) fn platform(namespace: &str) -> Result<NativeKeychain, KeychainError> {
+    // Makes the system's own store the default one of `keyring_core`.
+    if let Err(error) = keyring::Entry::store_status() {
+        return Err(KeychainError::Absent(format!(
+            "the system's keychain cannot be used ({error})"
+        )));
+    }
+    let service = format!("{}.{namespace}", super::SCHEMA);
+    Ok(match cfg!(windows) {
+        true => NativeKeychain {
+            name: "Windows Credential Manager",
+            // The default would roam with the domain profile.
+            modifiers: [("persistence", "Local")].into(),
+            search: [("pattern", service.replace('.', "\\."))].into(),
+            longest_blob: 2560,
+            service,
+        },
+        false => NativeKeychain {
+            name: "macOS Keychain",
+            modifiers: HashMap::new(),
+            search: [("service", service.clone())].into(),
+            longest_blob: usize::MAX,
+            service,
+        },
+    })
+}
+
+impl NativeKeychain {
+    fn entry(&self, name: &str) -> Result<Entry, KeychainError> {
+        Entry::new_with_modifiers(&self.service, name, &self.modifiers)
+            .map_err(|error| self.sort(error))
+    }
+
+    fn get(&self, name: &str) -> Result<Option<Secret>, KeychainError> {
+        match self.entry(name)?.get_secret() {
+            Ok(bytes) => Ok(String::from_utf8(bytes).ok().map(Secret::new)),
+            Err(Error::NoEntry) => Ok(None),
+            Err(error) => Err(self.sort(error)),
+        }
+    }
+
+    fn set(&self, name: &str, text: &str) -> Result<(), KeychainError> {
+        self.entry(name)?
+            .set_secret(text.as_bytes())
+            .map_err(|error| self.sort(error))
+    }
+
+    fn remove(&self, name: &str) -> Result<(), KeychainError> {
+        match self.entry(name)?.delete_credential() {
+            Ok(()) | Err(Error::NoEntry) => Ok(()),
+            Err(error) => Err(self.sort(error)),
+        }
+    }
+
+    fn remove_parts(&self, name: &str, header: Option<&Header>) -> Result<(), KeychainError> {
+        header
+            .into_iter()
+            .flat_map(|header| header.part_names(name))
+            .try_for_each(|part| self.remove(&part))
+    }
+
+    fn header(&self, name: &str) -> Result<Option<Header>, KeychainError> {
+        Ok(self
+            .get(name)?
+            .and_then(|secret| Header::parse(secret.expose())))
+    }
+
+    fn sort(&self, error: Error) -> KeychainError {
+        match error {
+            Error::NoStorageAccess(_) => KeychainError::Locked(self.name),
+            Error::NoDefaultStore => {
+                KeychainError::Absent(format!("there is no {} here", self.name))
+            }
+            other => KeychainError::Refused(format!("the {} refused ({other})", self.name)),
+        }
+    }
+}
+
+impl Keychain for NativeKeychain {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn read(&self, item: &Item) -> Result<Option<Secret>, KeychainError> {
+        let name = entry_name(item);
+        let Some(secret) = self.get(&name)? else {
+            return Ok(None);
+        };
+        let Some(header) = Header::parse(secret.expose()) else {
+            return Ok(Some(secret));
+        };
+        let mut whole = zeroize::Zeroizing::new(String::new());
+        for part in header.part_names(&name) {
+            match self.get(&part)? {
+                Some(part) => whole.push_str(part.expose()),
+                None => return Ok(None),
+            }
+        }
+        // Parts of two secrets would make a third one.
+        Ok((digest::name_of(&[&whole]) == header.digest).then(|| Secret::new(whole.as_str())))
+    }
+
+    fn write(
+        &self,
+        item: &Item,
+        secret: &Secret,
+        _lifetime: Option<Duration>,
+    ) -> Result<(), KeychainError> {
+        let name = entry_name(item);
+        let older = self.header(&name)?;
+        let header = Header::of(secret.expose(), self.longest_blob);
+        match &header {
+            None => self.set(&name, secret.expose())?,
+            Some(header) => {
+                let parts = parts(secret.expose(), self.longest_blob);
+                for (part_name, part) in header.part_names(&name).zip(parts) {
+                    self.set(&part_name, part)?;
+                }
+                self.set(&name, &header.to_string())?;
+            }
+        }
+        self.remove_parts(
+            &name,
+            older
+                .filter(|older| Some(older) != header.as_ref())
+                .as_ref(),
+        )
+    }
+
+    fn delete(&self, item: &Item) -> Result<(), KeychainError> {
+        let name = entry_name(item);
+        let header = self.header(&name)?;
+        self.remove(&name)?;
+        self.remove_parts(&name, header.as_ref())
+    }
+
+    fn login_hosts(&self) -> Result<Vec<String>, KeychainError> {
+        let search: HashMap<&str, &str> = self
+            .search
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        let entries = Entry::search(&search).map_err(|error| self.sort(error))?;
+        Ok(entries
+            .iter()
+            .filter_map(Entry::get_specifiers)
+            .filter(|(service, name)| *service == self.service && !name.contains(HEADER))
+            .filter_map(|(_, name)| name.strip_prefix("login:").map(str::to_owned))
+            .collect())
+    }
+}
+
+fn entry_name(item: &Item) -> String {
+    format!("{}:{}", item.kind_name(), item.name)
+}
+
+/// What stands in place of a secret that was cut: how many parts, of what.
+#[derive(Debug, Eq, PartialEq)]
+struct Header {
+    count: usize,
+    digest: String,
+}
+
+impl Header {
+    /// The header that a secret needs; `None` when it fits as it is.
+    fn of(secret: &str, longest_blob: usize) -> Option<Self> {
+        (secret.len() > longest_blob).then(|| Self {
+            count: parts(secret, longest_blob).count(),
+            digest: digest::name_of(&[secret]),
+        })
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (count, digest) = text.strip_prefix(HEADER)?.split_once(HEADER)?;
+        let count = count.parse().ok().filter(|count| *count <= MOST_PARTS)?;
+        Some(Self {
+            count,
+            digest: digest.to_owned(),
+        })
+    }
+
+    fn part_names<'a>(&'a self, name: &'a str) -> impl Iterator<Item = String> + 'a {
+        (0..self.count).map(move |index| format!("{name}{HEADER}{}{HEADER}{index}", self.digest))
+    }
+}
+
+impl std::fmt::Display for Header {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{HEADER}{}{HEADER}{}", self.count, self.digest)
+    }
+}
+
+/// Cuts a text into parts of at most `longest` bytes, never inside a character.
+fn parts(text: &str, longest: usize) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let mut end = longest.min(rest.len());
+        while !rest.is_char_boundary(end) {
+            end -= 1;
+        }
+        let (part, remainder) = rest.split_at(end);
+        rest = remainder;
+        (!part.is_empty()).then_some(part)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each test has a namespace of its own in the one store of the process.
+    fn keychain(service: &str) -> NativeKeychain {
+        static STORE: std::sync::Once = std::sync::Once::new();
+        STORE.call_once(|| {
+            keyring_core::set_default_store(keyring_core::mock::Store::new().unwrap());
+        });
+        NativeKeychain {
+            name: "test keychain",
+            service: service.to_owned(),
+            modifiers: HashMap::new(),
+            search: HashMap::new(),
+            longest_blob: 2560,
+        }
+    }
+
+    fn item() -> Item {
+        Item::login("us.icr.io", "iamapikey")
+    }
+
+    fn long(character: &str, bytes: usize) -> Secret {
+        Secret::new(character.repeat(bytes / character.len()))
+    }
+
+    #[test]
+    fn secrets_around_the_limit_come_back_whole() {
+        let keychain = keychain("limit");
+        for size in [1, 1280, 1281, 2559, 2560, 2561, 5120, 5121, 30_000] {
+            let secret = long("x", size);
+            keychain.write(&item(), &secret, None).unwrap();
+            assert_eq!(keychain.read(&item()), Ok(Some(secret)), "{size} bytes");
+        }
+        let multibyte = long("é🦀", 9_000);
+        keychain.write(&item(), &multibyte, None).unwrap();
+        assert_eq!(
+            keychain.read(&item()),
+            Ok(Some(multibyte)),
+            "no character is cut in two"
+        );
+    }
+
+    #[test]
+    fn no_blob_is_longer_than_the_system_takes_and_no_part_is_left_behind() {
+        let keychain = keychain("parts");
+        keychain.write(&item(), &long("x", 9_000), None).unwrap();
+        let header = keychain.header("login:us.icr.io").unwrap().unwrap();
+        let names: Vec<String> = header.part_names("login:us.icr.io").collect();
+        assert_eq!(names.len(), 4);
+        for name in &names {
+            assert!(keychain.get(name).unwrap().unwrap().expose().len() <= 2560);
+        }
+        keychain
+            .write(&item(), &Secret::new("short"), None)
+            .unwrap();
+        for name in &names {
+            assert_eq!(
+                keychain.get(name),
+                Ok(None),
+                "the parts of the old secret are gone"
+            );
+        }
+    }
+
+    #[test]
+    fn deleting_is_idempotent_and_takes_the_parts_along() {
+        let keychain = keychain("delete");
+        keychain.write(&item(), &long("x", 9_000), None).unwrap();
+        let header = keychain.header("login:us.icr.io").unwrap().unwrap();
+        keychain.delete(&item()).unwrap();
+        keychain.delete(&item()).unwrap();
+        assert_eq!(keychain.read(&item()), Ok(None));
+        for name in header.part_names("login:us.icr.io") {
+            assert_eq!(keychain.get(&name), Ok(None));
+        }
+    }
+
+    #[test]
+    fn a_secret_with_a_part_missing_or_foreign_is_no_secret() {
+        let keychain = keychain("torn");
+        keychain.write(&item(), &long("x", 9_000), None).unwrap();
+        let header = keychain.header("login:us.icr.io").unwrap().unwrap();
+        let part = header.part_names("login:us.icr.io").nth(1).unwrap();
+        keychain.set(&part, "foreign").unwrap();
+        assert_eq!(keychain.read(&item()), Ok(None));
+        keychain.remove(&part).unwrap();
+        assert_eq!(keychain.read(&item()), Ok(None));
+    }
+}

@@ -1,0 +1,51 @@
+//! No keychain at all: `ICR_KEYCHAIN=none`.
+
+use std::time::Duration;
+
+use super::Item;
+use super::Keychain;
+use super::KeychainError;
+use super::Keychains;
+use crate::secret::Secret;
+
+/// Holds nothing and refuses to.
+#[derive(Debug)]
+struct NoKeychain;
+
+/// Both keychains of somebody who wants none.
+pub(super) fn keychains() -> Keychains {
+    Keychains {
+        logins: Box::new(NoKeychain),
+        tokens: Box::new(NoKeychain),
+        tokens_are_near: false,
+    }
+}
+
+impl Keychain for NoKeychain {
+    fn name(&self) -> &'static str {
+        "keychain"
+    }
+
+    fn read(&self, _item: &Item) -> Result<Option<Secret>, KeychainError> {
+        Ok(None)
+    }
+
+    fn write(
+        &self,
+        _item: &Item,
+        _secret: &Secret,
+        _lifetime: Option<Duration>,
+    ) -> Result<(), KeychainError> {
+        Err(KeychainError::Absent(
+            "keychain = none: nothing is stored; choose a keychain with ICR_KEYCHAIN or in the settings file".into(),
+        ))
+    }
+
+    fn delete(&self, _item: &Item) -> Result<(), KeychainError> {
+        Ok(())
+    }
+
+    fn login_hosts(&self) -> Result<Vec<String>, KeychainError> {
+        Ok(Vec::new())
+    }
+}

@@ -1,0 +1,295 @@
+//! The Secret Service: GNOME Keyring, KWallet and KeePassXC over D-Bus
+//! (freedesktop.org, Secret Service API 0.2).
+//!
+//! Spoken through `dbus-secret-service`, the layer below keyring's own store:
+//! that store waits for an unlock dialog for up to a year, and a `get` must
+//! never show one.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use dbus_secret_service::EncryptionType;
+use dbus_secret_service::Error;
+use dbus_secret_service::Item as StoredItem;
+use dbus_secret_service::SecretService as Connection;
+
+use super::Item;
+use super::Keychain;
+use super::KeychainError;
+use super::Kind;
+use super::Prompting;
+use super::SCHEMA;
+use crate::clock::Clock;
+use crate::clock::SystemClock;
+use crate::clock::within;
+use crate::environment::Environment;
+use crate::secret::Secret;
+
+const NAME: &str = "Secret Service (GNOME Keyring, KWallet or KeePassXC)";
+
+/// How long a bus or a service that does not answer may hold us up, in all.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long a person may take at an unlock dialog, in seconds.
+const PROMPT_SECONDS: u64 = 60;
+
+/// A token that was written this long before another one ended long ago, in seconds.
+const TOKENS_ARE_DEAD_AFTER: u64 = 24 * 60 * 60;
+
+/// Secrets over the session bus.
+pub(super) struct SecretService {
+    namespace: String,
+    has_bus: bool,
+    prompt_seconds: u64,
+    clock: SystemClock,
+    patience: Cell<Duration>,
+    connection: Arc<Mutex<Option<Connection>>>,
+}
+
+impl std::fmt::Debug for SecretService {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("SecretService")
+            .field("namespace", &self.namespace)
+            .finish_non_exhaustive()
+    }
+}
+
+impl SecretService {
+    pub(super) fn new(namespace: &str, environment: &Environment, prompting: Prompting) -> Self {
+        let has_display = environment.has("DISPLAY") || environment.has("WAYLAND_DISPLAY");
+        let prompt_seconds = match prompting {
+            Prompting::Allowed if has_display => PROMPT_SECONDS,
+            _ => 0,
+        };
+        Self {
+            namespace: namespace.to_owned(),
+            has_bus: has_bus(environment),
+            prompt_seconds,
+            clock: SystemClock::start(),
+            patience: Cell::new(PATIENCE + Duration::from_secs(prompt_seconds)),
+            connection: Arc::default(),
+        }
+    }
+
+    /// Runs `work` against the service on a thread of its own, so that a bus that
+    /// hangs costs no more than what is left of our patience.
+    fn ask<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, KeychainError> {
+        if !self.has_bus {
+            return Err(KeychainError::Absent(
+                "no D-Bus session bus is running for a Secret Service".into(),
+            ));
+        }
+        let patience = self.patience.get();
+        if patience.is_zero() {
+            return Err(KeychainError::Unresponsive(NAME));
+        }
+        let (connection, prompt_seconds) = (Arc::clone(&self.connection), self.prompt_seconds);
+        let started = self.clock.elapsed();
+        let answer = within(patience, move || {
+            // A thread that panicked while it held the lock left a connection
+            // that is not known to be in step any more.
+            let mut connection = connection.lock().map_err(|_| Error::Unavailable)?;
+            if connection.is_none() {
+                *connection = Some(Connection::connect_with_max_prompt_timeout(
+                    EncryptionType::Dh,
+                    prompt_seconds,
+                )?);
+            }
+            work(connection.as_ref().ok_or(Error::Unavailable)?)
+        });
+        self.patience
+            .set(patience.saturating_sub(self.clock.elapsed() - started));
+        match answer {
+            None => {
+                self.patience.set(Duration::ZERO);
+                Err(KeychainError::Unresponsive(NAME))
+            }
+            Some(answer) => answer.map_err(|error| self.sort(&error)),
+        }
+    }
+
+    fn sort(&self, error: &Error) -> KeychainError {
+        let absent = |reason: &str| KeychainError::Absent(reason.to_owned());
+        match error {
+            Error::Locked | Error::Prompt => KeychainError::Locked(NAME),
+            Error::NoResult => absent("the Secret Service has no default collection"),
+            Error::Unavailable => absent("there is no Secret Service"),
+            Error::Dbus(error) => match error.name().unwrap_or_default() {
+                "org.freedesktop.Secret.Error.IsLocked" => KeychainError::Locked(NAME),
+                "org.freedesktop.DBus.Error.NoReply"
+                | "org.freedesktop.DBus.Error.Timeout"
+                | "org.freedesktop.DBus.Error.TimedOut" => {
+                    self.patience.set(Duration::ZERO);
+                    KeychainError::Unresponsive(NAME)
+                }
+                "org.freedesktop.DBus.Error.ServiceUnknown"
+                | "org.freedesktop.DBus.Error.NameHasNoOwner" => {
+                    absent("no Secret Service is running on the session bus")
+                }
+                name if name.starts_with("org.freedesktop.DBus.Error.Spawn") => {
+                    absent("the Secret Service cannot be started")
+                }
+                "org.freedesktop.DBus.Error.FileNotFound"
+                | "org.freedesktop.DBus.Error.NoServer"
+                | "org.freedesktop.DBus.Error.NotSupported"
+                | "org.freedesktop.DBus.Error.AccessDenied"
+                | "org.freedesktop.DBus.Error.BadAddress"
+                | "org.freedesktop.DBus.Error.Disconnected" => {
+                    absent("the D-Bus session bus cannot be reached")
+                }
+                // D-Bus's own text talks of things that a person did not ask for.
+                name => KeychainError::Refused(format!("the {NAME} refused ({name})")),
+            },
+            _ => KeychainError::Refused(format!("the {NAME} gave an answer that makes no sense")),
+        }
+    }
+
+    fn attributes(&self, item: &Item) -> HashMap<String, String> {
+        let mut attributes = self.attributes_of_kind(item.kind_name());
+        attributes.insert("name".into(), item.name.clone());
+        attributes
+    }
+
+    fn attributes_of_kind(&self, kind: &str) -> HashMap<String, String> {
+        [
+            ("application", SCHEMA),
+            ("kind", kind),
+            ("namespace", &self.namespace),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+    }
+}
+
+impl Keychain for SecretService {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn read(&self, item: &Item) -> Result<Option<Secret>, KeychainError> {
+        let attributes = self.attributes(item);
+        let bytes = self.ask(move |service| {
+            let mut found = service.search_items(borrowed(&attributes))?;
+            if found.unlocked.is_empty() && !found.locked.is_empty() {
+                service.unlock_all(&found.locked.iter().collect::<Vec<_>>())?;
+                found.unlocked = found.locked;
+            }
+            newest(found.unlocked)
+                .map(|item| item.get_secret())
+                .transpose()
+        })?;
+        Ok(bytes
+            .and_then(|bytes| String::from_utf8(bytes).ok())
+            .map(Secret::new))
+    }
+
+    fn write(
+        &self,
+        item: &Item,
+        secret: &Secret,
+        _lifetime: Option<Duration>,
+    ) -> Result<(), KeychainError> {
+        let identifying = self.attributes(item);
+        let mut attributes = identifying.clone();
+        if item.kind == Kind::Login {
+            attributes.insert("registry".into(), item.name.clone());
+            attributes.insert("username".into(), item.detail.clone());
+        }
+        let siblings = self.attributes_of_kind(item.kind_name());
+        let (label, secret, is_token) = (item.label(), secret.clone(), item.kind == Kind::Token);
+        self.ask(move |service| {
+            let collection = service.get_default_collection()?;
+            collection.ensure_unlocked()?;
+            let older = service.search_items(borrowed(&identifying))?.unlocked;
+            let written = collection.create_item(
+                &label,
+                borrowed(&attributes),
+                secret.expose().as_bytes(),
+                true,
+                "text/plain",
+            )?;
+            // Only now, so that at every moment there is one to be found.
+            for item in older.iter().filter(|item| item.path != written.path) {
+                item.delete()?;
+            }
+            if is_token {
+                forget_dead_tokens(service, &siblings, &written)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn delete(&self, item: &Item) -> Result<(), KeychainError> {
+        let attributes = self.attributes(item);
+        self.ask(move |service| {
+            let found = service.search_items(borrowed(&attributes))?;
+            if !found.locked.is_empty() {
+                service.unlock_all(&found.locked.iter().collect::<Vec<_>>())?;
+            }
+            found
+                .unlocked
+                .iter()
+                .chain(&found.locked)
+                .try_for_each(StoredItem::delete)
+        })
+    }
+
+    fn login_hosts(&self) -> Result<Vec<String>, KeychainError> {
+        let attributes = self.attributes_of_kind("login");
+        self.ask(move |service| {
+            let found = service.search_items(borrowed(&attributes))?;
+            let mut hosts = Vec::new();
+            for item in found.unlocked.iter().chain(&found.locked) {
+                hosts.extend(item.get_attributes()?.remove("name"));
+            }
+            Ok(hosts)
+        })
+    }
+}
+
+/// Whether there is anything to connect to: libdbus would otherwise try to start
+/// a bus of its own.
+fn has_bus(environment: &Environment) -> bool {
+    environment.has("DBUS_SESSION_BUS_ADDRESS")
+        || matches!(environment.text("XDG_RUNTIME_DIR"), Ok(Some(directory)) if Path::new(directory).join("bus").exists())
+}
+
+fn borrowed(attributes: &HashMap<String, String>) -> HashMap<&str, &str> {
+    attributes
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect()
+}
+
+/// There is more than one only while another process is replacing it, or after
+/// that process died.
+fn newest(items: Vec<StoredItem<'_>>) -> Option<StoredItem<'_>> {
+    match items.len() {
+        0 | 1 => items.into_iter().next(),
+        _ => items
+            .into_iter()
+            .max_by_key(|item| item.get_modified().unwrap_or(0)),
+    }
+}
+
+fn forget_dead_tokens(
+    service: &Connection,
+    siblings: &HashMap<String, String>,
+    written: &StoredItem<'_>,
+) -> Result<(), Error> {
+    let now = written.get_modified()?;
+    for item in service.search_items(borrowed(siblings))?.unlocked {
+        if item.get_modified()?.saturating_add(TOKENS_ARE_DEAD_AFTER) < now {
+            item.delete()?;
+        }
+    }
+    Ok(())
+}

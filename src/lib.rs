@@ -1,0 +1,44 @@
+//! `docker-credential-icr`: a Docker credential helper for IBM Cloud Container
+//! Registry.
+//!
+//! A client asks for a registry's password on standard input and gets a
+//! short-lived IAM access token. The way of such a request, top to bottom:
+//!
+//! | module | question it answers |
+//! |---|---|
+//! | [`program`] | what do the arguments ask for? |
+//! | [`protocol`] | what do clients send, and how do they read an answer? |
+//! | [`registry`] | is this host one of IBM Cloud's registries? |
+//! | [`broker`] | what comes after what? |
+//! | [`token_cache`] | is there a token that is still good? |
+//! | [`identity`] | who are we, by which source? |
+//! | [`lock`] | who asks IAM, of all who want to? |
+//! | [`iam`] | what does IAM give for that? |
+//! | [`keychain`] | where do secrets rest? |
+//!
+//! Beside the way: [`settings`] (what was chosen), [`environment`] (variables and
+//! their names), [`login`] (what is stored for a registry), [`secret`] (text that
+//! cannot be printed), [`failure`] (why there is no answer), [`clock`], [`digest`],
+//! [`jwt`] and [`log`].
+//!
+//! Nothing here touches the real world by itself: [`program::run`] is given all
+//! of it, and `main.rs` alone hands in the real one.
+
+pub mod broker;
+pub mod clock;
+pub mod digest;
+pub mod environment;
+pub mod failure;
+pub mod iam;
+pub mod identity;
+pub mod jwt;
+pub mod keychain;
+pub mod lock;
+pub mod log;
+pub mod login;
+pub mod program;
+pub mod protocol;
+pub mod registry;
+pub mod secret;
+pub mod settings;
+pub mod token_cache;

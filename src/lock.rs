@@ -1,0 +1,124 @@
+//! One exchange at a time per identity, across the processes of a user.
+
+use std::fs::File;
+use std::fs::OpenOptions;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::clock::within;
+use crate::digest;
+use crate::registry::Registry;
+
+/// Held until dropped. The system takes it back when the process dies.
+#[derive(Debug)]
+pub struct Lock {
+    file: Option<File>,
+}
+
+impl Lock {
+    /// Whether nobody else holds it; without, the caller goes on all the same.
+    pub fn is_held(&self) -> bool {
+        self.file.is_some()
+    }
+}
+
+/// How long the login of one registry may be in another process's hands: a read
+/// and a write of a keychain.
+const REGISTRY_PATIENCE: Duration = Duration::from_secs(4);
+
+/// The directory that holds lock files.
+#[derive(Clone, Debug)]
+pub struct LockDirectory {
+    path: Option<PathBuf>,
+}
+
+impl LockDirectory {
+    /// Lock files in `path`, which is made when it is first needed; without one
+    /// nothing can be locked.
+    pub fn at(path: Option<PathBuf>) -> Self {
+        Self { path }
+    }
+
+    /// Waits up to `patience` for the lock of this name, and then goes on
+    /// without: two exchanges are better than no answer. For the same reason a
+    /// directory that cannot be written, or a file system without locks, is no
+    /// error.
+    ///
+    /// Names share 256 files by their first two characters, so that no number of
+    /// identities fills a directory. Lock files hold nothing and are never
+    /// removed: removing one would let two processes hold the same name.
+    pub fn lock(&self, name: &str, patience: Duration) -> Lock {
+        let file = self
+            .path
+            .as_deref()
+            .and_then(|directory| open(directory, name).ok())
+            .and_then(|file| within(patience, move || file.lock().is_ok().then_some(file)))
+            .flatten();
+        if file.is_none() {
+            tracing::debug!(name, "going on without a lock");
+        }
+        Lock { file }
+    }
+
+    /// Waits a moment for the lock of a registry's login.
+    pub fn lock_registry(&self, registry: &Registry) -> Lock {
+        self.lock(
+            &digest::name_of(&["registry", registry.host()]),
+            REGISTRY_PATIENCE,
+        )
+    }
+}
+
+fn open(directory: &Path, name: &str) -> std::io::Result<File> {
+    let stripe: String = name
+        .chars()
+        .take(2)
+        .filter(char::is_ascii_alphanumeric)
+        .collect();
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    std::fs::create_dir_all(directory)?;
+    options.open(directory.join(format!("{stripe}.lock")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(20);
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_held_lock_keeps_others_waiting_until_it_is_dropped() {
+        let directory = tempfile::tempdir().unwrap();
+        let locks = LockDirectory::at(Some(directory.path().join("made/when/needed")));
+        let first = locks.lock("ab12", LONG);
+        assert!(first.is_held());
+        assert!(
+            locks.lock("cd34", LONG).is_held(),
+            "another name is another lock"
+        );
+        assert!(!locks.lock("ab12", SOON).is_held(), "waiting is bounded");
+        drop(first);
+        assert!(locks.lock("ab12", LONG).is_held());
+    }
+
+    #[test]
+    fn where_nothing_can_be_locked_the_program_goes_on() {
+        assert!(!LockDirectory::at(None).lock("ab", LONG).is_held());
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let locks = LockDirectory::at(Some(file.path().join("below-a-file")));
+        assert!(!locks.lock("ab", LONG).is_held());
+    }
+
+    #[test]
+    fn a_name_cannot_leave_the_directory() {
+        let directory = tempfile::tempdir().unwrap();
+        let locks = LockDirectory::at(Some(directory.path().to_owned()));
+        assert!(locks.lock("../../x", LONG).is_held());
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+}

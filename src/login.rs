@@ -1,0 +1,267 @@
+//! What `store` takes and where it rests: a login for one registry host.
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::digest;
+use crate::failure::Failure;
+use crate::failure::Result;
+use crate::keychain::Item;
+use crate::keychain::Keychain;
+use crate::protocol::Credential;
+use crate::registry::Registry;
+use crate::secret::Secret;
+
+/// The user name for an IAM access token; what `get` mostly answers.
+pub const BEARER: &str = "iambearer";
+
+/// What a login's user name says about its secret (Registry documentation,
+/// `registry_access.md` and `registry_access_trusted_profiles.md`).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LoginKind {
+    /// `iamapikey`: an API key of a user or a service ID.
+    ApiKey,
+    /// `iambearer`: an IAM access token, which ends within the hour.
+    Bearer,
+    /// `Profile-…`: a trusted profile, and a service ID's API key that may assume it.
+    Profile,
+    /// `iamrefresh`: an IAM refresh token.
+    RefreshToken,
+    /// `token`: a registry token, which may end.
+    RegistryToken,
+    /// `cp` and anything else: handed out as it is.
+    Verbatim,
+}
+
+impl LoginKind {
+    /// The kind that a user name says.
+    pub fn of(username: &str) -> Self {
+        match username {
+            "iamapikey" => Self::ApiKey,
+            BEARER => Self::Bearer,
+            "iamrefresh" => Self::RefreshToken,
+            "token" => Self::RegistryToken,
+            profile if profile.starts_with("Profile-") => Self::Profile,
+            _ => Self::Verbatim,
+        }
+    }
+
+    /// Whether the secret is exchanged for an access token.
+    pub fn is_exchanged(self) -> bool {
+        matches!(self, Self::ApiKey | Self::Profile | Self::RefreshToken)
+    }
+}
+
+/// A stored login. The keychain holds it as one JSON record.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Login {
+    /// The version of the record.
+    v: u32,
+    /// The user name it was stored with.
+    pub username: String,
+    /// The secret it was stored with, or the refresh token that replaced it.
+    #[serde(serialize_with = "Secret::serialize_exposed")]
+    pub secret: Secret,
+    /// Names the login without giving its secret away, and stays the same when a
+    /// refresh token is replaced.
+    pub id: String,
+}
+
+/// A login without its secret: enough to find its token without asking a slow
+/// keychain.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Hint {
+    /// See [`Login::id`].
+    pub id: String,
+}
+
+const VERSION: u32 = 1;
+
+impl Login {
+    /// The login that a client's credential makes.
+    pub fn new(credential: Credential) -> Self {
+        let Credential { username, secret } = credential;
+        Self {
+            v: VERSION,
+            id: digest::name_of(&[&username, secret.expose()]),
+            username,
+            secret,
+        }
+    }
+
+    /// What its user name says about its secret.
+    pub fn kind(&self) -> LoginKind {
+        LoginKind::of(&self.username)
+    }
+
+    /// The same login with the refresh token that IAM gave in exchange.
+    pub fn rotated(self, secret: Secret) -> Self {
+        Self { secret, ..self }
+    }
+
+    /// The user name and the secret as they were stored.
+    pub fn into_credential(self) -> Credential {
+        Credential {
+            username: self.username,
+            secret: self.secret,
+        }
+    }
+}
+
+/// The logins in a keychain.
+#[derive(Debug)]
+pub struct Logins<'a> {
+    keychain: &'a dyn Keychain,
+}
+
+impl<'a> Logins<'a> {
+    /// The logins in `keychain`.
+    pub fn in_keychain(keychain: &'a dyn Keychain) -> Self {
+        Self { keychain }
+    }
+
+    /// The login for a registry, if there is one.
+    ///
+    /// # Errors
+    /// The keychain cannot tell, or what it holds is no record of ours.
+    pub fn read(&self, registry: &Registry) -> Result<Option<Login>> {
+        let item = Item::login(registry.host(), "");
+        let record = self.keychain.read(&item).map_err(|error| {
+            Failure::later(format!("cannot read the login for {registry}: {error}"))
+        })?;
+        record.map(|record| parse(registry, &record)).transpose()
+    }
+
+    /// Keeps the login for a registry.
+    ///
+    /// # Errors
+    /// The keychain does not take it.
+    pub fn write(&self, registry: &Registry, login: &Login) -> Result<()> {
+        let record = serde_json::to_string(login)
+            .map_err(|error| Failure::ProgramIsWrong(format!("a login is no JSON: {error}")))?;
+        self.keychain
+            .write(
+                &Item::login(registry.host(), &login.username),
+                &Secret::new(record),
+                None,
+            )
+            .map_err(|error| {
+                Failure::act(format!("cannot store the login for {registry}: {error}"))
+            })
+    }
+
+    /// Forgets the login for a registry.
+    ///
+    /// # Errors
+    /// The keychain does not let it go.
+    pub fn delete(&self, registry: &Registry) -> Result<()> {
+        self.keychain
+            .delete(&Item::login(registry.host(), ""))
+            .map_err(|error| {
+                Failure::later(format!("cannot remove the login for {registry}: {error}"))
+            })
+    }
+
+    /// Every registry that has a login.
+    ///
+    /// # Errors
+    /// The keychain cannot tell.
+    pub fn registries(&self) -> Result<Vec<Registry>> {
+        let hosts = self
+            .keychain
+            .login_hosts()
+            .map_err(|error| Failure::later(format!("cannot list the logins: {error}")))?;
+        Ok(hosts
+            .iter()
+            .filter_map(|host| Registry::parse(host))
+            .collect())
+    }
+}
+
+fn parse(registry: &Registry, record: &Secret) -> Result<Login> {
+    match serde_json::from_str::<Login>(record.expose()) {
+        Ok(login) if login.v == VERSION => Ok(login),
+        _ => Err(Failure::act(format!(
+            "the stored login for {registry} cannot be understood: it is damaged, or of a newer version; remove it with `docker logout {registry}` and log in again"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keychain::memory::MemoryKeychain;
+
+    fn login(username: &str, secret: &str) -> Login {
+        Login::new(Credential {
+            username: username.into(),
+            secret: Secret::new(secret),
+        })
+    }
+
+    #[test]
+    fn the_user_name_says_what_the_secret_is() {
+        for (username, kind) in [
+            ("iamapikey", LoginKind::ApiKey),
+            ("iambearer", LoginKind::Bearer),
+            ("iamrefresh", LoginKind::RefreshToken),
+            ("token", LoginKind::RegistryToken),
+            ("cp", LoginKind::Verbatim),
+            (
+                "Profile-8dd84246-7df4-4667-94e4-8ecde51d5ac5",
+                LoginKind::Profile,
+            ),
+            ("profile-x", LoginKind::Verbatim),
+            ("IAMAPIKEY", LoginKind::Verbatim),
+            ("somebody", LoginKind::Verbatim),
+        ] {
+            assert_eq!(LoginKind::of(username), kind, "{username}");
+        }
+    }
+
+    #[test]
+    fn a_login_comes_back_as_it_was_stored() {
+        let keychain = MemoryKeychain::default();
+        let logins = Logins::in_keychain(&keychain);
+        let registry = Registry::parse("us.icr.io").unwrap();
+        let stored = login("iamapikey", "a\"b\\c\n🦀");
+        logins.write(&registry, &stored).unwrap();
+        assert_eq!(logins.read(&registry), Ok(Some(stored)));
+        assert_eq!(logins.registries(), Ok(vec![registry.clone()]));
+        logins.delete(&registry).unwrap();
+        assert_eq!(logins.read(&registry), Ok(None));
+    }
+
+    #[test]
+    fn a_rotated_refresh_token_keeps_the_name_of_the_login() {
+        let first = login("iamrefresh", "one");
+        let second = first.clone().rotated(Secret::new("two"));
+        assert_eq!(first.id, second.id);
+        assert_ne!(first.secret, second.secret);
+        assert_ne!(first.id, login("iamrefresh", "two").id);
+        assert_ne!(first.id, login("iamapikey", "one").id);
+    }
+
+    #[test]
+    fn a_damaged_or_newer_record_says_how_to_get_rid_of_it() {
+        let keychain = MemoryKeychain::default();
+        let registry = Registry::parse("us.icr.io").unwrap();
+        for record in [
+            "",
+            "{",
+            "null",
+            r#"{"v":2,"username":"u","secret":"hunter2","id":"i"}"#,
+            r#"{"v":1,"username":"u","secret":7,"id":"i"}"#,
+        ] {
+            keychain
+                .write(&Item::login("us.icr.io", ""), &Secret::new(record), None)
+                .unwrap();
+            let failure = Logins::in_keychain(&keychain)
+                .read(&registry)
+                .unwrap_err()
+                .to_string();
+            assert!(failure.contains("docker logout us.icr.io"), "{failure}");
+            assert!(!failure.contains("hunter2"), "{failure}");
+        }
+    }
+}

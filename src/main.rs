@@ -1,0 +1,52 @@
+//! The executable: hands the real world to [`program::run`].
+
+use std::ffi::OsString;
+use std::hash::BuildHasher;
+use std::hash::RandomState;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use docker_credential_icr::clock::SystemClock;
+use docker_credential_icr::environment;
+use docker_credential_icr::environment::Environment;
+use docker_credential_icr::iam::https::Https;
+use docker_credential_icr::keychain;
+use docker_credential_icr::lock::LockDirectory;
+use docker_credential_icr::program;
+use docker_credential_icr::program::Streams;
+use docker_credential_icr::program::World;
+use docker_credential_icr::protocol::PROGRAM;
+
+fn main() -> ExitCode {
+    let environment = Environment::of_process();
+    let certificate_file = environment
+        .text(environment::CERTIFICATE_FILE)
+        .ok()
+        .flatten();
+    let world = World {
+        clock: &SystemClock::start(),
+        config_directory: dirs::config_dir(),
+        locks: LockDirectory::at(lock_directory()),
+        open_keychains: &|settings, prompting| keychain::open(settings, &environment, prompting),
+        random: &|| RandomState::new().hash_one(()),
+        transport: &Https::trusting(certificate_file.map(PathBuf::from)),
+        environment: &environment,
+    };
+    let output = std::io::stdout();
+    let mut streams = Streams {
+        input: &mut std::io::stdin().lock(),
+        output_is_terminal: output.is_terminal(),
+        output: &mut output.lock(),
+        error: &mut std::io::stderr().lock(),
+    };
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    ExitCode::from(program::run(&arguments, &mut streams, &world))
+}
+
+/// The cache directory is the same in every session of a user, unlike the
+/// runtime directory; a user without a home has only the latter.
+fn lock_directory() -> Option<PathBuf> {
+    let base = dirs::cache_dir().or_else(dirs::runtime_dir)?;
+    Some(base.join(PROGRAM).join("locks"))
+}

@@ -1,0 +1,266 @@
+//! The whole program as one function over what it is given: arguments, streams,
+//! environment, clock, network and keychains.
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::io::Write;
+use std::path::PathBuf;
+
+use crate::broker::Broker;
+use crate::clock::Clock;
+use crate::environment::Environment;
+use crate::failure::Failure;
+use crate::failure::Result;
+use crate::iam::transport::Transport;
+use crate::keychain::KeychainError;
+use crate::keychain::Keychains;
+use crate::keychain::Prompting;
+use crate::lock::LockDirectory;
+use crate::protocol;
+use crate::protocol::PROGRAM;
+use crate::registry::Registry;
+use crate::settings::Settings;
+
+/// What the program can reach of the world.
+pub struct World<'a> {
+    /// Time.
+    pub clock: &'a dyn Clock,
+    /// Where a user's settings are, on this system.
+    pub config_directory: Option<PathBuf>,
+    /// The environment variables.
+    pub environment: &'a Environment,
+    /// Where this user's processes meet.
+    pub locks: LockDirectory,
+    /// Opens the keychains that the settings choose.
+    pub open_keychains: &'a dyn Fn(&Settings, Prompting) -> Result<Keychains, KeychainError>,
+    /// Random bits.
+    pub random: &'a dyn Fn() -> u64,
+    /// The way to IAM.
+    pub transport: &'a dyn Transport,
+}
+
+/// The streams of the process.
+pub struct Streams<'a> {
+    /// Standard input.
+    pub input: &'a mut dyn Read,
+    /// Standard output: the protocol's answer and nothing else.
+    pub output: &'a mut dyn Write,
+    /// Standard error.
+    pub error: &'a mut dyn Write,
+    /// Whether a person looks at the output.
+    pub output_is_terminal: bool,
+}
+
+/// What the arguments ask for.
+enum Request {
+    Erase(Option<String>),
+    Get(Option<String>),
+    Help,
+    List,
+    Store,
+    Version,
+}
+
+/// Runs the program; `arguments` are those after its name. Returns its exit
+/// status: 0, or 1 for every failure, because no client tells failures apart by
+/// number.
+pub fn run(arguments: &[OsString], streams: &mut Streams<'_>, world: &World<'_>) -> u8 {
+    if arguments.is_empty() {
+        let text = if streams.output_is_terminal {
+            INTRODUCTION
+        } else {
+            USAGE
+        };
+        let _ = writeln!(streams.output, "{text}");
+        return 1;
+    }
+    let outcome = parse(arguments).and_then(|request| {
+        crate::log::start(world.environment)?;
+        answer(request, streams, world)
+    });
+    match outcome {
+        Ok(()) => 0,
+        Err(failure) => {
+            report(&failure, streams);
+            1
+        }
+    }
+}
+
+/// Tells a failure on both streams: some clients show one, some the other. That
+/// nothing is stored is an answer, and only clients care.
+fn report(failure: &Failure, streams: &mut Streams<'_>) {
+    let line = protocol::failure_line(failure);
+    let _ = writeln!(streams.output, "{line}");
+    if *failure != Failure::NotFound {
+        let _ = writeln!(streams.error, "{line}");
+    }
+}
+
+fn parse(arguments: &[OsString]) -> Result<Request> {
+    let texts: Option<Vec<&str>> = arguments.iter().map(|argument| argument.to_str()).collect();
+    let texts =
+        texts.ok_or_else(|| Failure::act(format!("an argument is not UTF-8 text. {USAGE}")))?;
+    match texts.as_slice() {
+        ["get"] => Ok(Request::Get(None)),
+        ["get", address] => Ok(Request::Get(Some((*address).to_owned()))),
+        ["erase"] => Ok(Request::Erase(None)),
+        ["erase", address] => Ok(Request::Erase(Some((*address).to_owned()))),
+        ["store"] => Ok(Request::Store),
+        ["list"] => Ok(Request::List),
+        ["version" | "--version" | "-v"] => Ok(Request::Version),
+        ["--help" | "-h" | "help"] => Ok(Request::Help),
+        ["get" | "erase" | "store" | "list" | "version", ..] => {
+            Err(Failure::act(format!("too many arguments. {USAGE}")))
+        }
+        [unknown, ..] => Err(Failure::act(format!(
+            "{PROGRAM}: unknown action: {unknown}. {USAGE}"
+        ))),
+        [] => Err(Failure::act(USAGE)),
+    }
+}
+
+fn answer(request: Request, streams: &mut Streams<'_>, world: &World<'_>) -> Result<()> {
+    match request {
+        Request::Erase(address) => erase(address, streams, world),
+        Request::Get(address) => get(address, streams, world),
+        Request::Help => print(streams, INTRODUCTION),
+        Request::List => list(streams, world),
+        Request::Store => store(streams, world),
+        Request::Version => print(streams, VERSION),
+    }
+}
+
+fn get(address: Option<String>, streams: &mut Streams<'_>, world: &World<'_>) -> Result<()> {
+    let address = server_address(address, streams)?;
+    let (registry, settings) = registry(&address, world)?.ok_or(Failure::NotFound)?;
+    let keychains = open(world, &settings, Prompting::Never)?;
+    let credential = broker(world, &settings, &keychains).get(&registry)?;
+    protocol::write_credential(streams.output, &address, &credential)
+        .map_err(|error| unwritten(&error))
+}
+
+fn store(streams: &mut Streams<'_>, world: &World<'_>) -> Result<()> {
+    let request = protocol::store_request(&protocol::read_input(streams.input)?)?;
+    let Some((registry, settings)) = registry(&request.server_address, world)? else {
+        return Err(Failure::act(format!(
+            "{} is not a registry of IBM Cloud; {PROGRAM} keeps logins for those only, so take it out of credHelpers (and credsStore) for others",
+            request.server_address
+        )));
+    };
+    let keychains = open(world, &settings, Prompting::Allowed)?;
+    broker(world, &settings, &keychains).store(&registry, request.credential)
+}
+
+/// Always succeeds once there is an address: podman 4.3 overflows its stack when
+/// a helper's `erase` fails. What could not be removed is told on stderr.
+fn erase(address: Option<String>, streams: &mut Streams<'_>, world: &World<'_>) -> Result<()> {
+    let address = server_address(address, streams)?;
+    let outcome = registry(&address, world).and_then(|found| match found {
+        None => Ok(()),
+        Some((registry, settings)) => {
+            let keychains = open(world, &settings, Prompting::Allowed)?;
+            broker(world, &settings, &keychains).erase(&registry)
+        }
+    });
+    if let Err(failure) = outcome {
+        let _ = writeln!(streams.error, "{}", protocol::failure_line(&failure));
+    }
+    Ok(())
+}
+
+/// Ignores standard input: clients send a word, nothing, or leave a terminal.
+fn list(streams: &mut Streams<'_>, world: &World<'_>) -> Result<()> {
+    let settings = settings(world)?;
+    let keychains = open(world, &settings, Prompting::Never)?;
+    let usernames = broker(world, &settings, &keychains).list()?;
+    let answer: serde_json::Map<String, serde_json::Value> = usernames
+        .into_iter()
+        .map(|(registry, username)| (registry.host().to_owned(), username.into()))
+        .collect();
+    print(streams, &serde_json::Value::Object(answer).to_string())
+}
+
+fn server_address(argument: Option<String>, streams: &mut Streams<'_>) -> Result<String> {
+    match argument {
+        Some(address) => protocol::server_address(address.as_bytes()),
+        None => protocol::server_address(&protocol::read_input(streams.input)?),
+    }
+}
+
+/// The registry at an address, and the settings. A settings file that is broken
+/// must not get in the way of registries that have nothing to do with it.
+fn registry(address: &str, world: &World<'_>) -> Result<Option<(Registry, Settings)>> {
+    let built_in = Registry::at(address, &[]);
+    match settings(world) {
+        Ok(settings) => {
+            Ok(Registry::at(address, &settings.registries).map(|registry| (registry, settings)))
+        }
+        Err(_) if built_in.is_none() => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+fn settings(world: &World<'_>) -> Result<Settings> {
+    Settings::load(world.environment, world.config_directory.as_deref())
+}
+
+fn open(world: &World<'_>, settings: &Settings, prompting: Prompting) -> Result<Keychains> {
+    (world.open_keychains)(settings, prompting).map_err(|error| Failure::act(error.to_string()))
+}
+
+fn broker<'a>(
+    world: &'a World<'a>,
+    settings: &'a Settings,
+    keychains: &'a Keychains,
+) -> Broker<'a> {
+    Broker {
+        clock: world.clock,
+        environment: world.environment,
+        keychains,
+        locks: &world.locks,
+        random: world.random,
+        settings,
+        transport: world.transport,
+    }
+}
+
+fn print(streams: &mut Streams<'_>, text: &str) -> Result<()> {
+    writeln!(streams.output, "{text}").map_err(|error| unwritten(&error))
+}
+
+fn unwritten(error: &std::io::Error) -> Failure {
+    Failure::later(format!("the answer cannot be written ({error})"))
+}
+
+const USAGE: &str = "Usage: docker-credential-icr <get|store|erase|list|version> (--help explains)";
+
+const VERSION: &str = concat!(
+    "docker-credential-icr (",
+    env!("CARGO_PKG_NAME"),
+    ") ",
+    env!("CARGO_PKG_VERSION")
+);
+
+/// What a person sees who starts the program to find out what it is.
+const INTRODUCTION: &str = r#"docker-credential-icr gives docker, podman, buildah and skopeo short-lived logins
+for IBM Cloud Container Registry. Your API key stays in the system's keychain, or
+in $IBMCLOUD_API_KEY; config.json never holds a secret.
+
+Switch it on for each registry you use, in ~/.docker/config.json:
+
+    { "credHelpers": { "us.icr.io": "icr", "de.icr.io": "icr" } }
+
+(podman, buildah, skopeo: the same in $XDG_RUNTIME_DIR/containers/auth.json)
+
+Log in once per registry, or give the key in the environment:
+
+    docker login -u iamapikey us.icr.io        # asks for the API key
+    export IBMCLOUD_API_KEY=...                # for every registry, or @file
+
+Commands, as clients call them:
+    get [ADDRESS]      the credential for a registry, as JSON
+    store              keeps a login that comes as JSON on stdin
+    erase [ADDRESS]    forgets the login for a registry
+    list               registries that have a login, as JSON
+    version            the version of this program"#;

@@ -1,0 +1,284 @@
+//! What an IBM Cloud Container Registry host is, and how a server address that
+//! a client sends becomes one.
+//!
+//! Hosts: Registry documentation, `registry_overview.md` (regions, private and
+//! deprecated names). The entitled and staging registries are known from IBM's
+//! OpenShift documentation and scripts.
+
+/// A region's three names for the same registry.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Region {
+    /// IBM Cloud's name of the region, `global` for the one without a region.
+    pub name: &'static str,
+    /// The public host.
+    pub host: &'static str,
+    /// The host inside IBM Cloud's private network.
+    pub private_host: &'static str,
+    /// The deprecated host, which still answers.
+    pub legacy_host: Option<&'static str>,
+}
+
+/// Every public region. IBM adds some; until a release knows them, the settings
+/// file names their hosts.
+#[rustfmt::skip]
+pub const REGIONS: [Region; 13] = [
+    Region { name: "global",   host: "icr.io",     private_host: "private.icr.io",     legacy_host: Some("registry.bluemix.net") },
+    Region { name: "us-south", host: "us.icr.io",  private_host: "private.us.icr.io",  legacy_host: Some("registry.ng.bluemix.net") },
+    Region { name: "eu-gb",    host: "uk.icr.io",  private_host: "private.uk.icr.io",  legacy_host: Some("registry.eu-gb.bluemix.net") },
+    Region { name: "eu-de",    host: "de.icr.io",  private_host: "private.de.icr.io",  legacy_host: Some("registry.eu-de.bluemix.net") },
+    Region { name: "au-syd",   host: "au.icr.io",  private_host: "private.au.icr.io",  legacy_host: Some("registry.au-syd.bluemix.net") },
+    Region { name: "jp-tok",   host: "jp.icr.io",  private_host: "private.jp.icr.io",  legacy_host: None },
+    Region { name: "jp-osa",   host: "jp2.icr.io", private_host: "private.jp2.icr.io", legacy_host: None },
+    Region { name: "ca-tor",   host: "ca.icr.io",  private_host: "private.ca.icr.io",  legacy_host: None },
+    Region { name: "ca-mon",   host: "ca2.icr.io", private_host: "private.ca2.icr.io", legacy_host: None },
+    Region { name: "br-sao",   host: "br.icr.io",  private_host: "private.br.icr.io",  legacy_host: None },
+    Region { name: "eu-es",    host: "es.icr.io",  private_host: "private.es.icr.io",  legacy_host: None },
+    Region { name: "in-che",   host: "in.icr.io",  private_host: "private.in.icr.io",  legacy_host: None },
+    Region { name: "in-mum",   host: "in2.icr.io", private_host: "private.in2.icr.io", legacy_host: None },
+];
+
+/// The entitled registry of IBM's licensed software: user name `cp`.
+pub const ENTITLED_HOST: &str = "cp.icr.io";
+
+/// IBM's own staging registries; their tokens come from staging IAM.
+pub const STAGING_HOSTS: [&str; 2] = ["stg.icr.io", "cp.stg.icr.io"];
+
+/// A registry that credentials may be given to.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Registry {
+    host: String,
+}
+
+impl Registry {
+    /// The registry a server address names; `None` when it is not one of IBM
+    /// Cloud's, and not one of the `further` that the settings name.
+    pub fn at(address: &str, further: &[Registry]) -> Option<Self> {
+        let registry = Self::parse(address)?;
+        (is_ibm_host(&registry.host) || further.contains(&registry)).then_some(registry)
+    }
+
+    /// Reads a server address: `us.icr.io`, `https://US.icr.io:443/v2/`,
+    /// `us.icr.io/namespace/repository`. `None` for everything that does not name
+    /// exactly one host, whatever it may look like.
+    ///
+    /// Hosts are read strictly, by what they may contain rather than by what
+    /// they may not: letters, digits, `-` and `.`, so that user information,
+    /// fragments, backslashes, escapes and look-alike letters have no place.
+    pub fn parse(address: &str) -> Option<Self> {
+        let (default_port, rest) = match address.split_once("://") {
+            None => ("443", address),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => ("443", rest),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => ("80", rest),
+            Some(_) => return None,
+        };
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(end);
+        if !path.chars().all(is_path_character) {
+            return None;
+        }
+        let (name, port) = match authority.split_once(':') {
+            None => (authority, default_port),
+            Some((name, port)) => (name, port),
+        };
+        if !is_host_name(name) || !is_port(port) {
+            return None;
+        }
+        let name = name.to_ascii_lowercase();
+        Some(Self {
+            host: match port == default_port {
+                true => name,
+                false => format!("{name}:{port}"),
+            },
+        })
+    }
+
+    /// The host in lower case, with its port where that is not the default one.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Whether this registry takes tokens of staging IAM.
+    pub fn is_staging(&self) -> bool {
+        STAGING_HOSTS.contains(&self.host.as_str())
+    }
+}
+
+impl std::fmt::Display for Registry {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.host)
+    }
+}
+
+fn is_ibm_host(host: &str) -> bool {
+    host == ENTITLED_HOST
+        || STAGING_HOSTS.contains(&host)
+        || REGIONS.iter().any(|region| {
+            host == region.host || host == region.private_host || Some(host) == region.legacy_host
+        })
+}
+
+/// RFC 952 and RFC 1123, section 2.1, and at most 253 characters.
+fn is_host_name(name: &str) -> bool {
+    name.len() <= 253
+        && name.split('.').all(|label| {
+            !label.is_empty()
+                && label.len() <= 63
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        })
+}
+
+fn is_port(port: &str) -> bool {
+    !port.starts_with('0')
+        && port.bytes().all(|byte| byte.is_ascii_digit())
+        && port.parse::<u16>().is_ok()
+}
+
+/// A path says nothing about the host, but one with a fragment, a backslash or
+/// user information was written to confuse somebody's parser. `@` and `:` stand
+/// in image references (`repository:tag@sha256:…`).
+fn is_path_character(character: char) -> bool {
+    character.is_ascii_graphic() && !matches!(character, '#' | '\\')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ours(address: &str) -> Option<String> {
+        Registry::at(address, &[]).map(|registry| registry.host)
+    }
+
+    #[test]
+    fn every_host_of_the_table_is_a_registry_of_its_own() {
+        let mut hosts: Vec<&str> = REGIONS
+            .iter()
+            .flat_map(|region| {
+                [
+                    Some(region.host),
+                    Some(region.private_host),
+                    region.legacy_host,
+                ]
+            })
+            .flatten()
+            .chain([ENTITLED_HOST])
+            .chain(STAGING_HOSTS)
+            .collect();
+        for host in &hosts {
+            assert_eq!(ours(host).as_deref(), Some(*host));
+        }
+        hosts.sort_unstable();
+        hosts.dedup();
+        assert_eq!(
+            hosts.len(),
+            13 * 2 + 5 + 3,
+            "no host stands twice in the table"
+        );
+    }
+
+    #[test]
+    fn every_spelling_of_an_address_is_one_registry() {
+        for address in [
+            "us.icr.io",
+            "US.ICR.IO",
+            "https://us.icr.io",
+            "HTTPS://us.icr.io/",
+            "http://us.icr.io",
+            "http://us.icr.io:80/v2/",
+            "us.icr.io:443",
+            "https://us.icr.io:443/v2/",
+            "us.icr.io/v2/",
+            "us.icr.io/namespace/repo",
+            "us.icr.io/namespace/repo:tag",
+            "us.icr.io/namespace/repo@sha256:abc",
+            "us.icr.io?account=a",
+        ] {
+            assert_eq!(ours(address).as_deref(), Some("us.icr.io"), "{address}");
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_a_registry_is_foreign() {
+        for address in [
+            "",
+            ".",
+            "/",
+            "evil-icr.io",
+            "evilicr.io",
+            "icr.io.evil.com",
+            "us.icr.io.evil.com",
+            "us.icr.io.",
+            ".us.icr.io",
+            "us..icr.io",
+            "x.us.icr.io",
+            "xx.icr.io",
+            "dd0.icr.io",
+            "dd2.icr.io",
+            "dd0.us.icr.io",
+            "us.icr.io@evil.com",
+            "https://us.icr.io@evil.com",
+            "https://user:password@us.icr.io",
+            "evil.com/us.icr.io",
+            "evil.com#us.icr.io",
+            "us.icr.io#.evil.com",
+            "us.icr.io/#@evil.com",
+            "us.icr.io\\@evil.com",
+            "us.icr.io\\.evil.com",
+            "evil.com\\us.icr.io",
+            "us.icr.io%2eevil.com",
+            "us%2eicr.io",
+            "us.icr.io:8443",
+            "us.icr.io:",
+            "us.icr.io:0443",
+            "us.icr.io:443:443",
+            "us.icr.io:99999",
+            "https://us.icr.io:80",
+            "ftp://us.icr.io",
+            "://us.icr.io",
+            "//us.icr.io",
+            "https://https://us.icr.io",
+            "us.icr.io us.icr.io",
+            "us .icr.io",
+            "us.icr.iо",   // the last letter is Cyrillic
+            "us.ıcr.io",   // a dotless i
+            "us。icr。io", // ideographic full stops
+            "[us.icr.io]",
+            "*.icr.io",
+            "index.docker.io",
+            "https://index.docker.io/v1/",
+            "localhost:5000",
+            "127.0.0.1",
+        ] {
+            assert_eq!(ours(address), None, "{address}");
+        }
+    }
+
+    #[test]
+    fn only_the_settings_widen_the_match() {
+        let further = [
+            Registry::parse("eu9.icr.io").unwrap(),
+            Registry::parse("localhost:5000").unwrap(),
+        ];
+        let host = |address| Registry::at(address, &further).map(|registry| registry.host);
+        assert_eq!(
+            host("https://EU9.icr.io/v2/").as_deref(),
+            Some("eu9.icr.io")
+        );
+        assert_eq!(host("localhost:5000").as_deref(), Some("localhost:5000"));
+        assert_eq!(host("localhost"), None, "the port belongs to the name");
+        assert_eq!(
+            host("x.eu9.icr.io"),
+            None,
+            "a further host is matched whole, too"
+        );
+    }
+
+    #[test]
+    fn an_endless_address_is_foreign() {
+        assert_eq!(ours(&"us.icr.io.".repeat(100_000)), None);
+        assert_eq!(ours(&format!("{}.icr.io", "u".repeat(64))), None);
+    }
+}

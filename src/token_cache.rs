@@ -1,0 +1,294 @@
+//! Which token is still good, and what is kept of it.
+//!
+//! Tokens are kept per identity, not per registry: an IAM token opens every
+//! region. The key is computed from what is at hand locally, so that finding a
+//! token takes no network and no bus.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::clock::Clock;
+use crate::digest;
+use crate::failure::Failure;
+use crate::iam::Issued;
+use crate::iam::endpoint::Endpoint;
+use crate::keychain::Item;
+use crate::keychain::Keychain;
+use crate::login::Hint;
+use crate::registry::Registry;
+use crate::secret::Secret;
+
+/// The least life left, in seconds, with which a token is handed out when IAM
+/// cannot give a new one: a pull must be able to begin with it.
+const LEAST_LIFE: u64 = 60;
+
+/// How long a failure is remembered, in seconds: long enough for forty processes
+/// of one build, too short for a person who has mended it.
+const FAILURE_LIFE: u64 = 5;
+
+/// Names an identity at an IAM endpoint.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CacheKey(String);
+
+impl CacheKey {
+    /// The key of the login or source named `id` at this endpoint. Whoever logs
+    /// in with something else has another `id`, so a new login is never answered
+    /// with an old token.
+    pub fn new(endpoint: &Endpoint, id: &str) -> Self {
+        Self(digest::name_of(&[endpoint.token_url(), id]))
+    }
+
+    /// The key's text: hexadecimal digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What is known about an identity's token.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Cached {
+    /// More than half its life is left: hand it out.
+    Fresh(Secret),
+    /// It still works, but it is time for the next one.
+    Aging(Secret),
+    /// Getting one failed a moment ago, like this.
+    Failed(Failure),
+    /// Nothing.
+    Nothing,
+}
+
+/// The record that rests in the keychain.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Record {
+    Token {
+        #[serde(serialize_with = "Secret::serialize_exposed")]
+        secret: Secret,
+        received: u64,
+        lifetime: u64,
+    },
+    Failure {
+        message: String,
+        permanent: bool,
+        received: u64,
+    },
+}
+
+/// The tokens in a keychain. A keychain that fails is a cache that is empty.
+#[derive(Clone, Copy)]
+pub struct TokenCache<'a> {
+    keychain: &'a dyn Keychain,
+    clock: &'a dyn Clock,
+}
+
+impl<'a> TokenCache<'a> {
+    /// The tokens in `keychain`, judged by `clock`.
+    pub fn new(keychain: &'a dyn Keychain, clock: &'a dyn Clock) -> Self {
+        Self { keychain, clock }
+    }
+
+    /// What is known about an identity's token.
+    pub fn look_up(&self, key: &CacheKey) -> Cached {
+        let record = self.read(&Item::token(key.as_str()));
+        record.map_or(Cached::Nothing, |record| judge(record, self.clock.now()))
+    }
+
+    /// Keeps a token that has just been received.
+    pub fn keep(&self, key: &CacheKey, issued: &Issued) {
+        let record = Record::Token {
+            secret: issued.access_token.clone(),
+            received: self.clock.now(),
+            lifetime: issued.lifetime.as_secs(),
+        };
+        self.write(&Item::token(key.as_str()), &record, issued.lifetime);
+    }
+
+    /// Remembers for a few seconds that there was no token to be had.
+    pub fn remember_failure(&self, key: &CacheKey, failure: &Failure) {
+        let record = Record::Failure {
+            message: failure.to_string(),
+            permanent: matches!(failure, Failure::PersonMustAct(_)),
+            received: self.clock.now(),
+        };
+        self.write(
+            &Item::token(key.as_str()),
+            &record,
+            Duration::from_secs(FAILURE_LIFE),
+        );
+    }
+
+    /// Forgets what is known about an identity's token.
+    pub fn forget(&self, key: &CacheKey) {
+        self.delete(&Item::token(key.as_str()));
+    }
+
+    /// Which login a registry has, as far as it was noted.
+    pub fn hint(&self, registry: &Registry) -> Option<Hint> {
+        self.read(&Item::hint(registry.host()))
+    }
+
+    /// Notes which login a registry has, for as long as its token is good.
+    pub fn note_hint(&self, registry: &Registry, hint: &Hint, lifetime: Duration) {
+        self.write(&Item::hint(registry.host()), hint, lifetime);
+    }
+
+    /// Forgets which login a registry has.
+    pub fn forget_hint(&self, registry: &Registry) {
+        self.delete(&Item::hint(registry.host()));
+    }
+
+    fn read<T: for<'de> Deserialize<'de>>(&self, item: &Item) -> Option<T> {
+        match self.keychain.read(item) {
+            Ok(record) => serde_json::from_str(record?.expose()).ok(),
+            Err(error) => {
+                tracing::debug!(%error, "the token cache cannot be read");
+                None
+            }
+        }
+    }
+
+    fn write(&self, item: &Item, record: &impl Serialize, lifetime: Duration) {
+        let Ok(record) = serde_json::to_string(record).map(Secret::new) else {
+            return;
+        };
+        if let Err(error) = self.keychain.write(item, &record, Some(lifetime)) {
+            tracing::debug!(%error, "the token cache cannot be written");
+        }
+    }
+
+    fn delete(&self, item: &Item) {
+        if let Err(error) = self.keychain.delete(item) {
+            tracing::debug!(%error, "the token cache cannot be written");
+        }
+    }
+}
+
+/// A token's age counts from its receipt on this machine's clock, so a clock
+/// that is wrong does no harm. One that was set back since makes the age
+/// unknowable; the token then counts as gone.
+fn judge(record: Record, now: u64) -> Cached {
+    match record {
+        Record::Token {
+            secret,
+            received,
+            lifetime,
+        } => {
+            let Some(age) = now.checked_sub(received) else {
+                return Cached::Nothing;
+            };
+            match lifetime.saturating_sub(age) {
+                left if left > lifetime / 2 => Cached::Fresh(secret),
+                left if left > LEAST_LIFE => Cached::Aging(secret),
+                _ => Cached::Nothing,
+            }
+        }
+        Record::Failure {
+            message,
+            permanent,
+            received,
+        } => match now.checked_sub(received) {
+            Some(0..FAILURE_LIFE) if permanent => Cached::Failed(Failure::PersonMustAct(message)),
+            Some(0..FAILURE_LIFE) => Cached::Failed(Failure::TryLater(message)),
+            _ => Cached::Nothing,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::fake::FakeClock;
+    use crate::keychain::KeychainError;
+    use crate::keychain::memory::MemoryKeychain;
+
+    const START: u64 = 1_800_000_000;
+
+    fn key() -> CacheKey {
+        CacheKey::new(&Endpoint::public(), "id")
+    }
+
+    fn issued(seconds: u64) -> Issued {
+        Issued {
+            access_token: Secret::new("token"),
+            lifetime: Duration::from_secs(seconds),
+            refresh_token: None,
+        }
+    }
+
+    #[test]
+    fn a_token_is_fresh_for_half_its_life_and_usable_until_its_last_minute() {
+        let (keychain, clock) = (MemoryKeychain::default(), FakeClock::at(START));
+        let cache = TokenCache::new(&keychain, &clock);
+        cache.keep(&key(), &issued(3600));
+        let token = Secret::new("token");
+        for (age, expected) in [
+            (0, Cached::Fresh(token.clone())),
+            (1799, Cached::Fresh(token.clone())),
+            (1800, Cached::Aging(token.clone())),
+            (3539, Cached::Aging(token)),
+            (3540, Cached::Nothing),
+            (1_000_000, Cached::Nothing),
+        ] {
+            clock.now.set(START + age);
+            assert_eq!(cache.look_up(&key()), expected, "after {age} s");
+        }
+        clock.now.set(START - 1);
+        assert_eq!(
+            cache.look_up(&key()),
+            Cached::Nothing,
+            "a clock set back knows no age"
+        );
+    }
+
+    #[test]
+    fn a_failure_is_remembered_for_a_few_seconds() {
+        let (keychain, clock) = (MemoryKeychain::default(), FakeClock::at(START));
+        let cache = TokenCache::new(&keychain, &clock);
+        for failure in [Failure::act("no such key"), Failure::later("no network")] {
+            clock.now.set(START);
+            cache.remember_failure(&key(), &failure);
+            clock.now.set(START + 4);
+            assert_eq!(cache.look_up(&key()), Cached::Failed(failure));
+            clock.now.set(START + 5);
+            assert_eq!(cache.look_up(&key()), Cached::Nothing);
+        }
+    }
+
+    #[test]
+    fn what_is_no_record_of_ours_is_nothing() {
+        let (keychain, clock) = (MemoryKeychain::default(), FakeClock::at(START));
+        let cache = TokenCache::new(&keychain, &clock);
+        for text in [
+            "",
+            "-",
+            "{}",
+            "{\"token\":{}}",
+            "{\"token\":{\"secret\":\"x\",\"received\":-1,\"lifetime\":5}}",
+        ] {
+            keychain
+                .write(&Item::token(key().as_str()), &Secret::new(text), None)
+                .unwrap();
+            assert_eq!(cache.look_up(&key()), Cached::Nothing, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_keychain_that_fails_is_an_empty_cache() {
+        let (keychain, clock) = (MemoryKeychain::default(), FakeClock::at(START));
+        keychain.fail_with(Some(KeychainError::Refused("broken".into())));
+        let cache = TokenCache::new(&keychain, &clock);
+        cache.keep(&key(), &issued(3600));
+        cache.forget(&key());
+        assert_eq!(cache.look_up(&key()), Cached::Nothing);
+    }
+
+    #[test]
+    fn a_key_depends_on_the_endpoint_and_the_identity() {
+        let other = Endpoint::parse("https://iam.example.com").unwrap();
+        assert_ne!(key(), CacheKey::new(&other, "id"));
+        assert_ne!(key(), CacheKey::new(&Endpoint::public(), "other"));
+        assert!(key().as_str().bytes().all(|byte| byte.is_ascii_hexdigit()));
+    }
+}

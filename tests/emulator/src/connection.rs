@@ -1,0 +1,107 @@
+//! How do bytes come and go? One request per connection, with TLS or without.
+
+use std::io;
+use std::io::BufReader;
+use std::io::Read;
+use std::io::Write;
+use std::net::Shutdown;
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use rustls::ServerConnection;
+use rustls::StreamOwned;
+
+use crate::request::Body;
+use crate::request::Recorded;
+
+/// A client that said something, or is about to.
+pub(crate) struct Connection {
+    secure: bool,
+    socket: TcpStream,
+    stream: BufReader<Box<dyn Transport>>,
+}
+
+impl Connection {
+    pub(crate) fn new(socket: TcpStream, tls: Option<Arc<ServerConfig>>) -> io::Result<Self> {
+        // A client that hangs must not keep its thread for good.
+        socket.set_read_timeout(Some(Duration::from_secs(60)))?;
+        socket.set_nodelay(true)?;
+        let secure = tls.is_some();
+        let stream: Box<dyn Transport> = match tls {
+            Some(config) => {
+                let session = ServerConnection::new(config).map_err(io::Error::other)?;
+                Box::new(StreamOwned::new(session, socket.try_clone()?))
+            }
+            None => Box::new(socket.try_clone()?),
+        };
+        Ok(Self {
+            secure,
+            socket,
+            stream: BufReader::new(stream),
+        })
+    }
+
+    pub(crate) fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    pub(crate) fn read_request(&mut self) -> io::Result<Recorded> {
+        Recorded::read(&mut self.stream)
+    }
+
+    /// The body of `request`, which a waiting client is asked to send.
+    pub(crate) fn body(&mut self, request: &Recorded) -> io::Result<Body<'_>> {
+        if request
+            .header("expect")
+            .is_some_and(|value| value.eq_ignore_ascii_case("100-continue"))
+        {
+            self.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+            self.flush()?;
+        }
+        Body::new(request, &mut self.stream)
+    }
+
+    /// The body of `request` as text, for requests that are small.
+    pub(crate) fn read_text(&mut self, request: &Recorded) -> io::Result<String> {
+        let mut text = String::new();
+        self.body(request)?
+            .take(0x10_0000)
+            .read_to_string(&mut text)?;
+        Ok(text)
+    }
+
+    /// Says goodbye, and waits a moment for the client to do the same: closing with bytes unread would reset the connection, and
+    /// the client would lose the answer to a body nobody wanted.
+    pub(crate) fn close(mut self) {
+        self.stream.get_mut().say_goodbye();
+        let _ = self.flush();
+        let _ = self.socket.shutdown(Shutdown::Write);
+        let _ = self.socket.set_read_timeout(Some(Duration::from_secs(1)));
+        let _ = io::copy(&mut self.socket.take(0x1_0000_0000), &mut io::sink());
+    }
+}
+
+impl Write for Connection {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.stream.get_mut().write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.get_mut().flush()
+    }
+}
+
+trait Transport: Read + Write {
+    /// Tells the client that no more follows, where the transport has words for it.
+    fn say_goodbye(&mut self) {}
+}
+
+impl Transport for TcpStream {}
+
+impl Transport for StreamOwned<ServerConnection, TcpStream> {
+    fn say_goodbye(&mut self) {
+        self.conn.send_close_notify();
+    }
+}

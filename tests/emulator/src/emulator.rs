@@ -1,0 +1,376 @@
+//! How does the cloud start, serve and stop?
+
+use std::collections::VecDeque;
+use std::io;
+use std::io::Write as _;
+use std::net::Ipv4Addr;
+use std::net::SocketAddr;
+use std::net::TcpListener;
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::thread::JoinHandle;
+
+use anyhow::Context as _;
+use rustls::ServerConfig;
+
+use crate::accounts::Accounts;
+use crate::authority::Authority;
+use crate::connection::Connection;
+use crate::control;
+use crate::fault::Fault;
+use crate::iam;
+use crate::proxy;
+use crate::registry;
+use crate::registry_token::Signer;
+use crate::request::Recorded;
+use crate::request::pairs;
+
+/// A running cloud; it stops when dropped.
+#[derive(Debug)]
+pub struct Emulator {
+    cloud: Arc<Cloud>,
+    listeners: Vec<Listener>,
+}
+
+impl Emulator {
+    /// Plain HTTP on a free port of the loopback interface.
+    pub fn start() -> anyhow::Result<Self> {
+        Self::builder().start()
+    }
+
+    /// For TLS, a fixed address, or a real registry behind it.
+    pub fn builder() -> Builder<'static> {
+        Builder {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            listen_plain: None,
+            registry_upstream: None,
+            tls: None,
+        }
+    }
+
+    /// Where clients call, without a slash at the end.
+    pub fn url(&self) -> String {
+        self.listeners[0].url()
+    }
+
+    /// Where the first listener listens.
+    pub fn address(&self) -> SocketAddr {
+        self.listeners[0].address
+    }
+
+    /// The same cloud without TLS, if [`Builder::listen_plain`] asked for it.
+    pub fn plain_url(&self) -> Option<String> {
+        self.listeners.get(1).map(Listener::url)
+    }
+
+    /// How many times IAM was asked for a token, whatever it answered.
+    pub fn exchanges(&self) -> usize {
+        self.cloud.exchanges()
+    }
+
+    /// Every request to IAM and to the registry's token endpoint, in order.
+    pub fn requests(&self) -> Vec<Recorded> {
+        self.cloud.requests()
+    }
+
+    /// Lets the next requests for a token meet these faults, one each; after them IAM is well again.
+    pub fn script(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.cloud.script(faults);
+    }
+
+    /// Lets every request for a token meet this fault, until `None`. A script comes first.
+    pub fn always(&self, fault: Option<Fault>) {
+        self.cloud.always(fault);
+    }
+
+    /// The identities and secrets this cloud knows.
+    pub fn accounts(&self) -> &Accounts {
+        &self.cloud.accounts
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        self.cloud.stopping.store(true, Ordering::Relaxed);
+        for listener in &mut self.listeners {
+            // accept() has no other alarm clock than a client.
+            let woken = TcpStream::connect(listener.address).is_ok();
+            if let Some(thread) = listener.thread.take().filter(|_| woken) {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+/// What kind of cloud to start.
+#[derive(Debug)]
+pub struct Builder<'a> {
+    listen: SocketAddr,
+    listen_plain: Option<SocketAddr>,
+    registry_upstream: Option<SocketAddr>,
+    tls: Option<(&'a Authority, Vec<String>)>,
+}
+
+impl<'a> Builder<'a> {
+    /// The address to listen at instead of a free port of the loopback interface.
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen = address;
+        self
+    }
+
+    /// A second address, always without TLS.
+    pub fn listen_plain(mut self, address: SocketAddr) -> Self {
+        self.listen_plain = Some(address);
+        self
+    }
+
+    /// The docker-registry that answers everything but `/oauth/token` and IAM.
+    pub fn registry_upstream(mut self, address: SocketAddr) -> Self {
+        self.registry_upstream = Some(address);
+        self
+    }
+
+    /// Speaks TLS as any of `hosts` (and `localhost`, and 127.0.0.1), and signs registry tokens with the authority's key.
+    pub fn tls(self, authority: &'a Authority, hosts: &[&str]) -> Self {
+        let hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
+        Self {
+            tls: Some((authority, hosts)),
+            ..self
+        }
+    }
+
+    /// Listens, and serves in the background.
+    pub fn start(self) -> anyhow::Result<Emulator> {
+        let tls = self
+            .tls
+            .as_ref()
+            .map(|(authority, hosts)| authority.server_config(hosts))
+            .transpose()?;
+        let signer = match self.tls {
+            Some((authority, _)) => authority.signer(),
+            None => Arc::new(Signer::create()?),
+        };
+        let cloud = Arc::new(Cloud {
+            accounts: Accounts::new(),
+            always: Mutex::default(),
+            requests: Mutex::default(),
+            script: Mutex::default(),
+            signer,
+            stopping: AtomicBool::default(),
+            upstream: self.registry_upstream,
+        });
+        let mut emulator = Emulator {
+            cloud,
+            listeners: Vec::new(),
+        };
+        for (address, tls) in [(Some(self.listen), tls), (self.listen_plain, None)] {
+            if let Some(address) = address {
+                emulator
+                    .listeners
+                    .push(Listener::start(address, tls, &emulator.cloud)?);
+            }
+        }
+        Ok(emulator)
+    }
+}
+
+/// What all connections share.
+#[derive(Debug)]
+pub(crate) struct Cloud {
+    pub(crate) accounts: Accounts,
+    always: Mutex<Option<Fault>>,
+    requests: Mutex<Vec<Recorded>>,
+    script: Mutex<VecDeque<Fault>>,
+    pub(crate) signer: Arc<Signer>,
+    stopping: AtomicBool,
+    pub(crate) upstream: Option<SocketAddr>,
+}
+
+impl Cloud {
+    pub(crate) fn exchanges(&self) -> usize {
+        let requests = self.requests.lock().expect(UNPOISONED);
+        requests
+            .iter()
+            .filter(|request| request.method == "POST" && request.path == iam::TOKEN_PATH)
+            .count()
+    }
+
+    pub(crate) fn requests(&self) -> Vec<Recorded> {
+        self.requests.lock().expect(UNPOISONED).clone()
+    }
+
+    pub(crate) fn script(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.script.lock().expect(UNPOISONED).extend(faults);
+    }
+
+    pub(crate) fn always(&self, fault: Option<Fault>) {
+        *self.always.lock().expect(UNPOISONED) = fault;
+    }
+
+    /// What goes wrong with the token request at hand.
+    pub(crate) fn next_fault(&self) -> Option<Fault> {
+        let scripted = self.script.lock().expect(UNPOISONED).pop_front();
+        scripted.or_else(|| self.always.lock().expect(UNPOISONED).clone())
+    }
+
+    fn serve(&self, connection: &mut Connection) -> io::Result<()> {
+        let mut request = connection.read_request()?;
+        let response = match request.path.as_str() {
+            registry::TOKEN_PATH => {
+                request.form = pairs(&connection.read_text(&request)?);
+                self.record(&request);
+                registry::answer(self, &request)
+            }
+            path if path.starts_with(control::PREFIX) => {
+                let body = connection.read_text(&request)?;
+                control::answer(self, &request, &body)
+            }
+            path if path.starts_with(iam::PREFIX) => {
+                request.form = pairs(&connection.read_text(&request)?);
+                self.record(&request);
+                return iam::answer(self, &request, connection);
+            }
+            _ => return proxy::pass_on(self, &request, connection),
+        };
+        connection.write_all(&response.to_bytes())
+    }
+
+    fn record(&self, request: &Recorded) {
+        self.requests
+            .lock()
+            .expect(UNPOISONED)
+            .push(request.clone());
+    }
+}
+
+const UNPOISONED: &str = "nothing panics while it holds this lock";
+
+#[derive(Debug)]
+struct Listener {
+    address: SocketAddr,
+    secure: bool,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Listener {
+    fn start(
+        address: SocketAddr,
+        tls: Option<Arc<ServerConfig>>,
+        cloud: &Arc<Cloud>,
+    ) -> anyhow::Result<Self> {
+        let listener =
+            TcpListener::bind(address).with_context(|| format!("cannot listen at {address}"))?;
+        let address = listener.local_addr()?;
+        let (secure, cloud) = (tls.is_some(), Arc::clone(cloud));
+        let thread = thread::spawn(move || {
+            for socket in listener.incoming() {
+                if cloud.stopping.load(Ordering::Relaxed) {
+                    break;
+                }
+                let (cloud, tls) = (Arc::clone(&cloud), tls.clone());
+                thread::spawn(move || {
+                    // A client that goes away, or speaks no HTTP, is its own business.
+                    let _ = socket.and_then(|socket| Connection::new(socket, tls)).map(
+                        |mut connection| {
+                            let _ = cloud.serve(&mut connection);
+                            connection.close();
+                        },
+                    );
+                });
+            }
+        });
+        Ok(Self {
+            address,
+            secure,
+            thread: Some(thread),
+        })
+    }
+
+    fn url(&self) -> String {
+        // The certificate names localhost; some TLS clients do not match IP addresses.
+        if self.secure {
+            format!("https://localhost:{}", self.address.port())
+        } else {
+            format!("http://{}", self.address)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use rustls::ClientConfig;
+    use rustls::ClientConnection;
+    use rustls::RootCertStore;
+    use rustls::StreamOwned;
+    use rustls::crypto::ring::default_provider;
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject as _;
+
+    use super::*;
+
+    #[test]
+    fn tls_as_every_host() {
+        let directory = std::env::temp_dir().join(format!("icr-emulator-{}", crate::random::id()));
+        let authority = Authority::create(&directory).expect("a writable directory");
+        let certificate =
+            CertificateDer::from_pem_file(authority.certificate_path()).expect("a certificate");
+        std::fs::remove_dir_all(&directory).expect("the directory is there");
+        let cloud = Emulator::builder()
+            .tls(&authority, &["us.icr.io"])
+            .start()
+            .expect("a port");
+        assert_eq!(
+            cloud.url(),
+            format!("https://localhost:{}", cloud.address().port())
+        );
+
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate).expect("a root");
+        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions();
+        let config = Arc::new(
+            config
+                .expect("versions")
+                .with_root_certificates(roots)
+                .with_no_client_auth(),
+        );
+        for (host, trusted) in [
+            ("us.icr.io", true),
+            ("localhost", true),
+            ("127.0.0.1", true),
+            ("de.icr.io", false),
+        ] {
+            let name = host.try_into().expect("a name");
+            let session = ClientConnection::new(Arc::clone(&config), name).expect("a session");
+            let socket = TcpStream::connect(cloud.address()).expect("the emulator listens");
+            let mut client = StreamOwned::new(session, socket);
+            let sent = client.write_all(b"GET /identity/token HTTP/1.1\r\n\r\n");
+            let mut answer = String::new();
+            let read = sent.and_then(|()| client.read_to_string(&mut answer));
+            assert_eq!(read.is_ok(), trusted, "{host}: {read:?}");
+            assert_eq!(
+                answer.starts_with("HTTP/1.1 405 "),
+                trusted,
+                "{host}: {answer}"
+            );
+        }
+    }
+
+    #[test]
+    fn nobody_listens_after_the_drop() {
+        let cloud = Emulator::builder()
+            .listen_plain(([127, 0, 0, 1], 0).into())
+            .start()
+            .expect("two ports");
+        let address = cloud.address();
+        assert_ne!(cloud.plain_url(), Some(cloud.url()));
+        drop(cloud);
+        TcpStream::connect(address).expect_err("the port is free again");
+    }
+}

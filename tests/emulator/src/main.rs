@@ -1,0 +1,156 @@
+//! `icr-emulator serve`: the emulator as a process, for tests written in shell.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::path::PathBuf;
+use std::thread;
+
+use anyhow::Context as _;
+use anyhow::bail;
+use icr_emulator::Authority;
+use icr_emulator::Emulator;
+use icr_emulator::Subject;
+
+const USAGE: &str = "usage: icr-emulator serve --listen ADDRESS:PORT [--listen-plain ADDRESS:PORT]
+    [--tls-directory DIRECTORY [--host NAME]…] [--registry-upstream ADDRESS:PORT]
+    [--api-key VALUE]… [--service-id-api-key VALUE]… [--refresh-token VALUE]… [--profile ID]…
+    [--registry-token VALUE]… [--entitlement-key VALUE]… [--token-lifetime SECONDS]
+    [--public-namespace NAME]… [--ready-file PATH]";
+
+fn main() -> anyhow::Result<()> {
+    let options = Options::parse(std::env::args().skip(1))?;
+    let authority = options
+        .tls_directory
+        .as_ref()
+        .map(Authority::create)
+        .transpose()?;
+    let emulator = options.start(authority.as_ref())?;
+    if let Some(path) = &options.ready_file {
+        announce(path, &emulator)?;
+    }
+    loop {
+        thread::park();
+    }
+}
+
+/// Writes the URLs, one per line, the main one first. Whoever waits for the file never sees half of it.
+fn announce(path: &Path, emulator: &Emulator) -> anyhow::Result<()> {
+    let urls = [Some(emulator.url()), emulator.plain_url()];
+    let text: String = urls.into_iter().flatten().map(|url| url + "\n").collect();
+    let unfinished = path.with_extension("unfinished");
+    fs::write(&unfinished, text)
+        .and_then(|()| fs::rename(&unfinished, path))
+        .with_context(|| format!("cannot write `{}`", path.display()))
+}
+
+/// What the command line says.
+#[derive(Default)]
+struct Options {
+    api_keys: Vec<String>,
+    entitlement_keys: Vec<String>,
+    hosts: Vec<String>,
+    listen: Option<SocketAddr>,
+    listen_plain: Option<SocketAddr>,
+    profiles: Vec<String>,
+    public_namespaces: Vec<String>,
+    ready_file: Option<PathBuf>,
+    refresh_tokens: Vec<String>,
+    registry_tokens: Vec<String>,
+    registry_upstream: Option<SocketAddr>,
+    service_id_api_keys: Vec<String>,
+    tls_directory: Option<PathBuf>,
+    token_lifetime: Option<u32>,
+}
+
+impl Options {
+    fn parse(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Self> {
+        if arguments.next().as_deref() != Some("serve") {
+            bail!(USAGE);
+        }
+        let mut options = Self::default();
+        while let Some(option) = arguments.next() {
+            let value = arguments
+                .next()
+                .with_context(|| format!("`{option}` needs a value\n{USAGE}"))?;
+            let address = || {
+                value
+                    .parse()
+                    .with_context(|| format!("`{value}` is no ADDRESS:PORT"))
+            };
+            match option.as_str() {
+                "--api-key" => options.api_keys.push(value),
+                "--entitlement-key" => options.entitlement_keys.push(value),
+                "--host" => options.hosts.push(value),
+                "--listen" => options.listen = Some(address()?),
+                "--listen-plain" => options.listen_plain = Some(address()?),
+                "--profile" => options.profiles.push(value),
+                "--public-namespace" => options.public_namespaces.push(value),
+                "--ready-file" => options.ready_file = Some(value.into()),
+                "--refresh-token" => options.refresh_tokens.push(value),
+                "--registry-token" => options.registry_tokens.push(value),
+                "--registry-upstream" => options.registry_upstream = Some(address()?),
+                "--service-id-api-key" => options.service_id_api_keys.push(value),
+                "--tls-directory" => options.tls_directory = Some(value.into()),
+                "--token-lifetime" => options.token_lifetime = Some(value.parse()?),
+                _ => bail!("there is no option `{option}`\n{USAGE}"),
+            }
+        }
+        Ok(options)
+    }
+
+    fn start(&self, authority: Option<&Authority>) -> anyhow::Result<Emulator> {
+        let mut builder = Emulator::builder().listen(self.listen.context(USAGE)?);
+        let hosts: Vec<&str> = self.hosts.iter().map(String::as_str).collect();
+        if let Some(address) = self.listen_plain {
+            builder = builder.listen_plain(address);
+        }
+        if let Some(address) = self.registry_upstream {
+            builder = builder.registry_upstream(address);
+        }
+        if let Some(authority) = authority {
+            builder = builder.tls(authority, &hosts);
+        }
+        let emulator = builder.start()?;
+        self.fill(&emulator);
+        Ok(emulator)
+    }
+
+    /// Numbers the identities as their secrets are given: the first API key is `IBMid-1`'s, and so on.
+    fn fill(&self, emulator: &Emulator) {
+        let accounts = emulator.accounts();
+        for (number, key) in (1..).zip(&self.api_keys) {
+            accounts.add_api_key(key, Subject::user(&number.to_string()));
+        }
+        for (number, token) in (1..).zip(&self.refresh_tokens) {
+            accounts.add_refresh_token(token, Subject::user(&number.to_string()));
+        }
+        let numbered = (1..).zip(&self.service_id_api_keys);
+        let service_ids: Vec<Subject> = numbered
+            .map(|(number, key)| {
+                let service_id = Subject::service_id(&number.to_string());
+                accounts.add_api_key(key, service_id.clone());
+                service_id
+            })
+            .collect();
+        let iam_ids: Vec<&str> = service_ids
+            .iter()
+            .map(|service_id| service_id.iam_id.as_str())
+            .collect();
+        self.profiles
+            .iter()
+            .for_each(|id| accounts.add_profile(id, &iam_ids));
+        self.registry_tokens
+            .iter()
+            .for_each(|token| accounts.add_registry_token(token));
+        self.entitlement_keys
+            .iter()
+            .for_each(|key| accounts.add_entitlement_key(key));
+        self.public_namespaces
+            .iter()
+            .for_each(|name| accounts.add_public_namespace(name));
+        if let Some(seconds) = self.token_lifetime {
+            accounts.set_token_lifetime(seconds);
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! Who gets which token from the registry's `/oauth/token`?
+
+use serde_json::Value;
+use serde_json::json;
+
+use crate::accounts::Accounts;
+use crate::accounts::Subject;
+use crate::clock::rfc3339;
+use crate::clock::unix_now;
+use crate::emulator::Cloud;
+use crate::random;
+use crate::request::Recorded;
+use crate::response::Response;
+
+/// The token endpoint that the registry's challenge names.
+pub(crate) const TOKEN_PATH: &str = "/oauth/token";
+
+/// Answers a request for a registry token.
+pub(crate) fn answer(cloud: &Cloud, request: &Recorded) -> Response {
+    if request.method != "GET" {
+        return error(405, "UNSUPPORTED", "The operation is unsupported.")
+            .with_header("Allow", "GET");
+    }
+    let subject = match login(&cloud.accounts, request) {
+        Ok(subject) => subject,
+        Err(refusal) => return refusal,
+    };
+    let scopes = request
+        .query
+        .iter()
+        .filter(|(name, _)| name == "scope")
+        .flat_map(|(_, scopes)| scopes.split(' '));
+    let access: Vec<Value> = scopes
+        .filter_map(|scope| access(&cloud.accounts, scope, subject.is_some()))
+        .collect();
+    let now = unix_now();
+    let token = cloud.signer.sign(&json!({
+        "iss": "icr-emulator",
+        "sub": subject.unwrap_or_default(),
+        "aud": "registry",
+        "iat": now,
+        // A minute of grace for a registry whose clock is behind.
+        "nbf": now.saturating_sub(60),
+        "exp": now + LIFETIME,
+        "jti": random::id(),
+        "access": access,
+    }));
+    let body = json!({"token": token, "access_token": token, "expires_in": LIFETIME, "issued_at": rfc3339(now)});
+    Response::json(200, &body)
+}
+
+/// How long a registry token lives, in seconds.
+const LIFETIME: u64 = 300;
+const UNAUTHORIZED: &str =
+    "The login credentials are not valid, or your IBM Cloud account is not active.";
+const UNSUPPORTED: &str = "The requested authentication method is not supported.";
+
+/// Who asks: nobody, or the owner of a secret that came under the one user name of its kind.
+fn login(accounts: &Accounts, request: &Recorded) -> Result<Option<String>, Response> {
+    if request.header("authorization").is_none() {
+        return Ok(None);
+    }
+    let unsupported = || error(400, "UNSUPPORTED", UNSUPPORTED);
+    let (name, secret) = request.basic().ok_or_else(unsupported)?;
+    let subject = match name.as_str() {
+        "cp" => accounts
+            .is_entitlement_key(&secret)
+            .then(|| Subject::user("entitled")),
+        "iamapikey" => accounts.api_key(&secret),
+        "iambearer" => accounts.access_token(&secret),
+        "iamrefresh" => accounts.refresh_token(&secret),
+        "token" => accounts
+            .is_registry_token(&secret)
+            .then(|| Subject::user("registry-token")),
+        profile if profile.starts_with("Profile-") => {
+            let service_id = accounts.api_key(&secret).filter(Subject::is_service_id);
+            service_id.and_then(|service_id| accounts.assume(profile, &service_id))
+        }
+        _ => return Err(unsupported()),
+    };
+    let subject = subject.ok_or_else(|| error(401, "UNAUTHORIZED", UNAUTHORIZED))?;
+    Ok(Some(subject.iam_id))
+}
+
+/// What one scope, `repository:namespace/name:pull,push`, is worth: everything it asks to those who logged in, pulling from public
+/// namespaces to the others. `None` if that is nothing.
+fn access(accounts: &Accounts, scope: &str, logged_in: bool) -> Option<Value> {
+    let (kind, rest) = scope.split_once(':')?;
+    let (name, actions) = rest.rsplit_once(':')?;
+    let namespace = name.split('/').next().unwrap_or_default();
+    let public = kind == "repository" && accounts.is_public_namespace(namespace);
+    let allowed = |action: &&str| logged_in || (public && *action == "pull");
+    let actions: Vec<&str> = actions.split(',').filter(allowed).collect();
+    (!actions.is_empty()).then(|| json!({"type": kind, "name": name, "actions": actions}))
+}
+
+fn error(status: u16, code: &str, message: &str) -> Response {
+    Response::json(
+        status,
+        &json!({"errors": [{"code": code, "message": message, "detail": message}]}),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::prelude::BASE64_STANDARD;
+    use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+
+    use super::*;
+    use crate::Emulator;
+    use crate::wire;
+
+    fn login(cloud: &Emulator, name: &str, secret: &str) -> (u16, Value) {
+        let credentials = BASE64_STANDARD.encode(format!("{name}:{secret}"));
+        let header = format!("Authorization: Basic {credentials}\r\n");
+        wire::request(
+            cloud,
+            "GET /oauth/token?service=registry&scope=repository:ns/app:pull,push",
+            &header,
+            "",
+        )
+    }
+
+    fn claims(answer: &Value) -> Value {
+        let payload = answer["token"]
+            .as_str()
+            .expect("a token")
+            .split('.')
+            .nth(1)
+            .expect("claims");
+        serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(payload).expect("base64url"))
+            .expect("JSON claims")
+    }
+
+    #[test]
+    fn every_user_name_with_its_own_kind_of_secret() {
+        let cloud = Emulator::start().expect("a port");
+        let accounts = cloud.accounts();
+        accounts.add_api_key("user-key", Subject::user("1"));
+        accounts.add_api_key("service-key", Subject::service_id("1"));
+        accounts.add_refresh_token("refresh", Subject::user("1"));
+        accounts.add_registry_token("registry");
+        accounts.add_entitlement_key("entitlement");
+        accounts.add_profile("Profile-1", &["iam-ServiceId-1", "IBMid-1"]);
+        let fields = [
+            ("grant_type", "urn:ibm:params:oauth:grant-type:apikey"),
+            ("apikey", "user-key"),
+        ];
+        let (_, token) = wire::exchange(&cloud, &fields, false);
+        let bearer = token["access_token"].as_str().expect("an access token");
+        for (name, secret, subject) in [
+            ("cp", "entitlement", "IBMid-entitled"),
+            ("iamapikey", "user-key", "IBMid-1"),
+            ("iambearer", bearer, "IBMid-1"),
+            ("iamrefresh", "refresh", "IBMid-1"),
+            ("token", "registry", "IBMid-registry-token"),
+            ("Profile-1", "service-key", "iam-Profile-1"),
+        ] {
+            let (status, answer) = login(&cloud, name, secret);
+            assert_eq!(status, 200, "{name}: {answer}");
+            assert_eq!(answer["token"], answer["access_token"]);
+            assert_eq!(answer["expires_in"], 300);
+            let claims = claims(&answer);
+            assert_eq!(
+                (&claims["sub"], &claims["aud"]),
+                (&subject.into(), &"registry".into())
+            );
+            let access =
+                json!([{"type": "repository", "name": "ns/app", "actions": ["pull", "push"]}]);
+            assert_eq!(claims["access"], access);
+            let (status, answer) = login(&cloud, name, "wrong");
+            assert_eq!(
+                (status, &answer["errors"][0]["code"]),
+                (401, &"UNAUTHORIZED".into()),
+                "{name}"
+            );
+            assert_eq!(answer["errors"][0]["message"], UNAUTHORIZED);
+        }
+        assert_eq!(
+            login(&cloud, "Profile-1", "user-key").0,
+            401,
+            "only service IDs log in as a profile"
+        );
+        assert_eq!(
+            login(&cloud, "Profile-2", "service-key").0,
+            401,
+            "nobody may assume it"
+        );
+        for name in ["<token>", "iam", "user-key", ""] {
+            let (status, answer) = login(&cloud, name, "user-key");
+            assert_eq!(
+                (status, &answer["errors"][0]["code"]),
+                (400, &"UNSUPPORTED".into()),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn expired_secrets_are_refused() {
+        let cloud = Emulator::start().expect("a port");
+        cloud.accounts().add_api_key("key", Subject::user("1"));
+        cloud
+            .accounts()
+            .add_refresh_token("refresh", Subject::user("1"));
+        cloud.accounts().expire_refresh_token("refresh");
+        cloud.accounts().set_token_lifetime(0);
+        let fields = [
+            ("grant_type", "urn:ibm:params:oauth:grant-type:apikey"),
+            ("apikey", "key"),
+        ];
+        let (_, token) = wire::exchange(&cloud, &fields, false);
+        assert_eq!(
+            login(
+                &cloud,
+                "iambearer",
+                token["access_token"].as_str().expect("a token")
+            )
+            .0,
+            401
+        );
+        assert_eq!(login(&cloud, "iamrefresh", "refresh").0, 401);
+    }
+
+    #[test]
+    fn nobody_may_pull_what_is_public() {
+        let cloud = Emulator::start().expect("a port");
+        cloud.accounts().add_public_namespace("open");
+        let scopes = "scope=repository:public/app:pull,push+repository:ns/app:pull&scope=repository:open/a/b:pull&account=me";
+        let (status, answer) = wire::request(
+            &cloud,
+            &format!("GET /oauth/token?service=registry&{scopes}"),
+            "",
+            "",
+        );
+        assert_eq!(status, 200);
+        let access = json!([
+            {"type": "repository", "name": "public/app", "actions": ["pull"]},
+            {"type": "repository", "name": "open/a/b", "actions": ["pull"]},
+        ]);
+        assert_eq!(claims(&answer)["access"], access);
+        assert_eq!(
+            wire::request(&cloud, "POST /oauth/token", "", "grant_type=password").0,
+            405
+        );
+        assert_eq!(cloud.requests().len(), 2, "both are recorded");
+        assert_eq!(cloud.exchanges(), 0, "neither went to IAM");
+    }
+}

@@ -1,0 +1,53 @@
+//! A client without opinions, for the tests: it shows the bytes as they come.
+
+use std::io::Read as _;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::net::TcpStream;
+
+use serde_json::Value;
+
+use crate::Emulator;
+
+/// Sends these bytes and returns all that comes back.
+pub(crate) fn send(address: SocketAddr, request: &str) -> String {
+    let mut socket = TcpStream::connect(address).expect("the emulator listens");
+    socket
+        .write_all(request.as_bytes())
+        .expect("the emulator reads");
+    let mut answer = Vec::new();
+    socket
+        .read_to_end(&mut answer)
+        .expect("the emulator closes in order");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// Sends a request (`GET /path`); returns status and JSON of the answer.
+pub(crate) fn request(cloud: &Emulator, start: &str, headers: &str, body: &str) -> (u16, Value) {
+    let length = body.len();
+    let answer = send(
+        cloud.address(),
+        &format!("{start} HTTP/1.1\r\n{headers}Content-Length: {length}\r\n\r\n{body}"),
+    );
+    let (head, body) = answer.split_once("\r\n\r\n").expect("head and body");
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .expect("a status");
+    (status, serde_json::from_str(body).unwrap_or_default())
+}
+
+/// Asks IAM for a token, as the client `bx` or as nobody.
+pub(crate) fn exchange(cloud: &Emulator, fields: &[(&str, &str)], client: bool) -> (u16, Value) {
+    let form: Vec<String> = fields
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    let headers = if client {
+        "Authorization: Basic Yng6Yng=\r\n"
+    } else {
+        ""
+    };
+    request(cloud, "POST /identity/token", headers, &form.join("&"))
+}
