@@ -17,6 +17,7 @@ use crate::identity::Given;
 use crate::identity::Identity;
 use crate::jwt;
 use crate::keychain::Keychains;
+use crate::lock::Lock;
 use crate::lock::LockDirectory;
 use crate::login::Login;
 use crate::login::LoginKind;
@@ -61,7 +62,7 @@ impl Broker<'_> {
         if let Cached::Fresh(token) = nearby {
             return Ok(token.into());
         }
-        match identity::find(registry, &given) {
+        match self.find(registry, &given) {
             Ok(None) => Err(Failure::NotFound),
             Ok(Some(Found::Credential(credential))) => Ok(credential),
             Ok(Some(Found::Identity(identity))) => {
@@ -74,6 +75,16 @@ impl Broker<'_> {
             },
             Err(failure) => Err(failure),
         }
+    }
+
+    /// Only notes about logins need the lock, and where there are none a `get`
+    /// that is answered from the cache should not touch a file.
+    fn find<'a>(&self, registry: &Registry, given: &'a Given<'a>) -> Result<Option<Found<'a>>> {
+        let lock = match given.tokens_are_near {
+            true => self.locks.lock_registry(registry),
+            false => Lock::none(),
+        };
+        identity::find(registry, given, &lock)
     }
 
     /// A token for an identity: the one that is kept while it is fresh, otherwise
@@ -135,15 +146,17 @@ impl Broker<'_> {
         }
         let endpoint = self.endpoint(registry);
         let given = self.given(&endpoint);
+        let lock = self.locks.lock_registry(registry);
         if login.kind() == LoginKind::Bearer
             && (jwt::has_expired(login.secret.expose(), self.clock.now(), 0)
-                || identity::has_durable(registry, &given)?)
+                || identity::has_durable(registry, &given, &lock)?)
         {
             tracing::debug!(%registry, "an access token came back and is not stored");
             return Ok(());
         }
-        let _lock = self.locks.lock_registry(registry);
+        forget_tokens(registry, &given);
         given.logins.write(registry, &login)?;
+        // IAM may have refused this very login a moment ago, before it was mended.
         given.tokens.forget(&CacheKey::new(&endpoint, &login.id));
         identity::note_login(registry, &login, &given);
         Ok(())
@@ -157,17 +170,7 @@ impl Broker<'_> {
         let endpoint = self.endpoint(registry);
         let given = self.given(&endpoint);
         let _lock = self.locks.lock_registry(registry);
-        let hinted = given.tokens.hint(registry).map(|hint| hint.id);
-        let stored = given
-            .logins
-            .read(registry)
-            .ok()
-            .flatten()
-            .map(|login| login.id);
-        given.tokens.forget_hint(registry);
-        for id in hinted.iter().chain(&stored) {
-            given.tokens.forget(&CacheKey::new(&endpoint, id));
-        }
+        forget_tokens(registry, &given);
         given.logins.delete(registry)
     }
 
@@ -216,6 +219,22 @@ impl Broker<'_> {
             limits: self.settings.limits,
             deadline,
         }
+    }
+}
+
+/// Forgets what came from the registry's login; a keychain that cannot be read
+/// does not keep it from being replaced or removed.
+fn forget_tokens(registry: &Registry, given: &Given<'_>) {
+    let noted = given.tokens.hint(registry).map(|hint| hint.id);
+    let stored = given
+        .logins
+        .read(registry)
+        .ok()
+        .flatten()
+        .map(|login| login.id);
+    given.tokens.forget_hint(registry);
+    for id in noted.iter().chain(&stored) {
+        given.tokens.forget(&CacheKey::new(given.endpoint, id));
     }
 }
 

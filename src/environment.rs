@@ -5,6 +5,9 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
 
+use anyhow::ensure;
+use zeroize::Zeroizing;
+
 use crate::failure::Failure;
 use crate::failure::Result;
 use crate::secret::Secret;
@@ -110,22 +113,22 @@ impl std::fmt::Debug for Environment {
 }
 
 fn secret_in_file(variable: &str, path: &str) -> Result<Secret> {
-    let fail = |reason: &str| {
+    read_secret(path).map_err(|error| {
         Failure::act(format!(
-            "${variable} names the file {path}, which {reason}; name a file that holds the key, or give the key itself"
+            "${variable} names the file {path}, which holds no key ({error}); name a file that does, or give the key itself"
         ))
-    };
-    let mut text = zeroize::Zeroizing::new(String::new());
-    File::open(path)
-        .and_then(|file| file.take(SECRET_FILE_LIMIT + 1).read_to_string(&mut text))
-        .map_err(|error| fail(&format!("cannot be read ({error})")))?;
-    if text.len() as u64 > SECRET_FILE_LIMIT {
-        return Err(fail("is too large for a key"));
-    }
-    match text.trim() {
-        "" => Err(fail("is empty")),
-        key => Ok(Secret::new(key)),
-    }
+    })
+}
+
+fn read_secret(path: &str) -> anyhow::Result<Secret> {
+    let mut text = Zeroizing::new(String::new());
+    File::open(path)?
+        .take(SECRET_FILE_LIMIT + 1)
+        .read_to_string(&mut text)?;
+    ensure!(text.len() as u64 <= SECRET_FILE_LIMIT, "it is too large");
+    let key = text.trim();
+    ensure!(!key.is_empty(), "it is empty");
+    Ok(Secret::new(key))
 }
 
 #[cfg(test)]
@@ -161,7 +164,7 @@ mod tests {
         let missing = directory.path().join("missing");
         for (path, reason) in [
             (empty.display().to_string(), "is empty"),
-            (missing.display().to_string(), "cannot be read"),
+            (missing.display().to_string(), "No such file"),
             ("/dev/zero".to_owned(), "is too large"),
         ] {
             if cfg!(windows) && path == "/dev/zero" {

@@ -17,6 +17,11 @@ pub struct Lock {
 }
 
 impl Lock {
+    /// No lock, for where none is needed.
+    pub fn none() -> Self {
+        Self { file: None }
+    }
+
     /// Whether nobody else holds it; without, the caller goes on all the same.
     pub fn is_held(&self) -> bool {
         self.file.is_some()

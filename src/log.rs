@@ -5,28 +5,25 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::environment;
 use crate::environment::Environment;
-use crate::failure::Failure;
-use crate::failure::Result;
 
 /// Turns the log on for this process, at the level that the environment names.
-///
-/// # Errors
-/// It names something else than a level.
-pub fn start(environment: &Environment) -> Result<()> {
-    let Some(level) = environment.text(environment::LOG)? else {
-        return Ok(());
+/// A name that is none turns it on as well, and says so: a log must not get in
+/// the way of a pull.
+pub fn start(environment: &Environment) {
+    let Ok(Some(name)) = environment.text(environment::LOG) else {
+        return;
     };
-    let level: LevelFilter = level.parse().map_err(|_| {
-        Failure::act(format!(
-            "${} is {level:?}; it can be error, warn, info, debug, trace or off",
-            environment::LOG
-        ))
-    })?;
+    let level = name.parse();
     let _ = tracing_subscriber::fmt()
-        .with_max_level(level)
+        .with_max_level(level.as_ref().copied().unwrap_or(LevelFilter::DEBUG))
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .with_target(false)
         .try_init();
-    Ok(())
+    if level.is_err() {
+        tracing::warn!(
+            "${} is {name:?}; it can be error, warn, info, debug, trace or off",
+            environment::LOG
+        );
+    }
 }

@@ -75,7 +75,7 @@ pub fn run(arguments: &[OsString], streams: &mut Streams<'_>, world: &World<'_>)
         return 1;
     }
     let outcome = parse(arguments).and_then(|request| {
-        crate::log::start(world.environment)?;
+        crate::log::start(world.environment);
         answer(request, streams, world)
     });
     match outcome {

@@ -1,10 +1,12 @@
 //! The settings file and the environment, made into one value. Nothing here
 //! knows a network or a keychain.
 
+use std::io::Read;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::ensure;
 use serde::Deserialize;
 
 use crate::environment;
@@ -169,16 +171,13 @@ fn path_of_file(environment: &Environment, directory: Option<&Path>) -> Result<O
     Ok(path.filter(|path| path.exists()))
 }
 
-fn read_file(path: &Path) -> std::io::Result<String> {
-    use std::io::Read;
+fn read_file(path: &Path) -> anyhow::Result<String> {
     let mut text = String::new();
     std::fs::File::open(path)?
         .take(FILE_LIMIT + 1)
         .read_to_string(&mut text)?;
-    match text.len() as u64 > FILE_LIMIT {
-        true => Err(std::io::Error::other("it is larger than 1 MiB")),
-        false => Ok(text),
-    }
+    ensure!(text.len() as u64 <= FILE_LIMIT, "it is larger than 1 MiB");
+    Ok(text)
 }
 
 /// What is wrong and where, on one line; `toml` would print a picture of it.

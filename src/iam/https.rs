@@ -4,8 +4,10 @@
 use std::error::Error as _;
 use std::io::Read;
 use std::mem::ManuallyDrop;
+use std::path::Path;
 use std::path::PathBuf;
 
+use anyhow::ensure;
 use once_cell::unsync::OnceCell;
 use reqwest::Certificate;
 use reqwest::blocking::Client;
@@ -65,20 +67,20 @@ impl Https {
         let Some(path) = &self.certificate_file else {
             return Ok(Vec::new());
         };
-        std::fs::read(path)
-            .map_err(|error| error.to_string())
-            .and_then(|pem| Certificate::from_pem_bundle(&pem).map_err(|error| root_cause(&error)))
-            .and_then(|certificates| match certificates.is_empty() {
-                true => Err("it holds no certificate".into()),
-                false => Ok(certificates),
-            })
-            .map_err(|reason| {
-                TransportError::Untrusted(format!(
-                    "$SSL_CERT_FILE names {}, which cannot be used ({reason})",
-                    path.display()
-                ))
-            })
+        certificates_in(path).map_err(|error| {
+            TransportError::Untrusted(format!(
+                "$SSL_CERT_FILE names {}, which cannot be used ({})",
+                path.display(),
+                error.root_cause()
+            ))
+        })
     }
+}
+
+fn certificates_in(path: &Path) -> anyhow::Result<Vec<Certificate>> {
+    let certificates = Certificate::from_pem_bundle(&std::fs::read(path)?)?;
+    ensure!(!certificates.is_empty(), "it holds no certificate");
+    Ok(certificates)
 }
 
 impl Transport for Https {

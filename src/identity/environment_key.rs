@@ -11,6 +11,7 @@ use crate::iam::Iam;
 use crate::iam::Issued;
 use crate::iam::endpoint::Endpoint;
 use crate::iam::grant::Grant;
+use crate::lock::Lock;
 use crate::registry::Registry;
 use crate::secret::Secret;
 use crate::token_cache::CacheKey;
@@ -47,7 +48,12 @@ impl Source for EnvironmentKey {
             .map(|api_key| api_key.key())
     }
 
-    fn find<'a>(&self, _registry: &Registry, given: &'a Given<'a>) -> Result<Option<Found<'a>>> {
+    fn find<'a>(
+        &self,
+        _registry: &Registry,
+        given: &'a Given<'a>,
+        _lock: &Lock,
+    ) -> Result<Option<Found<'a>>> {
         let api_key = Self::api_key(given)?;
         Ok(api_key.map(|api_key| Found::Identity(Box::new(api_key))))
     }

@@ -12,7 +12,9 @@ use crate::failure::Result;
 use crate::iam::Iam;
 use crate::iam::Issued;
 use crate::iam::endpoint::Endpoint;
+use crate::lock::Lock;
 use crate::lock::LockDirectory;
+use crate::login::BEARER;
 use crate::login::Logins;
 use crate::protocol::Credential;
 use crate::registry::Registry;
@@ -74,8 +76,13 @@ trait Source: Sync {
     /// told without a bus and without a network. `None` when it cannot.
     fn nearby_key(&self, registry: &Registry, given: &Given<'_>) -> Option<CacheKey>;
 
-    /// What this source has for the registry.
-    fn find<'a>(&self, registry: &Registry, given: &'a Given<'a>) -> Result<Option<Found<'a>>>;
+    /// What this source has for the registry; see [`find`] for the lock.
+    fn find<'a>(
+        &self,
+        registry: &Registry,
+        given: &'a Given<'a>,
+        lock: &Lock,
+    ) -> Result<Option<Found<'a>>>;
 }
 
 /// The key of the identity that speaks for the registry, from local facts alone.
@@ -87,24 +94,30 @@ pub fn nearby_key(registry: &Registry, given: &Given<'_>) -> Option<CacheKey> {
 
 /// What speaks for the registry, if anything does.
 ///
-/// # Errors
-/// A source is there but broken.
-pub fn find<'a>(registry: &Registry, given: &'a Given<'a>) -> Result<Option<Found<'a>>> {
-    CHAIN
-        .iter()
-        .find_map(|source| source.find(registry, given).transpose())
-        .transpose()
-}
-
-/// Whether something other than a stored access token speaks for the registry,
-/// so that such a token need not be stored.
+/// The registry's lock, if it is held, means that its login does not change in
+/// the meantime; without it nothing is noted about the login.
 ///
 /// # Errors
 /// A source is there but broken.
-pub fn has_durable(registry: &Registry, given: &Given<'_>) -> Result<bool> {
-    Ok(match find(registry, given)? {
+pub fn find<'a>(
+    registry: &Registry,
+    given: &'a Given<'a>,
+    lock: &Lock,
+) -> Result<Option<Found<'a>>> {
+    CHAIN
+        .iter()
+        .find_map(|source| source.find(registry, given, lock).transpose())
+        .transpose()
+}
+
+/// Whether something that outlives an access token speaks for the registry.
+///
+/// # Errors
+/// A source is there but broken.
+pub fn has_durable(registry: &Registry, given: &Given<'_>, lock: &Lock) -> Result<bool> {
+    Ok(match find(registry, given, lock)? {
         None => false,
         Some(Found::Identity(_)) => true,
-        Some(Found::Credential(credential)) => credential.username != crate::login::BEARER,
+        Some(Found::Credential(credential)) => credential.username != BEARER,
     })
 }

@@ -13,6 +13,7 @@ use crate::iam::IamError;
 use crate::iam::Issued;
 use crate::iam::grant::Grant;
 use crate::jwt;
+use crate::lock::Lock;
 use crate::login::Hint;
 use crate::login::Login;
 use crate::login::LoginKind;
@@ -45,10 +46,18 @@ impl Source for StoredLogin {
         Some(CacheKey::new(given.endpoint, &hint.id))
     }
 
-    fn find<'a>(&self, registry: &Registry, given: &'a Given<'a>) -> Result<Option<Found<'a>>> {
-        let Some(login) = read_and_note(registry, given)? else {
+    fn find<'a>(
+        &self,
+        registry: &Registry,
+        given: &'a Given<'a>,
+        lock: &Lock,
+    ) -> Result<Option<Found<'a>>> {
+        let Some(login) = given.logins.read(registry)? else {
             return Ok(None);
         };
+        if lock.is_held() {
+            note(registry, &login, given);
+        }
         let ended = jwt::has_expired(login.secret.expose(), given.clock.now(), MARGIN);
         match login.kind() {
             kind if kind.is_exchanged() => Ok((!login.secret.is_empty()).then(|| {
@@ -66,22 +75,6 @@ impl Source for StoredLogin {
             _ => Ok(Some(Found::Credential(login.into_credential()))),
         }
     }
-}
-
-/// Reads the login and notes which one it is. Under the registry's lock, because
-/// a note about a login that is being replaced would outlive it.
-fn read_and_note(registry: &Registry, given: &Given<'_>) -> Result<Option<Login>> {
-    if !given.tokens_are_near {
-        return given.logins.read(registry);
-    }
-    let lock = given.locks.lock_registry(registry);
-    let login = given.logins.read(registry)?;
-    if let Some(login) = &login
-        && lock.is_held()
-    {
-        note(registry, login, given);
-    }
-    Ok(login)
 }
 
 /// Notes which login a registry has, if that helps to find its token.
