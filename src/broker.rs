@@ -246,3 +246,391 @@ fn settled(cached: Cached) -> Option<Result<Credential>> {
         Cached::Aging(_) | Cached::Nothing => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::clock::fake::FakeClock;
+    use crate::iam::transport::Request;
+    use crate::iam::transport::Response;
+    use crate::iam::transport::TransportError;
+    use crate::keychain::KeychainError;
+    use crate::keychain::memory::MemoryKeychain;
+    use crate::secret::Secret;
+
+    const START: u64 = 1_800_000_000;
+
+    /// IAM that numbers its tokens, until it is told to fail.
+    #[derive(Default)]
+    struct NumberedTokens {
+        asked: RefCell<Vec<Request>>,
+        status: RefCell<Option<u16>>,
+    }
+
+    impl Transport for NumberedTokens {
+        fn post_form(&self, request: Request) -> Result<Response, TransportError> {
+            self.asked.borrow_mut().push(request);
+            let number = self.asked.borrow().len();
+            let body = json!({
+                "access_token": format!("access-{number}"),
+                "refresh_token": format!("refresh-{number}"),
+                "expires_in": 3600
+            });
+            Ok(Response {
+                status: self.status.borrow().unwrap_or(200),
+                body: body.to_string().into_bytes(),
+                transaction_id: None,
+                retry_after: None,
+            })
+        }
+    }
+
+    /// A machine with a near keychain for tokens and a far one for logins.
+    struct Machine {
+        clock: FakeClock,
+        environment: Environment,
+        far: Rc<MemoryKeychain>,
+        iam: NumberedTokens,
+        keychains: Keychains,
+        locks: LockDirectory,
+        _directory: tempfile::TempDir,
+    }
+
+    impl Machine {
+        fn new() -> Self {
+            Self::with_environment(&[])
+        }
+
+        fn with_environment(variables: &[(&str, &str)]) -> Self {
+            let far = Rc::new(MemoryKeychain::default());
+            let directory = tempfile::tempdir().unwrap();
+            Self {
+                clock: FakeClock::at(START),
+                environment: variables.iter().copied().collect(),
+                iam: NumberedTokens::default(),
+                keychains: Keychains {
+                    logins: Box::new(Rc::clone(&far)),
+                    tokens: Box::new(Rc::new(MemoryKeychain::default())),
+                    tokens_are_near: true,
+                },
+                far,
+                locks: LockDirectory::at(Some(directory.path().to_owned())),
+                _directory: directory,
+            }
+        }
+
+        fn with_login(username: &str, secret: &str) -> Self {
+            let machine = Self::new();
+            machine.store("us.icr.io", username, secret).unwrap();
+            machine
+        }
+
+        fn ask<T>(&self, question: impl FnOnce(&Broker<'_>) -> T) -> T {
+            let settings = Settings::load(&Environment::default(), None).unwrap();
+            question(&Broker {
+                clock: &self.clock,
+                environment: &self.environment,
+                keychains: &self.keychains,
+                locks: &self.locks,
+                random: &|| 0,
+                settings: &settings,
+                transport: &self.iam,
+            })
+        }
+
+        fn store(&self, host: &str, username: &str, secret: &str) -> Result<()> {
+            let credential = Credential {
+                username: username.into(),
+                secret: Secret::new(secret),
+            };
+            self.ask(|broker| broker.store(&registry(host), credential))
+        }
+
+        /// `username:secret` of the answer.
+        fn get(&self, host: &str) -> Result<String> {
+            let credential = self.ask(|broker| broker.get(&registry(host)))?;
+            Ok(format!(
+                "{}:{}",
+                credential.username,
+                credential.secret.expose()
+            ))
+        }
+
+        fn exchanges(&self) -> usize {
+            self.iam.asked.borrow().len()
+        }
+
+        fn fail_iam_with(&self, status: u16) {
+            *self.iam.status.borrow_mut() = Some(status);
+        }
+    }
+
+    fn registry(host: &str) -> Registry {
+        Registry::parse(host).unwrap()
+    }
+
+    #[test]
+    fn a_fresh_token_is_found_without_the_far_keychain_and_without_iam() {
+        let machine = Machine::with_login("iamapikey", "key");
+        assert_eq!(
+            machine.get("us.icr.io").as_deref(),
+            Ok("iambearer:access-1")
+        );
+        let calls = machine.far.calls();
+        machine.clock.advance(Duration::from_secs(1799));
+        assert_eq!(
+            machine.get("us.icr.io").as_deref(),
+            Ok("iambearer:access-1")
+        );
+        assert_eq!(machine.far.calls(), calls, "a hit is local");
+        machine.clock.advance(Duration::from_secs(1));
+        assert_eq!(
+            machine.get("us.icr.io").as_deref(),
+            Ok("iambearer:access-2"),
+            "half its life is over"
+        );
+    }
+
+    #[test]
+    fn all_regions_share_the_token_of_one_identity() {
+        let machine = Machine::with_environment(&[("IC_API_KEY", "key")]);
+        for region in crate::registry::REGIONS {
+            for host in [region.host, region.private_host] {
+                assert_eq!(machine.get(host).as_deref(), Ok("iambearer:access-1"));
+            }
+        }
+        assert_eq!(machine.exchanges(), 1);
+        assert_eq!(
+            machine.get("stg.icr.io").as_deref(),
+            Ok("iambearer:access-2"),
+            "staging has an IAM of its own"
+        );
+        let asked = machine.iam.asked.borrow();
+        assert_eq!(
+            asked[1].url,
+            "https://iam.test.cloud.ibm.com/identity/token"
+        );
+    }
+
+    #[test]
+    fn while_iam_is_down_the_old_token_serves_until_its_last_minute() {
+        let machine = Machine::with_login("iamapikey", "key");
+        machine.get("us.icr.io").unwrap();
+        machine.fail_iam_with(503);
+        machine.clock.now.set(START + 3539);
+        assert_eq!(
+            machine.get("us.icr.io").as_deref(),
+            Ok("iambearer:access-1")
+        );
+        machine.clock.now.set(START + 3540);
+        assert!(matches!(
+            machine.get("us.icr.io"),
+            Err(Failure::TryLater(_))
+        ));
+    }
+
+    #[test]
+    fn an_old_token_does_not_hide_that_iam_refused_the_login() {
+        let machine = Machine::with_login("iamapikey", "key");
+        machine.get("us.icr.io").unwrap();
+        machine.fail_iam_with(400);
+        machine.clock.advance(Duration::from_secs(1800));
+        assert!(matches!(
+            machine.get("us.icr.io"),
+            Err(Failure::PersonMustAct(_))
+        ));
+    }
+
+    #[test]
+    fn a_failure_is_remembered_for_seconds_and_forgotten_by_a_new_login() {
+        let machine = Machine::with_login("iamapikey", "key");
+        machine.fail_iam_with(400);
+        let first = machine.get("us.icr.io").unwrap_err();
+        assert_eq!(machine.get("us.icr.io"), Err(first), "the same words again");
+        assert_eq!(machine.exchanges(), 1);
+        *machine.iam.status.borrow_mut() = None;
+        machine.store("us.icr.io", "iamapikey", "key").unwrap();
+        assert_eq!(
+            machine.get("us.icr.io").as_deref(),
+            Ok("iambearer:access-2")
+        );
+    }
+
+    #[test]
+    fn a_new_login_takes_effect_at_once() {
+        let machine = Machine::with_login("iamapikey", "one");
+        machine.get("us.icr.io").unwrap();
+        machine.store("us.icr.io", "iamapikey", "two").unwrap();
+        assert_eq!(
+            machine.get("us.icr.io").as_deref(),
+            Ok("iambearer:access-2")
+        );
+        machine.store("us.icr.io", "cp", "entitlement").unwrap();
+        assert_eq!(machine.get("us.icr.io").as_deref(), Ok("cp:entitlement"));
+    }
+
+    #[test]
+    fn a_locked_keychain_costs_no_answer_that_is_still_good() {
+        let machine = Machine::with_login("iamapikey", "key");
+        machine.get("us.icr.io").unwrap();
+        machine.far.fail_with(Some(KeychainError::Locked("far")));
+        machine.clock.advance(Duration::from_secs(2000));
+        assert_eq!(
+            machine.get("us.icr.io").as_deref(),
+            Ok("iambearer:access-1")
+        );
+        let failure = machine.get("de.icr.io").unwrap_err().to_string();
+        assert!(
+            failure.contains("locked"),
+            "not knowing is not the same as nothing: {failure}"
+        );
+    }
+
+    #[test]
+    fn the_environment_comes_before_a_stored_login() {
+        let machine = Machine::with_environment(&[("IBMCLOUD_API_KEY", "key")]);
+        machine.store("us.icr.io", "somebody", "password").unwrap();
+        assert_eq!(
+            machine.get("us.icr.io").as_deref(),
+            Ok("iambearer:access-1")
+        );
+    }
+
+    #[test]
+    fn a_token_that_comes_back_replaces_nothing_durable() {
+        let stale = jwt::unsigned(&json!({"exp": START - 1}));
+        let good = jwt::unsigned(&json!({"exp": START + 600}));
+        for echo in ["access-1", &stale, &good] {
+            let machine = Machine::with_login("iamapikey", "key");
+            machine.store("us.icr.io", "iambearer", echo).unwrap();
+            assert_eq!(
+                machine.get("us.icr.io").as_deref(),
+                Ok("iambearer:access-1")
+            );
+        }
+        let machine = Machine::with_environment(&[("IBMCLOUD_API_KEY", "key")]);
+        machine.store("us.icr.io", "iambearer", &good).unwrap();
+        assert_eq!(machine.ask(|broker| broker.list()), Ok(BTreeMap::new()));
+    }
+
+    #[test]
+    fn an_access_token_is_a_login_until_it_ends() {
+        let token = jwt::unsigned(&json!({"exp": START + 600}));
+        let machine = Machine::with_login("iambearer", &token);
+        assert_eq!(machine.get("us.icr.io"), Ok(format!("iambearer:{token}")));
+        machine.clock.advance(Duration::from_secs(600));
+        assert_eq!(machine.get("us.icr.io"), Err(Failure::NotFound));
+        machine.store("de.icr.io", "iambearer", &token).unwrap();
+        assert_eq!(
+            machine.get("de.icr.io"),
+            Err(Failure::NotFound),
+            "one that has ended is not stored"
+        );
+        assert_eq!(machine.exchanges(), 0);
+    }
+
+    #[test]
+    fn a_registry_token_that_has_ended_is_pruned() {
+        let token = jwt::unsigned(&json!({"exp": START + 600}));
+        let machine = Machine::with_login("token", &token);
+        assert_eq!(machine.get("us.icr.io"), Ok(format!("token:{token}")));
+        machine.clock.advance(Duration::from_secs(600));
+        assert_eq!(machine.get("us.icr.io"), Err(Failure::NotFound));
+        assert_eq!(machine.ask(|broker| broker.list()), Ok(BTreeMap::new()));
+    }
+
+    #[test]
+    fn a_rotated_refresh_token_replaces_the_stored_one_everywhere() {
+        let machine = Machine::with_login("iamrefresh", "first");
+        machine.store("de.icr.io", "iamrefresh", "first").unwrap();
+        machine.store("uk.icr.io", "iamrefresh", "another").unwrap();
+        for (host, token) in [
+            ("us.icr.io", "access-1"),
+            ("de.icr.io", "access-1"),
+            ("uk.icr.io", "access-2"),
+        ] {
+            assert_eq!(machine.get(host), Ok(format!("iambearer:{token}")));
+        }
+        machine.clock.advance(Duration::from_secs(2000));
+        machine.get("de.icr.io").unwrap();
+        let asked = machine.iam.asked.borrow();
+        let sent: Vec<&str> = asked
+            .iter()
+            .map(|request| request.form[2].1.expose())
+            .collect();
+        assert_eq!(sent, ["first", "another", "refresh-1"]);
+        assert!(
+            asked
+                .iter()
+                .all(|request| request.client == Some(("bx", "bx")))
+        );
+    }
+
+    #[test]
+    fn a_profile_is_assumed_with_the_service_ids_token() {
+        let machine = Machine::with_login("Profile-1", "key");
+        assert_eq!(
+            machine.get("us.icr.io").as_deref(),
+            Ok("iambearer:access-2")
+        );
+        let asked = machine.iam.asked.borrow();
+        let form: Vec<(&str, &str)> = asked[1]
+            .form
+            .iter()
+            .map(|(name, value)| (*name, value.expose()))
+            .collect();
+        assert_eq!(
+            form,
+            [
+                ("grant_type", "urn:ibm:params:oauth:grant-type:assume"),
+                ("access_token", "access-1"),
+                ("profile_id", "Profile-1"),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_erased_is_gone_with_its_token() {
+        let machine = Machine::with_login("iamapikey", "key");
+        machine.get("us.icr.io").unwrap();
+        machine
+            .ask(|broker| broker.erase(&registry("us.icr.io")))
+            .unwrap();
+        machine
+            .ask(|broker| broker.erase(&registry("us.icr.io")))
+            .unwrap();
+        assert_eq!(machine.get("us.icr.io"), Err(Failure::NotFound));
+        machine.store("us.icr.io", "iamapikey", "key").unwrap();
+        assert_eq!(
+            machine.get("us.icr.io").as_deref(),
+            Ok("iambearer:access-2"),
+            "the old token is not kept"
+        );
+    }
+
+    #[test]
+    fn an_empty_secret_is_kept_but_proves_nothing() {
+        let machine = Machine::with_login("iamapikey", "");
+        assert_eq!(machine.get("us.icr.io"), Err(Failure::NotFound));
+        machine.store("us.icr.io", "somebody", "").unwrap();
+        assert_eq!(machine.get("us.icr.io").as_deref(), Ok("somebody:"));
+    }
+
+    #[test]
+    fn an_identity_token_is_refused() {
+        let failure = Machine::new()
+            .store("us.icr.io", "<token>", "x")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            failure.contains("docker login -u iamapikey us.icr.io"),
+            "{failure}"
+        );
+    }
+}
