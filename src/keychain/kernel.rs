@@ -15,6 +15,7 @@ use linux_keyutils::KeyRing;
 use linux_keyutils::KeyRingIdentifier;
 use linux_keyutils::LinkNode;
 use once_cell::unsync::OnceCell;
+use zeroize::Zeroize;
 
 use super::Item;
 use super::Keychain;
@@ -89,15 +90,17 @@ impl Keychain for KernelKeyring {
     }
 
     fn read(&self, item: &Item) -> Result<Option<Secret>, KeychainError> {
-        match self
-            .ring()?
-            .search(&self.description(item))
-            .and_then(|key| key.read_to_vec())
-        {
-            Ok(bytes) => Ok(String::from_utf8(bytes).ok().map(Secret::new)),
-            Err(error) if is_gone(error) => Ok(None),
-            Err(error) => Err(refused(error)),
-        }
+        let found = self.ring()?.search(&self.description(item));
+        let mut bytes = match found.and_then(|key| key.read_to_vec()) {
+            Ok(bytes) => bytes,
+            Err(error) if is_gone(error) => return Ok(None),
+            Err(error) => return Err(refused(error)),
+        };
+        // The buffer is forty times as large as a token. Kept as the secret, all
+        // of it would have to be overwritten in the end.
+        let secret = str::from_utf8(&bytes).ok().map(Secret::new);
+        bytes.as_mut_slice().zeroize();
+        Ok(secret)
     }
 
     fn write(
