@@ -57,7 +57,7 @@ impl Broker<'_> {
         let deadline = Deadline::after(self.clock, self.settings.limits.deadline);
         let endpoint = self.endpoint(registry);
         let given = self.given(&endpoint);
-        let nearby = identity::nearby_key(registry, &given)
+        let nearby = identity::nearby_key(registry, &given)?
             .map_or(Cached::Nothing, |key| given.tokens.look_up(&key));
         if let Cached::Fresh(token) = nearby {
             return Ok(token.into());
@@ -103,7 +103,7 @@ impl Broker<'_> {
         // Half of the time for waiting, so that half is left for asking.
         let lock = self
             .locks
-            .lock(key.as_str(), deadline.remaining(self.clock) / 2);
+            .lock_identity(key.as_str(), deadline.remaining(self.clock) / 2);
         let kept = tokens.look_up(&key);
         let old = match kept {
             Cached::Aging(token) if !lock.is_held() => return Ok(token.into()),
@@ -181,11 +181,17 @@ impl Broker<'_> {
     pub fn list(&self) -> Result<BTreeMap<Registry, String>> {
         let logins = Logins::in_keychain(&*self.keychains.logins);
         let mut usernames = BTreeMap::new();
-        for registry in logins.registries()? {
-            // One that cannot be read is for `get` to complain about.
-            if let Ok(Some(login)) = logins.read(&registry) {
-                usernames.insert(registry, login.username);
-            }
+        for (registry, username) in logins.list()? {
+            let username = match username {
+                Some(username) => Some(username),
+                // One that is damaged is for `get` to complain about.
+                None => logins
+                    .read(&registry)
+                    .ok()
+                    .flatten()
+                    .map(|login| login.username),
+            };
+            usernames.extend(username.map(|username| (registry, username)));
         }
         Ok(usernames)
     }
@@ -615,11 +621,15 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_secret_is_kept_but_proves_nothing() {
-        let machine = Machine::with_login("iamapikey", "");
-        assert_eq!(machine.get("us.icr.io"), Err(Failure::NotFound));
-        machine.store("us.icr.io", "somebody", "").unwrap();
-        assert_eq!(machine.get("us.icr.io").as_deref(), Ok("somebody:"));
+    fn an_empty_secret_is_taken_but_never_answered() {
+        for username in ["iamapikey", "iambearer", "token", "cp", "somebody"] {
+            let machine = Machine::with_login(username, "");
+            assert_eq!(
+                machine.get("us.icr.io"),
+                Err(Failure::NotFound),
+                "{username}"
+            );
+        }
     }
 
     #[test]

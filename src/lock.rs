@@ -45,48 +45,51 @@ impl LockDirectory {
         Self { path }
     }
 
-    /// Waits up to `patience` for the lock of this name, and then goes on
+    /// Waits up to `patience` for the lock of an identity, and then goes on
     /// without: two exchanges are better than no answer. For the same reason a
     /// directory that cannot be written, or a file system without locks, is no
     /// error.
     ///
-    /// Names share 256 files by their first two characters, so that no number of
+    /// Keys share 256 files by their first two characters, so that no number of
     /// identities fills a directory. Lock files hold nothing and are never
-    /// removed: removing one would let two processes hold the same name.
-    pub fn lock(&self, name: &str, patience: Duration) -> Lock {
+    /// removed: removing one would let two processes hold the same key.
+    pub fn lock_identity(&self, key: &str, patience: Duration) -> Lock {
+        self.lock("identity", key, patience)
+    }
+
+    /// Waits a moment for the lock of a registry's login. It may be taken while
+    /// an identity's is held, never the other way round; they share no file.
+    pub fn lock_registry(&self, registry: &Registry) -> Lock {
+        let key = digest::name_of(&["registry", registry.host()]);
+        self.lock("registry", &key, REGISTRY_PATIENCE)
+    }
+
+    fn lock(&self, kind: &str, key: &str, patience: Duration) -> Lock {
+        let stripe: String = key
+            .chars()
+            .take(2)
+            .filter(char::is_ascii_alphanumeric)
+            .collect();
         let file = self
             .path
             .as_deref()
-            .and_then(|directory| open(directory, name).ok())
+            .and_then(|directory| open(directory, &format!("{kind}-{stripe}.lock")).ok())
             .and_then(|file| within(patience, move || file.lock().is_ok().then_some(file)))
             .flatten();
         if file.is_none() {
-            tracing::debug!(name, "going on without a lock");
+            tracing::debug!(kind, key, "going on without a lock");
         }
         Lock { file }
-    }
-
-    /// Waits a moment for the lock of a registry's login.
-    pub fn lock_registry(&self, registry: &Registry) -> Lock {
-        self.lock(
-            &digest::name_of(&["registry", registry.host()]),
-            REGISTRY_PATIENCE,
-        )
     }
 }
 
 fn open(directory: &Path, name: &str) -> std::io::Result<File> {
-    let stripe: String = name
-        .chars()
-        .take(2)
-        .filter(char::is_ascii_alphanumeric)
-        .collect();
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     std::fs::create_dir_all(directory)?;
-    options.open(directory.join(format!("{stripe}.lock")))
+    options.open(directory.join(name))
 }
 
 #[cfg(test)]
@@ -100,30 +103,43 @@ mod tests {
     fn a_held_lock_keeps_others_waiting_until_it_is_dropped() {
         let directory = tempfile::tempdir().unwrap();
         let locks = LockDirectory::at(Some(directory.path().join("made/when/needed")));
-        let first = locks.lock("ab12", LONG);
+        let first = locks.lock_identity("ab12", LONG);
         assert!(first.is_held());
         assert!(
-            locks.lock("cd34", LONG).is_held(),
+            locks.lock_identity("cd34", LONG).is_held(),
             "another name is another lock"
         );
-        assert!(!locks.lock("ab12", SOON).is_held(), "waiting is bounded");
+        assert!(
+            !locks.lock_identity("ab12", SOON).is_held(),
+            "waiting is bounded"
+        );
         drop(first);
-        assert!(locks.lock("ab12", LONG).is_held());
+        assert!(locks.lock_identity("ab12", LONG).is_held());
+    }
+
+    #[test]
+    fn a_registrys_lock_is_free_while_any_identitys_is_held() {
+        let directory = tempfile::tempdir().unwrap();
+        let locks = LockDirectory::at(Some(directory.path().to_owned()));
+        let registry = Registry::parse("us.icr.io").unwrap();
+        let key = digest::name_of(&["registry", registry.host()]);
+        let _identity = locks.lock_identity(&key, LONG);
+        assert!(locks.lock_registry(&registry).is_held());
     }
 
     #[test]
     fn where_nothing_can_be_locked_the_program_goes_on() {
-        assert!(!LockDirectory::at(None).lock("ab", LONG).is_held());
+        assert!(!LockDirectory::at(None).lock_identity("ab", LONG).is_held());
         let file = tempfile::NamedTempFile::new().unwrap();
         let locks = LockDirectory::at(Some(file.path().join("below-a-file")));
-        assert!(!locks.lock("ab", LONG).is_held());
+        assert!(!locks.lock_identity("ab", LONG).is_held());
     }
 
     #[test]
     fn a_name_cannot_leave_the_directory() {
         let directory = tempfile::tempdir().unwrap();
         let locks = LockDirectory::at(Some(directory.path().to_owned()));
-        assert!(locks.lock("../../x", LONG).is_held());
+        assert!(locks.lock_identity("../../x", LONG).is_held());
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 }

@@ -2,6 +2,9 @@
 //! everything that a helper writes to stderr.
 
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::environment;
 use crate::environment::Environment;
@@ -13,12 +16,19 @@ pub fn start(environment: &Environment) {
     let Ok(Some(name)) = environment.text(environment::LOG) else {
         return;
     };
-    let level = name.parse();
-    let _ = tracing_subscriber::fmt()
-        .with_max_level(level.as_ref().copied().unwrap_or(LevelFilter::DEBUG))
+    let level: Result<LevelFilter, _> = name.parse();
+    let log = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(false)
-        .with_target(false)
+        .with_target(false);
+    // Of ourselves alone: what libraries log, nobody has looked through for secrets.
+    let ours = Targets::new().with_target(
+        env!("CARGO_CRATE_NAME"),
+        level.as_ref().copied().unwrap_or(LevelFilter::DEBUG),
+    );
+    let _ = tracing_subscriber::registry()
+        .with(ours)
+        .with(log)
         .try_init();
     if level.is_err() {
         tracing::warn!(

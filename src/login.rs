@@ -162,18 +162,19 @@ impl<'a> Logins<'a> {
             })
     }
 
-    /// Every registry that has a login.
+    /// Every registry that has a login, with the user name where that can be told
+    /// without the secret.
     ///
     /// # Errors
     /// The keychain cannot tell.
-    pub fn registries(&self) -> Result<Vec<Registry>> {
-        let hosts = self
+    pub fn list(&self) -> Result<Vec<(Registry, Option<String>)>> {
+        let logins = self
             .keychain
-            .login_hosts()
+            .logins()
             .map_err(|error| Failure::later(format!("cannot list the logins: {error}")))?;
-        Ok(hosts
-            .iter()
-            .filter_map(|host| Registry::parse(host))
+        Ok(logins
+            .into_iter()
+            .filter_map(|login| Some((Registry::parse(&login.host)?, login.username)))
             .collect())
     }
 }
@@ -227,7 +228,7 @@ mod tests {
         let stored = login("iamapikey", "a\"b\\c\n🦀");
         logins.write(&registry, &stored).unwrap();
         assert_eq!(logins.read(&registry), Ok(Some(stored)));
-        assert_eq!(logins.registries(), Ok(vec![registry.clone()]));
+        assert_eq!(logins.list(), Ok(vec![(registry.clone(), None)]));
         logins.delete(&registry).unwrap();
         assert_eq!(logins.read(&registry), Ok(None));
     }

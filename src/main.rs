@@ -24,11 +24,14 @@ fn main() -> ExitCode {
         .text(environment::CERTIFICATE_FILE)
         .ok()
         .flatten();
+    let state = state_directory();
     let world = World {
         clock: &SystemClock::start(),
         config_directory: dirs::config_dir(),
-        locks: LockDirectory::at(lock_directory()),
-        open_keychains: &|settings, prompting| keychain::open(settings, &environment, prompting),
+        locks: LockDirectory::at(state.as_ref().map(|state| state.join("locks"))),
+        open_keychains: &|settings, prompting| {
+            keychain::open(settings, &environment, state.as_deref(), prompting)
+        },
         random: &|| RandomState::new().hash_one(()),
         transport: &Https::trusting(certificate_file.map(PathBuf::from)),
         environment: &environment,
@@ -38,15 +41,16 @@ fn main() -> ExitCode {
         input: &mut std::io::stdin().lock(),
         output_is_terminal: output.is_terminal(),
         output: &mut output.lock(),
-        error: &mut std::io::stderr().lock(),
+        // Not locked: the log is written from other threads, too.
+        error: &mut std::io::stderr(),
     };
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     ExitCode::from(program::run(&arguments, &mut streams, &world))
 }
 
-/// The cache directory is the same in every session of a user, unlike the
-/// runtime directory; a user without a home has only the latter.
-fn lock_directory() -> Option<PathBuf> {
+/// Where this user's processes meet. The cache directory is the same in every
+/// session, unlike the runtime directory; a user without a home has only that.
+fn state_directory() -> Option<PathBuf> {
     let base = dirs::cache_dir().or_else(dirs::runtime_dir)?;
-    Some(base.join(PROGRAM).join("locks"))
+    Some(base.join(PROGRAM))
 }

@@ -152,21 +152,26 @@ fn store(streams: &mut Streams<'_>, world: &World<'_>) -> Result<()> {
     broker(world, &settings, &keychains).store(&registry, request.credential)
 }
 
-/// Always succeeds once there is an address: podman 4.3 overflows its stack when
-/// a helper's `erase` fails. What could not be removed is told on stderr.
+/// Fails only without an address: podman 4.3 overflows its stack when a helper's
+/// `erase` fails. What could not be removed is told on stderr.
 fn erase(address: Option<String>, streams: &mut Streams<'_>, world: &World<'_>) -> Result<()> {
-    let address = server_address(address, streams)?;
-    let outcome = registry(&address, world).and_then(|found| match found {
-        None => Ok(()),
-        Some((registry, settings)) => {
-            let keychains = open(world, &settings, Prompting::Allowed)?;
-            broker(world, &settings, &keychains).erase(&registry)
+    let outcome = server_address(address, streams).and_then(|address| forget(&address, world));
+    match outcome {
+        Err(failure) if failure.to_string() == protocol::NO_SERVER_ADDRESS => Err(failure),
+        Err(failure) => {
+            let _ = writeln!(streams.error, "{}", protocol::failure_line(&failure));
+            Ok(())
         }
-    });
-    if let Err(failure) = outcome {
-        let _ = writeln!(streams.error, "{}", protocol::failure_line(&failure));
+        Ok(()) => Ok(()),
     }
-    Ok(())
+}
+
+fn forget(address: &str, world: &World<'_>) -> Result<()> {
+    let Some((registry, settings)) = registry(address, world)? else {
+        return Ok(());
+    };
+    let keychains = open(world, &settings, Prompting::Allowed)?;
+    broker(world, &settings, &keychains).erase(&registry)
 }
 
 /// Ignores standard input: clients send a word, nothing, or leave a terminal.
@@ -243,15 +248,15 @@ const VERSION: &str = concat!(
 );
 
 /// What a person sees who starts the program to find out what it is.
-const INTRODUCTION: &str = r#"docker-credential-icr gives docker, podman, buildah and skopeo short-lived logins
-for IBM Cloud Container Registry. Your API key stays in the system's keychain, or
-in $IBMCLOUD_API_KEY; config.json never holds a secret.
+const INTRODUCTION: &str = r#"docker-credential-icr gives docker, podman, buildah and skopeo short-lived
+logins for IBM Cloud Container Registry. Your API key stays in the system's
+keychain, or in $IBMCLOUD_API_KEY; config.json never holds a secret.
 
 Switch it on for each registry you use, in ~/.docker/config.json:
 
     { "credHelpers": { "us.icr.io": "icr", "de.icr.io": "icr" } }
 
-(podman, buildah, skopeo: the same in $XDG_RUNTIME_DIR/containers/auth.json)
+(podman, buildah, skopeo: also in $XDG_RUNTIME_DIR/containers/auth.json)
 
 Log in once per registry, or give the key in the environment:
 

@@ -1,7 +1,7 @@
 //! The transport of the real program: reqwest over rustls with ring, and the
 //! operating system's trust store.
 
-use std::error::Error as _;
+use std::error::Error;
 use std::io::Read;
 use std::mem::ManuallyDrop;
 use std::path::Path;
@@ -90,8 +90,8 @@ impl Transport for Https {
         // reqwest times each read; an answer that trickles would never end.
         within(timeout, move || send(&client, &request)).unwrap_or_else(|| {
             Err(TransportError::Network(format!(
-                "no answer within {} s",
-                timeout.as_secs()
+                "no answer within {:.1} s",
+                timeout.as_secs_f64()
             )))
         })
     }
@@ -144,31 +144,35 @@ fn sort(error: &reqwest::Error) -> TransportError {
     }
 }
 
-/// rustls's own error, which io errors on the way hide from `source`.
+/// rustls's own error, wherever in the chain it is.
 fn certificate_error(error: &reqwest::Error) -> Option<String> {
     let mut cause = error.source();
     while let Some(current) = cause {
-        let inner = current
-            .downcast_ref::<std::io::Error>()
-            .and_then(|error| error.get_ref())
-            .map(|inner| inner as &(dyn std::error::Error + 'static));
-        for candidate in [Some(current), inner].into_iter().flatten() {
-            if let Some(tls) = candidate.downcast_ref::<rustls::Error>() {
-                return Some(tls.to_string());
-            }
+        if let Some(tls) = current.downcast_ref::<rustls::Error>() {
+            return Some(tls.to_string());
         }
-        cause = inner
-            .and_then(std::error::Error::source)
-            .or_else(|| current.source());
+        cause = cause_of(current);
     }
     None
 }
 
 /// The innermost reason: the outer ones only say that there is one.
-fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+fn root_cause(error: &(dyn Error + 'static)) -> String {
     let mut cause = error;
-    while let Some(inner) = cause.source() {
+    while let Some(inner) = cause_of(cause) {
         cause = inner;
     }
     cause.to_string()
+}
+
+/// What an error was caused by. An io error that wraps another one names that
+/// one's cause as its own, and so skips it.
+fn cause_of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match error
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::get_ref)
+    {
+        Some(wrapped) => Some(wrapped),
+        None => error.source(),
+    }
 }

@@ -41,11 +41,8 @@ impl EnvironmentKey {
 }
 
 impl Source for EnvironmentKey {
-    fn nearby_key(&self, _registry: &Registry, given: &Given<'_>) -> Option<CacheKey> {
-        Self::api_key(given)
-            .ok()
-            .flatten()
-            .map(|api_key| api_key.key())
+    fn nearby_key(&self, _registry: &Registry, given: &Given<'_>) -> Result<Option<CacheKey>> {
+        Ok(Self::api_key(given)?.map(|api_key| api_key.key()))
     }
 
     fn find<'a>(

@@ -74,7 +74,7 @@ pub trait Identity {
 trait Source: Sync {
     /// The key of the identity that this source would find, as far as that can be
     /// told without a bus and without a network. `None` when it cannot.
-    fn nearby_key(&self, registry: &Registry, given: &Given<'_>) -> Option<CacheKey>;
+    fn nearby_key(&self, registry: &Registry, given: &Given<'_>) -> Result<Option<CacheKey>>;
 
     /// What this source has for the registry; see [`find`] for the lock.
     fn find<'a>(
@@ -86,10 +86,14 @@ trait Source: Sync {
 }
 
 /// The key of the identity that speaks for the registry, from local facts alone.
-pub fn nearby_key(registry: &Registry, given: &Given<'_>) -> Option<CacheKey> {
+///
+/// # Errors
+/// A source is there but broken.
+pub fn nearby_key(registry: &Registry, given: &Given<'_>) -> Result<Option<CacheKey>> {
     CHAIN
         .iter()
-        .find_map(|source| source.nearby_key(registry, given))
+        .find_map(|source| source.nearby_key(registry, given).transpose())
+        .transpose()
 }
 
 /// What speaks for the registry, if anything does.

@@ -39,11 +39,12 @@ struct StoredIdentity<'a> {
 }
 
 impl Source for StoredLogin {
-    fn nearby_key(&self, registry: &Registry, given: &Given<'_>) -> Option<CacheKey> {
-        let hint = given
-            .tokens_are_near
-            .then(|| given.tokens.hint(registry))??;
-        Some(CacheKey::new(given.endpoint, &hint.id))
+    fn nearby_key(&self, registry: &Registry, given: &Given<'_>) -> Result<Option<CacheKey>> {
+        let hint = match given.tokens_are_near {
+            true => given.tokens.hint(registry),
+            false => None,
+        };
+        Ok(hint.map(|hint| CacheKey::new(given.endpoint, &hint.id)))
     }
 
     fn find<'a>(
@@ -52,7 +53,9 @@ impl Source for StoredLogin {
         given: &'a Given<'a>,
         lock: &Lock,
     ) -> Result<Option<Found<'a>>> {
-        let Some(login) = given.logins.read(registry)? else {
+        // An empty secret proves nothing, and nobody gains by being told it.
+        let login = given.logins.read(registry)?;
+        let Some(login) = login.filter(|login| !login.secret.is_empty()) else {
             return Ok(None);
         };
         if lock.is_held() {
@@ -60,13 +63,11 @@ impl Source for StoredLogin {
         }
         let ended = jwt::has_expired(login.secret.expose(), given.clock.now(), MARGIN);
         match login.kind() {
-            kind if kind.is_exchanged() => Ok((!login.secret.is_empty()).then(|| {
-                Found::Identity(Box::new(StoredIdentity {
-                    given,
-                    registry: registry.clone(),
-                    login,
-                }))
-            })),
+            kind if kind.is_exchanged() => Ok(Some(Found::Identity(Box::new(StoredIdentity {
+                given,
+                registry: registry.clone(),
+                login,
+            })))),
             LoginKind::RegistryToken if ended => {
                 given.logins.delete(registry)?;
                 Ok(None)
@@ -163,12 +164,10 @@ impl StoredIdentity<'_> {
     /// Replaces the refresh token wherever this login is stored. The access token
     /// is good whether or not that succeeds.
     fn rotate(&self, refresh_token: &Secret) {
-        let registries = self
-            .given
-            .logins
-            .registries()
-            .unwrap_or_else(|_| vec![self.registry.clone()]);
-        for registry in registries {
+        let listed = self.given.logins.list().unwrap_or_default();
+        let others = listed.into_iter().map(|(registry, _)| registry);
+        let others = others.filter(|registry| *registry != self.registry);
+        for registry in std::iter::once(self.registry.clone()).chain(others) {
             let _lock = self.given.locks.lock_registry(&registry);
             let outcome = self
                 .given

@@ -21,6 +21,7 @@ use super::Item;
 use super::Keychain;
 use super::KeychainError;
 use super::Kind;
+use super::ListedLogin;
 use super::SCHEMA;
 use crate::secret::Secret;
 
@@ -136,10 +137,15 @@ impl Keychain for KernelKeyring {
         }
     }
 
-    fn login_hosts(&self) -> Result<Vec<String>, KeychainError> {
+    fn logins(&self) -> Result<Vec<ListedLogin>, KeychainError> {
         let prefix = self.prefix("login");
         Ok(keys(self.ring()?)
-            .filter_map(|(_, description)| description.strip_prefix(&prefix).map(str::to_owned))
+            .filter_map(|(_, description)| {
+                Some(ListedLogin {
+                    host: description.strip_prefix(&prefix)?.to_owned(),
+                    username: None,
+                })
+            })
             .collect())
     }
 }

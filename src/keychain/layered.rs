@@ -7,11 +7,8 @@ use std::time::Duration;
 use super::Item;
 use super::Keychain;
 use super::KeychainError;
+use super::ListedLogin;
 use crate::secret::Secret;
-
-/// How long a Secret Service that hung is left alone, so that a build that asks
-/// for thirty registries waits for it once.
-const PAUSE_AFTER_HANGING: Duration = Duration::from_secs(30);
 
 /// `near` is asked first, because asking costs nothing; it holds a login only
 /// when that was stored while `far` was absent, which makes it the newer one.
@@ -25,25 +22,6 @@ impl<Near: Keychain, Far: Keychain> Layered<Near, Far> {
     pub(super) fn new(near: Rc<Near>, far: Rc<Far>) -> Self {
         Self { near, far }
     }
-
-    /// Asks `far`, unless it hung a moment ago.
-    fn ask_far<T>(
-        &self,
-        ask: impl FnOnce(&Far) -> Result<T, KeychainError>,
-    ) -> Result<T, KeychainError> {
-        let hung = Item::state("unresponsive");
-        if let Ok(Some(_)) = self.near.read(&hung) {
-            return Err(KeychainError::Unresponsive(self.far.name()));
-        }
-        let answer = ask(&self.far);
-        if let Err(KeychainError::Unresponsive(_)) = answer {
-            // Where nothing can be remembered, the next process waits again.
-            let _ = self
-                .near
-                .write(&hung, &Secret::new("1"), Some(PAUSE_AFTER_HANGING));
-        }
-        answer
-    }
 }
 
 impl<Near: Keychain, Far: Keychain> Keychain for Layered<Near, Far> {
@@ -55,7 +33,7 @@ impl<Near: Keychain, Far: Keychain> Keychain for Layered<Near, Far> {
         if let Ok(Some(secret)) = self.near.read(item) {
             return Ok(Some(secret));
         }
-        or_nothing(self.ask_far(|far| far.read(item)))
+        or_nothing(self.far.read(item))
     }
 
     fn write(
@@ -64,7 +42,7 @@ impl<Near: Keychain, Far: Keychain> Keychain for Layered<Near, Far> {
         secret: &Secret,
         lifetime: Option<Duration>,
     ) -> Result<(), KeychainError> {
-        match self.ask_far(|far| far.write(item, secret, lifetime)) {
+        match self.far.write(item, secret, lifetime) {
             Ok(()) => or_nothing(self.near.delete(item)),
             Err(KeychainError::Absent(far_reason)) => {
                 self.near.write(item, secret, lifetime).map_err(|error| match error {
@@ -80,15 +58,17 @@ impl<Near: Keychain, Far: Keychain> Keychain for Layered<Near, Far> {
 
     fn delete(&self, item: &Item) -> Result<(), KeychainError> {
         let near = or_nothing(self.near.delete(item));
-        or_nothing(self.ask_far(|far| far.delete(item))).and(near)
+        or_nothing(self.far.delete(item)).and(near)
     }
 
-    fn login_hosts(&self) -> Result<Vec<String>, KeychainError> {
-        let mut hosts = or_nothing(self.near.login_hosts())?;
-        hosts.extend(or_nothing(self.ask_far(Keychain::login_hosts))?);
-        hosts.sort_unstable();
-        hosts.dedup();
-        Ok(hosts)
+    fn logins(&self) -> Result<Vec<ListedLogin>, KeychainError> {
+        let mut logins = or_nothing(self.near.logins())?;
+        for login in or_nothing(self.far.logins())? {
+            if !logins.iter().any(|near| near.host == login.host) {
+                logins.push(login);
+            }
+        }
+        Ok(logins)
     }
 }
 
@@ -138,7 +118,7 @@ mod tests {
         far.fail_with(Some(KeychainError::Absent("no bus".into())));
         layered.write(&item(), &Secret::new("key"), None).unwrap();
         assert_eq!(near.read(&item()), Ok(Some(Secret::new("key"))));
-        assert_eq!(layered.login_hosts(), Ok(vec!["us.icr.io".into()]));
+        assert_eq!(layered.logins().unwrap()[0].host, "us.icr.io");
         layered.delete(&item()).unwrap();
         assert_eq!(
             layered.read(&item()),
@@ -164,21 +144,6 @@ mod tests {
     }
 
     #[test]
-    fn a_hanging_keychain_is_waited_for_once() {
-        let (_near, far, layered) = layers();
-        far.fail_with(Some(KeychainError::Unresponsive("memory")));
-        assert!(layered.read(&item()).is_err());
-        far.fail_with(None);
-        let calls = far.calls();
-        assert_eq!(
-            layered.read(&item()),
-            Err(KeychainError::Unresponsive("memory")),
-            "it may still hang, and the person is told the same"
-        );
-        assert_eq!(far.calls(), calls, "it is left alone for a while");
-    }
-
-    #[test]
     fn a_locked_keychain_is_an_error_and_not_nothing() {
         let (_near, far, layered) = layers();
         far.fail_with(Some(KeychainError::Locked("Secret Service")));
@@ -188,6 +153,6 @@ mod tests {
         );
         assert!(layered.write(&item(), &Secret::new("key"), None).is_err());
         assert!(layered.delete(&item()).is_err());
-        assert!(layered.login_hosts().is_err());
+        assert!(layered.logins().is_err());
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::Item;
 use super::Keychain;
 use super::KeychainError;
+use super::ListedLogin;
 use crate::secret::Secret;
 
 #[derive(Debug, Default)]
@@ -68,13 +69,16 @@ impl Keychain for MemoryKeychain {
         Ok(())
     }
 
-    fn login_hosts(&self) -> Result<Vec<String>, KeychainError> {
+    fn logins(&self) -> Result<Vec<ListedLogin>, KeychainError> {
         self.call()?;
         let items = self.items.borrow();
         Ok(items
             .keys()
             .filter(|(kind, _)| *kind == "login")
-            .map(|(_, name)| name.clone())
+            .map(|(_, host)| ListedLogin {
+                host: host.clone(),
+                username: None,
+            })
             .collect())
     }
 }

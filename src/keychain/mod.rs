@@ -6,6 +6,7 @@
 //! the system itself forgets them in time.
 
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -64,11 +65,12 @@ pub trait Keychain: fmt::Debug {
     /// See [`KeychainError`]; nothing stored is not one of them.
     fn delete(&self, item: &Item) -> Result<(), KeychainError>;
 
-    /// The registry hosts that have a login.
+    /// The logins it holds, as far as that can be told without their secrets: a
+    /// keychain may know this while it is locked.
     ///
     /// # Errors
     /// See [`KeychainError`].
-    fn login_hosts(&self) -> Result<Vec<String>, KeychainError>;
+    fn logins(&self) -> Result<Vec<ListedLogin>, KeychainError>;
 }
 
 /// Which item: its kind, its name, and what a person may see of it.
@@ -83,7 +85,6 @@ pub struct Item {
 enum Kind {
     Hint,
     Login,
-    State,
     Token,
 }
 
@@ -103,15 +104,6 @@ impl Item {
         Self::new(Kind::Token, key, "")
     }
 
-    /// Something a keychain remembers about itself.
-    #[cfg_attr(
-        not(target_os = "linux"),
-        expect(dead_code, reason = "only Linux has layers")
-    )]
-    fn state(name: &str) -> Self {
-        Self::new(Kind::State, name, "")
-    }
-
     fn new(kind: Kind, name: &str, detail: &str) -> Self {
         Self {
             kind,
@@ -125,7 +117,6 @@ impl Item {
         match self.kind {
             Kind::Hint => "hint",
             Kind::Login => "login",
-            Kind::State => "state",
             Kind::Token => "token",
         }
     }
@@ -147,6 +138,15 @@ impl Item {
             ),
         }
     }
+}
+
+/// A login in a keychain's list.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct ListedLogin {
+    /// The registry host.
+    pub host: String,
+    /// The user name, where it stands beside the secret and not only with it.
+    pub username: Option<String>,
 }
 
 /// Why a keychain did not do what it was asked.
@@ -191,7 +191,8 @@ pub struct Keychains {
     pub tokens_are_near: bool,
 }
 
-/// Opens the keychains that the settings choose. Opening touches none of them.
+/// Opens the keychains that the settings choose. What they remember about
+/// themselves, which is no secret, they keep in `state_directory`.
 ///
 /// # Errors
 /// [`KeychainError::Absent`] when the chosen one does not exist on this system.
@@ -199,6 +200,7 @@ pub struct Keychains {
 pub fn open(
     settings: &Settings,
     environment: &crate::environment::Environment,
+    state_directory: Option<&Path>,
     prompting: Prompting,
 ) -> Result<Keychains, KeychainError> {
     use std::rc::Rc;
@@ -212,6 +214,7 @@ pub fn open(
         Rc::new(SecretService::new(
             &settings.namespace,
             environment,
+            state_directory,
             prompting,
         ))
     };
@@ -250,7 +253,8 @@ pub fn open(
     }
 }
 
-/// Opens the keychains that the settings choose. Opening touches none of them.
+/// Opens the keychains that the settings choose. What they remember about
+/// themselves, which is no secret, they keep in `state_directory`.
 ///
 /// # Errors
 /// [`KeychainError::Absent`] when the chosen one does not exist on this system.
@@ -258,6 +262,7 @@ pub fn open(
 pub fn open(
     settings: &Settings,
     _environment: &crate::environment::Environment,
+    _state_directory: Option<&Path>,
     _prompting: Prompting,
 ) -> Result<Keychains, KeychainError> {
     const OURS: KeychainChoice = match cfg!(windows) {
@@ -306,7 +311,7 @@ impl<K: Keychain + ?Sized> Keychain for std::rc::Rc<K> {
         (**self).delete(item)
     }
 
-    fn login_hosts(&self) -> Result<Vec<String>, KeychainError> {
-        (**self).login_hosts()
+    fn logins(&self) -> Result<Vec<ListedLogin>, KeychainError> {
+        (**self).logins()
     }
 }

@@ -15,6 +15,7 @@ use keyring_core::Error;
 use super::Item;
 use super::Keychain;
 use super::KeychainError;
+use super::ListedLogin;
 use crate::digest;
 use crate::secret::Secret;
 
@@ -172,7 +173,7 @@ impl Keychain for NativeKeychain {
         self.remove_parts(&name, header.as_ref())
     }
 
-    fn login_hosts(&self) -> Result<Vec<String>, KeychainError> {
+    fn logins(&self) -> Result<Vec<ListedLogin>, KeychainError> {
         let search: HashMap<&str, &str> = self
             .search
             .iter()
@@ -183,7 +184,12 @@ impl Keychain for NativeKeychain {
             .iter()
             .filter_map(Entry::get_specifiers)
             .filter(|(service, name)| *service == self.service && !name.contains(HEADER))
-            .filter_map(|(_, name)| name.strip_prefix("login:").map(str::to_owned))
+            .filter_map(|(_, name)| {
+                Some(ListedLogin {
+                    host: name.strip_prefix("login:")?.to_owned(),
+                    username: None,
+                })
+            })
             .collect())
     }
 }

@@ -6,6 +6,7 @@ use super::Item;
 use super::Keychain;
 use super::KeychainError;
 use super::Keychains;
+use super::ListedLogin;
 use crate::secret::Secret;
 
 /// Holds nothing and refuses to.
@@ -45,7 +46,7 @@ impl Keychain for NoKeychain {
         Ok(())
     }
 
-    fn login_hosts(&self) -> Result<Vec<String>, KeychainError> {
+    fn logins(&self) -> Result<Vec<ListedLogin>, KeychainError> {
         Ok(Vec::new())
     }
 }

@@ -8,9 +8,11 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
+use std::time::UNIX_EPOCH;
 
 use dbus_secret_service::EncryptionType;
 use dbus_secret_service::Error;
@@ -21,6 +23,7 @@ use super::Item;
 use super::Keychain;
 use super::KeychainError;
 use super::Kind;
+use super::ListedLogin;
 use super::Prompting;
 use super::SCHEMA;
 use crate::clock::Clock;
@@ -33,6 +36,12 @@ const NAME: &str = "Secret Service (GNOME Keyring, KWallet or KeePassXC)";
 
 /// How long a bus or a service that does not answer may hold us up, in all.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long a service that hung is left alone, in seconds.
+const PAUSE_AFTER_HANGING: u64 = 30;
+
+/// An end sooner than this is no lack of an answer: calls are given 2 s.
+const HANG_UP: Duration = Duration::from_secs(1);
 
 /// How long a person may take at an unlock dialog, in seconds.
 const PROMPT_SECONDS: u64 = 60;
@@ -48,6 +57,7 @@ pub(super) struct SecretService {
     clock: SystemClock,
     patience: Cell<Duration>,
     connection: Arc<Mutex<Option<Connection>>>,
+    hung: Option<PathBuf>,
 }
 
 impl std::fmt::Debug for SecretService {
@@ -60,7 +70,12 @@ impl std::fmt::Debug for SecretService {
 }
 
 impl SecretService {
-    pub(super) fn new(namespace: &str, environment: &Environment, prompting: Prompting) -> Self {
+    pub(super) fn new(
+        namespace: &str,
+        environment: &Environment,
+        state_directory: Option<&Path>,
+        prompting: Prompting,
+    ) -> Self {
         let has_display = environment.has("DISPLAY") || environment.has("WAYLAND_DISPLAY");
         let prompt_seconds = match prompting {
             Prompting::Allowed if has_display => PROMPT_SECONDS,
@@ -73,6 +88,7 @@ impl SecretService {
             clock: SystemClock::start(),
             patience: Cell::new(PATIENCE + Duration::from_secs(prompt_seconds)),
             connection: Arc::default(),
+            hung: state_directory.map(|directory| directory.join("secret-service-hung")),
         }
     }
 
@@ -88,7 +104,7 @@ impl SecretService {
             ));
         }
         let patience = self.patience.get();
-        if patience.is_zero() {
+        if patience.is_zero() || self.hung_a_moment_ago() {
             return Err(KeychainError::Unresponsive(NAME));
         }
         let (connection, prompt_seconds) = (Arc::clone(&self.connection), self.prompt_seconds);
@@ -105,18 +121,36 @@ impl SecretService {
             }
             work(connection.as_ref().ok_or(Error::Unavailable)?)
         });
-        self.patience
-            .set(patience.saturating_sub(self.clock.elapsed() - started));
+        let took = self.clock.elapsed() - started;
+        self.patience.set(patience.saturating_sub(took));
         match answer {
-            None => {
-                self.patience.set(Duration::ZERO);
-                Err(KeychainError::Unresponsive(NAME))
-            }
-            Some(answer) => answer.map_err(|error| self.sort(&error)),
+            None => Err(self.give_up()),
+            Some(answer) => answer.map_err(|error| self.sort(&error, took)),
         }
     }
 
-    fn sort(&self, error: &Error) -> KeychainError {
+    /// Asks no more, and tells the next processes: a build that wants thirty
+    /// registries should wait once. Where nothing can be written, they wait, too.
+    fn give_up(&self) -> KeychainError {
+        self.patience.set(Duration::ZERO);
+        if let Some(path) = &self.hung {
+            let _ = path.parent().map(std::fs::create_dir_all);
+            let _ = std::fs::write(path, "");
+        }
+        KeychainError::Unresponsive(NAME)
+    }
+
+    fn hung_a_moment_ago(&self) -> bool {
+        let written = self
+            .hung
+            .as_ref()
+            .and_then(|path| path.metadata().ok()?.modified().ok());
+        let written = written.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let age = written.and_then(|time| self.clock.now().checked_sub(time.as_secs()));
+        age.is_some_and(|age| age < PAUSE_AFTER_HANGING)
+    }
+
+    fn sort(&self, error: &Error, took: Duration) -> KeychainError {
         let absent = |reason: &str| KeychainError::Absent(reason.to_owned());
         match error {
             Error::Locked | Error::Prompt => KeychainError::Locked(NAME),
@@ -124,12 +158,13 @@ impl SecretService {
             Error::Unavailable => absent("there is no Secret Service"),
             Error::Dbus(error) => match error.name().unwrap_or_default() {
                 "org.freedesktop.Secret.Error.IsLocked" => KeychainError::Locked(NAME),
+                // What libdbus says of a bus that hung up, too.
+                "org.freedesktop.DBus.Error.NoReply" if took < HANG_UP => {
+                    absent("the D-Bus session bus hung up")
+                }
                 "org.freedesktop.DBus.Error.NoReply"
                 | "org.freedesktop.DBus.Error.Timeout"
-                | "org.freedesktop.DBus.Error.TimedOut" => {
-                    self.patience.set(Duration::ZERO);
-                    KeychainError::Unresponsive(NAME)
-                }
+                | "org.freedesktop.DBus.Error.TimedOut" => self.give_up(),
                 "org.freedesktop.DBus.Error.ServiceUnknown"
                 | "org.freedesktop.DBus.Error.NameHasNoOwner" => {
                     absent("no Secret Service is running on the session bus")
@@ -242,15 +277,19 @@ impl Keychain for SecretService {
         })
     }
 
-    fn login_hosts(&self) -> Result<Vec<String>, KeychainError> {
+    fn logins(&self) -> Result<Vec<ListedLogin>, KeychainError> {
         let attributes = self.attributes_of_kind("login");
         self.ask(move |service| {
             let found = service.search_items(borrowed(&attributes))?;
-            let mut hosts = Vec::new();
+            let mut logins = Vec::new();
             for item in found.unlocked.iter().chain(&found.locked) {
-                hosts.extend(item.get_attributes()?.remove("name"));
+                let mut attributes = item.get_attributes()?;
+                logins.extend(attributes.remove("name").map(|host| ListedLogin {
+                    host,
+                    username: attributes.remove("username"),
+                }));
             }
-            Ok(hosts)
+            Ok(logins)
         })
     }
 }

@@ -1,0 +1,330 @@
+//! `cargo demo`: a newcomer's first minute. Shows the real program with real clients; only IBM Cloud is emulated.
+
+mod caretaker;
+mod client;
+mod cloud;
+mod image;
+mod keeper;
+mod podman;
+mod screen;
+mod secret;
+mod shell;
+
+use std::env;
+use std::io::Write as _;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::process::Stdio;
+
+use anyhow::Context as _;
+use anyhow::bail;
+use anyhow::ensure;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::caretaker::Caretaker;
+use crate::client::Client;
+use crate::cloud::Cloud;
+use crate::secret::shortened;
+use crate::shell::Shell;
+
+const HELPER: &str = "docker-credential-icr";
+const NOT_FOUND: &str = "credentials not found in native keychain";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args_os()
+        .skip(1)
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    // The alias ends with `--` already; whoever writes it again means no other.
+    let outcome = match words.strip_prefix(&["--"]).unwrap_or(&words) {
+        [] => perform(false),
+        ["--require-pull"] => perform(true),
+        ["--help" | "-h"] => screen::text(HELP).map_err(Into::into),
+        [caretaker::ARGUMENT] => caretaker::serve(),
+        [keeper::ARGUMENT, program, rest @ ..] => keeper::serve(program, rest),
+        _ => Err(anyhow::anyhow!(
+            "`{}` is not understood; `cargo demo --help` explains",
+            words.join(" ")
+        )),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "\ndemo: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The demo, step by step. Whichever way it ends, the caretaker removes what it made.
+fn perform(require_pull: bool) -> anyhow::Result<()> {
+    screen::text(INTRODUCTION)?;
+    let helper = step(1, "Build the program", build)?;
+
+    let mut caretaker = Caretaker::hire()?;
+    let directory = caretaker.directory().to_owned();
+    let (cloud, mut shell, client) = step(2, "Start an emulation of IBM Cloud", || {
+        start_cloud(&directory, &helper)
+    })?;
+    caretaker.entrust(&helper, &cloud.url())?;
+
+    let key = secret::api_key()?;
+    cloud.knows(&key);
+    let kept = step(3, "Log in, as `docker login` does it", || {
+        log_in(&mut shell, &cloud, &key)
+    })?;
+    step(4, "Ask for the login, as `docker pull` does it", || {
+        ask(&shell, &cloud, &key, kept)
+    })?;
+    step(5, "Push an image and pull it back", || match &client {
+        Ok(client) => push_and_pull(&shell, &cloud, &key, client, kept),
+        Err(missing) if require_pull => bail!("{missing}"),
+        Err(missing) => Ok(screen::note(&format!("Left out: {missing}"))?),
+    })?;
+    step(6, "Log out, and clean up", || {
+        log_out(&mut shell, &cloud)?;
+        drop(cloud);
+        caretaker.dismiss()?;
+        Ok(screen::note(
+            "Nothing of this demo is left: no login, no token, no file, no process.",
+        )?)
+    })?;
+    screen::text(YOUR_TURN)?;
+    Ok(())
+}
+
+fn step<T>(number: u8, title: &str, act: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    screen::heading(number, title)?;
+    act().with_context(|| format!("step {number} failed ({title})"))
+}
+
+/// Builds the program and returns where it is. A debug build, because `cargo demo` has just built many of its dependencies that
+/// way; a release build takes several times as long and shows nothing more.
+fn build() -> anyhow::Result<PathBuf> {
+    let words = [
+        "build",
+        "--quiet",
+        "--package",
+        HELPER,
+        "--message-format=json-render-diagnostics",
+    ];
+    screen::note("A debug build, which is quicker: about a minute the first time.")?;
+    screen::command("cargo", &words, "")?;
+    let output = shell::cargo()
+        .args(words)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot start cargo")?;
+    ensure!(output.status.success(), "cargo says why, above");
+    let executable = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|message| message["target"]["name"] == HELPER)
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .context("cargo names no executable")?;
+    screen::output(&format!("{}", executable.display()))?;
+    Ok(executable)
+}
+
+/// Starts the cloud, and sets up the shell in which everything else happens.
+fn start_cloud(
+    directory: &Path,
+    helper: &Path,
+) -> anyhow::Result<(Cloud, Shell, Result<Client, String>)> {
+    let client = Client::find();
+    let cloud = Cloud::open(directory, client.as_ref().ok())?;
+    let shell = Shell::new(directory, helper, &cloud.url());
+    shell.write(
+        "config.toml",
+        &format!("registries = [\"{}\"]\n", cloud.host()),
+    )?;
+    shell.write(
+        "auth.json",
+        &json!({"credHelpers": {cloud.host(): "icr"}}).to_string(),
+    )?;
+    screen::note(&format!(
+        "{} is not IBM Cloud but an emulation of it: IAM and registry, in this very process{}.",
+        cloud.url(),
+        match &client {
+            Ok(client) => format!(", with {}", client.registry()),
+            Err(_) => String::new(),
+        }
+    ))?;
+    screen::command("cd", &[&directory.display().to_string()], "")?;
+    screen::command("export", &[&shell.exports()], "")?;
+    shell.show_file("config.toml")?;
+    Ok((cloud, shell, client))
+}
+
+/// Stores the key; where no keychain takes it, puts it into the environment. Returns whether it is in a keychain.
+fn log_in(shell: &mut Shell, cloud: &Cloud, key: &str) -> anyhow::Result<bool> {
+    let login = |secret: &str| {
+        format!(
+            r#"{{"ServerURL":"{}","Username":"iamapikey","Secret":"{secret}"}}"#,
+            cloud.host()
+        )
+    };
+    screen::command(HELPER, &["store"], &login(&shortened(key)))?;
+    let stored = shell.run(HELPER, &["store"], &login(key))?;
+    if stored.succeeded() {
+        ensure!(
+            stored.is_silent(),
+            "`store` should say nothing; it said:{stored}"
+        );
+        screen::note(&format!("The key is now in {}.", shell.resting_place()))?;
+        return Ok(true);
+    }
+    screen::output(stored.stderr())?;
+    screen::note("So no keychain is usable here. The other way is the environment:")?;
+    shell.set("IBMCLOUD_API_KEY", key);
+    // What no keychain holds, none has to be cleared of.
+    shell.set("ICR_KEYCHAIN", "none");
+    let assignments = [
+        &*format!("IBMCLOUD_API_KEY={}", shortened(key)),
+        "ICR_KEYCHAIN=none",
+    ];
+    screen::command("export", &assignments, "")?;
+    Ok(false)
+}
+
+fn ask(shell: &Shell, cloud: &Cloud, key: &str, kept: bool) -> anyhow::Result<()> {
+    let mut tokens = Vec::new();
+    for number in 1..=2 {
+        screen::command(HELPER, &["get"], &cloud.host())?;
+        let answer = shell.run(HELPER, &["get"], &cloud.host())?.succeed()?;
+        ensure!(
+            answer.stderr().is_empty(),
+            "`get` should be quiet; it said:{answer}"
+        );
+        let credential: Value =
+            serde_json::from_str(answer.stdout()).context("`get` should answer JSON")?;
+        let token = credential["Secret"]
+            .as_str()
+            .context("there is no secret")?;
+        ensure!(
+            credential["ServerURL"] == cloud.host(),
+            "it is for somebody else:{answer}"
+        );
+        ensure!(
+            credential["Username"] == "iambearer",
+            "it is no token:{answer}"
+        );
+        let shown = answer.stdout().replace(token, &shortened(token));
+        ensure!(
+            !shown.contains(token) && !shown.contains(key),
+            "a secret is shown twice"
+        );
+        if number == 1 {
+            screen::output(&shown)?;
+        }
+        screen::note(&format!(
+            "{}{} ms; IAM has been asked {} so far.",
+            match number {
+                1 => format!("A token of {} characters. It took ", token.len()),
+                _ if kept => "The same token, now kept. It took ".to_owned(),
+                _ => "Another token: without a keychain none is kept. It took ".to_owned(),
+            },
+            answer.milliseconds(),
+            times(cloud.exchanges())
+        ))?;
+        tokens.push(token.to_owned());
+    }
+    ensure!(
+        cloud.exchanges() == if kept { 1 } else { 2 },
+        "IAM was asked {}",
+        times(cloud.exchanges())
+    );
+    ensure!(
+        (tokens[0] == tokens[1]) == kept,
+        "the second token is a surprise"
+    );
+    shell.show_file("auth.json")?;
+    tokens.push(key.to_owned());
+    let count = shell.search_files(&tokens)?;
+    Ok(screen::note(&format!(
+        "None of the {count} files in this directory holds the key or a token."
+    ))?)
+}
+
+fn push_and_pull(
+    shell: &Shell,
+    cloud: &Cloud,
+    key: &str,
+    client: &Client,
+    kept: bool,
+) -> anyhow::Result<()> {
+    image::write(&shell.path("image"))?;
+    let journey = client.push_and_pull(shell, &cloud.host(), key)?;
+    let (pushed, pulled) = (&journey.pushed, &journey.pulled);
+    ensure!(pushed == pulled, "pushed {pushed}, but pulled {pulled}");
+    screen::note("The digest of the manifest that was pushed, and of the one that came back:")?;
+    screen::output(&format!("{pushed}\n{pulled}"))?;
+    if kept && journey.by_login {
+        ensure!(
+            cloud.exchanges() == 1,
+            "IAM was asked {}",
+            times(cloud.exchanges())
+        );
+    }
+    shell.search_files(&[key.to_owned()])?;
+    Ok(screen::note(&format!(
+        "Pushed and pulled with the token alone; IAM has been asked {} so far.",
+        times(cloud.exchanges())
+    ))?)
+}
+
+fn log_out(shell: &mut Shell, cloud: &Cloud) -> anyhow::Result<()> {
+    screen::command(HELPER, &["erase"], &cloud.host())?;
+    shell.run(HELPER, &["erase"], &cloud.host())?.succeed()?;
+    if shell.unset("IBMCLOUD_API_KEY") {
+        screen::command("unset", &["IBMCLOUD_API_KEY"], "")?;
+    }
+    screen::command(HELPER, &["get"], &cloud.host())?;
+    let answer = shell.run(HELPER, &["get"], &cloud.host())?;
+    ensure!(
+        !answer.succeeded() && answer.stdout() == NOT_FOUND,
+        "`get` should find nothing any more:{answer}"
+    );
+    Ok(screen::output(answer.stdout())?)
+}
+
+fn times(count: usize) -> String {
+    match count {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        _ => format!("{count} times"),
+    }
+}
+
+const INTRODUCTION: &str = "\
+docker-credential-icr at work, on this machine alone: no account, no network.
+The program is the real one. IBM Cloud is emulated, the API key is made up, and
+whatever the demo makes is removed at its end, also after Ctrl-C.";
+
+const YOUR_TURN: &str = "
+7. The same with your own IBM Cloud API key
+   $ install/install.sh
+   Name the registry, for docker in ~/.docker/config.json, for podman, buildah
+   and skopeo in $XDG_RUNTIME_DIR/containers/auth.json:
+     {\"credHelpers\":{\"us.icr.io\":\"icr\"}}
+   Log in once (it asks for the key), then pull; with podman the same:
+   $ docker login -u iamapikey us.icr.io
+   $ docker pull us.icr.io/NAMESPACE/IMAGE";
+
+const HELP: &str = "\
+usage: cargo demo [--require-pull]
+
+Builds docker-credential-icr, starts an emulation of IBM Cloud, logs in with a
+made-up API key, shows what a container client gets, pushes and pulls an image,
+logs out and cleans up. Needs no account, no network and no root.
+
+  --require-pull   it is an error if the programs for pushing and pulling are
+                   missing (docker-registry, and skopeo or podman)
+  --help           this text
+
+ICR_KEYCHAIN names the keychain to use, as for docker-credential-icr itself.
+The exit status is 0 if every step that was shown really worked.";

@@ -1,0 +1,121 @@
+//! What does the person see? The only place that writes to standard output; nothing in it is wider than 80 columns.
+
+use std::io;
+use std::io::Write as _;
+
+const WIDTH: usize = 79;
+
+/// A text that is laid out already.
+pub(crate) fn text(text: &str) -> io::Result<()> {
+    writeln!(io::stdout().lock(), "{text}")
+}
+
+/// The beginning of a step.
+pub(crate) fn heading(number: u8, title: &str) -> io::Result<()> {
+    text(&format!("\n{number}. {title}"))
+}
+
+/// A command as it could be typed, with what it reads on standard input.
+pub(crate) fn command(program: &str, arguments: &[&str], input: &str) -> io::Result<()> {
+    let line = match input {
+        "" => program.to_owned(),
+        json if json.starts_with('{') => return here_document(program, arguments, json),
+        word => format!("echo {word} | {program}"),
+    };
+    text(&folded(
+        &format!("{line} {}", arguments.join(" ")),
+        "   $ ",
+        "       ",
+        " \\",
+    ))
+}
+
+/// What a command printed.
+pub(crate) fn output(output: &str) -> io::Result<()> {
+    for line in output.lines() {
+        text(&folded(&without_long_digests(line), "     ", "       ", ""))?;
+    }
+    Ok(())
+}
+
+/// What the demo has to say.
+pub(crate) fn note(note: &str) -> io::Result<()> {
+    text(&folded(note, "   ", "   ", ""))
+}
+
+fn here_document(program: &str, arguments: &[&str], input: &str) -> io::Result<()> {
+    text(&format!("   $ {program} {} <<END", arguments.join(" ")))?;
+    output(input)?;
+    text("     END")
+}
+
+/// Breaks a line after spaces or commas.
+fn folded(line: &str, first: &str, others: &str, mark: &str) -> String {
+    let mut folded = first.to_owned();
+    let mut column = first.len();
+    for word in line.split_inclusive([' ', ',']) {
+        let length = word.trim_end().chars().count();
+        if column + length + mark.len() > WIDTH && column > others.len() {
+            folded.truncate(folded.trim_end().len());
+            folded += &format!("{mark}\n{others}");
+            column = others.len();
+        }
+        folded += word;
+        column += word.chars().count();
+    }
+    folded.truncate(folded.trim_end().len());
+    folded
+}
+
+/// A line that is too long only for its digests gets shorter ones, as clients themselves print them.
+fn without_long_digests(line: &str) -> String {
+    if line.chars().count() <= WIDTH - 5 {
+        return line.to_owned();
+    }
+    let mut pieces = line.split("sha256:");
+    let mut shortened = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let digits = piece.bytes().take_while(u8::is_ascii_hexdigit).count();
+        shortened += "sha256:";
+        shortened += &match digits {
+            64 => format!("{}…{}", &piece[..12], &piece[digits..]),
+            _ => piece.to_owned(),
+        };
+    }
+    shortened
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_line_is_wider_than_the_screen() {
+        let words = "word ".repeat(40);
+        let folded = folded(&words, "   $ ", "       ", " \\");
+        assert!(folded.lines().all(|line| line.len() <= WIDTH), "{folded}");
+        assert_eq!(folded.matches("word").count(), 40, "nothing gets lost");
+        assert_eq!(folded.matches(" \\\n").count(), folded.lines().count() - 1);
+        assert!(!folded.ends_with(' '));
+    }
+
+    #[test]
+    fn a_word_that_is_too_wide_stands_alone() {
+        let wide = "w".repeat(100);
+        assert_eq!(
+            folded(&format!("a {wide} b"), "", " ", ""),
+            format!("a\n {wide}\n b")
+        );
+    }
+
+    #[test]
+    fn digests_are_shortened_where_they_do_not_fit() {
+        let digest = format!("sha256:{}", "a".repeat(64));
+        assert_eq!(without_long_digests(&digest), digest);
+        let line = format!("Copying blob {digest} done");
+        assert_eq!(
+            without_long_digests(&line),
+            "Copying blob sha256:aaaaaaaaaaaa… done"
+        );
+    }
+}

@@ -1,0 +1,324 @@
+//! Where do the demo's commands run? In its own directory, with variables that keep them away from what is the user's.
+
+use std::env;
+use std::ffi::OsString;
+use std::fmt;
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+use std::process::Output;
+use std::process::Stdio;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use anyhow::bail;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
+use crate::screen;
+
+/// What the user may have set and the demo must not see: real keys, ways out of this machine, a log on stderr.
+const UNSET: [&str; 10] = [
+    "ALL_PROXY",
+    "BLUEMIX_API_KEY",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "IBMCLOUD_API_KEY",
+    "IC_API_KEY",
+    "ICR_LOG",
+    "all_proxy",
+    "http_proxy",
+    "https_proxy",
+];
+
+/// A directory and an environment.
+#[derive(Clone)]
+pub(crate) struct Shell {
+    directory: PathBuf,
+    variables: Vec<(&'static str, OsString)>,
+}
+
+impl Shell {
+    /// The shell for a cloud at `url`; the caretaker makes the same once more, to clean up in.
+    pub(crate) fn new(directory: &Path, helper: &Path, url: &str) -> Self {
+        let below = |name: &str| directory.join(name).into_os_string();
+        let name = directory.file_name().unwrap_or_default();
+        Self {
+            variables: vec![
+                ("PATH", search_path(helper)),
+                ("IBMCLOUD_IAM_API_ENDPOINT", url.into()),
+                ("SSL_CERT_FILE", below("authority.pem")),
+                ("ICR_CONFIG", below("config.toml")),
+                ("ICR_NAMESPACE", name.into()),
+                ("REGISTRY_AUTH_FILE", below("auth.json")),
+                // Lock files of the helper, caches of the clients.
+                ("XDG_CACHE_HOME", below("cache")),
+                ("XDG_DATA_HOME", below("data")),
+            ],
+            directory: directory.to_owned(),
+        }
+    }
+
+    pub(crate) fn set(&mut self, name: &'static str, value: impl Into<OsString>) {
+        self.variables.push((name, value.into()));
+    }
+
+    /// Takes a variable away; returns whether it was there.
+    pub(crate) fn unset(&mut self, name: &str) -> bool {
+        let before = self.variables.len();
+        self.variables.retain(|(set, _)| *set != name);
+        self.variables.len() < before
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
+        fs::write(self.path(name), text).with_context(|| format!("cannot write `{name}`"))
+    }
+
+    pub(crate) fn read(&self, name: &str) -> anyhow::Result<Vec<u8>> {
+        fs::read(self.path(name)).with_context(|| format!("cannot read `{name}`"))
+    }
+
+    /// Shows a file of the directory.
+    pub(crate) fn show_file(&self, name: &str) -> anyhow::Result<()> {
+        screen::command("cat", &[name], "")?;
+        Ok(screen::output(&String::from_utf8_lossy(&self.read(name)?))?)
+    }
+
+    /// The variables as assignments, for showing.
+    pub(crate) fn exports(&self) -> String {
+        let directory = self.directory.display().to_string();
+        let assignment = |(name, value): &(&str, OsString)| {
+            let value = value.to_string_lossy();
+            let value = match value.split_once(':') {
+                Some((first, _)) if *name == "PATH" => format!("{first}:$PATH"),
+                _ => value.replacen(&format!("{directory}/"), "$PWD/", 1),
+            };
+            format!("{name}={value}")
+        };
+        let assignments: Vec<String> = self.variables.iter().map(assignment).collect();
+        assignments.join(" ")
+    }
+
+    /// Runs a program to its end.
+    pub(crate) fn run(
+        &self,
+        program: &str,
+        arguments: &[&str],
+        input: &str,
+    ) -> anyhow::Result<Finished> {
+        let started = now();
+        let mut child = self
+            .command(program)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start `{program}`"))?;
+        // Inputs are smaller than a pipe's buffer, so this does not wait; and whoever does not want to read need not.
+        child
+            .stdin
+            .take()
+            .map(|mut pipe| pipe.write_all(input.as_bytes()));
+        let output = child
+            .wait_with_output()
+            .with_context(|| format!("cannot wait for `{program}`"))?;
+        Ok(Finished {
+            line: [&[program], arguments].concat().join(" "),
+            milliseconds: started.elapsed().as_millis(),
+            stderr: trimmed(&output.stderr),
+            stdout: trimmed(&output.stdout),
+            output,
+        })
+    }
+
+    /// Shows a command, runs it, and shows what it printed.
+    pub(crate) fn show(&self, program: &str, arguments: &[&str]) -> anyhow::Result<Finished> {
+        screen::command(program, arguments, "")?;
+        let finished = self.run(program, arguments, "")?.succeed()?;
+        screen::output(finished.stdout())?;
+        Ok(finished)
+    }
+
+    pub(crate) fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(&self.directory);
+        UNSET.iter().for_each(|name| {
+            command.env_remove(name);
+        });
+        for (name, value) in &self.variables {
+            command.env(name, value);
+        }
+        command
+    }
+
+    /// Fails if a file in the directory holds one of the secrets, bare or as the end of a base64 login. Returns how many files there are.
+    pub(crate) fn search_files(&self, secrets: &[String]) -> anyhow::Result<usize> {
+        let encoded = |secret: &String| {
+            ["iamapikey", "iambearer"]
+                .map(|user| BASE64_STANDARD.encode(format!("{user}:{secret}")))
+        };
+        let needles: Vec<String> = secrets
+            .iter()
+            .flat_map(encoded)
+            .chain(secrets.iter().cloned())
+            .collect();
+        let mut directories = vec![self.directory.clone()];
+        let mut count = 0;
+        while let Some(directory) = directories.pop() {
+            for entry in fs::read_dir(&directory)? {
+                let entry = entry?;
+                if entry.file_type()?.is_dir() {
+                    directories.push(entry.path());
+                    continue;
+                }
+                let content = fs::read(entry.path())
+                    .with_context(|| format!("cannot read `{}`", entry.path().display()))?;
+                let holds = |needle: &&String| {
+                    content
+                        .windows(needle.len())
+                        .any(|window| window == needle.as_bytes())
+                };
+                if needles.iter().any(|needle| holds(&needle)) {
+                    bail!("`{}` holds a secret", entry.path().display());
+                }
+                count += 1;
+            }
+        }
+        Ok(count)
+    }
+
+    /// Where a login that has just been stored is, for a person.
+    pub(crate) fn resting_place(&self) -> &'static str {
+        let name = self.directory.file_name().unwrap_or_default();
+        let login = format!(":{}:login:", name.to_string_lossy());
+        match env::consts::OS {
+            "linux" if fs::read_to_string("/proc/keys").is_ok_and(|keys| keys.contains(&login)) => {
+                "the kernel keyring of this user"
+            }
+            "linux" => "the Secret Service (GNOME Keyring, KWallet, KeePassXC)",
+            "macos" => "the macOS Keychain",
+            "windows" => "the Windows Credential Manager",
+            _ => "the keychain",
+        }
+    }
+}
+
+/// How a program ended.
+pub(crate) struct Finished {
+    line: String,
+    milliseconds: u128,
+    output: Output,
+    stderr: String,
+    stdout: String,
+}
+
+impl Finished {
+    pub(crate) fn succeeded(&self) -> bool {
+        self.output.status.success()
+    }
+
+    /// An error with what the program said, unless it succeeded.
+    pub(crate) fn succeed(self) -> anyhow::Result<Self> {
+        match self.succeeded() {
+            true => Ok(self),
+            false => bail!("`{}` failed:{self}", self.line),
+        }
+    }
+
+    pub(crate) fn is_silent(&self) -> bool {
+        self.stdout.is_empty() && self.stderr.is_empty()
+    }
+
+    pub(crate) fn milliseconds(&self) -> u128 {
+        self.milliseconds
+    }
+
+    /// What it printed, without white space at the ends.
+    pub(crate) fn stdout(&self) -> &str {
+        &self.stdout
+    }
+
+    /// What it printed on standard error, without white space at the ends.
+    pub(crate) fn stderr(&self) -> &str {
+        &self.stderr
+    }
+}
+
+/// For error messages: it begins with a line break. Standard output may hold a token and is not in it.
+impl fmt::Display for Finished {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "\n  {}", self.output.status)?;
+        self.stderr
+            .lines()
+            .try_for_each(|line| write!(formatter, "\n  stderr: {line}"))
+    }
+}
+
+/// The cargo that runs us, without what it tells us about our own package: build scripts look at these variables, so that every demo
+/// would build half of the program anew, and the next build would do so once more.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new(variable("CARGO").unwrap_or_else(|| "cargo".into()));
+    let about_us =
+        |name: &str| name.starts_with("CARGO_MANIFEST_") || name.starts_with("CARGO_PKG_");
+    let names = environment().map(|(name, _)| name);
+    for name in names.filter(|name| name.to_str().is_some_and(about_us)) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// The demo's own environment.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the demo is not the program: nobody gives it an environment"
+)]
+fn environment() -> env::VarsOs {
+    env::vars_os()
+}
+
+fn variable(name: &str) -> Option<OsString> {
+    environment().find_map(|(set, value)| (set == name).then_some(value))
+}
+
+/// Whether a program is on the search path. Not started for it, because podman leaves traces even of that.
+pub(crate) fn is_installed(program: &str) -> bool {
+    let path = variable("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|directory| {
+        directory
+            .join(program)
+            .with_extension(env::consts::EXE_EXTENSION)
+            .is_file()
+    })
+}
+
+/// A moment to measure from.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the demo's waiting and measuring need no other clock"
+)]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
+/// The search path with the helper's directory in front, so that clients find it.
+fn search_path(helper: &Path) -> OsString {
+    let path = variable("PATH").unwrap_or_default();
+    let directories = helper
+        .parent()
+        .map(Path::to_owned)
+        .into_iter()
+        .chain(env::split_paths(&path));
+    // Fails only for a directory with the separator in its name, which no search path can hold.
+    env::join_paths(directories).unwrap_or(path)
+}
+
+fn trimmed(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).trim().to_owned()
+}

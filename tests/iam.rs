@@ -1,0 +1,581 @@
+//! How is IAM asked, and what becomes of everything that it may answer?
+
+mod support;
+
+use std::io::BufRead as _;
+use std::io::BufReader;
+use std::io::Read as _;
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::net::TcpStream;
+use std::sync::mpsc;
+use std::sync::mpsc::Receiver;
+use std::thread;
+use std::time::Duration;
+
+use icr_emulator::Authority;
+use icr_emulator::Emulator;
+use icr_emulator::Fault;
+use icr_emulator::Subject;
+use serde_json::Value;
+use serde_json::json;
+
+use support::ENVIRONMENT_KEY;
+use support::Machine;
+use support::NOT_FOUND;
+use support::at_once;
+
+const PROFILE: &str = "Profile-1";
+
+#[test]
+fn each_grant_is_asked_with_exactly_its_fields() {
+    let Some(machine) = Machine::with_keychain() else {
+        return;
+    };
+    let accounts = machine.cloud.accounts();
+    accounts.add_api_key("API-KEY OF&A=SERVICE+%", Subject::service_id("1"));
+    accounts.add_refresh_token("A-REFRESH-TOKEN", Subject::user("1"));
+    accounts.add_profile(PROFILE, &["iam-ServiceId-1"]);
+    let api_key = [
+        ("grant_type", "urn:ibm:params:oauth:grant-type:apikey"),
+        ("apikey", "API-KEY OF&A=SERVICE+%"),
+    ];
+    let refresh = [
+        ("grant_type", "refresh_token"),
+        ("response_type", "cloud_iam"),
+        ("refresh_token", "A-REFRESH-TOKEN"),
+    ];
+    let assume = [
+        ("grant_type", "urn:ibm:params:oauth:grant-type:assume"),
+        ("access_token", ""),
+        ("profile_id", PROFILE),
+    ];
+    for (username, secret, forms) in [
+        (
+            "iamapikey",
+            "API-KEY OF&A=SERVICE+%",
+            vec![(&api_key[..], None)],
+        ),
+        (
+            "iamrefresh",
+            "A-REFRESH-TOKEN",
+            vec![(&refresh[..], Some("Basic Yng6Yng="))],
+        ),
+        (
+            PROFILE,
+            "API-KEY OF&A=SERVICE+%",
+            vec![(&api_key[..], None), (&assume[..], None)],
+        ),
+    ] {
+        let before = machine.cloud.requests().len();
+        machine
+            .store("us.icr.io", username, secret)
+            .is_silent_success();
+        machine.get("us.icr.io").is_credential("iambearer");
+        let requests = machine.cloud.requests().split_off(before);
+        assert_eq!(requests.len(), forms.len(), "{username}");
+        for (request, (fields, client)) in requests.iter().zip(forms) {
+            assert_eq!(
+                (&*request.method, &*request.path),
+                ("POST", "/identity/token")
+            );
+            assert_eq!(request.query, []);
+            assert_eq!(
+                request.header("content-type"),
+                Some("application/x-www-form-urlencoded")
+            );
+            assert_eq!(request.header("accept"), Some("application/json"));
+            assert_eq!(request.header("authorization"), client, "{username}");
+            let agent = concat!("docker-credential-icr/", env!("CARGO_PKG_VERSION"));
+            assert_eq!(request.header("user-agent"), Some(agent));
+            let form: Vec<(&str, &str)> = request
+                .form
+                .iter()
+                // Nobody knows the service's own token beforehand.
+                .map(|(name, value)| match &**name {
+                    "access_token" => (&**name, ""),
+                    name => (name, &**value),
+                })
+                .collect();
+            assert_eq!(form, fields, "{username}");
+        }
+    }
+}
+
+#[test]
+fn a_refusal_is_final_and_reaches_the_person_without_its_context() {
+    let error = |status, code: &str, message: &str| Fault::Error {
+        status,
+        code: code.into(),
+        message: message.into(),
+    };
+    let machine = Machine::with_environment_key();
+    for (fault, parts) in [
+        (
+            error(400, "BXNIM0415E", "Provided API key could not be found."),
+            &[
+                "BXNIM0415E",
+                "HTTP 400",
+                "Provided API key could not be found.",
+                "ibmcloud iam api-key-create",
+            ][..],
+        ),
+        (
+            error(400, "BXNIM0400E", "Another factor."),
+            &["BXNIM0400E", "Another factor.", "docker login -u iamapikey"],
+        ),
+        (
+            error(400, "BXNIM0439E", "Session ended."),
+            &["BXNIM0439E", "Session ended.", "log in again"],
+        ),
+        (error(403, "<script>", "No."), &["HTTP 403", "No."]),
+        (
+            error(400, "X1", "Two\r\nlines\u{1b}[2J\u{0} and more"),
+            &["Two", "lines", "and more"],
+        ),
+        (
+            error(400, "X1", &format!("No such key: {ENVIRONMENT_KEY}!")),
+            &["No such key: "],
+        ),
+        (error(400, "X1", NOT_FOUND), &["HTTP 400"]),
+        (error(400, "X1", ""), &["HTTP 400"]),
+        (error(400, "X1", &"long ".repeat(10_000)), &["long long"]),
+        (Fault::Status(400), &["HTTP 400", "told to answer 400"]),
+        (Fault::Status(401), &["HTTP 401"]),
+        (Fault::Status(404), &["HTTP 404"]),
+        (Fault::Status(501), &["HTTP 501"]),
+    ] {
+        let before = machine.cloud.exchanges();
+        machine.cloud.script([fault.clone()]);
+        let outcome = machine.get("us.icr.io");
+        outcome.is_failure_with(parts);
+        outcome.is_failure_with(&["IAM refused", "$IBMCLOUD_API_KEY"]);
+        assert_eq!(machine.cloud.exchanges() - before, 1, "{fault:?}");
+        for context in [
+            "203.0.113.7",
+            "incoming.Identity_Token",
+            "instanceId",
+            "iamid-emulated",
+        ] {
+            assert!(!outcome.stdout.contains(context), "{outcome:?}");
+        }
+        assert!(
+            outcome.stdout.len() <= 1200,
+            "{} bytes",
+            outcome.stdout.len()
+        );
+    }
+}
+
+#[test]
+fn what_may_pass_is_tried_again() {
+    let machine = Machine::with_environment_key();
+    for fault in [
+        Fault::Status(429),
+        Fault::Status(500),
+        Fault::Status(502),
+        Fault::Status(503),
+        Fault::Status(504),
+        Fault::CloseEarly,
+        Fault::Garbage,
+        Fault::Truncated,
+        Fault::StatusWithRetryAfter(503, "0".into()),
+        Fault::StatusWithRetryAfter(503, "Sun, 06 Nov 1994 08:49:37 GMT".into()),
+        Fault::StatusWithRetryAfter(503, "soon".into()),
+    ] {
+        let before = machine.cloud.exchanges();
+        machine.cloud.script([fault.clone()]);
+        machine.get("us.icr.io").is_credential("iambearer");
+        assert_eq!(machine.cloud.exchanges() - before, 2, "{fault:?}");
+    }
+}
+
+#[test]
+fn what_does_not_pass_is_tried_four_times() {
+    let machine = Machine::with_environment_key();
+    machine.cloud.always(Some(Fault::Status(503)));
+    let outcome = machine.get("us.icr.io");
+    outcome.is_failure_with(&[
+        "$IBMCLOUD_API_KEY",
+        &machine.cloud.url(),
+        "not available",
+        "HTTP 503",
+        "try again",
+    ]);
+    assert_eq!(machine.cloud.exchanges(), 4);
+}
+
+#[test]
+fn iam_is_given_the_time_that_it_asks_for() {
+    let machine = Machine::with_environment_key();
+    machine
+        .cloud
+        .script([Fault::StatusWithRetryAfter(429, "1".into())]);
+    let outcome = machine.get("us.icr.io");
+    outcome.is_credential("iambearer");
+    assert!(outcome.took >= Duration::from_secs(1), "{:?}", outcome.took);
+    machine
+        .cloud
+        .script([Fault::StatusWithRetryAfter(429, "3600".into())]);
+    let outcome = machine.get("us.icr.io");
+    outcome.is_failure_with(&["HTTP 429"]);
+    assert!(
+        outcome.took < Duration::from_secs(1),
+        "an answer in an hour is no answer: {:?}",
+        outcome.took
+    );
+    assert_eq!(machine.cloud.exchanges(), 3);
+}
+
+#[test]
+fn what_is_no_token_is_an_error_and_never_a_credential() {
+    let machine = Machine::with_environment_key();
+    let token = |changes: Value| {
+        let mut json = json!({"access_token": "a.b.c", "token_type": "Bearer", "expires_in": 3600});
+        for (name, value) in changes.as_object().expect("changes") {
+            json[name] = value.clone();
+        }
+        Fault::Token { json }
+    };
+    for (fault, part) in [
+        (Fault::Empty, "empty"),
+        (Fault::Html, "web page"),
+        (Fault::HugeBody(2 * 1024 * 1024), "1 MiB"),
+        (Fault::HugeBody(100_000), "too long"),
+        (Fault::Token { json: json!({}) }, "no token"),
+        (Fault::Token { json: json!([]) }, "no token"),
+        (
+            Fault::Token {
+                json: json!("a.b.c"),
+            },
+            "no token",
+        ),
+        (token(json!({"access_token": null})), "no token"),
+        (token(json!({"access_token": 7})), "no token"),
+        (token(json!({"access_token": ""})), "empty"),
+        (token(json!({"access_token": "a b"})), "not plain text"),
+        (
+            token(json!({"access_token": "a\r\nX-Injected: b"})),
+            "not plain text",
+        ),
+        (token(json!({"access_token": "a\u{0}b"})), "not plain text"),
+        (token(json!({"access_token": "é"})), "not plain text"),
+        (token(json!({"token_type": "mac"})), "bearer"),
+        (token(json!({"expires_in": 0})), "lifetime"),
+        (token(json!({"expires_in": 1_000_000_000})), "lifetime"),
+        (token(json!({"expires_in": u64::MAX})), "lifetime"),
+        (token(json!({"expires_in": -1})), ""),
+        (token(json!({"expires_in": "3600"})), ""),
+        (token(json!({"expires_in": null})), "lifetime"),
+    ] {
+        let before = machine.cloud.exchanges();
+        machine.cloud.script([fault.clone()]);
+        let outcome = machine.get("us.icr.io");
+        outcome.is_failure_with(&["$IBMCLOUD_API_KEY", &machine.cloud.url(), part]);
+        assert_eq!(machine.cloud.exchanges() - before, 1, "{fault:?}");
+    }
+}
+
+#[test]
+fn a_redirect_is_not_followed() {
+    let machine = Machine::with_environment_key();
+    let elsewhere = Emulator::start().unwrap();
+    elsewhere
+        .accounts()
+        .add_api_key(ENVIRONMENT_KEY, Subject::user("1"));
+    let location = format!("{}/identity/token", elsewhere.url());
+    machine.cloud.script([Fault::Redirect(location)]);
+    machine
+        .get("us.icr.io")
+        .is_failure_with(&["$IBMCLOUD_API_KEY", "redirected", "HTTP 302"]);
+    assert_eq!(machine.cloud.exchanges(), 1);
+    assert_eq!(elsewhere.requests(), []);
+}
+
+#[test]
+fn the_deadline_holds_whatever_iam_does() {
+    let faults = [
+        Fault::Delay(Duration::from_secs(30)),
+        Fault::SlowBytes {
+            every: Duration::from_millis(100),
+        },
+        Fault::Status(503),
+    ];
+    at_once(faults.len(), |index| {
+        let machine = Machine::with_environment_key();
+        machine.settings("deadline = 2\n");
+        machine.cloud.always(Some(faults[index].clone()));
+        let outcome = machine.get("us.icr.io");
+        outcome.is_failure_with(&["$IBMCLOUD_API_KEY", "not available"]);
+        assert!(outcome.took <= Duration::from_secs(3), "{outcome:?}");
+    });
+}
+
+#[test]
+fn an_attempt_that_takes_too_long_leaves_time_for_another() {
+    let machine = Machine::with_environment_key();
+    machine.settings("attempt-timeout = 1\n");
+    machine
+        .cloud
+        .script([Fault::Delay(Duration::from_secs(30))]);
+    machine.get("us.icr.io").is_credential("iambearer");
+    assert_eq!(machine.cloud.exchanges(), 2);
+}
+
+#[test]
+fn an_iam_that_is_not_there_is_named() {
+    let mut machine = Machine::with_environment_key();
+    machine.settings("deadline = 2\n");
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let deaf = TcpListener::bind("127.0.0.1:0").unwrap();
+    for address in [closed, deaf.local_addr().unwrap()] {
+        let url = format!("http://{address}");
+        machine.set("IBMCLOUD_IAM_API_ENDPOINT", &url);
+        let outcome = machine.get("us.icr.io");
+        outcome.is_failure_with(&["$IBMCLOUD_API_KEY", &url, "network"]);
+        assert!(outcome.took <= Duration::from_secs(3), "{:?}", outcome.took);
+    }
+}
+
+#[test]
+fn secrets_go_to_no_endpoint_in_clear() {
+    let mut machine = Machine::with_environment_key();
+    machine.plant("password-in-a-url");
+    for endpoint in [
+        "http://iam.cloud.ibm.com",
+        "http://127.0.0.1.evil.example",
+        "http://localhost.evil.example",
+        "http://0.0.0.0:1",
+        "ftp://127.0.0.1",
+        "file:///etc/passwd",
+        "iam.cloud.ibm.com",
+        "https://",
+        "https://user:password-in-a-url@127.0.0.1",
+        "https://user@127.0.0.1",
+        "https://127.0.0.1/?x=y",
+        "https://127.0.0.1/#x",
+        "not a URL",
+    ] {
+        machine.set("IBMCLOUD_IAM_API_ENDPOINT", endpoint);
+        machine
+            .get("us.icr.io")
+            .is_failure_with(&["$IBMCLOUD_IAM_API_ENDPOINT"]);
+        machine.get("docker.io").is_not_found();
+    }
+}
+
+#[test]
+fn an_endpoint_may_be_written_with_its_path() {
+    let mut machine = Machine::with_environment_key();
+    for suffix in ["", "/", "/identity/token", "/identity/token/"] {
+        let endpoint = format!("{}{suffix}", machine.cloud.url());
+        machine.set("IBMCLOUD_IAM_API_ENDPOINT", endpoint);
+        machine.get("us.icr.io").is_credential("iambearer");
+    }
+}
+
+#[test]
+fn tls_is_believed_from_trusted_authorities_only() {
+    let mut machine = Machine::with_environment_key();
+    let authority = Authority::create(machine.path("authority")).unwrap();
+    let cloud = Emulator::builder().tls(&authority, &[]).start().unwrap();
+    cloud
+        .accounts()
+        .add_api_key(ENVIRONMENT_KEY, Subject::user("tls"));
+    machine.set("IBMCLOUD_IAM_API_ENDPOINT", cloud.url());
+    let outcome = machine.get("us.icr.io");
+    outcome.is_failure_with(&[
+        "$IBMCLOUD_API_KEY",
+        &cloud.url(),
+        "certificate",
+        "SSL_CERT_FILE",
+    ]);
+    assert_eq!(cloud.exchanges(), 0, "the key was not sent");
+
+    machine.set("SSL_CERT_FILE", authority.certificate_path());
+    assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-tls");
+    assert_eq!(cloud.exchanges(), 1);
+
+    let another = Authority::create(machine.path("another")).unwrap();
+    machine.set("SSL_CERT_FILE", another.certificate_path());
+    machine.get("us.icr.io").is_failure_with(&["certificate"]);
+    assert_eq!(cloud.exchanges(), 1);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_certificate_for_another_name_is_not_believed() {
+    let mut machine = Machine::with_environment_key();
+    let authority = Authority::create(machine.path("authority")).unwrap();
+    let builder = Emulator::builder().tls(&authority, &["us.icr.io"]);
+    let cloud = builder.listen(([127, 0, 0, 2], 0).into()).start().unwrap();
+    machine.set("SSL_CERT_FILE", authority.certificate_path());
+    machine.set(
+        "IBMCLOUD_IAM_API_ENDPOINT",
+        format!("https://{}", cloud.address()),
+    );
+    machine.get("us.icr.io").is_failure_with(&["certificate"]);
+    assert_eq!(cloud.exchanges(), 0);
+}
+
+#[test]
+fn a_certificate_file_that_is_of_no_use_is_named() {
+    let mut machine = Machine::with_environment_key();
+    std::fs::write(machine.path("empty.pem"), "").unwrap();
+    std::fs::write(
+        machine.path("broken.pem"),
+        "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n",
+    )
+    .unwrap();
+    for name in ["missing.pem", "empty.pem", "broken.pem"] {
+        let path = machine.path(name);
+        machine.set("SSL_CERT_FILE", &path);
+        machine
+            .get("us.icr.io")
+            .is_failure_with(&["$SSL_CERT_FILE", &path.display().to_string()]);
+    }
+    assert_eq!(machine.cloud.exchanges(), 0);
+}
+
+#[test]
+fn a_proxy_of_the_environment_is_used_unless_the_host_is_excepted() {
+    let mut machine = Machine::with_environment_key();
+    for variable in ["http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"] {
+        let (proxy, asked) = proxy(Proxy::Answers);
+        machine.set(variable, proxy);
+        let secret = machine.get("us.icr.io").is_credential("iambearer");
+        assert_eq!(secret, "token-by-way-of-the-proxy", "{variable}");
+        let url = format!("POST {}/identity/token HTTP/1.1", machine.cloud.url());
+        assert_eq!(asked.recv().unwrap(), url);
+        assert_eq!(machine.cloud.exchanges(), 0);
+        machine.unset(variable);
+    }
+    let (proxy, _asked) = proxy(Proxy::Answers);
+    machine
+        .set("HTTP_PROXY", proxy)
+        .set("NO_PROXY", "127.0.0.1");
+    assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-environment");
+    assert_eq!(machine.cloud.exchanges(), 1);
+}
+
+#[test]
+fn a_proxy_is_tunnelled_through_for_tls() {
+    let mut machine = Machine::with_environment_key();
+    let authority = Authority::create(machine.path("authority")).unwrap();
+    let cloud = Emulator::builder().tls(&authority, &[]).start().unwrap();
+    cloud
+        .accounts()
+        .add_api_key(ENVIRONMENT_KEY, Subject::user("tls"));
+    machine.set("SSL_CERT_FILE", authority.certificate_path());
+    machine.set("IBMCLOUD_IAM_API_ENDPOINT", cloud.url());
+    let (proxy, asked) = proxy(Proxy::Tunnels(cloud.address().to_string()));
+    machine.set("HTTPS_PROXY", proxy);
+    assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-tls");
+    let tunnel = format!("CONNECT localhost:{} HTTP/1.1", cloud.address().port());
+    assert_eq!(asked.recv().unwrap(), tunnel);
+}
+
+#[test]
+fn a_proxy_that_is_not_there_does_not_give_its_password_away() {
+    let mut machine = Machine::with_environment_key();
+    machine.settings("deadline = 1\n");
+    machine.plant("password-of-the-proxy");
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    machine.set(
+        "HTTP_PROXY",
+        format!("http://user:password-of-the-proxy@{closed}"),
+    );
+    for log in ["", "trace"] {
+        machine.set("ICR_LOG", log);
+        machine.get("us.icr.io").is_failure_with(&["proxy"]);
+    }
+    assert_eq!(machine.cloud.exchanges(), 0);
+}
+
+#[test]
+fn the_transaction_id_is_in_the_log_and_secrets_are_not() {
+    let mut machine = Machine::with_environment_key();
+    machine.set("ICR_LOG", "debug");
+    machine.cloud.script([Fault::Status(400)]);
+    let outcome = machine.get("us.icr.io");
+    outcome.is_failure_with(&["HTTP 400"]);
+    assert!(
+        outcome.stderr.contains("transaction_id=Some("),
+        "{outcome:?}"
+    );
+    assert!(!outcome.stdout.contains("transaction"), "{outcome:?}");
+    machine.set("ICR_LOG", "trace");
+    for fault in [
+        Fault::Status(503),
+        Fault::Truncated,
+        Fault::Html,
+        Fault::Garbage,
+        Fault::Redirect(format!("http://127.0.0.1:1/?key={ENVIRONMENT_KEY}")),
+    ] {
+        machine.cloud.script([fault]);
+        let outcome = machine.get("us.icr.io");
+        assert!(!outcome.stderr.is_empty(), "the log is on");
+    }
+}
+
+/// What a proxy does with whoever comes.
+enum Proxy {
+    /// Answers in place of IAM.
+    Answers,
+    /// Passes bytes on to this address.
+    Tunnels(String),
+}
+
+/// A proxy for one client; returns its URL, and the request line that it will get.
+fn proxy(kind: Proxy) -> (String, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let (sender, asked) = mpsc::channel();
+    thread::spawn(move || {
+        let (mut client, _) = listener.accept().expect("a client");
+        let mut reader = BufReader::new(client.try_clone().expect("a socket"));
+        let mut head = Vec::new();
+        while head.last().is_none_or(|line: &String| line.trim() != "") {
+            let mut line = String::new();
+            reader.read_line(&mut line).expect("a request");
+            head.push(line);
+        }
+        // Only a test that asserts nothing about it does not listen.
+        let _ = sender.send(head[0].trim().to_owned());
+        match kind {
+            Proxy::Answers => {
+                let length = head.iter().find_map(|line| {
+                    let line = line.to_ascii_lowercase();
+                    line.strip_prefix("content-length:")?.trim().parse().ok()
+                });
+                let mut body = vec![0; length.expect("a form")];
+                reader.read_exact(&mut body).expect("a form");
+                let answer =
+                    json!({"access_token": "token-by-way-of-the-proxy", "expires_in": 3600})
+                        .to_string();
+                let length = answer.len();
+                write!(
+                    client,
+                    "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{answer}"
+                )
+                .expect("a client");
+            }
+            Proxy::Tunnels(address) => {
+                let mut server = TcpStream::connect(address).expect("a server");
+                client
+                    .write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                    .expect("a client");
+                let mut there = server.try_clone().expect("a socket");
+                thread::spawn(move || std::io::copy(&mut reader, &mut there));
+                let _ = std::io::copy(&mut server, &mut client);
+            }
+        }
+    });
+    (url, asked)
+}

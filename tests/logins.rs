@@ -1,0 +1,575 @@
+//! What does `store` take, and what does `get` answer then?
+
+mod support;
+
+use icr_emulator::Subject;
+use serde_json::json;
+
+use support::Machine;
+use support::at_once;
+use support::token;
+
+/// Logins behave alike wherever they rest: with the tokens, or in front of a bus that is not there, where hints are used.
+const KEYCHAINS: [&str; 2] = ["kernel", "auto"];
+
+const PROFILE: &str = "Profile-8dd84246-7df4-4667-94e4-8ecde51d5ac5";
+
+/// Runs a test on a machine with each of [`KEYCHAINS`].
+fn on_each_keychain(test: impl Fn(Machine)) {
+    for choice in KEYCHAINS {
+        if let Some(machine) = Machine::with_keychain_named(choice) {
+            test(machine);
+        }
+    }
+}
+
+/// A cloud with something for every user name; returns the logins that last, with what `get` answers: a user name, and the
+/// token's owner or else the secret itself.
+fn every_durable_login(
+    machine: &Machine,
+) -> [(&'static str, &'static str, &'static str, &'static str); 7] {
+    let accounts = machine.cloud.accounts();
+    machine.add_api_key("API-KEY-OF-A-PERSON", "person");
+    accounts.add_refresh_token("REFRESH-TOKEN-OF-A-PERSON", Subject::user("refresher"));
+    accounts.add_api_key("API-KEY-OF-A-SERVICE", Subject::service_id("1"));
+    accounts.add_profile(PROFILE, &["iam-ServiceId-1"]);
+    [
+        (
+            "iamapikey",
+            "API-KEY-OF-A-PERSON",
+            "iambearer",
+            "IBMid-person",
+        ),
+        (
+            "iamrefresh",
+            "REFRESH-TOKEN-OF-A-PERSON",
+            "iambearer",
+            "IBMid-refresher",
+        ),
+        (
+            PROFILE,
+            "API-KEY-OF-A-SERVICE",
+            "iambearer",
+            "iam-Profile-8dd84246-7df4-4667-94e4-8ecde51d5ac5",
+        ),
+        (
+            "token",
+            "OPAQUE-REGISTRY-TOKEN",
+            "token",
+            "OPAQUE-REGISTRY-TOKEN",
+        ),
+        ("cp", "ENTITLEMENT-KEY", "cp", "ENTITLEMENT-KEY"),
+        (
+            "someone",
+            "a \"pass\\word\" with é and 🦀",
+            "someone",
+            "a \"pass\\word\" with é and 🦀",
+        ),
+        (
+            "IAMAPIKEY",
+            "USER-NAMES-ARE-EXACT",
+            "IAMAPIKEY",
+            "USER-NAMES-ARE-EXACT",
+        ),
+    ]
+}
+
+#[test]
+fn every_user_name_is_answered_as_its_secret_needs() {
+    on_each_keychain(|machine| {
+        for (username, secret, answered, expected) in every_durable_login(&machine) {
+            machine
+                .store("us.icr.io", username, secret)
+                .is_silent_success();
+            machine.list().is_list(&[("us.icr.io", username)]);
+            for _ in 0..2 {
+                let outcome = machine.get("us.icr.io");
+                match answered {
+                    "iambearer" => assert_eq!(outcome.is_token_of(), expected),
+                    _ => assert_eq!(outcome.is_credential(answered), expected),
+                }
+            }
+        }
+        assert_eq!(
+            machine.cloud.exchanges(),
+            4,
+            "one each, and two for the profile"
+        );
+    });
+}
+
+#[test]
+fn no_secret_is_in_the_log_or_in_a_file_or_in_a_key_description() {
+    on_each_keychain(|mut machine| {
+        machine.set("ICR_LOG", "trace");
+        for (username, secret, answered, _) in every_durable_login(&machine) {
+            machine
+                .store("us.icr.io", username, secret)
+                .is_silent_success();
+            machine.get("us.icr.io").is_credential(answered);
+            machine.keys().forget_tokens();
+            machine.get("us.icr.io").is_credential(answered);
+            let names = machine.keys().names().join("\n");
+            assert!(names.contains("login:us.icr.io"), "{names}");
+            for secret in machine.secrets().iter() {
+                assert!(!names.contains(secret), "{names}");
+            }
+        }
+        machine.set_environment_key();
+        let outcome = machine.get("us.icr.io");
+        outcome.is_credential("iambearer");
+        assert!(!outcome.stderr.is_empty(), "the log is on");
+        assert!(machine.secrets().len() > 7, "answers are secrets, too");
+        assert!(machine.files_with_secrets().is_empty());
+    });
+}
+
+#[test]
+fn a_stored_access_token_is_answered_until_it_ends() {
+    on_each_keychain(|machine| {
+        let living = token::ending_in(3600);
+        machine
+            .store("us.icr.io", "iambearer", &living)
+            .is_silent_success();
+        assert_eq!(machine.get("us.icr.io").is_credential("iambearer"), living);
+        machine
+            .store("us.icr.io", "iambearer", &token::ending_in(9))
+            .is_silent_success();
+        machine.get("us.icr.io").is_not_found();
+        machine
+            .store("us.icr.io", "iambearer", &living)
+            .is_silent_success();
+        assert_eq!(machine.get("us.icr.io").is_credential("iambearer"), living);
+        assert_eq!(machine.cloud.exchanges(), 0);
+    });
+}
+
+#[test]
+fn a_registry_token_is_pruned_when_it_has_ended() {
+    on_each_keychain(|machine| {
+        let living = token::ending_in(3600);
+        machine
+            .store("us.icr.io", "token", &living)
+            .is_silent_success();
+        assert_eq!(machine.get("us.icr.io").is_credential("token"), living);
+        machine
+            .store("us.icr.io", "token", &token::ending_in(-60))
+            .is_silent_success();
+        machine.get("us.icr.io").is_not_found();
+        machine.list().is_list(&[]);
+        machine.get("us.icr.io").is_not_found();
+    });
+}
+
+/// A client logs in with what `get` answered and stores it (`facts/clients.md` fact 5), even when the registry refused it.
+#[test]
+fn an_access_token_that_comes_back_never_replaces_a_login_that_lasts() {
+    on_each_keychain(|machine| {
+        for (username, secret, answered, expected) in every_durable_login(&machine) {
+            machine
+                .store("us.icr.io", username, secret)
+                .is_silent_success();
+            let fresh = machine.get("us.icr.io").is_credential(answered);
+            let stale = token::ending_in(-60);
+            for echo in [
+                &*fresh,
+                &*stale,
+                &*token::ending_in(3600),
+                "opaque-access-token",
+            ] {
+                machine
+                    .store("us.icr.io", "iambearer", echo)
+                    .is_silent_success();
+                machine.list().is_list(&[("us.icr.io", username)]);
+            }
+            machine.keys().forget_tokens();
+            let outcome = machine.get("us.icr.io");
+            match answered {
+                "iambearer" => assert_eq!(outcome.is_token_of(), expected),
+                _ => assert_eq!(outcome.is_credential(answered), expected),
+            }
+        }
+    });
+}
+
+#[test]
+fn an_access_token_that_comes_back_is_not_stored_beside_an_environment_key() {
+    on_each_keychain(|mut machine| {
+        machine.set_environment_key();
+        let fresh = machine.get("us.icr.io").is_credential("iambearer");
+        for echo in [fresh, token::ending_in(-60), token::ending_in(3600)] {
+            machine
+                .store("us.icr.io", "iambearer", &echo)
+                .is_silent_success();
+            machine.list().is_list(&[]);
+        }
+        assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-environment");
+        machine.unset("IBMCLOUD_API_KEY");
+        machine.get("us.icr.io").is_not_found();
+    });
+}
+
+#[test]
+fn an_ended_access_token_is_accepted_and_not_stored() {
+    on_each_keychain(|machine| {
+        let ended = token::ending_in(-1);
+        machine
+            .store("us.icr.io", "iambearer", &ended)
+            .is_silent_success();
+        machine.list().is_list(&[]);
+        machine.get("us.icr.io").is_not_found();
+    });
+}
+
+#[test]
+fn logins_are_per_host() {
+    on_each_keychain(|machine| {
+        for (host, key, owner) in [
+            ("us.icr.io", "API-KEY-FOR-US", "us"),
+            ("de.icr.io", "API-KEY-FOR-DE", "de"),
+        ] {
+            machine.add_api_key(key, owner);
+            machine.store(host, "iamapikey", key).is_silent_success();
+        }
+        for _ in 0..2 {
+            assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-us");
+            assert_eq!(machine.get("de.icr.io").is_token_of(), "IBMid-de");
+            machine.get("uk.icr.io").is_not_found();
+            machine.get("private.us.icr.io").is_not_found();
+        }
+        machine
+            .list()
+            .is_list(&[("de.icr.io", "iamapikey"), ("us.icr.io", "iamapikey")]);
+        machine.erase("us.icr.io").is_silent_success();
+        machine.get("us.icr.io").is_not_found();
+        assert_eq!(machine.get("de.icr.io").is_token_of(), "IBMid-de");
+    });
+}
+
+#[test]
+fn an_environment_key_serves_every_registry_and_comes_before_stored_logins() {
+    on_each_keychain(|mut machine| {
+        machine.add_api_key("STORED-API-KEY", "stored");
+        machine
+            .store("us.icr.io", "iamapikey", "STORED-API-KEY")
+            .is_silent_success();
+        machine
+            .store("cp.icr.io", "cp", "ENTITLEMENT-KEY")
+            .is_silent_success();
+        assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-stored");
+        machine.set_environment_key();
+        for host in ["us.icr.io", "cp.icr.io", "de.icr.io"] {
+            assert_eq!(
+                machine.get(host).is_token_of(),
+                "IBMid-environment",
+                "{host}"
+            );
+        }
+        machine.unset("IBMCLOUD_API_KEY");
+        assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-stored");
+        machine.get("cp.icr.io").is_credential("cp");
+    });
+}
+
+#[test]
+fn of_the_key_variables_the_first_that_is_set_counts() {
+    let mut machine = Machine::new();
+    let variables = ["IBMCLOUD_API_KEY", "IC_API_KEY", "BLUEMIX_API_KEY"];
+    for variable in variables {
+        machine.add_api_key(&format!("KEY-IN-{variable}"), variable);
+        machine.set(variable, format!("KEY-IN-{variable}"));
+    }
+    for (index, variable) in variables.into_iter().enumerate() {
+        let owner = machine.get("us.icr.io").is_token_of();
+        assert_eq!(owner, format!("IBMid-{variable}"));
+        // Empty is unset, as in IBM's own tools.
+        match index % 2 {
+            0 => machine.set(variable, ""),
+            _ => machine.unset(variable),
+        };
+    }
+    machine.get("us.icr.io").is_not_found();
+}
+
+#[test]
+fn an_environment_key_may_be_in_a_file() {
+    let mut machine = Machine::new();
+    machine.add_api_key("API-KEY-IN-A-FILE", "file");
+    let file = machine.path("key");
+    let at = |path: &std::path::Path| format!("@{}", path.display());
+    for variable in ["IBMCLOUD_API_KEY", "IC_API_KEY", "BLUEMIX_API_KEY"] {
+        for content in ["API-KEY-IN-A-FILE", " API-KEY-IN-A-FILE\r\n"] {
+            std::fs::write(&file, content).unwrap();
+            machine.set(variable, at(&file));
+            assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-file");
+        }
+        machine.unset(variable);
+    }
+}
+
+/// Silently being somebody else would be worse than an error.
+#[test]
+fn a_key_file_that_is_of_no_use_is_an_error_and_nobody_else_steps_in() {
+    on_each_keychain(|mut machine| {
+        machine.add_api_key("STORED-API-KEY", "stored");
+        machine
+            .store("us.icr.io", "iamapikey", "STORED-API-KEY")
+            .is_silent_success();
+        machine.get("us.icr.io").is_credential("iambearer");
+        std::fs::write(machine.path("empty"), " \n").unwrap();
+        std::fs::write(machine.path("binary"), b"\xff\xfe").unwrap();
+        std::fs::create_dir(machine.path("folder")).unwrap();
+        for name in ["missing", "empty", "binary", "folder"] {
+            let path = machine.path(name).display().to_string();
+            machine.set("IC_API_KEY", format!("@{path}"));
+            machine
+                .get("us.icr.io")
+                .is_failure_with(&["$IC_API_KEY", &path]);
+            machine.get("docker.io").is_not_found();
+        }
+        assert_eq!(machine.cloud.exchanges(), 1);
+    });
+}
+
+#[test]
+fn a_refresh_token_is_replaced_by_the_one_that_iam_gave_for_it() {
+    on_each_keychain(|machine| {
+        let accounts = machine.cloud.accounts();
+        accounts.add_refresh_token("FIRST-REFRESH-TOKEN", Subject::user("refresher"));
+        machine
+            .store("us.icr.io", "iamrefresh", "FIRST-REFRESH-TOKEN")
+            .is_silent_success();
+        for _ in 0..3 {
+            assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-refresher");
+            machine.list().is_list(&[("us.icr.io", "iamrefresh")]);
+            machine.keys().forget_tokens();
+        }
+        let used = used_refresh_tokens(&machine);
+        assert_eq!(used[0], "FIRST-REFRESH-TOKEN");
+        assert!(used[0] != used[1] && used[1] != used[2], "{used:?}");
+        assert_eq!(used.len(), 3);
+    });
+}
+
+#[test]
+fn a_refresh_token_that_iam_leaves_as_it_is_stays() {
+    on_each_keychain(|machine| {
+        let accounts = machine.cloud.accounts();
+        accounts.set_refresh_rotation(false);
+        accounts.add_refresh_token("LASTING-REFRESH-TOKEN", Subject::user("refresher"));
+        machine
+            .store("us.icr.io", "iamrefresh", "LASTING-REFRESH-TOKEN")
+            .is_silent_success();
+        for _ in 0..2 {
+            machine.get("us.icr.io").is_credential("iambearer");
+            machine.keys().forget_tokens();
+        }
+        assert_eq!(used_refresh_tokens(&machine), ["LASTING-REFRESH-TOKEN"; 2]);
+    });
+}
+
+#[test]
+fn a_refresh_token_survives_many_processes_that_race_for_it() {
+    on_each_keychain(|machine| {
+        let accounts = machine.cloud.accounts();
+        accounts.add_refresh_token("RACED-REFRESH-TOKEN", Subject::user("refresher"));
+        machine
+            .store("us.icr.io", "iamrefresh", "RACED-REFRESH-TOKEN")
+            .is_silent_success();
+        for round in 1..=3 {
+            for outcome in at_once(20, |_| machine.get("us.icr.io")) {
+                assert_eq!(outcome.is_token_of(), "IBMid-refresher");
+            }
+            assert_eq!(machine.cloud.exchanges(), round);
+            machine.keys().forget_tokens();
+        }
+    });
+}
+
+#[test]
+fn a_refresh_token_stored_for_many_hosts_survives_on_all_of_them() {
+    on_each_keychain(|machine| {
+        let accounts = machine.cloud.accounts();
+        accounts.add_refresh_token("SHARED-REFRESH-TOKEN", Subject::user("refresher"));
+        let hosts = ["us.icr.io", "de.icr.io", "uk.icr.io"];
+        for host in hosts {
+            machine
+                .store(host, "iamrefresh", "SHARED-REFRESH-TOKEN")
+                .is_silent_success();
+        }
+        for _ in 0..2 {
+            for host in hosts {
+                assert_eq!(machine.get(host).is_token_of(), "IBMid-refresher", "{host}");
+                machine.keys().forget_tokens();
+            }
+        }
+        for outcome in at_once(12, |index| machine.get(hosts[index % 3])) {
+            outcome.is_credential("iambearer");
+        }
+        assert_eq!(machine.cloud.exchanges(), 7);
+    });
+}
+
+#[test]
+fn a_refresh_token_that_has_ended_is_told_with_what_to_do() {
+    on_each_keychain(|machine| {
+        let accounts = machine.cloud.accounts();
+        accounts.add_refresh_token("ENDED-REFRESH-TOKEN", Subject::user("refresher"));
+        accounts.expire_refresh_token("ENDED-REFRESH-TOKEN");
+        machine
+            .store("us.icr.io", "iamrefresh", "ENDED-REFRESH-TOKEN")
+            .is_silent_success();
+        machine.get("us.icr.io").is_failure_with(&[
+            "`iamrefresh`",
+            "us.icr.io",
+            "BXNIM0408E",
+            "Provided refresh token is expired.",
+            "docker login",
+        ]);
+    });
+}
+
+#[test]
+fn a_profile_that_must_not_be_assumed_is_told() {
+    on_each_keychain(|machine| {
+        let accounts = machine.cloud.accounts();
+        accounts.add_api_key("API-KEY-OF-A-STRANGER", Subject::service_id("2"));
+        accounts.add_profile(PROFILE, &["iam-ServiceId-1"]);
+        machine
+            .store("us.icr.io", PROFILE, "API-KEY-OF-A-STRANGER")
+            .is_silent_success();
+        machine.get("us.icr.io").is_failure_with(&[
+            PROFILE,
+            "us.icr.io",
+            "must not assume",
+            "HTTP 400",
+        ]);
+        assert_eq!(machine.cloud.exchanges(), 2);
+    });
+}
+
+#[test]
+fn a_login_that_is_erased_is_gone_with_its_token() {
+    on_each_keychain(|machine| {
+        for (username, secret, answered, _) in every_durable_login(&machine) {
+            machine
+                .store("us.icr.io", username, secret)
+                .is_silent_success();
+            machine.get("us.icr.io").is_credential(answered);
+            // docker logout asks twice.
+            for _ in 0..2 {
+                machine.erase("https://us.icr.io").is_silent_success();
+            }
+            machine.get("us.icr.io").is_not_found();
+            machine.list().is_list(&[]);
+            assert_eq!(machine.keys().names(), [""; 0], "{username}");
+        }
+    });
+}
+
+#[test]
+fn a_new_login_takes_effect_at_once() {
+    on_each_keychain(|machine| {
+        machine.add_api_key("API-KEY-OF-THE-FIRST", "first");
+        machine.add_api_key("API-KEY-OF-THE-SECOND", "second");
+        for _ in 0..2 {
+            machine
+                .store("us.icr.io", "iamapikey", "API-KEY-OF-THE-FIRST")
+                .is_silent_success();
+            assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-first");
+            machine
+                .store("us.icr.io", "iamapikey", "API-KEY-OF-THE-SECOND")
+                .is_silent_success();
+            assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-second");
+            machine
+                .store("us.icr.io", "someone", "a-plain-password")
+                .is_silent_success();
+            assert_eq!(
+                machine.get("us.icr.io").is_credential("someone"),
+                "a-plain-password"
+            );
+        }
+    });
+}
+
+/// Whoever has just mended a login must not be told about the old trouble.
+#[test]
+fn a_login_that_is_stored_again_forgets_that_it_failed() {
+    on_each_keychain(|machine| {
+        machine.plant("API-KEY-NOT-YET-KNOWN");
+        machine
+            .store("us.icr.io", "iamapikey", "API-KEY-NOT-YET-KNOWN")
+            .is_silent_success();
+        machine.get("us.icr.io").is_failure_with(&["BXNIM0415E"]);
+        machine.add_api_key("API-KEY-NOT-YET-KNOWN", "known");
+        machine
+            .store("us.icr.io", "iamapikey", "API-KEY-NOT-YET-KNOWN")
+            .is_silent_success();
+        assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-known");
+    });
+}
+
+#[test]
+fn an_identity_token_is_refused() {
+    on_each_keychain(|machine| {
+        let outcome = machine.store("us.icr.io", "<token>", "some-identity-token");
+        outcome.is_failure_with(&["<token>", "us.icr.io", "docker login -u iamapikey"]);
+        machine.list().is_list(&[]);
+    });
+}
+
+#[test]
+fn without_a_keychain_logins_are_refused_with_what_to_do() {
+    let mut machine = Machine::new();
+    let outcome = machine.store("us.icr.io", "iamapikey", "some-api-key");
+    outcome.is_failure_with(&["us.icr.io", "ICR_KEYCHAIN"]);
+    machine.get("us.icr.io").is_not_found();
+    machine.erase("us.icr.io").is_silent_success();
+    machine.list().is_list(&[]);
+    machine.set("ICR_KEYCHAIN", "pass");
+    machine
+        .get("us.icr.io")
+        .is_failure_with(&["$ICR_KEYCHAIN", "pass", "kernel"]);
+    machine.get("docker.io").is_not_found();
+}
+
+#[test]
+fn a_namespace_keeps_its_logins_to_itself() {
+    on_each_keychain(|mut machine| {
+        machine
+            .store("us.icr.io", "someone", "a-plain-password")
+            .is_silent_success();
+        let other = format!("x{}", std::process::id());
+        machine.set("ICR_NAMESPACE", other);
+        machine.get("us.icr.io").is_not_found();
+        machine.list().is_list(&[]);
+    });
+}
+
+/// `cp` is a user name of the entitled registry, and every other host has it as anything else.
+#[test]
+fn an_entitlement_key_opens_the_entitled_registry_only() {
+    on_each_keychain(|machine| {
+        let request =
+            json!({"ServerURL": "cp.icr.io", "Username": "cp", "Secret": "ENTITLEMENT-KEY"});
+        machine.plant("ENTITLEMENT-KEY");
+        machine
+            .run(&["store"], &*request.to_string())
+            .is_silent_success();
+        assert_eq!(
+            machine.get("cp.icr.io").is_credential("cp"),
+            "ENTITLEMENT-KEY"
+        );
+        machine.get("icr.io").is_not_found();
+        machine.get("cp.stg.icr.io").is_not_found();
+    });
+}
+
+/// The refresh tokens that IAM was given, which are secrets all.
+fn used_refresh_tokens(machine: &Machine) -> Vec<String> {
+    let requests = machine.cloud.requests().into_iter();
+    requests
+        .filter_map(|request| request.field("refresh_token").map(str::to_owned))
+        .inspect(|token| machine.plant(token))
+        .collect()
+}

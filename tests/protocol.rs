@@ -1,0 +1,403 @@
+//! What does the program say to its callers, and what does it take from them?
+
+mod support;
+
+use std::process::Command;
+
+use serde_json::json;
+
+use support::Input;
+use support::Machine;
+use support::Outcome;
+
+const MIB: usize = 1024 * 1024;
+
+/// Every way of sending an address that is none, and what is said about it.
+const NO_ADDRESSES: [(&[u8], &str); 6] = [
+    (b"us.icr.io\nde.icr.io\n", "more than one line"),
+    (b"us.icr.io\rde.icr.io", "more than one line"),
+    (b"us.icr.io\0", "control characters"),
+    (b"us\x1b[31m.icr.io", "control characters"),
+    (b"\xff\xfe", "UTF-8"),
+    (b"us.icr.io\xc3", "UTF-8"),
+];
+
+#[test]
+fn version_and_help_succeed_on_stdout() {
+    let machine = Machine::new();
+    for arguments in [["version"], ["--version"], ["-v"]] {
+        let outcome = machine.run(&arguments, Input::Open);
+        let expected = concat!(
+            "docker-credential-icr (docker-credential-icr) ",
+            env!("CARGO_PKG_VERSION"),
+            "\n"
+        );
+        assert_eq!((outcome.status, &*outcome.stdout), (Some(0), expected));
+        assert_eq!(outcome.stderr, "");
+    }
+    for arguments in [["--help"], ["-h"]] {
+        let outcome = machine.run(&arguments, Input::Open);
+        assert_eq!((outcome.status, &*outcome.stderr), (Some(0), ""));
+        explains_itself(&outcome.stdout);
+    }
+}
+
+#[test]
+fn wrong_arguments_are_answered_with_the_usage() {
+    let machine = Machine::with_environment_key();
+    let outcome = machine.run(&[], "");
+    assert_eq!(outcome.status, Some(1), "{outcome:?}");
+    assert!(outcome.stdout.starts_with("Usage: "), "{outcome:?}");
+    for (arguments, part) in [
+        (&["GET"][..], "docker-credential-icr: unknown action: GET"),
+        (&[""], "unknown action"),
+        (&["--nonsense"], "unknown action: --nonsense"),
+        (&["nonsense", "us.icr.io"], "unknown action: nonsense"),
+        (&["get", "us.icr.io", "de.icr.io"], "too many arguments"),
+        (&["erase", "us.icr.io", "de.icr.io"], "too many arguments"),
+        (&["store", "us.icr.io"], "too many arguments"),
+        (&["list", "us.icr.io"], "too many arguments"),
+        (&["version", "us.icr.io"], "too many arguments"),
+        (&["--version", "us.icr.io"], ""),
+        (&["--help", "us.icr.io"], ""),
+    ] {
+        let outcome = machine.run(arguments, "us.icr.io");
+        outcome.is_failure_with(&[part, "Usage: docker-credential-icr"]);
+    }
+    assert_eq!(machine.cloud.exchanges(), 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_argument_that_is_no_text_is_refused() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let machine = Machine::new();
+    let mut command = machine.command(&["get"]);
+    command.arg(std::ffi::OsStr::from_bytes(b"\xff.icr.io"));
+    let outcome = machine.start_as(command, "").finish();
+    outcome.is_failure_with(&["UTF-8"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn without_arguments_at_a_terminal_it_explains_itself() {
+    let mut machine = Machine::new();
+    machine.set("PATH", "/usr/bin:/bin").set("SHELL", "/bin/sh");
+    // A pseudo-terminal without a line of C: the one of util-linux, which every Debian has.
+    let mut command = Command::new("script");
+    let program = env!("CARGO_BIN_EXE_docker-credential-icr");
+    command.args(["--quiet", "--return", "--command", program, "/dev/null"]);
+    machine.furnish(&mut command);
+    let outcome = machine.start_as(command, "").finish();
+    assert_eq!(outcome.status, Some(1), "{outcome:?}");
+    explains_itself(&outcome.stdout.replace('\r', ""));
+}
+
+/// What it is, how to switch it on, the commands; on one screen.
+#[track_caller]
+fn explains_itself(text: &str) {
+    for part in [
+        "IBM Cloud Container Registry",
+        "credHelpers",
+        "docker login",
+        "IBMCLOUD_API_KEY",
+        "get",
+        "store",
+        "erase",
+        "list",
+        "version",
+    ] {
+        assert!(text.contains(part), "`{part}` is missing in {text}");
+    }
+    assert!(text.lines().count() <= 24, "more than a screen: {text}");
+    let widest = text.lines().map(|line| line.chars().count()).max();
+    assert!(widest <= Some(80), "{widest:?} columns: {text}");
+}
+
+#[test]
+fn an_address_is_trimmed_and_comes_back_as_it_was_sent() {
+    let machine = Machine::with_environment_key();
+    for input in [
+        "us.icr.io",
+        "us.icr.io\n",
+        "us.icr.io\r\n",
+        " \t https://US.icr.io:443/v2/ \r\n",
+        "\n\nus.icr.io/namespace/repository\n\n",
+    ] {
+        machine.get(input).is_credential("iambearer");
+    }
+}
+
+#[test]
+fn an_address_given_as_an_argument_leaves_standard_input_alone() {
+    let machine = Machine::with_environment_key();
+    let outcome = machine.run(&["get", " us.icr.io "], Input::Open);
+    outcome.is_credential("iambearer");
+    let outcome = machine.run(&["get", "docker.io"], Input::Open);
+    outcome.is_not_found();
+    let outcome = machine.run(&["erase", "us.icr.io"], Input::Open);
+    outcome.is_silent_success();
+    machine
+        .run(&["get", "a\nb"], Input::Open)
+        .is_failure_with(&["more than one line"]);
+}
+
+#[test]
+fn an_address_that_is_none_is_refused() {
+    let machine = Machine::with_environment_key();
+    for (input, reason) in NO_ADDRESSES {
+        let outcome = machine.run(&["get"], input);
+        outcome.is_failure_with(&["server address", reason]);
+    }
+    assert_eq!(machine.cloud.exchanges(), 0);
+}
+
+#[test]
+fn an_empty_address_or_username_has_the_words_that_clients_know() {
+    let machine = Machine::with_environment_key();
+    for empty in ["", " ", "\n", " \r\n\t"] {
+        for verb in ["get", "erase"] {
+            let outcome = machine.run(&[verb], empty);
+            outcome.is_failure_with(&[]);
+            assert_eq!(outcome.stdout, "no credentials server URL\n", "{verb}");
+        }
+        let outcome = machine.store(empty, "iamapikey", "some-api-key");
+        outcome.is_failure_with(&[]);
+        assert_eq!(outcome.stdout, "no credentials server URL\n");
+    }
+    let outcome = machine.store("us.icr.io", "", "some-api-key");
+    outcome.is_failure_with(&[]);
+    assert_eq!(outcome.stdout, "no credentials username\n");
+}
+
+/// `erase` tells it, too, but its only failure is an empty address.
+#[track_caller]
+fn is_told_of_the_limit(outcome: &Outcome, verb: &str) {
+    if verb == "erase" {
+        outcome.is_success_with_warning(&["standard input", "1 MiB"]);
+    } else {
+        outcome.is_failure_with(&["standard input", "1 MiB"]);
+    }
+}
+
+#[test]
+fn input_of_exactly_1_mib_is_taken_and_a_byte_more_is_not() {
+    let machine = Machine::with_environment_key();
+    let input = |length: usize| format!("us.icr.io{}", " ".repeat(length - "us.icr.io".len()));
+    let outcome = machine.get(&input(MIB));
+    outcome.is_credential("iambearer");
+    for verb in ["get", "erase", "store"] {
+        is_told_of_the_limit(&machine.run(&[verb], &*input(MIB + 1)), verb);
+    }
+}
+
+#[test]
+fn a_client_that_writes_too_much_gets_an_answer_and_no_broken_pipe() {
+    let machine = Machine::with_environment_key();
+    let much = vec![b'y'; 32 * MIB];
+    for verb in ["get", "store", "erase"] {
+        let outcome = machine.run(&[verb], &*much);
+        is_told_of_the_limit(&outcome, verb);
+        assert!(outcome.was_heard_out, "{verb} stopped reading");
+    }
+}
+
+#[test]
+fn a_client_that_never_stops_writing_is_left() {
+    let machine = Machine::with_environment_key();
+    for verb in ["get", "store", "erase"] {
+        is_told_of_the_limit(&machine.run(&[verb], Input::Endless), verb);
+    }
+    assert_eq!(machine.cloud.exchanges(), 0);
+}
+
+#[test]
+fn list_neither_reads_nor_waits_for_standard_input() {
+    let machine = Machine::new();
+    for input in [
+        Input::Open,
+        Input::Bytes(b""),
+        Input::Bytes(b"unused"),
+        Input::Bytes(b"\xff\0"),
+    ] {
+        let outcome = machine.run(&["list"], input);
+        assert_eq!(outcome.stdout, "{}\n", "{input:?}");
+        outcome.is_list(&[]);
+    }
+}
+
+#[test]
+fn a_broken_store_request_is_refused_and_nothing_is_stored() {
+    let Some(machine) = Machine::with_keychain() else {
+        return;
+    };
+    machine.plant("the-secret-of-a-broken-request");
+    let request = |fields: serde_json::Value| fields.to_string().into_bytes();
+    let secret = "the-secret-of-a-broken-request";
+    for (input, reason) in [
+        (b"".to_vec(), "JSON object"),
+        (b"null".to_vec(), "JSON object"),
+        (secret.as_bytes().to_vec(), "JSON object"),
+        (request(json!([secret])), "JSON object"),
+        (request(json!(secret)), "JSON object"),
+        (format!("{{\"ServerURL\":\"us.icr.io\",\"Username\":\"iamapikey\",\"Secret\":\"{secret}").into_bytes(), "JSON object"),
+        (format!("{{\"ServerURL\":\"us.icr.io\",\"Username\":\"iamapikey\",\"Secret\":\"{secret}\"}} {{}}").into_bytes(), "JSON object"),
+        ("[".repeat(500_000).into_bytes(), "JSON object"),
+        (b"{\"ServerURL\":\"us.icr.io\",\"Username\":\"iamapikey\",\"Secret\":\"\xff\"}".to_vec(), "JSON object"),
+        (b"{\"ServerURL\":\"us.icr.io\0\",\"Username\":\"iamapikey\",\"Secret\":\"x\"}".to_vec(), ""),
+        (request(json!({"ServerURL": 1, "Username": "iamapikey", "Secret": secret})), "ServerURL"),
+        (request(json!({"ServerURL": "us.icr.io", "Username": null, "Secret": secret})), "Username"),
+        (request(json!({"ServerURL": "us.icr.io", "Username": "iamapikey", "Secret": [secret]})), "Secret"),
+        (request(json!({"Username": "iamapikey", "Secret": secret})), "no credentials server URL"),
+        (request(json!({"ServerURL": "us.icr.io", "Secret": secret})), "no credentials username"),
+        (request(json!({"ServerURL": "us.icr.io", "Username": "iamapikey"})), "Secret"),
+        (request(json!({"ServerURL": "us.icr.io\nde.icr.io", "Username": "iamapikey", "Secret": secret})), "more than one line"),
+        (request(json!({"ServerURL": "us.icr.io\u{0}", "Username": "iamapikey", "Secret": secret})), "control characters"),
+        (request(json!({"ServerURL": "us.icr.io", "Username": "iam\u{0}apikey", "Secret": secret})), "control characters"),
+        (request(json!({"ServerURL": "us.icr.io", "Username": "iamapikey", "Secret": format!("{secret}\u{0}")})), "NUL"),
+    ] {
+        machine.run(&["store"], &*input).is_failure_with(&[reason]);
+    }
+    machine.list().is_list(&[]);
+    assert_eq!(machine.keys().names(), [""; 0]);
+}
+
+#[test]
+fn a_store_request_is_read_as_go_reads_it() {
+    let Some(machine) = Machine::with_keychain() else {
+        return;
+    };
+    machine.plant("secret-in-any-case");
+    for (host, request) in [
+        (
+            "us.icr.io",
+            r#"{"ServerURL":"us.icr.io","Username":"someone","Secret":"secret-in-any-case"}"#,
+        ),
+        (
+            "de.icr.io",
+            "\n{ \"serverurl\": \"de.icr.io\\n\", \"USERNAME\": \"someone\", \"secret\": \"secret-in-any-case\" }\r\n",
+        ),
+        (
+            "uk.icr.io",
+            r#"{"Secret":"secret-in-any-case","More":{"a":[1]},"Username":"someone","ServerURL":"https://uk.icr.io/"}"#,
+        ),
+    ] {
+        machine.run(&["store"], request).is_silent_success();
+        let secret = machine.get(host).is_credential("someone");
+        assert_eq!(secret, "secret-in-any-case");
+    }
+}
+
+/// The reference accepts an empty secret (`facts/clients.md` A.1); an answer without a secret would be worse than none (B 10).
+#[test]
+fn an_empty_secret_is_accepted_and_never_answered() {
+    let Some(machine) = Machine::with_keychain() else {
+        return;
+    };
+    for username in [
+        "iamapikey",
+        "iamrefresh",
+        "iambearer",
+        "token",
+        "cp",
+        "Profile-1",
+        "someone",
+    ] {
+        machine.store("us.icr.io", username, "").is_silent_success();
+        machine.get("us.icr.io").is_not_found();
+    }
+    assert_eq!(machine.cloud.exchanges(), 0);
+}
+
+#[test]
+fn erase_succeeds_whatever_there_is_to_erase() {
+    let machine = Machine::with_environment_key();
+    for address in [
+        "us.icr.io",
+        "https://us.icr.io/v2/",
+        "docker.io",
+        "https://index.docker.io/v1/",
+        "not a host",
+        "us.icr.io#x",
+    ] {
+        for _ in 0..2 {
+            machine.erase(address).is_silent_success();
+        }
+    }
+    machine.settings("registries = 5\n");
+    for address in ["us.icr.io", "docker.io"] {
+        assert_eq!(
+            machine.erase(address).status,
+            Some(0),
+            "podman overflows its stack otherwise"
+        );
+    }
+}
+
+#[test]
+fn nothing_found_is_the_same_answer_for_every_host() {
+    let machine = Machine::new();
+    for address in [
+        "us.icr.io",
+        "cp.icr.io",
+        "docker.io",
+        "https://index.docker.io/v1/",
+        "localhost:5000",
+        "words, not a host",
+    ] {
+        machine.get(address).is_not_found();
+    }
+}
+
+#[test]
+fn an_answer_that_nobody_reads_is_a_failure_without_a_panic() {
+    let machine = Machine::with_environment_key();
+    for arguments in [
+        &["get", "us.icr.io"][..],
+        &["get", "docker.io"],
+        &["list"],
+        &["--help"],
+        &["nonsense"],
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = machine.command(arguments);
+        command.stdout(writer);
+        let outcome = machine.start_as(command, Input::Open).finish();
+        assert_eq!(outcome.status, Some(1), "no signal: {outcome:?}");
+        assert!(!outcome.stderr.contains("panicked"), "{outcome:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_answer_that_cannot_be_written_is_told_on_stderr() {
+    let machine = Machine::with_environment_key();
+    let mut command = machine.command(&["get", "us.icr.io"]);
+    command.stdout(
+        std::fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .unwrap(),
+    );
+    let outcome = machine.start_as(command, "").finish();
+    assert_eq!(outcome.status, Some(1), "{outcome:?}");
+    assert!(outcome.stderr.contains("cannot be written"), "{outcome:?}");
+}
+
+/// A log must not get in the way of a pull.
+#[test]
+fn a_log_level_that_is_none_is_named_and_costs_no_answer() {
+    let mut machine = Machine::with_environment_key();
+    machine.set("ICR_LOG", "loud");
+    let outcome = machine.get("us.icr.io");
+    outcome.is_credential("iambearer");
+    assert!(outcome.stderr.contains("$ICR_LOG"), "{outcome:?}");
+    assert!(outcome.stderr.contains("debug"), "{outcome:?}");
+    for nothing in ["", "off"] {
+        machine.set("ICR_LOG", nothing);
+        let outcome = machine.get("us.icr.io");
+        outcome.is_credential("iambearer");
+        assert_eq!(outcome.stderr, "");
+    }
+}

@@ -1,0 +1,314 @@
+//! Which hosts get a credential, and what happens to all others?
+
+mod support;
+
+use support::Machine;
+
+/// `registry_overview.md` of the Registry documentation: public, private and deprecated hosts; then the entitled registry and
+/// IBM's staging.
+const HOSTS: [&str; 34] = [
+    "icr.io",
+    "us.icr.io",
+    "uk.icr.io",
+    "de.icr.io",
+    "au.icr.io",
+    "jp.icr.io",
+    "jp2.icr.io",
+    "ca.icr.io",
+    "ca2.icr.io",
+    "br.icr.io",
+    "es.icr.io",
+    "in.icr.io",
+    "in2.icr.io",
+    "private.icr.io",
+    "private.us.icr.io",
+    "private.uk.icr.io",
+    "private.de.icr.io",
+    "private.au.icr.io",
+    "private.jp.icr.io",
+    "private.jp2.icr.io",
+    "private.ca.icr.io",
+    "private.ca2.icr.io",
+    "private.br.icr.io",
+    "private.es.icr.io",
+    "private.in.icr.io",
+    "private.in2.icr.io",
+    "registry.bluemix.net",
+    "registry.ng.bluemix.net",
+    "registry.eu-gb.bluemix.net",
+    "registry.eu-de.bluemix.net",
+    "registry.au-syd.bluemix.net",
+    "cp.icr.io",
+    "stg.icr.io",
+    "cp.stg.icr.io",
+];
+
+/// Everything that is not exactly one of them.
+const FOREIGN: [&str; 44] = [
+    "docker.io",
+    "https://index.docker.io/v1/",
+    "localhost:5000",
+    "127.0.0.1",
+    "evil-icr.io",
+    "evilicr.io",
+    "xx.icr.io",
+    "icr.io.evil.com",
+    "us.icr.io.evil.com",
+    "us.icr.io.",
+    ".us.icr.io",
+    "us..icr.io",
+    "x.us.icr.io",
+    "x.private.us.icr.io",
+    "private.cp.icr.io",
+    "bluemix.net",
+    "registry.jp-tok.bluemix.net",
+    "dd0.icr.io",
+    "dd2.icr.io",
+    "dd0.us.icr.io",
+    "us.icr.io@evil.com",
+    "https://us.icr.io@evil.com/",
+    "https://us.icr.io:443@evil.com/",
+    "https://user:password@us.icr.io",
+    "user@us.icr.io",
+    "evil.com/us.icr.io",
+    "evil.com?us.icr.io",
+    "evil.com#us.icr.io",
+    "us.icr.io#.evil.com",
+    "us.icr.io/#@evil.com",
+    r"us.icr.io\.evil.com",
+    r"us.icr.io\@evil.com",
+    r"evil.com\us.icr.io",
+    "us.icr.io%2eevil.com",
+    "us%2eicr.io",
+    "us.icr.io:8443",
+    "us.icr.io:443:443",
+    "https://us.icr.io:80",
+    "ftp://us.icr.io",
+    "//us.icr.io",
+    "us.icr.iо",   // the last letter is Cyrillic
+    "us.ıcr.io",   // a dotless i
+    "us。icr。io", // ideographic full stops
+    "us.icr.io us.icr.io",
+];
+
+const SPELLINGS: [&str; 12] = [
+    "us.icr.io",
+    "US.ICR.IO",
+    "Us.Icr.Io:443",
+    "https://us.icr.io",
+    "HTTPS://us.icr.io/",
+    "https://us.icr.io/v2/",
+    "https://us.icr.io:443/v1/",
+    "http://us.icr.io",
+    "us.icr.io/",
+    "us.icr.io/namespace/repository",
+    "us.icr.io/namespace/repository:tag@sha256:0123",
+    "us.icr.io?account=1",
+];
+
+#[test]
+fn every_host_of_ibms_table_gets_a_credential() {
+    let machine = Machine::with_environment_key();
+    for host in HOSTS {
+        machine.get(host).is_credential("iambearer");
+    }
+    assert_eq!(machine.cloud.exchanges(), HOSTS.len());
+}
+
+#[test]
+fn every_spelling_of_an_address_is_the_same_registry() {
+    let Some(machine) = Machine::with_keychain() else {
+        return;
+    };
+    for stored in SPELLINGS {
+        machine
+            .store(stored, "someone", stored_secret(stored))
+            .is_silent_success();
+        machine.list().is_list(&[("us.icr.io", "someone")]);
+        for asked in SPELLINGS {
+            let secret = machine.get(asked).is_credential("someone");
+            assert_eq!(
+                secret,
+                stored_secret(stored),
+                "stored for {stored}, asked for {asked}"
+            );
+        }
+        machine.erase(stored).is_silent_success();
+        machine.get("us.icr.io").is_not_found();
+    }
+}
+
+/// Two secrets in turn, so that an old one would be noticed.
+fn stored_secret(spelling: &str) -> &'static str {
+    match spelling.len() % 2 {
+        0 => "secret-of-an-even-spelling",
+        _ => "secret-of-an-odd-spelling",
+    }
+}
+
+#[test]
+fn what_only_looks_like_a_registry_is_foreign() {
+    let machine = Machine::with_environment_key();
+    for address in FOREIGN {
+        machine.get(address).is_not_found();
+        machine.erase(address).is_silent_success();
+    }
+    assert_eq!(
+        machine.cloud.exchanges(),
+        0,
+        "a foreign host costs no network"
+    );
+    for folder in ["home", "cache", "config", "runtime"] {
+        let files = support::files_below(&machine.path(folder));
+        assert!(files.is_empty(), "a foreign host leaves {files:?}");
+    }
+}
+
+#[test]
+fn a_login_for_a_foreign_host_is_refused_and_not_kept() {
+    let Some(machine) = Machine::with_keychain() else {
+        return;
+    };
+    for address in FOREIGN {
+        let outcome = machine.store(address, "iamapikey", "key-for-somebody-else");
+        outcome.is_failure_with(&[address, "not a registry of IBM Cloud", "credHelpers"]);
+    }
+    machine.list().is_list(&[]);
+    assert_eq!(machine.keys().names(), [""; 0]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_foreign_host_touches_no_keychain() {
+    let Some(mut machine) = Machine::with_keychain_named("auto") else {
+        return;
+    };
+    machine.settings("registries = [\"eu9.icr.io\"]\n");
+    let bus = bus::Bus::listen(&machine.path("bus"));
+    machine.set(
+        "DBUS_SESSION_BUS_ADDRESS",
+        format!("unix:path={}", machine.path("bus").display()),
+    );
+    for address in FOREIGN {
+        machine.get(address).is_not_found();
+        machine.erase(address).is_silent_success();
+        assert_eq!(
+            machine
+                .store(address, "iamapikey", "key-for-somebody-else")
+                .status,
+            Some(1)
+        );
+    }
+    assert_eq!(bus.connections(), 0);
+    assert_eq!(machine.get("us.icr.io").status, Some(1));
+    assert!(bus.connections() > 0, "the bus would have noticed");
+}
+
+#[test]
+fn only_the_settings_widen_the_match() {
+    let machine = Machine::with_environment_key();
+    for address in ["eu9.icr.io", "localhost:5000"] {
+        machine.get(address).is_not_found();
+    }
+    machine.settings("registries = [\"eu9.icr.io\", \"localhost:5000\"]\n");
+    for address in [
+        "eu9.icr.io",
+        "https://EU9.icr.io/v2/",
+        "localhost:5000",
+        "http://localhost:5000/v2/",
+        "us.icr.io",
+    ] {
+        machine.get(address).is_credential("iambearer");
+    }
+    for address in [
+        "x.eu9.icr.io",
+        "eu9.icr.io.evil.com",
+        "eu9.icr.io:8443",
+        "localhost",
+        "localhost:5001",
+        "eu10.icr.io",
+    ] {
+        machine.get(address).is_not_found();
+    }
+}
+
+#[test]
+fn a_settings_file_may_be_named_and_must_then_exist() {
+    let mut machine = Machine::with_environment_key();
+    let file = machine.settings("registries = [\"eu9.icr.io\"]\n");
+    let elsewhere = machine.path("elsewhere.toml");
+    std::fs::rename(file, &elsewhere).unwrap();
+    machine.set("ICR_CONFIG", &elsewhere);
+    machine.get("eu9.icr.io").is_credential("iambearer");
+    machine.set("ICR_CONFIG", "/nonexistent/config.toml");
+    machine
+        .get("us.icr.io")
+        .is_failure_with(&["/nonexistent/config.toml", "cannot be read"]);
+    machine.get("docker.io").is_not_found();
+}
+
+#[test]
+fn a_broken_settings_file_is_named_with_the_place_and_is_not_in_the_way_of_foreign_hosts() {
+    let machine = Machine::with_environment_key();
+    for (text, parts) in [
+        (
+            "keychain = \"none\"\nregistrys = []\n",
+            &["line 2, column 1", "registrys"][..],
+        ),
+        ("\n\n  deadline = \"5\"\n", &["line 3, column 14"]),
+        ("keychain = \"pass\"\n", &["line 1, column 12"]),
+        ("registries = [\"us.icr.io\"\n", &["line 1, column 26"]),
+        ("deadline = 0\n", &["deadline", "between 1 and 600"]),
+        ("registries = [\"*.icr.io\"]\n", &["*.icr.io"]),
+        (
+            "registries = [\"https://eu9.icr.io\"]\n",
+            &["https://eu9.icr.io"],
+        ),
+        ("namespace = \"a:b\"\n", &["namespace"]),
+        ("\u{0}", &["line 1"]),
+    ] {
+        let file = machine.settings(text).display().to_string();
+        let parts = [parts, &[&*file, "settings file"]].concat();
+        machine.get("us.icr.io").is_failure_with(&parts);
+        machine.list().is_failure_with(&parts);
+        machine
+            .store("us.icr.io", "iamapikey", "a-stored-api-key")
+            .is_failure_with(&parts);
+        machine.get("docker.io").is_not_found();
+        assert_eq!(machine.erase("us.icr.io").status, Some(0), "{text}");
+    }
+    assert_eq!(machine.cloud.exchanges(), 0);
+}
+
+/// A session bus that hangs up on everybody, and counts them.
+#[cfg(target_os = "linux")]
+mod bus {
+    use std::os::unix::net::UnixListener;
+    use std::path::Path;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::Ordering;
+
+    pub(crate) struct Bus {
+        connections: Arc<AtomicUsize>,
+    }
+
+    impl Bus {
+        pub(crate) fn listen(path: &Path) -> Self {
+            let listener = UnixListener::bind(path).expect("a short path");
+            let connections = Arc::<AtomicUsize>::default();
+            let counter = Arc::clone(&connections);
+            std::thread::spawn(move || {
+                for connection in listener.incoming() {
+                    counter.fetch_add(1, Ordering::SeqCst);
+                    drop(connection);
+                }
+            });
+            Self { connections }
+        }
+
+        pub(crate) fn connections(&self) -> usize {
+            self.connections.load(Ordering::SeqCst)
+        }
+    }
+}

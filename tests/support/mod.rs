@@ -1,0 +1,301 @@
+//! A machine of its own for each test: empty directories, a bare environment, an emulated IBM Cloud, and items in the kernel
+//! keyring that no other test sees. Every answer is searched for the secrets that the test planted.
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test file is a program of its own and uses a part of this"
+)]
+
+mod clock;
+mod keyring;
+mod outcome;
+mod process;
+pub(crate) mod token;
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::ffi::OsString;
+use std::fs;
+use std::fs::File;
+use std::hash::BuildHasher as _;
+use std::hash::RandomState;
+use std::io::Write as _;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::Mutex;
+
+use icr_emulator::Emulator;
+use icr_emulator::Subject;
+use serde_json::json;
+use tempfile::TempDir;
+
+pub(crate) use clock::wait_until;
+pub(crate) use keyring::Keys;
+pub(crate) use outcome::Outcome;
+pub(crate) use process::Input;
+pub(crate) use process::Running;
+
+/// What clients compare an answer with to learn that there is no credential.
+pub(crate) const NOT_FOUND: &str = "credentials not found in native keychain";
+
+/// The API key that [`Machine::with_environment_key`] sets; the person `IBMid-environment` owns it.
+pub(crate) const ENVIRONMENT_KEY: &str = "ENVIRONMENT-API-KEY-5c1f";
+
+/// A machine with the program on it, and a cloud that it reaches. Nothing of it is left when it is dropped.
+pub(crate) struct Machine {
+    pub(crate) cloud: Emulator,
+    directory: TempDir,
+    keys: Keys,
+    secrets: Arc<Mutex<Vec<String>>>,
+    variables: BTreeMap<OsString, OsString>,
+    /// Held as long as the machine may have keys in the kernel.
+    _turn: Option<File>,
+}
+
+impl Machine {
+    /// A machine whose user chose to have no keychain.
+    pub(crate) fn new() -> Self {
+        Self::create("none", None)
+    }
+
+    /// The same with an API key in the environment.
+    pub(crate) fn with_environment_key() -> Self {
+        let mut machine = Self::new();
+        machine.set_environment_key();
+        machine
+    }
+
+    /// A machine that keeps everything in the kernel keyring. `None`, and a line that says why, where there is none; with
+    /// `CI=true` that is a failure.
+    ///
+    /// Such machines take turns: the keyring of an ordinary user holds 20,000 bytes, about ten tokens, and under pressure the
+    /// program gives up the tokens of all namespaces.
+    pub(crate) fn with_keychain() -> Option<Self> {
+        Self::with_keychain_named("kernel")
+    }
+
+    /// The same with another value of `ICR_KEYCHAIN`.
+    pub(crate) fn with_keychain_named(choice: &str) -> Option<Self> {
+        if let Err(reason) = keyring::available() {
+            let test = std::thread::current();
+            let line = format!(
+                "SKIPPED {}: it needs the kernel keyring, which cannot be used here ({reason})\n",
+                test.name().unwrap_or_default()
+            );
+            assert!(!must_run_everything(), "{line}");
+            // Not by a macro: those are captured when the test passes.
+            let _ = std::io::stderr().write_all(line.as_bytes());
+            return None;
+        }
+        let turn = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("kernel-keyring.lock"))
+            .and_then(|file| file.lock().map(|()| file))
+            .expect("the target directory is on a file system with locks");
+        Some(Self::create(choice, Some(turn)))
+    }
+
+    fn create(keychain: &str, turn: Option<File>) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let namespace = format!(
+            "test-{}-{:016x}",
+            std::process::id(),
+            RandomState::new().hash_one(())
+        );
+        let cloud = Emulator::start().expect("a free port on loopback");
+        let mut machine = Self {
+            keys: Keys::of_namespace(&namespace),
+            directory,
+            secrets: Arc::default(),
+            variables: BTreeMap::new(),
+            _turn: turn,
+            cloud,
+        };
+        for (variable, folder) in [
+            ("HOME", "home"),
+            ("XDG_CACHE_HOME", "cache"),
+            ("XDG_CONFIG_HOME", "config"),
+            ("XDG_RUNTIME_DIR", "runtime"),
+        ] {
+            let path = machine.path(folder);
+            fs::create_dir(&path).expect("the directory is new and ours");
+            machine.set(variable, path);
+        }
+        let endpoint = machine.cloud.url();
+        machine
+            .set("ICR_KEYCHAIN", keychain)
+            .set("ICR_NAMESPACE", namespace)
+            .set("IBMCLOUD_IAM_API_ENDPOINT", endpoint);
+        machine
+    }
+
+    /// Sets an environment variable.
+    pub(crate) fn set(&mut self, name: &str, value: impl Into<OsString>) -> &mut Self {
+        self.variables.insert(name.into(), value.into());
+        self
+    }
+
+    /// Removes an environment variable.
+    pub(crate) fn unset(&mut self, name: &str) -> &mut Self {
+        self.variables.remove(OsStr::new(name));
+        self
+    }
+
+    /// Puts an API key that IAM knows into the environment.
+    pub(crate) fn set_environment_key(&mut self) -> &mut Self {
+        self.add_api_key(ENVIRONMENT_KEY, "environment");
+        self.set("IBMCLOUD_API_KEY", ENVIRONMENT_KEY)
+    }
+
+    /// Writes the user's settings file.
+    pub(crate) fn settings(&self, text: &str) -> PathBuf {
+        let folder = self.path("config/docker-credential-icr");
+        fs::create_dir_all(&folder).expect("the directory is ours");
+        let path = folder.join("config.toml");
+        fs::write(&path, text).expect("the directory is ours");
+        path
+    }
+
+    /// Makes `key` an API key of the person `IBMid-{owner}`, and a secret.
+    pub(crate) fn add_api_key(&self, key: &str, owner: &str) {
+        self.plant(key);
+        self.cloud.accounts().add_api_key(key, Subject::user(owner));
+    }
+
+    /// From now on this text must not be seen anywhere but in the secret of an answer.
+    pub(crate) fn plant(&self, secret: &str) {
+        assert!(secret.len() >= 8, "{secret:?} would be found by chance");
+        let mut secrets = self.secrets();
+        if !secrets.iter().any(|known| known == secret) {
+            secrets.push(secret.to_owned());
+        }
+    }
+
+    /// A place in the machine's own directory.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// The machine's items in the kernel keyring.
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// `get` with the address on standard input, as clients send it.
+    pub(crate) fn get(&self, address: &str) -> Outcome {
+        self.run(&["get"], address)
+    }
+
+    /// `store`, as clients send it.
+    pub(crate) fn store(&self, address: &str, username: &str, secret: &str) -> Outcome {
+        if !secret.is_empty() {
+            self.plant(secret);
+        }
+        let request = json!({"ServerURL": address, "Username": username, "Secret": secret});
+        self.run(&["store"], request.to_string().as_str())
+    }
+
+    /// `erase` with the address on standard input.
+    pub(crate) fn erase(&self, address: &str) -> Outcome {
+        self.run(&["erase"], address)
+    }
+
+    /// `list`, as the Go client sends it.
+    pub(crate) fn list(&self) -> Outcome {
+        self.run(&["list"], "unused")
+    }
+
+    /// Runs the program to its end.
+    pub(crate) fn run<'a>(&self, arguments: &[&str], input: impl Into<Input<'a>>) -> Outcome {
+        self.start(arguments, input).finish()
+    }
+
+    /// Starts the program.
+    pub(crate) fn start<'a>(&self, arguments: &[&str], input: impl Into<Input<'a>>) -> Running {
+        self.start_as(self.command(arguments), input)
+    }
+
+    /// Starts a command that was made by [`Machine::command`].
+    pub(crate) fn start_as<'a>(&self, command: Command, input: impl Into<Input<'a>>) -> Running {
+        Running::start(command, input.into(), Arc::clone(&self.secrets))
+    }
+
+    /// The program in this machine's environment, and nothing of the environment of the tests.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_docker-credential-icr"));
+        command.args(arguments);
+        self.furnish(&mut command);
+        command
+    }
+
+    /// Gives another command the same environment, and a pipe for its answer.
+    pub(crate) fn furnish(&self, command: &mut Command) {
+        command
+            .env_clear()
+            .envs(&self.variables)
+            .current_dir(self.directory.path())
+            .stdout(Stdio::piped());
+    }
+
+    /// Every file below the machine's directory that holds one of its secrets.
+    pub(crate) fn files_with_secrets(&self) -> Vec<PathBuf> {
+        let secrets = self.secrets();
+        files_below(self.directory.path())
+            .into_iter()
+            .filter(|path| {
+                let content = fs::read(path).unwrap_or_default();
+                let content = String::from_utf8_lossy(&content);
+                secrets.iter().any(|secret| content.contains(secret))
+            })
+            .collect()
+    }
+
+    /// The secrets that were planted, and those that answers held.
+    pub(crate) fn secrets(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
+        self.secrets
+            .lock()
+            .expect("nothing panics while it holds the secrets")
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        self.keys.remove_all();
+    }
+}
+
+/// Runs the same thing at the same time.
+pub(crate) fn at_once<T: Send>(count: usize, run: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    std::thread::scope(|scope| {
+        let run = &run;
+        let runs: Vec<_> = (0..count)
+            .map(|index| scope.spawn(move || run(index)))
+            .collect();
+        runs.into_iter()
+            .map(|run| {
+                run.join()
+                    .unwrap_or_else(|cause| std::panic::resume_unwind(cause))
+            })
+            .collect()
+    })
+}
+
+/// Every file below a directory.
+pub(crate) fn files_below(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries
+        .flat_map(|entry| match entry.file_type() {
+            Ok(kind) if kind.is_dir() => files_below(&entry.path()),
+            _ => vec![entry.path()],
+        })
+        .collect()
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this question goes to the environment of the tests, not of the program"
+)]
+fn must_run_everything() -> bool {
+    std::env::var_os("CI").is_some_and(|value| value == "true")
+}

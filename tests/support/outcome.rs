@@ -1,0 +1,157 @@
+//! How one run of the program ended, and what clients would read from it.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::Map;
+use serde_json::Value;
+
+use super::NOT_FOUND;
+
+/// The end of one run.
+pub(crate) struct Outcome {
+    /// The server address that was sent, trimmed.
+    pub(crate) address: String,
+    /// Whether the log was on, which stands on stderr.
+    pub(crate) logs: bool,
+    /// The exit status; `None` when a signal ended it.
+    pub(crate) status: Option<i32>,
+    pub(crate) stderr: String,
+    pub(crate) stdout: String,
+    pub(crate) took: Duration,
+    pub(crate) verb: String,
+    /// Whether all of the input could be written.
+    pub(crate) was_heard_out: bool,
+}
+
+/// Short enough to read where a test sends megabytes.
+impl fmt::Debug for Outcome {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let start = |text: &str| text.chars().take(2000).collect::<String>();
+        formatter
+            .debug_struct("Outcome")
+            .field("verb", &self.verb)
+            .field("address", &start(&self.address))
+            .field("status", &self.status)
+            .field("stdout", &start(&self.stdout))
+            .field("stderr", &start(&self.stderr))
+            .field("took", &self.took)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Outcome {
+    /// Succeeded, and said on stderr alone what could not be done.
+    #[track_caller]
+    pub(crate) fn is_success_with_warning(&self, parts: &[&str]) {
+        assert_eq!(self.status, Some(0), "{self:?}");
+        assert_eq!(self.stdout, "", "{self:?}");
+        for part in parts {
+            assert!(self.stderr.contains(part), "`{part}` is missing: {self:?}");
+        }
+    }
+
+    /// Succeeded and said nothing: `store` and `erase`.
+    #[track_caller]
+    pub(crate) fn is_silent_success(&self) {
+        assert_eq!(self.status, Some(0), "{self:?}");
+        assert_eq!(self.stdout, "", "{self:?}");
+        self.has_quiet_stderr();
+    }
+
+    /// The one answer of `get` that sends a client on without us.
+    #[track_caller]
+    pub(crate) fn is_not_found(&self) {
+        assert_eq!(self.status, Some(1), "{self:?}");
+        assert_eq!(self.stdout, format!("{NOT_FOUND}\n"), "{self:?}");
+        self.has_quiet_stderr();
+    }
+
+    /// A failure that a person reads: one line, the same on both streams, with these parts in it.
+    #[track_caller]
+    pub(crate) fn is_failure_with(&self, parts: &[&str]) {
+        assert_eq!(self.status, Some(1), "{self:?}");
+        let line = self.stdout.strip_suffix('\n').expect("a whole line");
+        assert!(!line.trim().is_empty(), "{self:?}");
+        assert!(!line.contains(char::is_control), "one plain line: {self:?}");
+        assert!(!line.contains(NOT_FOUND), "{self:?}");
+        if self.logs {
+            assert!(self.stderr.ends_with(&self.stdout), "{self:?}");
+        } else {
+            assert_eq!(self.stdout, self.stderr, "{self:?}");
+        }
+        for part in parts {
+            assert!(line.contains(part), "`{part}` is missing: {self:?}");
+        }
+    }
+
+    /// A credential for this user name; returns its secret.
+    #[track_caller]
+    pub(crate) fn is_credential(&self, username: &str) -> String {
+        assert_eq!(self.status, Some(0), "{self:?}");
+        self.has_quiet_stderr();
+        assert_eq!(self.stdout.matches('\n').count(), 1, "{self:?}");
+        let mut answer = self.object();
+        let secret = answer.remove("Secret");
+        let rest = serde_json::json!({"ServerURL": self.address, "Username": username});
+        assert_eq!(Value::Object(answer), rest, "{self:?}");
+        let secret = secret.and_then(|secret| secret.as_str().map(str::to_owned));
+        secret.expect("a secret")
+    }
+
+    /// An access token; returns its owner, as the token itself names it.
+    #[track_caller]
+    pub(crate) fn is_token_of(&self) -> String {
+        let claims = super::token::claims(&self.is_credential("iambearer"));
+        claims["iam_id"].as_str().expect("an owner").to_owned()
+    }
+
+    /// The answer of `list`.
+    #[track_caller]
+    pub(crate) fn is_list(&self, logins: &[(&str, &str)]) {
+        assert_eq!(self.status, Some(0), "{self:?}");
+        self.has_quiet_stderr();
+        let expected: Map<_, _> = logins
+            .iter()
+            .map(|(host, username)| ((*host).to_owned(), (*username).into()))
+            .collect();
+        assert_eq!(self.object(), expected, "{self:?}");
+    }
+
+    /// The secret of an answer of `get`.
+    pub(super) fn secret(&self) -> Option<String> {
+        let answer: Value = serde_json::from_str(&self.stdout).ok()?;
+        let secret = answer.get("Secret")?.as_str()?;
+        (self.verb == "get" && self.status == Some(0)).then(|| secret.to_owned())
+    }
+
+    /// No secret stands anywhere but where a client looks for it.
+    #[track_caller]
+    pub(super) fn shows_none_of(&self, secrets: &[String]) {
+        let visible = match self.secret() {
+            None => self.stdout.clone(),
+            Some(_) => {
+                let mut answer = self.object();
+                answer.remove("Secret");
+                Value::Object(answer).to_string()
+            }
+        };
+        for secret in secrets {
+            assert!(!visible.contains(secret), "{secret} on stdout: {self:?}");
+            assert!(
+                !self.stderr.contains(secret),
+                "{secret} on stderr: {self:?}"
+            );
+        }
+    }
+
+    #[track_caller]
+    fn has_quiet_stderr(&self) {
+        assert!(self.logs || self.stderr.is_empty(), "{self:?}");
+    }
+
+    #[track_caller]
+    fn object(&self) -> Map<String, Value> {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
