@@ -20,6 +20,10 @@ use docker_credential_icr::protocol::PROGRAM;
 
 fn main() -> ExitCode {
     let environment = Environment::of_process();
+    #[cfg(target_os = "linux")]
+    if let Some(code) = keychain::bus_relay::run_behind(&environment) {
+        return code;
+    }
     let certificate_file = environment
         .text(environment::CERTIFICATE_FILE)
         .ok()

@@ -3,9 +3,13 @@
 //! Keys stand in the user's *persistent* keyring, which every session of the
 //! user shares and which outlives logout by three days after its last use
 //! (`/proc/sys/kernel/keys/persistent_keyring_expiry`), but not a reboot. It is
-//! linked into this process's own keyring: that gives the possession that
-//! reading needs (the user keyring alone does not) and leaves no trace in the
-//! session.
+//! linked into the session keyring: that gives the possession that reading needs
+//! (the user keyring alone does not), and takes it along into user namespaces.
+//!
+//! A user namespace has a persistent keyring of its own, which ends with it. In
+//! rootless podman and buildah the one from outside is found in the session
+//! keyring, if something of ours ran in that session before; otherwise the
+//! session keyring itself serves, for as long as the session lasts.
 
 use std::time::Duration;
 
@@ -23,6 +27,7 @@ use super::KeychainError;
 use super::Kind;
 use super::ListedLogin;
 use super::SCHEMA;
+use super::user_namespace;
 use crate::secret::Secret;
 
 /// How many keys are looked at when listing: far above what an ordinary user's
@@ -51,7 +56,11 @@ impl KernelKeyring {
 
     fn ring(&self) -> Result<&KeyRing, KeychainError> {
         self.ring.get_or_try_init(|| {
-            KeyRing::get_persistent(KeyRingIdentifier::Process).map_err(|error| {
+            match user_namespace::outer_uid() {
+                None => own_ring(),
+                Some(uid) => ring_from_outside(uid),
+            }
+            .map_err(|error| {
                 KeychainError::Absent(format!("the kernel keyring cannot be used here ({error})"))
             })
         })
@@ -148,6 +157,22 @@ impl Keychain for KernelKeyring {
             })
             .collect())
     }
+}
+
+/// Where the session keyring takes no link, the process's own does.
+fn own_ring() -> Result<KeyRing, KeyError> {
+    KeyRing::get_persistent(KeyRingIdentifier::Session)
+        .or_else(|_| KeyRing::get_persistent(KeyRingIdentifier::Process))
+}
+
+fn ring_from_outside(uid: u32) -> Result<KeyRing, KeyError> {
+    let session = KeyRing::from_special_id(KeyRingIdentifier::Session, true)?;
+    let name = format!("_persistent.{uid}");
+    let linked = session.get_links(MOST_KEYS)?.iter().find_map(|link| {
+        let ring = link.as_ring()?;
+        (ring.metadata().ok()?.get_description() == name).then_some(ring)
+    });
+    Ok(linked.unwrap_or(session))
 }
 
 fn keys(ring: &KeyRing) -> impl Iterator<Item = (Key, String)> {

@@ -16,6 +16,8 @@ use crate::settings::KeychainChoice;
 use crate::settings::Settings;
 
 #[cfg(target_os = "linux")]
+pub mod bus_relay;
+#[cfg(target_os = "linux")]
 mod kernel;
 #[cfg(target_os = "linux")]
 mod layered;
@@ -24,6 +26,8 @@ mod native;
 mod none;
 #[cfg(target_os = "linux")]
 mod secret_service;
+#[cfg(target_os = "linux")]
+mod user_namespace;
 
 #[cfg(test)]
 pub(crate) mod memory;

@@ -1,0 +1,46 @@
+//! Who we are outside of the user namespace that we may be in.
+//!
+//! Rootless podman and buildah call helpers in one, where the user looks like
+//! root. The kernel then gives us other keyrings, and the session bus does not
+//! believe the user id that libdbus claims.
+
+use std::os::unix::fs::MetadataExt;
+
+/// The user's id outside, where it is another than in here.
+pub(super) fn outer_uid() -> Option<u32> {
+    let map = std::fs::read_to_string("/proc/self/uid_map").ok()?;
+    let uid = std::fs::metadata("/proc/self").ok()?.uid();
+    outside(&map, uid).filter(|outer| *outer != uid)
+}
+
+/// Looks up an id in a map (`user_namespaces(7)`): lines of a first id inside, a
+/// first id outside, and how many follow.
+fn outside(map: &str, uid: u32) -> Option<u32> {
+    map.lines().find_map(|line| {
+        let mut fields = line
+            .split_whitespace()
+            .map(|field| field.parse::<u32>().ok());
+        let (inside, outside, count) = (fields.next()??, fields.next()??, fields.next()??);
+        let offset = uid.checked_sub(inside).filter(|offset| *offset < count)?;
+        outside.checked_add(offset)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_found_in_its_range() {
+        let podman = "         0       1001          1\n         1     100000      65536\n";
+        assert_eq!(outside(podman, 0), Some(1001));
+        assert_eq!(outside(podman, 33), Some(100_032));
+        assert_eq!(outside(podman, 70_000), None);
+        assert_eq!(
+            outside("0 0 4294967295\n", 1001),
+            Some(1001),
+            "no namespace at all"
+        );
+        assert_eq!(outside("garbage\n", 0), None);
+    }
+}
