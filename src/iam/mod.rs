@@ -81,8 +81,9 @@ impl Iam<'_> {
     /// # Errors
     /// See [`IamError`].
     pub fn exchange(&self, grant: &Grant<'_>) -> Result<Issued, IamError> {
+        let mut attempt = 1;
         let mut pause = FIRST_PAUSE;
-        for attempt in 1.. {
+        loop {
             let error = match self.attempt(grant) {
                 Ok(issued) => return Ok(issued),
                 Err(error) => error,
@@ -100,9 +101,9 @@ impl Iam<'_> {
             }
             tracing::debug!(attempt, reason, ?wait, "asking IAM again");
             self.clock.sleep(wait);
+            attempt += 1;
             pause *= 2;
         }
-        unreachable!("attempts end at MOST_ATTEMPTS")
     }
 
     fn attempt(&self, grant: &Grant<'_>) -> Result<Issued, IamError> {

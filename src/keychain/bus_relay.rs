@@ -18,6 +18,7 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
 use std::process::ExitCode;
+use std::thread::Builder;
 
 use super::user_namespace;
 use crate::environment::Environment;
@@ -38,7 +39,7 @@ pub fn run_behind(environment: &Environment) -> Option<ExitCode> {
     // Left by a process of that number that was killed.
     let _ = std::fs::remove_file(&path);
     let listener = UnixListener::bind(&path).ok()?;
-    std::thread::spawn(move || relay(&listener, &bus));
+    Builder::new().spawn(move || relay(&listener, &bus)).ok()?;
     let status = Command::new(std::env::current_exe().ok()?)
         .args(std::env::args_os().skip(1))
         .env(BUS_ADDRESS, format!("unix:path={}", escaped(&path)))
@@ -96,7 +97,7 @@ fn relay(listener: &UnixListener, bus: &SocketAddr) -> io::Result<()> {
     let mut bus = UnixStream::connect_addr(bus)?;
     introduce(&mut client, &mut bus)?;
     let (from_client, to_bus) = (client.try_clone()?, bus.try_clone()?);
-    std::thread::spawn(move || carry(from_client, to_bus));
+    Builder::new().spawn(move || carry(from_client, to_bus))?;
     carry(bus, client)
 }
 
