@@ -1,0 +1,176 @@
+//! The machine that is measured: a home, IBM Cloud as the emulator, a desktop, and helpers that know nothing else.
+
+use std::cell::Cell;
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+use std::process::Stdio;
+
+use anyhow::Context as _;
+use anyhow::ensure;
+use icr_emulator::Authority;
+use icr_emulator::Emulator;
+use icr_emulator::Subject;
+use tempfile::TempDir;
+
+use crate::desktop::Desktop;
+use crate::keys;
+use crate::stopwatch::Program;
+
+/// The key that the emulator knows.
+const API_KEY: &str = "measured-api-key";
+
+/// The registry that is asked for where one is enough.
+pub(crate) const REGISTRY: &str = "us.icr.io";
+
+/// Everything that a measurement needs; keys, processes and files are gone when it is dropped.
+pub(crate) struct Lab {
+    pub(crate) cloud: Emulator,
+    pub(crate) desktop: Desktop,
+    pub(crate) helper: PathBuf,
+    pub(crate) home: TempDir,
+    authority: Authority,
+    cold: Cell<usize>,
+    namespace: String,
+}
+
+/// Where a helper's secrets are.
+#[derive(Clone, Copy)]
+pub(crate) enum Setup {
+    /// An API key in the environment, tokens in the kernel keyring.
+    EnvironmentKey,
+    /// All in the kernel keyring.
+    Kernel,
+    /// The login in GNOME Keyring, tokens in the kernel keyring.
+    Desktop,
+    /// All in GNOME Keyring.
+    SecretService,
+}
+
+impl Lab {
+    /// Starts everything.
+    pub(crate) fn open(helper: &Path) -> anyhow::Result<Self> {
+        let home = tempfile::tempdir()?;
+        let authority = Authority::create(home.path().join("tls"))?;
+        let cloud = Emulator::builder().tls(&authority, &[]).start()?;
+        cloud.accounts().add_api_key(API_KEY, Subject::user("1"));
+        Ok(Self {
+            cloud,
+            desktop: Desktop::start(home.path())?,
+            helper: helper
+                .canonicalize()
+                .with_context(|| helper.display().to_string())?,
+            home,
+            authority,
+            cold: Cell::new(0),
+            namespace: format!("speed-{}", std::process::id()),
+        })
+    }
+
+    /// A helper that has answered before and so holds a token.
+    pub(crate) fn hot(&self, setup: Setup) -> anyhow::Result<Program> {
+        let namespace = format!("{}-{}", self.namespace, setup as u8);
+        if !matches!(setup, Setup::EnvironmentKey) {
+            let login = format!(
+                r#"{{"ServerURL":"{REGISTRY}","Username":"iamapikey","Secret":"{API_KEY}"}}"#
+            );
+            self.run(self.helper_command(setup, &namespace).arg("store"), &login)?;
+        }
+        let mut command = self.helper_command(setup, &namespace);
+        command.arg("get");
+        let answer = self.run(&mut command, REGISTRY)?;
+        ensure!(answer.contains("iambearer"), "no token came: {answer}");
+        Ok(Program {
+            command,
+            input: self.input(REGISTRY)?,
+        })
+    }
+
+    /// A helper that knows nothing, with a key in the environment.
+    pub(crate) fn cold(&self) -> anyhow::Result<Program> {
+        self.forget_cold_tokens();
+        self.cold.set(self.cold.get() + 1);
+        let namespace = format!("{}-cold-{}", self.namespace, self.cold.get());
+        let mut command = self.helper_command(Setup::EnvironmentKey, &namespace);
+        command.arg("get");
+        Ok(Program {
+            command,
+            input: self.input(REGISTRY)?,
+        })
+    }
+
+    /// A user's keyring is small: what was measured makes room.
+    pub(crate) fn forget_cold_tokens(&self) {
+        keys::remove(&format!("{}-cold-", self.namespace));
+    }
+
+    /// Any program, in the home and environment that the helper has.
+    pub(crate) fn program(
+        &self,
+        program: &str,
+        arguments: &[&str],
+        input: &str,
+    ) -> anyhow::Result<Program> {
+        let mut command = self.desktop.command(program, self.home.path());
+        command.args(arguments);
+        Ok(Program {
+            command,
+            input: self.input(input)?,
+        })
+    }
+
+    /// Runs a command to its end and gives its answer.
+    pub(crate) fn run(&self, command: &mut Command, input: &str) -> anyhow::Result<String> {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        child
+            .stdin
+            .take()
+            .context("no stdin")?
+            .write_all(input.as_bytes())?;
+        let output = child.wait_with_output()?;
+        let answer = String::from_utf8(output.stdout)?;
+        ensure!(output.status.success(), "{command:?} answered {answer}");
+        Ok(answer)
+    }
+
+    /// A file that holds `text`.
+    pub(crate) fn input(&self, text: &str) -> anyhow::Result<PathBuf> {
+        let path = self
+            .home
+            .path()
+            .join(format!("input-{}", text.replace('/', "-")));
+        fs::write(&path, text)?;
+        Ok(path)
+    }
+
+    fn helper_command(&self, setup: Setup, namespace: &str) -> Command {
+        let home = self.home.path();
+        let mut command = Command::new(&self.helper);
+        command
+            .env_clear()
+            .env("HOME", home)
+            .env("ICR_NAMESPACE", namespace)
+            .env("IBMCLOUD_IAM_API_ENDPOINT", self.cloud.url())
+            .env("SSL_CERT_FILE", self.authority.certificate_path());
+        match setup {
+            Setup::EnvironmentKey => command.env("IBMCLOUD_API_KEY", API_KEY),
+            Setup::Kernel => command.env("ICR_KEYCHAIN", "kernel"),
+            Setup::Desktop => command.env("DBUS_SESSION_BUS_ADDRESS", self.desktop.address()),
+            Setup::SecretService => command
+                .env("ICR_KEYCHAIN", "secret-service")
+                .env("DBUS_SESSION_BUS_ADDRESS", self.desktop.address()),
+        };
+        command
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        keys::remove(&self.namespace);
+    }
+}

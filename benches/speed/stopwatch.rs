@@ -1,0 +1,91 @@
+//! How long does a program take, from its start to its end?
+
+use std::fs::File;
+use std::hash::BuildHasher as _;
+use std::hash::RandomState;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+use std::process::Stdio;
+use std::time::Duration;
+use std::time::Instant;
+
+use anyhow::ensure;
+
+/// A program, with what it reads.
+pub(crate) struct Program {
+    pub(crate) command: Command,
+    pub(crate) input: PathBuf,
+}
+
+impl Program {
+    /// Runs it once. Only starting it and waiting for its end count.
+    #[expect(clippy::disallowed_methods, reason = "measures real time")]
+    pub(crate) fn time(&mut self) -> anyhow::Result<Duration> {
+        self.command
+            .stdin(File::open(&self.input)?)
+            .stdout(Stdio::null());
+        let started = Instant::now();
+        let status = self.command.spawn()?.wait()?;
+        let taken = started.elapsed();
+        ensure!(status.success(), "{:?} failed", self.command);
+        Ok(taken)
+    }
+
+    /// Runs it so many times at once, until the last one ends.
+    #[expect(clippy::disallowed_methods, reason = "measures real time")]
+    pub(crate) fn time_together(&mut self, times: usize) -> anyhow::Result<Duration> {
+        let started = Instant::now();
+        let mut children = Vec::new();
+        for _ in 0..times {
+            self.command
+                .stdin(File::open(&self.input)?)
+                .stdout(Stdio::null());
+            children.push(self.command.spawn()?);
+        }
+        for mut child in children {
+            ensure!(child.wait()?.success(), "{:?} failed", self.command);
+        }
+        Ok(started.elapsed())
+    }
+
+    /// The same, run by another program that writes a report.
+    pub(crate) fn under(&self, program: &str, arguments: &[&str], report: &Path) -> Self {
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .arg(report)
+            .arg(self.command.get_program())
+            .args(self.command.get_args());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        Self {
+            command,
+            input: self.input.clone(),
+        }
+    }
+}
+
+/// The median time of each program. They run in turn, so that whatever else the machine does meets all of them alike, and
+/// each time in another order, because a program starts faster after one that is like it.
+pub(crate) fn alternate(programs: &mut [Program], rounds: usize) -> anyhow::Result<Vec<Duration>> {
+    let mut times = vec![Vec::with_capacity(rounds); programs.len()];
+    let mut order: Vec<usize> = (0..programs.len()).collect();
+    for _ in 0..rounds {
+        order.sort_by_cached_key(|_| RandomState::new().hash_one(()));
+        for &number in &order {
+            times[number].push(programs[number].time()?);
+        }
+    }
+    Ok(times.into_iter().map(median).collect())
+}
+
+/// The time in the middle.
+pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
