@@ -2,6 +2,7 @@
 //! client asks for a credential, leaves one with us or takes it away.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::clock::Deadline;
@@ -19,6 +20,7 @@ use crate::jwt;
 use crate::keychain::Keychains;
 use crate::lock::Lock;
 use crate::lock::LockDirectory;
+use crate::lock::REGISTRY_PATIENCE;
 use crate::login::Login;
 use crate::login::LoginKind;
 use crate::login::Logins;
@@ -28,6 +30,10 @@ use crate::settings::Settings;
 use crate::token_cache::CacheKey;
 use crate::token_cache::Cached;
 use crate::token_cache::TokenCache;
+
+/// Who waited this long for IAM in vain would be followed by others who wait as
+/// long, so the failure is remembered although it may have passed.
+const LONG_WAIT: Duration = Duration::from_secs(5);
 
 /// Everything a broker works with.
 pub struct Broker<'a> {
@@ -60,9 +66,9 @@ impl Broker<'_> {
         let nearby = identity::nearby_key(registry, &given)?
             .map_or(Cached::Nothing, |key| given.tokens.look_up(&key));
         if let Cached::Fresh(token) = nearby {
-            return Ok(token.into());
+            return Ok(Credential::bearer(token));
         }
-        match self.find(registry, &given) {
+        match self.find(registry, &given, deadline) {
             Ok(None) => Err(Failure::NotFound),
             Ok(Some(Found::Credential(credential))) => Ok(credential),
             Ok(Some(Found::Identity(identity))) => {
@@ -70,7 +76,7 @@ impl Broker<'_> {
             }
             // A keychain that is locked or hangs for now need not cost the answer.
             Err(failure @ Failure::TryLater(_)) => match nearby {
-                Cached::Aging(token) => Ok(token.into()),
+                Cached::Aging(token) => Ok(Credential::bearer(token)),
                 _ => Err(failure),
             },
             Err(failure) => Err(failure),
@@ -79,10 +85,17 @@ impl Broker<'_> {
 
     /// Only notes about logins need the lock, and where there are none a `get`
     /// that is answered from the cache should not touch a file.
-    fn find<'a>(&self, registry: &Registry, given: &'a Given<'a>) -> Result<Option<Found<'a>>> {
-        let lock = match given.tokens_are_near {
-            true => self.locks.lock_registry(registry),
-            false => Lock::none(),
+    fn find<'a>(
+        &self,
+        registry: &Registry,
+        given: &'a Given<'a>,
+        deadline: Deadline,
+    ) -> Result<Option<Found<'a>>> {
+        let lock = match given.near_logins {
+            Some(_) => self
+                .locks
+                .lock_registry(registry, deadline.remaining(self.clock)),
+            None => Lock::None,
         };
         identity::find(registry, given, &lock)
     }
@@ -106,25 +119,31 @@ impl Broker<'_> {
             .lock_identity(key.as_str(), deadline.remaining(self.clock) / 2);
         let kept = tokens.look_up(&key);
         let old = match kept {
-            Cached::Aging(token) if !lock.is_held() => return Ok(token.into()),
+            Cached::Aging(token) if matches!(lock, Lock::Busy) => {
+                return Ok(Credential::bearer(token));
+            }
             Cached::Aging(token) => Some(token),
             other => match settled(other) {
                 Some(answer) => return answer,
                 None => None,
             },
         };
-        let iam = self.iam(endpoint, deadline);
-        match identity.exchange(&iam) {
-            Ok(issued) => {
+        let asked = self.clock.elapsed();
+        match (identity.exchange(&self.iam(endpoint, deadline)), old) {
+            (Ok(issued), _) => {
                 tokens.keep(&key, &issued);
-                Ok(issued.access_token.into())
+                Ok(Credential::bearer(issued.access_token))
             }
-            Err(Failure::TryLater(reason)) if old.is_some() => {
+            (Err(Failure::TryLater(reason)), Some(token)) => {
                 tracing::warn!(reason, "the old token serves once more");
-                old.map(Credential::from).ok_or(Failure::NotFound)
+                tokens.postpone(&key);
+                Ok(Credential::bearer(token))
             }
-            Err(failure) => {
-                tokens.remember_failure(&key, &failure);
+            (Err(failure), _) => {
+                let is_permanent = matches!(failure, Failure::PersonMustAct(_));
+                if is_permanent || self.clock.elapsed() - asked >= LONG_WAIT {
+                    tokens.remember_failure(&key, &failure);
+                }
                 Err(failure)
             }
         }
@@ -146,7 +165,10 @@ impl Broker<'_> {
         }
         let endpoint = self.endpoint(registry);
         let given = self.given(&endpoint);
-        let lock = self.locks.lock_registry(registry);
+        if login.kind() == LoginKind::Bearer && is_ours(registry, &login, &given) {
+            return Ok(());
+        }
+        let lock = self.locks.lock_registry(registry, REGISTRY_PATIENCE);
         if login.kind() == LoginKind::Bearer
             && (jwt::has_expired(login.secret.expose(), self.clock.now(), 0)
                 || identity::has_durable(registry, &given, &lock)?)
@@ -154,10 +176,13 @@ impl Broker<'_> {
             tracing::debug!(%registry, "an access token came back and is not stored");
             return Ok(());
         }
-        forget_tokens(registry, &given);
+        let login = with_current_secret(login, &given);
+        forget_tokens(registry, &given, Some(&login.id));
         given.logins.write(registry, &login)?;
         // IAM may have refused this very login a moment ago, before it was mended.
-        given.tokens.forget(&CacheKey::new(&endpoint, &login.id));
+        given
+            .tokens
+            .forget_failure(&CacheKey::new(&endpoint, &login.id));
         identity::note_login(registry, &login, &given);
         Ok(())
     }
@@ -169,8 +194,8 @@ impl Broker<'_> {
     pub fn erase(&self, registry: &Registry) -> Result<()> {
         let endpoint = self.endpoint(registry);
         let given = self.given(&endpoint);
-        let _lock = self.locks.lock_registry(registry);
-        forget_tokens(registry, &given);
+        let _lock = self.locks.lock_registry(registry, REGISTRY_PATIENCE);
+        forget_tokens(registry, &given, None);
         given.logins.delete(registry)
     }
 
@@ -211,8 +236,11 @@ impl Broker<'_> {
             environment: self.environment,
             locks: self.locks,
             logins: Logins::in_keychain(&*self.keychains.logins),
+            near_logins: self
+                .keychains
+                .tokens_are_near
+                .then(|| Logins::in_keychain(&*self.keychains.tokens)),
             tokens: TokenCache::new(&*self.keychains.tokens, self.clock),
-            tokens_are_near: self.keychains.tokens_are_near,
         }
     }
 
@@ -228,9 +256,34 @@ impl Broker<'_> {
     }
 }
 
-/// Forgets what came from the registry's login; a keychain that cannot be read
-/// does not keep it from being replaced or removed.
-fn forget_tokens(registry: &Registry, given: &Given<'_>) {
+/// Whether an access token is the one that we answer anyway. Known without
+/// asking a keychain that may be locked by now.
+fn is_ours(registry: &Registry, login: &Login, given: &Given<'_>) -> bool {
+    let Ok(Some(key)) = identity::nearby_key(registry, given) else {
+        return false;
+    };
+    match given.tokens.look_up(&key) {
+        Cached::Fresh(token) | Cached::Aging(token) => token == login.secret,
+        Cached::Failed(_) | Cached::Nothing => false,
+    }
+}
+
+/// A refresh token that has been replaced since, at another registry that has the
+/// same login, is worth nothing: what replaced it is stored here as well.
+fn with_current_secret(login: Login, given: &Given<'_>) -> Login {
+    if login.kind() != LoginKind::RefreshToken {
+        return login;
+    }
+    let registries = given.logins.list().unwrap_or_default().into_iter();
+    let current = registries
+        .filter_map(|(registry, _)| given.logins.read(&registry).ok().flatten())
+        .find(|other| other.id == login.id);
+    current.unwrap_or(login)
+}
+
+/// Forgets what came from the registry's login, unless that is named `except`; a
+/// keychain that cannot be read does not keep it from being replaced or removed.
+fn forget_tokens(registry: &Registry, given: &Given<'_>, except: Option<&str>) {
     let noted = given.tokens.hint(registry).map(|hint| hint.id);
     let stored = given
         .logins
@@ -240,14 +293,16 @@ fn forget_tokens(registry: &Registry, given: &Given<'_>) {
         .map(|login| login.id);
     given.tokens.forget_hint(registry);
     for id in noted.iter().chain(&stored) {
-        given.tokens.forget(&CacheKey::new(given.endpoint, id));
+        if Some(id.as_str()) != except {
+            given.tokens.forget(&CacheKey::new(given.endpoint, id));
+        }
     }
 }
 
 /// The answer that needs no exchange, if there is one.
 fn settled(cached: Cached) -> Option<Result<Credential>> {
     match cached {
-        Cached::Fresh(token) => Some(Ok(token.into())),
+        Cached::Fresh(token) => Some(Ok(Credential::bearer(token))),
         Cached::Failed(failure) => Some(Err(failure)),
         Cached::Aging(_) | Cached::Nothing => None,
     }
@@ -257,7 +312,6 @@ fn settled(cached: Cached) -> Option<Result<Credential>> {
 mod tests {
     use std::cell::RefCell;
     use std::rc::Rc;
-    use std::time::Duration;
 
     use serde_json::json;
 
@@ -283,13 +337,17 @@ mod tests {
         fn post_form(&self, request: Request) -> Result<Response, TransportError> {
             self.asked.borrow_mut().push(request);
             let number = self.asked.borrow().len();
-            let body = json!({
-                "access_token": format!("access-{number}"),
-                "refresh_token": format!("refresh-{number}"),
-                "expires_in": 3600
-            });
+            let status = self.status.borrow().unwrap_or(200);
+            let body = match status {
+                200 => json!({
+                    "access_token": format!("access-{number}"),
+                    "refresh_token": format!("refresh-{number}"),
+                    "expires_in": 3600
+                }),
+                _ => json!({"errorCode": "BXNIM0415E", "errorMessage": "no"}),
+            };
             Ok(Response {
-                status: self.status.borrow().unwrap_or(200),
+                status,
                 body: body.to_string().into_bytes(),
                 transaction_id: None,
                 retry_after: None,
@@ -641,6 +699,61 @@ mod tests {
         assert!(
             failure.contains("docker login -u iamapikey us.icr.io"),
             "{failure}"
+        );
+    }
+
+    #[test]
+    fn where_nothing_can_be_locked_an_aging_token_is_replaced_all_the_same() {
+        let mut machine = Machine::with_login("iamapikey", "key");
+        machine.locks = LockDirectory::at(None);
+        machine.get("us.icr.io").unwrap();
+        machine.clock.advance(Duration::from_secs(1800));
+        assert_eq!(
+            machine.get("us.icr.io").as_deref(),
+            Ok("iambearer:access-2")
+        );
+    }
+
+    #[test]
+    fn while_iam_is_down_it_is_asked_once_in_a_while() {
+        let machine = Machine::with_login("iamapikey", "key");
+        machine.get("us.icr.io").unwrap();
+        machine.fail_iam_with(503);
+        machine.clock.now.set(START + 1800);
+        machine.get("us.icr.io").unwrap();
+        let asked = machine.exchanges();
+        for _ in 0..26 {
+            assert_eq!(
+                machine.get("us.icr.io").as_deref(),
+                Ok("iambearer:access-1")
+            );
+        }
+        assert_eq!(
+            machine.exchanges(),
+            asked,
+            "a build of 26 registries waits once"
+        );
+    }
+
+    #[test]
+    fn our_own_token_may_come_back_while_the_keychain_is_locked() {
+        let machine = Machine::with_login("iamapikey", "key");
+        machine.get("us.icr.io").unwrap();
+        machine.far.fail_with(Some(KeychainError::Locked("far")));
+        assert_eq!(machine.store("us.icr.io", "iambearer", "access-1"), Ok(()));
+        assert!(machine.store("us.icr.io", "iamapikey", "other").is_err());
+    }
+
+    #[test]
+    fn a_refresh_token_that_was_replaced_is_stored_as_what_replaced_it() {
+        let machine = Machine::with_login("iamrefresh", "first");
+        machine.get("us.icr.io").unwrap();
+        machine.store("de.icr.io", "iamrefresh", "first").unwrap();
+        machine.clock.advance(Duration::from_secs(2000));
+        machine.get("de.icr.io").unwrap();
+        assert_eq!(
+            machine.iam.asked.borrow()[1].form[2].1.expose(),
+            "refresh-1"
         );
     }
 }

@@ -10,27 +10,28 @@ use crate::clock::within;
 use crate::digest;
 use crate::registry::Registry;
 
-/// Held until dropped. The system takes it back when the process dies.
+/// Whether we hold a lock. Held until dropped; the system takes it back when the
+/// process dies.
 #[derive(Debug)]
-pub struct Lock {
-    file: Option<File>,
+pub enum Lock {
+    /// Another process has it, and kept it for longer than we would wait.
+    Busy,
+    /// Nobody else has it now.
+    Held(File),
+    /// Nothing can be locked here, or nothing needs to be.
+    None,
 }
 
 impl Lock {
-    /// No lock, for where none is needed.
-    pub fn none() -> Self {
-        Self { file: None }
-    }
-
-    /// Whether nobody else holds it; without, the caller goes on all the same.
+    /// Whether nobody else has it; without, the caller goes on all the same.
     pub fn is_held(&self) -> bool {
-        self.file.is_some()
+        matches!(self, Self::Held(_))
     }
 }
 
 /// How long the login of one registry may be in another process's hands: a read
 /// and a write of a keychain.
-const REGISTRY_PATIENCE: Duration = Duration::from_secs(4);
+pub const REGISTRY_PATIENCE: Duration = Duration::from_secs(4);
 
 /// The directory that holds lock files.
 #[derive(Clone, Debug)]
@@ -57,11 +58,12 @@ impl LockDirectory {
         self.lock("identity", key, patience)
     }
 
-    /// Waits a moment for the lock of a registry's login. It may be taken while
-    /// an identity's is held, never the other way round; they share no file.
-    pub fn lock_registry(&self, registry: &Registry) -> Lock {
+    /// Waits a moment, and no longer than `patience`, for the lock of a registry's
+    /// login. It may be taken while an identity's is held, never the other way
+    /// round; they share no file.
+    pub fn lock_registry(&self, registry: &Registry, patience: Duration) -> Lock {
         let key = digest::name_of(&["registry", registry.host()]);
-        self.lock("registry", &key, REGISTRY_PATIENCE)
+        self.lock("registry", &key, patience.min(REGISTRY_PATIENCE))
     }
 
     fn lock(&self, kind: &str, key: &str, patience: Duration) -> Lock {
@@ -70,16 +72,23 @@ impl LockDirectory {
             .take(2)
             .filter(char::is_ascii_alphanumeric)
             .collect();
+        let name = format!("{kind}-{stripe}.lock");
         let file = self
             .path
             .as_deref()
-            .and_then(|directory| open(directory, &format!("{kind}-{stripe}.lock")).ok())
-            .and_then(|file| within(patience, move || file.lock().is_ok().then_some(file)))
-            .flatten();
-        if file.is_none() {
-            tracing::debug!(kind, key, "going on without a lock");
+            .and_then(|directory| open(directory, &name).ok());
+        let lock = match file {
+            None => Lock::None,
+            Some(file) => match within(patience, move || file.lock().map(|()| file)) {
+                None => Lock::Busy,
+                Some(Ok(file)) => Lock::Held(file),
+                Some(Err(_)) => Lock::None,
+            },
+        };
+        if !lock.is_held() {
+            tracing::debug!(kind, key, ?lock, "going on without a lock");
         }
-        Lock { file }
+        lock
     }
 }
 
@@ -109,10 +118,8 @@ mod tests {
             locks.lock_identity("cd34", LONG).is_held(),
             "another name is another lock"
         );
-        assert!(
-            !locks.lock_identity("ab12", SOON).is_held(),
-            "waiting is bounded"
-        );
+        let waited = locks.lock_identity("ab12", SOON);
+        assert!(matches!(waited, Lock::Busy), "waiting is bounded");
         drop(first);
         assert!(locks.lock_identity("ab12", LONG).is_held());
     }
@@ -124,12 +131,13 @@ mod tests {
         let registry = Registry::parse("us.icr.io").unwrap();
         let key = digest::name_of(&["registry", registry.host()]);
         let _identity = locks.lock_identity(&key, LONG);
-        assert!(locks.lock_registry(&registry).is_held());
+        assert!(locks.lock_registry(&registry, LONG).is_held());
     }
 
     #[test]
     fn where_nothing_can_be_locked_the_program_goes_on() {
-        assert!(!LockDirectory::at(None).lock_identity("ab", LONG).is_held());
+        let nowhere = LockDirectory::at(None).lock_identity("ab", LONG);
+        assert!(matches!(nowhere, Lock::None));
         let file = tempfile::NamedTempFile::new().unwrap();
         let locks = LockDirectory::at(Some(file.path().join("below-a-file")));
         assert!(!locks.lock_identity("ab", LONG).is_held());

@@ -8,12 +8,10 @@ use crate::failure::Failure;
 use crate::failure::Result;
 use crate::keychain::Item;
 use crate::keychain::Keychain;
+use crate::protocol::BEARER;
 use crate::protocol::Credential;
 use crate::registry::Registry;
 use crate::secret::Secret;
-
-/// The user name for an IAM access token; what `get` mostly answers.
-pub const BEARER: &str = "iambearer";
 
 /// What a login's user name says about its secret (Registry documentation,
 /// `registry_access.md` and `registry_access_trusted_profiles.md`).

@@ -27,6 +27,10 @@ pub const NO_SERVER_ADDRESS: &str = "no credentials server URL";
 /// What clients compare an answer with when the user name was empty.
 pub const NO_USERNAME: &str = "no credentials username";
 
+/// The user name for an IAM access token (Registry documentation,
+/// `registry_access.md`); what `get` mostly answers.
+pub const BEARER: &str = "iambearer";
+
 /// The most that is taken from standard input, in bytes.
 const INPUT_LIMIT: u64 = 1024 * 1024;
 
@@ -44,6 +48,16 @@ pub struct Credential {
     pub username: String,
     /// The password that goes with it.
     pub secret: Secret,
+}
+
+impl Credential {
+    /// An IAM access token and the user name that goes with it.
+    pub fn bearer(access_token: Secret) -> Self {
+        Self {
+            username: BEARER.to_owned(),
+            secret: access_token,
+        }
+    }
 }
 
 /// What a client asks us to keep.
@@ -186,7 +200,6 @@ pub fn failure_line(failure: &Failure) -> String {
         return text;
     }
     let line: String = text
-        .replace(NOT_FOUND, "no credentials")
         .chars()
         .map(|character| {
             if character.is_control() {
@@ -197,6 +210,7 @@ pub fn failure_line(failure: &Failure) -> String {
         })
         .take(MESSAGE_LIMIT)
         .collect();
+    let line = line.replace(NOT_FOUND, "no credentials");
     line.trim().to_owned()
 }
 
@@ -359,7 +373,11 @@ mod tests {
     #[test]
     fn a_failure_is_one_line_and_never_looks_like_not_found() {
         assert_eq!(failure_line(&Failure::NotFound), NOT_FOUND);
-        let hostile = format!("IAM said:\r\n\x1b[2J{NOT_FOUND}\u{85}{}", "x".repeat(5000));
+        let broken = NOT_FOUND.replacen(' ', "\n", 1);
+        let hostile = format!(
+            "IAM:\r\n\x1b[2J{NOT_FOUND}\u{85}{broken}{}",
+            "x".repeat(5000)
+        );
         let line = failure_line(&Failure::act(hostile));
         assert!(
             !line.contains(char::is_control) && !line.contains(NOT_FOUND),

@@ -68,6 +68,9 @@ enum Record {
         secret: Secret,
         received: u64,
         lifetime: u64,
+        /// When it was tried in vain to replace it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tried: Option<u64>,
     },
     Failure {
         message: String,
@@ -101,6 +104,7 @@ impl<'a> TokenCache<'a> {
             secret: issued.access_token.clone(),
             received: self.clock.now(),
             lifetime: issued.lifetime.as_secs(),
+            tried: None,
         };
         self.write(&Item::token(key.as_str()), &record, issued.lifetime);
     }
@@ -117,6 +121,36 @@ impl<'a> TokenCache<'a> {
             &record,
             Duration::from_secs(FAILURE_LIFE),
         );
+    }
+
+    /// Remembers for a few seconds that there is no token newer than this one to
+    /// be had; it counts as fresh for so long.
+    pub fn postpone(&self, key: &CacheKey) {
+        let item = Item::token(key.as_str());
+        let now = self.clock.now();
+        if let Some(Record::Token {
+            secret,
+            received,
+            lifetime,
+            tried: _,
+        }) = self.read(&item)
+        {
+            let left = lifetime.saturating_sub(now.saturating_sub(received));
+            let record = Record::Token {
+                secret,
+                received,
+                lifetime,
+                tried: Some(now),
+            };
+            self.write(&item, &record, Duration::from_secs(left));
+        }
+    }
+
+    /// Forgets that there was no token to be had.
+    pub fn forget_failure(&self, key: &CacheKey) {
+        if let Cached::Failed(_) = self.look_up(key) {
+            self.forget(key);
+        }
     }
 
     /// Forgets what is known about an identity's token.
@@ -169,29 +203,32 @@ impl<'a> TokenCache<'a> {
 /// that is wrong does no harm. One that was set back since makes the age
 /// unknowable; the token then counts as gone.
 fn judge(record: Record, now: u64) -> Cached {
+    let is_recent = |time: u64| now.checked_sub(time).is_some_and(|age| age < FAILURE_LIFE);
     match record {
         Record::Token {
             secret,
             received,
             lifetime,
+            tried,
         } => {
             let Some(age) = now.checked_sub(received) else {
                 return Cached::Nothing;
             };
             match lifetime.saturating_sub(age) {
                 left if left > lifetime / 2 => Cached::Fresh(secret),
-                left if left > LEAST_LIFE => Cached::Aging(secret),
-                _ => Cached::Nothing,
+                0..=LEAST_LIFE => Cached::Nothing,
+                _ if tried.is_some_and(is_recent) => Cached::Fresh(secret),
+                _ => Cached::Aging(secret),
             }
         }
         Record::Failure {
             message,
             permanent,
             received,
-        } => match now.checked_sub(received) {
-            Some(0..FAILURE_LIFE) if permanent => Cached::Failed(Failure::PersonMustAct(message)),
-            Some(0..FAILURE_LIFE) => Cached::Failed(Failure::TryLater(message)),
-            _ => Cached::Nothing,
+        } => match (is_recent(received), permanent) {
+            (true, true) => Cached::Failed(Failure::PersonMustAct(message)),
+            (true, false) => Cached::Failed(Failure::TryLater(message)),
+            (false, _) => Cached::Nothing,
         },
     }
 }
@@ -240,6 +277,21 @@ mod tests {
             Cached::Nothing,
             "a clock set back knows no age"
         );
+    }
+
+    #[test]
+    fn a_token_that_cannot_be_replaced_is_handed_out_for_a_few_seconds() {
+        let (keychain, clock) = (MemoryKeychain::default(), FakeClock::at(START));
+        let cache = TokenCache::new(&keychain, &clock);
+        cache.postpone(&key());
+        assert_eq!(cache.look_up(&key()), Cached::Nothing, "there is none");
+        cache.keep(&key(), &issued(3600));
+        clock.now.set(START + 2000);
+        cache.postpone(&key());
+        clock.now.set(START + 2004);
+        assert_eq!(cache.look_up(&key()), Cached::Fresh(Secret::new("token")));
+        clock.now.set(START + 2005);
+        assert_eq!(cache.look_up(&key()), Cached::Aging(Secret::new("token")));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 use std::time::UNIX_EPOCH;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::jwt;
 use crate::secret::Secret;
@@ -76,29 +77,36 @@ pub(super) fn issued(body: &[u8]) -> Result<Issued, String> {
     })
 }
 
-/// What an error answer says; `secret` is taken out of it.
-pub(super) fn refusal(body: &[u8], secret: &Secret) -> Refusal {
-    #[derive(Default, Deserialize)]
-    #[serde(default, rename_all = "camelCase")]
-    struct Answer {
-        error_code: Option<String>,
-        error_details: Option<String>,
-        error_message: Option<String>,
+/// What an error answer says, in the shape of the token API or of the management
+/// API; `secret` is taken out of it. `None` when it is not IAM that speaks.
+pub(super) fn refusal(body: &[u8], secret: &Secret) -> Option<Refusal> {
+    let answer: Value = serde_json::from_slice(body).ok()?;
+    let first = &answer["errors"][0];
+    let text = |value: &Value| Some(value.as_str()?.to_owned()).filter(|text| !text.is_empty());
+    let is_code = |code: &String| {
+        code.len() <= 64
+            && code
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    let code = text(&answer["errorCode"])
+        .or_else(|| text(&first["code"]))
+        .filter(is_code);
+    let message = [
+        &answer["errorDetails"],
+        &answer["errorMessage"],
+        &first["message"],
+    ]
+    .into_iter()
+    .find_map(text);
+    if code.is_none() && message.is_none() {
+        return None;
     }
-    let answer: Answer = serde_json::from_slice(body).unwrap_or_default();
-    let is_code =
-        |code: &String| code.len() <= 32 && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let message = answer
-        .error_details
-        .or(answer.error_message)
-        .filter(|message| !message.is_empty());
-    Refusal {
-        code: answer.error_code.filter(is_code),
-        message: message.map_or_else(
-            || "it gave no reason".to_owned(),
-            |message| clean(&message, secret),
-        ),
-    }
+    let message = message.unwrap_or_else(|| "it gave no reason".to_owned());
+    Some(Refusal {
+        code,
+        message: clean(&message, secret),
+    })
 }
 
 /// A `Retry-After` (RFC 9110, section 10.2.3): seconds or an HTTP date.
@@ -231,20 +239,42 @@ mod tests {
     #[test]
     fn a_refusal_is_iams_own_words_and_nothing_else() {
         let secret = Secret::new("hunter2");
-        let body = json!({"errorCode": "BXNIM0415E", "errorMessage": "No\r\nsuch key: hunter2", "context": {"clientIp": "203.0.113.7"}});
-        assert_eq!(
-            refusal(body.to_string().as_bytes(), &secret),
-            Refusal {
-                code: Some("BXNIM0415E".into()),
-                message: "No  such key: [redacted]".into()
-            }
-        );
-        let details =
-            json!({"errorCode": "x".repeat(99), "errorMessage": "short", "errorDetails": "long"});
-        let read = refusal(details.to_string().as_bytes(), &secret);
-        assert_eq!((read.code, read.message), (None, "long".into()));
-        for body in [&b""[..], b"<html>", b"[]", b"{\"errorCode\":7}"] {
-            assert_eq!(refusal(body, &secret).message, "it gave no reason");
+        for (body, code, message) in [
+            (
+                json!({"errorCode": "BXNIM0415E", "errorMessage": "No\r\nsuch key: hunter2", "context": {"clientIp": "203.0.113.7"}}),
+                Some("BXNIM0415E"),
+                "No  such key: [redacted]",
+            ),
+            (
+                json!({"errorCode": "a b", "errorMessage": "short", "errorDetails": "long"}),
+                None,
+                "long",
+            ),
+            (
+                json!({"errorCode": "E", "errorMessage": "short", "errorDetails": ""}),
+                Some("E"),
+                "short",
+            ),
+            (
+                json!({"errorCode": "E", "errorMessage": "short", "errorDetails": {}}),
+                Some("E"),
+                "short",
+            ),
+            (
+                json!({"errors": [{"code": "not_found", "message": "gone"}]}),
+                Some("not_found"),
+                "gone",
+            ),
+            (json!({"errorCode": "E"}), Some("E"), "it gave no reason"),
+        ] {
+            let refusal = refusal(body.to_string().as_bytes(), &secret).unwrap();
+            assert_eq!(
+                (refusal.code.as_deref(), &*refusal.message),
+                (code, message)
+            );
+        }
+        for body in [&b""[..], b"<html>", b"[]", b"{}", b"{\"errorCode\":7}"] {
+            assert_eq!(refusal(body, &secret), None, "somebody else says no");
         }
     }
 

@@ -9,7 +9,6 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::clock::Deadline;
 use crate::failure::Failure;
-use crate::secret::Secret;
 use crate::settings::Limits;
 
 mod answer;
@@ -150,14 +149,18 @@ impl Iam<'_> {
                     "it redirected us (HTTP {status}), which IAM never does; a proxy may want a login"
                 ),
             }),
-            status => {
-                let refusal = answer::refusal(&response.body, grant.secret());
-                Err(IamError::Refused {
+            status => Err(match answer::refusal(&response.body, grant.secret()) {
+                Some(refusal) => IamError::Refused {
                     status,
                     code: refusal.code,
                     message: refusal.message,
-                })
-            }
+                },
+                None => IamError::Unbelievable {
+                    reason: format!(
+                        "it refused without IAM's words (HTTP {status}); a proxy may stand in between"
+                    ),
+                },
+            }),
         }
     }
 }
@@ -218,22 +221,13 @@ fn jittered(pause: Duration, random: u64) -> Duration {
     half + Duration::from_millis(random % millis)
 }
 
-/// An issued access token's secret and the user name that goes with it.
-impl From<Secret> for crate::protocol::Credential {
-    fn from(access_token: Secret) -> Self {
-        Self {
-            username: crate::login::BEARER.to_owned(),
-            secret: access_token,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
 
     use super::*;
     use crate::clock::fake::FakeClock;
+    use crate::secret::Secret;
 
     /// Answers from a list; an answer may take time.
     struct Scripted<'a> {
@@ -332,8 +326,9 @@ mod tests {
     #[test]
     fn what_will_not_pass_is_not_tried_again() {
         let untrusted = Err(TransportError::Untrusted("unknown issuer".into()));
+        let refused = r#"{"errorCode":"BXNIM0415E","errorMessage":"no"}"#;
         for trouble in [
-            response(400, ""),
+            response(400, refused),
             response(401, ""),
             response(404, ""),
             response(501, ""),

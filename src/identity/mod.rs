@@ -14,8 +14,8 @@ use crate::iam::Issued;
 use crate::iam::endpoint::Endpoint;
 use crate::lock::Lock;
 use crate::lock::LockDirectory;
-use crate::login::BEARER;
 use crate::login::Logins;
+use crate::protocol::BEARER;
 use crate::protocol::Credential;
 use crate::registry::Registry;
 use crate::token_cache::CacheKey;
@@ -43,11 +43,12 @@ pub struct Given<'a> {
     pub locks: &'a LockDirectory,
     /// The stored logins.
     pub logins: Logins<'a>,
-    /// Notes about logins rest with the tokens.
+    /// Where logins are looked for first, if that is not the only place: see
+    /// [`Keychains::tokens_are_near`](crate::keychain::Keychains). Notes about
+    /// logins are worth keeping only then.
+    pub near_logins: Option<Logins<'a>>,
+    /// The tokens, and notes about logins.
     pub tokens: TokenCache<'a>,
-    /// Whether such notes are worth keeping: see
-    /// [`Keychains::tokens_are_near`](crate::keychain::Keychains).
-    pub tokens_are_near: bool,
 }
 
 /// What a source found.

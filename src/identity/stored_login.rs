@@ -40,9 +40,9 @@ struct StoredIdentity<'a> {
 
 impl Source for StoredLogin {
     fn nearby_key(&self, registry: &Registry, given: &Given<'_>) -> Result<Option<CacheKey>> {
-        let hint = match given.tokens_are_near {
-            true => given.tokens.hint(registry),
-            false => None,
+        let hint = match given.near_logins {
+            Some(_) => given.tokens.hint(registry),
+            None => None,
         };
         Ok(hint.map(|hint| CacheKey::new(given.endpoint, &hint.id)))
     }
@@ -80,7 +80,7 @@ impl Source for StoredLogin {
 
 /// Notes which login a registry has, if that helps to find its token.
 pub(crate) fn note(registry: &Registry, login: &Login, given: &Given<'_>) {
-    match given.tokens_are_near && login.kind().is_exchanged() {
+    match given.near_logins.is_some() && login.kind().is_exchanged() {
         true => given.tokens.note_hint(
             registry,
             &Hint {
@@ -146,7 +146,7 @@ impl StoredIdentity<'_> {
             .as_ref()
             .filter(|token| **token != current.secret)
         {
-            self.rotate(refresh_token);
+            self.rotate(refresh_token, iam);
         }
         Ok(issued)
     }
@@ -161,28 +161,43 @@ impl StoredIdentity<'_> {
         }
     }
 
-    /// Replaces the refresh token wherever this login is stored. The access token
-    /// is good whether or not that succeeds.
-    fn rotate(&self, refresh_token: &Secret) {
-        let listed = self.given.logins.list().unwrap_or_default();
-        let others = listed.into_iter().map(|(registry, _)| registry);
-        let others = others.filter(|registry| *registry != self.registry);
-        for registry in std::iter::once(self.registry.clone()).chain(others) {
-            let _lock = self.given.locks.lock_registry(&registry);
-            let outcome = self
-                .given
-                .logins
-                .read(&registry)
-                .and_then(|login| match login {
-                    Some(login) if login.id == self.login.id => self
-                        .given
-                        .logins
-                        .write(&registry, &login.rotated(refresh_token.clone())),
-                    _ => Ok(()),
-                });
-            if let Err(error) = outcome {
-                tracing::warn!(%registry, %error, "the new refresh token is not stored");
+    /// Replaces the refresh token wherever this login is stored, here first. The
+    /// access token is good whether or not that succeeds.
+    fn rotate(&self, refresh_token: &Secret, iam: &Iam<'_>) {
+        self.rotate_at(&self.registry, refresh_token, iam);
+        for (registry, _) in self.given.logins.list().unwrap_or_default() {
+            if registry != self.registry {
+                self.rotate_at(&registry, refresh_token, iam);
             }
+        }
+    }
+
+    fn rotate_at(&self, registry: &Registry, refresh_token: &Secret, iam: &Iam<'_>) {
+        let patience = iam.deadline.remaining(iam.clock);
+        let _lock = self.given.locks.lock_registry(registry, patience);
+        let outcome = self
+            .given
+            .logins
+            .read(registry)
+            .and_then(|login| match login {
+                Some(login) if login.id == self.login.id => self
+                    .given
+                    .logins
+                    .write(registry, &login.rotated(refresh_token.clone())),
+                _ => Ok(()),
+            });
+        let Err(error) = outcome else {
+            return;
+        };
+        tracing::warn!(%registry, %error, "the new refresh token is not stored in its place");
+        // The old one may be worth nothing now. The near keychain is read first,
+        // so that the new one counts until it can be written to its place.
+        if registry == &self.registry
+            && let Some(near) = &self.given.near_logins
+            && let Err(error) =
+                near.write(registry, &self.login.clone().rotated(refresh_token.clone()))
+        {
+            tracing::warn!(%registry, %error, "the new refresh token is lost");
         }
     }
 }
