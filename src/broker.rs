@@ -10,6 +10,7 @@ use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::failure::Result;
 use crate::iam::Iam;
+use crate::iam::MOST_ATTEMPTS;
 use crate::iam::endpoint::Endpoint;
 use crate::iam::transport::Transport;
 use crate::identity;
@@ -128,20 +129,26 @@ impl Broker<'_> {
                 None => None,
             },
         };
-        let asked = self.clock.elapsed();
-        match (identity.exchange(&self.iam(endpoint, deadline)), old) {
+        let started = self.clock.elapsed();
+        let waited_long = || self.clock.elapsed() - started >= LONG_WAIT;
+        // With a token that still works, nobody should wait for IAM to come back.
+        let most_attempts = if old.is_some() { 1 } else { MOST_ATTEMPTS };
+        let iam = self.iam(endpoint, deadline, most_attempts);
+        match (identity.exchange(&iam), old) {
             (Ok(issued), _) => {
                 tokens.keep(&key, &issued);
                 Ok(Credential::bearer(issued.access_token))
             }
             (Err(Failure::TryLater(reason)), Some(token)) => {
                 tracing::warn!(reason, "the old token serves once more");
-                tokens.postpone(&key);
+                if waited_long() {
+                    tokens.postpone(&key);
+                }
                 Ok(Credential::bearer(token))
             }
             (Err(failure), _) => {
                 let is_permanent = matches!(failure, Failure::PersonMustAct(_));
-                if is_permanent || self.clock.elapsed() - asked >= LONG_WAIT {
+                if is_permanent || waited_long() {
                     tokens.remember_failure(&key, &failure);
                 }
                 Err(failure)
@@ -244,13 +251,14 @@ impl Broker<'_> {
         }
     }
 
-    fn iam<'a>(&'a self, endpoint: &Endpoint, deadline: Deadline) -> Iam<'a> {
+    fn iam<'a>(&'a self, endpoint: &Endpoint, deadline: Deadline, most_attempts: u32) -> Iam<'a> {
         Iam {
             endpoint: endpoint.clone(),
             transport: self.transport,
             clock: self.clock,
             random: self.random,
             limits: self.settings.limits,
+            most_attempts,
             deadline,
         }
     }
@@ -330,12 +338,16 @@ mod tests {
     #[derive(Default)]
     struct NumberedTokens {
         asked: RefCell<Vec<Request>>,
+        meanwhile: RefCell<Option<Box<dyn Fn()>>>,
         status: RefCell<Option<u16>>,
     }
 
     impl Transport for NumberedTokens {
         fn post_form(&self, request: Request) -> Result<Response, TransportError> {
             self.asked.borrow_mut().push(request);
+            if let Some(happens) = &*self.meanwhile.borrow() {
+                happens();
+            }
             let number = self.asked.borrow().len();
             let status = self.status.borrow().unwrap_or(200);
             let body = match status {
@@ -357,7 +369,7 @@ mod tests {
 
     /// A machine with a near keychain for tokens and a far one for logins.
     struct Machine {
-        clock: FakeClock,
+        clock: Rc<FakeClock>,
         environment: Environment,
         far: Rc<MemoryKeychain>,
         iam: NumberedTokens,
@@ -375,7 +387,7 @@ mod tests {
             let far = Rc::new(MemoryKeychain::default());
             let directory = tempfile::tempdir().unwrap();
             Self {
-                clock: FakeClock::at(START),
+                clock: Rc::new(FakeClock::at(START)),
                 environment: variables.iter().copied().collect(),
                 iam: NumberedTokens::default(),
                 keychains: Keychains {
@@ -398,7 +410,7 @@ mod tests {
         fn ask<T>(&self, question: impl FnOnce(&Broker<'_>) -> T) -> T {
             let settings = Settings::load(&Environment::default(), None).unwrap();
             question(&Broker {
-                clock: &self.clock,
+                clock: &*self.clock,
                 environment: &self.environment,
                 keychains: &self.keychains,
                 locks: &self.locks,
@@ -715,24 +727,40 @@ mod tests {
     }
 
     #[test]
-    fn while_iam_is_down_it_is_asked_once_in_a_while() {
+    fn while_iam_is_down_nobody_waits_who_has_a_token() {
         let machine = Machine::with_login("iamapikey", "key");
         machine.get("us.icr.io").unwrap();
         machine.fail_iam_with(503);
         machine.clock.now.set(START + 1800);
-        machine.get("us.icr.io").unwrap();
-        let asked = machine.exchanges();
+        let (asked, elapsed) = (machine.exchanges(), machine.clock.elapsed.get());
         for _ in 0..26 {
             assert_eq!(
                 machine.get("us.icr.io").as_deref(),
                 Ok("iambearer:access-1")
             );
         }
-        assert_eq!(
-            machine.exchanges(),
-            asked,
-            "a build of 26 registries waits once"
+        assert_eq!(machine.exchanges() - asked, 26, "each asks once");
+        assert_eq!(machine.clock.elapsed.get(), elapsed, "and never pauses");
+        *machine.iam.status.borrow_mut() = None;
+        assert_ne!(
+            machine.get("us.icr.io").as_deref(),
+            Ok("iambearer:access-1")
         );
+    }
+
+    #[test]
+    fn who_waited_long_for_iam_waited_for_the_others_too() {
+        let machine = Machine::with_login("iamapikey", "key");
+        machine.get("us.icr.io").unwrap();
+        machine.fail_iam_with(503);
+        machine.clock.now.set(START + 1800);
+        let clock = Rc::clone(&machine.clock);
+        let waiting = move || clock.advance(LONG_WAIT);
+        *machine.iam.meanwhile.borrow_mut() = Some(Box::new(waiting));
+        machine.get("us.icr.io").unwrap();
+        let asked = machine.exchanges();
+        machine.get("us.icr.io").unwrap();
+        assert_eq!(machine.exchanges(), asked);
     }
 
     #[test]
@@ -755,5 +783,20 @@ mod tests {
             machine.iam.asked.borrow()[1].form[2].1.expose(),
             "refresh-1"
         );
+    }
+
+    #[test]
+    fn a_new_refresh_token_is_kept_near_while_its_place_cannot_be_written() {
+        let machine = Machine::with_login("iamrefresh", "first");
+        let far = Rc::clone(&machine.far);
+        let lock = move || far.fail_with(Some(KeychainError::Locked("far")));
+        *machine.iam.meanwhile.borrow_mut() = Some(Box::new(lock));
+        assert_eq!(
+            machine.get("us.icr.io").as_deref(),
+            Ok("iambearer:access-1")
+        );
+        let near = Logins::in_keychain(&*machine.keychains.tokens);
+        let login = near.read(&registry("us.icr.io")).unwrap().unwrap();
+        assert_eq!(login.secret.expose(), "refresh-1");
     }
 }

@@ -1,13 +1,17 @@
 //! The environment variables as the program is given them, and their names.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
+use std::time::Duration;
 
+use anyhow::anyhow;
 use anyhow::ensure;
 use zeroize::Zeroizing;
 
+use crate::clock::within;
 use crate::failure::Failure;
 use crate::failure::Result;
 use crate::secret::Secret;
@@ -31,17 +35,22 @@ pub const NAMESPACE: &str = "ICR_NAMESPACE";
 /// Turns the log on, on stderr: `error`, `warn`, `info`, `debug` or `trace`.
 pub const LOG: &str = "ICR_LOG";
 
-/// A PEM file of further trusted certificate authorities (OpenSSL's name for it).
+/// A PEM file of trusted certificate authorities (OpenSSL's name for it).
 pub const CERTIFICATE_FILE: &str = "SSL_CERT_FILE";
 
 /// The most that is read from an `@file`: a key is 44 characters, and a path
 /// typed wrong may name something endless.
 const SECRET_FILE_LIMIT: u64 = 64 * 1024;
 
+/// How long reading an `@file` may take: it may be a pipe that nobody writes to.
+const SECRET_FILE_PATIENCE: Duration = Duration::from_secs(3);
+
 /// The environment variables, read once.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub struct Environment {
     variables: HashMap<OsString, OsString>,
+    // A pipe can be read once.
+    secret_files: RefCell<HashMap<String, Result<Secret>>>,
 }
 
 impl Environment {
@@ -50,6 +59,7 @@ impl Environment {
     pub fn of_process() -> Self {
         Self {
             variables: std::env::vars_os().collect(),
+            secret_files: RefCell::default(),
         }
     }
 
@@ -85,7 +95,14 @@ impl Environment {
             None => Ok(None),
             Some(value) => match value.strip_prefix('@') {
                 None => Ok(Some(Secret::new(value.trim()))),
-                Some(path) => secret_in_file(name, path).map(Some),
+                Some(path) => {
+                    let mut files = self.secret_files.borrow_mut();
+                    let secret = files.entry(path.to_owned());
+                    secret
+                        .or_insert_with(|| secret_in_file(name, path))
+                        .clone()
+                        .map(Some)
+                }
             },
         }
     }
@@ -98,6 +115,7 @@ impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Environment 
                 .into_iter()
                 .map(|(name, value)| (name.into(), value.into()))
                 .collect(),
+            secret_files: RefCell::default(),
         }
     }
 }
@@ -113,11 +131,14 @@ impl std::fmt::Debug for Environment {
 }
 
 fn secret_in_file(variable: &str, path: &str) -> Result<Secret> {
-    read_secret(path).map_err(|error| {
-        Failure::act(format!(
-            "${variable} names the file {path}, which holds no key ({error}); name a file that does, or give the key itself"
-        ))
-    })
+    let file = path.to_owned();
+    within(SECRET_FILE_PATIENCE, move || read_secret(&file))
+        .unwrap_or_else(|| Err(anyhow!("it cannot be read in time")))
+        .map_err(|error| {
+            Failure::act(format!(
+                "${variable} names the file {path}, which holds no key ({error}); name a file that does, or give the key itself"
+            ))
+        })
 }
 
 fn read_secret(path: &str) -> anyhow::Result<Secret> {

@@ -21,8 +21,9 @@
 //! cannot be printed), [`failure`] (why there is no answer), [`clock`], [`digest`],
 //! [`jwt`] and [`log`].
 //!
-//! Nothing here touches the real world by itself: [`program::run`] is given all
-//! of it, and `main.rs` alone hands in the real one.
+//! [`program::run`] is given its streams, time, environment, randomness, network
+//! and keychains; `main.rs` hands in the real ones. Files that settings or
+//! variables name, and locks, are read and made where that is needed.
 
 pub mod broker;
 pub mod clock;

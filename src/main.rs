@@ -20,8 +20,9 @@ use docker_credential_icr::protocol::PROGRAM;
 
 fn main() -> ExitCode {
     let environment = Environment::of_process();
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     #[cfg(target_os = "linux")]
-    if let Some(code) = keychain::bus_relay::run_behind(&environment) {
+    if let Some(code) = keychain::bus_relay::run_behind(&arguments, &environment) {
         return code;
     }
     let certificate_file = environment
@@ -48,7 +49,6 @@ fn main() -> ExitCode {
         // Not locked: the log is written from other threads, too.
         error: &mut std::io::stderr(),
     };
-    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     ExitCode::from(program::run(&arguments, &mut streams, &world))
 }
 

@@ -143,9 +143,11 @@ fn get(address: Option<String>, streams: &mut Streams<'_>, world: &World<'_>) ->
 fn store(streams: &mut Streams<'_>, world: &World<'_>) -> Result<()> {
     let request = protocol::store_request(&protocol::read_input(streams.input)?)?;
     let Some((registry, settings)) = registry(&request.server_address, world)? else {
+        // An address that is no host may hold a password.
+        let address = Registry::parse(&request.server_address);
+        let address = address.map_or("that address".to_owned(), |registry| registry.to_string());
         return Err(Failure::act(format!(
-            "{} is not a registry of IBM Cloud; {PROGRAM} keeps logins for those only, so take it out of credHelpers (and credsStore) for others",
-            request.server_address
+            "{address} is not a registry of IBM Cloud; {PROGRAM} keeps logins for those only, so take it out of credHelpers (and credsStore) for others"
         )));
     };
     let keychains = open(world, &settings, Prompting::Allowed)?;
@@ -157,7 +159,7 @@ fn store(streams: &mut Streams<'_>, world: &World<'_>) -> Result<()> {
 fn erase(address: Option<String>, streams: &mut Streams<'_>, world: &World<'_>) -> Result<()> {
     let outcome = server_address(address, streams).and_then(|address| forget(&address, world));
     match outcome {
-        Err(failure) if failure.to_string() == protocol::NO_SERVER_ADDRESS => Err(failure),
+        Err(failure) if failure == Failure::act(protocol::NO_SERVER_ADDRESS) => Err(failure),
         Err(failure) => {
             let _ = writeln!(streams.error, "{}", protocol::failure_line(&failure));
             Ok(())

@@ -14,6 +14,7 @@ use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::failure::Result;
 use crate::iam::endpoint::Endpoint;
+use crate::protocol::PROGRAM;
 use crate::registry::Registry;
 
 /// The most a settings file may hold, in bytes.
@@ -166,9 +167,18 @@ fn path_of_file(environment: &Environment, directory: Option<&Path>) -> Result<O
     if let Some(path) = environment.text(environment::CONFIG)? {
         return Ok(Some(PathBuf::from(path)));
     }
-    let path =
-        directory.map(|directory| directory.join(crate::protocol::PROGRAM).join("config.toml"));
-    Ok(path.filter(|path| path.exists()))
+    let Some(directory) = directory else {
+        return Ok(None);
+    };
+    let path = directory.join(PROGRAM).join("config.toml");
+    match path.try_exists() {
+        Ok(true) => Ok(Some(path)),
+        Ok(false) => Ok(None),
+        Err(error) => Err(Failure::act(format!(
+            "the settings file {} cannot be reached ({error})",
+            path.display()
+        ))),
+    }
 }
 
 fn read_file(path: &Path) -> anyhow::Result<String> {

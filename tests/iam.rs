@@ -4,8 +4,8 @@ mod support;
 
 use std::io::BufRead as _;
 use std::io::BufReader;
-use std::io::Read as _;
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::net::TcpStream;
 use std::sync::mpsc;
@@ -441,61 +441,66 @@ fn a_certificate_file_that_is_of_no_use_is_named() {
 }
 
 #[test]
-fn a_proxy_of_the_environment_is_used_unless_the_host_is_excepted() {
-    let mut machine = Machine::with_environment_key();
-    for variable in ["http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"] {
-        let (proxy, asked) = proxy(Proxy::Answers);
+fn a_proxy_is_tunnelled_through_unless_the_host_is_excepted() {
+    let (mut machine, cloud) = machine_with_tls();
+    let tunnel = format!("CONNECT localhost:{} HTTP/1.1", cloud.address().port());
+    for variable in ["https_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"] {
+        let (proxy, asked) = proxy(cloud.address());
         machine.set(variable, proxy);
-        let secret = machine.get("us.icr.io").is_credential("iambearer");
-        assert_eq!(secret, "token-by-way-of-the-proxy", "{variable}");
-        let url = format!("POST {}/identity/token HTTP/1.1", machine.cloud.url());
-        assert_eq!(asked.recv().unwrap(), url);
-        assert_eq!(machine.cloud.exchanges(), 0);
+        assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-tls");
+        assert_eq!(asked.recv().unwrap(), tunnel, "{variable}");
         machine.unset(variable);
     }
-    let (proxy, _asked) = proxy(Proxy::Answers);
     machine
-        .set("HTTP_PROXY", proxy)
-        .set("NO_PROXY", "127.0.0.1");
-    assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-environment");
-    assert_eq!(machine.cloud.exchanges(), 1);
+        .set("HTTPS_PROXY", nobody_listens())
+        .set("NO_PROXY", "localhost");
+    assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-tls");
 }
 
 #[test]
-fn a_proxy_is_tunnelled_through_for_tls() {
+fn what_is_not_encrypted_never_leaves_this_machine_by_a_proxy() {
     let mut machine = Machine::with_environment_key();
-    let authority = Authority::create(machine.path("authority")).unwrap();
-    let cloud = Emulator::builder().tls(&authority, &[]).start().unwrap();
+    for variable in ["http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"] {
+        machine.set(variable, nobody_listens());
+    }
+    assert_eq!(
+        machine.get("us.icr.io").is_token_of(),
+        "IBMid-environment",
+        "a proxy would be asked in vain"
+    );
+}
+
+#[test]
+fn a_proxy_that_is_not_there_does_not_give_its_password_away() {
+    let (mut machine, _cloud) = machine_with_tls();
+    machine.settings("deadline = 1\n");
+    machine.plant("password-of-the-proxy");
+    let proxy = nobody_listens().replace("//", "//user:password-of-the-proxy@");
+    machine.set("HTTPS_PROXY", proxy);
+    for log in ["", "trace"] {
+        machine.set("ICR_LOG", log);
+        machine.get("us.icr.io").is_failure_with(&["proxy"]);
+    }
+}
+
+/// A machine whose IAM speaks TLS, and that IAM.
+fn machine_with_tls() -> (Machine, Emulator) {
+    let mut machine = Machine::with_environment_key();
+    let authority = Authority::create(machine.path("authority")).expect("an authority");
+    let cloud = Emulator::builder().tls(&authority, &[]).start();
+    let cloud = cloud.expect("an emulator");
     cloud
         .accounts()
         .add_api_key(ENVIRONMENT_KEY, Subject::user("tls"));
     machine.set("SSL_CERT_FILE", authority.certificate_path());
     machine.set("IBMCLOUD_IAM_API_ENDPOINT", cloud.url());
-    let (proxy, asked) = proxy(Proxy::Tunnels(cloud.address().to_string()));
-    machine.set("HTTPS_PROXY", proxy);
-    assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-tls");
-    let tunnel = format!("CONNECT localhost:{} HTTP/1.1", cloud.address().port());
-    assert_eq!(asked.recv().unwrap(), tunnel);
+    (machine, cloud)
 }
 
-#[test]
-fn a_proxy_that_is_not_there_does_not_give_its_password_away() {
-    let mut machine = Machine::with_environment_key();
-    machine.settings("deadline = 1\n");
-    machine.plant("password-of-the-proxy");
-    let closed = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    machine.set(
-        "HTTP_PROXY",
-        format!("http://user:password-of-the-proxy@{closed}"),
-    );
-    for log in ["", "trace"] {
-        machine.set("ICR_LOG", log);
-        machine.get("us.icr.io").is_failure_with(&["proxy"]);
-    }
-    assert_eq!(machine.cloud.exchanges(), 0);
+/// The address of a port that has just been closed.
+fn nobody_listens() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    format!("http://{}", listener.local_addr().expect("an address"))
 }
 
 #[test]
@@ -524,16 +529,9 @@ fn the_transaction_id_is_in_the_log_and_secrets_are_not() {
     }
 }
 
-/// What a proxy does with whoever comes.
-enum Proxy {
-    /// Answers in place of IAM.
-    Answers,
-    /// Passes bytes on to this address.
-    Tunnels(String),
-}
-
-/// A proxy for one client; returns its URL, and the request line that it will get.
-fn proxy(kind: Proxy) -> (String, Receiver<String>) {
+/// A proxy that takes one client to this address; returns its URL, and the request
+/// line that it will get.
+fn proxy(address: SocketAddr) -> (String, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let (sender, asked) = mpsc::channel();
@@ -548,34 +546,13 @@ fn proxy(kind: Proxy) -> (String, Receiver<String>) {
         }
         // Only a test that asserts nothing about it does not listen.
         let _ = sender.send(head[0].trim().to_owned());
-        match kind {
-            Proxy::Answers => {
-                let length = head.iter().find_map(|line| {
-                    let line = line.to_ascii_lowercase();
-                    line.strip_prefix("content-length:")?.trim().parse().ok()
-                });
-                let mut body = vec![0; length.expect("a form")];
-                reader.read_exact(&mut body).expect("a form");
-                let answer =
-                    json!({"access_token": "token-by-way-of-the-proxy", "expires_in": 3600})
-                        .to_string();
-                let length = answer.len();
-                write!(
-                    client,
-                    "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{answer}"
-                )
-                .expect("a client");
-            }
-            Proxy::Tunnels(address) => {
-                let mut server = TcpStream::connect(address).expect("a server");
-                client
-                    .write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                    .expect("a client");
-                let mut there = server.try_clone().expect("a socket");
-                thread::spawn(move || std::io::copy(&mut reader, &mut there));
-                let _ = std::io::copy(&mut server, &mut client);
-            }
-        }
+        let mut server = TcpStream::connect(address).expect("a server");
+        client
+            .write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            .expect("a client");
+        let mut there = server.try_clone().expect("a socket");
+        thread::spawn(move || std::io::copy(&mut reader, &mut there));
+        let _ = std::io::copy(&mut server, &mut client);
     });
     (url, asked)
 }

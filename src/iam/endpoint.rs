@@ -34,9 +34,7 @@ impl Endpoint {
             return Err("has a user name or password in it; leave those out".into());
         }
         if url.query().is_some() || url.fragment().is_some() {
-            return Err(format!(
-                "is {text}, which is more than an address; leave out `?` and `#`"
-            ));
+            return Err("is more than an address; leave out `?` and `#`".into());
         }
         match (url.scheme(), url.host()) {
             ("https", Some(_)) => {}

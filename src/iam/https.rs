@@ -2,10 +2,12 @@
 //! operating system's trust store.
 
 use std::error::Error;
+use std::fs::File;
 use std::io::Read;
 use std::mem::ManuallyDrop;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::ensure;
 use once_cell::unsync::OnceCell;
@@ -22,6 +24,10 @@ use crate::clock::within;
 /// The most that is read of an answer, in bytes.
 const BODY_LIMIT: u64 = 1024 * 1024;
 
+/// The most that is read of a certificate file, in bytes: ninety times the usual
+/// bundle.
+const CERTIFICATES_LIMIT: u64 = 16 * 1024 * 1024;
+
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
 /// HTTPS, made ready when the first request comes: reading the trust store takes
@@ -34,7 +40,9 @@ pub struct Https {
 }
 
 impl Https {
-    /// Trusts the system's authorities, and those in `certificate_file` (PEM).
+    /// Trusts the system's authorities, and those in `certificate_file` (PEM). On
+    /// Linux the variable that names that file replaces the system's, as in
+    /// OpenSSL and docker.
     pub fn trusting(certificate_file: Option<PathBuf>) -> Self {
         Self {
             certificate_file,
@@ -44,41 +52,74 @@ impl Https {
 
     fn client(&self, request: &Request) -> Result<Client, TransportError> {
         let client = self.client.get_or_try_init(|| {
-            // Fails only if there is a default already, which is as good.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-            Client::builder()
-                .user_agent(USER_AGENT)
-                .redirect(Policy::none())
-                .connect_timeout(request.connect_timeout)
-                .tls_certs_merge(self.further_certificates()?)
-                .build()
-                .map(ManuallyDrop::new)
-                .map_err(|error| {
-                    TransportError::Untrusted(format!(
-                        "the trusted certificate authorities cannot be loaded ({}); install the system's CA certificates (package ca-certificates)",
-                        root_cause(&error)
-                    ))
-                })
+            let certificate_file = self.certificate_file.clone();
+            let connect_timeout = request.connect_timeout;
+            let is_this_machine = request.url.starts_with("http:");
+            // A certificate file may be something that never ends.
+            within(request.timeout, move || {
+                build(
+                    certificate_file.as_deref(),
+                    connect_timeout,
+                    is_this_machine,
+                )
+            })
+            .unwrap_or_else(|| {
+                let reason = "the trusted certificate authorities cannot be read in time";
+                Err(TransportError::Untrusted(reason.into()))
+            })
+            .map(ManuallyDrop::new)
         })?;
         Ok(Client::clone(client))
     }
+}
 
-    fn further_certificates(&self) -> Result<Vec<Certificate>, TransportError> {
-        let Some(path) = &self.certificate_file else {
-            return Ok(Vec::new());
-        };
-        certificates_in(path).map_err(|error| {
-            TransportError::Untrusted(format!(
-                "$SSL_CERT_FILE names {}, which cannot be used ({})",
-                path.display(),
-                error.root_cause()
-            ))
-        })
+fn build(
+    certificate_file: Option<&Path>,
+    connect_timeout: Duration,
+    is_this_machine: bool,
+) -> Result<Client, TransportError> {
+    // Fails only if there is a default already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = Client::builder()
+        .user_agent(USER_AGENT)
+        .redirect(Policy::none())
+        .connect_timeout(connect_timeout)
+        .tls_certs_merge(further_certificates(certificate_file)?);
+    if is_this_machine {
+        // A proxy is another machine, and would read along.
+        builder = builder.no_proxy();
     }
+    builder.build().map_err(|error| {
+        TransportError::Untrusted(format!(
+            "the trusted certificate authorities cannot be loaded ({}); install the system's CA certificates (package ca-certificates)",
+            root_cause(&error)
+        ))
+    })
+}
+
+fn further_certificates(path: Option<&Path>) -> Result<Vec<Certificate>, TransportError> {
+    let Some(path) = path else {
+        return Ok(Vec::new());
+    };
+    certificates_in(path).map_err(|error| {
+        TransportError::Untrusted(format!(
+            "$SSL_CERT_FILE names {}, which cannot be used ({})",
+            path.display(),
+            error.root_cause()
+        ))
+    })
 }
 
 fn certificates_in(path: &Path) -> anyhow::Result<Vec<Certificate>> {
-    let certificates = Certificate::from_pem_bundle(&std::fs::read(path)?)?;
+    let mut pem = Vec::new();
+    File::open(path)?
+        .take(CERTIFICATES_LIMIT + 1)
+        .read_to_end(&mut pem)?;
+    ensure!(
+        pem.len() as u64 <= CERTIFICATES_LIMIT,
+        "it is larger than 16 MiB"
+    );
+    let certificates = Certificate::from_pem_bundle(&pem)?;
     ensure!(!certificates.is_empty(), "it holds no certificate");
     Ok(certificates)
 }

@@ -25,8 +25,8 @@ use transport::Response;
 use transport::Transport;
 use transport::TransportError;
 
-/// How often one grant is tried.
-const MOST_ATTEMPTS: u32 = 4;
+/// How often one grant is tried by somebody who has nothing else.
+pub const MOST_ATTEMPTS: u32 = 4;
 
 /// How long to wait before the second attempt; doubled for each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(400);
@@ -69,6 +69,8 @@ pub struct Iam<'a> {
     pub random: &'a dyn Fn() -> u64,
     /// How long one attempt may take.
     pub limits: Limits,
+    /// How often a grant is tried.
+    pub most_attempts: u32,
     /// When it must all be over.
     pub deadline: Deadline,
 }
@@ -95,7 +97,7 @@ impl Iam<'_> {
                 return Err(error);
             };
             let wait = retry_after.unwrap_or_else(|| jittered(pause, (self.random)()));
-            if attempt >= MOST_ATTEMPTS || wait >= self.deadline.remaining(self.clock) {
+            if attempt >= self.most_attempts || wait >= self.deadline.remaining(self.clock) {
                 return Err(error);
             }
             tracing::debug!(attempt, reason, ?wait, "asking IAM again");
@@ -290,6 +292,7 @@ mod tests {
             clock: &clock,
             random: &|| 7,
             limits,
+            most_attempts: MOST_ATTEMPTS,
             deadline: Deadline::after(&clock, limits.deadline),
         };
         let outcome = iam.exchange(&Grant::ApiKey(&Secret::new("hunter2")));

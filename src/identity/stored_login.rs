@@ -25,8 +25,8 @@ use crate::token_cache::CacheKey;
 /// refuse tokens in their last moments (`go-sdk-core`, `core/token.go`).
 const MARGIN: u64 = 10;
 
-/// How long a hint is kept. It is used only together with a token that is still
-/// fresh, and those are replaced sooner.
+/// How long a hint is kept. It saves asking the slow keychain while the token is
+/// fresh, which is half an hour as a rule.
 const HINT_LIFE: Duration = Duration::from_secs(60 * 60);
 
 /// The login for this registry host.

@@ -6,6 +6,7 @@
 //! leave the id out, which libdbus never does. So the program runs itself again
 //! behind a relay that leaves it out.
 
+use std::ffi::OsString;
 use std::io;
 use std::io::Read;
 use std::io::Write;
@@ -31,7 +32,11 @@ const SOCKET: &str = "docker-credential-icr-relay-";
 /// Runs this program again behind a relay, if it needs one, and returns its exit
 /// status. The socket is in the user's own runtime directory: whoever reached it
 /// could speak to the bus in our name.
-pub fn run_behind(environment: &Environment) -> Option<ExitCode> {
+pub fn run_behind(arguments: &[OsString], environment: &Environment) -> Option<ExitCode> {
+    let verb = arguments.first()?.to_str()?;
+    if !["erase", "get", "list", "store"].contains(&verb) {
+        return None;
+    }
     user_namespace::outer_uid()?;
     let runtime_directory = environment.text("XDG_RUNTIME_DIR").ok()??;
     let bus = bus_of(environment, Path::new(runtime_directory))?;
@@ -41,7 +46,7 @@ pub fn run_behind(environment: &Environment) -> Option<ExitCode> {
     let listener = UnixListener::bind(&path).ok()?;
     Builder::new().spawn(move || relay(&listener, &bus)).ok()?;
     let status = Command::new(std::env::current_exe().ok()?)
-        .args(std::env::args_os().skip(1))
+        .args(arguments)
         .env(BUS_ADDRESS, format!("unix:path={}", escaped(&path)))
         .status();
     let _ = std::fs::remove_file(&path);

@@ -95,10 +95,6 @@ impl KernelKeyring {
 }
 
 impl Keychain for KernelKeyring {
-    fn name(&self) -> &'static str {
-        "kernel keyring"
-    }
-
     fn read(&self, item: &Item) -> Result<Option<Secret>, KeychainError> {
         let found = self.ring()?.search(&self.description(item));
         let mut bytes = match found.and_then(|key| key.read_to_vec()) {

@@ -25,15 +25,11 @@ impl<Near: Keychain, Far: Keychain> Layered<Near, Far> {
 }
 
 impl<Near: Keychain, Far: Keychain> Keychain for Layered<Near, Far> {
-    fn name(&self) -> &'static str {
-        self.far.name()
-    }
-
     fn read(&self, item: &Item) -> Result<Option<Secret>, KeychainError> {
-        if let Ok(Some(secret)) = self.near.read(item) {
-            return Ok(Some(secret));
+        match or_nothing(self.near.read(item))? {
+            Some(secret) => Ok(Some(secret)),
+            None => or_nothing(self.far.read(item)),
         }
-        or_nothing(self.far.read(item))
     }
 
     fn write(
@@ -141,6 +137,14 @@ mod tests {
             "{error}"
         );
         assert_eq!(layered.read(&item()), Ok(None));
+    }
+
+    #[test]
+    fn a_broken_near_keychain_does_not_let_an_older_login_speak() {
+        let (near, far, layered) = layers();
+        far.write(&item(), &Secret::new("old"), None).unwrap();
+        near.fail_with(Some(KeychainError::Refused("broken".into())));
+        assert!(layered.read(&item()).is_err());
     }
 
     #[test]

@@ -36,10 +36,6 @@ impl MemoryKeychain {
 }
 
 impl Keychain for MemoryKeychain {
-    fn name(&self) -> &'static str {
-        "memory"
-    }
-
     fn read(&self, item: &Item) -> Result<Option<Secret>, KeychainError> {
         self.call()?;
         Ok(self

@@ -42,9 +42,6 @@ const SCHEMA: &str = "docker-credential-icr.v1";
 /// the new. Reading or deleting what is not there is no error. No call waits for
 /// a person unless the keychain was opened with [`Prompting::Allowed`].
 pub trait Keychain: fmt::Debug {
-    /// Its name for a person, as in "locked: …".
-    fn name(&self) -> &'static str;
-
     /// The secret of an item, if there is one.
     ///
     /// # Errors
@@ -177,7 +174,7 @@ pub enum KeychainError {
 /// Whether a keychain may ask the person to unlock it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Prompting {
-    /// A person has just asked us to keep something.
+    /// A person has just asked us to keep or to forget something.
     Allowed,
     /// A program asks; a dialog would appear out of nowhere.
     Never,
@@ -294,10 +291,6 @@ fn not_on_this_system() -> KeychainError {
 }
 
 impl<K: Keychain + ?Sized> Keychain for std::rc::Rc<K> {
-    fn name(&self) -> &'static str {
-        (**self).name()
-    }
-
     fn read(&self, item: &Item) -> Result<Option<Secret>, KeychainError> {
         (**self).read(item)
     }

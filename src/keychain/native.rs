@@ -22,6 +22,9 @@ use crate::secret::Secret;
 /// The first character of a header; records are JSON objects and begin with `{`.
 const HEADER: char = '#';
 
+/// How often a secret in parts is looked for while it is being replaced.
+const READ_ATTEMPTS: usize = 3;
+
 /// More parts than any token needs; a header that says more is not ours.
 const MOST_PARTS: usize = 64;
 
@@ -98,6 +101,20 @@ impl NativeKeychain {
             .try_for_each(|part| self.remove(&part))
     }
 
+    /// The secret that a header announces; `None` when its parts are gone or are
+    /// another's, because a writer has just replaced it.
+    fn joined(&self, name: &str, header: &Header) -> Result<Option<Secret>, KeychainError> {
+        let mut whole = zeroize::Zeroizing::new(String::new());
+        for part in header.part_names(name) {
+            match self.get(&part)? {
+                Some(part) => whole.push_str(part.expose()),
+                None => return Ok(None),
+            }
+        }
+        let is_whole = digest::name_of(&[&whole]) == header.digest;
+        Ok(is_whole.then(|| Secret::new(whole.as_str())))
+    }
+
     fn header(&self, name: &str) -> Result<Option<Header>, KeychainError> {
         Ok(self
             .get(name)?
@@ -116,27 +133,20 @@ impl NativeKeychain {
 }
 
 impl Keychain for NativeKeychain {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
     fn read(&self, item: &Item) -> Result<Option<Secret>, KeychainError> {
         let name = entry_name(item);
-        let Some(secret) = self.get(&name)? else {
-            return Ok(None);
-        };
-        let Some(header) = Header::parse(secret.expose()) else {
-            return Ok(Some(secret));
-        };
-        let mut whole = zeroize::Zeroizing::new(String::new());
-        for part in header.part_names(&name) {
-            match self.get(&part)? {
-                Some(part) => whole.push_str(part.expose()),
-                None => return Ok(None),
+        for _ in 0..READ_ATTEMPTS {
+            let Some(secret) = self.get(&name)? else {
+                return Ok(None);
+            };
+            let Some(header) = Header::parse(secret.expose()) else {
+                return Ok(Some(secret));
+            };
+            if let Some(whole) = self.joined(&name, &header)? {
+                return Ok(Some(whole));
             }
         }
-        // Parts of two secrets would make a third one.
-        Ok((digest::name_of(&[&whole]) == header.digest).then(|| Secret::new(whole.as_str())))
+        Ok(None)
     }
 
     fn write(

@@ -23,10 +23,6 @@ pub(super) fn keychains() -> Keychains {
 }
 
 impl Keychain for NoKeychain {
-    fn name(&self) -> &'static str {
-        "keychain"
-    }
-
     fn read(&self, _item: &Item) -> Result<Option<Secret>, KeychainError> {
         Ok(None)
     }

@@ -29,6 +29,7 @@ use super::SCHEMA;
 use crate::clock::Clock;
 use crate::clock::SystemClock;
 use crate::clock::within;
+use crate::digest;
 use crate::environment::Environment;
 use crate::secret::Secret;
 
@@ -57,6 +58,7 @@ pub(super) struct SecretService {
     clock: SystemClock,
     patience: Cell<Duration>,
     connection: Arc<Mutex<Option<Connection>>>,
+    is_connected: Cell<bool>,
     hung: Option<PathBuf>,
 }
 
@@ -86,9 +88,12 @@ impl SecretService {
             has_bus: has_bus(environment),
             prompt_seconds,
             clock: SystemClock::start(),
-            patience: Cell::new(PATIENCE + Duration::from_secs(prompt_seconds)),
+            patience: Cell::new(PATIENCE),
             connection: Arc::default(),
-            hung: state_directory.map(|directory| directory.join("secret-service-hung")),
+            is_connected: Cell::new(false),
+            hung: state_directory
+                .filter(|_| prompting == Prompting::Never)
+                .map(|directory| directory.join(hung_mark(environment))),
         }
     }
 
@@ -107,22 +112,33 @@ impl SecretService {
         if patience.is_zero() || self.hung_a_moment_ago() {
             return Err(KeychainError::Unresponsive(NAME));
         }
-        let (connection, prompt_seconds) = (Arc::clone(&self.connection), self.prompt_seconds);
-        let started = self.clock.elapsed();
-        let answer = within(patience, move || {
-            // A thread that panicked while it held the lock left a connection
-            // that is not known to be in step any more.
-            let mut connection = connection.lock().map_err(|_| Error::Unavailable)?;
-            if connection.is_none() {
-                *connection = Some(Connection::connect_with_max_prompt_timeout(
-                    EncryptionType::Dh,
-                    prompt_seconds,
-                )?);
-            }
+        if !self.is_connected.get() {
+            let (connection, seconds) = (Arc::clone(&self.connection), self.prompt_seconds);
+            self.timed(patience, move || connect(&connection, seconds))?;
+            self.is_connected.set(true);
+        }
+        // Only now, because a dialog waits for a person, and a bus for nobody.
+        let prompt = Duration::from_secs(self.prompt_seconds);
+        let connection = Arc::clone(&self.connection);
+        self.timed(self.patience.get() + prompt, move || {
+            let connection = connection.lock().map_err(|_| Error::Unavailable)?;
             work(connection.as_ref().ok_or(Error::Unavailable)?)
-        });
+        })
+    }
+
+    /// Runs a call on a thread of its own, and takes its time from our patience,
+    /// unless it may have been a person who took it.
+    fn timed<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        call: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, KeychainError> {
+        let started = self.clock.elapsed();
+        let answer = within(limit, call);
         let took = self.clock.elapsed() - started;
-        self.patience.set(patience.saturating_sub(took));
+        if self.prompt_seconds == 0 {
+            self.patience.set(self.patience.get().saturating_sub(took));
+        }
         match answer {
             None => Err(self.give_up()),
             Some(answer) => answer.map_err(|error| self.sort(&error, took)),
@@ -205,10 +221,6 @@ impl SecretService {
 }
 
 impl Keychain for SecretService {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
     fn read(&self, item: &Item) -> Result<Option<Secret>, KeychainError> {
         let attributes = self.attributes(item);
         let bytes = self.ask(move |service| {
@@ -292,6 +304,22 @@ impl Keychain for SecretService {
             Ok(logins)
         })
     }
+}
+
+/// A thread that panicked while it held the lock left a connection that is not
+/// known to be in step any more.
+fn connect(connection: &Mutex<Option<Connection>>, prompt_seconds: u64) -> Result<(), Error> {
+    let made = Connection::connect_with_max_prompt_timeout(EncryptionType::Dh, prompt_seconds)?;
+    *connection.lock().map_err(|_| Error::Unavailable)? = Some(made);
+    Ok(())
+}
+
+/// The file that says that a service hung, for this bus: another session's may
+/// be well.
+fn hung_mark(environment: &Environment) -> String {
+    let bus = ["DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"]
+        .map(|name| environment.text(name).ok().flatten().unwrap_or_default());
+    format!("secret-service-hung-{}", digest::name_of(&bus))
 }
 
 /// Whether there is anything to connect to: libdbus would otherwise try to start
