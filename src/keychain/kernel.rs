@@ -9,7 +9,8 @@
 //! A user namespace has a persistent keyring of its own, which ends with it. In
 //! rootless podman and buildah the one from outside is found in the session
 //! keyring, if something of ours ran in that session before; otherwise the
-//! session keyring itself serves, for as long as the session lasts.
+//! session keyring itself serves, for as long as the session lasts. So both are
+//! searched, in there and outside.
 
 use std::time::Duration;
 
@@ -17,7 +18,6 @@ use linux_keyutils::Key;
 use linux_keyutils::KeyError;
 use linux_keyutils::KeyRing;
 use linux_keyutils::KeyRingIdentifier;
-use linux_keyutils::LinkNode;
 use once_cell::unsync::OnceCell;
 use zeroize::Zeroize;
 
@@ -38,27 +38,34 @@ const MOST_KEYS: usize = 65_536;
 #[derive(Debug)]
 pub(super) struct KernelKeyring {
     namespace: String,
-    ring: OnceCell<KeyRing>,
+    rings: OnceCell<Rings>,
+}
+
+/// The keyrings that are searched, which may be one, and the one that is written.
+#[derive(Debug)]
+struct Rings {
+    searched: KeyRing,
+    written: KeyRing,
 }
 
 impl KernelKeyring {
     pub(super) fn new(namespace: &str) -> Self {
         Self {
             namespace: namespace.to_owned(),
-            ring: OnceCell::new(),
+            rings: OnceCell::new(),
         }
     }
 
     /// Whether the kernel lets this process use it: containers often may not.
     pub(super) fn is_available(&self) -> bool {
-        self.ring().is_ok()
+        self.rings().is_ok()
     }
 
-    fn ring(&self) -> Result<&KeyRing, KeychainError> {
-        self.ring.get_or_try_init(|| {
+    fn rings(&self) -> Result<&Rings, KeychainError> {
+        self.rings.get_or_try_init(|| {
             match user_namespace::outer_uid() {
-                None => own_ring(),
-                Some(uid) => ring_from_outside(uid),
+                None => Rings::own(),
+                Some(uid) => Rings::from_outside(uid),
             }
             .map_err(|error| {
                 KeychainError::Absent(format!("the kernel keyring cannot be used here ({error})"))
@@ -77,8 +84,8 @@ impl KernelKeyring {
 
     /// Makes room in the user's quota (20,000 bytes by default) by giving up
     /// what costs no more than an exchange to get back.
-    fn evict(ring: &KeyRing, keep: &str) {
-        for (key, description) in keys(ring) {
+    fn evict(rings: &Rings, keep: &str) {
+        for (ring, key, description) in rings.keys() {
             let short_lived = description.starts_with(SCHEMA)
                 && [Kind::Hint, Kind::Token].iter().any(|kind| {
                     description.split(':').nth(2) == Some(Item::new(*kind, "", "").kind_name())
@@ -96,7 +103,7 @@ impl KernelKeyring {
 
 impl Keychain for KernelKeyring {
     fn read(&self, item: &Item) -> Result<Option<Secret>, KeychainError> {
-        let found = self.ring()?.search(&self.description(item));
+        let found = self.rings()?.searched.search(&self.description(item));
         let mut bytes = match found.and_then(|key| key.read_to_vec()) {
             Ok(bytes) => bytes,
             Err(error) if is_gone(error) => return Ok(None),
@@ -115,12 +122,12 @@ impl Keychain for KernelKeyring {
         secret: &Secret,
         lifetime: Option<Duration>,
     ) -> Result<(), KeychainError> {
-        let ring = self.ring()?;
+        let rings = self.rings()?;
         let description = self.description(item);
-        let key = match ring.add_key(&description, secret.expose()) {
+        let key = match rings.written.add_key(&description, secret.expose()) {
             Err(KeyError::QuotaExceeded) => {
-                Self::evict(ring, &description);
-                ring.add_key(&description, secret.expose())
+                Self::evict(rings, &description);
+                rings.written.add_key(&description, secret.expose())
             }
             other => other,
         }
@@ -129,23 +136,20 @@ impl Keychain for KernelKeyring {
         // knows its own end, so a timeout that cannot be set does no harm.
         let seconds = lifetime.map_or(0, |lifetime| lifetime.as_secs().max(1));
         let _ = key.set_timeout(usize::try_from(seconds).unwrap_or(usize::MAX));
-        Ok(())
+        rings.remove(&description, Some(key)).map_err(refused)
     }
 
     fn delete(&self, item: &Item) -> Result<(), KeychainError> {
-        let ring = self.ring()?;
-        let found = ring.search(&self.description(item));
-        match found.and_then(|key| key.invalidate().or_else(|_| ring.unlink_key(key))) {
-            Ok(()) => Ok(()),
-            Err(error) if is_gone(error) => Ok(()),
-            Err(error) => Err(refused(error)),
-        }
+        let description = self.description(item);
+        self.rings()?.remove(&description, None).map_err(refused)
     }
 
     fn logins(&self) -> Result<Vec<ListedLogin>, KeychainError> {
         let prefix = self.prefix("login");
-        Ok(keys(self.ring()?)
-            .filter_map(|(_, description)| {
+        Ok(self
+            .rings()?
+            .keys()
+            .filter_map(|(_, _, description)| {
                 Some(ListedLogin {
                     host: description.strip_prefix(&prefix)?.to_owned(),
                     username: None,
@@ -155,34 +159,65 @@ impl Keychain for KernelKeyring {
     }
 }
 
-/// Where the session keyring takes no link, the process's own does.
-fn own_ring() -> Result<KeyRing, KeyError> {
-    KeyRing::get_persistent(KeyRingIdentifier::Session)
-        .or_else(|_| KeyRing::get_persistent(KeyRingIdentifier::Process))
-}
+impl Rings {
+    /// The session keyring, with the persistent one in it; where the session
+    /// keyring takes no link, the process's own does.
+    fn own() -> Result<Self, KeyError> {
+        let Ok(written) = KeyRing::get_persistent(KeyRingIdentifier::Session) else {
+            let written = KeyRing::get_persistent(KeyRingIdentifier::Process)?;
+            return Ok(Self {
+                searched: written,
+                written,
+            });
+        };
+        let searched = KeyRing::from_special_id(KeyRingIdentifier::Session, false)?;
+        Ok(Self { searched, written })
+    }
 
-fn ring_from_outside(uid: u32) -> Result<KeyRing, KeyError> {
-    let session = KeyRing::from_special_id(KeyRingIdentifier::Session, true)?;
-    let name = format!("_persistent.{uid}");
-    let linked = session.get_links(MOST_KEYS)?.iter().find_map(|link| {
-        let ring = link.as_ring()?;
-        (ring.metadata().ok()?.get_description() == name).then_some(ring)
-    });
-    Ok(linked.unwrap_or(session))
-}
+    fn from_outside(uid: u32) -> Result<Self, KeyError> {
+        let searched = KeyRing::from_special_id(KeyRingIdentifier::Session, true)?;
+        let name = format!("_persistent.{uid}");
+        let linked = searched.get_links(MOST_KEYS)?.iter().find_map(|link| {
+            let ring = link.as_ring()?;
+            (ring.metadata().ok()?.get_description() == name).then_some(ring)
+        });
+        Ok(Self {
+            searched,
+            written: linked.unwrap_or(searched),
+        })
+    }
 
-fn keys(ring: &KeyRing) -> impl Iterator<Item = (Key, String)> {
-    let links = ring
-        .get_links(MOST_KEYS)
-        .map(|links| links.to_vec())
-        .unwrap_or_default();
-    links.into_iter().filter_map(|link| match link {
-        LinkNode::Key(key) => {
-            let description = key.metadata().ok()?.get_description().to_owned();
-            Some((key, description))
+    /// Removes every key of this description but one.
+    fn remove(&self, description: &str, except: Option<Key>) -> Result<(), KeyError> {
+        for (ring, key, found) in self.keys() {
+            if found == description && Some(key) != except {
+                match key.invalidate().or_else(|_| ring.unlink_key(key)) {
+                    Err(error) if !is_gone(error) => return Err(error),
+                    _ => {}
+                }
+            }
         }
-        LinkNode::KeyRing(_) => None,
-    })
+        Ok(())
+    }
+
+    /// Every key, with the keyring it stands in and its description.
+    fn keys(&self) -> impl Iterator<Item = (KeyRing, Key, String)> {
+        let both = [
+            Some(self.written),
+            Some(self.searched).filter(|ring| *ring != self.written),
+        ];
+        both.into_iter().flatten().flat_map(|ring| {
+            let links = ring
+                .get_links(MOST_KEYS)
+                .map(|links| links.to_vec())
+                .unwrap_or_default();
+            links.into_iter().filter_map(move |link| {
+                let key = link.as_key()?;
+                let description = key.metadata().ok()?.get_description().to_owned();
+                Some((ring, key, description))
+            })
+        })
+    }
 }
 
 fn is_gone(error: KeyError) -> bool {
