@@ -1,0 +1,244 @@
+#!/usr/bin/env bash
+# Builds docker-credential-icr and installs it; `--help` explains.
+set -euo pipefail
+
+readonly program=docker-credential-icr
+workspace=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+readonly workspace
+
+usage() {
+    cat <<END
+usage: install.sh [--system | --prefix DIR] [--uninstall | --check]
+
+Builds $program and installs it for you alone, into \$XDG_BIN_HOME or ~/.local/bin.
+
+  --system      for everybody, into /usr/local/bin; only copying needs root
+  --prefix DIR  into DIR/bin
+  --uninstall   removes the installed program instead
+  --check       says what is missing for building, and does nothing else
+  --help        this text
+END
+}
+
+main() {
+    action=install scope=user prefix=
+    parse "$@"
+    case $action in
+    build) build ;;
+    check) check && echo "Nothing is missing." ;;
+    install) install_program ;;
+    uninstall) uninstall_program ;;
+    help) usage ;;
+    esac
+}
+
+parse() {
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --build | --check | --help | --uninstall) action=${1#--} ;;
+        -h) action=help ;;
+        --system) scope=system ;;
+        --prefix)
+            [ -n "${2:-}" ] || misused "--prefix needs a directory"
+            prefix=$2
+            shift
+            ;;
+        --prefix=?*) prefix=${1#--prefix=} ;;
+        *) misused "there is no option $1" ;;
+        esac
+        shift
+    done
+    [ "$scope" = user ] || [ -z "$prefix" ] || misused "--system and --prefix exclude each other"
+}
+
+misused() {
+    echo "install.sh: $1" >&2
+    usage >&2
+    exit 2
+}
+
+fail() {
+    echo "install.sh: $1" >&2
+    exit 1
+}
+
+install_program() {
+    local built
+    directory=$(directory)
+    [ ! -d "$directory/$program" ] || fail "$directory/$program is a directory; remove it first"
+    require_nothing "$(unfit_directory)"
+    as_invoker --check >/dev/null
+    echo "Building $program (a few minutes the first time)"
+    built=$(as_invoker --build)
+    replace "$built"
+    echo "Installed $("$directory/$program" version) as $directory/$program"
+    warn_about_path
+    next_step
+}
+
+uninstall_program() {
+    directory=$(directory)
+    echo "Logins stay in the keychain. To remove them too, run \`docker logout HOST\` for each registry before this;"
+    echo "and take \"icr\" out of credHelpers in ~/.docker/config.json, or clients will miss the program."
+    if [ ! -e "$directory/$program" ] && [ ! -L "$directory/$program" ]; then
+        echo "There is no $directory/$program; nothing to remove."
+        return
+    fi
+    require_nothing "$(unfit_directory)"
+    privileged rm "$directory/$program"
+    echo "Removed $directory/$program"
+}
+
+# Where the program belongs, as an absolute path.
+directory() {
+    local chosen
+    if [ "$scope" = system ]; then
+        chosen=/usr/local/bin
+    elif [ -n "$prefix" ]; then
+        chosen=$prefix/bin
+    elif [ -n "$(sudo_user)" ]; then
+        fail "sudo would install it for root alone; leave sudo out, or add --system"
+    elif [ -n "${XDG_BIN_HOME:-}" ]; then
+        chosen=$XDG_BIN_HOME
+    elif [ -n "${HOME:-}" ]; then
+        chosen=$HOME/.local/bin
+    else
+        fail "HOME is not set, so your own directory is unknown; set it, or use --prefix DIR or --system"
+    fi
+    case $chosen in
+    /*) echo "$chosen" ;;
+    *) echo "$PWD/$chosen" ;;
+    esac
+}
+
+# Who ran this by sudo; nobody otherwise.
+sudo_user() {
+    [ "$(id -u)" != 0 ] || [ "${SUDO_USER:-root}" = root ] || echo "$SUDO_USER"
+}
+
+# Runs this script as the person and not as root where sudo is at work: what cargo writes stays theirs.
+as_invoker() {
+    local user
+    user=$(sudo_user)
+    set -- bash "$workspace/install/install.sh" "$@"
+    if [ -n "$user" ]; then set -- sudo -H -u "$user" -- "$@"; fi
+    "$@"
+}
+
+check() {
+    find_cargo
+    require_nothing "$(missing_to_build)"
+}
+
+# Builds, and prints where the program is.
+build() {
+    find_cargo
+    cd "$workspace"
+    cargo build --release --locked --bin "$program" --message-format json-render-diagnostics |
+        sed -n 's/.*"executable":"\([^"]*\)".*/\1/p'
+}
+
+# sudo and desktops often leave rustup's directory out of PATH.
+find_cargo() {
+    command -v cargo >/dev/null || PATH=$PATH:${CARGO_HOME:-${HOME:-}/.cargo}/bin
+}
+
+# One line for each thing that building needs and this machine lacks.
+missing_to_build() {
+    local needed found
+    needed=$(sed -n 's/^rust-version *= *"\(.*\)"/\1/p' "$workspace/Cargo.toml")
+    if ! command -v cargo >/dev/null; then
+        echo "cargo, Rust $needed or newer: $(how_to_get_rust)"
+    elif ! found=$(cargo --version 2>/dev/null | cut -d ' ' -f 2) || [ -z "$found" ]; then
+        echo "a cargo that works (\`cargo --version\` fails): rustup default stable"
+    elif ! printf '%s\n' "$needed" "$found" | sort -V -C; then
+        echo "a newer cargo, Rust $needed or newer (this is $found): rustup update stable, or $(how_to_get_rust)"
+    fi
+    if ! command -v cc >/dev/null; then
+        echo "a C compiler, cc: apt-get install gcc libc6-dev (Debian, Ubuntu), dnf install gcc (Fedora), xcode-select --install (macOS)"
+    elif ! echo '#include <stdlib.h>' | cc -E - >/dev/null 2>&1; then
+        echo "C headers (cc does not find stdlib.h): apt-get install libc6-dev (Debian, Ubuntu), dnf install glibc-devel (Fedora), xcode-select --install (macOS)"
+    fi
+}
+
+how_to_get_rust() {
+    # For a name that other packages only mention, apt-cache succeeds and shows nothing.
+    if command -v apt-cache >/dev/null && [ -n "$(apt-cache show rustup 2>/dev/null)" ]; then
+        echo "apt-get install rustup && rustup default stable"
+    else
+        echo "install rustup (https://rustup.rs)"
+    fi
+}
+
+require_nothing() {
+    [ -z "$1" ] || fail "missing:
+$(printf '%s\n' "$1" | sed 's/^/  - /')"
+}
+
+# Says why the directory cannot take the program, if it cannot.
+unfit_directory() {
+    local place=$directory
+    while [ ! -e "$place" ]; do place=$(dirname "$place"); done
+    if [ ! -d "$place" ]; then
+        echo "a directory: $place is a file"
+    elif [ ! -w "$place" ] && ! may_use_sudo; then
+        echo "the permission to write to $place: run this as its owner, or choose another directory (--prefix DIR)"
+    fi
+}
+
+may_use_sudo() {
+    [ "$scope" = system ] && [ "$(id -u)" != 0 ] && command -v sudo >/dev/null
+}
+
+# Runs a command with the rights that the directory asks for.
+privileged() {
+    if may_use_sudo; then
+        echo "+ sudo $*" >&2
+        sudo "$@"
+    else
+        "$@"
+    fi
+}
+
+# A running program cannot be written over, but its name can be given to another file at once.
+replace() {
+    local built=$1
+    unfinished=$directory/.$program.$$
+    trap 'rm -f "$unfinished" 2>/dev/null || privileged rm -f "$unfinished"' EXIT
+    privileged mkdir -p "$directory"
+    privileged install -m 0755 "$built" "$unfinished"
+    privileged mv -f "$unfinished" "$directory/$program"
+    trap - EXIT
+}
+
+warn_about_path() {
+    local first
+    if ! is_on_path "$directory"; then
+        echo "Warning: $directory is not on your PATH, so clients will not find the program. Add to your ~/.profile:"
+        echo "    export PATH=\"$directory:\$PATH\""
+    fi
+    first=$(type -P "$program" || true)
+    if [ -n "$first" ] && [ ! "$first" -ef "$directory/$program" ]; then
+        echo "Warning: clients will find $first first; remove it, or put $directory before it on your PATH."
+    fi
+}
+
+is_on_path() {
+    local entries entry
+    IFS=: read -r -a entries <<<"$PATH"
+    for entry in "${entries[@]}"; do
+        [ ! "$entry" -ef "$1" ] || return 0
+    done
+    return 1
+}
+
+next_step() {
+    cat <<'END'
+Next: name it in ~/.docker/config.json for each registry you use, and log in once:
+    { "credHelpers": { "us.icr.io": "icr" } }
+    docker login -u iamapikey us.icr.io
+README.md says the same for podman, buildah and skopeo.
+END
+}
+
+main "$@"
