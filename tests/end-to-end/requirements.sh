@@ -1,0 +1,50 @@
+# What a machine needs to run the end-to-end tests; whoever lacks something is told what, and exits with 77.
+# shellcheck shell=bash
+
+# Program and the Debian package that holds it.
+readonly requirements="
+buildah buildah
+busybox busybox-static
+conmon conmon
+curl curl
+dbus-daemon dbus-daemon
+dbus-monitor dbus-bin
+dbus-test-tool dbus-tests
+docker docker.io
+docker-registry docker-registry
+dockerd docker.io
+findmnt util-linux
+gdbus libglib2.0-bin
+gnome-keyring-daemon gnome-keyring
+ip iproute2
+jq jq
+keyctl keyutils
+newuidmap uidmap
+podman podman
+runc runc
+secret-tool libsecret-tools
+setpriv util-linux
+skopeo skopeo
+unshare util-linux"
+
+cannot_run() {
+    echo "end-to-end: cannot run here: $*" >&2
+    exit 77
+}
+
+require_root() {
+    [ "$(id -u)" = 0 ] || cannot_run "dockerd and the namespaces of these tests need root, this is $(id -un); try: sudo $0"
+}
+
+require_programs() {
+    local program package missing=()
+    while read -r program package; do
+        [ -z "$program" ] || command -v "$program" >/dev/null || missing+=("$program (package $package)")
+    done <<<"$requirements"
+    [ ${#missing[@]} = 0 ] || cannot_run "missing: $(printf '%s, ' "${missing[@]}" | sed 's/, $//')"
+    ! ldd "$(command -v busybox)" >/dev/null 2>&1 || cannot_run "busybox is not static (package busybox-static)"
+}
+
+require_file() {
+    [ -x "$1" ] || cannot_run "no program $1 (cargo build --workspace --bins makes it)"
+}

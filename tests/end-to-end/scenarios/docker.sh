@@ -1,0 +1,374 @@
+# The docker CLI and engine.
+# shellcheck shell=bash
+
+readonly config=.docker/config.json
+
+# A person who has switched the helper on for the given registries.
+docker_person() {
+    use_helper_in "$config" "$@"
+}
+
+# … and has logged in at us.icr.io with an API key.
+logged_in_docker_person() {
+    docker_person us.icr.io
+    succeeds docker login --username iamapikey --password "$api_key" us.icr.io
+}
+
+# … who instead gave the helper everything.
+credential_store_person() {
+    echo '{"credsStore": "icr"}' >"$config"
+}
+
+pulls() {
+    succeeds docker pull "$1"
+    shows "$1"
+}
+
+# What follows is known of docker 20.10, 28.2 and later ones.
+docker_is_at_least() {
+    printf '%s\n' "$1" "$(docker version --format '{{.Client.Version}}')" | sort --version-sort --check=quiet
+}
+
+test_login_keeps_the_key_in_the_keychain_and_out_of_every_file() {
+    logged_in_docker_person
+    shows 'Login Succeeded'
+    holds_no_secret "$api_key"
+    is "$(jq --compact-output .auths "$config")" '{"us.icr.io":{}}'
+    gets us.icr.io iambearer
+}
+
+test_login_then_pull_run_and_push_a_private_image() {
+    logged_in_docker_person
+    pulls us.icr.io/lab/hello
+    try docker run --rm --pull always --network none us.icr.io/lab/hello sh -c 'exit 42'
+    is "$status" 42
+    docker tag us.icr.io/lab/hello us.icr.io/lab/pushed
+    succeeds docker push us.icr.io/lab/pushed
+    pulls us.icr.io/lab/pushed
+    holds_no_secret "$api_key"
+}
+
+test_login_calls_only_store() {
+    docker_person us.icr.io
+    record_calls
+    succeeds docker login --username iamapikey --password "$api_key" us.icr.io
+    is "$(<"$calls")" 'store us.icr.io iamapikey'
+}
+
+test_login_with_a_path_or_scheme_reaches_the_helper_as_host() {
+    docker_is_at_least 28 || skip 'older dockers take the address literally and bypass the helper'
+    docker_person us.icr.io
+    local address
+    for address in us.icr.io/lab https://us.icr.io/v2/; do
+        record_calls
+        succeeds docker login --username iamapikey --password "$api_key" "$address"
+        is "$(<"$calls")" 'store us.icr.io iamapikey'
+        gets us.icr.io iambearer
+    done
+}
+
+test_login_and_pull_with_a_port() {
+    docker_person us.icr.io:443
+    record_calls
+    succeeds docker login --username iamapikey --password "$api_key" us.icr.io:443
+    pulls us.icr.io:443/lab/hello
+    is "$(<"$calls")" $'store us.icr.io:443 iamapikey\nget us.icr.io:443'
+    holds_no_secret "$api_key"
+}
+
+test_login_with_a_wrong_key_fails_and_stores_nothing() {
+    docker_person us.icr.io
+    record_calls
+    fails docker login --username iamapikey --password "$wrong_api_key" us.icr.io
+    is "$(<"$calls")" ''
+    gets_nothing us.icr.io
+}
+
+test_login_without_arguments_uses_the_stored_key_and_leaves_it_in_place() {
+    logged_in_docker_person
+    record_calls
+    succeeds docker login us.icr.io
+    shows 'Login Succeeded'
+    is "$(<"$calls")" $'get us.icr.io\nstore us.icr.io iambearer'
+    is "$(docker-credential-icr list)" '{"us.icr.io":"iamapikey"}'
+    gets us.icr.io iambearer
+}
+
+test_login_without_arguments_leaves_the_key_in_place_although_the_registry_rejects_the_token() {
+    logged_in_docker_person
+    next_token_is_worthless
+    record_calls
+    fails docker login us.icr.io
+    ! docker_is_at_least 28 || is "$(head -n 2 "$calls")" $'get us.icr.io\nstore us.icr.io iambearer'
+    is "$(docker-credential-icr list)" '{"us.icr.io":"iamapikey"}'
+    forget_tokens
+    pulls us.icr.io/lab/hello
+}
+
+test_login_without_arguments_and_without_a_login_asks_for_one() {
+    docker_person us.icr.io
+    fails docker login us.icr.io
+    shows 'TTY'
+}
+
+test_login_with_another_key_takes_effect_at_once() {
+    logged_in_docker_person
+    gets us.icr.io iambearer
+    local first=$stdout
+    succeeds docker login --username iamapikey --password "${crowd[0]}" us.icr.io
+    exchanging 1 gets us.icr.io iambearer
+    [ "$stdout" != "$first" ] || fail 'should be a token of the other key'
+    holds_no_secret "${crowd[0]}"
+}
+
+test_login_at_one_registry_is_none_at_another() {
+    logged_in_docker_person
+    gets us.icr.io iambearer
+    gets_nothing de.icr.io
+}
+
+test_login_as_refresh_token_then_pull() {
+    docker_person de.icr.io
+    local refresh_token
+    refresh_token=$(new_refresh_token)
+    succeeds docker login --username iamrefresh --password "$refresh_token" de.icr.io
+    pulls de.icr.io/lab/hello
+    gets de.icr.io iambearer
+    holds_no_secret "$refresh_token"
+}
+
+test_login_as_trusted_profile_then_pull() {
+    docker_person uk.icr.io
+    succeeds docker login --username "$profile" --password "$service_id_api_key" uk.icr.io
+    pulls uk.icr.io/lab/hello
+    gets uk.icr.io iambearer
+    holds_no_secret "$service_id_api_key"
+}
+
+test_login_with_an_access_token_then_pull() {
+    docker_person us.icr.io private.us.icr.io
+    IBMCLOUD_API_KEY=$api_key gets us.icr.io iambearer
+    local token
+    token=$(secret_in_answer)
+    succeeds docker login --username iambearer --password "$token" private.us.icr.io
+    pulls private.us.icr.io/lab/hello
+    gets private.us.icr.io iambearer
+    holds_no_secret "$token"
+}
+
+test_login_with_a_registry_token_then_pull() {
+    docker_person us.icr.io
+    succeeds docker login --username token --password "$registry_token" us.icr.io
+    pulls us.icr.io/lab/hello
+    gets us.icr.io token
+    is "$(secret_in_answer)" "$registry_token"
+    holds_no_secret "$registry_token"
+}
+
+test_login_with_an_entitlement_key_then_pull() {
+    docker_person cp.icr.io
+    succeeds docker login --username cp --password "$entitlement_key" cp.icr.io
+    pulls cp.icr.io/cp/hello
+    gets cp.icr.io cp
+    holds_no_secret "$entitlement_key"
+}
+
+test_login_at_a_foreign_registry_is_refused_in_words() {
+    docker_person "$open_registry"
+    fails docker login --username me --password secret "$open_registry"
+    shows 'Error saving credentials'
+    shows "$open_registry"
+    does_not_show 'credentials not found'
+}
+
+test_logout_erases_twice_and_the_login_is_gone() {
+    logged_in_docker_person
+    record_calls
+    succeeds docker logout us.icr.io
+    is "$(<"$calls")" $'erase us.icr.io\nerase us.icr.io'
+    gets_nothing us.icr.io
+    is "$(jq --raw-output '.credHelpers["us.icr.io"]' "$config")" icr
+}
+
+test_logout_without_a_login_succeeds_quietly() {
+    docker_person us.icr.io
+    succeeds docker logout us.icr.io
+    does_not_show WARNING
+}
+
+test_key_in_the_environment_serves_every_registry() {
+    docker_person us.icr.io de.icr.io private.jp2.icr.io
+    export IBMCLOUD_API_KEY=$api_key
+    exchanging 1 pull_from us.icr.io de.icr.io private.jp2.icr.io
+}
+
+pull_from() {
+    local registry
+    for registry in "$@"; do pulls "$registry/lab/hello"; done
+}
+
+test_pull_and_push_ask_once_each() {
+    logged_in_docker_person
+    record_calls
+    pulls us.icr.io/lab/hello
+    is "$(<"$calls")" 'get us.icr.io'
+    docker tag us.icr.io/lab/hello us.icr.io/lab/pushed-once
+    record_calls
+    succeeds docker push us.icr.io/lab/pushed-once
+    is "$(<"$calls")" 'get us.icr.io'
+}
+
+test_pull_of_a_public_image_with_nothing_configured() {
+    docker_person icr.io
+    record_calls
+    pulls icr.io/public/hello
+    is "$(<"$calls")" 'get icr.io'
+    is "$stderr" ''
+}
+
+test_pull_of_a_private_image_with_nothing_configured_is_unauthorized_without_noise() {
+    docker_person us.icr.io
+    fails docker pull us.icr.io/lab/hello
+    shows 'denied'
+    does_not_show 'docker-credential'
+    does_not_show 'IAM'
+    gets_nothing us.icr.io
+}
+
+test_pull_with_a_failing_key_shows_why() {
+    docker_person us.icr.io
+    export IBMCLOUD_API_KEY=$wrong_api_key
+    fails docker pull us.icr.io/lab/hello
+    shows 'BXNIM0415E'
+    shows 'IBMCLOUD_API_KEY'
+    gets_error us.icr.io 'Provided API key could not be found'
+    does_not_show "$wrong_api_key"
+}
+
+test_run_with_a_failing_key_shows_why() {
+    docker_person us.icr.io
+    export IBMCLOUD_API_KEY=$wrong_api_key
+    fails docker run --rm --pull always --network none us.icr.io/lab/hello true
+    shows 'BXNIM0415E'
+    ! docker_is_at_least 28 || shows_both_streams_of_the_helper BXNIM0415E
+}
+
+test_pull_while_iam_is_down_ends_in_time_and_shows_why() {
+    logged_in_docker_person
+    control fault '{"always": {"status": 503}}'
+    fails docker pull us.icr.io/lab/hello
+    shows 503
+}
+
+test_create_with_a_failing_key_shows_why() {
+    docker_person us.icr.io
+    export IBMCLOUD_API_KEY=$wrong_api_key
+    fails docker create --pull always us.icr.io/lab/hello true
+    shows 'BXNIM0415E'
+}
+
+test_push_without_a_login_is_refused_by_the_registry() {
+    docker_person us.icr.io
+    docker tag hello us.icr.io/lab/refused
+    fails docker push us.icr.io/lab/refused
+    does_not_show 'docker-credential'
+}
+
+# Builds FROM a private image with the classic builder, which asks every helper there is.
+classic_build() {
+    printf 'FROM %s\nLABEL built=yes\n' "$1" >"$TMPDIR/Dockerfile"
+    DOCKER_BUILDKIT=0 try docker build --pull --tag built "$TMPDIR"
+}
+
+test_classic_build_with_26_registries_asks_for_one_token() {
+    docker_person "${registries[@]}"
+    export IBMCLOUD_API_KEY=$api_key
+    record_calls
+    exchanging 1 classic_build us.icr.io/lab/hello
+    is "$status" 0
+    shows 'Successfully built'
+    is "$(sort --unique "$calls" | wc --lines) registries asked" '26 registries asked'
+}
+
+test_classic_build_with_26_registries_and_nothing_configured_is_quiet() {
+    docker_person "${registries[@]}"
+    exchanging 0 classic_build icr.io/public/hello
+    is "$status" 0
+    does_not_show 'Failed to get credentials'
+}
+
+test_classic_build_with_a_failing_key_tells_why_and_asks_iam_once() {
+    docker_person "${registries[@]}"
+    export IBMCLOUD_API_KEY=$wrong_api_key
+    exchanging 1 classic_build "$open_registry/lab/hello"
+    shows 'BXNIM0415E'
+}
+
+# The first docker on the PATH that can build with BuildKit: Debian's older one brings it, newer ones need a plug-in.
+docker_with_buildkit() {
+    local docker
+    while read -r docker; do
+        if DOCKER_BUILDKIT=1 "$docker" build - <<<'FROM scratch' >/dev/null 2>&1; then
+            echo "$docker"
+            return
+        fi
+    done < <(type -ap docker)
+}
+
+test_buildkit_build_from_a_private_image() {
+    local docker
+    docker=$(docker_with_buildkit)
+    [ -n "$docker" ] || skip 'no docker here can build with BuildKit (package docker-buildx)'
+    logged_in_docker_person
+    printf 'FROM us.icr.io/lab/hello\nLABEL built=with-buildkit\n' >"$TMPDIR/Dockerfile"
+    record_calls
+    DOCKER_BUILDKIT=1 succeeds "$docker" build --pull "$TMPDIR"
+    is "$(sort --unique "$calls")" 'get us.icr.io'
+    holds_no_secret "$api_key"
+}
+
+test_credential_store_logs_in_pulls_and_logs_out() {
+    credential_store_person
+    succeeds docker login --username iamapikey --password "$api_key" us.icr.io
+    pulls us.icr.io/lab/hello
+    holds_no_secret "$api_key"
+    record_calls
+    succeeds docker logout us.icr.io
+    is "$(sort --unique "$calls" | xargs)" 'erase http://us.icr.io erase https://us.icr.io erase us.icr.io'
+    gets_nothing us.icr.io
+}
+
+test_credential_store_does_not_disturb_docker_hub() {
+    credential_store_person
+    record_calls
+    pulls hello
+    is "$(<"$calls")" 'get https://index.docker.io/v1/'
+    is "$stderr" ''
+}
+
+test_credential_store_does_not_disturb_another_registry() {
+    credential_store_person
+    export IBMCLOUD_API_KEY=$api_key
+    exchanging 0 pulls "$open_registry/lab/hello"
+    is "$stderr" ''
+}
+
+test_credential_store_serves_a_classic_build() {
+    credential_store_person
+    succeeds docker login --username iamapikey --password "$api_key" us.icr.io
+    record_calls
+    classic_build us.icr.io/lab/hello
+    is "$status" 0
+    is "$(head -n 1 "$calls" | cut --delimiter ' ' --fields 1)" list
+    grep --quiet --line-regexp 'get us.icr.io' "$calls" || fail 'the listed login should be asked for'
+}
+
+test_revoked_key_fails_in_words_once_its_token_is_gone() {
+    docker_person us.icr.io
+    succeeds docker login --username iamapikey --password "$revocable_api_key" us.icr.io
+    control revoke-api-key "$revocable_api_key"
+    forget_tokens
+    fails docker pull us.icr.io/lab/hello
+    shows 'BXNIM0415E'
+    does_not_show "$revocable_api_key"
+}

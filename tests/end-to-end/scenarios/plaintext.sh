@@ -1,0 +1,20 @@
+# Runs last: after everything that the clients and the helper have done, no file of the lab holds a secret.
+# shellcheck shell=bash
+
+# Every secret that IAM or the registry has been shown in this run, and the beginning that all access tokens share.
+secrets_of_this_run() {
+    printf '%s\n' "$api_key" "$revocable_api_key" "$wrong_api_key" "$service_id_api_key" "$registry_token" "$entitlement_key" "${crowd[@]}"
+    curl --silent --show-error --fail "$emulator/emulator/requests" |
+        jq --raw-output '.[].form[] | select(.[0] == "refresh_token" or .[0] == "apikey") | .[1]'
+    IBMCLOUD_API_KEY=$api_key docker-credential-icr get us.icr.io | jq --raw-output '.Secret | split(".")[0]'
+}
+
+test_no_file_holds_a_secret() {
+    local secret patterns
+    patterns=$(secrets_of_this_run | sort --unique | while read -r secret; do renderings "$secret"; done)
+    grep --quiet --fixed-strings eyJ <<<"$patterns"
+    # The scripts of the lab name their secrets themselves.
+    try grep --recursive --devices=skip --files-with-matches --fixed-strings --exclude-dir=scripts \
+        --file=<(echo "$patterns") /run /tmp /root /home /dev/shm
+    is "$stdout" ''
+}

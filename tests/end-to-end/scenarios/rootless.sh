@@ -1,0 +1,260 @@
+# podman and buildah of an ordinary user, who call the helper in a user namespace in which that user looks like root:
+# what all users of containers/image do, and what the two sides of that namespace know of each other. skopeo is outside.
+# shellcheck shell=bash
+client=podman
+. "$here/containers.sh"
+
+# An ordinary user, and the ids for this user's namespaces, which are among those that the lab has. Nobody on Debian has these.
+readonly rootless_user=61001 rootless_ids=62000:1000
+
+# Every test here is run by that user, as somebody who has just logged in and called the helper once. There is no bus.
+perform() {
+    make_rootless_user
+    as_rootless_user forget_tokens
+    as_rootless_user call_helper_and "$@"
+}
+
+make_rootless_user() {
+    grep --quiet '^rootless:' /etc/passwd || echo "rootless:x:$rootless_user:$rootless_user::/nonexistent:/bin/sh" >>/etc/passwd
+    echo "rootless:$rootless_ids" | tee /etc/subuid >/etc/subgid
+    chown --recursive "$rootless_user:$rootless_user" "$person"
+}
+
+# Runs one of our functions as that user, with a session keyring as pam_keyinit makes one: of that user, with nothing in it.
+as_rootless_user() {
+    # shellcheck disable=SC2016 # expands in the session
+    setpriv --reuid "$rootless_user" --regid "$rootless_user" --clear-groups --inh-caps=-all \
+        env --unset=DBUS_SESSION_BUS_ADDRESS USER=rootless \
+        keyctl session - bash -euo pipefail -c 'here=$1 person=$2 && shift 2
+            . "$here/lab.sh" && . "$here/testing.sh" && . "$here/scenarios/rootless.sh"
+            logs=$person/log && mkdir -p "$logs" && "$@"' - "$here" "$person" "$@"
+}
+
+# Outside, the helper takes the user's keyring into the session, where it is found inside.
+call_helper_and() {
+    docker-credential-icr list >/dev/null
+    "$@"
+}
+
+# Another login of the same user, to whom nothing has happened yet.
+log_in_to_the_machine_again() {
+    keyctl new_session >/dev/null
+}
+
+# The user's own file instead of the system's.
+configure_registries() {
+    registries_configuration "$1" >"$HOME/.config/containers/registries.conf"
+}
+
+pull() {
+    within 60 podman pull "$1"
+}
+
+push() {
+    podman tag us.icr.io/lab/hello "$1" && within 60 podman push "$1"
+}
+
+# Runs an expectation on the helper in the namespace in which podman calls it.
+inside() (
+    # shellcheck disable=SC2317 # reached through the expectation
+    docker-credential-icr() {
+        within 60 podman --log-level error unshare docker-credential-icr "$@"
+    }
+    "$@"
+)
+
+# The same in a namespace without podman, which itself waits for a silent bus for ever.
+inside_without_podman() (
+    # shellcheck disable=SC2317 # reached through the expectation
+    docker-credential-icr() {
+        within 60 unshare --map-root-user docker-credential-icr "$@"
+    }
+    "$@"
+)
+
+# The desktop of that user: a bus, and an unlocked keychain.
+desktop() {
+    start_bus "$XDG_RUNTIME_DIR/bus"
+    start_gnome_keyring
+}
+
+# A bus that takes every connection and never says a word.
+bus_that_is_silent() {
+    bus_without_provider
+    kill -STOP $!
+}
+
+every_client_works() {
+    succeeds pull us.icr.io/lab/hello
+    succeeds push us.icr.io/lab/pushed-by-rootless
+    succeeds buildah pull --policy always us.icr.io/lab/pushed-by-rootless
+    succeeds buildah from --pull-always us.icr.io/lab/hello
+    succeeds buildah commit --rm "$stdout" docker://us.icr.io/lab/committed-by-rootless
+    succeeds skopeo inspect docker://us.icr.io/lab/committed-by-rootless
+}
+
+no_client_works() {
+    fails pull us.icr.io/lab/hello
+    shows 'denied'
+    does_not_show 'error getting credentials'
+    fails buildah pull --policy always us.icr.io/lab/hello
+    shows 'denied'
+    fails skopeo inspect docker://us.icr.io/lab/hello
+    shows 'denied'
+}
+
+# Logs in with one client and out with another.
+in_and_out() {
+    containers_person us.icr.io
+    client=$1 log_in_as iamapikey "$api_key" us.icr.io
+    exchanging 1 every_client_works
+    gets us.icr.io iambearer
+    inside gets us.icr.io iambearer
+    holds_no_secret "$api_key"
+    leaves_no_relay
+    succeeds "$2" logout us.icr.io
+    gets_nothing us.icr.io
+    inside gets_nothing us.icr.io
+    no_client_works
+}
+
+leaves_no_relay() {
+    try find "$XDG_RUNTIME_DIR" -name '*relay*'
+    is "$stdout" ''
+}
+
+test_run_of_a_private_image() {
+    logged_in_containers_person
+    try podman run --rm --pull always --network none us.icr.io/lab/hello sh -c 'exit 42'
+    is "$status" 42
+}
+
+test_clients_call_the_helper_where_the_user_looks_like_root_and_skopeo_does_not() {
+    succeeds podman unshare id --user
+    is "$stdout" 0
+    succeeds buildah unshare id --user
+    is "$stdout" 0
+    is "$(id --user)" "$rootless_user"
+}
+
+test_kernel_keyring_login_with_podman_serves_every_client() {
+    in_and_out podman podman
+}
+
+test_kernel_keyring_demanded_login_with_buildah_serves_every_client() {
+    export ICR_KEYCHAIN=kernel
+    in_and_out buildah podman
+}
+
+test_kernel_keyring_login_with_skopeo_outside_serves_every_client() {
+    in_and_out skopeo buildah
+}
+
+test_kernel_keyring_login_with_podman_ends_with_a_logout_outside() {
+    in_and_out podman skopeo
+}
+
+test_kernel_keyring_login_that_begins_a_session_serves_every_client() {
+    log_in_to_the_machine_again
+    in_and_out podman podman
+}
+
+test_kernel_keyring_login_that_begins_a_session_serves_podman_and_buildah() {
+    log_in_to_the_machine_again
+    logged_in_containers_person
+    succeeds pull us.icr.io/lab/hello
+    succeeds buildah pull --policy always us.icr.io/lab/hello
+    holds_no_secret "$api_key"
+    succeeds podman logout us.icr.io
+    inside gets_nothing us.icr.io
+}
+
+test_kernel_keyring_login_stored_outside_is_found_inside() {
+    log_in_to_the_machine_again
+    containers_person us.icr.io
+    store us.icr.io iamapikey "$api_key"
+    exchanging 1 every_client_works
+}
+
+test_kernel_keyring_login_of_an_earlier_session_is_found_once_the_helper_was_called_outside() {
+    logged_in_containers_person
+    log_in_to_the_machine_again
+    no_client_inside_works
+    call_helper_and exchanging 1 every_client_works
+}
+
+no_client_inside_works() {
+    fails pull us.icr.io/lab/hello
+    shows 'denied'
+    does_not_show 'error getting credentials'
+}
+
+test_secret_service_login_with_podman_serves_every_client() {
+    desktop
+    in_and_out podman podman
+}
+
+test_secret_service_login_with_skopeo_outside_serves_every_client() {
+    desktop
+    in_and_out skopeo buildah
+}
+
+test_secret_service_alone_serves_every_client() {
+    desktop
+    export ICR_KEYCHAIN=secret-service
+    in_and_out buildah podman
+}
+
+test_secret_service_on_a_bus_in_its_usual_place_serves_every_client() {
+    desktop
+    unset DBUS_SESSION_BUS_ADDRESS
+    in_and_out podman podman
+}
+
+test_secret_service_login_is_there_in_another_session() {
+    desktop
+    logged_in_containers_person
+    succeeds secret-tool search --all registry us.icr.io namespace "$ICR_NAMESPACE"
+    shows 'attribute.username = iamapikey'
+    log_in_to_the_machine_again
+    every_client_works
+}
+
+test_silent_provider_a_key_in_the_environment_serves() {
+    bus_with_silent_provider
+    export IBMCLOUD_API_KEY=$api_key
+    answers_in_time inside
+}
+
+test_silent_bus_a_key_in_the_environment_serves() {
+    bus_that_is_silent
+    export IBMCLOUD_API_KEY=$api_key
+    answers_in_time inside_without_podman
+}
+
+answers_in_time() {
+    within_milliseconds "$patience" "$1" gets us.icr.io iambearer
+    forget_tokens
+    ICR_KEYCHAIN=secret-service within_milliseconds "$patience" "$1" gets us.icr.io iambearer
+    leaves_no_relay
+}
+
+test_silent_provider_and_nothing_else_fails_in_words() {
+    bus_with_silent_provider
+    within_milliseconds "$patience" inside gets_error us.icr.io 'did not answer'
+    leaves_no_relay
+}
+
+test_bus_without_provider_login_rests_in_the_kernel_keyring() {
+    bus_without_provider
+    in_and_out podman podman
+}
+
+test_key_in_the_environment_alone_serves_every_client() {
+    log_in_to_the_machine_again
+    containers_person us.icr.io
+    export IBMCLOUD_API_KEY=$api_key
+    every_client_works
+    holds_no_secret "$api_key"
+    leaves_no_relay
+}

@@ -1,0 +1,252 @@
+# Tests and their expectations. A test is a function test_…: it begins as a new person on a machine that knows nothing yet.
+# shellcheck shell=bash
+
+# Runs the tests of scenarios/NAME.sh in the order in which they are written.
+run_scenario() (
+    # shellcheck disable=SC1090
+    . "$here/scenarios/$1.sh"
+    local test title number=0
+    for test in $(tests_in_order); do
+        title="$1: ${test#test_}"
+        title=${title//_/ }
+        number=$((number + 1))
+        [[ $title != *"$ICR_ONLY"* ]] || run_test "$1-$number" "$test" "$title"
+    done
+)
+
+tests_in_order() (
+    local tests
+    mapfile -t tests < <(compgen -A function test_)
+    [ ${#tests[@]} -gt 0 ] || return 0
+    shopt -s extdebug
+    declare -F "${tests[@]}" | sort --key 3,3 --key 2,2n | cut --delimiter ' ' --fields 1
+)
+
+run_test() {
+    local name=$1 test=$2 title=$3 status
+    set +e
+    (
+        set -euo pipefail
+        new_person "$name"
+        perform "$test"
+    ) >"$LAB/test.log" 2>&1
+    status=$?
+    set -e
+    case $status in
+    0) echo "ok $title" ;;
+    77) echo "skipped $title: $(tail -n 1 "$LAB/test.log")" ;;
+    *) echo "FAILED $title" ;;
+    esac | tee --append "$LAB/results"
+    [ $status = 0 ] || [ $status = 77 ] || sed 's/^/    /' "$LAB/test.log"
+    rm "$LAB/test.log"
+}
+
+# How the tests of a scenario are run; a scenario may have another way.
+perform() {
+    "$@"
+}
+
+# Prints the count and says by its status whether all is well.
+summary() {
+    local passed failed skipped
+    passed=$(grep --count '^ok ' "$LAB/results") || true
+    failed=$(grep --count '^FAILED ' "$LAB/results") || true
+    skipped=$(grep --count '^skipped ' "$LAB/results") || true
+    echo "$passed passed, $failed failed$([ "$skipped" = 0 ] || echo ", $skipped skipped")"
+    [ "$failed" = 0 ]
+}
+
+# A home, a runtime directory and a kernel keyring with nothing in them, and a cloud without faults.
+new_person() {
+    person=$LAB/people/$1
+    export HOME=$person/home XDG_RUNTIME_DIR=$person/run TMPDIR=$person/tmp
+    export ICR_NAMESPACE=$1
+    mkdir -p "$HOME/.docker" "$XDG_RUNTIME_DIR/containers" "$HOME/.config/containers" "$TMPDIR"
+    chmod 700 "$XDG_RUNTIME_DIR"
+    cd "$HOME"
+    forget_tokens
+    control fault '{"always":null}'
+    configure_registries ''
+}
+
+# Empties the kernel keyring, where access tokens rest.
+forget_tokens() {
+    keyctl clear "$(keyctl get_persistent @s)"
+}
+
+# IAM's next answer is a token that no registry accepts.
+next_token_is_worthless() {
+    forget_tokens
+    control fault '{"token": {"access_token": "eyJhbGciOiJub25lIn0.eyJleHAiOjk5OTk5OTk5OTl9.c2ln", "token_type": "Bearer",
+        "expires_in": 3600, "expiration": 9999999999}}'
+}
+
+skip() {
+    echo "$*"
+    exit 77
+}
+
+# Runs expectations and says no if they took longer than so many milliseconds.
+within_milliseconds() {
+    local limit=$1 start=${EPOCHREALTIME/./}
+    shift
+    "$@"
+    local took=$(((${EPOCHREALTIME/./} - start) / 1000))
+    [ "$took" -le "$limit" ] || fail "should take at most $limit ms, took $took ms"
+}
+
+# The keychain's patience of 3 s, and an exchange on a busy machine.
+readonly patience=4500
+# Less than that patience: nobody waited.
+readonly at_once=2500
+
+# Runs a command and keeps what came of it for the expectations that follow: $status, $stdout, $stderr.
+try() {
+    tried=("$@")
+    status=0
+    within 60 "$@" >"$person/stdout" 2>"$person/stderr" || status=$?
+    stdout=$(<"$person/stdout") stderr=$(<"$person/stderr")
+    rm "$person/stdout" "$person/stderr"
+}
+
+# The same with a text on stdin.
+try_with() {
+    local input=$1
+    shift
+    try "$@" < <(printf %s "$input")
+}
+
+# Runs a program for at most so many seconds, or a function of ours, which then limits the programs it runs.
+within() {
+    local limit=$1
+    shift
+    [ "$(type -t "$1")" = function ] || set -- timeout --kill-after 5 "$limit" "$@"
+    "$@"
+}
+
+fail() {
+    echo "$*"
+    echo "  command: ${tried[*]}"
+    echo "  status:  $status"
+    echo "  stdout:  $stdout"
+    echo "  stderr:  $stderr"
+    exit 1
+}
+
+succeeds() {
+    try "$@"
+    [ $status = 0 ] || fail "should succeed"
+}
+
+fails() {
+    try "$@"
+    [ $status != 0 ] || fail "should fail"
+    [ $status != 124 ] || fail "should end by itself"
+}
+
+shows() {
+    [[ $stdout$stderr == *"$1"* ]] || fail "should show: $1"
+}
+
+does_not_show() {
+    [[ $stdout$stderr != *"$1"* ]] || fail "should not show: $1"
+}
+
+is() {
+    [ "$1" = "$2" ] || fail "should be: $2
+  but is:    $1"
+}
+
+# The client hands on both of the helper's streams: stderr as it comes, stdout in its own error.
+shows_both_streams_of_the_helper() {
+    shows 'error getting credentials - err: exit status 1, out: `'
+    is "$(grep --only-matching --fixed-strings "$1" <<<"$stderr" | wc --lines) times $1" "2 times $1"
+}
+
+# Asks the helper for a registry's credential.
+get() {
+    try_with "$1" docker-credential-icr get
+}
+
+# The helper answers, quietly, and as the given user.
+gets() {
+    get "$1"
+    [ $status = 0 ] || fail "get should succeed"
+    is "$(jq --raw-output .ServerURL <<<"$stdout")" "$1"
+    is "$(jq --raw-output .Username <<<"$stdout")" "$2"
+    is "$stderr" ''
+}
+
+gets_nothing() {
+    get "$1"
+    is "$status" 1
+    is "$stdout" 'credentials not found in native keychain'
+    is "$stderr" ''
+}
+
+# The helper fails with one line for the person, the same on both streams, which has this in it.
+gets_error() {
+    get "$1"
+    is "$status" 1
+    is "$stdout" "$stderr"
+    is "$(wc --lines <<<"$stdout")" 1
+    shows "$2"
+    does_not_show 'credentials not found'
+}
+
+# Stores a login the way clients do.
+store() {
+    try_with "$(request_to_store "$@")" docker-credential-icr store
+    is "$status" 0
+}
+
+request_to_store() {
+    jq --null-input --arg s "$1" --arg u "$2" --arg p "$3" '{ServerURL: $s, Username: $u, Secret: $p}'
+}
+
+secret_in_answer() {
+    jq --raw-output .Secret <<<"$stdout"
+}
+
+# While a command runs, IAM is asked for exactly so many tokens.
+exchanging() {
+    local expected=$1 before
+    shift
+    before=$(exchanges)
+    "$@"
+    is "$(($(exchanges) - before)) exchanges" "$expected exchanges"
+}
+
+# From here on, clients find a helper that notes each call (verb, and what it concerns) before the real one takes over.
+record_calls() {
+    calls=$person/calls
+    export ICR_LAB_CALLS=$calls PATH=$LAB/scripts/recording:$PATH
+    : >"$calls"
+}
+
+# The helper is registered in a client's file for these registries.
+use_helper_in() {
+    local file=$1
+    shift
+    mkdir -p "$(dirname "$file")"
+    jq --null-input '{credHelpers: ($ARGS.positional | map({(.): "icr"}) | add)}' --args "$@" >"$file"
+}
+
+# No file of this person holds a secret, as it is or in base64.
+holds_no_secret() {
+    local secret
+    for secret in "$@"; do
+        try grep --recursive --files-with-matches --fixed-strings --regexp="$(renderings "$secret")" "$person"
+        is "$stdout" ''
+    done
+}
+
+# A secret as it may be written down: as it is, and in base64 wherever it starts in a text.
+renderings() {
+    local before
+    echo "$1"
+    for before in '' x xx; do
+        printf %s%s "$before" "$1" | base64 --wrap 0 | sed --expression 's/^....//' --expression 's/....$//'
+        echo
+    done
+}
