@@ -36,3 +36,18 @@ impl Failure {
         Self::TryLater(message.into())
     }
 }
+
+/// A text as one line of at most so many characters: whatever could move a
+/// terminal's cursor becomes a space.
+pub fn one_line(text: &str, longest: usize) -> String {
+    text.chars()
+        .map(|character| {
+            if character.is_control() {
+                ' '
+            } else {
+                character
+            }
+        })
+        .take(longest)
+        .collect()
+}

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 use crate::failure::Result;
+use crate::failure::one_line;
 use crate::secret::Secret;
 
 /// The name of the program, as clients look for it on the path.
@@ -199,18 +200,7 @@ pub fn failure_line(failure: &Failure) -> String {
     if *failure == Failure::NotFound {
         return text;
     }
-    let line: String = text
-        .chars()
-        .map(|character| {
-            if character.is_control() {
-                ' '
-            } else {
-                character
-            }
-        })
-        .take(MESSAGE_LIMIT)
-        .collect();
-    let line = line.replace(NOT_FOUND, "no credentials");
+    let line = one_line(&text, MESSAGE_LIMIT).replace(NOT_FOUND, "no credentials");
     line.trim().to_owned()
 }
 

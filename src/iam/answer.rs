@@ -6,6 +6,7 @@ use std::time::UNIX_EPOCH;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::failure::one_line;
 use crate::jwt;
 use crate::secret::Secret;
 
@@ -147,17 +148,7 @@ fn clean(message: &str, secret: &Secret) -> String {
         true => message.to_owned(),
         false => message.replace(secret.expose(), "[redacted]"),
     };
-    message
-        .chars()
-        .map(|character| {
-            if character.is_control() {
-                ' '
-            } else {
-                character
-            }
-        })
-        .take(LONGEST_MESSAGE)
-        .collect()
+    one_line(&message, LONGEST_MESSAGE)
 }
 
 #[cfg(test)]
