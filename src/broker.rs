@@ -10,6 +10,7 @@ use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::failure::Result;
 use crate::iam::Iam;
+use crate::iam::Issued;
 use crate::iam::MOST_ATTEMPTS;
 use crate::iam::endpoint::Endpoint;
 use crate::iam::transport::Transport;
@@ -129,31 +130,49 @@ impl Broker<'_> {
                 None => None,
             },
         };
-        let started = self.clock.elapsed();
-        let waited_long = || self.clock.elapsed() - started >= LONG_WAIT;
-        // With a token that still works, nobody should wait for IAM to come back.
-        let most_attempts = if old.is_some() { 1 } else { MOST_ATTEMPTS };
-        let iam = self.iam(endpoint, deadline, most_attempts);
-        match (identity.exchange(&iam), old) {
+        let (outcome, took_long) = self.exchange(identity, endpoint, deadline, old.is_some());
+        match (outcome, old) {
             (Ok(issued), _) => {
                 tokens.keep(&key, &issued);
                 Ok(Credential::bearer(issued.access_token))
             }
             (Err(Failure::TryLater(reason)), Some(token)) => {
                 tracing::warn!(reason, "the old token serves once more");
-                if waited_long() {
+                if took_long {
                     tokens.postpone(&key);
                 }
                 Ok(Credential::bearer(token))
             }
             (Err(failure), _) => {
-                let is_permanent = matches!(failure, Failure::PersonMustAct(_));
-                if is_permanent || waited_long() {
+                if took_long || matches!(failure, Failure::PersonMustAct(_)) {
                     tokens.remember_failure(&key, &failure);
                 }
                 Err(failure)
             }
         }
+    }
+
+    /// Asks IAM, and says whether that took so long that the next in line had
+    /// better not. With a token that still works nobody should wait for IAM to
+    /// come back.
+    fn exchange(
+        &self,
+        identity: &dyn Identity,
+        endpoint: &Endpoint,
+        deadline: Deadline,
+        has_token: bool,
+    ) -> (Result<Issued>, bool) {
+        let started = self.clock.elapsed();
+        let outcome = identity.exchange(&Iam {
+            endpoint: endpoint.clone(),
+            transport: self.transport,
+            clock: self.clock,
+            random: self.random,
+            limits: self.settings.limits,
+            most_attempts: if has_token { 1 } else { MOST_ATTEMPTS },
+            deadline,
+        });
+        (outcome, self.clock.elapsed() - started >= LONG_WAIT)
     }
 
     /// Keeps a credential that somebody logged in with.
@@ -183,7 +202,7 @@ impl Broker<'_> {
             tracing::debug!(%registry, "an access token came back and is not stored");
             return Ok(());
         }
-        let login = with_current_secret(login, &given);
+        let login = with_current_secret(registry, login, &given);
         forget_tokens(registry, &given, Some(&login.id));
         given.logins.write(registry, &login)?;
         // IAM may have refused this very login a moment ago, before it was mended.
@@ -250,18 +269,6 @@ impl Broker<'_> {
             tokens: TokenCache::new(&*self.keychains.tokens, self.clock),
         }
     }
-
-    fn iam<'a>(&'a self, endpoint: &Endpoint, deadline: Deadline, most_attempts: u32) -> Iam<'a> {
-        Iam {
-            endpoint: endpoint.clone(),
-            transport: self.transport,
-            clock: self.clock,
-            random: self.random,
-            limits: self.settings.limits,
-            most_attempts,
-            deadline,
-        }
-    }
 }
 
 /// Whether an access token is the one that we answer anyway. Known without
@@ -278,13 +285,14 @@ fn is_ours(registry: &Registry, login: &Login, given: &Given<'_>) -> bool {
 
 /// A refresh token that has been replaced since, at another registry that has the
 /// same login, is worth nothing: what replaced it is stored here as well.
-fn with_current_secret(login: Login, given: &Given<'_>) -> Login {
+fn with_current_secret(registry: &Registry, login: Login, given: &Given<'_>) -> Login {
     if login.kind() != LoginKind::RefreshToken {
         return login;
     }
-    let registries = given.logins.list().unwrap_or_default().into_iter();
-    let current = registries
-        .filter_map(|(registry, _)| given.logins.read(&registry).ok().flatten())
+    let listed = given.logins.list().unwrap_or_default().into_iter();
+    let others = listed.filter(|(other, _)| other != registry);
+    let current = others
+        .filter_map(|(other, _)| given.logins.read(&other).ok().flatten())
         .find(|other| other.id == login.id);
     current.unwrap_or(login)
 }

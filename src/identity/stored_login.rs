@@ -122,25 +122,17 @@ impl StoredIdentity<'_> {
     /// keychain is asked once more, for whoever replaced it without our lock.
     fn refresh(&self, iam: &Iam<'_>) -> Result<Issued> {
         let current = self.current()?;
+        let with_source = |error: IamError| error.with_source(&self.source(), &iam.endpoint);
         let issued = match iam.exchange(&Grant::RefreshToken(&current.secret)) {
-            Err(IamError::Refused {
-                status,
-                code,
-                message,
-            }) => {
+            Err(error @ IamError::Refused { .. }) => {
                 let newer = self.current()?;
                 if newer.secret == current.secret {
-                    let error = IamError::Refused {
-                        status,
-                        code,
-                        message,
-                    };
-                    return Err(error.with_source(&self.source(), &iam.endpoint));
+                    return Err(with_source(error));
                 }
-                self.grant(iam, &Grant::RefreshToken(&newer.secret))?
+                self.grant(iam, &Grant::RefreshToken(&newer.secret))
             }
-            other => other.map_err(|error| error.with_source(&self.source(), &iam.endpoint))?,
-        };
+            other => other.map_err(with_source),
+        }?;
         if let Some(refresh_token) = issued
             .refresh_token
             .as_ref()
