@@ -264,7 +264,7 @@ pub fn open(
     settings: &Settings,
     _environment: &crate::environment::Environment,
     _state_directory: Option<&Path>,
-    _prompting: Prompting,
+    prompting: Prompting,
 ) -> Result<Keychains, KeychainError> {
     const OURS: KeychainChoice = match cfg!(windows) {
         true => KeychainChoice::Windows,
@@ -272,7 +272,7 @@ pub fn open(
     };
     match settings.keychain {
         choice if choice == KeychainChoice::Auto || choice == OURS => {
-            let native = std::rc::Rc::new(native::platform(&settings.namespace)?);
+            let native = std::rc::Rc::new(native::platform(&settings.namespace, prompting)?);
             Ok(Keychains {
                 logins: Box::new(std::rc::Rc::clone(&native)),
                 tokens: Box::new(native),

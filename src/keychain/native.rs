@@ -16,6 +16,7 @@ use super::Item;
 use super::Keychain;
 use super::KeychainError;
 use super::ListedLogin;
+use crate::clock::within;
 use crate::digest;
 use crate::secret::Secret;
 
@@ -36,11 +37,15 @@ pub(super) struct NativeKeychain {
     modifiers: HashMap<&'static str, &'static str>,
     search: HashMap<&'static str, String>,
     longest_blob: usize,
+    patience: Duration,
 }
 
 /// The keychain of this system.
 #[cfg(any(target_os = "macos", windows))]
-pub(super) fn platform(namespace: &str) -> Result<NativeKeychain, KeychainError> {
+pub(super) fn platform(
+    namespace: &str,
+    prompting: super::Prompting,
+) -> Result<NativeKeychain, KeychainError> {
     // Makes the system's own store the default one of `keyring_core`.
     if let Err(error) = keyring::Entry::store_status() {
         return Err(KeychainError::Absent(format!(
@@ -48,6 +53,10 @@ pub(super) fn platform(namespace: &str) -> Result<NativeKeychain, KeychainError>
         )));
     }
     let service = format!("{}.{namespace}", super::SCHEMA);
+    let patience = match prompting {
+        super::Prompting::Allowed => Duration::from_secs(60),
+        super::Prompting::Never => Duration::from_secs(3),
+    };
     Ok(match cfg!(windows) {
         true => NativeKeychain {
             name: "Windows Credential Manager",
@@ -55,6 +64,7 @@ pub(super) fn platform(namespace: &str) -> Result<NativeKeychain, KeychainError>
             modifiers: [("persistence", "Local")].into(),
             search: [("pattern", service.replace('.', "\\."))].into(),
             longest_blob: 2560,
+            patience,
             service,
         },
         false => NativeKeychain {
@@ -62,6 +72,7 @@ pub(super) fn platform(namespace: &str) -> Result<NativeKeychain, KeychainError>
             modifiers: HashMap::new(),
             search: [("service", service.clone())].into(),
             longest_blob: usize::MAX,
+            patience,
             service,
         },
     })
@@ -74,7 +85,7 @@ impl NativeKeychain {
     }
 
     fn get(&self, name: &str) -> Result<Option<Secret>, KeychainError> {
-        match self.entry(name)?.get_secret() {
+        match self.ask(name, |entry| entry.get_secret())? {
             Ok(bytes) => Ok(String::from_utf8(bytes).ok().map(Secret::new)),
             Err(Error::NoEntry) => Ok(None),
             Err(error) => Err(self.sort(error)),
@@ -82,16 +93,29 @@ impl NativeKeychain {
     }
 
     fn set(&self, name: &str, text: &str) -> Result<(), KeychainError> {
-        self.entry(name)?
-            .set_secret(text.as_bytes())
-            .map_err(|error| self.sort(error))
+        let secret = Secret::new(text);
+        self.ask(name, move |entry| {
+            entry.set_secret(secret.expose().as_bytes())
+        })?
+        .map_err(|error| self.sort(error))
     }
 
     fn remove(&self, name: &str) -> Result<(), KeychainError> {
-        match self.entry(name)?.delete_credential() {
+        match self.ask(name, |entry| entry.delete_credential())? {
             Ok(()) | Err(Error::NoEntry) => Ok(()),
             Err(error) => Err(self.sort(error)),
         }
+    }
+
+    /// Asks on a thread of its own: the system may show a dialog and wait for a
+    /// person, who may not be there.
+    fn ask<T: Send + 'static>(
+        &self,
+        name: &str,
+        question: impl FnOnce(Entry) -> keyring_core::Result<T> + Send + 'static,
+    ) -> Result<keyring_core::Result<T>, KeychainError> {
+        let entry = self.entry(name)?;
+        within(self.patience, move || question(entry)).ok_or(KeychainError::Unresponsive(self.name))
     }
 
     fn remove_parts(&self, name: &str, header: Option<&Header>) -> Result<(), KeychainError> {
@@ -274,6 +298,7 @@ mod tests {
             modifiers: HashMap::new(),
             search: HashMap::new(),
             longest_blob: 2560,
+            patience: Duration::from_secs(60),
         }
     }
 
