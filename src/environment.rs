@@ -35,7 +35,7 @@ pub const NAMESPACE: &str = "ICR_NAMESPACE";
 /// Turns the log on, on stderr: `error`, `warn`, `info`, `debug` or `trace`.
 pub const LOG: &str = "ICR_LOG";
 
-/// A PEM file of trusted certificate authorities (OpenSSL's name for it).
+/// A PEM file of further trusted certificate authorities (OpenSSL's name for it).
 pub const CERTIFICATE_FILE: &str = "SSL_CERT_FILE";
 
 /// The most that is read from an `@file`: a key is 44 characters, and a path

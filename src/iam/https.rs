@@ -28,6 +28,16 @@ const BODY_LIMIT: u64 = 1024 * 1024;
 /// bundle.
 const CERTIFICATES_LIMIT: u64 = 16 * 1024 * 1024;
 
+/// Where Linux distributions keep the system's authorities (the list of Go's
+/// `crypto/x509`, `root_linux.go`). There is none of these elsewhere.
+const SYSTEM_BUNDLES: [&str; 5] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
 /// HTTPS, made ready when the first request comes: reading the trust store takes
@@ -40,9 +50,7 @@ pub struct Https {
 }
 
 impl Https {
-    /// Trusts the system's authorities, and those in `certificate_file` (PEM). On
-    /// Linux the variable that names that file replaces the system's, as in
-    /// OpenSSL and docker.
+    /// Trusts the system's authorities, and those in `certificate_file` (PEM).
     pub fn trusting(certificate_file: Option<PathBuf>) -> Self {
         Self {
             certificate_file,
@@ -101,13 +109,19 @@ fn further_certificates(path: Option<&Path>) -> Result<Vec<Certificate>, Transpo
     let Some(path) = path else {
         return Ok(Vec::new());
     };
-    certificates_in(path).map_err(|error| {
+    let mut certificates = certificates_in(path).map_err(|error| {
         TransportError::Untrusted(format!(
             "$SSL_CERT_FILE names {}, which cannot be used ({})",
             path.display(),
             error.root_cause()
         ))
-    })
+    })?;
+    // On Linux the variable also makes the verifier leave the system's file out.
+    let system = SYSTEM_BUNDLES
+        .iter()
+        .find_map(|path| certificates_in(Path::new(path)).ok());
+    certificates.extend(system.into_iter().flatten());
+    Ok(certificates)
 }
 
 fn certificates_in(path: &Path) -> anyhow::Result<Vec<Certificate>> {

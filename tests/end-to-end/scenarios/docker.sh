@@ -202,6 +202,14 @@ test_key_in_the_environment_serves_every_registry() {
     exchanging 1 pull_from us.icr.io de.icr.io private.jp2.icr.io
 }
 
+test_certificate_file_adds_to_the_authorities_of_the_system() {
+    local another
+    another=$(find /usr/share/ca-certificates -name '*.crt' -print -quit)
+    [ -n "$another" ] || skip "there is no authority but the lab's; install ca-certificates"
+    export IBMCLOUD_API_KEY=$api_key
+    exchanging 1 succeeds env SSL_CERT_FILE="$another" docker-credential-icr get us.icr.io
+}
+
 pull_from() {
     local registry
     for registry in "$@"; do pulls "$registry/lab/hello"; done
