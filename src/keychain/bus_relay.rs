@@ -43,9 +43,10 @@ pub fn run_behind(arguments: &[OsString], environment: &Environment) -> Option<E
     let path = Path::new(runtime_directory).join(format!("{SOCKET}{}", std::process::id()));
     // Left by a process of that number that was killed.
     let _ = std::fs::remove_file(&path);
+    let program = std::env::current_exe().ok()?;
     let listener = UnixListener::bind(&path).ok()?;
     Builder::new().spawn(move || relay(&listener, &bus)).ok()?;
-    let status = Command::new(std::env::current_exe().ok()?)
+    let status = Command::new(program)
         .args(arguments)
         .env(BUS_ADDRESS, format!("unix:path={}", escaped(&path)))
         .status();
@@ -54,10 +55,15 @@ pub fn run_behind(arguments: &[OsString], environment: &Environment) -> Option<E
     Some(ExitCode::from(code.unwrap_or(1)))
 }
 
+/// Whether a bus address is that of a relay, which is another for every process.
+pub(super) fn is_relay(address: &str) -> bool {
+    address.contains(SOCKET)
+}
+
 /// Where the real bus listens; `None` also when we run behind a relay already.
 fn bus_of(environment: &Environment, runtime_directory: &Path) -> Option<SocketAddr> {
     match environment.text(BUS_ADDRESS).ok()? {
-        Some(address) if address.contains(SOCKET) => None,
+        Some(address) if is_relay(address) => None,
         Some(address) => address.split(';').find_map(parse),
         None => SocketAddr::from_pathname(runtime_directory.join("bus")).ok(),
     }

@@ -163,7 +163,7 @@ pub enum KeychainError {
     Locked(&'static str),
     /// It did not answer in time.
     #[error(
-        "the {0} did not answer in time and is left alone for half a minute; restart it, or choose another keychain with ICR_KEYCHAIN"
+        "the {0} did not answer in time; restart it and try again in half a minute, or choose another keychain with ICR_KEYCHAIN"
     )]
     Unresponsive(&'static str),
     /// It refused: full, forbidden, broken.

@@ -26,6 +26,7 @@ use super::Kind;
 use super::ListedLogin;
 use super::Prompting;
 use super::SCHEMA;
+use super::bus_relay;
 use crate::clock::Clock;
 use crate::clock::SystemClock;
 use crate::clock::within;
@@ -315,10 +316,11 @@ fn connect(connection: &Mutex<Option<Connection>>, prompt_seconds: u64) -> Resul
 }
 
 /// The file that says that a service hung, for this bus: another session's may
-/// be well.
+/// be well. Behind a relay it is the bus of the runtime directory.
 fn hung_mark(environment: &Environment) -> String {
-    let bus = ["DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"]
-        .map(|name| environment.text(name).ok().flatten().unwrap_or_default());
+    let value = |name| environment.text(name).ok().flatten();
+    let address = value("DBUS_SESSION_BUS_ADDRESS").filter(|address| !bus_relay::is_relay(address));
+    let bus = [address, value("XDG_RUNTIME_DIR")].map(Option::unwrap_or_default);
     format!("secret-service-hung-{}", digest::name_of(&bus))
 }
 
@@ -359,4 +361,23 @@ fn forget_dead_tokens(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_bus_has_a_mark_of_its_own_and_every_relay_to_one_has_the_same() {
+        let mark = |address: &str| {
+            let variables = [
+                ("DBUS_SESSION_BUS_ADDRESS", address),
+                ("XDG_RUNTIME_DIR", "/run/user/1"),
+            ];
+            hung_mark(&variables.into_iter().collect())
+        };
+        assert_ne!(mark("unix:path=/a"), mark("unix:path=/b"));
+        let relay = |number| format!("unix:path=/run/user/1/docker-credential-icr-relay-{number}");
+        assert_eq!(mark(&relay(1)), mark(&relay(2)));
+    }
 }
