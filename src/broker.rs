@@ -233,15 +233,9 @@ impl Broker<'_> {
         let logins = Logins::in_keychain(&*self.keychains.logins);
         let mut usernames = BTreeMap::new();
         for (registry, username) in logins.list()? {
-            let username = match username {
-                Some(username) => Some(username),
-                // One that is damaged is for `get` to complain about.
-                None => logins
-                    .read(&registry)
-                    .ok()
-                    .flatten()
-                    .map(|login| login.username),
-            };
+            // One that is damaged is for `get` to complain about.
+            let read = || Some(logins.read(&registry).ok()??.username);
+            let username = username.or_else(read);
             usernames.extend(username.map(|username| (registry, username)));
         }
         Ok(usernames)

@@ -40,10 +40,8 @@ struct StoredIdentity<'a> {
 
 impl Source for StoredLogin {
     fn nearby_key(&self, registry: &Registry, given: &Given<'_>) -> Result<Option<CacheKey>> {
-        let hint = match given.near_logins {
-            Some(_) => given.tokens.hint(registry),
-            None => None,
-        };
+        let near = given.near_logins.as_ref();
+        let hint = near.and_then(|_| given.tokens.hint(registry));
         Ok(hint.map(|hint| CacheKey::new(given.endpoint, &hint.id)))
     }
 
