@@ -327,6 +327,9 @@ mod tests {
 
     use super::*;
     use crate::clock::fake::FakeClock;
+    use crate::iam::grant::Client;
+    use crate::iam::transport::Authorization;
+    use crate::iam::transport::Body;
     use crate::iam::transport::Request;
     use crate::iam::transport::Response;
     use crate::iam::transport::TransportError;
@@ -345,7 +348,7 @@ mod tests {
     }
 
     impl Transport for NumberedTokens {
-        fn post_form(&self, request: Request) -> Result<Response, TransportError> {
+        fn send(&self, request: Request) -> Result<Response, TransportError> {
             self.asked.borrow_mut().push(request);
             if let Some(happens) = &*self.meanwhile.borrow() {
                 happens();
@@ -447,6 +450,16 @@ mod tests {
         fn fail_iam_with(&self, status: u16) {
             *self.iam.status.borrow_mut() = Some(status);
         }
+    }
+
+    fn form(request: &Request) -> Vec<(&str, &str)> {
+        let Body::Form(fields) = &request.body else {
+            panic!("{request:?} has no form");
+        };
+        fields
+            .iter()
+            .map(|(name, value)| (*name, value.expose()))
+            .collect()
     }
 
     fn registry(host: &str) -> Registry {
@@ -638,15 +651,12 @@ mod tests {
         machine.clock.advance(Duration::from_secs(2000));
         machine.get("de.icr.io").unwrap();
         let asked = machine.iam.asked.borrow();
-        let sent: Vec<&str> = asked
-            .iter()
-            .map(|request| request.form[2].1.expose())
-            .collect();
+        let sent: Vec<&str> = asked.iter().map(|request| form(request)[2].1).collect();
         assert_eq!(sent, ["first", "another", "refresh-1"]);
         assert!(
             asked
                 .iter()
-                .all(|request| request.client == Some(("bx", "bx")))
+                .all(|request| request.authorization == Authorization::Basic(Client::cli()))
         );
     }
 
@@ -658,13 +668,8 @@ mod tests {
             Ok("iambearer:access-2")
         );
         let asked = machine.iam.asked.borrow();
-        let form: Vec<(&str, &str)> = asked[1]
-            .form
-            .iter()
-            .map(|(name, value)| (*name, value.expose()))
-            .collect();
         assert_eq!(
-            form,
+            form(&asked[1]),
             [
                 ("grant_type", "urn:ibm:params:oauth:grant-type:assume"),
                 ("access_token", "access-1"),
@@ -781,10 +786,7 @@ mod tests {
         machine.store("de.icr.io", "iamrefresh", "first").unwrap();
         machine.clock.advance(Duration::from_secs(2000));
         machine.get("de.icr.io").unwrap();
-        assert_eq!(
-            machine.iam.asked.borrow()[1].form[2].1.expose(),
-            "refresh-1"
-        );
+        assert_eq!(form(&machine.iam.asked.borrow()[1])[2].1, "refresh-1");
     }
 
     #[test]

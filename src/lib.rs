@@ -18,8 +18,8 @@
 //!
 //! Beside the way: [`settings`] (what was chosen), [`environment`] (variables and
 //! their names), [`login`] (what is stored for a registry), [`secret`] (text that
-//! cannot be printed), [`failure`] (why there is no answer), [`clock`], [`digest`],
-//! [`jwt`] and [`log`].
+//! cannot be printed), [`failure`] (why there is no answer), [`trusted_profile`] (whom
+//! to become), [`clock`], [`digest`], [`jwt`] and [`log`].
 //!
 //! [`program::run`] is given its streams, time, environment, randomness, network
 //! and keychains; `main.rs` hands in the real ones. Files that settings or
@@ -43,3 +43,4 @@ pub mod registry;
 pub mod secret;
 pub mod settings;
 pub mod token_cache;
+pub mod trusted_profile;

@@ -37,7 +37,7 @@ impl CacheKey {
     /// in with something else has another `id`, so a new login is never answered
     /// with an old token.
     pub fn new(endpoint: &Endpoint, id: &str) -> Self {
-        Self(digest::name_of(&[endpoint.token_url(), id]))
+        Self(digest::name_of(&[&endpoint.token_url(), id]))
     }
 
     /// The key's text: hexadecimal digits.
@@ -251,6 +251,7 @@ mod tests {
             access_token: Secret::new("token"),
             lifetime: Duration::from_secs(seconds),
             refresh_token: None,
+            refresh_lifetime: None,
         }
     }
 

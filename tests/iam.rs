@@ -122,7 +122,11 @@ fn a_refusal_is_final_and_reaches_the_person_without_its_context() {
         ),
         (
             error(400, "BXNIM0400E", "Another factor."),
-            &["BXNIM0400E", "Another factor.", "docker login -u iamapikey"],
+            &[
+                "BXNIM0400E",
+                "Another factor.",
+                "docker-credential-icr login",
+            ],
         ),
         (
             error(400, "BXNIM0439E", "Session ended."),

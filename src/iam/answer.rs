@@ -14,6 +14,11 @@ use crate::secret::Secret;
 /// limit is an hour.
 const LONGEST_LIFE: u64 = 24 * 60 * 60;
 
+/// The longest life of a refresh token that is believed, in seconds: far more than
+/// the 30 days that the longest session has (account documentation,
+/// `sessions-settings.md`).
+const LONGEST_REFRESH_LIFE: u64 = 366 * 24 * 60 * 60;
+
 /// The longest access token that is believed, in bytes: what the kernel keyring
 /// takes, and twenty times the usual.
 const LONGEST_TOKEN: usize = 32_000;
@@ -30,6 +35,9 @@ pub struct Issued {
     pub lifetime: Duration,
     /// The refresh token that replaces the one that was used, if there is one.
     pub refresh_token: Option<Secret>,
+    /// How long that one is good, from the moment it was received, if IAM said so
+    /// (`refresh_token_expiration`, which only some answers have).
+    pub refresh_lifetime: Option<Duration>,
 }
 
 /// What IAM says when it refuses.
@@ -44,14 +52,21 @@ pub(super) struct Refusal {
 /// The token in an answer (IAM Identity Services API, `TokenResponse`).
 ///
 /// The lifetime is `expires_in`, because it needs nobody's clock; an answer
-/// without it is measured by the token's own times.
-pub(super) fn issued(body: &[u8]) -> Result<Issued, String> {
+/// without it is measured by the token's own times. For the same reason the life
+/// of a refresh token is reckoned by IAM's clock as far as the answer shows it; `now`
+/// is this machine's.
+pub(super) fn issued(body: &[u8], now: u64) -> Result<Issued, String> {
     #[derive(Deserialize)]
     struct Answer {
         access_token: Secret,
         token_type: Option<String>,
         expires_in: Option<u64>,
         refresh_token: Option<Secret>,
+        // Not worth failing for.
+        #[serde(default)]
+        expiration: Value,
+        #[serde(default)]
+        refresh_token_expiration: Value,
     }
     let answer: Answer = serde_json::from_slice(body).map_err(|_| no_token(body))?;
     if answer
@@ -68,19 +83,34 @@ pub(super) fn issued(body: &[u8]) -> Result<Issued, String> {
         .or_else(|| own_lifetime(answer.access_token.expose()))
         .filter(|seconds| (1..=LONGEST_LIFE).contains(seconds))
         .ok_or("its token has no believable lifetime")?;
+    // IAM's word for "none", where no client asked.
+    let refresh_token = answer
+        .refresh_token
+        .filter(|token| is_sane(token.expose()) && token.expose() != "not_supported");
+    let iams_now = answer
+        .expiration
+        .as_u64()
+        .zip(answer.expires_in)
+        .and_then(|(expiration, expires_in)| expiration.checked_sub(expires_in))
+        .filter(|now| *now > 0);
+    let refresh_lifetime = answer
+        .refresh_token_expiration
+        .as_u64()
+        .filter(|_| refresh_token.is_some())
+        .and_then(|end| end.checked_sub(iams_now.unwrap_or(now)))
+        .filter(|seconds| (1..=LONGEST_REFRESH_LIFE).contains(seconds))
+        .map(Duration::from_secs);
     Ok(Issued {
         access_token: answer.access_token,
         lifetime: Duration::from_secs(lifetime),
-        // IAM's word for "none", where no client asked.
-        refresh_token: answer
-            .refresh_token
-            .filter(|token| is_sane(token.expose()) && token.expose() != "not_supported"),
+        refresh_token,
+        refresh_lifetime,
     })
 }
 
 /// What an error answer says, in the shape of the token API or of the management
-/// API; `secret` is taken out of it. `None` when it is not IAM that speaks.
-pub(super) fn refusal(body: &[u8], secret: &Secret) -> Option<Refusal> {
+/// API; `secrets` are taken out of it. `None` when it is not IAM that speaks.
+pub(super) fn refusal(body: &[u8], secrets: &[&Secret]) -> Option<Refusal> {
     let answer: Value = serde_json::from_slice(body).ok()?;
     let first = &answer["errors"][0];
     let text = |value: &Value| Some(value.as_str()?.to_owned()).filter(|text| !text.is_empty());
@@ -106,7 +136,7 @@ pub(super) fn refusal(body: &[u8], secret: &Secret) -> Option<Refusal> {
     let message = message.unwrap_or_else(|| "it gave no reason".to_owned());
     Some(Refusal {
         code,
-        message: clean(&message, secret),
+        message: clean(&message, secrets),
     })
 }
 
@@ -143,11 +173,13 @@ fn own_lifetime(token: &str) -> Option<u64> {
     times.exp.checked_sub(times.iat?)
 }
 
-fn clean(message: &str, secret: &Secret) -> String {
-    let message = match secret.is_empty() {
-        true => message.to_owned(),
-        false => message.replace(secret.expose(), "[redacted]"),
-    };
+fn clean(message: &str, secrets: &[&Secret]) -> String {
+    let message = secrets
+        .iter()
+        .filter(|secret| !secret.is_empty())
+        .fold(message.to_owned(), |message, secret| {
+            message.replace(secret.expose(), "[redacted]")
+        });
     one_line(&message, LONGEST_MESSAGE)
 }
 
@@ -157,8 +189,10 @@ mod tests {
 
     use super::*;
 
+    const NOW: u64 = 1_800_000_000;
+
     fn read(answer: &serde_json::Value) -> Result<Issued, String> {
-        issued(answer.to_string().as_bytes())
+        issued(answer.to_string().as_bytes(), NOW)
     }
 
     #[test]
@@ -183,6 +217,43 @@ mod tests {
             let answer =
                 json!({"access_token": "t", "expires_in": 60, "refresh_token": refresh_token});
             assert_eq!(read(&answer).unwrap().refresh_token, None);
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_refresh_token_is_told_by_iams_clock() {
+        let hour = 60 * 60;
+        let slow = NOW - 10 * hour;
+        for (answer, lifetime) in [
+            (
+                json!({"expiration": slow + 1200, "refresh_token_expiration": slow + hour}),
+                Some(hour),
+            ),
+            (json!({"refresh_token_expiration": NOW + hour}), Some(hour)),
+            (
+                json!({"expiration": 7, "refresh_token_expiration": NOW + hour}),
+                Some(hour),
+            ),
+            (json!({"refresh_token_expiration": NOW}), None),
+            (json!({"refresh_token_expiration": u64::MAX}), None),
+            (json!({"refresh_token_expiration": "soon"}), None),
+            (json!({"refresh_token_expiration": -1}), None),
+            (json!({}), None),
+            (
+                json!({"refresh_token": "not_supported", "refresh_token_expiration": NOW + hour}),
+                None,
+            ),
+        ] {
+            let mut whole = json!({"access_token": "t", "expires_in": 1200, "refresh_token": "r"});
+            whole
+                .as_object_mut()
+                .unwrap()
+                .extend(answer.as_object().unwrap().clone());
+            assert_eq!(
+                read(&whole).unwrap().refresh_lifetime,
+                lifetime.map(Duration::from_secs),
+                "{answer}"
+            );
         }
     }
 
@@ -223,7 +294,7 @@ mod tests {
             (b"{\"access_token\":\"t\",\"expir", "cut off"),
             (b"\xff\xfe", "no token"),
         ] {
-            assert!(issued(body).unwrap_err().contains(reason));
+            assert!(issued(body, NOW).unwrap_err().contains(reason));
         }
     }
 
@@ -258,14 +329,14 @@ mod tests {
             ),
             (json!({"errorCode": "E"}), Some("E"), "it gave no reason"),
         ] {
-            let refusal = refusal(body.to_string().as_bytes(), &secret).unwrap();
+            let refusal = refusal(body.to_string().as_bytes(), &[&secret]).unwrap();
             assert_eq!(
                 (refusal.code.as_deref(), &*refusal.message),
                 (code, message)
             );
         }
         for body in [&b""[..], b"<html>", b"[]", b"{}", b"{\"errorCode\":7}"] {
-            assert_eq!(refusal(body, &secret), None, "somebody else says no");
+            assert_eq!(refusal(body, &[&secret]), None, "somebody else says no");
         }
     }
 

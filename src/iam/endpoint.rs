@@ -2,19 +2,27 @@
 
 use reqwest::Url;
 
+use super::transport::Way;
+
 /// The path of the token API (IAM Identity Services, "Create an IAM access token").
 const TOKEN_PATH: &str = "/identity/token";
 
 /// The base URL of an IAM that secrets may be sent to.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Endpoint {
-    token_url: String,
+    base: String,
 }
 
 impl Endpoint {
     /// `https://iam.cloud.ibm.com`.
     pub fn public() -> Self {
         Self::at("https://iam.cloud.ibm.com")
+    }
+
+    /// `https://private.iam.cloud.ibm.com`, on IBM Cloud's private network
+    /// (IAM documentation, "Private endpoints").
+    pub fn private() -> Self {
+        Self::at("https://private.iam.cloud.ibm.com")
     }
 
     /// `https://iam.test.cloud.ibm.com`, whose tokens the staging registries take.
@@ -49,21 +57,28 @@ impl Endpoint {
         Ok(Self::at(base.strip_suffix(TOKEN_PATH).unwrap_or(base)))
     }
 
-    /// The URL of the token API.
-    pub fn token_url(&self) -> &str {
-        &self.token_url
+    /// The base URL, for messages and for telling endpoints apart.
+    pub fn base(&self) -> &str {
+        &self.base
     }
 
-    /// The base URL, for messages.
-    pub fn base(&self) -> &str {
-        self.token_url
-            .strip_suffix(TOKEN_PATH)
-            .unwrap_or(&self.token_url)
+    /// The URL of the token API.
+    pub fn token_url(&self) -> String {
+        format!("{}{TOKEN_PATH}", self.base)
+    }
+
+    /// How requests get there: in clear only on this machine, so never through a
+    /// proxy then.
+    pub(super) fn way(&self) -> Way {
+        match self.base.starts_with("http:") {
+            true => Way::Direct,
+            false => Way::Proxied,
+        }
     }
 
     fn at(base: &str) -> Self {
         Self {
-            token_url: format!("{}{TOKEN_PATH}", base.trim_end_matches('/')),
+            base: base.trim_end_matches('/').to_owned(),
         }
     }
 }

@@ -13,13 +13,19 @@ use anyhow::ensure;
 use once_cell::unsync::OnceCell;
 use reqwest::Certificate;
 use reqwest::blocking::Client;
+use reqwest::header::HeaderValue;
 use reqwest::redirect::Policy;
 
+use super::transport::Authorization;
+use super::transport::Body;
+use super::transport::Method;
 use super::transport::Request;
 use super::transport::Response;
 use super::transport::Transport;
 use super::transport::TransportError;
+use super::transport::Way;
 use crate::clock::within;
+use crate::secret::Secret;
 
 /// The most that is read of an answer, in bytes.
 const BODY_LIMIT: u64 = 1024 * 1024;
@@ -46,7 +52,8 @@ const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VE
 pub struct Https {
     certificate_file: Option<PathBuf>,
     // Never dropped: dropping waits for a name lookup that may hang.
-    client: OnceCell<ManuallyDrop<Client>>,
+    direct: OnceCell<ManuallyDrop<Client>>,
+    proxied: OnceCell<ManuallyDrop<Client>>,
 }
 
 impl Https {
@@ -54,22 +61,23 @@ impl Https {
     pub fn trusting(certificate_file: Option<PathBuf>) -> Self {
         Self {
             certificate_file,
-            client: OnceCell::new(),
+            direct: OnceCell::new(),
+            proxied: OnceCell::new(),
         }
     }
 
     fn client(&self, request: &Request) -> Result<Client, TransportError> {
-        let client = self.client.get_or_try_init(|| {
+        let way = request.way;
+        let client = match way {
+            Way::Direct => &self.direct,
+            Way::Proxied => &self.proxied,
+        };
+        let client = client.get_or_try_init(|| {
             let certificate_file = self.certificate_file.clone();
             let connect_timeout = request.connect_timeout;
-            let is_this_machine = request.url.starts_with("http:");
             // A certificate file may be something that never ends.
             within(request.timeout, move || {
-                build(
-                    certificate_file.as_deref(),
-                    connect_timeout,
-                    is_this_machine,
-                )
+                build(certificate_file.as_deref(), connect_timeout, way)
             })
             .unwrap_or_else(|| {
                 let reason = "the trusted certificate authorities cannot be read in time";
@@ -84,7 +92,7 @@ impl Https {
 fn build(
     certificate_file: Option<&Path>,
     connect_timeout: Duration,
-    is_this_machine: bool,
+    way: Way,
 ) -> Result<Client, TransportError> {
     // Fails only if there is a default already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -93,8 +101,7 @@ fn build(
         .redirect(Policy::none())
         .connect_timeout(connect_timeout)
         .tls_certs_merge(further_certificates(certificate_file)?);
-    if is_this_machine {
-        // A proxy is another machine, and would read along.
+    if way == Way::Direct {
         builder = builder.no_proxy();
     }
     builder.build().map_err(|error| {
@@ -139,7 +146,7 @@ fn certificates_in(path: &Path) -> anyhow::Result<Vec<Certificate>> {
 }
 
 impl Transport for Https {
-    fn post_form(&self, request: Request) -> Result<Response, TransportError> {
+    fn send(&self, request: Request) -> Result<Response, TransportError> {
         let client = self.client(&request)?;
         let timeout = request.timeout;
         // reqwest times each read; an answer that trickles would never end.
@@ -153,19 +160,42 @@ impl Transport for Https {
 }
 
 fn send(client: &Client, request: &Request) -> Result<Response, TransportError> {
-    let form: Vec<(&str, &str)> = request
-        .form
-        .iter()
-        .map(|(name, value)| (*name, value.expose()))
-        .collect();
+    let method = match request.method {
+        Method::Delete => reqwest::Method::DELETE,
+        Method::Get => reqwest::Method::GET,
+        Method::Post => reqwest::Method::POST,
+        Method::Put => reqwest::Method::PUT,
+    };
     let mut builder = client
-        .post(&request.url)
+        .request(method, &request.url)
         .header("Accept", "application/json")
-        .timeout(request.timeout)
-        .form(&form);
-    if let Some((username, password)) = request.client {
-        builder = builder.basic_auth(username, Some(password));
+        .timeout(request.timeout);
+    for (name, value) in &request.headers {
+        builder = builder.header(*name, sensitive(name, value)?);
     }
+    builder = match &request.authorization {
+        Authorization::None => builder,
+        Authorization::Basic(client) => {
+            builder.basic_auth(&client.id, Some(client.secret.expose()))
+        }
+        Authorization::Bearer(token) => {
+            sensitive("Authorization", token)?;
+            builder.bearer_auth(token.expose())
+        }
+    };
+    builder = match &request.body {
+        Body::Empty => builder,
+        Body::Form(fields) => {
+            let fields: Vec<(&str, &str)> = fields
+                .iter()
+                .map(|(name, value)| (*name, value.expose()))
+                .collect();
+            builder.form(&fields)
+        }
+        Body::Json(text) => builder
+            .header("Content-Type", "application/json")
+            .body(text.expose().to_owned()),
+    };
     let response = builder.send().map_err(|error| sort(&error))?;
     let header = |name: &str| {
         let value = response.headers().get(name)?;
@@ -189,11 +219,26 @@ fn send(client: &Client, request: &Request) -> Result<Response, TransportError> 
     })
 }
 
+/// A header's value that no library writes into a log.
+fn sensitive(name: &str, value: &Secret) -> Result<HeaderValue, TransportError> {
+    let mut value = HeaderValue::from_str(value.expose()).map_err(|_| {
+        TransportError::Untrusted(format!(
+            "what goes into the header {name} has control characters in it"
+        ))
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
 fn sort(error: &reqwest::Error) -> TransportError {
     match certificate_error(error) {
         Some(reason) => TransportError::Untrusted(format!(
             "{reason}; if a company's proxy stands in between, add its certificate authority to the system's trust store or name its file in SSL_CERT_FILE"
         )),
+        None if error.is_connect() && error.is_timeout() => {
+            TransportError::Unreachable("no answer in time".into())
+        }
+        None if error.is_connect() => TransportError::Unreachable(root_cause(error)),
         None if error.is_timeout() => TransportError::Network("no answer in time".into()),
         None => TransportError::Network(root_cause(error)),
     }

@@ -4,11 +4,13 @@
 //! IBM's SDKs (`go-sdk-core`, `core/iam_authenticator.go`,
 //! `core/iam_assume_authenticator.go`, `core/base_service.go`).
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::clock::Deadline;
 use crate::failure::Failure;
+use crate::secret::Secret;
 use crate::settings::Limits;
 
 mod answer;
@@ -20,10 +22,14 @@ pub mod transport;
 pub use answer::Issued;
 use endpoint::Endpoint;
 use grant::Grant;
+use transport::Authorization;
+use transport::Body;
+use transport::Method;
 use transport::Request;
 use transport::Response;
 use transport::Transport;
 use transport::TransportError;
+use transport::Way;
 
 /// How often one grant is tried by somebody who has nothing else.
 pub const MOST_ATTEMPTS: u32 = 4;
@@ -75,6 +81,29 @@ pub struct Iam<'a> {
     pub deadline: Deadline,
 }
 
+/// One question to one service, asked again while that may help.
+struct Question<'a> {
+    /// Its name in the log.
+    name: &'a str,
+    method: Method,
+    url: String,
+    headers: Vec<(&'static str, Secret)>,
+    authorization: Authorization,
+    body: Body,
+    way: Way,
+    /// What must not come back in a message.
+    secrets: Vec<&'a Secret>,
+    /// Whether asking twice may do something twice.
+    is_once_only: bool,
+}
+
+/// What an attempt came to, other than an answer.
+struct Trouble {
+    error: IamError,
+    /// Whether it is certain that nothing has been done.
+    is_undone: bool,
+}
+
 impl Iam<'_> {
     /// Exchanges a grant: one request, repeated while that may help and there is
     /// time.
@@ -82,130 +111,216 @@ impl Iam<'_> {
     /// # Errors
     /// See [`IamError`].
     pub fn exchange(&self, grant: &Grant<'_>) -> Result<Issued, IamError> {
+        let question = Question {
+            name: grant.name(),
+            method: Method::Post,
+            url: self.endpoint.token_url(),
+            headers: Vec::new(),
+            authorization: grant
+                .client()
+                .map_or(Authorization::None, Authorization::Basic),
+            body: Body::Form(grant.form()),
+            way: self.endpoint.way(),
+            secrets: grant.secrets(),
+            is_once_only: false,
+        };
+        let response = self.ask(&question)?;
+        question.judge(&response, |body| answer::issued(body, self.clock.now()))
+    }
+
+    /// The answer to a question, whether yes or no; trouble that may pass is waited
+    /// out as far as there is time.
+    fn ask(&self, question: &Question<'_>) -> Result<Response, IamError> {
         let mut attempt = 1;
         let mut pause = FIRST_PAUSE;
         loop {
-            let error = match self.attempt(grant) {
-                Ok(issued) => return Ok(issued),
-                Err(error) => error,
+            let trouble = match self.attempt(question) {
+                Ok(response) => return Ok(response),
+                Err(trouble) => trouble,
             };
             let IamError::Unavailable {
                 retry_after,
                 reason,
-            } = &error
+            } = &trouble.error
             else {
-                return Err(error);
+                return Err(trouble.error);
             };
             let wait = retry_after.unwrap_or_else(|| jittered(pause, (self.random)()));
-            if attempt >= self.most_attempts || wait >= self.deadline.remaining(self.clock) {
-                return Err(error);
+            if attempt >= self.most_attempts
+                || wait >= self.deadline.remaining(self.clock)
+                || question.is_once_only && !trouble.is_undone
+            {
+                return Err(trouble.error);
             }
-            tracing::debug!(attempt, reason, ?wait, "asking IAM again");
+            tracing::debug!(question.name, attempt, reason, ?wait, "asking again");
             self.clock.sleep(wait);
             attempt += 1;
             pause *= 2;
         }
     }
 
-    fn attempt(&self, grant: &Grant<'_>) -> Result<Issued, IamError> {
+    fn attempt(&self, question: &Question<'_>) -> Result<Response, Trouble> {
         let timeout = self.limits.attempt.min(self.deadline.remaining(self.clock));
         if timeout.is_zero() {
-            return Err(unavailable("there was no time left to ask"));
+            return Err(Trouble {
+                error: unavailable("there was no time left to ask"),
+                is_undone: true,
+            });
         }
         let request = Request {
-            url: self.endpoint.token_url().to_owned(),
-            form: grant.form(),
-            client: grant.client(),
+            method: question.method,
+            url: question.url.clone(),
+            headers: question.headers.clone(),
+            authorization: question.authorization.clone(),
+            body: question.body.clone(),
+            way: question.way,
             connect_timeout: self.limits.connect.min(timeout),
             timeout,
         };
-        let response = self
-            .transport
-            .post_form(request)
-            .map_err(|error| match error {
-                TransportError::Network(reason) => unavailable(&reason),
-                TransportError::Untrusted(reason) => IamError::Unbelievable { reason },
-            })?;
+        let response = self.transport.send(request).map_err(Trouble::from)?;
         tracing::debug!(
+            question.name,
             status = response.status,
             transaction_id = ?response.transaction_id,
-            grant = grant.name(),
-            "IAM answered"
+            "answered"
         );
-        self.judge(response, grant)
-    }
-
-    fn judge(&self, response: Response, grant: &Grant<'_>) -> Result<Issued, IamError> {
         match response.status {
-            200 => {
-                answer::issued(&response.body).map_err(|reason| IamError::Unbelievable { reason })
-            }
-            status @ (429 | 500 | 502..=599) => Err(IamError::Unavailable {
-                reason: format!("it answered HTTP {status}"),
-                retry_after: response
-                    .retry_after
-                    .and_then(|value| answer::retry_after(&value, self.clock.now())),
-            }),
-            status @ 300..=399 => Err(IamError::Unbelievable {
-                reason: format!(
-                    "it redirected us (HTTP {status}), which IAM never does; a proxy may want a login"
-                ),
-            }),
-            status => Err(match answer::refusal(&response.body, grant.secret()) {
-                Some(refusal) => IamError::Refused {
-                    status,
-                    code: refusal.code,
-                    message: refusal.message,
+            status @ (429 | 500 | 502..=599) => Err(Trouble {
+                error: IamError::Unavailable {
+                    reason: format!("it answered HTTP {status}"),
+                    retry_after: response
+                        .retry_after
+                        .and_then(|value| answer::retry_after(&value, self.clock.now())),
                 },
-                None => IamError::Unbelievable {
+                is_undone: status == 429,
+            }),
+            status @ 300..=399 => Err(Trouble {
+                error: IamError::Unbelievable {
                     reason: format!(
-                        "it refused without IAM's words (HTTP {status}); a proxy may stand in between"
+                        "it redirected us (HTTP {status}), which it never does; a proxy may want a login"
                     ),
                 },
+                is_undone: false,
             }),
+            _ => Ok(response),
+        }
+    }
+}
+
+impl From<TransportError> for Trouble {
+    fn from(error: TransportError) -> Self {
+        let is_undone = matches!(error, TransportError::Unreachable(_));
+        let error = match error {
+            TransportError::Network(reason) | TransportError::Unreachable(reason) => {
+                unavailable(&reason)
+            }
+            TransportError::Untrusted(reason) => IamError::Unbelievable { reason },
+        };
+        Self { error, is_undone }
+    }
+}
+
+impl Question<'_> {
+    /// What an answer says: `read` takes the body of a yes.
+    fn judge<T>(
+        &self,
+        response: &Response,
+        read: impl FnOnce(&[u8]) -> Result<T, String>,
+    ) -> Result<T, IamError> {
+        let status = response.status;
+        if (200..=299).contains(&status) {
+            return read(&response.body).map_err(|reason| IamError::Unbelievable { reason });
+        }
+        Err(match answer::refusal(&response.body, &self.secrets) {
+            Some(refusal) => IamError::Refused {
+                status,
+                code: refusal.code,
+                message: refusal.message,
+            },
+            None => IamError::Unbelievable {
+                reason: format!(
+                    "it refused without a reason (HTTP {status}); a proxy may stand in between"
+                ),
+            },
+        })
+    }
+}
+
+/// Who answered, or did not.
+#[derive(Clone, Copy, Debug)]
+pub enum Service<'a> {
+    /// IAM.
+    Iam(&'a Endpoint),
+}
+
+impl<'a> From<&'a Endpoint> for Service<'a> {
+    fn from(endpoint: &'a Endpoint) -> Self {
+        Self::Iam(endpoint)
+    }
+}
+
+impl fmt::Display for Service<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Iam(endpoint) => write!(formatter, "IAM at {}", endpoint.base()),
         }
     }
 }
 
 impl IamError {
     /// The failure that this is for a person who used `source`.
-    pub fn with_source(self, source: &str, endpoint: &Endpoint) -> Failure {
-        let base = endpoint.base();
+    pub fn with_source<'a>(self, source: &str, service: impl Into<Service<'a>>) -> Failure {
+        self.explained(source, service.into(), None)
+    }
+
+    /// The same, with what the source advises when a session is over. That also
+    /// stands wherever there is no better advice, so it must make sense for any
+    /// refusal; it is the end of a sentence.
+    pub fn with_source_and_advice<'a>(
+        self,
+        source: &str,
+        service: impl Into<Service<'a>>,
+        advice: &str,
+    ) -> Failure {
+        self.explained(source, service.into(), Some(advice))
+    }
+
+    fn explained(self, source: &str, service: Service<'_>, own_advice: Option<&str>) -> Failure {
         match self {
             Self::Refused {
                 status,
                 code,
                 message,
             } => {
-                let advice = advice(code.as_deref());
+                let advice = advice(code.as_deref(), own_advice);
                 let code = code.map(|code| format!("{code}, ")).unwrap_or_default();
                 Failure::PersonMustAct(format!(
                     "IAM refused {source}: {message} ({code}HTTP {status}); {advice}"
                 ))
             }
             Self::Unavailable { reason, .. } => Failure::TryLater(format!(
-                "no token for {source}: IAM at {base} is not available: {reason}; check the network and the proxy settings, and try again"
+                "no token for {source}: {service} is not available: {reason}; check the network and the proxy settings, and try again"
             )),
             Self::Unbelievable { reason } => Failure::TryLater(format!(
-                "no token for {source}: the answer of {base} cannot be trusted: {reason}"
+                "no token for {source}: the answer of {service} cannot be trusted: {reason}"
             )),
         }
     }
 }
 
 /// What to do about a code (`ibm-cloud-cli-sdk`, `bluemix/authentication/iam/iam.go`).
-fn advice(code: Option<&str>) -> &'static str {
+fn advice<'a>(code: Option<&str>, own: Option<&'a str>) -> &'a str {
     match code {
         Some("BXNIM0415E") => {
             "it may have been deleted or mistyped; make a new one with `ibmcloud iam api-key-create` and log in with it"
         }
-        Some("BXNIM0407E" | "BXNIM0408E" | "BXNIM0439E") => {
-            "the session is over; log in again, best with an API key: `docker login -u iamapikey REGISTRY`"
-        }
         Some("BXNIM0400E") => {
-            "the account wants another factor; log in with an API key: `docker login -u iamapikey REGISTRY`"
+            "the account wants another factor; log in with an API key: `docker-credential-icr login`"
         }
-        _ => "check that it belongs to this account and may be used from here",
+        Some("BXNIM0407E" | "BXNIM0408E" | "BXNIM0439E") => own.unwrap_or(
+            "the session is over; log in again, best with an API key: `docker-credential-icr login`",
+        ),
+        _ => own.unwrap_or("check that it belongs to this account and may be used from here"),
     }
 }
 
@@ -229,7 +344,6 @@ mod tests {
 
     use super::*;
     use crate::clock::fake::FakeClock;
-    use crate::secret::Secret;
 
     /// Answers from a list; an answer may take time.
     struct Scripted<'a> {
@@ -239,7 +353,7 @@ mod tests {
     }
 
     impl Transport for Scripted<'_> {
-        fn post_form(&self, request: Request) -> Result<Response, TransportError> {
+        fn send(&self, request: Request) -> Result<Response, TransportError> {
             self.timeouts.borrow_mut().push(request.timeout);
             let (took, answer) = self.answers.borrow_mut().remove(0);
             self.clock.advance(took);
@@ -295,7 +409,10 @@ mod tests {
             most_attempts: MOST_ATTEMPTS,
             deadline: Deadline::after(&clock, limits.deadline),
         };
-        let outcome = iam.exchange(&Grant::ApiKey(&Secret::new("hunter2")));
+        let outcome = iam.exchange(&Grant::ApiKey {
+            key: &Secret::new("hunter2"),
+            for_refresh_token: false,
+        });
         let timeouts = transport.timeouts.take();
         (outcome, timeouts, clock.elapsed.get())
     }

@@ -65,7 +65,11 @@ impl Identity for ApiKey {
     }
 
     fn exchange(&self, iam: &Iam<'_>) -> Result<Issued> {
-        iam.exchange(&Grant::ApiKey(&self.key)).map_err(|error| {
+        iam.exchange(&Grant::ApiKey {
+            key: &self.key,
+            for_refresh_token: false,
+        })
+        .map_err(|error| {
             error.with_source(&format!("the API key in ${}", self.variable), &iam.endpoint)
         })
     }

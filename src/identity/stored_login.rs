@@ -11,6 +11,7 @@ use crate::failure::Result;
 use crate::iam::Iam;
 use crate::iam::IamError;
 use crate::iam::Issued;
+use crate::iam::grant::Client;
 use crate::iam::grant::Grant;
 use crate::jwt;
 use crate::lock::Lock;
@@ -20,6 +21,7 @@ use crate::login::LoginKind;
 use crate::registry::Registry;
 use crate::secret::Secret;
 use crate::token_cache::CacheKey;
+use crate::trusted_profile::TrustedProfile;
 
 /// A stored token this close to its end is not handed out, in seconds: services
 /// refuse tokens in their last moments (`go-sdk-core`, `core/token.go`).
@@ -103,14 +105,24 @@ impl StoredIdentity<'_> {
             .map_err(|error| error.with_source(&self.source(), &iam.endpoint))
     }
 
+    fn by_key(&self, iam: &Iam<'_>) -> Result<Issued> {
+        self.grant(
+            iam,
+            &Grant::ApiKey {
+                key: &self.login.secret,
+                for_refresh_token: false,
+            },
+        )
+    }
+
     /// The key of a service ID, and with its token the profile.
     fn assume(&self, iam: &Iam<'_>) -> Result<Issued> {
-        let own = self.grant(iam, &Grant::ApiKey(&self.login.secret))?;
+        let own = self.by_key(iam)?;
         self.grant(
             iam,
             &Grant::Assume {
                 access_token: &own.access_token,
-                profile_id: &self.login.username,
+                profile: &TrustedProfile::Id(self.login.username.clone()),
             },
         )
     }
@@ -120,14 +132,25 @@ impl StoredIdentity<'_> {
     /// keychain is asked once more, for whoever replaced it without our lock.
     fn refresh(&self, iam: &Iam<'_>) -> Result<Issued> {
         let current = self.current()?;
+        // `docker login -u iamrefresh` is how the IBM Cloud CLI logs in.
+        let client = &Client::cli();
         let with_source = |error: IamError| error.with_source(&self.source(), &iam.endpoint);
-        let issued = match iam.exchange(&Grant::RefreshToken(&current.secret)) {
+        let issued = match iam.exchange(&Grant::RefreshToken {
+            token: &current.secret,
+            client,
+        }) {
             Err(error @ IamError::Refused { .. }) => {
                 let newer = self.current()?;
                 if newer.secret == current.secret {
                     return Err(with_source(error));
                 }
-                self.grant(iam, &Grant::RefreshToken(&newer.secret))
+                self.grant(
+                    iam,
+                    &Grant::RefreshToken {
+                        token: &newer.secret,
+                        client,
+                    },
+                )
             }
             other => other.map_err(with_source),
         }?;
@@ -201,7 +224,7 @@ impl Identity for StoredIdentity<'_> {
         match self.login.kind() {
             LoginKind::Profile => self.assume(iam),
             LoginKind::RefreshToken => self.refresh(iam),
-            _ => self.grant(iam, &Grant::ApiKey(&self.login.secret)),
+            _ => self.by_key(iam),
         }
     }
 }
