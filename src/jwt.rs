@@ -1,9 +1,10 @@
-//! What a JSON Web Token says about its own end. Nothing here verifies a
+//! What a JSON Web Token says about itself. Nothing here verifies a
 //! signature: only the registry can tell whether a token is good.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 /// The registered claims about time (RFC 7519, section 4.1).
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
@@ -17,6 +18,11 @@ pub struct Times {
 
 /// The times in a token; `None` when it is no JWT or has no expiry.
 pub fn times(token: &str) -> Option<Times> {
+    claims(token)
+}
+
+/// The claims in a token; `None` when it is no JWT, or they are others.
+pub fn claims<T: DeserializeOwned>(token: &str) -> Option<T> {
     let mut parts = token.split('.');
     let (_header, payload, _signature) = (parts.next()?, parts.next()?, parts.next()?);
     if parts.next().is_some() {

@@ -162,7 +162,7 @@ fn no_token(body: &[u8]) -> String {
 }
 
 /// A token is visible ASCII; anything else would break the header it goes into.
-fn is_sane(token: &str) -> bool {
+pub(super) fn is_sane(token: &str) -> bool {
     !token.is_empty()
         && token.len() <= LONGEST_TOKEN
         && token.bytes().all(|byte| byte.is_ascii_graphic())

@@ -1,4 +1,4 @@
-//! Where IAM is.
+//! Where IAM and its neighbours are: every address and path that IBM may change.
 
 use reqwest::Url;
 
@@ -6,6 +6,51 @@ use super::transport::Way;
 
 /// The path of the token API (IAM Identity Services, "Create an IAM access token").
 const TOKEN_PATH: &str = "/identity/token";
+
+/// The path of the discovery document (`ibm-cloud-cli-sdk`, `GetEndpoint`).
+const DISCOVERY_PATH: &str = "/identity/.well-known/openid-configuration";
+
+/// The path of the API keys (`platform-services-go-sdk`, `iamidentityv1`).
+const API_KEYS_PATH: &str = "/v1/apikeys";
+
+/// The metadata service of a VPC virtual server (`go-sdk-core`,
+/// `core/vpc_instance_authenticator.go`).
+pub(super) const VPC_METADATA: &str = "http://169.254.169.254";
+
+/// The hosts of that service, which no network lies before: the only ones, beside
+/// this machine, that are spoken to in clear (VPC Instance Metadata API, "Endpoint
+/// URLs").
+pub(super) const VPC_METADATA_HOSTS: [&str; 2] = ["169.254.169.254", "api.metadata.cloud.ibm.com"];
+
+/// The metadata service of a Power Virtual Server (`ibm-cloud-cli-sdk`,
+/// `bluemix/authentication/vpc/vpc.go`).
+pub(super) const POWER_VS_METADATA: &str = "https://api.metadata.power-iaas.cloud.ibm.com";
+
+/// A generation of the metadata service's API.
+#[derive(Debug)]
+pub(super) struct MetadataApi {
+    /// The first `version` that has these paths.
+    pub(super) since: &'static str,
+    /// Where the identity token of the instance is.
+    pub(super) identity_path: &'static str,
+    /// Where that is exchanged for an access token.
+    pub(super) access_path: &'static str,
+}
+
+/// The generations, newest first (VPC documentation,
+/// `metadata-identity-migration.md`); Power VS has the newest alone.
+pub(super) const METADATA_APIS: [MetadataApi; 2] = [
+    MetadataApi {
+        since: "2025-08-26",
+        identity_path: "/identity/v1/token",
+        access_path: "/identity/v1/iam_tokens",
+    },
+    MetadataApi {
+        since: "2022-03-01",
+        identity_path: "/instance_identity/v1/token",
+        access_path: "/instance_identity/v1/iam_token",
+    },
+];
 
 /// The base URL of an IAM that secrets may be sent to.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -37,24 +82,8 @@ impl Endpoint {
     /// What is wrong with it, as the end of a sentence: it must be `https`, or
     /// `http` on this machine.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let url = Url::parse(text).map_err(|error| format!("is no URL ({error})"))?;
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err("has a user name or password in it; leave those out".into());
-        }
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err("is more than an address; leave out `?` and `#`".into());
-        }
-        match (url.scheme(), url.host()) {
-            ("https", Some(_)) => {}
-            ("http", Some(host)) if is_loopback(&host.to_string()) => {}
-            _ => {
-                return Err(format!(
-                    "is {text}, which would send secrets in clear; use an https:// address (http:// only for this machine itself)"
-                ));
-            }
-        }
-        let base = url.as_str().trim_end_matches('/');
-        Ok(Self::at(base.strip_suffix(TOKEN_PATH).unwrap_or(base)))
+        let base = base_of(text, |_| false)?;
+        Ok(Self::at(base.strip_suffix(TOKEN_PATH).unwrap_or(&base)))
     }
 
     /// The base URL, for messages and for telling endpoints apart.
@@ -65,6 +94,14 @@ impl Endpoint {
     /// The URL of the token API.
     pub fn token_url(&self) -> String {
         format!("{}{TOKEN_PATH}", self.base)
+    }
+
+    pub(super) fn discovery_url(&self) -> String {
+        format!("{}{DISCOVERY_PATH}", self.base)
+    }
+
+    pub(super) fn api_keys_url(&self) -> String {
+        format!("{}{API_KEYS_PATH}", self.base)
     }
 
     /// How requests get there: in clear only on this machine, so never through a
@@ -81,6 +118,40 @@ impl Endpoint {
             base: base.trim_end_matches('/').to_owned(),
         }
     }
+}
+
+/// The base URL that a text names, without a slash at its end. It must be `https`,
+/// or `http` on this machine or at a host that `may_be_clear`.
+pub(super) fn base_of(text: &str, may_be_clear: impl Fn(&str) -> bool) -> Result<String, String> {
+    let url = Url::parse(text).map_err(|error| format!("is no URL ({error})"))?;
+    if has_user_info(&url) {
+        return Err("has a user name or password in it; leave those out".into());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("is more than an address; leave out `?` and `#`".into());
+    }
+    if !is_safe(&url, may_be_clear) {
+        return Err(format!(
+            "is {text}, which would send secrets in clear; use an https:// address (http:// only for this machine itself)"
+        ));
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+/// Whether nobody can read along on the way there.
+pub(super) fn is_safe(url: &Url, may_be_clear: impl Fn(&str) -> bool) -> bool {
+    match (url.scheme(), url.host()) {
+        ("https", Some(_)) => true,
+        ("http", Some(host)) => {
+            let host = host.to_string();
+            is_loopback(&host) || may_be_clear(&host)
+        }
+        _ => false,
+    }
+}
+
+pub(super) fn has_user_info(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
 }
 
 fn is_loopback(host: &str) -> bool {

@@ -92,7 +92,6 @@ impl<'a> Grant<'a> {
                 redirect_uri,
                 verifier,
             } => fields.extend([
-                ("response_type", "cloud_iam"),
                 ("code", code.expose()),
                 ("redirect_uri", redirect_uri),
                 ("code_verifier", verifier.expose()),
@@ -230,7 +229,7 @@ mod tests {
                     redirect_uri: "http://localhost:1/",
                     verifier,
                 },
-                "grant_type=authorization_code&response_type=cloud_iam&code=s&redirect_uri=http://localhost:1/&code_verifier=v",
+                "grant_type=authorization_code&code=s&redirect_uri=http://localhost:1/&code_verifier=v",
                 Some(cli),
             ),
             (

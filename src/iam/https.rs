@@ -276,3 +276,171 @@ fn cause_of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'st
         None => error.source(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::BufRead as _;
+    use std::io::BufReader;
+    use std::io::Write as _;
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::super::grant;
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    fn request(method: Method, url: &str) -> Request {
+        Request {
+            method,
+            url: url.to_owned(),
+            headers: Vec::new(),
+            authorization: Authorization::None,
+            body: Body::Empty,
+            way: Way::Direct,
+            connect_timeout: PATIENCE,
+            timeout: PATIENCE,
+        }
+    }
+
+    /// What a request looks like to the other side: its first line, its headers with
+    /// their names in small letters, its body.
+    fn on_the_wire(make: impl FnOnce(&str) -> Request) -> Vec<String> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/path?query=1", listener.local_addr().unwrap());
+        let other_side = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let mut lines = Vec::new();
+            let mut length = 0;
+            loop {
+                let mut line = String::new();
+                reader.read_line(&mut line).unwrap();
+                let line = line.trim_end().to_owned();
+                if line.is_empty() {
+                    break;
+                }
+                if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length: ") {
+                    length = value.parse().unwrap();
+                }
+                lines.push(match line.split_once(": ") {
+                    Some((name, value)) => format!("{}: {value}", name.to_ascii_lowercase()),
+                    None => line,
+                });
+            }
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).unwrap();
+            lines.push(String::from_utf8(body).unwrap());
+            stream
+                .write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\nConnection: close\r\nTransaction-Id: t\r\nRetry-After: 7\r\n\r\nno")
+                .unwrap();
+            lines
+        });
+        let response = Https::default().send(make(&url)).unwrap();
+        assert_eq!((response.status, &*response.body), (404, &b"no"[..]));
+        assert_eq!(response.transaction_id.as_deref(), Some("t"));
+        assert_eq!(response.retry_after.as_deref(), Some("7"));
+        other_side.join().unwrap()
+    }
+
+    #[test]
+    fn each_part_of_a_request_arrives() {
+        let basic = Authorization::Basic(grant::Client::cli());
+        let bearer = Authorization::Bearer(Secret::new("token"));
+        let form = Body::Form(vec![("a", Secret::new("1 &=+%"))]);
+        let json = Body::Json(Secret::new("{}"));
+        for (method, authorization, body, expected) in [
+            (
+                Method::Post,
+                basic,
+                form,
+                &[
+                    "POST /path?query=1 HTTP/1.1",
+                    "authorization: Basic Yng6Yng=",
+                    "content-type: application/x-www-form-urlencoded",
+                    "a=1+%26%3D%2B%25",
+                ][..],
+            ),
+            (
+                Method::Put,
+                bearer.clone(),
+                json,
+                &[
+                    "PUT /path?query=1 HTTP/1.1",
+                    "authorization: Bearer token",
+                    "content-type: application/json",
+                    "{}",
+                ],
+            ),
+            (
+                Method::Delete,
+                bearer,
+                Body::Empty,
+                &[
+                    "DELETE /path?query=1 HTTP/1.1",
+                    "authorization: Bearer token",
+                    "",
+                ],
+            ),
+            (
+                Method::Get,
+                Authorization::None,
+                Body::Empty,
+                &["GET /path?query=1 HTTP/1.1", ""],
+            ),
+        ] {
+            let has_authorization = authorization != Authorization::None;
+            let lines = on_the_wire(|url| Request {
+                headers: vec![("Metadata-Flavor", Secret::new("ibm"))],
+                authorization,
+                body,
+                ..request(method, url)
+            });
+            let always = ["accept: application/json", "metadata-flavor: ibm"];
+            for part in expected.iter().chain(&always) {
+                assert!(lines.iter().any(|line| line == part), "{part} in {lines:?}");
+            }
+            let count = |name: &str| lines.iter().filter(|line| line.starts_with(name)).count();
+            assert_eq!(count("authorization:"), usize::from(has_authorization));
+            assert_eq!(count("accept:"), 1);
+        }
+    }
+
+    #[test]
+    fn nobody_there_is_told_from_no_answer() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        drop(listener);
+        let outcome = Https::default().send(request(Method::Get, &url));
+        assert!(
+            matches!(outcome, Err(TransportError::Unreachable(_))),
+            "{outcome:?}"
+        );
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let hangs_up = thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            BufReader::new(stream)
+                .read_line(&mut String::new())
+                .unwrap();
+        });
+        let outcome = Https::default().send(request(Method::Get, &url));
+        hangs_up.join().unwrap();
+        assert!(
+            matches!(outcome, Err(TransportError::Network(_))),
+            "{outcome:?}"
+        );
+    }
+
+    #[test]
+    fn what_fits_no_header_is_not_sent() {
+        let outcome = Https::default().send(Request {
+            authorization: Authorization::Bearer(Secret::new("hunter2\r\nX: y")),
+            ..request(Method::Get, "http://127.0.0.1:9/")
+        });
+        let Err(TransportError::Untrusted(reason)) = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert!(!reason.contains("hunter2"), "{reason}");
+    }
+}

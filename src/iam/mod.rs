@@ -1,4 +1,5 @@
-//! IAM: a grant in, an access token out.
+//! IAM: a grant in, an access token out; and what else it and the instance metadata
+//! service are asked.
 //!
 //! Facts about requests and answers: IAM Identity Services API documentation and
 //! IBM's SDKs (`go-sdk-core`, `core/iam_authenticator.go`,
@@ -14,14 +15,20 @@ use crate::secret::Secret;
 use crate::settings::Limits;
 
 mod answer;
+pub mod api_keys;
+mod date;
+pub mod discovery;
 pub mod endpoint;
 pub mod grant;
 pub mod https;
+pub mod metadata;
+pub mod owner;
 pub mod transport;
 
 pub use answer::Issued;
 use endpoint::Endpoint;
 use grant::Grant;
+use metadata::MetadataService;
 use transport::Authorization;
 use transport::Body;
 use transport::Method;
@@ -31,29 +38,29 @@ use transport::Transport;
 use transport::TransportError;
 use transport::Way;
 
-/// How often one grant is tried by somebody who has nothing else.
+/// How often one question is asked by somebody who has nothing else.
 pub const MOST_ATTEMPTS: u32 = 4;
 
 /// How long to wait before the second attempt; doubled for each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(400);
 
-/// Why IAM gave no token.
+/// Why IAM, or the metadata service of an instance, did not give what it was asked for.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum IamError {
-    /// IAM said no, and would say no again.
+    /// It said no, and would say no again.
     Refused {
         /// The HTTP status.
         status: u16,
-        /// IAM's code, such as `BXNIM0415E`.
+        /// Its code, such as `BXNIM0415E`.
         code: Option<String>,
-        /// IAM's words.
+        /// Its words.
         message: String,
     },
-    /// IAM could not answer now, or could not be reached.
+    /// It could not answer now, or could not be reached.
     Unavailable {
         /// What happened, as the end of a sentence.
         reason: String,
-        /// How long IAM asked us to wait.
+        /// How long it asked us to wait.
         retry_after: Option<Duration>,
     },
     /// Somebody answered whom we do not believe: no token, or no trusted certificate.
@@ -61,11 +68,16 @@ pub enum IamError {
         /// What was wrong, as the end of a sentence.
         reason: String,
     },
+    /// What was given can be no answer to the question, so nobody was asked.
+    Unusable {
+        /// What is wrong with it, as the end of a sentence.
+        reason: String,
+    },
 }
 
-/// Exchanges grants for access tokens.
+/// Asks IAM, and the metadata service of an instance.
 pub struct Iam<'a> {
-    /// Where IAM is.
+    /// Where IAM is; a metadata service says that itself.
     pub endpoint: Endpoint,
     /// Carries requests there.
     pub transport: &'a dyn Transport,
@@ -75,7 +87,7 @@ pub struct Iam<'a> {
     pub random: &'a dyn Fn() -> u64,
     /// How long one attempt may take.
     pub limits: Limits,
-    /// How often a grant is tried.
+    /// How often one question is asked.
     pub most_attempts: u32,
     /// When it must all be over.
     pub deadline: Deadline,
@@ -95,6 +107,8 @@ struct Question<'a> {
     secrets: Vec<&'a Secret>,
     /// Whether asking twice may do something twice.
     is_once_only: bool,
+    /// What it may mean that nobody is there; empty where that says itself.
+    if_silent: &'static str,
 }
 
 /// What an attempt came to, other than an answer.
@@ -123,6 +137,7 @@ impl Iam<'_> {
             way: self.endpoint.way(),
             secrets: grant.secrets(),
             is_once_only: false,
+            if_silent: "",
         };
         let response = self.ask(&question)?;
         question.judge(&response, |body| answer::issued(body, self.clock.now()))
@@ -131,6 +146,7 @@ impl Iam<'_> {
     /// The answer to a question, whether yes or no; trouble that may pass is waited
     /// out as far as there is time.
     fn ask(&self, question: &Question<'_>) -> Result<Response, IamError> {
+        question.check()?;
         let mut attempt = 1;
         let mut pause = FIRST_PAUSE;
         loop {
@@ -177,7 +193,10 @@ impl Iam<'_> {
             connect_timeout: self.limits.connect.min(timeout),
             timeout,
         };
-        let response = self.transport.send(request).map_err(Trouble::from)?;
+        let response = self
+            .transport
+            .send(request)
+            .map_err(|error| Trouble::of(error, question.if_silent))?;
         tracing::debug!(
             question.name,
             status = response.status,
@@ -207,12 +226,12 @@ impl Iam<'_> {
     }
 }
 
-impl From<TransportError> for Trouble {
-    fn from(error: TransportError) -> Self {
+impl Trouble {
+    fn of(error: TransportError, if_silent: &str) -> Self {
         let is_undone = matches!(error, TransportError::Unreachable(_));
         let error = match error {
             TransportError::Network(reason) | TransportError::Unreachable(reason) => {
-                unavailable(&reason)
+                unavailable(&format!("{reason}{if_silent}"))
             }
             TransportError::Untrusted(reason) => IamError::Unbelievable { reason },
         };
@@ -221,6 +240,21 @@ impl From<TransportError> for Trouble {
 }
 
 impl Question<'_> {
+    /// What goes into a header must fit into a line.
+    fn check(&self) -> Result<(), IamError> {
+        let token = match &self.authorization {
+            Authorization::Bearer(token) => Some(token),
+            Authorization::Basic(_) | Authorization::None => None,
+        };
+        let mut values = self.headers.iter().map(|(_, value)| value).chain(token);
+        match values.all(|value| answer::is_sane(value.expose())) {
+            true => Ok(()),
+            false => Err(IamError::Unusable {
+                reason: "it is empty, too long or not plain text".into(),
+            }),
+        }
+    }
+
     /// What an answer says: `read` takes the body of a yes.
     fn judge<T>(
         &self,
@@ -251,6 +285,8 @@ impl Question<'_> {
 pub enum Service<'a> {
     /// IAM.
     Iam(&'a Endpoint),
+    /// What an instance has beside itself.
+    Metadata(&'a MetadataService),
 }
 
 impl<'a> From<&'a Endpoint> for Service<'a> {
@@ -259,23 +295,55 @@ impl<'a> From<&'a Endpoint> for Service<'a> {
     }
 }
 
+impl<'a> From<&'a MetadataService> for Service<'a> {
+    fn from(service: &'a MetadataService) -> Self {
+        Self::Metadata(service)
+    }
+}
+
 impl fmt::Display for Service<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Iam(endpoint) => write!(formatter, "IAM at {}", endpoint.base()),
+            Self::Metadata(service) => {
+                write!(
+                    formatter,
+                    "the instance metadata service at {}",
+                    service.url()
+                )
+            }
+        }
+    }
+}
+
+impl Service<'_> {
+    /// What to do when it is not there.
+    fn when_unavailable(self) -> &'static str {
+        match self {
+            Self::Iam(_) => "check the network and the proxy settings, and try again",
+            Self::Metadata(_) => "try again, or use another source of credentials",
+        }
+    }
+
+    /// What to do about a code.
+    fn advice<'a>(self, code: Option<&str>, own: Option<&'a str>) -> &'a str {
+        match self {
+            Self::Iam(_) => iams_advice(code, own),
+            Self::Metadata(_) => metadata::advice(code),
         }
     }
 }
 
 impl IamError {
-    /// The failure that this is for a person who used `source`.
+    /// The failure that this is for a person who used `source` with IAM or with a
+    /// metadata service.
     pub fn with_source<'a>(self, source: &str, service: impl Into<Service<'a>>) -> Failure {
         self.explained(source, service.into(), None)
     }
 
     /// The same, with what the source advises when a session is over. That also
-    /// stands wherever there is no better advice, so it must make sense for any
-    /// refusal; it is the end of a sentence.
+    /// stands wherever IAM's code has no better advice, so it must make sense for
+    /// any refusal; it is the end of a sentence.
     pub fn with_source_and_advice<'a>(
         self,
         source: &str,
@@ -292,24 +360,32 @@ impl IamError {
                 code,
                 message,
             } => {
-                let advice = advice(code.as_deref(), own_advice);
+                let advice = service.advice(code.as_deref(), own_advice);
                 let code = code.map(|code| format!("{code}, ")).unwrap_or_default();
+                let who = match service {
+                    Service::Iam(_) => "IAM".to_owned(),
+                    Service::Metadata(_) => service.to_string(),
+                };
                 Failure::PersonMustAct(format!(
-                    "IAM refused {source}: {message} ({code}HTTP {status}); {advice}"
+                    "{who} refused {source}: {message} ({code}HTTP {status}); {advice}"
                 ))
             }
             Self::Unavailable { reason, .. } => Failure::TryLater(format!(
-                "no token for {source}: {service} is not available: {reason}; check the network and the proxy settings, and try again"
+                "cannot use {source}: {service} is not available: {reason}; {}",
+                service.when_unavailable()
             )),
             Self::Unbelievable { reason } => Failure::TryLater(format!(
-                "no token for {source}: the answer of {service} cannot be trusted: {reason}"
+                "cannot use {source}: the answer of {service} cannot be trusted: {reason}"
             )),
+            Self::Unusable { reason } => {
+                Failure::PersonMustAct(format!("cannot use {source}: {reason}"))
+            }
         }
     }
 }
 
 /// What to do about a code (`ibm-cloud-cli-sdk`, `bluemix/authentication/iam/iam.go`).
-fn advice<'a>(code: Option<&str>, own: Option<&'a str>) -> &'a str {
+fn iams_advice<'a>(code: Option<&str>, own: Option<&'a str>) -> &'a str {
     match code {
         Some("BXNIM0415E") => {
             "it may have been deleted or mistyped; make a new one with `ibmcloud iam api-key-create` and log in with it"
@@ -341,27 +417,70 @@ fn jittered(pause: Duration, random: u64) -> Duration {
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
+    use std::collections::VecDeque;
 
     use super::*;
     use crate::clock::fake::FakeClock;
 
-    /// Answers from a list; an answer may take time.
-    struct Scripted<'a> {
-        clock: &'a FakeClock,
-        answers: RefCell<Vec<(Duration, Result<Response, TransportError>)>>,
-        timeouts: RefCell<Vec<Duration>>,
+    type Answer = Result<Response, TransportError>;
+
+    /// IAM that answers from a list; an answer may take time.
+    pub(super) struct Lab {
+        clock: FakeClock,
+        answers: RefCell<VecDeque<(Duration, Answer)>>,
+        requests: RefCell<Vec<Request>>,
     }
 
-    impl Transport for Scripted<'_> {
-        fn send(&self, request: Request) -> Result<Response, TransportError> {
-            self.timeouts.borrow_mut().push(request.timeout);
-            let (took, answer) = self.answers.borrow_mut().remove(0);
+    impl Lab {
+        pub(super) fn answering(answers: Vec<Answer>) -> Self {
+            Self::answering_after(answers.into_iter().map(|answer| (0, answer)).collect())
+        }
+
+        /// Each answer after so many seconds.
+        fn answering_after(answers: Vec<(u64, Answer)>) -> Self {
+            Self {
+                clock: FakeClock::at(1_800_000_000),
+                answers: RefCell::new(
+                    answers
+                        .into_iter()
+                        .map(|(took, answer)| (Duration::from_secs(took), answer))
+                        .collect(),
+                ),
+                requests: RefCell::default(),
+            }
+        }
+
+        /// Puts one question to the public IAM.
+        pub(super) fn ask<T>(&self, question: impl FnOnce(&Iam<'_>) -> T) -> T {
+            let limits = Limits::default();
+            question(&Iam {
+                endpoint: Endpoint::public(),
+                transport: self,
+                clock: &self.clock,
+                random: &|| 7,
+                limits,
+                most_attempts: MOST_ATTEMPTS,
+                deadline: Deadline::after(&self.clock, limits.deadline),
+            })
+        }
+
+        /// What was asked.
+        pub(super) fn requests(&self) -> Vec<Request> {
+            self.requests.borrow().clone()
+        }
+    }
+
+    impl Transport for Lab {
+        fn send(&self, request: Request) -> Answer {
+            self.requests.borrow_mut().push(request);
+            let next = self.answers.borrow_mut().pop_front();
+            let (took, answer) = next.expect("asked more often than foreseen");
             self.clock.advance(took);
             answer
         }
     }
 
-    fn response(status: u16, body: &str) -> Result<Response, TransportError> {
+    pub(super) fn response(status: u16, body: &str) -> Answer {
         Ok(Response {
             status,
             body: body.as_bytes().to_vec(),
@@ -370,14 +489,14 @@ mod tests {
         })
     }
 
-    fn token() -> Result<Response, TransportError> {
+    fn token() -> Answer {
         response(
             200,
             r#"{"access_token":"t","token_type":"Bearer","expires_in":3600}"#,
         )
     }
 
-    fn later(status: u16, retry_after: &str) -> Result<Response, TransportError> {
+    pub(super) fn later(status: u16, retry_after: &str) -> Answer {
         response(status, "").map(|response| Response {
             retry_after: Some(retry_after.into()),
             ..response
@@ -385,40 +504,28 @@ mod tests {
     }
 
     /// What came out, after how many attempts and how long.
-    fn run(
-        answers: Vec<(u64, Result<Response, TransportError>)>,
-    ) -> (Result<Issued, IamError>, Vec<Duration>, Duration) {
-        let clock = FakeClock::at(1_800_000_000);
-        let transport = Scripted {
-            clock: &clock,
-            answers: RefCell::new(
-                answers
-                    .into_iter()
-                    .map(|(took, answer)| (Duration::from_secs(took), answer))
-                    .collect(),
-            ),
-            timeouts: RefCell::default(),
-        };
-        let limits = Limits::default();
-        let iam = Iam {
-            endpoint: Endpoint::public(),
-            transport: &transport,
-            clock: &clock,
-            random: &|| 7,
-            limits,
-            most_attempts: MOST_ATTEMPTS,
-            deadline: Deadline::after(&clock, limits.deadline),
-        };
-        let outcome = iam.exchange(&Grant::ApiKey {
-            key: &Secret::new("hunter2"),
-            for_refresh_token: false,
+    fn run(answers: Vec<(u64, Answer)>) -> (Result<Issued, IamError>, Vec<Duration>, Duration) {
+        let lab = Lab::answering_after(answers);
+        let outcome = lab.ask(|iam| {
+            iam.exchange(&Grant::ApiKey {
+                key: &Secret::new("hunter2"),
+                for_refresh_token: false,
+            })
         });
-        let timeouts = transport.timeouts.take();
-        (outcome, timeouts, clock.elapsed.get())
+        let timeouts = lab
+            .requests()
+            .iter()
+            .map(|request| request.timeout)
+            .collect();
+        (outcome, timeouts, lab.clock.elapsed.get())
     }
 
-    fn network() -> Result<Response, TransportError> {
-        Err(TransportError::Network("connection refused".into()))
+    pub(super) fn unreachable() -> Answer {
+        Err(TransportError::Unreachable("connection refused".into()))
+    }
+
+    pub(super) fn network() -> Answer {
+        Err(TransportError::Network("the connection was cut".into()))
     }
 
     #[test]
@@ -428,6 +535,7 @@ mod tests {
             response(500, ""),
             response(503, "<html>"),
             network(),
+            unreachable(),
         ] {
             let (outcome, timeouts, _) = run(vec![(0, trouble), (0, token())]);
             assert!(outcome.is_ok());
@@ -508,6 +616,48 @@ mod tests {
             !text.contains("203.0.113.7") && !text.contains("hunter2"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_source_has_its_own_advice_for_a_session_that_is_over() {
+        let refused = |code: &str| IamError::Refused {
+            status: 400,
+            code: Some(code.into()),
+            message: "no".into(),
+        };
+        let iam = &Endpoint::public();
+        for (code, generic, own) in [
+            ("BXNIM0439E", "docker-credential-icr login", "run it again"),
+            ("BXNIM0408E", "docker-credential-icr login", "run it again"),
+            ("BXNIM9999E", "may be used from here", "run it again"),
+            ("BXNIM0400E", "another factor", "another factor"),
+            ("BXNIM0415E", "api-key-create", "api-key-create"),
+        ] {
+            let text = refused(code).with_source("it", iam).to_string();
+            assert!(text.contains(generic), "{text}");
+            let text = refused(code)
+                .with_source_and_advice("it", iam, "run it again")
+                .to_string();
+            assert!(text.contains(own), "{text}");
+            assert!(text.starts_with("IAM refused it: no"), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_failure_names_its_source_and_iam() {
+        for error in [
+            unavailable("x"),
+            IamError::Unbelievable { reason: "x".into() },
+        ] {
+            let text = error
+                .with_source("the source", &Endpoint::private())
+                .to_string();
+            assert!(text.contains("the source"), "{text}");
+            assert!(
+                text.contains("IAM at https://private.iam.cloud.ibm.com"),
+                "{text}"
+            );
+        }
     }
 
     #[test]

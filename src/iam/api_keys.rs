@@ -1,0 +1,418 @@
+//! API keys, made and deleted by whoever has an access token
+//! (`platform-services-go-sdk`, `iamidentityv1`).
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::Iam;
+use super::IamError;
+use super::Question;
+use super::answer;
+use super::date;
+use super::transport::Authorization;
+use super::transport::Body;
+use super::transport::Method;
+use crate::failure::one_line;
+use crate::secret::Secret;
+
+/// The longest ID of an API key that is believed, in bytes; `ApiKey-` and a UUID
+/// have 43.
+const LONGEST_ID: usize = 100;
+
+/// The longest name that is passed on, in characters.
+const LONGEST_NAME: usize = 200;
+
+/// An API key that somebody wants.
+#[derive(Clone, Copy, Debug)]
+pub struct NewApiKey<'a> {
+    /// What people see in their list of keys; need not be unique.
+    pub name: &'a str,
+    /// What it is for.
+    pub description: &'a str,
+    /// Whose it will be: the `iam_id` of the access token.
+    pub iam_id: &'a str,
+    /// The account it will be good in.
+    pub account_id: &'a str,
+    /// When it ends, in seconds since 1970; IAM is told the minute.
+    pub expires_at: u64,
+}
+
+/// An API key that IAM has just made.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CreatedApiKey {
+    /// Names it at IAM, `ApiKey-…`; no secret.
+    pub id: String,
+    /// What people see in their list of keys.
+    pub name: String,
+    /// The key itself, which IAM shows this once.
+    pub key: Secret,
+    /// When it ends, in seconds since 1970, if IAM says so.
+    pub expires_at: Option<u64>,
+}
+
+/// What IAM knows about an API key.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ApiKeyDetails {
+    /// Names it at IAM, `ApiKey-…`; no secret.
+    pub id: String,
+    /// What people see in their list of keys.
+    pub name: String,
+    /// Whose it is.
+    pub iam_id: String,
+    /// The account it is good in, if IAM says so.
+    pub account_id: Option<String>,
+    /// When it ends, in seconds since 1970, if it does.
+    pub expires_at: Option<u64>,
+}
+
+/// An API key as IAM writes it.
+#[derive(Deserialize)]
+struct ApiKey {
+    id: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    iam_id: String,
+    account_id: Option<String>,
+    expires_at: Option<String>,
+    apikey: Option<Secret>,
+}
+
+impl Iam<'_> {
+    /// Makes an API key; IAM disables it should it ever be found in public.
+    ///
+    /// # Errors
+    /// See [`IamError`]. Once IAM may have heard the question it is not repeated,
+    /// because each time may make another key: an [`IamError::Unavailable`] can mean
+    /// that there is a key now that nobody knows. Its name says where to find it.
+    pub fn create_api_key(
+        &self,
+        access_token: &Secret,
+        wanted: &NewApiKey<'_>,
+    ) -> Result<CreatedApiKey, IamError> {
+        // `store_value` is false: nobody can ask IAM for the key later.
+        let body = json!({
+            "name": wanted.name,
+            "description": wanted.description,
+            "iam_id": wanted.iam_id,
+            "account_id": wanted.account_id,
+            "store_value": false,
+            "action_when_leaked": "disable",
+            "expires_at": date::written(wanted.expires_at),
+        });
+        let question = Question {
+            method: Method::Post,
+            body: Body::Json(Secret::new(body.to_string())),
+            is_once_only: true,
+            ..self.about_api_keys("create API key", "", access_token)
+        };
+        let response = self.ask(&question)?;
+        question.judge(&response, |body| {
+            let made = read(body)?;
+            let key = made.apikey.filter(|key| answer::is_sane(key.expose()));
+            Ok(CreatedApiKey {
+                id: made.id,
+                name: one_line(&made.name, LONGEST_NAME),
+                key: key.ok_or("it made an API key and did not show it")?,
+                expires_at: made.expires_at.as_deref().and_then(date::read),
+            })
+        })
+    }
+
+    /// Deletes an API key. One that IAM does not know is as good as deleted.
+    ///
+    /// # Errors
+    /// See [`IamError`].
+    pub fn delete_api_key(&self, access_token: &Secret, id: &str) -> Result<(), IamError> {
+        // It becomes part of a path.
+        if !is_id(id) {
+            return Err(IamError::Unusable {
+                reason: "it is no ID of an API key".into(),
+            });
+        }
+        let question = Question {
+            method: Method::Delete,
+            ..self.about_api_keys("delete API key", &format!("/{id}"), access_token)
+        };
+        let response = self.ask(&question)?;
+        match question.judge(&response, |_| Ok(())) {
+            Err(IamError::Refused { status: 404, .. }) => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    /// Asks whose an API key is.
+    ///
+    /// # Errors
+    /// See [`IamError`].
+    pub fn api_key_details(
+        &self,
+        access_token: &Secret,
+        key: &Secret,
+    ) -> Result<ApiKeyDetails, IamError> {
+        let question = Question {
+            headers: vec![("IAM-ApiKey", key.clone())],
+            secrets: vec![access_token, key],
+            ..self.about_api_keys("API key details", "/details", access_token)
+        };
+        let response = self.ask(&question)?;
+        question.judge(&response, |body| {
+            let known = read(body)?;
+            let id = |id: String| one_line(&id, LONGEST_NAME);
+            Ok(ApiKeyDetails {
+                id: known.id,
+                name: one_line(&known.name, LONGEST_NAME),
+                iam_id: id(known.iam_id),
+                account_id: known.account_id.map(id),
+                expires_at: known.expires_at.as_deref().and_then(date::read),
+            })
+        })
+    }
+
+    fn about_api_keys<'a>(
+        &self,
+        name: &'a str,
+        path: &str,
+        access_token: &'a Secret,
+    ) -> Question<'a> {
+        Question {
+            name,
+            method: Method::Get,
+            url: format!("{}{path}", self.endpoint.api_keys_url()),
+            headers: Vec::new(),
+            authorization: Authorization::Bearer(access_token.clone()),
+            body: Body::Empty,
+            way: self.endpoint.way(),
+            secrets: vec![access_token],
+            is_once_only: false,
+            if_silent: "",
+        }
+    }
+}
+
+fn read(body: &[u8]) -> Result<ApiKey, String> {
+    serde_json::from_slice(body)
+        .ok()
+        .filter(|key: &ApiKey| is_id(&key.id))
+        .ok_or_else(|| "it was no API key, or was cut off".to_owned())
+}
+
+fn is_id(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= LONGEST_ID
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::endpoint::Endpoint;
+    use super::super::tests::Lab;
+    use super::super::tests::later;
+    use super::super::tests::network;
+    use super::super::tests::response;
+    use super::super::tests::unreachable;
+    use super::*;
+    use crate::iam::transport::Response;
+    use crate::iam::transport::TransportError;
+
+    const WANTED: NewApiKey<'_> = NewApiKey {
+        name: "docker-credential-icr on laptop",
+        description: "made by login",
+        iam_id: "IBMid-1",
+        account_id: "acc",
+        expires_at: 1_800_000_059,
+    };
+
+    fn token() -> Secret {
+        Secret::new("access")
+    }
+
+    fn made() -> Result<Response, TransportError> {
+        let body = json!({
+            "id": "ApiKey-1", "entity_tag": "1-a", "crn": "crn:v1:x", "locked": false,
+            "disabled": false, "created_at": "2026-11-21T09:50+0000", "created_by": "IBMid-1",
+            "name": "docker-credential-icr on laptop", "iam_id": "IBMid-1", "account_id": "acc",
+            "expires_at": "2027-01-15T08:00+0000", "apikey": "hunter2"
+        });
+        response(201, &body.to_string())
+    }
+
+    fn unknown() -> Result<Response, TransportError> {
+        let body = json!({
+            "trace": "t", "errors": [{"code": "not_found", "message": "no such key"}], "status_code": 404
+        });
+        response(404, &body.to_string())
+    }
+
+    #[test]
+    fn a_key_is_made_with_an_end_and_without_a_copy_at_iam() {
+        let lab = Lab::answering(vec![made()]);
+        let created = lab
+            .ask(|iam| iam.create_api_key(&token(), &WANTED))
+            .unwrap();
+        assert_eq!(
+            created,
+            CreatedApiKey {
+                id: "ApiKey-1".into(),
+                name: WANTED.name.into(),
+                key: Secret::new("hunter2"),
+                expires_at: Some(1_800_000_000),
+            }
+        );
+        let requests = lab.requests();
+        let request = &requests[0];
+        assert_eq!(request.method, Method::Post);
+        assert_eq!(request.url, "https://iam.cloud.ibm.com/v1/apikeys");
+        assert_eq!(request.authorization, Authorization::Bearer(token()));
+        let Body::Json(body) = &request.body else {
+            panic!("{request:?}");
+        };
+        let body: serde_json::Value = serde_json::from_str(body.expose()).unwrap();
+        assert_eq!(
+            body,
+            json!({
+                "name": WANTED.name, "description": "made by login", "iam_id": "IBMid-1",
+                "account_id": "acc", "store_value": false, "action_when_leaked": "disable",
+                "expires_at": "2027-01-15T08:00+0000"
+            })
+        );
+    }
+
+    #[test]
+    fn a_key_is_never_made_twice() {
+        for may_have_been_heard in [
+            network(),
+            response(500, ""),
+            response(503, ""),
+            later(502, "1"),
+        ] {
+            let lab = Lab::answering(vec![may_have_been_heard]);
+            let outcome = lab.ask(|iam| iam.create_api_key(&token(), &WANTED));
+            assert!(matches!(outcome, Err(IamError::Unavailable { .. })));
+            assert_eq!(lab.requests().len(), 1);
+        }
+        for was_not_heard in [unreachable(), later(429, "2"), response(429, "")] {
+            let lab = Lab::answering(vec![was_not_heard, made()]);
+            assert!(lab.ask(|iam| iam.create_api_key(&token(), &WANTED)).is_ok());
+            assert_eq!(lab.requests().len(), 2);
+        }
+    }
+
+    #[test]
+    fn an_answer_without_a_key_is_none() {
+        for body in [
+            json!({"id": "ApiKey-1"}),
+            json!({"id": "ApiKey-1", "apikey": ""}),
+            json!({"id": "ApiKey-1", "apikey": "a\nb"}),
+            json!({"id": "../../x", "apikey": "k"}),
+            json!({"apikey": "k"}),
+            json!([]),
+        ] {
+            let lab = Lab::answering(vec![response(201, &body.to_string())]);
+            let outcome = lab.ask(|iam| iam.create_api_key(&token(), &WANTED));
+            assert!(
+                matches!(outcome, Err(IamError::Unbelievable { .. })),
+                "{body}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_gone_is_deleted() {
+        for answers in [
+            vec![response(204, "")],
+            vec![unknown()],
+            vec![network(), unknown()],
+        ] {
+            let lab = Lab::answering(answers);
+            lab.ask(|iam| iam.delete_api_key(&token(), "ApiKey-1"))
+                .unwrap();
+            let request = &lab.requests()[0];
+            assert_eq!(
+                (request.method, &*request.url),
+                (
+                    Method::Delete,
+                    "https://iam.cloud.ibm.com/v1/apikeys/ApiKey-1"
+                )
+            );
+        }
+        let lab = Lab::answering(vec![response(404, "<html>")]);
+        assert!(
+            lab.ask(|iam| iam.delete_api_key(&token(), "ApiKey-1"))
+                .is_err(),
+            "that was not IAM"
+        );
+    }
+
+    #[test]
+    fn an_id_cannot_lead_elsewhere() {
+        for id in ["", "../users", "ApiKey-1/lock", "a?b", "a#b", "a%2fb"] {
+            let lab = Lab::answering(Vec::new());
+            let outcome = lab.ask(|iam| iam.delete_api_key(&token(), id));
+            assert!(matches!(outcome, Err(IamError::Unusable { .. })), "{id}");
+            assert!(lab.requests().is_empty());
+        }
+    }
+
+    #[test]
+    fn iam_says_whose_a_key_is() {
+        let body = json!({
+            "id": "ApiKey-1", "name": "ci\u{1b}[2J", "iam_id": "iam-ServiceId-1", "account_id": "acc",
+            "apikey": "hunt***"
+        });
+        let lab = Lab::answering(vec![response(200, &body.to_string())]);
+        let key = Secret::new("hunter2");
+        let details = lab.ask(|iam| iam.api_key_details(&token(), &key)).unwrap();
+        assert_eq!(
+            details,
+            ApiKeyDetails {
+                id: "ApiKey-1".into(),
+                name: "ci [2J".into(),
+                iam_id: "iam-ServiceId-1".into(),
+                account_id: Some("acc".into()),
+                expires_at: None,
+            }
+        );
+        let request = &lab.requests()[0];
+        assert_eq!(request.url, "https://iam.cloud.ibm.com/v1/apikeys/details");
+        assert_eq!(request.headers, [("IAM-ApiKey", key)]);
+    }
+
+    #[test]
+    fn what_fits_no_header_is_not_sent_and_not_shown() {
+        let lab = Lab::answering(Vec::new());
+        let bad = Secret::new("hunter2\r\nX: y");
+        for outcome in [
+            lab.ask(|iam| iam.api_key_details(&token(), &bad)),
+            lab.ask(|iam| iam.api_key_details(&bad, &token())),
+        ] {
+            let error = outcome.unwrap_err();
+            let text = error
+                .with_source("the API key", &Endpoint::public())
+                .to_string();
+            assert!(text.contains("the API key"), "{text}");
+            assert!(!text.contains("hunter2"), "{text}");
+        }
+        assert!(lab.requests().is_empty());
+    }
+
+    #[test]
+    fn a_refusal_does_not_repeat_the_secret() {
+        let body = json!({
+            "trace": "t", "errors": [{"code": "forbidden", "message": "access may not, nor hunter2"}]
+        });
+        let lab = Lab::answering(vec![response(403, &body.to_string())]);
+        let key = Secret::new("hunter2");
+        let outcome = lab.ask(|iam| iam.api_key_details(&token(), &key));
+        assert_eq!(
+            outcome,
+            Err(IamError::Refused {
+                status: 403,
+                code: Some("forbidden".into()),
+                message: "[redacted] may not, nor [redacted]".into(),
+            })
+        );
+    }
+}

@@ -1,0 +1,144 @@
+//! Where IAM shows its pages to people: it says so itself, because the addresses
+//! vary with the region (`ibm-cloud-cli-sdk`, `GetEndpoint`).
+
+use reqwest::Url;
+use serde::Deserialize;
+
+use super::Iam;
+use super::IamError;
+use super::Question;
+use super::endpoint;
+use super::transport::Authorization;
+use super::transport::Body;
+use super::transport::Method;
+
+/// What the discovery document says, as far as it is needed here (OpenID Connect
+/// Discovery 1.0, section 3; `passcode_endpoint` is IAM's own).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Discovery {
+    /// Where a browser goes for an authorization code.
+    pub authorization_endpoint: String,
+    /// The page that shows a one-time passcode to whoever logs in there.
+    pub passcode_endpoint: String,
+}
+
+impl Iam<'_> {
+    /// Asks IAM where its pages are.
+    ///
+    /// # Errors
+    /// See [`IamError`]. An address that is not `https` (or on this machine) is not
+    /// believed: people will type secrets there.
+    pub fn discover(&self) -> Result<Discovery, IamError> {
+        let question = Question {
+            name: "discovery",
+            method: Method::Get,
+            url: self.endpoint.discovery_url(),
+            headers: Vec::new(),
+            authorization: Authorization::None,
+            body: Body::Empty,
+            way: self.endpoint.way(),
+            secrets: Vec::new(),
+            is_once_only: false,
+            if_silent: "",
+        };
+        let response = self.ask(&question)?;
+        question.judge(&response, read)
+    }
+}
+
+fn read(body: &[u8]) -> Result<Discovery, String> {
+    #[derive(Deserialize)]
+    struct Document {
+        authorization_endpoint: String,
+        passcode_endpoint: String,
+    }
+    let document: Document = serde_json::from_slice(body)
+        .map_err(|_| "it does not say where its login pages are".to_owned())?;
+    Ok(Discovery {
+        authorization_endpoint: page("authorization_endpoint", &document.authorization_endpoint)?,
+        passcode_endpoint: page("passcode_endpoint", &document.passcode_endpoint)?,
+    })
+}
+
+/// The address of a page, written in one way only: no control characters, no blanks.
+fn page(name: &str, text: &str) -> Result<String, String> {
+    Url::parse(text)
+        .ok()
+        .filter(|url| {
+            endpoint::is_safe(url, |_| false)
+                && !endpoint::has_user_info(url)
+                && url.fragment().is_none()
+        })
+        .map(String::from)
+        .ok_or_else(|| format!("its {name} is no https:// address"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::tests::Lab;
+    use super::super::tests::response;
+    use super::*;
+
+    const PASSCODE: &str = "https://identity-1.us-south.iam.cloud.ibm.com/identity/passcode";
+
+    fn discover(authorization: &str, passcode: &str) -> Result<Discovery, IamError> {
+        let document = json!({
+            "issuer": "https://iam.cloud.ibm.com/identity", "token_endpoint": "x",
+            "authorization_endpoint": authorization, "passcode_endpoint": passcode
+        });
+        Lab::answering(vec![response(200, &document.to_string())]).ask(|iam| iam.discover())
+    }
+
+    #[test]
+    fn iam_says_where_its_pages_are() {
+        let lab = Lab::answering(vec![response(
+            200,
+            &json!({"authorization_endpoint": "https://a.example/identity/authorize?x=y", "passcode_endpoint": PASSCODE})
+                .to_string(),
+        )]);
+        let discovery = lab.ask(|iam| iam.discover()).unwrap();
+        assert_eq!(discovery.passcode_endpoint, PASSCODE);
+        assert_eq!(
+            discovery.authorization_endpoint,
+            "https://a.example/identity/authorize?x=y"
+        );
+        let requests = lab.requests();
+        assert_eq!(requests.len(), 1);
+        assert_eq!(
+            (requests[0].method, &*requests[0].url),
+            (
+                Method::Get,
+                "https://iam.cloud.ibm.com/identity/.well-known/openid-configuration"
+            )
+        );
+        assert!(discover("http://127.0.0.1:7/a", PASSCODE).is_ok());
+    }
+
+    #[test]
+    fn an_address_that_nobody_should_log_in_at_is_not_believed() {
+        for bad in [
+            "",
+            "http://iam.cloud.ibm.com/identity/passcode",
+            "https://iam.cloud.ibm.com@evil.example/",
+            "https://user:hunter2@iam.cloud.ibm.com/",
+            "javascript:alert(1)",
+            "file:///etc/passwd",
+            "data:text/html,x",
+            "/identity/passcode",
+        ] {
+            assert!(
+                matches!(discover(PASSCODE, bad), Err(IamError::Unbelievable { .. })),
+                "{bad}"
+            );
+            assert!(discover(bad, PASSCODE).is_err(), "{bad}");
+        }
+        let clean = discover(PASSCODE, "https://a.example/x\u{1b}[2J\ny").unwrap();
+        assert!(!clean.passcode_endpoint.contains(char::is_control));
+        for body in ["", "{}", "<html>", "[]"] {
+            let outcome = Lab::answering(vec![response(200, body)]).ask(|iam| iam.discover());
+            assert!(outcome.is_err(), "{body}");
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Whose an access token is, for telling a person. Nothing here verifies a
+//! signature, so nothing may depend on it.
+
+use std::fmt;
+
+use serde::Deserialize;
+
+use crate::failure::one_line;
+use crate::jwt;
+use crate::secret::Secret;
+
+/// The longest part that is shown, in characters.
+const LONGEST: usize = 200;
+
+/// Who an access token speaks for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Owner {
+    /// Names it at IAM: `IBMid-…`, `iam-ServiceId-…`, `iam-Profile-…`.
+    pub iam_id: String,
+    /// The ID of the account that the token is for.
+    pub account: Option<String>,
+    /// What it is.
+    pub kind: OwnerKind,
+    /// Its name.
+    pub name: Option<String>,
+    /// Its address; users have one.
+    pub email: Option<String>,
+}
+
+/// What has access tokens.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum OwnerKind {
+    /// Whoever assumed a trusted profile.
+    Profile,
+    /// A service ID.
+    ServiceId,
+    /// A person.
+    User,
+}
+
+/// The claims (`ibm-cloud-cli-sdk`, `core_config/iam_token.go`).
+#[derive(Deserialize)]
+struct Claims {
+    iam_id: String,
+    sub_type: Option<String>,
+    name: Option<String>,
+    email: Option<String>,
+    account: Option<Account>,
+}
+
+#[derive(Deserialize)]
+struct Account {
+    bss: Option<String>,
+}
+
+impl Owner {
+    /// The owner that an access token names, also one that still has its `Bearer`
+    /// before it; `None` when it is no token of IAM.
+    pub fn of(access_token: &Secret) -> Option<Self> {
+        let token = access_token.expose();
+        let token = token.strip_prefix("Bearer ").unwrap_or(token);
+        let claims: Claims = jwt::claims(token)?;
+        let clean = |text: &String| one_line(text, LONGEST);
+        let part = |text: Option<String>| text.as_ref().map(clean).filter(|text| !text.is_empty());
+        let iam_id = part(Some(claims.iam_id))?;
+        Some(Self {
+            kind: OwnerKind::of(&iam_id, claims.sub_type.as_deref()),
+            iam_id,
+            account: part(claims.account.and_then(|account| account.bss)),
+            name: part(claims.name),
+            email: part(claims.email),
+        })
+    }
+}
+
+impl OwnerKind {
+    fn of(iam_id: &str, sub_type: Option<&str>) -> Self {
+        match sub_type {
+            Some("ServiceId") => Self::ServiceId,
+            Some("Profile") => Self::Profile,
+            _ if iam_id.starts_with("iam-ServiceId-") => Self::ServiceId,
+            _ if iam_id.starts_with("iam-Profile-") => Self::Profile,
+            _ => Self::User,
+        }
+    }
+}
+
+impl fmt::Display for OwnerKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Profile => "trusted profile",
+            Self::ServiceId => "service ID",
+            Self::User => "user",
+        })
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self.kind {
+            OwnerKind::User => self.email.as_ref().or(self.name.as_ref()),
+            OwnerKind::Profile | OwnerKind::ServiceId => self.name.as_ref(),
+        };
+        match name {
+            Some(name) => write!(formatter, "{} {name} ({})", self.kind, self.iam_id)?,
+            None => write!(formatter, "{} {}", self.kind, self.iam_id)?,
+        }
+        match &self.account {
+            Some(account) => write!(formatter, " of account {account}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    use serde_json::json;
+
+    use super::*;
+
+    fn owner(claims: &Value) -> Option<Owner> {
+        Owner::of(&Secret::new(jwt::unsigned(claims)))
+    }
+
+    #[test]
+    fn a_person_reads_who_it_is() {
+        for (claims, kind, text) in [
+            (
+                json!({"iam_id": "IBMid-1", "name": "A B", "email": "a@b.c", "account": {"bss": "x", "valid": true}, "exp": 1}),
+                OwnerKind::User,
+                "user a@b.c (IBMid-1) of account x",
+            ),
+            (
+                json!({"iam_id": "IBMid-1", "name": "A B"}),
+                OwnerKind::User,
+                "user A B (IBMid-1)",
+            ),
+            (
+                json!({"iam_id": "iam-ServiceId-1", "sub_type": "ServiceId", "name": "ci", "account": {"bss": "x"}}),
+                OwnerKind::ServiceId,
+                "service ID ci (iam-ServiceId-1) of account x",
+            ),
+            (
+                json!({"iam_id": "iam-ServiceId-1", "account": {}}),
+                OwnerKind::ServiceId,
+                "service ID iam-ServiceId-1",
+            ),
+            (
+                json!({"iam_id": "iam-Profile-1", "sub_type": "Profile", "name": "builds", "email": "a@b.c"}),
+                OwnerKind::Profile,
+                "trusted profile builds (iam-Profile-1)",
+            ),
+            (
+                json!({"iam_id": "iam-Profile-1", "name": ""}),
+                OwnerKind::Profile,
+                "trusted profile iam-Profile-1",
+            ),
+        ] {
+            let owner = owner(&claims).unwrap();
+            assert_eq!(owner.kind, kind);
+            assert_eq!(owner.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn nothing_moves_the_cursor() {
+        let shown = owner(&json!({
+            "iam_id": "IBMid-1\u{7}", "email": "a\u{1b}[2J\n", "account": {"bss": "x\r\u{9b}"}
+        }))
+        .unwrap()
+        .to_string();
+        assert!(!shown.contains(char::is_control), "{shown:?}");
+    }
+
+    #[test]
+    fn a_prefix_of_the_configuration_does_no_harm() {
+        let token = jwt::unsigned(&json!({"iam_id": "IBMid-1"}));
+        assert!(Owner::of(&Secret::new(format!("Bearer {token}"))).is_some());
+    }
+
+    #[test]
+    fn what_is_no_token_of_iam_has_no_owner() {
+        for claims in [
+            json!({}),
+            json!({"iam_id": 7}),
+            json!({"iam_id": ""}),
+            json!([]),
+        ] {
+            assert_eq!(owner(&claims), None, "{claims}");
+        }
+        for text in ["", "a.b.c", "opaque", "Bearer "] {
+            assert_eq!(Owner::of(&Secret::new(text)), None, "{text}");
+        }
+    }
+}
