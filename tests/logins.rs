@@ -424,7 +424,7 @@ fn a_refresh_token_that_has_ended_is_told_with_what_to_do() {
             "us.icr.io",
             "BXNIM0408E",
             "Provided refresh token is expired.",
-            "docker login",
+            "docker-credential-icr login",
         ]);
     });
 }

@@ -581,4 +581,14 @@ mod tests {
             .to_string();
         assert!(!text.contains("may not be"), "it answered: {text}");
     }
+
+    #[test]
+    fn no_proxy_is_blamed_for_what_never_goes_through_one() {
+        for answer in [response(302, ""), response(403, "no")] {
+            let error = ask(&vpc(), None, vec![answer]).0.unwrap_err();
+            let text = error.with_source("this machine", &vpc()).to_string();
+            assert!(text.contains("cannot be trusted"), "{text}");
+            assert!(!text.contains("proxy") && !text.contains("IAM"), "{text}");
+        }
+    }
 }

@@ -216,7 +216,8 @@ impl Iam<'_> {
             status @ 300..=399 => Err(Trouble {
                 error: IamError::Unbelievable {
                     reason: format!(
-                        "it redirected us (HTTP {status}), which it never does; a proxy may want a login"
+                        "it redirected us (HTTP {status}), which it never does{}",
+                        question.if_proxied("; a proxy may want a login")
                     ),
                 },
                 is_undone: false,
@@ -255,6 +256,14 @@ impl Question<'_> {
         }
     }
 
+    /// Words about proxies, where there can be one.
+    fn if_proxied(&self, words: &'static str) -> &'static str {
+        match self.way {
+            Way::Direct => "",
+            Way::Proxied => words,
+        }
+    }
+
     /// What an answer says: `read` takes the body of a yes.
     fn judge<T>(
         &self,
@@ -273,7 +282,8 @@ impl Question<'_> {
             },
             None => IamError::Unbelievable {
                 reason: format!(
-                    "it refused without a reason (HTTP {status}); a proxy may stand in between"
+                    "it refused without a reason (HTTP {status}){}",
+                    self.if_proxied("; a proxy may stand in between")
                 ),
             },
         })
@@ -285,7 +295,7 @@ impl Question<'_> {
 pub enum Service<'a> {
     /// IAM.
     Iam(&'a Endpoint),
-    /// What an instance has beside itself.
+    /// The metadata service of a virtual server.
     Metadata(&'a MetadataService),
 }
 
