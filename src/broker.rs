@@ -242,8 +242,8 @@ impl Broker<'_> {
     }
 
     fn endpoint(&self, registry: &Registry) -> Endpoint {
-        match &self.settings.iam_endpoint {
-            Some(endpoint) => endpoint.clone(),
+        match self.settings.choice(registry).iam_endpoint {
+            Some(endpoint) => endpoint,
             None if registry.is_staging() => Endpoint::staging(),
             None => Endpoint::public(),
         }
@@ -413,7 +413,7 @@ mod tests {
         }
 
         fn ask<T>(&self, question: impl FnOnce(&Broker<'_>) -> T) -> T {
-            let settings = Settings::load(&Environment::default(), None).unwrap();
+            let settings = Settings::load(&Environment::default(), None, None).unwrap();
             question(&Broker {
                 clock: &*self.clock,
                 environment: &self.environment,

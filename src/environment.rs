@@ -29,6 +29,18 @@ pub const KEYCHAIN: &str = "ICR_KEYCHAIN";
 /// Names another settings file.
 pub const CONFIG: &str = "ICR_CONFIG";
 
+/// Chooses a profile of the settings file for every registry.
+pub const PROFILE: &str = "ICR_PROFILE";
+
+/// Forces one source of identity: see [`crate::settings::SourceName`].
+pub const SOURCE: &str = "ICR_SOURCE";
+
+/// Whether tokens are fetched anew in the background: `true` or `false`.
+pub const BACKGROUND_REFRESH: &str = "ICR_BACKGROUND_REFRESH";
+
+/// The user's home directory, which `~/` stands for in a settings file.
+pub const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+
 /// Separates the items of this environment from all others in the same keychain.
 pub const NAMESPACE: &str = "ICR_NAMESPACE";
 

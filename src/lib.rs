@@ -19,7 +19,8 @@
 //! Beside the way: [`settings`] (what was chosen), [`environment`] (variables and
 //! their names), [`login`] (what is stored for a registry), [`secret`] (text that
 //! cannot be printed), [`failure`] (why there is no answer), [`trusted_profile`] (whom
-//! to become), [`clock`], [`digest`], [`jwt`] and [`log`].
+//! to become), [`files`] (that somebody names), [`clock`], [`digest`], [`jwt`] and
+//! [`log`].
 //!
 //! [`program::run`] is given its streams, time, environment, randomness, network
 //! and keychains; `main.rs` hands in the real ones. Files that settings or
@@ -30,6 +31,7 @@ pub mod clock;
 pub mod digest;
 pub mod environment;
 pub mod failure;
+pub mod files;
 pub mod iam;
 pub mod identity;
 pub mod jwt;

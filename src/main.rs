@@ -37,6 +37,7 @@ fn main() -> ExitCode {
         open_keychains: &|settings, prompting| {
             keychain::open(settings, &environment, state.as_deref(), prompting)
         },
+        system_config_directory: system_config_directory(),
         random: &|| RandomState::new().hash_one(()),
         transport: &Https::trusting(certificate_file.map(PathBuf::from)),
         environment: &environment,
@@ -50,6 +51,12 @@ fn main() -> ExitCode {
         error: &mut std::io::stderr(),
     };
     ExitCode::from(program::run(&arguments, &mut streams, &world))
+}
+
+/// Where everybody's settings are. Not on Windows: anybody may make a folder in
+/// `%PROGRAMDATA%`.
+fn system_config_directory() -> Option<PathBuf> {
+    cfg!(unix).then(|| PathBuf::from("/etc"))
 }
 
 /// Where this user's processes meet. The cache directory is the same in every

@@ -35,6 +35,8 @@ pub struct World<'a> {
     pub open_keychains: &'a dyn Fn(&Settings, Prompting) -> Result<Keychains, KeychainError>,
     /// Random bits.
     pub random: &'a dyn Fn() -> u64,
+    /// Where everybody's settings are, on this system.
+    pub system_config_directory: Option<PathBuf>,
     /// The way to IAM.
     pub transport: &'a dyn Transport,
 }
@@ -209,7 +211,11 @@ fn registry(address: &str, world: &World<'_>) -> Result<Option<(Registry, Settin
 }
 
 fn settings(world: &World<'_>) -> Result<Settings> {
-    Settings::load(world.environment, world.config_directory.as_deref())
+    Settings::load(
+        world.environment,
+        world.config_directory.as_deref(),
+        world.system_config_directory.as_deref(),
+    )
 }
 
 fn open(world: &World<'_>, settings: &Settings, prompting: Prompting) -> Result<Keychains> {

@@ -152,8 +152,16 @@ impl Machine {
     pub(crate) fn settings(&self, text: &str) -> PathBuf {
         let folder = self.path("config/docker-credential-icr");
         fs::create_dir_all(&folder).expect("the directory is ours");
-        let path = folder.join("config.toml");
+        // Whatever the umask of whoever runs the tests: a file that others can write to is refused.
+        set_mode(&folder, 0o700);
+        self.file("config/docker-credential-icr/config.toml", text)
+    }
+
+    /// Writes a file that nobody else can write to.
+    pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
         fs::write(&path, text).expect("the directory is ours");
+        set_mode(&path, 0o600);
         path
     }
 
@@ -263,6 +271,17 @@ impl Drop for Machine {
     fn drop(&mut self) {
         self.keys.remove_all();
     }
+}
+
+/// Sets who may do what with a file or a directory, where a system has modes.
+pub(crate) fn set_mode(path: &Path, mode: u32) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("it is ours");
+    }
+    #[cfg(not(unix))]
+    let _ = (path, mode);
 }
 
 /// Runs the same thing at the same time.

@@ -76,8 +76,15 @@ impl Shell {
         self.directory.join(name)
     }
 
+    /// Writes a file that nobody else can write to, whatever the umask: the program refuses other settings files.
     pub(crate) fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
-        fs::write(self.path(name), text).with_context(|| format!("cannot write `{name}`"))
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(self.path(name));
+        file.and_then(|mut file| file.write_all(text.as_bytes()))
+            .with_context(|| format!("cannot write `{name}`"))
     }
 
     pub(crate) fn read(&self, name: &str) -> anyhow::Result<Vec<u8>> {

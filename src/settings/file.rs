@@ -1,0 +1,203 @@
+//! What a settings file may say, and how it is laid over what holds so far.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::KeychainChoice;
+use super::LookedAt;
+use super::Origin;
+use super::Settings;
+use super::document::Document;
+use super::document::Entry;
+use super::document::Place;
+use super::document::Table;
+use super::document::Value;
+use super::namespace;
+use super::profile::Profile;
+use crate::environment::Environment;
+use crate::failure::Failure;
+use crate::failure::Result;
+use crate::files;
+use crate::registry::Registry;
+
+/// The most a settings file may hold, in bytes.
+const FILE_LIMIT: u64 = 1024 * 1024;
+
+/// The longest deadline, in seconds: clients of their own give up long before.
+const LONGEST_LIMIT: u64 = 600;
+
+/// The keys of the file.
+const KEYS: [&str; 10] = [
+    "attempt-timeout",
+    "background-refresh",
+    "connect-timeout",
+    "deadline",
+    "keychain",
+    "namespace",
+    "profile",
+    "registries",
+    "registry",
+    "working-directory-credentials",
+];
+
+/// The keys of a registry's table.
+const REGISTRY_KEYS: [&str; 1] = ["profile"];
+
+/// A registry's table: `[registry.HOST]`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Mapping {
+    /// Where the table begins.
+    pub(super) place: Place,
+    /// The profile's name, and where it stands.
+    pub(super) profile: Option<(String, Place)>,
+}
+
+impl Settings {
+    /// Lays a file over what holds so far, if it is there.
+    pub(super) fn read_if_there(&mut self, path: PathBuf, environment: &Environment) -> Result<()> {
+        // Of the link itself: one that leads nowhere is broken, not absent.
+        match path.symlink_metadata() {
+            Ok(_) => self.read(&path, environment),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                self.files.push(LookedAt {
+                    path,
+                    exists: false,
+                });
+                Ok(())
+            }
+            Err(error) => Err(failure(&path, &format!("cannot be reached ({error})"))),
+        }
+    }
+
+    /// Lays a file over what holds so far.
+    pub(super) fn read(&mut self, path: &Path, environment: &Environment) -> Result<()> {
+        let text = files::read_regular(path, FILE_LIMIT)
+            .map_err(|error| failure(path, &format!("cannot be read ({error})")))?;
+        files::refuse_if_others_write(path)
+            .map_err(|error| failure(path, &format!("is refused: {error}")))?;
+        self.files.push(LookedAt {
+            path: path.to_owned(),
+            exists: true,
+        });
+        Document { path, text: &text }.read(|root| self.lay(root, environment))
+    }
+
+    fn lay(&mut self, root: Table<'_>, environment: &Environment) -> Result<()> {
+        root.has_only(&KEYS)?;
+        for entry in root.entries() {
+            let value = entry.value;
+            match entry.key {
+                "attempt-timeout" => self.limits.attempt = seconds(value)?,
+                "background-refresh" => self.background_refresh = value.flag()?,
+                "connect-timeout" => self.limits.connect = seconds(value)?,
+                "deadline" => self.limits.deadline = seconds(value)?,
+                "keychain" => {
+                    self.keychain = value.named(KeychainChoice::named, KeychainChoice::NAMES)?;
+                }
+                "namespace" => {
+                    self.namespace = namespace(value.text()?)
+                        .map_err(|reason| value.wrong(&format!("namespace {reason}")))?;
+                }
+                "profile" => {
+                    self.lay_profiles(value, environment)?;
+                    continue;
+                }
+                "registries" => {
+                    self.lay_registries(value)?;
+                    continue;
+                }
+                "registry" => {
+                    self.lay_mappings(value)?;
+                    continue;
+                }
+                _ => self.working_directory_credentials = value.flag()?,
+            }
+            self.note(entry.key.to_owned(), value);
+        }
+        Ok(())
+    }
+
+    fn lay_profiles(&mut self, value: Value<'_>, environment: &Environment) -> Result<()> {
+        for entry in value.table()?.entries() {
+            let profile = Profile::read(&entry, environment)?;
+            self.note(format!("profile.{}", profile.name), entry.value);
+            self.profiles.insert(profile.name.clone(), profile);
+        }
+        Ok(())
+    }
+
+    fn lay_registries(&mut self, value: Value<'_>) -> Result<()> {
+        let mut here = Vec::new();
+        for item in value.list()? {
+            let name = item.text()?;
+            let registry = Registry::parse(name)
+                .filter(|registry| registry.host() == name)
+                .ok_or_else(|| {
+                    item.wrong(&format!(
+                        "registries names {name:?}, which is not a host in lower case"
+                    ))
+                })?;
+            if here.contains(&registry) {
+                return Err(item.wrong(&format!("registries names {registry} twice")));
+            }
+            here.push(registry);
+        }
+        for registry in here {
+            self.note(format!("registries.{registry}"), value);
+            if !self.registries.contains(&registry) {
+                self.registries.push(registry);
+            }
+        }
+        Ok(())
+    }
+
+    fn lay_mappings(&mut self, value: Value<'_>) -> Result<()> {
+        let mut here = BTreeMap::new();
+        for entry in value.table()?.entries() {
+            let registry = Registry::parse(entry.key).ok_or_else(|| {
+                entry
+                    .place()
+                    .wrong(&format!("{:?} is no registry host", entry.key))
+            })?;
+            let mapping = mapping(&entry)?;
+            if here.insert(registry.clone(), mapping).is_some() {
+                return Err(entry.place().wrong(&format!(
+                    "{:?} is {registry}, which has a table of its own already",
+                    entry.key
+                )));
+            }
+            self.note(format!("registry.{registry}"), entry.value);
+        }
+        self.mappings.extend(here);
+        Ok(())
+    }
+
+    fn note(&mut self, key: String, value: Value<'_>) {
+        self.origins
+            .insert(key, Origin::File(value.path().to_owned()));
+    }
+}
+
+fn mapping(entry: &Entry<'_>) -> Result<Mapping> {
+    let table = entry.value.table()?;
+    table.has_only(&REGISTRY_KEYS)?;
+    let profile = table
+        .get("profile")
+        .map(|value| Ok((value.text()?.to_owned(), value.place())));
+    Ok(Mapping {
+        place: entry.place(),
+        profile: profile.transpose()?,
+    })
+}
+
+fn seconds(value: Value<'_>) -> Result<Duration> {
+    value
+        .number(1, LONGEST_LIMIT, "seconds")
+        .map(Duration::from_secs)
+}
+
+fn failure(path: &Path, reason: &str) -> Failure {
+    Failure::act(format!("the settings file {} {reason}", path.display()))
+}

@@ -1,0 +1,500 @@
+//! The settings files and the environment, made into one value. Nothing here
+//! knows a network or a keychain.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::environment;
+use crate::environment::Environment;
+use crate::failure::Failure;
+use crate::failure::Result;
+use crate::iam::endpoint::Endpoint;
+use crate::protocol::PROGRAM;
+use crate::registry::Registry;
+use crate::trusted_profile::TrustedProfile;
+
+mod document;
+mod file;
+mod name;
+mod profile;
+
+use file::Mapping;
+use name::hint;
+use name::is_plain;
+use name::named;
+pub use profile::CredentialKind;
+pub use profile::Profile;
+pub use profile::SourceName;
+
+/// Everything that may be chosen, with what holds when nothing is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Settings {
+    /// Where secrets rest.
+    pub keychain: KeychainChoice,
+    /// Registries beyond those this program knows.
+    pub registries: Vec<Registry>,
+    /// Separates sets of stored items from each other; `default` unless named.
+    pub namespace: String,
+    /// How long IAM may take.
+    pub limits: Limits,
+    /// Whether a token that has passed half its life is replaced in the
+    /// background; true unless set.
+    pub background_refresh: bool,
+    /// Whether `./ibm-credentials.env` may say who we are; false unless set,
+    /// because a repository must not choose whose credentials are used.
+    pub working_directory_credentials: bool,
+    iam_endpoint: Option<Endpoint>,
+    source: Option<SourceName>,
+    chosen_profile: Option<String>,
+    profiles: BTreeMap<String, Profile>,
+    mappings: BTreeMap<Registry, Mapping>,
+    origins: BTreeMap<String, Origin>,
+    files: Vec<LookedAt>,
+}
+
+/// What was chosen for one registry.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Choice<'a> {
+    /// The profile: that of `ICR_PROFILE`, or the one the registry is mapped to.
+    pub profile: Option<&'a Profile>,
+    /// The only source to ask: that of `ICR_SOURCE`, or the profile's.
+    pub source: Option<SourceName>,
+    /// Where IAM is, if it has been moved: by the environment, or by the profile.
+    pub iam_endpoint: Option<Endpoint>,
+    /// What `get` hands out.
+    pub credential: CredentialKind,
+    /// The trusted profile to assume on top.
+    pub trusted_profile: Option<&'a TrustedProfile>,
+    /// The file that [`Choice::source`] reads, if it is not the usual one.
+    pub file: Option<&'a Path>,
+}
+
+/// Where a value comes from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Origin {
+    /// Nobody chose it.
+    Default,
+    /// A settings file.
+    File(PathBuf),
+    /// An environment variable.
+    Variable(&'static str),
+}
+
+/// A place where settings may be.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LookedAt {
+    /// The path.
+    pub path: PathBuf,
+    /// Whether there was a file.
+    pub exists: bool,
+}
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Limits {
+    /// A whole `get`, 20 s unless set.
+    pub deadline: Duration,
+    /// Connecting to IAM once, 5 s unless set.
+    pub connect: Duration,
+    /// Asking IAM once, 10 s unless set.
+    pub attempt: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            deadline: Duration::from_secs(20),
+            connect: Duration::from_secs(5),
+            attempt: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The keychain that `ICR_KEYCHAIN` or `keychain = "…"` names.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum KeychainChoice {
+    /// The best that this machine has.
+    #[default]
+    Auto,
+    /// The Linux kernel's persistent keyring of the user.
+    Kernel,
+    /// The macOS Keychain.
+    Macos,
+    /// None: nothing is stored, nothing is cached.
+    None,
+    /// GNOME Keyring, KWallet or KeePassXC, by the Secret Service interface.
+    SecretService,
+    /// The Windows Credential Manager.
+    Windows,
+}
+
+named!(KeychainChoice {
+    "auto" => Auto,
+    "kernel" => Kernel,
+    "macos" => Macos,
+    "none" => None,
+    "secret-service" => SecretService,
+    "windows" => Windows,
+});
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            keychain: KeychainChoice::default(),
+            registries: Vec::new(),
+            namespace: "default".into(),
+            limits: Limits::default(),
+            background_refresh: true,
+            working_directory_credentials: false,
+            iam_endpoint: None,
+            source: None,
+            chosen_profile: None,
+            profiles: BTreeMap::new(),
+            mappings: BTreeMap::new(),
+            origins: BTreeMap::new(),
+            files: Vec::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// Reads the settings files that there are, and what the environment says on
+    /// top of them.
+    ///
+    /// `config_directory` is the user's (`~/.config` on Linux), `system_directory`
+    /// everybody's (`/etc`); the user's file wins key by key, and a profile or a
+    /// registry's table as a whole. `ICR_CONFIG` names the only file to read.
+    ///
+    /// # Errors
+    /// A file cannot be read or understood, somebody else can write to it,
+    /// `ICR_CONFIG` names one that does not exist, or a value is not a possible one.
+    pub fn load(
+        environment: &Environment,
+        config_directory: Option<&Path>,
+        system_directory: Option<&Path>,
+    ) -> Result<Self> {
+        let mut settings = Self::default();
+        match environment.text(environment::CONFIG)? {
+            Some(path) => settings.read(Path::new(path), environment)?,
+            None => {
+                for directory in [system_directory, config_directory].into_iter().flatten() {
+                    let path = directory.join(PROGRAM).join("config.toml");
+                    settings.read_if_there(path, environment)?;
+                }
+            }
+        }
+        settings.take_environment(environment)?;
+        settings.check_mappings()?;
+        Ok(settings)
+    }
+
+    /// What was chosen for a registry.
+    pub fn choice(&self, registry: &Registry) -> Choice<'_> {
+        let profile = self.chosen_profile().or_else(|| {
+            let mapping = self.mappings.get(registry)?;
+            self.profile(&mapping.profile.as_ref()?.0)
+        });
+        let own_source = profile.and_then(|profile| profile.source);
+        let source = self.source.or(own_source);
+        Choice {
+            profile,
+            source,
+            iam_endpoint: self
+                .iam_endpoint
+                .clone()
+                .or_else(|| profile?.iam_endpoint_for(registry)),
+            credential: profile.map_or_else(Default::default, |profile| profile.credential),
+            trusted_profile: profile.and_then(|profile| profile.trusted_profile.as_ref()),
+            // It was named for the profile's source, and no other can read it.
+            file: profile
+                .filter(|_| source == own_source)
+                .and_then(|profile| profile.file.as_deref()),
+        }
+    }
+
+    /// The profile of this name.
+    pub fn profile(&self, name: &str) -> Option<&Profile> {
+        self.profiles.get(name)
+    }
+
+    /// The names of all profiles, sorted.
+    pub fn profile_names(&self) -> impl Iterator<Item = &str> {
+        self.profiles.keys().map(String::as_str)
+    }
+
+    /// The profile that `ICR_PROFILE` chooses for every registry.
+    pub fn chosen_profile(&self) -> Option<&Profile> {
+        self.profile(self.chosen_profile.as_deref()?)
+    }
+
+    /// The source that `ICR_SOURCE` forces.
+    pub fn forced_source(&self) -> Option<SourceName> {
+        self.source
+    }
+
+    /// The IAM that the environment names.
+    pub fn iam_endpoint(&self) -> Option<&Endpoint> {
+        self.iam_endpoint.as_ref()
+    }
+
+    /// The registries that have a table, with the profile that it names.
+    pub fn mapped_registries(&self) -> impl Iterator<Item = (&Registry, Option<&str>)> {
+        self.mappings.iter().map(|(registry, mapping)| {
+            let profile = mapping.profile.as_ref();
+            (registry, profile.map(|(name, _)| name.as_str()))
+        })
+    }
+
+    /// Where a value comes from. Keys are those of the file, `profile.NAME`,
+    /// `registry.HOST` and `registries.HOST`; and `profile`, `source` and
+    /// `iam-endpoint`, which the environment alone can set.
+    pub fn origin(&self, key: &str) -> &Origin {
+        self.origins.get(key).unwrap_or(&Origin::Default)
+    }
+
+    /// The files that were looked for, the weakest first.
+    pub fn files(&self) -> &[LookedAt] {
+        &self.files
+    }
+
+    fn take_environment(&mut self, environment: &Environment) -> Result<()> {
+        let chosen = named_in(environment, environment::KEYCHAIN, |name| {
+            one_of(name, KeychainChoice::named, KeychainChoice::NAMES)
+        })?;
+        self.take("keychain", environment::KEYCHAIN, chosen, |settings, it| {
+            settings.keychain = it;
+        });
+        let namespace = named_in(environment, environment::NAMESPACE, namespace)?;
+        self.take(
+            "namespace",
+            environment::NAMESPACE,
+            namespace,
+            |settings, it| {
+                settings.namespace = it;
+            },
+        );
+        let flag = named_in(environment, environment::BACKGROUND_REFRESH, |text| {
+            text.parse()
+                .map_err(|_| format!("is {text:?}; it can be true or false"))
+        })?;
+        self.take(
+            "background-refresh",
+            environment::BACKGROUND_REFRESH,
+            flag,
+            |settings, it| settings.background_refresh = it,
+        );
+        let endpoint = named_in(environment, environment::IAM_ENDPOINT, Endpoint::parse)?;
+        self.take(
+            "iam-endpoint",
+            environment::IAM_ENDPOINT,
+            endpoint,
+            |settings, it| {
+                settings.iam_endpoint = Some(it);
+            },
+        );
+        let source = named_in(environment, environment::SOURCE, |name| {
+            one_of(name, SourceName::named, SourceName::NAMES)
+        })?;
+        self.take("source", environment::SOURCE, source, |settings, it| {
+            settings.source = Some(it);
+        });
+        let profile = named_in(environment, environment::PROFILE, |name| {
+            self.known_profile(name)
+        })?;
+        self.take("profile", environment::PROFILE, profile, |settings, it| {
+            settings.chosen_profile = Some(it);
+        });
+        Ok(())
+    }
+
+    fn take<T>(
+        &mut self,
+        key: &str,
+        variable: &'static str,
+        value: Option<T>,
+        set: impl FnOnce(&mut Self, T),
+    ) {
+        if let Some(value) = value {
+            set(self, value);
+            self.origins
+                .insert(key.to_owned(), Origin::Variable(variable));
+        }
+    }
+
+    fn known_profile(&self, name: &str) -> Result<String, String> {
+        if self.profiles.contains_key(name) {
+            return Ok(name.to_owned());
+        }
+        let names: Vec<&str> = self.profile_names().collect();
+        Err(format!(
+            "is {name:?}, which is no profile of the settings file; {}",
+            hint(name, &names)
+        ))
+    }
+
+    /// Possible only when all files were read: one may name what another has.
+    fn check_mappings(&self) -> Result<()> {
+        for (registry, mapping) in &self.mappings {
+            if Registry::at(registry.host(), &self.registries).is_none() {
+                return Err(mapping.place.wrong(&format!(
+                    "{registry} is not a registry of IBM Cloud; if it is yours, name it in `registries`, too"
+                )));
+            }
+            if let Some((name, place)) = &mapping.profile {
+                self.known_profile(name)
+                    .map_err(|reason| place.wrong(&format!("profile {reason}")))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The value of a variable, if it is set; `read` says what is wrong with it as the
+/// end of a sentence.
+fn named_in<T>(
+    environment: &Environment,
+    variable: &'static str,
+    read: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<Option<T>> {
+    let text = environment.text(variable)?;
+    text.map(read)
+        .transpose()
+        .map_err(|reason| Failure::act(format!("${variable} {reason}")))
+}
+
+fn one_of<T>(
+    name: &str,
+    named: impl FnOnce(&str) -> Option<T>,
+    names: &[&str],
+) -> Result<T, String> {
+    named(name).ok_or_else(|| format!("is {name:?}; choose one of {}", names.join(", ")))
+}
+
+fn namespace(name: &str) -> Result<String, String> {
+    match is_plain(name) {
+        true => Ok(name.to_owned()),
+        false => Err(format!(
+            "is {name:?}; a namespace is 1 to 64 letters, digits, `-`, `_` or `.`"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever the umask of whoever runs the tests.
+    fn write(path: &Path, text: &str) {
+        std::fs::write(path, text).unwrap();
+        #[cfg(unix)]
+        for (path, mode) in [(path, 0o600), (path.parent().unwrap(), 0o700)] {
+            use std::os::unix::fs::PermissionsExt;
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+    }
+
+    fn load(text: &str) -> Result<Settings> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("config.toml");
+        write(&path, text);
+        let environment = [(environment::CONFIG, path)].into_iter().collect();
+        Settings::load(&environment, None, None)
+    }
+
+    #[test]
+    fn without_a_file_the_defaults_hold() {
+        let settings = Settings::load(
+            &Environment::default(),
+            Some(Path::new("/nonexistent")),
+            None,
+        )
+        .unwrap();
+        assert_eq!(settings.keychain, KeychainChoice::Auto);
+        assert_eq!(settings.limits.deadline, Duration::from_secs(20));
+        let mut empty = load("").unwrap();
+        empty.files.clone_from(&settings.files);
+        assert_eq!(settings, empty, "an empty file changes nothing");
+    }
+
+    #[test]
+    fn the_environment_is_stronger_than_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = directory.path().join("docker-credential-icr");
+        std::fs::create_dir(&folder).unwrap();
+        write(
+            &folder.join("config.toml"),
+            "keychain = \"kernel\"\nregistries = [\"eu9.icr.io\", \"localhost:5000\"]\ndeadline = 5\nnamespace = \"a\"\n",
+        );
+        let file = Settings::load(&Environment::default(), Some(directory.path()), None).unwrap();
+        assert_eq!(file.keychain, KeychainChoice::Kernel);
+        assert_eq!(file.registries[1].host(), "localhost:5000");
+        assert_eq!(file.limits.deadline, Duration::from_secs(5));
+        let environment = [
+            (environment::KEYCHAIN, "secret-service"),
+            (environment::NAMESPACE, "b"),
+            (environment::IAM_ENDPOINT, "https://iam.example.com"),
+        ]
+        .into_iter()
+        .collect();
+        let both = Settings::load(&environment, Some(directory.path()), None).unwrap();
+        assert_eq!(both.keychain, KeychainChoice::SecretService);
+        assert_eq!(both.namespace, "b");
+        assert!(both.iam_endpoint.is_some());
+    }
+
+    #[test]
+    fn what_is_wrong_in_the_file_is_named_with_its_place() {
+        for (text, reason) in [
+            (
+                "keychain = \"kernel\"\nregistrys = []\n",
+                "line 2, column 1",
+            ),
+            ("keychain = \"pass\"\n", "line 1, column 12"),
+            ("deadline = \"5\"\n", "line 1, column 12"),
+            ("deadline = 0\n", "between 1 and 600"),
+            ("deadline = 5\ndeadline = 6\n", "line 2"),
+            ("registries = [\"*.icr.io\"]\n", "not a host"),
+            ("registries = [\"https://a.example\"]\n", "not a host"),
+            ("namespace = \"a:b\"\n", "a namespace is"),
+            ("[", "line 1"),
+        ] {
+            let failure = load(text).unwrap_err().to_string();
+            assert!(
+                failure.contains(reason) && failure.contains("config.toml"),
+                "{text}: {failure}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_named_file_must_exist_and_be_of_a_sane_size() {
+        let missing = [(environment::CONFIG, "/nonexistent/config.toml")]
+            .into_iter()
+            .collect();
+        let failure = Settings::load(&missing, None, None)
+            .unwrap_err()
+            .to_string();
+        assert!(failure.contains("/nonexistent/config.toml"), "{failure}");
+        let huge = load(&format!("# {}\n", "x".repeat(1024 * 1024)))
+            .unwrap_err()
+            .to_string();
+        assert!(huge.contains("larger than 1 MiB"), "{huge}");
+    }
+
+    #[test]
+    fn an_impossible_value_in_the_environment_is_named() {
+        for (name, value) in [
+            (environment::KEYCHAIN, "pass"),
+            (environment::NAMESPACE, "a b"),
+            (environment::IAM_ENDPOINT, "http://iam.cloud.ibm.com"),
+        ] {
+            let environment = [(name, value)].into_iter().collect();
+            let failure = Settings::load(&environment, None, None)
+                .unwrap_err()
+                .to_string();
+            assert!(failure.contains(name), "{failure}");
+        }
+    }
+}

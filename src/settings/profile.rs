@@ -1,0 +1,216 @@
+//! A profile of the settings file: who to be, for the registries that it is for.
+
+use std::path::Path;
+use std::path::PathBuf;
+
+use super::document::Entry;
+use super::document::Table;
+use super::document::Value;
+use super::name::is_plain;
+use super::name::named;
+use crate::environment;
+use crate::environment::Environment;
+use crate::failure::Result;
+use crate::iam::endpoint::Endpoint;
+use crate::registry::Registry;
+use crate::trusted_profile::TrustedProfile;
+
+/// The keys of a profile's table.
+const KEYS: [&str; 7] = [
+    "account",
+    "credential",
+    "file",
+    "iam-endpoint",
+    "private-endpoints",
+    "source",
+    "trusted-profile",
+];
+
+/// A profile: `[profile.NAME]`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Profile {
+    /// Its name: 1 to 64 letters, digits, `-`, `_` or `.`.
+    pub name: String,
+    /// The only source that is asked, if one is named.
+    pub source: Option<SourceName>,
+    /// The trusted profile to assume on top.
+    pub trusted_profile: Option<TrustedProfile>,
+    /// Where IAM is.
+    pub iam_endpoint: Option<Endpoint>,
+    /// Whether IAM is asked inside IBM Cloud's private network.
+    pub private_endpoints: bool,
+    /// What `get` hands out.
+    pub credential: CredentialKind,
+    /// The file that the source reads, if it is not the usual one; absolute.
+    pub file: Option<PathBuf>,
+}
+
+/// A source of identity, by its name in settings and in `ICR_SOURCE`.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum SourceName {
+    /// The token file of a pod, of Code Engine or of an agent.
+    ComputeResourceToken,
+    /// The credentials file of IBM's SDKs.
+    CredentialsFile,
+    /// The environment variables.
+    Environment,
+    /// The session of IBM Cloud CLI.
+    IbmCloudCli,
+    /// The stored login.
+    Login,
+    /// The metadata of a Power Virtual Server.
+    PowerVs,
+    /// The metadata of a virtual server in a VPC.
+    Vpc,
+}
+
+named!(SourceName {
+    "compute-resource-token" => ComputeResourceToken,
+    "credentials-file" => CredentialsFile,
+    "environment" => Environment,
+    "ibmcloud" => IbmCloudCli,
+    "login" => Login,
+    "power-vs" => PowerVs,
+    "vpc" => Vpc,
+});
+
+impl SourceName {
+    /// Whether it reads a file that a profile may name.
+    pub fn takes_file(self) -> bool {
+        matches!(self, Self::ComputeResourceToken | Self::CredentialsFile)
+    }
+}
+
+/// What `get` hands out, by the user name that goes with it.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum CredentialKind {
+    /// A short-lived access token.
+    #[default]
+    AccessToken,
+    /// A refresh token, for pushes that outlast an access token.
+    RefreshToken,
+    /// The API key itself.
+    ApiKey,
+}
+
+named!(CredentialKind {
+    "iambearer" => AccessToken,
+    "iamrefresh" => RefreshToken,
+    "iamapikey" => ApiKey,
+});
+
+impl Profile {
+    /// The IAM that this profile asks for a registry, if it says so. The private
+    /// network has none for staging.
+    pub fn iam_endpoint_for(&self, registry: &Registry) -> Option<Endpoint> {
+        let private = self.private_endpoints && !registry.is_staging();
+        let named = self.iam_endpoint.clone();
+        named.or_else(|| private.then(Endpoint::private))
+    }
+
+    /// Reads `[profile.NAME]`.
+    pub(super) fn read(entry: &Entry<'_>, environment: &Environment) -> Result<Self> {
+        if !is_plain(entry.key) {
+            return Err(entry.place().wrong(&format!(
+                "{:?} cannot be a profile's name: that is 1 to 64 letters, digits, `-`, `_` or `.`",
+                entry.key
+            )));
+        }
+        let table = entry.value.table()?;
+        table.has_only(&KEYS)?;
+        let flag = |key| table.get(key).map(|value| value.flag()).transpose();
+        let source = optional(&table, "source", |value| {
+            value.named(SourceName::named, SourceName::NAMES)
+        })?;
+        let private_endpoints = flag("private-endpoints")?.unwrap_or_default();
+        Ok(Self {
+            name: entry.key.to_owned(),
+            source,
+            trusted_profile: trusted_profile(&table)?,
+            iam_endpoint: optional(&table, "iam-endpoint", |value| {
+                iam_endpoint(value, private_endpoints)
+            })?,
+            private_endpoints,
+            credential: optional(&table, "credential", |value| {
+                value.named(CredentialKind::named, CredentialKind::NAMES)
+            })?
+            .unwrap_or_default(),
+            file: optional(&table, "file", |value| file(value, source, environment))?,
+        })
+    }
+}
+
+fn optional<'a, T>(
+    table: &Table<'a>,
+    key: &'a str,
+    read: impl FnOnce(Value<'a>) -> Result<T>,
+) -> Result<Option<T>> {
+    table.get(key).map(read).transpose()
+}
+
+fn trusted_profile(table: &Table<'_>) -> Result<Option<TrustedProfile>> {
+    let profile = optional(table, "trusted-profile", |value| {
+        TrustedProfile::parse(value.text()?)
+            .map_err(|reason| value.wrong(&format!("trusted-profile {reason}")))
+    })?;
+    let Some(value) = table.get("account") else {
+        return Ok(profile);
+    };
+    let account = value.text()?;
+    match profile {
+        Some(profile @ TrustedProfile::Name { .. }) if !account.is_empty() => {
+            Ok(Some(profile.with_account(Some(account.to_owned()))))
+        }
+        Some(TrustedProfile::Name { .. }) => Err(value.wrong("account is empty")),
+        _ => Err(value.wrong(
+            "account belongs to a trusted-profile that is given by its name; leave it out (an ID and a CRN say the account themselves)",
+        )),
+    }
+}
+
+fn iam_endpoint(value: Value<'_>, private_endpoints: bool) -> Result<Endpoint> {
+    if private_endpoints {
+        return Err(value.wrong(
+            "iam-endpoint and private-endpoints = true both say where IAM is; leave one of them out",
+        ));
+    }
+    Endpoint::parse(value.text()?).map_err(|reason| value.wrong(&format!("iam-endpoint {reason}")))
+}
+
+fn file(
+    value: Value<'_>,
+    source: Option<SourceName>,
+    environment: &Environment,
+) -> Result<PathBuf> {
+    let text = value.text()?;
+    let takers = "credentials-file and compute-resource-token";
+    match source {
+        Some(source) if source.takes_file() => {}
+        Some(source) => {
+            return Err(value.wrong(&format!(
+                "the source {source} reads no file; only {takers} do"
+            )));
+        }
+        None => {
+            return Err(value.wrong(&format!("file needs a source that reads it: {takers} do")));
+        }
+    }
+    let path = match text.strip_prefix("~/") {
+        None => PathBuf::from(text),
+        Some(rest) => match environment.text(environment::HOME)? {
+            Some(home) => Path::new(home).join(rest),
+            None => {
+                return Err(value.wrong(&format!(
+                    "file begins with ~/, but ${} is not set",
+                    environment::HOME
+                )));
+            }
+        },
+    };
+    match path.is_absolute() {
+        true => Ok(path),
+        false => Err(value.wrong(&format!(
+            "file is {text:?}; a path begins with / or ~/, because no directory is current for sure"
+        ))),
+    }
+}
