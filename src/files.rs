@@ -170,8 +170,135 @@ mod others {
     /// Whether a map of user ids (`user_namespaces(7)`) is not that of the whole
     /// machine, which maps every id to itself.
     #[cfg(target_os = "linux")]
-    fn is_namespace(map: &str) -> bool {
+    pub(super) fn is_namespace(map: &str) -> bool {
         let fields: Vec<&str> = map.split_whitespace().collect();
         !fields.is_empty() && fields != ["0", "0", "4294967295"]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error<T: std::fmt::Debug>(outcome: anyhow::Result<T>) -> String {
+        outcome.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_file_is_read_up_to_its_limit() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        std::fs::write(&path, "12345678").unwrap();
+        assert_eq!(read_regular(&path, 8).unwrap(), "12345678");
+        assert!(error(read_regular(&path, 7)).contains("larger than 7 bytes"));
+        std::fs::write(&path, b"\xff").unwrap();
+        assert!(error(read_regular(&path, 8)).contains("not UTF-8"));
+        assert!(read_regular(directory.path(), 8).is_err());
+        assert!(read_regular(&directory.path().join("missing"), 8).is_err());
+        assert_eq!(
+            [1023, 2048, 3 * 1024 * 1024].map(size),
+            ["1023 bytes", "2 KiB", "3 MiB"]
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_is_refused_without_waiting() {
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink(&pipe, &link).unwrap();
+        for path in [&*pipe, &*link, Path::new("/dev/zero"), directory.path()] {
+            let reason = error(read_regular(path, 8));
+            assert!(reason.contains("not a regular file"), "{reason}");
+        }
+    }
+
+    #[cfg(unix)]
+    mod on_unix {
+        use std::os::unix::fs::PermissionsExt;
+
+        use super::*;
+
+        fn set_mode(path: &Path, mode: u32) {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+
+        #[test]
+        fn who_can_write_is_told_with_the_command_that_mends_it() {
+            let directory = tempfile::tempdir().unwrap();
+            let folder = directory.path().canonicalize().unwrap().join("a folder");
+            std::fs::create_dir(&folder).unwrap();
+            let path = folder.join("file");
+            std::fs::write(&path, "").unwrap();
+            for (of_folder, of_file, reasons) in [
+                (0o755, 0o644, &[][..]),
+                (0o700, 0o600, &[]),
+                (0o700, 0o664, &["write to it (mode 0664)"]),
+                (0o700, 0o602, &["write to it (mode 0602)"]),
+                (0o775, 0o600, &["its directory (mode 0775)"]),
+                (0o757, 0o600, &["its directory (mode 0757)"]),
+                (0o1777, 0o600, &[]),
+                (0o1777, 0o666, &["write to it (mode 0666)"]),
+                (
+                    0o777,
+                    0o666,
+                    &["(mode 0666)", ", and others", "(mode 0777)"],
+                ),
+            ] {
+                set_mode(&folder, of_folder);
+                set_mode(&path, of_file);
+                let outcome = refuse_if_others_write(&path);
+                if reasons.is_empty() {
+                    assert!(outcome.is_ok(), "{of_folder:o} {of_file:o}");
+                    continue;
+                }
+                let told = error(outcome);
+                assert!(reasons.iter().all(|reason| told.contains(reason)), "{told}");
+                assert!(told.contains("chmod go-w '"), "{told}");
+                let command = told.split('`').nth(1).unwrap();
+                let mended = std::process::Command::new("sh")
+                    .args(["-c", command])
+                    .status();
+                assert!(mended.unwrap().success(), "{command}");
+                assert!(refuse_if_others_write(&path).is_ok(), "{command}");
+            }
+        }
+
+        #[test]
+        fn a_link_is_judged_by_what_it_leads_to() {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("file");
+            std::fs::write(&path, "").unwrap();
+            let link = directory.path().join("link");
+            std::os::unix::fs::symlink(&path, &link).unwrap();
+            set_mode(&path, 0o600);
+            assert!(refuse_if_others_write(&link).is_ok());
+            set_mode(&path, 0o620);
+            assert!(error(refuse_if_others_write(&link)).contains("/file"));
+        }
+
+        #[test]
+        fn only_this_user_and_root_may_own_it() {
+            let judged = |owner, us| others::judged("it", Path::new("/a"), (owner, 0o600), us);
+            for (owner, us) in [(0, 0), (0, 1000), (1000, 1000)] {
+                assert_eq!(judged(owner, us), None);
+            }
+            for (owner, us) in [(1000, 0), (1001, 1000)] {
+                let (reason, command) = judged(owner, us).unwrap();
+                assert!(reason.contains(&format!("another user (number {owner})")));
+                assert_eq!(command, format!("sudo chown {us} /a"));
+            }
+        }
+
+        #[cfg(target_os = "linux")]
+        #[test]
+        fn a_user_namespace_is_told_by_its_map() {
+            assert!(!others::is_namespace("         0          0 4294967295\n"));
+            assert!(others::is_namespace("0 1001 1\n1 100000 65536\n"));
+            assert!(!others::is_namespace(""), "no /proc");
+        }
     }
 }

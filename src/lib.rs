@@ -7,6 +7,7 @@
 //! | module | question it answers |
 //! |---|---|
 //! | [`program`] | what do the arguments ask for? |
+//! | [`command`] | what does a person ask for? |
 //! | [`protocol`] | what do clients send, and how do they read an answer? |
 //! | [`registry`] | is this host one of IBM Cloud's registries? |
 //! | [`broker`] | what comes after what? |
@@ -28,6 +29,7 @@
 
 pub mod broker;
 pub mod clock;
+pub mod command;
 pub mod digest;
 pub mod environment;
 pub mod failure;

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use crate::broker::Broker;
 use crate::clock::Clock;
+use crate::command;
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::failure::Result;
@@ -67,7 +68,7 @@ enum Request {
 /// status: 0, or 1 for every failure, because no client tells failures apart by
 /// number.
 pub fn run(arguments: &[OsString], streams: &mut Streams<'_>, world: &World<'_>) -> u8 {
-    if arguments.is_empty() {
+    let Some(first) = arguments.first() else {
         let text = if streams.output_is_terminal {
             INTRODUCTION
         } else {
@@ -75,6 +76,9 @@ pub fn run(arguments: &[OsString], streams: &mut Streams<'_>, world: &World<'_>)
         };
         let _ = writeln!(streams.output, "{text}");
         return 1;
+    };
+    if command::exists(first) {
+        return run_command(arguments, streams, world);
     }
     let outcome = parse(arguments).and_then(|request| {
         crate::log::start(world.environment);
@@ -84,6 +88,18 @@ pub fn run(arguments: &[OsString], streams: &mut Streams<'_>, world: &World<'_>)
         Ok(()) => 0,
         Err(failure) => {
             report(&failure, streams);
+            1
+        }
+    }
+}
+
+/// Runs what a person typed: only here is a parser for arguments built.
+fn run_command(arguments: &[OsString], streams: &mut Streams<'_>, world: &World<'_>) -> u8 {
+    crate::log::start(world.environment);
+    match command::run(arguments, streams, world) {
+        Ok(()) => 0,
+        Err(failure) => {
+            command::report(&failure, streams);
             1
         }
     }
@@ -210,7 +226,11 @@ fn registry(address: &str, world: &World<'_>) -> Result<Option<(Registry, Settin
     }
 }
 
-fn settings(world: &World<'_>) -> Result<Settings> {
+/// What was chosen.
+///
+/// # Errors
+/// See [`Settings::load`].
+pub(crate) fn settings(world: &World<'_>) -> Result<Settings> {
     Settings::load(
         world.environment,
         world.config_directory.as_deref(),
@@ -276,4 +296,7 @@ Commands, as clients call them:
     store              keeps a login that comes as JSON on stdin
     erase [ADDRESS]    forgets the login for a registry
     list               registries that have a login, as JSON
-    version            the version of this program"#;
+    version            the version of this program
+
+Commands for you (each explains itself with --help):
+    settings           what is set, and where"#;

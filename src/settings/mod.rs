@@ -485,16 +485,367 @@ mod tests {
 
     #[test]
     fn an_impossible_value_in_the_environment_is_named() {
-        for (name, value) in [
-            (environment::KEYCHAIN, "pass"),
-            (environment::NAMESPACE, "a b"),
-            (environment::IAM_ENDPOINT, "http://iam.cloud.ibm.com"),
+        for (name, value, reason) in [
+            (environment::KEYCHAIN, "pass", "secret-service"),
+            (environment::NAMESPACE, "a b", "1 to 64"),
+            (
+                environment::IAM_ENDPOINT,
+                "http://iam.cloud.ibm.com",
+                "https://",
+            ),
+            (environment::BACKGROUND_REFRESH, "no", "true or false"),
+            (
+                environment::SOURCE,
+                "cli",
+                "compute-resource-token, credentials-file, environment, ibmcloud, login, power-vs, vpc",
+            ),
+            (environment::PROFILE, "team-a", "no profile"),
         ] {
             let environment = [(name, value)].into_iter().collect();
             let failure = Settings::load(&environment, None, None)
                 .unwrap_err()
                 .to_string();
-            assert!(failure.contains(name), "{failure}");
+            assert!(
+                failure.contains(&format!("${name} ")) && failure.contains(reason),
+                "{failure}"
+            );
         }
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_profile_or_a_mapping_is_named_with_its_place() {
+        let name = "x".repeat(65);
+        for (text, place, reason) in [
+            ("[profile.a]\nsourc = 1\n", "line 2, column 1", "`source`"),
+            ("[profile.a]\nsource = 1\n", "line 2, column 10", "string"),
+            (
+                "[profile.a]\nsource = \"cli\"\n",
+                "line 2, column 10",
+                "ibmcloud",
+            ),
+            ("[profile.\"a b\"]\n", "line 1, column 10", "1 to 64"),
+            (
+                &format!("[profile.{name}]\n"),
+                "line 1, column 10",
+                "1 to 64",
+            ),
+            ("[profile.a]\n[profile.a]\n", "line 2", "duplicate"),
+            ("profile = 5\n", "line 1, column 11", "table"),
+            (
+                "[profile.a]\ncredential = \"iam\"\n",
+                "line 2, column 14",
+                "iamrefresh",
+            ),
+            (
+                "[profile.a]\nprivate-endpoints = 1\n",
+                "line 2, column 21",
+                "true or false",
+            ),
+            (
+                "[profile.a]\niam-endpoint = \"http://a.example\"\n",
+                "line 2, column 16",
+                "https",
+            ),
+            (
+                "[profile.a]\nprivate-endpoints = true\niam-endpoint = \"https://a.example\"\n",
+                "line 3, column 16",
+                "both",
+            ),
+            (
+                "[profile.a]\naccount = \"1\"\n",
+                "line 2, column 11",
+                "trusted-profile",
+            ),
+            (
+                "[profile.a]\ntrusted-profile = \"Profile-1\"\naccount = \"1\"\n",
+                "line 3, column 11",
+                "by its name",
+            ),
+            (
+                "[profile.a]\ntrusted-profile = \"x\"\naccount = \"\"\n",
+                "line 3, column 11",
+                "empty",
+            ),
+            (
+                "[profile.a]\ntrusted-profile = \"\"\n",
+                "line 2, column 19",
+                "empty",
+            ),
+            (
+                "[profile.a]\nfile = \"/a\"\n",
+                "line 2, column 8",
+                "needs a source",
+            ),
+            (
+                "[profile.a]\nsource = \"vpc\"\nfile = \"/a\"\n",
+                "line 3, column 8",
+                "vpc reads no file",
+            ),
+            (
+                "[profile.a]\nsource = \"credentials-file\"\nfile = \"a\"\n",
+                "line 3, column 8",
+                "begins with",
+            ),
+            (
+                "[profile.a]\nsource = \"credentials-file\"\nfile = \"~/a\"\n",
+                "line 3, column 8",
+                "is not set",
+            ),
+            (
+                "[registry.\"us.icr.io\"]\nprofil = \"a\"\n",
+                "line 2, column 1",
+                "`profile`",
+            ),
+            (
+                "[profile.team-a]\n[registry.\"us.icr.io\"]\nprofile = \"teamA\"\n",
+                "line 3, column 11",
+                "did you mean `team-a`?",
+            ),
+            (
+                "[registry.\"us.icr.io\"]\n[registry.\"https://US.icr.io/v2/\"]\n",
+                "line 2, column 11",
+                "us.icr.io, which has",
+            ),
+            (
+                "[registry.\"z.us.icr.io\"]\n[registry.us.icr.io]\n",
+                "line 2",
+                "",
+            ),
+            (
+                "[registry.\"eu9.icr.io\"]\n",
+                "line 1, column 11",
+                "`registries`",
+            ),
+            (
+                "[registry.\"*.icr.io\"]\n",
+                "line 1, column 11",
+                "no registry host",
+            ),
+            (
+                "registries = [\"a.example\", \"a.example\"]\n",
+                "line 1, column 28",
+                "twice",
+            ),
+            (
+                "registries = [\"a.example\", 5]\n",
+                "line 1, column 28",
+                "integer",
+            ),
+            (
+                "deadline = -1\n",
+                "line 1, column 12",
+                "-1, which is not between",
+            ),
+            ("deadline = 99999999999999999999\n", "line 1", ""),
+            ("# é\n\"é\" = 1\n", "line 2, column 1", "choose one of"),
+        ] {
+            let failure = load(text).unwrap_err().to_string();
+            assert!(
+                failure.contains(place) && failure.contains(reason),
+                "{text}: {failure}"
+            );
+        }
+    }
+
+    /// Two accounts side by side, and what belongs to each source.
+    const TWO_ACCOUNTS: &str = r#"
+        registries = ["eu9.icr.io"]
+        [profile.team-a]
+        source = "login"
+        trusted-profile = "builders"
+        account = "1a2b"
+        private-endpoints = true
+        credential = "iamrefresh"
+        [profile.team-b]
+        source = "credentials-file"
+        file = "~/b.env"
+        iam-endpoint = "https://iam.example.com"
+        [registry."https://US.icr.io/v2/"]
+        profile = "team-a"
+        [registry."stg.icr.io"]
+        profile = "team-a"
+        [registry."eu9.icr.io"]
+        profile = "team-b"
+        [registry."de.icr.io"]
+    "#;
+
+    fn load_with(text: &str, variables: &[(&str, &str)]) -> Settings {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("config.toml");
+        write(&path, text);
+        let home = if cfg!(windows) { r"C:\home" } else { "/home/x" };
+        let path = path.to_str().unwrap().to_owned();
+        let all = [(environment::CONFIG, &*path), (environment::HOME, home)];
+        let environment = all.iter().chain(variables).copied().collect();
+        Settings::load(&environment, None, None).unwrap()
+    }
+
+    fn at(host: &str) -> Registry {
+        Registry::parse(host).unwrap()
+    }
+
+    #[test]
+    fn each_registry_has_the_choice_of_its_profile() {
+        let settings = load_with(TWO_ACCOUNTS, &[]);
+        let a = settings.profile("team-a");
+        let us = settings.choice(&at("us.icr.io"));
+        assert_eq!(us.profile, a);
+        assert_eq!(us.source, Some(SourceName::Login));
+        assert_eq!(us.iam_endpoint, Some(Endpoint::private()));
+        assert_eq!(us.credential, CredentialKind::RefreshToken);
+        let builders = TrustedProfile::Name {
+            name: "builders".into(),
+            account: Some("1a2b".into()),
+        };
+        assert_eq!(us.trusted_profile, Some(&builders));
+        let staging = settings.choice(&at("stg.icr.io"));
+        assert_eq!(staging.profile, a);
+        assert_eq!(staging.iam_endpoint, None, "staging keeps its own IAM");
+        let eu9 = settings.choice(&at("eu9.icr.io"));
+        let moved = Endpoint::parse("https://iam.example.com").unwrap();
+        assert_eq!(eu9.iam_endpoint, Some(moved));
+        let home = Path::new(if cfg!(windows) { r"C:\home" } else { "/home/x" });
+        assert_eq!(eu9.file, Some(&*home.join("b.env")));
+        for host in ["de.icr.io", "uk.icr.io"] {
+            let nothing = Choice {
+                profile: None,
+                source: None,
+                iam_endpoint: None,
+                credential: CredentialKind::AccessToken,
+                trusted_profile: None,
+                file: None,
+            };
+            assert_eq!(settings.choice(&at(host)), nothing, "{host}");
+        }
+    }
+
+    #[test]
+    fn variables_are_stronger_than_profiles() {
+        let endpoint = (environment::IAM_ENDPOINT, "https://elsewhere.example.com");
+        let settings = load_with(
+            TWO_ACCOUNTS,
+            &[
+                (environment::PROFILE, "team-b"),
+                (environment::SOURCE, "vpc"),
+                endpoint,
+            ],
+        );
+        for host in ["us.icr.io", "de.icr.io", "eu9.icr.io"] {
+            let choice = settings.choice(&at(host));
+            assert_eq!(choice.profile, settings.chosen_profile());
+            assert_eq!(choice.profile, settings.profile("team-b"));
+            assert_eq!(choice.source, Some(SourceName::Vpc));
+            assert_eq!(choice.file, None, "the file is not one of vpc's");
+            assert_eq!(choice.iam_endpoint.unwrap().base(), endpoint.1);
+        }
+        let same_source = [
+            (environment::PROFILE, "team-b"),
+            (environment::SOURCE, "credentials-file"),
+        ];
+        let settings = load_with(TWO_ACCOUNTS, &same_source);
+        assert!(settings.choice(&at("de.icr.io")).file.is_some());
+    }
+
+    /// A directory with settings as `/etc` and `~/.config` have them.
+    fn directory_with(text: &str) -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = directory.path().join(PROGRAM);
+        std::fs::create_dir(&folder).unwrap();
+        write(&folder.join("config.toml"), text);
+        directory
+    }
+
+    #[test]
+    fn the_users_file_is_laid_over_the_systems() {
+        let system = directory_with(
+            r#"
+            deadline = 30
+            attempt-timeout = 3
+            registries = ["a.example", "b.example"]
+            profile.shared.source = "vpc"
+            profile.changed = { source = "vpc", credential = "iamapikey" }
+            registry."us.icr.io".profile = "changed"
+            registry."de.icr.io".profile = "shared"
+            registry."c.example".profile = "shared"
+            "#,
+        );
+        let user = directory_with(
+            r#"
+            deadline = 40
+            working-directory-credentials = true
+            background-refresh = false
+            registries = ["b.example", "c.example"]
+            profile.changed.source = "login"
+            registry."US.icr.io" = {}
+            registry."uk.icr.io".profile = "shared"
+            "#,
+        );
+        let environment = Environment::default();
+        let load = |user, system| Settings::load(&environment, user, system);
+        let failure = load(None, Some(system.path())).unwrap_err().to_string();
+        assert!(failure.contains("c.example"), "{failure}");
+        let settings = load(Some(user.path()), Some(system.path())).unwrap();
+        assert_eq!(settings.limits.deadline, Duration::from_secs(40));
+        assert_eq!(settings.limits.attempt, Duration::from_secs(3));
+        assert!(settings.working_directory_credentials && !settings.background_refresh);
+        let hosts: Vec<&str> = settings.registries.iter().map(Registry::host).collect();
+        assert_eq!(hosts, ["a.example", "b.example", "c.example"]);
+        let changed = settings.profile("changed").unwrap();
+        assert_eq!(changed.source, Some(SourceName::Login));
+        assert_eq!(changed.credential, CredentialKind::AccessToken);
+        let of = |host| settings.choice(&at(host)).profile.map(|it| &*it.name);
+        assert_eq!(of("us.icr.io"), None, "the user's table has none");
+        for host in ["de.icr.io", "uk.icr.io", "c.example"] {
+            assert_eq!(of(host), Some("shared"), "{host}");
+        }
+        let path = |directory: &tempfile::TempDir| {
+            Origin::File(directory.path().join(PROGRAM).join("config.toml"))
+        };
+        for (key, origin) in [
+            ("deadline", path(&user)),
+            ("attempt-timeout", path(&system)),
+            ("connect-timeout", Origin::Default),
+            ("profile.shared", path(&system)),
+            ("profile.changed", path(&user)),
+            ("registry.us.icr.io", path(&user)),
+            ("registry.de.icr.io", path(&system)),
+            ("registries.a.example", path(&system)),
+            ("registries.c.example", path(&user)),
+        ] {
+            assert_eq!(settings.origin(key), &origin, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_broken_system_file_is_named_and_a_named_file_is_the_only_one() {
+        let system = directory_with("deadlin = 5\n");
+        let environment = Environment::default();
+        let failure = Settings::load(&environment, None, Some(system.path()));
+        let failure = failure.unwrap_err().to_string();
+        assert!(failure.contains(&system.path().display().to_string()));
+        assert!(failure.contains("did you mean `deadline`?"), "{failure}");
+        let other = directory_with("deadline = 7\n");
+        let path = other.path().join(PROGRAM).join("config.toml");
+        let named = [(environment::CONFIG, path)].into_iter().collect();
+        let settings = Settings::load(&named, None, Some(system.path())).unwrap();
+        assert_eq!(settings.limits.deadline, Duration::from_secs(7));
+        assert_eq!(settings.files().len(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_is_followed_and_one_that_leads_nowhere_is_told() {
+        let directory = directory_with("deadline = 7\n");
+        let folder = directory.path().join(PROGRAM);
+        let path = folder.join("config.toml");
+        let real = folder.join("real.toml");
+        std::fs::rename(&path, &real).unwrap();
+        std::os::unix::fs::symlink(&real, &path).unwrap();
+        let environment = Environment::default();
+        let settings = Settings::load(&environment, Some(directory.path()), None).unwrap();
+        assert_eq!(settings.limits.deadline, Duration::from_secs(7));
+        std::fs::remove_file(&real).unwrap();
+        let failure = Settings::load(&environment, Some(directory.path()), None);
+        assert!(failure.unwrap_err().to_string().contains("cannot be read"));
     }
 }

@@ -1,0 +1,97 @@
+//! What a person types, as opposed to what clients call: each command is one file
+//! here, one variant of [`Command`] and one arm of [`run`].
+//!
+//! Its arguments are a type that derives `clap::Args`; its doc comment is the help.
+//! It writes its answer to the output alone; a failure it returns is told on stderr.
+
+use std::ffi::OsStr;
+use std::ffi::OsString;
+
+use clap::Parser;
+use clap::Subcommand;
+use clap::error::ErrorKind;
+
+use crate::failure::Failure;
+use crate::failure::Result;
+use crate::failure::one_line;
+use crate::program::Streams;
+use crate::program::World;
+use crate::protocol::PROGRAM;
+
+mod settings;
+mod table;
+
+/// The longest line of a failure, in characters.
+const LONGEST_LINE: usize = 1000;
+
+#[derive(Parser)]
+#[command(bin_name = PROGRAM, disable_help_subcommand = true, name = PROGRAM, no_binary_name = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Settings(settings::Arguments),
+}
+
+/// Whether there is a command of this name.
+pub fn exists(name: &OsStr) -> bool {
+    name.to_str().is_some_and(Command::has_subcommand)
+}
+
+/// Runs the command that the arguments name; they are those after the program's
+/// name. Help that is asked for is an answer.
+///
+/// # Errors
+/// What is wrong with the arguments, or what the command could not do.
+pub fn run(arguments: &[OsString], streams: &mut Streams<'_>, world: &World<'_>) -> Result<()> {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) if error.kind() == ErrorKind::DisplayHelp => {
+            return print(streams, error.render().to_string().trim_end());
+        }
+        Err(error) => {
+            let text = error.render().to_string();
+            let text = text.strip_prefix("error: ").unwrap_or(&text);
+            return Err(Failure::act(text.trim_end()));
+        }
+    };
+    match arguments.command {
+        Command::Settings(arguments) => settings::run(&arguments, streams, world),
+    }
+}
+
+/// Tells a person about a failure, without what could move a terminal's cursor.
+pub fn report(failure: &Failure, streams: &mut Streams<'_>) {
+    let text = format!("{PROGRAM}: {failure}");
+    for line in text.lines() {
+        let _ = writeln!(streams.error, "{}", one_line(line, LONGEST_LINE));
+    }
+}
+
+fn print(streams: &mut Streams<'_>, text: &str) -> Result<()> {
+    writeln!(streams.output, "{text}")
+        .map_err(|error| Failure::later(format!("the answer cannot be written ({error})")))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_free_of_contradictions() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn only_its_own_commands_exist() {
+        assert!(exists(OsStr::new("settings")));
+        for name in ["", "get", "help", "Settings", "--help", "setting"] {
+            assert!(!exists(OsStr::new(name)), "{name}");
+        }
+    }
+}

@@ -1,0 +1,397 @@
+//! What holds, who says so, and what is said about settings that are wrong?
+
+mod support;
+
+use std::path::Path;
+
+use serde_json::Value;
+use serde_json::json;
+
+use support::Input;
+use support::Machine;
+use support::Outcome;
+use support::set_mode;
+
+const TWO_ACCOUNTS: &str = r#"
+keychain = "kernel"
+deadline = 30
+registries = ["eu9.icr.io"]
+
+[profile.team-a]
+source = "login"
+trusted-profile = "builders"
+account = "1a2b"
+credential = "iamrefresh"
+
+[profile.team-b]
+source = "credentials-file"
+file = "~/team-b.env"
+private-endpoints = true
+
+[registry."https://US.icr.io/v2/"]
+profile = "team-a"
+
+[registry."de.icr.io"]
+"#;
+
+/// A machine whose variables choose nothing. Not for `get`, which would use the keychain of whoever runs the tests.
+fn without_choices() -> Machine {
+    let mut machine = Machine::new();
+    for name in ["ICR_KEYCHAIN", "ICR_NAMESPACE", "IBMCLOUD_IAM_API_ENDPOINT"] {
+        machine.unset(name);
+    }
+    machine
+}
+
+/// A failure that a person reads, on stderr alone.
+#[track_caller]
+fn tells_a_person(outcome: &Outcome, parts: &[&str]) {
+    assert_eq!((outcome.status, &*outcome.stdout), (Some(1), ""));
+    for part in parts {
+        assert!(
+            outcome.stderr.contains(part),
+            "`{part}` is missing: {outcome:?}"
+        );
+    }
+}
+
+#[track_caller]
+fn answer(machine: &Machine, arguments: &[&str]) -> String {
+    let outcome = machine.run(arguments, Input::Open);
+    assert_eq!((outcome.status, &*outcome.stderr), (Some(0), ""));
+    outcome.stdout
+}
+
+#[track_caller]
+fn as_json(machine: &Machine) -> Value {
+    serde_json::from_str(&answer(machine, &["settings", "--json"])).unwrap()
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// The cells of the row of a key.
+#[track_caller]
+fn row<'a>(table: &'a str, key: &str) -> [&'a str; 2] {
+    let cells = table
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let row = cells.into_iter().find(|cells| cells.first() == Some(&key));
+    let row = row.unwrap_or_else(|| panic!("no row `{key}` in\n{table}"));
+    [row[1], row[2]]
+}
+
+#[test]
+fn every_value_is_shown_with_its_origin() {
+    let mut machine = without_choices();
+    let file = text(&machine.settings(TWO_ACCOUNTS));
+    machine
+        .set("ICR_KEYCHAIN", "none")
+        .set("ICR_PROFILE", "team-b")
+        .set("ICR_SOURCE", "vpc")
+        .set("ICR_BACKGROUND_REFRESH", "false")
+        .set("IBMCLOUD_IAM_API_ENDPOINT", "https://iam.example.com");
+    let table = answer(&machine, &["settings"]);
+    let home = text(&machine.path("home/team-b.env"));
+    for (key, value, origin) in [
+        ("keychain", "none", "$ICR_KEYCHAIN"),
+        ("namespace", "default", "default"),
+        ("deadline", "30", &*file),
+        ("connect-timeout", "5", "default"),
+        ("attempt-timeout", "10", "default"),
+        ("background-refresh", "false", "$ICR_BACKGROUND_REFRESH"),
+        ("working-directory-credentials", "false", "default"),
+        ("profile", "team-b", "$ICR_PROFILE"),
+        ("source", "vpc", "$ICR_SOURCE"),
+        (
+            "iam-endpoint",
+            "https://iam.example.com",
+            "$IBMCLOUD_IAM_API_ENDPOINT",
+        ),
+        ("registries", "eu9.icr.io", &file),
+        ("profile.team-a.source", "login", &file),
+        ("profile.team-a.trusted-profile", "builders", &file),
+        ("profile.team-a.account", "1a2b", &file),
+        ("profile.team-a.credential", "iamrefresh", &file),
+        ("profile.team-a.private-endpoints", "false", "default"),
+        ("profile.team-b.credential", "iambearer", "default"),
+        ("profile.team-b.private-endpoints", "true", &file),
+        ("profile.team-b.file", &home, &file),
+        ("registry.\"us.icr.io\".profile", "team-a", &file),
+        ("registry.\"de.icr.io\".profile", "-", &file),
+    ] {
+        assert_eq!(row(&table, key), [value, origin], "{key}");
+    }
+    assert!(table.contains(&format!("{file}  ")), "{table}");
+    let mut lines = table.lines();
+    let column = lines.next().and_then(|header| header.find("FROM"));
+    let rows: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
+    for row in rows {
+        let before = row.chars().nth(column.unwrap() - 1);
+        assert_eq!(before, Some(' '), "not aligned: {row}");
+        assert_eq!(row, row.trim_end());
+    }
+}
+
+#[test]
+fn the_same_as_json_has_stable_keys() {
+    let mut machine = without_choices();
+    let file = text(&machine.settings(TWO_ACCOUNTS));
+    machine.set("ICR_NAMESPACE", "elsewhere");
+    let from_file = json!({"kind": "file", "path": file});
+    let from_default = json!({"kind": "default"});
+    let shown = as_json(&machine);
+    let value = |key: &str| {
+        (
+            &shown["settings"][key]["value"],
+            &shown["settings"][key]["origin"],
+        )
+    };
+    assert_eq!(value("deadline"), (&json!(30), &from_file));
+    assert_eq!(value("keychain"), (&json!("kernel"), &from_file));
+    assert_eq!(value("profile"), (&Value::Null, &from_default));
+    assert_eq!(value("background-refresh"), (&json!(true), &from_default));
+    assert_eq!(
+        value("namespace"),
+        (
+            &json!("elsewhere"),
+            &json!({"kind": "variable", "name": "ICR_NAMESPACE"})
+        )
+    );
+    assert_eq!(shown["settings"].as_object().unwrap().len(), 10);
+    assert_eq!(
+        shown["registries"],
+        json!([{"host": "eu9.icr.io", "origin": from_file}])
+    );
+    assert_eq!(
+        shown["profile"],
+        json!({
+            "team-a": {
+                "source": "login", "trusted-profile": "builders", "account": "1a2b", "iam-endpoint": null,
+                "private-endpoints": false, "credential": "iamrefresh", "file": null, "origin": from_file,
+            },
+            "team-b": {
+                "source": "credentials-file", "trusted-profile": null, "account": null, "iam-endpoint": null,
+                "private-endpoints": true, "credential": "iambearer",
+                "file": machine.path("home/team-b.env"), "origin": from_file,
+            },
+        })
+    );
+    assert_eq!(
+        shown["registry"],
+        json!({
+            "de.icr.io": {"profile": null, "origin": from_file},
+            "us.icr.io": {"profile": "team-a", "origin": from_file},
+        })
+    );
+    let files = shown["files"].as_array().unwrap();
+    assert_eq!(files.last(), Some(&json!({"path": file, "exists": true})));
+    assert_eq!(shown.as_object().unwrap().len(), 5);
+}
+
+#[test]
+fn without_any_file_the_places_are_told() {
+    let mut machine = Machine::with_environment_key();
+    let path = text(&machine.path("config/docker-credential-icr/config.toml"));
+    let shown = as_json(&machine);
+    let files = shown["files"].as_array().unwrap();
+    assert_eq!(files.last(), Some(&json!({"path": path, "exists": false})));
+    if cfg!(unix) {
+        assert_eq!(files[0]["path"], "/etc/docker-credential-icr/config.toml");
+    }
+    assert!(answer(&machine, &["settings"]).contains("not there"));
+    let only = text(&machine.file("only.toml", ""));
+    machine.settings("deadline = 5\n");
+    machine.set("ICR_CONFIG", &only);
+    let shown = as_json(&machine);
+    assert_eq!(shown["files"], json!([{"path": only, "exists": true}]));
+    assert_eq!(shown["settings"]["deadline"]["value"], 20);
+}
+
+#[test]
+fn what_is_wrong_is_told_to_people_on_stderr_and_to_clients_on_both_streams() {
+    let machine = Machine::with_environment_key();
+    for (settings, parts) in [
+        (
+            "deadline = 5\nregistrys = []\n",
+            &["line 2, column 1", "\"registrys\"", "did you mean `registr"][..],
+        ),
+        (
+            "[profile.team-a]\n[registry.\"us.icr.io\"]\nprofile = \"teama\"\n",
+            &["line 3, column 11", "did you mean `team-a`?"],
+        ),
+        (
+            "[registry.\"us.icr.io\"]\n[registry.\"us.icr.io:443\"]\n",
+            &["line 2, column 11", "us.icr.io:443"],
+        ),
+        (
+            "background-refresh = \"yes\"\n",
+            &["line 1, column 22", "string", "true or false"],
+        ),
+        ("a = 1\na = 2\n", &["line 2, column 1", "duplicate"]),
+        ("a = \"\u{1b}[2J\n", &["line 1"]),
+    ] {
+        let file = text(&machine.settings(settings));
+        let parts = [&[&*file, "settings file"], parts].concat();
+        machine.get("us.icr.io").is_failure_with(&parts);
+        for arguments in [&["settings"][..], &["settings", "--json"]] {
+            let outcome = machine.run(arguments, Input::Open);
+            tells_a_person(&outcome, &parts);
+            assert!(!outcome.stderr.contains('\u{1b}'), "{outcome:?}");
+        }
+    }
+}
+
+#[test]
+fn a_variable_that_cannot_be_is_told() {
+    for (name, value, parts) in [
+        (
+            "ICR_SOURCE",
+            "cli",
+            &["$ICR_SOURCE", "ibmcloud", "power-vs"][..],
+        ),
+        (
+            "ICR_PROFILE",
+            "team-aa",
+            &["$ICR_PROFILE", "did you mean `team-a`?"],
+        ),
+        (
+            "ICR_BACKGROUND_REFRESH",
+            "1",
+            &["$ICR_BACKGROUND_REFRESH", "true or false"],
+        ),
+        ("ICR_KEYCHAIN", "pass", &["$ICR_KEYCHAIN", "secret-service"]),
+    ] {
+        let mut machine = Machine::with_environment_key();
+        machine.settings(TWO_ACCOUNTS);
+        machine.set(name, value);
+        machine.get("us.icr.io").is_failure_with(parts);
+        tells_a_person(&machine.run(&["settings"], Input::Open), parts);
+        machine.get("docker.io").is_not_found();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_others_can_write_to_is_refused_until_it_is_mended() {
+    let machine = Machine::with_environment_key();
+    let file = machine.settings("deadline = 5\n");
+    let folder = file.parent().unwrap();
+    for (path, mode) in [
+        (&*file, 0o620),
+        (&*file, 0o602),
+        (folder, 0o770),
+        (folder, 0o707),
+    ] {
+        let before = if path == folder { 0o700 } else { 0o600 };
+        set_mode(path, mode);
+        let path_shown = text(&path.canonicalize().unwrap());
+        let parts = [
+            &*text(&file),
+            "is refused",
+            &format!("(mode 0{mode:o})"),
+            &format!("`chmod go-w {path_shown}`"),
+        ];
+        machine.get("us.icr.io").is_failure_with(&parts);
+        tells_a_person(&machine.run(&["settings"], Input::Open), &parts);
+        set_mode(path, before);
+        assert_eq!(as_json(&machine)["settings"]["deadline"]["value"], 5);
+    }
+}
+
+/// Only root can give a file away.
+#[cfg(unix)]
+#[test]
+fn a_file_of_another_user_is_refused() {
+    let machine = Machine::with_environment_key();
+    let file = machine.settings("deadline = 5\n");
+    if std::os::unix::fs::chown(&file, Some(12345), None).is_err() {
+        return;
+    }
+    let parts = ["is refused", "another user (number 12345)", "chown"];
+    tells_a_person(&machine.run(&["settings"], Input::Open), &parts);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_is_followed_and_judged_by_where_it_leads() {
+    let machine = Machine::with_environment_key();
+    let file = machine.settings("");
+    let real = machine.file("real.toml", "deadline = 7\n");
+    std::fs::remove_file(&file).unwrap();
+    std::os::unix::fs::symlink(&real, &file).unwrap();
+    assert_eq!(as_json(&machine)["settings"]["deadline"]["value"], 7);
+    set_mode(&real, 0o666);
+    let outcome = machine.run(&["settings"], Input::Open);
+    tells_a_person(&outcome, &["config.toml", "real.toml", "chmod"]);
+    std::fs::remove_file(&real).unwrap();
+    let outcome = machine.run(&["settings"], Input::Open);
+    tells_a_person(&outcome, &["config.toml", "cannot be read"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_plain_file_is_refused_and_not_waited_for() {
+    let mut machine = Machine::with_environment_key();
+    let pipe = machine.path("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    for path in [&*pipe, Path::new("/dev/zero"), &machine.path("home")] {
+        machine.set("ICR_CONFIG", path);
+        let parts = [&*text(path), "not a regular file"];
+        machine.get("us.icr.io").is_failure_with(&parts);
+        tells_a_person(&machine.run(&["settings"], Input::Open), &parts);
+    }
+}
+
+#[test]
+fn a_file_may_hold_1_mib() {
+    let machine = Machine::with_environment_key();
+    let filled = |length: usize| format!("# {}\ndeadline = 9", "x".repeat(length - 15));
+    machine.settings(&filled(1024 * 1024));
+    assert_eq!(as_json(&machine)["settings"]["deadline"]["value"], 9);
+    machine.settings(&filled(1024 * 1024 + 1));
+    let outcome = machine.run(&["settings"], Input::Open);
+    tells_a_person(&outcome, &["config.toml", "larger than 1 MiB"]);
+    std::fs::write(machine.settings(""), b"\xff").unwrap();
+    let outcome = machine.run(&["settings"], Input::Open);
+    tells_a_person(&outcome, &["config.toml", "UTF-8"]);
+}
+
+#[test]
+fn a_profile_says_which_iam_is_asked() {
+    let mut machine = Machine::with_environment_key();
+    machine.unset("IBMCLOUD_IAM_API_ENDPOINT");
+    let cloud = machine.cloud.url();
+    machine.settings(&format!(
+        "profile.here.iam-endpoint = \"{cloud}\"\nregistry.\"us.icr.io\".profile = \"here\"\n"
+    ));
+    machine.get("us.icr.io").is_credential("iambearer");
+    assert_eq!(machine.cloud.exchanges(), 1);
+    machine.set("ICR_PROFILE", "here");
+    for host in ["de.icr.io", "stg.icr.io"] {
+        machine.get(host).is_credential("iambearer");
+    }
+    assert_eq!(machine.cloud.exchanges(), 3, "no keychain, no cache");
+}
+
+#[test]
+fn settings_explains_itself_and_refuses_what_it_does_not_know() {
+    let machine = Machine::with_environment_key();
+    for help in ["--help", "-h"] {
+        let text = answer(&machine, &["settings", help]);
+        for part in ["--json", "Examples:", "docker-credential-icr settings"] {
+            assert!(text.contains(part), "`{part}` is missing in {text}");
+        }
+        let widest = text.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(80), "{widest:?} columns: {text}");
+    }
+    for (arguments, parts) in [
+        (&["settings", "--jso"][..], &["--jso", "--json"][..]),
+        (&["settings", "us.icr.io"], &["us.icr.io", "Usage: "]),
+    ] {
+        tells_a_person(&machine.run(arguments, Input::Open), parts);
+    }
+    assert_eq!(machine.cloud.exchanges(), 0);
+}
