@@ -270,6 +270,7 @@ mod tests {
         #[test]
         fn a_link_is_judged_by_what_it_leads_to() {
             let directory = tempfile::tempdir().unwrap();
+            set_mode(directory.path(), 0o700);
             let path = directory.path().join("file");
             std::fs::write(&path, "").unwrap();
             let link = directory.path().join("link");

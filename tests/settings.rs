@@ -64,7 +64,7 @@ fn answer(machine: &Machine, arguments: &[&str]) -> String {
 
 #[track_caller]
 fn as_json(machine: &Machine) -> Value {
-    serde_json::from_str(&answer(machine, &["settings", "--json"])).unwrap()
+    serde_json::from_str(&answer(machine, &["settings", "--json"])).expect("JSON")
 }
 
 fn text(path: &Path) -> String {

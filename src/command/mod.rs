@@ -1,5 +1,5 @@
 //! What a person types, as opposed to what clients call: each command is one file
-//! here, one variant of [`Command`] and one arm of [`run`].
+//! here, one variant of `Command` and one arm of [`run`].
 //!
 //! Its arguments are a type that derives `clap::Args`; its doc comment is the help.
 //! It writes its answer to the output alone; a failure it returns is told on stderr.

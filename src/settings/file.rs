@@ -112,7 +112,14 @@ impl Settings {
                     self.lay_mappings(value)?;
                     continue;
                 }
-                _ => self.working_directory_credentials = value.flag()?,
+                "working-directory-credentials" => {
+                    self.working_directory_credentials = value.flag()?;
+                }
+                other => {
+                    return Err(Failure::ProgramIsWrong(format!(
+                        "the key {other:?} has no meaning"
+                    )));
+                }
             }
             self.note(entry.key.to_owned(), value);
         }

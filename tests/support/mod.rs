@@ -98,6 +98,7 @@ impl Machine {
 
     fn create(keychain: &str, turn: Option<File>) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
+        set_mode(directory.path(), 0o700);
         let namespace = format!(
             "test-{}-{:016x}",
             std::process::id(),
