@@ -8,8 +8,19 @@ use std::time::Duration;
 use std::time::Instant;
 
 use crate::access_token;
+use crate::api_keys::ApiKey;
+use crate::browser_login::Authorization;
 use crate::clock;
+use crate::metadata::Instance;
+use crate::metadata::MetadataApi;
+use crate::profile::Profile;
+use crate::profile::ProfileName;
 use crate::random;
+use crate::sessions;
+use crate::sessions::RefreshRefusal;
+use crate::sessions::Session;
+use crate::sessions::Sessions;
+use crate::subject::Subject;
 
 /// The identities, secrets and rules of the emulated cloud. Changes take effect with the next request.
 #[derive(Debug)]
@@ -20,19 +31,25 @@ impl Accounts {
         Self(Mutex::new(Ledger {
             access_tokens: HashMap::new(),
             api_keys: HashMap::new(),
+            authorizations: HashMap::new(),
+            browser: Browser::default(),
+            compute_resource_tokens: HashMap::new(),
             entitlement_keys: HashSet::new(),
+            instance: Instance::default(),
+            namespace_owners: HashMap::new(),
+            passcodes: HashMap::new(),
             profiles: HashMap::new(),
             public_namespaces: HashSet::from(["public".to_owned()]),
             refresh_rotation: true,
-            refresh_tokens: HashMap::new(),
             registry_tokens: HashSet::new(),
+            sessions: Sessions::default(),
             token_lifetime: 3600,
         }))
     }
 
     /// Makes `value` an API key of `subject`.
     pub fn add_api_key(&self, value: &str, subject: Subject) {
-        self.ledger().api_keys.insert(value.to_owned(), subject);
+        self.keep_api_key(value, ApiKey::new("given", subject));
     }
 
     /// Deletes an API key; tokens it was exchanged for live on, as with IBM.
@@ -40,28 +57,127 @@ impl Accounts {
         self.ledger().api_keys.remove(value);
     }
 
-    /// Makes `value` a refresh token of `subject`, issued to the client `bx`.
+    /// Disables an API key: known, but refused.
+    pub fn disable_api_key(&self, value: &str) {
+        if let Some(key) = self.ledger().api_keys.get_mut(value) {
+            key.disabled = true;
+        }
+    }
+
+    /// Lets an API key reach the end of its life: known, but refused.
+    pub fn expire_api_key(&self, value: &str) {
+        self.set_api_key_expiry(value, clock::unix_now().saturating_sub(60));
+    }
+
+    /// Lets an API key end at this moment, in seconds since 1970.
+    pub fn set_api_key_expiry(&self, value: &str, expires_at: u64) {
+        if let Some(key) = self.ledger().api_keys.get_mut(value) {
+            key.expires_at = Some(expires_at);
+        }
+    }
+
+    /// How many API keys there are, living or not.
+    pub fn api_key_count(&self) -> usize {
+        self.ledger().api_keys.len()
+    }
+
+    /// Makes `value` a refresh token of `subject` in a session of its own, issued to the client `bx`.
     pub fn add_refresh_token(&self, value: &str, subject: Subject) {
-        self.ledger().refresh_tokens.insert(
-            value.to_owned(),
-            RefreshToken {
-                expired: false,
-                subject,
-            },
-        );
+        self.ledger().sessions.open(value, subject);
     }
 
     /// Lets a refresh token reach the end of its life: known, but refused.
     pub fn expire_refresh_token(&self, value: &str) {
-        if let Some(token) = self.ledger().refresh_tokens.get_mut(value) {
+        self.ledger().sessions.expire(value);
+    }
+
+    /// Ends the session of a refresh token, as inactivity does: it and all that replaced it are refused. Access tokens live on.
+    /// False if there is no such token.
+    pub fn invalidate_session(&self, refresh_token: &str) -> bool {
+        self.ledger().sessions.invalidate(refresh_token)
+    }
+
+    /// Makes `value` a passcode that `subject` got in a browser. It works once.
+    pub fn add_passcode(&self, value: &str, subject: Subject) {
+        self.ledger().passcodes.insert(value.to_owned(), subject);
+    }
+
+    /// Who is logged in at IBM Cloud in everybody's browser; nobody at first, which refuses every login there.
+    pub fn set_browser_subject(&self, subject: Option<Subject>) {
+        self.ledger().browser.subject = subject;
+    }
+
+    /// Whether browsers are sent back with a `state` that nobody sent, as an attacker would; false at first.
+    pub fn set_wrong_state(&self, wrong: bool) {
+        self.ledger().browser.wrong_state = wrong;
+    }
+
+    /// Creates the trusted profile `id` of `account-1`, which the identities named by `iam_ids` may assume.
+    pub fn add_profile(&self, id: &str, iam_ids: &[&str]) {
+        self.add_trusted_profile(Profile::new(id).trusting(iam_ids));
+    }
+
+    /// Creates a trusted profile, or replaces the one of the same ID.
+    pub fn add_trusted_profile(&self, profile: Profile) {
+        self.ledger().profiles.insert(profile.id.clone(), profile);
+    }
+
+    /// Makes `value` the token of a compute resource (a pod, say) that the profiles of these IDs are linked to, besides those that
+    /// are already. Unknown ones are created in `account-1`.
+    pub fn add_compute_resource_token(&self, value: &str, profiles: &[&str]) {
+        let mut ledger = self.ledger();
+        for id in profiles {
+            ledger.profile(id);
+        }
+        let tokens = &mut ledger.compute_resource_tokens;
+        let token = tokens.entry(value.to_owned()).or_default();
+        token.expired = false;
+        token
+            .profiles
+            .extend(profiles.iter().map(|id| (*id).to_owned()));
+    }
+
+    /// Lets the token of a compute resource reach the end of its life: known, but refused.
+    pub fn expire_compute_resource_token(&self, value: &str) {
+        if let Some(token) = self.ledger().compute_resource_tokens.get_mut(value) {
             token.expired = true;
         }
     }
 
-    /// Creates the trusted profile `id`, which the identities named by `iam_ids` may assume.
-    pub fn add_profile(&self, id: &str, iam_ids: &[&str]) {
-        let iam_ids = iam_ids.iter().map(|iam_id| (*iam_id).to_owned()).collect();
-        self.ledger().profiles.insert(id.to_owned(), iam_ids);
+    /// Enables the metadata service of the virtual server, which then speaks exactly these APIs. It is disabled at first.
+    pub fn enable_metadata(&self, apis: &[MetadataApi]) {
+        self.ledger().instance.apis = apis.to_vec();
+    }
+
+    /// Disables the metadata service: every request is refused with `unauthorized`.
+    pub fn disable_metadata(&self) {
+        self.enable_metadata(&[]);
+    }
+
+    /// Links a profile to the virtual server, as at its creation: requests that name none get it. An unknown one is created in
+    /// `account-1`.
+    pub fn link_default_profile(&self, id: &str) {
+        self.link_profile(id);
+        self.ledger().instance.default_profile = Some(id.to_owned());
+    }
+
+    /// Links a further profile to the virtual server. An unknown one is created in `account-1`.
+    pub fn link_profile(&self, id: &str) {
+        let mut ledger = self.ledger();
+        ledger.profile(id);
+        ledger.instance.linked.insert(id.to_owned());
+    }
+
+    /// Takes a profile away from the virtual server.
+    pub fn unlink_profile(&self, id: &str) {
+        let instance = &mut self.ledger().instance;
+        instance.linked.remove(id);
+        instance.default_profile.take_if(|default| default == id);
+    }
+
+    /// Lets all identity tokens of the virtual server reach the end of their life.
+    pub fn expire_identity_tokens(&self) {
+        self.ledger().instance.identity_tokens.clear();
     }
 
     /// Makes `value` a registry token (user name `token`).
@@ -79,6 +195,12 @@ impl Accounts {
         self.ledger().public_namespaces.insert(name.to_owned());
     }
 
+    /// Gives the registry's namespace `name` to `account`: others see nothing of it. What nobody owns is open to all who log in.
+    pub fn add_account_namespace(&self, account: &str, name: &str) {
+        let owners = &mut self.ledger().namespace_owners;
+        owners.insert(name.to_owned(), account.to_owned());
+    }
+
     /// How long access tokens issued from now on live; 3600 at first.
     pub fn set_token_lifetime(&self, seconds: u32) {
         self.ledger().token_lifetime = seconds.into();
@@ -89,9 +211,38 @@ impl Accounts {
         self.ledger().refresh_rotation = rotation;
     }
 
-    /// Whose API key is it?
+    /// Whose API key is it, if it works?
     pub(crate) fn api_key(&self, value: &str) -> Option<Subject> {
+        let key = self.any_api_key(value).filter(ApiKey::is_living);
+        key.map(|key| key.subject)
+    }
+
+    /// The API key, whether it works or not.
+    pub(crate) fn any_api_key(&self, value: &str) -> Option<ApiKey> {
         self.ledger().api_keys.get(value).cloned()
+    }
+
+    /// The API key of this ID.
+    pub(crate) fn api_key_by_id(&self, id: &str) -> Option<ApiKey> {
+        let ledger = self.ledger();
+        ledger.api_keys.values().find(|key| key.id == id).cloned()
+    }
+
+    pub(crate) fn keep_api_key(&self, value: &str, key: ApiKey) {
+        self.ledger().api_keys.insert(value.to_owned(), key);
+    }
+
+    /// Puts `key` in the place of the one that has its ID.
+    pub(crate) fn replace_api_key(&self, key: &ApiKey) {
+        let mut ledger = self.ledger();
+        if let Some(kept) = ledger.api_keys.values_mut().find(|kept| kept.id == key.id) {
+            kept.clone_from(key);
+        }
+    }
+
+    /// Deletes the API key of this ID.
+    pub(crate) fn delete_api_key(&self, id: &str) {
+        self.ledger().api_keys.retain(|_, key| key.id != id);
     }
 
     /// Whose access token is it, if it was issued here and lives?
@@ -102,17 +253,20 @@ impl Accounts {
     }
 
     /// Whose refresh token is it, if it lives?
-    pub(crate) fn refresh_token(&self, value: &str) -> Option<Subject> {
-        let ledger = self.ledger();
-        let token = ledger.refresh_tokens.get(value)?;
-        (!token.expired).then(|| token.subject.clone())
+    pub(crate) fn refresh_token(&self, value: &str) -> Result<Subject, RefreshRefusal> {
+        self.ledger().sessions.owner(value).cloned()
     }
 
     /// Issues an access token; returns it with its lifetime in seconds.
-    pub(crate) fn issue_access_token(&self, subject: &Subject, grant_type: &str) -> (String, u64) {
+    pub(crate) fn issue_access_token(
+        &self,
+        subject: &Subject,
+        grant_type: &str,
+        session: Option<&Session>,
+    ) -> (String, u64) {
         let mut ledger = self.ledger();
         let lifetime = ledger.token_lifetime;
-        let token = access_token::mint(subject, grant_type, lifetime);
+        let token = access_token::mint(subject, grant_type, lifetime, session);
         let expires = clock::now() + Duration::from_secs(lifetime);
         ledger.access_tokens.insert(
             token.clone(),
@@ -124,47 +278,87 @@ impl Accounts {
         (token, lifetime)
     }
 
-    /// Issues a refresh token.
-    pub(crate) fn issue_refresh_token(&self, subject: &Subject) -> String {
-        let token = format!("OKA{}", random::text(320));
-        self.add_refresh_token(&token, subject.clone());
-        token
+    /// Opens a session, with a refresh token.
+    pub(crate) fn open_session(&self, subject: &Subject) -> Session {
+        let token = sessions::new_token();
+        self.ledger().sessions.open(&token, subject.clone())
     }
 
     /// Uses a refresh token: whose it was, and the one to use next time. Of two racing users one wins, as with IBM.
     pub(crate) fn redeem_refresh_token(
         &self,
         value: &str,
-    ) -> Result<(Subject, String), RefreshRefusal> {
+    ) -> Result<(Subject, Session), RefreshRefusal> {
         let mut ledger = self.ledger();
-        let token = ledger
-            .refresh_tokens
-            .get(value)
-            .ok_or(RefreshRefusal::Unknown)?;
-        if token.expired {
-            return Err(RefreshRefusal::Expired);
-        }
-        let subject = token.subject.clone();
-        if !ledger.refresh_rotation {
-            return Ok((subject, value.to_owned()));
-        }
-        ledger.refresh_tokens.remove(value);
-        drop(ledger);
-        let next = self.issue_refresh_token(&subject);
-        Ok((subject, next))
+        let rotation = ledger.refresh_rotation;
+        ledger.sessions.redeem(value, rotation)
+    }
+
+    /// Uses a passcode.
+    pub(crate) fn redeem_passcode(&self, value: &str) -> Option<Subject> {
+        self.ledger().passcodes.remove(value)
+    }
+
+    /// A passcode for `subject`.
+    pub(crate) fn issue_passcode(&self, subject: Subject) -> String {
+        let passcode = random::text(9);
+        self.add_passcode(&passcode, subject);
+        passcode
+    }
+
+    pub(crate) fn browser(&self) -> Browser {
+        self.ledger().browser.clone()
+    }
+
+    /// An authorization code.
+    pub(crate) fn issue_code(&self, authorization: Authorization) -> String {
+        let code = random::text(32);
+        let authorizations = &mut self.ledger().authorizations;
+        authorizations.insert(code.clone(), authorization);
+        code
+    }
+
+    /// Uses an authorization code, even if it turns out to be of no use.
+    pub(crate) fn redeem_code(&self, code: &str) -> Option<Authorization> {
+        self.ledger().authorizations.remove(code)
     }
 
     /// The identity `subject` becomes by assuming the profile, if the profile allows it.
-    pub(crate) fn assume(&self, profile_id: &str, subject: &Subject) -> Option<Subject> {
-        let allowed = self
-            .ledger()
-            .profiles
-            .get(profile_id)?
-            .contains(&subject.iam_id);
-        allowed.then(|| Subject {
-            iam_id: format!("iam-{profile_id}"),
-            account: subject.account.clone(),
-        })
+    pub(crate) fn assume(&self, name: ProfileName<'_>, subject: &Subject) -> Option<Subject> {
+        let ledger = self.ledger();
+        let mut named = ledger.profiles.values().filter(|known| name.means(known));
+        named
+            .find(|profile| profile.trusts(subject))
+            .map(Profile::subject)
+    }
+
+    /// The identity that the owner of a compute resource token becomes.
+    pub(crate) fn redeem_compute_resource_token(
+        &self,
+        value: &str,
+        name: ProfileName<'_>,
+    ) -> Result<Subject, ComputeRefusal> {
+        let ledger = self.ledger();
+        let token = ledger.compute_resource_tokens.get(value);
+        let token = token.ok_or(ComputeRefusal::UnknownToken)?;
+        if token.expired {
+            return Err(ComputeRefusal::ExpiredToken);
+        }
+        let profile = ledger.linked_profile(&token.profiles, name);
+        profile.ok_or(ComputeRefusal::NotLinked)
+    }
+
+    /// The identity that the virtual server becomes by this profile, or by the one linked at its creation.
+    pub(crate) fn instance_profile(&self, name: Option<ProfileName<'_>>) -> Option<Subject> {
+        let ledger = self.ledger();
+        let default = ledger.instance.default_profile.as_deref();
+        let name = name.or(default.map(ProfileName::Id))?;
+        ledger.linked_profile(&ledger.instance.linked, name)
+    }
+
+    /// The virtual server that the metadata service describes.
+    pub(crate) fn with_instance<T>(&self, work: impl FnOnce(&mut Instance) -> T) -> T {
+        work(&mut self.ledger().instance)
     }
 
     pub(crate) fn is_registry_token(&self, value: &str) -> bool {
@@ -179,6 +373,11 @@ impl Accounts {
         self.ledger().public_namespaces.contains(name)
     }
 
+    /// The account that the namespace belongs to, if it belongs to one.
+    pub(crate) fn namespace_owner(&self, name: &str) -> Option<String> {
+        self.ledger().namespace_owners.get(name).cloned()
+    }
+
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.0
             .lock()
@@ -186,42 +385,19 @@ impl Accounts {
     }
 }
 
-/// An identity of an account.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Subject {
-    /// IAM's name for it: `IBMid-1`, `iam-ServiceId-1`, `iam-Profile-1`.
-    pub iam_id: String,
-    /// The account it belongs to.
-    pub account: String,
+/// What everybody's browser does at IBM Cloud.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Browser {
+    pub(crate) subject: Option<Subject>,
+    pub(crate) wrong_state: bool,
 }
 
-impl Subject {
-    /// The person `IBMid-{id}` of `account-1`.
-    pub fn user(id: &str) -> Self {
-        Self {
-            iam_id: format!("IBMid-{id}"),
-            account: "account-1".to_owned(),
-        }
-    }
-
-    /// The service ID `iam-ServiceId-{id}` of `account-1`.
-    pub fn service_id(id: &str) -> Self {
-        Self {
-            iam_id: format!("iam-ServiceId-{id}"),
-            account: "account-1".to_owned(),
-        }
-    }
-
-    pub(crate) fn is_service_id(&self) -> bool {
-        self.iam_id.starts_with("iam-ServiceId-")
-    }
-}
-
-/// Why a refresh token is not exchanged.
+/// Why a compute resource token is not exchanged.
 #[derive(Debug)]
-pub(crate) enum RefreshRefusal {
-    Expired,
-    Unknown,
+pub(crate) enum ComputeRefusal {
+    ExpiredToken,
+    NotLinked,
+    UnknownToken,
 }
 
 #[derive(Debug)]
@@ -230,21 +406,46 @@ struct AccessToken {
     subject: Subject,
 }
 
-#[derive(Debug)]
-struct RefreshToken {
+#[derive(Debug, Default)]
+struct ComputeResourceToken {
     expired: bool,
-    subject: Subject,
+    /// The IDs of the profiles linked to the resource.
+    profiles: HashSet<String>,
 }
 
 #[derive(Debug)]
 struct Ledger {
     access_tokens: HashMap<String, AccessToken>,
-    api_keys: HashMap<String, Subject>,
+    api_keys: HashMap<String, ApiKey>,
+    authorizations: HashMap<String, Authorization>,
+    browser: Browser,
+    compute_resource_tokens: HashMap<String, ComputeResourceToken>,
     entitlement_keys: HashSet<String>,
-    profiles: HashMap<String, HashSet<String>>,
+    instance: Instance,
+    namespace_owners: HashMap<String, String>,
+    passcodes: HashMap<String, Subject>,
+    profiles: HashMap<String, Profile>,
     public_namespaces: HashSet<String>,
     refresh_rotation: bool,
-    refresh_tokens: HashMap<String, RefreshToken>,
     registry_tokens: HashSet<String>,
+    sessions: Sessions,
     token_lifetime: u64,
+}
+
+impl Ledger {
+    /// The profile of this ID, which is there afterwards.
+    fn profile(&mut self, id: &str) -> &Profile {
+        let profiles = &mut self.profiles;
+        profiles
+            .entry(id.to_owned())
+            .or_insert_with(|| Profile::new(id))
+    }
+
+    /// The profile of this name, if it is among those of these IDs.
+    fn linked_profile(&self, ids: &HashSet<String>, name: ProfileName<'_>) -> Option<Subject> {
+        let mut linked = ids.iter().filter_map(|id| self.profiles.get(id));
+        linked
+            .find(|profile| name.means(profile))
+            .map(Profile::subject)
+    }
 }

@@ -1,6 +1,7 @@
 //! What time is it, and how to let some pass? The only place that asks the real clock.
 #![expect(clippy::disallowed_methods, reason = "other places are sent here")]
 
+use std::ops::Range;
 use std::thread;
 use std::time::Duration;
 use std::time::Instant;
@@ -22,6 +23,32 @@ pub(crate) fn unix_now() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |elapsed| elapsed.as_secs())
+}
+
+/// `2026-08-01T12:00+0000`: how IAM writes the times of API keys.
+pub(crate) fn minute(unix: u64) -> String {
+    let text = rfc3339(unix);
+    format!("{}+0000", &text[..text.len() - ":00Z".len()])
+}
+
+/// Reads what [`minute`] writes, from 1970 on.
+pub(crate) fn from_minute(text: &str) -> Option<u64> {
+    let number = |range: Range<usize>| text.get(range)?.parse::<u64>().ok();
+    let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
+    let (hour, minutes) = (number(11..13)?, number(14..16)?);
+    // The same algorithm backwards.
+    let year = if month > 2 {
+        year
+    } else {
+        year.checked_sub(1)?
+    };
+    let march_month = (month + 9) % 12;
+    let day_of_year = (153 * march_month + 2) / 5 + day.checked_sub(1)?;
+    let day_of_era = year % 400 * 365 + year % 400 / 4 - year % 400 / 100 + day_of_year;
+    let days = (year / 400 * 146_097 + day_of_era).checked_sub(719_468)?;
+    let unix = days * 86_400 + hour * 3_600 + minutes * 60;
+    // Whatever is no date, or written another way, comes out as something else.
+    (minute(unix) == text).then_some(unix)
 }
 
 /// `2026-08-01T12:00:00Z`; by hand, because a calendar crate for one optional field is too much.
@@ -59,5 +86,26 @@ mod tests {
             "2100-03-01T00:00:00Z",
             "2100 has no leap day"
         );
+    }
+
+    #[test]
+    fn minutes_are_read_as_they_are_written() {
+        for unix in [0, 60, 951_782_340, 951_782_400, 951_868_800, 4_107_542_400] {
+            assert_eq!(from_minute(&minute(unix)), Some(unix), "{}", minute(unix));
+        }
+        for text in [
+            "",
+            "1969-12-31T23:59+0000",
+            "2026-02-29T00:00+0000",
+            "2026-00-01T00:00+0000",
+            "2026-01-00T00:00+0000",
+            "2026-01-01T24:00+0000",
+            "2026-01-01T00:00Z",
+            "2026-01-01T00:00+0100",
+            "2026-01-01 00:00+0000",
+            "2026-01-01T00:00:00+0000",
+        ] {
+            assert_eq!(from_minute(text), None, "{text}");
+        }
     }
 }

@@ -48,7 +48,8 @@ impl Connection {
     }
 
     pub(crate) fn read_request(&mut self) -> io::Result<Recorded> {
-        Recorded::read(&mut self.stream)
+        let scheme = if self.secure { "https" } else { "http" };
+        Recorded::read(&mut self.stream, scheme)
     }
 
     /// The body of `request`, which a waiting client is asked to send.

@@ -5,58 +5,120 @@ use serde_json::json;
 
 use crate::emulator::Cloud;
 use crate::fault::Fault;
+use crate::metadata::MetadataApi;
 use crate::request::Recorded;
 use crate::response::Response;
+use crate::service::Service;
+use crate::subject::Subject;
 
 /// Everything below it is the emulator's own, and no part of IBM Cloud.
 pub(crate) const PREFIX: &str = "/emulator/";
 
 /// Answers a control request.
 pub(crate) fn answer(cloud: &Cloud, request: &Recorded, body: &str) -> Response {
-    let understood = match (
-        request.method.as_str(),
-        request.path.trim_start_matches(PREFIX),
-    ) {
-        ("GET", "exchanges") => return Response::json(200, &cloud.exchanges().into()),
-        ("GET", "requests") => {
-            return Response::json(200, &cloud.requests().iter().map(to_json).collect());
+    let control = request.path.trim_start_matches(PREFIX);
+    match request.method.as_str() {
+        "GET" => report(cloud, control),
+        "POST" => {
+            let service = request.parameter("service");
+            let service = service.map_or(Some(Service::Token), Service::from_name);
+            match change(cloud, control, service, body) {
+                Ok(()) => Response::text(200, "done\n"),
+                Err(Misunderstood::Body) => {
+                    Response::text(400, "the emulator does not understand this body\n")
+                }
+                Err(Misunderstood::Control) => unknown(),
+            }
         }
-        ("POST", "fault") => serde_json::from_str(body).is_ok_and(|json| fault(cloud, &json)),
-        ("POST", "revoke-api-key") => {
-            cloud.accounts.revoke_api_key(body.trim());
-            true
-        }
-        ("POST", "token-lifetime") => {
-            let lifetime = body.trim().parse();
-            lifetime
-                .map(|seconds| cloud.accounts.set_token_lifetime(seconds))
-                .is_ok()
-        }
-        _ => return Response::text(404, "the emulator has no such control\n"),
-    };
-    if understood {
-        Response::text(200, "done\n")
-    } else {
-        Response::text(400, "the emulator does not understand this body\n")
+        _ => unknown(),
     }
 }
 
-/// Plans the fault that `json` describes; false if it describes none.
-fn fault(cloud: &Cloud, json: &Value) -> bool {
-    match json.get("always") {
-        Some(Value::Null) => cloud.always(None),
-        always => {
-            let Some(fault) = Fault::from_json(always.unwrap_or(json)) else {
-                return false;
-            };
-            if always.is_some() {
-                cloud.always(Some(fault))
-            } else {
-                cloud.script([fault])
+fn unknown() -> Response {
+    Response::text(404, "the emulator has no such control\n")
+}
+
+fn report(cloud: &Cloud, control: &str) -> Response {
+    let report = match control {
+        "api-keys" => cloud.accounts.api_key_count().into(),
+        "exchanges" => cloud.exchanges().into(),
+        "metadata-exchanges" => cloud.metadata_exchanges().into(),
+        "requests" => cloud.requests().iter().map(to_json).collect(),
+        _ => return unknown(),
+    };
+    Response::json(200, &report)
+}
+
+/// Does what the control is for.
+fn change(
+    cloud: &Cloud,
+    control: &str,
+    service: Option<Service>,
+    body: &str,
+) -> Result<(), Misunderstood> {
+    let accounts = &cloud.accounts;
+    let value = body.trim();
+    match control {
+        "browser-user" => {
+            let subject = (!value.is_empty()).then(|| Subject::user(value));
+            accounts.set_browser_subject(subject);
+        }
+        "compute-resource-token" => {
+            let (token, profile) = value.rsplit_once('=').ok_or(Misunderstood::Body)?;
+            accounts.add_compute_resource_token(token, &[profile]);
+        }
+        "disable-api-key" => accounts.disable_api_key(value),
+        "expire-api-key" => accounts.expire_api_key(value),
+        "expire-compute-resource-token" => accounts.expire_compute_resource_token(value),
+        "expire-identity-tokens" => accounts.expire_identity_tokens(),
+        "expire-refresh-token" => accounts.expire_refresh_token(value),
+        "fault" => {
+            let json = serde_json::from_str(body).map_err(|_| Misunderstood::Body)?;
+            fault(cloud, service.ok_or(Misunderstood::Body)?, &json)?;
+        }
+        "invalidate-session" => {
+            if !accounts.invalidate_session(value) {
+                return Err(Misunderstood::Body);
             }
         }
+        "metadata" => match switch(value)? {
+            true => accounts.enable_metadata(&MetadataApi::ALL),
+            false => accounts.disable_metadata(),
+        },
+        "passcode" => accounts.add_passcode(value, Subject::user("1")),
+        "revoke-api-key" => accounts.revoke_api_key(value),
+        "token-lifetime" => {
+            accounts.set_token_lifetime(value.parse().map_err(|_| Misunderstood::Body)?);
+        }
+        "wrong-state" => accounts.set_wrong_state(switch(value)?),
+        _ => return Err(Misunderstood::Control),
     }
-    true
+    Ok(())
+}
+
+/// What the emulator made nothing of.
+enum Misunderstood {
+    Body,
+    Control,
+}
+
+fn switch(value: &str) -> Result<bool, Misunderstood> {
+    match value {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(Misunderstood::Body),
+    }
+}
+
+/// Plans the fault that `json` describes.
+fn fault(cloud: &Cloud, service: Service, json: &Value) -> Result<(), Misunderstood> {
+    let read = |json| Fault::from_json(json).ok_or(Misunderstood::Body);
+    match json.get("always") {
+        Some(Value::Null) => cloud.always(service, None),
+        Some(always) => cloud.always(service, Some(read(always)?)),
+        None => cloud.script(service, [read(json)?]),
+    }
+    Ok(())
 }
 
 fn to_json(request: &Recorded) -> Value {
@@ -66,9 +128,11 @@ fn to_json(request: &Recorded) -> Value {
         query,
         headers,
         form,
+        body,
+        base: _,
         target: _,
     } = request;
-    json!({"method": method, "path": path, "query": query, "headers": headers, "form": form})
+    json!({"method": method, "path": path, "query": query, "headers": headers, "form": form, "body": body})
 }
 
 #[cfg(test)]
@@ -117,10 +181,113 @@ mod tests {
             ("fault", r#"{"status": "503"}"#),
             ("fault", "{}"),
             ("fault", ""),
+            ("fault?service=mainframe", r#"{"status": 503}"#),
             ("token-lifetime", "long"),
+            ("metadata", "yes"),
+            ("wrong-state", ""),
+            ("invalidate-session", "never"),
+            ("compute-resource-token", "token"),
         ] {
             assert_eq!(control(path, body), 400, "{path} {body}");
         }
+    }
+
+    #[test]
+    fn every_control_of_a_login() {
+        let cloud = Emulator::start().expect("a port");
+        let control = |path: &str, body: &str| {
+            let start = format!("POST /emulator/{path}");
+            assert_eq!(wire::request(&cloud, &start, "", body).0, 200, "{path}");
+        };
+        let grant = |name: &str, fields: &[(&str, &str)]| {
+            let mut form = vec![("grant_type", name)];
+            form.extend(fields);
+            let (status, error) = wire::exchange(&cloud, &form, true);
+            (status, error["errorCode"].as_str().map(str::to_owned))
+        };
+        let good = (200, None);
+        let refused = |code: &str| (400, Some(code.to_owned()));
+        let urn = |name: &str| format!("urn:ibm:params:oauth:grant-type:{name}");
+
+        control("passcode", "123\n");
+        assert_eq!(grant(&urn("passcode"), &[("passcode", "123")]), good);
+
+        let compute = [("cr_token", "pod"), ("profile_id", "Profile-1")];
+        control("compute-resource-token", "pod=Profile-1\n");
+        assert_eq!(grant(&urn("cr-token"), &compute), good);
+        control("expire-compute-resource-token", "pod\n");
+        assert_eq!(grant(&urn("cr-token"), &compute), refused("BXNIM0000E"));
+
+        cloud.accounts().set_refresh_rotation(false);
+        for (control_name, token, code) in [
+            ("expire-refresh-token", "first", "BXNIM0408E"),
+            ("invalidate-session", "second", "BXNIM0439E"),
+        ] {
+            cloud
+                .accounts()
+                .add_refresh_token(token, Subject::user("1"));
+            assert_eq!(grant("refresh_token", &[("refresh_token", token)]), good);
+            control(control_name, token);
+            assert_eq!(
+                grant("refresh_token", &[("refresh_token", token)]),
+                refused(code)
+            );
+        }
+
+        for name in ["disable-api-key", "expire-api-key"] {
+            cloud.accounts().add_api_key(name, Subject::user("1"));
+            assert_eq!(grant(&urn("apikey"), &[("apikey", name)]), good);
+            control(name, name);
+            assert_eq!(
+                grant(&urn("apikey"), &[("apikey", name)]),
+                refused("BXNIM0000E")
+            );
+        }
+        assert_eq!(wire::request(&cloud, "GET /emulator/api-keys", "", "").1, 2);
+    }
+
+    #[test]
+    fn every_control_of_browser_and_metadata() {
+        let cloud = Emulator::start().expect("a port");
+        let control = |path: &str, body: &str| {
+            let start = format!("POST /emulator/{path}");
+            assert_eq!(wire::request(&cloud, &start, "", body).0, 200, "{path}");
+        };
+        let browse = || {
+            let target = "/identity/authorize?client_id=bx&response_type=code&state=mine&redirect_uri=http://localhost:1/";
+            wire::send(cloud.address(), &format!("GET {target} HTTP/1.1\r\n\r\n"))
+        };
+        assert!(browse().contains("error=access_denied"));
+        control("browser-user", "7\n");
+        assert!(browse().contains("state=mine"));
+        control("wrong-state", "on");
+        assert!(!browse().contains("state=mine"));
+        control("wrong-state", "off");
+        control("browser-user", "");
+        assert!(browse().contains("error=access_denied"));
+
+        cloud.accounts().link_default_profile("Profile-1");
+        let flavor = "Metadata-Flavor: ibm\r\n";
+        let ask = || wire::request(&cloud, "PUT /identity/v1/token", flavor, "");
+        assert_eq!(ask().0, 403);
+        control("metadata", "on\n");
+        let (_, answer) = ask();
+        let token = answer["access_token"].as_str().expect("an identity token");
+        let headers = format!("{flavor}Authorization: Bearer {token}\r\n");
+        let exchange = || wire::request(&cloud, "POST /identity/v1/iam_tokens", &headers, "").0;
+        assert_eq!(exchange(), 200);
+        control("expire-identity-tokens", "");
+        assert_eq!(exchange(), 401);
+        control("fault?service=metadata", r#"{"status": 500}"#);
+        assert_eq!((ask().0, ask().0), (500, 200));
+        control("metadata", "off");
+        assert_eq!(ask().0, 403);
+        let (_, count) = wire::request(&cloud, "GET /emulator/metadata-exchanges", "", "");
+        assert_eq!(count, 2);
+        let (_, requests) = wire::request(&cloud, "GET /emulator/requests", "", "");
+        let paths = requests.as_array().expect("a list");
+        let metadata = |request: &&Value| request["path"] == "/identity/v1/token";
+        assert_eq!(paths.iter().filter(metadata).count(), 5);
     }
 
     #[test]

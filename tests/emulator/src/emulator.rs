@@ -1,5 +1,6 @@
 //! How does the cloud start, serve and stop?
 
+use std::collections::HashMap;
 use std::collections::VecDeque;
 use std::io;
 use std::io::Write as _;
@@ -23,11 +24,13 @@ use crate::connection::Connection;
 use crate::control;
 use crate::fault::Fault;
 use crate::iam;
+use crate::metadata;
 use crate::proxy;
 use crate::registry;
 use crate::registry_token::Signer;
 use crate::request::Recorded;
 use crate::request::pairs;
+use crate::service::Service;
 
 /// A running cloud; it stops when dropped.
 #[derive(Debug)]
@@ -72,19 +75,35 @@ impl Emulator {
         self.cloud.exchanges()
     }
 
-    /// Every request to IAM and to the registry's token endpoint, in order.
+    /// How many times the metadata service was asked for an IAM token, whatever it answered.
+    pub fn metadata_exchanges(&self) -> usize {
+        self.cloud.metadata_exchanges()
+    }
+
+    /// Every request to IAM, to the metadata service and to the registry's token endpoint, in order.
     pub fn requests(&self) -> Vec<Recorded> {
         self.cloud.requests()
     }
 
     /// Lets the next requests for a token meet these faults, one each; after them IAM is well again.
     pub fn script(&self, faults: impl IntoIterator<Item = Fault>) {
-        self.cloud.script(faults);
+        self.script_for(Service::Token, faults);
     }
 
     /// Lets every request for a token meet this fault, until `None`. A script comes first.
     pub fn always(&self, fault: Option<Fault>) {
-        self.cloud.always(fault);
+        self.always_for(Service::Token, fault);
+    }
+
+    /// The same as [`Self::script`] for another service. Both steps of the metadata service count: `Fault::Delay(Duration::ZERO)` lets
+    /// one of them pass.
+    pub fn script_for(&self, service: Service, faults: impl IntoIterator<Item = Fault>) {
+        self.cloud.script(service, faults);
+    }
+
+    /// The same as [`Self::always`] for another service.
+    pub fn always_for(&self, service: Service, fault: Option<Fault>) {
+        self.cloud.always(service, fault);
     }
 
     /// The identities and secrets this cloud knows.
@@ -182,9 +201,9 @@ impl<'a> Builder<'a> {
 #[derive(Debug)]
 pub(crate) struct Cloud {
     pub(crate) accounts: Accounts,
-    always: Mutex<Option<Fault>>,
+    always: Mutex<HashMap<Service, Fault>>,
     requests: Mutex<Vec<Recorded>>,
-    script: Mutex<VecDeque<Fault>>,
+    script: Mutex<HashMap<Service, VecDeque<Fault>>>,
     pub(crate) signer: Arc<Signer>,
     stopping: AtomicBool,
     pub(crate) upstream: Option<SocketAddr>,
@@ -192,33 +211,54 @@ pub(crate) struct Cloud {
 
 impl Cloud {
     pub(crate) fn exchanges(&self) -> usize {
+        self.count(|request| Service::of(request) == Some(Service::Token))
+    }
+
+    pub(crate) fn metadata_exchanges(&self) -> usize {
+        self.count(metadata::is_exchange)
+    }
+
+    fn count(&self, counts: impl Fn(&Recorded) -> bool) -> usize {
         let requests = self.requests.lock().expect(UNPOISONED);
-        requests
-            .iter()
-            .filter(|request| request.method == "POST" && request.path == iam::TOKEN_PATH)
-            .count()
+        requests.iter().filter(|request| counts(request)).count()
     }
 
     pub(crate) fn requests(&self) -> Vec<Recorded> {
         self.requests.lock().expect(UNPOISONED).clone()
     }
 
-    pub(crate) fn script(&self, faults: impl IntoIterator<Item = Fault>) {
-        self.script.lock().expect(UNPOISONED).extend(faults);
+    pub(crate) fn script(&self, service: Service, faults: impl IntoIterator<Item = Fault>) {
+        let mut script = self.script.lock().expect(UNPOISONED);
+        script.entry(service).or_default().extend(faults);
     }
 
-    pub(crate) fn always(&self, fault: Option<Fault>) {
-        *self.always.lock().expect(UNPOISONED) = fault;
+    pub(crate) fn always(&self, service: Service, fault: Option<Fault>) {
+        let mut always = self.always.lock().expect(UNPOISONED);
+        match fault {
+            Some(fault) => always.insert(service, fault),
+            None => always.remove(&service),
+        };
     }
 
-    /// What goes wrong with the token request at hand.
-    pub(crate) fn next_fault(&self) -> Option<Fault> {
-        let scripted = self.script.lock().expect(UNPOISONED).pop_front();
-        scripted.or_else(|| self.always.lock().expect(UNPOISONED).clone())
+    /// What goes wrong with the request at hand.
+    pub(crate) fn next_fault(&self, service: Service) -> Option<Fault> {
+        let mut script = self.script.lock().expect(UNPOISONED);
+        let scripted = script.get_mut(&service).and_then(VecDeque::pop_front);
+        scripted.or_else(|| self.always.lock().expect(UNPOISONED).get(&service).cloned())
     }
 
     fn serve(&self, connection: &mut Connection) -> io::Result<()> {
         let mut request = connection.read_request()?;
+        if let Some(service) = Service::of(&request) {
+            let body = connection.read_text(&request)?;
+            if service.reads_forms() {
+                request.form = pairs(&body);
+            } else {
+                request.body = body;
+            }
+            self.record(&request);
+            return service.answer(self, &request, connection);
+        }
         let response = match request.path.as_str() {
             registry::TOKEN_PATH => {
                 request.form = pairs(&connection.read_text(&request)?);
@@ -232,7 +272,7 @@ impl Cloud {
             path if path.starts_with(iam::PREFIX) => {
                 request.form = pairs(&connection.read_text(&request)?);
                 self.record(&request);
-                return iam::answer(self, &request, connection);
+                iam::stray(&request)
             }
             _ => return proxy::pass_on(self, &request, connection),
         };

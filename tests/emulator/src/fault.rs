@@ -1,4 +1,4 @@
-//! How does IAM fail on demand?
+//! How does a service fail on demand?
 
 use std::io;
 use std::io::Write;
@@ -7,12 +7,13 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::clock;
-use crate::iam::Refusal;
-use crate::iam::STAND_IN;
 use crate::iam::success;
+use crate::refusal::Refusal;
+use crate::refusal::STAND_IN;
+use crate::refusal::Shape;
 use crate::response::Response;
 
-/// One thing that goes wrong with a request for a token.
+/// One thing that goes wrong with a request to a service of IBM Cloud.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fault {
     /// The request is read, then the connection closed without a word.
@@ -21,11 +22,11 @@ pub enum Fault {
     Delay(Duration),
     /// Success without a body.
     Empty,
-    /// An error in IAM's shape.
+    /// An error in the service's shape.
     Error {
         /// The HTTP status.
         status: u16,
-        /// IAM's code, `BXNIM0415E`.
+        /// The service's code, `BXNIM0415E`.
         code: String,
         /// The sentence beside it.
         message: String,
@@ -43,7 +44,7 @@ pub enum Fault {
         /// The pause after each byte.
         every: Duration,
     },
-    /// An error in IAM's shape with this status and a code nobody knows.
+    /// An error in the service's shape with this status and a code nobody knows.
     Status(u16),
     /// The same with a `Retry-After` header.
     StatusWithRetryAfter(u16, String),
@@ -92,11 +93,12 @@ impl Fault {
         Some(fault)
     }
 
-    /// Writes what the client gets. `normal` makes the answer of a healthy IAM, with all its effects: an answer that gets lost on
+    /// Writes what the client gets, errors in `shape`. `normal` makes the answer of a healthy service, with all its effects: an answer that gets lost on
     /// its way has rotated a refresh token all the same.
     pub(crate) fn deliver(
         self,
         client: &mut impl Write,
+        shape: Shape,
         normal: impl FnOnce() -> Response,
     ) -> io::Result<()> {
         let response = match self {
@@ -110,7 +112,7 @@ impl Fault {
                 status,
                 code,
                 message,
-            } => Refusal::new(status, code, message).into_response(),
+            } => Refusal::new(status, code, message).into_response(shape),
             Self::Garbage => {
                 return client.write_all(b"\x16\x03\x00 this is not HTTP \xff\xfe\r\n\r\n");
             }
@@ -138,9 +140,9 @@ impl Fault {
                 }
                 return Ok(());
             }
-            Self::Status(status) => refusal(status),
+            Self::Status(status) => refusal(status, shape),
             Self::StatusWithRetryAfter(status, after) => {
-                refusal(status).with_header("Retry-After", after)
+                refusal(status, shape).with_header("Retry-After", after)
             }
             Self::Token { json } => success(&json),
             Self::Truncated => {
@@ -154,13 +156,13 @@ impl Fault {
     }
 }
 
-fn refusal(status: u16) -> Response {
+fn refusal(status: u16, shape: Shape) -> Response {
     Refusal::new(
         status,
         STAND_IN,
         format!("The emulator was told to answer {status}."),
     )
-    .into_response()
+    .into_response(shape)
 }
 
 #[cfg(test)]

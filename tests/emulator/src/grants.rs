@@ -4,19 +4,25 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::accounts::Accounts;
-use crate::accounts::RefreshRefusal;
-use crate::accounts::Subject;
+use crate::accounts::ComputeRefusal;
 use crate::clock::unix_now;
-use crate::iam::Refusal;
-use crate::iam::STAND_IN;
+use crate::profile::ProfileName;
+use crate::refusal::Refusal;
+use crate::refusal::STAND_IN;
 use crate::request::Recorded;
+use crate::sessions::RefreshRefusal;
+use crate::sessions::Session;
+use crate::subject::Subject;
 
 /// Exchanges whatever grant the request's form holds.
 pub(crate) fn exchange(accounts: &Accounts, request: &Recorded) -> Result<Value, Refusal> {
     match field(request, "grant_type")? {
+        "authorization_code" => authorization_code(accounts, request),
         "refresh_token" => refresh(accounts, request),
         "urn:ibm:params:oauth:grant-type:apikey" => api_key(accounts, request),
         "urn:ibm:params:oauth:grant-type:assume" => assume(accounts, request),
+        "urn:ibm:params:oauth:grant-type:cr-token" => compute_resource_token(accounts, request),
+        "urn:ibm:params:oauth:grant-type:passcode" => passcode(accounts, request),
         other => Err(refused(
             STAND_IN,
             &format!("Grant type {other} is not supported."),
@@ -24,39 +30,133 @@ pub(crate) fn exchange(accounts: &Accounts, request: &Recorded) -> Result<Value,
     }
 }
 
+/// A passcode for the session of a refresh token, which stays good: what `POST /identity/passcode` gives.
+pub(crate) fn passcode_of_session(
+    accounts: &Accounts,
+    request: &Recorded,
+) -> Result<String, Refusal> {
+    need_client(request)?;
+    let subject = accounts.refresh_token(field(request, "refresh_token")?);
+    Ok(accounts.issue_passcode(subject.map_err(refused_refresh)?))
+}
+
 fn api_key(accounts: &Accounts, request: &Recorded) -> Result<Value, Refusal> {
-    let subject = accounts.api_key(field(request, "apikey")?);
+    let key = accounts.any_api_key(field(request, "apikey")?);
+    let key = key.ok_or_else(|| refused("BXNIM0415E", "Provided API key could not be found."))?;
+    if key.disabled {
+        return Err(refused(STAND_IN, "Provided API key is disabled."));
+    }
+    if key.has_expired() {
+        return Err(refused(STAND_IN, "Provided API key is expired."));
+    }
+    let session = has_client(request)?.then(|| accounts.open_session(&key.subject));
+    Ok(token(accounts, request, &key.subject, session))
+}
+
+fn authorization_code(accounts: &Accounts, request: &Recorded) -> Result<Value, Refusal> {
+    need_client(request)?;
+    let redirect_uri = field(request, "redirect_uri")?;
+    let authorization = accounts.redeem_code(field(request, "code")?);
+    let verifier = request.field("code_verifier");
+    let authorization = authorization.filter(|known| known.fits(redirect_uri, verifier));
+    let authorization = authorization.ok_or_else(|| {
+        refused(
+            STAND_IN,
+            "Provided authorization code is not valid for this request.",
+        )
+    })?;
+    let session = accounts.open_session(&authorization.subject);
+    Ok(token(
+        accounts,
+        request,
+        &authorization.subject,
+        Some(session),
+    ))
+}
+
+fn passcode(accounts: &Accounts, request: &Recorded) -> Result<Value, Refusal> {
+    need_client(request)?;
+    let subject = accounts.redeem_passcode(field(request, "passcode")?);
     let subject =
-        subject.ok_or_else(|| refused("BXNIM0415E", "Provided API key could not be found."))?;
-    let refresh_token = has_client(request)?.then(|| accounts.issue_refresh_token(&subject));
-    Ok(token(accounts, request, &subject, refresh_token))
+        subject.ok_or_else(|| refused(STAND_IN, "Provided passcode is invalid or expired."))?;
+    let session = accounts.open_session(&subject);
+    Ok(token(accounts, request, &subject, Some(session)))
 }
 
 fn refresh(accounts: &Accounts, request: &Recorded) -> Result<Value, Refusal> {
-    if !has_client(request)? {
-        return Err(no_client());
-    }
+    need_client(request)?;
     let redeemed = accounts.redeem_refresh_token(field(request, "refresh_token")?);
-    let (subject, next) = redeemed.map_err(|refusal| match refusal {
-        RefreshRefusal::Expired => refused("BXNIM0408E", "Provided refresh token is expired."),
-        RefreshRefusal::Unknown => refused("BXNIM0407E", "Provided refresh token is invalid."),
-    })?;
-    Ok(token(accounts, request, &subject, Some(next)))
+    let (subject, session) = redeemed.map_err(refused_refresh)?;
+    Ok(token(accounts, request, &subject, Some(session)))
 }
 
 fn assume(accounts: &Accounts, request: &Recorded) -> Result<Value, Refusal> {
-    let subject = accounts.access_token(field(request, "access_token")?);
-    let subject = subject
-        .ok_or_else(|| refused("BXNIM0407E", "Provided access token is invalid or expired."))?;
-    let profile = accounts.assume(field(request, "profile_id")?, &subject);
+    let subject = if request.field("refresh_token").is_some() {
+        need_client(request)?;
+        let subject = accounts.refresh_token(field(request, "refresh_token")?);
+        subject.map_err(refused_refresh)?
+    } else {
+        let subject = accounts.access_token(field(request, "access_token")?);
+        subject
+            .ok_or_else(|| refused("BXNIM0407E", "Provided access token is invalid or expired."))?
+    };
+    let name = match profile_name(request)? {
+        ProfileName::Name(name, _) => ProfileName::Name(name, Some(field(request, "account")?)),
+        other => other,
+    };
+    let profile = accounts.assume(name, &subject);
     let profile = profile.ok_or_else(|| {
         refused(
             STAND_IN,
             "This identity must not assume the trusted profile.",
         )
     })?;
-    let refresh_token = has_client(request)?.then(|| accounts.issue_refresh_token(&profile));
-    Ok(token(accounts, request, &profile, refresh_token))
+    let session = has_client(request)?.then(|| accounts.open_session(&profile));
+    Ok(token(accounts, request, &profile, session))
+}
+
+/// No refresh token, whoever asks: the owner always has a compute resource token at hand.
+fn compute_resource_token(accounts: &Accounts, request: &Recorded) -> Result<Value, Refusal> {
+    has_client(request)?;
+    let name = profile_name(request)?;
+    let profile = accounts.redeem_compute_resource_token(field(request, "cr_token")?, name);
+    let profile = profile.map_err(|refusal| {
+        let message = match refusal {
+            ComputeRefusal::ExpiredToken => "Provided compute resource token is expired.",
+            ComputeRefusal::NotLinked => {
+                "The compute resource is not linked to the trusted profile."
+            }
+            ComputeRefusal::UnknownToken => "Provided compute resource token is invalid.",
+        };
+        refused(STAND_IN, message)
+    })?;
+    Ok(token(accounts, request, &profile, None))
+}
+
+/// The profile that the form names in exactly one way.
+fn profile_name(request: &Recorded) -> Result<ProfileName<'_>, Refusal> {
+    let given = |name: &str| request.field(name).filter(|value| !value.is_empty());
+    match (
+        given("profile_id"),
+        given("profile_crn"),
+        given("profile_name"),
+    ) {
+        (Some(id), None, None) => Ok(ProfileName::Id(id)),
+        (None, Some(crn), None) => Ok(ProfileName::Crn(crn)),
+        (None, None, Some(name)) => Ok(ProfileName::Name(name, None)),
+        _ => Err(refused(
+            STAND_IN,
+            "Exactly one of profile_id, profile_crn and profile_name is needed.",
+        )),
+    }
+}
+
+fn need_client(request: &Recorded) -> Result<(), Refusal> {
+    if has_client(request)? {
+        Ok(())
+    } else {
+        Err(no_client())
+    }
 }
 
 /// Whether the client `bx` asks, the only one IBM lets strangers use. No client at all is an answer; another one is refused.
@@ -70,11 +170,22 @@ fn has_client(request: &Recorded) -> Result<bool, Refusal> {
 
 fn field<'r>(request: &'r Recorded, name: &str) -> Result<&'r str, Refusal> {
     let value = request.field(name).filter(|value| !value.is_empty());
-    value.ok_or_else(|| refused(STAND_IN, &format!("Property missing or empty: {name}.")))
+    value.ok_or_else(|| refused("BXNIM0109E", &format!("Property missing or empty: {name}.")))
 }
 
 fn no_client() -> Refusal {
     refused("BXNIM0308E", "No authorization header found.")
+}
+
+fn refused_refresh(refusal: RefreshRefusal) -> Refusal {
+    match refusal {
+        RefreshRefusal::Expired => refused("BXNIM0408E", "Provided refresh token is expired."),
+        RefreshRefusal::Invalidated(session) => refused(
+            "BXNIM0439E",
+            &format!("Session {session} is invalidated due to inactivity"),
+        ),
+        RefreshRefusal::Unknown => refused("BXNIM0407E", "Provided refresh token is invalid."),
+    }
 }
 
 /// IAM says 400 to every grant it does not like, wrong secrets included.
@@ -86,10 +197,11 @@ fn token(
     accounts: &Accounts,
     request: &Recorded,
     subject: &Subject,
-    refresh_token: Option<String>,
+    session: Option<Session>,
 ) -> Value {
     let grant_type = request.field("grant_type").unwrap_or_default();
-    let (access_token, lifetime) = accounts.issue_access_token(subject, grant_type);
+    let (access_token, lifetime) =
+        accounts.issue_access_token(subject, grant_type, session.as_ref());
     let mut answer = json!({
         "access_token": access_token,
         "refresh_token": "not_supported",
@@ -98,9 +210,13 @@ fn token(
         "expiration": unix_now() + lifetime,
         "scope": "ibm openid",
     });
-    if let Some(refresh_token) = refresh_token {
-        answer["refresh_token"] = refresh_token.into();
+    if let Some(session) = session {
+        answer["refresh_token"] = session.refresh_token.into();
         answer["refresh_token_expiration"] = (unix_now() + 72 * 3600).into();
+        // Service IDs get refresh tokens, but no sessions.
+        if !subject.is_service_id() {
+            answer["session_id"] = session.id.into();
+        }
     }
     answer
 }
@@ -108,11 +224,14 @@ fn token(
 #[cfg(test)]
 mod tests {
     use crate::Emulator;
+    use crate::Profile;
     use crate::Subject;
     use crate::wire;
 
     const API_KEY: &str = "urn:ibm:params:oauth:grant-type:apikey";
     const ASSUME: &str = "urn:ibm:params:oauth:grant-type:assume";
+    const COMPUTE: &str = "urn:ibm:params:oauth:grant-type:cr-token";
+    const PASSCODE: &str = "urn:ibm:params:oauth:grant-type:passcode";
 
     #[test]
     fn api_key_without_a_client() {
@@ -291,5 +410,175 @@ mod tests {
             400
         );
         assert_eq!(wire::exchange(&cloud, &[], false).0, 400);
+    }
+
+    #[test]
+    fn refresh_token_of_an_ended_session() {
+        let cloud = Emulator::start().expect("a port");
+        cloud
+            .accounts()
+            .add_refresh_token("refresh", Subject::user("1"));
+        let fields = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", "refresh"),
+        ];
+        let (_, token) = wire::exchange(&cloud, &fields, true);
+        assert!(cloud.accounts().invalidate_session("refresh"));
+        let next = token["refresh_token"].as_str().expect("the next one");
+        let session = token["session_id"].as_str().expect("a session");
+        for refresh_token in ["refresh", next] {
+            let fields = [
+                ("grant_type", "refresh_token"),
+                ("refresh_token", refresh_token),
+            ];
+            let (status, error) = wire::exchange(&cloud, &fields, true);
+            assert_eq!((status, &error["errorCode"]), (400, &"BXNIM0439E".into()));
+            let message = format!("Session {session} is invalidated due to inactivity");
+            assert_eq!(error["errorMessage"], message);
+        }
+    }
+
+    #[test]
+    fn api_key_disabled_or_expired() {
+        let cloud = Emulator::start().expect("a port");
+        let accounts = cloud.accounts();
+        accounts.add_api_key("disabled", Subject::user("1"));
+        accounts.disable_api_key("disabled");
+        accounts.add_api_key("expired", Subject::user("1"));
+        accounts.expire_api_key("expired");
+        for key in ["disabled", "expired"] {
+            let fields = [("grant_type", API_KEY), ("apikey", key)];
+            let (status, error) = wire::exchange(&cloud, &fields, false);
+            assert_eq!((status, &error["errorCode"]), (400, &"BXNIM0000E".into()));
+            let message = format!("Provided API key is {key}.");
+            assert_eq!(error["errorMessage"], message);
+        }
+    }
+
+    #[test]
+    fn passcode_works_once_for_a_client() {
+        let cloud = Emulator::start().expect("a port");
+        let accounts = cloud.accounts();
+        accounts.add_passcode("code", Subject::user_of("1", "account-2"));
+        let fields = [("grant_type", PASSCODE), ("passcode", "code")];
+        let (status, error) = wire::exchange(&cloud, &fields, false);
+        assert_eq!((status, &error["errorCode"]), (400, &"BXNIM0308E".into()));
+        let (status, token) = wire::exchange(&cloud, &fields, true);
+        assert_eq!(
+            status, 200,
+            "the attempt without a client did not use it up"
+        );
+        let access_token = token["access_token"].as_str().expect("an access token");
+        let subject = accounts.access_token(access_token).expect("it lives");
+        assert_eq!(subject, Subject::user_of("1", "account-2"));
+        let refresh_token = token["refresh_token"].as_str().expect("a refresh token");
+        let fields_of_refresh = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", refresh_token),
+        ];
+        assert_eq!(wire::exchange(&cloud, &fields_of_refresh, true).0, 200);
+        let (status, error) = wire::exchange(&cloud, &fields, true);
+        assert_eq!((status, &error["errorCode"]), (400, &"BXNIM0000E".into()));
+    }
+
+    #[test]
+    fn compute_resource_token_with_each_name_of_its_profile() {
+        let cloud = Emulator::start().expect("a port");
+        let accounts = cloud.accounts();
+        let profile = Profile::new("Profile-1")
+            .of_account("account-2")
+            .named("ci");
+        let crn = profile.crn();
+        accounts.add_trusted_profile(profile);
+        accounts.add_profile("Profile-2", &[]);
+        accounts.add_compute_resource_token("pod", &["Profile-1"]);
+        for name in [
+            ("profile_id", "Profile-1"),
+            ("profile_name", "ci"),
+            ("profile_crn", &crn),
+        ] {
+            let fields = [("grant_type", COMPUTE), ("cr_token", "pod"), name];
+            for client in [false, true] {
+                let (status, token) = wire::exchange(&cloud, &fields, client);
+                assert_eq!(status, 200, "{name:?}: {token}");
+                assert_eq!(token["refresh_token"], "not_supported");
+                let access_token = token["access_token"].as_str().expect("an access token");
+                let subject = accounts.access_token(access_token).expect("it lives");
+                assert_eq!(subject.iam_id, "iam-Profile-1");
+                assert_eq!(subject.account, "account-2");
+            }
+        }
+        for (token, names) in [
+            ("pod", &[("profile_id", "Profile-2")][..]),
+            ("pod", &[("profile_id", "Profile-3")]),
+            ("pod", &[("profile_name", "Profile-1")]),
+            (
+                "pod",
+                &[("profile_id", "Profile-1"), ("profile_name", "ci")],
+            ),
+            ("pod", &[]),
+            ("another", &[("profile_id", "Profile-1")]),
+        ] {
+            let mut fields = vec![("grant_type", COMPUTE), ("cr_token", token)];
+            fields.extend(names);
+            let (status, error) = wire::exchange(&cloud, &fields, false);
+            assert_eq!((status, &error["errorCode"]), (400, &"BXNIM0000E".into()));
+        }
+        accounts.expire_compute_resource_token("pod");
+        let fields = [
+            ("grant_type", COMPUTE),
+            ("cr_token", "pod"),
+            ("profile_id", "Profile-1"),
+        ];
+        let (status, error) = wire::exchange(&cloud, &fields, false);
+        assert_eq!(status, 400);
+        assert_eq!(
+            error["errorMessage"],
+            "Provided compute resource token is expired."
+        );
+    }
+
+    #[test]
+    fn assume_by_each_name_and_by_refresh_token() {
+        let cloud = Emulator::start().expect("a port");
+        let accounts = cloud.accounts();
+        let profile = Profile::new("Profile-1")
+            .named("ops")
+            .trusting(&["IBMid-1"]);
+        let crn = profile.crn();
+        accounts.add_trusted_profile(profile);
+        accounts.add_refresh_token("refresh", Subject::user("1"));
+        let fields = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", "refresh"),
+        ];
+        let (_, token) = wire::exchange(&cloud, &fields, true);
+        let access = ("access_token", token["access_token"].as_str().expect("one"));
+        let refresh = (
+            "refresh_token",
+            token["refresh_token"].as_str().expect("one"),
+        );
+        let account = ("account", "account-1");
+        for (names, status) in [
+            (&[("profile_id", "Profile-1")][..], 200),
+            (&[("profile_crn", crn.as_str())], 200),
+            (&[("profile_name", "ops"), account], 200),
+            (&[("profile_name", "ops")], 400),
+            (&[("profile_name", "ops"), ("account", "account-2")], 400),
+            (&[("profile_id", "Profile-1"), ("profile_crn", &crn)], 400),
+            (&[], 400),
+        ] {
+            for (proof, client) in [(access, false), (refresh, true)] {
+                let mut fields = vec![("grant_type", ASSUME), proof];
+                fields.extend(names);
+                let (answered, token) = wire::exchange(&cloud, &fields, client);
+                assert_eq!(answered, status, "{names:?}: {token}");
+                let renewable = status == 200 && client;
+                assert_eq!(token["session_id"].is_string(), renewable);
+            }
+        }
+        let fields = [("grant_type", ASSUME), refresh, ("profile_id", "Profile-1")];
+        let (_, error) = wire::exchange(&cloud, &fields, false);
+        assert_eq!(error["errorCode"], "BXNIM0308E");
     }
 }

@@ -1,5 +1,5 @@
-//! IBM Cloud as `docker-credential-icr` meets it, on a loopback port: IAM's token endpoint, the registry's `/oauth/token`,
-//! and a reverse proxy in front of a real registry. For tests and the demo only.
+//! IBM Cloud as `docker-credential-icr` meets it, on a loopback port: IAM with its tokens, browser logins and API
+//! keys, the metadata service of virtual servers, the registry's `/oauth/token`, and a reverse proxy in front of a real registry. For tests and the demo only.
 //!
 //! ```
 //! use icr_emulator::{Emulator, Fault, Subject};
@@ -16,27 +16,39 @@
 
 mod access_token;
 mod accounts;
+mod api_keys;
 mod authority;
+mod browser_login;
 mod clock;
 mod connection;
 mod control;
+mod discovery;
 mod emulator;
 mod fault;
 mod grants;
 mod iam;
+mod metadata;
+mod profile;
 mod proxy;
 mod random;
+mod refusal;
 mod registry;
 mod registry_token;
 mod request;
 mod response;
+mod service;
+mod sessions;
+mod subject;
 #[cfg(test)]
 mod wire;
 
 pub use accounts::Accounts;
-pub use accounts::Subject;
 pub use authority::Authority;
 pub use emulator::Builder;
 pub use emulator::Emulator;
 pub use fault::Fault;
+pub use metadata::MetadataApi;
+pub use profile::Profile;
 pub use request::Recorded;
+pub use service::Service;
+pub use subject::Subject;

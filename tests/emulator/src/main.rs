@@ -8,13 +8,17 @@ use std::thread;
 
 use anyhow::Context as _;
 use anyhow::bail;
+use icr_emulator::Accounts;
 use icr_emulator::Authority;
 use icr_emulator::Emulator;
+use icr_emulator::MetadataApi;
 use icr_emulator::Subject;
 
 const USAGE: &str = "usage: icr-emulator serve --listen ADDRESS:PORT [--listen-plain ADDRESS:PORT]
     [--tls-directory DIRECTORY [--host NAME]…] [--registry-upstream ADDRESS:PORT]
     [--api-key VALUE]… [--service-id-api-key VALUE]… [--refresh-token VALUE]… [--profile ID]…
+    [--account-api-key ACCOUNT=VALUE]… [--account-namespace ACCOUNT=NAMESPACE]… [--passcode VALUE]…
+    [--compute-resource-token VALUE=PROFILE]… [--browser-user ID] [--metadata] [--linked-profile ID]…
     [--registry-token VALUE]… [--entitlement-key VALUE]… [--token-lifetime SECONDS]
     [--public-namespace NAME]… [--ready-file PATH]";
 
@@ -47,11 +51,18 @@ fn announce(path: &Path, emulator: &Emulator) -> anyhow::Result<()> {
 /// What the command line says.
 #[derive(Default)]
 struct Options {
+    account_api_keys: Vec<(String, String)>,
+    account_namespaces: Vec<(String, String)>,
     api_keys: Vec<String>,
+    browser_user: Option<String>,
+    compute_resource_tokens: Vec<(String, String)>,
     entitlement_keys: Vec<String>,
     hosts: Vec<String>,
+    linked_profiles: Vec<String>,
     listen: Option<SocketAddr>,
     listen_plain: Option<SocketAddr>,
+    metadata: bool,
+    passcodes: Vec<String>,
     profiles: Vec<String>,
     public_namespaces: Vec<String>,
     ready_file: Option<PathBuf>,
@@ -70,6 +81,10 @@ impl Options {
         }
         let mut options = Self::default();
         while let Some(option) = arguments.next() {
+            if option == "--metadata" {
+                options.metadata = true;
+                continue;
+            }
             let value = arguments
                 .next()
                 .with_context(|| format!("`{option}` needs a value\n{USAGE}"))?;
@@ -78,12 +93,25 @@ impl Options {
                     .parse()
                     .with_context(|| format!("`{value}` is no ADDRESS:PORT"))
             };
+            let owned = |(first, second): (&str, &str)| (first.to_owned(), second.to_owned());
+            // Secrets may hold a `=`; names of accounts and profiles do not.
+            let [name_first, name_last] =
+                [value.split_once('='), value.rsplit_once('=')].map(|pair| {
+                    pair.map(owned)
+                        .with_context(|| format!("`{value}` holds no `=`"))
+                });
             match option.as_str() {
+                "--account-api-key" => options.account_api_keys.push(name_first?),
+                "--account-namespace" => options.account_namespaces.push(name_first?),
                 "--api-key" => options.api_keys.push(value),
+                "--browser-user" => options.browser_user = Some(value),
+                "--compute-resource-token" => options.compute_resource_tokens.push(name_last?),
                 "--entitlement-key" => options.entitlement_keys.push(value),
                 "--host" => options.hosts.push(value),
+                "--linked-profile" => options.linked_profiles.push(value),
                 "--listen" => options.listen = Some(address()?),
                 "--listen-plain" => options.listen_plain = Some(address()?),
+                "--passcode" => options.passcodes.push(value),
                 "--profile" => options.profiles.push(value),
                 "--public-namespace" => options.public_namespaces.push(value),
                 "--ready-file" => options.ready_file = Some(value.into()),
@@ -140,6 +168,7 @@ impl Options {
         self.profiles
             .iter()
             .for_each(|id| accounts.add_profile(id, &iam_ids));
+        self.fill_logins(accounts);
         self.registry_tokens
             .iter()
             .for_each(|token| accounts.add_registry_token(token));
@@ -151,6 +180,33 @@ impl Options {
             .for_each(|name| accounts.add_public_namespace(name));
         if let Some(seconds) = self.token_lifetime {
             accounts.set_token_lifetime(seconds);
+        }
+    }
+
+    /// The API keys of an account are all of one person, named like the account. The first linked profile is the one linked at the
+    /// virtual server's creation.
+    fn fill_logins(&self, accounts: &Accounts) {
+        for (account, key) in &self.account_api_keys {
+            accounts.add_api_key(key, Subject::user_of(account, account));
+        }
+        for (account, namespace) in &self.account_namespaces {
+            accounts.add_account_namespace(account, namespace);
+        }
+        for (number, passcode) in (1..).zip(&self.passcodes) {
+            accounts.add_passcode(passcode, Subject::user(&number.to_string()));
+        }
+        for (token, profile) in &self.compute_resource_tokens {
+            accounts.add_compute_resource_token(token, &[profile]);
+        }
+        accounts.set_browser_subject(self.browser_user.as_deref().map(Subject::user));
+        if self.metadata {
+            accounts.enable_metadata(&MetadataApi::ALL);
+        }
+        for (number, profile) in self.linked_profiles.iter().enumerate() {
+            match number {
+                0 => accounts.link_default_profile(profile),
+                _ => accounts.link_profile(profile),
+            }
         }
     }
 }

@@ -92,7 +92,7 @@ mod tests {
         thread::spawn(move || {
             let (mut client, _) = registry.accept().expect("a client");
             let mut reader = BufReader::new(client.try_clone().expect("a second handle"));
-            let request = Recorded::read(&mut reader).expect("a head");
+            let request = Recorded::read(&mut reader, "http").expect("a head");
             let mut body = String::new();
             let read = Body::new(&request, &mut reader)
                 .expect("a framing")

@@ -4,13 +4,14 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::accounts::Accounts;
-use crate::accounts::Subject;
 use crate::clock::rfc3339;
 use crate::clock::unix_now;
 use crate::emulator::Cloud;
+use crate::profile::ProfileName;
 use crate::random;
 use crate::request::Recorded;
 use crate::response::Response;
+use crate::subject::Subject;
 
 /// The token endpoint that the registry's challenge names.
 pub(crate) const TOKEN_PATH: &str = "/oauth/token";
@@ -31,12 +32,12 @@ pub(crate) fn answer(cloud: &Cloud, request: &Recorded) -> Response {
         .filter(|(name, _)| name == "scope")
         .flat_map(|(_, scopes)| scopes.split(' '));
     let access: Vec<Value> = scopes
-        .filter_map(|scope| access(&cloud.accounts, scope, subject.is_some()))
+        .filter_map(|scope| access(&cloud.accounts, scope, subject.as_ref()))
         .collect();
     let now = unix_now();
     let token = cloud.signer.sign(&json!({
         "iss": "icr-emulator",
-        "sub": subject.unwrap_or_default(),
+        "sub": subject.map(|subject| subject.iam_id).unwrap_or_default(),
         "aud": "registry",
         "iat": now,
         // A minute of grace for a registry whose clock is behind.
@@ -56,7 +57,7 @@ const UNAUTHORIZED: &str =
 const UNSUPPORTED: &str = "The requested authentication method is not supported.";
 
 /// Who asks: nobody, or the owner of a secret that came under the one user name of its kind.
-fn login(accounts: &Accounts, request: &Recorded) -> Result<Option<String>, Response> {
+fn login(accounts: &Accounts, request: &Recorded) -> Result<Option<Subject>, Response> {
     if request.header("authorization").is_none() {
         return Ok(None);
     }
@@ -68,28 +69,32 @@ fn login(accounts: &Accounts, request: &Recorded) -> Result<Option<String>, Resp
             .then(|| Subject::user("entitled")),
         "iamapikey" => accounts.api_key(&secret),
         "iambearer" => accounts.access_token(&secret),
-        "iamrefresh" => accounts.refresh_token(&secret),
+        "iamrefresh" => accounts.refresh_token(&secret).ok(),
         "token" => accounts
             .is_registry_token(&secret)
             .then(|| Subject::user("registry-token")),
         profile if profile.starts_with("Profile-") => {
             let service_id = accounts.api_key(&secret).filter(Subject::is_service_id);
-            service_id.and_then(|service_id| accounts.assume(profile, &service_id))
+            service_id.and_then(|service_id| accounts.assume(ProfileName::Id(profile), &service_id))
         }
         _ => return Err(unsupported()),
     };
-    let subject = subject.ok_or_else(|| error(401, "UNAUTHORIZED", UNAUTHORIZED))?;
-    Ok(Some(subject.iam_id))
+    match subject {
+        Some(subject) => Ok(Some(subject)),
+        None => Err(error(401, "UNAUTHORIZED", UNAUTHORIZED)),
+    }
 }
 
-/// What one scope, `repository:namespace/name:pull,push`, is worth: everything it asks to those who logged in, pulling from public
-/// namespaces to the others. `None` if that is nothing.
-fn access(accounts: &Accounts, scope: &str, logged_in: bool) -> Option<Value> {
+/// What one scope, `repository:namespace/name:pull,push`, is worth: everything it asks to those who logged in, unless another
+/// account owns the namespace; pulling from public namespaces to everybody. `None` if that is nothing.
+fn access(accounts: &Accounts, scope: &str, subject: Option<&Subject>) -> Option<Value> {
     let (kind, rest) = scope.split_once(':')?;
     let (name, actions) = rest.rsplit_once(':')?;
     let namespace = name.split('/').next().unwrap_or_default();
     let public = kind == "repository" && accounts.is_public_namespace(namespace);
-    let allowed = |action: &&str| logged_in || (public && *action == "pull");
+    let owner = accounts.namespace_owner(namespace);
+    let inside = subject.is_some_and(|subject| owner.is_none_or(|owner| owner == subject.account));
+    let allowed = |action: &&str| inside || (public && *action == "pull");
     let actions: Vec<&str> = actions.split(',').filter(allowed).collect();
     (!actions.is_empty()).then(|| json!({"type": kind, "name": name, "actions": actions}))
 }
@@ -221,6 +226,49 @@ mod tests {
             401
         );
         assert_eq!(login(&cloud, "iamrefresh", "refresh").0, 401);
+    }
+
+    #[test]
+    fn an_account_keeps_its_namespaces_to_itself() {
+        let cloud = Emulator::start().expect("a port");
+        let accounts = cloud.accounts();
+        accounts.add_account_namespace("account-1", "ns");
+        accounts.add_api_key("key-1", Subject::user("1"));
+        accounts.add_api_key("key-2", Subject::user_of("1", "account-2"));
+        accounts.add_refresh_token("refresh-2", Subject::user_of("1", "account-2"));
+        let whole = json!([{"type": "repository", "name": "ns/app", "actions": ["pull", "push"]}]);
+        for (name, secret, access) in [
+            ("iamapikey", "key-1", &whole),
+            ("iamapikey", "key-2", &json!([])),
+            ("iamrefresh", "refresh-2", &json!([])),
+        ] {
+            let (status, answer) = login(&cloud, name, secret);
+            assert_eq!(status, 200, "the login itself is good");
+            assert_eq!(claims(&answer)["access"], *access, "{name} {secret}");
+        }
+        accounts.add_account_namespace("account-2", "ns");
+        for (name, secret) in [("iamapikey", "key-2"), ("iamrefresh", "refresh-2")] {
+            assert_eq!(claims(&login(&cloud, name, secret).1)["access"], whole);
+        }
+    }
+
+    #[test]
+    fn secrets_that_no_longer_work_are_refused() {
+        let cloud = Emulator::start().expect("a port");
+        let accounts = cloud.accounts();
+        accounts.add_api_key("disabled", Subject::user("1"));
+        accounts.disable_api_key("disabled");
+        accounts.add_api_key("expired", Subject::user("1"));
+        accounts.expire_api_key("expired");
+        accounts.add_refresh_token("inactive", Subject::user("1"));
+        accounts.invalidate_session("inactive");
+        for (name, secret) in [
+            ("iamapikey", "disabled"),
+            ("iamapikey", "expired"),
+            ("iamrefresh", "inactive"),
+        ] {
+            assert_eq!(login(&cloud, name, secret).0, 401, "{secret}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::io::Read;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-/// A request to IAM or to the registry's token endpoint, as it arrived.
+/// A request to a service of IBM Cloud, as it arrived.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Recorded {
     /// `GET`, `POST`, …
@@ -20,13 +20,17 @@ pub struct Recorded {
     pub headers: Vec<(String, String)>,
     /// The fields of a form body, decoded, in order.
     pub form: Vec<(String, String)>,
+    /// The body where it is no form: JSON, or nothing.
+    pub body: String,
+    /// Scheme and host that the client called: `https://iam.cloud.ibm.com`.
+    pub(crate) base: String,
     /// Path and query as they were sent, for whoever passes the request on.
     pub(crate) target: String,
 }
 
 impl Recorded {
-    /// Reads the head of a request; the body stays in the reader.
-    pub(crate) fn read(reader: &mut dyn BufRead) -> io::Result<Self> {
+    /// Reads the head of a request, which came by this scheme; the body stays in the reader.
+    pub(crate) fn read(reader: &mut dyn BufRead, scheme: &str) -> io::Result<Self> {
         let start = line(reader)?;
         let mut words = start.split(' ');
         let (Some(method), Some(target), Some("HTTP/1.1" | "HTTP/1.0")) =
@@ -46,14 +50,21 @@ impl Recorded {
                 .ok_or_else(|| invalid("a header without a colon"))?;
             headers.push((name.to_owned(), value.trim().to_owned()));
         }
-        Ok(Self {
+        let mut request = Self {
             method: method.to_owned(),
             path: path.to_owned(),
             query: pairs(query),
             headers,
             form: Vec::new(),
+            body: String::new(),
+            base: String::new(),
             target: target.to_owned(),
-        })
+        };
+        request.base = format!(
+            "{scheme}://{}",
+            request.header("host").unwrap_or("localhost")
+        );
+        Ok(request)
     }
 
     /// The value of the first header of this name, in whatever case it was sent.
@@ -70,6 +81,20 @@ impl Recorded {
             .iter()
             .find(|(sent, _)| sent == name)
             .map(|(_, value)| value.as_str())
+    }
+
+    /// The value of the first parameter of this name in the query.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.query
+            .iter()
+            .find(|(sent, _)| sent == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// The token of `Authorization: Bearer …`.
+    pub(crate) fn bearer(&self) -> Option<&str> {
+        let (scheme, token) = self.header("authorization")?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     }
 
     /// User name and password of `Authorization: Basic …`.
@@ -149,6 +174,17 @@ pub(crate) fn pairs(encoded: &str) -> Vec<(String, String)> {
         .collect()
 }
 
+/// `text` as a value in a query.
+pub(crate) fn encode(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+            _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+            _ => format!("%{byte:02X}"),
+        })
+        .collect()
+}
+
 fn decode(encoded: &str) -> String {
     let mut decoded = Vec::new();
     let mut rest = encoded.as_bytes();
@@ -200,6 +236,8 @@ mod tests {
             fields,
             expected.map(|(name, value)| (name.to_owned(), value.to_owned()))
         );
+        let text = "a+b c%&=ä/:";
+        assert_eq!(decode(&encode(text)), text);
     }
 
     #[test]
@@ -213,7 +251,7 @@ mod tests {
         ] {
             let wire = format!("POST / HTTP/1.1\r\n{head}\r\n\r\n{wire}");
             let mut reader = wire.as_bytes();
-            let request = Recorded::read(&mut reader).expect("a head");
+            let request = Recorded::read(&mut reader, "http").expect("a head");
             let mut body = String::new();
             let read = Body::new(&request, &mut reader)
                 .expect("a framing")
@@ -236,7 +274,7 @@ mod tests {
         ] {
             let wire = format!("POST / HTTP/1.1\r\n{wire}");
             let mut reader = wire.as_bytes();
-            let request = Recorded::read(&mut reader).expect("a head");
+            let request = Recorded::read(&mut reader, "http").expect("a head");
             let read = io::copy(
                 &mut Body::new(&request, &mut reader).expect("a framing"),
                 &mut io::sink(),

@@ -1,0 +1,96 @@
+//! Whose path is it? The services of IBM Cloud but for the registry.
+
+use std::io;
+use std::io::Write as _;
+
+use crate::api_keys;
+use crate::browser_login;
+use crate::connection::Connection;
+use crate::discovery;
+use crate::emulator::Cloud;
+use crate::iam;
+use crate::metadata;
+use crate::refusal::Shape;
+use crate::request::Recorded;
+use crate::response::Response;
+
+/// A service that can be told to fail, apart from the others.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Service {
+    /// `/v1/apikeys…`: creates, shows and deletes API keys.
+    ApiKeys,
+    /// `GET /identity/authorize` and `/identity/passcode`: what a person sees in a browser.
+    Browser,
+    /// `GET /identity/.well-known/openid-configuration`: where IAM's other endpoints are.
+    Discovery,
+    /// `/instance_identity/v1/…` and `/identity/v1/…`: the metadata service of a virtual server.
+    Metadata,
+    /// `POST /identity/token`: exchanges grants.
+    Token,
+}
+
+impl Service {
+    /// The service that `request` is for. `None` for the registry, the emulator's own controls, and paths that nobody serves.
+    pub(crate) fn of(request: &Recorded) -> Option<Self> {
+        match request.path.as_str() {
+            iam::TOKEN_PATH => (request.method == "POST").then_some(Self::Token),
+            discovery::PATH => Some(Self::Discovery),
+            browser_login::AUTHORIZE_PATH | browser_login::PASSCODE_PATH => Some(Self::Browser),
+            path if metadata::owns(path) => Some(Self::Metadata),
+            path if api_keys::owns(path) => Some(Self::ApiKeys),
+            _ => None,
+        }
+    }
+
+    /// The service that a control request names.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        let service = match name {
+            "api-keys" => Self::ApiKeys,
+            "browser" => Self::Browser,
+            "discovery" => Self::Discovery,
+            "metadata" => Self::Metadata,
+            "token" => Self::Token,
+            _ => return None,
+        };
+        Some(service)
+    }
+
+    /// Whether its requests carry forms; the others carry JSON.
+    pub(crate) fn reads_forms(self) -> bool {
+        matches!(self, Self::Browser | Self::Token)
+    }
+
+    /// Answers a request, well or ill.
+    pub(crate) fn answer(
+        self,
+        cloud: &Cloud,
+        request: &Recorded,
+        connection: &mut Connection,
+    ) -> io::Result<()> {
+        let well = || self.answer_well(cloud, request);
+        match cloud.next_fault(self) {
+            Some(fault) => fault.deliver(connection, self.shape(), well),
+            None => connection.write_all(&well().to_bytes()),
+        }
+    }
+
+    fn answer_well(self, cloud: &Cloud, request: &Recorded) -> Response {
+        let accounts = &cloud.accounts;
+        let answer = match self {
+            Self::ApiKeys => api_keys::answer(accounts, request),
+            Self::Browser => browser_login::answer(accounts, request),
+            Self::Discovery => discovery::answer(request),
+            Self::Metadata => metadata::answer(accounts, request),
+            Self::Token => iam::exchange(accounts, request),
+        };
+        answer.unwrap_or_else(|refusal| refusal.into_response(self.shape()))
+    }
+
+    fn shape(self) -> Shape {
+        match self {
+            Self::ApiKeys => Shape::Management,
+            Self::Metadata => Shape::Metadata,
+            Self::Browser | Self::Discovery | Self::Token => Shape::Iam,
+        }
+    }
+}
