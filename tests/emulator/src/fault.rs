@@ -93,8 +93,8 @@ impl Fault {
         Some(fault)
     }
 
-    /// Writes what the client gets, errors in `shape`. `normal` makes the answer of a healthy service, with all its effects: an answer that gets lost on
-    /// its way has rotated a refresh token all the same.
+    /// Writes what the client gets, errors in `shape`. `normal` makes the answer of a healthy service, with all its effects: an answer
+    /// that gets lost on its way has rotated a refresh token all the same.
     pub(crate) fn deliver(
         self,
         client: &mut impl Write,

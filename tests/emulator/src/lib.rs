@@ -1,5 +1,6 @@
-//! IBM Cloud as `docker-credential-icr` meets it, on a loopback port: IAM with its tokens, browser logins and API
-//! keys, the metadata service of virtual servers, the registry's `/oauth/token`, and a reverse proxy in front of a real registry. For tests and the demo only.
+//! IBM Cloud as `docker-credential-icr` meets it, on a loopback port: IAM with its tokens, browser logins and API keys, the metadata
+//! service of virtual servers, the registry's `/oauth/token`, and a reverse proxy in front of a real registry. For tests and the demo
+//! only.
 //!
 //! ```
 //! use icr_emulator::{Emulator, Fault, Subject};

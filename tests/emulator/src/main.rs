@@ -93,19 +93,20 @@ impl Options {
                     .parse()
                     .with_context(|| format!("`{value}` is no ADDRESS:PORT"))
             };
-            let owned = |(first, second): (&str, &str)| (first.to_owned(), second.to_owned());
+            let pair = |pair: Option<(&str, &str)>| {
+                let (first, second) =
+                    pair.with_context(|| format!("`{value}` holds no `=`\n{USAGE}"))?;
+                anyhow::Ok((first.to_owned(), second.to_owned()))
+            };
             // Secrets may hold a `=`; names of accounts and profiles do not.
-            let [name_first, name_last] =
-                [value.split_once('='), value.rsplit_once('=')].map(|pair| {
-                    pair.map(owned)
-                        .with_context(|| format!("`{value}` holds no `=`"))
-                });
+            let name_first = || pair(value.split_once('='));
+            let name_last = || pair(value.rsplit_once('='));
             match option.as_str() {
-                "--account-api-key" => options.account_api_keys.push(name_first?),
-                "--account-namespace" => options.account_namespaces.push(name_first?),
+                "--account-api-key" => options.account_api_keys.push(name_first()?),
+                "--account-namespace" => options.account_namespaces.push(name_first()?),
                 "--api-key" => options.api_keys.push(value),
                 "--browser-user" => options.browser_user = Some(value),
-                "--compute-resource-token" => options.compute_resource_tokens.push(name_last?),
+                "--compute-resource-token" => options.compute_resource_tokens.push(name_last()?),
                 "--entitlement-key" => options.entitlement_keys.push(value),
                 "--host" => options.hosts.push(value),
                 "--linked-profile" => options.linked_profiles.push(value),
