@@ -18,16 +18,22 @@ use crate::identity;
 use crate::identity::Found;
 use crate::identity::Given;
 use crate::identity::Identity;
+use crate::identity::Nearby;
+use crate::identity::Places;
 use crate::jwt;
 use crate::keychain::Keychains;
+use crate::lock::LOGIN_PATIENCE;
 use crate::lock::Lock;
 use crate::lock::LockDirectory;
-use crate::lock::REGISTRY_PATIENCE;
 use crate::login::Login;
 use crate::login::LoginKind;
+use crate::login::LoginScope;
 use crate::login::Logins;
 use crate::protocol::Credential;
 use crate::registry::Registry;
+use crate::secret::Secret;
+use crate::settings::Choice;
+use crate::settings::CredentialKind;
 use crate::settings::Settings;
 use crate::token_cache::CacheKey;
 use crate::token_cache::Cached;
@@ -36,6 +42,10 @@ use crate::token_cache::TokenCache;
 /// Who waited this long for IAM in vain would be followed by others who wait as
 /// long, so the failure is remembered although it may have passed.
 const LONG_WAIT: Duration = Duration::from_secs(5);
+
+/// How long a refresh token is handed out again: it may live for days, but a
+/// session that nobody uses ends sooner.
+const LONGEST_KEPT: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// Everything a broker works with.
 pub struct Broker<'a> {
@@ -47,12 +57,22 @@ pub struct Broker<'a> {
     pub keychains: &'a Keychains,
     /// One at a time.
     pub locks: &'a LockDirectory,
+    /// Where other programs leave their files.
+    pub places: &'a Places,
     /// Random bits.
     pub random: &'a dyn Fn() -> u64,
+    /// Starts a process that calls [`Broker::renew`], so that nobody waits for it.
+    pub renewal: &'a dyn Renewal,
     /// What was chosen.
     pub settings: &'a Settings,
     /// The way to IAM.
     pub transport: &'a dyn Transport,
+}
+
+/// Gets the next token in the background.
+pub trait Renewal {
+    /// Starts it, if that is possible here and nobody turned it off.
+    fn start(&self, registry: &Registry) -> bool;
 }
 
 impl Broker<'_> {
@@ -64,25 +84,77 @@ impl Broker<'_> {
     pub fn get(&self, registry: &Registry) -> Result<Credential> {
         let deadline = Deadline::after(self.clock, self.settings.limits.deadline);
         let endpoint = self.endpoint(registry);
-        let given = self.given(&endpoint);
-        let nearby = identity::nearby_key(registry, &given)?
-            .map_or(Cached::Nothing, |key| given.tokens.look_up(&key));
-        if let Cached::Fresh(token) = nearby {
-            return Ok(Credential::bearer(token));
+        let given = self.given(registry, &endpoint);
+        let wanted = given.choice.credential;
+        let nearby = self.look_nearby(registry, &given)?;
+        if let Some(answer) = self.settled(registry, &nearby, &given.tokens) {
+            return answer.map(|secret| wanted.with(secret));
         }
         match self.find(registry, &given, deadline) {
             Ok(None) => Err(Failure::NotFound),
             Ok(Some(Found::Credential(credential))) => Ok(credential),
+            Ok(Some(Found::AccessToken(token))) => match wanted {
+                CredentialKind::AccessToken => Ok(Credential::bearer(token)),
+                _ => Err(cannot_give(
+                    registry,
+                    wanted,
+                    "an access token that was given",
+                )),
+            },
             Ok(Some(Found::Identity(identity))) => {
-                self.token(&*identity, &given.tokens, &endpoint, deadline)
+                self.of_identity(registry, &*identity, &given, deadline)
             }
             // A keychain that is locked or hangs for now need not cost the answer.
-            Err(failure @ Failure::TryLater(_)) => match nearby {
-                Cached::Aging(token) => Ok(Credential::bearer(token)),
+            Err(failure @ Failure::TryLater(_)) => match nearby.cached {
+                Cached::Aging(secret) => Ok(wanted.with(secret)),
                 _ => Err(failure),
             },
             Err(failure) => Err(failure),
         }
+    }
+
+    /// Gets the next token for a registry, if it is still time for that when nobody
+    /// else is at it. What cannot be had now, whoever needs it will ask for again.
+    ///
+    /// # Errors
+    /// What went wrong, for the log.
+    pub fn renew(&self, registry: &Registry) -> Result<()> {
+        let deadline = Deadline::after(self.clock, self.settings.limits.deadline);
+        let endpoint = self.endpoint(registry);
+        let given = self.given(registry, &endpoint);
+        let wanted = given.choice.credential;
+        let Some(Found::Identity(identity)) = self.find(registry, &given, deadline)? else {
+            return Ok(());
+        };
+        let key = wanted.key_of(identity.key());
+        // Whoever started us may still hold it.
+        let lock = self
+            .locks
+            .lock_identity(key.as_str(), deadline.remaining(self.clock) / 2);
+        if matches!(lock, Lock::Busy) || !given.tokens.needs_renewal(&key) {
+            return Ok(());
+        }
+        let issued = self.exchange(&*identity, wanted, deadline, true).0?;
+        keep(&*identity, &issued, wanted, &given.tokens);
+        Ok(())
+    }
+
+    /// What is known about the registry's token from local facts.
+    fn look_nearby(&self, registry: &Registry, given: &Given<'_>) -> Result<Kept> {
+        let nothing = Kept {
+            key: None,
+            cached: Cached::Nothing,
+        };
+        let wanted = given.choice.credential;
+        Ok(match (identity::nearby(registry, given)?, wanted) {
+            (_, CredentialKind::ApiKey) => nothing,
+            (Nearby::AccessToken(token), CredentialKind::AccessToken) => Kept {
+                key: None,
+                cached: Cached::Fresh(token),
+            },
+            (Nearby::Key(key), _) => Kept::under(wanted.key_of(key), &given.tokens),
+            _ => nothing,
+        })
     }
 
     /// Only notes about logins need the lock, and where there are none a `get`
@@ -93,55 +165,76 @@ impl Broker<'_> {
         given: &'a Given<'a>,
         deadline: Deadline,
     ) -> Result<Option<Found<'a>>> {
+        let scope = LoginScope::Registry(registry.clone());
         let lock = match given.near_logins {
             Some(_) => self
                 .locks
-                .lock_registry(registry, deadline.remaining(self.clock)),
+                .lock_login(&scope, deadline.remaining(self.clock)),
             None => Lock::None,
         };
         identity::find(registry, given, &lock)
     }
 
-    /// A token for an identity: the one that is kept while it is fresh, otherwise
+    /// What an identity has for the registry: its key, if that was chosen, or a
+    /// token.
+    fn of_identity(
+        &self,
+        registry: &Registry,
+        identity: &dyn Identity,
+        given: &Given<'_>,
+        deadline: Deadline,
+    ) -> Result<Credential> {
+        let wanted = given.choice.credential;
+        if wanted == CredentialKind::ApiKey {
+            let key = identity.api_key();
+            let key = key.ok_or_else(|| cannot_give(registry, wanted, &identity.source()))?;
+            return Ok(wanted.with(key.clone()));
+        }
+        let secret = self.token(registry, identity, given, deadline)?;
+        Ok(wanted.with(secret))
+    }
+
+    /// A token for an identity: the one that is kept while it is good, otherwise
     /// a new one. Of all processes that want it, one asks IAM.
     fn token(
         &self,
+        registry: &Registry,
         identity: &dyn Identity,
-        tokens: &TokenCache<'_>,
-        endpoint: &Endpoint,
+        given: &Given<'_>,
         deadline: Deadline,
-    ) -> Result<Credential> {
-        let key = identity.key();
-        if let Some(answer) = settled(tokens.look_up(&key)) {
+    ) -> Result<Secret> {
+        let tokens = &given.tokens;
+        let wanted = given.choice.credential;
+        let key = wanted.key_of(identity.key());
+        let kept = Kept::under(key.clone(), tokens);
+        if let Some(answer) = self.settled(registry, &kept, tokens) {
             return answer;
         }
         // Half of the time for waiting, so that half is left for asking.
         let lock = self
             .locks
             .lock_identity(key.as_str(), deadline.remaining(self.clock) / 2);
-        let kept = tokens.look_up(&key);
-        let old = match kept {
-            Cached::Aging(token) if matches!(lock, Lock::Busy) => {
-                return Ok(Credential::bearer(token));
-            }
-            Cached::Aging(token) => Some(token),
-            other => match settled(other) {
-                Some(answer) => return answer,
-                None => None,
-            },
+        let old = match tokens.look_up(&key) {
+            Cached::Fresh(secret) => return Ok(secret),
+            Cached::Failed(failure) => return Err(failure),
+            Cached::Aging(secret) if matches!(lock, Lock::Busy) => return Ok(secret),
+            Cached::Aging(secret) => Some(secret),
+            Cached::Nothing => None,
         };
-        let (outcome, took_long) = self.exchange(identity, endpoint, deadline, old.is_some());
+        let (outcome, took_long) = self.exchange(identity, wanted, deadline, old.is_some());
         match (outcome, old) {
             (Ok(issued), _) => {
-                tokens.keep(&key, &issued);
-                Ok(Credential::bearer(issued.access_token))
+                keep(identity, &issued, wanted, tokens);
+                wanted
+                    .of(issued)
+                    .ok_or_else(|| cannot_give(registry, wanted, &identity.source()))
             }
-            (Err(Failure::TryLater(reason)), Some(token)) => {
+            (Err(Failure::TryLater(reason)), Some(secret)) => {
                 tracing::warn!(reason, "the old token serves once more");
                 if took_long {
                     tokens.postpone(&key);
                 }
-                Ok(Credential::bearer(token))
+                Ok(secret)
             }
             (Err(failure), _) => {
                 if took_long || matches!(failure, Failure::PersonMustAct(_)) {
@@ -152,30 +245,77 @@ impl Broker<'_> {
         }
     }
 
+    /// The answer that needs no exchange now, if there is one. A token that is
+    /// good but aging is one, once somebody gets the next in the background.
+    fn settled(
+        &self,
+        registry: &Registry,
+        kept: &Kept,
+        tokens: &TokenCache<'_>,
+    ) -> Option<Result<Secret>> {
+        match (&kept.cached, &kept.key) {
+            (Cached::Fresh(secret), _) => Some(Ok(secret.clone())),
+            (Cached::Failed(failure), _) => Some(Err(failure.clone())),
+            (Cached::Aging(secret), Some(key)) => self
+                .is_renewed_by_another(registry, key, tokens)
+                .then(|| Ok(secret.clone())),
+            (Cached::Aging(_) | Cached::Nothing, _) => None,
+        }
+    }
+
+    /// Whether another process gets the next token: one that is at it now, or one
+    /// that is started here. Noting the attempt keeps others from starting one.
+    fn is_renewed_by_another(
+        &self,
+        registry: &Registry,
+        key: &CacheKey,
+        tokens: &TokenCache<'_>,
+    ) -> bool {
+        if !self.settings.background_refresh {
+            return false;
+        }
+        let lock = self.locks.try_identity(key.as_str());
+        if matches!(lock, Lock::Busy) {
+            return true;
+        }
+        let is_started = self.renewal.start(registry);
+        if is_started {
+            tokens.postpone(key);
+        }
+        is_started
+    }
+
     /// Asks IAM, and says whether that took so long that the next in line had
     /// better not. With a token that still works nobody should wait for IAM to
     /// come back.
     fn exchange(
         &self,
         identity: &dyn Identity,
-        endpoint: &Endpoint,
+        wanted: CredentialKind,
         deadline: Deadline,
         has_token: bool,
     ) -> (Result<Issued>, bool) {
         let started = self.clock.elapsed();
-        let outcome = identity.exchange(&Iam {
+        let most_attempts = if has_token { 1 } else { MOST_ATTEMPTS };
+        let iam = self.iam(identity.endpoint(), most_attempts, deadline);
+        let outcome = identity.exchange(&iam, wanted);
+        (outcome, self.clock.elapsed() - started >= LONG_WAIT)
+    }
+
+    /// IAM at an endpoint, as everybody asks it.
+    pub fn iam(&self, endpoint: &Endpoint, most_attempts: u32, deadline: Deadline) -> Iam<'_> {
+        Iam {
             endpoint: endpoint.clone(),
             transport: self.transport,
             clock: self.clock,
             random: self.random,
             limits: self.settings.limits,
-            most_attempts: if has_token { 1 } else { MOST_ATTEMPTS },
+            most_attempts,
             deadline,
-        });
-        (outcome, self.clock.elapsed() - started >= LONG_WAIT)
+        }
     }
 
-    /// Keeps a credential that somebody logged in with.
+    /// Keeps a credential that somebody logged in with at a client.
     ///
     /// A client that logged in with what [`Broker::get`] answered brings it back;
     /// that succeeds and changes nothing.
@@ -189,12 +329,13 @@ impl Broker<'_> {
                 "{registry} takes no identity token (user name <token>); log in with `docker login -u iamapikey {registry}`"
             )));
         }
+        let scope = LoginScope::Registry(registry.clone());
         let endpoint = self.endpoint(registry);
-        let given = self.given(&endpoint);
-        if login.kind() == LoginKind::Bearer && is_ours(registry, &login, &given) {
+        let given = self.given(registry, &endpoint);
+        if self.is_ours(registry, &login, &given) {
             return Ok(());
         }
-        let lock = self.locks.lock_registry(registry, REGISTRY_PATIENCE);
+        let lock = self.locks.lock_login(&scope, LOGIN_PATIENCE);
         if login.kind() == LoginKind::Bearer
             && (jwt::has_expired(login.secret.expose(), self.clock.now(), 0)
                 || identity::has_durable(registry, &given, &lock)?)
@@ -202,45 +343,94 @@ impl Broker<'_> {
             tracing::debug!(%registry, "an access token came back and is not stored");
             return Ok(());
         }
-        let login = with_current_secret(registry, login, &given);
-        forget_tokens(registry, &given, Some(&login.id));
-        given.logins.write(registry, &login)?;
+        self.write_login(&scope, login, &given)
+    }
+
+    /// Keeps a login for a scope, in place of the one before it.
+    ///
+    /// # Errors
+    /// The keychain does not take it; the one before it is then still there.
+    pub fn log_in(&self, scope: &LoginScope, login: Login) -> Result<()> {
+        let endpoint = self.endpoint_of(scope);
+        let given = self.given_of(scope, &endpoint);
+        let _lock = self.locks.lock_login(scope, LOGIN_PATIENCE);
+        self.write_login(scope, login, &given)
+    }
+
+    fn write_login(&self, scope: &LoginScope, login: Login, given: &Given<'_>) -> Result<()> {
+        let login = with_current_secret(scope, login, given);
+        self.forget_tokens(scope, given, Some(&login.id));
+        given.logins.write(scope, &login)?;
         // IAM may have refused this very login a moment ago, before it was mended.
-        given
-            .tokens
-            .forget_failure(&CacheKey::new(&endpoint, &login.id));
-        identity::note_login(registry, &login, &given);
+        for key in self.keys_of(&login.id) {
+            given.tokens.forget_failure(&key);
+        }
+        identity::note_login(scope, Some(&login), given);
         Ok(())
     }
 
-    /// Forgets the login for a registry, and the token that came from it.
+    /// Forgets the login for a scope, and the tokens that came from it. Says
+    /// whether there was one.
+    ///
+    /// # Errors
+    /// The keychain does not let it go. That nothing was stored is no error.
+    pub fn log_out(&self, scope: &LoginScope) -> Result<bool> {
+        let endpoint = self.endpoint_of(scope);
+        let given = self.given_of(scope, &endpoint);
+        let _lock = self.locks.lock_login(scope, LOGIN_PATIENCE);
+        let was_there = self.forget_tokens(scope, &given, None);
+        given.logins.delete(scope)?;
+        Ok(was_there)
+    }
+
+    /// Forgets the login for a registry, and the tokens that came from it.
     ///
     /// # Errors
     /// The keychain does not let it go. That nothing was stored is no error.
     pub fn erase(&self, registry: &Registry) -> Result<()> {
-        let endpoint = self.endpoint(registry);
-        let given = self.given(&endpoint);
-        let _lock = self.locks.lock_registry(registry, REGISTRY_PATIENCE);
-        forget_tokens(registry, &given, None);
-        given.logins.delete(registry)
+        self.log_out(&LoginScope::Registry(registry.clone()))
+            .map(drop)
     }
 
-    /// Every registry that has a login, and the login's user name.
+    /// The login for a scope, if there is one.
     ///
     /// # Errors
     /// The keychain cannot tell.
-    pub fn list(&self) -> Result<BTreeMap<Registry, String>> {
+    pub fn login(&self, scope: &LoginScope) -> Result<Option<Login>> {
+        Logins::in_keychain(&*self.keychains.logins).read(scope)
+    }
+
+    /// Every scope that has a login, and the login's user name.
+    ///
+    /// # Errors
+    /// The keychain cannot tell.
+    pub fn logins(&self) -> Result<BTreeMap<LoginScope, String>> {
         let logins = Logins::in_keychain(&*self.keychains.logins);
         let mut usernames = BTreeMap::new();
-        for (registry, username) in logins.list()? {
+        for (scope, username) in logins.list()? {
             // One that is damaged is for `get` to complain about.
-            let read = || Some(logins.read(&registry).ok()??.username);
+            let read = || Some(logins.read(&scope).ok()??.username);
             let username = username.or_else(read);
-            usernames.extend(username.map(|username| (registry, username)));
+            usernames.extend(username.map(|username| (scope, username)));
         }
         Ok(usernames)
     }
 
+    /// Every registry that has a login of its own, and the login's user name.
+    ///
+    /// # Errors
+    /// The keychain cannot tell.
+    pub fn list(&self) -> Result<BTreeMap<Registry, String>> {
+        let logins = self.logins()?.into_iter();
+        Ok(logins
+            .filter_map(|(scope, username)| match scope {
+                LoginScope::Registry(registry) => Some((registry, username)),
+                LoginScope::Default | LoginScope::Profile(_) => None,
+            })
+            .collect())
+    }
+
+    /// The IAM that a registry's tokens come from.
     fn endpoint(&self, registry: &Registry) -> Endpoint {
         match self.settings.choice(registry).iam_endpoint {
             Some(endpoint) => endpoint,
@@ -249,8 +439,32 @@ impl Broker<'_> {
         }
     }
 
-    fn given<'a>(&'a self, endpoint: &'a Endpoint) -> Given<'a> {
+    /// The IAM that a login is checked at.
+    pub fn endpoint_of(&self, scope: &LoginScope) -> Endpoint {
+        match scope {
+            LoginScope::Registry(registry) => self.endpoint(registry),
+            _ => self
+                .choice_of(scope)
+                .iam_endpoint
+                .unwrap_or_else(Endpoint::public),
+        }
+    }
+
+    fn choice_of(&self, scope: &LoginScope) -> Choice<'_> {
+        match scope {
+            LoginScope::Default => self.settings.default_choice(),
+            LoginScope::Profile(name) => self.settings.choice_of_profile(name),
+            LoginScope::Registry(registry) => self.settings.choice(registry),
+        }
+    }
+
+    fn given<'a>(&'a self, registry: &Registry, endpoint: &'a Endpoint) -> Given<'a> {
+        self.given_of(&LoginScope::Registry(registry.clone()), endpoint)
+    }
+
+    fn given_of<'a>(&'a self, scope: &LoginScope, endpoint: &'a Endpoint) -> Given<'a> {
         Given {
+            choice: self.choice_of(scope),
             clock: self.clock,
             endpoint,
             environment: self.environment,
@@ -260,66 +474,146 @@ impl Broker<'_> {
                 .keychains
                 .tokens_are_near
                 .then(|| Logins::in_keychain(&*self.keychains.tokens)),
+            places: self.places,
             tokens: TokenCache::new(&*self.keychains.tokens, self.clock),
+            working_directory_credentials: self.settings.working_directory_credentials,
+        }
+    }
+
+    /// Whether a credential is the one that we answer anyway. Known without
+    /// asking a keychain that may be locked by now, but for an API key.
+    fn is_ours(&self, registry: &Registry, login: &Login, given: &Given<'_>) -> bool {
+        let wanted = given.choice.credential;
+        if login.username != wanted.username() {
+            return false;
+        }
+        if wanted == CredentialKind::ApiKey {
+            let found = identity::find(registry, given, &Lock::None);
+            return matches!(found, Ok(Some(Found::Identity(identity)))
+                if identity.api_key() == Some(&login.secret));
+        }
+        match self.look_nearby(registry, given).map(|kept| kept.cached) {
+            Ok(Cached::Fresh(secret) | Cached::Aging(secret)) => secret == login.secret,
+            _ => false,
+        }
+    }
+
+    /// Forgets what came from a scope's login, unless that is named `except`; a
+    /// keychain that cannot be read does not keep it from being replaced or
+    /// removed. Says whether there was a login.
+    fn forget_tokens(&self, scope: &LoginScope, given: &Given<'_>, except: Option<&str>) -> bool {
+        let noted = given.tokens.hint(scope).and_then(|hint| hint.id);
+        let stored = given.logins.read(scope);
+        let was_there = !matches!(stored, Ok(None));
+        let stored = stored.ok().flatten().map(|login| login.id);
+        given.tokens.forget_hint(scope);
+        for id in noted.iter().chain(&stored) {
+            if Some(id.as_str()) != except {
+                for key in self.keys_of(id) {
+                    given.tokens.forget(&key);
+                }
+            }
+        }
+        was_there
+    }
+
+    /// Every key under which a token of a login may be kept: one for each IAM and
+    /// trusted profile that some registry was given in the settings.
+    fn keys_of(&self, login_id: &str) -> Vec<CacheKey> {
+        let mut keys = Vec::new();
+        for registry in self.settings.all_registries() {
+            let endpoint = self.endpoint(&registry);
+            let id = match self.settings.choice(&registry).trusted_profile {
+                Some(profile) => profile.id_on_top_of(login_id),
+                None => login_id.to_owned(),
+            };
+            let key = CacheKey::new(&endpoint, &id);
+            if !keys.contains(&key) {
+                keys.push(key.of_refresh_token());
+                keys.push(key);
+            }
+        }
+        keys
+    }
+}
+
+/// What is kept, and under which key.
+struct Kept {
+    key: Option<CacheKey>,
+    cached: Cached,
+}
+
+impl Kept {
+    fn under(key: CacheKey, tokens: &TokenCache<'_>) -> Self {
+        Self {
+            cached: tokens.look_up(&key),
+            key: Some(key),
         }
     }
 }
 
-/// Whether an access token is the one that we answer anyway. Known without
-/// asking a keychain that may be locked by now.
-fn is_ours(registry: &Registry, login: &Login, given: &Given<'_>) -> bool {
-    let Ok(Some(key)) = identity::nearby_key(registry, given) else {
-        return false;
-    };
-    match given.tokens.look_up(&key) {
-        Cached::Fresh(token) | Cached::Aging(token) => token == login.secret,
-        Cached::Failed(_) | Cached::Nothing => false,
+impl CredentialKind {
+    /// The key of what is handed out, by the key of the identity's access token.
+    fn key_of(self, key: CacheKey) -> CacheKey {
+        match self {
+            Self::RefreshToken => key.of_refresh_token(),
+            Self::AccessToken | Self::ApiKey => key,
+        }
+    }
+
+    /// The part of IAM's answer that is handed out.
+    fn of(self, issued: Issued) -> Option<Secret> {
+        match self {
+            Self::RefreshToken => issued.refresh_token,
+            Self::AccessToken | Self::ApiKey => Some(issued.access_token),
+        }
+    }
+
+    /// The credential that is handed out.
+    fn with(self, secret: Secret) -> Credential {
+        Credential {
+            username: self.username().to_owned(),
+            secret,
+        }
     }
 }
 
-/// A refresh token that has been replaced since, at another registry that has the
+/// Keeps what is handed out of IAM's answer.
+fn keep(identity: &dyn Identity, issued: &Issued, wanted: CredentialKind, tokens: &TokenCache<'_>) {
+    let key = wanted.key_of(identity.key());
+    match (wanted, &issued.refresh_token) {
+        (CredentialKind::RefreshToken, Some(refresh_token)) => {
+            let lifetime = issued.refresh_lifetime.unwrap_or(LONGEST_KEPT);
+            tokens.keep(&key, refresh_token, lifetime.min(LONGEST_KEPT));
+        }
+        (CredentialKind::RefreshToken, None) => {}
+        _ => tokens.keep(&key, &issued.access_token, issued.lifetime),
+    }
+}
+
+fn cannot_give(registry: &Registry, wanted: CredentialKind, source: &str) -> Failure {
+    Failure::act(format!(
+        "the settings want `{wanted}` for {registry}, but {source} does not lead to one; choose another `credential` in the profile, or log in with an API key"
+    ))
+}
+
+/// A refresh token that has been replaced since, in another scope that has the
 /// same login, is worth nothing: what replaced it is stored here as well.
-fn with_current_secret(registry: &Registry, login: Login, given: &Given<'_>) -> Login {
+fn with_current_secret(scope: &LoginScope, login: Login, given: &Given<'_>) -> Login {
     if login.kind() != LoginKind::RefreshToken {
         return login;
     }
     let listed = given.logins.list().unwrap_or_default().into_iter();
-    let others = listed.filter(|(other, _)| other != registry);
+    let others = listed.filter(|(other, _)| other != scope);
     let current = others
         .filter_map(|(other, _)| given.logins.read(&other).ok().flatten())
         .find(|other| other.id == login.id);
     current.unwrap_or(login)
 }
 
-/// Forgets what came from the registry's login, unless that is named `except`; a
-/// keychain that cannot be read does not keep it from being replaced or removed.
-fn forget_tokens(registry: &Registry, given: &Given<'_>, except: Option<&str>) {
-    let noted = given.tokens.hint(registry).map(|hint| hint.id);
-    let stored = given
-        .logins
-        .read(registry)
-        .ok()
-        .flatten()
-        .map(|login| login.id);
-    given.tokens.forget_hint(registry);
-    for id in noted.iter().chain(&stored) {
-        if Some(id.as_str()) != except {
-            given.tokens.forget(&CacheKey::new(given.endpoint, id));
-        }
-    }
-}
-
-/// The answer that needs no exchange, if there is one.
-fn settled(cached: Cached) -> Option<Result<Credential>> {
-    match cached {
-        Cached::Fresh(token) => Some(Ok(Credential::bearer(token))),
-        Cached::Failed(failure) => Some(Err(failure)),
-        Cached::Aging(_) | Cached::Nothing => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::cell::RefCell;
     use std::rc::Rc;
 
@@ -372,6 +666,30 @@ mod tests {
         }
     }
 
+    /// Counts the processes that would be started, once that is possible.
+    #[derive(Default)]
+    struct Renewals {
+        are_possible: Cell<bool>,
+        started: Cell<usize>,
+    }
+
+    impl Renewal for Renewals {
+        fn start(&self, _registry: &Registry) -> bool {
+            if self.are_possible.get() {
+                self.started.set(self.started.get() + 1);
+            }
+            self.are_possible.get()
+        }
+    }
+
+    fn nowhere() -> Places {
+        Places {
+            home: None,
+            root: "/nonexistent".into(),
+            working_directory: "/nonexistent".into(),
+        }
+    }
+
     /// A machine with a near keychain for tokens and a far one for logins.
     struct Machine {
         clock: Rc<FakeClock>,
@@ -380,6 +698,7 @@ mod tests {
         iam: NumberedTokens,
         keychains: Keychains,
         locks: LockDirectory,
+        renewal: Renewals,
         _directory: tempfile::TempDir,
     }
 
@@ -402,6 +721,7 @@ mod tests {
                 },
                 far,
                 locks: LockDirectory::at(Some(directory.path().to_owned())),
+                renewal: Renewals::default(),
                 _directory: directory,
             }
         }
@@ -419,7 +739,9 @@ mod tests {
                 environment: &self.environment,
                 keychains: &self.keychains,
                 locks: &self.locks,
+                places: &nowhere(),
                 random: &|| 0,
+                renewal: &self.renewal,
                 settings: &settings,
                 transport: &self.iam,
             })
@@ -800,7 +1122,10 @@ mod tests {
             Ok("iambearer:access-1")
         );
         let near = Logins::in_keychain(&*machine.keychains.tokens);
-        let login = near.read(&registry("us.icr.io")).unwrap().unwrap();
+        let login = near
+            .read(&LoginScope::Registry(registry("us.icr.io")))
+            .unwrap()
+            .unwrap();
         assert_eq!(login.secret.expose(), "refresh-1");
     }
 }

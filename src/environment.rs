@@ -50,6 +50,45 @@ pub const LOG: &str = "ICR_LOG";
 /// A PEM file of further trusted certificate authorities (OpenSSL's name for it).
 pub const CERTIFICATE_FILE: &str = "SSL_CERT_FILE";
 
+/// Holds a compute resource token, or `@file` (IBM Cloud CLI, `env_var_cli.md`).
+pub const COMPUTE_RESOURCE_TOKEN: &str = "IBMCLOUD_CR_TOKEN";
+
+/// Names the trusted profile for a compute resource, by ID, name or CRN.
+pub const COMPUTE_RESOURCE_PROFILE: &str = "IBMCLOUD_CR_PROFILE";
+
+/// Moves the metadata service of a VPC virtual server.
+pub const VPC_URL: &str = "IBMCLOUD_CR_VPC_URL";
+
+/// Moves the metadata service of a Power Virtual Server.
+pub const POWER_VS_URL: &str = "IBMCLOUD_CR_PVS_URL";
+
+/// Access tokens, in the order of the Terraform provider (`bluemix-go`,
+/// `session.go`), which also named the four lists below.
+pub const ACCESS_TOKEN_VARIABLES: [&str; 2] = ["IC_IAM_TOKEN", "IBMCLOUD_IAM_TOKEN"];
+
+/// Refresh tokens.
+pub const REFRESH_TOKEN_VARIABLES: [&str; 2] =
+    ["IC_IAM_REFRESH_TOKEN", "IBMCLOUD_IAM_REFRESH_TOKEN"];
+
+/// The trusted profile to assume, by ID.
+pub const PROFILE_ID_VARIABLES: [&str; 2] = ["IC_IAM_PROFILE_ID", "IBMCLOUD_IAM_PROFILE_ID"];
+
+/// The trusted profile to assume, by name.
+pub const PROFILE_NAME_VARIABLES: [&str; 2] = ["IC_IAM_PROFILE_NAME", "IBMCLOUD_IAM_PROFILE_NAME"];
+
+/// The account of a trusted profile that is named.
+pub const ACCOUNT_ID_VARIABLES: [&str; 2] = ["IC_ACCOUNT_ID", "IBMCLOUD_ACCOUNT_ID"];
+
+/// Names IBM's credentials file (`go-sdk-core`, `core/config_utils.go`).
+pub const CREDENTIALS_FILE: &str = "IBM_CREDENTIALS_FILE";
+
+/// The IBM Cloud CLI's own directory (`ibm-cloud-cli-sdk`,
+/// `bluemix/configuration/config_helpers/helpers.go`).
+pub const CLI_CONFIG_HOME: &str = "IBMCLOUD_CONFIG_HOME";
+
+/// What the IBM Cloud CLI takes for the home directory.
+pub const CLI_HOME_VARIABLES: [&str; 2] = ["IBMCLOUD_HOME", "BLUEMIX_HOME"];
+
 /// The most that is read from an `@file`: a key is 44 characters, and a path
 /// typed wrong may name something endless.
 const SECRET_FILE_LIMIT: u64 = 64 * 1024;

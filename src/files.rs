@@ -2,11 +2,15 @@
 
 use std::fs::File;
 use std::fs::OpenOptions;
+use std::fs::TryLockError;
 use std::io::Read;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context;
 use anyhow::ensure;
+
+use crate::clock::within;
 
 /// The text of a regular file of at most `limit` bytes.
 ///
@@ -16,7 +20,25 @@ use anyhow::ensure;
 /// # Errors
 /// It cannot be opened or read, is no regular file, is too large or not UTF-8.
 pub fn read_regular(path: &Path, limit: u64) -> anyhow::Result<String> {
+    read(open(path)?, limit)
+}
+
+/// The same, while nobody writes to it who locks it for that (`flock`). After
+/// `patience` it is read all the same.
+///
+/// # Errors
+/// See [`read_regular`].
+pub fn read_locked(path: &Path, limit: u64, patience: Duration) -> anyhow::Result<String> {
     let file = open(path)?;
+    if let Err(TryLockError::WouldBlock) = file.try_lock_shared() {
+        let waiting = file.try_clone()?;
+        // The lock belongs to the open file, not to either handle.
+        let _ = within(patience, move || waiting.lock_shared());
+    }
+    read(file, limit)
+}
+
+fn read(file: File, limit: u64) -> anyhow::Result<String> {
     let metadata = file.metadata()?;
     ensure!(metadata.is_file(), "it is not a regular file");
     // Room for all of it: a buffer that grows leaves copies behind.

@@ -44,6 +44,7 @@ pub mod login;
 pub mod program;
 pub mod protocol;
 pub mod registry;
+pub mod renewal;
 pub mod secret;
 pub mod settings;
 pub mod token_cache;

@@ -2,13 +2,14 @@
 
 use std::fs::File;
 use std::fs::OpenOptions;
+use std::fs::TryLockError;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::clock::within;
 use crate::digest;
-use crate::registry::Registry;
+use crate::login::LoginScope;
 
 /// Whether we hold a lock. Held until dropped; the system takes it back when the
 /// process dies.
@@ -29,9 +30,9 @@ impl Lock {
     }
 }
 
-/// How long the login of one registry may be in another process's hands: a read
+/// How long one login may be in another process's hands: a read
 /// and a write of a keychain.
-pub const REGISTRY_PATIENCE: Duration = Duration::from_secs(4);
+pub const LOGIN_PATIENCE: Duration = Duration::from_secs(4);
 
 /// The directory that holds lock files.
 #[derive(Clone, Debug)]
@@ -58,12 +59,17 @@ impl LockDirectory {
         self.lock("identity", key, patience)
     }
 
-    /// Waits a moment, and no longer than `patience`, for the lock of a registry's
-    /// login. It may be taken while an identity's is held, never the other way
-    /// round; they share no file.
-    pub fn lock_registry(&self, registry: &Registry, patience: Duration) -> Lock {
-        let key = digest::name_of(&["registry", registry.host()]);
-        self.lock("registry", &key, patience.min(REGISTRY_PATIENCE))
+    /// The lock of an identity if nobody has it now.
+    pub fn try_identity(&self, key: &str) -> Lock {
+        self.lock("identity", key, Duration::ZERO)
+    }
+
+    /// Waits a moment, and no longer than `patience`, for the lock of a login. It
+    /// may be taken while an identity's is held, never the other way round; they
+    /// share no file.
+    pub fn lock_login(&self, scope: &LoginScope, patience: Duration) -> Lock {
+        let key = digest::name_of(&["login", &scope.item_name()]);
+        self.lock("login", &key, patience.min(LOGIN_PATIENCE))
     }
 
     fn lock(&self, kind: &str, key: &str, patience: Duration) -> Lock {
@@ -79,16 +85,26 @@ impl LockDirectory {
             .and_then(|directory| open(directory, &name).ok());
         let lock = match file {
             None => Lock::None,
-            Some(file) => match within(patience, move || file.lock().map(|()| file)) {
-                None => Lock::Busy,
-                Some(Ok(file)) => Lock::Held(file),
-                Some(Err(_)) => Lock::None,
-            },
+            Some(file) => wait_for(file, patience),
         };
         if !lock.is_held() {
             tracing::debug!(kind, key, ?lock, "going on without a lock");
         }
         lock
+    }
+}
+
+fn wait_for(file: File, patience: Duration) -> Lock {
+    match file.try_lock() {
+        Ok(()) => return Lock::Held(file),
+        Err(TryLockError::WouldBlock) if patience.is_zero() => return Lock::Busy,
+        Err(TryLockError::WouldBlock) => {}
+        Err(TryLockError::Error(_)) => return Lock::None,
+    }
+    match within(patience, move || file.lock().map(|()| file)) {
+        None => Lock::Busy,
+        Some(Ok(file)) => Lock::Held(file),
+        Some(Err(_)) => Lock::None,
     }
 }
 
@@ -120,18 +136,18 @@ mod tests {
         );
         let waited = locks.lock_identity("ab12", SOON);
         assert!(matches!(waited, Lock::Busy), "waiting is bounded");
+        assert!(matches!(locks.try_identity("ab12"), Lock::Busy));
         drop(first);
-        assert!(locks.lock_identity("ab12", LONG).is_held());
+        assert!(locks.try_identity("ab12").is_held());
     }
 
     #[test]
-    fn a_registrys_lock_is_free_while_any_identitys_is_held() {
+    fn a_logins_lock_is_free_while_any_identitys_is_held() {
         let directory = tempfile::tempdir().unwrap();
         let locks = LockDirectory::at(Some(directory.path().to_owned()));
-        let registry = Registry::parse("us.icr.io").unwrap();
-        let key = digest::name_of(&["registry", registry.host()]);
+        let key = digest::name_of(&["login", &LoginScope::Default.item_name()]);
         let _identity = locks.lock_identity(&key, LONG);
-        assert!(locks.lock_registry(&registry, LONG).is_held());
+        assert!(locks.lock_login(&LoginScope::Default, LONG).is_held());
     }
 
     #[test]

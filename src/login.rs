@@ -1,4 +1,5 @@
-//! What `store` takes and where it rests: a login for one registry host.
+//! What `store` and `login` keep and where it rests: a login for one registry
+//! host, for a profile, or for every registry.
 
 use serde::Deserialize;
 use serde::Serialize;
@@ -10,8 +11,65 @@ use crate::keychain::Item;
 use crate::keychain::Keychain;
 use crate::protocol::BEARER;
 use crate::protocol::Credential;
+use crate::protocol::PROGRAM;
 use crate::registry::Registry;
 use crate::secret::Secret;
+use crate::trusted_profile::TrustedProfile;
+
+/// What a login is for.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum LoginScope {
+    /// Every registry that has no login of its own and no profile.
+    Default,
+    /// The registries of a profile in the settings file.
+    Profile(String),
+    /// One registry host.
+    Registry(Registry),
+}
+
+/// Begins the names of items that are no hosts: no host has it in its name.
+const NO_HOST: char = '@';
+
+impl LoginScope {
+    /// The keychain item's name: the host, `@PROFILE`, or `@` alone.
+    pub fn item_name(&self) -> String {
+        match self {
+            Self::Default => NO_HOST.to_string(),
+            Self::Profile(name) => format!("{NO_HOST}{name}"),
+            Self::Registry(registry) => registry.host().to_owned(),
+        }
+    }
+
+    /// Reads what [`LoginScope::item_name`] wrote.
+    pub fn of_item(name: &str) -> Option<Self> {
+        match name.strip_prefix(NO_HOST) {
+            Some("") => Some(Self::Default),
+            Some(profile) => Some(Self::Profile(profile.to_owned())),
+            None => Registry::parse(name).map(Self::Registry),
+        }
+    }
+
+    /// The command that forgets its login.
+    pub fn logout_command(&self) -> String {
+        let logout = format!("{PROGRAM} logout");
+        match self {
+            Self::Default => logout,
+            Self::Profile(name) => format!("{logout} --profile {name}"),
+            Self::Registry(registry) => format!("{logout} {registry}"),
+        }
+    }
+}
+
+/// `us.icr.io`, `profile team-a`, `every registry`.
+impl std::fmt::Display for LoginScope {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Default => formatter.write_str("every registry"),
+            Self::Profile(name) => write!(formatter, "profile {name}"),
+            Self::Registry(registry) => registry.fmt(formatter),
+        }
+    }
+}
 
 /// What a login's user name says about its secret (Registry documentation,
 /// `registry_access.md` and `registry_access_trusted_profiles.md`).
@@ -63,14 +121,29 @@ pub struct Login {
     /// Names the login without giving its secret away, and stays the same when a
     /// refresh token is replaced.
     pub id: String,
+    /// The trusted profile to assume on top.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trusted_profile: Option<TrustedProfile>,
+    /// Which API key of IAM's the secret is, where this program had it made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issued_key: Option<IssuedKey>,
+}
+
+/// An API key that this program had IAM make.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct IssuedKey {
+    /// IAM's ID of it, `ApiKey-…`.
+    pub id: String,
+    /// When it ends, in seconds since 1970.
+    pub expires_at: Option<u64>,
 }
 
 /// A login without its secret: enough to find its token without asking a slow
 /// keychain.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Hint {
-    /// See [`Login::id`].
-    pub id: String,
+    /// See [`Login::id`]; `None` when there is no login.
+    pub id: Option<String>,
 }
 
 const VERSION: u32 = 1;
@@ -84,6 +157,27 @@ impl Login {
             id: digest::name_of(&[&username, secret.expose()]),
             username,
             secret,
+            trusted_profile: None,
+            issued_key: None,
+        }
+    }
+
+    /// The same login with a trusted profile to assume on top: another identity,
+    /// so it has another id.
+    pub fn assuming(self, profile: TrustedProfile) -> Self {
+        let id = profile.id_on_top_of(&self.id);
+        Self {
+            id,
+            trusted_profile: Some(profile),
+            ..self
+        }
+    }
+
+    /// The same login, whose secret is a key that IAM made for us.
+    pub fn with_issued_key(self, key: IssuedKey) -> Self {
+        Self {
+            issued_key: Some(key),
+            ..self
         }
     }
 
@@ -118,70 +212,69 @@ impl<'a> Logins<'a> {
         Self { keychain }
     }
 
-    /// The login for a registry, if there is one.
+    /// The login for a scope, if there is one.
     ///
     /// # Errors
     /// The keychain cannot tell, or what it holds is no record of ours.
-    pub fn read(&self, registry: &Registry) -> Result<Option<Login>> {
-        let item = Item::login(registry.host(), "");
+    pub fn read(&self, scope: &LoginScope) -> Result<Option<Login>> {
+        let item = Item::login(&scope.item_name());
         let record = self.keychain.read(&item).map_err(|error| {
-            Failure::later(format!("cannot read the login for {registry}: {error}"))
+            Failure::later(format!("cannot read the login for {scope}: {error}"))
         })?;
-        record.map(|record| parse(registry, &record)).transpose()
+        record.map(|record| parse(scope, &record)).transpose()
     }
 
-    /// Keeps the login for a registry.
+    /// Keeps the login for a scope.
     ///
     /// # Errors
     /// The keychain does not take it.
-    pub fn write(&self, registry: &Registry, login: &Login) -> Result<()> {
+    pub fn write(&self, scope: &LoginScope, login: &Login) -> Result<()> {
         let record = serde_json::to_string(login)
             .map_err(|error| Failure::ProgramIsWrong(format!("a login is no JSON: {error}")))?;
         self.keychain
             .write(
-                &Item::login(registry.host(), &login.username),
+                &Item::login(&scope.item_name()).shown_as(&scope.to_string(), &login.username),
                 &Secret::new(record),
                 None,
             )
-            .map_err(|error| {
-                Failure::act(format!("cannot store the login for {registry}: {error}"))
-            })
+            .map_err(|error| Failure::act(format!("cannot store the login for {scope}: {error}")))
     }
 
-    /// Forgets the login for a registry.
+    /// Forgets the login for a scope.
     ///
     /// # Errors
     /// The keychain does not let it go.
-    pub fn delete(&self, registry: &Registry) -> Result<()> {
+    pub fn delete(&self, scope: &LoginScope) -> Result<()> {
         self.keychain
-            .delete(&Item::login(registry.host(), ""))
+            .delete(&Item::login(&scope.item_name()))
             .map_err(|error| {
-                Failure::later(format!("cannot remove the login for {registry}: {error}"))
+                Failure::later(format!("cannot remove the login for {scope}: {error}"))
             })
     }
 
-    /// Every registry that has a login, with the user name where that can be told
+    /// Every scope that has a login, with the user name where that can be told
     /// without the secret.
     ///
     /// # Errors
     /// The keychain cannot tell.
-    pub fn list(&self) -> Result<Vec<(Registry, Option<String>)>> {
+    pub fn list(&self) -> Result<Vec<(LoginScope, Option<String>)>> {
         let logins = self
             .keychain
             .logins()
             .map_err(|error| Failure::later(format!("cannot list the logins: {error}")))?;
         Ok(logins
             .into_iter()
-            .filter_map(|login| Some((Registry::parse(&login.host)?, login.username)))
+            .filter_map(|login| Some((LoginScope::of_item(&login.name)?, login.username)))
             .collect())
     }
 }
 
-fn parse(registry: &Registry, record: &Secret) -> Result<Login> {
+fn parse(scope: &LoginScope, record: &Secret) -> Result<Login> {
     match serde_json::from_str::<Login>(record.expose()) {
         Ok(login) if login.v == VERSION => Ok(login),
         _ => Err(Failure::act(format!(
-            "the stored login for {registry} cannot be understood: it is damaged, or of a newer version; remove it with `docker logout {registry}` and log in again"
+            "the stored login for {scope} cannot be understood: it is damaged, or of a newer version; remove it with `{}` and log in again",
+            scope.logout_command()
         ))),
     }
 }
@@ -222,7 +315,7 @@ mod tests {
     fn a_login_comes_back_as_it_was_stored() {
         let keychain = MemoryKeychain::default();
         let logins = Logins::in_keychain(&keychain);
-        let registry = Registry::parse("us.icr.io").unwrap();
+        let registry = LoginScope::Registry(Registry::parse("us.icr.io").unwrap());
         let stored = login("iamapikey", "a\"b\\c\n🦀");
         logins.write(&registry, &stored).unwrap();
         assert_eq!(logins.read(&registry), Ok(Some(stored)));
@@ -244,7 +337,7 @@ mod tests {
     #[test]
     fn a_damaged_or_newer_record_says_how_to_get_rid_of_it() {
         let keychain = MemoryKeychain::default();
-        let registry = Registry::parse("us.icr.io").unwrap();
+        let registry = LoginScope::Registry(Registry::parse("us.icr.io").unwrap());
         for record in [
             "",
             "{",
@@ -253,14 +346,44 @@ mod tests {
             r#"{"v":1,"username":"u","secret":7,"id":"i"}"#,
         ] {
             keychain
-                .write(&Item::login("us.icr.io", ""), &Secret::new(record), None)
+                .write(&Item::login("us.icr.io"), &Secret::new(record), None)
                 .unwrap();
             let failure = Logins::in_keychain(&keychain)
                 .read(&registry)
                 .unwrap_err()
                 .to_string();
-            assert!(failure.contains("docker logout us.icr.io"), "{failure}");
+            assert!(
+                failure.contains("docker-credential-icr logout us.icr.io"),
+                "{failure}"
+            );
             assert!(!failure.contains("hunter2"), "{failure}");
         }
+    }
+
+    #[test]
+    fn a_scope_is_read_back_from_its_item() {
+        let registry = Registry::parse("localhost:5000").unwrap();
+        for (scope, name) in [
+            (LoginScope::Default, "@"),
+            (LoginScope::Profile("team-a".into()), "@team-a"),
+            (LoginScope::Registry(registry), "localhost:5000"),
+        ] {
+            assert_eq!(scope.item_name(), name);
+            assert_eq!(LoginScope::of_item(name), Some(scope));
+        }
+        assert_eq!(LoginScope::of_item("no host"), None);
+    }
+
+    #[test]
+    fn a_profile_on_top_is_another_identity_and_is_kept_with_the_login() {
+        let keychain = MemoryKeychain::default();
+        let logins = Logins::in_keychain(&keychain);
+        let own = login("iamapikey", "key");
+        let assuming = own
+            .clone()
+            .assuming(TrustedProfile::parse("Profile-1").unwrap());
+        assert_ne!(own.id, assuming.id);
+        logins.write(&LoginScope::Default, &assuming).unwrap();
+        assert_eq!(logins.read(&LoginScope::Default), Ok(Some(assuming)));
     }
 }

@@ -7,20 +7,26 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use docker_credential_icr::broker::Renewal;
 use docker_credential_icr::clock::SystemClock;
 use docker_credential_icr::environment;
 use docker_credential_icr::environment::Environment;
 use docker_credential_icr::iam::https::Https;
+use docker_credential_icr::identity::Places;
 use docker_credential_icr::keychain;
 use docker_credential_icr::lock::LockDirectory;
 use docker_credential_icr::program;
 use docker_credential_icr::program::Streams;
 use docker_credential_icr::program::World;
 use docker_credential_icr::protocol::PROGRAM;
+use docker_credential_icr::renewal;
 
 fn main() -> ExitCode {
     let environment = Environment::of_process();
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    if arguments.first().is_some_and(|verb| verb == renewal::VERB) {
+        renewal::detach();
+    }
     #[cfg(target_os = "linux")]
     if let Some(code) = keychain::bus_relay::run_behind(&arguments, &environment) {
         return code;
@@ -38,7 +44,13 @@ fn main() -> ExitCode {
             keychain::open(settings, &environment, state.as_deref(), prompting)
         },
         system_config_directory: system_config_directory(),
+        places: Places {
+            home: dirs::home_dir(),
+            root: PathBuf::from("/"),
+            working_directory: PathBuf::from("."),
+        },
         random: &|| RandomState::new().hash_one(()),
+        renewal: renewal(&environment),
         transport: &Https::trusting(certificate_file.map(PathBuf::from)),
         environment: &environment,
     };
@@ -57,6 +69,17 @@ fn main() -> ExitCode {
 /// `%PROGRAMDATA%`.
 fn system_config_directory() -> Option<PathBuf> {
     cfg!(unix).then(|| PathBuf::from("/etc"))
+}
+
+/// Behind a relay to the session bus no process outlives the helper: the relay
+/// ends with it.
+fn renewal(environment: &Environment) -> &'static dyn Renewal {
+    #[cfg(target_os = "linux")]
+    if keychain::bus_relay::is_behind(environment) {
+        return &renewal::Never;
+    }
+    let _ = environment;
+    &renewal::Detached
 }
 
 /// Where this user's processes meet. The cache directory is the same in every

@@ -7,12 +7,14 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use crate::broker::Broker;
+use crate::broker::Renewal;
 use crate::clock::Clock;
 use crate::command;
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::failure::Result;
 use crate::iam::transport::Transport;
+use crate::identity::Places;
 use crate::keychain::KeychainError;
 use crate::keychain::Keychains;
 use crate::keychain::Prompting;
@@ -20,6 +22,7 @@ use crate::lock::LockDirectory;
 use crate::protocol;
 use crate::protocol::PROGRAM;
 use crate::registry::Registry;
+use crate::renewal;
 use crate::settings::Settings;
 
 /// What the program can reach of the world.
@@ -34,8 +37,12 @@ pub struct World<'a> {
     pub locks: LockDirectory,
     /// Opens the keychains that the settings choose.
     pub open_keychains: &'a dyn Fn(&Settings, Prompting) -> Result<Keychains, KeychainError>,
+    /// Where other programs leave their files.
+    pub places: Places,
     /// Random bits.
     pub random: &'a dyn Fn() -> u64,
+    /// Gets the next token in the background.
+    pub renewal: &'a dyn Renewal,
     /// Where everybody's settings are, on this system.
     pub system_config_directory: Option<PathBuf>,
     /// The way to IAM.
@@ -60,6 +67,7 @@ enum Request {
     Get(Option<String>),
     Help,
     List,
+    Renew(String),
     Store,
     Version,
 }
@@ -126,6 +134,7 @@ fn parse(arguments: &[OsString]) -> Result<Request> {
         ["erase", address] => Ok(Request::Erase(Some((*address).to_owned()))),
         ["store"] => Ok(Request::Store),
         ["list"] => Ok(Request::List),
+        [renewal::VERB, address] => Ok(Request::Renew((*address).to_owned())),
         ["version" | "--version" | "-v"] => Ok(Request::Version),
         ["--help" | "-h" | "help"] => Ok(Request::Help),
         ["get" | "erase" | "store" | "list" | "version", ..] => {
@@ -144,6 +153,7 @@ fn answer(request: Request, streams: &mut Streams<'_>, world: &World<'_>) -> Res
         Request::Get(address) => get(address, streams, world),
         Request::Help => print(streams, INTRODUCTION),
         Request::List => list(streams, world),
+        Request::Renew(address) => renew(&address, world),
         Request::Store => store(streams, world),
         Request::Version => print(streams, VERSION),
     }
@@ -192,6 +202,15 @@ fn forget(address: &str, world: &World<'_>) -> Result<()> {
     };
     let keychains = open(world, &settings, Prompting::Allowed)?;
     broker(world, &settings, &keychains).erase(&registry)
+}
+
+/// Nobody reads what comes of it.
+fn renew(address: &str, world: &World<'_>) -> Result<()> {
+    let Some((registry, settings)) = registry(address, world)? else {
+        return Ok(());
+    };
+    let keychains = open(world, &settings, Prompting::Never)?;
+    broker(world, &settings, &keychains).renew(&registry)
 }
 
 /// Ignores standard input: clients send a word, nothing, or leave a terminal.
@@ -252,7 +271,9 @@ fn broker<'a>(
         environment: world.environment,
         keychains,
         locks: &world.locks,
+        places: &world.places,
         random: world.random,
+        renewal: world.renewal,
         settings,
         transport: world.transport,
     }

@@ -37,8 +37,9 @@ pub const REGIONS: [Region; 13] = [
     Region { name: "in-mum",   host: "in2.icr.io", private_host: "private.in2.icr.io", legacy_host: None },
 ];
 
-/// The entitled registry of IBM's licensed software: user name `cp`.
-pub const ENTITLED_HOST: &str = "cp.icr.io";
+/// The entitled registries of IBM's licensed software, the second for staging:
+/// user name `cp`.
+pub const ENTITLED_HOSTS: [&str; 2] = ["cp.icr.io", "cp.stg.icr.io"];
 
 /// IBM's own staging registries; their tokens come from staging IAM.
 pub const STAGING_HOSTS: [&str; 2] = ["stg.icr.io", "cp.stg.icr.io"];
@@ -97,6 +98,12 @@ impl Registry {
         &self.host
     }
 
+    /// Whether this is a registry of licensed software, which takes entitlement
+    /// keys.
+    pub fn is_entitled(&self) -> bool {
+        ENTITLED_HOSTS.contains(&self.host.as_str())
+    }
+
     /// Whether this registry takes tokens of staging IAM.
     pub fn is_staging(&self) -> bool {
         STAGING_HOSTS.contains(&self.host.as_str())
@@ -109,8 +116,23 @@ impl std::fmt::Display for Registry {
     }
 }
 
+/// Every host of IBM's, whatever it is for.
+pub fn all() -> impl Iterator<Item = Registry> {
+    let regions = REGIONS.iter().flat_map(|region| {
+        [
+            Some(region.host),
+            Some(region.private_host),
+            region.legacy_host,
+        ]
+    });
+    let hosts = regions.flatten().chain(ENTITLED_HOSTS).chain(STAGING_HOSTS);
+    hosts.map(|host| Registry {
+        host: host.to_owned(),
+    })
+}
+
 fn is_ibm_host(host: &str) -> bool {
-    host == ENTITLED_HOST
+    ENTITLED_HOSTS.contains(&host)
         || STAGING_HOSTS.contains(&host)
         || REGIONS.iter().any(|region| {
             host == region.host || host == region.private_host || Some(host) == region.legacy_host
@@ -164,7 +186,7 @@ mod tests {
                 ]
             })
             .flatten()
-            .chain([ENTITLED_HOST])
+            .chain(["cp.icr.io"])
             .chain(STAGING_HOSTS)
             .collect();
         for host in &hosts {

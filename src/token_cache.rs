@@ -12,12 +12,11 @@ use serde::Serialize;
 use crate::clock::Clock;
 use crate::digest;
 use crate::failure::Failure;
-use crate::iam::Issued;
 use crate::iam::endpoint::Endpoint;
 use crate::keychain::Item;
 use crate::keychain::Keychain;
 use crate::login::Hint;
-use crate::registry::Registry;
+use crate::login::LoginScope;
 use crate::secret::Secret;
 
 /// The least life left, in seconds, with which a token is handed out when IAM
@@ -38,6 +37,17 @@ impl CacheKey {
     /// with an old token.
     pub fn new(endpoint: &Endpoint, id: &str) -> Self {
         Self(digest::name_of(&[&endpoint.token_url(), id]))
+    }
+
+    /// The key of the refresh token that was issued with the access token of this
+    /// key, for registries that are to get that.
+    pub fn of_refresh_token(&self) -> Self {
+        Self(digest::name_of(&["refresh token", &self.0]))
+    }
+
+    /// The key of what replaced a refresh token whose source we do not write to.
+    fn of_successor(&self) -> Self {
+        Self(digest::name_of(&["successor", &self.0]))
     }
 
     /// The key's text: hexadecimal digits.
@@ -79,6 +89,26 @@ enum Record {
     },
 }
 
+impl Record {
+    /// The same record, as if nobody had tried to replace its token.
+    fn untried(self) -> Self {
+        match self {
+            Self::Token {
+                secret,
+                received,
+                lifetime,
+                tried: _,
+            } => Self::Token {
+                secret,
+                received,
+                lifetime,
+                tried: None,
+            },
+            failure => failure,
+        }
+    }
+}
+
 /// The tokens in a keychain. A keychain that fails is a cache that is empty.
 #[derive(Clone, Copy)]
 pub struct TokenCache<'a> {
@@ -98,15 +128,38 @@ impl<'a> TokenCache<'a> {
         record.map_or(Cached::Nothing, |record| judge(record, self.clock.now()))
     }
 
-    /// Keeps a token that has just been received.
-    pub fn keep(&self, key: &CacheKey, issued: &Issued) {
+    /// Whether it is time for the next token, or was when it was last tried to get
+    /// one.
+    pub fn needs_renewal(&self, key: &CacheKey) -> bool {
+        let record = self.read(&Item::token(key.as_str())).map(Record::untried);
+        let cached = record.map_or(Cached::Nothing, |record| judge(record, self.clock.now()));
+        matches!(cached, Cached::Aging(_) | Cached::Nothing)
+    }
+
+    /// Keeps a token that has just been received, for as long as it is good.
+    pub fn keep(&self, key: &CacheKey, secret: &Secret, lifetime: Duration) {
         let record = Record::Token {
-            secret: issued.access_token.clone(),
+            secret: secret.clone(),
             received: self.clock.now(),
-            lifetime: issued.lifetime.as_secs(),
+            lifetime: lifetime.as_secs(),
             tried: None,
         };
-        self.write(&Item::token(key.as_str()), &record, issued.lifetime);
+        self.write(&Item::token(key.as_str()), &record, lifetime);
+    }
+
+    /// What replaced the refresh token of an identity whose source we only read.
+    pub fn successor(&self, key: &CacheKey) -> Option<Secret> {
+        let record = self.read(&Item::token(key.of_successor().as_str()))?;
+        match judge(record, self.clock.now()) {
+            Cached::Fresh(secret) | Cached::Aging(secret) => Some(secret),
+            Cached::Failed(_) | Cached::Nothing => None,
+        }
+    }
+
+    /// Keeps what replaced the refresh token of an identity whose source we only
+    /// read.
+    pub fn keep_successor(&self, key: &CacheKey, secret: &Secret, lifetime: Duration) {
+        self.keep(&key.of_successor(), secret, lifetime);
     }
 
     /// Remembers for a few seconds that there was no token to be had.
@@ -158,19 +211,19 @@ impl<'a> TokenCache<'a> {
         self.delete(&Item::token(key.as_str()));
     }
 
-    /// Which login a registry has, as far as it was noted.
-    pub fn hint(&self, registry: &Registry) -> Option<Hint> {
-        self.read(&Item::hint(registry.host()))
+    /// Which login a scope has, as far as it was noted.
+    pub fn hint(&self, scope: &LoginScope) -> Option<Hint> {
+        self.read(&Item::hint(&scope.item_name()))
     }
 
-    /// Notes which login a registry has, for as long as its token is good.
-    pub fn note_hint(&self, registry: &Registry, hint: &Hint, lifetime: Duration) {
-        self.write(&Item::hint(registry.host()), hint, lifetime);
+    /// Notes which login a scope has.
+    pub fn note_hint(&self, scope: &LoginScope, hint: &Hint, lifetime: Duration) {
+        self.write(&Item::hint(&scope.item_name()), hint, lifetime);
     }
 
-    /// Forgets which login a registry has.
-    pub fn forget_hint(&self, registry: &Registry) {
-        self.delete(&Item::hint(registry.host()));
+    /// Forgets which login a scope has.
+    pub fn forget_hint(&self, scope: &LoginScope) {
+        self.delete(&Item::hint(&scope.item_name()));
     }
 
     fn read<T: for<'de> Deserialize<'de>>(&self, item: &Item) -> Option<T> {
@@ -246,20 +299,15 @@ mod tests {
         CacheKey::new(&Endpoint::public(), "id")
     }
 
-    fn issued(seconds: u64) -> Issued {
-        Issued {
-            access_token: Secret::new("token"),
-            lifetime: Duration::from_secs(seconds),
-            refresh_token: None,
-            refresh_lifetime: None,
-        }
+    fn keep(cache: &TokenCache<'_>, seconds: u64) {
+        cache.keep(&key(), &Secret::new("token"), Duration::from_secs(seconds));
     }
 
     #[test]
     fn a_token_is_fresh_for_half_its_life_and_usable_until_its_last_minute() {
         let (keychain, clock) = (MemoryKeychain::default(), FakeClock::at(START));
         let cache = TokenCache::new(&keychain, &clock);
-        cache.keep(&key(), &issued(3600));
+        keep(&cache, 3600);
         let token = Secret::new("token");
         for (age, expected) in [
             (0, Cached::Fresh(token.clone())),
@@ -286,11 +334,12 @@ mod tests {
         let cache = TokenCache::new(&keychain, &clock);
         cache.postpone(&key());
         assert_eq!(cache.look_up(&key()), Cached::Nothing, "there is none");
-        cache.keep(&key(), &issued(3600));
+        keep(&cache, 3600);
         clock.now.set(START + 2000);
         cache.postpone(&key());
         clock.now.set(START + 2004);
         assert_eq!(cache.look_up(&key()), Cached::Fresh(Secret::new("token")));
+        assert!(cache.needs_renewal(&key()), "for whoever renews it");
         clock.now.set(START + 2005);
         assert_eq!(cache.look_up(&key()), Cached::Aging(Secret::new("token")));
     }
@@ -332,7 +381,7 @@ mod tests {
         let (keychain, clock) = (MemoryKeychain::default(), FakeClock::at(START));
         keychain.fail_with(Some(KeychainError::Refused("broken".into())));
         let cache = TokenCache::new(&keychain, &clock);
-        cache.keep(&key(), &issued(3600));
+        keep(&cache, 3600);
         cache.forget(&key());
         assert_eq!(cache.look_up(&key()), Cached::Nothing);
     }

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::digest;
+
 /// The longest text that is taken for a profile, in bytes: more than twice what a
 /// CRN takes.
 const LONGEST: usize = 512;
@@ -75,6 +77,13 @@ impl TrustedProfile {
             },
             other => other,
         }
+    }
+
+    /// The id of whoever becomes this profile, by the id of who that is.
+    pub fn id_on_top_of(&self, id: &str) -> String {
+        let mut parts = vec!["assume", id];
+        parts.extend(self.parts());
+        digest::name_of(&parts)
     }
 
     /// What tells this profile from every other, for

@@ -37,7 +37,12 @@ profile = "team-a"
 /// A machine whose variables choose nothing. Not for `get`, which would use the keychain of whoever runs the tests.
 fn without_choices() -> Machine {
     let mut machine = Machine::new();
-    for name in ["ICR_KEYCHAIN", "ICR_NAMESPACE", "IBMCLOUD_IAM_API_ENDPOINT"] {
+    for name in [
+        "ICR_BACKGROUND_REFRESH",
+        "ICR_KEYCHAIN",
+        "ICR_NAMESPACE",
+        "IBMCLOUD_IAM_API_ENDPOINT",
+    ] {
         machine.unset(name);
     }
     machine

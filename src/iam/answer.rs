@@ -75,7 +75,7 @@ pub(super) fn issued(body: &[u8], now: u64) -> Result<Issued, String> {
     {
         return Err("its token is not a bearer token".into());
     }
-    if !is_sane(answer.access_token.expose()) {
+    if !is_token(&answer.access_token) {
         return Err("its access token is empty, too long or not plain text".into());
     }
     let lifetime = answer
@@ -86,7 +86,7 @@ pub(super) fn issued(body: &[u8], now: u64) -> Result<Issued, String> {
     // IAM's word for "none", where no client asked.
     let refresh_token = answer
         .refresh_token
-        .filter(|token| is_sane(token.expose()) && token.expose() != "not_supported");
+        .filter(|token| is_token(token) && token.expose() != "not_supported");
     let iams_now = answer
         .expiration
         .as_u64()
@@ -161,8 +161,10 @@ fn no_token(body: &[u8]) -> String {
     }
 }
 
-/// A token is visible ASCII; anything else would break the header it goes into.
-pub(super) fn is_sane(token: &str) -> bool {
+/// Whether a text can be a token: visible ASCII and not too long. Anything else
+/// would break the header it goes into.
+pub fn is_token(token: &Secret) -> bool {
+    let token = token.expose();
     !token.is_empty()
         && token.len() <= LONGEST_TOKEN
         && token.bytes().all(|byte| byte.is_ascii_graphic())

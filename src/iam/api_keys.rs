@@ -109,7 +109,7 @@ impl Iam<'_> {
         let response = self.ask(&question)?;
         question.judge(&response, |body| {
             let made = read(body)?;
-            let key = made.apikey.filter(|key| answer::is_sane(key.expose()));
+            let key = made.apikey.filter(answer::is_token);
             Ok(CreatedApiKey {
                 id: made.id,
                 name: one_line(&made.name, LONGEST_NAME),

@@ -26,6 +26,7 @@ pub mod owner;
 pub mod transport;
 
 pub use answer::Issued;
+pub use answer::is_token;
 use endpoint::Endpoint;
 use grant::Grant;
 use metadata::MetadataService;
@@ -248,7 +249,7 @@ impl Question<'_> {
             Authorization::Basic(_) | Authorization::None => None,
         };
         let mut values = self.headers.iter().map(|(_, value)| value).chain(token);
-        match values.all(|value| answer::is_sane(value.expose())) {
+        match values.all(answer::is_token) {
             true => Ok(()),
             false => Err(IamError::Unusable {
                 reason: "it is empty, too long or not plain text".into(),

@@ -1,16 +1,21 @@
-//! A login that `store` put into the keychain.
+//! A login that `store` or `login` put into the keychain.
 
 use std::time::Duration;
 
 use super::Found;
 use super::Given;
 use super::Identity;
+use super::Nearby;
 use super::Source;
+use super::proof;
+use super::proof::Proof;
+use super::proof::Proven;
 use crate::failure::Failure;
 use crate::failure::Result;
 use crate::iam::Iam;
 use crate::iam::IamError;
 use crate::iam::Issued;
+use crate::iam::endpoint::Endpoint;
 use crate::iam::grant::Client;
 use crate::iam::grant::Grant;
 use crate::jwt;
@@ -18,113 +23,168 @@ use crate::lock::Lock;
 use crate::login::Hint;
 use crate::login::Login;
 use crate::login::LoginKind;
+use crate::login::LoginScope;
 use crate::registry::Registry;
 use crate::secret::Secret;
+use crate::settings::CredentialKind;
+use crate::settings::SourceName;
 use crate::token_cache::CacheKey;
 use crate::trusted_profile::TrustedProfile;
-
-/// A stored token this close to its end is not handed out, in seconds: services
-/// refuse tokens in their last moments (`go-sdk-core`, `core/token.go`).
-const MARGIN: u64 = 10;
 
 /// How long a hint is kept. It saves asking the slow keychain while the token is
 /// fresh, which is half an hour as a rule.
 const HINT_LIFE: Duration = Duration::from_secs(60 * 60);
 
-/// The login for this registry host.
-pub(super) struct StoredLogin;
+/// How long it is noted that there is no login. Short, because a login that was
+/// stored where our notes are not seen must be found soon.
+const ABSENCE_LIFE: Duration = Duration::from_secs(60);
 
-struct StoredIdentity<'a> {
-    given: &'a Given<'a>,
-    registry: Registry,
-    login: Login,
+/// The logins that may speak for a registry: each is a source of its own.
+pub(super) enum StoredLogin {
+    /// That of the profile chosen for the registry.
+    OfProfile,
+    /// That of the registry's host.
+    OfRegistry,
+    /// That of every registry; not where a profile was chosen, which is to be
+    /// somebody else.
+    Default,
+}
+
+impl StoredLogin {
+    fn scope(&self, registry: &Registry, given: &Given<'_>) -> Option<LoginScope> {
+        match (self, given.choice.profile) {
+            (Self::OfProfile, Some(profile)) => Some(LoginScope::Profile(profile.name.clone())),
+            (Self::OfRegistry, _) => Some(LoginScope::Registry(registry.clone())),
+            (Self::Default, None) => Some(LoginScope::Default),
+            (Self::OfProfile, None) | (Self::Default, Some(_)) => None,
+        }
+    }
 }
 
 impl Source for StoredLogin {
-    fn nearby_key(&self, registry: &Registry, given: &Given<'_>) -> Result<Option<CacheKey>> {
-        let near = given.near_logins.as_ref();
-        let hint = near.and_then(|_| given.tokens.hint(registry));
-        Ok(hint.map(|hint| CacheKey::new(given.endpoint, &hint.id)))
-    }
-
     fn find<'a>(
         &self,
         registry: &Registry,
         given: &'a Given<'a>,
         lock: &Lock,
     ) -> Result<Option<Found<'a>>> {
-        // An empty secret proves nothing, and nobody gains by being told it.
-        let login = given.logins.read(registry)?;
-        let Some(login) = login.filter(|login| !login.secret.is_empty()) else {
+        let Some(scope) = self.scope(registry, given) else {
             return Ok(None);
         };
+        // An empty secret proves nothing, and nobody gains by being told it.
+        let login = given.logins.read(&scope)?;
+        let login = login.filter(|login| !login.secret.is_empty());
         if lock.is_held() {
-            note(registry, &login, given);
+            note(&scope, login.as_ref(), given);
         }
-        let ended = jwt::has_expired(login.secret.expose(), given.clock.now(), MARGIN);
-        match login.kind() {
-            kind if kind.is_exchanged() => Ok(Some(Found::Identity(Box::new(StoredIdentity {
-                given,
-                registry: registry.clone(),
-                login,
-            })))),
-            LoginKind::RegistryToken if ended => {
-                given.logins.delete(registry)?;
-                Ok(None)
-            }
-            LoginKind::Bearer if ended => Ok(None),
-            _ => Ok(Some(Found::Credential(login.into_credential()))),
+        match login {
+            None => Ok(None),
+            Some(login) => found(scope, login, given),
+        }
+    }
+
+    fn name(&self) -> SourceName {
+        SourceName::Login
+    }
+
+    fn nearby(&self, registry: &Registry, given: &Given<'_>) -> Result<Nearby> {
+        let Some(scope) = self.scope(registry, given) else {
+            return Ok(Nearby::Absent);
+        };
+        let near = given.near_logins.as_ref();
+        Ok(match near.and_then(|_| given.tokens.hint(&scope)) {
+            None => Nearby::Unknown,
+            Some(Hint { id: None }) => Nearby::Absent,
+            Some(Hint { id: Some(id) }) => Nearby::Key(key(&id, given)),
+        })
+    }
+}
+
+fn found<'a>(scope: LoginScope, login: Login, given: &'a Given<'a>) -> Result<Option<Found<'a>>> {
+    let ended = jwt::has_expired(login.secret.expose(), given.clock.now(), proof::MARGIN);
+    match login.kind() {
+        LoginKind::RefreshToken => Ok(Some(Found::Identity(Box::new(Rotating {
+            given,
+            scope,
+            login,
+        })))),
+        LoginKind::ApiKey | LoginKind::Profile => Ok(Some(Found::Identity(Box::new(proven(
+            &scope, login, given,
+        ))))),
+        LoginKind::RegistryToken if ended => {
+            given.logins.delete(&scope)?;
+            Ok(None)
+        }
+        LoginKind::Bearer if ended => Ok(None),
+        LoginKind::Bearer => match given.choice.trusted_profile {
+            None => Ok(Some(Found::AccessToken(login.secret))),
+            Some(_) => Ok(Some(Found::Identity(Box::new(proven(
+                &scope, login, given,
+            ))))),
+        },
+        LoginKind::RegistryToken | LoginKind::Verbatim => {
+            Ok(Some(Found::Credential(login.into_credential())))
         }
     }
 }
 
-/// Notes which login a registry has, if that helps to find its token.
-pub(crate) fn note(registry: &Registry, login: &Login, given: &Given<'_>) {
-    match given.near_logins.is_some() && login.kind().is_exchanged() {
-        true => given.tokens.note_hint(
-            registry,
-            &Hint {
-                id: login.id.clone(),
-            },
-            HINT_LIFE,
-        ),
-        false => given.tokens.forget_hint(registry),
+/// The identity of a login that does not change by being used. A user name that
+/// is a trusted profile's ID has that assumed first.
+fn proven<'a>(scope: &LoginScope, login: Login, given: &'a Given<'a>) -> Proven<'a> {
+    let own_profile = match login.kind() {
+        LoginKind::Profile => Some(TrustedProfile::Id(login.username.clone())),
+        _ => login.trusted_profile.clone(),
+    };
+    let proof = match login.kind() {
+        LoginKind::Bearer => Proof::AccessToken(login.secret.clone()),
+        _ => Proof::ApiKey(login.secret.clone()),
+    };
+    let profile = given.choice.trusted_profile.cloned().or(own_profile);
+    Proven::new(given, source(&login, scope), proof)
+        .assuming(profile)
+        .known_as(id(&login.id, given))
+}
+
+fn source(login: &Login, scope: &LoginScope) -> String {
+    format!("the login `{}` stored for {scope}", login.username)
+}
+
+/// The identity's id: the login's own, with the profile that was chosen on top.
+fn id(login_id: &str, given: &Given<'_>) -> String {
+    match given.choice.trusted_profile {
+        Some(profile) => profile.id_on_top_of(login_id),
+        None => login_id.to_owned(),
     }
 }
 
-impl StoredIdentity<'_> {
-    fn source(&self) -> String {
-        format!(
-            "the login `{}` stored for {}",
-            self.login.username, self.registry
-        )
-    }
+fn key(login_id: &str, given: &Given<'_>) -> CacheKey {
+    CacheKey::new(given.endpoint, &id(login_id, given))
+}
 
-    fn grant(&self, iam: &Iam<'_>, grant: &Grant<'_>) -> Result<Issued> {
-        iam.exchange(grant)
-            .map_err(|error| error.with_source(&self.source(), &iam.endpoint))
+/// Notes which login a scope has, if that helps to find its token.
+pub(crate) fn note(scope: &LoginScope, login: Option<&Login>, given: &Given<'_>) {
+    if given.near_logins.is_none() {
+        return;
     }
+    let (id, lifetime) = match login {
+        None => (None, ABSENCE_LIFE),
+        Some(login) if login.kind().is_exchanged() => (Some(login.id.clone()), HINT_LIFE),
+        Some(_) => return given.tokens.forget_hint(scope),
+    };
+    given.tokens.note_hint(scope, &Hint { id }, lifetime);
+}
 
-    fn by_key(&self, iam: &Iam<'_>) -> Result<Issued> {
-        self.grant(
-            iam,
-            &Grant::ApiKey {
-                key: &self.login.secret,
-                for_refresh_token: false,
-            },
-        )
-    }
+/// A login with a refresh token, which IAM replaces when it is used.
+struct Rotating<'a> {
+    given: &'a Given<'a>,
+    scope: LoginScope,
+    login: Login,
+}
 
-    /// The key of a service ID, and with its token the profile.
-    fn assume(&self, iam: &Iam<'_>) -> Result<Issued> {
-        let own = self.by_key(iam)?;
-        self.grant(
-            iam,
-            &Grant::Assume {
-                access_token: &own.access_token,
-                profile: &TrustedProfile::Id(self.login.username.clone()),
-            },
-        )
+impl Rotating<'_> {
+    fn profile(&self) -> Option<&TrustedProfile> {
+        let own = self.login.trusted_profile.as_ref();
+        self.given.choice.trusted_profile.or(own)
     }
 
     /// Another process may have rotated the token since the login was read; only
@@ -132,44 +192,37 @@ impl StoredIdentity<'_> {
     /// keychain is asked once more, for whoever replaced it without our lock.
     fn refresh(&self, iam: &Iam<'_>) -> Result<Issued> {
         let current = self.current()?;
-        // `docker login -u iamrefresh` is how the IBM Cloud CLI logs in.
-        let client = &Client::cli();
         let with_source = |error: IamError| error.with_source(&self.source(), &iam.endpoint);
-        let issued = match iam.exchange(&Grant::RefreshToken {
-            token: &current.secret,
-            client,
-        }) {
+        let client = Client::cli();
+        let ask = |token| {
+            iam.exchange(&Grant::RefreshToken {
+                token,
+                client: &client,
+            })
+        };
+        let mut issued = match ask(&current.secret) {
             Err(error @ IamError::Refused { .. }) => {
                 let newer = self.current()?;
                 if newer.secret == current.secret {
                     return Err(with_source(error));
                 }
-                self.grant(
-                    iam,
-                    &Grant::RefreshToken {
-                        token: &newer.secret,
-                        client,
-                    },
-                )
+                ask(&newer.secret).map_err(with_source)?
             }
-            other => other.map_err(with_source),
-        }?;
-        if let Some(refresh_token) = issued
-            .refresh_token
-            .as_ref()
-            .filter(|token| **token != current.secret)
-        {
-            self.rotate(refresh_token, iam);
+            other => other.map_err(with_source)?,
+        };
+        let next = issued.refresh_token.get_or_insert(current.secret.clone());
+        if *next != current.secret {
+            self.rotate(next, iam);
         }
         Ok(issued)
     }
 
     fn current(&self) -> Result<Login> {
-        match self.given.logins.read(&self.registry)? {
+        match self.given.logins.read(&self.scope)? {
             Some(login) if login.id == self.login.id => Ok(login),
             _ => Err(Failure::later(format!(
                 "the login for {} has just been replaced; try again",
-                self.registry
+                self.scope
             ))),
         }
     }
@@ -177,54 +230,62 @@ impl StoredIdentity<'_> {
     /// Replaces the refresh token wherever this login is stored, here first. The
     /// access token is good whether or not that succeeds.
     fn rotate(&self, refresh_token: &Secret, iam: &Iam<'_>) {
-        self.rotate_at(&self.registry, refresh_token, iam);
-        for (registry, _) in self.given.logins.list().unwrap_or_default() {
-            if registry != self.registry {
-                self.rotate_at(&registry, refresh_token, iam);
+        self.rotate_at(&self.scope, refresh_token, iam);
+        for (scope, _) in self.given.logins.list().unwrap_or_default() {
+            if scope != self.scope {
+                self.rotate_at(&scope, refresh_token, iam);
             }
         }
     }
 
-    fn rotate_at(&self, registry: &Registry, refresh_token: &Secret, iam: &Iam<'_>) {
+    fn rotate_at(&self, scope: &LoginScope, refresh_token: &Secret, iam: &Iam<'_>) {
         let patience = iam.deadline.remaining(iam.clock);
-        let _lock = self.given.locks.lock_registry(registry, patience);
-        let outcome = self
-            .given
-            .logins
-            .read(registry)
-            .and_then(|login| match login {
-                Some(login) if login.id == self.login.id => self
-                    .given
-                    .logins
-                    .write(registry, &login.rotated(refresh_token.clone())),
-                _ => Ok(()),
-            });
+        let _lock = self.given.locks.lock_login(scope, patience);
+        let outcome = self.given.logins.read(scope).and_then(|login| match login {
+            Some(login) if login.id == self.login.id => self
+                .given
+                .logins
+                .write(scope, &login.rotated(refresh_token.clone())),
+            _ => Ok(()),
+        });
         let Err(error) = outcome else {
             return;
         };
-        tracing::warn!(%registry, %error, "the new refresh token is not stored in its place");
+        tracing::warn!(%scope, %error, "the new refresh token is not stored in its place");
         // The old one may be worth nothing now. The near keychain is read first,
         // so that the new one counts until it can be written to its place.
-        if registry == &self.registry
+        if scope == &self.scope
             && let Some(near) = &self.given.near_logins
             && let Err(error) =
-                near.write(registry, &self.login.clone().rotated(refresh_token.clone()))
+                near.write(scope, &self.login.clone().rotated(refresh_token.clone()))
         {
-            tracing::warn!(%registry, %error, "the new refresh token is lost");
+            tracing::warn!(%scope, %error, "the new refresh token is lost");
         }
     }
 }
 
-impl Identity for StoredIdentity<'_> {
-    fn key(&self) -> CacheKey {
-        CacheKey::new(self.given.endpoint, &self.login.id)
+impl Identity for Rotating<'_> {
+    fn api_key(&self) -> Option<&Secret> {
+        None
     }
 
-    fn exchange(&self, iam: &Iam<'_>) -> Result<Issued> {
-        match self.login.kind() {
-            LoginKind::Profile => self.assume(iam),
-            LoginKind::RefreshToken => self.refresh(iam),
-            _ => self.by_key(iam),
+    fn endpoint(&self) -> &Endpoint {
+        self.given.endpoint
+    }
+
+    fn exchange(&self, iam: &Iam<'_>, _wanted: CredentialKind) -> Result<Issued> {
+        let own = self.refresh(iam)?;
+        match self.profile() {
+            None => Ok(own),
+            Some(profile) => proof::assume(iam, &own.access_token, profile, &self.source()),
         }
+    }
+
+    fn key(&self) -> CacheKey {
+        key(&self.login.id, self.given)
+    }
+
+    fn source(&self) -> String {
+        source(&self.login, &self.scope)
     }
 }

@@ -55,6 +55,12 @@ pub fn run_behind(arguments: &[OsString], environment: &Environment) -> Option<E
     Some(ExitCode::from(code.unwrap_or(1)))
 }
 
+/// Whether this process has been run again behind a relay.
+pub fn is_behind(environment: &Environment) -> bool {
+    let address = environment.text(BUS_ADDRESS).ok().flatten();
+    address.is_some_and(is_relay)
+}
+
 /// Whether a bus address is that of a relay, which is another for every process.
 pub(super) fn is_relay(address: &str) -> bool {
     address.contains(SOCKET)

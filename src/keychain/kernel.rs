@@ -88,7 +88,7 @@ impl KernelKeyring {
         for (ring, key, description) in rings.keys() {
             let short_lived = description.starts_with(SCHEMA)
                 && [Kind::Hint, Kind::Token].iter().any(|kind| {
-                    description.split(':').nth(2) == Some(Item::new(*kind, "", "").kind_name())
+                    description.split(':').nth(2) == Some(Item::new(*kind, "").kind_name())
                 });
             if short_lived && description != keep {
                 // The kernel counts an unlinked key until it is collected, but a
@@ -151,7 +151,7 @@ impl Keychain for KernelKeyring {
             .keys()
             .filter_map(|(_, _, description)| {
                 Some(ListedLogin {
-                    host: description.strip_prefix(&prefix)?.to_owned(),
+                    name: description.strip_prefix(&prefix)?.to_owned(),
                     username: None,
                 })
             })

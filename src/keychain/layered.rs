@@ -60,7 +60,7 @@ impl<Near: Keychain, Far: Keychain> Keychain for Layered<Near, Far> {
     fn logins(&self) -> Result<Vec<ListedLogin>, KeychainError> {
         let mut logins = or_nothing(self.near.logins())?;
         for login in or_nothing(self.far.logins())? {
-            if !logins.iter().any(|near| near.host == login.host) {
+            if !logins.iter().any(|near| near.name == login.name) {
                 logins.push(login);
             }
         }
@@ -82,7 +82,7 @@ mod tests {
     use crate::keychain::memory::MemoryKeychain;
 
     fn item() -> Item {
-        Item::login("us.icr.io", "iamapikey")
+        Item::login("us.icr.io").shown_as("us.icr.io", "iamapikey")
     }
 
     fn layers() -> (
@@ -114,7 +114,7 @@ mod tests {
         far.fail_with(Some(KeychainError::Absent("no bus".into())));
         layered.write(&item(), &Secret::new("key"), None).unwrap();
         assert_eq!(near.read(&item()), Ok(Some(Secret::new("key"))));
-        assert_eq!(layered.logins().unwrap()[0].host, "us.icr.io");
+        assert_eq!(layered.logins().unwrap()[0].name, "us.icr.io");
         layered.delete(&item()).unwrap();
         assert_eq!(
             layered.read(&item()),

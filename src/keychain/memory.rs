@@ -72,7 +72,7 @@ impl Keychain for MemoryKeychain {
             .keys()
             .filter(|(kind, _)| *kind == "login")
             .map(|(_, host)| ListedLogin {
-                host: host.clone(),
+                name: host.clone(),
                 username: None,
             })
             .collect())

@@ -79,7 +79,8 @@ pub trait Keychain: fmt::Debug {
 pub struct Item {
     kind: Kind,
     name: String,
-    detail: String,
+    title: String,
+    username: String,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -90,26 +91,37 @@ enum Kind {
 }
 
 impl Item {
-    /// The login for a registry host; `detail` tells a person whose it is.
-    pub fn login(host: &str, detail: &str) -> Self {
-        Self::new(Kind::Login, host, detail)
+    /// The login of that name.
+    pub fn login(name: &str) -> Self {
+        Self::new(Kind::Login, name)
     }
 
-    /// What is known of a login without its secret.
-    pub fn hint(host: &str) -> Self {
-        Self::new(Kind::Hint, host, "")
+    /// The same item, with what a person may see of it: what it is for, and whose
+    /// it is.
+    pub fn shown_as(self, title: &str, username: &str) -> Self {
+        Self {
+            title: title.to_owned(),
+            username: username.to_owned(),
+            ..self
+        }
+    }
+
+    /// What is known of the login of that name without its secret.
+    pub fn hint(name: &str) -> Self {
+        Self::new(Kind::Hint, name)
     }
 
     /// The token that belongs to an identity, by the identity's cache key.
     pub fn token(key: &str) -> Self {
-        Self::new(Kind::Token, key, "")
+        Self::new(Kind::Token, key)
     }
 
-    fn new(kind: Kind, name: &str, detail: &str) -> Self {
+    fn new(kind: Kind, name: &str) -> Self {
         Self {
             kind,
             name: name.to_owned(),
-            detail: detail.to_owned(),
+            title: String::new(),
+            username: String::new(),
         }
     }
 
@@ -131,7 +143,7 @@ impl Item {
         match self.kind {
             Kind::Login => format!(
                 "IBM Cloud Container Registry: login for {} ({})",
-                self.name, self.detail
+                self.title, self.username
             ),
             _ => format!(
                 "IBM Cloud Container Registry: short-lived {}",
@@ -144,8 +156,9 @@ impl Item {
 /// A login in a keychain's list.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct ListedLogin {
-    /// The registry host.
-    pub host: String,
+    /// The item's name: a registry host, or what
+    /// [`LoginScope::item_name`](crate::login::LoginScope::item_name) makes of it.
+    pub name: String,
     /// The user name, where it stands beside the secret and not only with it.
     pub username: Option<String>,
 }

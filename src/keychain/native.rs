@@ -220,7 +220,7 @@ impl Keychain for NativeKeychain {
             .filter(|(service, name)| *service == self.service && !name.contains(HEADER))
             .filter_map(|(_, name)| {
                 Some(ListedLogin {
-                    host: name.strip_prefix("login:")?.to_owned(),
+                    name: name.strip_prefix("login:")?.to_owned(),
                     username: None,
                 })
             })
@@ -303,7 +303,7 @@ mod tests {
     }
 
     fn item() -> Item {
-        Item::login("us.icr.io", "iamapikey")
+        Item::login("us.icr.io").shown_as("us.icr.io", "iamapikey")
     }
 
     fn long(character: &str, bytes: usize) -> Secret {

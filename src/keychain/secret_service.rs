@@ -249,7 +249,7 @@ impl Keychain for SecretService {
         let mut attributes = identifying.clone();
         if item.kind == Kind::Login {
             attributes.insert("registry".into(), item.name.clone());
-            attributes.insert("username".into(), item.detail.clone());
+            attributes.insert("username".into(), item.username.clone());
         }
         let siblings = self.attributes_of_kind(item.kind_name());
         let (label, secret, is_token) = (item.label(), secret.clone(), item.kind == Kind::Token);
@@ -297,8 +297,8 @@ impl Keychain for SecretService {
             let mut logins = Vec::new();
             for item in found.unlocked.iter().chain(&found.locked) {
                 let mut attributes = item.get_attributes()?;
-                logins.extend(attributes.remove("name").map(|host| ListedLogin {
-                    host,
+                logins.extend(attributes.remove("name").map(|name| ListedLogin {
+                    name,
                     username: attributes.remove("username"),
                 }));
             }

@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::failure::Result;
 use crate::iam::endpoint::Endpoint;
 use crate::protocol::PROGRAM;
+use crate::registry;
 use crate::registry::Registry;
 use crate::trusted_profile::TrustedProfile;
 
@@ -196,6 +197,20 @@ impl Settings {
             let mapping = self.mappings.get(registry)?;
             self.profile(&mapping.profile.as_ref()?.0)
         });
+        self.choice_by(profile, registry.is_staging())
+    }
+
+    /// What was chosen for no registry in particular.
+    pub fn default_choice(&self) -> Choice<'_> {
+        self.choice_by(self.chosen_profile(), false)
+    }
+
+    /// What was chosen for the registries of a profile.
+    pub fn choice_of_profile(&self, name: &str) -> Choice<'_> {
+        self.choice_by(self.profile(name), false)
+    }
+
+    fn choice_by<'a>(&'a self, profile: Option<&'a Profile>, is_staging: bool) -> Choice<'a> {
         let own_source = profile.and_then(|profile| profile.source);
         let source = self.source.or(own_source);
         Choice {
@@ -204,7 +219,7 @@ impl Settings {
             iam_endpoint: self
                 .iam_endpoint
                 .clone()
-                .or_else(|| profile?.iam_endpoint_for(registry)),
+                .or_else(|| profile?.iam_endpoint_for(is_staging)),
             credential: profile.map_or_else(Default::default, |profile| profile.credential),
             trusted_profile: profile.and_then(|profile| profile.trusted_profile.as_ref()),
             // It was named for the profile's source, and no other can read it.
@@ -212,6 +227,11 @@ impl Settings {
                 .filter(|_| source == own_source)
                 .and_then(|profile| profile.file.as_deref()),
         }
+    }
+
+    /// Every registry that somebody may be logged in to: IBM's and further ones.
+    pub fn all_registries(&self) -> impl Iterator<Item = Registry> {
+        registry::all().chain(self.registries.iter().cloned())
     }
 
     /// The profile of this name.

@@ -12,7 +12,6 @@ use crate::environment;
 use crate::environment::Environment;
 use crate::failure::Result;
 use crate::iam::endpoint::Endpoint;
-use crate::registry::Registry;
 use crate::trusted_profile::TrustedProfile;
 
 /// The keys of a profile's table.
@@ -99,11 +98,19 @@ named!(CredentialKind {
     "iamapikey" => ApiKey,
 });
 
+impl CredentialKind {
+    /// The user name that goes with it (Registry documentation,
+    /// `registry_access.md`).
+    pub fn username(self) -> &'static str {
+        self.name()
+    }
+}
+
 impl Profile {
-    /// The IAM that this profile asks for a registry, if it says so. The private
-    /// network has none for staging.
-    pub fn iam_endpoint_for(&self, registry: &Registry) -> Option<Endpoint> {
-        let private = self.private_endpoints && !registry.is_staging();
+    /// The IAM that this profile asks for registries of production or of staging,
+    /// if it says so. The private network has none for staging.
+    pub fn iam_endpoint_for(&self, is_staging: bool) -> Option<Endpoint> {
+        let private = self.private_endpoints && !is_staging;
         let named = self.iam_endpoint.clone();
         named.or_else(|| private.then(Endpoint::private))
     }

@@ -126,6 +126,7 @@ impl Machine {
         let endpoint = machine.cloud.url();
         machine
             .set("ICR_KEYCHAIN", keychain)
+            .set("ICR_BACKGROUND_REFRESH", "false")
             .set("ICR_NAMESPACE", namespace)
             .set("IBMCLOUD_IAM_API_ENDPOINT", endpoint);
         machine

@@ -1,0 +1,323 @@
+//! What proves who we are, once a source has found it, and how IAM exchanges it.
+
+use std::time::Duration;
+
+use super::Found;
+use super::Given;
+use super::Identity;
+use super::Nearby;
+use super::Source;
+use crate::clock::Clock;
+use crate::digest;
+use crate::failure::Failure;
+use crate::failure::Result;
+use crate::iam::Iam;
+use crate::iam::IamError;
+use crate::iam::Issued;
+use crate::iam::Service;
+use crate::iam::endpoint::Endpoint;
+use crate::iam::grant::Client;
+use crate::iam::grant::Grant;
+use crate::iam::metadata::MetadataService;
+use crate::jwt;
+use crate::lock::Lock;
+use crate::registry::Registry;
+use crate::secret::Secret;
+use crate::settings::CredentialKind;
+use crate::settings::SourceName;
+use crate::token_cache::CacheKey;
+use crate::token_cache::TokenCache;
+use crate::trusted_profile::TrustedProfile;
+
+/// An access token this close to its end is not handed out, in seconds: services
+/// refuse tokens in their last moments (`go-sdk-core`, `core/token.go`).
+pub(super) const MARGIN: u64 = 10;
+
+/// An access token of somebody else's that has less life than this, in seconds,
+/// is replaced where it can be: a pull takes a while.
+const ENOUGH: u64 = 120;
+
+/// The life of an access token that does not say its end.
+const UNKNOWN_LIFE: Duration = Duration::from_secs(60 * 60);
+
+/// How long a refresh token is kept that does not say its end: IAM's own limit
+/// (account documentation, `iam-token-exp.md`).
+const REFRESH_TOKEN_LIFE: Duration = Duration::from_secs(72 * 60 * 60);
+
+/// What IAM, or a machine's metadata service, gives an access token for.
+pub(super) enum Proof {
+    AccessToken(Secret),
+    ApiKey(Secret),
+    ComputeResource {
+        token: Secret,
+        profile: TrustedProfile,
+    },
+    Instance {
+        service: MetadataService,
+        profile: Option<TrustedProfile>,
+    },
+    RefreshToken {
+        token: Secret,
+        client: Client,
+    },
+}
+
+impl Proof {
+    /// Names it without giving it away.
+    fn id(&self) -> String {
+        match self {
+            Self::AccessToken(token) => digest::name_of(&["iambearer", token.expose()]),
+            Self::ApiKey(key) => digest::name_of(&["iamapikey", key.expose()]),
+            Self::ComputeResource { token, profile } => {
+                profile.id_on_top_of(&digest::name_of(&["cr-token", token.expose()]))
+            }
+            Self::Instance { service, profile } => {
+                let id = digest::name_of(&service.name_parts());
+                match profile {
+                    Some(profile) => profile.id_on_top_of(&id),
+                    None => id,
+                }
+            }
+            Self::RefreshToken { token, client } => {
+                digest::name_of(&["iamrefresh", token.expose(), &client.id])
+            }
+        }
+    }
+}
+
+/// The better of an access token and the refresh token that came with it.
+pub(super) fn of_tokens(
+    access_token: Option<Secret>,
+    refresh_token: Option<Secret>,
+    client: Client,
+    clock: &dyn Clock,
+) -> Option<Proof> {
+    let has_ended = |token: &Secret, margin| jwt::has_expired(token.expose(), clock.now(), margin);
+    match (access_token, refresh_token) {
+        (Some(token), Some(_)) if !has_ended(&token, ENOUGH) => Some(Proof::AccessToken(token)),
+        (_, Some(token)) => Some(Proof::RefreshToken { token, client }),
+        (Some(token), None) if !has_ended(&token, MARGIN) => Some(Proof::AccessToken(token)),
+        _ => None,
+    }
+}
+
+/// The token in `Bearer eyJ…`, as some programs keep it.
+pub(super) fn without_scheme(token: &str) -> Secret {
+    let token = token.trim();
+    let bare = match token.split_at_checked(7) {
+        Some((scheme, bare)) if scheme.eq_ignore_ascii_case("bearer ") => bare.trim(),
+        _ => token,
+    };
+    Secret::new(bare)
+}
+
+/// A proof, and what a person calls it.
+pub(super) struct Proven<'a> {
+    /// What to do when IAM does not like it, where IAM's own words do not say.
+    advice: Option<&'static str>,
+    assume: Option<TrustedProfile>,
+    endpoint: Endpoint,
+    id: String,
+    proof: Proof,
+    source: String,
+    tokens: TokenCache<'a>,
+    clock: &'a dyn Clock,
+}
+
+impl<'a> Proven<'a> {
+    pub(super) fn new(given: &Given<'a>, source: impl Into<String>, proof: Proof) -> Self {
+        Self {
+            advice: None,
+            assume: None,
+            endpoint: given.endpoint.clone(),
+            id: proof.id(),
+            proof,
+            source: source.into(),
+            tokens: given.tokens,
+            clock: given.clock,
+        }
+    }
+
+    /// With a trusted profile to assume on top, which makes it another identity.
+    pub(super) fn assuming(self, profile: Option<TrustedProfile>) -> Self {
+        match profile {
+            None => self,
+            Some(profile) => Self {
+                id: profile.id_on_top_of(&self.id),
+                assume: Some(profile),
+                ..self
+            },
+        }
+    }
+
+    /// Of an IAM that the source itself names.
+    pub(super) fn at(self, endpoint: Endpoint) -> Self {
+        Self { endpoint, ..self }
+    }
+
+    /// With what the source advises when IAM does not like it.
+    pub(super) fn advising(self, advice: &'static str) -> Self {
+        Self {
+            advice: Some(advice),
+            ..self
+        }
+    }
+
+    /// Under an id that it is known by already.
+    pub(super) fn known_as(self, id: String) -> Self {
+        Self { id, ..self }
+    }
+
+    /// Whether it is a trusted profile's already, by its proof.
+    pub(super) fn is_of_profile(&self) -> bool {
+        matches!(
+            self.proof,
+            Proof::ComputeResource { .. } | Proof::Instance { .. }
+        )
+    }
+
+    fn error(&self, error: IamError, iam: &Iam<'_>) -> Failure {
+        let service = match &self.proof {
+            Proof::Instance { service, .. } => service.into(),
+            _ => Service::from(&iam.endpoint),
+        };
+        match self.advice {
+            Some(advice) => error.with_source_and_advice(&self.source, service, advice),
+            None => error.with_source(&self.source, service),
+        }
+    }
+
+    fn prove(&self, iam: &Iam<'_>, wanted: CredentialKind) -> Result<Issued> {
+        let outcome = match &self.proof {
+            Proof::AccessToken(token) => return Ok(self.as_issued(token)),
+            Proof::ApiKey(key) => iam.exchange(&Grant::ApiKey {
+                key,
+                for_refresh_token: wanted == CredentialKind::RefreshToken,
+            }),
+            Proof::ComputeResource { token, profile } => {
+                iam.exchange(&Grant::ComputeResource { token, profile })
+            }
+            Proof::Instance { service, profile } => iam.instance_token(service, profile.as_ref()),
+            Proof::RefreshToken { token, client } => self.refresh(token, client, iam),
+        };
+        outcome.map_err(|error| self.error(error, iam))
+    }
+
+    fn as_issued(&self, token: &Secret) -> Issued {
+        let end = jwt::times(token.expose()).map(|times| times.exp);
+        let left = end.map(|end| Duration::from_secs(end.saturating_sub(self.clock.now())));
+        Issued {
+            access_token: token.clone(),
+            lifetime: left.unwrap_or(UNKNOWN_LIFE),
+            refresh_token: None,
+            refresh_lifetime: None,
+        }
+    }
+
+    /// The refresh token is somebody else's, and stays where it is. If IAM
+    /// replaces it, ours is the newer one until that somebody gets another.
+    fn refresh(&self, token: &Secret, client: &Client, iam: &Iam<'_>) -> Result<Issued, IamError> {
+        let key = self.key();
+        let successor = self.tokens.successor(&key);
+        let current = successor.as_ref().unwrap_or(token);
+        let ask = |token| iam.exchange(&Grant::RefreshToken { token, client });
+        let mut issued = match ask(current) {
+            Err(IamError::Refused { .. }) if successor.is_some() => ask(token)?,
+            other => other?,
+        };
+        let next = issued.refresh_token.get_or_insert_with(|| current.clone());
+        if next != token {
+            let lifetime = issued.refresh_lifetime.unwrap_or(REFRESH_TOKEN_LIFE);
+            self.tokens.keep_successor(&key, next, lifetime);
+        }
+        Ok(issued)
+    }
+}
+
+/// What the profile is given for an access token that may assume it.
+pub(super) fn assume(
+    iam: &Iam<'_>,
+    access_token: &Secret,
+    profile: &TrustedProfile,
+    source: &str,
+) -> Result<Issued> {
+    iam.exchange(&Grant::Assume {
+        access_token,
+        profile,
+    })
+    .map_err(|error| {
+        let source = format!("{source} as {profile}");
+        error.with_source(&source, &iam.endpoint)
+    })
+}
+
+impl Identity for Proven<'_> {
+    fn api_key(&self) -> Option<&Secret> {
+        match (&self.proof, &self.assume) {
+            (Proof::ApiKey(key), None) => Some(key),
+            _ => None,
+        }
+    }
+
+    fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    fn exchange(&self, iam: &Iam<'_>, wanted: CredentialKind) -> Result<Issued> {
+        match &self.assume {
+            None => self.prove(iam, wanted),
+            Some(profile) => {
+                let own = self.prove(iam, CredentialKind::AccessToken)?;
+                assume(iam, &own.access_token, profile, &self.source)
+            }
+        }
+    }
+
+    fn key(&self) -> CacheKey {
+        CacheKey::new(&self.endpoint, &self.id)
+    }
+
+    fn source(&self) -> String {
+        self.source.clone()
+    }
+}
+
+/// A source that is asked without a bus and without a network.
+pub(super) struct Local(
+    pub(super) SourceName,
+    pub(super) for<'a> fn(&Registry, &Given<'a>) -> Result<Option<Proven<'a>>>,
+);
+
+impl Source for Local {
+    fn find<'a>(
+        &self,
+        registry: &Registry,
+        given: &'a Given<'a>,
+        _lock: &Lock,
+    ) -> Result<Option<Found<'a>>> {
+        Ok(self.1(registry, given)?.map(|proven| match proven {
+            Proven {
+                proof: Proof::AccessToken(token),
+                assume: None,
+                ..
+            } => Found::AccessToken(token),
+            proven => Found::Identity(Box::new(proven)),
+        }))
+    }
+
+    fn name(&self) -> SourceName {
+        self.0
+    }
+
+    fn nearby(&self, registry: &Registry, given: &Given<'_>) -> Result<Nearby> {
+        Ok(match self.1(registry, given)? {
+            None => Nearby::Absent,
+            Some(Proven {
+                proof: Proof::AccessToken(token),
+                assume: None,
+                ..
+            }) => Nearby::AccessToken(token),
+            Some(proven) => Nearby::Key(proven.key()),
+        })
+    }
+}
