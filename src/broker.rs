@@ -106,7 +106,7 @@ impl Broker<'_> {
             }
             // A keychain that is locked or hangs for now need not cost the answer.
             Err(failure @ Failure::TryLater(_)) => match nearby.cached {
-                Cached::Aging(secret) => Ok(wanted.with(secret)),
+                Cached::Aging(secret) | Cached::Ending(secret) => Ok(wanted.with(secret)),
                 _ => Err(failure),
             },
             Err(failure) => Err(failure),
@@ -217,8 +217,10 @@ impl Broker<'_> {
         let old = match tokens.look_up(&key) {
             Cached::Fresh(secret) => return Ok(secret),
             Cached::Failed(failure) => return Err(failure),
-            Cached::Aging(secret) if matches!(lock, Lock::Busy) => return Ok(secret),
-            Cached::Aging(secret) => Some(secret),
+            Cached::Aging(secret) | Cached::Ending(secret) => match lock {
+                Lock::Busy => return Ok(secret),
+                _ => Some(secret),
+            },
             Cached::Nothing => None,
         };
         let (outcome, took_long) = self.exchange(identity, wanted, deadline, old.is_some());
@@ -245,8 +247,9 @@ impl Broker<'_> {
         }
     }
 
-    /// The answer that needs no exchange now, if there is one. A token that is
-    /// good but aging is one, once somebody gets the next in the background.
+    /// The answer that needs no exchange now, if there is one. An aging token is
+    /// one, once somebody gets the next in the background; one that is about to end
+    /// is not.
     fn settled(
         &self,
         registry: &Registry,
@@ -259,7 +262,7 @@ impl Broker<'_> {
             (Cached::Aging(secret), Some(key)) => self
                 .is_renewed_by_another(registry, key, tokens)
                 .then(|| Ok(secret.clone())),
-            (Cached::Aging(_) | Cached::Nothing, _) => None,
+            (Cached::Aging(_) | Cached::Ending(_) | Cached::Nothing, _) => None,
         }
     }
 
@@ -493,7 +496,9 @@ impl Broker<'_> {
                 if identity.api_key() == Some(&login.secret));
         }
         match self.look_nearby(registry, given).map(|kept| kept.cached) {
-            Ok(Cached::Fresh(secret) | Cached::Aging(secret)) => secret == login.secret,
+            Ok(Cached::Fresh(secret) | Cached::Aging(secret) | Cached::Ending(secret)) => {
+                secret == login.secret
+            }
             _ => false,
         }
     }
@@ -1127,5 +1132,85 @@ mod tests {
             .unwrap()
             .unwrap();
         assert_eq!(login.secret.expose(), "refresh-1");
+    }
+
+    #[test]
+    fn an_aging_token_is_answered_at_once_and_renewed_once_by_another_process() {
+        let machine = Machine::with_login("iamapikey", "key");
+        machine.renewal.are_possible.set(true);
+        machine.get("us.icr.io").unwrap();
+        machine.clock.advance(Duration::from_secs(1800));
+        for host in ["us.icr.io", "de.icr.io", "us.icr.io"] {
+            machine.store(host, "iamapikey", "key").unwrap();
+            assert_eq!(machine.get(host).as_deref(), Ok("iambearer:access-1"));
+        }
+        assert_eq!((machine.renewal.started.get(), machine.exchanges()), (1, 1));
+        machine
+            .ask(|broker| broker.renew(&registry("us.icr.io")))
+            .unwrap();
+        assert_eq!(
+            machine.get("us.icr.io").as_deref(),
+            Ok("iambearer:access-2")
+        );
+        machine
+            .ask(|broker| broker.renew(&registry("us.icr.io")))
+            .unwrap();
+        assert_eq!(machine.exchanges(), 2, "it is done already");
+    }
+
+    #[test]
+    fn while_nothing_comes_of_it_a_renewal_is_started_every_few_seconds() {
+        let machine = Machine::with_login("iamapikey", "key");
+        machine.renewal.are_possible.set(true);
+        machine.get("us.icr.io").unwrap();
+        machine.clock.advance(Duration::from_secs(1800));
+        for started in [1, 1, 2, 2] {
+            machine.get("us.icr.io").unwrap();
+            assert_eq!(machine.renewal.started.get(), started);
+            machine.clock.advance(Duration::from_secs(3));
+        }
+    }
+
+    #[test]
+    fn a_token_that_a_client_would_see_the_end_of_is_replaced_before_it_is_answered() {
+        let machine = Machine::with_login("iamapikey", "key");
+        machine.renewal.are_possible.set(true);
+        machine.get("us.icr.io").unwrap();
+        machine.clock.advance(Duration::from_secs(3300));
+        assert_eq!(
+            machine.get("us.icr.io").as_deref(),
+            Ok("iambearer:access-2")
+        );
+        assert_eq!(machine.renewal.started.get(), 0);
+    }
+
+    #[test]
+    fn what_a_renewal_is_refused_takes_nothing_from_the_old_token() {
+        let machine = Machine::with_login("iamapikey", "key");
+        machine.renewal.are_possible.set(true);
+        machine.get("us.icr.io").unwrap();
+        machine.clock.advance(Duration::from_secs(1800));
+        machine.fail_iam_with(400);
+        let outcome = machine.ask(|broker| broker.renew(&registry("us.icr.io")));
+        assert!(outcome.is_err());
+        assert_eq!(
+            machine.get("us.icr.io").as_deref(),
+            Ok("iambearer:access-1")
+        );
+        machine.clock.advance(Duration::from_secs(1800));
+        assert!(
+            machine.get("us.icr.io").is_err(),
+            "and is told when it has ended"
+        );
+    }
+
+    #[test]
+    fn a_renewal_for_what_nobody_speaks_for_does_nothing() {
+        let machine = Machine::new();
+        assert_eq!(
+            machine.ask(|broker| broker.renew(&registry("us.icr.io"))),
+            Ok(())
+        );
+        assert_eq!(machine.exchanges(), 0);
     }
 }

@@ -23,6 +23,11 @@ use crate::secret::Secret;
 /// cannot give a new one: a pull must be able to begin with it.
 const LEAST_LIFE: u64 = 60;
 
+/// The least life left, in seconds, with which a token is handed out although IAM
+/// was not asked for a new one: buildx keeps what it got for 4 minutes 50 seconds
+/// (`moby/buildkit`, `authprovider.go`).
+const CLIENT_MEMORY: u64 = 300;
+
 /// How long a failure is remembered, in seconds: long enough for forty processes
 /// of one build, too short for a person who has mended it.
 const FAILURE_LIFE: u64 = 5;
@@ -61,8 +66,10 @@ impl CacheKey {
 pub enum Cached {
     /// More than half its life is left: hand it out.
     Fresh(Secret),
-    /// It still works, but it is time for the next one.
+    /// It works for a good while yet, but it is time for the next one.
     Aging(Secret),
+    /// It still works, but not for as long as a client may keep it.
+    Ending(Secret),
     /// Getting one failed a moment ago, like this.
     Failed(Failure),
     /// Nothing.
@@ -133,7 +140,7 @@ impl<'a> TokenCache<'a> {
     pub fn needs_renewal(&self, key: &CacheKey) -> bool {
         let record = self.read(&Item::token(key.as_str())).map(Record::untried);
         let cached = record.map_or(Cached::Nothing, |record| judge(record, self.clock.now()));
-        matches!(cached, Cached::Aging(_) | Cached::Nothing)
+        !matches!(cached, Cached::Fresh(_))
     }
 
     /// Keeps a token that has just been received, for as long as it is good.
@@ -151,7 +158,7 @@ impl<'a> TokenCache<'a> {
     pub fn successor(&self, key: &CacheKey) -> Option<Secret> {
         let record = self.read(&Item::token(key.of_successor().as_str()))?;
         match judge(record, self.clock.now()) {
-            Cached::Fresh(secret) | Cached::Aging(secret) => Some(secret),
+            Cached::Fresh(secret) | Cached::Aging(secret) | Cached::Ending(secret) => Some(secret),
             Cached::Failed(_) | Cached::Nothing => None,
         }
     }
@@ -271,7 +278,8 @@ fn judge(record: Record, now: u64) -> Cached {
                 left if left > lifetime / 2 => Cached::Fresh(secret),
                 0..=LEAST_LIFE => Cached::Nothing,
                 _ if tried.is_some_and(is_recent) => Cached::Fresh(secret),
-                _ => Cached::Aging(secret),
+                left if left > CLIENT_MEMORY => Cached::Aging(secret),
+                _ => Cached::Ending(secret),
             }
         }
         Record::Failure {
@@ -313,7 +321,9 @@ mod tests {
             (0, Cached::Fresh(token.clone())),
             (1799, Cached::Fresh(token.clone())),
             (1800, Cached::Aging(token.clone())),
-            (3539, Cached::Aging(token)),
+            (3299, Cached::Aging(token.clone())),
+            (3300, Cached::Ending(token.clone())),
+            (3539, Cached::Ending(token)),
             (3540, Cached::Nothing),
             (1_000_000, Cached::Nothing),
         ] {
