@@ -41,6 +41,15 @@ pub const BACKGROUND_REFRESH: &str = "ICR_BACKGROUND_REFRESH";
 /// The user's home directory, which `~/` stands for in a settings file.
 pub const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
 
+/// Names a program that shows pages (`xdg-open` asks it).
+pub const BROWSER: &str = "BROWSER";
+
+/// Names the screen of an X11 desktop.
+pub const DISPLAY: &str = "DISPLAY";
+
+/// Names the screen of a Wayland desktop.
+pub const WAYLAND_DISPLAY: &str = "WAYLAND_DISPLAY";
+
 /// Separates the items of this environment from all others in the same keychain.
 pub const NAMESPACE: &str = "ICR_NAMESPACE";
 

@@ -20,6 +20,7 @@ use docker_credential_icr::program::Streams;
 use docker_credential_icr::program::World;
 use docker_credential_icr::protocol::PROGRAM;
 use docker_credential_icr::renewal;
+use docker_credential_icr::terminal::SystemTerminal;
 
 fn main() -> ExitCode {
     let environment = Environment::of_process();
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         },
         random: &|| RandomState::new().hash_one(()),
         renewal: renewal(&environment),
+        terminal: &SystemTerminal::new(&environment),
         transport: &Https::trusting(certificate_file.map(PathBuf::from)),
         environment: &environment,
     };

@@ -1,5 +1,5 @@
 //! The whole program as one function over what it is given: arguments, streams,
-//! environment, clock, network and keychains.
+//! environment, terminal, clock, network and keychains.
 
 use std::ffi::OsString;
 use std::io::Read;
@@ -24,6 +24,7 @@ use crate::protocol::PROGRAM;
 use crate::registry::Registry;
 use crate::renewal;
 use crate::settings::Settings;
+use crate::terminal::Terminal;
 
 /// What the program can reach of the world.
 pub struct World<'a> {
@@ -45,6 +46,8 @@ pub struct World<'a> {
     pub renewal: &'a dyn Renewal,
     /// Where everybody's settings are, on this system.
     pub system_config_directory: Option<PathBuf>,
+    /// The person, for commands; clients have none.
+    pub terminal: &'a dyn Terminal,
     /// The way to IAM.
     pub transport: &'a dyn Transport,
 }
