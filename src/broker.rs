@@ -2,6 +2,7 @@
 //! client asks for a credential, leaves one with us or takes it away.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::clock::Clock;
@@ -15,11 +16,13 @@ use crate::iam::MOST_ATTEMPTS;
 use crate::iam::endpoint::Endpoint;
 use crate::iam::transport::Transport;
 use crate::identity;
+use crate::identity::CliSession;
 use crate::identity::Found;
 use crate::identity::Given;
 use crate::identity::Identity;
 use crate::identity::Nearby;
 use crate::identity::Places;
+use crate::identity::Speaker;
 use crate::jwt;
 use crate::keychain::Keychains;
 use crate::lock::LOGIN_PATIENCE;
@@ -34,6 +37,7 @@ use crate::registry::Registry;
 use crate::secret::Secret;
 use crate::settings::Choice;
 use crate::settings::CredentialKind;
+use crate::settings::KeychainChoice;
 use crate::settings::Settings;
 use crate::token_cache::CacheKey;
 use crate::token_cache::Cached;
@@ -102,7 +106,12 @@ impl Broker<'_> {
                 )),
             },
             Ok(Some(Found::Identity(identity))) => {
-                self.of_identity(registry, &*identity, &given, deadline)
+                match self.of_identity(registry, &*identity, &given, deadline) {
+                    Err(failure @ Failure::PersonMustAct(_)) => self
+                        .of_successor(registry, &*identity, &given, deadline)
+                        .unwrap_or(Err(failure)),
+                    answer => answer,
+                }
             }
             // A keychain that is locked or hangs for now need not cost the answer.
             Err(failure @ Failure::TryLater(_)) => match nearby.cached {
@@ -192,6 +201,23 @@ impl Broker<'_> {
         }
         let secret = self.token(registry, identity, given, deadline)?;
         Ok(wanted.with(secret))
+    }
+
+    /// What another identity has for the registry that took the place of a refused
+    /// one in the meantime: somebody may have rotated its API key.
+    fn of_successor(
+        &self,
+        registry: &Registry,
+        refused: &dyn Identity,
+        given: &Given<'_>,
+        deadline: Deadline,
+    ) -> Option<Result<Credential>> {
+        match identity::find(registry, given, &Lock::None) {
+            Ok(Some(Found::Identity(identity))) if identity.key() != refused.key() => {
+                Some(self.of_identity(registry, &*identity, given, deadline))
+            }
+            _ => None,
+        }
     }
 
     /// A token for an identity: the one that is kept while it is good, otherwise
@@ -401,6 +427,41 @@ impl Broker<'_> {
     /// The keychain cannot tell.
     pub fn login(&self, scope: &LoginScope) -> Result<Option<Login>> {
         Logins::in_keychain(&*self.keychains.logins).read(scope)
+    }
+
+    /// Every scope that has a login, also one that cannot be read.
+    ///
+    /// # Errors
+    /// The keychain cannot tell.
+    pub fn scopes(&self) -> Result<BTreeSet<LoginScope>> {
+        let logins = Logins::in_keychain(&*self.keychains.logins).list()?;
+        Ok(logins.into_iter().map(|(scope, _)| scope).collect())
+    }
+
+    /// Which keychain the login for a scope rests in; `None` when there is none.
+    ///
+    /// # Errors
+    /// The keychain cannot tell.
+    pub fn holder(&self, scope: &LoginScope) -> Result<Option<KeychainChoice>> {
+        Logins::in_keychain(&*self.keychains.logins).holder(scope)
+    }
+
+    /// Whose word counts for a registry, if anybody's does.
+    ///
+    /// # Errors
+    /// A source is there but broken.
+    pub fn speaker(&self, registry: &Registry) -> Result<Option<Speaker>> {
+        let endpoint = self.endpoint(registry);
+        identity::speaker(registry, &self.given(registry, &endpoint))
+    }
+
+    /// The session of the IBM Cloud CLI, for taking it over.
+    ///
+    /// # Errors
+    /// There is none, or none that lasts.
+    pub fn cli_session(&self, scope: &LoginScope) -> Result<CliSession> {
+        let endpoint = self.endpoint_of(scope);
+        identity::to_take_over(&self.given_of(scope, &endpoint), scope.is_staging())
     }
 
     /// Every scope that has a login, and the login's user name.

@@ -36,6 +36,8 @@ pub struct World<'a> {
     pub environment: &'a Environment,
     /// Where this user's processes meet.
     pub locks: LockDirectory,
+    /// What this machine is called, if it is called anything.
+    pub machine_name: &'a dyn Fn() -> Option<String>,
     /// Opens the keychains that the settings choose.
     pub open_keychains: &'a dyn Fn(&Settings, Prompting) -> Result<Keychains, KeychainError>,
     /// Where other programs leave their files.
@@ -260,11 +262,20 @@ pub(crate) fn settings(world: &World<'_>) -> Result<Settings> {
     )
 }
 
-fn open(world: &World<'_>, settings: &Settings, prompting: Prompting) -> Result<Keychains> {
+/// Opens the keychains that the settings choose.
+///
+/// # Errors
+/// The chosen one does not exist on this system.
+pub(crate) fn open(
+    world: &World<'_>,
+    settings: &Settings,
+    prompting: Prompting,
+) -> Result<Keychains> {
     (world.open_keychains)(settings, prompting).map_err(|error| Failure::act(error.to_string()))
 }
 
-fn broker<'a>(
+/// Whoever knows the order of things, in this world.
+pub(crate) fn broker<'a>(
     world: &'a World<'a>,
     settings: &'a Settings,
     keychains: &'a Keychains,
@@ -310,10 +321,10 @@ Switch it on for each registry you use, in ~/.docker/config.json:
 
 (podman, buildah, skopeo: also in $XDG_RUNTIME_DIR/containers/auth.json)
 
-Log in once per registry, or give the key in the environment:
+Log in once, or give the key in the environment:
 
-    docker login -u iamapikey us.icr.io        # asks for the API key
-    export IBMCLOUD_API_KEY=...                # for every registry, or @file
+    docker-credential-icr login                # asks for the API key
+    export IBMCLOUD_API_KEY=...                # or @file
 
 Commands, as clients call them:
     get [ADDRESS]      the credential for a registry, as JSON
@@ -323,4 +334,6 @@ Commands, as clients call them:
     version            the version of this program
 
 Commands for you (each explains itself with --help):
+    login [REGISTRY]   who you are, for every registry or for some
+    logout [REGISTRY]  forgets that
     settings           what is set, and where"#;

@@ -18,6 +18,14 @@ use crate::program::Streams;
 use crate::program::World;
 use crate::protocol::PROGRAM;
 
+mod api_key_input;
+mod api_key_lifecycle;
+mod errand;
+mod listening;
+mod login;
+mod logout;
+mod rotate;
+mod scopes;
 mod settings;
 mod table;
 
@@ -33,6 +41,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Login(Box<login::Arguments>),
+    Logout(logout::Arguments),
     Settings(settings::Arguments),
 }
 
@@ -59,6 +69,8 @@ pub fn run(arguments: &[OsString], streams: &mut Streams<'_>, world: &World<'_>)
         }
     };
     match arguments.command {
+        Command::Login(arguments) => login::run(&arguments, streams, world),
+        Command::Logout(arguments) => logout::run(&arguments, streams, world),
         Command::Settings(arguments) => settings::run(&arguments, streams, world),
     }
 }
@@ -89,7 +101,9 @@ mod tests {
 
     #[test]
     fn only_its_own_commands_exist() {
-        assert!(exists(OsStr::new("settings")));
+        for name in ["login", "logout", "settings"] {
+            assert!(exists(OsStr::new(name)), "{name}");
+        }
         for name in ["", "get", "help", "Settings", "--help", "setting"] {
             assert!(!exists(OsStr::new(name)), "{name}");
         }

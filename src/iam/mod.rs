@@ -16,7 +16,7 @@ use crate::settings::Limits;
 
 mod answer;
 pub mod api_keys;
-mod date;
+pub(crate) mod date;
 pub mod discovery;
 pub mod endpoint;
 pub mod grant;

@@ -77,6 +77,51 @@ struct AssumedProfile {
     id: Option<String>,
 }
 
+/// A session that somebody wants to have for good.
+#[derive(Clone, Debug)]
+pub struct CliSession {
+    /// The IAM that it is of.
+    pub endpoint: Endpoint,
+    /// The token that goes on with it. The CLI keeps it, too: IAM takes it from
+    /// both.
+    pub refresh_token: Secret,
+    /// What a person calls it.
+    pub source: String,
+}
+
+/// The session, for taking it over for registries of production or of staging.
+///
+/// # Errors
+/// Nobody is logged in, or in a way that does not last.
+pub(crate) fn to_take_over(given: &Given<'_>, is_staging: bool) -> Result<CliSession> {
+    let path = path_of_session(given.environment, given.places)?;
+    let session = match &path {
+        Some(path) => read(path, given)?.map(|session| (source(path), session)),
+        None => None,
+    };
+    let Some((source, session)) = session else {
+        return Err(Failure::act(
+            "the IBM Cloud CLI has no session; run `ibmcloud login` first",
+        ));
+    };
+    let fail = |reason: &str| Failure::act(format!("{source} {reason}"));
+    if session.is_staging() != is_staging {
+        return Err(fail(
+            "is of another IBM Cloud than the registry: staging has an IAM of its own",
+        ));
+    }
+    let endpoint = session.endpoint(given).map_err(|reason| fail(&reason))?;
+    let refresh_token = usable(session.refresh_token).filter(crate::iam::is_token);
+    let refresh_token = refresh_token.ok_or_else(|| {
+        fail("has no refresh token, without which it cannot be taken over: run `ibmcloud login` first, or log in with an API key")
+    })?;
+    Ok(CliSession {
+        endpoint,
+        refresh_token,
+        source,
+    })
+}
+
 /// Whoever is logged in with the CLI.
 pub(super) fn find<'a>(registry: &Registry, given: &Given<'a>) -> Result<Option<Proven<'a>>> {
     let Some(path) = path_of_session(given.environment, given.places)? else {
@@ -86,11 +131,10 @@ pub(super) fn find<'a>(registry: &Registry, given: &Given<'a>) -> Result<Option<
         return Ok(None);
     };
     // Neither IAM's tokens are good for the other's registries.
-    let is_staging = session.cloud_name.as_deref() == Some("staging");
-    if is_staging != registry.is_staging() {
+    if session.is_staging() != registry.is_staging() {
         return Ok(None);
     }
-    let source = format!("the IBM Cloud CLI's session in {}", path.display());
+    let source = source(&path);
     let fail = |reason: &str| Failure::act(format!("{source} {reason}; {ADVICE}"));
     let endpoint = session.endpoint(given).map_err(|reason| fail(&reason))?;
     let Some(proven) = session
@@ -103,7 +147,21 @@ pub(super) fn find<'a>(registry: &Registry, given: &Given<'a>) -> Result<Option<
     Ok(Some(proven.assuming(given.choice.trusted_profile.cloned())))
 }
 
+fn source(path: &Path) -> String {
+    format!("the IBM Cloud CLI's session in {}", path.display())
+}
+
+/// A token as the session has it, if it has one.
+fn usable(token: Option<Secret>) -> Option<Secret> {
+    let token = proof::without_scheme(token?.expose());
+    (!token.is_empty()).then_some(token)
+}
+
 impl Session {
+    fn is_staging(&self) -> bool {
+        self.cloud_name.as_deref() == Some("staging")
+    }
+
     /// The IAM that the CLI itself would ask.
     fn endpoint(&self, given: &Given<'_>) -> Result<Endpoint, String> {
         let chosen = match (self.is_private, self.is_in_vpc) {
@@ -121,11 +179,7 @@ impl Session {
 
     /// The session's tokens; nothing when nobody is logged in.
     fn prove<'a>(self, given: &Given<'a>, source: &str) -> Result<Option<Proven<'a>>, String> {
-        let token = |token: Option<Secret>| {
-            let token = proof::without_scheme(token?.expose());
-            (!token.is_empty()).then_some(token)
-        };
-        let (access, refresh) = (token(self.access_token), token(self.refresh_token));
+        let (access, refresh) = (usable(self.access_token), usable(self.refresh_token));
         if access.is_none() && refresh.is_none() {
             return Ok(None);
         }

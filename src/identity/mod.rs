@@ -18,6 +18,7 @@ use crate::iam::Issued;
 use crate::iam::endpoint::Endpoint;
 use crate::lock::Lock;
 use crate::lock::LockDirectory;
+use crate::login::LoginScope;
 use crate::login::Logins;
 use crate::protocol::BEARER;
 use crate::protocol::Credential;
@@ -41,6 +42,8 @@ mod instance_metadata;
 mod proof;
 mod stored_login;
 
+pub use cli_session::CliSession;
+pub(crate) use cli_session::to_take_over;
 pub(crate) use stored_login::note as note_login;
 
 use proof::Local;
@@ -158,6 +161,15 @@ pub trait Identity {
     fn source(&self) -> String;
 }
 
+/// Whose word counts for a registry.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Speaker {
+    /// The login stored for a scope.
+    Login(LoginScope),
+    /// Another source.
+    Source(SourceName),
+}
+
 /// A place where an identity may come from.
 trait Source: Sync {
     /// What this source has for the registry; see [`find`] for the lock.
@@ -174,6 +186,11 @@ trait Source: Sync {
     /// What this source has for the registry, as far as it can be told from local
     /// facts.
     fn nearby(&self, registry: &Registry, given: &Given<'_>) -> Result<Nearby>;
+
+    /// Whose login it gives, if it gives logins.
+    fn scope(&self, _registry: &Registry, _given: &Given<'_>) -> Option<LoginScope> {
+        None
+    }
 }
 
 /// What speaks for the registry, from local facts alone.
@@ -207,9 +224,29 @@ pub fn find<'a>(
             return Ok(Some(found));
         }
     }
+    nothing(registry, given).map(|()| None)
+}
+
+/// Which source [`find`] finds something at, for telling a person.
+///
+/// # Errors
+/// See [`find`].
+pub fn speaker(registry: &Registry, given: &Given<'_>) -> Result<Option<Speaker>> {
+    for source in sources(registry, given) {
+        if source.find(registry, given, &Lock::None)?.is_some() {
+            let other = || Speaker::Source(source.name());
+            let scope = source.scope(registry, given);
+            return Ok(Some(scope.map_or_else(other, Speaker::Login)));
+        }
+    }
+    nothing(registry, given).map(|()| None)
+}
+
+/// That nothing was found is an error where a source was chosen.
+fn nothing(registry: &Registry, given: &Given<'_>) -> Result<()> {
     match given.choice.source {
         // Clients ask before they log in, and take any error for the end.
-        None | Some(SourceName::Login) => Ok(None),
+        None | Some(SourceName::Login) => Ok(()),
         Some(chosen) => Err(Failure::act(format!(
             "the source chosen for {registry} is `{chosen}`, but {}",
             absence(chosen)

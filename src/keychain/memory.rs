@@ -10,6 +10,7 @@ use super::Keychain;
 use super::KeychainError;
 use super::ListedLogin;
 use crate::secret::Secret;
+use crate::settings::KeychainChoice;
 
 #[derive(Debug, Default)]
 pub(crate) struct MemoryKeychain {
@@ -76,5 +77,9 @@ impl Keychain for MemoryKeychain {
                 username: None,
             })
             .collect())
+    }
+
+    fn holder(&self, item: &Item) -> Result<Option<KeychainChoice>, KeychainError> {
+        Ok(self.read(item)?.map(|_| KeychainChoice::Kernel))
     }
 }

@@ -35,6 +35,7 @@ use crate::environment::DISPLAY;
 use crate::environment::Environment;
 use crate::environment::WAYLAND_DISPLAY;
 use crate::secret::Secret;
+use crate::settings::KeychainChoice;
 
 const NAME: &str = "Secret Service (GNOME Keyring, KWallet or KeePassXC)";
 
@@ -306,6 +307,10 @@ impl Keychain for SecretService {
             }
             Ok(logins)
         })
+    }
+
+    fn holder(&self, item: &Item) -> Result<Option<KeychainChoice>, KeychainError> {
+        Ok(self.read(item)?.map(|_| KeychainChoice::SecretService))
     }
 }
 
