@@ -6,6 +6,8 @@ use std::io::Read;
 use std::io::Write;
 use std::path::PathBuf;
 
+use ring::rand::SecureRandom;
+
 use crate::broker::Broker;
 use crate::broker::Renewal;
 use crate::clock::Clock;
@@ -42,10 +44,12 @@ pub struct World<'a> {
     pub open_keychains: &'a dyn Fn(&Settings, Prompting) -> Result<Keychains, KeychainError>,
     /// Where other programs leave their files.
     pub places: Places,
-    /// Random bits.
+    /// Random bits, for what is no secret.
     pub random: &'a dyn Fn() -> u64,
     /// Gets the next token in the background.
     pub renewal: &'a dyn Renewal,
+    /// Random bits that nobody can guess.
+    pub secure_random: &'a dyn SecureRandom,
     /// Where everybody's settings are, on this system.
     pub system_config_directory: Option<PathBuf>,
     /// The person, for commands; clients have none.
