@@ -20,13 +20,18 @@ use crate::protocol::PROGRAM;
 
 mod api_key_input;
 mod api_key_lifecycle;
+pub mod browser_login;
 mod errand;
+#[cfg(test)]
+mod lab;
 mod listening;
 mod login;
 mod logout;
+mod loopback;
 mod rotate;
 mod scopes;
 mod settings;
+pub mod sso_login;
 mod table;
 
 /// The longest line of a failure, in characters.
