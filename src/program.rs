@@ -319,25 +319,18 @@ const INTRODUCTION: &str = r#"docker-credential-icr gives docker, podman, builda
 logins for IBM Cloud Container Registry. Your API key stays in the system's
 keychain, or in $IBMCLOUD_API_KEY; config.json never holds a secret.
 
-Switch it on for each registry you use, in ~/.docker/config.json:
-
+Log in once with `docker-credential-icr login`; switch it on for each registry
+in ~/.docker/config.json (podman: $XDG_RUNTIME_DIR/containers/auth.json):
     { "credHelpers": { "us.icr.io": "icr", "de.icr.io": "icr" } }
-
-(podman, buildah, skopeo: also in $XDG_RUNTIME_DIR/containers/auth.json)
-
-Log in once, or give the key in the environment:
-
-    docker-credential-icr login                # asks for the API key
-    export IBMCLOUD_API_KEY=...                # or @file
-
-Commands, as clients call them:
-    get [ADDRESS]      the credential for a registry, as JSON
-    store              keeps a login that comes as JSON on stdin
-    erase [ADDRESS]    forgets the login for a registry
-    list               registries that have a login, as JSON
-    version            the version of this program
 
 Commands for you (each explains itself with --help):
     login [REGISTRY]   who you are, for every registry or for some
     logout [REGISTRY]  forgets that
-    settings           what is set, and where"#;
+    settings           what is set, and where
+
+Commands that clients call:
+    get [ADDRESS]      the credential for a registry, as JSON
+    store              keeps a login that comes as JSON on stdin
+    erase [ADDRESS]    forgets the login for a registry
+    list               registries that have a login, as JSON
+    version            the version of this program"#;
