@@ -3,7 +3,8 @@
 
 # Every secret that IAM or the registry has been shown in this run, and the beginning that all access tokens share.
 secrets_of_this_run() {
-    printf '%s\n' "$api_key" "$revocable_api_key" "$wrong_api_key" "$service_id_api_key" "$registry_token" "$entitlement_key" "${crowd[@]}"
+    printf '%s\n' "$api_key" "$revocable_api_key" "$wrong_api_key" "$service_id_api_key" "$registry_token" "$entitlement_key" \
+        "$key_of_team_a" "$key_of_team_b" "$compute_resource_token" "${crowd[@]}"
     curl --silent --show-error --fail "$emulator/emulator/requests" |
         jq --raw-output '.[].form[] | select(.[0] == "refresh_token" or .[0] == "apikey") | .[1]'
     IBMCLOUD_API_KEY=$api_key docker-credential-icr get us.icr.io | jq --raw-output '.Secret | split(".")[0]'
