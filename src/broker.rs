@@ -386,6 +386,41 @@ impl Broker<'_> {
         self.write_login(scope, login, &given)
     }
 
+    /// Keeps a login for each scope; when one of them cannot be written, all are put
+    /// back to what they were.
+    ///
+    /// # Errors
+    /// The keychain does not take one; where it does not take the former one back
+    /// either, that is told.
+    pub fn log_in_all(&self, logins: &[(LoginScope, Login)]) -> Result<()> {
+        let mut former = Vec::new();
+        for (scope, login) in logins {
+            let before = self.login(scope).ok().flatten();
+            if let Err(failure) = self.log_in(scope, login.clone()) {
+                let lost = former
+                    .into_iter()
+                    .filter_map(|(scope, login)| self.put_back(scope, login).err());
+                let lost: Vec<String> = lost.map(|failure| failure.to_string()).collect();
+                return Err(match lost.is_empty() {
+                    true => failure,
+                    false => Failure::act(format!(
+                        "{failure}; what was there before is lost: {}",
+                        lost.join("; ")
+                    )),
+                });
+            }
+            former.push((scope, before));
+        }
+        Ok(())
+    }
+
+    fn put_back(&self, scope: &LoginScope, former: Option<Login>) -> Result<()> {
+        match former {
+            Some(login) => self.log_in(scope, login),
+            None => self.log_out(scope).map(drop),
+        }
+    }
+
     fn write_login(&self, scope: &LoginScope, login: Login, given: &Given<'_>) -> Result<()> {
         let login = with_current_secret(scope, login, given);
         self.forget_tokens(scope, given, Some(&login.id));
@@ -704,17 +739,28 @@ mod tests {
     struct NumberedTokens {
         asked: RefCell<Vec<Request>>,
         meanwhile: RefCell<Option<Box<dyn Fn()>>>,
+        refused: RefCell<Option<Secret>>,
         status: RefCell<Option<u16>>,
     }
 
     impl Transport for NumberedTokens {
         fn send(&self, request: Request) -> Result<Response, TransportError> {
+            let Body::Form(form) = &request.body else {
+                panic!("it is asked for tokens alone");
+            };
+            let refused = self.refused.borrow().clone();
+            let is_refused = form
+                .iter()
+                .any(|(_, value)| Some(value) == refused.as_ref());
             self.asked.borrow_mut().push(request);
             if let Some(happens) = &*self.meanwhile.borrow() {
                 happens();
             }
             let number = self.asked.borrow().len();
-            let status = self.status.borrow().unwrap_or(200);
+            let status = match is_refused {
+                true => 400,
+                false => self.status.borrow().unwrap_or(200),
+            };
             let body = match status {
                 200 => json!({
                     "access_token": format!("access-{number}"),
@@ -1273,5 +1319,58 @@ mod tests {
             Ok(())
         );
         assert_eq!(machine.exchanges(), 0);
+    }
+
+    #[test]
+    fn a_key_that_is_rotated_in_the_middle_of_a_get_gives_way_to_the_new_one() {
+        let machine = Machine::with_login("iamapikey", "old");
+        *machine.iam.refused.borrow_mut() = Some(Secret::new("old"));
+        assert!(machine.get("us.icr.io").is_err(), "nothing took its place");
+
+        let machine = Machine::with_login("iamapikey", "old");
+        *machine.iam.refused.borrow_mut() = Some(Secret::new("old"));
+        let far = Rc::clone(&machine.far);
+        let rotate = move || {
+            let scope = LoginScope::Registry(registry("us.icr.io"));
+            let credential = CredentialKind::ApiKey.with(Secret::new("new"));
+            let logins = Logins::in_keychain(&*far);
+            logins.write(&scope, &Login::new(credential)).unwrap();
+        };
+        *machine.iam.meanwhile.borrow_mut() = Some(Box::new(rotate));
+        assert_eq!(
+            machine.get("us.icr.io").as_deref(),
+            Ok("iambearer:access-2")
+        );
+    }
+
+    #[test]
+    fn logins_for_several_scopes_are_all_stored_or_none() {
+        let machine = Machine::with_login("iamapikey", "former");
+        let new = Login::new(CredentialKind::ApiKey.with(Secret::new("new")));
+        let scopes = ["us.icr.io", "de.icr.io", "uk.icr.io"]
+            .map(|host| LoginScope::Registry(registry(host)));
+        let logins = scopes.clone().map(|scope| (scope, new.clone()));
+        machine.far.refuse_to_write("uk.icr.io");
+        let stored = |scope| machine.ask(|broker| broker.login(scope)).unwrap();
+        let failure = machine
+            .ask(|broker| broker.log_in_all(&logins))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            failure.contains("uk.icr.io") && !failure.contains("lost"),
+            "{failure}"
+        );
+        let secret = stored(&scopes[0]).map(|login| login.secret);
+        assert_eq!(secret, Some(Secret::new("former")));
+        assert_eq!(stored(&scopes[1]), None);
+        assert_eq!(
+            machine.get("us.icr.io").as_deref(),
+            Ok("iambearer:access-1")
+        );
+
+        machine
+            .ask(|broker| broker.log_in_all(&logins[..2]))
+            .unwrap();
+        assert_eq!(stored(&scopes[1]), Some(new));
     }
 }

@@ -797,6 +797,9 @@ fn a_key_that_is_gone_already_is_revoked_and_one_of_others_is_not() {
 /// What a person types at a real terminal, and what they see there.
 #[cfg(unix)]
 mod terminal {
+    use std::io::Read as _;
+    use std::io::Write as _;
+    use std::net::TcpStream;
     use std::process::Command;
     use std::process::Stdio;
 
@@ -884,5 +887,58 @@ mod terminal {
         let shown = session.exp_eof().expect("an end");
         assert!(shown.contains("the session is kept instead"), "{shown}");
         assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
+    }
+
+    #[test]
+    fn a_passcode_from_a_browser_is_a_login() {
+        let Some(machine) = machine() else { return };
+        machine.plant("PASSCODE-1a2b");
+        let accounts = machine.cloud.accounts();
+        accounts.add_passcode("PASSCODE-1a2b", Subject::user("me"));
+        let mut session = at_terminal(&machine, &["login", "--sso"]);
+        let shown = session.exp_string("not shown): ").expect("a prompt");
+        assert!(shown.contains("/identity/passcode"), "{shown}");
+        session.send_line("PASSCODE-1a2b").expect("it listens");
+        let shown = session.exp_string("[Y/n]").expect("a question");
+        assert!(!shown.contains("PASSCODE-1a2b"), "{shown}");
+        session.send_line("n").expect("it listens");
+        let shown = session.exp_eof().expect("an end");
+        assert!(shown.contains("Logged in as"), "{shown}");
+        assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
+    }
+
+    /// Whoever sees the address opens it somewhere.
+    #[test]
+    fn a_browser_comes_back_with_a_login() {
+        let Some(machine) = machine() else { return };
+        let subject = Some(Subject::user("me"));
+        machine.cloud.accounts().set_browser_subject(subject);
+        let mut session = at_terminal(&machine, &["login", "--web", "--create-api-key"]);
+        let pattern = r"http://\S+/identity/authorize\?\S+";
+        let (_, page) = session.exp_regex(pattern).expect("an address");
+        let redirect = visit(&page);
+        let back = redirect
+            .lines()
+            .find_map(|line| line.strip_prefix("Location: "));
+        let answer = visit(back.expect("a way back").trim());
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let shown = session.exp_eof().expect("an end");
+        assert!(shown.contains("Its API key"), "{shown}");
+        assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
+    }
+
+    /// What a browser gets.
+    fn visit(url: &str) -> String {
+        let rest = url.strip_prefix("http://").expect("plain HTTP");
+        let (host, path) = rest.split_once('/').expect("a path");
+        let mut stream = TcpStream::connect(host).expect("somebody listens");
+        write!(
+            stream,
+            "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+        )
+        .expect("somebody listens");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        answer
     }
 }

@@ -1,17 +1,13 @@
-//! What the commands that change logins have in common: whom they ask, what they
-//! tell, and how a login gets into several places or into none.
+//! What the commands that change logins have in common: whom they ask, and what they
+//! tell.
 
 use std::cell::RefCell;
 
 use crate::broker::Broker;
 use crate::clock::Deadline;
-use crate::failure::Failure;
-use crate::failure::Result;
 use crate::iam::Iam;
 use crate::iam::MOST_ATTEMPTS;
 use crate::iam::endpoint::Endpoint;
-use crate::login::Login;
-use crate::login::LoginScope;
 use crate::program::World;
 use crate::terminal::Progress;
 
@@ -79,38 +75,5 @@ impl<'a> Errand<'a> {
 
     pub(super) fn progress(&self, what: &str) -> Box<dyn Progress> {
         self.world.terminal.progress(what)
-    }
-
-    /// Keeps a login for each scope, or, when one of them cannot be written, leaves
-    /// all as they were.
-    pub(super) fn store(&self, logins: &[(LoginScope, Login)]) -> Result<()> {
-        let mut written = Vec::new();
-        for (scope, login) in logins {
-            let former = self.broker.login(scope).ok().flatten();
-            if let Err(failure) = self.broker.log_in(scope, login.clone()) {
-                let lost = self.put_back(written);
-                return Err(match lost.is_empty() {
-                    true => failure,
-                    false => Failure::act(format!(
-                        "{failure}; and the former login for {} is lost: log in again",
-                        super::scopes::listed(&lost)
-                    )),
-                });
-            }
-            written.push((scope, former));
-        }
-        Ok(())
-    }
-
-    /// The scopes where that was not possible.
-    fn put_back<'s>(&self, former: Vec<(&'s LoginScope, Option<Login>)>) -> Vec<&'s LoginScope> {
-        let back = |scope: &LoginScope, login: Option<Login>| match login {
-            Some(login) => self.broker.log_in(scope, login),
-            None => self.broker.log_out(scope).map(drop),
-        };
-        former
-            .into_iter()
-            .filter_map(|(scope, login)| back(scope, login).is_err().then_some(scope))
-            .collect()
     }
 }

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::api_key_input::ApiKeyArguments;
 use super::api_key_lifecycle;
+use super::browser_login::by_browser;
 use super::errand::Errand;
 use super::errand::Warnings;
 use super::listening;
@@ -13,6 +14,7 @@ use super::rotate;
 use super::scopes;
 use super::scopes::Named;
 use super::scopes::listed;
+use super::sso_login::by_passcode;
 use crate::broker::Broker;
 use crate::failure::Failure;
 use crate::failure::Result;
@@ -196,7 +198,7 @@ fn log_in(
         .iter()
         .map(|scope| (scope.clone(), login.clone()))
         .collect();
-    if let Err(failure) = errand.store(&logins) {
+    if let Err(failure) = errand.broker.log_in_all(&logins) {
         return Err(match &key {
             None => failure,
             Some(key) => {
@@ -229,9 +231,12 @@ fn prove(
     streams: &mut Streams<'_>,
 ) -> Result<Proof> {
     let session = |issued| Proof { issued, key: None };
-    if arguments.sso || arguments.web {
-        let way = if arguments.sso { "--sso" } else { "--web" };
-        return Err(Failure::act(format!("{way} is not built yet")));
+    let terminal = errand.world.terminal;
+    if arguments.sso {
+        return by_passcode(&errand.iam(), terminal).map(session);
+    }
+    if arguments.web {
+        return by_browser(&errand.iam(), terminal, errand.world.secure_random).map(session);
     }
     if arguments.from_ibmcloud {
         return by_cli_session(scopes, errand).map(session);

@@ -78,7 +78,7 @@ fn rotate(
             (scope, successor(old, &made.key).with_issued_key(key))
         })
         .collect();
-    if let Err(failure) = errand.store(&logins) {
+    if let Err(failure) = errand.broker.log_in_all(&logins) {
         let end = api_key_lifecycle::discard(errand, &access_token, &made);
         return Err(api_key_lifecycle::after(failure, &end));
     }
