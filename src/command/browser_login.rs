@@ -13,6 +13,7 @@ use ring::rand::SecureRandom;
 use zeroize::Zeroizing;
 
 use super::loopback::Answer;
+use super::loopback::Limits;
 use super::loopback::Loopback;
 use crate::failure::Failure;
 use crate::failure::Result;
@@ -23,8 +24,11 @@ use crate::iam::grant::Grant;
 use crate::secret::Secret;
 use crate::terminal::Terminal;
 
-/// How long a person may take in the browser.
-const LIMIT: Duration = Duration::from_secs(5 * 60);
+/// How long a person may take in the browser, and the browser for a request.
+const LIMITS: Limits = Limits {
+    answer: Duration::from_secs(5 * 60),
+    transfer: Duration::from_secs(10),
+};
 
 /// What to do on a machine that has no browser.
 const WITHOUT_BROWSER: &str =
@@ -46,14 +50,14 @@ pub fn by_browser(
     terminal: &dyn Terminal,
     random: &dyn SecureRandom,
 ) -> Result<Issued> {
-    log_in(iam, terminal, random, LIMIT)
+    log_in(iam, terminal, random, LIMITS)
 }
 
 fn log_in(
     iam: &Iam<'_>,
     terminal: &dyn Terminal,
     random: &dyn SecureRandom,
-    limit: Duration,
+    limits: Limits,
 ) -> Result<Issued> {
     let page = authorization_page(iam, terminal)?;
     let loopback = Loopback::open().map_err(|error| unheard(&error))?;
@@ -62,8 +66,8 @@ fn log_in(
     show(terminal, &keys.address(page, &redirect_uri));
     let code = {
         let _waiting = terminal.progress("Waiting for the browser to come back");
-        let answer = loopback.wait(keys.state.expose(), limit);
-        code_in(answer.map_err(|error| unheard(&error))?, limit)?
+        let answer = loopback.wait(keys.state.expose(), limits);
+        code_in(answer.map_err(|error| unheard(&error))?, limits)?
     };
     let _asking = terminal.progress("Asking IAM for a token");
     let grant = Grant::AuthorizationCode {
@@ -144,7 +148,7 @@ fn unguessable(random: &dyn SecureRandom) -> Result<Secret> {
     Ok(Secret::new(BASE64_URL_SAFE_NO_PAD.encode(*bits)))
 }
 
-fn code_in(answer: Option<Answer>, limit: Duration) -> Result<Secret> {
+fn code_in(answer: Option<Answer>, limits: Limits) -> Result<Secret> {
     match answer {
         Some(Answer::Code(code)) => Ok(code),
         Some(Answer::Denied { error, description }) => Err(Failure::act(match description {
@@ -158,7 +162,7 @@ fn code_in(answer: Option<Answer>, limit: Duration) -> Result<Secret> {
         )),
         None => Err(Failure::act(format!(
             "the browser did not come back within {} minutes; start the login again, or log in without: {WITHOUT_BROWSER}",
-            limit.as_secs() / 60
+            limits.answer.as_secs() / 60
         ))),
     }
 }
@@ -356,7 +360,11 @@ mod tests {
         let terminal = FakeTerminal::default();
         let failure = lab::ask(&cloud, |iam| {
             let random = SystemRandom::new();
-            log_in(iam, &terminal, &random, Duration::ZERO).unwrap_err()
+            let limits = Limits {
+                answer: Duration::ZERO,
+                ..LIMITS
+            };
+            log_in(iam, &terminal, &random, limits).unwrap_err()
         });
         let shown = terminal.shown.borrow();
         let page = format!("{}/identity/authorize?client_id=bx&", cloud.url());
@@ -366,7 +374,7 @@ mod tests {
         assert!(text.contains("did not come back"), "{text}");
         assert!(text.contains("login --sso"), "{text}");
         assert!(
-            code_in(None, LIMIT)
+            code_in(None, LIMITS)
                 .unwrap_err()
                 .to_string()
                 .contains("within 5 minutes")

@@ -49,9 +49,6 @@ const MOST_CONNECTIONS: usize = 32;
 /// How often another port is tried where somebody else has its twin.
 const MOST_PORTS: u32 = 8;
 
-/// How long one read or write of a connection may take.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// The longest error code and the longest description that are passed on, in
 /// characters.
 const LONGEST_ERROR: usize = 64;
@@ -65,6 +62,15 @@ const LONGEST_DESCRIPTION: usize = 300;
 pub(super) struct Loopback {
     listeners: Vec<TcpListener>,
     port: u16,
+}
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Until the browser comes back.
+    pub(super) answer: Duration,
+    /// One read or write of a connection.
+    pub(super) transfer: Duration,
 }
 
 /// What the browser brought back.
@@ -108,13 +114,13 @@ impl Loopback {
         format!("http://localhost:{}/", self.port)
     }
 
-    /// Waits for the answer to the login that has this `state`, no longer than
-    /// `limit`: `None` when nobody came. Leaves no thread and no connection behind.
+    /// Waits for the answer to the login that has this `state`: `None` when nobody
+    /// came in time. Leaves no thread and no connection behind.
     ///
     /// # Errors
     /// The system gives no threads or takes no connections.
-    pub(super) fn wait(self, state: &str, limit: Duration) -> io::Result<Option<Answer>> {
-        let desk = Desk::new(state);
+    pub(super) fn wait(self, state: &str, limits: Limits) -> io::Result<Option<Answer>> {
+        let desk = Desk::new(state, limits.transfer);
         let (outcome, outcomes) = mpsc::channel();
         thread::scope(|scope| {
             let _closing = Closing {
@@ -126,7 +132,7 @@ impl Loopback {
                 thread::Builder::new()
                     .spawn_scoped(scope, move || desk.receive(scope, listener, &outcome))?;
             }
-            match outcomes.recv_timeout(limit) {
+            match outcomes.recv_timeout(limits.answer) {
                 Ok(outcome) => outcome.map(Some),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Ok(None),
             }
@@ -138,6 +144,8 @@ impl Loopback {
 #[derive(Debug)]
 struct Desk<'a> {
     state: &'a str,
+    /// How long one read or write may take.
+    patience: Duration,
     is_answered: AtomicBool,
     connections: Mutex<Connections>,
 }
@@ -161,15 +169,17 @@ impl Drop for Closing<'_> {
         for address in self.listeners.iter().map(TcpListener::local_addr) {
             // accept() has no other alarm clock. If this finds no room, the queue is
             // full and nobody sleeps.
-            let _ = address.and_then(|address| TcpStream::connect_timeout(&address, PATIENCE));
+            let _ = address
+                .and_then(|address| TcpStream::connect_timeout(&address, self.desk.patience));
         }
     }
 }
 
 impl<'a> Desk<'a> {
-    fn new(state: &'a str) -> Self {
+    fn new(state: &'a str, patience: Duration) -> Self {
         Self {
             state,
+            patience,
             is_answered: AtomicBool::new(false),
             connections: Mutex::default(),
         }
@@ -218,8 +228,8 @@ impl<'a> Desk<'a> {
     /// Answers one request. The page is sent before anybody hears of its answer,
     /// because all connections end then.
     fn serve(&self, connection: &TcpStream) -> Option<Answer> {
-        let _ = connection.set_read_timeout(Some(PATIENCE));
-        let _ = connection.set_write_timeout(Some(PATIENCE));
+        let _ = connection.set_read_timeout(Some(self.patience));
+        let _ = connection.set_write_timeout(Some(self.patience));
         let request = match read(connection) {
             Ok(request) => request,
             Err(Unread::Gone) => return None,
@@ -524,8 +534,8 @@ mod tests {
     const STATE: &str = "s7a-_te";
     const GOOD: &str = "GET /?code=c0de&state=s7a-_te HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-    /// Longer than any test takes.
-    const LONG: Duration = Duration::from_secs(60);
+    /// Far longer than any test takes: whoever relied on a limit would be noticed.
+    const LONG: Duration = Duration::from_secs(600);
 
     /// What a listener came to while others did something with its addresses.
     fn meanwhile<T>(calls: impl FnOnce(&[SocketAddr]) -> T) -> (Option<Answer>, T) {
@@ -533,10 +543,15 @@ mod tests {
         let listeners = loopback.listeners.iter();
         let addresses: Vec<_> = listeners.map(|one| one.local_addr().unwrap()).collect();
         thread::scope(|scope| {
-            let waiting = scope.spawn(|| loopback.wait(STATE, LONG).unwrap());
+            let waiting = scope.spawn(|| loopback.wait(STATE, within(LONG)).unwrap());
             let outcome = calls(&addresses);
             (waiting.join().unwrap(), outcome)
         })
+    }
+
+    fn within(answer: Duration) -> Limits {
+        let transfer = LONG;
+        Limits { answer, transfer }
     }
 
     fn connect(address: SocketAddr, text: &str) -> TcpStream {
@@ -744,7 +759,7 @@ mod tests {
 
     #[test]
     fn after_the_answer_there_is_a_page_for_who_comes_late() {
-        let desk = Desk::new(STATE);
+        let desk = Desk::new(STATE, LONG);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let serve = || {
             let browser = connect(listener.local_addr().unwrap(), GOOD);
@@ -764,9 +779,18 @@ mod tests {
         let loopback = Loopback::open().unwrap();
         let address = loopback.listeners[0].local_addr().unwrap();
         let silent = connect(address, "GET / ");
-        assert_eq!(loopback.wait(STATE, Duration::ZERO).unwrap(), None);
+        assert_eq!(loopback.wait(STATE, within(Duration::ZERO)).unwrap(), None);
         assert_eq!(answer(silent), "");
         assert!(TcpStream::connect(address).is_err(), "nobody listens");
+    }
+
+    #[test]
+    fn a_connection_that_falls_silent_is_given_up() {
+        let desk = Desk::new(STATE, Duration::from_millis(1));
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let _browser = connect(listener.local_addr().unwrap(), "GET / ");
+        let (connection, _) = listener.accept().unwrap();
+        assert_eq!(desk.serve(&connection), None);
     }
 
     #[test]
