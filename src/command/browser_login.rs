@@ -175,71 +175,16 @@ fn unheard(error: &std::io::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
-    use std::io;
-    use std::thread;
-    use std::thread::JoinHandle;
-
     use icr_emulator::Emulator;
     use icr_emulator::Fault;
     use icr_emulator::Subject;
-    use reqwest::blocking;
     use ring::rand::SystemRandom;
 
     use super::*;
+    use crate::clock::fake::FakeClock;
     use crate::command::lab;
-    use crate::terminal::Progress;
+    use crate::command::lab::Desktop;
     use crate::terminal::fake::FakeTerminal;
-
-    /// A desktop whose browser goes wherever it is sent, and ends on a page.
-    #[derive(Default)]
-    struct Desktop {
-        terminal: FakeTerminal,
-        page: RefCell<Option<JoinHandle<String>>>,
-    }
-
-    impl Desktop {
-        fn page(&self) -> String {
-            let browser = self.page.borrow_mut().take();
-            browser.expect("a browser was started").join().unwrap()
-        }
-
-        fn shown(&self) -> String {
-            self.terminal.shown.borrow().join("\n")
-        }
-    }
-
-    impl Terminal for Desktop {
-        fn is_interactive(&self) -> bool {
-            false
-        }
-
-        fn ask_secret(&self, prompt: &str) -> io::Result<Secret> {
-            self.terminal.ask_secret(prompt)
-        }
-
-        fn confirm(&self, question: &str, default: bool) -> io::Result<bool> {
-            self.terminal.confirm(question, default)
-        }
-
-        fn tell(&self, line: &str) {
-            self.terminal.tell(line);
-        }
-
-        fn open_browser(&self, url: &str) -> bool {
-            let url = url.to_owned();
-            *self.page.borrow_mut() = Some(thread::spawn(move || {
-                let _ = rustls::crypto::ring::default_provider().install_default();
-                let browser = blocking::Client::builder().no_proxy().build().unwrap();
-                browser.get(url).send().unwrap().text().unwrap()
-            }));
-            true
-        }
-
-        fn progress(&self, what: &str) -> Box<dyn Progress> {
-            self.terminal.progress(what)
-        }
-    }
 
     fn cloud() -> Emulator {
         let cloud = Emulator::start().unwrap();
@@ -249,7 +194,10 @@ mod tests {
     }
 
     fn by_browser_of(desktop: &Desktop, cloud: &Emulator) -> Result<Issued> {
-        lab::ask(cloud, |iam| by_browser(iam, desktop, &SystemRandom::new()))
+        let clock = &desktop.clock;
+        lab::ask(cloud, clock, |iam| {
+            by_browser(iam, desktop, &SystemRandom::new())
+        })
     }
 
     /// A parameter that IAM was given, by the browser or by us.
@@ -265,7 +213,7 @@ mod tests {
     #[test]
     fn a_browser_brings_a_token_and_a_refresh_token() {
         let cloud = cloud();
-        let desktop = Desktop::default();
+        let desktop = Desktop::new(&[]);
         let issued = by_browser_of(&desktop, &cloud).unwrap();
         assert!(issued.refresh_token.is_some());
         let page = desktop.page();
@@ -317,7 +265,7 @@ mod tests {
     fn an_answer_to_another_login_is_used_by_nobody() {
         let cloud = cloud();
         cloud.accounts().set_wrong_state(true);
-        let desktop = Desktop::default();
+        let desktop = Desktop::new(&[]);
         let failure = by_browser_of(&desktop, &cloud).unwrap_err().to_string();
         assert!(failure.contains("belongs to another login"), "{failure}");
         assert!(desktop.page().contains("belongs to another login"));
@@ -328,7 +276,7 @@ mod tests {
     fn whoever_says_no_in_the_browser_reads_why_in_the_terminal() {
         let cloud = cloud();
         cloud.accounts().set_browser_subject(None);
-        let desktop = Desktop::default();
+        let desktop = Desktop::new(&[]);
         let failure = by_browser_of(&desktop, &cloud).unwrap_err().to_string();
         let reason = "IAM did not log you in: The person said no. (access_denied)";
         assert!(failure.starts_with(reason), "{failure}");
@@ -344,7 +292,7 @@ mod tests {
             code: "BXNIM0000E".into(),
             message: "No.".into(),
         }]);
-        let desktop = Desktop::default();
+        let desktop = Desktop::new(&[]);
         let failure = by_browser_of(&desktop, &cloud).unwrap_err().to_string();
         let reason = "IAM refused the code that the browser brought back: No.";
         assert!(failure.starts_with(reason), "{failure}");
@@ -358,7 +306,7 @@ mod tests {
     fn without_a_browser_the_address_is_shown_and_a_way_without_one() {
         let cloud = cloud();
         let terminal = FakeTerminal::default();
-        let failure = lab::ask(&cloud, |iam| {
+        let failure = lab::ask(&cloud, &FakeClock::at(0), |iam| {
             let random = SystemRandom::new();
             let limits = Limits {
                 answer: Duration::ZERO,

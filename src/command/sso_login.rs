@@ -100,7 +100,9 @@ mod tests {
     use icr_emulator::Subject;
 
     use super::*;
+    use crate::clock::fake::FakeClock;
     use crate::command::lab;
+    use crate::command::lab::Desktop;
     use crate::terminal::fake::FakeTerminal;
 
     const PASSCODE: &str = "pAsSc0de";
@@ -113,7 +115,7 @@ mod tests {
 
     /// What comes of it when a person types this.
     fn log_in(cloud: &Emulator, terminal: &FakeTerminal) -> Result<Issued> {
-        lab::ask(cloud, |iam| by_passcode(iam, terminal))
+        lab::ask(cloud, &FakeClock::at(0), |iam| by_passcode(iam, terminal))
     }
 
     #[test]
@@ -205,6 +207,15 @@ mod tests {
         assert!(failure.contains("--api-key-stdin"), "{failure}");
         assert_eq!(cloud.requests(), [], "nobody is asked anything");
         assert!(terminal.shown.borrow().is_empty());
+    }
+
+    #[test]
+    fn a_person_may_take_their_time() {
+        let cloud = cloud();
+        let desktop = Desktop::new(&["wrong", PASSCODE]);
+        let outcome = lab::ask(&cloud, &desktop.clock, |iam| by_passcode(iam, &desktop));
+        assert!(outcome.is_ok(), "{outcome:?}");
+        assert!(desktop.page().contains("passcode"), "the page was opened");
     }
 
     #[test]
