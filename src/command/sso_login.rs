@@ -212,10 +212,13 @@ mod tests {
     #[test]
     fn a_person_may_take_their_time() {
         let cloud = cloud();
+        cloud
+            .accounts()
+            .set_browser_subject(Some(Subject::user("1")));
         let desktop = Desktop::new(&["wrong", PASSCODE]);
         let outcome = lab::ask(&cloud, &desktop.clock, |iam| by_passcode(iam, &desktop));
         assert!(outcome.is_ok(), "{outcome:?}");
-        assert!(desktop.page().contains("passcode"), "the page was opened");
+        assert!(desktop.page().contains("Your one-time passcode"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Where secrets rest: one trait, a file for each keychain, and [`open`], the
+//! Where secrets rest: one trait, a file for each keychain, and [`open()`], the
 //! one place that chooses.
 //!
 //! Two kinds of things rest there. *Logins* are durable and go into the durable
