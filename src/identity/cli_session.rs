@@ -38,12 +38,15 @@ const ADVICE: &str =
 /// The most that is read, in bytes; a session has about ten thousand.
 const LIMIT: u64 = 4 * 1024 * 1024;
 
-/// How long to wait for a file that is locked, or makes no sense because somebody
-/// who takes no lock is writing it: that is done in one go.
+/// How long to wait for a file that is locked: it is written in one go.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long after that a file may make no sense, because somebody who takes no
+/// lock is writing it, or somebody who does never lets go.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How long to wait before a file that made no sense is read again.
-const PAUSE: Duration = Duration::from_millis(25);
+/// How long to wait before it is read again, and how long for its lock then.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// The parts of `config.json` that say who is logged in and where.
 #[derive(Debug, Default, Deserialize)]
@@ -259,14 +262,14 @@ fn read(path: &Path, clock: &dyn Clock) -> Result<Option<Session>> {
             path.display()
         ))
     };
+    let mut outcome = read_once(path, LOCK_PATIENCE);
     let deadline = Deadline::after(clock, PATIENCE);
-    let mut outcome = read_once(path, PATIENCE);
     while let Ok(Err(_)) = outcome {
         if deadline.remaining(clock).is_zero() {
             break;
         }
         clock.sleep(PAUSE);
-        outcome = read_once(path, deadline.remaining(clock));
+        outcome = read_once(path, PAUSE);
     }
     match outcome {
         Ok(Ok(session)) => Ok(Some(session)),
