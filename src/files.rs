@@ -240,6 +240,7 @@ mod tests {
         assert!(is_there(directory.path()));
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_locked_file_is_waited_for_and_then_read() {
         let directory = tempfile::tempdir().unwrap();

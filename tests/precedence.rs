@@ -1,4 +1,6 @@
 //! Who speaks for a registry when several could?
+// Elsewhere the home directory is not where a variable says, and a lock keeps readers out.
+#![cfg(unix)]
 
 mod support;
 
@@ -37,13 +39,22 @@ fn mapping(machine: &Machine) -> String {
         "CONTAINER_REGISTRY_APIKEY=API-KEY-OF-THE-TEAM\n",
     );
     format!(
-        "[profile.team]\nsource = \"credentials-file\"\nfile = \"{}\"\n[registry.\"jp.icr.io\"]\nprofile = \"team\"\n",
+        "[profile.admin]\n[registry.\"br.icr.io\"]\nprofile = \"admin\"\n[profile.team]\nsource = \"credentials-file\"\nfile = \"{}\"\n[registry.\"jp.icr.io\"]\nprofile = \"team\"\n",
         file.display()
     )
 }
 
-/// A machine with every source that a test can have, each somebody else. The token file of a pod is at places of the system,
-/// the logins of profiles and of every registry come from a command: those are in the unit tests.
+/// Logs `IBMid-{owner}` in, for whatever `arguments` say.
+fn log_in(machine: &Machine, owner: &str, arguments: &[&str]) {
+    let key = format!("API-KEY-OF-THE-LOGIN-OF-{owner}");
+    machine.add_api_key(&key, owner);
+    let arguments = [&["login", "--api-key-stdin"], arguments].concat();
+    let outcome = machine.run(&arguments, key.as_str());
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+}
+
+/// A machine with every source that a test can have, each somebody else. The token file of a pod is at places of the system, and
+/// is in the unit tests.
 fn fill(machine: &mut Machine, power: &Emulator) {
     for (key, owner) in [
         ("API-KEY-OF-THE-ENVIRONMENT", "key"),
@@ -53,10 +64,8 @@ fn fill(machine: &mut Machine, power: &Emulator) {
     }
     machine.add_refresh_token(REFRESH_TOKEN, "laptop");
     machine.add_compute_resource_token(CR_TOKEN, &["Profile-pod"]);
-    machine.add_api_key("API-KEY-OF-THE-LOGIN", "login");
-    machine
-        .store("us.icr.io", "iamapikey", "API-KEY-OF-THE-LOGIN")
-        .is_silent_success();
+    log_in(machine, "login", &["us.icr.io"]);
+    log_in(machine, "default", &[]);
     machine
         .store("cp.icr.io", "cp", "ENTITLEMENT-KEY")
         .is_silent_success();
@@ -73,6 +82,7 @@ fn fill(machine: &mut Machine, power: &Emulator) {
         cloud.accounts().link_default_profile(profile);
     }
     machine.settings(&mapping(machine));
+    log_in(machine, "admin", &["--profile", "admin"]);
     let bearer = machine.access_token_of("bearer");
     let vpc = machine.cloud.url();
     machine
@@ -104,7 +114,7 @@ fn sources_are_asked_in_the_documented_order() {
         let power = Emulator::start().expect("a free port");
         fill(&mut machine, &power);
         type Step = (fn(&mut Machine), &'static str, &'static str);
-        let steps: [Step; 8] = [
+        let steps: [Step; 9] = [
             (|_| {}, "IBMid-key", "IBMid-key"),
             (
                 |it| _ = it.unset("IBMCLOUD_API_KEY"),
@@ -119,10 +129,15 @@ fn sources_are_asked_in_the_documented_order() {
             (
                 |it| _ = it.unset("IC_IAM_TOKEN"),
                 "IBMid-login",
-                "IBMid-file",
+                "IBMid-default",
             ),
             (
                 |it| it.erase("us.icr.io").is_silent_success(),
+                "IBMid-default",
+                "IBMid-default",
+            ),
+            (
+                |it| assert_eq!(it.run(&["logout"], "").status, Some(0)),
                 "IBMid-file",
                 "IBMid-file",
             ),
@@ -151,6 +166,11 @@ fn sources_are_asked_in_the_documented_order() {
                     who(&machine, "cp.icr.io"),
                     "cp",
                     "its own login comes first"
+                );
+                assert_eq!(
+                    who(&machine, "br.icr.io"),
+                    "IBMid-admin",
+                    "the login of its profile comes first"
                 );
                 assert_eq!(
                     who(&machine, "jp.icr.io"),
@@ -195,7 +215,10 @@ fn a_forced_source_is_the_only_one_asked() {
             assert_eq!(who(&machine, "us.icr.io"), owner);
         }
         machine.set("ICR_SOURCE", "login");
-        assert_eq!(who(&machine, "de.icr.io"), "nobody");
+        assert_eq!(who(&machine, "de.icr.io"), "IBMid-default");
+        machine.erase("us.icr.io").is_silent_success();
+        assert_eq!(machine.run(&["logout"], "").status, Some(0));
+        assert_eq!(who(&machine, "us.icr.io"), "nobody");
         machine.set("ICR_SOURCE", "ibm-cloud");
         machine
             .get("us.icr.io")

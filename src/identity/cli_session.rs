@@ -311,6 +311,7 @@ mod tests {
     use super::super::tests::Machine;
     use super::super::tests::NOW;
     use super::*;
+    #[cfg(unix)]
     use crate::clock::SystemClock;
     use crate::jwt;
 
@@ -466,6 +467,7 @@ mod tests {
     }
 
     /// Whoever holds the lock must not make us wait for each attempt anew.
+    #[cfg(unix)]
     #[test]
     fn a_lock_that_is_held_for_good_costs_a_moment_once() {
         let machine = Machine::new();
