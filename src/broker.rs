@@ -16,7 +16,6 @@ use crate::iam::MOST_ATTEMPTS;
 use crate::iam::endpoint::Endpoint;
 use crate::iam::transport::Transport;
 use crate::identity;
-use crate::identity::CliSession;
 use crate::identity::Found;
 use crate::identity::Given;
 use crate::identity::Identity;
@@ -490,13 +489,19 @@ impl Broker<'_> {
         identity::speaker(registry, &self.given(registry, &endpoint))
     }
 
-    /// The session of the IBM Cloud CLI, for taking it over.
+    /// Goes on with the session of the IBM Cloud CLI, and says which IAM it is of.
+    /// There is a refresh token in the answer.
     ///
     /// # Errors
-    /// There is none, or none that lasts.
-    pub fn cli_session(&self, scope: &LoginScope) -> Result<CliSession> {
+    /// There is none, or none that lasts, or IAM refuses it.
+    pub fn take_over_cli_session(&self, scope: &LoginScope) -> Result<(Issued, Endpoint)> {
         let endpoint = self.endpoint_of(scope);
-        identity::to_take_over(&self.given_of(scope, &endpoint), scope.is_staging())
+        let given = self.given_of(scope, &endpoint);
+        let session = identity::to_take_over(&given, scope.is_staging())?;
+        let deadline = Deadline::after(self.clock, self.settings.limits.deadline);
+        let iam = self.iam(session.endpoint(), MOST_ATTEMPTS, deadline);
+        let issued = session.exchange(&iam, CredentialKind::RefreshToken)?;
+        Ok((issued, session.endpoint().clone()))
     }
 
     /// Every scope that has a login, and the login's user name.

@@ -37,6 +37,15 @@ fn lines(properties: &[(&str, &str)]) -> String {
 }
 
 #[test]
+fn a_file_that_only_says_where_the_service_is_is_about_something_else() {
+    let machine = machine();
+    let service = [("URL", "https://us.icr.io"), ("ENABLE_RETRIES", "true")];
+    machine.file(FILE, &lines(&service));
+    machine.get("us.icr.io").is_credential("iambearer");
+    assert_eq!(machine.cloud.exchanges(), 0, "the session of the CLI");
+}
+
+#[test]
 fn every_type_leads_to_its_identity() {
     let machine = machine();
     let accounts = machine.cloud.accounts();

@@ -400,6 +400,18 @@ fn the_session_of_the_cli_is_taken_over_and_left_as_it_is() {
     failure(&outcome, &["BXNIM0439E", "ibmcloud login"]);
 }
 
+#[test]
+fn the_session_is_taken_over_from_where_an_earlier_get_left_it() {
+    let Some(mut machine) = machine_with_session() else {
+        return;
+    };
+    machine.unset("ICR_SOURCE");
+    // IAM replaces the refresh token for this, and the CLI does not learn of it.
+    assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
+    let outcome = machine.run(&["login", "--from-ibmcloud"], Input::Open);
+    answer(&outcome, &["IBMid-me"]);
+}
+
 /// Logs in with an API key of this program's making; returns its ID.
 #[track_caller]
 fn log_in_with_made_key(machine: &Machine, arguments: &[&str]) -> String {

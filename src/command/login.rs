@@ -22,7 +22,6 @@ use crate::iam::Issued;
 use crate::iam::api_keys::CreatedApiKey;
 use crate::iam::date;
 use crate::iam::endpoint::Endpoint;
-use crate::iam::grant::Client;
 use crate::iam::grant::Grant;
 use crate::iam::owner::Owner;
 use crate::iam::owner::OwnerKind;
@@ -253,26 +252,16 @@ fn prove(
 
 fn by_cli_session(scopes: &[LoginScope], errand: &Errand<'_>) -> Result<Issued> {
     let scope = scopes.first().unwrap_or(&LoginScope::Default);
-    let session = errand.broker.cli_session(scope)?;
-    if session.endpoint != errand.endpoint {
+    let progress = errand.progress("Taking over the session of the IBM Cloud CLI");
+    let (issued, endpoint) = errand.broker.take_over_cli_session(scope)?;
+    drop(progress);
+    if endpoint != errand.endpoint {
         errand.warn(format!(
             "the IBM Cloud CLI asks IAM at {}, but this login will at {}; `iam-endpoint` or `private-endpoints` in a profile of the settings file changes that",
-            session.endpoint.base(),
+            endpoint.base(),
             errand.endpoint.base(),
         ));
     }
-    let _progress = errand.progress("Taking over the session of the IBM Cloud CLI");
-    let mut iam = errand.iam();
-    iam.endpoint = session.endpoint.clone();
-    let issued = iam.exchange(&Grant::RefreshToken {
-        token: &session.refresh_token,
-        client: &Client::cli(),
-    });
-    let mut issued = issued.map_err(|error| {
-        let advice = "run `ibmcloud login` first, or log in with an API key";
-        error.with_source_and_advice(&session.source, &session.endpoint, advice)
-    })?;
-    issued.refresh_token.get_or_insert(session.refresh_token);
     Ok(issued)
 }
 

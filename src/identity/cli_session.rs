@@ -10,9 +10,11 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::Given;
+use super::Identity;
 use super::Places;
 use super::instance_metadata;
 use super::proof;
+use super::proof::Proof;
 use super::proof::Proven;
 use crate::clock::Clock;
 use crate::clock::Deadline;
@@ -34,6 +36,9 @@ use crate::trusted_profile::TrustedProfile;
 /// What to do when the session is over.
 const ADVICE: &str =
     "run `ibmcloud login`, or log in once with `docker-credential-icr login`, which lasts";
+
+/// The same for somebody who wants to take it over.
+const TAKE_OVER_ADVICE: &str = "run `ibmcloud login` first, or log in with an API key";
 
 /// The most that is read, in bytes; a session has about ten thousand.
 const LIMIT: u64 = 4 * 1024 * 1024;
@@ -84,23 +89,14 @@ struct AssumedProfile {
     id: Option<String>,
 }
 
-/// A session that somebody wants to have for good.
-#[derive(Clone, Debug)]
-pub struct CliSession {
-    /// The IAM that it is of.
-    pub endpoint: Endpoint,
-    /// The token that goes on with it. The CLI keeps it, too: IAM takes it from
-    /// both.
-    pub refresh_token: Secret,
-    /// What a person calls it.
-    pub source: String,
-}
-
 /// The session, for taking it over for registries of production or of staging.
 ///
 /// # Errors
 /// Nobody is logged in, or in a way that does not last.
-pub(crate) fn to_take_over(given: &Given<'_>, is_staging: bool) -> Result<CliSession> {
+pub(crate) fn to_take_over<'a>(
+    given: &Given<'a>,
+    is_staging: bool,
+) -> Result<Box<dyn Identity + 'a>> {
     let path = path_of_session(given.environment, given.places)?;
     let session = match &path {
         Some(path) => read(path, given.clock)?.map(|session| (source(path), session)),
@@ -119,14 +115,12 @@ pub(crate) fn to_take_over(given: &Given<'_>, is_staging: bool) -> Result<CliSes
     }
     let endpoint = session.endpoint(given).map_err(|reason| fail(&reason))?;
     let refresh_token = usable(session.refresh_token).filter(crate::iam::is_token);
-    let refresh_token = refresh_token.ok_or_else(|| {
+    let token = refresh_token.ok_or_else(|| {
         fail("has no refresh token, without which it cannot be taken over: run `ibmcloud login` first, or log in with an API key")
     })?;
-    Ok(CliSession {
-        endpoint,
-        refresh_token,
-        source,
-    })
+    let client = Client::cli();
+    let proven = Proven::new(given, source, Proof::RefreshToken { token, client });
+    Ok(Box::new(proven.at(endpoint).advising(TAKE_OVER_ADVICE)))
 }
 
 /// Whoever is logged in with the CLI.

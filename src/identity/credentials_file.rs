@@ -27,6 +27,17 @@ use crate::trusted_profile::TrustedProfile;
 /// (`container-registry-go-sdk`, `containerregistryv1`).
 const PREFIX: &str = "CONTAINER_REGISTRY_";
 
+/// Properties that say how to talk to a service, and not who one is. A file that
+/// has these alone is about something else.
+const OF_THE_SERVICE: [&str; 6] = [
+    "URL",
+    "DISABLE_SSL",
+    "ENABLE_GZIP",
+    "ENABLE_RETRIES",
+    "MAX_RETRIES",
+    "RETRY_INTERVAL",
+];
+
 const FILE_NAME: &str = "ibm-credentials.env";
 
 /// The most that is read, in bytes.
@@ -89,7 +100,7 @@ impl Properties {
                 .filter(|line| !line.starts_with('#'))
                 .filter_map(|line| line.split_once('='))
                 .filter_map(|(name, value)| Some((name.trim().strip_prefix(PREFIX)?, value.trim())))
-                .filter(|(_, value)| !value.is_empty())
+                .filter(|(name, value)| !value.is_empty() && !OF_THE_SERVICE.contains(name))
                 .map(|(name, value)| (name.to_owned(), Secret::new(value)))
                 .collect(),
         )

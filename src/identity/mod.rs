@@ -42,7 +42,6 @@ mod instance_metadata;
 mod proof;
 mod stored_login;
 
-pub use cli_session::CliSession;
 pub(crate) use cli_session::to_take_over;
 pub(crate) use stored_login::note as note_login;
 
