@@ -41,6 +41,9 @@ pub const BACKGROUND_REFRESH: &str = "ICR_BACKGROUND_REFRESH";
 /// The user's home directory, which `~/` stands for in a settings file.
 pub const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
 
+/// The machine's name, which Windows sets.
+pub const COMPUTER_NAME: &str = "COMPUTERNAME";
+
 /// Separates the items of this environment from all others in the same keychain.
 pub const NAMESPACE: &str = "ICR_NAMESPACE";
 

@@ -44,6 +44,8 @@ pub mod login;
 pub mod program;
 pub mod protocol;
 pub mod registry;
+pub mod registry_api;
+pub mod registry_token;
 pub mod renewal;
 pub mod secret;
 pub mod settings;

@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         clock: &SystemClock::start(),
         config_directory: dirs::config_dir(),
         locks: LockDirectory::at(state.as_ref().map(|state| state.join("locks"))),
+        machine_name: &|| machine_name(&environment),
         open_keychains: &|settings, prompting| {
             keychain::open(settings, &environment, state.as_deref(), prompting)
         },
@@ -69,6 +70,17 @@ fn main() -> ExitCode {
 /// `%PROGRAMDATA%`.
 fn system_config_directory() -> Option<PathBuf> {
     cfg!(unix).then(|| PathBuf::from("/etc"))
+}
+
+#[cfg(unix)]
+fn machine_name(_environment: &Environment) -> Option<String> {
+    nix::unistd::gethostname().ok()?.into_string().ok()
+}
+
+#[cfg(windows)]
+fn machine_name(environment: &Environment) -> Option<String> {
+    let name = environment.text(environment::COMPUTER_NAME).ok()??;
+    Some(name.to_owned())
 }
 
 /// Behind a relay to the session bus no process outlives the helper: the relay

@@ -35,6 +35,8 @@ pub struct World<'a> {
     pub environment: &'a Environment,
     /// Where this user's processes meet.
     pub locks: LockDirectory,
+    /// What this machine is called, if it is called anything.
+    pub machine_name: &'a dyn Fn() -> Option<String>,
     /// Opens the keychains that the settings choose.
     pub open_keychains: &'a dyn Fn(&Settings, Prompting) -> Result<Keychains, KeychainError>,
     /// Where other programs leave their files.
@@ -234,7 +236,10 @@ fn server_address(argument: Option<String>, streams: &mut Streams<'_>) -> Result
 
 /// The registry at an address, and the settings. A settings file that is broken
 /// must not get in the way of registries that have nothing to do with it.
-fn registry(address: &str, world: &World<'_>) -> Result<Option<(Registry, Settings)>> {
+///
+/// # Errors
+/// See [`Settings::load`].
+pub(crate) fn registry(address: &str, world: &World<'_>) -> Result<Option<(Registry, Settings)>> {
     let built_in = Registry::at(address, &[]);
     match settings(world) {
         Ok(settings) => {
@@ -257,11 +262,20 @@ pub(crate) fn settings(world: &World<'_>) -> Result<Settings> {
     )
 }
 
-fn open(world: &World<'_>, settings: &Settings, prompting: Prompting) -> Result<Keychains> {
+/// Opens the keychains that the settings choose.
+///
+/// # Errors
+/// The chosen one does not exist on this system.
+pub(crate) fn open(
+    world: &World<'_>,
+    settings: &Settings,
+    prompting: Prompting,
+) -> Result<Keychains> {
     (world.open_keychains)(settings, prompting).map_err(|error| Failure::act(error.to_string()))
 }
 
-fn broker<'a>(
+/// Whoever knows the order of things, in this world.
+pub(crate) fn broker<'a>(
     world: &'a World<'a>,
     settings: &'a Settings,
     keychains: &'a Keychains,
@@ -271,6 +285,7 @@ fn broker<'a>(
         environment: world.environment,
         keychains,
         locks: &world.locks,
+        machine_name: world.machine_name,
         places: &world.places,
         random: world.random,
         renewal: world.renewal,
