@@ -335,4 +335,6 @@ Commands, as clients call them:
     version            the version of this program
 
 Commands for you (each explains itself with --help):
-    settings           what is set, and where"#;
+    print HOST         a credential for what cannot ask this program
+    settings           what is set, and where
+    token              registry tokens: add, list, get, rm"#;

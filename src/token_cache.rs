@@ -416,6 +416,10 @@ mod tests {
         let other = Endpoint::parse("https://iam.example.com").unwrap();
         assert_ne!(key(), CacheKey::new(&other, "id"));
         assert_ne!(key(), CacheKey::new(&Endpoint::public(), "other"));
+        let registries = ["us.icr.io", "de.icr.io"].map(|host| Registry::parse(host).unwrap());
+        let of_registries = registries.map(|registry| key().of_registry_token(&registry));
+        assert_ne!(of_registries[0], of_registries[1]);
+        assert!(!of_registries.contains(&key()));
         assert!(key().as_str().bytes().all(|byte| byte.is_ascii_hexdigit()));
     }
 }

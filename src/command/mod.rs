@@ -14,12 +14,18 @@ use clap::error::ErrorKind;
 use crate::failure::Failure;
 use crate::failure::Result;
 use crate::failure::one_line;
+use crate::iam::date;
+use crate::program;
 use crate::program::Streams;
 use crate::program::World;
 use crate::protocol::PROGRAM;
+use crate::registry::Registry;
+use crate::settings::Settings;
 
+mod print;
 mod settings;
 mod table;
+mod token;
 
 /// The longest line of a failure, in characters.
 const LONGEST_LINE: usize = 1000;
@@ -33,7 +39,9 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Print(print::Arguments),
     Settings(settings::Arguments),
+    Token(token::Arguments),
 }
 
 /// Whether there is a command of this name.
@@ -59,7 +67,9 @@ pub fn run(arguments: &[OsString], streams: &mut Streams<'_>, world: &World<'_>)
         }
     };
     match arguments.command {
+        Command::Print(arguments) => print::run(&arguments, streams, world),
         Command::Settings(arguments) => settings::run(&arguments, streams, world),
+        Command::Token(arguments) => token::run(&arguments, streams, world),
     }
 }
 
@@ -69,6 +79,30 @@ pub fn report(failure: &Failure, streams: &mut Streams<'_>) {
     for line in text.lines() {
         let _ = writeln!(streams.error, "{}", one_line(line, LONGEST_LINE));
     }
+}
+
+/// Tells a person something beside the answer.
+fn note(streams: &mut Streams<'_>, text: &str) {
+    let text = format!("{PROGRAM}: {text}");
+    let _ = writeln!(streams.error, "{}", one_line(&text, LONGEST_LINE));
+}
+
+/// The registry that a person named, and the settings.
+fn registry_at(address: &str, world: &World<'_>) -> Result<(Registry, Settings)> {
+    program::registry(address, world)?.ok_or_else(|| {
+        // An address that is no host may hold a password.
+        let address = Registry::parse(address);
+        let address = address.map_or("that".to_owned(), |registry| registry.to_string());
+        Failure::act(format!(
+            "{address} is not a registry of IBM Cloud; if it is yours, name it in `registries` in the settings file"
+        ))
+    })
+}
+
+/// A moment in seconds since 1970, for a person: `2026-11-21 09:50 UTC`.
+fn when(seconds: u64) -> String {
+    let written = date::written(seconds);
+    written.replace('T', " ").replace("+0000", " UTC")
 }
 
 fn print(streams: &mut Streams<'_>, text: &str) -> Result<()> {
