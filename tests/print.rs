@@ -77,6 +77,7 @@ fn the_value_is_the_password_alone() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn a_shell_takes_the_variables() {
     let machine = Machine::with_environment_key();
@@ -95,6 +96,7 @@ fn a_shell_takes_the_variables() {
     assert_eq!(lines[3..], lines[1..3]);
 }
 
+#[cfg(unix)]
 #[test]
 fn odd_secrets_are_one_word_for_a_shell_and_one_text_everywhere() {
     let Some(machine) = Machine::with_keychain() else {

@@ -62,8 +62,7 @@ pub(super) struct Arguments {
     #[arg(long, value_enum, default_value_t = Format::Value, hide_possible_values = true)]
     format: Format,
 
-    /// Another kind of credential than the settings choose, by its user name:
-    /// iambearer, iamrefresh, iamapikey or token
+    /// Another kind of credential than the settings choose, by its user name
     #[arg(long, value_name = "KIND", value_parser = credential_kind())]
     credential: Option<CredentialKind>,
 
