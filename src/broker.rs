@@ -2,6 +2,7 @@
 //! client asks for a credential, leaves one with us or takes it away.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,11 +17,13 @@ use crate::iam::MOST_ATTEMPTS;
 use crate::iam::endpoint::Endpoint;
 use crate::iam::transport::Transport;
 use crate::identity;
+use crate::identity::CliSession;
 use crate::identity::Found;
 use crate::identity::Given;
 use crate::identity::Identity;
 use crate::identity::Nearby;
 use crate::identity::Places;
+use crate::identity::Speaker;
 use crate::jwt;
 use crate::keychain::Keychains;
 use crate::lock::LOGIN_PATIENCE;
@@ -41,6 +44,7 @@ use crate::registry_token::Mark;
 use crate::secret::Secret;
 use crate::settings::Choice;
 use crate::settings::CredentialKind;
+use crate::settings::KeychainChoice;
 use crate::settings::Settings;
 use crate::token_cache::CacheKey;
 use crate::token_cache::Cached;
@@ -107,7 +111,12 @@ impl Broker<'_> {
             Ok(Some(Found::Credential(credential))) => Ok(credential),
             Ok(Some(Found::AccessToken(token))) => given_token(registry, wanted, token),
             Ok(Some(Found::Identity(identity))) => {
-                self.of_identity(registry, &*identity, &given, deadline)
+                match self.of_identity(registry, &*identity, &given, deadline) {
+                    Err(failure @ Failure::PersonMustAct(_)) => self
+                        .of_successor(registry, &*identity, &given, deadline)
+                        .unwrap_or(Err(failure)),
+                    answer => answer,
+                }
             }
             // A keychain that is locked or hangs for now need not cost the answer.
             Err(failure @ Failure::TryLater(_)) => match nearby.cached {
@@ -216,6 +225,23 @@ impl Broker<'_> {
         }
         let secret = self.token(registry, identity, given, deadline)?;
         Ok(wanted.with(secret))
+    }
+
+    /// What another identity has for the registry that took the place of a refused
+    /// one in the meantime: somebody may have rotated its API key.
+    fn of_successor(
+        &self,
+        registry: &Registry,
+        refused: &dyn Identity,
+        given: &Given<'_>,
+        deadline: Deadline,
+    ) -> Option<Result<Credential>> {
+        match identity::find(registry, given, &Lock::None) {
+            Ok(Some(Found::Identity(identity))) if identity.key() != refused.key() => {
+                Some(self.of_identity(registry, &*identity, given, deadline))
+            }
+            _ => None,
+        }
     }
 
     /// A token for an identity: the one that is kept while it is good, otherwise
@@ -557,6 +583,41 @@ impl Broker<'_> {
         self.write_login(scope, login, &given)
     }
 
+    /// Keeps a login for each scope; when one of them cannot be written, all are put
+    /// back to what they were.
+    ///
+    /// # Errors
+    /// The keychain does not take one; where it does not take the former one back
+    /// either, that is told.
+    pub fn log_in_all(&self, logins: &[(LoginScope, Login)]) -> Result<()> {
+        let mut former = Vec::new();
+        for (scope, login) in logins {
+            let before = self.login(scope).ok().flatten();
+            if let Err(failure) = self.log_in(scope, login.clone()) {
+                let lost = former
+                    .into_iter()
+                    .filter_map(|(scope, login)| self.put_back(scope, login).err());
+                let lost: Vec<String> = lost.map(|failure| failure.to_string()).collect();
+                return Err(match lost.is_empty() {
+                    true => failure,
+                    false => Failure::act(format!(
+                        "{failure}; what was there before is lost: {}",
+                        lost.join("; ")
+                    )),
+                });
+            }
+            former.push((scope, before));
+        }
+        Ok(())
+    }
+
+    fn put_back(&self, scope: &LoginScope, former: Option<Login>) -> Result<()> {
+        match former {
+            Some(login) => self.log_in(scope, login),
+            None => self.log_out(scope).map(drop),
+        }
+    }
+
     fn write_login(&self, scope: &LoginScope, login: Login, given: &Given<'_>) -> Result<()> {
         let login = with_current_secret(scope, login, given);
         self.forget_tokens(scope, given, Some(&login.id));
@@ -598,6 +659,41 @@ impl Broker<'_> {
     /// The keychain cannot tell.
     pub fn login(&self, scope: &LoginScope) -> Result<Option<Login>> {
         Logins::in_keychain(&*self.keychains.logins).read(scope)
+    }
+
+    /// Every scope that has a login, also one that cannot be read.
+    ///
+    /// # Errors
+    /// The keychain cannot tell.
+    pub fn scopes(&self) -> Result<BTreeSet<LoginScope>> {
+        let logins = Logins::in_keychain(&*self.keychains.logins).list()?;
+        Ok(logins.into_iter().map(|(scope, _)| scope).collect())
+    }
+
+    /// Which keychain the login for a scope rests in; `None` when there is none.
+    ///
+    /// # Errors
+    /// The keychain cannot tell.
+    pub fn holder(&self, scope: &LoginScope) -> Result<Option<KeychainChoice>> {
+        Logins::in_keychain(&*self.keychains.logins).holder(scope)
+    }
+
+    /// Whose word counts for a registry, if anybody's does.
+    ///
+    /// # Errors
+    /// A source is there but broken.
+    pub fn speaker(&self, registry: &Registry) -> Result<Option<Speaker>> {
+        let endpoint = self.endpoint(registry);
+        identity::speaker(registry, &self.given(registry, &endpoint))
+    }
+
+    /// The session of the IBM Cloud CLI, for taking it over.
+    ///
+    /// # Errors
+    /// There is none, or none that lasts.
+    pub fn cli_session(&self, scope: &LoginScope) -> Result<CliSession> {
+        let endpoint = self.endpoint_of(scope);
+        identity::to_take_over(&self.given_of(scope, &endpoint), scope.is_staging())
     }
 
     /// Every scope that has a login, and the login's user name.
@@ -898,17 +994,28 @@ mod tests {
     struct NumberedTokens {
         asked: RefCell<Vec<Request>>,
         meanwhile: RefCell<Option<Box<dyn Fn()>>>,
+        refused: RefCell<Option<Secret>>,
         status: RefCell<Option<u16>>,
     }
 
     impl Transport for NumberedTokens {
         fn send(&self, request: Request) -> Result<Response, TransportError> {
+            let Body::Form(form) = &request.body else {
+                panic!("it is asked for tokens alone");
+            };
+            let refused = self.refused.borrow().clone();
+            let is_refused = form
+                .iter()
+                .any(|(_, value)| Some(value) == refused.as_ref());
             self.asked.borrow_mut().push(request);
             if let Some(happens) = &*self.meanwhile.borrow() {
                 happens();
             }
             let number = self.asked.borrow().len();
-            let status = self.status.borrow().unwrap_or(200);
+            let status = match is_refused {
+                true => 400,
+                false => self.status.borrow().unwrap_or(200),
+            };
             let body = match status {
                 200 => json!({
                     "access_token": format!("access-{number}"),
@@ -1468,5 +1575,58 @@ mod tests {
             Ok(())
         );
         assert_eq!(machine.exchanges(), 0);
+    }
+
+    #[test]
+    fn a_key_that_is_rotated_in_the_middle_of_a_get_gives_way_to_the_new_one() {
+        let machine = Machine::with_login("iamapikey", "old");
+        *machine.iam.refused.borrow_mut() = Some(Secret::new("old"));
+        assert!(machine.get("us.icr.io").is_err(), "nothing took its place");
+
+        let machine = Machine::with_login("iamapikey", "old");
+        *machine.iam.refused.borrow_mut() = Some(Secret::new("old"));
+        let far = Rc::clone(&machine.far);
+        let rotate = move || {
+            let scope = LoginScope::Registry(registry("us.icr.io"));
+            let credential = CredentialKind::ApiKey.with(Secret::new("new"));
+            let logins = Logins::in_keychain(&*far);
+            logins.write(&scope, &Login::new(credential)).unwrap();
+        };
+        *machine.iam.meanwhile.borrow_mut() = Some(Box::new(rotate));
+        assert_eq!(
+            machine.get("us.icr.io").as_deref(),
+            Ok("iambearer:access-2")
+        );
+    }
+
+    #[test]
+    fn logins_for_several_scopes_are_all_stored_or_none() {
+        let machine = Machine::with_login("iamapikey", "former");
+        let new = Login::new(CredentialKind::ApiKey.with(Secret::new("new")));
+        let scopes = ["us.icr.io", "de.icr.io", "uk.icr.io"]
+            .map(|host| LoginScope::Registry(registry(host)));
+        let logins = scopes.clone().map(|scope| (scope, new.clone()));
+        machine.far.refuse_to_write("uk.icr.io");
+        let stored = |scope| machine.ask(|broker| broker.login(scope)).unwrap();
+        let failure = machine
+            .ask(|broker| broker.log_in_all(&logins))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            failure.contains("uk.icr.io") && !failure.contains("lost"),
+            "{failure}"
+        );
+        let secret = stored(&scopes[0]).map(|login| login.secret);
+        assert_eq!(secret, Some(Secret::new("former")));
+        assert_eq!(stored(&scopes[1]), None);
+        assert_eq!(
+            machine.get("us.icr.io").as_deref(),
+            Ok("iambearer:access-1")
+        );
+
+        machine
+            .ask(|broker| broker.log_in_all(&logins[..2]))
+            .unwrap();
+        assert_eq!(stored(&scopes[1]), Some(new));
     }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -40,6 +41,15 @@ pub const BACKGROUND_REFRESH: &str = "ICR_BACKGROUND_REFRESH";
 
 /// The user's home directory, which `~/` stands for in a settings file.
 pub const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+
+/// Names a program that shows pages (`xdg-open` asks it).
+pub const BROWSER: &str = "BROWSER";
+
+/// Names the screen of an X11 desktop.
+pub const DISPLAY: &str = "DISPLAY";
+
+/// Names the screen of a Wayland desktop.
+pub const WAYLAND_DISPLAY: &str = "WAYLAND_DISPLAY";
 
 /// The machine's name, which Windows sets.
 pub const COMPUTER_NAME: &str = "COMPUTERNAME";
@@ -184,18 +194,25 @@ impl std::fmt::Debug for Environment {
     }
 }
 
-fn secret_in_file(variable: &str, path: &str) -> Result<Secret> {
-    let file = path.to_owned();
-    within(SECRET_FILE_PATIENCE, move || read_secret(&file))
+/// The trimmed content of a file that holds one secret, within three seconds.
+///
+/// # Errors
+/// It cannot be read, is empty or too large, or is no text.
+pub(crate) fn secret_file(path: &Path) -> anyhow::Result<Secret> {
+    let path = path.to_owned();
+    within(SECRET_FILE_PATIENCE, move || read_secret(&path))
         .unwrap_or_else(|| Err(anyhow!("it cannot be read in time")))
-        .map_err(|error| {
+}
+
+fn secret_in_file(variable: &str, path: &str) -> Result<Secret> {
+    secret_file(Path::new(path)).map_err(|error| {
             Failure::act(format!(
                 "${variable} names the file {path}, which holds no key ({error}); name a file that does, or give the key itself"
             ))
         })
 }
 
-fn read_secret(path: &str) -> anyhow::Result<Secret> {
+fn read_secret(path: &Path) -> anyhow::Result<Secret> {
     let mut text = Zeroizing::new(String::new());
     File::open(path)?
         .take(SECRET_FILE_LIMIT + 1)

@@ -20,15 +20,17 @@ use crate::clock::within;
 /// # Errors
 /// It cannot be opened or read, is no regular file, is too large or not UTF-8.
 pub fn read_regular(path: &Path, limit: u64) -> anyhow::Result<String> {
-    read(open(path)?, limit)
+    String::from_utf8(read(open(path)?, limit)?)
+        .ok()
+        .context("it is not UTF-8 text")
 }
 
-/// The same, while nobody writes to it who locks it for that (`flock`). After
-/// `patience` it is read all the same.
+/// The bytes of such a file, while nobody writes to it who locks it for that
+/// (`flock`). After `patience` it is read all the same.
 ///
 /// # Errors
-/// See [`read_regular`].
-pub fn read_locked(path: &Path, limit: u64, patience: Duration) -> anyhow::Result<String> {
+/// It cannot be opened or read, is no regular file or is too large.
+pub fn read_locked(path: &Path, limit: u64, patience: Duration) -> anyhow::Result<Vec<u8>> {
     let file = open(path)?;
     if let Err(TryLockError::WouldBlock) = file.try_lock_shared() {
         let waiting = file.try_clone()?;
@@ -38,7 +40,13 @@ pub fn read_locked(path: &Path, limit: u64, patience: Duration) -> anyhow::Resul
     read(file, limit)
 }
 
-fn read(file: File, limit: u64) -> anyhow::Result<String> {
+/// Whether something stands at a path, be it a link that leads nowhere: that is
+/// broken, not absent. Nothing stands where this user may not look.
+pub fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+fn read(file: File, limit: u64) -> anyhow::Result<Vec<u8>> {
     let metadata = file.metadata()?;
     ensure!(metadata.is_file(), "it is not a regular file");
     // Room for all of it: a buffer that grows leaves copies behind.
@@ -50,9 +58,7 @@ fn read(file: File, limit: u64) -> anyhow::Result<String> {
         "it is larger than {}",
         size(limit)
     );
-    String::from_utf8(bytes)
-        .ok()
-        .context("it is not UTF-8 text")
+    Ok(bytes)
 }
 
 fn size(bytes: u64) -> String {
@@ -221,6 +227,35 @@ mod tests {
             [1023, 2048, 3 * 1024 * 1024].map(size),
             ["1023 bytes", "2 KiB", "3 MiB"]
         );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_that_leads_nowhere_is_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let link = directory.path().join("link");
+        assert!(!is_there(&link));
+        std::os::unix::fs::symlink(directory.path().join("missing"), &link).unwrap();
+        assert!(is_there(&link) && !link.exists());
+        assert!(is_there(directory.path()));
+    }
+
+    #[test]
+    fn a_locked_file_is_waited_for_and_then_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        std::fs::write(&path, b"\xffhalf").unwrap();
+        let writer = OpenOptions::new().write(true).open(&path).unwrap();
+        writer.lock().unwrap();
+        let read = |patience| read_locked(&path, 8, Duration::from_millis(patience)).unwrap();
+        assert_eq!(read(5), b"\xffhalf", "after a moment all the same");
+        let reader = std::thread::scope(|scope| {
+            let reader = scope.spawn(|| read(60_000));
+            std::fs::write(&path, b"whole").unwrap();
+            writer.unlock().unwrap();
+            reader.join().unwrap()
+        });
+        assert_eq!(reader, b"whole");
     }
 
     #[cfg(unix)]

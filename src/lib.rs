@@ -22,10 +22,11 @@
 //! their names), [`login`] (what is stored for a registry), [`secret`] (text that
 //! cannot be printed), [`failure`] (why there is no answer), [`trusted_profile`] (whom
 //! to become), [`registry_token`] (those that the program makes for itself), [`files`]
-//! (that somebody names), [`clock`], [`digest`], [`jwt`] and [`log`].
+//! (that somebody names), [`terminal`] (the person), [`clock`], [`digest`], [`jwt`] and
+//! [`log`].
 //!
-//! [`program::run`] is given its streams, time, environment, randomness, network
-//! and keychains; `main.rs` hands in the real ones. Files that settings or
+//! [`program::run`] is given its streams, terminal, time, environment, randomness,
+//! network and keychains; `main.rs` hands in the real ones. Files that settings or
 //! variables name, and locks, are read and made where that is needed.
 
 pub mod broker;
@@ -50,5 +51,6 @@ pub mod registry_token;
 pub mod renewal;
 pub mod secret;
 pub mod settings;
+pub mod terminal;
 pub mod token_cache;
 pub mod trusted_profile;

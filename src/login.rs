@@ -14,6 +14,7 @@ use crate::protocol::Credential;
 use crate::protocol::PROGRAM;
 use crate::registry::Registry;
 use crate::secret::Secret;
+use crate::settings::KeychainChoice;
 use crate::trusted_profile::TrustedProfile;
 
 /// What a login is for.
@@ -47,6 +48,11 @@ impl LoginScope {
             Some(profile) => Some(Self::Profile(profile.to_owned())),
             None => Registry::parse(name).map(Self::Registry),
         }
+    }
+
+    /// Whether it is IBM's own staging, which has an IAM of its own.
+    pub fn is_staging(&self) -> bool {
+        matches!(self, Self::Registry(registry) if registry.is_staging())
     }
 
     /// The command that forgets its login.
@@ -250,6 +256,17 @@ impl<'a> Logins<'a> {
             .map_err(|error| {
                 Failure::later(format!("cannot remove the login for {scope}: {error}"))
             })
+    }
+
+    /// Which keychain the login for a scope rests in; `None` when there is none.
+    ///
+    /// # Errors
+    /// The keychain cannot tell.
+    pub fn holder(&self, scope: &LoginScope) -> Result<Option<KeychainChoice>> {
+        let item = Item::login(&scope.item_name());
+        self.keychain
+            .holder(&item)
+            .map_err(|error| Failure::later(format!("cannot find the login for {scope}: {error}")))
     }
 
     /// Every scope that has a login, with the user name where that can be told

@@ -20,6 +20,8 @@ use docker_credential_icr::program::Streams;
 use docker_credential_icr::program::World;
 use docker_credential_icr::protocol::PROGRAM;
 use docker_credential_icr::renewal;
+use docker_credential_icr::terminal::SystemTerminal;
+use ring::rand::SystemRandom;
 
 fn main() -> ExitCode {
     let environment = Environment::of_process();
@@ -52,6 +54,8 @@ fn main() -> ExitCode {
         },
         random: &|| RandomState::new().hash_one(()),
         renewal: renewal(&environment),
+        secure_random: &SystemRandom::new(),
+        terminal: &SystemTerminal::new(&environment),
         transport: &Https::trusting(certificate_file.map(PathBuf::from)),
         environment: &environment,
     };

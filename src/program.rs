@@ -1,10 +1,12 @@
 //! The whole program as one function over what it is given: arguments, streams,
-//! environment, clock, network and keychains.
+//! environment, terminal, clock, network and keychains.
 
 use std::ffi::OsString;
 use std::io::Read;
 use std::io::Write;
 use std::path::PathBuf;
+
+use ring::rand::SecureRandom;
 
 use crate::broker::Broker;
 use crate::broker::Renewal;
@@ -24,6 +26,7 @@ use crate::protocol::PROGRAM;
 use crate::registry::Registry;
 use crate::renewal;
 use crate::settings::Settings;
+use crate::terminal::Terminal;
 
 /// What the program can reach of the world.
 pub struct World<'a> {
@@ -41,12 +44,16 @@ pub struct World<'a> {
     pub open_keychains: &'a dyn Fn(&Settings, Prompting) -> Result<Keychains, KeychainError>,
     /// Where other programs leave their files.
     pub places: Places,
-    /// Random bits.
+    /// Random bits, for what is no secret.
     pub random: &'a dyn Fn() -> u64,
     /// Gets the next token in the background.
     pub renewal: &'a dyn Renewal,
+    /// Random bits that nobody can guess.
+    pub secure_random: &'a dyn SecureRandom,
     /// Where everybody's settings are, on this system.
     pub system_config_directory: Option<PathBuf>,
+    /// The person, for commands; clients have none.
+    pub terminal: &'a dyn Terminal,
     /// The way to IAM.
     pub transport: &'a dyn Transport,
 }
@@ -316,25 +323,20 @@ const INTRODUCTION: &str = r#"docker-credential-icr gives docker, podman, builda
 logins for IBM Cloud Container Registry. Your API key stays in the system's
 keychain, or in $IBMCLOUD_API_KEY; config.json never holds a secret.
 
-Switch it on for each registry you use, in ~/.docker/config.json:
-
+Log in once with `docker-credential-icr login`; switch it on for each registry
+in ~/.docker/config.json (podman: $XDG_RUNTIME_DIR/containers/auth.json):
     { "credHelpers": { "us.icr.io": "icr", "de.icr.io": "icr" } }
 
-(podman, buildah, skopeo: also in $XDG_RUNTIME_DIR/containers/auth.json)
+Commands for you (each explains itself with --help):
+    login [REGISTRY]   who you are, for every registry or for some
+    logout [REGISTRY]  forgets that
+    print REGISTRY     a credential for what cannot ask this program
+    settings           what is set, and where
+    token              registry tokens: add, list, get, rm
 
-Log in once per registry, or give the key in the environment:
-
-    docker login -u iamapikey us.icr.io        # asks for the API key
-    export IBMCLOUD_API_KEY=...                # for every registry, or @file
-
-Commands, as clients call them:
+Commands that clients call:
     get [ADDRESS]      the credential for a registry, as JSON
     store              keeps a login that comes as JSON on stdin
     erase [ADDRESS]    forgets the login for a registry
     list               registries that have a login, as JSON
-    version            the version of this program
-
-Commands for you (each explains itself with --help):
-    print HOST         a credential for what cannot ask this program
-    settings           what is set, and where
-    token              registry tokens: add, list, get, rm"#;
+    version            the version of this program"#;

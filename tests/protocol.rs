@@ -99,7 +99,7 @@ fn explains_itself(text: &str) {
     for part in [
         "IBM Cloud Container Registry",
         "credHelpers",
-        "docker login",
+        "docker-credential-icr login",
         "IBMCLOUD_API_KEY",
         "get",
         "store",

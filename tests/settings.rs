@@ -69,7 +69,7 @@ fn answer(machine: &Machine, arguments: &[&str]) -> String {
 
 #[track_caller]
 fn as_json(machine: &Machine) -> Value {
-    serde_json::from_str(&answer(machine, &["settings", "--json"])).expect("JSON")
+    serde_json::from_str(&answer(machine, &["settings", "--json"])).expect("one JSON value")
 }
 
 fn text(path: &Path) -> String {

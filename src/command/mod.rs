@@ -22,8 +22,21 @@ use crate::protocol::PROGRAM;
 use crate::registry::Registry;
 use crate::settings::Settings;
 
+mod api_key_input;
+mod api_key_lifecycle;
+pub mod browser_login;
+mod errand;
+#[cfg(test)]
+mod lab;
+mod listening;
+mod login;
+mod logout;
+mod loopback;
 mod print;
+mod rotate;
+mod scopes;
 mod settings;
+pub mod sso_login;
 mod table;
 mod token;
 
@@ -39,6 +52,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Login(Box<login::Arguments>),
+    Logout(logout::Arguments),
     Print(print::Arguments),
     Settings(settings::Arguments),
     Token(token::Arguments),
@@ -67,6 +82,8 @@ pub fn run(arguments: &[OsString], streams: &mut Streams<'_>, world: &World<'_>)
         }
     };
     match arguments.command {
+        Command::Login(arguments) => login::run(&arguments, streams, world),
+        Command::Logout(arguments) => logout::run(&arguments, streams, world),
         Command::Print(arguments) => print::run(&arguments, streams, world),
         Command::Settings(arguments) => settings::run(&arguments, streams, world),
         Command::Token(arguments) => token::run(&arguments, streams, world),
@@ -81,22 +98,9 @@ pub fn report(failure: &Failure, streams: &mut Streams<'_>) {
     }
 }
 
-/// Tells a person something beside the answer.
-fn note(streams: &mut Streams<'_>, text: &str) {
-    let text = format!("{PROGRAM}: {text}");
-    let _ = writeln!(streams.error, "{}", one_line(&text, LONGEST_LINE));
-}
-
 /// The registry that a person named, and the settings.
 fn registry_at(address: &str, world: &World<'_>) -> Result<(Registry, Settings)> {
-    program::registry(address, world)?.ok_or_else(|| {
-        // An address that is no host may hold a password.
-        let address = Registry::parse(address);
-        let address = address.map_or("that".to_owned(), |registry| registry.to_string());
-        Failure::act(format!(
-            "{address} is not a registry of IBM Cloud; if it is yours, name it in `registries` in the settings file"
-        ))
-    })
+    program::registry(address, world)?.ok_or_else(|| scopes::not_ours(address))
 }
 
 /// A moment in seconds since 1970, for a person: `2026-11-21 09:50 UTC`.
@@ -123,7 +127,9 @@ mod tests {
 
     #[test]
     fn only_its_own_commands_exist() {
-        assert!(exists(OsStr::new("settings")));
+        for name in ["login", "logout", "settings"] {
+            assert!(exists(OsStr::new(name)), "{name}");
+        }
         for name in ["", "get", "help", "Settings", "--help", "setting"] {
             assert!(!exists(OsStr::new(name)), "{name}");
         }

@@ -8,7 +8,7 @@ use clap::builder::TypedValueParser;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::note;
+use super::errand::Warnings;
 use super::print as print_line;
 use super::registry_at;
 use super::when;
@@ -118,25 +118,22 @@ pub(super) fn run(
             other => other,
         })?;
     if is_secret {
-        warn_of_its_end(&credential, streams);
+        warn_of_its_end(&credential, world);
     }
     print_line(streams, &formatted(arguments, &registry, &credential))
 }
 
 /// A pull secret stays where it is put, and nobody renews it.
-fn warn_of_its_end(credential: &Credential, streams: &mut Streams<'_>) {
+fn warn_of_its_end(credential: &Credential, world: &World<'_>) {
     let end = jwt::times(credential.secret.expose()).map(|times| times.exp);
     let end = match LoginKind::of(&credential.username) {
         LoginKind::RefreshToken => Some("within three days".to_owned()),
         _ => end.map(|end| format!("on {}", when(end))),
     };
     if let Some(end) = end {
-        note(
-            streams,
-            &format!(
-                "this secret ends {end}, and nobody renews it in a cluster; for one that lasts, add --credential iamapikey"
-            ),
-        );
+        Warnings::none_yet(world).warn(format!(
+            "this secret ends {end}, and nobody renews it in a cluster; for one that lasts, add --credential iamapikey"
+        ));
     }
 }
 

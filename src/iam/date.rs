@@ -36,6 +36,15 @@ pub(crate) fn written(seconds: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}+0000")
 }
 
+/// The day of a moment in seconds since 1970, in UTC: `2026-11-21`.
+pub(crate) fn day(seconds: u64) -> String {
+    let written = written(seconds);
+    match written.split_once('T') {
+        Some((day, _)) => day.to_owned(),
+        None => written,
+    }
+}
+
 /// What [`written`] wrote, also with seconds and with `Z`; `None` when it is no such
 /// date.
 pub(super) fn read(text: &str) -> Option<u64> {

@@ -124,6 +124,17 @@ struct Trouble {
 }
 
 impl Iam<'_> {
+    /// The same with the whole time of an answer before it: a person who is waited
+    /// for takes longer than any deadline.
+    #[must_use]
+    pub fn with_new_deadline(&self) -> Self {
+        Self {
+            endpoint: self.endpoint.clone(),
+            deadline: Deadline::after(self.clock, self.limits.deadline),
+            ..*self
+        }
+    }
+
     /// Exchanges a grant: one request, repeated while that may help and there is
     /// time.
     ///
@@ -622,6 +633,17 @@ pub(crate) mod tests {
         let (outcome, timeouts, _) = run(vec![(10, network()), (10, network())]);
         assert!(outcome.is_err(), "there is no time left for a third");
         assert_eq!(timeouts.len(), 2);
+    }
+
+    #[test]
+    fn whoever_was_waited_for_leaves_all_the_time_for_the_exchange() {
+        let lab = Lab::answering_after(vec![(9, token())]);
+        lab.ask(|iam| {
+            lab.clock.advance(Duration::from_secs(300));
+            let grant = Grant::Passcode(&Secret::new("s"));
+            assert!(iam.exchange(&grant).is_err(), "its time is up");
+            assert!(iam.with_new_deadline().exchange(&grant).is_ok());
+        });
     }
 
     #[test]

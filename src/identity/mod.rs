@@ -18,6 +18,7 @@ use crate::iam::Issued;
 use crate::iam::endpoint::Endpoint;
 use crate::lock::Lock;
 use crate::lock::LockDirectory;
+use crate::login::LoginScope;
 use crate::login::Logins;
 use crate::protocol::BEARER;
 use crate::protocol::Credential;
@@ -41,6 +42,8 @@ mod instance_metadata;
 mod proof;
 mod stored_login;
 
+pub use cli_session::CliSession;
+pub(crate) use cli_session::to_take_over;
 pub(crate) use stored_login::note as note_login;
 
 use proof::Local;
@@ -165,6 +168,15 @@ pub trait Identity {
     fn source(&self) -> String;
 }
 
+/// Whose word counts for a registry.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Speaker {
+    /// The login stored for a scope.
+    Login(LoginScope),
+    /// Another source.
+    Source(SourceName),
+}
+
 /// A place where an identity may come from.
 trait Source: Sync {
     /// What this source has for the registry; see [`find`] for the lock.
@@ -181,6 +193,11 @@ trait Source: Sync {
     /// What this source has for the registry, as far as it can be told from local
     /// facts.
     fn nearby(&self, registry: &Registry, given: &Given<'_>) -> Result<Nearby>;
+
+    /// Whose login it gives, if it gives logins.
+    fn scope(&self, _registry: &Registry, _given: &Given<'_>) -> Option<LoginScope> {
+        None
+    }
 }
 
 /// What speaks for the registry, from local facts alone.
@@ -240,9 +257,29 @@ fn find_first<'a>(
             return Ok(Some(found));
         }
     }
+    nothing(registry, given).map(|()| None)
+}
+
+/// Which source [`find`] finds something at, for telling a person.
+///
+/// # Errors
+/// See [`find`].
+pub fn speaker(registry: &Registry, given: &Given<'_>) -> Result<Option<Speaker>> {
+    for source in sources(registry, given) {
+        if source.find(registry, given, &Lock::None)?.is_some() {
+            let other = || Speaker::Source(source.name());
+            let scope = source.scope(registry, given);
+            return Ok(Some(scope.map_or_else(other, Speaker::Login)));
+        }
+    }
+    nothing(registry, given).map(|()| None)
+}
+
+/// That nothing was found is an error where a source was chosen.
+fn nothing(registry: &Registry, given: &Given<'_>) -> Result<()> {
     match given.choice.source {
         // Clients ask before they log in, and take any error for the end.
-        None | Some(SourceName::Login) => Ok(None),
+        None | Some(SourceName::Login) => Ok(()),
         Some(chosen) => Err(Failure::act(format!(
             "the source chosen for {registry} is `{chosen}`, but {}",
             absence(chosen)
@@ -302,5 +339,329 @@ fn absence(chosen: SourceName) -> String {
         SourceName::PowerVs | SourceName::RegistryToken | SourceName::Vpc => {
             "it cannot be asked".into()
         }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::clock::fake::FakeClock;
+    use crate::keychain::memory::MemoryKeychain;
+    use crate::settings::Settings;
+
+    pub(super) const NOW: u64 = 1_800_000_000;
+
+    /// A machine of its own, on which sources are looked for and nobody is asked.
+    pub(super) struct Machine {
+        pub(super) clock: FakeClock,
+        directory: TempDir,
+        environment: Vec<(String, String)>,
+        keychain: MemoryKeychain,
+        locks: LockDirectory,
+        pub(super) places: Places,
+    }
+
+    impl Machine {
+        pub(super) fn new() -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let place = |name: &str| directory.path().join(name);
+            Self {
+                clock: FakeClock::at(NOW),
+                environment: Vec::new(),
+                keychain: MemoryKeychain::default(),
+                locks: LockDirectory::at(None),
+                places: Places {
+                    home: Some(place("home")),
+                    root: place("root"),
+                    working_directory: place("here"),
+                },
+                directory,
+            }
+        }
+
+        pub(super) fn set(&mut self, name: &str, value: &str) -> &mut Self {
+            self.environment.push((name.into(), value.into()));
+            self
+        }
+
+        pub(super) fn unset(&mut self, name: &str) {
+            self.environment.retain(|(known, _)| known != name);
+        }
+
+        /// Writes the settings file.
+        pub(super) fn settings(&mut self, text: &str) {
+            let path = self.file("config/config.toml", text);
+            self.set("ICR_CONFIG", &path.display().to_string());
+        }
+
+        /// Writes a file below `home`, `root`, `here` or `config`.
+        pub(super) fn file(&self, name: &str, text: &str) -> PathBuf {
+            let path = self.directory.path().join(name);
+            let folder = path.parent().unwrap();
+            std::fs::create_dir_all(folder).unwrap();
+            std::fs::write(&path, text).unwrap();
+            #[cfg(unix)]
+            for (path, mode) in [(&*path, 0o600), (folder, 0o700)] {
+                use std::os::unix::fs::PermissionsExt;
+                std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+            }
+            path
+        }
+
+        /// Keeps a login with this user name.
+        pub(super) fn log_in(&self, scope: &LoginScope, username: &str) {
+            let login = crate::login::Login::new(Credential {
+                username: username.into(),
+                secret: Secret::new("secret"),
+            });
+            let logins = Logins::in_keychain(&self.keychain);
+            logins.write(scope, &login).unwrap();
+        }
+
+        pub(super) fn log_out(&self, scope: &LoginScope) {
+            Logins::in_keychain(&self.keychain).delete(scope).unwrap();
+        }
+
+        pub(super) fn tokens(&self) -> TokenCache<'_> {
+            TokenCache::new(&self.keychain, &self.clock)
+        }
+
+        /// Lets a source look around on behalf of a registry.
+        pub(super) fn look<T>(
+            &self,
+            host: &str,
+            look: impl FnOnce(&Registry, &Given<'_>) -> T,
+        ) -> T {
+            let environment: Environment = self.environment.iter().cloned().collect();
+            let settings = Settings::load(&environment, None, None).unwrap();
+            let registry = Registry::parse(host).unwrap();
+            let choice = settings.choice(&registry);
+            let endpoint = choice.iam_endpoint.clone();
+            let endpoint = endpoint.unwrap_or_else(Endpoint::public);
+            let given = Given {
+                choice,
+                clock: &self.clock,
+                endpoint: &endpoint,
+                environment: &environment,
+                locks: &self.locks,
+                logins: Logins::in_keychain(&self.keychain),
+                near_logins: None,
+                places: &self.places,
+                working_directory_credentials: settings.working_directory_credentials,
+                tokens: self.tokens(),
+            };
+            look(&registry, &given)
+        }
+
+        /// What speaks for the registry: a person's name for the source, `token …`,
+        /// or `credential …`.
+        pub(super) fn found(&self, host: &str) -> Result<Option<String>> {
+            self.look(host, |registry, given| {
+                Ok(
+                    find(registry, given, &Lock::None)?.map(|found| match found {
+                        Found::AccessToken(token) => format!("token {}", token.expose()),
+                        Found::Credential(credential) => {
+                            format!("credential {}", credential.username)
+                        }
+                        Found::Identity(identity) => identity.source(),
+                    }),
+                )
+            })
+        }
+
+        #[track_caller]
+        pub(super) fn finds(&self, host: &str, part: &str) {
+            let found = self.found(host).unwrap().unwrap_or_default();
+            assert!(found.contains(part), "{found} instead of {part}");
+        }
+
+        #[track_caller]
+        pub(super) fn fails_with(&self, parts: &[&str]) {
+            let failure = self.found("us.icr.io").unwrap_err();
+            assert!(matches!(failure, Failure::PersonMustAct(_)), "{failure:?}");
+            let text = failure.to_string();
+            for part in parts {
+                assert!(text.contains(part), "{part} is missing: {text}");
+            }
+        }
+    }
+
+    fn registry(host: &str) -> Registry {
+        Registry::parse(host).unwrap()
+    }
+
+    /// A machine with every source there is, the settings' own first.
+    fn crowded() -> Machine {
+        let mut machine = Machine::new();
+        machine.settings("[profile.team]\n[registry.\"de.icr.io\"]\nprofile = \"team\"\n");
+        machine
+            .set("IBMCLOUD_API_KEY", "key")
+            .set("IBMCLOUD_CR_TOKEN", "cr-token")
+            .set("IBMCLOUD_CR_PROFILE", "Profile-1")
+            .set("IC_IAM_REFRESH_TOKEN", "refresh")
+            .set("IBMCLOUD_CR_VPC_URL", "http://127.0.0.1:1")
+            .set("IBMCLOUD_CR_PVS_URL", "http://127.0.0.1:2");
+        for scope in [
+            LoginScope::Profile("team".into()),
+            LoginScope::Registry(registry("us.icr.io")),
+            LoginScope::Registry(registry("de.icr.io")),
+            LoginScope::Registry(registry("cp.icr.io")),
+            LoginScope::Default,
+        ] {
+            machine.log_in(&scope, "iamapikey");
+        }
+        machine.file(
+            "home/ibm-credentials.env",
+            "CONTAINER_REGISTRY_APIKEY=key\n",
+        );
+        machine.file("home/.bluemix/config.json", r#"{"IAMRefreshToken":"r"}"#);
+        machine.file("root/var/run/secrets/tokens/vault-token", "token");
+        machine
+    }
+
+    /// What is taken away, and who speaks then: each in the documented order.
+    type Step = (&'static str, fn(&mut Machine), &'static str);
+
+    const AFTER_LOGINS: [Step; 6] = [
+        (
+            "default login",
+            |machine| machine.log_out(&LoginScope::Default),
+            "API key in /",
+        ),
+        (
+            "credentials file",
+            |machine| std::fs::remove_file(machine.file("home/ibm-credentials.env", "")).unwrap(),
+            "the IBM Cloud CLI's session in",
+        ),
+        (
+            "session",
+            |machine| drop(machine.file("home/.bluemix/config.json", "{}")),
+            "tokens/vault-token for trusted profile Profile-1",
+        ),
+        (
+            "token file",
+            |machine| {
+                let path = machine.file("root/var/run/secrets/tokens/vault-token", "");
+                std::fs::remove_file(path).unwrap();
+            },
+            "this machine for trusted profile Profile-1",
+        ),
+        (
+            "VPC",
+            |machine| machine.unset("IBMCLOUD_CR_VPC_URL"),
+            "this machine for trusted profile Profile-1",
+        ),
+        (
+            "Power VS",
+            |machine| machine.unset("IBMCLOUD_CR_PVS_URL"),
+            "nothing",
+        ),
+    ];
+
+    const ENVIRONMENT: [Step; 3] = [
+        (
+            "key",
+            |machine| machine.unset("IBMCLOUD_API_KEY"),
+            "the compute resource token in $IBMCLOUD_CR_TOKEN",
+        ),
+        (
+            "compute resource token",
+            |machine| machine.unset("IBMCLOUD_CR_TOKEN"),
+            "the token in $IC_IAM_REFRESH_TOKEN",
+        ),
+        (
+            "tokens",
+            |machine| machine.unset("IC_IAM_REFRESH_TOKEN"),
+            "stored for",
+        ),
+    ];
+
+    fn runs_through(host: &str, mut machine: Machine, first: &str, steps: &[Step]) {
+        machine.finds(host, first);
+        for (what, take_away, next) in steps {
+            take_away(&mut machine);
+            let found = machine.found(host).unwrap();
+            let found = found.as_deref().unwrap_or("nothing");
+            assert!(found.contains(next), "without {what}: {found}");
+        }
+    }
+
+    fn without_own_login(host: &'static str) -> Vec<Step> {
+        let take: fn(&mut Machine) = match host {
+            "cp.icr.io" => |machine| machine.log_out(&LoginScope::Registry(registry("cp.icr.io"))),
+            _ => |machine| machine.log_out(&LoginScope::Registry(registry("us.icr.io"))),
+        };
+        vec![("own login", take, "stored for every registry")]
+    }
+
+    #[test]
+    fn sources_are_asked_in_the_documented_order() {
+        let mut steps = Vec::from(ENVIRONMENT);
+        steps.extend(without_own_login("us.icr.io"));
+        steps.extend(AFTER_LOGINS);
+        runs_through("us.icr.io", crowded(), "$IBMCLOUD_API_KEY", &steps);
+    }
+
+    #[test]
+    fn the_profile_of_a_registry_comes_first_and_keeps_the_default_login_out() {
+        let mut steps: Vec<Step> = vec![(
+            "login of the profile",
+            |machine| machine.log_out(&LoginScope::Profile("team".into())),
+            "$IBMCLOUD_API_KEY",
+        )];
+        steps.extend(ENVIRONMENT);
+        steps.push((
+            "own login",
+            |machine| machine.log_out(&LoginScope::Registry(registry("de.icr.io"))),
+            "API key in /",
+        ));
+        steps.extend(&AFTER_LOGINS[1..]);
+        let first = "stored for profile team";
+        runs_through("de.icr.io", crowded(), first, &steps);
+    }
+
+    #[test]
+    fn the_entitled_registry_asks_its_own_login_first() {
+        let machine = crowded();
+        machine.finds("cp.icr.io", "stored for cp.icr.io");
+        machine.log_in(&LoginScope::Registry(registry("cp.icr.io")), "cp");
+        machine.finds("cp.icr.io", "credential cp");
+        machine.log_out(&LoginScope::Registry(registry("cp.icr.io")));
+        machine.finds("cp.icr.io", "$IBMCLOUD_API_KEY");
+    }
+
+    #[test]
+    fn a_forced_source_is_the_only_one_asked() {
+        for (name, part) in [
+            ("compute-resource-token", "tokens/vault-token"),
+            ("credentials-file", "API key in /"),
+            ("environment", "$IBMCLOUD_API_KEY"),
+            ("ibmcloud", "the IBM Cloud CLI's session"),
+            ("login", "stored for us.icr.io"),
+            ("power-vs", "this machine"),
+            ("vpc", "this machine"),
+        ] {
+            let mut machine = crowded();
+            machine.set("ICR_SOURCE", name);
+            machine.finds("us.icr.io", part);
+            let mut machine = Machine::new();
+            machine.set("ICR_SOURCE", name);
+            let outcome = machine.found("us.icr.io");
+            match name {
+                "login" => assert_eq!(outcome, Ok(None)),
+                "power-vs" | "vpc" => assert!(outcome.unwrap().is_some()),
+                _ => {
+                    let text = outcome.unwrap_err().to_string();
+                    assert!(text.contains(&format!("is `{name}`, but")), "{text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_is_found_where_nobody_is() {
+        assert_eq!(Machine::new().found("us.icr.io"), Ok(None));
     }
 }

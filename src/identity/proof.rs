@@ -85,15 +85,19 @@ impl Proof {
     }
 }
 
-/// The better of an access token and the refresh token that came with it.
+/// The better of an access token and the refresh token that came with it. Where a
+/// refresh token is to be handed out, no access token is of use.
 pub(super) fn of_tokens(
     access_token: Option<Secret>,
     refresh_token: Option<Secret>,
     client: Client,
-    clock: &dyn Clock,
+    given: &Given<'_>,
 ) -> Option<Proof> {
-    let has_ended = |token: &Secret, margin| jwt::has_expired(token.expose(), clock.now(), margin);
+    let now = given.clock.now();
+    let has_ended = |token: &Secret, margin| jwt::has_expired(token.expose(), now, margin);
+    let wants_refresh_token = given.choice.credential == CredentialKind::RefreshToken;
     match (access_token, refresh_token) {
+        (_, Some(token)) if wants_refresh_token => Some(Proof::RefreshToken { token, client }),
         (Some(token), Some(_)) if !has_ended(&token, ENOUGH) => Some(Proof::AccessToken(token)),
         (_, Some(token)) => Some(Proof::RefreshToken { token, client }),
         (Some(token), None) if !has_ended(&token, MARGIN) => Some(Proof::AccessToken(token)),
@@ -101,14 +105,15 @@ pub(super) fn of_tokens(
     }
 }
 
-/// The token in `Bearer eyJ…`, as some programs keep it.
+/// The token in `Bearer eyJ…`, as some programs keep it; of `Bearer` alone, which
+/// is left when a script's variable is empty, nothing.
 pub(super) fn without_scheme(token: &str) -> Secret {
     let token = token.trim();
-    let bare = match token.split_at_checked(7) {
-        Some((scheme, bare)) if scheme.eq_ignore_ascii_case("bearer ") => bare.trim(),
-        _ => token,
-    };
-    Secret::new(bare)
+    let (scheme, bare) = token.split_once(char::is_whitespace).unwrap_or((token, ""));
+    match scheme.eq_ignore_ascii_case("bearer") {
+        true => Secret::new(bare.trim()),
+        false => Secret::new(token),
+    }
 }
 
 /// A proof, and what a person calls it.
@@ -176,6 +181,15 @@ impl<'a> Proven<'a> {
         )
     }
 
+    /// The metadata service that it asks, if it asks one.
+    #[cfg(test)]
+    pub(super) fn metadata_service(&self) -> Option<&MetadataService> {
+        match &self.proof {
+            Proof::Instance { service, .. } => Some(service),
+            _ => None,
+        }
+    }
+
     fn error(&self, error: IamError, iam: &Iam<'_>) -> Failure {
         let service = match &self.proof {
             Proof::Instance { service, .. } => service.into(),
@@ -216,16 +230,28 @@ impl<'a> Proven<'a> {
 
     /// The refresh token is somebody else's, and stays where it is. If IAM
     /// replaces it, ours is the newer one until that somebody gets another.
+    ///
+    /// What replaced it is kept under the token's own id: whoever is somebody else
+    /// on top of it, or wants another kind of credential, goes on from there too.
     fn refresh(&self, token: &Secret, client: &Client, iam: &Iam<'_>) -> Result<Issued, IamError> {
-        let key = self.key();
-        let successor = self.tokens.successor(&key);
-        let current = successor.as_ref().unwrap_or(token);
-        let ask = |token| iam.exchange(&Grant::RefreshToken { token, client });
-        let mut issued = match ask(current) {
-            Err(IamError::Refused { .. }) if successor.is_some() => ask(token)?,
-            other => other?,
-        };
-        let next = issued.refresh_token.get_or_insert_with(|| current.clone());
+        let key = CacheKey::new(&self.endpoint, &self.proof.id());
+        let ask = |token: &Secret| iam.exchange(&Grant::RefreshToken { token, client });
+        let successor = || self.tokens.successor(&key);
+        let mut current = successor().unwrap_or_else(|| token.clone());
+        let mut outcome = ask(&current);
+        // Somebody may have replaced it just now, or what replaced it may be over.
+        let others: [&dyn Fn() -> Option<Secret>; 2] = [&successor, &|| Some(token.clone())];
+        for other in others {
+            if !matches!(outcome, Err(IamError::Refused { .. })) {
+                break;
+            }
+            if let Some(other) = other().filter(|other| *other != current) {
+                outcome = ask(&other).or(outcome);
+                current = other;
+            }
+        }
+        let mut issued = outcome?;
+        let next = issued.refresh_token.get_or_insert(current);
         if next != token {
             let lifetime = issued.refresh_lifetime.unwrap_or(REFRESH_TOKEN_LIFE);
             self.tokens.keep_successor(&key, next, lifetime);
@@ -329,5 +355,166 @@ impl Source for Local {
             }) => Nearby::AccessToken(token),
             Some(proven) => Nearby::Key(proven.key()),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::cell::RefCell;
+
+    use serde_json::json;
+
+    use super::super::tests::Machine;
+    use super::*;
+    use crate::clock::Deadline;
+    use crate::iam::transport::Body;
+    use crate::iam::transport::Request;
+    use crate::iam::transport::Response;
+    use crate::iam::transport::Transport;
+    use crate::iam::transport::TransportError;
+    use crate::settings::Limits;
+
+    #[test]
+    fn the_scheme_is_taken_off_in_any_spelling() {
+        for (text, token) in [
+            ("Bearer eyJ", "eyJ"),
+            (" bearer\t eyJ\n", "eyJ"),
+            ("eyJ", "eyJ"),
+            ("Bearer", ""),
+            ("BEARER ", ""),
+            ("Bearereyj", "Bearereyj"),
+            ("Basic x", "Basic x"),
+            ("é eyJ", "é eyJ"),
+            ("", ""),
+        ] {
+            assert_eq!(without_scheme(text), Secret::new(token), "{text:?}");
+        }
+    }
+
+    /// IAM that takes one refresh token, once, and replaces it.
+    struct Rotating<'a> {
+        asked: Cell<usize>,
+        good: RefCell<String>,
+        meanwhile: &'a dyn Fn(),
+    }
+
+    impl Transport for Rotating<'_> {
+        fn send(&self, request: Request) -> Result<Response, TransportError> {
+            self.asked.set(self.asked.get() + 1);
+            let number = self.asked.get();
+            (self.meanwhile)();
+            let Body::Form(form) = request.body else {
+                panic!("{request:?} has no form");
+            };
+            let is_good = form.iter().any(|(name, value)| {
+                *name == "refresh_token" && value.expose() == self.good.borrow().as_str()
+            });
+            let (status, body) = match is_good {
+                true => {
+                    self.good.replace(format!("rotated-{number}"));
+                    let token = self.good.borrow().clone();
+                    (
+                        200,
+                        json!({"access_token": "a", "refresh_token": token, "expires_in": 3600}),
+                    )
+                }
+                false => (
+                    400,
+                    json!({"errorCode": "BXNIM0407E", "errorMessage": "no"}),
+                ),
+            };
+            Ok(Response {
+                status,
+                body: body.to_string().into_bytes(),
+                transaction_id: None,
+                retry_after: None,
+            })
+        }
+    }
+
+    /// What a refresh of `first` comes to when IAM takes `good`, after how many
+    /// requests.
+    fn refresh(machine: &Machine, good: &str, meanwhile: &dyn Fn()) -> (Result<()>, usize) {
+        let transport = Rotating {
+            asked: Cell::new(0),
+            good: RefCell::new(good.into()),
+            meanwhile,
+        };
+        let limits = Limits::default();
+        let iam = Iam {
+            endpoint: Endpoint::public(),
+            transport: &transport,
+            clock: &machine.clock,
+            random: &|| 0,
+            limits,
+            most_attempts: 1,
+            deadline: Deadline::after(&machine.clock, limits.deadline),
+        };
+        let outcome = machine.look("us.icr.io", |_, given| {
+            Proven::new(given, "a session", first())
+                .exchange(&iam, CredentialKind::AccessToken)
+                .map(drop)
+        });
+        (outcome, transport.asked.get())
+    }
+
+    fn first() -> Proof {
+        Proof::RefreshToken {
+            token: Secret::new("first"),
+            client: Client::cli(),
+        }
+    }
+
+    fn successor(machine: &Machine) -> Option<Secret> {
+        machine.tokens().successor(&key())
+    }
+
+    fn key() -> CacheKey {
+        CacheKey::new(&Endpoint::public(), &first().id())
+    }
+
+    fn keep(machine: &Machine, token: &str) {
+        let tokens = machine.tokens();
+        tokens.keep_successor(&key(), &Secret::new(token), REFRESH_TOKEN_LIFE);
+    }
+
+    #[test]
+    fn what_replaced_a_refresh_token_is_used_from_then_on() {
+        let machine = Machine::new();
+        let nothing: &dyn Fn() = &|| {};
+        assert_eq!(refresh(&machine, "first", nothing), (Ok(()), 1));
+        assert_eq!(successor(&machine), Some(Secret::new("rotated-1")));
+        assert_eq!(refresh(&machine, "rotated-1", nothing), (Ok(()), 1));
+        keep(&machine, "over");
+        assert_eq!(
+            refresh(&machine, "first", nothing),
+            (Ok(()), 2),
+            "the session's own may live on"
+        );
+        assert_eq!(successor(&machine), Some(Secret::new("rotated-2")));
+    }
+
+    #[test]
+    fn who_was_overtaken_goes_on_with_what_the_other_got() {
+        let machine = Machine::new();
+        let other = || keep(&machine, "of-another");
+        assert_eq!(refresh(&machine, "of-another", &other), (Ok(()), 2));
+        assert_eq!(successor(&machine), Some(Secret::new("rotated-2")));
+    }
+
+    #[test]
+    fn a_session_that_is_over_is_asked_for_no_more_than_needed() {
+        let machine = Machine::new();
+        let (outcome, asked) = refresh(&machine, "none", &|| {});
+        assert!(
+            matches!(outcome, Err(Failure::PersonMustAct(_))),
+            "{outcome:?}"
+        );
+        assert_eq!(asked, 1);
+        keep(&machine, "over");
+        let (outcome, asked) = refresh(&machine, "none", &|| {});
+        assert!(outcome.is_err());
+        assert_eq!(asked, 2);
     }
 }

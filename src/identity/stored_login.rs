@@ -51,7 +51,7 @@ pub(super) enum StoredLogin {
 }
 
 impl StoredLogin {
-    fn scope(&self, registry: &Registry, given: &Given<'_>) -> Option<LoginScope> {
+    fn own_scope(&self, registry: &Registry, given: &Given<'_>) -> Option<LoginScope> {
         match (self, given.choice.profile) {
             (Self::OfProfile, Some(profile)) => Some(LoginScope::Profile(profile.name.clone())),
             (Self::OfRegistry, _) => Some(LoginScope::Registry(registry.clone())),
@@ -68,7 +68,7 @@ impl Source for StoredLogin {
         given: &'a Given<'a>,
         lock: &Lock,
     ) -> Result<Option<Found<'a>>> {
-        let Some(scope) = self.scope(registry, given) else {
+        let Some(scope) = self.own_scope(registry, given) else {
             return Ok(None);
         };
         // An empty secret proves nothing, and nobody gains by being told it.
@@ -88,7 +88,7 @@ impl Source for StoredLogin {
     }
 
     fn nearby(&self, registry: &Registry, given: &Given<'_>) -> Result<Nearby> {
-        let Some(scope) = self.scope(registry, given) else {
+        let Some(scope) = self.own_scope(registry, given) else {
             return Ok(Nearby::Absent);
         };
         let near = given.near_logins.as_ref();
@@ -97,6 +97,10 @@ impl Source for StoredLogin {
             Some(Hint { id: None }) => Nearby::Absent,
             Some(Hint { id: Some(id) }) => Nearby::Key(key(&id, given)),
         })
+    }
+
+    fn scope(&self, registry: &Registry, given: &Given<'_>) -> Option<LoginScope> {
+        self.own_scope(registry, given)
     }
 }
 

@@ -29,6 +29,7 @@ use super::ListedLogin;
 use super::SCHEMA;
 use super::user_namespace;
 use crate::secret::Secret;
+use crate::settings::KeychainChoice;
 
 /// How many keys are looked at when listing: far above what an ordinary user's
 /// quota of 200 keys allows, and the binding needs the room up front.
@@ -156,6 +157,10 @@ impl Keychain for KernelKeyring {
                 })
             })
             .collect())
+    }
+
+    fn holder(&self, item: &Item) -> Result<Option<KeychainChoice>, KeychainError> {
+        Ok(self.read(item)?.map(|_| KeychainChoice::Kernel))
     }
 }
 

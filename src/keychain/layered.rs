@@ -9,6 +9,7 @@ use super::Keychain;
 use super::KeychainError;
 use super::ListedLogin;
 use crate::secret::Secret;
+use crate::settings::KeychainChoice;
 
 /// `near` is asked first, because asking costs nothing; it holds a login only
 /// when that was stored while `far` was absent, which makes it the newer one.
@@ -66,6 +67,13 @@ impl<Near: Keychain, Far: Keychain> Keychain for Layered<Near, Far> {
         }
         Ok(logins)
     }
+
+    fn holder(&self, item: &Item) -> Result<Option<KeychainChoice>, KeychainError> {
+        match or_nothing(self.near.holder(item))? {
+            Some(holder) => Ok(Some(holder)),
+            None => or_nothing(self.far.holder(item)),
+        }
+    }
 }
 
 /// A keychain that is not there holds nothing.
@@ -114,6 +122,8 @@ mod tests {
         far.fail_with(Some(KeychainError::Absent("no bus".into())));
         layered.write(&item(), &Secret::new("key"), None).unwrap();
         assert_eq!(near.read(&item()), Ok(Some(Secret::new("key"))));
+        assert_eq!(layered.holder(&item()), near.holder(&item()));
+        assert!(near.holder(&item()).unwrap().is_some());
         assert_eq!(layered.logins().unwrap()[0].name, "us.icr.io");
         layered.delete(&item()).unwrap();
         assert_eq!(

@@ -10,18 +10,25 @@ use super::Keychain;
 use super::KeychainError;
 use super::ListedLogin;
 use crate::secret::Secret;
+use crate::settings::KeychainChoice;
 
 #[derive(Debug, Default)]
 pub(crate) struct MemoryKeychain {
     items: RefCell<BTreeMap<(&'static str, String), Secret>>,
     failure: RefCell<Option<KeychainError>>,
     calls: Cell<usize>,
+    unwritable: RefCell<Option<String>>,
 }
 
 impl MemoryKeychain {
     /// Every call fails like this from now on.
     pub(crate) fn fail_with(&self, failure: Option<KeychainError>) {
         *self.failure.borrow_mut() = failure;
+    }
+
+    /// Does not take the item of this name from now on.
+    pub(crate) fn refuse_to_write(&self, name: &str) {
+        *self.unwritable.borrow_mut() = Some(name.to_owned());
     }
 
     /// How often it was asked anything.
@@ -52,6 +59,9 @@ impl Keychain for MemoryKeychain {
         _lifetime: Option<Duration>,
     ) -> Result<(), KeychainError> {
         self.call()?;
+        if self.unwritable.borrow().as_ref() == Some(&item.name) {
+            return Err(KeychainError::Refused("it is full".into()));
+        }
         let key = (item.kind_name(), item.name.clone());
         self.items.borrow_mut().insert(key, secret.clone());
         Ok(())
@@ -76,5 +86,9 @@ impl Keychain for MemoryKeychain {
                 username: None,
             })
             .collect())
+    }
+
+    fn holder(&self, item: &Item) -> Result<Option<KeychainChoice>, KeychainError> {
+        Ok(self.read(item)?.map(|_| KeychainChoice::Kernel))
     }
 }

@@ -1,4 +1,4 @@
-//! Where secrets rest: one trait, a file for each keychain, and [`open`], the
+//! Where secrets rest: one trait, a file for each keychain, and [`open()`], the
 //! one place that chooses.
 //!
 //! Two kinds of things rest there. *Logins* are durable and go into the durable
@@ -72,6 +72,12 @@ pub trait Keychain: fmt::Debug {
     /// # Errors
     /// See [`KeychainError`].
     fn logins(&self) -> Result<Vec<ListedLogin>, KeychainError>;
+
+    /// Which keychain an item rests in; `None` when it rests in none.
+    ///
+    /// # Errors
+    /// See [`KeychainError`].
+    fn holder(&self, item: &Item) -> Result<Option<KeychainChoice>, KeychainError>;
 }
 
 /// Which item: its kind, its name, and what a person may see of it.
@@ -323,5 +329,9 @@ impl<K: Keychain + ?Sized> Keychain for std::rc::Rc<K> {
 
     fn logins(&self) -> Result<Vec<ListedLogin>, KeychainError> {
         (**self).logins()
+    }
+
+    fn holder(&self, item: &Item) -> Result<Option<KeychainChoice>, KeychainError> {
+        (**self).holder(item)
     }
 }

@@ -19,6 +19,7 @@ use super::ListedLogin;
 use crate::clock::within;
 use crate::digest;
 use crate::secret::Secret;
+use crate::settings::KeychainChoice;
 
 /// The first character of a header; records are JSON objects and begin with `{`.
 const HEADER: char = '#';
@@ -225,6 +226,14 @@ impl Keychain for NativeKeychain {
                 })
             })
             .collect())
+    }
+
+    fn holder(&self, item: &Item) -> Result<Option<KeychainChoice>, KeychainError> {
+        let ours = match cfg!(windows) {
+            true => KeychainChoice::Windows,
+            false => KeychainChoice::Macos,
+        };
+        Ok(self.read(item)?.map(|_| ours))
     }
 }
 

@@ -8,6 +8,7 @@ use super::KeychainError;
 use super::Keychains;
 use super::ListedLogin;
 use crate::secret::Secret;
+use crate::settings::KeychainChoice;
 
 /// Holds nothing and refuses to.
 #[derive(Debug)]
@@ -44,5 +45,9 @@ impl Keychain for NoKeychain {
 
     fn logins(&self) -> Result<Vec<ListedLogin>, KeychainError> {
         Ok(Vec::new())
+    }
+
+    fn holder(&self, _item: &Item) -> Result<Option<KeychainChoice>, KeychainError> {
+        Ok(None)
     }
 }

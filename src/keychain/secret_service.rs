@@ -31,8 +31,11 @@ use crate::clock::Clock;
 use crate::clock::SystemClock;
 use crate::clock::within;
 use crate::digest;
+use crate::environment::DISPLAY;
 use crate::environment::Environment;
+use crate::environment::WAYLAND_DISPLAY;
 use crate::secret::Secret;
+use crate::settings::KeychainChoice;
 
 const NAME: &str = "Secret Service (GNOME Keyring, KWallet or KeePassXC)";
 
@@ -79,7 +82,7 @@ impl SecretService {
         state_directory: Option<&Path>,
         prompting: Prompting,
     ) -> Self {
-        let has_display = environment.has("DISPLAY") || environment.has("WAYLAND_DISPLAY");
+        let has_display = environment.has(DISPLAY) || environment.has(WAYLAND_DISPLAY);
         let prompt_seconds = match prompting {
             Prompting::Allowed if has_display => PROMPT_SECONDS,
             _ => 0,
@@ -304,6 +307,10 @@ impl Keychain for SecretService {
             }
             Ok(logins)
         })
+    }
+
+    fn holder(&self, item: &Item) -> Result<Option<KeychainChoice>, KeychainError> {
+        Ok(self.read(item)?.map(|_| KeychainChoice::SecretService))
     }
 }
 

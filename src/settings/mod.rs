@@ -141,6 +141,24 @@ named!(KeychainChoice {
     "windows" => Windows,
 });
 
+impl KeychainChoice {
+    /// What a person calls it, with how long it keeps a login where that is not
+    /// for good (`keyctl_get_persistent(3)`: three days, unless the machine's
+    /// administrator says otherwise).
+    pub fn described(self) -> &'static str {
+        match self {
+            Self::Auto => "the system's keychain",
+            Self::Kernel => {
+                "the kernel keyring, until the machine restarts or nobody has used it for three days"
+            }
+            Self::Macos => "the macOS Keychain",
+            Self::None => "no keychain",
+            Self::SecretService => "the Secret Service (GNOME Keyring, KWallet or KeePassXC)",
+            Self::Windows => "the Windows Credential Manager",
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -244,6 +262,20 @@ impl Settings {
     /// The profile of this name.
     pub fn profile(&self, name: &str) -> Option<&Profile> {
         self.profiles.get(name)
+    }
+
+    /// The profile that a person named.
+    ///
+    /// # Errors
+    /// There is none of this name; the nearest is told.
+    pub fn profile_called(&self, name: &str) -> Result<&Profile> {
+        self.profile(name).ok_or_else(|| {
+            let known: Vec<&str> = self.profile_names().collect();
+            let hint = name::hint(name, &known);
+            Failure::act(format!(
+                "the settings have no profile {name:?}: {hint}; a profile is a table [profile.NAME] in the settings file"
+            ))
+        })
     }
 
     /// The names of all profiles, sorted.

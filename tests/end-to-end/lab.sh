@@ -14,6 +14,10 @@ readonly wrong_api_key=icr-lab-wrong-api-key-Zq5Xw2Mn7Va9
 readonly service_id_api_key=icr-lab-service-id-api-key-Nb4Lk8Tj6Ye
 readonly registry_token=icr-lab-registry-token-Rk7Zv1Fn4Qb
 readonly entitlement_key=icr-lab-entitlement-key-Mx2Gt6Bu8Jp
+# Two accounts, whose namespaces nobody else may pull from.
+readonly key_of_team_a=icr-lab-key-of-team-a-Vt3Xq8Lk2Wm
+readonly key_of_team_b=icr-lab-key-of-team-b-Pz7Nc4Rd9Ye
+readonly compute_resource_token=icr-lab-compute-resource-token-Hb5Ju1Kx
 # As many identities as fill the kernel keyring of an ordinary user.
 mapfile -t crowd < <(printf 'icr-lab-crowd-key-%02d-Ws6Hq1Vc3Zx\n' {1..30})
 readonly crowd profile=Profile-8dd84246-7df4-4667-94e4-8cede51d5ac5
@@ -71,7 +75,9 @@ start_emulator() {
         --registry-upstream 127.0.0.1:5000 --public-namespace public --ready-file "$LAB/emulator-ready" \
         --api-key "$api_key" --api-key "$revocable_api_key" --service-id-api-key "$service_id_api_key" \
         --profile "$profile" --registry-token "$registry_token" \
-        --entitlement-key "$entitlement_key"
+        --entitlement-key "$entitlement_key" --compute-resource-token "$compute_resource_token=$profile" --metadata \
+        --linked-profile "$profile" --account-api-key "team-a=$key_of_team_a" --account-api-key "team-b=$key_of_team_b" \
+        --account-namespace team-a=team-a --account-namespace team-b=team-b
     wait_for emulator test -e "$LAB/emulator-ready"
 }
 
@@ -147,12 +153,12 @@ insecure = true
 END
 }
 
-# One image under the names that the tests pull: private, public, entitled, and docker.io's library.
+# One image under the names that the tests pull: private, public, entitled, of two accounts, and docker.io's library.
 make_images() {
     local name
     cp "$(command -v busybox)" "$LAB/tmp/busybox"
     tar --directory "$LAB/tmp" --create busybox | docker import --change 'ENTRYPOINT ["/busybox"]' - hello >/dev/null
-    for name in lab/hello public/hello cp/hello library/hello; do
+    for name in lab/hello public/hello cp/hello team-a/hello team-b/hello library/hello; do
         docker tag hello "$open_registry/$name"
         docker push --quiet "$open_registry/$name" >/dev/null
     done

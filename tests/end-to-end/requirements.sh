@@ -27,6 +27,9 @@ setpriv util-linux
 skopeo skopeo
 unshare util-linux"
 
+# The same for the tests in a browser, which are skipped without: not every distribution has these as packages.
+declare -rA browser_requirements=([certutil]=libnss3-tools [chromium]=chromium)
+
 cannot_run() {
     echo "end-to-end: cannot run here: $*" >&2
     exit 77

@@ -8,6 +8,7 @@
 
 mod clock;
 mod keyring;
+mod obstacle;
 mod outcome;
 mod process;
 pub(crate) mod token;
@@ -29,11 +30,13 @@ use std::sync::Mutex;
 
 use icr_emulator::Emulator;
 use icr_emulator::Subject;
+use serde_json::Value;
 use serde_json::json;
 use tempfile::TempDir;
 
 pub(crate) use clock::wait_until;
 pub(crate) use keyring::Keys;
+pub(crate) use obstacle::Obstacle;
 pub(crate) use outcome::Outcome;
 pub(crate) use process::Input;
 pub(crate) use process::Running;
@@ -43,6 +46,9 @@ pub(crate) const NOT_FOUND: &str = "credentials not found in native keychain";
 
 /// The API key that [`Machine::with_environment_key`] sets; the person `IBMid-environment` owns it.
 pub(crate) const ENVIRONMENT_KEY: &str = "ENVIRONMENT-API-KEY-5c1f";
+
+/// Where the IBM Cloud CLI keeps its session, in a machine's directory.
+pub(crate) const CLI_SESSION: &str = "home/.bluemix/config.json";
 
 /// A machine with the program on it, and a cloud that it reaches. Nothing of it is left when it is dropped.
 pub(crate) struct Machine {
@@ -152,25 +158,89 @@ impl Machine {
 
     /// Writes the user's settings file.
     pub(crate) fn settings(&self, text: &str) -> PathBuf {
-        let folder = self.path("config/docker-credential-icr");
-        fs::create_dir_all(&folder).expect("the directory is ours");
-        // Whatever the umask of whoever runs the tests: a file that others can write to is refused.
-        set_mode(&folder, 0o700);
         self.file("config/docker-credential-icr/config.toml", text)
     }
 
     /// Writes a file that nobody else can write to.
     pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
+        let folder = path.parent().expect("it is below the machine's directory");
+        fs::create_dir_all(folder).expect("the directory is ours");
         fs::write(&path, text).expect("the directory is ours");
+        // Whatever the umask of whoever runs the tests: a file that others can write to is refused.
+        set_mode(folder, 0o700);
         set_mode(&path, 0o600);
         path
+    }
+
+    /// Logs somebody in with the IBM Cloud CLI: writes its configuration, with these fields changed. Its IAM is this machine's
+    /// cloud.
+    pub(crate) fn cli_session(&self, changes: &Value) -> PathBuf {
+        self.file(CLI_SESSION, &self.cli_configuration(changes))
+    }
+
+    /// What [`Machine::cli_session`] writes.
+    pub(crate) fn cli_configuration(&self, changes: &Value) -> String {
+        let cloud = self.cloud.url();
+        let mut configuration = json!({
+            "APIEndpoint": "https://cloud.ibm.com", "IsPrivate": false, "IsAccessFromVPC": false,
+            "ConsoleEndpoint": "https://cloud.ibm.com", "CloudType": "public", "CloudName": "bluemix", "CRIType": "",
+            "Region": "us-south", "RegionID": "ibm:yp:us-south", "IAMEndpoint": cloud, "IAMPrivateEndpoint": cloud,
+            "IAMPrivateVPCEndpoint": cloud, "IAMToken": "", "IAMRefreshToken": "", "IsLoggedInAsCRI": false,
+            "Account": {"GUID": "account-1", "Name": "Müller & Söhne", "Owner": "someone@example.com"},
+            "Profile": {"ID": "", "Name": "", "ComputeResource": {"Name": "", "ID": ""}, "User": {"Name": "", "Email": ""}},
+            "ResourceGroup": {"GUID": "", "Name": "", "State": "", "Default": false, "QuotaID": ""}, "LoginAt": "2026-08-01T12:00:00Z",
+            "PluginRepos": [{"Name": "IBM Cloud", "URL": "https://plugins.cloud.ibm.com"}], "SSLDisabled": false, "Locale": "",
+            "FallbackAccount": {"GUID": "", "Name": "", "Owner": ""}, "FallbackIAMTokens": {"IAMToken": "", "IAMRefreshToken": ""},
+            "AssumedTrustedProfileId": "", "SDKVersion": "1.11.0",
+        });
+        for (name, value) in changes.as_object().into_iter().flatten() {
+            configuration[name] = value.clone();
+        }
+        for name in ["IAMToken", "IAMRefreshToken"] {
+            let token = configuration[name].as_str().unwrap_or_default();
+            let token = token.trim_start_matches("Bearer ");
+            if !token.is_empty() {
+                self.plant(token);
+            }
+        }
+        format!("{configuration:#}")
     }
 
     /// Makes `key` an API key of the person `IBMid-{owner}`, and a secret.
     pub(crate) fn add_api_key(&self, key: &str, owner: &str) {
         self.plant(key);
         self.cloud.accounts().add_api_key(key, Subject::user(owner));
+    }
+
+    /// Makes `token` a refresh token of the person `IBMid-{owner}`, and a secret.
+    pub(crate) fn add_refresh_token(&self, token: &str, owner: &str) {
+        self.plant(token);
+        let accounts = self.cloud.accounts();
+        accounts.add_refresh_token(token, Subject::user(owner));
+    }
+
+    /// Makes `token` that of a compute resource which these profiles are linked to, and a secret.
+    pub(crate) fn add_compute_resource_token(&self, token: &str, profiles: &[&str]) {
+        self.plant(token);
+        let accounts = self.cloud.accounts();
+        accounts.add_compute_resource_token(token, profiles);
+    }
+
+    /// Something that IAM gave a person's API key: an access token of `IBMid-{owner}`.
+    pub(crate) fn access_token_of(&self, owner: &str) -> String {
+        let key = format!("API-KEY-FOR-A-TOKEN-OF-{owner}");
+        self.add_api_key(&key, owner);
+        let mut command = self.command(&["get"]);
+        command
+            .env("IBMCLOUD_API_KEY", key)
+            .env("ICR_SOURCE", "environment");
+        command
+            .env("ICR_KEYCHAIN", "none")
+            .env("IBMCLOUD_IAM_API_ENDPOINT", self.cloud.url());
+        self.start_as(command, "us.icr.io")
+            .finish()
+            .is_credential("iambearer")
     }
 
     /// From now on this text must not be seen anywhere but in the secret of an answer.

@@ -1,0 +1,215 @@
+//! `logout`: forgets who I was.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use serde_json::json;
+
+use super::api_key_lifecycle;
+use super::errand::Errand;
+use super::errand::Warnings;
+use super::print;
+use super::rotate::holders;
+use super::scopes;
+use super::scopes::Named;
+use super::scopes::listed;
+use crate::broker::Broker;
+use crate::failure::Failure;
+use crate::failure::Result;
+use crate::keychain::Prompting;
+use crate::login::IssuedKey;
+use crate::login::Login;
+use crate::login::LoginScope;
+use crate::program;
+use crate::program::Streams;
+use crate::program::World;
+
+const EXAMPLES: &str = "\
+Examples:
+  docker-credential-icr logout             the login for every registry
+  docker-credential-icr logout us.icr.io   that of one registry
+  docker-credential-icr logout --all       every login there is
+  docker-credential-icr logout --revoke    and delete its API key at IAM";
+
+/// Forget logins, and every token that came from them
+///
+/// Logging out of what is not logged in is no error.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES, verbatim_doc_comment)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    named: Named,
+
+    /// Forget every login
+    #[arg(long, conflicts_with_all = ["registries", "profile"])]
+    all: bool,
+
+    /// First delete, at IAM, the API key that this program had made
+    #[arg(long)]
+    revoke: bool,
+
+    /// Print JSON, whose keys stay as they are
+    #[arg(long)]
+    json: bool,
+}
+
+/// What came of it.
+#[derive(Default)]
+struct Done {
+    absent: Vec<LoginScope>,
+    removed: Vec<LoginScope>,
+    revoked: Vec<String>,
+    failures: Vec<String>,
+    remaining: Vec<LoginScope>,
+}
+
+pub(super) fn run(
+    arguments: &Arguments,
+    streams: &mut Streams<'_>,
+    world: &World<'_>,
+) -> Result<()> {
+    let settings = program::settings(world)?;
+    let keychains = program::open(world, &settings, Prompting::Allowed)?;
+    let broker = program::broker(world, &settings, &keychains);
+    let warnings = Warnings::none_yet(world);
+    let stored = broker.scopes()?;
+    let mut scopes: BTreeSet<LoginScope> = match arguments.all {
+        true => stored.clone(),
+        false => {
+            let is_stored = |scope: &LoginScope| stored.contains(scope);
+            let named = arguments.named.stored_scopes(&settings, &is_stored)?;
+            named.into_iter().collect()
+        }
+    };
+    let mut done = Done::default();
+    if arguments.revoke {
+        done.revoke(&mut scopes, &broker, world, &warnings)?;
+    }
+    done.remove(&scopes, &broker);
+    let is_left = |scope: &&LoginScope| !done.removed.contains(scope);
+    done.remaining = stored.iter().filter(is_left).cloned().collect();
+    if done.failures.is_empty() || done.has_changed_something() {
+        match arguments.json {
+            true => print(streams, &format!("{:#}", done.as_json(&warnings)))?,
+            false => print(streams, &done.to_string())?,
+        }
+    }
+    match done.failures.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::later(done.failures.join("\n"))),
+    }
+}
+
+impl Done {
+    /// Deletes the API keys of logins at IAM. Afterwards `scopes` has every login
+    /// that is to be removed: not those whose key could not be deleted, but all
+    /// others that have a key which is no more.
+    fn revoke(
+        &mut self,
+        scopes: &mut BTreeSet<LoginScope>,
+        broker: &Broker<'_>,
+        world: &World<'_>,
+        warnings: &Warnings<'_>,
+    ) -> Result<()> {
+        for scope in scopes.clone() {
+            let Some(login) = broker.login(&scope)? else {
+                continue;
+            };
+            let Some(key) = &login.issued_key else {
+                warnings.warn(format!(
+                    "the login for {scope} has no API key that this program had made, so nothing is deleted at IAM for it"
+                ));
+                continue;
+            };
+            if self.revoked.contains(&key.id) {
+                continue;
+            }
+            let errand = Errand::new(broker, broker.endpoint_of(&scope), world, warnings);
+            if let Err(failure) = delete(&errand, &login, key) {
+                self.failures.push(format!(
+                    "{failure}; the login for {scope} is still there: `{}` forgets it and leaves its API key ({}) at IAM",
+                    scope.logout_command(),
+                    key.id
+                ));
+                scopes.remove(&scope);
+                continue;
+            }
+            self.revoked.push(key.id.clone());
+            for (other, _) in holders(&key.id, broker)? {
+                if scopes.insert(other.clone()) {
+                    warnings.warn(format!(
+                        "the login for {other} has the same API key, and is removed as well"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, scopes: &BTreeSet<LoginScope>, broker: &Broker<'_>) {
+        for scope in scopes {
+            match broker.log_out(scope) {
+                Ok(true) => self.removed.push(scope.clone()),
+                Ok(false) => self.absent.push(scope.clone()),
+                Err(failure) => self.failures.push(failure.to_string()),
+            }
+        }
+    }
+
+    fn has_changed_something(&self) -> bool {
+        !self.removed.is_empty() || !self.revoked.is_empty()
+    }
+
+    fn as_json(&self, warnings: &Warnings<'_>) -> Value {
+        let scopes =
+            |scopes: &[LoginScope]| -> Vec<Value> { scopes.iter().map(scopes::as_json).collect() };
+        json!({
+            "removed": scopes(&self.removed),
+            "absent": scopes(&self.absent),
+            "revoked_api_keys": self.revoked,
+            "warnings": warnings.told(),
+        })
+    }
+}
+
+fn delete(errand: &Errand<'_>, login: &Login, key: &IssuedKey) -> Result<()> {
+    let _progress = errand.progress("Deleting the API key at IAM");
+    let fail = |error: crate::iam::IamError| {
+        error.with_source("the API key that is to be deleted", &errand.endpoint)
+    };
+    let access_token = match api_key_lifecycle::exchange(errand, &login.secret) {
+        Ok(issued) => issued.access_token,
+        Err(error) if api_key_lifecycle::is_gone(&error) => return Ok(()),
+        Err(error) => return Err(fail(error)),
+    };
+    let deleted = errand.iam().delete_api_key(&access_token, &key.id);
+    deleted.map_err(fail)
+}
+
+impl std::fmt::Display for Done {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut lines = Vec::new();
+        if !self.revoked.is_empty() {
+            lines.push(format!(
+                "Deleted at IAM: API key {}.",
+                listed(&self.revoked)
+            ));
+        }
+        if !self.removed.is_empty() {
+            lines.push(format!("Removed the login for {}.", listed(&self.removed)));
+        }
+        if !self.absent.is_empty() {
+            lines.push(format!("There was no login for {}.", listed(&self.absent)));
+        }
+        if lines.is_empty() {
+            lines.push("There was no login.".into());
+        }
+        if self.removed.is_empty() && !self.remaining.is_empty() {
+            lines.push(format!(
+                "Still logged in: {}; --all forgets every login.",
+                listed(&self.remaining)
+            ));
+        }
+        formatter.write_str(&lines.join("\n"))
+    }
+}

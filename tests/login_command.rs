@@ -1,0 +1,944 @@
+//! Who is somebody after `login`, and who after `logout`? And what is left when either fails?
+
+mod support;
+
+use std::fs;
+
+use icr_emulator::Fault;
+use icr_emulator::Profile;
+use icr_emulator::Service;
+use icr_emulator::Subject;
+use serde_json::Value;
+use serde_json::json;
+
+use support::Input;
+use support::Machine;
+use support::Outcome;
+use support::at_once;
+
+const KEY: &str = "LOGIN-API-KEY-77aa";
+const OTHER_KEY: &str = "LOGIN-API-KEY-88bb";
+const REFRESH_TOKEN: &str = "LOGIN-REFRESH-TOKEN-99cc";
+
+/// A machine with a keychain, and a cloud that knows two keys and a session.
+fn machine() -> Option<Machine> {
+    machine_with("kernel")
+}
+
+fn machine_with(keychain: &str) -> Option<Machine> {
+    let machine = Machine::with_keychain_named(keychain)?;
+    machine.add_api_key(KEY, "me");
+    machine.add_api_key(OTHER_KEY, "other");
+    machine.plant(REFRESH_TOKEN);
+    let subject = Subject::user("me");
+    machine
+        .cloud
+        .accounts()
+        .add_refresh_token(REFRESH_TOKEN, subject);
+    Some(machine)
+}
+
+/// The same with somebody logged in with the IBM Cloud CLI, which `get` does not look at.
+fn machine_with_session() -> Option<Machine> {
+    let mut machine = machine()?;
+    machine.set("ICR_SOURCE", "login");
+    write_session(&machine);
+    Some(machine)
+}
+
+const SESSION: &str = "home/.ibmcloud/config.json";
+
+fn write_session(machine: &Machine) {
+    fs::create_dir_all(machine.path("home/.ibmcloud")).expect("the directory is ours");
+    let session = json!({"IAMToken": "", "IAMRefreshToken": REFRESH_TOKEN, "Region": "us-south"});
+    machine.file(SESSION, &session.to_string());
+}
+
+/// An answer for a person, and nothing else.
+#[track_caller]
+fn answer(outcome: &Outcome, parts: &[&str]) {
+    assert_eq!(
+        (outcome.status, &*outcome.stderr),
+        (Some(0), ""),
+        "{outcome:?}"
+    );
+    has(outcome, &outcome.stdout, parts);
+}
+
+/// Success with something to think about.
+#[track_caller]
+fn answer_with_warning(outcome: &Outcome, parts: &[&str]) {
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    has(outcome, &outcome.stderr, parts);
+}
+
+/// A failure that a person reads, on stderr alone.
+#[track_caller]
+fn failure(outcome: &Outcome, parts: &[&str]) {
+    assert_eq!(
+        (outcome.status, &*outcome.stdout),
+        (Some(1), ""),
+        "{outcome:?}"
+    );
+    has(outcome, &outcome.stderr, parts);
+}
+
+#[track_caller]
+fn has(outcome: &Outcome, text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "`{part}` is missing: {outcome:?}");
+    }
+}
+
+#[track_caller]
+fn as_json(outcome: &Outcome) -> Value {
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    serde_json::from_str(&outcome.stdout).expect("one JSON value")
+}
+
+fn log_in(machine: &Machine, key: &str, arguments: &[&str]) -> Outcome {
+    let arguments = [&["login", "--api-key-stdin"], arguments].concat();
+    machine.run(&arguments, key)
+}
+
+/// The API key that is stored for a registry; from now on it must not be seen.
+fn stored_key(machine: &mut Machine, host: &str) -> String {
+    machine.settings("[profile.key]\ncredential = \"iamapikey\"\n");
+    machine.set("ICR_PROFILE", "key");
+    let key = machine.get(host).is_credential("iamapikey");
+    machine.unset("ICR_PROFILE");
+    machine.settings("");
+    key
+}
+
+#[test]
+fn a_key_on_stdin_is_checked_and_serves_every_registry() {
+    let Some(machine) = machine() else { return };
+    let outcome = log_in(&machine, &format!("  {KEY}\r\n"), &[]);
+    answer(
+        &outcome,
+        &[
+            "user me@registry-tests.example.com (IBMid-me) of account account-1",
+            "every registry",
+            "kernel keyring",
+        ],
+    );
+    assert_eq!(machine.cloud.exchanges(), 1);
+    for host in ["us.icr.io", "private.de.icr.io"] {
+        assert_eq!(machine.get(host).is_token_of(), "IBMid-me");
+    }
+    machine.get("cp.icr.io").is_token_of();
+}
+
+#[test]
+fn a_key_in_a_file_is_taken_as_it_is_and_as_ibm_writes_it() {
+    let Some(machine) = machine() else { return };
+    machine.file("plain", &format!("{KEY}\n"));
+    let json = json!({"name": "n", "apikey": OTHER_KEY, "createdAt": "2026-01-01T00:00+0000"});
+    machine.file("home/key.json", &json.to_string());
+    for (argument, owner) in [("@plain", "IBMid-me"), ("@~/key.json", "IBMid-other")] {
+        let outcome = machine.run(&["login", "--api-key", argument], Input::Open);
+        answer(&outcome, &[owner]);
+        assert_eq!(machine.get("us.icr.io").is_token_of(), owner);
+    }
+    for (argument, reason) in [("@missing", "No such file"), ("@home", "directory")] {
+        let outcome = machine.run(&["login", "--api-key", argument], Input::Open);
+        failure(&outcome, &[&argument[1..], reason]);
+    }
+}
+
+#[test]
+fn a_key_among_the_arguments_is_refused() {
+    let Some(machine) = machine() else { return };
+    let outcome = machine.run(&["login", "--api-key", KEY], "");
+    failure(&outcome, &["--api-key-stdin", "@", "everybody"]);
+    let outcome = machine.run(&["login", KEY], "");
+    failure(&outcome, &["not a registry"]);
+    assert_eq!(machine.cloud.exchanges(), 0);
+}
+
+#[test]
+fn without_a_terminal_nobody_is_asked() {
+    let Some(mut machine) = machine() else { return };
+    for arguments in [&["login"][..], &["login", "us.icr.io"]] {
+        let outcome = machine.run(arguments, Input::Open);
+        failure(&outcome, &["--api-key-stdin", "--api-key @FILE"]);
+        assert!(!outcome.stderr.contains("IBMCLOUD_API_KEY"), "{outcome:?}");
+    }
+    machine.set("IBMCLOUD_API_KEY", KEY);
+    let outcome = machine.run(&["login"], Input::Open);
+    failure(&outcome, &["$IBMCLOUD_API_KEY", "no login is needed"]);
+    assert_eq!(machine.cloud.exchanges(), 0);
+}
+
+#[test]
+fn what_is_no_key_is_not_sent_to_anybody() {
+    let Some(machine) = machine() else { return };
+    let large = vec![b'k'; 200_000];
+    for (input, reason) in [
+        (Input::from(""), "empty"),
+        (Input::from(" \n\n"), "empty"),
+        (
+            Input::from("one-secret\ntwo-secret\n"),
+            "more than one line",
+        ),
+        (Input::from(&b"\xff\xfe\x00"[..]), "no text"),
+        (Input::from(&b"a\x1bb"[..]), "no plain text"),
+        (Input::from("{\"secret\": 1}"), "apikey"),
+        (Input::from(&large[..]), "too large"),
+        (Input::Endless, "too large"),
+    ] {
+        let outcome = machine.run(&["login", "--api-key-stdin"], input);
+        failure(&outcome, &[reason]);
+        assert!(outcome.stderr.len() < 1000, "{outcome:?}");
+        assert!(!outcome.stderr.contains("secret"), "{outcome:?}");
+    }
+    assert_eq!(machine.cloud.exchanges(), 0);
+}
+
+#[test]
+fn a_login_that_fails_leaves_the_former_one() {
+    let Some(machine) = machine() else { return };
+    answer(&log_in(&machine, OTHER_KEY, &["us.icr.io"]), &[]);
+    machine.settings("deadline = 1\n");
+    machine.cloud.accounts().disable_api_key(KEY);
+    failure(
+        &log_in(&machine, KEY, &["us.icr.io", "de.icr.io"]),
+        &["disabled", "the API key"],
+    );
+    machine.cloud.accounts().revoke_api_key(KEY);
+    failure(
+        &log_in(&machine, KEY, &["us.icr.io", "de.icr.io"]),
+        &["BXNIM0415E"],
+    );
+    for fault in [
+        Fault::Status(503),
+        Fault::Garbage,
+        Fault::Html,
+        Fault::Empty,
+    ] {
+        machine.cloud.always(Some(fault));
+        failure(
+            &log_in(&machine, KEY, &["us.icr.io", "de.icr.io"]),
+            &["the API key"],
+        );
+    }
+    machine.cloud.always(None);
+    machine.list().is_list(&[("us.icr.io", "iamapikey")]);
+    assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-other");
+    machine.get("de.icr.io").is_not_found();
+}
+
+#[test]
+fn without_a_keychain_nobody_is_asked_for_anything() {
+    let machine = Machine::new();
+    machine.add_api_key(KEY, "me");
+    let outcome = machine.run(&["login", "--api-key-stdin"], Input::Open);
+    failure(&outcome, &["ICR_KEYCHAIN", "IBMCLOUD_API_KEY"]);
+    assert_eq!(machine.cloud.exchanges(), 0);
+    answer(&machine.run(&["logout"], Input::Open), &["no login"]);
+    answer(
+        &machine.run(&["logout", "--all", "--revoke"], Input::Open),
+        &["no login"],
+    );
+}
+
+#[test]
+fn a_login_may_be_for_several_registries_in_any_spelling() {
+    let Some(machine) = machine() else { return };
+    machine.settings("registries = [\"registry.example.com\"]\n");
+    let hosts = [
+        "https://US.icr.io/v2/",
+        "de.icr.io",
+        "us.icr.io",
+        "registry.example.com",
+    ];
+    answer(
+        &log_in(&machine, KEY, &hosts),
+        &["us.icr.io, de.icr.io and registry.example.com"],
+    );
+    machine.list().is_list(&[
+        ("de.icr.io", "iamapikey"),
+        ("registry.example.com", "iamapikey"),
+        ("us.icr.io", "iamapikey"),
+    ]);
+    assert_eq!(
+        machine.get("registry.example.com").is_token_of(),
+        "IBMid-me"
+    );
+    machine.get("uk.icr.io").is_not_found();
+    for host in ["ghcr.io", "us.icr.io.example.com"] {
+        failure(&log_in(&machine, KEY, &[host]), &[host, "not a registry"]);
+    }
+    failure(
+        &log_in(&machine, KEY, &["cp.icr.io"]),
+        &["docker login -u cp cp.icr.io"],
+    );
+    failure(
+        &log_in(&machine, KEY, &["--profile", "x", "us.icr.io"]),
+        &["--profile"],
+    );
+}
+
+const TWO_TEAMS: &str = r#"
+[profile.team-a]
+[profile.team-b]
+[registry."us.icr.io"]
+profile = "team-a"
+[registry."de.icr.io"]
+profile = "team-b"
+"#;
+
+#[test]
+fn two_profiles_are_two_people_side_by_side() {
+    let Some(mut machine) = machine() else { return };
+    machine.settings(TWO_TEAMS);
+    failure(
+        &log_in(&machine, KEY, &["--profile", "team-aa"]),
+        &["team-aa", "did you mean `team-a`"],
+    );
+    answer(
+        &log_in(&machine, KEY, &["--profile", "team-a"]),
+        &["profile team-a"],
+    );
+    machine.set("ICR_PROFILE", "team-b");
+    answer(&log_in(&machine, OTHER_KEY, &[]), &["profile team-b"]);
+    machine.unset("ICR_PROFILE");
+    assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
+    assert_eq!(machine.get("de.icr.io").is_token_of(), "IBMid-other");
+    machine.get("uk.icr.io").is_not_found();
+    let outcome = machine.run(&["logout", "--profile", "team-b"], "");
+    answer(&outcome, &["Removed", "profile team-b"]);
+    machine.get("de.icr.io").is_not_found();
+    assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
+    machine.settings("");
+    let outcome = machine.run(&["logout", "--profile", "team-a"], "");
+    answer(&outcome, &["Removed", "profile team-a"]);
+}
+
+#[test]
+fn json_has_stable_keys() {
+    let Some(machine) = machine() else { return };
+    let outcome = log_in(&machine, KEY, &["us.icr.io", "--json"]);
+    assert_eq!(outcome.stderr, "");
+    let owner = json!({
+        "kind": "user", "iam_id": "IBMid-me", "account": "account-1",
+        "name": "Emulated Identity me", "email": "me@registry-tests.example.com",
+    });
+    let scopes = json!([{"kind": "registry", "registry": "us.icr.io"}]);
+    let login = json!({
+        "scopes": scopes, "username": "iamapikey", "owner": owner,
+        "trusted_profile": null, "api_key": null, "keychain": "kernel",
+    });
+    assert_eq!(
+        as_json(&outcome),
+        json!({"logins": [login], "warnings": []})
+    );
+    let logout = |absent: Value, removed: Value| json!({"removed": removed, "absent": absent, "revoked_api_keys": [], "warnings": []});
+    let outcome = machine.run(&["logout", "us.icr.io", "--json"], "");
+    assert_eq!(as_json(&outcome), logout(json!([]), scopes.clone()));
+    let outcome = machine.run(&["logout", "us.icr.io", "--json"], "");
+    assert_eq!(as_json(&outcome), logout(scopes, json!([])));
+    let outcome = machine.run(&["logout", "--json"], "");
+    assert_eq!(
+        as_json(&outcome),
+        logout(json!([{"kind": "default"}]), json!([]))
+    );
+}
+
+#[test]
+fn who_would_not_be_listened_to_is_told() {
+    let Some(mut machine) = machine() else { return };
+    machine.settings(TWO_TEAMS);
+    answer(&log_in(&machine, OTHER_KEY, &["--profile", "team-a"]), &[]);
+    let outcome = log_in(&machine, KEY, &["us.icr.io"]);
+    answer_with_warning(
+        &outcome,
+        &["warning: us.icr.io uses the login for profile team-a"],
+    );
+    let outcome = log_in(&machine, KEY, &["--json"]);
+    answer_with_warning(&outcome, &["us.icr.io", "de.icr.io"]);
+    let warnings = as_json(&outcome)["warnings"].clone();
+    assert_eq!(warnings.as_array().map(Vec::len), Some(2), "{warnings}");
+    machine.settings("[profile.alone]\n");
+    let outcome = log_in(&machine, KEY, &["--profile", "alone"]);
+    answer_with_warning(&outcome, &["no registry uses profile alone"]);
+    machine.settings("");
+    machine.set("IBMCLOUD_API_KEY", OTHER_KEY);
+    let outcome = log_in(&machine, KEY, &["uk.icr.io"]);
+    answer_with_warning(&outcome, &["uk.icr.io uses $IBMCLOUD_API_KEY"]);
+    machine.set("ICR_SOURCE", "ibmcloud");
+    let outcome = log_in(&machine, KEY, &["uk.icr.io"]);
+    answer_with_warning(&outcome, &["uk.icr.io does not use this login", "ibmcloud"]);
+}
+
+#[test]
+fn the_session_of_the_cli_is_taken_over_and_left_as_it_is() {
+    let Some(machine) = machine_with_session() else {
+        return;
+    };
+    let session = fs::read(machine.path(SESSION)).expect("we wrote it");
+    let outcome = machine.run(&["login", "--from-ibmcloud"], Input::Open);
+    answer(&outcome, &["IBMid-me", "session", "--create-api-key"]);
+    assert_eq!(
+        fs::read(machine.path(SESSION)).expect("it is there"),
+        session
+    );
+    fs::remove_file(machine.path(SESSION)).expect("it is ours");
+    for _ in 0..3 {
+        assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
+        machine.keys().forget_tokens();
+    }
+    let outcome = machine.run(&["login", "--from-ibmcloud"], Input::Open);
+    failure(&outcome, &["ibmcloud login"]);
+    machine.file(SESSION, "{\"IAMRefreshToken\": \"\"}");
+    let outcome = machine.run(&["login", "--from-ibmcloud"], Input::Open);
+    failure(&outcome, &["no refresh token"]);
+    write_session(&machine);
+    machine.cloud.accounts().invalidate_session(REFRESH_TOKEN);
+    let outcome = machine.run(&["login", "--from-ibmcloud"], Input::Open);
+    failure(&outcome, &["BXNIM0439E", "ibmcloud login"]);
+}
+
+/// Logs in with an API key of this program's making; returns its ID.
+#[track_caller]
+fn log_in_with_made_key(machine: &Machine, arguments: &[&str]) -> String {
+    let create = ["login", "--from-ibmcloud", "--create-api-key", "--json"];
+    let outcome = machine.run(&[&create, arguments].concat(), Input::Open);
+    let login = as_json(&outcome)["logins"][0].clone();
+    assert_eq!(login["username"], "iamapikey");
+    let id = login["api_key"]["id"].as_str().expect("an ID");
+    id.to_owned()
+}
+
+/// Without a rotation of the session's token, it can be used again by the test.
+fn machine_with_lasting_session() -> Option<Machine> {
+    let machine = machine_with_session()?;
+    machine.cloud.accounts().set_refresh_rotation(false);
+    Some(machine)
+}
+
+#[test]
+fn an_api_key_is_made_instead_of_a_session() {
+    let Some(mut machine) = machine_with_lasting_session() else {
+        return;
+    };
+    let before = machine.cloud.accounts().api_key_count();
+    let now = as_seconds();
+    let arguments = [
+        "login",
+        "--from-ibmcloud",
+        "--create-api-key",
+        "--expires",
+        "30d",
+        "--json",
+    ];
+    let outcome = machine.run(&arguments, Input::Open);
+    let key = as_json(&outcome)["logins"][0]["api_key"].clone();
+    let end = key["expires_at"].as_u64().expect("an end");
+    assert!(
+        (now + 30 * 86_400 - 60..=now + 30 * 86_400 + 60).contains(&end),
+        "{key}"
+    );
+    let requests = machine.cloud.requests();
+    let order = requests
+        .iter()
+        .find(|request| request.path == "/v1/apikeys");
+    let order: Value = serde_json::from_str(&order.expect("one was made").body).expect("JSON");
+    let name = order["name"].as_str().unwrap_or_default();
+    assert!(name.starts_with("docker-credential-icr on "), "{order}");
+    assert_eq!(key["name"], name);
+    let about = order["description"].as_str().unwrap_or_default();
+    assert!(
+        about.starts_with("Made by docker-credential-icr"),
+        "{order}"
+    );
+    assert_eq!(order["action_when_leaked"], "disable");
+    assert_eq!(machine.cloud.accounts().api_key_count(), before + 1);
+    fs::remove_file(machine.path(SESSION)).expect("it is ours");
+    assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
+    machine.run(&["logout"], "");
+    write_session(&machine);
+    log_in_with_made_key(&machine, &["us.icr.io"]);
+    let secret = stored_key(&mut machine, "us.icr.io");
+    assert!(!outcome.stdout.contains(&secret), "{outcome:?}");
+}
+
+fn as_seconds() -> u64 {
+    #[expect(clippy::disallowed_methods, reason = "the tests have the real time")]
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.expect("after 1970").as_secs()
+}
+
+#[test]
+fn a_key_that_cannot_be_made_is_no_login() {
+    let Some(machine) = machine_with_lasting_session() else {
+        return;
+    };
+    machine.settings("deadline = 1\n");
+    let before = machine.cloud.accounts().api_key_count();
+    let create = ["login", "--from-ibmcloud", "--create-api-key"];
+    for (fault, part) in [
+        (Fault::Status(403), "refused to make an API key"),
+        (Fault::Status(503), "docker-credential-icr on "),
+    ] {
+        machine.cloud.script_for(Service::ApiKeys, [fault]);
+        failure(&machine.run(&create, Input::Open), &[part]);
+    }
+    assert_eq!(machine.cloud.accounts().api_key_count(), before);
+    machine.get("us.icr.io").is_not_found();
+    for (arguments, part) in [
+        (&["login", "--create-api-key"][..], "--from-ibmcloud"),
+        (&["login", "--expires", "3"], "--expires"),
+        (&["login", "--sso", "--expires", "0"], "3650"),
+    ] {
+        failure(&machine.run(arguments, Input::Open), &[part]);
+    }
+}
+
+#[test]
+fn a_key_that_cannot_be_stored_is_deleted_again() {
+    // There is no bus in the machine's environment.
+    let Some(machine) = machine_with("secret-service") else {
+        return;
+    };
+    machine.cloud.accounts().set_refresh_rotation(false);
+    write_session(&machine);
+    let before = machine.cloud.accounts().api_key_count();
+    let create = ["login", "--from-ibmcloud", "--create-api-key"];
+    failure(
+        &machine.run(&create, Input::Open),
+        &["cannot store", "has been deleted at IAM again"],
+    );
+    assert_eq!(machine.cloud.accounts().api_key_count(), before);
+    let faults = [Fault::Delay(std::time::Duration::ZERO), Fault::Status(403)];
+    machine.cloud.script_for(Service::ApiKeys, faults);
+    failure(
+        &machine.run(&create, Input::Open),
+        &["cannot store", "is still there", "ApiKey-"],
+    );
+    assert_eq!(machine.cloud.accounts().api_key_count(), before + 1);
+}
+
+#[test]
+fn a_trusted_profile_is_assumed_on_top_once_it_was_checked() {
+    let Some(machine) = machine_with_lasting_session() else {
+        return;
+    };
+    let builders = Profile::new("Profile-1")
+        .named("builders")
+        .trusting(&["IBMid-me"]);
+    machine.cloud.accounts().add_trusted_profile(builders);
+    for named in ["Profile-2", "nobody", ""] {
+        failure(
+            &log_in(&machine, KEY, &["--profile-id", named]),
+            &["rofile"],
+        );
+    }
+    failure(
+        &log_in(&machine, OTHER_KEY, &["--profile-id", "Profile-1"]),
+        &["Profile-1"],
+    );
+    failure(
+        &log_in(
+            &machine,
+            KEY,
+            &["--profile-id", "builders", "--account", "account-9"],
+        ),
+        &["builders"],
+    );
+    machine.get("us.icr.io").is_not_found();
+    for arguments in [
+        &["--profile-id", "Profile-1"][..],
+        &["--profile-id", "builders"],
+        &["--profile-id", "builders", "--account", "account-1"],
+    ] {
+        answer(
+            &log_in(&machine, KEY, arguments),
+            &["trusted profile", "iam-Profile-1"],
+        );
+        assert_eq!(machine.get("us.icr.io").is_token_of(), "iam-Profile-1");
+    }
+    let session = ["login", "--from-ibmcloud", "--profile-id", "Profile-1"];
+    answer(&machine.run(&session, Input::Open), &["iam-Profile-1"]);
+    assert_eq!(machine.get("us.icr.io").is_token_of(), "iam-Profile-1");
+    log_in_with_made_key(&machine, &["--profile-id", "Profile-1"]);
+    let outcome = machine.run(&["login", "--rotate"], Input::Open);
+    answer(&outcome, &["API key"]);
+    machine.keys().forget_tokens();
+    assert_eq!(machine.get("us.icr.io").is_token_of(), "iam-Profile-1");
+}
+
+#[test]
+fn a_key_is_rotated_in_every_login_that_has_it() {
+    let Some(mut machine) = machine_with_lasting_session() else {
+        return;
+    };
+    let old_id = log_in_with_made_key(&machine, &["us.icr.io", "de.icr.io"]);
+    let old_key = stored_key(&mut machine, "us.icr.io");
+    let count = machine.cloud.accounts().api_key_count();
+    let outcome = machine.run(&["login", "--rotate", "de.icr.io", "--json"], Input::Open);
+    let login = as_json(&outcome)["logins"][0].clone();
+    assert_ne!(login["api_key"]["id"], old_id);
+    assert_eq!(login["scopes"].as_array().map(Vec::len), Some(2), "{login}");
+    assert_eq!(machine.cloud.accounts().api_key_count(), count);
+    failure(&log_in(&machine, &old_key, &[]), &["BXNIM0415E"]);
+    machine.keys().forget_tokens();
+    for host in ["us.icr.io", "de.icr.io"] {
+        assert_eq!(machine.get(host).is_token_of(), "IBMid-me");
+    }
+    answer(&log_in(&machine, KEY, &["uk.icr.io"]), &[]);
+    for (arguments, part) in [
+        (
+            &["login", "--rotate", "uk.icr.io"][..],
+            "no API key that this program had made",
+        ),
+        (
+            &["login", "--rotate", "jp.icr.io"],
+            "no login for jp.icr.io",
+        ),
+        (&["login", "--rotate"], "no login for every registry"),
+    ] {
+        failure(&machine.run(arguments, Input::Open), &[part]);
+    }
+}
+
+#[test]
+fn a_rotation_that_fails_in_the_middle_leaves_a_login_that_works() {
+    let Some(machine) = machine_with_lasting_session() else {
+        return;
+    };
+    machine.settings("deadline = 2\n");
+    let old_id = log_in_with_made_key(&machine, &[]);
+    let count = machine.cloud.accounts().api_key_count();
+    let rotate = ["login", "--rotate"];
+    let passes = || Fault::Delay(std::time::Duration::ZERO);
+    machine
+        .cloud
+        .script_for(Service::ApiKeys, [Fault::Status(403)]);
+    failure(
+        &machine.run(&rotate, Input::Open),
+        &["refused to make an API key"],
+    );
+    machine.cloud.script([passes(), Fault::Html, passes()]);
+    failure(
+        &machine.run(&rotate, Input::Open),
+        &["the new API key", "deleted at IAM again"],
+    );
+    assert_eq!(machine.cloud.accounts().api_key_count(), count);
+    machine.keys().forget_tokens();
+    assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
+
+    machine
+        .cloud
+        .script_for(Service::ApiKeys, [passes(), Fault::Status(403)]);
+    let outcome = machine.run(&rotate, Input::Open);
+    answer_with_warning(&outcome, &["still there", &old_id]);
+    assert_eq!(machine.cloud.accounts().api_key_count(), count + 1);
+    machine.keys().forget_tokens();
+    assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
+}
+
+#[test]
+fn nobody_notices_a_rotation() {
+    let Some(machine) = machine_with_lasting_session() else {
+        return;
+    };
+    log_in_with_made_key(&machine, &[]);
+    for _ in 0..3 {
+        let outcomes = at_once(8, |index| {
+            if index == 0 {
+                return machine.run(&["login", "--rotate"], Input::Open);
+            }
+            machine.keys().forget_tokens();
+            machine.get("us.icr.io")
+        });
+        for (index, outcome) in outcomes.iter().enumerate() {
+            match index {
+                0 => answer(outcome, &["API key"]),
+                _ => assert_eq!(outcome.is_token_of(), "IBMid-me"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_logout_takes_tokens_along_and_may_be_repeated() {
+    let Some(machine) = machine() else { return };
+    answer(&log_in(&machine, KEY, &[]), &[]);
+    answer_with_warning(&log_in(&machine, OTHER_KEY, &["us.icr.io"]), &[]);
+    for host in ["us.icr.io", "de.icr.io"] {
+        machine.get(host).is_token_of();
+    }
+    answer(
+        &machine.run(&["logout", "us.icr.io"], ""),
+        &["Removed", "us.icr.io"],
+    );
+    assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
+    let outcome = machine.run(&["logout", "us.icr.io"], "");
+    answer(
+        &outcome,
+        &[
+            "no login for us.icr.io",
+            "Still logged in: every registry",
+            "--all",
+        ],
+    );
+    answer(
+        &machine.run(&["logout"], ""),
+        &["Removed", "every registry"],
+    );
+    answer(
+        &machine.run(&["logout"], ""),
+        &["no login for every registry"],
+    );
+    machine.get("us.icr.io").is_not_found();
+    let names = machine.keys().names().join(" ");
+    assert!(
+        !names.contains("token:") && !names.contains("login:"),
+        "{names}"
+    );
+    failure(&machine.run(&["logout", "ghcr.io"], ""), &["ghcr.io"]);
+    failure(
+        &machine.run(&["logout", "--all", "us.icr.io"], ""),
+        &["--all"],
+    );
+}
+
+#[test]
+fn a_logout_of_all_forgets_every_kind_of_login() {
+    let Some(machine) = machine() else { return };
+    machine.settings(TWO_TEAMS);
+    for arguments in [&[][..], &["uk.icr.io"], &["--profile", "team-a"]] {
+        let outcome = log_in(&machine, KEY, arguments);
+        assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    }
+    machine
+        .store("de.icr.io", "token", "a-registry-token")
+        .is_silent_success();
+    let outcome = machine.run(&["logout", "--all"], "");
+    answer(
+        &outcome,
+        &["every registry", "uk.icr.io", "profile team-a", "de.icr.io"],
+    );
+    answer(
+        &machine.run(&["logout", "--all"], ""),
+        &["There was no login."],
+    );
+    let names = machine.keys().names().join(" ");
+    assert!(
+        !names.contains("token:") && !names.contains("login:"),
+        "{names}"
+    );
+}
+
+#[test]
+fn a_revoked_key_is_deleted_first_and_with_it_every_login_that_has_it() {
+    let Some(mut machine) = machine_with_lasting_session() else {
+        return;
+    };
+    let id = log_in_with_made_key(&machine, &["us.icr.io", "de.icr.io"]);
+    let key = stored_key(&mut machine, "us.icr.io");
+    let count = machine.cloud.accounts().api_key_count();
+    machine.settings("deadline = 1\n");
+    machine
+        .cloud
+        .always_for(Service::ApiKeys, Some(Fault::Status(503)));
+    let revoke = ["logout", "--revoke", "us.icr.io"];
+    let outcome = machine.run(&revoke, "");
+    failure(
+        &outcome,
+        &[
+            "still there",
+            "`docker-credential-icr logout us.icr.io`",
+            &id,
+        ],
+    );
+    machine.cloud.always_for(Service::ApiKeys, None);
+    machine
+        .list()
+        .is_list(&[("de.icr.io", "iamapikey"), ("us.icr.io", "iamapikey")]);
+    assert_eq!(machine.cloud.accounts().api_key_count(), count);
+
+    let outcome = machine.run(&revoke, "");
+    answer_with_warning(&outcome, &["de.icr.io has the same API key"]);
+    has(
+        &outcome,
+        &outcome.stdout,
+        &[&id, "Removed", "de.icr.io", "us.icr.io"],
+    );
+    machine.list().is_list(&[]);
+    assert_eq!(machine.cloud.accounts().api_key_count(), count - 1);
+    failure(&log_in(&machine, &key, &[]), &["BXNIM0415E"]);
+    answer(&machine.run(&revoke, ""), &["no login for us.icr.io"]);
+}
+
+#[test]
+fn a_key_that_is_gone_already_is_revoked_and_one_of_others_is_not() {
+    let Some(mut machine) = machine_with_lasting_session() else {
+        return;
+    };
+    log_in_with_made_key(&machine, &["us.icr.io"]);
+    let key = stored_key(&mut machine, "us.icr.io");
+    machine.cloud.accounts().revoke_api_key(&key);
+    let outcome = machine.run(&["logout", "--revoke", "us.icr.io", "--json"], "");
+    assert_eq!(
+        as_json(&outcome)["removed"].as_array().map(Vec::len),
+        Some(1)
+    );
+    answer(&log_in(&machine, KEY, &["de.icr.io"]), &[]);
+    let count = machine.cloud.accounts().api_key_count();
+    let outcome = machine.run(&["logout", "--all", "--revoke"], "");
+    answer_with_warning(&outcome, &["de.icr.io", "nothing is deleted at IAM"]);
+    machine.list().is_list(&[]);
+    assert_eq!(machine.cloud.accounts().api_key_count(), count);
+}
+
+/// What a person types at a real terminal, and what they see there.
+#[cfg(unix)]
+mod terminal {
+    use std::io::Read as _;
+    use std::io::Write as _;
+    use std::net::TcpStream;
+    use std::process::Command;
+    use std::process::Stdio;
+
+    use rexpect::session::PtySession;
+    use rexpect::session::spawn_command;
+
+    use super::*;
+
+    /// The program at a terminal that shows what is typed until somebody turns that off: the first line is typed for the shell.
+    fn at_terminal(machine: &Machine, arguments: &[&str]) -> PtySession {
+        let program = machine.command(&[]);
+        let mut shell = Command::new("/bin/sh");
+        shell
+            .args([
+                "-c",
+                "stty echo && echo ready && read line && exec \"$0\" \"$@\"",
+            ])
+            .arg(program.get_program())
+            .args(arguments);
+        machine.furnish(&mut shell);
+        shell
+            .env("PATH", "/usr/bin:/bin")
+            .env("TERM", "xterm")
+            .stdout(Stdio::inherit());
+        let mut session = spawn_command(shell, Some(30_000)).expect("a terminal");
+        session.exp_string("ready").expect("the shell");
+        session.send_line("this-is-shown").expect("it listens");
+        session.exp_string("this-is-shown").expect("an echo");
+        session
+    }
+
+    #[test]
+    fn a_key_is_asked_for_and_not_shown() {
+        let Some(machine) = machine() else { return };
+        let mut session = at_terminal(&machine, &["login"]);
+        let shown = session.exp_string("API key: ").expect("a prompt");
+        assert!(!shown.contains(KEY));
+        session.send_line(KEY).expect("it listens");
+        let shown = session.exp_eof().expect("an end");
+        assert!(shown.contains("Logged in as"), "{shown}");
+        assert!(!shown.contains(KEY), "{shown}");
+        assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
+    }
+
+    #[test]
+    fn who_breaks_off_is_not_logged_in() {
+        let Some(machine) = machine() else { return };
+        let mut session = at_terminal(&machine, &["login"]);
+        session.exp_string("API key: ").expect("a prompt");
+        session.send_line("").expect("it listens");
+        let shown = session.exp_eof().expect("an end");
+        assert!(shown.contains("empty"), "{shown}");
+        machine.get("us.icr.io").is_not_found();
+    }
+
+    #[test]
+    fn a_key_is_offered_instead_of_a_session() {
+        for (typed, is_made) in [("", true), ("n", false)] {
+            let Some(machine) = machine_with_lasting_session() else {
+                return;
+            };
+            let before = machine.cloud.accounts().api_key_count();
+            let mut session = at_terminal(&machine, &["login", "--from-ibmcloud"]);
+            session.exp_string("90 days? [Y/n]").expect("a question");
+            session.send_line(typed).expect("it listens");
+            let shown = session.exp_eof().expect("an end");
+            assert!(shown.contains("Logged in as"), "{shown}");
+            let made = machine.cloud.accounts().api_key_count() - before;
+            assert_eq!(made, usize::from(is_made), "{shown}");
+            assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
+        }
+    }
+
+    #[test]
+    fn a_key_that_was_only_offered_may_fail() {
+        let Some(machine) = machine_with_lasting_session() else {
+            return;
+        };
+        machine
+            .cloud
+            .script_for(Service::ApiKeys, [Fault::Status(403)]);
+        let mut session = at_terminal(&machine, &["login", "--from-ibmcloud"]);
+        session.exp_string("[Y/n]").expect("a question");
+        session.send_line("y").expect("it listens");
+        let shown = session.exp_eof().expect("an end");
+        assert!(shown.contains("the session is kept instead"), "{shown}");
+        assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
+    }
+
+    #[test]
+    fn a_passcode_from_a_browser_is_a_login() {
+        let Some(machine) = machine() else { return };
+        machine.plant("PASSCODE-1a2b");
+        let accounts = machine.cloud.accounts();
+        accounts.add_passcode("PASSCODE-1a2b", Subject::user("me"));
+        let mut session = at_terminal(&machine, &["login", "--sso"]);
+        let shown = session.exp_string("not shown): ").expect("a prompt");
+        assert!(shown.contains("/identity/passcode"), "{shown}");
+        session.send_line("PASSCODE-1a2b").expect("it listens");
+        let shown = session.exp_string("[Y/n]").expect("a question");
+        assert!(!shown.contains("PASSCODE-1a2b"), "{shown}");
+        session.send_line("n").expect("it listens");
+        let shown = session.exp_eof().expect("an end");
+        assert!(shown.contains("Logged in as"), "{shown}");
+        assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
+    }
+
+    /// Whoever sees the address opens it somewhere.
+    #[test]
+    fn a_browser_comes_back_with_a_login() {
+        let Some(machine) = machine() else { return };
+        let subject = Some(Subject::user("me"));
+        machine.cloud.accounts().set_browser_subject(subject);
+        let mut session = at_terminal(&machine, &["login", "--web", "--create-api-key"]);
+        let pattern = r"http://\S+/identity/authorize\?\S+";
+        let (_, page) = session.exp_regex(pattern).expect("an address");
+        let redirect = visit(&page);
+        let back = redirect
+            .lines()
+            .find_map(|line| line.strip_prefix("Location: "));
+        let answer = visit(back.expect("a way back").trim());
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let shown = session.exp_eof().expect("an end");
+        assert!(shown.contains("Its API key"), "{shown}");
+        assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
+    }
+
+    /// What a browser gets.
+    fn visit(url: &str) -> String {
+        let rest = url.strip_prefix("http://").expect("plain HTTP");
+        let (host, path) = rest.split_once('/').expect("a path");
+        let mut stream = TcpStream::connect(host).expect("somebody listens");
+        write!(
+            stream,
+            "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+        )
+        .expect("somebody listens");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        answer
+    }
+}

@@ -1,0 +1,61 @@
+//! What may stand where a file with a secret should be.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// Something that no secret can be read from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Obstacle {
+    Binary,
+    Directory,
+    Empty,
+    Huge,
+    LinkToNothing,
+    /// A pipe that nobody writes to.
+    Pipe,
+    /// A file that cannot be read, not even by root.
+    Unreadable,
+    /// A device without an end.
+    Zero,
+}
+
+impl Obstacle {
+    /// Those that this system has.
+    pub(crate) fn all() -> Vec<Self> {
+        let mut all = vec![Self::Binary, Self::Directory, Self::Empty, Self::Huge];
+        if cfg!(unix) {
+            all.extend([Self::LinkToNothing, Self::Pipe, Self::Zero]);
+        }
+        if cfg!(target_os = "linux") {
+            all.push(Self::Unreadable);
+        }
+        all
+    }
+
+    /// Puts it at a path, in the place of whatever is there.
+    pub(crate) fn put(self, path: &Path) {
+        let _ = fs::remove_file(path).or_else(|_| fs::remove_dir(path));
+        match self {
+            Self::Binary => fs::write(path, [0x00, 0xff, 0xfe, b'{', 0x80]).expect("it is ours"),
+            Self::Directory => fs::create_dir(path).expect("it is ours"),
+            Self::Empty => fs::write(path, "").expect("it is ours"),
+            Self::Huge => fs::write(path, "x".repeat(5 * 1024 * 1024)).expect("it is ours"),
+            Self::LinkToNothing => link("/nonexistent/file", path),
+            Self::Pipe => {
+                let made = Command::new("mkfifo").arg(path).status();
+                assert!(made.expect("coreutils").success());
+            }
+            // Nothing is mapped at its beginning: reading it is an input/output error.
+            Self::Unreadable => link("/proc/self/mem", path),
+            Self::Zero => link("/dev/zero", path),
+        }
+    }
+}
+
+fn link(target: &str, path: &Path) {
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(target, path).expect("it is ours");
+    #[cfg(not(unix))]
+    let _ = (target, path);
+}
