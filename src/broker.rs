@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::clock::Clock;
@@ -32,7 +33,13 @@ use crate::login::LoginKind;
 use crate::login::LoginScope;
 use crate::login::Logins;
 use crate::protocol::Credential;
+use crate::protocol::PROGRAM;
 use crate::registry::Registry;
+use crate::registry_api::Access;
+use crate::registry_api::RegistryApi;
+use crate::registry_api::tokens::Token;
+use crate::registry_token;
+use crate::registry_token::Mark;
 use crate::secret::Secret;
 use crate::settings::Choice;
 use crate::settings::CredentialKind;
@@ -50,6 +57,9 @@ const LONG_WAIT: Duration = Duration::from_secs(5);
 /// session that nobody uses ends sooner.
 const LONGEST_KEPT: Duration = Duration::from_secs(2 * 60 * 60);
 
+/// How long removing old registry tokens may take: somebody may wait for the new one.
+const TIDYING: Duration = Duration::from_secs(3);
+
 /// Everything a broker works with.
 pub struct Broker<'a> {
     /// Time.
@@ -60,6 +70,8 @@ pub struct Broker<'a> {
     pub keychains: &'a Keychains,
     /// One at a time.
     pub locks: &'a LockDirectory,
+    /// What this machine is called, if it is called anything.
+    pub machine_name: &'a dyn Fn() -> Option<String>,
     /// Where other programs leave their files.
     pub places: &'a Places,
     /// Random bits.
@@ -96,14 +108,7 @@ impl Broker<'_> {
         match self.find(registry, &given, deadline) {
             Ok(None) => Err(Failure::NotFound),
             Ok(Some(Found::Credential(credential))) => Ok(credential),
-            Ok(Some(Found::AccessToken(token))) => match wanted {
-                CredentialKind::AccessToken => Ok(Credential::bearer(token)),
-                _ => Err(cannot_give(
-                    registry,
-                    wanted,
-                    "an access token that was given",
-                )),
-            },
+            Ok(Some(Found::AccessToken(token))) => given_token(registry, wanted, token),
             Ok(Some(Found::Identity(identity))) => {
                 match self.of_identity(registry, &*identity, &given, deadline) {
                     Err(failure @ Failure::PersonMustAct(_)) => self
@@ -130,11 +135,18 @@ impl Broker<'_> {
         let deadline = Deadline::after(self.clock, self.settings.limits.deadline);
         let endpoint = self.endpoint(registry);
         let given = self.given(registry, &endpoint);
-        let wanted = given.choice.credential;
         let Some(Found::Identity(identity)) = self.find(registry, &given, deadline)? else {
             return Ok(());
         };
-        let key = wanted.key_of(identity.key());
+        let errand = Errand {
+            registry,
+            identity: &*identity,
+            given: &given,
+            wanted: given.choice.credential,
+            deadline,
+        };
+        let key = errand.key();
+        let access = self.access_for(&errand);
         // Whoever started us may still hold it.
         let lock = self
             .locks
@@ -142,8 +154,11 @@ impl Broker<'_> {
         if matches!(lock, Lock::Busy) || !given.tokens.needs_renewal(&key) {
             return Ok(());
         }
-        let issued = self.exchange(&*identity, wanted, deadline, true).0?;
-        keep(&*identity, &issued, wanted, &given.tokens);
+        let old = given.tokens.secret(&key);
+        let obtained = self.exchange(&errand, access, true).0?;
+        given.tokens.keep(&key, &obtained.secret, obtained.lifetime);
+        drop(lock);
+        self.tidy(&errand, obtained, old.as_ref());
         Ok(())
     }
 
@@ -160,7 +175,11 @@ impl Broker<'_> {
                 key: None,
                 cached: Cached::Fresh(token),
             },
-            (Nearby::Key(key), _) => Kept::under(wanted.key_of(key), &given.tokens),
+            (Nearby::AccessToken(token), CredentialKind::RegistryToken) => {
+                let key = identity::of_access_token(token, given).key();
+                Kept::under(wanted.key_of(key, registry), &given.tokens)
+            }
+            (Nearby::Key(key), _) => Kept::under(wanted.key_of(key, registry), &given.tokens),
             _ => nothing,
         })
     }
@@ -180,7 +199,14 @@ impl Broker<'_> {
                 .lock_login(&scope, deadline.remaining(self.clock)),
             None => Lock::None,
         };
-        identity::find(registry, given, &lock)
+        let wanted = given.choice.credential;
+        Ok(match identity::find(registry, given, &lock)? {
+            Some(Found::AccessToken(token)) if wanted == CredentialKind::RegistryToken => {
+                let identity = identity::of_access_token(token, given);
+                Some(Found::Identity(Box::new(identity)))
+            }
+            other => other,
+        })
     }
 
     /// What an identity has for the registry: its key, if that was chosen, or a
@@ -194,9 +220,7 @@ impl Broker<'_> {
     ) -> Result<Credential> {
         let wanted = given.choice.credential;
         if wanted == CredentialKind::ApiKey {
-            let key = identity.api_key();
-            let key = key.ok_or_else(|| cannot_give(registry, wanted, &identity.source()))?;
-            return Ok(wanted.with(key.clone()));
+            return own_api_key(registry, identity);
         }
         let secret = self.token(registry, identity, given, deadline)?;
         Ok(wanted.with(secret))
@@ -220,7 +244,7 @@ impl Broker<'_> {
     }
 
     /// A token for an identity: the one that is kept while it is good, otherwise
-    /// a new one. Of all processes that want it, one asks IAM.
+    /// a new one.
     fn token(
         &self,
         registry: &Registry,
@@ -228,33 +252,51 @@ impl Broker<'_> {
         given: &Given<'_>,
         deadline: Deadline,
     ) -> Result<Secret> {
-        let tokens = &given.tokens;
-        let wanted = given.choice.credential;
-        let key = wanted.key_of(identity.key());
-        let kept = Kept::under(key.clone(), tokens);
-        if let Some(answer) = self.settled(registry, &kept, tokens) {
-            return answer;
+        let errand = Errand {
+            registry,
+            identity,
+            given,
+            wanted: given.choice.credential,
+            deadline,
+        };
+        let kept = Kept::under(errand.key(), &given.tokens);
+        match self.settled(registry, &kept, &given.tokens) {
+            Some(answer) => answer,
+            None => self.fetch(&errand, Age::Any),
         }
+    }
+
+    /// A new token, unless somebody else has got one in the meantime. Of all
+    /// processes that want it, one asks.
+    fn fetch(&self, errand: &Errand<'_>, age: Age) -> Result<Secret> {
+        let tokens = &errand.given.tokens;
+        let key = errand.key();
+        // Before the lock: what it takes has a lock of its own, which may be the
+        // same file.
+        let access = self.access_for(errand);
         // Half of the time for waiting, so that half is left for asking.
         let lock = self
             .locks
-            .lock_identity(key.as_str(), deadline.remaining(self.clock) / 2);
+            .lock_identity(key.as_str(), errand.deadline.remaining(self.clock) / 2);
+        let kept = tokens.secret(&key);
         let old = match tokens.look_up(&key) {
-            Cached::Fresh(secret) => return Ok(secret),
             Cached::Failed(failure) => return Err(failure),
+            Cached::Nothing => None,
+            _ if age == Age::Young && tokens.needs_renewal(&key) => None,
+            Cached::Fresh(secret) => return Ok(secret),
             Cached::Aging(secret) | Cached::Ending(secret) => match lock {
                 Lock::Busy => return Ok(secret),
                 _ => Some(secret),
             },
-            Cached::Nothing => None,
         };
-        let (outcome, took_long) = self.exchange(identity, wanted, deadline, old.is_some());
+        let (outcome, took_long) = self.exchange(errand, access, old.is_some());
         match (outcome, old) {
-            (Ok(issued), _) => {
-                keep(identity, &issued, wanted, tokens);
-                wanted
-                    .of(issued)
-                    .ok_or_else(|| cannot_give(registry, wanted, &identity.source()))
+            (Ok(obtained), _) => {
+                tokens.keep(&key, &obtained.secret, obtained.lifetime);
+                drop(lock);
+                let secret = obtained.secret.clone();
+                self.tidy(errand, obtained, kept.as_ref());
+                Ok(secret)
             }
             (Err(Failure::TryLater(reason)), Some(secret)) => {
                 tracing::warn!(reason, "the old token serves once more");
@@ -263,8 +305,10 @@ impl Broker<'_> {
                 }
                 Ok(secret)
             }
-            (Err(failure), _) => {
-                if took_long || matches!(failure, Failure::PersonMustAct(_)) {
+            (Err(failure), old) => {
+                // What others still use is not written over by whoever is choosy.
+                let is_ours = old.is_some() || kept.is_none();
+                if is_ours && (took_long || matches!(failure, Failure::PersonMustAct(_))) {
                     tokens.remember_failure(&key, &failure);
                 }
                 Err(failure)
@@ -313,21 +357,174 @@ impl Broker<'_> {
         is_started
     }
 
-    /// Asks IAM, and says whether that took so long that the next in line had
-    /// better not. With a token that still works nobody should wait for IAM to
-    /// come back.
+    /// Asks IAM, or the registry, and says whether that took so long that the next
+    /// in line had better not. With a token that still works nobody should wait for
+    /// them to come back.
     fn exchange(
         &self,
-        identity: &dyn Identity,
-        wanted: CredentialKind,
-        deadline: Deadline,
+        errand: &Errand<'_>,
+        access: Option<Result<Access>>,
         has_token: bool,
-    ) -> (Result<Issued>, bool) {
+    ) -> (Result<Obtained>, bool) {
         let started = self.clock.elapsed();
         let most_attempts = if has_token { 1 } else { MOST_ATTEMPTS };
-        let iam = self.iam(identity.endpoint(), most_attempts, deadline);
-        let outcome = identity.exchange(&iam, wanted);
+        let outcome = match access {
+            Some(access) => {
+                access.and_then(|access| self.registry_token(errand, access, most_attempts))
+            }
+            None => self.iam_token(errand, most_attempts),
+        };
         (outcome, self.clock.elapsed() - started >= LONG_WAIT)
+    }
+
+    fn iam_token(&self, errand: &Errand<'_>, most_attempts: u32) -> Result<Obtained> {
+        let wanted = errand.wanted;
+        let iam = self.iam(errand.identity.endpoint(), most_attempts, errand.deadline);
+        let issued = errand.identity.exchange(&iam, wanted)?;
+        Obtained::of(issued, wanted)
+            .ok_or_else(|| cannot_give(errand.registry, wanted, &errand.identity.source()))
+    }
+
+    fn registry_token(
+        &self,
+        errand: &Errand<'_>,
+        access: Access,
+        most_attempts: u32,
+    ) -> Result<Obtained> {
+        let carrier = self.iam(errand.identity.endpoint(), most_attempts, errand.deadline);
+        let api = RegistryApi::new(errand.registry, access.clone(), None, carrier)?;
+        let token = registry_token::make(&api, &self.mark(errand))?;
+        Ok(Obtained {
+            secret: token.value.clone(),
+            lifetime: registry_token::lifetime(&token, self.clock),
+            registry_token: Some((token, access)),
+        })
+    }
+
+    /// Removes registry tokens that this program made before and that nobody uses
+    /// any more. To be called without a lock: others need not wait for it.
+    fn tidy(&self, errand: &Errand<'_>, obtained: Obtained, replaced: Option<&Secret>) {
+        let Some((token, access)) = obtained.registry_token else {
+            return;
+        };
+        let left = errand.deadline.remaining(self.clock).min(TIDYING);
+        let deadline = Deadline::after(self.clock, left);
+        let carrier = self.iam(errand.identity.endpoint(), 1, deadline);
+        if let Ok(api) = RegistryApi::new(errand.registry, access, None, carrier) {
+            registry_token::remove_unused(&api, &self.mark(errand), &token, replaced);
+        }
+    }
+
+    /// What makes the registry tokens of an identity known again.
+    fn mark(&self, errand: &Errand<'_>) -> Mark {
+        let machine = (self.machine_name)().unwrap_or_else(|| "a machine without a name".into());
+        let home = self.places.home.as_deref().unwrap_or(Path::new(""));
+        let key = errand.key();
+        let parts = [
+            &*home.to_string_lossy(),
+            &self.settings.namespace,
+            key.as_str(),
+        ];
+        Mark::new(&machine, &parts)
+    }
+
+    /// What a registry token is made with; `None` where none is wanted.
+    fn access_for(&self, errand: &Errand<'_>) -> Option<Result<Access>> {
+        (errand.wanted == CredentialKind::RegistryToken).then(|| self.access_of(errand))
+    }
+
+    fn access_of(&self, errand: &Errand<'_>) -> Result<Access> {
+        let errand = Errand {
+            wanted: CredentialKind::AccessToken,
+            ..*errand
+        };
+        Ok(Access {
+            token: self.fetch(&errand, Age::Any)?,
+            // After the exchange, which may have replaced it.
+            refresh_token: errand.identity.refresh_token(),
+            source: errand.identity.source(),
+        })
+    }
+
+    /// What opens a registry's management API: an access token of whoever speaks for
+    /// the registry, whatever `get` hands out. A login that is handed out as it is
+    /// opens nothing, and is passed over.
+    ///
+    /// # Errors
+    /// Nobody speaks for the registry, or IAM does not give a token.
+    pub fn access(&self, registry: &Registry) -> Result<Access> {
+        let deadline = Deadline::after(self.clock, self.settings.limits.deadline);
+        let endpoint = self.endpoint(registry);
+        let given = self.given(registry, &endpoint);
+        match identity::find_identity(registry, &given, &Lock::None)? {
+            None | Some(Found::Credential(_)) => Err(Failure::act(format!(
+                "nothing says who you are at IBM Cloud for {registry}; run `{PROGRAM} login`, or set IBMCLOUD_API_KEY"
+            ))),
+            Some(Found::AccessToken(token)) => Ok(Access {
+                source: identity::of_access_token(token.clone(), &given).source(),
+                token,
+                refresh_token: None,
+            }),
+            Some(Found::Identity(identity)) => self.access_of(&Errand {
+                registry,
+                identity: &*identity,
+                given: &given,
+                wanted: CredentialKind::AccessToken,
+                deadline,
+            }),
+        }
+    }
+
+    /// A registry's management API, opened by whoever speaks for the registry; the
+    /// account is theirs, unless it is named.
+    ///
+    /// # Errors
+    /// See [`Broker::access`] and [`RegistryApi::new`].
+    pub fn registry_api(
+        &self,
+        registry: &Registry,
+        account: Option<&str>,
+    ) -> Result<RegistryApi<'_>> {
+        let access = self.access(registry)?;
+        let deadline = Deadline::after(self.clock, self.settings.limits.deadline);
+        let carrier = self.iam(&self.endpoint(registry), MOST_ATTEMPTS, deadline);
+        RegistryApi::new(registry, access, account, carrier)
+    }
+
+    /// The credential for a registry for somebody who will not ask again: a token
+    /// has at least half its life left. `wanted` may be another kind than what
+    /// [`Broker::get`] hands out.
+    ///
+    /// # Errors
+    /// As [`Broker::get`]; also that there is no new token to be had.
+    pub fn get_fresh(
+        &self,
+        registry: &Registry,
+        wanted: Option<CredentialKind>,
+    ) -> Result<Credential> {
+        let deadline = Deadline::after(self.clock, self.settings.limits.deadline);
+        let endpoint = self.endpoint(registry);
+        let mut given = self.given(registry, &endpoint);
+        given.choice.credential = wanted.unwrap_or(given.choice.credential);
+        let wanted = given.choice.credential;
+        match self.find(registry, &given, deadline)? {
+            None => Err(Failure::NotFound),
+            Some(Found::Credential(credential)) => Ok(credential),
+            Some(Found::AccessToken(token)) => given_token(registry, wanted, token),
+            Some(Found::Identity(identity)) if wanted == CredentialKind::ApiKey => {
+                own_api_key(registry, &*identity)
+            }
+            Some(Found::Identity(identity)) => {
+                let errand = Errand {
+                    registry,
+                    identity: &*identity,
+                    given: &given,
+                    wanted,
+                    deadline,
+                };
+                Ok(wanted.with(self.fetch(&errand, Age::Young)?))
+            }
+        }
     }
 
     /// IAM at an endpoint, as everybody asks it.
@@ -634,6 +831,9 @@ impl Broker<'_> {
                 None => login_id.to_owned(),
             };
             let key = CacheKey::new(&endpoint, &id);
+            if self.settings.choice(&registry).credential == CredentialKind::RegistryToken {
+                keys.push(key.of_registry_token(&registry));
+            }
             if !keys.contains(&key) {
                 keys.push(key.of_refresh_token());
                 keys.push(key);
@@ -658,20 +858,67 @@ impl Kept {
     }
 }
 
+/// What is asked for, for which registry, and by when.
+#[derive(Clone, Copy)]
+struct Errand<'a> {
+    registry: &'a Registry,
+    identity: &'a dyn Identity,
+    given: &'a Given<'a>,
+    wanted: CredentialKind,
+    deadline: Deadline,
+}
+
+impl Errand<'_> {
+    /// Under which key the answer is kept.
+    fn key(&self) -> CacheKey {
+        self.wanted.key_of(self.identity.key(), self.registry)
+    }
+}
+
+/// How old a token may be.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Age {
+    /// As long as it works.
+    Any,
+    /// At most half its life.
+    Young,
+}
+
+/// What an exchange came to.
+struct Obtained {
+    /// What is handed out.
+    secret: Secret,
+    /// How long it is good, from now on.
+    lifetime: Duration,
+    /// The registry token that it is, and what it was made with.
+    registry_token: Option<(Token, Access)>,
+}
+
+impl Obtained {
+    /// The part of IAM's answer that is handed out; `None` if it has none.
+    fn of(issued: Issued, wanted: CredentialKind) -> Option<Self> {
+        let (secret, lifetime) = match wanted {
+            CredentialKind::RefreshToken => {
+                let lifetime = issued.refresh_lifetime.unwrap_or(LONGEST_KEPT);
+                (issued.refresh_token?, lifetime.min(LONGEST_KEPT))
+            }
+            _ => (issued.access_token, issued.lifetime),
+        };
+        Some(Self {
+            secret,
+            lifetime,
+            registry_token: None,
+        })
+    }
+}
+
 impl CredentialKind {
     /// The key of what is handed out, by the key of the identity's access token.
-    fn key_of(self, key: CacheKey) -> CacheKey {
+    fn key_of(self, key: CacheKey, registry: &Registry) -> CacheKey {
         match self {
             Self::RefreshToken => key.of_refresh_token(),
+            Self::RegistryToken => key.of_registry_token(registry),
             Self::AccessToken | Self::ApiKey => key,
-        }
-    }
-
-    /// The part of IAM's answer that is handed out.
-    fn of(self, issued: Issued) -> Option<Secret> {
-        match self {
-            Self::RefreshToken => issued.refresh_token,
-            Self::AccessToken | Self::ApiKey => Some(issued.access_token),
         }
     }
 
@@ -684,16 +931,24 @@ impl CredentialKind {
     }
 }
 
-/// Keeps what is handed out of IAM's answer.
-fn keep(identity: &dyn Identity, issued: &Issued, wanted: CredentialKind, tokens: &TokenCache<'_>) {
-    let key = wanted.key_of(identity.key());
-    match (wanted, &issued.refresh_token) {
-        (CredentialKind::RefreshToken, Some(refresh_token)) => {
-            let lifetime = issued.refresh_lifetime.unwrap_or(LONGEST_KEPT);
-            tokens.keep(&key, refresh_token, lifetime.min(LONGEST_KEPT));
-        }
-        (CredentialKind::RefreshToken, None) => {}
-        _ => tokens.keep(&key, &issued.access_token, issued.lifetime),
+/// An access token that was given to us, if that is what is wanted.
+fn given_token(registry: &Registry, wanted: CredentialKind, token: Secret) -> Result<Credential> {
+    match wanted {
+        CredentialKind::AccessToken => Ok(Credential::bearer(token)),
+        _ => Err(cannot_give(
+            registry,
+            wanted,
+            "an access token that was given",
+        )),
+    }
+}
+
+/// The API key that an identity is.
+fn own_api_key(registry: &Registry, identity: &dyn Identity) -> Result<Credential> {
+    let wanted = CredentialKind::ApiKey;
+    match identity.api_key() {
+        Some(key) => Ok(wanted.with(key.clone())),
+        None => Err(cannot_give(registry, wanted, &identity.source())),
     }
 }
 
@@ -856,6 +1111,7 @@ mod tests {
                 environment: &self.environment,
                 keychains: &self.keychains,
                 locks: &self.locks,
+                machine_name: &|| Some("laptop".into()),
                 places: &nowhere(),
                 random: &|| 0,
                 renewal: &self.renewal,

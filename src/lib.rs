@@ -15,13 +15,15 @@
 //! | [`identity`] | who are we, by which source? |
 //! | [`lock`] | who asks IAM, of all who want to? |
 //! | [`iam`] | what does IAM give for that? |
+//! | [`registry_api`] | what does a registry give for IAM's token? |
 //! | [`keychain`] | where do secrets rest? |
 //!
 //! Beside the way: [`settings`] (what was chosen), [`environment`] (variables and
 //! their names), [`login`] (what is stored for a registry), [`secret`] (text that
 //! cannot be printed), [`failure`] (why there is no answer), [`trusted_profile`] (whom
-//! to become), [`files`] (that somebody names), [`terminal`] (the person), [`clock`],
-//! [`digest`], [`jwt`] and [`log`].
+//! to become), [`registry_token`] (those that the program makes for itself), [`files`]
+//! (that somebody names), [`terminal`] (the person), [`clock`], [`digest`], [`jwt`] and
+//! [`log`].
 //!
 //! [`program::run`] is given its streams, terminal, time, environment, randomness,
 //! network and keychains; `main.rs` hands in the real ones. Files that settings or
@@ -44,6 +46,8 @@ pub mod login;
 pub mod program;
 pub mod protocol;
 pub mod registry;
+pub mod registry_api;
+pub mod registry_token;
 pub mod renewal;
 pub mod secret;
 pub mod settings;

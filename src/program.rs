@@ -243,7 +243,10 @@ fn server_address(argument: Option<String>, streams: &mut Streams<'_>) -> Result
 
 /// The registry at an address, and the settings. A settings file that is broken
 /// must not get in the way of registries that have nothing to do with it.
-fn registry(address: &str, world: &World<'_>) -> Result<Option<(Registry, Settings)>> {
+///
+/// # Errors
+/// See [`Settings::load`].
+pub(crate) fn registry(address: &str, world: &World<'_>) -> Result<Option<(Registry, Settings)>> {
     let built_in = Registry::at(address, &[]);
     match settings(world) {
         Ok(settings) => {
@@ -289,6 +292,7 @@ pub(crate) fn broker<'a>(
         environment: world.environment,
         keychains,
         locks: &world.locks,
+        machine_name: world.machine_name,
         places: &world.places,
         random: world.random,
         renewal: world.renewal,
@@ -326,7 +330,9 @@ in ~/.docker/config.json (podman: $XDG_RUNTIME_DIR/containers/auth.json):
 Commands for you (each explains itself with --help):
     login [REGISTRY]   who you are, for every registry or for some
     logout [REGISTRY]  forgets that
+    print REGISTRY     a credential for what cannot ask this program
     settings           what is set, and where
+    token              registry tokens: add, list, get, rm
 
 Commands that clients call:
     get [ADDRESS]      the credential for a registry, as JSON

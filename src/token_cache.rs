@@ -17,6 +17,7 @@ use crate::keychain::Item;
 use crate::keychain::Keychain;
 use crate::login::Hint;
 use crate::login::LoginScope;
+use crate::registry::Registry;
 use crate::secret::Secret;
 
 /// The least life left, in seconds, with which a token is handed out when IAM
@@ -48,6 +49,16 @@ impl CacheKey {
     /// key, for registries that are to get that.
     pub fn of_refresh_token(&self) -> Self {
         Self(digest::name_of(&["refresh token", &self.0]))
+    }
+
+    /// The key of a registry token that was made with the access token of this key;
+    /// each registry has its own.
+    pub fn of_registry_token(&self, registry: &Registry) -> Self {
+        Self(digest::name_of(&[
+            "registry token",
+            registry.host(),
+            &self.0,
+        ]))
     }
 
     /// The key of what replaced a refresh token whose source we do not write to.
@@ -154,13 +165,17 @@ impl<'a> TokenCache<'a> {
         self.write(&Item::token(key.as_str()), &record, lifetime);
     }
 
-    /// What replaced the refresh token of an identity whose source we only read.
-    pub fn successor(&self, key: &CacheKey) -> Option<Secret> {
-        let record = self.read(&Item::token(key.of_successor().as_str()))?;
-        match judge(record, self.clock.now()) {
+    /// The token that is kept, however old, while it works.
+    pub fn secret(&self, key: &CacheKey) -> Option<Secret> {
+        match self.look_up(key) {
             Cached::Fresh(secret) | Cached::Aging(secret) | Cached::Ending(secret) => Some(secret),
             Cached::Failed(_) | Cached::Nothing => None,
         }
+    }
+
+    /// What replaced the refresh token of an identity whose source we only read.
+    pub fn successor(&self, key: &CacheKey) -> Option<Secret> {
+        self.secret(&key.of_successor())
     }
 
     /// Keeps what replaced the refresh token of an identity whose source we only
@@ -401,6 +416,10 @@ mod tests {
         let other = Endpoint::parse("https://iam.example.com").unwrap();
         assert_ne!(key(), CacheKey::new(&other, "id"));
         assert_ne!(key(), CacheKey::new(&Endpoint::public(), "other"));
+        let registries = ["us.icr.io", "de.icr.io"].map(|host| Registry::parse(host).unwrap());
+        let of_registries = registries.map(|registry| key().of_registry_token(&registry));
+        assert_ne!(of_registries[0], of_registries[1]);
+        assert!(!of_registries.contains(&key()));
         assert!(key().as_str().bytes().all(|byte| byte.is_ascii_hexdigit()));
     }
 }

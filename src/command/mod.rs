@@ -14,9 +14,13 @@ use clap::error::ErrorKind;
 use crate::failure::Failure;
 use crate::failure::Result;
 use crate::failure::one_line;
+use crate::iam::date;
+use crate::program;
 use crate::program::Streams;
 use crate::program::World;
 use crate::protocol::PROGRAM;
+use crate::registry::Registry;
+use crate::settings::Settings;
 
 mod api_key_input;
 mod api_key_lifecycle;
@@ -28,11 +32,13 @@ mod listening;
 mod login;
 mod logout;
 mod loopback;
+mod print;
 mod rotate;
 mod scopes;
 mod settings;
 pub mod sso_login;
 mod table;
+mod token;
 
 /// The longest line of a failure, in characters.
 const LONGEST_LINE: usize = 1000;
@@ -48,7 +54,9 @@ struct Arguments {
 enum Command {
     Login(Box<login::Arguments>),
     Logout(logout::Arguments),
+    Print(print::Arguments),
     Settings(settings::Arguments),
+    Token(token::Arguments),
 }
 
 /// Whether there is a command of this name.
@@ -76,7 +84,9 @@ pub fn run(arguments: &[OsString], streams: &mut Streams<'_>, world: &World<'_>)
     match arguments.command {
         Command::Login(arguments) => login::run(&arguments, streams, world),
         Command::Logout(arguments) => logout::run(&arguments, streams, world),
+        Command::Print(arguments) => print::run(&arguments, streams, world),
         Command::Settings(arguments) => settings::run(&arguments, streams, world),
+        Command::Token(arguments) => token::run(&arguments, streams, world),
     }
 }
 
@@ -86,6 +96,17 @@ pub fn report(failure: &Failure, streams: &mut Streams<'_>) {
     for line in text.lines() {
         let _ = writeln!(streams.error, "{}", one_line(line, LONGEST_LINE));
     }
+}
+
+/// The registry that a person named, and the settings.
+fn registry_at(address: &str, world: &World<'_>) -> Result<(Registry, Settings)> {
+    program::registry(address, world)?.ok_or_else(|| scopes::not_ours(address))
+}
+
+/// A moment in seconds since 1970, for a person: `2026-11-21 09:50 UTC`.
+fn when(seconds: u64) -> String {
+    let written = date::written(seconds);
+    written.replace('T', " ").replace("+0000", " UTC")
 }
 
 fn print(streams: &mut Streams<'_>, text: &str) -> Result<()> {

@@ -81,7 +81,7 @@ impl Named {
 }
 
 /// What has no dot is no host, and may be a key that somebody put in its place.
-fn not_ours(address: &str) -> Failure {
+pub(super) fn not_ours(address: &str) -> Failure {
     let parsed = Registry::parse(address).filter(|registry| registry.host().contains('.'));
     let address = parsed.map_or("one of the arguments".into(), |registry| {
         one_line(registry.host(), LONGEST)

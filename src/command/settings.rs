@@ -96,7 +96,7 @@ fn of_profile(profile: &Profile) -> [(&'static str, Value); 7] {
         ("account", json!(account)),
         ("iam-endpoint", json!(endpoint.map(|it| it.base()))),
         ("private-endpoints", profile.private_endpoints.into()),
-        ("credential", profile.credential.name().into()),
+        ("credential", profile.handed_out().name().into()),
         ("file", json!(file)),
     ]
 }
@@ -203,7 +203,7 @@ fn profile_rows(profile: &Profile, settings: &Settings) -> Vec<[String; 3]> {
             let key_of_table = format!("profile.{name}.{key}");
             let is_default = match key {
                 "private-endpoints" => !profile.private_endpoints,
-                "credential" => profile.credential == CredentialKind::default(),
+                "credential" => profile.handed_out() == CredentialKind::default(),
                 _ => false,
             };
             let origin = if is_default { &Origin::Default } else { origin };

@@ -108,8 +108,9 @@ pub(super) fn issued(body: &[u8], now: u64) -> Result<Issued, String> {
     })
 }
 
-/// What an error answer says, in the shape of the token API or of the management
-/// API; `secrets` are taken out of it. `None` when it is not IAM that speaks.
+/// What an error answer says, in the shape of the token API, of the management API
+/// or of a registry's; `secrets` are taken out of it. `None` when it is none of them
+/// that speaks.
 pub(super) fn refusal(body: &[u8], secrets: &[&Secret]) -> Option<Refusal> {
     let answer: Value = serde_json::from_slice(body).ok()?;
     let first = &answer["errors"][0];
@@ -120,13 +121,21 @@ pub(super) fn refusal(body: &[u8], secrets: &[&Secret]) -> Option<Refusal> {
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
     };
+    // Anybody's error may have a `code` and a `message`, a registry's has `CRG…`.
+    let of_registry = text(&answer["code"]).filter(|code| code.starts_with("CRG"));
+    let registrys_message = match of_registry {
+        Some(_) => &answer["message"],
+        None => &Value::Null,
+    };
     let code = text(&answer["errorCode"])
         .or_else(|| text(&first["code"]))
+        .or(of_registry)
         .filter(is_code);
     let message = [
         &answer["errorDetails"],
         &answer["errorMessage"],
         &first["message"],
+        registrys_message,
     ]
     .into_iter()
     .find_map(text);

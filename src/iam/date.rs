@@ -17,7 +17,7 @@ const LAST: u64 = 253_402_300_799;
 
 /// A moment, in seconds since 1970, as IAM writes it; seconds are left out, so that
 /// nothing outlives what was asked for.
-pub(super) fn written(seconds: u64) -> String {
+pub(crate) fn written(seconds: u64) -> String {
     let seconds = seconds.min(LAST);
     let days = seconds / DAY + DAYS_BEFORE_1970;
     let (cycle, day) = (days / DAYS_OF_CYCLE, days % DAYS_OF_CYCLE);

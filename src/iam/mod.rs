@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::clock::Deadline;
 use crate::failure::Failure;
+use crate::registry::Registry;
 use crate::secret::Secret;
 use crate::settings::Limits;
 
@@ -45,7 +46,8 @@ pub const MOST_ATTEMPTS: u32 = 4;
 /// How long to wait before the second attempt; doubled for each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(400);
 
-/// Why IAM, or the metadata service of an instance, did not give what it was asked for.
+/// Why IAM, the metadata service of an instance or a registry did not give what it was
+/// asked for.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum IamError {
     /// It said no, and would say no again.
@@ -76,7 +78,9 @@ pub enum IamError {
     },
 }
 
-/// Asks IAM, and the metadata service of an instance.
+/// Asks IAM, and the metadata service of an instance; also carries questions to a
+/// registry.
+#[derive(Clone)]
 pub struct Iam<'a> {
     /// Where IAM is; a metadata service says that itself.
     pub endpoint: Endpoint,
@@ -95,21 +99,21 @@ pub struct Iam<'a> {
 }
 
 /// One question to one service, asked again while that may help.
-struct Question<'a> {
+pub(crate) struct Question<'a> {
     /// Its name in the log.
-    name: &'a str,
-    method: Method,
-    url: String,
-    headers: Vec<(&'static str, Secret)>,
-    authorization: Authorization,
-    body: Body,
-    way: Way,
+    pub(crate) name: &'a str,
+    pub(crate) method: Method,
+    pub(crate) url: String,
+    pub(crate) headers: Vec<(&'static str, Secret)>,
+    pub(crate) authorization: Authorization,
+    pub(crate) body: Body,
+    pub(crate) way: Way,
     /// What must not come back in a message.
-    secrets: Vec<&'a Secret>,
+    pub(crate) secrets: Vec<&'a Secret>,
     /// Whether asking twice may do something twice.
-    is_once_only: bool,
+    pub(crate) is_once_only: bool,
     /// What it may mean that nobody is there; empty where that says itself.
-    if_silent: &'static str,
+    pub(crate) if_silent: &'static str,
 }
 
 /// What an attempt came to, other than an answer.
@@ -157,7 +161,7 @@ impl Iam<'_> {
 
     /// The answer to a question, whether yes or no; trouble that may pass is waited
     /// out as far as there is time.
-    fn ask(&self, question: &Question<'_>) -> Result<Response, IamError> {
+    pub(crate) fn ask(&self, question: &Question<'_>) -> Result<Response, IamError> {
         question.check()?;
         let mut attempt = 1;
         let mut pause = FIRST_PAUSE;
@@ -277,7 +281,7 @@ impl Question<'_> {
     }
 
     /// What an answer says: `read` takes the body of a yes.
-    fn judge<T>(
+    pub(crate) fn judge<T>(
         &self,
         response: &Response,
         read: impl FnOnce(&[u8]) -> Result<T, String>,
@@ -309,6 +313,8 @@ pub enum Service<'a> {
     Iam(&'a Endpoint),
     /// The metadata service of a virtual server.
     Metadata(&'a MetadataService),
+    /// The management API of a registry.
+    Registry(&'a Registry),
 }
 
 impl<'a> From<&'a Endpoint> for Service<'a> {
@@ -323,6 +329,12 @@ impl<'a> From<&'a MetadataService> for Service<'a> {
     }
 }
 
+impl<'a> From<&'a Registry> for Service<'a> {
+    fn from(registry: &'a Registry) -> Self {
+        Self::Registry(registry)
+    }
+}
+
 impl fmt::Display for Service<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -334,6 +346,7 @@ impl fmt::Display for Service<'_> {
                     service.url()
                 )
             }
+            Self::Registry(registry) => write!(formatter, "the registry {registry}"),
         }
     }
 }
@@ -342,7 +355,9 @@ impl Service<'_> {
     /// What to do when it is not there.
     fn when_unavailable(self) -> &'static str {
         match self {
-            Self::Iam(_) => "check the network and the proxy settings, and try again",
+            Self::Iam(_) | Self::Registry(_) => {
+                "check the network and the proxy settings, and try again"
+            }
             Self::Metadata(_) => "try again, or use another source of credentials",
         }
     }
@@ -352,13 +367,16 @@ impl Service<'_> {
         match self {
             Self::Iam(_) => iams_advice(code, own),
             Self::Metadata(_) => metadata::advice(code),
+            Self::Registry(_) => {
+                "check that it may manage this registry and belongs to the account (--account names another)"
+            }
         }
     }
 }
 
 impl IamError {
-    /// The failure that this is for a person who used `source` with IAM or with a
-    /// metadata service.
+    /// The failure that this is for a person who used `source` with IAM, a metadata
+    /// service or a registry.
     pub fn with_source<'a>(self, source: &str, service: impl Into<Service<'a>>) -> Failure {
         self.explained(source, service.into(), None)
     }
@@ -387,6 +405,7 @@ impl IamError {
                 let who = match service {
                     Service::Iam(_) => "IAM".to_owned(),
                     Service::Metadata(_) => service.to_string(),
+                    Service::Registry(registry) => registry.to_string(),
                 };
                 Failure::PersonMustAct(format!(
                     "{who} refused {source}: {message} ({code}HTTP {status}); {advice}"
@@ -437,7 +456,7 @@ fn jittered(pause: Duration, random: u64) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::cell::RefCell;
     use std::collections::VecDeque;
 
@@ -447,14 +466,14 @@ mod tests {
     type Answer = Result<Response, TransportError>;
 
     /// IAM that answers from a list; an answer may take time.
-    pub(super) struct Lab {
+    pub(crate) struct Lab {
         clock: FakeClock,
         answers: RefCell<VecDeque<(Duration, Answer)>>,
         requests: RefCell<Vec<Request>>,
     }
 
     impl Lab {
-        pub(super) fn answering(answers: Vec<Answer>) -> Self {
+        pub(crate) fn answering(answers: Vec<Answer>) -> Self {
             Self::answering_after(answers.into_iter().map(|answer| (0, answer)).collect())
         }
 
@@ -473,7 +492,7 @@ mod tests {
         }
 
         /// Puts one question to the public IAM.
-        pub(super) fn ask<T>(&self, question: impl FnOnce(&Iam<'_>) -> T) -> T {
+        pub(crate) fn ask<T>(&self, question: impl FnOnce(&Iam<'_>) -> T) -> T {
             let limits = Limits::default();
             question(&Iam {
                 endpoint: Endpoint::public(),
@@ -487,7 +506,7 @@ mod tests {
         }
 
         /// What was asked.
-        pub(super) fn requests(&self) -> Vec<Request> {
+        pub(crate) fn requests(&self) -> Vec<Request> {
             self.requests.borrow().clone()
         }
     }
@@ -502,7 +521,7 @@ mod tests {
         }
     }
 
-    pub(super) fn response(status: u16, body: &str) -> Answer {
+    pub(crate) fn response(status: u16, body: &str) -> Answer {
         Ok(Response {
             status,
             body: body.as_bytes().to_vec(),
@@ -518,7 +537,7 @@ mod tests {
         )
     }
 
-    pub(super) fn later(status: u16, retry_after: &str) -> Answer {
+    pub(crate) fn later(status: u16, retry_after: &str) -> Answer {
         response(status, "").map(|response| Response {
             retry_after: Some(retry_after.into()),
             ..response
@@ -542,11 +561,11 @@ mod tests {
         (outcome, timeouts, lab.clock.elapsed.get())
     }
 
-    pub(super) fn unreachable() -> Answer {
+    pub(crate) fn unreachable() -> Answer {
         Err(TransportError::Unreachable("connection refused".into()))
     }
 
-    pub(super) fn network() -> Answer {
+    pub(crate) fn network() -> Answer {
         Err(TransportError::Network("the connection was cut".into()))
     }
 

@@ -46,6 +46,8 @@ pub(crate) use cli_session::to_take_over;
 pub(crate) use stored_login::note as note_login;
 
 use proof::Local;
+use proof::Proof;
+use proof::Proven;
 use stored_login::StoredLogin;
 
 /// The sources, first come first served. What a person chose for a registry comes
@@ -156,6 +158,11 @@ pub trait Identity {
     /// Under which key its token is kept.
     fn key(&self) -> CacheKey;
 
+    /// The refresh token that it is, if it is one: the newest that is known here.
+    fn refresh_token(&self) -> Option<Secret> {
+        None
+    }
+
     /// What a person calls it: `the API key in $IBMCLOUD_API_KEY`.
     fn source(&self) -> String;
 }
@@ -218,8 +225,34 @@ pub fn find<'a>(
     given: &'a Given<'a>,
     lock: &Lock,
 ) -> Result<Option<Found<'a>>> {
+    find_first(registry, given, lock, |_| true)
+}
+
+/// What says who we are to IAM for the registry, if anything does: what is only
+/// handed out as it is says nothing. See [`find`].
+///
+/// # Errors
+/// See [`find`].
+pub fn find_identity<'a>(
+    registry: &Registry,
+    given: &'a Given<'a>,
+    lock: &Lock,
+) -> Result<Option<Found<'a>>> {
+    find_first(registry, given, lock, |found| {
+        !matches!(found, Found::Credential(_))
+    })
+}
+
+fn find_first<'a>(
+    registry: &Registry,
+    given: &'a Given<'a>,
+    lock: &Lock,
+    counts: impl Fn(&Found<'_>) -> bool,
+) -> Result<Option<Found<'a>>> {
     for source in sources(registry, given) {
-        if let Some(found) = source.find(registry, given, lock)? {
+        if let Some(found) = source.find(registry, given, lock)?
+            && counts(&found)
+        {
             return Ok(Some(found));
         }
     }
@@ -251,6 +284,14 @@ fn nothing(registry: &Registry, given: &Given<'_>) -> Result<()> {
             absence(chosen)
         ))),
     }
+}
+
+/// An access token that was given, as something that proves who we are while it is
+/// good.
+pub fn of_access_token<'a>(token: Secret, given: &Given<'a>) -> impl Identity + use<'a> {
+    let source = "the access token that was given";
+    Proven::new(given, source, Proof::AccessToken(token))
+        .advising("it may have ended; give another one, or an API key")
 }
 
 /// Whether something that outlives an access token speaks for the registry.
@@ -294,7 +335,9 @@ fn absence(chosen: SourceName) -> String {
             "the IBM Cloud CLI has no session; run `ibmcloud login`".into()
         }
         SourceName::Login => format!("there is no login; run `{PROGRAM} login`"),
-        SourceName::PowerVs | SourceName::Vpc => "it cannot be asked".into(),
+        SourceName::PowerVs | SourceName::RegistryToken | SourceName::Vpc => {
+            "it cannot be asked".into()
+        }
     }
 }
 

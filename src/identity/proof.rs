@@ -303,6 +303,16 @@ impl Identity for Proven<'_> {
         CacheKey::new(&self.endpoint, &self.id)
     }
 
+    fn refresh_token(&self) -> Option<Secret> {
+        match (&self.proof, &self.assume) {
+            (Proof::RefreshToken { token, .. }, None) => {
+                let successor = self.tokens.successor(&self.key());
+                Some(successor.unwrap_or_else(|| token.clone()))
+            }
+            _ => None,
+        }
+    }
+
     fn source(&self) -> String {
         self.source.clone()
     }

@@ -289,6 +289,13 @@ impl Identity for Rotating<'_> {
         key(&self.login.id, self.given)
     }
 
+    fn refresh_token(&self) -> Option<Secret> {
+        match self.profile() {
+            None => self.current().ok().map(|login| login.secret),
+            Some(_) => None,
+        }
+    }
+
     fn source(&self) -> String {
         source(&self.login, &self.scope)
     }

@@ -60,7 +60,8 @@ pub struct Settings {
 pub struct Choice<'a> {
     /// The profile: that of `ICR_PROFILE`, or the one the registry is mapped to.
     pub profile: Option<&'a Profile>,
-    /// The only source to ask: that of `ICR_SOURCE`, or the profile's.
+    /// The only source to ask: that of `ICR_SOURCE`, or the profile's; never
+    /// `registry-token`, which is told by [`Choice::credential`].
     pub source: Option<SourceName>,
     /// Where IAM is, if it has been moved: by the environment, or by the profile.
     pub iam_endpoint: Option<Endpoint>,
@@ -230,7 +231,10 @@ impl Settings {
 
     fn choice_by<'a>(&'a self, profile: Option<&'a Profile>, is_staging: bool) -> Choice<'a> {
         let own_source = profile.and_then(|profile| profile.source);
-        let source = self.source.or(own_source);
+        let wants_registry_token = self.source.or(own_source) == Some(SourceName::RegistryToken);
+        // Something else must say who asks for one.
+        let mut sources = [self.source, own_source].into_iter().flatten();
+        let source = sources.find(|source| *source != SourceName::RegistryToken);
         Choice {
             profile,
             source,
@@ -238,7 +242,10 @@ impl Settings {
                 .iam_endpoint
                 .clone()
                 .or_else(|| profile?.iam_endpoint_for(is_staging)),
-            credential: profile.map_or_else(Default::default, |profile| profile.credential),
+            credential: match wants_registry_token {
+                true => CredentialKind::RegistryToken,
+                false => profile.map_or_else(Default::default, |profile| profile.credential),
+            },
             trusted_profile: profile.and_then(|profile| profile.trusted_profile.as_ref()),
             // It was named for the profile's source, and no other can read it.
             file: profile
@@ -549,7 +556,7 @@ mod tests {
             (
                 environment::SOURCE,
                 "cli",
-                "compute-resource-token, credentials-file, environment, ibmcloud, login, power-vs, vpc",
+                "compute-resource-token, credentials-file, environment, ibmcloud, login, power-vs, registry-token, vpc",
             ),
             (environment::PROFILE, "team-a", "no profile"),
         ] {

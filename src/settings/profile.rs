@@ -38,7 +38,8 @@ pub struct Profile {
     pub iam_endpoint: Option<Endpoint>,
     /// Whether IAM is asked inside IBM Cloud's private network.
     pub private_endpoints: bool,
-    /// What `get` hands out.
+    /// What `get` hands out, unless the source says that; see
+    /// [`Profile::handed_out`].
     pub credential: CredentialKind,
     /// The file that the source reads, if it is not the usual one; absolute.
     pub file: Option<PathBuf>,
@@ -59,6 +60,9 @@ pub enum SourceName {
     Login,
     /// The metadata of a Power Virtual Server.
     PowerVs,
+    /// A registry token, made with what the other sources find: no source of identity
+    /// itself, but a [`CredentialKind`].
+    RegistryToken,
     /// The metadata of a virtual server in a VPC.
     Vpc,
 }
@@ -70,6 +74,7 @@ named!(SourceName {
     "ibmcloud" => IbmCloudCli,
     "login" => Login,
     "power-vs" => PowerVs,
+    "registry-token" => RegistryToken,
     "vpc" => Vpc,
 });
 
@@ -90,12 +95,15 @@ pub enum CredentialKind {
     RefreshToken,
     /// The API key itself.
     ApiKey,
+    /// A registry token, made for the purpose.
+    RegistryToken,
 }
 
 named!(CredentialKind {
     "iambearer" => AccessToken,
     "iamrefresh" => RefreshToken,
     "iamapikey" => ApiKey,
+    "token" => RegistryToken,
 });
 
 impl CredentialKind {
@@ -113,6 +121,14 @@ impl Profile {
         let private = self.private_endpoints && !is_staging;
         let named = self.iam_endpoint.clone();
         named.or_else(|| private.then(Endpoint::private))
+    }
+
+    /// What `get` hands out for its registries.
+    pub fn handed_out(&self) -> CredentialKind {
+        match self.source {
+            Some(SourceName::RegistryToken) => CredentialKind::RegistryToken,
+            _ => self.credential,
+        }
     }
 
     /// Reads `[profile.NAME]`.
@@ -138,10 +154,8 @@ impl Profile {
                 iam_endpoint(value, private_endpoints)
             })?,
             private_endpoints,
-            credential: optional(&table, "credential", |value| {
-                value.named(CredentialKind::named, CredentialKind::NAMES)
-            })?
-            .unwrap_or_default(),
+            credential: optional(&table, "credential", |value| credential(value, source))?
+                .unwrap_or_default(),
             file: optional(&table, "file", |value| file(value, source, environment))?,
         })
     }
@@ -182,6 +196,16 @@ fn iam_endpoint(value: Value<'_>, private_endpoints: bool) -> Result<Endpoint> {
         ));
     }
     Endpoint::parse(value.text()?).map_err(|reason| value.wrong(&format!("iam-endpoint {reason}")))
+}
+
+fn credential(value: Value<'_>, source: Option<SourceName>) -> Result<CredentialKind> {
+    let kind = value.named(CredentialKind::named, CredentialKind::NAMES)?;
+    match (source, kind) {
+        (Some(SourceName::RegistryToken), CredentialKind::RegistryToken) => Ok(kind),
+        (Some(SourceName::RegistryToken), _) => Err(value
+            .wrong("the source registry-token hands out registry tokens; leave credential out")),
+        _ => Ok(kind),
+    }
 }
 
 fn file(

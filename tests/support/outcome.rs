@@ -129,6 +129,8 @@ impl Outcome {
     #[track_caller]
     pub(super) fn shows_none_of(&self, secrets: &[String]) {
         let visible = match self.secret() {
+            // What it prints is what it is for.
+            None if self.verb == "print" => String::new(),
             None => self.stdout.clone(),
             Some(_) => {
                 let mut answer = self.object();

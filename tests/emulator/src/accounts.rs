@@ -21,6 +21,7 @@ use crate::sessions::RefreshRefusal;
 use crate::sessions::Session;
 use crate::sessions::Sessions;
 use crate::subject::Subject;
+use crate::token_api::TokenBook;
 
 /// The identities, secrets and rules of the emulated cloud. Changes take effect with the next request.
 #[derive(Debug)]
@@ -43,6 +44,7 @@ impl Accounts {
             refresh_rotation: true,
             registry_tokens: HashSet::new(),
             sessions: Sessions::default(),
+            token_book: TokenBook::default(),
             token_lifetime: 3600,
         }))
     }
@@ -180,7 +182,7 @@ impl Accounts {
         self.ledger().instance.identity_tokens.clear();
     }
 
-    /// Makes `value` a registry token (user name `token`).
+    /// Makes `value` a registry token (user name `token`) that pushes everywhere; those that a client makes are others.
     pub fn add_registry_token(&self, value: &str) {
         self.ledger().registry_tokens.insert(value.to_owned());
     }
@@ -361,6 +363,11 @@ impl Accounts {
         work(&mut self.ledger().instance)
     }
 
+    /// The tokens that clients made at registries.
+    pub(crate) fn with_token_book<T>(&self, work: impl FnOnce(&mut TokenBook) -> T) -> T {
+        work(&mut self.ledger().token_book)
+    }
+
     pub(crate) fn is_registry_token(&self, value: &str) -> bool {
         self.ledger().registry_tokens.contains(value)
     }
@@ -429,6 +436,7 @@ struct Ledger {
     refresh_rotation: bool,
     registry_tokens: HashSet<String>,
     sessions: Sessions,
+    token_book: TokenBook,
     token_lifetime: u64,
 }
 

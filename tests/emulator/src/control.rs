@@ -10,6 +10,7 @@ use crate::request::Recorded;
 use crate::response::Response;
 use crate::service::Service;
 use crate::subject::Subject;
+use crate::token_api::RegistryToken;
 
 /// Everything below it is the emulator's own, and no part of IBM Cloud.
 pub(crate) const PREFIX: &str = "/emulator/";
@@ -43,6 +44,12 @@ fn report(cloud: &Cloud, control: &str) -> Response {
         "api-keys" => cloud.accounts.api_key_count().into(),
         "exchanges" => cloud.exchanges().into(),
         "metadata-exchanges" => cloud.metadata_exchanges().into(),
+        "registry-tokens" => cloud
+            .accounts
+            .registry_tokens()
+            .iter()
+            .map(token_to_json)
+            .collect(),
         "requests" => cloud.requests().iter().map(to_json).collect(),
         _ => return unknown(),
     };
@@ -71,6 +78,7 @@ fn change(
         "expire-api-key" => accounts.expire_api_key(value),
         "expire-compute-resource-token" => accounts.expire_compute_resource_token(value),
         "expire-identity-tokens" => accounts.expire_identity_tokens(),
+        "expire-registry-token" => accounts.expire_registry_token(value),
         "expire-refresh-token" => accounts.expire_refresh_token(value),
         "fault" => {
             let json = serde_json::from_str(body).map_err(|_| Misunderstood::Body)?;
@@ -86,7 +94,15 @@ fn change(
             false => accounts.disable_metadata(),
         },
         "passcode" => accounts.add_passcode(value, Subject::user("1")),
+        "registry-token-lifetime" => {
+            accounts.set_registry_token_lifetime(value.parse().map_err(|_| Misunderstood::Body)?)
+        }
         "revoke-api-key" => accounts.revoke_api_key(value),
+        "revoke-registry-token" => accounts.revoke_registry_token(value),
+        "stop-registry-tokens" => {
+            let status = (value != "off").then(|| value.parse());
+            accounts.stop_registry_tokens(status.transpose().map_err(|_| Misunderstood::Body)?);
+        }
         "token-lifetime" => {
             accounts.set_token_lifetime(value.parse().map_err(|_| Misunderstood::Body)?);
         }
@@ -119,6 +135,21 @@ fn fault(cloud: &Cloud, service: Service, json: &Value) -> Result<(), Misunderst
         None => cloud.script(service, [read(json)?]),
     }
     Ok(())
+}
+
+fn token_to_json(token: &RegistryToken) -> Value {
+    let RegistryToken {
+        account,
+        description,
+        expires_at,
+        host,
+        id,
+        is_revoked,
+        may_write,
+        value: _,
+    } = token;
+    json!({"account": account, "description": description, "expires_at": expires_at, "host": host, "id": id,
+        "is_revoked": is_revoked, "may_write": may_write})
 }
 
 fn to_json(request: &Recorded) -> Value {
@@ -185,6 +216,8 @@ mod tests {
             ("token-lifetime", "long"),
             ("metadata", "yes"),
             ("wrong-state", ""),
+            ("registry-token-lifetime", "long"),
+            ("stop-registry-tokens", "on"),
             ("invalidate-session", "never"),
             ("compute-resource-token", "token"),
         ] {
@@ -288,6 +321,39 @@ mod tests {
         let paths = requests.as_array().expect("a list");
         let metadata = |request: &&Value| request["path"] == "/identity/v1/token";
         assert_eq!(paths.iter().filter(metadata).count(), 5);
+    }
+
+    #[test]
+    fn every_control_of_registry_tokens() {
+        let cloud = Emulator::start().expect("a port");
+        cloud.accounts().add_api_key("key", Subject::user("1"));
+        let control = |path: &str, body: &str| {
+            let start = format!("POST /emulator/{path}");
+            assert_eq!(wire::request(&cloud, &start, "", body).0, 200, "{path}");
+        };
+        let fields = [
+            ("grant_type", "urn:ibm:params:oauth:grant-type:apikey"),
+            ("apikey", "key"),
+        ];
+        let (_, answer) = wire::exchange(&cloud, &fields, false);
+        let token = answer["access_token"].as_str().expect("a token");
+        let headers = format!("Authorization: {token}\r\nAccount: account-1\r\n");
+        let make = || wire::request(&cloud, "POST /api/v1/tokens", &headers, "").0;
+        let tokens = || wire::request(&cloud, "GET /emulator/registry-tokens", "", "").1;
+        control("registry-token-lifetime", "1000000000\n");
+        assert_eq!(make(), 200);
+        let id = tokens()[0]["id"].as_str().expect("an id").to_owned();
+        assert!(tokens()[0]["expires_at"].as_u64() > Some(2_000_000_000));
+        control("expire-registry-token", &id);
+        assert!(tokens()[0]["expires_at"].as_u64() < Some(crate::clock::unix_now()));
+        control("revoke-registry-token", &id);
+        assert_eq!(tokens()[0]["is_revoked"], true);
+        control("fault?service=registry-tokens", r#"{"status": 503}"#);
+        assert_eq!((make(), make()), (503, 200));
+        control("stop-registry-tokens", "410\n");
+        assert_eq!(make(), 410);
+        control("stop-registry-tokens", "off");
+        assert_eq!(make(), 200);
     }
 
     #[test]

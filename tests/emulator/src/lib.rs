@@ -1,5 +1,5 @@
 //! IBM Cloud as `docker-credential-icr` meets it, on a loopback port: IAM with its tokens, browser logins and API keys, the metadata
-//! service of virtual servers, the registry's `/oauth/token`, and a reverse proxy in front of a real registry. For tests and the demo
+//! service of virtual servers, the registry's `/oauth/token` and tokens, and a reverse proxy in front of a real registry. For tests and the demo
 //! only.
 //!
 //! ```
@@ -40,6 +40,7 @@ mod response;
 mod service;
 mod sessions;
 mod subject;
+mod token_api;
 #[cfg(test)]
 mod wire;
 
@@ -53,3 +54,4 @@ pub use profile::Profile;
 pub use request::Recorded;
 pub use service::Service;
 pub use subject::Subject;
+pub use token_api::RegistryToken;

@@ -19,8 +19,8 @@ const USAGE: &str = "usage: icr-emulator serve --listen ADDRESS:PORT [--listen-p
     [--api-key VALUE]… [--service-id-api-key VALUE]… [--refresh-token VALUE]… [--profile ID]…
     [--account-api-key ACCOUNT=VALUE]… [--account-namespace ACCOUNT=NAMESPACE]… [--passcode VALUE]…
     [--compute-resource-token VALUE=PROFILE]… [--browser-user ID] [--metadata] [--linked-profile ID]…
-    [--registry-token VALUE]… [--entitlement-key VALUE]… [--token-lifetime SECONDS]
-    [--public-namespace NAME]… [--ready-file PATH]";
+    [--registry-token VALUE]… [--registry-token-lifetime SECONDS] [--stop-registry-tokens STATUS]
+    [--entitlement-key VALUE]… [--token-lifetime SECONDS] [--public-namespace NAME]… [--ready-file PATH]";
 
 fn main() -> anyhow::Result<()> {
     let options = Options::parse(std::env::args().skip(1))?;
@@ -67,9 +67,11 @@ struct Options {
     public_namespaces: Vec<String>,
     ready_file: Option<PathBuf>,
     refresh_tokens: Vec<String>,
+    registry_token_lifetime: Option<u32>,
     registry_tokens: Vec<String>,
     registry_upstream: Option<SocketAddr>,
     service_id_api_keys: Vec<String>,
+    stop_registry_tokens: Option<u16>,
     tls_directory: Option<PathBuf>,
     token_lifetime: Option<u32>,
 }
@@ -118,8 +120,12 @@ impl Options {
                 "--ready-file" => options.ready_file = Some(value.into()),
                 "--refresh-token" => options.refresh_tokens.push(value),
                 "--registry-token" => options.registry_tokens.push(value),
+                "--registry-token-lifetime" => {
+                    options.registry_token_lifetime = Some(value.parse()?);
+                }
                 "--registry-upstream" => options.registry_upstream = Some(address()?),
                 "--service-id-api-key" => options.service_id_api_keys.push(value),
+                "--stop-registry-tokens" => options.stop_registry_tokens = Some(value.parse()?),
                 "--tls-directory" => options.tls_directory = Some(value.into()),
                 "--token-lifetime" => options.token_lifetime = Some(value.parse()?),
                 _ => bail!("there is no option `{option}`\n{USAGE}"),
@@ -173,6 +179,10 @@ impl Options {
         self.registry_tokens
             .iter()
             .for_each(|token| accounts.add_registry_token(token));
+        accounts.stop_registry_tokens(self.stop_registry_tokens);
+        if let Some(seconds) = self.registry_token_lifetime {
+            accounts.set_registry_token_lifetime(seconds);
+        }
         self.entitlement_keys
             .iter()
             .for_each(|key| accounts.add_entitlement_key(key));

@@ -42,6 +42,7 @@ impl Refusal {
             Shape::Iam => self.into_iams(),
             Shape::Management => self.into_managements(),
             Shape::Metadata => self.into_metadatas(),
+            Shape::Registry => self.into_registrys(),
         }
     }
 
@@ -85,6 +86,15 @@ impl Refusal {
         let body = json!({"errors": [error], "status_code": self.status, "trace": random::id()});
         Response::json(self.status, &body)
     }
+
+    fn into_registrys(self) -> Response {
+        let body = json!({
+            "code": self.code,
+            "message": self.message,
+            "request-id": random::id(),
+        });
+        Response::json(self.status, &body)
+    }
 }
 
 /// The form of an error's body.
@@ -96,4 +106,6 @@ pub(crate) enum Shape {
     Management,
     /// The same with `more_info` and `target`: the instance metadata service (vpc docs, metadata-error-codes.md).
     Metadata,
+    /// `code`, `message`, `request-id`: the registry's management API (bluemix-go, `tokens_test.go`).
+    Registry,
 }

@@ -12,6 +12,7 @@ use crate::random;
 use crate::request::Recorded;
 use crate::response::Response;
 use crate::subject::Subject;
+use crate::token_api;
 
 /// The token endpoint that the registry's challenge names.
 pub(crate) const TOKEN_PATH: &str = "/oauth/token";
@@ -22,8 +23,8 @@ pub(crate) fn answer(cloud: &Cloud, request: &Recorded) -> Response {
         return error(405, "UNSUPPORTED", "The operation is unsupported.")
             .with_header("Allow", "GET");
     }
-    let subject = match login(&cloud.accounts, request) {
-        Ok(subject) => subject,
+    let visitor = match login(&cloud.accounts, request) {
+        Ok(visitor) => visitor,
         Err(refusal) => return refusal,
     };
     let scopes = request
@@ -32,12 +33,12 @@ pub(crate) fn answer(cloud: &Cloud, request: &Recorded) -> Response {
         .filter(|(name, _)| name == "scope")
         .flat_map(|(_, scopes)| scopes.split(' '));
     let access: Vec<Value> = scopes
-        .filter_map(|scope| access(&cloud.accounts, scope, subject.as_ref()))
+        .filter_map(|scope| access(&cloud.accounts, scope, visitor.as_ref()))
         .collect();
     let now = unix_now();
     let token = cloud.signer.sign(&json!({
         "iss": "icr-emulator",
-        "sub": subject.map(|subject| subject.iam_id).unwrap_or_default(),
+        "sub": visitor.map(|visitor| visitor.subject.iam_id).unwrap_or_default(),
         "aud": "registry",
         "iat": now,
         // A minute of grace for a registry whose clock is behind.
@@ -56,8 +57,23 @@ const UNAUTHORIZED: &str =
     "The login credentials are not valid, or your IBM Cloud account is not active.";
 const UNSUPPORTED: &str = "The requested authentication method is not supported.";
 
+/// Who asks, and how far that goes.
+struct Visitor {
+    may_push: bool,
+    subject: Subject,
+}
+
+impl Visitor {
+    fn everywhere(subject: Subject) -> Self {
+        Self {
+            may_push: true,
+            subject,
+        }
+    }
+}
+
 /// Who asks: nobody, or the owner of a secret that came under the one user name of its kind.
-fn login(accounts: &Accounts, request: &Recorded) -> Result<Option<Subject>, Response> {
+fn login(accounts: &Accounts, request: &Recorded) -> Result<Option<Visitor>, Response> {
     if request.header("authorization").is_none() {
         return Ok(None);
     }
@@ -70,9 +86,15 @@ fn login(accounts: &Accounts, request: &Recorded) -> Result<Option<Subject>, Res
         "iamapikey" => accounts.api_key(&secret),
         "iambearer" => accounts.access_token(&secret),
         "iamrefresh" => accounts.refresh_token(&secret).ok(),
-        "token" => accounts
-            .is_registry_token(&secret)
-            .then(|| Subject::user("registry-token")),
+        "token" if accounts.is_registry_token(&secret) => Some(Subject::user("registry-token")),
+        "token" => {
+            let token = accounts.registry_token(&secret, &token_api::host(request));
+            let token = token.ok_or_else(unauthorized)?;
+            return Ok(Some(Visitor {
+                may_push: token.may_write,
+                subject: Subject::user_of("registry-token", &token.account),
+            }));
+        }
         profile if profile.starts_with("Profile-") => {
             let service_id = accounts.api_key(&secret).filter(Subject::is_service_id);
             service_id.and_then(|service_id| accounts.assume(ProfileName::Id(profile), &service_id))
@@ -80,23 +102,30 @@ fn login(accounts: &Accounts, request: &Recorded) -> Result<Option<Subject>, Res
         _ => return Err(unsupported()),
     };
     match subject {
-        Some(subject) => Ok(Some(subject)),
-        None => Err(error(401, "UNAUTHORIZED", UNAUTHORIZED)),
+        Some(subject) => Ok(Some(Visitor::everywhere(subject))),
+        None => Err(unauthorized()),
     }
 }
 
 /// What one scope, `repository:namespace/name:pull,push`, is worth: everything it asks to those who logged in, unless another
-/// account owns the namespace; pulling from public namespaces to everybody. `None` if that is nothing.
-fn access(accounts: &Accounts, scope: &str, subject: Option<&Subject>) -> Option<Value> {
+/// account owns the namespace, and pulling alone to a read-only token; pulling from public namespaces to everybody. `None` if that is nothing.
+fn access(accounts: &Accounts, scope: &str, visitor: Option<&Visitor>) -> Option<Value> {
     let (kind, rest) = scope.split_once(':')?;
     let (name, actions) = rest.rsplit_once(':')?;
     let namespace = name.split('/').next().unwrap_or_default();
     let public = kind == "repository" && accounts.is_public_namespace(namespace);
     let owner = accounts.namespace_owner(namespace);
-    let inside = subject.is_some_and(|subject| owner.is_none_or(|owner| owner == subject.account));
-    let allowed = |action: &&str| inside || (public && *action == "pull");
+    let insider =
+        visitor.filter(|visitor| owner.is_none_or(|owner| owner == visitor.subject.account));
+    let may_push = insider.is_some_and(|insider| insider.may_push);
+    let may_pull = insider.is_some() || public;
+    let allowed = |action: &&str| may_push || (may_pull && *action == "pull");
     let actions: Vec<&str> = actions.split(',').filter(allowed).collect();
     (!actions.is_empty()).then(|| json!({"type": kind, "name": name, "actions": actions}))
+}
+
+fn unauthorized() -> Response {
+    error(401, "UNAUTHORIZED", UNAUTHORIZED)
 }
 
 fn error(status: u16, code: &str, message: &str) -> Response {

@@ -1,4 +1,4 @@
-//! Whose path is it? The services of IBM Cloud but for the registry.
+//! Whose path is it? The services of IBM Cloud but for the registry's own.
 
 use std::io;
 use std::io::Write as _;
@@ -13,6 +13,7 @@ use crate::metadata;
 use crate::refusal::Shape;
 use crate::request::Recorded;
 use crate::response::Response;
+use crate::token_api;
 
 /// A service that can be told to fail, apart from the others.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -25,6 +26,8 @@ pub enum Service {
     Discovery,
     /// `/instance_identity/v1/…` and `/identity/v1/…`: the metadata service of a virtual server.
     Metadata,
+    /// `/api/v1/tokens…` of a registry: makes, shows and deletes its tokens.
+    RegistryTokens,
     /// `POST /identity/token`: exchanges grants.
     Token,
 }
@@ -38,6 +41,7 @@ impl Service {
             browser_login::AUTHORIZE_PATH | browser_login::PASSCODE_PATH => Some(Self::Browser),
             path if metadata::owns(path) => Some(Self::Metadata),
             path if api_keys::owns(path) => Some(Self::ApiKeys),
+            path if token_api::owns(path) => Some(Self::RegistryTokens),
             _ => None,
         }
     }
@@ -49,6 +53,7 @@ impl Service {
             "browser" => Self::Browser,
             "discovery" => Self::Discovery,
             "metadata" => Self::Metadata,
+            "registry-tokens" => Self::RegistryTokens,
             "token" => Self::Token,
             _ => return None,
         };
@@ -81,6 +86,7 @@ impl Service {
             Self::Browser => browser_login::answer(accounts, request),
             Self::Discovery => discovery::answer(request),
             Self::Metadata => metadata::answer(accounts, request),
+            Self::RegistryTokens => token_api::answer(accounts, request),
             Self::Token => iam::exchange(accounts, request),
         };
         answer.unwrap_or_else(|refusal| refusal.into_response(self.shape()))
@@ -90,6 +96,7 @@ impl Service {
         match self {
             Self::ApiKeys => Shape::Management,
             Self::Metadata => Shape::Metadata,
+            Self::RegistryTokens => Shape::Registry,
             Self::Browser | Self::Discovery | Self::Token => Shape::Iam,
         }
     }

@@ -1,12 +1,15 @@
 # Runs last: after everything that the clients and the helper have done, no file of the lab holds a secret.
 # shellcheck shell=bash
 
-# Every secret that IAM or the registry has been shown in this run, and the beginning that all access tokens share.
+# Every secret that IAM or the registry has been shown in this run, and the beginnings that all access tokens and all registry
+# tokens share.
 secrets_of_this_run() {
     printf '%s\n' "$api_key" "$revocable_api_key" "$wrong_api_key" "$service_id_api_key" "$registry_token" "$entitlement_key" \
         "$key_of_team_a" "$key_of_team_b" "$compute_resource_token" "${crowd[@]}"
     curl --silent --show-error --fail "$emulator/emulator/requests" |
         jq --raw-output '.[].form[] | select(.[0] == "refresh_token" or .[0] == "apikey") | .[1]'
+    printf '{"alg":"HS256","typ":"JWT"}' | base64 --wrap 0
+    echo
     IBMCLOUD_API_KEY=$api_key docker-credential-icr get us.icr.io | jq --raw-output '.Secret | split(".")[0]'
 }
 

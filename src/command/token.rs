@@ -1,0 +1,305 @@
+//! `token`: registry tokens, as long as a registry has them.
+
+use clap::Subcommand;
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::print;
+use super::registry_at;
+use super::table::aligned;
+use super::when;
+use crate::broker::Broker;
+use crate::failure::Failure;
+use crate::failure::Result;
+use crate::keychain::Prompting;
+use crate::login::Login;
+use crate::login::LoginKind;
+use crate::login::LoginScope;
+use crate::program;
+use crate::program::Streams;
+use crate::program::World;
+use crate::protocol::Credential;
+use crate::registry::Registry;
+use crate::registry_api::RegistryApi;
+use crate::registry_api::tokens::Listed;
+use crate::registry_api::tokens::NewToken;
+use crate::registry_api::tokens::Token;
+
+const EXAMPLES: &str = "\
+Examples:
+  docker-credential-icr token add --registry us.icr.io --description ci
+  docker-credential-icr token list --registry us.icr.io
+  docker-credential-icr token rm --registry us.icr.io ae57b394-e39d-595f-ae5d-e46905285df6";
+
+/// Make, list and remove registry tokens
+///
+/// A registry token is a password for one region, with the user name `token`. IBM
+/// ended them in 2021; a registry that has none any more says so. For logins that
+/// last, use an API key: docker-credential-icr login.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES, verbatim_doc_comment)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    Add(Add),
+    Get(Get),
+    List(List),
+    Rm(Remove),
+}
+
+/// Where tokens are, and whose.
+#[derive(clap::Args)]
+struct Place {
+    /// The registry, such as us.icr.io
+    #[arg(long, value_name = "HOST")]
+    registry: String,
+
+    /// The ID of the account, if it is not the one of your login
+    #[arg(long, value_name = "ID")]
+    account: Option<String>,
+}
+
+const ADD_EXAMPLES: &str = "\
+Examples:
+  docker-credential-icr token add --registry us.icr.io --description ci
+  docker-credential-icr token add --registry us.icr.io --readwrite --login
+  docker-credential-icr token add --registry us.icr.io --quiet | docker login -u token --password-stdin us.icr.io";
+
+/// Make a token: read-only and for 24 hours, unless you say otherwise
+///
+/// Prints its identifier and the token, which is a secret.
+#[derive(clap::Args)]
+#[command(after_help = ADD_EXAMPLES, verbatim_doc_comment)]
+struct Add {
+    #[command(flatten)]
+    place: Place,
+
+    /// What it is for, to find it again in the list
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "TEXT"
+    )]
+    description: String,
+
+    /// Let it never end
+    #[arg(long)]
+    non_expiring: bool,
+
+    /// Let it push, too
+    #[arg(long)]
+    readwrite: bool,
+
+    /// Store it as the login for the registry, and do not print it
+    #[arg(long)]
+    login: bool,
+
+    /// Print the token alone
+    #[arg(long, short, conflicts_with = "login")]
+    quiet: bool,
+}
+
+const GET_EXAMPLES: &str = "\
+Example:
+  docker-credential-icr token get --registry us.icr.io ae57b394-e39d-595f-ae5d-e46905285df6";
+
+/// Print a token again
+///
+/// It is a secret.
+#[derive(clap::Args)]
+#[command(after_help = GET_EXAMPLES, verbatim_doc_comment)]
+struct Get {
+    #[command(flatten)]
+    place: Place,
+
+    /// The identifier of the token
+    id: String,
+}
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  docker-credential-icr token list --registry us.icr.io           as a table
+  docker-credential-icr token list --registry us.icr.io --json    as JSON";
+
+/// List the tokens of your account, without the tokens themselves
+#[derive(clap::Args)]
+#[command(after_help = LIST_EXAMPLES, verbatim_doc_comment, visible_alias = "ls")]
+struct List {
+    #[command(flatten)]
+    place: Place,
+
+    /// Print JSON, whose keys stay as they are
+    #[arg(long)]
+    json: bool,
+}
+
+const REMOVE_EXAMPLES: &str = "\
+Example:
+  docker-credential-icr token rm --registry us.icr.io ae57b394-e39d-595f-ae5d-e46905285df6";
+
+/// Remove tokens: they open nothing any more
+#[derive(clap::Args)]
+#[command(after_help = REMOVE_EXAMPLES, verbatim_doc_comment)]
+struct Remove {
+    #[command(flatten)]
+    place: Place,
+
+    /// The identifiers of the tokens
+    #[arg(required = true, value_name = "ID")]
+    ids: Vec<String>,
+}
+
+pub(super) fn run(
+    arguments: &Arguments,
+    streams: &mut Streams<'_>,
+    world: &World<'_>,
+) -> Result<()> {
+    let place = match &arguments.task {
+        Task::Add(add) => &add.place,
+        Task::Get(get) => &get.place,
+        Task::List(list) => &list.place,
+        Task::Rm(remove) => &remove.place,
+    };
+    let (registry, settings) = registry_at(&place.registry, world)?;
+    let keychains = program::open(world, &settings, Prompting::Allowed)?;
+    let broker = program::broker(world, &settings, &keychains);
+    let api = broker.registry_api(&registry, place.account.as_deref())?;
+    match &arguments.task {
+        Task::Add(add) => make(add, &broker, &api, streams),
+        Task::Get(get) => print(streams, api.token(&get.id)?.value.expose()),
+        Task::List(list) => show(list, &api, streams, world),
+        Task::Rm(remove) => forget(remove, &api, streams),
+    }
+}
+
+fn make(
+    add: &Add,
+    broker: &Broker<'_>,
+    api: &RegistryApi<'_>,
+    streams: &mut Streams<'_>,
+) -> Result<()> {
+    let token = api.make_token(&NewToken {
+        description: &add.description,
+        is_permanent: add.non_expiring,
+        may_write: add.readwrite,
+    })?;
+    let id = token.id.as_deref().unwrap_or("unknown");
+    match (add.quiet, add.login) {
+        (true, _) => print(streams, token.value.expose()),
+        (false, true) => {
+            let replaced = log_in(broker, api.registry(), &token)?;
+            let line = format!("Token identifier   {id}\n{replaced}");
+            print(streams, &line)
+        }
+        // The words of IBM's CLI.
+        (false, false) => {
+            let value = token.value.expose();
+            let text = format!("Token identifier   {id}\nToken              {value}");
+            print(streams, &Zeroizing::new(text))
+        }
+    }
+}
+
+/// Stores a token as the login for its registry, and says in whose place.
+fn log_in(broker: &Broker<'_>, registry: &Registry, token: &Token) -> Result<String> {
+    let scope = LoginScope::Registry(registry.clone());
+    let before = broker.login(&scope).ok().flatten();
+    let login = Login::new(Credential {
+        username: "token".to_owned(),
+        secret: token.value.clone(),
+    });
+    debug_assert_eq!(login.kind(), LoginKind::RegistryToken);
+    broker.log_in(&scope, login).map_err(|failure| {
+        let id = token.id.as_deref().unwrap_or("unknown");
+        Failure::act(format!(
+            "the token {id} was made, but not stored: {failure}"
+        ))
+    })?;
+    Ok(match before {
+        Some(before) => format!(
+            "Logged in at {registry} as `token`, in the place of the login `{}`",
+            before.username
+        ),
+        None => format!("Logged in at {registry} as `token`"),
+    })
+}
+
+fn show(
+    list: &List,
+    api: &RegistryApi<'_>,
+    streams: &mut Streams<'_>,
+    world: &World<'_>,
+) -> Result<()> {
+    let (tokens, now) = (api.tokens()?, world.clock.now());
+    if list.json {
+        let tokens: Vec<_> = tokens.iter().map(|token| as_json(token, now)).collect();
+        let answer = json!({"registry": api.registry().host(), "tokens": tokens});
+        return print(streams, &format!("{answer:#}"));
+    }
+    if tokens.is_empty() {
+        return print(
+            streams,
+            &format!("no tokens of this account at {}", api.registry()),
+        );
+    }
+    let mut rows = vec![["IDENTIFIER", "ACCESS", "ENDS", "DESCRIPTION"].map(str::to_owned)];
+    rows.extend(tokens.iter().map(|token| row(token, now)));
+    print(streams, &aligned(&rows))
+}
+
+fn as_json(token: &Listed, now: u64) -> serde_json::Value {
+    json!({
+        "id": token.id,
+        "access": access(token),
+        "expires_at": token.expires_at,
+        "is_expired": has_ended(token, now),
+        "is_revoked": token.is_revoked,
+        "description": token.description,
+    })
+}
+
+fn row(token: &Listed, now: u64) -> [String; 4] {
+    let end = token.expires_at.map_or("never".to_owned(), when);
+    let end = match (token.is_revoked, has_ended(token, now)) {
+        (true, _) => format!("{end} (revoked)"),
+        (false, true) => format!("{end} (expired)"),
+        (false, false) => end,
+    };
+    [
+        token.id.clone(),
+        access(token).to_owned(),
+        end,
+        token.description.clone(),
+    ]
+}
+
+fn access(token: &Listed) -> &'static str {
+    match token.may_write {
+        true => "read-write",
+        false => "read-only",
+    }
+}
+
+fn has_ended(token: &Listed, now: u64) -> bool {
+    token.expires_at.is_some_and(|end| end <= now)
+}
+
+/// Removes what can be removed, and fails if something could not.
+fn forget(remove: &Remove, api: &RegistryApi<'_>, streams: &mut Streams<'_>) -> Result<()> {
+    let mut failures = Vec::new();
+    for id in &remove.ids {
+        match api.remove_token(id) {
+            Ok(()) => print(streams, &format!("removed {id}"))?,
+            Err(failure) => failures.push(failure.to_string()),
+        }
+    }
+    match failures.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::act(failures.join("\n"))),
+    }
+}

@@ -1,0 +1,333 @@
+//! What does `print` give to those that cannot call a helper?
+
+mod support;
+
+use std::process::Command;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use icr_emulator::Fault;
+use serde_json::Value;
+use serde_json::json;
+use yaml_rust2::Yaml;
+use yaml_rust2::YamlLoader;
+
+use support::ENVIRONMENT_KEY;
+use support::Input;
+use support::Machine;
+use support::Outcome;
+use support::token;
+
+fn printed(machine: &Machine, further: &[&str]) -> Outcome {
+    let mut arguments = vec!["print", "us.icr.io"];
+    arguments.extend(further);
+    machine.run(&arguments, Input::Open)
+}
+
+/// What was printed, but for the end of its last line.
+#[track_caller]
+fn answer(machine: &Machine, further: &[&str]) -> String {
+    let outcome = printed(machine, further);
+    assert_eq!(
+        (outcome.status, &*outcome.stderr),
+        (Some(0), ""),
+        "{outcome:?}"
+    );
+    let line = outcome.stdout.strip_suffix('\n').expect("a whole line");
+    line.to_owned()
+}
+
+/// A failure that a person reads, on stderr alone.
+#[track_caller]
+fn tells_a_person(outcome: &Outcome, parts: &[&str]) {
+    assert_eq!((outcome.status, &*outcome.stdout), (Some(1), ""));
+    for part in parts {
+        assert!(
+            outcome.stderr.contains(part),
+            "`{part}` is missing: {outcome:?}"
+        );
+    }
+}
+
+fn owner(token: &str) -> Value {
+    token::claims(token)["iam_id"].take()
+}
+
+fn decoded(base64: &str) -> String {
+    let bytes = BASE64_STANDARD.decode(base64).expect("base64");
+    String::from_utf8(bytes).expect("text")
+}
+
+/// User name and password of a docker configuration.
+#[track_caller]
+fn login_in(config: &str) -> (String, String) {
+    let config: Value = serde_json::from_str(config).expect("JSON");
+    let auths = config["auths"].as_object().expect("logins");
+    assert_eq!(auths.keys().collect::<Vec<_>>(), ["us.icr.io"]);
+    let pair = decoded(auths["us.icr.io"]["auth"].as_str().expect("a login"));
+    let (name, password) = pair.split_once(':').expect("a pair");
+    (name.to_owned(), password.to_owned())
+}
+
+#[test]
+fn the_value_is_the_password_alone() {
+    let machine = Machine::with_environment_key();
+    for arguments in [&[][..], &["--format", "value"]] {
+        assert_eq!(owner(&answer(&machine, arguments)), "IBMid-environment");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_shell_takes_the_variables() {
+    let machine = Machine::with_environment_key();
+    let exports = answer(&machine, &["--format", "env"]);
+    let script = format!(
+        "{exports}\nprintf '%s\\n' \"$ICR_REGISTRY\" \"$ICR_USERNAME\" \"$ICR_PASSWORD\" \"$CF_DOCKER_USERNAME\" \"$CF_DOCKER_PASSWORD\""
+    );
+    let output = Command::new("sh")
+        .args(["-c", &script])
+        .env_clear()
+        .output();
+    let output = String::from_utf8(output.expect("a shell").stdout).expect("text");
+    let lines: Vec<&str> = output.lines().collect();
+    assert_eq!(&lines[..2], ["us.icr.io", "iambearer"]);
+    assert_eq!(owner(lines[2]), "IBMid-environment");
+    assert_eq!(lines[3..], lines[1..3]);
+}
+
+#[cfg(unix)]
+#[test]
+fn odd_secrets_are_one_word_for_a_shell_and_one_text_everywhere() {
+    let Some(machine) = Machine::with_keychain() else {
+        return;
+    };
+    let odd = "it's $(touch x) `y` \"z\" \\ é 🦀: #";
+    machine.store("us.icr.io", "cp", odd).is_silent_success();
+    let exports = answer(&machine, &["--format", "env"]);
+    let script = format!("{exports}\nprintf %s \"$ICR_PASSWORD\"");
+    let output = Command::new("sh").args(["-c", &script]).output();
+    assert_eq!(output.expect("a shell").stdout, odd.as_bytes());
+    assert_eq!(answer(&machine, &[]), odd);
+    assert_eq!(
+        decoded(&answer(&machine, &["--format", "basic"])),
+        format!("cp:{odd}")
+    );
+    let login = ("cp".to_owned(), odd.to_owned());
+    assert_eq!(
+        login_in(&answer(&machine, &["--format", "docker-config"])),
+        login
+    );
+    let json = answer(&machine, &["--format", "json"]);
+    let json: Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(
+        json,
+        json!({"registry": "us.icr.io", "username": "cp", "password": odd, "expires_at": null})
+    );
+}
+
+#[test]
+fn json_says_when_a_token_ends() {
+    let machine = Machine::with_environment_key();
+    let json = answer(&machine, &["--format", "json"]);
+    let json: Value = serde_json::from_str(&json).expect("JSON");
+    let password = json["password"].as_str().expect("a token");
+    assert_eq!(json["username"], "iambearer");
+    assert_eq!(json["expires_at"], token::claims(password)["exp"]);
+    assert_eq!(json.as_object().expect("an object").len(), 4);
+}
+
+/// The manifest as a parser of YAML reads it, and the warning.
+#[track_caller]
+fn manifest(machine: &Machine, further: &[&str]) -> (Yaml, String) {
+    let mut arguments = vec!["--format", "kubernetes-secret"];
+    arguments.extend(further);
+    let outcome = printed(machine, &arguments);
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    let mut documents = YamlLoader::load_from_str(&outcome.stdout).expect("YAML");
+    assert_eq!(documents.len(), 1);
+    (documents.remove(0), outcome.stderr)
+}
+
+#[test]
+fn a_pull_secret_is_a_manifest_that_says_when_it_ends() {
+    let machine = Machine::with_environment_key();
+    let (secret, warning) = manifest(&machine, &[]);
+    let text = |value: &Yaml| value.as_str().expect("a text").to_owned();
+    assert_eq!(text(&secret["apiVersion"]), "v1");
+    assert_eq!(text(&secret["kind"]), "Secret");
+    assert_eq!(text(&secret["type"]), "kubernetes.io/dockerconfigjson");
+    assert_eq!(text(&secret["metadata"]["name"]), "icr-pull-secret");
+    assert!(secret["metadata"]["namespace"].is_badvalue());
+    let (name, password) = login_in(&decoded(&text(&secret["data"][".dockerconfigjson"])));
+    assert_eq!(
+        (&*name, owner(&password)),
+        ("iambearer", "IBMid-environment".into())
+    );
+    assert_eq!(warning.lines().count(), 1, "{warning}");
+    for part in ["this secret ends on 2", " UTC", "--credential iamapikey"] {
+        assert!(warning.contains(part), "{warning}");
+    }
+    // Names that YAML would take for something else.
+    for name in ["null", "true", "1", "1e3", "0x1f", "no"] {
+        let (secret, _) = manifest(&machine, &["--name", name, "--namespace", name]);
+        assert_eq!(text(&secret["metadata"]["name"]), name);
+        assert_eq!(text(&secret["metadata"]["namespace"]), name);
+    }
+}
+
+#[test]
+fn a_pull_secret_that_lasts_needs_no_warning() {
+    let machine = Machine::with_environment_key();
+    let (secret, warning) = manifest(&machine, &["--credential", "iamapikey"]);
+    let data = secret["data"][".dockerconfigjson"].as_str().expect("data");
+    let login = ("iamapikey".to_owned(), ENVIRONMENT_KEY.to_owned());
+    assert_eq!(login_in(&decoded(data)), login);
+    assert_eq!(warning, "");
+    let (_, warning) = manifest(&machine, &["--credential", "iamrefresh"]);
+    assert!(warning.contains("within three days"), "{warning}");
+}
+
+#[test]
+fn another_kind_of_credential_can_be_asked_for() {
+    let mut machine = Machine::with_environment_key();
+    let user = |machine: &Machine, kind: &str| {
+        let basic = answer(machine, &["--format", "basic", "--credential", kind]);
+        decoded(&basic)
+            .split_once(':')
+            .map(|(name, _)| name.to_owned())
+    };
+    for kind in ["iambearer", "iamrefresh", "iamapikey"] {
+        assert_eq!(user(&machine, kind).as_deref(), Some(kind));
+    }
+    machine.settings("[profile.p]\ncredential = \"iamapikey\"");
+    machine.set("ICR_PROFILE", "p");
+    assert_eq!(answer(&machine, &[]), ENVIRONMENT_KEY);
+    assert_eq!(user(&machine, "iambearer").as_deref(), Some("iambearer"));
+    let given = token::ending_in(3600);
+    machine
+        .unset("IBMCLOUD_API_KEY")
+        .set("IC_IAM_TOKEN", &given);
+    assert_eq!(answer(&machine, &["--credential", "iambearer"]), given);
+    tells_a_person(&printed(&machine, &[]), &["iamapikey", "credential"]);
+}
+
+#[test]
+fn a_token_has_at_least_half_its_life_left() {
+    let Some(machine) = Machine::with_keychain() else {
+        return;
+    };
+    machine.add_api_key(ENVIRONMENT_KEY, "stored");
+    machine
+        .store("us.icr.io", "iamapikey", ENVIRONMENT_KEY)
+        .is_silent_success();
+    let first = answer(&machine, &[]);
+    assert_eq!(answer(&machine, &[]), first, "it is kept like any token");
+    assert_eq!(machine.cloud.exchanges(), 1);
+    machine.keys().age_tokens(2000);
+    let second = answer(&machine, &[]);
+    assert_ne!(second, first);
+    assert_eq!(answer(&machine, &[]), second);
+    assert_eq!(machine.cloud.exchanges(), 2);
+    // Whoever is refused a new one loses none of the old one's life for others.
+    machine.keys().age_tokens(2000);
+    machine.cloud.always(Some(Fault::Status(403)));
+    let refused = printed(&machine, &[]);
+    assert_eq!((refused.status, &*refused.stdout), (Some(1), ""));
+    machine.cloud.always(Some(Fault::Status(503)));
+    assert_eq!(machine.get("us.icr.io").is_credential("iambearer"), second);
+}
+
+#[test]
+fn without_a_credential_it_says_what_to_do() {
+    let mut machine = Machine::new();
+    let parts = [
+        "no credential for us.icr.io",
+        "login us.icr.io",
+        "IBMCLOUD_API_KEY",
+    ];
+    tells_a_person(&printed(&machine, &[]), &parts);
+    machine.set("IBMCLOUD_API_KEY", "UNKNOWN-API-KEY");
+    machine.plant("UNKNOWN-API-KEY");
+    tells_a_person(
+        &printed(&machine, &[]),
+        &["BXNIM0415E", "$IBMCLOUD_API_KEY"],
+    );
+    let elsewhere = machine.run(&["print", "user:hunter2@docker.io"], Input::Open);
+    tells_a_person(&elsewhere, &["not a registry of IBM Cloud"]);
+    assert!(!elsewhere.stderr.contains("hunter2"), "{elsewhere:?}");
+}
+
+#[test]
+fn names_that_kubernetes_would_refuse_are_refused() {
+    let machine = Machine::with_environment_key();
+    for (option, name) in [
+        ("--name", "A"),
+        ("--name", "a_b"),
+        ("--name", "a\nkind: Pod"),
+        ("--name", ""),
+        ("--namespace", "a.b"),
+        ("--namespace", "a-"),
+    ] {
+        let outcome = printed(&machine, &["--format", "kubernetes-secret", option, name]);
+        tells_a_person(&outcome, &["lower-case letters"]);
+    }
+    tells_a_person(&printed(&machine, &["--name", "a"]), &["kubernetes-secret"]);
+    tells_a_person(
+        &printed(&machine, &["--format", "yaml"]),
+        &["docker-config"],
+    );
+    tells_a_person(&printed(&machine, &["--credential", "x"]), &["iambearer"]);
+    assert_eq!(machine.cloud.exchanges(), 0);
+}
+
+#[test]
+fn help_shows_examples_and_formats() {
+    let machine = Machine::new();
+    let outcome = machine.run(&["print", "--help"], Input::Open);
+    for part in [
+        "Examples:",
+        "docker-config",
+        "kubernetes-secret",
+        "--reveal",
+        "--password-stdin",
+    ] {
+        assert!(
+            outcome.stdout.contains(part) || outcome.verb != "print",
+            "{part}"
+        );
+    }
+    assert_eq!(outcome.status, Some(0));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_terminal_is_shown_no_secret_unless_it_is_asked_for() {
+    let machine = Machine::with_environment_key();
+    let at_terminal = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_docker-credential-icr"));
+        machine.furnish(&mut command);
+        // The terminal is all that it has.
+        command
+            .stdout(std::process::Stdio::inherit())
+            .args(arguments);
+        let mut session =
+            rexpect::session::spawn_command(command, Some(10_000)).expect("a terminal");
+        session.exp_eof().expect("it ends")
+    };
+    for format in [
+        "value",
+        "env",
+        "basic",
+        "json",
+        "docker-config",
+        "kubernetes-secret",
+    ] {
+        let shown = at_terminal(&["print", "us.icr.io", "--format", format]);
+        assert!(shown.contains("--reveal"), "{shown}");
+        assert!(!shown.contains("eyJ"), "{shown}");
+    }
+    assert_eq!(machine.cloud.exchanges(), 0, "nothing is asked for in vain");
+    let shown = at_terminal(&["print", "us.icr.io", "--reveal"]);
+    assert_eq!(owner(shown.trim()), "IBMid-environment");
+}

@@ -1,0 +1,536 @@
+//! Which registry tokens are made, shown and removed, and which does `get` hand out?
+
+mod support;
+
+use icr_emulator::Authority;
+use icr_emulator::Emulator;
+use icr_emulator::Fault;
+use icr_emulator::RegistryToken;
+use icr_emulator::Service;
+use icr_emulator::Subject;
+use serde_json::Value;
+use serde_json::json;
+
+use support::ENVIRONMENT_KEY;
+use support::Input;
+use support::Machine;
+use support::Outcome;
+use support::at_once;
+use support::wait_until;
+
+const DAY: i64 = 24 * 60 * 60;
+
+/// A machine, and a cloud with TLS whose registries are `localhost` and `127.0.0.1`.
+struct Lab {
+    cloud: Emulator,
+    machine: Machine,
+}
+
+impl Lab {
+    fn new() -> Self {
+        Self::on(Machine::new())
+    }
+
+    fn with_keychain() -> Option<Self> {
+        Machine::with_keychain().map(Self::on)
+    }
+
+    fn on(mut machine: Machine) -> Self {
+        let authority = Authority::create(machine.path("authority")).expect("a directory");
+        let cloud = Emulator::builder().tls(&authority, &[]).start();
+        let cloud = cloud.expect("a port");
+        let accounts = cloud.accounts();
+        accounts.add_api_key(ENVIRONMENT_KEY, Subject::user("1"));
+        machine
+            .set("SSL_CERT_FILE", authority.certificate_path())
+            .set("IBMCLOUD_IAM_API_ENDPOINT", cloud.url())
+            .set("IBMCLOUD_API_KEY", ENVIRONMENT_KEY);
+        machine.plant(ENVIRONMENT_KEY);
+        let lab = Self { cloud, machine };
+        lab.settings("");
+        lab
+    }
+
+    /// The settings file that knows the cloud's registries, and this.
+    fn settings(&self, further: &str) {
+        let (one, other) = (self.host(), self.other_host());
+        let settings = format!("registries = [\"{one}\", \"{other}\"]\n{further}\n");
+        self.machine.settings(&settings);
+    }
+
+    /// With `registry-token` as the source of every registry.
+    fn choose_registry_tokens(&self) {
+        let (one, other) = (self.host(), self.other_host());
+        self.settings(&format!(
+            "[profile.old]\nsource = \"registry-token\"\n[registry.\"{one}\"]\nprofile = \"old\"\n[registry.\"{other}\"]\nprofile = \"old\""
+        ));
+    }
+
+    fn host(&self) -> String {
+        format!("localhost:{}", self.cloud.address().port())
+    }
+
+    fn other_host(&self) -> String {
+        format!("127.0.0.1:{}", self.cloud.address().port())
+    }
+
+    /// `token TASK --registry HOST …`
+    fn token(&self, task: &str, further: &[&str]) -> Outcome {
+        let host = self.host();
+        let mut arguments = vec!["token", task, "--registry", &host];
+        arguments.extend(further);
+        self.machine.run(&arguments, Input::Open)
+    }
+
+    fn tokens(&self) -> Vec<RegistryToken> {
+        self.cloud.accounts().registry_tokens()
+    }
+
+    /// What was asked of the registry, as method and path.
+    fn asked(&self) -> Vec<(String, String)> {
+        let requests = self.cloud.requests().into_iter();
+        requests
+            .filter(|request| request.path.starts_with("/api/"))
+            .map(|request| (request.method, request.path))
+            .collect()
+    }
+}
+
+#[track_caller]
+fn says(outcome: &Outcome) -> &str {
+    assert_eq!((outcome.status, &*outcome.stderr), (Some(0), ""));
+    outcome.stdout.trim_end()
+}
+
+/// A failure that a person reads, on stderr alone.
+#[track_caller]
+fn tells_a_person(outcome: &Outcome, parts: &[&str]) {
+    assert_eq!((outcome.status, &*outcome.stdout), (Some(1), ""));
+    for part in parts {
+        assert!(
+            outcome.stderr.contains(part),
+            "`{part}` is missing: {outcome:?}"
+        );
+    }
+}
+
+fn now() -> i64 {
+    let end = support::token::claims(&support::token::ending_in(0))["exp"].as_i64();
+    end.expect("a time")
+}
+
+#[test]
+fn a_token_is_read_only_and_for_a_day_unless_somebody_says_otherwise() {
+    let lab = Lab::new();
+    let outcome = lab.token("add", &["--description", "for ci & me"]);
+    let token = lab.tokens().remove(0);
+    assert_eq!(
+        says(&outcome),
+        format!(
+            "Token identifier   {}\nToken              {}",
+            token.id, token.value
+        )
+    );
+    assert_eq!(token.description, "for ci & me");
+    assert!(!token.may_write);
+    let left = i64::try_from(token.expires_at.expect("an end")).expect("a time") - now();
+    assert!((DAY - 60..=DAY).contains(&left), "{left}");
+    let outcome = lab.token("add", &["--non-expiring", "--readwrite", "--quiet"]);
+    let token = lab.tokens().remove(1);
+    assert_eq!(says(&outcome), token.value);
+    assert!(token.may_write && token.expires_at.is_none());
+    let sent = lab.cloud.requests();
+    let request = sent
+        .iter()
+        .find(|request| request.path == "/api/v1/tokens")
+        .expect("a request");
+    assert_eq!(request.header("account"), Some("account-1"));
+    assert_eq!(request.header("refreshtoken"), None);
+    let authorization = request.header("authorization").expect("a token");
+    assert!(authorization.starts_with("Bearer ey"), "{authorization}");
+}
+
+#[test]
+fn tokens_are_listed_without_themselves_shown_and_removed() {
+    let lab = Lab::new();
+    assert!(says(&lab.token("list", &[])).starts_with("no tokens"));
+    for (description, flag) in [
+        ("lasting", "--non-expiring"),
+        ("pushing", "--readwrite"),
+        ("ended", "--quiet"),
+        ("revoked", "--quiet"),
+    ] {
+        says(&lab.token("add", &["--description", description, flag]));
+    }
+    let tokens = lab.tokens();
+    lab.cloud.accounts().expire_registry_token(&tokens[2].id);
+    lab.cloud.accounts().revoke_registry_token(&tokens[3].id);
+    for token in &tokens {
+        lab.machine.plant(&token.value);
+    }
+    let table = lab.token("list", &[]);
+    let lines: Vec<&str> = says(&table).lines().collect();
+    assert_eq!(lines.len(), 5, "{table:?}");
+    for (line, parts) in lines.iter().zip([
+        ["IDENTIFIER", "ACCESS", "ENDS"],
+        [&tokens[0].id, "read-only", "never"],
+        [&tokens[1].id, "read-write", " UTC  "],
+        [&tokens[2].id, "read-only", " UTC (expired)"],
+        [&tokens[3].id, "read-only", " UTC (revoked)"],
+    ]) {
+        assert!(parts.iter().all(|part| line.contains(part)), "{line}");
+    }
+    let listed: Value = serde_json::from_str(says(&lab.token("list", &["--json"]))).expect("JSON");
+    assert_eq!(listed["registry"], lab.host());
+    assert_eq!(
+        listed["tokens"][0],
+        json!({"id": tokens[0].id, "access": "read-only", "expires_at": null, "is_expired": false,
+            "is_revoked": false, "description": "lasting"})
+    );
+    assert_eq!(listed["tokens"][2]["is_expired"], true);
+    assert_eq!(listed["tokens"][3]["is_revoked"], true);
+    lab.machine.secrets().clear();
+    assert_eq!(says(&lab.token("get", &[&tokens[1].id])), tokens[1].value);
+    let removed = lab.token("rm", &[&tokens[0].id, &tokens[2].id]);
+    let expected = format!("removed {}\nremoved {}", tokens[0].id, tokens[2].id);
+    assert_eq!(says(&removed), expected);
+    assert_eq!(lab.tokens().len(), 2);
+    let mixed = lab.token("rm", &[&tokens[0].id, &tokens[1].id, "../users"]);
+    assert_eq!(mixed.status, Some(1));
+    assert_eq!(mixed.stdout.trim_end(), format!("removed {}", tokens[1].id));
+    for part in [&*tokens[0].id, "has no token", "../users", "token list"] {
+        assert!(mixed.stderr.contains(part), "{mixed:?}");
+    }
+    tells_a_person(&lab.token("get", &[&tokens[0].id]), &["has no token"]);
+}
+
+#[test]
+fn a_token_becomes_the_login_for_its_registry() {
+    let Some(mut lab) = Lab::with_keychain() else {
+        return;
+    };
+    let outcome = lab.token("add", &["--login"]);
+    let token = lab.tokens().remove(0);
+    lab.machine.plant(&token.value);
+    let host = lab.host();
+    assert_eq!(
+        says(&outcome),
+        format!(
+            "Token identifier   {}\nLogged in at {host} as `token`",
+            token.id
+        )
+    );
+    assert!(!outcome.stdout.contains(&token.value), "{outcome:?}");
+    lab.machine.list().is_list(&[(&host, "token")]);
+    says(&lab.token("list", &[]));
+    lab.machine.unset("IBMCLOUD_API_KEY");
+    let answer = lab.machine.get(&host);
+    assert_eq!(answer.is_credential("token"), token.value);
+    tells_a_person(&lab.token("list", &[]), &["IBMCLOUD_API_KEY", "login"]);
+    assert!(lab.machine.files_with_secrets().is_empty());
+}
+
+#[test]
+fn a_registry_without_tokens_says_so_and_names_login() {
+    let Some(lab) = Lab::with_keychain() else {
+        return;
+    };
+    let host = lab.host();
+    lab.choose_registry_tokens();
+    for status in [404, 410] {
+        lab.cloud.accounts().stop_registry_tokens(Some(status));
+        let login = format!("docker-credential-icr login {host}");
+        let parts = ["no registry tokens any more", &login];
+        tells_a_person(&lab.token("add", &[]), &parts);
+        tells_a_person(&lab.token("list", &[]), &parts);
+        tells_a_person(&lab.token("get", &["x"]), &parts);
+        tells_a_person(&lab.token("rm", &["x"]), &parts);
+        lab.machine.keys().forget_tokens();
+        lab.machine.get(&host).is_failure_with(&parts);
+    }
+}
+
+#[test]
+fn the_account_is_the_logins_unless_it_is_named() {
+    let lab = Lab::new();
+    let outcome = lab.token("list", &["--account", "account-2"]);
+    let parts = [
+        "not authorized",
+        "CRG0009E",
+        "$IBMCLOUD_API_KEY",
+        "--account",
+    ];
+    tells_a_person(&outcome, &parts);
+    assert!(!outcome.stderr.contains("IAM"), "{outcome:?}");
+    let asked = lab.asked().len();
+    for account in ["", "a b", "a\nb"] {
+        tells_a_person(&lab.token("list", &["--account", account]), &["letters"]);
+    }
+    assert_eq!(lab.asked().len(), asked);
+    says(&lab.token("list", &["--account", "account-1"]));
+}
+
+#[test]
+fn a_refresh_token_is_sent_along_where_the_identity_is_one() {
+    let Some(mut lab) = Lab::with_keychain() else {
+        return;
+    };
+    let accounts = lab.cloud.accounts();
+    accounts.add_refresh_token("FIRST-REFRESH-TOKEN", Subject::user("2"));
+    lab.machine.unset("IBMCLOUD_API_KEY");
+    let host = lab.host();
+    lab.machine
+        .store(&host, "iamrefresh", "FIRST-REFRESH-TOKEN")
+        .is_silent_success();
+    for _ in 0..2 {
+        says(&lab.token("list", &[]));
+    }
+    let requests = lab.cloud.requests();
+    let sent = requests
+        .iter()
+        .filter_map(|request| request.header("refreshtoken"));
+    let sent: Vec<&str> = sent.collect();
+    assert_eq!(sent.len(), 2);
+    assert!(!sent.contains(&"FIRST-REFRESH-TOKEN"), "it was replaced");
+    assert_eq!(lab.cloud.exchanges(), 1);
+}
+
+#[test]
+fn what_is_wrong_with_the_arguments_is_told() {
+    let lab = Lab::new();
+    let run = |arguments: &[&str]| lab.machine.run(arguments, Input::Open);
+    tells_a_person(&run(&["token", "list"]), &["--registry"]);
+    let elsewhere = ["token", "list", "--registry", "docker.io"];
+    tells_a_person(
+        &run(&elsewhere),
+        &["docker.io is not a registry of IBM Cloud"],
+    );
+    tells_a_person(&lab.token("rm", &[]), &["ID"]);
+    tells_a_person(&lab.token("add", &["--login", "--quiet"]), &["--quiet"]);
+    for task in ["add", "get", "list", "rm"] {
+        let help = run(&["token", task, "--help"]);
+        assert!(says(&help).contains("Example"), "{help:?}");
+    }
+    assert!(lab.asked().is_empty());
+}
+
+#[test]
+fn as_a_source_it_makes_one_token_per_registry_and_keeps_it() {
+    let Some(lab) = Lab::with_keychain() else {
+        return;
+    };
+    lab.choose_registry_tokens();
+    let hosts = [lab.host(), lab.other_host()];
+    for _ in 0..2 {
+        for host in &hosts {
+            let token = lab.machine.get(host).is_credential("token");
+            let made = lab.tokens();
+            let made = made.iter().find(|token| &token.host == host);
+            let made = made.expect("one for each");
+            assert_eq!(token, made.value);
+            assert!(made.may_write);
+            let description = &made.description;
+            assert!(
+                description.starts_with("made by docker-credential-icr on "),
+                "{description}"
+            );
+        }
+    }
+    assert_eq!(lab.tokens().len(), 2);
+    assert_eq!(lab.cloud.exchanges(), 1, "one access token for both");
+    let lives = lab.machine.keys().lifetimes("token");
+    let days = lives
+        .iter()
+        .filter(|left| ["1d", "23h"].contains(&left.as_str()));
+    assert_eq!(days.count(), 2, "{lives:?}");
+    lab.settings("");
+    lab.machine.get(&hosts[0]).is_token_of();
+}
+
+#[test]
+fn the_variable_chooses_it_too_and_the_profile_says_for_whom() {
+    let Some(mut lab) = Lab::with_keychain() else {
+        return;
+    };
+    let host = lab.host();
+    lab.machine.set("ICR_SOURCE", "registry-token");
+    lab.machine.get(&host).is_credential("token");
+    lab.settings(&format!(
+        "[profile.new]\nsource = \"ibmcloud\"\n[registry.\"{host}\"]\nprofile = \"new\""
+    ));
+    lab.machine
+        .get(&host)
+        .is_failure_with(&["`ibmcloud`", "ibmcloud login"]);
+    lab.choose_registry_tokens();
+    lab.machine.set("ICR_SOURCE", "environment");
+    lab.machine.get(&host).is_token_of();
+    lab.machine.unset("ICR_SOURCE").unset("IBMCLOUD_API_KEY");
+    lab.machine.get(&host).is_not_found();
+}
+
+#[test]
+fn an_access_token_that_was_given_makes_one_as_well() {
+    let Some(mut lab) = Lab::with_keychain() else {
+        return;
+    };
+    let host = lab.host();
+    let given = lab.machine.get(&host).is_credential("iambearer");
+    lab.machine
+        .unset("IBMCLOUD_API_KEY")
+        .set("IC_IAM_TOKEN", format!("Bearer {given}"));
+    lab.choose_registry_tokens();
+    let first = lab.machine.get(&host).is_credential("token");
+    assert_eq!(lab.machine.get(&host).is_credential("token"), first);
+    assert_eq!((lab.tokens().len(), lab.cloud.exchanges()), (1, 1));
+}
+
+#[test]
+fn many_at_once_make_one_token() {
+    let Some(lab) = Lab::with_keychain() else {
+        return;
+    };
+    lab.choose_registry_tokens();
+    let host = lab.host();
+    let answers = at_once(10, |_| lab.machine.get(&host).is_credential("token"));
+    assert!(answers.iter().all(|answer| *answer == answers[0]));
+    assert_eq!((lab.tokens().len(), lab.cloud.exchanges()), (1, 1));
+}
+
+#[test]
+fn an_aging_token_is_replaced_and_serves_while_the_registry_is_down() {
+    let Some(lab) = Lab::with_keychain() else {
+        return;
+    };
+    lab.choose_registry_tokens();
+    let host = lab.host();
+    let first = lab.machine.get(&host).is_credential("token");
+    lab.machine.keys().age_tokens(13 * 60 * 60);
+    let down = Some(Fault::Status(503));
+    lab.cloud.always_for(Service::RegistryTokens, down);
+    assert_eq!(lab.machine.get(&host).is_credential("token"), first);
+    lab.cloud.always_for(Service::RegistryTokens, None);
+    let second = lab.machine.get(&host).is_credential("token");
+    assert_ne!(second, first);
+    assert_eq!(lab.machine.get(&host).is_credential("token"), second);
+    assert_eq!(lab.tokens().len(), 2, "the first may be in use");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn nobody_waits_for_the_next_one() {
+    let Some(mut lab) = Lab::with_keychain() else {
+        return;
+    };
+    lab.machine.set("ICR_BACKGROUND_REFRESH", "true");
+    lab.choose_registry_tokens();
+    let host = lab.host();
+    let first = lab.machine.get(&host).is_credential("token");
+    lab.machine.keys().age_tokens(13 * 60 * 60);
+    assert_eq!(lab.machine.get(&host).is_credential("token"), first);
+    wait_until("a renewed token", || {
+        lab.machine.get(&host).is_credential("token") != first
+    });
+    // It lists the tokens when it has made one, and ends then.
+    wait_until("the end of the renewal", || {
+        lab.asked()
+            .last()
+            .is_some_and(|(method, _)| method == "GET")
+    });
+}
+
+#[test]
+fn its_own_old_tokens_are_removed_and_nobody_elses() {
+    let Some(mut lab) = Lab::with_keychain() else {
+        return;
+    };
+    lab.choose_registry_tokens();
+    let host = lab.host();
+    let soon = u64::try_from(now() + 60 * 60).expect("a time");
+    let accounts = lab.cloud.accounts();
+    lab.machine.get(&host).is_credential("token");
+    let description = lab.tokens()[0].description.clone();
+    says(&lab.token(
+        "add",
+        &["--description", "made by docker-credential-icr on here"],
+    ));
+    says(&lab.token("add", &["--description", &description, "--non-expiring"]));
+    for _ in 0..4 {
+        lab.machine.keys().forget_tokens();
+        lab.machine.get(&host).is_credential("token");
+    }
+    assert_eq!(lab.tokens().len(), 7, "young ones may be in use");
+    for token in lab.tokens() {
+        if token.expires_at.is_some() {
+            accounts.set_registry_token_expiry(&token.id, soon);
+        }
+    }
+    let count = || {
+        lab.tokens()
+            .iter()
+            .filter(|token| token.description == description)
+            .count()
+    };
+    lab.machine.keys().forget_tokens();
+    lab.machine.get(&host).is_credential("token");
+    assert_eq!(count(), 1 + 5 - 3 + 1, "at most three at a time");
+    lab.machine.keys().forget_tokens();
+    lab.machine.get(&host).is_credential("token");
+    assert_eq!(count(), 1 + 2, "the lasting one, and the two young ones");
+    assert_eq!(lab.tokens().len(), 4, "that of somebody else is there");
+    // A list that cannot be had, or a removal that is refused, costs nobody an answer.
+    for token in lab.tokens() {
+        if token.expires_at.is_some() {
+            accounts.set_registry_token_expiry(&token.id, soon);
+        }
+    }
+    let well = || Fault::Delay(std::time::Duration::ZERO);
+    lab.machine.keys().forget_tokens();
+    let faults = [well(), Fault::Status(500)];
+    lab.cloud.script_for(Service::RegistryTokens, faults);
+    lab.machine.get(&host).is_credential("token");
+    lab.machine.keys().forget_tokens();
+    let faults = [well(), well(), Fault::Status(403), Fault::Garbage];
+    lab.cloud.script_for(Service::RegistryTokens, faults);
+    lab.machine.get(&host).is_credential("token");
+    // Another user of the machine is somebody else.
+    let before = lab.tokens().len();
+    std::fs::create_dir(lab.machine.path("another")).expect("it is new");
+    let another = lab.machine.path("another");
+    lab.machine.set("HOME", another);
+    lab.machine.keys().forget_tokens();
+    lab.machine.get(&host).is_credential("token");
+    assert_eq!(lab.tokens().len(), before + 1);
+}
+
+#[test]
+fn no_token_is_in_a_file_or_in_the_log() {
+    let Some(mut lab) = Lab::with_keychain() else {
+        return;
+    };
+    lab.choose_registry_tokens();
+    lab.machine.set("ICR_LOG", "trace");
+    let host = lab.host();
+    lab.machine.get(&host).is_credential("token");
+    let listed = lab.token("list", &[]);
+    assert_eq!(listed.status, Some(0), "{listed:?}");
+    assert!(!listed.stderr.is_empty(), "the log is on");
+    assert!(lab.machine.files_with_secrets().is_empty());
+}
+
+#[test]
+fn settings_show_what_it_hands_out() {
+    let lab = Lab::new();
+    lab.choose_registry_tokens();
+    let settings = lab.machine.run(&["settings", "--json"], Input::Open);
+    let settings: Value = serde_json::from_str(says(&settings)).expect("JSON");
+    let profile = &settings["profile"]["old"];
+    assert_eq!(
+        (&profile["source"], &profile["credential"]),
+        (&"registry-token".into(), &"token".into())
+    );
+    lab.settings("[profile.x]\nsource = \"registry-token\"\ncredential = \"iamrefresh\"");
+    let outcome = lab.machine.run(&["settings"], Input::Open);
+    tells_a_person(&outcome, &["registry-token", "leave credential out"]);
+    lab.settings("[profile.x]\nsource = \"environment\"\ncredential = \"token\"");
+    assert_eq!(lab.machine.run(&["settings"], Input::Open).status, Some(0));
+}
