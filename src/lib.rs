@@ -18,7 +18,7 @@
 //! | [`registry_api`] | what does a registry give for IAM's token? |
 //! | [`keychain`] | where do secrets rest? |
 //!
-//! Beside the way: [`settings`] (what was chosen), [`environment`] (variables and
+//! Beside the way: [`client_config`] (clients' files), [`settings`] (what was chosen), [`environment`] (variables and
 //! their names), [`login`] (what is stored for a registry), [`secret`] (text that
 //! cannot be printed), [`failure`] (why there is no answer), [`trusted_profile`] (whom
 //! to become), [`registry_token`] (those that the program makes for itself), [`files`]
@@ -30,6 +30,7 @@
 //! variables name, and locks, are read and made where that is needed.
 
 pub mod broker;
+pub mod client_config;
 pub mod clock;
 pub mod command;
 pub mod digest;

@@ -72,6 +72,11 @@ impl LockDirectory {
         self.lock("login", &key, patience.min(LOGIN_PATIENCE))
     }
 
+    /// Waits a moment for the lock of whoever changes clients' files.
+    pub fn lock_client_files(&self) -> Lock {
+        self.lock("client-files", "", LOGIN_PATIENCE)
+    }
+
     fn lock(&self, kind: &str, key: &str, patience: Duration) -> Lock {
         let stripe: String = key
             .chars()

@@ -46,6 +46,7 @@ fn main() -> ExitCode {
         open_keychains: &|settings, prompting| {
             keychain::open(settings, &environment, state.as_deref(), prompting)
         },
+        state_directory: dirs::state_dir().or_else(dirs::data_local_dir),
         system_config_directory: system_config_directory(),
         places: Places {
             home: dirs::home_dir(),

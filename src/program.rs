@@ -50,6 +50,8 @@ pub struct World<'a> {
     pub renewal: &'a dyn Renewal,
     /// Random bits that nobody can guess.
     pub secure_random: &'a dyn SecureRandom,
+    /// Where programs keep what they have to remember, on this system.
+    pub state_directory: Option<PathBuf>,
     /// Where everybody's settings are, on this system.
     pub system_config_directory: Option<PathBuf>,
     /// The person, for commands; clients have none.
@@ -323,13 +325,14 @@ const INTRODUCTION: &str = r#"docker-credential-icr gives docker, podman, builda
 logins for IBM Cloud Container Registry. Your API key stays in the system's
 keychain, or in $IBMCLOUD_API_KEY; config.json never holds a secret.
 
-Log in once with `docker-credential-icr login`; switch it on for each registry
-in ~/.docker/config.json (podman: $XDG_RUNTIME_DIR/containers/auth.json):
-    { "credHelpers": { "us.icr.io": "icr", "de.icr.io": "icr" } }
+Log in once, then name it in docker's and podman's files (credHelpers):
+    docker-credential-icr login
+    docker-credential-icr configure --registry us.icr.io de.icr.io
 
 Commands for you (each explains itself with --help):
     login [REGISTRY]   who you are, for every registry or for some
     logout [REGISTRY]  forgets that
+    configure          switches it on in docker and podman, and off again
     print REGISTRY     a credential for what cannot ask this program
     settings           what is set, and where
     token              registry tokens: add, list, get, rm

@@ -30,6 +30,12 @@ pub trait Terminal {
     /// There is no terminal, or the person broke off.
     fn ask_secret(&self, prompt: &str) -> io::Result<Secret>;
 
+    /// Asks for a line, without the spaces around it.
+    ///
+    /// # Errors
+    /// There is no terminal, or the person broke off.
+    fn ask(&self, prompt: &str) -> io::Result<String>;
+
     /// Asks for yes or no; nothing but Enter is the `default`.
     ///
     /// # Errors
@@ -102,9 +108,15 @@ impl Terminal for SystemTerminal<'_> {
         rpassword::prompt_password(one_line(prompt, LONGEST_LINE)).map(Secret::new)
     }
 
+    fn ask(&self, prompt: &str) -> io::Result<String> {
+        let mut output = io::stderr();
+        write!(output, "{} ", one_line(prompt, LONGEST_LINE))?;
+        output.flush()?;
+        line(&mut device()?)
+    }
+
     fn confirm(&self, question: &str, default: bool) -> io::Result<bool> {
-        // Not stdin, which is locked for whoever reads a secret from it.
-        let mut answers = BufReader::new(File::open(DEVICE)?.take(LONGEST_ANSWER));
+        let mut answers = device()?;
         put(question, default, &mut answers, &mut io::stderr())
     }
 
@@ -134,6 +146,20 @@ impl Terminal for SystemTerminal<'_> {
     }
 }
 
+/// What the person types. Not stdin, which is locked for whoever reads a secret from
+/// it.
+fn device() -> io::Result<impl BufRead> {
+    Ok(BufReader::new(File::open(DEVICE)?.take(LONGEST_ANSWER)))
+}
+
+fn line(answers: &mut dyn BufRead) -> io::Result<String> {
+    let mut answer = String::new();
+    match answers.read_line(&mut answer)? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(answer.trim().to_owned()),
+    }
+}
+
 /// Puts a question until it is answered with yes or no.
 fn put(
     question: &str,
@@ -145,11 +171,7 @@ fn put(
     for _ in 0..MOST_QUESTIONS {
         write!(output, "{} {choice} ", one_line(question, LONGEST_LINE))?;
         output.flush()?;
-        let mut answer = String::new();
-        if answers.read_line(&mut answer)? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        match answer.trim().to_ascii_lowercase().as_str() {
+        match line(answers)?.to_ascii_lowercase().as_str() {
             "" => return Ok(default),
             "y" | "yes" => return Ok(true),
             "n" | "no" => return Ok(false),
@@ -217,6 +239,10 @@ pub(crate) mod fake {
 
         fn ask_secret(&self, prompt: &str) -> io::Result<Secret> {
             self.answer(prompt).map(Secret::new)
+        }
+
+        fn ask(&self, prompt: &str) -> io::Result<String> {
+            self.answer(prompt)
         }
 
         fn confirm(&self, question: &str, default: bool) -> io::Result<bool> {

@@ -41,6 +41,11 @@ impl<'a> Warnings<'a> {
         self.told.borrow_mut().push(text);
     }
 
+    /// Tells something that is no reason to worry.
+    pub(super) fn note(&self, text: &str) {
+        self.world.terminal.tell(text);
+    }
+
     /// All of them, in order.
     pub(super) fn told(&self) -> Vec<String> {
         self.told.borrow().clone()

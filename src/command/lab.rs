@@ -82,6 +82,11 @@ impl Terminal for Desktop {
         self.terminal.ask_secret(prompt)
     }
 
+    fn ask(&self, prompt: &str) -> io::Result<String> {
+        self.clock.advance(Self::LEISURE);
+        self.terminal.ask(prompt)
+    }
+
     fn confirm(&self, question: &str, default: bool) -> io::Result<bool> {
         self.clock.advance(Self::LEISURE);
         self.terminal.confirm(question, default)

@@ -25,6 +25,8 @@ use crate::settings::Settings;
 mod api_key_input;
 mod api_key_lifecycle;
 pub mod browser_login;
+mod configure;
+mod configure_choice;
 mod errand;
 #[cfg(test)]
 mod lab;
@@ -32,6 +34,7 @@ mod listening;
 mod login;
 mod logout;
 mod loopback;
+mod migration;
 mod print;
 mod rotate;
 mod scopes;
@@ -52,6 +55,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Configure(configure::Arguments),
     Login(Box<login::Arguments>),
     Logout(logout::Arguments),
     Print(print::Arguments),
@@ -82,6 +86,7 @@ pub fn run(arguments: &[OsString], streams: &mut Streams<'_>, world: &World<'_>)
         }
     };
     match arguments.command {
+        Command::Configure(arguments) => configure::run(&arguments, streams, world),
         Command::Login(arguments) => login::run(&arguments, streams, world),
         Command::Logout(arguments) => logout::run(&arguments, streams, world),
         Command::Print(arguments) => print::run(&arguments, streams, world),
@@ -127,7 +132,7 @@ mod tests {
 
     #[test]
     fn only_its_own_commands_exist() {
-        for name in ["login", "logout", "settings"] {
+        for name in ["configure", "login", "logout", "settings"] {
             assert!(exists(OsStr::new(name)), "{name}");
         }
         for name in ["", "get", "help", "Settings", "--help", "setting"] {

@@ -1,0 +1,231 @@
+//! Moving passwords out of clients' files: into the keychain, tried, and only then
+//! out of the file.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use super::errand::Warnings;
+use super::scopes::listed;
+use crate::broker::Broker;
+use crate::client_config::document::PlainKind;
+use crate::client_config::document::PlainLogin;
+use crate::environment::Environment;
+use crate::failure::Failure;
+use crate::failure::Result;
+use crate::identity::Speaker;
+use crate::login::Login;
+use crate::login::LoginScope;
+use crate::program::World;
+use crate::protocol::Credential;
+use crate::protocol::PROGRAM;
+use crate::registry::Registry;
+use crate::settings::KeychainChoice;
+
+/// Passwords that were moved into the keychain, and not yet out of the files.
+#[derive(Default)]
+pub(super) struct Migration {
+    moved: BTreeMap<Registry, Moved>,
+    stuck: BTreeSet<Registry>,
+    /// Why some could not be moved.
+    pub(super) failures: Vec<String>,
+}
+
+struct Moved {
+    credential: Credential,
+    former: Option<Login>,
+    is_out: bool,
+}
+
+impl Migration {
+    /// Moves the passwords that were found, those of one registry at once.
+    pub(super) fn of(
+        found: &[(String, PlainLogin)],
+        broker: &Broker<'_>,
+        replaces: bool,
+        world: &World<'_>,
+    ) -> Self {
+        let mut migration = Self::default();
+        let mut by_registry: BTreeMap<&Registry, Vec<&(String, PlainLogin)>> = BTreeMap::new();
+        for login in found {
+            by_registry
+                .entry(&login.1.registry)
+                .or_default()
+                .push(login);
+        }
+        for (registry, logins) in by_registry {
+            let _progress = world
+                .terminal
+                .progress(&format!("Moving the password for {registry}"));
+            let outcome = only_credential(registry, &logins)
+                .and_then(|credential| moved(registry, credential, broker, replaces));
+            match outcome {
+                Ok(moved) => {
+                    migration.moved.insert(registry.clone(), moved);
+                }
+                Err(failure) => {
+                    migration.stuck.insert(registry.clone());
+                    migration.failures.push(failure.to_string());
+                }
+            }
+        }
+        migration
+    }
+
+    /// Whether passwords of this registry are still needed where they are.
+    pub(super) fn is_stuck(&self, host: &str) -> bool {
+        self.stuck.iter().any(|registry| registry.host() == host)
+    }
+
+    /// Whether this password was moved.
+    pub(super) fn has(&self, registry: &Registry, credential: &Credential) -> bool {
+        let moved = self.moved.get(registry);
+        moved.is_some_and(|moved| moved.credential == *credential)
+    }
+
+    /// Notes that the passwords of these registries are out of a file.
+    pub(super) fn are_out(&mut self, registries: &[Registry]) {
+        for registry in registries {
+            if let Some(moved) = self.moved.get_mut(registry) {
+                moved.is_out = true;
+            }
+        }
+    }
+
+    /// The registries whose passwords are in the keychain now and in no file.
+    pub(super) fn done(&self) -> Vec<String> {
+        let moved = self.moved.iter().filter(|(_, moved)| moved.is_out);
+        moved
+            .map(|(registry, _)| registry.host().to_owned())
+            .collect()
+    }
+
+    /// Puts the keychain back as it was for passwords that are still in a file.
+    pub(super) fn take_back(&mut self, broker: &Broker<'_>, warnings: &Warnings<'_>) {
+        for (registry, moved) in std::mem::take(&mut self.moved) {
+            if moved.is_out {
+                self.moved.insert(registry, moved);
+            } else if let Err(failure) = restore(&registry, moved.former, broker) {
+                warnings.warn(format!(
+                    "{failure}; the login that was just stored is still there"
+                ));
+            }
+        }
+    }
+}
+
+/// The one password of a registry, whatever files it lies in.
+fn only_credential(registry: &Registry, logins: &[&(String, PlainLogin)]) -> Result<Credential> {
+    let mut only: Option<&Credential> = None;
+    let mut files: Vec<&str> = Vec::new();
+    for (file, login) in logins {
+        if !files.contains(&&**file) {
+            files.push(file);
+        }
+        match (&login.kind, only) {
+            (PlainKind::Credential(credential), None) => only = Some(credential),
+            (PlainKind::Credential(credential), Some(other)) if credential == other => {}
+            (PlainKind::Credential(_), Some(_)) => {
+                return Err(Failure::act(format!(
+                    "there are different passwords for {registry} in {}; take out those that are not meant, then run it again",
+                    listed(&files)
+                )));
+            }
+            (PlainKind::Token, _) => {
+                return Err(Failure::act(format!(
+                    "what lies for `{}` in {file} is a token of the registry's own, which nobody else can use; log out with the client that wrote it, and log in again",
+                    login.key
+                )));
+            }
+            (PlainKind::Unreadable, _) => {
+                return Err(Failure::act(format!(
+                    "what lies for `{}` in {file} cannot be read, by no client either; take it out",
+                    login.key
+                )));
+            }
+        }
+    }
+    only.cloned()
+        .ok_or_else(|| Failure::act(format!("there is no password for {registry}")))
+}
+
+/// Stores a password and has it tried; whatever fails, the keychain is as before.
+fn moved(
+    registry: &Registry,
+    credential: Credential,
+    broker: &Broker<'_>,
+    replaces: bool,
+) -> Result<Moved> {
+    let stays = |reason: &str| {
+        Failure::act(format!(
+            "the password for {registry} stays where it is: {reason}"
+        ))
+    };
+    if broker.settings.keychain == KeychainChoice::None {
+        return Err(stays("the settings choose no keychain (`none`)"));
+    }
+    let scope = LoginScope::Registry(registry.clone());
+    let former = broker
+        .login(&scope)
+        .map_err(|failure| stays(&failure.to_string()))?;
+    let new = Login::new(credential.clone());
+    if let Some(former) = former
+        .as_ref()
+        .filter(|former| former.id != new.id && !replaces)
+    {
+        return Err(stays(&format!(
+            "the keychain has another login for it (user name {}); forget that with `{}`, or replace it with --force",
+            former.username,
+            scope.logout_command()
+        )));
+    }
+    // What is in the environment now is not there for ever.
+    let environment = Environment::default();
+    let broker = Broker {
+        environment: &environment,
+        ..*broker
+    };
+    let outcome = broker
+        .store(registry, credential.clone())
+        .and_then(|()| tried(registry, &scope, &new, &broker));
+    match outcome {
+        Ok(()) => Ok(Moved {
+            credential,
+            former,
+            is_out: false,
+        }),
+        Err(failure) => {
+            let kept = restore(registry, former, &broker);
+            let lost = kept.err().map(|failure| format!("; {failure}"));
+            Err(stays(&format!("{failure}{}", lost.unwrap_or_default())))
+        }
+    }
+}
+
+/// Whether `get` answers with what was just stored.
+fn tried(
+    registry: &Registry,
+    scope: &LoginScope,
+    login: &Login,
+    broker: &Broker<'_>,
+) -> Result<()> {
+    let stored = broker.login(scope)?;
+    if stored.is_none_or(|stored| stored.id != login.id) {
+        return Err(Failure::act(
+            "it is an access token that has ended or that is not needed; take it out by hand",
+        ));
+    }
+    match broker.speaker(registry)? {
+        Some(Speaker::Login(speaker)) if speaker == *scope => broker.get(registry).map(drop),
+        _ => Err(Failure::act(format!(
+            "the settings let somebody else speak for {registry}, see `{PROGRAM} settings`"
+        ))),
+    }
+}
+
+fn restore(registry: &Registry, former: Option<Login>, broker: &Broker<'_>) -> Result<()> {
+    let scope = LoginScope::Registry(registry.clone());
+    match former {
+        Some(login) => broker.log_in(&scope, login),
+        None => broker.log_out(&scope).map(drop),
+    }
+}
