@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::iter;
 use std::path::Path;
 use std::time::Duration;
 
@@ -44,6 +45,7 @@ use crate::secret::Secret;
 use crate::settings::Choice;
 use crate::settings::CredentialKind;
 use crate::settings::KeychainChoice;
+use crate::settings::Profile;
 use crate::settings::Settings;
 use crate::token_cache::CacheKey;
 use crate::token_cache::Cached;
@@ -733,11 +735,8 @@ impl Broker<'_> {
 
     /// The IAM that a registry's tokens come from.
     fn endpoint(&self, registry: &Registry) -> Endpoint {
-        match self.settings.choice(registry).iam_endpoint {
-            Some(endpoint) => endpoint,
-            None if registry.is_staging() => Endpoint::staging(),
-            None => Endpoint::public(),
-        }
+        let chosen = self.settings.choice(registry).iam_endpoint;
+        chosen.unwrap_or_else(|| usual_endpoint(registry.is_staging()))
     }
 
     /// The IAM that a login is checked at.
@@ -747,7 +746,7 @@ impl Broker<'_> {
             _ => self
                 .choice_of(scope)
                 .iam_endpoint
-                .unwrap_or_else(Endpoint::public),
+                .unwrap_or_else(|| usual_endpoint(false)),
         }
     }
 
@@ -821,25 +820,50 @@ impl Broker<'_> {
     }
 
     /// Every key under which a token of a login may be kept: one for each IAM and
-    /// trusted profile that some registry was given in the settings.
+    /// trusted profile that a registry may have, with each profile of the settings
+    /// and without one. Which of them has a registry now does not matter: another
+    /// environment may have chosen another profile, or another IAM.
     fn keys_of(&self, login_id: &str) -> Vec<CacheKey> {
         let mut keys = Vec::new();
-        for registry in self.settings.all_registries() {
-            let endpoint = self.endpoint(&registry);
-            let id = match self.settings.choice(&registry).trusted_profile {
-                Some(profile) => profile.id_on_top_of(login_id),
+        for profile in iter::once(None).chain(self.settings.profiles().map(Some)) {
+            let trusted = profile.and_then(|profile| profile.trusted_profile.as_ref());
+            let id = match trusted {
+                Some(trusted) => trusted.id_on_top_of(login_id),
                 None => login_id.to_owned(),
             };
-            let key = CacheKey::new(&endpoint, &id);
-            if self.settings.choice(&registry).credential == CredentialKind::RegistryToken {
-                keys.push(key.of_registry_token(&registry));
-            }
-            if !keys.contains(&key) {
-                keys.push(key.of_refresh_token());
-                keys.push(key);
+            for endpoint in self.endpoints_with(profile) {
+                let key = CacheKey::new(&endpoint, &id);
+                if !keys.contains(&key) {
+                    let registries = self.settings.all_registries();
+                    keys.extend(registries.map(|registry| key.of_registry_token(&registry)));
+                    keys.push(key.of_refresh_token());
+                    keys.push(key);
+                }
             }
         }
         keys
+    }
+
+    /// Every IAM that a registry's tokens may come from with this profile.
+    fn endpoints_with(&self, profile: Option<&Profile>) -> impl Iterator<Item = Endpoint> {
+        let of_profile = move |is_staging| {
+            let own = profile.and_then(|profile| profile.iam_endpoint_for(is_staging));
+            own.unwrap_or_else(|| usual_endpoint(is_staging))
+        };
+        let of_environment = self.settings.iam_endpoint().cloned();
+        [false, true]
+            .map(of_profile)
+            .into_iter()
+            .chain(of_environment)
+    }
+}
+
+/// The IAM of production's or of staging's registries, unless another one was
+/// chosen.
+fn usual_endpoint(is_staging: bool) -> Endpoint {
+    match is_staging {
+        true => Endpoint::staging(),
+        false => Endpoint::public(),
     }
 }
 
@@ -1071,7 +1095,7 @@ mod tests {
         keychains: Keychains,
         locks: LockDirectory,
         renewal: Renewals,
-        _directory: tempfile::TempDir,
+        directory: tempfile::TempDir,
     }
 
     impl Machine {
@@ -1094,7 +1118,7 @@ mod tests {
                 far,
                 locks: LockDirectory::at(Some(directory.path().to_owned())),
                 renewal: Renewals::default(),
-                _directory: directory,
+                directory,
             }
         }
 
@@ -1105,7 +1129,7 @@ mod tests {
         }
 
         fn ask<T>(&self, question: impl FnOnce(&Broker<'_>) -> T) -> T {
-            let settings = Settings::load(&Environment::default(), None, None).unwrap();
+            let settings = Settings::load(&self.environment, None, None).unwrap();
             question(&Broker {
                 clock: &*self.clock,
                 environment: &self.environment,
@@ -1126,6 +1150,30 @@ mod tests {
                 secret: Secret::new(secret),
             };
             self.ask(|broker| broker.store(&registry(host), credential))
+        }
+
+        /// Variables, with a settings file that holds this.
+        fn with_settings(&self, text: &str, variables: &[(&str, &str)]) -> Environment {
+            let directory = self.directory.path().join("settings");
+            let file = directory.join("config.toml");
+            std::fs::create_dir_all(&directory).unwrap();
+            std::fs::write(&file, text).unwrap();
+            #[cfg(unix)]
+            for (path, mode) in [(&file, 0o600), (&directory, 0o700)] {
+                use std::os::unix::fs::PermissionsExt;
+                std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+            }
+            let file = file.display().to_string();
+            let variables = variables.iter().copied();
+            variables.chain([("ICR_CONFIG", &*file)]).collect()
+        }
+
+        fn log_in(&self, scope: &LoginScope, key: &str) -> Result<()> {
+            let login = Login::new(Credential {
+                username: "iamapikey".into(),
+                secret: Secret::new(key),
+            });
+            self.ask(|broker| broker.log_in(scope, login))
         }
 
         /// `username:secret` of the answer.
@@ -1202,6 +1250,31 @@ mod tests {
             asked[1].url,
             "https://iam.test.cloud.ibm.com/identity/token"
         );
+    }
+
+    #[test]
+    fn whoever_logs_out_leaves_no_token_that_another_environment_got() {
+        let text = "[profile.team-a]\ntrusted-profile = 'Profile-1'\niam-endpoint = 'https://iam.example.com'";
+        let team = LoginScope::Profile("team-a".into());
+        let of_team = [("ICR_PROFILE", "team-a")];
+        let elsewhere = [("IBMCLOUD_IAM_API_ENDPOINT", "https://iam.example.net")];
+        for (scope, in_use, at_logout) in [
+            (team, &of_team[..], &[][..]),
+            (LoginScope::Default, &[], &elsewhere),
+        ] {
+            let mut machine = Machine::new();
+            let change_to = |machine: &mut Machine, variables: &[_]| {
+                machine.environment = machine.with_settings(text, variables);
+            };
+            change_to(&mut machine, in_use);
+            machine.log_in(&scope, "key").unwrap();
+            let first = machine.get("us.icr.io").unwrap();
+            change_to(&mut machine, at_logout);
+            assert_eq!(machine.ask(|broker| broker.log_out(&scope)), Ok(true));
+            change_to(&mut machine, in_use);
+            machine.log_in(&scope, "key").unwrap();
+            assert_ne!(machine.get("us.icr.io").unwrap(), first, "{scope}");
+        }
     }
 
     #[test]

@@ -278,6 +278,11 @@ impl Settings {
         })
     }
 
+    /// All profiles, sorted by their names.
+    pub fn profiles(&self) -> impl Iterator<Item = &Profile> {
+        self.profiles.values()
+    }
+
     /// The names of all profiles, sorted.
     pub fn profile_names(&self) -> impl Iterator<Item = &str> {
         self.profiles.keys().map(String::as_str)
