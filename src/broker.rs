@@ -22,6 +22,7 @@ use crate::identity::Found;
 use crate::identity::Given;
 use crate::identity::Identity;
 use crate::identity::Nearby;
+use crate::identity::Notes;
 use crate::identity::Places;
 use crate::identity::Speaker;
 use crate::jwt;
@@ -186,23 +187,17 @@ impl Broker<'_> {
         })
     }
 
-    /// Only notes about logins need the lock, and where there are none a `get`
-    /// that is answered from the cache should not touch a file.
+    /// What speaks for the registry. A token that was given is somebody whom the
+    /// registry can be asked for a token of its own.
     fn find<'a>(
         &self,
         registry: &Registry,
         given: &'a Given<'a>,
         deadline: Deadline,
     ) -> Result<Option<Found<'a>>> {
-        let scope = LoginScope::Registry(registry.clone());
-        let lock = match given.near_logins {
-            Some(_) => self
-                .locks
-                .lock_login(&scope, deadline.remaining(self.clock)),
-            None => Lock::None,
-        };
         let wanted = given.choice.credential;
-        Ok(match identity::find(registry, given, &lock)? {
+        let found = identity::find(registry, given, Notes::Until(deadline))?;
+        Ok(match found {
             Some(Found::AccessToken(token)) if wanted == CredentialKind::RegistryToken => {
                 let identity = identity::of_access_token(token, given);
                 Some(Found::Identity(Box::new(identity)))
@@ -237,7 +232,7 @@ impl Broker<'_> {
         given: &Given<'_>,
         deadline: Deadline,
     ) -> Option<Result<Credential>> {
-        match identity::find(registry, given, &Lock::None) {
+        match identity::find(registry, given, Notes::None) {
             Ok(Some(Found::Identity(identity))) if identity.key() != refused.key() => {
                 Some(self.of_identity(registry, &*identity, given, deadline))
             }
@@ -458,7 +453,7 @@ impl Broker<'_> {
         let deadline = Deadline::after(self.clock, self.settings.limits.deadline);
         let endpoint = self.endpoint(registry);
         let given = self.given(registry, &endpoint);
-        match identity::find_identity(registry, &given, &Lock::None)? {
+        match identity::find_identity(registry, &given)? {
             None | Some(Found::Credential(_)) => Err(Failure::act(format!(
                 "nothing says who you are at IBM Cloud for {registry}; run `{PROGRAM} login`, or set IBMCLOUD_API_KEY"
             ))),
@@ -562,10 +557,10 @@ impl Broker<'_> {
         if self.is_ours(registry, &login, &given) {
             return Ok(());
         }
-        let lock = self.locks.lock_login(&scope, LOGIN_PATIENCE);
+        let _lock = self.locks.lock_login(&scope, LOGIN_PATIENCE);
         if login.kind() == LoginKind::Bearer
             && (jwt::has_expired(login.secret.expose(), self.clock.now(), 0)
-                || identity::has_durable(registry, &given, &lock)?)
+                || identity::has_durable(registry, &given)?)
         {
             tracing::debug!(%registry, "an access token came back and is not stored");
             return Ok(());
@@ -788,7 +783,7 @@ impl Broker<'_> {
             return false;
         }
         if wanted == CredentialKind::ApiKey {
-            let found = identity::find(registry, given, &Lock::None);
+            let found = identity::find(registry, given, Notes::None);
             return matches!(found, Ok(Some(Found::Identity(identity)))
                 if identity.api_key() == Some(&login.secret));
         }
@@ -1275,6 +1270,33 @@ mod tests {
             machine.log_in(&scope, "key").unwrap();
             assert_ne!(machine.get("us.icr.io").unwrap(), first, "{scope}");
         }
+    }
+
+    #[test]
+    fn nothing_is_noted_about_a_login_that_somebody_changes() {
+        let machine = Machine::new();
+        let scopes = [
+            LoginScope::Registry(registry("us.icr.io")),
+            LoginScope::Default,
+        ];
+        let look = || {
+            machine.ask(|broker| {
+                let endpoint = Endpoint::public();
+                let given = broker.given(&registry("us.icr.io"), &endpoint);
+                let at_once = Deadline::after(&*machine.clock, Duration::ZERO);
+                let found = identity::find(&registry("us.icr.io"), &given, Notes::Until(at_once));
+                assert!(found.unwrap().is_none());
+                scopes
+                    .each_ref()
+                    .map(|scope| given.tokens.hint(scope).is_some())
+            })
+        };
+        let changing = machine
+            .locks
+            .lock_login(&LoginScope::Default, Duration::ZERO);
+        assert_eq!(look(), [true, false]);
+        drop(changing);
+        assert_eq!(look(), [true, true]);
     }
 
     #[test]

@@ -10,13 +10,13 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use crate::clock::Clock;
+use crate::clock::Deadline;
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::failure::Result;
 use crate::iam::Iam;
 use crate::iam::Issued;
 use crate::iam::endpoint::Endpoint;
-use crate::lock::Lock;
 use crate::lock::LockDirectory;
 use crate::login::LoginScope;
 use crate::login::Logins;
@@ -140,6 +140,18 @@ pub enum Nearby {
     Unknown,
 }
 
+/// Whether it is noted, for those who come next, which login a scope has.
+///
+/// That is done under the scope's own lock, or not at all: whoever changes the login
+/// in between would be followed by a note about the one before.
+#[derive(Clone, Copy, Debug)]
+pub enum Notes {
+    /// No, because the caller holds a login's lock, or has no time for it.
+    None,
+    /// Yes, if the lock can be had by then.
+    Until(Deadline),
+}
+
 /// Something that can prove who we are to IAM.
 pub trait Identity {
     /// The API key that it is, if it is one.
@@ -178,12 +190,12 @@ pub enum Speaker {
 
 /// A place where an identity may come from.
 trait Source: Sync {
-    /// What this source has for the registry; see [`find`] for the lock.
+    /// What this source has for the registry.
     fn find<'a>(
         &self,
         registry: &Registry,
         given: &'a Given<'a>,
-        lock: &Lock,
+        notes: Notes,
     ) -> Result<Option<Found<'a>>>;
 
     /// The name that chooses it.
@@ -215,17 +227,14 @@ pub fn nearby(registry: &Registry, given: &Given<'_>) -> Result<Nearby> {
 
 /// What speaks for the registry, if anything does.
 ///
-/// The registry's lock, if it is held, means that its login does not change in
-/// the meantime; without it nothing is noted about the login.
-///
 /// # Errors
 /// A source is there but broken, or the one that was chosen is not there.
 pub fn find<'a>(
     registry: &Registry,
     given: &'a Given<'a>,
-    lock: &Lock,
+    notes: Notes,
 ) -> Result<Option<Found<'a>>> {
-    find_first(registry, given, lock, |_| true)
+    find_first(registry, given, notes, |_| true)
 }
 
 /// What says who we are to IAM for the registry, if anything does: what is only
@@ -233,12 +242,8 @@ pub fn find<'a>(
 ///
 /// # Errors
 /// See [`find`].
-pub fn find_identity<'a>(
-    registry: &Registry,
-    given: &'a Given<'a>,
-    lock: &Lock,
-) -> Result<Option<Found<'a>>> {
-    find_first(registry, given, lock, |found| {
+pub fn find_identity<'a>(registry: &Registry, given: &'a Given<'a>) -> Result<Option<Found<'a>>> {
+    find_first(registry, given, Notes::None, |found| {
         !matches!(found, Found::Credential(_))
     })
 }
@@ -246,11 +251,11 @@ pub fn find_identity<'a>(
 fn find_first<'a>(
     registry: &Registry,
     given: &'a Given<'a>,
-    lock: &Lock,
+    notes: Notes,
     counts: impl Fn(&Found<'_>) -> bool,
 ) -> Result<Option<Found<'a>>> {
     for source in sources(registry, given) {
-        if let Some(found) = source.find(registry, given, lock)?
+        if let Some(found) = source.find(registry, given, notes)?
             && counts(&found)
         {
             return Ok(Some(found));
@@ -265,7 +270,7 @@ fn find_first<'a>(
 /// See [`find`].
 pub fn speaker(registry: &Registry, given: &Given<'_>) -> Result<Option<Speaker>> {
     for source in sources(registry, given) {
-        if source.find(registry, given, &Lock::None)?.is_some() {
+        if source.find(registry, given, Notes::None)?.is_some() {
             let other = || Speaker::Source(source.name());
             let scope = source.scope(registry, given);
             return Ok(Some(scope.map_or_else(other, Speaker::Login)));
@@ -298,8 +303,8 @@ pub fn of_access_token<'a>(token: Secret, given: &Given<'a>) -> impl Identity + 
 ///
 /// # Errors
 /// A source is there but broken.
-pub fn has_durable(registry: &Registry, given: &Given<'_>, lock: &Lock) -> Result<bool> {
-    Ok(match find(registry, given, lock)? {
+pub fn has_durable(registry: &Registry, given: &Given<'_>) -> Result<bool> {
+    Ok(match find(registry, given, Notes::None)? {
         None | Some(Found::AccessToken(_)) => false,
         Some(Found::Identity(_)) => true,
         Some(Found::Credential(credential)) => credential.username != BEARER,
@@ -459,7 +464,7 @@ pub(crate) mod tests {
         pub(super) fn found(&self, host: &str) -> Result<Option<String>> {
             self.look(host, |registry, given| {
                 Ok(
-                    find(registry, given, &Lock::None)?.map(|found| match found {
+                    find(registry, given, Notes::None)?.map(|found| match found {
                         Found::AccessToken(token) => format!("token {}", token.expose()),
                         Found::Credential(credential) => {
                             format!("credential {}", credential.username)

@@ -6,6 +6,7 @@ use super::Found;
 use super::Given;
 use super::Identity;
 use super::Nearby;
+use super::Notes;
 use super::Source;
 use crate::clock::Clock;
 use crate::digest;
@@ -20,7 +21,6 @@ use crate::iam::grant::Client;
 use crate::iam::grant::Grant;
 use crate::iam::metadata::MetadataService;
 use crate::jwt;
-use crate::lock::Lock;
 use crate::registry::Registry;
 use crate::secret::Secret;
 use crate::settings::CredentialKind;
@@ -329,7 +329,7 @@ impl Source for Local {
         &self,
         registry: &Registry,
         given: &'a Given<'a>,
-        _lock: &Lock,
+        _notes: Notes,
     ) -> Result<Option<Found<'a>>> {
         Ok(self.1(registry, given)?.map(|proven| match proven {
             Proven {

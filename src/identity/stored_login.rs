@@ -6,6 +6,7 @@ use super::Found;
 use super::Given;
 use super::Identity;
 use super::Nearby;
+use super::Notes;
 use super::Source;
 use super::proof;
 use super::proof::Proof;
@@ -66,11 +67,12 @@ impl Source for StoredLogin {
         &self,
         registry: &Registry,
         given: &'a Given<'a>,
-        lock: &Lock,
+        notes: Notes,
     ) -> Result<Option<Found<'a>>> {
         let Some(scope) = self.own_scope(registry, given) else {
             return Ok(None);
         };
+        let lock = lock_for_note(&scope, given, notes);
         // An empty secret proves nothing, and nobody gains by being told it.
         let login = given.logins.read(&scope)?;
         let login = login.filter(|login| !login.secret.is_empty());
@@ -163,6 +165,18 @@ fn id(login_id: &str, given: &Given<'_>) -> String {
 
 fn key(login_id: &str, given: &Given<'_>) -> CacheKey {
     CacheKey::new(given.endpoint, &id(login_id, given))
+}
+
+/// The lock under which a note is taken. Only where notes help: elsewhere a `get`
+/// should not touch a file.
+fn lock_for_note(scope: &LoginScope, given: &Given<'_>, notes: Notes) -> Lock {
+    match (notes, &given.near_logins) {
+        (Notes::Until(deadline), Some(_)) => {
+            let patience = deadline.remaining(given.clock);
+            given.locks.lock_login(scope, patience)
+        }
+        _ => Lock::None,
+    }
 }
 
 /// Notes which login a scope has, if that helps to find its token.
