@@ -38,6 +38,19 @@ pub(super) fn files(machine: &Machine<'_>) -> Result<Vec<ClientFile>> {
     }])
 }
 
+/// The keychain's helper that docker takes by itself while its file says nothing about
+/// logins (`docker/cli`, `cli/config/credentials/default_store*.go`).
+pub fn detected_store(machine: &Machine<'_>) -> Option<&'static str> {
+    let store = match () {
+        () if cfg!(target_os = "macos") => "osxkeychain",
+        () if cfg!(windows) => "wincred",
+        () if machine.has_program("pass") => "pass",
+        () => "secretservice",
+    };
+    let helper = format!("docker-credential-{store}");
+    machine.has_program(&helper).then_some(store)
+}
+
 /// The file of docker in a snap, if there is one.
 pub fn snap_file(home: Option<&Path>) -> Option<PathBuf> {
     let file = home?.join(SNAP_FILE);

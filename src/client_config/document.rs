@@ -163,6 +163,17 @@ impl<'a> Document<'a> {
         self.fields(STORE).any(Member::is_ours)
     }
 
+    /// Whether there is anything about logins: otherwise docker looks for a keychain's
+    /// helper by itself (`ContainsAuth` in docker's source).
+    pub fn is_about_logins(&self) -> bool {
+        let objects = [AUTHS, HELPERS].map(|name| self.member_object(name).ok().flatten());
+        let has_members = |object: &Object<'_>| !object.members.is_empty();
+        objects.iter().flatten().any(has_members)
+            || self
+                .fields(STORE)
+                .any(|store| !["\"\"", "null"].contains(&store.value))
+    }
+
     /// The passwords of registries that lie here, `further` ones among them.
     /// Entries without one, which docker leaves behind, do not count.
     pub fn plain_logins(&self, further: &[Registry]) -> Vec<PlainLogin> {
@@ -1021,6 +1032,23 @@ mod tests {
             assert!(redacted.contains(kept), "{redacted}");
         }
         assert!(Document::parse(&redacted).is_ok());
+    }
+
+    #[test]
+    fn docker_looks_for_a_keychain_while_nothing_is_said_about_logins() {
+        for (text, is_about_logins) in [
+            ("", false),
+            (
+                "{\"auths\": {}, \"credHelpers\": null, \"credsStore\": \"\"}",
+                false,
+            ),
+            ("{\"auths\": {\"x.io\": {}}}", true),
+            ("{\"credHelpers\": {\"x.io\": \"x\"}}", true),
+            ("{\"credsStore\": \"pass\"}", true),
+        ] {
+            let document = Document::parse(text).unwrap();
+            assert_eq!(document.is_about_logins(), is_about_logins, "{text}");
+        }
     }
 
     #[test]

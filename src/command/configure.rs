@@ -265,6 +265,7 @@ impl Configuring<'_> {
                 "{path} has `\"credsStore\": \"icr\"`, so that docker asks this helper for every registry, and cannot log in at others; `credHelpers` are enough, so take that line out"
             ));
         }
+        self.warn_of_lost_store(file, &document);
         let logins = document.plain_logins(&self.broker.settings.registries);
         let (chosen, others): (Vec<_>, Vec<_>) = logins
             .into_iter()
@@ -280,6 +281,18 @@ impl Configuring<'_> {
             .into_iter()
             .map(|login| (path.clone(), login))
             .collect())
+    }
+
+    /// docker no longer looks for a keychain by itself once a helper is named.
+    fn warn_of_lost_store(&self, file: &ClientFile, document: &Document<'_>) {
+        let store = docker::detected_store(&machine(self.world));
+        let is_lost = file.client == Client::Docker && !document.is_about_logins();
+        if let Some(store) = store.filter(|_| is_lost) {
+            self.warnings.warn(format!(
+                "until now docker kept logins at other registries in the system's keychain by itself, which it no longer does once a helper is named: put `\"credsStore\": \"{store}\"` into {}, too",
+                file.path.display()
+            ));
+        }
     }
 
     fn may_replace(&self, path: &Path, naming: &Naming) -> Result<()> {

@@ -1,0 +1,145 @@
+# docker and podman after `configure`, after `configure --migrate` and after `configure --undo`.
+# shellcheck shell=bash
+
+readonly docker_file=.docker/config.json podman_file=run/containers/auth.json
+
+configure() {
+    succeeds docker-credential-icr configure "$@"
+}
+
+# Somebody who logged in before there was a helper: the key lies in clear in the client's file.
+docker_person_without_helper() {
+    # With an empty file, docker takes the desktop's keychain.
+    echo '{"auths": {"other.example": {"auth": "eDp5"}}}' >"$docker_file"
+    succeeds docker login --username iamapikey --password "$api_key" us.icr.io
+    is "$(jq --raw-output '.auths["us.icr.io"].auth | @base64d' "$docker_file")" "iamapikey:$api_key"
+}
+
+podman_person_without_helper() {
+    succeeds podman login --username iamapikey --password "$api_key" us.icr.io
+    is "$(jq --raw-output '.auths["us.icr.io"].auth | @base64d' "$person/$podman_file")" "iamapikey:$api_key"
+}
+
+docker_pulls() {
+    succeeds docker pull us.icr.io/lab/hello
+}
+
+podman_pulls() {
+    succeeds within 60 podman pull us.icr.io/lab/hello
+}
+
+test_configure_then_docker_logs_in_and_pulls() {
+    configure docker --registry us.icr.io
+    succeeds docker login --username iamapikey --password "$api_key" us.icr.io
+    holds_no_secret "$api_key"
+    record_calls
+    docker_pulls
+    is "$(<"$calls")" 'get us.icr.io'
+}
+
+test_configure_then_podman_logs_in_and_pulls() {
+    configure podman --registry us.icr.io
+    succeeds podman login --username iamapikey --password "$api_key" us.icr.io
+    holds_no_secret "$api_key"
+    record_calls
+    podman_pulls
+    is "$(sort --unique "$calls")" 'get us.icr.io'
+}
+
+test_configure_then_podman_logs_in_at_the_file_that_is_named() {
+    export REGISTRY_AUTH_FILE=$person/elsewhere/auth.json
+    configure podman --registry us.icr.io
+    succeeds podman login --username iamapikey --password "$api_key" us.icr.io
+    holds_no_secret "$api_key"
+    podman_pulls
+}
+
+test_configure_then_podman_logs_in_with_a_directory_of_dockers() {
+    export DOCKER_CONFIG=$person/docker
+    configure podman --registry us.icr.io
+    succeeds podman login --username iamapikey --password "$api_key" us.icr.io
+    holds_no_secret "$api_key"
+    podman_pulls
+}
+
+test_configure_finds_both_clients_and_the_registries_that_have_a_login() {
+    store us.icr.io iamapikey "$api_key"
+    configure
+    docker_pulls
+    podman_pulls
+}
+
+test_known_client_behaviour_docker_takes_the_keychain_only_while_its_file_names_no_helper() {
+    succeeds docker login --username iamapikey --password "$api_key" us.icr.io
+    is "$(jq --raw-output .credsStore "$docker_file")" secretservice
+    rm "$docker_file"
+    configure docker --registry de.icr.io
+    shows '"credsStore": "secretservice"'
+    succeeds docker login --username iamapikey --password "$api_key" us.icr.io
+    is "$(jq --raw-output '.auths["us.icr.io"].auth | @base64d' "$docker_file")" "iamapikey:$api_key"
+    rm "$docker_file"
+}
+
+test_migrate_moves_the_key_of_docker_and_it_goes_on_pulling() {
+    docker_person_without_helper
+    configure docker --migrate
+    holds_no_secret "$api_key"
+    is "$(jq --compact-output '[(.auths | keys), .credHelpers]' "$docker_file")" '[["other.example"],{"us.icr.io":"icr"}]'
+    record_calls
+    docker_pulls
+    is "$(<"$calls")" 'get us.icr.io'
+}
+
+test_migrate_moves_the_key_of_podman_and_it_goes_on_pulling() {
+    podman_person_without_helper
+    configure podman --migrate
+    holds_no_secret "$api_key"
+    record_calls
+    podman_pulls
+    is "$(sort --unique "$calls")" 'get us.icr.io'
+}
+
+test_migrate_of_a_key_that_iam_refuses_leaves_everything_as_it_is() {
+    docker_person_without_helper
+    local before
+    before=$(<"$docker_file")
+    control fault '{"always": {"status": 503}}'
+    fails docker-credential-icr configure docker --migrate
+    shows 'stays where it is'
+    control fault '{"always": null}'
+    is "$(<"$docker_file")" "$before"
+    docker_pulls
+    rm "$docker_file"
+}
+
+test_undo_gives_the_file_back_and_docker_goes_on_without_the_helper() {
+    docker_person_without_helper
+    cp "$docker_file" "$person/before"
+    configure docker --registry us.icr.io de.icr.io
+    configure --undo
+    cmp "$docker_file" "$person/before"
+    record_calls
+    docker_pulls
+    is "$(<"$calls")" ''
+    rm "$docker_file" "$person/before"
+}
+
+test_undo_after_docker_has_rewritten_its_file() {
+    configure docker --registry us.icr.io
+    succeeds docker login --username iamapikey --password "$api_key" us.icr.io
+    configure --undo
+    is "$(jq --compact-output . "$docker_file")" '{"auths":{"us.icr.io":{}}}'
+    fails docker pull us.icr.io/lab/hello
+}
+
+test_undo_removes_what_podman_did_not_have_and_it_goes_on_without_the_helper() {
+    configure podman --registry us.icr.io
+    configure --undo
+    [ ! -e "$person/$podman_file" ] || fail 'should be removed'
+    fails podman pull us.icr.io/lab/hello
+    podman_person_without_helper
+    record_calls
+    podman_pulls
+    is "$(<"$calls")" ''
+    rm "$person/$podman_file"
+}
