@@ -326,6 +326,34 @@ fn in_a_pipe_registries_with_a_login_are_taken() {
 }
 
 #[test]
+fn with_a_login_for_all_the_registries_of_the_files_are_taken() {
+    let Some(machine) = Machine::with_keychain() else {
+        return;
+    };
+    machine.add_api_key(KEY, "me");
+    let text = format!(
+        "{{\"auths\": {{{}}}}}",
+        entry(&machine, "de.icr.io", OTHER_KEY)
+    );
+    let machine = with_docker(machine, &text);
+    fails(
+        &configure(&machine, &[]),
+        &["configure --registry us.icr.io"],
+    );
+    assert_eq!(
+        machine.run(&["login", "--api-key-stdin"], KEY).status,
+        Some(0)
+    );
+    let outcome = configure(&machine, &[]);
+    succeeds(&outcome, &["now names the helper for de.icr.io."]);
+    has(
+        &outcome,
+        &outcome.stderr,
+        &["stand in the clients' files: de.icr.io."],
+    );
+}
+
+#[test]
 fn every_registry_costs_and_that_is_told() {
     let machine = docker_machine("{}");
     let outcome = configure(&machine, &["--all"]);
@@ -559,6 +587,24 @@ fn docker_of_a_snap_is_told_of() {
         content(&machine, "home/snap/docker/current/.docker/config.json"),
         "{}"
     );
+}
+
+#[test]
+fn a_keychain_that_docker_found_by_itself_is_told_of() {
+    let mut machine = docker_machine("{\"auths\": {}}");
+    fs::create_dir(machine.path("bin")).expect("the directory is ours");
+    machine.file("bin/docker-credential-secretservice", "");
+    let path = machine.path("bin");
+    machine.set("PATH", path);
+    if cfg!(target_os = "linux") {
+        let outcome = configure(&machine, &["--registry", "us.icr.io"]);
+        has(
+            &outcome,
+            &outcome.stderr,
+            &["put `\"credsStore\": \"secretservice\"` into "],
+        );
+        assert_eq!(configure(&machine, &["--registry", "de.icr.io"]).stderr, "");
+    }
 }
 
 #[test]

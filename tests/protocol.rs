@@ -98,7 +98,7 @@ fn without_arguments_at_a_terminal_it_explains_itself() {
 fn explains_itself(text: &str) {
     for part in [
         "IBM Cloud Container Registry",
-        "credHelpers",
+        "configure --registry",
         "docker-credential-icr login",
         "IBMCLOUD_API_KEY",
         "get",

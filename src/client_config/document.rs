@@ -50,8 +50,8 @@ pub struct Edit {
     pub text: String,
 }
 
-/// What a client's file says about this program.
-#[derive(Debug)]
+/// What a client's file says about this program. Not for printing: there are secrets
+/// in it.
 pub struct Document<'a> {
     text: &'a str,
     /// `None` when there is nothing in the file.
@@ -94,13 +94,11 @@ pub enum PlainKind {
     Unreadable,
 }
 
-#[derive(Debug)]
 struct Object<'a> {
     at: Range<usize>,
     members: Vec<Member<'a>>,
 }
 
-#[derive(Debug)]
 struct Member<'a> {
     /// `None` for a name that is no text, such as half a surrogate pair.
     key: Option<Cow<'a, str>>,

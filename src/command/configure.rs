@@ -1,9 +1,11 @@
 //! `configure`: switches the helper on in clients' files, and off again.
 
 use std::path::Path;
+use std::path::PathBuf;
 
 use serde_json::Value;
 use serde_json::json;
+use zeroize::Zeroizing;
 
 use super::configure_choice::Choosing;
 use super::errand::Warnings;
@@ -50,7 +52,7 @@ const MANY: usize = 5;
 
 /// What each registry adds to a classic `docker build`, in starts of `/bin/true`;
 /// `benches/run` measures it.
-const COST: f64 = 1.5;
+const COST: f64 = 1.7;
 
 /// How often somebody else may change a file while this program does.
 const MOST_ATTEMPTS: u32 = 5;
@@ -134,9 +136,9 @@ impl Done {
 struct Plan {
     naming: Naming,
     /// The file without the passwords that were moved.
-    base: String,
+    base: Zeroizing<String>,
     /// … and with the helper.
-    new: String,
+    new: Zeroizing<String>,
     migrated: Vec<Registry>,
 }
 
@@ -366,10 +368,10 @@ impl Configuring<'_> {
                     && matches!(&login.kind, PlainKind::Credential(other) if other == credential)
             })
         });
-        let base = applied(text, &edits);
+        let base = Zeroizing::new(applied(text, &edits));
         let naming = naming(path, &parse(path, &base)?, hosts)?;
         Ok(Plan {
-            new: applied(&base, &naming.edits),
+            new: Zeroizing::new(applied(&base, &naming.edits)),
             migrated: moved.iter().map(|login| login.registry.clone()).collect(),
             naming,
             base,
@@ -382,7 +384,7 @@ impl Configuring<'_> {
         let plan = self.plan(&file.path, text, &self.hosts, &|login| {
             moves && self.hosts.iter().any(|host| host == login.registry.host())
         })?;
-        let changed = plan.new != text;
+        let changed = *plan.new != text;
         let mut done = self.done(file, &plan, &self.hosts, old.is_none() && changed);
         done.changed = changed;
         done.diff = changed.then(|| {
@@ -425,7 +427,7 @@ impl Configuring<'_> {
                 _ => false,
             })?;
             self.may_replace(&file.path, &plan.naming)?;
-            let changed = plan.new != text;
+            let changed = *plan.new != text;
             let mut done = self.done(file, &plan, &hosts, old.is_none() && changed);
             done.changed = changed;
             if !changed {
@@ -599,18 +601,18 @@ fn take_out(path: &Path, steps: &[Step], is_dry: bool) -> Result<Done> {
 }
 
 /// Where the record is.
-fn state(world: &World<'_>) -> anyhow::Result<std::path::PathBuf> {
+fn state(world: &World<'_>) -> anyhow::Result<PathBuf> {
     let directory = world.state_directory.as_ref();
     let directory = directory.ok_or_else(|| anyhow::anyhow!("there is no home directory"))?;
     Ok(directory.join(PROGRAM))
 }
 
 /// Where a file is, from wherever the next command is started.
-fn absolute(path: &Path) -> std::path::PathBuf {
+fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-fn read(path: &Path) -> Result<Option<zeroize::Zeroizing<String>>> {
+fn read(path: &Path) -> Result<Option<Zeroizing<String>>> {
     file::read(path).map_err(|error| untouched(path, &error))
 }
 
