@@ -195,6 +195,7 @@ impl Broker<'_> {
         given: &'a Given<'a>,
         deadline: Deadline,
     ) -> Result<Option<Found<'a>>> {
+        let _span = tracing::debug_span!("find", %registry).entered();
         let wanted = given.choice.credential;
         let found = identity::find(registry, given, Notes::Until(deadline))?;
         Ok(match found {
@@ -363,6 +364,8 @@ impl Broker<'_> {
         access: Option<Result<Access>>,
         has_token: bool,
     ) -> (Result<Obtained>, bool) {
+        let identity = errand.identity;
+        let _span = tracing::debug_span!("exchange", source = identity.source()).entered();
         let started = self.clock.elapsed();
         let most_attempts = if has_token { 1 } else { MOST_ATTEMPTS };
         let outcome = match access {
