@@ -77,6 +77,12 @@ impl LockDirectory {
         self.lock("client-files", "", LOGIN_PATIENCE)
     }
 
+    /// Waits up to `patience` for the lock under which API keys are rotated: two
+    /// rotations of one key would leave a new one behind that nobody has.
+    pub fn lock_rotation(&self, patience: Duration) -> Lock {
+        self.lock("rotation", "all", patience)
+    }
+
     fn lock(&self, kind: &str, key: &str, patience: Duration) -> Lock {
         let stripe: String = key
             .chars()

@@ -652,6 +652,42 @@ fn a_rotation_that_fails_in_the_middle_leaves_a_login_that_works() {
 }
 
 #[test]
+fn rotations_and_a_logout_at_once_leave_no_key_that_nobody_has() {
+    let Some(machine) = machine_with_lasting_session() else {
+        return;
+    };
+    let before = machine.cloud.accounts().api_key_count();
+    log_in_with_made_key(&machine, &[]);
+    let slow = || Fault::Delay(std::time::Duration::from_millis(300));
+    let rotate = |_| machine.run(&["login", "--rotate"], Input::Open);
+    machine.cloud.script_for(Service::ApiKeys, [slow(), slow()]);
+    for outcome in at_once(2, rotate) {
+        answer(&outcome, &["API key"]);
+    }
+    assert_eq!(machine.cloud.accounts().api_key_count(), before + 1);
+    machine.keys().forget_tokens();
+    assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
+
+    let seen = machine.cloud.requests().len();
+    machine.cloud.script_for(Service::ApiKeys, [slow()]);
+    let rotation = machine.start(&["login", "--rotate"], Input::Open);
+    while machine.cloud.requests().len() < seen + 2 {
+        std::thread::yield_now();
+    }
+    answer(&machine.run(&["logout"], Input::Open), &["Removed"]);
+    failure(
+        &rotation.finish(),
+        &["in the meantime", "deleted at IAM again"],
+    );
+    assert_eq!(
+        machine.cloud.accounts().api_key_count(),
+        before + 1,
+        "the old one, which a logout leaves"
+    );
+    machine.get("us.icr.io").is_not_found();
+}
+
+#[test]
 fn nobody_notices_a_rotation() {
     let Some(machine) = machine_with_lasting_session() else {
         return;

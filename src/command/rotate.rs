@@ -26,6 +26,7 @@ pub(super) fn run(
     world: &World<'_>,
     warnings: &Warnings<'_>,
 ) -> Result<Vec<Done>> {
+    let _lock = broker.locks.lock_rotation(broker.settings.limits.deadline);
     let stored = broker.scopes()?;
     let scopes = named.stored_scopes(broker.settings, &|scope| stored.contains(scope))?;
     let mut keys: Vec<(LoginScope, Login, IssuedKey)> = Vec::new();
@@ -78,6 +79,14 @@ fn rotate(
             (scope, successor(old, &made.key).with_issued_key(key))
         })
         .collect();
+    // Somebody logged out or in while IAM was asked.
+    if logins.is_empty() {
+        let end = api_key_lifecycle::discard(errand, &access_token, &made);
+        let failure = Failure::later(format!(
+            "the login for {scope} has been changed or removed in the meantime, and is left as it is"
+        ));
+        return Err(api_key_lifecycle::after(failure, &end));
+    }
     if let Err(failure) = errand.broker.log_in_all(&logins) {
         let end = api_key_lifecycle::discard(errand, &access_token, &made);
         return Err(api_key_lifecycle::after(failure, &end));
