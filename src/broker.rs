@@ -643,6 +643,16 @@ impl Broker<'_> {
         Ok(was_there)
     }
 
+    /// Forgets every token, also those that came from no login: what IAM gave for
+    /// somebody else's session, say.
+    ///
+    /// # Errors
+    /// The keychain does not let them go.
+    pub fn forget_short_lived(&self) -> Result<()> {
+        let outcome = self.keychains.tokens.forget_short_lived();
+        outcome.map_err(|error| Failure::later(format!("cannot forget the tokens: {error}")))
+    }
+
     /// Forgets the login for a registry, and the tokens that came from it.
     ///
     /// # Errors

@@ -157,12 +157,17 @@ impl Environment {
     /// `@path` names (IBM Cloud CLI, `env_var_cli.md`).
     ///
     /// # Errors
-    /// The value is not UTF-8, or the file cannot be read, is empty or too large.
+    /// The value is not UTF-8 or blank, or the file cannot be read, is empty or too large.
     pub fn secret(&self, name: &str) -> Result<Option<Secret>> {
         match self.text(name)? {
             None => Ok(None),
             Some(value) => match value.strip_prefix('@') {
-                None => Ok(Some(Secret::new(value.trim()))),
+                None => match value.trim() {
+                    "" => Err(Failure::act(format!(
+                        "${name} holds no secret, but blanks; set it, or unset it"
+                    ))),
+                    secret => Ok(Some(Secret::new(secret))),
+                },
                 Some(path) => {
                     let mut files = self.secret_files.borrow_mut();
                     let secret = files.entry(path.to_owned());
@@ -240,6 +245,7 @@ mod tests {
             ("PLAIN", "key".to_owned()),
             ("FILE", format!("@{}", path.display())),
             ("EMPTY", String::new()),
+            ("BLANK", " \n".to_owned()),
         ]
         .into_iter()
         .collect();
@@ -249,6 +255,8 @@ mod tests {
             Ok(Some(Secret::new("from-file")))
         );
         assert_eq!(environment.secret("EMPTY"), Ok(None), "empty is unset");
+        let blank = environment.secret("BLANK").unwrap_err().to_string();
+        assert!(blank.contains("$BLANK"), "{blank}");
         assert_eq!(environment.secret("UNSET"), Ok(None));
     }
 

@@ -125,7 +125,10 @@ pub fn all() -> impl Iterator<Item = Registry> {
             region.legacy_host,
         ]
     });
-    let hosts = regions.flatten().chain(ENTITLED_HOSTS).chain(STAGING_HOSTS);
+    let staging = STAGING_HOSTS
+        .into_iter()
+        .filter(|host| !ENTITLED_HOSTS.contains(host));
+    let hosts = regions.flatten().chain(ENTITLED_HOSTS).chain(staging);
     hosts.map(|host| Registry {
         host: host.to_owned(),
     })

@@ -401,6 +401,30 @@ fn the_session_of_the_cli_is_taken_over_and_left_as_it_is() {
 }
 
 #[test]
+fn logout_all_leaves_nothing_that_came_from_anybody() {
+    let Some(mut machine) = machine_with_session() else {
+        return;
+    };
+    machine.unset("ICR_SOURCE");
+    machine.get("us.icr.io").is_token_of();
+    assert!(
+        machine.keys().names().len() >= 2,
+        "a token, and what replaced the session's"
+    );
+    machine.run(&["logout", "--all"], Input::Open);
+    assert_eq!(machine.keys().names(), [""; 0]);
+}
+
+#[test]
+fn a_login_for_every_registry_is_not_for_staging() {
+    let Some(mut machine) = machine() else { return };
+    answer(&log_in(&machine, KEY, &[]), &[]);
+    assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
+    machine.unset("IBMCLOUD_IAM_API_ENDPOINT");
+    machine.get("stg.icr.io").is_not_found();
+}
+
+#[test]
 fn the_session_is_taken_over_from_where_an_earlier_get_left_it() {
     let Some(mut machine) = machine_with_session() else {
         return;

@@ -166,10 +166,13 @@ fn make_directory(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 fn make_one(directory: &Path) -> anyhow::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(not(unix))]
+    std::fs::create_dir(directory)?;
     #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory)?;
+    {
+        use std::os::unix::fs::DirBuilderExt;
+        std::fs::DirBuilder::new().mode(0o700).create(directory)?;
+    }
     match directory.parent() {
         Some(parent) => own_as(parent, directory),
         None => Ok(()),

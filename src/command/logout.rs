@@ -86,6 +86,9 @@ pub(super) fn run(
         done.revoke(&mut scopes, &broker, world, &warnings)?;
     }
     done.remove(&scopes, &broker);
+    if arguments.all {
+        broker.forget_short_lived()?;
+    }
     let is_left = |scope: &&LoginScope| !done.removed.contains(scope);
     done.remaining = stored.iter().filter(is_left).cloned().collect();
     if done.failures.is_empty() || done.has_changed_something() {

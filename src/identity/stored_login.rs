@@ -20,6 +20,7 @@ use crate::iam::endpoint::Endpoint;
 use crate::iam::grant::Client;
 use crate::iam::grant::Grant;
 use crate::jwt;
+use crate::lock::LOGIN_PATIENCE;
 use crate::lock::Lock;
 use crate::login::Hint;
 use crate::login::Login;
@@ -56,9 +57,27 @@ impl StoredLogin {
         match (self, given.choice.profile) {
             (Self::OfProfile, Some(profile)) => Some(LoginScope::Profile(profile.name.clone())),
             (Self::OfRegistry, _) => Some(LoginScope::Registry(registry.clone())),
-            (Self::Default, None) => Some(LoginScope::Default),
-            (Self::OfProfile, None) | (Self::Default, Some(_)) => None,
+            (Self::Default, None) if is_for(registry, given) => Some(LoginScope::Default),
+            (Self::OfProfile, None) | (Self::Default, _) => None,
         }
+    }
+}
+
+/// Whether the login for every registry is for this one as well. Staging has an
+/// IAM of its own, which has no business with secrets of production.
+fn is_for(registry: &Registry, given: &Given<'_>) -> bool {
+    !registry.is_staging() || given.choice.iam_endpoint.is_some()
+}
+
+/// Removes a login that has ended, unless another has just taken its place.
+fn prune(scope: &LoginScope, id: &str, given: &Given<'_>, held: Lock) -> Result<()> {
+    let _lock = match held {
+        Lock::Held(_) => held,
+        _ => given.locks.lock_login(scope, LOGIN_PATIENCE),
+    };
+    match given.logins.read(scope)? {
+        Some(stored) if stored.id == id => given.logins.delete(scope),
+        _ => Ok(()),
     }
 }
 
@@ -79,10 +98,15 @@ impl Source for StoredLogin {
         if lock.is_held() {
             note(&scope, login.as_ref(), given);
         }
-        match login {
-            None => Ok(None),
-            Some(login) => found(scope, login, given),
+        let Some(login) = login else {
+            return Ok(None);
+        };
+        let id = login.id.clone();
+        let found = found(&scope, login, given)?;
+        if found.is_none() {
+            prune(&scope, &id, given, lock)?;
         }
+        Ok(found)
     }
 
     fn name(&self) -> SourceName {
@@ -106,27 +130,21 @@ impl Source for StoredLogin {
     }
 }
 
-fn found<'a>(scope: LoginScope, login: Login, given: &'a Given<'a>) -> Result<Option<Found<'a>>> {
+fn found<'a>(scope: &LoginScope, login: Login, given: &'a Given<'a>) -> Result<Option<Found<'a>>> {
     let ended = jwt::has_expired(login.secret.expose(), given.clock.now(), proof::MARGIN);
     match login.kind() {
         LoginKind::RefreshToken => Ok(Some(Found::Identity(Box::new(Rotating {
             given,
-            scope,
+            scope: scope.clone(),
             login,
         })))),
-        LoginKind::ApiKey | LoginKind::Profile => Ok(Some(Found::Identity(Box::new(proven(
-            &scope, login, given,
-        ))))),
-        LoginKind::RegistryToken if ended => {
-            given.logins.delete(&scope)?;
-            Ok(None)
+        LoginKind::ApiKey | LoginKind::Profile => {
+            Ok(Some(Found::Identity(Box::new(proven(scope, login, given)))))
         }
-        LoginKind::Bearer if ended => Ok(None),
+        LoginKind::Bearer | LoginKind::RegistryToken if ended => Ok(None),
         LoginKind::Bearer => match given.choice.trusted_profile {
             None => Ok(Some(Found::AccessToken(login.secret))),
-            Some(_) => Ok(Some(Found::Identity(Box::new(proven(
-                &scope, login, given,
-            ))))),
+            Some(_) => Ok(Some(Found::Identity(Box::new(proven(scope, login, given))))),
         },
         LoginKind::RegistryToken | LoginKind::Verbatim => {
             Ok(Some(Found::Credential(login.into_credential())))

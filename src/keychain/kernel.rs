@@ -25,7 +25,7 @@ use super::Item;
 use super::Keychain;
 use super::KeychainError;
 use super::Kind;
-use super::ListedLogin;
+use super::Listed;
 use super::SCHEMA;
 use super::user_namespace;
 use crate::secret::Secret;
@@ -88,9 +88,9 @@ impl KernelKeyring {
     fn evict(rings: &Rings, keep: &str) {
         for (ring, key, description) in rings.keys() {
             let short_lived = description.starts_with(SCHEMA)
-                && [Kind::Hint, Kind::Token].iter().any(|kind| {
-                    description.split(':').nth(2) == Some(Item::new(*kind, "").kind_name())
-                });
+                && [Kind::Hint, Kind::Token]
+                    .iter()
+                    .any(|kind| description.split(':').nth(2) == Some(kind.name()));
             if short_lived && description != keep {
                 // The kernel counts an unlinked key until it is collected, but a
                 // shortened payload at once. Another process may have been
@@ -145,13 +145,13 @@ impl Keychain for KernelKeyring {
         self.rings()?.remove(&description, None).map_err(refused)
     }
 
-    fn logins(&self) -> Result<Vec<ListedLogin>, KeychainError> {
-        let prefix = self.prefix("login");
+    fn list(&self, kind: Kind) -> Result<Vec<Listed>, KeychainError> {
+        let prefix = self.prefix(kind.name());
         Ok(self
             .rings()?
             .keys()
             .filter_map(|(_, _, description)| {
-                Some(ListedLogin {
+                Some(Listed {
                     name: description.strip_prefix(&prefix)?.to_owned(),
                     username: None,
                 })

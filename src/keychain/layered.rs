@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::Item;
 use super::Keychain;
 use super::KeychainError;
-use super::ListedLogin;
+use super::Kind;
+use super::Listed;
 use crate::secret::Secret;
 use crate::settings::KeychainChoice;
 
@@ -58,9 +59,9 @@ impl<Near: Keychain, Far: Keychain> Keychain for Layered<Near, Far> {
         or_nothing(self.far.delete(item)).and(near)
     }
 
-    fn logins(&self) -> Result<Vec<ListedLogin>, KeychainError> {
-        let mut logins = or_nothing(self.near.logins())?;
-        for login in or_nothing(self.far.logins())? {
+    fn list(&self, kind: Kind) -> Result<Vec<Listed>, KeychainError> {
+        let mut logins = or_nothing(self.near.list(kind))?;
+        for login in or_nothing(self.far.list(kind))? {
             if !logins.iter().any(|near| near.name == login.name) {
                 logins.push(login);
             }

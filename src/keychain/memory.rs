@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::Item;
 use super::Keychain;
 use super::KeychainError;
-use super::ListedLogin;
+use super::Kind;
+use super::Listed;
 use crate::secret::Secret;
 use crate::settings::KeychainChoice;
 
@@ -75,13 +76,13 @@ impl Keychain for MemoryKeychain {
         Ok(())
     }
 
-    fn logins(&self) -> Result<Vec<ListedLogin>, KeychainError> {
+    fn list(&self, kind: Kind) -> Result<Vec<Listed>, KeychainError> {
         self.call()?;
         let items = self.items.borrow();
         Ok(items
             .keys()
-            .filter(|(kind, _)| *kind == "login")
-            .map(|(_, host)| ListedLogin {
+            .filter(|(listed, _)| *listed == kind.name())
+            .map(|(_, host)| Listed {
                 name: host.clone(),
                 username: None,
             })

@@ -67,12 +67,33 @@ pub trait Keychain: fmt::Debug {
     /// See [`KeychainError`]; nothing stored is not one of them.
     fn delete(&self, item: &Item) -> Result<(), KeychainError>;
 
-    /// The logins it holds, as far as that can be told without their secrets: a
+    /// The items of a kind, as far as that can be told without their secrets: a
     /// keychain may know this while it is locked.
     ///
     /// # Errors
     /// See [`KeychainError`].
-    fn logins(&self) -> Result<Vec<ListedLogin>, KeychainError>;
+    fn list(&self, kind: Kind) -> Result<Vec<Listed>, KeychainError>;
+
+    /// The logins it holds.
+    ///
+    /// # Errors
+    /// See [`KeychainError`].
+    fn logins(&self) -> Result<Vec<Listed>, KeychainError> {
+        self.list(Kind::Login)
+    }
+
+    /// Forgets everything but the logins, whomever it came from.
+    ///
+    /// # Errors
+    /// See [`KeychainError`].
+    fn forget_short_lived(&self) -> Result<(), KeychainError> {
+        for kind in [Kind::Hint, Kind::Token] {
+            for listed in self.list(kind)? {
+                self.delete(&Item::new(kind, &listed.name))?;
+            }
+        }
+        Ok(())
+    }
 
     /// Which keychain an item rests in; `None` when it rests in none.
     ///
@@ -90,12 +111,29 @@ pub struct Item {
     username: String,
 }
 
+/// What an item is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Kind {
+pub enum Kind {
+    /// What is known of a login without its secret.
     Hint,
+    /// A durable secret that a person stored.
     Login,
+    /// Something to try a keychain with.
     Probe,
+    /// A token, or what is known of why there is none.
     Token,
+}
+
+impl Kind {
+    /// Its name, as it is written into attributes and descriptions.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Hint => "hint",
+            Self::Login => "login",
+            Self::Probe => "probe",
+            Self::Token => "token",
+        }
+    }
 }
 
 impl Item {
@@ -138,14 +176,8 @@ impl Item {
         }
     }
 
-    /// The kind as it is written into attributes and descriptions.
     fn kind_name(&self) -> &'static str {
-        match self.kind {
-            Kind::Hint => "hint",
-            Kind::Login => "login",
-            Kind::Probe => "probe",
-            Kind::Token => "token",
-        }
+        self.kind.name()
     }
 
     /// What a person reads in Seahorse or Keychain Access.
@@ -167,9 +199,9 @@ impl Item {
     }
 }
 
-/// A login in a keychain's list.
+/// An item in a keychain's list.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct ListedLogin {
+pub struct Listed {
     /// The item's name: a registry host, or what
     /// [`LoginScope::item_name`](crate::login::LoginScope::item_name) makes of it.
     pub name: String,
@@ -337,8 +369,8 @@ impl<K: Keychain + ?Sized> Keychain for std::rc::Rc<K> {
         (**self).delete(item)
     }
 
-    fn logins(&self) -> Result<Vec<ListedLogin>, KeychainError> {
-        (**self).logins()
+    fn list(&self, kind: Kind) -> Result<Vec<Listed>, KeychainError> {
+        (**self).list(kind)
     }
 
     fn holder(&self, item: &Item) -> Result<Option<KeychainChoice>, KeychainError> {

@@ -15,7 +15,8 @@ use keyring_core::Error;
 use super::Item;
 use super::Keychain;
 use super::KeychainError;
-use super::ListedLogin;
+use super::Kind;
+use super::Listed;
 use crate::clock::within;
 use crate::digest;
 use crate::secret::Secret;
@@ -208,20 +209,21 @@ impl Keychain for NativeKeychain {
         self.remove_parts(&name, header.as_ref())
     }
 
-    fn logins(&self) -> Result<Vec<ListedLogin>, KeychainError> {
+    fn list(&self, kind: Kind) -> Result<Vec<Listed>, KeychainError> {
         let search: HashMap<&str, &str> = self
             .search
             .iter()
             .map(|(name, value)| (*name, value.as_str()))
             .collect();
+        let prefix = format!("{}:", kind.name());
         let entries = Entry::search(&search).map_err(|error| self.sort(error))?;
         Ok(entries
             .iter()
             .filter_map(Entry::get_specifiers)
             .filter(|(service, name)| *service == self.service && !name.contains(HEADER))
             .filter_map(|(_, name)| {
-                Some(ListedLogin {
-                    name: name.strip_prefix("login:")?.to_owned(),
+                Some(Listed {
+                    name: name.strip_prefix(&prefix)?.to_owned(),
                     username: None,
                 })
             })

@@ -6,7 +6,8 @@ use super::Item;
 use super::Keychain;
 use super::KeychainError;
 use super::Keychains;
-use super::ListedLogin;
+use super::Kind;
+use super::Listed;
 use crate::secret::Secret;
 use crate::settings::KeychainChoice;
 
@@ -43,7 +44,7 @@ impl Keychain for NoKeychain {
         Ok(())
     }
 
-    fn logins(&self) -> Result<Vec<ListedLogin>, KeychainError> {
+    fn list(&self, _kind: Kind) -> Result<Vec<Listed>, KeychainError> {
         Ok(Vec::new())
     }
 

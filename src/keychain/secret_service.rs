@@ -23,7 +23,7 @@ use super::Item;
 use super::Keychain;
 use super::KeychainError;
 use super::Kind;
-use super::ListedLogin;
+use super::Listed;
 use super::Prompting;
 use super::SCHEMA;
 use super::bus_relay;
@@ -293,14 +293,14 @@ impl Keychain for SecretService {
         })
     }
 
-    fn logins(&self) -> Result<Vec<ListedLogin>, KeychainError> {
-        let attributes = self.attributes_of_kind("login");
+    fn list(&self, kind: Kind) -> Result<Vec<Listed>, KeychainError> {
+        let attributes = self.attributes_of_kind(kind.name());
         self.ask(move |service| {
             let found = service.search_items(borrowed(&attributes))?;
             let mut logins = Vec::new();
             for item in found.unlocked.iter().chain(&found.locked) {
                 let mut attributes = item.get_attributes()?;
-                logins.extend(attributes.remove("name").map(|name| ListedLogin {
+                logins.extend(attributes.remove("name").map(|name| Listed {
                     name,
                     username: attributes.remove("username"),
                 }));

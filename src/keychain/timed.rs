@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::Item;
 use super::Keychain;
 use super::KeychainError;
-use super::ListedLogin;
+use super::Kind;
+use super::Listed;
 use crate::secret::Secret;
 use crate::settings::KeychainChoice;
 
@@ -65,8 +66,8 @@ impl<K: Keychain> Keychain for Timed<K> {
         self.time("delete", item, || self.keychain.delete(item))
     }
 
-    fn logins(&self) -> Result<Vec<ListedLogin>, KeychainError> {
-        self.time("list", &Item::login(""), || self.keychain.logins())
+    fn list(&self, kind: Kind) -> Result<Vec<Listed>, KeychainError> {
+        self.time("list", &Item::new(kind, ""), || self.keychain.list(kind))
     }
 
     fn holder(&self, item: &Item) -> Result<Option<KeychainChoice>, KeychainError> {
