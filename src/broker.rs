@@ -192,6 +192,7 @@ impl Broker<'_> {
         given: &'a Given<'a>,
         deadline: Deadline,
     ) -> Result<Option<Found<'a>>> {
+        let _span = tracing::debug_span!("find", %registry).entered();
         let scope = LoginScope::Registry(registry.clone());
         let lock = match given.near_logins {
             Some(_) => self
@@ -366,6 +367,8 @@ impl Broker<'_> {
         access: Option<Result<Access>>,
         has_token: bool,
     ) -> (Result<Obtained>, bool) {
+        let identity = errand.identity;
+        let _span = tracing::debug_span!("exchange", source = identity.source()).entered();
         let started = self.clock.elapsed();
         let most_attempts = if has_token { 1 } else { MOST_ATTEMPTS };
         let outcome = match access {

@@ -60,6 +60,10 @@ pub const NAMESPACE: &str = "ICR_NAMESPACE";
 /// Turns the log on, on stderr: `error`, `warn`, `info`, `debug` or `trace`.
 pub const LOG: &str = "ICR_LOG";
 
+/// Turns the log on, into the file of this path, at the level of [`LOG`] or else
+/// `debug`.
+pub const LOG_FILE: &str = "ICR_LOG_FILE";
+
 /// A PEM file of further trusted certificate authorities (OpenSSL's name for it).
 pub const CERTIFICATE_FILE: &str = "SSL_CERT_FILE";
 

@@ -90,7 +90,10 @@ impl LockDirectory {
             .and_then(|directory| open(directory, &name).ok());
         let lock = match file {
             None => Lock::None,
-            Some(file) => wait_for(file, patience),
+            Some(file) => {
+                let _span = tracing::debug_span!("lock", kind, key).entered();
+                wait_for(file, patience)
+            }
         };
         if !lock.is_held() {
             tracing::debug!(kind, key, ?lock, "going on without a lock");

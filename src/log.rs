@@ -1,39 +1,86 @@
-//! The log: off unless `ICR_LOG` asks for it, because docker shows a person
+//! The log: off unless a variable asks for it, because docker shows a person
 //! everything that a helper writes to stderr.
+//!
+//! `ICR_LOG` names a level and writes to stderr, `ICR_LOG_FILE` names a file. Each
+//! step is a span, which tells how long it took when it closes. What stands in a
+//! span or an event is a name, a number or a `Secret`, which prints as nothing.
 
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use tracing_subscriber::Layer;
+use tracing_subscriber::Registry;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::environment;
 use crate::environment::Environment;
+use crate::failure::one_line;
 
-/// Turns the log on for this process, at the level that the environment names.
-/// A name that is none turns it on as well, and says so: a log must not get in
-/// the way of a pull.
-pub fn start(environment: &Environment) {
-    let Ok(Some(name)) = environment.text(environment::LOG) else {
+mod file;
+
+use file::LogFile;
+
+/// The longest line about the log itself, in characters.
+const LONGEST_LINE: usize = 1000;
+
+/// Turns the log on for this process, where and at the level that the environment
+/// names. A name that is none turns it on as well, and says so: a log must not get
+/// in the way of a pull. Without the variables nothing is built.
+///
+/// `complain` takes what keeps a log file from being written, one line.
+pub fn start(environment: &Environment, complain: &mut dyn io::Write) {
+    let name = environment.text(environment::LOG).ok().flatten();
+    let path = environment.text(environment::LOG_FILE).ok().flatten();
+    if name.is_none() && path.is_none() {
         return;
-    };
-    let level: Result<LevelFilter, _> = name.parse();
-    let log = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        .with_target(false);
+    }
+    let level: Option<Result<LevelFilter, _>> = name.map(str::parse);
+    let file = path.and_then(|path| match LogFile::open(Path::new(path)) {
+        Ok(file) => Some(Arc::new(file)),
+        Err(error) => {
+            let line = format!("no log is written: ${} {error}", environment::LOG_FILE);
+            let _ = writeln!(complain, "{}", one_line(&line, LONGEST_LINE));
+            None
+        }
+    });
     // Of ourselves alone: what libraries log, nobody has looked through for secrets.
     let ours = Targets::new().with_target(
         env!("CARGO_CRATE_NAME"),
-        level.as_ref().copied().unwrap_or(LevelFilter::DEBUG),
+        match &level {
+            Some(Ok(level)) => *level,
+            Some(Err(_)) | None => LevelFilter::DEBUG,
+        },
     );
+    let to_stderr = name.map(|_| lines_to(io::stderr));
+    let to_file = file.map(lines_to);
+    let layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> =
+        to_stderr.into_iter().chain(to_file).collect();
     let _ = tracing_subscriber::registry()
-        .with(ours)
-        .with(log)
+        .with(layers.with_filter(ours))
         .try_init();
-    if level.is_err() {
+    if let (Some(name), Some(Err(_))) = (name, &level) {
         tracing::warn!(
             "${} is {name:?}; it can be error, warn, info, debug, trace or off",
             environment::LOG
         );
     }
+}
+
+/// One line for each event, and one for each step when it is over.
+fn lines_to<W>(writer: W) -> Box<dyn Layer<Registry> + Send + Sync>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    tracing_subscriber::fmt::layer()
+        .with_writer(writer)
+        .with_ansi(false)
+        .with_target(false)
+        .with_span_events(FmtSpan::CLOSE)
+        .boxed()
 }

@@ -83,6 +83,21 @@ enum Request {
     Version,
 }
 
+impl Request {
+    /// Its name in the log.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Erase(_) => "erase",
+            Self::Get(_) => "get",
+            Self::Help => "help",
+            Self::List => "list",
+            Self::Renew(_) => "renew",
+            Self::Store => "store",
+            Self::Version => "version",
+        }
+    }
+}
+
 /// Runs the program; `arguments` are those after its name. Returns its exit
 /// status: 0, or 1 for every failure, because no client tells failures apart by
 /// number.
@@ -100,8 +115,8 @@ pub fn run(arguments: &[OsString], streams: &mut Streams<'_>, world: &World<'_>)
         return run_command(arguments, streams, world);
     }
     let outcome = parse(arguments).and_then(|request| {
-        crate::log::start(world.environment);
-        answer(request, streams, world)
+        crate::log::start(world.environment, streams.error);
+        logged(request.name(), || answer(request, streams, world))
     });
     match outcome {
         Ok(()) => 0,
@@ -114,14 +129,30 @@ pub fn run(arguments: &[OsString], streams: &mut Streams<'_>, world: &World<'_>)
 
 /// Runs what a person typed: only here is a parser for arguments built.
 fn run_command(arguments: &[OsString], streams: &mut Streams<'_>, world: &World<'_>) -> u8 {
-    crate::log::start(world.environment);
-    match command::run(arguments, streams, world) {
+    crate::log::start(world.environment, streams.error);
+    let name = arguments.first().and_then(|name| name.to_str());
+    match logged(name.unwrap_or_default(), || {
+        command::run(arguments, streams, world)
+    }) {
         Ok(()) => 0,
         Err(failure) => {
             command::report(&failure, streams);
             1
         }
     }
+}
+
+/// Does something within a span of the log, which tells the processes of one build
+/// apart, and logs how it ended.
+fn logged<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let _span = tracing::info_span!("run", name, pid = std::process::id()).entered();
+    let outcome = work();
+    match &outcome {
+        Ok(_) => tracing::info!("done"),
+        Err(Failure::NotFound) => tracing::info!("nothing speaks for that address"),
+        Err(failure) => tracing::error!(%failure, "failed"),
+    }
+    outcome
 }
 
 /// Tells a failure on both streams: some clients show one, some the other. That

@@ -192,6 +192,7 @@ impl Iam<'_> {
     }
 
     fn attempt(&self, question: &Question<'_>) -> Result<Response, Trouble> {
+        let _span = tracing::debug_span!("ask", name = question.name).entered();
         let timeout = self.limits.attempt.min(self.deadline.remaining(self.clock));
         if timeout.is_zero() {
             return Err(Trouble {

@@ -26,6 +26,7 @@ mod native;
 mod none;
 #[cfg(target_os = "linux")]
 mod secret_service;
+mod timed;
 #[cfg(target_os = "linux")]
 mod user_namespace;
 
@@ -93,6 +94,7 @@ pub struct Item {
 enum Kind {
     Hint,
     Login,
+    Probe,
     Token,
 }
 
@@ -122,6 +124,11 @@ impl Item {
         Self::new(Kind::Token, key)
     }
 
+    /// Something that is written to see whether that is possible.
+    pub fn probe(name: &str) -> Self {
+        Self::new(Kind::Probe, name)
+    }
+
     fn new(kind: Kind, name: &str) -> Self {
         Self {
             kind,
@@ -136,6 +143,7 @@ impl Item {
         match self.kind {
             Kind::Hint => "hint",
             Kind::Login => "login",
+            Kind::Probe => "probe",
             Kind::Token => "token",
         }
     }
@@ -228,21 +236,22 @@ pub fn open(
     use kernel::KernelKeyring;
     use layered::Layered;
     use secret_service::SecretService;
+    use timed::Timed;
 
-    let kernel = || Rc::new(KernelKeyring::new(&settings.namespace));
+    let kernel = || {
+        let kernel = KernelKeyring::new(&settings.namespace);
+        Rc::new(Timed::new("kernel keyring", kernel))
+    };
     let secret_service = || {
-        Rc::new(SecretService::new(
-            &settings.namespace,
-            environment,
-            state_directory,
-            prompting,
-        ))
+        let secret_service =
+            SecretService::new(&settings.namespace, environment, state_directory, prompting);
+        Rc::new(Timed::new("Secret Service", secret_service))
     };
     match settings.keychain {
         KeychainChoice::Auto => {
             let kernel = kernel();
             let secret_service = secret_service();
-            let near = kernel.is_available();
+            let near = kernel.keychain.is_available();
             Ok(Keychains {
                 tokens: match near {
                     true => Box::new(Rc::clone(&kernel)),
@@ -291,7 +300,8 @@ pub fn open(
     };
     match settings.keychain {
         choice if choice == KeychainChoice::Auto || choice == OURS => {
-            let native = std::rc::Rc::new(native::platform(&settings.namespace, prompting)?);
+            let native = native::platform(&settings.namespace, prompting)?;
+            let native = std::rc::Rc::new(timed::Timed::new("system's keychain", native));
             Ok(Keychains {
                 logins: Box::new(std::rc::Rc::clone(&native)),
                 tokens: Box::new(native),

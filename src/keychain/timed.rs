@@ -1,0 +1,75 @@
+//! A keychain whose every call is a span of the log.
+
+use std::time::Duration;
+
+use super::Item;
+use super::Keychain;
+use super::KeychainError;
+use super::ListedLogin;
+use crate::secret::Secret;
+use crate::settings::KeychainChoice;
+
+/// The keychain, timed. While nothing is logged that costs a comparison.
+#[derive(Debug)]
+pub(super) struct Timed<K> {
+    pub(super) keychain: K,
+    place: &'static str,
+}
+
+impl<K: Keychain> Timed<K> {
+    /// The keychain, under this name in the log.
+    pub(super) fn new(place: &'static str, keychain: K) -> Self {
+        Self { keychain, place }
+    }
+
+    /// Does something within a span.
+    fn time<T>(
+        &self,
+        what: &'static str,
+        item: &Item,
+        work: impl FnOnce() -> Result<T, KeychainError>,
+    ) -> Result<T, KeychainError> {
+        let _span = tracing::debug_span!(
+            "keychain",
+            what,
+            place = self.place,
+            kind = item.kind_name(),
+            name = item.name
+        )
+        .entered();
+        let outcome = work();
+        if let Err(error) = &outcome {
+            tracing::debug!(%error, "not done");
+        }
+        outcome
+    }
+}
+
+impl<K: Keychain> Keychain for Timed<K> {
+    fn read(&self, item: &Item) -> Result<Option<Secret>, KeychainError> {
+        self.time("read", item, || self.keychain.read(item))
+    }
+
+    fn write(
+        &self,
+        item: &Item,
+        secret: &Secret,
+        lifetime: Option<Duration>,
+    ) -> Result<(), KeychainError> {
+        self.time("write", item, || {
+            self.keychain.write(item, secret, lifetime)
+        })
+    }
+
+    fn delete(&self, item: &Item) -> Result<(), KeychainError> {
+        self.time("delete", item, || self.keychain.delete(item))
+    }
+
+    fn logins(&self) -> Result<Vec<ListedLogin>, KeychainError> {
+        self.time("list", &Item::login(""), || self.keychain.logins())
+    }
+
+    fn holder(&self, item: &Item) -> Result<Option<KeychainChoice>, KeychainError> {
+        self.time("look for", item, || self.keychain.holder(item))
+    }
+}

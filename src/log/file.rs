@@ -1,0 +1,213 @@
+//! The log's file: nobody else's to read, never large, and written by many
+//! processes at once.
+
+use std::fs;
+use std::fs::File;
+use std::fs::OpenOptions;
+use std::io;
+use std::io::Write;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use anyhow::ensure;
+
+/// The most that a log file holds, in bytes: some thousand `get`s. Then it becomes
+/// `FILE.1`, in place of the one before, and a new one is begun.
+const LIMIT: u64 = 1024 * 1024;
+
+/// A file that is added to. Each line is written by one call at the end of the
+/// file, wherever that is by then, so that lines of several processes do not mix.
+#[derive(Debug)]
+pub(super) struct LogFile {
+    path: PathBuf,
+    file: Mutex<File>,
+    limit: u64,
+}
+
+impl LogFile {
+    /// The file at `path`, which is made with mode 0600; one that is there already is
+    /// given that mode.
+    ///
+    /// # Errors
+    /// What is wrong with it, as the end of a sentence.
+    pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
+        Self::with_limit(path, LIMIT)
+    }
+
+    fn with_limit(path: &Path, limit: u64) -> anyhow::Result<Self> {
+        // Clients start us wherever they are.
+        ensure!(
+            path.is_absolute(),
+            "is {}, which is not a path from the root",
+            path.display()
+        );
+        let file =
+            open(path).map_err(|error| anyhow::anyhow!("names {}: {error}", path.display()))?;
+        ensure!(
+            file.metadata()?.is_file(),
+            "names {}, which is not a regular file",
+            path.display()
+        );
+        only_for_us(&file);
+        Ok(Self {
+            path: path.to_owned(),
+            file: Mutex::new(file),
+            limit,
+        })
+    }
+
+    /// Begins a new file if this one has no room for so many bytes more. Of several
+    /// processes that see this at once, one moves the old file away.
+    fn make_room(&self, file: &mut File, bytes: usize) -> io::Result<()> {
+        let is_full = |length: u64| length.saturating_add(bytes as u64) > self.limit;
+        if !is_full(file.metadata()?.len()) || file.try_lock().is_err() {
+            return Ok(());
+        }
+        // Somebody else may have moved it since we opened it.
+        if fs::metadata(&self.path).is_ok_and(|metadata| is_full(metadata.len())) {
+            let mut older = self.path.clone().into_os_string();
+            older.push(".1");
+            fs::rename(&self.path, older)?;
+        }
+        *file = open(&self.path)?;
+        Ok(())
+    }
+}
+
+impl Write for &LogFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Ok(mut file) = self.file.lock() else {
+            return Ok(bytes.len());
+        };
+        // A log that cannot be begun anew grows rather than being lost.
+        let _ = self.make_room(&mut file, bytes.len());
+        file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(unix)]
+fn open(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    // Opening a pipe would wait for its other end.
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .custom_flags(nix::libc::O_NONBLOCK | nix::libc::O_NOCTTY)
+        .open(path)
+}
+
+#[cfg(not(unix))]
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).open(path)
+}
+
+/// There are no secrets in it, but hosts and names.
+#[cfg(unix)]
+fn only_for_us(file: &File) {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = file
+        .metadata()
+        .map(|metadata| metadata.permissions().mode());
+    if mode.is_ok_and(|mode| mode & 0o077 != 0) {
+        let _ = file.set_permissions(fs::Permissions::from_mode(0o600));
+    }
+}
+
+#[cfg(not(unix))]
+fn only_for_us(_file: &File) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(path: &Path) -> usize {
+        fs::read_to_string(path).map_or(0, |text| text.lines().count())
+    }
+
+    #[test]
+    fn a_full_file_makes_room_for_a_new_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        let older = directory.path().join("log.1");
+        let log = LogFile::with_limit(&path, 100).unwrap();
+        for number in 0..35 {
+            writeln!(&log, "{number:09}").unwrap();
+            assert!(fs::metadata(&path).unwrap().len() <= 100);
+        }
+        assert_eq!((lines(&older), lines(&path)), (10, 5));
+        assert!(fs::read_to_string(&path).unwrap().ends_with("000000034\n"));
+    }
+
+    #[test]
+    fn writers_at_once_lose_and_mix_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        std::thread::scope(|scope| {
+            for writer in 0..8 {
+                let path = &path;
+                scope.spawn(move || {
+                    // Each opens the file for itself, as processes do.
+                    let log = LogFile::with_limit(path, 12_000).unwrap();
+                    for number in 0..100 {
+                        // By one call, as the log does.
+                        let line = format!("{writer} {number:07}\n");
+                        (&log).write_all(line.as_bytes()).unwrap();
+                    }
+                });
+            }
+        });
+        // 8,000 bytes: all in the first file.
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text.lines().count(), 800);
+        assert!(text.lines().all(|line| line.len() == 9));
+    }
+
+    #[test]
+    fn a_file_that_others_moved_is_left_and_the_new_one_taken() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        let (one, other) = (
+            LogFile::with_limit(&path, 20).unwrap(),
+            LogFile::with_limit(&path, 20).unwrap(),
+        );
+        for _ in 0..2 {
+            writeln!(&one, "123456789").unwrap();
+        }
+        writeln!(&one, "new").unwrap();
+        writeln!(&other, "newer").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new\nnewer\n");
+        assert_eq!(lines(&directory.path().join("log.1")), 2);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn it_is_for_us_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let path = directory.path().join("new");
+        LogFile::open(&path).unwrap();
+        assert_eq!(mode(&path), 0o600);
+        let path = directory.path().join("old");
+        fs::write(&path, "").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        LogFile::open(&path).unwrap();
+        assert_eq!(mode(&path), 0o600);
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        for path in [Path::new("log"), directory.path()] {
+            assert!(LogFile::open(path).is_err(), "{}", path.display());
+        }
+        let missing = directory.path().join("missing/log");
+        assert!(LogFile::open(&missing).is_err());
+    }
+}

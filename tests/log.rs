@@ -1,0 +1,238 @@
+//! What is in the log, and what never is?
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use icr_emulator::Fault;
+use icr_emulator::Subject;
+
+use support::ENVIRONMENT_KEY;
+use support::Input;
+use support::Machine;
+use support::at_once;
+use support::set_mode;
+
+const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+
+/// The fields of a request to IAM that are secret.
+const SECRET_FIELDS: [&str; 5] = [
+    "access_token",
+    "apikey",
+    "cr_token",
+    "passcode",
+    "refresh_token",
+];
+
+const PROFILE: &str = "Profile-8dd84246-7df4-4667-94e4-8ecde51d5ac5";
+
+fn log(machine: &Machine) -> String {
+    fs::read_to_string(machine.path("log")).unwrap_or_default()
+}
+
+/// Everything that was sent to the cloud as a secret is one from now on.
+fn plant_what_was_sent(machine: &Machine) {
+    for request in machine.cloud.requests() {
+        for field in SECRET_FIELDS {
+            if let Some(secret) = request.field(field) {
+                machine.plant(secret);
+            }
+        }
+        if let Some((_, token)) = request
+            .header("authorization")
+            .and_then(|header| header.split_once("Bearer "))
+        {
+            machine.plant(token);
+        }
+    }
+}
+
+/// Everything that the program does, well and badly.
+fn every_flow(machine: &mut Machine) {
+    let accounts = machine.cloud.accounts();
+    accounts.add_refresh_token("REFRESH-TOKEN-OF-A-PERSON", Subject::user("refresher"));
+    accounts.add_api_key("API-KEY-OF-A-SERVICE", Subject::service_id("1"));
+    accounts.add_profile(PROFILE, &["iam-ServiceId-1"]);
+    accounts.add_compute_resource_token("COMPUTE-RESOURCE-TOKEN", &[PROFILE]);
+    machine.add_api_key("API-KEY-OF-A-PERSON", "person");
+    for (username, secret) in [
+        ("iamapikey", "API-KEY-OF-A-PERSON"),
+        ("iamapikey", "API-KEY-OF-NOBODY"),
+        ("iamrefresh", "REFRESH-TOKEN-OF-A-PERSON"),
+        (PROFILE, "API-KEY-OF-A-SERVICE"),
+        ("token", "OPAQUE-REGISTRY-TOKEN"),
+        ("someone", "a-password-for-someone"),
+        ("<token>", "an-identity-token"),
+    ] {
+        machine.store("us.icr.io", username, secret);
+        machine.get("us.icr.io");
+        machine.get("https://us.icr.io/v2/");
+        machine.list();
+    }
+    machine.erase("us.icr.io");
+    machine.set("ICR_BACKGROUND_REFRESH", "true");
+    machine.store("de.icr.io", "iamapikey", "API-KEY-OF-A-PERSON");
+    machine.get("de.icr.io");
+    machine.keys().age_tokens(1900);
+    machine.get("de.icr.io");
+    machine.set("ICR_BACKGROUND_REFRESH", "false");
+    for fault in [Fault::Status(503), Fault::Html, Fault::Status(400)] {
+        machine.keys().forget_tokens();
+        machine.cloud.script([fault]);
+        machine.get("de.icr.io");
+    }
+    machine.plant("COMPUTE-RESOURCE-TOKEN");
+    machine
+        .set("IBMCLOUD_CR_TOKEN", "COMPUTE-RESOURCE-TOKEN")
+        .set("IBMCLOUD_CR_PROFILE", PROFILE);
+    machine.get("us.icr.io");
+    machine.unset("IBMCLOUD_CR_TOKEN");
+    machine.plant("AN-IAM-TOKEN-OF-SOMEBODY");
+    machine.set("IC_IAM_TOKEN", "AN-IAM-TOKEN-OF-SOMEBODY");
+    machine.get("us.icr.io");
+    machine.unset("IC_IAM_TOKEN");
+    machine.plant("password-of-an-address");
+    machine.get("https://user:password-of-an-address@us.icr.io");
+    machine.store("us.icr.io@password-of-an-address", "a", "password-of-it");
+    for arguments in [
+        &["settings"][..],
+        &["settings", "--json"],
+        &["status"],
+        &["status", "--check", "--json"],
+        &["doctor"],
+        &["nonsense"],
+    ] {
+        machine.run(arguments, Input::Open);
+    }
+    machine.set_environment_key();
+    machine.get("us.icr.io");
+    machine.unset("IBMCLOUD_API_KEY");
+    plant_what_was_sent(machine);
+}
+
+#[test]
+fn no_flow_at_any_level_writes_a_secret_of_its_own() {
+    for level in LEVELS {
+        let Some(mut machine) = Machine::with_keychain() else {
+            return;
+        };
+        let path = machine.path("log");
+        machine.set("ICR_LOG", level).set("ICR_LOG_FILE", path);
+        // What is on stderr is searched after each run, the file here.
+        every_flow(&mut machine);
+        assert!(machine.secrets().len() > 12, "{:?}", machine.secrets());
+        assert_eq!(
+            machine.files_with_secrets(),
+            Vec::<std::path::PathBuf>::new(),
+            "at level {level}"
+        );
+        let log = log(&machine);
+        match level {
+            "off" => assert_eq!(log, ""),
+            _ => assert!(log.contains("ERROR"), "failures are told: {level}\n{log}"),
+        }
+        for (part, from) in [("exchange{", 3), ("keychain{", 3), (": done", 2)] {
+            let is_there = LEVELS.iter().position(|it| *it == level).unwrap() >= from;
+            let wanted = is_there && level != "off";
+            assert_eq!(log.contains(part), wanted, "{part} at {level}\n{log}");
+        }
+    }
+}
+
+#[test]
+fn every_step_tells_how_long_it_took() {
+    let Some(mut machine) = Machine::with_keychain() else {
+        return;
+    };
+    let path = machine.path("log");
+    machine.set("ICR_LOG_FILE", path).set_environment_key();
+    machine.get("us.icr.io").is_token_of();
+    let text = log(&machine);
+    for step in ["keychain{", "lock{", "find{", "ask{", "exchange{", "run{"] {
+        let mut lines = text.lines();
+        let closed = lines.any(|line| {
+            let last = line.rfind(step).map(|start| &line[start..]);
+            last.is_some_and(|last| last.contains("}: close time.busy="))
+        });
+        assert!(closed, "{step} is not closed in\n{text}");
+    }
+    assert!(text.contains("name=\"get\" pid="), "{text}");
+    assert!(text.contains("the API key in $IBMCLOUD_API_KEY"), "{text}");
+}
+
+#[test]
+fn the_file_needs_no_other_variable_and_leaves_the_streams_alone() {
+    let mut machine = Machine::with_environment_key();
+    machine.get("us.icr.io").is_token_of();
+    assert!(!machine.path("log").exists());
+    let path = machine.path("log");
+    machine.set("ICR_LOG_FILE", path);
+    // An answer is one only with a quiet stderr.
+    machine.get("us.icr.io").is_token_of();
+    assert!(log(&machine).contains("DEBUG"));
+    let before = log(&machine).len();
+    machine.set("ICR_LOG", "error");
+    machine.get("us.icr.io").is_token_of();
+    assert_eq!(log(&machine).len(), before, "the level holds for both");
+    machine.cloud.script([Fault::Status(400)]);
+    let outcome = machine.get("us.icr.io");
+    assert!(outcome.stderr.contains("ERROR"), "{outcome:?}");
+    assert!(log(&machine)[before..].contains("ERROR"));
+}
+
+#[test]
+fn processes_at_once_write_whole_lines() {
+    let mut machine = Machine::with_environment_key();
+    let path = machine.path("log");
+    machine.set("ICR_LOG_FILE", path).set("ICR_LOG", "trace");
+    at_once(20, |_| machine.get("us.icr.io").is_token_of());
+    let log = log(&machine);
+    let runs = log.lines().filter(|line| line.ends_with(": done")).count();
+    assert_eq!(runs, 20, "{log}");
+    for line in log.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        assert!(words[0].ends_with('Z') && words[0].len() > 20, "{line}");
+        assert!(["TRACE", "DEBUG", "INFO", "WARN", "ERROR"].contains(&words[1]));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn the_file_is_for_its_user_and_never_large() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let mut machine = Machine::with_environment_key();
+    let path = machine.path("log");
+    machine.set("ICR_LOG_FILE", &path);
+    machine.get("us.icr.io").is_token_of();
+    assert_eq!(mode(&path), 0o600);
+    fs::write(&path, "x".repeat(1024 * 1024)).unwrap();
+    set_mode(&path, 0o644);
+    machine.get("us.icr.io").is_token_of();
+    let older = machine.path("log.1");
+    assert_eq!(mode(&path), 0o600);
+    assert!(fs::metadata(&path).unwrap().len() < 64 * 1024);
+    assert_eq!(fs::metadata(&older).unwrap().len(), 1024 * 1024);
+    fs::write(&path, "x".repeat(1024 * 1024)).unwrap();
+    machine.get("us.icr.io").is_token_of();
+    let files = fs::read_dir(path.parent().unwrap()).unwrap().flatten();
+    let logs = files.filter(|file| file.file_name().to_string_lossy().starts_with("log"));
+    assert_eq!(logs.count(), 2, "and no third");
+}
+
+#[test]
+fn a_file_that_cannot_be_written_costs_no_answer() {
+    let mut machine = Machine::with_environment_key();
+    let missing = machine.path("missing/log");
+    let directory = machine.path("home");
+    for path in [Path::new("log"), &missing, &directory] {
+        machine.set("ICR_LOG_FILE", path);
+        let outcome = machine.get("us.icr.io");
+        assert_eq!(outcome.status, Some(0), "{outcome:?}");
+        assert!(outcome.stdout.contains("iambearer"), "{outcome:?}");
+        assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:?}");
+        assert!(outcome.stderr.contains("$ICR_LOG_FILE"), "{outcome:?}");
+    }
+    machine.plant(ENVIRONMENT_KEY);
+}
