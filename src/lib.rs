@@ -48,6 +48,7 @@ pub mod program;
 pub mod protocol;
 pub mod registry;
 pub mod registry_api;
+pub mod registry_login;
 pub mod registry_token;
 pub mod renewal;
 pub mod secret;

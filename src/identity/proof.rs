@@ -356,6 +356,11 @@ impl Source for Local {
             Some(proven) => Nearby::Key(proven.key()),
         })
     }
+
+    fn title(&self, registry: &Registry, given: &Given<'_>) -> Result<String> {
+        let proven = self.1(registry, given)?;
+        Ok(proven.map(|proven| proven.source).unwrap_or_default())
+    }
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ mod layered;
 #[cfg(any(target_os = "macos", windows, test))]
 mod native;
 mod none;
+pub mod older;
 #[cfg(target_os = "linux")]
 mod secret_service;
 mod timed;
