@@ -20,7 +20,7 @@ use crate::identity::Places;
 use crate::keychain::KeychainError;
 use crate::keychain::Keychains;
 use crate::keychain::Prompting;
-use crate::keychain::older::OlderLogin;
+use crate::keychain::older::OlderLogins;
 use crate::lock::LockDirectory;
 use crate::protocol;
 use crate::protocol::PROGRAM;
@@ -43,7 +43,7 @@ pub struct World<'a> {
     pub machine_name: &'a dyn Fn() -> Option<String>,
     /// What an older program of the same name left in the keychain for these
     /// registries.
-    pub older_logins: &'a dyn Fn(&[Registry]) -> Result<Vec<OlderLogin>, KeychainError>,
+    pub older_logins: &'a OlderLogins<'a>,
     /// Opens the keychains that the settings choose.
     pub open_keychains: &'a dyn Fn(&Settings, Prompting) -> Result<Keychains, KeychainError>,
     /// Where other programs leave their files.

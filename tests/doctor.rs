@@ -348,7 +348,7 @@ fn who_speaks_is_told_with_the_reason() {
     ward.says(
         "source",
         "warning",
-        &["nobody speaks", "docker-credential-icr login localhost"],
+        &["nobody speaks", "docker-credential-icr login\""],
     );
     ward.is_well();
     ward.machine.set("IBMCLOUD_API_KEY", "@/does/not/exist");

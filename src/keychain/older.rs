@@ -25,6 +25,9 @@ pub struct OlderLogin {
     pub refresh_token: Secret,
 }
 
+/// Finds its logins for these registries.
+pub type OlderLogins<'a> = dyn Fn(&[Registry]) -> Result<Vec<OlderLogin>, KeychainError> + 'a;
+
 /// Its logins for these registries, each registry once.
 ///
 /// # Errors

@@ -16,7 +16,7 @@ const DOCKER_AUTH_CONFIG: &str = "DOCKER_AUTH_CONFIG";
 
 pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
     let seen = patient.clients;
-    let mut findings: Vec<Finding> = seen.iter().flat_map(|seen| in_file(seen)).collect();
+    let mut findings: Vec<Finding> = seen.iter().flat_map(in_file).collect();
     findings.extend(written_file_without_helper(seen));
     if switched_on(seen).is_empty() {
         findings.push(Finding::warning(

@@ -50,7 +50,7 @@ fn locks(patient: &Patient<'_>) -> Vec<Finding> {
         ),
     });
     let paths = files.iter().map(|(path, _)| path.as_path());
-    findings.extend(paths.filter_map(|path| written_by_others(path)).take(1));
+    findings.extend(paths.filter_map(written_by_others).take(1));
     findings
 }
 

@@ -42,7 +42,10 @@ fn of_registry(registry: &Registry, broker: &Broker<'_>) -> Finding {
         Ok(None) => Finding::warning(
             CHECK,
             format!("{registry}: nobody speaks for it, so clients go on without a login"),
-            command(&format!("login {registry}")),
+            match registry.is_entitled() {
+                true => command(&format!("login {registry}")),
+                false => command("login"),
+            },
         ),
         Err(failure) => Finding::problem(
             CHECK,
