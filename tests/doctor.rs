@@ -31,13 +31,16 @@ impl Ward {
     }
 
     fn on(mut machine: Machine) -> Self {
-        let authority = Authority::create(machine.path("authority")).unwrap();
-        let cloud = Emulator::builder().tls(&authority, &[]).start().unwrap();
+        let authority = Authority::create(machine.path("authority")).expect("an authority");
+        let cloud = Emulator::builder()
+            .tls(&authority, &[])
+            .start()
+            .expect("a free port on loopback");
         let accounts = cloud.accounts();
         accounts.add_api_key(ENVIRONMENT_KEY, Subject::user("tls"));
         let registry = format!("localhost:{}", cloud.address().port());
         let bin = machine.path("bin");
-        fs::create_dir(&bin).unwrap();
+        fs::create_dir(&bin).expect("it is ours");
         link(&bin);
         machine
             .set("PATH", bin)
@@ -59,7 +62,7 @@ impl Ward {
 
     /// Writes docker's file.
     fn docker(&self, text: &str) {
-        fs::create_dir_all(self.machine.path("home/.docker")).unwrap();
+        fs::create_dir_all(self.machine.path("home/.docker")).expect("it is ours");
         self.machine.file("home/.docker/config.json", text);
     }
 
@@ -112,7 +115,7 @@ fn link(directory: &Path) {
         env!("CARGO_BIN_EXE_docker-credential-icr"),
         directory.join("docker-credential-icr"),
     )
-    .unwrap();
+    .expect("it is there");
 }
 
 #[cfg(not(unix))]
@@ -122,14 +125,14 @@ fn link(directory: &Path) {
         env!("CARGO_BIN_EXE_docker-credential-icr"),
         directory.join(name),
     )
-    .unwrap();
+    .expect("it is there");
 }
 
 /// Makes a program of these lines.
 #[cfg(unix)]
 fn script(path: &Path, text: &str) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, format!("#!/bin/sh\n{text}\n")).unwrap();
+    fs::create_dir_all(path.parent().expect("it is ours")).expect("it is ours");
+    fs::write(path, format!("#!/bin/sh\n{text}\n")).expect("it is ours");
     set_mode(path, 0o755);
 }
 

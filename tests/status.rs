@@ -66,12 +66,12 @@ fn furnished() -> Option<Machine> {
     machine.add_api_key("API-KEY-OF-TEAM-B", "team-b");
     let login = ["login", "--profile", "team-b", "--api-key-stdin"];
     assert_eq!(machine.run(&login, "API-KEY-OF-TEAM-B").status, Some(0));
-    std::fs::create_dir_all(machine.path("home/.docker")).unwrap();
+    std::fs::create_dir_all(machine.path("home/.docker")).expect("it is ours");
     machine.file(
         "home/.docker/config.json",
         r#"{"credHelpers": {"us.icr.io": "icr", "uk.icr.io": "icr", "gcr.io": "gcloud"}}"#,
     );
-    std::fs::create_dir_all(machine.path("runtime/containers")).unwrap();
+    std::fs::create_dir_all(machine.path("runtime/containers")).expect("it is ours");
     machine.file(
         "runtime/containers/auth.json",
         r#"{"credHelpers": {"us.icr.io": "icr"}}"#,
@@ -285,8 +285,11 @@ fn a_key_that_ends_soon_is_told_with_the_command_that_replaces_it() {
 /// A machine with a registry on loopback, and the cloud behind both.
 fn with_registry() -> (Machine, Emulator, String) {
     let mut machine = Machine::with_environment_key();
-    let authority = Authority::create(machine.path("authority")).unwrap();
-    let cloud = Emulator::builder().tls(&authority, &[]).start().unwrap();
+    let authority = Authority::create(machine.path("authority")).expect("an authority");
+    let cloud = Emulator::builder()
+        .tls(&authority, &[])
+        .start()
+        .expect("a free port on loopback");
     cloud
         .accounts()
         .add_api_key(ENVIRONMENT_KEY, Subject::user("tls"));
@@ -405,8 +408,8 @@ mod at_a_terminal {
         command.arg("status");
         machine.furnish(&mut command);
         command.stdout(std::process::Stdio::inherit());
-        let mut session = spawn_command(command, Some(20_000)).unwrap();
-        session.exp_eof().unwrap()
+        let mut session = spawn_command(command, Some(20_000)).expect("a terminal");
+        session.exp_eof().expect("a terminal")
     }
 
     #[test]

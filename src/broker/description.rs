@@ -27,7 +27,7 @@ pub struct Description {
     pub username: String,
     /// Whose the token is; `None` until there is one, or where it does not say.
     pub owner: Option<Owner>,
-    /// Whether clients are given a token that IAM gives, and not what was stored.
+    /// Whether clients are given a token that is got for them, and not what was stored.
     pub is_exchanged: bool,
     /// How long the token lives; `None` until there is one, or where it does not end.
     pub token: Option<TokenLife>,
@@ -74,7 +74,7 @@ impl Broker<'_> {
             Found::AccessToken(_) | Found::Credential(_) => false,
             Found::Identity(_) => given.choice.credential != CredentialKind::ApiKey,
         };
-        let (username, secret, token) = self.handed_out(&introduced, &given);
+        let (username, secret, token) = self.handed_out(registry, &introduced, &given);
         let (keychain, key_ends_at) = match &introduced.speaker {
             Speaker::Source(_) => (None, None),
             Speaker::Login(scope) => {
@@ -102,6 +102,7 @@ impl Broker<'_> {
     /// that lives.
     fn handed_out(
         &self,
+        registry: &Registry,
         introduced: &Introduced<'_>,
         given: &Given<'_>,
     ) -> (String, Option<Secret>, Option<TokenLife>) {
@@ -119,7 +120,7 @@ impl Broker<'_> {
                 (wanted.username().to_owned(), None, None)
             }
             Found::Identity(identity) => {
-                let kept = given.tokens.kept(&wanted.key_of(identity.key()));
+                let kept = given.tokens.kept(&wanted.key_of(identity.key(), registry));
                 let life = kept.as_ref().map(|kept| TokenLife {
                     age: Some(kept.age),
                     left: kept.left,

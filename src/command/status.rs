@@ -482,7 +482,8 @@ fn outside(source: SourceName) -> &'static str {
         SourceName::CredentialsFile => "credentials file",
         SourceName::Environment => "environment",
         SourceName::IbmCloudCli => "CLI's config.json",
-        SourceName::Login => "keychain",
+        // A registry token is made with what another source finds.
+        SourceName::Login | SourceName::RegistryToken => "keychain",
         SourceName::PowerVs | SourceName::Vpc => "this machine",
     }
 }

@@ -434,6 +434,7 @@ mod tests {
                 body: body.to_string().into_bytes(),
                 transaction_id: None,
                 retry_after: None,
+                date: None,
             })
         }
     }
