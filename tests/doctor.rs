@@ -264,7 +264,11 @@ fn settings_that_cannot_be_read_are_a_problem() {
 
 #[test]
 fn what_shadows_the_helper_is_found() {
-    let ward = Ward::new();
+    let mut ward = Ward::new();
+    // Nobody is asked who is not on this machine.
+    ward.machine
+        .set("HTTPS_PROXY", "http://127.0.0.1:1")
+        .set("NO_PROXY", "localhost");
     ward.machine.plant("dXNlcjpzZWNyZXQtb2YtYS1wZXJzb24=");
     ward.machine.plant("secret-of-a-person");
     let auth = r#""auths": {"us.icr.io": {"auth": "dXNlcjpzZWNyZXQtb2YtYS1wZXJzb24="}}"#;
@@ -293,6 +297,12 @@ fn what_shadows_the_helper_is_found() {
         "foreign-host",
         "warning",
         &["gcr.io", "no registry of IBM Cloud"],
+    );
+    ward.docker(r#"{"credsStore": "desktop"}"#);
+    ward.says(
+        "creds-store",
+        "warning",
+        &["docker-credential-desktop", "configure docker"],
     );
     ward.docker(&format!("{{{ours}}}, \"credsStore\": \"icr\"}}"));
     ward.says("creds-store", "warning", &["every registry"]);

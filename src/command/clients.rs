@@ -7,6 +7,7 @@ use crate::client_config::Client;
 use crate::client_config::ClientFile;
 use crate::client_config::Machine;
 use crate::client_config::document::Document;
+use crate::client_config::document::HELPER;
 use crate::client_config::document::PlainKind;
 use crate::client_config::document::PlainLogin;
 use crate::client_config::file;
@@ -33,6 +34,8 @@ pub(super) struct Contents {
     pub(super) foreign: Vec<String>,
     /// Registries that another helper is asked for, with its name.
     pub(super) of_others: Vec<(Registry, String)>,
+    /// Another helper that is asked for everything else (`credsStore`).
+    pub(super) other_store: Option<String>,
     /// Whether this program is asked for everything (`credsStore`).
     pub(super) is_store: bool,
     /// Registries whose passwords are in the file itself.
@@ -76,6 +79,7 @@ fn contents(file: &ClientFile, settings: &Settings) -> Result<Option<Contents>, 
     });
     Ok(Some(Contents {
         of_others: of_others.collect(),
+        other_store: document.store().filter(|store| store != HELPER),
         is_store: document.is_our_store(),
         in_clear: document
             .plain_logins(further)

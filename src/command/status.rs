@@ -98,6 +98,11 @@ pub(super) fn run(
 ) -> Result<()> {
     let settings = program::settings(world)?;
     let keychains = program::open(world, &settings, Prompting::Never)?;
+    // What is tried out may change meanwhile.
+    let keychains = match arguments.check {
+        true => keychains,
+        false => keychains.remembered(),
+    };
     let broker = program::broker(world, &settings, &keychains);
     let overview = Overview::of(arguments, &broker, world)?;
     let text = match arguments.json {

@@ -25,6 +25,7 @@ mod layered;
 mod native;
 mod none;
 pub mod older;
+mod remembered;
 #[cfg(target_os = "linux")]
 mod secret_service;
 mod timed;
@@ -91,7 +92,7 @@ pub struct Item {
     username: String,
 }
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 enum Kind {
     Hint,
     Login,
@@ -311,6 +312,16 @@ pub fn open(
         }
         KeychainChoice::None => Ok(none::keychains()),
         _ => Err(not_on_this_system()),
+    }
+}
+
+impl Keychains {
+    /// The same for somebody who only looks around: each thing is asked once.
+    pub fn remembered(self) -> Self {
+        Self {
+            logins: Box::new(remembered::Remembered::new(self.logins)),
+            ..self
+        }
     }
 }
 

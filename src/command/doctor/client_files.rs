@@ -108,6 +108,17 @@ fn of_contents(client: Client, path: &str, contents: &Contents) -> Vec<Finding> 
             format!("take {host} out of credHelpers in {path}, or name it in `registries` of the settings file"),
         ));
     }
+    // Of docker alone: podman does not know it.
+    let other = contents.other_store.as_ref();
+    if let Some(store) =
+        other.filter(|_| client == Client::Docker && contents.registries.is_empty())
+    {
+        findings.push(Finding::warning(
+            "creds-store",
+            format!("{path} has docker ask docker-credential-{store} for every registry (credsStore), IBM Cloud's among them"),
+            configure.clone(),
+        ));
+    }
     if contents.is_store {
         findings.push(Finding::warning(
             "creds-store",

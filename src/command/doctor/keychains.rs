@@ -44,8 +44,16 @@ pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
     };
     let world = patient.world;
     let mut findings = vec![try_out("logins", &*keychains.logins, world)];
-    if keychains.tokens_are_near {
-        findings.push(try_out("tokens", &*keychains.tokens, world));
+    let wants_kernel =
+        cfg!(target_os = "linux") && patient.settings.keychain == KeychainChoice::Auto;
+    match keychains.tokens_are_near {
+        true => findings.push(try_out("tokens", &*keychains.tokens, world)),
+        false if wants_kernel => findings.push(Finding::warning(
+            "kernel-keyring",
+            "the kernel keyring cannot be used here, so tokens rest with the logins, or nowhere",
+            "allow the system calls keyctl, add_key and request_key in this container",
+        )),
+        false => {}
     }
     findings.extend(quota(world));
     findings
