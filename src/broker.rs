@@ -52,6 +52,11 @@ use crate::token_cache::CacheKey;
 use crate::token_cache::Cached;
 use crate::token_cache::TokenCache;
 
+mod description;
+
+pub use description::Description;
+pub use description::TokenLife;
+
 /// Who waited this long for IAM in vain would be followed by others who wait as
 /// long, so the failure is remembered although it may have passed.
 const LONG_WAIT: Duration = Duration::from_secs(5);
@@ -1066,6 +1071,7 @@ mod tests {
                 body: body.to_string().into_bytes(),
                 transaction_id: None,
                 retry_after: None,
+                date: None,
             })
         }
     }

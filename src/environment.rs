@@ -64,6 +64,15 @@ pub const LOG: &str = "ICR_LOG";
 /// `debug`.
 pub const LOG_FILE: &str = "ICR_LOG_FILE";
 
+/// Turns colours off on a terminal (no-color.org).
+pub const NO_COLOR: &str = "NO_COLOR";
+
+/// The kind of the terminal; `dumb` is one without colours.
+pub const TERM: &str = "TERM";
+
+/// How many characters fit on a line, where somebody says so.
+pub const COLUMNS: &str = "COLUMNS";
+
 /// A PEM file of further trusted certificate authorities (OpenSSL's name for it).
 pub const CERTIFICATE_FILE: &str = "SSL_CERT_FILE";
 
@@ -144,6 +153,11 @@ impl Environment {
                 None => Err(Failure::act(format!("${name} is not UTF-8 text"))),
             },
         }
+    }
+
+    /// The names of all variables, without those that are no text.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.variables.keys().filter_map(|name| name.to_str())
     }
 
     /// Whether the variable is set to something.

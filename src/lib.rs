@@ -21,9 +21,9 @@
 //! Beside the way: [`client_config`] (clients' files), [`settings`] (what was chosen), [`environment`] (variables and
 //! their names), [`login`] (what is stored for a registry), [`secret`] (text that
 //! cannot be printed), [`failure`] (why there is no answer), [`trusted_profile`] (whom
-//! to become), [`registry_token`] (those that the program makes for itself), [`files`]
-//! (that somebody names), [`terminal`] (the person), [`clock`], [`digest`], [`jwt`] and
-//! [`log`].
+//! to become), [`registry_token`] (those that the program makes for itself),
+//! [`registry_login`] (what a registry says to a credential), [`files`] (that somebody
+//! names), [`terminal`] (the person), [`clock`], [`digest`], [`jwt`] and [`log`].
 //!
 //! [`program::run`] is given its streams, terminal, time, environment, randomness,
 //! network and keychains; `main.rs` hands in the real ones. Files that settings or
@@ -48,6 +48,7 @@ pub mod program;
 pub mod protocol;
 pub mod registry;
 pub mod registry_api;
+pub mod registry_login;
 pub mod registry_token;
 pub mod renewal;
 pub mod secret;

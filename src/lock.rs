@@ -83,6 +83,25 @@ impl LockDirectory {
         self.lock("rotation", "all", patience)
     }
 
+    /// The lock files that there are, and whether another process holds each of them
+    /// now. The directory itself comes first, which nobody holds.
+    ///
+    /// # Errors
+    /// The directory is there but cannot be read.
+    pub fn files(&self) -> std::io::Result<Vec<(PathBuf, bool)>> {
+        let Some(directory) = self.path.as_deref().filter(|path| path.exists()) else {
+            return Ok(Vec::new());
+        };
+        let mut files = vec![(directory.to_owned(), false)];
+        for entry in std::fs::read_dir(directory)? {
+            let path = entry?.path();
+            let file = OpenOptions::new().write(true).open(&path);
+            let attempt = file.map(|file| file.try_lock());
+            files.push((path, matches!(attempt, Ok(Err(TryLockError::WouldBlock)))));
+        }
+        Ok(files)
+    }
+
     fn lock(&self, kind: &str, key: &str, patience: Duration) -> Lock {
         let stripe: String = key
             .chars()
@@ -151,7 +170,13 @@ mod tests {
         let waited = locks.lock_identity("ab12", SOON);
         assert!(matches!(waited, Lock::Busy), "waiting is bounded");
         assert!(matches!(locks.try_identity("ab12"), Lock::Busy));
+        let held = |locks: &LockDirectory| {
+            let files = locks.files().unwrap();
+            (files.iter().filter(|(_, held)| *held).count(), files.len())
+        };
+        assert_eq!(held(&locks), (1, 3), "a directory and two files");
         drop(first);
+        assert_eq!(held(&locks), (0, 3));
         assert!(locks.try_identity("ab12").is_held());
     }
 

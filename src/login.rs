@@ -55,6 +55,16 @@ impl LoginScope {
         matches!(self, Self::Registry(registry) if registry.is_staging())
     }
 
+    /// The command that replaces its API key by a new one.
+    pub fn rotate_command(&self) -> String {
+        let rotate = format!("{PROGRAM} login --rotate");
+        match self {
+            Self::Default => rotate,
+            Self::Profile(name) => format!("{rotate} --profile {name}"),
+            Self::Registry(registry) => format!("{rotate} {registry}"),
+        }
+    }
+
     /// The command that forgets its login.
     pub fn logout_command(&self) -> String {
         let logout = format!("{PROGRAM} logout");

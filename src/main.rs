@@ -43,6 +43,9 @@ fn main() -> ExitCode {
         config_directory: dirs::config_dir(),
         locks: LockDirectory::at(state.as_ref().map(|state| state.join("locks"))),
         machine_name: &|| machine_name(&environment),
+        older_logins: &|registries| {
+            keychain::older::logins(&environment, state.as_deref(), registries)
+        },
         open_keychains: &|settings, prompting| {
             keychain::open(settings, &environment, state.as_deref(), prompting)
         },
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
             root: PathBuf::from("/"),
             working_directory: PathBuf::from("."),
         },
+        program: &|| std::env::current_exe().ok(),
         random: &|| RandomState::new().hash_one(()),
         renewal: renewal(&environment),
         secure_random: &SystemRandom::new(),

@@ -20,6 +20,7 @@ use crate::identity::Places;
 use crate::keychain::KeychainError;
 use crate::keychain::Keychains;
 use crate::keychain::Prompting;
+use crate::keychain::older::OlderLogins;
 use crate::lock::LockDirectory;
 use crate::protocol;
 use crate::protocol::PROGRAM;
@@ -40,10 +41,15 @@ pub struct World<'a> {
     pub locks: LockDirectory,
     /// What this machine is called, if it is called anything.
     pub machine_name: &'a dyn Fn() -> Option<String>,
+    /// What an older program of the same name left in the keychain for these
+    /// registries.
+    pub older_logins: &'a OlderLogins<'a>,
     /// Opens the keychains that the settings choose.
     pub open_keychains: &'a dyn Fn(&Settings, Prompting) -> Result<Keychains, KeychainError>,
     /// Where other programs leave their files.
     pub places: Places,
+    /// Where this program itself is.
+    pub program: &'a dyn Fn() -> Option<PathBuf>,
     /// Random bits, for what is no secret.
     pub random: &'a dyn Fn() -> u64,
     /// Gets the next token in the background.
@@ -366,6 +372,8 @@ Commands for you (each explains itself with --help):
     configure          switches it on in docker and podman, and off again
     print REGISTRY     a credential for what cannot ask this program
     settings           what is set, and where
+    status [REGISTRY]  who is logged in where, and for how long
+    doctor             what is wrong, and what mends it
     token              registry tokens: add, list, get, rm
 
 Commands that clients call:

@@ -42,6 +42,11 @@ pub trait Terminal {
     /// There is no terminal, or the person broke off.
     fn confirm(&self, question: &str, default: bool) -> io::Result<bool>;
 
+    /// How many characters fit on a line of stdout; `None` when it is no terminal.
+    fn width(&self) -> Option<usize> {
+        None
+    }
+
     /// A line for the person, also where stderr is no terminal.
     fn tell(&self, line: &str);
 
@@ -118,6 +123,11 @@ impl Terminal for SystemTerminal<'_> {
     fn confirm(&self, question: &str, default: bool) -> io::Result<bool> {
         let mut answers = device()?;
         put(question, default, &mut answers, &mut io::stderr())
+    }
+
+    fn width(&self) -> Option<usize> {
+        let (_, columns) = console::Term::stdout().size_checked()?;
+        Some(usize::from(columns))
     }
 
     fn tell(&self, line: &str) {

@@ -87,6 +87,17 @@ pub enum Cached {
     Nothing,
 }
 
+/// A token that is kept.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Kept {
+    /// The token.
+    pub secret: Secret,
+    /// How long ago it was received, in seconds.
+    pub age: u64,
+    /// How long it is good yet, in seconds.
+    pub left: u64,
+}
+
 /// The record that rests in the keychain.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -144,6 +155,23 @@ impl<'a> TokenCache<'a> {
     pub fn look_up(&self, key: &CacheKey) -> Cached {
         let record = self.read(&Item::token(key.as_str()));
         record.map_or(Cached::Nothing, |record| judge(record, self.clock.now()))
+    }
+
+    /// An identity's token, for telling a person about it; `None` when it has ended,
+    /// or there is none.
+    pub fn kept(&self, key: &CacheKey) -> Option<Kept> {
+        let Record::Token {
+            secret,
+            received,
+            lifetime,
+            tried: _,
+        } = self.read(&Item::token(key.as_str()))?
+        else {
+            return None;
+        };
+        let age = self.clock.now().checked_sub(received)?;
+        let left = lifetime.checked_sub(age).filter(|left| *left > 0)?;
+        Some(Kept { secret, age, left })
     }
 
     /// Whether it is time for the next token, or was when it was last tried to get
@@ -324,6 +352,23 @@ mod tests {
 
     fn keep(cache: &TokenCache<'_>, seconds: u64) {
         cache.keep(&key(), &Secret::new("token"), Duration::from_secs(seconds));
+    }
+
+    #[test]
+    fn a_token_that_is_kept_tells_its_age_until_it_ends() {
+        let (keychain, clock) = (MemoryKeychain::default(), FakeClock::at(START));
+        let cache = TokenCache::new(&keychain, &clock);
+        assert_eq!(cache.kept(&key()), None);
+        keep(&cache, 3600);
+        let ages = |cache: &TokenCache<'_>| cache.kept(&key()).map(|kept| (kept.age, kept.left));
+        clock.now.set(START + 600);
+        assert_eq!(ages(&cache), Some((600, 3000)));
+        clock.now.set(START + 3600);
+        assert_eq!(ages(&cache), None, "it has ended");
+        clock.now.set(START - 1);
+        assert_eq!(ages(&cache), None, "nobody knows how old it is");
+        cache.remember_failure(&key(), &Failure::act("no"));
+        assert_eq!(ages(&cache), None, "a failure is no token");
     }
 
     #[test]

@@ -3,10 +3,13 @@
 mod support;
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
+use std::process::Stdio;
 
 use icr_emulator::Fault;
 use icr_emulator::Subject;
+use serde_json::json;
 
 use support::ENVIRONMENT_KEY;
 use support::Input;
@@ -50,6 +53,8 @@ fn plant_what_was_sent(machine: &Machine) {
 
 /// Everything that the program does, well and badly.
 fn every_flow(machine: &mut Machine) {
+    // Nobody is asked who is not on this machine.
+    machine.set("HTTPS_PROXY", "http://127.0.0.1:1");
     let accounts = machine.cloud.accounts();
     accounts.add_refresh_token("REFRESH-TOKEN-OF-A-PERSON", Subject::user("refresher"));
     accounts.add_api_key("API-KEY-OF-A-SERVICE", Subject::service_id("1"));
@@ -105,10 +110,74 @@ fn every_flow(machine: &mut Machine) {
     ] {
         machine.run(arguments, Input::Open);
     }
+    commands_with_logins(machine);
     machine.set_environment_key();
     machine.get("us.icr.io");
     machine.unset("IBMCLOUD_API_KEY");
     plant_what_was_sent(machine);
+}
+
+/// What people do with logins, and get credentials by.
+fn commands_with_logins(machine: &Machine) {
+    fs::create_dir_all(machine.path("cli")).expect("it is ours");
+    fs::create_dir_all(machine.path("home/.docker")).expect("it is ours");
+    let accounts = machine.cloud.accounts();
+    accounts.add_refresh_token("REFRESH-TOKEN-OF-THE-CLI", Subject::user("cli"));
+    machine.plant("REFRESH-TOKEN-OF-THE-CLI");
+    let session =
+        json!({"IAMEndpoint": machine.cloud.url(), "IAMRefreshToken": "REFRESH-TOKEN-OF-THE-CLI"});
+    machine.file("cli/config.json", &session.to_string());
+    let auths = r#"{"auths": {"uk.icr.io": {"auth": "aWFtYXBpa2V5OkFQSS1LRVktT0YtQS1QRVJTT04="}}}"#;
+    machine.plant("aWFtYXBpa2V5OkFQSS1LRVktT0YtQS1QRVJTT04=");
+    let docker = machine.file("home/.docker/config.json", auths);
+    // The last word says whether it can succeed: a registry is not on this machine.
+    for (arguments, input, is_fine) in [
+        ("login --api-key-stdin", "API-KEY-OF-A-PERSON", true),
+        (
+            "login --api-key-stdin us.icr.io",
+            "API-KEY-OF-NOBODY",
+            false,
+        ),
+        ("login au.icr.io --from-ibmcloud --create-api-key", "", true),
+        ("login --rotate au.icr.io", "", true),
+        ("configure docker --registry uk.icr.io --dry-run", "", true),
+        ("configure docker --registry uk.icr.io --migrate", "", true),
+        ("print uk.icr.io --format basic", "", true),
+        ("print uk.icr.io --format env", "", true),
+        ("token list --registry uk.icr.io", "", false),
+        ("configure docker --undo", "", true),
+        ("logout --revoke au.icr.io", "", true),
+        ("logout --all", "", true),
+    ] {
+        let arguments: Vec<&str> = arguments.split(' ').collect();
+        let mut command = machine.command(&arguments);
+        command
+            .env("IBMCLOUD_CONFIG_HOME", machine.path("cli"))
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program was built");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        stdin.write_all(input.as_bytes()).expect("it listens");
+        drop(stdin);
+        let output = child.wait_with_output().expect("it ends");
+        let stderr = String::from_utf8(output.stderr).expect("text");
+        assert_eq!(output.status.success(), is_fine, "{arguments:?}: {stderr}");
+        // What `print` prints is a secret.
+        let printed = String::from_utf8(output.stdout).expect("text");
+        if arguments[0] == "print" {
+            for secret in printed
+                .split([' ', '=', '\'', '\n'])
+                .filter(|word| word.len() > 100)
+            {
+                machine.plant(secret);
+            }
+        }
+        for secret in machine.secrets().iter() {
+            assert!(!stderr.contains(secret), "{secret}: {arguments:?} {stderr}");
+        }
+    }
+    fs::remove_file(docker).expect("it is there");
+    fs::remove_dir_all(machine.path("cli")).expect("it is there");
 }
 
 #[test]

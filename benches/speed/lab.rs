@@ -88,6 +88,20 @@ impl Lab {
         })
     }
 
+    /// `status` on a machine that is logged in so, and has a token.
+    pub(crate) fn status(&self, setup: Setup) -> anyhow::Result<Program> {
+        self.hot(setup)?;
+        let namespace = format!("{}-{}", self.namespace, setup as u8);
+        let mut command = self.helper_command(setup, &namespace);
+        command.arg("status");
+        let answer = self.run(&mut command, "")?;
+        ensure!(answer.contains("min left"), "no token is shown: {answer}");
+        Ok(Program {
+            command,
+            input: self.input("")?,
+        })
+    }
+
     /// A helper that knows nothing, with a key in the environment.
     pub(crate) fn cold(&self) -> anyhow::Result<Program> {
         self.forget_cold_tokens();

@@ -31,6 +31,7 @@ const PARALLEL: usize = 100;
 pub(crate) fn measure(lab: &Lab, rounds: usize) -> anyhow::Result<Table> {
     let mut table = Table::default();
     hot(lab, rounds, &mut table)?;
+    status(lab, rounds, &mut table)?;
     bus_calls(lab, &mut table)?;
     cold(lab, &mut table)?;
     every_region(lab, &mut table)?;
@@ -102,6 +103,34 @@ fn other_helper(lab: &Lab) -> anyhow::Result<Program> {
     let mut store = lab.program("docker-credential-secretservice", &["store"], "")?;
     lab.run(&mut store.command, &login)?;
     lab.program("docker-credential-secretservice", &["get"], OTHER_ADDRESS)
+}
+
+/// What a person may have in a shell's prompt.
+fn status(lab: &Lab, rounds: usize, table: &mut Table) -> anyhow::Result<()> {
+    let mut programs = [
+        lab.program("/bin/true", &[], REGISTRY)?,
+        lab.status(Setup::Kernel)?,
+        lab.status(Setup::Desktop)?,
+    ];
+    let before = lab.cloud.requests().len();
+    let medians = stopwatch::alternate(&mut programs, rounds)?;
+    ensure!(lab.cloud.requests().len() == before, "`status` asked IAM");
+    let [floor, times @ ..] = medians.as_slice() else {
+        return Ok(());
+    };
+    let what = [
+        "status, login in the kernel keyring",
+        "status, login in the Secret Service",
+    ];
+    for (what, time) in what.iter().zip(times) {
+        let ratio = ratio(*time, *floor);
+        table.unbounded(
+            what,
+            &milliseconds(*time),
+            &format!("{ratio:.2} × /bin/true"),
+        );
+    }
+    Ok(())
 }
 
 fn bus_calls(lab: &Lab, table: &mut Table) -> anyhow::Result<()> {

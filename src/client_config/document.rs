@@ -156,6 +156,14 @@ impl<'a> Document<'a> {
             .collect()
     }
 
+    /// The name of the helper that is asked for every registry without one of its own
+    /// (`credsStore`).
+    pub fn store(&self) -> Option<String> {
+        let member = self.fields(STORE).last()?;
+        let name: String = serde_json::from_str(member.value).ok()?;
+        Some(name).filter(|name| !name.is_empty())
+    }
+
     /// Whether this program is asked for every registry (`credsStore`).
     pub fn is_our_store(&self) -> bool {
         self.fields(STORE).any(Member::is_ours)

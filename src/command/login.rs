@@ -33,7 +33,6 @@ use crate::program;
 use crate::program::Streams;
 use crate::program::World;
 use crate::protocol::Credential;
-use crate::protocol::PROGRAM;
 use crate::secret::Secret;
 use crate::settings::KeychainChoice;
 use crate::trusted_profile::TrustedProfile;
@@ -425,7 +424,7 @@ impl Done {
     }
 }
 
-fn owner_as_json(owner: &Owner) -> Value {
+pub(super) fn owner_as_json(owner: &Owner) -> Value {
     let kind = match owner.kind {
         OwnerKind::Profile => "trusted-profile",
         OwnerKind::ServiceId => "service-id",
@@ -471,11 +470,7 @@ impl std::fmt::Display for Done {
 
 impl Done {
     fn rotation(&self) -> String {
-        let rotate = format!("{PROGRAM} login --rotate");
-        match self.scopes.first() {
-            Some(LoginScope::Registry(registry)) => format!("`{rotate} {registry}`"),
-            Some(LoginScope::Profile(name)) => format!("`{rotate} --profile {name}`"),
-            _ => format!("`{rotate}`"),
-        }
+        let scope = self.scopes.first().unwrap_or(&LoginScope::Default);
+        format!("`{}`", scope.rotate_command())
     }
 }

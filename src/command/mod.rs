@@ -25,8 +25,10 @@ use crate::settings::Settings;
 mod api_key_input;
 mod api_key_lifecycle;
 pub mod browser_login;
+mod clients;
 mod configure;
 mod configure_choice;
+mod doctor;
 mod errand;
 #[cfg(test)]
 mod lab;
@@ -38,8 +40,10 @@ mod migration;
 mod print;
 mod rotate;
 mod scopes;
+mod screen;
 mod settings;
 pub mod sso_login;
+mod status;
 mod table;
 mod token;
 
@@ -56,10 +60,12 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Configure(configure::Arguments),
+    Doctor(doctor::Arguments),
     Login(Box<login::Arguments>),
     Logout(logout::Arguments),
     Print(print::Arguments),
     Settings(settings::Arguments),
+    Status(status::Arguments),
     Token(token::Arguments),
 }
 
@@ -87,10 +93,12 @@ pub fn run(arguments: &[OsString], streams: &mut Streams<'_>, world: &World<'_>)
     };
     match arguments.command {
         Command::Configure(arguments) => configure::run(&arguments, streams, world),
+        Command::Doctor(arguments) => doctor::run(&arguments, streams, world),
         Command::Login(arguments) => login::run(&arguments, streams, world),
         Command::Logout(arguments) => logout::run(&arguments, streams, world),
         Command::Print(arguments) => print::run(&arguments, streams, world),
         Command::Settings(arguments) => settings::run(&arguments, streams, world),
+        Command::Status(arguments) => status::run(&arguments, streams, world),
         Command::Token(arguments) => token::run(&arguments, streams, world),
     }
 }

@@ -27,6 +27,14 @@ pub(super) struct Named {
 }
 
 impl Named {
+    /// These registries.
+    pub(super) fn only(registries: &[String]) -> Self {
+        Self {
+            registries: registries.to_vec(),
+            profile: None,
+        }
+    }
+
     /// The scopes of new logins, each once.
     pub(super) fn scopes(&self, settings: &Settings) -> Result<Vec<LoginScope>> {
         if let Some(name) = &self.profile {

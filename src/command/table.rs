@@ -5,14 +5,16 @@ const GAP: usize = 2;
 
 /// Rows as lines, each column as wide as its widest cell; without spaces at the
 /// end of lines. Widths are counted in characters.
-pub(super) fn aligned<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> String {
+pub(super) fn aligned<Row: AsRef<[String]>>(rows: &[Row]) -> String {
+    let columns = rows.iter().map(|row| row.as_ref().len()).max();
     let width = |column: usize| {
-        let widths = rows.iter().map(|row| row[column].chars().count());
+        let cells = rows.iter().filter_map(|row| row.as_ref().get(column));
+        let widths = cells.map(|cell| cell.chars().count());
         widths.max().unwrap_or_default() + GAP
     };
-    let widths: [usize; COLUMNS] = std::array::from_fn(width);
+    let widths: Vec<usize> = (0..columns.unwrap_or_default()).map(width).collect();
     let lines = rows.iter().map(|row| {
-        let cells = row.iter().zip(widths);
+        let cells = row.as_ref().iter().zip(&widths);
         let line: String = cells
             .map(|(cell, width)| format!("{cell:width$}"))
             .collect();
@@ -29,6 +31,6 @@ mod tests {
     fn columns_are_as_wide_as_their_widest_cell() {
         let rows = [["a", "bbb", ""], ["äöü", "b", "c"]].map(|row| row.map(str::to_owned));
         assert_eq!(aligned(&rows), "a    bbb\näöü  b    c");
-        assert_eq!(aligned::<2>(&[]), "");
+        assert_eq!(aligned::<[String; 2]>(&[]), "");
     }
 }

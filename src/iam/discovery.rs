@@ -1,6 +1,8 @@
 //! Where IAM shows its pages to people: it says so itself, because the addresses
 //! vary with the region (`ibm-cloud-cli-sdk`, `GetEndpoint`).
 
+use std::time::UNIX_EPOCH;
+
 use reqwest::Url;
 use serde::Deserialize;
 
@@ -29,7 +31,13 @@ impl Iam<'_> {
     /// See [`IamError`]. An address that is not `https` (or on this machine) is not
     /// believed: people will type secrets there.
     pub fn discover(&self) -> Result<Discovery, IamError> {
-        let question = Question {
+        let question = self.about_discovery();
+        let response = self.ask(&question)?;
+        question.judge(&response, read)
+    }
+
+    fn about_discovery(&self) -> Question<'static> {
+        Question {
             name: "discovery",
             method: Method::Get,
             url: self.endpoint.discovery_url(),
@@ -40,9 +48,32 @@ impl Iam<'_> {
             secrets: Vec::new(),
             is_once_only: false,
             if_silent: "",
-        };
+        }
+    }
+}
+
+/// What is seen of IAM by asking it for something that needs no login.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Sign {
+    /// Its clock, in seconds since 1970, if it shows that.
+    pub now: Option<u64>,
+}
+
+impl Iam<'_> {
+    /// Asks IAM for a sign of life.
+    ///
+    /// # Errors
+    /// See [`IamError`].
+    pub fn sign(&self) -> Result<Sign, IamError> {
+        let question = self.about_discovery();
         let response = self.ask(&question)?;
-        question.judge(&response, read)
+        question.judge(&response, read)?;
+        let date = response.date.as_deref();
+        let date = date.and_then(|date| httpdate::parse_http_date(date.trim()).ok());
+        let since = date.and_then(|date| date.duration_since(UNIX_EPOCH).ok());
+        Ok(Sign {
+            now: since.map(|since| since.as_secs()),
+        })
     }
 }
 

@@ -202,6 +202,7 @@ fn send(client: &Client, request: &Request) -> Result<Response, TransportError> 
         value.to_str().ok().map(str::to_owned)
     };
     let (transaction_id, retry_after) = (header("Transaction-Id"), header("Retry-After"));
+    let date = header("Date");
     let status = response.status().as_u16();
     let mut body = Vec::new();
     response
@@ -216,6 +217,7 @@ fn send(client: &Client, request: &Request) -> Result<Response, TransportError> 
         body,
         transaction_id,
         retry_after,
+        date,
     })
 }
 

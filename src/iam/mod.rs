@@ -528,6 +528,7 @@ pub(crate) mod tests {
             body: body.as_bytes().to_vec(),
             transaction_id: None,
             retry_after: None,
+            date: None,
         })
     }
 

@@ -82,6 +82,8 @@ pub struct Response {
     pub transaction_id: Option<String>,
     /// The `Retry-After` header.
     pub retry_after: Option<String>,
+    /// The `Date` header: the other side's clock.
+    pub date: Option<String>,
 }
 
 /// Why nothing came back.

@@ -188,6 +188,16 @@ pub enum Speaker {
     Source(SourceName),
 }
 
+/// What was found, and where.
+pub struct Introduced<'a> {
+    /// Whose word it is.
+    pub speaker: Speaker,
+    /// What a person calls it: `the API key in $IBMCLOUD_API_KEY`.
+    pub title: String,
+    /// The thing itself.
+    pub found: Found<'a>,
+}
+
 /// A place where an identity may come from.
 trait Source: Sync {
     /// What this source has for the registry.
@@ -204,6 +214,9 @@ trait Source: Sync {
     /// What this source has for the registry, as far as it can be told from local
     /// facts.
     fn nearby(&self, registry: &Registry, given: &Given<'_>) -> Result<Nearby>;
+
+    /// What a person calls what [`Source::find`] has just found.
+    fn title(&self, registry: &Registry, given: &Given<'_>) -> Result<String>;
 
     /// Whose login it gives, if it gives logins.
     fn scope(&self, _registry: &Registry, _given: &Given<'_>) -> Option<LoginScope> {
@@ -269,11 +282,26 @@ fn find_first<'a>(
 /// # Errors
 /// See [`find`].
 pub fn speaker(registry: &Registry, given: &Given<'_>) -> Result<Option<Speaker>> {
+    Ok(introduce(registry, given)?.map(|introduced| introduced.speaker))
+}
+
+/// What [`find`] finds, with what a person calls it.
+///
+/// # Errors
+/// See [`find`].
+pub fn introduce<'a>(registry: &Registry, given: &'a Given<'a>) -> Result<Option<Introduced<'a>>> {
     for source in sources(registry, given) {
-        if source.find(registry, given, Notes::None)?.is_some() {
+        if let Some(found) = source.find(registry, given, Notes::None)? {
             let other = || Speaker::Source(source.name());
             let scope = source.scope(registry, given);
-            return Ok(Some(scope.map_or_else(other, Speaker::Login)));
+            return Ok(Some(Introduced {
+                speaker: scope.map_or_else(other, Speaker::Login),
+                title: match &found {
+                    Found::Identity(identity) => identity.source(),
+                    _ => source.title(registry, given)?,
+                },
+                found,
+            }));
         }
     }
     nothing(registry, given).map(|()| None)

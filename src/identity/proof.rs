@@ -356,6 +356,11 @@ impl Source for Local {
             Some(proven) => Nearby::Key(proven.key()),
         })
     }
+
+    fn title(&self, registry: &Registry, given: &Given<'_>) -> Result<String> {
+        let proven = self.1(registry, given)?;
+        Ok(proven.map(|proven| proven.source).unwrap_or_default())
+    }
 }
 
 #[cfg(test)]
@@ -429,6 +434,7 @@ mod tests {
                 body: body.to_string().into_bytes(),
                 transaction_id: None,
                 retry_after: None,
+                date: None,
             })
         }
     }

@@ -125,6 +125,16 @@ impl Source for StoredLogin {
         })
     }
 
+    fn title(&self, registry: &Registry, given: &Given<'_>) -> Result<String> {
+        let scope = self.own_scope(registry, given);
+        let login = scope.as_ref().map(|scope| given.logins.read(scope));
+        let login = login.transpose()?.flatten();
+        let title = scope
+            .zip(login)
+            .map(|(scope, login)| source(&login, &scope));
+        Ok(title.unwrap_or_default())
+    }
+
     fn scope(&self, registry: &Registry, given: &Given<'_>) -> Option<LoginScope> {
         self.own_scope(registry, given)
     }

@@ -24,6 +24,8 @@ mod layered;
 #[cfg(any(target_os = "macos", windows, test))]
 mod native;
 mod none;
+pub mod older;
+mod remembered;
 #[cfg(target_os = "linux")]
 mod secret_service;
 mod timed;
@@ -112,7 +114,7 @@ pub struct Item {
 }
 
 /// What an item is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Kind {
     /// What is known of a login without its secret.
     Hint,
@@ -342,6 +344,16 @@ pub fn open(
         }
         KeychainChoice::None => Ok(none::keychains()),
         _ => Err(not_on_this_system()),
+    }
+}
+
+impl Keychains {
+    /// The same for somebody who only looks around: each thing is asked once.
+    pub fn remembered(self) -> Self {
+        Self {
+            logins: Box::new(remembered::Remembered::new(self.logins)),
+            ..self
+        }
     }
 }
 

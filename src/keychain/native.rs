@@ -80,6 +80,26 @@ pub(super) fn platform(
     })
 }
 
+/// The items of another program's that are there, by name.
+#[cfg(any(target_os = "macos", windows))]
+pub(super) fn of_service(
+    service: &str,
+    names: &[String],
+) -> Result<Vec<(String, Secret)>, KeychainError> {
+    let keychain = NativeKeychain {
+        service: service.to_owned(),
+        modifiers: HashMap::new(),
+        ..platform("", super::Prompting::Never)?
+    };
+    let mut items = Vec::new();
+    for name in names {
+        if let Some(secret) = keychain.get(name)? {
+            items.push((name.clone(), secret));
+        }
+    }
+    Ok(items)
+}
+
 impl NativeKeychain {
     fn entry(&self, name: &str) -> Result<Entry, KeychainError> {
         Entry::new_with_modifiers(&self.service, name, &self.modifiers)

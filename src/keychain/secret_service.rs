@@ -207,6 +207,29 @@ impl SecretService {
         }
     }
 
+    /// The items that `keyring` keeps for a program of that name, as far as their own
+    /// names end like this: the name and the secret of each.
+    pub(super) fn of_service(
+        &self,
+        service: &str,
+        ending: &'static str,
+    ) -> Result<Vec<(String, Secret)>, KeychainError> {
+        let attributes = HashMap::from([("service".to_owned(), service.to_owned())]);
+        self.ask(move |service| {
+            let found = service.search_items(borrowed(&attributes))?;
+            let mut items = Vec::new();
+            for item in &found.unlocked {
+                let name = item.get_attributes()?.remove("username");
+                if let Some(name) = name.filter(|name| name.ends_with(ending))
+                    && let Ok(secret) = String::from_utf8(item.get_secret()?)
+                {
+                    items.push((name, Secret::new(secret)));
+                }
+            }
+            Ok(items)
+        })
+    }
+
     fn attributes(&self, item: &Item) -> HashMap<String, String> {
         let mut attributes = self.attributes_of_kind(item.kind_name());
         attributes.insert("name".into(), item.name.clone());

@@ -34,6 +34,7 @@ use serde_json::Value;
 use serde_json::json;
 use tempfile::TempDir;
 
+pub(crate) use clock::unix_now;
 pub(crate) use clock::wait_until;
 pub(crate) use keyring::Keys;
 pub(crate) use obstacle::Obstacle;

@@ -25,6 +25,11 @@ pub(crate) fn unix_now() -> u64 {
         .map_or(0, |elapsed| elapsed.as_secs())
 }
 
+/// `Sun, 06 Nov 1994 08:49:37 GMT`: the time as answers show it.
+pub(crate) fn http_date() -> String {
+    httpdate::fmt_http_date(SystemTime::now())
+}
+
 /// `2026-08-01T12:00+0000`: how IAM writes the times of API keys.
 pub(crate) fn minute(unix: u64) -> String {
     let text = rfc3339(unix);

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::clock;
+
 /// An answer held in memory. Everything but the proxied registry's answers is one.
 pub(crate) struct Response {
     status: u16,
@@ -44,8 +46,9 @@ impl Response {
             .collect();
         let Self { status, .. } = self;
         let reason = reason(*status);
+        let date = clock::http_date();
         format!(
-            "HTTP/1.1 {status} {reason}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n"
+            "HTTP/1.1 {status} {reason}\r\nDate: {date}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n"
         )
     }
 

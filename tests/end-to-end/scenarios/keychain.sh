@@ -26,6 +26,25 @@ test_secret_service_item_is_found_and_read_by_a_person_and_shows_no_secret() {
     [[ $visible != *"$api_key"* ]] || fail 'only the secret should hold the key'
 }
 
+# As keyring 3 stores it for imphil/docker-credential-icr.
+leave_login_of_older_program() {
+    printf %s "$2" | secret-tool store --label=older service docker-credential-icr \
+        username "https://$1-refresh" target default application rust-keyring
+}
+
+test_secret_service_login_of_the_older_program_is_found_and_taken_over() {
+    local refresh_token
+    refresh_token=$(new_refresh_token)
+    leave_login_of_older_program us.icr.io "$refresh_token"
+    docker-credential-icr doctor >"$LAB/log/doctor" 2>&1 || true
+    grep --quiet 'older program of the same name left a login for us.icr.io' "$LAB/log/doctor" || fail 'it should be found'
+    ! grep --quiet --fixed-strings "$refresh_token" "$LAB/log/doctor" || fail 'the token should not be shown'
+    succeeds docker-credential-icr doctor --take-over
+    shows 'us.icr.io is ours now'
+    gets us.icr.io iambearer
+    succeeds secret-tool lookup service docker-credential-icr username https://us.icr.io-refresh
+}
+
 test_secret_service_logins_of_another_namespace_are_not_ours() {
     store us.icr.io iamapikey "$api_key"
     ICR_NAMESPACE=elsewhere gets_nothing us.icr.io

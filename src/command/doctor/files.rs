@@ -1,0 +1,119 @@
+//! Are our files ours alone, and is anything left over?
+
+use std::path::Path;
+use std::path::PathBuf;
+
+use super::Finding;
+use super::Patient;
+use crate::client_config::Client;
+use crate::environment;
+use crate::files;
+use crate::protocol::PROGRAM;
+
+pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
+    let mut findings = locks(patient);
+    findings.extend(modes(patient));
+    findings.extend(plain_tokens(patient));
+    findings
+}
+
+fn locks(patient: &Patient<'_>) -> Vec<Finding> {
+    const CHECK: &str = "locks";
+    let files = match patient.world.locks.files() {
+        Ok(files) => files,
+        Err(error) => {
+            return vec![Finding::warning(
+                CHECK,
+                format!("the directory of locks cannot be read ({error})"),
+                "see who owns ~/.cache/docker-credential-icr",
+            )];
+        }
+    };
+    let Some((directory, _)) = files.first() else {
+        return Vec::new();
+    };
+    let mut findings = Vec::new();
+    let held: Vec<&(PathBuf, bool)> = files.iter().filter(|(_, held)| *held).collect();
+    findings.push(match held.first() {
+        None => Finding::fine(
+            CHECK,
+            format!("nobody holds a lock in {}", directory.display()),
+        ),
+        Some((path, _)) => Finding::warning(
+            CHECK,
+            format!(
+                "{} of the locks in {} are held by other processes now",
+                held.len(),
+                directory.display()
+            ),
+            format!("if that stays so: fuser -v {}", path.display()),
+        ),
+    });
+    let paths = files.iter().map(|(path, _)| path.as_path());
+    findings.extend(paths.filter_map(written_by_others).take(1));
+    findings
+}
+
+fn written_by_others(path: &Path) -> Option<Finding> {
+    let reason = files::refuse_if_others_write(path).err()?;
+    Some(Finding::warning(
+        "modes",
+        format!("{}: {reason}", path.display()),
+        format!("chmod -R go-w {}", path.parent().unwrap_or(path).display()),
+    ))
+}
+
+/// Files with passwords or hosts in them that others can read.
+fn modes(patient: &Patient<'_>) -> Vec<Finding> {
+    let with_passwords = patient.clients.iter().filter_map(|seen| {
+        let contents = seen.contents.as_ref().ok()?.as_ref()?;
+        let has_password = !contents.in_clear.is_empty() && seen.file.client == Client::Docker;
+        (has_password || !contents.in_clear.is_empty()).then(|| seen.file.path.clone())
+    });
+    let log = patient.world.environment.text(environment::LOG_FILE);
+    let log = log.ok().flatten().map(PathBuf::from);
+    let mut paths: Vec<PathBuf> = with_passwords.chain(log).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    let readable = paths.into_iter().filter(|path| others_read(path));
+    readable
+        .map(|path| {
+            Finding::warning(
+                "modes",
+                format!("others can read {}", path.display()),
+                format!("chmod 600 {}", path.display()),
+            )
+        })
+        .collect()
+}
+
+#[cfg(unix)]
+fn others_read(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    let metadata = path.metadata();
+    metadata.is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
+}
+
+#[cfg(not(unix))]
+fn others_read(_path: &Path) -> bool {
+    false
+}
+
+/// A variant of the older program keeps tokens in files (a fork of
+/// `imphil/docker-credential-icr`, `src/token_store.rs`).
+fn plain_tokens(patient: &Patient<'_>) -> Option<Finding> {
+    let directory = patient.world.config_directory.as_ref()?;
+    let directory = directory.join(PROGRAM).join("tokens");
+    let files = std::fs::read_dir(&directory).ok()?.flatten();
+    let tokens = files.filter(|file| file.path().extension().is_some_and(|it| it == "json"));
+    (tokens.count() > 0).then(|| {
+        Finding::warning(
+            "plain-tokens",
+            format!(
+                "an older program left tokens in clear in {}",
+                directory.display()
+            ),
+            format!("rm -r {}", directory.display()),
+        )
+    })
+}

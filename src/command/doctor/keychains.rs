@@ -1,0 +1,207 @@
+//! Do keychains keep what they are given, and how fast?
+
+use std::time::Duration;
+
+use super::Finding;
+use super::Patient;
+use super::command;
+use crate::keychain::Item;
+use crate::keychain::Keychain;
+use crate::keychain::KeychainError;
+use crate::program::World;
+use crate::secret::Secret;
+use crate::settings::KeychainChoice;
+
+/// As long as an access token, so that its size is tried, too.
+const LENGTH: usize = 1600;
+
+/// How long what is written is kept, should we die before it is taken out.
+const LIFETIME: Duration = Duration::from_secs(60);
+
+/// A keychain that takes longer than this makes people wait.
+const SLOW: Duration = Duration::from_secs(1);
+
+/// How much of a quota may be used without a warning, in percent.
+const FULL: u64 = 80;
+
+/// Below the root: the users' quotas of keys (`keyrings(7)`).
+const KEY_USERS: &str = "proc/key-users";
+
+pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
+    if patient.settings_failure.is_some() {
+        return Vec::new();
+    }
+    if patient.settings.keychain == KeychainChoice::None {
+        return vec![Finding::warning(
+            "keychain",
+            "the settings choose no keychain: no login is kept, and every `get` asks IAM",
+            "ICR_KEYCHAIN=auto, or `keychain = \"auto\"` in the settings file",
+        )];
+    }
+    let keychains = match patient.keychains {
+        Ok(keychains) => keychains,
+        Err(failure) => return vec![Finding::failure("keychain", failure)],
+    };
+    let world = patient.world;
+    let mut findings = vec![try_out("logins", &*keychains.logins, world)];
+    let wants_kernel =
+        cfg!(target_os = "linux") && patient.settings.keychain == KeychainChoice::Auto;
+    match keychains.tokens_are_near {
+        true => findings.push(try_out("tokens", &*keychains.tokens, world)),
+        false if wants_kernel => findings.push(Finding::warning(
+            "kernel-keyring",
+            "the kernel keyring cannot be used here, so tokens rest with the logins, or nowhere",
+            "allow the system calls keyctl, add_key and request_key in this container",
+        )),
+        false => {}
+    }
+    findings.extend(quota(world));
+    findings
+}
+
+/// Writes, reads and deletes an item of our own.
+fn try_out(what: &'static str, keychain: &dyn Keychain, world: &World<'_>) -> Finding {
+    let check = match what {
+        "logins" => "keychain-logins",
+        _ => "keychain-tokens",
+    };
+    let item = Item::probe(&format!("doctor-{:016x}", (world.random)()))
+        .shown_as("a trial of docker-credential-icr doctor", "nobody");
+    let secret = Secret::new("x".repeat(LENGTH));
+    let started = world.clock.elapsed();
+    let written = keychain.write(&item, &secret, Some(LIFETIME));
+    let holder = keychain.holder(&item).ok().flatten();
+    let read = keychain.read(&item);
+    let deleted = keychain.delete(&item);
+    let took = world.clock.elapsed() - started;
+    let place = holder.unwrap_or_default().described();
+    match (written, read, deleted) {
+        (Ok(()), Ok(Some(back)), Ok(())) if back == secret => {
+            let milliseconds = took.as_secs_f64() * 1000.0;
+            let seen = format!(
+                "{what} rest in {place}; writing, finding, reading and deleting took {milliseconds:.1} ms"
+            );
+            match took > SLOW {
+                false => Finding::fine(check, seen),
+                true => Finding::warning(
+                    check,
+                    format!("{seen}, which is slow"),
+                    "ICR_KEYCHAIN=kernel, if you need no Secret Service",
+                ),
+            }
+        }
+        (Ok(()), Ok(_), Ok(())) => Finding::problem(
+            check,
+            format!("{what} rest in {place}, which does not give back what it was given"),
+            "choose another keychain with ICR_KEYCHAIN",
+        ),
+        (written, read, deleted) => {
+            let error = written.err().or(read.err()).or(deleted.err());
+            let error = error.unwrap_or(KeychainError::Refused(String::new()));
+            Finding::problem(
+                check,
+                format!("{what} cannot be kept: {error}"),
+                advice(&error),
+            )
+        }
+    }
+}
+
+fn advice(error: &KeychainError) -> String {
+    match error {
+        KeychainError::Locked(_) => "log in to the desktop, or ICR_KEYCHAIN=kernel".into(),
+        KeychainError::Unresponsive(_) => "restart it, or ICR_KEYCHAIN=kernel".into(),
+        KeychainError::Absent(_) => {
+            "give the API key in $IBMCLOUD_API_KEY, or install a Secret Service (gnome-keyring)"
+                .into()
+        }
+        KeychainError::Refused(_) => command("settings"),
+    }
+}
+
+/// How much of the user's quota in the kernel is used.
+fn quota(world: &World<'_>) -> Option<Finding> {
+    const CHECK: &str = "kernel-quota";
+    let text = std::fs::read_to_string(world.places.root.join(KEY_USERS)).ok()?;
+    let quota = Quota::of(&text, user()?)?;
+    let seen = format!(
+        "the kernel keyring holds {} of {} keys and {} of {} bytes",
+        quota.keys, quota.most_keys, quota.bytes, quota.most_bytes
+    );
+    Some(match quota.is_nearly_used() {
+        false => Finding::fine(CHECK, seen),
+        true => Finding::warning(
+            CHECK,
+            format!("{seen}; when it is full, tokens are given up"),
+            "`keyctl show @us` lists the keys; `keyctl unlink KEY @us` removes one",
+        ),
+    })
+}
+
+#[cfg(unix)]
+fn user() -> Option<u32> {
+    Some(nix::unistd::Uid::effective().as_raw())
+}
+
+#[cfg(not(unix))]
+fn user() -> Option<u32> {
+    None
+}
+
+/// A user's line of `/proc/key-users` (`proc_key-users(5)`).
+#[derive(Debug, Eq, PartialEq)]
+struct Quota {
+    keys: u64,
+    most_keys: u64,
+    bytes: u64,
+    most_bytes: u64,
+}
+
+impl Quota {
+    /// `1000:    12 12/12 8/200 1500/20000`.
+    fn of(text: &str, user: u32) -> Option<Self> {
+        let fraction = |text: &str| {
+            let (used, most) = text.split_once('/')?;
+            Some((used.parse().ok()?, most.parse().ok()?))
+        };
+        text.lines().find_map(|line| {
+            let (id, rest) = line.split_once(':')?;
+            if id.trim().parse() != Ok(user) {
+                return None;
+            }
+            let fields: Vec<&str> = rest.split_whitespace().collect();
+            let (keys, most_keys) = fraction(fields.get(2)?)?;
+            let (bytes, most_bytes) = fraction(fields.get(3)?)?;
+            Some(Self {
+                keys,
+                most_keys,
+                bytes,
+                most_bytes,
+            })
+        })
+    }
+
+    fn is_nearly_used(&self) -> bool {
+        let is_full = |used: u64, most: u64| used.saturating_mul(100) >= most.saturating_mul(FULL);
+        is_full(self.keys, self.most_keys) || is_full(self.bytes, self.most_bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_users_quota_is_read_from_the_kernels_list() {
+        let text =
+            "    0:    79 78/78 47/1000000 1020/25000000\n 1000:    12 12/12 8/200 16000/20000\n";
+        let quota = Quota::of(text, 1000).unwrap();
+        assert_eq!((quota.keys, quota.most_keys), (8, 200));
+        assert_eq!((quota.bytes, quota.most_bytes), (16_000, 20_000));
+        assert!(quota.is_nearly_used());
+        assert!(!Quota::of(text, 0).unwrap().is_nearly_used());
+        for (text, user) in [(text, 7), ("garbage", 0), ("0: 1 1/1 x/y 1/2", 0)] {
+            assert_eq!(Quota::of(text, user), None);
+        }
+    }
+}

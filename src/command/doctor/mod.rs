@@ -1,0 +1,364 @@
+//! `doctor`: what is wrong, and what mends it?
+//!
+//! A group of checks is one file here, and one line of [`GROUPS`]. A check looks and
+//! tells; it changes nothing, but for the keychain, where it leaves what it found.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+use serde_json::json;
+
+use super::clients;
+use super::clients::Seen;
+use super::print;
+use super::screen::Screen;
+use crate::broker::Broker;
+use crate::failure::Failure;
+use crate::failure::Result;
+use crate::failure::one_line;
+use crate::keychain::Keychains;
+use crate::keychain::Prompting;
+use crate::login::LoginScope;
+use crate::program;
+use crate::program::Streams;
+use crate::program::World;
+use crate::protocol::PROGRAM;
+use crate::registry::Registry;
+use crate::settings::Settings;
+
+mod binary;
+mod client_files;
+mod files;
+mod keychains;
+mod network;
+mod older;
+mod process;
+mod report;
+mod settings;
+mod sources;
+
+/// The most characters of what was seen, or of what mends it.
+const LONGEST: usize = 1000;
+
+const EXAMPLES: &str = "\
+Examples:
+  docker-credential-icr doctor
+  docker-credential-icr doctor --report report.txt   for a bug report; no secrets
+  docker-credential-icr doctor --json
+
+Exit status: 0 if nothing is broken, warnings or not; 1 if something is.";
+
+/// Look for what is wrong, and tell what mends it
+///
+/// Looks at the program and its way, settings, clients' files, keychains, sources of
+/// identity and files, and asks IAM and the registries. Nothing is changed; what it
+/// writes into the keychains to see whether that works, it takes out again.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES, verbatim_doc_comment)]
+pub(super) struct Arguments {
+    /// Write what was found into a new file that only you can read
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+
+    /// Print JSON, whose keys stay as they are
+    #[arg(long)]
+    json: bool,
+
+    /// Log in with what an older program of the same name kept
+    #[arg(long, conflicts_with_all = ["report", "json"])]
+    take_over: bool,
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Verdict {
+    Fine,
+    Warning,
+    Problem,
+}
+
+impl Verdict {
+    /// As it stands in every output.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Fine => "ok",
+            Self::Warning => "warning",
+            Self::Problem => "problem",
+        }
+    }
+}
+
+/// What a check came to.
+#[derive(Clone, Debug)]
+struct Finding {
+    /// Names the check, and stays as it is.
+    check: &'static str,
+    verdict: Verdict,
+    /// What was seen.
+    seen: String,
+    /// What mends it: a command, as a rule.
+    mend: Option<String>,
+}
+
+impl Finding {
+    fn fine(check: &'static str, seen: impl Into<String>) -> Self {
+        Self::new(check, Verdict::Fine, seen, None)
+    }
+
+    fn warning(check: &'static str, seen: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self::new(check, Verdict::Warning, seen, Some(mend.into()))
+    }
+
+    fn problem(check: &'static str, seen: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self::new(check, Verdict::Problem, seen, Some(mend.into()))
+    }
+
+    /// A failure, whose words say themselves what to do.
+    fn failure(check: &'static str, failure: &Failure) -> Self {
+        Self::new(check, Verdict::Problem, failure.to_string(), None)
+    }
+
+    fn new(
+        check: &'static str,
+        verdict: Verdict,
+        seen: impl Into<String>,
+        mend: Option<String>,
+    ) -> Self {
+        Self {
+            check,
+            verdict,
+            seen: one_line(&seen.into(), LONGEST),
+            mend: mend.map(|mend| one_line(&mend, LONGEST)),
+        }
+    }
+}
+
+/// What checks look at.
+struct Patient<'a> {
+    world: &'a World<'a>,
+    /// What was chosen; the defaults where that cannot be read.
+    settings: &'a Settings,
+    /// Why it cannot be read.
+    settings_failure: Option<&'a Failure>,
+    /// The keychains, or why there are none.
+    keychains: Result<&'a Keychains, &'a Failure>,
+    /// Clients' files.
+    clients: &'a [Seen],
+}
+
+impl<'a> Patient<'a> {
+    /// Whoever gives credentials, if there are keychains, and settings that can be
+    /// read: nobody gets an answer without.
+    fn broker(&self) -> Option<Broker<'a>> {
+        if self.settings_failure.is_some() {
+            return None;
+        }
+        let keychains = self.keychains.ok()?;
+        Some(program::broker(self.world, self.settings, keychains))
+    }
+
+    /// The registries that there is something to tell of: those with a login, those
+    /// in the settings, those that clients ask us for; otherwise one of IBM's.
+    fn registries(&self, broker: &Broker<'_>) -> Vec<Registry> {
+        let stored = broker.scopes().unwrap_or_default().into_iter();
+        let stored = stored.filter_map(|scope| match scope {
+            LoginScope::Registry(registry) => Some(registry),
+            LoginScope::Default | LoginScope::Profile(_) => None,
+        });
+        let mapped = self.settings.mapped_registries();
+        let mapped = mapped.map(|(registry, _)| registry.clone());
+        let asked_for = clients::switched_on(self.clients).into_keys().flatten();
+        let mut registries: Vec<Registry> = stored.chain(mapped).chain(asked_for).collect();
+        if registries.is_empty() {
+            registries.extend(self.settings.all_registries().next());
+        }
+        registries.sort_unstable();
+        registries.dedup();
+        registries
+    }
+}
+
+/// A group of checks.
+struct Group {
+    /// What it is called in JSON.
+    key: &'static str,
+    title: &'static str,
+    examine: fn(&Patient<'_>) -> Vec<Finding>,
+}
+
+/// The groups, in their order: what comes first explains what comes later.
+const GROUPS: [Group; 8] = [
+    Group {
+        key: "program",
+        title: "Program",
+        examine: binary::examine,
+    },
+    Group {
+        key: "settings",
+        title: "Settings",
+        examine: settings::examine,
+    },
+    Group {
+        key: "clients",
+        title: "Clients",
+        examine: client_files::examine,
+    },
+    Group {
+        key: "keychains",
+        title: "Keychains",
+        examine: keychains::examine,
+    },
+    Group {
+        key: "older-program",
+        title: "Older program",
+        examine: older::examine,
+    },
+    Group {
+        key: "files",
+        title: "Files",
+        examine: files::examine,
+    },
+    Group {
+        key: "sources",
+        title: "Who you are",
+        examine: sources::examine,
+    },
+    Group {
+        key: "network",
+        title: "Network",
+        examine: network::examine,
+    },
+];
+
+/// All that was found, by group.
+struct Diagnosis(Vec<(&'static Group, Vec<Finding>)>);
+
+pub(super) fn run(
+    arguments: &Arguments,
+    streams: &mut Streams<'_>,
+    world: &World<'_>,
+) -> Result<()> {
+    let loaded = program::settings(world);
+    let defaults = Settings::default();
+    let settings = loaded.as_ref().unwrap_or(&defaults);
+    let keychains = program::open(world, settings, Prompting::Never);
+    let clients = clients::seen(world, settings);
+    let patient = Patient {
+        world,
+        settings,
+        settings_failure: loaded.as_ref().err(),
+        keychains: keychains.as_ref(),
+        clients: &clients,
+    };
+    if arguments.take_over {
+        return print(streams, &older::take_over(&patient)?);
+    }
+    let diagnosis = Diagnosis::of(&patient);
+    match &arguments.report {
+        None => {}
+        Some(path) => report::write(path, &diagnosis, &patient)?,
+    }
+    let text = match arguments.json {
+        true => format!("{:#}", diagnosis.as_json()),
+        false => diagnosis.shown(Screen::of(streams, world)),
+    };
+    print(streams, &text)?;
+    if let Some(path) = &arguments.report {
+        let line = format!(
+            "The report is in {}; read it before you send it.",
+            path.display()
+        );
+        world.terminal.tell(&line);
+    }
+    match diagnosis.count(Verdict::Problem) {
+        0 => Ok(()),
+        1 => Err(Failure::act("1 thing is broken")),
+        count => Err(Failure::act(format!("{count} things are broken"))),
+    }
+}
+
+impl Diagnosis {
+    fn of(patient: &Patient<'_>) -> Self {
+        let examine = |group: &'static Group| {
+            let _span = tracing::debug_span!("examine", group = group.key).entered();
+            let _progress = patient.world.terminal.progress(group.title);
+            (group, (group.examine)(patient))
+        };
+        Self(GROUPS.iter().map(examine).collect())
+    }
+
+    fn count(&self, verdict: Verdict) -> usize {
+        let findings = self.0.iter().flat_map(|(_, findings)| findings);
+        findings
+            .filter(|finding| finding.verdict == verdict)
+            .count()
+    }
+
+    fn shown(&self, screen: Screen) -> String {
+        let groups = self.0.iter().filter(|(_, findings)| !findings.is_empty());
+        let mut parts: Vec<String> = groups
+            .map(|(group, findings)| {
+                let mut lines = vec![screen.heading(group.title)];
+                lines.extend(findings.iter().map(|finding| shown(finding, screen)));
+                lines.join("\n")
+            })
+            .collect();
+        let (problems, warnings) = (self.count(Verdict::Problem), self.count(Verdict::Warning));
+        let counted = |count: usize, one: &str| match count {
+            1 => format!("1 {one}"),
+            count => format!("{count} {one}s"),
+        };
+        parts.push(match (problems, warnings) {
+            (0, 0) => "All is well.".to_owned(),
+            _ => format!(
+                "{}, {}.",
+                counted(problems, "problem"),
+                counted(warnings, "warning")
+            ),
+        });
+        parts.join("\n\n")
+    }
+
+    fn as_json(&self) -> Value {
+        let findings: Vec<Value> = self
+            .0
+            .iter()
+            .flat_map(|(group, findings)| {
+                findings.iter().map(|finding| {
+                    json!({
+                        "group": group.key,
+                        "check": finding.check,
+                        "verdict": finding.verdict.name(),
+                        "seen": finding.seen,
+                        "mend": finding.mend,
+                    })
+                })
+            })
+            .collect();
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "problems": self.count(Verdict::Problem),
+            "warnings": self.count(Verdict::Warning),
+            "findings": findings,
+        })
+    }
+}
+
+fn shown(finding: &Finding, screen: Screen) -> String {
+    let name = format!("{:7}", finding.verdict.name());
+    let name = match finding.verdict {
+        Verdict::Fine => screen.good(&name),
+        Verdict::Warning => screen.warning(&name),
+        Verdict::Problem => screen.problem(&name),
+    };
+    let seen = screen.broken(&format!("  {name}  "), &finding.seen);
+    match &finding.mend {
+        None => seen,
+        Some(mend) => format!("{seen}\n{}", screen.broken("           > ", mend)),
+    }
+}
+
+/// The command of ours that mends something.
+fn command(arguments: &str) -> String {
+    format!("{PROGRAM} {arguments}")
+}

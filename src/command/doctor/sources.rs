@@ -1,0 +1,75 @@
+//! Who speaks for which registry, and why?
+
+use super::Finding;
+use super::Patient;
+use super::command;
+use crate::broker::Broker;
+use crate::broker::Description;
+use crate::command::status::ending;
+use crate::identity::Speaker;
+use crate::registry::Registry;
+
+pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
+    let Some(broker) = patient.broker() else {
+        return Vec::new();
+    };
+    let mut findings: Vec<Finding> = Vec::new();
+    for registry in patient.registries(&broker) {
+        findings.push(of_registry(&registry, &broker));
+        let speaker = broker.describe(&registry).ok().flatten();
+        let warning = speaker.and_then(|speaker| ending(&speaker, patient.world.clock.now()));
+        if let Some((seen, mend)) = warning
+            && !findings.iter().any(|finding| finding.seen == seen)
+        {
+            findings.push(Finding::warning("api-key-end", seen, mend));
+        }
+    }
+    findings
+}
+
+fn of_registry(registry: &Registry, broker: &Broker<'_>) -> Finding {
+    const CHECK: &str = "source";
+    match broker.describe(registry) {
+        Ok(Some(speaker)) => Finding::fine(
+            CHECK,
+            format!(
+                "{registry}: {} gives `{}`, {}",
+                speaker.source,
+                speaker.username,
+                why(registry, &speaker, broker)
+            ),
+        ),
+        Ok(None) => Finding::warning(
+            CHECK,
+            format!("{registry}: nobody speaks for it, so clients go on without a login"),
+            match registry.is_entitled() {
+                true => command(&format!("login {registry}")),
+                false => command("login"),
+            },
+        ),
+        Err(failure) => Finding::problem(
+            CHECK,
+            format!("{registry}: {failure}"),
+            command(&format!("status {registry}")),
+        ),
+    }
+}
+
+/// Why it is this source and no other.
+fn why(registry: &Registry, speaker: &Description, broker: &Broker<'_>) -> String {
+    let settings = broker.settings;
+    let choice = settings.choice(registry);
+    if settings.forced_source().is_some() {
+        return "because ICR_SOURCE says so".into();
+    }
+    match (choice.profile, choice.source, &speaker.speaker) {
+        (Some(profile), Some(_), _) => {
+            format!("because profile `{}` chooses that source", profile.name)
+        }
+        (Some(profile), None, _) => {
+            format!("which comes first for profile `{}`", profile.name)
+        }
+        (None, _, Speaker::Source(_)) => "which comes before any other that is there".into(),
+        (None, _, Speaker::Login(_)) => "because no variable says otherwise".into(),
+    }
+}

@@ -1,0 +1,131 @@
+//! A keychain that is asked for each thing once: for whoever only looks around, where
+//! each question may be a call over a bus.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::Item;
+use super::Keychain;
+use super::KeychainError;
+use super::Kind;
+use super::Listed;
+use crate::secret::Secret;
+use crate::settings::KeychainChoice;
+
+type Answers<T> = RefCell<HashMap<(Kind, String), Result<Option<T>, KeychainError>>>;
+
+/// The keychain, with what it answered. What is written or deleted through it is
+/// forgotten; what others change in the meantime is not seen.
+#[derive(Debug)]
+pub(super) struct Remembered {
+    keychain: Box<dyn Keychain>,
+    holders: Answers<KeychainChoice>,
+    logins: RefCell<Option<Vec<Listed>>>,
+    secrets: Answers<Secret>,
+}
+
+impl Remembered {
+    /// The keychain, of which nothing is known yet.
+    pub(super) fn new(keychain: Box<dyn Keychain>) -> Self {
+        Self {
+            keychain,
+            holders: RefCell::default(),
+            logins: RefCell::default(),
+            secrets: RefCell::default(),
+        }
+    }
+
+    /// Whether the list of logins says that there is none of this name.
+    fn is_known_to_be_absent(&self, item: &Item) -> bool {
+        let logins = self.logins.borrow();
+        let is_listed = |logins: &Vec<Listed>| logins.iter().any(|it| it.name == item.name);
+        item.kind == Kind::Login && logins.as_ref().is_some_and(|logins| !is_listed(logins))
+    }
+
+    fn remember<T: Clone>(
+        &self,
+        answers: &Answers<T>,
+        item: &Item,
+        ask: impl FnOnce() -> Result<Option<T>, KeychainError>,
+    ) -> Result<Option<T>, KeychainError> {
+        if self.is_known_to_be_absent(item) {
+            return Ok(None);
+        }
+        let mut answers = answers.borrow_mut();
+        let answer = answers.entry((item.kind, item.name.clone()));
+        answer.or_insert_with(ask).clone()
+    }
+
+    fn forget(&self) {
+        self.holders.borrow_mut().clear();
+        self.logins.borrow_mut().take();
+        self.secrets.borrow_mut().clear();
+    }
+}
+
+impl Keychain for Remembered {
+    fn read(&self, item: &Item) -> Result<Option<Secret>, KeychainError> {
+        self.remember(&self.secrets, item, || self.keychain.read(item))
+    }
+
+    fn write(
+        &self,
+        item: &Item,
+        secret: &Secret,
+        lifetime: Option<Duration>,
+    ) -> Result<(), KeychainError> {
+        self.forget();
+        self.keychain.write(item, secret, lifetime)
+    }
+
+    fn delete(&self, item: &Item) -> Result<(), KeychainError> {
+        self.forget();
+        self.keychain.delete(item)
+    }
+
+    fn list(&self, kind: Kind) -> Result<Vec<Listed>, KeychainError> {
+        if kind != Kind::Login {
+            return self.keychain.list(kind);
+        }
+        if let Some(logins) = &*self.logins.borrow() {
+            return Ok(logins.clone());
+        }
+        let logins = self.keychain.list(kind)?;
+        self.logins.replace(Some(logins.clone()));
+        Ok(logins)
+    }
+
+    fn holder(&self, item: &Item) -> Result<Option<KeychainChoice>, KeychainError> {
+        self.remember(&self.holders, item, || self.keychain.holder(item))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::keychain::memory::MemoryKeychain;
+
+    #[test]
+    fn each_thing_is_asked_once_until_something_changes() {
+        let inner = Rc::new(MemoryKeychain::default());
+        let (one, other) = (Item::login("us.icr.io"), Item::login("de.icr.io"));
+        inner.write(&one, &Secret::new("key"), None).unwrap();
+        let remembered = Remembered::new(Box::new(Rc::clone(&inner)));
+        assert_eq!(remembered.read(&one), Ok(Some(Secret::new("key"))));
+        assert_eq!(remembered.logins().unwrap().len(), 1);
+        inner.fail_with(Some(KeychainError::Refused("asked again".into())));
+        assert_eq!(remembered.read(&one), Ok(Some(Secret::new("key"))));
+        assert_eq!(remembered.read(&other), Ok(None), "it is not in the list");
+        assert_eq!(remembered.holder(&other), Ok(None));
+        assert_eq!(remembered.logins().unwrap().len(), 1);
+        inner.fail_with(None);
+        remembered.write(&other, &Secret::new("new"), None).unwrap();
+        assert_eq!(remembered.read(&other), Ok(Some(Secret::new("new"))));
+        remembered.delete(&one).unwrap();
+        assert_eq!(remembered.read(&one), Ok(None));
+        assert_eq!(remembered.logins().unwrap().len(), 1);
+    }
+}

@@ -1,0 +1,535 @@
+//! What does `doctor` find, and does it tell what mends it?
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use expect_test::expect;
+use icr_emulator::Authority;
+use icr_emulator::Emulator;
+use icr_emulator::Subject;
+use serde_json::Value;
+
+use support::ENVIRONMENT_KEY;
+use support::Input;
+use support::Machine;
+use support::Outcome;
+use support::set_mode;
+
+/// A machine where all is well: the program on the PATH, an API key, a client that asks for a registry on loopback; and the cloud
+/// behind that.
+struct Ward {
+    machine: Machine,
+    cloud: Emulator,
+    registry: String,
+}
+
+impl Ward {
+    fn new() -> Self {
+        Self::on(Machine::with_environment_key())
+    }
+
+    fn on(mut machine: Machine) -> Self {
+        let authority = Authority::create(machine.path("authority")).expect("an authority");
+        let cloud = Emulator::builder()
+            .tls(&authority, &[])
+            .start()
+            .expect("a free port on loopback");
+        let accounts = cloud.accounts();
+        accounts.add_api_key(ENVIRONMENT_KEY, Subject::user("tls"));
+        let registry = format!("localhost:{}", cloud.address().port());
+        let bin = machine.path("bin");
+        fs::create_dir(&bin).expect("it is ours");
+        link(&bin);
+        machine
+            .set("PATH", bin)
+            .set("SSL_CERT_FILE", authority.certificate_path())
+            .set("IBMCLOUD_IAM_API_ENDPOINT", cloud.url());
+        let ward = Self {
+            machine,
+            cloud,
+            registry,
+        };
+        ward.machine
+            .settings(&format!("registries = [\"{}\"]\n", ward.registry));
+        ward.docker(&format!(
+            "{{\"credHelpers\": {{\"{}\": \"icr\"}}}}",
+            ward.registry
+        ));
+        ward
+    }
+
+    /// Writes docker's file.
+    fn docker(&self, text: &str) {
+        fs::create_dir_all(self.machine.path("home/.docker")).expect("it is ours");
+        self.machine.file("home/.docker/config.json", text);
+    }
+
+    fn run(&self, arguments: &[&str]) -> Outcome {
+        let mut all = vec!["doctor"];
+        all.extend(arguments);
+        self.machine.run(&all, Input::Open)
+    }
+
+    /// Every finding, and whether it succeeded.
+    fn findings(&self) -> (Vec<Value>, bool) {
+        let outcome = self.run(&["--json"]);
+        let answer: Value = serde_json::from_str(&outcome.stdout).expect("JSON");
+        let findings = answer["findings"].as_array().expect("a list").clone();
+        let problems = findings.iter().filter(|it| it["verdict"] == "problem");
+        assert_eq!(answer["problems"], problems.count(), "{answer:#}");
+        (findings, outcome.status == Some(0))
+    }
+
+    /// What a check said; that nothing is worse than that is for the exit status to tell.
+    #[track_caller]
+    fn says(&self, check: &str, verdict: &str, parts: &[&str]) {
+        let (findings, is_well) = self.findings();
+        let finding = findings
+            .iter()
+            .filter(|finding| finding["check"] == check)
+            .find(|finding| finding["verdict"] == verdict);
+        let finding = finding.unwrap_or_else(|| panic!("no {verdict} of {check}: {findings:#?}"));
+        let text = format!("{} > {}", finding["seen"], finding["mend"]);
+        for part in parts {
+            assert!(text.contains(part), "`{part}` is missing: {text}");
+        }
+        assert!(verdict != "problem" || !is_well, "{findings:#?}");
+    }
+
+    #[track_caller]
+    fn is_well(&self) {
+        let (findings, is_well) = self.findings();
+        let bad: Vec<&Value> = findings
+            .iter()
+            .filter(|finding| finding["verdict"] == "problem")
+            .collect();
+        assert!(is_well && bad.is_empty(), "{bad:#?}");
+    }
+}
+
+#[cfg(unix)]
+fn link(directory: &Path) {
+    std::os::unix::fs::symlink(
+        env!("CARGO_BIN_EXE_docker-credential-icr"),
+        directory.join("docker-credential-icr"),
+    )
+    .expect("it is there");
+}
+
+#[cfg(not(unix))]
+fn link(directory: &Path) {
+    let name = format!("docker-credential-icr{}", std::env::consts::EXE_SUFFIX);
+    fs::copy(
+        env!("CARGO_BIN_EXE_docker-credential-icr"),
+        directory.join(name),
+    )
+    .expect("it is there");
+}
+
+/// Makes a program of these lines.
+#[cfg(unix)]
+fn script(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().expect("it is ours")).expect("it is ours");
+    fs::write(path, format!("#!/bin/sh\n{text}\n")).expect("it is ours");
+    set_mode(path, 0o755);
+}
+
+/// Without what is another one each time.
+fn steady(text: &str, ward: &Ward) -> String {
+    let root = ward.machine.path("");
+    let root = root.display().to_string();
+    let text = text
+        .replace(root.trim_end_matches('/'), "/m")
+        .replace(&ward.registry, "localhost:55555")
+        .replace(&ward.cloud.url(), "https://localhost:55555");
+    let mut steady = String::new();
+    for word in text.split_inclusive([' ', '\n']) {
+        let digits = word.trim_start_matches(|character: char| character.is_ascii_digit());
+        let is_number = digits.len() < word.len() && digits.trim().is_empty();
+        match is_number && !steady.ends_with("HTTP ") {
+            true => steady.push_str(&format!("7{digits}")),
+            false => steady.push_str(word),
+        }
+    }
+    steady
+}
+
+#[test]
+fn where_all_is_well_it_says_so() {
+    let ward = Ward::new();
+    // The first makes the directory of locks.
+    ward.is_well();
+    let outcome = ward.run(&[]);
+    assert_eq!((outcome.status, &*outcome.stderr), (Some(0), ""));
+    expect![[r#"
+        Program
+          ok       /m/bin/docker-credential-icr 0.1.0
+
+        Settings
+          ok       /m/config/docker-credential-icr/config.toml can be understood
+
+        Clients
+          ok       /m/home/.docker/config.json (docker) asks this program for localhost:55555
+
+        Keychains
+          warning  the settings choose no keychain: no login is kept, and every `get` asks IAM
+                   > ICR_KEYCHAIN=auto, or `keychain = "auto"` in the settings file
+
+        Files
+          ok       nobody holds a lock in /m/cache/docker-credential-icr/locks
+
+        Who you are
+          ok       localhost:55555: the API key in $IBMCLOUD_API_KEY gives `iambearer`, which comes before any other that is there
+
+        Network
+          ok       no variable names a proxy
+          ok       beside the system's certificate authorities those in /m/authority/authority.pem are trusted
+          ok       IAM at https://localhost:55555 answered after 7 ms
+          ok       this machine's clock is 7 s off IAM's
+          ok       localhost:55555: `get` answers `iambearer` after 7 ms, which is user tls@registry-tests.example.com (IBMid-tls) of account account-1
+          ok       localhost:55555 takes it
+
+        7 problems, 7 warning.
+    "#]].assert_eq(&steady(&outcome.stdout, &ward));
+    let mut ward = ward;
+    ward.machine.set("COLUMNS", "60");
+    let narrow = ward.run(&[]).stdout;
+    let words = |text: &str| {
+        steady(
+            &text.split_whitespace().collect::<Vec<_>>().join(" "),
+            &ward,
+        )
+    };
+    assert_eq!(words(&narrow), words(&outcome.stdout), "the same words");
+    let is_long = |line: &&str| line.chars().count() > 60 && line.split_whitespace().count() > 2;
+    assert_eq!(narrow.lines().find(is_long), None);
+    assert!(narrow.lines().count() > outcome.stdout.lines().count());
+}
+
+#[cfg(unix)]
+#[test]
+fn clients_must_find_this_very_program() {
+    let mut ward = Ward::new();
+    let own = ward.machine.path("bin");
+    ward.says("path", "ok", &["/bin/docker-credential-icr"]);
+    ward.machine.set("PATH", "/nowhere");
+    ward.says(
+        "path",
+        "problem",
+        &["find no docker-credential-icr", "export PATH="],
+    );
+    let other = ward.machine.path("other");
+    let program = other.join("docker-credential-icr");
+    let path = format!("{}:{}", other.display(), own.display());
+    ward.machine.set("PATH", &path);
+    script(&program, "echo docker-credential-icr 0.1.0");
+    ward.says(
+        "path",
+        "problem",
+        &["not this one", "remove", "/other/docker-credential-icr"],
+    );
+    script(
+        &program,
+        "echo 'docker-credential-icr (docker-credential-icr) 0.0.1'",
+    );
+    ward.says("path", "warning", &["another version first"]);
+    set_mode(&program, 0o644);
+    ward.says("path", "ok", &["/bin/docker-credential-icr"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_login_shell_must_find_it_as_well() {
+    let mut ward = Ward::new();
+    ward.machine.set("SHELL", "/bin/sh");
+    ward.says("login-shell", "warning", &["does not find", "~/.profile"]);
+    let own = ward.machine.path("bin").display().to_string();
+    let profile = format!("echo Welcome\nPATH=\"{own}:$PATH\"\n");
+    ward.machine.file("home/.profile", &profile);
+    ward.says("login-shell", "ok", &["/bin/docker-credential-icr"]);
+}
+
+#[test]
+fn settings_that_cannot_be_read_are_a_problem() {
+    let ward = Ward::new();
+    ward.machine.settings("colour = 1\n");
+    ward.says(
+        "settings",
+        "problem",
+        &["colour", "config.toml is wrong at line 1"],
+    );
+}
+
+#[test]
+fn what_shadows_the_helper_is_found() {
+    let mut ward = Ward::new();
+    // Nobody is asked who is not on this machine.
+    ward.machine
+        .set("HTTPS_PROXY", "http://127.0.0.1:1")
+        .set("NO_PROXY", "localhost");
+    ward.machine.plant("dXNlcjpzZWNyZXQtb2YtYS1wZXJzb24=");
+    ward.machine.plant("secret-of-a-person");
+    let auth = r#""auths": {"us.icr.io": {"auth": "dXNlcjpzZWNyZXQtb2YtYS1wZXJzb24="}}"#;
+    let ours = format!("\"credHelpers\": {{\"{}\": \"icr\"", ward.registry);
+    ward.docker(&format!("{{{auth}, {ours}}}}}"));
+    ward.says(
+        "password-in-clear",
+        "problem",
+        &[
+            "us.icr.io",
+            "instead of asking",
+            "configure docker --migrate",
+        ],
+    );
+    ward.docker(&format!("{{{auth}, {ours}, \"us.icr.io\": \"icr\"}}}}"));
+    ward.says("password-in-clear", "warning", &["us.icr.io", "--migrate"]);
+    ward.docker(&format!(
+        "{{{ours}, \"uk.icr.io\": \"pass\", \"gcr.io\": \"icr\"}}}}"
+    ));
+    ward.says(
+        "another-helper",
+        "warning",
+        &["docker-credential-pass for uk.icr.io"],
+    );
+    ward.says(
+        "foreign-host",
+        "warning",
+        &["gcr.io", "no registry of IBM Cloud"],
+    );
+    ward.docker(r#"{"credsStore": "desktop"}"#);
+    ward.says(
+        "creds-store",
+        "warning",
+        &["docker-credential-desktop", "configure docker"],
+    );
+    ward.docker(&format!("{{{ours}}}, \"credsStore\": \"icr\"}}"));
+    ward.says("creds-store", "warning", &["every registry"]);
+    fs::create_dir_all(ward.machine.path("runtime/containers")).unwrap();
+    ward.machine.file("runtime/containers/auth.json", "{}");
+    ward.says("podman-login", "warning", &["in clear", "configure podman"]);
+    ward.docker("{ no JSON");
+    ward.says("client-file", "problem", &["config.json cannot be read"]);
+    ward.docker("{}");
+    ward.says("switched-on", "warning", &["no client asks", "configure"]);
+}
+
+#[test]
+fn keychains_are_tried_for_real_and_left_as_they_were() {
+    let Some(mut machine) = Machine::with_keychain() else {
+        return;
+    };
+    machine.set_environment_key();
+    let ward = Ward::on(machine);
+    ward.says("keychain-logins", "ok", &["the kernel keyring", " ms"]);
+    ward.says("kernel-quota", "ok", &[" keys and ", " bytes"]);
+    let names = ward.machine.keys().names();
+    assert!(
+        names.iter().all(|name| !name.contains("probe")),
+        "{names:?}"
+    );
+    let mut ward = Ward::new();
+    ward.says("keychain", "warning", &["no keychain", "ICR_KEYCHAIN=auto"]);
+    ward.machine.set("ICR_KEYCHAIN", "secret-service");
+    ward.says(
+        "keychain-logins",
+        "problem",
+        &["cannot be kept", "no D-Bus session bus"],
+    );
+}
+
+#[test]
+fn who_speaks_is_told_with_the_reason() {
+    let mut ward = Ward::new();
+    ward.says(
+        "source",
+        "ok",
+        &[
+            "the API key in $IBMCLOUD_API_KEY gives `iambearer`",
+            "comes before",
+        ],
+    );
+    ward.machine.set("ICR_SOURCE", "environment");
+    ward.says("source", "ok", &["because ICR_SOURCE says so"]);
+    ward.says(
+        "forced",
+        "ok",
+        &["ICR_SOURCE makes every registry use `environment`"],
+    );
+    ward.machine.unset("ICR_SOURCE").unset("IBMCLOUD_API_KEY");
+    ward.says(
+        "source",
+        "warning",
+        &["nobody speaks", "docker-credential-icr login\""],
+    );
+    ward.is_well();
+    ward.machine.set("IBMCLOUD_API_KEY", "@/does/not/exist");
+    ward.says("source", "problem", &["/does/not/exist"]);
+}
+
+#[test]
+fn the_network_is_looked_at_step_by_step() {
+    let mut ward = Ward::new();
+    let url = ward.cloud.url();
+    ward.says("iam", "ok", &[&url, "answered after"]);
+    ward.says("clock", "ok", &["0 s off"]);
+    ward.says("exchange", "ok", &["IBMid-tls", "account-1"]);
+    ward.says("registry", "ok", &["takes it"]);
+    ward.says("proxy", "ok", &["no variable names a proxy"]);
+    ward.says("trust", "ok", &["authority"]);
+    ward.machine.plant("password-of-the-proxy");
+    ward.machine
+        .set(
+            "HTTPS_PROXY",
+            "http://user:password-of-the-proxy@127.0.0.1:1",
+        )
+        .set("NO_PROXY", "localhost");
+    ward.says(
+        "proxy",
+        "ok",
+        &[
+            "HTTPS_PROXY=http://[redacted]@127.0.0.1:1",
+            "NO_PROXY=localhost",
+        ],
+    );
+    ward.says("iam", "ok", &[]);
+    ward.machine.unset("NO_PROXY");
+    ward.says("iam", "problem", &["proxy"]);
+    ward.machine.unset("HTTPS_PROXY");
+    ward.cloud.accounts().revoke_api_key(ENVIRONMENT_KEY);
+    ward.says("exchange", "problem", &["BXNIM0415E", "make a new one"]);
+    ward.says("iam", "ok", &[]);
+}
+
+#[test]
+fn a_registry_that_refuses_is_understood() {
+    let Some(machine) = Machine::with_keychain() else {
+        return;
+    };
+    let ward = Ward::on(machine);
+    ward.machine
+        .store(&ward.registry, "token", "A-PASSWORD-THAT-IS-WRONG")
+        .is_silent_success();
+    ward.says(
+        "registry",
+        "problem",
+        &["refused `token`", "not valid", "log in again", "HTTP 401"],
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn files_that_others_change_or_read_are_found() {
+    let Some(mut machine) = Machine::with_keychain() else {
+        return;
+    };
+    machine.set_environment_key();
+    let ward = Ward::on(machine);
+    ward.machine.get("us.icr.io").is_token_of();
+    ward.says("locks", "ok", &["nobody holds a lock"]);
+    let locks = ward.machine.path("cache/docker-credential-icr/locks");
+    let lock = fs::read_dir(&locks)
+        .unwrap()
+        .flatten()
+        .next()
+        .unwrap()
+        .path();
+    let held = fs::File::options().write(true).open(&lock).unwrap();
+    held.lock().unwrap();
+    ward.says("locks", "warning", &["1 of the locks", "fuser"]);
+    drop(held);
+    set_mode(&lock, 0o666);
+    ward.says("modes", "warning", &["others can write", "chmod"]);
+    fs::create_dir_all(ward.machine.path("config/docker-credential-icr/tokens")).unwrap();
+    ward.machine
+        .file("config/docker-credential-icr/tokens/us.icr.io.json", "{}");
+    ward.says("plain-tokens", "warning", &["in clear", "rm -r"]);
+}
+
+#[test]
+fn a_report_is_one_file_without_secrets_that_replaces_nothing() {
+    let ward = Ward::new();
+    ward.machine.plant("c29tZWJvZHk6YS1wYXNzd29yZA==");
+    ward.docker(&format!(
+        "{{\"auths\": {{\"gcr.io\": {{\"auth\": \"c29tZWJvZHk6YS1wYXNzd29yZA==\"}}}}, \"credHelpers\": {{\"{}\": \"icr\"}}}}",
+        ward.registry
+    ));
+    let path = ward.machine.path("report.txt");
+    let arguments = ["--report", path.to_str().unwrap()];
+    let outcome = ward.run(&arguments);
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    assert!(
+        outcome.stderr.contains("read it before you send it"),
+        "{outcome:?}"
+    );
+    let report = fs::read_to_string(&path).unwrap();
+    for part in [
+        "docker-credential-icr 0.1.0",
+        "Network",
+        "IBMCLOUD_API_KEY",
+        "gcr.io",
+        "[redacted]",
+    ] {
+        assert!(report.contains(part), "{part} is missing in {report}");
+    }
+    for secret in ward.machine.secrets().iter() {
+        assert!(!report.contains(secret), "{secret} in {report}");
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    let outcome = ward.run(&arguments);
+    assert_eq!(outcome.status, Some(1));
+    assert!(outcome.stderr.contains("is there already"), "{outcome:?}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), report);
+}
+
+#[test]
+fn with_no_older_program_nothing_is_taken_over() {
+    let ward = Ward::new();
+    let outcome = ward.run(&["--take-over"]);
+    assert_eq!(outcome.status, Some(1));
+    assert!(
+        outcome.stderr.contains("no login of an older program"),
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn its_help_has_examples() {
+    let outcome = Machine::new().run(&["doctor", "--help"], Input::Open);
+    expect![[r#"
+        Look for what is wrong, and tell what mends it
+
+        Looks at the program and its way, settings, clients' files, keychains, sources of
+        identity and files, and asks IAM and the registries. Nothing is changed; what it
+        writes into the keychains to see whether that works, it takes out again.
+
+        Usage: docker-credential-icr doctor [OPTIONS]
+
+        Options:
+              --report <FILE>
+                  Write what was found into a new file that only you can read
+
+              --json
+                  Print JSON, whose keys stay as they are
+
+              --take-over
+                  Log in with what an older program of the same name kept
+
+          -h, --help
+                  Print help (see a summary with '-h')
+
+        Examples:
+          docker-credential-icr doctor
+          docker-credential-icr doctor --report report.txt   for a bug report; no secrets
+          docker-credential-icr doctor --json
+
+        Exit status: 0 if nothing is broken, warnings or not; 1 if something is.
+    "#]]
+    .assert_eq(&outcome.stdout);
+}
