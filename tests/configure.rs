@@ -54,25 +54,7 @@ fn entry(machine: &Machine, host: &str, key: &str) -> String {
 #[track_caller]
 fn succeeds(outcome: &Outcome, parts: &[&str]) {
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
-    has(outcome, &outcome.stdout, parts);
-}
-
-/// A failure that a person reads, on stderr alone.
-#[track_caller]
-fn fails(outcome: &Outcome, parts: &[&str]) {
-    assert_eq!(
-        (outcome.status, &*outcome.stdout),
-        (Some(1), ""),
-        "{outcome:?}"
-    );
-    has(outcome, &outcome.stderr, parts);
-}
-
-#[track_caller]
-fn has(outcome: &Outcome, text: &str, parts: &[&str]) {
-    for part in parts {
-        assert!(text.contains(part), "`{part}` is missing: {outcome:?}");
-    }
+    outcome.has(&outcome.stdout, parts);
 }
 
 /// Files of real installations, and what becomes of them.
@@ -146,7 +128,7 @@ fn broken_files_are_told_by_their_place_and_none_is_touched() {
     ] {
         let machine = docker_machine(text);
         let outcome = configure(&machine, &["--registry", "us.icr.io"]);
-        fails(&outcome, &["config.json is left as it is: ", part]);
+        outcome.tells_a_person(&["config.json is left as it is: ", part]);
         assert_eq!(content(&machine, DOCKER), text);
         let outcome = configure(&machine, &["podman", "--registry", "us.icr.io"]);
         assert_eq!(outcome.status, Some(0), "{outcome:?}");
@@ -154,10 +136,8 @@ fn broken_files_are_told_by_their_place_and_none_is_touched() {
     let machine = docker_machine("{");
     fs::create_dir(machine.path("runtime/containers")).expect("the directory is ours");
     machine.file(PODMAN, "{}");
-    fails(
-        &configure(&machine, &["--registry", "us.icr.io"]),
-        &["config.json is left as it is"],
-    );
+    configure(&machine, &["--registry", "us.icr.io"])
+        .tells_a_person(&["config.json is left as it is"]);
     assert_eq!(
         content(&machine, PODMAN),
         "{}",
@@ -165,28 +145,21 @@ fn broken_files_are_told_by_their_place_and_none_is_touched() {
     );
     let huge = " ".repeat(5 * 1024 * 1024);
     let machine = docker_machine(&huge);
-    fails(
-        &configure(&machine, &["--registry", "us.icr.io"]),
-        &["larger than 4 MiB"],
-    );
+    configure(&machine, &["--registry", "us.icr.io"]).tells_a_person(&["larger than 4 MiB"]);
 }
 
 #[test]
 fn files_that_are_not_there_are_made_for_their_owner_and_removed_again() {
     let mut machine = Machine::new();
     let outcome = configure(&machine, &["--registry", "us.icr.io"]);
-    fails(
-        &outcome,
-        &["name one: `configure docker` or `configure podman`"],
-    );
+    outcome.tells_a_person(&["name one: `configure docker` or `configure podman`"]);
     succeeds(
         &configure(&machine, &["docker", "--registry", "us.icr.io"]),
         &["docker: "],
     );
     let outcome = configure(&machine, &["podman", "--registry", "https://US.icr.io/v2/"]);
     succeeds(&outcome, &["podman, buildah and skopeo: "]);
-    has(
-        &outcome,
+    outcome.has(
         &outcome.stderr,
         &[
             "empties that directory at logout",
@@ -252,7 +225,7 @@ fn links_stay_and_what_is_read_only_or_anothers_is_left_alone() {
     succeeds(&configure(&machine, &["--undo"]), &[]);
     assert_eq!(content(&machine, "home/dotfile"), "{}");
     set_mode(&machine.path("home/dotfile"), 0o400);
-    fails(&run(), &["read-only (mode 0400)", "chmod u+w"]);
+    run().tells_a_person(&["read-only (mode 0400)", "chmod u+w"]);
     assert_eq!(content(&machine, "home/dotfile"), "{}");
     // Who is not root cannot make the files that the rest is about.
     set_mode(&machine.path("home/dotfile"), 0o600);
@@ -272,13 +245,10 @@ fn another_helper_is_replaced_by_force_alone_and_comes_back() {
     let text = "{\"credHelpers\": {\"us.icr.io\": \"ibmcloud\", \"gcr.io\": \"gcloud\"}}";
     let machine = docker_machine(text);
     let outcome = configure(&machine, &["--registry", "de.icr.io", "us.icr.io"]);
-    fails(
-        &outcome,
-        &[
-            "the helper `ibmcloud` (docker-credential-ibmcloud) answers for us.icr.io",
-            "--force",
-        ],
-    );
+    outcome.tells_a_person(&[
+        "the helper `ibmcloud` (docker-credential-ibmcloud) answers for us.icr.io",
+        "--force",
+    ]);
     assert_eq!(content(&machine, DOCKER), text);
     succeeds(
         &configure(&machine, &["--registry", "us.icr.io", "--force"]),
@@ -307,10 +277,7 @@ fn in_a_pipe_registries_with_a_login_are_taken() {
         return;
     };
     let machine = with_docker(machine, "{}");
-    fails(
-        &configure(&machine, &[]),
-        &["configure --registry us.icr.io"],
-    );
+    configure(&machine, &[]).tells_a_person(&["configure --registry us.icr.io"]);
     machine
         .store("de.icr.io", "iamapikey", KEY)
         .is_silent_success();
@@ -322,7 +289,7 @@ fn in_a_pipe_registries_with_a_login_are_taken() {
         &outcome,
         &["now names the helper for us.icr.io and de.icr.io."],
     );
-    has(&outcome, &outcome.stderr, &["they have a login"]);
+    outcome.has(&outcome.stderr, &["they have a login"]);
 }
 
 #[test]
@@ -336,18 +303,14 @@ fn with_a_login_for_all_the_registries_of_the_files_are_taken() {
         entry(&machine, "de.icr.io", OTHER_KEY)
     );
     let machine = with_docker(machine, &text);
-    fails(
-        &configure(&machine, &[]),
-        &["configure --registry us.icr.io"],
-    );
+    configure(&machine, &[]).tells_a_person(&["configure --registry us.icr.io"]);
     assert_eq!(
         machine.run(&["login", "--api-key-stdin"], KEY).status,
         Some(0)
     );
     let outcome = configure(&machine, &[]);
     succeeds(&outcome, &["now names the helper for de.icr.io."]);
-    has(
-        &outcome,
+    outcome.has(
         &outcome.stderr,
         &["stand in the clients' files: de.icr.io."],
     );
@@ -359,8 +322,7 @@ fn every_registry_costs_and_that_is_told() {
     let outcome = configure(&machine, &["--all"]);
     succeeds(&outcome, &["icr.io, us.icr.io, uk.icr.io", "in2.icr.io"]);
     assert!(!content(&machine, DOCKER).contains("private"));
-    has(
-        &outcome,
+    outcome.has(
         &outcome.stderr,
         &["warning: a classic `docker build`", "13 registries"],
     );
@@ -371,10 +333,8 @@ fn every_registry_costs_and_that_is_told() {
 #[test]
 fn foreign_registries_and_contradictions_are_refused() {
     let machine = docker_machine("{}");
-    fails(
-        &configure(&machine, &["--registry", "ghcr.io"]),
-        &["ghcr.io is not a registry of IBM Cloud"],
-    );
+    configure(&machine, &["--registry", "ghcr.io"])
+        .tells_a_person(&["ghcr.io is not a registry of IBM Cloud"]);
     for arguments in [
         &["--undo", "--all"][..],
         &["--all", "--registry", "icr.io"],
@@ -440,8 +400,7 @@ fn a_password_that_lies_there_is_told_and_moved_when_that_is_asked_for() {
     let machine = with_docker(machine, &text);
     let outcome = configure(&machine, &["--registry", "us.icr.io"]);
     succeeds(&outcome, &["now names"]);
-    has(
-        &outcome,
+    outcome.has(
         &outcome.stderr,
         &[
             "passwords lie in clear for us.icr.io in ",
@@ -454,8 +413,7 @@ fn a_password_that_lies_there_is_told_and_moved_when_that_is_asked_for() {
 
     let outcome = configure(&machine, &["--migrate"]);
     succeeds(&outcome, &["now names the helper for us.icr.io."]);
-    has(
-        &outcome,
+    outcome.has(
         &outcome.stderr,
         &["In the keychain now, tried, and out of the files: the login for us.icr.io."],
     );
@@ -489,24 +447,21 @@ fn a_password_that_does_not_work_stays_and_the_keychain_as_it_was() {
         outcome
     };
     let stays = "the password for us.icr.io stays where it is: ";
-    fails(&migrate(&[]), &[stays, "BXNIM0415E"]);
+    migrate(&[]).tells_a_person(&[stays, "BXNIM0415E"]);
     machine.list().is_list(&[]);
     machine.add_api_key(KEY, "me");
     machine.cloud.always(Some(Fault::Status(503)));
-    fails(&migrate(&[]), &[stays, "503"]);
+    migrate(&[]).tells_a_person(&[stays, "503"]);
     machine.list().is_list(&[]);
     machine.cloud.always(None);
     machine.add_api_key(OTHER_KEY, "other");
     machine
         .store("us.icr.io", "iamapikey", OTHER_KEY)
         .is_silent_success();
-    fails(
-        &migrate(&[]),
-        &[stays, "another login", "logout us.icr.io", "--force"],
-    );
+    migrate(&[]).tells_a_person(&[stays, "another login", "logout us.icr.io", "--force"]);
     assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-other");
     machine.cloud.always(Some(Fault::Status(503)));
-    fails(&migrate(&["--force"]), &[stays, "503"]);
+    migrate(&["--force"]).tells_a_person(&[stays, "503"]);
     machine.cloud.always(None);
     assert_eq!(
         machine.get("us.icr.io").is_token_of(),
@@ -531,16 +486,13 @@ fn what_cannot_be_moved_is_told() {
     );
     let machine = with_docker(machine, &text);
     let outcome = configure(&machine, &["--migrate"]);
-    fails(
-        &outcome,
-        &[
-            "different passwords for us.icr.io",
-            "`de.icr.io`",
-            "token of the registry's own",
-            "`uk.icr.io`",
-            "cannot be read",
-        ],
-    );
+    outcome.tells_a_person(&[
+        "different passwords for us.icr.io",
+        "`de.icr.io`",
+        "token of the registry's own",
+        "`uk.icr.io`",
+        "cannot be read",
+    ]);
     assert_eq!(content(&machine, DOCKER), text);
     machine.list().is_list(&[]);
 }
@@ -575,8 +527,7 @@ fn docker_of_a_snap_is_told_of() {
     fs::create_dir_all(machine.path("home/snap/docker/current/.docker")).expect("it is ours");
     machine.file("home/snap/docker/current/.docker/config.json", "{}");
     let outcome = configure(&machine, &["--registry", "us.icr.io"]);
-    has(
-        &outcome,
+    outcome.has(
         &outcome.stderr,
         &[
             "docker of a snap reads ",
@@ -598,8 +549,7 @@ fn a_keychain_that_docker_found_by_itself_is_told_of() {
     machine.set("PATH", path);
     if cfg!(target_os = "linux") {
         let outcome = configure(&machine, &["--registry", "us.icr.io"]);
-        has(
-            &outcome,
+        outcome.has(
             &outcome.stderr,
             &["put `\"credsStore\": \"secretservice\"` into "],
         );

@@ -62,32 +62,14 @@ fn answer(outcome: &Outcome, parts: &[&str]) {
         (Some(0), ""),
         "{outcome:?}"
     );
-    has(outcome, &outcome.stdout, parts);
+    outcome.has(&outcome.stdout, parts);
 }
 
 /// Success with something to think about.
 #[track_caller]
 fn answer_with_warning(outcome: &Outcome, parts: &[&str]) {
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
-    has(outcome, &outcome.stderr, parts);
-}
-
-/// A failure that a person reads, on stderr alone.
-#[track_caller]
-fn failure(outcome: &Outcome, parts: &[&str]) {
-    assert_eq!(
-        (outcome.status, &*outcome.stdout),
-        (Some(1), ""),
-        "{outcome:?}"
-    );
-    has(outcome, &outcome.stderr, parts);
-}
-
-#[track_caller]
-fn has(outcome: &Outcome, text: &str, parts: &[&str]) {
-    for part in parts {
-        assert!(text.contains(part), "`{part}` is missing: {outcome:?}");
-    }
+    outcome.has(&outcome.stderr, parts);
 }
 
 #[track_caller]
@@ -143,7 +125,7 @@ fn a_key_in_a_file_is_taken_as_it_is_and_as_ibm_writes_it() {
     }
     for (argument, reason) in [("@missing", "No such file"), ("@home", "directory")] {
         let outcome = machine.run(&["login", "--api-key", argument], Input::Open);
-        failure(&outcome, &[&argument[1..], reason]);
+        outcome.tells_a_person(&[&argument[1..], reason]);
     }
 }
 
@@ -151,9 +133,9 @@ fn a_key_in_a_file_is_taken_as_it_is_and_as_ibm_writes_it() {
 fn a_key_among_the_arguments_is_refused() {
     let Some(machine) = machine() else { return };
     let outcome = machine.run(&["login", "--api-key", KEY], "");
-    failure(&outcome, &["--api-key-stdin", "@", "everybody"]);
+    outcome.tells_a_person(&["--api-key-stdin", "@", "everybody"]);
     let outcome = machine.run(&["login", KEY], "");
-    failure(&outcome, &["not a registry"]);
+    outcome.tells_a_person(&["not a registry"]);
     assert_eq!(machine.cloud.exchanges(), 0);
 }
 
@@ -162,12 +144,12 @@ fn without_a_terminal_nobody_is_asked() {
     let Some(mut machine) = machine() else { return };
     for arguments in [&["login"][..], &["login", "us.icr.io"]] {
         let outcome = machine.run(arguments, Input::Open);
-        failure(&outcome, &["--api-key-stdin", "--api-key @FILE"]);
+        outcome.tells_a_person(&["--api-key-stdin", "--api-key @FILE"]);
         assert!(!outcome.stderr.contains("IBMCLOUD_API_KEY"), "{outcome:?}");
     }
     machine.set("IBMCLOUD_API_KEY", KEY);
     let outcome = machine.run(&["login"], Input::Open);
-    failure(&outcome, &["$IBMCLOUD_API_KEY", "no login is needed"]);
+    outcome.tells_a_person(&["$IBMCLOUD_API_KEY", "no login is needed"]);
     assert_eq!(machine.cloud.exchanges(), 0);
 }
 
@@ -189,7 +171,7 @@ fn what_is_no_key_is_not_sent_to_anybody() {
         (Input::Endless, "too large"),
     ] {
         let outcome = machine.run(&["login", "--api-key-stdin"], input);
-        failure(&outcome, &[reason]);
+        outcome.tells_a_person(&[reason]);
         assert!(outcome.stderr.len() < 1000, "{outcome:?}");
         assert!(!outcome.stderr.contains("secret"), "{outcome:?}");
     }
@@ -202,15 +184,9 @@ fn a_login_that_fails_leaves_the_former_one() {
     answer(&log_in(&machine, OTHER_KEY, &["us.icr.io"]), &[]);
     machine.settings("deadline = 1\n");
     machine.cloud.accounts().disable_api_key(KEY);
-    failure(
-        &log_in(&machine, KEY, &["us.icr.io", "de.icr.io"]),
-        &["disabled", "the API key"],
-    );
+    log_in(&machine, KEY, &["us.icr.io", "de.icr.io"]).tells_a_person(&["disabled", "the API key"]);
     machine.cloud.accounts().revoke_api_key(KEY);
-    failure(
-        &log_in(&machine, KEY, &["us.icr.io", "de.icr.io"]),
-        &["BXNIM0415E"],
-    );
+    log_in(&machine, KEY, &["us.icr.io", "de.icr.io"]).tells_a_person(&["BXNIM0415E"]);
     for fault in [
         Fault::Status(503),
         Fault::Garbage,
@@ -218,10 +194,7 @@ fn a_login_that_fails_leaves_the_former_one() {
         Fault::Empty,
     ] {
         machine.cloud.always(Some(fault));
-        failure(
-            &log_in(&machine, KEY, &["us.icr.io", "de.icr.io"]),
-            &["the API key"],
-        );
+        log_in(&machine, KEY, &["us.icr.io", "de.icr.io"]).tells_a_person(&["the API key"]);
     }
     machine.cloud.always(None);
     machine.list().is_list(&[("us.icr.io", "iamapikey")]);
@@ -234,7 +207,7 @@ fn without_a_keychain_nobody_is_asked_for_anything() {
     let machine = Machine::new();
     machine.add_api_key(KEY, "me");
     let outcome = machine.run(&["login", "--api-key-stdin"], Input::Open);
-    failure(&outcome, &["ICR_KEYCHAIN", "IBMCLOUD_API_KEY"]);
+    outcome.tells_a_person(&["ICR_KEYCHAIN", "IBMCLOUD_API_KEY"]);
     assert_eq!(machine.cloud.exchanges(), 0);
     answer(&machine.run(&["logout"], Input::Open), &["no login"]);
     answer(
@@ -268,16 +241,10 @@ fn a_login_may_be_for_several_registries_in_any_spelling() {
     );
     machine.get("uk.icr.io").is_not_found();
     for host in ["ghcr.io", "us.icr.io.example.com"] {
-        failure(&log_in(&machine, KEY, &[host]), &[host, "not a registry"]);
+        log_in(&machine, KEY, &[host]).tells_a_person(&[host, "not a registry"]);
     }
-    failure(
-        &log_in(&machine, KEY, &["cp.icr.io"]),
-        &["docker login -u cp cp.icr.io"],
-    );
-    failure(
-        &log_in(&machine, KEY, &["--profile", "x", "us.icr.io"]),
-        &["--profile"],
-    );
+    log_in(&machine, KEY, &["cp.icr.io"]).tells_a_person(&["docker login -u cp cp.icr.io"]);
+    log_in(&machine, KEY, &["--profile", "x", "us.icr.io"]).tells_a_person(&["--profile"]);
 }
 
 const TWO_TEAMS: &str = r#"
@@ -293,10 +260,8 @@ profile = "team-b"
 fn two_profiles_are_two_people_side_by_side() {
     let Some(mut machine) = machine() else { return };
     machine.settings(TWO_TEAMS);
-    failure(
-        &log_in(&machine, KEY, &["--profile", "team-aa"]),
-        &["team-aa", "did you mean `team-a`"],
-    );
+    log_in(&machine, KEY, &["--profile", "team-aa"])
+        .tells_a_person(&["team-aa", "did you mean `team-a`"]);
     answer(
         &log_in(&machine, KEY, &["--profile", "team-a"]),
         &["profile team-a"],
@@ -390,14 +355,14 @@ fn the_session_of_the_cli_is_taken_over_and_left_as_it_is() {
         machine.keys().forget_tokens();
     }
     let outcome = machine.run(&["login", "--from-ibmcloud"], Input::Open);
-    failure(&outcome, &["ibmcloud login"]);
+    outcome.tells_a_person(&["ibmcloud login"]);
     machine.file(SESSION, "{\"IAMRefreshToken\": \"\"}");
     let outcome = machine.run(&["login", "--from-ibmcloud"], Input::Open);
-    failure(&outcome, &["no refresh token"]);
+    outcome.tells_a_person(&["no refresh token"]);
     write_session(&machine);
     machine.cloud.accounts().invalidate_session(REFRESH_TOKEN);
     let outcome = machine.run(&["login", "--from-ibmcloud"], Input::Open);
-    failure(&outcome, &["BXNIM0439E", "ibmcloud login"]);
+    outcome.tells_a_person(&["BXNIM0439E", "ibmcloud login"]);
 }
 
 #[test]
@@ -519,7 +484,7 @@ fn a_key_that_cannot_be_made_is_no_login() {
         (Fault::Status(503), "docker-credential-icr on "),
     ] {
         machine.cloud.script_for(Service::ApiKeys, [fault]);
-        failure(&machine.run(&create, Input::Open), &[part]);
+        machine.run(&create, Input::Open).tells_a_person(&[part]);
     }
     assert_eq!(machine.cloud.accounts().api_key_count(), before);
     machine.get("us.icr.io").is_not_found();
@@ -528,7 +493,7 @@ fn a_key_that_cannot_be_made_is_no_login() {
         (&["login", "--expires", "3"], "--expires"),
         (&["login", "--sso", "--expires", "0"], "3650"),
     ] {
-        failure(&machine.run(arguments, Input::Open), &[part]);
+        machine.run(arguments, Input::Open).tells_a_person(&[part]);
     }
 }
 
@@ -542,17 +507,17 @@ fn a_key_that_cannot_be_stored_is_deleted_again() {
     write_session(&machine);
     let before = machine.cloud.accounts().api_key_count();
     let create = ["login", "--from-ibmcloud", "--create-api-key"];
-    failure(
-        &machine.run(&create, Input::Open),
-        &["cannot store", "has been deleted at IAM again"],
-    );
+    machine
+        .run(&create, Input::Open)
+        .tells_a_person(&["cannot store", "has been deleted at IAM again"]);
     assert_eq!(machine.cloud.accounts().api_key_count(), before);
     let faults = [Fault::Delay(std::time::Duration::ZERO), Fault::Status(403)];
     machine.cloud.script_for(Service::ApiKeys, faults);
-    failure(
-        &machine.run(&create, Input::Open),
-        &["cannot store", "is still there", "ApiKey-"],
-    );
+    machine.run(&create, Input::Open).tells_a_person(&[
+        "cannot store",
+        "is still there",
+        "ApiKey-",
+    ]);
     assert_eq!(machine.cloud.accounts().api_key_count(), before + 1);
 }
 
@@ -566,23 +531,15 @@ fn a_trusted_profile_is_assumed_on_top_once_it_was_checked() {
         .trusting(&["IBMid-me"]);
     machine.cloud.accounts().add_trusted_profile(builders);
     for named in ["Profile-2", "nobody", ""] {
-        failure(
-            &log_in(&machine, KEY, &["--profile-id", named]),
-            &["rofile"],
-        );
+        log_in(&machine, KEY, &["--profile-id", named]).tells_a_person(&["rofile"]);
     }
-    failure(
-        &log_in(&machine, OTHER_KEY, &["--profile-id", "Profile-1"]),
-        &["Profile-1"],
-    );
-    failure(
-        &log_in(
-            &machine,
-            KEY,
-            &["--profile-id", "builders", "--account", "account-9"],
-        ),
-        &["builders"],
-    );
+    log_in(&machine, OTHER_KEY, &["--profile-id", "Profile-1"]).tells_a_person(&["Profile-1"]);
+    log_in(
+        &machine,
+        KEY,
+        &["--profile-id", "builders", "--account", "account-9"],
+    )
+    .tells_a_person(&["builders"]);
     machine.get("us.icr.io").is_not_found();
     for arguments in [
         &["--profile-id", "Profile-1"][..],
@@ -618,7 +575,7 @@ fn a_key_is_rotated_in_every_login_that_has_it() {
     assert_ne!(login["api_key"]["id"], old_id);
     assert_eq!(login["scopes"].as_array().map(Vec::len), Some(2), "{login}");
     assert_eq!(machine.cloud.accounts().api_key_count(), count);
-    failure(&log_in(&machine, &old_key, &[]), &["BXNIM0415E"]);
+    log_in(&machine, &old_key, &[]).tells_a_person(&["BXNIM0415E"]);
     machine.keys().forget_tokens();
     for host in ["us.icr.io", "de.icr.io"] {
         assert_eq!(machine.get(host).is_token_of(), "IBMid-me");
@@ -635,7 +592,7 @@ fn a_key_is_rotated_in_every_login_that_has_it() {
         ),
         (&["login", "--rotate"], "no login for every registry"),
     ] {
-        failure(&machine.run(arguments, Input::Open), &[part]);
+        machine.run(arguments, Input::Open).tells_a_person(&[part]);
     }
 }
 
@@ -652,15 +609,13 @@ fn a_rotation_that_fails_in_the_middle_leaves_a_login_that_works() {
     machine
         .cloud
         .script_for(Service::ApiKeys, [Fault::Status(403)]);
-    failure(
-        &machine.run(&rotate, Input::Open),
-        &["refused to make an API key"],
-    );
+    machine
+        .run(&rotate, Input::Open)
+        .tells_a_person(&["refused to make an API key"]);
     machine.cloud.script([passes(), Fault::Html, passes()]);
-    failure(
-        &machine.run(&rotate, Input::Open),
-        &["the new API key", "deleted at IAM again"],
-    );
+    machine
+        .run(&rotate, Input::Open)
+        .tells_a_person(&["the new API key", "deleted at IAM again"]);
     assert_eq!(machine.cloud.accounts().api_key_count(), count);
     machine.keys().forget_tokens();
     assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
@@ -699,10 +654,9 @@ fn rotations_and_a_logout_at_once_leave_no_key_that_nobody_has() {
         std::thread::yield_now();
     }
     answer(&machine.run(&["logout"], Input::Open), &["Removed"]);
-    failure(
-        &rotation.finish(),
-        &["in the meantime", "deleted at IAM again"],
-    );
+    rotation
+        .finish()
+        .tells_a_person(&["in the meantime", "deleted at IAM again"]);
     assert_eq!(
         machine.cloud.accounts().api_key_count(),
         before + 1,
@@ -770,11 +724,12 @@ fn a_logout_takes_tokens_along_and_may_be_repeated() {
         !names.contains("token:") && !names.contains("login:"),
         "{names}"
     );
-    failure(&machine.run(&["logout", "ghcr.io"], ""), &["ghcr.io"]);
-    failure(
-        &machine.run(&["logout", "--all", "us.icr.io"], ""),
-        &["--all"],
-    );
+    machine
+        .run(&["logout", "ghcr.io"], "")
+        .tells_a_person(&["ghcr.io"]);
+    machine
+        .run(&["logout", "--all", "us.icr.io"], "")
+        .tells_a_person(&["--all"]);
 }
 
 #[test]
@@ -818,14 +773,11 @@ fn a_revoked_key_is_deleted_first_and_with_it_every_login_that_has_it() {
         .always_for(Service::ApiKeys, Some(Fault::Status(503)));
     let revoke = ["logout", "--revoke", "us.icr.io"];
     let outcome = machine.run(&revoke, "");
-    failure(
-        &outcome,
-        &[
-            "still there",
-            "`docker-credential-icr logout us.icr.io`",
-            &id,
-        ],
-    );
+    outcome.tells_a_person(&[
+        "still there",
+        "`docker-credential-icr logout us.icr.io`",
+        &id,
+    ]);
     machine.cloud.always_for(Service::ApiKeys, None);
     machine
         .list()
@@ -834,14 +786,10 @@ fn a_revoked_key_is_deleted_first_and_with_it_every_login_that_has_it() {
 
     let outcome = machine.run(&revoke, "");
     answer_with_warning(&outcome, &["de.icr.io has the same API key"]);
-    has(
-        &outcome,
-        &outcome.stdout,
-        &[&id, "Removed", "de.icr.io", "us.icr.io"],
-    );
+    outcome.has(&outcome.stdout, &[&id, "Removed", "de.icr.io", "us.icr.io"]);
     machine.list().is_list(&[]);
     assert_eq!(machine.cloud.accounts().api_key_count(), count - 1);
-    failure(&log_in(&machine, &key, &[]), &["BXNIM0415E"]);
+    log_in(&machine, &key, &[]).tells_a_person(&["BXNIM0415E"]);
     answer(&machine.run(&revoke, ""), &["no login for us.icr.io"]);
 }
 

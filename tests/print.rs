@@ -37,18 +37,6 @@ fn answer(machine: &Machine, further: &[&str]) -> String {
     line.to_owned()
 }
 
-/// A failure that a person reads, on stderr alone.
-#[track_caller]
-fn tells_a_person(outcome: &Outcome, parts: &[&str]) {
-    assert_eq!((outcome.status, &*outcome.stdout), (Some(1), ""));
-    for part in parts {
-        assert!(
-            outcome.stderr.contains(part),
-            "`{part}` is missing: {outcome:?}"
-        );
-    }
-}
-
 fn owner(token: &str) -> Value {
     token::claims(token)["iam_id"].take()
 }
@@ -209,7 +197,7 @@ fn another_kind_of_credential_can_be_asked_for() {
         .unset("IBMCLOUD_API_KEY")
         .set("IC_IAM_TOKEN", &given);
     assert_eq!(answer(&machine, &["--credential", "iambearer"]), given);
-    tells_a_person(&printed(&machine, &[]), &["iamapikey", "credential"]);
+    printed(&machine, &[]).tells_a_person(&["iamapikey", "credential"]);
 }
 
 #[test]
@@ -246,15 +234,12 @@ fn without_a_credential_it_says_what_to_do() {
         "login us.icr.io",
         "IBMCLOUD_API_KEY",
     ];
-    tells_a_person(&printed(&machine, &[]), &parts);
+    printed(&machine, &[]).tells_a_person(&parts);
     machine.set("IBMCLOUD_API_KEY", "UNKNOWN-API-KEY");
     machine.plant("UNKNOWN-API-KEY");
-    tells_a_person(
-        &printed(&machine, &[]),
-        &["BXNIM0415E", "$IBMCLOUD_API_KEY"],
-    );
+    printed(&machine, &[]).tells_a_person(&["BXNIM0415E", "$IBMCLOUD_API_KEY"]);
     let elsewhere = machine.run(&["print", "user:hunter2@docker.io"], Input::Open);
-    tells_a_person(&elsewhere, &["not a registry of IBM Cloud"]);
+    elsewhere.tells_a_person(&["not a registry of IBM Cloud"]);
     assert!(!elsewhere.stderr.contains("hunter2"), "{elsewhere:?}");
 }
 
@@ -270,14 +255,11 @@ fn names_that_kubernetes_would_refuse_are_refused() {
         ("--namespace", "a-"),
     ] {
         let outcome = printed(&machine, &["--format", "kubernetes-secret", option, name]);
-        tells_a_person(&outcome, &["lower-case letters"]);
+        outcome.tells_a_person(&["lower-case letters"]);
     }
-    tells_a_person(&printed(&machine, &["--name", "a"]), &["kubernetes-secret"]);
-    tells_a_person(
-        &printed(&machine, &["--format", "yaml"]),
-        &["docker-config"],
-    );
-    tells_a_person(&printed(&machine, &["--credential", "x"]), &["iambearer"]);
+    printed(&machine, &["--name", "a"]).tells_a_person(&["kubernetes-secret"]);
+    printed(&machine, &["--format", "yaml"]).tells_a_person(&["docker-config"]);
+    printed(&machine, &["--credential", "x"]).tells_a_person(&["iambearer"]);
     assert_eq!(machine.cloud.exchanges(), 0);
 }
 

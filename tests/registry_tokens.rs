@@ -102,18 +102,6 @@ fn says(outcome: &Outcome) -> &str {
     outcome.stdout.trim_end()
 }
 
-/// A failure that a person reads, on stderr alone.
-#[track_caller]
-fn tells_a_person(outcome: &Outcome, parts: &[&str]) {
-    assert_eq!((outcome.status, &*outcome.stdout), (Some(1), ""));
-    for part in parts {
-        assert!(
-            outcome.stderr.contains(part),
-            "`{part}` is missing: {outcome:?}"
-        );
-    }
-}
-
 fn now() -> i64 {
     let end = support::token::claims(&support::token::ending_in(0))["exp"].as_i64();
     end.expect("a time")
@@ -201,7 +189,8 @@ fn tokens_are_listed_without_themselves_shown_and_removed() {
     for part in [&*tokens[0].id, "has no token", "../users", "token list"] {
         assert!(mixed.stderr.contains(part), "{mixed:?}");
     }
-    tells_a_person(&lab.token("get", &[&tokens[0].id]), &["has no token"]);
+    lab.token("get", &[&tokens[0].id])
+        .tells_a_person(&["has no token"]);
 }
 
 #[test]
@@ -226,7 +215,8 @@ fn a_token_becomes_the_login_for_its_registry() {
     lab.machine.unset("IBMCLOUD_API_KEY");
     let answer = lab.machine.get(&host);
     assert_eq!(answer.is_credential("token"), token.value);
-    tells_a_person(&lab.token("list", &[]), &["IBMCLOUD_API_KEY", "login"]);
+    lab.token("list", &[])
+        .tells_a_person(&["IBMCLOUD_API_KEY", "login"]);
     assert!(lab.machine.files_with_secrets().is_empty());
 }
 
@@ -241,10 +231,10 @@ fn a_registry_without_tokens_says_so_and_names_login() {
         lab.cloud.accounts().stop_registry_tokens(Some(status));
         let login = format!("docker-credential-icr login {host}");
         let parts = ["no registry tokens any more", &login];
-        tells_a_person(&lab.token("add", &[]), &parts);
-        tells_a_person(&lab.token("list", &[]), &parts);
-        tells_a_person(&lab.token("get", &["x"]), &parts);
-        tells_a_person(&lab.token("rm", &["x"]), &parts);
+        lab.token("add", &[]).tells_a_person(&parts);
+        lab.token("list", &[]).tells_a_person(&parts);
+        lab.token("get", &["x"]).tells_a_person(&parts);
+        lab.token("rm", &["x"]).tells_a_person(&parts);
         lab.machine.keys().forget_tokens();
         lab.machine.get(&host).is_failure_with(&parts);
     }
@@ -260,11 +250,12 @@ fn the_account_is_the_logins_unless_it_is_named() {
         "$IBMCLOUD_API_KEY",
         "--account",
     ];
-    tells_a_person(&outcome, &parts);
+    outcome.tells_a_person(&parts);
     assert!(!outcome.stderr.contains("IAM"), "{outcome:?}");
     let asked = lab.asked().len();
     for account in ["", "a b", "a\nb"] {
-        tells_a_person(&lab.token("list", &["--account", account]), &["letters"]);
+        lab.token("list", &["--account", account])
+            .tells_a_person(&["letters"]);
     }
     assert_eq!(lab.asked().len(), asked);
     says(&lab.token("list", &["--account", "account-1"]));
@@ -299,14 +290,12 @@ fn a_refresh_token_is_sent_along_where_the_identity_is_one() {
 fn what_is_wrong_with_the_arguments_is_told() {
     let lab = Lab::new();
     let run = |arguments: &[&str]| lab.machine.run(arguments, Input::Open);
-    tells_a_person(&run(&["token", "list"]), &["--registry"]);
+    run(&["token", "list"]).tells_a_person(&["--registry"]);
     let elsewhere = ["token", "list", "--registry", "docker.io"];
-    tells_a_person(
-        &run(&elsewhere),
-        &["docker.io is not a registry of IBM Cloud"],
-    );
-    tells_a_person(&lab.token("rm", &[]), &["ID"]);
-    tells_a_person(&lab.token("add", &["--login", "--quiet"]), &["--quiet"]);
+    run(&elsewhere).tells_a_person(&["docker.io is not a registry of IBM Cloud"]);
+    lab.token("rm", &[]).tells_a_person(&["ID"]);
+    lab.token("add", &["--login", "--quiet"])
+        .tells_a_person(&["--quiet"]);
     for task in ["add", "get", "list", "rm"] {
         let help = run(&["token", task, "--help"]);
         assert!(says(&help).contains("Example"), "{help:?}");
@@ -530,7 +519,7 @@ fn settings_show_what_it_hands_out() {
     );
     lab.settings("[profile.x]\nsource = \"registry-token\"\ncredential = \"iamrefresh\"");
     let outcome = lab.machine.run(&["settings"], Input::Open);
-    tells_a_person(&outcome, &["registry-token", "leave credential out"]);
+    outcome.tells_a_person(&["registry-token", "leave credential out"]);
     lab.settings("[profile.x]\nsource = \"environment\"\ncredential = \"token\"");
     assert_eq!(lab.machine.run(&["settings"], Input::Open).status, Some(0));
 }

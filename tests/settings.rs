@@ -9,7 +9,6 @@ use serde_json::json;
 
 use support::Input;
 use support::Machine;
-use support::Outcome;
 use support::set_mode;
 
 const TWO_ACCOUNTS: &str = r#"
@@ -46,18 +45,6 @@ fn without_choices() -> Machine {
         machine.unset(name);
     }
     machine
-}
-
-/// A failure that a person reads, on stderr alone.
-#[track_caller]
-fn tells_a_person(outcome: &Outcome, parts: &[&str]) {
-    assert_eq!((outcome.status, &*outcome.stdout), (Some(1), ""));
-    for part in parts {
-        assert!(
-            outcome.stderr.contains(part),
-            "`{part}` is missing: {outcome:?}"
-        );
-    }
 }
 
 #[track_caller]
@@ -242,7 +229,7 @@ fn what_is_wrong_is_told_to_people_on_stderr_and_to_clients_on_both_streams() {
         machine.get("us.icr.io").is_failure_with(&parts);
         for arguments in [&["settings"][..], &["settings", "--json"]] {
             let outcome = machine.run(arguments, Input::Open);
-            tells_a_person(&outcome, &parts);
+            outcome.tells_a_person(&parts);
             assert!(!outcome.stderr.contains('\u{1b}'), "{outcome:?}");
         }
     }
@@ -272,7 +259,9 @@ fn a_variable_that_cannot_be_is_told() {
         machine.settings(TWO_ACCOUNTS);
         machine.set(name, value);
         machine.get("us.icr.io").is_failure_with(parts);
-        tells_a_person(&machine.run(&["settings"], Input::Open), parts);
+        machine
+            .run(&["settings"], Input::Open)
+            .tells_a_person(parts);
         machine.get("docker.io").is_not_found();
     }
 }
@@ -299,7 +288,9 @@ fn a_file_that_others_can_write_to_is_refused_until_it_is_mended() {
             &format!("`chmod go-w {path_shown}`"),
         ];
         machine.get("us.icr.io").is_failure_with(&parts);
-        tells_a_person(&machine.run(&["settings"], Input::Open), &parts);
+        machine
+            .run(&["settings"], Input::Open)
+            .tells_a_person(&parts);
         set_mode(path, before);
         assert_eq!(as_json(&machine)["settings"]["deadline"]["value"], 5);
     }
@@ -315,7 +306,9 @@ fn a_file_of_another_user_is_refused() {
         return;
     }
     let parts = ["is refused", "another user (number 12345)", "chown"];
-    tells_a_person(&machine.run(&["settings"], Input::Open), &parts);
+    machine
+        .run(&["settings"], Input::Open)
+        .tells_a_person(&parts);
 }
 
 #[cfg(unix)]
@@ -329,10 +322,10 @@ fn a_link_is_followed_and_judged_by_where_it_leads() {
     assert_eq!(as_json(&machine)["settings"]["deadline"]["value"], 7);
     set_mode(&real, 0o666);
     let outcome = machine.run(&["settings"], Input::Open);
-    tells_a_person(&outcome, &["config.toml", "real.toml", "chmod"]);
+    outcome.tells_a_person(&["config.toml", "real.toml", "chmod"]);
     std::fs::remove_file(&real).unwrap();
     let outcome = machine.run(&["settings"], Input::Open);
-    tells_a_person(&outcome, &["config.toml", "cannot be read"]);
+    outcome.tells_a_person(&["config.toml", "cannot be read"]);
 }
 
 #[cfg(unix)]
@@ -346,7 +339,9 @@ fn what_is_no_plain_file_is_refused_and_not_waited_for() {
         machine.set("ICR_CONFIG", path);
         let parts = [&*text(path), "not a regular file"];
         machine.get("us.icr.io").is_failure_with(&parts);
-        tells_a_person(&machine.run(&["settings"], Input::Open), &parts);
+        machine
+            .run(&["settings"], Input::Open)
+            .tells_a_person(&parts);
     }
 }
 
@@ -358,10 +353,10 @@ fn a_file_may_hold_1_mib() {
     assert_eq!(as_json(&machine)["settings"]["deadline"]["value"], 9);
     machine.settings(&filled(1024 * 1024 + 1));
     let outcome = machine.run(&["settings"], Input::Open);
-    tells_a_person(&outcome, &["config.toml", "larger than 1 MiB"]);
+    outcome.tells_a_person(&["config.toml", "larger than 1 MiB"]);
     std::fs::write(machine.settings(""), b"\xff").unwrap();
     let outcome = machine.run(&["settings"], Input::Open);
-    tells_a_person(&outcome, &["config.toml", "UTF-8"]);
+    outcome.tells_a_person(&["config.toml", "UTF-8"]);
 }
 
 #[test]
@@ -396,7 +391,7 @@ fn settings_explains_itself_and_refuses_what_it_does_not_know() {
         (&["settings", "--jso"][..], &["--jso", "--json"][..]),
         (&["settings", "us.icr.io"], &["us.icr.io", "Usage: "]),
     ] {
-        tells_a_person(&machine.run(arguments, Input::Open), parts);
+        machine.run(arguments, Input::Open).tells_a_person(parts);
     }
     assert_eq!(machine.cloud.exchanges(), 0);
 }

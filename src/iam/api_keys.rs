@@ -15,10 +15,6 @@ use super::transport::Method;
 use crate::failure::one_line;
 use crate::secret::Secret;
 
-/// The longest ID of an API key that is believed, in bytes; `ApiKey-` and a UUID
-/// have 43.
-const LONGEST_ID: usize = 100;
-
 /// The longest name that is passed on, in characters.
 const LONGEST_NAME: usize = 200;
 
@@ -125,7 +121,7 @@ impl Iam<'_> {
     /// See [`IamError`].
     pub fn delete_api_key(&self, access_token: &Secret, id: &str) -> Result<(), IamError> {
         // It becomes part of a path.
-        if !is_id(id) {
+        if !super::is_id(id) {
             return Err(IamError::Unusable {
                 reason: "it is no ID of an API key".into(),
             });
@@ -193,16 +189,8 @@ impl Iam<'_> {
 fn read(body: &[u8]) -> Result<ApiKey, String> {
     serde_json::from_slice(body)
         .ok()
-        .filter(|key: &ApiKey| is_id(&key.id))
+        .filter(|key: &ApiKey| super::is_id(&key.id))
         .ok_or_else(|| "it was no API key, or was cut off".to_owned())
-}
-
-fn is_id(text: &str) -> bool {
-    !text.is_empty()
-        && text.len() <= LONGEST_ID
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
 #[cfg(test)]

@@ -442,6 +442,18 @@ fn iams_advice<'a>(code: Option<&str>, own: Option<&'a str>) -> &'a str {
     }
 }
 
+/// The longest ID that is believed, in bytes; `ApiKey-` and a UUID have 43.
+pub(crate) const LONGEST_ID: usize = 100;
+
+/// Whether a text can be an ID of IBM's: it becomes part of a path.
+pub(crate) fn is_id(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= LONGEST_ID
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
 fn unavailable(reason: &str) -> IamError {
     IamError::Unavailable {
         reason: reason.to_owned(),

@@ -10,6 +10,7 @@ use super::Trouble;
 use crate::failure::Failure;
 use crate::failure::Result;
 use crate::failure::one_line;
+use crate::iam;
 use crate::iam::is_token;
 use crate::iam::transport::Method;
 use crate::jwt;
@@ -21,9 +22,6 @@ use crate::secret::Secret;
 pub const LIFETIME: u64 = 24 * 60 * 60;
 
 const PATH: &str = "/tokens";
-
-/// The longest identifier that is believed, in bytes; a UUID has 36.
-const LONGEST_ID: usize = 100;
 
 /// The longest description that is sent or shown, in characters.
 const LONGEST_DESCRIPTION: usize = 200;
@@ -78,7 +76,7 @@ impl Token {
         let claims: Option<Claims> = jwt::claims(value.expose());
         let (exp, jti) = claims.map_or((None, None), |claims| (claims.exp, claims.jti));
         Self {
-            id: jti.filter(|id| is_id(id)),
+            id: jti.filter(|id| iam::is_id(id)),
             expires_at: exp,
             value,
         }
@@ -143,11 +141,11 @@ impl RegistryApi<'_> {
     }
 
     fn path_of(&self, id: &str) -> Result<String> {
-        match is_id(id) {
+        match iam::is_id(id) {
             true => Ok(format!("{PATH}/{id}")),
             false => Err(Failure::act(format!(
                 "{:?} can be no identifier of a token; `{PROGRAM} token list --registry {}` shows those there are",
-                one_line(id, LONGEST_ID),
+                one_line(id, iam::LONGEST_ID),
                 self.registry
             ))),
         }
@@ -233,18 +231,9 @@ fn read_list(body: &[u8]) -> Result<Vec<Listed>, String> {
     };
     let tokens = answer.tokens.unwrap_or_default().into_iter();
     Ok(tokens
-        .filter(|entry| is_id(&entry.id))
+        .filter(|entry| iam::is_id(&entry.id))
         .map(listed)
         .collect())
-}
-
-/// It becomes part of a path.
-fn is_id(text: &str) -> bool {
-    !text.is_empty()
-        && text.len() <= LONGEST_ID
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
 #[cfg(test)]

@@ -85,6 +85,22 @@ impl Outcome {
         }
     }
 
+    /// A failure of a person's command: told on stderr alone, with these parts in it.
+    #[track_caller]
+    pub(crate) fn tells_a_person(&self, parts: &[&str]) {
+        let ended = (self.status, &*self.stdout);
+        assert_eq!(ended, (Some(1), ""), "{self:?}");
+        self.has(&self.stderr, parts);
+    }
+
+    /// These parts are in what it wrote.
+    #[track_caller]
+    pub(crate) fn has(&self, text: &str, parts: &[&str]) {
+        for part in parts {
+            assert!(text.contains(part), "`{part}` is missing: {self:?}");
+        }
+    }
+
     /// A credential for this user name; returns its secret.
     #[track_caller]
     pub(crate) fn is_credential(&self, username: &str) -> String {
