@@ -10,11 +10,12 @@ usage() {
     cat <<END
 usage: install.sh [--system | --prefix DIR] [--uninstall | --check]
 
-Builds $program and installs it for you alone, into \$XDG_BIN_HOME or ~/.local/bin.
+Builds $program and installs it for you alone, into \$XDG_BIN_HOME or ~/.local/bin;
+its manual and shell completions into \$XDG_DATA_HOME or ~/.local/share.
 
-  --system      for everybody, into /usr/local/bin; only copying needs root
-  --prefix DIR  into DIR/bin
-  --uninstall   removes the installed program instead
+  --system      for everybody, into /usr/local/bin and /usr/local/share; only copying needs root
+  --prefix DIR  into DIR/bin and DIR/share
+  --uninstall   removes what was installed instead
   --check       says what is missing for building, and does nothing else
   --help        this text
 END
@@ -71,8 +72,11 @@ install_program() {
     echo "Building $program (a few minutes the first time)"
     built=$(as_invoker --build)
     replace "$built"
+    remove_documents
+    install_documents
     echo "Installed $("$directory/$program" version) as $directory/$program"
     warn_about_path
+    tell_zsh
     next_step
 }
 
@@ -80,11 +84,12 @@ uninstall_program() {
     directory=$(directory)
     echo "Logins stay in the keychain. To remove them too, run \`docker logout HOST\` for each registry before this;"
     echo "and take \"icr\" out of credHelpers in ~/.docker/config.json, or clients will miss the program."
+    require_nothing "$(unfit_directory)"
+    remove_documents
     if [ ! -e "$directory/$program" ] && [ ! -L "$directory/$program" ]; then
         echo "There is no $directory/$program; nothing to remove."
         return
     fi
-    require_nothing "$(unfit_directory)"
     privileged rm "$directory/$program"
     echo "Removed $directory/$program"
 }
@@ -109,6 +114,50 @@ directory() {
     /*) echo "$chosen" ;;
     *) echo "$PWD/$chosen" ;;
     esac
+}
+
+# Where manual and completions belong.
+share() {
+    if [ "$scope" = system ]; then
+        echo /usr/local/share
+    elif [ -n "$prefix" ]; then
+        echo "${directory%/bin}/share"
+    elif [[ ${XDG_DATA_HOME:-} == /* ]]; then
+        echo "$XDG_DATA_HOME"
+    elif [ -n "${HOME:-}" ]; then
+        echo "$HOME/.local/share"
+    else
+        echo "$(dirname "$directory")/share"
+    fi
+}
+
+# Each where its shell looks; PowerShell has no such place.
+install_documents() {
+    local completions=$workspace/install/completions share page
+    share=$(share)
+    for page in "$workspace"/install/man/*.1; do
+        install_document "$page" "$share/man/man1/${page##*/}"
+    done
+    install_document "$completions/$program.bash" "$share/bash-completion/completions/$program"
+    install_document "$completions/$program.elv" "$share/elvish/lib/$program.elv"
+    install_document "$completions/$program.fish" "$share/fish/vendor_completions.d/$program.fish"
+    install_document "$completions/_$program" "$share/zsh/site-functions/_$program"
+}
+
+install_document() {
+    privileged mkdir -p "${2%/*}"
+    privileged install -m 0644 "$1" "$2"
+}
+
+# Those of other versions, too. Directories stay, as others may have come to use them.
+remove_documents() {
+    local share document
+    share=$(share)
+    for document in "$share/man/man1/$program.1" "$share/man/man1/$program"-*.1 \
+        "$share/bash-completion/completions/$program" "$share/elvish/lib/$program.elv" \
+        "$share/fish/vendor_completions.d/$program.fish" "$share/zsh/site-functions/_$program"; do
+        [ ! -e "$document" ] || privileged rm "$document"
+    done
 }
 
 # Who ran this by sudo; nobody otherwise.
@@ -221,6 +270,12 @@ warn_about_path() {
     if [ -n "$first" ] && [ ! "$first" -ef "$directory/$program" ]; then
         echo "Warning: clients will find $first first; remove it, or put $directory before it on your PATH."
     fi
+}
+
+# Nothing in a home is on zsh's path for functions by itself.
+tell_zsh() {
+    [ "$scope" = user ] && [[ ${SHELL:-} == */zsh ]] || return 0
+    echo "For zsh's completion, before compinit in ~/.zshrc:  fpath=(\"$(share)/zsh/site-functions\" \$fpath)"
 }
 
 is_on_path() {

@@ -110,9 +110,9 @@ impl Request {
 pub fn run(arguments: &[OsString], streams: &mut Streams<'_>, world: &World<'_>) -> u8 {
     let Some(first) = arguments.first() else {
         let text = if streams.output_is_terminal {
-            INTRODUCTION
+            introduction()
         } else {
-            USAGE
+            USAGE.to_owned()
         };
         let _ = writeln!(streams.output, "{text}");
         return 1;
@@ -199,7 +199,7 @@ fn answer(request: Request, streams: &mut Streams<'_>, world: &World<'_>) -> Res
     match request {
         Request::Erase(address) => erase(address, streams, world),
         Request::Get(address) => get(address, streams, world),
-        Request::Help => print(streams, INTRODUCTION),
+        Request::Help => print(streams, &introduction()),
         Request::List => list(streams, world),
         Request::Renew(address) => renew(&address, world),
         Request::Store => store(streams, world),
@@ -357,7 +357,57 @@ const VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION")
 );
 
+/// A verb of the protocol, as help, completions and manual explain it.
+#[derive(Clone, Copy, Debug)]
+pub struct Verb {
+    /// What clients call.
+    pub name: &'static str,
+    /// What it does, as a short line without a period.
+    pub explanation: &'static str,
+    /// Whether the address may be an argument, instead of standard input.
+    pub takes_address: bool,
+}
+
+/// The verbs that clients call; [`parse`] knows the same ones.
+pub const VERBS: [Verb; 5] = [
+    Verb {
+        name: "get",
+        explanation: "the credential for a registry, as JSON",
+        takes_address: true,
+    },
+    Verb {
+        name: "store",
+        explanation: "keeps a login that comes as JSON on stdin",
+        takes_address: false,
+    },
+    Verb {
+        name: "erase",
+        explanation: "forgets the login for a registry",
+        takes_address: true,
+    },
+    Verb {
+        name: "list",
+        explanation: "registries that have a login, as JSON",
+        takes_address: false,
+    },
+    Verb {
+        name: "version",
+        explanation: "the version of this program",
+        takes_address: false,
+    },
+];
+
 /// What a person sees who starts the program to find out what it is.
+fn introduction() -> String {
+    let verbs = VERBS.map(|verb| {
+        let address = if verb.takes_address { " [ADDRESS]" } else { "" };
+        let call = format!("{}{address}", verb.name);
+        format!("    {call:<18} {}\n", verb.explanation)
+    });
+    format!("{INTRODUCTION}\n{}", verbs.concat().trim_end())
+}
+
+/// The first lines of [`introduction`].
 const INTRODUCTION: &str = r#"docker-credential-icr gives docker, podman, buildah and skopeo short-lived
 logins for IBM Cloud Container Registry. Your API key stays in the system's
 keychain, or in $IBMCLOUD_API_KEY; config.json never holds a secret.
@@ -376,9 +426,35 @@ Commands for you (each explains itself with --help):
     doctor             what is wrong, and what mends it
     token              registry tokens: add, list, get, rm
 
-Commands that clients call:
-    get [ADDRESS]      the credential for a registry, as JSON
-    store              keeps a login that comes as JSON on stdin
-    erase [ADDRESS]    forgets the login for a registry
-    list               registries that have a login, as JSON
-    version            the version of this program"#;
+Commands that clients call:"#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_verbs_that_are_explained_are_those_that_are_understood() {
+        let parsed = |arguments: &[&str]| {
+            let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+            parse(&arguments).is_ok()
+        };
+        for verb in VERBS {
+            assert!(parsed(&[verb.name]), "{}", verb.name);
+            let address = [verb.name, "us.icr.io"];
+            assert_eq!(parsed(&address), verb.takes_address, "{}", verb.name);
+        }
+        let names = VERBS.map(|verb| verb.name).join("|");
+        assert!(USAGE.contains(&format!("<{names}>")), "{USAGE}");
+    }
+
+    #[test]
+    fn the_introduction_names_every_verb_in_its_column() {
+        let text = introduction();
+        for line in [
+            "    get [ADDRESS]      the credential for a registry, as JSON\n",
+            "    version            the version of this program",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
+    }
+}

@@ -7,6 +7,8 @@
 use std::ffi::OsStr;
 use std::ffi::OsString;
 
+use clap::ArgAction;
+use clap::CommandFactory;
 use clap::Parser;
 use clap::Subcommand;
 use clap::error::ErrorKind;
@@ -17,6 +19,8 @@ use crate::failure::one_line;
 use crate::iam::date;
 use crate::program;
 use crate::program::Streams;
+use crate::program::VERBS;
+use crate::program::Verb;
 use crate::program::World;
 use crate::protocol::PROGRAM;
 use crate::registry::Registry;
@@ -103,6 +107,38 @@ pub fn run(arguments: &[OsString], streams: &mut Streams<'_>, world: &World<'_>)
     }
 }
 
+/// All that may be typed, clients' verbs included: for completions and manual.
+/// Nothing is parsed by it.
+pub fn definitions() -> clap::Command {
+    let version = clap::Arg::new("version")
+        .short('v')
+        .long("version")
+        .action(ArgAction::Version)
+        .help("Print version");
+    Arguments::command()
+        .about("Short-lived logins for IBM Cloud Container Registry")
+        .version(env!("CARGO_PKG_VERSION"))
+        .disable_version_flag(true)
+        .arg(version)
+        .subcommands(VERBS.map(definition))
+}
+
+fn definition(verb: Verb) -> clap::Command {
+    let explanation = format!("For clients: {}", verb.explanation);
+    let command = clap::Command::new(verb.name)
+        .about(explanation)
+        .disable_help_flag(true)
+        .disable_version_flag(true);
+    if verb.takes_address {
+        let address = clap::Arg::new("ADDRESS")
+            .help("The registry; read from standard input if it is left out")
+            .value_hint(clap::ValueHint::Hostname);
+        command.arg(address)
+    } else {
+        command
+    }
+}
+
 /// Tells a person about a failure, without what could move a terminal's cursor.
 pub fn report(failure: &Failure, streams: &mut Streams<'_>) {
     let text = format!("{PROGRAM}: {failure}");
@@ -129,13 +165,12 @@ fn print(streams: &mut Streams<'_>, text: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
     fn the_arguments_are_free_of_contradictions() {
         Arguments::command().debug_assert();
+        definitions().debug_assert();
     }
 
     #[test]

@@ -1,0 +1,115 @@
+//! Writes what comes with the program beside the program: completions, manual, licences. `install/generate` and
+//! `install/packages` start it. It is a crate of its own so that none of this is in the binary that is shipped.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::path::PathBuf;
+
+use anyhow::bail;
+
+mod completions;
+mod licences;
+mod manual;
+
+const USAGE: &str = "usage: icr-documents generate DIRECTORY     completions and manual, in directories below
+       icr-documents licences TARGET      on stdout: the licences of all that is linked for a target";
+
+fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        ["generate", directory] => generate(Path::new(directory)),
+        ["licences", target] => {
+            let text = licences::text(target)?;
+            Ok(std::io::stdout().write_all(text.as_bytes())?)
+        }
+        _ => bail!(USAGE),
+    }
+}
+
+/// A file: its name, and what is in it.
+struct Document {
+    name: String,
+    content: Vec<u8>,
+}
+
+/// The directories of generated files, and those files.
+fn documents() -> std::io::Result<[(PathBuf, Vec<Document>); 2]> {
+    Ok([
+        (PathBuf::from("completions"), completions::all()),
+        (PathBuf::from("man"), manual::all()?),
+    ])
+}
+
+/// Writes every file; what is there and no longer generated goes.
+fn generate(directory: &Path) -> anyhow::Result<()> {
+    for (name, documents) in documents()? {
+        let directory = directory.join(name);
+        if directory.exists() {
+            std::fs::remove_dir_all(&directory)?;
+        }
+        std::fs::create_dir_all(&directory)?;
+        for document in documents {
+            std::fs::write(directory.join(document.name), document.content)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::fs;
+
+    use super::*;
+
+    type Files = BTreeMap<String, String>;
+
+    fn files(directory: &Path) -> Files {
+        let entries = fs::read_dir(directory).unwrap().map(Result::unwrap);
+        entries
+            .map(|entry| {
+                let name = entry.file_name().into_string().unwrap();
+                (name, fs::read_to_string(entry.path()).unwrap())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_committed_files_are_current() {
+        let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        for (name, documents) in documents().unwrap() {
+            let generated: Files = documents
+                .into_iter()
+                .map(|document| (document.name, String::from_utf8(document.content).unwrap()))
+                .collect();
+            let committed = files(&committed.join(&name));
+            let differ = generated
+                .keys()
+                .chain(committed.keys())
+                .find(|name| generated.get(*name) != committed.get(*name));
+            assert_eq!(
+                differ,
+                None,
+                "in install/{} not current: run install/generate",
+                name.display()
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_longer_generated_goes() {
+        let directory = tempfile::tempdir().unwrap();
+        let stale = directory.path().join("man/docker-credential-icr-stale.1");
+        fs::create_dir(directory.path().join("man")).unwrap();
+        fs::write(&stale, "").unwrap();
+        generate(directory.path()).unwrap();
+        assert!(!stale.exists());
+        assert!(
+            directory
+                .path()
+                .join("man/docker-credential-icr.1")
+                .exists()
+        );
+    }
+}

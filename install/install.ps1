@@ -1,0 +1,60 @@
+<#
+.SYNOPSIS
+    Builds docker-credential-icr and installs it for you alone, on Windows.
+.DESCRIPTION
+    The program goes to %LOCALAPPDATA%\Programs\docker-credential-icr, which is put on your PATH; the completion for
+    PowerShell lies beside it. Needs Rust (https://rustup.rs) and the C++ build tools of Visual Studio.
+.PARAMETER Uninstall
+    Removes what was installed. Logins stay in the Credential Manager: run `docker logout HOST` before.
+.EXAMPLE
+    powershell -ExecutionPolicy Bypass -File install\install.ps1
+#>
+[CmdletBinding()]
+param([switch] $Uninstall)
+
+Set-StrictMode -Version Latest
+$ErrorActionPreference = 'Stop'
+
+$program = 'docker-credential-icr'
+$workspace = Split-Path -Parent $PSScriptRoot
+$directory = Join-Path $env:LOCALAPPDATA "Programs\$program"
+
+# The user's own PATH, without the machine's, as a list.
+function Get-UserPath {
+    @([Environment]::GetEnvironmentVariable('Path', 'User') -split ';' | Where-Object { $_ -and $_ -ne $directory })
+}
+
+function Set-UserPath([string[]] $Entries) {
+    [Environment]::SetEnvironmentVariable('Path', ($Entries -join ';'), 'User')
+}
+
+if ($Uninstall) {
+    Set-UserPath (Get-UserPath)
+    if (Test-Path $directory) { Remove-Item -Recurse $directory }
+    Write-Output "Removed $directory"
+    return
+}
+
+if (-not (Get-Command cargo -ErrorAction SilentlyContinue)) {
+    throw 'cargo is missing: install rustup (https://rustup.rs)'
+}
+Push-Location $workspace
+try {
+    cargo build --release --locked --bin $program
+    if ($LASTEXITCODE -ne 0) { throw "cargo build failed ($LASTEXITCODE)" }
+    $target = (cargo metadata --format-version 1 --no-deps --locked | ConvertFrom-Json).target_directory
+}
+finally { Pop-Location }
+
+New-Item -ItemType Directory -Force $directory | Out-Null
+# A program that runs cannot be written over, but it can be renamed.
+$installed = Join-Path $directory "$program.exe"
+if (Test-Path $installed) { Move-Item -Force $installed "$installed.old" }
+Copy-Item (Join-Path $target "release\$program.exe") $installed
+Remove-Item "$installed.old" -ErrorAction SilentlyContinue
+Copy-Item (Join-Path $workspace "install\completions\_$program.ps1") $directory
+Set-UserPath ((Get-UserPath) + $directory)
+
+Write-Output "Installed $(& $installed version) as $installed; new windows will find it."
+Write-Output "For completion, add to your `$PROFILE:  . '$directory\_$program.ps1'"
+Write-Output 'Next: name it in credHelpers of %USERPROFILE%\.docker\config.json, and log in; README.md shows both.'
