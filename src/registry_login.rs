@@ -4,7 +4,7 @@
 //! Address and answers: Registry documentation (`registry_access.md`,
 //! `ts_auth_req.md`, `registry_iam_ip.md`, `ts_private.md`) and what clients
 //! reported (`containers/buildah` 3962). The exact words of a refusal are not
-//! documented; they are looked for in [`REASONS`] alone.
+//! documented; they are looked for in `REASONS` alone.
 
 use std::time::Duration;
 
