@@ -13,8 +13,8 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::Registry;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -57,10 +57,9 @@ pub fn start(environment: &Environment, complain: &mut dyn io::Write) {
             Some(Err(_)) | None => LevelFilter::DEBUG,
         },
     );
-    let to_stderr = name.map(|_| lines_to(io::stderr));
-    let to_file = file.map(lines_to);
-    let layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> =
-        to_stderr.into_iter().chain(to_file).collect();
+    let to_stderr = name.map(|_| BoxMakeWriter::new(io::stderr));
+    let writers = to_stderr.into_iter().chain(file.map(BoxMakeWriter::new));
+    let layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = writers.map(lines_to).collect();
     let _ = tracing_subscriber::registry()
         .with(layers.with_filter(ours))
         .try_init();
@@ -72,11 +71,9 @@ pub fn start(environment: &Environment, complain: &mut dyn io::Write) {
     }
 }
 
-/// One line for each event, and one for each step when it is over.
-fn lines_to<W>(writer: W) -> Box<dyn Layer<Registry> + Send + Sync>
-where
-    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
-{
+/// One line for each event, and one for each step when it is over. The writer is
+/// boxed, so that there is this layer once in the program.
+fn lines_to(writer: BoxMakeWriter) -> Box<dyn Layer<Registry> + Send + Sync> {
     tracing_subscriber::fmt::layer()
         .with_writer(writer)
         .with_ansi(false)

@@ -1,6 +1,6 @@
 //! `doctor`: what is wrong, and what mends it?
 //!
-//! A group of checks is one file here, and one line of [`GROUPS`]. A check looks and
+//! A group of checks is one file here, and one line of `GROUPS`. A check looks and
 //! tells; it changes nothing, but for the keychain, where it leaves what it found.
 
 use std::path::PathBuf;
