@@ -12,9 +12,11 @@ make_token() {
     token=$stdout
 }
 
-# The clients log in with the token alone: the helper is out of the game.
+# The clients log in with the token alone: the helper is out of the game, and so is the keychain that docker takes by itself
+# where it finds one and its file says nothing about logins.
 log_in_everywhere_with_the_token() {
     unset IBMCLOUD_API_KEY
+    echo '{"auths": {"elsewhere.example": {}}}' >.docker/config.json
     try_with "$token" docker login --username token --password-stdin us.icr.io
     is "$status" 0
     try_with "$token" podman login --username token --password-stdin us.icr.io
