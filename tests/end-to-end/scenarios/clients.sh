@@ -31,16 +31,22 @@ helper_was_asked_for_one_registry_only() {
 ## docker compose, the plug-in of docker or the program of its own
 
 compose() {
+    DOCKER_BUILDKIT=0 "${compose[@]}" "$@"
+}
+
+require_compose() {
     if docker compose version >/dev/null 2>&1; then
-        DOCKER_BUILDKIT=0 docker compose "$@"
+        compose=(docker compose)
+    elif command -v docker-compose >/dev/null; then
+        compose=(docker-compose)
     else
-        command -v docker-compose >/dev/null || skip 'there is no docker compose here (package docker-compose)'
-        DOCKER_BUILDKIT=0 docker-compose "$@"
+        skip 'there is no docker compose here (package docker-compose)'
     fi
 }
 
 # A service that runs a private image, and one that is built from it.
 two_services() {
+    require_compose
     cat >docker-compose.yml <<'YAML'
 services:
   ready:
