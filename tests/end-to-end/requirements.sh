@@ -30,6 +30,9 @@ unshare util-linux"
 # The same for the tests in a browser, which are skipped without: not every distribution has these as packages.
 declare -rA browser_requirements=([certutil]=libnss3-tools [chromium]=chromium)
 
+# The same for the tests of other clients; pip3 fetches those of PyPI.
+declare -rA client_requirements=([docker-compose]=docker-compose [pip3]=python3-pip)
+
 cannot_run() {
     echo "end-to-end: cannot run here: $*" >&2
     exit 77

@@ -1,0 +1,198 @@
+# Clients beside those that have scenarios of their own: docker compose, docker-py, testcontainers and oras for Python.
+# shellcheck shell=bash
+
+readonly config=.docker/config.json
+
+# A person of one registry, who has logged in at it, and whose engine has none of its images.
+logged_in_person() {
+    use_helper_in "$config" us.icr.io
+    try_with "$api_key" docker-credential-icr login --api-key-stdin
+    is "$status" 0
+    forget_images
+    record_calls
+}
+
+# … whose key is good for nothing.
+person_with_a_wrong_key() {
+    use_helper_in "$config" us.icr.io
+    forget_images
+    export IBMCLOUD_API_KEY=$wrong_api_key
+}
+
+forget_images() {
+    docker image rm --force us.icr.io/lab/hello us.icr.io/lab/built >/dev/null 2>&1 || true
+}
+
+helper_was_asked_for_one_registry_only() {
+    is "$(sort --unique "$calls")" 'get us.icr.io'
+    holds_no_secret "$api_key"
+}
+
+## docker compose, the plug-in of docker or the program of its own
+
+compose() {
+    DOCKER_BUILDKIT=0 "${compose[@]}" "$@"
+}
+
+require_compose() {
+    if docker compose version >/dev/null 2>&1; then
+        compose=(docker compose)
+    elif command -v docker-compose >/dev/null; then
+        compose=(docker-compose)
+    else
+        skip 'there is no docker compose here (package docker-compose)'
+    fi
+}
+
+# A service that runs a private image, and one that is built from it.
+two_services() {
+    require_compose
+    cat >docker-compose.yml <<'YAML'
+services:
+  ready:
+    image: us.icr.io/lab/hello
+    network_mode: none
+    command: ["sh", "-c", "exit 42"]
+  made:
+    image: us.icr.io/lab/built
+    network_mode: none
+    build: ./made
+    command: ["sh", "-c", "exit 43"]
+YAML
+    mkdir made
+    printf 'FROM us.icr.io/lab/hello\nLABEL built=by-compose\n' >made/Dockerfile
+}
+
+test_compose_pulls_and_runs_a_private_image() {
+    logged_in_person
+    two_services
+    succeeds compose pull ready
+    helper_was_asked_for_one_registry_only
+    try compose up --no-build --exit-code-from ready ready
+    is "$status" 42
+    compose down >/dev/null 2>&1
+}
+
+test_compose_builds_from_a_private_image_and_pushes() {
+    logged_in_person
+    two_services
+    succeeds compose build --pull made
+    succeeds compose push made
+    helper_was_asked_for_one_registry_only
+    docker image rm --force us.icr.io/lab/built >/dev/null
+    succeeds docker pull us.icr.io/lab/built
+}
+
+test_compose_with_a_failing_key_shows_why() {
+    person_with_a_wrong_key
+    two_services
+    fails compose pull ready
+    shows 'BXNIM0415E'
+    does_not_show "$wrong_api_key"
+}
+
+## Clients written in Python
+
+# Runs a program of Python from stdin.
+python() {
+    [ ! -e "$LAB/python/missing" ] || skip "$(<"$LAB/python/missing")"
+    REQUESTS_CA_BUNDLE=/etc/ssl/certs/ca-certificates.crt try "$LAB/python/bin/python3" -
+}
+
+python_succeeds() {
+    python
+    is "$status" 0
+}
+
+test_docker_py_pulls_builds_and_pushes() {
+    logged_in_person
+    python_succeeds <<'PYTHON'
+import docker, io
+
+client = docker.from_env()
+client.images.pull("us.icr.io/lab/hello", tag="latest")
+recipe = io.BytesIO(b"FROM us.icr.io/lab/hello\nLABEL built=by-docker-py\n")
+client.images.build(fileobj=recipe, pull=True, tag="us.icr.io/lab/built")
+for step in client.images.push("us.icr.io/lab/built", stream=True, decode=True):
+    assert "error" not in step, step
+PYTHON
+    helper_was_asked_for_one_registry_only
+    docker image rm --force us.icr.io/lab/built >/dev/null
+    succeeds docker pull us.icr.io/lab/built
+    is "$(docker image inspect --format '{{.Config.Labels.built}}' us.icr.io/lab/built)" by-docker-py
+}
+
+test_docker_py_with_a_failing_key_shows_why() {
+    person_with_a_wrong_key
+    python <<'PYTHON'
+import docker
+
+docker.from_env().images.pull("us.icr.io/lab/hello", tag="latest")
+PYTHON
+    is "$status" 1
+    shows 'BXNIM0415E'
+    does_not_show "$wrong_api_key"
+}
+
+test_docker_py_pulls_a_public_image_with_nothing_configured() {
+    use_helper_in "$config" icr.io
+    python_succeeds <<'PYTHON'
+import docker
+
+docker.from_env().images.pull("icr.io/public/hello", tag="latest")
+PYTHON
+}
+
+test_testcontainers_runs_a_private_image() {
+    logged_in_person
+    export TESTCONTAINERS_RYUK_DISABLED=true
+    python_succeeds <<'PYTHON'
+from testcontainers.core.container import DockerContainer
+
+container = DockerContainer("us.icr.io/lab/hello").with_command(["sh", "-c", "exit 42"]).with_kwargs(network_mode="none")
+with container:
+    assert container.get_wrapped_container().wait()["StatusCode"] == 42
+PYTHON
+    helper_was_asked_for_one_registry_only
+}
+
+# Its push asks for a token that may pull and then uses nothing else, so at a docker-registry it only pulls.
+test_oras_for_python_pulls() {
+    logged_in_person
+    skopeo copy --quiet --format oci docker://us.icr.io/lab/hello docker://us.icr.io/lab/artifact
+    record_calls
+    python_succeeds <<'PYTHON'
+import oras.client
+
+assert oras.client.OrasClient().pull(target="us.icr.io/lab/artifact:latest", outdir="pulled")
+PYTHON
+    [ -n "$(find pulled -type f -size +0)" ] || fail 'should pull files'
+    helper_was_asked_for_one_registry_only
+}
+
+## What kaniko, helm and others are given that cannot call a helper
+
+test_a_printed_configuration_is_enough_without_the_helper() {
+    logged_in_person
+    mkdir printed
+    docker-credential-icr print us.icr.io --format docker-config >printed/config.json
+    record_calls
+    succeeds docker --config printed pull us.icr.io/lab/hello
+    succeeds skopeo inspect --authfile printed/config.json docker://us.icr.io/lab/hello
+    is "$(<"$calls")" ''
+    rm -r printed
+}
+
+test_a_printed_token_logs_in_from_stdin() {
+    logged_in_person
+    mkdir other
+    try log_in_with_printed_token
+    is "$status" 0
+    succeeds skopeo inspect --authfile other/auth.json docker://us.icr.io/lab/hello
+    rm -r other
+}
+
+log_in_with_printed_token() {
+    docker-credential-icr print us.icr.io |
+        skopeo login --authfile other/auth.json --username iambearer --password-stdin us.icr.io
+}
