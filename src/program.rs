@@ -368,7 +368,7 @@ pub struct Verb {
     pub takes_address: bool,
 }
 
-/// The verbs that clients call; [`parse`] knows the same ones.
+/// The verbs that clients call; `parse` knows the same ones.
 pub const VERBS: [Verb; 5] = [
     Verb {
         name: "get",
