@@ -165,11 +165,18 @@ mod tests {
     }
 
     #[test]
-    fn the_programs_page_names_the_page_of_every_command() {
-        let text = page("docker-credential-icr.1");
-        for page in all().unwrap() {
-            let name = page.name.trim_end_matches(".1").replace('-', "\\-");
-            assert!(text.contains(&name), "{name}");
+    fn the_page_of_every_command_is_named_on_the_page_above_it() {
+        let pages = all().unwrap();
+        let bare = |name: &str| name.trim_end_matches(".1").to_owned();
+        for named in &pages {
+            let name = bare(&named.name);
+            let is_above = |other: &str| name.starts_with(&format!("{other}-"));
+            let above = pages.iter().map(|other| bare(&other.name));
+            let above = above
+                .filter(|other| is_above(other))
+                .max_by_key(String::len);
+            let text = page(&format!("{}.1", above.as_deref().unwrap_or(&name)));
+            assert!(text.contains(&name.replace('-', "\\-")), "{name}");
         }
     }
 
