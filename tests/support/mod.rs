@@ -11,6 +11,8 @@ mod keyring;
 mod obstacle;
 mod outcome;
 mod process;
+#[cfg(unix)]
+mod screen;
 pub(crate) mod token;
 
 use std::collections::BTreeMap;
@@ -41,6 +43,10 @@ pub(crate) use obstacle::Obstacle;
 pub(crate) use outcome::Outcome;
 pub(crate) use process::Input;
 pub(crate) use process::Running;
+#[cfg(unix)]
+pub(crate) use screen::Screen;
+#[cfg(unix)]
+pub(crate) use screen::Typed;
 
 /// What clients compare an answer with to learn that there is no credential.
 pub(crate) const NOT_FOUND: &str = "credentials not found in native keychain";
@@ -104,7 +110,7 @@ impl Machine {
     }
 
     fn create(keychain: &str, turn: Option<File>) -> Self {
-        let directory = tempfile::tempdir().expect("a temporary directory");
+        let directory = temporary_directory();
         set_mode(directory.path(), 0o700);
         let namespace = format!(
             "test-{}-{:016x}",
@@ -344,6 +350,15 @@ impl Drop for Machine {
     fn drop(&mut self) {
         self.keys.remove_all();
     }
+}
+
+/// A directory whose path is as long everywhere, since tables are as wide as what is in them.
+fn temporary_directory() -> TempDir {
+    #[cfg(unix)]
+    let directory = tempfile::tempdir_in("/tmp");
+    #[cfg(not(unix))]
+    let directory = tempfile::tempdir();
+    directory.expect("a temporary directory")
 }
 
 /// Sets who may do what with a file or a directory, where a system has modes.

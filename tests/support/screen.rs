@@ -1,0 +1,158 @@
+//! What a person sees of a command: in a pipe, or on the screen of a terminal.
+
+use std::fmt::Write as _;
+use std::num::NonZero;
+use std::process::Command;
+use std::process::Stdio;
+
+use rexpect::session::PtySession;
+use rexpect::session::spawn_command;
+
+use super::Input;
+use super::Machine;
+
+/// More lines than any command writes.
+const ROWS: u16 = 500;
+
+/// How long a command may take to say what is expected, in milliseconds.
+const PATIENCE: u64 = 30_000;
+
+/// What the shell at a terminal writes after each command, before its exit status.
+const STATUS: &str = "exit status ";
+
+/// A command with arguments that a shell takes as they are, and what somebody at a terminal types: each answer with the text that
+/// has to be there before it.
+pub(crate) type Typed<'a> = (&'a str, &'a [(&'a str, &'a str)]);
+
+/// Where commands are typed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Screen {
+    /// Nobody looks, and nobody types.
+    Pipe,
+    /// A terminal with so many columns.
+    Terminal(u16),
+}
+
+impl Screen {
+    /// All that is seen of each command, and its exit status in brackets.
+    ///
+    /// Lines are those that the program writes, also where a terminal has to break them. Styles stand in braces: `{bold}…{}`. In a
+    /// pipe, what is on stderr has a mark.
+    pub(crate) fn shows(self, machine: &Machine, commands: &[Typed<'_>]) -> Vec<String> {
+        let shown = match self {
+            Self::Pipe => commands
+                .iter()
+                .map(|(command, _)| in_a_pipe(machine, command))
+                .collect(),
+            Self::Terminal(columns) => at_a_terminal(machine, commands, columns),
+        };
+        for secret in machine.secrets().iter() {
+            let seen = shown.iter().find(|shown| shown.contains(secret));
+            assert_eq!(seen, None, "{secret} is shown");
+        }
+        shown
+    }
+}
+
+fn in_a_pipe(machine: &Machine, command: &str) -> String {
+    let arguments: Vec<&str> = command.split_whitespace().collect();
+    let outcome = machine.run(&arguments, Input::Open);
+    let errors = outcome.stderr.lines();
+    let errors: String = errors.map(|line| format!("stderr: {line}\n")).collect();
+    let status = outcome.status.expect("no signal ended it");
+    format!("{}{errors}[{status}]\n", outcome.stdout)
+}
+
+fn at_a_terminal(machine: &Machine, commands: &[Typed<'_>], columns: u16) -> Vec<String> {
+    let mut session = start(machine, commands, columns);
+    let mut written = String::new();
+    for (expected, answer) in commands.iter().flat_map(|(_, typed)| *typed) {
+        written += &session.exp_string(expected).expect(expected);
+        written += expected;
+        session.send_line(answer).expect("it listens");
+    }
+    written += &session.exp_eof().expect("an end");
+    let mut parts = written.split(STATUS);
+    let mut part = parts.next();
+    let mut shown = Vec::new();
+    for next in parts {
+        let (status, rest) = next.split_once("\r\n").expect("a whole line");
+        let text = seen(part.unwrap_or_default(), columns);
+        shown.push(format!("{text}[{status}]\n"));
+        part = Some(rest);
+    }
+    shown
+}
+
+/// The program at a terminal, for one command after the other.
+fn start(machine: &Machine, commands: &[Typed<'_>], columns: u16) -> PtySession {
+    let program = machine.command(&[]);
+    let mut script = format!("PATH=/usr/bin:/bin stty echo cols {columns} rows {ROWS}");
+    for (command, _) in commands {
+        let _ = write!(script, "\n\"$0\" {command}; echo \"{STATUS}$?\"");
+    }
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", &script]).arg(program.get_program());
+    machine.furnish(&mut shell);
+    // The terminal is all that it has.
+    shell.stdout(Stdio::inherit());
+    spawn_command(shell, Some(PATIENCE)).expect("a terminal")
+}
+
+/// What a terminal shows of what was written to it; each character is a byte of that.
+fn seen(written: &str, columns: u16) -> String {
+    let size = [ROWS, columns].map(|size| NonZero::new(size).expect("a terminal with room"));
+    let mut terminal = vt100::Parser::new(size[0], size[1], 0);
+    let bytes: Vec<u8> = written.chars().map(|byte| byte as u8).collect();
+    terminal.process(&bytes);
+    text_of(terminal.screen())
+}
+
+/// The lines of a screen, with marks where a style begins and ends.
+fn text_of(screen: &vt100::Screen) -> String {
+    let (_, columns) = screen.size();
+    let (last, _) = screen.cursor_position();
+    let mut text = String::new();
+    for row in 0..=last {
+        let mut line = String::new();
+        let mut style = String::new();
+        for cell in (0..columns.get()).filter_map(|column| screen.cell(row, column)) {
+            let of_cell = style_of(cell);
+            if of_cell != style {
+                let _ = write!(line, "{{{of_cell}}}");
+                style = of_cell;
+            }
+            // A cell on which nothing was written is a gap.
+            let character = if cell.has_contents() {
+                cell.contents()
+            } else {
+                " "
+            };
+            line.push_str(character);
+        }
+        match screen.row_wrapped(row) {
+            true => text.push_str(&line),
+            false => {
+                text.push_str(line.trim_end());
+                text.push('\n');
+            }
+        }
+    }
+    match text.trim_end() {
+        "" => String::new(),
+        text => format!("{text}\n"),
+    }
+}
+
+fn style_of(cell: &vt100::Cell) -> String {
+    let color = match cell.fgcolor() {
+        vt100::Color::Default => None,
+        vt100::Color::Idx(1) => Some("red"),
+        vt100::Color::Idx(2) => Some("green"),
+        vt100::Color::Idx(3) => Some("yellow"),
+        _ => Some("another color"),
+    };
+    let bold = cell.bold().then_some("bold");
+    let styles: Vec<&str> = bold.into_iter().chain(color).collect();
+    styles.join(" ")
+}
