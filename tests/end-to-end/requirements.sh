@@ -11,6 +11,7 @@ dbus-daemon dbus-daemon
 dbus-monitor dbus-bin
 dbus-test-tool dbus-tests
 docker docker.io
+docker-credential-secretservice golang-docker-credential-helpers
 docker-registry docker-registry
 dockerd docker.io
 findmnt util-linux
