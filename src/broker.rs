@@ -76,9 +76,8 @@ impl Broker<'_> {
     /// [`Failure::NotFound`] when nothing speaks for it; otherwise what went
     /// wrong, with the source that was used.
     pub fn get(&self, registry: &Registry) -> Result<Credential> {
-        let deadline = Deadline::after(self.clock, self.settings.limits.deadline);
-        let endpoint = self.endpoint(registry);
-        let given = self.given(registry, &endpoint);
+        let deadline = self.deadline();
+        let given = self.given(registry);
         let wanted = given.choice.credential;
         let nearby = self.look_nearby(registry, &given)?;
         if let Some(answer) = self.settled(registry, &nearby, &given.tokens) {
@@ -89,10 +88,11 @@ impl Broker<'_> {
             Ok(Some(Found::Credential(credential))) => Ok(credential),
             Ok(Some(Found::AccessToken(token))) => given_token(registry, wanted, token),
             Ok(Some(Found::Identity(identity))) => {
-                match self.of_identity(registry, &*identity, &given, deadline) {
-                    Err(failure @ Failure::PersonMustAct(_)) => self
-                        .of_successor(registry, &*identity, &given, deadline)
-                        .unwrap_or(Err(failure)),
+                let errand = Errand::new(registry, &*identity, &given, deadline);
+                match self.of_identity(&errand) {
+                    Err(failure @ Failure::PersonMustAct(_)) => {
+                        self.of_successor(&errand).unwrap_or(Err(failure))
+                    }
                     answer => answer,
                 }
             }
@@ -116,9 +116,8 @@ impl Broker<'_> {
         registry: &Registry,
         wanted: Option<CredentialKind>,
     ) -> Result<Credential> {
-        let deadline = Deadline::after(self.clock, self.settings.limits.deadline);
-        let endpoint = self.endpoint(registry);
-        let mut given = self.given(registry, &endpoint);
+        let deadline = self.deadline();
+        let mut given = self.given(registry);
         given.choice.credential = wanted.unwrap_or(given.choice.credential);
         let wanted = given.choice.credential;
         match self.find(registry, &given, deadline)? {
@@ -129,13 +128,7 @@ impl Broker<'_> {
                 own_api_key(registry, &*identity)
             }
             Some(Found::Identity(identity)) => {
-                let errand = Errand {
-                    registry,
-                    identity: &*identity,
-                    given: &given,
-                    wanted,
-                    deadline,
-                };
+                let errand = Errand::new(registry, &*identity, &given, deadline);
                 Ok(wanted.with(self.fetch(&errand, Age::Young)?))
             }
         }
@@ -185,33 +178,22 @@ impl Broker<'_> {
 
     /// What an identity has for the registry: its key, if that was chosen, or a
     /// token.
-    fn of_identity(
-        &self,
-        registry: &Registry,
-        identity: &dyn Identity,
-        given: &Given<'_>,
-        deadline: Deadline,
-    ) -> Result<Credential> {
-        let wanted = given.choice.credential;
-        if wanted == CredentialKind::ApiKey {
-            return own_api_key(registry, identity);
+    fn of_identity(&self, errand: &Errand<'_>) -> Result<Credential> {
+        if errand.wanted == CredentialKind::ApiKey {
+            return own_api_key(errand.registry, errand.identity);
         }
-        let secret = self.token(registry, identity, given, deadline)?;
-        Ok(wanted.with(secret))
+        Ok(errand.wanted.with(self.token(errand)?))
     }
 
     /// What another identity has for the registry that took the place of a refused
     /// one in the meantime: somebody may have rotated its API key.
-    fn of_successor(
-        &self,
-        registry: &Registry,
-        refused: &dyn Identity,
-        given: &Given<'_>,
-        deadline: Deadline,
-    ) -> Option<Result<Credential>> {
-        match identity::find(registry, given, Notes::None) {
-            Ok(Some(Found::Identity(identity))) if identity.key() != refused.key() => {
-                Some(self.of_identity(registry, &*identity, given, deadline))
+    fn of_successor(&self, refused: &Errand<'_>) -> Option<Result<Credential>> {
+        match identity::find(refused.registry, refused.given, Notes::None) {
+            Ok(Some(Found::Identity(identity))) if identity.key() != refused.identity.key() => {
+                Some(self.of_identity(&Errand {
+                    identity: &*identity,
+                    ..*refused
+                }))
             }
             _ => None,
         }
@@ -219,24 +201,12 @@ impl Broker<'_> {
 
     /// A token for an identity: the one that is kept while it is good, otherwise
     /// a new one.
-    fn token(
-        &self,
-        registry: &Registry,
-        identity: &dyn Identity,
-        given: &Given<'_>,
-        deadline: Deadline,
-    ) -> Result<Secret> {
-        let errand = Errand {
-            registry,
-            identity,
-            given,
-            wanted: given.choice.credential,
-            deadline,
-        };
-        let kept = Kept::under(errand.key(), &given.tokens);
-        match self.settled(registry, &kept, &given.tokens) {
+    fn token(&self, errand: &Errand<'_>) -> Result<Secret> {
+        let tokens = &errand.given.tokens;
+        let kept = Kept::under(errand.key(), tokens);
+        match self.settled(errand.registry, &kept, tokens) {
             Some(answer) => answer,
-            None => self.fetch(&errand, Age::Any),
+            None => self.fetch(errand, Age::Any),
         }
     }
 
@@ -297,15 +267,20 @@ impl Broker<'_> {
         }
     }
 
-    fn given<'a>(&'a self, registry: &Registry, endpoint: &'a Endpoint) -> Given<'a> {
-        self.given_of(&LoginScope::Registry(registry.clone()), endpoint)
+    /// When whoever asks now must have an answer.
+    fn deadline(&self) -> Deadline {
+        Deadline::after(self.clock, self.settings.limits.deadline)
     }
 
-    fn given_of<'a>(&'a self, scope: &LoginScope, endpoint: &'a Endpoint) -> Given<'a> {
+    fn given(&self, registry: &Registry) -> Given<'_> {
+        self.given_of(&LoginScope::Registry(registry.clone()))
+    }
+
+    fn given_of(&self, scope: &LoginScope) -> Given<'_> {
         Given {
             choice: self.choice_of(scope),
             clock: self.clock,
-            endpoint,
+            endpoint: self.endpoint_of(scope),
             environment: self.environment,
             locks: self.locks,
             logins: Logins::in_keychain(&*self.keychains.logins),
@@ -453,8 +428,7 @@ mod tests {
         ];
         let look = || {
             machine.ask(|broker| {
-                let endpoint = Endpoint::public();
-                let given = broker.given(&registry("us.icr.io"), &endpoint);
+                let given = broker.given(&registry("us.icr.io"));
                 let at_once = Deadline::after(&*machine.clock, Duration::ZERO);
                 let found = identity::find(&registry("us.icr.io"), &given, Notes::Until(at_once));
                 assert!(found.unwrap().is_none());

@@ -3,7 +3,6 @@
 use super::Broker;
 use super::exchange::Age;
 use super::exchange::Errand;
-use crate::clock::Deadline;
 use crate::failure::Failure;
 use crate::failure::Result;
 use crate::iam::MOST_ATTEMPTS;
@@ -24,9 +23,8 @@ impl Broker<'_> {
     /// # Errors
     /// Nobody speaks for the registry, or IAM does not give a token.
     pub fn access(&self, registry: &Registry) -> Result<Access> {
-        let deadline = Deadline::after(self.clock, self.settings.limits.deadline);
-        let endpoint = self.endpoint(registry);
-        let given = self.given(registry, &endpoint);
+        let deadline = self.deadline();
+        let given = self.given(registry);
         match identity::find_identity(registry, &given)? {
             None | Some(Found::Credential(_)) => Err(Failure::act(format!(
                 "nothing says who you are at IBM Cloud for {registry}; run `{PROGRAM} login`, or set IBMCLOUD_API_KEY"
@@ -36,13 +34,9 @@ impl Broker<'_> {
                 token,
                 refresh_token: None,
             }),
-            Some(Found::Identity(identity)) => self.access_of(&Errand {
-                registry,
-                identity: &*identity,
-                given: &given,
-                wanted: CredentialKind::AccessToken,
-                deadline,
-            }),
+            Some(Found::Identity(identity)) => {
+                self.access_of(&Errand::new(registry, &*identity, &given, deadline))
+            }
         }
     }
 
@@ -57,8 +51,7 @@ impl Broker<'_> {
         account: Option<&str>,
     ) -> Result<RegistryApi<'_>> {
         let access = self.access(registry)?;
-        let deadline = Deadline::after(self.clock, self.settings.limits.deadline);
-        let carrier = self.iam(&self.endpoint(registry), MOST_ATTEMPTS, deadline);
+        let carrier = self.iam(&self.endpoint(registry), MOST_ATTEMPTS, self.deadline());
         RegistryApi::new(registry, access, account, carrier)
     }
 

@@ -69,13 +69,11 @@ impl Broker<'_> {
     /// # Errors
     /// A source is there but broken.
     pub fn speaker(&self, registry: &Registry) -> Result<Option<Speaker>> {
-        let endpoint = self.endpoint(registry);
-        identity::speaker(registry, &self.given(registry, &endpoint))
+        identity::speaker(registry, &self.given(registry))
     }
 
     fn describe_as(&self, scope: &LoginScope, registry: &Registry) -> Result<Option<Description>> {
-        let endpoint = self.endpoint_of(scope);
-        let given = self.given_of(scope, &endpoint);
+        let given = self.given_of(scope);
         let Some(introduced) = identity::introduce(registry, &given)? else {
             return Ok(None);
         };

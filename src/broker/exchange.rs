@@ -170,7 +170,23 @@ pub(super) struct Errand<'a> {
     pub(super) deadline: Deadline,
 }
 
-impl Errand<'_> {
+impl<'a> Errand<'a> {
+    /// What the settings want for the registry.
+    pub(super) fn new(
+        registry: &'a Registry,
+        identity: &'a dyn Identity,
+        given: &'a Given<'a>,
+        deadline: Deadline,
+    ) -> Self {
+        Self {
+            registry,
+            identity,
+            given,
+            wanted: given.choice.credential,
+            deadline,
+        }
+    }
+
     /// Under which key the answer is kept.
     pub(super) fn key(&self) -> CacheKey {
         self.wanted.key_of(self.identity.key(), self.registry)

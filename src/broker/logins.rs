@@ -6,7 +6,6 @@ use std::iter;
 
 use super::Broker;
 use super::usual_endpoint;
-use crate::clock::Deadline;
 use crate::failure::Failure;
 use crate::failure::Result;
 use crate::iam::Issued;
@@ -46,8 +45,7 @@ impl Broker<'_> {
             )));
         }
         let scope = LoginScope::Registry(registry.clone());
-        let endpoint = self.endpoint(registry);
-        let given = self.given(registry, &endpoint);
+        let given = self.given(registry);
         if self.is_ours(registry, &login, &given) {
             return Ok(());
         }
@@ -67,8 +65,7 @@ impl Broker<'_> {
     /// # Errors
     /// The keychain does not take it; the one before it is then still there.
     pub fn log_in(&self, scope: &LoginScope, login: Login) -> Result<()> {
-        let endpoint = self.endpoint_of(scope);
-        let given = self.given_of(scope, &endpoint);
+        let given = self.given_of(scope);
         let _lock = self.locks.lock_login(scope, LOGIN_PATIENCE);
         self.write_login(scope, login, &given)
     }
@@ -126,8 +123,7 @@ impl Broker<'_> {
     /// # Errors
     /// The keychain does not let it go. That nothing was stored is no error.
     pub fn log_out(&self, scope: &LoginScope) -> Result<bool> {
-        let endpoint = self.endpoint_of(scope);
-        let given = self.given_of(scope, &endpoint);
+        let given = self.given_of(scope);
         let _lock = self.locks.lock_login(scope, LOGIN_PATIENCE);
         let was_there = self.forget_tokens(scope, &given, None);
         given.logins.delete(scope)?;
@@ -184,11 +180,9 @@ impl Broker<'_> {
     /// # Errors
     /// There is none, or none that lasts, or IAM refuses it.
     pub fn take_over_cli_session(&self, scope: &LoginScope) -> Result<(Issued, Endpoint)> {
-        let endpoint = self.endpoint_of(scope);
-        let given = self.given_of(scope, &endpoint);
+        let given = self.given_of(scope);
         let session = identity::to_take_over(&given, scope.is_staging())?;
-        let deadline = Deadline::after(self.clock, self.settings.limits.deadline);
-        let iam = self.iam(session.endpoint(), MOST_ATTEMPTS, deadline);
+        let iam = self.iam(session.endpoint(), MOST_ATTEMPTS, self.deadline());
         let issued = session.exchange(&iam, CredentialKind::RefreshToken)?;
         Ok((issued, session.endpoint().clone()))
     }

@@ -2,7 +2,6 @@
 
 use super::Broker;
 use super::exchange::Errand;
-use crate::clock::Deadline;
 use crate::failure::Result;
 use crate::identity::Found;
 use crate::lock::Lock;
@@ -23,19 +22,12 @@ impl Broker<'_> {
     /// # Errors
     /// What went wrong, for the log.
     pub fn renew(&self, registry: &Registry) -> Result<()> {
-        let deadline = Deadline::after(self.clock, self.settings.limits.deadline);
-        let endpoint = self.endpoint(registry);
-        let given = self.given(registry, &endpoint);
+        let deadline = self.deadline();
+        let given = self.given(registry);
         let Some(Found::Identity(identity)) = self.find(registry, &given, deadline)? else {
             return Ok(());
         };
-        let errand = Errand {
-            registry,
-            identity: &*identity,
-            given: &given,
-            wanted: given.choice.credential,
-            deadline,
-        };
+        let errand = Errand::new(registry, &*identity, &given, deadline);
         let key = errand.key();
         let access = self.access_for(&errand);
         // Whoever started us may still hold it.

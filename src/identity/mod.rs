@@ -78,7 +78,7 @@ pub struct Given<'a> {
     /// For judging whether a stored token has ended.
     pub clock: &'a dyn Clock,
     /// The IAM that the registry's tokens come from.
-    pub endpoint: &'a Endpoint,
+    pub endpoint: Endpoint,
     /// The environment variables.
     pub environment: &'a Environment,
     /// One writer at a time per login.
@@ -475,7 +475,7 @@ pub(crate) mod tests {
             let given = Given {
                 choice,
                 clock: &self.clock,
-                endpoint: &endpoint,
+                endpoint,
                 environment: &environment,
                 locks: &self.locks,
                 logins: Logins::in_keychain(&self.keychain),

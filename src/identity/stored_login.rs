@@ -192,7 +192,7 @@ fn id(login_id: &str, given: &Given<'_>) -> String {
 }
 
 fn key(login_id: &str, given: &Given<'_>) -> CacheKey {
-    CacheKey::new(given.endpoint, &id(login_id, given))
+    CacheKey::new(&given.endpoint, &id(login_id, given))
 }
 
 /// The lock under which a note is taken. Only where notes help: elsewhere a `get`
@@ -316,7 +316,7 @@ impl Identity for Rotating<'_> {
     }
 
     fn endpoint(&self) -> &Endpoint {
-        self.given.endpoint
+        &self.given.endpoint
     }
 
     fn exchange(&self, iam: &Iam<'_>, _wanted: CredentialKind) -> Result<Issued> {
