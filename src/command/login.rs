@@ -10,6 +10,7 @@ use super::errand::Errand;
 use super::errand::Warnings;
 use super::listening;
 use super::print;
+use super::print_json;
 use super::rotate;
 use super::scopes;
 use super::scopes::Named;
@@ -147,7 +148,7 @@ pub(super) fn run(
         true => {
             let logins: Vec<Value> = done.iter().map(Done::as_json).collect();
             let answer = json!({"logins": logins, "warnings": warnings.told()});
-            print(streams, &format!("{answer:#}"))
+            print_json(streams, &answer)
         }
         false => {
             let texts: Vec<String> = done.iter().map(Done::to_string).collect();

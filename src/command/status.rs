@@ -8,6 +8,7 @@ use serde_json::json;
 use super::clients;
 use super::login::owner_as_json;
 use super::print;
+use super::print_json;
 use super::scopes::Named;
 use super::screen::Screen;
 use super::table;
@@ -105,11 +106,11 @@ pub(super) fn run(
     };
     let broker = program::broker(world, &settings, &keychains);
     let overview = Overview::of(arguments, &broker, world)?;
-    let text = match arguments.json {
-        true => format!("{:#}", overview.as_json()),
-        false => overview.shown(Screen::of(streams, world), arguments.check),
-    };
-    print(streams, &text)?;
+    let screen = Screen::of(streams, world);
+    match arguments.json {
+        true => print_json(streams, &overview.as_json())?,
+        false => print(streams, &overview.shown(screen, arguments.check))?,
+    }
     match overview.broken() {
         0 => Ok(()),
         _ => Err(Failure::act(format!(

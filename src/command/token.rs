@@ -4,7 +4,9 @@ use clap::Subcommand;
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use super::conclude;
 use super::print;
+use super::print_json;
 use super::registry_at;
 use super::table::aligned;
 use super::when;
@@ -239,7 +241,7 @@ fn show(
     if list.json {
         let tokens: Vec<_> = tokens.iter().map(|token| as_json(token, now)).collect();
         let answer = json!({"registry": api.registry().host(), "tokens": tokens});
-        return print(streams, &format!("{answer:#}"));
+        return print_json(streams, &answer);
     }
     if tokens.is_empty() {
         return print(
@@ -298,8 +300,5 @@ fn forget(remove: &Remove, api: &RegistryApi<'_>, streams: &mut Streams<'_>) -> 
             Err(failure) => failures.push(failure.to_string()),
         }
     }
-    match failures.is_empty() {
-        true => Ok(()),
-        false => Err(Failure::act(failures.join("\n"))),
-    }
+    conclude(&failures)
 }

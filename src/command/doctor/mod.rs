@@ -11,6 +11,7 @@ use serde_json::json;
 use super::clients;
 use super::clients::Seen;
 use super::print;
+use super::print_json;
 use super::screen::Screen;
 use crate::broker::Broker;
 use crate::failure::Failure;
@@ -258,11 +259,11 @@ pub(super) fn run(
         None => {}
         Some(path) => report::write(path, &diagnosis, &patient)?,
     }
-    let text = match arguments.json {
-        true => format!("{:#}", diagnosis.as_json()),
-        false => diagnosis.shown(Screen::of(streams, world)),
-    };
-    print(streams, &text)?;
+    let screen = Screen::of(streams, world);
+    match arguments.json {
+        true => print_json(streams, &diagnosis.as_json())?,
+        false => print(streams, &diagnosis.shown(screen))?,
+    }
     if let Some(path) = &arguments.report {
         let line = format!(
             "The report is in {}; read it before you send it.",
