@@ -230,8 +230,7 @@ impl Overview {
         let mut rows: Vec<Vec<String>> = vec![heading.collect()];
         rows.extend(self.rows.iter().map(cells));
         let table = table::aligned(&rows);
-        let width = table.lines().map(|line| line.chars().count()).max();
-        if screen.has_room_for(width.unwrap_or_default()) {
+        if screen.has_room_for(&table) {
             return match table.split_once('\n') {
                 Some((first, rest)) => format!("{}\n{rest}", screen.heading(first)),
                 None => table,
