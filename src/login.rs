@@ -50,6 +50,14 @@ impl LoginScope {
         }
     }
 
+    /// The registry, if it is the scope of one.
+    pub fn into_registry(self) -> Option<Registry> {
+        match self {
+            Self::Default | Self::Profile(_) => None,
+            Self::Registry(registry) => Some(registry),
+        }
+    }
+
     /// Whether it is IBM's own staging, which has an IAM of its own.
     pub fn is_staging(&self) -> bool {
         matches!(self, Self::Registry(registry) if registry.is_staging())

@@ -210,10 +210,7 @@ impl Broker<'_> {
     pub fn list(&self) -> Result<BTreeMap<Registry, String>> {
         let logins = self.logins()?.into_iter();
         Ok(logins
-            .filter_map(|(scope, username)| match scope {
-                LoginScope::Registry(registry) => Some((registry, username)),
-                LoginScope::Default | LoginScope::Profile(_) => None,
-            })
+            .filter_map(|(scope, username)| Some((scope.into_registry()?, username)))
             .collect())
     }
 

@@ -9,6 +9,7 @@ use super::clients;
 use super::login::owner_as_json;
 use super::print;
 use super::print_json;
+use super::scopes;
 use super::scopes::Named;
 use super::screen::Screen;
 use super::table;
@@ -128,17 +129,11 @@ impl Overview {
         let registries = match is_about_all {
             false => named(&arguments.registries, broker)?,
             true => {
-                let logins = broker.scopes().unwrap_or_else(|failure| {
+                let stored = broker.scopes().unwrap_or_else(|failure| {
                     trouble.push(failure.to_string());
                     BTreeSet::new()
                 });
-                let stored = logins.into_iter().filter_map(|scope| match scope {
-                    LoginScope::Registry(registry) => Some(registry),
-                    LoginScope::Default | LoginScope::Profile(_) => None,
-                });
-                let mapped = settings.mapped_registries().map(|(host, _)| host.clone());
-                let asked_for = clients.keys().flatten().cloned();
-                stored.chain(mapped).chain(asked_for).collect()
+                scopes::spoken_of(stored, settings, &clients)
             }
         };
         let of_all = clients.get(&None).cloned().unwrap_or_default();
@@ -280,10 +275,7 @@ impl Overview {
 /// The registries that the arguments name; without those that only look like one.
 fn named(addresses: &[String], broker: &Broker<'_>) -> Result<BTreeSet<Registry>> {
     let scopes = Named::only(addresses).scopes(broker.settings)?;
-    let registries = scopes.into_iter().filter_map(|scope| match scope {
-        LoginScope::Registry(registry) => Some(registry),
-        LoginScope::Default | LoginScope::Profile(_) => None,
-    });
+    let registries = scopes.into_iter().filter_map(LoginScope::into_registry);
     Ok(registries.collect())
 }
 
