@@ -65,21 +65,19 @@ impl LoginScope {
 
     /// The command that replaces its API key by a new one.
     pub fn rotate_command(&self) -> String {
-        let rotate = format!("{PROGRAM} login --rotate");
-        match self {
-            Self::Default => rotate,
-            Self::Profile(name) => format!("{rotate} --profile {name}"),
-            Self::Registry(registry) => format!("{rotate} {registry}"),
-        }
+        self.command("login --rotate")
     }
 
     /// The command that forgets its login.
     pub fn logout_command(&self) -> String {
-        let logout = format!("{PROGRAM} logout");
+        self.command("logout")
+    }
+
+    fn command(&self, words: &str) -> String {
         match self {
-            Self::Default => logout,
-            Self::Profile(name) => format!("{logout} --profile {name}"),
-            Self::Registry(registry) => format!("{logout} {registry}"),
+            Self::Default => format!("{PROGRAM} {words}"),
+            Self::Profile(name) => format!("{PROGRAM} {words} --profile {name}"),
+            Self::Registry(registry) => format!("{PROGRAM} {words} {registry}"),
         }
     }
 }

@@ -11,6 +11,8 @@ use super::Renewal;
 use crate::clock::fake::FakeClock;
 use crate::environment::Environment;
 use crate::failure::Result;
+use crate::files::tests::write_own;
+use crate::iam::tests::response;
 use crate::iam::transport::Body;
 use crate::iam::transport::Request;
 use crate::iam::transport::Response;
@@ -65,13 +67,7 @@ impl Transport for NumberedTokens {
             }),
             _ => json!({"errorCode": "BXNIM0415E", "errorMessage": "no"}),
         };
-        Ok(Response {
-            status,
-            body: body.to_string().into_bytes(),
-            transaction_id: None,
-            retry_after: None,
-            date: None,
-        })
+        response(status, &body.to_string())
     }
 }
 
@@ -167,15 +163,8 @@ impl Machine {
 
     /// Variables, with a settings file that holds this.
     pub(super) fn with_settings(&self, text: &str, variables: &[(&str, &str)]) -> Environment {
-        let directory = self.directory.path().join("settings");
-        let file = directory.join("config.toml");
-        std::fs::create_dir_all(&directory).unwrap();
-        std::fs::write(&file, text).unwrap();
-        #[cfg(unix)]
-        for (path, mode) in [(&file, 0o600), (&directory, 0o700)] {
-            use std::os::unix::fs::PermissionsExt;
-            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
-        }
+        let file = self.directory.path().join("settings/config.toml");
+        write_own(&file, text);
         let file = file.display().to_string();
         let variables = variables.iter().copied();
         variables.chain([("ICR_CONFIG", &*file)]).collect()

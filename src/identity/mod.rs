@@ -380,6 +380,7 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::clock::fake::FakeClock;
+    use crate::files::tests::write_own;
     use crate::keychain::memory::MemoryKeychain;
     use crate::settings::Settings;
 
@@ -431,14 +432,7 @@ pub(crate) mod tests {
         /// Writes a file below `home`, `root`, `here` or `config`.
         pub(super) fn file(&self, name: &str, text: &str) -> PathBuf {
             let path = self.directory.path().join(name);
-            let folder = path.parent().unwrap();
-            std::fs::create_dir_all(folder).unwrap();
-            std::fs::write(&path, text).unwrap();
-            #[cfg(unix)]
-            for (path, mode) in [(&*path, 0o600), (folder, 0o700)] {
-                use std::os::unix::fs::PermissionsExt;
-                std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
-            }
+            write_own(&path, text);
             path
         }
 
