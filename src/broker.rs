@@ -328,14 +328,6 @@ impl CredentialKind {
             Self::AccessToken | Self::ApiKey => key,
         }
     }
-
-    /// The credential that is handed out.
-    fn with(self, secret: Secret) -> Credential {
-        Credential {
-            username: self.username().to_owned(),
-            secret,
-        }
-    }
 }
 
 /// An access token that was given to us, if that is what is wanted.

@@ -27,6 +27,7 @@ use crate::login::LoginScope;
 use crate::protocol::Credential;
 use crate::registry::Registry;
 use crate::secret::Secret;
+use crate::settings::CredentialKind;
 use crate::settings::Settings;
 
 /// When the tests begin.
@@ -171,10 +172,7 @@ impl Machine {
     }
 
     pub(super) fn log_in(&self, scope: &LoginScope, key: &str) -> Result<()> {
-        let login = Login::new(Credential {
-            username: "iamapikey".into(),
-            secret: Secret::new(key),
-        });
+        let login = Login::new(CredentialKind::ApiKey.with(Secret::new(key)));
         self.ask(|broker| broker.log_in(scope, login))
     }
 

@@ -33,8 +33,8 @@ use crate::login::LoginScope;
 use crate::program;
 use crate::program::Streams;
 use crate::program::World;
-use crate::protocol::Credential;
 use crate::secret::Secret;
+use crate::settings::CredentialKind;
 use crate::settings::KeychainChoice;
 use crate::trusted_profile::TrustedProfile;
 
@@ -357,20 +357,14 @@ fn is_wanted(errand: &Errand<'_>, owner: Option<&Owner>, days: u32) -> Result<bo
 }
 
 fn api_key_login(key: &Secret) -> Login {
-    Login::new(Credential {
-        username: "iamapikey".into(),
-        secret: key.clone(),
-    })
+    Login::new(CredentialKind::ApiKey.with(key.clone()))
 }
 
 fn session_login(issued: &Issued) -> Result<Login> {
     let secret = issued.refresh_token.clone().ok_or_else(|| {
         Failure::act("IAM gave no refresh token for this session, so that it would end within the hour; use --create-api-key, or log in with an API key")
     })?;
-    Ok(Login::new(Credential {
-        username: "iamrefresh".into(),
-        secret,
-    }))
+    Ok(Login::new(CredentialKind::RefreshToken.with(secret)))
 }
 
 /// A login that was stored.

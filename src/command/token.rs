@@ -15,17 +15,16 @@ use crate::failure::Failure;
 use crate::failure::Result;
 use crate::keychain::Prompting;
 use crate::login::Login;
-use crate::login::LoginKind;
 use crate::login::LoginScope;
 use crate::program;
 use crate::program::Streams;
 use crate::program::World;
-use crate::protocol::Credential;
 use crate::registry::Registry;
 use crate::registry_api::RegistryApi;
 use crate::registry_api::tokens::Listed;
 use crate::registry_api::tokens::NewToken;
 use crate::registry_api::tokens::Token;
+use crate::settings::CredentialKind;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -211,11 +210,7 @@ fn make(
 fn log_in(broker: &Broker<'_>, registry: &Registry, token: &Token) -> Result<String> {
     let scope = LoginScope::Registry(registry.clone());
     let before = broker.login(&scope).ok().flatten();
-    let login = Login::new(Credential {
-        username: "token".to_owned(),
-        secret: token.value.clone(),
-    });
-    debug_assert_eq!(login.kind(), LoginKind::RegistryToken);
+    let login = Login::new(CredentialKind::RegistryToken.with(token.value.clone()));
     broker.log_in(&scope, login).map_err(|failure| {
         let id = token.id.as_deref().unwrap_or("unknown");
         Failure::act(format!(
