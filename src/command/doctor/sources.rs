@@ -5,7 +5,7 @@ use super::Patient;
 use super::command;
 use crate::broker::Broker;
 use crate::broker::Description;
-use crate::command::status::ending;
+use crate::command::api_key_lifecycle::ending;
 use crate::identity::Speaker;
 use crate::registry::Registry;
 
