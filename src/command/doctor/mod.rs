@@ -247,9 +247,8 @@ pub(super) fn run(
         return print(streams, &older::take_over(&patient)?);
     }
     let diagnosis = Diagnosis::of(&patient);
-    match &arguments.report {
-        None => {}
-        Some(path) => report::write(path, &diagnosis, &patient)?,
+    if let Some(path) = &arguments.report {
+        report::write(path, &diagnosis, &patient)?;
     }
     let screen = Screen::of(streams, world);
     match arguments.json {
