@@ -186,6 +186,11 @@ impl Machine {
         ))
     }
 
+    #[track_caller]
+    pub(super) fn answers(&self, host: &str, credential: &str) {
+        assert_eq!(self.get(host).as_deref(), Ok(credential));
+    }
+
     pub(super) fn exchanges(&self) -> usize {
         self.iam.asked.borrow().len()
     }
