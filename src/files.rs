@@ -205,8 +205,21 @@ mod others {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// Writes a file that nobody else can change, and makes its directory, whatever
+    /// the umask of whoever runs the tests.
+    pub(crate) fn write_own(path: &Path, text: &str) {
+        let folder = path.parent().unwrap();
+        std::fs::create_dir_all(folder).unwrap();
+        std::fs::write(path, text).unwrap();
+        #[cfg(unix)]
+        for (path, mode) in [(path, 0o600), (folder, 0o700)] {
+            use std::os::unix::fs::PermissionsExt;
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+    }
 
     fn error<T: std::fmt::Debug>(outcome: anyhow::Result<T>) -> String {
         outcome.unwrap_err().to_string()

@@ -153,6 +153,9 @@ fn open(directory: &Path, name: &str) -> std::io::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
+    use crate::clock::Deadline;
+    use crate::clock::SystemClock;
 
     const SOON: Duration = Duration::from_millis(20);
     const LONG: Duration = Duration::from_secs(60);
@@ -176,8 +179,14 @@ mod tests {
         };
         assert_eq!(held(&locks), (1, 3), "a directory and two files");
         drop(first);
-        assert_eq!(held(&locks), (0, 3));
-        assert!(locks.try_identity("ab12").is_held());
+        // Whoever waited in vain above was left behind, and has it for a moment.
+        assert!(locks.lock_identity("ab12", LONG).is_held());
+        let clock = SystemClock::start();
+        let deadline = Deadline::after(&clock, LONG);
+        while held(&locks) != (0, 3) {
+            assert!(!deadline.remaining(&clock).is_zero(), "it is let go of");
+            clock.sleep(SOON);
+        }
     }
 
     #[test]

@@ -50,6 +50,14 @@ impl LoginScope {
         }
     }
 
+    /// The registry, if it is the scope of one.
+    pub fn into_registry(self) -> Option<Registry> {
+        match self {
+            Self::Default | Self::Profile(_) => None,
+            Self::Registry(registry) => Some(registry),
+        }
+    }
+
     /// Whether it is IBM's own staging, which has an IAM of its own.
     pub fn is_staging(&self) -> bool {
         matches!(self, Self::Registry(registry) if registry.is_staging())
@@ -57,21 +65,19 @@ impl LoginScope {
 
     /// The command that replaces its API key by a new one.
     pub fn rotate_command(&self) -> String {
-        let rotate = format!("{PROGRAM} login --rotate");
-        match self {
-            Self::Default => rotate,
-            Self::Profile(name) => format!("{rotate} --profile {name}"),
-            Self::Registry(registry) => format!("{rotate} {registry}"),
-        }
+        self.command("login --rotate")
     }
 
     /// The command that forgets its login.
     pub fn logout_command(&self) -> String {
-        let logout = format!("{PROGRAM} logout");
+        self.command("logout")
+    }
+
+    fn command(&self, words: &str) -> String {
         match self {
-            Self::Default => logout,
-            Self::Profile(name) => format!("{logout} --profile {name}"),
-            Self::Registry(registry) => format!("{logout} {registry}"),
+            Self::Default => format!("{PROGRAM} {words}"),
+            Self::Profile(name) => format!("{PROGRAM} {words} --profile {name}"),
+            Self::Registry(registry) => format!("{PROGRAM} {words} {registry}"),
         }
     }
 }

@@ -161,6 +161,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::iam::tests::response;
     use crate::iam::transport::Response;
     use crate::secret::Secret;
 
@@ -170,13 +171,7 @@ mod tests {
         fn send(&self, request: Request) -> Result<Response, TransportError> {
             self.1.borrow_mut().push(request);
             let (status, body) = self.0.clone()?;
-            Ok(Response {
-                status,
-                body: body.into_bytes(),
-                transaction_id: None,
-                retry_after: None,
-                date: None,
-            })
+            response(status, &body)
         }
     }
 

@@ -64,9 +64,16 @@ impl Broker<'_> {
         self.describe_as(&LoginScope::Default, example)
     }
 
+    /// Whose word counts for a registry, if anybody's does.
+    ///
+    /// # Errors
+    /// A source is there but broken.
+    pub fn speaker(&self, registry: &Registry) -> Result<Option<Speaker>> {
+        identity::speaker(registry, &self.given(registry))
+    }
+
     fn describe_as(&self, scope: &LoginScope, registry: &Registry) -> Result<Option<Description>> {
-        let endpoint = self.endpoint_of(scope);
-        let given = self.given_of(scope, &endpoint);
+        let given = self.given_of(scope);
         let Some(introduced) = identity::introduce(registry, &given)? else {
             return Ok(None);
         };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::errand::Errand;
+use crate::broker::Description;
 use crate::failure::Failure;
 use crate::failure::Result;
 use crate::failure::one_line;
@@ -14,9 +15,16 @@ use crate::iam::date;
 use crate::iam::grant::Grant;
 use crate::iam::owner::Owner;
 use crate::iam::owner::OwnerKind;
+use crate::identity::Speaker;
 use crate::login::IssuedKey;
 use crate::protocol::PROGRAM;
 use crate::secret::Secret;
+
+/// In seconds.
+pub(super) const DAY: u64 = 24 * 60 * 60;
+
+/// How long before its end an API key is worth a warning, in seconds.
+const WARNING: u64 = 14 * DAY;
 
 /// How many days a new key lives unless that is said.
 pub(super) const DEFAULT_DAYS: u32 = 90;
@@ -74,7 +82,7 @@ pub(super) fn make(
         ),
         iam_id: &owner.iam_id,
         account_id,
-        expires_at: now + u64::from(days) * 24 * 60 * 60,
+        expires_at: now + u64::from(days) * DAY,
     };
     let _progress = errand.progress("Having IAM make an API key");
     let made = errand.iam().create_api_key(access_token, &wanted);
@@ -160,6 +168,25 @@ pub(super) fn issued(key: &CreatedApiKey) -> IssuedKey {
         id: key.id.clone(),
         expires_at: key.expires_at,
     }
+}
+
+/// That an API key ends soon, where this program had it made, and the command that
+/// replaces it.
+pub(super) fn ending(speaker: &Description, now: u64) -> Option<(String, String)> {
+    let Speaker::Login(scope) = &speaker.speaker else {
+        return None;
+    };
+    let end = speaker.key_ends_at?;
+    let left = end.saturating_sub(now);
+    let when = match (end > now, left / DAY) {
+        _ if left >= WARNING => return None,
+        (false, _) => format!("ended on {}", date::day(end)),
+        (true, 0) => "ends within a day".to_owned(),
+        (true, 1) => format!("ends in a day, on {}", date::day(end)),
+        (true, days) => format!("ends in {days} days, on {}", date::day(end)),
+    };
+    let seen = format!("the API key of the login for {scope} {when}");
+    Some((seen, scope.rotate_command()))
 }
 
 /// Whether IAM says that there is no such key (any more).

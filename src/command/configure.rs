@@ -7,10 +7,12 @@ use serde_json::Value;
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use super::conclude;
 use super::configure_choice::Choosing;
 use super::errand::Warnings;
 use super::migration::Migration;
 use super::print;
+use super::print_json;
 use super::scopes::listed;
 use crate::broker::Broker;
 use crate::client_config::Client;
@@ -162,10 +164,7 @@ pub(super) fn run(
         false => configure(arguments, world, &warnings)?,
     };
     match arguments.json {
-        true => print(
-            streams,
-            &format!("{:#}", as_json(arguments, &done, &warnings)),
-        )?,
+        true => print_json(streams, &as_json(arguments, &done, &warnings))?,
         false => {
             let text = told(arguments, &done);
             if !text.is_empty() {
@@ -173,10 +172,7 @@ pub(super) fn run(
             }
         }
     }
-    match failures.is_empty() {
-        true => Ok(()),
-        false => Err(Failure::act(failures.join("\n"))),
-    }
+    conclude(&failures)
 }
 
 fn configure(

@@ -10,6 +10,7 @@ use super::errand::Errand;
 use super::errand::Warnings;
 use super::listening;
 use super::print;
+use super::print_json;
 use super::rotate;
 use super::scopes;
 use super::scopes::Named;
@@ -32,8 +33,8 @@ use crate::login::LoginScope;
 use crate::program;
 use crate::program::Streams;
 use crate::program::World;
-use crate::protocol::Credential;
 use crate::secret::Secret;
+use crate::settings::CredentialKind;
 use crate::settings::KeychainChoice;
 use crate::trusted_profile::TrustedProfile;
 
@@ -147,7 +148,7 @@ pub(super) fn run(
         true => {
             let logins: Vec<Value> = done.iter().map(Done::as_json).collect();
             let answer = json!({"logins": logins, "warnings": warnings.told()});
-            print(streams, &format!("{answer:#}"))
+            print_json(streams, &answer)
         }
         false => {
             let texts: Vec<String> = done.iter().map(Done::to_string).collect();
@@ -168,8 +169,8 @@ fn log_in(
     let endpoint = common_endpoint(&scopes, broker)?;
     let errand = Errand::new(broker, endpoint, world, warnings);
     let proof = prove(arguments, &scopes, &errand, streams)?;
-    let own = Owner::of(&proof.issued.access_token);
     let access_token = &proof.issued.access_token;
+    let own = Owner::of(access_token);
     let assumed = match profile {
         None => None,
         Some(profile) => {
@@ -181,13 +182,7 @@ fn log_in(
         Some(_) => None,
         None => key_for_session(arguments, &errand, access_token, own.as_ref())?,
     };
-    let login = match (&proof.key, &key) {
-        (Some(key), _) => api_key_login(key),
-        (None, Some(key)) => {
-            api_key_login(&key.key).with_issued_key(api_key_lifecycle::issued(key))
-        }
-        (None, None) => session_login(&proof.issued)?,
-    };
+    let login = proof.login(key.as_ref())?;
     let (owner, login) = match assumed {
         None => (own, login),
         Some((owner, profile)) => (owner, login.assuming(profile)),
@@ -196,15 +191,13 @@ fn log_in(
         .iter()
         .map(|scope| (scope.clone(), login.clone()))
         .collect();
-    if let Err(failure) = errand.broker.log_in_all(&logins) {
-        return Err(match &key {
-            None => failure,
-            Some(key) => {
-                let end = api_key_lifecycle::discard(&errand, access_token, key);
-                api_key_lifecycle::after(failure, &end)
-            }
-        });
-    }
+    broker.log_in_all(&logins).map_err(|failure| match &key {
+        None => failure,
+        Some(key) => {
+            let end = api_key_lifecycle::discard(&errand, access_token, key);
+            api_key_lifecycle::after(failure, &end)
+        }
+    })?;
     listening::warn_of_others(&scopes, &errand);
     Ok(Done::new(
         scopes,
@@ -220,6 +213,19 @@ struct Proof {
     issued: Issued,
     /// The API key that was exchanged; without one it is a session.
     key: Option<Secret>,
+}
+
+impl Proof {
+    /// What is stored of it, or of the API key that takes its place.
+    fn login(&self, successor: Option<&CreatedApiKey>) -> Result<Login> {
+        match (&self.key, successor) {
+            (Some(key), _) => Ok(api_key_login(key)),
+            (None, Some(key)) => {
+                Ok(api_key_login(&key.key).with_issued_key(api_key_lifecycle::issued(key)))
+            }
+            (None, None) => session_login(&self.issued),
+        }
+    }
 }
 
 fn prove(
@@ -356,20 +362,14 @@ fn is_wanted(errand: &Errand<'_>, owner: Option<&Owner>, days: u32) -> Result<bo
 }
 
 fn api_key_login(key: &Secret) -> Login {
-    Login::new(Credential {
-        username: "iamapikey".into(),
-        secret: key.clone(),
-    })
+    Login::new(CredentialKind::ApiKey.with(key.clone()))
 }
 
 fn session_login(issued: &Issued) -> Result<Login> {
     let secret = issued.refresh_token.clone().ok_or_else(|| {
         Failure::act("IAM gave no refresh token for this session, so that it would end within the hour; use --create-api-key, or log in with an API key")
     })?;
-    Ok(Login::new(Credential {
-        username: "iamrefresh".into(),
-        secret,
-    }))
+    Ok(Login::new(CredentialKind::RefreshToken.with(secret)))
 }
 
 /// A login that was stored.

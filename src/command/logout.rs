@@ -6,15 +6,16 @@ use serde_json::Value;
 use serde_json::json;
 
 use super::api_key_lifecycle;
+use super::conclude;
 use super::errand::Errand;
 use super::errand::Warnings;
 use super::print;
+use super::print_json;
 use super::rotate::holders;
 use super::scopes;
 use super::scopes::Named;
 use super::scopes::listed;
 use crate::broker::Broker;
-use crate::failure::Failure;
 use crate::failure::Result;
 use crate::keychain::Prompting;
 use crate::login::IssuedKey;
@@ -93,14 +94,11 @@ pub(super) fn run(
     done.remaining = stored.iter().filter(is_left).cloned().collect();
     if done.failures.is_empty() || done.has_changed_something() {
         match arguments.json {
-            true => print(streams, &format!("{:#}", done.as_json(&warnings)))?,
+            true => print_json(streams, &done.as_json(&warnings))?,
             false => print(streams, &done.to_string())?,
         }
     }
-    match done.failures.is_empty() {
-        true => Ok(()),
-        false => Err(Failure::later(done.failures.join("\n"))),
-    }
+    conclude(&done.failures)
 }
 
 impl Done {

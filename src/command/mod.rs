@@ -12,6 +12,7 @@ use clap::CommandFactory;
 use clap::Parser;
 use clap::Subcommand;
 use clap::error::ErrorKind;
+use serde_json::Value;
 
 use crate::failure::Failure;
 use crate::failure::Result;
@@ -161,6 +162,19 @@ fn when(seconds: u64) -> String {
 fn print(streams: &mut Streams<'_>, text: &str) -> Result<()> {
     writeln!(streams.output, "{text}")
         .map_err(|error| Failure::later(format!("the answer cannot be written ({error})")))
+}
+
+fn print_json(streams: &mut Streams<'_>, answer: &Value) -> Result<()> {
+    print(streams, &format!("{answer:#}"))
+}
+
+/// How a command ends that went on in spite of failures: it fails if there are any,
+/// with a line for each.
+fn conclude(failures: &[String]) -> Result<()> {
+    match failures.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::act(failures.join("\n"))),
+    }
 }
 
 #[cfg(test)]

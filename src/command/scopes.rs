@@ -1,8 +1,13 @@
-//! Which logins do the arguments name?
+//! Which logins do the arguments name, and which registries is there something to
+//! tell of?
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 use serde_json::json;
 
+use crate::client_config::Client;
 use crate::failure::Failure;
 use crate::failure::Result;
 use crate::failure::one_line;
@@ -86,6 +91,19 @@ impl Named {
         }
         Ok(scopes)
     }
+}
+
+/// The registries that there is something to tell of: those with a login, those that
+/// the settings name, and those that clients ask this program for.
+pub(super) fn spoken_of(
+    stored: BTreeSet<LoginScope>,
+    settings: &Settings,
+    clients: &BTreeMap<Option<Registry>, Vec<Client>>,
+) -> BTreeSet<Registry> {
+    let stored = stored.into_iter().filter_map(LoginScope::into_registry);
+    let mapped = settings.mapped_registries().map(|(host, _)| host.clone());
+    let asked_for = clients.keys().flatten().cloned();
+    stored.chain(mapped).chain(asked_for).collect()
 }
 
 /// What has no dot is no host, and may be a key that somebody put in its place.

@@ -37,9 +37,10 @@ impl Screen {
         }
     }
 
-    /// Whether lines of this width fit.
-    pub(super) fn has_room_for(self, width: usize) -> bool {
-        self.width.is_none_or(|own| width <= own)
+    /// Whether every line of a text fits.
+    pub(super) fn has_room_for(self, text: &str) -> bool {
+        let fits = |width| text.lines().all(|line| measure_text_width(line) <= width);
+        self.width.is_none_or(fits)
     }
 
     /// A heading.

@@ -5,6 +5,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use super::print;
+use super::print_json;
 use super::table::aligned;
 use crate::failure::Result;
 use crate::failure::one_line;
@@ -46,10 +47,9 @@ pub(super) fn run(
     world: &World<'_>,
 ) -> Result<()> {
     let settings = program::settings(world)?;
-    if arguments.json {
-        print(streams, &format!("{:#}", as_json(&settings)))
-    } else {
-        print(streams, &as_tables(&settings))
+    match arguments.json {
+        true => print_json(streams, &as_json(&settings)),
+        false => print(streams, &as_tables(&settings)),
     }
 }
 

@@ -4,7 +4,9 @@ use clap::Subcommand;
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use super::conclude;
 use super::print;
+use super::print_json;
 use super::registry_at;
 use super::table::aligned;
 use super::when;
@@ -13,17 +15,16 @@ use crate::failure::Failure;
 use crate::failure::Result;
 use crate::keychain::Prompting;
 use crate::login::Login;
-use crate::login::LoginKind;
 use crate::login::LoginScope;
 use crate::program;
 use crate::program::Streams;
 use crate::program::World;
-use crate::protocol::Credential;
 use crate::registry::Registry;
 use crate::registry_api::RegistryApi;
 use crate::registry_api::tokens::Listed;
 use crate::registry_api::tokens::NewToken;
 use crate::registry_api::tokens::Token;
+use crate::settings::CredentialKind;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -209,11 +210,7 @@ fn make(
 fn log_in(broker: &Broker<'_>, registry: &Registry, token: &Token) -> Result<String> {
     let scope = LoginScope::Registry(registry.clone());
     let before = broker.login(&scope).ok().flatten();
-    let login = Login::new(Credential {
-        username: "token".to_owned(),
-        secret: token.value.clone(),
-    });
-    debug_assert_eq!(login.kind(), LoginKind::RegistryToken);
+    let login = Login::new(CredentialKind::RegistryToken.with(token.value.clone()));
     broker.log_in(&scope, login).map_err(|failure| {
         let id = token.id.as_deref().unwrap_or("unknown");
         Failure::act(format!(
@@ -239,7 +236,7 @@ fn show(
     if list.json {
         let tokens: Vec<_> = tokens.iter().map(|token| as_json(token, now)).collect();
         let answer = json!({"registry": api.registry().host(), "tokens": tokens});
-        return print(streams, &format!("{answer:#}"));
+        return print_json(streams, &answer);
     }
     if tokens.is_empty() {
         return print(
@@ -298,8 +295,5 @@ fn forget(remove: &Remove, api: &RegistryApi<'_>, streams: &mut Streams<'_>) -> 
             Err(failure) => failures.push(failure.to_string()),
         }
     }
-    match failures.is_empty() {
-        true => Ok(()),
-        false => Err(Failure::act(failures.join("\n"))),
-    }
+    conclude(&failures)
 }

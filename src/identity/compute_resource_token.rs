@@ -47,11 +47,8 @@ pub(super) fn find_token<'a>(
     profile: TrustedProfile,
     given: &Given<'a>,
 ) -> Result<Option<Proven<'a>>> {
-    let path = match named {
-        Some(path) => Some(given.places.expand(path)),
-        None => first_file(&given.places.root),
-    };
-    let Some(path) = path else {
+    let named = named.map(Path::to_owned);
+    let Some(path) = named.or_else(|| first_file(&given.places.root)) else {
         return Ok(None);
     };
     let source = format!(

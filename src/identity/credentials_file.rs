@@ -72,7 +72,7 @@ fn path_of_file(given: &Given<'_>) -> Result<Option<PathBuf>> {
     if given.choice.source == Some(SourceName::CredentialsFile)
         && let Some(path) = given.choice.file
     {
-        return Ok(Some(given.places.expand(path)));
+        return Ok(Some(path.to_owned()));
     }
     if let Some(path) = given.environment.text(CREDENTIALS_FILE)? {
         return Ok(Some(PathBuf::from(path)));
@@ -182,7 +182,8 @@ impl Properties {
         let chosen = given.choice.trusted_profile.cloned();
         let profile = chosen.or_else(|| self.profile());
         let profile = profile.ok_or_else(|| missing("IAM_PROFILE_ID"))?;
-        let file = self.text("CR_TOKEN_FILENAME").map(PathBuf::from);
+        let file = self.text("CR_TOKEN_FILENAME").map(Path::new);
+        let file = file.map(|path| given.places.expand(path));
         compute_resource_token::find_token(file.as_deref(), profile, given)
             .map_err(|failure| format!("leads nowhere: {failure}"))?
             .ok_or_else(|| "wants a compute resource token, but no file holds one here".into())

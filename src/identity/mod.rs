@@ -78,7 +78,7 @@ pub struct Given<'a> {
     /// For judging whether a stored token has ended.
     pub clock: &'a dyn Clock,
     /// The IAM that the registry's tokens come from.
-    pub endpoint: &'a Endpoint,
+    pub endpoint: Endpoint,
     /// The environment variables.
     pub environment: &'a Environment,
     /// One writer at a time per login.
@@ -218,9 +218,9 @@ trait Source: Sync {
     /// What a person calls what [`Source::find`] has just found.
     fn title(&self, registry: &Registry, given: &Given<'_>) -> Result<String>;
 
-    /// Whose login it gives, if it gives logins.
-    fn scope(&self, _registry: &Registry, _given: &Given<'_>) -> Option<LoginScope> {
-        None
+    /// Whose word it is that it gives for the registry.
+    fn speaker(&self, _registry: &Registry, _given: &Given<'_>) -> Speaker {
+        Speaker::Source(self.name())
     }
 }
 
@@ -247,7 +247,8 @@ pub fn find<'a>(
     given: &'a Given<'a>,
     notes: Notes,
 ) -> Result<Option<Found<'a>>> {
-    find_first(registry, given, notes, |_| true)
+    let first = first(registry, given, notes, |_| true)?;
+    Ok(first.map(|(_, found)| found))
 }
 
 /// What says who we are to IAM for the registry, if anything does: what is only
@@ -256,25 +257,10 @@ pub fn find<'a>(
 /// # Errors
 /// See [`find`].
 pub fn find_identity<'a>(registry: &Registry, given: &'a Given<'a>) -> Result<Option<Found<'a>>> {
-    find_first(registry, given, Notes::None, |found| {
+    let first = first(registry, given, Notes::None, |found| {
         !matches!(found, Found::Credential(_))
-    })
-}
-
-fn find_first<'a>(
-    registry: &Registry,
-    given: &'a Given<'a>,
-    notes: Notes,
-    counts: impl Fn(&Found<'_>) -> bool,
-) -> Result<Option<Found<'a>>> {
-    for source in sources(registry, given) {
-        if let Some(found) = source.find(registry, given, notes)?
-            && counts(&found)
-        {
-            return Ok(Some(found));
-        }
-    }
-    nothing(registry, given).map(|()| None)
+    })?;
+    Ok(first.map(|(_, found)| found))
 }
 
 /// Which source [`find`] finds something at, for telling a person.
@@ -282,7 +268,8 @@ fn find_first<'a>(
 /// # Errors
 /// See [`find`].
 pub fn speaker(registry: &Registry, given: &Given<'_>) -> Result<Option<Speaker>> {
-    Ok(introduce(registry, given)?.map(|introduced| introduced.speaker))
+    let first = first(registry, given, Notes::None, |_| true)?;
+    Ok(first.map(|(source, _)| source.speaker(registry, given)))
 }
 
 /// What [`find`] finds, with what a person calls it.
@@ -290,18 +277,31 @@ pub fn speaker(registry: &Registry, given: &Given<'_>) -> Result<Option<Speaker>
 /// # Errors
 /// See [`find`].
 pub fn introduce<'a>(registry: &Registry, given: &'a Given<'a>) -> Result<Option<Introduced<'a>>> {
+    let Some((source, found)) = first(registry, given, Notes::None, |_| true)? else {
+        return Ok(None);
+    };
+    Ok(Some(Introduced {
+        speaker: source.speaker(registry, given),
+        title: match &found {
+            Found::Identity(identity) => identity.source(),
+            _ => source.title(registry, given)?,
+        },
+        found,
+    }))
+}
+
+/// The first source that has something which counts, and what it has.
+fn first<'a>(
+    registry: &Registry,
+    given: &'a Given<'a>,
+    notes: Notes,
+    counts: impl Fn(&Found<'_>) -> bool,
+) -> Result<Option<(&'static dyn Source, Found<'a>)>> {
     for source in sources(registry, given) {
-        if let Some(found) = source.find(registry, given, Notes::None)? {
-            let other = || Speaker::Source(source.name());
-            let scope = source.scope(registry, given);
-            return Ok(Some(Introduced {
-                speaker: scope.map_or_else(other, Speaker::Login),
-                title: match &found {
-                    Found::Identity(identity) => identity.source(),
-                    _ => source.title(registry, given)?,
-                },
-                found,
-            }));
+        if let Some(found) = source.find(registry, given, notes)?
+            && counts(&found)
+        {
+            return Ok(Some((source, found)));
         }
     }
     nothing(registry, given).map(|()| None)
@@ -380,6 +380,7 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::clock::fake::FakeClock;
+    use crate::files::tests::write_own;
     use crate::keychain::memory::MemoryKeychain;
     use crate::settings::Settings;
 
@@ -431,14 +432,7 @@ pub(crate) mod tests {
         /// Writes a file below `home`, `root`, `here` or `config`.
         pub(super) fn file(&self, name: &str, text: &str) -> PathBuf {
             let path = self.directory.path().join(name);
-            let folder = path.parent().unwrap();
-            std::fs::create_dir_all(folder).unwrap();
-            std::fs::write(&path, text).unwrap();
-            #[cfg(unix)]
-            for (path, mode) in [(&*path, 0o600), (folder, 0o700)] {
-                use std::os::unix::fs::PermissionsExt;
-                std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
-            }
+            write_own(&path, text);
             path
         }
 
@@ -475,7 +469,7 @@ pub(crate) mod tests {
             let given = Given {
                 choice,
                 clock: &self.clock,
-                endpoint: &endpoint,
+                endpoint,
                 environment: &environment,
                 locks: &self.locks,
                 logins: Logins::in_keychain(&self.keychain),

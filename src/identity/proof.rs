@@ -373,6 +373,7 @@ mod tests {
     use super::super::tests::Machine;
     use super::*;
     use crate::clock::Deadline;
+    use crate::iam::tests::response;
     use crate::iam::transport::Body;
     use crate::iam::transport::Request;
     use crate::iam::transport::Response;
@@ -429,13 +430,7 @@ mod tests {
                     json!({"errorCode": "BXNIM0407E", "errorMessage": "no"}),
                 ),
             };
-            Ok(Response {
-                status,
-                body: body.to_string().into_bytes(),
-                transaction_id: None,
-                retry_after: None,
-                date: None,
-            })
+            response(status, &body.to_string())
         }
     }
 

@@ -8,6 +8,7 @@ use super::Identity;
 use super::Nearby;
 use super::Notes;
 use super::Source;
+use super::Speaker;
 use super::proof;
 use super::proof::Proof;
 use super::proof::Proven;
@@ -53,7 +54,7 @@ pub(super) enum StoredLogin {
 }
 
 impl StoredLogin {
-    fn own_scope(&self, registry: &Registry, given: &Given<'_>) -> Option<LoginScope> {
+    fn scope(&self, registry: &Registry, given: &Given<'_>) -> Option<LoginScope> {
         match (self, given.choice.profile) {
             (Self::OfProfile, Some(profile)) => Some(LoginScope::Profile(profile.name.clone())),
             (Self::OfRegistry, _) => Some(LoginScope::Registry(registry.clone())),
@@ -88,7 +89,7 @@ impl Source for StoredLogin {
         given: &'a Given<'a>,
         notes: Notes,
     ) -> Result<Option<Found<'a>>> {
-        let Some(scope) = self.own_scope(registry, given) else {
+        let Some(scope) = self.scope(registry, given) else {
             return Ok(None);
         };
         let lock = lock_for_note(&scope, given, notes);
@@ -114,7 +115,7 @@ impl Source for StoredLogin {
     }
 
     fn nearby(&self, registry: &Registry, given: &Given<'_>) -> Result<Nearby> {
-        let Some(scope) = self.own_scope(registry, given) else {
+        let Some(scope) = self.scope(registry, given) else {
             return Ok(Nearby::Absent);
         };
         let near = given.near_logins.as_ref();
@@ -126,7 +127,7 @@ impl Source for StoredLogin {
     }
 
     fn title(&self, registry: &Registry, given: &Given<'_>) -> Result<String> {
-        let scope = self.own_scope(registry, given);
+        let scope = self.scope(registry, given);
         let login = scope.as_ref().map(|scope| given.logins.read(scope));
         let login = login.transpose()?.flatten();
         let title = scope
@@ -135,8 +136,9 @@ impl Source for StoredLogin {
         Ok(title.unwrap_or_default())
     }
 
-    fn scope(&self, registry: &Registry, given: &Given<'_>) -> Option<LoginScope> {
-        self.own_scope(registry, given)
+    fn speaker(&self, registry: &Registry, given: &Given<'_>) -> Speaker {
+        let scope = self.scope(registry, given);
+        scope.map_or(Speaker::Source(self.name()), Speaker::Login)
     }
 }
 
@@ -192,7 +194,7 @@ fn id(login_id: &str, given: &Given<'_>) -> String {
 }
 
 fn key(login_id: &str, given: &Given<'_>) -> CacheKey {
-    CacheKey::new(given.endpoint, &id(login_id, given))
+    CacheKey::new(&given.endpoint, &id(login_id, given))
 }
 
 /// The lock under which a note is taken. Only where notes help: elsewhere a `get`
@@ -316,7 +318,7 @@ impl Identity for Rotating<'_> {
     }
 
     fn endpoint(&self) -> &Endpoint {
-        self.given.endpoint
+        &self.given.endpoint
     }
 
     fn exchange(&self, iam: &Iam<'_>, _wanted: CredentialKind) -> Result<Issued> {

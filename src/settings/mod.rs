@@ -448,21 +448,12 @@ fn namespace(name: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Whatever the umask of whoever runs the tests.
-    fn write(path: &Path, text: &str) {
-        std::fs::write(path, text).unwrap();
-        #[cfg(unix)]
-        for (path, mode) in [(path, 0o600), (path.parent().unwrap(), 0o700)] {
-            use std::os::unix::fs::PermissionsExt;
-            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
-        }
-    }
+    use crate::files::tests::write_own;
 
     fn load(text: &str) -> Result<Settings> {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("config.toml");
-        write(&path, text);
+        write_own(&path, text);
         let environment = [(environment::CONFIG, path)].into_iter().collect();
         Settings::load(&environment, None, None)
     }
@@ -487,7 +478,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let folder = directory.path().join("docker-credential-icr");
         std::fs::create_dir(&folder).unwrap();
-        write(
+        write_own(
             &folder.join("config.toml"),
             "keychain = \"kernel\"\nregistries = [\"eu9.icr.io\", \"localhost:5000\"]\ndeadline = 5\nnamespace = \"a\"\n",
         );
@@ -736,7 +727,7 @@ mod tests {
     fn load_with(text: &str, variables: &[(&str, &str)]) -> Settings {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("config.toml");
-        write(&path, text);
+        write_own(&path, text);
         let home = if cfg!(windows) { r"C:\home" } else { "/home/x" };
         let path = path.to_str().unwrap().to_owned();
         let all = [(environment::CONFIG, &*path), (environment::HOME, home)];
@@ -813,9 +804,7 @@ mod tests {
     /// A directory with settings as `/etc` and `~/.config` have them.
     fn directory_with(text: &str) -> tempfile::TempDir {
         let directory = tempfile::tempdir().unwrap();
-        let folder = directory.path().join(PROGRAM);
-        std::fs::create_dir(&folder).unwrap();
-        write(&folder.join("config.toml"), text);
+        write_own(&directory.path().join(PROGRAM).join("config.toml"), text);
         directory
     }
 

@@ -12,6 +12,8 @@ use crate::environment;
 use crate::environment::Environment;
 use crate::failure::Result;
 use crate::iam::endpoint::Endpoint;
+use crate::protocol::Credential;
+use crate::secret::Secret;
 use crate::trusted_profile::TrustedProfile;
 
 /// The keys of a profile's table.
@@ -111,6 +113,14 @@ impl CredentialKind {
     /// `registry_access.md`).
     pub fn username(self) -> &'static str {
         self.name()
+    }
+
+    /// A secret of this kind, with its user name.
+    pub fn with(self, secret: Secret) -> Credential {
+        Credential {
+            username: self.username().to_owned(),
+            secret,
+        }
     }
 }
 

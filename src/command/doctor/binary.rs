@@ -117,17 +117,19 @@ fn in_login_shell(environment: &Environment, own: &Path) -> Option<Finding> {
             ),
         )
     };
-    Some(match process::ask(&mut command) {
-        None => not_there(format!("{shell} did not answer as a login shell")),
-        // Whatever its files print comes before.
-        Some((text, true)) => match text.lines().rfind(|line| line.starts_with('/')) {
-            Some(found) if is_same(Path::new(found), own) => {
-                Finding::fine(CHECK, format!("a login shell finds {found}"))
-            }
-            Some(found) => other(CHECK, Path::new(found), own),
-            None => not_there(format!("a login shell ({shell}) does not find {PROGRAM}")),
-        },
-        Some((_, false)) => not_there(format!("a login shell ({shell}) does not find {PROGRAM}")),
+    let Some((text, succeeded)) = process::ask(&mut command) else {
+        return Some(not_there(format!(
+            "{shell} did not answer as a login shell"
+        )));
+    };
+    // Whatever its files print comes before.
+    let found = text.lines().rfind(|line| line.starts_with('/'));
+    Some(match found.filter(|_| succeeded) {
+        Some(found) if is_same(Path::new(found), own) => {
+            Finding::fine(CHECK, format!("a login shell finds {found}"))
+        }
+        Some(found) => other(CHECK, Path::new(found), own),
+        None => not_there(format!("a login shell ({shell}) does not find {PROGRAM}")),
     })
 }
 

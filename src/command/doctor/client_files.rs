@@ -59,74 +59,96 @@ fn in_file(seen: &Seen) -> Vec<Finding> {
 }
 
 fn of_contents(client: Client, path: &str, contents: &Contents) -> Vec<Finding> {
-    let configure = command(&format!("configure {}", client.name()));
-    let mut findings = vec![match contents.registries.is_empty() {
-        true => Finding::fine(
-            "client-file",
-            format!("{path} ({client}) does not name this program"),
+    let mut findings = vec![asked_for(client, path, contents)];
+    findings.extend(in_clear(client, path, contents));
+    findings.extend(of_other_helpers(client, path, contents));
+    findings.extend(foreign(client, path, contents));
+    findings.extend(stores(client, path, contents));
+    findings
+}
+
+fn asked_for(client: Client, path: &str, contents: &Contents) -> Finding {
+    let seen = match contents.registries.is_empty() {
+        true => format!("{path} ({client}) does not name this program"),
+        false => format!(
+            "{path} ({client}) asks this program for {}",
+            listed(&contents.registries)
         ),
-        false => Finding::fine(
-            "client-file",
-            format!(
-                "{path} ({client}) asks this program for {}",
-                listed(&contents.registries)
-            ),
-        ),
-    }];
+    };
+    Finding::fine("client-file", seen)
+}
+
+fn in_clear(client: Client, path: &str, contents: &Contents) -> Vec<Finding> {
+    const CHECK: &str = "password-in-clear";
+    let migrate = format!("{} --migrate", configure(client));
     let (hidden, shadowing): (Vec<&Registry>, Vec<&Registry>) = contents
         .in_clear
         .iter()
         .partition(|registry| contents.registries.contains(registry));
+    let mut findings = Vec::new();
     if !shadowing.is_empty() {
-        findings.push(Finding::problem(
-            "password-in-clear",
-            format!(
-                "{path} holds passwords in clear for {}, which {client} uses instead of asking this program",
-                listed(&shadowing)
-            ),
-            format!("{configure} --migrate"),
-        ));
+        let seen = format!(
+            "{path} holds passwords in clear for {}, which {client} uses instead of asking this program",
+            listed(&shadowing)
+        );
+        findings.push(Finding::problem(CHECK, seen, &*migrate));
     }
     if !hidden.is_empty() {
-        findings.push(Finding::warning(
-            "password-in-clear",
-            format!("{path} holds passwords in clear for {}", listed(&hidden)),
-            format!("{configure} --migrate"),
-        ));
+        let seen = format!("{path} holds passwords in clear for {}", listed(&hidden));
+        findings.push(Finding::warning(CHECK, seen, migrate));
     }
-    for (registry, helper) in &contents.of_others {
-        findings.push(Finding::warning(
+    findings
+}
+
+fn of_other_helpers(
+    client: Client,
+    path: &str,
+    contents: &Contents,
+) -> impl Iterator<Item = Finding> {
+    contents.of_others.iter().map(move |(registry, helper)| {
+        Finding::warning(
             "another-helper",
             format!("{path} has {client} ask docker-credential-{helper} for {registry}"),
-            format!("{configure} --registry {registry}"),
-        ));
-    }
-    for host in &contents.foreign {
-        findings.push(Finding::warning(
+            format!("{} --registry {registry}", configure(client)),
+        )
+    })
+}
+
+fn foreign(client: Client, path: &str, contents: &Contents) -> impl Iterator<Item = Finding> {
+    contents.foreign.iter().map(move |host| {
+        Finding::warning(
             "foreign-host",
             format!("{path} has {client} ask this program for {host}, which is no registry of IBM Cloud"),
             format!("take {host} out of credHelpers in {path}, or name it in `registries` of the settings file"),
-        ));
-    }
+        )
+    })
+}
+
+/// Whoever is asked for everything else.
+fn stores(client: Client, path: &str, contents: &Contents) -> Vec<Finding> {
+    const CHECK: &str = "creds-store";
+    let mut findings = Vec::new();
     // Of docker alone: podman does not know it.
-    let other = contents.other_store.as_ref();
-    if let Some(store) =
-        other.filter(|_| client == Client::Docker && contents.registries.is_empty())
-    {
+    let has_none_of_ours = client == Client::Docker && contents.registries.is_empty();
+    if let Some(store) = contents.other_store.as_ref().filter(|_| has_none_of_ours) {
         findings.push(Finding::warning(
-            "creds-store",
+            CHECK,
             format!("{path} has docker ask docker-credential-{store} for every registry (credsStore), IBM Cloud's among them"),
-            configure.clone(),
+            configure(client),
         ));
     }
     if contents.is_store {
         findings.push(Finding::warning(
-            "creds-store",
+            CHECK,
             format!("{path} has docker ask this program for every registry (credsStore), and it keeps logins for IBM Cloud's alone"),
-            format!("{configure}, and take credsStore out of {path}"),
+            format!("{}, and take credsStore out of {path}", configure(client)),
         ));
     }
     findings
+}
+
+fn configure(client: Client) -> String {
+    command(&format!("configure {}", client.name()))
 }
 
 /// `podman login` leaves the password in clear in the file that it writes, unless

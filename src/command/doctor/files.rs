@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use super::Finding;
 use super::Patient;
-use crate::client_config::Client;
 use crate::environment;
 use crate::files;
 use crate::protocol::PROGRAM;
@@ -63,12 +62,11 @@ fn written_by_others(path: &Path) -> Option<Finding> {
     ))
 }
 
-/// Files with passwords or hosts in them that others can read.
+/// Clients' files with passwords in them, and the log, that others can read.
 fn modes(patient: &Patient<'_>) -> Vec<Finding> {
     let with_passwords = patient.clients.iter().filter_map(|seen| {
         let contents = seen.contents.as_ref().ok()?.as_ref()?;
-        let has_password = !contents.in_clear.is_empty() && seen.file.client == Client::Docker;
-        (has_password || !contents.in_clear.is_empty()).then(|| seen.file.path.clone())
+        (!contents.in_clear.is_empty()).then(|| seen.file.path.clone())
     });
     let log = patient.world.environment.text(environment::LOG_FILE);
     let log = log.ok().flatten().map(PathBuf::from);

@@ -43,11 +43,12 @@ pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
         Err(failure) => return vec![Finding::failure("keychain", failure)],
     };
     let world = patient.world;
-    let mut findings = vec![try_out("logins", &*keychains.logins, world)];
+    let (logins, tokens) = (&*keychains.logins, &*keychains.tokens);
+    let mut findings = vec![try_out("keychain-logins", "logins", logins, world)];
     let wants_kernel =
         cfg!(target_os = "linux") && patient.settings.keychain == KeychainChoice::Auto;
     match keychains.tokens_are_near {
-        true => findings.push(try_out("tokens", &*keychains.tokens, world)),
+        true => findings.push(try_out("keychain-tokens", "tokens", tokens, world)),
         false if wants_kernel => findings.push(Finding::warning(
             "kernel-keyring",
             "the kernel keyring cannot be used here, so tokens rest with the logins, or nowhere",
@@ -60,11 +61,7 @@ pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
 }
 
 /// Writes, reads and deletes an item of our own.
-fn try_out(what: &'static str, keychain: &dyn Keychain, world: &World<'_>) -> Finding {
-    let check = match what {
-        "logins" => "keychain-logins",
-        _ => "keychain-tokens",
-    };
+fn try_out(check: &'static str, what: &str, keychain: &dyn Keychain, world: &World<'_>) -> Finding {
     let item = Item::probe(&format!("doctor-{:016x}", (world.random)()))
         .shown_as("a trial of docker-credential-icr doctor", "nobody");
     let secret = Secret::new("x".repeat(LENGTH));

@@ -3,6 +3,7 @@
 //! A group of checks is one file here, and one line of `GROUPS`. A check looks and
 //! tells; it changes nothing, but for the keychain, where it leaves what it found.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -11,6 +12,8 @@ use serde_json::json;
 use super::clients;
 use super::clients::Seen;
 use super::print;
+use super::print_json;
+use super::scopes;
 use super::screen::Screen;
 use crate::broker::Broker;
 use crate::failure::Failure;
@@ -18,7 +21,6 @@ use crate::failure::Result;
 use crate::failure::one_line;
 use crate::keychain::Keychains;
 use crate::keychain::Prompting;
-use crate::login::LoginScope;
 use crate::program;
 use crate::program::Streams;
 use crate::program::World;
@@ -157,23 +159,14 @@ impl<'a> Patient<'a> {
         Some(program::broker(self.world, self.settings, keychains))
     }
 
-    /// The registries that there is something to tell of: those with a login, those
-    /// in the settings, those that clients ask us for; otherwise one of IBM's.
-    fn registries(&self, broker: &Broker<'_>) -> Vec<Registry> {
-        let stored = broker.scopes().unwrap_or_default().into_iter();
-        let stored = stored.filter_map(|scope| match scope {
-            LoginScope::Registry(registry) => Some(registry),
-            LoginScope::Default | LoginScope::Profile(_) => None,
-        });
-        let mapped = self.settings.mapped_registries();
-        let mapped = mapped.map(|(registry, _)| registry.clone());
-        let asked_for = clients::switched_on(self.clients).into_keys().flatten();
-        let mut registries: Vec<Registry> = stored.chain(mapped).chain(asked_for).collect();
+    /// The registries that there is something to tell of; otherwise one of IBM's.
+    fn registries(&self, broker: &Broker<'_>) -> BTreeSet<Registry> {
+        let stored = broker.scopes().unwrap_or_default();
+        let clients = clients::switched_on(self.clients);
+        let mut registries = scopes::spoken_of(stored, self.settings, &clients);
         if registries.is_empty() {
             registries.extend(self.settings.all_registries().next());
         }
-        registries.sort_unstable();
-        registries.dedup();
         registries
     }
 }
@@ -254,15 +247,14 @@ pub(super) fn run(
         return print(streams, &older::take_over(&patient)?);
     }
     let diagnosis = Diagnosis::of(&patient);
-    match &arguments.report {
-        None => {}
-        Some(path) => report::write(path, &diagnosis, &patient)?,
+    if let Some(path) = &arguments.report {
+        report::write(path, &diagnosis, &patient)?;
     }
-    let text = match arguments.json {
-        true => format!("{:#}", diagnosis.as_json()),
-        false => diagnosis.shown(Screen::of(streams, world)),
-    };
-    print(streams, &text)?;
+    let screen = Screen::of(streams, world);
+    match arguments.json {
+        true => print_json(streams, &diagnosis.as_json())?,
+        false => print(streams, &diagnosis.shown(screen))?,
+    }
     if let Some(path) = &arguments.report {
         let line = format!(
             "The report is in {}; read it before you send it.",

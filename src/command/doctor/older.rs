@@ -11,8 +11,8 @@ use crate::keychain::older::OlderLogin;
 use crate::keychain::older::SERVICE;
 use crate::login::LoginScope;
 use crate::program;
-use crate::protocol::Credential;
 use crate::registry::Registry;
+use crate::settings::CredentialKind;
 use crate::settings::KeychainChoice;
 
 pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
@@ -89,10 +89,7 @@ pub(super) fn take_over(patient: &Patient<'_>) -> Result<String> {
             failures.push(format!("{registry} has a login of its own, which stays"));
             continue;
         }
-        let credential = Credential {
-            username: "iamrefresh".into(),
-            secret: refresh_token,
-        };
+        let credential = CredentialKind::RefreshToken.with(refresh_token);
         broker.store(&registry, credential)?;
         match broker.get(&registry) {
             Ok(_) => taken.push(registry),

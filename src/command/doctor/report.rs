@@ -68,12 +68,11 @@ fn create(path: &Path) -> io::Result<File> {
 fn text(diagnosis: &Diagnosis, patient: &Patient<'_>) -> String {
     let mut parts = vec![
         format!(
-            "docker-credential-icr {} on {}\n{} {}, {}",
+            "docker-credential-icr {} on {}\n{} {}, hosts and user names are in here, secrets are not",
             env!("CARGO_PKG_VERSION"),
             system(patient),
             std::env::consts::OS,
             std::env::consts::ARCH,
-            "hosts and user names are in here, secrets are not",
         ),
         diagnosis.shown(Screen::PLAIN),
         format!(

@@ -5,7 +5,8 @@ use super::Patient;
 use super::command;
 use crate::broker::Broker;
 use crate::broker::Description;
-use crate::command::status::ending;
+use crate::command::api_key_lifecycle::ending;
+use crate::failure::Result;
 use crate::identity::Speaker;
 use crate::registry::Registry;
 
@@ -13,12 +14,13 @@ pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
     let Some(broker) = patient.broker() else {
         return Vec::new();
     };
+    let now = patient.world.clock.now();
     let mut findings: Vec<Finding> = Vec::new();
     for registry in patient.registries(&broker) {
-        findings.push(of_registry(&registry, &broker));
-        let speaker = broker.describe(&registry).ok().flatten();
-        let warning = speaker.and_then(|speaker| ending(&speaker, patient.world.clock.now()));
-        if let Some((seen, mend)) = warning
+        let speaker = broker.describe(&registry);
+        findings.push(of_registry(&registry, &speaker, &broker));
+        let speaker = speaker.ok().flatten();
+        if let Some((seen, mend)) = speaker.and_then(|speaker| ending(&speaker, now))
             && !findings.iter().any(|finding| finding.seen == seen)
         {
             findings.push(Finding::warning("api-key-end", seen, mend));
@@ -27,16 +29,20 @@ pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
     findings
 }
 
-fn of_registry(registry: &Registry, broker: &Broker<'_>) -> Finding {
+fn of_registry(
+    registry: &Registry,
+    speaker: &Result<Option<Description>>,
+    broker: &Broker<'_>,
+) -> Finding {
     const CHECK: &str = "source";
-    match broker.describe(registry) {
+    match speaker {
         Ok(Some(speaker)) => Finding::fine(
             CHECK,
             format!(
                 "{registry}: {} gives `{}`, {}",
                 speaker.source,
                 speaker.username,
-                why(registry, &speaker, broker)
+                why(registry, speaker, broker)
             ),
         ),
         Ok(None) => Finding::warning(

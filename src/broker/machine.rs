@@ -1,0 +1,215 @@
+//! A machine of its own for tests, with an IAM that answers by numbers.
+
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use serde_json::json;
+
+use super::Broker;
+use super::Renewal;
+use crate::clock::fake::FakeClock;
+use crate::environment::Environment;
+use crate::failure::Result;
+use crate::files::tests::write_own;
+use crate::iam::tests::response;
+use crate::iam::transport::Body;
+use crate::iam::transport::Request;
+use crate::iam::transport::Response;
+use crate::iam::transport::Transport;
+use crate::iam::transport::TransportError;
+use crate::identity::Places;
+use crate::keychain::Keychains;
+use crate::keychain::memory::MemoryKeychain;
+use crate::lock::LockDirectory;
+use crate::login::Login;
+use crate::login::LoginScope;
+use crate::protocol::Credential;
+use crate::registry::Registry;
+use crate::secret::Secret;
+use crate::settings::CredentialKind;
+use crate::settings::Settings;
+
+/// When the tests begin.
+pub(super) const START: u64 = 1_800_000_000;
+
+/// IAM that numbers its tokens, until it is told to fail.
+#[derive(Default)]
+pub(super) struct NumberedTokens {
+    pub(super) asked: RefCell<Vec<Request>>,
+    pub(super) meanwhile: RefCell<Option<Box<dyn Fn()>>>,
+    pub(super) refused: RefCell<Option<Secret>>,
+    pub(super) status: RefCell<Option<u16>>,
+}
+
+impl Transport for NumberedTokens {
+    fn send(&self, request: Request) -> Result<Response, TransportError> {
+        let Body::Form(form) = &request.body else {
+            panic!("it is asked for tokens alone");
+        };
+        let refused = self.refused.borrow().clone();
+        let is_refused = form
+            .iter()
+            .any(|(_, value)| Some(value) == refused.as_ref());
+        self.asked.borrow_mut().push(request);
+        if let Some(happens) = &*self.meanwhile.borrow() {
+            happens();
+        }
+        let number = self.asked.borrow().len();
+        let status = match is_refused {
+            true => 400,
+            false => self.status.borrow().unwrap_or(200),
+        };
+        let body = match status {
+            200 => json!({
+                "access_token": format!("access-{number}"),
+                "refresh_token": format!("refresh-{number}"),
+                "expires_in": 3600
+            }),
+            _ => json!({"errorCode": "BXNIM0415E", "errorMessage": "no"}),
+        };
+        response(status, &body.to_string())
+    }
+}
+
+/// Counts the processes that would be started, once that is possible.
+#[derive(Default)]
+pub(super) struct Renewals {
+    pub(super) are_possible: Cell<bool>,
+    pub(super) started: Cell<usize>,
+}
+
+impl Renewal for Renewals {
+    fn start(&self, _registry: &Registry) -> bool {
+        if self.are_possible.get() {
+            self.started.set(self.started.get() + 1);
+        }
+        self.are_possible.get()
+    }
+}
+
+fn nowhere() -> Places {
+    Places {
+        home: None,
+        root: "/nonexistent".into(),
+        working_directory: "/nonexistent".into(),
+    }
+}
+
+/// A machine with a near keychain for tokens and a far one for logins.
+pub(super) struct Machine {
+    pub(super) clock: Rc<FakeClock>,
+    pub(super) environment: Environment,
+    pub(super) far: Rc<MemoryKeychain>,
+    pub(super) iam: NumberedTokens,
+    pub(super) keychains: Keychains,
+    pub(super) locks: LockDirectory,
+    pub(super) renewal: Renewals,
+    directory: tempfile::TempDir,
+}
+
+impl Machine {
+    pub(super) fn new() -> Self {
+        Self::with_environment(&[])
+    }
+
+    pub(super) fn with_environment(variables: &[(&str, &str)]) -> Self {
+        let far = Rc::new(MemoryKeychain::default());
+        let directory = tempfile::tempdir().unwrap();
+        Self {
+            clock: Rc::new(FakeClock::at(START)),
+            environment: variables.iter().copied().collect(),
+            iam: NumberedTokens::default(),
+            keychains: Keychains {
+                logins: Box::new(Rc::clone(&far)),
+                tokens: Box::new(Rc::new(MemoryKeychain::default())),
+                tokens_are_near: true,
+            },
+            far,
+            locks: LockDirectory::at(Some(directory.path().to_owned())),
+            renewal: Renewals::default(),
+            directory,
+        }
+    }
+
+    pub(super) fn with_login(username: &str, secret: &str) -> Self {
+        let machine = Self::new();
+        machine.store("us.icr.io", username, secret).unwrap();
+        machine
+    }
+
+    pub(super) fn ask<T>(&self, question: impl FnOnce(&Broker<'_>) -> T) -> T {
+        let settings = Settings::load(&self.environment, None, None).unwrap();
+        question(&Broker {
+            clock: &*self.clock,
+            environment: &self.environment,
+            keychains: &self.keychains,
+            locks: &self.locks,
+            machine_name: &|| Some("laptop".into()),
+            places: &nowhere(),
+            random: &|| 0,
+            renewal: &self.renewal,
+            settings: &settings,
+            transport: &self.iam,
+        })
+    }
+
+    pub(super) fn store(&self, host: &str, username: &str, secret: &str) -> Result<()> {
+        let credential = Credential {
+            username: username.into(),
+            secret: Secret::new(secret),
+        };
+        self.ask(|broker| broker.store(&registry(host), credential))
+    }
+
+    /// Variables, with a settings file that holds this.
+    pub(super) fn with_settings(&self, text: &str, variables: &[(&str, &str)]) -> Environment {
+        let file = self.directory.path().join("settings/config.toml");
+        write_own(&file, text);
+        let file = file.display().to_string();
+        let variables = variables.iter().copied();
+        variables.chain([("ICR_CONFIG", &*file)]).collect()
+    }
+
+    pub(super) fn log_in(&self, scope: &LoginScope, key: &str) -> Result<()> {
+        let login = Login::new(CredentialKind::ApiKey.with(Secret::new(key)));
+        self.ask(|broker| broker.log_in(scope, login))
+    }
+
+    /// `username:secret` of the answer.
+    pub(super) fn get(&self, host: &str) -> Result<String> {
+        let credential = self.ask(|broker| broker.get(&registry(host)))?;
+        Ok(format!(
+            "{}:{}",
+            credential.username,
+            credential.secret.expose()
+        ))
+    }
+
+    #[track_caller]
+    pub(super) fn answers(&self, host: &str, credential: &str) {
+        assert_eq!(self.get(host).as_deref(), Ok(credential));
+    }
+
+    pub(super) fn exchanges(&self) -> usize {
+        self.iam.asked.borrow().len()
+    }
+
+    pub(super) fn fail_iam_with(&self, status: u16) {
+        *self.iam.status.borrow_mut() = Some(status);
+    }
+}
+
+pub(super) fn form(request: &Request) -> Vec<(&str, &str)> {
+    let Body::Form(fields) = &request.body else {
+        panic!("{request:?} has no form");
+    };
+    fields
+        .iter()
+        .map(|(name, value)| (*name, value.expose()))
+        .collect()
+}
+
+pub(super) fn registry(host: &str) -> Registry {
+    Registry::parse(host).unwrap()
+}
