@@ -23,6 +23,12 @@ use docker_credential_icr::renewal;
 use docker_credential_icr::terminal::SystemTerminal;
 use ring::rand::SystemRandom;
 
+/// musl's own gives memory back page by page, which costs a hot `get` a tenth of its
+/// time.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 fn main() -> ExitCode {
     let environment = Environment::of_process();
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();

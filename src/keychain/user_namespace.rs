@@ -6,8 +6,16 @@
 
 use std::os::unix::fs::MetadataExt;
 
-/// The user's id outside, where it is another than in here.
+use once_cell::sync::OnceCell;
+
+/// The user's id outside, where it is another than in here. It stays as it is, so the
+/// kernel is asked once.
 pub(super) fn outer_uid() -> Option<u32> {
+    static OUTER: OnceCell<Option<u32>> = OnceCell::new();
+    *OUTER.get_or_init(read_outer_uid)
+}
+
+fn read_outer_uid() -> Option<u32> {
     let map = std::fs::read_to_string("/proc/self/uid_map").ok()?;
     let uid = std::fs::metadata("/proc/self").ok()?.uid();
     outside(&map, uid).filter(|outer| *outer != uid)
