@@ -20,10 +20,27 @@ pub enum Failure {
     /// Nothing is wrong with what the person set up; it may work later.
     #[error("{0}")]
     TryLater(String),
+    /// What a person typed cannot be understood; nothing was done.
+    #[error("{0}")]
+    Usage(String),
     /// This program broke a promise of its own.
     #[error("internal error: {0}; please report it")]
     ProgramIsWrong(String),
 }
+
+/// The exit statuses of people's commands, for scripts, and what each means.
+pub const EXIT_STATUSES: [(u8, &str); 4] = [
+    (0, "It is done, or all is well."),
+    (
+        1,
+        "Something failed or is broken; the message says what to do.",
+    ),
+    (2, "The arguments cannot be understood; nothing was done."),
+    (
+        3,
+        "It may work later: the network, IAM, a registry or a keychain does not answer now.",
+    ),
+];
 
 impl Failure {
     /// A [`Failure::PersonMustAct`].
@@ -34,6 +51,21 @@ impl Failure {
     /// A [`Failure::TryLater`].
     pub fn later(message: impl Into<String>) -> Self {
         Self::TryLater(message.into())
+    }
+
+    /// A [`Failure::Usage`].
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::Usage(message.into())
+    }
+
+    /// The exit status of a command that fails so, one of [`EXIT_STATUSES`]. Clients
+    /// tell failures apart by nothing: theirs is always 1.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Self::NotFound | Self::PersonMustAct(_) | Self::ProgramIsWrong(_) => 1,
+            Self::Usage(_) => 2,
+            Self::TryLater(_) => 3,
+        }
     }
 }
 

@@ -23,7 +23,7 @@
 //! cannot be printed), [`failure`] (why there is no answer), [`trusted_profile`] (whom
 //! to become), [`registry_token`] (those that the program makes for itself),
 //! [`registry_login`] (what a registry says to a credential), [`files`] (that somebody
-//! names), [`terminal`] (the person), [`clock`], [`digest`], [`jwt`] and [`log`].
+//! names), [`terminal`] (the person), `spelling` (which name was meant), [`clock`], [`digest`], [`jwt`] and [`log`].
 //!
 //! [`program::run`] is given its streams, terminal, time, environment, randomness,
 //! network and keychains; `main.rs` hands in the real ones. Files that settings or
@@ -53,6 +53,7 @@ pub mod registry_token;
 pub mod renewal;
 pub mod secret;
 pub mod settings;
+mod spelling;
 pub mod terminal;
 pub mod token_cache;
 pub mod trusted_profile;

@@ -27,6 +27,7 @@ use crate::protocol::PROGRAM;
 use crate::registry::Registry;
 use crate::renewal;
 use crate::settings::Settings;
+use crate::spelling::nearest;
 use crate::terminal::Terminal;
 
 /// What the program can reach of the world.
@@ -82,7 +83,7 @@ pub struct Streams<'a> {
 enum Request {
     Erase(Option<String>),
     Get(Option<String>),
-    Help,
+    Help(Option<String>),
     List,
     Renew(String),
     Store,
@@ -95,7 +96,7 @@ impl Request {
         match self {
             Self::Erase(_) => "erase",
             Self::Get(_) => "get",
-            Self::Help => "help",
+            Self::Help(_) => "help",
             Self::List => "list",
             Self::Renew(_) => "renew",
             Self::Store => "store",
@@ -105,8 +106,8 @@ impl Request {
 }
 
 /// Runs the program; `arguments` are those after its name. Returns its exit
-/// status: 0, or 1 for every failure, because no client tells failures apart by
-/// number.
+/// status: for clients 0, or 1 for every failure; for people one of
+/// [`EXIT_STATUSES`](crate::failure::EXIT_STATUSES).
 pub fn run(arguments: &[OsString], streams: &mut Streams<'_>, world: &World<'_>) -> u8 {
     let Some(first) = arguments.first() else {
         let text = if streams.output_is_terminal {
@@ -143,7 +144,7 @@ fn run_command(arguments: &[OsString], streams: &mut Streams<'_>, world: &World<
         Ok(()) => 0,
         Err(failure) => {
             command::report(&failure, streams);
-            1
+            failure.exit_status()
         }
     }
 }
@@ -161,12 +162,16 @@ fn logged<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     outcome
 }
 
-/// Tells a failure on both streams: some clients show one, some the other. That
-/// nothing is stored is an answer, and only clients care.
+/// Tells a failure on both streams: some clients show one, some the other. A terminal
+/// shows both, so a person is told once. That nothing is stored is an answer, and only
+/// clients care.
 fn report(failure: &Failure, streams: &mut Streams<'_>) {
     let line = protocol::failure_line(failure);
-    let _ = writeln!(streams.output, "{line}");
-    if *failure != Failure::NotFound {
+    let is_answer = *failure == Failure::NotFound;
+    if is_answer || !streams.output_is_terminal {
+        let _ = writeln!(streams.output, "{line}");
+    }
+    if !is_answer {
         let _ = writeln!(streams.error, "{line}");
     }
 }
@@ -176,6 +181,9 @@ fn parse(arguments: &[OsString]) -> Result<Request> {
     let texts =
         texts.ok_or_else(|| Failure::act(format!("an argument is not UTF-8 text. {USAGE}")))?;
     match texts.as_slice() {
+        [verb, "--help" | "-h"] | ["help", verb] if is_known(verb) => {
+            Ok(Request::Help(Some((*verb).to_owned())))
+        }
         ["get"] => Ok(Request::Get(None)),
         ["get", address] => Ok(Request::Get(Some((*address).to_owned()))),
         ["erase"] => Ok(Request::Erase(None)),
@@ -184,22 +192,38 @@ fn parse(arguments: &[OsString]) -> Result<Request> {
         ["list"] => Ok(Request::List),
         [renewal::VERB, address] => Ok(Request::Renew((*address).to_owned())),
         ["version" | "--version" | "-v"] => Ok(Request::Version),
-        ["--help" | "-h" | "help"] => Ok(Request::Help),
+        ["--help" | "-h" | "help"] => Ok(Request::Help(None)),
         ["get" | "erase" | "store" | "list" | "version", ..] => {
             Err(Failure::act(format!("too many arguments. {USAGE}")))
         }
         [unknown, ..] => Err(Failure::act(format!(
-            "{PROGRAM}: unknown action: {unknown}. {USAGE}"
+            "{PROGRAM}: unknown action: {unknown}{}. {USAGE}",
+            meant_by(unknown)
         ))),
         [] => Err(Failure::act(USAGE)),
     }
+}
+
+/// Whether this is a verb of clients or a command of people.
+fn is_known(name: &str) -> bool {
+    VERBS.iter().any(|verb| verb.name == name) || command::exists(name.as_ref())
+}
+
+/// What somebody may have wanted to type, as the end of a sentence.
+fn meant_by(unknown: &str) -> String {
+    let commands = command::names();
+    let verbs = VERBS.iter().map(|verb| verb.name);
+    let known: Vec<&str> = verbs.chain(commands.iter().map(String::as_str)).collect();
+    let nearest = nearest(unknown, &known);
+    nearest.map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }
 
 fn answer(request: Request, streams: &mut Streams<'_>, world: &World<'_>) -> Result<()> {
     match request {
         Request::Erase(address) => erase(address, streams, world),
         Request::Get(address) => get(address, streams, world),
-        Request::Help => print(streams, &introduction()),
+        Request::Help(None) => print(streams, &introduction()),
+        Request::Help(Some(name)) => print(streams, &command::help_on(&name)),
         Request::List => list(streams, world),
         Request::Renew(address) => renew(&address, world),
         Request::Store => store(streams, world),
@@ -366,6 +390,8 @@ pub struct Verb {
     pub explanation: &'static str,
     /// Whether the address may be an argument, instead of standard input.
     pub takes_address: bool,
+    /// What a person may type to see it at work.
+    pub example: &'static str,
 }
 
 /// The verbs that clients call; `parse` knows the same ones.
@@ -374,26 +400,31 @@ pub const VERBS: [Verb; 5] = [
         name: "get",
         explanation: "the credential for a registry, as JSON",
         takes_address: true,
+        example: "docker-credential-icr get us.icr.io",
     },
     Verb {
         name: "store",
         explanation: "keeps a login that comes as JSON on stdin",
         takes_address: false,
+        example: "docker-credential-icr store < login.json",
     },
     Verb {
         name: "erase",
         explanation: "forgets the login for a registry",
         takes_address: true,
+        example: "docker-credential-icr erase us.icr.io",
     },
     Verb {
         name: "list",
         explanation: "registries that have a login, as JSON",
         takes_address: false,
+        example: "docker-credential-icr list",
     },
     Verb {
         name: "version",
         explanation: "the version of this program",
         takes_address: false,
+        example: "docker-credential-icr version",
     },
 ];
 

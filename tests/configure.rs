@@ -342,7 +342,7 @@ fn foreign_registries_and_contradictions_are_refused() {
     ] {
         assert_eq!(
             configure(&machine, arguments).status,
-            Some(1),
+            Some(2),
             "{arguments:?}"
         );
     }

@@ -255,11 +255,11 @@ fn names_that_kubernetes_would_refuse_are_refused() {
         ("--namespace", "a-"),
     ] {
         let outcome = printed(&machine, &["--format", "kubernetes-secret", option, name]);
-        outcome.tells_a_person(&["lower-case letters"]);
+        outcome.refuses_arguments(&["lower-case letters"]);
     }
-    printed(&machine, &["--name", "a"]).tells_a_person(&["kubernetes-secret"]);
-    printed(&machine, &["--format", "yaml"]).tells_a_person(&["docker-config"]);
-    printed(&machine, &["--credential", "x"]).tells_a_person(&["iambearer"]);
+    printed(&machine, &["--name", "a"]).refuses_arguments(&["kubernetes-secret"]);
+    printed(&machine, &["--format", "yaml"]).refuses_arguments(&["docker-config"]);
+    printed(&machine, &["--credential", "x"]).refuses_arguments(&["iambearer"]);
     assert_eq!(machine.cloud.exchanges(), 0);
 }
 

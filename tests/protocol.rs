@@ -53,6 +53,11 @@ fn wrong_arguments_are_answered_with_the_usage() {
         (&[""], "unknown action"),
         (&["--nonsense"], "unknown action: --nonsense"),
         (&["nonsense", "us.icr.io"], "unknown action: nonsense"),
+        (
+            &["stauts"],
+            "unknown action: stauts; did you mean `status`?",
+        ),
+        (&["help", "nonsense"], "unknown action: help"),
         (&["get", "us.icr.io", "de.icr.io"], "too many arguments"),
         (&["erase", "us.icr.io", "de.icr.io"], "too many arguments"),
         (&["store", "us.icr.io"], "too many arguments"),
@@ -65,6 +70,47 @@ fn wrong_arguments_are_answered_with_the_usage() {
         outcome.is_failure_with(&[part, "Usage: docker-credential-icr"]);
     }
     assert_eq!(machine.cloud.exchanges(), 0);
+}
+
+#[test]
+fn every_verb_and_command_explains_itself_with_an_example() {
+    let machine = Machine::with_environment_key();
+    for name in [
+        "get",
+        "store",
+        "erase",
+        "list",
+        "version",
+        "configure",
+        "doctor",
+        "login",
+        "logout",
+        "print",
+        "settings",
+        "status",
+        "token",
+    ] {
+        for arguments in [&[name, "--help"][..], &["help", name]] {
+            let outcome = machine.run(arguments, "us.icr.io");
+            assert_eq!((outcome.status, &*outcome.stderr), (Some(0), ""));
+            let usage = format!("Usage: docker-credential-icr {name}");
+            outcome.has(&outcome.stdout, &[&usage, "Example"]);
+        }
+    }
+    assert_eq!(machine.cloud.exchanges(), 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn who_reads_no_further_is_told_nothing() {
+    let machine = Machine::new();
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = machine.command(&["settings"]);
+    command.stdout(writer);
+    let output = command.output().expect("the program was built");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), &*errors), (Some(0), ""));
 }
 
 #[cfg(unix)]

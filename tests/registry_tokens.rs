@@ -290,12 +290,13 @@ fn a_refresh_token_is_sent_along_where_the_identity_is_one() {
 fn what_is_wrong_with_the_arguments_is_told() {
     let lab = Lab::new();
     let run = |arguments: &[&str]| lab.machine.run(arguments, Input::Open);
-    run(&["token", "list"]).tells_a_person(&["--registry"]);
+    run(&["token", "list"]).refuses_arguments(&["--registry"]);
     let elsewhere = ["token", "list", "--registry", "docker.io"];
     run(&elsewhere).tells_a_person(&["docker.io is not a registry of IBM Cloud"]);
-    lab.token("rm", &[]).tells_a_person(&["ID"]);
+    lab.token("rm", &[]).refuses_arguments(&["ID"]);
     lab.token("add", &["--login", "--quiet"])
-        .tells_a_person(&["--quiet"]);
+        .refuses_arguments(&["--quiet"]);
+    run(&["token"]).refuses_arguments(&["add, get, list"]);
     for task in ["add", "get", "list", "rm"] {
         let help = run(&["token", task, "--help"]);
         assert!(says(&help).contains("Example"), "{help:?}");

@@ -391,7 +391,7 @@ fn settings_explains_itself_and_refuses_what_it_does_not_know() {
         (&["settings", "--jso"][..], &["--jso", "--json"][..]),
         (&["settings", "us.icr.io"], &["us.icr.io", "Usage: "]),
     ] {
-        machine.run(arguments, Input::Open).tells_a_person(parts);
+        machine.run(arguments, Input::Open).refuses_arguments(parts);
     }
     assert_eq!(machine.cloud.exchanges(), 0);
 }

@@ -90,7 +90,7 @@ _docker__credential__icr() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        docker__subcmd__credential__subcmd__icr__subcmd__configure)
+        docker__credential__icr__subcmd__configure)
             opts="-h --registry --all --dry-run --undo --migrate --force --json --help docker podman"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -98,7 +98,7 @@ _docker__credential__icr() {
             fi
             case "${prev}" in
                 --registry)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -108,7 +108,7 @@ _docker__credential__icr() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        docker__subcmd__credential__subcmd__icr__subcmd__doctor)
+        docker__credential__icr__subcmd__doctor)
             opts="-h --report --json --take-over --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -126,8 +126,8 @@ _docker__credential__icr() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        docker__subcmd__credential__subcmd__icr__subcmd__erase)
-            opts=""
+        docker__credential__icr__subcmd__erase)
+            opts="-h --help icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -140,8 +140,8 @@ _docker__credential__icr() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        docker__subcmd__credential__subcmd__icr__subcmd__get)
-            opts=""
+        docker__credential__icr__subcmd__get)
+            opts="-h --help icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -154,8 +154,8 @@ _docker__credential__icr() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        docker__subcmd__credential__subcmd__icr__subcmd__list)
-            opts=""
+        docker__credential__icr__subcmd__list)
+            opts="-h --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -168,8 +168,8 @@ _docker__credential__icr() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        docker__subcmd__credential__subcmd__icr__subcmd__login)
-            opts="-h --profile --api-key-stdin --api-key --sso --web --from-ibmcloud --rotate --create-api-key --expires --profile-id --account --json --help"
+        docker__credential__icr__subcmd__login)
+            opts="-h --profile --api-key-stdin --api-key --sso --web --from-ibmcloud --rotate --create-api-key --expires --profile-id --account --json --help icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -202,8 +202,8 @@ _docker__credential__icr() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        docker__subcmd__credential__subcmd__icr__subcmd__logout)
-            opts="-h --profile --all --revoke --json --help"
+        docker__credential__icr__subcmd__logout)
+            opts="-h --profile --all --revoke --json --help icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -220,8 +220,8 @@ _docker__credential__icr() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        docker__subcmd__credential__subcmd__icr__subcmd__print)
-            opts="-h --format --credential --name --namespace --reveal --help"
+        docker__credential__icr__subcmd__print)
+            opts="-h --format --credential --name --namespace --reveal --help icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -250,7 +250,7 @@ _docker__credential__icr() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        docker__subcmd__credential__subcmd__icr__subcmd__settings)
+        docker__credential__icr__subcmd__settings)
             opts="-h --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -264,8 +264,8 @@ _docker__credential__icr() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        docker__subcmd__credential__subcmd__icr__subcmd__status)
-            opts="-h --check --json --help"
+        docker__credential__icr__subcmd__status)
+            opts="-h --check --json --help icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -278,8 +278,8 @@ _docker__credential__icr() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        docker__subcmd__credential__subcmd__icr__subcmd__store)
-            opts=""
+        docker__credential__icr__subcmd__store)
+            opts="-h --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -292,7 +292,7 @@ _docker__credential__icr() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        docker__subcmd__credential__subcmd__icr__subcmd__token)
+        docker__credential__icr__subcmd__token)
             opts="-h --help add get list ls rm"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -306,7 +306,7 @@ _docker__credential__icr() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        docker__subcmd__credential__subcmd__icr__subcmd__token__subcmd__add)
+        docker__credential__icr__subcmd__token__subcmd__add)
             opts="-q -h --registry --account --description --non-expiring --readwrite --login --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -314,7 +314,7 @@ _docker__credential__icr() {
             fi
             case "${prev}" in
                 --registry)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io" -- "${cur}"))
                     return 0
                     ;;
                 --account)
@@ -332,7 +332,7 @@ _docker__credential__icr() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        docker__subcmd__credential__subcmd__icr__subcmd__token__subcmd__get)
+        docker__credential__icr__subcmd__token__subcmd__get)
             opts="-h --registry --account --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -340,7 +340,7 @@ _docker__credential__icr() {
             fi
             case "${prev}" in
                 --registry)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io" -- "${cur}"))
                     return 0
                     ;;
                 --account)
@@ -354,7 +354,7 @@ _docker__credential__icr() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        docker__subcmd__credential__subcmd__icr__subcmd__token__subcmd__list)
+        docker__credential__icr__subcmd__token__subcmd__list)
             opts="-h --registry --account --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -362,7 +362,7 @@ _docker__credential__icr() {
             fi
             case "${prev}" in
                 --registry)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io" -- "${cur}"))
                     return 0
                     ;;
                 --account)
@@ -376,7 +376,7 @@ _docker__credential__icr() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        docker__subcmd__credential__subcmd__icr__subcmd__token__subcmd__rm)
+        docker__credential__icr__subcmd__token__subcmd__rm)
             opts="-h --registry --account --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -384,7 +384,7 @@ _docker__credential__icr() {
             fi
             case "${prev}" in
                 --registry)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io" -- "${cur}"))
                     return 0
                     ;;
                 --account)
@@ -398,8 +398,8 @@ _docker__credential__icr() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        docker__subcmd__credential__subcmd__icr__subcmd__version)
-            opts=""
+        docker__credential__icr__subcmd__version)
+            opts="-h --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -146,14 +146,24 @@ set edit:completion:arg-completer[docker-credential-icr] = {|@words|
             cand --help 'Print help'
         }
         &'docker-credential-icr;get'= {
+            cand -h 'Print help'
+            cand --help 'Print help'
         }
         &'docker-credential-icr;store'= {
+            cand -h 'Print help'
+            cand --help 'Print help'
         }
         &'docker-credential-icr;erase'= {
+            cand -h 'Print help'
+            cand --help 'Print help'
         }
         &'docker-credential-icr;list'= {
+            cand -h 'Print help'
+            cand --help 'Print help'
         }
         &'docker-credential-icr;version'= {
+            cand -h 'Print help'
+            cand --help 'Print help'
         }
     ]
     $completions[$command]

@@ -121,7 +121,7 @@ pub(super) fn run(
     world: &World<'_>,
 ) -> Result<()> {
     if arguments.expires.is_some() && !arguments.is_for_session() && !arguments.rotate {
-        return Err(Failure::act(
+        return Err(Failure::usage(
             "--expires is for an API key that is made: use it with --rotate, or with --create-api-key after --sso, --web or --from-ibmcloud",
         ));
     }

@@ -93,7 +93,7 @@ pub fn run(arguments: &[OsString], streams: &mut Streams<'_>, world: &World<'_>)
         Err(error) => {
             let text = error.render().to_string();
             let text = text.strip_prefix("error: ").unwrap_or(&text);
-            return Err(Failure::act(text.trim_end()));
+            return Err(Failure::usage(text.trim_end()));
         }
     };
     match arguments.command {
@@ -106,6 +106,22 @@ pub fn run(arguments: &[OsString], streams: &mut Streams<'_>, world: &World<'_>)
         Command::Status(arguments) => status::run(&arguments, streams, world),
         Command::Token(arguments) => token::run(&arguments, streams, world),
     }
+}
+
+/// The names of all commands.
+pub fn names() -> Vec<String> {
+    let all = Arguments::command();
+    let names = all.get_subcommands().map(clap::Command::get_name);
+    names.map(str::to_owned).collect()
+}
+
+/// The help of a command or of a client's verb.
+pub fn help_on(name: &str) -> String {
+    let mut all = definitions();
+    all.build();
+    let found = all.find_subcommand_mut(name);
+    let help = found.map(|command| command.render_long_help().to_string());
+    help.unwrap_or_default().trim_end().to_owned()
 }
 
 /// All that may be typed, clients' verbs included: for completions and manual.
@@ -128,7 +144,7 @@ fn definition(verb: Verb) -> clap::Command {
     let explanation = format!("For clients: {}", verb.explanation);
     let command = clap::Command::new(verb.name)
         .about(explanation)
-        .disable_help_flag(true)
+        .after_help(format!("Example:\n  {}", verb.example))
         .disable_version_flag(true);
     if verb.takes_address {
         let address = clap::Arg::new("ADDRESS")
@@ -159,9 +175,14 @@ fn when(seconds: u64) -> String {
     written.replace('T', " ").replace("+0000", " UTC")
 }
 
+/// Writes an answer. Whoever reads no further has seen enough.
 fn print(streams: &mut Streams<'_>, text: &str) -> Result<()> {
-    writeln!(streams.output, "{text}")
-        .map_err(|error| Failure::later(format!("the answer cannot be written ({error})")))
+    match writeln!(streams.output, "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::later(
+            format!("the answer cannot be written ({error})"),
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn print_json(streams: &mut Streams<'_>, answer: &Value) -> Result<()> {

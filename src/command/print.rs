@@ -96,7 +96,7 @@ pub(super) fn run(
 ) -> Result<()> {
     let is_secret = arguments.format == Format::KubernetesSecret;
     if !is_secret && (arguments.name.is_some() || arguments.namespace.is_some()) {
-        return Err(Failure::act(
+        return Err(Failure::usage(
             "--name and --namespace are for --format kubernetes-secret",
         ));
     }

@@ -38,7 +38,7 @@ Examples:
 /// ended them in 2021; a registry that has none any more says so. For logins that
 /// last, use an API key: docker-credential-icr login.
 #[derive(clap::Args)]
-#[command(after_help = EXAMPLES, verbatim_doc_comment)]
+#[command(after_help = EXAMPLES, arg_required_else_help = false, verbatim_doc_comment)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     task: Task,

@@ -1,8 +1,6 @@
 //! Names that settings are written with, and what is said about one that is none.
 
-/// How alike two names must be for one to be meant by the other (Jaro, 0 to 1;
-/// clap takes the same).
-const ALIKE: f64 = 0.7;
+use crate::spelling::nearest;
 
 /// The longest name of a namespace or a profile: it stands in items of keychains.
 const LONGEST: usize = 64;
@@ -52,13 +50,8 @@ pub(super) fn is_plain(name: &str) -> bool {
 /// The end of a sentence about a name that is none: the one that was meant, or all
 /// that there are.
 pub(super) fn hint(name: &str, known: &[&str]) -> String {
-    let nearest = known
-        .iter()
-        .map(|known| (strsim::jaro(name, known), known))
-        .filter(|(alike, _)| *alike > ALIKE)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b));
-    match nearest {
-        Some((_, nearest)) => format!("did you mean `{nearest}`?"),
+    match nearest(name, known) {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
         None if known.is_empty() => "there is none".to_owned(),
         None => format!("choose one of {}", known.join(", ")),
     }

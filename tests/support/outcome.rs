@@ -88,8 +88,25 @@ impl Outcome {
     /// A failure of a person's command: told on stderr alone, with these parts in it.
     #[track_caller]
     pub(crate) fn tells_a_person(&self, parts: &[&str]) {
+        self.fails(1, parts);
+    }
+
+    /// The same because of what was typed.
+    #[track_caller]
+    pub(crate) fn refuses_arguments(&self, parts: &[&str]) {
+        self.fails(2, parts);
+    }
+
+    /// The same because of something that may pass.
+    #[track_caller]
+    pub(crate) fn puts_a_person_off(&self, parts: &[&str]) {
+        self.fails(3, parts);
+    }
+
+    #[track_caller]
+    fn fails(&self, status: i32, parts: &[&str]) {
         let ended = (self.status, &*self.stdout);
-        assert_eq!(ended, (Some(1), ""), "{self:?}");
+        assert_eq!(ended, (Some(status), ""), "{self:?}");
         self.has(&self.stderr, parts);
     }
 

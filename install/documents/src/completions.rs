@@ -1,9 +1,13 @@
 //! Completions for shells, named as each shell looks for them.
 
+use clap::Arg;
+use clap::Command;
+use clap::builder::PossibleValuesParser;
 use clap_complete::Generator as _;
 use clap_complete::Shell;
 use docker_credential_icr::command;
 use docker_credential_icr::protocol::PROGRAM;
+use docker_credential_icr::registry;
 
 use crate::Document;
 
@@ -22,11 +26,47 @@ pub(crate) fn all() -> Vec<Document> {
 
 fn document(shell: Shell) -> Document {
     let mut content = Vec::new();
-    clap_complete::generate(shell, &mut command::definitions(), PROGRAM, &mut content);
+    let mut program = with_hosts(command::definitions());
+    clap_complete::generate(shell, &mut program, PROGRAM, &mut content);
+    if shell == Shell::Bash {
+        content = with_names_of_bash(content);
+    }
     Document {
         name: shell.file_name(PROGRAM),
         content,
     }
+}
+
+/// Names of the arguments that are registries.
+const REGISTRIES: [&str; 3] = ["ADDRESS", "HOST", "REGISTRY"];
+
+/// The same with IBM's hosts wherever a registry may stand, but for deprecated ones and staging.
+fn with_hosts(command: Command) -> Command {
+    command.mut_args(offering_hosts).mut_subcommands(with_hosts)
+}
+
+fn offering_hosts(argument: Arg) -> Arg {
+    let names = argument.get_value_names().unwrap_or_default();
+    let is_registry = match names {
+        [name] => REGISTRIES.contains(&name.as_str()),
+        _ => REGISTRIES.contains(&argument.get_id().as_str()),
+    };
+    if !is_registry {
+        return argument;
+    }
+    let hosts: Vec<String> = registry::all()
+        .filter(|registry| registry.host().ends_with("icr.io") && !registry.is_staging())
+        .map(|registry| registry.host().to_owned())
+        .collect();
+    argument.value_parser(PossibleValuesParser::new(hosts))
+}
+
+/// clap_complete 4.6 gives a command one name where it finds it and another where it
+/// completes it, if the program's has a hyphen.
+fn with_names_of_bash(content: Vec<u8>) -> Vec<u8> {
+    let program = PROGRAM.replace('-', "__subcmd__");
+    let text = String::from_utf8_lossy(&content);
+    text.replace(&program, &PROGRAM.replace('-', "__")).into()
 }
 
 #[cfg(test)]
@@ -34,6 +74,17 @@ mod tests {
     use docker_credential_icr::program::VERBS;
 
     use super::*;
+
+    #[test]
+    fn registries_are_offered_and_no_deprecated_ones() {
+        for document in all() {
+            let text = String::from_utf8(document.content).unwrap();
+            // Those of elvish and PowerShell offer no values at all.
+            let offers_values = !text.contains("edit:completion") && !text.contains("Register-");
+            assert_eq!(text.contains("private.jp2.icr.io"), offers_values);
+            assert!(!text.contains("bluemix"), "{}", document.name);
+        }
+    }
 
     #[test]
     fn every_shell_knows_every_verb_and_a_command_of_people() {

@@ -8,12 +8,23 @@ use clap_mangen::roff::Roff;
 use clap_mangen::roff::bold;
 use clap_mangen::roff::roman;
 use docker_credential_icr::command;
+use docker_credential_icr::failure::EXIT_STATUSES;
+use docker_credential_icr::program::VERBS;
 use docker_credential_icr::protocol::PROGRAM;
 
 use crate::Document;
 
-/// How the help of every command that has examples begins to show them.
-const EXAMPLES: &str = "Examples:\n";
+/// What stands in the middle of a page's first line. The names at its sides leave ten columns of eighty.
+const MANUAL: &str = "ICR";
+
+/// How the help of a command goes on after its options: a section of the manual, and how it begins.
+const PARTS: [(&str, &str); 3] = [
+    ("EXAMPLES", "Examples:\n"),
+    ("EXAMPLES", "Example:\n"),
+    (EXIT_STATUS, "Exit status: "),
+];
+
+const EXIT_STATUS: &str = "EXIT STATUS";
 
 /// What else belongs on the program's own page: a section's title, and its entries, each a name and what it means.
 const SECTIONS: [(&str, &[(&str, &str)]); 3] = [
@@ -33,9 +44,18 @@ const SECTIONS: [(&str, &[(&str, &str)]); 3] = [
                 "The only settings file, instead of those below FILES.",
             ),
             (
+                "ICR_KEYCHAIN, ICR_NAMESPACE, ICR_BACKGROUND_REFRESH",
+                "As the setting of that name.",
+            ),
+            (
                 "ICR_LOG",
                 "A log on stderr: error, warn, info, debug or trace.",
             ),
+            (
+                "ICR_LOG_FILE",
+                "A log in this file, which only you can read.",
+            ),
+            ("NO_COLOR, COLUMNS", "No colours; how wide tables may be."),
             (
                 "HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE",
                 "The way to IBM Cloud, and certificate authorities to trust beside the system's.",
@@ -56,6 +76,14 @@ const SECTIONS: [(&str, &[(&str, &str)]); 3] = [
             (
                 "~/.docker/config.json",
                 "Where docker reads in credHelpers that a registry's logins are here.",
+            ),
+            (
+                "$XDG_RUNTIME_DIR/containers/auth.json",
+                "Where podman, buildah and skopeo read the same.",
+            ),
+            (
+                "~/.local/state/docker-credential-icr/configured.json",
+                "What configure has put into such files, for configure --undo.",
             ),
             (
                 "~/.cache/docker-credential-icr",
@@ -102,7 +130,7 @@ fn page(command: &Command) -> Result<Document> {
     let page = Man::new(command.clone())
         .date(" ")
         .source(format!("{PROGRAM} {version}"))
-        .manual("IBM Cloud Container Registry");
+        .manual(MANUAL);
     let mut content = Vec::new();
     page.render_title(&mut content)?;
     page.render_name_section(&mut content)?;
@@ -118,9 +146,7 @@ fn page(command: &Command) -> Result<Document> {
         page.render_subcommands_section(&mut content)?;
     }
     let mut more = Roff::new();
-    if let Some(text) = command.get_after_long_help().or(command.get_after_help()) {
-        add_examples(&text.to_string(), &mut more);
-    }
+    add_parts(command, &mut more);
     if command.get_name() == PROGRAM {
         add_sections(&mut more);
     }
@@ -131,17 +157,44 @@ fn page(command: &Command) -> Result<Document> {
     })
 }
 
-/// Lines that stand as they are.
-fn add_examples(text: &str, roff: &mut Roff) {
-    let (title, text) = match text.strip_prefix(EXAMPLES) {
-        Some(text) => ("EXAMPLES", text),
-        None => ("NOTES", text),
-    };
-    roff.control("SH", [title]).control("nf", []);
-    for line in text.lines() {
-        roff.text([roman(line)]);
+/// What follows the options in a command's help. Lines stand as they are.
+fn add_parts(command: &Command, roff: &mut Roff) {
+    let text = command
+        .get_after_long_help()
+        .or(command.get_after_help())
+        .map(ToString::to_string);
+    let mut has_statuses = false;
+    for paragraph in text.iter().flat_map(|text| text.split("\n\n")) {
+        let part = PARTS
+            .iter()
+            .find_map(|(title, start)| Some((*title, paragraph.strip_prefix(start)?)));
+        let (title, text) = part.unwrap_or(("NOTES", paragraph));
+        has_statuses |= title == EXIT_STATUS;
+        roff.control("SH", [title]).control("nf", []);
+        for line in text.lines() {
+            roff.text([roman(line)]);
+        }
+        roff.control("fi", []);
     }
-    roff.control("fi", []);
+    if command.get_name() != PROGRAM && !command.has_subcommands() {
+        if !has_statuses {
+            roff.control("SH", [EXIT_STATUS]);
+        }
+        add_exit_statuses(command, roff);
+    }
+}
+
+/// Clients' verbs have two, the commands of people more.
+fn add_exit_statuses(command: &Command, roff: &mut Roff) {
+    let typed = command.get_bin_name().unwrap_or_default();
+    let mut verbs = VERBS.iter();
+    let is_verb = verbs.any(|verb| typed == format!("{PROGRAM} {}", verb.name));
+    let most = if is_verb { 2 } else { EXIT_STATUSES.len() };
+    for (status, meaning) in &EXIT_STATUSES[..most] {
+        roff.control("TP", []);
+        roff.text([bold(status.to_string())])
+            .text([roman(*meaning)]);
+    }
 }
 
 fn add_sections(roff: &mut Roff) {
@@ -183,6 +236,24 @@ mod tests {
     #[test]
     fn a_verb_has_a_page_with_its_address() {
         assert!(page("docker-credential-icr-get.1").contains("ADDRESS"));
+    }
+
+    #[test]
+    fn a_command_has_every_exit_status_and_a_verb_two() {
+        for (name, count) in [("token-list", 4), ("status", 4), ("get", 2), ("token", 0)] {
+            let text = page(&format!("docker-credential-icr-{name}.1"));
+            let (_, statuses) = text.split_once("EXIT STATUS").unwrap_or_default();
+            assert_eq!(statuses.matches(".TP").count(), count, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_first_line_of_every_page_fits_into_eighty_columns() {
+        for page in all().unwrap() {
+            // As man shows it: NAME(1), the manual, NAME(1), with a space between them.
+            let name = page.name.len() - ".1".len() + "(1)".len();
+            assert!(2 * name + MANUAL.len() + 2 <= 80, "{}", page.name);
+        }
     }
 
     #[test]
