@@ -5,7 +5,8 @@
     The program goes to %LOCALAPPDATA%\Programs\docker-credential-icr, which is put on your PATH; the completion for
     PowerShell lies beside it. Needs Rust (https://rustup.rs) and the C++ build tools of Visual Studio.
 .PARAMETER Uninstall
-    Removes what was installed. Logins stay in the Credential Manager: run `docker logout HOST` before.
+    Removes what was installed. Run `docker-credential-icr logout --all` and `docker-credential-icr configure --undo`
+    before: logins stay in the Credential Manager, and clients would miss the program.
 .EXAMPLE
     powershell -ExecutionPolicy Bypass -File install\install.ps1
 #>
@@ -19,13 +20,18 @@ $program = 'docker-credential-icr'
 $workspace = Split-Path -Parent $PSScriptRoot
 $directory = Join-Path $env:LOCALAPPDATA "Programs\$program"
 
-# The user's own PATH, without the machine's, as a list.
+$environment = 'HKCU:\Environment'
+
+# The user's own PATH, without the machine's, as a list; with %VARIABLES% as they were written.
 function Get-UserPath {
-    @([Environment]::GetEnvironmentVariable('Path', 'User') -split ';' | Where-Object { $_ -and $_ -ne $directory })
+    $path = (Get-Item $environment).GetValue('Path', '', 'DoNotExpandEnvironmentNames')
+    @($path -split ';' | Where-Object { $_ -and $_ -ne $directory })
 }
 
 function Set-UserPath([string[]] $Entries) {
-    [Environment]::SetEnvironmentVariable('Path', ($Entries -join ';'), 'User')
+    Set-ItemProperty -Path $environment -Name Path -Value ($Entries -join ';') -Type ExpandString
+    # Windows that are open learn of it by a message, which is sent whenever a variable is set in this way.
+    [Environment]::SetEnvironmentVariable("$program-none", $null, 'User')
 }
 
 if ($Uninstall) {
@@ -57,4 +63,8 @@ Set-UserPath ((Get-UserPath) + $directory)
 
 Write-Output "Installed $(& $installed version) as $installed; new windows will find it."
 Write-Output "For completion, add to your `$PROFILE:  . '$directory\_$program.ps1'"
-Write-Output 'Next: name it in credHelpers of %USERPROFILE%\.docker\config.json, and log in; README.md shows both.'
+Write-Output @"
+Next:
+  $program login                             who you are, once for every registry
+  $program configure --registry us.icr.io    has docker ask it
+"@

@@ -82,8 +82,9 @@ install_program() {
 
 uninstall_program() {
     directory=$(directory)
-    echo "Logins stay in the keychain. To remove them too, run \`docker logout HOST\` for each registry before this;"
-    echo "and take \"icr\" out of credHelpers in ~/.docker/config.json, or clients will miss the program."
+    echo "Logins stay in the keychain, and clients that name the program will miss it. To forget both, run before this:"
+    echo "    $program logout --all"
+    echo "    $program configure --undo"
     require_nothing "$(unfit_directory)"
     remove_documents
     if [ ! -e "$directory/$program" ] && [ ! -L "$directory/$program" ]; then
@@ -289,10 +290,9 @@ is_on_path() {
 
 next_step() {
     cat <<'END'
-Next: name it in ~/.docker/config.json for each registry you use, and log in once:
-    { "credHelpers": { "us.icr.io": "icr" } }
-    docker login -u iamapikey us.icr.io
-README.md says the same for podman, buildah and skopeo.
+Next:
+    docker-credential-icr login                             who you are, once for every registry
+    docker-credential-icr configure --registry us.icr.io    has docker, podman, buildah and skopeo ask it
 END
 }
 
