@@ -69,7 +69,8 @@ impl KernelKeyring {
                 Some(uid) => Rings::from_outside(uid),
             }
             .map_err(|error| {
-                KeychainError::Absent(format!("the kernel keyring cannot be used here ({error})"))
+                let reason = reason(error);
+                KeychainError::Absent(format!("the kernel keyring cannot be used here ({reason})"))
             })
         })
     }
@@ -238,6 +239,26 @@ fn refused(error: KeyError) -> KeychainError {
             "the kernel keyring is full (/proc/key-users shows the quota); remove keys you do not need (keyctl), or choose another keychain with ICR_KEYCHAIN".into()
         }
         KeyError::InvalidArguments => "the kernel keyring takes no secret of that size".into(),
-        other => format!("the kernel keyring refused ({other})"),
+        other => format!("the kernel keyring refused ({})", reason(other)),
     })
+}
+
+/// The system's words where the binding has a number alone.
+fn reason(error: KeyError) -> String {
+    match error {
+        KeyError::Unknown(number) => std::io::Error::from_raw_os_error(number).to_string(),
+        known => known.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_without_keyrings_is_told_in_words() {
+        // Linux, errno.h: ENOSYS.
+        assert!(reason(KeyError::Unknown(38)).contains("not implemented"));
+        assert!(reason(KeyError::AccessDenied).contains("AccessDenied"));
+    }
 }
