@@ -1,7 +1,6 @@
 # The docker CLI and engine.
 # shellcheck shell=bash
-
-readonly config=.docker/config.json
+. "$here/people.sh"
 
 # A person who has switched the helper on for the given registries.
 docker_person() {
