@@ -13,6 +13,7 @@ readonly debian_keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 # Unpacks them into a directory; where one cannot be had, a file missing/PACKAGE in it says why.
 fetch_debian_clients() {
     local directory=$1 apt=$1/apt package
+    [ ! -e "$directory" ] || return 0
     mkdir -p "$directory/missing" "$apt"/{state/lists/partial,cache/archives/partial,packages}
     for package in "${debian_clients[@]}"; do
         if ! update_apt "$apt" || ! unpack "$package" "$apt" "$directory"; then

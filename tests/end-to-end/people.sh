@@ -19,6 +19,16 @@ person_with_a_wrong_key() {
     export IBMCLOUD_API_KEY=$wrong_api_key
 }
 
+shows_why_the_key_failed() {
+    shows 'BXNIM0415E'
+    does_not_show "$wrong_api_key"
+}
+
+# A person who instead gave the helper everything.
+credential_store_person() {
+    echo '{"credsStore": "icr"}' >"$config"
+}
+
 forget_images() {
     docker image rm --force us.icr.io/lab/hello us.icr.io/lab/built >/dev/null 2>&1 || true
 }

@@ -18,6 +18,6 @@ fetch_python_clients() {
 
 # Only wheels: a source distribution would run code of its own outside the namespaces.
 fetch_into() {
-    timeout 60 "$system_python" -m pip --python "$1" --no-cache-dir --retries 1 --timeout 10 install --only-binary :all: \
+    timeout 180 "$system_python" -m pip --python "$1" --no-cache-dir --retries 1 --timeout 10 install --only-binary :all: \
         --no-compile --requirement "$2"
 }

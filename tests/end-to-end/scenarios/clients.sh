@@ -3,19 +3,10 @@
 
 . "$here/people.sh"
 . "$here/compose.sh"
+environment=python
+. "$here/python.sh"
 
 ## Clients written in Python
-
-# Runs a program of Python from stdin.
-python() {
-    [ ! -e "$LAB/clients/python/missing" ] || skip "$(<"$LAB/clients/python/missing")"
-    REQUESTS_CA_BUNDLE=/etc/ssl/certs/ca-certificates.crt try "$LAB/clients/python/bin/python3" -
-}
-
-python_succeeds() {
-    python
-    is "$status" 0
-}
 
 test_docker_py_pulls_builds_and_pushes() {
     logged_in_person
@@ -43,8 +34,7 @@ import docker
 docker.from_env().images.pull("us.icr.io/lab/hello", tag="latest")
 PYTHON
     is "$status" 1
-    shows 'BXNIM0415E'
-    does_not_show "$wrong_api_key"
+    shows_why_the_key_failed
 }
 
 test_docker_py_pulls_a_public_image_with_nothing_configured() {

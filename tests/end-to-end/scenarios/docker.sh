@@ -13,11 +13,6 @@ logged_in_docker_person() {
     succeeds docker login --username iamapikey --password "$api_key" us.icr.io
 }
 
-# … who instead gave the helper everything.
-credential_store_person() {
-    echo '{"credsStore": "icr"}' >"$config"
-}
-
 pulls() {
     succeeds docker pull "$1"
     shows "$1"
