@@ -8,20 +8,25 @@ readonly debian_release=${ICR_DEBIAN_RELEASE:-trixie}
 # Programs that need a C library and nothing else. They run for the first time in the lab.
 readonly debian_clients=(docker-cli docker-buildx docker-compose crane cosign oras)
 
+# Programs that need newer libraries, and those, by the names that trixie has for them. They are of use only all together.
+readonly debian_containers=(podman buildah skopeo netavark
+    libc6 libassuan9 libgpg-error0 libgpgme11t64 libsqlite3-0 libsubid5)
+
 readonly debian_keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
-# Unpacks them into a directory; where one cannot be had, a file missing/PACKAGE in it says why.
-fetch_debian_clients() {
-    local directory=$1 apt=$1/apt package
+# Unpacks packages into a directory; where one cannot be had, a file missing/PACKAGE in it says why.
+fetch_from_debian() {
+    local apt=$1 directory=$2 package
+    shift 2
     [ ! -e "$directory" ] || return 0
     mkdir -p "$directory/missing" "$apt"/{state/lists/partial,cache/archives/partial,packages}
-    for package in "${debian_clients[@]}"; do
+    for package in "$@"; do
         if ! update_apt "$apt" || ! unpack "$package" "$apt" "$directory"; then
             echo "$package cannot be had from Debian: $(tail -n 1 "$apt/log")" >"$directory/missing/$package"
         fi
     done
-    echo "Newer clients: $(find "$apt/packages" -name '*.deb' -printf '%f\n' | sort | xargs)"
-    rm -r "$apt"
+    find "$apt/packages" -name '*.deb' -printf 'Fetched %f\n' | sort
+    rm -r "$apt/packages"
 }
 
 # Gets the lists of packages, once, into an apt of our own.
@@ -78,7 +83,17 @@ END
 unpack() {
     local package=$1 apt=$2 directory=$3
     own_apt "$apt" download "$package" &&
+        may_be_used "$package" "$apt" &&
         dpkg-deb --extract "$apt/packages/$package"_*.deb "$directory" >>"$apt/log" 2>&1
+}
+
+# The machine's programs run with this C library, too, so it may not be older than theirs.
+may_be_used() {
+    local package=$1 apt=$2 installed
+    [ "$package" = libc6 ] || return 0
+    installed=$(dpkg-query --showformat '${Version}' --show libc6)
+    dpkg --compare-versions "$installed" le "$(dpkg-deb --field "$apt/packages/$package"_*.deb Version)" ||
+        ! echo "this machine's $installed is newer" >>"$apt/log"
 }
 
 own_apt() (

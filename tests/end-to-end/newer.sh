@@ -1,14 +1,23 @@
-# Programs of debian_clients.sh, which come before the machine's own.
+# What debian_clients.sh has fetched, or the reason why it is not there.
 # shellcheck shell=bash
 
-readonly newer=$LAB/clients/debian/usr
-PATH=$newer/bin:$PATH
+readonly newer=$LAB/clients/debian
 
-# Skips unless a package could be fetched and a command of it runs here.
+# Skips unless a package of programs could be fetched and a command of it runs here.
 require_newer() {
-    local package=$1 missing=$LAB/clients/debian/missing/$1
-    shift
-    [ ! -e "$missing" ] || skip "$(<"$missing")"
-    "$@" >"$person/stdout" 2>&1 || skip "$package of Debian does not run here: $(tail -n 1 "$person/stdout")"
+    require_fetched "$newer/missing/$1"
+    require_to_run "${@:2}"
+}
+
+# Skips if any of these files, which say why a package could not be fetched, is there.
+require_fetched() {
+    local missing
+    for missing in "$@"; do
+        [ ! -e "$missing" ] || skip "$(<"$missing")"
+    done
+}
+
+require_to_run() {
+    "$@" >"$person/stdout" 2>&1 || skip "Debian's $1 does not run here: $(tail -n 1 "$person/stdout")"
     rm "$person/stdout"
 }

@@ -3,17 +3,13 @@
 . "$here/scenarios/docker.sh"
 . "$here/compose.sh"
 . "$here/newer.sh"
-
-perform() {
-    use_newer_docker
-    "$@"
-}
+PATH=$newer/usr/bin:$PATH
 
 # The plug-ins are found where a person installs them.
-use_newer_docker() {
+prepare() {
     require_newer docker-cli docker --version
     docker version >/dev/null 2>&1 || skip "$(docker --version) does not talk to this engine"
-    ln -s "$newer/libexec/docker/cli-plugins" .docker/cli-plugins
+    ln -s "$newer/usr/libexec/docker/cli-plugins" .docker/cli-plugins
     export DOCKER_BUILDKIT=1
 }
 

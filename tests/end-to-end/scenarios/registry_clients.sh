@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 . "$here/people.sh"
 . "$here/newer.sh"
+PATH=$newer/usr/bin:$PATH
 environment=helm
 . "$here/python.sh"
 
