@@ -13,5 +13,6 @@ prepare() {
 # All or nothing: a program without its libraries would not run.
 if ! compgen -G "$newer_containers/missing/*" >/dev/null; then
     mount --types overlay --options "lowerdir=$newer_containers/usr:/usr" overlay /usr
-    trap 'umount --lazy /usr' EXIT
+    configure_storage newer-podman
+    trap 'umount --lazy /usr; configure_storage podman' EXIT
 fi

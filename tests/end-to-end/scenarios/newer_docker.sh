@@ -3,6 +3,7 @@
 . "$here/scenarios/docker.sh"
 . "$here/compose.sh"
 . "$here/newer.sh"
+key_to_revoke=${revocable_api_keys[1]}
 PATH=$newer/usr/bin:$PATH
 
 # The plug-ins are found where a person installs them.

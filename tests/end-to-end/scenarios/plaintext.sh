@@ -4,7 +4,7 @@
 # Every secret that IAM or the registry has been shown in this run, and the beginnings that all access tokens and all registry
 # tokens share.
 secrets_of_this_run() {
-    printf '%s\n' "$api_key" "$revocable_api_key" "$wrong_api_key" "$service_id_api_key" "$registry_token" "$entitlement_key" \
+    printf '%s\n' "$api_key" "${revocable_api_keys[@]}" "$wrong_api_key" "$service_id_api_key" "$registry_token" "$entitlement_key" \
         "$key_of_team_a" "$key_of_team_b" "$compute_resource_token" "${crowd[@]}"
     curl --silent --show-error --fail "$emulator/emulator/requests" |
         jq --raw-output '.[].form[] | select(.[0] == "refresh_token" or .[0] == "apikey") | .[1]'

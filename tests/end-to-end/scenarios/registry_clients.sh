@@ -193,6 +193,13 @@ test_oras_gives_a_printed_token_to_the_helper() {
 
 ## helm
 
+# Helm has a file of its own, as after a login anywhere else. While it has none, it asks the system's keychain, where docker's
+# helper for that is installed, before it reads docker's file.
+person_of_helm() {
+    mkdir -p .config/helm/registry
+    jq --null-input '{auths: ({"elsewhere.example": {}} + $ARGS.named)}' "$@" >.config/helm/registry/config.json
+}
+
 # How programs begin.
 readonly chart='
 import helm_python as helm
@@ -203,6 +210,7 @@ helm.package("chart", destination=".")
 
 test_helm_pushes_and_pulls_a_chart() {
     logged_in_person
+    person_of_helm
     python_succeeds <<PYTHON
 $chart
 helm.push("chart-0.1.0.tgz", "oci://us.icr.io/lab")
@@ -214,6 +222,7 @@ PYTHON
 
 test_helm_with_a_failing_key_shows_why() {
     person_with_a_wrong_key
+    person_of_helm
     python <<PYTHON
 $chart
 helm.push("chart-0.1.0.tgz", "oci://us.icr.io/lab")
@@ -224,8 +233,7 @@ PYTHON
 
 test_helm_takes_what_its_own_login_has_stored_before_it_asks_the_helper() {
     logged_in_person
-    mkdir -p .config/helm/registry
-    jq --null-input '{auths: {"us.icr.io": {auth: ("iambearer:an-old-token" | @base64)}}}' >.config/helm/registry/config.json
+    person_of_helm --argjson us.icr.io "{\"auth\": \"$(printf iambearer:an-old-token | base64)\"}"
     python_succeeds <<PYTHON
 $chart
 try:
