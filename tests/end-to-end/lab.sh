@@ -9,7 +9,8 @@ readonly emulator=https://iam.cloud.ibm.com
 
 # Every secret that a test may use: none of them may be found in a file afterwards (scenarios/plaintext.sh).
 readonly api_key=icr-lab-api-key-7Jm2vQx9Lr4TzB8nWc5Ks1Yd
-readonly revocable_api_key=icr-lab-revocable-api-key-3Hf6Gp0Rt8Ue
+# One for each scenario that revokes one.
+readonly revocable_api_keys=(icr-lab-revocable-api-key-3Hf6Gp0Rt8Ue icr-lab-revocable-api-key-9Wd2Kc5Sv7Ao)
 readonly wrong_api_key=icr-lab-wrong-api-key-Zq5Xw2Mn7Va9
 readonly service_id_api_key=icr-lab-service-id-api-key-Nb4Lk8Tj6Ye
 readonly registry_token=icr-lab-registry-token-Rk7Zv1Fn4Qb
@@ -70,10 +71,10 @@ wait_for() {
 start_emulator() {
     local host key arguments=()
     for host in "${registries[@]}" cp.icr.io iam.cloud.ibm.com; do arguments+=(--host "$host"); done
-    for key in "${crowd[@]}"; do arguments+=(--api-key "$key"); done
+    for key in "${revocable_api_keys[@]}" "${crowd[@]}"; do arguments+=(--api-key "$key"); done
     start emulator icr-emulator serve --listen 127.0.0.1:443 --tls-directory "$LAB/tls" "${arguments[@]}" \
         --registry-upstream 127.0.0.1:5000 --public-namespace public --ready-file "$LAB/emulator-ready" \
-        --api-key "$api_key" --api-key "$revocable_api_key" --service-id-api-key "$service_id_api_key" \
+        --api-key "$api_key" --service-id-api-key "$service_id_api_key" \
         --profile "$profile" --registry-token "$registry_token" \
         --entitlement-key "$entitlement_key" --compute-resource-token "$compute_resource_token=$profile" --metadata \
         --linked-profile "$profile" --account-api-key "team-a=$key_of_team_a" --account-api-key "team-b=$key_of_team_b" \
@@ -122,12 +123,7 @@ start_docker() {
 
 configure_podman() {
     mkdir -p /etc/containers
-    cat >/etc/containers/storage.conf <<END
-[storage]
-driver = "vfs"
-runroot = "$LAB/podman-run"
-graphroot = "$LAB/podman"
-END
+    configure_storage podman
     cat >/etc/containers/containers.conf <<END
 [containers]
 pids_limit = 0
@@ -137,6 +133,16 @@ events_logger = "none"
 runtime = "runc"
 END
     configure_registries ''
+}
+
+# Where podman, buildah and skopeo keep images; a newer version keeps what an older one cannot use.
+configure_storage() {
+    cat >/etc/containers/storage.conf <<END
+[storage]
+driver = "vfs"
+runroot = "$LAB/$1-run"
+graphroot = "$LAB/$1"
+END
 }
 
 # Writes podman's registries.conf, with a line at its top.

@@ -81,12 +81,12 @@ fingerprint() {
 
 # In the namespaces: private directories wherever engines and clients write, the rest read-only, and copies of what these hide.
 furnish() {
-    local scripts=$1 binaries=$2 python_clients=$3 directory
+    local scripts=$1 binaries=$2 clients=$3 directory
     mount --make-rprivate /
     mount --types tmpfs --options mode=755 lab /run
-    mkdir -p "$LAB"/{bin,tmp}
+    mkdir -p "$LAB"/{bin,tmp,clients}
     cp -r "$scripts" "$LAB/scripts"
-    cp -r "$python_clients" "$LAB/python"
+    mount --bind "$clients" "$LAB/clients"
     cp "$binaries"/{docker-credential-icr,icr-emulator} "$LAB/bin/"
     for directory in /etc /var; do overlay "$directory"; done
     for directory in /root /home /dev/shm; do mount --types tmpfs lab "$directory"; done

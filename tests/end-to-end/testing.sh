@@ -28,6 +28,7 @@ run_test() {
     (
         set -euo pipefail
         new_person "$name"
+        prepare
         perform "$test"
     ) >"$LAB/test.log" 2>&1
     status=$?
@@ -39,6 +40,11 @@ run_test() {
     esac | tee --append "$LAB/results"
     [ $status = 0 ] || [ $status = 77 ] || sed 's/^/    /' "$LAB/test.log"
     rm "$LAB/test.log"
+}
+
+# What a scenario has done, or looks for, before each of its tests.
+prepare() {
+    :
 }
 
 # How the tests of a scenario are run; a scenario may have another way.

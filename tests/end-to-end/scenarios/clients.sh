@@ -1,108 +1,12 @@
 # Clients beside those that have scenarios of their own: docker compose, docker-py, testcontainers and oras for Python.
 # shellcheck shell=bash
 
-readonly config=.docker/config.json
-
-# A person of one registry, who has logged in at it, and whose engine has none of its images.
-logged_in_person() {
-    use_helper_in "$config" us.icr.io
-    try_with "$api_key" docker-credential-icr login --api-key-stdin
-    is "$status" 0
-    forget_images
-    record_calls
-}
-
-# … whose key is good for nothing.
-person_with_a_wrong_key() {
-    use_helper_in "$config" us.icr.io
-    forget_images
-    export IBMCLOUD_API_KEY=$wrong_api_key
-}
-
-forget_images() {
-    docker image rm --force us.icr.io/lab/hello us.icr.io/lab/built >/dev/null 2>&1 || true
-}
-
-helper_was_asked_for_one_registry_only() {
-    is "$(sort --unique "$calls")" 'get us.icr.io'
-    holds_no_secret "$api_key"
-}
-
-## docker compose, the plug-in of docker or the program of its own
-
-compose() {
-    DOCKER_BUILDKIT=0 "${compose[@]}" "$@"
-}
-
-require_compose() {
-    if docker compose version >/dev/null 2>&1; then
-        compose=(docker compose)
-    elif command -v docker-compose >/dev/null; then
-        compose=(docker-compose)
-    else
-        skip 'there is no docker compose here (package docker-compose)'
-    fi
-}
-
-# A service that runs a private image, and one that is built from it.
-two_services() {
-    require_compose
-    cat >docker-compose.yml <<'YAML'
-services:
-  ready:
-    image: us.icr.io/lab/hello
-    network_mode: none
-    command: ["sh", "-c", "exit 42"]
-  made:
-    image: us.icr.io/lab/built
-    network_mode: none
-    build: ./made
-    command: ["sh", "-c", "exit 43"]
-YAML
-    mkdir made
-    printf 'FROM us.icr.io/lab/hello\nLABEL built=by-compose\n' >made/Dockerfile
-}
-
-test_compose_pulls_and_runs_a_private_image() {
-    logged_in_person
-    two_services
-    succeeds compose pull ready
-    helper_was_asked_for_one_registry_only
-    try compose up --no-build --exit-code-from ready ready
-    is "$status" 42
-    compose down >/dev/null 2>&1
-}
-
-test_compose_builds_from_a_private_image_and_pushes() {
-    logged_in_person
-    two_services
-    succeeds compose build --pull made
-    succeeds compose push made
-    helper_was_asked_for_one_registry_only
-    docker image rm --force us.icr.io/lab/built >/dev/null
-    succeeds docker pull us.icr.io/lab/built
-}
-
-test_compose_with_a_failing_key_shows_why() {
-    person_with_a_wrong_key
-    two_services
-    fails compose pull ready
-    shows 'BXNIM0415E'
-    does_not_show "$wrong_api_key"
-}
+. "$here/people.sh"
+. "$here/compose.sh"
+environment=python
+. "$here/python.sh"
 
 ## Clients written in Python
-
-# Runs a program of Python from stdin.
-python() {
-    [ ! -e "$LAB/python/missing" ] || skip "$(<"$LAB/python/missing")"
-    REQUESTS_CA_BUNDLE=/etc/ssl/certs/ca-certificates.crt try "$LAB/python/bin/python3" -
-}
-
-python_succeeds() {
-    python
-    is "$status" 0
-}
 
 test_docker_py_pulls_builds_and_pushes() {
     logged_in_person
@@ -130,8 +34,7 @@ import docker
 docker.from_env().images.pull("us.icr.io/lab/hello", tag="latest")
 PYTHON
     is "$status" 1
-    shows 'BXNIM0415E'
-    does_not_show "$wrong_api_key"
+    shows_why_the_key_failed
 }
 
 test_docker_py_pulls_a_public_image_with_nothing_configured() {

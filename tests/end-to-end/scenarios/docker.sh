@@ -1,7 +1,7 @@
 # The docker CLI and engine.
 # shellcheck shell=bash
-
-readonly config=.docker/config.json
+. "$here/people.sh"
+key_to_revoke=${revocable_api_keys[0]}
 
 # A person who has switched the helper on for the given registries.
 docker_person() {
@@ -12,11 +12,6 @@ docker_person() {
 logged_in_docker_person() {
     docker_person us.icr.io
     succeeds docker login --username iamapikey --password "$api_key" us.icr.io
-}
-
-# … who instead gave the helper everything.
-credential_store_person() {
-    echo '{"credsStore": "icr"}' >"$config"
 }
 
 pulls() {
@@ -373,10 +368,10 @@ test_credential_store_serves_a_classic_build() {
 
 test_revoked_key_fails_in_words_once_its_token_is_gone() {
     docker_person us.icr.io
-    succeeds docker login --username iamapikey --password "$revocable_api_key" us.icr.io
-    control revoke-api-key "$revocable_api_key"
+    succeeds docker login --username iamapikey --password "$key_to_revoke" us.icr.io
+    control revoke-api-key "$key_to_revoke"
     forget_tokens
     fails docker pull us.icr.io/lab/hello
     shows 'BXNIM0415E'
-    does_not_show "$revocable_api_key"
+    does_not_show "$key_to_revoke"
 }

@@ -1,0 +1,101 @@
+# Clients that are newer than this machine's, from another release of Debian: fetched before the namespaces, which have no
+# network, and only unpacked. Nothing of the machine's own apt changes.
+# shellcheck shell=bash
+
+# What this release does not have is taken from testing. Only the newest of a release can be had, so nothing else is pinned.
+readonly debian_release=${ICR_DEBIAN_RELEASE:-trixie}
+
+# Programs that need a C library and nothing else. They run for the first time in the lab.
+readonly debian_clients=(docker-cli docker-buildx docker-compose crane cosign oras)
+
+# Programs that need newer libraries, and those, by the names that trixie has for them. They are of use only all together.
+readonly debian_containers=(podman buildah skopeo netavark
+    libc6 libassuan9 libgpg-error0 libgpgme11t64 libsqlite3-0 libsubid5)
+
+readonly debian_keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+
+# Unpacks packages into a directory; where one cannot be had, a file missing/PACKAGE in it says why.
+fetch_from_debian() {
+    local apt=$1 directory=$2 package
+    shift 2
+    [ ! -e "$directory" ] || return 0
+    mkdir -p "$directory/missing" "$apt"/{state/lists/partial,cache/archives/partial,packages}
+    for package in "$@"; do
+        if ! update_apt "$apt" || ! unpack "$package" "$apt" "$directory"; then
+            echo "$package cannot be had from Debian: $(tail -n 1 "$apt/log")" >"$directory/missing/$package"
+        fi
+    done
+    find "$apt/packages" -name '*.deb' -printf 'Fetched %f\n' | sort
+    rm -r "$apt/packages"
+}
+
+# Gets the lists of packages, once, into an apt of our own.
+update_apt() {
+    local apt=$1
+    if [ ! -e "$apt/log" ]; then
+        write_apt_configuration "$apt" >"$apt/log" 2>&1 && own_apt "$apt" update && touch "$apt/updated"
+    fi
+    [ -e "$apt/updated" ]
+}
+
+write_apt_configuration() {
+    local apt=$1 mirror
+    mirror=$(debian_mirror)
+    if [ -z "$mirror" ]; then
+        echo "this machine's apt names no mirror of Debian (or needs an apt-get update)"
+        return 1
+    fi
+    printf "deb [arch=$(dpkg --print-architecture) signed-by=$debian_keyring] $mirror %s main\n" "$debian_release" testing |
+        sort --unique >"$apt/sources.list"
+    apt_configuration "$apt" >"$apt/apt.conf"
+}
+
+# The one that this machine's own apt uses.
+debian_mirror() {
+    # shellcheck disable=SC2016 # expands in apt
+    apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | sort | sed --quiet 1p
+}
+
+# What this machine says of how to reach a mirror (its proxies, say) holds here, too; what it says of trust does not.
+apt_configuration() {
+    local apt=$1
+    apt-config dump | grep '^Acquire::' | grep --invert-match '^Acquire::\(Allow\|IndexTargets\|Languages\)'
+    cat <<END
+Dir::Etc::parts "/dev/null";
+Dir::Etc::main "/dev/null";
+Dir::Etc::sourcelist "$apt/sources.list";
+Dir::Etc::sourceparts "/dev/null";
+Dir::Etc::preferences "/dev/null";
+Dir::Etc::preferencesparts "/dev/null";
+Dir::Etc::trusted "/dev/null";
+Dir::Etc::trustedparts "/dev/null";
+Dir::State "$apt/state";
+Dir::State::status "/dev/null";
+Dir::Cache "$apt/cache";
+Acquire::Languages "none";
+Acquire::Retries "1";
+Acquire::http::Timeout "10";
+APT::Default-Release "$debian_release";
+APT::Sandbox::User "root";
+END
+}
+
+unpack() {
+    local package=$1 apt=$2 directory=$3
+    own_apt "$apt" download "$package" &&
+        may_be_used "$package" "$apt" &&
+        dpkg-deb --extract "$apt/packages/$package"_*.deb "$directory" >>"$apt/log" 2>&1
+}
+
+# The machine's programs run with this C library, too, so it may not be older than theirs.
+may_be_used() {
+    local package=$1 apt=$2 installed
+    [ "$package" = libc6 ] || return 0
+    installed=$(dpkg-query --showformat '${Version}' --show libc6)
+    dpkg --compare-versions "$installed" le "$(dpkg-deb --field "$apt/packages/$package"_*.deb Version)" ||
+        ! echo "this machine's $installed is newer" >>"$apt/log"
+}
+
+own_apt() (
+    cd "$1/packages" && APT_CONFIG=$1/apt.conf LC_ALL=C timeout 120 apt-get "${@:2}" >>"$1/log" 2>&1
+)

@@ -1,0 +1,39 @@
+# People of one registry, us.icr.io, whose clients read docker's file.
+# shellcheck shell=bash
+
+readonly config=.docker/config.json
+
+# A person of one registry, who has logged in at it, and whose engine has none of its images.
+logged_in_person() {
+    use_helper_in "$config" us.icr.io
+    try_with "$api_key" docker-credential-icr login --api-key-stdin
+    is "$status" 0
+    forget_images
+    record_calls
+}
+
+# … whose key is good for nothing.
+person_with_a_wrong_key() {
+    use_helper_in "$config" us.icr.io
+    forget_images
+    export IBMCLOUD_API_KEY=$wrong_api_key
+}
+
+shows_why_the_key_failed() {
+    shows 'BXNIM0415E'
+    does_not_show "$wrong_api_key"
+}
+
+# A person who instead gave the helper everything.
+credential_store_person() {
+    echo '{"credsStore": "icr"}' >"$config"
+}
+
+forget_images() {
+    docker image rm --force us.icr.io/lab/hello us.icr.io/lab/built >/dev/null 2>&1 || true
+}
+
+helper_was_asked_for_one_registry_only() {
+    is "$(sort --unique "$calls")" 'get us.icr.io'
+    holds_no_secret "$api_key"
+}

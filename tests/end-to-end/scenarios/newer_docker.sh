@@ -1,0 +1,49 @@
+# A newer docker CLI with its plug-ins, at the same engine: all that docker.sh and compose.sh try, and buildx.
+# shellcheck shell=bash
+. "$here/scenarios/docker.sh"
+. "$here/compose.sh"
+. "$here/newer.sh"
+key_to_revoke=${revocable_api_keys[1]}
+PATH=$newer/usr/bin:$PATH
+
+# The plug-ins are found where a person installs them.
+prepare() {
+    require_newer docker-cli docker --version
+    docker version >/dev/null 2>&1 || skip "$(docker --version) does not talk to this engine"
+    ln -s "$newer/usr/libexec/docker/cli-plugins" .docker/cli-plugins
+    export DOCKER_BUILDKIT=1
+}
+
+require_compose() {
+    require_newer docker-compose docker compose version
+    compose=(docker compose)
+}
+
+require_buildx() {
+    require_newer docker-buildx docker buildx version
+}
+
+recipe_from_a_private_image() {
+    mkdir recipe
+    printf 'FROM us.icr.io/lab/hello\nLABEL built=by-buildx\n' >recipe/Dockerfile
+}
+
+test_buildx_builds_from_a_private_image_and_pushes_and_asks_for_no_other_registry() {
+    require_buildx
+    logged_in_person
+    docker_person us.icr.io de.icr.io uk.icr.io
+    recipe_from_a_private_image
+    succeeds docker buildx build --pull --push --tag us.icr.io/lab/built recipe
+    helper_was_asked_for_one_registry_only
+    forget_images
+    succeeds docker pull us.icr.io/lab/built
+    is "$(docker image inspect --format '{{.Config.Labels.built}}' us.icr.io/lab/built)" by-buildx
+}
+
+test_buildx_with_a_failing_key_shows_why() {
+    require_buildx
+    person_with_a_wrong_key
+    recipe_from_a_private_image
+    fails docker buildx build --pull recipe
+    shows_why_the_key_failed
+}
