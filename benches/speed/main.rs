@@ -23,12 +23,17 @@ fn main() -> anyhow::Result<()> {
     let helper = arguments
         .next()
         .context("which binary? benches/run says it")?;
+    let bound = arguments
+        .next()
+        .context("how long may a hot get take? benches/run says it")?
+        .parse()
+        .context("the bound is a number")?;
     let rounds = arguments
         .next()
         .map_or(Ok(300), |text| text.parse())
         .context("ROUNDS is a number")?;
     let lab = lab::Lab::open(helper.as_ref())?;
-    rows::measure(&lab, rounds)?.print();
+    rows::measure(&lab, bound, rounds)?.print();
     Ok(())
 }
 
