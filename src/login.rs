@@ -73,6 +73,16 @@ impl LoginScope {
         self.command("logout")
     }
 
+    /// Why its login is not replaced unless somebody says so, as the end of a sentence
+    /// about it.
+    pub fn is_taken_by(&self, login: &Login) -> String {
+        format!(
+            "the keychain has another login for it (user name {}); forget that with `{}`, or replace it with --force",
+            login.username,
+            self.logout_command()
+        )
+    }
+
     fn command(&self, words: &str) -> String {
         match self {
             Self::Default => format!("{PROGRAM} {words}"),

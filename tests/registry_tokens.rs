@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use icr_emulator::Authority;
 use icr_emulator::Emulator;
 use icr_emulator::Fault;
@@ -15,6 +17,8 @@ use support::ENVIRONMENT_KEY;
 use support::Input;
 use support::Machine;
 use support::Outcome;
+#[cfg(unix)]
+use support::Screen;
 use support::at_once;
 use support::wait_until;
 
@@ -218,6 +222,136 @@ fn a_token_becomes_the_login_for_its_registry() {
     lab.token("list", &[])
         .tells_a_person(&["IBMCLOUD_API_KEY", "login"]);
     assert!(lab.machine.files_with_secrets().is_empty());
+}
+
+/// Somebody whose only word is a login for the registry.
+fn logged_in_with_a_key() -> Option<Lab> {
+    let mut lab = Lab::with_keychain()?;
+    lab.machine.unset("IBMCLOUD_API_KEY");
+    let outcome = lab.machine.store(&lab.host(), "iamapikey", ENVIRONMENT_KEY);
+    outcome.is_silent_success();
+    Some(lab)
+}
+
+#[test]
+fn a_login_of_another_kind_is_not_replaced_unless_somebody_says_so() {
+    let Some(lab) = logged_in_with_a_key() else {
+        return;
+    };
+    let host = lab.host();
+    let logout = format!("docker-credential-icr logout {host}");
+    let parts = ["another login", "(user name iamapikey)", &logout, "--force"];
+    lab.token("add", &["--login"]).tells_a_person(&parts);
+    assert!(lab.asked().is_empty(), "there is no token that nobody has");
+    lab.machine.list().is_list(&[(&host, "iamapikey")]);
+    lab.token("add", &["--force"]).tells_a_person(&["--login"]);
+    says(&lab.token("list", &[]));
+
+    let outcome = lab.token("add", &["--login", "--force"]);
+    assert!(says(&outcome).contains("in the place of the login `iamapikey`"));
+    lab.machine.list().is_list(&[(&host, "token")]);
+    // One of the same kind says as little about who somebody is.
+    let key = ("IBMCLOUD_API_KEY", ENVIRONMENT_KEY);
+    let mut again = lab.machine.command(&["token", "add", "--login"]);
+    again.args(["--registry", &host]).env(key.0, key.1);
+    says(&lab.machine.start_as(again, Input::Open).finish());
+    assert_eq!(lab.tokens().len(), 2);
+}
+
+#[cfg(unix)]
+#[test]
+fn at_a_terminal_somebody_is_asked_before_a_login_is_replaced() {
+    for (typed, username) in [("", "iamapikey"), ("y", "token")] {
+        let Some(lab) = logged_in_with_a_key() else {
+            return;
+        };
+        let host = lab.host();
+        let add = format!("token add --login --registry {host}");
+        let dialog = [("Replace it? [y/N]", typed)];
+        let shown = Screen::Terminal(200).shows(&lab.machine, &[(&add, &dialog)]);
+        let part = match typed {
+            "" => "no token was made",
+            _ => "in the place of the login `iamapikey`",
+        };
+        assert!(shown[0].contains(part), "{shown:?}");
+        lab.machine.list().is_list(&[(&host, username)]);
+    }
+}
+
+#[test]
+fn a_token_that_could_not_be_stored_is_not_made() {
+    let lab = Lab::new();
+    lab.token("add", &["--login"])
+        .tells_a_person(&["no token was made", "ICR_KEYCHAIN"]);
+    assert!(lab.asked().is_empty());
+}
+
+#[test]
+fn what_was_made_is_told_in_json() {
+    let Some(lab) = Lab::with_keychain() else {
+        return;
+    };
+    let answer = |further: &[&str]| {
+        let outcome = lab.token("add", &[&["--json"], further].concat());
+        serde_json::from_str::<Value>(says(&outcome)).expect("JSON")
+    };
+    let made = answer(&[]);
+    let token = lab.tokens().remove(0);
+    assert_eq!(
+        made,
+        json!({"registry": lab.host(), "id": token.id, "access": "read-only",
+            "expires_at": token.expires_at, "token": token.value})
+    );
+    let stored = answer(&["--readwrite", "--non-expiring", "--login"]);
+    let token = lab.tokens().remove(1);
+    assert_eq!(
+        stored,
+        json!({"registry": lab.host(), "id": token.id, "access": "read-write",
+            "expires_at": null, "token": null})
+    );
+    lab.token("add", &["--json", "--quiet"])
+        .tells_a_person(&["--quiet"]);
+}
+
+#[test]
+fn one_deadline_holds_for_iam_and_the_registry() {
+    let lab = Lab::new();
+    let host = lab.host();
+    let settings = format!("registries = [\"{host}\"]\ndeadline = 2\n");
+    lab.machine.settings(&settings);
+    let slow = Fault::Delay(Duration::from_millis(1800));
+    lab.cloud.script_for(Service::Token, [slow]);
+    let silent = Some(Fault::Delay(Duration::from_secs(30)));
+    lab.cloud.always_for(Service::RegistryTokens, silent);
+    let outcome = lab.token("list", &[]);
+    assert_eq!(outcome.status, Some(1), "{outcome:?}");
+    assert!(outcome.took <= Duration::from_secs(3), "{outcome:?}");
+}
+
+#[test]
+fn where_tokens_are_chosen_is_told_if_they_are() {
+    let mut lab = Lab::new();
+    let host = lab.host();
+    lab.cloud.accounts().stop_registry_tokens(Some(410));
+    let end = |lab: &Lab| {
+        let stderr = lab.token("list", &[]).stderr;
+        let (_, end) = stderr.rsplit_once(&host).expect("a command");
+        end.trim().to_owned()
+    };
+    assert_eq!(end(&lab), "`");
+    lab.choose_registry_tokens();
+    let of_settings = "` (and take `registry-token` out of the settings)";
+    assert_eq!(end(&lab), of_settings);
+    lab.settings(&format!(
+        "[profile.old]\ncredential = \"token\"\n[registry.\"{host}\"]\nprofile = \"old\""
+    ));
+    let of_kind = "` (and take `credential = \"token\"` out of the settings)";
+    assert_eq!(end(&lab), of_kind);
+    lab.machine.set("ICR_SOURCE", "registry-token");
+    assert_eq!(
+        end(&lab),
+        "` (and take `registry-token` out of $ICR_SOURCE)"
+    );
 }
 
 #[test]

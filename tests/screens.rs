@@ -403,6 +403,10 @@ fn registry_tokens() {
                 "token add --registry localhost:55555 --readwrite --non-expiring --login",
                 NOTHING,
             ),
+            (
+                "token add --registry localhost:55555 --readwrite --non-expiring --json",
+                NOTHING,
+            ),
             ("token list --registry localhost:55555", NOTHING),
             ("token list --registry localhost:55555 --json", NOTHING),
             (
@@ -414,6 +418,29 @@ fn registry_tokens() {
                 NOTHING,
             ),
             ("token list --registry ghcr.io", NOTHING),
+        ],
+    );
+    let logged_in = || {
+        let mut stage = Stage::with_registry(Machine::with_keychain()?);
+        stage.machine.unset("IBMCLOUD_API_KEY");
+        let host = stage.host_of(stage.registry.as_ref()?);
+        let outcome = stage.machine.store(&host, "iamapikey", ENVIRONMENT_KEY);
+        outcome.is_silent_success();
+        Some(stage)
+    };
+    scene(
+        "token-as-a-login",
+        logged_in,
+        &[
+            (
+                "token add --registry localhost:55555 --login",
+                &[("Replace it? [y/N]", "n")],
+            ),
+            (
+                "token add --registry localhost:55555 --login --force",
+                NOTHING,
+            ),
+            ("token list --registry localhost:55555", NOTHING),
         ],
     );
     let none = || {

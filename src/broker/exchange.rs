@@ -15,7 +15,6 @@ use crate::identity::Identity;
 use crate::lock::Lock;
 use crate::registry::Registry;
 use crate::registry_api::Access;
-use crate::registry_api::RegistryApi;
 use crate::registry_api::tokens::Token;
 use crate::registry_token;
 use crate::registry_token::Mark;
@@ -123,7 +122,7 @@ impl Broker<'_> {
         most_attempts: u32,
     ) -> Result<Obtained> {
         let carrier = self.iam(errand.identity.endpoint(), most_attempts, errand.deadline);
-        let api = RegistryApi::new(errand.registry, access.clone(), None, carrier)?;
+        let api = self.opened(errand.registry, access.clone(), None, carrier)?;
         let token = registry_token::make(&api, &self.mark(errand))?;
         Ok(Obtained {
             secret: token.value.clone(),
@@ -141,7 +140,7 @@ impl Broker<'_> {
         let left = errand.deadline.remaining(self.clock).min(TIDYING);
         let deadline = Deadline::after(self.clock, left);
         let carrier = self.iam(errand.identity.endpoint(), 1, deadline);
-        if let Ok(api) = RegistryApi::new(errand.registry, access, None, carrier) {
+        if let Ok(api) = self.opened(errand.registry, access, None, carrier) {
             registry_token::remove_unused(&api, &self.mark(errand), &token, replaced);
         }
     }
