@@ -4,7 +4,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Broker;
-use super::cannot_give;
 use crate::clock::Deadline;
 use crate::failure::Failure;
 use crate::failure::Result;
@@ -112,7 +111,7 @@ impl Broker<'_> {
         let iam = self.iam(errand.identity.endpoint(), most_attempts, errand.deadline);
         let issued = errand.identity.exchange(&iam, wanted)?;
         Obtained::of(issued, wanted)
-            .ok_or_else(|| cannot_give(errand.registry, wanted, &errand.identity.source()))
+            .ok_or_else(|| self.cannot_give(errand.registry, wanted, &errand.identity.source()))
     }
 
     fn registry_token(
