@@ -290,6 +290,56 @@ fn the_file_is_for_its_user_and_never_large() {
     assert_eq!(logs.count(), 2, "and no third");
 }
 
+/// A log file that is somewhere else, or somebody else's, gets no line; says why.
+#[cfg(unix)]
+#[track_caller]
+fn is_refused(machine: &mut Machine, path: &Path, reason: &str) {
+    machine.set("ICR_LOG_FILE", path);
+    let outcome = machine.get("us.icr.io");
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:?}");
+    outcome.has(&outcome.stderr, &["no log is written", reason]);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_a_link_leads_to_is_left_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut machine = Machine::with_environment_key();
+    let target = machine.file("target", "precious\n");
+    set_mode(&target, 0o644);
+    let names = ["link", "hard-link", "dangling"].map(|name| machine.path(name));
+    std::os::unix::fs::symlink(&target, &names[0]).expect("it is ours");
+    std::os::unix::fs::symlink(machine.path("missing"), &names[2]).expect("it is ours");
+    is_refused(&mut machine, &names[0], "a link");
+    is_refused(&mut machine, &names[2], "a link");
+    fs::hard_link(&target, &names[1]).expect("it is ours");
+    is_refused(&mut machine, &names[1], "another name");
+    assert_eq!(fs::read_to_string(&target).unwrap(), "precious\n");
+    let mode = fs::metadata(&target).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o644);
+    assert!(!machine.path("missing").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn somebody_elses_file_is_left_alone() {
+    let mut machine = Machine::with_environment_key();
+    let path = machine.file("theirs", "");
+    set_mode(&path, 0o666);
+    // Only root can give a file away; anybody else has a file that is none.
+    let path = match std::os::unix::fs::chown(&path, Some(4711), None) {
+        Ok(()) => path,
+        Err(_) => "/dev/null".into(),
+    };
+    let reason = match path.ends_with("null") {
+        true => "not a regular file",
+        false => "belongs to another user (number 4711)",
+    };
+    is_refused(&mut machine, &path, reason);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "");
+}
+
 #[test]
 fn a_file_that_cannot_be_written_costs_no_answer() {
     let mut machine = Machine::with_environment_key();
