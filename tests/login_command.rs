@@ -509,12 +509,12 @@ fn a_key_that_cannot_be_stored_is_deleted_again() {
     let create = ["login", "--from-ibmcloud", "--create-api-key"];
     machine
         .run(&create, Input::Open)
-        .tells_a_person(&["cannot store", "has been deleted at IAM again"]);
+        .tells_a_person(&["no D-Bus session bus", "has been deleted at IAM again"]);
     assert_eq!(machine.cloud.accounts().api_key_count(), before);
     let faults = [Fault::Delay(std::time::Duration::ZERO), Fault::Status(403)];
     machine.cloud.script_for(Service::ApiKeys, faults);
     machine.run(&create, Input::Open).tells_a_person(&[
-        "cannot store",
+        "no D-Bus session bus",
         "is still there",
         "ApiKey-",
     ]);
@@ -686,6 +686,24 @@ fn nobody_notices_a_rotation() {
             }
         }
     }
+}
+
+#[test]
+fn a_login_of_a_newer_version_is_not_written_over() {
+    let Some(machine) = machine() else { return };
+    answer(&log_in(&machine, KEY, &["us.icr.io"]), &[]);
+    machine.keys().change_logins(|login| login["v"] = 2.into());
+    let hosts = ["de.icr.io", "us.icr.io"];
+    let parts = [
+        "us.icr.io",
+        "newer version",
+        "docker-credential-icr logout us.icr.io",
+    ];
+    log_in(&machine, OTHER_KEY, &hosts).tells_a_person(&parts);
+    machine.get("us.icr.io").is_failure_with(&parts);
+    machine.get("de.icr.io").is_not_found();
+    answer(&machine.run(&["logout", "us.icr.io"], ""), &["Removed"]);
+    answer(&log_in(&machine, OTHER_KEY, &hosts), &[]);
 }
 
 #[test]

@@ -71,29 +71,31 @@ impl Broker<'_> {
     }
 
     /// Keeps a login for each scope; when one of them cannot be written, all are put
-    /// back to what they were.
+    /// back to what they were. What cannot be read could not be put back, and is not
+    /// replaced.
     ///
     /// # Errors
-    /// The keychain does not take one; where it does not take the former one back
-    /// either, that is told.
+    /// A former login cannot be read; or the keychain does not take one, and where it
+    /// does not take the former one back either, that is told.
     pub fn log_in_all(&self, logins: &[(LoginScope, Login)]) -> Result<()> {
-        let mut former = Vec::new();
-        for (scope, login) in logins {
-            let before = self.login(scope).ok().flatten();
-            if let Err(failure) = self.log_in(scope, login.clone()) {
-                let lost = former
-                    .into_iter()
-                    .filter_map(|(scope, login)| self.put_back(scope, login).err());
-                let lost: Vec<String> = lost.map(|failure| failure.to_string()).collect();
-                return Err(match lost.is_empty() {
-                    true => failure,
-                    false => Failure::act(format!(
-                        "{failure}; what was there before is lost: {}",
-                        lost.join("; ")
-                    )),
-                });
-            }
-            former.push((scope, before));
+        let former = logins.iter().map(|(scope, _)| self.login(scope));
+        let former = former.collect::<Result<Vec<Option<Login>>>>()?;
+        for (index, (scope, login)) in logins.iter().enumerate() {
+            let Err(failure) = self.log_in(scope, login.clone()) else {
+                continue;
+            };
+            let replaced = logins.iter().zip(former).take(index);
+            let lost = replaced
+                .filter_map(|((scope, _), former)| self.put_back(scope, former).err())
+                .map(|failure| failure.to_string());
+            let lost: Vec<String> = lost.collect();
+            return Err(match lost.is_empty() {
+                true => failure,
+                false => Failure::act(format!(
+                    "{failure}; what was there before is lost: {}",
+                    lost.join("; ")
+                )),
+            });
         }
         Ok(())
     }
@@ -317,6 +319,8 @@ mod tests {
     use super::super::machine::form;
     use super::super::machine::registry;
     use super::*;
+    use crate::keychain::Item;
+    use crate::keychain::Keychain;
     use crate::keychain::KeychainError;
     use crate::secret::Secret;
 
@@ -483,5 +487,29 @@ mod tests {
             .ask(|broker| broker.log_in_all(&logins[..2]))
             .unwrap();
         assert_eq!(stored(&scopes[1]), Some(new));
+    }
+
+    #[test]
+    fn a_login_that_cannot_be_read_is_not_replaced_as_if_there_were_none() {
+        let machine = Machine::with_login("iamapikey", "former");
+        let item = Item::login("de.icr.io");
+        let newer = Secret::new(r#"{"v":2}"#);
+        machine.far.write(&item, &newer, None).unwrap();
+        let new = Login::new(CredentialKind::ApiKey.with(Secret::new("new")));
+        let logins = ["us.icr.io", "de.icr.io", "uk.icr.io"]
+            .map(|host| (LoginScope::Registry(registry(host)), new.clone()));
+        machine.far.refuse_to_write("uk.icr.io");
+        let failure = machine
+            .ask(|broker| broker.log_in_all(&logins))
+            .unwrap_err()
+            .to_string();
+        assert!(failure.contains("logout de.icr.io"), "{failure}");
+        assert_eq!(machine.far.read(&item), Ok(Some(newer)));
+        machine.answers("us.icr.io", "iambearer:access-1");
+        let stored = machine.ask(|broker| broker.login(&logins[0].0)).unwrap();
+        assert_eq!(
+            stored.map(|login| login.secret),
+            Some(Secret::new("former"))
+        );
     }
 }
