@@ -8,7 +8,8 @@ use super::conclude;
 use super::print;
 use super::print_json;
 use super::registry_at;
-use super::table::aligned;
+use super::screen::Screen;
+use super::table;
 use super::when;
 use crate::broker::Broker;
 use crate::failure::Failure;
@@ -312,9 +313,9 @@ fn show(
             &format!("no tokens of this account at {}", api.registry()),
         );
     }
-    let mut rows = vec![["IDENTIFIER", "ACCESS", "ENDS", "DESCRIPTION"].map(str::to_owned)];
-    rows.extend(tokens.iter().map(|token| row(token, now)));
-    print(streams, &aligned(&rows))
+    let rows: Vec<[String; 4]> = tokens.iter().map(|token| row(token, now)).collect();
+    let screen = Screen::of(streams, world);
+    print(streams, &table::shown(&HEADINGS, &rows, screen))
 }
 
 fn as_json(token: &Listed, now: u64) -> serde_json::Value {
@@ -328,6 +329,9 @@ fn as_json(token: &Listed, now: u64) -> serde_json::Value {
     })
 }
 
+const HEADINGS: [&str; 4] = ["IDENTIFIER", "ACCESS", "ENDS", "DESCRIPTION"];
+
+/// What stands under [`HEADINGS`].
 fn row(token: &Listed, now: u64) -> [String; 4] {
     let end = token.expires_at.map_or("never".to_owned(), when);
     let end = match (token.is_revoked, has_ended(token, now)) {
