@@ -688,6 +688,102 @@ fn nobody_notices_a_rotation() {
     }
 }
 
+/// Who speaks for a registry, and whether there is a token, as `status` tells without asking anybody.
+fn status_of(machine: &Machine, host: &str) -> (Value, bool) {
+    let asked = machine.cloud.requests().len();
+    let outcome = machine.run(&["status", "--json", host], Input::Open);
+    assert_eq!(machine.cloud.requests().len(), asked);
+    let row = as_json(&outcome)["registries"][0].clone();
+    (row["owner"]["iam_id"].clone(), !row["token"].is_null())
+}
+
+#[test]
+fn who_it_is_is_known_at_once_and_when_the_token_has_ended() {
+    let Some(machine) = machine_with_lasting_session() else {
+        return;
+    };
+    let me = |has_token| (Value::from("IBMid-me"), has_token);
+    let profile = Profile::new("Profile-1").trusting(&["IBMid-me"]);
+    machine.cloud.accounts().add_trusted_profile(profile);
+    answer(&log_in(&machine, KEY, &["us.icr.io", "de.icr.io"]), &[]);
+    let session = ["login", "uk.icr.io", "--from-ibmcloud"];
+    answer(&machine.run(&session, Input::Open), &["It is a session"]);
+    log_in_with_made_key(&machine, &["jp.icr.io"]);
+    let hosts = ["us.icr.io", "de.icr.io", "uk.icr.io", "jp.icr.io"];
+    let exchanges = machine.cloud.exchanges();
+    for host in hosts {
+        assert_eq!(status_of(&machine, host), me(true), "{host}");
+        assert_eq!(machine.get(host).is_token_of(), "IBMid-me");
+    }
+    assert_eq!(machine.cloud.exchanges(), exchanges, "the first get is hot");
+    machine.keys().forget_tokens();
+    for host in hosts {
+        assert_eq!(status_of(&machine, host), me(false), "{host}");
+    }
+    machine.get("uk.icr.io").is_token_of();
+    machine.keys().forget_tokens();
+    assert_eq!(status_of(&machine, "uk.icr.io"), me(false), "rotated");
+
+    answer(&machine.run(&["login", "--rotate", "jp.icr.io"], ""), &[]);
+    let exchanges = machine.cloud.exchanges();
+    assert_eq!(status_of(&machine, "jp.icr.io"), me(true));
+    assert_eq!(machine.get("jp.icr.io").is_token_of(), "IBMid-me");
+    assert_eq!(machine.cloud.exchanges(), exchanges);
+
+    let assumed = ["au.icr.io", "--profile-id", "Profile-1"];
+    answer(&log_in(&machine, KEY, &assumed), &["iam-Profile-1"]);
+    for has_token in [true, false] {
+        let theirs = (Value::from("iam-Profile-1"), has_token);
+        assert_eq!(status_of(&machine, "au.icr.io"), theirs);
+        machine.keys().forget_tokens();
+    }
+    let listed = machine.keys().names().join(" ");
+    assert!(
+        !listed.contains("IBMid") && !listed.contains('@'),
+        "{listed}"
+    );
+}
+
+#[test]
+fn what_is_known_of_a_login_stays_with_it_and_with_no_other() {
+    let Some(machine) = machine_with_lasting_session() else {
+        return;
+    };
+    let nobody = (Value::Null, false);
+    log_in_with_made_key(&machine, &["us.icr.io"]);
+    machine.keys().forget_tokens();
+    let text =
+        "[profile.x]\ntrusted-profile = \"Profile-2\"\n[registry.\"us.icr.io\"]\nprofile = \"x\"";
+    let settings = machine.settings(text);
+    assert_eq!(status_of(&machine, "us.icr.io"), nobody, "somebody else");
+    fs::remove_file(settings).expect("it is ours");
+
+    answer(&log_in(&machine, KEY, &["de.icr.io"]), &[]);
+    machine.keys().forget_tokens();
+    // A client that logs in with the same key again knows less than we do.
+    machine
+        .store("de.icr.io", "iamapikey", KEY)
+        .is_silent_success();
+    let me = (Value::from("IBMid-me"), false);
+    assert_eq!(status_of(&machine, "de.icr.io"), me);
+    machine
+        .store("de.icr.io", "iamapikey", OTHER_KEY)
+        .is_silent_success();
+    assert_eq!(status_of(&machine, "de.icr.io"), nobody);
+
+    // What an older version has stored.
+    machine.keys().change_logins(|login| {
+        let fields = login.as_object_mut().expect("an object");
+        fields.remove("owner");
+    });
+    assert_eq!(status_of(&machine, "us.icr.io"), nobody);
+    assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
+    machine.keys().forget_tokens();
+    answer(&machine.run(&["login", "--rotate", "us.icr.io"], ""), &[]);
+    let me = (Value::from("IBMid-me"), true);
+    assert_eq!(status_of(&machine, "us.icr.io"), me);
+}
+
 #[test]
 fn a_login_of_a_newer_version_is_not_written_over() {
     let Some(machine) = machine() else { return };
@@ -906,6 +1002,8 @@ mod terminal {
             let shown = session.exp_eof().expect("an end");
             assert!(shown.contains("Logged in as"), "{shown}");
             let made = machine.cloud.accounts().api_key_count() - before;
+            let known = (Value::from("IBMid-me"), true);
+            assert_eq!(status_of(&machine, "us.icr.io"), known);
             assert_eq!(made, usize::from(is_made), "{shown}");
             assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
         }

@@ -107,7 +107,7 @@ fn everybody_is_in_one_table() {
         expect![[r#"
             REGISTRY   WHO                                                                         SOURCE                                       USER NAME  TOKEN                 SECRET IN       CLIENTS
             cp.icr.io  -                                                                           login `cp` stored for cp.icr.io              cp         -                     kernel keyring  none
-            de.icr.io  -                                                                           login `iamapikey` stored for profile team-b  iambearer  none yet              kernel keyring  none
+            de.icr.io  user team-b@registry-tests.example.com (IBMid-team-b) of account account-1  login `iamapikey` stored for profile team-b  iambearer  0 s old, 60 min left  kernel keyring  none
             uk.icr.io  nobody                                                                      -                                            -          -                     -               docker
             us.icr.io  user person@registry-tests.example.com (IBMid-person) of account account-1  login `iamapikey` stored for us.icr.io       iambearer  0 s old, 60 min left  kernel keyring  docker, podman
         "#]],
@@ -125,10 +125,11 @@ fn everybody_is_in_one_table() {
               secret in kernel keyring
               clients   none
             de.icr.io
-              who       -
+              who       user team-b@registry-tests.example.com
+                        (IBMid-team-b) of account account-1
               source    login `iamapikey` stored for profile team-b
               user name iambearer
-              token     none yet
+              token     0 s old, 60 min left
               secret in kernel keyring
               clients   none
             uk.icr.io
@@ -208,7 +209,7 @@ fn who_speaks_for_all_others_has_a_row_of_its_own() {
         &table,
         expect![[r#"
             REGISTRY        WHO  SOURCE                        USER NAME  TOKEN     SECRET IN    CLIENTS
-            every registry  -    API key in $IBMCLOUD_API_KEY  iambearer  none yet  environment  none
+            every registry  -    API key in $IBMCLOUD_API_KEY  iambearer  none now  environment  none
 
             No client asks this program. To go on:
               docker-credential-icr configure     has docker or podman ask this program
@@ -325,7 +326,7 @@ fn a_check_asks_iam_and_the_registry() {
         &text,
         expect![[r#"
             REGISTRY         WHO                                                                   SOURCE                        USER NAME  TOKEN     SECRET IN    CLIENTS  CHECK
-            localhost:55555  user tls@registry-tests.example.com (IBMid-tls) of account account-1  API key in $IBMCLOUD_API_KEY  iambearer  none yet  environment  none     ok
+            localhost:55555  user tls@registry-tests.example.com (IBMid-tls) of account account-1  API key in $IBMCLOUD_API_KEY  iambearer  none now  environment  none     ok
 
             No client asks this program. To go on:
               docker-credential-icr configure     has docker or podman ask this program

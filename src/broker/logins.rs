@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::iter;
+use std::time::Duration;
 
 use super::Broker;
 use super::usual_endpoint;
@@ -23,11 +24,13 @@ use crate::login::LoginScope;
 use crate::login::Logins;
 use crate::protocol::Credential;
 use crate::registry::Registry;
+use crate::secret::Secret;
 use crate::settings::CredentialKind;
 use crate::settings::KeychainChoice;
 use crate::settings::Profile;
 use crate::token_cache::CacheKey;
 use crate::token_cache::Cached;
+use crate::token_cache::TokenCache;
 
 impl Broker<'_> {
     /// Keeps a credential that somebody logged in with at a client.
@@ -100,6 +103,14 @@ impl Broker<'_> {
         Ok(())
     }
 
+    /// Keeps a token that an IAM gave for a login, so that the first `get` finds one.
+    pub fn keep_token(&self, endpoint: &Endpoint, login: &Login, token: &Secret, life: Duration) {
+        if !life.is_zero() {
+            let tokens = TokenCache::new(&*self.keychains.tokens, self.clock);
+            tokens.keep(&CacheKey::new(endpoint, &login.id), token, life);
+        }
+    }
+
     fn put_back(&self, scope: &LoginScope, former: Option<Login>) -> Result<()> {
         match former {
             Some(login) => self.log_in(scope, login),
@@ -109,7 +120,11 @@ impl Broker<'_> {
 
     fn write_login(&self, scope: &LoginScope, login: Login, given: &Given<'_>) -> Result<()> {
         let login = with_current_secret(scope, login, given);
-        self.forget_tokens(scope, given, Some(&login.id));
+        let former = self.forget_tokens(scope, given, Some(&login.id));
+        let login = match former {
+            Ok(Some(former)) => login.completed_by(&former),
+            _ => login,
+        };
         given.logins.write(scope, &login)?;
         // IAM may have refused this very login a moment ago, before it was mended.
         for key in self.keys_of(&login.id) {
@@ -127,9 +142,9 @@ impl Broker<'_> {
     pub fn log_out(&self, scope: &LoginScope) -> Result<bool> {
         let given = self.given_of(scope);
         let _lock = self.locks.lock_login(scope, LOGIN_PATIENCE);
-        let was_there = self.forget_tokens(scope, &given, None);
+        let former = self.forget_tokens(scope, &given, None);
         given.logins.delete(scope)?;
-        Ok(was_there)
+        Ok(!matches!(former, Ok(None)))
     }
 
     /// Forgets every token, also those that came from no login: what IAM gave for
@@ -238,21 +253,25 @@ impl Broker<'_> {
 
     /// Forgets what came from a scope's login, unless that is named `except`; a
     /// keychain that cannot be read does not keep it from being replaced or
-    /// removed. Says whether there was a login.
-    fn forget_tokens(&self, scope: &LoginScope, given: &Given<'_>, except: Option<&str>) -> bool {
+    /// removed. Returns the login, as far as there was one.
+    fn forget_tokens(
+        &self,
+        scope: &LoginScope,
+        given: &Given<'_>,
+        except: Option<&str>,
+    ) -> Result<Option<Login>> {
         let noted = given.tokens.hint(scope).and_then(|hint| hint.id);
         let stored = given.logins.read(scope);
-        let was_there = !matches!(stored, Ok(None));
-        let stored = stored.ok().flatten().map(|login| login.id);
+        let of_stored = stored.as_ref().ok().and_then(Option::as_ref);
         given.tokens.forget_hint(scope);
-        for id in noted.iter().chain(&stored) {
+        for id in noted.iter().chain(of_stored.map(|login| &login.id)) {
             if Some(id.as_str()) != except {
                 for key in self.keys_of(id) {
                     given.tokens.forget(&key);
                 }
             }
         }
-        was_there
+        stored
     }
 
     /// Every key under which a token of a login may be kept: one for each IAM and
@@ -305,13 +324,14 @@ fn with_current_secret(scope: &LoginScope, login: Login, given: &Given<'_>) -> L
     let current = others
         .filter_map(|(other, _)| given.logins.read(&other).ok().flatten())
         .find(|other| other.id == login.id);
-    current.unwrap_or(login)
+    match current {
+        Some(current) => login.completed_by(&current).rotated(current.secret),
+        None => login,
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use serde_json::json;
 
     use super::super::machine::Machine;
@@ -322,7 +342,6 @@ mod tests {
     use crate::keychain::Item;
     use crate::keychain::Keychain;
     use crate::keychain::KeychainError;
-    use crate::secret::Secret;
 
     #[test]
     fn whoever_logs_out_leaves_no_token_that_another_environment_got() {
