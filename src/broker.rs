@@ -33,6 +33,7 @@ use crate::token_cache::TokenCache;
 mod access;
 mod description;
 mod exchange;
+mod leaving;
 mod logins;
 #[cfg(test)]
 mod machine;

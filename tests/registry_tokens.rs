@@ -626,6 +626,72 @@ fn its_own_old_tokens_are_removed_and_nobody_elses() {
 }
 
 #[test]
+fn a_logout_leaves_none_of_its_own_at_the_registry() {
+    let Some(lab) = logged_in_with_a_key() else {
+        return;
+    };
+    let (host, other) = (lab.host(), lab.other_host());
+    lab.machine
+        .store(&other, "iamapikey", ENVIRONMENT_KEY)
+        .is_silent_success();
+    lab.choose_registry_tokens();
+    says(&lab.token("add", &["--description", "somebody else's"]));
+    let count = |host: &str| {
+        let tokens = lab.tokens().into_iter();
+        tokens.filter(|token| token.host == host).count()
+    };
+    let run = |arguments: &[&str]| lab.machine.run(arguments, Input::Open);
+    for _ in 0..2 {
+        lab.machine.get(&host).is_credential("token");
+        lab.machine.get(&other).is_credential("token");
+        lab.machine.keys().forget_tokens();
+    }
+    lab.machine.get(&host).is_credential("token");
+    lab.machine.get(&other).is_credential("token");
+    assert_eq!((count(&host), count(&other)), (4, 3));
+    says(&run(&["logout", &host]));
+    assert_eq!((count(&host), count(&other)), (1, 3));
+    assert_eq!(lab.tokens()[0].description, "somebody else's");
+    let asked = lab.asked().len();
+    says(&run(&["logout", &host]));
+    assert_eq!(lab.asked().len(), asked, "there is nothing to ask about");
+    says(&run(&["logout", "--all"]));
+    assert_eq!((count(&host), count(&other)), (1, 0));
+}
+
+#[test]
+fn a_logout_does_not_depend_on_the_registry() {
+    let Some(lab) = logged_in_with_a_key() else {
+        return;
+    };
+    let host = lab.host();
+    lab.choose_registry_tokens();
+    lab.machine.get(&host).is_credential("token");
+    let silent = Some(Fault::Delay(Duration::from_secs(30)));
+    lab.cloud.always_for(Service::RegistryTokens, silent);
+    let outcome = lab.machine.run(&["logout", &host], Input::Open);
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    let warning = ["warning: registry tokens", &host, "within a day"];
+    outcome.has(&outcome.stderr, &warning);
+    assert!(outcome.took < Duration::from_secs(10), "{outcome:?}");
+    lab.machine.get(&host).is_not_found();
+}
+
+#[test]
+fn a_logout_of_all_removes_what_an_environment_had_made() {
+    let Some(lab) = Lab::with_keychain() else {
+        return;
+    };
+    lab.choose_registry_tokens();
+    lab.machine.get(&lab.host()).is_credential("token");
+    let run = |arguments: &[&str]| lab.machine.run(arguments, Input::Open);
+    says(&run(&["logout"]));
+    assert_eq!(lab.tokens().len(), 1, "that is somebody else's");
+    says(&run(&["logout", "--all"]));
+    assert!(lab.tokens().is_empty());
+}
+
+#[test]
 fn no_token_is_in_a_file_or_in_the_log() {
     let Some(mut lab) = Lab::with_keychain() else {
         return;

@@ -30,8 +30,9 @@ const LONG_WAIT: Duration = Duration::from_secs(5);
 /// session that nobody uses ends sooner.
 const LONGEST_KEPT: Duration = Duration::from_secs(2 * 60 * 60);
 
-/// How long removing old registry tokens may take: somebody may wait for the new one.
-const TIDYING: Duration = Duration::from_secs(3);
+/// How long removing old registry tokens may take: somebody may wait for the new one,
+/// or to be logged out.
+pub(super) const TIDYING: Duration = Duration::from_secs(3);
 
 impl Broker<'_> {
     /// A new token, unless somebody else has got one in the meantime. Of all
@@ -145,7 +146,7 @@ impl Broker<'_> {
     }
 
     /// What makes the registry tokens of an identity known again.
-    fn mark(&self, errand: &Errand<'_>) -> Mark {
+    pub(super) fn mark(&self, errand: &Errand<'_>) -> Mark {
         let machine = (self.machine_name)().unwrap_or_else(|| "a machine without a name".into());
         let home = self.places.home.as_deref().unwrap_or(Path::new(""));
         let key = errand.key();
