@@ -931,44 +931,14 @@ fn a_key_that_is_gone_already_is_revoked_and_one_of_others_is_not() {
 /// What a person types at a real terminal, and what they see there.
 #[cfg(unix)]
 mod terminal {
-    use std::io::Read as _;
-    use std::io::Write as _;
-    use std::net::TcpStream;
-    use std::process::Command;
-    use std::process::Stdio;
-
-    use rexpect::session::PtySession;
-    use rexpect::session::spawn_command;
-
+    use super::support::browser::log_in_with;
+    use super::support::screen::dialog;
     use super::*;
-
-    /// The program at a terminal that shows what is typed until somebody turns that off: the first line is typed for the shell.
-    fn at_terminal(machine: &Machine, arguments: &[&str]) -> PtySession {
-        let program = machine.command(&[]);
-        let mut shell = Command::new("/bin/sh");
-        shell
-            .args([
-                "-c",
-                "stty echo && echo ready && read line && exec \"$0\" \"$@\"",
-            ])
-            .arg(program.get_program())
-            .args(arguments);
-        machine.furnish(&mut shell);
-        shell
-            .env("PATH", "/usr/bin:/bin")
-            .env("TERM", "xterm")
-            .stdout(Stdio::inherit());
-        let mut session = spawn_command(shell, Some(30_000)).expect("a terminal");
-        session.exp_string("ready").expect("the shell");
-        session.send_line("this-is-shown").expect("it listens");
-        session.exp_string("this-is-shown").expect("an echo");
-        session
-    }
 
     #[test]
     fn a_key_is_asked_for_and_not_shown() {
         let Some(machine) = machine() else { return };
-        let mut session = at_terminal(&machine, &["login"]);
+        let mut session = dialog(&machine, &["login"]);
         let shown = session.exp_string("API key: ").expect("a prompt");
         assert!(!shown.contains(KEY));
         session.send_line(KEY).expect("it listens");
@@ -981,7 +951,7 @@ mod terminal {
     #[test]
     fn who_breaks_off_is_not_logged_in() {
         let Some(machine) = machine() else { return };
-        let mut session = at_terminal(&machine, &["login"]);
+        let mut session = dialog(&machine, &["login"]);
         session.exp_string("API key: ").expect("a prompt");
         session.send_line("").expect("it listens");
         let shown = session.exp_eof().expect("an end");
@@ -996,7 +966,7 @@ mod terminal {
                 return;
             };
             let before = machine.cloud.accounts().api_key_count();
-            let mut session = at_terminal(&machine, &["login", "--from-ibmcloud"]);
+            let mut session = dialog(&machine, &["login", "--from-ibmcloud"]);
             session.exp_string("90 days? [Y/n]").expect("a question");
             session.send_line(typed).expect("it listens");
             let shown = session.exp_eof().expect("an end");
@@ -1017,7 +987,7 @@ mod terminal {
         machine
             .cloud
             .script_for(Service::ApiKeys, [Fault::Status(403)]);
-        let mut session = at_terminal(&machine, &["login", "--from-ibmcloud"]);
+        let mut session = dialog(&machine, &["login", "--from-ibmcloud"]);
         session.exp_string("[Y/n]").expect("a question");
         session.send_line("y").expect("it listens");
         let shown = session.exp_eof().expect("an end");
@@ -1031,7 +1001,7 @@ mod terminal {
         machine.plant("PASSCODE-1a2b");
         let accounts = machine.cloud.accounts();
         accounts.add_passcode("PASSCODE-1a2b", Subject::user("me"));
-        let mut session = at_terminal(&machine, &["login", "--sso"]);
+        let mut session = dialog(&machine, &["login", "--sso"]);
         let shown = session.exp_string("not shown): ").expect("a prompt");
         assert!(shown.contains("/identity/passcode"), "{shown}");
         session.send_line("PASSCODE-1a2b").expect("it listens");
@@ -1049,32 +1019,10 @@ mod terminal {
         let Some(machine) = machine() else { return };
         let subject = Some(Subject::user("me"));
         machine.cloud.accounts().set_browser_subject(subject);
-        let mut session = at_terminal(&machine, &["login", "--web", "--create-api-key"]);
-        let pattern = r"http://\S+/identity/authorize\?\S+";
-        let (_, page) = session.exp_regex(pattern).expect("an address");
-        let redirect = visit(&page);
-        let back = redirect
-            .lines()
-            .find_map(|line| line.strip_prefix("Location: "));
-        let answer = visit(back.expect("a way back").trim());
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let mut session = dialog(&machine, &["login", "--web", "--create-api-key"]);
+        log_in_with(&mut session);
         let shown = session.exp_eof().expect("an end");
         assert!(shown.contains("Its API key"), "{shown}");
         assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
-    }
-
-    /// What a browser gets.
-    fn visit(url: &str) -> String {
-        let rest = url.strip_prefix("http://").expect("plain HTTP");
-        let (host, path) = rest.split_once('/').expect("a path");
-        let mut stream = TcpStream::connect(host).expect("somebody listens");
-        write!(
-            stream,
-            "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
-        )
-        .expect("somebody listens");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer");
-        answer
     }
 }

@@ -4,8 +4,6 @@ mod support;
 
 use std::time::Duration;
 
-use icr_emulator::Authority;
-use icr_emulator::Emulator;
 use icr_emulator::Fault;
 use icr_emulator::RegistryToken;
 use icr_emulator::Service;
@@ -24,9 +22,8 @@ use support::wait_until;
 
 const DAY: i64 = 24 * 60 * 60;
 
-/// A machine, and a cloud with TLS whose registries are `localhost` and `127.0.0.1`.
+/// A machine whose cloud is a registry, and somebody with an API key in the environment.
 struct Lab {
-    cloud: Emulator,
     machine: Machine,
 }
 
@@ -39,18 +36,10 @@ impl Lab {
         Machine::with_keychain().map(Self::on)
     }
 
-    fn on(mut machine: Machine) -> Self {
-        let authority = Authority::create(machine.path("authority")).expect("a directory");
-        let cloud = Emulator::builder().tls(&authority, &[]).start();
-        let cloud = cloud.expect("a port");
-        let accounts = cloud.accounts();
-        accounts.add_api_key(ENVIRONMENT_KEY, Subject::user("1"));
-        machine
-            .set("SSL_CERT_FILE", authority.certificate_path())
-            .set("IBMCLOUD_IAM_API_ENDPOINT", cloud.url())
-            .set("IBMCLOUD_API_KEY", ENVIRONMENT_KEY);
-        machine.plant(ENVIRONMENT_KEY);
-        let lab = Self { cloud, machine };
+    fn on(machine: Machine) -> Self {
+        let mut machine = machine.with_registry();
+        machine.set_environment_key();
+        let lab = Self { machine };
         lab.settings("");
         lab
     }
@@ -71,11 +60,11 @@ impl Lab {
     }
 
     fn host(&self) -> String {
-        format!("localhost:{}", self.cloud.address().port())
+        self.machine.registries()[0].clone()
     }
 
     fn other_host(&self) -> String {
-        format!("127.0.0.1:{}", self.cloud.address().port())
+        self.machine.registries()[1].clone()
     }
 
     /// `token TASK --registry HOST …`
@@ -87,12 +76,12 @@ impl Lab {
     }
 
     fn tokens(&self) -> Vec<RegistryToken> {
-        self.cloud.accounts().registry_tokens()
+        self.machine.cloud.accounts().registry_tokens()
     }
 
     /// What was asked of the registry, as method and path.
     fn asked(&self) -> Vec<(String, String)> {
-        let requests = self.cloud.requests().into_iter();
+        let requests = self.machine.cloud.requests().into_iter();
         requests
             .filter(|request| request.path.starts_with("/api/"))
             .map(|request| (request.method, request.path))
@@ -131,7 +120,7 @@ fn a_token_is_read_only_and_for_a_day_unless_somebody_says_otherwise() {
     let token = lab.tokens().remove(1);
     assert_eq!(says(&outcome), token.value);
     assert!(token.may_write && token.expires_at.is_none());
-    let sent = lab.cloud.requests();
+    let sent = lab.machine.cloud.requests();
     let request = sent
         .iter()
         .find(|request| request.path == "/api/v1/tokens")
@@ -155,8 +144,14 @@ fn tokens_are_listed_without_themselves_shown_and_removed() {
         says(&lab.token("add", &["--description", description, flag]));
     }
     let tokens = lab.tokens();
-    lab.cloud.accounts().expire_registry_token(&tokens[2].id);
-    lab.cloud.accounts().revoke_registry_token(&tokens[3].id);
+    lab.machine
+        .cloud
+        .accounts()
+        .expire_registry_token(&tokens[2].id);
+    lab.machine
+        .cloud
+        .accounts()
+        .revoke_registry_token(&tokens[3].id);
     for token in &tokens {
         lab.machine.plant(&token.value);
     }
@@ -320,9 +315,11 @@ fn one_deadline_holds_for_iam_and_the_registry() {
     let settings = format!("registries = [\"{host}\"]\ndeadline = 2\n");
     lab.machine.settings(&settings);
     let slow = Fault::Delay(Duration::from_millis(1800));
-    lab.cloud.script_for(Service::Token, [slow]);
+    lab.machine.cloud.script_for(Service::Token, [slow]);
     let silent = Some(Fault::Delay(Duration::from_secs(30)));
-    lab.cloud.always_for(Service::RegistryTokens, silent);
+    lab.machine
+        .cloud
+        .always_for(Service::RegistryTokens, silent);
     let outcome = lab.token("list", &[]);
     assert_eq!(outcome.status, Some(1), "{outcome:?}");
     assert!(outcome.took <= Duration::from_secs(3), "{outcome:?}");
@@ -332,7 +329,7 @@ fn one_deadline_holds_for_iam_and_the_registry() {
 fn where_tokens_are_chosen_is_told_if_they_are() {
     let mut lab = Lab::new();
     let host = lab.host();
-    lab.cloud.accounts().stop_registry_tokens(Some(410));
+    lab.machine.cloud.accounts().stop_registry_tokens(Some(410));
     let end = |lab: &Lab| {
         let stderr = lab.token("list", &[]).stderr;
         let (_, end) = stderr.rsplit_once(&host).expect("a command");
@@ -362,7 +359,10 @@ fn a_registry_without_tokens_says_so_and_names_login() {
     let host = lab.host();
     lab.choose_registry_tokens();
     for status in [404, 410] {
-        lab.cloud.accounts().stop_registry_tokens(Some(status));
+        lab.machine
+            .cloud
+            .accounts()
+            .stop_registry_tokens(Some(status));
         let login = format!("docker-credential-icr login {host}");
         let parts = ["no registry tokens any more", &login];
         lab.token("add", &[]).tells_a_person(&parts);
@@ -400,7 +400,7 @@ fn a_refresh_token_is_sent_along_where_the_identity_is_one() {
     let Some(mut lab) = Lab::with_keychain() else {
         return;
     };
-    let accounts = lab.cloud.accounts();
+    let accounts = lab.machine.cloud.accounts();
     accounts.add_refresh_token("FIRST-REFRESH-TOKEN", Subject::user("2"));
     lab.machine.unset("IBMCLOUD_API_KEY");
     let host = lab.host();
@@ -410,14 +410,14 @@ fn a_refresh_token_is_sent_along_where_the_identity_is_one() {
     for _ in 0..2 {
         says(&lab.token("list", &[]));
     }
-    let requests = lab.cloud.requests();
+    let requests = lab.machine.cloud.requests();
     let sent = requests
         .iter()
         .filter_map(|request| request.header("refreshtoken"));
     let sent: Vec<&str> = sent.collect();
     assert_eq!(sent.len(), 2);
     assert!(!sent.contains(&"FIRST-REFRESH-TOKEN"), "it was replaced");
-    assert_eq!(lab.cloud.exchanges(), 1);
+    assert_eq!(lab.machine.cloud.exchanges(), 1);
 }
 
 #[test]
@@ -460,7 +460,11 @@ fn as_a_source_it_makes_one_token_per_registry_and_keeps_it() {
         }
     }
     assert_eq!(lab.tokens().len(), 2);
-    assert_eq!(lab.cloud.exchanges(), 1, "one access token for both");
+    assert_eq!(
+        lab.machine.cloud.exchanges(),
+        1,
+        "one access token for both"
+    );
     let lives = lab.machine.keys().lifetimes("token");
     let days = lives
         .iter()
@@ -504,7 +508,7 @@ fn an_access_token_that_was_given_makes_one_as_well() {
     lab.choose_registry_tokens();
     let first = lab.machine.get(&host).is_credential("token");
     assert_eq!(lab.machine.get(&host).is_credential("token"), first);
-    assert_eq!((lab.tokens().len(), lab.cloud.exchanges()), (1, 1));
+    assert_eq!((lab.tokens().len(), lab.machine.cloud.exchanges()), (1, 1));
 }
 
 #[test]
@@ -516,7 +520,7 @@ fn many_at_once_make_one_token() {
     let host = lab.host();
     let answers = at_once(10, |_| lab.machine.get(&host).is_credential("token"));
     assert!(answers.iter().all(|answer| *answer == answers[0]));
-    assert_eq!((lab.tokens().len(), lab.cloud.exchanges()), (1, 1));
+    assert_eq!((lab.tokens().len(), lab.machine.cloud.exchanges()), (1, 1));
 }
 
 #[test]
@@ -529,9 +533,9 @@ fn an_aging_token_is_replaced_and_serves_while_the_registry_is_down() {
     let first = lab.machine.get(&host).is_credential("token");
     lab.machine.keys().age_tokens(13 * 60 * 60);
     let down = Some(Fault::Status(503));
-    lab.cloud.always_for(Service::RegistryTokens, down);
+    lab.machine.cloud.always_for(Service::RegistryTokens, down);
     assert_eq!(lab.machine.get(&host).is_credential("token"), first);
-    lab.cloud.always_for(Service::RegistryTokens, None);
+    lab.machine.cloud.always_for(Service::RegistryTokens, None);
     let second = lab.machine.get(&host).is_credential("token");
     assert_ne!(second, first);
     assert_eq!(lab.machine.get(&host).is_credential("token"), second);
@@ -569,7 +573,7 @@ fn its_own_old_tokens_are_removed_and_nobody_elses() {
     lab.choose_registry_tokens();
     let host = lab.host();
     let soon = u64::try_from(now() + 60 * 60).expect("a time");
-    let accounts = lab.cloud.accounts();
+    let accounts = lab.machine.cloud.accounts();
     lab.machine.get(&host).is_credential("token");
     let description = lab.tokens()[0].description.clone();
     says(&lab.token(
@@ -609,11 +613,15 @@ fn its_own_old_tokens_are_removed_and_nobody_elses() {
     let well = || Fault::Delay(std::time::Duration::ZERO);
     lab.machine.keys().forget_tokens();
     let faults = [well(), Fault::Status(500)];
-    lab.cloud.script_for(Service::RegistryTokens, faults);
+    lab.machine
+        .cloud
+        .script_for(Service::RegistryTokens, faults);
     lab.machine.get(&host).is_credential("token");
     lab.machine.keys().forget_tokens();
     let faults = [well(), well(), Fault::Status(403), Fault::Garbage];
-    lab.cloud.script_for(Service::RegistryTokens, faults);
+    lab.machine
+        .cloud
+        .script_for(Service::RegistryTokens, faults);
     lab.machine.get(&host).is_credential("token");
     // Another user of the machine is somebody else.
     let before = lab.tokens().len();
@@ -668,7 +676,9 @@ fn a_logout_does_not_depend_on_the_registry() {
     lab.choose_registry_tokens();
     lab.machine.get(&host).is_credential("token");
     let silent = Some(Fault::Delay(Duration::from_secs(30)));
-    lab.cloud.always_for(Service::RegistryTokens, silent);
+    lab.machine
+        .cloud
+        .always_for(Service::RegistryTokens, silent);
     let outcome = lab.machine.run(&["logout", &host], Input::Open);
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
     let warning = ["warning: registry tokens", &host, "within a day"];
