@@ -33,6 +33,7 @@ use crate::token_cache::TokenCache;
 mod access;
 mod description;
 mod exchange;
+mod leaving;
 mod logins;
 #[cfg(test)]
 mod machine;
@@ -86,7 +87,7 @@ impl Broker<'_> {
         match self.find(registry, &given, deadline) {
             Ok(None) => Err(Failure::NotFound),
             Ok(Some(Found::Credential(credential))) => Ok(credential),
-            Ok(Some(Found::AccessToken(token))) => given_token(registry, wanted, token),
+            Ok(Some(Found::AccessToken(token))) => self.given_token(registry, wanted, token),
             Ok(Some(Found::Identity(identity))) => {
                 let errand = Errand::new(registry, &*identity, &given, deadline);
                 match self.of_identity(&errand) {
@@ -123,9 +124,9 @@ impl Broker<'_> {
         match self.find(registry, &given, deadline)? {
             None => Err(Failure::NotFound),
             Some(Found::Credential(credential)) => Ok(credential),
-            Some(Found::AccessToken(token)) => given_token(registry, wanted, token),
+            Some(Found::AccessToken(token)) => self.given_token(registry, wanted, token),
             Some(Found::Identity(identity)) if wanted == CredentialKind::ApiKey => {
-                own_api_key(registry, &*identity)
+                self.own_api_key(registry, &*identity)
             }
             Some(Found::Identity(identity)) => {
                 let errand = Errand::new(registry, &*identity, &given, deadline);
@@ -180,7 +181,7 @@ impl Broker<'_> {
     /// token.
     fn of_identity(&self, errand: &Errand<'_>) -> Result<Credential> {
         if errand.wanted == CredentialKind::ApiKey {
-            return own_api_key(errand.registry, errand.identity);
+            return self.own_api_key(errand.registry, errand.identity);
         }
         Ok(errand.wanted.with(self.token(errand)?))
     }
@@ -227,6 +228,43 @@ impl Broker<'_> {
                 .then(|| Ok(secret.clone())),
             (Cached::Aging(_) | Cached::Ending(_) | Cached::Nothing, _) => None,
         }
+    }
+
+    /// An access token that was given to us, if that is what is wanted.
+    fn given_token(
+        &self,
+        registry: &Registry,
+        wanted: CredentialKind,
+        token: Secret,
+    ) -> Result<Credential> {
+        match wanted {
+            CredentialKind::AccessToken => Ok(Credential::bearer(token)),
+            _ => Err(self.cannot_give(registry, wanted, "an access token that was given")),
+        }
+    }
+
+    /// The API key that an identity is.
+    fn own_api_key(&self, registry: &Registry, identity: &dyn Identity) -> Result<Credential> {
+        let wanted = CredentialKind::ApiKey;
+        match identity.api_key() {
+            Some(key) => Ok(wanted.with(key.clone())),
+            None => Err(self.cannot_give(registry, wanted, &identity.source())),
+        }
+    }
+
+    /// That a source has nothing of the kind that is wanted: by the settings, or by
+    /// whoever asked for another kind than those.
+    fn cannot_give(&self, registry: &Registry, wanted: CredentialKind, source: &str) -> Failure {
+        let (who, mend) = match self.settings.choice(registry).credential == wanted {
+            true => (
+                "the settings want",
+                "choose another `credential` in the profile",
+            ),
+            false => ("you asked for", "ask for another kind"),
+        };
+        Failure::act(format!(
+            "{who} `{wanted}` for {registry}, but {source} does not lead to one; {mend}, or log in with an API key"
+        ))
     }
 
     /// IAM at an endpoint, as everybody asks it.
@@ -328,33 +366,6 @@ impl CredentialKind {
             Self::AccessToken | Self::ApiKey => key,
         }
     }
-}
-
-/// An access token that was given to us, if that is what is wanted.
-fn given_token(registry: &Registry, wanted: CredentialKind, token: Secret) -> Result<Credential> {
-    match wanted {
-        CredentialKind::AccessToken => Ok(Credential::bearer(token)),
-        _ => Err(cannot_give(
-            registry,
-            wanted,
-            "an access token that was given",
-        )),
-    }
-}
-
-/// The API key that an identity is.
-fn own_api_key(registry: &Registry, identity: &dyn Identity) -> Result<Credential> {
-    let wanted = CredentialKind::ApiKey;
-    match identity.api_key() {
-        Some(key) => Ok(wanted.with(key.clone())),
-        None => Err(cannot_give(registry, wanted, &identity.source())),
-    }
-}
-
-fn cannot_give(registry: &Registry, wanted: CredentialKind, source: &str) -> Failure {
-    Failure::act(format!(
-        "the settings want `{wanted}` for {registry}, but {source} does not lead to one; choose another `credential` in the profile, or log in with an API key"
-    ))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::digest;
 use crate::failure::Failure;
 use crate::failure::Result;
+use crate::iam::owner::Owner;
 use crate::keychain::Item;
 use crate::keychain::Keychain;
 use crate::protocol::BEARER;
@@ -71,6 +72,16 @@ impl LoginScope {
     /// The command that forgets its login.
     pub fn logout_command(&self) -> String {
         self.command("logout")
+    }
+
+    /// Why its login is not replaced unless somebody says so, as the end of a sentence
+    /// about it.
+    pub fn is_taken_by(&self, login: &Login) -> String {
+        format!(
+            "the keychain has another login for it (user name {}); forget that with `{}`, or replace it with --force",
+            login.username,
+            self.logout_command()
+        )
     }
 
     fn command(&self, words: &str) -> String {
@@ -149,6 +160,9 @@ pub struct Login {
     /// Which API key of IAM's the secret is, where this program had it made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issued_key: Option<IssuedKey>,
+    /// Whose tokens it leads to, as IAM said when somebody logged in with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Owner>,
 }
 
 /// An API key that this program had IAM make.
@@ -181,6 +195,7 @@ impl Login {
             secret,
             trusted_profile: None,
             issued_key: None,
+            owner: None,
         }
     }
 
@@ -200,6 +215,23 @@ impl Login {
         Self {
             issued_key: Some(key),
             ..self
+        }
+    }
+
+    /// The same login with whoever its tokens are of.
+    pub fn owned_by(self, owner: Option<Owner>) -> Self {
+        Self { owner, ..self }
+    }
+
+    /// The same login with what a record of it knows that is not known here.
+    pub fn completed_by(self, known: &Self) -> Self {
+        match self.id == known.id {
+            true => Self {
+                issued_key: self.issued_key.or_else(|| known.issued_key.clone()),
+                owner: self.owner.or_else(|| known.owner.clone()),
+                ..self
+            },
+            false => self,
         }
     }
 
@@ -365,6 +397,30 @@ mod tests {
         assert_ne!(first.secret, second.secret);
         assert_ne!(first.id, login("iamrefresh", "two").id);
         assert_ne!(first.id, login("iamapikey", "one").id);
+    }
+
+    #[test]
+    fn what_is_known_of_a_login_is_kept_with_it_and_is_no_part_of_its_id() {
+        let keychain = MemoryKeychain::default();
+        let logins = Logins::in_keychain(&keychain);
+        let owner = Owner::of(&Secret::new(crate::jwt::unsigned(
+            &serde_json::json!({"iam_id": "IBMid-1", "account": {"bss": "x"}}),
+        )));
+        assert!(owner.is_some());
+        let plain = login("iamapikey", "key");
+        let owned = plain.clone().owned_by(owner);
+        assert_eq!(plain.id, owned.id);
+        logins.write(&LoginScope::Default, &owned).unwrap();
+        assert_eq!(logins.read(&LoginScope::Default), Ok(Some(owned.clone())));
+        assert_eq!(plain.completed_by(&owned), owned);
+        let other = login("iamapikey", "another key");
+        assert_eq!(other.clone().completed_by(&owned), other);
+        let record = r#"{"v":1,"username":"u","secret":"s","id":"i"}"#;
+        let item = Item::login("us.icr.io");
+        keychain.write(&item, &Secret::new(record), None).unwrap();
+        let scope = LoginScope::of_item("us.icr.io").unwrap();
+        let old = logins.read(&scope).unwrap().unwrap();
+        assert_eq!(old.owner, None, "older records say nothing");
     }
 
     #[test]

@@ -93,6 +93,19 @@ pub fn remove_unused(api: &RegistryApi<'_>, mark: &Mark, token: &Token, replaced
     }
 }
 
+/// Removes every token of a mark that ends, because whoever it is of leaves.
+///
+/// # Errors
+/// The list cannot be had, or the first token that could not be removed.
+pub fn remove_all(api: &RegistryApi<'_>, mark: &Mark) -> Result<()> {
+    let is_ours =
+        |token: &&Listed| token.description == mark.description() && token.expires_at.is_some();
+    let listed = api.tokens()?;
+    let removed = listed.iter().filter(is_ours);
+    let removed: Vec<Result<()>> = removed.map(|token| api.remove_token(&token.id)).collect();
+    removed.into_iter().collect()
+}
+
 fn unused<'a>(
     listed: &'a [Listed],
     mark: &Mark,

@@ -6,9 +6,6 @@ use std::fs;
 use std::path::Path;
 
 use expect_test::expect;
-use icr_emulator::Authority;
-use icr_emulator::Emulator;
-use icr_emulator::Subject;
 use serde_json::Value;
 
 use support::ENVIRONMENT_KEY;
@@ -17,11 +14,9 @@ use support::Machine;
 use support::Outcome;
 use support::set_mode;
 
-/// A machine where all is well: the program on the PATH, an API key, a client that asks for a registry on loopback; and the cloud
-/// behind that.
+/// A machine where all is well: the program on the PATH, an API key, a client that asks for a registry on loopback.
 struct Ward {
     machine: Machine,
-    cloud: Emulator,
     registry: String,
 }
 
@@ -30,29 +25,15 @@ impl Ward {
         Self::on(Machine::with_environment_key())
     }
 
-    fn on(mut machine: Machine) -> Self {
-        let authority = Authority::create(machine.path("authority")).expect("an authority");
-        let cloud = Emulator::builder()
-            .tls(&authority, &[])
-            .start()
-            .expect("a free port on loopback");
-        let accounts = cloud.accounts();
-        accounts.add_api_key(ENVIRONMENT_KEY, Subject::user("tls"));
-        let registry = format!("localhost:{}", cloud.address().port());
+    fn on(machine: Machine) -> Self {
+        let mut machine = machine.with_registry();
         let bin = machine.path("bin");
         fs::create_dir(&bin).expect("it is ours");
         link(&bin);
-        machine
-            .set("PATH", bin)
-            .set("SSL_CERT_FILE", authority.certificate_path())
-            .set("IBMCLOUD_IAM_API_ENDPOINT", cloud.url());
-        let ward = Self {
-            machine,
-            cloud,
-            registry,
-        };
-        ward.machine
-            .settings(&format!("registries = [\"{}\"]\n", ward.registry));
+        machine.set("PATH", bin);
+        machine.add_api_key(ENVIRONMENT_KEY, "environment");
+        let [registry, _] = machine.registries();
+        let ward = Self { machine, registry };
         ward.docker(&format!(
             "{{\"credHelpers\": {{\"{}\": \"icr\"}}}}",
             ward.registry
@@ -143,7 +124,7 @@ fn steady(text: &str, ward: &Ward) -> String {
     let text = text
         .replace(root.trim_end_matches('/'), "/m")
         .replace(&ward.registry, "localhost:55555")
-        .replace(&ward.cloud.url(), "https://localhost:55555");
+        .replace(&ward.machine.cloud.url(), "https://localhost:55555");
     let mut steady = String::new();
     for word in text.split_inclusive([' ', '\n']) {
         let digits = word.trim_start_matches(|character: char| character.is_ascii_digit());
@@ -188,7 +169,7 @@ fn where_all_is_well_it_says_so() {
           ok       beside the system's certificate authorities those in /m/authority/authority.pem are trusted
           ok       IAM at https://localhost:55555 answered after 7 ms
           ok       this machine's clock is 7 s off IAM's
-          ok       localhost:55555: `get` answers `iambearer` after 7 ms, which is user tls@registry-tests.example.com (IBMid-tls) of account account-1
+          ok       localhost:55555: `get` answers `iambearer` after 7 ms, which is user environment@registry-tests.example.com (IBMid-environment) of account account-1
           ok       localhost:55555 takes it
 
         7 problems, 7 warning.
@@ -371,10 +352,10 @@ fn who_speaks_is_told_with_the_reason() {
 #[test]
 fn the_network_is_looked_at_step_by_step() {
     let mut ward = Ward::new();
-    let url = ward.cloud.url();
+    let url = ward.machine.cloud.url();
     ward.says("iam", "ok", &[&url, "answered after"]);
     ward.says("clock", "ok", &["0 s off"]);
-    ward.says("exchange", "ok", &["IBMid-tls", "account-1"]);
+    ward.says("exchange", "ok", &["IBMid-environment", "account-1"]);
     ward.says("registry", "ok", &["takes it"]);
     ward.says("proxy", "ok", &["no variable names a proxy"]);
     ward.says("trust", "ok", &["authority"]);
@@ -397,7 +378,10 @@ fn the_network_is_looked_at_step_by_step() {
     ward.machine.unset("NO_PROXY");
     ward.says("iam", "problem", &["proxy"]);
     ward.machine.unset("HTTPS_PROXY");
-    ward.cloud.accounts().revoke_api_key(ENVIRONMENT_KEY);
+    ward.machine
+        .cloud
+        .accounts()
+        .revoke_api_key(ENVIRONMENT_KEY);
     ward.says("exchange", "problem", &["BXNIM0415E", "make a new one"]);
     ward.says("iam", "ok", &[]);
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use icr_emulator::Fault;
+use icr_emulator::MetadataApi;
 use icr_emulator::Subject;
 use serde_json::json;
 
@@ -15,14 +16,20 @@ use support::ENVIRONMENT_KEY;
 use support::Input;
 use support::Machine;
 use support::at_once;
+#[cfg(unix)]
+use support::browser::log_in_with;
+#[cfg(unix)]
+use support::screen::dialog;
 use support::set_mode;
 
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 
 /// The fields of a request to IAM that are secret.
-const SECRET_FIELDS: [&str; 5] = [
+const SECRET_FIELDS: [&str; 7] = [
     "access_token",
     "apikey",
+    "code",
+    "code_verifier",
     "cr_token",
     "passcode",
     "refresh_token",
@@ -111,10 +118,115 @@ fn every_flow(machine: &mut Machine) {
         machine.run(arguments, Input::Open);
     }
     commands_with_logins(machine);
+    #[cfg(unix)]
+    at_a_terminal(machine);
+    what_others_leave(machine);
     machine.set_environment_key();
     machine.get("us.icr.io");
     machine.unset("IBMCLOUD_API_KEY");
     plant_what_was_sent(machine);
+}
+
+/// Logins with a browser. What a terminal is shown holds the log as well.
+#[cfg(unix)]
+fn at_a_terminal(machine: &Machine) {
+    let accounts = machine.cloud.accounts();
+    machine.plant("PASSCODE-OF-A-PERSON");
+    accounts.add_passcode("PASSCODE-OF-A-PERSON", Subject::user("person"));
+    accounts.set_browser_subject(Some(Subject::user("person")));
+    let mut session = dialog(machine, &["login", "--sso"]);
+    let mut shown = session.exp_string("not shown): ").expect("a prompt");
+    session
+        .send_line("PASSCODE-OF-A-PERSON")
+        .expect("it listens");
+    shown += &session.exp_string("[Y/n]").expect("a question");
+    session.send_line("y").expect("it listens");
+    shown += &session.exp_eof().expect("an end");
+    assert!(shown.contains("Its API key"), "{shown}");
+    let mut session = dialog(machine, &["login", "--web", "jp.icr.io"]);
+    log_in_with(&mut session);
+    shown += &session.exp_string("[Y/n]").expect("a question");
+    session.send_line("n").expect("it listens");
+    shown += &session.exp_eof().expect("an end");
+    assert!(shown.contains("It is a session"), "{shown}");
+    for host in ["us.icr.io", "jp.icr.io"] {
+        machine.get(host).is_token_of();
+    }
+    plant_what_was_sent(machine);
+    for secret in machine.secrets().iter() {
+        assert!(!shown.contains(secret), "{secret}: {shown}");
+    }
+    let logout = machine.run(&["logout", "--all", "--revoke"], Input::Open);
+    assert_eq!(logout.status, Some(0), "{logout:?}");
+}
+
+/// What says who somebody is without a login.
+fn what_others_leave(machine: &mut Machine) {
+    let properties =
+        "CONTAINER_REGISTRY_AUTH_TYPE=iam\nCONTAINER_REGISTRY_APIKEY=API-KEY-OF-A-PERSON\n";
+    let file = machine.file("home/ibm-credentials.env", properties);
+    machine.get("us.icr.io").is_token_of();
+    let report = machine.path("report").display().to_string();
+    let report = machine.run(&["doctor", "--report", &report], Input::Open);
+    assert!(machine.path("report").exists(), "{report:?}");
+    fs::remove_file(file).expect("it is there");
+    let accounts = machine.cloud.accounts();
+    accounts.link_default_profile(PROFILE);
+    let url = machine.cloud.url();
+    for (api, variable, source) in [
+        (MetadataApi::InstanceIdentity, "IBMCLOUD_CR_VPC_URL", "vpc"),
+        (MetadataApi::Identity, "IBMCLOUD_CR_VPC_URL", "vpc"),
+        (MetadataApi::PowerVs, "IBMCLOUD_CR_PVS_URL", "power-vs"),
+    ] {
+        machine.cloud.accounts().enable_metadata(&[api]);
+        machine.set(variable, &url).set("ICR_SOURCE", source);
+        machine.keys().forget_tokens();
+        machine.get("us.icr.io").is_token_of();
+        machine.unset(variable).unset("ICR_SOURCE");
+    }
+}
+
+/// Registry tokens: those that a person makes, and those that `get` makes by itself.
+fn registry_tokens(machine: &mut Machine) {
+    machine.set_environment_key();
+    let [host, other] = machine.registries();
+    let mut told = String::new();
+    let mut token = |task: &str, further: &[&str]| {
+        let arguments = [&["token", task, "--registry", &host], further].concat();
+        let outcome = machine.run(&arguments, Input::Open);
+        assert_eq!(outcome.status, Some(0), "{outcome:?}");
+        told += &outcome.stderr;
+    };
+    for further in [&[][..], &["--quiet"], &["--json"], &["--login"]] {
+        token("add", further);
+    }
+    let ids: Vec<String> = machine
+        .cloud
+        .accounts()
+        .registry_tokens()
+        .into_iter()
+        .map(|token| token.id)
+        .collect();
+    token("list", &[]);
+    token("list", &["--json"]);
+    token("get", &[&ids[0]]);
+    // Printing them is what these commands are for; from now on nobody may.
+    for token in machine.cloud.accounts().registry_tokens() {
+        machine.plant(&token.value);
+    }
+    machine.get(&host).is_token_of();
+    token("rm", &[&ids[0], &ids[1]]);
+    machine.set("ICR_SOURCE", "registry-token");
+    machine.settings(&format!("registries = [\"{host}\", \"{other}\"]\n"));
+    machine.get(&other).is_credential("token");
+    machine.keys().age_tokens(13 * 60 * 60);
+    machine.get(&other).is_credential("token");
+    machine.run(&["status", "--check", &other], Input::Open);
+    machine.run(&["logout", "--all"], Input::Open);
+    plant_what_was_sent(machine);
+    for secret in machine.secrets().iter() {
+        assert!(!told.contains(secret), "{secret}: {told}");
+    }
 }
 
 /// What people do with logins, and get credentials by.
@@ -183,20 +295,10 @@ fn commands_with_logins(machine: &Machine) {
 #[test]
 fn no_flow_at_any_level_writes_a_secret_of_its_own() {
     for level in LEVELS {
-        let Some(mut machine) = Machine::with_keychain() else {
+        let Some(machine) = Machine::with_keychain() else {
             return;
         };
-        let path = machine.path("log");
-        machine.set("ICR_LOG", level).set("ICR_LOG_FILE", path);
-        // What is on stderr is searched after each run, the file here.
-        every_flow(&mut machine);
-        assert!(machine.secrets().len() > 12, "{:?}", machine.secrets());
-        assert_eq!(
-            machine.files_with_secrets(),
-            Vec::<std::path::PathBuf>::new(),
-            "at level {level}"
-        );
-        let log = log(&machine);
+        let log = logged(machine, level, every_flow);
         match level {
             "off" => assert_eq!(log, ""),
             _ => assert!(log.contains("ERROR"), "failures are told: {level}\n{log}"),
@@ -207,6 +309,33 @@ fn no_flow_at_any_level_writes_a_secret_of_its_own() {
             assert_eq!(log.contains(part), wanted, "{part} at {level}\n{log}");
         }
     }
+}
+
+#[test]
+fn no_registry_token_is_in_the_log_at_any_level() {
+    for level in LEVELS {
+        let Some(machine) = Machine::with_keychain() else {
+            return;
+        };
+        let log = logged(machine.with_registry(), level, registry_tokens);
+        let is_there = log.contains("make registry token");
+        assert_eq!(is_there, ["debug", "trace"].contains(&level), "{log}");
+    }
+}
+
+/// The log of all that, in which there is no secret, and neither is in any other file.
+fn logged(mut machine: Machine, level: &str, flows: impl Fn(&mut Machine)) -> String {
+    let path = machine.path("log");
+    machine.set("ICR_LOG", level).set("ICR_LOG_FILE", path);
+    // What is on stderr is searched after each run, the file here.
+    flows(&mut machine);
+    assert!(machine.secrets().len() > 5, "{:?}", machine.secrets());
+    assert_eq!(
+        machine.files_with_secrets(),
+        Vec::<std::path::PathBuf>::new(),
+        "at level {level}"
+    );
+    log(&machine)
 }
 
 #[test]
@@ -288,6 +417,56 @@ fn the_file_is_for_its_user_and_never_large() {
     let files = fs::read_dir(path.parent().unwrap()).unwrap().flatten();
     let logs = files.filter(|file| file.file_name().to_string_lossy().starts_with("log"));
     assert_eq!(logs.count(), 2, "and no third");
+}
+
+/// A log file that is somewhere else, or somebody else's, gets no line; says why.
+#[cfg(unix)]
+#[track_caller]
+fn is_refused(machine: &mut Machine, path: &Path, reason: &str) {
+    machine.set("ICR_LOG_FILE", path);
+    let outcome = machine.get("us.icr.io");
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:?}");
+    outcome.has(&outcome.stderr, &["no log is written", reason]);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_a_link_leads_to_is_left_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut machine = Machine::with_environment_key();
+    let target = machine.file("target", "precious\n");
+    set_mode(&target, 0o644);
+    let names = ["link", "hard-link", "dangling"].map(|name| machine.path(name));
+    std::os::unix::fs::symlink(&target, &names[0]).expect("it is ours");
+    std::os::unix::fs::symlink(machine.path("missing"), &names[2]).expect("it is ours");
+    is_refused(&mut machine, &names[0], "a link");
+    is_refused(&mut machine, &names[2], "a link");
+    fs::hard_link(&target, &names[1]).expect("it is ours");
+    is_refused(&mut machine, &names[1], "another name");
+    assert_eq!(fs::read_to_string(&target).unwrap(), "precious\n");
+    let mode = fs::metadata(&target).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o644);
+    assert!(!machine.path("missing").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn somebody_elses_file_is_left_alone() {
+    let mut machine = Machine::with_environment_key();
+    let path = machine.file("theirs", "");
+    set_mode(&path, 0o666);
+    // Only root can give a file away; anybody else has a file that is none.
+    let path = match std::os::unix::fs::chown(&path, Some(4711), None) {
+        Ok(()) => path,
+        Err(_) => "/dev/null".into(),
+    };
+    let reason = match path.ends_with("null") {
+        true => "not a regular file",
+        false => "belongs to another user (number 4711)",
+    };
+    is_refused(&mut machine, &path, reason);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "");
 }
 
 #[test]

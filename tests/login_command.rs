@@ -512,12 +512,12 @@ fn a_key_that_cannot_be_stored_is_deleted_again() {
     let create = ["login", "--from-ibmcloud", "--create-api-key"];
     machine
         .run(&create, Input::Open)
-        .tells_a_person(&["cannot store", "has been deleted at IAM again"]);
+        .tells_a_person(&["no D-Bus session bus", "has been deleted at IAM again"]);
     assert_eq!(machine.cloud.accounts().api_key_count(), before);
     let faults = [Fault::Delay(std::time::Duration::ZERO), Fault::Status(403)];
     machine.cloud.script_for(Service::ApiKeys, faults);
     machine.run(&create, Input::Open).tells_a_person(&[
-        "cannot store",
+        "no D-Bus session bus",
         "is still there",
         "ApiKey-",
     ]);
@@ -691,6 +691,120 @@ fn nobody_notices_a_rotation() {
     }
 }
 
+/// Who speaks for a registry, and whether there is a token, as `status` tells without asking anybody.
+fn status_of(machine: &Machine, host: &str) -> (Value, bool) {
+    let asked = machine.cloud.requests().len();
+    let outcome = machine.run(&["status", "--json", host], Input::Open);
+    assert_eq!(machine.cloud.requests().len(), asked);
+    let row = as_json(&outcome)["registries"][0].clone();
+    (row["owner"]["iam_id"].clone(), !row["token"].is_null())
+}
+
+#[test]
+fn who_it_is_is_known_at_once_and_when_the_token_has_ended() {
+    let Some(machine) = machine_with_lasting_session() else {
+        return;
+    };
+    let me = |has_token| (Value::from("IBMid-me"), has_token);
+    let profile = Profile::new("Profile-1").trusting(&["IBMid-me"]);
+    machine.cloud.accounts().add_trusted_profile(profile);
+    answer(&log_in(&machine, KEY, &["us.icr.io", "de.icr.io"]), &[]);
+    let session = ["login", "uk.icr.io", "--from-ibmcloud"];
+    answer(&machine.run(&session, Input::Open), &["It is a session"]);
+    log_in_with_made_key(&machine, &["jp.icr.io"]);
+    let hosts = ["us.icr.io", "de.icr.io", "uk.icr.io", "jp.icr.io"];
+    let exchanges = machine.cloud.exchanges();
+    for host in hosts {
+        assert_eq!(status_of(&machine, host), me(true), "{host}");
+        assert_eq!(machine.get(host).is_token_of(), "IBMid-me");
+    }
+    assert_eq!(machine.cloud.exchanges(), exchanges, "the first get is hot");
+    machine.keys().forget_tokens();
+    for host in hosts {
+        assert_eq!(status_of(&machine, host), me(false), "{host}");
+    }
+    machine.get("uk.icr.io").is_token_of();
+    machine.keys().forget_tokens();
+    assert_eq!(status_of(&machine, "uk.icr.io"), me(false), "rotated");
+
+    answer(&machine.run(&["login", "--rotate", "jp.icr.io"], ""), &[]);
+    let exchanges = machine.cloud.exchanges();
+    assert_eq!(status_of(&machine, "jp.icr.io"), me(true));
+    assert_eq!(machine.get("jp.icr.io").is_token_of(), "IBMid-me");
+    assert_eq!(machine.cloud.exchanges(), exchanges);
+
+    let assumed = ["au.icr.io", "--profile-id", "Profile-1"];
+    answer(&log_in(&machine, KEY, &assumed), &["iam-Profile-1"]);
+    for has_token in [true, false] {
+        let theirs = (Value::from("iam-Profile-1"), has_token);
+        assert_eq!(status_of(&machine, "au.icr.io"), theirs);
+        machine.keys().forget_tokens();
+    }
+    let listed = machine.keys().names().join(" ");
+    assert!(
+        !listed.contains("IBMid") && !listed.contains('@'),
+        "{listed}"
+    );
+}
+
+#[test]
+fn what_is_known_of_a_login_stays_with_it_and_with_no_other() {
+    let Some(machine) = machine_with_lasting_session() else {
+        return;
+    };
+    let nobody = (Value::Null, false);
+    log_in_with_made_key(&machine, &["us.icr.io"]);
+    machine.keys().forget_tokens();
+    let text =
+        "[profile.x]\ntrusted-profile = \"Profile-2\"\n[registry.\"us.icr.io\"]\nprofile = \"x\"";
+    let settings = machine.settings(text);
+    assert_eq!(status_of(&machine, "us.icr.io"), nobody, "somebody else");
+    fs::remove_file(settings).expect("it is ours");
+
+    answer(&log_in(&machine, KEY, &["de.icr.io"]), &[]);
+    machine.keys().forget_tokens();
+    // A client that logs in with the same key again knows less than we do.
+    machine
+        .store("de.icr.io", "iamapikey", KEY)
+        .is_silent_success();
+    let me = (Value::from("IBMid-me"), false);
+    assert_eq!(status_of(&machine, "de.icr.io"), me);
+    machine
+        .store("de.icr.io", "iamapikey", OTHER_KEY)
+        .is_silent_success();
+    assert_eq!(status_of(&machine, "de.icr.io"), nobody);
+
+    // What an older version has stored.
+    machine.keys().change_logins(|login| {
+        let fields = login.as_object_mut().expect("an object");
+        fields.remove("owner");
+    });
+    assert_eq!(status_of(&machine, "us.icr.io"), nobody);
+    assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
+    machine.keys().forget_tokens();
+    answer(&machine.run(&["login", "--rotate", "us.icr.io"], ""), &[]);
+    let me = (Value::from("IBMid-me"), true);
+    assert_eq!(status_of(&machine, "us.icr.io"), me);
+}
+
+#[test]
+fn a_login_of_a_newer_version_is_not_written_over() {
+    let Some(machine) = machine() else { return };
+    answer(&log_in(&machine, KEY, &["us.icr.io"]), &[]);
+    machine.keys().change_logins(|login| login["v"] = 2.into());
+    let hosts = ["de.icr.io", "us.icr.io"];
+    let parts = [
+        "us.icr.io",
+        "newer version",
+        "docker-credential-icr logout us.icr.io",
+    ];
+    log_in(&machine, OTHER_KEY, &hosts).tells_a_person(&parts);
+    machine.get("us.icr.io").is_failure_with(&parts);
+    machine.get("de.icr.io").is_not_found();
+    answer(&machine.run(&["logout", "us.icr.io"], ""), &["Removed"]);
+    answer(&log_in(&machine, OTHER_KEY, &hosts), &[]);
+}
+
 #[test]
 fn a_logout_takes_tokens_along_and_may_be_repeated() {
     let Some(machine) = machine() else { return };
@@ -820,44 +934,14 @@ fn a_key_that_is_gone_already_is_revoked_and_one_of_others_is_not() {
 /// What a person types at a real terminal, and what they see there.
 #[cfg(unix)]
 mod terminal {
-    use std::io::Read as _;
-    use std::io::Write as _;
-    use std::net::TcpStream;
-    use std::process::Command;
-    use std::process::Stdio;
-
-    use rexpect::session::PtySession;
-    use rexpect::session::spawn_command;
-
+    use super::support::browser::log_in_with;
+    use super::support::screen::dialog;
     use super::*;
-
-    /// The program at a terminal that shows what is typed until somebody turns that off: the first line is typed for the shell.
-    fn at_terminal(machine: &Machine, arguments: &[&str]) -> PtySession {
-        let program = machine.command(&[]);
-        let mut shell = Command::new("/bin/sh");
-        shell
-            .args([
-                "-c",
-                "stty echo && echo ready && read line && exec \"$0\" \"$@\"",
-            ])
-            .arg(program.get_program())
-            .args(arguments);
-        machine.furnish(&mut shell);
-        shell
-            .env("PATH", "/usr/bin:/bin")
-            .env("TERM", "xterm")
-            .stdout(Stdio::inherit());
-        let mut session = spawn_command(shell, Some(30_000)).expect("a terminal");
-        session.exp_string("ready").expect("the shell");
-        session.send_line("this-is-shown").expect("it listens");
-        session.exp_string("this-is-shown").expect("an echo");
-        session
-    }
 
     #[test]
     fn a_key_is_asked_for_and_not_shown() {
         let Some(machine) = machine() else { return };
-        let mut session = at_terminal(&machine, &["login"]);
+        let mut session = dialog(&machine, &["login"]);
         let shown = session.exp_string("API key: ").expect("a prompt");
         assert!(!shown.contains(KEY));
         session.send_line(KEY).expect("it listens");
@@ -870,7 +954,7 @@ mod terminal {
     #[test]
     fn who_breaks_off_is_not_logged_in() {
         let Some(machine) = machine() else { return };
-        let mut session = at_terminal(&machine, &["login"]);
+        let mut session = dialog(&machine, &["login"]);
         session.exp_string("API key: ").expect("a prompt");
         session.send_line("").expect("it listens");
         let shown = session.exp_eof().expect("an end");
@@ -885,12 +969,14 @@ mod terminal {
                 return;
             };
             let before = machine.cloud.accounts().api_key_count();
-            let mut session = at_terminal(&machine, &["login", "--from-ibmcloud"]);
+            let mut session = dialog(&machine, &["login", "--from-ibmcloud"]);
             session.exp_string("90 days? [Y/n]").expect("a question");
             session.send_line(typed).expect("it listens");
             let shown = session.exp_eof().expect("an end");
             assert!(shown.contains("Logged in as"), "{shown}");
             let made = machine.cloud.accounts().api_key_count() - before;
+            let known = (Value::from("IBMid-me"), true);
+            assert_eq!(status_of(&machine, "us.icr.io"), known);
             assert_eq!(made, usize::from(is_made), "{shown}");
             assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
         }
@@ -904,7 +990,7 @@ mod terminal {
         machine
             .cloud
             .script_for(Service::ApiKeys, [Fault::Status(403)]);
-        let mut session = at_terminal(&machine, &["login", "--from-ibmcloud"]);
+        let mut session = dialog(&machine, &["login", "--from-ibmcloud"]);
         session.exp_string("[Y/n]").expect("a question");
         session.send_line("y").expect("it listens");
         let shown = session.exp_eof().expect("an end");
@@ -918,7 +1004,7 @@ mod terminal {
         machine.plant("PASSCODE-1a2b");
         let accounts = machine.cloud.accounts();
         accounts.add_passcode("PASSCODE-1a2b", Subject::user("me"));
-        let mut session = at_terminal(&machine, &["login", "--sso"]);
+        let mut session = dialog(&machine, &["login", "--sso"]);
         let shown = session.exp_string("not shown): ").expect("a prompt");
         assert!(shown.contains("/identity/passcode"), "{shown}");
         session.send_line("PASSCODE-1a2b").expect("it listens");
@@ -936,32 +1022,10 @@ mod terminal {
         let Some(machine) = machine() else { return };
         let subject = Some(Subject::user("me"));
         machine.cloud.accounts().set_browser_subject(subject);
-        let mut session = at_terminal(&machine, &["login", "--web", "--create-api-key"]);
-        let pattern = r"http://\S+/identity/authorize\?\S+";
-        let (_, page) = session.exp_regex(pattern).expect("an address");
-        let redirect = visit(&page);
-        let back = redirect
-            .lines()
-            .find_map(|line| line.strip_prefix("Location: "));
-        let answer = visit(back.expect("a way back").trim());
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let mut session = dialog(&machine, &["login", "--web", "--create-api-key"]);
+        log_in_with(&mut session);
         let shown = session.exp_eof().expect("an end");
         assert!(shown.contains("Its API key"), "{shown}");
         assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
-    }
-
-    /// What a browser gets.
-    fn visit(url: &str) -> String {
-        let rest = url.strip_prefix("http://").expect("plain HTTP");
-        let (host, path) = rest.split_once('/').expect("a path");
-        let mut stream = TcpStream::connect(host).expect("somebody listens");
-        write!(
-            stream,
-            "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
-        )
-        .expect("somebody listens");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer");
-        answer
     }
 }

@@ -243,6 +243,51 @@ fn without_a_credential_it_says_what_to_do() {
     assert!(!elsewhere.stderr.contains("hunter2"), "{elsewhere:?}");
 }
 
+/// Somebody else's choice is not to blame for what an option asks for.
+#[test]
+fn what_cannot_be_given_is_put_down_to_whoever_asked() {
+    let mut machine = Machine::with_environment_key();
+    let token = machine.access_token_of("somebody");
+    machine.unset("IBMCLOUD_API_KEY").set("IC_IAM_TOKEN", token);
+    let asked = printed(&machine, &["--credential", "iamrefresh"]);
+    asked.tells_a_person(&["you asked for `iamrefresh`", "another kind"]);
+    assert!(!asked.stderr.contains("settings"), "{asked:?}");
+    machine.settings(
+        "[profile.x]\ncredential = \"iamrefresh\"\n[registry.\"us.icr.io\"]\nprofile = \"x\"",
+    );
+    printed(&machine, &[]).tells_a_person(&["the settings want `iamrefresh`", "in the profile"]);
+}
+
+/// What they do is tried: a file with a password is for its user alone.
+#[cfg(unix)]
+#[test]
+fn the_examples_that_write_a_file_keep_it_to_their_user() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let machine = Machine::with_environment_key();
+    let help = machine.run(&["print", "--help"], Input::Open).stdout;
+    let readme = include_str!("../README.md");
+    let lines = help.lines().chain(readme.lines());
+    let examples: Vec<&str> = lines
+        .filter(|line| line.contains(" print ") && line.contains(".json"))
+        .collect();
+    assert_eq!(examples.len(), 3, "{examples:?}");
+    for example in examples {
+        let program = env!("CARGO_BIN_EXE_docker-credential-icr");
+        let script = example.replace("docker-credential-icr", program);
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", &format!("umask 022\n{script}")]);
+        machine.furnish(&mut shell);
+        assert!(shell.status().expect("a shell").success(), "{example}");
+        let name = match example.contains("kaniko") {
+            true => "kaniko.json",
+            false => "auth.json",
+        };
+        let mode = std::fs::metadata(machine.path(name)).expect("a file");
+        assert_eq!(mode.permissions().mode() & 0o777, 0o600, "{example}");
+        std::fs::remove_file(machine.path(name)).expect("it is ours");
+    }
+}
+
 #[test]
 fn names_that_kubernetes_would_refuse_are_refused() {
     let machine = Machine::with_environment_key();

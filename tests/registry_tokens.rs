@@ -2,8 +2,8 @@
 
 mod support;
 
-use icr_emulator::Authority;
-use icr_emulator::Emulator;
+use std::time::Duration;
+
 use icr_emulator::Fault;
 use icr_emulator::RegistryToken;
 use icr_emulator::Service;
@@ -15,14 +15,15 @@ use support::ENVIRONMENT_KEY;
 use support::Input;
 use support::Machine;
 use support::Outcome;
+#[cfg(unix)]
+use support::Screen;
 use support::at_once;
 use support::wait_until;
 
 const DAY: i64 = 24 * 60 * 60;
 
-/// A machine, and a cloud with TLS whose registries are `localhost` and `127.0.0.1`.
+/// A machine whose cloud is a registry, and somebody with an API key in the environment.
 struct Lab {
-    cloud: Emulator,
     machine: Machine,
 }
 
@@ -35,18 +36,10 @@ impl Lab {
         Machine::with_keychain().map(Self::on)
     }
 
-    fn on(mut machine: Machine) -> Self {
-        let authority = Authority::create(machine.path("authority")).expect("a directory");
-        let cloud = Emulator::builder().tls(&authority, &[]).start();
-        let cloud = cloud.expect("a port");
-        let accounts = cloud.accounts();
-        accounts.add_api_key(ENVIRONMENT_KEY, Subject::user("1"));
-        machine
-            .set("SSL_CERT_FILE", authority.certificate_path())
-            .set("IBMCLOUD_IAM_API_ENDPOINT", cloud.url())
-            .set("IBMCLOUD_API_KEY", ENVIRONMENT_KEY);
-        machine.plant(ENVIRONMENT_KEY);
-        let lab = Self { cloud, machine };
+    fn on(machine: Machine) -> Self {
+        let mut machine = machine.with_registry();
+        machine.set_environment_key();
+        let lab = Self { machine };
         lab.settings("");
         lab
     }
@@ -67,11 +60,11 @@ impl Lab {
     }
 
     fn host(&self) -> String {
-        format!("localhost:{}", self.cloud.address().port())
+        self.machine.registries()[0].clone()
     }
 
     fn other_host(&self) -> String {
-        format!("127.0.0.1:{}", self.cloud.address().port())
+        self.machine.registries()[1].clone()
     }
 
     /// `token TASK --registry HOST …`
@@ -83,12 +76,12 @@ impl Lab {
     }
 
     fn tokens(&self) -> Vec<RegistryToken> {
-        self.cloud.accounts().registry_tokens()
+        self.machine.cloud.accounts().registry_tokens()
     }
 
     /// What was asked of the registry, as method and path.
     fn asked(&self) -> Vec<(String, String)> {
-        let requests = self.cloud.requests().into_iter();
+        let requests = self.machine.cloud.requests().into_iter();
         requests
             .filter(|request| request.path.starts_with("/api/"))
             .map(|request| (request.method, request.path))
@@ -127,7 +120,7 @@ fn a_token_is_read_only_and_for_a_day_unless_somebody_says_otherwise() {
     let token = lab.tokens().remove(1);
     assert_eq!(says(&outcome), token.value);
     assert!(token.may_write && token.expires_at.is_none());
-    let sent = lab.cloud.requests();
+    let sent = lab.machine.cloud.requests();
     let request = sent
         .iter()
         .find(|request| request.path == "/api/v1/tokens")
@@ -151,8 +144,14 @@ fn tokens_are_listed_without_themselves_shown_and_removed() {
         says(&lab.token("add", &["--description", description, flag]));
     }
     let tokens = lab.tokens();
-    lab.cloud.accounts().expire_registry_token(&tokens[2].id);
-    lab.cloud.accounts().revoke_registry_token(&tokens[3].id);
+    lab.machine
+        .cloud
+        .accounts()
+        .expire_registry_token(&tokens[2].id);
+    lab.machine
+        .cloud
+        .accounts()
+        .revoke_registry_token(&tokens[3].id);
     for token in &tokens {
         lab.machine.plant(&token.value);
     }
@@ -220,6 +219,138 @@ fn a_token_becomes_the_login_for_its_registry() {
     assert!(lab.machine.files_with_secrets().is_empty());
 }
 
+/// Somebody whose only word is a login for the registry.
+fn logged_in_with_a_key() -> Option<Lab> {
+    let mut lab = Lab::with_keychain()?;
+    lab.machine.unset("IBMCLOUD_API_KEY");
+    let outcome = lab.machine.store(&lab.host(), "iamapikey", ENVIRONMENT_KEY);
+    outcome.is_silent_success();
+    Some(lab)
+}
+
+#[test]
+fn a_login_of_another_kind_is_not_replaced_unless_somebody_says_so() {
+    let Some(lab) = logged_in_with_a_key() else {
+        return;
+    };
+    let host = lab.host();
+    let logout = format!("docker-credential-icr logout {host}");
+    let parts = ["another login", "(user name iamapikey)", &logout, "--force"];
+    lab.token("add", &["--login"]).tells_a_person(&parts);
+    assert!(lab.asked().is_empty(), "there is no token that nobody has");
+    lab.machine.list().is_list(&[(&host, "iamapikey")]);
+    lab.token("add", &["--force"]).tells_a_person(&["--login"]);
+    says(&lab.token("list", &[]));
+
+    let outcome = lab.token("add", &["--login", "--force"]);
+    assert!(says(&outcome).contains("in the place of the login `iamapikey`"));
+    lab.machine.list().is_list(&[(&host, "token")]);
+    // One of the same kind says as little about who somebody is.
+    let key = ("IBMCLOUD_API_KEY", ENVIRONMENT_KEY);
+    let mut again = lab.machine.command(&["token", "add", "--login"]);
+    again.args(["--registry", &host]).env(key.0, key.1);
+    says(&lab.machine.start_as(again, Input::Open).finish());
+    assert_eq!(lab.tokens().len(), 2);
+}
+
+#[cfg(unix)]
+#[test]
+fn at_a_terminal_somebody_is_asked_before_a_login_is_replaced() {
+    for (typed, username) in [("", "iamapikey"), ("y", "token")] {
+        let Some(lab) = logged_in_with_a_key() else {
+            return;
+        };
+        let host = lab.host();
+        let add = format!("token add --login --registry {host}");
+        let dialog = [("Replace it? [y/N]", typed)];
+        let shown = Screen::Terminal(200).shows(&lab.machine, &[(&add, &dialog)]);
+        let part = match typed {
+            "" => "no token was made",
+            _ => "in the place of the login `iamapikey`",
+        };
+        assert!(shown[0].contains(part), "{shown:?}");
+        lab.machine.list().is_list(&[(&host, username)]);
+    }
+}
+
+#[test]
+fn a_token_that_could_not_be_stored_is_not_made() {
+    let lab = Lab::new();
+    lab.token("add", &["--login"])
+        .tells_a_person(&["no token was made", "ICR_KEYCHAIN"]);
+    assert!(lab.asked().is_empty());
+}
+
+#[test]
+fn what_was_made_is_told_in_json() {
+    let Some(lab) = Lab::with_keychain() else {
+        return;
+    };
+    let answer = |further: &[&str]| {
+        let outcome = lab.token("add", &[&["--json"], further].concat());
+        serde_json::from_str::<Value>(says(&outcome)).expect("JSON")
+    };
+    let made = answer(&[]);
+    let token = lab.tokens().remove(0);
+    assert_eq!(
+        made,
+        json!({"registry": lab.host(), "id": token.id, "access": "read-only",
+            "expires_at": token.expires_at, "token": token.value})
+    );
+    let stored = answer(&["--readwrite", "--non-expiring", "--login"]);
+    let token = lab.tokens().remove(1);
+    assert_eq!(
+        stored,
+        json!({"registry": lab.host(), "id": token.id, "access": "read-write",
+            "expires_at": null, "token": null})
+    );
+    lab.token("add", &["--json", "--quiet"])
+        .tells_a_person(&["--quiet"]);
+}
+
+#[test]
+fn one_deadline_holds_for_iam_and_the_registry() {
+    let lab = Lab::new();
+    let host = lab.host();
+    let settings = format!("registries = [\"{host}\"]\ndeadline = 2\n");
+    lab.machine.settings(&settings);
+    let slow = Fault::Delay(Duration::from_millis(1800));
+    lab.machine.cloud.script_for(Service::Token, [slow]);
+    let silent = Some(Fault::Delay(Duration::from_secs(30)));
+    lab.machine
+        .cloud
+        .always_for(Service::RegistryTokens, silent);
+    let outcome = lab.token("list", &[]);
+    assert_eq!(outcome.status, Some(1), "{outcome:?}");
+    assert!(outcome.took <= Duration::from_secs(3), "{outcome:?}");
+}
+
+#[test]
+fn where_tokens_are_chosen_is_told_if_they_are() {
+    let mut lab = Lab::new();
+    let host = lab.host();
+    lab.machine.cloud.accounts().stop_registry_tokens(Some(410));
+    let end = |lab: &Lab| {
+        let stderr = lab.token("list", &[]).stderr;
+        let (_, end) = stderr.rsplit_once(&host).expect("a command");
+        end.trim().to_owned()
+    };
+    assert_eq!(end(&lab), "`");
+    lab.choose_registry_tokens();
+    let of_settings = "` (and take `registry-token` out of the settings)";
+    assert_eq!(end(&lab), of_settings);
+    lab.settings(&format!(
+        "[profile.old]\ncredential = \"token\"\n[registry.\"{host}\"]\nprofile = \"old\""
+    ));
+    let of_kind = "` (and take `credential = \"token\"` out of the settings)";
+    assert_eq!(end(&lab), of_kind);
+    lab.machine.set("ICR_SOURCE", "registry-token");
+    assert_eq!(
+        end(&lab),
+        "` (and take `registry-token` out of $ICR_SOURCE)"
+    );
+}
+
 #[test]
 fn a_registry_without_tokens_says_so_and_names_login() {
     let Some(lab) = Lab::with_keychain() else {
@@ -228,7 +359,10 @@ fn a_registry_without_tokens_says_so_and_names_login() {
     let host = lab.host();
     lab.choose_registry_tokens();
     for status in [404, 410] {
-        lab.cloud.accounts().stop_registry_tokens(Some(status));
+        lab.machine
+            .cloud
+            .accounts()
+            .stop_registry_tokens(Some(status));
         let login = format!("docker-credential-icr login {host}");
         let parts = ["no registry tokens any more", &login];
         lab.token("add", &[]).tells_a_person(&parts);
@@ -266,7 +400,7 @@ fn a_refresh_token_is_sent_along_where_the_identity_is_one() {
     let Some(mut lab) = Lab::with_keychain() else {
         return;
     };
-    let accounts = lab.cloud.accounts();
+    let accounts = lab.machine.cloud.accounts();
     accounts.add_refresh_token("FIRST-REFRESH-TOKEN", Subject::user("2"));
     lab.machine.unset("IBMCLOUD_API_KEY");
     let host = lab.host();
@@ -276,14 +410,14 @@ fn a_refresh_token_is_sent_along_where_the_identity_is_one() {
     for _ in 0..2 {
         says(&lab.token("list", &[]));
     }
-    let requests = lab.cloud.requests();
+    let requests = lab.machine.cloud.requests();
     let sent = requests
         .iter()
         .filter_map(|request| request.header("refreshtoken"));
     let sent: Vec<&str> = sent.collect();
     assert_eq!(sent.len(), 2);
     assert!(!sent.contains(&"FIRST-REFRESH-TOKEN"), "it was replaced");
-    assert_eq!(lab.cloud.exchanges(), 1);
+    assert_eq!(lab.machine.cloud.exchanges(), 1);
 }
 
 #[test]
@@ -327,7 +461,11 @@ fn as_a_source_it_makes_one_token_per_registry_and_keeps_it() {
         }
     }
     assert_eq!(lab.tokens().len(), 2);
-    assert_eq!(lab.cloud.exchanges(), 1, "one access token for both");
+    assert_eq!(
+        lab.machine.cloud.exchanges(),
+        1,
+        "one access token for both"
+    );
     let lives = lab.machine.keys().lifetimes("token");
     let days = lives
         .iter()
@@ -371,7 +509,7 @@ fn an_access_token_that_was_given_makes_one_as_well() {
     lab.choose_registry_tokens();
     let first = lab.machine.get(&host).is_credential("token");
     assert_eq!(lab.machine.get(&host).is_credential("token"), first);
-    assert_eq!((lab.tokens().len(), lab.cloud.exchanges()), (1, 1));
+    assert_eq!((lab.tokens().len(), lab.machine.cloud.exchanges()), (1, 1));
 }
 
 #[test]
@@ -383,7 +521,7 @@ fn many_at_once_make_one_token() {
     let host = lab.host();
     let answers = at_once(10, |_| lab.machine.get(&host).is_credential("token"));
     assert!(answers.iter().all(|answer| *answer == answers[0]));
-    assert_eq!((lab.tokens().len(), lab.cloud.exchanges()), (1, 1));
+    assert_eq!((lab.tokens().len(), lab.machine.cloud.exchanges()), (1, 1));
 }
 
 #[test]
@@ -396,9 +534,9 @@ fn an_aging_token_is_replaced_and_serves_while_the_registry_is_down() {
     let first = lab.machine.get(&host).is_credential("token");
     lab.machine.keys().age_tokens(13 * 60 * 60);
     let down = Some(Fault::Status(503));
-    lab.cloud.always_for(Service::RegistryTokens, down);
+    lab.machine.cloud.always_for(Service::RegistryTokens, down);
     assert_eq!(lab.machine.get(&host).is_credential("token"), first);
-    lab.cloud.always_for(Service::RegistryTokens, None);
+    lab.machine.cloud.always_for(Service::RegistryTokens, None);
     let second = lab.machine.get(&host).is_credential("token");
     assert_ne!(second, first);
     assert_eq!(lab.machine.get(&host).is_credential("token"), second);
@@ -436,7 +574,7 @@ fn its_own_old_tokens_are_removed_and_nobody_elses() {
     lab.choose_registry_tokens();
     let host = lab.host();
     let soon = u64::try_from(now() + 60 * 60).expect("a time");
-    let accounts = lab.cloud.accounts();
+    let accounts = lab.machine.cloud.accounts();
     lab.machine.get(&host).is_credential("token");
     let description = lab.tokens()[0].description.clone();
     says(&lab.token(
@@ -476,11 +614,15 @@ fn its_own_old_tokens_are_removed_and_nobody_elses() {
     let well = || Fault::Delay(std::time::Duration::ZERO);
     lab.machine.keys().forget_tokens();
     let faults = [well(), Fault::Status(500)];
-    lab.cloud.script_for(Service::RegistryTokens, faults);
+    lab.machine
+        .cloud
+        .script_for(Service::RegistryTokens, faults);
     lab.machine.get(&host).is_credential("token");
     lab.machine.keys().forget_tokens();
     let faults = [well(), well(), Fault::Status(403), Fault::Garbage];
-    lab.cloud.script_for(Service::RegistryTokens, faults);
+    lab.machine
+        .cloud
+        .script_for(Service::RegistryTokens, faults);
     lab.machine.get(&host).is_credential("token");
     // Another user of the machine is somebody else.
     let before = lab.tokens().len();
@@ -490,6 +632,74 @@ fn its_own_old_tokens_are_removed_and_nobody_elses() {
     lab.machine.keys().forget_tokens();
     lab.machine.get(&host).is_credential("token");
     assert_eq!(lab.tokens().len(), before + 1);
+}
+
+#[test]
+fn a_logout_leaves_none_of_its_own_at_the_registry() {
+    let Some(lab) = logged_in_with_a_key() else {
+        return;
+    };
+    let (host, other) = (lab.host(), lab.other_host());
+    lab.machine
+        .store(&other, "iamapikey", ENVIRONMENT_KEY)
+        .is_silent_success();
+    lab.choose_registry_tokens();
+    says(&lab.token("add", &["--description", "somebody else's"]));
+    let count = |host: &str| {
+        let tokens = lab.tokens().into_iter();
+        tokens.filter(|token| token.host == host).count()
+    };
+    let run = |arguments: &[&str]| lab.machine.run(arguments, Input::Open);
+    for _ in 0..2 {
+        lab.machine.get(&host).is_credential("token");
+        lab.machine.get(&other).is_credential("token");
+        lab.machine.keys().forget_tokens();
+    }
+    lab.machine.get(&host).is_credential("token");
+    lab.machine.get(&other).is_credential("token");
+    assert_eq!((count(&host), count(&other)), (4, 3));
+    says(&run(&["logout", &host]));
+    assert_eq!((count(&host), count(&other)), (1, 3));
+    assert_eq!(lab.tokens()[0].description, "somebody else's");
+    let asked = lab.asked().len();
+    says(&run(&["logout", &host]));
+    assert_eq!(lab.asked().len(), asked, "there is nothing to ask about");
+    says(&run(&["logout", "--all"]));
+    assert_eq!((count(&host), count(&other)), (1, 0));
+}
+
+#[test]
+fn a_logout_does_not_depend_on_the_registry() {
+    let Some(lab) = logged_in_with_a_key() else {
+        return;
+    };
+    let host = lab.host();
+    lab.choose_registry_tokens();
+    lab.machine.get(&host).is_credential("token");
+    let silent = Some(Fault::Delay(Duration::from_secs(30)));
+    lab.machine
+        .cloud
+        .always_for(Service::RegistryTokens, silent);
+    let outcome = lab.machine.run(&["logout", &host], Input::Open);
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    let warning = ["warning: registry tokens", &host, "within a day"];
+    outcome.has(&outcome.stderr, &warning);
+    assert!(outcome.took < Duration::from_secs(10), "{outcome:?}");
+    lab.machine.get(&host).is_not_found();
+}
+
+#[test]
+fn a_logout_of_all_removes_what_an_environment_had_made() {
+    let Some(lab) = Lab::with_keychain() else {
+        return;
+    };
+    lab.choose_registry_tokens();
+    lab.machine.get(&lab.host()).is_credential("token");
+    let run = |arguments: &[&str]| lab.machine.run(arguments, Input::Open);
+    says(&run(&["logout"]));
+    assert_eq!(lab.tokens().len(), 1, "that is somebody else's");
+    says(&run(&["logout", "--all"]));
+    assert!(lab.tokens().is_empty());
 }
 
 #[test]

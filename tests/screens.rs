@@ -10,11 +10,8 @@ use std::fs;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use expect_test::expect_file;
-use icr_emulator::Authority;
-use icr_emulator::Emulator;
 use icr_emulator::Fault;
 use icr_emulator::Service;
-use icr_emulator::Subject;
 use regex::Regex;
 use serde_json::json;
 
@@ -46,7 +43,7 @@ struct Stage {
     machine: Machine,
     /// What is another one each time, and what stands for it.
     stand_ins: Vec<(String, &'static str)>,
-    registry: Option<Emulator>,
+    registry: Option<String>,
 }
 
 impl Stage {
@@ -64,35 +61,20 @@ impl Stage {
     }
 
     /// The same with a registry `localhost:55555`, for whose IAM there is a key in the environment.
-    fn with_registry(mut machine: Machine) -> Self {
-        let authority = Authority::create(machine.path("authority")).expect("a directory");
-        let cloud = Emulator::builder().tls(&authority, &[]).start();
-        let cloud = cloud.expect("a port");
-        let accounts = cloud.accounts();
-        accounts.add_api_key(ENVIRONMENT_KEY, Subject::user("me"));
-        machine.plant(ENVIRONMENT_KEY);
-        machine
-            .set("SSL_CERT_FILE", authority.certificate_path())
-            .set("IBMCLOUD_IAM_API_ENDPOINT", cloud.url())
-            .set("IBMCLOUD_API_KEY", ENVIRONMENT_KEY);
+    fn with_registry(machine: Machine) -> Self {
+        let mut machine = machine.with_registry();
+        machine.set_environment_key();
+        let [host, _] = machine.registries();
         let mut stage = Self::of(machine);
-        let host = stage.host_of(&cloud);
+        // Before its IAM, whose address is longer.
+        stage.stand_ins.insert(0, (host.clone(), REGISTRY));
+        stage.registry = Some(host);
         stage
-            .machine
-            .settings(&format!("registries = [\"{host}\"]\n"));
-        stage.stand_ins.push((host, REGISTRY));
-        stage.registry = Some(cloud);
-        stage
-    }
-
-    fn host_of(&self, cloud: &Emulator) -> String {
-        format!("localhost:{}", cloud.address().port())
     }
 
     /// Has commands typed, and returns them with what is seen of each.
     fn shows(&self, screen: Screen, commands: &[Typed<'_>]) -> String {
-        let host = self.registry.as_ref().map(|cloud| self.host_of(cloud));
-        let known = |(command, _): &Typed<'_>| match &host {
+        let known = |(command, _): &Typed<'_>| match &self.registry {
             Some(host) => command.replace(REGISTRY, host),
             None => (*command).to_owned(),
         };
@@ -368,9 +350,8 @@ fn a_registry_is_asked() {
     );
     let refused = || {
         let stage = stage()?;
-        let cloud = stage.registry.as_ref()?;
         // IAM knows the key, but the registry does not take its token.
-        cloud.accounts().set_token_lifetime(0);
+        stage.machine.cloud.accounts().set_token_lifetime(0);
         Some(stage)
     };
     scene(
@@ -386,7 +367,7 @@ fn registry_tokens() {
         let stage = Stage::with_registry(Machine::new());
         let add = ("token add --registry localhost:55555 --quiet", NOTHING);
         stage.shows(Screen::Pipe, &[add]);
-        let accounts = stage.registry.as_ref()?.accounts();
+        let accounts = stage.machine.cloud.accounts();
         let id = accounts.registry_tokens().first()?.id.clone();
         accounts.expire_registry_token(&id);
         Some(stage)
@@ -403,6 +384,10 @@ fn registry_tokens() {
                 "token add --registry localhost:55555 --readwrite --non-expiring --login",
                 NOTHING,
             ),
+            (
+                "token add --registry localhost:55555 --readwrite --non-expiring --json",
+                NOTHING,
+            ),
             ("token list --registry localhost:55555", NOTHING),
             ("token list --registry localhost:55555 --json", NOTHING),
             (
@@ -416,10 +401,32 @@ fn registry_tokens() {
             ("token list --registry ghcr.io", NOTHING),
         ],
     );
+    let logged_in = || {
+        let mut stage = Stage::with_registry(Machine::with_keychain()?);
+        stage.machine.unset("IBMCLOUD_API_KEY");
+        let host = stage.registry.as_ref()?;
+        let outcome = stage.machine.store(host, "iamapikey", ENVIRONMENT_KEY);
+        outcome.is_silent_success();
+        Some(stage)
+    };
+    scene(
+        "token-as-a-login",
+        logged_in,
+        &[
+            (
+                "token add --registry localhost:55555 --login",
+                &[("Replace it? [y/N]", "n")],
+            ),
+            (
+                "token add --registry localhost:55555 --login --force",
+                NOTHING,
+            ),
+            ("token list --registry localhost:55555", NOTHING),
+        ],
+    );
     let none = || {
         let stage = Stage::with_registry(Machine::new());
-        let cloud = stage.registry.as_ref()?;
-        cloud.script_for(
+        stage.machine.cloud.script_for(
             Service::RegistryTokens,
             [Fault::Delay(std::time::Duration::ZERO), Fault::Status(410)],
         );

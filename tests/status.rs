@@ -4,8 +4,6 @@ mod support;
 
 use expect_test::Expect;
 use expect_test::expect;
-use icr_emulator::Authority;
-use icr_emulator::Emulator;
 use icr_emulator::Subject;
 use serde_json::Value;
 use serde_json::json;
@@ -107,7 +105,7 @@ fn everybody_is_in_one_table() {
         expect![[r#"
             REGISTRY   WHO                                                                         SOURCE                                       USER NAME  TOKEN                 SECRET IN       CLIENTS
             cp.icr.io  -                                                                           login `cp` stored for cp.icr.io              cp         -                     kernel keyring  none
-            de.icr.io  -                                                                           login `iamapikey` stored for profile team-b  iambearer  none yet              kernel keyring  none
+            de.icr.io  user team-b@registry-tests.example.com (IBMid-team-b) of account account-1  login `iamapikey` stored for profile team-b  iambearer  0 s old, 60 min left  kernel keyring  none
             uk.icr.io  nobody                                                                      -                                            -          -                     -               docker
             us.icr.io  user person@registry-tests.example.com (IBMid-person) of account account-1  login `iamapikey` stored for us.icr.io       iambearer  0 s old, 60 min left  kernel keyring  docker, podman
         "#]],
@@ -125,10 +123,11 @@ fn everybody_is_in_one_table() {
               secret in kernel keyring
               clients   none
             de.icr.io
-              who       -
+              who       user team-b@registry-tests.example.com
+                        (IBMid-team-b) of account account-1
               source    login `iamapikey` stored for profile team-b
               user name iambearer
-              token     none yet
+              token     0 s old, 60 min left
               secret in kernel keyring
               clients   none
             uk.icr.io
@@ -208,7 +207,7 @@ fn who_speaks_for_all_others_has_a_row_of_its_own() {
         &table,
         expect![[r#"
             REGISTRY        WHO  SOURCE                        USER NAME  TOKEN     SECRET IN    CLIENTS
-            every registry  -    API key in $IBMCLOUD_API_KEY  iambearer  none yet  environment  none
+            every registry  -    API key in $IBMCLOUD_API_KEY  iambearer  none now  environment  none
 
             No client asks this program. To go on:
               docker-credential-icr configure     has docker or podman ask this program
@@ -282,28 +281,12 @@ fn a_key_that_ends_soon_is_told_with_the_command_that_replaces_it() {
     assert_eq!(row["warnings"].as_array().unwrap().len(), 1);
 }
 
-/// A machine with a registry on loopback, and the cloud behind both.
-fn with_registry() -> (Machine, Emulator, String) {
-    let mut machine = Machine::with_environment_key();
-    let authority = Authority::create(machine.path("authority")).expect("an authority");
-    let cloud = Emulator::builder()
-        .tls(&authority, &[])
-        .start()
-        .expect("a free port on loopback");
-    cloud
-        .accounts()
-        .add_api_key(ENVIRONMENT_KEY, Subject::user("tls"));
-    let registry = format!("localhost:{}", cloud.address().port());
-    machine
-        .set("SSL_CERT_FILE", authority.certificate_path())
-        .set("IBMCLOUD_IAM_API_ENDPOINT", cloud.url());
-    machine.settings(&format!("registries = [\"{registry}\"]\n"));
-    (machine, cloud, registry)
-}
-
 #[test]
 fn a_check_asks_iam_and_the_registry() {
-    let (machine, cloud, registry) = with_registry();
+    let mut machine = Machine::new().with_registry();
+    machine.set_environment_key();
+    let cloud = &machine.cloud;
+    let [registry, _] = machine.registries();
     assert_eq!(
         json_of(&machine, &[&registry])["registries"][0]["checked"],
         Value::Null
@@ -324,8 +307,8 @@ fn a_check_asks_iam_and_the_registry() {
     is(
         &text,
         expect![[r#"
-            REGISTRY         WHO                                                                   SOURCE                        USER NAME  TOKEN     SECRET IN    CLIENTS  CHECK
-            localhost:55555  user tls@registry-tests.example.com (IBMid-tls) of account account-1  API key in $IBMCLOUD_API_KEY  iambearer  none yet  environment  none     ok
+            REGISTRY         WHO                                                                                   SOURCE                        USER NAME  TOKEN     SECRET IN    CLIENTS  CHECK
+            localhost:55555  user environment@registry-tests.example.com (IBMid-environment) of account account-1  API key in $IBMCLOUD_API_KEY  iambearer  none now  environment  none     ok
 
             No client asks this program. To go on:
               docker-credential-icr configure     has docker or podman ask this program

@@ -126,6 +126,8 @@ Register-ArgumentCompleter -Native -CommandName 'docker-credential-icr' -ScriptB
             [CompletionResult]::new('--non-expiring', '--non-expiring', [CompletionResultType]::ParameterName, 'Let it never end')
             [CompletionResult]::new('--readwrite', '--readwrite', [CompletionResultType]::ParameterName, 'Let it push, too')
             [CompletionResult]::new('--login', '--login', [CompletionResultType]::ParameterName, 'Store it as the login for the registry, and do not print it')
+            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Store it in the place of a login of another kind, too')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON, whose keys stay as they are; the token is in it, unless it is stored')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the token alone')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the token alone')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')

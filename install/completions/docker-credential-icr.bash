@@ -307,7 +307,7 @@ _docker__credential__icr() {
             return 0
             ;;
         docker__credential__icr__subcmd__token__subcmd__add)
-            opts="-q -h --registry --account --description --non-expiring --readwrite --login --quiet --help"
+            opts="-q -h --registry --account --description --non-expiring --readwrite --login --force --json --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

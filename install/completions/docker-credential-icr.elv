@@ -114,6 +114,8 @@ set edit:completion:arg-completer[docker-credential-icr] = {|@words|
             cand --non-expiring 'Let it never end'
             cand --readwrite 'Let it push, too'
             cand --login 'Store it as the login for the registry, and do not print it'
+            cand --force 'Store it in the place of a login of another kind, too'
+            cand --json 'Print JSON, whose keys stay as they are; the token is in it, unless it is stored'
             cand -q 'Print the token alone'
             cand --quiet 'Print the token alone'
             cand -h 'Print help (see more with ''--help'')'

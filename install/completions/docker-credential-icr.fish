@@ -152,6 +152,8 @@ complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcomm
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from add" -l non-expiring -d 'Let it never end'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from add" -l readwrite -d 'Let it push, too'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from add" -l login -d 'Store it as the login for the registry, and do not print it'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from add" -l force -d 'Store it in the place of a login of another kind, too'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from add" -l json -d 'Print JSON, whose keys stay as they are; the token is in it, unless it is stored'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from add" -s q -l quiet -d 'Print the token alone'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from get" -l registry -d 'The registry, such as us.icr.io' -r -f -a "icr.io\t''

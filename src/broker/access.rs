@@ -3,8 +3,10 @@
 use super::Broker;
 use super::exchange::Age;
 use super::exchange::Errand;
+use crate::clock::Deadline;
 use crate::failure::Failure;
 use crate::failure::Result;
+use crate::iam::Iam;
 use crate::iam::MOST_ATTEMPTS;
 use crate::identity;
 use crate::identity::Found;
@@ -14,16 +16,13 @@ use crate::registry::Registry;
 use crate::registry_api::Access;
 use crate::registry_api::RegistryApi;
 use crate::settings::CredentialKind;
+use crate::settings::SourceName;
 
 impl Broker<'_> {
     /// What opens a registry's management API: an access token of whoever speaks for
     /// the registry, whatever `get` hands out. A login that is handed out as it is
     /// opens nothing, and is passed over.
-    ///
-    /// # Errors
-    /// Nobody speaks for the registry, or IAM does not give a token.
-    pub fn access(&self, registry: &Registry) -> Result<Access> {
-        let deadline = self.deadline();
+    fn access(&self, registry: &Registry, deadline: Deadline) -> Result<Access> {
         let given = self.given(registry);
         match identity::find_identity(registry, &given)? {
             None | Some(Found::Credential(_)) => Err(Failure::act(format!(
@@ -41,18 +40,43 @@ impl Broker<'_> {
     }
 
     /// A registry's management API, opened by whoever speaks for the registry; the
-    /// account is theirs, unless it is named.
+    /// account is theirs, unless it is named. One deadline holds for IAM and for all
+    /// that the registry is asked.
     ///
     /// # Errors
-    /// See [`Broker::access`] and [`RegistryApi::new`].
+    /// Nobody speaks for the registry, or IAM does not give a token; or see
+    /// [`RegistryApi::new`].
     pub fn registry_api(
         &self,
         registry: &Registry,
         account: Option<&str>,
     ) -> Result<RegistryApi<'_>> {
-        let access = self.access(registry)?;
-        let carrier = self.iam(&self.endpoint(registry), MOST_ATTEMPTS, self.deadline());
-        RegistryApi::new(registry, access, account, carrier)
+        let deadline = self.deadline();
+        let access = self.access(registry, deadline)?;
+        let carrier = self.iam(&self.endpoint(registry), MOST_ATTEMPTS, deadline);
+        self.opened(registry, access, account, carrier)
+    }
+
+    /// The same, once it is open. A registry that has no tokens any more has whoever
+    /// chose them told where they did.
+    pub(super) fn opened<'b>(
+        &self,
+        registry: &Registry,
+        access: Access,
+        account: Option<&str>,
+        carrier: Iam<'b>,
+    ) -> Result<RegistryApi<'b>> {
+        let choice = self.settings.choice(registry);
+        let of_profile = choice.profile.and_then(|profile| profile.source);
+        let sources = [self.settings.forced_source(), of_profile];
+        let advice = match sources.map(|source| source == Some(SourceName::RegistryToken)) {
+            _ if choice.credential != CredentialKind::RegistryToken => "",
+            [true, _] => " (and take `registry-token` out of $ICR_SOURCE)",
+            [_, true] => " (and take `registry-token` out of the settings)",
+            _ => " (and take `credential = \"token\"` out of the settings)",
+        };
+        let api = RegistryApi::new(registry, access, account, carrier)?;
+        Ok(api.advising(advice))
     }
 
     /// What a registry token is made with; `None` where none is wanted.

@@ -25,7 +25,7 @@ pub struct Description {
     pub source: String,
     /// The user name that clients are given.
     pub username: String,
-    /// Whose the token is; `None` until there is one, or where it does not say.
+    /// Whose the token is, or will be; `None` where neither it nor the login says so.
     pub owner: Option<Owner>,
     /// Whether clients are given a token that is got for them, and not what was stored.
     pub is_exchanged: bool,
@@ -82,23 +82,22 @@ impl Broker<'_> {
             Found::Identity(_) => given.choice.credential != CredentialKind::ApiKey,
         };
         let (username, secret, token) = self.handed_out(registry, &introduced, &given);
-        let (keychain, key_ends_at) = match &introduced.speaker {
+        let (login, keychain) = match &introduced.speaker {
             Speaker::Source(_) => (None, None),
-            Speaker::Login(scope) => {
-                let login = given.logins.read(scope)?;
-                let key = login.and_then(|login| login.issued_key);
-                (
-                    given.logins.holder(scope)?,
-                    key.and_then(|key| key.expires_at),
-                )
-            }
+            Speaker::Login(scope) => (given.logins.read(scope)?, given.logins.holder(scope)?),
         };
+        let key = login.as_ref().and_then(|login| login.issued_key.as_ref());
+        let key_ends_at = key.and_then(|key| key.expires_at);
+        // Another profile that the settings put on top is somebody else.
+        let noted = login
+            .filter(|_| given.choice.trusted_profile.is_none())
+            .and_then(|login| login.owner);
         Ok(Some(Description {
             speaker: introduced.speaker,
             source: introduced.title,
             username,
             is_exchanged,
-            owner: secret.as_ref().and_then(Owner::of),
+            owner: secret.as_ref().and_then(Owner::of).or(noted),
             token,
             keychain,
             key_ends_at,

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Broker;
-use super::cannot_give;
 use crate::clock::Deadline;
 use crate::failure::Failure;
 use crate::failure::Result;
@@ -15,7 +14,6 @@ use crate::identity::Identity;
 use crate::lock::Lock;
 use crate::registry::Registry;
 use crate::registry_api::Access;
-use crate::registry_api::RegistryApi;
 use crate::registry_api::tokens::Token;
 use crate::registry_token;
 use crate::registry_token::Mark;
@@ -32,8 +30,9 @@ const LONG_WAIT: Duration = Duration::from_secs(5);
 /// session that nobody uses ends sooner.
 const LONGEST_KEPT: Duration = Duration::from_secs(2 * 60 * 60);
 
-/// How long removing old registry tokens may take: somebody may wait for the new one.
-const TIDYING: Duration = Duration::from_secs(3);
+/// How long removing old registry tokens may take: somebody may wait for the new one,
+/// or to be logged out.
+pub(super) const TIDYING: Duration = Duration::from_secs(3);
 
 impl Broker<'_> {
     /// A new token, unless somebody else has got one in the meantime. Of all
@@ -113,7 +112,7 @@ impl Broker<'_> {
         let iam = self.iam(errand.identity.endpoint(), most_attempts, errand.deadline);
         let issued = errand.identity.exchange(&iam, wanted)?;
         Obtained::of(issued, wanted)
-            .ok_or_else(|| cannot_give(errand.registry, wanted, &errand.identity.source()))
+            .ok_or_else(|| self.cannot_give(errand.registry, wanted, &errand.identity.source()))
     }
 
     fn registry_token(
@@ -123,7 +122,7 @@ impl Broker<'_> {
         most_attempts: u32,
     ) -> Result<Obtained> {
         let carrier = self.iam(errand.identity.endpoint(), most_attempts, errand.deadline);
-        let api = RegistryApi::new(errand.registry, access.clone(), None, carrier)?;
+        let api = self.opened(errand.registry, access.clone(), None, carrier)?;
         let token = registry_token::make(&api, &self.mark(errand))?;
         Ok(Obtained {
             secret: token.value.clone(),
@@ -141,13 +140,13 @@ impl Broker<'_> {
         let left = errand.deadline.remaining(self.clock).min(TIDYING);
         let deadline = Deadline::after(self.clock, left);
         let carrier = self.iam(errand.identity.endpoint(), 1, deadline);
-        if let Ok(api) = RegistryApi::new(errand.registry, access, None, carrier) {
+        if let Ok(api) = self.opened(errand.registry, access, None, carrier) {
             registry_token::remove_unused(&api, &self.mark(errand), &token, replaced);
         }
     }
 
     /// What makes the registry tokens of an identity known again.
-    fn mark(&self, errand: &Errand<'_>) -> Mark {
+    pub(super) fn mark(&self, errand: &Errand<'_>) -> Mark {
         let machine = (self.machine_name)().unwrap_or_else(|| "a machine without a name".into());
         let home = self.places.home.as_deref().unwrap_or(Path::new(""));
         let key = errand.key();

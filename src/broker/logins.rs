@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::iter;
+use std::time::Duration;
 
 use super::Broker;
 use super::usual_endpoint;
@@ -23,11 +24,13 @@ use crate::login::LoginScope;
 use crate::login::Logins;
 use crate::protocol::Credential;
 use crate::registry::Registry;
+use crate::secret::Secret;
 use crate::settings::CredentialKind;
 use crate::settings::KeychainChoice;
 use crate::settings::Profile;
 use crate::token_cache::CacheKey;
 use crate::token_cache::Cached;
+use crate::token_cache::TokenCache;
 
 impl Broker<'_> {
     /// Keeps a credential that somebody logged in with at a client.
@@ -71,31 +74,41 @@ impl Broker<'_> {
     }
 
     /// Keeps a login for each scope; when one of them cannot be written, all are put
-    /// back to what they were.
+    /// back to what they were. What cannot be read could not be put back, and is not
+    /// replaced.
     ///
     /// # Errors
-    /// The keychain does not take one; where it does not take the former one back
-    /// either, that is told.
+    /// A former login cannot be read; or the keychain does not take one, and where it
+    /// does not take the former one back either, that is told.
     pub fn log_in_all(&self, logins: &[(LoginScope, Login)]) -> Result<()> {
-        let mut former = Vec::new();
-        for (scope, login) in logins {
-            let before = self.login(scope).ok().flatten();
-            if let Err(failure) = self.log_in(scope, login.clone()) {
-                let lost = former
-                    .into_iter()
-                    .filter_map(|(scope, login)| self.put_back(scope, login).err());
-                let lost: Vec<String> = lost.map(|failure| failure.to_string()).collect();
-                return Err(match lost.is_empty() {
-                    true => failure,
-                    false => Failure::act(format!(
-                        "{failure}; what was there before is lost: {}",
-                        lost.join("; ")
-                    )),
-                });
-            }
-            former.push((scope, before));
+        let former = logins.iter().map(|(scope, _)| self.login(scope));
+        let former = former.collect::<Result<Vec<Option<Login>>>>()?;
+        for (index, (scope, login)) in logins.iter().enumerate() {
+            let Err(failure) = self.log_in(scope, login.clone()) else {
+                continue;
+            };
+            let replaced = logins.iter().zip(former).take(index);
+            let lost = replaced
+                .filter_map(|((scope, _), former)| self.put_back(scope, former).err())
+                .map(|failure| failure.to_string());
+            let lost: Vec<String> = lost.collect();
+            return Err(match lost.is_empty() {
+                true => failure,
+                false => Failure::act(format!(
+                    "{failure}; what was there before is lost: {}",
+                    lost.join("; ")
+                )),
+            });
         }
         Ok(())
+    }
+
+    /// Keeps a token that an IAM gave for a login, so that the first `get` finds one.
+    pub fn keep_token(&self, endpoint: &Endpoint, login: &Login, token: &Secret, life: Duration) {
+        if !life.is_zero() {
+            let tokens = TokenCache::new(&*self.keychains.tokens, self.clock);
+            tokens.keep(&CacheKey::new(endpoint, &login.id), token, life);
+        }
     }
 
     fn put_back(&self, scope: &LoginScope, former: Option<Login>) -> Result<()> {
@@ -107,7 +120,11 @@ impl Broker<'_> {
 
     fn write_login(&self, scope: &LoginScope, login: Login, given: &Given<'_>) -> Result<()> {
         let login = with_current_secret(scope, login, given);
-        self.forget_tokens(scope, given, Some(&login.id));
+        let former = self.forget_tokens(scope, given, Some(&login.id));
+        let login = match former {
+            Ok(Some(former)) => login.completed_by(&former),
+            _ => login,
+        };
         given.logins.write(scope, &login)?;
         // IAM may have refused this very login a moment ago, before it was mended.
         for key in self.keys_of(&login.id) {
@@ -125,9 +142,9 @@ impl Broker<'_> {
     pub fn log_out(&self, scope: &LoginScope) -> Result<bool> {
         let given = self.given_of(scope);
         let _lock = self.locks.lock_login(scope, LOGIN_PATIENCE);
-        let was_there = self.forget_tokens(scope, &given, None);
+        let former = self.forget_tokens(scope, &given, None);
         given.logins.delete(scope)?;
-        Ok(was_there)
+        Ok(!matches!(former, Ok(None)))
     }
 
     /// Forgets every token, also those that came from no login: what IAM gave for
@@ -236,21 +253,25 @@ impl Broker<'_> {
 
     /// Forgets what came from a scope's login, unless that is named `except`; a
     /// keychain that cannot be read does not keep it from being replaced or
-    /// removed. Says whether there was a login.
-    fn forget_tokens(&self, scope: &LoginScope, given: &Given<'_>, except: Option<&str>) -> bool {
+    /// removed. Returns the login, as far as there was one.
+    fn forget_tokens(
+        &self,
+        scope: &LoginScope,
+        given: &Given<'_>,
+        except: Option<&str>,
+    ) -> Result<Option<Login>> {
         let noted = given.tokens.hint(scope).and_then(|hint| hint.id);
         let stored = given.logins.read(scope);
-        let was_there = !matches!(stored, Ok(None));
-        let stored = stored.ok().flatten().map(|login| login.id);
+        let of_stored = stored.as_ref().ok().and_then(Option::as_ref);
         given.tokens.forget_hint(scope);
-        for id in noted.iter().chain(&stored) {
+        for id in noted.iter().chain(of_stored.map(|login| &login.id)) {
             if Some(id.as_str()) != except {
                 for key in self.keys_of(id) {
                     given.tokens.forget(&key);
                 }
             }
         }
-        was_there
+        stored
     }
 
     /// Every key under which a token of a login may be kept: one for each IAM and
@@ -303,13 +324,14 @@ fn with_current_secret(scope: &LoginScope, login: Login, given: &Given<'_>) -> L
     let current = others
         .filter_map(|(other, _)| given.logins.read(&other).ok().flatten())
         .find(|other| other.id == login.id);
-    current.unwrap_or(login)
+    match current {
+        Some(current) => login.completed_by(&current).rotated(current.secret),
+        None => login,
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use serde_json::json;
 
     use super::super::machine::Machine;
@@ -317,8 +339,9 @@ mod tests {
     use super::super::machine::form;
     use super::super::machine::registry;
     use super::*;
+    use crate::keychain::Item;
+    use crate::keychain::Keychain;
     use crate::keychain::KeychainError;
-    use crate::secret::Secret;
 
     #[test]
     fn whoever_logs_out_leaves_no_token_that_another_environment_got() {
@@ -483,5 +506,29 @@ mod tests {
             .ask(|broker| broker.log_in_all(&logins[..2]))
             .unwrap();
         assert_eq!(stored(&scopes[1]), Some(new));
+    }
+
+    #[test]
+    fn a_login_that_cannot_be_read_is_not_replaced_as_if_there_were_none() {
+        let machine = Machine::with_login("iamapikey", "former");
+        let item = Item::login("de.icr.io");
+        let newer = Secret::new(r#"{"v":2}"#);
+        machine.far.write(&item, &newer, None).unwrap();
+        let new = Login::new(CredentialKind::ApiKey.with(Secret::new("new")));
+        let logins = ["us.icr.io", "de.icr.io", "uk.icr.io"]
+            .map(|host| (LoginScope::Registry(registry(host)), new.clone()));
+        machine.far.refuse_to_write("uk.icr.io");
+        let failure = machine
+            .ask(|broker| broker.log_in_all(&logins))
+            .unwrap_err()
+            .to_string();
+        assert!(failure.contains("logout de.icr.io"), "{failure}");
+        assert_eq!(machine.far.read(&item), Ok(Some(newer)));
+        machine.answers("us.icr.io", "iambearer:access-1");
+        let stored = machine.ask(|broker| broker.login(&logins[0].0)).unwrap();
+        assert_eq!(
+            stored.map(|login| login.secret),
+            Some(Secret::new("former"))
+        );
     }
 }

@@ -53,7 +53,7 @@ pub(super) fn may_have_keys(owner: &Owner) -> bool {
     owner.kind != OwnerKind::Profile && owner.account.is_some()
 }
 
-/// A new API key of whoever has the access token, which works.
+/// A new API key of whoever has the access token, and what IAM gives for it: it works.
 ///
 /// # Errors
 /// IAM does not make it, or it does not work; then there is none.
@@ -62,7 +62,7 @@ pub(super) fn make(
     access_token: &Secret,
     owner: Option<&Owner>,
     days: u32,
-) -> Result<CreatedApiKey> {
+) -> Result<(CreatedApiKey, Issued)> {
     let owner = owner.filter(|owner| may_have_keys(owner));
     let (owner, account_id) = owner
         .and_then(|owner| Some((owner, owner.account.as_deref()?)))
@@ -88,7 +88,7 @@ pub(super) fn make(
     let made = errand.iam().create_api_key(access_token, &wanted);
     let made = made.map_err(|error| cannot_make(error, &name, errand))?;
     match exchange_new(errand, &made.key) {
-        Ok(_) => Ok(made),
+        Ok(issued) => Ok((made, issued)),
         Err(failure) => Err(after(failure, &discard(errand, access_token, &made))),
     }
 }

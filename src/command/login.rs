@@ -1,5 +1,7 @@
 //! `login`: who am I from now on?
 
+use std::time::Duration;
+
 use serde_json::Value;
 use serde_json::json;
 
@@ -169,6 +171,7 @@ fn log_in(
     let endpoint = common_endpoint(&scopes, broker)?;
     let errand = Errand::new(broker, endpoint, world, warnings);
     let proof = prove(arguments, &scopes, &errand, streams)?;
+    let proved_at = broker.clock.elapsed();
     let access_token = &proof.issued.access_token;
     let own = Owner::of(access_token);
     let assumed = match profile {
@@ -182,30 +185,33 @@ fn log_in(
         Some(_) => None,
         None => key_for_session(arguments, &errand, access_token, own.as_ref())?,
     };
-    let login = proof.login(key.as_ref())?;
-    let (owner, login) = match assumed {
-        None => (own, login),
-        Some((owner, profile)) => (owner, login.assuming(profile)),
+    let login = proof.login(key.as_ref().map(|(key, _)| key))?;
+    let (login, issued) = match (assumed, &key) {
+        (Some((issued, profile)), _) => (login.assuming(profile), issued),
+        (None, Some((_, issued))) => (login, issued.clone()),
+        (None, None) => (login, proof.issued.clone()),
     };
-    let logins: Vec<_> = scopes
-        .iter()
-        .map(|scope| (scope.clone(), login.clone()))
-        .collect();
-    broker.log_in_all(&logins).map_err(|failure| match &key {
+    let login = login.owned_by(Owner::of(&issued.access_token));
+    store(&scopes, &login, &errand).map_err(|failure| match &key {
         None => failure,
-        Some(key) => {
+        Some((key, _)) => {
             let end = api_key_lifecycle::discard(&errand, access_token, key);
             api_key_lifecycle::after(failure, &end)
         }
     })?;
+    // Somebody may have thought long about a question.
+    let waited = broker.clock.elapsed().saturating_sub(proved_at);
+    let life = issued.lifetime.saturating_sub(waited);
+    broker.keep_token(&errand.endpoint, &login, &issued.access_token, life);
     listening::warn_of_others(&scopes, &errand);
-    Ok(Done::new(
-        scopes,
-        &login,
-        owner,
-        key.map(|key| key.name),
-        broker,
-    ))
+    let owner = login.owner.clone();
+    let key_name = key.map(|(key, _)| key.name);
+    Ok(Done::new(scopes, &login, owner, key_name, broker))
+}
+
+fn store(scopes: &[LoginScope], login: &Login, errand: &Errand<'_>) -> Result<()> {
+    let logins = scopes.iter().map(|scope| (scope.clone(), login.clone()));
+    errand.broker.log_in_all(&logins.collect::<Vec<_>>())
 }
 
 /// What IAM has said yes to, before it is stored.
@@ -258,7 +264,7 @@ fn prove(
 fn by_cli_session(scopes: &[LoginScope], errand: &Errand<'_>) -> Result<Issued> {
     let scope = scopes.first().unwrap_or(&LoginScope::Default);
     let progress = errand.progress("Taking over the session of the IBM Cloud CLI");
-    let (issued, endpoint) = errand.broker.take_over_cli_session(scope)?;
+    let (mut issued, endpoint) = errand.broker.take_over_cli_session(scope)?;
     drop(progress);
     if endpoint != errand.endpoint {
         errand.warn(format!(
@@ -266,6 +272,8 @@ fn by_cli_session(scopes: &[LoginScope], errand: &Errand<'_>) -> Result<Issued> 
             endpoint.base(),
             errand.endpoint.base(),
         ));
+        // Its token is none of the other IAM's, so it is not kept as one.
+        issued.lifetime = Duration::ZERO;
     }
     Ok(issued)
 }
@@ -304,24 +312,19 @@ fn in_account_of(profile: TrustedProfile, owner: Option<&Owner>) -> TrustedProfi
     }
 }
 
-fn assume(
-    errand: &Errand<'_>,
-    access_token: &Secret,
-    profile: &TrustedProfile,
-) -> Result<Option<Owner>> {
+fn assume(errand: &Errand<'_>, access_token: &Secret, profile: &TrustedProfile) -> Result<Issued> {
     let _progress = errand.progress("Assuming the trusted profile");
     let issued = errand.iam().exchange(&Grant::Assume {
         access_token,
         profile,
     });
-    let issued = issued.map_err(|error| {
+    issued.map_err(|error| {
         error.with_source_and_advice(
             &profile.to_string(),
             &errand.endpoint,
             "check its ID and account, and that it trusts this identity",
         )
-    })?;
-    Ok(Owner::of(&issued.access_token))
+    })
 }
 
 /// The API key that takes the place of a session, if somebody wants one.
@@ -330,7 +333,7 @@ fn key_for_session(
     errand: &Errand<'_>,
     access_token: &Secret,
     owner: Option<&Owner>,
-) -> Result<Option<CreatedApiKey>> {
+) -> Result<Option<(CreatedApiKey, Issued)>> {
     let days = arguments.days();
     if arguments.create_api_key {
         return api_key_lifecycle::make(errand, access_token, owner, days).map(Some);

@@ -172,11 +172,7 @@ fn moved(
         .as_ref()
         .filter(|former| former.id != new.id && !replaces)
     {
-        return Err(stays(&format!(
-            "the keychain has another login for it (user name {}); forget that with `{}`, or replace it with --force",
-            former.username,
-            scope.logout_command()
-        )));
+        return Err(stays(&scope.is_taken_by(former)));
     }
     // What is in the environment now is not there for ever.
     let environment = Environment::default();

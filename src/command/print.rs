@@ -35,7 +35,7 @@ const EXAMPLES: &str = "\
 Examples:
   docker-credential-icr print us.icr.io | helm registry login us.icr.io -u iambearer --password-stdin
   eval \"$(docker-credential-icr print us.icr.io --format env)\"
-  docker-credential-icr print us.icr.io --format docker-config > auth.json
+  (umask 077; docker-credential-icr print us.icr.io --format docker-config > auth.json)
   docker-credential-icr print us.icr.io --format kubernetes-secret --credential iamapikey | kubectl apply -f -";
 
 /// Print a credential for what cannot ask this program itself

@@ -71,12 +71,13 @@ fn rotate(
         .map_err(|error| error.with_source(&source, &errand.endpoint))?
         .access_token;
     let owner = Owner::of(&access_token);
-    let made = api_key_lifecycle::make(errand, &access_token, owner.as_ref(), days)?;
+    let (made, issued) = api_key_lifecycle::make(errand, &access_token, owner.as_ref(), days)?;
     let logins: Vec<(LoginScope, Login)> = holders(&old_key.id, errand.broker)?
         .into_iter()
         .map(|(scope, old)| {
             let key = api_key_lifecycle::issued(&made);
-            (scope, successor(old, &made.key).with_issued_key(key))
+            let login = successor(old, &made.key, owner.as_ref());
+            (scope, login.with_issued_key(key))
         })
         .collect();
     // Somebody logged out or in while IAM was asked.
@@ -91,6 +92,11 @@ fn rotate(
         let end = api_key_lifecycle::discard(errand, &access_token, &made);
         return Err(api_key_lifecycle::after(failure, &end));
     }
+    let is_plain = |(_, login): &&(LoginScope, Login)| login.trusted_profile.is_none();
+    if let Some((_, login)) = logins.iter().find(is_plain) {
+        let (broker, token) = (errand.broker, &issued.access_token);
+        broker.keep_token(&errand.endpoint, login, token, issued.lifetime);
+    }
     let _progress = errand.progress("Deleting the old API key");
     if let Err(error) = errand.iam().delete_api_key(&access_token, &old_key.id) {
         let failure = error.with_source("the old API key", &errand.endpoint);
@@ -101,6 +107,7 @@ fn rotate(
     }
     let login = logins.first().map_or(old, |(_, login)| login);
     let scopes = logins.iter().map(|(scope, _)| scope.clone()).collect();
+    let owner = login.owner.clone().or(owner);
     Ok(Done::new(
         scopes,
         login,
@@ -126,14 +133,14 @@ pub(super) fn holders(key_id: &str, broker: &Broker<'_>) -> Result<Vec<(LoginSco
     Ok(holders)
 }
 
-/// The same login with another API key.
-fn successor(old: Login, key: &Secret) -> Login {
+/// The same login with another API key, which this owner has.
+fn successor(old: Login, key: &Secret, owner: Option<&Owner>) -> Login {
     let login = Login::new(Credential {
         username: old.username,
         secret: key.clone(),
     });
     match old.trusted_profile {
-        None => login,
-        Some(profile) => login.assuming(profile),
+        None => login.owned_by(owner.cloned()),
+        Some(profile) => login.assuming(profile).owned_by(old.owner),
     }
 }

@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::print;
 use super::print_json;
-use super::table::aligned;
+use super::screen::Screen;
+use super::table;
 use crate::failure::Result;
 use crate::failure::one_line;
 use crate::program;
@@ -49,7 +50,10 @@ pub(super) fn run(
     let settings = program::settings(world)?;
     match arguments.json {
         true => print_json(streams, &as_json(&settings)),
-        false => print(streams, &as_tables(&settings)),
+        false => {
+            let screen = Screen::of(streams, world);
+            print(streams, &as_tables(&settings, screen))
+        }
     }
 }
 
@@ -157,8 +161,8 @@ fn origin_as_json(origin: &Origin) -> Value {
     }
 }
 
-fn as_tables(settings: &Settings) -> String {
-    let mut rows = vec![row("SETTING", "VALUE", "FROM")];
+fn as_tables(settings: &Settings, screen: Screen) -> String {
+    let mut rows = Vec::new();
     for (key, value) in values(settings) {
         rows.push(row(
             key,
@@ -187,8 +191,8 @@ fn as_tables(settings: &Settings) -> String {
     let files: Vec<[String; 2]> = settings.files().iter().map(file_row).collect();
     format!(
         "{}\n\nSettings files, the last is the strongest:\n{}",
-        aligned(&rows),
-        aligned(&files)
+        table::shown(&["SETTING", "VALUE", "FROM"], &rows, screen),
+        table::shown(&["FILE", "STATE"], &files, screen)
     )
 }
 

@@ -163,30 +163,10 @@ impl Overview {
         parts.join("\n\n")
     }
 
-    /// A table where there is room for it, otherwise a paragraph for each row.
     fn table(&self, screen: Screen, is_checked: bool) -> String {
         let columns = if is_checked { 8 } else { 7 };
-        let cells = |row: &Row| row.cells(is_checked);
-        let heading = HEADINGS[..columns].iter().map(|text| (*text).to_owned());
-        let mut rows: Vec<Vec<String>> = vec![heading.collect()];
-        rows.extend(self.rows.iter().map(cells));
-        let table = table::aligned(&rows);
-        if screen.has_room_for(&table) {
-            return match table.split_once('\n') {
-                Some((first, rest)) => format!("{}\n{rest}", screen.heading(first)),
-                None => table,
-            };
-        }
-        let paragraph = |row: &Vec<String>| {
-            let mut lines = vec![screen.heading(&row[0])];
-            for (heading, cell) in HEADINGS.iter().zip(row).skip(1) {
-                let heading = heading.to_lowercase();
-                lines.push(screen.broken(&format!("  {heading:9} "), cell));
-            }
-            lines.join("\n")
-        };
-        let paragraphs: Vec<String> = rows.iter().skip(1).map(paragraph).collect();
-        paragraphs.join("\n")
+        let rows = self.rows.iter().map(|row| row.cells(is_checked));
+        table::shown(&HEADINGS[..columns], &rows.collect::<Vec<_>>(), screen)
     }
 
     /// How to begin, or to go on.

@@ -4,12 +4,49 @@ use console::Alignment;
 use console::measure_text_width;
 use console::pad_str;
 
+use super::screen::Screen;
+
 /// The gap between two columns.
 const GAP: usize = 2;
 
+/// Rows under their headings where there is room for such a table; otherwise a
+/// paragraph for each row, with the headings beside what would stand under them. The
+/// first cell says what a row is about.
+pub(super) fn shown<Row: AsRef<[String]>>(
+    headings: &[&str],
+    rows: &[Row],
+    screen: Screen,
+) -> String {
+    let first: Vec<String> = headings.iter().map(|text| (*text).to_owned()).collect();
+    let mut all: Vec<&[String]> = vec![&first];
+    all.extend(rows.iter().map(AsRef::as_ref));
+    let table = aligned(&all);
+    if screen.has_room_for(&table) {
+        return match table.split_once('\n') {
+            Some((first, rest)) => format!("{}\n{rest}", screen.heading(first)),
+            None => screen.heading(&table),
+        };
+    }
+    let further = headings.get(1..).unwrap_or_default();
+    let width = further.iter().map(|text| measure_text_width(text)).max();
+    let width = width.unwrap_or_default();
+    let paragraph = |row: &[String]| {
+        let mut cells = row.iter();
+        let first = cells.next().map(|cell| screen.heading(cell));
+        let rest = further.iter().zip(cells).map(|(heading, cell)| {
+            let heading = pad_str(heading, width, Alignment::Left, None).to_lowercase();
+            let lines = screen.broken(&format!("  {heading} "), cell);
+            lines.trim_end().to_owned()
+        });
+        first.into_iter().chain(rest).collect::<Vec<_>>().join("\n")
+    };
+    let paragraphs: Vec<String> = all.into_iter().skip(1).map(paragraph).collect();
+    paragraphs.join("\n")
+}
+
 /// Rows as lines, each column as wide as its widest cell; without spaces at the
 /// end of lines. A wide character takes two places of a terminal.
-pub(super) fn aligned<Row: AsRef<[String]>>(rows: &[Row]) -> String {
+fn aligned<Row: AsRef<[String]>>(rows: &[Row]) -> String {
     let columns = rows.iter().map(|row| row.as_ref().len()).max();
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.as_ref().get(column));

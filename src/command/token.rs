@@ -8,13 +8,15 @@ use super::conclude;
 use super::print;
 use super::print_json;
 use super::registry_at;
-use super::table::aligned;
+use super::screen::Screen;
+use super::table;
 use super::when;
 use crate::broker::Broker;
 use crate::failure::Failure;
 use crate::failure::Result;
 use crate::keychain::Prompting;
 use crate::login::Login;
+use crate::login::LoginKind;
 use crate::login::LoginScope;
 use crate::program;
 use crate::program::Streams;
@@ -25,6 +27,7 @@ use crate::registry_api::tokens::Listed;
 use crate::registry_api::tokens::NewToken;
 use crate::registry_api::tokens::Token;
 use crate::settings::CredentialKind;
+use crate::settings::KeychainChoice;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -68,6 +71,7 @@ const ADD_EXAMPLES: &str = "\
 Examples:
   docker-credential-icr token add --registry us.icr.io --description ci
   docker-credential-icr token add --registry us.icr.io --readwrite --login
+  docker-credential-icr token add --registry us.icr.io --json
   docker-credential-icr token add --registry us.icr.io --quiet | docker login -u token --password-stdin us.icr.io";
 
 /// Make a token: read-only and for 24 hours, unless you say otherwise
@@ -100,8 +104,16 @@ struct Add {
     #[arg(long)]
     login: bool,
 
+    /// Store it in the place of a login of another kind, too
+    #[arg(long, requires = "login")]
+    force: bool,
+
+    /// Print JSON, whose keys stay as they are; the token is in it, unless it is stored
+    #[arg(long)]
+    json: bool,
+
     /// Print the token alone
-    #[arg(long, short, conflicts_with = "login")]
+    #[arg(long, short, conflicts_with_all = ["json", "login"])]
     quiet: bool,
 }
 
@@ -169,12 +181,52 @@ pub(super) fn run(
     let (registry, settings) = registry_at(&place.registry, world)?;
     let keychains = program::open(world, &settings, Prompting::Allowed)?;
     let broker = program::broker(world, &settings, &keychains);
+    if let Task::Add(add) = &arguments.task
+        && add.login
+    {
+        may_log_in(add, &registry, &broker, world)?;
+    }
     let api = broker.registry_api(&registry, place.account.as_deref())?;
     match &arguments.task {
         Task::Add(add) => make(add, &broker, &api, streams),
         Task::Get(get) => print(streams, api.token(&get.id)?.value.expose()),
         Task::List(list) => show(list, &api, streams, world),
         Task::Rm(remove) => forget(remove, &api, streams),
+    }
+}
+
+/// Refuses to put a token in the place of a login of another kind, unless somebody
+/// says so: it may be the only thing that says who they are, also to the registry's
+/// API. Asked before there is a token that nobody would have.
+fn may_log_in(
+    add: &Add,
+    registry: &Registry,
+    broker: &Broker<'_>,
+    world: &World<'_>,
+) -> Result<()> {
+    let refused =
+        |reason: &str| Failure::act(format!("no token was made for {registry}: {reason}"));
+    if broker.settings.keychain == KeychainChoice::None {
+        return Err(refused(
+            "the settings choose no keychain (`none`), so that a login cannot be kept; choose one with ICR_KEYCHAIN or in the settings file",
+        ));
+    }
+    let scope = LoginScope::Registry(registry.clone());
+    let former = broker.login(&scope)?;
+    let Some(former) = former.filter(|login| login.kind() != LoginKind::RegistryToken) else {
+        return Ok(());
+    };
+    let question = format!(
+        "The keychain has another login for {registry} (user name {}), which is then gone. Replace it?",
+        former.username
+    );
+    let is_wanted = || {
+        let terminal = world.terminal;
+        terminal.is_interactive() && terminal.confirm(&question, false).unwrap_or(false)
+    };
+    match add.force || is_wanted() {
+        true => Ok(()),
+        false => Err(refused(&scope.is_taken_by(&former))),
     }
 }
 
@@ -189,21 +241,38 @@ fn make(
         is_permanent: add.non_expiring,
         may_write: add.readwrite,
     })?;
-    let id = token.id.as_deref().unwrap_or("unknown");
-    match (add.quiet, add.login) {
-        (true, _) => print(streams, token.value.expose()),
-        (false, true) => {
-            let replaced = log_in(broker, api.registry(), &token)?;
-            let line = format!("Token identifier   {id}\n{replaced}");
-            print(streams, &line)
-        }
+    let stored = match add.login {
+        true => Some(log_in(broker, api.registry(), &token)?),
+        false => None,
+    };
+    if add.json {
+        return print(streams, &made_as_json(add, api.registry(), &token));
+    }
+    let (id, value) = (
+        token.id.as_deref().unwrap_or("unknown"),
+        token.value.expose(),
+    );
+    match stored {
+        Some(stored) => print(streams, &format!("Token identifier   {id}\n{stored}")),
+        None if add.quiet => print(streams, value),
         // The words of IBM's CLI.
-        (false, false) => {
-            let value = token.value.expose();
+        None => {
             let text = format!("Token identifier   {id}\nToken              {value}");
             print(streams, &Zeroizing::new(text))
         }
     }
+}
+
+fn made_as_json(add: &Add, registry: &Registry, token: &Token) -> Zeroizing<String> {
+    let shown = Some(token.value.expose()).filter(|_| !add.login);
+    let json = json!({
+        "registry": registry.host(),
+        "id": token.id,
+        "access": access(add.readwrite),
+        "expires_at": token.expires_at,
+        "token": shown,
+    });
+    Zeroizing::new(format!("{json:#}"))
 }
 
 /// Stores a token as the login for its registry, and says in whose place.
@@ -244,15 +313,15 @@ fn show(
             &format!("no tokens of this account at {}", api.registry()),
         );
     }
-    let mut rows = vec![["IDENTIFIER", "ACCESS", "ENDS", "DESCRIPTION"].map(str::to_owned)];
-    rows.extend(tokens.iter().map(|token| row(token, now)));
-    print(streams, &aligned(&rows))
+    let rows: Vec<[String; 4]> = tokens.iter().map(|token| row(token, now)).collect();
+    let screen = Screen::of(streams, world);
+    print(streams, &table::shown(&HEADINGS, &rows, screen))
 }
 
 fn as_json(token: &Listed, now: u64) -> serde_json::Value {
     json!({
         "id": token.id,
-        "access": access(token),
+        "access": access(token.may_write),
         "expires_at": token.expires_at,
         "is_expired": has_ended(token, now),
         "is_revoked": token.is_revoked,
@@ -260,6 +329,9 @@ fn as_json(token: &Listed, now: u64) -> serde_json::Value {
     })
 }
 
+const HEADINGS: [&str; 4] = ["IDENTIFIER", "ACCESS", "ENDS", "DESCRIPTION"];
+
+/// What stands under [`HEADINGS`].
 fn row(token: &Listed, now: u64) -> [String; 4] {
     let end = token.expires_at.map_or("never".to_owned(), when);
     let end = match (token.is_revoked, has_ended(token, now)) {
@@ -269,14 +341,14 @@ fn row(token: &Listed, now: u64) -> [String; 4] {
     };
     [
         token.id.clone(),
-        access(token).to_owned(),
+        access(token.may_write).to_owned(),
         end,
         token.description.clone(),
     ]
 }
 
-fn access(token: &Listed) -> &'static str {
-    match token.may_write {
+fn access(may_write: bool) -> &'static str {
+    match may_write {
         true => "read-write",
         false => "read-only",
     }

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use serde::Deserialize;
+use serde::Serialize;
 
 use crate::failure::one_line;
 use crate::jwt;
@@ -12,23 +13,27 @@ use crate::secret::Secret;
 /// The longest part that is shown, in characters.
 const LONGEST: usize = 200;
 
-/// Who an access token speaks for.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// Who an access token speaks for. No secret; a login remembers it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Owner {
     /// Names it at IAM: `IBMid-…`, `iam-ServiceId-…`, `iam-Profile-…`.
     pub iam_id: String,
     /// The ID of the account that the token is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
     /// What it is.
     pub kind: OwnerKind,
     /// Its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Its address; users have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
 }
 
 /// What has access tokens.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum OwnerKind {
     /// Whoever assumed a trusted profile.
     Profile,

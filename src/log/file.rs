@@ -10,6 +10,7 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
+use anyhow::Context;
 use anyhow::ensure;
 
 /// The most that a log file holds, in bytes: some thousand `get`s. Then it becomes
@@ -26,8 +27,10 @@ pub(super) struct LogFile {
 }
 
 impl LogFile {
-    /// The file at `path`, which is made with mode 0600; one that is there already is
-    /// given that mode.
+    /// The file at `path`, which is made with mode 0600; one of ours that is there
+    /// already is given that mode. Nobody else's is written to, and no link is
+    /// followed: a path below a directory of everybody's is no secret, so anything may
+    /// have been put there.
     ///
     /// # Errors
     /// What is wrong with it, as the end of a sentence.
@@ -42,24 +45,17 @@ impl LogFile {
             "is {}, which is not a path from the root",
             path.display()
         );
-        let file =
-            open(path).map_err(|error| anyhow::anyhow!("names {}: {error}", path.display()))?;
-        ensure!(
-            file.metadata()?.is_file(),
-            "names {}, which is not a regular file",
-            path.display()
-        );
-        only_for_us(&file);
+        let file = open_own(path).with_context(|| format!("names {}", path.display()));
         Ok(Self {
             path: path.to_owned(),
-            file: Mutex::new(file),
+            file: Mutex::new(file.map_err(|error| anyhow::anyhow!("{error:#}"))?),
             limit,
         })
     }
 
     /// Begins a new file if this one has no room for so many bytes more. Of several
     /// processes that see this at once, one moves the old file away.
-    fn make_room(&self, file: &mut File, bytes: usize) -> io::Result<()> {
+    fn make_room(&self, file: &mut File, bytes: usize) -> anyhow::Result<()> {
         let is_full = |length: u64| length.saturating_add(bytes as u64) > self.limit;
         if !is_full(file.metadata()?.len()) || file.try_lock().is_err() {
             return Ok(());
@@ -70,7 +66,7 @@ impl LogFile {
             older.push(".1");
             fs::rename(&self.path, older)?;
         }
-        *file = open(&self.path)?;
+        *file = open_own(&self.path)?;
         Ok(())
     }
 }
@@ -90,6 +86,14 @@ impl Write for &LogFile {
     }
 }
 
+/// Opens a file that is ours alone, or begins it.
+fn open_own(path: &Path) -> anyhow::Result<File> {
+    let file = open(path).map_err(explained)?;
+    ensure!(file.metadata()?.is_file(), "it is not a regular file");
+    only_for_us(&file)?;
+    Ok(file)
+}
+
 #[cfg(unix)]
 fn open(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
@@ -98,7 +102,7 @@ fn open(path: &Path) -> io::Result<File> {
         .append(true)
         .create(true)
         .mode(0o600)
-        .custom_flags(nix::libc::O_NONBLOCK | nix::libc::O_NOCTTY)
+        .custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK | nix::libc::O_NOCTTY)
         .open(path)
 }
 
@@ -107,20 +111,51 @@ fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).open(path)
 }
 
-/// There are no secrets in it, but hosts and names.
+/// `open(2)` says of a link that is not followed that there are too many of them.
 #[cfg(unix)]
-fn only_for_us(file: &File) {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = file
-        .metadata()
-        .map(|metadata| metadata.permissions().mode());
-    if mode.is_ok_and(|mode| mode & 0o077 != 0) {
-        let _ = file.set_permissions(fs::Permissions::from_mode(0o600));
+fn explained(error: io::Error) -> anyhow::Error {
+    match error.raw_os_error() {
+        Some(nix::libc::ELOOP) => anyhow::anyhow!("it is a link, and links are not followed"),
+        _ => error.into(),
     }
 }
 
 #[cfg(not(unix))]
-fn only_for_us(_file: &File) {}
+fn explained(error: io::Error) -> anyhow::Error {
+    error.into()
+}
+
+/// There are no secrets in it, but hosts and names.
+#[cfg(unix)]
+fn only_for_us(file: &File) -> anyhow::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    use std::os::unix::fs::PermissionsExt;
+    let metadata = file.metadata()?;
+    let us = nix::unistd::Uid::effective().as_raw();
+    ensure!(
+        metadata.uid() == us,
+        "it belongs to another user (number {})",
+        metadata.uid()
+    );
+    // Another name of it may be where everybody looks.
+    ensure!(
+        metadata.nlink() <= 1,
+        "it has another name besides (a hard link)"
+    );
+    let is_open = |mode: u32| mode & 0o077 != 0;
+    if is_open(metadata.mode()) {
+        file.set_permissions(fs::Permissions::from_mode(0o600))?;
+        // Not every file system has modes.
+        let is_left = is_open(file.metadata()?.mode());
+        ensure!(!is_left, "it cannot be kept from others (mode 0600)");
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn only_for_us(_file: &File) -> anyhow::Result<()> {
+    Ok(())
+}
 
 #[cfg(test)]
 mod tests {
@@ -209,5 +244,19 @@ mod tests {
         }
         let missing = directory.path().join("missing/log");
         assert!(LogFile::open(&missing).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_refused_and_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        // Without a reader it cannot be opened, with one it is no file.
+        assert!(LogFile::open(&pipe).is_err());
+        let _reader = OpenOptions::new().read(true).write(true).open(&pipe);
+        let error = LogFile::open(&pipe).unwrap_err().to_string();
+        assert!(error.contains("not a regular file"), "{error}");
     }
 }

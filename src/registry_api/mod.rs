@@ -44,6 +44,7 @@ pub struct Access {
 pub struct RegistryApi<'a> {
     access: Access,
     account: String,
+    advice_if_gone: &'static str,
     carrier: Iam<'a>,
     registry: Registry,
 }
@@ -95,9 +96,20 @@ impl<'a> RegistryApi<'a> {
         Ok(Self {
             access,
             account,
+            advice_if_gone: "",
             carrier,
             registry: registry.clone(),
         })
+    }
+
+    /// The same, with what else is to be done about it should the registry have no
+    /// tokens any more; the end of a sentence.
+    #[must_use]
+    pub fn advising(self, advice_if_gone: &'static str) -> Self {
+        Self {
+            advice_if_gone,
+            ..self
+        }
     }
 
     /// The registry that is asked.
@@ -157,9 +169,9 @@ impl<'a> RegistryApi<'a> {
 
     /// That a registry has no such API any more.
     fn gone(&self, status: u16) -> Failure {
-        let registry = &self.registry;
+        let (registry, advice) = (&self.registry, self.advice_if_gone);
         Failure::act(format!(
-            "{registry} issues no registry tokens any more (HTTP {status}): IBM ended them in 2021; log in with an API key instead: `{PROGRAM} login {registry}` (and take `registry-token` out of the settings)"
+            "{registry} issues no registry tokens any more (HTTP {status}): IBM ended them in 2021; log in with an API key instead: `{PROGRAM} login {registry}`{advice}"
         ))
     }
 }

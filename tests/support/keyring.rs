@@ -56,6 +56,16 @@ mod linux {
             }
         }
 
+        /// Changes the record of every login, as another version of the program may have left it.
+        pub(crate) fn change_logins(&self, change: impl Fn(&mut Value)) {
+            for key in self.of_kind("login") {
+                let record = key.read_to_vec().expect("our own key");
+                let mut record: Value = serde_json::from_slice(&record).expect("a JSON record");
+                change(&mut record);
+                key.update(&record.to_string()).expect("our own key");
+            }
+        }
+
         /// Forgets every kept token, as the kernel does when its time has come.
         pub(crate) fn forget_tokens(&self) {
             for key in self.of_kind("token") {
@@ -136,6 +146,8 @@ mod nowhere {
         }
 
         pub(crate) fn age_tokens(&self, _seconds: i64) {}
+
+        pub(crate) fn change_logins(&self, _change: impl Fn(&mut serde_json::Value)) {}
 
         pub(crate) fn forget_tokens(&self) {}
 

@@ -6,13 +6,15 @@
     reason = "each test file is a program of its own and uses a part of this"
 )]
 
+#[cfg(unix)]
+pub(crate) mod browser;
 mod clock;
 mod keyring;
 mod obstacle;
 mod outcome;
 mod process;
 #[cfg(unix)]
-mod screen;
+pub(crate) mod screen;
 pub(crate) mod token;
 
 use std::collections::BTreeMap;
@@ -30,6 +32,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::Mutex;
 
+use icr_emulator::Authority;
 use icr_emulator::Emulator;
 use icr_emulator::Subject;
 use serde_json::Value;
@@ -107,6 +110,25 @@ impl Machine {
             .and_then(|file| file.lock().map(|()| file))
             .expect("the target directory is on a file system with locks");
         Some(Self::create(choice, Some(turn)))
+    }
+
+    /// The same with a cloud that has TLS and is a registry as well, at [`Machine::registries`]; the settings know it.
+    pub(crate) fn with_registry(mut self) -> Self {
+        let authority = Authority::create(self.path("authority")).expect("a directory");
+        let cloud = Emulator::builder().tls(&authority, &[]).start();
+        self.cloud = cloud.expect("a free port on loopback");
+        let endpoint = self.cloud.url();
+        self.set("SSL_CERT_FILE", authority.certificate_path())
+            .set("IBMCLOUD_IAM_API_ENDPOINT", endpoint);
+        let [host, _] = self.registries();
+        self.settings(&format!("registries = [\"{host}\"]\n"));
+        self
+    }
+
+    /// The two hosts of the registry of [`Machine::with_registry`].
+    pub(crate) fn registries(&self) -> [String; 2] {
+        let port = self.cloud.address().port();
+        ["localhost", "127.0.0.1"].map(|host| format!("{host}:{port}"))
     }
 
     fn create(keychain: &str, turn: Option<File>) -> Self {

@@ -84,6 +84,29 @@ fn at_a_terminal(machine: &Machine, commands: &[Typed<'_>], columns: u16) -> Vec
     shown
 }
 
+/// The program at a terminal that shows what is typed until somebody turns that off: the first line is typed for the shell.
+pub(crate) fn dialog(machine: &Machine, arguments: &[&str]) -> PtySession {
+    let program = machine.command(&[]);
+    let mut shell = Command::new("/bin/sh");
+    shell
+        .args([
+            "-c",
+            "stty echo && echo ready && read line && exec \"$0\" \"$@\"",
+        ])
+        .arg(program.get_program())
+        .args(arguments);
+    machine.furnish(&mut shell);
+    shell
+        .env("PATH", "/usr/bin:/bin")
+        .env("TERM", "xterm")
+        .stdout(Stdio::inherit());
+    let mut session = spawn_command(shell, Some(30_000)).expect("a terminal");
+    session.exp_string("ready").expect("the shell");
+    session.send_line("this-is-shown").expect("it listens");
+    session.exp_string("this-is-shown").expect("an echo");
+    session
+}
+
 /// The program at a terminal, for one command after the other.
 fn start(machine: &Machine, commands: &[Typed<'_>], columns: u16) -> PtySession {
     let program = machine.command(&[]);

@@ -172,7 +172,7 @@ fn described(description: &Description) -> [String; 5] {
     let source = description.source.strip_prefix("the ");
     let token = match (description.token, description.is_exchanged) {
         (Some(life), _) => shown_life(life),
-        (None, true) => "none yet".to_owned(),
+        (None, true) => "none now".to_owned(),
         (None, false) => NOTHING.to_owned(),
     };
     let secret = match (&description.speaker, description.keychain) {
