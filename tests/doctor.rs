@@ -249,6 +249,14 @@ fn a_login_shell_must_find_it_as_well() {
     let profile = format!("echo Welcome\nPATH=\"{own}:$PATH\"\n");
     ward.machine.file("home/.profile", &profile);
     ward.says("login-shell", "ok", &["/bin/docker-credential-icr"]);
+    // Whoever is left behind holds the shell's output until somebody writes to the pipe.
+    let pipe = ward.machine.path("pipe");
+    let left_behind = format!("mkfifo {0}; cat {0} &\n{profile}", pipe.display());
+    ward.machine.file("home/.profile", &left_behind);
+    let (findings, _) = ward.findings();
+    fs::File::options().write(true).open(&pipe).unwrap();
+    let seen = findings.iter().find(|it| it["check"] == "login-shell");
+    assert_eq!(seen.map(|it| &it["verdict"]), Some(&"ok".into()));
 }
 
 #[test]
