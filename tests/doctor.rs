@@ -185,7 +185,7 @@ fn where_all_is_well_it_says_so() {
 
         Network
           ok       no variable names a proxy
-          ok       beside the system's certificate authorities those in /m/authority/authority.pem are trusted
+          ok       the system's 7 certificate authorities are trusted, and 7 in /m/authority/authority.pem
           ok       IAM at https://localhost:55555 answered after 7 ms
           ok       this machine's clock is 7 s off IAM's
           ok       localhost:55555: `get` answers `iambearer` after 7 ms, which is user tls@registry-tests.example.com (IBMid-tls) of account account-1
@@ -343,7 +343,11 @@ fn keychains_are_tried_for_real_and_left_as_they_were() {
     ward.says(
         "keychain-logins",
         "problem",
-        &["cannot be kept", "no D-Bus session bus"],
+        &[
+            "cannot be kept",
+            "no D-Bus session bus",
+            "ICR_KEYCHAIN=auto",
+        ],
     );
 }
 
@@ -373,7 +377,11 @@ fn who_speaks_is_told_with_the_reason() {
     );
     ward.is_well();
     ward.machine.set("IBMCLOUD_API_KEY", "@/does/not/exist");
-    ward.says("source", "problem", &["/does/not/exist"]);
+    ward.says("source", "problem", &["/does/not/exist", "> null"]);
+    ward.machine.unset("IBMCLOUD_API_KEY");
+    ward.docker(r#"{"credHelpers": {"cp.icr.io": "icr"}}"#);
+    let mend = "docker login -u cp cp.icr.io";
+    ward.says("source", "warning", &["nobody speaks", mend]);
 }
 
 #[test]
@@ -403,7 +411,14 @@ fn the_network_is_looked_at_step_by_step() {
     );
     ward.says("iam", "ok", &[]);
     ward.machine.unset("NO_PROXY");
-    ward.says("iam", "problem", &["proxy"]);
+    let seen = format!("\"IAM at {url} is not available");
+    ward.says("iam", "problem", &[&seen, "proxy"]);
+    ward.machine.set("HTTPS_PROXY", "bogus://x");
+    ward.says(
+        "proxy",
+        "warning",
+        &["HTTPS_PROXY=bogus://x names no proxy", "unset HTTPS_PROXY"],
+    );
     ward.machine.unset("HTTPS_PROXY");
     ward.cloud.accounts().revoke_api_key(ENVIRONMENT_KEY);
     ward.says("exchange", "problem", &["BXNIM0415E", "make a new one"]);
@@ -422,7 +437,13 @@ fn a_registry_that_refuses_is_understood() {
     ward.says(
         "registry",
         "problem",
-        &["refused `token`", "not valid", "log in again", "HTTP 401"],
+        &[
+            &format!("\"{} refused `token`", ward.registry),
+            "not valid",
+            "log in again",
+            "HTTP 401",
+            "> null",
+        ],
     );
 }
 
@@ -453,6 +474,42 @@ fn files_that_others_change_or_read_are_found() {
     ward.machine
         .file("config/docker-credential-icr/tokens/us.icr.io.json", "{}");
     ward.says("plain-tokens", "warning", &["in clear", "rm -r"]);
+}
+
+#[test]
+fn trust_is_looked_at_as_for_a_request() {
+    let mut ward = Ward::new();
+    ward.says(
+        "trust",
+        "ok",
+        &["the system's ", ", and 1 in ", "authority.pem"],
+    );
+    ward.machine.set("SSL_CERT_FILE", "/nonexistent");
+    ward.says(
+        "trust",
+        "problem",
+        &[
+            "$SSL_CERT_FILE names /nonexistent",
+            "or unset SSL_CERT_FILE",
+        ],
+    );
+    // Nobody is asked who is not on this machine.
+    ward.machine
+        .unset("SSL_CERT_FILE")
+        .set("HTTPS_PROXY", "http://127.0.0.1:1")
+        .set("NO_PROXY", "localhost");
+    let (findings, _) = ward.findings();
+    let trust = findings.iter().find(|finding| finding["check"] == "trust");
+    let seen = trust.expect("it is looked at")["seen"].as_str();
+    let seen = seen.expect("a text");
+    assert!(seen.contains("certificate authorities"), "{seen}");
+    #[cfg(target_os = "linux")]
+    {
+        let directory = ward.machine.path("authority");
+        ward.machine.set("SSL_CERT_DIR", directory);
+        let seen = "the 2 certificate authorities in $SSL_CERT_DIR are trusted";
+        ward.says("trust", "ok", &[seen]);
+    }
 }
 
 #[test]

@@ -523,9 +523,13 @@ fn something_is_wrong() {
         let program = env!("CARGO_BIN_EXE_docker-credential-icr");
         std::os::unix::fs::symlink(program, bin.join("docker-credential-icr")).expect("it is ours");
         stage.machine.plant("password-of-proxy");
+        // How many the system has is another number on each machine.
+        let authorities = stage.machine.path("authorities");
+        Authority::create(&authorities).expect("a directory");
         stage
             .machine
             .set("PATH", bin)
+            .set("SSL_CERT_DIR", authorities)
             .set("HTTPS_PROXY", "http://user:password-of-proxy@127.0.0.1:1")
             // What is measured is another number each time.
             .set("ICR_KEYCHAIN", "none")

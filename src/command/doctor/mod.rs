@@ -115,9 +115,9 @@ impl Finding {
         Self::new(check, Verdict::Problem, seen, Some(mend.into()))
     }
 
-    /// A failure, whose words say themselves what to do.
-    fn failure(check: &'static str, failure: &Failure) -> Self {
-        Self::new(check, Verdict::Problem, failure.to_string(), None)
+    /// A problem whose words say themselves what to do, as those of failures do.
+    fn said(check: &'static str, seen: impl Into<String>) -> Self {
+        Self::new(check, Verdict::Problem, seen, None)
     }
 
     fn new(
