@@ -480,6 +480,20 @@ fn the_helper_is_switched_on_and_off() {
         broken,
         &[("configure docker --registry us.icr.io", NOTHING)],
     );
+    let odd = || {
+        let stage = bare()?;
+        let text = "{\"auths\": {}, \"auths\": {}}\n";
+        stage.machine.file("home/.docker/config.json", text);
+        Some(stage)
+    };
+    scene(
+        "configure-an-odd-file",
+        odd,
+        &[
+            ("configure docker --registry us.icr.io", NOTHING),
+            ("status", NOTHING),
+        ],
+    );
 }
 
 #[test]

@@ -16,6 +16,8 @@ use anyhow::bail;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use super::document::Document;
+use super::document::Unread;
 use crate::files;
 
 /// The most that is read of a client's file, in bytes. docker's own has a few
@@ -53,12 +55,31 @@ pub struct Made {
 ///
 /// # Errors
 /// It cannot be read, is no regular file, too large or not UTF-8.
-pub fn read(path: &Path) -> anyhow::Result<Option<Zeroizing<String>>> {
-    match files::read_regular(path, LIMIT) {
-        Ok(text) => Ok(Some(Zeroizing::new(text))),
+pub fn read(path: &Path) -> Result<Option<Zeroizing<String>>, Unread> {
+    match files::read_bytes(path, LIMIT) {
+        Ok(bytes) => text(bytes).map(Some),
         Err(error) if is_missing(&error) => Ok(None),
-        Err(error) => Err(error),
+        Err(error) if error.is::<io::Error>() || path.is_dir() => {
+            Err(Unread::Broken(error.to_string()))
+        }
+        // Clients know no limit, and wait for pipes.
+        Err(error) => Err(Unread::Odd(error.to_string())),
     }
+}
+
+fn text(bytes: Vec<u8>) -> Result<Zeroizing<String>, Unread> {
+    String::from_utf8(bytes)
+        .map(Zeroizing::new)
+        .map_err(|error| {
+            let bytes = Zeroizing::new(error.into_bytes());
+            // Go puts U+FFFD in the place of such bytes, but within strings alone.
+            let text = Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned());
+            let reason = "it is not UTF-8 text".to_owned();
+            match Document::parse(&text) {
+                Err(Unread::Broken(_)) => Unread::Broken(reason),
+                _ => Unread::Odd(reason),
+            }
+        })
 }
 
 fn is_missing(error: &anyhow::Error) -> bool {
@@ -103,7 +124,7 @@ fn write(path: &Path, directory: &Path, old: Option<&str>, new: &str) -> Result<
         Err(_) => own_as(directory, file.path())?,
     }
     file.as_file().sync_all().map_err(unwritable)?;
-    let now = read(path)?;
+    let now = read(path).map_err(anyhow::Error::from)?;
     if now.as_deref().map(String::as_str) != old {
         return Err(ReplaceError::Changed);
     }

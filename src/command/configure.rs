@@ -7,6 +7,7 @@ use serde_json::Value;
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use super::clients::machine;
 use super::conclude;
 use super::configure_choice::Choosing;
 use super::errand::Warnings;
@@ -17,13 +18,13 @@ use super::scopes::listed;
 use crate::broker::Broker;
 use crate::client_config::Client;
 use crate::client_config::ClientFile;
-use crate::client_config::Machine;
 use crate::client_config::diff;
 use crate::client_config::docker;
 use crate::client_config::document::Document;
 use crate::client_config::document::Naming;
 use crate::client_config::document::PlainKind;
 use crate::client_config::document::PlainLogin;
+use crate::client_config::document::Unread;
 use crate::client_config::document::applied;
 use crate::client_config::file;
 use crate::client_config::file::ReplaceError;
@@ -205,11 +206,6 @@ fn configure(
     let outcome = configuring.run(&choice.files)?;
     warn_of_snap(&choice.clients, world, warnings);
     Ok(outcome)
-}
-
-fn machine<'a>(world: &'a World<'_>) -> Machine<'a> {
-    let places = &world.places;
-    Machine::of_process(world.environment, places.home.as_deref(), &places.root)
 }
 
 impl Configuring<'_> {
@@ -622,9 +618,15 @@ fn naming(path: &Path, document: &Document<'_>, hosts: &[String]) -> Result<Nami
         .map_err(|broken| untouched(path, &broken))
 }
 
-fn untouched(path: &Path, reason: &dyn std::fmt::Display) -> Failure {
+fn untouched(path: &Path, unread: &Unread) -> Failure {
+    let advice = match unread {
+        Unread::Broken(_) => "mend it first",
+        Unread::Odd(_) => {
+            "clients may read it all the same, but this program changes no such file, so put it right, or name the helper there by hand"
+        }
+    };
     Failure::act(format!(
-        "{} is left as it is: {reason:#}; mend it first",
+        "{} is left as it is: {unread}; {advice}",
         path.display()
     ))
 }

@@ -45,18 +45,17 @@ impl Migration {
         world: &World<'_>,
     ) -> Self {
         let mut migration = Self::default();
-        let mut by_registry: BTreeMap<&Registry, Vec<&(String, PlainLogin)>> = BTreeMap::new();
-        for login in found {
-            by_registry
-                .entry(&login.1.registry)
-                .or_default()
-                .push(login);
+        let mut by_registry: BTreeMap<&Registry, Vec<(String, &PlainLogin)>> = BTreeMap::new();
+        for (file, login) in found {
+            let logins = by_registry.entry(&login.registry).or_default();
+            logins.push((file.clone(), login));
         }
         for (registry, logins) in by_registry {
             let _progress = world
                 .terminal
                 .progress(&format!("Moving the password for {registry}"));
             let outcome = only_credential(registry, &logins)
+                .map_err(Immovable::failure)
                 .and_then(|credential| moved(registry, credential, broker, replaces));
             match outcome {
                 Ok(moved) => {
@@ -113,10 +112,37 @@ impl Migration {
     }
 }
 
-/// The one password of a registry, whatever files it lies in.
-fn only_credential(registry: &Registry, logins: &[&(String, PlainLogin)]) -> Result<Credential> {
+/// Why what lies in files for a registry cannot be moved.
+pub(super) struct Immovable {
+    /// What lies there.
+    pub(super) seen: String,
+    /// What a person can do about it.
+    pub(super) mend: String,
+}
+
+impl Immovable {
+    fn failure(self) -> Failure {
+        Failure::act(format!("{}; {}", self.seen, self.mend))
+    }
+}
+
+/// The one password of a registry, whatever files it lies in; each login is given
+/// with its file.
+///
+/// # Errors
+/// There are several, or something else than a password.
+pub(super) fn only_credential(
+    registry: &Registry,
+    logins: &[(String, &PlainLogin)],
+) -> Result<Credential, Immovable> {
     let mut only: Option<&Credential> = None;
     let mut files: Vec<&str> = Vec::new();
+    let immovable = |seen: String, mend: &str| {
+        Err(Immovable {
+            seen,
+            mend: mend.to_owned(),
+        })
+    };
     for (file, login) in logins {
         if !files.contains(&&**file) {
             files.push(file);
@@ -125,27 +151,38 @@ fn only_credential(registry: &Registry, logins: &[&(String, PlainLogin)]) -> Res
             (PlainKind::Credential(credential), None) => only = Some(credential),
             (PlainKind::Credential(credential), Some(other)) if credential == other => {}
             (PlainKind::Credential(_), Some(_)) => {
-                return Err(Failure::act(format!(
-                    "there are different passwords for {registry} in {}; take out those that are not meant, then run it again",
-                    listed(&files)
-                )));
+                return immovable(
+                    format!(
+                        "there are different passwords for {registry} in {}",
+                        listed(&files)
+                    ),
+                    "take out those that are not meant, then run it again",
+                );
             }
             (PlainKind::Token, _) => {
-                return Err(Failure::act(format!(
-                    "what lies for `{}` in {file} is a token of the registry's own, which nobody else can use; log out with the client that wrote it, and log in again",
-                    login.key
-                )));
+                return immovable(
+                    format!(
+                        "what lies for `{}` in {file} is a token of the registry's own, which nobody else can use",
+                        login.key
+                    ),
+                    "log out with the client that wrote it, and log in again",
+                );
             }
             (PlainKind::Unreadable, _) => {
-                return Err(Failure::act(format!(
-                    "what lies for `{}` in {file} cannot be read, by no client either; take it out",
-                    login.key
-                )));
+                return immovable(
+                    format!(
+                        "what lies for `{}` in {file} cannot be read, by no client either",
+                        login.key
+                    ),
+                    "take it out",
+                );
             }
         }
     }
-    only.cloned()
-        .ok_or_else(|| Failure::act(format!("there is no password for {registry}")))
+    match only {
+        Some(credential) => Ok(credential.clone()),
+        None => immovable(format!("there is no password for {registry}"), "log in"),
+    }
 }
 
 /// Stores a password and has it tried; whatever fails, the keychain is as before.

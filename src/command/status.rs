@@ -6,7 +6,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use super::api_key_lifecycle::ending;
-use super::clients;
+use super::clients::Clients;
 use super::print;
 use super::print_json;
 use super::scopes;
@@ -100,7 +100,8 @@ pub(super) fn run(
 
 impl Overview {
     fn of(arguments: &Arguments, broker: &Broker<'_>, world: &World<'_>) -> Result<Self> {
-        let clients = clients::switched_on(&clients::seen(world, broker.settings));
+        let files = Clients::of(world, broker.settings);
+        let clients = files.switched_on();
         let mut trouble = Vec::new();
         let is_about_all = arguments.registries.is_empty();
         let registries = match is_about_all {
@@ -122,7 +123,7 @@ impl Overview {
         // That nobody speaks for the rest is no news.
         rows.extend(others.map(row).filter(|row| !row.is_nobodys()));
         Ok(Self {
-            warnings: warnings(&rows, world.clock.now()),
+            warnings: warnings(&rows, &files, world.clock.now()),
             rows,
             trouble,
         })
@@ -224,9 +225,11 @@ fn named(addresses: &[String], broker: &Broker<'_>) -> Result<BTreeSet<Registry>
     Ok(registries.collect())
 }
 
-/// What ends soon, each key once.
-fn warnings(rows: &[Row], now: u64) -> Vec<String> {
-    let mut warnings = Vec::new();
+/// Clients' files that say nothing here, and what ends soon, each key once.
+fn warnings(rows: &[Row], files: &Clients, now: u64) -> Vec<String> {
+    let unread = files.unread().into_iter();
+    let unread = unread.map(|seen| format!("{seen}; `{PROGRAM} doctor` says what to do"));
+    let mut warnings: Vec<String> = unread.collect();
     for row in rows {
         let ending = row.description().and_then(|it| ending(it, now));
         if let Some((seen, mend)) = ending {

@@ -9,8 +9,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 use serde_json::json;
 
-use super::clients;
-use super::clients::Seen;
+use super::clients::Clients;
 use super::print;
 use super::print_json;
 use super::scopes;
@@ -145,7 +144,7 @@ struct Patient<'a> {
     /// The keychains, or why there are none.
     keychains: Result<&'a Keychains, &'a Failure>,
     /// Clients' files.
-    clients: &'a [Seen],
+    clients: &'a Clients,
 }
 
 impl<'a> Patient<'a> {
@@ -162,7 +161,7 @@ impl<'a> Patient<'a> {
     /// The registries that there is something to tell of; otherwise one of IBM's.
     fn registries(&self, broker: &Broker<'_>) -> BTreeSet<Registry> {
         let stored = broker.scopes().unwrap_or_default();
-        let clients = clients::switched_on(self.clients);
+        let clients = self.clients.switched_on();
         let mut registries = scopes::spoken_of(stored, self.settings, &clients);
         if registries.is_empty() {
             registries.extend(self.settings.all_registries().next());
@@ -235,7 +234,7 @@ pub(super) fn run(
     let defaults = Settings::default();
     let settings = loaded.as_ref().unwrap_or(&defaults);
     let keychains = program::open(world, settings, Prompting::Never);
-    let clients = clients::seen(world, settings);
+    let clients = Clients::of(world, settings);
     let patient = Patient {
         world,
         settings,
