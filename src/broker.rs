@@ -35,7 +35,7 @@ mod description;
 mod exchange;
 mod logins;
 #[cfg(test)]
-mod machine;
+pub(crate) mod machine;
 mod renewal;
 
 pub use description::Description;

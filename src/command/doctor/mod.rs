@@ -10,6 +10,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use super::clients::Clients;
+use super::conclude;
 use super::print;
 use super::print_json;
 use super::scopes;
@@ -243,7 +244,11 @@ pub(super) fn run(
         clients: &clients,
     };
     if arguments.take_over {
-        return print(streams, &older::take_over(&patient)?);
+        let (said, failures) = older::take_over(&patient)?;
+        if let Some(said) = said {
+            print(streams, &said)?;
+        }
+        return conclude(&failures);
     }
     let diagnosis = Diagnosis::of(&patient);
     if let Some(path) = &arguments.report {
