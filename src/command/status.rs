@@ -114,7 +114,11 @@ impl Overview {
                 scopes::spoken_of(stored, broker.settings, &clients)
             }
         };
-        let row = |subject: Subject| Row::of(subject, &clients, arguments.check, broker);
+        let row = |subject: Subject| {
+            // What nobody uses is tried only where there is nothing else to try.
+            let is_used = registries.is_empty() || matches!(subject, Subject::One(_));
+            Row::of(subject, &clients, arguments.check && is_used, broker)
+        };
         let subjects = registries.iter().cloned().map(Subject::One);
         let mut rows: Vec<Row> = subjects.map(row).collect();
         let mut others = broker.settings.all_registries();
@@ -139,10 +143,10 @@ impl Overview {
         if !self.rows.is_empty() {
             parts.push(self.table(screen, is_checked));
         }
-        let trouble = self.rows.iter().filter_map(|row| {
-            let trouble = row.trouble()?;
-            Some(format!("{}: {trouble}", row.name()))
-        });
+        let trouble = self
+            .rows
+            .iter()
+            .filter_map(|row| Some(row.trouble()?.told_of(row.name())));
         let trouble: Vec<String> = trouble.chain(self.trouble.iter().cloned()).collect();
         for (word, texts) in [
             (screen.problem("problem:"), &trouble),
