@@ -469,6 +469,21 @@ fn the_helper_is_switched_on_and_off() {
             ("configure docker --registry us.icr.io --json", NOTHING),
         ],
     );
+    let nobodys = || {
+        let stage = bare()?;
+        let by_hand = "{\"credHelpers\": {\"uk.icr.io\": \"icr\"}}\n";
+        stage.machine.file("home/.docker/config.json", by_hand);
+        Some(stage)
+    };
+    scene(
+        "configure-for-nobody",
+        nobodys,
+        &[
+            ("configure --registry us.icr.io docker", NOTHING),
+            ("configure docker --registry us.icr.io cp.icr.io", NOTHING),
+            ("configure --undo", NOTHING),
+        ],
+    );
     let broken = || {
         let stage = with_docker()?;
         let text = "{\n  // a comment\n  \"auths\": {}\n}\n";

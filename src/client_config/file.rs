@@ -94,17 +94,31 @@ fn is_missing(error: &anyhow::Error) -> bool {
 /// # Errors
 /// See [`ReplaceError`]; then everything is as it was.
 pub fn replace(path: &Path, old: Option<&str>, new: &str) -> Result<Made, ReplaceError> {
+    let made = missing(path, old)?;
     let path = resolved(path).context("its links lead nowhere")?;
     let directory = path.parent().context("it has no directory")?;
-    let made = Made {
-        directories: make_directory(directory)?,
-        file: old.is_none(),
-    };
+    make_directories(&made.directories)?;
     let outcome = write(&path, directory, old, new);
     if outcome.is_err() {
         remove_directories(&made.directories);
     }
     outcome.map(|()| made)
+}
+
+/// What [`replace`] would make on the way.
+///
+/// # Errors
+/// Links lead nowhere.
+pub fn missing(path: &Path, old: Option<&str>) -> anyhow::Result<Made> {
+    let path = resolved(path).context("its links lead nowhere")?;
+    let directory = path.parent().context("it has no directory")?;
+    let missing = directory.ancestors().take_while(|path| !path.exists());
+    let mut missing: Vec<PathBuf> = missing.map(Path::to_owned).collect();
+    missing.reverse();
+    Ok(Made {
+        directories: missing,
+        file: old.is_none(),
+    })
 }
 
 fn write(path: &Path, directory: &Path, old: Option<&str>, new: &str) -> Result<(), ReplaceError> {
@@ -168,11 +182,8 @@ fn resolved(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other("too many links"))
 }
 
-/// Makes a directory for its owner alone, and those it is in; says which ones.
-fn make_directory(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let missing = path.ancestors().take_while(|path| !path.exists());
-    let mut missing: Vec<PathBuf> = missing.map(Path::to_owned).collect();
-    missing.reverse();
+/// Makes directories for their owner alone, the outermost first; all or none.
+fn make_directories(missing: &[PathBuf]) -> anyhow::Result<()> {
     for (index, directory) in missing.iter().enumerate() {
         let made = make_one(directory);
         if let Err(error) = made {
@@ -183,7 +194,7 @@ fn make_directory(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
             );
         }
     }
-    Ok(missing)
+    Ok(())
 }
 
 fn make_one(directory: &Path) -> anyhow::Result<()> {

@@ -33,6 +33,9 @@ pub(super) struct Migration {
 struct Moved {
     credential: Credential,
     former: Option<Login>,
+    /// The files that it is still in.
+    lies_in: BTreeSet<String>,
+    /// Whether it was taken out of one.
     is_out: bool,
 }
 
@@ -58,7 +61,8 @@ impl Migration {
                 .map_err(Immovable::failure)
                 .and_then(|credential| moved(registry, credential, broker, replaces));
             match outcome {
-                Ok(moved) => {
+                Ok(mut moved) => {
+                    moved.lies_in = logins.iter().map(|(file, _)| file.clone()).collect();
                     migration.moved.insert(registry.clone(), moved);
                 }
                 Err(failure) => {
@@ -81,21 +85,36 @@ impl Migration {
         moved.is_some_and(|moved| moved.credential == *credential)
     }
 
-    /// Notes that the passwords of these registries are out of a file.
-    pub(super) fn are_out(&mut self, registries: &[Registry]) {
-        for registry in registries {
-            if let Some(moved) = self.moved.get_mut(registry) {
-                moved.is_out = true;
-            }
+    /// Notes that a file no longer holds anything that was moved, and that the
+    /// passwords of these registries were taken out of it.
+    pub(super) fn is_out_of(&mut self, file: &str, registries: &[Registry]) {
+        for (registry, moved) in &mut self.moved {
+            moved.lies_in.remove(file);
+            moved.is_out |= registries.contains(registry);
         }
     }
 
-    /// The registries whose passwords are in the keychain now and in no file.
-    pub(super) fn done(&self) -> Vec<String> {
-        let moved = self.moved.iter().filter(|(_, moved)| moved.is_out);
-        moved
-            .map(|(registry, _)| registry.host().to_owned())
-            .collect()
+    /// Tells what is in the keychain now: nothing of it lies in a file any more, or
+    /// it still does, where one could not be changed.
+    pub(super) fn tell(&self, warnings: &Warnings<'_>) {
+        let is_done = |moved: &Moved| moved.is_out && moved.lies_in.is_empty();
+        let done = self.moved.iter().filter(|(_, moved)| is_done(moved));
+        let done: Vec<&Registry> = done.map(|(registry, _)| registry).collect();
+        if !done.is_empty() {
+            warnings.note(&format!(
+                "In the keychain now, tried, and out of the files: the login for {}.",
+                listed(&done)
+            ));
+        }
+        for (registry, moved) in &self.moved {
+            if moved.is_out && !moved.lies_in.is_empty() {
+                let files: Vec<&String> = moved.lies_in.iter().collect();
+                warnings.warn(format!(
+                    "the login for {registry} is in the keychain now, and tried, but it still lies in {}; run this again once that can be changed",
+                    listed(&files)
+                ));
+            }
+        }
     }
 
     /// Puts the keychain back as it was for passwords that are still in a file.
@@ -228,6 +247,7 @@ fn moved(
         Ok(()) => Ok(Moved {
             credential,
             former,
+            lies_in: BTreeSet::new(),
             is_out: false,
         }),
         Err(failure) => {
