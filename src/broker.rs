@@ -36,7 +36,7 @@ mod exchange;
 mod leaving;
 mod logins;
 #[cfg(test)]
-mod machine;
+pub(crate) mod machine;
 mod renewal;
 
 pub use description::Description;

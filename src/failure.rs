@@ -48,6 +48,16 @@ impl Failure {
         Self::PersonMustAct(message.into())
     }
 
+    /// What is told of one of several things: with its name before it, unless the
+    /// words begin with that.
+    pub fn told_of(&self, name: &str) -> String {
+        let words = self.to_string();
+        match words.starts_with(name) {
+            true => words,
+            false => format!("{name}: {words}"),
+        }
+    }
+
     /// A [`Failure::TryLater`].
     pub fn later(message: impl Into<String>) -> Self {
         Self::TryLater(message.into())

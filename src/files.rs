@@ -20,9 +20,17 @@ use crate::clock::within;
 /// # Errors
 /// It cannot be opened or read, is no regular file, is too large or not UTF-8.
 pub fn read_regular(path: &Path, limit: u64) -> anyhow::Result<String> {
-    String::from_utf8(read(open(path)?, limit)?)
+    String::from_utf8(read_bytes(path, limit)?)
         .ok()
         .context("it is not UTF-8 text")
+}
+
+/// The bytes of such a file, text or not.
+///
+/// # Errors
+/// It cannot be opened or read, is no regular file or is too large.
+pub fn read_bytes(path: &Path, limit: u64) -> anyhow::Result<Vec<u8>> {
+    read(open(path)?, limit)
 }
 
 /// The bytes of such a file, while nobody writes to it who locks it for that
@@ -94,15 +102,29 @@ fn open(path: &Path) -> std::io::Result<File> {
 #[cfg(unix)]
 pub fn refuse_if_others_write(path: &Path) -> anyhow::Result<()> {
     let us = nix::unistd::Uid::effective().as_raw();
-    let file = path.canonicalize()?;
-    let mut found = Vec::from_iter(others::looked_at("it", &file, us)?);
-    if let Some(directory) = file.parent() {
-        found.extend(others::looked_at("its directory", directory, us)?);
-    }
-    match others::told(&found) {
+    match others::told(&others::found(path, Some(us))?) {
         None => Ok(()),
-        Some(reason) => anyhow::bail!(reason),
+        Some((reason, command)) => anyhow::bail!("{reason}; mend it with `{command}`"),
     }
+}
+
+/// Who else can write to a file, or put another one in its place, by the modes of both:
+/// what was seen, and the command that mends it. Links are followed first.
+///
+/// # Errors
+/// It cannot be looked at.
+#[cfg(unix)]
+pub fn written_by_others(path: &Path) -> std::io::Result<Option<(String, String)>> {
+    Ok(others::told(&others::found(path, None)?))
+}
+
+/// See [`refuse_if_others_write`]: nothing is looked at.
+///
+/// # Errors
+/// None.
+#[cfg(not(unix))]
+pub fn written_by_others(_path: &Path) -> std::io::Result<Option<(String, String)>> {
+    Ok(None)
 }
 
 /// Windows guards a user's own folders with access control lists that inherit, and
@@ -129,12 +151,23 @@ mod others {
     /// What is wrong, and what mends it.
     pub(super) type Finding = (String, String);
 
-    /// What is wrong with the owner and the mode of a path.
-    pub(super) fn looked_at(what: &str, path: &Path, us: u32) -> std::io::Result<Option<Finding>> {
+    /// What is wrong with a file and the directory that it is in; whose they are
+    /// does not count without `us`.
+    pub(super) fn found(path: &Path, us: Option<u32>) -> std::io::Result<Vec<Finding>> {
+        let file = path.canonicalize()?;
+        let mut found = Vec::from_iter(looked_at("it", &file, us)?);
+        if let Some(directory) = file.parent() {
+            found.extend(looked_at("its directory", directory, us)?);
+        }
+        Ok(found)
+    }
+
+    fn looked_at(what: &str, path: &Path, us: Option<u32>) -> std::io::Result<Option<Finding>> {
         let metadata = path.metadata()?;
         let sticky = metadata.is_dir() && metadata.mode() & STICKY != 0;
         let mode = if sticky { 0 } else { metadata.mode() };
-        Ok(judged(what, path, (metadata.uid(), mode), us))
+        let owner = metadata.uid();
+        Ok(judged(what, path, (owner, mode), us.unwrap_or(owner)))
     }
 
     pub(super) fn judged(
@@ -158,16 +191,11 @@ mod others {
         })
     }
 
-    pub(super) fn told(found: &[Finding]) -> Option<String> {
+    /// All that was found in one sentence, and in one command.
+    pub(super) fn told(found: &[Finding]) -> Option<Finding> {
         let reasons: Vec<&str> = found.iter().map(|(reason, _)| &**reason).collect();
         let commands: Vec<&str> = found.iter().map(|(_, command)| &**command).collect();
-        (!found.is_empty()).then(|| {
-            format!(
-                "{}; mend it with `{}`",
-                reasons.join(", and "),
-                commands.join(" && ")
-            )
-        })
+        (!found.is_empty()).then(|| (reasons.join(", and "), commands.join(" && ")))
     }
 
     /// A path as a shell takes it.

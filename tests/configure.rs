@@ -97,6 +97,83 @@ fn files_of_real_installations_change_by_the_addition_alone_and_back_to_the_byte
     }
 }
 
+/// podman, buildah and skopeo write `json.MarshalIndent(…, "", "\t")`, without a line
+/// end (`containers/image`, `pkg/docker/config/config.go`).
+#[test]
+fn the_file_of_rootless_podman_changes_by_the_addition_alone_and_back_to_the_byte() {
+    let machine = Machine::new();
+    let before = "{\n\t\"auths\": {\n\t\t\"quay.io\": {\n\t\t\t\"auth\": \"eDp5\"\n\t\t}\n\t},\n\t\"credHelpers\": {\n\t\t\"gcr.io\": \"gcloud\"\n\t}\n}";
+    machine.file(PODMAN, before);
+    set_mode(&machine.path(PODMAN), 0o600);
+    let outcome = configure(
+        &machine,
+        &["podman", "--registry", "us.icr.io", "de.icr.io"],
+    );
+    succeeds(
+        &outcome,
+        &["now names the helper for us.icr.io and de.icr.io."],
+    );
+    let after = before.replace(
+        "\"gcloud\"",
+        "\"gcloud\",\n\t\t\"us.icr.io\": \"icr\",\n\t\t\"de.icr.io\": \"icr\"",
+    );
+    assert_eq!(content(&machine, PODMAN), after);
+    succeeds(&configure(&machine, &["--undo"]), &["no longer names"]);
+    assert_eq!(content(&machine, PODMAN), before);
+}
+
+/// The snap sets `DOCKER_CONFIG` for its docker, which writes as any other.
+#[test]
+fn the_file_of_dockers_snap_changes_by_the_addition_alone_and_back_to_the_byte() {
+    let mut machine = Machine::new();
+    let snap = "home/snap/docker/current/.docker";
+    let file = format!("{snap}/config.json");
+    let before = "{\n\t\"auths\": {\n\t\t\"https://index.docker.io/v1/\": {\n\t\t\t\"auth\": \"eDp5\"\n\t\t}\n\t}\n}";
+    machine.file(&file, before);
+    let directory = machine.path(snap);
+    machine.set("DOCKER_CONFIG", directory);
+    let outcome = configure(&machine, &["docker", "--registry", "us.icr.io"]);
+    succeeds(&outcome, &["now names the helper for us.icr.io."]);
+    let after = before.replace(
+        "\n\t}\n}",
+        "\n\t},\n\t\"credHelpers\": {\n\t\t\"us.icr.io\": \"icr\"\n\t}\n}",
+    );
+    assert_eq!(content(&machine, &file), after);
+    succeeds(&configure(&machine, &["--undo"]), &["no longer names"]);
+    assert_eq!(content(&machine, &file), before);
+}
+
+/// Replacing it would make it ours, so it is refused to whoever is not root.
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_anothers_is_left_alone() {
+    use std::os::unix::fs::chown;
+    use std::os::unix::process::CommandExt as _;
+    const SOMEBODY: u32 = 1234;
+    let machine = docker_machine("{}");
+    let owned: Vec<_> = ["", "home", "home/.docker", "cache", "config", "runtime"]
+        .map(|name| chown(machine.path(name), Some(SOMEBODY), Some(SOMEBODY)))
+        .into_iter()
+        .collect();
+    if owned.iter().any(Result::is_err) {
+        support::skipped("only root can be somebody else");
+        return;
+    }
+    set_mode(&machine.path(DOCKER), 0o666);
+    // The build directory may be closed to them.
+    let program = machine.path("program");
+    fs::copy(env!("CARGO_BIN_EXE_docker-credential-icr"), &program).expect("it is there");
+    let mut command = std::process::Command::new(&program);
+    command.args(["configure", "docker", "--registry", "us.icr.io"]);
+    machine.furnish(&mut command);
+    command.uid(SOMEBODY).gid(SOMEBODY);
+    let outcome = machine.start_as(command, "").finish();
+    outcome.tells_a_person(&["belongs to user 0 and group 0", "run this as that user"]);
+    assert_eq!(content(&machine, DOCKER), "{}");
+    let left = fs::read_dir(machine.path("home/.docker")).expect("it is there");
+    assert_eq!(left.count(), 1);
+}
+
 fn mode(path: &Path) -> u32 {
     #[cfg(unix)]
     return std::os::unix::fs::MetadataExt::mode(&path.metadata().expect("it is there")) & 0o7777;
@@ -119,16 +196,12 @@ fn broken_files_are_told_by_their_place_and_none_is_touched() {
             "{\"credHelpers\": \"icr\"}",
             "`credHelpers` is not an object (line 1, column 17)",
         ),
-        (
-            "{\"credHelpers\": {}, \"credHelpers\": {}}",
-            "`credHelpers` is there twice (line 1, column 21)",
-        ),
         ("\u{feff}{}", "byte order mark"),
-        ("null", "it is not an object"),
+        ("[]", "it is not an object"),
     ] {
         let machine = docker_machine(text);
         let outcome = configure(&machine, &["--registry", "us.icr.io"]);
-        outcome.tells_a_person(&["config.json is left as it is: ", part]);
+        outcome.tells_a_person(&["config.json is left as it is: ", part, "; mend it first"]);
         assert_eq!(content(&machine, DOCKER), text);
         let outcome = configure(&machine, &["podman", "--registry", "us.icr.io"]);
         assert_eq!(outcome.status, Some(0), "{outcome:?}");
@@ -143,14 +216,47 @@ fn broken_files_are_told_by_their_place_and_none_is_touched() {
         "{}",
         "all are read before one is written"
     );
+}
+
+/// docker 28.2.2 reads all of these; what counts in them would have to be guessed.
+#[test]
+fn files_that_clients_read_all_the_same_are_not_called_broken() {
     let huge = " ".repeat(5 * 1024 * 1024);
-    let machine = docker_machine(&huge);
-    configure(&machine, &["--registry", "us.icr.io"]).tells_a_person(&["larger than 4 MiB"]);
+    for (text, part) in [
+        (
+            &b"{\"credHelpers\": {}, \"CREDHELPERS\": {}}"[..],
+            "`credHelpers` is there twice (line 1, column 21)",
+        ),
+        (
+            b"{\"auths\": {}, \"auths\": {}}",
+            "`auths` is there twice (line 1, column 15)",
+        ),
+        (
+            b"{\"credHelpers\": {\"us.icr.io\": \"a\", \"us.icr.io\": \"b\"}}",
+            "`us.icr.io` is there twice",
+        ),
+        (b"{\"auths\": {\"\xff\": {}}}", "it is not UTF-8 text"),
+        (b"null", "it is `null`"),
+        (b"{} and more", "trailing characters"),
+        (huge.as_bytes(), "larger than 4 MiB"),
+    ] {
+        let machine = docker_machine("");
+        fs::write(machine.path(DOCKER), text).expect("it is ours");
+        let outcome = configure(&machine, &["--registry", "us.icr.io"]);
+        outcome.tells_a_person(&[
+            "config.json is left as it is: ",
+            part,
+            "clients may read it",
+        ]);
+        assert!(!outcome.stderr.contains("mend it first"), "{outcome:?}");
+        let after = fs::read(machine.path(DOCKER)).expect("it is there");
+        assert!(after == text, "{part}");
+    }
 }
 
 #[test]
 fn files_that_are_not_there_are_made_for_their_owner_and_removed_again() {
-    let mut machine = Machine::new();
+    let mut machine = Machine::with_environment_key();
     let outcome = configure(&machine, &["--registry", "us.icr.io"]);
     outcome.tells_a_person(&["name one: `configure docker` or `configure podman`"]);
     succeeds(
@@ -303,7 +409,10 @@ fn with_a_login_for_all_the_registries_of_the_files_are_taken() {
         entry(&machine, "de.icr.io", OTHER_KEY)
     );
     let machine = with_docker(machine, &text);
-    configure(&machine, &[]).tells_a_person(&["configure --registry us.icr.io"]);
+    configure(&machine, &[]).tells_a_person(&[
+        "passwords lie in clear for de.icr.io: `configure --migrate` moves them",
+        "configure --registry us.icr.io",
+    ]);
     assert_eq!(
         machine.run(&["login", "--api-key-stdin"], KEY).status,
         Some(0)
@@ -324,10 +433,119 @@ fn every_registry_costs_and_that_is_told() {
     assert!(!content(&machine, DOCKER).contains("private"));
     outcome.has(
         &outcome.stderr,
-        &["warning: a classic `docker build`", "13 registries"],
+        &[
+            "warning: a classic `docker build`",
+            "13 registries",
+            "/bin/true 22 times, about 18 ms",
+        ],
     );
-    let few = docker_machine("{}");
+    let few = with_docker(Machine::with_environment_key(), "{}");
     assert_eq!(configure(&few, &["--registry", "us.icr.io"]).stderr, "");
+}
+
+#[test]
+fn a_client_that_the_option_swallowed_is_told_of() {
+    let machine = docker_machine("{}");
+    let outcome = configure(&machine, &["--registry", "us.icr.io", "docker"]);
+    outcome.tells_a_person(&["`configure docker --registry us.icr.io`"]);
+    let outcome = configure(&machine, &["--registry", "podman"]);
+    outcome.tells_a_person(&["`configure podman --registry HOST`"]);
+    assert_eq!(content(&machine, DOCKER), "{}");
+}
+
+#[test]
+fn where_nobody_speaks_for_a_registry_it_says_how_to_log_in() {
+    let mut machine = docker_machine("{}");
+    machine.settings("[profile.a]\n[registry.\"de.icr.io\"]\nprofile = \"a\"\n");
+    let hosts = [
+        "us.icr.io",
+        "uk.icr.io",
+        "de.icr.io",
+        "stg.icr.io",
+        "cp.icr.io",
+    ];
+    let all = [&["--registry"], &hosts[..]].concat();
+    let told = |outcome: &Outcome| {
+        let lines = outcome.stderr.lines();
+        let lines = lines.filter(|line| line.starts_with("Nobody is logged in at "));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let dry = configure(&machine, &[&all[..], &["--dry-run"]].concat());
+    assert_eq!(told(&dry), [""; 0], "nothing was switched on");
+    assert_eq!(
+        told(&configure(&machine, &all)),
+        [
+            "Nobody is logged in at cp.icr.io yet: `docker login -u cp cp.icr.io`.",
+            "Nobody is logged in at us.icr.io and uk.icr.io yet: `docker-credential-icr login`.",
+            "Nobody is logged in at de.icr.io yet: `docker-credential-icr login de.icr.io`.",
+            "Nobody is logged in at stg.icr.io yet: `docker-credential-icr login stg.icr.io`.",
+        ]
+    );
+    machine.set_environment_key();
+    let asked = machine.cloud.requests().len();
+    assert_eq!(told(&configure(&machine, &all)), [""; 0]);
+    assert_eq!(machine.cloud.requests().len(), asked, "nobody was asked");
+}
+
+#[test]
+fn what_cannot_be_noted_is_not_put_in() {
+    let machine = docker_machine("{}");
+    let run = || configure(&machine, &["--registry", "us.icr.io"]);
+    let state = "home/.local/state/docker-credential-icr";
+    machine.file(state, "no directory");
+    run().tells_a_person(&[
+        "config.json is left as it is: ",
+        "cannot be noted for --undo",
+    ]);
+    assert_eq!(content(&machine, DOCKER), "{}");
+    fs::remove_file(machine.path(state)).expect("it is ours");
+    let record = format!("{state}/configured.json");
+    machine.file(&record, "{ damaged");
+    run().tells_a_person(&["configured.json is damaged; remove it", "by hand"]);
+    assert_eq!(content(&machine, DOCKER), "{}");
+    configure(&machine, &["--undo"]).tells_a_person(&["is damaged; remove it"]);
+    fs::remove_file(machine.path(&record)).expect("it is ours");
+    set_mode(&machine.path(DOCKER), 0o400);
+    #[cfg(unix)]
+    {
+        run().tells_a_person(&["read-only"]);
+        assert!(!machine.path(&record).exists(), "nothing was put in");
+    }
+    set_mode(&machine.path(DOCKER), 0o600);
+    succeeds(&run(), &["now names"]);
+    succeeds(&configure(&machine, &["--undo"]), &["no longer names"]);
+    assert_eq!(content(&machine, DOCKER), "{}");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_undo_that_fails_does_not_say_that_there_is_nothing() {
+    let machine = docker_machine("{}");
+    succeeds(&configure(&machine, &["--registry", "us.icr.io"]), &[]);
+    set_mode(&machine.path(DOCKER), 0o400);
+    let outcome = configure(&machine, &["--undo"]);
+    outcome.tells_a_person(&["read-only"]);
+    assert_eq!(outcome.stdout, "");
+    set_mode(&machine.path(DOCKER), 0o600);
+    succeeds(&configure(&machine, &["--undo"]), &["no longer names"]);
+}
+
+#[test]
+fn what_somebody_put_in_by_hand_is_told_and_stays() {
+    let text = "{\"credHelpers\": {\"us.icr.io\": \"icr\"}}";
+    let machine = docker_machine(text);
+    let by_hand =
+        "config.json still names the helper for us.icr.io, which was put in by hand; take it out";
+    let outcome = configure(&machine, &["--undo"]);
+    succeeds(&outcome, &["There is nothing to take out."]);
+    outcome.has(&outcome.stderr, &[by_hand]);
+    succeeds(&configure(&machine, &["--registry", "de.icr.io"]), &[]);
+    for arguments in [&["--undo", "--dry-run"][..], &["--undo"]] {
+        let outcome = configure(&machine, arguments);
+        succeeds(&outcome, &["de.icr.io"]);
+        outcome.has(&outcome.stderr, &[by_hand]);
+    }
+    assert_eq!(content(&machine, DOCKER), text);
 }
 
 #[test]
@@ -473,6 +691,41 @@ fn a_password_that_does_not_work_stays_and_the_keychain_as_it_was() {
     assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_password_that_still_lies_in_a_file_is_not_out_of_the_files() {
+    let Some(machine) = Machine::with_keychain() else {
+        return;
+    };
+    machine.add_api_key(KEY, "me");
+    let text = format!("{{\"auths\": {{{}}}}}", entry(&machine, "us.icr.io", KEY));
+    let machine = with_docker(machine, &text);
+    machine.file(PODMAN, &text);
+    set_mode(&machine.path(PODMAN), 0o400);
+    let outcome = configure(&machine, &["--migrate"]);
+    assert_eq!(outcome.status, Some(1), "{outcome:?}");
+    outcome.has(
+        &outcome.stderr,
+        &[
+            "the login for us.icr.io is in the keychain now, and tried, but it still lies in ",
+            "auth.json; run this again",
+            "auth.json is left as it is: it is read-only",
+        ],
+    );
+    assert!(!outcome.stderr.contains("out of the files"), "{outcome:?}");
+    machine.list().is_list(&[("us.icr.io", "iamapikey")]);
+    assert!(!content(&machine, DOCKER).contains("auth\""));
+    assert_eq!(content(&machine, PODMAN), text);
+    set_mode(&machine.path(PODMAN), 0o600);
+    let outcome = configure(&machine, &["--migrate"]);
+    succeeds(&outcome, &["now names"]);
+    outcome.has(
+        &outcome.stderr,
+        &["out of the files: the login for us.icr.io."],
+    );
+    assert!(!content(&machine, PODMAN).contains("auth\""));
+}
+
 #[test]
 fn what_cannot_be_moved_is_told() {
     let Some(machine) = Machine::with_keychain() else {
@@ -543,6 +796,7 @@ fn docker_of_a_snap_is_told_of() {
 #[test]
 fn a_keychain_that_docker_found_by_itself_is_told_of() {
     let mut machine = docker_machine("{\"auths\": {}}");
+    machine.set_environment_key();
     fs::create_dir(machine.path("bin")).expect("the directory is ours");
     machine.file("bin/docker-credential-secretservice", "");
     let path = machine.path("bin");
@@ -646,6 +900,27 @@ mod terminal {
         let expected =
             "{\"auths\": {}, \"credHelpers\": {\"us.icr.io\": \"icr\", \"de.icr.io\": \"icr\"}}";
         assert_eq!(content(&machine, DOCKER), expected);
+    }
+
+    #[test]
+    fn whoever_leaves_passwords_there_is_told_what_comes_of_it() {
+        let Some(machine) = Machine::with_keychain() else {
+            return;
+        };
+        let text = format!("{{\"auths\": {{{}}}}}", entry(&machine, "us.icr.io", KEY));
+        let machine = with_docker(machine, &text);
+        let mut session = at_terminal(&machine, &["docker", "--registry", "us.icr.io"]);
+        session.exp_string("[Y/n]").expect("a question");
+        session.send_line("n").expect("it listens");
+        for part in [
+            "warning: passwords lie in clear for us.icr.io in ",
+            "clients that ask the helper no longer use them",
+            "Nobody is logged in at us.icr.io yet: `docker-credential-icr login`.",
+        ] {
+            session.exp_string(part).expect(part);
+        }
+        session.exp_eof().expect("the end");
+        assert!(content(&machine, DOCKER).contains("auth\""));
     }
 
     #[test]

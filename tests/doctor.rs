@@ -5,13 +5,21 @@ mod support;
 use std::fs;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use expect_test::expect;
+#[cfg(unix)]
+use icr_emulator::Subject;
 use serde_json::Value;
+#[cfg(unix)]
+use serde_json::json;
 
 use support::ENVIRONMENT_KEY;
 use support::Input;
 use support::Machine;
 use support::Outcome;
+#[cfg(unix)]
+use support::Screen;
 use support::set_mode;
 
 /// A machine where all is well: the program on the PATH, an API key, a client that asks for a registry on loopback.
@@ -77,6 +85,13 @@ impl Ward {
             assert!(text.contains(part), "`{part}` is missing: {text}");
         }
         assert!(verdict != "problem" || !is_well, "{findings:#?}");
+    }
+
+    #[track_caller]
+    fn is_silent_about(&self, check: &str) {
+        let (findings, _) = self.findings();
+        let finding = findings.iter().find(|finding| finding["check"] == check);
+        assert_eq!(finding, None);
     }
 
     #[track_caller]
@@ -166,7 +181,7 @@ fn where_all_is_well_it_says_so() {
 
         Network
           ok       no variable names a proxy
-          ok       beside the system's certificate authorities those in /m/authority/authority.pem are trusted
+          ok       the system's 7 certificate authorities are trusted, and 7 in /m/authority/authority.pem
           ok       IAM at https://localhost:55555 answered after 7 ms
           ok       this machine's clock is 7 s off IAM's
           ok       localhost:55555: `get` answers `iambearer` after 7 ms, which is user environment@registry-tests.example.com (IBMid-environment) of account account-1
@@ -230,6 +245,14 @@ fn a_login_shell_must_find_it_as_well() {
     let profile = format!("echo Welcome\nPATH=\"{own}:$PATH\"\n");
     ward.machine.file("home/.profile", &profile);
     ward.says("login-shell", "ok", &["/bin/docker-credential-icr"]);
+    // Whoever is left behind holds the shell's output until somebody writes to the pipe.
+    let pipe = ward.machine.path("pipe");
+    let left_behind = format!("mkfifo {0}; cat {0} &\n{profile}", pipe.display());
+    ward.machine.file("home/.profile", &left_behind);
+    let (findings, _) = ward.findings();
+    fs::File::options().write(true).open(&pipe).unwrap();
+    let seen = findings.iter().find(|it| it["check"] == "login-shell");
+    assert_eq!(seen.map(|it| &it["verdict"]), Some(&"ok".into()));
 }
 
 #[test]
@@ -261,7 +284,7 @@ fn what_shadows_the_helper_is_found() {
         &[
             "us.icr.io",
             "instead of asking",
-            "configure docker --migrate",
+            "configure docker --registry us.icr.io --migrate\"",
         ],
     );
     ward.docker(&format!("{{{auth}, {ours}, \"us.icr.io\": \"icr\"}}}}"));
@@ -272,7 +295,10 @@ fn what_shadows_the_helper_is_found() {
     ward.says(
         "another-helper",
         "warning",
-        &["docker-credential-pass for uk.icr.io"],
+        &[
+            "docker-credential-pass for uk.icr.io",
+            "configure docker --registry uk.icr.io --force",
+        ],
     );
     ward.says(
         "foreign-host",
@@ -289,11 +315,237 @@ fn what_shadows_the_helper_is_found() {
     ward.says("creds-store", "warning", &["every registry"]);
     fs::create_dir_all(ward.machine.path("runtime/containers")).unwrap();
     ward.machine.file("runtime/containers/auth.json", "{}");
-    ward.says("podman-login", "warning", &["in clear", "configure podman"]);
+    let mend = format!("configure podman --registry {}", ward.registry);
+    ward.docker(&format!("{{{ours}}}}}"));
+    ward.says("podman-login", "warning", &["in clear", &mend]);
     ward.docker("{ no JSON");
-    ward.says("client-file", "problem", &["config.json cannot be read"]);
+    ward.says(
+        "client-file",
+        "problem",
+        &["config.json cannot be read, by docker neither"],
+    );
+    ward.docker(r#"{"auths": {}, "auths": {}}"#);
+    ward.says(
+        "client-file",
+        "warning",
+        &[
+            "is neither read nor changed",
+            "`auths` is there twice",
+            "docker may read it",
+        ],
+    );
     ward.docker("{}");
     ward.says("switched-on", "warning", &["no client asks", "configure"]);
+}
+
+#[test]
+fn passwords_that_cannot_be_moved_are_told_of_as_what_they_are() {
+    let ward = Ward::new();
+    let auth = |password: &str| {
+        let auth = STANDARD.encode(format!("iamapikey:{password}"));
+        ward.machine.plant(password);
+        ward.machine.plant(&auth);
+        auth
+    };
+    let (one, other) = (auth("PASSWORD-ONE-3c1d"), auth("PASSWORD-TWO-8e2f"));
+    let told = |auths: &str| {
+        ward.docker(&format!("{{\"auths\": {{{auths}}}}}"));
+        let (findings, _) = ward.findings();
+        let of_passwords = findings
+            .into_iter()
+            .filter(|finding| finding["check"] == "password-in-clear");
+        let path = ward.machine.path("home/.docker/config.json");
+        let path = path.display().to_string();
+        let lines = of_passwords.map(|finding| {
+            let part = |name: &str| finding[name].as_str().unwrap_or("-").replace(&path, "FILE");
+            format!("{} {} > {}", part("verdict"), part("seen"), part("mend"))
+        });
+        lines.collect::<Vec<_>>()
+    };
+    let same = format!(
+        "\"us.icr.io\": {{\"auth\": \"{one}\"}}, \"https://us.icr.io/v1/\": {{\"auth\": \"{one}\"}}"
+    );
+    assert_eq!(
+        told(&same),
+        [
+            "problem FILE holds passwords in clear for us.icr.io, which docker uses instead of asking this program > docker-credential-icr configure docker --registry us.icr.io --migrate"
+        ]
+    );
+    let different = format!(
+        "\"us.icr.io\": {{\"auth\": \"{one}\"}}, \"us.icr.io/x\": {{\"auth\": \"{other}\"}}, \"de.icr.io\": {{\"identitytoken\": \"t\"}}"
+    );
+    assert_eq!(
+        told(&different),
+        [
+            "problem what lies for `de.icr.io` in FILE is a token of the registry's own, which nobody else can use > log out with the client that wrote it, and log in again",
+            "problem there are different passwords for us.icr.io in FILE > take out those that are not meant, then run it again",
+        ]
+    );
+    let of_another = format!(
+        "\"us.icr.io\": {{\"auth\": \"{one}\"}}}}, \"credHelpers\": {{\"us.icr.io\": \"pass\""
+    );
+    assert_eq!(
+        told(&of_another),
+        [
+            "warning FILE holds passwords in clear for us.icr.io > docker-credential-icr configure docker --registry us.icr.io --migrate --force"
+        ]
+    );
+}
+
+#[test]
+fn what_further_files_of_clients_say_is_found() {
+    let mut ward = Ward::new();
+    ward.machine
+        .set("HTTPS_PROXY", "http://127.0.0.1:1")
+        .set("NO_PROXY", "localhost");
+    let auth = STANDARD.encode("iamapikey:PASSWORD-ONE-3c1d");
+    ward.machine.plant(&auth);
+    let auths =
+        format!("{{\"us.icr.io\": {{\"auth\": \"{auth}\"}}, \"x.io\": {{\"auth\": \"eDp5\"}}}}");
+    ward.machine.file("home/.dockercfg", &auths);
+    ward.says(
+        "password-in-clear",
+        "warning",
+        &[
+            "home/.dockercfg holds passwords",
+            "for us.icr.io, which podman",
+            "take us.icr.io out",
+        ],
+    );
+    ward.machine.file(
+        "config/helm/registry/config.json",
+        &format!("{{\"auths\": {auths}}}"),
+    );
+    ward.says(
+        "helm",
+        "warning",
+        &[
+            "helm/registry/config.json holds logins for us.icr.io",
+            "helm registry logout us.icr.io\"",
+        ],
+    );
+    ward.docker("{}");
+    ward.says("switched-on", "warning", &["no client asks"]);
+    let settings = "home/.config/containers/registries.conf";
+    ward.machine
+        .file(settings, "credential-helpers = [\"icr\"]\n");
+    ward.is_silent_about("switched-on");
+    ward.says(
+        "credential-helpers",
+        "warning",
+        &[
+            "registries.conf has podman",
+            "every registry",
+            "put \\\"containers-auth.json\\\" behind",
+        ],
+    );
+    ward.machine.file(
+        settings,
+        "credential-helpers = [\"icr\", \"containers-auth.json\"]\n",
+    );
+    ward.says("credential-helpers", "ok", &["every registry"]);
+    ward.docker(r#"{"credHelpers": {"us.icr.io": "icr"}}"#);
+    ward.machine.file("runtime/containers/auth.json", "{}");
+    // `podman login` gives the password to this program first.
+    ward.is_silent_about("podman-login");
+}
+
+/// Every command of ours that mends something, run as it stands there.
+#[cfg(unix)]
+#[test]
+fn what_is_to_mend_something_mends_it() {
+    let Some(machine) = Machine::with_keychain() else {
+        return;
+    };
+    let mut ward = Ward::on(machine);
+    ward.machine
+        .set("HTTPS_PROXY", "http://127.0.0.1:1")
+        .set("NO_PROXY", "localhost,127.0.0.1")
+        .set("TERM", "dumb");
+    ward.machine.plant(ENVIRONMENT_KEY);
+    let auth = STANDARD.encode(format!("iamapikey:{ENVIRONMENT_KEY}"));
+    ward.machine.plant(&auth);
+    let registry = ward.registry.clone();
+    let podman = "runtime/containers/auth.json";
+    let auths = format!("\"auths\": {{\"{registry}\": {{\"auth\": \"{auth}\"}}}}");
+    let log_in = |ward: &Ward| {
+        let outcome = ward.machine.store(&registry, "iamapikey", ENVIRONMENT_KEY);
+        outcome.is_silent_success();
+    };
+    type Wound<'a> = &'a dyn Fn(&Ward);
+    let wounds: [(&str, Wound<'_>); 9] = [
+        ("source", &|_| {}),
+        ("switched-on", &|ward| {
+            log_in(ward);
+            ward.docker("{}");
+        }),
+        ("creds-store", &|ward| {
+            log_in(ward);
+            ward.docker(r#"{"credsStore": "desktop"}"#);
+        }),
+        ("podman-login", &|ward| {
+            ward.machine.file(podman, "{}");
+        }),
+        ("another-helper", &|ward| {
+            ward.docker(r#"{"credHelpers": {"us.icr.io": "pass"}}"#);
+        }),
+        ("password-in-clear", &|ward| {
+            ward.docker(&format!("{{{auths}}}"))
+        }),
+        ("password-in-clear", &|ward| {
+            ward.docker(&format!(
+                "{{{auths}, \"credHelpers\": {{\"{registry}\": \"pass\"}}}}"
+            ));
+        }),
+        ("password-in-clear", &|ward| {
+            ward.docker(&format!(
+                "{{{auths}, \"credHelpers\": {{\"{registry}\": \"icr\"}}}}"
+            ));
+        }),
+        ("api-key-end", &|ward| {
+            let token = "REFRESH-TOKEN-OF-THE-CLI-41d7";
+            ward.machine.plant(token);
+            let accounts = ward.machine.cloud.accounts();
+            accounts.add_refresh_token(token, Subject::user("tls"));
+            let session =
+                json!({"IAMEndpoint": ward.machine.cloud.url(), "IAMRefreshToken": token});
+            ward.machine.cli_session(&session);
+            let login = [
+                "login",
+                "--from-ibmcloud",
+                "--create-api-key",
+                "--expires=9",
+                &registry,
+            ];
+            let outcome = ward.machine.run(&login, Input::Open);
+            assert_eq!(outcome.status, Some(0), "{outcome:?}");
+        }),
+    ];
+    for (check, wound) in wounds {
+        let erased = ward.machine.erase(&registry);
+        erased.is_silent_success();
+        let _ = fs::remove_file(ward.machine.path(podman));
+        ward.docker(&format!("{{\"credHelpers\": {{\"{registry}\": \"icr\"}}}}"));
+        wound(&ward);
+        let of_check = || {
+            let (findings, _) = ward.findings();
+            let bad = findings
+                .into_iter()
+                .find(|it| it["check"] == check && it["verdict"] != "ok");
+            bad.map(|finding| finding["mend"].as_str().unwrap_or_default().to_owned())
+        };
+        let mend = of_check().unwrap_or_else(|| panic!("nothing is wrong with {check}"));
+        let dialog: &[(&str, &str)] = match check {
+            "source" => &[("API key: ", ENVIRONMENT_KEY)],
+            "switched-on" => &[("[Y/n]", ""), ("registries", "")],
+            "creds-store" => &[("registries", "")],
+            _ => &[],
+        };
+        let command = mend.strip_prefix("docker-credential-icr ");
+        let command = command.unwrap_or_else(|| panic!("{check}: no command of ours: {mend}"));
+        let shown = Screen::Terminal(200).shows(&ward.machine, &[(command, dialog)]);
+        assert_eq!(of_check(), None, "{mend}: {shown:?}");
+    }
 }
 
 #[test]
@@ -316,7 +568,11 @@ fn keychains_are_tried_for_real_and_left_as_they_were() {
     ward.says(
         "keychain-logins",
         "problem",
-        &["cannot be kept", "no D-Bus session bus"],
+        &[
+            "cannot be kept",
+            "no D-Bus session bus",
+            "ICR_KEYCHAIN=auto",
+        ],
     );
 }
 
@@ -346,7 +602,11 @@ fn who_speaks_is_told_with_the_reason() {
     );
     ward.is_well();
     ward.machine.set("IBMCLOUD_API_KEY", "@/does/not/exist");
-    ward.says("source", "problem", &["/does/not/exist"]);
+    ward.says("source", "problem", &["/does/not/exist", "> null"]);
+    ward.machine.unset("IBMCLOUD_API_KEY");
+    ward.docker(r#"{"credHelpers": {"cp.icr.io": "icr"}}"#);
+    let mend = "docker login -u cp cp.icr.io";
+    ward.says("source", "warning", &["nobody speaks", mend]);
 }
 
 #[test]
@@ -376,7 +636,14 @@ fn the_network_is_looked_at_step_by_step() {
     );
     ward.says("iam", "ok", &[]);
     ward.machine.unset("NO_PROXY");
-    ward.says("iam", "problem", &["proxy"]);
+    let seen = format!("\"IAM at {url} is not available");
+    ward.says("iam", "problem", &[&seen, "proxy"]);
+    ward.machine.set("HTTPS_PROXY", "bogus://x");
+    ward.says(
+        "proxy",
+        "warning",
+        &["HTTPS_PROXY=bogus://x names no proxy", "unset HTTPS_PROXY"],
+    );
     ward.machine.unset("HTTPS_PROXY");
     ward.machine
         .cloud
@@ -398,7 +665,13 @@ fn a_registry_that_refuses_is_understood() {
     ward.says(
         "registry",
         "problem",
-        &["refused `token`", "not valid", "log in again", "HTTP 401"],
+        &[
+            &format!("\"{} refused `token`", ward.registry),
+            "not valid",
+            "log in again",
+            "HTTP 401",
+            "> null",
+        ],
     );
 }
 
@@ -425,10 +698,70 @@ fn files_that_others_change_or_read_are_found() {
     drop(held);
     set_mode(&lock, 0o666);
     ward.says("modes", "warning", &["others can write", "chmod"]);
+    set_mode(&lock, 0o600);
+    let file = ward.machine.path("home/.docker/config.json");
+    let folder = ward.machine.path("home/.docker");
+    for (of_folder, of_file, words) in [
+        (0o700, 0o666, Some("others can write to it (mode 0666)")),
+        (0o777, 0o600, Some("its directory (mode 0777)")),
+        (0o1777, 0o600, None),
+    ] {
+        set_mode(&folder, of_folder);
+        set_mode(&file, of_file);
+        match words {
+            Some(words) => ward.says(
+                "modes",
+                "warning",
+                &[
+                    "config.json: ",
+                    words,
+                    "start a program of theirs",
+                    "chmod go-w",
+                ],
+            ),
+            None => ward.is_silent_about("modes"),
+        }
+    }
     fs::create_dir_all(ward.machine.path("config/docker-credential-icr/tokens")).unwrap();
     ward.machine
         .file("config/docker-credential-icr/tokens/us.icr.io.json", "{}");
     ward.says("plain-tokens", "warning", &["in clear", "rm -r"]);
+}
+
+#[test]
+fn trust_is_looked_at_as_for_a_request() {
+    let mut ward = Ward::new();
+    ward.says(
+        "trust",
+        "ok",
+        &["the system's ", ", and 1 in ", "authority.pem"],
+    );
+    ward.machine.set("SSL_CERT_FILE", "/nonexistent");
+    ward.says(
+        "trust",
+        "problem",
+        &[
+            "$SSL_CERT_FILE names /nonexistent",
+            "or unset SSL_CERT_FILE",
+        ],
+    );
+    // Nobody is asked who is not on this machine.
+    ward.machine
+        .unset("SSL_CERT_FILE")
+        .set("HTTPS_PROXY", "http://127.0.0.1:1")
+        .set("NO_PROXY", "localhost");
+    let (findings, _) = ward.findings();
+    let trust = findings.iter().find(|finding| finding["check"] == "trust");
+    let seen = trust.expect("it is looked at")["seen"].as_str();
+    let seen = seen.expect("a text");
+    assert!(seen.contains("certificate authorities"), "{seen}");
+    #[cfg(target_os = "linux")]
+    {
+        let directory = ward.machine.path("authority");
+        ward.machine.set("SSL_CERT_DIR", directory);
+        let seen = "the 2 certificate authorities in $SSL_CERT_DIR are trusted";
+        ward.says("trust", "ok", &[seen]);
+    }
 }
 
 #[test]

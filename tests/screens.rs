@@ -10,6 +10,7 @@ use std::fs;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use expect_test::expect_file;
+use icr_emulator::Authority;
 use icr_emulator::Fault;
 use icr_emulator::Service;
 use regex::Regex;
@@ -240,7 +241,7 @@ fn somebody_logs_in_and_out() {
             ("login --api-key @missing", NOTHING),
             ("login SCREEN-KEY", NOTHING),
             ("login cp.icr.io --api-key @key", NOTHING),
-            ("login uk.icr.io --from-ibmcloud", &[("[Y/n]", "n")]),
+            ("login uk.icr.io --from-ibmcloud", &[("[Y/n] ", "n")]),
             ("login au.icr.io --from-ibmcloud --create-api-key", NOTHING),
             ("login --rotate au.icr.io", NOTHING),
             ("login --rotate us.icr.io", NOTHING),
@@ -415,7 +416,7 @@ fn registry_tokens() {
         &[
             (
                 "token add --registry localhost:55555 --login",
-                &[("Replace it? [y/N]", "n")],
+                &[("Replace it? [y/N] ", "n")],
             ),
             (
                 "token add --registry localhost:55555 --login --force",
@@ -464,9 +465,9 @@ fn the_helper_is_switched_on_and_off() {
             ("configure --all --dry-run --force", NOTHING),
             (
                 "configure docker --registry us.icr.io uk.icr.io",
-                &[("Replace it? [y/N]", "n")],
+                &[("Replace it? [y/N] ", "n")],
             ),
-            ("configure docker", &[("registries", ""), ("[Y/n]", "y")]),
+            ("configure docker", &[("(Enter for us.icr.io)? ", ""), ("[Y/n] ", "y")]),
             ("configure docker --registry us.icr.io --migrate", NOTHING),
             ("configure docker --registry us.icr.io", NOTHING),
             ("configure podman --registry us.icr.io", NOTHING),
@@ -474,6 +475,21 @@ fn the_helper_is_switched_on_and_off() {
             ("configure --undo", NOTHING),
             ("configure --undo", NOTHING),
             ("configure docker --registry us.icr.io --json", NOTHING),
+        ],
+    );
+    let nobodys = || {
+        let stage = bare()?;
+        let by_hand = "{\"credHelpers\": {\"uk.icr.io\": \"icr\"}}\n";
+        stage.machine.file("home/.docker/config.json", by_hand);
+        Some(stage)
+    };
+    scene(
+        "configure-for-nobody",
+        nobodys,
+        &[
+            ("configure --registry us.icr.io docker", NOTHING),
+            ("configure docker --registry us.icr.io cp.icr.io", NOTHING),
+            ("configure --undo", NOTHING),
         ],
     );
     let broken = || {
@@ -486,6 +502,20 @@ fn the_helper_is_switched_on_and_off() {
         "configure-a-broken-file",
         broken,
         &[("configure docker --registry us.icr.io", NOTHING)],
+    );
+    let odd = || {
+        let stage = bare()?;
+        let text = "{\"auths\": {}, \"auths\": {}}\n";
+        stage.machine.file("home/.docker/config.json", text);
+        Some(stage)
+    };
+    scene(
+        "configure-an-odd-file",
+        odd,
+        &[
+            ("configure docker --registry us.icr.io", NOTHING),
+            ("status", NOTHING),
+        ],
     );
 }
 
@@ -530,9 +560,13 @@ fn something_is_wrong() {
         let program = env!("CARGO_BIN_EXE_docker-credential-icr");
         std::os::unix::fs::symlink(program, bin.join("docker-credential-icr")).expect("it is ours");
         stage.machine.plant("password-of-proxy");
+        // How many the system has is another number on each machine.
+        let authorities = stage.machine.path("authorities");
+        Authority::create(&authorities).expect("a directory");
         stage
             .machine
             .set("PATH", bin)
+            .set("SSL_CERT_DIR", authorities)
             .set("HTTPS_PROXY", "http://user:password-of-proxy@127.0.0.1:1")
             // What is measured is another number each time.
             .set("ICR_KEYCHAIN", "none")

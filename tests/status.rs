@@ -328,6 +328,83 @@ fn a_check_asks_iam_and_the_registry() {
 }
 
 #[test]
+fn a_check_does_not_ask_registries_that_nobody_uses() {
+    let mut machine = Machine::new().with_registry();
+    machine.set_environment_key();
+    let [registry, _] = machine.registries();
+    machine.file(
+        "home/.docker/config.json",
+        &format!("{{\"credHelpers\": {{\"{registry}\": \"icr\"}}}}"),
+    );
+    // Whoever is not on this machine is not there.
+    machine
+        .set("HTTPS_PROXY", "http://127.0.0.1:1")
+        .set("NO_PROXY", "localhost");
+    let text = answer(&machine, &["--check"]).replace(&registry, "localhost:55555");
+    is(
+        &text,
+        expect![[r#"
+            REGISTRY         WHO                                                                                   SOURCE                        USER NAME  TOKEN     SECRET IN    CLIENTS  CHECK
+            localhost:55555  user environment@registry-tests.example.com (IBMid-environment) of account account-1  API key in $IBMCLOUD_API_KEY  iambearer  none now  environment  docker   ok
+            every registry   -                                                                                     API key in $IBMCLOUD_API_KEY  iambearer  none now  environment  none     -
+        "#]],
+    );
+    let paths = machine
+        .cloud
+        .requests()
+        .into_iter()
+        .map(|request| request.path);
+    let paths: Vec<String> = paths.collect();
+    assert_eq!(paths, ["/identity/token", "/oauth/token"]);
+}
+
+#[test]
+fn a_refusal_names_the_registry_once() {
+    let mut machine = Machine::new().with_registry();
+    let [registry, _] = machine.registries();
+    let token = Machine::new().access_token_of("stranger");
+    machine.plant(&token);
+    machine.set("IC_IAM_TOKEN", token);
+    let outcome = status(&machine, &["--check", &registry]);
+    assert_eq!(outcome.status, Some(1));
+    let problem = format!("problem: {registry} refused `iambearer`: ");
+    assert!(outcome.stdout.contains(&problem), "{outcome:?}");
+}
+
+#[test]
+fn a_clients_file_that_cannot_be_read_is_told_of() {
+    let mut machine = Machine::new();
+    let path = machine.file("home/.docker/config.json", "{ no JSON");
+    machine.set("DOCKER_CONFIG", machine.path("home/.docker"));
+    let text = answer(&machine, &[]);
+    let warning = format!(
+        "warning: {} cannot be read: it is not valid JSON: key must be a string at line 1 column 3; `docker-credential-icr doctor` says what to do",
+        path.display()
+    );
+    assert_eq!(text.matches(&warning).count(), 1, "{text}");
+    let warnings = json_of(&machine, &[])["warnings"].take();
+    assert_eq!(warnings.as_array().map(Vec::len), Some(1), "{warnings}");
+    machine.file("home/.docker/config.json", "null");
+    assert!(answer(&machine, &[]).contains("cannot be read: it is `null`"));
+}
+
+#[test]
+fn podman_may_ask_for_every_registry() {
+    let machine = Machine::with_environment_key();
+    machine.file(
+        "home/.config/containers/registries.conf",
+        "credential-helpers = [\"containers-auth.json\", \"icr\"]\n",
+    );
+    is(
+        &answer(&machine, &[]),
+        expect![[r#"
+            REGISTRY        WHO  SOURCE                        USER NAME  TOKEN     SECRET IN    CLIENTS
+            every registry  -    API key in $IBMCLOUD_API_KEY  iambearer  none now  environment  podman
+        "#]],
+    );
+}
+
+#[test]
 fn what_is_no_registry_is_refused() {
     let machine = Machine::new();
     let outcome = status(&machine, &["docker.io"]);
@@ -419,11 +496,10 @@ mod at_a_terminal {
         };
         machine.set("TERM", "dumb").set("COLUMNS", "40");
         let text = shown(&machine);
-        let longest = text
-            .lines()
-            .map(|line| line.trim_end().chars().count())
-            .max();
-        // A path has no place to be broken at.
-        assert!(text.lines().count() > 20 && longest.is_some(), "{text}");
+        let text = text.replace('\r', "");
+        // A word has no place to be broken at.
+        let is_long = |line: &&str| line.chars().count() > 40 && line.trim().contains(' ');
+        assert_eq!(text.lines().find(is_long), None, "{text}");
+        assert!(text.lines().count() > 20, "{text}");
     }
 }

@@ -31,15 +31,15 @@ use crate::settings::CredentialKind;
 use crate::settings::Settings;
 
 /// When the tests begin.
-pub(super) const START: u64 = 1_800_000_000;
+pub(crate) const START: u64 = 1_800_000_000;
 
 /// IAM that numbers its tokens, until it is told to fail.
 #[derive(Default)]
-pub(super) struct NumberedTokens {
-    pub(super) asked: RefCell<Vec<Request>>,
-    pub(super) meanwhile: RefCell<Option<Box<dyn Fn()>>>,
-    pub(super) refused: RefCell<Option<Secret>>,
-    pub(super) status: RefCell<Option<u16>>,
+pub(crate) struct NumberedTokens {
+    pub(crate) asked: RefCell<Vec<Request>>,
+    pub(crate) meanwhile: RefCell<Option<Box<dyn Fn()>>>,
+    pub(crate) refused: RefCell<Option<Secret>>,
+    pub(crate) status: RefCell<Option<u16>>,
 }
 
 impl Transport for NumberedTokens {
@@ -74,9 +74,9 @@ impl Transport for NumberedTokens {
 
 /// Counts the processes that would be started, once that is possible.
 #[derive(Default)]
-pub(super) struct Renewals {
-    pub(super) are_possible: Cell<bool>,
-    pub(super) started: Cell<usize>,
+pub(crate) struct Renewals {
+    pub(crate) are_possible: Cell<bool>,
+    pub(crate) started: Cell<usize>,
 }
 
 impl Renewal for Renewals {
@@ -97,23 +97,23 @@ fn nowhere() -> Places {
 }
 
 /// A machine with a near keychain for tokens and a far one for logins.
-pub(super) struct Machine {
-    pub(super) clock: Rc<FakeClock>,
-    pub(super) environment: Environment,
-    pub(super) far: Rc<MemoryKeychain>,
-    pub(super) iam: NumberedTokens,
-    pub(super) keychains: Keychains,
-    pub(super) locks: LockDirectory,
-    pub(super) renewal: Renewals,
+pub(crate) struct Machine {
+    pub(crate) clock: Rc<FakeClock>,
+    pub(crate) environment: Environment,
+    pub(crate) far: Rc<MemoryKeychain>,
+    pub(crate) iam: NumberedTokens,
+    pub(crate) keychains: Keychains,
+    pub(crate) locks: LockDirectory,
+    pub(crate) renewal: Renewals,
     directory: tempfile::TempDir,
 }
 
 impl Machine {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with_environment(&[])
     }
 
-    pub(super) fn with_environment(variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn with_environment(variables: &[(&str, &str)]) -> Self {
         let far = Rc::new(MemoryKeychain::default());
         let directory = tempfile::tempdir().unwrap();
         Self {
@@ -132,13 +132,13 @@ impl Machine {
         }
     }
 
-    pub(super) fn with_login(username: &str, secret: &str) -> Self {
+    pub(crate) fn with_login(username: &str, secret: &str) -> Self {
         let machine = Self::new();
         machine.store("us.icr.io", username, secret).unwrap();
         machine
     }
 
-    pub(super) fn ask<T>(&self, question: impl FnOnce(&Broker<'_>) -> T) -> T {
+    pub(crate) fn ask<T>(&self, question: impl FnOnce(&Broker<'_>) -> T) -> T {
         let settings = Settings::load(&self.environment, None, None).unwrap();
         question(&Broker {
             clock: &*self.clock,
@@ -154,7 +154,7 @@ impl Machine {
         })
     }
 
-    pub(super) fn store(&self, host: &str, username: &str, secret: &str) -> Result<()> {
+    pub(crate) fn store(&self, host: &str, username: &str, secret: &str) -> Result<()> {
         let credential = Credential {
             username: username.into(),
             secret: Secret::new(secret),
@@ -163,7 +163,7 @@ impl Machine {
     }
 
     /// Variables, with a settings file that holds this.
-    pub(super) fn with_settings(&self, text: &str, variables: &[(&str, &str)]) -> Environment {
+    pub(crate) fn with_settings(&self, text: &str, variables: &[(&str, &str)]) -> Environment {
         let file = self.directory.path().join("settings/config.toml");
         write_own(&file, text);
         let file = file.display().to_string();
@@ -171,13 +171,13 @@ impl Machine {
         variables.chain([("ICR_CONFIG", &*file)]).collect()
     }
 
-    pub(super) fn log_in(&self, scope: &LoginScope, key: &str) -> Result<()> {
+    pub(crate) fn log_in(&self, scope: &LoginScope, key: &str) -> Result<()> {
         let login = Login::new(CredentialKind::ApiKey.with(Secret::new(key)));
         self.ask(|broker| broker.log_in(scope, login))
     }
 
     /// `username:secret` of the answer.
-    pub(super) fn get(&self, host: &str) -> Result<String> {
+    pub(crate) fn get(&self, host: &str) -> Result<String> {
         let credential = self.ask(|broker| broker.get(&registry(host)))?;
         Ok(format!(
             "{}:{}",
@@ -187,20 +187,20 @@ impl Machine {
     }
 
     #[track_caller]
-    pub(super) fn answers(&self, host: &str, credential: &str) {
+    pub(crate) fn answers(&self, host: &str, credential: &str) {
         assert_eq!(self.get(host).as_deref(), Ok(credential));
     }
 
-    pub(super) fn exchanges(&self) -> usize {
+    pub(crate) fn exchanges(&self) -> usize {
         self.iam.asked.borrow().len()
     }
 
-    pub(super) fn fail_iam_with(&self, status: u16) {
+    pub(crate) fn fail_iam_with(&self, status: u16) {
         *self.iam.status.borrow_mut() = Some(status);
     }
 }
 
-pub(super) fn form(request: &Request) -> Vec<(&str, &str)> {
+pub(crate) fn form(request: &Request) -> Vec<(&str, &str)> {
     let Body::Form(fields) = &request.body else {
         panic!("{request:?} has no form");
     };
@@ -210,6 +210,6 @@ pub(super) fn form(request: &Request) -> Vec<(&str, &str)> {
         .collect()
 }
 
-pub(super) fn registry(host: &str) -> Registry {
+pub(crate) fn registry(host: &str) -> Registry {
     Registry::parse(host).unwrap()
 }

@@ -37,9 +37,19 @@ const STORE: &str = "credsStore";
 const INDENTATION: &str = "\t";
 
 /// Why a file is left as it is; with the place in it, and nothing of its content.
+///
+/// What clients take was tried with docker 28.2.2 and podman 4.3.1; of the first two,
+/// docker alone takes what follows the object (Go's `json.Decoder`).
 #[derive(Debug, Error, Eq, PartialEq)]
-#[error("{0}")]
-pub struct Broken(String);
+pub enum Unread {
+    /// No client can read it either.
+    #[error("{0}")]
+    Broken(String),
+    /// Clients read it, or may; to change it, this program would have to guess what
+    /// counts.
+    #[error("{0}")]
+    Odd(String),
+}
 
 /// A piece of a text that another one takes the place of.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -119,21 +129,29 @@ impl<'a> Document<'a> {
     /// Reads a file as clients would.
     ///
     /// # Errors
-    /// It is not one JSON object, or says something about helpers and logins that no
-    /// client understands.
-    pub fn parse(text: &'a str) -> Result<Self, Broken> {
+    /// It is not one JSON object, or says something about helpers and logins that
+    /// clients do not understand, or each in its own way.
+    pub fn parse(text: &'a str) -> Result<Self, Unread> {
         if text.starts_with('\u{feff}') {
-            return Err(Broken(
+            return Err(Unread::Broken(
                 "it begins with a byte order mark, which no client takes".into(),
             ));
         }
         if text.bytes().all(is_space) {
             return Ok(Self { text, root: None });
         }
-        let raw: &RawValue = serde_json::from_str(text).map_err(|error| syntax(text, &error))?;
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let raw = <&RawValue>::deserialize(&mut deserializer);
+        let raw = raw.map_err(|error| Unread::Broken(syntax(text, &error)))?;
+        if raw.get() == "null" {
+            return Err(Unread::Odd("it is `null` and not an object".into()));
+        }
+        let root = object(text, raw.get(), "it")?;
+        let end = deserializer.end();
+        end.map_err(|error| Unread::Odd(syntax(text, &error)))?;
         let document = Self {
             text,
-            root: Some(object(text, raw.get(), "it")?),
+            root: Some(root),
         };
         document.member_object(AUTHS)?;
         document.member_object(HELPERS)?;
@@ -204,7 +222,7 @@ impl<'a> Document<'a> {
     ///
     /// # Errors
     /// A host is there twice, or what is said about it is no name of a helper.
-    pub fn naming(&self, hosts: &[String]) -> Result<Naming, Broken> {
+    pub fn naming(&self, hosts: &[String]) -> Result<Naming, Unread> {
         let mut naming = Naming::default();
         let helpers = self.member_object(HELPERS)?;
         let mut missing = Vec::new();
@@ -214,11 +232,12 @@ impl<'a> Document<'a> {
                 Some(member) if member.is_ours() => naming.already.push(host.clone()),
                 Some(member) => {
                     let other = serde_json::from_str(member.value).map_err(|_| {
-                        broken(
-                            self.text,
-                            member.value_at.start,
-                            "a helper's name is missing",
-                        )
+                        let what = "a helper's name is missing";
+                        let reason = at(self.text, member.value_at.start, what);
+                        match member.value {
+                            "null" => Unread::Odd(reason),
+                            _ => Unread::Broken(reason),
+                        }
                     })?;
                     naming.others.push((host.clone(), other));
                     naming.edits.push(Edit {
@@ -316,12 +335,12 @@ impl<'a> Document<'a> {
     }
 
     /// The object that a field is, if it is there.
-    fn member_object(&self, name: &str) -> Result<Option<Object<'a>>, Broken> {
+    fn member_object(&self, name: &str) -> Result<Option<Object<'a>>, Unread> {
         let mut found = None;
         for member in self.fields(name) {
             if found.is_some() {
                 let what = format!("`{name}` is there twice");
-                return Err(broken(self.text, member.key_at.start, &what));
+                return Err(Unread::Odd(at(self.text, member.key_at.start, &what)));
             }
             found = Some(member);
         }
@@ -337,7 +356,7 @@ impl<'a> Document<'a> {
         &self,
         object: Option<&'o Object<'a>>,
         key: &str,
-    ) -> Result<Option<&'o Member<'a>>, Broken> {
+    ) -> Result<Option<&'o Member<'a>>, Unread> {
         let members = object.map_or(&[][..], |object| &object.members);
         let mut found = members.iter().filter(|member| member.is(key));
         let first = found.next();
@@ -345,7 +364,7 @@ impl<'a> Document<'a> {
             None => Ok(first),
             Some(second) => {
                 let what = format!("`{key}` is there twice");
-                Err(broken(self.text, second.key_at.start, &what))
+                Err(Unread::Odd(at(self.text, second.key_at.start, &what)))
             }
         }
     }
@@ -682,14 +701,14 @@ impl<'de> Deserialize<'de> for Members<'de> {
 }
 
 /// The object that stands at `json`, a part of `text`.
-fn object<'a>(text: &str, json: &'a str, what: &str) -> Result<Object<'a>, Broken> {
-    let at = place(text, json);
+fn object<'a>(text: &str, json: &'a str, what: &str) -> Result<Object<'a>, Unread> {
+    let place_of = place(text, json);
+    let broken = |how: &str| Unread::Broken(at(text, place_of.start, &format!("{what} {how}")));
     // Otherwise serde's message would quote what is there.
     if !json.starts_with('{') {
-        return Err(broken(text, at.start, &format!("{what} is not an object")));
+        return Err(broken("is not an object"));
     }
-    let Members(members) = serde_json::from_str(json)
-        .map_err(|_| broken(text, at.start, &format!("{what} cannot be read")))?;
+    let Members(members) = serde_json::from_str(json).map_err(|_| broken("cannot be read"))?;
     let members = members.into_iter().map(|(key, value)| Member {
         key: serde_json::from_str(key.get()).ok(),
         key_at: place(text, key.get()),
@@ -697,7 +716,7 @@ fn object<'a>(text: &str, json: &'a str, what: &str) -> Result<Object<'a>, Broke
         value_at: place(text, value.get()),
     });
     Ok(Object {
-        at,
+        at: place_of,
         members: members.collect(),
     })
 }
@@ -708,22 +727,23 @@ fn place(text: &str, part: &str) -> Range<usize> {
     start..start + part.len()
 }
 
-fn syntax(text: &str, error: &serde_json::Error) -> Broken {
+fn syntax(text: &str, error: &serde_json::Error) -> String {
     let line = text.split('\n').nth(error.line().saturating_sub(1));
     let rest = line.and_then(|line| line.get(error.column().saturating_sub(1)..));
     let is_comment = rest.is_some_and(|rest| rest.starts_with('/') || rest.starts_with('#'));
     let hint = match is_comment {
-        true => "; JSON has no comments, and clients refuse the file, too",
+        true => "; JSON has no comments",
         false => "",
     };
-    Broken(format!("it is not valid JSON: {error}{hint}"))
+    format!("it is not valid JSON: {error}{hint}")
 }
 
-fn broken(text: &str, at: usize, what: &str) -> Broken {
-    let before = &text[..at];
+/// What is wrong, and at which byte of the text.
+fn at(text: &str, byte: usize, what: &str) -> String {
+    let before = &text[..byte];
     let line = before.matches('\n').count() + 1;
     let column = after_line(before).chars().count() + 1;
-    Broken(format!("{what} (line {line}, column {column})"))
+    format!("{what} (line {line}, column {column})")
 }
 
 /// What follows the last end of a line.

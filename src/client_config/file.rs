@@ -16,6 +16,8 @@ use anyhow::bail;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use super::document::Document;
+use super::document::Unread;
 use crate::files;
 
 /// The most that is read of a client's file, in bytes. docker's own has a few
@@ -53,12 +55,31 @@ pub struct Made {
 ///
 /// # Errors
 /// It cannot be read, is no regular file, too large or not UTF-8.
-pub fn read(path: &Path) -> anyhow::Result<Option<Zeroizing<String>>> {
-    match files::read_regular(path, LIMIT) {
-        Ok(text) => Ok(Some(Zeroizing::new(text))),
+pub fn read(path: &Path) -> Result<Option<Zeroizing<String>>, Unread> {
+    match files::read_bytes(path, LIMIT) {
+        Ok(bytes) => text(bytes).map(Some),
         Err(error) if is_missing(&error) => Ok(None),
-        Err(error) => Err(error),
+        Err(error) if error.is::<io::Error>() || path.is_dir() => {
+            Err(Unread::Broken(error.to_string()))
+        }
+        // Clients know no limit, and wait for pipes.
+        Err(error) => Err(Unread::Odd(error.to_string())),
     }
+}
+
+fn text(bytes: Vec<u8>) -> Result<Zeroizing<String>, Unread> {
+    String::from_utf8(bytes)
+        .map(Zeroizing::new)
+        .map_err(|error| {
+            let bytes = Zeroizing::new(error.into_bytes());
+            // Go puts U+FFFD in the place of such bytes, but within strings alone.
+            let text = Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned());
+            let reason = "it is not UTF-8 text".to_owned();
+            match Document::parse(&text) {
+                Err(Unread::Broken(_)) => Unread::Broken(reason),
+                _ => Unread::Odd(reason),
+            }
+        })
 }
 
 fn is_missing(error: &anyhow::Error) -> bool {
@@ -73,17 +94,31 @@ fn is_missing(error: &anyhow::Error) -> bool {
 /// # Errors
 /// See [`ReplaceError`]; then everything is as it was.
 pub fn replace(path: &Path, old: Option<&str>, new: &str) -> Result<Made, ReplaceError> {
+    let made = missing(path, old)?;
     let path = resolved(path).context("its links lead nowhere")?;
     let directory = path.parent().context("it has no directory")?;
-    let made = Made {
-        directories: make_directory(directory)?,
-        file: old.is_none(),
-    };
+    make_directories(&made.directories)?;
     let outcome = write(&path, directory, old, new);
     if outcome.is_err() {
         remove_directories(&made.directories);
     }
     outcome.map(|()| made)
+}
+
+/// What [`replace`] would make on the way.
+///
+/// # Errors
+/// Links lead nowhere.
+pub fn missing(path: &Path, old: Option<&str>) -> anyhow::Result<Made> {
+    let path = resolved(path).context("its links lead nowhere")?;
+    let directory = path.parent().context("it has no directory")?;
+    let missing = directory.ancestors().take_while(|path| !path.exists());
+    let mut missing: Vec<PathBuf> = missing.map(Path::to_owned).collect();
+    missing.reverse();
+    Ok(Made {
+        directories: missing,
+        file: old.is_none(),
+    })
 }
 
 fn write(path: &Path, directory: &Path, old: Option<&str>, new: &str) -> Result<(), ReplaceError> {
@@ -103,7 +138,7 @@ fn write(path: &Path, directory: &Path, old: Option<&str>, new: &str) -> Result<
         Err(_) => own_as(directory, file.path())?,
     }
     file.as_file().sync_all().map_err(unwritable)?;
-    let now = read(path)?;
+    let now = read(path).map_err(anyhow::Error::from)?;
     if now.as_deref().map(String::as_str) != old {
         return Err(ReplaceError::Changed);
     }
@@ -147,11 +182,8 @@ fn resolved(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other("too many links"))
 }
 
-/// Makes a directory for its owner alone, and those it is in; says which ones.
-fn make_directory(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let missing = path.ancestors().take_while(|path| !path.exists());
-    let mut missing: Vec<PathBuf> = missing.map(Path::to_owned).collect();
-    missing.reverse();
+/// Makes directories for their owner alone, the outermost first; all or none.
+fn make_directories(missing: &[PathBuf]) -> anyhow::Result<()> {
     for (index, directory) in missing.iter().enumerate() {
         let made = make_one(directory);
         if let Err(error) = made {
@@ -162,7 +194,7 @@ fn make_directory(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
             );
         }
     }
-    Ok(missing)
+    Ok(())
 }
 
 fn make_one(directory: &Path) -> anyhow::Result<()> {

@@ -8,6 +8,7 @@ pub mod diff;
 pub mod docker;
 pub mod document;
 pub mod file;
+pub mod helm;
 pub mod podman;
 pub mod undo;
 

@@ -5,13 +5,18 @@
 //! otherwise it leaves the password there in clear, before all helpers that are
 //! named in the others.
 
+use std::path::Path;
 use std::path::PathBuf;
+
+use toml::de::DeTable;
 
 use super::Client;
 use super::ClientFile;
 use super::Machine;
 use super::docker;
+use super::document::HELPER;
 use crate::failure::Result;
+use crate::files;
 
 /// Names the only file.
 pub const FILE: &str = "REGISTRY_AUTH_FILE";
@@ -28,6 +33,110 @@ const AUTH_FILE: &str = "containers/auth.json";
 /// Where every user has a runtime directory, even if no variable says so; podman
 /// looks there.
 const RUNTIME_DIRECTORIES: &str = "run/user";
+
+/// Names the file of settings for registries.
+const REGISTRIES_FILE: &str = "CONTAINERS_REGISTRIES_CONF";
+
+/// That file, and the directory of those that change it, in `/etc` and in the user's
+/// `~/.config`, wherever the variable for that points
+/// (`containers-registries.conf(5)` and `.conf.d(5)`; tried with podman 4.3.1).
+const REGISTRIES: [&str; 2] = ["containers/registries.conf", "containers/registries.conf.d"];
+
+/// The most that is read of a file of settings, in bytes.
+const LIMIT: u64 = 1024 * 1024;
+
+/// Stands for the files with logins in the list of helpers.
+const AUTH_FILES: &str = "containers-auth.json";
+
+/// A file of docker before 1.7, which podman still reads, after all others: a map of
+/// hosts, as `auths` is.
+const LEGACY_FILE: &str = ".dockercfg";
+
+/// The helpers that are asked for every registry, in the settings for registries.
+#[derive(Debug, Eq, PartialEq)]
+pub struct GlobalHelpers {
+    /// The file that says so.
+    pub path: PathBuf,
+    names: Vec<String>,
+}
+
+impl GlobalHelpers {
+    /// Whoever is asked for every registry, if anybody is named: the last file that
+    /// says something counts.
+    pub fn of(machine: &Machine<'_>) -> Option<Self> {
+        let files = registries_files(machine).into_iter().rev();
+        let mut named = files.filter_map(|path| {
+            let text = files::read_regular(&path, LIMIT).ok()?;
+            let names = helpers_in(&text)?;
+            Some(Self { path, names })
+        });
+        named.next()
+    }
+
+    fn position(&self, helper: &str) -> Option<usize> {
+        self.names.iter().position(|name| name == helper)
+    }
+
+    /// Whether this program is among them.
+    pub fn name_us(&self) -> bool {
+        self.position(HELPER).is_some()
+    }
+
+    /// Whether logins in files are still read.
+    pub fn name_files(&self) -> bool {
+        self.position(AUTH_FILES).is_some()
+    }
+
+    /// Whether `login` gives a password to this program before it writes a file.
+    pub fn name_us_first(&self) -> bool {
+        let files = self.position(AUTH_FILES).unwrap_or(usize::MAX);
+        self.position(HELPER).is_some_and(|us| us < files)
+    }
+}
+
+/// The list of helpers in a file of settings, if there is one.
+fn helpers_in(text: &str) -> Option<Vec<String>> {
+    let settings = DeTable::parse(text).ok()?;
+    let helpers = settings.get_ref().get("credential-helpers")?;
+    let helpers = helpers.get_ref().as_array()?.iter();
+    let names = helpers.filter_map(|helper| helper.get_ref().as_str());
+    Some(names.map(str::to_owned).collect())
+}
+
+/// Every file of settings for registries, the one that counts least first.
+fn registries_files(machine: &Machine<'_>) -> Vec<PathBuf> {
+    let [file, directory] = REGISTRIES;
+    let system = machine.root.join("etc");
+    let own = machine.home.map(|home| home.join(".config"));
+    let named = machine.path(REGISTRIES_FILE).ok().flatten();
+    let own_file = own.as_ref().map(|own| own.join(file));
+    let own_file = own_file.filter(|path| named.is_none() && path.exists());
+    // The user's file takes the place of the system's, and of what changes that.
+    let directories = match &own_file {
+        Some(_) => vec![own],
+        None => vec![Some(system.clone()), own],
+    };
+    let main = named.or(own_file).unwrap_or_else(|| system.join(file));
+    let changing = directories.into_iter().flatten();
+    let changing = changing.flat_map(|settings| in_directory(&settings.join(directory)));
+    [main].into_iter().chain(changing).collect()
+}
+
+/// The files of a directory that are read, in their order.
+fn in_directory(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let paths = entries.map(|entry| entry.path());
+    let mut paths: Vec<PathBuf> = paths
+        .filter(|path| path.extension().is_some_and(|it| it == "conf"))
+        .collect();
+    paths.sort_unstable();
+    paths
+}
+
+/// `~/.dockercfg`, whether or not it is there.
+pub fn legacy_file(machine: &Machine<'_>) -> Option<PathBuf> {
+    Some(machine.home?.join(LEGACY_FILE))
+}
 
 /// The file that `login` writes. Without `$REGISTRY_AUTH_FILE` also the one in the
 /// directory of settings, if there is one: it is read as well, and stays when the
@@ -138,6 +247,73 @@ mod tests {
             let expected = vec![temporary(first), lasting.clone()];
             assert_eq!(paths(variables, user_id), expected, "{variables:?}");
         }
+    }
+
+    #[test]
+    fn the_last_settings_for_registries_say_which_helpers_are_asked_for_all() {
+        let root = tempfile::tempdir().unwrap();
+        let environment = Environment::default();
+        let home = root.path().join("home");
+        let machine = Machine {
+            environment: &environment,
+            home: Some(&home),
+            root: root.path(),
+            user_id: None,
+        };
+        let helpers = || GlobalHelpers::of(&machine);
+        assert_eq!(helpers(), None);
+        let icr = r#"["icr"]"#;
+        for (file, names, (us, files, first)) in [
+            ("etc/containers/registries.conf", icr, (true, false, true)),
+            (
+                "etc/containers/registries.conf.d/1.conf",
+                r#"["containers-auth.json", "icr"]"#,
+                (true, true, false),
+            ),
+            (
+                "etc/containers/registries.conf.d/2.conf",
+                "[]",
+                (false, false, false),
+            ),
+            (
+                "home/.config/containers/registries.conf.d/1.conf",
+                r#"["icr", "containers-auth.json"]"#,
+                (true, true, true),
+            ),
+            (
+                "home/.config/containers/registries.conf.d/2.other",
+                "[]",
+                (true, true, true),
+            ),
+        ] {
+            let path = root.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(
+                &path,
+                format!("credential-helpers = {names}\n[[registry]]\n"),
+            )
+            .unwrap();
+            let helpers = helpers().unwrap();
+            let said = (
+                helpers.name_us(),
+                helpers.name_files(),
+                helpers.name_us_first(),
+            );
+            assert_eq!(said, (us, files, first), "{file}");
+        }
+        let own = home.join(".config/containers/registries.conf");
+        std::fs::write(&own, "credential-helpers = [\"pass\"]").unwrap();
+        std::fs::remove_dir_all(home.join(".config/containers/registries.conf.d")).unwrap();
+        assert!(!helpers().unwrap().name_us(), "the system's do not count");
+        let named = root.path().join("named.conf");
+        std::fs::write(&named, "credential-helpers = [\"icr\"]").unwrap();
+        std::fs::remove_dir_all(root.path().join("etc")).unwrap();
+        let environment = Environment::from_iter([(REGISTRIES_FILE, &named)]);
+        let machine = Machine {
+            environment: &environment,
+            ..machine
+        };
+        assert_eq!(GlobalHelpers::of(&machine).unwrap().path, named);
     }
 
     #[test]

@@ -7,7 +7,6 @@ use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
 
-use anyhow::Context;
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -156,8 +155,12 @@ impl Record {
             return Ok(Self::default());
         }
         let text = files::read_regular(&path, LIMIT)?;
-        let record = serde_json::from_str(&text).context("it is damaged");
-        record.with_context(|| format!("cannot read {}", path.display()))
+        serde_json::from_str(&text).map_err(|_| {
+            anyhow::anyhow!(
+                "{} is damaged; remove it, and take out by hand what was put in until now",
+                path.display()
+            )
+        })
     }
 
     /// Writes it, or removes the file when there is nothing to be taken back.

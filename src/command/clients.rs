@@ -10,10 +10,21 @@ use crate::client_config::document::Document;
 use crate::client_config::document::HELPER;
 use crate::client_config::document::PlainKind;
 use crate::client_config::document::PlainLogin;
+use crate::client_config::document::Unread;
 use crate::client_config::file;
+use crate::client_config::podman::GlobalHelpers;
 use crate::program::World;
 use crate::registry::Registry;
 use crate::settings::Settings;
+
+/// What clients' files say.
+#[derive(Debug)]
+pub(super) struct Clients {
+    /// Every file of every client, whether or not it is there, each once per client.
+    pub(super) files: Vec<Seen>,
+    /// Where podman asks this program for every registry, if it does.
+    pub(super) podmans_global: Option<GlobalHelpers>,
+}
 
 /// A client's file, and what is in it.
 #[derive(Debug)]
@@ -22,7 +33,7 @@ pub(super) struct Seen {
     pub(super) file: ClientFile,
     /// What it says; `None` when there is no such file. Otherwise why it cannot be
     /// read.
-    pub(super) contents: Result<Option<Contents>, String>,
+    pub(super) contents: Result<Option<Contents>, Unread>,
 }
 
 /// What a file says about this program and its registries.
@@ -38,30 +49,88 @@ pub(super) struct Contents {
     pub(super) other_store: Option<String>,
     /// Whether this program is asked for everything (`credsStore`).
     pub(super) is_store: bool,
-    /// Registries whose passwords are in the file itself.
-    pub(super) in_clear: Vec<Registry>,
+    /// What lies in the file itself for registries.
+    pub(super) plain: Vec<PlainLogin>,
 }
 
-/// Every file of every client, whether or not it is there, each once per client.
-pub(super) fn seen(world: &World<'_>, settings: &Settings) -> Vec<Seen> {
-    let home = world.places.home.as_deref();
-    let machine = Machine::of_process(world.environment, home, &world.places.root);
-    let files = |client: Client| client.files(&machine).unwrap_or_default();
-    let files = Client::ALL.into_iter().flat_map(files);
-    files
-        .map(|file| Seen {
+impl Seen {
+    /// What the file says, if it is there and can be read.
+    pub(super) fn readable(&self) -> Option<&Contents> {
+        self.contents.as_ref().ok()?.as_ref()
+    }
+}
+
+impl Contents {
+    /// Whether there is something in the file that nobody else should read.
+    pub(super) fn has_secrets(&self) -> bool {
+        let mut plain = self.plain.iter();
+        plain.any(|login| !matches!(login.kind, PlainKind::Unreadable))
+    }
+}
+
+/// Where the clients of whoever runs this look.
+pub(super) fn machine<'a>(world: &'a World<'_>) -> Machine<'a> {
+    let places = &world.places;
+    Machine::of_process(world.environment, places.home.as_deref(), &places.root)
+}
+
+impl Clients {
+    pub(super) fn of(world: &World<'_>, settings: &Settings) -> Self {
+        let machine = machine(world);
+        let files = |client: Client| client.files(&machine).unwrap_or_default();
+        let files = Client::ALL.into_iter().flat_map(files);
+        let files = files.map(|file| Seen {
             contents: contents(&file, settings),
             file,
-        })
-        .collect()
+        });
+        Self {
+            files: files.collect(),
+            podmans_global: GlobalHelpers::of(&machine).filter(GlobalHelpers::name_us),
+        }
+    }
+
+    /// The clients that ask this program, by registry; under `None` those that ask it
+    /// for all of them.
+    pub(super) fn switched_on(&self) -> BTreeMap<Option<Registry>, Vec<Client>> {
+        let of_file = |seen: &Seen| {
+            let contents = seen.readable();
+            let named = contents.into_iter().flat_map(|it| &it.registries).cloned();
+            let all = contents.filter(|contents| contents.is_store).map(|_| None);
+            let subjects: Vec<Option<Registry>> = named.map(Some).chain(all).collect();
+            let client = seen.file.client;
+            subjects.into_iter().map(move |subject| (subject, client))
+        };
+        let global = self.podmans_global.iter().map(|_| (None, Client::Podman));
+        let mut clients: BTreeMap<Option<Registry>, Vec<Client>> = BTreeMap::new();
+        for (subject, client) in self.files.iter().flat_map(of_file).chain(global) {
+            let clients = clients.entry(subject).or_default();
+            if !clients.contains(&client) {
+                clients.push(client);
+            }
+        }
+        clients
+    }
+
+    /// The files that are there and cannot be read, each once, with the reason.
+    pub(super) fn unread(&self) -> Vec<String> {
+        let mut unread = Vec::new();
+        for seen in &self.files {
+            if let Err(reason) = &seen.contents {
+                let text = format!("{} cannot be read: {reason}", seen.file.path.display());
+                if !unread.contains(&text) {
+                    unread.push(text);
+                }
+            }
+        }
+        unread
+    }
 }
 
-fn contents(file: &ClientFile, settings: &Settings) -> Result<Option<Contents>, String> {
-    let text = file::read(&file.path).map_err(|error| error.to_string())?;
-    let Some(text) = text else {
+fn contents(file: &ClientFile, settings: &Settings) -> Result<Option<Contents>, Unread> {
+    let Some(text) = file::read(&file.path)? else {
         return Ok(None);
     };
-    let document = Document::parse(&text).map_err(|error| error.to_string())?;
+    let document = Document::parse(&text)?;
     let further = &settings.registries;
     let mut registries = Vec::new();
     let mut foreign = Vec::new();
@@ -81,37 +150,8 @@ fn contents(file: &ClientFile, settings: &Settings) -> Result<Option<Contents>, 
         of_others: of_others.collect(),
         other_store: document.store().filter(|store| store != HELPER),
         is_store: document.is_our_store(),
-        in_clear: document
-            .plain_logins(further)
-            .into_iter()
-            .filter(is_password)
-            .map(|login| login.registry)
-            .collect(),
+        plain: document.plain_logins(further),
         registries,
         foreign,
     }))
-}
-
-fn is_password(login: &PlainLogin) -> bool {
-    !matches!(login.kind, PlainKind::Unreadable)
-}
-
-/// The clients that ask this program, by registry; under `None` those that ask it
-/// for all of them.
-pub(super) fn switched_on(seen: &[Seen]) -> BTreeMap<Option<Registry>, Vec<Client>> {
-    let mut clients: BTreeMap<Option<Registry>, Vec<Client>> = BTreeMap::new();
-    for Seen { file, contents } in seen {
-        let Ok(Some(contents)) = contents else {
-            continue;
-        };
-        let named = contents.registries.iter().cloned().map(Some);
-        let all = contents.is_store.then_some(None);
-        for registry in named.chain(all) {
-            let clients = clients.entry(registry).or_default();
-            if !clients.contains(&file.client) {
-                clients.push(file.client);
-            }
-        }
-    }
-    clients
 }

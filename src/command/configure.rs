@@ -1,29 +1,34 @@
 //! `configure`: switches the helper on in clients' files, and off again.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::path::PathBuf;
 
+use anyhow::Context;
 use serde_json::Value;
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use super::clients::machine;
 use super::conclude;
 use super::configure_choice::Choosing;
+use super::configure_choice::files_of;
 use super::errand::Warnings;
 use super::migration::Migration;
 use super::print;
 use super::print_json;
 use super::scopes::listed;
+use super::scopes::login_command;
 use crate::broker::Broker;
 use crate::client_config::Client;
 use crate::client_config::ClientFile;
-use crate::client_config::Machine;
 use crate::client_config::diff;
 use crate::client_config::docker;
 use crate::client_config::document::Document;
 use crate::client_config::document::Naming;
 use crate::client_config::document::PlainKind;
 use crate::client_config::document::PlainLogin;
+use crate::client_config::document::Unread;
 use crate::client_config::document::applied;
 use crate::client_config::file;
 use crate::client_config::file::ReplaceError;
@@ -55,6 +60,9 @@ const MANY: usize = 5;
 /// What each registry adds to a classic `docker build`, in starts of `/bin/true`;
 /// `benches/run` measures it.
 const COST: f64 = 1.7;
+
+/// How long one of these took where that was measured, in milliseconds.
+const START: f64 = 0.8;
 
 /// How often somebody else may change a file while this program does.
 const MOST_ATTEMPTS: u32 = 5;
@@ -160,13 +168,13 @@ pub(super) fn run(
 ) -> Result<()> {
     let warnings = Warnings::none_yet(world);
     let (done, failures) = match arguments.undo {
-        true => undo(arguments, world)?,
+        true => undo(arguments, world, &warnings)?,
         false => configure(arguments, world, &warnings)?,
     };
     match arguments.json {
         true => print_json(streams, &as_json(arguments, &done, &warnings))?,
         false => {
-            let text = told(arguments, &done);
+            let text = told(arguments, &done, failures.is_empty());
             if !text.is_empty() {
                 print(streams, &text)?;
             }
@@ -207,11 +215,6 @@ fn configure(
     Ok(outcome)
 }
 
-fn machine<'a>(world: &'a World<'_>) -> Machine<'a> {
-    let places = &world.places;
-    Machine::of_process(world.environment, places.home.as_deref(), &places.root)
-}
-
 impl Configuring<'_> {
     /// Every file is read before the first one is written.
     fn run(&self, files: &[ClientFile]) -> Result<(Vec<Done>, Vec<String>)> {
@@ -239,14 +242,34 @@ impl Configuring<'_> {
             }
         }
         migration.take_back(self.broker, self.warnings);
-        if !migration.done().is_empty() {
+        migration.tell(self.warnings);
+        self.advise(files);
+        self.tell_of_nobody(&done);
+        Ok((done, failures))
+    }
+
+    /// Which of the registries that were switched on have nobody who speaks for
+    /// them.
+    fn tell_of_nobody(&self, done: &[Done]) {
+        let settings = self.broker.settings;
+        let is_on = |host: &&String| {
+            let mut files = done.iter();
+            files.any(|done| done.hosts.contains(host) || done.already.contains(host))
+        };
+        let registries = self.hosts.iter().filter(is_on);
+        let registries = registries.filter_map(|host| Registry::at(host, &settings.registries));
+        let is_nobodys = |registry: &Registry| matches!(self.broker.speaker(registry), Ok(None));
+        let mut by_command: BTreeMap<String, Vec<Registry>> = BTreeMap::new();
+        for registry in registries.filter(is_nobodys) {
+            let command = login_command(&registry, settings);
+            by_command.entry(command).or_default().push(registry);
+        }
+        for (command, registries) in by_command {
             self.warnings.note(&format!(
-                "In the keychain now, tried, and out of the files: the login for {}.",
-                listed(&migration.done())
+                "Nobody is logged in at {} yet: `{command}`.",
+                listed(&registries)
             ));
         }
-        self.advise(files);
-        Ok((done, failures))
     }
 
     /// Refuses what cannot be done, and gives the passwords of the chosen registries
@@ -338,7 +361,9 @@ impl Configuring<'_> {
             self.world.terminal.tell(&format!("Found: {told}."));
             let question = "Move them into the keychain, and out of the files once they are tried?";
             let answer = self.world.terminal.confirm(question, true);
-            return answer.map_err(|_| Failure::act("nothing was said, so nothing was changed"));
+            if answer.map_err(|_| Failure::act("nothing was said, so nothing was changed"))? {
+                return Ok(true);
+            }
         }
         self.warnings.warn(format!(
             "{told}; clients that ask the helper no longer use them, so move them with `{PROGRAM} configure --migrate`"
@@ -410,14 +435,15 @@ impl Configuring<'_> {
         }
     }
 
-    /// Changes one file, and notes what was put in. Where a password could not be
-    /// moved, the helper is not named: it would have nothing to answer.
+    /// Changes one file, and notes before what is put in. Where a password could not
+    /// be moved, the helper is not named: it would have nothing to answer.
     fn change(&self, file: &ClientFile, migration: &mut Migration) -> Result<Done> {
         let is_served = |host: &&String| !migration.is_stuck(host);
         let hosts: Vec<String> = self.hosts.iter().filter(is_served).cloned().collect();
         for _ in 0..MOST_ATTEMPTS {
             let old = read(&file.path)?;
-            let text = old.as_deref().map_or("", String::as_str);
+            let old = old.as_deref().map(String::as_str);
+            let text = old.unwrap_or_default();
             let plan = self.plan(&file.path, text, &hosts, &|login| match &login.kind {
                 PlainKind::Credential(credential) => migration.has(&login.registry, credential),
                 _ => false,
@@ -426,48 +452,55 @@ impl Configuring<'_> {
             let changed = *plan.new != text;
             let mut done = self.done(file, &plan, &hosts, old.is_none() && changed);
             done.changed = changed;
-            if !changed {
-                return Ok(done);
-            }
-            let made =
-                match file::replace(&file.path, old.as_deref().map(String::as_str), &plan.new) {
+            if changed {
+                match self.put_in(file, old, &plan, &done.hosts) {
                     Err(ReplaceError::Changed) => continue,
                     Err(ReplaceError::Failed(error)) => return Err(unwritten(&file.path, &error)),
-                    Ok(made) => made,
-                };
-            migration.are_out(&plan.migrated);
-            if !done.hosts.is_empty() {
-                let former = plan.naming.others.iter();
-                let former = |host: &String| former.clone().find(|(other, _)| other == host);
-                let hosts = done
-                    .hosts
-                    .iter()
-                    .map(|host| (host.clone(), former(host).map(|(_, helper)| helper.clone())));
-                let step = Step::new(
-                    (file.client, &absolute(&file.path)),
-                    hosts.collect(),
-                    plan.naming.is_first,
-                    &plan.base,
-                    &plan.naming.edits,
-                );
-                self.note(step.with(made));
+                    Ok(()) => {}
+                }
             }
+            migration.is_out_of(&done.path, &plan.migrated);
             return Ok(done);
         }
         Err(unwritten(&file.path, &ReplaceError::Changed))
     }
 
-    fn note(&self, step: Step) {
-        let noted = state(self.world).and_then(|directory| {
-            let mut record = Record::load(&directory)?;
-            record.steps.push(step);
-            record.save(&directory)
-        });
-        if let Err(error) = noted {
-            self.warnings.warn(format!(
-                "this change could not be noted, so --undo will not know of it ({error:#})"
-            ));
+    /// Writes the new version of a file. What cannot be noted is not put in: nobody
+    /// could take it out again.
+    fn put_in(
+        &self,
+        file: &ClientFile,
+        old: Option<&str>,
+        plan: &Plan,
+        hosts: &[String],
+    ) -> Result<(), ReplaceError> {
+        let replace = || file::replace(&file.path, old, &plan.new).map(drop);
+        if hosts.is_empty() {
+            return replace();
         }
+        let former = plan.naming.others.iter();
+        let former = |host: &String| former.clone().find(|(other, _)| other == host);
+        let hosts = hosts
+            .iter()
+            .map(|host| (host.clone(), former(host).map(|(_, helper)| helper.clone())));
+        let step = Step::new(
+            (file.client, &absolute(&file.path)),
+            hosts.collect(),
+            plan.naming.is_first,
+            &plan.base,
+            &plan.naming.edits,
+        );
+        let step = step.with(file::missing(&file.path, old)?);
+        let directory = state(self.world)?;
+        let mut record = Record::load(&directory)?;
+        record.steps.push(step);
+        let noted = record.save(&directory);
+        noted.context("what is put in cannot be noted for --undo")?;
+        replace().inspect_err(|_| {
+            record.steps.pop();
+            // It may stand there in vain: --undo then finds nothing of it.
+            let _ = record.save(&directory);
+        })
     }
 
     /// What a person should know about the files and the registries.
@@ -484,8 +517,9 @@ impl Configuring<'_> {
         let count = docker.map_or(0, |file| self.count_in(file));
         if count >= MANY {
             self.warnings.warn(format!(
-                "a classic `docker build` asks for each of these {count} registries, also for those it does not need: that takes as long as starting /bin/true {:.0} times (once tokens are there; BuildKit asks only for what it needs)",
-                count as f64 * COST
+                "a classic `docker build` asks for each of these {count} registries, also for those it does not need: that takes as long as starting /bin/true {:.0} times, about {:.0} ms (once tokens are there; BuildKit asks only for what it needs)",
+                count as f64 * COST,
+                count as f64 * COST * START
             ));
         }
     }
@@ -518,7 +552,11 @@ fn warn_of_snap(clients: &[Client], world: &World<'_>, warnings: &Warnings<'_>) 
 
 /// Takes out what is noted, the latest first; what cannot be taken out now stays
 /// noted.
-fn undo(arguments: &Arguments, world: &World<'_>) -> Result<(Vec<Done>, Vec<String>)> {
+fn undo(
+    arguments: &Arguments,
+    world: &World<'_>,
+    warnings: &Warnings<'_>,
+) -> Result<(Vec<Done>, Vec<String>)> {
     let _lock = world.locks.lock_client_files();
     let directory = state(world).map_err(|error| Failure::act(format!("{error:#}")))?;
     let mut record =
@@ -549,7 +587,39 @@ fn undo(arguments: &Arguments, world: &World<'_>) -> Result<(Vec<Done>, Vec<Stri
             Failure::act(format!("what was taken out cannot be noted ({error:#})"))
         })?;
     }
+    tell_what_stays(arguments, &done, &record, warnings, world);
     Ok((done, failures))
+}
+
+/// Which files name this program all the same, because somebody else put that in.
+fn tell_what_stays(
+    arguments: &Arguments,
+    done: &[Done],
+    left: &Record,
+    warnings: &Warnings<'_>,
+    world: &World<'_>,
+) {
+    let clients = arguments.client.map_or(Client::ALL.to_vec(), |it| vec![it]);
+    for file in files_of(&clients, &machine(world)).unwrap_or_default() {
+        let path = absolute(&file.path);
+        if left.steps.iter().any(|step| step.path == path) {
+            continue;
+        }
+        let text = read(&file.path).ok().flatten();
+        let text = text.as_deref().map_or("", String::as_str);
+        let mut hosts = Document::parse(text).map_or(Vec::new(), |document| document.our_hosts());
+        let path = path.display().to_string();
+        // What a dry run would take out is still there.
+        let out = done.iter().filter(|done| done.path == path);
+        let out: Vec<&String> = out.flat_map(|done| &done.hosts).collect();
+        hosts.retain(|host| !out.contains(&host));
+        if !hosts.is_empty() {
+            warnings.note(&format!(
+                "{path} still names the helper for {}, which was put in by hand; take it out there.",
+                listed(&hosts)
+            ));
+        }
+    }
 }
 
 /// Takes all steps of a file out of it.
@@ -622,9 +692,15 @@ fn naming(path: &Path, document: &Document<'_>, hosts: &[String]) -> Result<Nami
         .map_err(|broken| untouched(path, &broken))
 }
 
-fn untouched(path: &Path, reason: &dyn std::fmt::Display) -> Failure {
+fn untouched(path: &Path, unread: &Unread) -> Failure {
+    let advice = match unread {
+        Unread::Broken(_) => "mend it first",
+        Unread::Odd(_) => {
+            "clients may read it all the same, but this program changes no such file, so put it right, or name the helper there by hand"
+        }
+    };
     Failure::act(format!(
-        "{} is left as it is: {reason:#}; mend it first",
+        "{} is left as it is: {unread}; {advice}",
         path.display()
     ))
 }
@@ -633,7 +709,7 @@ fn unwritten(path: &Path, reason: &dyn std::fmt::Display) -> Failure {
     Failure::act(format!("{} is left as it is: {reason:#}", path.display()))
 }
 
-fn told(arguments: &Arguments, done: &[Done]) -> String {
+fn told(arguments: &Arguments, done: &[Done], is_well: bool) -> String {
     if arguments.dry_run {
         let diffs: String = done
             .iter()
@@ -648,7 +724,7 @@ fn told(arguments: &Arguments, done: &[Done]) -> String {
         |done: &&Done| arguments.undo || !(done.hosts.is_empty() && done.already.is_empty());
     let done = done.iter().filter(is_worth_a_line);
     let lines: Vec<String> = done.map(|done| done.line(arguments.undo)).collect();
-    match lines.is_empty() && arguments.undo {
+    match lines.is_empty() && arguments.undo && is_well {
         true => "There is nothing to take out.".into(),
         false => lines.join("\n"),
     }

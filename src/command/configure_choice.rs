@@ -11,6 +11,7 @@ use crate::client_config::Client;
 use crate::client_config::ClientFile;
 use crate::client_config::Machine;
 use crate::client_config::document::Document;
+use crate::client_config::document::PlainKind;
 use crate::failure::Failure;
 use crate::failure::Result;
 use crate::login::LoginScope;
@@ -137,13 +138,24 @@ impl Choosing<'_> {
             return self.ask_for_hosts(hosts);
         }
         if hosts.is_empty() {
-            return Err(Failure::act(
-                "no registry has a login of its own, so name the ones you use: `configure --registry us.icr.io`",
-            ));
+            return Err(self.nothing_found(files));
         }
         self.warnings
             .note(&format!("Chosen because {reason}: {}.", listed(&hosts)));
         Ok(hosts)
+    }
+
+    fn nothing_found(&self, files: &[ClientFile]) -> Failure {
+        let name_them = "name the ones you use: `configure --registry us.icr.io`";
+        let is_password = |kind: &PlainKind| matches!(kind, PlainKind::Credential(_));
+        let with_passwords = in_order(self.hosts_with(files, &is_password));
+        Failure::act(match with_passwords.is_empty() {
+            true => format!("no registry has a login of its own, so {name_them}"),
+            false => format!(
+                "no registry has a login of its own, but passwords lie in clear for {}: `configure --migrate` moves them into the keychain, and switches it on for these; or {name_them}",
+                listed(&with_passwords)
+            ),
+        })
     }
 
     fn ask_for_hosts(&self, found: Vec<String>) -> Result<Vec<String>> {
@@ -165,25 +177,49 @@ impl Choosing<'_> {
         }
     }
 
-    /// The registries that this program is named for in files, or that have a
-    /// password there. What cannot be read is told later.
+    /// The registries that this program is named for in files, or that something lies
+    /// for there.
     fn known_hosts(&self, files: &[ClientFile]) -> BTreeSet<String> {
-        let mut hosts = BTreeSet::new();
-        for file in files {
-            let Ok(Some(text)) = crate::client_config::file::read(&file.path) else {
-                continue;
-            };
-            let Ok(document) = Document::parse(&text) else {
-                continue;
-            };
-            let further = &self.broker.settings.registries;
-            let logins = document.plain_logins(further).into_iter();
-            hosts.extend(logins.map(|login| login.registry.host().to_owned()));
-            let ours = document.our_hosts().into_iter();
-            hosts.extend(ours.filter(|host| Registry::at(host, further).is_some()));
-        }
+        let further = &self.broker.settings.registries;
+        let is_known = |host: &String| Registry::at(host, further).is_some();
+        let mut hosts = in_documents(files, |document| {
+            document.our_hosts().into_iter().filter(is_known).collect()
+        });
+        hosts.extend(self.hosts_with(files, &|_| true));
         hosts
     }
+
+    /// The registries for which something of that kind lies in files.
+    fn hosts_with(
+        &self,
+        files: &[ClientFile],
+        is_meant: &dyn Fn(&PlainKind) -> bool,
+    ) -> BTreeSet<String> {
+        let further = &self.broker.settings.registries;
+        in_documents(files, |document| {
+            let logins = document.plain_logins(further).into_iter();
+            let logins = logins.filter(|login| is_meant(&login.kind));
+            logins
+                .map(|login| login.registry.host().to_owned())
+                .collect()
+        })
+    }
+}
+
+/// What is found in all files together. What cannot be read is told later.
+fn in_documents(
+    files: &[ClientFile],
+    found: impl Fn(&Document<'_>) -> Vec<String>,
+) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    for file in files {
+        if let Ok(Some(text)) = crate::client_config::file::read(&file.path)
+            && let Ok(document) = Document::parse(&text)
+        {
+            all.extend(found(&document));
+        }
+    }
+    all
 }
 
 /// The files of several clients, each once.
@@ -203,12 +239,30 @@ fn hosts(addresses: &[String], settings: &Settings) -> Result<Vec<String>> {
     let mut hosts = Vec::new();
     for address in addresses {
         let registry = Registry::at(address, &settings.registries);
-        let registry = registry.ok_or_else(|| not_ours(address))?;
+        let registry = registry.ok_or_else(|| swallowed(address, &hosts))?;
         if !hosts.iter().any(|host| host == registry.host()) {
             hosts.push(registry.host().to_owned());
         }
     }
     Ok(hosts)
+}
+
+/// What is no registry may be the client, which an option before it takes for one
+/// of its own values.
+fn swallowed(address: &str, others: &[String]) -> Failure {
+    let mut clients = Client::ALL.into_iter().map(Client::name);
+    match clients.find(|client| *client == address) {
+        None => not_ours(address),
+        Some(client) => {
+            let others = match others.is_empty() {
+                true => "HOST".to_owned(),
+                false => others.join(" "),
+            };
+            Failure::act(format!(
+                "`{client}` after --registry is taken for a registry; put the client before it: `configure {client} --registry {others}`"
+            ))
+        }
+    }
 }
 
 /// IBM's own in the order of the documentation, then the others.

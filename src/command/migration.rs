@@ -33,6 +33,9 @@ pub(super) struct Migration {
 struct Moved {
     credential: Credential,
     former: Option<Login>,
+    /// The files that it is still in.
+    lies_in: BTreeSet<String>,
+    /// Whether it was taken out of one.
     is_out: bool,
 }
 
@@ -45,21 +48,21 @@ impl Migration {
         world: &World<'_>,
     ) -> Self {
         let mut migration = Self::default();
-        let mut by_registry: BTreeMap<&Registry, Vec<&(String, PlainLogin)>> = BTreeMap::new();
-        for login in found {
-            by_registry
-                .entry(&login.1.registry)
-                .or_default()
-                .push(login);
+        let mut by_registry: BTreeMap<&Registry, Vec<(String, &PlainLogin)>> = BTreeMap::new();
+        for (file, login) in found {
+            let logins = by_registry.entry(&login.registry).or_default();
+            logins.push((file.clone(), login));
         }
         for (registry, logins) in by_registry {
             let _progress = world
                 .terminal
                 .progress(&format!("Moving the password for {registry}"));
             let outcome = only_credential(registry, &logins)
+                .map_err(Immovable::failure)
                 .and_then(|credential| moved(registry, credential, broker, replaces));
             match outcome {
-                Ok(moved) => {
+                Ok(mut moved) => {
+                    moved.lies_in = logins.iter().map(|(file, _)| file.clone()).collect();
                     migration.moved.insert(registry.clone(), moved);
                 }
                 Err(failure) => {
@@ -82,21 +85,36 @@ impl Migration {
         moved.is_some_and(|moved| moved.credential == *credential)
     }
 
-    /// Notes that the passwords of these registries are out of a file.
-    pub(super) fn are_out(&mut self, registries: &[Registry]) {
-        for registry in registries {
-            if let Some(moved) = self.moved.get_mut(registry) {
-                moved.is_out = true;
-            }
+    /// Notes that a file no longer holds anything that was moved, and that the
+    /// passwords of these registries were taken out of it.
+    pub(super) fn is_out_of(&mut self, file: &str, registries: &[Registry]) {
+        for (registry, moved) in &mut self.moved {
+            moved.lies_in.remove(file);
+            moved.is_out |= registries.contains(registry);
         }
     }
 
-    /// The registries whose passwords are in the keychain now and in no file.
-    pub(super) fn done(&self) -> Vec<String> {
-        let moved = self.moved.iter().filter(|(_, moved)| moved.is_out);
-        moved
-            .map(|(registry, _)| registry.host().to_owned())
-            .collect()
+    /// Tells what is in the keychain now: nothing of it lies in a file any more, or
+    /// it still does, where one could not be changed.
+    pub(super) fn tell(&self, warnings: &Warnings<'_>) {
+        let is_done = |moved: &Moved| moved.is_out && moved.lies_in.is_empty();
+        let done = self.moved.iter().filter(|(_, moved)| is_done(moved));
+        let done: Vec<&Registry> = done.map(|(registry, _)| registry).collect();
+        if !done.is_empty() {
+            warnings.note(&format!(
+                "In the keychain now, tried, and out of the files: the login for {}.",
+                listed(&done)
+            ));
+        }
+        for (registry, moved) in &self.moved {
+            if moved.is_out && !moved.lies_in.is_empty() {
+                let files: Vec<&String> = moved.lies_in.iter().collect();
+                warnings.warn(format!(
+                    "the login for {registry} is in the keychain now, and tried, but it still lies in {}; run this again once that can be changed",
+                    listed(&files)
+                ));
+            }
+        }
     }
 
     /// Puts the keychain back as it was for passwords that are still in a file.
@@ -113,10 +131,37 @@ impl Migration {
     }
 }
 
-/// The one password of a registry, whatever files it lies in.
-fn only_credential(registry: &Registry, logins: &[&(String, PlainLogin)]) -> Result<Credential> {
+/// Why what lies in files for a registry cannot be moved.
+pub(super) struct Immovable {
+    /// What lies there.
+    pub(super) seen: String,
+    /// What a person can do about it.
+    pub(super) mend: String,
+}
+
+impl Immovable {
+    fn failure(self) -> Failure {
+        Failure::act(format!("{}; {}", self.seen, self.mend))
+    }
+}
+
+/// The one password of a registry, whatever files it lies in; each login is given
+/// with its file.
+///
+/// # Errors
+/// There are several, or something else than a password.
+pub(super) fn only_credential(
+    registry: &Registry,
+    logins: &[(String, &PlainLogin)],
+) -> Result<Credential, Immovable> {
     let mut only: Option<&Credential> = None;
     let mut files: Vec<&str> = Vec::new();
+    let immovable = |seen: String, mend: &str| {
+        Err(Immovable {
+            seen,
+            mend: mend.to_owned(),
+        })
+    };
     for (file, login) in logins {
         if !files.contains(&&**file) {
             files.push(file);
@@ -125,27 +170,38 @@ fn only_credential(registry: &Registry, logins: &[&(String, PlainLogin)]) -> Res
             (PlainKind::Credential(credential), None) => only = Some(credential),
             (PlainKind::Credential(credential), Some(other)) if credential == other => {}
             (PlainKind::Credential(_), Some(_)) => {
-                return Err(Failure::act(format!(
-                    "there are different passwords for {registry} in {}; take out those that are not meant, then run it again",
-                    listed(&files)
-                )));
+                return immovable(
+                    format!(
+                        "there are different passwords for {registry} in {}",
+                        listed(&files)
+                    ),
+                    "take out those that are not meant, then run it again",
+                );
             }
             (PlainKind::Token, _) => {
-                return Err(Failure::act(format!(
-                    "what lies for `{}` in {file} is a token of the registry's own, which nobody else can use; log out with the client that wrote it, and log in again",
-                    login.key
-                )));
+                return immovable(
+                    format!(
+                        "what lies for `{}` in {file} is a token of the registry's own, which nobody else can use",
+                        login.key
+                    ),
+                    "log out with the client that wrote it, and log in again",
+                );
             }
             (PlainKind::Unreadable, _) => {
-                return Err(Failure::act(format!(
-                    "what lies for `{}` in {file} cannot be read, by no client either; take it out",
-                    login.key
-                )));
+                return immovable(
+                    format!(
+                        "what lies for `{}` in {file} cannot be read, by no client either",
+                        login.key
+                    ),
+                    "take it out",
+                );
             }
         }
     }
-    only.cloned()
-        .ok_or_else(|| Failure::act(format!("there is no password for {registry}")))
+    match only {
+        Some(credential) => Ok(credential.clone()),
+        None => immovable(format!("there is no password for {registry}"), "log in"),
+    }
 }
 
 /// Stores a password and has it tried; whatever fails, the keychain is as before.
@@ -187,6 +243,7 @@ fn moved(
         Ok(()) => Ok(Moved {
             credential,
             former,
+            lies_in: BTreeSet::new(),
             is_out: false,
         }),
         Err(failure) => {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use super::api_key_lifecycle::ending;
-use super::clients;
+use super::clients::Clients;
 use super::print;
 use super::print_json;
 use super::scopes;
@@ -100,7 +100,8 @@ pub(super) fn run(
 
 impl Overview {
     fn of(arguments: &Arguments, broker: &Broker<'_>, world: &World<'_>) -> Result<Self> {
-        let clients = clients::switched_on(&clients::seen(world, broker.settings));
+        let files = Clients::of(world, broker.settings);
+        let clients = files.switched_on();
         let mut trouble = Vec::new();
         let is_about_all = arguments.registries.is_empty();
         let registries = match is_about_all {
@@ -113,7 +114,11 @@ impl Overview {
                 scopes::spoken_of(stored, broker.settings, &clients)
             }
         };
-        let row = |subject: Subject| Row::of(subject, &clients, arguments.check, broker);
+        let row = |subject: Subject| {
+            // What nobody uses is tried only where there is nothing else to try.
+            let is_used = registries.is_empty() || matches!(subject, Subject::One(_));
+            Row::of(subject, &clients, arguments.check && is_used, broker)
+        };
         let subjects = registries.iter().cloned().map(Subject::One);
         let mut rows: Vec<Row> = subjects.map(row).collect();
         let mut others = broker.settings.all_registries();
@@ -122,7 +127,7 @@ impl Overview {
         // That nobody speaks for the rest is no news.
         rows.extend(others.map(row).filter(|row| !row.is_nobodys()));
         Ok(Self {
-            warnings: warnings(&rows, world.clock.now()),
+            warnings: warnings(&rows, &files, world.clock.now()),
             rows,
             trouble,
         })
@@ -138,10 +143,10 @@ impl Overview {
         if !self.rows.is_empty() {
             parts.push(self.table(screen, is_checked));
         }
-        let trouble = self.rows.iter().filter_map(|row| {
-            let trouble = row.trouble()?;
-            Some(format!("{}: {trouble}", row.name()))
-        });
+        let trouble = self
+            .rows
+            .iter()
+            .filter_map(|row| Some(row.trouble()?.told_of(row.name())));
         let trouble: Vec<String> = trouble.chain(self.trouble.iter().cloned()).collect();
         for (word, texts) in [
             (screen.problem("problem:"), &trouble),
@@ -204,9 +209,11 @@ fn named(addresses: &[String], broker: &Broker<'_>) -> Result<BTreeSet<Registry>
     Ok(registries.collect())
 }
 
-/// What ends soon, each key once.
-fn warnings(rows: &[Row], now: u64) -> Vec<String> {
-    let mut warnings = Vec::new();
+/// Clients' files that say nothing here, and what ends soon, each key once.
+fn warnings(rows: &[Row], files: &Clients, now: u64) -> Vec<String> {
+    let unread = files.unread().into_iter();
+    let unread = unread.map(|seen| format!("{seen}; `{PROGRAM} doctor` says what to do"));
+    let mut warnings: Vec<String> = unread.collect();
     for row in rows {
         let ending = row.description().and_then(|it| ending(it, now));
         if let Some((seen, mend)) = ending {

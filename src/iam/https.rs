@@ -124,11 +124,69 @@ fn further_certificates(path: Option<&Path>) -> Result<Vec<Certificate>, Transpo
         ))
     })?;
     // On Linux the variable also makes the verifier leave the system's file out.
-    let system = SYSTEM_BUNDLES
-        .iter()
-        .find_map(|path| certificates_in(Path::new(path)).ok());
-    certificates.extend(system.into_iter().flatten());
+    certificates.extend(system_bundle());
     Ok(certificates)
+}
+
+fn system_bundle() -> Vec<Certificate> {
+    let mut bundles = SYSTEM_BUNDLES.iter();
+    let bundle = bundles.find_map(|path| certificates_in(Path::new(path)).ok());
+    bundle.unwrap_or_default()
+}
+
+/// Whose certificates are believed.
+#[derive(Debug)]
+pub struct Authorities {
+    /// How many authorities the TLS library finds, where it is it that reads them.
+    pub system: Option<usize>,
+    /// A file of further ones, with how many are in it.
+    pub further: Option<(PathBuf, usize)>,
+}
+
+/// Whose certificates [`Https`] believes, with the same file; looks no longer than
+/// `limit`.
+///
+/// # Errors
+/// The file cannot be used, or there are none at all.
+pub fn authorities(
+    certificate_file: Option<PathBuf>,
+    limit: Duration,
+) -> Result<Authorities, String> {
+    let found = within(limit, move || {
+        // Built as for a request, so that it fails as that would.
+        build(certificate_file.as_deref(), limit, Way::Direct)?;
+        let further = certificate_file.map(|path| {
+            let count = certificates_in(&path).map_or(0, |found| found.len());
+            (path, count)
+        });
+        Ok(Authorities {
+            system: system_authorities(further.is_some()),
+            further,
+        })
+    });
+    let late = || TransportError::Untrusted("they cannot be read in time".into());
+    found.unwrap_or_else(|| Err(late())).map_err(|error| {
+        let (TransportError::Network(reason)
+        | TransportError::Unreachable(reason)
+        | TransportError::Untrusted(reason)) = error;
+        reason
+    })
+}
+
+/// How many authorities the system has, where files hold them.
+#[cfg(all(unix, not(target_os = "macos")))]
+fn system_authorities(has_further: bool) -> Option<usize> {
+    Some(match has_further {
+        true => system_bundle().len(),
+        false => rustls_native_certs::load_native_certs().certs.len(),
+    })
+}
+
+/// How many authorities the system has: macOS and Windows are asked about each
+/// certificate.
+#[cfg(not(all(unix, not(target_os = "macos"))))]
+fn system_authorities(_has_further: bool) -> Option<usize> {
+    None
 }
 
 fn certificates_in(path: &Path) -> anyhow::Result<Vec<Certificate>> {

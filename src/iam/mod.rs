@@ -379,7 +379,14 @@ impl IamError {
     /// The failure that this is for a person who used `source` with IAM, a metadata
     /// service or a registry.
     pub fn with_source<'a>(self, source: &str, service: impl Into<Service<'a>>) -> Failure {
-        self.explained(source, service.into(), None)
+        self.explained(Some(source), service.into(), None)
+    }
+
+    /// The failure that this is for a person who asked something for which nobody has
+    /// to be known.
+    pub fn without_source<'a>(self, service: impl Into<Service<'a>>) -> Failure {
+        let advice = "a proxy may stand in between, or a list of addresses that may ask";
+        self.explained(None, service.into(), Some(advice))
     }
 
     /// The same, with what the source advises when a session is over. That also
@@ -391,10 +398,17 @@ impl IamError {
         service: impl Into<Service<'a>>,
         advice: &str,
     ) -> Failure {
-        self.explained(source, service.into(), Some(advice))
+        self.explained(Some(source), service.into(), Some(advice))
     }
 
-    fn explained(self, source: &str, service: Service<'_>, own_advice: Option<&str>) -> Failure {
+    fn explained(
+        self,
+        source: Option<&str>,
+        service: Service<'_>,
+        own_advice: Option<&str>,
+    ) -> Failure {
+        let in_vain = source.map(|source| format!("cannot use {source}: "));
+        let in_vain = in_vain.unwrap_or_default();
         match self {
             Self::Refused {
                 status,
@@ -408,20 +422,19 @@ impl IamError {
                     Service::Metadata(_) => service.to_string(),
                     Service::Registry(registry) => registry.to_string(),
                 };
+                let what = source.unwrap_or("to answer");
                 Failure::PersonMustAct(format!(
-                    "{who} refused {source}: {message} ({code}HTTP {status}); {advice}"
+                    "{who} refused {what}: {message} ({code}HTTP {status}); {advice}"
                 ))
             }
             Self::Unavailable { reason, .. } => Failure::TryLater(format!(
-                "cannot use {source}: {service} is not available: {reason}; {}",
+                "{in_vain}{service} is not available: {reason}; {}",
                 service.when_unavailable()
             )),
             Self::Unbelievable { reason } => Failure::TryLater(format!(
-                "cannot use {source}: the answer of {service} cannot be trusted: {reason}"
+                "{in_vain}the answer of {service} cannot be trusted: {reason}"
             )),
-            Self::Unusable { reason } => {
-                Failure::PersonMustAct(format!("cannot use {source}: {reason}"))
-            }
+            Self::Unusable { reason } => Failure::PersonMustAct(format!("{in_vain}{reason}")),
         }
     }
 }
@@ -723,6 +736,32 @@ pub(crate) mod tests {
                 text.contains("IAM at https://private.iam.cloud.ibm.com"),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn a_failure_of_nobodys_names_iam_alone() {
+        let refused = IamError::Refused {
+            status: 403,
+            code: None,
+            message: "no".into(),
+        };
+        for (error, expected) in [
+            (
+                refused,
+                "IAM refused to answer: no (HTTP 403); a proxy may stand in between, or a list of addresses that may ask",
+            ),
+            (
+                unavailable("x"),
+                "IAM at https://iam.cloud.ibm.com is not available: x; check the network and the proxy settings, and try again",
+            ),
+            (
+                IamError::Unbelievable { reason: "x".into() },
+                "the answer of IAM at https://iam.cloud.ibm.com cannot be trusted: x",
+            ),
+        ] {
+            let text = error.without_source(&Endpoint::public()).to_string();
+            assert_eq!(text, expected);
         }
     }
 

@@ -234,10 +234,10 @@ fn is_gone(error: KeyError) -> bool {
 }
 
 fn refused(error: KeyError) -> KeychainError {
+    if matches!(error, KeyError::QuotaExceeded) {
+        return KeychainError::Full("kernel keyring");
+    }
     KeychainError::Refused(match error {
-        KeyError::QuotaExceeded => {
-            "the kernel keyring is full (/proc/key-users shows the quota); remove keys you do not need (keyctl), or choose another keychain with ICR_KEYCHAIN".into()
-        }
         KeyError::InvalidArguments => "the kernel keyring takes no secret of that size".into(),
         other => format!("the kernel keyring refused ({})", reason(other)),
     })

@@ -227,7 +227,12 @@ pub enum KeychainError {
         "the {0} did not answer in time; restart it and try again in half a minute, or choose another keychain with ICR_KEYCHAIN"
     )]
     Unresponsive(&'static str),
-    /// It refused: full, forbidden, broken.
+    /// It has no room.
+    #[error(
+        "the {0} is full (/proc/key-users shows the quota); remove keys you do not need (keyctl), or choose another keychain with ICR_KEYCHAIN"
+    )]
+    Full(&'static str),
+    /// It refused: forbidden, broken.
     #[error("{0}")]
     Refused(String),
 }

@@ -96,14 +96,10 @@ impl Machine {
     /// The same with another value of `ICR_KEYCHAIN`.
     pub(crate) fn with_keychain_named(choice: &str) -> Option<Self> {
         if let Err(reason) = keyring::available() {
-            let test = std::thread::current();
-            let line = format!(
-                "SKIPPED {}: it needs the kernel keyring, which cannot be used here ({reason})\n",
-                test.name().unwrap_or_default()
-            );
-            assert!(!must_run_everything(), "{line}");
-            // Not by a macro: those are captured when the test passes.
-            let _ = std::io::stderr().write_all(line.as_bytes());
+            let reason =
+                format!("it needs the kernel keyring, which cannot be used here ({reason})");
+            skipped(&reason);
+            assert!(!must_run_everything(), "{reason}");
             return None;
         }
         let turn = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("kernel-keyring.lock"))
@@ -372,6 +368,15 @@ impl Drop for Machine {
     fn drop(&mut self) {
         self.keys.remove_all();
     }
+}
+
+/// Says why a test does not run here.
+pub(crate) fn skipped(reason: &str) {
+    let test = std::thread::current();
+    let name = test.name().unwrap_or_default();
+    let line = format!("SKIPPED {name}: {reason}\n");
+    // Not by a macro: those are captured when the test passes.
+    let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
 /// A directory whose path is as long everywhere, since tables are as wide as what is in them.

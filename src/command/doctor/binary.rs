@@ -8,6 +8,7 @@ use std::process::Command;
 use super::Finding;
 use super::Patient;
 use super::process;
+use crate::clock::Clock;
 use crate::environment::Environment;
 use crate::protocol::PROGRAM;
 
@@ -23,13 +24,13 @@ pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
     let own = (world.program)().unwrap_or_default();
     let environment = world.environment;
     let path = environment.text("PATH").ok().flatten();
-    let mut findings = vec![on_path(path.unwrap_or_default(), &own)];
-    findings.extend(in_login_shell(environment, &own));
+    let mut findings = vec![on_path(path.unwrap_or_default(), &own, world.clock)];
+    findings.extend(in_login_shell(environment, &own, world.clock));
     findings.extend(under_sudo(patient, path.unwrap_or_default(), &own));
     findings
 }
 
-fn on_path(path: &str, own: &Path) -> Finding {
+fn on_path(path: &str, own: &Path, clock: &dyn Clock) -> Finding {
     const CHECK: &str = "path";
     let version = env!("CARGO_PKG_VERSION");
     match first_in(path, PROGRAM) {
@@ -44,13 +45,13 @@ fn on_path(path: &str, own: &Path) -> Finding {
         Some(found) if is_same(&found, own) => {
             Finding::fine(CHECK, format!("{} {version}", found.display()))
         }
-        Some(found) => other(CHECK, &found, own),
+        Some(found) => other(CHECK, &found, own, clock),
     }
 }
 
 /// Another file of our name comes first: a copy of ours, or something else.
-fn other(check: &'static str, found: &Path, own: &Path) -> Finding {
-    let answer = process::ask(Command::new(found).arg("version"));
+fn other(check: &'static str, found: &Path, own: &Path, clock: &dyn Clock) -> Finding {
+    let answer = process::ask(Command::new(found).arg("version"), clock);
     let ours = format!("{PROGRAM} ({PROGRAM}) {}", env!("CARGO_PKG_VERSION"));
     match answer {
         Some((text, true)) if text.trim_end() == ours => Finding::fine(
@@ -92,7 +93,7 @@ fn add_to_path(own: &Path) -> String {
 }
 
 /// What a login shell finds: that of a desktop, a terminal or ssh.
-fn in_login_shell(environment: &Environment, own: &Path) -> Option<Finding> {
+fn in_login_shell(environment: &Environment, own: &Path, clock: &dyn Clock) -> Option<Finding> {
     const CHECK: &str = "login-shell";
     if cfg!(windows) {
         return None;
@@ -117,7 +118,7 @@ fn in_login_shell(environment: &Environment, own: &Path) -> Option<Finding> {
             ),
         )
     };
-    let Some((text, succeeded)) = process::ask(&mut command) else {
+    let Some((text, succeeded)) = process::ask(&mut command, clock) else {
         return Some(not_there(format!(
             "{shell} did not answer as a login shell"
         )));
@@ -128,7 +129,7 @@ fn in_login_shell(environment: &Environment, own: &Path) -> Option<Finding> {
         Some(found) if is_same(Path::new(found), own) => {
             Finding::fine(CHECK, format!("a login shell finds {found}"))
         }
-        Some(found) => other(CHECK, Path::new(found), own),
+        Some(found) => other(CHECK, Path::new(found), own, clock),
         None => not_there(format!("a login shell ({shell}) does not find {PROGRAM}")),
     })
 }
@@ -136,6 +137,7 @@ fn in_login_shell(environment: &Environment, own: &Path) -> Option<Finding> {
 /// What root finds by `sudo docker`.
 fn under_sudo(patient: &Patient<'_>, path: &str, own: &Path) -> Option<Finding> {
     const CHECK: &str = "sudo";
+    let clock = patient.world.clock;
     first_in(path, "sudo")?;
     let sudoers = std::fs::read_to_string(patient.world.places.root.join(SUDOERS));
     let named = sudoers.as_deref().ok().and_then(secure_path);
@@ -150,7 +152,7 @@ fn under_sudo(patient: &Patient<'_>, path: &str, own: &Path) -> Option<Finding> 
         Some(found) if is_same(&found, own) => {
             Finding::fine(CHECK, format!("sudo finds {}", found.display()))
         }
-        Some(found) => other(CHECK, &found, own),
+        Some(found) => other(CHECK, &found, own, clock),
         None => Finding::warning(
             CHECK,
             format!("`sudo docker` would not find {PROGRAM}: it is not on {origin} ({path})"),

@@ -1,16 +1,19 @@
 //! Are our files ours alone, and is anything left over?
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::path::PathBuf;
 
 use super::Finding;
 use super::Patient;
+use crate::command::clients::Contents;
 use crate::environment;
 use crate::files;
 use crate::protocol::PROGRAM;
 
 pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
     let mut findings = locks(patient);
+    findings.extend(changed_by_others(patient));
     findings.extend(modes(patient));
     findings.extend(plain_tokens(patient));
     findings
@@ -62,11 +65,29 @@ fn written_by_others(path: &Path) -> Option<Finding> {
     ))
 }
 
+/// Clients' files that others can change.
+fn changed_by_others(patient: &Patient<'_>) -> Vec<Finding> {
+    let files = patient.clients.files.iter();
+    let paths: BTreeSet<&Path> = files.map(|seen| seen.file.path.as_path()).collect();
+    let found = paths.into_iter().filter_map(|path| {
+        let (reason, command) = files::written_by_others(path).ok()??;
+        Some(Finding::warning(
+            "modes",
+            format!(
+                "{}: {reason}, and so have clients start a program of theirs",
+                path.display()
+            ),
+            command,
+        ))
+    });
+    found.collect()
+}
+
 /// Clients' files with passwords in them, and the log, that others can read.
 fn modes(patient: &Patient<'_>) -> Vec<Finding> {
-    let with_passwords = patient.clients.iter().filter_map(|seen| {
-        let contents = seen.contents.as_ref().ok()?.as_ref()?;
-        (!contents.in_clear.is_empty()).then(|| seen.file.path.clone())
+    let with_passwords = patient.clients.files.iter().filter_map(|seen| {
+        let has_secrets = seen.readable().is_some_and(Contents::has_secrets);
+        has_secrets.then(|| seen.file.path.clone())
     });
     let log = patient.world.environment.text(environment::LOG_FILE);
     let log = log.ok().flatten().map(PathBuf::from);

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::Finding;
 use super::Patient;
-use super::command;
 use crate::keychain::Item;
 use crate::keychain::Keychain;
 use crate::keychain::KeychainError;
@@ -24,6 +23,14 @@ const SLOW: Duration = Duration::from_secs(1);
 /// How much of a quota may be used without a warning, in percent.
 const FULL: u64 = 80;
 
+const ANOTHER: &str = "choose another keychain with ICR_KEYCHAIN";
+
+/// What frees room in the kernel keyring.
+const MAKE_ROOM: &str = "`keyctl show @us` lists the keys; `keyctl unlink KEY @us` removes one";
+
+/// What has the program look for a keychain that is there.
+const CHOOSE: &str = "ICR_KEYCHAIN=auto, or `keychain = \"auto\"` in the settings file";
+
 /// Below the root: the users' quotas of keys (`keyrings(7)`).
 const KEY_USERS: &str = "proc/key-users";
 
@@ -35,20 +42,20 @@ pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
         return vec![Finding::warning(
             "keychain",
             "the settings choose no keychain: no login is kept, and every `get` asks IAM",
-            "ICR_KEYCHAIN=auto, or `keychain = \"auto\"` in the settings file",
+            CHOOSE,
         )];
     }
     let keychains = match patient.keychains {
         Ok(keychains) => keychains,
-        Err(failure) => return vec![Finding::failure("keychain", failure)],
+        Err(failure) => return vec![Finding::said("keychain", failure.to_string())],
     };
     let world = patient.world;
     let (logins, tokens) = (&*keychains.logins, &*keychains.tokens);
-    let mut findings = vec![try_out("keychain-logins", "logins", logins, world)];
+    let mut findings = vec![try_out("keychain-logins", "logins", logins, patient)];
     let wants_kernel =
         cfg!(target_os = "linux") && patient.settings.keychain == KeychainChoice::Auto;
     match keychains.tokens_are_near {
-        true => findings.push(try_out("keychain-tokens", "tokens", tokens, world)),
+        true => findings.push(try_out("keychain-tokens", "tokens", tokens, patient)),
         false if wants_kernel => findings.push(Finding::warning(
             "kernel-keyring",
             "the kernel keyring cannot be used here, so tokens rest with the logins, or nowhere",
@@ -61,7 +68,13 @@ pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
 }
 
 /// Writes, reads and deletes an item of our own.
-fn try_out(check: &'static str, what: &str, keychain: &dyn Keychain, world: &World<'_>) -> Finding {
+fn try_out(
+    check: &'static str,
+    what: &str,
+    keychain: &dyn Keychain,
+    patient: &Patient<'_>,
+) -> Finding {
+    let world = patient.world;
     let item = Item::probe(&format!("doctor-{:016x}", (world.random)()))
         .shown_as("a trial of docker-credential-icr doctor", "nobody");
     let secret = Secret::new("x".repeat(LENGTH));
@@ -90,7 +103,7 @@ fn try_out(check: &'static str, what: &str, keychain: &dyn Keychain, world: &Wor
         (Ok(()), Ok(_), Ok(())) => Finding::problem(
             check,
             format!("{what} rest in {place}, which does not give back what it was given"),
-            "choose another keychain with ICR_KEYCHAIN",
+            ANOTHER,
         ),
         (written, read, deleted) => {
             let error = written.err().or(read.err()).or(deleted.err());
@@ -98,21 +111,22 @@ fn try_out(check: &'static str, what: &str, keychain: &dyn Keychain, world: &Wor
             Finding::problem(
                 check,
                 format!("{what} cannot be kept: {error}"),
-                advice(&error),
+                advice(&error, patient.settings.keychain),
             )
         }
     }
 }
 
-fn advice(error: &KeychainError) -> String {
-    match error {
-        KeychainError::Locked(_) => "log in to the desktop, or ICR_KEYCHAIN=kernel".into(),
-        KeychainError::Unresponsive(_) => "restart it, or ICR_KEYCHAIN=kernel".into(),
-        KeychainError::Absent(_) => {
+fn advice(error: &KeychainError, choice: KeychainChoice) -> &'static str {
+    match (error, choice) {
+        (KeychainError::Locked(_), _) => "log in to the desktop, or ICR_KEYCHAIN=kernel",
+        (KeychainError::Unresponsive(_), _) => "restart it, or ICR_KEYCHAIN=kernel",
+        (KeychainError::Absent(_), KeychainChoice::Auto) => {
             "give the API key in $IBMCLOUD_API_KEY, or install a Secret Service (gnome-keyring)"
-                .into()
         }
-        KeychainError::Refused(_) => command("settings"),
+        (KeychainError::Absent(_), _) => CHOOSE,
+        (KeychainError::Full(_), _) => MAKE_ROOM,
+        (KeychainError::Refused(_), _) => ANOTHER,
     }
 }
 
@@ -130,7 +144,7 @@ fn quota(world: &World<'_>) -> Option<Finding> {
         true => Finding::warning(
             CHECK,
             format!("{seen}; when it is full, tokens are given up"),
-            "`keyctl show @us` lists the keys; `keyctl unlink KEY @us` removes one",
+            MAKE_ROOM,
         ),
     })
 }
@@ -187,6 +201,29 @@ impl Quota {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_mends_a_keychain_depends_on_what_is_wrong_and_what_was_chosen() {
+        let absent = || KeychainError::Absent(String::new());
+        for (error, choice, part) in [
+            (absent(), KeychainChoice::Auto, "gnome-keyring"),
+            (absent(), KeychainChoice::SecretService, "ICR_KEYCHAIN=auto"),
+            (absent(), KeychainChoice::Kernel, "ICR_KEYCHAIN=auto"),
+            (
+                KeychainError::Full(""),
+                KeychainChoice::Auto,
+                "keyctl unlink",
+            ),
+            (
+                KeychainError::Refused(String::new()),
+                KeychainChoice::Auto,
+                "another keychain",
+            ),
+        ] {
+            let advice = advice(&error, choice);
+            assert!(advice.contains(part), "{error:?}: {advice}");
+        }
+    }
 
     #[test]
     fn a_users_quota_is_read_from_the_kernels_list() {

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use serde_json::Value;
 use serde_json::json;
 
-use super::clients;
-use super::clients::Seen;
+use super::clients::Clients;
+use super::conclude;
 use super::print;
 use super::print_json;
 use super::scopes;
@@ -115,9 +115,9 @@ impl Finding {
         Self::new(check, Verdict::Problem, seen, Some(mend.into()))
     }
 
-    /// A failure, whose words say themselves what to do.
-    fn failure(check: &'static str, failure: &Failure) -> Self {
-        Self::new(check, Verdict::Problem, failure.to_string(), None)
+    /// A problem whose words say themselves what to do, as those of failures do.
+    fn said(check: &'static str, seen: impl Into<String>) -> Self {
+        Self::new(check, Verdict::Problem, seen, None)
     }
 
     fn new(
@@ -145,7 +145,7 @@ struct Patient<'a> {
     /// The keychains, or why there are none.
     keychains: Result<&'a Keychains, &'a Failure>,
     /// Clients' files.
-    clients: &'a [Seen],
+    clients: &'a Clients,
 }
 
 impl<'a> Patient<'a> {
@@ -162,7 +162,7 @@ impl<'a> Patient<'a> {
     /// The registries that there is something to tell of; otherwise one of IBM's.
     fn registries(&self, broker: &Broker<'_>) -> BTreeSet<Registry> {
         let stored = broker.scopes().unwrap_or_default();
-        let clients = clients::switched_on(self.clients);
+        let clients = self.clients.switched_on();
         let mut registries = scopes::spoken_of(stored, self.settings, &clients);
         if registries.is_empty() {
             registries.extend(self.settings.all_registries().next());
@@ -235,7 +235,7 @@ pub(super) fn run(
     let defaults = Settings::default();
     let settings = loaded.as_ref().unwrap_or(&defaults);
     let keychains = program::open(world, settings, Prompting::Never);
-    let clients = clients::seen(world, settings);
+    let clients = Clients::of(world, settings);
     let patient = Patient {
         world,
         settings,
@@ -244,7 +244,11 @@ pub(super) fn run(
         clients: &clients,
     };
     if arguments.take_over {
-        return print(streams, &older::take_over(&patient)?);
+        let (said, failures) = older::take_over(&patient)?;
+        if let Some(said) = said {
+            print(streams, &said)?;
+        }
+        return conclude(&failures);
     }
     let diagnosis = Diagnosis::of(&patient);
     if let Some(path) = &arguments.report {

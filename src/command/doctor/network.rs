@@ -1,17 +1,21 @@
 //! Do IAM and the registries answer, and what do they say?
 
+use std::path::PathBuf;
 use std::time::Duration;
+
+use reqwest::Url;
 
 use super::Finding;
 use super::Patient;
-use super::command;
 use crate::broker::Broker;
 use crate::clock::Deadline;
-use crate::environment;
+use crate::environment::CERTIFICATE_FILE;
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::failure::one_line;
 use crate::iam::endpoint::Endpoint;
+use crate::iam::https;
+use crate::iam::https::Authorities;
 use crate::iam::owner::Owner;
 use crate::login::LoginScope;
 use crate::registry::Registry;
@@ -29,6 +33,10 @@ const PROXY_VARIABLES: [&str; 8] = [
     "no_proxy",
 ];
 
+/// A directory of certificate authorities, which the TLS library reads in place of the
+/// system's (`rustls-native-certs`).
+const CERTIFICATE_DIRECTORY: &str = "SSL_CERT_DIR";
+
 /// The longest value that is shown, in characters.
 const LONGEST_VALUE: usize = 200;
 
@@ -40,8 +48,8 @@ const CLOCK_TOLERANCE: u64 = 60;
 const SLOW: Duration = Duration::from_secs(3);
 
 pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
-    let mut findings = vec![proxy(patient.world.environment)];
-    findings.extend(trust(patient.world.environment));
+    let mut findings = proxies(patient.world.environment);
+    findings.push(trust(patient));
     let Some(broker) = patient.broker() else {
         return findings;
     };
@@ -64,21 +72,50 @@ pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
     findings
 }
 
-fn proxy(environment: &Environment) -> Finding {
+fn proxies(environment: &Environment) -> Vec<Finding> {
     const CHECK: &str = "proxy";
-    let set = PROXY_VARIABLES.iter().filter_map(|name| {
-        let value = environment.text(name).ok().flatten()?;
-        let value = one_line(&without_user(value), LONGEST_VALUE);
-        Some(format!("{name}={value}"))
-    });
-    let set: Vec<String> = set.collect();
-    match set.is_empty() {
-        true => Finding::fine(CHECK, "no variable names a proxy"),
-        false => Finding::fine(
+    let mut set: Vec<String> = Vec::new();
+    let mut findings: Vec<Finding> = Vec::new();
+    for name in PROXY_VARIABLES {
+        let Some(value) = environment.text(name).ok().flatten() else {
+            continue;
+        };
+        let shown = one_line(&without_user(value), LONGEST_VALUE);
+        let shown = format!("{name}={shown}");
+        if is_list_of_hosts(name) || is_usable_proxy(value) {
+            set.push(shown);
+        } else {
+            findings.push(Finding::warning(
+                CHECK,
+                format!("{shown} names no proxy that this program can use"),
+                format!("export {name}=http://HOST:PORT, or unset {name}"),
+            ));
+        }
+    }
+    match (set.is_empty(), findings.is_empty()) {
+        (true, true) => findings.push(Finding::fine(CHECK, "no variable names a proxy")),
+        (true, false) => {}
+        (false, _) => findings.push(Finding::fine(
             CHECK,
             format!("proxies are used as these say: {}", set.join(", ")),
-        ),
+        )),
     }
+    findings
+}
+
+fn is_list_of_hosts(variable: &str) -> bool {
+    variable.eq_ignore_ascii_case("NO_PROXY")
+}
+
+/// Whether the HTTP client takes this for a proxy: `http` or `https`, which may be
+/// left out; it passes over what else it finds (`hyper-util`,
+/// `client/proxy/matcher.rs`), and is built without SOCKS.
+fn is_usable_proxy(value: &str) -> bool {
+    let url = match value.contains("://") {
+        true => value.to_owned(),
+        false => format!("http://{value}"),
+    };
+    Url::parse(&url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
 /// A URL without a user name and a password.
@@ -93,12 +130,40 @@ fn without_user(url: &str) -> String {
     }
 }
 
-fn trust(environment: &Environment) -> Option<Finding> {
-    let file = environment.text(environment::CERTIFICATE_FILE).ok()??;
-    Some(Finding::fine(
-        "trust",
-        format!("beside the system's certificate authorities those in {file} are trusted"),
-    ))
+/// Whose certificates are believed.
+fn trust(patient: &Patient<'_>) -> Finding {
+    const CHECK: &str = "trust";
+    let environment = patient.world.environment;
+    let file = environment.text(CERTIFICATE_FILE);
+    let file = file.ok().flatten().map(PathBuf::from);
+    let is_named = file.is_some();
+    let limit = patient.settings.limits.attempt;
+    match (https::authorities(file, limit), is_named) {
+        (Ok(authorities), _) => {
+            let has_directory = environment.has(CERTIFICATE_DIRECTORY) && !is_named;
+            Finding::fine(CHECK, trusted(&authorities, has_directory))
+        }
+        (Err(reason), true) => Finding::problem(
+            CHECK,
+            reason,
+            format!(
+                "name a file of certificates (PEM) in {CERTIFICATE_FILE}, or unset {CERTIFICATE_FILE}"
+            ),
+        ),
+        (Err(reason), false) => Finding::said(CHECK, reason),
+    }
+}
+
+fn trusted(authorities: &Authorities, has_directory: bool) -> String {
+    let count = authorities.system.map(|count| format!("{count} "));
+    let count = count.unwrap_or_default();
+    let whose = match has_directory {
+        true => format!("the {count}certificate authorities in ${CERTIFICATE_DIRECTORY}"),
+        false => format!("the system's {count}certificate authorities"),
+    };
+    let further = authorities.further.as_ref();
+    let further = further.map(|(path, count)| format!(", and {count} in {}", path.display()));
+    format!("{whose} are trusted{}", further.unwrap_or_default())
 }
 
 /// Whether IAM is there, how far away, and what its clock says.
@@ -113,8 +178,8 @@ fn iam(endpoint: &Endpoint, broker: &Broker<'_>) -> Vec<Finding> {
     let sign = match sign {
         Ok(sign) => sign,
         Err(error) => {
-            let failure = error.with_source("the network", endpoint);
-            return vec![Finding::failure(CHECK, &failure)];
+            let failure = error.without_source(endpoint);
+            return vec![Finding::said(CHECK, failure.to_string())];
         }
     };
     let seen = format!("IAM at {base} answered after {} ms", took.as_millis());
@@ -154,7 +219,7 @@ fn of_registry(registry: &Registry, broker: &Broker<'_>) -> Vec<Finding> {
         Ok(credential) => credential,
         // Said already, by who speaks.
         Err(Failure::NotFound) => return Vec::new(),
-        Err(failure) => return vec![Finding::failure(EXCHANGE, &failure)],
+        Err(failure) => return vec![Finding::said(EXCHANGE, failure.told_of(registry.host()))],
     };
     let took = (broker.clock.elapsed() - started).as_millis();
     let owner = Owner::of(&credential.secret);
@@ -172,11 +237,7 @@ fn of_registry(registry: &Registry, broker: &Broker<'_>) -> Vec<Finding> {
     let answer = registry_login::try_out(registry, &credential, transport, limits);
     let answer = match answer {
         Ok(()) => Finding::fine("registry", format!("{registry} takes it")),
-        Err(failure) => Finding::problem(
-            "registry",
-            failure.to_string(),
-            command(&format!("status --check {registry}")),
-        ),
+        Err(failure) => Finding::said("registry", failure.told_of(registry.host())),
     };
     vec![exchange, answer]
 }
@@ -198,6 +259,21 @@ mod tests {
             ("localhost,.example.com", "localhost,.example.com"),
         ] {
             assert_eq!(without_user(url), shown);
+        }
+    }
+
+    #[test]
+    fn only_what_the_http_client_takes_is_a_proxy() {
+        for value in [
+            "http://proxy:3128",
+            "https://u:p@proxy",
+            "proxy:3128",
+            "10.0.0.1",
+        ] {
+            assert!(is_usable_proxy(value), "{value}");
+        }
+        for value in ["bogus://x", "socks5://proxy:1080", "http://", "://", "a b"] {
+            assert!(!is_usable_proxy(value), "{value}");
         }
     }
 

@@ -3,6 +3,7 @@
 use super::Finding;
 use super::Patient;
 use super::command;
+use crate::broker::Broker;
 use crate::command::scopes::listed;
 use crate::failure::Failure;
 use crate::failure::Result;
@@ -32,7 +33,7 @@ pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
             listed(&registries)
         ),
         format!(
-            "{} uses it, and {} removes it",
+            "run `{}` to use it, and remove it with {}",
             command("doctor --take-over"),
             removal()
         ),
@@ -60,11 +61,12 @@ fn removal() -> String {
     }
 }
 
-/// Stores the refresh tokens as logins of ours, and sees whether they work.
+/// Stores the refresh tokens as logins of ours, and sees whether they work; gives
+/// what is to be told of those that do, and why the others do not.
 ///
 /// # Errors
-/// There are none, or none of them works; nothing is then stored.
-pub(super) fn take_over(patient: &Patient<'_>) -> Result<String> {
+/// There are none.
+pub(super) fn take_over(patient: &Patient<'_>) -> Result<(Option<String>, Vec<String>)> {
     let logins = found(patient)?;
     if logins.is_empty() {
         return Err(Failure::act(format!(
@@ -75,36 +77,49 @@ pub(super) fn take_over(patient: &Patient<'_>) -> Result<String> {
     let world = patient.world;
     let keychains = program::open(world, patient.settings, Prompting::Allowed)?;
     let broker = program::broker(world, patient.settings, &keychains);
+    let (taken, failures) = taken_over(logins, &broker);
+    Ok(((!taken.is_empty()).then(|| said(&taken)), failures))
+}
+
+/// Each on its own: what became of the ones before stays told.
+fn taken_over(logins: Vec<OlderLogin>, broker: &Broker<'_>) -> (Vec<Registry>, Vec<String>) {
     let mut taken: Vec<Registry> = Vec::new();
     let mut failures: Vec<String> = Vec::new();
-    for OlderLogin {
+    for login in logins {
+        let registry = login.registry.clone();
+        match take(login, broker) {
+            Ok(()) => taken.push(registry),
+            Err(failure) => failures.push(format!(
+                "not taken over: {}",
+                failure.told_of(registry.host())
+            )),
+        }
+    }
+    (taken, failures)
+}
+
+fn take(login: OlderLogin, broker: &Broker<'_>) -> Result<()> {
+    let OlderLogin {
         registry,
         refresh_token,
-    } in logins
-    {
-        if broker
-            .login(&LoginScope::Registry(registry.clone()))?
-            .is_some()
-        {
-            failures.push(format!("{registry} has a login of its own, which stays"));
-            continue;
-        }
-        let credential = CredentialKind::RefreshToken.with(refresh_token);
-        broker.store(&registry, credential)?;
-        match broker.get(&registry) {
-            Ok(_) => taken.push(registry),
-            Err(failure) => {
-                broker.erase(&registry)?;
-                failures.push(failure.to_string());
-            }
-        }
+    } = login;
+    let scope = LoginScope::Registry(registry.clone());
+    if broker.login(&scope)?.is_some() {
+        return Err(Failure::act(format!(
+            "{registry} has a login of its own, which stays"
+        )));
     }
-    let failures = failures.join("; ");
-    match (taken.is_empty(), failures.is_empty()) {
-        (true, _) => Err(Failure::act(format!("nothing was taken over: {failures}"))),
-        (false, true) => Ok(said(&taken)),
-        (false, false) => Ok(format!("{}\nNot taken over: {failures}", said(&taken))),
-    }
+    broker.store(&registry, CredentialKind::RefreshToken.with(refresh_token))?;
+    let Err(failure) = broker.get(&registry) else {
+        return Ok(());
+    };
+    Err(match broker.erase(&registry) {
+        Ok(_) => failure,
+        Err(stuck) => Failure::act(format!(
+            "{failure}; what was stored to try it is still there ({stuck}), so remove it with `{}`",
+            scope.logout_command()
+        )),
+    })
 }
 
 fn said(taken: &[Registry]) -> String {
@@ -114,4 +129,53 @@ fn said(taken: &[Registry]) -> String {
         command("login"),
         removal()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broker::machine::Machine;
+    use crate::broker::machine::registry;
+    use crate::keychain::KeychainError;
+    use crate::secret::Secret;
+
+    fn older(host: &str) -> OlderLogin {
+        OlderLogin {
+            registry: registry(host),
+            refresh_token: Secret::new(format!("refresh token for {host}")),
+        }
+    }
+
+    #[test]
+    fn one_that_cannot_be_taken_over_does_not_hide_what_became_of_the_others() {
+        let machine = Machine::with_login("iamapikey", "key");
+        let logins = ["de.icr.io", "us.icr.io", "uk.icr.io", "jp.icr.io"].map(older);
+        machine.far.refuse_to_write("uk.icr.io");
+        let (taken, failures) = machine.ask(|broker| taken_over(logins.into(), broker));
+        assert_eq!(taken, ["de.icr.io", "jp.icr.io"].map(registry));
+        let [own, unwritten] = &*failures else {
+            panic!("{failures:?}");
+        };
+        assert!(own.contains("us.icr.io has a login of its own"), "{own}");
+        assert!(
+            unwritten.starts_with("not taken over: uk.icr.io: "),
+            "{unwritten}"
+        );
+        machine.answers("us.icr.io", "iambearer:access-3");
+    }
+
+    #[test]
+    fn what_does_not_work_and_cannot_be_removed_again_is_told() {
+        let machine = Machine::new();
+        machine.fail_iam_with(400);
+        let far = std::rc::Rc::clone(&machine.far);
+        let fails = move || far.fail_with(Some(KeychainError::Refused("broken".into())));
+        *machine.iam.meanwhile.borrow_mut() = Some(Box::new(fails));
+        let logins = vec![older("us.icr.io")];
+        let (taken, failures) = machine.ask(|broker| taken_over(logins, broker));
+        assert_eq!(taken, []);
+        for part in ["us.icr.io", "still there", "broken", "logout us.icr.io"] {
+            assert!(failures[0].contains(part), "{failures:?}");
+        }
+    }
 }

@@ -80,7 +80,7 @@ fn text(diagnosis: &Diagnosis, patient: &Patient<'_>) -> String {
             variables(patient)
         ),
     ];
-    parts.extend(patient.clients.iter().filter_map(|seen| {
+    parts.extend(patient.clients.files.iter().filter_map(|seen| {
         let text = file::read(&seen.file.path).ok()??;
         // What cannot be understood cannot be redacted.
         let redacted = match Document::parse(&text) {

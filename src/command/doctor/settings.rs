@@ -2,12 +2,11 @@
 
 use super::Finding;
 use super::Patient;
-use super::command;
 
 pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
     if let Some(failure) = patient.settings_failure {
         let seen = format!("{failure}; until then nobody gets an answer");
-        return vec![Finding::problem("settings", seen, command("settings"))];
+        return vec![Finding::said("settings", seen)];
     }
     let settings = patient.settings;
     let files = settings.files().iter().filter(|file| file.exists);

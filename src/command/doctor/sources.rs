@@ -2,10 +2,10 @@
 
 use super::Finding;
 use super::Patient;
-use super::command;
 use crate::broker::Broker;
 use crate::broker::Description;
 use crate::command::api_key_lifecycle::ending;
+use crate::command::scopes::login_command;
 use crate::failure::Result;
 use crate::identity::Speaker;
 use crate::registry::Registry;
@@ -48,16 +48,9 @@ fn of_registry(
         Ok(None) => Finding::warning(
             CHECK,
             format!("{registry}: nobody speaks for it, so clients go on without a login"),
-            match registry.is_entitled() {
-                true => command(&format!("login {registry}")),
-                false => command("login"),
-            },
+            login_command(registry, broker.settings),
         ),
-        Err(failure) => Finding::problem(
-            CHECK,
-            format!("{registry}: {failure}"),
-            command(&format!("status {registry}")),
-        ),
+        Err(failure) => Finding::said(CHECK, failure.told_of(registry.host())),
     }
 }
 
