@@ -115,9 +115,8 @@ impl Terminal for SystemTerminal<'_> {
     }
 
     fn ask(&self, prompt: &str) -> io::Result<String> {
-        let mut output = io::stderr();
-        write!(output, "{} ", one_line(prompt, LONGEST_LINE))?;
-        output.flush()?;
+        let prompt = format!("{} ", one_line(prompt, LONGEST_LINE));
+        io::stderr().write_all(prompt.as_bytes())?;
         line(&mut device()?)
     }
 
@@ -222,8 +221,8 @@ fn put(
 ) -> io::Result<bool> {
     let choice = if default { "[Y/n]" } else { "[y/N]" };
     for _ in 0..MOST_QUESTIONS {
-        write!(output, "{} {choice} ", one_line(question, LONGEST_LINE))?;
-        output.flush()?;
+        let question = format!("{} {choice} ", one_line(question, LONGEST_LINE));
+        output.write_all(question.as_bytes())?;
         match line(answers)?.to_ascii_lowercase().as_str() {
             "" => return Ok(default),
             "y" | "yes" => return Ok(true),

@@ -512,11 +512,11 @@ fn a_key_that_cannot_be_stored_is_deleted_again() {
     let create = ["login", "--from-ibmcloud", "--create-api-key"];
     machine
         .run(&create, Input::Open)
-        .tells_a_person(&["no D-Bus session bus", "has been deleted at IAM again"]);
+        .puts_a_person_off(&["no D-Bus session bus", "has been deleted at IAM again"]);
     assert_eq!(machine.cloud.accounts().api_key_count(), before);
     let faults = [Fault::Delay(std::time::Duration::ZERO), Fault::Status(403)];
     machine.cloud.script_for(Service::ApiKeys, faults);
-    machine.run(&create, Input::Open).tells_a_person(&[
+    machine.run(&create, Input::Open).puts_a_person_off(&[
         "no D-Bus session bus",
         "is still there",
         "ApiKey-",

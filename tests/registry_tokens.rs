@@ -239,7 +239,8 @@ fn a_login_of_another_kind_is_not_replaced_unless_somebody_says_so() {
     lab.token("add", &["--login"]).tells_a_person(&parts);
     assert!(lab.asked().is_empty(), "there is no token that nobody has");
     lab.machine.list().is_list(&[(&host, "iamapikey")]);
-    lab.token("add", &["--force"]).tells_a_person(&["--login"]);
+    lab.token("add", &["--force"])
+        .refuses_arguments(&["--login"]);
     says(&lab.token("list", &[]));
 
     let outcome = lab.token("add", &["--login", "--force"]);
@@ -305,7 +306,7 @@ fn what_was_made_is_told_in_json() {
             "expires_at": null, "token": null})
     );
     lab.token("add", &["--json", "--quiet"])
-        .tells_a_person(&["--quiet"]);
+        .refuses_arguments(&["--quiet"]);
 }
 
 #[test]
@@ -321,7 +322,7 @@ fn one_deadline_holds_for_iam_and_the_registry() {
         .cloud
         .always_for(Service::RegistryTokens, silent);
     let outcome = lab.token("list", &[]);
-    assert_eq!(outcome.status, Some(1), "{outcome:?}");
+    assert_eq!(outcome.status, Some(3), "{outcome:?}");
     assert!(outcome.took <= Duration::from_secs(3), "{outcome:?}");
 }
 
@@ -640,8 +641,9 @@ fn a_logout_leaves_none_of_its_own_at_the_registry() {
         return;
     };
     let (host, other) = (lab.host(), lab.other_host());
+    lab.machine.add_api_key("API-KEY-OF-ANOTHER", "another");
     lab.machine
-        .store(&other, "iamapikey", ENVIRONMENT_KEY)
+        .store(&other, "iamapikey", "API-KEY-OF-ANOTHER")
         .is_silent_success();
     lab.choose_registry_tokens();
     says(&lab.token("add", &["--description", "somebody else's"]));
@@ -666,6 +668,27 @@ fn a_logout_leaves_none_of_its_own_at_the_registry() {
     assert_eq!(lab.asked().len(), asked, "there is nothing to ask about");
     says(&run(&["logout", "--all"]));
     assert_eq!((count(&host), count(&other)), (1, 0));
+}
+
+/// All tokens of a login are forgotten with it, wherever else it is stored.
+#[test]
+fn a_logout_removes_those_of_the_same_login_elsewhere() {
+    let Some(mut lab) = logged_in_with_a_key() else {
+        return;
+    };
+    let (host, other) = (lab.host(), lab.other_host());
+    lab.machine
+        .store(&other, "iamapikey", ENVIRONMENT_KEY)
+        .is_silent_success();
+    // For every registry there is, of which two have been used.
+    lab.settings("");
+    lab.machine.set("ICR_SOURCE", "registry-token");
+    lab.machine.get(&host).is_credential("token");
+    lab.machine.get(&other).is_credential("token");
+    says(&lab.machine.run(&["logout", &host], Input::Open));
+    assert!(lab.tokens().is_empty());
+    lab.machine.get(&other).is_credential("token");
+    assert_eq!(lab.tokens().len(), 1, "and it makes a new one");
 }
 
 #[test]

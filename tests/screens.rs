@@ -467,7 +467,10 @@ fn the_helper_is_switched_on_and_off() {
                 "configure docker --registry us.icr.io uk.icr.io",
                 &[("Replace it? [y/N] ", "n")],
             ),
-            ("configure docker", &[("(Enter for us.icr.io)? ", ""), ("[Y/n] ", "y")]),
+            (
+                "configure docker",
+                &[("(Enter for us.icr.io)? ", ""), ("[Y/n] ", "y")],
+            ),
             ("configure docker --registry us.icr.io --migrate", NOTHING),
             ("configure docker --registry us.icr.io", NOTHING),
             ("configure podman --registry us.icr.io", NOTHING),

@@ -1,58 +1,79 @@
 //! What did this program leave at registries for somebody who logs out?
 
+use std::collections::BTreeSet;
+
 use super::Broker;
 use super::exchange::Errand;
 use super::exchange::TIDYING;
 use crate::clock::Deadline;
 use crate::failure::Failure;
 use crate::failure::Result;
+use crate::identity;
 use crate::identity::Found;
+use crate::identity::Identity;
 use crate::identity::Speaker;
+use crate::login::LoginScope;
 use crate::registry::Registry;
 use crate::registry_token;
 use crate::settings::CredentialKind;
 
 impl Broker<'_> {
-    /// Removes the registry tokens that this program made for whoever leaves, where
-    /// the settings choose such: without their login nobody could, and they would be
-    /// good for up to a day. To be called while the login is there. The registries
-    /// where that failed are returned with the reason; all of it together takes a few
-    /// seconds at most.
-    ///
-    /// The registry is asked for them, whether or not one is kept here: others that
-    /// have the same login may have forgotten it, and a full keyring does.
+    /// Removes the registry tokens that this program made with the logins of these
+    /// scopes, or with `all` for whoever speaks, and still keeps one of: without
+    /// their login nobody could, and they would be good for up to a day. To be called
+    /// while the logins are there. The registries where that failed are returned with
+    /// the reason; all of it together takes a few seconds at most.
     pub fn remove_registry_tokens(
         &self,
-        leaves: &dyn Fn(&Speaker) -> bool,
+        scopes: &BTreeSet<LoginScope>,
+        all: bool,
     ) -> Vec<(Registry, Failure)> {
         let deadline = Deadline::after(self.clock, TIDYING);
-        let mut failures = Vec::new();
-        for registry in self.settings.all_registries() {
-            let is_chosen =
-                self.settings.choice(&registry).credential == CredentialKind::RegistryToken;
-            // A source that is broken now says nothing about what it was.
-            let speaker = || self.speaker(&registry).ok().flatten();
-            if is_chosen
-                && speaker().is_some_and(|speaker| leaves(&speaker))
-                && let Err(failure) = self.remove_tokens_at(&registry, deadline)
-            {
-                failures.push((registry, failure));
-            }
-        }
-        failures
+        let id_of = |scope: &LoginScope| Some(self.login(scope).ok()??.id);
+        let leaving: BTreeSet<String> = scopes.iter().filter_map(id_of).collect();
+        // Another scope may have the same login, whose tokens are all forgotten.
+        let leaves = |speaker: &Speaker| match speaker {
+            Speaker::Login(scope) => id_of(scope).is_some_and(|id| leaving.contains(&id)),
+            Speaker::Source(_) => all,
+        };
+        let chosen = self.settings.all_registries().filter(|registry| {
+            self.settings.choice(registry).credential == CredentialKind::RegistryToken
+        });
+        let outcomes = chosen.map(|registry| {
+            let outcome = self.remove_tokens_at(&registry, &leaves, deadline);
+            (registry, outcome)
+        });
+        outcomes
+            .filter_map(|(registry, outcome)| Some((registry, outcome.err()?)))
+            .collect()
     }
 
-    fn remove_tokens_at(&self, registry: &Registry, deadline: Deadline) -> Result<()> {
+    fn remove_tokens_at(
+        &self,
+        registry: &Registry,
+        leaves: &dyn Fn(&Speaker) -> bool,
+        deadline: Deadline,
+    ) -> Result<()> {
         let given = self.given(registry);
-        let Some(Found::Identity(identity)) = self.find(registry, &given, deadline)? else {
+        // A source that is broken says nothing about what it was before.
+        let speaker = identity::introduce(registry, &given).ok().flatten();
+        let Some(speaker) = speaker.filter(|introduced| leaves(&introduced.speaker)) else {
             return Ok(());
         };
+        let identity: Box<dyn Identity + '_> = match speaker.found {
+            Found::AccessToken(token) => Box::new(identity::of_access_token(token, &given)),
+            Found::Identity(identity) => identity,
+            Found::Credential(_) => return Ok(()),
+        };
         let errand = Errand::new(registry, &*identity, &given, deadline);
+        if given.tokens.secret(&errand.key()).is_none() {
+            return Ok(());
+        }
+        // Whatever comes of it: whoever stays gets a new one.
+        given.tokens.forget(&errand.key());
         let access = self.access_of(&errand)?;
         let carrier = self.iam(identity.endpoint(), 1, deadline);
         let api = self.opened(registry, access, None, carrier)?;
-        // Whatever comes of it: whoever stays gets a new one.
-        given.tokens.forget(&errand.key());
         registry_token::remove_all(&api, &self.mark(&errand))
     }
 }

@@ -17,7 +17,6 @@ use super::scopes::Named;
 use super::scopes::listed;
 use crate::broker::Broker;
 use crate::failure::Result;
-use crate::identity::Speaker;
 use crate::keychain::Prompting;
 use crate::login::IssuedKey;
 use crate::login::Login;
@@ -83,11 +82,7 @@ pub(super) fn run(
             named.into_iter().collect()
         }
     };
-    let leaves = |speaker: &Speaker| match speaker {
-        Speaker::Login(scope) => scopes.contains(scope),
-        Speaker::Source(_) => arguments.all,
-    };
-    for (registry, failure) in broker.remove_registry_tokens(&leaves) {
+    for (registry, failure) in broker.remove_registry_tokens(&scopes, arguments.all) {
         warnings.warn(format!(
             "registry tokens that this program made may be left at {registry} until they end, within a day: {failure}"
         ));

@@ -74,9 +74,9 @@ impl Row {
             Subject::One(registry) => broker.describe(registry),
             Subject::Others(example) => broker.describe_others(example),
         };
-        // Where nothing is kept, only now somebody can tell.
+        // What was tried out knows best, and where nothing is kept, alone.
         if let (Ok(Some(speaker)), Some(Ok(Tried { owner, .. }))) = (&mut speaker, &tried) {
-            speaker.owner = speaker.owner.take().or_else(|| owner.clone());
+            speaker.owner = owner.clone().or_else(|| speaker.owner.take());
         }
         Self {
             clients: asking(&subject, clients),

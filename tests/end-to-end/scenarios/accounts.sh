@@ -90,10 +90,11 @@ END
     rm -r "$person/secrets"
 }
 
+# With the very token that the login was proved with.
 test_one_login_serves_every_registry_until_logout() {
     use_helper_in "$config" "${regions[@]}"
     log_in_with "$api_key"
-    exchanging 1 pull_everywhere
+    exchanging 0 pull_everywhere
     holds_no_secret "$api_key"
     succeeds docker-credential-icr logout
     fails docker pull us.icr.io/lab/hello
