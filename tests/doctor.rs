@@ -368,7 +368,7 @@ fn passwords_that_cannot_be_moved_are_told_of_as_what_they_are() {
     assert_eq!(
         told(&same),
         [
-            "problem FILE holds passwords in clear for us.icr.io, which docker uses instead of asking this program > docker-credential-icr configure docker --registry us.icr.io --migrate"
+            "problem FILE holds passwords in clear for us.icr.io, which docker uses instead of asking this program > choose a keychain (ICR_KEYCHAIN=auto), then docker-credential-icr configure docker --registry us.icr.io --migrate"
         ]
     );
     let different = format!(
@@ -387,7 +387,7 @@ fn passwords_that_cannot_be_moved_are_told_of_as_what_they_are() {
     assert_eq!(
         told(&of_another),
         [
-            "warning FILE holds passwords in clear for us.icr.io > docker-credential-icr configure docker --registry us.icr.io --migrate --force"
+            "warning FILE holds passwords in clear for us.icr.io > choose a keychain (ICR_KEYCHAIN=auto), then docker-credential-icr configure docker --registry us.icr.io --migrate --force"
         ]
     );
 }

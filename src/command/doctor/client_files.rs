@@ -23,6 +23,7 @@ use crate::command::clients::machine;
 use crate::command::migration::only_credential;
 use crate::command::scopes::listed;
 use crate::registry::Registry;
+use crate::settings::KeychainChoice;
 
 /// Holds logins that come before all helpers (`docker/cli`, `memorystore`).
 const DOCKER_AUTH_CONFIG: &str = "DOCKER_AUTH_CONFIG";
@@ -31,7 +32,7 @@ const IN_CLEAR: &str = "password-in-clear";
 
 pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
     let clients = patient.clients;
-    let in_file = |seen| in_file(seen, clients);
+    let in_file = |seen| in_file(seen, patient);
     let mut findings: Vec<Finding> = clients.files.iter().flat_map(in_file).collect();
     findings.extend(Client::ALL.into_iter().flat_map(|it| stuck(it, clients)));
     findings.extend(clients.podmans_global.as_ref().map(asked_for_all));
@@ -65,7 +66,7 @@ pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
     findings
 }
 
-fn in_file(seen: &Seen, clients: &Clients) -> Vec<Finding> {
+fn in_file(seen: &Seen, patient: &Patient<'_>) -> Vec<Finding> {
     let (client, path) = (seen.file.client, seen.file.path.display());
     match &seen.contents {
         Ok(None) => Vec::new(),
@@ -84,7 +85,7 @@ fn in_file(seen: &Seen, clients: &Clients) -> Vec<Finding> {
         Ok(Some(contents)) => {
             let path = path.to_string();
             let mut findings = vec![asked_for(client, &path, contents)];
-            findings.extend(in_clear(client, &path, contents, clients));
+            findings.extend(in_clear(client, &path, contents, patient));
             findings.extend(of_other_helpers(client, &path, contents));
             findings.extend(foreign(client, &path, contents));
             findings.extend(stores(client, &path, contents));
@@ -105,7 +106,13 @@ fn asked_for(client: Client, path: &str, contents: &Contents) -> Finding {
 }
 
 /// The passwords of a file that can be moved out of it.
-fn in_clear(client: Client, path: &str, contents: &Contents, clients: &Clients) -> Vec<Finding> {
+fn in_clear(
+    client: Client,
+    path: &str,
+    contents: &Contents,
+    patient: &Patient<'_>,
+) -> Vec<Finding> {
+    let clients = patient.clients;
     let registries: BTreeSet<&Registry> =
         contents.plain.iter().map(|login| &login.registry).collect();
     let is_movable = |registry: &&Registry| {
@@ -120,12 +127,12 @@ fn in_clear(client: Client, path: &str, contents: &Contents, clients: &Clients) 
             "{path} holds passwords in clear for {}, which {client} uses instead of asking this program",
             listed(&shadowing)
         );
-        let mend = migration(client, contents, &shadowing);
+        let mend = migration(client, contents, &shadowing, patient);
         findings.push(Finding::problem(IN_CLEAR, seen, mend));
     }
     if !hidden.is_empty() {
         let seen = format!("{path} holds passwords in clear for {}", listed(&hidden));
-        let mend = migration(client, contents, &hidden);
+        let mend = migration(client, contents, &hidden, patient);
         findings.push(Finding::warning(IN_CLEAR, seen, mend));
     }
     findings
@@ -190,13 +197,23 @@ fn is_of_another(contents: &Contents, registry: &Registry) -> bool {
     of_others.any(|(other, _)| other == registry)
 }
 
-fn migration(client: Client, contents: &Contents, registries: &[&Registry]) -> String {
+/// The command that moves passwords, and what it needs.
+fn migration(
+    client: Client,
+    contents: &Contents,
+    registries: &[&Registry],
+    patient: &Patient<'_>,
+) -> String {
     let replaces = registries.iter().any(|it| is_of_another(contents, it));
-    format!(
+    let command = format!(
         "{} --migrate{}",
         configure(client, registries),
         if replaces { " --force" } else { "" }
-    )
+    );
+    match patient.settings.keychain {
+        KeychainChoice::None => format!("choose a keychain (ICR_KEYCHAIN=auto), then {command}"),
+        _ => command,
+    }
 }
 
 fn of_other_helpers(
