@@ -71,7 +71,7 @@ Register-ArgumentCompleter -Native -CommandName 'docker-credential-icr' -ScriptB
             [CompletionResult]::new('--web', '--web', [CompletionResultType]::ParameterName, 'Log in with your browser')
             [CompletionResult]::new('--from-ibmcloud', '--from-ibmcloud', [CompletionResultType]::ParameterName, 'Take over the session of the IBM Cloud CLI')
             [CompletionResult]::new('--rotate', '--rotate', [CompletionResultType]::ParameterName, 'Replace the API key that this program had made by a new one')
-            [CompletionResult]::new('--create-api-key', '--create-api-key', [CompletionResultType]::ParameterName, 'Have IAM make an API key for this machine, and keep that instead of a session that ends')
+            [CompletionResult]::new('--create-api-key', '--create-api-key', [CompletionResultType]::ParameterName, 'Keep an API key that IAM makes for this machine, not a session that ends')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON, whose keys stay as they are')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')

@@ -65,7 +65,7 @@ set edit:completion:arg-completer[docker-credential-icr] = {|@words|
             cand --web 'Log in with your browser'
             cand --from-ibmcloud 'Take over the session of the IBM Cloud CLI'
             cand --rotate 'Replace the API key that this program had made by a new one'
-            cand --create-api-key 'Have IAM make an API key for this machine, and keep that instead of a session that ends'
+            cand --create-api-key 'Keep an API key that IAM makes for this machine, not a session that ends'
             cand --json 'Print JSON, whose keys stay as they are'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'

@@ -77,8 +77,7 @@ const LONGEST: usize = 100;
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, verbatim_doc_comment)]
 pub(super) struct Arguments {
-    /// The client; `podman` stands for buildah and skopeo, too. Without it, all
-    /// that are found
+    /// The client; without it, all that are found
     client: Option<Client>,
 
     /// Registries, such as us.icr.io

@@ -78,8 +78,7 @@ pub(super) struct Arguments {
     #[arg(long, group = "way", conflicts_with_all = ["profile_id", "create_api_key"])]
     rotate: bool,
 
-    /// Have IAM make an API key for this machine, and keep that instead of a
-    /// session that ends
+    /// Keep an API key that IAM makes for this machine, not a session that ends
     #[arg(long, requires = "session")]
     create_api_key: bool,
 

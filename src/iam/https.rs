@@ -104,9 +104,13 @@ fn build(
     if way == Way::Direct {
         builder = builder.no_proxy();
     }
+    let advice = match cfg!(any(target_os = "macos", windows)) {
+        true => "look at the system's certificates, and at $SSL_CERT_FILE if it is set",
+        false => "install the system's CA certificates (package ca-certificates)",
+    };
     builder.build().map_err(|error| {
         TransportError::Untrusted(format!(
-            "the trusted certificate authorities cannot be loaded ({}); install the system's CA certificates (package ca-certificates)",
+            "the trusted certificate authorities cannot be loaded ({}); {advice}",
             root_cause(&error)
         ))
     })

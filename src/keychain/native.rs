@@ -240,8 +240,9 @@ impl Keychain for NativeKeychain {
         Ok(entries
             .iter()
             .filter_map(Entry::get_specifiers)
-            .filter(|(service, name)| *service == self.service && !name.contains(HEADER))
-            .filter_map(|(_, name)| {
+            .filter_map(|(service, user)| entry_of_service(&self.service, &service, &user))
+            .filter(|name| !name.contains(HEADER))
+            .filter_map(|name| {
                 Some(Listed {
                     name: name.strip_prefix(&prefix)?.to_owned(),
                     username: None,
@@ -257,6 +258,15 @@ impl Keychain for NativeKeychain {
         };
         Ok(self.read(item)?.map(|_| ours))
     }
+}
+
+/// The name of an entry, if it is one of this service. The Credential Manager knows
+/// `USER.SERVICE` as one text, and where that is cut again is the binding's guess:
+/// both have dots.
+fn entry_of_service(own: &str, service: &str, user: &str) -> Option<String> {
+    let whole = format!("{user}.{service}");
+    let name = whole.strip_suffix(own)?.strip_suffix('.')?;
+    Some(name.to_owned())
 }
 
 fn entry_name(item: &Item) -> String {
@@ -318,6 +328,30 @@ mod tests {
     use super::*;
 
     /// Each test has a namespace of its own in the one store of the process.
+    #[test]
+    fn an_entry_is_known_wherever_its_dots_are_taken_for_the_divider() {
+        let own = "docker-credential-icr.v1.default";
+        for (service, user, name) in [
+            (own, "login:us.icr.io", Some("login:us.icr.io")),
+            (
+                "default",
+                "login:us.icr.io.docker-credential-icr.v1",
+                Some("login:us.icr.io"),
+            ),
+            ("v1.default", "login:.docker-credential-icr", Some("login:")),
+            ("docker-credential-icr.v1.other", "login:us.icr.io", None),
+            (
+                "docker-credential-icr.v1.a.default",
+                "login:us.icr.io",
+                None,
+            ),
+            ("default", "somebody", None),
+        ] {
+            let found = entry_of_service(own, service, user);
+            assert_eq!(found.as_deref(), name, "{user} {service}");
+        }
+    }
+
     fn keychain(service: &str) -> NativeKeychain {
         static STORE: std::sync::Once = std::sync::Once::new();
         STORE.call_once(|| {

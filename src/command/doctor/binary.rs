@@ -85,11 +85,11 @@ fn replace(found: &Path, own: &Path) -> String {
 }
 
 fn add_to_path(own: &Path) -> String {
-    let directory = own.parent().unwrap_or(Path::new("."));
-    format!(
-        "export PATH=\"{}:$PATH\", or ./install/install.sh",
-        directory.display()
-    )
+    let directory = own.parent().unwrap_or(Path::new(".")).display();
+    match cfg!(windows) {
+        true => format!("set PATH={directory};%PATH%, or install\\install.ps1"),
+        false => format!("export PATH=\"{directory}:$PATH\", or ./install/install.sh"),
+    }
 }
 
 /// What a login shell finds: that of a desktop, a terminal or ssh.
