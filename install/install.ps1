@@ -35,7 +35,7 @@ function Set-UserPath([string[]] $Entries) {
 }
 
 if ($Uninstall) {
-    Set-UserPath (Get-UserPath)
+    Set-UserPath @(Get-UserPath)
     if (Test-Path $directory) { Remove-Item -Recurse $directory }
     Write-Output "Removed $directory"
     return
@@ -59,7 +59,8 @@ if (Test-Path $installed) { Move-Item -Force $installed "$installed.old" }
 Copy-Item (Join-Path $target "release\$program.exe") $installed
 Remove-Item "$installed.old" -ErrorAction SilentlyContinue
 Copy-Item (Join-Path $workspace "install\completions\_$program.ps1") $directory
-Set-UserPath ((Get-UserPath) + $directory)
+# A list of one entry comes out of a function as that entry.
+Set-UserPath (@(Get-UserPath) + $directory)
 
 Write-Output "Installed $(& $installed version) as $installed; new windows will find it."
 Write-Output "For completion, add to your `$PROFILE:  . '$directory\_$program.ps1'"
