@@ -436,7 +436,7 @@ fn every_registry_costs_and_that_is_told() {
         &[
             "warning: a classic `docker build`",
             "13 registries",
-            "/bin/true 22 times, about 18 ms",
+            "/bin/true 21 times, about 22 ms",
         ],
     );
     let few = with_docker(Machine::with_environment_key(), "{}");

@@ -44,6 +44,7 @@ use crate::program::Streams;
 use crate::program::World;
 use crate::protocol::PROGRAM;
 use crate::registry::Registry;
+use crate::settings::Settings;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -59,10 +60,10 @@ const MANY: usize = 5;
 
 /// What each registry adds to a classic `docker build`, in starts of `/bin/true`;
 /// `benches/run` measures it.
-const COST: f64 = 1.7;
+const COST: f64 = 1.6;
 
 /// How long one of these took where that was measured, in milliseconds.
-const START: f64 = 0.8;
+const START: f64 = 1.06;
 
 /// How often somebody else may change a file while this program does.
 const MOST_ATTEMPTS: u32 = 5;
@@ -209,9 +210,46 @@ fn configure(
         warnings,
         world,
     };
-    let outcome = configuring.run(&choice.files)?;
+    let (done, failures) = configuring.run(&choice.files)?;
+    if !arguments.dry_run {
+        tell_of_nobody(&done, &configuring.hosts, &settings, world, warnings);
+    }
     warn_of_snap(&choice.clients, world, warnings);
-    Ok(outcome)
+    Ok((done, failures))
+}
+
+/// Which of the registries that were switched on have nobody who speaks for them. It
+/// is no more than a note: no keychain is unlocked for it.
+fn tell_of_nobody(
+    done: &[Done],
+    hosts: &[String],
+    settings: &Settings,
+    world: &World<'_>,
+    warnings: &Warnings<'_>,
+) {
+    let Ok(keychains) = program::open(world, settings, Prompting::Never) else {
+        return;
+    };
+    let keychains = keychains.remembered();
+    let broker = program::broker(world, settings, &keychains);
+    let is_on = |host: &&String| {
+        let mut files = done.iter();
+        files.any(|done| done.hosts.contains(host) || done.already.contains(host))
+    };
+    let registries = hosts.iter().filter(is_on);
+    let registries = registries.filter_map(|host| Registry::at(host, &settings.registries));
+    let is_nobodys = |registry: &Registry| matches!(broker.speaker(registry), Ok(None));
+    let mut by_command: BTreeMap<String, Vec<Registry>> = BTreeMap::new();
+    for registry in registries.filter(is_nobodys) {
+        let command = login_command(&registry, settings);
+        by_command.entry(command).or_default().push(registry);
+    }
+    for (command, registries) in by_command {
+        warnings.note(&format!(
+            "Nobody is logged in at {} yet: `{command}`.",
+            listed(&registries)
+        ));
+    }
 }
 
 impl Configuring<'_> {
@@ -243,32 +281,7 @@ impl Configuring<'_> {
         migration.take_back(self.broker, self.warnings);
         migration.tell(self.warnings);
         self.advise(files);
-        self.tell_of_nobody(&done);
         Ok((done, failures))
-    }
-
-    /// Which of the registries that were switched on have nobody who speaks for
-    /// them.
-    fn tell_of_nobody(&self, done: &[Done]) {
-        let settings = self.broker.settings;
-        let is_on = |host: &&String| {
-            let mut files = done.iter();
-            files.any(|done| done.hosts.contains(host) || done.already.contains(host))
-        };
-        let registries = self.hosts.iter().filter(is_on);
-        let registries = registries.filter_map(|host| Registry::at(host, &settings.registries));
-        let is_nobodys = |registry: &Registry| matches!(self.broker.speaker(registry), Ok(None));
-        let mut by_command: BTreeMap<String, Vec<Registry>> = BTreeMap::new();
-        for registry in registries.filter(is_nobodys) {
-            let command = login_command(&registry, settings);
-            by_command.entry(command).or_default().push(registry);
-        }
-        for (command, registries) in by_command {
-            self.warnings.note(&format!(
-                "Nobody is logged in at {} yet: `{command}`.",
-                listed(&registries)
-            ));
-        }
     }
 
     /// Refuses what cannot be done, and gives the passwords of the chosen registries
