@@ -2,6 +2,7 @@
 //! host, for a profile, or for every registry.
 
 use serde::Deserialize;
+use serde::Deserializer;
 use serde::Serialize;
 
 use crate::digest;
@@ -62,6 +63,11 @@ impl LoginScope {
     /// Whether it is IBM's own staging, which has an IAM of its own.
     pub fn is_staging(&self) -> bool {
         matches!(self, Self::Registry(registry) if registry.is_staging())
+    }
+
+    /// The command that logs in.
+    pub fn login_command(&self) -> String {
+        self.command("login")
     }
 
     /// The command that replaces its API key by a new one.
@@ -160,9 +166,19 @@ pub struct Login {
     /// Which API key of IAM's the secret is, where this program had it made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issued_key: Option<IssuedKey>,
-    /// Whose tokens it leads to, as IAM said when somebody logged in with it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Whose tokens it leads to, as IAM said when somebody logged in with it. It is
+    /// shown and nothing more, so one that cannot be read costs no login.
+    #[serde(
+        default,
+        deserialize_with = "readable",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub owner: Option<Owner>,
+}
+
+fn readable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Owner>, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(value).ok())
 }
 
 /// An API key that this program had IAM make.
@@ -474,5 +490,22 @@ mod tests {
         assert_ne!(own.id, assuming.id);
         logins.write(&LoginScope::Default, &assuming).unwrap();
         assert_eq!(logins.read(&LoginScope::Default), Ok(Some(assuming)));
+    }
+
+    #[test]
+    fn an_owner_that_cannot_be_read_costs_no_login() {
+        let stored = serde_json::to_value(login("iamapikey", "key")).unwrap();
+        for owner in [
+            serde_json::json!({"kind": "robot", "iam_id": "iam-1"}),
+            serde_json::json!({"kind": "user"}),
+            serde_json::json!("me"),
+            serde_json::Value::Null,
+        ] {
+            let mut record = stored.clone();
+            record["owner"] = owner;
+            let record = Secret::new(record.to_string());
+            let read = parse(&LoginScope::Default, &record).unwrap();
+            assert_eq!((&*read.username, read.owner), ("iamapikey", None));
+        }
     }
 }

@@ -22,12 +22,23 @@ impl Broker<'_> {
     /// scopes, or with `all` for whoever speaks, and still keeps one of: without
     /// their login nobody could, and they would be good for up to a day. To be called
     /// while the logins are there. The registries where that failed are returned with
-    /// the reason; all of it together takes a few seconds at most.
+    /// the reason; all that they are asked takes a few seconds at most.
     pub fn remove_registry_tokens(
         &self,
         scopes: &BTreeSet<LoginScope>,
         all: bool,
     ) -> Vec<(Registry, Failure)> {
+        let chosen: Vec<Registry> = self
+            .settings
+            .all_registries()
+            .filter(|registry| {
+                self.settings.choice(registry).credential == CredentialKind::RegistryToken
+            })
+            .collect();
+        // As a rule; then no keychain is asked for it.
+        if chosen.is_empty() {
+            return Vec::new();
+        }
         let deadline = Deadline::after(self.clock, TIDYING);
         let id_of = |scope: &LoginScope| Some(self.login(scope).ok()??.id);
         let leaving: BTreeSet<String> = scopes.iter().filter_map(id_of).collect();
@@ -36,10 +47,7 @@ impl Broker<'_> {
             Speaker::Login(scope) => id_of(scope).is_some_and(|id| leaving.contains(&id)),
             Speaker::Source(_) => all,
         };
-        let chosen = self.settings.all_registries().filter(|registry| {
-            self.settings.choice(registry).credential == CredentialKind::RegistryToken
-        });
-        let outcomes = chosen.map(|registry| {
+        let outcomes = chosen.into_iter().map(|registry| {
             let outcome = self.remove_tokens_at(&registry, &leaves, deadline);
             (registry, outcome)
         });

@@ -82,7 +82,11 @@ pub(super) fn run(
             named.into_iter().collect()
         }
     };
-    for (registry, failure) in broker.remove_registry_tokens(&scopes, arguments.all) {
+    let mut leaving = scopes.clone();
+    if arguments.revoke {
+        leaving.extend(with_the_same_keys(&scopes, &broker)?);
+    }
+    for (registry, failure) in broker.remove_registry_tokens(&leaving, arguments.all) {
         warnings.warn(format!(
             "registry tokens that this program made may be left at {registry} until they end, within a day: {failure}"
         ));
@@ -104,6 +108,22 @@ pub(super) fn run(
         }
     }
     conclude(&done.failures)
+}
+
+/// Whose API keys go as well when those of these logins are deleted at IAM.
+fn with_the_same_keys(
+    scopes: &BTreeSet<LoginScope>,
+    broker: &Broker<'_>,
+) -> Result<BTreeSet<LoginScope>> {
+    let mut others = BTreeSet::new();
+    for scope in scopes {
+        let login = broker.login(scope)?;
+        if let Some(key) = login.and_then(|login| login.issued_key) {
+            let holders = holders(&key.id, broker)?.into_iter();
+            others.extend(holders.map(|(scope, _)| scope));
+        }
+    }
+    Ok(others)
 }
 
 impl Done {

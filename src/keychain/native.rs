@@ -327,7 +327,6 @@ fn parts(text: &str, longest: usize) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
 
-    /// Each test has a namespace of its own in the one store of the process.
     #[test]
     fn an_entry_is_known_wherever_its_dots_are_taken_for_the_divider() {
         let own = "docker-credential-icr.v1.default";
@@ -352,6 +351,7 @@ mod tests {
         }
     }
 
+    /// Each test has a namespace of its own in the one store of the process.
     fn keychain(service: &str) -> NativeKeychain {
         static STORE: std::sync::Once = std::sync::Once::new();
         STORE.call_once(|| {

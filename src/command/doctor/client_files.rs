@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use zeroize::Zeroizing;
+
 use super::Finding;
 use super::Patient;
 use super::Verdict;
@@ -330,7 +332,8 @@ fn written_file_without_helper(clients: &Clients) -> Option<Finding> {
 fn of_old_podman(patient: &Patient<'_>) -> Option<Finding> {
     let path = podman::legacy_file(&machine(patient.world))?;
     let text = file::read(&path).ok()??;
-    let keys = kept_keys(&format!("{{\"auths\":{}}}", &*text), patient);
+    let whole = Zeroizing::new(format!("{{\"auths\":{}}}", &*text));
+    let keys = kept_keys(&whole, patient);
     let path = path.display();
     (!keys.is_empty()).then(|| {
         Finding::warning(
