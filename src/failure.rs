@@ -20,7 +20,7 @@ pub enum Failure {
     /// Nothing is wrong with what the person set up; it may work later.
     #[error("{0}")]
     TryLater(String),
-    /// What a person typed cannot be understood; nothing was done.
+    /// What a person typed does not fit the command; nothing was done.
     #[error("{0}")]
     Usage(String),
     /// This program broke a promise of its own.
@@ -35,7 +35,10 @@ pub const EXIT_STATUSES: [(u8, &str); 4] = [
         1,
         "Something failed or is broken; the message says what to do.",
     ),
-    (2, "The arguments cannot be understood; nothing was done."),
+    (
+        2,
+        "The options and arguments do not fit the command; nothing was done.",
+    ),
     (
         3,
         "It may work later: the network, IAM, a registry or a keychain does not answer now.",

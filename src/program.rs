@@ -181,7 +181,7 @@ fn parse(arguments: &[OsString]) -> Result<Request> {
     let texts =
         texts.ok_or_else(|| Failure::act(format!("an argument is not UTF-8 text. {USAGE}")))?;
     match texts.as_slice() {
-        [verb, "--help" | "-h"] | ["help", verb] if is_known(verb) => {
+        [verb, "--help" | "-h"] | ["help", verb, ..] if is_known(verb) => {
             Ok(Request::Help(Some((*verb).to_owned())))
         }
         ["get"] => Ok(Request::Get(None)),
@@ -196,7 +196,7 @@ fn parse(arguments: &[OsString]) -> Result<Request> {
         ["get" | "erase" | "store" | "list" | "version", ..] => {
             Err(Failure::act(format!("too many arguments. {USAGE}")))
         }
-        [unknown, ..] => Err(Failure::act(format!(
+        ["help", unknown, ..] | [unknown, ..] => Err(Failure::act(format!(
             "{PROGRAM}: unknown action: {unknown}{}. {USAGE}",
             meant_by(unknown)
         ))),

@@ -250,7 +250,12 @@ fn a_login_shell_must_find_it_as_well() {
     let left_behind = format!("mkfifo {0}; cat {0} &\n{profile}", pipe.display());
     ward.machine.file("home/.profile", &left_behind);
     let (findings, _) = ward.findings();
-    fs::File::options().write(true).open(&pipe).unwrap();
+    // For reading, too: so it waits for nobody, should nobody have been left behind.
+    let mut pipe = fs::File::options();
+    pipe.read(true)
+        .write(true)
+        .open(ward.machine.path("pipe"))
+        .unwrap();
     let seen = findings.iter().find(|it| it["check"] == "login-shell");
     assert_eq!(seen.map(|it| &it["verdict"]), Some(&"ok".into()));
 }

@@ -57,7 +57,10 @@ fn wrong_arguments_are_answered_with_the_usage() {
             &["stauts"],
             "unknown action: stauts; did you mean `status`?",
         ),
-        (&["help", "nonsense"], "unknown action: help"),
+        (
+            &["help", "stauts"],
+            "unknown action: stauts; did you mean `status`?",
+        ),
         (&["get", "us.icr.io", "de.icr.io"], "too many arguments"),
         (&["erase", "us.icr.io", "de.icr.io"], "too many arguments"),
         (&["store", "us.icr.io"], "too many arguments"),

@@ -1,7 +1,7 @@
 //! What does a person see of every command: in a pipe, at a narrow and a wide terminal, and with `NO_COLOR`?
 //!
 //! The answers are in `screens/`, a file for each scene; `UPDATE_EXPECT=1 cargo test --test screens` writes them anew.
-#![cfg(unix)]
+#![cfg(target_os = "linux")]
 
 mod support;
 

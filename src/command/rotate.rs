@@ -14,7 +14,6 @@ use crate::login::Login;
 use crate::login::LoginScope;
 use crate::program::World;
 use crate::protocol::Credential;
-use crate::protocol::PROGRAM;
 use crate::secret::Secret;
 
 /// Rotates the API key of each login that is named; a key that several logins
@@ -51,7 +50,8 @@ fn rotatable(scope: &LoginScope, broker: &Broker<'_>) -> Result<(Login, IssuedKe
     })?;
     let key = login.issued_key.clone().ok_or_else(|| {
         Failure::act(format!(
-            "the login for {scope} has no API key that this program had made, and it replaces no others; `{PROGRAM} login --sso --create-api-key` makes one"
+            "the login for {scope} has no API key that this program had made, and it replaces no others; `{} --sso --create-api-key` makes one",
+            scope.login_command()
         ))
     })?;
     Ok((login, key))

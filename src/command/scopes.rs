@@ -125,7 +125,7 @@ pub(super) fn not_ours(address: &str) -> Failure {
         one_line(registry.host(), LONGEST)
     });
     Failure::act(format!(
-        "{address} is not a registry of IBM Cloud; `{PROGRAM} settings` prints further ones, which `registries` in the settings file names"
+        "{address} is not a registry of IBM Cloud; if it is one, put it into `registries` in the settings file (`{PROGRAM} settings` tells where that is)"
     ))
 }
 

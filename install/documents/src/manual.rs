@@ -180,16 +180,20 @@ fn add_parts(command: &Command, roff: &mut Roff) {
         if !has_statuses {
             roff.control("SH", [EXIT_STATUS]);
         }
-        add_exit_statuses(command, roff);
+        add_exit_statuses(command, has_statuses, roff);
     }
 }
 
-/// Clients' verbs have two, the commands of people more.
-fn add_exit_statuses(command: &Command, roff: &mut Roff) {
+/// Clients' verbs have two, the commands of people more; one that tells what is broken fails for that alone.
+fn add_exit_statuses(command: &Command, tells_itself: bool, roff: &mut Roff) {
     let typed = command.get_bin_name().unwrap_or_default();
     let mut verbs = VERBS.iter();
     let is_verb = verbs.any(|verb| typed == format!("{PROGRAM} {}", verb.name));
-    let most = if is_verb { 2 } else { EXIT_STATUSES.len() };
+    let most = match (is_verb, tells_itself) {
+        (true, _) => 2,
+        (false, true) => 3,
+        (false, false) => EXIT_STATUSES.len(),
+    };
     for (status, meaning) in &EXIT_STATUSES[..most] {
         roff.control("TP", []);
         roff.text([bold(status.to_string())])
@@ -240,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_command_has_every_exit_status_and_a_verb_two() {
-        for (name, count) in [("token-list", 4), ("status", 4), ("get", 2), ("token", 0)] {
+        for (name, count) in [("token-list", 4), ("status", 3), ("get", 2), ("token", 0)] {
             let text = page(&format!("docker-credential-icr-{name}.1"));
             let (_, statuses) = text.split_once("EXIT STATUS").unwrap_or_default();
             assert_eq!(statuses.matches(".TP").count(), count, "{name}");
