@@ -44,7 +44,6 @@ use crate::program::Streams;
 use crate::program::World;
 use crate::protocol::PROGRAM;
 use crate::registry::Registry;
-use crate::settings::Settings;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -180,6 +179,9 @@ pub(super) fn run(
             }
         }
     }
+    if !arguments.undo && !arguments.dry_run {
+        tell_of_nobody(&done, world, &warnings)?;
+    }
     conclude(&failures)
 }
 
@@ -211,37 +213,31 @@ fn configure(
         world,
     };
     let (done, failures) = configuring.run(&choice.files)?;
-    if !arguments.dry_run {
-        tell_of_nobody(&done, &configuring.hosts, &settings, world, warnings);
-    }
     warn_of_snap(&choice.clients, world, warnings);
     Ok((done, failures))
 }
 
 /// Which of the registries that were switched on have nobody who speaks for them. It
 /// is no more than a note: no keychain is unlocked for it.
-fn tell_of_nobody(
-    done: &[Done],
-    hosts: &[String],
-    settings: &Settings,
-    world: &World<'_>,
-    warnings: &Warnings<'_>,
-) {
-    let Ok(keychains) = program::open(world, settings, Prompting::Never) else {
-        return;
-    };
-    let keychains = keychains.remembered();
-    let broker = program::broker(world, settings, &keychains);
-    let is_on = |host: &&String| {
-        let mut files = done.iter();
-        files.any(|done| done.hosts.contains(host) || done.already.contains(host))
-    };
-    let registries = hosts.iter().filter(is_on);
+fn tell_of_nobody(done: &[Done], world: &World<'_>, warnings: &Warnings<'_>) -> Result<()> {
+    let settings = program::settings(world)?;
+    let keychains = program::open(world, &settings, Prompting::Never)?.remembered();
+    let broker = program::broker(world, &settings, &keychains);
+    let mut hosts: Vec<&String> = Vec::new();
+    for host in done
+        .iter()
+        .flat_map(|done| done.hosts.iter().chain(&done.already))
+    {
+        if !hosts.contains(&host) {
+            hosts.push(host);
+        }
+    }
+    let registries = hosts.into_iter();
     let registries = registries.filter_map(|host| Registry::at(host, &settings.registries));
     let is_nobodys = |registry: &Registry| matches!(broker.speaker(registry), Ok(None));
     let mut by_command: BTreeMap<String, Vec<Registry>> = BTreeMap::new();
     for registry in registries.filter(is_nobodys) {
-        let command = login_command(&registry, settings);
+        let command = login_command(&registry, &settings);
         by_command.entry(command).or_default().push(registry);
     }
     for (command, registries) in by_command {
@@ -250,6 +246,7 @@ fn tell_of_nobody(
             listed(&registries)
         ));
     }
+    Ok(())
 }
 
 impl Configuring<'_> {
