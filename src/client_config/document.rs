@@ -92,6 +92,13 @@ pub struct PlainLogin {
     pub kind: PlainKind,
 }
 
+impl PlainLogin {
+    /// Whether there is something that nobody else should read.
+    pub fn is_secret(&self) -> bool {
+        !matches!(self.kind, PlainKind::Unreadable)
+    }
+}
+
 /// What an entry of `auths` holds.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum PlainKind {

@@ -8,7 +8,6 @@ use crate::client_config::ClientFile;
 use crate::client_config::Machine;
 use crate::client_config::document::Document;
 use crate::client_config::document::HELPER;
-use crate::client_config::document::PlainKind;
 use crate::client_config::document::PlainLogin;
 use crate::client_config::document::Unread;
 use crate::client_config::file;
@@ -63,8 +62,7 @@ impl Seen {
 impl Contents {
     /// Whether there is something in the file that nobody else should read.
     pub(super) fn has_secrets(&self) -> bool {
-        let mut plain = self.plain.iter();
-        plain.any(|login| !matches!(login.kind, PlainKind::Unreadable))
+        self.plain.iter().any(PlainLogin::is_secret)
     }
 }
 

@@ -100,7 +100,7 @@ pub(crate) fn dialog(machine: &Machine, arguments: &[&str]) -> PtySession {
         .env("PATH", "/usr/bin:/bin")
         .env("TERM", "xterm")
         .stdout(Stdio::inherit());
-    let mut session = spawn_command(shell, Some(30_000)).expect("a terminal");
+    let mut session = spawn_command(shell, Some(PATIENCE)).expect("a terminal");
     session.exp_string("ready").expect("the shell");
     session.send_line("this-is-shown").expect("it listens");
     session.exp_string("this-is-shown").expect("an echo");

@@ -11,7 +11,6 @@ use super::command;
 use crate::client_config::Client;
 use crate::client_config::docker;
 use crate::client_config::document::Document;
-use crate::client_config::document::PlainKind;
 use crate::client_config::document::PlainLogin;
 use crate::client_config::document::Unread;
 use crate::client_config::file;
@@ -376,7 +375,6 @@ fn kept_keys(text: &str, patient: &Patient<'_>) -> Vec<String> {
         return Vec::new();
     };
     let logins = document.plain_logins(&patient.settings.registries);
-    let logins = logins.into_iter();
-    let kept = logins.filter(|login| !matches!(login.kind, PlainKind::Unreadable));
+    let kept = logins.into_iter().filter(PlainLogin::is_secret);
     kept.map(|login| login.key).collect()
 }
