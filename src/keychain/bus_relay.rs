@@ -11,20 +11,20 @@ use std::io;
 use std::io::Read;
 use std::io::Write;
 use std::net::Shutdown;
-use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::SocketAddr;
 use std::os::unix::net::UnixListener;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::path::PathBuf;
 use std::process::Command;
 use std::process::ExitCode;
 use std::thread::Builder;
 
+use super::session_bus;
+use super::session_bus::BUS_ADDRESS;
+use super::session_bus::RUNTIME_DIRECTORY;
+use super::session_bus::escaped;
 use super::user_namespace;
 use crate::environment::Environment;
-
-const BUS_ADDRESS: &str = "DBUS_SESSION_BUS_ADDRESS";
 
 /// Begins the relay's socket's name, and tells that we run behind it already.
 const SOCKET: &str = "docker-credential-icr-relay-";
@@ -38,8 +38,8 @@ pub fn run_behind(arguments: &[OsString], environment: &Environment) -> Option<E
         return None;
     }
     user_namespace::outer_uid()?;
-    let runtime_directory = environment.text("XDG_RUNTIME_DIR").ok()??;
-    let bus = bus_of(environment, Path::new(runtime_directory))?;
+    let runtime_directory = environment.text(RUNTIME_DIRECTORY).ok()??;
+    let bus = bus_of(environment)?;
     let path = Path::new(runtime_directory).join(format!("{SOCKET}{}", std::process::id()));
     // Left by a process of that number that was killed.
     let _ = std::fs::remove_file(&path);
@@ -67,45 +67,11 @@ pub(super) fn is_relay(address: &str) -> bool {
 }
 
 /// Where the real bus listens; `None` also when we run behind a relay already.
-fn bus_of(environment: &Environment, runtime_directory: &Path) -> Option<SocketAddr> {
-    match environment.text(BUS_ADDRESS).ok()? {
-        Some(address) if is_relay(address) => None,
-        Some(address) => address.split(';').find_map(parse),
-        None => SocketAddr::from_pathname(runtime_directory.join("bus")).ok(),
+fn bus_of(environment: &Environment) -> Option<SocketAddr> {
+    if is_behind(environment) {
+        return None;
     }
-}
-
-/// Reads `unix:path=…` and `unix:abstract=…` (D-Bus specification, "Server
-/// addresses").
-fn parse(address: &str) -> Option<SocketAddr> {
-    let keys = address.strip_prefix("unix:")?;
-    keys.split(',').find_map(|key| match key.split_once('=')? {
-        ("path", path) => SocketAddr::from_pathname(PathBuf::from(unescaped(path)?)).ok(),
-        ("abstract", name) => SocketAddr::from_abstract_name(unescaped(name)?).ok(),
-        _ => None,
-    })
-}
-
-fn unescaped(value: &str) -> Option<String> {
-    let mut parts = value.split('%');
-    let mut bytes = parts.next()?.as_bytes().to_vec();
-    for part in parts {
-        bytes.push(u8::from_str_radix(part.get(..2)?, 16).ok()?);
-        bytes.extend_from_slice(part.get(2..)?.as_bytes());
-    }
-    String::from_utf8(bytes).ok()
-}
-
-fn escaped(path: &Path) -> String {
-    let bytes = path.as_os_str().as_encoded_bytes().iter();
-    bytes
-        .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'/' | b'.' => {
-                char::from(*byte).to_string()
-            }
-            other => format!("%{other:02x}"),
-        })
-        .collect()
+    session_bus::address(environment)
 }
 
 /// Takes one client to the bus. An error ends the connection, and libdbus tells.
@@ -146,32 +112,6 @@ fn read_line(stream: &mut impl Read) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_address_is_read_as_d_bus_writes_it() {
-        let path = |address| Some(parse(address)?.as_pathname()?.to_owned());
-        assert_eq!(
-            path("unix:path=/run/user/1/bus"),
-            Some("/run/user/1/bus".into())
-        );
-        assert_eq!(path("unix:guid=1,path=/a%20b"), Some("/a b".into()));
-        let name = parse("unix:abstract=/tmp/dbus-1,guid=2").unwrap();
-        assert_eq!(name.as_abstract_name(), Some(&b"/tmp/dbus-1"[..]));
-        for address in [
-            "",
-            "tcp:host=a",
-            "unix:",
-            "unix:path=%",
-            "unix:path=%zz",
-            "autolaunch:",
-        ] {
-            assert!(parse(address).is_none(), "{address}");
-        }
-        assert_eq!(
-            unescaped(&escaped(Path::new("/a b/ü,;%"))).unwrap(),
-            "/a b/ü,;%"
-        );
-    }
 
     #[test]
     fn the_bus_is_told_no_user_id() {

@@ -27,7 +27,11 @@ mod none;
 pub mod older;
 mod remembered;
 #[cfg(target_os = "linux")]
+pub mod seal;
+#[cfg(target_os = "linux")]
 mod secret_service;
+#[cfg(target_os = "linux")]
+mod session_bus;
 mod timed;
 #[cfg(target_os = "linux")]
 mod user_namespace;
@@ -94,8 +98,13 @@ pub trait Keychain: fmt::Debug {
                 self.delete(&Item::new(kind, &listed.name))?;
             }
         }
+        self.remove_unused();
         Ok(())
     }
+
+    /// Removes what the keychain keeps for itself, if it holds nothing else any more. Nothing
+    /// may be written afterwards.
+    fn remove_unused(&self) {}
 
     /// Which keychain an item rests in; `None` when it rests in none.
     ///
@@ -388,6 +397,10 @@ impl<K: Keychain + ?Sized> Keychain for std::rc::Rc<K> {
 
     fn list(&self, kind: Kind) -> Result<Vec<Listed>, KeychainError> {
         (**self).list(kind)
+    }
+
+    fn remove_unused(&self) {
+        (**self).remove_unused();
     }
 
     fn holder(&self, item: &Item) -> Result<Option<KeychainChoice>, KeychainError> {

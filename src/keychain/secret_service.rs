@@ -7,6 +7,7 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::os::unix::net::SocketAddr;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,6 +28,9 @@ use super::Listed;
 use super::Prompting;
 use super::SCHEMA;
 use super::bus_relay;
+use super::session_bus;
+use super::session_bus::BUS_ADDRESS;
+use super::session_bus::RUNTIME_DIRECTORY;
 use crate::clock::Clock;
 use crate::clock::SystemClock;
 use crate::clock::within;
@@ -58,6 +62,7 @@ const TOKENS_ARE_DEAD_AFTER: u64 = 24 * 60 * 60;
 pub(super) struct SecretService {
     namespace: String,
     has_bus: bool,
+    bus: Option<SocketAddr>,
     prompt_seconds: u64,
     clock: SystemClock,
     patience: Cell<Duration>,
@@ -90,6 +95,8 @@ impl SecretService {
         Self {
             namespace: namespace.to_owned(),
             has_bus: has_bus(environment),
+            // A relay is this user's, and takes one connection.
+            bus: session_bus::address(environment).filter(|_| !bus_relay::is_behind(environment)),
             prompt_seconds,
             clock: SystemClock::start(),
             patience: Cell::new(PATIENCE),
@@ -117,6 +124,7 @@ impl SecretService {
             return Err(KeychainError::Unresponsive(NAME));
         }
         if !self.is_connected.get() {
+            self.refuse_bus_of_another_user(patience)?;
             let (connection, seconds) = (Arc::clone(&self.connection), self.prompt_seconds);
             self.timed(patience, move || connect(&connection, seconds))?;
             self.is_connected.set(true);
@@ -128,6 +136,19 @@ impl SecretService {
             let connection = connection.lock().map_err(|_| Error::Unavailable)?;
             work(connection.as_ref().ok_or(Error::Unavailable)?)
         })
+    }
+
+    /// Root is let in by every user's bus, and would act with that user's logins.
+    fn refuse_bus_of_another_user(&self, patience: Duration) -> Result<(), KeychainError> {
+        let Some(address) = self.bus.clone() else {
+            return Ok(());
+        };
+        match self.timed(patience, move || Ok(session_bus::other_owner(&address)))? {
+            None => Ok(()),
+            Some(owner) => Err(KeychainError::Absent(format!(
+                "the D-Bus session bus belongs to another user (user id {owner})"
+            ))),
+        }
     }
 
     /// Runs a call on a thread of its own, and takes its time from our patience,
@@ -349,16 +370,16 @@ fn connect(connection: &Mutex<Option<Connection>>, prompt_seconds: u64) -> Resul
 /// be well. Behind a relay it is the bus of the runtime directory.
 fn hung_mark(environment: &Environment) -> String {
     let value = |name| environment.text(name).ok().flatten();
-    let address = value("DBUS_SESSION_BUS_ADDRESS").filter(|address| !bus_relay::is_relay(address));
-    let bus = [address, value("XDG_RUNTIME_DIR")].map(Option::unwrap_or_default);
+    let address = value(BUS_ADDRESS).filter(|address| !bus_relay::is_relay(address));
+    let bus = [address, value(RUNTIME_DIRECTORY)].map(Option::unwrap_or_default);
     format!("secret-service-hung-{}", digest::name_of(&bus))
 }
 
 /// Whether there is anything to connect to: libdbus would otherwise try to start
 /// a bus of its own.
 fn has_bus(environment: &Environment) -> bool {
-    environment.has("DBUS_SESSION_BUS_ADDRESS")
-        || matches!(environment.text("XDG_RUNTIME_DIR"), Ok(Some(directory)) if Path::new(directory).join("bus").exists())
+    environment.has(BUS_ADDRESS)
+        || matches!(environment.text(RUNTIME_DIRECTORY), Ok(Some(directory)) if Path::new(directory).join("bus").exists())
 }
 
 fn borrowed(attributes: &HashMap<String, String>) -> HashMap<&str, &str> {

@@ -70,6 +70,10 @@ impl<K: Keychain> Keychain for Timed<K> {
         self.time("list", &Item::new(kind, ""), || self.keychain.list(kind))
     }
 
+    fn remove_unused(&self) {
+        self.keychain.remove_unused();
+    }
+
     fn holder(&self, item: &Item) -> Result<Option<KeychainChoice>, KeychainError> {
         self.time("look for", item, || self.keychain.holder(item))
     }

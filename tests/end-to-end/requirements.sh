@@ -26,6 +26,8 @@ runc runc
 secret-tool libsecret-tools
 setpriv util-linux
 skopeo skopeo
+su util-linux
+sudo sudo
 unshare util-linux"
 
 # The same for the tests in a browser, which are skipped without: not every distribution has these as packages.

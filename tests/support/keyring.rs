@@ -11,6 +11,9 @@ pub(crate) use nowhere::available;
 
 #[cfg(target_os = "linux")]
 mod linux {
+    use docker_credential_icr::keychain::seal::KeyBytes;
+    use docker_credential_icr::keychain::seal::Seal;
+    use docker_credential_icr::secret::Secret;
     use linux_keyutils::Key;
     use linux_keyutils::KeyRing;
     use linux_keyutils::KeyRingIdentifier;
@@ -40,35 +43,47 @@ mod linux {
         /// What anybody on the machine may see of them, without what they all begin with.
         pub(crate) fn names(&self) -> Vec<String> {
             let keys = self.all().into_iter();
-            keys.map(|(_, name)| name).collect()
+            let names = keys.map(|(_, name)| name);
+            names.filter(|name| name != "seal").collect()
         }
 
         /// Makes every kept token older by so many seconds.
         pub(crate) fn age_tokens(&self, seconds: i64) {
             let tokens = self.of_kind("token");
             assert!(!tokens.is_empty(), "a token is there to be made older");
-            for key in tokens {
-                let record = key.read_to_vec().expect("our own key");
-                let mut record: Value = serde_json::from_slice(&record).expect("a JSON record");
-                let received = record["token"]["received"].as_i64().expect("a time");
-                record["token"]["received"] = (received - seconds).into();
-                key.update(&record.to_string()).expect("our own key");
+            for (key, name) in tokens {
+                self.change(key, &name, |record| {
+                    let received = record["token"]["received"].as_i64().expect("a time");
+                    record["token"]["received"] = (received - seconds).into();
+                });
             }
         }
 
         /// Changes the record of every login, as another version of the program may have left it.
         pub(crate) fn change_logins(&self, change: impl Fn(&mut Value)) {
-            for key in self.of_kind("login") {
-                let record = key.read_to_vec().expect("our own key");
-                let mut record: Value = serde_json::from_slice(&record).expect("a JSON record");
-                change(&mut record);
-                key.update(&record.to_string()).expect("our own key");
+            for (key, name) in self.of_kind("login") {
+                self.change(key, &name, &change);
             }
+        }
+
+        fn change(&self, key: Key, name: &str, change: impl FnOnce(&mut Value)) {
+            let description = format!("{}{name}", self.prefix);
+            let record = key.read_to_vec().expect("our own key");
+            let record = self
+                .seal()
+                .open(&description, record)
+                .expect("our own seal");
+            let mut record: Value = serde_json::from_str(record.expose()).expect("a JSON record");
+            change(&mut record);
+            let record = Secret::new(record.to_string());
+            // One record is changed once in a test, so that its nonce is used once.
+            let record = self.seal().seal(&description, &record, [1; 12]);
+            key.update(&record.expect("a seal")).expect("our own key");
         }
 
         /// Forgets every kept token, as the kernel does when its time has come.
         pub(crate) fn forget_tokens(&self) {
-            for key in self.of_kind("token") {
+            for (key, _) in self.of_kind("token") {
                 remove(key);
             }
         }
@@ -90,20 +105,39 @@ mod linux {
             for (key, _) in self.all() {
                 remove(key);
             }
+            let Ok(session) = KeyRing::from_special_id(KeyRingIdentifier::Session, false) else {
+                return;
+            };
+            for (key, _) in self.in_ring(session) {
+                let _ = session.unlink_key(key);
+            }
         }
 
-        fn of_kind(&self, kind: &str) -> Vec<Key> {
+        /// What the program seals its records with.
+        fn seal(&self) -> Seal {
+            let ring = KeyRing::get_persistent(KeyRingIdentifier::Process).expect("a keyring");
+            let key = ring
+                .search(&format!("{}seal", self.prefix))
+                .expect("a seal");
+            let mut bytes = KeyBytes::default();
+            key.read(&mut *bytes).expect("our own key");
+            Seal::new(&bytes).expect("a key of a seal")
+        }
+
+        fn of_kind(&self, kind: &str) -> Vec<(Key, String)> {
             let start = format!("{kind}:");
             let keys = self.all().into_iter();
-            keys.filter(|(_, name)| name.starts_with(&start))
-                .map(|(key, _)| key)
-                .collect()
+            keys.filter(|(_, name)| name.starts_with(&start)).collect()
         }
 
         fn all(&self) -> Vec<(Key, String)> {
             let Ok(ring) = KeyRing::get_persistent(KeyRingIdentifier::Process) else {
                 return Vec::new();
             };
+            self.in_ring(ring)
+        }
+
+        fn in_ring(&self, ring: KeyRing) -> Vec<(Key, String)> {
             let links = ring.get_links(65_536).map(|links| links.to_vec());
             let links = links.unwrap_or_default().into_iter();
             links

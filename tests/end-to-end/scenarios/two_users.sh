@@ -1,0 +1,234 @@
+# Two users and root on one machine, without a bus: nobody reaches another user's login, whichever way they got into the
+# other's session.
+# shellcheck shell=bash
+
+# Nobody on Debian has these numbers.
+readonly alice=61011 bob=61012
+readonly helper=$LAB/bin/docker-credential-icr
+
+# Every test here begins as alice, in a session keyring as pam_keyinit makes one: hers, with nothing in it.
+perform() {
+    unset DBUS_SESSION_BUS_ADDRESS
+    make_users
+    as_alice "$@"
+}
+
+make_users() {
+    local name
+    for name in alice bob; do
+        sed --in-place "/^$name:/d" /etc/passwd /etc/group
+        # The password is here and none, so that PAM looks for no other.
+        echo "$name:*:${!name}:${!name}::$person/$name:/bin/bash" >>/etc/passwd
+        echo "$name:x:${!name}:" >>/etc/group
+        mkdir "$person/$name"
+        chown "${!name}:${!name}" "$person/$name"
+    done
+    mkdir "$person/root"
+    chown "$alice:$alice" "$person" "$person/tmp" "$person/run"
+    chmod 711 "$person"
+    echo 'alice ALL=(ALL:ALL) NOPASSWD:SETENV: ALL' >/etc/sudoers.d/icr
+    chmod 440 /etc/sudoers.d/icr
+}
+
+as_alice() {
+    # shellcheck disable=SC2016 # expands in the session
+    setpriv --reuid "$alice" --regid "$alice" --clear-groups --inh-caps=-all \
+        env HOME="$person/alice" USER=alice \
+        keyctl session - bash -euo pipefail -c 'here=$1 person=$2 && shift 2
+            . "$here/lab.sh" && . "$here/testing.sh" && . "$here/scenarios/two_users.sh"
+            logs=$person/alice/log && mkdir -p "$logs" && cd && "$@"' - "$here" "$person" "$@"
+}
+
+# A command of root's, as sudo runs it in alice's session; -H as on Debian, where HOME is root's.
+as_root() {
+    sudo -n HOME="$person/root" ICR_NAMESPACE="$ICR_NAMESPACE" "$@"
+}
+
+# A command of bob's, as su runs it in alice's session.
+as_bob() {
+    sudo -n su bob --shell /bin/bash --command "cd; ICR_NAMESPACE=$ICR_NAMESPACE XDG_RUNTIME_DIR= $(printf '%q ' "$@")"
+}
+
+# A session keyring of bob's own, as ssh and a login at the console give one.
+as_bob_elsewhere() {
+    as_bob keyctl session - "$@"
+}
+
+# The same commands, with a login on stdin.
+log_in() {
+    try_with "$1" "${@:2}" "$helper" login --api-key-stdin
+    is "$status" 0
+}
+
+# The helper, called by somebody, answers with an access token of an account; the lab's accounts are named for teams.
+answers_with() {
+    local account=$1
+    shift
+    try "$@" "$helper" get us.icr.io
+    is "$status" 0
+    shows iambearer
+    is "$(account_in_answer)" "$account"
+}
+
+account_in_answer() {
+    local claims
+    claims=$(secret_in_answer | cut --delimiter . --fields 2 | tr -- -_ +/)
+    while [ $((${#claims} % 4)) != 0 ]; do claims+='='; done
+    base64 --decode <<<"$claims" | jq --raw-output .account.bss
+}
+
+# Somebody has no login, by any command that could tell of one.
+knows_nothing() {
+    try "$@" "$helper" get us.icr.io
+    is "$status" 1
+    is "$stdout" 'credentials not found in native keychain'
+    succeeds "$@" "$helper" list
+    is "$stdout" '{}'
+    try "$@" "$helper" status
+    does_not_show team-
+}
+
+# Of the keys that somebody can see or find in their session, none holds a secret or a login's name.
+reads_no_key() {
+    local secret=$1
+    shift
+    # shellcheck disable=SC2016 # expands as that user
+    try "$@" bash -c '
+        keyctl show @s
+        for key in $(awk "{print \$1}" /proc/keys) $1; do keyctl print 0x$key; keyctl rdescribe 0x$key; keyctl pipe 0x$key; done' - "$keys" 2>&1
+    does_not_show "$secret"
+    does_not_show '"username"'
+    does_not_show "eyJ"
+}
+
+# The numbers of the records in the kernel that belong to whom runs this.
+record_numbers() {
+    awk -v space=":$ICR_NAMESPACE:" 'index($0, space) {printf "%s ", $1}' /proc/keys
+}
+
+test_root_by_sudo_and_the_user_know_nothing_of_each_other() {
+    log_in "$key_of_team_b" as_root
+    answers_with team-b as_root
+    knows_nothing env
+    keys=$(as_root cat /proc/keys | awk '{printf "%s ", $1}')
+    reads_no_key "$key_of_team_b" env
+    log_in "$key_of_team_a" env
+    answers_with team-a env
+    answers_with team-b as_root
+    succeeds as_root "$helper" logout --all
+    knows_nothing as_root
+    answers_with team-a env
+    keys=$(record_numbers)
+    reads_no_key "$key_of_team_a" as_root
+}
+
+test_another_user_by_su_knows_nothing_and_reads_nothing() {
+    log_in "$key_of_team_a" env
+    answers_with team-a env
+    keys=$(record_numbers)
+    [ -n "$keys" ] || fail 'there should be records to look for'
+    knows_nothing as_bob
+    reads_no_key "$key_of_team_a" as_bob
+    log_in "$key_of_team_b" as_bob
+    answers_with team-b as_bob
+    succeeds as_bob "$helper" logout --all
+    answers_with team-a env
+}
+
+test_sessions_of_ones_own_share_ones_login_and_no_other() {
+    log_in "$key_of_team_a" env
+    log_in "$key_of_team_b" as_bob_elsewhere
+    answers_with team-a keyctl session -
+    answers_with team-a setsid --wait
+    answers_with team-b as_bob_elsewhere
+    answers_with team-b as_bob
+    succeeds as_bob_elsewhere "$helper" logout --all
+    answers_with team-a setsid --wait
+}
+
+test_a_logout_leaves_no_key_behind() {
+    log_in "$key_of_team_a" env
+    answers_with team-a env
+    succeeds keyctl show @s
+    shows "docker-credential-icr.v1:$ICR_NAMESPACE:seal"
+    succeeds "$helper" logout --all
+    succeeds keyctl show @s
+    does_not_show "$ICR_NAMESPACE"
+    succeeds keyctl show "$(keyctl get_persistent @s)"
+    does_not_show "$ICR_NAMESPACE"
+}
+
+# A revoked session keyring is what pam_keyinit leaves to processes that outlive their session.
+test_a_session_keyring_that_is_gone_does_no_harm() {
+    log_in "$key_of_team_a" env
+    # shellcheck disable=SC2016 # expands in the session
+    try keyctl session - bash -c 'keyctl revoke @s; "$1" get us.icr.io' - "$helper"
+    is "$status" 0
+    is "$(account_in_answer)" team-a
+}
+
+test_a_user_namespace_of_another_user_knows_nothing() {
+    log_in "$key_of_team_a" env
+    answers_with team-a unshare --map-root-user
+    keys=$(record_numbers)
+    try as_bob unshare --map-root-user "$helper" get us.icr.io
+    is "$status" 1
+    does_not_show eyJ
+    reads_no_key "$key_of_team_a" as_bob unshare --map-root-user
+    knows_nothing as_bob_elsewhere unshare --map-root-user
+}
+
+# A rootless container has the user's id and a session keyring of its own.
+test_a_container_of_the_same_user_reads_no_record() {
+    log_in "$key_of_team_a" env
+    answers_with team-a env
+    keys=$(record_numbers)
+    try unshare --map-root-user keyctl session - "$helper" get us.icr.io
+    is "$status" 1
+    reads_no_key "$key_of_team_a" unshare --map-root-user keyctl session -
+}
+
+# As versions before the seal did: root's keyring is linked into the session of whoever called sudo.
+test_keyrings_that_an_earlier_version_linked_are_unlinked() {
+    # shellcheck disable=SC2016 # expands in root's shell
+    as_root bash -c 'ring=$(keyctl get_persistent @s)
+        keyctl add user "docker-credential-icr.v1:$ICR_NAMESPACE:login:@" "{\"secret\":\"$1\"}" "$ring"' - "$key_of_team_b" >/dev/null
+    try keyctl print "%user:docker-credential-icr.v1:$ICR_NAMESPACE:login:@"
+    shows "$key_of_team_b"
+    succeeds "$helper" list
+    is "$stdout" '{}'
+    try keyctl print "%user:docker-credential-icr.v1:$ICR_NAMESPACE:login:@"
+    does_not_show "$key_of_team_b"
+    try keyctl show @s
+    does_not_show _persistent
+}
+
+test_a_login_of_an_earlier_version_is_still_there() {
+    local login
+    login=$(jq --null-input --compact-output --arg key "$key_of_team_a" '{v: 1, username: "iamapikey", secret: $key, id: "x"}')
+    # shellcheck disable=SC2016 # expands in one process, whose keyring the persistent one is linked to
+    keyctl add user "docker-credential-icr.v1:$ICR_NAMESPACE:login:us.icr.io" "$login" "$(keyctl get_persistent @s)" >/dev/null
+    answers_with team-a env
+    try keyctl show @s
+    does_not_show _persistent
+    keys=$(record_numbers)
+    reads_no_key "$key_of_team_a" as_bob
+}
+
+# sudo -E keeps the address of the caller's bus, and a bus lets root in.
+test_the_bus_of_another_user_is_not_asked() {
+    export XDG_RUNTIME_DIR=$person/run
+    start_bus "$XDG_RUNTIME_DIR/bus"
+    start_gnome_keyring
+    log_in "$key_of_team_a" env
+    answers_with team-a env
+    succeeds secret-tool search --all registry @ namespace "$ICR_NAMESPACE"
+    knows_nothing as_root DBUS_SESSION_BUS_ADDRESS="$DBUS_SESSION_BUS_ADDRESS" XDG_RUNTIME_DIR="$XDG_RUNTIME_DIR"
+    knows_nothing as_root XDG_RUNTIME_DIR="$XDG_RUNTIME_DIR"
+    try_with "$(request_to_store us.icr.io iamapikey "$key_of_team_b")" as_root XDG_RUNTIME_DIR="$XDG_RUNTIME_DIR" "$helper" store
+    is "$status" 0
+    answers_with team-a env
+    answers_with team-b as_root XDG_RUNTIME_DIR="$XDG_RUNTIME_DIR"
+    succeeds as_root XDG_RUNTIME_DIR="$XDG_RUNTIME_DIR" "$helper" logout --all
+    answers_with team-a env
+}
