@@ -22,7 +22,7 @@
 //! their names), [`login`] (what is stored for a registry), [`secret`] (text that
 //! cannot be printed), [`failure`] (why there is no answer), [`trusted_profile`] (whom
 //! to become), [`registry_token`] (those that the program makes for itself),
-//! [`registry_login`] (what a registry says to a credential), [`files`] (that somebody
+//! [`registry_login`] (what a registry says to a credential), [`fs`] (files that somebody
 //! names), [`terminal`] (the person), `spelling` (which name was meant), [`clock`], [`digest`], [`jwt`] and [`log`].
 //!
 //! [`program::run`] is given its streams, terminal, time, environment, randomness,
@@ -36,7 +36,7 @@ pub mod command;
 pub mod digest;
 pub mod environment;
 pub mod failure;
-pub mod files;
+pub mod fs;
 pub mod iam;
 pub mod identity;
 pub mod jwt;

@@ -11,7 +11,7 @@ use super::Renewal;
 use crate::clock::fake::FakeClock;
 use crate::environment::Environment;
 use crate::failure::Result;
-use crate::files::tests::write_own;
+use crate::fs::tests::write_own;
 use crate::iam::tests::response;
 use crate::iam::transport::Body;
 use crate::iam::transport::Request;

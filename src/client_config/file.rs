@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 use super::document::Document;
 use super::document::Unread;
-use crate::files;
+use crate::fs;
 
 /// The most that is read of a client's file, in bytes. docker's own has a few
 /// hundred; one with every registry there is would have some thousands.
@@ -56,7 +56,7 @@ pub struct Made {
 /// # Errors
 /// It cannot be read, is no regular file, too large or not UTF-8.
 pub fn read(path: &Path) -> Result<Option<Zeroizing<String>>, Unread> {
-    match files::read_bytes(path, LIMIT) {
+    match fs::read_bytes(path, LIMIT) {
         Ok(bytes) => text(bytes).map(Some),
         Err(error) if is_missing(&error) => Ok(None),
         Err(error) if error.is::<io::Error>() || path.is_dir() => {

@@ -16,7 +16,7 @@ use super::Machine;
 use super::docker;
 use super::document::HELPER;
 use crate::failure::Result;
-use crate::files;
+use crate::fs;
 
 /// Names the only file.
 pub const FILE: &str = "REGISTRY_AUTH_FILE";
@@ -66,7 +66,7 @@ impl GlobalHelpers {
     pub fn of(machine: &Machine<'_>) -> Option<Self> {
         let files = registries_files(machine).into_iter().rev();
         let mut named = files.filter_map(|path| {
-            let text = files::read_regular(&path, LIMIT).ok()?;
+            let text = fs::read_regular(&path, LIMIT).ok()?;
             let names = helpers_in(&text)?;
             Some(Self { path, names })
         });

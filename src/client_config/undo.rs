@@ -2,7 +2,6 @@
 //! which text, where, and what was there before. That is helpers' names, spaces and
 //! hosts; passwords that were moved out of a file are no part of it.
 
-use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
@@ -16,7 +15,7 @@ use super::document::Edit;
 use super::document::applied;
 use super::document::reversed;
 use super::file::Made;
-use crate::files;
+use crate::fs;
 
 /// The file of the record, in the directory for what programs remember.
 const FILE: &str = "configured.json";
@@ -154,7 +153,7 @@ impl Record {
         if !path.exists() {
             return Ok(Self::default());
         }
-        let text = files::read_regular(&path, LIMIT)?;
+        let text = fs::read_regular(&path, LIMIT)?;
         serde_json::from_str(&text).map_err(|_| {
             anyhow::anyhow!(
                 "{} is damaged; remove it, and take out by hand what was put in until now",
@@ -170,12 +169,12 @@ impl Record {
     pub fn save(&self, directory: &Path) -> anyhow::Result<()> {
         let path = directory.join(FILE);
         if self.steps.is_empty() {
-            return match fs::remove_file(path) {
+            return match std::fs::remove_file(path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
                 _ => Ok(()),
             };
         }
-        let mut builder = fs::DirBuilder::new();
+        let mut builder = std::fs::DirBuilder::new();
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.recursive(true).create(directory)?;
@@ -275,8 +274,8 @@ mod tests {
         assert_eq!(Record::load(&directory).unwrap().steps, record.steps);
         record.steps.clear();
         record.save(&directory).unwrap();
-        assert_eq!(fs::read_dir(&directory).unwrap().count(), 0);
-        fs::write(directory.join(FILE), "{").unwrap();
+        assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0);
+        std::fs::write(directory.join(FILE), "{").unwrap();
         assert!(Record::load(&directory).is_err());
     }
 }

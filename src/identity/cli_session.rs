@@ -25,7 +25,7 @@ use crate::environment::POWER_VS_URL;
 use crate::environment::VPC_URL;
 use crate::failure::Failure;
 use crate::failure::Result;
-use crate::files;
+use crate::fs;
 use crate::iam::endpoint::Endpoint;
 use crate::iam::grant::Client;
 use crate::iam::metadata::MetadataService;
@@ -246,7 +246,7 @@ fn path_of_session(environment: &Environment, places: &Places) -> Result<Option<
         };
         directory.join(FILE)
     });
-    Ok(file.filter(|file| files::is_there(file)))
+    Ok(file.filter(|file| fs::is_there(file)))
 }
 
 /// What is in the file; nothing when there is none.
@@ -273,7 +273,7 @@ fn read(path: &Path, clock: &dyn Clock) -> Result<Option<Session>> {
             error.line(),
             error.column()
         ))),
-        Err(error) if is_missing(&error) && !files::is_there(path) => Ok(None),
+        Err(error) if is_missing(&error) && !fs::is_there(path) => Ok(None),
         Err(error) => Err(fail(error.to_string())),
     }
 }
@@ -283,7 +283,7 @@ fn read_once(
     path: &Path,
     patience: Duration,
 ) -> anyhow::Result<Result<Session, serde_json::Error>> {
-    let bytes = zeroize::Zeroizing::new(files::read_locked(path, LIMIT, patience)?);
+    let bytes = zeroize::Zeroizing::new(fs::read_locked(path, LIMIT, patience)?);
     Ok(serde_json::from_slice(&bytes))
 }
 

@@ -10,7 +10,7 @@ use super::proof::Proof;
 use super::proof::Proven;
 use crate::failure::Failure;
 use crate::failure::Result;
-use crate::files;
+use crate::fs;
 use crate::iam;
 use crate::registry::Registry;
 use crate::secret::Secret;
@@ -66,11 +66,11 @@ pub(super) fn find_token<'a>(
 
 fn first_file(root: &Path) -> Option<PathBuf> {
     let mut paths = PATHS.iter().map(|path| root.join(path));
-    paths.find(|path| files::is_there(path))
+    paths.find(|path| fs::is_there(path))
 }
 
 fn read(path: &Path) -> anyhow::Result<Secret> {
-    let text = zeroize::Zeroizing::new(files::read_regular(path, LIMIT)?);
+    let text = zeroize::Zeroizing::new(fs::read_regular(path, LIMIT)?);
     let token = text.trim();
     anyhow::ensure!(!token.is_empty(), "it is empty");
     let token = Secret::new(token);

@@ -14,7 +14,7 @@ use super::proof::Proven;
 use crate::environment::CREDENTIALS_FILE;
 use crate::failure::Failure;
 use crate::failure::Result;
-use crate::files;
+use crate::fs;
 use crate::iam::endpoint::Endpoint;
 use crate::iam::grant::Client;
 use crate::iam::metadata::MetadataService;
@@ -54,7 +54,7 @@ pub(super) fn find<'a>(_registry: &Registry, given: &Given<'a>) -> Result<Option
             path.display()
         ))
     };
-    let text = files::read_regular(&path, LIMIT)
+    let text = fs::read_regular(&path, LIMIT)
         .map(zeroize::Zeroizing::new)
         .map_err(|error| fail(format!("cannot be read ({error})")))?;
     // Windows' editors begin a file with a mark.
@@ -85,7 +85,7 @@ fn path_of_file(given: &Given<'_>) -> Result<Option<PathBuf>> {
         .into_iter()
         .flatten()
         .map(|directory| directory.join(FILE_NAME));
-    Ok(paths.find(|path| files::is_there(path)))
+    Ok(paths.find(|path| fs::is_there(path)))
 }
 
 /// This service's properties, without the prefix.

@@ -380,7 +380,7 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::clock::fake::FakeClock;
-    use crate::files::tests::write_own;
+    use crate::fs::tests::write_own;
     use crate::keychain::memory::MemoryKeychain;
     use crate::settings::Settings;
 

@@ -19,7 +19,7 @@ use super::profile::Profile;
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::failure::Result;
-use crate::files;
+use crate::fs;
 use crate::registry::Registry;
 
 /// The most a settings file may hold, in bytes.
@@ -73,9 +73,9 @@ impl Settings {
 
     /// Lays a file over what holds so far.
     pub(super) fn read(&mut self, path: &Path, environment: &Environment) -> Result<()> {
-        let text = files::read_regular(path, FILE_LIMIT)
+        let text = fs::read_regular(path, FILE_LIMIT)
             .map_err(|error| failure(path, &format!("cannot be read ({error})")))?;
-        files::refuse_if_others_write(path)
+        fs::refuse_if_others_write(path)
             .map_err(|error| failure(path, &format!("is refused: {error}")))?;
         self.files.push(LookedAt {
             path: path.to_owned(),

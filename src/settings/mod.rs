@@ -448,7 +448,7 @@ fn namespace(name: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files::tests::write_own;
+    use crate::fs::tests::write_own;
 
     fn load(text: &str) -> Result<Settings> {
         let directory = tempfile::tempdir().unwrap();

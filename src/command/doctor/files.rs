@@ -8,7 +8,7 @@ use super::Finding;
 use super::Patient;
 use crate::command::clients::Contents;
 use crate::environment;
-use crate::files;
+use crate::fs;
 use crate::protocol::PROGRAM;
 
 pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
@@ -57,7 +57,7 @@ fn locks(patient: &Patient<'_>) -> Vec<Finding> {
 }
 
 fn written_by_others(path: &Path) -> Option<Finding> {
-    let reason = files::refuse_if_others_write(path).err()?;
+    let reason = fs::refuse_if_others_write(path).err()?;
     Some(Finding::warning(
         "modes",
         format!("{}: {reason}", path.display()),
@@ -70,7 +70,7 @@ fn changed_by_others(patient: &Patient<'_>) -> Vec<Finding> {
     let files = patient.clients.files.iter();
     let paths: BTreeSet<&Path> = files.map(|seen| seen.file.path.as_path()).collect();
     let found = paths.into_iter().filter_map(|path| {
-        let (reason, command) = files::written_by_others(path).ok()??;
+        let (reason, command) = fs::written_by_others(path).ok()??;
         Some(Finding::warning(
             "modes",
             format!(
