@@ -56,6 +56,7 @@ pub struct Made {
 /// # Errors
 /// It cannot be read, is no regular file, too large or not UTF-8.
 pub fn read(path: &Path) -> Result<Option<Zeroizing<String>>, Unread> {
+    let _rights = fs::act_as_owner(path).map_err(|error| Unread::Broken(error.to_string()))?;
     match fs::read_bytes(path, LIMIT) {
         Ok(bytes) => text(bytes).map(Some),
         Err(error) if is_missing(&error) => Ok(None),
@@ -94,6 +95,7 @@ fn is_missing(error: &anyhow::Error) -> bool {
 /// # Errors
 /// See [`ReplaceError`]; then everything is as it was.
 pub fn replace(path: &Path, old: Option<&str>, new: &str) -> Result<Made, ReplaceError> {
+    let _rights = fs::act_as_owner(path).map_err(anyhow::Error::from)?;
     let made = missing(path, old)?;
     let path = resolved(path).context("its links lead nowhere")?;
     let directory = path.parent().context("it has no directory")?;
@@ -110,6 +112,7 @@ pub fn replace(path: &Path, old: Option<&str>, new: &str) -> Result<Made, Replac
 /// # Errors
 /// Links lead nowhere.
 pub fn missing(path: &Path, old: Option<&str>) -> anyhow::Result<Made> {
+    let _rights = fs::act_as_owner(path)?;
     let path = resolved(path).context("its links lead nowhere")?;
     let directory = path.parent().context("it has no directory")?;
     let missing = directory.ancestors().take_while(|path| !path.exists());
@@ -156,6 +159,7 @@ fn write(path: &Path, directory: &Path, old: Option<&str>, new: &str) -> Result<
 /// # Errors
 /// It cannot be removed.
 pub fn remove(path: &Path, directories: &[PathBuf]) -> io::Result<()> {
+    let _rights = fs::act_as_owner(path)?;
     std::fs::remove_file(resolved(path)?)?;
     remove_directories(directories);
     Ok(())
@@ -412,9 +416,11 @@ mod tests {
         replace(&path, None, "{}").unwrap();
         assert_eq!(owner(&path), (12345, 12346));
         assert_eq!(owner(&home.join(".docker")), (12345, 12346));
-        std::os::unix::fs::chown(&path, Some(54321), Some(54322)).unwrap();
-        replace(&path, Some("{}"), "{ }").unwrap();
-        assert_eq!(owner(&path), (54321, 54322));
+        std::os::unix::fs::chown(&path, Some(0), Some(0)).unwrap();
+        set_mode(&path, 0o644);
+        let reason = replace(&path, Some("{}"), "{ }").unwrap_err().to_string();
+        assert!(reason.contains("belongs to user 0"), "{reason}");
+        assert_eq!(owner(&path), (0, 0), "the user could not change it either");
     }
 
     #[test]

@@ -58,6 +58,21 @@ impl Client {
         }
     }
 
+    /// Every file that this program may have changed for this client with these
+    /// variables: [`Client::files`], and those that count once they are there.
+    ///
+    /// # Errors
+    /// A variable that is not UTF-8.
+    pub fn possible_files(self, machine: &Machine<'_>) -> Result<Vec<PathBuf>> {
+        // Without a home, there is none without a variable.
+        let files = self.files(machine).unwrap_or_default().into_iter();
+        let mut paths: Vec<PathBuf> = files.map(|file| file.path).collect();
+        if self == Self::Podman {
+            paths.extend(podman::further_files(machine)?);
+        }
+        Ok(paths)
+    }
+
     /// Whether this client is installed, or was used.
     pub fn is_here(self, machine: &Machine<'_>) -> bool {
         let programs = match self {

@@ -183,6 +183,21 @@ fn temporary(machine: &Machine<'_>) -> Result<PathBuf> {
     })
 }
 
+/// The files that [`files`] names when other variables and files are not there: the
+/// lasting one, and every place of a user's runtime directory.
+pub(super) fn further_files(machine: &Machine<'_>) -> Result<Vec<PathBuf>> {
+    let number = machine.user_id.unwrap_or_default().to_string();
+    let run = machine.root.join(RUNTIME_DIRECTORIES).join(&number);
+    let containers = machine.root.join("run/containers").join(number);
+    let mut files = vec![
+        temporary(machine)?,
+        run.join(AUTH_FILE),
+        containers.join("auth.json"),
+    ];
+    files.extend(lasting(machine)?);
+    Ok(files)
+}
+
 /// `~/.config/containers/auth.json`. Only on Linux the variable counts.
 fn lasting(machine: &Machine<'_>) -> Result<Option<PathBuf>> {
     let named = match cfg!(target_os = "linux") {

@@ -2,10 +2,12 @@
 //! which text, where, and what was there before. That is helpers' names, spaces and
 //! hosts; passwords that were moved out of a file are no part of it.
 
+use std::io;
 use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
 
+use anyhow::anyhow;
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -14,8 +16,10 @@ use super::document::Document;
 use super::document::Edit;
 use super::document::applied;
 use super::document::reversed;
+use super::file;
 use super::file::Made;
 use crate::fs;
+use crate::fs::Trusted;
 
 /// The file of the record, in the directory for what programs remember.
 const FILE: &str = "configured.json";
@@ -139,23 +143,32 @@ impl Step {
         }
         let before = applied(text, &edits);
         // Never from a good file to a bad one, whatever happened in between.
-        Document::parse(&before).is_ok().then_some(before)
+        let is_possible = before.len() as u64 <= file::LIMIT && Document::parse(&before).is_ok();
+        is_possible.then_some(before)
     }
 }
 
 impl Record {
-    /// Reads the record; one that is not there is empty.
+    /// Reads the record with the rights of the directory's owner; one that is not there
+    /// is empty. Whoever can change it decides what `configure --undo` writes into
+    /// clients' files.
     ///
     /// # Errors
-    /// It cannot be read, or is not what this program wrote.
+    /// It cannot be read, another user can change it, or it is not what this program
+    /// wrote.
     pub fn load(directory: &Path) -> anyhow::Result<Self> {
+        let _rights = fs::act_as_owner(directory)?;
         let path = directory.join(FILE);
-        if !path.exists() {
-            return Ok(Self::default());
-        }
-        let text = fs::read_regular(&path, LIMIT)?;
+        let text = match path.symlink_metadata() {
+            Err(error) if is_absent(&error) => return Ok(Self::default()),
+            Err(error) => Err(error.into()),
+            Ok(metadata) if !metadata.is_file() => Err(anyhow!("it is not a regular file")),
+            Ok(_) => fs::refuse_if_others_write(&path, &Trusted::acting_user())
+                .and_then(|()| fs::read_regular(&path, LIMIT)),
+        };
+        let text = text.map_err(|error| fs::with_owner_hint(error, &path))?;
         serde_json::from_str(&text).map_err(|_| {
-            anyhow::anyhow!(
+            anyhow!(
                 "{} is damaged; remove it, and take out by hand what was put in until now",
                 path.display()
             )
@@ -167,10 +180,16 @@ impl Record {
     /// # Errors
     /// It cannot be written.
     pub fn save(&self, directory: &Path) -> anyhow::Result<()> {
+        let _rights = fs::act_as_owner(directory)?;
         let path = directory.join(FILE);
+        self.write(directory, &path)
+            .map_err(|error| fs::with_owner_hint(error, &path))
+    }
+
+    fn write(&self, directory: &Path, path: &Path) -> anyhow::Result<()> {
         if self.steps.is_empty() {
             return match std::fs::remove_file(path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
                 _ => Ok(()),
             };
         }
@@ -184,6 +203,12 @@ impl Record {
         file.persist(path)?;
         Ok(())
     }
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    use io::ErrorKind::NotADirectory;
+    use io::ErrorKind::NotFound;
+    matches!(error.kind(), NotADirectory | NotFound)
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ use super::scopes::login_command;
 use crate::broker::Broker;
 use crate::client_config::Client;
 use crate::client_config::ClientFile;
+use crate::client_config::Machine;
 use crate::client_config::diff;
 use crate::client_config::docker;
 use crate::client_config::document::Document;
@@ -35,9 +36,11 @@ use crate::client_config::file::ReplaceError;
 use crate::client_config::podman;
 use crate::client_config::undo::Record;
 use crate::client_config::undo::Step;
+use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::failure::Result;
 use crate::failure::one_line;
+use crate::fs;
 use crate::keychain::Prompting;
 use crate::program;
 use crate::program::Streams;
@@ -573,6 +576,7 @@ fn undo(
     let mut paths: Vec<_> = record.steps.iter().map(|step| step.path.clone()).collect();
     paths.sort();
     paths.dedup();
+    let known = known_files(world)?;
     let mut done = Vec::new();
     let mut failures = Vec::new();
     for path in paths {
@@ -583,7 +587,9 @@ fn undo(
         if steps.is_empty() {
             continue;
         }
-        match take_out(&path, &steps, arguments.dry_run) {
+        let taken_out = may_take_out(&path, &known, &directory)
+            .and_then(|()| take_out_as_owner(&path, &directory, &steps, arguments.dry_run));
+        match taken_out {
             Ok(out) => {
                 done.push(out);
                 record.steps.retain(|step| !is_meant(&step));
@@ -598,6 +604,51 @@ fn undo(
     }
     tell_what_stays(arguments, &done, &record, warnings, world);
     Ok((done, failures))
+}
+
+/// The files that `--undo` may touch: those in which clients look now, and those in
+/// which they look without variables.
+fn known_files(world: &World<'_>) -> Result<Vec<PathBuf>> {
+    let environment = Environment::default();
+    let unset = Machine {
+        environment: &environment,
+        ..machine(world)
+    };
+    let mut known = Vec::new();
+    for machine in [machine(world), unset] {
+        for client in Client::ALL {
+            known.extend(client.possible_files(&machine)?);
+        }
+    }
+    Ok(known.iter().map(|path| absolute(path)).collect())
+}
+
+/// Refuses what a note must not make this program do: change another file than those of
+/// clients, or one that the note's owner may not change.
+fn may_take_out(path: &Path, known: &[PathBuf], note: &Path) -> Result<()> {
+    if !known.iter().any(|known| known == path) {
+        return Err(unwritten(
+            path,
+            &"it is none of the files in which clients look now; if a variable such as DOCKER_CONFIG named it, set that again and repeat this, otherwise take the helper out of it by hand",
+        ));
+    }
+    let owner = fs::acting_owner(note);
+    if owner.is_some() && owner != fs::acting_owner(path) {
+        return Err(unwritten(
+            path,
+            &format!(
+                "what was put in is noted in {}, whose owner may not change this file; take the helper out of it by hand",
+                note.display()
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// Takes the steps out with no more rights than the owner of the note has.
+fn take_out_as_owner(path: &Path, note: &Path, steps: &[Step], is_dry: bool) -> Result<Done> {
+    let _rights = fs::act_as_owner(note).map_err(|error| unwritten(path, &error))?;
+    take_out(path, steps, is_dry)
 }
 
 /// Which files name this program all the same, because somebody else put that in.
@@ -667,7 +718,9 @@ fn take_out(path: &Path, steps: &[Step], is_dry: bool) -> Result<Done> {
             Ok(_) => {}
         }
         if let Some(step) = made.filter(|_| done.removed) {
-            let removed = file::remove(path, &step.made_directories);
+            let above = step.made_directories.iter();
+            let above: Vec<PathBuf> = above.filter(|it| path.starts_with(it)).cloned().collect();
+            let removed = file::remove(path, &above);
             removed.map_err(|error| unwritten(path, &error))?;
         }
         return Ok(done);

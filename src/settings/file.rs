@@ -16,10 +16,12 @@ use super::document::Table;
 use super::document::Value;
 use super::namespace;
 use super::profile::Profile;
+use crate::environment;
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::failure::Result;
 use crate::fs;
+use crate::fs::Trusted;
 use crate::registry::Registry;
 
 /// The most a settings file may hold, in bytes.
@@ -73,9 +75,11 @@ impl Settings {
 
     /// Lays a file over what holds so far.
     pub(super) fn read(&mut self, path: &Path, environment: &Environment) -> Result<()> {
-        let text = fs::read_regular(path, FILE_LIMIT)
-            .map_err(|error| failure(path, &format!("cannot be read ({error})")))?;
-        fs::refuse_if_others_write(path)
+        let home = environment.text(environment::HOME)?.map(Path::new);
+        let unreadable = |error| failure(path, &format!("cannot be read ({error})"));
+        let _rights = fs::act_as_owner(path).map_err(|error| unreadable(error.into()))?;
+        let text = fs::read_regular(path, FILE_LIMIT).map_err(unreadable)?;
+        fs::refuse_if_others_write(path, &Trusted::with_home(home))
             .map_err(|error| failure(path, &format!("is refused: {error}")))?;
         self.files.push(LookedAt {
             path: path.to_owned(),

@@ -9,6 +9,7 @@ use super::Patient;
 use crate::command::clients::Contents;
 use crate::environment;
 use crate::fs;
+use crate::fs::Trusted;
 use crate::protocol::PROGRAM;
 
 pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
@@ -52,12 +53,17 @@ fn locks(patient: &Patient<'_>) -> Vec<Finding> {
         ),
     });
     let paths = files.iter().map(|(path, _)| path.as_path());
-    findings.extend(paths.filter_map(written_by_others).take(1));
+    findings.extend(
+        paths
+            .filter_map(|path| written_by_others(path, patient))
+            .take(1),
+    );
     findings
 }
 
-fn written_by_others(path: &Path) -> Option<Finding> {
-    let reason = fs::refuse_if_others_write(path).err()?;
+fn written_by_others(path: &Path, patient: &Patient<'_>) -> Option<Finding> {
+    let trusted = Trusted::with_home(patient.world.places.home.as_deref());
+    let reason = fs::refuse_if_others_write(path, &trusted).err()?;
     Some(Finding::warning(
         "modes",
         format!("{}: {reason}", path.display()),

@@ -1,0 +1,454 @@
+//! Who can change a file, or put another one in its place.
+//!
+//! As `ssh` does it (`openssh-portable`, `misc.c`, `safe_path`): the file and every
+//! directory above it count. Whoever can write to one of them can swap what is below.
+
+use std::path::Path;
+
+/// The users who may own a file that is believed, and the directories above it: root, and
+/// this user.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Trusted {
+    users: Vec<u32>,
+}
+
+impl Trusted {
+    /// This process's user; for root, also the owner of `home`, whose files root uses by
+    /// `sudo -E`, by `su -m`, or on macOS.
+    pub fn with_home(home: Option<&Path>) -> Self {
+        #[cfg(unix)]
+        return Self::of(nix::unistd::Uid::effective().as_raw(), home);
+        #[cfg(not(unix))]
+        {
+            let _ = home;
+            Self { users: Vec::new() }
+        }
+    }
+
+    /// The user whose rights to files hold now ([`super::act_as_owner`]).
+    pub fn acting_user() -> Self {
+        Self {
+            #[cfg(unix)]
+            users: vec![super::owner::current_user()],
+            #[cfg(not(unix))]
+            users: Vec::new(),
+        }
+    }
+
+    #[cfg(unix)]
+    fn of(us: u32, home: Option<&Path>) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        let home = home.filter(|_| us == 0).and_then(|it| it.metadata().ok());
+        let users = [Some(us), home.map(|home| home.uid())];
+        let mut users: Vec<u32> = users.into_iter().flatten().collect();
+        users.dedup();
+        Self { users }
+    }
+
+    #[cfg(unix)]
+    fn contains(&self, user: u32) -> bool {
+        user == 0 || self.users.contains(&user)
+    }
+}
+
+/// Refuses a file that somebody other than the trusted users and root can change, or put
+/// another one in the place of: by its mode, its owner, or those of the directories above
+/// it. Links are followed first.
+///
+/// # Errors
+/// Who can change what, and the command that helps; or the file cannot be looked at.
+pub fn refuse_if_others_write(path: &Path, trusted: &Trusted) -> anyhow::Result<()> {
+    #[cfg(unix)]
+    if let Some((reason, fix)) = unix::summary(&unix::findings(path, Some(trusted))?) {
+        anyhow::bail!("{reason}; {fix}");
+    }
+    // Windows guards a user's own folders with access control lists that inherit, and
+    // has nothing like an ordinary mode: nothing is looked at there.
+    let _ = (path, trusted);
+    Ok(())
+}
+
+/// Who else can write to a file, or put another one in its place, by the modes of both and
+/// of the directories above: what was seen, and what to do. Links are followed first.
+///
+/// # Errors
+/// It cannot be looked at.
+pub fn written_by_others(path: &Path) -> std::io::Result<Option<(String, String)>> {
+    #[cfg(unix)]
+    return Ok(unix::summary(&unix::findings(path, None)?));
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        Ok(None)
+    }
+}
+
+/// The same error; where root's files in this user's directories are the reason, with the
+/// command that gives them back to the user.
+pub fn with_owner_hint(error: anyhow::Error, path: &Path) -> anyhow::Error {
+    match command_to_own(path) {
+        Some(command) => anyhow::anyhow!(
+            "{error:#}; root made files in this user's directories, which '{command}' gives back"
+        ),
+        None => error,
+    }
+}
+
+/// The command that gives back to this user what root made on the way to a path; `None`
+/// where nothing is in the way.
+pub fn command_to_own(path: &Path) -> Option<String> {
+    #[cfg(unix)]
+    return unix::command_to_own(path);
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        None
+    }
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::os::unix::fs::MetadataExt;
+    use std::path::Path;
+
+    use super::Trusted;
+    use crate::fs::owner::acting_owner;
+    use crate::fs::owner::current_user;
+    use crate::fs::owner::is_root_outside;
+
+    /// Write permission of the group, and of everybody.
+    const GROUP_WRITES: u32 = 0o020;
+    const OTHERS_WRITE: u32 = 0o002;
+    /// In a directory with this bit, only its owner and a file's own take it away.
+    const STICKY: u32 = 0o1000;
+
+    /// What is wrong, and the command that helps, if one does.
+    #[derive(Debug, Eq, PartialEq)]
+    pub(super) struct Finding {
+        pub(super) reason: String,
+        pub(super) command: Option<String>,
+    }
+
+    /// What is wrong with a file and the directories above it; whose they are does not
+    /// count without `trusted`.
+    pub(super) fn findings(
+        path: &Path,
+        trusted: Option<&Trusted>,
+    ) -> std::io::Result<Vec<Finding>> {
+        let file = path.canonicalize()?;
+        let mut findings = Vec::new();
+        for (height, path) in file.ancestors().enumerate() {
+            let what = match height {
+                0 => "it".to_owned(),
+                1 => "its directory".to_owned(),
+                _ => format!("the directory {}", path.display()),
+            };
+            let metadata = path.metadata()?;
+            let entry = Entry {
+                owner: metadata.uid(),
+                group: metadata.gid(),
+                mode: metadata.mode(),
+                is_directory: metadata.is_dir(),
+            };
+            findings.extend(finding(&what, path, &entry, trusted, &Groups::of_system));
+        }
+        Ok(findings)
+    }
+
+    /// What of a file or directory decides who may write to it.
+    pub(super) struct Entry {
+        pub(super) owner: u32,
+        pub(super) group: u32,
+        pub(super) mode: u32,
+        pub(super) is_directory: bool,
+    }
+
+    pub(super) fn finding(
+        what: &str,
+        path: &Path,
+        entry: &Entry,
+        trusted: Option<&Trusted>,
+        groups: &dyn Fn() -> Groups,
+    ) -> Option<Finding> {
+        let Entry { owner, mode, .. } = *entry;
+        if let Some(trusted) = trusted.filter(|it| !it.contains(owner))
+            && !is_root_outside(owner)
+        {
+            return Some(Finding {
+                reason: format!("{what} belongs to another user (number {owner})"),
+                command: owner_command(path, trusted),
+            });
+        }
+        if entry.is_directory && mode & STICKY != 0 {
+            return None;
+        }
+        let is_written = mode & OTHERS_WRITE != 0
+            || (mode & GROUP_WRITES != 0 && !groups().is_private(entry.group, owner));
+        is_written.then(|| Finding {
+            reason: format!("others can write to {what} (mode {:04o})", mode & 0o7777),
+            command: Some(format!("chmod go-w {}", quoted(path))),
+        })
+    }
+
+    /// Gives a file to this user. Root takes none out of a user's directories: it is given
+    /// to that user where root uses that user's home, and is nothing for root otherwise.
+    fn owner_command(path: &Path, trusted: &Trusted) -> Option<String> {
+        let new_owner = match acting_owner(path) {
+            Some(user) => Some(user).filter(|user| trusted.contains(*user)),
+            None => trusted.users.first().copied(),
+        };
+        new_owner.map(|user| format!("sudo chown {user} {}", quoted(path)))
+    }
+
+    /// All findings in one sentence, and what to do about them.
+    pub(super) fn summary(findings: &[Finding]) -> Option<(String, String)> {
+        if findings.is_empty() {
+            return None;
+        }
+        let reasons: Vec<&str> = findings.iter().map(|it| &*it.reason).collect();
+        let commands: Option<Vec<&str>> = findings.iter().map(|it| it.command.as_deref()).collect();
+        let fix = match commands {
+            Some(commands) => format!("fix that with '{}'", commands.join(" && ")),
+            None => "use a file of your own instead".to_owned(),
+        };
+        Some((reasons.join(", and "), fix))
+    }
+
+    pub(super) fn command_to_own(path: &Path) -> Option<String> {
+        let user = acting_owner(path).unwrap_or_else(current_user);
+        if user == 0 {
+            return None;
+        }
+        let path = std::path::absolute(path).ok()?;
+        let mut ancestors: Vec<&Path> = path.ancestors().collect();
+        ancestors.reverse();
+        let owner = |path: &Path| Some(path.symlink_metadata().ok()?.uid());
+        let is_in_the_way =
+            |pair: &&[&Path]| owner(pair[0]) == Some(user) && owner(pair[1]) == Some(0);
+        let pair = ancestors.windows(2).find(is_in_the_way)?;
+        Some(format!("sudo chown -R {user} {}", quoted(pair[1])))
+    }
+
+    /// A path as a shell takes it, within a command that stands in single quotes.
+    fn quoted(path: &Path) -> String {
+        let text = path.display().to_string();
+        let is_plain =
+            |character: char| character.is_alphanumeric() || "/._-+@%,:".contains(character);
+        if text.chars().all(is_plain) {
+            return text;
+        }
+        let mut quoted = String::from("\"");
+        for character in text.chars() {
+            if "\"\\$`".contains(character) {
+                quoted.push('\\');
+            }
+            quoted.push(character);
+        }
+        quoted + "\""
+    }
+
+    /// The system's users and groups, as far as files tell. A directory service is not
+    /// asked: `get` must not wait for it.
+    pub(super) struct Groups {
+        passwd: String,
+        group: String,
+    }
+
+    impl Groups {
+        fn of_system() -> Self {
+            let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+            Self::new(&read("/etc/passwd"), &read("/etc/group"))
+        }
+
+        /// From the texts of `passwd(5)` and `group(5)`.
+        pub(super) fn new(passwd: &str, group: &str) -> Self {
+            Self {
+                passwd: passwd.to_owned(),
+                group: group.to_owned(),
+            }
+        }
+
+        /// Whether a group is its user's own, of which nobody else is a member: such
+        /// users have umask 002, and write permission of the group gives nothing away.
+        /// What the files do not tell is not taken for private.
+        pub(super) fn is_private(&self, group: u32, user: u32) -> bool {
+            let (group, user) = (group.to_string(), user.to_string());
+            let passwd = self.passwd.lines().map(fields);
+            let users: Vec<Vec<&str>> = passwd
+                .filter(|fields| fields.get(3) == Some(&&*group))
+                .collect();
+            let is_users = |fields: &Vec<&str>| fields.get(2) == Some(&&*user);
+            let names: Vec<&str> = users.iter().filter_map(|it| it.first().copied()).collect();
+            let mut entries = self.group.lines().map(fields);
+            let Some(entry) = entries.find(|fields| fields.get(2) == Some(&&*group)) else {
+                return false;
+            };
+            let members = entry.get(3).copied().unwrap_or_default().split(',');
+            !users.is_empty()
+                && users.iter().all(is_users)
+                && members
+                    .filter(|member| !member.is_empty())
+                    .all(|member| names.contains(&member))
+        }
+    }
+
+    fn fields(line: &str) -> Vec<&str> {
+        line.trim().split(':').collect()
+    }
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::unix::Entry;
+    use super::unix::Groups;
+    use super::unix::finding;
+    use super::*;
+
+    fn set_mode(path: &Path, mode: u32) {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn check(path: &Path) -> anyhow::Result<()> {
+        refuse_if_others_write(path, &Trusted::with_home(None))
+    }
+
+    fn error(path: &Path) -> String {
+        check(path).unwrap_err().to_string()
+    }
+
+    /// A group that has other members, whoever runs the tests.
+    fn give_to_a_group_with_others(path: &Path) -> bool {
+        std::os::unix::fs::chown(path, None, Some(54_321)).is_ok()
+    }
+
+    #[test]
+    fn who_can_write_is_reported_with_the_command_that_helps() {
+        let directory = tempfile::tempdir().unwrap();
+        let above = directory.path().canonicalize().unwrap().join("above");
+        let folder = above.join("a \"$folder\"");
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("file");
+        std::fs::write(&path, "").unwrap();
+        if ![&above, &folder, &path]
+            .into_iter()
+            .all(|it| give_to_a_group_with_others(it))
+        {
+            return;
+        }
+        for (of_above, of_folder, of_file, reasons) in [
+            (0o755, 0o755, 0o644, &[][..]),
+            (0o755, 0o700, 0o600, &[]),
+            (0o755, 0o700, 0o664, &["write to it (mode 0664)"]),
+            (0o755, 0o700, 0o602, &["write to it (mode 0602)"]),
+            (0o755, 0o775, 0o600, &["its directory (mode 0775)"]),
+            (0o755, 0o757, 0o600, &["its directory (mode 0757)"]),
+            (0o755, 0o1777, 0o600, &[]),
+            (0o755, 0o1777, 0o666, &["write to it (mode 0666)"]),
+            (
+                0o755,
+                0o777,
+                0o666,
+                &["(mode 0666)", ", and others", "(mode 0777)"],
+            ),
+            (0o777, 0o700, 0o600, &["/above (mode 0777)"]),
+            (0o775, 0o700, 0o600, &["/above (mode 0775)"]),
+            (0o1777, 0o700, 0o600, &[]),
+        ] {
+            set_mode(&above, of_above);
+            set_mode(&folder, of_folder);
+            set_mode(&path, of_file);
+            if reasons.is_empty() {
+                assert!(
+                    check(&path).is_ok(),
+                    "{of_above:o} {of_folder:o} {of_file:o}"
+                );
+                continue;
+            }
+            let text = error(&path);
+            assert!(reasons.iter().all(|reason| text.contains(reason)), "{text}");
+            let command = text.split('\'').nth(1).unwrap();
+            assert!(command.starts_with("chmod go-w "), "{text}");
+            let status = std::process::Command::new("sh")
+                .args(["-c", command])
+                .status();
+            assert!(status.unwrap().success(), "{command}");
+            assert!(check(&path).is_ok(), "{command}");
+        }
+    }
+
+    #[test]
+    fn a_link_is_judged_by_what_it_leads_to() {
+        let directory = tempfile::tempdir().unwrap();
+        set_mode(directory.path(), 0o700);
+        let path = directory.path().join("file");
+        std::fs::write(&path, "").unwrap();
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        set_mode(&path, 0o600);
+        assert!(check(&link).is_ok());
+        set_mode(&path, 0o602);
+        assert!(error(&link).contains("/file"));
+    }
+
+    #[test]
+    fn this_user_root_and_for_root_the_homes_owner_may_own_it() {
+        let owned_by = |owner, us| {
+            let trusted = Trusted { users: us };
+            let entry = Entry {
+                owner,
+                group: owner,
+                mode: 0o600,
+                is_directory: false,
+            };
+            let groups = || Groups::new("", "");
+            finding(
+                "it",
+                Path::new("/nowhere/a"),
+                &entry,
+                Some(&trusted),
+                &groups,
+            )
+        };
+        for (owner, us) in [
+            (0, vec![0]),
+            (0, vec![1000]),
+            (1000, vec![1000]),
+            (1000, vec![0, 1000]),
+        ] {
+            assert_eq!(owned_by(owner, us), None);
+        }
+        for (owner, us) in [(1000, 0), (1001, 1000)] {
+            let finding = owned_by(owner, vec![us]).unwrap();
+            assert!(
+                finding
+                    .reason
+                    .contains(&format!("another user (number {owner})"))
+            );
+            let command = format!("sudo chown {us} /nowhere/a");
+            assert_eq!(finding.command, Some(command));
+        }
+    }
+
+    #[test]
+    fn a_group_without_others_may_write() {
+        let groups = Groups::new(
+            "root:x:0:0::/root:/bin/sh\nann:x:1000:1000::/:\nbob:x:1001:1001::/:\neve:x:1002:100::/:\nsam:x:1003:100::/:",
+            "root:x:0:\nann:x:1000:\nbob:x:1001:bob,ann\nusers:x:100:\n",
+        );
+        assert!(groups.is_private(0, 0));
+        assert!(groups.is_private(1000, 1000));
+        for (group, user, reason) in [
+            (1001, 1001, "it has another member"),
+            (100, 1002, "it is another user's first group, too"),
+            (1000, 1001, "it is another user's"),
+            (4711, 4711, "the files do not name it"),
+        ] {
+            assert!(!groups.is_private(group, user), "{reason}");
+        }
+        let own = Groups::new("bob:x:1001:1001::/:", "bob:x:1001:bob");
+        assert!(own.is_private(1001, 1001), "members may name the user");
+    }
+}

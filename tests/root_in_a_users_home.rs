@@ -1,0 +1,176 @@
+//! What happens when root runs the program with a user's `HOME`, as `sudo -E`, `su -m` and macOS do?
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::chown;
+use std::os::unix::fs::symlink;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use support::Machine;
+use support::Outcome;
+use support::set_mode;
+use support::skipped;
+
+const USER: u32 = 4711;
+const OTHER_USER: u32 = 4712;
+const KEY: &str = "ROOT-IN-A-HOME-API-KEY-77d0";
+const DOCKER: &str = "home/.docker/config.json";
+const RECORD: &str = "home/.local/state/docker-credential-icr/configured.json";
+const FOLDERS: [&str; 4] = ["home", "cache", "config", "runtime"];
+
+/// A machine whose home belongs to a user, and on which root runs the program; `None` for those who are not root.
+fn machine() -> Option<Machine> {
+    if !nix::unistd::Uid::effective().is_root() {
+        skipped("only root can act for two users");
+        return None;
+    }
+    let mut machine = Machine::new();
+    machine.add_api_key(KEY, "somebody");
+    set_mode(&machine.path(""), 0o755);
+    for folder in FOLDERS {
+        set_mode(&machine.path(folder), 0o700);
+        chown(machine.path(folder), Some(USER), Some(USER)).expect("root may");
+    }
+    for (variable, folder) in [
+        ("XDG_CACHE_HOME", "home/.cache"),
+        ("XDG_CONFIG_HOME", "home/.config"),
+    ] {
+        machine.set(variable, machine.path(folder));
+    }
+    Some(machine)
+}
+
+/// Writes a file of the user's.
+fn users_file(machine: &Machine, name: &str, text: &str) -> PathBuf {
+    let path = machine.file(name, text);
+    give_to_user(machine, name);
+    path
+}
+
+/// Gives a path and the directories above it, in the home, to the user.
+fn give_to_user(machine: &Machine, name: &str) {
+    let path = machine.path(name);
+    let home = machine.path("home");
+    for path in path.ancestors().take_while(|path| path.starts_with(&home)) {
+        chown(path, Some(USER), Some(USER)).expect("root may");
+    }
+}
+
+fn root(machine: &Machine, arguments: &[&str]) -> Outcome {
+    machine.run(arguments, "us.icr.io")
+}
+
+/// The program, run by the user; it stands where the user may not look, so a copy is run.
+fn user(machine: &Machine, arguments: &[&str]) -> Outcome {
+    let program = machine.path("docker-credential-icr");
+    if !program.exists() {
+        fs::copy(env!("CARGO_BIN_EXE_docker-credential-icr"), &program).expect("there is room");
+        set_mode(&program, 0o755);
+    }
+    let mut command = std::process::Command::new(program);
+    command.args(arguments);
+    machine.furnish(&mut command);
+    command.uid(USER).gid(USER);
+    machine.start_as(command, "us.icr.io").finish()
+}
+
+fn note(path: &Path, at: usize, text: &str, before: &str) -> String {
+    json!({"v": 1, "steps": [{
+        "client": "docker", "path": path, "hosts": [["us.icr.io", null]], "made_helpers": true, "made_file": false,
+        "made_directories": [], "pieces": [{"at": at, "text": text, "before": before}],
+    }]})
+    .to_string()
+}
+
+#[test]
+fn an_undo_by_root_obeys_no_note_beyond_what_its_owner_may_change() {
+    let Some(mut machine) = machine() else {
+        return;
+    };
+    let text = "{\"hosts\": []}";
+    let forged = |path: &Path| note(path, 11, "", "\"tcp://0.0.0.0:2375\"");
+    for name in ["etc/daemon.json", "etc/config.json"] {
+        let path = machine.file(name, text);
+        set_mode(&path, 0o644);
+        users_file(&machine, RECORD, &forged(&path));
+        root(&machine, &["configure", "--undo"]).tells_a_person(&[
+            "is left as it is",
+            "none of the files",
+            "by hand",
+        ]);
+        assert_eq!(fs::read_to_string(&path).expect("it is there"), text);
+    }
+    // A client's file now, but root's, and not that of whoever wrote the note.
+    let path = machine.path("etc/config.json");
+    machine.set("DOCKER_CONFIG", machine.path("etc"));
+    root(&machine, &["configure", "--undo"])
+        .tells_a_person(&["is left as it is", "whose owner may not change"]);
+    assert_eq!(fs::read_to_string(&path).expect("it is there"), text);
+    // And the user's own, which leads to root's.
+    machine.unset("DOCKER_CONFIG");
+    users_file(&machine, DOCKER, "");
+    fs::remove_file(machine.path(DOCKER)).expect("it is there");
+    symlink(&path, machine.path(DOCKER)).expect("root may");
+    users_file(&machine, RECORD, &forged(&machine.path(DOCKER)));
+    root(&machine, &["configure", "--undo"]).tells_a_person(&["is left as it is"]);
+    assert_eq!(fs::read_to_string(&path).expect("it is there"), text);
+    let metadata = path.metadata().expect("it is there");
+    assert_eq!((metadata.uid(), metadata.mode() & 0o777), (0, 0o644));
+}
+
+#[test]
+fn an_undo_obeys_no_note_that_others_can_change() {
+    let Some(machine) = machine() else {
+        return;
+    };
+    let text = "{\"credHelpers\": {\"us.icr.io\": \"icr\"}}";
+    users_file(&machine, DOCKER, text);
+    let path = users_file(&machine, RECORD, &note(&machine.path(DOCKER), 0, "", " "));
+    let folder = path.parent().expect("it is in a directory").to_owned();
+    for (place, mode) in [(&path, 0o666), (&folder, 0o777)] {
+        set_mode(place, mode);
+        root(&machine, &["configure", "--undo"])
+            .tells_a_person(&["others can write", "chmod go-w"]);
+        user(&machine, &["configure", "--undo"])
+            .tells_a_person(&["others can write", "chmod go-w"]);
+        set_mode(place, 0o700);
+    }
+    chown(&path, Some(OTHER_USER), Some(OTHER_USER)).expect("root may");
+    set_mode(&path, 0o644);
+    let outcome = root(&machine, &["configure", "--undo"]);
+    outcome.tells_a_person(&["belongs to another user (number 4712)", "sudo chown 4711"]);
+    assert_eq!(
+        fs::read_to_string(machine.path(DOCKER)).expect("it is there"),
+        text
+    );
+}
+
+#[test]
+fn what_root_configures_the_user_takes_out_again() {
+    let Some(machine) = machine() else {
+        return;
+    };
+    users_file(&machine, DOCKER, "{}");
+    for configure in [root, user] {
+        for undo in [root, user] {
+            let outcome = configure(
+                &machine,
+                &["configure", "docker", "--registry", "us.icr.io"],
+            );
+            assert_eq!(outcome.status, Some(0), "{outcome:?}");
+            let outcome = undo(&machine, &["configure", "--undo"]);
+            assert_eq!(outcome.status, Some(0), "{outcome:?}");
+            assert_eq!(
+                fs::read_to_string(machine.path(DOCKER)).expect("it is there"),
+                "{}"
+            );
+        }
+    }
+}
