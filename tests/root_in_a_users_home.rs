@@ -10,6 +10,8 @@ use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 
 use serde_json::json;
 
@@ -173,4 +175,68 @@ fn what_root_configures_the_user_takes_out_again() {
             );
         }
     }
+}
+
+/// The user puts a link to a file of root's wherever a new version of the client's file appears.
+#[test]
+fn a_link_in_the_place_of_a_new_version_changes_no_file_of_roots() {
+    let Some(machine) = machine() else {
+        return;
+    };
+    let victim = machine.file("victim", "of root");
+    let folder = machine.path("home/.docker");
+    users_file(&machine, DOCKER, "{}");
+    let ends = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !ends.load(Ordering::Relaxed) {
+                for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+                    if entry
+                        .file_name()
+                        .to_string_lossy()
+                        .starts_with(".docker-credential-icr-")
+                    {
+                        let _ = fs::remove_file(entry.path());
+                        let _ = symlink(&victim, entry.path());
+                    }
+                }
+            }
+        });
+        for _ in 0..60 {
+            let _ = fs::remove_file(machine.path(DOCKER));
+            users_file(&machine, DOCKER, "{}");
+            root(
+                &machine,
+                &["configure", "docker", "--registry", "us.icr.io"],
+            );
+        }
+        ends.store(true, Ordering::Relaxed);
+    });
+    let metadata = victim.metadata().expect("it is there");
+    assert_eq!((metadata.uid(), metadata.mode() & 0o777), (0, 0o600));
+    assert_eq!(fs::read_to_string(&victim).expect("it is there"), "of root");
+}
+
+#[test]
+fn a_file_of_roots_in_the_users_directory_is_given_to_the_user_first() {
+    let Some(machine) = machine() else {
+        return;
+    };
+    let path = users_file(&machine, DOCKER, "{}");
+    chown(&path, Some(0), Some(0)).expect("root may");
+    set_mode(&path, 0o644);
+    let configure = || {
+        root(
+            &machine,
+            &["configure", "docker", "--registry", "us.icr.io"],
+        )
+    };
+    let outcome = configure();
+    outcome.tells_a_person(&[
+        "replacing it would change its owner (0:0)",
+        "sudo chown 4711:4711 ",
+    ]);
+    assert!(!outcome.stderr.contains("chown 0"), "{outcome:?}");
+    give_to_user(&machine, DOCKER);
+    assert_eq!(configure().status, Some(0));
 }

@@ -4,7 +4,7 @@
 //! place, podman 4 writes over the old one. So a file that has changed since it was
 //! read is left alone, up to the moment before the rename.
 
-use std::fs::Metadata;
+use std::fs::File;
 use std::io;
 use std::io::Write;
 use std::path::Path;
@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 use super::document::Document;
 use super::document::Unread;
 use crate::fs;
+use crate::fs::Directory;
 
 /// The most that is read of a client's file, in bytes. docker's own has a few
 /// hundred; one with every registry there is would have some thousands.
@@ -57,10 +58,17 @@ pub struct Made {
 /// It cannot be read, is no regular file, too large or not UTF-8.
 pub fn read(path: &Path) -> Result<Option<Zeroizing<String>>, Unread> {
     let _rights = fs::act_as_owner(path).map_err(|error| Unread::Broken(error.to_string()))?;
-    match fs::read_bytes(path, LIMIT) {
+    text_of(fs::open(path))
+}
+
+fn text_of(file: io::Result<File>) -> Result<Option<Zeroizing<String>>, Unread> {
+    let is_directory = |file: &File| file.metadata().is_ok_and(|metadata| metadata.is_dir());
+    let is_broken = file.as_ref().is_ok_and(is_directory);
+    let bytes = file.map_err(anyhow::Error::from);
+    match bytes.and_then(|file| fs::read(file, LIMIT)) {
         Ok(bytes) => text(bytes).map(Some),
-        Err(error) if is_missing(&error) => Ok(None),
-        Err(error) if error.is::<io::Error>() || path.is_dir() => {
+        Err(error) if is_of_kind(&error, io::ErrorKind::NotFound) => Ok(None),
+        Err(error) if error.is::<io::Error>() || is_broken => {
             Err(Unread::Broken(error.to_string()))
         }
         // Clients know no limit, and wait for pipes.
@@ -83,14 +91,14 @@ fn text(bytes: Vec<u8>) -> Result<Zeroizing<String>, Unread> {
         })
 }
 
-fn is_missing(error: &anyhow::Error) -> bool {
-    let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
-    kind == Some(io::ErrorKind::NotFound)
+fn is_of_kind(error: &anyhow::Error, kind: io::ErrorKind) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == kind)
 }
 
 /// Puts `new` where `old` was read: links stay and what they lead to is replaced;
-/// owner, mode and extended attributes stay. A new file is for its owner alone, who
-/// is that of the directory it is in, also when root makes it.
+/// owner, mode and extended attributes stay. A new file is for its owner alone. Root
+/// does it in a user's directories with that user's rights ([`fs::act_as_owner`]).
 ///
 /// # Errors
 /// See [`ReplaceError`]; then everything is as it was.
@@ -124,33 +132,35 @@ pub fn missing(path: &Path, old: Option<&str>) -> anyhow::Result<Made> {
     })
 }
 
+/// What is put in place has its content and attributes before anybody can see it, and by
+/// its descriptor: a name can stand for another file by then.
 fn write(path: &Path, directory: &Path, old: Option<&str>, new: &str) -> Result<(), ReplaceError> {
+    let name = path.file_name().context("it has no name")?;
     let unwritable = |error| {
         anyhow!(
             "nothing can be written in {} ({error})",
             directory.display()
         )
     };
-    let mut file = tempfile::Builder::new()
-        .prefix(".docker-credential-icr-")
-        .tempfile_in(directory)
-        .map_err(unwritable)?;
-    file.write_all(new.as_bytes()).map_err(unwritable)?;
-    match path.metadata() {
-        Ok(metadata) => keep_attributes(path, &metadata, file.path())?,
-        Err(_) => own_as(directory, file.path())?,
+    let directory = Directory::open(directory).map_err(unwritable)?;
+    let outcome = directory.put(name, old.is_some(), |mut file| {
+        file.write_all(new.as_bytes()).map_err(unwritable)?;
+        let now = directory.read(name);
+        if let Ok(former) = &now {
+            keep_attributes(path, former, file)?;
+        }
+        file.sync_all().map_err(unwritable)?;
+        match text_of(now).map_err(anyhow::Error::from)?.as_deref() {
+            now if now.map(String::as_str) == old => Ok(()),
+            _ => Err(ReplaceError::Changed),
+        }
+    });
+    match outcome {
+        Err(ReplaceError::Failed(error)) if is_of_kind(&error, io::ErrorKind::AlreadyExists) => {
+            Err(ReplaceError::Changed)
+        }
+        outcome => outcome,
     }
-    file.as_file().sync_all().map_err(unwritable)?;
-    let now = read(path).map_err(anyhow::Error::from)?;
-    if now.as_deref().map(String::as_str) != old {
-        return Err(ReplaceError::Changed);
-    }
-    let kept = file.persist(path);
-    kept.map_err(|error| anyhow!("it cannot be replaced ({})", error.error))?;
-    // The rename itself is on the disk only with the directory.
-    #[cfg(unix)]
-    let _ = std::fs::File::open(directory).and_then(|directory| directory.sync_all());
-    Ok(())
 }
 
 /// Removes a file that this program made, and the directories that it made for it,
@@ -160,7 +170,11 @@ fn write(path: &Path, directory: &Path, old: Option<&str>, new: &str) -> Result<
 /// It cannot be removed.
 pub fn remove(path: &Path, directories: &[PathBuf]) -> io::Result<()> {
     let _rights = fs::act_as_owner(path)?;
-    std::fs::remove_file(resolved(path)?)?;
+    let path = resolved(path)?;
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(io::Error::other("it has no directory"));
+    };
+    Directory::open(directory)?.remove(name)?;
     remove_directories(directories);
     Ok(())
 }
@@ -201,37 +215,18 @@ fn make_directories(missing: &[PathBuf]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn make_one(directory: &Path) -> anyhow::Result<()> {
-    #[cfg(not(unix))]
-    std::fs::create_dir(directory)?;
+fn make_one(directory: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
     #[cfg(unix)]
-    {
-        use std::os::unix::fs::DirBuilderExt;
-        std::fs::DirBuilder::new().mode(0o700).create(directory)?;
-    }
-    match directory.parent() {
-        Some(parent) => own_as(parent, directory),
-        None => Ok(()),
-    }
-}
-
-/// Gives a new file to whom the directory belongs that it is in: root writes in
-/// other people's homes, with `sudo`.
-#[cfg(unix)]
-fn own_as(directory: &Path, new: &Path) -> anyhow::Result<()> {
-    use std::os::unix::fs::MetadataExt;
-    let (directory, made) = (directory.metadata()?, new.metadata()?);
-    // Others write in a directory that belongs to root, and may not give away.
-    if made.uid() == 0 && directory.uid() != 0 {
-        std::os::unix::fs::chown(new, Some(directory.uid()), Some(directory.gid()))?;
-    }
-    Ok(())
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory)
 }
 
 #[cfg(unix)]
-fn keep_attributes(path: &Path, of: &Metadata, new: &Path) -> anyhow::Result<()> {
+fn keep_attributes(path: &Path, former: &File, new: &File) -> anyhow::Result<()> {
     use std::os::unix::fs::MetadataExt;
     use std::os::unix::fs::PermissionsExt;
+    let (of, made) = (former.metadata()?, new.metadata()?);
     let mode = of.mode() & 0o7777;
     if mode & WRITABLE == 0 {
         bail!(
@@ -239,36 +234,39 @@ fn keep_attributes(path: &Path, of: &Metadata, new: &Path) -> anyhow::Result<()>
             path.display()
         );
     }
-    let made = new.metadata()?;
     if (made.uid(), made.gid()) != (of.uid(), of.gid()) {
-        std::os::unix::fs::chown(new, Some(of.uid()), Some(of.gid())).map_err(|_| {
+        std::os::unix::fs::fchown(new, Some(of.uid()), Some(of.gid())).map_err(|_| {
             anyhow!(
-                "it belongs to user {} and group {}, and would no longer; run this as that user",
+                "replacing it would change its owner ({}:{}); give it to this user with 'sudo chown {}:{} {}'",
                 of.uid(),
-                of.gid()
+                of.gid(),
+                made.uid(),
+                made.gid(),
+                path.display()
             )
         })?;
     }
-    std::fs::set_permissions(new, std::fs::Permissions::from_mode(mode))?;
-    keep_extended_attributes(path, new)
+    new.set_permissions(std::fs::Permissions::from_mode(mode))?;
+    keep_extended_attributes(former, new)
 }
 
 /// Access control lists and whatever users note down. Labels of security modules
 /// (`security.*`) are for the system to give, which gives the same in the same
 /// directory; where this may be set, it is.
 #[cfg(unix)]
-fn keep_extended_attributes(path: &Path, new: &Path) -> anyhow::Result<()> {
+fn keep_extended_attributes(former: &File, new: &File) -> anyhow::Result<()> {
+    use xattr::FileExt;
     // A file system without them has none to keep.
-    let Ok(names) = xattr::list(path) else {
+    let Ok(names) = former.list_xattr() else {
         return Ok(());
     };
     for name in names {
-        let value = xattr::get(path, &name).ok().flatten();
+        let value = former.get_xattr(&name).ok().flatten();
         let Some(value) = value else { continue };
-        if xattr::get(new, &name).ok().flatten().as_ref() == Some(&value) {
+        if new.get_xattr(&name).ok().flatten().as_ref() == Some(&value) {
             continue;
         }
-        let kept = xattr::set(new, &name, &value);
+        let kept = new.set_xattr(&name, &value);
         if kept.is_err() && !name.to_string_lossy().starts_with("security.") {
             bail!(
                 "its extended attribute {} cannot be kept",
@@ -280,13 +278,8 @@ fn keep_extended_attributes(path: &Path, new: &Path) -> anyhow::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn own_as(_directory: &Path, _new: &Path) -> anyhow::Result<()> {
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn keep_attributes(_path: &Path, of: &Metadata, _new: &Path) -> anyhow::Result<()> {
-    match of.permissions().readonly() {
+fn keep_attributes(_path: &Path, former: &File, _new: &File) -> anyhow::Result<()> {
+    match former.metadata()?.permissions().readonly() {
         true => bail!("it is read-only"),
         false => Ok(()),
     }
@@ -419,7 +412,7 @@ mod tests {
         std::os::unix::fs::chown(&path, Some(0), Some(0)).unwrap();
         set_mode(&path, 0o644);
         let reason = replace(&path, Some("{}"), "{ }").unwrap_err().to_string();
-        assert!(reason.contains("belongs to user 0"), "{reason}");
+        assert!(reason.contains("change its owner (0:0)"), "{reason}");
         assert_eq!(owner(&path), (0, 0), "the user could not change it either");
     }
 

@@ -2,6 +2,7 @@
 //! which text, where, and what was there before. That is helpers' names, spaces and
 //! hosts; passwords that were moved out of a file are no part of it.
 
+use std::ffi::OsStr;
 use std::io;
 use std::io::Write;
 use std::path::Path;
@@ -19,6 +20,7 @@ use super::document::reversed;
 use super::file;
 use super::file::Made;
 use crate::fs;
+use crate::fs::Directory;
 use crate::fs::Trusted;
 
 /// The file of the record, in the directory for what programs remember.
@@ -197,11 +199,11 @@ impl Record {
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.recursive(true).create(directory)?;
-        let mut file = tempfile::NamedTempFile::new_in(directory)?;
-        file.write_all(&serde_json::to_vec_pretty(self)?)?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
+        let text = serde_json::to_vec_pretty(self)?;
+        Directory::open(directory)?.put(OsStr::new(FILE), true, |mut file| {
+            file.write_all(&text)?;
+            Ok(file.sync_all()?)
+        })
     }
 }
 

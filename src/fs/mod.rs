@@ -12,9 +12,11 @@ use anyhow::ensure;
 
 use crate::clock::within;
 
+mod directory;
 mod owner;
 mod trust;
 
+pub use directory::Directory;
 pub use owner::OwnerRights;
 pub use owner::act_as_owner;
 pub use owner::acting_owner;
@@ -66,7 +68,11 @@ pub fn is_there(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 
-fn read(file: File, limit: u64) -> anyhow::Result<Vec<u8>> {
+/// The bytes of an open file.
+///
+/// # Errors
+/// It is no regular file, too large, or cannot be read.
+pub fn read(file: File, limit: u64) -> anyhow::Result<Vec<u8>> {
     let metadata = file.metadata()?;
     ensure!(metadata.is_file(), "it is not a regular file");
     // Room for all of it: a buffer that grows leaves copies behind.
@@ -89,18 +95,26 @@ fn size(bytes: u64) -> String {
     }
 }
 
+/// Opens a file that somebody names, to read it. Links are followed; a pipe is not waited
+/// for, and a terminal does not become ours.
+///
+/// # Errors
+/// It is not there, or cannot be opened.
 #[cfg(unix)]
-fn open(path: &Path) -> std::io::Result<File> {
+pub fn open(path: &Path) -> std::io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
-    // Opening a pipe would wait for its other end, and a terminal could become ours.
     OpenOptions::new()
         .read(true)
         .custom_flags(nix::libc::O_NONBLOCK | nix::libc::O_NOCTTY)
         .open(path)
 }
 
+/// Opens a file that somebody names, to read it.
+///
+/// # Errors
+/// It is not there, or cannot be opened.
 #[cfg(not(unix))]
-fn open(path: &Path) -> std::io::Result<File> {
+pub fn open(path: &Path) -> std::io::Result<File> {
     OpenOptions::new().read(true).open(path)
 }
 

@@ -1,0 +1,389 @@
+//! A directory that is opened once, so that nobody can put another one in its place while
+//! a file in it is replaced.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::path::PathBuf;
+
+/// What the names of new versions begin with while they are written, where the system has
+/// no files without a name. Six more characters follow.
+const PREFIX: &str = ".docker-credential-icr-";
+
+/// A directory to read, replace and remove files in, by their names alone.
+#[derive(Debug)]
+pub struct Directory {
+    #[cfg(unix)]
+    descriptor: std::os::fd::OwnedFd,
+    path: PathBuf,
+}
+
+impl Directory {
+    /// Opens a directory; links on the way to it are followed.
+    ///
+    /// # Errors
+    /// It is not there, or cannot be looked at.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let path = path.canonicalize()?;
+        Ok(Self {
+            #[cfg(unix)]
+            descriptor: unix::open_directory(&path)?,
+            path,
+        })
+    }
+
+    /// Puts a file here whose content and attributes `fill` gives it, in one step: whoever
+    /// opens `name` finds the old file or the whole new one. A file that is killed half
+    /// written is gone where the system has files without a name (Linux, on most file
+    /// systems), and otherwise lies beside the old one.
+    ///
+    /// `fill` is called again where a file without a name turns out to be none that can
+    /// be given one.
+    ///
+    /// # Errors
+    /// Those of `fill`; the file cannot be made, or not put in place; without `replaces`,
+    /// there is one of this name already.
+    pub fn put<E: From<anyhow::Error>>(
+        &self,
+        name: &OsStr,
+        replaces: bool,
+        fill: impl Fn(&File) -> Result<(), E>,
+    ) -> Result<(), E> {
+        system::put(self, name, replaces, &fill)?;
+        // The new name itself is on the disk only with the directory.
+        #[cfg(unix)]
+        let _ = nix::unistd::fsync(&self.descriptor);
+        Ok(())
+    }
+
+    /// Opens a file to read it. A link is not followed, and a pipe not waited for.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be opened.
+    pub fn read(&self, name: &OsStr) -> io::Result<File> {
+        #[cfg(unix)]
+        return unix::open_to_read(self, name);
+        #[cfg(not(unix))]
+        File::open(self.path.join(name))
+    }
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// It cannot be removed.
+    pub fn remove(&self, name: &OsStr) -> io::Result<()> {
+        #[cfg(unix)]
+        return unix::remove(self, name);
+        #[cfg(not(unix))]
+        std::fs::remove_file(self.path.join(name))
+    }
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::ffi::OsStr;
+    use std::fs::File;
+    use std::io;
+    use std::os::fd::OwnedFd;
+    use std::path::Path;
+
+    use nix::fcntl::OFlag;
+    use nix::fcntl::open;
+    use nix::fcntl::openat;
+    use nix::sys::stat::Mode;
+    use nix::unistd::UnlinkatFlags;
+    use nix::unistd::unlinkat;
+
+    use super::Directory;
+
+    pub(super) fn open_directory(path: &Path) -> io::Result<OwnedFd> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        Ok(open(path, flags, Mode::empty())?)
+    }
+
+    pub(super) fn open_to_read(directory: &Directory, name: &OsStr) -> io::Result<File> {
+        open_in(directory, name, OFlag::O_RDONLY | OFlag::O_NONBLOCK)
+    }
+
+    pub(super) fn open_in(directory: &Directory, name: &OsStr, flags: OFlag) -> io::Result<File> {
+        let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+        let mode = Mode::S_IRUSR | Mode::S_IWUSR;
+        Ok(File::from(openat(
+            &directory.descriptor,
+            name,
+            flags,
+            mode,
+        )?))
+    }
+
+    pub(super) fn remove(directory: &Directory, name: &OsStr) -> io::Result<()> {
+        Ok(unlinkat(
+            &directory.descriptor,
+            name,
+            UnlinkatFlags::NoRemoveDir,
+        )?)
+    }
+}
+
+#[cfg(unix)]
+mod system {
+    use std::ffi::OsStr;
+    use std::ffi::OsString;
+    use std::fs::File;
+    use std::io;
+    use std::path::Path;
+
+    use anyhow::anyhow;
+    use nix::fcntl::OFlag;
+    use nix::fcntl::renameat;
+
+    use super::Directory;
+    use super::PREFIX;
+    use super::unix;
+
+    pub(super) fn put<E: From<anyhow::Error>>(
+        directory: &Directory,
+        name: &OsStr,
+        replaces: bool,
+        fill: &dyn Fn(&File) -> Result<(), E>,
+    ) -> Result<(), E> {
+        #[cfg(target_os = "linux")]
+        if let Some(file) = linux::open_without_name(directory) {
+            fill(&file)?;
+            match linux::place(directory, &file, name, replaces) {
+                Ok(()) => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    return Err(anyhow::Error::from(error).into());
+                }
+                // Not every file system that makes such files can name them.
+                Err(_) => {}
+            }
+        }
+        let made = Named::make(directory, |name| {
+            unix::open_in(
+                directory,
+                name,
+                OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL,
+            )
+        });
+        let (named, file) = made.map_err(|error| unwritable(directory, &error))?;
+        let _ = file.try_lock();
+        fill(&file)?;
+        let kept = named.rename(name);
+        kept.map_err(|error| E::from(anyhow!("it cannot be replaced ({error})")))
+    }
+
+    pub(super) fn unwritable(directory: &Directory, error: &io::Error) -> anyhow::Error {
+        let path = directory.path.display();
+        anyhow!("nothing can be written in {path} ({error})")
+    }
+
+    /// A name for a while, which is removed again unless the file gets another one.
+    struct Named<'a> {
+        directory: &'a Directory,
+        name: OsString,
+    }
+
+    impl<'a> Named<'a> {
+        /// Gives something a name that nothing else has.
+        fn make<T>(
+            directory: &'a Directory,
+            make: impl Fn(&OsStr) -> io::Result<T>,
+        ) -> io::Result<(Self, T)> {
+            let mut builder = tempfile::Builder::new();
+            builder.prefix(PREFIX).disable_cleanup(true);
+            // Names alone are asked for; the path counts for nothing.
+            let made = builder.make_in("/", |path| make(path.file_name().unwrap_or_default()))?;
+            let (made, path) = made.into_parts();
+            let name = Path::new(&path).file_name().unwrap_or_default().to_owned();
+            Ok((Self { directory, name }, made))
+        }
+
+        fn rename(self, name: &OsStr) -> io::Result<()> {
+            let descriptor = &self.directory.descriptor;
+            renameat(descriptor, self.name.as_os_str(), descriptor, name)?;
+            std::mem::forget(self);
+            Ok(())
+        }
+    }
+
+    impl Drop for Named<'_> {
+        fn drop(&mut self) {
+            let _ = self.directory.remove(&self.name);
+        }
+    }
+
+    #[cfg(all(target_os = "linux", test))]
+    pub(super) fn has_files_without_names(directory: &Directory) -> bool {
+        linux::open_without_name(directory).is_some()
+    }
+
+    #[cfg(target_os = "linux")]
+    mod linux {
+        use std::ffi::OsStr;
+        use std::fs::File;
+        use std::io;
+        use std::os::fd::AsRawFd;
+        use std::path::PathBuf;
+
+        use nix::fcntl::AT_FDCWD;
+        use nix::fcntl::AtFlags;
+        use nix::fcntl::OFlag;
+        use nix::unistd::linkat;
+
+        use super::Named;
+        use crate::fs::Directory;
+        use crate::fs::directory::unix;
+
+        /// A file that is gone when nobody has it open; `None` where the system has none,
+        /// or could not name it: `/proc` is the way to it (`open(2)`, `O_TMPFILE`).
+        pub(super) fn open_without_name(directory: &Directory) -> Option<File> {
+            let flags = OFlag::O_RDWR | OFlag::O_TMPFILE;
+            let file = unix::open_in(directory, OsStr::new("."), flags).ok()?;
+            let _ = file.try_lock();
+            path_of(&file).exists().then_some(file)
+        }
+
+        fn path_of(file: &File) -> PathBuf {
+            PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
+        }
+
+        fn link(directory: &Directory, file: &File, name: &OsStr) -> io::Result<()> {
+            let flags = AtFlags::AT_SYMLINK_FOLLOW;
+            Ok(linkat(
+                AT_FDCWD,
+                &path_of(file),
+                &directory.descriptor,
+                name,
+                flags,
+            )?)
+        }
+
+        /// A link replaces nothing, so a file that is to do that has another name for the
+        /// time between two calls.
+        pub(super) fn place(
+            directory: &Directory,
+            file: &File,
+            name: &OsStr,
+            replaces: bool,
+        ) -> io::Result<()> {
+            if !replaces {
+                return link(directory, file, name);
+            }
+            let (named, ()) = Named::make(directory, |name| link(directory, file, name))?;
+            named.rename(name)
+        }
+    }
+}
+
+#[cfg(not(unix))]
+mod system {
+    use std::ffi::OsStr;
+    use std::fs::File;
+
+    use anyhow::anyhow;
+
+    use super::Directory;
+    use super::PREFIX;
+
+    pub(super) fn put<E: From<anyhow::Error>>(
+        directory: &Directory,
+        name: &OsStr,
+        _replaces: bool,
+        fill: &dyn Fn(&File) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let path = &directory.path;
+        let made = tempfile::Builder::new().prefix(PREFIX).tempfile_in(path);
+        let made = made
+            .map_err(|error| anyhow!("nothing can be written in {} ({error})", path.display()))?;
+        fill(made.as_file())?;
+        let kept = made.persist(path.join(name));
+        kept.map_err(|error| anyhow!("it cannot be replaced ({})", error.error))?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::io::Write;
+
+    use super::*;
+
+    const NAME: &str = "config.json";
+
+    fn names(path: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(path).unwrap();
+        let name = |entry: io::Result<std::fs::DirEntry>| entry.unwrap().file_name();
+        let mut names: Vec<String> = entries
+            .map(|entry| name(entry).into_string().unwrap())
+            .collect();
+        names.sort_unstable();
+        names
+    }
+
+    fn put(directory: &Directory, replaces: bool, text: &str) -> anyhow::Result<()> {
+        directory.put(OsStr::new(NAME), replaces, |mut file| {
+            Ok(file.write_all(text.as_bytes())?)
+        })
+    }
+
+    #[test]
+    fn a_file_is_put_in_place_whole_or_not_at_all() {
+        let path = tempfile::tempdir().unwrap();
+        let directory = Directory::open(path.path()).unwrap();
+        put(&directory, false, "one").unwrap();
+        put(&directory, true, "two").unwrap();
+        let outcome: anyhow::Result<()> = directory.put(OsStr::new(NAME), true, |mut file| {
+            file.write_all(b"half")?;
+            anyhow::bail!("no more")
+        });
+        assert_eq!(outcome.unwrap_err().to_string(), "no more");
+        let mut text = String::new();
+        let mut file = directory.read(OsStr::new(NAME)).unwrap();
+        file.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "two");
+        assert_eq!(names(path.path()), [NAME]);
+        directory.remove(OsStr::new(NAME)).unwrap();
+        assert!(names(path.path()).is_empty());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_new_version_has_no_name_until_it_is_whole() {
+        let path = tempfile::tempdir().unwrap();
+        let directory = Directory::open(path.path()).unwrap();
+        if system::has_files_without_names(&directory) {
+            let outcome: anyhow::Result<()> = directory.put(OsStr::new(NAME), true, |_| {
+                assert!(
+                    names(path.path()).is_empty(),
+                    "a kill now would leave it there"
+                );
+                Ok(())
+            });
+            outcome.unwrap();
+            let error = put(&directory, false, "").unwrap_err();
+            let error = error.downcast_ref::<io::Error>().unwrap();
+            assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_directory_is_the_same_when_its_path_leads_elsewhere() {
+        let path = tempfile::tempdir().unwrap();
+        let inside = path.path().join("inside");
+        std::fs::create_dir(&inside).unwrap();
+        let directory = Directory::open(&inside).unwrap();
+        std::fs::rename(&inside, path.path().join("moved")).unwrap();
+        std::os::unix::fs::symlink("/nonexistent", &inside).unwrap();
+        put(&directory, true, "text").unwrap();
+        assert_eq!(names(&path.path().join("moved")), [NAME]);
+        std::os::unix::fs::symlink(NAME, path.path().join("moved/link")).unwrap();
+        assert!(
+            directory.read(OsStr::new("link")).is_err(),
+            "no link is followed"
+        );
+    }
+}
