@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
@@ -15,6 +14,7 @@ use zeroize::Zeroizing;
 use crate::clock::within;
 use crate::failure::Failure;
 use crate::failure::Result;
+use crate::fs;
 use crate::secret::Secret;
 
 /// API key variables in the order in which they are asked: IBM Cloud CLI
@@ -217,7 +217,8 @@ impl std::fmt::Debug for Environment {
     }
 }
 
-/// The trimmed content of a file that holds one secret, within three seconds.
+/// The trimmed content of a file that holds one secret, within three seconds. It may be a
+/// pipe, as `<(command)` of a shell is, if somebody has it open to write to it.
 ///
 /// # Errors
 /// It cannot be read, is empty or too large, or is no text.
@@ -237,7 +238,7 @@ fn secret_in_file(variable: &str, path: &str) -> Result<Secret> {
 
 fn read_secret(path: &Path) -> anyhow::Result<Secret> {
     let mut text = Zeroizing::new(String::new());
-    File::open(path)?
+    fs::open_waiting_for_writers(path)?
         .take(SECRET_FILE_LIMIT + 1)
         .read_to_string(&mut text)?;
     ensure!(text.len() as u64 <= SECRET_FILE_LIMIT, "it is too large");

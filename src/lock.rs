@@ -1,14 +1,17 @@
 //! One exchange at a time per identity, across the processes of a user.
 
 use std::fs::File;
-use std::fs::OpenOptions;
 use std::fs::TryLockError;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::Context;
+
 use crate::clock::within;
 use crate::digest;
+use crate::fs;
+use crate::fs::Missing;
 use crate::login::LoginScope;
 
 /// Whether we hold a lock. Held until dropped; the system takes it back when the
@@ -83,6 +86,20 @@ impl LockDirectory {
         self.lock("rotation", "all", patience)
     }
 
+    /// Takes a lock, and gives it back: whether that can be done, and where.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn try_out(&self) -> anyhow::Result<&Path> {
+        let directory = self.path.as_deref().context("there is no home directory")?;
+        let tried = open(directory, "doctor-.lock").and_then(|file| match file.try_lock() {
+            Err(TryLockError::Error(error)) => Err(error.into()),
+            _ => Ok(()),
+        });
+        tried.with_context(|| directory.display().to_string())?;
+        Ok(directory)
+    }
+
     /// The lock files that there are, and whether another process holds each of them
     /// now. The directory itself comes first, which nobody holds.
     ///
@@ -92,10 +109,11 @@ impl LockDirectory {
         let Some(directory) = self.path.as_deref().filter(|path| path.exists()) else {
             return Ok(Vec::new());
         };
+        let _rights = fs::act_as_owner(directory)?;
         let mut files = vec![(directory.to_owned(), false)];
         for entry in std::fs::read_dir(directory)? {
             let path = entry?.path();
-            let file = OpenOptions::new().write(true).open(&path);
+            let file = fs::open_private(&path, Missing::Fail);
             let attempt = file.map(|file| file.try_lock());
             files.push((path, matches!(attempt, Ok(Err(TryLockError::WouldBlock)))));
         }
@@ -141,13 +159,9 @@ fn wait_for(file: File, patience: Duration) -> Lock {
     }
 }
 
-fn open(directory: &Path, name: &str) -> std::io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.create(true).truncate(false).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    std::fs::create_dir_all(directory)?;
-    options.open(directory.join(name))
+fn open(directory: &Path, name: &str) -> anyhow::Result<File> {
+    fs::make_directory(directory)?;
+    fs::open_private(&directory.join(name), Missing::Create)
 }
 
 #[cfg(test)]

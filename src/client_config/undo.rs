@@ -195,10 +195,7 @@ impl Record {
                 _ => Ok(()),
             };
         }
-        let mut builder = std::fs::DirBuilder::new();
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.recursive(true).create(directory)?;
+        fs::make_directory(directory)?;
         let text = serde_json::to_vec_pretty(self)?;
         Directory::open(directory)?.put(OsStr::new(FILE), true, |mut file| {
             file.write_all(&text)?;

@@ -1,4 +1,5 @@
-//! Files that somebody names: read with a limit, and only where a plain file is.
+//! Every file that this program opens: with whose rights, and what else than a plain file
+//! of the right owner is refused.
 
 use std::fs::File;
 use std::fs::OpenOptions;
@@ -14,12 +15,18 @@ use crate::clock::within;
 
 mod directory;
 mod owner;
+mod private;
 mod trust;
 
 pub use directory::Directory;
 pub use owner::OwnerRights;
 pub use owner::act_as_owner;
 pub use owner::acting_owner;
+pub use private::Missing;
+pub use private::make_directory;
+pub use private::open_private;
+pub use private::read_time;
+pub use private::write_time;
 pub use trust::Trusted;
 pub use trust::command_to_own;
 pub use trust::refuse_if_others_write;
@@ -107,6 +114,22 @@ pub fn open(path: &Path) -> std::io::Result<File> {
         .read(true)
         .custom_flags(nix::libc::O_NONBLOCK | nix::libc::O_NOCTTY)
         .open(path)
+}
+
+/// The same; reading a pipe waits for what those write who have it open. One that nobody
+/// has open is empty.
+///
+/// # Errors
+/// It is not there, or cannot be opened.
+pub fn open_waiting_for_writers(path: &Path) -> std::io::Result<File> {
+    let file = open(path)?;
+    #[cfg(unix)]
+    {
+        use nix::fcntl::FcntlArg;
+        use nix::fcntl::OFlag;
+        nix::fcntl::fcntl(&file, FcntlArg::F_SETFL(OFlag::empty()))?;
+    }
+    Ok(file)
 }
 
 /// Opens a file that somebody names, to read it.

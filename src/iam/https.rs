@@ -2,7 +2,6 @@
 //! operating system's trust store.
 
 use std::error::Error;
-use std::fs::File;
 use std::io::Read;
 use std::mem::ManuallyDrop;
 use std::path::Path;
@@ -25,6 +24,7 @@ use super::transport::Transport;
 use super::transport::TransportError;
 use super::transport::Way;
 use crate::clock::within;
+use crate::fs;
 use crate::secret::Secret;
 
 /// The most that is read of an answer, in bytes.
@@ -194,14 +194,7 @@ fn system_authorities(_has_further: bool) -> Option<usize> {
 }
 
 fn certificates_in(path: &Path) -> anyhow::Result<Vec<Certificate>> {
-    let mut pem = Vec::new();
-    File::open(path)?
-        .take(CERTIFICATES_LIMIT + 1)
-        .read_to_end(&mut pem)?;
-    ensure!(
-        pem.len() as u64 <= CERTIFICATES_LIMIT,
-        "it is larger than 16 MiB"
-    );
+    let pem = fs::read_bytes(path, CERTIFICATES_LIMIT)?;
     let certificates = Certificate::from_pem_bundle(&pem)?;
     ensure!(!certificates.is_empty(), "it holds no certificate");
     Ok(certificates)

@@ -38,6 +38,7 @@ use crate::digest;
 use crate::environment::DISPLAY;
 use crate::environment::Environment;
 use crate::environment::WAYLAND_DISPLAY;
+use crate::fs;
 use crate::secret::Secret;
 use crate::settings::KeychainChoice;
 
@@ -175,17 +176,14 @@ impl SecretService {
     fn give_up(&self) -> KeychainError {
         self.patience.set(Duration::ZERO);
         if let Some(path) = &self.hung {
-            let _ = path.parent().map(std::fs::create_dir_all);
-            let _ = std::fs::write(path, "");
+            let now = UNIX_EPOCH + Duration::from_secs(self.clock.now());
+            let _ = fs::write_time(path, now);
         }
         KeychainError::Unresponsive(NAME)
     }
 
     fn hung_a_moment_ago(&self) -> bool {
-        let written = self
-            .hung
-            .as_ref()
-            .and_then(|path| path.metadata().ok()?.modified().ok());
+        let written = self.hung.as_deref().and_then(fs::read_time);
         let written = written.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         let age = written.and_then(|time| self.clock.now().checked_sub(time.as_secs()));
         age.is_some_and(|age| age < PAUSE_AFTER_HANGING)

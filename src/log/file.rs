@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::fs::File;
-use std::fs::OpenOptions;
 use std::io;
 use std::io::Write;
 use std::path::Path;
@@ -12,6 +11,10 @@ use std::sync::Mutex;
 
 use anyhow::Context;
 use anyhow::ensure;
+
+use crate::fs::Missing;
+use crate::fs::act_as_owner;
+use crate::fs::open_private;
 
 /// The most that a log file holds, in bytes: some thousand `get`s. Then it becomes
 /// `FILE.1`, in place of the one before, and a new one is begun.
@@ -45,7 +48,8 @@ impl LogFile {
             "is {}, which is not a path from the root",
             path.display()
         );
-        let file = open_own(path).with_context(|| format!("names {}", path.display()));
+        let file = open_private(path, Missing::Create)
+            .with_context(|| format!("names {}", path.display()));
         Ok(Self {
             path: path.to_owned(),
             file: Mutex::new(file.map_err(|error| anyhow::anyhow!("{error:#}"))?),
@@ -60,13 +64,14 @@ impl LogFile {
         if !is_full(file.metadata()?.len()) || file.try_lock().is_err() {
             return Ok(());
         }
+        let _rights = act_as_owner(&self.path)?;
         // Somebody else may have moved it since we opened it.
         if fs::metadata(&self.path).is_ok_and(|metadata| is_full(metadata.len())) {
             let mut older = self.path.clone().into_os_string();
             older.push(".1");
             fs::rename(&self.path, older)?;
         }
-        *file = open_own(&self.path)?;
+        *file = open_private(&self.path, Missing::Create)?;
         Ok(())
     }
 }
@@ -84,77 +89,6 @@ impl Write for &LogFile {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// Opens a file that is ours alone, or begins it.
-fn open_own(path: &Path) -> anyhow::Result<File> {
-    let file = open(path).map_err(explained)?;
-    ensure!(file.metadata()?.is_file(), "it is not a regular file");
-    only_for_us(&file)?;
-    Ok(file)
-}
-
-#[cfg(unix)]
-fn open(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    // Opening a pipe would wait for its other end.
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK | nix::libc::O_NOCTTY)
-        .open(path)
-}
-
-#[cfg(not(unix))]
-fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).open(path)
-}
-
-/// `open(2)` says of a link that is not followed that there are too many of them.
-#[cfg(unix)]
-fn explained(error: io::Error) -> anyhow::Error {
-    match error.raw_os_error() {
-        Some(nix::libc::ELOOP) => anyhow::anyhow!("it is a link, and links are not followed"),
-        _ => error.into(),
-    }
-}
-
-#[cfg(not(unix))]
-fn explained(error: io::Error) -> anyhow::Error {
-    error.into()
-}
-
-/// There are no secrets in it, but hosts and names.
-#[cfg(unix)]
-fn only_for_us(file: &File) -> anyhow::Result<()> {
-    use std::os::unix::fs::MetadataExt;
-    use std::os::unix::fs::PermissionsExt;
-    let metadata = file.metadata()?;
-    let us = nix::unistd::Uid::effective().as_raw();
-    ensure!(
-        metadata.uid() == us,
-        "it belongs to another user (number {})",
-        metadata.uid()
-    );
-    // Another name of it may be where everybody looks.
-    ensure!(
-        metadata.nlink() <= 1,
-        "it has another name besides (a hard link)"
-    );
-    let is_open = |mode: u32| mode & 0o077 != 0;
-    if is_open(metadata.mode()) {
-        file.set_permissions(fs::Permissions::from_mode(0o600))?;
-        // Not every file system has modes.
-        let is_left = is_open(file.metadata()?.mode());
-        ensure!(!is_left, "it cannot be kept from others (mode 0600)");
-    }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn only_for_us(_file: &File) -> anyhow::Result<()> {
-    Ok(())
 }
 
 #[cfg(test)]
@@ -255,7 +189,7 @@ mod tests {
         assert!(made.unwrap().success());
         // Without a reader it cannot be opened, with one it is no file.
         assert!(LogFile::open(&pipe).is_err());
-        let _reader = OpenOptions::new().read(true).write(true).open(&pipe);
+        let _reader = fs::OpenOptions::new().read(true).write(true).open(&pipe);
         let error = LogFile::open(&pipe).unwrap_err().to_string();
         assert!(error.contains("not a regular file"), "{error}");
     }

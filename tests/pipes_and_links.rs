@@ -1,0 +1,191 @@
+//! What happens where somebody has put a pipe that nobody writes to, or a link, in the place of a file that the program opens?
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use support::Machine;
+use support::Outcome;
+use support::set_mode;
+
+/// Far less than the deadline of a `get`, and more than the patience with a Secret Service.
+const SOON: Duration = Duration::from_secs(5);
+
+const LOCKS: &str = "cache/docker-credential-icr/locks";
+
+fn make_pipe(path: &Path) {
+    let _ = fs::remove_file(path);
+    let made = Command::new("mkfifo").arg(path).status();
+    assert!(made.expect("coreutils").success());
+}
+
+#[track_caller]
+fn ends_soon(outcome: &Outcome) {
+    assert!(outcome.took < SOON, "{outcome:?}");
+}
+
+/// The path of every lock of an identity.
+fn locks(machine: &Machine) -> Vec<PathBuf> {
+    let folder = machine.path(LOCKS);
+    fs::create_dir_all(&folder).expect("it is ours");
+    let name = |number| folder.join(format!("identity-{number:02x}.lock"));
+    (0..256).map(name).collect()
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_lock_costs_the_lock_alone() {
+    let machine = Machine::with_environment_key();
+    let made = Command::new("mkfifo").args(locks(&machine)).status();
+    assert!(made.expect("coreutils").success());
+    let outcome = machine.get("us.icr.io");
+    outcome.is_credential("iambearer");
+    ends_soon(&outcome);
+    ends_soon(&machine.run(&["doctor"], ""));
+}
+
+#[test]
+fn a_link_in_the_place_of_a_lock_is_not_followed() {
+    let machine = Machine::with_environment_key();
+    let victim = machine.file("victim", "text");
+    let missing = machine.path("missing");
+    for (number, lock) in locks(&machine).iter().enumerate() {
+        let target = if number % 2 == 0 { &victim } else { &missing };
+        symlink(target, lock).expect("it is ours");
+    }
+    set_mode(&victim, 0o644);
+    for host in ["us.icr.io", "de.icr.io"] {
+        machine.get(host).is_credential("iambearer");
+    }
+    assert_eq!(fs::read_to_string(&victim).expect("it is there"), "text");
+    let mode = victim.metadata().expect("it is there").mode() & 0o777;
+    assert_eq!(mode, 0o644, "it is not even closed to others");
+    assert!(!missing.exists(), "nothing is made behind a link");
+}
+
+#[test]
+fn directories_are_closed_to_others_whatever_the_umask() {
+    let machine = Machine::with_environment_key();
+    let mut command = Command::new("sh");
+    command.args(["-c", "umask 0; exec \"$0\" get"]);
+    command.arg(env!("CARGO_BIN_EXE_docker-credential-icr"));
+    machine.furnish(&mut command);
+    let outcome = machine.start_as(command, "us.icr.io").finish();
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    let mode = |name: &str| machine.path(name).metadata().expect("it is there").mode() & 0o777;
+    let own = "cache/docker-credential-icr";
+    assert_eq!([mode(own), mode(LOCKS)], [0o700, 0o700]);
+    // And those that an earlier version left open.
+    for name in [own, LOCKS] {
+        set_mode(&machine.path(name), 0o777);
+    }
+    machine.get("us.icr.io").is_credential("iambearer");
+    assert_eq!([mode(own), mode(LOCKS)], [0o700, 0o700]);
+}
+
+/// Where a bus hung is noted beside the locks.
+#[test]
+fn what_stands_in_the_place_of_the_note_about_a_hung_bus_is_left_alone() {
+    let mut machine = Machine::with_environment_key();
+    let socket = machine.path("bus");
+    let _listener = UnixListener::bind(&socket).expect("the path is short");
+    let address = format!("unix:path={}", socket.display());
+    machine.set("ICR_KEYCHAIN", "secret-service");
+    machine.set("DBUS_SESSION_BUS_ADDRESS", address);
+    let get = || {
+        let outcome = machine.get("us.icr.io");
+        outcome.is_credential("iambearer");
+        ends_soon(&outcome);
+    };
+    get();
+    let folder = machine.path("cache/docker-credential-icr");
+    let entries = fs::read_dir(&folder).expect("it is there").flatten();
+    let mark = entries
+        .map(|entry| entry.path())
+        .find(|path| path.display().to_string().contains("hung"))
+        .expect("the bus hung");
+    make_pipe(&mark);
+    get();
+    let victim = machine.file("victim", "text");
+    fs::remove_file(&mark).expect("it is there");
+    symlink(&victim, &mark).expect("it is ours");
+    let old = fs::metadata(&victim).expect("it is there").mtime();
+    get();
+    assert_eq!(fs::read_to_string(&victim).expect("it is there"), "text");
+    assert_eq!(fs::metadata(&victim).expect("it is there").mtime(), old);
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_file_that_somebody_names_is_refused() {
+    for variable in [
+        "ICR_CONFIG",
+        "IBM_CREDENTIALS_FILE",
+        "IBMCLOUD_API_KEY",
+        "IC_IAM_TOKEN",
+        "SSL_CERT_FILE",
+    ] {
+        let mut machine = Machine::with_environment_key();
+        let pipe = machine.path("pipe");
+        make_pipe(&pipe);
+        let at = if variable.contains("IAM") || variable.contains("KEY") {
+            "@"
+        } else {
+            ""
+        };
+        if variable != "SSL_CERT_FILE" {
+            machine.unset("IBMCLOUD_API_KEY");
+        }
+        machine.set(variable, format!("{at}{}", pipe.display()));
+        let outcome = machine.get("us.icr.io");
+        assert_eq!(outcome.status, Some(1), "{variable}: {outcome:?}");
+        assert!(
+            outcome.took < Duration::from_secs(2),
+            "{variable}: {outcome:?}"
+        );
+    }
+}
+
+#[test]
+fn a_secret_may_come_out_of_a_pipe_that_somebody_writes_to() {
+    let machine = Machine::with_environment_key();
+    let mut command = Command::new("bash");
+    let script = "key=$IBMCLOUD_API_KEY; IBMCLOUD_API_KEY=@<(read -t 0.1 <> <(:); echo \"$key\")";
+    let script = format!("{script} exec \"$0\" get");
+    command.args(["-c", &script]);
+    command.arg(env!("CARGO_BIN_EXE_docker-credential-icr"));
+    machine.furnish(&mut command);
+    command.env("PATH", "/usr/bin:/bin");
+    let outcome = machine.start_as(command, "us.icr.io").finish();
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+}
+
+#[test]
+fn a_pipe_in_the_place_of_the_settings_or_of_what_was_configured_is_refused() {
+    let machine = Machine::with_environment_key();
+    let settings = machine.settings("");
+    make_pipe(&settings);
+    let outcome = machine.get("us.icr.io");
+    outcome.is_failure_with(&["not a regular file"]);
+    ends_soon(&outcome);
+    fs::remove_file(settings).expect("it is there");
+    let record = machine.file(
+        "home/.local/state/docker-credential-icr/configured.json",
+        "",
+    );
+    make_pipe(&record);
+    for arguments in [
+        &["configure", "--undo"][..],
+        &["configure", "docker", "--registry", "us.icr.io"],
+    ] {
+        let outcome = machine.run(arguments, "");
+        outcome.tells_a_person(&["not a regular file"]);
+        ends_soon(&outcome);
+    }
+}
