@@ -23,6 +23,7 @@ use super::session_bus;
 use super::session_bus::BUS_ADDRESS;
 use super::session_bus::RUNTIME_DIRECTORY;
 use super::session_bus::escaped;
+use super::session_bus::is_own_peer;
 use super::user_namespace;
 use crate::environment::Environment;
 
@@ -30,8 +31,8 @@ use crate::environment::Environment;
 const SOCKET: &str = "docker-credential-icr-relay-";
 
 /// Runs this program again behind a relay, if it needs one, and returns its exit
-/// status. The socket is in the user's own runtime directory: whoever reached it
-/// could speak to the bus in our name.
+/// status. The socket is in the user's own runtime directory, and serves no process of
+/// another user: it would speak to the bus in our name.
 pub fn run_behind(arguments: &[OsString], environment: &Environment) -> Option<ExitCode> {
     let verb = arguments.first()?.to_str()?;
     if !["erase", "get", "list", "store"].contains(&verb) {
@@ -74,9 +75,14 @@ fn bus_of(environment: &Environment) -> Option<SocketAddr> {
     session_bus::address(environment)
 }
 
-/// Takes one client to the bus. An error ends the connection, and libdbus tells.
+/// Takes one client of this user's to the bus. An error ends the connection, and libdbus tells.
 fn relay(listener: &UnixListener, bus: &SocketAddr) -> io::Result<()> {
-    let (mut client, _) = listener.accept()?;
+    let mut client = loop {
+        let (client, _) = listener.accept()?;
+        if is_own_peer(&client) {
+            break client;
+        }
+    };
     let mut bus = UnixStream::connect_addr(bus)?;
     introduce(&mut client, &mut bus)?;
     let (from_client, to_bus) = (client.try_clone()?, bus.try_clone()?);

@@ -36,8 +36,17 @@ pub(super) fn address(environment: &Environment) -> Option<SocketAddr> {
 /// hangs.
 pub(super) fn other_owner(address: &SocketAddr) -> Option<u32> {
     let stream = UnixStream::connect_addr(address).ok()?;
-    let owner = getsockopt(&stream, PeerCredentials).ok()?.uid();
+    let owner = peer(&stream)?;
     (owner != Uid::effective().as_raw()).then_some(owner)
+}
+
+/// Whether the process at the other end of a socket is this user's.
+pub(super) fn is_own_peer(stream: &UnixStream) -> bool {
+    peer(stream) == Some(Uid::effective().as_raw())
+}
+
+fn peer(stream: &UnixStream) -> Option<u32> {
+    Some(getsockopt(stream, PeerCredentials).ok()?.uid())
 }
 
 /// Reads `unix:path=…` and `unix:abstract=…` (D-Bus specification, "Server
@@ -127,6 +136,7 @@ mod tests {
         let _listener = UnixListener::bind(&path).unwrap();
         let address = SocketAddr::from_pathname(&path).unwrap();
         assert_eq!(other_owner(&address), None);
+        assert!(is_own_peer(&UnixStream::connect(&path).unwrap()));
         let missing = SocketAddr::from_pathname(directory.path().join("none")).unwrap();
         assert_eq!(other_owner(&missing), None);
     }
