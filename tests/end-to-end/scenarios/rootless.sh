@@ -9,6 +9,7 @@ readonly rootless_user=61001 rootless_ids=62000:1000
 
 # Every test here is run by that user, as somebody who has just logged in and called the helper once. There is no bus.
 perform() {
+    end_processes_of_rootless_user
     make_rootless_user
     as_rootless_user forget_tokens
     as_rootless_user call_helper_and "$@"
@@ -18,6 +19,14 @@ make_rootless_user() {
     grep --quiet '^rootless:' /etc/passwd || echo "rootless:x:$rootless_user:$rootless_user::/nonexistent:/bin/sh" >>/etc/passwd
     echo "rootless:$rootless_ids" | tee /etc/subuid >/etc/subgid
     chown --recursive "$rootless_user:$rootless_user" "$person"
+}
+
+# What earlier tests left running (podman's process that holds its namespace, a desktop) holds session keyrings, which
+# count in the user's quota.
+end_processes_of_rootless_user() {
+    local processes
+    mapfile -t processes < <(find /proc -maxdepth 1 -name '[0-9]*' -user "$rootless_user" -printf '%f\n' 2>/dev/null)
+    [ ${#processes[@]} = 0 ] || kill -KILL "${processes[@]}" 2>/dev/null || true
 }
 
 # Runs one of our functions as that user, with a session keyring as pam_keyinit makes one: of that user, with nothing in it.
