@@ -86,6 +86,11 @@ impl LockDirectory {
         self.lock("rotation", "all", patience)
     }
 
+    /// Where the lock files are, or will be.
+    pub fn directory(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
     /// Takes a lock, and gives it back: whether that can be done, and where.
     ///
     /// # Errors
@@ -113,7 +118,7 @@ impl LockDirectory {
         let mut files = vec![(directory.to_owned(), false)];
         for entry in std::fs::read_dir(directory)? {
             let path = entry?.path();
-            let file = fs::open_private(&path, Missing::Fail);
+            let file = fs::open(&path);
             let attempt = file.map(|file| file.try_lock());
             files.push((path, matches!(attempt, Ok(Err(TryLockError::WouldBlock)))));
         }

@@ -694,9 +694,9 @@ fn files_that_others_change_or_read_are_found() {
     let lock = fs::read_dir(&locks)
         .unwrap()
         .flatten()
-        .next()
-        .unwrap()
-        .path();
+        .map(|entry| entry.path())
+        .find(|path| path.display().to_string().contains("identity"))
+        .unwrap();
     let held = fs::File::options().write(true).open(&lock).unwrap();
     held.lock().unwrap();
     ward.says("locks", "warning", &["1 of the locks", "fuser"]);
@@ -828,8 +828,9 @@ fn its_help_has_examples() {
         Look for what is wrong, and tell what mends it
 
         Looks at the program and its way, settings, clients' files, keychains, sources of
-        identity and files, and asks IAM and the registries. Nothing is changed; what it
-        writes into the keychains to see whether that works, it takes out again.
+        identity and files, and asks IAM and the registries. Nothing is changed; the lock
+        that it takes, and what it writes into the keychains, to see whether that works, it
+        gives back and takes out again.
 
         Usage: docker-credential-icr doctor [OPTIONS]
 

@@ -83,6 +83,22 @@ fn user(machine: &Machine, arguments: &[&str]) -> Outcome {
     machine.start_as(command, "us.icr.io").finish()
 }
 
+/// Every path below a directory that belongs to root.
+fn of_root(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).expect("it is a directory") {
+        let path = entry.expect("it can be read").path();
+        let metadata = path.symlink_metadata().expect("it is there");
+        if metadata.uid() == 0 {
+            found.push(path.clone());
+        }
+        if metadata.is_dir() {
+            found.extend(of_root(&path));
+        }
+    }
+    found
+}
+
 fn note(path: &Path, at: usize, text: &str, before: &str) -> String {
     json!({"v": 1, "steps": [{
         "client": "docker", "path": path, "hosts": [["us.icr.io", null]], "made_helpers": true, "made_file": false,
@@ -239,4 +255,89 @@ fn a_file_of_roots_in_the_users_directory_is_given_to_the_user_first() {
     assert!(!outcome.stderr.contains("chown 0"), "{outcome:?}");
     give_to_user(&machine, DOCKER);
     assert_eq!(configure().status, Some(0));
+}
+
+#[test]
+fn root_leaves_nothing_behind_that_locks_the_user_out() {
+    let Some(mut machine) = machine() else {
+        return;
+    };
+    machine.set("IBMCLOUD_API_KEY", KEY);
+    let log = machine.path("home/log");
+    users_file(&machine, DOCKER, "{}");
+    users_file(
+        &machine,
+        "home/.config/docker-credential-icr/config.toml",
+        "deadline = 15\n",
+    );
+    machine.set("ICR_LOG_FILE", &log);
+    root(&machine, &["get"]).is_credential("iambearer");
+    for arguments in [
+        &["configure", "docker", "--registry", "us.icr.io"][..],
+        &["doctor"],
+        &["status"],
+    ] {
+        root(&machine, arguments);
+    }
+    let left = of_root(&machine.path("home"));
+    assert!(left.is_empty(), "{left:?}");
+    machine.unset("ICR_LOG_FILE").set("ICR_LOG", "debug");
+    let outcome = user(&machine, &["get"]);
+    outcome.is_credential("iambearer");
+    assert!(!outcome.stderr.contains("without a lock"), "{outcome:?}");
+    assert_eq!(user(&machine, &["configure", "--undo"]).status, Some(0));
+}
+
+/// As versions before 0.1 left it.
+#[test]
+fn what_root_left_behind_is_told_with_the_command_that_gives_it_to_the_user() {
+    let Some(mut machine) = machine() else {
+        return;
+    };
+    machine.set("IBMCLOUD_API_KEY", KEY);
+    users_file(&machine, DOCKER, "{}");
+    users_file(&machine, RECORD, "{\"v\": 1, \"steps\": []}");
+    machine.file(
+        "home/.cache/docker-credential-icr/locks/identity-00.lock",
+        "",
+    );
+    give_to_user(&machine, "home/.cache");
+    let folder = machine.path("home/.cache/docker-credential-icr");
+    chown(machine.path(RECORD), Some(0), Some(0)).expect("root may");
+    let commands = [
+        format!("sudo chown -R 4711 {}", folder.display()),
+        format!("sudo chown -R 4711 {}", machine.path(RECORD).display()),
+    ];
+    for run in [root, user] {
+        let outcome = run(&machine, &["doctor"]);
+        outcome.has(
+            &outcome.stdout,
+            &["no lock can be taken", &commands[0], &commands[1]],
+        );
+        let outcome = run(
+            &machine,
+            &["configure", "docker", "--registry", "us.icr.io"],
+        );
+        outcome.tells_a_person(&["is left as it is", &commands[1]]);
+        assert!(!outcome.stderr.contains("chown 0"), "{outcome:?}");
+        run(&machine, &["get"]).is_credential("iambearer");
+    }
+    for command in commands {
+        let command = command.trim_start_matches("sudo ");
+        let status = std::process::Command::new("sh")
+            .args(["-c", command])
+            .status();
+        assert!(status.expect("a shell").success());
+    }
+    let outcome = user(&machine, &["doctor"]);
+    outcome.has(&outcome.stdout, &["nobody holds a lock"]);
+    assert!(!outcome.stdout.contains("chown"), "{outcome:?}");
+    assert_eq!(
+        user(
+            &machine,
+            &["configure", "docker", "--registry", "us.icr.io"]
+        )
+        .status,
+        Some(0)
+    );
 }

@@ -150,6 +150,11 @@ impl Step {
     }
 }
 
+/// Where the record is in the directory for what programs remember.
+pub fn path_in(directory: &Path) -> PathBuf {
+    directory.join(FILE)
+}
+
 impl Record {
     /// Reads the record with the rights of the directory's owner; one that is not there
     /// is empty. Whoever can change it decides what `configure --undo` writes into
@@ -160,7 +165,7 @@ impl Record {
     /// wrote.
     pub fn load(directory: &Path) -> anyhow::Result<Self> {
         let _rights = fs::act_as_owner(directory)?;
-        let path = directory.join(FILE);
+        let path = path_in(directory);
         let text = match path.symlink_metadata() {
             Err(error) if is_absent(&error) => return Ok(Self::default()),
             Err(error) => Err(error.into()),
@@ -183,7 +188,7 @@ impl Record {
     /// It cannot be written.
     pub fn save(&self, directory: &Path) -> anyhow::Result<()> {
         let _rights = fs::act_as_owner(directory)?;
-        let path = directory.join(FILE);
+        let path = path_in(directory);
         self.write(directory, &path)
             .map_err(|error| fs::with_owner_hint(error, &path))
     }

@@ -28,7 +28,7 @@ pub use private::open_private;
 pub use private::read_time;
 pub use private::write_time;
 pub use trust::Trusted;
-pub use trust::command_to_own;
+pub use trust::owned_by_root;
 pub use trust::refuse_if_others_write;
 pub use trust::with_owner_hint;
 pub use trust::written_by_others;

@@ -4,6 +4,7 @@
 //! directory above it count. Whoever can write to one of them can swap what is below.
 
 use std::path::Path;
+use std::path::PathBuf;
 
 /// The users who may own a file that is believed, and the directories above it: root, and
 /// this user.
@@ -86,19 +87,20 @@ pub fn written_by_others(path: &Path) -> std::io::Result<Option<(String, String)
 /// The same error; where root's files in this user's directories are the reason, with the
 /// command that gives them back to the user.
 pub fn with_owner_hint(error: anyhow::Error, path: &Path) -> anyhow::Error {
-    match command_to_own(path) {
-        Some(command) => anyhow::anyhow!(
+    match owned_by_root(path) {
+        Some((_, command)) => anyhow::anyhow!(
             "{error:#}; root made files in this user's directories, which '{command}' gives back"
         ),
         None => error,
     }
 }
 
-/// The command that gives back to this user what root made on the way to a path; `None`
-/// where nothing is in the way.
-pub fn command_to_own(path: &Path) -> Option<String> {
+/// What root made in this user's directories on the way to a path, and the command that
+/// gives it back to the user; `None` where nothing is in the way. Earlier versions left
+/// such files when root ran them with the user's `HOME`, and so do other programs.
+pub fn owned_by_root(path: &Path) -> Option<(PathBuf, String)> {
     #[cfg(unix)]
-    return unix::command_to_own(path);
+    return unix::owned_by_root(path);
     #[cfg(not(unix))]
     {
         let _ = path;
@@ -110,6 +112,7 @@ pub fn command_to_own(path: &Path) -> Option<String> {
 mod unix {
     use std::os::unix::fs::MetadataExt;
     use std::path::Path;
+    use std::path::PathBuf;
 
     use super::Trusted;
     use crate::fs::owner::acting_owner;
@@ -214,7 +217,7 @@ mod unix {
         Some((reasons.join(", and "), fix))
     }
 
-    pub(super) fn command_to_own(path: &Path) -> Option<String> {
+    pub(super) fn owned_by_root(path: &Path) -> Option<(PathBuf, String)> {
         let user = acting_owner(path).unwrap_or_else(current_user);
         if user == 0 {
             return None;
@@ -226,7 +229,8 @@ mod unix {
         let is_in_the_way =
             |pair: &&[&Path]| owner(pair[0]) == Some(user) && owner(pair[1]) == Some(0);
         let pair = ancestors.windows(2).find(is_in_the_way)?;
-        Some(format!("sudo chown -R {user} {}", quoted(pair[1])))
+        let command = format!("sudo chown -R {user} {}", quoted(pair[1]));
+        Some((pair[1].to_owned(), command))
     }
 
     /// A path as a shell takes it, within a command that stands in single quotes.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::Finding;
 use super::Patient;
+use crate::client_config::undo;
 use crate::command::clients::Contents;
 use crate::environment;
 use crate::fs;
@@ -14,6 +15,7 @@ use crate::protocol::PROGRAM;
 
 pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
     let mut findings = locks(patient);
+    findings.extend(owned_by_root(patient));
     findings.extend(changed_by_others(patient));
     findings.extend(modes(patient));
     findings.extend(plain_tokens(patient));
@@ -22,27 +24,21 @@ pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
 
 fn locks(patient: &Patient<'_>) -> Vec<Finding> {
     const CHECK: &str = "locks";
-    let files = match patient.world.locks.files() {
-        Ok(files) => files,
-        Err(error) => {
-            return vec![Finding::warning(
-                CHECK,
-                format!("the directory of locks cannot be read ({error})"),
-                "see who owns ~/.cache/docker-credential-icr",
-            )];
-        }
-    };
-    let Some((directory, _)) = files.first() else {
-        return Vec::new();
-    };
-    let mut findings = Vec::new();
+    // A directory that cannot be read is one in which no lock can be taken.
+    let files = patient.world.locks.files().unwrap_or_default();
     let held: Vec<&(PathBuf, bool)> = files.iter().filter(|(_, held)| *held).collect();
-    findings.push(match held.first() {
-        None => Finding::fine(
+    let mut findings = Vec::new();
+    findings.push(match (patient.world.locks.try_out(), held.first()) {
+        (Err(error), _) => Finding::warning(
+            CHECK,
+            format!("no lock can be taken, so processes at once ask IAM once each: {error:#}"),
+            fix_for_locks(patient),
+        ),
+        (Ok(directory), None) => Finding::fine(
             CHECK,
             format!("nobody holds a lock in {}", directory.display()),
         ),
-        Some((path, _)) => Finding::warning(
+        (Ok(directory), Some((path, _))) => Finding::warning(
             CHECK,
             format!(
                 "{} of the locks in {} are held by other processes now",
@@ -59,6 +55,41 @@ fn locks(patient: &Patient<'_>) -> Vec<Finding> {
             .take(1),
     );
     findings
+}
+
+fn fix_for_locks(patient: &Patient<'_>) -> String {
+    let directory = patient.world.locks.directory();
+    let by_root = directory.and_then(fs::owned_by_root);
+    match (by_root, directory) {
+        (Some((_, command)), _) => command,
+        (None, Some(directory)) => format!("see who owns {}", directory.display()),
+        (None, None) => "set HOME to a directory of this user".to_owned(),
+    }
+}
+
+/// What root left in this user's directories, of this program's and of clients' files.
+fn owned_by_root(patient: &Patient<'_>) -> Vec<Finding> {
+    let world = patient.world;
+    let locks = world.locks.files().unwrap_or_default().into_iter();
+    let locks = locks.map(|(path, _)| path);
+    let directory = world.locks.directory().map(Path::to_owned);
+    let record = world.state_directory.as_ref();
+    let record = record.map(|directory| undo::path_in(&directory.join(PROGRAM)));
+    let clients = patient.clients.files.iter();
+    let clients = clients.map(|seen| seen.file.path.clone());
+    let paths = directory.into_iter().chain(locks).chain(record);
+    let by_root = paths
+        .chain(clients)
+        .filter_map(|path| fs::owned_by_root(&path));
+    let by_root: BTreeSet<(PathBuf, String)> = by_root.collect();
+    let finding = |(path, command): (PathBuf, String)| {
+        let seen = format!(
+            "{} belongs to root, in a directory of this user, who cannot change it",
+            path.display()
+        );
+        Finding::warning("ownership", seen, command)
+    };
+    by_root.into_iter().map(finding).collect()
 }
 
 fn written_by_others(path: &Path, patient: &Patient<'_>) -> Option<Finding> {

@@ -53,8 +53,9 @@ Exit status: 0 if nothing is broken, warnings or not; 1 if something is.";
 /// Look for what is wrong, and tell what mends it
 ///
 /// Looks at the program and its way, settings, clients' files, keychains, sources of
-/// identity and files, and asks IAM and the registries. Nothing is changed; what it
-/// writes into the keychains to see whether that works, it takes out again.
+/// identity and files, and asks IAM and the registries. Nothing is changed; the lock
+/// that it takes, and what it writes into the keychains, to see whether that works, it
+/// gives back and takes out again.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, verbatim_doc_comment)]
 pub(super) struct Arguments {
