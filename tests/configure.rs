@@ -942,3 +942,53 @@ mod terminal {
         assert_eq!(content(&machine, DOCKER), text);
     }
 }
+
+/// As `kill -9` leaves it where the system has no files without a name, and as earlier versions did everywhere.
+#[test]
+fn a_copy_that_an_interrupted_run_left_is_reported_and_swept() {
+    let machine = docker_machine("{}");
+    let left = "home/.docker/.docker-credential-icr-Ab12Cd";
+    let text = format!("{{\"auths\": {{{}}}}}", entry(&machine, "us.icr.io", KEY));
+    let path = machine.file(left, &text);
+    let doctor = machine.run(&["doctor"], "");
+    let name = path.file_name().expect("it has one").to_string_lossy();
+    doctor.has(&doctor.stdout, &[&name, "an interrupted run left", "> rm "]);
+    configure(
+        &machine,
+        &["docker", "--registry", "us.icr.io", "--dry-run"],
+    );
+    assert!(path.exists(), "a dry run changes nothing");
+    let outcome = configure(&machine, &["docker", "--registry", "us.icr.io"]);
+    succeeds(&outcome, &["now names the helper"]);
+    outcome.has(&outcome.stderr, &["Removed ", &name]);
+    assert!(!path.exists());
+    assert!(machine.files_with_secrets().is_empty());
+}
+
+/// Somebody is writing it, or it is another user's: it stays, and is no secret kept.
+#[cfg(unix)]
+#[test]
+fn passwords_are_not_said_to_be_gone_while_a_copy_holds_them() {
+    let Some(machine) = Machine::with_keychain() else {
+        return;
+    };
+    let text = format!("{{\"auths\": {{{}}}}}", entry(&machine, "us.icr.io", KEY));
+    machine.add_api_key(KEY, "somebody");
+    let machine = with_docker(machine, &text);
+    let path = machine.file("home/.docker/.docker-credential-icr-Ab12Cd", &text);
+    if std::os::unix::fs::chown(&path, Some(1234), None).is_err() {
+        support::skipped("only root can be somebody else");
+        return;
+    }
+    let outcome = configure(
+        &machine,
+        &["docker", "--registry", "us.icr.io", "--migrate"],
+    );
+    succeeds(&outcome, &["now names the helper"]);
+    outcome.has(
+        &outcome.stderr,
+        &["still lies in", ".docker-credential-icr-Ab12Cd"],
+    );
+    assert!(!outcome.stderr.contains("out of the files"), "{outcome:?}");
+    assert!(path.exists());
+}

@@ -163,6 +163,26 @@ fn write(path: &Path, directory: &Path, old: Option<&str>, new: &str) -> Result<
     }
 }
 
+/// Copies of a client's file that killed runs left beside it, with all that is in it.
+pub fn leftovers(path: &Path) -> Vec<PathBuf> {
+    beside(path, |directory| directory.leftovers())
+}
+
+/// Removes those of this user, and tells which.
+pub fn sweep(path: &Path) -> Vec<PathBuf> {
+    beside(path, |directory| directory.sweep())
+}
+
+fn beside(path: &Path, found: impl FnOnce(&Directory) -> Vec<PathBuf>) -> Vec<PathBuf> {
+    let Ok(_rights) = fs::act_as_owner(path) else {
+        return Vec::new();
+    };
+    let directory = resolved(path).ok();
+    let directory = directory.as_deref().and_then(Path::parent);
+    let directory = directory.and_then(|directory| Directory::open(directory).ok());
+    directory.map_or(Vec::new(), |directory| found(&directory))
+}
+
 /// Removes a file that this program made, and the directories that it made for it,
 /// unless something is in them.
 ///

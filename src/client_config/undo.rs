@@ -202,7 +202,9 @@ impl Record {
         }
         fs::make_directory(directory)?;
         let text = serde_json::to_vec_pretty(self)?;
-        Directory::open(directory)?.put(OsStr::new(FILE), true, |mut file| {
+        let directory = Directory::open(directory)?;
+        directory.sweep();
+        directory.put(OsStr::new(FILE), true, |mut file| {
             file.write_all(&text)?;
             Ok(file.sync_all()?)
         })

@@ -256,6 +256,9 @@ impl Configuring<'_> {
     /// Every file is read before the first one is written.
     fn run(&self, files: &[ClientFile]) -> Result<(Vec<Done>, Vec<String>)> {
         let _lock = self.world.locks.lock_client_files();
+        if !self.arguments.dry_run {
+            sweep(&known_files(self.world).unwrap_or_default(), self.warnings);
+        }
         let mut found = Vec::new();
         for file in files {
             found.extend(self.look_at(file)?);
@@ -279,6 +282,9 @@ impl Configuring<'_> {
             }
         }
         migration.take_back(self.broker, self.warnings);
+        for left in files.iter().flat_map(|file| file::leftovers(&file.path)) {
+            migration.may_lie_in(&left.display().to_string());
+        }
         migration.tell(self.warnings);
         self.advise(files);
         Ok((done, failures))
@@ -577,6 +583,9 @@ fn undo(
     paths.sort();
     paths.dedup();
     let known = known_files(world)?;
+    if !arguments.dry_run {
+        sweep(&known, warnings);
+    }
     let mut done = Vec::new();
     let mut failures = Vec::new();
     for path in paths {
@@ -604,6 +613,16 @@ fn undo(
     }
     tell_what_stays(arguments, &done, &record, warnings, world);
     Ok((done, failures))
+}
+
+/// Removes the copies of clients' files that killed runs left beside them.
+fn sweep(files: &[PathBuf], warnings: &Warnings<'_>) {
+    for path in files.iter().flat_map(|path| file::sweep(path)) {
+        warnings.note(&format!(
+            "Removed {}, a copy of a client's file that an interrupted run had left.",
+            path.display()
+        ));
+    }
 }
 
 /// The files that `--undo` may touch: those in which clients look now, and those in

@@ -94,6 +94,13 @@ impl Migration {
         }
     }
 
+    /// Notes that the passwords that were taken out of files may still lie in this one.
+    pub(super) fn may_lie_in(&mut self, file: &str) {
+        for moved in self.moved.values_mut().filter(|moved| moved.is_out) {
+            moved.lies_in.insert(file.to_owned());
+        }
+    }
+
     /// Tells what is in the keychain now: nothing of it lies in a file any more, or
     /// it still does, where one could not be changed.
     pub(super) fn tell(&self, warnings: &Warnings<'_>) {

@@ -3,6 +3,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
+use std::fs::TryLockError;
 use std::io;
 use std::path::Path;
 use std::path::PathBuf;
@@ -68,6 +69,39 @@ impl Directory {
         File::open(self.path.join(name))
     }
 
+    /// The new versions that lie here because their writer was killed; those that somebody
+    /// is writing now are none.
+    pub fn leftovers(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(&self.path)
+            .into_iter()
+            .flatten()
+            .flatten();
+        let names = entries.map(|entry| entry.file_name());
+        let names = names.filter(|name| is_new_version(name) && !self.is_held(name));
+        let paths = names.map(|name| self.path.join(name));
+        let is_file = |path: &PathBuf| path.symlink_metadata().is_ok_and(|it| it.is_file());
+        paths.filter(is_file).collect()
+    }
+
+    /// Removes this user's [`Directory::leftovers`], and tells which.
+    pub fn sweep(&self) -> Vec<PathBuf> {
+        let mut swept = self.leftovers();
+        swept.retain(|path| {
+            let name = path.file_name().unwrap_or_default();
+            let is_own = self
+                .read(name)
+                .is_ok_and(|file| super::private::is_own(&file));
+            is_own && self.remove(name).is_ok()
+        });
+        swept
+    }
+
+    /// Whoever writes a new version holds its lock meanwhile.
+    fn is_held(&self, name: &OsStr) -> bool {
+        let attempt = self.read(name).map(|file| file.try_lock());
+        matches!(attempt, Ok(Err(TryLockError::WouldBlock)))
+    }
+
     /// Removes a file.
     ///
     /// # Errors
@@ -78,6 +112,11 @@ impl Directory {
         #[cfg(not(unix))]
         std::fs::remove_file(self.path.join(name))
     }
+}
+
+fn is_new_version(name: &OsStr) -> bool {
+    let rest = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+    rest.is_some_and(|rest| rest.len() == 6 && rest.chars().all(char::is_alphanumeric))
 }
 
 #[cfg(unix)]
@@ -367,6 +406,36 @@ mod tests {
             let error = error.downcast_ref::<io::Error>().unwrap();
             assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_a_killed_writer_left_is_swept_and_nothing_else() {
+        let path = tempfile::tempdir().unwrap();
+        let at = |name: &str| path.path().join(name);
+        let left = [
+            ".docker-credential-icr-Ab12Cd",
+            ".docker-credential-icr-zzzzzz",
+        ];
+        let others = [
+            ".docker-credential-icr-",
+            ".docker-credential-icr-Ab12Cd.json",
+            NAME,
+        ];
+        for name in left.iter().chain(&others) {
+            std::fs::write(at(name), "").unwrap();
+        }
+        std::os::unix::fs::symlink(NAME, at(".docker-credential-icr-links1")).unwrap();
+        let held = File::create(at(".docker-credential-icr-isheld")).unwrap();
+        held.lock().unwrap();
+        let directory = Directory::open(path.path()).unwrap();
+        let mut swept = directory.sweep();
+        swept.sort_unstable();
+        let path_of = |name: &str| path.path().canonicalize().unwrap().join(name);
+        assert_eq!(swept, left.map(path_of));
+        assert_eq!(names(path.path()).len(), 5);
+        drop(held);
+        assert_eq!(directory.leftovers().len(), 1);
     }
 
     #[cfg(unix)]

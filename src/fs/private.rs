@@ -145,6 +145,18 @@ fn refuse_if_anothers(metadata: &std::fs::Metadata) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether an open file is a regular one of this user's.
+pub(super) fn is_own(file: &File) -> bool {
+    let Ok(metadata) = file.metadata() else {
+        return false;
+    };
+    #[cfg(unix)]
+    if refuse_if_anothers(&metadata).is_err() {
+        return false;
+    }
+    metadata.is_file()
+}
+
 #[cfg(unix)]
 fn only_for_us(file: &File) -> anyhow::Result<()> {
     use std::os::unix::fs::MetadataExt;

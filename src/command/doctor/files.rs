@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::Finding;
 use super::Patient;
+use crate::client_config::file;
 use crate::client_config::undo;
 use crate::command::clients::Contents;
 use crate::environment;
@@ -16,6 +17,7 @@ use crate::protocol::PROGRAM;
 pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
     let mut findings = locks(patient);
     findings.extend(owned_by_root(patient));
+    findings.extend(leftovers(patient));
     findings.extend(changed_by_others(patient));
     findings.extend(modes(patient));
     findings.extend(plain_tokens(patient));
@@ -100,6 +102,24 @@ fn written_by_others(path: &Path, patient: &Patient<'_>) -> Option<Finding> {
         format!("{}: {reason}", path.display()),
         format!("chmod -R go-w {}", path.parent().unwrap_or(path).display()),
     ))
+}
+
+/// What killed runs of `configure` left beside clients' files.
+fn leftovers(patient: &Patient<'_>) -> Vec<Finding> {
+    let files = patient.clients.files.iter();
+    let paths = files.flat_map(|seen| file::leftovers(&seen.file.path));
+    let paths: BTreeSet<PathBuf> = paths.collect();
+    let finding = |path: PathBuf| {
+        let path = path.display();
+        Finding::warning(
+            "leftover",
+            format!(
+                "{path} is a copy of a client's file that an interrupted run left, with the passwords in it"
+            ),
+            format!("rm {path}"),
+        )
+    };
+    paths.into_iter().map(finding).collect()
 }
 
 /// Clients' files that others can change.
