@@ -15,6 +15,7 @@ use docker_credential_icr::iam::https::Https;
 use docker_credential_icr::identity::Places;
 use docker_credential_icr::keychain;
 use docker_credential_icr::lock::LockDirectory;
+use docker_credential_icr::process_memory;
 use docker_credential_icr::program;
 use docker_credential_icr::program::Streams;
 use docker_credential_icr::program::World;
@@ -30,6 +31,7 @@ use ring::rand::SystemRandom;
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 fn main() -> ExitCode {
+    process_memory::protect();
     let environment = Environment::of_process();
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     if arguments.first().is_some_and(|verb| verb == renewal::VERB) {

@@ -4,8 +4,6 @@
 //! root. The kernel then gives us other keyrings, and the session bus does not
 //! believe the user id that libdbus claims.
 
-use std::os::unix::fs::MetadataExt;
-
 use once_cell::sync::OnceCell;
 
 /// The user's id outside, where it is another than in here. It stays as it is, so the
@@ -17,7 +15,8 @@ pub(super) fn outer_uid() -> Option<u32> {
 
 fn read_outer_uid() -> Option<u32> {
     let map = std::fs::read_to_string("/proc/self/uid_map").ok()?;
-    let uid = std::fs::metadata("/proc/self").ok()?.uid();
+    // Not the owner of /proc/self: that is root for a process whose memory is protected.
+    let uid = nix::unistd::getuid().as_raw();
     outside(&map, uid).filter(|outer| *outer != uid)
 }
 

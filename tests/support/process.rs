@@ -96,6 +96,11 @@ impl Running {
         running
     }
 
+    /// The process's id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Kills it in the middle of what it does.
     pub(crate) fn kill(mut self) {
         self.child.kill().expect("it runs");

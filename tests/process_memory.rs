@@ -1,0 +1,157 @@
+//! Can another process of the same user, or a core dump, get at what the program holds in memory?
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::Command;
+use std::process::Output;
+use std::process::Stdio;
+use std::time::Duration;
+
+use icr_emulator::Fault;
+
+use support::Input;
+use support::Machine;
+use support::wait_until;
+
+/// The user `nobody`, as whom the tests run if root starts them: root may read every process.
+const ORDINARY_USER: u32 = 65_534;
+
+/// Longer than a test looks at a process that waits for IAM.
+const HANGING: Duration = Duration::from_secs(20);
+
+/// The user that processes of the tests belong to.
+fn user() -> u32 {
+    match nix::unistd::getuid().as_raw() {
+        0 => ORDINARY_USER,
+        other => other,
+    }
+}
+
+/// Another program, run by that user.
+fn as_user(program: &str) -> Command {
+    let mut command = Command::new(program);
+    if nix::unistd::getuid().is_root() {
+        command.uid(user()).gid(user());
+    }
+    command
+}
+
+/// The program, run by that user, who owns the machine's directories.
+fn program(machine: &Machine, arguments: &[&str]) -> Command {
+    // That user may not be able to reach the build directory.
+    let copy = machine.path("program");
+    fs::copy(env!("CARGO_BIN_EXE_docker-credential-icr"), &copy).expect("the directory is ours");
+    for folder in ["", "home", "cache", "config", "runtime", "program"] {
+        chown(machine.path(folder), Some(user()), Some(user()))
+            .expect("we are root, or it is ours");
+    }
+    let mut command = as_user(copy.to_str().expect("a path of ours"));
+    command.args(arguments);
+    machine.furnish(&mut command);
+    command
+}
+
+/// What another process of the same user reads of a file in `/proc/PID`.
+fn read_by_the_same_user(process: u32, file: &str) -> Output {
+    let mut reader = as_user("/bin/cat");
+    reader
+        .env("LC_ALL", "C")
+        .arg(format!("/proc/{process}/{file}"));
+    reader.output().expect("coreutils")
+}
+
+/// Waits until the process has protected itself, and checks that.
+#[track_caller]
+fn is_protected(process: u32) {
+    let limits = || fs::read_to_string(format!("/proc/{process}/limits")).expect("it runs");
+    wait_until("a process that writes no core dump", || {
+        let limits = limits();
+        let core = limits
+            .lines()
+            .find_map(|line| line.strip_prefix("Max core file size"));
+        let fields: Vec<&str> = core
+            .expect("the kernel's list")
+            .split_whitespace()
+            .collect();
+        fields == ["0", "0", "bytes"]
+    });
+    for file in ["mem", "environ", "maps"] {
+        let read = read_by_the_same_user(process, file);
+        let error = String::from_utf8_lossy(&read.stderr);
+        assert!(error.contains("Permission denied"), "{file}: {read:?}");
+        assert!(read.stdout.is_empty(), "{file}: {read:?}");
+    }
+}
+
+#[test]
+fn the_same_user_can_read_a_process_that_does_not_protect_itself() {
+    let mut sleep = as_user("/bin/sleep");
+    let mut sleep = sleep
+        .arg("60")
+        .env("VARIABLE", "visible")
+        .spawn()
+        .expect("coreutils");
+    wait_until("what the other tests look for", || {
+        let read = read_by_the_same_user(sleep.id(), "environ");
+        String::from_utf8_lossy(&read.stdout).contains("VARIABLE=visible")
+    });
+    sleep.kill().expect("it runs");
+    sleep.wait().expect("it is our child");
+}
+
+#[test]
+fn a_get_that_waits_for_its_input_cannot_be_read() {
+    let machine = Machine::with_environment_key();
+    let running = machine.start_as(program(&machine, &["get"]), Input::Open);
+    is_protected(running.id());
+    running.kill();
+}
+
+#[test]
+fn a_background_refresh_cannot_be_read() {
+    let machine = Machine::with_environment_key();
+    machine.cloud.script([Fault::Delay(HANGING)]);
+    let running = machine.start_as(
+        program(&machine, &["renew", "us.icr.io"]),
+        Input::Bytes(b""),
+    );
+    wait_until("a question to IAM", || machine.cloud.exchanges() == 1);
+    is_protected(running.id());
+    running.kill();
+}
+
+#[test]
+fn a_command_of_a_person_cannot_be_read() {
+    let mut machine = Machine::new();
+    // It ends before anything is stored.
+    machine.set("ICR_KEYCHAIN", "kernel");
+    let running = machine.start_as(
+        program(&machine, &["login", "us.icr.io", "--api-key-stdin"]),
+        Input::Open,
+    );
+    is_protected(running.id());
+    running.kill();
+}
+
+#[test]
+fn a_process_that_is_aborted_leaves_no_core_dump() {
+    let machine = Machine::with_environment_key();
+    let mut shell = as_user("/bin/sh");
+    let copy = program(&machine, &[]);
+    shell
+        .args(["-c", "ulimit -c unlimited; exec \"$0\" get"])
+        .arg(copy.get_program());
+    machine.furnish(&mut shell);
+    let mut child = shell.stdin(Stdio::piped()).spawn().expect("a shell");
+    is_protected(child.id());
+    let process = nix::unistd::Pid::from_raw(child.id().try_into().expect("a process id"));
+    nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGABRT).expect("it runs");
+    let status = child.wait().expect("it is our child");
+    assert_eq!(status.signal(), Some(6), "{status:?}");
+    assert!(!status.core_dumped(), "{status:?}");
+}
