@@ -16,6 +16,9 @@ use crate::environment::Environment;
 use crate::failure::one_line;
 use crate::secret::Secret;
 
+#[cfg(unix)]
+mod hidden_input;
+
 /// The person at the terminal.
 ///
 /// Whatever they are shown stands on stderr, because stdout is the command's answer.
@@ -110,8 +113,7 @@ impl Terminal for SystemTerminal<'_> {
     }
 
     fn ask_secret(&self, prompt: &str) -> io::Result<Secret> {
-        let _hidden = Hidden::from_now_on();
-        rpassword::prompt_password(one_line(prompt, LONGEST_LINE)).map(Secret::new)
+        hidden_input::read(&one_line(prompt, LONGEST_LINE))
     }
 
     fn ask(&self, prompt: &str) -> io::Result<String> {
@@ -156,45 +158,11 @@ impl Terminal for SystemTerminal<'_> {
     }
 }
 
-/// While it lives, the terminal does not show what is typed: rpassword turns that
-/// off only when its prompt is there, and whoever is quick would see the beginning.
-struct Hidden {
-    #[cfg(unix)]
-    before: Option<(File, nix::sys::termios::Termios)>,
-}
-
-impl Hidden {
-    #[cfg(unix)]
-    fn from_now_on() -> Self {
-        Self {
-            before: hide().ok(),
-        }
-    }
-
-    #[cfg(not(unix))]
-    fn from_now_on() -> Self {
-        Self {}
-    }
-}
-
-#[cfg(unix)]
-fn hide() -> io::Result<(File, nix::sys::termios::Termios)> {
-    use nix::sys::termios;
-    let terminal = File::options().read(true).write(true).open(DEVICE)?;
-    let before = termios::tcgetattr(&terminal)?;
-    let mut hidden = before.clone();
-    hidden.local_flags.remove(termios::LocalFlags::ECHO);
-    termios::tcsetattr(&terminal, termios::SetArg::TCSANOW, &hidden)?;
-    Ok((terminal, before))
-}
-
-#[cfg(unix)]
-impl Drop for Hidden {
-    fn drop(&mut self) {
-        use nix::sys::termios;
-        if let Some((terminal, before)) = &self.before {
-            let _ = termios::tcsetattr(terminal, termios::SetArg::TCSANOW, before);
-        }
+/// Windows restores the console's mode itself; its prompts know no signals.
+#[cfg(windows)]
+mod hidden_input {
+    pub(super) fn read(prompt: &str) -> std::io::Result<crate::secret::Secret> {
+        rpassword::prompt_password(prompt).map(crate::secret::Secret::new)
     }
 }
 
