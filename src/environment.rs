@@ -15,6 +15,7 @@ use crate::clock::within;
 use crate::failure::Failure;
 use crate::failure::Result;
 use crate::fs;
+use crate::repeatable;
 use crate::secret::Secret;
 
 /// API key variables in the order in which they are asked: IBM Cloud CLI
@@ -230,6 +231,7 @@ pub(crate) fn secret_file(path: &Path) -> anyhow::Result<Secret> {
 
 fn secret_in_file(variable: &str, path: &str) -> Result<Secret> {
     secret_file(Path::new(path)).map_err(|error| {
+            let path = repeatable::path(path);
             Failure::act(format!(
                 "${variable} names the file {path}, which holds no key ({error}); name a file that does, or give the key itself"
             ))

@@ -21,6 +21,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::environment;
 use crate::environment::Environment;
 use crate::failure::one_line;
+use crate::repeatable::quoted;
 
 mod file;
 
@@ -65,8 +66,9 @@ pub fn start(environment: &Environment, complain: &mut dyn io::Write) {
         .try_init();
     if let (Some(name), Some(Err(_))) = (name, &level) {
         tracing::warn!(
-            "${} is {name:?}; it can be error, warn, info, debug, trace or off",
-            environment::LOG
+            "${} is {}; it can be error, warn, info, debug, trace or off",
+            environment::LOG,
+            quoted(name)
         );
     }
 }

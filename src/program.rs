@@ -26,6 +26,7 @@ use crate::protocol;
 use crate::protocol::PROGRAM;
 use crate::registry::Registry;
 use crate::renewal;
+use crate::repeatable;
 use crate::settings::Settings;
 use crate::spelling::nearest;
 use crate::terminal::Terminal;
@@ -196,12 +197,18 @@ fn parse(arguments: &[OsString]) -> Result<Request> {
         ["get" | "erase" | "store" | "list" | "version", ..] => {
             Err(Failure::act(format!("too many arguments. {USAGE}")))
         }
-        ["help", unknown, ..] | [unknown, ..] => Err(Failure::act(format!(
-            "{PROGRAM}: unknown action: {unknown}{}. {USAGE}",
-            meant_by(unknown)
-        ))),
+        ["help", unknown, ..] | [unknown, ..] => Err(unknown_action(unknown)),
         [] => Err(Failure::act(USAGE)),
     }
+}
+
+fn unknown_action(unknown: &str) -> Failure {
+    let unknown = if repeatable::is_repeatable(unknown) {
+        format!("{unknown}{}", meant_by(unknown))
+    } else {
+        repeatable::NOT_SHOWN.to_owned()
+    };
+    Failure::act(format!("{PROGRAM}: unknown action: {unknown}. {USAGE}"))
 }
 
 /// Whether this is a verb of clients or a command of people.
@@ -243,9 +250,8 @@ fn get(address: Option<String>, streams: &mut Streams<'_>, world: &World<'_>) ->
 fn store(streams: &mut Streams<'_>, world: &World<'_>) -> Result<()> {
     let request = protocol::store_request(&protocol::read_input(streams.input)?)?;
     let Some((registry, settings)) = registry(&request.server_address, world)? else {
-        // An address that is no host may hold a password.
-        let address = Registry::parse(&request.server_address);
-        let address = address.map_or("that address".to_owned(), |registry| registry.to_string());
+        let address = repeatable::host(&request.server_address);
+        let address = address.unwrap_or_else(|| "that address".to_owned());
         return Err(Failure::act(format!(
             "{address} is not a registry of IBM Cloud; {PROGRAM} keeps logins for those only, so take it out of credHelpers (and credsStore) for others"
         )));

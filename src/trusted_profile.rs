@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use crate::digest;
+use crate::repeatable;
 
 /// The longest text that is taken for a profile, in bytes: more than twice what a
 /// CRN takes.
@@ -103,7 +104,9 @@ impl fmt::Display for TrustedProfile {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Id(text) | Self::Crn(text) => write!(formatter, "trusted profile {text}"),
-            Self::Name { name, .. } => write!(formatter, "trusted profile `{name}`"),
+            Self::Name { name, .. } => {
+                write!(formatter, "trusted profile `{}`", repeatable::name(name))
+            }
         }
     }
 }

@@ -35,6 +35,9 @@ const SECRET_FIELDS: [&str; 7] = [
     "refresh_token",
 ];
 
+/// What somebody typed where something else belongs.
+const MISPLACED_KEY: &str = "xK_q7ZbM0pR4-tW9yLcN2vH5jF8sD1gA3eQ6uI_oXzTm";
+
 const PROFILE: &str = "Profile-8dd84246-7df4-4667-94e4-8ecde51d5ac5";
 
 fn log(machine: &Machine) -> String {
@@ -117,6 +120,22 @@ fn every_flow(machine: &mut Machine) {
     ] {
         machine.run(arguments, Input::Open);
     }
+    machine.plant(MISPLACED_KEY);
+    for arguments in [
+        &[MISPLACED_KEY][..],
+        &["help", MISPLACED_KEY],
+        &["get", MISPLACED_KEY],
+        &["login", MISPLACED_KEY],
+        &["login", "--profile", MISPLACED_KEY],
+        &["login", "--profile-id", MISPLACED_KEY],
+        &["configure", "docker", "--registry", MISPLACED_KEY],
+        &["status", MISPLACED_KEY],
+        &["doctor", MISPLACED_KEY],
+        &["token", "rm", "--registry", "us.icr.io", MISPLACED_KEY],
+    ] {
+        machine.run(arguments, Input::Bytes(b""));
+    }
+    machine.store(MISPLACED_KEY, "iamapikey", "password-of-it");
     commands_with_logins(machine);
     #[cfg(unix)]
     at_a_terminal(machine);

@@ -14,6 +14,7 @@ use crate::iam::is_token;
 use crate::program::Streams;
 use crate::program::World;
 use crate::protocol::PROGRAM;
+use crate::repeatable;
 use crate::secret::Secret;
 
 /// The most that is read from stdin, in bytes: a key has 44, and its file is small.
@@ -49,8 +50,12 @@ fn in_file(argument: &str, world: &World<'_>) -> Result<Secret> {
             "--api-key takes @FILE and no key: everybody on this machine can see the arguments of a program; give the key on standard input with --api-key-stdin, or the name of its file after `@`",
         ));
     };
-    let fail =
-        |reason: String| Failure::act(format!("cannot take an API key from {path}: {reason}"));
+    let shown = repeatable::path(path);
+    let fail = |reason: String| {
+        Failure::act(format!(
+            "cannot take an API key from the file {shown}: {reason}"
+        ))
+    };
     let text = environment::secret_file(&world.places.expand(Path::new(path)))
         .map_err(|error| fail(error.to_string()))?;
     key_in(text.expose()).map_err(|reason| fail(reason.to_owned()))

@@ -11,6 +11,8 @@ use clap::ArgAction;
 use clap::CommandFactory;
 use clap::Parser;
 use clap::Subcommand;
+use clap::error::ContextKind;
+use clap::error::ContextValue;
 use clap::error::ErrorKind;
 use serde_json::Value;
 
@@ -25,6 +27,7 @@ use crate::program::Verb;
 use crate::program::World;
 use crate::protocol::PROGRAM;
 use crate::registry::Registry;
+use crate::repeatable;
 use crate::settings::Settings;
 
 mod api_key_input;
@@ -91,7 +94,7 @@ pub fn run(arguments: &[OsString], streams: &mut Streams<'_>, world: &World<'_>)
             return print(streams, error.render().to_string().trim_end());
         }
         Err(error) => {
-            let text = error.render().to_string();
+            let text = without_secrets(error).render().to_string();
             let text = text.strip_prefix("error: ").unwrap_or(&text);
             return Err(Failure::usage(text.trim_end()));
         }
@@ -106,6 +109,27 @@ pub fn run(arguments: &[OsString], streams: &mut Streams<'_>, world: &World<'_>)
         Command::Status(arguments) => status::run(&arguments, streams, world),
         Command::Token(arguments) => token::run(&arguments, streams, world),
     }
+}
+
+/// The same error without words of the command line that may be secrets.
+fn without_secrets(mut error: clap::Error) -> clap::Error {
+    let mut kinds = vec![ContextKind::InvalidSubcommand, ContextKind::InvalidValue];
+    // In other errors it is an argument of the command's definition.
+    if error.kind() == ErrorKind::UnknownArgument {
+        kinds.push(ContextKind::InvalidArg);
+    }
+    for kind in kinds {
+        let Some(ContextValue::String(text)) = error.get(kind) else {
+            continue;
+        };
+        if !repeatable::is_repeatable(text) {
+            let stand_in = ContextValue::String(repeatable::NOT_SHOWN.to_owned());
+            error.insert(kind, stand_in);
+            // They say how to type it otherwise.
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(Vec::new()));
+        }
+    }
+    error
 }
 
 /// The names of all commands.

@@ -14,6 +14,7 @@ use crate::failure::one_line;
 use crate::login::LoginScope;
 use crate::protocol::PROGRAM;
 use crate::registry::Registry;
+use crate::repeatable;
 use crate::settings::Settings;
 
 /// The longest name that is told back, in characters.
@@ -118,12 +119,10 @@ pub(super) fn login_command(registry: &Registry, settings: &Settings) -> String 
     }
 }
 
-/// What has no dot is no host, and may be a key that somebody put in its place.
+/// The failure that an address names no registry of ours.
 pub(super) fn not_ours(address: &str) -> Failure {
-    let parsed = Registry::parse(address).filter(|registry| registry.host().contains('.'));
-    let address = parsed.map_or("one of the arguments".into(), |registry| {
-        one_line(registry.host(), LONGEST)
-    });
+    let host = repeatable::host(address).map(|host| one_line(&host, LONGEST));
+    let address = host.unwrap_or_else(|| "one of the arguments".to_owned());
     Failure::act(format!(
         "{address} is not a registry of IBM Cloud; if it is one, put it into `registries` in the settings file (`{PROGRAM} settings` tells where that is)"
     ))

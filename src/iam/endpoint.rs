@@ -131,9 +131,7 @@ pub(super) fn base_of(text: &str, may_be_clear: impl Fn(&str) -> bool) -> Result
         return Err("is more than an address; leave out `?` and `#`".into());
     }
     if !is_safe(&url, may_be_clear) {
-        return Err(format!(
-            "is {text}, which would send secrets in clear; use an https:// address (http:// only for this machine itself)"
-        ));
+        return Err("would send secrets in clear; use an https:// address (http:// only for this machine itself)".into());
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }

@@ -19,6 +19,7 @@ use crate::iam::endpoint::Endpoint;
 use crate::iam::grant::Client;
 use crate::iam::metadata::MetadataService;
 use crate::registry::Registry;
+use crate::repeatable::quoted;
 use crate::secret::Secret;
 use crate::settings::SourceName;
 use crate::trusted_profile::TrustedProfile;
@@ -150,7 +151,8 @@ impl Properties {
             "bearertoken" => self.bearer_token(given, source("the token"))?,
             other => {
                 return Err(format!(
-                    "sets {PREFIX}AUTH_TYPE to {other:?}; the types that lead to a registry are iam, iamAssume, container, vpc and bearerToken"
+                    "sets {PREFIX}AUTH_TYPE to {}; the types that lead to a registry are iam, iamAssume, container, vpc and bearerToken",
+                    quoted(other)
                 ));
             }
         };

@@ -15,6 +15,7 @@ use crate::iam::is_token;
 use crate::iam::transport::Method;
 use crate::jwt;
 use crate::protocol::PROGRAM;
+use crate::repeatable::quoted;
 use crate::secret::Secret;
 
 /// How long a token lives that is not permanent, in seconds (IBM Cloud CLI,
@@ -144,8 +145,8 @@ impl RegistryApi<'_> {
         match iam::is_id(id) {
             true => Ok(format!("{PATH}/{id}")),
             false => Err(Failure::act(format!(
-                "{:?} can be no identifier of a token; `{PROGRAM} token list --registry {}` shows those there are",
-                one_line(id, iam::LONGEST_ID),
+                "{} can be no identifier of a token; `{PROGRAM} token list --registry {}` shows those there are",
+                quoted(id),
                 self.registry
             ))),
         }
@@ -164,7 +165,8 @@ impl RegistryApi<'_> {
             Trouble::Absent(404) => match self.tokens() {
                 Err(failure) => failure,
                 Ok(_) => Failure::act(format!(
-                    "{registry} has no token {id} of this account; `{PROGRAM} token list --registry {registry}` shows those there are",
+                    "{registry} has no token {} of this account; `{PROGRAM} token list --registry {registry}` shows those there are",
+                    quoted(id),
                     registry = self.registry
                 )),
             },

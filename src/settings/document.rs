@@ -10,6 +10,7 @@ use toml::de::DeValue;
 use super::name::hint;
 use crate::failure::Failure;
 use crate::failure::Result;
+use crate::repeatable::quoted;
 
 /// Where something stands.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -77,8 +78,8 @@ impl<'a> Table<'a> {
         match entries.iter().find(|entry| !keys.contains(&entry.key)) {
             None => Ok(()),
             Some(entry) => Err(entry.place().wrong(&format!(
-                "there is no key {:?} here; {}",
-                entry.key,
+                "there is no key {} here; {}",
+                quoted(entry.key),
                 hint(entry.key, keys)
             ))),
         }
@@ -191,8 +192,9 @@ impl<'a> Value<'a> {
         let name = self.text()?;
         named(name).ok_or_else(|| {
             self.wrong(&format!(
-                "{} is {name:?}; choose one of {}",
+                "{} is {}; choose one of {}",
                 self.key,
+                quoted(name),
                 names.join(", ")
             ))
         })

@@ -23,6 +23,7 @@ use crate::failure::Result;
 use crate::fs;
 use crate::fs::Trusted;
 use crate::registry::Registry;
+use crate::repeatable::quoted;
 
 /// The most a settings file may hold, in bytes.
 const FILE_LIMIT: u64 = 1024 * 1024;
@@ -121,7 +122,8 @@ impl Settings {
                 }
                 other => {
                     return Err(Failure::ProgramIsWrong(format!(
-                        "the key {other:?} has no meaning"
+                        "the key {} has no meaning",
+                        quoted(other)
                     )));
                 }
             }
@@ -147,7 +149,8 @@ impl Settings {
                 .filter(|registry| registry.host() == name)
                 .ok_or_else(|| {
                     item.wrong(&format!(
-                        "registries names {name:?}, which is not a host in lower case"
+                        "registries names {}, which is not a host in lower case",
+                        quoted(name)
                     ))
                 })?;
             if here.contains(&registry) {
@@ -170,13 +173,13 @@ impl Settings {
             let registry = Registry::parse(entry.key).ok_or_else(|| {
                 entry
                     .place()
-                    .wrong(&format!("{:?} is no registry host", entry.key))
+                    .wrong(&format!("{} is no registry host", quoted(entry.key)))
             })?;
             let mapping = mapping(&entry)?;
             if here.insert(registry.clone(), mapping).is_some() {
                 return Err(entry.place().wrong(&format!(
-                    "{:?} is {registry}, which has a table of its own already",
-                    entry.key
+                    "{} is {registry}, which has a table of its own already",
+                    quoted(entry.key)
                 )));
             }
             self.note(format!("registry.{registry}"), entry.value);

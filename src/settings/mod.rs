@@ -14,6 +14,7 @@ use crate::iam::endpoint::Endpoint;
 use crate::protocol::PROGRAM;
 use crate::registry;
 use crate::registry::Registry;
+use crate::repeatable::quoted;
 use crate::trusted_profile::TrustedProfile;
 
 mod document;
@@ -272,8 +273,9 @@ impl Settings {
         self.profile(name).ok_or_else(|| {
             let known: Vec<&str> = self.profile_names().collect();
             let hint = name::hint(name, &known);
+            let name = quoted(name);
             Failure::act(format!(
-                "the settings have no profile {name:?}: {hint}; a profile is a table [profile.NAME] in the settings file"
+                "the settings have no profile with the name {name}: {hint}; a profile is a table [profile.NAME] in the settings file"
             ))
         })
     }
@@ -341,7 +343,7 @@ impl Settings {
         );
         let flag = named_in(environment, environment::BACKGROUND_REFRESH, |text| {
             text.parse()
-                .map_err(|_| format!("is {text:?}; it can be true or false"))
+                .map_err(|_| format!("is {}; it can be true or false", quoted(text)))
         })?;
         self.take(
             "background-refresh",
@@ -393,7 +395,8 @@ impl Settings {
         }
         let names: Vec<&str> = self.profile_names().collect();
         Err(format!(
-            "is {name:?}, which is no profile of the settings file; {}",
+            "is {}, which is no profile of the settings file; {}",
+            quoted(name),
             hint(name, &names)
         ))
     }
@@ -433,14 +436,18 @@ fn one_of<T>(
     named: impl FnOnce(&str) -> Option<T>,
     names: &[&str],
 ) -> Result<T, String> {
-    named(name).ok_or_else(|| format!("is {name:?}; choose one of {}", names.join(", ")))
+    named(name).ok_or_else(|| {
+        let known = names.join(", ");
+        format!("is {}; choose one of {known}", quoted(name))
+    })
 }
 
 fn namespace(name: &str) -> Result<String, String> {
     match is_plain(name) {
         true => Ok(name.to_owned()),
         false => Err(format!(
-            "is {name:?}; a namespace is 1 to 64 letters, digits, `-`, `_` or `.`"
+            "is {}; a namespace is 1 to 64 letters, digits, `-`, `_` or `.`",
+            quoted(name)
         )),
     }
 }

@@ -13,6 +13,7 @@ use crate::environment::Environment;
 use crate::failure::Result;
 use crate::iam::endpoint::Endpoint;
 use crate::protocol::Credential;
+use crate::repeatable::quoted;
 use crate::secret::Secret;
 use crate::trusted_profile::TrustedProfile;
 
@@ -145,8 +146,8 @@ impl Profile {
     pub(super) fn read(entry: &Entry<'_>, environment: &Environment) -> Result<Self> {
         if !is_plain(entry.key) {
             return Err(entry.place().wrong(&format!(
-                "{:?} cannot be a profile's name: that is 1 to 64 letters, digits, `-`, `_` or `.`",
-                entry.key
+                "{} cannot be a profile's name: that is 1 to 64 letters, digits, `-`, `_` or `.`",
+                quoted(entry.key)
             )));
         }
         let table = entry.value.table()?;
@@ -251,7 +252,8 @@ fn file(
     match path.is_absolute() {
         true => Ok(path),
         false => Err(value.wrong(&format!(
-            "file is {text:?}; a path begins with / or ~/, because no directory is current for sure"
+            "file is {}; a path begins with / or ~/, because no directory is current for sure",
+            quoted(text)
         ))),
     }
 }

@@ -1,0 +1,251 @@
+//! Decides which of the words that somebody typed may be repeated in messages and logs.
+//!
+//! An API key or a password in the wrong place looks like any other word to a parser. So
+//! only what cannot well be one is repeated: hosts, short plain words, identifiers. API
+//! keys of IBM Cloud are 44 characters of mixed case with digits, passcodes 10; tokens
+//! are longer, with dots between their parts.
+
+use std::net::Ipv4Addr;
+
+use crate::registry::Registry;
+
+/// What stands for a text that is not repeated.
+pub(crate) const NOT_SHOWN: &str = "a text that is not shown (it may be a secret)";
+
+/// The longest word that is repeated, in bytes.
+const MAX_WORD: usize = 20;
+
+/// The longest label of a host, and part of a file's name, that is repeated, in bytes.
+const MAX_LABEL: usize = 40;
+
+/// The longest number that is repeated, in digits.
+const MAX_DIGITS: usize = 4;
+
+/// Returns the host of a server address, without the rest of it.
+pub(crate) fn host(address: &str) -> Option<String> {
+    let registry = Registry::parse(address)?;
+    let host = registry.host();
+    let name = host.split(':').next()?;
+    let start = address.find("://").map_or(0, |scheme| scheme + "://".len());
+    let typed = address.get(start..start + name.len())?;
+    let is_plain = name == "localhost"
+        || name.parse::<Ipv4Addr>().is_ok()
+        || has_domain(name) && typed.split('.').all(is_label);
+    is_plain.then(|| host.to_owned())
+}
+
+/// Returns a text in quotation marks, or what stands for it.
+pub(crate) fn quoted(text: &str) -> String {
+    if is_repeatable(text) {
+        format!("{text:?}")
+    } else {
+        NOT_SHOWN.to_owned()
+    }
+}
+
+/// Returns the path of a file, or what stands for it.
+pub(crate) fn path(text: &str) -> &str {
+    let is_file_name = || text.contains('.') && text.split('.').all(is_label);
+    if text.contains(['/', '\\']) || is_word(text) || is_file_name() {
+        text
+    } else {
+        "(its name is not shown, it may be a secret)"
+    }
+}
+
+/// Returns a name that may have spaces and capitals anywhere, or what stands for it.
+pub(crate) fn name(text: &str) -> &str {
+    let is_long_and_random = |word: &str| {
+        let has_digit = word.bytes().any(|byte| byte.is_ascii_digit());
+        let longest = if has_digit { MAX_WORD } else { MAX_LABEL };
+        word.len() > longest && !has_plain_case(word)
+    };
+    if text.split_whitespace().any(is_long_and_random) {
+        NOT_SHOWN
+    } else {
+        text
+    }
+}
+
+/// Whether a text is no secret: nothing, a host, an option, a word, a small number or an
+/// identifier.
+pub(crate) fn is_repeatable(text: &str) -> bool {
+    text.is_empty()
+        || is_word(text.trim_start_matches('-'))
+        || is_number(text)
+        || is_uuid(text)
+        || is_bare_host(text)
+}
+
+/// Whether a text is a host without a path, with or without a scheme, or all hosts of a
+/// domain.
+fn is_bare_host(text: &str) -> bool {
+    let schemes = ["https://", "http://"];
+    let bare = schemes.iter().find_map(|scheme| text.strip_prefix(scheme));
+    let text = bare.unwrap_or(text);
+    let text = text.strip_prefix("*.").unwrap_or(text);
+    !text.contains(['/', '?']) && host(text).is_some()
+}
+
+/// Whether a text is a name as people give them: letters of one case, perhaps with a
+/// capital at the beginning.
+fn is_word(text: &str) -> bool {
+    (1..=MAX_WORD).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_' | b'.' | b'/'))
+        && text.split(['-', '_', '.', '/']).all(has_plain_case)
+}
+
+fn is_number(text: &str) -> bool {
+    (1..=MAX_DIGITS).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// RFC 9562, section 4.
+fn is_uuid(text: &str) -> bool {
+    let groups = text.split('-').map(|group| {
+        let is_hexadecimal = group.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_hexadecimal.then_some(group.len())
+    });
+    groups.eq([Some(8), Some(4), Some(4), Some(4), Some(12)])
+}
+
+/// Whether a host's name ends with a domain, which a random text hardly does.
+fn has_domain(name: &str) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, domain)| {
+        domain.len() >= 2 && domain.bytes().all(|byte| byte.is_ascii_alphabetic())
+    })
+}
+
+fn is_label(text: &str) -> bool {
+    text.len() <= MAX_LABEL && has_plain_case(text)
+}
+
+/// Whether letters are of one case, as people write, or a capital is the first of
+/// letters alone. Keys and tokens have capitals and small letters in any order.
+fn has_plain_case(text: &str) -> bool {
+    let is_upper = |text: &str| text.bytes().any(|byte| byte.is_ascii_uppercase());
+    let is_lower = |text: &str| text.bytes().any(|byte| byte.is_ascii_lowercase());
+    let has_digit = text.bytes().any(|byte| byte.is_ascii_digit());
+    let rest = text.get(1..).unwrap_or_default();
+    !is_upper(text) || !is_lower(text) || (!has_digit && !is_upper(rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Forty-four characters, as IAM makes them.
+    const KEYS: [&str; 4] = [
+        "aBcD1eFgH2iJkL3mNoP4qRsT5uVwX6yZ7aBcD8eFgH9i",
+        "-BcD1eFgH2iJkL3mNoP4qRsT5uVwX6yZ7aBcD8eFgH9_",
+        "xK_q7ZbM0pR4-tW9yLcN2vH5jF8sD1gA3eQ6uI_oXzTm",
+        "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqr",
+    ];
+
+    #[test]
+    fn a_secret_is_not_repeated_in_whatever_place() {
+        let token = format!("eyJhbGciOiJSUzI1NiJ9.eyJ{}.c2lnbmF0dXJl", "aB3".repeat(30));
+        let short_token = "eyJhbGciOiJSUzI1NiJ9.eyJpYW1faWQiOjF9.c2lnbmF0dXJl";
+        let others = [
+            &*token,
+            short_token,
+            "aBcDeFgHiJ",
+            "4k7Qp2XwZz",
+            "hunter2",
+            "Passw0rd",
+            "correct horse battery staple",
+            "12345678",
+            "AKIAIOSFODNN7EXAMPLE",
+            "user:hunter2@us.icr.io",
+            "us.icr.io/hunter2",
+            "https://hunter2@us.icr.io",
+            "hunter2:443",
+            "aBcD1eFgH2iJ://us.icr.io",
+            "0123456789abcdef0123456789abcdef",
+            "pässwörter",
+            "{\"apikey\": \"hunter2\"}",
+        ];
+        for secret in KEYS.into_iter().chain(others) {
+            assert!(!is_repeatable(secret), "{secret}");
+            assert_eq!(quoted(secret), NOT_SHOWN);
+            let host = host(secret);
+            assert!(host.is_none_or(|host| host == "us.icr.io"), "{secret}");
+        }
+        for key in KEYS {
+            for address in [
+                key.to_owned(),
+                format!("https://{key}"),
+                format!("{key}.icr.io"),
+                format!("{key}:443"),
+                format!("https://{key}/v2/"),
+            ] {
+                assert_eq!(host(&address), None, "{address}");
+            }
+            assert!(!path(key).contains(key), "{key}");
+        }
+        for key in &KEYS[..3] {
+            assert_eq!(name(key), NOT_SHOWN);
+        }
+        assert_eq!(name(&token), NOT_SHOWN);
+        assert!(!path(short_token).contains("eyJ"));
+    }
+
+    #[test]
+    fn what_people_call_things_is_repeated() {
+        for text in [
+            "",
+            "gett",
+            "stauts",
+            "GET",
+            "Status",
+            "log-in",
+            "--nonsense",
+            "-x",
+            "team-a",
+            "Team_A",
+            "power-vs",
+            "7",
+            "3600",
+            "us.icr.io",
+            "US.icr.io",
+            "localhost:5000",
+            "127.0.0.1",
+            "jp2.icr.io",
+            "us.icr.io:443",
+            "*.icr.io",
+            "https://eu9.icr.io",
+            "../users",
+            "123456789012.dkr.ecr.us-east-1.amazonaws.com",
+            "c7d5f2a0-1b3e-4c5d-8e9f-0a1b2c3d4e5f",
+        ] {
+            assert!(is_repeatable(text), "{text}");
+        }
+        for (address, told) in [
+            ("https://GHCR.io/x?y", "ghcr.io"),
+            ("registry-1.docker.io", "registry-1.docker.io"),
+            ("Quay.io", "quay.io"),
+            ("http://localhost:5000/", "localhost:5000"),
+            ("us.icr.io/aBcD1eFgH2iJkL3", "us.icr.io"),
+        ] {
+            assert_eq!(host(address).as_deref(), Some(told), "{address}");
+        }
+        for text in [
+            "",
+            "Deploy to Production 2",
+            "MyProfileForDeployments",
+            "ci-2",
+        ] {
+            assert_eq!(name(text), text);
+        }
+        for text in [
+            "/run/secrets/Key1",
+            "key",
+            "key.json",
+            "apikey2.json",
+            r"C:\Key",
+        ] {
+            assert_eq!(path(text), text);
+        }
+    }
+}

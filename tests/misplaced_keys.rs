@@ -1,0 +1,209 @@
+//! Is a key that somebody put in the wrong place shown, on a screen, to a client or in the log?
+
+mod support;
+
+use serde_json::json;
+
+use support::Input;
+use support::Machine;
+
+/// Forty-four characters, as IAM makes them.
+const KEYS: [&str; 3] = [
+    "xK_q7ZbM0pR4-tW9yLcN2vH5jF8sD1gA3eQ6uI_oXzTm",
+    "aBcD1eFgH2iJkL3mNoP4qRsT5uVwX6yZ7aBcD8eFgH9i",
+    "eyJhbGciOiJSUzI1NiJ9.eyJpYW1faWQiOiJJQk1pZC0xIn0.c2lnbmF0dXJlLW9mLWlhbQ",
+];
+
+/// A machine on which somebody can log in, if there is a keychain.
+fn machine() -> Machine {
+    Machine::with_keychain().unwrap_or_else(Machine::new)
+}
+
+/// Runs the program with `KEY` and the log on, and checks that it fails and does not show the key.
+#[track_caller]
+fn is_not_shown(machine: &mut Machine, key: &str, arguments: &[&str]) {
+    let arguments: Vec<String> = arguments
+        .iter()
+        .map(|text| text.replace("KEY", key))
+        .collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    for level in ["off", "trace"] {
+        machine.set("ICR_LOG", level);
+        let outcome = machine.run(&arguments, Input::Bytes(b""));
+        assert_ne!(outcome.status, Some(0), "{outcome:?}");
+        let shown = format!("{}{}", outcome.stdout, outcome.stderr);
+        assert!(!shown.contains(key), "{outcome:?}");
+        assert!(!shown.contains(&key.to_ascii_lowercase()), "{outcome:?}");
+    }
+}
+
+#[test]
+fn in_arguments() {
+    for key in KEYS {
+        let mut machine = machine();
+        machine.plant(key);
+        machine.settings("[profile.team-a]\n");
+        for arguments in [
+            &["KEY"][..],
+            &["KEY", "--help"],
+            &["KEY", "us.icr.io"],
+            &["--KEY"],
+            &["help", "KEY"],
+            &["get", "KEY"],
+            &["get", "us.icr.io", "KEY"],
+            &["get", "https://KEY"],
+            &["store", "KEY"],
+            &["list", "KEY"],
+            &["login", "KEY"],
+            &["login", "us.icr.io", "KEY"],
+            &["login", "KEY.icr.io"],
+            &["login", "https://iamapikey:KEY@us.icr.io"],
+            &["login", "--profile", "KEY"],
+            &["login", "--profile=KEY"],
+            &["login", "--api-key", "KEY"],
+            &["login", "--api-key", "@KEY"],
+            &["login", "--api-key-stdin", "--expires", "KEY"],
+            &["login", "--api-key-stdin=KEY"],
+            &["login", "--password", "KEY"],
+            &["login", "--password=KEY"],
+            &["login", "-p", "KEY"],
+            &["login", "--KEY"],
+            &["logout", "KEY"],
+            &["logout", "--profile", "KEY"],
+            &["status", "KEY"],
+            &["print", "KEY"],
+            &["print", "us.icr.io", "KEY"],
+            &["print", "us.icr.io", "--format", "KEY"],
+            &["print", "us.icr.io", "--credential", "KEY"],
+            &["print", "us.icr.io", "--secret-name", "KEY"],
+            &["print", "us.icr.io", "--name", "KEY"],
+            &["configure", "KEY"],
+            &["configure", "docker", "--registry", "KEY"],
+            &["configure", "docker", "--registry", "us.icr.io,KEY"],
+            &["configure", "docker", "--undo", "KEY"],
+            &["settings", "KEY"],
+            &["settings", "--KEY"],
+            &["doctor", "KEY"],
+            &["token", "KEY"],
+            &["token", "list", "KEY"],
+            &["token", "list", "--registry", "KEY"],
+            &["token", "get", "KEY"],
+            &["token", "rm", "KEY"],
+            &["token", "add", "--registry", "us.icr.io", "--KEY"],
+        ] {
+            is_not_shown(&mut machine, key, arguments);
+        }
+    }
+}
+
+#[test]
+fn as_a_trusted_profile() {
+    for key in KEYS {
+        let mut machine = machine();
+        machine.plant(key);
+        machine.add_api_key("KEY-OF-A-PERSON-91b2", "me");
+        for level in ["off", "trace"] {
+            machine.set("ICR_LOG", level);
+            let arguments = ["login", "--api-key-stdin", "--profile-id", key];
+            let outcome = machine.run(&arguments, Input::Bytes(b"KEY-OF-A-PERSON-91b2"));
+            assert_eq!(outcome.status, Some(1), "{outcome:?}");
+        }
+    }
+}
+
+#[test]
+fn in_what_a_client_sends() {
+    for key in KEYS {
+        let mut machine = Machine::new();
+        machine.plant(key);
+        for address in [
+            key.to_owned(),
+            format!("https://{key}"),
+            format!("{key}.us.icr.io"),
+            format!("{key}:443"),
+            format!("us.icr.io@{key}"),
+            format!("{key} us.icr.io"),
+            format!("evil.example.com/{key}"),
+        ] {
+            for level in ["off", "trace"] {
+                machine.set("ICR_LOG", level);
+                let outcome = machine.store(&address, "iamapikey", "some-password");
+                assert_eq!(outcome.status, Some(1), "{outcome:?}");
+                machine.get(&address).is_not_found();
+                machine.erase(&address);
+            }
+        }
+        let input = json!({"ServerURL": "us.icr.io", "Username": "a", key: key}).to_string();
+        machine.run(&["store"], Input::Bytes(input.as_bytes()));
+        machine.run(&["store"], Input::Bytes(key.as_bytes()));
+    }
+}
+
+#[test]
+fn in_settings_and_variables() {
+    for key in KEYS {
+        let machine = Machine::new();
+        machine.plant(key);
+        for settings in [
+            format!("keychain = \"{key}\"\n"),
+            format!("\"{key}\" = 1\n"),
+            format!("registries = [\"{key}\"]\n"),
+            format!("[profile.a]\n\"{key}\" = \"x\"\n"),
+            format!("[profile.\"{key}!\"]\n"),
+            format!("[profile.a]\nsource = \"{key}\"\n"),
+            format!("[profile.a]\nsource = \"credentials-file\"\nfile = \"{key}\"\n"),
+            format!("[profile.a]\niam-endpoint = \"http://{key}\"\n"),
+            format!("[registry.\"us.icr.io\"]\nprofile = \"{key}\"\n"),
+            format!("[registry.\"{key}\"]\n"),
+            format!("keychain = {key}\n"),
+        ] {
+            machine.settings(&settings);
+            let outcome = machine.get("us.icr.io");
+            assert_eq!(outcome.status, Some(1), "{settings}: {outcome:?}");
+            machine.run(&["settings"], Input::Bytes(b""));
+            machine.run(&["doctor"], Input::Bytes(b""));
+        }
+        for variable in [
+            "ICR_KEYCHAIN",
+            "ICR_BACKGROUND_REFRESH",
+            "ICR_SOURCE",
+            "ICR_PROFILE",
+            "IBMCLOUD_IAM_API_ENDPOINT",
+            "ICR_LOG",
+        ] {
+            let mut machine = Machine::new();
+            machine.plant(key);
+            machine.set(variable, key);
+            machine.get("us.icr.io");
+            machine.run(&["doctor"], Input::Bytes(b""));
+        }
+        let mut machine = Machine::new();
+        machine.plant(key);
+        machine.set("IBMCLOUD_API_KEY", format!("@{key}"));
+        assert_eq!(machine.get("us.icr.io").status, Some(1));
+    }
+}
+
+#[test]
+fn what_is_no_key_is_repeated() {
+    let machine = machine();
+    machine.settings("[profile.team-a]\n");
+    machine
+        .run(&["stauts"], Input::Bytes(b""))
+        .is_failure_with(&["unknown action: stauts; did you mean `status`?"]);
+    machine
+        .run(&["help", "lgin"], Input::Bytes(b""))
+        .is_failure_with(&["unknown action: lgin; did you mean `login`?"]);
+    machine
+        .run(&["login", "ghcr.io"], Input::Bytes(b""))
+        .tells_a_person(&["ghcr.io is not a registry of IBM Cloud"]);
+    machine
+        .run(&["login", "--profile", "team-b"], Input::Bytes(b""))
+        .tells_a_person(&["\"team-b\"", "did you mean `team-a`?"]);
+    machine
+        .run(&["status", "--jsn"], Input::Bytes(b""))
+        .refuses_arguments(&["'--jsn'", "'--json'"]);
+    machine
+        .store("https://index.docker.io/v1/", "someone", "some-password")
+        .is_failure_with(&["index.docker.io is not a registry of IBM Cloud"]);
+}
