@@ -10,12 +10,14 @@ use crate::iam::Iam;
 use crate::iam::endpoint::Endpoint;
 use crate::iam::transport::Transport;
 use crate::identity;
+use crate::identity::ExpiredLogin;
 use crate::identity::Found;
 use crate::identity::Given;
 use crate::identity::Identity;
 use crate::identity::Nearby;
 use crate::identity::Notes;
 use crate::identity::Places;
+use crate::identity::Search;
 use crate::keychain::Keychains;
 use crate::lock::LockDirectory;
 use crate::login::LoginScope;
@@ -71,12 +73,29 @@ pub struct Broker<'a> {
 }
 
 impl Broker<'_> {
+    /// The credential for a registry, for a client. This alone deletes stored logins
+    /// that have expired; whoever only looks leaves them.
+    ///
+    /// # Errors
+    /// As [`Broker::get`].
+    pub fn get_and_delete_expired(&self, registry: &Registry) -> Result<Credential> {
+        let mut expired = Vec::new();
+        let answer = self.look_up(registry, &mut expired);
+        self.delete_expired(&expired);
+        answer
+    }
+
     /// The credential for a registry.
     ///
     /// # Errors
     /// [`Failure::NotFound`] when nothing speaks for it; otherwise what went
     /// wrong, with the source that was used.
     pub fn get(&self, registry: &Registry) -> Result<Credential> {
+        self.look_up(registry, &mut Vec::new())
+    }
+
+    /// The same, with the expired logins that were passed over.
+    fn look_up(&self, registry: &Registry, expired: &mut Vec<ExpiredLogin>) -> Result<Credential> {
         let deadline = self.deadline();
         let given = self.given(registry);
         let wanted = given.choice.credential;
@@ -84,7 +103,12 @@ impl Broker<'_> {
         if let Some(answer) = self.settled(registry, &nearby, &given.tokens) {
             return answer.map(|secret| wanted.with(secret));
         }
-        match self.find(registry, &given, deadline) {
+        let search = self.find(registry, &given, deadline);
+        let found = search.map(|search| {
+            expired.extend(search.expired);
+            search.found
+        });
+        match found {
             Ok(None) => Err(Failure::NotFound),
             Ok(Some(Found::Credential(credential))) => Ok(credential),
             Ok(Some(Found::AccessToken(token))) => self.given_token(registry, wanted, token),
@@ -121,7 +145,7 @@ impl Broker<'_> {
         let mut given = self.given(registry);
         given.choice.credential = wanted.unwrap_or(given.choice.credential);
         let wanted = given.choice.credential;
-        match self.find(registry, &given, deadline)? {
+        match self.find(registry, &given, deadline)?.found {
             None => Err(Failure::NotFound),
             Some(Found::Credential(credential)) => Ok(credential),
             Some(Found::AccessToken(token)) => self.given_token(registry, wanted, token),
@@ -164,17 +188,18 @@ impl Broker<'_> {
         registry: &Registry,
         given: &'a Given<'a>,
         deadline: Deadline,
-    ) -> Result<Option<Found<'a>>> {
+    ) -> Result<Search<'a>> {
         let _span = tracing::debug_span!("find", %registry).entered();
         let wanted = given.choice.credential;
-        let found = identity::find(registry, given, Notes::Until(deadline))?;
-        Ok(match found {
+        let mut search = identity::find(registry, given, Notes::Until(deadline))?;
+        search.found = match search.found {
             Some(Found::AccessToken(token)) if wanted == CredentialKind::RegistryToken => {
                 let identity = identity::of_access_token(token, given);
                 Some(Found::Identity(Box::new(identity)))
             }
             other => other,
-        })
+        };
+        Ok(search)
     }
 
     /// What an identity has for the registry: its key, if that was chosen, or a
@@ -189,7 +214,8 @@ impl Broker<'_> {
     /// What another identity has for the registry that took the place of a refused
     /// one in the meantime: somebody may have rotated its API key.
     fn of_successor(&self, refused: &Errand<'_>) -> Option<Result<Credential>> {
-        match identity::find(refused.registry, refused.given, Notes::None) {
+        let search = identity::find(refused.registry, refused.given, Notes::None);
+        match search.map(|search| search.found) {
             Ok(Some(Found::Identity(identity))) if identity.key() != refused.identity.key() => {
                 Some(self.of_identity(&Errand {
                     identity: &*identity,
@@ -428,7 +454,7 @@ mod tests {
                 let given = broker.given(&registry("us.icr.io"));
                 let at_once = Deadline::after(&*machine.clock, Duration::ZERO);
                 let found = identity::find(&registry("us.icr.io"), &given, Notes::Until(at_once));
-                assert!(found.unwrap().is_none());
+                assert!(found.unwrap().found.is_none());
                 scopes
                     .each_ref()
                     .map(|scope| given.tokens.hint(scope).is_some())

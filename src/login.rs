@@ -9,6 +9,7 @@ use crate::digest;
 use crate::failure::Failure;
 use crate::failure::Result;
 use crate::iam::owner::Owner;
+use crate::jwt;
 use crate::keychain::Item;
 use crate::keychain::Keychain;
 use crate::protocol::BEARER;
@@ -254,6 +255,17 @@ impl Login {
     /// What its user name says about its secret.
     pub fn kind(&self) -> LoginKind {
         LoginKind::of(&self.username)
+    }
+
+    /// Whether its secret is handed out as it is and has expired by its own account, or
+    /// will within `margin` seconds.
+    pub fn has_expired(&self, now: u64, margin: u64) -> bool {
+        match self.kind() {
+            LoginKind::Bearer | LoginKind::RegistryToken => {
+                jwt::has_expired(self.secret.expose(), now, margin)
+            }
+            _ => false,
+        }
     }
 
     /// The same login with the refresh token that IAM gave in exchange.

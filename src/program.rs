@@ -242,7 +242,7 @@ fn get(address: Option<String>, streams: &mut Streams<'_>, world: &World<'_>) ->
     let address = server_address(address, streams)?;
     let (registry, settings) = registry(&address, world)?.ok_or(Failure::NotFound)?;
     let keychains = open(world, &settings, Prompting::Never)?;
-    let credential = broker(world, &settings, &keychains).get(&registry)?;
+    let credential = broker(world, &settings, &keychains).get_and_delete_expired(&registry)?;
     protocol::write_credential(streams.output, &address, &credential)
         .map_err(|error| unwritten(&error))
 }

@@ -5,6 +5,7 @@ mod support;
 use icr_emulator::Subject;
 use serde_json::json;
 
+use support::Input;
 use support::Machine;
 use support::at_once;
 use support::token;
@@ -144,17 +145,41 @@ fn a_stored_access_token_is_answered_until_it_ends() {
     });
 }
 
+/// Has every stored login with this user name expire.
+fn let_logins_expire(machine: &Machine, username: &str) {
+    let expired = token::ending_in(-60);
+    machine.keys().change_logins(|login| {
+        if login["username"] == username {
+            login["secret"] = expired.clone().into();
+        }
+    });
+}
+
 #[test]
-fn a_registry_token_is_pruned_when_it_has_ended() {
+fn a_registry_token_that_has_expired_is_deleted_by_get_alone() {
     on_each_keychain(|machine| {
         let living = token::ending_in(3600);
         machine
             .store("us.icr.io", "token", &living)
             .is_silent_success();
         assert_eq!(machine.get("us.icr.io").is_credential("token"), living);
-        machine
-            .store("us.icr.io", "token", &token::ending_in(-60))
-            .is_silent_success();
+        let_logins_expire(&machine, "token");
+        machine.file(
+            "home/.docker/config.json",
+            r#"{"credHelpers": {"us.icr.io": "icr"}}"#,
+        );
+        for query in [
+            &["status"][..],
+            &["status", "--json", "us.icr.io"],
+            &["doctor"],
+            &["configure", "--dry-run", "--registry", "us.icr.io"],
+            &["settings"],
+            &["print", "us.icr.io"],
+        ] {
+            let outcome = machine.run(query, Input::Open);
+            let left = machine.keys().names().join(" ");
+            assert!(left.contains("login:us.icr.io"), "{outcome:?} {left}");
+        }
         machine.get("us.icr.io").is_not_found();
         machine.list().is_list(&[]);
         machine.get("us.icr.io").is_not_found();

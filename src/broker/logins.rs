@@ -13,11 +13,13 @@ use crate::iam::Issued;
 use crate::iam::MOST_ATTEMPTS;
 use crate::iam::endpoint::Endpoint;
 use crate::identity;
+use crate::identity::ExpiredLogin;
 use crate::identity::Found;
 use crate::identity::Given;
 use crate::identity::Notes;
 use crate::jwt;
 use crate::lock::LOGIN_PATIENCE;
+use crate::lock::Lock;
 use crate::login::Login;
 use crate::login::LoginKind;
 use crate::login::LoginScope;
@@ -31,6 +33,10 @@ use crate::settings::Profile;
 use crate::token_cache::CacheKey;
 use crate::token_cache::Cached;
 use crate::token_cache::TokenCache;
+
+/// How long `get` waits to delete an expired login: whoever changes it in the meantime
+/// does so for good.
+const EXPIRED_PATIENCE: Duration = Duration::from_millis(100);
 
 impl Broker<'_> {
     /// Keeps a credential that somebody logged in with at a client.
@@ -157,6 +163,25 @@ impl Broker<'_> {
         outcome.map_err(|error| Failure::later(format!("cannot forget the tokens: {error}")))
     }
 
+    /// Deletes logins that have expired, unless others have just taken their place.
+    /// Nothing depends on it, so a keychain that does not let go of one is only noted.
+    pub(super) fn delete_expired(&self, expired: &[ExpiredLogin]) {
+        let logins = Logins::in_keychain(&*self.keychains.logins);
+        for ExpiredLogin { scope, id } in expired {
+            let lock = self.locks.lock_login(scope, EXPIRED_PATIENCE);
+            if matches!(lock, Lock::Busy) {
+                continue;
+            }
+            let outcome = logins.read(scope).and_then(|stored| match stored {
+                Some(stored) if stored.id == *id => logins.delete(scope),
+                _ => Ok(()),
+            });
+            if let Err(failure) = outcome {
+                tracing::debug!(%scope, %failure, "an expired login is left where it is");
+            }
+        }
+    }
+
     /// Forgets the login for a registry, and the tokens that came from it.
     ///
     /// # Errors
@@ -240,7 +265,7 @@ impl Broker<'_> {
         }
         if wanted == CredentialKind::ApiKey {
             let found = identity::find(registry, given, Notes::None);
-            return matches!(found, Ok(Some(Found::Identity(identity)))
+            return matches!(found.map(|search| search.found), Ok(Some(Found::Identity(identity)))
                 if identity.api_key() == Some(&login.secret));
         }
         match self.look_nearby(registry, given).map(|kept| kept.cached) {
@@ -416,6 +441,48 @@ mod tests {
         machine.clock.advance(Duration::from_secs(600));
         assert_eq!(machine.get("us.icr.io"), Err(Failure::NotFound));
         assert_eq!(machine.ask(|broker| broker.list()), Ok(BTreeMap::new()));
+    }
+
+    /// A machine with a login for every registry, and one for `us.icr.io` that has
+    /// expired.
+    fn machine_with_expired_login() -> Machine {
+        let token = jwt::unsigned(&json!({"exp": START + 600}));
+        let machine = Machine::with_login("token", &token);
+        machine.log_in(&LoginScope::Default, "key").unwrap();
+        machine.clock.advance(Duration::from_secs(600));
+        machine
+    }
+
+    #[test]
+    fn an_expired_login_that_cannot_be_deleted_costs_no_answer() {
+        let machine = machine_with_expired_login();
+        machine.far.refuse_to_delete();
+        machine.answers("us.icr.io", "iambearer:access-1");
+    }
+
+    #[test]
+    fn only_get_deletes_an_expired_login() {
+        let machine = machine_with_expired_login();
+        let host = registry("us.icr.io");
+        let scope = LoginScope::Registry(host.clone());
+        let queries: [&dyn Fn(&Broker<'_>); 5] = [
+            &|broker| drop(broker.get(&host).unwrap()),
+            &|broker| drop(broker.describe(&host).unwrap()),
+            &|broker| drop(broker.speaker(&host).unwrap()),
+            &|broker| drop(broker.list().unwrap()),
+            &|broker| drop(broker.get_fresh(&host, None).unwrap()),
+        ];
+        for query in queries {
+            machine.ask(|broker| query(broker));
+            assert!(
+                machine
+                    .ask(|broker| broker.login(&scope))
+                    .unwrap()
+                    .is_some()
+            );
+        }
+        machine.get("us.icr.io").unwrap();
+        assert_eq!(machine.ask(|broker| broker.login(&scope)), Ok(None));
     }
 
     #[test]

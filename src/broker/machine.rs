@@ -178,7 +178,7 @@ impl Machine {
 
     /// `username:secret` of the answer.
     pub(crate) fn get(&self, host: &str) -> Result<String> {
-        let credential = self.ask(|broker| broker.get(&registry(host)))?;
+        let credential = self.ask(|broker| broker.get_and_delete_expired(&registry(host)))?;
         Ok(format!(
             "{}:{}",
             credential.username,

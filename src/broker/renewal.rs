@@ -24,7 +24,8 @@ impl Broker<'_> {
     pub fn renew(&self, registry: &Registry) -> Result<()> {
         let deadline = self.deadline();
         let given = self.given(registry);
-        let Some(Found::Identity(identity)) = self.find(registry, &given, deadline)? else {
+        let found = self.find(registry, &given, deadline)?.found;
+        let Some(Found::Identity(identity)) = found else {
             return Ok(());
         };
         let errand = Errand::new(registry, &*identity, &given, deadline);

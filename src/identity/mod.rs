@@ -128,6 +128,34 @@ pub enum Found<'a> {
     Identity(Box<dyn Identity + 'a>),
 }
 
+/// What one source has.
+enum Lookup<'a> {
+    /// Something that answers.
+    Found(Found<'a>),
+    /// A stored login that has expired.
+    Expired(ExpiredLogin),
+    /// Nothing.
+    Nothing,
+}
+
+/// A stored login whose secret has expired by its own account.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ExpiredLogin {
+    /// What it was stored for.
+    pub scope: LoginScope,
+    /// See [`Login::id`](crate::login::Login).
+    pub id: String,
+}
+
+/// What [`find`] came to. Finding changes nothing: whoever may delete expired logins
+/// does so afterwards.
+pub struct Search<'a> {
+    /// What the first source has that has anything.
+    pub found: Option<Found<'a>>,
+    /// The expired logins that were passed over.
+    pub expired: Vec<ExpiredLogin>,
+}
+
 /// What can be told of a source without a bus and without a network.
 pub enum Nearby {
     /// It has nothing.
@@ -206,7 +234,7 @@ trait Source: Sync {
         registry: &Registry,
         given: &'a Given<'a>,
         notes: Notes,
-    ) -> Result<Option<Found<'a>>>;
+    ) -> Result<Lookup<'a>>;
 
     /// The name that chooses it.
     fn name(&self) -> SourceName;
@@ -242,13 +270,13 @@ pub fn nearby(registry: &Registry, given: &Given<'_>) -> Result<Nearby> {
 ///
 /// # Errors
 /// A source is there but broken, or the one that was chosen is not there.
-pub fn find<'a>(
-    registry: &Registry,
-    given: &'a Given<'a>,
-    notes: Notes,
-) -> Result<Option<Found<'a>>> {
-    let first = first(registry, given, notes, |_| true)?;
-    Ok(first.map(|(_, found)| found))
+pub fn find<'a>(registry: &Registry, given: &'a Given<'a>, notes: Notes) -> Result<Search<'a>> {
+    let mut expired = Vec::new();
+    let first = first(registry, given, notes, &mut expired, |_| true)?;
+    Ok(Search {
+        found: first.map(|(_, found)| found),
+        expired,
+    })
 }
 
 /// What says who we are to IAM for the registry, if anything does: what is only
@@ -257,7 +285,7 @@ pub fn find<'a>(
 /// # Errors
 /// See [`find`].
 pub fn find_identity<'a>(registry: &Registry, given: &'a Given<'a>) -> Result<Option<Found<'a>>> {
-    let first = first(registry, given, Notes::None, |found| {
+    let first = first(registry, given, Notes::None, &mut Vec::new(), |found| {
         !matches!(found, Found::Credential(_))
     })?;
     Ok(first.map(|(_, found)| found))
@@ -268,7 +296,7 @@ pub fn find_identity<'a>(registry: &Registry, given: &'a Given<'a>) -> Result<Op
 /// # Errors
 /// See [`find`].
 pub fn speaker(registry: &Registry, given: &Given<'_>) -> Result<Option<Speaker>> {
-    let first = first(registry, given, Notes::None, |_| true)?;
+    let first = first(registry, given, Notes::None, &mut Vec::new(), |_| true)?;
     Ok(first.map(|(source, _)| source.speaker(registry, given)))
 }
 
@@ -277,31 +305,42 @@ pub fn speaker(registry: &Registry, given: &Given<'_>) -> Result<Option<Speaker>
 /// # Errors
 /// See [`find`].
 pub fn introduce<'a>(registry: &Registry, given: &'a Given<'a>) -> Result<Option<Introduced<'a>>> {
-    let Some((source, found)) = first(registry, given, Notes::None, |_| true)? else {
-        return Ok(None);
-    };
-    Ok(Some(Introduced {
+    match first(registry, given, Notes::None, &mut Vec::new(), |_| true)? {
+        None => Ok(None),
+        Some((source, found)) => introduced(source, found, registry, given).map(Some),
+    }
+}
+
+fn introduced<'a>(
+    source: &dyn Source,
+    found: Found<'a>,
+    registry: &Registry,
+    given: &Given<'_>,
+) -> Result<Introduced<'a>> {
+    Ok(Introduced {
         speaker: source.speaker(registry, given),
         title: match &found {
             Found::Identity(identity) => identity.source(),
             _ => source.title(registry, given)?,
         },
         found,
-    }))
+    })
 }
 
-/// The first source that has something which counts, and what it has.
+/// The first source that has something which counts, and what it has. Expired logins
+/// are passed over, and collected in `expired`.
 fn first<'a>(
     registry: &Registry,
     given: &'a Given<'a>,
     notes: Notes,
+    expired: &mut Vec<ExpiredLogin>,
     counts: impl Fn(&Found<'_>) -> bool,
 ) -> Result<Option<(&'static dyn Source, Found<'a>)>> {
     for source in sources(registry, given) {
-        if let Some(found) = source.find(registry, given, notes)?
-            && counts(&found)
-        {
-            return Ok(Some((source, found)));
+        match source.find(registry, given, notes)? {
+            Lookup::Found(found) if counts(&found) => return Ok(Some((source, found))),
+            Lookup::Expired(login) => expired.push(login),
+            Lookup::Found(_) | Lookup::Nothing => {}
         }
     }
     nothing(registry, given).map(|()| None)
@@ -332,7 +371,7 @@ pub fn of_access_token<'a>(token: Secret, given: &Given<'a>) -> impl Identity + 
 /// # Errors
 /// A source is there but broken.
 pub fn has_durable(registry: &Registry, given: &Given<'_>) -> Result<bool> {
-    Ok(match find(registry, given, Notes::None)? {
+    Ok(match find(registry, given, Notes::None)?.found {
         None | Some(Found::AccessToken(_)) => false,
         Some(Found::Identity(_)) => true,
         Some(Found::Credential(credential)) => credential.username != BEARER,
@@ -485,15 +524,15 @@ pub(crate) mod tests {
         /// or `credential …`.
         pub(super) fn found(&self, host: &str) -> Result<Option<String>> {
             self.look(host, |registry, given| {
-                Ok(
-                    find(registry, given, Notes::None)?.map(|found| match found {
+                Ok(find(registry, given, Notes::None)?
+                    .found
+                    .map(|found| match found {
                         Found::AccessToken(token) => format!("token {}", token.expose()),
                         Found::Credential(credential) => {
                             format!("credential {}", credential.username)
                         }
                         Found::Identity(identity) => identity.source(),
-                    }),
-                )
+                    }))
             })
         }
 

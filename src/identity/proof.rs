@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Found;
 use super::Given;
 use super::Identity;
+use super::Lookup;
 use super::Nearby;
 use super::Notes;
 use super::Source;
@@ -330,15 +331,16 @@ impl Source for Local {
         registry: &Registry,
         given: &'a Given<'a>,
         _notes: Notes,
-    ) -> Result<Option<Found<'a>>> {
-        Ok(self.1(registry, given)?.map(|proven| match proven {
-            Proven {
+    ) -> Result<Lookup<'a>> {
+        Ok(match self.1(registry, given)? {
+            None => Lookup::Nothing,
+            Some(Proven {
                 proof: Proof::AccessToken(token),
                 assume: None,
                 ..
-            } => Found::AccessToken(token),
-            proven => Found::Identity(Box::new(proven)),
-        }))
+            }) => Lookup::Found(Found::AccessToken(token)),
+            Some(proven) => Lookup::Found(Found::Identity(Box::new(proven))),
+        })
     }
 
     fn name(&self) -> SourceName {

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use super::ExpiredLogin;
 use super::Found;
 use super::Given;
 use super::Identity;
+use super::Lookup;
 use super::Nearby;
 use super::Notes;
 use super::Source;
@@ -20,8 +22,6 @@ use crate::iam::Issued;
 use crate::iam::endpoint::Endpoint;
 use crate::iam::grant::Client;
 use crate::iam::grant::Grant;
-use crate::jwt;
-use crate::lock::LOGIN_PATIENCE;
 use crate::lock::Lock;
 use crate::login::Hint;
 use crate::login::Login;
@@ -70,27 +70,15 @@ fn is_for(registry: &Registry, given: &Given<'_>) -> bool {
     !registry.is_staging() || given.choice.iam_endpoint.is_some()
 }
 
-/// Removes a login that has ended, unless another has just taken its place.
-fn prune(scope: &LoginScope, id: &str, given: &Given<'_>, held: Lock) -> Result<()> {
-    let _lock = match held {
-        Lock::Held(_) => held,
-        _ => given.locks.lock_login(scope, LOGIN_PATIENCE),
-    };
-    match given.logins.read(scope)? {
-        Some(stored) if stored.id == id => given.logins.delete(scope),
-        _ => Ok(()),
-    }
-}
-
 impl Source for StoredLogin {
     fn find<'a>(
         &self,
         registry: &Registry,
         given: &'a Given<'a>,
         notes: Notes,
-    ) -> Result<Option<Found<'a>>> {
+    ) -> Result<Lookup<'a>> {
         let Some(scope) = self.scope(registry, given) else {
-            return Ok(None);
+            return Ok(Lookup::Nothing);
         };
         let lock = lock_for_note(&scope, given, notes);
         // An empty secret proves nothing, and nobody gains by being told it.
@@ -99,15 +87,14 @@ impl Source for StoredLogin {
         if lock.is_held() {
             note(&scope, login.as_ref(), given);
         }
-        let Some(login) = login else {
-            return Ok(None);
-        };
-        let id = login.id.clone();
-        let found = found(&scope, login, given)?;
-        if found.is_none() {
-            prune(&scope, &id, given, lock)?;
-        }
-        Ok(found)
+        Ok(match login {
+            None => Lookup::Nothing,
+            Some(login) if login.has_expired(given.clock.now(), proof::MARGIN) => {
+                let id = login.id;
+                Lookup::Expired(ExpiredLogin { scope, id })
+            }
+            Some(login) => Lookup::Found(found(scope, login, given)),
+        })
     }
 
     fn name(&self) -> SourceName {
@@ -142,24 +129,21 @@ impl Source for StoredLogin {
     }
 }
 
-fn found<'a>(scope: &LoginScope, login: Login, given: &'a Given<'a>) -> Result<Option<Found<'a>>> {
-    let ended = jwt::has_expired(login.secret.expose(), given.clock.now(), proof::MARGIN);
+fn found<'a>(scope: LoginScope, login: Login, given: &'a Given<'a>) -> Found<'a> {
     match login.kind() {
-        LoginKind::RefreshToken => Ok(Some(Found::Identity(Box::new(Rotating {
+        LoginKind::RefreshToken => Found::Identity(Box::new(Rotating {
             given,
-            scope: scope.clone(),
+            scope,
             login,
-        })))),
-        LoginKind::ApiKey | LoginKind::Profile => {
-            Ok(Some(Found::Identity(Box::new(proven(scope, login, given)))))
+        })),
+        LoginKind::Bearer if given.choice.trusted_profile.is_none() => {
+            Found::AccessToken(login.secret)
         }
-        LoginKind::Bearer | LoginKind::RegistryToken if ended => Ok(None),
-        LoginKind::Bearer => match given.choice.trusted_profile {
-            None => Ok(Some(Found::AccessToken(login.secret))),
-            Some(_) => Ok(Some(Found::Identity(Box::new(proven(scope, login, given))))),
-        },
+        LoginKind::ApiKey | LoginKind::Bearer | LoginKind::Profile => {
+            Found::Identity(Box::new(proven(&scope, login, given)))
+        }
         LoginKind::RegistryToken | LoginKind::Verbatim => {
-            Ok(Some(Found::Credential(login.into_credential())))
+            Found::Credential(login.into_credential())
         }
     }
 }

@@ -19,6 +19,7 @@ pub(crate) struct MemoryKeychain {
     failure: RefCell<Option<KeychainError>>,
     calls: Cell<usize>,
     unwritable: RefCell<Option<String>>,
+    keeps_everything: Cell<bool>,
 }
 
 impl MemoryKeychain {
@@ -30,6 +31,11 @@ impl MemoryKeychain {
     /// Does not take the item of this name from now on.
     pub(crate) fn refuse_to_write(&self, name: &str) {
         *self.unwritable.borrow_mut() = Some(name.to_owned());
+    }
+
+    /// Deletes nothing from now on.
+    pub(crate) fn refuse_to_delete(&self) {
+        self.keeps_everything.set(true);
     }
 
     /// How often it was asked anything.
@@ -70,6 +76,9 @@ impl Keychain for MemoryKeychain {
 
     fn delete(&self, item: &Item) -> Result<(), KeychainError> {
         self.call()?;
+        if self.keeps_everything.get() {
+            return Err(KeychainError::Refused("it keeps everything".into()));
+        }
         self.items
             .borrow_mut()
             .remove(&(item.kind_name(), item.name.clone()));
