@@ -40,10 +40,15 @@ mod logins;
 #[cfg(test)]
 pub(crate) mod machine;
 mod renewal;
+mod store;
 
+pub use description::Answering;
 pub use description::Description;
 pub use description::TokenLife;
+pub use description::login_command;
 pub use renewal::Renewal;
+pub use store::Hidden;
+pub use store::Stored;
 
 use exchange::Age;
 use exchange::Errand;
@@ -379,6 +384,16 @@ impl Kept {
         Self {
             cached: tokens.look_up(&key),
             key: Some(key),
+        }
+    }
+}
+
+impl Cached {
+    /// The token, if there is one.
+    fn secret(&self) -> Option<&Secret> {
+        match self {
+            Self::Fresh(secret) | Self::Aging(secret) | Self::Ending(secret) => Some(secret),
+            Self::Failed(_) | Self::Nothing => None,
         }
     }
 }

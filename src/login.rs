@@ -175,6 +175,10 @@ pub struct Login {
         skip_serializing_if = "Option::is_none"
     )]
     pub owner: Option<Owner>,
+    /// When IAM said that the session whose refresh token this is has ended for good,
+    /// in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<u64>,
 }
 
 fn readable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Owner>, D::Error> {
@@ -213,6 +217,7 @@ impl Login {
             trusted_profile: None,
             issued_key: None,
             owner: None,
+            ended_at: None,
         }
     }
 
@@ -270,7 +275,20 @@ impl Login {
 
     /// The same login with the refresh token that IAM gave in exchange.
     pub fn rotated(self, secret: Secret) -> Self {
-        Self { secret, ..self }
+        Self {
+            secret,
+            ended_at: None,
+            ..self
+        }
+    }
+
+    /// The same login, of which IAM said at this time that its session has ended for
+    /// good.
+    pub fn ended(self, now: u64) -> Self {
+        Self {
+            ended_at: Some(now),
+            ..self
+        }
     }
 
     /// The user name and the secret as they were stored.

@@ -15,6 +15,7 @@ use crate::command;
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::failure::Result;
+use crate::failure::one_line;
 use crate::iam::transport::Transport;
 use crate::identity::Places;
 use crate::keychain::KeychainError;
@@ -30,6 +31,9 @@ use crate::repeatable;
 use crate::settings::Settings;
 use crate::spelling::nearest;
 use crate::terminal::Terminal;
+
+/// The longest warning of a client's verb, in characters.
+const LONGEST_WARNING: usize = 1000;
 
 /// What the program can reach of the world.
 pub struct World<'a> {
@@ -257,13 +261,25 @@ fn store(streams: &mut Streams<'_>, world: &World<'_>) -> Result<()> {
         )));
     };
     let keychains = open(world, &settings, Prompting::Allowed)?;
-    broker(world, &settings, &keychains).store(&registry, request.credential)
+    let broker = broker(world, &settings, &keychains);
+    let stored = broker.store(&registry, request.credential)?;
+    warn(command::after_store(&registry, &stored, &broker), streams);
+    Ok(())
+}
+
+/// Tells something on stderr, which clients pass on, although nothing has failed.
+fn warn(text: Option<String>, streams: &mut Streams<'_>) {
+    if let Some(text) = text {
+        let line = one_line(&text, LONGEST_WARNING);
+        let _ = writeln!(streams.error, "warning: {line}");
+    }
 }
 
 /// Fails only without an address: podman 4.3 overflows its stack when a helper's
 /// `erase` fails. What could not be removed is told on stderr.
 fn erase(address: Option<String>, streams: &mut Streams<'_>, world: &World<'_>) -> Result<()> {
-    let outcome = server_address(address, streams).and_then(|address| forget(&address, world));
+    let outcome =
+        server_address(address, streams).and_then(|address| forget(&address, streams, world));
     match outcome {
         Err(failure) if failure == Failure::act(protocol::NO_SERVER_ADDRESS) => Err(failure),
         Err(failure) => {
@@ -274,12 +290,15 @@ fn erase(address: Option<String>, streams: &mut Streams<'_>, world: &World<'_>) 
     }
 }
 
-fn forget(address: &str, world: &World<'_>) -> Result<()> {
+fn forget(address: &str, streams: &mut Streams<'_>, world: &World<'_>) -> Result<()> {
     let Some((registry, settings)) = registry(address, world)? else {
         return Ok(());
     };
     let keychains = open(world, &settings, Prompting::Allowed)?;
-    broker(world, &settings, &keychains).erase(&registry)
+    let broker = broker(world, &settings, &keychains);
+    broker.erase(&registry)?;
+    warn(command::after_logout(&registry, &broker), streams);
+    Ok(())
 }
 
 /// Nobody reads what comes of it.

@@ -163,6 +163,9 @@ fn a_registry_token_that_has_expired_is_deleted_by_get_alone() {
             .store("us.icr.io", "token", &living)
             .is_silent_success();
         assert_eq!(machine.get("us.icr.io").is_credential("token"), living);
+        machine
+            .store("us.icr.io", "token", &token::ending_in(-60))
+            .is_failure_with(&["has expired"]);
         let_logins_expire(&machine, "token");
         machine.file(
             "home/.docker/config.json",
@@ -195,18 +198,19 @@ fn an_access_token_that_comes_back_never_replaces_a_login_that_lasts() {
                 .store("us.icr.io", username, secret)
                 .is_silent_success();
             let fresh = machine.get("us.icr.io").is_credential(answered);
-            let stale = token::ending_in(-60);
-            for echo in [
-                &*fresh,
-                &*stale,
-                &*token::ending_in(3600),
-                "opaque-access-token",
-            ] {
-                machine
-                    .store("us.icr.io", "iambearer", echo)
-                    .is_silent_success();
-                machine.list().is_list(&[("us.icr.io", username)]);
+            // One that IAM gave the same identity at another time is as good as our own.
+            let mut echoes = vec![(answered, fresh)];
+            if answered == "iambearer" {
+                machine.keys().forget_tokens();
+                machine.get("us.icr.io").is_credential(answered);
+                echoes.push(echoes[0].clone());
             }
+            for (username, echo) in echoes {
+                machine
+                    .store("us.icr.io", username, &echo)
+                    .is_silent_success();
+            }
+            machine.list().is_list(&[("us.icr.io", username)]);
             machine.keys().forget_tokens();
             let outcome = machine.get("us.icr.io");
             match answered {
@@ -218,31 +222,166 @@ fn an_access_token_that_comes_back_never_replaces_a_login_that_lasts() {
 }
 
 #[test]
-fn an_access_token_that_comes_back_is_not_stored_beside_an_environment_key() {
-    on_each_keychain(|mut machine| {
-        machine.set_environment_key();
-        let fresh = machine.get("us.icr.io").is_credential("iambearer");
-        for echo in [fresh, token::ending_in(-60), token::ending_in(3600)] {
+fn an_access_token_of_another_identity_takes_the_place_of_a_login_that_lasts() {
+    on_each_keychain(|machine| {
+        let foreign = machine.access_token_of("elsewhere");
+        for (username, secret, answered, _) in every_durable_login(&machine) {
             machine
-                .store("us.icr.io", "iambearer", &echo)
+                .store("us.icr.io", username, secret)
                 .is_silent_success();
-            machine.list().is_list(&[]);
+            machine.get("us.icr.io").is_credential(answered);
+            machine
+                .store("us.icr.io", "iambearer", &foreign)
+                .is_success_with_warning(&[
+                    "warning: this token takes the place of the login for us.icr.io",
+                    "ends within the hour",
+                    "'docker-credential-icr login us.icr.io'",
+                ]);
+            assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-elsewhere");
+            machine.erase("us.icr.io").is_silent_success();
         }
-        assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-environment");
-        machine.unset("IBMCLOUD_API_KEY");
-        machine.get("us.icr.io").is_not_found();
     });
 }
 
 #[test]
-fn an_ended_access_token_is_accepted_and_not_stored() {
-    on_each_keychain(|machine| {
-        let ended = token::ending_in(-1);
+fn an_access_token_of_another_identity_answers_before_the_login_for_every_registry() {
+    let Some(machine) = Machine::with_keychain() else {
+        return;
+    };
+    machine.add_api_key("LASTING-API-KEY", "lasting");
+    let login = machine.run(&["login", "--api-key-stdin"], "LASTING-API-KEY");
+    assert_eq!(login.status, Some(0), "{login:?}");
+    assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-lasting");
+    let foreign = machine.access_token_of("elsewhere");
+    let stored = machine.store("us.icr.io", "iambearer", &foreign);
+    stored.is_success_with_warning(&[
+        "until it ends, within the hour",
+        "then the login for every registry does again",
+        "'docker-credential-icr logout us.icr.io'",
+    ]);
+    assert_eq!(stored.stderr.lines().count(), 1, "{stored:?}");
+    assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-elsewhere");
+    assert_eq!(machine.get("de.icr.io").is_token_of(), "IBMid-lasting");
+    let_logins_expire(&machine, "iambearer");
+    assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-lasting");
+    // One that is no token of IAM's at all is what somebody wants stored as well.
+    machine
+        .store("us.icr.io", "iambearer", "opaque-access-token")
+        .is_success_with_warning(&["within the hour"]);
+    machine.get("us.icr.io").is_credential("iambearer");
+}
+
+/// `docker login -u iambearer`, while a variable comes first.
+#[test]
+fn what_is_stored_and_does_not_answer_is_told() {
+    on_each_keychain(|mut machine| {
+        machine.set_environment_key();
+        let fresh = machine.get("us.icr.io").is_credential("iambearer");
         machine
-            .store("us.icr.io", "iambearer", &ended)
+            .store("us.icr.io", "iambearer", &fresh)
             .is_silent_success();
+        machine
+            .store("us.icr.io", "iambearer", &token::ending_in(-60))
+            .is_failure_with(&["the token has expired"]);
         machine.list().is_list(&[]);
-        machine.get("us.icr.io").is_not_found();
+        machine.add_api_key("GOOD-API-KEY", "good");
+        let foreign = machine.access_token_of("elsewhere");
+        for (username, secret) in [("iambearer", &*foreign), ("iamapikey", "GOOD-API-KEY")] {
+            let stored = machine.store("us.icr.io", username, secret);
+            stored.is_success_with_warning(&[
+                "warning: the login was stored, but us.icr.io uses $IBMCLOUD_API_KEY",
+                "unset it",
+            ]);
+            assert_eq!(stored.stderr.lines().count(), 1, "{stored:?}");
+            assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-environment");
+        }
+        machine.unset("IBMCLOUD_API_KEY");
+        assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-good");
+        let text = "[profile.team]\n[registry.\"us.icr.io\"]\nprofile = \"team\"\n";
+        machine.settings(text);
+        machine.add_api_key("API-KEY-OF-THE-TEAM", "team");
+        let login = ["login", "--api-key-stdin", "--profile", "team"];
+        let outcome = machine.run(&login, "API-KEY-OF-THE-TEAM");
+        assert_eq!(outcome.status, Some(0), "{outcome:?}");
+        machine
+            .store("us.icr.io", "iamapikey", "GOOD-API-KEY")
+            .is_success_with_warning(&[
+                "us.icr.io uses the login for profile team",
+                "'docker-credential-icr logout --profile team'",
+            ]);
+    });
+}
+
+/// Without a keychain, no token of our own could be known again.
+#[test]
+fn without_a_keychain_a_token_that_comes_back_is_no_failure() {
+    let mut machine = Machine::with_environment_key();
+    let fresh = machine.get("us.icr.io").is_credential("iambearer");
+    machine
+        .store("us.icr.io", "iambearer", &fresh)
+        .is_success_with_warning(&[
+            "nothing was stored",
+            "the API key in $IBMCLOUD_API_KEY goes on answering for us.icr.io",
+        ]);
+    machine.unset("IBMCLOUD_API_KEY");
+    machine
+        .store("us.icr.io", "iambearer", &fresh)
+        .is_failure_with(&["ICR_KEYCHAIN"]);
+}
+
+#[test]
+fn what_still_answers_after_a_logout_is_told_in_one_line() {
+    on_each_keychain(|mut machine| {
+        let log_in = |machine: &Machine, arguments: &[&str]| {
+            machine.add_api_key("LASTING-API-KEY", "lasting");
+            let login = [&["login", "--api-key-stdin"], arguments].concat();
+            let outcome = machine.run(&login, "LASTING-API-KEY");
+            assert_eq!(outcome.status, Some(0), "{outcome:?}");
+        };
+        let erase = |machine: &Machine, parts: &[&str]| {
+            let asked = machine.cloud.requests().len();
+            let outcome = machine.erase("us.icr.io");
+            outcome.is_success_with_warning(parts);
+            assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:?}");
+            assert_eq!(machine.cloud.requests().len(), asked);
+        };
+        log_in(&machine, &[]);
+        log_in(&machine, &["us.icr.io"]);
+        for _ in 0..2 {
+            erase(
+                &machine,
+                &[
+                    "warning: the login for every registry still answers for us.icr.io",
+                    "'docker-credential-icr logout'",
+                ],
+            );
+        }
+        machine.settings("[profile.team]\n[registry.\"us.icr.io\"]\nprofile = \"team\"\n");
+        log_in(&machine, &["--profile", "team"]);
+        erase(
+            &machine,
+            &[
+                "the login for profile team still answers",
+                "'docker-credential-icr logout --profile team'",
+            ],
+        );
+        machine.settings("");
+        machine.set_environment_key();
+        erase(
+            &machine,
+            &[
+                "the API key in $IBMCLOUD_API_KEY",
+                "unset $IBMCLOUD_API_KEY",
+            ],
+        );
+        machine.unset("IBMCLOUD_API_KEY");
+        machine.run(&["logout", "--all"], "");
+        machine.erase("us.icr.io").is_silent_success();
+        machine.cli_session(&json!({"IAMRefreshToken": "SESSION-OF-THE-CLI"}));
+        erase(
+            &machine,
+            &["the IBM Cloud CLI's session", "'ibmcloud logout'"],
+        );
     });
 }
 
@@ -292,7 +431,9 @@ fn an_environment_key_serves_every_registry_and_comes_before_stored_logins_but_e
         }
         // An API key gives no entitlement.
         machine.get("cp.icr.io").is_credential("cp");
-        machine.erase("cp.icr.io").is_silent_success();
+        machine
+            .erase("cp.icr.io")
+            .is_success_with_warning(&["$IBMCLOUD_API_KEY still answers for cp.icr.io"]);
         assert_eq!(machine.get("cp.icr.io").is_token_of(), "IBMid-environment");
         machine.unset("IBMCLOUD_API_KEY");
         assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-stored");
@@ -452,7 +593,7 @@ fn a_refresh_token_that_has_ended_is_told_with_what_to_do() {
             "us.icr.io",
             "BXNIM0408E",
             "Provided refresh token is expired.",
-            "docker-credential-icr login",
+            "'docker-credential-icr login us.icr.io'",
         ]);
     });
 }

@@ -1,6 +1,7 @@
 //! What opens a registry's management API?
 
 use super::Broker;
+use super::description::login_command;
 use super::exchange::Age;
 use super::exchange::Errand;
 use crate::clock::Deadline;
@@ -11,7 +12,6 @@ use crate::iam::MOST_ATTEMPTS;
 use crate::identity;
 use crate::identity::Found;
 use crate::identity::Identity;
-use crate::protocol::PROGRAM;
 use crate::registry::Registry;
 use crate::registry_api::Access;
 use crate::registry_api::RegistryApi;
@@ -26,7 +26,8 @@ impl Broker<'_> {
         let given = self.given(registry);
         match identity::find_identity(registry, &given)? {
             None | Some(Found::Credential(_)) => Err(Failure::act(format!(
-                "nothing says who you are at IBM Cloud for {registry}; run `{PROGRAM} login`, or set IBMCLOUD_API_KEY"
+                "not logged in to {registry}; run `{}`, or set IBMCLOUD_API_KEY",
+                login_command(registry, self.settings)
             ))),
             Some(Found::AccessToken(token)) => Ok(Access {
                 source: identity::of_access_token(token.clone(), &given).source(),

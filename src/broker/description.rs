@@ -10,11 +10,15 @@ use crate::identity::Given;
 use crate::identity::Introduced;
 use crate::identity::Speaker;
 use crate::jwt;
+use crate::login::LoginKind;
 use crate::login::LoginScope;
 use crate::registry::Registry;
 use crate::secret::Secret;
 use crate::settings::CredentialKind;
 use crate::settings::KeychainChoice;
+use crate::settings::Settings;
+use crate::token_cache::CacheKey;
+use crate::token_cache::TokenCache;
 
 /// Whoever speaks for a registry, without a secret.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -37,6 +41,24 @@ pub struct Description {
     pub key_ends_at: Option<u64>,
 }
 
+/// What answers for a registry.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Answering {
+    /// Whose word counts.
+    pub speaker: Speaker,
+    /// What a person calls it: `the login for every registry`, `the API key in $IC_API_KEY`.
+    pub name: String,
+}
+
+impl Answering {
+    pub(super) fn of(introduced: &Introduced<'_>) -> Self {
+        Self {
+            name: introduced.name(),
+            speaker: introduced.speaker.clone(),
+        }
+    }
+}
+
 /// How long a token has lived, and will.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct TokenLife {
@@ -44,6 +66,20 @@ pub struct TokenLife {
     pub age: Option<u64>,
     /// How long it is good yet, in seconds.
     pub left: u64,
+}
+
+/// The command that logs in for a registry for which nothing answers.
+pub fn login_command(registry: &Registry, settings: &Settings) -> String {
+    // With a profile, the login for every registry is not asked.
+    let profile = settings.choice(registry).profile;
+    let scope = match profile {
+        _ if registry.is_entitled() => return format!("docker login -u cp {registry}"),
+        Some(profile) => LoginScope::Profile(profile.name.clone()),
+        // Staging has an IAM of its own.
+        None if registry.is_staging() => LoginScope::Registry(registry.clone()),
+        None => LoginScope::Default,
+    };
+    scope.login_command()
 }
 
 impl Broker<'_> {
@@ -70,6 +106,65 @@ impl Broker<'_> {
     /// A source is there but broken.
     pub fn speaker(&self, registry: &Registry) -> Result<Option<Speaker>> {
         identity::speaker(registry, &self.given(registry))
+    }
+
+    /// What answers for a registry, if anything does.
+    ///
+    /// # Errors
+    /// A source is there but broken.
+    pub fn answering(&self, registry: &Registry) -> Result<Option<Answering>> {
+        let given = self.given(registry);
+        let introduced = identity::introduce(registry, &given)?;
+        Ok(introduced.as_ref().map(Answering::of))
+    }
+
+    /// What would answer for a registry without the login stored for this scope.
+    ///
+    /// # Errors
+    /// A source is there but broken.
+    pub fn answering_without(
+        &self,
+        scope: &LoginScope,
+        registry: &Registry,
+    ) -> Result<Option<Answering>> {
+        let given = self.given(registry);
+        let behind = identity::behind(scope, registry, &given)?;
+        Ok(behind.as_ref().map(Answering::of))
+    }
+
+    /// Whose tokens it leads to, as far as that is known without asking IAM: a token
+    /// that is kept says so, or the login.
+    pub(super) fn owner_known_locally(
+        &self,
+        introduced: &Introduced<'_>,
+        given: &Given<'_>,
+    ) -> Option<Owner> {
+        let Found::Identity(identity) = &introduced.found else {
+            return None;
+        };
+        let kept = given.tokens.kept(&identity.key());
+        let of_token = kept.and_then(|kept| Owner::of(&kept.secret));
+        of_token.or_else(|| match &introduced.speaker {
+            // Another profile that the settings put on top is somebody else.
+            Speaker::Login(scope) if given.choice.trusted_profile.is_none() => {
+                given.logins.read(scope).ok()??.owner
+            }
+            _ => None,
+        })
+    }
+
+    /// Whose login is stored for a scope, as far as that is known without asking IAM.
+    pub fn owner_of(&self, scope: &LoginScope) -> Option<Owner> {
+        let login = self.login(scope).ok()??;
+        let of_token = || match login.kind() {
+            LoginKind::Bearer => Owner::of(&login.secret),
+            _ => {
+                let tokens = TokenCache::new(&*self.keychains.tokens, self.clock);
+                let kept = tokens.kept(&CacheKey::new(&self.endpoint_of(scope), &login.id));
+                kept.and_then(|kept| Owner::of(&kept.secret))
+            }
+        };
+        login.owner.clone().or_else(of_token)
     }
 
     fn describe_as(&self, scope: &LoginScope, registry: &Registry) -> Result<Option<Description>> {

@@ -14,24 +14,19 @@ use crate::iam::MOST_ATTEMPTS;
 use crate::iam::endpoint::Endpoint;
 use crate::identity;
 use crate::identity::ExpiredLogin;
-use crate::identity::Found;
 use crate::identity::Given;
-use crate::identity::Notes;
-use crate::jwt;
 use crate::lock::LOGIN_PATIENCE;
 use crate::lock::Lock;
 use crate::login::Login;
 use crate::login::LoginKind;
 use crate::login::LoginScope;
 use crate::login::Logins;
-use crate::protocol::Credential;
 use crate::registry::Registry;
 use crate::secret::Secret;
 use crate::settings::CredentialKind;
 use crate::settings::KeychainChoice;
 use crate::settings::Profile;
 use crate::token_cache::CacheKey;
-use crate::token_cache::Cached;
 use crate::token_cache::TokenCache;
 
 /// How long `get` waits to delete an expired login: whoever changes it in the meantime
@@ -39,36 +34,6 @@ use crate::token_cache::TokenCache;
 const EXPIRED_PATIENCE: Duration = Duration::from_millis(100);
 
 impl Broker<'_> {
-    /// Keeps a credential that somebody logged in with at a client.
-    ///
-    /// A client that logged in with what [`Broker::get`] answered brings it back;
-    /// that succeeds and changes nothing.
-    ///
-    /// # Errors
-    /// The keychain does not take it, or no client could use it.
-    pub fn store(&self, registry: &Registry, credential: Credential) -> Result<()> {
-        let login = Login::new(credential);
-        if login.username == "<token>" {
-            return Err(Failure::act(format!(
-                "{registry} takes no identity token (user name <token>); log in with `docker login -u iamapikey {registry}`"
-            )));
-        }
-        let scope = LoginScope::Registry(registry.clone());
-        let given = self.given(registry);
-        if self.is_ours(registry, &login, &given) {
-            return Ok(());
-        }
-        let _lock = self.locks.lock_login(&scope, LOGIN_PATIENCE);
-        if login.kind() == LoginKind::Bearer
-            && (jwt::has_expired(login.secret.expose(), self.clock.now(), 0)
-                || identity::has_durable(registry, &given)?)
-        {
-            tracing::debug!(%registry, "an access token came back and is not stored");
-            return Ok(());
-        }
-        self.write_login(&scope, login, &given)
-    }
-
     /// Keeps a login for a scope, in place of the one before it.
     ///
     /// # Errors
@@ -124,7 +89,12 @@ impl Broker<'_> {
         }
     }
 
-    fn write_login(&self, scope: &LoginScope, login: Login, given: &Given<'_>) -> Result<()> {
+    pub(super) fn write_login(
+        &self,
+        scope: &LoginScope,
+        login: Login,
+        given: &Given<'_>,
+    ) -> Result<()> {
         let login = with_current_secret(scope, login, given);
         let former = self.forget_tokens(scope, given, Some(&login.id));
         let login = match former {
@@ -256,26 +226,6 @@ impl Broker<'_> {
             .collect())
     }
 
-    /// Whether a credential is the one that we answer anyway. Known without
-    /// asking a keychain that may be locked by now, but for an API key.
-    fn is_ours(&self, registry: &Registry, login: &Login, given: &Given<'_>) -> bool {
-        let wanted = given.choice.credential;
-        if login.username != wanted.username() {
-            return false;
-        }
-        if wanted == CredentialKind::ApiKey {
-            let found = identity::find(registry, given, Notes::None);
-            return matches!(found.map(|search| search.found), Ok(Some(Found::Identity(identity)))
-                if identity.api_key() == Some(&login.secret));
-        }
-        match self.look_nearby(registry, given).map(|kept| kept.cached) {
-            Ok(Cached::Fresh(secret) | Cached::Aging(secret) | Cached::Ending(secret)) => {
-                secret == login.secret
-            }
-            _ => false,
-        }
-    }
-
     /// Forgets what came from a scope's login, unless that is named `except`; a
     /// keychain that cannot be read does not keep it from being replaced or
     /// removed. Returns the login, as far as there was one.
@@ -359,6 +309,8 @@ fn with_current_secret(scope: &LoginScope, login: Login, given: &Given<'_>) -> L
 mod tests {
     use serde_json::json;
 
+    use crate::jwt;
+
     use super::super::machine::Machine;
     use super::super::machine::START;
     use super::super::machine::form;
@@ -404,32 +356,16 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_comes_back_replaces_nothing_durable() {
-        let stale = jwt::unsigned(&json!({"exp": START - 1}));
-        let good = jwt::unsigned(&json!({"exp": START + 600}));
-        for echo in ["access-1", &stale, &good] {
-            let machine = Machine::with_login("iamapikey", "key");
-            machine.store("us.icr.io", "iambearer", echo).unwrap();
-            machine.answers("us.icr.io", "iambearer:access-1");
-        }
-        let machine = Machine::with_environment(&[("IBMCLOUD_API_KEY", "key")]);
-        machine.store("us.icr.io", "iambearer", &good).unwrap();
-        assert_eq!(machine.ask(|broker| broker.list()), Ok(BTreeMap::new()));
-    }
-
-    #[test]
     fn an_access_token_is_a_login_until_it_ends() {
         let token = jwt::unsigned(&json!({"exp": START + 600}));
         let machine = Machine::with_login("iambearer", &token);
         assert_eq!(machine.get("us.icr.io"), Ok(format!("iambearer:{token}")));
         machine.clock.advance(Duration::from_secs(600));
         assert_eq!(machine.get("us.icr.io"), Err(Failure::NotFound));
-        machine.store("de.icr.io", "iambearer", &token).unwrap();
-        assert_eq!(
-            machine.get("de.icr.io"),
-            Err(Failure::NotFound),
-            "one that has ended is not stored"
-        );
+        let refused = machine.store("de.icr.io", "iambearer", &token);
+        let failure = refused.unwrap_err().to_string();
+        assert!(failure.contains("has expired"), "{failure}");
+        assert_eq!(machine.get("de.icr.io"), Err(Failure::NotFound));
         assert_eq!(machine.exchanges(), 0);
     }
 
@@ -465,9 +401,10 @@ mod tests {
         let machine = machine_with_expired_login();
         let host = registry("us.icr.io");
         let scope = LoginScope::Registry(host.clone());
-        let queries: [&dyn Fn(&Broker<'_>); 5] = [
+        let queries: [&dyn Fn(&Broker<'_>); 6] = [
             &|broker| drop(broker.get(&host).unwrap()),
             &|broker| drop(broker.describe(&host).unwrap()),
+            &|broker| drop(broker.answering(&host).unwrap()),
             &|broker| drop(broker.speaker(&host).unwrap()),
             &|broker| drop(broker.list().unwrap()),
             &|broker| drop(broker.get_fresh(&host, None).unwrap()),

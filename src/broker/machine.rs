@@ -159,7 +159,7 @@ impl Machine {
             username: username.into(),
             secret: Secret::new(secret),
         };
-        self.ask(|broker| broker.store(&registry(host), credential))
+        self.ask(|broker| broker.store(&registry(host), credential).map(drop))
     }
 
     /// Variables, with a settings file that holds this.

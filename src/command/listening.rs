@@ -1,6 +1,10 @@
 //! Who listens to a new login? Its registries may ask somebody else first.
 
 use super::errand::Errand;
+use crate::broker::Answering;
+use crate::broker::Broker;
+use crate::broker::Hidden;
+use crate::broker::Stored;
 use crate::environment;
 use crate::environment::Environment;
 use crate::identity::Speaker;
@@ -13,7 +17,7 @@ use crate::settings::SourceName;
 /// Says which registries will not use the logins that were just stored.
 pub(super) fn warn_of_others(scopes: &[LoginScope], errand: &Errand<'_>) {
     for scope in scopes {
-        let listeners = listeners(scope, errand);
+        let listeners = listeners(scope, errand.broker);
         if listeners.is_empty() {
             errand.warn(format!(
                 "no registry uses {scope}: name it in a table [registry.\"us.icr.io\"] of the settings file, or in ${}",
@@ -21,7 +25,7 @@ pub(super) fn warn_of_others(scopes: &[LoginScope], errand: &Errand<'_>) {
             ));
         }
         for (name, registry) in listeners {
-            if let Some(reason) = objection(scope, &registry, errand) {
+            if let Some(reason) = objection(scope, &registry, errand.broker) {
                 errand.warn(format!("{name} {reason}"));
             }
         }
@@ -30,8 +34,8 @@ pub(super) fn warn_of_others(scopes: &[LoginScope], errand: &Errand<'_>) {
 
 /// The registries that a login could be for, by what a person calls them; those
 /// that nobody treats differently have one to stand for them all.
-fn listeners(scope: &LoginScope, errand: &Errand<'_>) -> Vec<(String, Registry)> {
-    let settings = errand.broker.settings;
+fn listeners(scope: &LoginScope, broker: &Broker<'_>) -> Vec<(String, Registry)> {
+    let settings = broker.settings;
     let named = |registry: Registry| (registry.to_string(), registry);
     match scope {
         LoginScope::Registry(registry) => vec![named(registry.clone())],
@@ -47,7 +51,7 @@ fn listeners(scope: &LoginScope, errand: &Errand<'_>) -> Vec<(String, Registry)>
             let mapped = settings.mapped_registries();
             let mapped = mapped.filter(|(_, profile)| profile.is_some());
             let mut others: Vec<Registry> = mapped.map(|(registry, _)| registry.clone()).collect();
-            for other in errand.broker.scopes().unwrap_or_default() {
+            for other in broker.scopes().unwrap_or_default() {
                 if let LoginScope::Registry(registry) = other
                     && !registry.is_entitled()
                     && !others.contains(&registry)
@@ -78,28 +82,112 @@ fn every(except: &[Registry], settings: &Settings) -> Option<(String, Registry)>
     Some((name.to_owned(), one?))
 }
 
-/// Why a registry does not use the login for a scope, if it does not; begins after
-/// the registry's name.
-fn objection(scope: &LoginScope, registry: &Registry, errand: &Errand<'_>) -> Option<String> {
-    match errand.broker.speaker(registry) {
-        Ok(Some(Speaker::Login(speaker))) if speaker == *scope => None,
-        Ok(Some(Speaker::Login(other))) => Some(format!(
-            "uses the login for {other}, which comes before this one"
-        )),
-        Ok(Some(Speaker::Source(SourceName::Environment))) => {
-            let variable = variable(errand.world.environment);
-            Some(format!(
-                "uses {variable}, which comes before this login; unset it to use the login"
-            ))
+/// Why a registry does not use the login for a scope, if it does not, and how to change
+/// that; begins after the registry's name.
+fn objection(scope: &LoginScope, registry: &Registry, broker: &Broker<'_>) -> Option<String> {
+    let settings = format!("see '{PROGRAM} settings'");
+    let answering = match broker.answering(registry) {
+        Ok(Some(answering)) => answering,
+        Ok(None) => {
+            let profile = broker.settings.choice(registry).profile?;
+            return Some(format!(
+                "does not use this login: the settings choose profile {} for it; '{}' logs in for that",
+                profile.name,
+                LoginScope::Profile(profile.name.clone()).login_command()
+            ));
         }
-        Ok(Some(Speaker::Source(source))) => Some(format!(
-            "uses the source `{source}`, which the settings choose for it; see `{PROGRAM} settings`"
+        Err(failure) => return Some(format!("does not use this login: {failure}")),
+    };
+    match &answering.speaker {
+        Speaker::Login(other) if other == scope => None,
+        Speaker::Login(_) => Some(format!(
+            "uses {}, which comes before this one; {}",
+            answering.name,
+            how_to_end(&answering, broker)
         )),
-        Ok(None) => Some(format!(
-            "does not use this login: the settings choose another profile for it; see `{PROGRAM} settings`"
+        Speaker::Source(SourceName::Environment) => Some(format!(
+            "uses {}, which comes before this login; unset it to use the login",
+            variable(broker.environment)
         )),
-        Err(failure) => Some(format!("does not use this login: {failure}")),
+        Speaker::Source(source) => Some(format!(
+            "uses the source `{source}`, which the settings choose for it; {settings}"
+        )),
     }
+}
+
+/// How to have something answer no longer, as the end of a sentence.
+fn how_to_end(answering: &Answering, broker: &Broker<'_>) -> String {
+    match &answering.speaker {
+        Speaker::Login(scope) => format!("'{}' removes it", scope.logout_command()),
+        Speaker::Source(SourceName::Environment) => {
+            format!("unset {} to end that", variable(broker.environment))
+        }
+        Speaker::Source(SourceName::IbmCloudCli) => "'ibmcloud logout' ends it".into(),
+        Speaker::Source(_) => format!(
+            "{}={} has stored logins alone answer",
+            environment::SOURCE,
+            SourceName::Login
+        ),
+    }
+}
+
+/// What somebody should know whose client has just logged in, if anything.
+pub(crate) fn after_store(
+    registry: &Registry,
+    stored: &Stored,
+    broker: &Broker<'_>,
+) -> Option<String> {
+    let scope = LoginScope::Registry(registry.clone());
+    match stored {
+        Stored::Unchanged => None,
+        Stored::Untold(answering) => Some(format!(
+            "nothing was stored, because no keychain keeps tokens here; {} goes on answering for {registry}",
+            answering.name
+        )),
+        Stored::Written { until_it_ends } => {
+            let objection = objection(&scope, registry, broker);
+            let objection = objection.map(|objection| {
+                // What was stored is not gone, though.
+                format!("the login was stored, but {registry} {objection}")
+            });
+            objection.or_else(|| {
+                let hidden = until_it_ends.as_ref()?;
+                Some(until_the_token_ends(&scope, hidden))
+            })
+        }
+    }
+}
+
+fn until_the_token_ends(scope: &LoginScope, hidden: &Hidden) -> String {
+    let (login, logout) = (scope.login_command(), scope.logout_command());
+    match (&hidden.then, hidden.is_replaced) {
+        (Some(then), false) => format!(
+            "this token answers for {scope} until it ends, within the hour; then {} does again, and after '{logout}' at once",
+            then.name
+        ),
+        (Some(then), true) => format!(
+            "this token takes the place of the login for {scope} and ends within the hour; then {} answers, and '{login}' makes a login that lasts",
+            then.name
+        ),
+        (None, _) => format!(
+            "this token takes the place of the login for {scope} and ends within the hour; then nothing answers until '{login}' makes a login that lasts"
+        ),
+    }
+}
+
+/// That something still answers for a registry for which there is no login any more,
+/// and how to end that.
+pub(crate) fn after_logout(registry: &Registry, broker: &Broker<'_>) -> Option<String> {
+    let answering = broker.answering(registry).ok()??;
+    Some(still_answers(&answering, registry.host(), broker))
+}
+
+fn still_answers(answering: &Answering, names: &str, broker: &Broker<'_>) -> String {
+    format!(
+        "{} still answers for {names}; {}",
+        answering.name,
+        how_to_end(answering, broker)
+    )
 }
 
 /// The variable that says who we are.

@@ -245,7 +245,7 @@ fn moved(
     };
     let outcome = broker
         .store(registry, credential.clone())
-        .and_then(|()| tried(registry, &scope, &new, &broker));
+        .and_then(|_| tried(registry, &scope, &new, &broker));
     match outcome {
         Ok(()) => Ok(Moved {
             credential,

@@ -55,6 +55,9 @@ mod status;
 mod table;
 mod token;
 
+pub(crate) use listening::after_logout;
+pub(crate) use listening::after_store;
+
 /// The longest line of a failure, in characters.
 const LONGEST_LINE: usize = 1000;
 

@@ -107,18 +107,6 @@ pub(super) fn spoken_of(
     stored.chain(mapped).chain(asked_for).collect()
 }
 
-/// The command that has somebody speak for a registry for which nobody does.
-pub(super) fn login_command(registry: &Registry, settings: &Settings) -> String {
-    // Neither is for every registry: staging has an IAM of its own, and with a
-    // profile the login for all others is not asked.
-    let is_special = registry.is_staging() || settings.choice(registry).profile.is_some();
-    match (registry.is_entitled(), is_special) {
-        (true, _) => format!("docker login -u cp {registry}"),
-        (false, true) => format!("{PROGRAM} login {registry}"),
-        (false, false) => format!("{PROGRAM} login"),
-    }
-}
-
 /// The failure that an address names no registry of ours.
 pub(super) fn not_ours(address: &str) -> Failure {
     let host = repeatable::host(address).map(|host| one_line(&host, LONGEST));

@@ -76,6 +76,11 @@ impl Owner {
             email: part(claims.email),
         })
     }
+
+    /// Whether both are the same identity, in the same account.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        self.iam_id == other.iam_id && self.account == other.account
+    }
 }
 
 impl OwnerKind {

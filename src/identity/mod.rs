@@ -20,7 +20,6 @@ use crate::iam::endpoint::Endpoint;
 use crate::lock::LockDirectory;
 use crate::login::LoginScope;
 use crate::login::Logins;
-use crate::protocol::BEARER;
 use crate::protocol::Credential;
 use crate::protocol::PROGRAM;
 use crate::registry::Registry;
@@ -226,6 +225,17 @@ pub struct Introduced<'a> {
     pub found: Found<'a>,
 }
 
+impl Introduced<'_> {
+    /// What a person calls it, without the user name of a login: `the login for every
+    /// registry`.
+    pub fn name(&self) -> String {
+        match &self.speaker {
+            Speaker::Login(scope) => format!("the login for {scope}"),
+            Speaker::Source(_) => self.title.clone(),
+        }
+    }
+}
+
 /// A place where an identity may come from.
 trait Source: Sync {
     /// What this source has for the registry.
@@ -311,6 +321,26 @@ pub fn introduce<'a>(registry: &Registry, given: &'a Given<'a>) -> Result<Option
     }
 }
 
+/// What would answer for the registry if the login stored for this scope were removed.
+///
+/// # Errors
+/// A source is there but broken.
+pub fn behind<'a>(
+    scope: &LoginScope,
+    registry: &Registry,
+    given: &'a Given<'a>,
+) -> Result<Option<Introduced<'a>>> {
+    for source in sources(registry, given) {
+        if matches!(source.speaker(registry, given), Speaker::Login(of) if of == *scope) {
+            continue;
+        }
+        if let Lookup::Found(found) = source.find(registry, given, Notes::None)? {
+            return introduced(source, found, registry, given).map(Some);
+        }
+    }
+    Ok(None)
+}
+
 fn introduced<'a>(
     source: &dyn Source,
     found: Found<'a>,
@@ -364,18 +394,6 @@ pub fn of_access_token<'a>(token: Secret, given: &Given<'a>) -> impl Identity + 
     let source = "the access token that was given";
     Proven::new(given, source, Proof::AccessToken(token))
         .advising("it may have ended; give another one, or an API key")
-}
-
-/// Whether something that outlives an access token speaks for the registry.
-///
-/// # Errors
-/// A source is there but broken.
-pub fn has_durable(registry: &Registry, given: &Given<'_>) -> Result<bool> {
-    Ok(match find(registry, given, Notes::None)?.found {
-        None | Some(Found::AccessToken(_)) => false,
-        Some(Found::Identity(_)) => true,
-        Some(Found::Credential(credential)) => credential.username != BEARER,
-    })
 }
 
 /// The sources that may speak for the registry, in their order. The entitled

@@ -1,5 +1,6 @@
 //! A login that `store` or `login` put into the keychain.
 
+use std::iter;
 use std::time::Duration;
 
 use super::ExpiredLogin;
@@ -41,6 +42,9 @@ const HINT_LIFE: Duration = Duration::from_secs(60 * 60);
 /// How long it is noted that there is no login. Short, because a login that was
 /// stored where our notes are not seen must be found soon.
 const ABSENCE_LIFE: Duration = Duration::from_secs(60);
+
+/// IAM's codes for a refresh token that has expired, and for a session that was ended.
+const SESSION_ENDED: [&str; 2] = ["BXNIM0408E", "BXNIM0439E"];
 
 /// The logins that may speak for a registry: each is a source of its own.
 pub(super) enum StoredLogin {
@@ -224,7 +228,6 @@ impl Rotating<'_> {
     /// keychain is asked once more, for whoever replaced it without our lock.
     fn refresh(&self, iam: &Iam<'_>) -> Result<Issued> {
         let current = self.current()?;
-        let with_source = |error: IamError| error.with_source(&self.source(), &iam.endpoint);
         let client = Client::cli();
         let ask = |token| {
             iam.exchange(&Grant::RefreshToken {
@@ -236,17 +239,91 @@ impl Rotating<'_> {
             Err(error @ IamError::Refused { .. }) => {
                 let newer = self.current()?;
                 if newer.secret == current.secret {
-                    return Err(with_source(error));
+                    return Err(self.refused(error, &current.secret, iam));
                 }
-                ask(&newer.secret).map_err(with_source)?
+                ask(&newer.secret).map_err(|error| self.refused(error, &newer.secret, iam))?
             }
-            other => other.map_err(with_source)?,
+            other => other.map_err(|error| self.refused(error, &current.secret, iam))?,
         };
         let next = issued.refresh_token.get_or_insert(current.secret.clone());
         if *next != current.secret {
             self.rotate(next, iam);
         }
         Ok(issued)
+    }
+
+    /// What IAM's refusal means, and how to get out of it. That the session has ended
+    /// for good is noted with the login, so that others know without asking.
+    fn refused(&self, error: IamError, refresh_token: &Secret, iam: &Iam<'_>) -> Failure {
+        if is_end_of_session(&error) {
+            self.note_end(refresh_token, iam);
+        }
+        match error {
+            IamError::Refused { .. } => {
+                error.with_source_and_advice(&self.source(), &iam.endpoint, &self.way_out())
+            }
+            error => error.with_source(&self.source(), &iam.endpoint),
+        }
+    }
+
+    /// What helps when IAM does not take the session any more, as the end of a sentence.
+    fn way_out(&self) -> String {
+        let login = self.scope.login_command();
+        let behind = match &self.scope {
+            LoginScope::Registry(registry) => super::behind(&self.scope, registry, self.given),
+            LoginScope::Default | LoginScope::Profile(_) => Ok(None),
+        };
+        match behind {
+            Ok(Some(behind)) => format!(
+                "remove it with '{}' or 'docker logout {}', so that {} answers, or log in again with '{login}'",
+                self.scope.logout_command(),
+                self.scope,
+                behind.name(),
+            ),
+            _ => format!("log in again with '{login}'"),
+        }
+    }
+
+    /// Notes that the session is over wherever this login is stored.
+    fn note_end(&self, refresh_token: &Secret, iam: &Iam<'_>) {
+        let now = self.given.clock.now();
+        for scope in self.scopes() {
+            let outcome = self.change_at(&scope, iam, |login| {
+                (login.secret == *refresh_token && login.ended_at.is_none())
+                    .then(|| login.ended(now))
+            });
+            if let Err(error) = outcome {
+                tracing::debug!(%scope, %error, "that the session is over is not noted");
+            }
+        }
+    }
+
+    /// Every scope that may have this login, its own first.
+    fn scopes(&self) -> Vec<LoginScope> {
+        let listed = self.given.logins.list().unwrap_or_default().into_iter();
+        let others = listed
+            .map(|(scope, _)| scope)
+            .filter(|scope| *scope != self.scope);
+        iter::once(self.scope.clone()).chain(others).collect()
+    }
+
+    /// Changes this login where it is stored for a scope, under the scope's lock.
+    fn change_at(
+        &self,
+        scope: &LoginScope,
+        iam: &Iam<'_>,
+        change: impl FnOnce(Login) -> Option<Login>,
+    ) -> Result<()> {
+        let patience = iam.deadline.remaining(iam.clock);
+        let _lock = self.given.locks.lock_login(scope, patience);
+        let stored = self.given.logins.read(scope)?;
+        let changed = stored
+            .filter(|login| login.id == self.login.id)
+            .and_then(change);
+        match changed {
+            Some(login) => self.given.logins.write(scope, &login),
+            None => Ok(()),
+        }
     }
 
     fn current(&self) -> Result<Login> {
@@ -262,24 +339,14 @@ impl Rotating<'_> {
     /// Replaces the refresh token wherever this login is stored, here first. The
     /// access token is good whether or not that succeeds.
     fn rotate(&self, refresh_token: &Secret, iam: &Iam<'_>) {
-        self.rotate_at(&self.scope, refresh_token, iam);
-        for (scope, _) in self.given.logins.list().unwrap_or_default() {
-            if scope != self.scope {
-                self.rotate_at(&scope, refresh_token, iam);
-            }
+        for scope in self.scopes() {
+            self.rotate_at(&scope, refresh_token, iam);
         }
     }
 
     fn rotate_at(&self, scope: &LoginScope, refresh_token: &Secret, iam: &Iam<'_>) {
-        let patience = iam.deadline.remaining(iam.clock);
-        let _lock = self.given.locks.lock_login(scope, patience);
-        let outcome = self.given.logins.read(scope).and_then(|login| match login {
-            Some(login) if login.id == self.login.id => self
-                .given
-                .logins
-                .write(scope, &login.rotated(refresh_token.clone())),
-            _ => Ok(()),
-        });
+        let rotated = |login: Login| Some(login.rotated(refresh_token.clone()));
+        let outcome = self.change_at(scope, iam, rotated);
         let Err(error) = outcome else {
             return;
         };
@@ -294,6 +361,12 @@ impl Rotating<'_> {
             tracing::warn!(%scope, %error, "the new refresh token is lost");
         }
     }
+}
+
+/// Whether IAM says that a session is over and never comes back. That a refresh token is
+/// not valid (`BXNIM0407E`) may only mean that another IAM was asked.
+fn is_end_of_session(error: &IamError) -> bool {
+    matches!(error, IamError::Refused { code: Some(code), .. } if SESSION_ENDED.contains(&code.as_str()))
 }
 
 impl Identity for Rotating<'_> {

@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::broker::Broker;
 use crate::broker::Description;
 use crate::broker::TokenLife;
+use crate::broker::login_command;
 use crate::client_config::Client;
 use crate::command::api_key_lifecycle::DAY;
 use crate::command::login::owner_as_json;
@@ -16,7 +17,6 @@ use crate::failure::Result;
 use crate::failure::one_line;
 use crate::iam::owner::Owner;
 use crate::identity::Speaker;
-use crate::protocol::PROGRAM;
 use crate::registry::Registry;
 use crate::registry_login;
 use crate::settings::KeychainChoice;
@@ -247,7 +247,8 @@ fn try_out(subject: &Subject, broker: &Broker<'_>) -> Option<Result<Tried>> {
         (Err(Failure::NotFound), Subject::Others(_)) => return None,
         (Err(Failure::NotFound), Subject::One(_)) => {
             return Some(Err(Failure::act(format!(
-                "nobody is logged in; run `{PROGRAM} login`"
+                "nobody is logged in; run `{}`",
+                login_command(registry, broker.settings)
             ))));
         }
         (Err(failure), _) => return Some(Err(failure)),
