@@ -39,6 +39,7 @@ mod leaving;
 mod logins;
 #[cfg(test)]
 pub(crate) mod machine;
+mod own_logins;
 mod renewal;
 mod store;
 
@@ -46,6 +47,8 @@ pub use description::Answering;
 pub use description::Description;
 pub use description::TokenLife;
 pub use description::login_command;
+pub use own_logins::End;
+pub use own_logins::OwnLogin;
 pub use renewal::Renewal;
 pub use store::Hidden;
 pub use store::Stored;

@@ -119,6 +119,7 @@ fn a_key_in_a_file_is_taken_as_it_is_and_as_ibm_writes_it() {
     let json = json!({"name": "n", "apikey": OTHER_KEY, "createdAt": "2026-01-01T00:00+0000"});
     machine.file("home/key.json", &json.to_string());
     for (argument, owner) in [("@plain", "IBMid-me"), ("@~/key.json", "IBMid-other")] {
+        machine.run(&["logout"], "");
         let outcome = machine.run(&["login", "--api-key", argument], Input::Open);
         answer(&outcome, &[owner]);
         assert_eq!(machine.get("us.icr.io").is_token_of(), owner);
@@ -813,9 +814,11 @@ fn a_logout_takes_tokens_along_and_may_be_repeated() {
     for host in ["us.icr.io", "de.icr.io"] {
         machine.get(host).is_token_of();
     }
-    answer(
-        &machine.run(&["logout", "us.icr.io"], ""),
-        &["Removed", "us.icr.io"],
+    let outcome = machine.run(&["logout", "us.icr.io"], "");
+    outcome.has(&outcome.stdout, &["Removed", "us.icr.io"]);
+    answer_with_warning(
+        &outcome,
+        &["the login for every registry still answers for us.icr.io"],
     );
     assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
     let outcome = machine.run(&["logout", "us.icr.io"], "");
@@ -888,7 +891,10 @@ fn a_revoked_key_is_deleted_first_and_with_it_every_login_that_has_it() {
     machine
         .cloud
         .always_for(Service::ApiKeys, Some(Fault::Status(503)));
-    let revoke = ["logout", "--revoke", "us.icr.io"];
+    machine
+        .run(&["logout", "--revoke", "us.icr.io"], "")
+        .refuses_arguments(&[&id, "--yes"]);
+    let revoke = ["logout", "--revoke", "--yes", "us.icr.io"];
     let outcome = machine.run(&revoke, "");
     outcome.tells_a_person(&[
         "still there",
@@ -918,7 +924,8 @@ fn a_key_that_is_gone_already_is_revoked_and_one_of_others_is_not() {
     log_in_with_made_key(&machine, &["us.icr.io"]);
     let key = stored_key(&mut machine, "us.icr.io");
     machine.cloud.accounts().revoke_api_key(&key);
-    let outcome = machine.run(&["logout", "--revoke", "us.icr.io", "--json"], "");
+    let revoke = ["logout", "--revoke", "--yes", "us.icr.io", "--json"];
+    let outcome = machine.run(&revoke, "");
     assert_eq!(
         as_json(&outcome)["removed"].as_array().map(Vec::len),
         Some(1)
@@ -929,6 +936,189 @@ fn a_key_that_is_gone_already_is_revoked_and_one_of_others_is_not() {
     answer_with_warning(&outcome, &["de.icr.io", "nothing is deleted at IAM"]);
     machine.list().is_list(&[]);
     assert_eq!(machine.cloud.accounts().api_key_count(), count);
+}
+
+const SESSION_OF_ONE_HOST: &str = "SESSION-OF-ONE-HOST-2d4f";
+
+/// Logs in for one host as `ibmcloud cr login` does, after a login for every registry.
+fn bury_the_lasting_login(machine: &Machine) {
+    answer(&log_in(machine, KEY, &[]), &[]);
+    machine.add_refresh_token(SESSION_OF_ONE_HOST, "session");
+    let stored = machine.store("us.icr.io", "iamrefresh", SESSION_OF_ONE_HOST);
+    stored.is_silent_success();
+    let accounts = machine.cloud.accounts();
+    accounts.invalidate_session(SESSION_OF_ONE_HOST);
+}
+
+fn problems_of(machine: &Machine) -> String {
+    let outcome = machine.run(&["status", "--json"], "");
+    let status: Value = serde_json::from_str(&outcome.stdout).expect("one JSON value");
+    status["problems"].to_string()
+}
+
+#[test]
+fn a_session_that_is_over_leads_back_to_the_login_for_every_registry() {
+    for way_out in [
+        &["erase", "us.icr.io"][..],
+        &["logout", "us.icr.io"],
+        &["login", "--api-key-stdin"],
+    ] {
+        let Some(machine) = machine() else { return };
+        bury_the_lasting_login(&machine);
+        assert_eq!(machine.get("de.icr.io").is_token_of(), "IBMid-me");
+        assert!(
+            !problems_of(&machine).contains("over"),
+            "IAM has not said so"
+        );
+        machine.get("us.icr.io").is_failure_with(&[
+            "stored for us.icr.io",
+            "BXNIM0439E",
+            "'docker-credential-icr logout us.icr.io'",
+            "'docker logout us.icr.io'",
+            "the login for every registry answers",
+        ]);
+        let asked = machine.cloud.requests().len();
+        let problems = problems_of(&machine);
+        for part in [
+            "the login for us.icr.io is over: IAM has ended its session",
+            "the login for every registry answers",
+            "'docker-credential-icr logout us.icr.io'",
+        ] {
+            assert!(problems.contains(part), "{problems}");
+        }
+        let status = machine.run(&["status"], "");
+        assert_eq!(status.status, Some(1), "{status:?}");
+        assert_eq!(machine.cloud.requests().len(), asked, "no network");
+        let doctor = machine.run(&["doctor"], "");
+        doctor.has(
+            &doctor.stdout,
+            &[
+                "problem  the login for us.icr.io is over",
+                "> docker-credential-icr logout us.icr.io",
+            ],
+        );
+        let outcome = machine.run(way_out, KEY);
+        answer_with_warning(&outcome, &[]);
+        if way_out[0] == "login" {
+            outcome.has(
+                &outcome.stderr,
+                &["warning: removed the login for us.icr.io, which was over"],
+            );
+        }
+        assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
+        assert_eq!(problems_of(&machine), "[]");
+    }
+}
+
+#[test]
+fn a_session_of_one_host_that_is_not_over_stays() {
+    let Some(machine) = machine() else { return };
+    bury_the_lasting_login(&machine);
+    // Nobody has asked IAM yet.
+    let outcome = log_in(&machine, KEY, &[]);
+    answer_with_warning(
+        &outcome,
+        &["us.icr.io uses the login for us.icr.io, which comes before this one"],
+    );
+    machine.list().is_list(&[("us.icr.io", "iamrefresh")]);
+    let status = as_json(&machine.run(&["status", "--json"], ""));
+    let notes = status["notes"].to_string();
+    assert!(
+        notes.contains("us.icr.io has a login of its own"),
+        "{status}"
+    );
+    // An answer that does not say that the session has ended for good.
+    let refusal = Fault::Error {
+        status: 400,
+        code: "BXNIM0407E".into(),
+        message: "no".into(),
+    };
+    machine.cloud.script([refusal]);
+    machine
+        .get("us.icr.io")
+        .is_failure_with(&["'docker-credential-icr logout us.icr.io'"]);
+    log_in(&machine, KEY, &[]);
+    machine.list().is_list(&[("us.icr.io", "iamrefresh")]);
+}
+
+#[test]
+fn in_a_pipe_the_login_of_another_account_is_replaced_and_that_is_told() {
+    let Some(machine) = machine() else { return };
+    answer(&log_in(&machine, KEY, &[]), &[]);
+    answer(&log_in(&machine, KEY, &[]), &[]);
+    for (key, new) in [(OTHER_KEY, "IBMid-other"), (KEY, "IBMid-me")] {
+        let outcome = log_in(&machine, key, &["--json"]);
+        answer_with_warning(
+            &outcome,
+            &[
+                "warning: the login for every registry was that of user",
+                new,
+            ],
+        );
+        let warnings = as_json(&outcome)["warnings"].clone();
+        assert_eq!(warnings.as_array().map(Vec::len), Some(1), "{warnings}");
+        assert_eq!(machine.get("us.icr.io").is_token_of(), new);
+    }
+    // Whose a client's login is, its token says.
+    machine
+        .store("us.icr.io", "iamapikey", OTHER_KEY)
+        .is_silent_success();
+    machine.get("us.icr.io").is_token_of();
+    let outcome = log_in(&machine, KEY, &["us.icr.io"]);
+    answer_with_warning(&outcome, &["the login for us.icr.io was that of user"]);
+}
+
+#[test]
+fn a_logout_tells_what_still_answers() {
+    let Some(mut machine) = machine() else { return };
+    machine.set("IBMCLOUD_API_KEY", OTHER_KEY);
+    for scopes in [&[][..], &["us.icr.io", "de.icr.io"]] {
+        log_in(&machine, KEY, scopes);
+        let logout = machine.run(&[&["logout"], scopes].concat(), "");
+        let name = match scopes.is_empty() {
+            true => "every registry",
+            false => "de.icr.io and us.icr.io",
+        };
+        let text = format!("warning: the API key in $IBMCLOUD_API_KEY still answers for {name};");
+        answer_with_warning(&logout, &[&text, "unset $IBMCLOUD_API_KEY"]);
+        assert_eq!(logout.stderr.lines().count(), 1, "{logout:?}");
+    }
+    log_in(&machine, KEY, &[]);
+    log_in(&machine, KEY, &["us.icr.io"]);
+    let logout = machine.run(&["logout", "--all", "--json"], "");
+    let warnings = as_json(&logout)["warnings"].clone();
+    assert_eq!(warnings.as_array().map(Vec::len), Some(1), "{warnings}");
+    for arguments in [
+        &["logout"][..],
+        &["logout", "--all"],
+        &["logout", "us.icr.io"],
+    ] {
+        let logout = machine.run(arguments, "");
+        answer_with_warning(&logout, &["the API key in $IBMCLOUD_API_KEY still answers"]);
+    }
+    machine.unset("IBMCLOUD_API_KEY");
+    log_in(&machine, KEY, &[]);
+    answer(&machine.run(&["logout"], ""), &["Removed"]);
+}
+
+#[test]
+fn where_a_profile_has_no_login_its_own_is_advised() {
+    let Some(machine) = machine() else { return };
+    machine.settings("[profile.team-a]\n[registry.\"us.icr.io\"]\nprofile = \"team-a\"\n");
+    let command = "docker-credential-icr login --profile team-a";
+    let outcome = log_in(&machine, KEY, &[]);
+    answer_with_warning(&outcome, &["warning: us.icr.io does not use", command]);
+    let status = machine.run(&["status"], "");
+    answer(&status, &[command]);
+    for arguments in [&["doctor"][..], &["status", "--check", "us.icr.io"]] {
+        let outcome = machine.run(arguments, "");
+        outcome.has(&outcome.stdout, &[command]);
+    }
+    let outcome = machine.run(&["token", "list", "--registry", "us.icr.io"], "");
+    outcome.tells_a_person(&[command]);
+    let login = log_in(&machine, KEY, &["--profile", "team-a"]);
+    answer(&login, &[]);
+    assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
 }
 
 /// What a person types at a real terminal, and what they see there.
@@ -949,6 +1139,85 @@ mod terminal {
         assert!(shown.contains("Logged in as"), "{shown}");
         assert!(!shown.contains(KEY), "{shown}");
         assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
+    }
+
+    /// Types a key, and answers the question that comes then.
+    fn log_in_and_answer(
+        machine: &Machine,
+        arguments: &[&str],
+        key: &str,
+        question: &str,
+        answer: &str,
+    ) -> String {
+        let mut session = dialog(machine, &[&["login"], arguments].concat());
+        session.exp_string("API key: ").expect("a prompt");
+        session.send_line(key).expect("it listens");
+        session.exp_string(question).expect("a question");
+        session.send_line(answer).expect("it listens");
+        session.exp_eof().expect("an end")
+    }
+
+    #[test]
+    fn who_would_replace_the_login_of_another_account_is_asked() {
+        let Some(machine) = machine() else { return };
+        answer(&log_in(&machine, KEY, &[]), &[]);
+        for typed in ["", "n"] {
+            let shown = log_in_and_answer(&machine, &[], OTHER_KEY, "(IBMid-other)", typed);
+            assert!(shown.contains("nothing was stored"), "{shown}");
+            assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
+        }
+        let shown = log_in_and_answer(&machine, &[], OTHER_KEY, "[y/N]", "y");
+        assert!(shown.contains("Logged in as"), "{shown}");
+        assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-other");
+        let mut session = dialog(&machine, &["login", "--yes"]);
+        session.exp_string("API key: ").expect("a prompt");
+        session.send_line(KEY).expect("it listens");
+        let shown = session.exp_eof().expect("an end");
+        assert!(shown.contains("Logged in as"), "{shown}");
+        assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
+    }
+
+    #[test]
+    fn a_session_that_is_over_is_offered_to_be_removed() {
+        let question = "The login for us.icr.io is over. Remove it";
+        for (typed, owner) in [("", Some("IBMid-me")), ("n", None)] {
+            let Some(machine) = machine() else { return };
+            bury_the_lasting_login(&machine);
+            // One that is not over is left alone.
+            machine.add_refresh_token("LIVING-SESSION-88aa", "living");
+            machine
+                .store("de.icr.io", "iamrefresh", "LIVING-SESSION-88aa")
+                .is_silent_success();
+            let shown = log_in_and_answer(&machine, &[], KEY, question, typed);
+            match owner {
+                Some(owner) => assert_eq!(machine.get("us.icr.io").is_token_of(), owner),
+                None => {
+                    let way_out = "'docker-credential-icr logout us.icr.io' removes it";
+                    assert!(shown.contains(way_out), "{shown}");
+                    machine.get("us.icr.io").is_failure_with(&["BXNIM0439E"]);
+                }
+            }
+            assert_eq!(machine.get("de.icr.io").is_token_of(), "IBMid-living");
+        }
+    }
+
+    #[test]
+    fn who_deletes_a_key_at_iam_is_asked() {
+        let Some(machine) = machine_with_lasting_session() else {
+            return;
+        };
+        let id = log_in_with_made_key(&machine, &["us.icr.io"]);
+        let count = machine.cloud.accounts().api_key_count();
+        for (typed, is_deleted) in [("", false), ("y", true)] {
+            let mut session = dialog(&machine, &["logout", "--revoke", "us.icr.io"]);
+            let shown = session.exp_string("[y/N]").expect("a question");
+            assert!(shown.contains(&id), "{shown}");
+            session.send_line(typed).expect("it listens");
+            session.exp_eof().expect("an end");
+            let deleted = count - machine.cloud.accounts().api_key_count();
+            assert_eq!(deleted, usize::from(is_deleted));
+        }
+        machine.list().is_list(&[]);
     }
 
     #[test]

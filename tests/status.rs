@@ -88,7 +88,7 @@ fn with_nothing_configured_it_says_how_to_begin() {
               docker-credential-icr configure     has docker or podman ask this program
         "#]],
     );
-    let empty = json!({"registries": [], "warnings": [], "problems": []});
+    let empty = json!({"registries": [], "warnings": [], "notes": [], "problems": []});
     assert_eq!(json_of(&machine, &[]), empty);
     assert_eq!(machine.cloud.requests().len(), 0);
 }
@@ -187,6 +187,7 @@ fn the_same_as_json_has_stable_keys() {
                 "problem": null,
             }],
             "warnings": [],
+            "notes": [],
             "problems": [],
         })
     );

@@ -88,11 +88,13 @@ complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcomm
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l from-ibmcloud -d 'Take over the session of the IBM Cloud CLI'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l rotate -d 'Replace the API key that this program had made by a new one'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l create-api-key -d 'Keep an API key that IAM makes for this machine, not a session that ends'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l yes -d 'Replace the login of another identity, and remove logins that are over, without asking'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l json -d 'Print JSON, whose keys stay as they are'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand logout" -l profile -d 'The login of a profile in the settings file' -r
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand logout" -l all -d 'Forget every login'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand logout" -l revoke -d 'First delete, at IAM, the API key that this program had made'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand logout" -l yes -d 'Delete API keys at IAM without asking'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand logout" -l json -d 'Print JSON, whose keys stay as they are'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand logout" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand print" -l format -d 'How to print it' -r -f -a "value\t''

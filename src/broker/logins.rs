@@ -401,11 +401,12 @@ mod tests {
         let machine = machine_with_expired_login();
         let host = registry("us.icr.io");
         let scope = LoginScope::Registry(host.clone());
-        let queries: [&dyn Fn(&Broker<'_>); 6] = [
+        let queries: [&dyn Fn(&Broker<'_>); 7] = [
             &|broker| drop(broker.get(&host).unwrap()),
             &|broker| drop(broker.describe(&host).unwrap()),
             &|broker| drop(broker.answering(&host).unwrap()),
             &|broker| drop(broker.speaker(&host).unwrap()),
+            &|broker| drop(broker.own_logins().unwrap()),
             &|broker| drop(broker.list().unwrap()),
             &|broker| drop(broker.get_fresh(&host, None).unwrap()),
         ];

@@ -1,6 +1,8 @@
 //! Who listens to a new login? Its registries may ask somebody else first.
 
 use super::errand::Errand;
+use super::errand::Warnings;
+use super::scopes::listed;
 use crate::broker::Answering;
 use crate::broker::Broker;
 use crate::broker::Hidden;
@@ -180,6 +182,43 @@ fn until_the_token_ends(scope: &LoginScope, hidden: &Hidden) -> String {
 pub(crate) fn after_logout(registry: &Registry, broker: &Broker<'_>) -> Option<String> {
     let answering = broker.answering(registry).ok()??;
     Some(still_answers(&answering, registry.host(), broker))
+}
+
+/// The same for everything that a person wants to be logged out of; what answers for
+/// several registries is told once. Logins are told only where that person has just
+/// removed that of a registry or a profile: the others are no news.
+pub(super) fn warn_after_logout(
+    removed: &[LoginScope],
+    absent: &[LoginScope],
+    broker: &Broker<'_>,
+    warnings: &Warnings<'_>,
+) {
+    let everywhere = [LoginScope::Default];
+    let scopes: &mut dyn Iterator<Item = &LoginScope> = match (removed, absent) {
+        ([], []) => &mut everywhere.iter(),
+        _ => &mut removed.iter().chain(absent),
+    };
+    let mut left: Vec<(Answering, Vec<String>)> = Vec::new();
+    for scope in scopes {
+        for (name, registry) in listeners(scope, broker) {
+            let Ok(Some(answering)) = broker.answering(&registry) else {
+                continue;
+            };
+            let is_login = matches!(answering.speaker, Speaker::Login(_));
+            if is_login && (*scope == LoginScope::Default || absent.contains(scope)) {
+                continue;
+            }
+            match left.iter_mut().find(|(known, _)| *known == answering) {
+                Some((_, names)) => names.push(name),
+                None => left.push((answering, vec![name])),
+            }
+        }
+    }
+    for (answering, mut names) in left {
+        names.sort_unstable();
+        names.dedup();
+        warnings.warn(still_answers(&answering, &listed(&names), broker));
+    }
 }
 
 fn still_answers(answering: &Answering, names: &str, broker: &Broker<'_>) -> String {

@@ -11,8 +11,10 @@ use super::browser_login::by_browser;
 use super::errand::Errand;
 use super::errand::Warnings;
 use super::listening;
+use super::own_logins;
 use super::print;
 use super::print_json;
+use super::replacement;
 use super::rotate;
 use super::scopes;
 use super::scopes::Named;
@@ -93,6 +95,11 @@ pub(super) struct Arguments {
     /// The account of a trusted profile that is named, unless it is your own
     #[arg(long, value_name = "ID", requires = "profile_id")]
     account: Option<String>,
+
+    /// Replace the login of another identity, and remove logins that are over, without
+    /// asking
+    #[arg(long)]
+    yes: bool,
 
     /// Print JSON, whose keys stay as they are
     #[arg(long)]
@@ -180,6 +187,9 @@ fn log_in(
             Some((assume(&errand, access_token, &profile)?, profile))
         }
     };
+    let final_token = assumed.as_ref().map(|(issued, _)| &issued.access_token);
+    let owner = Owner::of(final_token.unwrap_or(access_token));
+    replacement::confirm(&scopes, owner.as_ref(), arguments.yes, &errand)?;
     let key = match proof.key {
         Some(_) => None,
         None => key_for_session(arguments, &errand, access_token, own.as_ref())?,
@@ -202,6 +212,7 @@ fn log_in(
     let waited = broker.clock.elapsed().saturating_sub(proved_at);
     let life = issued.lifetime.saturating_sub(waited);
     broker.keep_token(&errand.endpoint, &login, &issued.access_token, life);
+    own_logins::remove_ended(&scopes, arguments.yes, &errand);
     listening::warn_of_others(&scopes, &errand);
     let owner = login.owner.clone();
     let key_name = key.map(|(key, _)| key.name);

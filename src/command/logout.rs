@@ -9,6 +9,7 @@ use super::api_key_lifecycle;
 use super::conclude;
 use super::errand::Errand;
 use super::errand::Warnings;
+use super::listening;
 use super::print;
 use super::print_json;
 use super::rotate::holders;
@@ -16,6 +17,7 @@ use super::scopes;
 use super::scopes::Named;
 use super::scopes::listed;
 use crate::broker::Broker;
+use crate::failure::Failure;
 use crate::failure::Result;
 use crate::keychain::Prompting;
 use crate::login::IssuedKey;
@@ -48,6 +50,10 @@ pub(super) struct Arguments {
     /// First delete, at IAM, the API key that this program had made
     #[arg(long)]
     revoke: bool,
+
+    /// Delete API keys at IAM without asking
+    #[arg(long, requires = "revoke")]
+    yes: bool,
 
     /// Print JSON, whose keys stay as they are
     #[arg(long)]
@@ -84,7 +90,12 @@ pub(super) fn run(
     };
     let mut leaving = scopes.clone();
     if arguments.revoke {
-        leaving.extend(with_the_same_keys(&scopes, &broker)?);
+        let keys = issued_keys(&scopes, &broker)?;
+        agree_to_revoke(&keys, arguments.yes, world)?;
+        for key in &keys {
+            let holders = holders(key, &broker)?.into_iter();
+            leaving.extend(holders.map(|(scope, _)| scope));
+        }
     }
     for (registry, failure) in broker.remove_registry_tokens(&leaving, arguments.all) {
         warnings.warn(format!(
@@ -101,6 +112,7 @@ pub(super) fn run(
     }
     let is_left = |scope: &&LoginScope| !done.removed.contains(scope);
     done.remaining = stored.iter().filter(is_left).cloned().collect();
+    listening::warn_after_logout(&done.removed, &done.absent, &broker, &warnings);
     if done.failures.is_empty() || done.has_changed_something() {
         match arguments.json {
             true => print_json(streams, &done.as_json(&warnings))?,
@@ -110,20 +122,36 @@ pub(super) fn run(
     conclude(&done.failures)
 }
 
-/// Whose API keys go as well when those of these logins are deleted at IAM.
-fn with_the_same_keys(
-    scopes: &BTreeSet<LoginScope>,
-    broker: &Broker<'_>,
-) -> Result<BTreeSet<LoginScope>> {
-    let mut others = BTreeSet::new();
+/// The IDs of the API keys that this program had made for these logins.
+fn issued_keys(scopes: &BTreeSet<LoginScope>, broker: &Broker<'_>) -> Result<BTreeSet<String>> {
+    let mut keys = BTreeSet::new();
     for scope in scopes {
         let login = broker.login(scope)?;
-        if let Some(key) = login.and_then(|login| login.issued_key) {
-            let holders = holders(&key.id, broker)?.into_iter();
-            others.extend(holders.map(|(scope, _)| scope));
-        }
+        keys.extend(login.and_then(|login| login.issued_key).map(|key| key.id));
     }
-    Ok(others)
+    Ok(keys)
+}
+
+/// A key that is deleted at IAM does not come back, and others may use it elsewhere.
+fn agree_to_revoke(keys: &BTreeSet<String>, is_agreed: bool, world: &World<'_>) -> Result<()> {
+    if keys.is_empty() || is_agreed {
+        return Ok(());
+    }
+    let keys = listed(&keys.iter().collect::<Vec<_>>());
+    if !world.terminal.is_interactive() {
+        return Err(Failure::usage(format!(
+            "--revoke deletes API key {keys} at IAM, and there is no terminal to ask whether you want that; --yes says so"
+        )));
+    }
+    let question = format!("Delete API key {keys} at IAM? Whatever uses it stops working.");
+    let answer = world.terminal.confirm(&question, false);
+    match answer {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Failure::act("nothing was deleted, and the login stays")),
+        Err(error) => Err(Failure::act(format!(
+            "you broke off ({error}); nothing was deleted"
+        ))),
+    }
 }
 
 impl Done {

@@ -7,6 +7,8 @@ use serde_json::json;
 
 use super::api_key_lifecycle::ending;
 use super::clients::Clients;
+use super::own_logins;
+use super::own_logins::Severity;
 use super::print;
 use super::print_json;
 use super::scopes;
@@ -67,8 +69,12 @@ pub(super) struct Arguments {
 struct Overview {
     rows: Vec<Row>,
     warnings: Vec<String>,
-    /// What cannot be told, and why.
+    /// What may be meant so.
+    notes: Vec<String>,
+    /// What cannot be told, and why; and logins that are over.
     trouble: Vec<String>,
+    /// What logs in where nothing answers.
+    login_commands: Vec<String>,
 }
 
 pub(super) fn run(
@@ -126,11 +132,42 @@ impl Overview {
         let others = example.filter(|_| is_about_all).map(Subject::Others);
         // That nobody speaks for the rest is no news.
         rows.extend(others.map(row).filter(|row| !row.is_nobodys()));
-        Ok(Self {
+        let mut overview = Self {
             warnings: warnings(&rows, &files, world.clock.now()),
+            notes: Vec::new(),
+            login_commands: login_commands(&rows, broker),
             rows,
             trouble,
-        })
+        };
+        overview.add_notices(is_about_all, broker);
+        Ok(overview)
+    }
+
+    /// Adds what there is to tell of stored logins: of all, or of those in the rows.
+    fn add_notices(&mut self, is_about_all: bool, broker: &Broker<'_>) {
+        // That logins cannot be listed is among the trouble already.
+        let notices = own_logins::notices(broker).unwrap_or_default();
+        for notice in notices {
+            let name = notice.scope.to_string();
+            if !is_about_all && !self.rows.iter().any(|row| row.name() == name) {
+                continue;
+            }
+            match notice.severity {
+                Severity::Broken => self.trouble.push(notice.told()),
+                Severity::Useless => self.warnings.push(notice.told()),
+                Severity::Intended => self.notes.push(notice.told()),
+            }
+        }
+        // Elsewhere, the login for every registry would do.
+        let everywhere = LoginScope::Default.login_command();
+        let nobodys = self.rows.iter().filter(|row| row.is_nobodys());
+        let notes = nobodys.filter_map(|row| {
+            let command = row.login_command(broker);
+            let command = command.filter(|command| *command != everywhere)?;
+            let name = row.name();
+            Some(format!("not logged in to {name}; '{command}' logs in"))
+        });
+        self.notes.extend(notes);
     }
 
     fn is_broken(&self) -> bool {
@@ -151,6 +188,7 @@ impl Overview {
         for (word, texts) in [
             (screen.problem("problem:"), &trouble),
             (screen.warning("warning:"), &self.warnings),
+            ("note:".to_owned(), &self.notes),
         ] {
             let lines = texts.iter().map(|text| {
                 let text = one_line(text, 4 * LONGEST_CELL);
@@ -178,7 +216,11 @@ impl Overview {
     fn hint(&self) -> Option<String> {
         let nobody = self.rows.iter().all(Row::is_nobodys) && self.trouble.is_empty();
         let no_client = self.rows.iter().all(|row| row.clients.is_empty());
-        let login = format!("  {PROGRAM} login         logs you in, for every registry");
+        let everywhere = LoginScope::Default.login_command();
+        let login = match self.login_commands.is_empty() {
+            true => format!("  {everywhere}         logs you in, for every registry"),
+            false => format!("  {}", self.login_commands.join("\n  ")),
+        };
         let configure = format!("  {PROGRAM} configure     has docker or podman ask this program");
         match (nobody, no_client) {
             (true, true) => Some(format!(
@@ -197,6 +239,7 @@ impl Overview {
         json!({
             "registries": rows,
             "warnings": self.warnings,
+            "notes": self.notes,
             "problems": self.trouble,
         })
     }
@@ -207,6 +250,22 @@ fn named(addresses: &[String], broker: &Broker<'_>) -> Result<BTreeSet<Registry>
     let scopes = Named::only(addresses).scopes(broker.settings)?;
     let registries = scopes.into_iter().filter_map(LoginScope::into_registry);
     Ok(registries.collect())
+}
+
+/// What logs in at registries for which nothing answers, unless that is the login for
+/// every registry.
+fn login_commands(rows: &[Row], broker: &Broker<'_>) -> Vec<String> {
+    let everywhere = LoginScope::Default.login_command();
+    let nobodys = rows.iter().filter(|row| row.is_nobodys());
+    let mut commands: Vec<String> = nobodys
+        .filter_map(|row| row.login_command(broker))
+        .collect();
+    commands.sort_unstable();
+    commands.dedup();
+    match commands.contains(&everywhere) {
+        true => Vec::new(),
+        false => commands,
+    }
 }
 
 /// Clients' files that say nothing here, and what ends soon, each key once.

@@ -6,6 +6,9 @@ use crate::broker::Broker;
 use crate::broker::Description;
 use crate::broker::login_command;
 use crate::command::api_key_lifecycle::ending;
+use crate::command::own_logins;
+use crate::command::own_logins::Notice;
+use crate::command::own_logins::Severity;
 use crate::failure::Result;
 use crate::identity::Speaker;
 use crate::registry::Registry;
@@ -26,7 +29,19 @@ pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
             findings.push(Finding::warning("api-key-end", seen, mend));
         }
     }
+    let notices = own_logins::notices(&broker).unwrap_or_default();
+    findings.extend(notices.into_iter().map(of_login));
     findings
+}
+
+/// A stored login that is over, or that comes before the one for every registry.
+fn of_login(notice: Notice) -> Finding {
+    const CHECK: &str = "login";
+    match notice.severity {
+        Severity::Broken => Finding::problem(CHECK, notice.seen, notice.fix),
+        Severity::Useless => Finding::warning(CHECK, notice.seen, notice.fix),
+        Severity::Intended => Finding::fine(CHECK, notice.told()),
+    }
 }
 
 fn of_registry(

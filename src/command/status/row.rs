@@ -102,6 +102,14 @@ impl Row {
         matches!(self.speaker, Ok(None))
     }
 
+    /// What logs in at its registry.
+    pub(super) fn login_command(&self, broker: &Broker<'_>) -> Option<String> {
+        match &self.subject {
+            Subject::One(registry) => Some(login_command(registry, broker.settings)),
+            Subject::Others(_) => None,
+        }
+    }
+
     /// What is broken.
     pub(super) fn trouble(&self) -> Option<&Failure> {
         let of_check = self.check.as_ref().and_then(|check| check.as_ref().err());
