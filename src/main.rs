@@ -11,6 +11,7 @@ use docker_credential_icr::broker::Renewal;
 use docker_credential_icr::clock::SystemClock;
 use docker_credential_icr::environment;
 use docker_credential_icr::environment::Environment;
+use docker_credential_icr::fs;
 use docker_credential_icr::iam::https::Https;
 use docker_credential_icr::identity::Places;
 use docker_credential_icr::keychain;
@@ -76,6 +77,7 @@ fn main() -> ExitCode {
     let mut streams = Streams {
         input: &mut std::io::stdin().lock(),
         output_is_terminal: output.is_terminal(),
+        output_is_readable_by_others: fs::is_readable_by_others(&output),
         output: &mut output.lock(),
         // Not locked: the log is written from other threads, too.
         error: &mut std::io::stderr(),

@@ -82,6 +82,8 @@ pub struct Streams<'a> {
     pub error: &'a mut dyn Write,
     /// Whether a person looks at the output.
     pub output_is_terminal: bool,
+    /// Whether the output is a file that other users can read.
+    pub output_is_readable_by_others: bool,
 }
 
 /// What the arguments ask for.

@@ -358,3 +358,31 @@ fn a_terminal_is_shown_no_secret_unless_it_is_asked_for() {
     let shown = at_terminal(&["print", "us.icr.io", "--reveal"]);
     assert_eq!(owner(shown.trim()), "IBMid-environment");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_others_can_read_is_worth_a_warning() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let machine = Machine::with_environment_key();
+    for (mode, warns) in [(0o644, true), (0o604, true), (0o600, false)] {
+        let path = machine.path("secret");
+        let file = std::fs::File::create(&path).expect("it is ours");
+        let permissions = std::fs::Permissions::from_mode(mode);
+        file.set_permissions(permissions).expect("it is ours");
+        let mut command = machine.command(&["print", "us.icr.io"]);
+        let output = command
+            .stdout(file)
+            .stderr(std::process::Stdio::piped())
+            .output();
+        let output = output.expect("it runs");
+        assert!(output.status.success(), "{output:?}");
+        let told = String::from_utf8(output.stderr).expect("text");
+        assert_eq!(
+            told.contains("other users can read the file"),
+            warns,
+            "{mode:o}: {told}"
+        );
+        assert_eq!(told.contains("umask 077"), warns, "{mode:o}: {told}");
+    }
+    answer(&machine, &[]);
+}

@@ -120,6 +120,11 @@ pub(super) fn run(
     if is_secret {
         warn_of_its_end(&credential, world);
     }
+    if streams.output_is_readable_by_others {
+        Warnings::none_yet(world).warn(
+            "other users can read the file that this secret is written to; run `chmod go-r` on it, and `umask 077` before the next time".into(),
+        );
+    }
     print_line(streams, &formatted(arguments, &registry, &credential))
 }
 

@@ -28,6 +28,7 @@ pub use private::open_private;
 pub use private::read_time;
 pub use private::write_time;
 pub use trust::Trusted;
+pub use trust::is_readable_by_others;
 pub use trust::owned_by_root;
 pub use trust::refuse_if_others_write;
 pub use trust::with_owner_hint;

@@ -84,6 +84,22 @@ pub fn written_by_others(path: &Path) -> std::io::Result<Option<(String, String)
     }
 }
 
+/// Whether what is written to an output lands in a file that other users can read. A group
+/// without other members is nobody else.
+#[cfg(unix)]
+pub fn is_readable_by_others(output: &impl std::os::fd::AsFd) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let file = output.as_fd().try_clone_to_owned().map(std::fs::File::from);
+    let metadata = file.and_then(|file| file.metadata());
+    metadata.is_ok_and(|it| it.is_file() && unix::others_read(it.mode(), it.gid(), it.uid()))
+}
+
+/// See above: Windows has nothing like an ordinary mode.
+#[cfg(not(unix))]
+pub fn is_readable_by_others<T>(_output: &T) -> bool {
+    false
+}
+
 /// The same error; where root's files in this user's directories are the reason, with the
 /// command that gives them back to the user.
 pub fn with_owner_hint(error: anyhow::Error, path: &Path) -> anyhow::Error {
@@ -191,6 +207,13 @@ mod unix {
             reason: format!("others can write to {what} (mode {:04o})", mode & 0o7777),
             command: Some(format!("chmod go-w {}", quoted(path))),
         })
+    }
+
+    pub(super) fn others_read(mode: u32, group: u32, owner: u32) -> bool {
+        const GROUP_READS: u32 = 0o040;
+        const OTHERS_READ: u32 = 0o004;
+        let by_group = mode & GROUP_READS != 0;
+        mode & OTHERS_READ != 0 || (by_group && !Groups::of_system().is_private(group, owner))
     }
 
     /// Gives a file to this user. Root takes none out of a user's directories: it is given
