@@ -341,3 +341,122 @@ fn what_root_left_behind_is_told_with_the_command_that_gives_it_to_the_user() {
         Some(0)
     );
 }
+
+#[test]
+fn the_settings_of_the_homes_owner_count_and_those_of_others_do_not() {
+    let Some(mut machine) = machine() else {
+        return;
+    };
+    machine.set("IBMCLOUD_API_KEY", KEY);
+    let path = users_file(
+        &machine,
+        "home/.config/docker-credential-icr/config.toml",
+        "deadline = 15\n",
+    );
+    let shown = || root(&machine, &["settings"]);
+    let outcome = shown();
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    // A file of root's that the user can read, too.
+    chown(&path, Some(0), Some(0)).expect("root may");
+    set_mode(&path, 0o644);
+    assert_eq!(shown().status, Some(0));
+    // One that the user cannot read, and one of another user.
+    set_mode(&path, 0o600);
+    let outcome = shown();
+    outcome.tells_a_person(&["cannot be read"]);
+    assert!(!outcome.stderr.contains("chown 0"), "{outcome:?}");
+    chown(&path, Some(OTHER_USER), Some(OTHER_USER)).expect("root may");
+    set_mode(&path, 0o644);
+    shown().tells_a_person(&["another user (number 4712)", "sudo chown 4711 "]);
+    // With root's own home, the user's file is not root's to use, and not to be taken away.
+    give_to_user(&machine, "home/.config/docker-credential-icr/config.toml");
+    let folder = machine.path("root");
+    fs::create_dir(&folder).expect("it is root's");
+    machine.set("HOME", folder);
+    let outcome = root(&machine, &["settings"]);
+    outcome.tells_a_person(&[
+        "another user (number 4711)",
+        "set HOME to the home of its owner",
+    ]);
+    assert!(!outcome.stderr.contains("chown"), "{outcome:?}");
+}
+
+#[test]
+fn links_of_the_user_lead_root_to_nothing_that_the_user_may_not_change() {
+    for (link, target) in [
+        ("home/.docker", "etc"),
+        ("home/.docker/config.json", "etc/config.json"),
+        ("home/.docker/config.json", "etc/new.json"),
+        ("home/.local", "etc"),
+        ("home/.cache", "etc"),
+        ("home/.cache/docker-credential-icr", "etc"),
+        ("home/log", "etc/log"),
+        ("home/log", "etc/config.json"),
+    ] {
+        let Some(mut machine) = machine() else {
+            return;
+        };
+        let log = machine.path("home/log");
+        machine
+            .set("IBMCLOUD_API_KEY", KEY)
+            .set("ICR_LOG_FILE", log);
+        let text = "{\"credsStore\": \"roots\"}";
+        let victim = machine.file("etc/config.json", text);
+        set_mode(&victim, 0o644);
+        set_mode(&machine.path("etc"), 0o755);
+        let path = users_file(&machine, link, "");
+        fs::remove_file(&path).expect("it is there");
+        symlink(machine.path(target), &path).expect("root may");
+        std::os::unix::fs::lchown(&path, Some(USER), Some(USER)).expect("root may");
+        root(
+            &machine,
+            &["configure", "docker", "--registry", "us.icr.io"],
+        );
+        root(&machine, &["configure", "--undo"]);
+        assert_eq!(root(&machine, &["get"]).status, Some(0), "{link}");
+        root(&machine, &["doctor"]);
+        assert_eq!(
+            fs::read_to_string(&victim).expect("it is there"),
+            text,
+            "{link}"
+        );
+        let metadata = victim.metadata().expect("it is there");
+        assert_eq!(
+            (metadata.uid(), metadata.mode() & 0o777),
+            (0, 0o644),
+            "{link}"
+        );
+        let count = fs::read_dir(machine.path("etc"))
+            .expect("it is there")
+            .count();
+        assert_eq!(count, 1, "{link}: nothing was made there");
+    }
+}
+
+/// Without any of `sudo`'s variables, and where other variables than `HOME` name the user's directories.
+#[test]
+fn whatever_variable_leads_into_the_users_directories_nothing_of_roots_stays_there() {
+    let Some(mut machine) = machine() else {
+        return;
+    };
+    users_file(&machine, DOCKER, "{}");
+    let own = machine.path("root");
+    fs::create_dir(&own).expect("it is root's");
+    machine.set("HOME", &own).set("IBMCLOUD_API_KEY", KEY);
+    machine.set("XDG_CONFIG_HOME", own.join("config"));
+    machine.set("DOCKER_CONFIG", machine.path("home/.docker"));
+    machine.set("ICR_LOG_FILE", machine.path("home/log"));
+    machine.set("XDG_STATE_HOME", machine.path("home/.local/state"));
+    root(&machine, &["get"]).is_credential("iambearer");
+    let configured = root(&machine, &["configure", "--registry", "us.icr.io"]);
+    assert_eq!(configured.status, Some(0), "{configured:?}");
+    for folder in ["home", "runtime"] {
+        let left = of_root(&machine.path(folder));
+        assert!(left.is_empty(), "{left:?}");
+    }
+    assert_eq!(root(&machine, &["configure", "--undo"]).status, Some(0));
+    assert_eq!(
+        fs::read_to_string(machine.path(DOCKER)).expect("it is there"),
+        "{}"
+    );
+}

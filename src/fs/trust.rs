@@ -6,6 +6,8 @@
 use std::path::Path;
 use std::path::PathBuf;
 
+use super::owner::acting_owner;
+
 /// The users who may own a file that is believed, and the directories above it: root, and
 /// this user.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -14,15 +16,16 @@ pub struct Trusted {
 }
 
 impl Trusted {
-    /// This process's user; for root, also the owner of `home`, whose files root uses by
-    /// `sudo -E`, by `su -m`, or on macOS.
+    /// This process's user; for root, also the user whose directory `home` is, whose files
+    /// root uses by `sudo -E`, by `su -m`, or on macOS.
     pub fn with_home(home: Option<&Path>) -> Self {
         #[cfg(unix)]
-        return Self::of(nix::unistd::Uid::effective().as_raw(), home);
+        let us = Some(nix::unistd::Uid::effective().as_raw());
         #[cfg(not(unix))]
-        {
-            let _ = home;
-            Self { users: Vec::new() }
+        let us = None;
+        let users = [us, home.and_then(acting_owner)];
+        Self {
+            users: users.into_iter().flatten().collect(),
         }
     }
 
@@ -34,16 +37,6 @@ impl Trusted {
             #[cfg(not(unix))]
             users: Vec::new(),
         }
-    }
-
-    #[cfg(unix)]
-    fn of(us: u32, home: Option<&Path>) -> Self {
-        use std::os::unix::fs::MetadataExt;
-        let home = home.filter(|_| us == 0).and_then(|it| it.metadata().ok());
-        let users = [Some(us), home.map(|home| home.uid())];
-        let mut users: Vec<u32> = users.into_iter().flatten().collect();
-        users.dedup();
-        Self { users }
     }
 
     #[cfg(unix)]
@@ -235,7 +228,7 @@ mod unix {
         let commands: Option<Vec<&str>> = findings.iter().map(|it| it.command.as_deref()).collect();
         let fix = match commands {
             Some(commands) => format!("fix that with '{}'", commands.join(" && ")),
-            None => "use a file of your own instead".to_owned(),
+            None => "use a file of root's own, or set HOME to the home of its owner".to_owned(),
         };
         Some((reasons.join(", and "), fix))
     }

@@ -14,6 +14,7 @@ use crate::command::screen::Screen;
 use crate::failure::Failure;
 use crate::failure::Result;
 use crate::failure::one_line;
+use crate::fs;
 
 /// The longest line of another program's file, in characters.
 const LONGEST_LINE: usize = 400;
@@ -58,6 +59,7 @@ pub(super) fn write(path: &Path, diagnosis: &Diagnosis, patient: &Patient<'_>) -
 }
 
 fn create(path: &Path) -> io::Result<File> {
+    let _rights = fs::act_as_owner(path)?;
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
