@@ -223,8 +223,7 @@ fn resolved(path: &Path) -> io::Result<PathBuf> {
 /// Makes directories for their owner alone, the outermost first; all or none.
 fn make_directories(missing: &[PathBuf]) -> anyhow::Result<()> {
     for (index, directory) in missing.iter().enumerate() {
-        let made = make_one(directory);
-        if let Err(error) = made {
+        if let Err(error) = fs::create_directory(directory) {
             remove_directories(&missing[..index]);
             bail!(
                 "the directory {} cannot be made ({error})",
@@ -233,13 +232,6 @@ fn make_directories(missing: &[PathBuf]) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-fn make_one(directory: &Path) -> io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory)
 }
 
 #[cfg(unix)]

@@ -174,8 +174,11 @@ mod system {
     use std::path::Path;
 
     use anyhow::anyhow;
+    use nix::errno::Errno;
+    use nix::fcntl::AtFlags;
     use nix::fcntl::OFlag;
     use nix::fcntl::renameat;
+    use nix::unistd::linkat;
 
     use super::Directory;
     use super::PREFIX;
@@ -199,6 +202,16 @@ mod system {
                 Err(_) => {}
             }
         }
+        put_named(directory, name, replaces, fill)
+    }
+
+    /// For file systems that have no files without a name.
+    pub(super) fn put_named<E: From<anyhow::Error>>(
+        directory: &Directory,
+        name: &OsStr,
+        replaces: bool,
+        fill: &dyn Fn(&File) -> Result<(), E>,
+    ) -> Result<(), E> {
         let made = Named::make(directory, |name| {
             unix::open_in(
                 directory,
@@ -209,8 +222,12 @@ mod system {
         let (named, file) = made.map_err(|error| unwritable(directory, &error))?;
         let _ = file.try_lock();
         fill(&file)?;
-        let kept = named.rename(name);
-        kept.map_err(|error| E::from(anyhow!("it cannot be replaced ({error})")))
+        match named.give_name(name, replaces) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Err(anyhow::Error::from(error).into())
+            }
+            given => given.map_err(|error| anyhow!("it cannot be replaced ({error})").into()),
+        }
     }
 
     pub(super) fn unwritable(directory: &Directory, error: &io::Error) -> anyhow::Error {
@@ -239,8 +256,17 @@ mod system {
             Ok((Self { directory, name }, made))
         }
 
-        fn rename(self, name: &OsStr) -> io::Result<()> {
+        /// A link replaces nothing, a rename does; not every file system has links.
+        fn give_name(self, name: &OsStr, replaces: bool) -> io::Result<()> {
             let descriptor = &self.directory.descriptor;
+            if !replaces {
+                let (own, flags) = (self.name.as_os_str(), AtFlags::empty());
+                match linkat(descriptor, own, descriptor, name, flags) {
+                    Ok(()) => return Ok(()),
+                    Err(Errno::EEXIST) => return Err(Errno::EEXIST.into()),
+                    Err(_) => {}
+                }
+            }
             renameat(descriptor, self.name.as_os_str(), descriptor, name)?;
             std::mem::forget(self);
             Ok(())
@@ -311,7 +337,7 @@ mod system {
                 return link(directory, file, name);
             }
             let (named, ()) = Named::make(directory, |name| link(directory, file, name))?;
-            named.rename(name)
+            named.give_name(name, replaces)
         }
     }
 }
@@ -386,6 +412,29 @@ mod tests {
         assert_eq!(names(path.path()), [NAME]);
         directory.remove(OsStr::new(NAME)).unwrap();
         assert!(names(path.path()).is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn where_all_files_have_names_a_new_version_has_another_one_for_a_while() {
+        let path = tempfile::tempdir().unwrap();
+        let directory = Directory::open(path.path()).unwrap();
+        let put = |replaces, text: &'static str| -> anyhow::Result<()> {
+            system::put_named(&directory, OsStr::new(NAME), replaces, &|mut file| {
+                assert!(directory.leftovers().is_empty(), "somebody writes it");
+                anyhow::ensure!(
+                    names(path.path())
+                        .iter()
+                        .any(|name| is_new_version(OsStr::new(name)))
+                );
+                Ok(file.write_all(text.as_bytes())?)
+            })
+        };
+        put(false, "one").unwrap();
+        assert!(put(false, "other").is_err(), "there is one already");
+        put(true, "two").unwrap();
+        let text = std::fs::read_to_string(path.path().join(NAME)).unwrap();
+        assert_eq!((&*text, names(path.path())), ("two", vec![NAME.to_owned()]));
     }
 
     #[cfg(target_os = "linux")]

@@ -23,6 +23,7 @@ pub use owner::OwnerRights;
 pub use owner::act_as_owner;
 pub use owner::acting_owner;
 pub use private::Missing;
+pub use private::create_directory;
 pub use private::make_directory;
 pub use private::open_private;
 pub use private::read_time;

@@ -39,8 +39,13 @@ pub fn make_directory(path: &Path) -> anyhow::Result<()> {
     for directory in ancestors {
         // Above, a link to a directory may stand; here `metadata` follows it.
         if !directory.as_os_str().is_empty() && directory.metadata().is_err() {
-            create_directory(directory)
-                .with_context(|| format!("{} cannot be made", directory.display()))?;
+            match create_directory(directory) {
+                // Another process was faster.
+                Err(_) if directory.is_dir() => {}
+                outcome => {
+                    outcome.with_context(|| format!("{} cannot be made", directory.display()))?
+                }
+            }
         }
     }
     let is_above = |path: &&Path| path.file_name() != Some(OsStr::new(PROGRAM));
@@ -56,15 +61,16 @@ pub fn make_directory(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn create_directory(path: &Path) -> io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
+/// Makes one directory that only this user can look into.
+///
+/// # Errors
+/// It cannot be made, or is there already.
+pub fn create_directory(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    match builder.create(path) {
-        // Another process was faster.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-        outcome => outcome,
-    }
+    return std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700)
+        .create(path);
+    #[cfg(not(unix))]
+    std::fs::create_dir(path)
 }
 
 #[cfg(unix)]
