@@ -57,7 +57,7 @@ pub struct Made {
 /// # Errors
 /// It cannot be read, is no regular file, too large or not UTF-8.
 pub fn read(path: &Path) -> Result<Option<Zeroizing<String>>, Unread> {
-    let _rights = fs::act_as_owner(path).map_err(|error| Unread::Broken(error.to_string()))?;
+    let _rights = fs::act_as_owner(path).map_err(|error| Unread::Odd(error.to_string()))?;
     text_of(fs::open(path))
 }
 

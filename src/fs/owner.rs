@@ -134,6 +134,14 @@ mod unix {
         }
     }
 
+    /// Root in a container often lacks the capabilities for it.
+    pub(super) fn refusal(owner: Owner) -> io::Error {
+        io::Error::other(format!(
+            "the system does not let root act as user {}, to whom the directory belongs; run this as that user",
+            owner.user
+        ))
+    }
+
     /// The names in a path, the last one first.
     fn reversed_names(path: &Path) -> Vec<OsString> {
         use std::path::Component;
@@ -191,6 +199,7 @@ mod system {
 
     use super::unix::Owner;
     use super::unix::is_in_namespace;
+    use super::unix::refusal;
 
     /// No identity: asking for it changes nothing, and tells the one that holds
     /// (`setfsuid(2)`, which reports no error).
@@ -222,16 +231,14 @@ mod system {
                 group: Gid::from_raw(current_group()),
                 groups: getgroups()?,
             };
-            leave_groups(&former.groups)?;
+            leave_groups(&former.groups).map_err(|_| refusal(owner))?;
             setfsgid(owner.group);
             setfsuid(owner.user);
-            if (current_user(), current_group()) != (owner.user.as_raw(), owner.group.as_raw()) {
-                return Err(io::Error::other(format!(
-                    "the system does not let root act as user {}, to whom the directory belongs; run this as that user",
-                    owner.user
-                )));
+            let current = (current_user(), current_group());
+            match current == (owner.user.as_raw(), owner.group.as_raw()) {
+                true => Ok(former),
+                false => Err(refusal(owner)),
             }
-            Ok(former)
         }
     }
 
@@ -272,6 +279,7 @@ mod system {
     use nix::unistd::seteuid;
 
     use super::unix::Owner;
+    use super::unix::refusal;
 
     /// The user whose rights this process uses files with.
     pub(in crate::fs) fn current_user() -> u32 {
@@ -294,8 +302,8 @@ mod system {
                 user: Uid::effective(),
                 group: Gid::effective(),
             };
-            setegid(owner.group)?;
-            seteuid(owner.user)?;
+            setegid(owner.group).map_err(|_| refusal(owner))?;
+            seteuid(owner.user).map_err(|_| refusal(owner))?;
             Ok(former)
         }
     }
