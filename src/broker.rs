@@ -40,6 +40,7 @@ mod logins;
 #[cfg(test)]
 pub(crate) mod machine;
 mod own_logins;
+mod probe;
 mod renewal;
 mod store;
 
@@ -49,6 +50,7 @@ pub use description::TokenLife;
 pub use description::login_command;
 pub use own_logins::End;
 pub use own_logins::OwnLogin;
+pub use probe::Probe;
 pub use renewal::Renewal;
 pub use store::Hidden;
 pub use store::Stored;

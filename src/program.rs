@@ -283,7 +283,7 @@ fn erase(address: Option<String>, streams: &mut Streams<'_>, world: &World<'_>) 
     let outcome =
         server_address(address, streams).and_then(|address| forget(&address, streams, world));
     match outcome {
-        Err(failure) if failure == Failure::act(protocol::NO_SERVER_ADDRESS) => Err(failure),
+        Err(Failure::NoServerAddress) => Err(Failure::NoServerAddress),
         Err(failure) => {
             let _ = writeln!(streams.error, "{}", protocol::failure_line(&failure));
             Ok(())

@@ -99,7 +99,7 @@ pub fn server_address(input: &[u8]) -> Result<String> {
         .map_err(|_| Failure::act("the server address is not UTF-8 text"))?
         .trim();
     match text {
-        "" => Err(Failure::act(NO_SERVER_ADDRESS)),
+        "" => Err(Failure::NoServerAddress),
         _ if text.contains(['\n', '\r']) => Err(Failure::act(
             "the server address is more than one line; send one registry at a time",
         )),
@@ -195,13 +195,14 @@ pub fn write_credential(
 /// The one line that tells a failure to a person and to a client: without
 /// control characters, of bounded length, and [`NOT_FOUND`] only for
 /// [`Failure::NotFound`], because some clients look for that phrase anywhere.
+/// Single quotes stand for backticks: clients put the whole line in backticks.
 pub fn failure_line(failure: &Failure) -> String {
     let text = failure.to_string();
     if *failure == Failure::NotFound {
         return text;
     }
     let line = one_line(&text, MESSAGE_LIMIT).replace(NOT_FOUND, "no credentials");
-    line.trim().to_owned()
+    line.replace('`', "'").trim().to_owned()
 }
 
 #[cfg(test)]

@@ -97,16 +97,19 @@ pub fn try_out(
 }
 
 fn unreachable(registry: &Registry, error: TransportError) -> Failure {
-    match error {
-        TransportError::Network(reason) | TransportError::Unreachable(reason) => {
-            Failure::later(format!(
-                "{registry} cannot be reached: {reason}; check the network and the proxy settings"
-            ))
+    let reason = match error {
+        TransportError::Local(reason) => {
+            return Failure::later(format!("{registry} cannot be asked: {reason}"));
         }
+        TransportError::Network(reason) | TransportError::Unreachable(reason) => reason,
+        TransportError::NoAnswer { .. } => "no answer in time".to_owned(),
         TransportError::Untrusted(reason) => {
-            Failure::act(format!("{registry} cannot be trusted: {reason}"))
+            return Failure::act(format!("{registry} cannot be trusted: {reason}"));
         }
-    }
+    };
+    Failure::later(format!(
+        "{registry} cannot be reached: {reason}; check the network and the proxy settings"
+    ))
 }
 
 /// A yes has a token in it.

@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::clock::Clock;
 use crate::digest;
 use crate::failure::Failure;
+use crate::iam::date;
 use crate::iam::endpoint::Endpoint;
 use crate::keychain::Item;
 use crate::keychain::Keychain;
@@ -29,9 +30,16 @@ const LEAST_LIFE: u64 = 60;
 /// (`moby/buildkit`, `authprovider.go`).
 const CLIENT_MEMORY: u64 = 300;
 
-/// How long a failure is remembered, in seconds: long enough for forty processes
-/// of one build, too short for a person who has mended it.
+/// How long a failure is answered again without asking IAM, in seconds: long enough
+/// for forty processes of one build, too short for a person who has mended it.
 const FAILURE_LIFE: u64 = 5;
+
+/// How long a failure is remembered for telling a person about it, in seconds. A token
+/// that is got in the meantime takes its place.
+const FAILURE_MEMORY: u64 = 60 * 60;
+
+/// From when on a failure says since when it lasts, in seconds.
+const LONG_OUTAGE: u64 = 60;
 
 /// Names an identity at an IAM endpoint.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -87,6 +95,17 @@ pub enum Cached {
     Nothing,
 }
 
+/// A failure that is remembered, with nothing since that worked.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PastFailure {
+    /// What failed.
+    pub failure: Failure,
+    /// When it first failed like this, in seconds since 1970.
+    pub since: u64,
+    /// How long ago it last failed, in seconds.
+    pub age: u64,
+}
+
 /// A token that is kept.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Kept {
@@ -113,9 +132,23 @@ enum Record {
     },
     Failure {
         message: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hint: Option<String>,
         permanent: bool,
+        #[serde(default)]
+        rejection: bool,
         received: u64,
+        /// When it first failed like this; a record without it is the first.
+        #[serde(default)]
+        since: Option<u64>,
+        /// Whether it is answered again for a few seconds, and not only told.
+        #[serde(default = "yes")]
+        obeyed: bool,
     },
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Record {
@@ -212,18 +245,38 @@ impl<'a> TokenCache<'a> {
         self.keep(&key.of_successor(), secret, lifetime);
     }
 
-    /// Remembers for a few seconds that there was no token to be had.
-    pub fn remember_failure(&self, key: &CacheKey, failure: &Failure) {
+    /// Remembers that there was no token to be had. If it `is_obeyed`, it is the
+    /// answer for a few seconds; in any case a person can be told for an hour. Returns
+    /// the failure with since when there has been one like it, if that is long.
+    pub fn remember_failure(&self, key: &CacheKey, failure: Failure, is_obeyed: bool) -> Failure {
+        let now = self.clock.now();
+        let is_permanent = matches!(failure, Failure::PersonMustAct(_));
+        let since = self
+            .past_failure(key)
+            .filter(|past| matches!(past.failure, Failure::PersonMustAct(_)) == is_permanent)
+            .map_or(now, |past| past.since);
         let record = Record::Failure {
-            message: failure.to_string(),
-            permanent: matches!(failure, Failure::PersonMustAct(_)),
-            received: self.clock.now(),
+            message: failure.undated_text(),
+            hint: failure.hint().map(str::to_owned),
+            permanent: is_permanent,
+            rejection: failure.is_rejection(),
+            received: now,
+            since: Some(since),
+            obeyed: is_obeyed,
         };
         self.write(
             &Item::token(key.as_str()),
             &record,
-            Duration::from_secs(FAILURE_LIFE),
+            Duration::from_secs(FAILURE_MEMORY),
         );
+        dated(failure, since, now)
+    }
+
+    /// The last failure to get a token, if nothing has worked since then; for telling
+    /// a person about it.
+    pub fn past_failure(&self, key: &CacheKey) -> Option<PastFailure> {
+        let record: Record = self.read(&Item::token(key.as_str()))?;
+        past_failure(&record, self.clock.now())
     }
 
     /// Remembers for a few seconds that there is no token newer than this one to
@@ -251,7 +304,7 @@ impl<'a> TokenCache<'a> {
 
     /// Forgets that there was no token to be had.
     pub fn forget_failure(&self, key: &CacheKey) {
-        if let Cached::Failed(_) = self.look_up(key) {
+        if self.past_failure(key).is_some() {
             self.forget(key);
         }
     }
@@ -326,15 +379,62 @@ fn judge(record: Record, now: u64) -> Cached {
             }
         }
         Record::Failure {
-            message,
-            permanent,
-            received,
-        } => match (is_recent(received), permanent) {
-            (true, true) => Cached::Failed(Failure::PersonMustAct(message)),
-            (true, false) => Cached::Failed(Failure::TryLater(message)),
-            (false, _) => Cached::Nothing,
+            received, obeyed, ..
+        } if obeyed && is_recent(received) => match past_failure(&record, now) {
+            Some(past) => Cached::Failed(dated(past.failure, past.since, now)),
+            None => Cached::Nothing,
         },
+        Record::Failure { .. } => Cached::Nothing,
     }
+}
+
+/// The failure in a record, while it is worth telling.
+fn past_failure(record: &Record, now: u64) -> Option<PastFailure> {
+    let Record::Failure {
+        message,
+        hint,
+        permanent,
+        rejection,
+        received,
+        since,
+        obeyed: _,
+    } = record
+    else {
+        return None;
+    };
+    let age = now
+        .checked_sub(*received)
+        .filter(|age| *age < FAILURE_MEMORY)?;
+    let mut failure = if *permanent {
+        Failure::act(message.as_str())
+    } else {
+        Failure::later(message.as_str())
+    };
+    if let Some(hint) = hint {
+        failure = failure.with_hint(hint);
+    }
+    if *rejection {
+        failure = failure.as_rejection();
+    }
+    Some(PastFailure {
+        failure,
+        since: since.unwrap_or(*received).min(*received),
+        age,
+    })
+}
+
+/// The failure with since when it lasts, if that is long and may pass.
+fn dated(failure: Failure, since: u64, now: u64) -> Failure {
+    let lasted = now.saturating_sub(since);
+    if lasted < LONG_OUTAGE || !matches!(failure, Failure::TryLater(_)) {
+        return failure;
+    }
+    let since = format!(
+        "failing since {}, {}",
+        date::minute(since),
+        date::duration(lasted)
+    );
+    failure.with_since(since)
 }
 
 #[cfg(test)]
@@ -367,7 +467,7 @@ mod tests {
         assert_eq!(ages(&cache), None, "it has ended");
         clock.now.set(START - 1);
         assert_eq!(ages(&cache), None, "nobody knows how old it is");
-        cache.remember_failure(&key(), &Failure::act("no"));
+        cache.remember_failure(&key(), Failure::act("no"), true);
         assert_eq!(ages(&cache), None, "a failure is no token");
     }
 
@@ -418,14 +518,69 @@ mod tests {
     fn a_failure_is_remembered_for_a_few_seconds() {
         let (keychain, clock) = (MemoryKeychain::default(), FakeClock::at(START));
         let cache = TokenCache::new(&keychain, &clock);
-        for failure in [Failure::act("no such key"), Failure::later("no network")] {
+        for failure in [
+            Failure::act("no such key")
+                .with_hint("Set a new one")
+                .as_rejection(),
+            Failure::later("no network"),
+        ] {
             clock.now.set(START);
-            cache.remember_failure(&key(), &failure);
+            cache.remember_failure(&key(), failure.clone(), true);
             clock.now.set(START + 4);
             assert_eq!(cache.look_up(&key()), Cached::Failed(failure));
             clock.now.set(START + 5);
             assert_eq!(cache.look_up(&key()), Cached::Nothing);
         }
+    }
+
+    #[test]
+    fn a_failure_is_told_for_an_hour_after_it_is_not_obeyed_any_more() {
+        let (keychain, clock) = (MemoryKeychain::default(), FakeClock::at(START));
+        let cache = TokenCache::new(&keychain, &clock);
+        let failure = Failure::later("no network");
+        assert_eq!(cache.past_failure(&key()), None);
+        cache.remember_failure(&key(), failure.clone(), false);
+        assert_eq!(cache.look_up(&key()), Cached::Nothing, "it is only told");
+        clock.now.set(START + 3599);
+        let past = PastFailure {
+            failure,
+            since: START,
+            age: 3599,
+        };
+        assert_eq!(cache.past_failure(&key()), Some(past));
+        clock.now.set(START + 3600);
+        assert_eq!(cache.past_failure(&key()), None);
+        clock.now.set(START + 100);
+        keep(&cache, 3600);
+        assert_eq!(cache.past_failure(&key()), None, "a token takes its place");
+    }
+
+    #[test]
+    fn an_outage_says_since_when_it_lasts() {
+        let (keychain, clock) = (MemoryKeychain::default(), FakeClock::at(START));
+        let cache = TokenCache::new(&keychain, &clock);
+        let fail = |seconds: u64, failure: Failure| {
+            clock.now.set(START + seconds);
+            let failure = cache.remember_failure(&key(), failure, true);
+            assert_eq!(
+                cache.look_up(&key()),
+                Cached::Failed(failure.clone()),
+                "the same words again"
+            );
+            failure.to_string()
+        };
+        let outage = || Failure::later("no network").with_hint("Wait");
+        assert_eq!(fail(0, outage()), "no network. Wait");
+        assert_eq!(fail(59, outage()), "no network. Wait");
+        for (seconds, lasted) in [(60, "60 s"), (420, "7 min"), (3900, "65 min")] {
+            let expected = format!("no network (failing since 08:00 UTC, {lasted}). Wait");
+            assert_eq!(fail(seconds, outage()), expected);
+        }
+        assert_eq!(fail(3960, Failure::act("no such key")), "no such key");
+        assert_eq!(fail(4080, Failure::act("no such key")), "no such key");
+        assert_eq!(fail(4080, outage()), "no network. Wait", "another outage");
+        keep(&cache, 3600);
+        assert_eq!(fail(4200, outage()), "no network. Wait", "another outage");
     }
 
     #[test]

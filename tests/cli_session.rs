@@ -226,8 +226,8 @@ fn a_session_that_is_over_says_what_to_do() {
             "the IBM Cloud CLI's session in",
             CLI_SESSION,
             code,
-            "`ibmcloud login`",
-            "`docker-credential-icr login`",
+            "'ibmcloud login'",
+            "'docker-credential-icr login'",
         ]);
     };
     accounts.expire_refresh_token(REFRESH_TOKEN);
@@ -330,7 +330,7 @@ fn what_stands_in_the_place_of_the_session_is_told_in_time() {
         outcome.is_failure_with(&[
             "the IBM Cloud CLI's session in",
             CLI_SESSION,
-            "`ibmcloud login`",
+            "'ibmcloud login'",
         ]);
         assert!(outcome.took.as_secs() < 10, "{obstacle:?}: {outcome:?}");
     }
@@ -511,6 +511,6 @@ fn nobody_who_was_named_but_is_not_there_is_an_error() {
     let mut machine = machine();
     machine.set("ICR_SOURCE", "ibmcloud");
     let outcome = machine.get("us.icr.io");
-    outcome.is_failure_with(&["is `ibmcloud`", "run `ibmcloud login`"]);
+    outcome.is_failure_with(&["is 'ibmcloud'", "run 'ibmcloud login'"]);
     assert!(!outcome.stdout.contains(NOT_FOUND));
 }

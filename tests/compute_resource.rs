@@ -62,7 +62,7 @@ fn what_iam_does_not_like_is_told_with_the_file() {
     let accounts = machine.cloud.accounts();
     accounts.expire_compute_resource_token(FIRST);
     machine.get("us.icr.io").is_failure_with(&[
-        "IAM refused",
+        "IAM rejected it",
         source,
         "/token for trusted profile Profile-pod",
         "expired",
@@ -116,7 +116,7 @@ fn the_profile_comes_from_the_settings_or_from_the_environment() {
     machine.set("ICR_PROFILE", "pod");
     machine
         .get("us.icr.io")
-        .is_failure_with(&["is `compute-resource-token`", "set IBMCLOUD_CR_PROFILE"]);
+        .is_failure_with(&["is 'compute-resource-token'", "set IBMCLOUD_CR_PROFILE"]);
     for name in [
         "Profile-pod",
         "pods",

@@ -341,7 +341,7 @@ fn a_profile_names_its_own_file() {
     assert_eq!(machine.get("de.icr.io").is_token_of(), "iam-Profile-top");
     machine.set("ICR_PROFILE", "none");
     machine.get("us.icr.io").is_failure_with(&[
-        "is `credentials-file`",
+        "is 'credentials-file'",
         "CONTAINER_REGISTRY_",
         "IBM_CREDENTIALS_FILE",
     ]);

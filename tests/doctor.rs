@@ -654,8 +654,64 @@ fn the_network_is_looked_at_step_by_step() {
         .cloud
         .accounts()
         .revoke_api_key(ENVIRONMENT_KEY);
-    ward.says("exchange", "problem", &["BXNIM0415E", "make a new one"]);
+    ward.says(
+        "exchange",
+        "problem",
+        &["BXNIM0415E", "> \"Set a new key in $IBMCLOUD_API_KEY"],
+    );
     ward.says("iam", "ok", &[]);
+}
+
+#[test]
+fn iam_is_asked_anew_although_a_token_is_cached_and_nothing_is_written() {
+    let Some(mut machine) = Machine::with_keychain() else {
+        return;
+    };
+    machine.set_environment_key();
+    let ward = Ward::on(machine);
+    let [host, other] = ward.machine.registries();
+    ward.machine
+        .settings(&format!("registries = [\"{host}\", \"{other}\"]\n"));
+    ward.docker(&format!(
+        "{{\"credHelpers\": {{\"{host}\": \"icr\", \"{other}\": \"icr\"}}}}"
+    ));
+    let cached = ward.machine.get(&host).is_credential("iambearer");
+    let exchanges = ward.machine.cloud.exchanges();
+    ward.says("exchange", "ok", &["IBMid-environment"]);
+    assert_eq!(
+        ward.machine.cloud.exchanges() - exchanges,
+        1,
+        "one for both registries"
+    );
+    ward.machine
+        .cloud
+        .accounts()
+        .revoke_api_key(ENVIRONMENT_KEY);
+    ward.says(
+        "exchange",
+        "problem",
+        &["BXNIM0415E", "> \"Set a new key in $IBMCLOUD_API_KEY"],
+    );
+    let served = ward.machine.get(&host).is_credential("iambearer");
+    assert_eq!(served, cached, "what was cached is left");
+}
+
+#[test]
+fn a_refresh_token_that_is_replaced_when_iam_is_asked_is_kept() {
+    let Some(machine) = Machine::with_keychain() else {
+        return;
+    };
+    let ward = Ward::on(machine);
+    ward.machine.add_refresh_token("A-REFRESH-TOKEN", "me");
+    ward.machine.cloud.accounts().set_refresh_rotation(true);
+    ward.machine
+        .store(&ward.registry, "iamrefresh", "A-REFRESH-TOKEN")
+        .is_silent_success();
+    for _ in 0..2 {
+        ward.says("exchange", "ok", &["IBMid-me"]);
+    }
+    let owner = ward.machine.get(&ward.registry).is_token_of();
+    assert_eq!(owner, "IBMid-me");
 }
 
 #[test]
@@ -828,9 +884,10 @@ fn its_help_has_examples() {
         Look for what is wrong, and tell what mends it
 
         Looks at the program and its way, settings, clients' files, keychains, sources of
-        identity and files, and asks IAM and the registries. Nothing is changed; the lock
-        that it takes, and what it writes into the keychains, to see whether that works, it
-        gives back and takes out again.
+        identity and files, and asks IAM for new tokens and the registries. Nothing is
+        changed: the lock that it takes, and what it writes into the keychains, to see
+        whether that works, it gives back and takes out again. Only a refresh token that
+        IAM replaces is kept, as the login would be lost.
 
         Usage: docker-credential-icr doctor [OPTIONS]
 

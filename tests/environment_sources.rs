@@ -66,7 +66,7 @@ fn a_compute_resource_token_that_leads_nowhere_is_told() {
     machine.set("IBMCLOUD_CR_PROFILE", "Profile-stranger");
     machine
         .get("us.icr.io")
-        .is_failure_with(&["IAM refused", source, "not linked"]);
+        .is_failure_with(&["IAM rejected it", source, "not linked"]);
     machine.set("IBMCLOUD_CR_PROFILE", "Profile-pod");
     machine
         .cloud
@@ -74,12 +74,12 @@ fn a_compute_resource_token_that_leads_nowhere_is_told() {
         .expire_compute_resource_token(CR_TOKEN);
     machine
         .get("us.icr.io")
-        .is_failure_with(&["IAM refused", source, "is expired"]);
+        .is_failure_with(&["IAM rejected it", source, "is expired"]);
     machine.set("IBMCLOUD_CR_TOKEN", "A-TOKEN-OF-ANOTHER-CLOUD");
     machine.plant("A-TOKEN-OF-ANOTHER-CLOUD");
     machine
         .get("us.icr.io")
-        .is_failure_with(&["IAM refused", source, "is invalid"]);
+        .is_failure_with(&["IAM rejected it", source, "is invalid"]);
     let asked = machine.cloud.exchanges();
     machine.unset("IBMCLOUD_CR_PROFILE");
     machine
@@ -313,7 +313,7 @@ fn each_kind_of_credential_is_given_where_it_can_be() {
                     assert_eq!(outcome.is_credential(kind), value);
                 }
                 _ => {
-                    outcome.is_failure_with(&[&format!("the settings want `{kind}` for us.icr.io")])
+                    outcome.is_failure_with(&[&format!("the settings want '{kind}' for us.icr.io")])
                 }
             }
         }

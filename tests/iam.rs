@@ -117,7 +117,7 @@ fn a_refusal_is_final_and_reaches_the_person_without_its_context() {
                 "BXNIM0415E",
                 "HTTP 400",
                 "Provided API key could not be found.",
-                "ibmcloud iam api-key-create",
+                "Set a new key in $IBMCLOUD_API_KEY, or unset it",
             ][..],
         ),
         (
@@ -125,12 +125,13 @@ fn a_refusal_is_final_and_reaches_the_person_without_its_context() {
             &[
                 "BXNIM0400E",
                 "Another factor.",
-                "docker-credential-icr login",
+                "Use an API key",
+                "Set a new key in $IBMCLOUD_API_KEY",
             ],
         ),
         (
             error(400, "BXNIM0439E", "Session ended."),
-            &["BXNIM0439E", "Session ended.", "log in again"],
+            &["BXNIM0439E", "Session ended.", "Set a new key"],
         ),
         (error(403, "<script>", "No."), &["HTTP 403", "No."]),
         (
@@ -153,7 +154,7 @@ fn a_refusal_is_final_and_reaches_the_person_without_its_context() {
         machine.cloud.script([fault.clone()]);
         let outcome = machine.get("us.icr.io");
         outcome.is_failure_with(parts);
-        outcome.is_failure_with(&["IAM refused", "$IBMCLOUD_API_KEY"]);
+        outcome.is_failure_with(&["IAM rejected it", "$IBMCLOUD_API_KEY"]);
         assert_eq!(machine.cloud.exchanges() - before, 1, "{fault:?}");
         for context in [
             "203.0.113.7",
@@ -202,9 +203,7 @@ fn what_does_not_pass_is_tried_four_times() {
     outcome.is_failure_with(&[
         "$IBMCLOUD_API_KEY",
         &machine.cloud.url(),
-        "not available",
-        "HTTP 503",
-        "try again",
+        "answered HTTP 503. Try again later",
     ]);
     assert_eq!(machine.cloud.exchanges(), 4);
 }
@@ -310,7 +309,12 @@ fn the_deadline_holds_whatever_iam_does() {
         machine.settings("deadline = 2\n");
         machine.cloud.always(Some(faults[index].clone()));
         let outcome = machine.get("us.icr.io");
-        outcome.is_failure_with(&["$IBMCLOUD_API_KEY", "not available"]);
+        let words = [
+            "no answer within 2.",
+            "no answer within 2.",
+            "answered HTTP 503",
+        ];
+        outcome.is_failure_with(&["$IBMCLOUD_API_KEY", words[index]]);
         assert!(outcome.took <= Duration::from_secs(3), "{outcome:?}");
     });
 }

@@ -84,17 +84,17 @@ fn what_the_service_does_not_like_is_told() {
         let url = machine.cloud.url();
         machine.set(variable, url.clone());
         machine.set("IBMCLOUD_CR_PROFILE", "Profile-stranger");
-        let service = format!("the instance metadata service at {url} refused this machine");
+        let service = format!("the instance metadata service at {url} rejected it");
         machine.get("us.icr.io").is_failure_with(&[
             &service,
             "trusted profile Profile-stranger",
             "profile_not_linked",
-            "link the trusted profile",
+            "Link the trusted profile",
         ]);
         machine.set("IBMCLOUD_CR_PROFILE", "a name of it");
         machine
             .get("us.icr.io")
-            .is_failure_with(&["takes the ID (Profile-…) or the CRN", "`a name of it`"]);
+            .is_failure_with(&["takes the ID (Profile-…) or the CRN", "'a name of it'"]);
         machine.unset("IBMCLOUD_CR_PROFILE");
         machine.cloud.accounts().unlink_profile("Profile-default");
         machine
@@ -104,7 +104,7 @@ fn what_the_service_does_not_like_is_told() {
         machine.get("us.icr.io").is_failure_with(&[
             &service,
             "unauthorized",
-            "enable the metadata service",
+            "Enable the metadata service",
         ]);
     }
 }
@@ -187,7 +187,7 @@ fn a_service_that_is_broken_is_told_and_waited_for_no_longer_than_allowed() {
             .always_for(Service::Metadata, Some(fault.clone()));
         let outcome = machine.get("us.icr.io");
         outcome.is_failure_with(&[
-            "cannot use this machine",
+            "cannot get a token with this machine",
             "the instance metadata service at",
         ]);
         assert!(

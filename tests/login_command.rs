@@ -1221,6 +1221,24 @@ mod terminal {
     }
 
     #[test]
+    fn a_key_that_was_just_made_is_waited_for() {
+        let Some(machine) = machine() else { return };
+        machine.cloud.script([(); 3].map(|()| Fault::Error {
+            status: 400,
+            code: "BXNIM0415E".into(),
+            message: "Provided API key could not be found.".into(),
+        }));
+        let mut session = dialog(&machine, &["login"]);
+        session.exp_string("API key: ").expect("a prompt");
+        session.send_line(KEY).expect("it listens");
+        let shown = session.exp_eof().expect("an end");
+        assert!(shown.contains("Waiting for IAM to know"), "{shown}");
+        assert!(shown.contains("Logged in as"), "{shown}");
+        assert_eq!(machine.cloud.exchanges(), 4);
+        assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
+    }
+
+    #[test]
     fn who_breaks_off_is_not_logged_in() {
         let Some(machine) = machine() else { return };
         let mut session = dialog(&machine, &["login"]);

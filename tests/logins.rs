@@ -589,7 +589,7 @@ fn a_refresh_token_that_has_ended_is_told_with_what_to_do() {
             .store("us.icr.io", "iamrefresh", "ENDED-REFRESH-TOKEN")
             .is_silent_success();
         machine.get("us.icr.io").is_failure_with(&[
-            "`iamrefresh`",
+            "'iamrefresh'",
             "us.icr.io",
             "BXNIM0408E",
             "Provided refresh token is expired.",

@@ -237,12 +237,12 @@ fn a_source_that_was_chosen_but_is_not_there_is_told() {
     for (name, hint) in [
         ("environment", "set IBMCLOUD_API_KEY"),
         ("credentials-file", "set IBM_CREDENTIALS_FILE"),
-        ("ibmcloud", "run `ibmcloud login`"),
+        ("ibmcloud", "run 'ibmcloud login'"),
         ("compute-resource-token", "set IBMCLOUD_CR_PROFILE"),
     ] {
         machine.set("ICR_SOURCE", name);
         machine.get("us.icr.io").is_failure_with(&[
-            &format!("the source chosen for us.icr.io is `{name}`"),
+            &format!("the source chosen for us.icr.io is '{name}'"),
             hint,
         ]);
         machine.unset("ICR_SOURCE");
@@ -251,7 +251,7 @@ fn a_source_that_was_chosen_but_is_not_there_is_told() {
         ));
         machine
             .get("us.icr.io")
-            .is_failure_with(&[&format!("is `{name}`"), hint]);
+            .is_failure_with(&[&format!("is '{name}'"), hint]);
         machine.get("de.icr.io").is_not_found();
     }
 }

@@ -55,11 +55,11 @@ fn wrong_arguments_are_answered_with_the_usage() {
         (&["nonsense", "us.icr.io"], "unknown action: nonsense"),
         (
             &["stauts"],
-            "unknown action: stauts; did you mean `status`?",
+            "unknown action: stauts; did you mean 'status'?",
         ),
         (
             &["help", "stauts"],
-            "unknown action: stauts; did you mean `status`?",
+            "unknown action: stauts; did you mean 'status'?",
         ),
         (&["get", "us.icr.io", "de.icr.io"], "too many arguments"),
         (&["erase", "us.icr.io", "de.icr.io"], "too many arguments"),

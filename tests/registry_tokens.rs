@@ -489,7 +489,7 @@ fn the_variable_chooses_it_too_and_the_profile_says_for_whom() {
     ));
     lab.machine
         .get(&host)
-        .is_failure_with(&["`ibmcloud`", "ibmcloud login"]);
+        .is_failure_with(&["'ibmcloud'", "ibmcloud login"]);
     lab.choose_registry_tokens();
     lab.machine.set("ICR_SOURCE", "environment");
     lab.machine.get(&host).is_token_of();

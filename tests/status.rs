@@ -4,6 +4,7 @@ mod support;
 
 use expect_test::Expect;
 use expect_test::expect;
+use icr_emulator::Fault;
 use icr_emulator::Subject;
 use serde_json::Value;
 use serde_json::json;
@@ -185,6 +186,7 @@ fn the_same_as_json_has_stable_keys() {
                 "clients": ["docker", "podman"],
                 "checked": null,
                 "problem": null,
+                "last_failure": null,
             }],
             "warnings": [],
             "notes": [],
@@ -198,6 +200,68 @@ fn the_same_as_json_has_stable_keys() {
         .filter_map(|row| row["registry"].as_str())
         .collect();
     assert_eq!(hosts, ["cp.icr.io", "de.icr.io", "uk.icr.io", "us.icr.io"]);
+}
+
+#[test]
+fn what_iam_rejected_at_the_last_get_is_a_problem_until_something_works() {
+    let Some(mut machine) = Machine::with_keychain() else {
+        return;
+    };
+    machine.set_environment_key();
+    machine.set("COLUMNS", "1000");
+    machine.cloud.accounts().revoke_api_key(ENVIRONMENT_KEY);
+    machine
+        .get("us.icr.io")
+        .is_failure_with(&["BXNIM0415E", "Set a new key"]);
+    machine.keys().age_tokens(300);
+    let asked = machine.cloud.requests().len();
+    let outcome = status(&machine, &["us.icr.io"]);
+    assert_eq!(outcome.status, Some(1), "{outcome:?}");
+    for part in [
+        "failed 5 min ago",
+        "\nproblem: us.icr.io: cannot get a token with the API key in $IBMCLOUD_API_KEY: IAM rejected it (BXNIM0415E, HTTP 400): Provided API key could not be found. Set a new key in $IBMCLOUD_API_KEY, or unset it.",
+    ] {
+        assert!(outcome.stdout.contains(part), "{part}: {outcome:?}");
+    }
+    let outcome = status(&machine, &["us.icr.io", "--json"]);
+    assert_eq!(outcome.status, Some(1), "{outcome:?}");
+    let shown: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let failure = &shown["registries"][0]["last_failure"];
+    assert_eq!(failure["permanent"], true, "{shown:#}");
+    let fix = failure["fix"].as_str().unwrap();
+    assert!(fix.starts_with("Set a new key in $IBMCLOUD_API_KEY"));
+    assert_eq!(machine.cloud.requests().len(), asked, "nobody was asked");
+    machine.add_api_key(ENVIRONMENT_KEY, "environment");
+    machine.get("us.icr.io").is_credential("iambearer");
+    assert!(!answer(&machine, &["us.icr.io"]).contains("failed"));
+}
+
+#[test]
+fn an_outage_at_the_last_get_is_a_warning() {
+    let Some(mut machine) = Machine::with_keychain() else {
+        return;
+    };
+    machine.set_environment_key();
+    machine.set("COLUMNS", "1000");
+    machine
+        .cloud
+        .always(Some(Fault::StatusWithRetryAfter(503, "3600".into())));
+    machine.get("us.icr.io").is_failure_with(&["HTTP 503"]);
+    machine.keys().age_tokens(600);
+    let shown = answer(&machine, &["us.icr.io"]);
+    for part in [
+        "failed 10 min ago",
+        "\nwarning: us.icr.io: cannot get a token with the API key in $IBMCLOUD_API_KEY: IAM at ",
+        " answered HTTP 503 (since ",
+        " UTC, last 10 min ago)",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    machine.keys().age_tokens(3000);
+    assert!(
+        answer(&machine, &["us.icr.io"]).contains("none now"),
+        "an hour ago"
+    );
 }
 
 #[test]
@@ -423,37 +487,38 @@ fn its_help_has_examples() {
     is(
         &answer(&Machine::new(), &["--help"]),
         expect![[r#"
-        Print who speaks for each registry, and for how long
+            Print who speaks for each registry, and for how long
 
-        Shows the registries that have a login, that the settings name, or that a
-        client asks this program for; and who speaks for all others. No network is
-        asked unless you say --check.
+            Shows the registries that have a login, that the settings name, or that a
+            client asks this program for; and who speaks for all others. No network is
+            asked unless you say --check.
 
-        Usage: docker-credential-icr status [OPTIONS] [REGISTRY]...
+            Usage: docker-credential-icr status [OPTIONS] [REGISTRY]...
 
-        Arguments:
-          [REGISTRY]...
-                  Registries, such as us.icr.io; without any, all that there is to tell of
+            Arguments:
+              [REGISTRY]...
+                      Registries, such as us.icr.io; without any, all that there is to tell of
 
-        Options:
-              --check
-                  Get a token for each registry, and ask the registry whether it takes it
+            Options:
+                  --check
+                      Get a token for each registry, and ask the registry whether it takes it
 
-              --json
-                  Print JSON, whose keys stay as they are
+                  --json
+                      Print JSON, whose keys stay as they are
 
-          -h, --help
-                  Print help (see a summary with '-h')
+              -h, --help
+                      Print help (see a summary with '-h')
 
-        Examples:
-          docker-credential-icr status                who is logged in where
-          docker-credential-icr status us.icr.io      at one registry
-          docker-credential-icr status --check        and does it work?
-          docker-credential-icr status --json
+            Examples:
+              docker-credential-icr status                who is logged in where
+              docker-credential-icr status us.icr.io      at one registry
+              docker-credential-icr status --check        and does it work?
+              docker-credential-icr status --json
 
-        Exit status: 0 if all is well; 1 if something is broken, which without --check
-        means a source of identity or a keychain that cannot be read.
-    "#]],
+            Exit status: 0 if all is well; 1 if something is broken, which without --check
+            means a source of identity or a keychain that cannot be read, or that IAM
+            rejected what the last `get` used.
+        "#]],
     );
 }
 

@@ -85,13 +85,54 @@ fn forty_processes_with_a_refused_key_cost_one_exchange() {
         outcome.is_failure_with(&["BXNIM0415E", "$IBMCLOUD_API_KEY"]);
     }
     assert_eq!(machine.cloud.exchanges(), 1);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_refusal_is_the_answer_for_five_seconds_and_remembered_for_an_hour() {
+    let Some(machine) = machine() else { return };
+    machine.cloud.accounts().revoke_api_key(ENVIRONMENT_KEY);
+    for (age, exchanges) in [(0, 1), (4, 1), (2, 2)] {
+        if age > 0 {
+            machine.keys().age_tokens(age);
+        }
+        machine.get("us.icr.io").is_failure_with(&["BXNIM0415E"]);
+        assert_eq!(machine.cloud.exchanges(), exchanges, "after {age} s more");
+    }
+    let lives = machine.keys().lifetimes("token");
     assert!(
-        machine
-            .keys()
-            .lifetimes("token")
-            .iter()
-            .all(|life| ["1s", "2s", "3s", "4s", "5s", "expd"].contains(&&**life))
+        lives == ["59m"] || lives == ["60m"] || lives == ["1h"],
+        "{lives:?}"
     );
+    machine.add_api_key(ENVIRONMENT_KEY, "environment");
+    machine.keys().age_tokens(5);
+    machine.get("us.icr.io").is_credential("iambearer");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_outage_says_since_when_it_lasts() {
+    let Some(machine) = machine() else { return };
+    machine.cloud.always(iam_is_down());
+    for (age, lasted) in [(0, None), (50, None), (30, Some("8")), (340, Some("7 min"))] {
+        if age > 0 {
+            machine.keys().age_tokens(age);
+        }
+        let outcome = machine.get("us.icr.io");
+        outcome.is_failure_with(&["answered HTTP 503", ". Try again in 60 min"]);
+        match lasted {
+            None => assert!(!outcome.stdout.contains("since"), "{outcome:?}"),
+            Some(lasted) => {
+                outcome.is_failure_with(&[" (failing since ", &format!(" UTC, {lasted}")]);
+            }
+        }
+    }
+    machine.cloud.always(None);
+    machine.get("us.icr.io").is_credential("iambearer");
+    machine.keys().forget_tokens();
+    machine.cloud.always(iam_is_down());
+    let outcome = machine.get("us.icr.io");
+    assert!(!outcome.stdout.contains("since"), "{outcome:?}");
 }
 
 #[test]

@@ -18,6 +18,7 @@ use crate::settings::CredentialKind;
 use crate::settings::KeychainChoice;
 use crate::settings::Settings;
 use crate::token_cache::CacheKey;
+use crate::token_cache::PastFailure;
 use crate::token_cache::TokenCache;
 
 /// Whoever speaks for a registry, without a secret.
@@ -35,6 +36,8 @@ pub struct Description {
     pub is_exchanged: bool,
     /// How long the token lives; `None` until there is one, or where it does not end.
     pub token: Option<TokenLife>,
+    /// Why there is none, if it was in vain to get one lately.
+    pub past_failure: Option<PastFailure>,
     /// The keychain that the login rests in, if it is a stored one.
     pub keychain: Option<KeychainChoice>,
     /// When the API key ends, in seconds since 1970, where this program had it made.
@@ -177,6 +180,13 @@ impl Broker<'_> {
             Found::Identity(_) => given.choice.credential != CredentialKind::ApiKey,
         };
         let (username, secret, token) = self.handed_out(registry, &introduced, &given);
+        let past_failure = match &introduced.found {
+            Found::Identity(identity) if is_exchanged => {
+                let key = given.choice.credential.key_of(identity.key(), registry);
+                given.tokens.past_failure(&key)
+            }
+            _ => None,
+        };
         let (login, keychain) = match &introduced.speaker {
             Speaker::Source(_) => (None, None),
             Speaker::Login(scope) => (given.logins.read(scope)?, given.logins.holder(scope)?),
@@ -194,6 +204,7 @@ impl Broker<'_> {
             is_exchanged,
             owner: secret.as_ref().and_then(Owner::of).or(noted),
             token,
+            past_failure,
             keychain,
             key_ends_at,
         }))

@@ -68,7 +68,7 @@ impl Broker<'_> {
                 Ok(secret)
             }
             (Err(Failure::TryLater(reason)), Some(secret)) => {
-                tracing::warn!(reason, "the old token serves once more");
+                tracing::warn!(%reason, "the old token serves once more");
                 if took_long {
                     tokens.postpone(&key);
                 }
@@ -76,11 +76,11 @@ impl Broker<'_> {
             }
             (Err(failure), old) => {
                 // What others still use is not written over by whoever is choosy.
-                let is_ours = old.is_some() || kept.is_none();
-                if is_ours && (took_long || matches!(failure, Failure::PersonMustAct(_))) {
-                    tokens.remember_failure(&key, &failure);
+                if old.is_none() && kept.is_some() {
+                    return Err(failure);
                 }
-                Err(failure)
+                let is_obeyed = took_long || matches!(failure, Failure::PersonMustAct(_));
+                Err(tokens.remember_failure(&key, failure, is_obeyed))
             }
         }
     }

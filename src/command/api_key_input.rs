@@ -33,6 +33,11 @@ pub(super) struct ApiKeyArguments {
 }
 
 impl ApiKeyArguments {
+    /// Whether a person is asked for the key.
+    pub(super) fn is_typed(&self) -> bool {
+        self.api_key.is_none() && !self.api_key_stdin
+    }
+
     /// The API key: from a file, from stdin, or from the person.
     pub(super) fn read(&self, streams: &mut Streams<'_>, world: &World<'_>) -> Result<Secret> {
         match &self.api_key {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::errand::Errand;
 use crate::broker::Description;
+use crate::clock::Deadline;
 use crate::failure::Failure;
 use crate::failure::Result;
 use crate::failure::one_line;
@@ -35,8 +36,10 @@ const MOST_DAYS: u32 = 3650;
 /// The longest machine's name that is told IAM, in characters.
 const LONGEST_NAME: usize = 100;
 
-/// How often a new key is tried: IAM's servers may not all know it at once.
-const MOST_TRIALS: u32 = 4;
+/// How long a new key is tried: IAM's servers may not all know it at once.
+const NEW_KEY_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long to wait before a new key is tried again; longer each time by this.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// A number of days as a person writes it: `30` or `30d`.
@@ -133,7 +136,7 @@ pub(super) fn discard(errand: &Errand<'_>, access_token: &Secret, key: &CreatedA
 /// The same failure, with more to say.
 pub(super) fn after(failure: Failure, end: &str) -> Failure {
     match failure {
-        Failure::TryLater(message) => Failure::TryLater(format!("{message}{end}")),
+        Failure::TryLater(_) | Failure::PersonMustAct(_) => failure.with_end(end),
         other => Failure::act(format!("{other}{end}")),
     }
 }
@@ -146,19 +149,43 @@ pub(super) fn exchange(errand: &Errand<'_>, key: &Secret) -> Result<Issued, IamE
     })
 }
 
-fn exchange_new(errand: &Errand<'_>, key: &Secret) -> Result<Issued> {
-    let mut trial = 1;
-    loop {
-        match exchange(errand, key) {
-            Err(IamError::Refused { .. }) if trial < MOST_TRIALS => {
-                errand.world.clock.sleep(PAUSE);
-                trial += 1;
-            }
-            outcome => {
-                return outcome
-                    .map_err(|error| error.with_source("the new API key", &errand.endpoint));
-            }
+/// What IAM gives for an API key that a person has just typed, and may just have made:
+/// while IAM does not know it, it is tried again for some seconds.
+pub(super) fn exchange_typed(errand: &Errand<'_>, key: &Secret) -> Result<Issued, IamError> {
+    match exchange(errand, key) {
+        Err(error) if is_gone(&error) => {
+            let _progress = errand.progress("Waiting for IAM to know a new API key");
+            errand.world.clock.sleep(PAUSE);
+            exchange_until_known(errand, key, is_gone)
         }
+        outcome => outcome,
+    }
+}
+
+fn exchange_new(errand: &Errand<'_>, key: &Secret) -> Result<Issued> {
+    let is_refused = |error: &IamError| matches!(error, IamError::Refused { .. });
+    exchange_until_known(errand, key, is_refused)
+        .map_err(|error| error.with_source("the new API key", &errand.endpoint))
+}
+
+/// What IAM gives for a new API key in the end; `may_pass` tells the errors that are
+/// waited out.
+fn exchange_until_known(
+    errand: &Errand<'_>,
+    key: &Secret,
+    may_pass: impl Fn(&IamError) -> bool,
+) -> Result<Issued, IamError> {
+    let clock = errand.world.clock;
+    let deadline = Deadline::after(clock, NEW_KEY_PATIENCE);
+    let mut pause = PAUSE;
+    loop {
+        let outcome = exchange(errand, key);
+        let is_worth_it = outcome.as_ref().is_err_and(&may_pass);
+        if !is_worth_it || pause >= deadline.remaining(clock) {
+            return outcome;
+        }
+        clock.sleep(pause);
+        pause += PAUSE;
     }
 }
 

@@ -77,10 +77,10 @@ fn log_in(
     };
     let iam = iam.with_new_deadline();
     iam.exchange(&grant).map_err(|error| {
-        error.with_source_and_advice(
+        error.with_source_and_hint(
             "the code that the browser brought back",
             &iam.endpoint,
-            "start the login again",
+            "Start the login again",
         )
     })
 }
@@ -294,9 +294,9 @@ mod tests {
         }]);
         let desktop = Desktop::new(&[]);
         let failure = by_browser_of(&desktop, &cloud).unwrap_err().to_string();
-        let reason = "IAM refused the code that the browser brought back: No.";
+        let reason = "cannot use the code that the browser brought back: IAM rejected it (BXNIM0000E, HTTP 400): No.";
         assert!(failure.starts_with(reason), "{failure}");
-        assert!(failure.contains("start the login again"), "{failure}");
+        assert!(failure.contains("Start the login again"), "{failure}");
         let code = given(&cloud, "/identity/token", "code");
         assert!(!failure.contains(&code));
         assert!(desktop.page().contains("The terminal says how"));

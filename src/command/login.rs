@@ -24,6 +24,7 @@ use crate::broker::Broker;
 use crate::failure::Failure;
 use crate::failure::Result;
 use crate::iam::Issued;
+use crate::iam::advice::SourceKind;
 use crate::iam::api_keys::CreatedApiKey;
 use crate::iam::date;
 use crate::iam::endpoint::Endpoint;
@@ -263,8 +264,13 @@ fn prove(
     }
     let key = arguments.api_key.read(streams, errand.world)?;
     let _progress = errand.progress("Asking IAM whose API key this is");
-    let issued = api_key_lifecycle::exchange(errand, &key);
-    let issued = issued.map_err(|error| error.with_source("the API key", &errand.endpoint))?;
+    let issued = if arguments.api_key.is_typed() {
+        api_key_lifecycle::exchange_typed(errand, &key)
+    } else {
+        api_key_lifecycle::exchange(errand, &key)
+    };
+    let issued = issued
+        .map_err(|error| error.for_token("the API key", &SourceKind::Typed, &errand.endpoint))?;
     Ok(Proof {
         issued,
         key: Some(key),
@@ -329,10 +335,10 @@ fn assume(errand: &Errand<'_>, access_token: &Secret, profile: &TrustedProfile) 
         profile,
     });
     issued.map_err(|error| {
-        error.with_source_and_advice(
+        error.with_source_and_hint(
             &profile.to_string(),
             &errand.endpoint,
-            "check its ID and account, and that it trusts this identity",
+            "Check its ID and account, and that it trusts this identity",
         )
     })
 }

@@ -185,9 +185,12 @@ fn definition(verb: Verb) -> clap::Command {
     }
 }
 
-/// Tells a person about a failure, without what could move a terminal's cursor.
+/// Tells a person about a failure, without what could move a terminal's cursor; what
+/// to do about it has a line of its own.
 pub fn report(failure: &Failure, streams: &mut Streams<'_>) {
-    let text = format!("{PROGRAM}: {failure}");
+    let hint = failure.hint();
+    let hint = hint.map_or_else(String::new, |hint| format!("\nhint: {hint}"));
+    let text = format!("{PROGRAM}: {}{hint}", failure.text());
     for line in text.lines() {
         let _ = writeln!(streams.error, "{}", one_line(line, LONGEST_LINE));
     }

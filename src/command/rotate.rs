@@ -8,6 +8,7 @@ use super::scopes::Named;
 use crate::broker::Broker;
 use crate::failure::Failure;
 use crate::failure::Result;
+use crate::iam::advice::SourceKind;
 use crate::iam::owner::Owner;
 use crate::login::IssuedKey;
 use crate::login::Login;
@@ -66,9 +67,14 @@ fn rotate(
     days: u32,
 ) -> Result<Done> {
     let source = format!("the API key of the login for {scope}");
+    let kind = SourceKind::StoredLogin {
+        scope: scope.clone(),
+        is_session: false,
+        behind: None,
+    };
     let issued = api_key_lifecycle::exchange(errand, &old.secret);
     let access_token = issued
-        .map_err(|error| error.with_source(&source, &errand.endpoint))?
+        .map_err(|error| error.for_token(&source, &kind, &errand.endpoint))?
         .access_token;
     let owner = Owner::of(&access_token);
     let (made, issued) = api_key_lifecycle::make(errand, &access_token, owner.as_ref(), days)?;

@@ -45,10 +45,10 @@ pub fn by_passcode(iam: &Iam<'_>, terminal: &dyn Terminal) -> Result<Issued> {
             Err(error) => error,
         };
         let may_be_mistyped = is_about_the_passcode(&error);
-        let failure = error.with_source_and_advice(
+        let failure = error.with_source_and_hint(
             "the passcode",
             &iam.endpoint,
-            "the page shows a new one each time; a passcode works once, for a few minutes",
+            "The page shows a new one each time; a passcode works once, for a few minutes",
         );
         if attempt == MOST_PASSCODES || !may_be_mistyped {
             return Err(failure);
@@ -89,7 +89,7 @@ fn is_about_the_passcode(error: &IamError) -> bool {
     match error {
         IamError::Refused { code, .. } => code.as_deref() != Some(OTHER_FACTOR),
         IamError::Unusable { .. } => true,
-        IamError::Unavailable { .. } | IamError::Unbelievable { .. } => false,
+        IamError::Unavailable(_) | IamError::Unbelievable { .. } => false,
     }
 }
 
@@ -170,7 +170,7 @@ mod tests {
             failure.contains("Provided passcode is invalid"),
             "{failure}"
         );
-        assert!(failure.contains("the page shows a new one"), "{failure}");
+        assert!(failure.contains("The page shows a new one"), "{failure}");
         assert!(!failure.contains("wrong"), "{failure}");
         assert_eq!(cloud.exchanges(), 3);
         let terminal = FakeTerminal::typing(&["", "", "", PASSCODE]);
@@ -188,7 +188,7 @@ mod tests {
             message: "External authentication is required.".into(),
         };
         for (fault, words) in [
-            (other_factor, "another factor"),
+            (other_factor, "needs no second factor"),
             (Fault::Html, "cannot be trusted"),
         ] {
             cloud.script([fault]);

@@ -19,6 +19,7 @@ use crate::broker::Broker;
 use crate::failure::Failure;
 use crate::failure::Result;
 use crate::failure::one_line;
+use crate::iam::date;
 use crate::keychain::Prompting;
 use crate::login::LoginScope;
 use crate::program;
@@ -42,7 +43,8 @@ Examples:
   docker-credential-icr status --json
 
 Exit status: 0 if all is well; 1 if something is broken, which without --check
-means a source of identity or a keychain that cannot be read.";
+means a source of identity or a keychain that cannot be read, or that IAM
+rejected what the last `get` used.";
 
 /// Print who speaks for each registry, and for how long
 ///
@@ -274,6 +276,14 @@ fn warnings(rows: &[Row], files: &Clients, now: u64) -> Vec<String> {
     let unread = unread.map(|seen| format!("{seen}; `{PROGRAM} doctor` says what to do"));
     let mut warnings: Vec<String> = unread.collect();
     for row in rows {
+        if let Some(past) = row.outage() {
+            let (name, since) = (row.name(), date::minute(past.since));
+            let text = past.failure.text_about(name);
+            warnings.push(format!(
+                "{text} (since {since}, last {} ago)",
+                date::duration(past.age)
+            ));
+        }
         let ending = row.description().and_then(|it| ending(it, now));
         if let Some((seen, mend)) = ending {
             let warning = format!("{seen}; `{mend}` replaces it");

@@ -278,7 +278,7 @@ mod tests {
         ] {
             let lab = Lab::answering(vec![may_have_been_heard]);
             let outcome = lab.ask(|iam| iam.create_api_key(&token(), &WANTED));
-            assert!(matches!(outcome, Err(IamError::Unavailable { .. })));
+            assert!(matches!(outcome, Err(IamError::Unavailable(_))));
             assert_eq!(lab.requests().len(), 1);
         }
         for was_not_heard in [unreachable(), later(429, "2"), response(429, "")] {

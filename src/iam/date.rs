@@ -45,6 +45,22 @@ pub(crate) fn day(seconds: u64) -> String {
     }
 }
 
+/// A time in the unit that says most: `50 s`, `48 min`, `3 h`, `12 days`.
+pub(crate) fn duration(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / MINUTE),
+        7200..172_800 => format!("{} h", seconds / HOUR),
+        _ => format!("{} days", seconds / DAY),
+    }
+}
+
+/// The minute of a moment in seconds since 1970: `21:04 UTC`.
+pub(crate) fn minute(seconds: u64) -> String {
+    let (hour, minute) = (seconds % DAY / HOUR, seconds % HOUR / MINUTE);
+    format!("{hour:02}:{minute:02} UTC")
+}
+
 /// What [`written`] wrote, also with seconds and with `Z`; `None` when it is no such
 /// date.
 pub(super) fn read(text: &str) -> Option<u64> {
@@ -89,6 +105,21 @@ mod tests {
     use std::time::UNIX_EPOCH;
 
     use super::*;
+
+    #[test]
+    fn a_time_is_told_in_the_unit_that_says_most() {
+        for (seconds, text) in [
+            (0, "0 s"),
+            (119, "119 s"),
+            (120, "2 min"),
+            (7199, "119 min"),
+            (7200, "2 h"),
+            (172_799, "47 h"),
+            (172_800, "2 days"),
+        ] {
+            assert_eq!(duration(seconds), text);
+        }
+    }
 
     #[test]
     fn a_date_is_written_as_iam_reads_it() {

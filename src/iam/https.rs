@@ -169,12 +169,15 @@ pub fn authorities(
         })
     });
     let late = || TransportError::Untrusted("they cannot be read in time".into());
-    found.unwrap_or_else(|| Err(late())).map_err(|error| {
-        let (TransportError::Network(reason)
-        | TransportError::Unreachable(reason)
-        | TransportError::Untrusted(reason)) = error;
-        reason
-    })
+    found
+        .unwrap_or_else(|| Err(late()))
+        .map_err(|error| match error {
+            TransportError::Local(reason)
+            | TransportError::Network(reason)
+            | TransportError::Unreachable(reason)
+            | TransportError::Untrusted(reason) => reason,
+            TransportError::NoAnswer { .. } => "they cannot be read in time".to_owned(),
+        })
 }
 
 /// How many authorities the system has, where files hold them.
@@ -205,12 +208,8 @@ impl Transport for Https {
         let client = self.client(&request)?;
         let timeout = request.timeout;
         // reqwest times each read; an answer that trickles would never end.
-        within(timeout, move || send(&client, &request)).unwrap_or_else(|| {
-            Err(TransportError::Network(format!(
-                "no answer within {:.1} s",
-                timeout.as_secs_f64()
-            )))
-        })
+        within(timeout, move || send(&client, &request))
+            .unwrap_or(Err(TransportError::NoAnswer { is_connected: true }))
     }
 }
 
@@ -292,11 +291,10 @@ fn sort(error: &reqwest::Error) -> TransportError {
         Some(reason) => TransportError::Untrusted(format!(
             "{reason}; if a company's proxy stands in between, add its certificate authority to the system's trust store or name its file in SSL_CERT_FILE"
         )),
-        None if error.is_connect() && error.is_timeout() => {
-            TransportError::Unreachable("no answer in time".into())
-        }
+        None if error.is_timeout() => TransportError::NoAnswer {
+            is_connected: !error.is_connect(),
+        },
         None if error.is_connect() => TransportError::Unreachable(root_cause(error)),
-        None if error.is_timeout() => TransportError::Network("no answer in time".into()),
         None => TransportError::Network(root_cause(error)),
     }
 }

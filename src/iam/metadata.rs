@@ -257,20 +257,6 @@ fn access_body(profile: Option<&TrustedProfile>) -> Result<Body, IamError> {
     Ok(Body::Json(Secret::new(body)))
 }
 
-/// What to do about a code of the metadata service (VPC documentation,
-/// `metadata-error-codes.md`).
-pub(super) fn advice(code: Option<&str>) -> &'static str {
-    match code {
-        Some("profile_not_linked") => {
-            "link the trusted profile to this instance (IAM, Trusted profiles, Compute resources), or name one that is linked"
-        }
-        Some("unauthorized") => {
-            "enable the metadata service in the settings of this instance; it is off by default"
-        }
-        _ => "check the trusted profile that was named, and the metadata settings of this instance",
-    }
-}
-
 /// The newest generation that a version has.
 fn api_of(version: &str) -> Option<&'static MetadataApi> {
     METADATA_APIS.iter().find(|api| version >= api.since)
@@ -534,15 +520,15 @@ mod tests {
         for (answers, parts) in [
             (
                 vec![given("identity"), refusal(400, "profile_not_linked")],
-                ["profile_not_linked", "link the trusted profile"],
+                ["profile_not_linked", "Link the trusted profile"],
             ),
             (
                 vec![refusal(403, "unauthorized")],
-                ["about unauthorized", "enable the metadata service"],
+                ["about unauthorized", "Enable the metadata service"],
             ),
             (
                 vec![given("identity"), refusal(401, "unauthenticated")],
-                ["HTTP 401", "check the trusted profile"],
+                ["HTTP 401", "Check the trusted profile"],
             ),
         ] {
             let (outcome, _) = ask(&vpc(), None, answers);
@@ -555,7 +541,9 @@ mod tests {
                 assert!(text.contains(part), "{text}");
             }
             assert!(
-                text.starts_with("the instance metadata service at http://169.254.169.254 refused"),
+                text.contains(
+                    "the instance metadata service at http://169.254.169.254 rejected it"
+                ),
                 "{text}"
             );
         }

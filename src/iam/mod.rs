@@ -15,6 +15,7 @@ use crate::registry::Registry;
 use crate::secret::Secret;
 use crate::settings::Limits;
 
+pub mod advice;
 mod answer;
 pub mod api_keys;
 pub(crate) mod date;
@@ -26,6 +27,7 @@ pub mod metadata;
 pub mod owner;
 pub mod transport;
 
+use advice::SourceKind;
 pub use answer::Issued;
 pub use answer::is_token;
 use endpoint::Endpoint;
@@ -60,12 +62,7 @@ pub enum IamError {
         message: String,
     },
     /// It could not answer now, or could not be reached.
-    Unavailable {
-        /// What happened, as the end of a sentence.
-        reason: String,
-        /// How long it asked us to wait.
-        retry_after: Option<Duration>,
-    },
+    Unavailable(Outage),
     /// Somebody answered whom we do not believe: no token, or no trusted certificate.
     Unbelievable {
         /// What was wrong, as the end of a sentence.
@@ -76,6 +73,46 @@ pub enum IamError {
         /// What is wrong with it, as the end of a sentence.
         reason: String,
     },
+}
+
+/// Why there is no answer for now.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Outage {
+    /// The service answered that it cannot.
+    Answered {
+        /// The HTTP status.
+        status: u16,
+        /// How long it asked us to wait.
+        retry_after: Option<Duration>,
+    },
+    /// This machine has too little of something to ask: what, as a sentence.
+    Local(String),
+    /// No answer came in time.
+    Silent {
+        /// How long it was waited for, over all attempts.
+        waited: Duration,
+        /// What that may mean, with a space before it; empty where it says itself.
+        meaning: &'static str,
+    },
+    /// There was no connection, or it broke: why, as the end of a sentence.
+    Unreachable(String),
+}
+
+impl Outage {
+    /// What happened, as the end of a sentence that begins with the service.
+    fn predicate(&self) -> String {
+        match self {
+            Self::Answered { status, .. } => format!("answered HTTP {status}"),
+            Self::Local(reason) => format!("cannot be asked: {reason}"),
+            Self::Silent { waited, meaning } => {
+                format!(
+                    "gave no answer within {:.1} s{meaning}",
+                    waited.as_secs_f64()
+                )
+            }
+            Self::Unreachable(reason) => format!("is not available: {reason}"),
+        }
+    }
 }
 
 /// Asks IAM, and the metadata service of an instance; also carries questions to a
@@ -165,17 +202,18 @@ impl Iam<'_> {
         question.check()?;
         let mut attempt = 1;
         let mut pause = FIRST_PAUSE;
+        let started = self.clock.elapsed();
         loop {
-            let trouble = match self.attempt(question) {
+            let trouble = match self.attempt(question, started) {
                 Ok(response) => return Ok(response),
                 Err(trouble) => trouble,
             };
-            let IamError::Unavailable {
-                retry_after,
-                reason,
-            } = &trouble.error
-            else {
+            let IamError::Unavailable(outage) = &trouble.error else {
                 return Err(trouble.error);
+            };
+            let retry_after = match outage {
+                Outage::Answered { retry_after, .. } => *retry_after,
+                _ => None,
             };
             let wait = retry_after.unwrap_or_else(|| jittered(pause, (self.random)()));
             if attempt >= self.most_attempts
@@ -184,19 +222,21 @@ impl Iam<'_> {
             {
                 return Err(trouble.error);
             }
-            tracing::debug!(question.name, attempt, reason, ?wait, "asking again");
+            tracing::debug!(question.name, attempt, ?outage, ?wait, "asking again");
             self.clock.sleep(wait);
             attempt += 1;
             pause *= 2;
         }
     }
 
-    fn attempt(&self, question: &Question<'_>) -> Result<Response, Trouble> {
+    /// Asks once; `started` is when this question was first asked.
+    fn attempt(&self, question: &Question<'_>, started: Duration) -> Result<Response, Trouble> {
         let _span = tracing::debug_span!("ask", name = question.name).entered();
         let timeout = self.limits.attempt.min(self.deadline.remaining(self.clock));
         if timeout.is_zero() {
+            let reason = "there was no time left to ask".to_owned();
             return Err(Trouble {
-                error: unavailable("there was no time left to ask"),
+                error: IamError::Unavailable(Outage::Unreachable(reason)),
                 is_undone: true,
             });
         }
@@ -210,10 +250,10 @@ impl Iam<'_> {
             connect_timeout: self.limits.connect.min(timeout),
             timeout,
         };
-        let response = self
-            .transport
-            .send(request)
-            .map_err(|error| Trouble::of(error, question.if_silent))?;
+        let response = self.transport.send(request).map_err(|error| {
+            let waited = self.clock.elapsed().saturating_sub(started);
+            Trouble::of(error, question.if_silent, waited)
+        })?;
         tracing::debug!(
             question.name,
             status = response.status,
@@ -222,12 +262,12 @@ impl Iam<'_> {
         );
         match response.status {
             status @ (429 | 500 | 502..=599) => Err(Trouble {
-                error: IamError::Unavailable {
-                    reason: format!("it answered HTTP {status}"),
+                error: IamError::Unavailable(Outage::Answered {
+                    status,
                     retry_after: response
                         .retry_after
                         .and_then(|value| answer::retry_after(&value, self.clock.now())),
-                },
+                }),
                 is_undone: status == 429,
             }),
             status @ 300..=399 => Err(Trouble {
@@ -245,12 +285,25 @@ impl Iam<'_> {
 }
 
 impl Trouble {
-    fn of(error: TransportError, if_silent: &str) -> Self {
-        let is_undone = matches!(error, TransportError::Unreachable(_));
+    /// `waited` is the time since the first attempt.
+    fn of(error: TransportError, if_silent: &'static str, waited: Duration) -> Self {
+        let is_undone = matches!(
+            error,
+            TransportError::Local(_)
+                | TransportError::NoAnswer {
+                    is_connected: false
+                }
+                | TransportError::Unreachable(_)
+        );
         let error = match error {
+            TransportError::Local(reason) => IamError::Unavailable(Outage::Local(reason)),
             TransportError::Network(reason) | TransportError::Unreachable(reason) => {
-                unavailable(&format!("{reason}{if_silent}"))
+                IamError::Unavailable(Outage::Unreachable(format!("{reason}{if_silent}")))
             }
+            TransportError::NoAnswer { .. } => IamError::Unavailable(Outage::Silent {
+                waited,
+                meaning: if_silent,
+            }),
             TransportError::Untrusted(reason) => IamError::Unbelievable { reason },
         };
         Self { error, is_undone }
@@ -353,61 +406,72 @@ impl fmt::Display for Service<'_> {
 }
 
 impl Service<'_> {
-    /// What to do when it is not there.
-    fn when_unavailable(self) -> &'static str {
+    /// What to do when nothing answers.
+    fn when_silent(self) -> &'static str {
         match self {
             Self::Iam(_) | Self::Registry(_) => {
-                "check the network and the proxy settings, and try again"
+                "Check the network and the proxy settings, and try again"
             }
-            Self::Metadata(_) => "try again, or use another source of credentials",
+            Self::Metadata(_) => "Try again, or use another source of credentials",
         }
     }
 
-    /// What to do about a code.
-    fn advice<'a>(self, code: Option<&str>, own: Option<&'a str>) -> &'a str {
+    /// Its name where its address says nothing new.
+    fn short_name(self) -> String {
         match self {
-            Self::Iam(_) => iams_advice(code, own),
-            Self::Metadata(_) => metadata::advice(code),
-            Self::Registry(_) => {
-                "check that it may manage this registry and belongs to the account (--account names another)"
-            }
+            Self::Iam(_) => "IAM".to_owned(),
+            Self::Metadata(_) => self.to_string(),
+            Self::Registry(registry) => registry.to_string(),
         }
     }
 }
 
 impl IamError {
     /// The failure that this is for a person who used `source` with IAM, a metadata
-    /// service or a registry.
+    /// service or a registry, for anything but a token.
     pub fn with_source<'a>(self, source: &str, service: impl Into<Service<'a>>) -> Failure {
-        self.explained(Some(source), service.into(), None)
+        let doing = format!("cannot use {source}");
+        self.explained(Some(doing), service.into(), &SourceKind::Other)
     }
 
     /// The failure that this is for a person who asked something for which nobody has
     /// to be known.
     pub fn without_source<'a>(self, service: impl Into<Service<'a>>) -> Failure {
-        let advice = "a proxy may stand in between, or a list of addresses that may ask";
-        self.explained(None, service.into(), Some(advice))
+        let hint = "A proxy may stand in between, or a list of addresses that may ask";
+        self.explained(None, service.into(), &SourceKind::Hint(hint))
     }
 
-    /// The same, with what the source advises when a session is over. That also
-    /// stands wherever IAM's code has no better advice, so it must make sense for
-    /// any refusal; it is the end of a sentence.
-    pub fn with_source_and_advice<'a>(
+    /// The same as [`IamError::with_source`], with what helps where IAM's reason has
+    /// no hint of its own; a sentence.
+    pub fn with_source_and_hint<'a>(
         self,
         source: &str,
         service: impl Into<Service<'a>>,
-        advice: &str,
+        hint: &'static str,
     ) -> Failure {
-        self.explained(Some(source), service.into(), Some(advice))
+        let doing = format!("cannot use {source}");
+        self.explained(Some(doing), service.into(), &SourceKind::Hint(hint))
     }
 
-    fn explained(
+    /// The failure that this is for a person for whom a token was to be had with
+    /// `source`.
+    pub fn for_token<'a>(
         self,
-        source: Option<&str>,
-        service: Service<'_>,
-        own_advice: Option<&str>,
+        source: &str,
+        kind: &SourceKind,
+        service: impl Into<Service<'a>>,
     ) -> Failure {
-        let in_vain = source.map(|source| format!("cannot use {source}: "));
+        let doing = format!("cannot get a token with {source}");
+        self.explained(Some(doing), service.into(), kind)
+    }
+
+    fn explained(self, doing: Option<String>, service: Service<'_>, kind: &SourceKind) -> Failure {
+        let refused = if doing.is_some() {
+            "rejected it"
+        } else {
+            "refused to answer"
+        };
+        let in_vain = doing.map(|doing| format!("{doing}: "));
         let in_vain = in_vain.unwrap_or_default();
         match self {
             Self::Refused {
@@ -415,43 +479,25 @@ impl IamError {
                 code,
                 message,
             } => {
-                let advice = service.advice(code.as_deref(), own_advice);
+                let hint = advice::hint(service, kind, code.as_deref(), &message);
                 let code = code.map(|code| format!("{code}, ")).unwrap_or_default();
-                let who = match service {
-                    Service::Iam(_) => "IAM".to_owned(),
-                    Service::Metadata(_) => service.to_string(),
-                    Service::Registry(registry) => registry.to_string(),
-                };
-                let what = source.unwrap_or("to answer");
-                Failure::PersonMustAct(format!(
-                    "{who} refused {what}: {message} ({code}HTTP {status}); {advice}"
+                let who = service.short_name();
+                let message = message.trim_end_matches('.');
+                Failure::act(format!(
+                    "{in_vain}{who} {refused} ({code}HTTP {status}): {message}"
                 ))
+                .with_hint(hint)
+                .as_rejection()
             }
-            Self::Unavailable { reason, .. } => Failure::TryLater(format!(
-                "{in_vain}{service} is not available: {reason}; {}",
-                service.when_unavailable()
-            )),
-            Self::Unbelievable { reason } => Failure::TryLater(format!(
+            Self::Unavailable(outage) => {
+                let failure = Failure::later(format!("{in_vain}{service} {}", outage.predicate()));
+                failure.with_hint(advice::when_unavailable(&outage, service.when_silent()))
+            }
+            Self::Unbelievable { reason } => Failure::later(format!(
                 "{in_vain}the answer of {service} cannot be trusted: {reason}"
             )),
-            Self::Unusable { reason } => Failure::PersonMustAct(format!("{in_vain}{reason}")),
+            Self::Unusable { reason } => Failure::act(format!("{in_vain}{reason}")),
         }
-    }
-}
-
-/// What to do about a code (`ibm-cloud-cli-sdk`, `bluemix/authentication/iam/iam.go`).
-fn iams_advice<'a>(code: Option<&str>, own: Option<&'a str>) -> &'a str {
-    match code {
-        Some("BXNIM0415E") => {
-            "it may have been deleted or mistyped; make a new one with `ibmcloud iam api-key-create` and log in with it"
-        }
-        Some("BXNIM0400E") => {
-            "the account wants another factor; log in with an API key: `docker-credential-icr login`"
-        }
-        Some("BXNIM0407E" | "BXNIM0408E" | "BXNIM0439E") => own.unwrap_or(
-            "the session is over; log in again, best with an API key: `docker-credential-icr login`",
-        ),
-        _ => own.unwrap_or("check that it belongs to this account and may be used from here"),
     }
 }
 
@@ -465,13 +511,6 @@ pub(crate) fn is_id(text: &str) -> bool {
         && text
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-}
-
-fn unavailable(reason: &str) -> IamError {
-    IamError::Unavailable {
-        reason: reason.to_owned(),
-        retry_after: None,
-    }
 }
 
 /// Between half of `pause` and all of it.
@@ -588,6 +627,10 @@ pub(crate) mod tests {
         (outcome, timeouts, lab.clock.elapsed.get())
     }
 
+    fn unreachable_for(reason: &str) -> IamError {
+        IamError::Unavailable(Outage::Unreachable(reason.into()))
+    }
+
     pub(crate) fn unreachable() -> Answer {
         Err(TransportError::Unreachable("connection refused".into()))
     }
@@ -615,7 +658,7 @@ pub(crate) mod tests {
             (0, network()),
             (0, network()),
         ]);
-        assert!(matches!(outcome, Err(IamError::Unavailable { .. })));
+        assert!(matches!(outcome, Err(IamError::Unavailable(_))));
         assert_eq!(timeouts.len(), 4, "four attempts are enough");
     }
 
@@ -677,66 +720,57 @@ pub(crate) mod tests {
     fn a_refusal_reaches_the_person_without_its_context() {
         let body = r#"{"errorCode":"BXNIM0415E","errorMessage":"Provided API key hunter2 could not be found.","context":{"clientIp":"203.0.113.7"}}"#;
         let (outcome, ..) = run(vec![(0, response(400, body))]);
-        let failure = outcome
-            .unwrap_err()
-            .with_source("the API key in $IBMCLOUD_API_KEY", &Endpoint::public());
-        let text = failure.to_string();
-        assert!(matches!(failure, Failure::PersonMustAct(_)));
-        for part in [
-            "$IBMCLOUD_API_KEY",
-            "BXNIM0415E",
-            "HTTP 400",
-            "could not be found",
-            "api-key-create",
-        ] {
-            assert!(text.contains(part), "{text}");
-        }
-        assert!(
-            !text.contains("203.0.113.7") && !text.contains("hunter2"),
-            "{text}"
+        let kind = SourceKind::Variable {
+            name: "IBMCLOUD_API_KEY",
+            holds: "key",
+        };
+        let failure = outcome.unwrap_err().for_token(
+            "the API key in $IBMCLOUD_API_KEY",
+            &kind,
+            &Endpoint::public(),
+        );
+        assert!(matches!(failure, Failure::PersonMustAct(_)) && failure.is_rejection());
+        assert_eq!(
+            failure.to_string(),
+            "cannot get a token with the API key in $IBMCLOUD_API_KEY: IAM rejected it (BXNIM0415E, HTTP 400): Provided API key [redacted] could not be found. Set a new key in $IBMCLOUD_API_KEY, or unset it. A key that was just made takes a few seconds to work"
         );
     }
 
     #[test]
-    fn a_source_has_its_own_advice_for_a_session_that_is_over() {
-        let refused = |code: &str| IamError::Refused {
-            status: 400,
-            code: Some(code.into()),
-            message: "no".into(),
-        };
-        let iam = &Endpoint::public();
-        for (code, generic, own) in [
-            ("BXNIM0439E", "docker-credential-icr login", "run it again"),
-            ("BXNIM0408E", "docker-credential-icr login", "run it again"),
-            ("BXNIM9999E", "may be used from here", "run it again"),
-            ("BXNIM0400E", "another factor", "another factor"),
-            ("BXNIM0415E", "api-key-create", "api-key-create"),
+    fn every_failure_names_its_source_and_iam() {
+        let endpoint = Endpoint::private();
+        for (error, words) in [
+            (
+                unreachable_for("x"),
+                "cannot use it: IAM at https://private.iam.cloud.ibm.com is not available: x. Check the network and the proxy settings, and try again",
+            ),
+            (
+                IamError::Unbelievable { reason: "x".into() },
+                "cannot use it: the answer of IAM at https://private.iam.cloud.ibm.com cannot be trusted: x",
+            ),
+            (
+                IamError::Unavailable(Outage::Answered {
+                    status: 503,
+                    retry_after: Some(Duration::from_secs(30)),
+                }),
+                "cannot use it: IAM at https://private.iam.cloud.ibm.com answered HTTP 503. Try again in 30 s",
+            ),
+            (
+                IamError::Unavailable(Outage::Local("too many open files".into())),
+                "cannot use it: IAM at https://private.iam.cloud.ibm.com cannot be asked: too many open files. Close other programs or raise the limit, and try again",
+            ),
         ] {
-            let text = refused(code).with_source("it", iam).to_string();
-            assert!(text.contains(generic), "{text}");
-            let text = refused(code)
-                .with_source_and_advice("it", iam, "run it again")
-                .to_string();
-            assert!(text.contains(own), "{text}");
-            assert!(text.starts_with("IAM refused it: no"), "{text}");
+            assert_eq!(error.with_source("it", &endpoint).to_string(), words);
         }
     }
 
     #[test]
-    fn every_failure_names_its_source_and_iam() {
-        for error in [
-            unavailable("x"),
-            IamError::Unbelievable { reason: "x".into() },
-        ] {
-            let text = error
-                .with_source("the source", &Endpoint::private())
-                .to_string();
-            assert!(text.contains("the source"), "{text}");
-            assert!(
-                text.contains("IAM at https://private.iam.cloud.ibm.com"),
-                "{text}"
-            );
-        }
+    fn silence_is_as_long_as_all_attempts_took() {
+        let silent = || Err(TransportError::NoAnswer { is_connected: true });
+        let (outcome, ..) = run(vec![(10, silent()), (9, silent()), (1, silent())]);
+        let text = outcome.unwrap_err().without_source(&Endpoint::public());
+        let text = text.to_string();
+        assert!(text.contains("gave no answer within 20."), "{text}");
     }
 
     #[test]
@@ -749,11 +783,11 @@ pub(crate) mod tests {
         for (error, expected) in [
             (
                 refused,
-                "IAM refused to answer: no (HTTP 403); a proxy may stand in between, or a list of addresses that may ask",
+                "IAM refused to answer (HTTP 403): no. A proxy may stand in between, or a list of addresses that may ask",
             ),
             (
-                unavailable("x"),
-                "IAM at https://iam.cloud.ibm.com is not available: x; check the network and the proxy settings, and try again",
+                unreachable_for("x"),
+                "IAM at https://iam.cloud.ibm.com is not available: x. Check the network and the proxy settings, and try again",
             ),
             (
                 IamError::Unbelievable { reason: "x".into() },

@@ -89,9 +89,18 @@ pub struct Response {
 /// Why nothing came back.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum TransportError {
-    /// It may work later: no answer in time, a cut connection. The other side may
-    /// have done what it was asked for.
+    /// It may work later: this machine has too little of something. Nothing was
+    /// asked.
+    Local(String),
+    /// It may work later: a cut connection. The other side may have done what it was
+    /// asked for.
     Network(String),
+    /// It may work later: no answer in time.
+    NoAnswer {
+        /// Whether there was a connection, so that the other side may have done what
+        /// it was asked for.
+        is_connected: bool,
+    },
     /// It may work later: there was no connection, so nothing was asked.
     Unreachable(String),
     /// It will not: the other side cannot prove who it is, or what it sends is

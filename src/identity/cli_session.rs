@@ -26,6 +26,7 @@ use crate::environment::VPC_URL;
 use crate::failure::Failure;
 use crate::failure::Result;
 use crate::fs;
+use crate::iam::advice::SourceKind;
 use crate::iam::endpoint::Endpoint;
 use crate::iam::grant::Client;
 use crate::iam::metadata::MetadataService;
@@ -33,12 +34,12 @@ use crate::registry::Registry;
 use crate::secret::Secret;
 use crate::trusted_profile::TrustedProfile;
 
-/// What to do when the session is over.
+/// What to do when the session's file makes no sense.
 const ADVICE: &str =
     "run `ibmcloud login`, or log in once with `docker-credential-icr login`, which lasts";
 
 /// The same for somebody who wants to take it over.
-const TAKE_OVER_ADVICE: &str = "run `ibmcloud login` first, or log in with an API key";
+const TAKE_OVER_HINT: &str = "Run 'ibmcloud login' first, or log in with an API key";
 
 /// The most that is read, in bytes; a session has about ten thousand.
 const LIMIT: u64 = 4 * 1024 * 1024;
@@ -119,8 +120,9 @@ pub(crate) fn to_take_over<'a>(
         fail("has no refresh token, without which it cannot be taken over: run `ibmcloud login` first, or log in with an API key")
     })?;
     let client = Client::cli();
-    let proven = Proven::new(given, source, Proof::RefreshToken { token, client });
-    Ok(Box::new(proven.at(endpoint).advising(TAKE_OVER_ADVICE)))
+    let proof = Proof::RefreshToken { token, client };
+    let proven = Proven::new(given, source, SourceKind::Hint(TAKE_OVER_HINT), proof);
+    Ok(Box::new(proven.at(endpoint)))
 }
 
 /// Whoever is logged in with the CLI.
@@ -144,7 +146,7 @@ pub(super) fn find<'a>(registry: &Registry, given: &Given<'a>) -> Result<Option<
     else {
         return Ok(None);
     };
-    let proven = proven.at(endpoint).advising(ADVICE);
+    let proven = proven.at(endpoint);
     Ok(Some(proven.assuming(given.choice.trusted_profile.cloned())))
 }
 
@@ -201,7 +203,10 @@ impl Session {
             proof::of_tokens(access, refresh, Client::cli(), given),
             machine,
         ) {
-            (Some(proof), _) => Ok(Some(Proven::new(given, source, proof))),
+            (Some(proof), _) => {
+                let kind = SourceKind::CliSession;
+                Ok(Some(Proven::new(given, source, kind, proof)))
+            }
             (None, Some(service)) => {
                 let profile = self.profile.and_then(|profile| profile.id);
                 let profile = profile.map(TrustedProfile::Id);

@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::failure::Result;
 use crate::fs;
 use crate::iam;
+use crate::iam::advice::SourceKind;
 use crate::registry::Registry;
 use crate::secret::Secret;
 use crate::settings::SourceName;
@@ -61,7 +62,8 @@ pub(super) fn find_token<'a>(
         ))
     })?;
     let proof = Proof::ComputeResource { token, profile };
-    Ok(Some(Proven::new(given, source, proof)))
+    let kind = SourceKind::ComputeResource;
+    Ok(Some(Proven::new(given, source, kind, proof)))
 }
 
 fn first_file(root: &Path) -> Option<PathBuf> {

@@ -15,6 +15,7 @@ use crate::environment::CREDENTIALS_FILE;
 use crate::failure::Failure;
 use crate::failure::Result;
 use crate::fs;
+use crate::iam::advice::SourceKind;
 use crate::iam::endpoint::Endpoint;
 use crate::iam::grant::Client;
 use crate::iam::metadata::MetadataService;
@@ -89,6 +90,10 @@ fn path_of_file(given: &Given<'_>) -> Result<Option<PathBuf>> {
     Ok(paths.find(|path| fs::is_there(path)))
 }
 
+fn of_file(path: &Path) -> SourceKind {
+    SourceKind::CredentialsFile(path.to_owned())
+}
+
 /// This service's properties, without the prefix.
 struct Properties(HashMap<String, Secret>);
 
@@ -137,7 +142,7 @@ impl Properties {
                 Proof::RefreshToken { .. } => "the refresh token",
                 _ => "the API key",
             };
-            Ok::<_, String>(Proven::new(given, source(what), proof))
+            Ok::<_, String>(Proven::new(given, source(what), of_file(path), proof))
         };
         let proven = match kind.to_ascii_lowercase().as_str() {
             "iam" => own()?,
@@ -148,7 +153,7 @@ impl Properties {
             }
             "container" => self.compute_resource(given)?,
             "vpc" => return self.vpc(given),
-            "bearertoken" => self.bearer_token(given, source("the token"))?,
+            "bearertoken" => self.bearer_token(given, path, source("the token"))?,
             other => {
                 return Err(format!(
                     "sets {PREFIX}AUTH_TYPE to {}; the types that lead to a registry are iam, iamAssume, container, vpc and bearerToken",
@@ -204,7 +209,12 @@ impl Properties {
         Ok(instance_metadata::proven(given, service, profile))
     }
 
-    fn bearer_token<'a>(&self, given: &Given<'a>, source: String) -> Result<Proven<'a>, String> {
+    fn bearer_token<'a>(
+        &self,
+        given: &Given<'a>,
+        path: &Path,
+        source: String,
+    ) -> Result<Proven<'a>, String> {
         let token = self
             .secret("BEARER_TOKEN")?
             .ok_or_else(|| missing("BEARER_TOKEN"))?;
@@ -215,7 +225,7 @@ impl Properties {
         let proof = proof::of_tokens(Some(token), None, Client::cli(), given);
         let proof =
             proof.ok_or_else(|| format!("sets {PREFIX}BEARER_TOKEN to one that has ended"))?;
-        Ok(Proven::new(given, source, proof))
+        Ok(Proven::new(given, source, of_file(path), proof))
     }
 
     /// The trusted profile, by the first of its three names.

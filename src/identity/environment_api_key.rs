@@ -6,6 +6,7 @@ use super::proof::Proof;
 use super::proof::Proven;
 use crate::environment::API_KEY_VARIABLES;
 use crate::failure::Result;
+use crate::iam::advice::SourceKind;
 use crate::registry::Registry;
 
 /// The first API key variable that is set; it serves every registry.
@@ -13,7 +14,11 @@ pub(super) fn find<'a>(_registry: &Registry, given: &Given<'a>) -> Result<Option
     for variable in API_KEY_VARIABLES {
         if let Some(key) = given.environment.secret(variable)? {
             let source = format!("the API key in ${variable}");
-            let proven = Proven::new(given, source, Proof::ApiKey(key));
+            let kind = SourceKind::Variable {
+                name: variable,
+                holds: "key",
+            };
+            let proven = Proven::new(given, source, kind, Proof::ApiKey(key));
             return Ok(Some(proven.assuming(environment_profile::find(given)?)));
         }
     }

@@ -8,6 +8,7 @@ use crate::environment::COMPUTE_RESOURCE_PROFILE;
 use crate::environment::COMPUTE_RESOURCE_TOKEN;
 use crate::failure::Failure;
 use crate::failure::Result;
+use crate::iam::advice::SourceKind;
 use crate::registry::Registry;
 
 /// The token of `$IBMCLOUD_CR_TOKEN`, for the trusted profile beside it.
@@ -27,5 +28,8 @@ pub(super) fn find<'a>(_registry: &Registry, given: &Given<'a>) -> Result<Option
         None => environment_profile::find(given)?,
     };
     let proof = Proof::ComputeResource { token, profile };
-    Ok(Some(Proven::new(given, source, proof).assuming(on_top)))
+    let kind = SourceKind::ComputeResource;
+    Ok(Some(
+        Proven::new(given, source, kind, proof).assuming(on_top),
+    ))
 }

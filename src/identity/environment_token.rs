@@ -11,6 +11,7 @@ use crate::environment::REFRESH_TOKEN_VARIABLES;
 use crate::failure::Failure;
 use crate::failure::Result;
 use crate::iam;
+use crate::iam::advice::SourceKind;
 use crate::iam::grant::Client;
 use crate::registry::Registry;
 use crate::secret::Secret;
@@ -23,7 +24,7 @@ pub(super) fn find<'a>(_registry: &Registry, given: &Given<'a>) -> Result<Option
         return Ok(None);
     };
     let first = *first;
-    let refresh_variable = refresh.as_ref().map_or(first, |(variable, _)| variable);
+    let refresh_variable = refresh.as_ref().map_or(first, |(variable, _)| *variable);
     let token = |found: Option<(&str, Secret)>| found.map(|(_, token)| token);
     let proof = proof::of_tokens(token(access), token(refresh), Client::cli(), given);
     let proof = proof.ok_or_else(|| {
@@ -35,7 +36,11 @@ pub(super) fn find<'a>(_registry: &Registry, given: &Given<'a>) -> Result<Option
         Proof::RefreshToken { .. } => refresh_variable,
         _ => first,
     };
-    let proven = Proven::new(given, format!("the token in ${variable}"), proof);
+    let kind = SourceKind::Variable {
+        name: variable,
+        holds: "token",
+    };
+    let proven = Proven::new(given, format!("the token in ${variable}"), kind, proof);
     Ok(Some(proven.assuming(environment_profile::find(given)?)))
 }
 

@@ -11,6 +11,7 @@ use crate::environment::POWER_VS_URL;
 use crate::environment::VPC_URL;
 use crate::failure::Failure;
 use crate::failure::Result;
+use crate::iam::advice::SourceKind;
 use crate::iam::metadata::MetadataService;
 use crate::registry::Registry;
 use crate::settings::SourceName;
@@ -59,5 +60,6 @@ pub(super) fn proven<'a>(
         Some(profile) => format!("this machine for {profile}"),
         None => "this machine".to_owned(),
     };
-    Proven::new(given, source, Proof::Instance { service, profile })
+    let proof = Proof::Instance { service, profile };
+    Proven::new(given, source, SourceKind::Instance, proof)
 }

@@ -16,6 +16,7 @@ use crate::failure::Failure;
 use crate::failure::Result;
 use crate::iam::Iam;
 use crate::iam::Issued;
+use crate::iam::advice::SourceKind;
 use crate::iam::endpoint::Endpoint;
 use crate::lock::LockDirectory;
 use crate::login::LoginScope;
@@ -392,8 +393,8 @@ fn nothing(registry: &Registry, given: &Given<'_>) -> Result<()> {
 /// good.
 pub fn of_access_token<'a>(token: Secret, given: &Given<'a>) -> impl Identity + use<'a> {
     let source = "the access token that was given";
-    Proven::new(given, source, Proof::AccessToken(token))
-        .advising("it may have ended; give another one, or an API key")
+    let kind = SourceKind::Hint("It may have expired: give another one, or an API key");
+    Proven::new(given, source, kind, Proof::AccessToken(token))
 }
 
 /// The sources that may speak for the registry, in their order. The entitled

@@ -17,6 +17,7 @@ use crate::iam::Iam;
 use crate::iam::IamError;
 use crate::iam::Issued;
 use crate::iam::Service;
+use crate::iam::advice::SourceKind;
 use crate::iam::endpoint::Endpoint;
 use crate::iam::grant::Client;
 use crate::iam::grant::Grant;
@@ -119,11 +120,11 @@ pub(super) fn without_scheme(token: &str) -> Secret {
 
 /// A proof, and what a person calls it.
 pub(super) struct Proven<'a> {
-    /// What to do when IAM does not like it, where IAM's own words do not say.
-    advice: Option<&'static str>,
     assume: Option<TrustedProfile>,
     endpoint: Endpoint,
     id: String,
+    /// Decides what helps when IAM rejects it.
+    kind: SourceKind,
     proof: Proof,
     source: String,
     tokens: TokenCache<'a>,
@@ -131,12 +132,17 @@ pub(super) struct Proven<'a> {
 }
 
 impl<'a> Proven<'a> {
-    pub(super) fn new(given: &Given<'a>, source: impl Into<String>, proof: Proof) -> Self {
+    pub(super) fn new(
+        given: &Given<'a>,
+        source: impl Into<String>,
+        kind: SourceKind,
+        proof: Proof,
+    ) -> Self {
         Self {
-            advice: None,
             assume: None,
             endpoint: given.endpoint.clone(),
             id: proof.id(),
+            kind,
             proof,
             source: source.into(),
             tokens: given.tokens,
@@ -159,14 +165,6 @@ impl<'a> Proven<'a> {
     /// Of an IAM that the source itself names.
     pub(super) fn at(self, endpoint: Endpoint) -> Self {
         Self { endpoint, ..self }
-    }
-
-    /// With what the source advises when IAM does not like it.
-    pub(super) fn advising(self, advice: &'static str) -> Self {
-        Self {
-            advice: Some(advice),
-            ..self
-        }
     }
 
     /// Under an id that it is known by already.
@@ -196,10 +194,7 @@ impl<'a> Proven<'a> {
             Proof::Instance { service, .. } => service.into(),
             _ => Service::from(&iam.endpoint),
         };
-        match self.advice {
-            Some(advice) => error.with_source_and_advice(&self.source, service, advice),
-            None => error.with_source(&self.source, service),
-        }
+        error.for_token(&self.source, &self.kind, service)
     }
 
     fn prove(&self, iam: &Iam<'_>, wanted: CredentialKind) -> Result<Issued> {
@@ -274,7 +269,7 @@ pub(super) fn assume(
     })
     .map_err(|error| {
         let source = format!("{source} as {profile}");
-        error.with_source(&source, &iam.endpoint)
+        error.for_token(&source, &SourceKind::Profile, &iam.endpoint)
     })
 }
 
@@ -455,7 +450,7 @@ mod tests {
             deadline: Deadline::after(&machine.clock, limits.deadline),
         };
         let outcome = machine.look("us.icr.io", |_, given| {
-            Proven::new(given, "a session", first())
+            Proven::new(given, "a session", SourceKind::Other, first())
                 .exchange(&iam, CredentialKind::AccessToken)
                 .map(drop)
         });

@@ -20,6 +20,7 @@ use crate::failure::Result;
 use crate::iam::Iam;
 use crate::iam::IamError;
 use crate::iam::Issued;
+use crate::iam::advice::SourceKind;
 use crate::iam::endpoint::Endpoint;
 use crate::iam::grant::Client;
 use crate::iam::grant::Grant;
@@ -164,9 +165,18 @@ fn proven<'a>(scope: &LoginScope, login: Login, given: &'a Given<'a>) -> Proven<
         _ => Proof::ApiKey(login.secret.clone()),
     };
     let profile = given.choice.trusted_profile.cloned().or(own_profile);
-    Proven::new(given, source(&login, scope), proof)
+    let kind = kind(&login, scope);
+    Proven::new(given, source(&login, scope), kind, proof)
         .assuming(profile)
         .known_as(id(&login.id, given))
+}
+
+fn kind(login: &Login, scope: &LoginScope) -> SourceKind {
+    SourceKind::StoredLogin {
+        scope: scope.clone(),
+        is_session: matches!(login.kind(), LoginKind::Bearer | LoginKind::RefreshToken),
+        behind: None,
+    }
 }
 
 fn source(login: &Login, scope: &LoginScope) -> String {
@@ -258,30 +268,21 @@ impl Rotating<'_> {
         if is_end_of_session(&error) {
             self.note_end(refresh_token, iam);
         }
-        match error {
-            IamError::Refused { .. } => {
-                error.with_source_and_advice(&self.source(), &iam.endpoint, &self.way_out())
-            }
-            error => error.with_source(&self.source(), &iam.endpoint),
-        }
+        let kind = SourceKind::StoredLogin {
+            scope: self.scope.clone(),
+            is_session: true,
+            behind: self.behind(),
+        };
+        error.for_token(&self.source(), &kind, &iam.endpoint)
     }
 
-    /// What helps when IAM does not take the session any more, as the end of a sentence.
-    fn way_out(&self) -> String {
-        let login = self.scope.login_command();
-        let behind = match &self.scope {
-            LoginScope::Registry(registry) => super::behind(&self.scope, registry, self.given),
-            LoginScope::Default | LoginScope::Profile(_) => Ok(None),
+    /// What a person calls the source that would answer without this login, if there is one.
+    fn behind(&self) -> Option<String> {
+        let LoginScope::Registry(registry) = &self.scope else {
+            return None;
         };
-        match behind {
-            Ok(Some(behind)) => format!(
-                "remove it with '{}' or 'docker logout {}', so that {} answers, or log in again with '{login}'",
-                self.scope.logout_command(),
-                self.scope,
-                behind.name(),
-            ),
-            _ => format!("log in again with '{login}'"),
-        }
+        let behind = super::behind(&self.scope, registry, self.given).ok()?;
+        behind.map(|behind| behind.name())
     }
 
     /// Notes that the session is over wherever this login is stored.

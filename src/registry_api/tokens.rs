@@ -425,8 +425,7 @@ mod tests {
         let lab = Lab::answering(vec![response(401, &body.to_string())]);
         let text = ask(&lab, |api| api.tokens()).unwrap_err().to_string();
         for part in [
-            "us.icr.io refused the key: You are not authorized. [redacted]",
-            "CRG0009E, HTTP 401",
+            "cannot use the key: us.icr.io rejected it (CRG0009E, HTTP 401): You are not authorized. [redacted]",
             "--account",
         ] {
             assert!(text.contains(part), "{text}");

@@ -47,14 +47,22 @@ mod linux {
             names.filter(|name| name != "seal").collect()
         }
 
-        /// Makes every kept token older by so many seconds.
+        /// Makes every kept token, and every failure in place of one, older by so many seconds.
         pub(crate) fn age_tokens(&self, seconds: i64) {
             let tokens = self.of_kind("token");
             assert!(!tokens.is_empty(), "a token is there to be made older");
             for (key, name) in tokens {
                 self.change(key, &name, |record| {
-                    let received = record["token"]["received"].as_i64().expect("a time");
-                    record["token"]["received"] = (received - seconds).into();
+                    let kind = if record["failure"].is_object() {
+                        "failure"
+                    } else {
+                        "token"
+                    };
+                    for time in ["received", "since"] {
+                        if let Some(moment) = record[kind][time].as_i64() {
+                            record[kind][time] = (moment - seconds).into();
+                        }
+                    }
                 });
             }
         }

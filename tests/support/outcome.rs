@@ -75,6 +75,7 @@ impl Outcome {
         assert!(!line.trim().is_empty(), "{self:?}");
         assert!(!line.contains(char::is_control), "one plain line: {self:?}");
         assert!(!line.contains(NOT_FOUND), "{self:?}");
+        assert!(!line.contains('`'), "clients put it in backticks: {self:?}");
         if self.logs {
             assert!(self.stderr.ends_with(&self.stdout), "{self:?}");
         } else {

@@ -1,7 +1,8 @@
 //! `doctor`: what is wrong, and what mends it?
 //!
 //! A group of checks is one file here, and one line of `GROUPS`. A check looks and
-//! tells; it changes nothing, but for the keychain, where it leaves what it found.
+//! tells; it changes nothing, but for the keychain, where it leaves what it found, and
+//! keeps a refresh token that IAM replaces.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -53,9 +54,10 @@ Exit status: 0 if nothing is broken, warnings or not; 1 if something is.";
 /// Look for what is wrong, and tell what mends it
 ///
 /// Looks at the program and its way, settings, clients' files, keychains, sources of
-/// identity and files, and asks IAM and the registries. Nothing is changed; the lock
-/// that it takes, and what it writes into the keychains, to see whether that works, it
-/// gives back and takes out again.
+/// identity and files, and asks IAM for new tokens and the registries. Nothing is
+/// changed: the lock that it takes, and what it writes into the keychains, to see
+/// whether that works, it gives back and takes out again. Only a refresh token that
+/// IAM replaces is kept, as the login would be lost.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, verbatim_doc_comment)]
 pub(super) struct Arguments {
@@ -119,6 +121,18 @@ impl Finding {
     /// A problem whose words say themselves what to do, as those of failures do.
     fn said(check: &'static str, seen: impl Into<String>) -> Self {
         Self::new(check, Verdict::Problem, seen, None)
+    }
+
+    /// A problem that is a failure, with what to do about it where that is known.
+    fn failed(check: &'static str, failure: &Failure) -> Self {
+        let mend = failure.hint().map(str::to_owned);
+        Self::new(check, Verdict::Problem, failure.text(), mend)
+    }
+
+    /// The same about one of several things.
+    fn failed_for(check: &'static str, name: &str, failure: &Failure) -> Self {
+        let mend = failure.hint().map(str::to_owned);
+        Self::new(check, Verdict::Problem, failure.text_about(name), mend)
     }
 
     fn new(

@@ -8,6 +8,7 @@ use reqwest::Url;
 use super::Finding;
 use super::Patient;
 use crate::broker::Broker;
+use crate::broker::Probe;
 use crate::clock::Deadline;
 use crate::environment::CERTIFICATE_FILE;
 use crate::environment::Environment;
@@ -64,10 +65,11 @@ pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
     for endpoint in &endpoints {
         findings.extend(iam(endpoint, &broker));
     }
+    let probe = Probe::new(&broker);
     findings.extend(
         registries
             .iter()
-            .flat_map(|registry| of_registry(registry, &broker)),
+            .flat_map(|registry| of_registry(registry, &probe, &broker)),
     );
     findings
 }
@@ -179,7 +181,7 @@ fn iam(endpoint: &Endpoint, broker: &Broker<'_>) -> Vec<Finding> {
         Ok(sign) => sign,
         Err(error) => {
             let failure = error.without_source(endpoint);
-            return vec![Finding::said(CHECK, failure.to_string())];
+            return vec![Finding::failed(CHECK, &failure)];
         }
     };
     let seen = format!("IAM at {base} answered after {} ms", took.as_millis());
@@ -211,15 +213,24 @@ fn of_clock(ours: u64, theirs: u64) -> Finding {
     }
 }
 
-/// What a client would get, and what the registry says to it.
-fn of_registry(registry: &Registry, broker: &Broker<'_>) -> Vec<Finding> {
+/// What a client would get with a token that IAM issues now, and what the registry says
+/// to it. A cached token would hide that IAM does not accept the identity any more.
+fn of_registry(registry: &Registry, probe: &Probe<'_>, broker: &Broker<'_>) -> Vec<Finding> {
     const EXCHANGE: &str = "exchange";
     let started = broker.clock.elapsed();
-    let credential = match broker.get(registry) {
-        Ok(credential) => credential,
+    let credential = match probe.credential(registry) {
+        Ok(Some(credential)) => credential,
+        Ok(None) => {
+            let seen = format!(
+                "{registry}: IAM gives a new token; the registry token is made by the next `get`"
+            );
+            return vec![Finding::fine(EXCHANGE, seen)];
+        }
         // Said already, by who speaks.
         Err(Failure::NotFound) => return Vec::new(),
-        Err(failure) => return vec![Finding::said(EXCHANGE, failure.told_of(registry.host()))],
+        Err(failure) => {
+            return vec![Finding::failed_for(EXCHANGE, registry.host(), &failure)];
+        }
     };
     let took = (broker.clock.elapsed() - started).as_millis();
     let owner = Owner::of(&credential.secret);
@@ -237,7 +248,7 @@ fn of_registry(registry: &Registry, broker: &Broker<'_>) -> Vec<Finding> {
     let answer = registry_login::try_out(registry, &credential, transport, limits);
     let answer = match answer {
         Ok(()) => Finding::fine("registry", format!("{registry} takes it")),
-        Err(failure) => Finding::said("registry", failure.told_of(registry.host())),
+        Err(failure) => Finding::failed_for("registry", registry.host(), &failure),
     };
     vec![exchange, answer]
 }

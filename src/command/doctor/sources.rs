@@ -65,7 +65,7 @@ fn of_registry(
             format!("{registry}: nobody speaks for it, so clients go on without a login"),
             login_command(registry, broker.settings),
         ),
-        Err(failure) => Finding::said(CHECK, failure.told_of(registry.host())),
+        Err(failure) => Finding::failed_for(CHECK, registry.host(), failure),
     }
 }
 

@@ -10,17 +10,18 @@ use crate::broker::Description;
 use crate::broker::TokenLife;
 use crate::broker::login_command;
 use crate::client_config::Client;
-use crate::command::api_key_lifecycle::DAY;
 use crate::command::login::owner_as_json;
 use crate::failure::Failure;
 use crate::failure::Result;
 use crate::failure::one_line;
+use crate::iam::date::duration;
 use crate::iam::owner::Owner;
 use crate::identity::Speaker;
 use crate::registry::Registry;
 use crate::registry_login;
 use crate::settings::KeychainChoice;
 use crate::settings::SourceName;
+use crate::token_cache::PastFailure;
 
 /// Stands where there is nothing to tell.
 const NOTHING: &str = "-";
@@ -110,10 +111,23 @@ impl Row {
         }
     }
 
-    /// What is broken.
+    /// What is broken: the source, the last exchange, or what was checked just now.
     pub(super) fn trouble(&self) -> Option<&Failure> {
         let of_check = self.check.as_ref().and_then(|check| check.as_ref().err());
-        self.speaker.as_ref().err().or(of_check)
+        let rejection = self.past_failure().map(|past| &past.failure);
+        let rejection = rejection.filter(|failure| matches!(failure, Failure::PersonMustAct(_)));
+        self.speaker.as_ref().err().or(of_check).or(rejection)
+    }
+
+    /// The outage that a `get` met last, which may be over.
+    pub(super) fn outage(&self) -> Option<&PastFailure> {
+        self.past_failure()
+            .filter(|past| matches!(past.failure, Failure::TryLater(_)))
+    }
+
+    /// The failure that there is in place of a token.
+    fn past_failure(&self) -> Option<&PastFailure> {
+        self.description()?.past_failure.as_ref()
     }
 
     /// What stands under [`HEADINGS`]; under the last one only if it was checked.
@@ -169,6 +183,13 @@ impl Row {
             "clients": clients,
             "checked": self.check.as_ref().map(Result::is_ok),
             "problem": self.trouble().map(ToString::to_string),
+            "last_failure": self.past_failure().map(|past| json!({
+                "since": past.since,
+                "age": past.age,
+                "permanent": matches!(past.failure, Failure::PersonMustAct(_)),
+                "message": past.failure.text(),
+                "fix": past.failure.hint(),
+            })),
         })
     }
 }
@@ -178,10 +199,11 @@ fn described(description: &Description) -> [String; 5] {
     let owner = description.owner.as_ref();
     let who = owner.map_or_else(|| NOTHING.to_owned(), ToString::to_string);
     let source = description.source.strip_prefix("the ");
-    let token = match (description.token, description.is_exchanged) {
+    let token = match (description.token, &description.past_failure) {
         (Some(life), _) => shown_life(life),
-        (None, true) => "none now".to_owned(),
-        (None, false) => NOTHING.to_owned(),
+        (None, Some(past)) => format!("failed {} ago", duration(past.age)),
+        (None, None) if description.is_exchanged => "none now".to_owned(),
+        (None, None) => NOTHING.to_owned(),
     };
     let secret = match (&description.speaker, description.keychain) {
         (Speaker::Login(_), Some(keychain)) => place(keychain).to_owned(),
@@ -202,16 +224,6 @@ fn shown_life(life: TokenLife) -> String {
     match life.age {
         Some(age) => format!("{} old, {} left", duration(age), duration(life.left)),
         None => format!("{} left", duration(life.left)),
-    }
-}
-
-/// `50 s`, `48 min`, `3 h`, `12 days`.
-fn duration(seconds: u64) -> String {
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7200 => format!("{} min", seconds / 60),
-        7200..172_800 => format!("{} h", seconds / 3600),
-        _ => format!("{} days", seconds / DAY),
     }
 }
 
@@ -279,24 +291,4 @@ fn asking(subject: &Subject, clients: &BTreeMap<Option<Registry>, Vec<Client>>) 
     asking.sort_unstable();
     asking.dedup();
     asking
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_is_told_in_the_unit_that_says_most() {
-        for (seconds, text) in [
-            (0, "0 s"),
-            (119, "119 s"),
-            (120, "2 min"),
-            (7199, "119 min"),
-            (7200, "2 h"),
-            (172_799, "47 h"),
-            (172_800, "2 days"),
-        ] {
-            assert_eq!(duration(seconds), text);
-        }
-    }
 }
