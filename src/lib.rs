@@ -31,6 +31,7 @@
 
 pub mod broker;
 pub mod client_config;
+pub mod client_process;
 pub mod clock;
 pub mod command;
 pub mod digest;

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use docker_credential_icr::broker::Renewal;
+use docker_credential_icr::client_process;
 use docker_credential_icr::clock::SystemClock;
 use docker_credential_icr::environment;
 use docker_credential_icr::environment::Environment;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         },
         state_directory: dirs::state_dir().or_else(dirs::data_local_dir),
         system_config_directory: system_config_directory(),
+        parent_arguments: &client_process::parent_arguments,
         places: Places {
             home: dirs::home_dir(),
             root: PathBuf::from("/"),

@@ -10,6 +10,7 @@ use ring::rand::SecureRandom;
 
 use crate::broker::Broker;
 use crate::broker::Renewal;
+use crate::client_process;
 use crate::clock::Clock;
 use crate::command;
 use crate::environment::Environment;
@@ -18,11 +19,13 @@ use crate::failure::Result;
 use crate::failure::one_line;
 use crate::iam::transport::Transport;
 use crate::identity::Places;
+use crate::identity::Speaker;
 use crate::keychain::KeychainError;
 use crate::keychain::Keychains;
 use crate::keychain::Prompting;
 use crate::keychain::older::OlderLogins;
 use crate::lock::LockDirectory;
+use crate::login::LoginScope;
 use crate::protocol;
 use crate::protocol::PROGRAM;
 use crate::registry::Registry;
@@ -52,6 +55,9 @@ pub struct World<'a> {
     pub older_logins: &'a OlderLogins<'a>,
     /// Opens the keychains that the settings choose.
     pub open_keychains: &'a dyn Fn(&Settings, Prompting) -> Result<Keychains, KeychainError>,
+    /// The arguments of the client that started the program, its name among them, where
+    /// a system tells.
+    pub parent_arguments: &'a dyn Fn() -> Vec<String>,
     /// Where other programs leave their files.
     pub places: Places,
     /// Where this program itself is.
@@ -248,9 +254,35 @@ fn get(address: Option<String>, streams: &mut Streams<'_>, world: &World<'_>) ->
     let address = server_address(address, streams)?;
     let (registry, settings) = registry(&address, world)?.ok_or(Failure::NotFound)?;
     let keychains = open(world, &settings, Prompting::Never)?;
-    let credential = broker(world, &settings, &keychains).get_and_delete_expired(&registry)?;
+    let broker = broker(world, &settings, &keychains);
+    let credential = match broker.get_and_delete_expired(&registry) {
+        Err(failure) if is_to_be_replaced(&failure, &registry, &broker, world) => {
+            tracing::info!(%failure, "the client is about to replace the login");
+            return Err(Failure::NotFound);
+        }
+        outcome => outcome?,
+    };
     protocol::write_credential(streams.output, &address, &credential)
         .map_err(|error| unwritten(&error))
+}
+
+/// Whether IAM rejected a stored login in whose place the client is about to store
+/// another; an error would keep it from that. A profile's login is not replaced by what
+/// a client stores.
+fn is_to_be_replaced(
+    failure: &Failure,
+    registry: &Registry,
+    broker: &Broker<'_>,
+    world: &World<'_>,
+) -> bool {
+    failure.is_rejection()
+        && client_process::is_about_to_log_in(&(world.parent_arguments)())
+        && matches!(
+            broker.speaker(registry),
+            Ok(Some(Speaker::Login(
+                LoginScope::Default | LoginScope::Registry(_)
+            )))
+        )
 }
 
 fn store(streams: &mut Streams<'_>, world: &World<'_>) -> Result<()> {

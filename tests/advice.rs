@@ -9,6 +9,7 @@ use serde_json::json;
 
 use support::ENVIRONMENT_KEY;
 use support::Machine;
+use support::NOT_FOUND;
 use support::Outcome;
 
 /// A key that IAM accepts, for whoever makes a new one.
@@ -290,6 +291,42 @@ fn what_a_refusal_advises_helps() {
         }
         machine.get("us.icr.io").is_credential("iambearer");
     }
+}
+
+/// What podman, buildah and skopeo do: they call `get` before they log in, and store nothing after an error.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_client_that_is_about_to_log_in_is_not_kept_from_it() {
+    let Some(mut machine) = Machine::with_keychain() else {
+        return;
+    };
+    machine.plant("A-KEY-THAT-WAS-DELETED");
+    let binary = env!("CARGO_BIN_EXE_docker-credential-icr");
+    for command in ["login", "pull"] {
+        machine.file(command, &format!("{binary} get\nexit $?\n"));
+    }
+    let get_for = |machine: &Machine, client: &str, command: &str| {
+        let mut shell = std::process::Command::new("bash");
+        shell.args(["-c", &format!("exec -a {client} bash {command}")]);
+        machine.furnish(&mut shell);
+        machine.start_as(shell, "us.icr.io").finish()
+    };
+    machine
+        .store("us.icr.io", "iamapikey", "A-KEY-THAT-WAS-DELETED")
+        .is_silent_success();
+    for _ in ["by IAM", "from memory"] {
+        let outcome = get_for(&machine, "podman", "login");
+        assert_eq!(outcome.stdout, format!("{NOT_FOUND}\n"), "{outcome:?}");
+        assert_eq!((outcome.status, &*outcome.stderr), (Some(1), ""));
+    }
+    for (client, command) in [("podman", "pull"), ("docker", "login")] {
+        let outcome = get_for(&machine, client, command);
+        outcome.is_failure_with(&["BXNIM0415E", "docker-credential-icr login us.icr.io"]);
+    }
+    // What a client stores does not change a variable.
+    machine.plant("ANOTHER-KEY-THAT-WAS-DELETED");
+    machine.set("IBMCLOUD_API_KEY", "ANOTHER-KEY-THAT-WAS-DELETED");
+    get_for(&machine, "podman", "login").is_failure_with(&["$IBMCLOUD_API_KEY"]);
 }
 
 #[test]

@@ -71,6 +71,17 @@ test_login_with_a_failing_key_shows_why() {
     shows 'BXNIM0415E'
 }
 
+test_login_replaces_one_that_iam_rejects() {
+    containers_person us.icr.io
+    store us.icr.io iamapikey "$wrong_api_key"
+    fails pull us.icr.io/lab/hello
+    shows 'BXNIM0415E'
+    fails "$client" login --get-login us.icr.io
+    shows 'BXNIM0415E'
+    log_in_as iamapikey "$api_key" us.icr.io
+    succeeds pull us.icr.io/lab/hello
+}
+
 test_get_login_names_the_token_user() {
     logged_in_containers_person
     succeeds "$client" login --get-login us.icr.io
