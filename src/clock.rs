@@ -1,5 +1,6 @@
 //! Time as the program is given it: the wall clock, a stopwatch and sleep.
 
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 use std::time::Instant;
 use std::time::SystemTime;
@@ -80,14 +81,39 @@ pub fn within<T: Send + 'static>(
     limit: Duration,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
+    try_within(limit, work).ok()
+}
+
+/// Why [`try_within`] has no result.
+#[derive(Debug)]
+pub enum Unfinished {
+    /// The work broke down.
+    Broken,
+    /// It took longer than the limit.
+    Late,
+    /// There was no thread for it.
+    NotStarted(std::io::Error),
+}
+
+/// The same as [`within`], with why there is no result.
+///
+/// # Errors
+/// See [`Unfinished`].
+pub fn try_within<T: Send + 'static>(
+    limit: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Unfinished> {
     let (sender, receiver) = std::sync::mpsc::sync_channel(1);
     std::thread::Builder::new()
         .spawn(move || {
             // The receiver is gone only when nobody waits any more.
             let _ = sender.send(work());
         })
-        .ok()?;
-    receiver.recv_timeout(limit).ok()
+        .map_err(Unfinished::NotStarted)?;
+    receiver.recv_timeout(limit).map_err(|error| match error {
+        RecvTimeoutError::Disconnected => Unfinished::Broken,
+        RecvTimeoutError::Timeout => Unfinished::Late,
+    })
 }
 
 #[cfg(test)]
@@ -153,5 +179,8 @@ mod tests {
         let outcome = within(Duration::from_millis(5), move || waiting.recv());
         assert!(outcome.is_none(), "the caller goes on");
         assert_eq!(within(Duration::from_secs(60), || 7), Some(7));
+        let (_never, waiting) = std::sync::mpsc::channel::<()>();
+        let late = try_within(Duration::from_millis(5), move || waiting.recv());
+        assert!(matches!(late, Err(Unfinished::Late)));
     }
 }

@@ -330,6 +330,31 @@ fn an_attempt_that_takes_too_long_leaves_time_for_another() {
     assert_eq!(machine.cloud.exchanges(), 2);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn too_few_files_are_no_fault_of_certificates_or_the_network() {
+    let machine = Machine::with_environment_key();
+    let binary = env!("CARGO_BIN_EXE_docker-credential-icr");
+    let mut failed = 0;
+    // Below that not even the program is loaded.
+    for limit in 4..=20 {
+        let mut shell = std::process::Command::new("bash");
+        shell.args(["-c", &format!("ulimit -n {limit} && exec {binary} get")]);
+        machine.furnish(&mut shell);
+        let outcome = machine.start_as(shell, "us.icr.io").finish();
+        if outcome.status == Some(0) {
+            continue;
+        }
+        failed += 1;
+        outcome.is_failure_with(&[
+            "$IBMCLOUD_API_KEY",
+            "cannot be asked: this process may not open enough files",
+            ". Close other programs or raise the limit",
+        ]);
+    }
+    assert!((1..10).contains(&failed), "{failed} of them failed");
+}
+
 #[test]
 fn an_iam_that_is_not_there_is_named() {
     let mut machine = Machine::with_environment_key();

@@ -6,6 +6,7 @@ use std::io::Read;
 use std::mem::ManuallyDrop;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::ensure;
@@ -15,6 +16,7 @@ use reqwest::blocking::Client;
 use reqwest::header::HeaderValue;
 use reqwest::redirect::Policy;
 
+use super::name_lookup::SystemLookup;
 use super::transport::Authorization;
 use super::transport::Body;
 use super::transport::Method;
@@ -23,6 +25,8 @@ use super::transport::Response;
 use super::transport::Transport;
 use super::transport::TransportError;
 use super::transport::Way;
+use crate::clock::Unfinished;
+use crate::clock::try_within;
 use crate::clock::within;
 use crate::fs;
 use crate::secret::Secret;
@@ -76,12 +80,14 @@ impl Https {
             let certificate_file = self.certificate_file.clone();
             let connect_timeout = request.connect_timeout;
             // A certificate file may be something that never ends.
-            within(request.timeout, move || {
+            try_within(request.timeout, move || {
                 build(certificate_file.as_deref(), connect_timeout, way)
             })
-            .unwrap_or_else(|| {
-                let reason = "the trusted certificate authorities cannot be read in time";
-                Err(TransportError::Untrusted(reason.into()))
+            .unwrap_or_else(|unfinished| {
+                Err(local(unfinished).unwrap_or_else(|| {
+                    let reason = "the trusted certificate authorities cannot be read in time";
+                    TransportError::Untrusted(reason.into())
+                }))
             })
             .map(ManuallyDrop::new)
         })?;
@@ -98,6 +104,7 @@ fn build(
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = Client::builder()
         .user_agent(USER_AGENT)
+        .dns_resolver(Arc::new(SystemLookup))
         .redirect(Policy::none())
         .connect_timeout(connect_timeout)
         .tls_certs_merge(further_certificates(certificate_file)?);
@@ -109,24 +116,86 @@ fn build(
         false => "install the system's CA certificates (package ca-certificates)",
     };
     builder.build().map_err(|error| {
-        TransportError::Untrusted(format!(
-            "the trusted certificate authorities cannot be loaded ({}); {advice}",
-            root_cause(&error)
-        ))
+        // The library does not say why it found no authorities.
+        match shortage(&error).or_else(|| trust_store_shortage(certificate_file.is_some())) {
+            Some(reason) => TransportError::Local(reason),
+            None => TransportError::Untrusted(format!(
+                "the trusted certificate authorities cannot be loaded ({}); {advice}",
+                root_cause(&error)
+            )),
+        }
     })
+}
+
+/// What is said of the system's error for too many open files.
+const FEW_FILES: &str = "this process may not open enough files";
+
+/// What of this machine is used up, by the system's own error, wherever in the chain
+/// that is.
+fn shortage(error: &(dyn Error + 'static)) -> Option<String> {
+    let mut cause = Some(error);
+    while let Some(current) = cause {
+        if let Some(system) = current.downcast_ref::<std::io::Error>()
+            && let Some(what) = system.raw_os_error().and_then(used_up)
+        {
+            return Some(format!("{what} ({system})"));
+        }
+        cause = cause_of(current);
+    }
+    None
+}
+
+#[cfg(unix)]
+fn used_up(code: i32) -> Option<&'static str> {
+    use nix::errno::Errno;
+    match Errno::from_raw(code) {
+        Errno::EMFILE => Some(FEW_FILES),
+        Errno::ENFILE => Some("this machine has too many open files"),
+        Errno::ENOMEM | Errno::ENOBUFS => Some("this machine has too little memory"),
+        Errno::EAGAIN => Some("this user has too many processes and threads"),
+        _ => None,
+    }
+}
+
+/// The codes are those of `winerror.h`.
+#[cfg(windows)]
+fn used_up(code: i32) -> Option<&'static str> {
+    match code {
+        4 | 10_024 => Some(FEW_FILES),
+        8 | 14 | 1_450 | 1_455 | 10_055 => Some("this machine has too little memory"),
+        _ => None,
+    }
+}
+
+/// The failure that it is when work was not even begun, or broke down.
+fn local(unfinished: Unfinished) -> Option<TransportError> {
+    match unfinished {
+        Unfinished::Broken => {
+            let reason = "this process has too few threads or too little memory";
+            Some(TransportError::Local(reason.into()))
+        }
+        Unfinished::Late => None,
+        Unfinished::NotStarted(error) => {
+            let reason = shortage(&error);
+            let reason = reason.unwrap_or_else(|| format!("no thread can be started ({error})"));
+            Some(TransportError::Local(reason))
+        }
+    }
 }
 
 fn further_certificates(path: Option<&Path>) -> Result<Vec<Certificate>, TransportError> {
     let Some(path) = path else {
         return Ok(Vec::new());
     };
-    let mut certificates = certificates_in(path).map_err(|error| {
-        TransportError::Untrusted(format!(
-            "$SSL_CERT_FILE names {}, which cannot be used ({})",
-            path.display(),
-            error.root_cause()
-        ))
-    })?;
+    let mut certificates =
+        certificates_in(path).map_err(|error| match shortage(error.as_ref()) {
+            Some(reason) => TransportError::Local(reason),
+            None => TransportError::Untrusted(format!(
+                "$SSL_CERT_FILE names {}, which cannot be used ({})",
+                path.display(),
+                error.root_cause()
+            )),
+        })?;
     // On Linux the variable also makes the verifier leave the system's file out.
     certificates.extend(system_bundle());
     Ok(certificates)
@@ -189,6 +258,23 @@ fn system_authorities(has_further: bool) -> Option<usize> {
     })
 }
 
+/// What is used up that the system's authorities cannot be read. If they can be read
+/// now, it was files: the HTTP client had some open, and is given up. Where there are
+/// `further` authorities, those may be to blame.
+#[cfg(all(unix, not(target_os = "macos")))]
+fn trust_store_shortage(has_further: bool) -> Option<String> {
+    let store = rustls_native_certs::load_native_certs();
+    let shortage = store.errors.iter().find_map(|error| shortage(error));
+    let reason = || format!("{FEW_FILES} to read the certificate authorities");
+    shortage.or_else(|| (!has_further && !store.certs.is_empty()).then(reason))
+}
+
+/// Nothing: no files are read.
+#[cfg(not(all(unix, not(target_os = "macos"))))]
+fn trust_store_shortage(_has_further: bool) -> Option<String> {
+    None
+}
+
 /// How many authorities the system has: macOS and Windows are asked about each
 /// certificate.
 #[cfg(not(all(unix, not(target_os = "macos"))))]
@@ -208,8 +294,10 @@ impl Transport for Https {
         let client = self.client(&request)?;
         let timeout = request.timeout;
         // reqwest times each read; an answer that trickles would never end.
-        within(timeout, move || send(&client, &request))
-            .unwrap_or(Err(TransportError::NoAnswer { is_connected: true }))
+        try_within(timeout, move || send(&client, &request)).unwrap_or_else(|unfinished| {
+            let late = TransportError::NoAnswer { is_connected: true };
+            Err(local(unfinished).unwrap_or(late))
+        })
     }
 }
 
@@ -287,6 +375,9 @@ fn sensitive(name: &str, value: &Secret) -> Result<HeaderValue, TransportError> 
 }
 
 fn sort(error: &reqwest::Error) -> TransportError {
+    if let Some(reason) = shortage(error) {
+        return TransportError::Local(reason);
+    }
     match certificate_error(error) {
         Some(reason) => TransportError::Untrusted(format!(
             "{reason}; if a company's proxy stands in between, add its certificate authority to the system's trust store or name its file in SSL_CERT_FILE"
@@ -458,6 +549,52 @@ mod tests {
             let count = |name: &str| lines.iter().filter(|line| line.starts_with(name)).count();
             assert_eq!(count("authorization:"), usize::from(has_authorization));
             assert_eq!(count("accept:"), 1);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_used_up_is_told_by_the_systems_own_error() {
+        use nix::errno::Errno;
+        for (errno, words) in [
+            (
+                Errno::EMFILE,
+                Some("this process may not open enough files"),
+            ),
+            (Errno::ENFILE, Some("too many open files")),
+            (Errno::ENOMEM, Some("too little memory")),
+            (Errno::EAGAIN, Some("too many processes and threads")),
+            (Errno::ECONNREFUSED, None),
+            (Errno::ENOENT, None),
+        ] {
+            let error = std::io::Error::from_raw_os_error(errno as i32);
+            let wrapped = std::io::Error::other(error);
+            let reason = shortage(&wrapped);
+            match words {
+                None => assert_eq!(reason, None),
+                Some(words) => assert!(reason.unwrap().contains(words)),
+            }
+        }
+        let error = std::io::Error::from_raw_os_error(Errno::EAGAIN as i32);
+        let failed = local(Unfinished::NotStarted(error));
+        assert!(
+            matches!(failed, Some(TransportError::Local(reason)) if reason.contains("threads"))
+        );
+        assert_eq!(local(Unfinished::Late), None);
+    }
+
+    #[test]
+    fn a_name_is_looked_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        for host in ["localhost", "no-such-host.invalid"] {
+            let url = format!("http://{host}:{port}/");
+            let outcome = Https::default().send(request(Method::Get, &url));
+            assert!(
+                matches!(outcome, Err(TransportError::Unreachable(_))),
+                "{host}: {outcome:?}"
+            );
         }
     }
 

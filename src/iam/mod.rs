@@ -24,6 +24,7 @@ pub mod endpoint;
 pub mod grant;
 pub mod https;
 pub mod metadata;
+mod name_lookup;
 pub mod owner;
 pub mod transport;
 
