@@ -110,7 +110,10 @@ impl Broker<'_> {
         let given = self.given(registry);
         let wanted = given.choice.credential;
         let nearby = self.look_nearby(registry, &given)?;
-        if let Some(answer) = self.settled(registry, &nearby, &given.tokens) {
+        // A failure may be about another source of the same key.
+        if !matches!(nearby.cached, Cached::Failed(_))
+            && let Some(answer) = self.settled(registry, &nearby, &given.tokens)
+        {
             return answer.map(|secret| wanted.with(secret));
         }
         let search = self.find(registry, &given, deadline);
@@ -240,7 +243,11 @@ impl Broker<'_> {
     /// a new one.
     fn token(&self, errand: &Errand<'_>) -> Result<Secret> {
         let tokens = &errand.given.tokens;
-        let kept = Kept::under(errand.key(), tokens);
+        let key = errand.key();
+        let kept = Kept {
+            cached: tokens.look_up_for(&key, &errand.identity.source()),
+            key: Some(key),
+        };
         match self.settled(errand.registry, &kept, tokens) {
             Some(answer) => answer,
             None => self.fetch(errand, Age::Any),
@@ -258,7 +265,7 @@ impl Broker<'_> {
     ) -> Option<Result<Secret>> {
         match (&kept.cached, &kept.key) {
             (Cached::Fresh(secret), _) => Some(Ok(secret.clone())),
-            (Cached::Failed(failure), _) => Some(Err(failure.clone())),
+            (Cached::Failed(past), _) => Some(Err(past.failure.clone())),
             (Cached::Aging(secret), Some(key)) => self
                 .is_renewed_by_another(registry, key, tokens)
                 .then(|| Ok(secret.clone())),

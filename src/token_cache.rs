@@ -90,7 +90,7 @@ pub enum Cached {
     /// It still works, but not for as long as a client may keep it.
     Ending(Secret),
     /// Getting one failed a moment ago, like this.
-    Failed(Failure),
+    Failed(PastFailure),
     /// Nothing.
     Nothing,
 }
@@ -100,6 +100,8 @@ pub enum Cached {
 pub struct PastFailure {
     /// What failed.
     pub failure: Failure,
+    /// What a person calls the source that it is about.
+    pub source: String,
     /// When it first failed like this, in seconds since 1970.
     pub since: u64,
     /// How long ago it last failed, in seconds.
@@ -131,6 +133,9 @@ enum Record {
         tried: Option<u64>,
     },
     Failure {
+        /// What a person calls that which failed: several sources may hold one key.
+        #[serde(default)]
+        source: String,
         message: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         hint: Option<String>,
@@ -190,6 +195,14 @@ impl<'a> TokenCache<'a> {
         record.map_or(Cached::Nothing, |record| judge(record, self.clock.now()))
     }
 
+    /// What is known about an identity's token, where a failure is about this source.
+    pub fn look_up_for(&self, key: &CacheKey, source: &str) -> Cached {
+        match self.look_up(key) {
+            Cached::Failed(past) if past.source != source => Cached::Nothing,
+            cached => cached,
+        }
+    }
+
     /// An identity's token, for telling a person about it; `None` when it has ended,
     /// or there is none.
     pub fn kept(&self, key: &CacheKey) -> Option<Kept> {
@@ -245,17 +258,25 @@ impl<'a> TokenCache<'a> {
         self.keep(&key.of_successor(), secret, lifetime);
     }
 
-    /// Remembers that there was no token to be had. If it `is_obeyed`, it is the
+    /// Remembers that there was no token to be had with a source. If it `is_obeyed`, it is the
     /// answer for a few seconds; in any case a person can be told for an hour. Returns
     /// the failure with since when there has been one like it, if that is long.
-    pub fn remember_failure(&self, key: &CacheKey, failure: Failure, is_obeyed: bool) -> Failure {
+    pub fn remember_failure(
+        &self,
+        key: &CacheKey,
+        source: &str,
+        failure: Failure,
+        is_obeyed: bool,
+    ) -> Failure {
         let now = self.clock.now();
         let is_permanent = matches!(failure, Failure::PersonMustAct(_));
         let since = self
             .past_failure(key)
+            .filter(|past| past.source == source)
             .filter(|past| matches!(past.failure, Failure::PersonMustAct(_)) == is_permanent)
             .map_or(now, |past| past.since);
         let record = Record::Failure {
+            source: source.to_owned(),
             message: failure.undated_text(),
             hint: failure.hint().map(str::to_owned),
             permanent: is_permanent,
@@ -381,7 +402,10 @@ fn judge(record: Record, now: u64) -> Cached {
         Record::Failure {
             received, obeyed, ..
         } if obeyed && is_recent(received) => match past_failure(&record, now) {
-            Some(past) => Cached::Failed(dated(past.failure, past.since, now)),
+            Some(past) => Cached::Failed(PastFailure {
+                failure: dated(past.failure, past.since, now),
+                ..past
+            }),
             None => Cached::Nothing,
         },
         Record::Failure { .. } => Cached::Nothing,
@@ -391,6 +415,7 @@ fn judge(record: Record, now: u64) -> Cached {
 /// The failure in a record, while it is worth telling.
 fn past_failure(record: &Record, now: u64) -> Option<PastFailure> {
     let Record::Failure {
+        source,
         message,
         hint,
         permanent,
@@ -418,6 +443,7 @@ fn past_failure(record: &Record, now: u64) -> Option<PastFailure> {
     }
     Some(PastFailure {
         failure,
+        source: source.clone(),
         since: since.unwrap_or(*received).min(*received),
         age,
     })
@@ -454,6 +480,14 @@ mod tests {
         cache.keep(&key(), &Secret::new("token"), Duration::from_secs(seconds));
     }
 
+    /// The failure that is the answer for now.
+    fn failed(cache: &TokenCache<'_>) -> Option<Failure> {
+        match cache.look_up_for(&key(), "it") {
+            Cached::Failed(past) => Some(past.failure),
+            _ => None,
+        }
+    }
+
     #[test]
     fn a_token_that_is_kept_tells_its_age_until_it_ends() {
         let (keychain, clock) = (MemoryKeychain::default(), FakeClock::at(START));
@@ -467,7 +501,7 @@ mod tests {
         assert_eq!(ages(&cache), None, "it has ended");
         clock.now.set(START - 1);
         assert_eq!(ages(&cache), None, "nobody knows how old it is");
-        cache.remember_failure(&key(), Failure::act("no"), true);
+        cache.remember_failure(&key(), "it", Failure::act("no"), true);
         assert_eq!(ages(&cache), None, "a failure is no token");
     }
 
@@ -525,9 +559,10 @@ mod tests {
             Failure::later("no network"),
         ] {
             clock.now.set(START);
-            cache.remember_failure(&key(), failure.clone(), true);
+            cache.remember_failure(&key(), "it", failure.clone(), true);
             clock.now.set(START + 4);
-            assert_eq!(cache.look_up(&key()), Cached::Failed(failure));
+            assert_eq!(failed(&cache), Some(failure));
+            assert_eq!(cache.look_up_for(&key(), "another source"), Cached::Nothing);
             clock.now.set(START + 5);
             assert_eq!(cache.look_up(&key()), Cached::Nothing);
         }
@@ -539,11 +574,12 @@ mod tests {
         let cache = TokenCache::new(&keychain, &clock);
         let failure = Failure::later("no network");
         assert_eq!(cache.past_failure(&key()), None);
-        cache.remember_failure(&key(), failure.clone(), false);
+        cache.remember_failure(&key(), "it", failure.clone(), false);
         assert_eq!(cache.look_up(&key()), Cached::Nothing, "it is only told");
         clock.now.set(START + 3599);
         let past = PastFailure {
             failure,
+            source: "it".into(),
             since: START,
             age: 3599,
         };
@@ -561,10 +597,10 @@ mod tests {
         let cache = TokenCache::new(&keychain, &clock);
         let fail = |seconds: u64, failure: Failure| {
             clock.now.set(START + seconds);
-            let failure = cache.remember_failure(&key(), failure, true);
+            let failure = cache.remember_failure(&key(), "it", failure, true);
             assert_eq!(
-                cache.look_up(&key()),
-                Cached::Failed(failure.clone()),
+                failed(&cache),
+                Some(failure.clone()),
                 "the same words again"
             );
             failure.to_string()

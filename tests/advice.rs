@@ -324,8 +324,7 @@ fn a_client_that_is_about_to_log_in_is_not_kept_from_it() {
         outcome.is_failure_with(&["BXNIM0415E", "docker-credential-icr login us.icr.io"]);
     }
     // What a client stores does not change a variable.
-    machine.plant("ANOTHER-KEY-THAT-WAS-DELETED");
-    machine.set("IBMCLOUD_API_KEY", "ANOTHER-KEY-THAT-WAS-DELETED");
+    machine.set("IBMCLOUD_API_KEY", "A-KEY-THAT-WAS-DELETED");
     get_for(&machine, "podman", "login").is_failure_with(&["$IBMCLOUD_API_KEY"]);
 }
 

@@ -183,7 +183,8 @@ impl Broker<'_> {
         let past_failure = match &introduced.found {
             Found::Identity(identity) if is_exchanged => {
                 let key = given.choice.credential.key_of(identity.key(), registry);
-                given.tokens.past_failure(&key)
+                let past = given.tokens.past_failure(&key);
+                past.filter(|past| past.source == introduced.title)
             }
             _ => None,
         };

@@ -40,6 +40,7 @@ impl Broker<'_> {
     pub(super) fn fetch(&self, errand: &Errand<'_>, age: Age) -> Result<Secret> {
         let tokens = &errand.given.tokens;
         let key = errand.key();
+        let source = errand.identity.source();
         // Before the lock: what it takes has a lock of its own, which may be the
         // same file.
         let access = self.access_for(errand);
@@ -48,8 +49,8 @@ impl Broker<'_> {
             .locks
             .lock_identity(key.as_str(), errand.deadline.remaining(self.clock) / 2);
         let kept = tokens.secret(&key);
-        let old = match tokens.look_up(&key) {
-            Cached::Failed(failure) => return Err(failure),
+        let old = match tokens.look_up_for(&key, &source) {
+            Cached::Failed(past) => return Err(past.failure),
             Cached::Nothing => None,
             _ if age == Age::Young && tokens.needs_renewal(&key) => None,
             Cached::Fresh(secret) => return Ok(secret),
@@ -80,7 +81,7 @@ impl Broker<'_> {
                     return Err(failure);
                 }
                 let is_obeyed = took_long || matches!(failure, Failure::PersonMustAct(_));
-                Err(tokens.remember_failure(&key, failure, is_obeyed))
+                Err(tokens.remember_failure(&key, &source, failure, is_obeyed))
             }
         }
     }
