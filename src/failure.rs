@@ -4,6 +4,8 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::printable::is_printable;
+
 /// The result of everything that can fail in this program.
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
@@ -224,14 +226,14 @@ fn named(name: &str, words: String) -> String {
 }
 
 /// A text as one line of at most so many characters: whatever could move a
-/// terminal's cursor becomes a space.
+/// terminal's cursor, turn the direction of the text or cannot be seen becomes a space.
 pub fn one_line(text: &str, longest: usize) -> String {
     text.chars()
         .map(|character| {
-            if character.is_control() {
-                ' '
-            } else {
+            if is_printable(character) {
                 character
+            } else {
+                ' '
             }
         })
         .take(longest)

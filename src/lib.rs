@@ -23,7 +23,7 @@
 //! cannot be printed), [`failure`] (why there is no answer), [`trusted_profile`] (whom
 //! to become), [`registry_token`] (those that the program makes for itself),
 //! [`registry_login`] (what a registry says to a credential), [`fs`] (files that somebody
-//! names), [`terminal`] (the person), [`process_memory`] (no other process reads it), `spelling` (which name was meant), `repeatable` (which words messages may repeat), [`clock`], [`digest`], [`jwt`] and [`log`].
+//! names), [`terminal`] (the person), [`process_memory`] (no other process reads it), `spelling` (which name was meant), `repeatable` (which words messages may repeat), `printable` (which characters a terminal may be given), [`clock`], [`digest`], [`jwt`] and [`log`].
 //!
 //! [`program::run`] is given its streams, terminal, time, environment, randomness,
 //! network and keychains; `main.rs` hands in the real ones. Files that settings or
@@ -45,6 +45,7 @@ pub mod keychain;
 pub mod lock;
 pub mod log;
 pub mod login;
+mod printable;
 pub mod process_memory;
 pub mod program;
 pub mod protocol;

@@ -26,6 +26,7 @@ use crate::keychain::Prompting;
 use crate::keychain::older::OlderLogins;
 use crate::lock::LockDirectory;
 use crate::login::LoginScope;
+use crate::printable;
 use crate::protocol;
 use crate::protocol::PROGRAM;
 use crate::registry::Registry;
@@ -353,7 +354,8 @@ fn list(streams: &mut Streams<'_>, world: &World<'_>) -> Result<()> {
         .into_iter()
         .map(|(registry, username)| (registry.host().to_owned(), username.into()))
         .collect();
-    print(streams, &serde_json::Value::Object(answer).to_string())
+    let answer = serde_json::Value::Object(answer).to_string();
+    print(streams, &printable::in_json(&answer))
 }
 
 fn server_address(argument: Option<String>, streams: &mut Streams<'_>) -> Result<String> {

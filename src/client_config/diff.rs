@@ -5,6 +5,7 @@ use std::path::Path;
 use similar::TextDiff;
 
 use super::document::Document;
+use crate::printable::in_lines;
 
 /// A unified diff of two versions of a client's file, with `[redacted]` in place of
 /// what may be a secret; `old` is `None` for a file that would be made.
@@ -14,10 +15,11 @@ pub fn unified(path: &Path, old: Option<&str>, new: Option<&str>) -> String {
     let old_name = old.map_or_else(nothing, |_| name.clone());
     let new_name = new.map_or_else(nothing, |_| name.clone());
     let (old, new) = (redacted(old), redacted(new));
-    TextDiff::from_lines(&old, &new)
+    let diff = TextDiff::from_lines(&old, &new)
         .unified_diff()
         .header(&old_name, &new_name)
-        .to_string()
+        .to_string();
+    in_lines(&diff)
 }
 
 /// What cannot be read is not shown.

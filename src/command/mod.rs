@@ -20,6 +20,7 @@ use crate::failure::Failure;
 use crate::failure::Result;
 use crate::failure::one_line;
 use crate::iam::date;
+use crate::printable;
 use crate::program;
 use crate::program::Streams;
 use crate::program::VERBS;
@@ -218,7 +219,7 @@ fn print(streams: &mut Streams<'_>, text: &str) -> Result<()> {
 }
 
 fn print_json(streams: &mut Streams<'_>, answer: &Value) -> Result<()> {
-    print(streams, &format!("{answer:#}"))
+    print(streams, &printable::in_json(&format!("{answer:#}")))
 }
 
 /// How a command ends that went on in spite of failures: it fails if there are any,

@@ -3,7 +3,6 @@
 
 use std::time::UNIX_EPOCH;
 
-use reqwest::Url;
 use serde::Deserialize;
 
 use super::Iam;
@@ -93,7 +92,7 @@ fn read(body: &[u8]) -> Result<Discovery, String> {
 
 /// The address of a page, written in one way only: no control characters, no blanks.
 fn page(name: &str, text: &str) -> Result<String, String> {
-    Url::parse(text)
+    endpoint::parse_url(text)
         .ok()
         .filter(|url| {
             endpoint::is_safe(url, |_| false)

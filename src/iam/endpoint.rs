@@ -123,7 +123,7 @@ impl Endpoint {
 /// The base URL that a text names, without a slash at its end. It must be `https`,
 /// or `http` on this machine or at a host that `may_be_clear`.
 pub(super) fn base_of(text: &str, may_be_clear: impl Fn(&str) -> bool) -> Result<String, String> {
-    let url = Url::parse(text).map_err(|error| format!("is no URL ({error})"))?;
+    let url = parse_url(text)?;
     if has_user_info(&url) {
         return Err("has a user name or password in it; leave those out".into());
     }
@@ -134,6 +134,23 @@ pub(super) fn base_of(text: &str, may_be_clear: impl Fn(&str) -> bool) -> Result
         return Err("would send secrets in clear; use an https:// address (http:// only for this machine itself)".into());
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+/// Parses a URL whose host is written in ASCII.
+///
+/// Other hosts are refused here: the parser is built without Unicode's tables, and what it
+/// makes of one is not defined. It also decodes `%` in a host.
+pub(crate) fn parse_url(text: &str) -> Result<Url, String> {
+    let rest = text.split_once(':').map_or(text, |(_, rest)| rest);
+    let rest = rest.trim_start_matches(['/', '\\', '\t', '\n', '\r']);
+    let authority = rest.split(['/', '\\', '?', '#']).next().unwrap_or_default();
+    if !text.is_ascii() || authority.contains('%') {
+        return Err(
+            "has a character in it that is not ASCII; write such a host in its ASCII form (xn--…)"
+                .into(),
+        );
+    }
+    Url::parse(text).map_err(|error| format!("is no URL ({error})"))
 }
 
 /// Whether nobody can read along on the way there.
@@ -163,6 +180,7 @@ fn is_loopback(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::registry::Registry;
 
     #[test]
     fn an_endpoint_is_read_with_or_without_its_path() {
@@ -184,6 +202,98 @@ mod tests {
             "http://[::1]:8080",
         ] {
             assert!(Endpoint::parse(text).is_ok(), "{text} is this machine");
+        }
+    }
+
+    #[test]
+    fn a_host_that_is_not_ascii_is_refused_before_anything_looks_at_it() {
+        let hosts = [
+            "MÜNCHEN.example",
+            "münchen.example",
+            "M%C3%9CNCHEN.example",
+            "iam.cloud.ibm.Com\u{ad}",
+            "ＩＡＭ.example",
+            "iam。cloud。ibm。com",
+            "ΣΑΣ.example",
+            "İ.example",
+            "ß.EXAMPLE",
+            "xn--Ü.example",
+            "%E2%80%AE.example",
+            "\u{202e}moc.mbi",
+            "\u{1f600}.example",
+            "A\u{308}.example",
+        ];
+        let frames = [
+            "https://{}",
+            "https://{}/identity/token",
+            "https:{}",
+            "https:\\\\{}",
+            "https:///{}",
+            "HTTPS://{}:8443",
+            "https://user@{}",
+            "http://{}",
+            "ht\ttps://{}",
+            " https:\n//{}",
+            "https://x:{}@iam.example",
+            "//{}",
+            "{}",
+        ];
+        for host in hosts {
+            for frame in frames {
+                let text = frame.replace("{}", host);
+                assert!(Endpoint::parse(&text).is_err(), "{text:?}");
+            }
+        }
+    }
+
+    /// The parser asserts what it relies on in this build.
+    #[test]
+    fn odd_texts_are_refused_or_read_but_never_assumed() {
+        let pieces = [
+            "https",
+            ":",
+            "//",
+            "/",
+            "\\",
+            "%",
+            "%C3",
+            "%9C",
+            "%41",
+            "xn--",
+            "xn--a",
+            "-",
+            ".",
+            "A",
+            "É",
+            "ß",
+            "\u{301}",
+            "\u{202e}",
+            "[",
+            "::1",
+            "]",
+            "@",
+            "443",
+            "?",
+            "#",
+            "\t",
+            " ",
+            "iam.Example.com",
+        ];
+        for first in pieces {
+            for second in pieces {
+                for third in pieces {
+                    let rest = format!("{first}{second}{third}");
+                    for text in [rest.clone(), format!("https://{rest}")] {
+                        if let Ok(endpoint) = Endpoint::parse(&text) {
+                            assert!(endpoint.base().is_ascii(), "{text:?}");
+                        }
+                        assert!(
+                            Registry::parse(&text).is_none_or(|it| it.host().is_ascii()),
+                            "{text:?}"
+                        );
+                    }
+                }
+            }
         }
     }
 

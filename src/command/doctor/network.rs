@@ -3,8 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use reqwest::Url;
-
 use super::Finding;
 use super::Patient;
 use crate::broker::Broker;
@@ -15,6 +13,7 @@ use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::failure::one_line;
 use crate::iam::endpoint::Endpoint;
+use crate::iam::endpoint::parse_url;
 use crate::iam::https;
 use crate::iam::https::Authorities;
 use crate::iam::owner::Owner;
@@ -117,7 +116,7 @@ fn is_usable_proxy(value: &str) -> bool {
         true => value.to_owned(),
         false => format!("http://{value}"),
     };
-    Url::parse(&url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+    parse_url(&url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
 /// A URL without a user name and a password.
