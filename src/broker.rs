@@ -111,7 +111,7 @@ impl Broker<'_> {
         let wanted = given.choice.credential;
         let nearby = self.look_nearby(registry, &given)?;
         // A failure may be about another source of the same key.
-        if !matches!(nearby.cached, Cached::Failed(_))
+        if !matches!(&nearby.cached, Cached::Failed(past) if !past.may_pass())
             && let Some(answer) = self.settled(registry, &nearby, &given.tokens)
         {
             return answer.map(|secret| wanted.with(secret));

@@ -108,6 +108,19 @@ pub struct PastFailure {
     pub age: u64,
 }
 
+impl PastFailure {
+    /// Whether it is one of this source. An outage is one of all sources that hold the
+    /// same key: nobody should wait for each of them.
+    pub fn is_of(&self, source: &str) -> bool {
+        self.source == source || self.may_pass()
+    }
+
+    /// Whether nothing is wrong with what the person set up.
+    pub fn may_pass(&self) -> bool {
+        matches!(self.failure, Failure::TryLater(_))
+    }
+}
+
 /// A token that is kept.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Kept {
@@ -198,7 +211,7 @@ impl<'a> TokenCache<'a> {
     /// What is known about an identity's token, where a failure is about this source.
     pub fn look_up_for(&self, key: &CacheKey, source: &str) -> Cached {
         match self.look_up(key) {
-            Cached::Failed(past) if past.source != source => Cached::Nothing,
+            Cached::Failed(past) if !past.is_of(source) => Cached::Nothing,
             cached => cached,
         }
     }
@@ -272,8 +285,8 @@ impl<'a> TokenCache<'a> {
         let is_permanent = matches!(failure, Failure::PersonMustAct(_));
         let since = self
             .past_failure(key)
-            .filter(|past| past.source == source)
-            .filter(|past| matches!(past.failure, Failure::PersonMustAct(_)) == is_permanent)
+            .filter(|past| past.is_of(source))
+            .filter(|past| past.may_pass() != is_permanent)
             .map_or(now, |past| past.since);
         let record = Record::Failure {
             source: source.to_owned(),
@@ -558,11 +571,13 @@ mod tests {
                 .as_rejection(),
             Failure::later("no network"),
         ] {
+            let may_pass = matches!(failure, Failure::TryLater(_));
             clock.now.set(START);
             cache.remember_failure(&key(), "it", failure.clone(), true);
             clock.now.set(START + 4);
             assert_eq!(failed(&cache), Some(failure));
-            assert_eq!(cache.look_up_for(&key(), "another source"), Cached::Nothing);
+            let of_another = cache.look_up_for(&key(), "another source");
+            assert_eq!(of_another != Cached::Nothing, may_pass);
             clock.now.set(START + 5);
             assert_eq!(cache.look_up(&key()), Cached::Nothing);
         }

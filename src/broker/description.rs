@@ -184,7 +184,7 @@ impl Broker<'_> {
             Found::Identity(identity) if is_exchanged => {
                 let key = given.choice.credential.key_of(identity.key(), registry);
                 let past = given.tokens.past_failure(&key);
-                past.filter(|past| past.source == introduced.title)
+                past.filter(|past| past.is_of(&introduced.title))
             }
             _ => None,
         };

@@ -114,15 +114,14 @@ impl Row {
     /// What is broken: the source, the last exchange, or what was checked just now.
     pub(super) fn trouble(&self) -> Option<&Failure> {
         let of_check = self.check.as_ref().and_then(|check| check.as_ref().err());
-        let rejection = self.past_failure().map(|past| &past.failure);
-        let rejection = rejection.filter(|failure| matches!(failure, Failure::PersonMustAct(_)));
+        let rejection = self.past_failure().filter(|past| !past.may_pass());
+        let rejection = rejection.map(|past| &past.failure);
         self.speaker.as_ref().err().or(of_check).or(rejection)
     }
 
     /// The outage that a `get` met last, which may be over.
     pub(super) fn outage(&self) -> Option<&PastFailure> {
-        self.past_failure()
-            .filter(|past| matches!(past.failure, Failure::TryLater(_)))
+        self.past_failure().filter(|past| past.may_pass())
     }
 
     /// The failure that there is in place of a token.
@@ -186,7 +185,7 @@ impl Row {
             "last_failure": self.past_failure().map(|past| json!({
                 "since": past.since,
                 "age": past.age,
-                "permanent": matches!(past.failure, Failure::PersonMustAct(_)),
+                "permanent": !past.may_pass(),
                 "message": past.failure.text(),
                 "fix": past.failure.hint(),
             })),
