@@ -360,7 +360,8 @@ fn key_for_session(
     match api_key_lifecycle::make(errand, access_token, owner, days) {
         Ok(key) => Ok(Some(key)),
         Err(failure) => {
-            errand.warn(format!("{failure}; the session is kept instead"));
+            let kept = "; the session is kept instead";
+            errand.warn(failure.with_end(kept).to_string());
             Ok(None)
         }
     }
