@@ -199,34 +199,37 @@ fn a_link_in_the_place_of_a_new_version_changes_no_file_of_roots() {
     let Some(machine) = machine() else {
         return;
     };
-    let victim = machine.file("victim", "of root");
+    let victim = machine.file("etc/victim", "of root");
+    set_mode(&machine.path("etc"), 0o755);
     let folder = machine.path("home/.docker");
     users_file(&machine, DOCKER, "{}");
     let ends = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while !ends.load(Ordering::Relaxed) {
-                for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
-                    if entry
-                        .file_name()
-                        .to_string_lossy()
-                        .starts_with(".docker-credential-icr-")
-                    {
-                        let _ = fs::remove_file(entry.path());
-                        let _ = symlink(&victim, entry.path());
-                    }
+                let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
+                let is_new = |entry: &fs::DirEntry| {
+                    let name = entry.file_name();
+                    let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+                    is_file
+                        && name
+                            .to_string_lossy()
+                            .starts_with(".docker-credential-icr-")
+                };
+                let entries: Vec<_> = entries.filter(is_new).collect();
+                for entry in entries {
+                    let _ = fs::remove_file(entry.path());
+                    let _ = symlink(&victim, entry.path());
                 }
             }
         });
-        // A long file takes long to write.
-        let text = format!("{{{}}}", " ".repeat(1024 * 1024));
-        for _ in 0..15 {
+        // Where attributes were set by path, some five of these tries gave root's file away.
+        for _ in 0..150 {
             let _ = fs::remove_file(machine.path(DOCKER));
-            users_file(&machine, DOCKER, &text);
-            root(
-                &machine,
-                &["configure", "docker", "--registry", "us.icr.io"],
-            );
+            let _ = fs::remove_file(machine.path(RECORD));
+            users_file(&machine, DOCKER, "{}");
+            let arguments = ["configure", "docker", "--registry", "us.icr.io"];
+            root(&machine, &arguments);
         }
         ends.store(true, Ordering::Relaxed);
     });

@@ -60,11 +60,12 @@ pub(super) struct Mapping {
 impl Settings {
     /// Lays a file over what holds so far, if it is there.
     pub(super) fn read_if_there(&mut self, path: PathBuf, environment: &Environment) -> Result<()> {
-        // Of the link itself: one that leads nowhere is broken, not absent. Where the
-        // rights cannot be had, a file that is not there needs none.
+        // Of the link itself: one that leads nowhere is broken, not absent. A file that is
+        // not there needs no rights.
         let rights = fs::act_as_owner(&path).ok();
         let metadata = path.symlink_metadata();
         drop(rights);
+        let metadata = metadata.or_else(|_| path.symlink_metadata());
         match metadata {
             Ok(_) => self.read(&path, environment),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
