@@ -652,7 +652,7 @@ fn may_take_out(path: &Path, known: &[PathBuf], note: &Path) -> Result<()> {
         ));
     }
     let owner = fs::acting_owner(note);
-    if owner.is_some() && owner != fs::acting_owner(path) {
+    if owner.is_some() && fs::is_there(path) && owner != fs::acting_owner(path) {
         return Err(unwritten(
             path,
             &format!(
