@@ -60,12 +60,8 @@ pub(super) struct Mapping {
 impl Settings {
     /// Lays a file over what holds so far, if it is there.
     pub(super) fn read_if_there(&mut self, path: PathBuf, environment: &Environment) -> Result<()> {
-        // Of the link itself: one that leads nowhere is broken, not absent. A file that is
-        // not there needs no rights.
-        let rights = fs::act_as_owner(&path).ok();
-        let metadata = path.symlink_metadata();
-        drop(rights);
-        let metadata = metadata.or_else(|_| path.symlink_metadata());
+        // A file that is not there needs no rights.
+        let metadata = metadata_as_owner(&path).or_else(|_| path.symlink_metadata());
         match metadata {
             Ok(_) => self.read(&path, environment),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -215,6 +211,12 @@ fn seconds(value: Value<'_>) -> Result<Duration> {
     value
         .number(1, LONGEST_LIMIT, "seconds")
         .map(Duration::from_secs)
+}
+
+/// Of the link itself: one that leads nowhere is broken, not absent.
+fn metadata_as_owner(path: &Path) -> std::io::Result<std::fs::Metadata> {
+    let _rights = fs::act_as_owner(path)?;
+    path.symlink_metadata()
 }
 
 fn failure(path: &Path, reason: &str) -> Failure {
