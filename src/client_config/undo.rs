@@ -296,6 +296,7 @@ mod tests {
     #[test]
     fn a_record_is_there_as_long_as_there_is_something_to_take_back() {
         let directory = tempfile::tempdir().unwrap();
+        fs::tests::close_to_others(directory.path());
         let directory = directory.path().join("made/when/needed");
         let mut record = Record::load(&directory).unwrap();
         assert!(record.steps.is_empty());

@@ -153,10 +153,21 @@ pub(crate) mod tests {
         let folder = path.parent().unwrap();
         std::fs::create_dir_all(folder).unwrap();
         std::fs::write(path, text).unwrap();
+        close_to_others(folder);
         #[cfg(unix)]
-        for (path, mode) in [(path, 0o600), (folder, 0o700)] {
-            use std::os::unix::fs::PermissionsExt;
-            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))
+            .unwrap();
+    }
+
+    /// Closes a directory, and those above it up to that for temporary files.
+    pub(crate) fn close_to_others(folder: &Path) {
+        let end = std::env::temp_dir();
+        assert!(folder.starts_with(&end), "tests have no other directories");
+        for folder in folder.ancestors().take_while(|folder| *folder != end) {
+            #[cfg(unix)]
+            std::fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o700))
+                .unwrap();
+            let _ = folder;
         }
     }
 
