@@ -9,6 +9,7 @@ use crate::failure::Failure;
 use crate::failure::Result;
 use crate::iam::Issued;
 use crate::iam::MOST_ATTEMPTS;
+use crate::identity::Base;
 use crate::identity::Given;
 use crate::identity::Identity;
 use crate::lock::Lock;
@@ -38,12 +39,15 @@ impl Broker<'_> {
     /// A new token, unless somebody else has got one in the meantime. Of all
     /// processes that want it, one asks.
     pub(super) fn fetch(&self, errand: &Errand<'_>, age: Age) -> Result<Secret> {
+        self.fetch_with(errand, age, false)
+    }
+
+    /// The same for somebody who may have a token that still works.
+    fn fetch_with(&self, errand: &Errand<'_>, age: Age, has_token: bool) -> Result<Secret> {
         let tokens = &errand.given.tokens;
         let key = errand.key();
         let source = errand.identity.source();
-        // Before the lock: what it takes has a lock of its own, which may be the
-        // same file.
-        let access = self.access_for(errand);
+        let prepared = self.prepare(errand);
         // Half of the time for waiting, so that half is left for asking.
         let lock = self
             .locks
@@ -59,7 +63,7 @@ impl Broker<'_> {
                 _ => Some(secret),
             },
         };
-        let (outcome, took_long) = self.exchange(errand, access, old.is_some());
+        let (outcome, took_long) = self.exchange(errand, prepared, has_token || old.is_some());
         match (outcome, old) {
             (Ok(obtained), _) => {
                 tokens.keep(&key, &obtained.secret, obtained.lifetime);
@@ -92,18 +96,21 @@ impl Broker<'_> {
     pub(super) fn exchange(
         &self,
         errand: &Errand<'_>,
-        access: Option<Result<Access>>,
+        prepared: Prepared<'_>,
         has_token: bool,
     ) -> (Result<Obtained>, bool) {
         let identity = errand.identity;
         let _span = tracing::debug_span!("exchange", source = identity.source()).entered();
         let started = self.clock.elapsed();
         let most_attempts = if has_token { 1 } else { MOST_ATTEMPTS };
-        let outcome = match access {
-            Some(access) => {
+        let outcome = match prepared {
+            Prepared::Access(access) => {
                 access.and_then(|access| self.registry_token(errand, access, most_attempts))
             }
-            None => self.iam_token(errand, most_attempts),
+            Prepared::Base(base, token) => {
+                token.and_then(|token| self.profile_token(errand, &base, &token, most_attempts))
+            }
+            Prepared::Nothing => self.iam_token(errand, most_attempts),
         };
         (outcome, self.clock.elapsed() - started >= LONG_WAIT)
     }
@@ -112,6 +119,45 @@ impl Broker<'_> {
         let wanted = errand.wanted;
         let iam = self.iam(errand.identity.endpoint(), most_attempts, errand.deadline);
         let issued = errand.identity.exchange(&iam, wanted)?;
+        Obtained::of(issued, wanted)
+            .ok_or_else(|| self.cannot_give(errand.registry, wanted, &errand.identity.source()))
+    }
+
+    /// What has to be there before the exchange. To be called before the lock is taken:
+    /// it has a lock of its own, which may be the same file.
+    pub(super) fn prepare<'e>(&self, errand: &Errand<'e>) -> Prepared<'e> {
+        if let Some(access) = self.access_for(errand) {
+            return Prepared::Access(access);
+        }
+        let Some(base) = errand.identity.base() else {
+            return Prepared::Nothing;
+        };
+        let has_token = errand.given.tokens.secret(&errand.key()).is_some();
+        let of_base = Errand {
+            identity: &*base.identity,
+            wanted: CredentialKind::AccessToken,
+            ..*errand
+        };
+        let token = self.fetch_with(&of_base, Age::Any, has_token);
+        Prepared::Base(base, token)
+    }
+
+    /// A token of the trusted profile that an identity assumes. If IAM refuses it, the
+    /// identity's own token may be worth nothing any more.
+    fn profile_token(
+        &self,
+        errand: &Errand<'_>,
+        base: &Base<'_>,
+        token: &Secret,
+        most_attempts: u32,
+    ) -> Result<Obtained> {
+        let wanted = errand.wanted;
+        let iam = self.iam(errand.identity.endpoint(), most_attempts, errand.deadline);
+        let issued = base.assume(&iam, token).inspect_err(|failure| {
+            if matches!(failure, Failure::PersonMustAct(_)) {
+                errand.given.tokens.forget(&base.identity.key());
+            }
+        })?;
         Obtained::of(issued, wanted)
             .ok_or_else(|| self.cannot_give(errand.registry, wanted, &errand.identity.source()))
     }
@@ -191,6 +237,16 @@ impl<'a> Errand<'a> {
     pub(super) fn key(&self) -> CacheKey {
         self.wanted.key_of(self.identity.key(), self.registry)
     }
+}
+
+/// What an exchange starts from.
+pub(super) enum Prepared<'a> {
+    /// What opens the registry's management API.
+    Access(Result<Access>),
+    /// The identity that assumes a trusted profile, and its access token.
+    Base(Base<'a>, Result<Secret>),
+    /// The identity itself.
+    Nothing,
 }
 
 /// How old a token may be.

@@ -241,12 +241,19 @@ impl Broker<'_> {
         given.tokens.forget_hint(scope);
         for id in noted.iter().chain(of_stored.map(|login| &login.id)) {
             if Some(id.as_str()) != except {
-                for key in self.keys_of(id) {
-                    given.tokens.forget(&key);
-                }
+                self.forget_all_of(id, given);
             }
         }
+        if let Some(login) = of_stored.filter(|login| Some(&*login.id) != except) {
+            self.forget_all_of(&identity::base_id(login), given);
+        }
         stored
+    }
+
+    fn forget_all_of(&self, login_id: &str, given: &Given<'_>) {
+        for key in self.keys_of(login_id) {
+            given.tokens.forget(&key);
+        }
     }
 
     /// Every key under which a token of a login may be kept: one for each IAM and

@@ -30,7 +30,7 @@ impl Broker<'_> {
         };
         let errand = Errand::new(registry, &*identity, &given, deadline);
         let key = errand.key();
-        let access = self.access_for(&errand);
+        let prepared = self.prepare(&errand);
         // Whoever started us may still hold it.
         let lock = self
             .locks
@@ -39,7 +39,7 @@ impl Broker<'_> {
             return Ok(());
         }
         let old = given.tokens.secret(&key);
-        let obtained = self.exchange(&errand, access, true).0?;
+        let obtained = self.exchange(&errand, prepared, true).0?;
         given.tokens.keep(&key, &obtained.secret, obtained.lifetime);
         drop(lock);
         self.tidy(&errand, obtained, old.as_ref());

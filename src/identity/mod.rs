@@ -42,7 +42,10 @@ mod instance_metadata;
 mod proof;
 mod stored_login;
 
+pub use proof::Base;
+
 pub(crate) use cli_session::to_take_over;
+pub(crate) use stored_login::base_id;
 pub(crate) use stored_login::note as note_login;
 
 use proof::Local;
@@ -187,6 +190,13 @@ pub trait Identity {
 
     /// Which IAM is asked.
     fn endpoint(&self) -> &Endpoint;
+
+    /// The identity that it is before it assumes a trusted profile, if it assumes one
+    /// and that identity has to ask IAM. Its token is kept as every other is, so that
+    /// several profiles of one key cost the key one exchange.
+    fn base(&self) -> Option<Base<'_>> {
+        None
+    }
 
     /// Asks IAM for an access token, and with it for a refresh token if that is
     /// `wanted`. Called by one process at a time per key.

@@ -66,7 +66,7 @@ pub(super) enum Proof {
 
 impl Proof {
     /// Names it without giving it away.
-    fn id(&self) -> String {
+    pub(super) fn id(&self) -> String {
         match self {
             Self::AccessToken(token) => digest::name_of(&["iambearer", token.expose()]),
             Self::ApiKey(key) => digest::name_of(&["iamapikey", key.expose()]),
@@ -256,6 +256,56 @@ impl<'a> Proven<'a> {
     }
 }
 
+/// The identity that assumes a trusted profile, and that profile.
+pub struct Base<'a> {
+    /// The identity without the profile.
+    pub identity: Box<dyn Identity + 'a>,
+    profile: &'a TrustedProfile,
+}
+
+impl<'a> Base<'a> {
+    pub(super) fn new(identity: impl Identity + 'a, profile: &'a TrustedProfile) -> Self {
+        Self {
+            identity: Box::new(identity),
+            profile,
+        }
+    }
+
+    /// Asks IAM for the profile's token, with an access token of the identity.
+    ///
+    /// # Errors
+    /// What IAM said, with the name of the source and the profile.
+    pub fn assume(&self, iam: &Iam<'_>, access_token: &Secret) -> Result<Issued> {
+        assume(iam, access_token, self.profile, &self.identity.source())
+    }
+}
+
+/// What is proven without the trusted profile on top.
+struct WithoutProfile<'a>(&'a Proven<'a>);
+
+impl Identity for WithoutProfile<'_> {
+    fn api_key(&self) -> Option<&Secret> {
+        None
+    }
+
+    fn endpoint(&self) -> &Endpoint {
+        &self.0.endpoint
+    }
+
+    fn exchange(&self, iam: &Iam<'_>, wanted: CredentialKind) -> Result<Issued> {
+        self.0.prove(iam, wanted)
+    }
+
+    /// Under the proof's own id, which it has wherever no profile is on top.
+    fn key(&self) -> CacheKey {
+        CacheKey::new(&self.0.endpoint, &self.0.proof.id())
+    }
+
+    fn source(&self) -> String {
+        self.0.source()
+    }
+}
+
 /// What the profile is given for an access token that may assume it.
 pub(super) fn assume(
     iam: &Iam<'_>,
@@ -278,6 +328,14 @@ impl Identity for Proven<'_> {
         match (&self.proof, &self.assume) {
             (Proof::ApiKey(key), None) => Some(key),
             _ => None,
+        }
+    }
+
+    fn base(&self) -> Option<Base<'_>> {
+        match (&self.proof, &self.assume) {
+            // It is a token already.
+            (Proof::AccessToken(_), _) | (_, None) => None,
+            (_, Some(profile)) => Some(Base::new(WithoutProfile(self), profile)),
         }
     }
 

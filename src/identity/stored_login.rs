@@ -13,8 +13,10 @@ use super::Notes;
 use super::Source;
 use super::Speaker;
 use super::proof;
+use super::proof::Base;
 use super::proof::Proof;
 use super::proof::Proven;
+use crate::digest;
 use crate::failure::Failure;
 use crate::failure::Result;
 use crate::iam::Iam;
@@ -195,6 +197,16 @@ fn key(login_id: &str, given: &Given<'_>) -> CacheKey {
     CacheKey::new(&given.endpoint, &id(login_id, given))
 }
 
+/// The id of a login without the trusted profile that it assumes: that of its API key,
+/// or one of its own, which stays when its refresh token is replaced.
+pub(crate) fn base_id(login: &Login) -> String {
+    match (login.kind(), &login.trusted_profile) {
+        (LoginKind::RefreshToken, None) => login.id.clone(),
+        (LoginKind::RefreshToken, Some(_)) => digest::name_of(&["without profile", &login.id]),
+        _ => Proof::ApiKey(login.secret.clone()).id(),
+    }
+}
+
 /// The lock under which a note is taken. Only where notes help: elsewhere a `get`
 /// should not touch a file.
 fn lock_for_note(scope: &LoginScope, given: &Given<'_>, notes: Notes) -> Lock {
@@ -370,9 +382,39 @@ fn is_end_of_session(error: &IamError) -> bool {
     matches!(error, IamError::Refused { code: Some(code), .. } if SESSION_ENDED.contains(&code.as_str()))
 }
 
+/// A login with a refresh token, without the trusted profile on top.
+struct WithoutProfile<'a>(&'a Rotating<'a>);
+
+impl Identity for WithoutProfile<'_> {
+    fn api_key(&self) -> Option<&Secret> {
+        None
+    }
+
+    fn endpoint(&self) -> &Endpoint {
+        self.0.endpoint()
+    }
+
+    fn exchange(&self, iam: &Iam<'_>, _wanted: CredentialKind) -> Result<Issued> {
+        self.0.refresh(iam)
+    }
+
+    fn key(&self) -> CacheKey {
+        CacheKey::new(self.endpoint(), &base_id(&self.0.login))
+    }
+
+    fn source(&self) -> String {
+        self.0.source()
+    }
+}
+
 impl Identity for Rotating<'_> {
     fn api_key(&self) -> Option<&Secret> {
         None
+    }
+
+    fn base(&self) -> Option<Base<'_>> {
+        let profile = self.profile()?;
+        Some(Base::new(WithoutProfile(self), profile))
     }
 
     fn endpoint(&self) -> &Endpoint {

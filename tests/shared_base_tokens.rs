@@ -1,0 +1,142 @@
+//! What do trusted profiles on top of one key cost? One exchange for each profile, and one for the key.
+
+mod support;
+
+use icr_emulator::Fault;
+use icr_emulator::Profile;
+
+use support::Machine;
+use support::at_once;
+
+const KEYS: [&str; 2] = ["FIRST-KEY-OF-TWO-3a7c", "SECOND-KEY-OF-TWO-9e1d"];
+const PROFILES: [&str; 3] = ["Profile-1", "Profile-2", "Profile-3"];
+
+/// A machine with two keys, and three profiles that both may assume.
+fn machine() -> Option<Machine> {
+    let machine = Machine::with_keychain()?;
+    for (key, owner) in KEYS.into_iter().zip(["first", "second"]) {
+        machine.add_api_key(key, owner);
+    }
+    for profile in PROFILES {
+        let profile = Profile::new(profile).trusting(&["IBMid-first", "IBMid-second"]);
+        machine.cloud.accounts().add_trusted_profile(profile);
+    }
+    Some(machine)
+}
+
+/// The settings map a registry to each profile.
+fn map_registries(machine: &Machine) {
+    let mut settings = String::new();
+    for (host, profile) in ["de.icr.io", "uk.icr.io", "jp.icr.io"].iter().zip(PROFILES) {
+        settings += &format!(
+            "[profile.{0}]\ntrusted-profile = \"{profile}\"\nsource = \"environment\"\n[registry.\"{host}\"]\nprofile = \"{0}\"\n",
+            profile.to_ascii_lowercase()
+        );
+    }
+    machine.settings(&settings);
+}
+
+#[test]
+fn of_keys_in_the_environment() {
+    let Some(mut machine) = machine() else { return };
+    map_registries(&machine);
+    machine.set("IBMCLOUD_API_KEY", KEYS[0]);
+    for (host, profile) in ["de.icr.io", "uk.icr.io"].iter().zip(PROFILES) {
+        assert_eq!(machine.get(host).is_token_of(), format!("iam-{profile}"));
+    }
+    assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-first");
+    assert_eq!(machine.cloud.exchanges(), 3, "the key, and two profiles");
+    machine.set("IBMCLOUD_API_KEY", KEYS[1]);
+    assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-second");
+    assert_eq!(machine.get("jp.icr.io").is_token_of(), "iam-Profile-3");
+    assert_eq!(machine.cloud.exchanges(), 5, "the other key, and a profile");
+}
+
+#[test]
+fn of_logins_with_a_profile_of_their_own() {
+    let Some(machine) = machine() else { return };
+    machine.store("us.icr.io", "iamapikey", KEYS[0]);
+    machine.store("de.icr.io", "Profile-1", KEYS[0]);
+    machine.store("uk.icr.io", "Profile-2", KEYS[0]);
+    machine.store("ca.icr.io", "iamapikey", KEYS[1]);
+    machine.store("jp.icr.io", "Profile-3", KEYS[1]);
+    for (host, owner) in [
+        ("de.icr.io", "iam-Profile-1"),
+        ("uk.icr.io", "iam-Profile-2"),
+        ("us.icr.io", "IBMid-first"),
+        ("ca.icr.io", "IBMid-second"),
+        ("jp.icr.io", "iam-Profile-3"),
+    ] {
+        assert_eq!(machine.get(host).is_token_of(), owner);
+    }
+    assert_eq!(machine.cloud.exchanges(), 5);
+    // What a login leads to is forgotten with it.
+    machine.erase("de.icr.io");
+    machine.erase("uk.icr.io");
+    machine.erase("us.icr.io");
+    machine.erase("ca.icr.io");
+    machine.erase("jp.icr.io");
+    let left = machine.keys().names();
+    assert!(
+        !left.iter().any(|name| name.starts_with("token:")),
+        "{left:?}"
+    );
+}
+
+#[test]
+fn of_a_session_whose_refresh_token_is_replaced() {
+    let Some(mut machine) = machine() else { return };
+    machine.add_refresh_token("REFRESH-TOKEN-OF-FIRST-1b8f", "first");
+    machine.store("us.icr.io", "iamrefresh", "REFRESH-TOKEN-OF-FIRST-1b8f");
+    assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-first");
+    for profile in PROFILES {
+        machine.settings(&format!(
+            "[profile.top]\ntrusted-profile = \"{profile}\"\n[registry.\"us.icr.io\"]\nprofile = \"top\"\n"
+        ));
+        machine.set("ICR_SOURCE", "login");
+        let outcome = machine.get("us.icr.io");
+        assert_eq!(outcome.is_token_of(), format!("iam-{profile}"));
+    }
+    assert_eq!(machine.cloud.exchanges(), 4);
+}
+
+#[test]
+fn of_many_processes_at_once() {
+    let Some(mut machine) = machine() else { return };
+    map_registries(&machine);
+    machine.set("IBMCLOUD_API_KEY", KEYS[0]);
+    let hosts = ["de.icr.io", "uk.icr.io", "jp.icr.io", "us.icr.io"];
+    for outcome in at_once(20, |index| machine.get(hosts[index % hosts.len()])) {
+        outcome.is_credential("iambearer");
+    }
+    assert_eq!(machine.cloud.exchanges(), 4);
+}
+
+#[test]
+fn a_token_that_the_profile_is_refused_with_is_not_used_again() {
+    let Some(mut machine) = machine() else { return };
+    map_registries(&machine);
+    machine.set("IBMCLOUD_API_KEY", KEYS[0]);
+    machine.get("us.icr.io").is_credential("iambearer");
+    machine.cloud.script([Fault::Status(401)]);
+    machine.get("de.icr.io").is_failure_with(&["Profile-1"]);
+    assert_eq!(machine.get("uk.icr.io").is_token_of(), "iam-Profile-2");
+    assert_eq!(machine.cloud.exchanges(), 4, "the key is exchanged again");
+}
+
+#[test]
+fn while_iam_is_down_the_old_token_of_a_profile_serves_without_waiting() {
+    let Some(mut machine) = machine() else { return };
+    map_registries(&machine);
+    machine.set("IBMCLOUD_API_KEY", KEYS[0]);
+    let old = machine.get("de.icr.io").is_credential("iambearer");
+    machine.keys().age_tokens(3000);
+    let before = machine.cloud.exchanges();
+    machine.cloud.script(vec![Fault::Status(503); 10]);
+    assert_eq!(machine.get("de.icr.io").is_credential("iambearer"), old);
+    let asked = machine.cloud.exchanges() - before;
+    assert!(
+        asked <= 2,
+        "once for the key, once for the profile: {asked}"
+    );
+}
