@@ -114,13 +114,11 @@ impl Store {
 
     fn outside(namespace: &str) -> Result<Self, KeyError> {
         let persistent = KeyRing::get_persistent(KeyRingIdentifier::Process)?;
-        let rings = Rings::Outside { persistent };
-        let session = KeyRing::from_special_id(KeyRingIdentifier::Session, false).ok();
-        let own_session = session.filter(|session| is_own(session.metadata()));
-        let shared = own_session.and_then(|session| SealKey::in_session(session, namespace).ok());
+        let session = SessionKeyring::current();
+        let shared = session.as_ref().and_then(|session| session.seal(namespace));
         let (key, is_new) = match SealKey::in_persistent(persistent, namespace, shared.as_ref()) {
             Err(KeyError::QuotaExceeded) => {
-                rings.make_room();
+                Rings::Outside { persistent }.make_room();
                 SealKey::in_persistent(persistent, namespace, shared.as_ref())
             }
             other => other,
@@ -128,18 +126,16 @@ impl Store {
         let store = Self {
             namespace: namespace.to_owned(),
             seal: key.seal()?,
-            rings,
+            rings: Rings::Outside { persistent },
         };
         if is_new {
             store.seal_older_logins(persistent);
         }
         if let Some(session) = session {
-            unlink_persistent_keyrings(session);
-        }
-        if let Some(session) = own_session {
-            let former = shared.filter(|shared| shared.bytes != key.bytes);
-            store.take_over(session, persistent, former.as_ref());
-            share(&key, session, namespace, former.as_ref());
+            session.unlink_persistent_keyrings();
+            if session.is_own {
+                store.take_over(&session, persistent, shared.as_ref(), &key);
+            }
         }
         Ok(store)
     }
@@ -151,12 +147,14 @@ impl Store {
             return Err("the session keyring belongs to another user".into());
         }
         let rings = Rings::InNamespace { session };
-        let key = SealKey::in_session(session, namespace).or_else(|_| {
-            SealKey::create_in_session(session, namespace).or_else(|_| {
+        let create = || SealKey::copy_to(session, namespace, &KeyBytes::new(random()?));
+        let key = match SealKey::among(&own_keys(session), namespace) {
+            Some(key) => Ok(key),
+            None => create().or_else(|_| {
                 rings.make_room();
-                SealKey::create_in_session(session, namespace)
-            })
-        });
+                create()
+            }),
+        };
         let seal = key.and_then(|key| key.seal()).map_err(reason)?;
         Ok(Self {
             namespace: namespace.to_owned(),
@@ -233,7 +231,7 @@ impl Store {
         let Rings::Outside { persistent } = self.rings else {
             return;
         };
-        if !self.records_in(persistent).is_empty() {
+        if !self.records(own_keys(persistent)).is_empty() {
             return;
         }
         let name = seal_name(&self.namespace);
@@ -251,28 +249,40 @@ impl Store {
         self.rings.list(prefix)
     }
 
-    /// The records of this namespace that stand directly in a keyring.
-    fn records_in(&self, ring: KeyRing) -> Vec<(Key, String)> {
+    /// The records of this namespace among some keys.
+    fn records(&self, mut keys: Vec<(Key, String)>) -> Vec<(Key, String)> {
         let seal = seal_name(&self.namespace);
         let prefix = namespace_prefix(&self.namespace);
-        let mut records = own_keys(ring);
-        records.retain(|(_, name)| name.starts_with(&prefix) && *name != seal);
-        records
+        keys.retain(|(_, name)| name.starts_with(&prefix) && *name != seal);
+        keys
     }
 
     /// Moves records that a user namespace left in the session keyring to the persistent
-    /// one, so that they outlast the session. `former` is the key that they are sealed
-    /// with, where it is another one.
-    fn take_over(&self, session: KeyRing, persistent: KeyRing, former: Option<&SealKey>) {
-        let former = former.and_then(|former| former.seal().ok());
-        for (key, description) in self.records_in(session) {
-            let is_moved = match &former {
+    /// one, so that they outlast the session, and shares the seal's key with the session in
+    /// place of the one that it has. Root has no use for that.
+    fn take_over(
+        &self,
+        session: &SessionKeyring,
+        persistent: KeyRing,
+        shared: Option<&SealKey>,
+        key: &SealKey,
+    ) {
+        let former = shared.filter(|shared| shared.bytes != key.bytes);
+        let former_seal = former.and_then(|former| former.seal().ok());
+        for (key, description) in self.records(session.own_keys()) {
+            let is_moved = match &former_seal {
                 None => persistent.link_key(key).is_ok(),
                 Some(former) => self.seal_again(key, &description, former),
             };
             if is_moved {
-                let _ = session.unlink_key(key);
+                let _ = session.ring.unlink_key(key);
             }
+        }
+        if let Some(former) = former {
+            let _ = session.ring.unlink_key(former.key);
+        }
+        if own_uid() != 0 && (shared.is_none() || former.is_some()) {
+            let _ = SealKey::copy_to(session.ring, &self.namespace, &key.bytes);
         }
     }
 
@@ -294,7 +304,7 @@ impl Store {
     /// Seals the logins that a version before the seal left. Only possession gave them, so
     /// nobody else can have put them there; tokens cost an exchange.
     fn seal_older_logins(&self, persistent: KeyRing) {
-        for (key, description) in self.records_in(persistent) {
+        for (key, description) in self.records(own_keys(persistent)) {
             let record = key.read_to_vec().map(String::from_utf8);
             match record {
                 Ok(Ok(record)) if is_login(&description) => {
@@ -341,19 +351,11 @@ impl SealKey {
         Ok((Self::read(key)?, true))
     }
 
-    /// Returns the copy in the user's own session keyring.
-    fn in_session(session: KeyRing, namespace: &str) -> Result<Self, KeyError> {
+    /// Returns that of a namespace among some keys.
+    fn among(keys: &[(Key, String)], namespace: &str) -> Option<Self> {
         let name = seal_name(namespace);
-        let found = own_keys(session)
-            .into_iter()
-            .find(|(_, found)| *found == name);
-        let (key, _) = found.ok_or(KeyError::KeyDoesNotExist)?;
-        Self::read(key)
-    }
-
-    fn create_in_session(session: KeyRing, namespace: &str) -> Result<Self, KeyError> {
-        let bytes = KeyBytes::new(random()?);
-        Self::copy_to(session, namespace, &bytes)
+        let (key, _) = keys.iter().find(|(_, found)| *found == name)?;
+        Self::read(*key).ok()
     }
 
     /// A key of its own: another user of the session possesses it and can read it, which is
@@ -378,31 +380,59 @@ impl SealKey {
     }
 }
 
-/// Puts a copy of the seal's key into the user's own session keyring, for rootless podman
-/// and buildah, in place of a `former` one. Root has no use for it.
-fn share(key: &SealKey, session: KeyRing, namespace: &str, former: Option<&SealKey>) {
-    if let Some(former) = former {
-        let _ = session.unlink_key(former.key);
-    } else if SealKey::in_session(session, namespace).is_ok() {
-        return;
+/// The session keyring, and what stands directly in it.
+struct SessionKeyring {
+    ring: KeyRing,
+    links: Vec<LinkNode>,
+    /// Whether it belongs to this user; `su` and `sudo` keep the caller's.
+    is_own: bool,
+}
+
+impl SessionKeyring {
+    fn current() -> Option<Self> {
+        let ring = KeyRing::from_special_id(KeyRingIdentifier::Session, false).ok()?;
+        Some(Self {
+            ring,
+            links: links(ring),
+            is_own: is_own(ring.metadata()),
+        })
     }
-    if own_uid() != 0 {
-        let _ = SealKey::copy_to(session, namespace, &key.bytes);
+
+    fn own_keys(&self) -> Vec<(Key, String)> {
+        own_keys_among(&self.links)
+    }
+
+    /// The seal's key that the user's own session has.
+    fn seal(&self, namespace: &str) -> Option<SealKey> {
+        let keys = if self.is_own {
+            self.own_keys()
+        } else {
+            Vec::new()
+        };
+        SealKey::among(&keys, namespace)
+    }
+
+    /// Takes persistent keyrings with records of ours out of the session. Versions before
+    /// the seal linked them there, whoever the session's owner was, and a link gives
+    /// possession to every process of the session.
+    fn unlink_persistent_keyrings(&self) {
+        for ring in self.links.iter().filter_map(LinkNode::as_ring) {
+            let is_persistent = ring
+                .metadata()
+                .is_ok_and(|metadata| metadata.get_description().starts_with(PERSISTENT));
+            if is_persistent && has_records(ring) {
+                let _ = self.ring.unlink_keyring(ring);
+            }
+        }
     }
 }
 
-/// Takes persistent keyrings with records of ours out of a session keyring. Versions
-/// before the seal linked them there, whoever the session's owner was, and a link gives
-/// possession to every process of the session.
-fn unlink_persistent_keyrings(session: KeyRing) {
-    for ring in links(session).into_iter().filter_map(|link| link.as_ring()) {
-        let is_persistent = ring
-            .metadata()
-            .is_ok_and(|metadata| metadata.get_description().starts_with(PERSISTENT));
-        if is_persistent && keys(ring).iter().any(|(_, name)| name.starts_with(SCHEMA)) {
-            let _ = session.unlink_keyring(ring);
-        }
-    }
+/// Whether records of ours, of any user, stand in a keyring.
+fn has_records(ring: KeyRing) -> bool {
+    links(ring).iter().filter_map(LinkNode::as_key).any(|key| {
+        key.metadata()
+            .is_ok_and(|metadata| metadata.get_description().starts_with(SCHEMA))
+    })
 }
 
 fn links(ring: KeyRing) -> Vec<LinkNode> {
@@ -410,22 +440,20 @@ fn links(ring: KeyRing) -> Vec<LinkNode> {
     links.map(|links| links.to_vec()).unwrap_or_default()
 }
 
-/// The keys that stand directly in a keyring, with their descriptions.
-fn keys(ring: KeyRing) -> Vec<(Key, String)> {
-    let keys = links(ring).into_iter().filter_map(|link| {
-        let key = link.as_key()?;
-        let metadata = key.metadata().ok()?;
-        Some((key, metadata.get_description().to_owned()))
-    });
-    keys.collect()
+/// The keys that stand directly in a keyring and belong to this user, with their
+/// descriptions: anybody who shares a session keyring may add keys to it.
+fn own_keys(ring: KeyRing) -> Vec<(Key, String)> {
+    own_keys_among(&links(ring))
 }
 
-/// Those of them that belong to this user: anybody who shares a session keyring may add
-/// keys to it.
-fn own_keys(ring: KeyRing) -> Vec<(Key, String)> {
-    let mut keys = keys(ring);
-    keys.retain(|(key, _)| is_own(key.metadata()));
-    keys
+fn own_keys_among(links: &[LinkNode]) -> Vec<(Key, String)> {
+    let keys = links.iter().filter_map(|link| {
+        let key = link.as_key()?;
+        let metadata = key.metadata().ok()?;
+        let is_own = metadata.get_uid() == own_uid();
+        is_own.then(|| (key, metadata.get_description().to_owned()))
+    });
+    keys.collect()
 }
 
 /// What the descriptions of a namespace begin with: `SCHEMA:NAMESPACE:`.
