@@ -152,6 +152,7 @@ impl Machine {
         ] {
             let path = machine.path(folder);
             fs::create_dir(&path).expect("the directory is new and ours");
+            set_mode(&path, 0o700);
             machine.set(variable, path);
         }
         let endpoint = machine.cloud.url();
@@ -194,6 +195,10 @@ impl Machine {
         fs::write(&path, text).expect("the directory is ours");
         // Whatever the umask of whoever runs the tests: a file that others can write to is refused.
         set_mode(folder, 0o700);
+        let is_below = |path: &&Path| *path != self.directory.path();
+        for above in folder.ancestors().take_while(is_below) {
+            set_mode(above, 0o700);
+        }
         set_mode(&path, 0o600);
         path
     }
