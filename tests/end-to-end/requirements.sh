@@ -14,6 +14,7 @@ docker docker.io
 docker-credential-secretservice golang-docker-credential-helpers
 docker-registry docker-registry
 dockerd docker.io
+faketime faketime
 findmnt util-linux
 gdbus libglib2.0-bin
 gnome-keyring-daemon gnome-keyring

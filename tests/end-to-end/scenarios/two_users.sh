@@ -158,6 +158,25 @@ test_a_logout_leaves_no_key_behind() {
     does_not_show "$ICR_NAMESPACE"
 }
 
+# Forty minutes later the token is past half its life: get answers at once, and another process renews it.
+test_a_background_refresh_stays_with_its_user() {
+    local before
+    log_in "$key_of_team_a" env
+    answers_with team-a env
+    before=$(exchanges)
+    answers_with team-a faketime -f +40m
+    wait_for refresh has_exchanged_since "$before"
+    knows_nothing as_root
+    knows_nothing as_bob
+    keys=$(record_numbers)
+    reads_no_key "$key_of_team_a" as_bob
+    answers_with team-a env
+}
+
+has_exchanged_since() {
+    [ "$(exchanges)" -gt "$1" ]
+}
+
 # A revoked session keyring is what pam_keyinit leaves to processes that outlive their session.
 test_a_session_keyring_that_is_gone_does_no_harm() {
     log_in "$key_of_team_a" env
