@@ -241,6 +241,20 @@ fn what_is_wrong_is_told_to_people_on_stderr_and_to_clients_on_both_streams() {
 }
 
 #[test]
+fn a_path_in_the_settings_is_never_one_of_the_working_directory() {
+    let machine = Machine::new();
+    machine.file("credentials.env", "IBM_CREDENTIALS_APIKEY=x\n");
+    for path in ["credentials.env", "./credentials.env", "../credentials.env"] {
+        machine.settings(&format!(
+            "[profile.a]\nsource = \"credentials-file\"\nfile = \"{path}\"\n[registry.\"us.icr.io\"]\nprofile = \"a\"\n"
+        ));
+        machine
+            .get("us.icr.io")
+            .is_failure_with(&["line 3", "a path begins with / or ~/"]);
+    }
+}
+
+#[test]
 fn a_variable_that_cannot_be_is_told() {
     for (name, value, parts) in [
         (

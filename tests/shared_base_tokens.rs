@@ -70,17 +70,27 @@ fn of_logins_with_a_profile_of_their_own() {
         assert_eq!(machine.get(host).is_token_of(), owner);
     }
     assert_eq!(machine.cloud.exchanges(), 5);
-    // What a login leads to is forgotten with it.
-    machine.erase("de.icr.io");
-    machine.erase("uk.icr.io");
-    machine.erase("us.icr.io");
-    machine.erase("ca.icr.io");
-    machine.erase("jp.icr.io");
-    let left = machine.keys().names();
-    assert!(
-        !left.iter().any(|name| name.starts_with("token:")),
-        "{left:?}"
-    );
+}
+
+#[test]
+fn the_token_below_a_profile_is_forgotten_with_its_login() {
+    for (username, secret) in [
+        ("Profile-1", KEYS[0]),
+        ("iamrefresh", "REFRESH-TOKEN-OF-FIRST-1b8f"),
+    ] {
+        let Some(machine) = machine() else { return };
+        machine.add_refresh_token("REFRESH-TOKEN-OF-FIRST-1b8f", "first");
+        machine.settings(
+            "[profile.top]\ntrusted-profile = \"Profile-2\"\nsource = \"login\"\n[registry.\"us.icr.io\"]\nprofile = \"top\"\n",
+        );
+        machine.store("us.icr.io", username, secret);
+        assert_eq!(machine.get("us.icr.io").is_token_of(), "iam-Profile-2");
+        assert_eq!(machine.cloud.exchanges(), 2);
+        machine.erase("us.icr.io");
+        let left = machine.keys().names();
+        let is_token = |name: &String| name.starts_with("token:");
+        assert!(!left.iter().any(is_token), "{username}: {left:?}");
+    }
 }
 
 #[test]

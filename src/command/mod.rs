@@ -119,21 +119,21 @@ pub fn run(arguments: &[OsString], streams: &mut Streams<'_>, world: &World<'_>)
 
 /// The same error without words of the command line that may be secrets.
 fn without_secrets(mut error: clap::Error) -> clap::Error {
-    let mut kinds = vec![ContextKind::InvalidSubcommand, ContextKind::InvalidValue];
-    // In other errors it is an argument of the command's definition.
-    if error.kind() == ErrorKind::UnknownArgument {
-        kinds.push(ContextKind::InvalidArg);
-    }
-    for kind in kinds {
-        let Some(ContextValue::String(text)) = error.get(kind) else {
-            continue;
-        };
-        if !repeatable::is_repeatable(text) {
-            let stand_in = ContextValue::String(repeatable::NOT_SHOWN.to_owned());
-            error.insert(kind, stand_in);
-            // They say how to type it otherwise.
-            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(Vec::new()));
-        }
+    // In other errors these are parts of the command's definition.
+    let kind = match error.kind() {
+        ErrorKind::InvalidSubcommand => ContextKind::InvalidSubcommand,
+        ErrorKind::UnknownArgument => ContextKind::InvalidArg,
+        _ => ContextKind::InvalidValue,
+    };
+    let is_hidden = match error.get(kind) {
+        Some(ContextValue::String(text)) => !repeatable::is_repeatable(text),
+        _ => false,
+    };
+    if is_hidden {
+        let stand_in = ContextValue::String(repeatable::NOT_SHOWN.to_owned());
+        error.insert(kind, stand_in);
+        // They say how to type it otherwise.
+        error.remove(ContextKind::Suggested);
     }
     error
 }
