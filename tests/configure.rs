@@ -480,7 +480,7 @@ fn where_nobody_speaks_for_a_registry_it_says_how_to_log_in() {
         [
             "Nobody is logged in at cp.icr.io yet: `docker login -u cp cp.icr.io`.",
             "Nobody is logged in at us.icr.io and uk.icr.io yet: `docker-credential-icr login`.",
-            "Nobody is logged in at de.icr.io yet: `docker-credential-icr login de.icr.io`.",
+            "Nobody is logged in at de.icr.io yet: `docker-credential-icr login --profile a`.",
             "Nobody is logged in at stg.icr.io yet: `docker-credential-icr login stg.icr.io`.",
         ]
     );

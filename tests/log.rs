@@ -175,7 +175,7 @@ fn at_a_terminal(machine: &Machine) {
     for secret in machine.secrets().iter() {
         assert!(!shown.contains(secret), "{secret}: {shown}");
     }
-    let logout = machine.run(&["logout", "--all", "--revoke"], Input::Open);
+    let logout = machine.run(&["logout", "--all", "--revoke", "--yes"], Input::Open);
     assert_eq!(logout.status, Some(0), "{logout:?}");
 }
 
@@ -277,7 +277,8 @@ fn commands_with_logins(machine: &Machine) {
         ("print uk.icr.io --format env", "", true),
         ("token list --registry uk.icr.io", "", false),
         ("configure docker --undo", "", true),
-        ("logout --revoke au.icr.io", "", true),
+        ("logout --revoke au.icr.io", "", false),
+        ("logout --revoke --yes au.icr.io", "", true),
         ("logout --all", "", true),
     ] {
         let arguments: Vec<&str> = arguments.split(' ').collect();

@@ -133,6 +133,10 @@ impl Broker<'_> {
         let Ok(Some(introduced)) = identity::introduce(registry, given) else {
             return Relation::Other;
         };
+        // An empty one proves nothing.
+        if token.is_empty() {
+            return Relation::Same;
+        }
         let owner = Owner::of(token);
         let is_same = |other: &Owner| owner.as_ref().is_some_and(|it| it.is_same_as(other));
         match &introduced.found {
@@ -185,7 +189,8 @@ impl Broker<'_> {
         given: &Given<'_>,
     ) -> Option<Hidden> {
         let former = given.logins.read(scope).ok().flatten();
-        let is_replaced = former.is_some_and(|login| login.kind() != LoginKind::Bearer);
+        let is_replaced = former
+            .is_some_and(|login| login.kind() != LoginKind::Bearer && !login.secret.is_empty());
         let behind = identity::behind(scope, registry, given).ok().flatten();
         let then = behind.as_ref().map(Answering::of);
         (is_replaced || then.is_some()).then_some(Hidden { is_replaced, then })
