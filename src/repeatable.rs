@@ -12,6 +12,9 @@ use crate::registry::Registry;
 /// What stands for a text that is not repeated.
 pub(crate) const NOT_SHOWN: &str = "a text that is not shown (it may be a secret)";
 
+/// How long IBM Cloud's API keys are, in characters.
+const API_KEY_LENGTH: usize = 44;
+
 /// The longest word that is repeated, in bytes.
 const MAX_WORD: usize = 20;
 
@@ -41,6 +44,15 @@ pub(crate) fn quoted(text: &str) -> String {
     } else {
         NOT_SHOWN.to_owned()
     }
+}
+
+/// Whether a text has the form of IBM Cloud's API keys.
+pub(crate) fn is_api_key(text: &str) -> bool {
+    text.len() == API_KEY_LENGTH
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        && !has_plain_case(text)
 }
 
 /// Returns the path of a file, or what stands for it.

@@ -140,6 +140,25 @@ fn in_what_a_client_sends() {
 }
 
 #[test]
+fn as_a_user_name() {
+    let Some(machine) = Machine::with_keychain() else {
+        return;
+    };
+    let key = KEYS[0];
+    machine.plant(key);
+    machine
+        .store("us.icr.io", key, "some-password")
+        .is_failure_with(&[
+            "the form of an API key",
+            "'docker login -u iamapikey us.icr.io'",
+        ]);
+    machine.list().is_list(&[]);
+    machine
+        .store("us.icr.io", "iamapikey", key)
+        .is_silent_success();
+}
+
+#[test]
 fn in_settings_and_variables() {
     for key in KEYS {
         let machine = Machine::new();

@@ -21,6 +21,7 @@ use crate::login::LoginKind;
 use crate::login::LoginScope;
 use crate::protocol::Credential;
 use crate::registry::Registry;
+use crate::repeatable;
 use crate::secret::Secret;
 use crate::settings::CredentialKind;
 
@@ -75,6 +76,12 @@ impl Broker<'_> {
         if login.username == "<token>" {
             return Err(Failure::act(format!(
                 "{registry} takes no identity token (user name <token>); log in with 'docker login -u iamapikey {registry}'"
+            )));
+        }
+        // A user name is shown wherever the login is.
+        if repeatable::is_api_key(&login.username) {
+            return Err(Failure::act(format!(
+                "the user name has the form of an API key, which belongs in the password; log in with 'docker login -u iamapikey {registry}'"
             )));
         }
         let given = self.given(registry);
