@@ -153,6 +153,11 @@ fn as_a_user_name() {
             "'docker login -u iamapikey us.icr.io'",
         ]);
     machine.list().is_list(&[]);
+    let profile = "Profile-8dd84246-7df4-4667-94e4-8cede51d5ac5";
+    assert_eq!(profile.len(), key.len());
+    machine
+        .store("us.icr.io", profile, "some-password")
+        .is_silent_success();
     machine
         .store("us.icr.io", "iamapikey", key)
         .is_silent_success();

@@ -78,8 +78,8 @@ impl Broker<'_> {
                 "{registry} takes no identity token (user name <token>); log in with 'docker login -u iamapikey {registry}'"
             )));
         }
-        // A user name is shown wherever the login is.
-        if repeatable::is_api_key(&login.username) {
+        // A user name is shown wherever the login is. A trusted profile's ID is as long.
+        if login.kind() == LoginKind::Verbatim && repeatable::is_api_key(&login.username) {
             return Err(Failure::act(format!(
                 "the user name has the form of an API key, which belongs in the password; log in with 'docker login -u iamapikey {registry}'"
             )));

@@ -13,8 +13,19 @@ pub(super) fn outer_uid() -> Option<u32> {
     *OUTER.get_or_init(read_outer_uid)
 }
 
+/// Whether this is a user namespace around one program: the user looks like another one,
+/// or is the only one that there is (`bwrap`, `unshare --map-current-user`). A container
+/// with users of its own (LXC, `systemd-nspawn`) is a machine like any other.
+pub(super) fn is_around_one_program() -> bool {
+    outer_uid().is_some() || read_map().is_some_and(|map| has_one_user(&map))
+}
+
+fn read_map() -> Option<String> {
+    std::fs::read_to_string("/proc/self/uid_map").ok()
+}
+
 fn read_outer_uid() -> Option<u32> {
-    let map = std::fs::read_to_string("/proc/self/uid_map").ok()?;
+    let map = read_map()?;
     // Not the owner of /proc/self: that is root for a process whose memory is protected.
     let uid = nix::unistd::getuid().as_raw();
     outside(&map, uid).filter(|outer| *outer != uid)
@@ -33,6 +44,10 @@ fn outside(map: &str, uid: u32) -> Option<u32> {
     })
 }
 
+fn has_one_user(map: &str) -> bool {
+    map.split_whitespace().skip(2).eq(["1"])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,5 +64,18 @@ mod tests {
             "no namespace at all"
         );
         assert_eq!(outside("garbage\n", 0), None);
+    }
+
+    #[test]
+    fn a_namespace_of_one_user_maps_one_id() {
+        assert!(has_one_user("      1000       1000          1\n"));
+        for map in [
+            "         0          0 4294967295\n",
+            "         0     100000      65536\n",
+            "         0       1000          1\n         1     100000      65536\n",
+            "",
+        ] {
+            assert!(!has_one_user(map), "{map}");
+        }
     }
 }

@@ -106,9 +106,10 @@ impl Store {
     /// # Errors
     /// Why the kernel keyring cannot be used here, as the end of a sentence.
     pub(super) fn open(namespace: &str) -> Result<Self, String> {
-        match user_namespace::outer_uid() {
-            None => Self::outside(namespace).map_err(reason),
-            Some(_) => Self::in_namespace(namespace),
+        if user_namespace::is_around_one_program() {
+            Self::in_namespace(namespace)
+        } else {
+            Self::outside(namespace).map_err(reason)
         }
     }
 

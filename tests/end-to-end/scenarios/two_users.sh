@@ -189,6 +189,7 @@ test_a_session_keyring_that_is_gone_does_no_harm() {
 test_a_user_namespace_of_another_user_knows_nothing() {
     log_in "$key_of_team_a" env
     answers_with team-a unshare --map-root-user
+    answers_with team-a unshare --map-current-user
     keys=$(record_numbers)
     try as_bob unshare --map-root-user "$helper" get us.icr.io
     is "$status" 1
