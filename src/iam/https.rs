@@ -152,7 +152,9 @@ fn used_up(code: i32) -> Option<&'static str> {
         Errno::EMFILE => Some(FEW_FILES),
         Errno::ENFILE => Some("this machine has too many open files"),
         Errno::ENOMEM | Errno::ENOBUFS => Some("this machine has too little memory"),
-        Errno::EAGAIN => Some("this user has too many processes and threads"),
+        Errno::EAGAIN => Some(
+            "no further thread can be started: this user has too many of them, or too little memory (ulimit -u, ulimit -v)",
+        ),
         _ => None,
     }
 }
@@ -563,7 +565,10 @@ mod tests {
             ),
             (Errno::ENFILE, Some("too many open files")),
             (Errno::ENOMEM, Some("too little memory")),
-            (Errno::EAGAIN, Some("too many processes and threads")),
+            (
+                Errno::EAGAIN,
+                Some("too many of them, or too little memory"),
+            ),
             (Errno::ECONNREFUSED, None),
             (Errno::ENOENT, None),
         ] {

@@ -20,6 +20,12 @@ pub(super) fn is_around_one_program() -> bool {
     outer_uid().is_some() || read_map().is_some_and(|map| has_one_user(&map))
 }
 
+/// Whether the user has no id in here: then all users look the same.
+pub(super) fn is_without_user() -> bool {
+    let uid = nix::unistd::getuid().as_raw();
+    read_map().is_some_and(|map| outside(&map, uid).is_none())
+}
+
 fn read_map() -> Option<String> {
     std::fs::read_to_string("/proc/self/uid_map").ok()
 }

@@ -16,6 +16,7 @@ use linux_keyutils::KeyPermissionsBuilder;
 use linux_keyutils::KeyRing;
 use linux_keyutils::KeyRingIdentifier;
 use linux_keyutils::LinkNode;
+use linux_keyutils::Metadata;
 use linux_keyutils::Permission;
 use nix::unistd::Uid;
 use ring::rand::SecureRandom;
@@ -81,8 +82,26 @@ impl Rings {
                 keys.retain(|(_, found)| found == description);
                 keys.into_iter().map(|(key, _)| key).collect()
             }
-            Self::Outside { persistent } => persistent.search(description).into_iter().collect(),
+            Self::Outside { persistent } => {
+                let found = persistent.search(description).into_iter();
+                found.filter(|key| is_own(key.metadata())).collect()
+            }
         }
+    }
+
+    /// Adds a record that is readable by its owner from the start. It is made in the keyring
+    /// of this process and linked from there: adding it where others may have put a key of
+    /// that name would write it into theirs.
+    fn add(&self, description: &str, record: &[u8]) -> Result<Key, KeyError> {
+        let process = KeyRing::from_special_id(KeyRingIdentifier::Process, true)?;
+        let key = process.add_key(description, record)?;
+        key.set_perms(for_owner())?;
+        match self {
+            Self::InNamespace { session } => session.link_key(key),
+            Self::Outside { persistent } => persistent.link_key(key),
+        }?;
+        let _ = process.unlink_key(key);
+        Ok(key)
     }
 
     /// Removes what costs no more than an exchange to get back.
@@ -106,6 +125,9 @@ impl Store {
     /// # Errors
     /// Why the kernel keyring cannot be used here, as the end of a sentence.
     pub(super) fn open(namespace: &str) -> Result<Self, String> {
+        if user_namespace::is_without_user() {
+            return Err("the user has no id in this user namespace".into());
+        }
         if user_namespace::is_around_one_program() {
             Self::in_namespace(namespace)
         } else {
@@ -188,30 +210,24 @@ impl Store {
     pub(super) fn write(&self, description: &str, secret: &Secret) -> Result<Key, KeyError> {
         let record = self.seal.seal(description, secret, random()?);
         let record = record.ok_or(KeyError::InvalidArguments)?;
-        let key = match self.put(description, &record) {
+        match self.put(description, &record) {
             Err(KeyError::QuotaExceeded) => {
                 self.rings.make_room();
                 self.put(description, &record)
             }
             other => other,
-        }?;
-        key.set_perms(for_owner())?;
-        Ok(key)
+        }
     }
 
+    /// Writes into the record that is there and opens with this seal. One with another seal
+    /// is another session's, to which it stays readable.
     fn put(&self, description: &str, record: &[u8]) -> Result<Key, KeyError> {
-        match &self.rings {
-            Rings::Outside { persistent } => persistent.add_key(description, record),
-            Rings::InNamespace { session } => {
-                // A record with another seal is another session's, to which it stays readable.
-                let mut known = self.rings.find(description).into_iter();
-                let known = known.find(|key| {
-                    matches!(self.open_record(*key, description), Ok(Some(_)))
-                        && key.update(&record).is_ok()
-                });
-                known.map_or_else(|| session.add_key(description, record), Ok)
-            }
-        }
+        let mut known = self.rings.find(description).into_iter();
+        let known = known.find(|key| {
+            matches!(self.open_record(*key, description), Ok(Some(_)))
+                && key.update(&record).is_ok()
+        });
+        known.map_or_else(|| self.rings.add(description, record), Ok)
     }
 
     /// Removes every record of this description but one.
@@ -302,10 +318,13 @@ impl Store {
         true
     }
 
-    /// Seals the logins that a version before the seal left. Only possession gave them, so
-    /// nobody else can have put them there; tokens cost an exchange.
+    /// Seals the logins that a version before the seal left; tokens cost an exchange.
     fn seal_older_logins(&self, persistent: KeyRing) {
         for (key, description) in self.records(own_keys(persistent)) {
+            // A process that made the seal at the same time has sealed it already.
+            if matches!(self.open_record(key, &description), Ok(Some(_))) {
+                continue;
+            }
             let record = key.read_to_vec().map(String::from_utf8);
             match record {
                 Ok(Ok(record)) if is_login(&description) => {
@@ -336,7 +355,11 @@ impl SealKey {
     ) -> Result<(Self, bool), KeyError> {
         let name = seal_name(namespace);
         if let Ok(key) = persistent.search(&name) {
-            return Ok((Self::read(key)?, false));
+            match Self::read(key) {
+                Ok(seal) if is_own(key.metadata()) => return Ok((seal, false)),
+                // Of another user, or no seal at all.
+                _ => persistent.unlink_key(key)?,
+            }
         }
         let bytes = match shared {
             Some(shared) => shared.bytes.clone(),
@@ -345,8 +368,12 @@ impl SealKey {
         let key = match persistent.add_key(&name, &*bytes) {
             Ok(key) => key,
             // Another process was first, and has taken the right to write away.
-            Err(_) => persistent.search(&name)?,
+            Err(KeyError::AccessDenied) => persistent.search(&name)?,
+            Err(error) => return Err(error),
         };
+        if !is_own(key.metadata()) {
+            return Err(KeyError::AccessDenied);
+        }
         // Fails where the other process has done it.
         let _ = key.set_perms(for_possessor());
         Ok((Self::read(key)?, true))
@@ -363,7 +390,13 @@ impl SealKey {
     /// of no use without the records, or remove it, which costs this session's rootless
     /// clients their logins until the program runs outside again.
     fn copy_to(session: KeyRing, namespace: &str, bytes: &KeyBytes) -> Result<Self, KeyError> {
-        let key = session.add_key(&seal_name(namespace), &**bytes)?;
+        let name = seal_name(namespace);
+        for (other, metadata) in described(&links(session)) {
+            if metadata.get_description() == name {
+                session.unlink_key(other)?;
+            }
+        }
+        let key = session.add_key(&name, &**bytes)?;
         key.set_perms(for_possessor())?;
         Self::read(key)
     }
@@ -430,10 +463,7 @@ impl SessionKeyring {
 
 /// Whether records of ours, of any user, stand in a keyring.
 fn has_records(ring: KeyRing) -> bool {
-    links(ring).iter().filter_map(LinkNode::as_key).any(|key| {
-        key.metadata()
-            .is_ok_and(|metadata| metadata.get_description().starts_with(SCHEMA))
-    })
+    described(&links(ring)).any(|(_, metadata)| metadata.get_description().starts_with(SCHEMA))
 }
 
 fn links(ring: KeyRing) -> Vec<LinkNode> {
@@ -448,13 +478,15 @@ fn own_keys(ring: KeyRing) -> Vec<(Key, String)> {
 }
 
 fn own_keys_among(links: &[LinkNode]) -> Vec<(Key, String)> {
-    let keys = links.iter().filter_map(|link| {
-        let key = link.as_key()?;
-        let metadata = key.metadata().ok()?;
-        let is_own = metadata.get_uid() == own_uid();
-        is_own.then(|| (key, metadata.get_description().to_owned()))
-    });
-    keys.collect()
+    let keys = described(links);
+    let own = keys.filter(|(_, metadata)| metadata.get_uid() == own_uid());
+    own.map(|(key, metadata)| (key, metadata.get_description().to_owned()))
+        .collect()
+}
+
+fn described(links: &[LinkNode]) -> impl Iterator<Item = (Key, Metadata)> {
+    let keys = links.iter().filter_map(LinkNode::as_key);
+    keys.filter_map(|key| Some((key, key.metadata().ok()?)))
 }
 
 /// What the descriptions of a namespace begin with: `SCHEMA:NAMESPACE:`.
@@ -477,7 +509,7 @@ fn kind(description: &str) -> Option<&str> {
     record.split(':').nth(2)
 }
 
-fn is_own(metadata: Result<linux_keyutils::Metadata, KeyError>) -> bool {
+fn is_own(metadata: Result<Metadata, KeyError>) -> bool {
     metadata.is_ok_and(|metadata| metadata.get_uid() == own_uid())
 }
 

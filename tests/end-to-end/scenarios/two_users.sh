@@ -208,6 +208,47 @@ test_a_container_of_the_same_user_reads_no_record() {
     reads_no_key "$key_of_team_a" unshare --map-root-user keyctl session -
 }
 
+# A key that everybody may write, in the place of a record, of the seal and of both.
+test_a_key_that_another_user_planted_gets_no_secret() {
+    local name
+    for name in login:us.icr.io seal; do
+        as_bob bash -c "keyctl setperm \$(keyctl add user docker-credential-icr.v1:$ICR_NAMESPACE:$name planted @s) 0x3f3f3f3f"
+    done
+    try_with "$(request_to_store us.icr.io iamapikey "$key_of_team_a")" unshare --map-root-user "$helper" store
+    is "$status$stderr" 0
+    for name in login:us.icr.io seal; do
+        try keyctl show @s
+        keys=$(awk -v name=":$ICR_NAMESPACE:$name:" 'index($0, name) {printf "%s ", $1}' /proc/keys)
+        reads_no_key "$key_of_team_a" as_bob
+    done
+    answers_with team-a unshare --map-root-user
+    answers_with team-a env
+}
+
+# Who linked another user's keyring while a version before the seal had it in the session keeps it, whatever is unlinked.
+test_a_keyring_that_another_user_kept_takes_no_login_to_that_user() {
+    local ring planted
+    ring=$(keyctl get_persistent @s)
+    as_bob keyctl link "$ring" @u
+    succeeds "$helper" list
+    as_bob_with_its_keys keyctl clear "$ring"
+    for planted in seal login:@ login:us.icr.io; do
+        as_bob_with_its_keys bash -c "keyctl setperm \$(keyctl add user docker-credential-icr.v1:$ICR_NAMESPACE:$planted planted $ring) 0x3f3f3f3f"
+    done
+    log_in "$key_of_team_a" keyctl session -
+    answers_with team-a keyctl session -
+    try as_bob_with_its_keys keyctl list "$ring"
+    shows docker-credential-icr
+    keys=$(as_bob_with_its_keys awk '{printf "%s ", $1}' /proc/keys)
+    reads_no_key "$key_of_team_a" as_bob_with_its_keys
+}
+
+# A session of bob's own in which what he linked into his user keyring is possessed.
+as_bob_with_its_keys() {
+    # shellcheck disable=SC2016 # expands in the session
+    as_bob keyctl session - bash -c 'keyctl link @u @s && "$@"' - "$@" 2>/dev/null
+}
+
 # As versions before the seal did: root's keyring is linked into the session of whoever called sudo.
 test_keyrings_that_an_earlier_version_linked_are_unlinked() {
     # shellcheck disable=SC2016 # expands in root's shell
