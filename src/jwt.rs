@@ -6,6 +6,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+/// An access token this close to its end is not handed out, in seconds: services
+/// refuse tokens in their last moments (`go-sdk-core`, `core/token.go`).
+pub const MARGIN: u64 = 10;
+
 /// The registered claims about time (RFC 7519, section 4.1).
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
 pub struct Times {

@@ -262,12 +262,12 @@ impl Login {
         LoginKind::of(&self.username)
     }
 
-    /// Whether its secret is handed out as it is and has expired by its own account, or
-    /// will within `margin` seconds.
-    pub fn has_expired(&self, now: u64, margin: u64) -> bool {
+    /// Whether its secret is handed out as it is, and has expired by its own account or is
+    /// about to.
+    pub fn has_expired(&self, now: u64) -> bool {
         match self.kind() {
             LoginKind::Bearer | LoginKind::RegistryToken => {
-                jwt::has_expired(self.secret.expose(), now, margin)
+                jwt::has_expired(self.secret.expose(), now, jwt::MARGIN)
             }
             _ => false,
         }

@@ -305,7 +305,7 @@ fn store(streams: &mut Streams<'_>, world: &World<'_>) -> Result<()> {
 /// Tells something on stderr, which clients pass on, although nothing has failed.
 fn warn(text: Option<String>, streams: &mut Streams<'_>) {
     if let Some(text) = text {
-        let line = one_line(&text, LONGEST_WARNING);
+        let line = one_line(&text, LONGEST_WARNING).replace('`', "'");
         let _ = writeln!(streams.error, "warning: {line}");
     }
 }

@@ -270,7 +270,8 @@ fn what_a_refusal_advises_helps() {
         machine.add_api_key(ENVIRONMENT_KEY, "environment");
         (source.set_up)(&mut machine);
         machine.keys().forget_tokens();
-        let mut parts = vec![source.name, source.says, also];
+        // After "Otherwise," it begins with a small letter.
+        let mut parts = vec![source.name, &source.says[1..], also];
         if let Some((_, code, words)) = refusal {
             parts.extend([*code, *words]);
         }

@@ -125,8 +125,8 @@ fn a_refusal_is_final_and_reaches_the_person_without_its_context() {
             &[
                 "BXNIM0400E",
                 "Another factor.",
-                "Use an API key",
-                "Set a new key in $IBMCLOUD_API_KEY",
+                "Use the key of a service ID",
+                "et a new key in $IBMCLOUD_API_KEY",
             ],
         ),
         (

@@ -231,7 +231,7 @@ fn without_a_credential_it_says_what_to_do() {
     let mut machine = Machine::new();
     let parts = [
         "no credential for us.icr.io",
-        "login us.icr.io",
+        "'docker-credential-icr login'",
         "IBMCLOUD_API_KEY",
     ];
     printed(&machine, &[]).tells_a_person(&parts);

@@ -72,7 +72,7 @@ impl Broker<'_> {
         if login.ended_at.is_some() {
             return Some(End::Session);
         }
-        let has_expired = login.has_expired(self.clock.now(), 0);
+        let has_expired = login.has_expired(self.clock.now());
         has_expired.then_some(End::Token)
     }
 }

@@ -24,6 +24,7 @@ use crate::registry::Registry;
 use crate::repeatable;
 use crate::secret::Secret;
 use crate::settings::CredentialKind;
+use crate::token_cache::CacheKey;
 
 /// What came of a credential that a client gave us to store.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -92,6 +93,9 @@ impl Broker<'_> {
         let _lock = self.locks.lock_login(&scope, LOGIN_PATIENCE);
         let mut until_it_ends = None;
         if login.kind() == LoginKind::Bearer {
+            if self.has_issued(&scope, &login.secret, &given) {
+                return Ok(Stored::Unchanged);
+            }
             match self.relation(registry, &login.secret, &given) {
                 Relation::Same => return Ok(Stored::Unchanged),
                 Relation::Unknown(answering) if !self.keeps_tokens() => {
@@ -100,10 +104,16 @@ impl Broker<'_> {
                 Relation::Unknown(_) | Relation::Other => {}
             }
             until_it_ends = self.hidden_by_token(registry, &scope, &given);
+            if until_it_ends
+                .as_ref()
+                .is_some_and(|hidden| hidden.is_replaced)
+            {
+                self.refuse_to_lose_login(registry, &scope)?;
+            }
         }
-        if login.has_expired(self.clock.now(), 0) {
+        if login.has_expired(self.clock.now()) {
             return Err(Failure::act(format!(
-                "the token has expired, so it is not stored as the login for {registry}; '{}' makes a login that lasts",
+                "the token has expired, or will within seconds, so it is not stored as the login for {registry}; '{}' makes a login that lasts",
                 scope.login_command()
             )));
         }
@@ -136,6 +146,32 @@ impl Broker<'_> {
         }
     }
 
+    /// Whether a token is one that was issued for a login that another source answers
+    /// instead of now, such as a variable that was set since.
+    fn has_issued(&self, scope: &LoginScope, token: &Secret, given: &Given<'_>) -> bool {
+        [scope, &LoginScope::Default].into_iter().any(|scope| {
+            let login = given.logins.read(scope).ok().flatten();
+            login.is_some_and(|login| {
+                let key = CacheKey::new(&given.endpoint, &login.id);
+                given.tokens.secret(&key).as_ref() == Some(token)
+            })
+        })
+    }
+
+    /// A token that does not even answer must not take the place of a login that lasts.
+    fn refuse_to_lose_login(&self, registry: &Registry, scope: &LoginScope) -> Result<()> {
+        match self.answering(registry)? {
+            Some(answering) if answering.speaker != Speaker::Login(scope.clone()) => {
+                Err(Failure::act(format!(
+                    "the token is not stored: {} answers for {registry}, and the token would take the place of the login for {registry} that lasts; '{}' removes that login",
+                    answering.name,
+                    scope.logout_command()
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn relation(&self, registry: &Registry, token: &Secret, given: &Given<'_>) -> Relation {
         let Ok(Some(introduced)) = identity::introduce(registry, given) else {
             return Relation::Other;
@@ -150,7 +186,7 @@ impl Broker<'_> {
             Found::Credential(_) => Relation::Other,
             // One that lives longer is worth storing, also of the same identity.
             Found::AccessToken(answered) => {
-                let has_expired = jwt::has_expired(token.expose(), self.clock.now(), 0);
+                let has_expired = jwt::has_expired(token.expose(), self.clock.now(), jwt::MARGIN);
                 match Owner::of(answered).is_some_and(|other| is_same(&other)) && has_expired {
                     true => Relation::Same,
                     false => Relation::Other,
@@ -264,6 +300,8 @@ mod tests {
         for other in [
             token_of("me", "b", START - 1),
             token_of("other", "a", START - 1),
+            // `get` would not hand it out any more.
+            token_of("other", "a", START + 9),
         ] {
             let failure = store(&machine, &other).unwrap_err().to_string();
             assert!(failure.contains("has expired"), "{failure}");
@@ -302,6 +340,25 @@ mod tests {
         assert_eq!(hidden(&machine), (false, default));
         let machine = Machine::with_login("iamapikey", "key");
         assert_eq!(hidden(&machine), (true, String::new()));
+    }
+
+    #[test]
+    fn a_token_that_does_not_answer_replaces_no_login_that_lasts() {
+        let mut machine = Machine::with_login("iamapikey", "key");
+        machine.environment = machine.with_settings("", &[("IBMCLOUD_API_KEY", "another")]);
+        let token = token_of("other", "b", START + 600);
+        let failure = store(&machine, &token).unwrap_err().to_string();
+        assert!(failure.contains("$IBMCLOUD_API_KEY answers"), "{failure}");
+        machine.environment = machine.with_settings("", &[]);
+        machine.answers("us.icr.io", "iambearer:access-1");
+    }
+
+    #[test]
+    fn a_token_of_ours_comes_back_although_another_source_answers_by_now() {
+        let mut machine = machine_of_me();
+        machine.answers("us.icr.io", "iambearer:access-1");
+        machine.environment = machine.with_settings("", &[("IBMCLOUD_API_KEY", "another")]);
+        assert_eq!(store(&machine, "access-1"), Ok(Stored::Unchanged));
     }
 
     /// Then nobody can tell a token of ours that a client brings back from another.

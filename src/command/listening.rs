@@ -111,8 +111,14 @@ fn objection(scope: &LoginScope, registry: &Registry, broker: &Broker<'_>) -> Op
             "uses {}, which comes before this login; unset it to use the login",
             variable(broker.environment)
         )),
-        Speaker::Source(source) => Some(format!(
-            "uses the source `{source}`, which the settings choose for it; {settings}"
+        Speaker::Source(_) if broker.environment.has(environment::SOURCE) => Some(format!(
+            "uses {}, as ${source} says; unset ${source} to use the login",
+            answering.name,
+            source = environment::SOURCE
+        )),
+        Speaker::Source(_) => Some(format!(
+            "uses {}, which the settings choose for it; {settings}",
+            answering.name
         )),
     }
 }
@@ -164,15 +170,15 @@ fn until_the_token_ends(scope: &LoginScope, hidden: &Hidden) -> String {
     let (login, logout) = (scope.login_command(), scope.logout_command());
     match (&hidden.then, hidden.is_replaced) {
         (Some(then), false) => format!(
-            "this token answers for {scope} until it ends, within the hour; then {} does again, and after '{logout}' at once",
+            "this token answers for {scope} until it ends; then {} does again, and after '{logout}' at once",
             then.name
         ),
         (Some(then), true) => format!(
-            "this token takes the place of the login for {scope} and ends within the hour; then {} answers, and '{login}' makes a login that lasts",
+            "this token takes the place of the login for {scope}; when it has ended, {} answers, and '{login}' makes a login that lasts",
             then.name
         ),
         (None, _) => format!(
-            "this token takes the place of the login for {scope} and ends within the hour; then nothing answers until '{login}' makes a login that lasts"
+            "this token takes the place of the login for {scope}; when it has ended, nothing answers until '{login}' makes a login that lasts"
         ),
     }
 }

@@ -12,6 +12,7 @@ use super::errand::Warnings;
 use super::print as print_line;
 use super::registry_at;
 use super::when;
+use crate::broker::login_command;
 use crate::failure::Failure;
 use crate::failure::Result;
 use crate::jwt;
@@ -21,7 +22,6 @@ use crate::program;
 use crate::program::Streams;
 use crate::program::World;
 use crate::protocol::Credential;
-use crate::protocol::PROGRAM;
 use crate::registry::Registry;
 use crate::settings::CredentialKind;
 
@@ -113,7 +113,8 @@ pub(super) fn run(
         .get_fresh(&registry, arguments.credential)
         .map_err(|failure| match failure {
             Failure::NotFound => Failure::act(format!(
-                "there is no credential for {registry}; run `{PROGRAM} login {registry}`, or set IBMCLOUD_API_KEY"
+                "there is no credential for {registry}; run '{}', or set IBMCLOUD_API_KEY",
+                login_command(&registry, &settings)
             )),
             other => other,
         })?;

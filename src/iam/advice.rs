@@ -146,7 +146,7 @@ pub(super) fn when_unavailable(outage: &Outage, if_silent: &str) -> String {
         Outage::Answered {
             retry_after: Some(after),
             ..
-        } if *after >= Duration::from_secs(1) => {
+        } if (MIN_WAIT..=MAX_WAIT).contains(after) => {
             format!("Try again in {}", date::duration(after.as_secs()))
         }
         Outage::Answered { .. } => "Try again later".to_owned(),
@@ -166,6 +166,17 @@ fn of_metadata(code: Option<&str>) -> &'static str {
         }
         _ => "Check the trusted profile that was named, and the metadata settings of this instance",
     }
+}
+
+/// The times to wait that are told; others say nothing.
+const MIN_WAIT: Duration = Duration::from_secs(1);
+const MAX_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A sentence as it goes on after a comma.
+fn uncapitalized(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    let first = letters.next().map(|first| first.to_ascii_lowercase());
+    first.into_iter().chain(letters).collect()
 }
 
 impl SourceKind {
@@ -189,7 +200,14 @@ impl SourceKind {
                 );
             }
             (Self::CliSession, Reason::MfaRequired) => return replace,
-            (_, Reason::MfaRequired) => "Use an API key, which needs no second factor",
+            (
+                Self::StoredLogin {
+                    is_session: true, ..
+                }
+                | Self::Variable { holds: "token", .. },
+                Reason::MfaRequired,
+            ) => "Use an API key, which needs no second factor",
+            (_, Reason::MfaRequired) => "Use the key of a service ID, which needs no second factor",
             (_, Reason::KeyDisabled) => "Enable the key at https://cloud.ibm.com/iam/apikeys",
             (_, Reason::NotInAccount) => "Have an administrator add the user to the account again",
             (_, Reason::ServiceIdGone) => "Use the key of another service ID or of a user",
@@ -197,7 +215,7 @@ impl SourceKind {
         };
         match self {
             Self::Hint(_) | Self::Other => first.to_owned(),
-            _ => format!("{first}. Otherwise: {replace}"),
+            _ => format!("{first}. Otherwise, {}", uncapitalized(&replace)),
         }
     }
 

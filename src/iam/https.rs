@@ -583,7 +583,7 @@ mod tests {
         let error = std::io::Error::from_raw_os_error(Errno::EAGAIN as i32);
         let failed = local(Unfinished::NotStarted(error));
         assert!(
-            matches!(failed, Some(TransportError::Local(reason)) if reason.contains("threads"))
+            matches!(failed, Some(TransportError::Local(reason)) if reason.contains("thread can be started"))
         );
         assert_eq!(local(Unfinished::Late), None);
     }

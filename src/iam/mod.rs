@@ -417,6 +417,16 @@ impl Service<'_> {
         }
     }
 
+    /// What to do when something else seems to have answered.
+    fn when_unbelievable(self) -> &'static str {
+        match self {
+            Self::Iam(_) | Self::Registry(_) => {
+                "Check the proxy settings, and whether this network has a login page"
+            }
+            Self::Metadata(_) => "Use another source of credentials",
+        }
+    }
+
     /// Its name where its address says nothing new.
     fn short_name(self) -> String {
         match self {
@@ -494,9 +504,12 @@ impl IamError {
                 let failure = Failure::later(format!("{in_vain}{service} {}", outage.predicate()));
                 failure.with_hint(advice::when_unavailable(&outage, service.when_silent()))
             }
-            Self::Unbelievable { reason } => Failure::later(format!(
-                "{in_vain}the answer of {service} cannot be trusted: {reason}"
-            )),
+            Self::Unbelievable { reason } => {
+                let failure = Failure::later(format!(
+                    "{in_vain}the answer of {service} cannot be trusted: {reason}"
+                ));
+                failure.with_hint(service.when_unbelievable())
+            }
             Self::Unusable { reason } => Failure::act(format!("{in_vain}{reason}")),
         }
     }
@@ -747,7 +760,7 @@ pub(crate) mod tests {
             ),
             (
                 IamError::Unbelievable { reason: "x".into() },
-                "cannot use it: the answer of IAM at https://private.iam.cloud.ibm.com cannot be trusted: x",
+                "cannot use it: the answer of IAM at https://private.iam.cloud.ibm.com cannot be trusted: x. Check the proxy settings, and whether this network has a login page",
             ),
             (
                 IamError::Unavailable(Outage::Answered {
@@ -792,7 +805,7 @@ pub(crate) mod tests {
             ),
             (
                 IamError::Unbelievable { reason: "x".into() },
-                "the answer of IAM at https://iam.cloud.ibm.com cannot be trusted: x",
+                "the answer of IAM at https://iam.cloud.ibm.com cannot be trusted: x. Check the proxy settings, and whether this network has a login page",
             ),
         ] {
             let text = error.without_source(&Endpoint::public()).to_string();

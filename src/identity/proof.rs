@@ -31,10 +31,6 @@ use crate::token_cache::CacheKey;
 use crate::token_cache::TokenCache;
 use crate::trusted_profile::TrustedProfile;
 
-/// An access token this close to its end is not handed out, in seconds: services
-/// refuse tokens in their last moments (`go-sdk-core`, `core/token.go`).
-pub(super) const MARGIN: u64 = 10;
-
 /// An access token of somebody else's that has less life than this, in seconds,
 /// is replaced where it can be: a pull takes a while.
 const ENOUGH: u64 = 120;
@@ -102,7 +98,7 @@ pub(super) fn of_tokens(
         (_, Some(token)) if wants_refresh_token => Some(Proof::RefreshToken { token, client }),
         (Some(token), Some(_)) if !has_ended(&token, ENOUGH) => Some(Proof::AccessToken(token)),
         (_, Some(token)) => Some(Proof::RefreshToken { token, client }),
-        (Some(token), None) if !has_ended(&token, MARGIN) => Some(Proof::AccessToken(token)),
+        (Some(token), None) if !has_ended(&token, jwt::MARGIN) => Some(Proof::AccessToken(token)),
         _ => None,
     }
 }

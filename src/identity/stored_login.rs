@@ -96,7 +96,7 @@ impl Source for StoredLogin {
         }
         Ok(match login {
             None => Lookup::Nothing,
-            Some(login) if login.has_expired(given.clock.now(), proof::MARGIN) => {
+            Some(login) if login.has_expired(given.clock.now()) => {
                 let id = login.id;
                 Lookup::Expired(ExpiredLogin { scope, id })
             }
