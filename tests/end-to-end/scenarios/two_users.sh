@@ -217,7 +217,6 @@ test_a_key_that_another_user_planted_gets_no_secret() {
     try_with "$(request_to_store us.icr.io iamapikey "$key_of_team_a")" unshare --map-root-user "$helper" store
     is "$status$stderr" 0
     for name in login:us.icr.io seal; do
-        try keyctl show @s
         keys=$(awk -v name=":$ICR_NAMESPACE:$name:" 'index($0, name) {printf "%s ", $1}' /proc/keys)
         reads_no_key "$key_of_team_a" as_bob
     done
@@ -239,7 +238,7 @@ test_a_keyring_that_another_user_kept_takes_no_login_to_that_user() {
     answers_with team-a keyctl session -
     try as_bob_with_its_keys keyctl list "$ring"
     shows docker-credential-icr
-    keys=$(as_bob_with_its_keys awk '{printf "%s ", $1}' /proc/keys)
+    keys=$(as_bob_with_its_keys cut --delimiter ' ' --fields 1 /proc/keys | xargs)
     reads_no_key "$key_of_team_a" as_bob_with_its_keys
 }
 
