@@ -84,7 +84,7 @@ pub struct Broker<'a> {
 
 impl Broker<'_> {
     /// The credential for a registry, for a client. This alone deletes stored logins
-    /// that have expired; whoever only looks leaves them.
+    /// that have expired; queries leave them.
     ///
     /// # Errors
     /// As [`Broker::get`].

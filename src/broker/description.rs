@@ -148,7 +148,7 @@ impl Broker<'_> {
         let kept = given.tokens.kept(&identity.key());
         let of_token = kept.and_then(|kept| Owner::of(&kept.secret));
         of_token.or_else(|| match &introduced.speaker {
-            // Another profile that the settings put on top is somebody else.
+            // Another profile that the settings put on top is another identity.
             Speaker::Login(scope) if given.choice.trusted_profile.is_none() => {
                 given.logins.read(scope).ok()??.owner
             }
@@ -194,7 +194,7 @@ impl Broker<'_> {
         };
         let key = login.as_ref().and_then(|login| login.issued_key.as_ref());
         let key_ends_at = key.and_then(|key| key.expires_at);
-        // Another profile that the settings put on top is somebody else.
+        // Another profile that the settings put on top is another identity.
         let noted = login
             .filter(|_| given.choice.trusted_profile.is_none())
             .and_then(|login| login.owner);

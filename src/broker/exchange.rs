@@ -42,7 +42,7 @@ impl Broker<'_> {
         self.fetch_with(errand, age, false)
     }
 
-    /// The same for somebody who may have a token that still works.
+    /// Returns a new token; with a token that still works, IAM is asked once only.
     fn fetch_with(&self, errand: &Errand<'_>, age: Age, has_token: bool) -> Result<Secret> {
         let tokens = &errand.given.tokens;
         let key = errand.key();

@@ -6,35 +6,34 @@
 
 use once_cell::sync::OnceCell;
 
-/// The user's id outside, where it is another than in here. It stays as it is, so the
-/// kernel is asked once.
+/// The user's id outside, where it is another than in here.
 pub(super) fn outer_uid() -> Option<u32> {
-    static OUTER: OnceCell<Option<u32>> = OnceCell::new();
-    *OUTER.get_or_init(read_outer_uid)
+    let uid = own_uid();
+    outside(map()?, uid).filter(|outer| *outer != uid)
 }
 
 /// Whether this is a user namespace around one program: the user looks like another one,
 /// or is the only one that there is (`bwrap`, `unshare --map-current-user`). A container
 /// with users of its own (LXC, `systemd-nspawn`) is a machine like any other.
 pub(super) fn is_around_one_program() -> bool {
-    outer_uid().is_some() || read_map().is_some_and(|map| has_one_user(&map))
+    outer_uid().is_some() || map().is_some_and(has_one_user)
 }
 
 /// Whether the user has no id in here: then all users look the same.
 pub(super) fn is_without_user() -> bool {
-    let uid = nix::unistd::getuid().as_raw();
-    read_map().is_some_and(|map| outside(&map, uid).is_none())
+    map().is_some_and(|map| outside(map, own_uid()).is_none())
 }
 
-fn read_map() -> Option<String> {
-    std::fs::read_to_string("/proc/self/uid_map").ok()
+/// The map of this process's user ids. It stays as it is, so the kernel is asked once.
+fn map() -> Option<&'static str> {
+    static MAP: OnceCell<Option<String>> = OnceCell::new();
+    let read = || std::fs::read_to_string("/proc/self/uid_map").ok();
+    MAP.get_or_init(read).as_deref()
 }
 
-fn read_outer_uid() -> Option<u32> {
-    let map = read_map()?;
-    // Not the owner of /proc/self: that is root for a process whose memory is protected.
-    let uid = nix::unistd::getuid().as_raw();
-    outside(&map, uid).filter(|outer| *outer != uid)
+/// Not the owner of `/proc/self`: that is root for a process whose memory is protected.
+fn own_uid() -> u32 {
+    nix::unistd::getuid().as_raw()
 }
 
 /// Looks up an id in a map (`user_namespaces(7)`): lines of a first id inside, a
