@@ -162,7 +162,7 @@ fn a_file_that_is_anothers_is_left_alone() {
     set_mode(&machine.path(DOCKER), 0o666);
     // The build directory may be closed to them.
     let program = machine.path("program");
-    fs::copy(env!("CARGO_BIN_EXE_docker-credential-icr"), &program).expect("it is there");
+    support::copy_executable(env!("CARGO_BIN_EXE_docker-credential-icr"), &program);
     let mut command = std::process::Command::new(&program);
     command.args(["configure", "docker", "--registry", "us.icr.io"]);
     machine.furnish(&mut command);

@@ -128,8 +128,7 @@ fn link(directory: &Path) {
 #[cfg(unix)]
 fn script(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().expect("it is ours")).expect("it is ours");
-    fs::write(path, format!("#!/bin/sh\n{text}\n")).expect("it is ours");
-    set_mode(path, 0o755);
+    support::write_executable(format!("#!/bin/sh\n{text}\n").as_bytes(), path);
 }
 
 /// Without what is another one each time.

@@ -16,6 +16,7 @@ use icr_emulator::Fault;
 
 use support::Input;
 use support::Machine;
+use support::copy_executable;
 use support::wait_until;
 
 /// The user `nobody`, as whom the tests run if root starts them: root may read every process.
@@ -45,7 +46,7 @@ fn as_user(program: &str) -> Command {
 fn program(machine: &Machine, arguments: &[&str]) -> Command {
     // That user may not be able to reach the build directory.
     let copy = machine.path("program");
-    fs::copy(env!("CARGO_BIN_EXE_docker-credential-icr"), &copy).expect("the directory is ours");
+    copy_executable(env!("CARGO_BIN_EXE_docker-credential-icr"), &copy);
     for folder in ["", "home", "cache", "config", "runtime", "program"] {
         chown(machine.path(folder), Some(user()), Some(user()))
             .expect("we are root, or it is ours");

@@ -73,8 +73,7 @@ fn root(machine: &Machine, arguments: &[&str]) -> Outcome {
 fn user(machine: &Machine, arguments: &[&str]) -> Outcome {
     let program = machine.path("docker-credential-icr");
     if !program.exists() {
-        fs::copy(env!("CARGO_BIN_EXE_docker-credential-icr"), &program).expect("there is room");
-        set_mode(&program, 0o755);
+        support::copy_executable(env!("CARGO_BIN_EXE_docker-credential-icr"), &program);
     }
     let mut command = std::process::Command::new(program);
     command.args(arguments);

@@ -404,6 +404,30 @@ pub(crate) fn set_mode(path: &Path, mode: u32) {
     let _ = (path, mode);
 }
 
+/// Copies a file that is then run, such as the built binary for a user who cannot reach it.
+#[cfg(unix)]
+pub(crate) fn copy_executable(from: impl AsRef<Path>, to: &Path) {
+    write_executable(&fs::read(from).expect("it is ours"), to);
+}
+
+/// Writes a file that is then run.
+///
+/// `cat` does it, because a process that another test starts just then would inherit a
+/// descriptor of ours, and the kernel runs no file that is open for writing (`ETXTBSY`).
+#[cfg(unix)]
+pub(crate) fn write_executable(content: &[u8], to: &Path) {
+    let mut shell = std::process::Command::new("/bin/sh")
+        .args(["-c", "umask 022; cat > \"$0\" && chmod 755 \"$0\""])
+        .arg(to)
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .expect("a shell");
+    let mut stdin = shell.stdin.take().expect("a pipe was asked for");
+    stdin.write_all(content).expect("the shell reads it");
+    drop(stdin);
+    assert!(shell.wait().expect("it is our child").success(), "{to:?}");
+}
+
 /// Runs the same thing at the same time.
 pub(crate) fn at_once<T: Send>(count: usize, run: impl Fn(usize) -> T + Sync) -> Vec<T> {
     std::thread::scope(|scope| {
