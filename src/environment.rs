@@ -11,12 +11,12 @@ use anyhow::anyhow;
 use anyhow::ensure;
 use zeroize::Zeroizing;
 
-use crate::clock::within;
-use crate::failure::Failure;
-use crate::failure::Result;
+use crate::error::Failure;
+use crate::error::Result;
 use crate::fs;
-use crate::repeatable;
 use crate::secret::Secret;
+use crate::text::repeatable;
+use crate::time::within;
 
 /// API key variables in the order in which they are asked: IBM Cloud CLI
 /// (`bluemix/env.go`) first, then the Terraform provider's own, then the old name.

@@ -6,58 +6,53 @@
 //!
 //! | module | question it answers |
 //! |---|---|
-//! | [`program`] | what do the arguments ask for? |
-//! | [`command`] | what does a person ask for? |
-//! | [`protocol`] | what do clients send, and how do they read an answer? |
-//! | [`registry`] | is this host one of IBM Cloud's registries? |
-//! | [`broker`] | what comes after what? |
+//! | [`cli`] | what do the arguments ask for? |
+//! | [`commands`] | what does a person ask for? |
+//! | [`helper`] | what do clients send, and how do they read an answer? |
+//! | [`registry`] | is this host one of IBM Cloud's registries, and what does it say? |
+//! | [`credentials`] | what comes after what? |
 //! | [`token_cache`] | is there a token that is still good? |
-//! | [`identity`] | who are we, by which source? |
+//! | [`sources`] | where does a credential come from? |
 //! | [`lock`] | who asks IAM, of all who want to? |
-//! | [`iam`] | what does IAM give for that? |
-//! | [`registry_api`] | what does a registry give for IAM's token? |
-//! | [`keychain`] | where do secrets rest? |
+//! | [`iam`], [`metadata`] | what does IAM, or a virtual server's metadata service, give? |
+//! | [`http`] | what carries a request? |
+//! | [`keychain`] | where does the system keep secrets? |
 //!
-//! Beside the way: [`client_config`] (clients' files), [`settings`] (what was chosen), [`environment`] (variables and
-//! their names), [`login`] (what is stored for a registry), [`secret`] (text that
-//! cannot be printed), [`failure`] (why there is no answer), [`trusted_profile`] (whom
-//! to become), [`registry_token`] (those that the program makes for itself),
-//! [`registry_login`] (what a registry says to a credential), [`fs`] (files that somebody
-//! names), [`terminal`] (the person), [`process_memory`] (no other process reads it), `spelling` (which name was meant), `repeatable` (which words messages may repeat), `printable` (which characters a terminal may be given), [`clock`], [`digest`], [`jwt`] and [`log`].
+//! Beside them: [`client_config`] (clients' files), [`settings`] and [`environment`],
+//! [`login`] (what is stored for a registry), [`terminal`], [`log`], [`process`], [`fs`],
+//! and small ones.
 //!
-//! [`program::run`] is given its streams, terminal, time, environment, randomness,
-//! network and keychains; `main.rs` hands in the real ones. Files that settings or
-//! variables name, and locks, are read and made where that is needed.
+//! [`cli::run`] is given its arguments, its streams and a [`context`]: time, environment,
+//! randomness, network and keychains. `main.rs` hands in the real ones. Files that settings
+//! or variables name, and locks, are read and made where that is needed.
 
-pub mod broker;
+pub mod cli;
 pub mod client_config;
-pub mod client_process;
-pub mod clock;
-pub mod command;
+pub mod commands;
+pub mod context;
+pub mod credential;
+pub mod credentials;
 pub mod digest;
 pub mod environment;
-pub mod failure;
+pub mod error;
 pub mod fs;
+pub mod helper;
+pub mod http;
 pub mod iam;
-pub mod identity;
-pub mod jwt;
 pub mod keychain;
 pub mod lock;
 pub mod log;
 pub mod login;
-mod printable;
-pub mod process_memory;
-pub mod program;
-pub mod protocol;
+pub mod metadata;
+pub mod process;
 pub mod registry;
-pub mod registry_api;
-pub mod registry_login;
-pub mod registry_token;
-pub mod renewal;
-mod repeatable;
 pub mod secret;
 pub mod settings;
-mod spelling;
+pub mod sources;
 pub mod terminal;
+pub(crate) mod text;
+pub mod time;
 pub mod token_cache;
-pub mod trusted_profile;
+
+/// The name of the program, as clients look for it on the path.
+pub const PROGRAM: &str = "docker-credential-icr";

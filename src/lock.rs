@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use crate::clock::within;
 use crate::digest;
 use crate::fs;
 use crate::fs::Missing;
 use crate::login::LoginScope;
+use crate::time::within;
 
 /// Whether we hold a lock. Held until dropped; the system takes it back when the
 /// process dies.
@@ -172,9 +172,9 @@ fn open(directory: &Path, name: &str) -> anyhow::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Clock;
-    use crate::clock::Deadline;
-    use crate::clock::SystemClock;
+    use crate::time::Clock;
+    use crate::time::Deadline;
+    use crate::time::SystemClock;
 
     const SOON: Duration = Duration::from_millis(20);
     const LONG: Duration = Duration::from_secs(60);

@@ -20,8 +20,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::environment;
 use crate::environment::Environment;
-use crate::failure::one_line;
-use crate::repeatable::quoted;
+use crate::error::one_line;
+use crate::text::repeatable::quoted;
 
 mod file;
 

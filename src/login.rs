@@ -5,20 +5,20 @@ use serde::Deserialize;
 use serde::Deserializer;
 use serde::Serialize;
 
+use crate::PROGRAM;
+use crate::credential::BEARER;
+use crate::credential::Credential;
 use crate::digest;
-use crate::failure::Failure;
-use crate::failure::Result;
+use crate::error::Failure;
+use crate::error::Result;
+use crate::iam::jwt;
 use crate::iam::owner::Owner;
-use crate::jwt;
+use crate::iam::trusted_profile::TrustedProfile;
 use crate::keychain::Item;
 use crate::keychain::Keychain;
-use crate::protocol::BEARER;
-use crate::protocol::Credential;
-use crate::protocol::PROGRAM;
 use crate::registry::Registry;
 use crate::secret::Secret;
 use crate::settings::KeychainChoice;
-use crate::trusted_profile::TrustedProfile;
 
 /// What a login is for.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -449,7 +449,7 @@ mod tests {
     fn what_is_known_of_a_login_is_kept_with_it_and_is_no_part_of_its_id() {
         let keychain = MemoryKeychain::default();
         let logins = Logins::in_keychain(&keychain);
-        let owner = Owner::of(&Secret::new(crate::jwt::unsigned(
+        let owner = Owner::of(&Secret::new(crate::iam::jwt::unsigned(
             &serde_json::json!({"iam_id": "IBMid-1", "account": {"bss": "x"}}),
         )));
         assert!(owner.is_some());

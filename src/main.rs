@@ -1,4 +1,4 @@
-//! The executable: hands the real world to [`program::run`].
+//! The executable: hands the real world to [`cli::run`].
 
 use std::ffi::OsString;
 use std::hash::BuildHasher;
@@ -7,23 +7,23 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use docker_credential_icr::broker::Renewal;
-use docker_credential_icr::client_process;
-use docker_credential_icr::clock::SystemClock;
+use docker_credential_icr::PROGRAM;
+use docker_credential_icr::cli;
+use docker_credential_icr::context::Streams;
+use docker_credential_icr::context::World;
+use docker_credential_icr::credentials::Renewal;
 use docker_credential_icr::environment;
 use docker_credential_icr::environment::Environment;
 use docker_credential_icr::fs;
-use docker_credential_icr::iam::https::Https;
-use docker_credential_icr::identity::Places;
+use docker_credential_icr::http::client::Https;
 use docker_credential_icr::keychain;
 use docker_credential_icr::lock::LockDirectory;
-use docker_credential_icr::process_memory;
-use docker_credential_icr::program;
-use docker_credential_icr::program::Streams;
-use docker_credential_icr::program::World;
-use docker_credential_icr::protocol::PROGRAM;
-use docker_credential_icr::renewal;
+use docker_credential_icr::process::background_refresh;
+use docker_credential_icr::process::memory;
+use docker_credential_icr::process::parent;
+use docker_credential_icr::sources::Places;
 use docker_credential_icr::terminal::SystemTerminal;
+use docker_credential_icr::time::SystemClock;
 use ring::rand::SystemRandom;
 
 /// musl's own gives memory back page by page, which costs a hot `get` a tenth of its
@@ -33,11 +33,14 @@ use ring::rand::SystemRandom;
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 fn main() -> ExitCode {
-    process_memory::protect();
+    memory::protect();
     let environment = Environment::of_process();
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    if arguments.first().is_some_and(|verb| verb == renewal::VERB) {
-        renewal::detach();
+    if arguments
+        .first()
+        .is_some_and(|verb| verb == background_refresh::VERB)
+    {
+        background_refresh::detach();
     }
     #[cfg(target_os = "linux")]
     if let Some(code) = keychain::bus_relay::run_behind(&arguments, &environment) {
@@ -61,7 +64,7 @@ fn main() -> ExitCode {
         },
         state_directory: dirs::state_dir().or_else(dirs::data_local_dir),
         system_config_directory: system_config_directory(),
-        parent_arguments: &client_process::parent_arguments,
+        parent_arguments: &parent::parent_arguments,
         places: Places {
             home: dirs::home_dir(),
             root: PathBuf::from("/"),
@@ -84,7 +87,7 @@ fn main() -> ExitCode {
         // Not locked: the log is written from other threads, too.
         error: &mut std::io::stderr(),
     };
-    ExitCode::from(program::run(&arguments, &mut streams, &world))
+    ExitCode::from(cli::run(&arguments, &mut streams, &world))
 }
 
 /// Where everybody's settings are. Not on Windows: anybody may make a folder in
@@ -109,10 +112,10 @@ fn machine_name(environment: &Environment) -> Option<String> {
 fn renewal(environment: &Environment) -> &'static dyn Renewal {
     #[cfg(target_os = "linux")]
     if keychain::bus_relay::is_behind(environment) {
-        return &renewal::Never;
+        return &background_refresh::Never;
     }
     let _ = environment;
-    &renewal::Detached
+    &background_refresh::Detached
 }
 
 /// Where this user's processes meet. The cache directory is the same in every

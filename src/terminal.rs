@@ -13,7 +13,7 @@ use indicatif::ProgressBar;
 
 use crate::environment;
 use crate::environment::Environment;
-use crate::failure::one_line;
+use crate::error::one_line;
 use crate::secret::Secret;
 
 #[cfg(unix)]

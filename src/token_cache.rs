@@ -9,9 +9,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::Serialize;
 
-use crate::clock::Clock;
 use crate::digest;
-use crate::failure::Failure;
+use crate::error::Failure;
 use crate::iam::date;
 use crate::iam::endpoint::Endpoint;
 use crate::keychain::Item;
@@ -20,6 +19,7 @@ use crate::login::Hint;
 use crate::login::LoginScope;
 use crate::registry::Registry;
 use crate::secret::Secret;
+use crate::time::Clock;
 
 /// The least life left, in seconds, with which a token is handed out when IAM
 /// cannot give a new one: a pull must be able to begin with it.
@@ -479,9 +479,9 @@ fn dated(failure: Failure, since: u64, now: u64) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::fake::FakeClock;
     use crate::keychain::KeychainError;
     use crate::keychain::memory::MemoryKeychain;
+    use crate::time::fake::FakeClock;
 
     const START: u64 = 1_800_000_000;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use similar::TextDiff;
 
 use super::document::Document;
-use crate::printable::in_lines;
+use crate::text::printable::in_lines;
 
 /// A unified diff of two versions of a client's file, with `[redacted]` in place of
 /// what may be a secret; `old` is `None` for a file that would be made.

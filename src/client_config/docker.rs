@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use super::Client;
 use super::ClientFile;
 use super::Machine;
-use crate::failure::Failure;
-use crate::failure::Result;
+use crate::error::Failure;
+use crate::error::Result;
 
 /// Names docker's own directory.
 pub const DIRECTORY: &str = "DOCKER_CONFIG";

@@ -21,7 +21,7 @@ use serde_json::value::RawValue;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::protocol::Credential;
+use crate::credential::Credential;
 use crate::registry::Registry;
 use crate::secret::Secret;
 

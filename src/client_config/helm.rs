@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use super::Machine;
-use crate::failure::Result;
+use crate::error::Result;
 
 /// Names the file.
 const FILE: &str = "HELM_REGISTRY_CONFIG";

@@ -20,7 +20,7 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use crate::environment::Environment;
-use crate::failure::Result;
+use crate::error::Result;
 
 /// The clients whose files differ.
 #[derive(

@@ -15,7 +15,7 @@ use super::ClientFile;
 use super::Machine;
 use super::docker;
 use super::document::HELPER;
-use crate::failure::Result;
+use crate::error::Result;
 use crate::fs;
 
 /// Names the only file.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::Context;
 use anyhow::ensure;
 
-use crate::clock::within;
+use crate::time::within;
 
 mod directory;
 mod owner;

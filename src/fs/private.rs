@@ -15,7 +15,7 @@ use anyhow::Context;
 use anyhow::ensure;
 
 use super::act_as_owner;
-use crate::protocol::PROGRAM;
+use crate::PROGRAM;
 
 /// Whether a file is made when there is none.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -10,8 +10,8 @@ use std::time::Duration;
 use super::Outage;
 use super::Service;
 use super::date;
+use crate::PROGRAM;
 use crate::login::LoginScope;
-use crate::protocol::PROGRAM;
 
 /// Where what IAM was given comes from.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -6,8 +6,8 @@ use std::time::UNIX_EPOCH;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::failure::one_line;
-use crate::jwt;
+use crate::error::one_line;
+use crate::iam::jwt;
 use crate::secret::Secret;
 
 /// The longest life of an access token that is believed, in seconds. IAM's own
@@ -42,11 +42,11 @@ pub struct Issued {
 
 /// What IAM says when it refuses.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     /// `BXNIM0415E` and the like.
-    pub(super) code: Option<String>,
+    pub(crate) code: Option<String>,
     /// IAM's words, on one line, without the secret.
-    pub(super) message: String,
+    pub(crate) message: String,
 }
 
 /// The token in an answer (IAM Identity Services API, `TokenResponse`).
@@ -55,7 +55,7 @@ pub(super) struct Refusal {
 /// without it is measured by the token's own times. For the same reason the life
 /// of a refresh token is reckoned by IAM's clock as far as the answer shows it; `now`
 /// is this machine's.
-pub(super) fn issued(body: &[u8], now: u64) -> Result<Issued, String> {
+pub(crate) fn issued(body: &[u8], now: u64) -> Result<Issued, String> {
     #[derive(Deserialize)]
     struct Answer {
         access_token: Secret,
@@ -111,7 +111,7 @@ pub(super) fn issued(body: &[u8], now: u64) -> Result<Issued, String> {
 /// What an error answer says, in the shape of the token API, of the management API
 /// or of a registry's; `secrets` are taken out of it. `None` when it is none of them
 /// that speaks.
-pub(super) fn refusal(body: &[u8], secrets: &[&Secret]) -> Option<Refusal> {
+pub(crate) fn refusal(body: &[u8], secrets: &[&Secret]) -> Option<Refusal> {
     let answer: Value = serde_json::from_slice(body).ok()?;
     let first = &answer["errors"][0];
     let text = |value: &Value| Some(value.as_str()?.to_owned()).filter(|text| !text.is_empty());
@@ -150,7 +150,7 @@ pub(super) fn refusal(body: &[u8], secrets: &[&Secret]) -> Option<Refusal> {
 }
 
 /// A `Retry-After` (RFC 9110, section 10.2.3): seconds or an HTTP date.
-pub(super) fn retry_after(value: &str, now: u64) -> Option<Duration> {
+pub(crate) fn retry_after(value: &str, now: u64) -> Option<Duration> {
     if let Ok(seconds) = value.trim().parse() {
         return Some(Duration::from_secs(seconds));
     }

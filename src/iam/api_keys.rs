@@ -9,10 +9,10 @@ use super::IamError;
 use super::Question;
 use super::answer;
 use super::date;
-use super::transport::Authorization;
-use super::transport::Body;
-use super::transport::Method;
-use crate::failure::one_line;
+use crate::error::one_line;
+use crate::http::transport::Authorization;
+use crate::http::transport::Body;
+use crate::http::transport::Method;
 use crate::secret::Secret;
 
 /// The longest name that is passed on, in characters.
@@ -202,8 +202,8 @@ mod tests {
     use super::super::tests::response;
     use super::super::tests::unreachable;
     use super::*;
-    use crate::iam::transport::Response;
-    use crate::iam::transport::TransportError;
+    use crate::http::transport::Response;
+    use crate::http::transport::TransportError;
 
     const WANTED: NewApiKey<'_> = NewApiKey {
         name: "docker-credential-icr on laptop",

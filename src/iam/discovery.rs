@@ -9,9 +9,9 @@ use super::Iam;
 use super::IamError;
 use super::Question;
 use super::endpoint;
-use super::transport::Authorization;
-use super::transport::Body;
-use super::transport::Method;
+use crate::http::transport::Authorization;
+use crate::http::transport::Body;
+use crate::http::transport::Method;
 
 /// What the discovery document says, as far as it is needed here (OpenID Connect
 /// Discovery 1.0, section 3; `passcode_endpoint` is IAM's own).

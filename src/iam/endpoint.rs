@@ -2,7 +2,7 @@
 
 use reqwest::Url;
 
-use super::transport::Way;
+use crate::http::transport::Way;
 
 /// The path of the token API (IAM Identity Services, "Create an IAM access token").
 const TOKEN_PATH: &str = "/identity/token";
@@ -15,31 +15,31 @@ const API_KEYS_PATH: &str = "/v1/apikeys";
 
 /// The metadata service of a VPC virtual server (`go-sdk-core`,
 /// `core/vpc_instance_authenticator.go`).
-pub(super) const VPC_METADATA: &str = "http://169.254.169.254";
+pub(crate) const VPC_METADATA: &str = "http://169.254.169.254";
 
 /// The hosts of that service, which no network lies before: the only ones, beside
 /// this machine, that are spoken to in clear (VPC Instance Metadata API, "Endpoint
 /// URLs").
-pub(super) const VPC_METADATA_HOSTS: [&str; 2] = ["169.254.169.254", "api.metadata.cloud.ibm.com"];
+pub(crate) const VPC_METADATA_HOSTS: [&str; 2] = ["169.254.169.254", "api.metadata.cloud.ibm.com"];
 
 /// The metadata service of a Power Virtual Server (`ibm-cloud-cli-sdk`,
 /// `bluemix/authentication/vpc/vpc.go`).
-pub(super) const POWER_VS_METADATA: &str = "https://api.metadata.power-iaas.cloud.ibm.com";
+pub(crate) const POWER_VS_METADATA: &str = "https://api.metadata.power-iaas.cloud.ibm.com";
 
 /// A generation of the metadata service's API.
 #[derive(Debug)]
-pub(super) struct MetadataApi {
+pub(crate) struct MetadataApi {
     /// The first `version` that has these paths.
-    pub(super) since: &'static str,
+    pub(crate) since: &'static str,
     /// Where the identity token of the instance is.
-    pub(super) identity_path: &'static str,
+    pub(crate) identity_path: &'static str,
     /// Where that is exchanged for an access token.
-    pub(super) access_path: &'static str,
+    pub(crate) access_path: &'static str,
 }
 
 /// The generations, newest first (VPC documentation,
 /// `metadata-identity-migration.md`); Power VS has the newest alone.
-pub(super) const METADATA_APIS: [MetadataApi; 2] = [
+pub(crate) const METADATA_APIS: [MetadataApi; 2] = [
     MetadataApi {
         since: "2025-08-26",
         identity_path: "/identity/v1/token",
@@ -96,17 +96,17 @@ impl Endpoint {
         format!("{}{TOKEN_PATH}", self.base)
     }
 
-    pub(super) fn discovery_url(&self) -> String {
+    pub(crate) fn discovery_url(&self) -> String {
         format!("{}{DISCOVERY_PATH}", self.base)
     }
 
-    pub(super) fn api_keys_url(&self) -> String {
+    pub(crate) fn api_keys_url(&self) -> String {
         format!("{}{API_KEYS_PATH}", self.base)
     }
 
     /// How requests get there: in clear only on this machine, so never through a
     /// proxy then.
-    pub(super) fn way(&self) -> Way {
+    pub(crate) fn way(&self) -> Way {
         match self.base.starts_with("http:") {
             true => Way::Direct,
             false => Way::Proxied,
@@ -122,7 +122,7 @@ impl Endpoint {
 
 /// The base URL that a text names, without a slash at its end. It must be `https`,
 /// or `http` on this machine or at a host that `may_be_clear`.
-pub(super) fn base_of(text: &str, may_be_clear: impl Fn(&str) -> bool) -> Result<String, String> {
+pub(crate) fn base_of(text: &str, may_be_clear: impl Fn(&str) -> bool) -> Result<String, String> {
     let url = parse_url(text)?;
     if has_user_info(&url) {
         return Err("has a user name or password in it; leave those out".into());
@@ -154,7 +154,7 @@ pub(crate) fn parse_url(text: &str) -> Result<Url, String> {
 }
 
 /// Whether nobody can read along on the way there.
-pub(super) fn is_safe(url: &Url, may_be_clear: impl Fn(&str) -> bool) -> bool {
+pub(crate) fn is_safe(url: &Url, may_be_clear: impl Fn(&str) -> bool) -> bool {
     match (url.scheme(), url.host()) {
         ("https", Some(_)) => true,
         ("http", Some(host)) => {
@@ -165,7 +165,7 @@ pub(super) fn is_safe(url: &Url, may_be_clear: impl Fn(&str) -> bool) -> bool {
     }
 }
 
-pub(super) fn has_user_info(url: &Url) -> bool {
+pub(crate) fn has_user_info(url: &Url) -> bool {
     !url.username().is_empty() || url.password().is_some()
 }
 

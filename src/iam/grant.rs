@@ -1,7 +1,7 @@
 //! What IAM is asked with: the form of `POST /identity/token`.
 
+use crate::iam::trusted_profile::TrustedProfile;
 use crate::secret::Secret;
-use crate::trusted_profile::TrustedProfile;
 
 /// A program that IAM knows. A refresh token is taken only from the client that
 /// got it (`ibm-cloud-cli-sdk`, `bluemix/authentication/iam/iam.go`).

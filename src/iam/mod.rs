@@ -8,40 +8,38 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::clock::Clock;
-use crate::clock::Deadline;
-use crate::failure::Failure;
+use crate::error::Failure;
 use crate::registry::Registry;
 use crate::secret::Secret;
 use crate::settings::Limits;
+use crate::time::Clock;
+use crate::time::Deadline;
 
 pub mod advice;
-mod answer;
+pub(crate) mod answer;
 pub mod api_keys;
 pub(crate) mod date;
 pub mod discovery;
 pub mod endpoint;
 pub mod grant;
-pub mod https;
-pub mod metadata;
-mod name_lookup;
+pub mod jwt;
 pub mod owner;
-pub mod transport;
+pub mod trusted_profile;
 
+use crate::http::transport::Authorization;
+use crate::http::transport::Body;
+use crate::http::transport::Method;
+use crate::http::transport::Request;
+use crate::http::transport::Response;
+use crate::http::transport::Transport;
+use crate::http::transport::TransportError;
+use crate::http::transport::Way;
+use crate::metadata::MetadataService;
 use advice::SourceKind;
 pub use answer::Issued;
 pub use answer::is_token;
 use endpoint::Endpoint;
 use grant::Grant;
-use metadata::MetadataService;
-use transport::Authorization;
-use transport::Body;
-use transport::Method;
-use transport::Request;
-use transport::Response;
-use transport::Transport;
-use transport::TransportError;
-use transport::Way;
 
 /// How often one question is asked by somebody who has nothing else.
 pub const MOST_ATTEMPTS: u32 = 4;
@@ -540,7 +538,7 @@ pub(crate) mod tests {
     use std::collections::VecDeque;
 
     use super::*;
-    use crate::clock::fake::FakeClock;
+    use crate::time::fake::FakeClock;
 
     type Answer = Result<Response, TransportError>;
 

@@ -6,8 +6,8 @@ use std::fmt;
 use serde::Deserialize;
 use serde::Serialize;
 
-use crate::failure::one_line;
-use crate::jwt;
+use crate::error::one_line;
+use crate::iam::jwt;
 use crate::secret::Secret;
 
 /// The longest part that is shown, in characters.

@@ -17,10 +17,10 @@ use super::Keychain;
 use super::KeychainError;
 use super::Kind;
 use super::Listed;
-use crate::clock::within;
 use crate::digest;
 use crate::secret::Secret;
 use crate::settings::KeychainChoice;
+use crate::time::within;
 
 /// The first character of a header; records are JSON objects and begin with `{`.
 const HEADER: char = '#';

@@ -31,9 +31,6 @@ use super::bus_relay;
 use super::session_bus;
 use super::session_bus::BUS_ADDRESS;
 use super::session_bus::RUNTIME_DIRECTORY;
-use crate::clock::Clock;
-use crate::clock::SystemClock;
-use crate::clock::within;
 use crate::digest;
 use crate::environment::DISPLAY;
 use crate::environment::Environment;
@@ -41,6 +38,9 @@ use crate::environment::WAYLAND_DISPLAY;
 use crate::fs;
 use crate::secret::Secret;
 use crate::settings::KeychainChoice;
+use crate::time::Clock;
+use crate::time::SystemClock;
+use crate::time::within;
 
 const NAME: &str = "Secret Service (GNOME Keyring, KWallet or KeePassXC)";
 

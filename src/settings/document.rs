@@ -8,9 +8,9 @@ use toml::de::DeTable;
 use toml::de::DeValue;
 
 use super::name::hint;
-use crate::failure::Failure;
-use crate::failure::Result;
-use crate::repeatable::quoted;
+use crate::error::Failure;
+use crate::error::Result;
+use crate::text::repeatable::quoted;
 
 /// Where something stands.
 #[derive(Clone, Debug, Eq, PartialEq)]

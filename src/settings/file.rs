@@ -18,12 +18,12 @@ use super::namespace;
 use super::profile::Profile;
 use crate::environment;
 use crate::environment::Environment;
-use crate::failure::Failure;
-use crate::failure::Result;
+use crate::error::Failure;
+use crate::error::Result;
 use crate::fs;
 use crate::fs::Trusted;
 use crate::registry::Registry;
-use crate::repeatable::quoted;
+use crate::text::repeatable::quoted;
 
 /// The most a settings file may hold, in bytes.
 const FILE_LIMIT: u64 = 1024 * 1024;

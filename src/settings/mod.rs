@@ -6,16 +6,16 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::PROGRAM;
 use crate::environment;
 use crate::environment::Environment;
-use crate::failure::Failure;
-use crate::failure::Result;
+use crate::error::Failure;
+use crate::error::Result;
 use crate::iam::endpoint::Endpoint;
-use crate::protocol::PROGRAM;
+use crate::iam::trusted_profile::TrustedProfile;
 use crate::registry;
 use crate::registry::Registry;
-use crate::repeatable::quoted;
-use crate::trusted_profile::TrustedProfile;
+use crate::text::repeatable::quoted;
 
 mod document;
 mod file;

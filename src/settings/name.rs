@@ -1,6 +1,6 @@
 //! Names that settings are written with, and what is said about one that is none.
 
-use crate::spelling::nearest;
+use crate::text::closest_match::nearest;
 
 /// The longest name of a namespace or a profile: it stands in items of keychains.
 const LONGEST: usize = 64;

@@ -8,14 +8,14 @@ use super::document::Table;
 use super::document::Value;
 use super::name::is_plain;
 use super::name::named;
+use crate::credential::Credential;
 use crate::environment;
 use crate::environment::Environment;
-use crate::failure::Result;
+use crate::error::Result;
 use crate::iam::endpoint::Endpoint;
-use crate::protocol::Credential;
-use crate::repeatable::quoted;
+use crate::iam::trusted_profile::TrustedProfile;
 use crate::secret::Secret;
-use crate::trusted_profile::TrustedProfile;
+use crate::text::repeatable::quoted;
 
 /// The keys of a profile's table.
 const KEYS: [&str; 7] = [

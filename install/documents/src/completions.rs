@@ -5,8 +5,8 @@ use clap::Command;
 use clap::builder::PossibleValuesParser;
 use clap_complete::Generator as _;
 use clap_complete::Shell;
-use docker_credential_icr::command;
-use docker_credential_icr::protocol::PROGRAM;
+use docker_credential_icr::PROGRAM;
+use docker_credential_icr::commands;
 use docker_credential_icr::registry;
 
 use crate::Document;
@@ -26,7 +26,7 @@ pub(crate) fn all() -> Vec<Document> {
 
 fn document(shell: Shell) -> Document {
     let mut content = Vec::new();
-    let mut program = with_hosts(command::definitions());
+    let mut program = with_hosts(commands::definitions());
     clap_complete::generate(shell, &mut program, PROGRAM, &mut content);
     if shell == Shell::Bash {
         content = with_names_of_bash(content);
@@ -71,7 +71,7 @@ fn with_names_of_bash(content: Vec<u8>) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use docker_credential_icr::program::VERBS;
+    use docker_credential_icr::cli::VERBS;
 
     use super::*;
 

@@ -1,0 +1,160 @@
+//! Where does the API key come from that somebody logs in with?
+
+use std::io::Read;
+use std::path::Path;
+
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use crate::PROGRAM;
+use crate::context::Streams;
+use crate::context::World;
+use crate::environment;
+use crate::environment::API_KEY_VARIABLES;
+use crate::error::Failure;
+use crate::error::Result;
+use crate::iam::is_token;
+use crate::secret::Secret;
+use crate::text::repeatable;
+
+/// The most that is read from stdin, in bytes: a key has 44, and its file is small.
+const LIMIT: u64 = 64 * 1024;
+
+/// The ways to hand over an API key.
+#[derive(clap::Args)]
+pub(super) struct ApiKeyArguments {
+    /// Read the API key from standard input, one line
+    #[arg(long, group = "way")]
+    api_key_stdin: bool,
+
+    /// Read the API key from a file; `@` stands before its path
+    #[arg(long, group = "way", value_name = "@FILE")]
+    api_key: Option<String>,
+}
+
+impl ApiKeyArguments {
+    /// Whether a person is asked for the key.
+    pub(super) fn is_typed(&self) -> bool {
+        self.api_key.is_none() && !self.api_key_stdin
+    }
+
+    /// The API key: from a file, from stdin, or from the person.
+    pub(super) fn read(&self, streams: &mut Streams<'_>, world: &World<'_>) -> Result<Secret> {
+        match &self.api_key {
+            Some(file) => in_file(file, world),
+            None if self.api_key_stdin => on_stdin(streams),
+            None if world.terminal.is_interactive() => asked_for(world),
+            None => Err(nowhere(world)),
+        }
+    }
+}
+
+fn in_file(argument: &str, world: &World<'_>) -> Result<Secret> {
+    let Some(path) = argument.strip_prefix('@') else {
+        return Err(Failure::act(
+            "--api-key takes @FILE and no key: everybody on this machine can see the arguments of a program; give the key on standard input with --api-key-stdin, or the name of its file after `@`",
+        ));
+    };
+    let shown = repeatable::path(path);
+    let fail = |reason: String| {
+        Failure::act(format!(
+            "cannot take an API key from the file {shown}: {reason}"
+        ))
+    };
+    let text = environment::secret_file(&world.places.expand(Path::new(path)))
+        .map_err(|error| fail(error.to_string()))?;
+    key_in(text.expose()).map_err(|reason| fail(reason.to_owned()))
+}
+
+fn on_stdin(streams: &mut Streams<'_>) -> Result<Secret> {
+    let fail = |reason: &str| {
+        Failure::act(format!(
+            "cannot take an API key from standard input: {reason}"
+        ))
+    };
+    let mut bytes = Zeroizing::new(Vec::new());
+    let read = streams.input.take(LIMIT + 1).read_to_end(&mut bytes);
+    read.map_err(|error| fail(&error.to_string()))?;
+    if bytes.len() as u64 > LIMIT {
+        return Err(fail("it is too large"));
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|_| fail("it is no text"))?;
+    key_in(text).map_err(fail)
+}
+
+fn asked_for(world: &World<'_>) -> Result<Secret> {
+    let answer = world.terminal.ask_secret("IBM Cloud API key: ");
+    let answer = answer.map_err(|error| Failure::act(format!("no API key was typed ({error})")))?;
+    key_in(answer.expose()).map_err(|reason| Failure::act(format!("that is no API key: {reason}")))
+}
+
+fn nowhere(world: &World<'_>) -> Failure {
+    let given = API_KEY_VARIABLES
+        .iter()
+        .find(|variable| world.environment.has(variable));
+    let hint = given.map_or(String::new(), |variable| {
+        format!("; while ${variable} is set, no login is needed: it comes before stored logins")
+    });
+    Failure::act(format!(
+        "there is no terminal to ask for an API key at: give it on standard input (`{PROGRAM} login --api-key-stdin < FILE`) or as a file (`--api-key @FILE`){hint}"
+    ))
+}
+
+/// A key by itself, or in the file that `ibmcloud iam api-key-create --file` and the
+/// console write.
+fn key_in(text: &str) -> Result<Secret, &'static str> {
+    #[derive(Deserialize)]
+    struct KeyFile {
+        apikey: Secret,
+    }
+    let text = text.trim();
+    let key = match text.starts_with('{') {
+        true => serde_json::from_str::<KeyFile>(text)
+            .map(|file| file.apikey)
+            .map_err(|_| "it is JSON without an `apikey`")?,
+        false => Secret::new(text),
+    };
+    match key.expose() {
+        "" => Err("it is empty"),
+        key if key.lines().count() > 1 => Err("it has more than one line"),
+        _ if !is_token(&key) => Err("it is no plain text, or too long"),
+        _ => Ok(key),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_a_line_or_in_a_key_file() {
+        for text in [
+            "key",
+            " key\r\n",
+            "\nkey\n\n",
+            r#"{"name": "n", "apikey": "key"}"#,
+            "{\n\t\"apikey\": \"key\"\n}\n",
+        ] {
+            assert_eq!(key_in(text), Ok(Secret::new("key")), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn anything_else_is_refused_without_showing_it() {
+        let long = "hunter2".repeat(10_000);
+        for text in [
+            "",
+            " \n",
+            "hunter2\nhunter2",
+            "hunter2 hunter2\u{1b}",
+            "{\"hunter2\"}",
+            "{\"apikey\": 7}",
+            "{\"apikey\": \"\"}",
+            "{\"apikey\": \"a\\nb\"}",
+            &long,
+        ] {
+            let reason = key_in(text).unwrap_err();
+            assert!(!reason.contains("hunter2"), "{reason}");
+        }
+    }
+}

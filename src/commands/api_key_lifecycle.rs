@@ -1,0 +1,237 @@
+//! The API keys that this program has IAM make: how one begins and ends.
+
+use std::time::Duration;
+
+use super::errand::Errand;
+use crate::PROGRAM;
+use crate::credentials::Description;
+use crate::error::Failure;
+use crate::error::Result;
+use crate::error::one_line;
+use crate::iam::IamError;
+use crate::iam::Issued;
+use crate::iam::api_keys::CreatedApiKey;
+use crate::iam::api_keys::NewApiKey;
+use crate::iam::date;
+use crate::iam::grant::Grant;
+use crate::iam::owner::Owner;
+use crate::iam::owner::OwnerKind;
+use crate::login::IssuedKey;
+use crate::secret::Secret;
+use crate::sources::Speaker;
+use crate::time::Deadline;
+
+/// In seconds.
+pub(super) const DAY: u64 = 24 * 60 * 60;
+
+/// How long before its end an API key is worth a warning, in seconds.
+const WARNING: u64 = 14 * DAY;
+
+/// How many days a new key lives unless that is said.
+pub(super) const DEFAULT_DAYS: u32 = 90;
+
+/// The most days that may be asked for.
+const MOST_DAYS: u32 = 3650;
+
+/// The longest machine's name that is told IAM, in characters.
+const LONGEST_NAME: usize = 100;
+
+/// How long a new key is tried: IAM's servers may not all know it at once.
+const NEW_KEY_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long to wait before a new key is tried again; longer each time by this.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A number of days as a person writes it: `30` or `30d`.
+pub(super) fn days(text: &str) -> Result<u32, String> {
+    let number = text.strip_suffix('d').unwrap_or(text);
+    match number.parse() {
+        Ok(days) if (1..=MOST_DAYS).contains(&days) => Ok(days),
+        _ => Err(format!("give a number of days from 1 to {MOST_DAYS}")),
+    }
+}
+
+/// Whether IAM makes API keys for such an identity.
+pub(super) fn may_have_keys(owner: &Owner) -> bool {
+    owner.kind != OwnerKind::Profile && owner.account.is_some()
+}
+
+/// A new API key of whoever has the access token, and what IAM gives for it: it works.
+///
+/// # Errors
+/// IAM does not make it, or it does not work; then there is none.
+pub(super) fn make(
+    errand: &Errand<'_>,
+    access_token: &Secret,
+    owner: Option<&Owner>,
+    days: u32,
+) -> Result<(CreatedApiKey, Issued)> {
+    let owner = owner.filter(|owner| may_have_keys(owner));
+    let (owner, account_id) = owner
+        .and_then(|owner| Some((owner, owner.account.as_deref()?)))
+        .ok_or_else(|| {
+            Failure::act("IAM makes API keys for users and service IDs of an account, and this is neither; log in without --create-api-key")
+        })?;
+    let machine =
+        (errand.world.machine_name)().unwrap_or_else(|| "a machine without a name".into());
+    let name = format!("{PROGRAM} on {}", one_line(&machine, LONGEST_NAME));
+    let now = errand.world.clock.now();
+    let wanted = NewApiKey {
+        name: &name,
+        description: &format!(
+            "Made by {PROGRAM} {} on {}",
+            env!("CARGO_PKG_VERSION"),
+            date::day(now)
+        ),
+        iam_id: &owner.iam_id,
+        account_id,
+        expires_at: now + u64::from(days) * DAY,
+    };
+    let _progress = errand.progress("Having IAM make an API key");
+    let made = errand.iam().create_api_key(access_token, &wanted);
+    let made = made.map_err(|error| cannot_make(error, &name, errand))?;
+    match exchange_new(errand, &made.key) {
+        Ok(issued) => Ok((made, issued)),
+        Err(failure) => Err(after(failure, &discard(errand, access_token, &made))),
+    }
+}
+
+fn cannot_make(error: IamError, name: &str, errand: &Errand<'_>) -> Failure {
+    match error {
+        IamError::Refused {
+            message,
+            code,
+            status,
+        } => {
+            let code = code.map(|code| format!("{code}, ")).unwrap_or_default();
+            Failure::act(format!(
+                "IAM refused to make an API key: {message} ({code}HTTP {status}); your account may not allow that"
+            ))
+        }
+        error => {
+            let failure = error.with_source("a new API key", &errand.endpoint);
+            let lost = format!(
+                "; should it have been made all the same, it is called `{name}`: see https://cloud.ibm.com/iam/apikeys"
+            );
+            after(failure, &lost)
+        }
+    }
+}
+
+/// Deletes a key that is not going to be used; how that went, as the end of a
+/// sentence.
+pub(super) fn discard(errand: &Errand<'_>, access_token: &Secret, key: &CreatedApiKey) -> String {
+    match errand.iam().delete_api_key(access_token, &key.id) {
+        Ok(()) => "; the API key that was made has been deleted at IAM again".into(),
+        Err(error) => {
+            let failure = error.with_source("the API key that was made", &errand.endpoint);
+            format!(
+                "; the API key `{}` ({}) is still there, delete it at https://cloud.ibm.com/iam/apikeys: {failure}",
+                key.name, key.id
+            )
+        }
+    }
+}
+
+/// The same failure, with more to say.
+pub(super) fn after(failure: Failure, end: &str) -> Failure {
+    match failure {
+        Failure::TryLater(_) | Failure::PersonMustAct(_) => failure.with_end(end),
+        other => Failure::act(format!("{other}{end}")),
+    }
+}
+
+/// What IAM gives for an API key.
+pub(super) fn exchange(errand: &Errand<'_>, key: &Secret) -> Result<Issued, IamError> {
+    errand.iam().exchange(&Grant::ApiKey {
+        key,
+        for_refresh_token: false,
+    })
+}
+
+/// What IAM gives for an API key that a person has just typed, and may just have made:
+/// while IAM does not know it, it is tried again for some seconds.
+pub(super) fn exchange_typed(errand: &Errand<'_>, key: &Secret) -> Result<Issued, IamError> {
+    match exchange(errand, key) {
+        Err(error) if is_gone(&error) => {
+            let _progress = errand.progress("Waiting for IAM to know a new API key");
+            errand.world.clock.sleep(PAUSE);
+            exchange_until_known(errand, key, is_gone)
+        }
+        outcome => outcome,
+    }
+}
+
+fn exchange_new(errand: &Errand<'_>, key: &Secret) -> Result<Issued> {
+    let is_refused = |error: &IamError| matches!(error, IamError::Refused { .. });
+    exchange_until_known(errand, key, is_refused)
+        .map_err(|error| error.with_source("the new API key", &errand.endpoint))
+}
+
+/// What IAM gives for a new API key in the end; `may_pass` tells the errors that are
+/// waited out.
+fn exchange_until_known(
+    errand: &Errand<'_>,
+    key: &Secret,
+    may_pass: impl Fn(&IamError) -> bool,
+) -> Result<Issued, IamError> {
+    let clock = errand.world.clock;
+    let deadline = Deadline::after(clock, NEW_KEY_PATIENCE);
+    let mut pause = PAUSE;
+    loop {
+        let outcome = exchange(errand, key);
+        let is_worth_it = outcome.as_ref().is_err_and(&may_pass);
+        if !is_worth_it || pause >= deadline.remaining(clock) {
+            return outcome;
+        }
+        clock.sleep(pause);
+        pause += PAUSE;
+    }
+}
+
+/// What a login remembers of its key.
+pub(super) fn issued(key: &CreatedApiKey) -> IssuedKey {
+    IssuedKey {
+        id: key.id.clone(),
+        expires_at: key.expires_at,
+    }
+}
+
+/// That an API key ends soon, where this program had it made, and the command that
+/// replaces it.
+pub(super) fn ending(speaker: &Description, now: u64) -> Option<(String, String)> {
+    let Speaker::Login(scope) = &speaker.speaker else {
+        return None;
+    };
+    let end = speaker.key_ends_at?;
+    let left = end.saturating_sub(now);
+    let when = match (end > now, left / DAY) {
+        _ if left >= WARNING => return None,
+        (false, _) => format!("ended on {}", date::day(end)),
+        (true, 0) => "ends within a day".to_owned(),
+        (true, 1) => format!("ends in a day, on {}", date::day(end)),
+        (true, days) => format!("ends in {days} days, on {}", date::day(end)),
+    };
+    let seen = format!("the API key of the login for {scope} {when}");
+    Some((seen, scope.rotate_command()))
+}
+
+/// Whether IAM says that there is no such key (any more).
+pub(super) fn is_gone(error: &IamError) -> bool {
+    matches!(error, IamError::Refused { code: Some(code), .. } if code == "BXNIM0415E")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_a_number_within_reason() {
+        for (text, number) in [("1", 1), ("30", 30), ("30d", 30), ("3650", 3650)] {
+            assert_eq!(days(text), Ok(number), "{text}");
+        }
+        for text in ["", "0", "-1", "3651", "30 d", "d", "1h", "99999999999"] {
+            assert!(days(text).is_err(), "{text}");
+        }
+    }
+}

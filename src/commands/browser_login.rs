@@ -1,0 +1,331 @@
+//! How does a browser log in? With an authorization code that it brings back to a
+//! listener on this machine (RFC 6749, section 4.1; RFC 8252), bound to this program
+//! by a proof key (RFC 7636).
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use reqwest::Url;
+use ring::digest::SHA256;
+use ring::digest::digest;
+use ring::rand::SecureRandom;
+use zeroize::Zeroizing;
+
+use super::loopback::Answer;
+use super::loopback::Limits;
+use super::loopback::Loopback;
+use crate::error::Failure;
+use crate::error::Result;
+use crate::iam::Iam;
+use crate::iam::Issued;
+use crate::iam::grant::Client;
+use crate::iam::grant::Grant;
+use crate::secret::Secret;
+use crate::terminal::Terminal;
+
+/// How long a person may take in the browser, and the browser for a request.
+const LIMITS: Limits = Limits {
+    answer: Duration::from_secs(5 * 60),
+    transfer: Duration::from_secs(10),
+};
+
+/// What to do on a machine that has no browser.
+const WITHOUT_BROWSER: &str =
+    "`docker-credential-icr login --sso` needs no browser on this machine";
+
+/// Logs a person in with their browser: shows them IAM's page, waits up to five
+/// minutes for them to come back, and exchanges the code they bring.
+///
+/// `random` makes what nobody else may guess: the state and the verifier, 256 bits
+/// each. The deadline of `iam` holds for what comes before the browser; the exchange
+/// has one of its own.
+///
+/// # Errors
+/// No listener, no answer in time, an answer that belongs to another login, or IAM's
+/// no in its words; and whatever the exchange may fail with. Neither the code nor the
+/// verifier is in it.
+pub fn by_browser(
+    iam: &Iam<'_>,
+    terminal: &dyn Terminal,
+    random: &dyn SecureRandom,
+) -> Result<Issued> {
+    log_in(iam, terminal, random, LIMITS)
+}
+
+fn log_in(
+    iam: &Iam<'_>,
+    terminal: &dyn Terminal,
+    random: &dyn SecureRandom,
+    limits: Limits,
+) -> Result<Issued> {
+    let page = authorization_page(iam, terminal)?;
+    let loopback = Loopback::open().map_err(|error| unheard(&error))?;
+    let redirect_uri = loopback.redirect_uri();
+    let keys = Keys::create(random)?;
+    show(terminal, &keys.address(page, &redirect_uri));
+    let code = {
+        let _waiting = terminal.progress("Waiting for the browser to come back");
+        let answer = loopback.wait(keys.state.expose(), limits);
+        code_in(answer.map_err(|error| unheard(&error))?, limits)?
+    };
+    let _asking = terminal.progress("Asking IAM for a token");
+    let grant = Grant::AuthorizationCode {
+        code: &code,
+        redirect_uri: &redirect_uri,
+        verifier: &keys.verifier,
+    };
+    let iam = iam.with_new_deadline();
+    iam.exchange(&grant).map_err(|error| {
+        error.with_source_and_hint(
+            "the code that the browser brought back",
+            &iam.endpoint,
+            "Start the login again",
+        )
+    })
+}
+
+fn authorization_page(iam: &Iam<'_>, terminal: &dyn Terminal) -> Result<Url> {
+    let _asking = terminal.progress("Asking IAM for its login page");
+    let discovery = iam
+        .discover()
+        .map_err(|error| error.with_source("the login page", &iam.endpoint))?;
+    Url::parse(&discovery.authorization_endpoint)
+        .map_err(|error| Failure::ProgramIsWrong(format!("a page was taken for an URL: {error}")))
+}
+
+/// Shows the address in any case: a browser that starts need not be the one that
+/// the person wants.
+fn show(terminal: &dyn Terminal, address: &str) {
+    terminal.tell(&format!(
+        "Log in at this page, in a browser on this machine: {address}"
+    ));
+    if !terminal.open_browser(address) {
+        terminal.tell(&format!(
+            "No browser could be started here; {WITHOUT_BROWSER}."
+        ));
+    }
+}
+
+/// What ties the answer to the question.
+#[derive(Debug)]
+struct Keys {
+    /// Comes back with the answer (RFC 6749, section 10.12).
+    state: Secret,
+    /// Only whoever asked knows it (RFC 7636, section 4.1).
+    verifier: Secret,
+}
+
+impl Keys {
+    fn create(random: &dyn SecureRandom) -> Result<Self> {
+        Ok(Self {
+            state: unguessable(random)?,
+            verifier: unguessable(random)?,
+        })
+    }
+
+    /// Where the browser is sent: the page with what it must know (RFC 6749, section
+    /// 4.1.1; RFC 7636, section 4.3). IAM ignores a challenge it does not know.
+    fn address(&self, mut page: Url, redirect_uri: &str) -> String {
+        let challenge = digest(&SHA256, self.verifier.expose().as_bytes());
+        page.query_pairs_mut()
+            .append_pair("client_id", &Client::cli().id)
+            .append_pair("response_type", "code")
+            .append_pair("redirect_uri", redirect_uri)
+            .append_pair("state", self.state.expose())
+            .append_pair("code_challenge", &BASE64_URL_SAFE_NO_PAD.encode(challenge))
+            .append_pair("code_challenge_method", "S256");
+        page.into()
+    }
+}
+
+/// 256 random bits, in 43 characters.
+fn unguessable(random: &dyn SecureRandom) -> Result<Secret> {
+    let mut bits = Zeroizing::new([0; 32]);
+    random.fill(&mut *bits).map_err(|_| {
+        Failure::later("this system gives no random numbers, which a login needs; try again")
+    })?;
+    Ok(Secret::new(BASE64_URL_SAFE_NO_PAD.encode(*bits)))
+}
+
+fn code_in(answer: Option<Answer>, limits: Limits) -> Result<Secret> {
+    match answer {
+        Some(Answer::Code(code)) => Ok(code),
+        Some(Answer::Denied { error, description }) => Err(Failure::act(match description {
+            Some(description) => {
+                format!("IAM did not log you in: {description} ({error}); start the login again")
+            }
+            None => format!("IAM did not log you in ({error}); start the login again"),
+        })),
+        Some(Answer::OfAnotherLogin) => Err(Failure::act(
+            "the browser brought an answer that belongs to another login (its state is not the one that was sent), so it was not used; close other login pages and start the login again",
+        )),
+        None => Err(Failure::act(format!(
+            "the browser did not come back within {} minutes; start the login again, or log in without: {WITHOUT_BROWSER}",
+            limits.answer.as_secs() / 60
+        ))),
+    }
+}
+
+fn unheard(error: &std::io::Error) -> Failure {
+    Failure::act(format!(
+        "cannot listen on localhost for the browser ({error}); {WITHOUT_BROWSER}"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use icr_emulator::Emulator;
+    use icr_emulator::Fault;
+    use icr_emulator::Subject;
+    use ring::rand::SystemRandom;
+
+    use super::*;
+    use crate::commands::lab;
+    use crate::commands::lab::Desktop;
+    use crate::terminal::fake::FakeTerminal;
+    use crate::time::fake::FakeClock;
+
+    fn cloud() -> Emulator {
+        let cloud = Emulator::start().unwrap();
+        let accounts = cloud.accounts();
+        accounts.set_browser_subject(Some(Subject::user("1")));
+        cloud
+    }
+
+    fn by_browser_of(desktop: &Desktop, cloud: &Emulator) -> Result<Issued> {
+        let clock = &desktop.clock;
+        lab::ask(cloud, clock, |iam| {
+            by_browser(iam, desktop, &SystemRandom::new())
+        })
+    }
+
+    /// A parameter that IAM was given, by the browser or by us.
+    fn given(cloud: &Emulator, path: &str, name: &str) -> String {
+        let requests = cloud.requests();
+        let request = requests.iter().find(|request| request.path == path);
+        let request = request.expect("it was asked");
+        let mut pairs = request.query.iter().chain(&request.form);
+        let pair = pairs.find(|(given, _)| given == name).expect("given");
+        pair.1.clone()
+    }
+
+    #[test]
+    fn a_browser_brings_a_token_and_a_refresh_token() {
+        let cloud = cloud();
+        let desktop = Desktop::new(&[]);
+        let issued = by_browser_of(&desktop, &cloud).unwrap();
+        assert!(issued.refresh_token.is_some());
+        let page = desktop.page();
+        assert!(page.contains("you can close this window"), "{page}");
+
+        let asked = |name: &str| given(&cloud, "/identity/authorize", name);
+        let exchanged = |name: &str| given(&cloud, "/identity/token", name);
+        let verifier = exchanged("code_verifier");
+        let challenge = BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, verifier.as_bytes()));
+        assert_eq!(asked("code_challenge"), challenge);
+        assert_eq!(asked("code_challenge_method"), "S256");
+        assert_eq!(asked("redirect_uri"), exchanged("redirect_uri"));
+        assert_eq!(asked("client_id"), "bx");
+        assert_eq!((asked("state").len(), verifier.len()), (43, 43));
+        let shown = desktop.shown();
+        assert!(
+            shown.contains(&asked("state")),
+            "the whole address: {shown}"
+        );
+        for secret in [verifier, exchanged("code")] {
+            assert!(!shown.contains(&secret) && !page.contains(&secret));
+        }
+    }
+
+    #[test]
+    fn no_two_logins_share_anything() {
+        let [one, other] = [(); 2].map(|()| Keys::create(&SystemRandom::new()).unwrap());
+        let all = [&one.state, &one.verifier, &other.state, &other.verifier];
+        for (place, key) in all.iter().enumerate() {
+            assert!(!all[..place].contains(key));
+        }
+    }
+
+    #[test]
+    fn a_page_is_told_what_it_must_know_beside_what_it_knows() {
+        // RFC 7636, appendix B.
+        let keys = Keys {
+            state: Secret::new("s"),
+            verifier: Secret::new("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
+        };
+        let page = Url::parse("https://iam.example/identity/authorize?a=b").unwrap();
+        assert_eq!(
+            keys.address(page, "http://localhost:1/"),
+            "https://iam.example/identity/authorize?a=b&client_id=bx&response_type=code&redirect_uri=http%3A%2F%2Flocalhost%3A1%2F&state=s&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256"
+        );
+    }
+
+    #[test]
+    fn an_answer_to_another_login_is_used_by_nobody() {
+        let cloud = cloud();
+        cloud.accounts().set_wrong_state(true);
+        let desktop = Desktop::new(&[]);
+        let failure = by_browser_of(&desktop, &cloud).unwrap_err().to_string();
+        assert!(failure.contains("belongs to another login"), "{failure}");
+        assert!(desktop.page().contains("belongs to another login"));
+        assert_eq!(cloud.exchanges(), 0);
+    }
+
+    #[test]
+    fn whoever_says_no_in_the_browser_reads_why_in_the_terminal() {
+        let cloud = cloud();
+        cloud.accounts().set_browser_subject(None);
+        let desktop = Desktop::new(&[]);
+        let failure = by_browser_of(&desktop, &cloud).unwrap_err().to_string();
+        let reason = "IAM did not log you in: The person said no. (access_denied)";
+        assert!(failure.starts_with(reason), "{failure}");
+        assert!(desktop.page().contains("did not log you in"));
+        assert_eq!(cloud.exchanges(), 0);
+    }
+
+    #[test]
+    fn a_code_that_iam_does_not_take_is_in_no_message() {
+        let cloud = cloud();
+        cloud.script([Fault::Error {
+            status: 400,
+            code: "BXNIM0000E".into(),
+            message: "No.".into(),
+        }]);
+        let desktop = Desktop::new(&[]);
+        let failure = by_browser_of(&desktop, &cloud).unwrap_err().to_string();
+        let reason = "cannot use the code that the browser brought back: IAM rejected it (BXNIM0000E, HTTP 400): No.";
+        assert!(failure.starts_with(reason), "{failure}");
+        assert!(failure.contains("Start the login again"), "{failure}");
+        let code = given(&cloud, "/identity/token", "code");
+        assert!(!failure.contains(&code));
+        assert!(desktop.page().contains("The terminal says how"));
+    }
+
+    #[test]
+    fn without_a_browser_the_address_is_shown_and_a_way_without_one() {
+        let cloud = cloud();
+        let terminal = FakeTerminal::default();
+        let failure = lab::ask(&cloud, &FakeClock::at(0), |iam| {
+            let random = SystemRandom::new();
+            let limits = Limits {
+                answer: Duration::ZERO,
+                ..LIMITS
+            };
+            log_in(iam, &terminal, &random, limits).unwrap_err()
+        });
+        let shown = terminal.shown.borrow();
+        let page = format!("{}/identity/authorize?client_id=bx&", cloud.url());
+        assert!(shown[0].contains(&page), "{shown:?}");
+        assert!(shown[1].contains("login --sso"), "{shown:?}");
+        let text = failure.to_string();
+        assert!(text.contains("did not come back"), "{text}");
+        assert!(text.contains("login --sso"), "{text}");
+        assert!(
+            code_in(None, LIMITS)
+                .unwrap_err()
+                .to_string()
+                .contains("within 5 minutes")
+        );
+    }
+}

@@ -1,0 +1,278 @@
+//! Which registries, in which clients' files? What the arguments leave open is asked
+//! at a terminal, and taken from what is found otherwise.
+
+use std::collections::BTreeSet;
+
+use super::errand::Warnings;
+use super::scopes::listed;
+use super::scopes::not_ours;
+use crate::client_config::Client;
+use crate::client_config::ClientFile;
+use crate::client_config::Machine;
+use crate::client_config::document::Document;
+use crate::client_config::document::PlainKind;
+use crate::context::World;
+use crate::credentials::Broker;
+use crate::error::Failure;
+use crate::error::Result;
+use crate::login::LoginScope;
+use crate::registry;
+use crate::registry::REGIONS;
+use crate::registry::Registry;
+use crate::settings::Settings;
+
+/// What was chosen.
+pub(super) struct Choice {
+    /// The clients.
+    pub(super) clients: Vec<Client>,
+    /// Their files.
+    pub(super) files: Vec<ClientFile>,
+    /// The hosts of the registries, in the order in which they are to be written.
+    pub(super) hosts: Vec<String>,
+}
+
+/// What can be chosen from.
+pub(super) struct Choosing<'a> {
+    pub(super) broker: &'a Broker<'a>,
+    /// Whether a person can be asked.
+    pub(super) is_interactive: bool,
+    pub(super) machine: Machine<'a>,
+    /// Whether passwords that lie in files are to be moved, so that their registries
+    /// are as good as logged in.
+    pub(super) moves_passwords: bool,
+    pub(super) warnings: &'a Warnings<'a>,
+    pub(super) world: &'a World<'a>,
+}
+
+impl Choosing<'_> {
+    /// The clients that are named, or those that are here.
+    pub(super) fn clients(&self, named: Option<Client>) -> Result<Vec<Client>> {
+        if let Some(client) = named {
+            return Ok(vec![client]);
+        }
+        let here = Client::ALL.into_iter();
+        let here: Vec<Client> = here
+            .filter(|client| client.is_here(&self.machine))
+            .collect();
+        match here.is_empty() {
+            true => Err(Failure::act(
+                "neither docker nor podman, buildah or skopeo is found here; name one: `configure docker` or `configure podman`",
+            )),
+            false => Ok(here),
+        }
+    }
+
+    /// Everything that the arguments leave open. Without registries in them, the
+    /// clients are asked for, too.
+    pub(super) fn choose(
+        &self,
+        client: Option<Client>,
+        addresses: &[String],
+        all: bool,
+    ) -> Result<Choice> {
+        let mut clients = self.clients(client)?;
+        let asks = self.is_interactive && addresses.is_empty() && !all;
+        if asks && client.is_none() {
+            clients = self.ask_for_clients(&clients)?;
+        }
+        let files = files_of(&clients, &self.machine)?;
+        let hosts = match (all, addresses.is_empty()) {
+            (true, _) => REGIONS.iter().map(|region| region.host.into()).collect(),
+            (false, false) => hosts(addresses, self.broker.settings)?,
+            (false, true) => self.found_hosts(&files, asks)?,
+        };
+        Ok(Choice {
+            clients,
+            files,
+            hosts,
+        })
+    }
+
+    fn ask_for_clients(&self, here: &[Client]) -> Result<Vec<Client>> {
+        let mut wanted = Vec::new();
+        for &client in here {
+            let files = client.files(&self.machine)?;
+            let paths: Vec<String> = files
+                .iter()
+                .map(|file| file.path.display().to_string())
+                .collect();
+            let question = format!("Switch it on for {client} ({})?", listed(&paths));
+            let answer = self.world.terminal.confirm(&question, true);
+            if answer.map_err(|_| nothing_said())? {
+                wanted.push(client);
+            }
+        }
+        match wanted.is_empty() {
+            true => Err(Failure::act("no client is left, so nothing was changed")),
+            false => Ok(wanted),
+        }
+    }
+
+    /// The registries that have a login; where that is one for all, those that the
+    /// files know.
+    fn found_hosts(&self, files: &[ClientFile], asks: bool) -> Result<Vec<String>> {
+        let logins = self.broker.logins()?;
+        let own = logins.keys().filter_map(|scope| match scope {
+            LoginScope::Registry(registry) => Some(registry.host().to_owned()),
+            _ => None,
+        });
+        let mut hosts: BTreeSet<String> = own.collect();
+        let mut reason = "they have a login";
+        let serves_all = logins
+            .keys()
+            .any(|scope| !matches!(scope, LoginScope::Registry(_)));
+        if serves_all || self.moves_passwords || asks {
+            let known = self.known_hosts(files);
+            if !known.is_subset(&hosts) {
+                reason = "they have a login, or stand in the clients' files";
+            }
+            hosts.extend(known);
+        }
+        let hosts: Vec<String> = in_order(hosts);
+        if asks {
+            for (scope, username) in &logins {
+                self.world.terminal.tell(&format!(
+                    "There is a login for {scope} (user name {username})."
+                ));
+            }
+            return self.ask_for_hosts(hosts);
+        }
+        if hosts.is_empty() {
+            return Err(self.nothing_found(files));
+        }
+        self.warnings
+            .note(&format!("Chosen because {reason}: {}.", listed(&hosts)));
+        Ok(hosts)
+    }
+
+    fn nothing_found(&self, files: &[ClientFile]) -> Failure {
+        let name_them = "name the ones you use: `configure --registry us.icr.io`";
+        let is_password = |kind: &PlainKind| matches!(kind, PlainKind::Credential(_));
+        let with_passwords = in_order(self.hosts_with(files, &is_password));
+        Failure::act(match with_passwords.is_empty() {
+            true => format!("no registry has a login of its own, so {name_them}"),
+            false => format!(
+                "no registry has a login of its own, but passwords lie in clear for {}: `configure --migrate` moves them into the keychain, and switches it on for these; or {name_them}",
+                listed(&with_passwords)
+            ),
+        })
+    }
+
+    fn ask_for_hosts(&self, found: Vec<String>) -> Result<Vec<String>> {
+        let prompt = match found.is_empty() {
+            true => "For which registries (such as us.icr.io de.icr.io)?".to_owned(),
+            false => format!("For which registries (Enter for {})?", found.join(" ")),
+        };
+        let answer = self.world.terminal.ask(&prompt);
+        let answer = answer.map_err(|_| nothing_said())?;
+        let separator = |character: char| character == ',' || character.is_whitespace();
+        let names = answer.split(separator).filter(|name| !name.is_empty());
+        let addresses: Vec<String> = names.map(str::to_owned).collect();
+        match (addresses.is_empty(), found.is_empty()) {
+            (true, true) => Err(Failure::act(
+                "no registry was named, so nothing was changed",
+            )),
+            (true, false) => Ok(found),
+            (false, _) => hosts(&addresses, self.broker.settings),
+        }
+    }
+
+    /// The registries that this program is named for in files, or that something lies
+    /// for there.
+    fn known_hosts(&self, files: &[ClientFile]) -> BTreeSet<String> {
+        let further = &self.broker.settings.registries;
+        let is_known = |host: &String| Registry::at(host, further).is_some();
+        let mut hosts = in_documents(files, |document| {
+            document.our_hosts().into_iter().filter(is_known).collect()
+        });
+        hosts.extend(self.hosts_with(files, &|_| true));
+        hosts
+    }
+
+    /// The registries for which something of that kind lies in files.
+    fn hosts_with(
+        &self,
+        files: &[ClientFile],
+        is_meant: &dyn Fn(&PlainKind) -> bool,
+    ) -> BTreeSet<String> {
+        let further = &self.broker.settings.registries;
+        in_documents(files, |document| {
+            let logins = document.plain_logins(further).into_iter();
+            let logins = logins.filter(|login| is_meant(&login.kind));
+            logins
+                .map(|login| login.registry.host().to_owned())
+                .collect()
+        })
+    }
+}
+
+/// What is found in all files together. What cannot be read is told later.
+fn in_documents(
+    files: &[ClientFile],
+    found: impl Fn(&Document<'_>) -> Vec<String>,
+) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    for file in files {
+        if let Ok(Some(text)) = crate::client_config::file::read(&file.path)
+            && let Ok(document) = Document::parse(&text)
+        {
+            all.extend(found(&document));
+        }
+    }
+    all
+}
+
+/// The files of several clients, each once.
+pub(super) fn files_of(clients: &[Client], machine: &Machine<'_>) -> Result<Vec<ClientFile>> {
+    let mut files: Vec<ClientFile> = Vec::new();
+    for client in clients {
+        for file in client.files(machine)? {
+            if !files.iter().any(|other| other.path == file.path) {
+                files.push(file);
+            }
+        }
+    }
+    Ok(files)
+}
+
+fn hosts(addresses: &[String], settings: &Settings) -> Result<Vec<String>> {
+    let mut hosts = Vec::new();
+    for address in addresses {
+        let registry = Registry::at(address, &settings.registries);
+        let registry = registry.ok_or_else(|| swallowed(address, &hosts))?;
+        if !hosts.iter().any(|host| host == registry.host()) {
+            hosts.push(registry.host().to_owned());
+        }
+    }
+    Ok(hosts)
+}
+
+/// What is no registry may be the client, which an option before it takes for one
+/// of its own values.
+fn swallowed(address: &str, others: &[String]) -> Failure {
+    let mut clients = Client::ALL.into_iter().map(Client::name);
+    match clients.find(|client| *client == address) {
+        None => not_ours(address),
+        Some(client) => {
+            let others = match others.is_empty() {
+                true => "HOST".to_owned(),
+                false => others.join(" "),
+            };
+            Failure::act(format!(
+                "`{client}` after --registry is taken for a registry; put the client before it: `configure {client} --registry {others}`"
+            ))
+        }
+    }
+}
+
+/// IBM's own in the order of the documentation, then the others.
+fn in_order(mut hosts: BTreeSet<String>) -> Vec<String> {
+    let known = registry::all().map(|registry| registry.host().to_owned());
+    let mut ordered: Vec<String> = known.filter(|host| hosts.remove(host)).collect();
+    ordered.extend(hosts);
+    ordered
+}
+
+fn nothing_said() -> Failure {
+    Failure::act("nothing was said, so nothing was changed")
+}

@@ -1,0 +1,113 @@
+//! A cloud to log in at and a desktop to do it from, for tests.
+
+use std::cell::RefCell;
+use std::io;
+use std::thread;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use icr_emulator::Emulator;
+use reqwest::blocking::Client;
+
+use crate::http::client::Https;
+use crate::iam::Iam;
+use crate::iam::endpoint::Endpoint;
+use crate::secret::Secret;
+use crate::settings::Limits;
+use crate::terminal::Progress;
+use crate::terminal::Terminal;
+use crate::terminal::fake::FakeTerminal;
+use crate::time::Clock;
+use crate::time::Deadline;
+use crate::time::fake::FakeClock;
+
+/// Puts questions to the emulated IAM of `cloud`, each once.
+pub(super) fn ask<T>(
+    cloud: &Emulator,
+    clock: &dyn Clock,
+    questions: impl FnOnce(&Iam<'_>) -> T,
+) -> T {
+    let limits = Limits::default();
+    questions(&Iam {
+        endpoint: Endpoint::parse(&cloud.url()).unwrap(),
+        transport: &Https::trusting(None),
+        clock,
+        random: &|| 7,
+        limits,
+        most_attempts: 1,
+        deadline: Deadline::after(clock, limits.deadline),
+    })
+}
+
+/// A person who takes their time, at a desktop whose browser goes wherever it is
+/// sent and ends on a page.
+pub(super) struct Desktop {
+    pub(super) clock: FakeClock,
+    pub(super) terminal: FakeTerminal,
+    page: RefCell<Option<JoinHandle<String>>>,
+}
+
+impl Desktop {
+    /// How long each thing takes that the person does.
+    const LEISURE: Duration = Duration::from_secs(100);
+
+    /// A person who will type this.
+    pub(super) fn new(answers: &[&str]) -> Self {
+        Self {
+            clock: FakeClock::at(0),
+            terminal: FakeTerminal::typing(answers),
+            page: RefCell::default(),
+        }
+    }
+
+    /// The page on which the browser ended.
+    pub(super) fn page(&self) -> String {
+        let browser = self.page.borrow_mut().take();
+        browser.expect("a browser was started").join().unwrap()
+    }
+
+    /// What the person was shown.
+    pub(super) fn shown(&self) -> String {
+        self.terminal.shown.borrow().join("\n")
+    }
+}
+
+impl Terminal for Desktop {
+    fn is_interactive(&self) -> bool {
+        self.terminal.is_interactive()
+    }
+
+    fn ask_secret(&self, prompt: &str) -> io::Result<Secret> {
+        self.clock.advance(Self::LEISURE);
+        self.terminal.ask_secret(prompt)
+    }
+
+    fn ask(&self, prompt: &str) -> io::Result<String> {
+        self.clock.advance(Self::LEISURE);
+        self.terminal.ask(prompt)
+    }
+
+    fn confirm(&self, question: &str, default: bool) -> io::Result<bool> {
+        self.clock.advance(Self::LEISURE);
+        self.terminal.confirm(question, default)
+    }
+
+    fn tell(&self, line: &str) {
+        self.terminal.tell(line);
+    }
+
+    fn open_browser(&self, url: &str) -> bool {
+        self.clock.advance(Self::LEISURE);
+        let url = url.to_owned();
+        *self.page.borrow_mut() = Some(thread::spawn(move || {
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            let browser = Client::builder().no_proxy().build().unwrap();
+            browser.get(url).send().unwrap().text().unwrap()
+        }));
+        true
+    }
+
+    fn progress(&self, what: &str) -> Box<dyn Progress> {
+        self.terminal.progress(what)
+    }
+}

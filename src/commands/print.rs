@@ -1,0 +1,286 @@
+//! `print`: a fresh credential for what cannot call a helper.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use clap::ValueEnum;
+use clap::builder::PossibleValuesParser;
+use clap::builder::TypedValueParser;
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::errand::Warnings;
+use super::print as print_line;
+use super::registry_at;
+use super::when;
+use crate::cli;
+use crate::context::Streams;
+use crate::context::World;
+use crate::credential::Credential;
+use crate::credentials::login_command;
+use crate::error::Failure;
+use crate::error::Result;
+use crate::iam::jwt;
+use crate::keychain::Prompting;
+use crate::login::LoginKind;
+use crate::registry::Registry;
+use crate::settings::CredentialKind;
+
+/// The longest name of a Kubernetes object, in characters (RFC 1123 subdomain).
+const LONGEST_NAME: usize = 253;
+
+/// The longest name of a namespace, in characters (RFC 1123 label).
+const LONGEST_LABEL: usize = 63;
+
+const EXAMPLES: &str = "\
+Examples:
+  docker-credential-icr print us.icr.io | helm registry login us.icr.io -u iambearer --password-stdin
+  eval \"$(docker-credential-icr print us.icr.io --format env)\"
+  (umask 077; docker-credential-icr print us.icr.io --format docker-config > auth.json)
+  docker-credential-icr print us.icr.io --format kubernetes-secret --credential iamapikey | kubectl apply -f -";
+
+/// Print a credential for what cannot ask this program itself
+///
+/// A token has at least half its life left, unless you gave it yourself. What is
+/// printed is a secret, so it is not shown at a terminal unless you say --reveal.
+///
+/// Formats:
+///   value               the password alone
+///   env                 shell commands that set ICR_REGISTRY, ICR_USERNAME,
+///                       ICR_PASSWORD, CF_DOCKER_USERNAME and CF_DOCKER_PASSWORD
+///   basic               base64 of USER:PASSWORD, for an Authorization header
+///   json                registry, username, password, expires_at
+///   docker-config       a config.json or auth.json with this one login
+///   kubernetes-secret   a manifest of a pull secret (kubernetes.io/dockerconfigjson)
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES, verbatim_doc_comment)]
+pub(super) struct Arguments {
+    /// The registry, such as us.icr.io
+    #[arg(value_name = "HOST")]
+    registry: String,
+
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Value, hide_possible_values = true)]
+    format: Format,
+
+    /// Another kind of credential than the settings choose, by its user name
+    #[arg(long, value_name = "KIND", value_parser = credential_kind())]
+    credential: Option<CredentialKind>,
+
+    /// The name of the Kubernetes secret [default: icr-pull-secret]
+    #[arg(long, value_parser = subdomain)]
+    name: Option<String>,
+
+    /// The namespace of the Kubernetes secret; none unless given
+    #[arg(long, value_parser = label)]
+    namespace: Option<String>,
+
+    /// Print it even at a terminal
+    #[arg(long)]
+    reveal: bool,
+}
+
+#[derive(Clone, Copy, Eq, PartialEq, ValueEnum)]
+enum Format {
+    Value,
+    Env,
+    Basic,
+    Json,
+    DockerConfig,
+    KubernetesSecret,
+}
+
+pub(super) fn run(
+    arguments: &Arguments,
+    streams: &mut Streams<'_>,
+    world: &World<'_>,
+) -> Result<()> {
+    let is_secret = arguments.format == Format::KubernetesSecret;
+    if !is_secret && (arguments.name.is_some() || arguments.namespace.is_some()) {
+        return Err(Failure::usage(
+            "--name and --namespace are for --format kubernetes-secret",
+        ));
+    }
+    // Before anything is asked for: nobody is to wait for a refusal.
+    if streams.output_is_terminal && !arguments.reveal {
+        return Err(Failure::act(
+            "this would show a secret at the terminal; send it into a pipe or a file, or say --reveal",
+        ));
+    }
+    let (registry, settings) = registry_at(&arguments.registry, world)?;
+    let keychains = cli::open(world, &settings, Prompting::Allowed)?;
+    let broker = cli::broker(world, &settings, &keychains);
+    let credential = broker
+        .get_fresh(&registry, arguments.credential)
+        .map_err(|failure| match failure {
+            Failure::NotFound => Failure::act(format!(
+                "there is no credential for {registry}; run '{}', or set IBMCLOUD_API_KEY",
+                login_command(&registry, &settings)
+            )),
+            other => other,
+        })?;
+    if is_secret {
+        warn_of_its_end(&credential, world);
+    }
+    if streams.output_is_readable_by_others {
+        Warnings::none_yet(world).warn(
+            "other users can read the file that this secret is written to; run `chmod go-r` on it, and `umask 077` before the next time".into(),
+        );
+    }
+    print_line(streams, &formatted(arguments, &registry, &credential))
+}
+
+/// A pull secret stays where it is put, and nobody renews it.
+fn warn_of_its_end(credential: &Credential, world: &World<'_>) {
+    let end = jwt::times(credential.secret.expose()).map(|times| times.exp);
+    let end = match LoginKind::of(&credential.username) {
+        LoginKind::RefreshToken => Some("within three days".to_owned()),
+        _ => end.map(|end| format!("on {}", when(end))),
+    };
+    if let Some(end) = end {
+        Warnings::none_yet(world).warn(format!(
+            "this secret ends {end}, and nobody renews it in a cluster; for one that lasts, add --credential iamapikey"
+        ));
+    }
+}
+
+fn formatted(
+    arguments: &Arguments,
+    registry: &Registry,
+    credential: &Credential,
+) -> Zeroizing<String> {
+    let (username, secret) = (&*credential.username, credential.secret.expose());
+    let pair = Zeroizing::new(format!("{username}:{secret}"));
+    let basic = || Zeroizing::new(STANDARD.encode(pair.as_bytes()));
+    match arguments.format {
+        Format::Value => Zeroizing::new(secret.to_owned()),
+        Format::Env => exports(registry, username, secret),
+        Format::Basic => basic(),
+        Format::Json => {
+            let expires_at = jwt::times(secret).map(|times| times.exp);
+            let json = json!({
+                "registry": registry.host(),
+                "username": username,
+                "password": secret,
+                "expires_at": expires_at,
+            });
+            Zeroizing::new(format!("{json:#}"))
+        }
+        Format::DockerConfig => docker_config(registry, &basic()),
+        Format::KubernetesSecret => pull_secret(arguments, &docker_config(registry, &basic())),
+    }
+}
+
+fn docker_config(registry: &Registry, basic: &str) -> Zeroizing<String> {
+    let auths = json!({"auths": {registry.host(): {"auth": basic}}});
+    Zeroizing::new(format!("{auths:#}"))
+}
+
+/// A manifest. Names and base64 are the same in YAML with and without quotes, but
+/// for names that YAML takes for something else, so those have some.
+fn pull_secret(arguments: &Arguments, docker_config: &str) -> Zeroizing<String> {
+    let name = arguments.name.as_deref().unwrap_or("icr-pull-secret");
+    let namespace = match &arguments.namespace {
+        Some(namespace) => format!("  namespace: \"{namespace}\"\n"),
+        None => String::new(),
+    };
+    let data = Zeroizing::new(STANDARD.encode(docker_config));
+    Zeroizing::new(format!(
+        "apiVersion: v1\nkind: Secret\nmetadata:\n  name: \"{name}\"\n{namespace}type: kubernetes.io/dockerconfigjson\ndata:\n  .dockerconfigjson: {}",
+        *data
+    ))
+}
+
+fn exports(registry: &Registry, username: &str, secret: &str) -> Zeroizing<String> {
+    let variables = [
+        ("ICR_REGISTRY", registry.host()),
+        ("ICR_USERNAME", username),
+        ("ICR_PASSWORD", secret),
+        // `cf push --docker-image` (Cloud Foundry CLI).
+        ("CF_DOCKER_USERNAME", username),
+        ("CF_DOCKER_PASSWORD", secret),
+    ];
+    let lines: Vec<Zeroizing<String>> = variables
+        .iter()
+        .map(|(name, value)| Zeroizing::new(format!("export {name}={}", *quoted(value))))
+        .collect();
+    let lines: Vec<&str> = lines.iter().map(|line| line.as_str()).collect();
+    Zeroizing::new(lines.join("\n"))
+}
+
+/// A text as one word for a POSIX shell.
+fn quoted(text: &str) -> Zeroizing<String> {
+    Zeroizing::new(format!("'{}'", text.replace('\'', r"'\''")))
+}
+
+fn credential_kind() -> impl TypedValueParser<Value = CredentialKind> {
+    PossibleValuesParser::new(CredentialKind::NAMES)
+        .try_map(|name| CredentialKind::named(&name).ok_or("there is no such kind"))
+}
+
+/// The name of a Kubernetes object (RFC 1123; Kubernetes documentation, "Object Names
+/// and IDs").
+fn subdomain(text: &str) -> Result<String, String> {
+    match text.len() <= LONGEST_NAME && text.split('.').all(is_label) {
+        true => Ok(text.to_owned()),
+        false => Err(format!(
+            "a name is at most {LONGEST_NAME} lower-case letters, digits, `-` and `.`, and begins and ends with a letter or digit"
+        )),
+    }
+}
+
+fn label(text: &str) -> Result<String, String> {
+    match text.len() <= LONGEST_LABEL && is_label(text) {
+        true => Ok(text.to_owned()),
+        false => Err(format!(
+            "a namespace is at most {LONGEST_LABEL} lower-case letters, digits and `-`, and begins and ends with a letter or digit"
+        )),
+    }
+}
+
+fn is_label(text: &str) -> bool {
+    !text.is_empty()
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_kubernetes() {
+        for good in ["a", "icr-pull-secret", "a.b-c.0", &"a".repeat(253)] {
+            assert!(subdomain(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "-a",
+            "a-",
+            "A",
+            "a_b",
+            "a..b",
+            ".a",
+            "a.",
+            "a b",
+            "a\n",
+            "é",
+            "a\"b",
+            &"a".repeat(254),
+        ] {
+            assert!(subdomain(bad).is_err(), "{bad:?}");
+        }
+        assert!(label(&"a".repeat(63)).is_ok());
+        for bad in ["", "a.b", &"a".repeat(64)] {
+            assert!(label(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_quote_does_not_end_a_word() {
+        assert_eq!(*quoted("a b"), "'a b'");
+        assert_eq!(*quoted("a'$(x)`\"\\"), r#"'a'\''$(x)`"\'"#);
+    }
+}

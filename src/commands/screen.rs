@@ -1,0 +1,159 @@
+//! What a person looks at: how wide it is, and whether it has colours.
+
+use console::Style;
+use console::measure_text_width;
+
+use crate::context::Streams;
+use crate::context::World;
+use crate::environment;
+use crate::environment::Environment;
+
+/// The narrowest that lines are broken for, in characters: a word must fit.
+const NARROWEST: usize = 20;
+
+/// Where the answer of a command is shown.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Screen {
+    has_colors: bool,
+    width: Option<usize>,
+}
+
+impl Screen {
+    /// A file: without colours and without an end.
+    pub(super) const PLAIN: Self = Self {
+        has_colors: false,
+        width: None,
+    };
+
+    /// The screen that the output goes to. `COLUMNS` says how wide it is, otherwise
+    /// the terminal; a pipe has no end. A pipe has no colours, and neither has a
+    /// terminal with `NO_COLOR` (no-color.org) or `TERM=dumb`.
+    pub(super) fn of(streams: &Streams<'_>, world: &World<'_>) -> Self {
+        let is_terminal = streams.output_is_terminal;
+        let of_terminal = || world.terminal.width().filter(|_| is_terminal);
+        Self {
+            has_colors: is_terminal && wants_colors(world.environment),
+            width: columns(world.environment).or_else(of_terminal),
+        }
+    }
+
+    /// Whether every line of a text fits.
+    pub(super) fn has_room_for(self, text: &str) -> bool {
+        let fits = |width| text.lines().all(|line| measure_text_width(line) <= width);
+        self.width.is_none_or(fits)
+    }
+
+    /// A heading.
+    pub(super) fn heading(self, text: &str) -> String {
+        self.styled(&Style::new().bold(), text)
+    }
+
+    /// Something that is as it should be.
+    pub(super) fn good(self, text: &str) -> String {
+        self.styled(&Style::new().green(), text)
+    }
+
+    /// Something that will need attention.
+    pub(super) fn warning(self, text: &str) -> String {
+        self.styled(&Style::new().yellow(), text)
+    }
+
+    /// Something that is broken.
+    pub(super) fn problem(self, text: &str) -> String {
+        self.styled(&Style::new().red(), text)
+    }
+
+    fn styled(self, style: &Style, text: &str) -> String {
+        let style = style.clone().force_styling(self.has_colors);
+        style.apply_to(text).to_string()
+    }
+
+    /// A text in lines that fit, the further ones indented by as many blanks as the
+    /// first has before its text; `hang` is what is before the first one's text.
+    /// Words that do not fit have a line of their own.
+    pub(super) fn broken(self, hang: &str, text: &str) -> String {
+        let start = text.trim_start_matches(' ');
+        let hang = format!("{hang}{}", &text[..text.len() - start.len()]);
+        let indent = measure_text_width(&hang);
+        let room = self.width.map_or(usize::MAX, |width| width.max(NARROWEST));
+        let mut lines = vec![hang];
+        let mut used = indent;
+        for word in start.split(' ') {
+            let width = measure_text_width(word);
+            let is_first = used == indent;
+            if !is_first && used.saturating_add(1).saturating_add(width) > room {
+                lines.push(" ".repeat(indent));
+                used = indent;
+            }
+            if let Some(line) = lines.last_mut() {
+                if used > indent {
+                    line.push(' ');
+                    used += 1;
+                }
+                line.push_str(word);
+                used += width;
+            }
+        }
+        lines.join("\n")
+    }
+}
+
+fn wants_colors(environment: &Environment) -> bool {
+    let is_dumb = environment.text(environment::TERM) == Ok(Some("dumb"));
+    !is_dumb && !environment.has(environment::NO_COLOR)
+}
+
+fn columns(environment: &Environment) -> Option<usize> {
+    let text = environment.text(environment::COLUMNS).ok()??;
+    text.parse().ok().filter(|columns| *columns > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn screen(width: Option<usize>, has_colors: bool) -> Screen {
+        Screen { has_colors, width }
+    }
+
+    #[test]
+    fn a_text_is_broken_between_words_and_indented() {
+        let text = "one two three four a-word-that-is-much-too-long five";
+        let narrow = screen(Some(20), false);
+        assert_eq!(
+            narrow.broken("  - ", text),
+            "  - one two three\n    four\n    a-word-that-is-much-too-long\n    five"
+        );
+        assert_eq!(screen(None, false).broken("- ", text), format!("- {text}"));
+        assert_eq!(
+            narrow.broken("", "  one two three four five"),
+            "  one two three four\n  five"
+        );
+        let tiny = screen(Some(1), false).broken("", "a b");
+        assert_eq!(tiny, "a b", "narrower is not believed");
+    }
+
+    #[test]
+    fn colors_are_where_they_are_wanted_alone() {
+        assert_eq!(screen(None, false).good("ok"), "ok");
+        assert_eq!(screen(None, true).good("ok"), "\u{1b}[32mok\u{1b}[0m");
+        for (variables, wanted) in [
+            (&[("TERM", "xterm")][..], true),
+            (&[], true),
+            (&[("TERM", "dumb")], false),
+            (&[("NO_COLOR", "1")], false),
+            (&[("NO_COLOR", "")], true),
+        ] {
+            let environment = variables.iter().copied().collect();
+            assert_eq!(wants_colors(&environment), wanted, "{variables:?}");
+        }
+    }
+
+    #[test]
+    fn columns_are_a_number() {
+        for (text, columns) in [("80", Some(80)), ("0", None), ("wide", None), ("", None)] {
+            let environment = [("COLUMNS", text)].into_iter().collect();
+            assert_eq!(super::columns(&environment), columns);
+        }
+    }
+}

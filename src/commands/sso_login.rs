@@ -1,0 +1,231 @@
+//! How does somebody log in whose company has its own login page? With a one-time
+//! passcode that IAM shows them in a browser, on whatever machine.
+
+use crate::error::Failure;
+use crate::error::Result;
+use crate::iam;
+use crate::iam::Iam;
+use crate::iam::IamError;
+use crate::iam::Issued;
+use crate::iam::grant::Grant;
+use crate::secret::Secret;
+use crate::terminal::Terminal;
+
+/// How often a passcode may be typed.
+const MOST_PASSCODES: u32 = 3;
+
+/// The code for an account that wants another factor: no passcode will do
+/// (`ibm-cloud-cli-sdk`, `bluemix/authentication/iam/iam.go`).
+const OTHER_FACTOR: &str = "BXNIM0400E";
+
+/// Logs a person in with a passcode: shows them IAM's page, in a browser if there
+/// is one, and asks for what it shows. It may be mistyped twice.
+///
+/// The deadline of `iam` holds for what comes before the prompt; each exchange has
+/// one of its own.
+///
+/// # Errors
+/// There is no terminal, the person broke off, or IAM took none of the passcodes.
+pub fn by_passcode(iam: &Iam<'_>, terminal: &dyn Terminal) -> Result<Issued> {
+    if !terminal.is_interactive() {
+        return Err(Failure::act(
+            "a passcode is typed at a terminal, and there is none; log in with an API key: `docker-credential-icr login --api-key-stdin`",
+        ));
+    }
+    let page = passcode_page(iam, terminal)?;
+    terminal.tell(&format!(
+        "Log in at this page, in any browser, and copy the one-time passcode that it shows: {page}"
+    ));
+    // The address stands there, so it matters little whether one was started.
+    terminal.open_browser(&page);
+    let mut attempt = 1;
+    loop {
+        let error = match exchange(iam, terminal, &passcode(terminal)?) {
+            Ok(issued) => return Ok(issued),
+            Err(error) => error,
+        };
+        let may_be_mistyped = is_about_the_passcode(&error);
+        let failure = error.with_source_and_hint(
+            "the passcode",
+            &iam.endpoint,
+            "The page shows a new one each time; a passcode works once, for a few minutes",
+        );
+        if attempt == MOST_PASSCODES || !may_be_mistyped {
+            return Err(failure);
+        }
+        terminal.tell(&failure.to_string());
+        attempt += 1;
+    }
+}
+
+fn passcode_page(iam: &Iam<'_>, terminal: &dyn Terminal) -> Result<String> {
+    let _asking = terminal.progress("Asking IAM for its passcode page");
+    let discovery = iam
+        .discover()
+        .map_err(|error| error.with_source("the passcode page", &iam.endpoint))?;
+    Ok(discovery.passcode_endpoint)
+}
+
+/// What the person types, without what comes along when it is copied from a page.
+fn passcode(terminal: &dyn Terminal) -> Result<Secret> {
+    let typed = terminal
+        .ask_secret("Passcode (not shown): ")
+        .map_err(|error| Failure::act(format!("no passcode was typed ({error})")))?;
+    Ok(Secret::new(typed.expose().trim()))
+}
+
+fn exchange(iam: &Iam<'_>, terminal: &dyn Terminal, passcode: &Secret) -> Result<Issued, IamError> {
+    if !iam::is_token(passcode) {
+        return Err(IamError::Unusable {
+            reason: "it is empty, too long or not plain text".into(),
+        });
+    }
+    let _asking = terminal.progress("Asking IAM for a token");
+    iam.with_new_deadline().exchange(&Grant::Passcode(passcode))
+}
+
+/// Whether another passcode may do better.
+fn is_about_the_passcode(error: &IamError) -> bool {
+    match error {
+        IamError::Refused { code, .. } => code.as_deref() != Some(OTHER_FACTOR),
+        IamError::Unusable { .. } => true,
+        IamError::Unavailable(_) | IamError::Unbelievable { .. } => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use icr_emulator::Emulator;
+    use icr_emulator::Fault;
+    use icr_emulator::Subject;
+
+    use super::*;
+    use crate::commands::lab;
+    use crate::commands::lab::Desktop;
+    use crate::terminal::fake::FakeTerminal;
+    use crate::time::fake::FakeClock;
+
+    const PASSCODE: &str = "pAsSc0de";
+
+    fn cloud() -> Emulator {
+        let cloud = Emulator::start().unwrap();
+        cloud.accounts().add_passcode(PASSCODE, Subject::user("1"));
+        cloud
+    }
+
+    /// What comes of it when a person types this.
+    fn log_in(cloud: &Emulator, terminal: &FakeTerminal) -> Result<Issued> {
+        lab::ask(cloud, &FakeClock::at(0), |iam| by_passcode(iam, terminal))
+    }
+
+    #[test]
+    fn a_passcode_is_a_token_and_a_refresh_token() {
+        let cloud = cloud();
+        let terminal = FakeTerminal {
+            has_browser: true,
+            ..FakeTerminal::typing(&[&format!(" {PASSCODE}\t")])
+        };
+        let issued = log_in(&cloud, &terminal).unwrap();
+        assert!(issued.refresh_token.is_some());
+        let page = format!("{}/identity/passcode", cloud.url());
+        assert_eq!(*terminal.opened.borrow(), [page.as_str()]);
+        let shown = terminal.shown.borrow();
+        assert!(shown[0].ends_with(&page), "{shown:?}");
+        let exchange = cloud.requests().pop().unwrap();
+        assert!(
+            exchange
+                .form
+                .contains(&("passcode".into(), PASSCODE.into()))
+        );
+        assert_eq!(exchange.header("authorization"), Some("Basic Yng6Yng="));
+    }
+
+    #[test]
+    fn it_may_be_mistyped_twice() {
+        for (typed, exchanges) in [
+            (["", "  ", PASSCODE], 1),
+            (["two words", "pässcöde", PASSCODE], 1),
+            (["wrong", "", PASSCODE], 2),
+            (["wrong", "wrong-again", PASSCODE], 3),
+        ] {
+            let cloud = cloud();
+            let terminal = FakeTerminal::typing(&typed);
+            assert!(log_in(&cloud, &terminal).is_ok(), "{typed:?}");
+            assert_eq!(cloud.exchanges(), exchanges);
+            let shown = terminal.shown.borrow().join("\n");
+            assert!(shown.contains("the passcode"), "it says why: {shown}");
+            assert!(
+                !shown.contains("wrong") && !shown.contains("pässcöde"),
+                "{shown}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_third_that_is_wrong_is_the_last() {
+        let cloud = cloud();
+        let terminal = FakeTerminal::typing(&["wrong", "wrong", "wrong", PASSCODE]);
+        let failure = log_in(&cloud, &terminal).unwrap_err().to_string();
+        assert!(
+            failure.contains("Provided passcode is invalid"),
+            "{failure}"
+        );
+        assert!(failure.contains("The page shows a new one"), "{failure}");
+        assert!(!failure.contains("wrong"), "{failure}");
+        assert_eq!(cloud.exchanges(), 3);
+        let terminal = FakeTerminal::typing(&["", "", "", PASSCODE]);
+        let failure = log_in(&cloud, &terminal).unwrap_err().to_string();
+        assert!(failure.contains("it is empty"), "{failure}");
+        assert_eq!(cloud.exchanges(), 3, "IAM is not asked with nothing");
+    }
+
+    #[test]
+    fn what_no_passcode_helps_against_is_not_asked_for_again() {
+        let cloud = cloud();
+        let other_factor = Fault::Error {
+            status: 400,
+            code: OTHER_FACTOR.into(),
+            message: "External authentication is required.".into(),
+        };
+        for (fault, words) in [
+            (other_factor, "needs no second factor"),
+            (Fault::Html, "cannot be trusted"),
+        ] {
+            cloud.script([fault]);
+            let terminal = FakeTerminal::typing(&[PASSCODE, PASSCODE]);
+            let failure = log_in(&cloud, &terminal).unwrap_err().to_string();
+            assert!(failure.contains(words), "{failure}");
+            assert_eq!(terminal.answers.borrow().len(), 1, "asked once");
+        }
+    }
+
+    #[test]
+    fn without_a_terminal_it_says_what_to_use_instead() {
+        let cloud = cloud();
+        let terminal = FakeTerminal::default();
+        let failure = log_in(&cloud, &terminal).unwrap_err().to_string();
+        assert!(failure.contains("--api-key-stdin"), "{failure}");
+        assert_eq!(cloud.requests(), [], "nobody is asked anything");
+        assert!(terminal.shown.borrow().is_empty());
+    }
+
+    #[test]
+    fn a_person_may_take_their_time() {
+        let cloud = cloud();
+        cloud
+            .accounts()
+            .set_browser_subject(Some(Subject::user("1")));
+        let desktop = Desktop::new(&["wrong", PASSCODE]);
+        let outcome = lab::ask(&cloud, &desktop.clock, |iam| by_passcode(iam, &desktop));
+        assert!(outcome.is_ok(), "{outcome:?}");
+        assert!(desktop.page().contains("Your one-time passcode"));
+    }
+
+    #[test]
+    fn a_person_may_break_off() {
+        let cloud = cloud();
+        let terminal = FakeTerminal::typing(&[""]);
+        let failure = log_in(&cloud, &terminal).unwrap_err().to_string();
+        assert!(failure.contains("no passcode was typed"), "{failure}");
+    }
+}

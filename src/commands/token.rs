@@ -1,0 +1,371 @@
+//! `token`: registry tokens, as long as a registry has them.
+
+use clap::Subcommand;
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::conclude;
+use super::print;
+use super::print_json;
+use super::registry_at;
+use super::screen::Screen;
+use super::table;
+use super::when;
+use crate::cli;
+use crate::context::Streams;
+use crate::context::World;
+use crate::credentials::Broker;
+use crate::error::Failure;
+use crate::error::Result;
+use crate::keychain::Prompting;
+use crate::login::Login;
+use crate::login::LoginKind;
+use crate::login::LoginScope;
+use crate::registry::Registry;
+use crate::registry::api::RegistryApi;
+use crate::registry::api::tokens::Listed;
+use crate::registry::api::tokens::NewToken;
+use crate::registry::api::tokens::Token;
+use crate::settings::CredentialKind;
+use crate::settings::KeychainChoice;
+
+const EXAMPLES: &str = "\
+Examples:
+  docker-credential-icr token add --registry us.icr.io --description ci
+  docker-credential-icr token list --registry us.icr.io
+  docker-credential-icr token rm --registry us.icr.io ae57b394-e39d-595f-ae5d-e46905285df6";
+
+/// Make, list and remove registry tokens
+///
+/// A registry token is a password for one region, with the user name `token`. IBM
+/// ended them in 2021; a registry that has none any more says so. For logins that
+/// last, use an API key: docker-credential-icr login.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES, arg_required_else_help = false, verbatim_doc_comment)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    Add(Add),
+    Get(Get),
+    List(List),
+    Rm(Remove),
+}
+
+/// Where tokens are, and whose.
+#[derive(clap::Args)]
+struct Place {
+    /// The registry, such as us.icr.io
+    #[arg(long, value_name = "HOST")]
+    registry: String,
+
+    /// The ID of the account, if it is not the one of your login
+    #[arg(long, value_name = "ID")]
+    account: Option<String>,
+}
+
+const ADD_EXAMPLES: &str = "\
+Examples:
+  docker-credential-icr token add --registry us.icr.io --description ci
+  docker-credential-icr token add --registry us.icr.io --readwrite --login
+  docker-credential-icr token add --registry us.icr.io --json
+  docker-credential-icr token add --registry us.icr.io --quiet | docker login -u token --password-stdin us.icr.io";
+
+/// Make a token: read-only and for 24 hours, unless you say otherwise
+///
+/// Prints its identifier and the token, which is a secret.
+#[derive(clap::Args)]
+#[command(after_help = ADD_EXAMPLES, verbatim_doc_comment)]
+struct Add {
+    #[command(flatten)]
+    place: Place,
+
+    /// What it is for, to find it again in the list
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "TEXT"
+    )]
+    description: String,
+
+    /// Let it never end
+    #[arg(long)]
+    non_expiring: bool,
+
+    /// Let it push, too
+    #[arg(long)]
+    readwrite: bool,
+
+    /// Store it as the login for the registry, and do not print it
+    #[arg(long)]
+    login: bool,
+
+    /// Store it in the place of a login of another kind, too
+    #[arg(long, requires = "login")]
+    force: bool,
+
+    /// Print JSON, whose keys stay as they are; the token is in it, unless it is stored
+    #[arg(long)]
+    json: bool,
+
+    /// Print the token alone
+    #[arg(long, short, conflicts_with_all = ["json", "login"])]
+    quiet: bool,
+}
+
+const GET_EXAMPLES: &str = "\
+Example:
+  docker-credential-icr token get --registry us.icr.io ae57b394-e39d-595f-ae5d-e46905285df6";
+
+/// Print a token again
+///
+/// It is a secret.
+#[derive(clap::Args)]
+#[command(after_help = GET_EXAMPLES, verbatim_doc_comment)]
+struct Get {
+    #[command(flatten)]
+    place: Place,
+
+    /// The identifier of the token
+    id: String,
+}
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  docker-credential-icr token list --registry us.icr.io           as a table
+  docker-credential-icr token list --registry us.icr.io --json    as JSON";
+
+/// List the tokens of your account, without the tokens themselves
+#[derive(clap::Args)]
+#[command(after_help = LIST_EXAMPLES, verbatim_doc_comment, visible_alias = "ls")]
+struct List {
+    #[command(flatten)]
+    place: Place,
+
+    /// Print JSON, whose keys stay as they are
+    #[arg(long)]
+    json: bool,
+}
+
+const REMOVE_EXAMPLES: &str = "\
+Example:
+  docker-credential-icr token rm --registry us.icr.io ae57b394-e39d-595f-ae5d-e46905285df6";
+
+/// Remove tokens: they open nothing any more
+#[derive(clap::Args)]
+#[command(after_help = REMOVE_EXAMPLES, verbatim_doc_comment)]
+struct Remove {
+    #[command(flatten)]
+    place: Place,
+
+    /// The identifiers of the tokens
+    #[arg(required = true, value_name = "ID")]
+    ids: Vec<String>,
+}
+
+pub(super) fn run(
+    arguments: &Arguments,
+    streams: &mut Streams<'_>,
+    world: &World<'_>,
+) -> Result<()> {
+    let place = match &arguments.task {
+        Task::Add(add) => &add.place,
+        Task::Get(get) => &get.place,
+        Task::List(list) => &list.place,
+        Task::Rm(remove) => &remove.place,
+    };
+    let (registry, settings) = registry_at(&place.registry, world)?;
+    let keychains = cli::open(world, &settings, Prompting::Allowed)?;
+    let broker = cli::broker(world, &settings, &keychains);
+    if let Task::Add(add) = &arguments.task
+        && add.login
+    {
+        may_log_in(add, &registry, &broker, world)?;
+    }
+    let api = broker.registry_api(&registry, place.account.as_deref())?;
+    match &arguments.task {
+        Task::Add(add) => make(add, &broker, &api, streams),
+        Task::Get(get) => print(streams, api.token(&get.id)?.value.expose()),
+        Task::List(list) => show(list, &api, streams, world),
+        Task::Rm(remove) => forget(remove, &api, streams),
+    }
+}
+
+/// Refuses to put a token in the place of a login of another kind, unless somebody
+/// says so: it may be the only thing that says who they are, also to the registry's
+/// API. Asked before there is a token that nobody would have.
+fn may_log_in(
+    add: &Add,
+    registry: &Registry,
+    broker: &Broker<'_>,
+    world: &World<'_>,
+) -> Result<()> {
+    let refused =
+        |reason: &str| Failure::act(format!("no token was made for {registry}: {reason}"));
+    if broker.settings.keychain == KeychainChoice::None {
+        return Err(refused(
+            "the settings choose no keychain (`none`), so that a login cannot be kept; choose one with ICR_KEYCHAIN or in the settings file",
+        ));
+    }
+    let scope = LoginScope::Registry(registry.clone());
+    let former = broker.login(&scope)?;
+    let Some(former) = former.filter(|login| login.kind() != LoginKind::RegistryToken) else {
+        return Ok(());
+    };
+    let question = format!(
+        "The keychain has another login for {registry} (user name {}), which is then gone. Replace it?",
+        former.username
+    );
+    let is_wanted = || {
+        let terminal = world.terminal;
+        terminal.is_interactive() && terminal.confirm(&question, false).unwrap_or(false)
+    };
+    match add.force || is_wanted() {
+        true => Ok(()),
+        false => Err(refused(&scope.is_taken_by(&former))),
+    }
+}
+
+fn make(
+    add: &Add,
+    broker: &Broker<'_>,
+    api: &RegistryApi<'_>,
+    streams: &mut Streams<'_>,
+) -> Result<()> {
+    let token = api.make_token(&NewToken {
+        description: &add.description,
+        is_permanent: add.non_expiring,
+        may_write: add.readwrite,
+    })?;
+    let stored = match add.login {
+        true => Some(log_in(broker, api.registry(), &token)?),
+        false => None,
+    };
+    if add.json {
+        return print(streams, &made_as_json(add, api.registry(), &token));
+    }
+    let (id, value) = (
+        token.id.as_deref().unwrap_or("unknown"),
+        token.value.expose(),
+    );
+    match stored {
+        Some(stored) => print(streams, &format!("Token identifier   {id}\n{stored}")),
+        None if add.quiet => print(streams, value),
+        // The words of IBM's CLI.
+        None => {
+            let text = format!("Token identifier   {id}\nToken              {value}");
+            print(streams, &Zeroizing::new(text))
+        }
+    }
+}
+
+fn made_as_json(add: &Add, registry: &Registry, token: &Token) -> Zeroizing<String> {
+    let shown = Some(token.value.expose()).filter(|_| !add.login);
+    let json = json!({
+        "registry": registry.host(),
+        "id": token.id,
+        "access": access(add.readwrite),
+        "expires_at": token.expires_at,
+        "token": shown,
+    });
+    Zeroizing::new(format!("{json:#}"))
+}
+
+/// Stores a token as the login for its registry, and says in whose place.
+fn log_in(broker: &Broker<'_>, registry: &Registry, token: &Token) -> Result<String> {
+    let scope = LoginScope::Registry(registry.clone());
+    let before = broker.login(&scope).ok().flatten();
+    let login = Login::new(CredentialKind::RegistryToken.with(token.value.clone()));
+    broker.log_in(&scope, login).map_err(|failure| {
+        let id = token.id.as_deref().unwrap_or("unknown");
+        Failure::act(format!(
+            "the token {id} was made, but not stored: {failure}"
+        ))
+    })?;
+    Ok(match before {
+        Some(before) => format!(
+            "Logged in at {registry} as `token`, in the place of the login `{}`",
+            before.username
+        ),
+        None => format!("Logged in at {registry} as `token`"),
+    })
+}
+
+fn show(
+    list: &List,
+    api: &RegistryApi<'_>,
+    streams: &mut Streams<'_>,
+    world: &World<'_>,
+) -> Result<()> {
+    let (tokens, now) = (api.tokens()?, world.clock.now());
+    if list.json {
+        let tokens: Vec<_> = tokens.iter().map(|token| as_json(token, now)).collect();
+        let answer = json!({"registry": api.registry().host(), "tokens": tokens});
+        return print_json(streams, &answer);
+    }
+    if tokens.is_empty() {
+        return print(
+            streams,
+            &format!("no tokens of this account at {}", api.registry()),
+        );
+    }
+    let rows: Vec<[String; 4]> = tokens.iter().map(|token| row(token, now)).collect();
+    let screen = Screen::of(streams, world);
+    print(streams, &table::shown(&HEADINGS, &rows, screen))
+}
+
+fn as_json(token: &Listed, now: u64) -> serde_json::Value {
+    json!({
+        "id": token.id,
+        "access": access(token.may_write),
+        "expires_at": token.expires_at,
+        "is_expired": has_ended(token, now),
+        "is_revoked": token.is_revoked,
+        "description": token.description,
+    })
+}
+
+const HEADINGS: [&str; 4] = ["IDENTIFIER", "ACCESS", "ENDS", "DESCRIPTION"];
+
+/// What stands under [`HEADINGS`].
+fn row(token: &Listed, now: u64) -> [String; 4] {
+    let end = token.expires_at.map_or("never".to_owned(), when);
+    let end = match (token.is_revoked, has_ended(token, now)) {
+        (true, _) => format!("{end} (revoked)"),
+        (false, true) => format!("{end} (expired)"),
+        (false, false) => end,
+    };
+    [
+        token.id.clone(),
+        access(token.may_write).to_owned(),
+        end,
+        token.description.clone(),
+    ]
+}
+
+fn access(may_write: bool) -> &'static str {
+    match may_write {
+        true => "read-write",
+        false => "read-only",
+    }
+}
+
+fn has_ended(token: &Listed, now: u64) -> bool {
+    token.expires_at.is_some_and(|end| end <= now)
+}
+
+/// Removes what can be removed, and fails if something could not.
+fn forget(remove: &Remove, api: &RegistryApi<'_>, streams: &mut Streams<'_>) -> Result<()> {
+    let mut failures = Vec::new();
+    for id in &remove.ids {
+        match api.remove_token(id) {
+            Ok(()) => print(streams, &format!("removed {id}"))?,
+            Err(failure) => failures.push(failure.to_string()),
+        }
+    }
+    conclude(&failures)
+}

@@ -1,0 +1,100 @@
+//! What opens a registry's management API?
+
+use super::Broker;
+use super::description::login_command;
+use super::exchange::Age;
+use super::exchange::Errand;
+use crate::error::Failure;
+use crate::error::Result;
+use crate::iam::Iam;
+use crate::iam::MOST_ATTEMPTS;
+use crate::registry::Registry;
+use crate::registry::api::Access;
+use crate::registry::api::RegistryApi;
+use crate::settings::CredentialKind;
+use crate::settings::SourceName;
+use crate::sources;
+use crate::sources::Found;
+use crate::sources::Identity;
+use crate::time::Deadline;
+
+impl Broker<'_> {
+    /// What opens a registry's management API: an access token of whoever speaks for
+    /// the registry, whatever `get` hands out. A login that is handed out as it is
+    /// opens nothing, and is passed over.
+    fn access(&self, registry: &Registry, deadline: Deadline) -> Result<Access> {
+        let given = self.given(registry);
+        match sources::find_identity(registry, &given)? {
+            None | Some(Found::Credential(_)) => Err(Failure::act(format!(
+                "not logged in to {registry}; run `{}`, or set IBMCLOUD_API_KEY",
+                login_command(registry, self.settings)
+            ))),
+            Some(Found::AccessToken(token)) => Ok(Access {
+                source: sources::of_access_token(token.clone(), &given).source(),
+                token,
+                refresh_token: None,
+            }),
+            Some(Found::Identity(identity)) => {
+                self.access_of(&Errand::new(registry, &*identity, &given, deadline))
+            }
+        }
+    }
+
+    /// A registry's management API, opened by whoever speaks for the registry; the
+    /// account is theirs, unless it is named. One deadline holds for IAM and for all
+    /// that the registry is asked.
+    ///
+    /// # Errors
+    /// Nobody speaks for the registry, or IAM does not give a token; or see
+    /// [`RegistryApi::new`].
+    pub fn registry_api(
+        &self,
+        registry: &Registry,
+        account: Option<&str>,
+    ) -> Result<RegistryApi<'_>> {
+        let deadline = self.deadline();
+        let access = self.access(registry, deadline)?;
+        let carrier = self.iam(&self.endpoint(registry), MOST_ATTEMPTS, deadline);
+        self.opened(registry, access, account, carrier)
+    }
+
+    /// The same, once it is open. A registry that has no tokens any more has whoever
+    /// chose them told where they did.
+    pub(super) fn opened<'b>(
+        &self,
+        registry: &Registry,
+        access: Access,
+        account: Option<&str>,
+        carrier: Iam<'b>,
+    ) -> Result<RegistryApi<'b>> {
+        let choice = self.settings.choice(registry);
+        let of_profile = choice.profile.and_then(|profile| profile.source);
+        let sources = [self.settings.forced_source(), of_profile];
+        let advice = match sources.map(|source| source == Some(SourceName::RegistryToken)) {
+            _ if choice.credential != CredentialKind::RegistryToken => "",
+            [true, _] => " (and take `registry-token` out of $ICR_SOURCE)",
+            [_, true] => " (and take `registry-token` out of the settings)",
+            _ => " (and take `credential = \"token\"` out of the settings)",
+        };
+        let api = RegistryApi::new(registry, access, account, carrier)?;
+        Ok(api.advising(advice))
+    }
+
+    /// What a registry token is made with; `None` where none is wanted.
+    pub(super) fn access_for(&self, errand: &Errand<'_>) -> Option<Result<Access>> {
+        (errand.wanted == CredentialKind::RegistryToken).then(|| self.access_of(errand))
+    }
+
+    pub(super) fn access_of(&self, errand: &Errand<'_>) -> Result<Access> {
+        let errand = Errand {
+            wanted: CredentialKind::AccessToken,
+            ..*errand
+        };
+        Ok(Access {
+            token: self.fetch(&errand, Age::Any)?,
+            // After the exchange, which may have replaced it.
+            refresh_token: errand.identity.refresh_token(),
+            source: errand.identity.source(),
+        })
+    }
+}

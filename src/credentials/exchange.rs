@@ -1,0 +1,439 @@
+//! How is a new token got, and who of all processes gets it?
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::Broker;
+use crate::error::Failure;
+use crate::error::Result;
+use crate::iam::Issued;
+use crate::iam::MOST_ATTEMPTS;
+use crate::lock::Lock;
+use crate::registry::Registry;
+use crate::registry::api::Access;
+use crate::registry::api::tokens::Token;
+use crate::registry::own_tokens;
+use crate::registry::own_tokens::Mark;
+use crate::secret::Secret;
+use crate::settings::CredentialKind;
+use crate::sources::Base;
+use crate::sources::Given;
+use crate::sources::Identity;
+use crate::time::Deadline;
+use crate::token_cache::CacheKey;
+use crate::token_cache::Cached;
+
+/// Who waited this long for IAM in vain would be followed by others who wait as
+/// long, so the failure is remembered although it may have passed.
+const LONG_WAIT: Duration = Duration::from_secs(5);
+
+/// How long a refresh token is handed out again: it may live for days, but a
+/// session that nobody uses ends sooner.
+const LONGEST_KEPT: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// How long removing old registry tokens may take: somebody may wait for the new one,
+/// or to be logged out.
+pub(super) const TIDYING: Duration = Duration::from_secs(3);
+
+impl Broker<'_> {
+    /// A new token, unless somebody else has got one in the meantime. Of all
+    /// processes that want it, one asks.
+    pub(super) fn fetch(&self, errand: &Errand<'_>, age: Age) -> Result<Secret> {
+        self.fetch_with(errand, age, false)
+    }
+
+    /// Returns a new token; with a token that still works, IAM is asked once only.
+    fn fetch_with(&self, errand: &Errand<'_>, age: Age, has_token: bool) -> Result<Secret> {
+        let tokens = &errand.given.tokens;
+        let key = errand.key();
+        let source = errand.identity.source();
+        let prepared = self.prepare(errand);
+        // Half of the time for waiting, so that half is left for asking.
+        let lock = self
+            .locks
+            .lock_identity(key.as_str(), errand.deadline.remaining(self.clock) / 2);
+        let kept = tokens.secret(&key);
+        let old = match tokens.look_up_for(&key, &source) {
+            Cached::Failed(past) => return Err(past.failure),
+            Cached::Nothing => None,
+            _ if age == Age::Young && tokens.needs_renewal(&key) => None,
+            Cached::Fresh(secret) => return Ok(secret),
+            Cached::Aging(secret) | Cached::Ending(secret) => match lock {
+                Lock::Busy => return Ok(secret),
+                _ => Some(secret),
+            },
+        };
+        let (outcome, took_long) = self.exchange(errand, prepared, has_token || old.is_some());
+        match (outcome, old) {
+            (Ok(obtained), _) => {
+                tokens.keep(&key, &obtained.secret, obtained.lifetime);
+                drop(lock);
+                let secret = obtained.secret.clone();
+                self.tidy(errand, obtained, kept.as_ref());
+                Ok(secret)
+            }
+            (Err(Failure::TryLater(reason)), Some(secret)) => {
+                tracing::warn!(%reason, "the old token serves once more");
+                if took_long {
+                    tokens.postpone(&key);
+                }
+                Ok(secret)
+            }
+            (Err(failure), old) => {
+                // What others still use is not written over by whoever is choosy.
+                if old.is_none() && kept.is_some() {
+                    return Err(failure);
+                }
+                let is_obeyed = took_long || matches!(failure, Failure::PersonMustAct(_));
+                Err(tokens.remember_failure(&key, &source, failure, is_obeyed))
+            }
+        }
+    }
+
+    /// Asks IAM, or the registry, and says whether that took so long that the next
+    /// in line had better not. With a token that still works nobody should wait for
+    /// them to come back.
+    pub(super) fn exchange(
+        &self,
+        errand: &Errand<'_>,
+        prepared: Prepared<'_>,
+        has_token: bool,
+    ) -> (Result<Obtained>, bool) {
+        let identity = errand.identity;
+        let _span = tracing::debug_span!("exchange", source = identity.source()).entered();
+        let started = self.clock.elapsed();
+        let most_attempts = if has_token { 1 } else { MOST_ATTEMPTS };
+        let outcome = match prepared {
+            Prepared::Access(access) => {
+                access.and_then(|access| self.registry_token(errand, access, most_attempts))
+            }
+            Prepared::Base(base, token) => {
+                token.and_then(|token| self.profile_token(errand, &base, &token, most_attempts))
+            }
+            Prepared::Nothing => self.iam_token(errand, most_attempts),
+        };
+        (outcome, self.clock.elapsed() - started >= LONG_WAIT)
+    }
+
+    fn iam_token(&self, errand: &Errand<'_>, most_attempts: u32) -> Result<Obtained> {
+        let wanted = errand.wanted;
+        let iam = self.iam(errand.identity.endpoint(), most_attempts, errand.deadline);
+        let issued = errand.identity.exchange(&iam, wanted)?;
+        Obtained::of(issued, wanted)
+            .ok_or_else(|| self.cannot_give(errand.registry, wanted, &errand.identity.source()))
+    }
+
+    /// What has to be there before the exchange. To be called before the lock is taken:
+    /// it has a lock of its own, which may be the same file.
+    pub(super) fn prepare<'e>(&self, errand: &Errand<'e>) -> Prepared<'e> {
+        if let Some(access) = self.access_for(errand) {
+            return Prepared::Access(access);
+        }
+        let Some(base) = errand.identity.base() else {
+            return Prepared::Nothing;
+        };
+        let has_token = errand.given.tokens.secret(&errand.key()).is_some();
+        let of_base = Errand {
+            identity: &*base.identity,
+            wanted: CredentialKind::AccessToken,
+            ..*errand
+        };
+        let token = self.fetch_with(&of_base, Age::Any, has_token);
+        Prepared::Base(base, token)
+    }
+
+    /// A token of the trusted profile that an identity assumes. If IAM refuses it, the
+    /// identity's own token may be worth nothing any more.
+    fn profile_token(
+        &self,
+        errand: &Errand<'_>,
+        base: &Base<'_>,
+        token: &Secret,
+        most_attempts: u32,
+    ) -> Result<Obtained> {
+        let wanted = errand.wanted;
+        let iam = self.iam(errand.identity.endpoint(), most_attempts, errand.deadline);
+        let issued = base.assume(&iam, token).inspect_err(|failure| {
+            if matches!(failure, Failure::PersonMustAct(_)) {
+                errand.given.tokens.forget(&base.identity.key());
+            }
+        })?;
+        Obtained::of(issued, wanted)
+            .ok_or_else(|| self.cannot_give(errand.registry, wanted, &errand.identity.source()))
+    }
+
+    fn registry_token(
+        &self,
+        errand: &Errand<'_>,
+        access: Access,
+        most_attempts: u32,
+    ) -> Result<Obtained> {
+        let carrier = self.iam(errand.identity.endpoint(), most_attempts, errand.deadline);
+        let api = self.opened(errand.registry, access.clone(), None, carrier)?;
+        let token = own_tokens::make(&api, &self.mark(errand))?;
+        Ok(Obtained {
+            secret: token.value.clone(),
+            lifetime: own_tokens::lifetime(&token, self.clock),
+            registry_token: Some((token, access)),
+        })
+    }
+
+    /// Removes registry tokens that this program made before and that nobody uses
+    /// any more. To be called without a lock: others need not wait for it.
+    pub(super) fn tidy(&self, errand: &Errand<'_>, obtained: Obtained, replaced: Option<&Secret>) {
+        let Some((token, access)) = obtained.registry_token else {
+            return;
+        };
+        let left = errand.deadline.remaining(self.clock).min(TIDYING);
+        let deadline = Deadline::after(self.clock, left);
+        let carrier = self.iam(errand.identity.endpoint(), 1, deadline);
+        if let Ok(api) = self.opened(errand.registry, access, None, carrier) {
+            own_tokens::remove_unused(&api, &self.mark(errand), &token, replaced);
+        }
+    }
+
+    /// What makes the registry tokens of an identity known again.
+    pub(super) fn mark(&self, errand: &Errand<'_>) -> Mark {
+        let machine = (self.machine_name)().unwrap_or_else(|| "a machine without a name".into());
+        let home = self.places.home.as_deref().unwrap_or(Path::new(""));
+        let key = errand.key();
+        let parts = [
+            &*home.to_string_lossy(),
+            &self.settings.namespace,
+            key.as_str(),
+        ];
+        Mark::new(&machine, &parts)
+    }
+}
+
+/// What is asked for, for which registry, and by when.
+#[derive(Clone, Copy)]
+pub(super) struct Errand<'a> {
+    pub(super) registry: &'a Registry,
+    pub(super) identity: &'a dyn Identity,
+    pub(super) given: &'a Given<'a>,
+    pub(super) wanted: CredentialKind,
+    pub(super) deadline: Deadline,
+}
+
+impl<'a> Errand<'a> {
+    /// What the settings want for the registry.
+    pub(super) fn new(
+        registry: &'a Registry,
+        identity: &'a dyn Identity,
+        given: &'a Given<'a>,
+        deadline: Deadline,
+    ) -> Self {
+        Self {
+            registry,
+            identity,
+            given,
+            wanted: given.choice.credential,
+            deadline,
+        }
+    }
+
+    /// Under which key the answer is kept.
+    pub(super) fn key(&self) -> CacheKey {
+        self.wanted.key_of(self.identity.key(), self.registry)
+    }
+}
+
+/// What an exchange starts from.
+pub(super) enum Prepared<'a> {
+    /// What opens the registry's management API.
+    Access(Result<Access>),
+    /// The identity that assumes a trusted profile, and its access token.
+    Base(Base<'a>, Result<Secret>),
+    /// The identity itself.
+    Nothing,
+}
+
+/// How old a token may be.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(super) enum Age {
+    /// As long as it works.
+    Any,
+    /// At most half its life.
+    Young,
+}
+
+/// What an exchange came to.
+pub(super) struct Obtained {
+    /// What is handed out.
+    pub(super) secret: Secret,
+    /// How long it is good, from now on.
+    pub(super) lifetime: Duration,
+    /// The registry token that it is, and what it was made with.
+    registry_token: Option<(Token, Access)>,
+}
+
+impl Obtained {
+    /// The part of IAM's answer that is handed out; `None` if it has none.
+    fn of(issued: Issued, wanted: CredentialKind) -> Option<Self> {
+        let (secret, lifetime) = match wanted {
+            CredentialKind::RefreshToken => {
+                let lifetime = issued.refresh_lifetime.unwrap_or(LONGEST_KEPT);
+                (issued.refresh_token?, lifetime.min(LONGEST_KEPT))
+            }
+            _ => (issued.access_token, issued.lifetime),
+        };
+        Some(Self {
+            secret,
+            lifetime,
+            registry_token: None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::super::machine::Machine;
+    use super::super::machine::START;
+    use super::super::machine::form;
+    use super::super::machine::registry;
+    use super::*;
+    use crate::http::transport::Authorization;
+    use crate::iam::grant::Client;
+    use crate::keychain::KeychainError;
+    use crate::lock::LockDirectory;
+    use crate::login::LoginScope;
+    use crate::login::Logins;
+
+    #[test]
+    fn while_iam_is_down_the_old_token_serves_until_its_last_minute() {
+        let machine = Machine::with_login("iamapikey", "key");
+        machine.get("us.icr.io").unwrap();
+        machine.fail_iam_with(503);
+        machine.clock.now.set(START + 3539);
+        machine.answers("us.icr.io", "iambearer:access-1");
+        machine.clock.now.set(START + 3540);
+        assert!(matches!(
+            machine.get("us.icr.io"),
+            Err(Failure::TryLater(_))
+        ));
+    }
+
+    #[test]
+    fn an_old_token_does_not_hide_that_iam_refused_the_login() {
+        let machine = Machine::with_login("iamapikey", "key");
+        machine.get("us.icr.io").unwrap();
+        machine.fail_iam_with(400);
+        machine.clock.advance(Duration::from_secs(1800));
+        assert!(matches!(
+            machine.get("us.icr.io"),
+            Err(Failure::PersonMustAct(_))
+        ));
+    }
+
+    #[test]
+    fn a_failure_is_remembered_for_seconds_and_forgotten_by_a_new_login() {
+        let machine = Machine::with_login("iamapikey", "key");
+        machine.fail_iam_with(400);
+        let first = machine.get("us.icr.io").unwrap_err();
+        assert_eq!(machine.get("us.icr.io"), Err(first), "the same words again");
+        assert_eq!(machine.exchanges(), 1);
+        *machine.iam.status.borrow_mut() = None;
+        machine.store("us.icr.io", "iamapikey", "key").unwrap();
+        machine.answers("us.icr.io", "iambearer:access-2");
+    }
+
+    #[test]
+    fn a_rotated_refresh_token_replaces_the_stored_one_everywhere() {
+        let machine = Machine::with_login("iamrefresh", "first");
+        machine.store("de.icr.io", "iamrefresh", "first").unwrap();
+        machine.store("uk.icr.io", "iamrefresh", "another").unwrap();
+        for (host, token) in [
+            ("us.icr.io", "access-1"),
+            ("de.icr.io", "access-1"),
+            ("uk.icr.io", "access-2"),
+        ] {
+            assert_eq!(machine.get(host), Ok(format!("iambearer:{token}")));
+        }
+        machine.clock.advance(Duration::from_secs(2000));
+        machine.get("de.icr.io").unwrap();
+        let asked = machine.iam.asked.borrow();
+        let sent: Vec<&str> = asked.iter().map(|request| form(request)[2].1).collect();
+        assert_eq!(sent, ["first", "another", "refresh-1"]);
+        assert!(
+            asked
+                .iter()
+                .all(|request| request.authorization == Authorization::Basic(Client::cli()))
+        );
+    }
+
+    #[test]
+    fn a_profile_is_assumed_with_the_service_ids_token() {
+        let machine = Machine::with_login("Profile-1", "key");
+        machine.answers("us.icr.io", "iambearer:access-2");
+        let asked = machine.iam.asked.borrow();
+        assert_eq!(
+            form(&asked[1]),
+            [
+                ("grant_type", "urn:ibm:params:oauth:grant-type:assume"),
+                ("access_token", "access-1"),
+                ("profile_id", "Profile-1"),
+            ]
+        );
+    }
+
+    #[test]
+    fn where_nothing_can_be_locked_an_aging_token_is_replaced_all_the_same() {
+        let mut machine = Machine::with_login("iamapikey", "key");
+        machine.locks = LockDirectory::at(None);
+        machine.get("us.icr.io").unwrap();
+        machine.clock.advance(Duration::from_secs(1800));
+        machine.answers("us.icr.io", "iambearer:access-2");
+    }
+
+    #[test]
+    fn while_iam_is_down_nobody_waits_who_has_a_token() {
+        let machine = Machine::with_login("iamapikey", "key");
+        machine.get("us.icr.io").unwrap();
+        machine.fail_iam_with(503);
+        machine.clock.now.set(START + 1800);
+        let (asked, elapsed) = (machine.exchanges(), machine.clock.elapsed.get());
+        for _ in 0..26 {
+            machine.answers("us.icr.io", "iambearer:access-1");
+        }
+        assert_eq!(machine.exchanges() - asked, 26, "each asks once");
+        assert_eq!(machine.clock.elapsed.get(), elapsed, "and never pauses");
+        *machine.iam.status.borrow_mut() = None;
+        assert_ne!(
+            machine.get("us.icr.io").as_deref(),
+            Ok("iambearer:access-1")
+        );
+    }
+
+    #[test]
+    fn who_waited_long_for_iam_waited_for_the_others_too() {
+        let machine = Machine::with_login("iamapikey", "key");
+        machine.get("us.icr.io").unwrap();
+        machine.fail_iam_with(503);
+        machine.clock.now.set(START + 1800);
+        let clock = Rc::clone(&machine.clock);
+        let waiting = move || clock.advance(LONG_WAIT);
+        *machine.iam.meanwhile.borrow_mut() = Some(Box::new(waiting));
+        machine.get("us.icr.io").unwrap();
+        let asked = machine.exchanges();
+        machine.get("us.icr.io").unwrap();
+        assert_eq!(machine.exchanges(), asked);
+    }
+
+    #[test]
+    fn a_new_refresh_token_is_kept_near_while_its_place_cannot_be_written() {
+        let machine = Machine::with_login("iamrefresh", "first");
+        let far = Rc::clone(&machine.far);
+        let lock = move || far.fail_with(Some(KeychainError::Locked("far")));
+        *machine.iam.meanwhile.borrow_mut() = Some(Box::new(lock));
+        machine.answers("us.icr.io", "iambearer:access-1");
+        let near = Logins::in_keychain(&*machine.keychains.tokens);
+        let login = near
+            .read(&LoginScope::Registry(registry("us.icr.io")))
+            .unwrap()
+            .unwrap();
+        assert_eq!(login.secret.expose(), "refresh-1");
+    }
+}

@@ -1,0 +1,87 @@
+//! What did this program leave at registries for somebody who logs out?
+
+use std::collections::BTreeSet;
+
+use super::Broker;
+use super::exchange::Errand;
+use super::exchange::TIDYING;
+use crate::error::Failure;
+use crate::error::Result;
+use crate::login::LoginScope;
+use crate::registry::Registry;
+use crate::registry::own_tokens;
+use crate::settings::CredentialKind;
+use crate::sources;
+use crate::sources::Found;
+use crate::sources::Identity;
+use crate::sources::Speaker;
+use crate::time::Deadline;
+
+impl Broker<'_> {
+    /// Removes the registry tokens that this program made with the logins of these
+    /// scopes, or with `all` for whoever speaks, and still keeps one of: without
+    /// their login nobody could, and they would be good for up to a day. To be called
+    /// while the logins are there. The registries where that failed are returned with
+    /// the reason; all that they are asked takes a few seconds at most.
+    pub fn remove_registry_tokens(
+        &self,
+        scopes: &BTreeSet<LoginScope>,
+        all: bool,
+    ) -> Vec<(Registry, Failure)> {
+        let chosen: Vec<Registry> = self
+            .settings
+            .all_registries()
+            .filter(|registry| {
+                self.settings.choice(registry).credential == CredentialKind::RegistryToken
+            })
+            .collect();
+        // As a rule; then no keychain is asked for it.
+        if chosen.is_empty() {
+            return Vec::new();
+        }
+        let deadline = Deadline::after(self.clock, TIDYING);
+        let id_of = |scope: &LoginScope| Some(self.login(scope).ok()??.id);
+        let leaving: BTreeSet<String> = scopes.iter().filter_map(id_of).collect();
+        // Another scope may have the same login, whose tokens are all forgotten.
+        let leaves = |speaker: &Speaker| match speaker {
+            Speaker::Login(scope) => id_of(scope).is_some_and(|id| leaving.contains(&id)),
+            Speaker::Source(_) => all,
+        };
+        let outcomes = chosen.into_iter().map(|registry| {
+            let outcome = self.remove_tokens_at(&registry, &leaves, deadline);
+            (registry, outcome)
+        });
+        outcomes
+            .filter_map(|(registry, outcome)| Some((registry, outcome.err()?)))
+            .collect()
+    }
+
+    fn remove_tokens_at(
+        &self,
+        registry: &Registry,
+        leaves: &dyn Fn(&Speaker) -> bool,
+        deadline: Deadline,
+    ) -> Result<()> {
+        let given = self.given(registry);
+        // A source that is broken says nothing about what it was before.
+        let speaker = sources::introduce(registry, &given).ok().flatten();
+        let Some(speaker) = speaker.filter(|introduced| leaves(&introduced.speaker)) else {
+            return Ok(());
+        };
+        let identity: Box<dyn Identity + '_> = match speaker.found {
+            Found::AccessToken(token) => Box::new(sources::of_access_token(token, &given)),
+            Found::Identity(identity) => identity,
+            Found::Credential(_) => return Ok(()),
+        };
+        let errand = Errand::new(registry, &*identity, &given, deadline);
+        if given.tokens.secret(&errand.key()).is_none() {
+            return Ok(());
+        }
+        // Whatever comes of it: whoever stays gets a new one.
+        given.tokens.forget(&errand.key());
+        let access = self.access_of(&errand)?;
+        let carrier = self.iam(identity.endpoint(), 1, deadline);
+        let api = self.opened(registry, access, None, carrier)?;
+        own_tokens::remove_all(&api, &self.mark(&errand))
+    }
+}

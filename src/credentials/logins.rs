@@ -1,0 +1,546 @@
+//! Which logins are kept, and what goes with one that is changed?
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::iter;
+use std::time::Duration;
+
+use super::Broker;
+use super::usual_endpoint;
+use crate::error::Failure;
+use crate::error::Result;
+use crate::iam::Issued;
+use crate::iam::MOST_ATTEMPTS;
+use crate::iam::endpoint::Endpoint;
+use crate::lock::LOGIN_PATIENCE;
+use crate::lock::Lock;
+use crate::login::Login;
+use crate::login::LoginKind;
+use crate::login::LoginScope;
+use crate::login::Logins;
+use crate::registry::Registry;
+use crate::secret::Secret;
+use crate::settings::CredentialKind;
+use crate::settings::KeychainChoice;
+use crate::settings::Profile;
+use crate::sources;
+use crate::sources::ExpiredLogin;
+use crate::sources::Given;
+use crate::token_cache::CacheKey;
+use crate::token_cache::TokenCache;
+
+/// How long `get` waits to delete an expired login: whoever changes it in the meantime
+/// does so for good.
+const EXPIRED_PATIENCE: Duration = Duration::from_millis(100);
+
+impl Broker<'_> {
+    /// Keeps a login for a scope, in place of the one before it.
+    ///
+    /// # Errors
+    /// The keychain does not take it; the one before it is then still there.
+    pub fn log_in(&self, scope: &LoginScope, login: Login) -> Result<()> {
+        let given = self.given_of(scope);
+        let _lock = self.locks.lock_login(scope, LOGIN_PATIENCE);
+        self.write_login(scope, login, &given)
+    }
+
+    /// Keeps a login for each scope; when one of them cannot be written, all are put
+    /// back to what they were. What cannot be read could not be put back, and is not
+    /// replaced.
+    ///
+    /// # Errors
+    /// A former login cannot be read; or the keychain does not take one, and where it
+    /// does not take the former one back either, that is told.
+    pub fn log_in_all(&self, logins: &[(LoginScope, Login)]) -> Result<()> {
+        let former = logins.iter().map(|(scope, _)| self.login(scope));
+        let former = former.collect::<Result<Vec<Option<Login>>>>()?;
+        for (index, (scope, login)) in logins.iter().enumerate() {
+            let Err(failure) = self.log_in(scope, login.clone()) else {
+                continue;
+            };
+            let replaced = logins.iter().zip(former).take(index);
+            let lost = replaced
+                .filter_map(|((scope, _), former)| self.put_back(scope, former).err())
+                .map(|failure| failure.to_string());
+            let lost: Vec<String> = lost.collect();
+            return Err(match lost.is_empty() {
+                true => failure,
+                false => Failure::act(format!(
+                    "{failure}; what was there before is lost: {}",
+                    lost.join("; ")
+                )),
+            });
+        }
+        Ok(())
+    }
+
+    /// Keeps a token that an IAM gave for a login, so that the first `get` finds one.
+    pub fn keep_token(&self, endpoint: &Endpoint, login: &Login, token: &Secret, life: Duration) {
+        if !life.is_zero() {
+            let tokens = TokenCache::new(&*self.keychains.tokens, self.clock);
+            tokens.keep(&CacheKey::new(endpoint, &login.id), token, life);
+        }
+    }
+
+    fn put_back(&self, scope: &LoginScope, former: Option<Login>) -> Result<()> {
+        match former {
+            Some(login) => self.log_in(scope, login),
+            None => self.log_out(scope).map(drop),
+        }
+    }
+
+    pub(super) fn write_login(
+        &self,
+        scope: &LoginScope,
+        login: Login,
+        given: &Given<'_>,
+    ) -> Result<()> {
+        let login = with_current_secret(scope, login, given);
+        let former = self.forget_tokens(scope, given, Some(&login.id));
+        let login = match former {
+            Ok(Some(former)) => login.completed_by(&former),
+            _ => login,
+        };
+        given.logins.write(scope, &login)?;
+        // IAM may have refused this very login a moment ago, before it was mended.
+        for key in self.keys_of(&login.id) {
+            given.tokens.forget_failure(&key);
+        }
+        sources::note_login(scope, Some(&login), given);
+        Ok(())
+    }
+
+    /// Forgets the login for a scope, and the tokens that came from it. Says
+    /// whether there was one.
+    ///
+    /// # Errors
+    /// The keychain does not let it go. That nothing was stored is no error.
+    pub fn log_out(&self, scope: &LoginScope) -> Result<bool> {
+        let given = self.given_of(scope);
+        let _lock = self.locks.lock_login(scope, LOGIN_PATIENCE);
+        let former = self.forget_tokens(scope, &given, None);
+        given.logins.delete(scope)?;
+        Ok(!matches!(former, Ok(None)))
+    }
+
+    /// Forgets every token, also those that came from no login: what IAM gave for
+    /// somebody else's session, say.
+    ///
+    /// # Errors
+    /// The keychain does not let them go.
+    pub fn forget_short_lived(&self) -> Result<()> {
+        let outcome = self.keychains.tokens.forget_short_lived();
+        outcome.map_err(|error| Failure::later(format!("cannot forget the tokens: {error}")))
+    }
+
+    /// Deletes logins that have expired, unless others have just taken their place.
+    /// Nothing depends on it, so a keychain that does not let go of one is only noted.
+    pub(super) fn delete_expired(&self, expired: &[ExpiredLogin]) {
+        let logins = Logins::in_keychain(&*self.keychains.logins);
+        for ExpiredLogin { scope, id } in expired {
+            let lock = self.locks.lock_login(scope, EXPIRED_PATIENCE);
+            if matches!(lock, Lock::Busy) {
+                continue;
+            }
+            let outcome = logins.read(scope).and_then(|stored| match stored {
+                Some(stored) if stored.id == *id => logins.delete(scope),
+                _ => Ok(()),
+            });
+            if let Err(failure) = outcome {
+                tracing::debug!(%scope, %failure, "an expired login is left where it is");
+            }
+        }
+    }
+
+    /// Forgets the login for a registry, and the tokens that came from it.
+    ///
+    /// # Errors
+    /// The keychain does not let it go. That nothing was stored is no error.
+    pub fn erase(&self, registry: &Registry) -> Result<()> {
+        self.log_out(&LoginScope::Registry(registry.clone()))
+            .map(drop)
+    }
+
+    /// The login for a scope, if there is one.
+    ///
+    /// # Errors
+    /// The keychain cannot tell.
+    pub fn login(&self, scope: &LoginScope) -> Result<Option<Login>> {
+        Logins::in_keychain(&*self.keychains.logins).read(scope)
+    }
+
+    /// Every scope that has a login, also one that cannot be read.
+    ///
+    /// # Errors
+    /// The keychain cannot tell.
+    pub fn scopes(&self) -> Result<BTreeSet<LoginScope>> {
+        let logins = Logins::in_keychain(&*self.keychains.logins).list()?;
+        Ok(logins.into_iter().map(|(scope, _)| scope).collect())
+    }
+
+    /// Which keychain the login for a scope rests in; `None` when there is none.
+    ///
+    /// # Errors
+    /// The keychain cannot tell.
+    pub fn holder(&self, scope: &LoginScope) -> Result<Option<KeychainChoice>> {
+        Logins::in_keychain(&*self.keychains.logins).holder(scope)
+    }
+
+    /// Goes on with the session of the IBM Cloud CLI, and says which IAM it is of.
+    /// There is a refresh token in the answer.
+    ///
+    /// # Errors
+    /// There is none, or none that lasts, or IAM refuses it.
+    pub fn take_over_cli_session(&self, scope: &LoginScope) -> Result<(Issued, Endpoint)> {
+        let given = self.given_of(scope);
+        let session = sources::to_take_over(&given, scope.is_staging())?;
+        let iam = self.iam(session.endpoint(), MOST_ATTEMPTS, self.deadline());
+        let issued = session.exchange(&iam, CredentialKind::RefreshToken)?;
+        Ok((issued, session.endpoint().clone()))
+    }
+
+    /// Every scope that has a login, and the login's user name.
+    ///
+    /// # Errors
+    /// The keychain cannot tell.
+    pub fn logins(&self) -> Result<BTreeMap<LoginScope, String>> {
+        let logins = Logins::in_keychain(&*self.keychains.logins);
+        let mut usernames = BTreeMap::new();
+        for (scope, username) in logins.list()? {
+            // One that is damaged is for `get` to complain about.
+            let read = || Some(logins.read(&scope).ok()??.username);
+            let username = username.or_else(read);
+            usernames.extend(username.map(|username| (scope, username)));
+        }
+        Ok(usernames)
+    }
+
+    /// Every registry that has a login of its own, and the login's user name.
+    ///
+    /// # Errors
+    /// The keychain cannot tell.
+    pub fn list(&self) -> Result<BTreeMap<Registry, String>> {
+        let logins = self.logins()?.into_iter();
+        Ok(logins
+            .filter_map(|(scope, username)| Some((scope.into_registry()?, username)))
+            .collect())
+    }
+
+    /// Forgets what came from a scope's login, unless that is named `except`; a
+    /// keychain that cannot be read does not keep it from being replaced or
+    /// removed. Returns the login, as far as there was one.
+    fn forget_tokens(
+        &self,
+        scope: &LoginScope,
+        given: &Given<'_>,
+        except: Option<&str>,
+    ) -> Result<Option<Login>> {
+        let noted = given.tokens.hint(scope).and_then(|hint| hint.id);
+        let stored = given.logins.read(scope);
+        let of_stored = stored.as_ref().ok().and_then(Option::as_ref);
+        given.tokens.forget_hint(scope);
+        for id in noted.iter().chain(of_stored.map(|login| &login.id)) {
+            if Some(id.as_str()) != except {
+                self.forget_all_of(id, given);
+            }
+        }
+        if let Some(login) = of_stored.filter(|login| Some(&*login.id) != except) {
+            self.forget_all_of(&sources::base_id(login), given);
+        }
+        stored
+    }
+
+    fn forget_all_of(&self, login_id: &str, given: &Given<'_>) {
+        for key in self.keys_of(login_id) {
+            given.tokens.forget(&key);
+        }
+    }
+
+    /// Every key under which a token of a login may be kept: one for each IAM and
+    /// trusted profile that a registry may have, with each profile of the settings
+    /// and without one. Which of them has a registry now does not matter: another
+    /// environment may have chosen another profile, or another IAM.
+    fn keys_of(&self, login_id: &str) -> Vec<CacheKey> {
+        let mut keys = Vec::new();
+        for profile in iter::once(None).chain(self.settings.profiles().map(Some)) {
+            let trusted = profile.and_then(|profile| profile.trusted_profile.as_ref());
+            let id = match trusted {
+                Some(trusted) => trusted.id_on_top_of(login_id),
+                None => login_id.to_owned(),
+            };
+            for endpoint in self.endpoints_with(profile) {
+                let key = CacheKey::new(&endpoint, &id);
+                if !keys.contains(&key) {
+                    let registries = self.settings.all_registries();
+                    keys.extend(registries.map(|registry| key.of_registry_token(&registry)));
+                    keys.push(key.of_refresh_token());
+                    keys.push(key);
+                }
+            }
+        }
+        keys
+    }
+
+    /// Every IAM that a registry's tokens may come from with this profile.
+    fn endpoints_with(&self, profile: Option<&Profile>) -> impl Iterator<Item = Endpoint> {
+        let of_profile = move |is_staging| {
+            let own = profile.and_then(|profile| profile.iam_endpoint_for(is_staging));
+            own.unwrap_or_else(|| usual_endpoint(is_staging))
+        };
+        let of_environment = self.settings.iam_endpoint().cloned();
+        [false, true]
+            .map(of_profile)
+            .into_iter()
+            .chain(of_environment)
+    }
+}
+
+/// A refresh token that has been replaced since, in another scope that has the
+/// same login, is worth nothing: what replaced it is stored here as well.
+fn with_current_secret(scope: &LoginScope, login: Login, given: &Given<'_>) -> Login {
+    if login.kind() != LoginKind::RefreshToken {
+        return login;
+    }
+    let listed = given.logins.list().unwrap_or_default().into_iter();
+    let others = listed.filter(|(other, _)| other != scope);
+    let current = others
+        .filter_map(|(other, _)| given.logins.read(&other).ok().flatten())
+        .find(|other| other.id == login.id);
+    match current {
+        Some(current) => login.completed_by(&current).rotated(current.secret),
+        None => login,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::iam::jwt;
+
+    use super::super::machine::Machine;
+    use super::super::machine::START;
+    use super::super::machine::form;
+    use super::super::machine::registry;
+    use super::*;
+    use crate::keychain::Item;
+    use crate::keychain::Keychain;
+    use crate::keychain::KeychainError;
+
+    #[test]
+    fn whoever_logs_out_leaves_no_token_that_another_environment_got() {
+        let text = "[profile.team-a]\ntrusted-profile = 'Profile-1'\niam-endpoint = 'https://iam.example.com'";
+        let team = LoginScope::Profile("team-a".into());
+        let of_team = [("ICR_PROFILE", "team-a")];
+        let elsewhere = [("IBMCLOUD_IAM_API_ENDPOINT", "https://iam.example.net")];
+        for (scope, in_use, at_logout) in [
+            (team, &of_team[..], &[][..]),
+            (LoginScope::Default, &[], &elsewhere),
+        ] {
+            let mut machine = Machine::new();
+            let change_to = |machine: &mut Machine, variables: &[_]| {
+                machine.environment = machine.with_settings(text, variables);
+            };
+            change_to(&mut machine, in_use);
+            machine.log_in(&scope, "key").unwrap();
+            let first = machine.get("us.icr.io").unwrap();
+            change_to(&mut machine, at_logout);
+            assert_eq!(machine.ask(|broker| broker.log_out(&scope)), Ok(true));
+            change_to(&mut machine, in_use);
+            machine.log_in(&scope, "key").unwrap();
+            assert_ne!(machine.get("us.icr.io").unwrap(), first, "{scope}");
+        }
+    }
+
+    #[test]
+    fn a_new_login_takes_effect_at_once() {
+        let machine = Machine::with_login("iamapikey", "one");
+        machine.get("us.icr.io").unwrap();
+        machine.store("us.icr.io", "iamapikey", "two").unwrap();
+        machine.answers("us.icr.io", "iambearer:access-2");
+        machine.store("us.icr.io", "cp", "entitlement").unwrap();
+        machine.answers("us.icr.io", "cp:entitlement");
+    }
+
+    #[test]
+    fn an_access_token_is_a_login_until_it_ends() {
+        let token = jwt::unsigned(&json!({"exp": START + 600}));
+        let machine = Machine::with_login("iambearer", &token);
+        assert_eq!(machine.get("us.icr.io"), Ok(format!("iambearer:{token}")));
+        machine.clock.advance(Duration::from_secs(600));
+        assert_eq!(machine.get("us.icr.io"), Err(Failure::NotFound));
+        let refused = machine.store("de.icr.io", "iambearer", &token);
+        let failure = refused.unwrap_err().to_string();
+        assert!(failure.contains("has expired"), "{failure}");
+        assert_eq!(machine.get("de.icr.io"), Err(Failure::NotFound));
+        assert_eq!(machine.exchanges(), 0);
+    }
+
+    #[test]
+    fn a_registry_token_that_has_ended_is_pruned() {
+        let token = jwt::unsigned(&json!({"exp": START + 600}));
+        let machine = Machine::with_login("token", &token);
+        assert_eq!(machine.get("us.icr.io"), Ok(format!("token:{token}")));
+        machine.clock.advance(Duration::from_secs(600));
+        assert_eq!(machine.get("us.icr.io"), Err(Failure::NotFound));
+        assert_eq!(machine.ask(|broker| broker.list()), Ok(BTreeMap::new()));
+    }
+
+    /// A machine with a login for every registry, and one for `us.icr.io` that has
+    /// expired.
+    fn machine_with_expired_login() -> Machine {
+        let token = jwt::unsigned(&json!({"exp": START + 600}));
+        let machine = Machine::with_login("token", &token);
+        machine.log_in(&LoginScope::Default, "key").unwrap();
+        machine.clock.advance(Duration::from_secs(600));
+        machine
+    }
+
+    #[test]
+    fn an_expired_login_that_cannot_be_deleted_costs_no_answer() {
+        let machine = machine_with_expired_login();
+        machine.far.refuse_to_delete();
+        machine.answers("us.icr.io", "iambearer:access-1");
+    }
+
+    #[test]
+    fn only_get_deletes_an_expired_login() {
+        let machine = machine_with_expired_login();
+        let host = registry("us.icr.io");
+        let scope = LoginScope::Registry(host.clone());
+        let queries: [&dyn Fn(&Broker<'_>); 7] = [
+            &|broker| drop(broker.get(&host).unwrap()),
+            &|broker| drop(broker.describe(&host).unwrap()),
+            &|broker| drop(broker.answering(&host).unwrap()),
+            &|broker| drop(broker.speaker(&host).unwrap()),
+            &|broker| drop(broker.own_logins().unwrap()),
+            &|broker| drop(broker.list().unwrap()),
+            &|broker| drop(broker.get_fresh(&host, None).unwrap()),
+        ];
+        for query in queries {
+            machine.ask(|broker| query(broker));
+            assert!(
+                machine
+                    .ask(|broker| broker.login(&scope))
+                    .unwrap()
+                    .is_some()
+            );
+        }
+        machine.get("us.icr.io").unwrap();
+        assert_eq!(machine.ask(|broker| broker.login(&scope)), Ok(None));
+    }
+
+    #[test]
+    fn what_is_erased_is_gone_with_its_token() {
+        let machine = Machine::with_login("iamapikey", "key");
+        machine.get("us.icr.io").unwrap();
+        machine
+            .ask(|broker| broker.erase(&registry("us.icr.io")))
+            .unwrap();
+        machine
+            .ask(|broker| broker.erase(&registry("us.icr.io")))
+            .unwrap();
+        assert_eq!(machine.get("us.icr.io"), Err(Failure::NotFound));
+        machine.store("us.icr.io", "iamapikey", "key").unwrap();
+        assert_eq!(
+            machine.get("us.icr.io").as_deref(),
+            Ok("iambearer:access-2"),
+            "the old token is not kept"
+        );
+    }
+
+    #[test]
+    fn an_empty_secret_is_taken_but_never_answered() {
+        for username in ["iamapikey", "iambearer", "token", "cp", "somebody"] {
+            let machine = Machine::with_login(username, "");
+            assert_eq!(
+                machine.get("us.icr.io"),
+                Err(Failure::NotFound),
+                "{username}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_identity_token_is_refused() {
+        let failure = Machine::new()
+            .store("us.icr.io", "<token>", "x")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            failure.contains("docker login -u iamapikey us.icr.io"),
+            "{failure}"
+        );
+    }
+
+    #[test]
+    fn our_own_token_may_come_back_while_the_keychain_is_locked() {
+        let machine = Machine::with_login("iamapikey", "key");
+        machine.get("us.icr.io").unwrap();
+        machine.far.fail_with(Some(KeychainError::Locked("far")));
+        assert_eq!(machine.store("us.icr.io", "iambearer", "access-1"), Ok(()));
+        assert!(machine.store("us.icr.io", "iamapikey", "other").is_err());
+    }
+
+    #[test]
+    fn a_refresh_token_that_was_replaced_is_stored_as_what_replaced_it() {
+        let machine = Machine::with_login("iamrefresh", "first");
+        machine.get("us.icr.io").unwrap();
+        machine.store("de.icr.io", "iamrefresh", "first").unwrap();
+        machine.clock.advance(Duration::from_secs(2000));
+        machine.get("de.icr.io").unwrap();
+        assert_eq!(form(&machine.iam.asked.borrow()[1])[2].1, "refresh-1");
+    }
+
+    #[test]
+    fn logins_for_several_scopes_are_all_stored_or_none() {
+        let machine = Machine::with_login("iamapikey", "former");
+        let new = Login::new(CredentialKind::ApiKey.with(Secret::new("new")));
+        let scopes = ["us.icr.io", "de.icr.io", "uk.icr.io"]
+            .map(|host| LoginScope::Registry(registry(host)));
+        let logins = scopes.clone().map(|scope| (scope, new.clone()));
+        machine.far.refuse_to_write("uk.icr.io");
+        let stored = |scope| machine.ask(|broker| broker.login(scope)).unwrap();
+        let failure = machine
+            .ask(|broker| broker.log_in_all(&logins))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            failure.contains("uk.icr.io") && !failure.contains("lost"),
+            "{failure}"
+        );
+        let secret = stored(&scopes[0]).map(|login| login.secret);
+        assert_eq!(secret, Some(Secret::new("former")));
+        assert_eq!(stored(&scopes[1]), None);
+        machine.answers("us.icr.io", "iambearer:access-1");
+
+        machine
+            .ask(|broker| broker.log_in_all(&logins[..2]))
+            .unwrap();
+        assert_eq!(stored(&scopes[1]), Some(new));
+    }
+
+    #[test]
+    fn a_login_that_cannot_be_read_is_not_replaced_as_if_there_were_none() {
+        let machine = Machine::with_login("iamapikey", "former");
+        let item = Item::login("de.icr.io");
+        let newer = Secret::new(r#"{"v":2}"#);
+        machine.far.write(&item, &newer, None).unwrap();
+        let new = Login::new(CredentialKind::ApiKey.with(Secret::new("new")));
+        let logins = ["us.icr.io", "de.icr.io", "uk.icr.io"]
+            .map(|host| (LoginScope::Registry(registry(host)), new.clone()));
+        machine.far.refuse_to_write("uk.icr.io");
+        let failure = machine
+            .ask(|broker| broker.log_in_all(&logins))
+            .unwrap_err()
+            .to_string();
+        assert!(failure.contains("logout de.icr.io"), "{failure}");
+        assert_eq!(machine.far.read(&item), Ok(Some(newer)));
+        machine.answers("us.icr.io", "iambearer:access-1");
+        let stored = machine.ask(|broker| broker.login(&logins[0].0)).unwrap();
+        assert_eq!(
+            stored.map(|login| login.secret),
+            Some(Secret::new("former"))
+        );
+    }
+}

@@ -1,0 +1,215 @@
+//! A machine of its own for tests, with an IAM that answers by numbers.
+
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use serde_json::json;
+
+use super::Broker;
+use super::Renewal;
+use crate::credential::Credential;
+use crate::environment::Environment;
+use crate::error::Result;
+use crate::fs::tests::write_own;
+use crate::http::transport::Body;
+use crate::http::transport::Request;
+use crate::http::transport::Response;
+use crate::http::transport::Transport;
+use crate::http::transport::TransportError;
+use crate::iam::tests::response;
+use crate::keychain::Keychains;
+use crate::keychain::memory::MemoryKeychain;
+use crate::lock::LockDirectory;
+use crate::login::Login;
+use crate::login::LoginScope;
+use crate::registry::Registry;
+use crate::secret::Secret;
+use crate::settings::CredentialKind;
+use crate::settings::Settings;
+use crate::sources::Places;
+use crate::time::fake::FakeClock;
+
+/// When the tests begin.
+pub(crate) const START: u64 = 1_800_000_000;
+
+/// IAM that numbers its tokens, until it is told to fail.
+#[derive(Default)]
+pub(crate) struct NumberedTokens {
+    pub(crate) asked: RefCell<Vec<Request>>,
+    pub(crate) meanwhile: RefCell<Option<Box<dyn Fn()>>>,
+    pub(crate) refused: RefCell<Option<Secret>>,
+    pub(crate) status: RefCell<Option<u16>>,
+}
+
+impl Transport for NumberedTokens {
+    fn send(&self, request: Request) -> Result<Response, TransportError> {
+        let Body::Form(form) = &request.body else {
+            panic!("it is asked for tokens alone");
+        };
+        let refused = self.refused.borrow().clone();
+        let is_refused = form
+            .iter()
+            .any(|(_, value)| Some(value) == refused.as_ref());
+        self.asked.borrow_mut().push(request);
+        if let Some(happens) = &*self.meanwhile.borrow() {
+            happens();
+        }
+        let number = self.asked.borrow().len();
+        let status = match is_refused {
+            true => 400,
+            false => self.status.borrow().unwrap_or(200),
+        };
+        let body = match status {
+            200 => json!({
+                "access_token": format!("access-{number}"),
+                "refresh_token": format!("refresh-{number}"),
+                "expires_in": 3600
+            }),
+            _ => json!({"errorCode": "BXNIM0415E", "errorMessage": "no"}),
+        };
+        response(status, &body.to_string())
+    }
+}
+
+/// Counts the processes that would be started, once that is possible.
+#[derive(Default)]
+pub(crate) struct Renewals {
+    pub(crate) are_possible: Cell<bool>,
+    pub(crate) started: Cell<usize>,
+}
+
+impl Renewal for Renewals {
+    fn start(&self, _registry: &Registry) -> bool {
+        if self.are_possible.get() {
+            self.started.set(self.started.get() + 1);
+        }
+        self.are_possible.get()
+    }
+}
+
+fn nowhere() -> Places {
+    Places {
+        home: None,
+        root: "/nonexistent".into(),
+        working_directory: "/nonexistent".into(),
+    }
+}
+
+/// A machine with a near keychain for tokens and a far one for logins.
+pub(crate) struct Machine {
+    pub(crate) clock: Rc<FakeClock>,
+    pub(crate) environment: Environment,
+    pub(crate) far: Rc<MemoryKeychain>,
+    pub(crate) iam: NumberedTokens,
+    pub(crate) keychains: Keychains,
+    pub(crate) locks: LockDirectory,
+    pub(crate) renewal: Renewals,
+    directory: tempfile::TempDir,
+}
+
+impl Machine {
+    pub(crate) fn new() -> Self {
+        Self::with_environment(&[])
+    }
+
+    pub(crate) fn with_environment(variables: &[(&str, &str)]) -> Self {
+        let far = Rc::new(MemoryKeychain::default());
+        let directory = tempfile::tempdir().unwrap();
+        Self {
+            clock: Rc::new(FakeClock::at(START)),
+            environment: variables.iter().copied().collect(),
+            iam: NumberedTokens::default(),
+            keychains: Keychains {
+                logins: Box::new(Rc::clone(&far)),
+                tokens: Box::new(Rc::new(MemoryKeychain::default())),
+                tokens_are_near: true,
+            },
+            far,
+            locks: LockDirectory::at(Some(directory.path().to_owned())),
+            renewal: Renewals::default(),
+            directory,
+        }
+    }
+
+    pub(crate) fn with_login(username: &str, secret: &str) -> Self {
+        let machine = Self::new();
+        machine.store("us.icr.io", username, secret).unwrap();
+        machine
+    }
+
+    pub(crate) fn ask<T>(&self, question: impl FnOnce(&Broker<'_>) -> T) -> T {
+        let settings = Settings::load(&self.environment, None, None).unwrap();
+        question(&Broker {
+            clock: &*self.clock,
+            environment: &self.environment,
+            keychains: &self.keychains,
+            locks: &self.locks,
+            machine_name: &|| Some("laptop".into()),
+            places: &nowhere(),
+            random: &|| 0,
+            renewal: &self.renewal,
+            settings: &settings,
+            transport: &self.iam,
+        })
+    }
+
+    pub(crate) fn store(&self, host: &str, username: &str, secret: &str) -> Result<()> {
+        let credential = Credential {
+            username: username.into(),
+            secret: Secret::new(secret),
+        };
+        self.ask(|broker| broker.store(&registry(host), credential).map(drop))
+    }
+
+    /// Variables, with a settings file that holds this.
+    pub(crate) fn with_settings(&self, text: &str, variables: &[(&str, &str)]) -> Environment {
+        let file = self.directory.path().join("settings/config.toml");
+        write_own(&file, text);
+        let file = file.display().to_string();
+        let variables = variables.iter().copied();
+        variables.chain([("ICR_CONFIG", &*file)]).collect()
+    }
+
+    pub(crate) fn log_in(&self, scope: &LoginScope, key: &str) -> Result<()> {
+        let login = Login::new(CredentialKind::ApiKey.with(Secret::new(key)));
+        self.ask(|broker| broker.log_in(scope, login))
+    }
+
+    /// `username:secret` of the answer.
+    pub(crate) fn get(&self, host: &str) -> Result<String> {
+        let credential = self.ask(|broker| broker.get_and_delete_expired(&registry(host)))?;
+        Ok(format!(
+            "{}:{}",
+            credential.username,
+            credential.secret.expose()
+        ))
+    }
+
+    #[track_caller]
+    pub(crate) fn answers(&self, host: &str, credential: &str) {
+        assert_eq!(self.get(host).as_deref(), Ok(credential));
+    }
+
+    pub(crate) fn exchanges(&self) -> usize {
+        self.iam.asked.borrow().len()
+    }
+
+    pub(crate) fn fail_iam_with(&self, status: u16) {
+        *self.iam.status.borrow_mut() = Some(status);
+    }
+}
+
+pub(crate) fn form(request: &Request) -> Vec<(&str, &str)> {
+    let Body::Form(fields) = &request.body else {
+        panic!("{request:?} has no form");
+    };
+    fields
+        .iter()
+        .map(|(name, value)| (*name, value.expose()))
+        .collect()
+}
+
+pub(crate) fn registry(host: &str) -> Registry {
+    Registry::parse(host).unwrap()
+}

@@ -1,0 +1,537 @@
+//! The order of things: the only place that knows what comes after what when a
+//! client asks for a credential, leaves one with us or takes it away.
+
+use crate::credential::Credential;
+use crate::environment::Environment;
+use crate::error::Failure;
+use crate::error::Result;
+use crate::http::transport::Transport;
+use crate::iam::Iam;
+use crate::iam::endpoint::Endpoint;
+use crate::keychain::Keychains;
+use crate::lock::LockDirectory;
+use crate::login::LoginScope;
+use crate::login::Logins;
+use crate::registry::Registry;
+use crate::secret::Secret;
+use crate::settings::Choice;
+use crate::settings::CredentialKind;
+use crate::settings::Settings;
+use crate::sources;
+use crate::sources::ExpiredLogin;
+use crate::sources::Found;
+use crate::sources::Given;
+use crate::sources::Identity;
+use crate::sources::Nearby;
+use crate::sources::Notes;
+use crate::sources::Places;
+use crate::sources::Search;
+use crate::time::Clock;
+use crate::time::Deadline;
+use crate::token_cache::CacheKey;
+use crate::token_cache::Cached;
+use crate::token_cache::TokenCache;
+
+mod access;
+mod description;
+mod exchange;
+mod leaving;
+mod logins;
+#[cfg(test)]
+pub(crate) mod machine;
+mod own_logins;
+mod probe;
+mod renewal;
+mod store;
+
+pub use description::Answering;
+pub use description::Description;
+pub use description::TokenLife;
+pub use description::login_command;
+pub use own_logins::End;
+pub use own_logins::OwnLogin;
+pub use probe::Probe;
+pub use renewal::Renewal;
+pub use store::Hidden;
+pub use store::Stored;
+
+use exchange::Age;
+use exchange::Errand;
+
+/// Everything a broker works with.
+pub struct Broker<'a> {
+    /// Time.
+    pub clock: &'a dyn Clock,
+    /// The environment variables.
+    pub environment: &'a Environment,
+    /// Where secrets rest.
+    pub keychains: &'a Keychains,
+    /// One at a time.
+    pub locks: &'a LockDirectory,
+    /// What this machine is called, if it is called anything.
+    pub machine_name: &'a dyn Fn() -> Option<String>,
+    /// Where other programs leave their files.
+    pub places: &'a Places,
+    /// Random bits.
+    pub random: &'a dyn Fn() -> u64,
+    /// Starts a process that calls [`Broker::renew`], so that nobody waits for it.
+    pub renewal: &'a dyn Renewal,
+    /// What was chosen.
+    pub settings: &'a Settings,
+    /// The way to IAM.
+    pub transport: &'a dyn Transport,
+}
+
+impl Broker<'_> {
+    /// The credential for a registry, for a client. This alone deletes stored logins
+    /// that have expired; queries leave them.
+    ///
+    /// # Errors
+    /// As [`Broker::get`].
+    pub fn get_and_delete_expired(&self, registry: &Registry) -> Result<Credential> {
+        let mut expired = Vec::new();
+        let answer = self.look_up(registry, &mut expired);
+        self.delete_expired(&expired);
+        answer
+    }
+
+    /// The credential for a registry.
+    ///
+    /// # Errors
+    /// [`Failure::NotFound`] when nothing speaks for it; otherwise what went
+    /// wrong, with the source that was used.
+    pub fn get(&self, registry: &Registry) -> Result<Credential> {
+        self.look_up(registry, &mut Vec::new())
+    }
+
+    /// The same, with the expired logins that were passed over.
+    fn look_up(&self, registry: &Registry, expired: &mut Vec<ExpiredLogin>) -> Result<Credential> {
+        let deadline = self.deadline();
+        let given = self.given(registry);
+        let wanted = given.choice.credential;
+        let nearby = self.look_nearby(registry, &given)?;
+        // A failure may be about another source of the same key.
+        if !matches!(&nearby.cached, Cached::Failed(past) if !past.may_pass())
+            && let Some(answer) = self.settled(registry, &nearby, &given.tokens)
+        {
+            return answer.map(|secret| wanted.with(secret));
+        }
+        let search = self.find(registry, &given, deadline);
+        let found = search.map(|search| {
+            expired.extend(search.expired);
+            search.found
+        });
+        match found {
+            Ok(None) => Err(Failure::NotFound),
+            Ok(Some(Found::Credential(credential))) => Ok(credential),
+            Ok(Some(Found::AccessToken(token))) => self.given_token(registry, wanted, token),
+            Ok(Some(Found::Identity(identity))) => {
+                let errand = Errand::new(registry, &*identity, &given, deadline);
+                match self.of_identity(&errand) {
+                    Err(failure @ Failure::PersonMustAct(_)) => {
+                        self.of_successor(&errand).unwrap_or(Err(failure))
+                    }
+                    answer => answer,
+                }
+            }
+            // A keychain that is locked or hangs for now need not cost the answer.
+            Err(failure @ Failure::TryLater(_)) => match nearby.cached {
+                Cached::Aging(secret) | Cached::Ending(secret) => Ok(wanted.with(secret)),
+                _ => Err(failure),
+            },
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// The credential for a registry for somebody who will not ask again: a token
+    /// has at least half its life left. `wanted` may be another kind than what
+    /// [`Broker::get`] hands out.
+    ///
+    /// # Errors
+    /// As [`Broker::get`]; also that there is no new token to be had.
+    pub fn get_fresh(
+        &self,
+        registry: &Registry,
+        wanted: Option<CredentialKind>,
+    ) -> Result<Credential> {
+        let deadline = self.deadline();
+        let mut given = self.given(registry);
+        given.choice.credential = wanted.unwrap_or(given.choice.credential);
+        let wanted = given.choice.credential;
+        match self.find(registry, &given, deadline)?.found {
+            None => Err(Failure::NotFound),
+            Some(Found::Credential(credential)) => Ok(credential),
+            Some(Found::AccessToken(token)) => self.given_token(registry, wanted, token),
+            Some(Found::Identity(identity)) if wanted == CredentialKind::ApiKey => {
+                self.own_api_key(registry, &*identity)
+            }
+            Some(Found::Identity(identity)) => {
+                let errand = Errand::new(registry, &*identity, &given, deadline);
+                Ok(wanted.with(self.fetch(&errand, Age::Young)?))
+            }
+        }
+    }
+
+    /// What is known about the registry's token from local facts.
+    fn look_nearby(&self, registry: &Registry, given: &Given<'_>) -> Result<Kept> {
+        let nothing = Kept {
+            key: None,
+            cached: Cached::Nothing,
+        };
+        let wanted = given.choice.credential;
+        Ok(match (sources::nearby(registry, given)?, wanted) {
+            (_, CredentialKind::ApiKey) => nothing,
+            (Nearby::AccessToken(token), CredentialKind::AccessToken) => Kept {
+                key: None,
+                cached: Cached::Fresh(token),
+            },
+            (Nearby::AccessToken(token), CredentialKind::RegistryToken) => {
+                let key = sources::of_access_token(token, given).key();
+                Kept::under(wanted.key_of(key, registry), &given.tokens)
+            }
+            (Nearby::Key(key), _) => Kept::under(wanted.key_of(key, registry), &given.tokens),
+            _ => nothing,
+        })
+    }
+
+    /// What speaks for the registry. A token that was given is somebody whom the
+    /// registry can be asked for a token of its own.
+    fn find<'a>(
+        &self,
+        registry: &Registry,
+        given: &'a Given<'a>,
+        deadline: Deadline,
+    ) -> Result<Search<'a>> {
+        let _span = tracing::debug_span!("find", %registry).entered();
+        let wanted = given.choice.credential;
+        let mut search = sources::find(registry, given, Notes::Until(deadline))?;
+        search.found = match search.found {
+            Some(Found::AccessToken(token)) if wanted == CredentialKind::RegistryToken => {
+                let identity = sources::of_access_token(token, given);
+                Some(Found::Identity(Box::new(identity)))
+            }
+            other => other,
+        };
+        Ok(search)
+    }
+
+    /// What an identity has for the registry: its key, if that was chosen, or a
+    /// token.
+    fn of_identity(&self, errand: &Errand<'_>) -> Result<Credential> {
+        if errand.wanted == CredentialKind::ApiKey {
+            return self.own_api_key(errand.registry, errand.identity);
+        }
+        Ok(errand.wanted.with(self.token(errand)?))
+    }
+
+    /// What another identity has for the registry that took the place of a refused
+    /// one in the meantime: somebody may have rotated its API key.
+    fn of_successor(&self, refused: &Errand<'_>) -> Option<Result<Credential>> {
+        let search = sources::find(refused.registry, refused.given, Notes::None);
+        match search.map(|search| search.found) {
+            Ok(Some(Found::Identity(identity))) if identity.key() != refused.identity.key() => {
+                Some(self.of_identity(&Errand {
+                    identity: &*identity,
+                    ..*refused
+                }))
+            }
+            _ => None,
+        }
+    }
+
+    /// A token for an identity: the one that is kept while it is good, otherwise
+    /// a new one.
+    fn token(&self, errand: &Errand<'_>) -> Result<Secret> {
+        let tokens = &errand.given.tokens;
+        let key = errand.key();
+        let kept = Kept {
+            cached: tokens.look_up_for(&key, &errand.identity.source()),
+            key: Some(key),
+        };
+        match self.settled(errand.registry, &kept, tokens) {
+            Some(answer) => answer,
+            None => self.fetch(errand, Age::Any),
+        }
+    }
+
+    /// The answer that needs no exchange now, if there is one. An aging token is
+    /// one, once somebody gets the next in the background; one that is about to end
+    /// is not.
+    fn settled(
+        &self,
+        registry: &Registry,
+        kept: &Kept,
+        tokens: &TokenCache<'_>,
+    ) -> Option<Result<Secret>> {
+        match (&kept.cached, &kept.key) {
+            (Cached::Fresh(secret), _) => Some(Ok(secret.clone())),
+            (Cached::Failed(past), _) => Some(Err(past.failure.clone())),
+            (Cached::Aging(secret), Some(key)) => self
+                .is_renewed_by_another(registry, key, tokens)
+                .then(|| Ok(secret.clone())),
+            (Cached::Aging(_) | Cached::Ending(_) | Cached::Nothing, _) => None,
+        }
+    }
+
+    /// An access token that was given to us, if that is what is wanted.
+    fn given_token(
+        &self,
+        registry: &Registry,
+        wanted: CredentialKind,
+        token: Secret,
+    ) -> Result<Credential> {
+        match wanted {
+            CredentialKind::AccessToken => Ok(Credential::bearer(token)),
+            _ => Err(self.cannot_give(registry, wanted, "an access token that was given")),
+        }
+    }
+
+    /// The API key that an identity is.
+    fn own_api_key(&self, registry: &Registry, identity: &dyn Identity) -> Result<Credential> {
+        let wanted = CredentialKind::ApiKey;
+        match identity.api_key() {
+            Some(key) => Ok(wanted.with(key.clone())),
+            None => Err(self.cannot_give(registry, wanted, &identity.source())),
+        }
+    }
+
+    /// That a source has nothing of the kind that is wanted: by the settings, or by
+    /// whoever asked for another kind than those.
+    fn cannot_give(&self, registry: &Registry, wanted: CredentialKind, source: &str) -> Failure {
+        let (who, mend) = match self.settings.choice(registry).credential == wanted {
+            true => (
+                "the settings want",
+                "choose another `credential` in the profile",
+            ),
+            false => ("you asked for", "ask for another kind"),
+        };
+        Failure::act(format!(
+            "{who} `{wanted}` for {registry}, but {source} does not lead to one; {mend}, or log in with an API key"
+        ))
+    }
+
+    /// IAM at an endpoint, as everybody asks it.
+    pub fn iam(&self, endpoint: &Endpoint, most_attempts: u32, deadline: Deadline) -> Iam<'_> {
+        Iam {
+            endpoint: endpoint.clone(),
+            transport: self.transport,
+            clock: self.clock,
+            random: self.random,
+            limits: self.settings.limits,
+            most_attempts,
+            deadline,
+        }
+    }
+
+    /// The IAM that a registry's tokens come from.
+    fn endpoint(&self, registry: &Registry) -> Endpoint {
+        let chosen = self.settings.choice(registry).iam_endpoint;
+        chosen.unwrap_or_else(|| usual_endpoint(registry.is_staging()))
+    }
+
+    /// The IAM that a login is checked at.
+    pub fn endpoint_of(&self, scope: &LoginScope) -> Endpoint {
+        match scope {
+            LoginScope::Registry(registry) => self.endpoint(registry),
+            _ => self
+                .choice_of(scope)
+                .iam_endpoint
+                .unwrap_or_else(|| usual_endpoint(false)),
+        }
+    }
+
+    fn choice_of(&self, scope: &LoginScope) -> Choice<'_> {
+        match scope {
+            LoginScope::Default => self.settings.default_choice(),
+            LoginScope::Profile(name) => self.settings.choice_of_profile(name),
+            LoginScope::Registry(registry) => self.settings.choice(registry),
+        }
+    }
+
+    /// When whoever asks now must have an answer.
+    fn deadline(&self) -> Deadline {
+        Deadline::after(self.clock, self.settings.limits.deadline)
+    }
+
+    fn given(&self, registry: &Registry) -> Given<'_> {
+        self.given_of(&LoginScope::Registry(registry.clone()))
+    }
+
+    fn given_of(&self, scope: &LoginScope) -> Given<'_> {
+        Given {
+            choice: self.choice_of(scope),
+            clock: self.clock,
+            endpoint: self.endpoint_of(scope),
+            environment: self.environment,
+            locks: self.locks,
+            logins: Logins::in_keychain(&*self.keychains.logins),
+            near_logins: self
+                .keychains
+                .tokens_are_near
+                .then(|| Logins::in_keychain(&*self.keychains.tokens)),
+            places: self.places,
+            tokens: TokenCache::new(&*self.keychains.tokens, self.clock),
+            working_directory_credentials: self.settings.working_directory_credentials,
+        }
+    }
+}
+
+/// The IAM of production's or of staging's registries, unless another one was
+/// chosen.
+fn usual_endpoint(is_staging: bool) -> Endpoint {
+    match is_staging {
+        true => Endpoint::staging(),
+        false => Endpoint::public(),
+    }
+}
+
+/// What is kept, and under which key.
+struct Kept {
+    key: Option<CacheKey>,
+    cached: Cached,
+}
+
+impl Kept {
+    fn under(key: CacheKey, tokens: &TokenCache<'_>) -> Self {
+        Self {
+            cached: tokens.look_up(&key),
+            key: Some(key),
+        }
+    }
+}
+
+impl Cached {
+    /// The token, if there is one.
+    fn secret(&self) -> Option<&Secret> {
+        match self {
+            Self::Fresh(secret) | Self::Aging(secret) | Self::Ending(secret) => Some(secret),
+            Self::Failed(_) | Self::Nothing => None,
+        }
+    }
+}
+
+impl CredentialKind {
+    /// The key of what is handed out, by the key of the identity's access token.
+    fn key_of(self, key: CacheKey, registry: &Registry) -> CacheKey {
+        match self {
+            Self::RefreshToken => key.of_refresh_token(),
+            Self::RegistryToken => key.of_registry_token(registry),
+            Self::AccessToken | Self::ApiKey => key,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+    use std::time::Duration;
+
+    use super::machine::Machine;
+    use super::machine::registry;
+    use super::*;
+    use crate::keychain::KeychainError;
+    use crate::login::Login;
+
+    #[test]
+    fn a_fresh_token_is_found_without_the_far_keychain_and_without_iam() {
+        let machine = Machine::with_login("iamapikey", "key");
+        machine.answers("us.icr.io", "iambearer:access-1");
+        let calls = machine.far.calls();
+        machine.clock.advance(Duration::from_secs(1799));
+        machine.answers("us.icr.io", "iambearer:access-1");
+        assert_eq!(machine.far.calls(), calls, "a hit is local");
+        machine.clock.advance(Duration::from_secs(1));
+        assert_eq!(
+            machine.get("us.icr.io").as_deref(),
+            Ok("iambearer:access-2"),
+            "half its life is over"
+        );
+    }
+
+    #[test]
+    fn all_regions_share_the_token_of_one_identity() {
+        let machine = Machine::with_environment(&[("IC_API_KEY", "key")]);
+        for region in crate::registry::REGIONS {
+            for host in [region.host, region.private_host] {
+                machine.answers(host, "iambearer:access-1");
+            }
+        }
+        assert_eq!(machine.exchanges(), 1);
+        assert_eq!(
+            machine.get("stg.icr.io").as_deref(),
+            Ok("iambearer:access-2"),
+            "staging has an IAM of its own"
+        );
+        let asked = machine.iam.asked.borrow();
+        assert_eq!(
+            asked[1].url,
+            "https://iam.test.cloud.ibm.com/identity/token"
+        );
+    }
+
+    #[test]
+    fn nothing_is_noted_about_a_login_that_somebody_changes() {
+        let machine = Machine::new();
+        let scopes = [
+            LoginScope::Registry(registry("us.icr.io")),
+            LoginScope::Default,
+        ];
+        let look = || {
+            machine.ask(|broker| {
+                let given = broker.given(&registry("us.icr.io"));
+                let at_once = Deadline::after(&*machine.clock, Duration::ZERO);
+                let found = sources::find(&registry("us.icr.io"), &given, Notes::Until(at_once));
+                assert!(found.unwrap().found.is_none());
+                scopes
+                    .each_ref()
+                    .map(|scope| given.tokens.hint(scope).is_some())
+            })
+        };
+        let changing = machine
+            .locks
+            .lock_login(&LoginScope::Default, Duration::ZERO);
+        assert_eq!(look(), [true, false]);
+        drop(changing);
+        assert_eq!(look(), [true, true]);
+    }
+
+    #[test]
+    fn a_locked_keychain_costs_no_answer_that_is_still_good() {
+        let machine = Machine::with_login("iamapikey", "key");
+        machine.get("us.icr.io").unwrap();
+        machine.far.fail_with(Some(KeychainError::Locked("far")));
+        machine.clock.advance(Duration::from_secs(2000));
+        machine.answers("us.icr.io", "iambearer:access-1");
+        let failure = machine.get("de.icr.io").unwrap_err().to_string();
+        assert!(
+            failure.contains("locked"),
+            "not knowing is not the same as nothing: {failure}"
+        );
+    }
+
+    #[test]
+    fn the_environment_comes_before_a_stored_login() {
+        let machine = Machine::with_environment(&[("IBMCLOUD_API_KEY", "key")]);
+        machine.store("us.icr.io", "somebody", "password").unwrap();
+        machine.answers("us.icr.io", "iambearer:access-1");
+    }
+
+    #[test]
+    fn a_key_that_is_rotated_in_the_middle_of_a_get_gives_way_to_the_new_one() {
+        let machine = Machine::with_login("iamapikey", "old");
+        *machine.iam.refused.borrow_mut() = Some(Secret::new("old"));
+        assert!(machine.get("us.icr.io").is_err(), "nothing took its place");
+
+        let machine = Machine::with_login("iamapikey", "old");
+        *machine.iam.refused.borrow_mut() = Some(Secret::new("old"));
+        let far = Rc::clone(&machine.far);
+        let rotate = move || {
+            let scope = LoginScope::Registry(registry("us.icr.io"));
+            let credential = CredentialKind::ApiKey.with(Secret::new("new"));
+            let logins = Logins::in_keychain(&*far);
+            logins.write(&scope, &Login::new(credential)).unwrap();
+        };
+        *machine.iam.meanwhile.borrow_mut() = Some(Box::new(rotate));
+        machine.answers("us.icr.io", "iambearer:access-2");
+    }
+}

@@ -1,0 +1,103 @@
+//! Does IAM accept who would answer now, whatever is cached?
+
+use std::cell::RefCell;
+
+use super::Broker;
+use crate::credential::Credential;
+use crate::error::Failure;
+use crate::error::Result;
+use crate::iam::Issued;
+use crate::iam::MOST_ATTEMPTS;
+use crate::registry::Registry;
+use crate::settings::CredentialKind;
+use crate::sources;
+use crate::sources::Found;
+use crate::sources::Identity;
+use crate::sources::Notes;
+use crate::token_cache::CacheKey;
+use crate::token_cache::TokenCache;
+
+/// Asks IAM for new tokens, each identity once.
+///
+/// Nothing is written, with one exception: a refresh token that IAM replaces is kept
+/// as `get` keeps it, because the login would be lost otherwise.
+pub struct Probe<'a> {
+    broker: &'a Broker<'a>,
+    asked: RefCell<Vec<(CacheKey, Result<Issued>)>>,
+}
+
+impl<'a> Probe<'a> {
+    /// A probe that has asked nobody yet.
+    pub fn new(broker: &'a Broker<'a>) -> Self {
+        Self {
+            broker,
+            asked: RefCell::default(),
+        }
+    }
+
+    /// What `get` would answer for a registry with a token that IAM issues now; `None`
+    /// where a registry token would have to be made for that.
+    ///
+    /// # Errors
+    /// As [`Broker::get`].
+    pub fn credential(&self, registry: &Registry) -> Result<Option<Credential>> {
+        let broker = self.broker;
+        let given = broker.given(registry);
+        let wanted = given.choice.credential;
+        let found = sources::find(registry, &given, Notes::None)?.found;
+        let identity: Box<dyn Identity + '_> = match found {
+            None => return Err(Failure::NotFound),
+            Some(Found::Credential(credential)) => return Ok(Some(credential)),
+            Some(Found::AccessToken(token)) if wanted != CredentialKind::RegistryToken => {
+                return broker.given_token(registry, wanted, token).map(Some);
+            }
+            Some(Found::AccessToken(token)) => Box::new(sources::of_access_token(token, &given)),
+            Some(Found::Identity(identity)) => identity,
+        };
+        let issued = self.issued(registry, &*identity, wanted)?;
+        let secret = match wanted {
+            CredentialKind::AccessToken => Some(issued.access_token),
+            CredentialKind::ApiKey => {
+                return broker.own_api_key(registry, &*identity).map(Some);
+            }
+            CredentialKind::RefreshToken => match issued.refresh_token {
+                None => return Err(broker.cannot_give(registry, wanted, &identity.source())),
+                token => token,
+            },
+            CredentialKind::RegistryToken => {
+                let tokens: &TokenCache<'_> = &given.tokens;
+                tokens.secret(&wanted.key_of(identity.key(), registry))
+            }
+        };
+        Ok(secret.map(|secret| wanted.with(secret)))
+    }
+
+    /// What IAM gives now for an identity, or gave a moment ago.
+    fn issued(
+        &self,
+        registry: &Registry,
+        identity: &dyn Identity,
+        wanted: CredentialKind,
+    ) -> Result<Issued> {
+        let wanted = match wanted {
+            CredentialKind::RefreshToken => wanted,
+            _ => CredentialKind::AccessToken,
+        };
+        let key = wanted.key_of(identity.key(), registry);
+        let known = |asked: &[(CacheKey, Result<Issued>)]| {
+            let found = asked.iter().find(|(asked, _)| *asked == key);
+            found.map(|(_, outcome)| outcome.clone())
+        };
+        if let Some(outcome) = known(&self.asked.borrow()) {
+            return outcome;
+        }
+        let broker = self.broker;
+        let deadline = broker.deadline();
+        let patience = deadline.remaining(broker.clock) / 2;
+        let _lock = broker.locks.lock_identity(key.as_str(), patience);
+        let iam = broker.iam(identity.endpoint(), MOST_ATTEMPTS, deadline);
+        let outcome = identity.exchange(&iam, wanted);
+        self.asked.borrow_mut().push((key, outcome.clone()));
+        outcome
+    }
+}

@@ -1,0 +1,149 @@
+//! Is a token renewed before it ends, and by whom?
+
+use super::Broker;
+use super::exchange::Errand;
+use crate::error::Result;
+use crate::lock::Lock;
+use crate::registry::Registry;
+use crate::sources::Found;
+use crate::token_cache::CacheKey;
+use crate::token_cache::TokenCache;
+
+/// Gets the next token in the background.
+pub trait Renewal {
+    /// Starts it, if that is possible here and nobody turned it off.
+    fn start(&self, registry: &Registry) -> bool;
+}
+
+impl Broker<'_> {
+    /// Gets the next token for a registry, if it is still time for that when nobody
+    /// else is at it. What cannot be had now, whoever needs it will ask for again.
+    ///
+    /// # Errors
+    /// What went wrong, for the log.
+    pub fn renew(&self, registry: &Registry) -> Result<()> {
+        let deadline = self.deadline();
+        let given = self.given(registry);
+        let found = self.find(registry, &given, deadline)?.found;
+        let Some(Found::Identity(identity)) = found else {
+            return Ok(());
+        };
+        let errand = Errand::new(registry, &*identity, &given, deadline);
+        let key = errand.key();
+        let prepared = self.prepare(&errand);
+        // Whoever started us may still hold it.
+        let lock = self
+            .locks
+            .lock_identity(key.as_str(), deadline.remaining(self.clock) / 2);
+        if matches!(lock, Lock::Busy) || !given.tokens.needs_renewal(&key) {
+            return Ok(());
+        }
+        let old = given.tokens.secret(&key);
+        let obtained = self.exchange(&errand, prepared, true).0?;
+        given.tokens.keep(&key, &obtained.secret, obtained.lifetime);
+        drop(lock);
+        self.tidy(&errand, obtained, old.as_ref());
+        Ok(())
+    }
+
+    /// Whether another process gets the next token: one that is at it now, or one
+    /// that is started here. Noting the attempt keeps others from starting one.
+    pub(super) fn is_renewed_by_another(
+        &self,
+        registry: &Registry,
+        key: &CacheKey,
+        tokens: &TokenCache<'_>,
+    ) -> bool {
+        if !self.settings.background_refresh {
+            return false;
+        }
+        let lock = self.locks.try_identity(key.as_str());
+        if matches!(lock, Lock::Busy) {
+            return true;
+        }
+        let is_started = self.renewal.start(registry);
+        if is_started {
+            tokens.postpone(key);
+        }
+        is_started
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::machine::Machine;
+    use super::super::machine::registry;
+
+    #[test]
+    fn an_aging_token_is_answered_at_once_and_renewed_once_by_another_process() {
+        let machine = Machine::with_login("iamapikey", "key");
+        machine.renewal.are_possible.set(true);
+        machine.get("us.icr.io").unwrap();
+        machine.clock.advance(Duration::from_secs(1800));
+        for host in ["us.icr.io", "de.icr.io", "us.icr.io"] {
+            machine.store(host, "iamapikey", "key").unwrap();
+            machine.answers(host, "iambearer:access-1");
+        }
+        assert_eq!((machine.renewal.started.get(), machine.exchanges()), (1, 1));
+        machine
+            .ask(|broker| broker.renew(&registry("us.icr.io")))
+            .unwrap();
+        machine.answers("us.icr.io", "iambearer:access-2");
+        machine
+            .ask(|broker| broker.renew(&registry("us.icr.io")))
+            .unwrap();
+        assert_eq!(machine.exchanges(), 2, "it is done already");
+    }
+
+    #[test]
+    fn while_nothing_comes_of_it_a_renewal_is_started_every_few_seconds() {
+        let machine = Machine::with_login("iamapikey", "key");
+        machine.renewal.are_possible.set(true);
+        machine.get("us.icr.io").unwrap();
+        machine.clock.advance(Duration::from_secs(1800));
+        for started in [1, 1, 2, 2] {
+            machine.get("us.icr.io").unwrap();
+            assert_eq!(machine.renewal.started.get(), started);
+            machine.clock.advance(Duration::from_secs(3));
+        }
+    }
+
+    #[test]
+    fn a_token_that_a_client_would_see_the_end_of_is_replaced_before_it_is_answered() {
+        let machine = Machine::with_login("iamapikey", "key");
+        machine.renewal.are_possible.set(true);
+        machine.get("us.icr.io").unwrap();
+        machine.clock.advance(Duration::from_secs(3300));
+        machine.answers("us.icr.io", "iambearer:access-2");
+        assert_eq!(machine.renewal.started.get(), 0);
+    }
+
+    #[test]
+    fn what_a_renewal_is_refused_takes_nothing_from_the_old_token() {
+        let machine = Machine::with_login("iamapikey", "key");
+        machine.renewal.are_possible.set(true);
+        machine.get("us.icr.io").unwrap();
+        machine.clock.advance(Duration::from_secs(1800));
+        machine.fail_iam_with(400);
+        let outcome = machine.ask(|broker| broker.renew(&registry("us.icr.io")));
+        assert!(outcome.is_err());
+        machine.answers("us.icr.io", "iambearer:access-1");
+        machine.clock.advance(Duration::from_secs(1800));
+        assert!(
+            machine.get("us.icr.io").is_err(),
+            "and is told when it has ended"
+        );
+    }
+
+    #[test]
+    fn a_renewal_for_what_nobody_speaks_for_does_nothing() {
+        let machine = Machine::new();
+        assert_eq!(
+            machine.ask(|broker| broker.renew(&registry("us.icr.io"))),
+            Ok(())
+        );
+        assert_eq!(machine.exchanges(), 0);
+    }
+}

@@ -1,0 +1,397 @@
+//! What is stored of a credential that somebody logged in with at a client?
+
+use std::time::Duration;
+
+use super::Broker;
+use super::description::Answering;
+use crate::credential::Credential;
+use crate::error::Failure;
+use crate::error::Result;
+use crate::iam::jwt;
+use crate::iam::owner::Owner;
+use crate::keychain::Item;
+use crate::lock::LOGIN_PATIENCE;
+use crate::login::Login;
+use crate::login::LoginKind;
+use crate::login::LoginScope;
+use crate::registry::Registry;
+use crate::secret::Secret;
+use crate::settings::CredentialKind;
+use crate::sources;
+use crate::sources::Found;
+use crate::sources::Given;
+use crate::sources::Introduced;
+use crate::sources::Notes;
+use crate::sources::Speaker;
+use crate::text::repeatable;
+use crate::token_cache::CacheKey;
+
+/// What came of a credential that a client gave us to store.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Stored {
+    /// It is what this program answers anyway, so nothing changed.
+    Unchanged,
+    /// It is an access token, and no token is kept here by which it could be told from
+    /// one that this program gave out. Nothing changed, and this answers.
+    Untold(Answering),
+    /// It is the login for the registry now.
+    Written {
+        /// What it takes the place of, where it is an access token that will end.
+        until_it_ends: Option<Hidden>,
+    },
+}
+
+/// The lasting login that an access token takes the place of.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Hidden {
+    /// Whether the login for the same registry is gone; otherwise it is one that
+    /// answers again when the token has ended.
+    pub is_replaced: bool,
+    /// What answers when the token has ended.
+    pub then: Option<Answering>,
+}
+
+/// How an access token is related to what answers for the registry.
+enum Relation {
+    /// It is of the same identity, so nothing is gained by storing it.
+    Same,
+    /// It is of another one, or nothing that lasts answers.
+    Other,
+    /// Nobody can tell.
+    Unknown(Answering),
+}
+
+/// How long what is written to see whether tokens are kept is kept at most.
+const PROBE_LIFE: Duration = Duration::from_secs(60);
+
+impl Broker<'_> {
+    /// Stores a credential that somebody logged in with at a client.
+    ///
+    /// A client that logged in with what [`Broker::get`] answered brings it back;
+    /// that succeeds and changes nothing.
+    ///
+    /// # Errors
+    /// The keychain does not take it, or no client could use it.
+    pub fn store(&self, registry: &Registry, credential: Credential) -> Result<Stored> {
+        let login = Login::new(credential);
+        if login.username == "<token>" {
+            return Err(Failure::act(format!(
+                "{registry} takes no identity token (user name <token>); log in with 'docker login -u iamapikey {registry}'"
+            )));
+        }
+        // A user name is shown wherever the login is. A trusted profile's ID is as long.
+        if login.kind() == LoginKind::Verbatim && repeatable::is_api_key(&login.username) {
+            return Err(Failure::act(format!(
+                "the user name has the form of an API key, which belongs in the password; log in with 'docker login -u iamapikey {registry}'"
+            )));
+        }
+        let given = self.given(registry);
+        if self.is_ours(registry, &login, &given) {
+            return Ok(Stored::Unchanged);
+        }
+        let scope = LoginScope::Registry(registry.clone());
+        let _lock = self.locks.lock_login(&scope, LOGIN_PATIENCE);
+        let mut until_it_ends = None;
+        if login.kind() == LoginKind::Bearer {
+            if self.has_issued(&scope, &login.secret, &given) {
+                return Ok(Stored::Unchanged);
+            }
+            match self.relation(registry, &login.secret, &given) {
+                Relation::Same => return Ok(Stored::Unchanged),
+                Relation::Unknown(answering) if !self.keeps_tokens() => {
+                    return Ok(Stored::Untold(answering));
+                }
+                Relation::Unknown(_) | Relation::Other => {}
+            }
+            until_it_ends = self.hidden_by_token(registry, &scope, &given);
+            if until_it_ends
+                .as_ref()
+                .is_some_and(|hidden| hidden.is_replaced)
+            {
+                self.refuse_to_lose_login(registry, &scope)?;
+            }
+        }
+        if login.has_expired(self.clock.now()) {
+            return Err(Failure::act(format!(
+                "the token has expired, or will within seconds, so it is not stored as the login for {registry}; '{}' makes a login that lasts",
+                scope.login_command()
+            )));
+        }
+        self.write_login(&scope, login, &given)?;
+        Ok(Stored::Written { until_it_ends })
+    }
+
+    /// Whether a credential is the one that we answer anyway. Known without
+    /// asking a keychain that may be locked by now, where the token is at hand.
+    fn is_ours(&self, registry: &Registry, login: &Login, given: &Given<'_>) -> bool {
+        let wanted = given.choice.credential;
+        if login.username != wanted.username() {
+            return false;
+        }
+        let nearby = self.look_nearby(registry, given).map(|kept| kept.cached);
+        if nearby.is_ok_and(|cached| cached.secret() == Some(&login.secret)) {
+            return true;
+        }
+        let search = sources::find(registry, given, Notes::None);
+        match search.map(|search| search.found) {
+            Ok(Some(Found::Identity(identity))) if wanted == CredentialKind::ApiKey => {
+                identity.api_key() == Some(&login.secret)
+            }
+            Ok(Some(Found::Identity(identity))) => {
+                let key = wanted.key_of(identity.key(), registry);
+                given.tokens.secret(&key).as_ref() == Some(&login.secret)
+            }
+            Ok(Some(Found::AccessToken(token))) => token == login.secret,
+            _ => false,
+        }
+    }
+
+    /// Whether a token is one that was issued for a login that another source answers
+    /// instead of now, such as a variable that was set since.
+    fn has_issued(&self, scope: &LoginScope, token: &Secret, given: &Given<'_>) -> bool {
+        [scope, &LoginScope::Default].into_iter().any(|scope| {
+            let login = given.logins.read(scope).ok().flatten();
+            login.is_some_and(|login| {
+                let key = CacheKey::new(&given.endpoint, &login.id);
+                given.tokens.secret(&key).as_ref() == Some(token)
+            })
+        })
+    }
+
+    /// A token that does not even answer must not take the place of a login that lasts.
+    fn refuse_to_lose_login(&self, registry: &Registry, scope: &LoginScope) -> Result<()> {
+        match self.answering(registry)? {
+            Some(answering) if answering.speaker != Speaker::Login(scope.clone()) => {
+                Err(Failure::act(format!(
+                    "the token is not stored: {} answers for {registry}, and the token would take the place of the login for {registry} that lasts; '{}' removes that login",
+                    answering.name,
+                    scope.logout_command()
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn relation(&self, registry: &Registry, token: &Secret, given: &Given<'_>) -> Relation {
+        let Ok(Some(introduced)) = sources::introduce(registry, given) else {
+            return Relation::Other;
+        };
+        // An empty one proves nothing.
+        if token.is_empty() {
+            return Relation::Same;
+        }
+        let owner = Owner::of(token);
+        let is_same = |other: &Owner| owner.as_ref().is_some_and(|it| it.is_same_as(other));
+        match &introduced.found {
+            Found::Credential(_) => Relation::Other,
+            // One that lives longer is worth storing, also of the same identity.
+            Found::AccessToken(answered) => {
+                let has_expired = jwt::has_expired(token.expose(), self.clock.now(), jwt::MARGIN);
+                match Owner::of(answered).is_some_and(|other| is_same(&other)) && has_expired {
+                    true => Relation::Same,
+                    false => Relation::Other,
+                }
+            }
+            Found::Identity(identity) => {
+                let kept = given.tokens.kept(&identity.key());
+                match self.owner_known_locally(&introduced, given) {
+                    _ if self.is_known_to_be_over(&introduced) => Relation::Other,
+                    Some(other) if is_same(&other) => Relation::Same,
+                    None if kept.is_none() => Relation::Unknown(Answering::of(&introduced)),
+                    _ => Relation::Other,
+                }
+            }
+        }
+    }
+
+    fn is_known_to_be_over(&self, introduced: &Introduced<'_>) -> bool {
+        match &introduced.speaker {
+            Speaker::Login(scope) => {
+                let login = self.login(scope).ok().flatten();
+                login.is_some_and(|login| login.ended_at.is_some())
+            }
+            Speaker::Source(_) => false,
+        }
+    }
+
+    /// Whether tokens are kept at all, found out by trying. Where they are not, a
+    /// client brings back tokens that nobody here knows.
+    fn keeps_tokens(&self) -> bool {
+        let item = Item::probe(&format!("store-{:016x}", (self.random)()));
+        let tokens = &*self.keychains.tokens;
+        let is_written = tokens
+            .write(&item, &Secret::new("probe"), Some(PROBE_LIFE))
+            .is_ok();
+        is_written && tokens.delete(&item).is_ok()
+    }
+
+    fn hidden_by_token(
+        &self,
+        registry: &Registry,
+        scope: &LoginScope,
+        given: &Given<'_>,
+    ) -> Option<Hidden> {
+        let former = given.logins.read(scope).ok().flatten();
+        let is_replaced = former
+            .is_some_and(|login| login.kind() != LoginKind::Bearer && !login.secret.is_empty());
+        let behind = sources::behind(scope, registry, given).ok().flatten();
+        let then = behind.as_ref().map(Answering::of);
+        (is_replaced || then.is_some()).then_some(Hidden { is_replaced, then })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use serde_json::json;
+
+    use super::super::machine::Machine;
+    use super::super::machine::START;
+    use super::super::machine::registry;
+    use super::*;
+    use crate::keychain::KeychainError;
+
+    fn token_of(who: &str, account: &str, end: u64) -> String {
+        jwt::unsigned(&json!({"iam_id": who, "account": {"bss": account}, "exp": end}))
+    }
+
+    /// What becomes of an access token.
+    fn store(machine: &Machine, token: &str) -> Result<Stored> {
+        let credential = Credential::bearer(Secret::new(token));
+        machine.ask(|broker| broker.store(&registry("us.icr.io"), credential))
+    }
+
+    /// A machine with an API key for every registry, whose tokens are of `me` in account `a`.
+    fn machine_of_me() -> Machine {
+        let machine = Machine::new();
+        let token = Secret::new(token_of("me", "a", START + 3600));
+        let login = Login::new(CredentialKind::ApiKey.with(Secret::new("key")));
+        let login = login.owned_by(Owner::of(&token));
+        machine
+            .ask(|broker| broker.log_in(&LoginScope::Default, login))
+            .unwrap();
+        machine
+    }
+
+    #[test]
+    fn an_access_token_is_stored_unless_it_is_of_the_identity_that_answers() {
+        let end = START + 600;
+        for (token, is_stored) in [
+            (token_of("me", "a", end), false),
+            (token_of("me", "b", end), true),
+            (token_of("other", "a", end), true),
+            ("opaque".to_owned(), true),
+        ] {
+            let machine = machine_of_me();
+            let stored = store(&machine, &token).unwrap();
+            assert_eq!(stored != Stored::Unchanged, is_stored, "{token}");
+            let answered = if is_stored { &*token } else { "access-1" };
+            machine.answers("us.icr.io", &format!("iambearer:{answered}"));
+            machine.answers("de.icr.io", "iambearer:access-1");
+        }
+    }
+
+    #[test]
+    fn an_expired_access_token_is_refused_unless_it_is_of_the_identity_that_answers() {
+        let machine = machine_of_me();
+        let own = token_of("me", "a", START - 1);
+        assert_eq!(store(&machine, &own), Ok(Stored::Unchanged));
+        for other in [
+            token_of("me", "b", START - 1),
+            token_of("other", "a", START - 1),
+            // `get` would not hand it out any more.
+            token_of("other", "a", START + 9),
+        ] {
+            let failure = store(&machine, &other).unwrap_err().to_string();
+            assert!(failure.contains("has expired"), "{failure}");
+        }
+    }
+
+    #[test]
+    fn whose_session_is_over_may_log_in_with_a_token_of_the_same_identity() {
+        let machine = Machine::new();
+        let token = token_of("me", "a", START + 600);
+        let scope = LoginScope::Registry(registry("us.icr.io"));
+        let session = CredentialKind::RefreshToken.with(Secret::new("refresh"));
+        let login = Login::new(session).owned_by(Owner::of(&Secret::new(&*token)));
+        for (login, is_stored) in [(login.clone(), false), (login.ended(START), true)] {
+            machine.ask(|broker| broker.log_in(&scope, login)).unwrap();
+            let stored = store(&machine, &token).unwrap();
+            assert_eq!(stored != Stored::Unchanged, is_stored);
+        }
+        machine.answers("us.icr.io", &format!("iambearer:{token}"));
+    }
+
+    #[test]
+    fn what_a_token_takes_the_place_of_is_known() {
+        let machine = machine_of_me();
+        let token = token_of("other", "b", START + 600);
+        let hidden = |machine: &Machine| match store(machine, &token) {
+            Ok(Stored::Written {
+                until_it_ends: Some(hidden),
+            }) => {
+                let then = hidden.then.map(|then| then.name);
+                (hidden.is_replaced, then.unwrap_or_default())
+            }
+            other => panic!("{other:?}"),
+        };
+        let default = "the login for every registry".to_owned();
+        assert_eq!(hidden(&machine), (false, default));
+        let machine = Machine::with_login("iamapikey", "key");
+        assert_eq!(hidden(&machine), (true, String::new()));
+    }
+
+    #[test]
+    fn a_token_that_does_not_answer_replaces_no_login_that_lasts() {
+        let mut machine = Machine::with_login("iamapikey", "key");
+        machine.environment = machine.with_settings("", &[("IBMCLOUD_API_KEY", "another")]);
+        let token = token_of("other", "b", START + 600);
+        let failure = store(&machine, &token).unwrap_err().to_string();
+        assert!(failure.contains("$IBMCLOUD_API_KEY answers"), "{failure}");
+        machine.environment = machine.with_settings("", &[]);
+        machine.answers("us.icr.io", "iambearer:access-1");
+    }
+
+    #[test]
+    fn a_token_of_ours_comes_back_although_another_source_answers_by_now() {
+        let mut machine = machine_of_me();
+        machine.answers("us.icr.io", "iambearer:access-1");
+        machine.environment = machine.with_settings("", &[("IBMCLOUD_API_KEY", "another")]);
+        assert_eq!(store(&machine, "access-1"), Ok(Stored::Unchanged));
+    }
+
+    /// Then nobody can tell a token of ours that a client brings back from another.
+    #[test]
+    fn where_no_token_is_kept_none_takes_the_place_of_what_answers() {
+        let mut machine = Machine::with_environment(&[("IBMCLOUD_API_KEY", "key")]);
+        machine.keychains.tokens = Box::new(Rc::clone(&machine.far));
+        machine.keychains.tokens_are_near = false;
+        let full = KeychainError::Refused("full".into());
+        machine.far.fail_with(Some(full));
+        let token = token_of("somebody", "a", START + 600);
+        let stored = store(&machine, &token);
+        assert!(matches!(stored, Ok(Stored::Untold(_))), "{stored:?}");
+        machine.far.fail_with(None);
+        let stored = store(&machine, &token);
+        assert!(matches!(stored, Ok(Stored::Written { .. })), "{stored:?}");
+    }
+
+    /// As on macOS and Windows, where no note says which login a registry has.
+    #[test]
+    fn what_we_answered_comes_back_without_notes_too() {
+        for credential in ["iambearer", "iamrefresh", "iamapikey"] {
+            let mut machine = Machine::new();
+            machine.keychains.tokens_are_near = false;
+            let text = format!("[profile.p]\ncredential = '{credential}'");
+            machine.environment = machine.with_settings(&text, &[("ICR_PROFILE", "p")]);
+            let scope = LoginScope::Profile("p".into());
+            machine.log_in(&scope, "key").unwrap();
+            let answer = machine.get("us.icr.io").unwrap();
+            let (username, secret) = answer.split_once(':').unwrap();
+            machine.store("us.icr.io", username, secret).unwrap();
+            let scopes = machine.ask(|broker| broker.scopes());
+            assert_eq!(scopes.unwrap().len(), 1, "{credential}");
+        }
+    }
+}

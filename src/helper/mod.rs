@@ -1,0 +1,3 @@
+//! Docker's credential-helper protocol.
+
+pub mod wire;

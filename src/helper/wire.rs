@@ -1,0 +1,354 @@
+//! The credential-helper wire, as Docker's reference implementation speaks it
+//! (`docker/docker-credential-helpers`, `credentials/credentials.go`) and as the
+//! clients read it.
+
+use std::io::Read;
+use std::io::Write;
+
+use serde::Serialize;
+use serde_json::Map;
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use crate::credential::Credential;
+use crate::error::Failure;
+use crate::error::Result;
+use crate::error::one_line;
+use crate::secret::Secret;
+
+/// What clients compare an answer with to learn that there is no credential
+/// (`credentials/error.go`); the same text for every host.
+pub const NOT_FOUND: &str = "credentials not found in native keychain";
+
+/// What clients compare an answer with when the server address was empty.
+pub const NO_SERVER_ADDRESS: &str = "no credentials server URL";
+
+/// What clients compare an answer with when the user name was empty.
+pub const NO_USERNAME: &str = "no credentials username";
+
+/// The most that is taken from standard input, in bytes.
+const INPUT_LIMIT: u64 = 1024 * 1024;
+
+/// How much more is read and thrown away, so that a client that writes too much
+/// sees our message instead of a broken pipe; an endless one is left.
+const DRAIN_LIMIT: u64 = 64 * 1024 * 1024;
+
+/// The longest message, in characters: a line that a person can still read.
+const MESSAGE_LIMIT: usize = 1000;
+
+/// What a client asks us to keep.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StoreRequest {
+    /// The server address as the client wrote it, trimmed.
+    pub server_address: String,
+    /// The credential to keep for it.
+    pub credential: Credential,
+}
+
+/// Reads all of standard input, at most 1 MiB, and drains what is beyond.
+///
+/// # Errors
+/// The input is longer than that, or cannot be read.
+pub fn read_input(input: &mut dyn Read) -> Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    let unreadable =
+        |error: std::io::Error| Failure::act(format!("standard input cannot be read ({error})"));
+    (&mut *input)
+        .take(INPUT_LIMIT + 1)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    if bytes.len() as u64 > INPUT_LIMIT {
+        std::io::copy(&mut input.take(DRAIN_LIMIT), &mut std::io::sink()).map_err(unreadable)?;
+        return Err(Failure::act("standard input is longer than 1 MiB"));
+    }
+    Ok(bytes)
+}
+
+/// The server address in an input or argument: one line, trimmed.
+///
+/// # Errors
+/// It is empty ([`NO_SERVER_ADDRESS`]), not UTF-8, more than one line, or has
+/// control characters in it.
+pub fn server_address(input: &[u8]) -> Result<String> {
+    let text = std::str::from_utf8(input)
+        .map_err(|_| Failure::act("the server address is not UTF-8 text"))?
+        .trim();
+    match text {
+        "" => Err(Failure::NoServerAddress),
+        _ if text.contains(['\n', '\r']) => Err(Failure::act(
+            "the server address is more than one line; send one registry at a time",
+        )),
+        _ if text.contains(char::is_control) => Err(Failure::act(
+            "the server address has control characters in it",
+        )),
+        _ => Ok(text.to_owned()),
+    }
+}
+
+/// The request in the input of `store`: one JSON object with `ServerURL`,
+/// `Username` and `Secret`, in any case, as Go's decoder takes them. An empty
+/// secret is accepted, as in the reference.
+///
+/// # Errors
+/// It is not such an object, or a field is missing, empty or no text.
+pub fn store_request(input: &[u8]) -> Result<StoreRequest> {
+    // serde_json's message would name what it found, which may be a secret.
+    let mut fields: Map<String, Value> = serde_json::from_slice(input).map_err(|error| {
+        Failure::act(format!(
+            "the input of store is not a JSON object with ServerURL, Username and Secret (line {}, column {})",
+            error.line(),
+            error.column()
+        ))
+    })?;
+    let address = take_text(&mut fields, "ServerURL")?.unwrap_or_default();
+    let username = take_text(&mut fields, "Username")?.unwrap_or_default();
+    let secret = take_text(&mut fields, "Secret")?.map(Secret::new);
+    let server_address = server_address(address.as_bytes())?;
+    if username.is_empty() {
+        return Err(Failure::act(NO_USERNAME));
+    }
+    if username.contains(char::is_control) {
+        return Err(Failure::act("`Username` has control characters in it"));
+    }
+    let secret = secret.ok_or_else(|| Failure::act("`Secret` is missing in the input of store"))?;
+    if secret.expose().contains('\0') {
+        return Err(Failure::act("`Secret` has a NUL character in it"));
+    }
+    Ok(StoreRequest {
+        server_address,
+        credential: Credential { username, secret },
+    })
+}
+
+fn take_text(fields: &mut Map<String, Value>, name: &str) -> Result<Option<String>> {
+    let key = match fields.contains_key(name) {
+        true => Some(name.to_owned()),
+        false => fields
+            .keys()
+            .find(|key| key.eq_ignore_ascii_case(name))
+            .cloned(),
+    };
+    match key.and_then(|key| fields.remove(&key)) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(Failure::act(format!(
+            "`{name}` is not a text in the input of store"
+        ))),
+    }
+}
+
+/// Writes the answer of `get`: one JSON object with exactly three keys, and a
+/// newline.
+///
+/// # Errors
+/// The client no longer reads.
+pub fn write_credential(
+    output: &mut dyn Write,
+    server_address: &str,
+    credential: &Credential,
+) -> std::io::Result<()> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Answer<'a> {
+        #[serde(rename = "ServerURL")]
+        server_url: &'a str,
+        username: &'a str,
+        #[serde(serialize_with = "Secret::serialize_exposed")]
+        secret: &'a Secret,
+    }
+    let answer = Answer {
+        server_url: server_address,
+        username: &credential.username,
+        secret: &credential.secret,
+    };
+    let mut line = Zeroizing::new(serde_json::to_vec(&answer)?);
+    line.push(b'\n');
+    output.write_all(&line)?;
+    output.flush()
+}
+
+/// The one line that tells a failure to a person and to a client: without
+/// control characters, of bounded length, and [`NOT_FOUND`] only for
+/// [`Failure::NotFound`], because some clients look for that phrase anywhere.
+/// Single quotes stand for backticks: clients put the whole line in backticks.
+pub fn failure_line(failure: &Failure) -> String {
+    let text = failure.to_string();
+    if *failure == Failure::NotFound {
+        return text;
+    }
+    let line = one_line(&text, MESSAGE_LIMIT).replace(NOT_FOUND, "no credentials");
+    line.replace('`', "'").trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_trimmed_and_one_line() {
+        assert_eq!(
+            server_address(b" us.icr.io \r\n").as_deref(),
+            Ok("us.icr.io")
+        );
+        for (input, reason) in [
+            (&b""[..], NO_SERVER_ADDRESS),
+            (b" \n\t", NO_SERVER_ADDRESS),
+            (b"us.icr.io\nde.icr.io", "more than one line"),
+            (b"us.icr.io\rde.icr.io", "more than one line"),
+            (b"us.icr.io\0", "control characters"),
+            (b"us\x1b[31m.icr.io", "control characters"),
+            (b"\xff\xfe", "not UTF-8"),
+        ] {
+            let failure = server_address(input).unwrap_err().to_string();
+            assert!(failure.contains(reason), "{input:?}: {failure}");
+        }
+    }
+
+    #[test]
+    fn a_store_request_is_read_as_go_reads_it() {
+        let expected = StoreRequest {
+            server_address: "us.icr.io".into(),
+            credential: Credential {
+                username: "iamapikey".into(),
+                secret: Secret::new("key"),
+            },
+        };
+        for input in [
+            r#"{"ServerURL":"us.icr.io","Username":"iamapikey","Secret":"key"}"#,
+            "{\"serverurl\":\" us.icr.io\\n\",\"USERNAME\":\"iamapikey\",\"secret\":\"key\"}\n",
+            r#"{"Username":"iamapikey","Secret":"key","ServerURL":"us.icr.io","More":[1]}"#,
+            r#"{"serverurl":"x","ServerURL":"us.icr.io","Username":"iamapikey","Secret":"\u006bey"}"#,
+        ] {
+            assert_eq!(
+                store_request(input.as_bytes()),
+                Ok(expected.clone()),
+                "{input}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_broken_store_request_says_what_is_wrong_and_never_quotes_the_secret() {
+        for (input, reason) in [
+            (&b""[..], "not a JSON object"),
+            (b"hunter2", "not a JSON object"),
+            (br#"["hunter2"]"#, "not a JSON object"),
+            (
+                br#"{"ServerURL":"us.icr.io","Username":"u","Secret":"hunter2"#,
+                "not a JSON object",
+            ),
+            (
+                br#"{"ServerURL":"us.icr.io","Username":"u","Secret":"hunter2"} x"#,
+                "not a JSON object",
+            ),
+            (br#"{"Username":"u","Secret":"hunter2"}"#, NO_SERVER_ADDRESS),
+            (
+                br#"{"ServerURL":"","Username":"u","Secret":"hunter2"}"#,
+                NO_SERVER_ADDRESS,
+            ),
+            (
+                br#"{"ServerURL":"us.icr.io","Secret":"hunter2"}"#,
+                NO_USERNAME,
+            ),
+            (
+                br#"{"ServerURL":"us.icr.io","Username":"","Secret":"hunter2"}"#,
+                NO_USERNAME,
+            ),
+            (
+                br#"{"ServerURL":"us.icr.io","Username":"u"}"#,
+                "`Secret` is missing",
+            ),
+            (
+                br#"{"ServerURL":"us.icr.io","Username":"u","Secret":null}"#,
+                "`Secret` is not a text",
+            ),
+            (
+                br#"{"ServerURL":"us.icr.io","Username":7,"Secret":"hunter2"}"#,
+                "`Username` is not a text",
+            ),
+            (
+                br#"{"ServerURL":["us.icr.io"],"Username":"u","Secret":"hunter2"}"#,
+                "`ServerURL` is not a text",
+            ),
+            (
+                br#"{"ServerURL":"a\nb","Username":"u","Secret":"hunter2"}"#,
+                "more than one line",
+            ),
+            (
+                br#"{"ServerURL":"us.icr.io","Username":"a\nb","Secret":"hunter2"}"#,
+                "control characters",
+            ),
+            (
+                br#"{"ServerURL":"us.icr.io","Username":"u","Secret":"hunter2\u0000"}"#,
+                "NUL",
+            ),
+            (
+                b"{\"ServerURL\":\"us.icr.io\",\"Username\":\"u\",\"Secret\":\"hunter2\xff\"}",
+                "not a JSON object",
+            ),
+        ] {
+            let failure = store_request(input).unwrap_err().to_string();
+            assert!(failure.contains(reason), "{failure}");
+            assert!(!failure.contains("hunter2"), "{failure}");
+        }
+        assert!(
+            store_request("[".repeat(200_000).as_bytes()).is_err(),
+            "deep nesting is no panic"
+        );
+    }
+
+    #[test]
+    fn input_is_capped_and_drained() {
+        let exact = vec![b'a'; 1024 * 1024];
+        assert_eq!(
+            read_input(&mut exact.as_slice()).unwrap().len(),
+            exact.len()
+        );
+        let long = vec![b'a'; 3 * 1024 * 1024];
+        let mut input = long.as_slice();
+        assert!(
+            read_input(&mut input)
+                .unwrap_err()
+                .to_string()
+                .contains("1 MiB")
+        );
+        assert!(
+            input.is_empty(),
+            "a client that is still writing gets no broken pipe"
+        );
+        assert!(
+            read_input(&mut std::io::repeat(b'y')).is_err(),
+            "an endless input ends"
+        );
+    }
+
+    #[test]
+    fn an_answer_has_exactly_three_keys() {
+        let mut output = Vec::new();
+        let credential = Credential {
+            username: "iambearer".into(),
+            secret: Secret::new("a\"b"),
+        };
+        write_credential(&mut output, "https://us.icr.io", &credential).unwrap();
+        assert_eq!(
+            String::from_utf8(output).unwrap(),
+            "{\"ServerURL\":\"https://us.icr.io\",\"Username\":\"iambearer\",\"Secret\":\"a\\\"b\"}\n"
+        );
+    }
+
+    #[test]
+    fn a_failure_is_one_line_and_never_looks_like_not_found() {
+        assert_eq!(failure_line(&Failure::NotFound), NOT_FOUND);
+        let broken = NOT_FOUND.replacen(' ', "\n", 1);
+        let hostile = format!(
+            "IAM:\r\n\x1b[2J{NOT_FOUND}\u{85}{broken}{}",
+            "x".repeat(5000)
+        );
+        let line = failure_line(&Failure::act(hostile));
+        assert!(
+            !line.contains(char::is_control) && !line.contains(NOT_FOUND),
+            "{line}"
+        );
+        assert!(line.chars().count() <= 1000);
+    }
+}

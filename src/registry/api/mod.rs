@@ -1,0 +1,185 @@
+//! What a registry's management API gives to whoever has an IAM access token.
+//!
+//! Paths and headers: IBM's Go client (`bluemix-go`, `api/container/registryv1`, and
+//! `client/client.go`), which sends the refresh token along as well. Questions are
+//! carried, and asked again, as those to IAM are.
+
+use reqwest::Url;
+
+use crate::PROGRAM;
+use crate::error::Failure;
+use crate::error::Result;
+use crate::http::transport::Authorization;
+use crate::http::transport::Body;
+use crate::http::transport::Method;
+use crate::http::transport::Response;
+use crate::http::transport::Way;
+use crate::iam::Iam;
+use crate::iam::IamError;
+use crate::iam::Question;
+use crate::iam::owner::Owner;
+use crate::registry::Registry;
+use crate::secret::Secret;
+
+pub mod tokens;
+
+/// The path of everything in this API.
+const API_PATH: &str = "/api/v1";
+
+/// The longest account ID that is sent, in bytes; IBM's have 32.
+const LONGEST_ACCOUNT: usize = 100;
+
+/// What opens the API: what an identity has for the registry.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// An IAM access token.
+    pub token: Secret,
+    /// The refresh token, where the identity is one.
+    pub refresh_token: Option<Secret>,
+    /// What a person calls the identity.
+    pub source: String,
+}
+
+/// The management API of one registry, for one account.
+pub struct RegistryApi<'a> {
+    access: Access,
+    account: String,
+    advice_if_gone: &'static str,
+    carrier: Iam<'a>,
+    registry: Registry,
+}
+
+/// One question to the API.
+struct Inquiry<'a> {
+    /// Its name in the log.
+    name: &'static str,
+    method: Method,
+    /// Below [`API_PATH`].
+    path: &'a str,
+    query: &'a [(&'a str, &'a str)],
+    /// Whether asking twice may do something twice that lasts.
+    is_once_only: bool,
+}
+
+/// Why there is no answer.
+enum Trouble {
+    /// There is nothing of this name: HTTP 404 or 410.
+    Absent(u16),
+    /// Anything else.
+    Failed(Failure),
+}
+
+impl<'a> RegistryApi<'a> {
+    /// The API of a registry. The account is the one that the access token is for,
+    /// unless it is named; `carrier` carries the questions.
+    ///
+    /// # Errors
+    /// No account is known, or it can be none.
+    pub fn new(
+        registry: &Registry,
+        access: Access,
+        account: Option<&str>,
+        carrier: Iam<'a>,
+    ) -> Result<Self> {
+        let own = || Owner::of(&access.token)?.account;
+        let account = account.map(str::to_owned).or_else(own).ok_or_else(|| {
+            Failure::act(format!(
+                "{registry} wants to know the account, which the access token of {} does not name; name it with --account ID",
+                access.source
+            ))
+        })?;
+        if !is_account(&account) {
+            return Err(Failure::act(
+                "an account's ID is letters and digits; `ibmcloud account list` shows yours",
+            ));
+        }
+        Ok(Self {
+            access,
+            account,
+            advice_if_gone: "",
+            carrier,
+            registry: registry.clone(),
+        })
+    }
+
+    /// The same, with what else is to be done about it should the registry have no
+    /// tokens any more; the end of a sentence.
+    #[must_use]
+    pub fn advising(self, advice_if_gone: &'static str) -> Self {
+        Self {
+            advice_if_gone,
+            ..self
+        }
+    }
+
+    /// The registry that is asked.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Asks once, or again while that may help; `read` takes the body of a yes.
+    fn ask<T>(
+        &self,
+        inquiry: &Inquiry<'_>,
+        read: impl FnOnce(&[u8]) -> Result<T, String>,
+    ) -> Result<T, Trouble> {
+        let failed = |error: IamError| {
+            Trouble::Failed(error.with_source(&self.access.source, &self.registry))
+        };
+        let question = self.question(inquiry)?;
+        let response: Response = self.carrier.ask(&question).map_err(failed)?;
+        match response.status {
+            status @ (404 | 410) => Err(Trouble::Absent(status)),
+            _ => question.judge(&response, read).map_err(failed),
+        }
+    }
+
+    fn question(&self, inquiry: &Inquiry<'_>) -> Result<Question<'_>, Trouble> {
+        let mut headers = vec![("Account", Secret::new(&*self.account))];
+        let refresh_token = self.access.refresh_token.as_ref();
+        headers.extend(refresh_token.map(|token| ("RefreshToken", token.clone())));
+        Ok(Question {
+            name: inquiry.name,
+            method: inquiry.method,
+            url: self.url(inquiry)?,
+            headers,
+            authorization: Authorization::Bearer(self.access.token.clone()),
+            body: Body::Empty,
+            way: Way::Proxied,
+            secrets: [Some(&self.access.token), refresh_token]
+                .into_iter()
+                .flatten()
+                .collect(),
+            is_once_only: inquiry.is_once_only,
+            if_silent: "",
+        })
+    }
+
+    fn url(&self, inquiry: &Inquiry<'_>) -> Result<String, Trouble> {
+        let host = self.registry.host();
+        let url = format!("https://{host}{API_PATH}{}", inquiry.path);
+        let mut url = Url::parse(&url).map_err(|error| {
+            Trouble::Failed(Failure::act(format!("{host} is no host ({error})")))
+        })?;
+        if !inquiry.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(inquiry.query);
+        }
+        Ok(url.into())
+    }
+
+    /// That a registry has no such API any more.
+    fn gone(&self, status: u16) -> Failure {
+        let (registry, advice) = (&self.registry, self.advice_if_gone);
+        Failure::act(format!(
+            "{registry} issues no registry tokens any more (HTTP {status}): IBM ended them in 2021; log in with an API key instead: `{PROGRAM} login {registry}`{advice}"
+        ))
+    }
+}
+
+fn is_account(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= LONGEST_ACCOUNT
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}

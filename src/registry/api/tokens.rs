@@ -1,0 +1,481 @@
+//! Registry tokens: made, listed, shown and removed (`bluemix-go`,
+//! `api/container/registryv1/tokens.go`). IBM stopped making them in 2019 and taking
+//! them in 2021; registries that still do are asked here.
+
+use serde::Deserialize;
+
+use super::Inquiry;
+use super::RegistryApi;
+use super::Trouble;
+use crate::PROGRAM;
+use crate::error::Failure;
+use crate::error::Result;
+use crate::error::one_line;
+use crate::http::transport::Method;
+use crate::iam;
+use crate::iam::is_token;
+use crate::iam::jwt;
+use crate::secret::Secret;
+use crate::text::repeatable::quoted;
+
+/// How long a token lives that is not permanent, in seconds (IBM Cloud CLI,
+/// `ibmcloud cr token-add`).
+pub const LIFETIME: u64 = 24 * 60 * 60;
+
+const PATH: &str = "/tokens";
+
+/// The longest description that is sent or shown, in characters.
+const LONGEST_DESCRIPTION: usize = 200;
+
+/// A token that somebody wants.
+#[derive(Clone, Copy, Debug)]
+pub struct NewToken<'a> {
+    /// What people see in their list of tokens.
+    pub description: &'a str,
+    /// Whether it never ends; otherwise it ends after [`LIFETIME`].
+    pub is_permanent: bool,
+    /// Whether it also pushes.
+    pub may_write: bool,
+}
+
+/// A token, as far as it says itself what it is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Token {
+    /// Names it in the list of tokens; no secret.
+    pub id: Option<String>,
+    /// The password that goes with the user name `token`.
+    pub value: Secret,
+    /// When it ends, in seconds since 1970 by the registry's clock; `None` if
+    /// never, or if it does not say so.
+    pub expires_at: Option<u64>,
+}
+
+/// A token in the list of an account's.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Listed {
+    /// Names it; no secret.
+    pub id: String,
+    /// What its maker said about it.
+    pub description: String,
+    /// When it ends, in seconds since 1970 by the registry's clock; `None` if never.
+    pub expires_at: Option<u64>,
+    /// Whether it was revoked.
+    pub is_revoked: bool,
+    /// Whether it also pushes.
+    pub may_write: bool,
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    exp: Option<u64>,
+    jti: Option<String>,
+}
+
+impl Token {
+    /// What a token says about itself.
+    pub fn of(value: Secret) -> Self {
+        let claims: Option<Claims> = jwt::claims(value.expose());
+        let (exp, jti) = claims.map_or((None, None), |claims| (claims.exp, claims.jti));
+        Self {
+            id: jti.filter(|id| iam::is_id(id)),
+            expires_at: exp,
+            value,
+        }
+    }
+}
+
+impl RegistryApi<'_> {
+    /// Makes a token.
+    ///
+    /// # Errors
+    /// The registry refused, cannot be reached, or makes no tokens any more. After
+    /// trouble on the way there may be a token that nobody knows; one that never
+    /// ends is therefore asked for only once.
+    pub fn make_token(&self, wanted: &NewToken<'_>) -> Result<Token> {
+        let description = one_line(wanted.description, LONGEST_DESCRIPTION);
+        let flag = |set: bool| if set { "true" } else { "false" };
+        let inquiry = Inquiry {
+            name: "make registry token",
+            method: Method::Post,
+            path: PATH,
+            query: &[
+                ("description", &description),
+                ("permanent", flag(wanted.is_permanent)),
+                ("write", flag(wanted.may_write)),
+            ],
+            is_once_only: wanted.is_permanent,
+        };
+        self.ask(&inquiry, read_token)
+            .map_err(|trouble| self.explained(trouble))
+    }
+
+    /// Every token of the account at this registry.
+    ///
+    /// # Errors
+    /// See [`RegistryApi::make_token`].
+    pub fn tokens(&self) -> Result<Vec<Listed>> {
+        let inquiry = Inquiry::about(Method::Get, "list registry tokens", PATH);
+        self.ask(&inquiry, read_list)
+            .map_err(|trouble| self.explained(trouble))
+    }
+
+    /// The token of this identifier.
+    ///
+    /// # Errors
+    /// There is none, or as for [`RegistryApi::make_token`].
+    pub fn token(&self, id: &str) -> Result<Token> {
+        let path = self.path_of(id)?;
+        let inquiry = Inquiry::about(Method::Get, "show registry token", &path);
+        self.ask(&inquiry, read_token)
+            .map_err(|trouble| self.explained_for(id, trouble))
+    }
+
+    /// Removes the token of this identifier: it opens nothing any more.
+    ///
+    /// # Errors
+    /// There is none, or as for [`RegistryApi::make_token`].
+    pub fn remove_token(&self, id: &str) -> Result<()> {
+        let path = self.path_of(id)?;
+        let inquiry = Inquiry::about(Method::Delete, "remove registry token", &path);
+        self.ask(&inquiry, |_| Ok(()))
+            .map_err(|trouble| self.explained_for(id, trouble))
+    }
+
+    fn path_of(&self, id: &str) -> Result<String> {
+        match iam::is_id(id) {
+            true => Ok(format!("{PATH}/{id}")),
+            false => Err(Failure::act(format!(
+                "{} can be no identifier of a token; `{PROGRAM} token list --registry {}` shows those there are",
+                quoted(id),
+                self.registry
+            ))),
+        }
+    }
+
+    fn explained(&self, trouble: Trouble) -> Failure {
+        match trouble {
+            Trouble::Absent(status) => self.gone(status),
+            Trouble::Failed(failure) => failure,
+        }
+    }
+
+    /// The list tells a token that is not there from an API that is not there.
+    fn explained_for(&self, id: &str, trouble: Trouble) -> Failure {
+        match trouble {
+            Trouble::Absent(404) => match self.tokens() {
+                Err(failure) => failure,
+                Ok(_) => Failure::act(format!(
+                    "{registry} has no token {} of this account; `{PROGRAM} token list --registry {registry}` shows those there are",
+                    quoted(id),
+                    registry = self.registry
+                )),
+            },
+            other => self.explained(other),
+        }
+    }
+}
+
+impl<'a> Inquiry<'a> {
+    fn about(method: Method, name: &'static str, path: &'a str) -> Self {
+        Self {
+            name,
+            method,
+            path,
+            query: &[],
+            is_once_only: false,
+        }
+    }
+}
+
+fn read_token(body: &[u8]) -> Result<Token, String> {
+    #[derive(Deserialize)]
+    struct Answer {
+        token: Secret,
+    }
+    let answer: Option<Answer> = serde_json::from_slice(body).ok();
+    answer
+        .filter(|answer| is_token(&answer.token))
+        .map(|answer| Token::of(answer.token))
+        .ok_or_else(|| "it was no token, or was cut off".to_owned())
+}
+
+/// Go's client leaves out what is empty, so everything but the identifier may be
+/// missing; an end that is missing stands in the token.
+fn read_list(body: &[u8]) -> Result<Vec<Listed>, String> {
+    #[derive(Deserialize)]
+    struct Answer {
+        tokens: Option<Vec<Entry>>,
+    }
+    #[derive(Deserialize)]
+    struct Entry {
+        #[serde(rename = "_id")]
+        id: String,
+        secondary_owner: Option<String>,
+        readonly: Option<bool>,
+        revoked: Option<bool>,
+        expiry: Option<u64>,
+        token: Option<Secret>,
+    }
+    let answer: Answer = serde_json::from_slice(body)
+        .map_err(|_| "it was no list of tokens, or was cut off".to_owned())?;
+    let listed = |entry: Entry| Listed {
+        description: one_line(
+            entry.secondary_owner.as_deref().unwrap_or_default(),
+            LONGEST_DESCRIPTION,
+        ),
+        expires_at: entry
+            .expiry
+            .filter(|end| *end > 0)
+            .or_else(|| Token::of(entry.token?).expires_at),
+        is_revoked: entry.revoked.unwrap_or_default(),
+        may_write: !entry.readonly.unwrap_or_default(),
+        id: entry.id,
+    };
+    let tokens = answer.tokens.unwrap_or_default().into_iter();
+    Ok(tokens
+        .filter(|entry| iam::is_id(&entry.id))
+        .map(listed)
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    use serde_json::json;
+
+    use super::*;
+    use crate::http::transport::Authorization;
+    use crate::iam::tests::Lab;
+    use crate::iam::tests::later;
+    use crate::iam::tests::network;
+    use crate::iam::tests::response;
+    use crate::registry::Registry;
+    use crate::registry::api::Access;
+
+    const ID: &str = "ae57b394-e39d-595f-ae5d-e46905285df6";
+
+    fn jwt(claims: &Value) -> String {
+        jwt::unsigned(claims)
+    }
+
+    fn access(claims: &Value) -> Access {
+        Access {
+            token: Secret::new(jwt(claims)),
+            refresh_token: None,
+            source: "the key".into(),
+        }
+    }
+
+    fn usual() -> Access {
+        access(&json!({"iam_id": "IBMid-1", "account": {"bss": "acc1"}}))
+    }
+
+    fn ask<T>(lab: &Lab, question: impl FnOnce(&RegistryApi<'_>) -> T) -> T {
+        let registry = Registry::parse("us.icr.io").unwrap();
+        lab.ask(|carrier| {
+            let api = RegistryApi::new(&registry, usual(), None, carrier.clone());
+            question(&api.unwrap())
+        })
+    }
+
+    fn made() -> String {
+        jwt(&json!({"exp": 1_540_423_054, "jti": ID, "iss": "registry.ng.bluemix.net"}))
+    }
+
+    const WANTED: NewToken<'_> = NewToken {
+        description: "for ci & me",
+        is_permanent: false,
+        may_write: false,
+    };
+
+    #[test]
+    fn a_token_is_made_as_ibms_client_makes_one() {
+        let answer = response(200, &json!({"token": made()}).to_string());
+        let lab = Lab::answering(vec![answer]);
+        let token = ask(&lab, |api| api.make_token(&WANTED)).unwrap();
+        assert_eq!(token.id.as_deref(), Some(ID));
+        assert_eq!(token.expires_at, Some(1_540_423_054));
+        assert_eq!(token.value.expose(), made());
+        let request = &lab.requests()[0];
+        assert_eq!(request.method, Method::Post);
+        assert_eq!(
+            request.url,
+            "https://us.icr.io/api/v1/tokens?description=for+ci+%26+me&permanent=false&write=false"
+        );
+        assert_eq!(request.headers, [("Account", Secret::new("acc1"))]);
+        assert_eq!(request.authorization, Authorization::Bearer(usual().token));
+    }
+
+    #[test]
+    fn a_refresh_token_is_sent_where_there_is_one_and_the_account_that_was_named() {
+        let lab = Lab::answering(vec![response(200, r#"{"tokens": null}"#)]);
+        let access = Access {
+            refresh_token: Some(Secret::new("refresh")),
+            ..usual()
+        };
+        let registry = Registry::parse("private.de.icr.io").unwrap();
+        let listed = lab.ask(|carrier| {
+            RegistryApi::new(&registry, access, Some("other"), carrier.clone())
+                .unwrap()
+                .tokens()
+        });
+        assert_eq!(listed, Ok(Vec::new()));
+        let request = &lab.requests()[0];
+        assert_eq!(request.url, "https://private.de.icr.io/api/v1/tokens");
+        assert_eq!(
+            request.headers,
+            [
+                ("Account", Secret::new("other")),
+                ("RefreshToken", Secret::new("refresh"))
+            ]
+        );
+    }
+
+    #[test]
+    fn without_an_account_nobody_is_asked() {
+        let registry = Registry::parse("us.icr.io").unwrap();
+        let lab = Lab::answering(Vec::new());
+        for (access, account) in [
+            (access(&json!({"iam_id": "IBMid-1"})), None),
+            (usual(), Some("a b")),
+            (usual(), Some("")),
+        ] {
+            let api =
+                lab.ask(|iam| RegistryApi::new(&registry, access, account, iam.clone()).err());
+            assert!(matches!(api, Some(Failure::PersonMustAct(_))), "{api:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_may_leave_out_almost_everything() {
+        let tokens = json!({"tokens": [
+            {"_id": ID, "owner": "abc", "token": made(), "secondary_owner": "Test\u{1b} Token"},
+            {"_id": "2", "readonly": true, "revoked": true, "expiry": 1_900_000_000, "encrypted_token": ""},
+            {"_id": "3", "expiry": 0, "token": jwt(&json!({"jti": "3"}))},
+            {"_id": "../4"},
+        ]});
+        let lab = Lab::answering(vec![response(200, &tokens.to_string())]);
+        let listed = ask(&lab, |api| api.tokens()).unwrap();
+        let token = |id: &str, expires_at| Listed {
+            id: id.into(),
+            description: String::new(),
+            expires_at,
+            is_revoked: false,
+            may_write: true,
+        };
+        assert_eq!(
+            listed,
+            [
+                Listed {
+                    description: "Test  Token".into(),
+                    ..token(ID, Some(1_540_423_054))
+                },
+                Listed {
+                    is_revoked: true,
+                    may_write: false,
+                    ..token("2", Some(1_900_000_000))
+                },
+                token("3", None),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_api_that_is_gone_is_told_from_a_token_that_is_gone() {
+        for status in [404, 410] {
+            let gone = || response(status, "404 page not found");
+            for failure in [
+                ask(&Lab::answering(vec![gone()]), |api| {
+                    api.make_token(&WANTED).err()
+                }),
+                ask(&Lab::answering(vec![gone()]), |api| api.tokens().err()),
+                ask(&Lab::answering(vec![gone(), gone()]), |api| {
+                    api.token(ID).err()
+                }),
+                ask(&Lab::answering(vec![gone(), gone()]), |api| {
+                    api.remove_token(ID).err()
+                }),
+            ] {
+                let text = failure.unwrap().to_string();
+                for part in [
+                    "us.icr.io",
+                    "no registry tokens any more",
+                    "login us.icr.io",
+                ] {
+                    assert!(text.contains(part), "{text}");
+                }
+            }
+        }
+        let answers = || vec![response(404, "{}"), response(200, r#"{"tokens": []}"#)];
+        for failure in [
+            ask(&Lab::answering(answers()), |api| api.token(ID).err()),
+            ask(&Lab::answering(answers()), |api| api.remove_token(ID).err()),
+        ] {
+            let text = failure.unwrap().to_string();
+            assert!(text.contains(ID) && text.contains("token list"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_the_registrys_and_not_iams() {
+        let body = json!({
+            "code": "CRG0009E", "request-id": "1",
+            "message": format!("You are not authorized. {}", usual().token.expose()),
+        });
+        let lab = Lab::answering(vec![response(401, &body.to_string())]);
+        let text = ask(&lab, |api| api.tokens()).unwrap_err().to_string();
+        for part in [
+            "cannot use the key: us.icr.io rejected it (CRG0009E, HTTP 401): You are not authorized. [redacted]",
+            "--account",
+        ] {
+            assert!(text.contains(part), "{text}");
+        }
+        assert!(!text.contains("IAM"), "{text}");
+        let lab = Lab::answering(vec![response(200, "<html>")]);
+        let text = ask(&lab, |api| api.tokens()).unwrap_err().to_string();
+        assert!(
+            text.contains("the registry us.icr.io") && !text.contains("IAM"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_token_that_lasts_is_never_made_twice() {
+        let lasting = NewToken {
+            is_permanent: true,
+            ..WANTED
+        };
+        let lab = Lab::answering(vec![network()]);
+        assert!(ask(&lab, |api| api.make_token(&lasting)).is_err());
+        assert_eq!(lab.requests().len(), 1);
+        let token = response(200, &json!({"token": made()}).to_string());
+        let lab = Lab::answering(vec![network(), later(503, "1"), token]);
+        assert!(ask(&lab, |api| api.make_token(&WANTED)).is_ok());
+        assert_eq!(lab.requests().len(), 3);
+    }
+
+    #[test]
+    fn an_identifier_cannot_lead_elsewhere() {
+        let lab = Lab::answering(Vec::new());
+        for id in ["", "..", "a/b", "a?b", "a%2fb", "a b"] {
+            assert!(ask(&lab, |api| api.token(id)).is_err(), "{id}");
+            assert!(ask(&lab, |api| api.remove_token(id)).is_err(), "{id}");
+        }
+        assert!(lab.requests().is_empty());
+    }
+
+    #[test]
+    fn what_is_no_token_is_not_believed() {
+        for body in [
+            json!({}),
+            json!({"token": ""}),
+            json!({"token": "a\nb"}),
+            json!([]),
+        ] {
+            let lab = Lab::answering(vec![response(200, &body.to_string())]);
+            assert!(ask(&lab, |api| api.make_token(&WANTED)).is_err(), "{body}");
+        }
+        let opaque = Token::of(Secret::new("opaque"));
+        assert_eq!((opaque.id, opaque.expires_at), (None, None));
+    }
+}

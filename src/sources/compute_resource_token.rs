@@ -1,0 +1,157 @@
+//! The compute resource token that a pod, a Code Engine job or an agent finds in
+//! a file. It is rotated under our feet, so it is read for every `get`.
+
+use std::path::Path;
+use std::path::PathBuf;
+
+use super::Given;
+use super::environment_profile;
+use super::proof::Proof;
+use super::proof::Proven;
+use crate::error::Failure;
+use crate::error::Result;
+use crate::fs;
+use crate::iam;
+use crate::iam::advice::SourceKind;
+use crate::iam::trusted_profile::TrustedProfile;
+use crate::registry::Registry;
+use crate::secret::Secret;
+use crate::settings::SourceName;
+
+/// Where it may be, first come first served (`go-sdk-core`,
+/// `core/container_authenticator.go`).
+const PATHS: [&str; 3] = [
+    "var/run/secrets/tokens/vault-token",
+    "var/run/secrets/tokens/sa-token",
+    "var/run/secrets/codeengine.cloud.ibm.com/compute-resource-token/token",
+];
+
+/// The most that is read, in bytes: such tokens have a few thousand.
+const LIMIT: u64 = 64 * 1024;
+
+/// The token in the first of these files, for the chosen trusted profile. Without
+/// a profile nobody meant it for us.
+pub(super) fn find<'a>(_registry: &Registry, given: &Given<'a>) -> Result<Option<Proven<'a>>> {
+    let Some(profile) = environment_profile::of_compute_resource(given)? else {
+        return Ok(None);
+    };
+    let chosen = match given.choice.source {
+        Some(SourceName::ComputeResourceToken) => given.choice.file,
+        _ => None,
+    };
+    find_token(chosen, profile, given)
+}
+
+/// The token in the named file, or in the first that is there.
+pub(super) fn find_token<'a>(
+    named: Option<&Path>,
+    profile: TrustedProfile,
+    given: &Given<'a>,
+) -> Result<Option<Proven<'a>>> {
+    let named = named.map(Path::to_owned);
+    let Some(path) = named.or_else(|| first_file(&given.places.root)) else {
+        return Ok(None);
+    };
+    let source = format!(
+        "the compute resource token in {} for {profile}",
+        path.display()
+    );
+    let token = read(&path).map_err(|error| {
+        Failure::act(format!(
+            "{source} cannot be used ({error}); see that it is mounted there"
+        ))
+    })?;
+    let proof = Proof::ComputeResource { token, profile };
+    let kind = SourceKind::ComputeResource;
+    Ok(Some(Proven::new(given, source, kind, proof)))
+}
+
+fn first_file(root: &Path) -> Option<PathBuf> {
+    let mut paths = PATHS.iter().map(|path| root.join(path));
+    paths.find(|path| fs::is_there(path))
+}
+
+fn read(path: &Path) -> anyhow::Result<Secret> {
+    let text = zeroize::Zeroizing::new(fs::read_regular(path, LIMIT)?);
+    let token = text.trim();
+    anyhow::ensure!(!token.is_empty(), "it is empty");
+    let token = Secret::new(token);
+    anyhow::ensure!(iam::is_token(&token), "it holds no token");
+    Ok(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::Machine;
+    use super::*;
+
+    fn machine() -> Machine {
+        let mut machine = Machine::new();
+        machine.set("IBMCLOUD_CR_PROFILE", "Profile-1");
+        machine
+    }
+
+    #[test]
+    fn the_first_of_three_files_is_read() {
+        let machine = machine();
+        assert_eq!(machine.found("us.icr.io"), Ok(None));
+        for path in PATHS.iter().rev() {
+            machine.file(&format!("root/{path}"), "token\n");
+            machine.finds("us.icr.io", path);
+        }
+    }
+
+    #[test]
+    fn without_a_profile_nobody_meant_it_for_us() {
+        let mut machine = Machine::new();
+        machine.file(&format!("root/{}", PATHS[0]), "token");
+        assert_eq!(machine.found("us.icr.io"), Ok(None));
+        machine.set("ICR_SOURCE", "compute-resource-token");
+        machine.fails_with(&["compute-resource-token", "set IBMCLOUD_CR_PROFILE"]);
+    }
+
+    #[test]
+    fn a_file_that_is_no_token_is_named() {
+        let path = format!("root/{}", PATHS[0]);
+        for (text, reason) in [
+            (String::new(), "it is empty"),
+            (" \n".into(), "it is empty"),
+            ("x".repeat(65 * 1024), "larger than 64 KiB"),
+            ("one two".into(), "it holds no token"),
+            ("\u{1f980}".into(), "it holds no token"),
+        ] {
+            let machine = machine();
+            machine.file(&path, &text);
+            machine.file(&format!("root/{}", PATHS[1]), "token");
+            machine.fails_with(&["vault-token for trusted profile Profile-1", reason]);
+        }
+    }
+
+    /// Kubernetes puts links there, which lead nowhere for a moment at worst.
+    #[cfg(unix)]
+    #[test]
+    fn a_link_that_leads_nowhere_is_broken() {
+        let machine = machine();
+        let path = machine.file(&format!("root/{}", PATHS[0]), "");
+        machine.file(&format!("root/{}", PATHS[1]), "token");
+        std::fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("..data/token", &path).unwrap();
+        machine.fails_with(&["vault-token", "cannot be used"]);
+    }
+
+    #[test]
+    fn a_rotated_token_is_another_key() {
+        let machine = machine();
+        let path = format!("root/{}", PATHS[2]);
+        let key = |token: &str| {
+            machine.file(&path, token);
+            machine.look("us.icr.io", |registry, given| {
+                use super::super::Identity;
+                let proven = find(registry, given).unwrap().unwrap();
+                proven.key().as_str().to_owned()
+            })
+        };
+        assert_ne!(key("first"), key("second"));
+        assert_eq!(key("first"), key("first\n"));
+    }
+}

@@ -1,0 +1,35 @@
+//! A compute resource token in the environment (IBM Cloud CLI, `env_var_cli.md`).
+
+use super::Given;
+use super::environment_profile;
+use super::proof::Proof;
+use super::proof::Proven;
+use crate::environment::COMPUTE_RESOURCE_PROFILE;
+use crate::environment::COMPUTE_RESOURCE_TOKEN;
+use crate::error::Failure;
+use crate::error::Result;
+use crate::iam::advice::SourceKind;
+use crate::registry::Registry;
+
+/// The token of `$IBMCLOUD_CR_TOKEN`, for the trusted profile beside it.
+pub(super) fn find<'a>(_registry: &Registry, given: &Given<'a>) -> Result<Option<Proven<'a>>> {
+    let Some(token) = given.environment.secret(COMPUTE_RESOURCE_TOKEN)? else {
+        return Ok(None);
+    };
+    let profile = environment_profile::of_compute_resource(given)?.ok_or_else(|| {
+        Failure::act(format!(
+            "${COMPUTE_RESOURCE_TOKEN} holds a compute resource token, which proves nothing without a trusted profile; set {COMPUTE_RESOURCE_PROFILE}"
+        ))
+    })?;
+    let source = format!("the compute resource token in ${COMPUTE_RESOURCE_TOKEN} for {profile}");
+    let on_top = match given.choice.trusted_profile {
+        // It is the token's own profile already.
+        Some(_) => None,
+        None => environment_profile::find(given)?,
+    };
+    let proof = Proof::ComputeResource { token, profile };
+    let kind = SourceKind::ComputeResource;
+    Ok(Some(
+        Proven::new(given, source, kind, proof).assuming(on_top),
+    ))
+}

@@ -1,0 +1,66 @@
+//! The trusted profile that the environment wants to be assumed, by the names
+//! that the Terraform provider gave its variables (`bluemix-go`, `session.go`).
+
+use super::Given;
+use crate::environment;
+use crate::environment::Environment;
+use crate::error::Failure;
+use crate::error::Result;
+use crate::iam::trusted_profile::TrustedProfile;
+
+/// The profile to assume on top of what the environment holds: the one chosen in
+/// the settings, otherwise by ID, otherwise by name.
+pub(super) fn find(given: &Given<'_>) -> Result<Option<TrustedProfile>> {
+    if let Some(profile) = given.choice.trusted_profile {
+        return Ok(Some(profile.clone()));
+    }
+    let environment = given.environment;
+    if let Some((variable, id)) = first_of(environment, &environment::PROFILE_ID_VARIABLES)? {
+        return parse(variable, id).map(Some);
+    }
+    let Some((variable, name)) = first_of(environment, &environment::PROFILE_NAME_VARIABLES)?
+    else {
+        return Ok(None);
+    };
+    let account = first_of(environment, &environment::ACCOUNT_ID_VARIABLES)?;
+    let (_, account) = account.ok_or_else(|| {
+        Failure::act(format!(
+            "${variable} names a trusted profile, which needs its account's ID as well; set IC_ACCOUNT_ID, or name the profile by ID in IC_IAM_PROFILE_ID"
+        ))
+    })?;
+    Ok(Some(TrustedProfile::Name {
+        name: name.to_owned(),
+        account: Some(account.to_owned()),
+    }))
+}
+
+/// The trusted profile for a compute resource: the one chosen in the settings,
+/// otherwise that of `$IBMCLOUD_CR_PROFILE` (IBM Cloud CLI, `env_var_cli.md`).
+pub(super) fn of_compute_resource(given: &Given<'_>) -> Result<Option<TrustedProfile>> {
+    if let Some(profile) = given.choice.trusted_profile {
+        return Ok(Some(profile.clone()));
+    }
+    match given
+        .environment
+        .text(environment::COMPUTE_RESOURCE_PROFILE)?
+    {
+        None => Ok(None),
+        Some(text) => parse(environment::COMPUTE_RESOURCE_PROFILE, text).map(Some),
+    }
+}
+
+fn first_of<'e>(
+    environment: &'e Environment,
+    variables: &[&'static str],
+) -> Result<Option<(&'static str, &'e str)>> {
+    for variable in variables {
+        if let Some(text) = environment.text(variable)? {
+            return Ok(Some((variable, text)));
+        }
+    }
+    Ok(None)
+}
+
+fn parse(variable: &str, text: &str) -> Result<TrustedProfile> {
+    TrustedProfile::parse(text).map_err(|reason| Failure::act(format!("${variable} {reason}")))
+}

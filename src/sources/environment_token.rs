@@ -1,0 +1,108 @@
+//! IAM tokens in the environment, as the Terraform provider takes them
+//! (`bluemix-go`, `session.go`).
+
+use super::Given;
+use super::environment_profile;
+use super::proof;
+use super::proof::Proof;
+use super::proof::Proven;
+use crate::environment::ACCESS_TOKEN_VARIABLES;
+use crate::environment::REFRESH_TOKEN_VARIABLES;
+use crate::error::Failure;
+use crate::error::Result;
+use crate::iam;
+use crate::iam::advice::SourceKind;
+use crate::iam::grant::Client;
+use crate::registry::Registry;
+use crate::secret::Secret;
+
+/// The access token, and the refresh token for when it has ended.
+pub(super) fn find<'a>(_registry: &Registry, given: &Given<'a>) -> Result<Option<Proven<'a>>> {
+    let access = first_of(given, &ACCESS_TOKEN_VARIABLES)?;
+    let refresh = first_of(given, &REFRESH_TOKEN_VARIABLES)?;
+    let Some((first, _)) = access.as_ref().or(refresh.as_ref()) else {
+        return Ok(None);
+    };
+    let first = *first;
+    let refresh_variable = refresh.as_ref().map_or(first, |(variable, _)| *variable);
+    let token = |found: Option<(&str, Secret)>| found.map(|(_, token)| token);
+    let proof = proof::of_tokens(token(access), token(refresh), Client::cli(), given);
+    let proof = proof.ok_or_else(|| {
+        Failure::act(format!(
+            "the token in ${first} has ended; set a new one, or unset it to use another login"
+        ))
+    })?;
+    let variable = match proof {
+        Proof::RefreshToken { .. } => refresh_variable,
+        _ => first,
+    };
+    let kind = SourceKind::Variable {
+        name: variable,
+        holds: "token",
+    };
+    let proven = Proven::new(given, format!("the token in ${variable}"), kind, proof);
+    Ok(Some(proven.assuming(environment_profile::find(given)?)))
+}
+
+fn first_of(
+    given: &Given<'_>,
+    variables: &[&'static str],
+) -> Result<Option<(&'static str, Secret)>> {
+    for variable in variables {
+        if let Some(token) = given.environment.secret(variable)? {
+            let token = proof::without_scheme(token.expose());
+            if !iam::is_token(&token) {
+                return Err(Failure::act(format!(
+                    "${variable} holds no token; `ibmcloud iam oauth-tokens` shows one"
+                )));
+            }
+            return Ok(Some((variable, token)));
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::tests::Machine;
+    use super::super::tests::NOW;
+    use crate::iam::jwt;
+
+    fn token(end: u64) -> String {
+        jwt::unsigned(&json!({"exp": end}))
+    }
+
+    #[test]
+    fn the_variable_whose_token_is_used_is_named() {
+        let mut machine = Machine::new();
+        machine.set("IBMCLOUD_IAM_TOKEN", &token(NOW));
+        machine.fails_with(&["the token in $IBMCLOUD_IAM_TOKEN has ended"]);
+        machine.set("IBMCLOUD_IAM_REFRESH_TOKEN", "refresh");
+        machine.finds("us.icr.io", "the token in $IBMCLOUD_IAM_REFRESH_TOKEN");
+        machine.set("IC_IAM_TOKEN", &token(NOW + 3600));
+        machine.finds("us.icr.io", "token e30.");
+    }
+
+    #[test]
+    fn what_a_script_leaves_of_an_empty_variable_is_no_token() {
+        for text in ["Bearer", "Bearer ", " bearer\t", "a b", "\u{1f980}", " "] {
+            let mut machine = Machine::new();
+            machine.set("IC_IAM_TOKEN", text);
+            machine.set("IBMCLOUD_IAM_TOKEN", &token(NOW + 3600));
+            machine.fails_with(&["$IC_IAM_TOKEN holds no"]);
+        }
+    }
+
+    #[test]
+    fn where_a_refresh_token_is_wanted_a_fresh_access_token_is_not_taken() {
+        let mut machine = Machine::new();
+        machine.settings("[profile.p]\ncredential = \"iamrefresh\"\n");
+        machine
+            .set("ICR_PROFILE", "p")
+            .set("IC_IAM_TOKEN", &token(NOW + 3600))
+            .set("IC_IAM_REFRESH_TOKEN", "refresh");
+        machine.finds("us.icr.io", "the token in $IC_IAM_REFRESH_TOKEN");
+    }
+}

@@ -1,0 +1,761 @@
+//! Who we are at IBM Cloud: the sources that can say so, and the order in which
+//! they are asked.
+//!
+//! A source is one file here and one line in `CHAIN`. It finds an [`Identity`],
+//! which IAM exchanges for a token, or something that is handed out as it is. A
+//! source that is not there is passed over; one that is there but broken is an
+//! error that names it, because silently being somebody else would be worse.
+
+use std::path::Path;
+use std::path::PathBuf;
+
+use crate::PROGRAM;
+use crate::credential::Credential;
+use crate::environment::Environment;
+use crate::error::Failure;
+use crate::error::Result;
+use crate::iam::Iam;
+use crate::iam::Issued;
+use crate::iam::advice::SourceKind;
+use crate::iam::endpoint::Endpoint;
+use crate::lock::LockDirectory;
+use crate::login::LoginScope;
+use crate::login::Logins;
+use crate::registry::Registry;
+use crate::secret::Secret;
+use crate::settings::Choice;
+use crate::settings::CredentialKind;
+use crate::settings::SourceName;
+use crate::time::Clock;
+use crate::time::Deadline;
+use crate::token_cache::CacheKey;
+use crate::token_cache::TokenCache;
+
+mod cli_session;
+mod compute_resource_token;
+mod credentials_file;
+mod environment_api_key;
+mod environment_compute_resource;
+mod environment_profile;
+mod environment_token;
+mod instance_metadata;
+mod proof;
+mod stored_login;
+
+pub use proof::Base;
+
+pub(crate) use cli_session::to_take_over;
+pub(crate) use stored_login::base_id;
+pub(crate) use stored_login::note as note_login;
+
+use proof::Local;
+use proof::Proof;
+use proof::Proven;
+use stored_login::StoredLogin;
+
+/// The sources, first come first served. What a person chose for a registry comes
+/// first; then what is in the environment, because it was put there for this very
+/// command (IBM's CLI and SDKs do the same); then what was stored for this
+/// program; then what other programs left; last what the machine itself is.
+const CHAIN: [&dyn Source; 11] = [
+    &StoredLogin::OfProfile,
+    &Local(SourceName::Environment, environment_api_key::find),
+    &Local(SourceName::Environment, environment_compute_resource::find),
+    &Local(SourceName::Environment, environment_token::find),
+    &StoredLogin::OfRegistry,
+    &StoredLogin::Default,
+    &Local(SourceName::CredentialsFile, credentials_file::find),
+    &Local(SourceName::IbmCloudCli, cli_session::find),
+    &Local(
+        SourceName::ComputeResourceToken,
+        compute_resource_token::find,
+    ),
+    &Local(SourceName::Vpc, instance_metadata::find_vpc),
+    &Local(SourceName::PowerVs, instance_metadata::find_power_vs),
+];
+
+/// What sources may look at.
+pub struct Given<'a> {
+    /// What the settings say about the registry.
+    pub choice: Choice<'a>,
+    /// For judging whether a stored token has ended.
+    pub clock: &'a dyn Clock,
+    /// The IAM that the registry's tokens come from.
+    pub endpoint: Endpoint,
+    /// The environment variables.
+    pub environment: &'a Environment,
+    /// One writer at a time per login.
+    pub locks: &'a LockDirectory,
+    /// The stored logins.
+    pub logins: Logins<'a>,
+    /// Where logins are looked for first, if that is not the only place: see
+    /// [`Keychains::tokens_are_near`](crate::keychain::Keychains). Notes about
+    /// logins are worth keeping only then.
+    pub near_logins: Option<Logins<'a>>,
+    /// Where other programs leave their files.
+    pub places: &'a Places,
+    /// Whether `./ibm-credentials.env` may say who we are.
+    pub working_directory_credentials: bool,
+    /// The tokens, and notes about logins.
+    pub tokens: TokenCache<'a>,
+}
+
+/// Where files are that other programs write.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// The user's home directory.
+    pub home: Option<PathBuf>,
+    /// Below which the system's own paths begin: `/`, but for tests.
+    pub root: PathBuf,
+    /// Where the program was started.
+    pub working_directory: PathBuf,
+}
+
+impl Places {
+    /// A path that begins with `~/`, in the home directory.
+    pub fn expand(&self, path: &Path) -> PathBuf {
+        match (path.strip_prefix("~"), &self.home) {
+            (Ok(rest), Some(home)) => home.join(rest),
+            _ => path.to_owned(),
+        }
+    }
+}
+
+/// What a source found.
+pub enum Found<'a> {
+    /// An access token that was given to us.
+    AccessToken(Secret),
+    /// Hand it out as it is.
+    Credential(Credential),
+    /// Exchange it.
+    Identity(Box<dyn Identity + 'a>),
+}
+
+/// What one source has.
+enum Lookup<'a> {
+    /// Something that answers.
+    Found(Found<'a>),
+    /// A stored login that has expired.
+    Expired(ExpiredLogin),
+    /// Nothing.
+    Nothing,
+}
+
+/// A stored login whose secret has expired by its own account.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ExpiredLogin {
+    /// What it was stored for.
+    pub scope: LoginScope,
+    /// See [`Login::id`](crate::login::Login).
+    pub id: String,
+}
+
+/// What [`find`] came to. Finding changes nothing: whoever may delete expired logins
+/// does so afterwards.
+pub struct Search<'a> {
+    /// What the first source has that has anything.
+    pub found: Option<Found<'a>>,
+    /// The expired logins that were passed over.
+    pub expired: Vec<ExpiredLogin>,
+}
+
+/// What can be told of a source without a bus and without a network.
+pub enum Nearby {
+    /// It has nothing.
+    Absent,
+    /// It has an access token that is still good.
+    AccessToken(Secret),
+    /// It has an identity, whose token is kept under this key.
+    Key(CacheKey),
+    /// It must be asked.
+    Unknown,
+}
+
+/// Whether it is noted, for those who come next, which login a scope has.
+///
+/// That is done under the scope's own lock, or not at all: whoever changes the login
+/// in between would be followed by a note about the one before.
+#[derive(Clone, Copy, Debug)]
+pub enum Notes {
+    /// No, because the caller holds a login's lock, or has no time for it.
+    None,
+    /// Yes, if the lock can be had by then.
+    Until(Deadline),
+}
+
+/// Something that can prove who we are to IAM.
+pub trait Identity {
+    /// The API key that it is, if it is one.
+    fn api_key(&self) -> Option<&Secret>;
+
+    /// Which IAM is asked.
+    fn endpoint(&self) -> &Endpoint;
+
+    /// The identity that it is before it assumes a trusted profile, if it assumes one
+    /// and that identity has to ask IAM. Its token is kept as every other is, so that
+    /// several profiles of one key cost the key one exchange.
+    fn base(&self) -> Option<Base<'_>> {
+        None
+    }
+
+    /// Asks IAM for an access token, and with it for a refresh token if that is
+    /// `wanted`. Called by one process at a time per key.
+    ///
+    /// # Errors
+    /// What IAM or the keychain said, with this source's name.
+    fn exchange(&self, iam: &Iam<'_>, wanted: CredentialKind) -> Result<Issued>;
+
+    /// Under which key its token is kept.
+    fn key(&self) -> CacheKey;
+
+    /// The refresh token that it is, if it is one: the newest that is known here.
+    fn refresh_token(&self) -> Option<Secret> {
+        None
+    }
+
+    /// What a person calls it: `the API key in $IBMCLOUD_API_KEY`.
+    fn source(&self) -> String;
+}
+
+/// Whose word counts for a registry.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Speaker {
+    /// The login stored for a scope.
+    Login(LoginScope),
+    /// Another source.
+    Source(SourceName),
+}
+
+/// What was found, and where.
+pub struct Introduced<'a> {
+    /// Whose word it is.
+    pub speaker: Speaker,
+    /// What a person calls it: `the API key in $IBMCLOUD_API_KEY`.
+    pub title: String,
+    /// The thing itself.
+    pub found: Found<'a>,
+}
+
+impl Introduced<'_> {
+    /// What a person calls it, without the user name of a login: `the login for every
+    /// registry`.
+    pub fn name(&self) -> String {
+        match &self.speaker {
+            Speaker::Login(scope) => format!("the login for {scope}"),
+            Speaker::Source(_) => self.title.clone(),
+        }
+    }
+}
+
+/// A place where an identity may come from.
+trait Source: Sync {
+    /// What this source has for the registry.
+    fn find<'a>(
+        &self,
+        registry: &Registry,
+        given: &'a Given<'a>,
+        notes: Notes,
+    ) -> Result<Lookup<'a>>;
+
+    /// The name that chooses it.
+    fn name(&self) -> SourceName;
+
+    /// What this source has for the registry, as far as it can be told from local
+    /// facts.
+    fn nearby(&self, registry: &Registry, given: &Given<'_>) -> Result<Nearby>;
+
+    /// What a person calls what [`Source::find`] has just found.
+    fn title(&self, registry: &Registry, given: &Given<'_>) -> Result<String>;
+
+    /// Whose word it is that it gives for the registry.
+    fn speaker(&self, _registry: &Registry, _given: &Given<'_>) -> Speaker {
+        Speaker::Source(self.name())
+    }
+}
+
+/// What speaks for the registry, from local facts alone.
+///
+/// # Errors
+/// A source is there but broken.
+pub fn nearby(registry: &Registry, given: &Given<'_>) -> Result<Nearby> {
+    for source in sources(registry, given) {
+        match source.nearby(registry, given)? {
+            Nearby::Absent => {}
+            other => return Ok(other),
+        }
+    }
+    Ok(Nearby::Absent)
+}
+
+/// What speaks for the registry, if anything does.
+///
+/// # Errors
+/// A source is there but broken, or the one that was chosen is not there.
+pub fn find<'a>(registry: &Registry, given: &'a Given<'a>, notes: Notes) -> Result<Search<'a>> {
+    let mut expired = Vec::new();
+    let first = first(registry, given, notes, &mut expired, |_| true)?;
+    Ok(Search {
+        found: first.map(|(_, found)| found),
+        expired,
+    })
+}
+
+/// What says who we are to IAM for the registry, if anything does: what is only
+/// handed out as it is says nothing. See [`find`].
+///
+/// # Errors
+/// See [`find`].
+pub fn find_identity<'a>(registry: &Registry, given: &'a Given<'a>) -> Result<Option<Found<'a>>> {
+    let first = first(registry, given, Notes::None, &mut Vec::new(), |found| {
+        !matches!(found, Found::Credential(_))
+    })?;
+    Ok(first.map(|(_, found)| found))
+}
+
+/// Which source [`find`] finds something at, for telling a person.
+///
+/// # Errors
+/// See [`find`].
+pub fn speaker(registry: &Registry, given: &Given<'_>) -> Result<Option<Speaker>> {
+    let first = first(registry, given, Notes::None, &mut Vec::new(), |_| true)?;
+    Ok(first.map(|(source, _)| source.speaker(registry, given)))
+}
+
+/// What [`find`] finds, with what a person calls it.
+///
+/// # Errors
+/// See [`find`].
+pub fn introduce<'a>(registry: &Registry, given: &'a Given<'a>) -> Result<Option<Introduced<'a>>> {
+    match first(registry, given, Notes::None, &mut Vec::new(), |_| true)? {
+        None => Ok(None),
+        Some((source, found)) => introduced(source, found, registry, given).map(Some),
+    }
+}
+
+/// What would answer for the registry if the login stored for this scope were removed.
+///
+/// # Errors
+/// A source is there but broken.
+pub fn behind<'a>(
+    scope: &LoginScope,
+    registry: &Registry,
+    given: &'a Given<'a>,
+) -> Result<Option<Introduced<'a>>> {
+    for source in sources(registry, given) {
+        if matches!(source.speaker(registry, given), Speaker::Login(of) if of == *scope) {
+            continue;
+        }
+        if let Lookup::Found(found) = source.find(registry, given, Notes::None)? {
+            return introduced(source, found, registry, given).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+fn introduced<'a>(
+    source: &dyn Source,
+    found: Found<'a>,
+    registry: &Registry,
+    given: &Given<'_>,
+) -> Result<Introduced<'a>> {
+    Ok(Introduced {
+        speaker: source.speaker(registry, given),
+        title: match &found {
+            Found::Identity(identity) => identity.source(),
+            _ => source.title(registry, given)?,
+        },
+        found,
+    })
+}
+
+/// The first source that has something which counts, and what it has. Expired logins
+/// are passed over, and collected in `expired`.
+fn first<'a>(
+    registry: &Registry,
+    given: &'a Given<'a>,
+    notes: Notes,
+    expired: &mut Vec<ExpiredLogin>,
+    counts: impl Fn(&Found<'_>) -> bool,
+) -> Result<Option<(&'static dyn Source, Found<'a>)>> {
+    for source in sources(registry, given) {
+        match source.find(registry, given, notes)? {
+            Lookup::Found(found) if counts(&found) => return Ok(Some((source, found))),
+            Lookup::Expired(login) => expired.push(login),
+            Lookup::Found(_) | Lookup::Nothing => {}
+        }
+    }
+    nothing(registry, given).map(|()| None)
+}
+
+/// That nothing was found is an error where a source was chosen.
+fn nothing(registry: &Registry, given: &Given<'_>) -> Result<()> {
+    match given.choice.source {
+        // Clients ask before they log in, and take any error for the end.
+        None | Some(SourceName::Login) => Ok(()),
+        Some(chosen) => Err(Failure::act(format!(
+            "the source chosen for {registry} is `{chosen}`, but {}",
+            absence(chosen)
+        ))),
+    }
+}
+
+/// An access token that was given, as something that proves who we are while it is
+/// good.
+pub fn of_access_token<'a>(token: Secret, given: &Given<'a>) -> impl Identity + use<'a> {
+    let source = "the access token that was given";
+    let kind = SourceKind::Hint("It may have expired: give another one, or an API key");
+    Proven::new(given, source, kind, Proof::AccessToken(token))
+}
+
+/// The sources that may speak for the registry, in their order. The entitled
+/// registry takes entitlement keys, which no IAM gives: a login for it comes first.
+fn sources(registry: &Registry, given: &Given<'_>) -> impl Iterator<Item = &'static dyn Source> {
+    let first: Option<&'static dyn Source> = registry
+        .is_entitled()
+        .then_some(&StoredLogin::OfRegistry as _);
+    let chosen = given.choice.source;
+    first
+        .into_iter()
+        .chain(CHAIN)
+        .filter(move |source| chosen.is_none_or(|chosen| chosen == source.name()))
+}
+
+/// What is missing, and how to switch it on, for a source that was chosen.
+fn absence(chosen: SourceName) -> String {
+    match chosen {
+        SourceName::ComputeResourceToken => {
+            "there is no compute resource token file, or no trusted profile for it; set IBMCLOUD_CR_PROFILE or `trusted-profile` in the profile".into()
+        }
+        SourceName::CredentialsFile => {
+            "no IBM credentials file has a property that begins with CONTAINER_REGISTRY_; set IBM_CREDENTIALS_FILE or `file` in the profile".into()
+        }
+        SourceName::Environment => {
+            "no variable says who you are; set IBMCLOUD_API_KEY".into()
+        }
+        SourceName::IbmCloudCli => {
+            "the IBM Cloud CLI has no session; run `ibmcloud login`".into()
+        }
+        SourceName::Login => format!("there is no login; run `{PROGRAM} login`"),
+        SourceName::PowerVs | SourceName::RegistryToken | SourceName::Vpc => {
+            "it cannot be asked".into()
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::fs::tests::write_own;
+    use crate::keychain::memory::MemoryKeychain;
+    use crate::settings::Settings;
+    use crate::time::fake::FakeClock;
+
+    pub(super) const NOW: u64 = 1_800_000_000;
+
+    /// A machine of its own, on which sources are looked for and nobody is asked.
+    pub(super) struct Machine {
+        pub(super) clock: FakeClock,
+        directory: TempDir,
+        environment: Vec<(String, String)>,
+        keychain: MemoryKeychain,
+        locks: LockDirectory,
+        pub(super) places: Places,
+    }
+
+    impl Machine {
+        pub(super) fn new() -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let place = |name: &str| directory.path().join(name);
+            Self {
+                clock: FakeClock::at(NOW),
+                environment: Vec::new(),
+                keychain: MemoryKeychain::default(),
+                locks: LockDirectory::at(None),
+                places: Places {
+                    home: Some(place("home")),
+                    root: place("root"),
+                    working_directory: place("here"),
+                },
+                directory,
+            }
+        }
+
+        pub(super) fn set(&mut self, name: &str, value: &str) -> &mut Self {
+            self.environment.push((name.into(), value.into()));
+            self
+        }
+
+        pub(super) fn unset(&mut self, name: &str) {
+            self.environment.retain(|(known, _)| known != name);
+        }
+
+        /// Writes the settings file.
+        pub(super) fn settings(&mut self, text: &str) {
+            let path = self.file("config/config.toml", text);
+            self.set("ICR_CONFIG", &path.display().to_string());
+        }
+
+        /// Writes a file below `home`, `root`, `here` or `config`.
+        pub(super) fn file(&self, name: &str, text: &str) -> PathBuf {
+            let path = self.directory.path().join(name);
+            write_own(&path, text);
+            path
+        }
+
+        /// Keeps a login with this user name.
+        pub(super) fn log_in(&self, scope: &LoginScope, username: &str) {
+            let login = crate::login::Login::new(Credential {
+                username: username.into(),
+                secret: Secret::new("secret"),
+            });
+            let logins = Logins::in_keychain(&self.keychain);
+            logins.write(scope, &login).unwrap();
+        }
+
+        pub(super) fn log_out(&self, scope: &LoginScope) {
+            Logins::in_keychain(&self.keychain).delete(scope).unwrap();
+        }
+
+        pub(super) fn tokens(&self) -> TokenCache<'_> {
+            TokenCache::new(&self.keychain, &self.clock)
+        }
+
+        /// Lets a source look around on behalf of a registry.
+        pub(super) fn look<T>(
+            &self,
+            host: &str,
+            look: impl FnOnce(&Registry, &Given<'_>) -> T,
+        ) -> T {
+            let environment: Environment = self.environment.iter().cloned().collect();
+            let settings = Settings::load(&environment, None, None).unwrap();
+            let registry = Registry::parse(host).unwrap();
+            let choice = settings.choice(&registry);
+            let endpoint = choice.iam_endpoint.clone();
+            let endpoint = endpoint.unwrap_or_else(Endpoint::public);
+            let given = Given {
+                choice,
+                clock: &self.clock,
+                endpoint,
+                environment: &environment,
+                locks: &self.locks,
+                logins: Logins::in_keychain(&self.keychain),
+                near_logins: None,
+                places: &self.places,
+                working_directory_credentials: settings.working_directory_credentials,
+                tokens: self.tokens(),
+            };
+            look(&registry, &given)
+        }
+
+        /// What speaks for the registry: a person's name for the source, `token …`,
+        /// or `credential …`.
+        pub(super) fn found(&self, host: &str) -> Result<Option<String>> {
+            self.look(host, |registry, given| {
+                Ok(find(registry, given, Notes::None)?
+                    .found
+                    .map(|found| match found {
+                        Found::AccessToken(token) => format!("token {}", token.expose()),
+                        Found::Credential(credential) => {
+                            format!("credential {}", credential.username)
+                        }
+                        Found::Identity(identity) => identity.source(),
+                    }))
+            })
+        }
+
+        #[track_caller]
+        pub(super) fn finds(&self, host: &str, part: &str) {
+            let found = self.found(host).unwrap().unwrap_or_default();
+            assert!(found.contains(part), "{found} instead of {part}");
+        }
+
+        #[track_caller]
+        pub(super) fn fails_with(&self, parts: &[&str]) {
+            let failure = self.found("us.icr.io").unwrap_err();
+            assert!(matches!(failure, Failure::PersonMustAct(_)), "{failure:?}");
+            let text = failure.to_string();
+            for part in parts {
+                assert!(text.contains(part), "{part} is missing: {text}");
+            }
+        }
+    }
+
+    fn registry(host: &str) -> Registry {
+        Registry::parse(host).unwrap()
+    }
+
+    /// A machine with every source there is, the settings' own first.
+    fn crowded() -> Machine {
+        let mut machine = Machine::new();
+        machine.settings("[profile.team]\n[registry.\"de.icr.io\"]\nprofile = \"team\"\n");
+        machine
+            .set("IBMCLOUD_API_KEY", "key")
+            .set("IBMCLOUD_CR_TOKEN", "cr-token")
+            .set("IBMCLOUD_CR_PROFILE", "Profile-1")
+            .set("IC_IAM_REFRESH_TOKEN", "refresh")
+            .set("IBMCLOUD_CR_VPC_URL", "http://127.0.0.1:1")
+            .set("IBMCLOUD_CR_PVS_URL", "http://127.0.0.1:2");
+        for scope in [
+            LoginScope::Profile("team".into()),
+            LoginScope::Registry(registry("us.icr.io")),
+            LoginScope::Registry(registry("de.icr.io")),
+            LoginScope::Registry(registry("cp.icr.io")),
+            LoginScope::Default,
+        ] {
+            machine.log_in(&scope, "iamapikey");
+        }
+        machine.file(
+            "home/ibm-credentials.env",
+            "CONTAINER_REGISTRY_APIKEY=key\n",
+        );
+        machine.file("home/.bluemix/config.json", r#"{"IAMRefreshToken":"r"}"#);
+        machine.file("root/var/run/secrets/tokens/vault-token", "token");
+        machine
+    }
+
+    /// What is taken away, and who speaks then: each in the documented order.
+    type Step = (&'static str, fn(&mut Machine), &'static str);
+
+    const AFTER_LOGINS: [Step; 6] = [
+        (
+            "default login",
+            |machine| machine.log_out(&LoginScope::Default),
+            "API key in /",
+        ),
+        (
+            "credentials file",
+            |machine| std::fs::remove_file(machine.file("home/ibm-credentials.env", "")).unwrap(),
+            "the IBM Cloud CLI's session in",
+        ),
+        (
+            "session",
+            |machine| drop(machine.file("home/.bluemix/config.json", "{}")),
+            "tokens/vault-token for trusted profile Profile-1",
+        ),
+        (
+            "token file",
+            |machine| {
+                let path = machine.file("root/var/run/secrets/tokens/vault-token", "");
+                std::fs::remove_file(path).unwrap();
+            },
+            "this machine for trusted profile Profile-1",
+        ),
+        (
+            "VPC",
+            |machine| machine.unset("IBMCLOUD_CR_VPC_URL"),
+            "this machine for trusted profile Profile-1",
+        ),
+        (
+            "Power VS",
+            |machine| machine.unset("IBMCLOUD_CR_PVS_URL"),
+            "nothing",
+        ),
+    ];
+
+    const ENVIRONMENT: [Step; 3] = [
+        (
+            "key",
+            |machine| machine.unset("IBMCLOUD_API_KEY"),
+            "the compute resource token in $IBMCLOUD_CR_TOKEN",
+        ),
+        (
+            "compute resource token",
+            |machine| machine.unset("IBMCLOUD_CR_TOKEN"),
+            "the token in $IC_IAM_REFRESH_TOKEN",
+        ),
+        (
+            "tokens",
+            |machine| machine.unset("IC_IAM_REFRESH_TOKEN"),
+            "stored for",
+        ),
+    ];
+
+    fn runs_through(host: &str, mut machine: Machine, first: &str, steps: &[Step]) {
+        machine.finds(host, first);
+        for (what, take_away, next) in steps {
+            take_away(&mut machine);
+            let found = machine.found(host).unwrap();
+            let found = found.as_deref().unwrap_or("nothing");
+            assert!(found.contains(next), "without {what}: {found}");
+        }
+    }
+
+    fn without_own_login(host: &'static str) -> Vec<Step> {
+        let take: fn(&mut Machine) = match host {
+            "cp.icr.io" => |machine| machine.log_out(&LoginScope::Registry(registry("cp.icr.io"))),
+            _ => |machine| machine.log_out(&LoginScope::Registry(registry("us.icr.io"))),
+        };
+        vec![("own login", take, "stored for every registry")]
+    }
+
+    #[test]
+    fn sources_are_asked_in_the_documented_order() {
+        let mut steps = Vec::from(ENVIRONMENT);
+        steps.extend(without_own_login("us.icr.io"));
+        steps.extend(AFTER_LOGINS);
+        runs_through("us.icr.io", crowded(), "$IBMCLOUD_API_KEY", &steps);
+    }
+
+    #[test]
+    fn the_profile_of_a_registry_comes_first_and_keeps_the_default_login_out() {
+        let mut steps: Vec<Step> = vec![(
+            "login of the profile",
+            |machine| machine.log_out(&LoginScope::Profile("team".into())),
+            "$IBMCLOUD_API_KEY",
+        )];
+        steps.extend(ENVIRONMENT);
+        steps.push((
+            "own login",
+            |machine| machine.log_out(&LoginScope::Registry(registry("de.icr.io"))),
+            "API key in /",
+        ));
+        steps.extend(&AFTER_LOGINS[1..]);
+        let first = "stored for profile team";
+        runs_through("de.icr.io", crowded(), first, &steps);
+    }
+
+    #[test]
+    fn the_entitled_registry_asks_its_own_login_first() {
+        let machine = crowded();
+        machine.finds("cp.icr.io", "stored for cp.icr.io");
+        machine.log_in(&LoginScope::Registry(registry("cp.icr.io")), "cp");
+        machine.finds("cp.icr.io", "credential cp");
+        machine.log_out(&LoginScope::Registry(registry("cp.icr.io")));
+        machine.finds("cp.icr.io", "$IBMCLOUD_API_KEY");
+    }
+
+    #[test]
+    fn a_forced_source_is_the_only_one_asked() {
+        for (name, part) in [
+            ("compute-resource-token", "tokens/vault-token"),
+            ("credentials-file", "API key in /"),
+            ("environment", "$IBMCLOUD_API_KEY"),
+            ("ibmcloud", "the IBM Cloud CLI's session"),
+            ("login", "stored for us.icr.io"),
+            ("power-vs", "this machine"),
+            ("vpc", "this machine"),
+        ] {
+            let mut machine = crowded();
+            machine.set("ICR_SOURCE", name);
+            machine.finds("us.icr.io", part);
+            let mut machine = Machine::new();
+            machine.set("ICR_SOURCE", name);
+            let outcome = machine.found("us.icr.io");
+            match name {
+                "login" => assert_eq!(outcome, Ok(None)),
+                "power-vs" | "vpc" => assert!(outcome.unwrap().is_some()),
+                _ => {
+                    let text = outcome.unwrap_err().to_string();
+                    assert!(text.contains(&format!("is `{name}`, but")), "{text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_is_found_where_nobody_is() {
+        assert_eq!(Machine::new().found("us.icr.io"), Ok(None));
+    }
+}

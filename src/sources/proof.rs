@@ -1,0 +1,572 @@
+//! What proves who we are, once a source has found it, and how IAM exchanges it.
+
+use std::time::Duration;
+
+use super::Found;
+use super::Given;
+use super::Identity;
+use super::Lookup;
+use super::Nearby;
+use super::Notes;
+use super::Source;
+use crate::digest;
+use crate::error::Failure;
+use crate::error::Result;
+use crate::iam::Iam;
+use crate::iam::IamError;
+use crate::iam::Issued;
+use crate::iam::Service;
+use crate::iam::advice::SourceKind;
+use crate::iam::endpoint::Endpoint;
+use crate::iam::grant::Client;
+use crate::iam::grant::Grant;
+use crate::iam::jwt;
+use crate::iam::trusted_profile::TrustedProfile;
+use crate::metadata::MetadataService;
+use crate::registry::Registry;
+use crate::secret::Secret;
+use crate::settings::CredentialKind;
+use crate::settings::SourceName;
+use crate::time::Clock;
+use crate::token_cache::CacheKey;
+use crate::token_cache::TokenCache;
+
+/// An access token of somebody else's that has less life than this, in seconds,
+/// is replaced where it can be: a pull takes a while.
+const ENOUGH: u64 = 120;
+
+/// The life of an access token that does not say its end.
+const UNKNOWN_LIFE: Duration = Duration::from_secs(60 * 60);
+
+/// How long a refresh token is kept that does not say its end: IAM's own limit
+/// (account documentation, `iam-token-exp.md`).
+const REFRESH_TOKEN_LIFE: Duration = Duration::from_secs(72 * 60 * 60);
+
+/// What IAM, or a machine's metadata service, gives an access token for.
+pub(super) enum Proof {
+    AccessToken(Secret),
+    ApiKey(Secret),
+    ComputeResource {
+        token: Secret,
+        profile: TrustedProfile,
+    },
+    Instance {
+        service: MetadataService,
+        profile: Option<TrustedProfile>,
+    },
+    RefreshToken {
+        token: Secret,
+        client: Client,
+    },
+}
+
+impl Proof {
+    /// Names it without giving it away.
+    pub(super) fn id(&self) -> String {
+        match self {
+            Self::AccessToken(token) => digest::name_of(&["iambearer", token.expose()]),
+            Self::ApiKey(key) => digest::name_of(&["iamapikey", key.expose()]),
+            Self::ComputeResource { token, profile } => {
+                profile.id_on_top_of(&digest::name_of(&["cr-token", token.expose()]))
+            }
+            Self::Instance { service, profile } => {
+                let id = digest::name_of(&service.name_parts());
+                match profile {
+                    Some(profile) => profile.id_on_top_of(&id),
+                    None => id,
+                }
+            }
+            Self::RefreshToken { token, client } => {
+                digest::name_of(&["iamrefresh", token.expose(), &client.id])
+            }
+        }
+    }
+}
+
+/// The better of an access token and the refresh token that came with it. Where a
+/// refresh token is to be handed out, no access token is of use.
+pub(super) fn of_tokens(
+    access_token: Option<Secret>,
+    refresh_token: Option<Secret>,
+    client: Client,
+    given: &Given<'_>,
+) -> Option<Proof> {
+    let now = given.clock.now();
+    let has_ended = |token: &Secret, margin| jwt::has_expired(token.expose(), now, margin);
+    let wants_refresh_token = given.choice.credential == CredentialKind::RefreshToken;
+    match (access_token, refresh_token) {
+        (_, Some(token)) if wants_refresh_token => Some(Proof::RefreshToken { token, client }),
+        (Some(token), Some(_)) if !has_ended(&token, ENOUGH) => Some(Proof::AccessToken(token)),
+        (_, Some(token)) => Some(Proof::RefreshToken { token, client }),
+        (Some(token), None) if !has_ended(&token, jwt::MARGIN) => Some(Proof::AccessToken(token)),
+        _ => None,
+    }
+}
+
+/// The token in `Bearer eyJ…`, as some programs keep it; of `Bearer` alone, which
+/// is left when a script's variable is empty, nothing.
+pub(super) fn without_scheme(token: &str) -> Secret {
+    let token = token.trim();
+    let (scheme, bare) = token.split_once(char::is_whitespace).unwrap_or((token, ""));
+    match scheme.eq_ignore_ascii_case("bearer") {
+        true => Secret::new(bare.trim()),
+        false => Secret::new(token),
+    }
+}
+
+/// A proof, and what a person calls it.
+pub(super) struct Proven<'a> {
+    assume: Option<TrustedProfile>,
+    endpoint: Endpoint,
+    id: String,
+    /// Decides what helps when IAM rejects it.
+    kind: SourceKind,
+    proof: Proof,
+    source: String,
+    tokens: TokenCache<'a>,
+    clock: &'a dyn Clock,
+}
+
+impl<'a> Proven<'a> {
+    pub(super) fn new(
+        given: &Given<'a>,
+        source: impl Into<String>,
+        kind: SourceKind,
+        proof: Proof,
+    ) -> Self {
+        Self {
+            assume: None,
+            endpoint: given.endpoint.clone(),
+            id: proof.id(),
+            kind,
+            proof,
+            source: source.into(),
+            tokens: given.tokens,
+            clock: given.clock,
+        }
+    }
+
+    /// With a trusted profile to assume on top, which makes it another identity.
+    pub(super) fn assuming(self, profile: Option<TrustedProfile>) -> Self {
+        match profile {
+            None => self,
+            Some(profile) => Self {
+                id: profile.id_on_top_of(&self.id),
+                assume: Some(profile),
+                ..self
+            },
+        }
+    }
+
+    /// Of an IAM that the source itself names.
+    pub(super) fn at(self, endpoint: Endpoint) -> Self {
+        Self { endpoint, ..self }
+    }
+
+    /// Under an id that it is known by already.
+    pub(super) fn known_as(self, id: String) -> Self {
+        Self { id, ..self }
+    }
+
+    /// Whether it is a trusted profile's already, by its proof.
+    pub(super) fn is_of_profile(&self) -> bool {
+        matches!(
+            self.proof,
+            Proof::ComputeResource { .. } | Proof::Instance { .. }
+        )
+    }
+
+    /// The metadata service that it asks, if it asks one.
+    #[cfg(test)]
+    pub(super) fn metadata_service(&self) -> Option<&MetadataService> {
+        match &self.proof {
+            Proof::Instance { service, .. } => Some(service),
+            _ => None,
+        }
+    }
+
+    fn error(&self, error: IamError, iam: &Iam<'_>) -> Failure {
+        let service = match &self.proof {
+            Proof::Instance { service, .. } => service.into(),
+            _ => Service::from(&iam.endpoint),
+        };
+        error.for_token(&self.source, &self.kind, service)
+    }
+
+    fn prove(&self, iam: &Iam<'_>, wanted: CredentialKind) -> Result<Issued> {
+        let outcome = match &self.proof {
+            Proof::AccessToken(token) => return Ok(self.as_issued(token)),
+            Proof::ApiKey(key) => iam.exchange(&Grant::ApiKey {
+                key,
+                for_refresh_token: wanted == CredentialKind::RefreshToken,
+            }),
+            Proof::ComputeResource { token, profile } => {
+                iam.exchange(&Grant::ComputeResource { token, profile })
+            }
+            Proof::Instance { service, profile } => iam.instance_token(service, profile.as_ref()),
+            Proof::RefreshToken { token, client } => self.refresh(token, client, iam),
+        };
+        outcome.map_err(|error| self.error(error, iam))
+    }
+
+    fn as_issued(&self, token: &Secret) -> Issued {
+        let end = jwt::times(token.expose()).map(|times| times.exp);
+        let left = end.map(|end| Duration::from_secs(end.saturating_sub(self.clock.now())));
+        Issued {
+            access_token: token.clone(),
+            lifetime: left.unwrap_or(UNKNOWN_LIFE),
+            refresh_token: None,
+            refresh_lifetime: None,
+        }
+    }
+
+    /// The refresh token is somebody else's, and stays where it is. If IAM
+    /// replaces it, ours is the newer one until that somebody gets another.
+    ///
+    /// What replaced it is kept under the token's own id: whoever is somebody else
+    /// on top of it, or wants another kind of credential, goes on from there too.
+    fn refresh(&self, token: &Secret, client: &Client, iam: &Iam<'_>) -> Result<Issued, IamError> {
+        let key = CacheKey::new(&self.endpoint, &self.proof.id());
+        let ask = |token: &Secret| iam.exchange(&Grant::RefreshToken { token, client });
+        let successor = || self.tokens.successor(&key);
+        let mut current = successor().unwrap_or_else(|| token.clone());
+        let mut outcome = ask(&current);
+        // Somebody may have replaced it just now, or what replaced it may be over.
+        let others: [&dyn Fn() -> Option<Secret>; 2] = [&successor, &|| Some(token.clone())];
+        for other in others {
+            if !matches!(outcome, Err(IamError::Refused { .. })) {
+                break;
+            }
+            if let Some(other) = other().filter(|other| *other != current) {
+                outcome = ask(&other).or(outcome);
+                current = other;
+            }
+        }
+        let mut issued = outcome?;
+        let next = issued.refresh_token.get_or_insert(current);
+        if next != token {
+            let lifetime = issued.refresh_lifetime.unwrap_or(REFRESH_TOKEN_LIFE);
+            self.tokens.keep_successor(&key, next, lifetime);
+        }
+        Ok(issued)
+    }
+}
+
+/// The identity that assumes a trusted profile, and that profile.
+pub struct Base<'a> {
+    /// The identity without the profile.
+    pub identity: Box<dyn Identity + 'a>,
+    profile: &'a TrustedProfile,
+}
+
+impl<'a> Base<'a> {
+    pub(super) fn new(identity: impl Identity + 'a, profile: &'a TrustedProfile) -> Self {
+        Self {
+            identity: Box::new(identity),
+            profile,
+        }
+    }
+
+    /// Asks IAM for the profile's token, with an access token of the identity.
+    ///
+    /// # Errors
+    /// What IAM said, with the name of the source and the profile.
+    pub fn assume(&self, iam: &Iam<'_>, access_token: &Secret) -> Result<Issued> {
+        assume(iam, access_token, self.profile, &self.identity.source())
+    }
+}
+
+/// What is proven without the trusted profile on top.
+struct WithoutProfile<'a>(&'a Proven<'a>);
+
+impl Identity for WithoutProfile<'_> {
+    fn api_key(&self) -> Option<&Secret> {
+        None
+    }
+
+    fn endpoint(&self) -> &Endpoint {
+        &self.0.endpoint
+    }
+
+    fn exchange(&self, iam: &Iam<'_>, wanted: CredentialKind) -> Result<Issued> {
+        self.0.prove(iam, wanted)
+    }
+
+    /// Under the proof's own id, which it has wherever no profile is on top.
+    fn key(&self) -> CacheKey {
+        CacheKey::new(&self.0.endpoint, &self.0.proof.id())
+    }
+
+    fn source(&self) -> String {
+        self.0.source()
+    }
+}
+
+/// What the profile is given for an access token that may assume it.
+pub(super) fn assume(
+    iam: &Iam<'_>,
+    access_token: &Secret,
+    profile: &TrustedProfile,
+    source: &str,
+) -> Result<Issued> {
+    iam.exchange(&Grant::Assume {
+        access_token,
+        profile,
+    })
+    .map_err(|error| {
+        let source = format!("{source} as {profile}");
+        error.for_token(&source, &SourceKind::Profile, &iam.endpoint)
+    })
+}
+
+impl Identity for Proven<'_> {
+    fn api_key(&self) -> Option<&Secret> {
+        match (&self.proof, &self.assume) {
+            (Proof::ApiKey(key), None) => Some(key),
+            _ => None,
+        }
+    }
+
+    fn base(&self) -> Option<Base<'_>> {
+        match (&self.proof, &self.assume) {
+            // It is a token already.
+            (Proof::AccessToken(_), _) | (_, None) => None,
+            (_, Some(profile)) => Some(Base::new(WithoutProfile(self), profile)),
+        }
+    }
+
+    fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    fn exchange(&self, iam: &Iam<'_>, wanted: CredentialKind) -> Result<Issued> {
+        match &self.assume {
+            None => self.prove(iam, wanted),
+            Some(profile) => {
+                let own = self.prove(iam, CredentialKind::AccessToken)?;
+                assume(iam, &own.access_token, profile, &self.source)
+            }
+        }
+    }
+
+    fn key(&self) -> CacheKey {
+        CacheKey::new(&self.endpoint, &self.id)
+    }
+
+    fn refresh_token(&self) -> Option<Secret> {
+        match (&self.proof, &self.assume) {
+            (Proof::RefreshToken { token, .. }, None) => {
+                let successor = self.tokens.successor(&self.key());
+                Some(successor.unwrap_or_else(|| token.clone()))
+            }
+            _ => None,
+        }
+    }
+
+    fn source(&self) -> String {
+        self.source.clone()
+    }
+}
+
+/// A source that is asked without a bus and without a network.
+pub(super) struct Local(
+    pub(super) SourceName,
+    pub(super) for<'a> fn(&Registry, &Given<'a>) -> Result<Option<Proven<'a>>>,
+);
+
+impl Source for Local {
+    fn find<'a>(
+        &self,
+        registry: &Registry,
+        given: &'a Given<'a>,
+        _notes: Notes,
+    ) -> Result<Lookup<'a>> {
+        Ok(match self.1(registry, given)? {
+            None => Lookup::Nothing,
+            Some(Proven {
+                proof: Proof::AccessToken(token),
+                assume: None,
+                ..
+            }) => Lookup::Found(Found::AccessToken(token)),
+            Some(proven) => Lookup::Found(Found::Identity(Box::new(proven))),
+        })
+    }
+
+    fn name(&self) -> SourceName {
+        self.0
+    }
+
+    fn nearby(&self, registry: &Registry, given: &Given<'_>) -> Result<Nearby> {
+        Ok(match self.1(registry, given)? {
+            None => Nearby::Absent,
+            Some(Proven {
+                proof: Proof::AccessToken(token),
+                assume: None,
+                ..
+            }) => Nearby::AccessToken(token),
+            Some(proven) => Nearby::Key(proven.key()),
+        })
+    }
+
+    fn title(&self, registry: &Registry, given: &Given<'_>) -> Result<String> {
+        let proven = self.1(registry, given)?;
+        Ok(proven.map(|proven| proven.source).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::cell::RefCell;
+
+    use serde_json::json;
+
+    use super::super::tests::Machine;
+    use super::*;
+    use crate::http::transport::Body;
+    use crate::http::transport::Request;
+    use crate::http::transport::Response;
+    use crate::http::transport::Transport;
+    use crate::http::transport::TransportError;
+    use crate::iam::tests::response;
+    use crate::settings::Limits;
+    use crate::time::Deadline;
+
+    #[test]
+    fn the_scheme_is_taken_off_in_any_spelling() {
+        for (text, token) in [
+            ("Bearer eyJ", "eyJ"),
+            (" bearer\t eyJ\n", "eyJ"),
+            ("eyJ", "eyJ"),
+            ("Bearer", ""),
+            ("BEARER ", ""),
+            ("Bearereyj", "Bearereyj"),
+            ("Basic x", "Basic x"),
+            ("é eyJ", "é eyJ"),
+            ("", ""),
+        ] {
+            assert_eq!(without_scheme(text), Secret::new(token), "{text:?}");
+        }
+    }
+
+    /// IAM that takes one refresh token, once, and replaces it.
+    struct Rotating<'a> {
+        asked: Cell<usize>,
+        good: RefCell<String>,
+        meanwhile: &'a dyn Fn(),
+    }
+
+    impl Transport for Rotating<'_> {
+        fn send(&self, request: Request) -> Result<Response, TransportError> {
+            self.asked.set(self.asked.get() + 1);
+            let number = self.asked.get();
+            (self.meanwhile)();
+            let Body::Form(form) = request.body else {
+                panic!("{request:?} has no form");
+            };
+            let is_good = form.iter().any(|(name, value)| {
+                *name == "refresh_token" && value.expose() == self.good.borrow().as_str()
+            });
+            let (status, body) = match is_good {
+                true => {
+                    self.good.replace(format!("rotated-{number}"));
+                    let token = self.good.borrow().clone();
+                    (
+                        200,
+                        json!({"access_token": "a", "refresh_token": token, "expires_in": 3600}),
+                    )
+                }
+                false => (
+                    400,
+                    json!({"errorCode": "BXNIM0407E", "errorMessage": "no"}),
+                ),
+            };
+            response(status, &body.to_string())
+        }
+    }
+
+    /// What a refresh of `first` comes to when IAM takes `good`, after how many
+    /// requests.
+    fn refresh(machine: &Machine, good: &str, meanwhile: &dyn Fn()) -> (Result<()>, usize) {
+        let transport = Rotating {
+            asked: Cell::new(0),
+            good: RefCell::new(good.into()),
+            meanwhile,
+        };
+        let limits = Limits::default();
+        let iam = Iam {
+            endpoint: Endpoint::public(),
+            transport: &transport,
+            clock: &machine.clock,
+            random: &|| 0,
+            limits,
+            most_attempts: 1,
+            deadline: Deadline::after(&machine.clock, limits.deadline),
+        };
+        let outcome = machine.look("us.icr.io", |_, given| {
+            Proven::new(given, "a session", SourceKind::Other, first())
+                .exchange(&iam, CredentialKind::AccessToken)
+                .map(drop)
+        });
+        (outcome, transport.asked.get())
+    }
+
+    fn first() -> Proof {
+        Proof::RefreshToken {
+            token: Secret::new("first"),
+            client: Client::cli(),
+        }
+    }
+
+    fn successor(machine: &Machine) -> Option<Secret> {
+        machine.tokens().successor(&key())
+    }
+
+    fn key() -> CacheKey {
+        CacheKey::new(&Endpoint::public(), &first().id())
+    }
+
+    fn keep(machine: &Machine, token: &str) {
+        let tokens = machine.tokens();
+        tokens.keep_successor(&key(), &Secret::new(token), REFRESH_TOKEN_LIFE);
+    }
+
+    #[test]
+    fn what_replaced_a_refresh_token_is_used_from_then_on() {
+        let machine = Machine::new();
+        let nothing: &dyn Fn() = &|| {};
+        assert_eq!(refresh(&machine, "first", nothing), (Ok(()), 1));
+        assert_eq!(successor(&machine), Some(Secret::new("rotated-1")));
+        assert_eq!(refresh(&machine, "rotated-1", nothing), (Ok(()), 1));
+        keep(&machine, "over");
+        assert_eq!(
+            refresh(&machine, "first", nothing),
+            (Ok(()), 2),
+            "the session's own may live on"
+        );
+        assert_eq!(successor(&machine), Some(Secret::new("rotated-2")));
+    }
+
+    #[test]
+    fn who_was_overtaken_goes_on_with_what_the_other_got() {
+        let machine = Machine::new();
+        let other = || keep(&machine, "of-another");
+        assert_eq!(refresh(&machine, "of-another", &other), (Ok(()), 2));
+        assert_eq!(successor(&machine), Some(Secret::new("rotated-2")));
+    }
+
+    #[test]
+    fn a_session_that_is_over_is_asked_for_no_more_than_needed() {
+        let machine = Machine::new();
+        let (outcome, asked) = refresh(&machine, "none", &|| {});
+        assert!(
+            matches!(outcome, Err(Failure::PersonMustAct(_))),
+            "{outcome:?}"
+        );
+        assert_eq!(asked, 1);
+        keep(&machine, "over");
+        let (outcome, asked) = refresh(&machine, "none", &|| {});
+        assert!(outcome.is_err());
+        assert_eq!(asked, 2);
+    }
+}

@@ -1,0 +1,5 @@
+//! Text for a terminal: which characters and words may be shown, and which name was meant.
+
+pub(crate) mod closest_match;
+pub(crate) mod printable;
+pub(crate) mod repeatable;
