@@ -17,12 +17,12 @@ use crate::keychain::Prompting;
 use crate::keychain::older::OlderLogins;
 use crate::lock::LockDirectory;
 use crate::settings::Settings;
-use crate::sources::Places;
+use crate::sources::SystemPaths;
 use crate::terminal::Terminal;
 use crate::time::Clock;
 
 /// What the program can reach of the world.
-pub struct World<'a> {
+pub struct Context<'a> {
     /// Time.
     pub clock: &'a dyn Clock,
     /// Where a user's settings are, on this system.
@@ -42,7 +42,7 @@ pub struct World<'a> {
     /// a system tells.
     pub parent_arguments: &'a dyn Fn() -> Vec<String>,
     /// Where other programs leave their files.
-    pub places: Places,
+    pub system_paths: SystemPaths,
     /// Where this program itself is.
     pub program: &'a dyn Fn() -> Option<PathBuf>,
     /// Random bits, for what is no secret.
@@ -62,7 +62,7 @@ pub struct World<'a> {
 }
 
 /// The streams of the process.
-pub struct Streams<'a> {
+pub struct Stdio<'a> {
     /// Standard input.
     pub input: &'a mut dyn Read,
     /// Standard output: the protocol's answer and nothing else.

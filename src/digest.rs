@@ -7,7 +7,7 @@ use ring::digest::SHA256;
 /// (so that no two lists of parts run together), in hexadecimal.
 ///
 /// What goes in has far more entropy than anybody can try: API keys and tokens.
-pub fn name_of(parts: &[&str]) -> String {
+pub fn fingerprint(parts: &[&str]) -> String {
     let mut context = Context::new(&SHA256);
     for part in parts {
         context.update(&(part.len() as u64).to_be_bytes());
@@ -25,9 +25,9 @@ mod tests {
 
     #[test]
     fn it_depends_on_every_part_and_on_where_they_end() {
-        let name = name_of(&["a", "bc"]);
+        let name = fingerprint(&["a", "bc"]);
         assert_eq!(name.len(), 32);
-        assert_eq!(name, name_of(&["a", "bc"]));
+        assert_eq!(name, fingerprint(&["a", "bc"]));
         for other in [
             &["ab", "c"][..],
             &["a", "b", "c"],
@@ -35,7 +35,7 @@ mod tests {
             &["abc"],
             &[],
         ] {
-            assert_ne!(name, name_of(other));
+            assert_ne!(name, fingerprint(other));
         }
     }
 }

@@ -11,12 +11,12 @@ use anyhow::anyhow;
 use anyhow::ensure;
 use zeroize::Zeroizing;
 
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 use crate::fs;
 use crate::secret::Secret;
 use crate::text::repeatable;
-use crate::time::within;
+use crate::time::run_with_timeout;
 
 /// API key variables in the order in which they are asked: IBM Cloud CLI
 /// (`bluemix/env.go`) first, then the Terraform provider's own, then the old name.
@@ -151,7 +151,7 @@ impl Environment {
             Some(value) => match value.to_str() {
                 Some("") => Ok(None),
                 Some(text) => Ok(Some(text)),
-                None => Err(Failure::act(format!("${name} is not UTF-8 text"))),
+                None => Err(Error::user(format!("${name} is not UTF-8 text"))),
             },
         }
     }
@@ -178,7 +178,7 @@ impl Environment {
             None => Ok(None),
             Some(value) => match value.strip_prefix('@') {
                 None => match value.trim() {
-                    "" => Err(Failure::act(format!(
+                    "" => Err(Error::user(format!(
                         "${name} holds no secret, but blanks; set it, or unset it"
                     ))),
                     secret => Ok(Some(Secret::new(secret))),
@@ -225,14 +225,14 @@ impl std::fmt::Debug for Environment {
 /// It cannot be read, is empty or too large, or is no text.
 pub(crate) fn secret_file(path: &Path) -> anyhow::Result<Secret> {
     let path = path.to_owned();
-    within(SECRET_FILE_PATIENCE, move || read_secret(&path))
+    run_with_timeout(SECRET_FILE_PATIENCE, move || read_secret(&path))
         .unwrap_or_else(|| Err(anyhow!("it cannot be read in time")))
 }
 
 fn secret_in_file(variable: &str, path: &str) -> Result<Secret> {
     secret_file(Path::new(path)).map_err(|error| {
             let path = repeatable::path(path);
-            Failure::act(format!(
+            Error::user(format!(
                 "${variable} names the file {path}, which holds no key ({error}); name a file that does, or give the key itself"
             ))
         })

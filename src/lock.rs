@@ -12,7 +12,7 @@ use crate::digest;
 use crate::fs;
 use crate::fs::Missing;
 use crate::login::LoginScope;
-use crate::time::within;
+use crate::time::run_with_timeout;
 
 /// Whether we hold a lock. Held until dropped; the system takes it back when the
 /// process dies.
@@ -71,7 +71,7 @@ impl LockDirectory {
     /// may be taken while an identity's is held, never the other way round; they
     /// share no file.
     pub fn lock_login(&self, scope: &LoginScope, patience: Duration) -> Lock {
-        let key = digest::name_of(&["login", &scope.item_name()]);
+        let key = digest::fingerprint(&["login", &scope.item_name()]);
         self.lock("login", &key, patience.min(LOGIN_PATIENCE))
     }
 
@@ -157,7 +157,7 @@ fn wait_for(file: File, patience: Duration) -> Lock {
         Err(TryLockError::WouldBlock) => {}
         Err(TryLockError::Error(_)) => return Lock::None,
     }
-    match within(patience, move || file.lock().map(|()| file)) {
+    match run_with_timeout(patience, move || file.lock().map(|()| file)) {
         None => Lock::Busy,
         Some(Ok(file)) => Lock::Held(file),
         Some(Err(_)) => Lock::None,
@@ -212,7 +212,7 @@ mod tests {
     fn a_logins_lock_is_free_while_any_identitys_is_held() {
         let directory = tempfile::tempdir().unwrap();
         let locks = LockDirectory::at(Some(directory.path().to_owned()));
-        let key = digest::name_of(&["login", &LoginScope::Default.item_name()]);
+        let key = digest::fingerprint(&["login", &LoginScope::Default.item_name()]);
         let _identity = locks.lock_identity(&key, LONG);
         assert!(locks.lock_login(&LoginScope::Default, LONG).is_held());
     }

@@ -9,7 +9,7 @@ use crate::PROGRAM;
 use crate::credential::BEARER;
 use crate::credential::Credential;
 use crate::digest;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 use crate::iam::jwt;
 use crate::iam::owner::Owner;
@@ -211,7 +211,7 @@ impl Login {
         let Credential { username, secret } = credential;
         Self {
             v: VERSION,
-            id: digest::name_of(&[&username, secret.expose()]),
+            id: digest::fingerprint(&[&username, secret.expose()]),
             username,
             secret,
             trusted_profile: None,
@@ -319,7 +319,7 @@ impl<'a> Logins<'a> {
     pub fn read(&self, scope: &LoginScope) -> Result<Option<Login>> {
         let item = Item::login(&scope.item_name());
         let record = self.keychain.read(&item).map_err(|error| {
-            Failure::later(format!("cannot read the login for {scope}: {error}"))
+            Error::temporary(format!("cannot read the login for {scope}: {error}"))
         })?;
         record.map(|record| parse(scope, &record)).transpose()
     }
@@ -330,14 +330,14 @@ impl<'a> Logins<'a> {
     /// The keychain does not take it.
     pub fn write(&self, scope: &LoginScope, login: &Login) -> Result<()> {
         let record = serde_json::to_string(login)
-            .map_err(|error| Failure::ProgramIsWrong(format!("a login is no JSON: {error}")))?;
+            .map_err(|error| Error::internal(format!("a login is no JSON: {error}")))?;
         self.keychain
             .write(
-                &Item::login(&scope.item_name()).shown_as(&scope.to_string(), &login.username),
+                &Item::login(&scope.item_name()).with_label(&scope.to_string(), &login.username),
                 &Secret::new(record),
                 None,
             )
-            .map_err(|error| Failure::act(format!("cannot store the login for {scope}: {error}")))
+            .map_err(|error| Error::user(format!("cannot store the login for {scope}: {error}")))
     }
 
     /// Forgets the login for a scope.
@@ -348,7 +348,7 @@ impl<'a> Logins<'a> {
         self.keychain
             .delete(&Item::login(&scope.item_name()))
             .map_err(|error| {
-                Failure::later(format!("cannot remove the login for {scope}: {error}"))
+                Error::temporary(format!("cannot remove the login for {scope}: {error}"))
             })
     }
 
@@ -358,9 +358,9 @@ impl<'a> Logins<'a> {
     /// The keychain cannot tell.
     pub fn holder(&self, scope: &LoginScope) -> Result<Option<KeychainChoice>> {
         let item = Item::login(&scope.item_name());
-        self.keychain
-            .holder(&item)
-            .map_err(|error| Failure::later(format!("cannot find the login for {scope}: {error}")))
+        self.keychain.holder(&item).map_err(|error| {
+            Error::temporary(format!("cannot find the login for {scope}: {error}"))
+        })
     }
 
     /// Every scope that has a login, with the user name where that can be told
@@ -372,7 +372,7 @@ impl<'a> Logins<'a> {
         let logins = self
             .keychain
             .logins()
-            .map_err(|error| Failure::later(format!("cannot list the logins: {error}")))?;
+            .map_err(|error| Error::temporary(format!("cannot list the logins: {error}")))?;
         Ok(logins
             .into_iter()
             .filter_map(|login| Some((LoginScope::of_item(&login.name)?, login.username)))
@@ -383,7 +383,7 @@ impl<'a> Logins<'a> {
 fn parse(scope: &LoginScope, record: &Secret) -> Result<Login> {
     match serde_json::from_str::<Login>(record.expose()) {
         Ok(login) if login.v == VERSION => Ok(login),
-        _ => Err(Failure::act(format!(
+        _ => Err(Error::user(format!(
             "the stored login for {scope} cannot be understood: it is damaged, or of a newer version; remove it with `{}` and log in again",
             scope.logout_command()
         ))),

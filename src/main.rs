@@ -9,8 +9,8 @@ use std::process::ExitCode;
 
 use docker_credential_icr::PROGRAM;
 use docker_credential_icr::cli;
-use docker_credential_icr::context::Streams;
-use docker_credential_icr::context::World;
+use docker_credential_icr::context::Context;
+use docker_credential_icr::context::Stdio;
 use docker_credential_icr::credentials::Renewal;
 use docker_credential_icr::environment;
 use docker_credential_icr::environment::Environment;
@@ -21,7 +21,7 @@ use docker_credential_icr::lock::LockDirectory;
 use docker_credential_icr::process::background_refresh;
 use docker_credential_icr::process::memory;
 use docker_credential_icr::process::parent;
-use docker_credential_icr::sources::Places;
+use docker_credential_icr::sources::SystemPaths;
 use docker_credential_icr::terminal::SystemTerminal;
 use docker_credential_icr::time::SystemClock;
 use ring::rand::SystemRandom;
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
         .ok()
         .flatten();
     let state = state_directory();
-    let world = World {
+    let context = Context {
         clock: &SystemClock::start(),
         config_directory: dirs::config_dir(),
         locks: LockDirectory::at(state.as_ref().map(|state| state.join("locks"))),
@@ -65,7 +65,7 @@ fn main() -> ExitCode {
         state_directory: dirs::state_dir().or_else(dirs::data_local_dir),
         system_config_directory: system_config_directory(),
         parent_arguments: &parent::parent_arguments,
-        places: Places {
+        system_paths: SystemPaths {
             home: dirs::home_dir(),
             root: PathBuf::from("/"),
             working_directory: PathBuf::from("."),
@@ -79,7 +79,7 @@ fn main() -> ExitCode {
         environment: &environment,
     };
     let output = std::io::stdout();
-    let mut streams = Streams {
+    let mut stdio = Stdio {
         input: &mut std::io::stdin().lock(),
         output_is_terminal: output.is_terminal(),
         output_is_readable_by_others: fs::is_readable_by_others(&output),
@@ -87,7 +87,7 @@ fn main() -> ExitCode {
         // Not locked: the log is written from other threads, too.
         error: &mut std::io::stderr(),
     };
-    ExitCode::from(cli::run(&arguments, &mut streams, &world))
+    ExitCode::from(cli::run(&arguments, &mut stdio, &context))
 }
 
 /// Where everybody's settings are. Not on Windows: anybody may make a folder in

@@ -12,12 +12,12 @@ use serde_json::json;
 use crate::http::transport::Authorization;
 use crate::http::transport::Body;
 use crate::http::transport::Method;
+use crate::http::transport::ProxyPolicy;
 use crate::http::transport::Response;
-use crate::http::transport::Way;
+use crate::iam::ApiRequest;
 use crate::iam::Iam;
 use crate::iam::IamError;
-use crate::iam::Issued;
-use crate::iam::Question;
+use crate::iam::TokenResponse;
 use crate::iam::answer;
 use crate::iam::endpoint;
 use crate::iam::endpoint::METADATA_APIS;
@@ -96,7 +96,7 @@ impl MetadataService {
     }
 
     /// What tells this service from every other, for
-    /// [`name_of`](crate::digest::name_of): always three parts.
+    /// [`fingerprint`](crate::digest::fingerprint): always three parts.
     pub fn name_parts(&self) -> Vec<&str> {
         let machine = match self.machine {
             Machine::PowerVs => "power-vs",
@@ -148,15 +148,15 @@ impl MetadataService {
         }
     }
 
-    fn question<'a>(&self, name: &'a str, method: Method, url: &str, body: Body) -> Question<'a> {
-        Question {
+    fn question<'a>(&self, name: &'a str, method: Method, url: &str, body: Body) -> ApiRequest<'a> {
+        ApiRequest {
             name,
             method,
             url: url.to_owned(),
             headers: vec![("Metadata-Flavor", Secret::new("ibm"))],
             authorization: Authorization::None,
             body,
-            way: Way::Direct,
+            way: ProxyPolicy::Direct,
             secrets: Vec::new(),
             is_once_only: false,
             if_silent: self.if_silent(),
@@ -181,17 +181,17 @@ impl Iam<'_> {
         &self,
         service: &MetadataService,
         profile: Option<&TrustedProfile>,
-    ) -> Result<Issued, IamError> {
+    ) -> Result<TokenResponse, IamError> {
         let wanted = access_body(profile)?;
         let (identity, access_url) = self.instance_identity(service)?;
-        let question = Question {
+        let question = ApiRequest {
             authorization: Authorization::Bearer(identity.access_token.clone()),
             secrets: vec![&identity.access_token],
             ..service.question("instance access", Method::Post, &access_url, wanted)
         };
         let response = self.ask(&question)?;
         let issued = question.judge(&response, |body| answer::issued(body, self.clock.now()))?;
-        Ok(Issued {
+        Ok(TokenResponse {
             refresh_token: None,
             refresh_lifetime: None,
             ..issued
@@ -199,7 +199,10 @@ impl Iam<'_> {
     }
 
     /// The token that says which instance this is, and where it can be exchanged.
-    fn instance_identity(&self, service: &MetadataService) -> Result<(Issued, String), IamError> {
+    fn instance_identity(
+        &self,
+        service: &MetadataService,
+    ) -> Result<(TokenResponse, String), IamError> {
         let mut outcome = Err(IamError::Unusable {
             reason: "no version of the instance metadata service is known".into(),
         });
@@ -275,7 +278,6 @@ fn is_date(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Failure;
     use crate::http::transport::Request;
     use crate::http::transport::TransportError;
     use crate::iam::tests::Lab;
@@ -325,7 +327,7 @@ mod tests {
         service: &MetadataService,
         profile: Option<&str>,
         answers: Vec<Answer>,
-    ) -> (Result<Issued, IamError>, Vec<Request>) {
+    ) -> (Result<TokenResponse, IamError>, Vec<Request>) {
         let lab = Lab::answering(answers);
         let profile = profile.map(|text| TrustedProfile::parse(text).unwrap());
         let outcome = lab.ask(|iam| iam.instance_token(service, profile.as_ref()));
@@ -363,7 +365,11 @@ mod tests {
                 ]
             );
             for request in requests {
-                assert_eq!(request.way, Way::Direct, "no proxy knows this instance");
+                assert_eq!(
+                    request.way,
+                    ProxyPolicy::Direct,
+                    "no proxy knows this instance"
+                );
                 assert_eq!(
                     request.headers,
                     [("Metadata-Flavor", Secret::new("ibm"))],
@@ -496,7 +502,7 @@ mod tests {
         ];
         let names: std::collections::BTreeSet<String> = services
             .iter()
-            .map(|service| crate::digest::name_of(&service.name_parts()))
+            .map(|service| crate::digest::fingerprint(&service.name_parts()))
             .collect();
         assert_eq!(names.len(), services.len());
     }
@@ -535,7 +541,7 @@ mod tests {
             let failure = outcome
                 .unwrap_err()
                 .with_source("the identity of this machine", &vpc());
-            assert!(matches!(failure, Failure::PersonMustAct(_)));
+            assert!(failure.is_user());
             let text = failure.to_string();
             for part in parts {
                 assert!(text.contains(part), "{text}");
@@ -555,7 +561,7 @@ mod tests {
             let (outcome, requests) = ask(&vpc(), None, (0..4).map(|_| silent()).collect());
             assert_eq!(requests.len(), 4, "asked again as IAM is");
             let failure = outcome.unwrap_err().with_source("this machine", &vpc());
-            assert!(matches!(failure, Failure::TryLater(_)));
+            assert!(failure.is_temporary());
             let text = failure.to_string();
             assert!(text.contains("169.254.169.254"), "{text}");
             assert!(text.contains("may not be a VPC virtual server"), "{text}");

@@ -77,7 +77,7 @@ impl Deadline {
 /// `None` when it took longer; the thread is then left behind, because a call
 /// that hangs in the kernel or on a bus cannot be taken back. It ends with the
 /// process.
-pub fn within<T: Send + 'static>(
+pub fn run_with_timeout<T: Send + 'static>(
     limit: Duration,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
@@ -95,7 +95,7 @@ pub enum Unfinished {
     NotStarted(std::io::Error),
 }
 
-/// The same as [`within`], with why there is no result.
+/// The same as [`run_with_timeout`], with why there is no result.
 ///
 /// # Errors
 /// See [`Unfinished`].
@@ -176,9 +176,9 @@ mod tests {
     #[test]
     fn work_that_never_ends_is_left_behind() {
         let (_never, waiting) = std::sync::mpsc::channel::<()>();
-        let outcome = within(Duration::from_millis(5), move || waiting.recv());
+        let outcome = run_with_timeout(Duration::from_millis(5), move || waiting.recv());
         assert!(outcome.is_none(), "the caller goes on");
-        assert_eq!(within(Duration::from_secs(60), || 7), Some(7));
+        assert_eq!(run_with_timeout(Duration::from_secs(60), || 7), Some(7));
         let (_never, waiting) = std::sync::mpsc::channel::<()>();
         let late = try_within(Duration::from_millis(5), move || waiting.recv());
         assert!(matches!(late, Err(Unfinished::Late)));

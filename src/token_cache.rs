@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use crate::digest;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::iam::date;
 use crate::iam::endpoint::Endpoint;
 use crate::keychain::Item;
@@ -50,19 +50,19 @@ impl CacheKey {
     /// in with something else has another `id`, so a new login is never answered
     /// with an old token.
     pub fn new(endpoint: &Endpoint, id: &str) -> Self {
-        Self(digest::name_of(&[&endpoint.token_url(), id]))
+        Self(digest::fingerprint(&[&endpoint.token_url(), id]))
     }
 
     /// The key of the refresh token that was issued with the access token of this
     /// key, for registries that are to get that.
     pub fn of_refresh_token(&self) -> Self {
-        Self(digest::name_of(&["refresh token", &self.0]))
+        Self(digest::fingerprint(&["refresh token", &self.0]))
     }
 
     /// The key of a registry token that was made with the access token of this key;
     /// each registry has its own.
     pub fn of_registry_token(&self, registry: &Registry) -> Self {
-        Self(digest::name_of(&[
+        Self(digest::fingerprint(&[
             "registry token",
             registry.host(),
             &self.0,
@@ -70,8 +70,8 @@ impl CacheKey {
     }
 
     /// The key of what replaced a refresh token whose source we do not write to.
-    fn of_successor(&self) -> Self {
-        Self(digest::name_of(&["successor", &self.0]))
+    fn of_rotated_refresh_token(&self) -> Self {
+        Self(digest::fingerprint(&["successor", &self.0]))
     }
 
     /// The key's text: hexadecimal digits.
@@ -86,9 +86,9 @@ pub enum Cached {
     /// More than half its life is left: hand it out.
     Fresh(Secret),
     /// It works for a good while yet, but it is time for the next one.
-    Aging(Secret),
+    RefreshDue(Secret),
     /// It still works, but not for as long as a client may keep it.
-    Ending(Secret),
+    NearExpiry(Secret),
     /// Getting one failed a moment ago, like this.
     Failed(PastFailure),
     /// Nothing.
@@ -99,7 +99,7 @@ pub enum Cached {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PastFailure {
     /// What failed.
-    pub failure: Failure,
+    pub failure: Error,
     /// What a person calls the source that it is about.
     pub source: String,
     /// When it first failed like this, in seconds since 1970.
@@ -117,7 +117,7 @@ impl PastFailure {
 
     /// Whether nothing is wrong with what the person set up.
     pub fn may_pass(&self) -> bool {
-        matches!(self.failure, Failure::TryLater(_))
+        self.failure.is_temporary()
     }
 }
 
@@ -145,7 +145,7 @@ enum Record {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tried: Option<u64>,
     },
-    Failure {
+    Error {
         /// What a person calls that which failed: several sources may hold one key.
         #[serde(default)]
         source: String,
@@ -205,7 +205,7 @@ impl<'a> TokenCache<'a> {
     /// What is known about an identity's token.
     pub fn look_up(&self, key: &CacheKey) -> Cached {
         let record = self.read(&Item::token(key.as_str()));
-        record.map_or(Cached::Nothing, |record| judge(record, self.clock.now()))
+        record.map_or(Cached::Nothing, |record| classify(record, self.clock.now()))
     }
 
     /// What is known about an identity's token, where a failure is about this source.
@@ -237,7 +237,7 @@ impl<'a> TokenCache<'a> {
     /// one.
     pub fn needs_renewal(&self, key: &CacheKey) -> bool {
         let record = self.read(&Item::token(key.as_str())).map(Record::untried);
-        let cached = record.map_or(Cached::Nothing, |record| judge(record, self.clock.now()));
+        let cached = record.map_or(Cached::Nothing, |record| classify(record, self.clock.now()));
         !matches!(cached, Cached::Fresh(_))
     }
 
@@ -255,20 +255,22 @@ impl<'a> TokenCache<'a> {
     /// The token that is kept, however old, while it works.
     pub fn secret(&self, key: &CacheKey) -> Option<Secret> {
         match self.look_up(key) {
-            Cached::Fresh(secret) | Cached::Aging(secret) | Cached::Ending(secret) => Some(secret),
+            Cached::Fresh(secret) | Cached::RefreshDue(secret) | Cached::NearExpiry(secret) => {
+                Some(secret)
+            }
             Cached::Failed(_) | Cached::Nothing => None,
         }
     }
 
     /// What replaced the refresh token of an identity whose source we only read.
-    pub fn successor(&self, key: &CacheKey) -> Option<Secret> {
-        self.secret(&key.of_successor())
+    pub fn rotated_refresh_token(&self, key: &CacheKey) -> Option<Secret> {
+        self.secret(&key.of_rotated_refresh_token())
     }
 
     /// Keeps what replaced the refresh token of an identity whose source we only
     /// read.
-    pub fn keep_successor(&self, key: &CacheKey, secret: &Secret, lifetime: Duration) {
-        self.keep(&key.of_successor(), secret, lifetime);
+    pub fn store_rotated_refresh_token(&self, key: &CacheKey, secret: &Secret, lifetime: Duration) {
+        self.keep(&key.of_rotated_refresh_token(), secret, lifetime);
     }
 
     /// Remembers that there was no token to be had with a source. If it `is_obeyed`, it is the
@@ -278,17 +280,17 @@ impl<'a> TokenCache<'a> {
         &self,
         key: &CacheKey,
         source: &str,
-        failure: Failure,
+        failure: Error,
         is_obeyed: bool,
-    ) -> Failure {
+    ) -> Error {
         let now = self.clock.now();
-        let is_permanent = matches!(failure, Failure::PersonMustAct(_));
+        let is_permanent = failure.is_user();
         let since = self
             .past_failure(key)
             .filter(|past| past.is_of(source))
             .filter(|past| past.may_pass() != is_permanent)
             .map_or(now, |past| past.since);
-        let record = Record::Failure {
+        let record = Record::Error {
             source: source.to_owned(),
             message: failure.undated_text(),
             hint: failure.hint().map(str::to_owned),
@@ -315,7 +317,7 @@ impl<'a> TokenCache<'a> {
 
     /// Remembers for a few seconds that there is no token newer than this one to
     /// be had; it counts as fresh for so long.
-    pub fn postpone(&self, key: &CacheKey) {
+    pub fn record_refresh_attempt(&self, key: &CacheKey) {
         let item = Item::token(key.as_str());
         let now = self.clock.now();
         if let Some(Record::Token {
@@ -392,7 +394,7 @@ impl<'a> TokenCache<'a> {
 /// A token's age counts from its receipt on this machine's clock, so a clock
 /// that is wrong does no harm. One that was set back since makes the age
 /// unknowable; the token then counts as gone.
-fn judge(record: Record, now: u64) -> Cached {
+fn classify(record: Record, now: u64) -> Cached {
     let is_recent = |time: u64| now.checked_sub(time).is_some_and(|age| age < FAILURE_LIFE);
     match record {
         Record::Token {
@@ -408,11 +410,11 @@ fn judge(record: Record, now: u64) -> Cached {
                 left if left > lifetime / 2 => Cached::Fresh(secret),
                 0..=LEAST_LIFE => Cached::Nothing,
                 _ if tried.is_some_and(is_recent) => Cached::Fresh(secret),
-                left if left > CLIENT_MEMORY => Cached::Aging(secret),
-                _ => Cached::Ending(secret),
+                left if left > CLIENT_MEMORY => Cached::RefreshDue(secret),
+                _ => Cached::NearExpiry(secret),
             }
         }
-        Record::Failure {
+        Record::Error {
             received, obeyed, ..
         } if obeyed && is_recent(received) => match past_failure(&record, now) {
             Some(past) => Cached::Failed(PastFailure {
@@ -421,13 +423,13 @@ fn judge(record: Record, now: u64) -> Cached {
             }),
             None => Cached::Nothing,
         },
-        Record::Failure { .. } => Cached::Nothing,
+        Record::Error { .. } => Cached::Nothing,
     }
 }
 
 /// The failure in a record, while it is worth telling.
 fn past_failure(record: &Record, now: u64) -> Option<PastFailure> {
-    let Record::Failure {
+    let Record::Error {
         source,
         message,
         hint,
@@ -444,9 +446,9 @@ fn past_failure(record: &Record, now: u64) -> Option<PastFailure> {
         .checked_sub(*received)
         .filter(|age| *age < FAILURE_MEMORY)?;
     let mut failure = if *permanent {
-        Failure::act(message.as_str())
+        Error::user(message.as_str())
     } else {
-        Failure::later(message.as_str())
+        Error::temporary(message.as_str())
     };
     if let Some(hint) = hint {
         failure = failure.with_hint(hint);
@@ -463,9 +465,9 @@ fn past_failure(record: &Record, now: u64) -> Option<PastFailure> {
 }
 
 /// The failure with since when it lasts, if that is long and may pass.
-fn dated(failure: Failure, since: u64, now: u64) -> Failure {
+fn dated(failure: Error, since: u64, now: u64) -> Error {
     let lasted = now.saturating_sub(since);
-    if lasted < LONG_OUTAGE || !matches!(failure, Failure::TryLater(_)) {
+    if lasted < LONG_OUTAGE || !failure.is_temporary() {
         return failure;
     }
     let since = format!(
@@ -494,7 +496,7 @@ mod tests {
     }
 
     /// The failure that is the answer for now.
-    fn failed(cache: &TokenCache<'_>) -> Option<Failure> {
+    fn failed(cache: &TokenCache<'_>) -> Option<Error> {
         match cache.look_up_for(&key(), "it") {
             Cached::Failed(past) => Some(past.failure),
             _ => None,
@@ -514,7 +516,7 @@ mod tests {
         assert_eq!(ages(&cache), None, "it has ended");
         clock.now.set(START - 1);
         assert_eq!(ages(&cache), None, "nobody knows how old it is");
-        cache.remember_failure(&key(), "it", Failure::act("no"), true);
+        cache.remember_failure(&key(), "it", Error::user("no"), true);
         assert_eq!(ages(&cache), None, "a failure is no token");
     }
 
@@ -527,10 +529,10 @@ mod tests {
         for (age, expected) in [
             (0, Cached::Fresh(token.clone())),
             (1799, Cached::Fresh(token.clone())),
-            (1800, Cached::Aging(token.clone())),
-            (3299, Cached::Aging(token.clone())),
-            (3300, Cached::Ending(token.clone())),
-            (3539, Cached::Ending(token)),
+            (1800, Cached::RefreshDue(token.clone())),
+            (3299, Cached::RefreshDue(token.clone())),
+            (3300, Cached::NearExpiry(token.clone())),
+            (3539, Cached::NearExpiry(token)),
             (3540, Cached::Nothing),
             (1_000_000, Cached::Nothing),
         ] {
@@ -549,16 +551,19 @@ mod tests {
     fn a_token_that_cannot_be_replaced_is_handed_out_for_a_few_seconds() {
         let (keychain, clock) = (MemoryKeychain::default(), FakeClock::at(START));
         let cache = TokenCache::new(&keychain, &clock);
-        cache.postpone(&key());
+        cache.record_refresh_attempt(&key());
         assert_eq!(cache.look_up(&key()), Cached::Nothing, "there is none");
         keep(&cache, 3600);
         clock.now.set(START + 2000);
-        cache.postpone(&key());
+        cache.record_refresh_attempt(&key());
         clock.now.set(START + 2004);
         assert_eq!(cache.look_up(&key()), Cached::Fresh(Secret::new("token")));
         assert!(cache.needs_renewal(&key()), "for whoever renews it");
         clock.now.set(START + 2005);
-        assert_eq!(cache.look_up(&key()), Cached::Aging(Secret::new("token")));
+        assert_eq!(
+            cache.look_up(&key()),
+            Cached::RefreshDue(Secret::new("token"))
+        );
     }
 
     #[test]
@@ -566,12 +571,12 @@ mod tests {
         let (keychain, clock) = (MemoryKeychain::default(), FakeClock::at(START));
         let cache = TokenCache::new(&keychain, &clock);
         for failure in [
-            Failure::act("no such key")
+            Error::user("no such key")
                 .with_hint("Set a new one")
                 .as_rejection(),
-            Failure::later("no network"),
+            Error::temporary("no network"),
         ] {
-            let may_pass = matches!(failure, Failure::TryLater(_));
+            let may_pass = failure.is_temporary();
             clock.now.set(START);
             cache.remember_failure(&key(), "it", failure.clone(), true);
             clock.now.set(START + 4);
@@ -587,7 +592,7 @@ mod tests {
     fn a_failure_is_told_for_an_hour_after_it_is_not_obeyed_any_more() {
         let (keychain, clock) = (MemoryKeychain::default(), FakeClock::at(START));
         let cache = TokenCache::new(&keychain, &clock);
-        let failure = Failure::later("no network");
+        let failure = Error::temporary("no network");
         assert_eq!(cache.past_failure(&key()), None);
         cache.remember_failure(&key(), "it", failure.clone(), false);
         assert_eq!(cache.look_up(&key()), Cached::Nothing, "it is only told");
@@ -610,7 +615,7 @@ mod tests {
     fn an_outage_says_since_when_it_lasts() {
         let (keychain, clock) = (MemoryKeychain::default(), FakeClock::at(START));
         let cache = TokenCache::new(&keychain, &clock);
-        let fail = |seconds: u64, failure: Failure| {
+        let fail = |seconds: u64, failure: Error| {
             clock.now.set(START + seconds);
             let failure = cache.remember_failure(&key(), "it", failure, true);
             assert_eq!(
@@ -620,15 +625,15 @@ mod tests {
             );
             failure.to_string()
         };
-        let outage = || Failure::later("no network").with_hint("Wait");
+        let outage = || Error::temporary("no network").with_hint("Wait");
         assert_eq!(fail(0, outage()), "no network. Wait");
         assert_eq!(fail(59, outage()), "no network. Wait");
         for (seconds, lasted) in [(60, "60 s"), (420, "7 min"), (3900, "65 min")] {
             let expected = format!("no network (failing since 08:00 UTC, {lasted}). Wait");
             assert_eq!(fail(seconds, outage()), expected);
         }
-        assert_eq!(fail(3960, Failure::act("no such key")), "no such key");
-        assert_eq!(fail(4080, Failure::act("no such key")), "no such key");
+        assert_eq!(fail(3960, Error::user("no such key")), "no such key");
+        assert_eq!(fail(4080, Error::user("no such key")), "no such key");
         assert_eq!(fail(4080, outage()), "no network. Wait", "another outage");
         keep(&cache, 3600);
         assert_eq!(fail(4200, outage()), "no network. Wait", "another outage");

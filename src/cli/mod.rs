@@ -5,10 +5,11 @@ use std::ffi::OsString;
 
 use crate::PROGRAM;
 use crate::commands;
-use crate::context::Streams;
-use crate::context::World;
+use crate::context::Context;
+use crate::context::Stdio;
 use crate::credentials::Broker;
-use crate::error::Failure;
+use crate::error::Error;
+use crate::error::ErrorKind;
 use crate::error::Result;
 use crate::error::one_line;
 use crate::helper::wire;
@@ -20,7 +21,7 @@ use crate::process::parent;
 use crate::registry::Registry;
 use crate::settings::Settings;
 use crate::sources::Speaker;
-use crate::text::closest_match::nearest;
+use crate::text::closest_match::closest_match;
 use crate::text::printable;
 use crate::text::repeatable;
 
@@ -56,42 +57,42 @@ impl Request {
 /// Runs the program; `arguments` are those after its name. Returns its exit
 /// status: for clients 0, or 1 for every failure; for people one of
 /// [`EXIT_STATUSES`](crate::error::EXIT_STATUSES).
-pub fn run(arguments: &[OsString], streams: &mut Streams<'_>, world: &World<'_>) -> u8 {
+pub fn run(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>) -> u8 {
     let Some(first) = arguments.first() else {
-        let text = if streams.output_is_terminal {
+        let text = if stdio.output_is_terminal {
             introduction()
         } else {
             USAGE.to_owned()
         };
-        let _ = writeln!(streams.output, "{text}");
+        let _ = writeln!(stdio.output, "{text}");
         return 1;
     };
     if commands::exists(first) {
-        return run_command(arguments, streams, world);
+        return run_command(arguments, stdio, context);
     }
     let outcome = parse(arguments).and_then(|request| {
-        crate::log::start(world.environment, streams.error);
-        logged(request.name(), || answer(request, streams, world))
+        crate::log::start(context.environment, stdio.error);
+        logged(request.name(), || answer(request, stdio, context))
     });
     match outcome {
         Ok(()) => 0,
         Err(failure) => {
-            report(&failure, streams);
+            report(&failure, stdio);
             1
         }
     }
 }
 
 /// Runs what a person typed: only here is a parser for arguments built.
-fn run_command(arguments: &[OsString], streams: &mut Streams<'_>, world: &World<'_>) -> u8 {
-    crate::log::start(world.environment, streams.error);
+fn run_command(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>) -> u8 {
+    crate::log::start(context.environment, stdio.error);
     let name = arguments.first().and_then(|name| name.to_str());
     match logged(name.unwrap_or_default(), || {
-        commands::run(arguments, streams, world)
+        commands::run(arguments, stdio, context)
     }) {
         Ok(()) => 0,
         Err(failure) => {
-            commands::report(&failure, streams);
+            commands::report(&failure, stdio);
             failure.exit_status()
         }
     }
@@ -104,7 +105,7 @@ fn logged<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let outcome = work();
     match &outcome {
         Ok(_) => tracing::info!("done"),
-        Err(Failure::NotFound) => tracing::info!("nothing speaks for that address"),
+        Err(error) if error.is_not_found() => tracing::info!("nothing speaks for that address"),
         Err(failure) => tracing::error!(%failure, "failed"),
     }
     outcome
@@ -113,21 +114,21 @@ fn logged<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
 /// Tells a failure on both streams: some clients show one, some the other. A terminal
 /// shows both, so a person is told once. That nothing is stored is an answer, and only
 /// clients care.
-fn report(failure: &Failure, streams: &mut Streams<'_>) {
+fn report(failure: &Error, stdio: &mut Stdio<'_>) {
     let line = wire::failure_line(failure);
-    let is_answer = *failure == Failure::NotFound;
-    if is_answer || !streams.output_is_terminal {
-        let _ = writeln!(streams.output, "{line}");
+    let is_answer = failure.is_not_found();
+    if is_answer || !stdio.output_is_terminal {
+        let _ = writeln!(stdio.output, "{line}");
     }
     if !is_answer {
-        let _ = writeln!(streams.error, "{line}");
+        let _ = writeln!(stdio.error, "{line}");
     }
 }
 
 fn parse(arguments: &[OsString]) -> Result<Request> {
     let texts: Option<Vec<&str>> = arguments.iter().map(|argument| argument.to_str()).collect();
     let texts =
-        texts.ok_or_else(|| Failure::act(format!("an argument is not UTF-8 text. {USAGE}")))?;
+        texts.ok_or_else(|| Error::user(format!("an argument is not UTF-8 text. {USAGE}")))?;
     match texts.as_slice() {
         [verb, "--help" | "-h"] | ["help", verb, ..] if is_known(verb) => {
             Ok(Request::Help(Some((*verb).to_owned())))
@@ -142,20 +143,20 @@ fn parse(arguments: &[OsString]) -> Result<Request> {
         ["version" | "--version" | "-v"] => Ok(Request::Version),
         ["--help" | "-h" | "help"] => Ok(Request::Help(None)),
         ["get" | "erase" | "store" | "list" | "version", ..] => {
-            Err(Failure::act(format!("too many arguments. {USAGE}")))
+            Err(Error::user(format!("too many arguments. {USAGE}")))
         }
         ["help", unknown, ..] | [unknown, ..] => Err(unknown_action(unknown)),
-        [] => Err(Failure::act(USAGE)),
+        [] => Err(Error::user(USAGE)),
     }
 }
 
-fn unknown_action(unknown: &str) -> Failure {
+fn unknown_action(unknown: &str) -> Error {
     let unknown = if repeatable::is_repeatable(unknown) {
         format!("{unknown}{}", meant_by(unknown))
     } else {
         repeatable::NOT_SHOWN.to_owned()
     };
-    Failure::act(format!("{PROGRAM}: unknown action: {unknown}. {USAGE}"))
+    Error::user(format!("{PROGRAM}: unknown action: {unknown}. {USAGE}"))
 }
 
 /// Whether this is a verb of clients or a command of people.
@@ -168,49 +169,49 @@ fn meant_by(unknown: &str) -> String {
     let commands = commands::names();
     let verbs = VERBS.iter().map(|verb| verb.name);
     let known: Vec<&str> = verbs.chain(commands.iter().map(String::as_str)).collect();
-    let nearest = nearest(unknown, &known);
-    nearest.map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
+    let closest_match = closest_match(unknown, &known);
+    closest_match.map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }
 
-fn answer(request: Request, streams: &mut Streams<'_>, world: &World<'_>) -> Result<()> {
+fn answer(request: Request, stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> {
     match request {
-        Request::Erase(address) => erase(address, streams, world),
-        Request::Get(address) => get(address, streams, world),
-        Request::Help(None) => print(streams, &introduction()),
-        Request::Help(Some(name)) => print(streams, &commands::help_on(&name)),
-        Request::List => list(streams, world),
-        Request::Renew(address) => renew(&address, world),
-        Request::Store => store(streams, world),
-        Request::Version => print(streams, VERSION),
+        Request::Erase(address) => erase(address, stdio, context),
+        Request::Get(address) => get(address, stdio, context),
+        Request::Help(None) => print(stdio, &introduction()),
+        Request::Help(Some(name)) => print(stdio, &commands::help_on(&name)),
+        Request::List => list(stdio, context),
+        Request::Renew(address) => renew(&address, context),
+        Request::Store => store(stdio, context),
+        Request::Version => print(stdio, VERSION),
     }
 }
 
-fn get(address: Option<String>, streams: &mut Streams<'_>, world: &World<'_>) -> Result<()> {
-    let address = server_address(address, streams)?;
-    let (registry, settings) = registry(&address, world)?.ok_or(Failure::NotFound)?;
-    let keychains = open(world, &settings, Prompting::Never)?;
-    let broker = broker(world, &settings, &keychains);
+fn get(address: Option<String>, stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> {
+    let address = server_address(address, stdio)?;
+    let (registry, settings) = registry(&address, context)?.ok_or(Error::not_found())?;
+    let keychains = open(context, &settings, Prompting::Never)?;
+    let broker = broker(context, &settings, &keychains);
     let credential = match broker.get_and_delete_expired(&registry) {
-        Err(failure) if is_to_be_replaced(&failure, &registry, &broker, world) => {
+        Err(failure) if is_to_be_replaced(&failure, &registry, &broker, context) => {
             tracing::info!(%failure, "the client is about to replace the login");
-            return Err(Failure::NotFound);
+            return Err(Error::not_found());
         }
         outcome => outcome?,
     };
-    wire::write_credential(streams.output, &address, &credential).map_err(|error| unwritten(&error))
+    wire::write_credential(stdio.output, &address, &credential).map_err(|error| unwritten(&error))
 }
 
 /// Whether IAM rejected a stored login in whose place the client is about to store
 /// another; an error would keep it from that. A profile's login is not replaced by what
 /// a client stores.
 fn is_to_be_replaced(
-    failure: &Failure,
+    failure: &Error,
     registry: &Registry,
     broker: &Broker<'_>,
-    world: &World<'_>,
+    context: &Context<'_>,
 ) -> bool {
     failure.is_rejection()
-        && parent::is_about_to_log_in(&(world.parent_arguments)())
+        && parent::is_about_to_log_in(&(context.parent_arguments)())
         && matches!(
             broker.speaker(registry),
             Ok(Some(Speaker::Login(
@@ -219,82 +220,82 @@ fn is_to_be_replaced(
         )
 }
 
-fn store(streams: &mut Streams<'_>, world: &World<'_>) -> Result<()> {
-    let request = wire::store_request(&wire::read_input(streams.input)?)?;
-    let Some((registry, settings)) = registry(&request.server_address, world)? else {
+fn store(stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> {
+    let request = wire::store_request(&wire::read_input(stdio.input)?)?;
+    let Some((registry, settings)) = registry(&request.server_address, context)? else {
         let address = repeatable::host(&request.server_address);
         let address = address.unwrap_or_else(|| "that address".to_owned());
-        return Err(Failure::act(format!(
+        return Err(Error::user(format!(
             "{address} is not a registry of IBM Cloud; {PROGRAM} keeps logins for those only, so take it out of credHelpers (and credsStore) for others"
         )));
     };
-    let keychains = open(world, &settings, Prompting::Allowed)?;
-    let broker = broker(world, &settings, &keychains);
+    let keychains = open(context, &settings, Prompting::Allowed)?;
+    let broker = broker(context, &settings, &keychains);
     let stored = broker.store(&registry, request.credential)?;
-    warn(commands::after_store(&registry, &stored, &broker), streams);
+    warn(commands::after_store(&registry, &stored, &broker), stdio);
     Ok(())
 }
 
 /// Tells something on stderr, which clients pass on, although nothing has failed.
-fn warn(text: Option<String>, streams: &mut Streams<'_>) {
+fn warn(text: Option<String>, stdio: &mut Stdio<'_>) {
     if let Some(text) = text {
         let line = one_line(&text, LONGEST_WARNING).replace('`', "'");
-        let _ = writeln!(streams.error, "warning: {line}");
+        let _ = writeln!(stdio.error, "warning: {line}");
     }
 }
 
 /// Fails only without an address: podman 4.3 overflows its stack when a helper's
 /// `erase` fails. What could not be removed is told on stderr.
-fn erase(address: Option<String>, streams: &mut Streams<'_>, world: &World<'_>) -> Result<()> {
+fn erase(address: Option<String>, stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> {
     let outcome =
-        server_address(address, streams).and_then(|address| forget(&address, streams, world));
+        server_address(address, stdio).and_then(|address| forget(&address, stdio, context));
     match outcome {
-        Err(Failure::NoServerAddress) => Err(Failure::NoServerAddress),
+        Err(error) if error.kind() == ErrorKind::NoServerAddress => Err(error),
         Err(failure) => {
-            let _ = writeln!(streams.error, "{}", wire::failure_line(&failure));
+            let _ = writeln!(stdio.error, "{}", wire::failure_line(&failure));
             Ok(())
         }
         Ok(()) => Ok(()),
     }
 }
 
-fn forget(address: &str, streams: &mut Streams<'_>, world: &World<'_>) -> Result<()> {
-    let Some((registry, settings)) = registry(address, world)? else {
+fn forget(address: &str, stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> {
+    let Some((registry, settings)) = registry(address, context)? else {
         return Ok(());
     };
-    let keychains = open(world, &settings, Prompting::Allowed)?;
-    let broker = broker(world, &settings, &keychains);
+    let keychains = open(context, &settings, Prompting::Allowed)?;
+    let broker = broker(context, &settings, &keychains);
     broker.erase(&registry)?;
-    warn(commands::after_logout(&registry, &broker), streams);
+    warn(commands::after_logout(&registry, &broker), stdio);
     Ok(())
 }
 
 /// Nobody reads what comes of it.
-fn renew(address: &str, world: &World<'_>) -> Result<()> {
-    let Some((registry, settings)) = registry(address, world)? else {
+fn renew(address: &str, context: &Context<'_>) -> Result<()> {
+    let Some((registry, settings)) = registry(address, context)? else {
         return Ok(());
     };
-    let keychains = open(world, &settings, Prompting::Never)?;
-    broker(world, &settings, &keychains).renew(&registry)
+    let keychains = open(context, &settings, Prompting::Never)?;
+    broker(context, &settings, &keychains).renew(&registry)
 }
 
 /// Ignores standard input: clients send a word, nothing, or leave a terminal.
-fn list(streams: &mut Streams<'_>, world: &World<'_>) -> Result<()> {
-    let settings = settings(world)?;
-    let keychains = open(world, &settings, Prompting::Never)?;
-    let usernames = broker(world, &settings, &keychains).list()?;
+fn list(stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> {
+    let settings = settings(context)?;
+    let keychains = open(context, &settings, Prompting::Never)?;
+    let usernames = broker(context, &settings, &keychains).list()?;
     let answer: serde_json::Map<String, serde_json::Value> = usernames
         .into_iter()
         .map(|(registry, username)| (registry.host().to_owned(), username.into()))
         .collect();
     let answer = serde_json::Value::Object(answer).to_string();
-    print(streams, &printable::in_json(&answer))
+    print(stdio, &printable::in_json(&answer))
 }
 
-fn server_address(argument: Option<String>, streams: &mut Streams<'_>) -> Result<String> {
+fn server_address(argument: Option<String>, stdio: &mut Stdio<'_>) -> Result<String> {
     match argument {
         Some(address) => wire::server_address(address.as_bytes()),
-        None => wire::server_address(&wire::read_input(streams.input)?),
+        None => wire::server_address(&wire::read_input(stdio.input)?),
     }
 }
 
@@ -303,9 +304,12 @@ fn server_address(argument: Option<String>, streams: &mut Streams<'_>) -> Result
 ///
 /// # Errors
 /// See [`Settings::load`].
-pub(crate) fn registry(address: &str, world: &World<'_>) -> Result<Option<(Registry, Settings)>> {
+pub(crate) fn registry(
+    address: &str,
+    context: &Context<'_>,
+) -> Result<Option<(Registry, Settings)>> {
     let built_in = Registry::at(address, &[]);
-    match settings(world) {
+    match settings(context) {
         Ok(settings) => {
             Ok(Registry::at(address, &settings.registries).map(|registry| (registry, settings)))
         }
@@ -318,11 +322,11 @@ pub(crate) fn registry(address: &str, world: &World<'_>) -> Result<Option<(Regis
 ///
 /// # Errors
 /// See [`Settings::load`].
-pub(crate) fn settings(world: &World<'_>) -> Result<Settings> {
+pub(crate) fn settings(context: &Context<'_>) -> Result<Settings> {
     Settings::load(
-        world.environment,
-        world.config_directory.as_deref(),
-        world.system_config_directory.as_deref(),
+        context.environment,
+        context.config_directory.as_deref(),
+        context.system_config_directory.as_deref(),
     )
 }
 
@@ -331,39 +335,39 @@ pub(crate) fn settings(world: &World<'_>) -> Result<Settings> {
 /// # Errors
 /// The chosen one does not exist on this system.
 pub(crate) fn open(
-    world: &World<'_>,
+    context: &Context<'_>,
     settings: &Settings,
     prompting: Prompting,
 ) -> Result<Keychains> {
-    (world.open_keychains)(settings, prompting).map_err(|error| Failure::act(error.to_string()))
+    (context.open_keychains)(settings, prompting).map_err(|error| Error::user(error.to_string()))
 }
 
 /// Whoever knows the order of things, in this world.
 pub(crate) fn broker<'a>(
-    world: &'a World<'a>,
+    context: &'a Context<'a>,
     settings: &'a Settings,
     keychains: &'a Keychains,
 ) -> Broker<'a> {
     Broker {
-        clock: world.clock,
-        environment: world.environment,
+        clock: context.clock,
+        environment: context.environment,
         keychains,
-        locks: &world.locks,
-        machine_name: world.machine_name,
-        places: &world.places,
-        random: world.random,
-        renewal: world.renewal,
+        locks: &context.locks,
+        machine_name: context.machine_name,
+        system_paths: &context.system_paths,
+        random: context.random,
+        renewal: context.renewal,
         settings,
-        transport: world.transport,
+        transport: context.transport,
     }
 }
 
-fn print(streams: &mut Streams<'_>, text: &str) -> Result<()> {
-    writeln!(streams.output, "{text}").map_err(|error| unwritten(&error))
+fn print(stdio: &mut Stdio<'_>, text: &str) -> Result<()> {
+    writeln!(stdio.output, "{text}").map_err(|error| unwritten(&error))
 }
 
-fn unwritten(error: &std::io::Error) -> Failure {
-    Failure::later(format!("the answer cannot be written ({error})"))
+fn unwritten(error: &std::io::Error) -> Error {
+    Error::temporary(format!("the answer cannot be written ({error})"))
 }
 
 const USAGE: &str = "Usage: docker-credential-icr <get|store|erase|list|version> (--help explains)";

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::Client;
 use super::ClientFile;
 use super::Machine;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 
 /// Names docker's own directory.
@@ -26,7 +26,7 @@ pub(super) fn files(machine: &Machine<'_>) -> Result<Vec<ClientFile>> {
         (Some(directory), _) => directory,
         (None, Some(home)) => home.join(".docker"),
         (None, None) => {
-            return Err(Failure::act(format!(
+            return Err(Error::user(format!(
                 "there is no home directory, so docker's file is nowhere; set ${DIRECTORY}"
             )));
         }

@@ -41,14 +41,14 @@ const INDENTATION: &str = "\t";
 /// What clients take was tried with docker 28.2.2 and podman 4.3.1; of the first two,
 /// docker alone takes what follows the object (Go's `json.Decoder`).
 #[derive(Debug, Error, Eq, PartialEq)]
-pub enum Unread {
+pub enum ParseError {
     /// No client can read it either.
     #[error("{0}")]
     Broken(String),
     /// Clients read it, or may; to change it, this program would have to guess what
     /// counts.
     #[error("{0}")]
-    Odd(String),
+    Ambiguous(String),
 }
 
 /// A piece of a text that another one takes the place of.
@@ -70,7 +70,7 @@ pub struct Document<'a> {
 
 /// What would make the helper answer for some registries.
 #[derive(Debug, Default)]
-pub struct Naming {
+pub struct HelperPlan {
     /// Hosts that are already answered for.
     pub already: Vec<String>,
     /// Hosts that another helper answers for, with its name.
@@ -83,7 +83,7 @@ pub struct Naming {
 
 /// A password that lies in a file for everybody to read who can read the file.
 #[derive(Debug)]
-pub struct PlainLogin {
+pub struct AuthEntry {
     /// The key in `auths`.
     pub key: String,
     /// Whose password it is.
@@ -92,7 +92,7 @@ pub struct PlainLogin {
     pub kind: PlainKind,
 }
 
-impl PlainLogin {
+impl AuthEntry {
     /// Whether there is something that nobody else should read.
     pub fn is_secret(&self) -> bool {
         !matches!(self.kind, PlainKind::Unreadable)
@@ -138,9 +138,9 @@ impl<'a> Document<'a> {
     /// # Errors
     /// It is not one JSON object, or says something about helpers and logins that
     /// clients do not understand, or each in its own way.
-    pub fn parse(text: &'a str) -> Result<Self, Unread> {
+    pub fn parse(text: &'a str) -> Result<Self, ParseError> {
         if text.starts_with('\u{feff}') {
-            return Err(Unread::Broken(
+            return Err(ParseError::Broken(
                 "it begins with a byte order mark, which no client takes".into(),
             ));
         }
@@ -149,13 +149,15 @@ impl<'a> Document<'a> {
         }
         let mut deserializer = serde_json::Deserializer::from_str(text);
         let raw = <&RawValue>::deserialize(&mut deserializer);
-        let raw = raw.map_err(|error| Unread::Broken(syntax(text, &error)))?;
+        let raw = raw.map_err(|error| ParseError::Broken(syntax(text, &error)))?;
         if raw.get() == "null" {
-            return Err(Unread::Odd("it is `null` and not an object".into()));
+            return Err(ParseError::Ambiguous(
+                "it is `null` and not an object".into(),
+            ));
         }
         let root = object(text, raw.get(), "it")?;
         let end = deserializer.end();
-        end.map_err(|error| Unread::Odd(syntax(text, &error)))?;
+        end.map_err(|error| ParseError::Ambiguous(syntax(text, &error)))?;
         let document = Self {
             text,
             root: Some(root),
@@ -207,7 +209,7 @@ impl<'a> Document<'a> {
 
     /// The passwords of registries that lie here, `further` ones among them.
     /// Entries without one, which docker leaves behind, do not count.
-    pub fn plain_logins(&self, further: &[Registry]) -> Vec<PlainLogin> {
+    pub fn plain_logins(&self, further: &[Registry]) -> Vec<AuthEntry> {
         let auths = self.member_object(AUTHS).ok().flatten();
         let members = auths.map(|auths| auths.members).unwrap_or_default();
         members
@@ -216,7 +218,7 @@ impl<'a> Document<'a> {
                 let kind = self.plain_kind(&member)?;
                 let key = member.key?.into_owned();
                 let registry = Registry::at(&key, further)?;
-                Some(PlainLogin {
+                Some(AuthEntry {
                     key,
                     registry,
                     kind,
@@ -229,8 +231,8 @@ impl<'a> Document<'a> {
     ///
     /// # Errors
     /// A host is there twice, or what is said about it is no name of a helper.
-    pub fn naming(&self, hosts: &[String]) -> Result<Naming, Unread> {
-        let mut naming = Naming::default();
+    pub fn naming(&self, hosts: &[String]) -> Result<HelperPlan, ParseError> {
+        let mut naming = HelperPlan::default();
         let helpers = self.member_object(HELPERS)?;
         let mut missing = Vec::new();
         for host in hosts {
@@ -242,8 +244,8 @@ impl<'a> Document<'a> {
                         let what = "a helper's name is missing";
                         let reason = at(self.text, member.value_at.start, what);
                         match member.value {
-                            "null" => Unread::Odd(reason),
-                            _ => Unread::Broken(reason),
+                            "null" => ParseError::Ambiguous(reason),
+                            _ => ParseError::Broken(reason),
                         }
                     })?;
                     naming.others.push((host.clone(), other));
@@ -342,12 +344,16 @@ impl<'a> Document<'a> {
     }
 
     /// The object that a field is, if it is there.
-    fn member_object(&self, name: &str) -> Result<Option<Object<'a>>, Unread> {
+    fn member_object(&self, name: &str) -> Result<Option<Object<'a>>, ParseError> {
         let mut found = None;
         for member in self.fields(name) {
             if found.is_some() {
                 let what = format!("`{name}` is there twice");
-                return Err(Unread::Odd(at(self.text, member.key_at.start, &what)));
+                return Err(ParseError::Ambiguous(at(
+                    self.text,
+                    member.key_at.start,
+                    &what,
+                )));
             }
             found = Some(member);
         }
@@ -363,7 +369,7 @@ impl<'a> Document<'a> {
         &self,
         object: Option<&'o Object<'a>>,
         key: &str,
-    ) -> Result<Option<&'o Member<'a>>, Unread> {
+    ) -> Result<Option<&'o Member<'a>>, ParseError> {
         let members = object.map_or(&[][..], |object| &object.members);
         let mut found = members.iter().filter(|member| member.is(key));
         let first = found.next();
@@ -371,7 +377,11 @@ impl<'a> Document<'a> {
             None => Ok(first),
             Some(second) => {
                 let what = format!("`{key}` is there twice");
-                Err(Unread::Odd(at(self.text, second.key_at.start, &what)))
+                Err(ParseError::Ambiguous(at(
+                    self.text,
+                    second.key_at.start,
+                    &what,
+                )))
             }
         }
     }
@@ -708,9 +718,9 @@ impl<'de> Deserialize<'de> for Members<'de> {
 }
 
 /// The object that stands at `json`, a part of `text`.
-fn object<'a>(text: &str, json: &'a str, what: &str) -> Result<Object<'a>, Unread> {
+fn object<'a>(text: &str, json: &'a str, what: &str) -> Result<Object<'a>, ParseError> {
     let place_of = place(text, json);
-    let broken = |how: &str| Unread::Broken(at(text, place_of.start, &format!("{what} {how}")));
+    let broken = |how: &str| ParseError::Broken(at(text, place_of.start, &format!("{what} {how}")));
     // Otherwise serde's message would quote what is there.
     if !json.starts_with('{') {
         return Err(broken("is not an object"));

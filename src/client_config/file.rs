@@ -17,7 +17,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::document::Document;
-use super::document::Unread;
+use super::document::ParseError;
 use crate::fs;
 use crate::fs::Directory;
 
@@ -56,12 +56,13 @@ pub struct Made {
 ///
 /// # Errors
 /// It cannot be read, is no regular file, too large or not UTF-8.
-pub fn read(path: &Path) -> Result<Option<Zeroizing<String>>, Unread> {
-    let _rights = fs::act_as_owner(path).map_err(|error| Unread::Odd(error.to_string()))?;
+pub fn read(path: &Path) -> Result<Option<Zeroizing<String>>, ParseError> {
+    let _rights =
+        fs::act_as_owner(path).map_err(|error| ParseError::Ambiguous(error.to_string()))?;
     text_of(fs::open(path))
 }
 
-fn text_of(file: io::Result<File>) -> Result<Option<Zeroizing<String>>, Unread> {
+fn text_of(file: io::Result<File>) -> Result<Option<Zeroizing<String>>, ParseError> {
     let is_directory = |file: &File| file.metadata().is_ok_and(|metadata| metadata.is_dir());
     let is_broken = file.as_ref().is_ok_and(is_directory);
     let bytes = file.map_err(anyhow::Error::from);
@@ -69,14 +70,14 @@ fn text_of(file: io::Result<File>) -> Result<Option<Zeroizing<String>>, Unread> 
         Ok(bytes) => text(bytes).map(Some),
         Err(error) if is_of_kind(&error, io::ErrorKind::NotFound) => Ok(None),
         Err(error) if error.is::<io::Error>() || is_broken => {
-            Err(Unread::Broken(error.to_string()))
+            Err(ParseError::Broken(error.to_string()))
         }
         // Clients know no limit, and wait for pipes.
-        Err(error) => Err(Unread::Odd(error.to_string())),
+        Err(error) => Err(ParseError::Ambiguous(error.to_string())),
     }
 }
 
-fn text(bytes: Vec<u8>) -> Result<Zeroizing<String>, Unread> {
+fn text(bytes: Vec<u8>) -> Result<Zeroizing<String>, ParseError> {
     String::from_utf8(bytes)
         .map(Zeroizing::new)
         .map_err(|error| {
@@ -85,8 +86,8 @@ fn text(bytes: Vec<u8>) -> Result<Zeroizing<String>, Unread> {
             let text = Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned());
             let reason = "it is not UTF-8 text".to_owned();
             match Document::parse(&text) {
-                Err(Unread::Broken(_)) => Unread::Broken(reason),
-                _ => Unread::Odd(reason),
+                Err(ParseError::Broken(_)) => ParseError::Broken(reason),
+                _ => ParseError::Ambiguous(reason),
             }
         })
 }

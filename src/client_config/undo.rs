@@ -117,7 +117,7 @@ impl Step {
     /// The text without what was put in: to the byte as it was before, if the pieces
     /// still stand where they were put; otherwise without the entries. Entries that
     /// somebody has changed since stay.
-    pub fn taken_out_of(&self, text: &str) -> String {
+    pub fn revert(&self, text: &str) -> String {
         if let Some(before) = self.without_pieces(text) {
             return before;
         }
@@ -251,7 +251,7 @@ mod tests {
             "{\r\n  \"a\": \"\\ud800\",\r\n  \"credHelpers\": {\"us.icr.io\": \"icr\"}\r\n}",
         ] {
             let (after, step) = configured(text);
-            assert_eq!(step.taken_out_of(&after), text);
+            assert_eq!(step.revert(&after), text);
             let again = serde_json::to_string(&step).unwrap();
             assert_eq!(serde_json::from_str::<Step>(&again).unwrap(), step);
         }
@@ -289,7 +289,7 @@ mod tests {
             ("{}", "", ""),
         ] {
             let (_, step) = configured(before);
-            assert_eq!(step.taken_out_of(rewritten), expected, "{rewritten}");
+            assert_eq!(step.revert(rewritten), expected, "{rewritten}");
         }
     }
 

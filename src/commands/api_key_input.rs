@@ -7,11 +7,11 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::PROGRAM;
-use crate::context::Streams;
-use crate::context::World;
+use crate::context::Context;
+use crate::context::Stdio;
 use crate::environment;
 use crate::environment::API_KEY_VARIABLES;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 use crate::iam::is_token;
 use crate::secret::Secret;
@@ -39,41 +39,41 @@ impl ApiKeyArguments {
     }
 
     /// The API key: from a file, from stdin, or from the person.
-    pub(super) fn read(&self, streams: &mut Streams<'_>, world: &World<'_>) -> Result<Secret> {
+    pub(super) fn read(&self, stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<Secret> {
         match &self.api_key {
-            Some(file) => in_file(file, world),
-            None if self.api_key_stdin => on_stdin(streams),
-            None if world.terminal.is_interactive() => asked_for(world),
-            None => Err(nowhere(world)),
+            Some(file) => in_file(file, context),
+            None if self.api_key_stdin => on_stdin(stdio),
+            None if context.terminal.is_interactive() => asked_for(context),
+            None => Err(nowhere(context)),
         }
     }
 }
 
-fn in_file(argument: &str, world: &World<'_>) -> Result<Secret> {
+fn in_file(argument: &str, context: &Context<'_>) -> Result<Secret> {
     let Some(path) = argument.strip_prefix('@') else {
-        return Err(Failure::act(
+        return Err(Error::user(
             "--api-key takes @FILE and no key: everybody on this machine can see the arguments of a program; give the key on standard input with --api-key-stdin, or the name of its file after `@`",
         ));
     };
     let shown = repeatable::path(path);
     let fail = |reason: String| {
-        Failure::act(format!(
+        Error::user(format!(
             "cannot take an API key from the file {shown}: {reason}"
         ))
     };
-    let text = environment::secret_file(&world.places.expand(Path::new(path)))
+    let text = environment::secret_file(&context.system_paths.expand(Path::new(path)))
         .map_err(|error| fail(error.to_string()))?;
     key_in(text.expose()).map_err(|reason| fail(reason.to_owned()))
 }
 
-fn on_stdin(streams: &mut Streams<'_>) -> Result<Secret> {
+fn on_stdin(stdio: &mut Stdio<'_>) -> Result<Secret> {
     let fail = |reason: &str| {
-        Failure::act(format!(
+        Error::user(format!(
             "cannot take an API key from standard input: {reason}"
         ))
     };
     let mut bytes = Zeroizing::new(Vec::new());
-    let read = streams.input.take(LIMIT + 1).read_to_end(&mut bytes);
+    let read = stdio.input.take(LIMIT + 1).read_to_end(&mut bytes);
     read.map_err(|error| fail(&error.to_string()))?;
     if bytes.len() as u64 > LIMIT {
         return Err(fail("it is too large"));
@@ -82,20 +82,20 @@ fn on_stdin(streams: &mut Streams<'_>) -> Result<Secret> {
     key_in(text).map_err(fail)
 }
 
-fn asked_for(world: &World<'_>) -> Result<Secret> {
-    let answer = world.terminal.ask_secret("IBM Cloud API key: ");
-    let answer = answer.map_err(|error| Failure::act(format!("no API key was typed ({error})")))?;
-    key_in(answer.expose()).map_err(|reason| Failure::act(format!("that is no API key: {reason}")))
+fn asked_for(context: &Context<'_>) -> Result<Secret> {
+    let answer = context.terminal.ask_secret("IBM Cloud API key: ");
+    let answer = answer.map_err(|error| Error::user(format!("no API key was typed ({error})")))?;
+    key_in(answer.expose()).map_err(|reason| Error::user(format!("that is no API key: {reason}")))
 }
 
-fn nowhere(world: &World<'_>) -> Failure {
+fn nowhere(context: &Context<'_>) -> Error {
     let given = API_KEY_VARIABLES
         .iter()
-        .find(|variable| world.environment.has(variable));
+        .find(|variable| context.environment.has(variable));
     let hint = given.map_or(String::new(), |variable| {
         format!("; while ${variable} is set, no login is needed: it comes before stored logins")
     });
-    Failure::act(format!(
+    Error::user(format!(
         "there is no terminal to ask for an API key at: give it on standard input (`{PROGRAM} login --api-key-stdin < FILE`) or as a file (`--api-key @FILE`){hint}"
     ))
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::errand::Errand;
 use crate::PROGRAM;
 use crate::credentials::Description;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 use crate::error::one_line;
 use crate::iam::IamError;
-use crate::iam::Issued;
+use crate::iam::TokenResponse;
 use crate::iam::api_keys::CreatedApiKey;
 use crate::iam::api_keys::NewApiKey;
 use crate::iam::date;
@@ -65,17 +65,17 @@ pub(super) fn make(
     access_token: &Secret,
     owner: Option<&Owner>,
     days: u32,
-) -> Result<(CreatedApiKey, Issued)> {
+) -> Result<(CreatedApiKey, TokenResponse)> {
     let owner = owner.filter(|owner| may_have_keys(owner));
     let (owner, account_id) = owner
         .and_then(|owner| Some((owner, owner.account.as_deref()?)))
         .ok_or_else(|| {
-            Failure::act("IAM makes API keys for users and service IDs of an account, and this is neither; log in without --create-api-key")
+            Error::user("IAM makes API keys for users and service IDs of an account, and this is neither; log in without --create-api-key")
         })?;
     let machine =
-        (errand.world.machine_name)().unwrap_or_else(|| "a machine without a name".into());
+        (errand.context.machine_name)().unwrap_or_else(|| "a machine without a name".into());
     let name = format!("{PROGRAM} on {}", one_line(&machine, LONGEST_NAME));
-    let now = errand.world.clock.now();
+    let now = errand.context.clock.now();
     let wanted = NewApiKey {
         name: &name,
         description: &format!(
@@ -96,7 +96,7 @@ pub(super) fn make(
     }
 }
 
-fn cannot_make(error: IamError, name: &str, errand: &Errand<'_>) -> Failure {
+fn cannot_make(error: IamError, name: &str, errand: &Errand<'_>) -> Error {
     match error {
         IamError::Refused {
             message,
@@ -104,7 +104,7 @@ fn cannot_make(error: IamError, name: &str, errand: &Errand<'_>) -> Failure {
             status,
         } => {
             let code = code.map(|code| format!("{code}, ")).unwrap_or_default();
-            Failure::act(format!(
+            Error::user(format!(
                 "IAM refused to make an API key: {message} ({code}HTTP {status}); your account may not allow that"
             ))
         }
@@ -134,15 +134,12 @@ pub(super) fn discard(errand: &Errand<'_>, access_token: &Secret, key: &CreatedA
 }
 
 /// The same failure, with more to say.
-pub(super) fn after(failure: Failure, end: &str) -> Failure {
-    match failure {
-        Failure::TryLater(_) | Failure::PersonMustAct(_) => failure.with_end(end),
-        other => Failure::act(format!("{other}{end}")),
-    }
+pub(super) fn after(failure: Error, end: &str) -> Error {
+    failure.with_end(end)
 }
 
 /// What IAM gives for an API key.
-pub(super) fn exchange(errand: &Errand<'_>, key: &Secret) -> Result<Issued, IamError> {
+pub(super) fn exchange(errand: &Errand<'_>, key: &Secret) -> Result<TokenResponse, IamError> {
     errand.iam().exchange(&Grant::ApiKey {
         key,
         for_refresh_token: false,
@@ -151,18 +148,18 @@ pub(super) fn exchange(errand: &Errand<'_>, key: &Secret) -> Result<Issued, IamE
 
 /// What IAM gives for an API key that a person has just typed, and may just have made:
 /// while IAM does not know it, it is tried again for some seconds.
-pub(super) fn exchange_typed(errand: &Errand<'_>, key: &Secret) -> Result<Issued, IamError> {
+pub(super) fn exchange_typed(errand: &Errand<'_>, key: &Secret) -> Result<TokenResponse, IamError> {
     match exchange(errand, key) {
         Err(error) if is_gone(&error) => {
             let _progress = errand.progress("Waiting for IAM to know a new API key");
-            errand.world.clock.sleep(PAUSE);
+            errand.context.clock.sleep(PAUSE);
             exchange_until_known(errand, key, is_gone)
         }
         outcome => outcome,
     }
 }
 
-fn exchange_new(errand: &Errand<'_>, key: &Secret) -> Result<Issued> {
+fn exchange_new(errand: &Errand<'_>, key: &Secret) -> Result<TokenResponse> {
     let is_refused = |error: &IamError| matches!(error, IamError::Refused { .. });
     exchange_until_known(errand, key, is_refused)
         .map_err(|error| error.with_source("the new API key", &errand.endpoint))
@@ -174,8 +171,8 @@ fn exchange_until_known(
     errand: &Errand<'_>,
     key: &Secret,
     may_pass: impl Fn(&IamError) -> bool,
-) -> Result<Issued, IamError> {
-    let clock = errand.world.clock;
+) -> Result<TokenResponse, IamError> {
+    let clock = errand.context.clock;
     let deadline = Deadline::after(clock, NEW_KEY_PATIENCE);
     let mut pause = PAUSE;
     loop {

@@ -15,10 +15,10 @@ use zeroize::Zeroizing;
 use super::loopback::Answer;
 use super::loopback::Limits;
 use super::loopback::Loopback;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 use crate::iam::Iam;
-use crate::iam::Issued;
+use crate::iam::TokenResponse;
 use crate::iam::grant::Client;
 use crate::iam::grant::Grant;
 use crate::secret::Secret;
@@ -49,7 +49,7 @@ pub fn by_browser(
     iam: &Iam<'_>,
     terminal: &dyn Terminal,
     random: &dyn SecureRandom,
-) -> Result<Issued> {
+) -> Result<TokenResponse> {
     log_in(iam, terminal, random, LIMITS)
 }
 
@@ -58,7 +58,7 @@ fn log_in(
     terminal: &dyn Terminal,
     random: &dyn SecureRandom,
     limits: Limits,
-) -> Result<Issued> {
+) -> Result<TokenResponse> {
     let page = authorization_page(iam, terminal)?;
     let loopback = Loopback::open().map_err(|error| unheard(&error))?;
     let redirect_uri = loopback.redirect_uri();
@@ -91,7 +91,7 @@ fn authorization_page(iam: &Iam<'_>, terminal: &dyn Terminal) -> Result<Url> {
         .discover()
         .map_err(|error| error.with_source("the login page", &iam.endpoint))?;
     Url::parse(&discovery.authorization_endpoint)
-        .map_err(|error| Failure::ProgramIsWrong(format!("a page was taken for an URL: {error}")))
+        .map_err(|error| Error::internal(format!("a page was taken for an URL: {error}")))
 }
 
 /// Shows the address in any case: a browser that starts need not be the one that
@@ -119,8 +119,8 @@ struct Keys {
 impl Keys {
     fn create(random: &dyn SecureRandom) -> Result<Self> {
         Ok(Self {
-            state: unguessable(random)?,
-            verifier: unguessable(random)?,
+            state: random_base64url(random)?,
+            verifier: random_base64url(random)?,
         })
     }
 
@@ -140,10 +140,10 @@ impl Keys {
 }
 
 /// 256 random bits, in 43 characters.
-fn unguessable(random: &dyn SecureRandom) -> Result<Secret> {
+fn random_base64url(random: &dyn SecureRandom) -> Result<Secret> {
     let mut bits = Zeroizing::new([0; 32]);
     random.fill(&mut *bits).map_err(|_| {
-        Failure::later("this system gives no random numbers, which a login needs; try again")
+        Error::temporary("this system gives no random numbers, which a login needs; try again")
     })?;
     Ok(Secret::new(BASE64_URL_SAFE_NO_PAD.encode(*bits)))
 }
@@ -151,24 +151,24 @@ fn unguessable(random: &dyn SecureRandom) -> Result<Secret> {
 fn code_in(answer: Option<Answer>, limits: Limits) -> Result<Secret> {
     match answer {
         Some(Answer::Code(code)) => Ok(code),
-        Some(Answer::Denied { error, description }) => Err(Failure::act(match description {
+        Some(Answer::Denied { error, description }) => Err(Error::user(match description {
             Some(description) => {
                 format!("IAM did not log you in: {description} ({error}); start the login again")
             }
             None => format!("IAM did not log you in ({error}); start the login again"),
         })),
-        Some(Answer::OfAnotherLogin) => Err(Failure::act(
+        Some(Answer::OfAnotherLogin) => Err(Error::user(
             "the browser brought an answer that belongs to another login (its state is not the one that was sent), so it was not used; close other login pages and start the login again",
         )),
-        None => Err(Failure::act(format!(
+        None => Err(Error::user(format!(
             "the browser did not come back within {} minutes; start the login again, or log in without: {WITHOUT_BROWSER}",
             limits.answer.as_secs() / 60
         ))),
     }
 }
 
-fn unheard(error: &std::io::Error) -> Failure {
-    Failure::act(format!(
+fn unheard(error: &std::io::Error) -> Error {
+    Error::user(format!(
         "cannot listen on localhost for the browser ({error}); {WITHOUT_BROWSER}"
     ))
 }
@@ -193,7 +193,7 @@ mod tests {
         cloud
     }
 
-    fn by_browser_of(desktop: &Desktop, cloud: &Emulator) -> Result<Issued> {
+    fn by_browser_of(desktop: &Desktop, cloud: &Emulator) -> Result<TokenResponse> {
         let clock = &desktop.clock;
         lab::ask(cloud, clock, |iam| {
             by_browser(iam, desktop, &SystemRandom::new())

@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use crate::client_config::Client;
 use crate::client_config::ClientFile;
 use crate::client_config::Machine;
+use crate::client_config::document::AuthEntry;
 use crate::client_config::document::Document;
 use crate::client_config::document::HELPER;
-use crate::client_config::document::PlainLogin;
-use crate::client_config::document::Unread;
+use crate::client_config::document::ParseError;
 use crate::client_config::file;
 use crate::client_config::podman::GlobalHelpers;
-use crate::context::World;
+use crate::context::Context;
 use crate::registry::Registry;
 use crate::settings::Settings;
 
@@ -32,7 +32,7 @@ pub(super) struct Seen {
     pub(super) file: ClientFile,
     /// What it says; `None` when there is no such file. Otherwise why it cannot be
     /// read.
-    pub(super) contents: Result<Option<Contents>, Unread>,
+    pub(super) contents: Result<Option<Contents>, ParseError>,
 }
 
 /// What a file says about this program and its registries.
@@ -49,7 +49,7 @@ pub(super) struct Contents {
     /// Whether this program is asked for everything (`credsStore`).
     pub(super) is_store: bool,
     /// What lies in the file itself for registries.
-    pub(super) plain: Vec<PlainLogin>,
+    pub(super) plain: Vec<AuthEntry>,
 }
 
 impl Seen {
@@ -62,19 +62,23 @@ impl Seen {
 impl Contents {
     /// Whether there is something in the file that nobody else should read.
     pub(super) fn has_secrets(&self) -> bool {
-        self.plain.iter().any(PlainLogin::is_secret)
+        self.plain.iter().any(AuthEntry::is_secret)
     }
 }
 
 /// Where the clients of whoever runs this look.
-pub(super) fn machine<'a>(world: &'a World<'_>) -> Machine<'a> {
-    let places = &world.places;
-    Machine::of_process(world.environment, places.home.as_deref(), &places.root)
+pub(super) fn machine<'a>(context: &'a Context<'_>) -> Machine<'a> {
+    let system_paths = &context.system_paths;
+    Machine::of_process(
+        context.environment,
+        system_paths.home.as_deref(),
+        &system_paths.root,
+    )
 }
 
 impl Clients {
-    pub(super) fn of(world: &World<'_>, settings: &Settings) -> Self {
-        let machine = machine(world);
+    pub(super) fn of(context: &Context<'_>, settings: &Settings) -> Self {
+        let machine = machine(context);
         let files = |client: Client| client.files(&machine).unwrap_or_default();
         let files = Client::ALL.into_iter().flat_map(files);
         let files = files.map(|file| Seen {
@@ -124,7 +128,7 @@ impl Clients {
     }
 }
 
-fn contents(file: &ClientFile, settings: &Settings) -> Result<Option<Contents>, Unread> {
+fn contents(file: &ClientFile, settings: &Settings) -> Result<Option<Contents>, ParseError> {
     let Some(text) = file::read(&file.path)? else {
         return Ok(None);
     };

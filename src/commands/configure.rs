@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::Context as _;
 use serde_json::Value;
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -25,23 +25,23 @@ use crate::client_config::ClientFile;
 use crate::client_config::Machine;
 use crate::client_config::diff;
 use crate::client_config::docker;
+use crate::client_config::document::AuthEntry;
 use crate::client_config::document::Document;
-use crate::client_config::document::Naming;
+use crate::client_config::document::HelperPlan;
+use crate::client_config::document::ParseError;
 use crate::client_config::document::PlainKind;
-use crate::client_config::document::PlainLogin;
-use crate::client_config::document::Unread;
 use crate::client_config::document::applied;
 use crate::client_config::file;
 use crate::client_config::file::ReplaceError;
 use crate::client_config::podman;
 use crate::client_config::undo::Record;
 use crate::client_config::undo::Step;
-use crate::context::Streams;
-use crate::context::World;
+use crate::context::Context;
+use crate::context::Stdio;
 use crate::credentials::Broker;
 use crate::credentials::login_command;
 use crate::environment::Environment;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 use crate::error::one_line;
 use crate::fs;
@@ -146,7 +146,7 @@ impl Done {
 
 /// A change of one file that was thought of, and not made yet.
 struct Plan {
-    naming: Naming,
+    naming: HelperPlan,
     /// The file without the passwords that were moved.
     base: Zeroizing<String>,
     /// … and with the helper.
@@ -160,51 +160,51 @@ struct Configuring<'a> {
     hosts: Vec<String>,
     is_interactive: bool,
     warnings: &'a Warnings<'a>,
-    world: &'a World<'a>,
+    context: &'a Context<'a>,
 }
 
 pub(super) fn run(
     arguments: &Arguments,
-    streams: &mut Streams<'_>,
-    world: &World<'_>,
+    stdio: &mut Stdio<'_>,
+    context: &Context<'_>,
 ) -> Result<()> {
-    let warnings = Warnings::none_yet(world);
+    let warnings = Warnings::none_yet(context);
     let (done, failures) = match arguments.undo {
-        true => undo(arguments, world, &warnings)?,
-        false => configure(arguments, world, &warnings)?,
+        true => undo(arguments, context, &warnings)?,
+        false => configure(arguments, context, &warnings)?,
     };
     match arguments.json {
-        true => print_json(streams, &as_json(arguments, &done, &warnings))?,
+        true => print_json(stdio, &as_json(arguments, &done, &warnings))?,
         false => {
             let text = told(arguments, &done, failures.is_empty());
             if !text.is_empty() {
-                print(streams, &text)?;
+                print(stdio, &text)?;
             }
         }
     }
     if !arguments.undo && !arguments.dry_run {
-        tell_of_nobody(&done, world, &warnings)?;
+        tell_of_nobody(&done, context, &warnings)?;
     }
     conclude(&failures)
 }
 
 fn configure(
     arguments: &Arguments,
-    world: &World<'_>,
+    context: &Context<'_>,
     warnings: &Warnings<'_>,
 ) -> Result<(Vec<Done>, Vec<String>)> {
-    let settings = cli::settings(world)?;
-    let keychains = cli::open(world, &settings, Prompting::Allowed)?;
-    let broker = cli::broker(world, &settings, &keychains);
-    let is_interactive = world.terminal.is_interactive() && !arguments.json;
-    let machine = machine(world);
+    let settings = cli::settings(context)?;
+    let keychains = cli::open(context, &settings, Prompting::Allowed)?;
+    let broker = cli::broker(context, &settings, &keychains);
+    let is_interactive = context.terminal.is_interactive() && !arguments.json;
+    let machine = machine(context);
     let choosing = Choosing {
         broker: &broker,
         is_interactive,
         machine,
         moves_passwords: arguments.migrate,
         warnings,
-        world,
+        context,
     };
     let choice = choosing.choose(arguments.client, &arguments.registries, arguments.all)?;
     let configuring = Configuring {
@@ -213,19 +213,19 @@ fn configure(
         hosts: choice.hosts,
         is_interactive,
         warnings,
-        world,
+        context,
     };
     let (done, failures) = configuring.run(&choice.files)?;
-    warn_of_snap(&choice.clients, world, warnings);
+    warn_of_snap(&choice.clients, context, warnings);
     Ok((done, failures))
 }
 
 /// Which of the registries that were switched on have nobody who speaks for them. It
 /// is no more than a note: no keychain is unlocked for it.
-fn tell_of_nobody(done: &[Done], world: &World<'_>, warnings: &Warnings<'_>) -> Result<()> {
-    let settings = cli::settings(world)?;
-    let keychains = cli::open(world, &settings, Prompting::Never)?.remembered();
-    let broker = cli::broker(world, &settings, &keychains);
+fn tell_of_nobody(done: &[Done], context: &Context<'_>, warnings: &Warnings<'_>) -> Result<()> {
+    let settings = cli::settings(context)?;
+    let keychains = cli::open(context, &settings, Prompting::Never)?.remembered();
+    let broker = cli::broker(context, &settings, &keychains);
     let mut hosts: Vec<&String> = Vec::new();
     for host in done
         .iter()
@@ -255,9 +255,12 @@ fn tell_of_nobody(done: &[Done], world: &World<'_>, warnings: &Warnings<'_>) -> 
 impl Configuring<'_> {
     /// Every file is read before the first one is written.
     fn run(&self, files: &[ClientFile]) -> Result<(Vec<Done>, Vec<String>)> {
-        let _lock = self.world.locks.lock_client_files();
+        let _lock = self.context.locks.lock_client_files();
         if !self.arguments.dry_run {
-            sweep(&known_files(self.world).unwrap_or_default(), self.warnings);
+            sweep(
+                &known_files(self.context).unwrap_or_default(),
+                self.warnings,
+            );
         }
         let mut found = Vec::new();
         for file in files {
@@ -270,7 +273,7 @@ impl Configuring<'_> {
             return Ok((done.collect::<Result<_>>()?, Vec::new()));
         }
         let mut migration = match moves {
-            true => Migration::of(&found, self.broker, self.arguments.force, self.world),
+            true => Migration::of(&found, self.broker, self.arguments.force, self.context),
             false => Migration::default(),
         };
         let mut done = Vec::new();
@@ -292,7 +295,7 @@ impl Configuring<'_> {
 
     /// Refuses what cannot be done, and gives the passwords of the chosen registries
     /// with the file they lie in.
-    fn look_at(&self, file: &ClientFile) -> Result<Vec<(String, PlainLogin)>> {
+    fn look_at(&self, file: &ClientFile) -> Result<Vec<(String, AuthEntry)>> {
         let text = read(&file.path)?;
         let text = text.as_deref().map_or("", String::as_str);
         let document = parse(&file.path, text)?;
@@ -324,7 +327,7 @@ impl Configuring<'_> {
 
     /// docker no longer looks for a keychain by itself once a helper is named.
     fn warn_of_lost_store(&self, file: &ClientFile, document: &Document<'_>) {
-        let store = docker::detected_store(&machine(self.world));
+        let store = docker::detected_store(&machine(self.context));
         let is_lost = file.client == Client::Docker && !document.is_about_logins();
         if let Some(store) = store.filter(|_| is_lost) {
             self.warnings.warn(format!(
@@ -334,7 +337,7 @@ impl Configuring<'_> {
         }
     }
 
-    fn may_replace(&self, path: &Path, naming: &Naming) -> Result<()> {
+    fn may_replace(&self, path: &Path, naming: &HelperPlan) -> Result<()> {
         if self.arguments.force {
             return Ok(());
         }
@@ -347,14 +350,14 @@ impl Configuring<'_> {
             );
             if asks
                 && self
-                    .world
+                    .context
                     .terminal
                     .confirm(&question, false)
                     .unwrap_or(false)
             {
                 continue;
             }
-            return Err(Failure::act(format!(
+            return Err(Error::user(format!(
                 "in {}, the helper `{other}` (docker-credential-{other}) answers for {host}; nothing was changed, and --force replaces it",
                 path.display()
             )));
@@ -363,7 +366,7 @@ impl Configuring<'_> {
     }
 
     /// Whether the passwords are to be moved; otherwise says where they lie.
-    fn moves(&self, found: &[(String, PlainLogin)]) -> Result<bool> {
+    fn moves(&self, found: &[(String, AuthEntry)]) -> Result<bool> {
         if self.arguments.migrate {
             return Ok(true);
         }
@@ -376,10 +379,10 @@ impl Configuring<'_> {
         }
         let told = format!("passwords lie in clear for {}", listed(&places));
         if self.is_interactive && !self.arguments.dry_run {
-            self.world.terminal.tell(&format!("Found: {told}."));
+            self.context.terminal.tell(&format!("Found: {told}."));
             let question = "Move them into the keychain, and out of the files once they are tried?";
-            let answer = self.world.terminal.confirm(question, true);
-            if answer.map_err(|_| Failure::act("nothing was said, so nothing was changed"))? {
+            let answer = self.context.terminal.confirm(question, true);
+            if answer.map_err(|_| Error::user("nothing was said, so nothing was changed"))? {
                 return Ok(true);
             }
         }
@@ -395,12 +398,12 @@ impl Configuring<'_> {
         path: &Path,
         text: &str,
         hosts: &[String],
-        is_moved: &dyn Fn(&PlainLogin) -> bool,
+        is_moved: &dyn Fn(&AuthEntry) -> bool,
     ) -> Result<Plan> {
         let further = &self.broker.settings.registries;
         let document = parse(path, text)?;
         let logins = document.plain_logins(further);
-        let moved: Vec<&PlainLogin> = logins.iter().filter(|login| is_moved(login)).collect();
+        let moved: Vec<&AuthEntry> = logins.iter().filter(|login| is_moved(login)).collect();
         let edits = document.without_logins(further, &|registry, credential| {
             moved.iter().any(|login| {
                 login.registry == *registry
@@ -509,7 +512,7 @@ impl Configuring<'_> {
             &plan.naming.edits,
         );
         let step = step.with(file::missing(&file.path, old)?);
-        let directory = state(self.world)?;
+        let directory = state(self.context)?;
         let mut record = Record::load(&directory)?;
         record.steps.push(step);
         let noted = record.save(&directory);
@@ -558,8 +561,8 @@ impl Configuring<'_> {
     }
 }
 
-fn warn_of_snap(clients: &[Client], world: &World<'_>, warnings: &Warnings<'_>) {
-    let snap = docker::snap_file(world.places.home.as_deref());
+fn warn_of_snap(clients: &[Client], context: &Context<'_>, warnings: &Warnings<'_>) {
+    let snap = docker::snap_file(context.system_paths.home.as_deref());
     if let Some(file) = snap.filter(|_| clients.contains(&Client::Docker)) {
         warnings.warn(format!(
             "docker of a snap reads {} instead, and can start no helper outside of the snap; install docker from its own packages to use this one",
@@ -572,17 +575,16 @@ fn warn_of_snap(clients: &[Client], world: &World<'_>, warnings: &Warnings<'_>) 
 /// noted.
 fn undo(
     arguments: &Arguments,
-    world: &World<'_>,
+    context: &Context<'_>,
     warnings: &Warnings<'_>,
 ) -> Result<(Vec<Done>, Vec<String>)> {
-    let _lock = world.locks.lock_client_files();
-    let directory = state(world).map_err(|error| Failure::act(format!("{error:#}")))?;
-    let mut record =
-        Record::load(&directory).map_err(|error| Failure::act(format!("{error:#}")))?;
+    let _lock = context.locks.lock_client_files();
+    let directory = state(context).map_err(|error| Error::user(format!("{error:#}")))?;
+    let mut record = Record::load(&directory).map_err(|error| Error::user(format!("{error:#}")))?;
     let mut paths: Vec<_> = record.steps.iter().map(|step| step.path.clone()).collect();
     paths.sort();
     paths.dedup();
-    let known = known_files(world)?;
+    let known = known_files(context)?;
     if !arguments.dry_run {
         sweep(&known, warnings);
     }
@@ -608,10 +610,10 @@ fn undo(
     }
     if !arguments.dry_run {
         record.save(&directory).map_err(|error| {
-            Failure::act(format!("what was taken out cannot be noted ({error:#})"))
+            Error::user(format!("what was taken out cannot be noted ({error:#})"))
         })?;
     }
-    tell_what_stays(arguments, &done, &record, warnings, world);
+    tell_what_stays(arguments, &done, &record, warnings, context);
     Ok((done, failures))
 }
 
@@ -627,14 +629,14 @@ fn sweep(files: &[PathBuf], warnings: &Warnings<'_>) {
 
 /// The files that `--undo` may touch: those in which clients look now, and those in
 /// which they look without variables.
-fn known_files(world: &World<'_>) -> Result<Vec<PathBuf>> {
+fn known_files(context: &Context<'_>) -> Result<Vec<PathBuf>> {
     let environment = Environment::default();
     let unset = Machine {
         environment: &environment,
-        ..machine(world)
+        ..machine(context)
     };
     let mut known = Vec::new();
-    for machine in [machine(world), unset] {
+    for machine in [machine(context), unset] {
         for client in Client::ALL {
             known.extend(client.possible_files(&machine)?);
         }
@@ -676,10 +678,10 @@ fn tell_what_stays(
     done: &[Done],
     left: &Record,
     warnings: &Warnings<'_>,
-    world: &World<'_>,
+    context: &Context<'_>,
 ) {
     let clients = arguments.client.map_or(Client::ALL.to_vec(), |it| vec![it]);
-    for file in files_of(&clients, &machine(world)).unwrap_or_default() {
+    for file in files_of(&clients, &machine(context)).unwrap_or_default() {
         let path = absolute(&file.path);
         if left.steps.iter().any(|step| step.path == path) {
             continue;
@@ -713,7 +715,7 @@ fn take_out(path: &Path, steps: &[Step], is_dry: bool) -> Result<Done> {
         let new = steps
             .iter()
             .rev()
-            .fold(old.to_string(), |text, step| step.taken_out_of(&text));
+            .fold(old.to_string(), |text, step| step.revert(&text));
         let document = parse(path, &new)?;
         let after = document.our_hosts();
         done.hosts = before
@@ -748,8 +750,8 @@ fn take_out(path: &Path, steps: &[Step], is_dry: bool) -> Result<Done> {
 }
 
 /// Where the record is.
-fn state(world: &World<'_>) -> anyhow::Result<PathBuf> {
-    let directory = world.state_directory.as_ref();
+fn state(context: &Context<'_>) -> anyhow::Result<PathBuf> {
+    let directory = context.state_directory.as_ref();
     let directory = directory.ok_or_else(|| anyhow::anyhow!("there is no home directory"))?;
     Ok(directory.join(PROGRAM))
 }
@@ -767,27 +769,27 @@ fn parse<'a>(path: &Path, text: &'a str) -> Result<Document<'a>> {
     Document::parse(text).map_err(|broken| untouched(path, &broken))
 }
 
-fn naming(path: &Path, document: &Document<'_>, hosts: &[String]) -> Result<Naming> {
+fn naming(path: &Path, document: &Document<'_>, hosts: &[String]) -> Result<HelperPlan> {
     document
         .naming(hosts)
         .map_err(|broken| untouched(path, &broken))
 }
 
-fn untouched(path: &Path, unread: &Unread) -> Failure {
+fn untouched(path: &Path, unread: &ParseError) -> Error {
     let advice = match unread {
-        Unread::Broken(_) => "mend it first",
-        Unread::Odd(_) => {
+        ParseError::Broken(_) => "mend it first",
+        ParseError::Ambiguous(_) => {
             "clients may read it all the same, but this program changes no such file, so put it right, or name the helper there by hand"
         }
     };
-    Failure::act(format!(
+    Error::user(format!(
         "{} is left as it is: {unread}; {advice}",
         path.display()
     ))
 }
 
-fn unwritten(path: &Path, reason: &dyn std::fmt::Display) -> Failure {
-    Failure::act(format!("{} is left as it is: {reason:#}", path.display()))
+fn unwritten(path: &Path, reason: &dyn std::fmt::Display) -> Error {
+    Error::user(format!("{} is left as it is: {reason:#}", path.display()))
 }
 
 fn told(arguments: &Arguments, done: &[Done], is_well: bool) -> String {

@@ -11,9 +11,9 @@ use crate::client_config::ClientFile;
 use crate::client_config::Machine;
 use crate::client_config::document::Document;
 use crate::client_config::document::PlainKind;
-use crate::context::World;
+use crate::context::Context;
 use crate::credentials::Broker;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 use crate::login::LoginScope;
 use crate::registry;
@@ -41,7 +41,7 @@ pub(super) struct Choosing<'a> {
     /// are as good as logged in.
     pub(super) moves_passwords: bool,
     pub(super) warnings: &'a Warnings<'a>,
-    pub(super) world: &'a World<'a>,
+    pub(super) context: &'a Context<'a>,
 }
 
 impl Choosing<'_> {
@@ -55,7 +55,7 @@ impl Choosing<'_> {
             .filter(|client| client.is_here(&self.machine))
             .collect();
         match here.is_empty() {
-            true => Err(Failure::act(
+            true => Err(Error::user(
                 "neither docker nor podman, buildah or skopeo is found here; name one: `configure docker` or `configure podman`",
             )),
             false => Ok(here),
@@ -97,13 +97,13 @@ impl Choosing<'_> {
                 .map(|file| file.path.display().to_string())
                 .collect();
             let question = format!("Switch it on for {client} ({})?", listed(&paths));
-            let answer = self.world.terminal.confirm(&question, true);
+            let answer = self.context.terminal.confirm(&question, true);
             if answer.map_err(|_| nothing_said())? {
                 wanted.push(client);
             }
         }
         match wanted.is_empty() {
-            true => Err(Failure::act("no client is left, so nothing was changed")),
+            true => Err(Error::user("no client is left, so nothing was changed")),
             false => Ok(wanted),
         }
     }
@@ -131,7 +131,7 @@ impl Choosing<'_> {
         let hosts: Vec<String> = in_order(hosts);
         if asks {
             for (scope, username) in &logins {
-                self.world.terminal.tell(&format!(
+                self.context.terminal.tell(&format!(
                     "There is a login for {scope} (user name {username})."
                 ));
             }
@@ -145,11 +145,11 @@ impl Choosing<'_> {
         Ok(hosts)
     }
 
-    fn nothing_found(&self, files: &[ClientFile]) -> Failure {
+    fn nothing_found(&self, files: &[ClientFile]) -> Error {
         let name_them = "name the ones you use: `configure --registry us.icr.io`";
         let is_password = |kind: &PlainKind| matches!(kind, PlainKind::Credential(_));
         let with_passwords = in_order(self.hosts_with(files, &is_password));
-        Failure::act(match with_passwords.is_empty() {
+        Error::user(match with_passwords.is_empty() {
             true => format!("no registry has a login of its own, so {name_them}"),
             false => format!(
                 "no registry has a login of its own, but passwords lie in clear for {}: `configure --migrate` moves them into the keychain, and switches it on for these; or {name_them}",
@@ -163,15 +163,13 @@ impl Choosing<'_> {
             true => "For which registries (such as us.icr.io de.icr.io)?".to_owned(),
             false => format!("For which registries (Enter for {})?", found.join(" ")),
         };
-        let answer = self.world.terminal.ask(&prompt);
+        let answer = self.context.terminal.ask(&prompt);
         let answer = answer.map_err(|_| nothing_said())?;
         let separator = |character: char| character == ',' || character.is_whitespace();
         let names = answer.split(separator).filter(|name| !name.is_empty());
         let addresses: Vec<String> = names.map(str::to_owned).collect();
         match (addresses.is_empty(), found.is_empty()) {
-            (true, true) => Err(Failure::act(
-                "no registry was named, so nothing was changed",
-            )),
+            (true, true) => Err(Error::user("no registry was named, so nothing was changed")),
             (true, false) => Ok(found),
             (false, _) => hosts(&addresses, self.broker.settings),
         }
@@ -239,7 +237,7 @@ fn hosts(addresses: &[String], settings: &Settings) -> Result<Vec<String>> {
     let mut hosts = Vec::new();
     for address in addresses {
         let registry = Registry::at(address, &settings.registries);
-        let registry = registry.ok_or_else(|| swallowed(address, &hosts))?;
+        let registry = registry.ok_or_else(|| misplaced_client(address, &hosts))?;
         if !hosts.iter().any(|host| host == registry.host()) {
             hosts.push(registry.host().to_owned());
         }
@@ -249,7 +247,7 @@ fn hosts(addresses: &[String], settings: &Settings) -> Result<Vec<String>> {
 
 /// What is no registry may be the client, which an option before it takes for one
 /// of its own values.
-fn swallowed(address: &str, others: &[String]) -> Failure {
+fn misplaced_client(address: &str, others: &[String]) -> Error {
     let mut clients = Client::ALL.into_iter().map(Client::name);
     match clients.find(|client| *client == address) {
         None => not_ours(address),
@@ -258,7 +256,7 @@ fn swallowed(address: &str, others: &[String]) -> Failure {
                 true => "HOST".to_owned(),
                 false => others.join(" "),
             };
-            Failure::act(format!(
+            Error::user(format!(
                 "`{client}` after --registry is taken for a registry; put the client before it: `configure {client} --registry {others}`"
             ))
         }
@@ -273,6 +271,6 @@ fn in_order(mut hosts: BTreeSet<String>) -> Vec<String> {
     ordered
 }
 
-fn nothing_said() -> Failure {
-    Failure::act("nothing was said, so nothing was changed")
+fn nothing_said() -> Error {
+    Error::user("nothing was said, so nothing was changed")
 }

@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 
-use crate::context::World;
+use crate::context::Context;
 use crate::credentials::Broker;
 use crate::iam::Iam;
 use crate::iam::MOST_ATTEMPTS;
@@ -18,32 +18,32 @@ pub(super) struct Errand<'a> {
     /// The IAM that is asked.
     pub(super) endpoint: Endpoint,
     /// The rest.
-    pub(super) world: &'a World<'a>,
+    pub(super) context: &'a Context<'a>,
     warnings: &'a Warnings<'a>,
 }
 
 /// What a person should know although it is no failure; told on stderr at once.
 pub(super) struct Warnings<'a> {
     told: RefCell<Vec<String>>,
-    world: &'a World<'a>,
+    context: &'a Context<'a>,
 }
 
 impl<'a> Warnings<'a> {
-    pub(super) fn none_yet(world: &'a World<'a>) -> Self {
+    pub(super) fn none_yet(context: &'a Context<'a>) -> Self {
         Self {
             told: RefCell::default(),
-            world,
+            context,
         }
     }
 
     pub(super) fn warn(&self, text: String) {
-        self.world.terminal.tell(&format!("warning: {text}"));
+        self.context.terminal.tell(&format!("warning: {text}"));
         self.told.borrow_mut().push(text);
     }
 
     /// Tells something that is no reason to worry.
     pub(super) fn note(&self, text: &str) {
-        self.world.terminal.tell(text);
+        self.context.terminal.tell(text);
     }
 
     /// All of them, in order.
@@ -56,13 +56,13 @@ impl<'a> Errand<'a> {
     pub(super) fn new(
         broker: &'a Broker<'a>,
         endpoint: Endpoint,
-        world: &'a World<'a>,
+        context: &'a Context<'a>,
         warnings: &'a Warnings<'a>,
     ) -> Self {
         Self {
             broker,
             endpoint,
-            world,
+            context,
             warnings,
         }
     }
@@ -79,6 +79,6 @@ impl<'a> Errand<'a> {
     }
 
     pub(super) fn progress(&self, what: &str) -> Box<dyn Progress> {
-        self.world.terminal.progress(what)
+        self.context.terminal.progress(what)
     }
 }

@@ -4,7 +4,7 @@ use super::errand::Errand;
 use super::errand::Warnings;
 use super::scopes::listed;
 use crate::PROGRAM;
-use crate::credentials::Answering;
+use crate::credentials::ActiveSource;
 use crate::credentials::Broker;
 use crate::credentials::Hidden;
 use crate::credentials::Stored;
@@ -124,7 +124,7 @@ fn objection(scope: &LoginScope, registry: &Registry, broker: &Broker<'_>) -> Op
 }
 
 /// How to have something answer no longer, as the end of a sentence.
-fn how_to_end(answering: &Answering, broker: &Broker<'_>) -> String {
+fn how_to_end(answering: &ActiveSource, broker: &Broker<'_>) -> String {
     match &answering.speaker {
         Speaker::Login(scope) => format!("'{}' removes it", scope.logout_command()),
         Speaker::Source(SourceName::Environment) => {
@@ -204,7 +204,7 @@ pub(super) fn warn_after_logout(
         ([], []) => &mut everywhere.iter(),
         _ => &mut removed.iter().chain(absent),
     };
-    let mut left: Vec<(Answering, Vec<String>)> = Vec::new();
+    let mut left: Vec<(ActiveSource, Vec<String>)> = Vec::new();
     for scope in scopes {
         for (name, registry) in listeners(scope, broker) {
             let Ok(Some(answering)) = broker.answering(&registry) else {
@@ -227,7 +227,7 @@ pub(super) fn warn_after_logout(
     }
 }
 
-fn still_answers(answering: &Answering, names: &str, broker: &Broker<'_>) -> String {
+fn still_answers(answering: &ActiveSource, names: &str, broker: &Broker<'_>) -> String {
     format!(
         "{} still answers for {names}; {}",
         answering.name,

@@ -21,12 +21,12 @@ use super::scopes::Named;
 use super::scopes::listed;
 use super::sso_login::by_passcode;
 use crate::cli;
-use crate::context::Streams;
-use crate::context::World;
+use crate::context::Context;
+use crate::context::Stdio;
 use crate::credentials::Broker;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
-use crate::iam::Issued;
+use crate::iam::TokenResponse;
 use crate::iam::advice::SourceKind;
 use crate::iam::api_keys::CreatedApiKey;
 use crate::iam::date;
@@ -119,49 +119,49 @@ impl Arguments {
     fn trusted_profile(&self) -> Result<Option<TrustedProfile>> {
         let profile = self.profile_id.as_deref().map(TrustedProfile::parse);
         let profile = profile.transpose();
-        let profile = profile.map_err(|reason| Failure::act(format!("--profile-id {reason}")))?;
+        let profile = profile.map_err(|reason| Error::user(format!("--profile-id {reason}")))?;
         Ok(profile.map(|profile| profile.with_account(self.account.clone())))
     }
 }
 
 pub(super) fn run(
     arguments: &Arguments,
-    streams: &mut Streams<'_>,
-    world: &World<'_>,
+    stdio: &mut Stdio<'_>,
+    context: &Context<'_>,
 ) -> Result<()> {
     if arguments.expires.is_some() && !arguments.is_for_session() && !arguments.rotate {
-        return Err(Failure::usage(
+        return Err(Error::usage(
             "--expires is for an API key that is made: use it with --rotate, or with --create-api-key after --sso, --web or --from-ibmcloud",
         ));
     }
-    let settings = cli::settings(world)?;
+    let settings = cli::settings(context)?;
     if settings.keychain == KeychainChoice::None {
-        return Err(Failure::act(
+        return Err(Error::user(
             "the settings choose no keychain (`none`), so that a login cannot be kept; choose one with ICR_KEYCHAIN or in the settings file, or give the API key in $IBMCLOUD_API_KEY",
         ));
     }
-    let keychains = cli::open(world, &settings, Prompting::Allowed)?;
-    let broker = cli::broker(world, &settings, &keychains);
-    let warnings = Warnings::none_yet(world);
+    let keychains = cli::open(context, &settings, Prompting::Allowed)?;
+    let broker = cli::broker(context, &settings, &keychains);
+    let warnings = Warnings::none_yet(context);
     let done = match arguments.rotate {
         true => rotate::run(
             &arguments.named,
             arguments.days(),
             &broker,
-            world,
+            context,
             &warnings,
         )?,
-        false => vec![log_in(arguments, &broker, streams, world, &warnings)?],
+        false => vec![log_in(arguments, &broker, stdio, context, &warnings)?],
     };
     match arguments.json {
         true => {
             let logins: Vec<Value> = done.iter().map(Done::as_json).collect();
             let answer = json!({"logins": logins, "warnings": warnings.told()});
-            print_json(streams, &answer)
+            print_json(stdio, &answer)
         }
         false => {
             let texts: Vec<String> = done.iter().map(Done::to_string).collect();
-            print(streams, &texts.join("\n\n"))
+            print(stdio, &texts.join("\n\n"))
         }
     }
 }
@@ -169,15 +169,15 @@ pub(super) fn run(
 fn log_in(
     arguments: &Arguments,
     broker: &Broker<'_>,
-    streams: &mut Streams<'_>,
-    world: &World<'_>,
+    stdio: &mut Stdio<'_>,
+    context: &Context<'_>,
     warnings: &Warnings<'_>,
 ) -> Result<Done> {
     let scopes = arguments.named.scopes(broker.settings)?;
     let profile = arguments.trusted_profile()?;
     let endpoint = common_endpoint(&scopes, broker)?;
-    let errand = Errand::new(broker, endpoint, world, warnings);
-    let proof = prove(arguments, &scopes, &errand, streams)?;
+    let errand = Errand::new(broker, endpoint, context, warnings);
+    let proof = prove(arguments, &scopes, &errand, stdio)?;
     let proved_at = broker.clock.elapsed();
     let access_token = &proof.issued.access_token;
     let own = Owner::of(access_token);
@@ -227,7 +227,7 @@ fn store(scopes: &[LoginScope], login: &Login, errand: &Errand<'_>) -> Result<()
 
 /// What IAM has said yes to, before it is stored.
 struct Proof {
-    issued: Issued,
+    issued: TokenResponse,
     /// The API key that was exchanged; without one it is a session.
     key: Option<Secret>,
 }
@@ -249,20 +249,20 @@ fn prove(
     arguments: &Arguments,
     scopes: &[LoginScope],
     errand: &Errand<'_>,
-    streams: &mut Streams<'_>,
+    stdio: &mut Stdio<'_>,
 ) -> Result<Proof> {
     let session = |issued| Proof { issued, key: None };
-    let terminal = errand.world.terminal;
+    let terminal = errand.context.terminal;
     if arguments.sso {
         return by_passcode(&errand.iam(), terminal).map(session);
     }
     if arguments.web {
-        return by_browser(&errand.iam(), terminal, errand.world.secure_random).map(session);
+        return by_browser(&errand.iam(), terminal, errand.context.secure_random).map(session);
     }
     if arguments.from_ibmcloud {
         return by_cli_session(scopes, errand).map(session);
     }
-    let key = arguments.api_key.read(streams, errand.world)?;
+    let key = arguments.api_key.read(stdio, errand.context)?;
     let _progress = errand.progress("Asking IAM whose API key this is");
     let issued = if arguments.api_key.is_typed() {
         api_key_lifecycle::exchange_typed(errand, &key)
@@ -277,7 +277,7 @@ fn prove(
     })
 }
 
-fn by_cli_session(scopes: &[LoginScope], errand: &Errand<'_>) -> Result<Issued> {
+fn by_cli_session(scopes: &[LoginScope], errand: &Errand<'_>) -> Result<TokenResponse> {
     let scope = scopes.first().unwrap_or(&LoginScope::Default);
     let progress = errand.progress("Taking over the session of the IBM Cloud CLI");
     let (mut issued, endpoint) = errand.broker.take_over_cli_session(scope)?;
@@ -301,7 +301,7 @@ fn common_endpoint(scopes: &[LoginScope], broker: &Broker<'_>) -> Result<Endpoin
         _ => None,
     });
     if let Some(registry) = entitled {
-        return Err(Failure::act(format!(
+        return Err(Error::user(format!(
             "{registry} takes an entitlement key, which is none of IAM's; log in with `docker login -u cp {registry}`"
         )));
     }
@@ -310,7 +310,7 @@ fn common_endpoint(scopes: &[LoginScope], broker: &Broker<'_>) -> Result<Endpoin
     let other = |scope: &&LoginScope| broker.endpoint_of(scope) != endpoint;
     match scopes.iter().find(other) {
         None => Ok(endpoint),
-        Some(other) => Err(Failure::act(format!(
+        Some(other) => Err(Error::user(format!(
             "{first} and {other} belong to different IAMs ({} and {}); log in to one after the other",
             endpoint.base(),
             broker.endpoint_of(other).base()
@@ -328,7 +328,11 @@ fn in_account_of(profile: TrustedProfile, owner: Option<&Owner>) -> TrustedProfi
     }
 }
 
-fn assume(errand: &Errand<'_>, access_token: &Secret, profile: &TrustedProfile) -> Result<Issued> {
+fn assume(
+    errand: &Errand<'_>,
+    access_token: &Secret,
+    profile: &TrustedProfile,
+) -> Result<TokenResponse> {
     let _progress = errand.progress("Assuming the trusted profile");
     let issued = errand.iam().exchange(&Grant::Assume {
         access_token,
@@ -349,7 +353,7 @@ fn key_for_session(
     errand: &Errand<'_>,
     access_token: &Secret,
     owner: Option<&Owner>,
-) -> Result<Option<(CreatedApiKey, Issued)>> {
+) -> Result<Option<(CreatedApiKey, TokenResponse)>> {
     let days = arguments.days();
     if arguments.create_api_key {
         return api_key_lifecycle::make(errand, access_token, owner, days).map(Some);
@@ -369,7 +373,7 @@ fn key_for_session(
 
 /// Whether a person who can be asked wants an API key.
 fn is_wanted(errand: &Errand<'_>, owner: Option<&Owner>, days: u32) -> Result<bool> {
-    let terminal = errand.world.terminal;
+    let terminal = errand.context.terminal;
     if !terminal.is_interactive() || !owner.is_some_and(api_key_lifecycle::may_have_keys) {
         return Ok(false);
     }
@@ -378,16 +382,16 @@ fn is_wanted(errand: &Errand<'_>, owner: Option<&Owner>, days: u32) -> Result<bo
     );
     terminal
         .confirm(&question, true)
-        .map_err(|error| Failure::act(format!("you broke off ({error}); nothing was stored")))
+        .map_err(|error| Error::user(format!("you broke off ({error}); nothing was stored")))
 }
 
 fn api_key_login(key: &Secret) -> Login {
     Login::new(CredentialKind::ApiKey.with(key.clone()))
 }
 
-fn session_login(issued: &Issued) -> Result<Login> {
+fn session_login(issued: &TokenResponse) -> Result<Login> {
     let secret = issued.refresh_token.clone().ok_or_else(|| {
-        Failure::act("IAM gave no refresh token for this session, so that it would end within the hour; use --create-api-key, or log in with an API key")
+        Error::user("IAM gave no refresh token for this session, so that it would end within the hour; use --create-api-key, or log in with an API key")
     })?;
     Ok(Login::new(CredentialKind::RefreshToken.with(secret)))
 }

@@ -17,10 +17,10 @@ use super::scopes;
 use super::scopes::Named;
 use super::scopes::listed;
 use crate::cli;
-use crate::context::Streams;
-use crate::context::World;
+use crate::context::Context;
+use crate::context::Stdio;
 use crate::credentials::Broker;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 use crate::keychain::Prompting;
 use crate::login::IssuedKey;
@@ -72,13 +72,13 @@ struct Done {
 
 pub(super) fn run(
     arguments: &Arguments,
-    streams: &mut Streams<'_>,
-    world: &World<'_>,
+    stdio: &mut Stdio<'_>,
+    context: &Context<'_>,
 ) -> Result<()> {
-    let settings = cli::settings(world)?;
-    let keychains = cli::open(world, &settings, Prompting::Allowed)?;
-    let broker = cli::broker(world, &settings, &keychains);
-    let warnings = Warnings::none_yet(world);
+    let settings = cli::settings(context)?;
+    let keychains = cli::open(context, &settings, Prompting::Allowed)?;
+    let broker = cli::broker(context, &settings, &keychains);
+    let warnings = Warnings::none_yet(context);
     let stored = broker.scopes()?;
     let mut scopes: BTreeSet<LoginScope> = match arguments.all {
         true => stored.clone(),
@@ -91,7 +91,7 @@ pub(super) fn run(
     let mut leaving = scopes.clone();
     if arguments.revoke {
         let keys = issued_keys(&scopes, &broker)?;
-        agree_to_revoke(&keys, arguments.yes, world)?;
+        agree_to_revoke(&keys, arguments.yes, context)?;
         for key in &keys {
             let holders = holders(key, &broker)?.into_iter();
             leaving.extend(holders.map(|(scope, _)| scope));
@@ -104,7 +104,7 @@ pub(super) fn run(
     }
     let mut done = Done::default();
     if arguments.revoke {
-        done.revoke(&mut scopes, &broker, world, &warnings)?;
+        done.revoke(&mut scopes, &broker, context, &warnings)?;
     }
     done.remove(&scopes, &broker);
     if arguments.all {
@@ -115,8 +115,8 @@ pub(super) fn run(
     listening::warn_after_logout(&done.removed, &done.absent, &broker, &warnings);
     if done.failures.is_empty() || done.has_changed_something() {
         match arguments.json {
-            true => print_json(streams, &done.as_json(&warnings))?,
-            false => print(streams, &done.to_string())?,
+            true => print_json(stdio, &done.as_json(&warnings))?,
+            false => print(stdio, &done.to_string())?,
         }
     }
     conclude(&done.failures)
@@ -133,22 +133,22 @@ fn issued_keys(scopes: &BTreeSet<LoginScope>, broker: &Broker<'_>) -> Result<BTr
 }
 
 /// A key that is deleted at IAM does not come back, and others may use it elsewhere.
-fn agree_to_revoke(keys: &BTreeSet<String>, is_agreed: bool, world: &World<'_>) -> Result<()> {
+fn agree_to_revoke(keys: &BTreeSet<String>, is_agreed: bool, context: &Context<'_>) -> Result<()> {
     if keys.is_empty() || is_agreed {
         return Ok(());
     }
     let keys = listed(&keys.iter().collect::<Vec<_>>());
-    if !world.terminal.is_interactive() {
-        return Err(Failure::usage(format!(
+    if !context.terminal.is_interactive() {
+        return Err(Error::usage(format!(
             "--revoke deletes API key {keys} at IAM, and there is no terminal to ask whether you want that; --yes says so"
         )));
     }
     let question = format!("Delete API key {keys} at IAM? Whatever uses it stops working.");
-    let answer = world.terminal.confirm(&question, false);
+    let answer = context.terminal.confirm(&question, false);
     match answer {
         Ok(true) => Ok(()),
-        Ok(false) => Err(Failure::act("nothing was deleted, and the login stays")),
-        Err(error) => Err(Failure::act(format!(
+        Ok(false) => Err(Error::user("nothing was deleted, and the login stays")),
+        Err(error) => Err(Error::user(format!(
             "you broke off ({error}); nothing was deleted"
         ))),
     }
@@ -162,7 +162,7 @@ impl Done {
         &mut self,
         scopes: &mut BTreeSet<LoginScope>,
         broker: &Broker<'_>,
-        world: &World<'_>,
+        context: &Context<'_>,
         warnings: &Warnings<'_>,
     ) -> Result<()> {
         for scope in scopes.clone() {
@@ -178,7 +178,7 @@ impl Done {
             if self.revoked.contains(&key.id) {
                 continue;
             }
-            let errand = Errand::new(broker, broker.endpoint_of(&scope), world, warnings);
+            let errand = Errand::new(broker, broker.endpoint_of(&scope), context, warnings);
             if let Err(failure) = delete(&errand, &login, key) {
                 self.failures.push(format!(
                     "{failure}; the login for {scope} is still there: `{}` forgets it and leaves its API key ({}) at IAM",

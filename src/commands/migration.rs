@@ -7,13 +7,13 @@ use std::collections::BTreeSet;
 use super::errand::Warnings;
 use super::scopes::listed;
 use crate::PROGRAM;
+use crate::client_config::document::AuthEntry;
 use crate::client_config::document::PlainKind;
-use crate::client_config::document::PlainLogin;
-use crate::context::World;
+use crate::context::Context;
 use crate::credential::Credential;
 use crate::credentials::Broker;
 use crate::environment::Environment;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 use crate::login::Login;
 use crate::login::LoginScope;
@@ -42,19 +42,19 @@ struct Moved {
 impl Migration {
     /// Moves the passwords that were found, those of one registry at once.
     pub(super) fn of(
-        found: &[(String, PlainLogin)],
+        found: &[(String, AuthEntry)],
         broker: &Broker<'_>,
         replaces: bool,
-        world: &World<'_>,
+        context: &Context<'_>,
     ) -> Self {
         let mut migration = Self::default();
-        let mut by_registry: BTreeMap<&Registry, Vec<(String, &PlainLogin)>> = BTreeMap::new();
+        let mut by_registry: BTreeMap<&Registry, Vec<(String, &AuthEntry)>> = BTreeMap::new();
         for (file, login) in found {
             let logins = by_registry.entry(&login.registry).or_default();
             logins.push((file.clone(), login));
         }
         for (registry, logins) in by_registry {
-            let _progress = world
+            let _progress = context
                 .terminal
                 .progress(&format!("Moving the password for {registry}"));
             let outcome = only_credential(registry, &logins)
@@ -147,8 +147,8 @@ pub(super) struct Immovable {
 }
 
 impl Immovable {
-    fn failure(self) -> Failure {
-        Failure::act(format!("{}; {}", self.seen, self.mend))
+    fn failure(self) -> Error {
+        Error::user(format!("{}; {}", self.seen, self.mend))
     }
 }
 
@@ -159,7 +159,7 @@ impl Immovable {
 /// There are several, or something else than a password.
 pub(super) fn only_credential(
     registry: &Registry,
-    logins: &[(String, &PlainLogin)],
+    logins: &[(String, &AuthEntry)],
 ) -> Result<Credential, Immovable> {
     let mut only: Option<&Credential> = None;
     let mut files: Vec<&str> = Vec::new();
@@ -219,7 +219,7 @@ fn moved(
     replaces: bool,
 ) -> Result<Moved> {
     let stays = |reason: &str| {
-        Failure::act(format!(
+        Error::user(format!(
             "the password for {registry} stays where it is: {reason}"
         ))
     };
@@ -270,13 +270,13 @@ fn tried(
 ) -> Result<()> {
     let stored = broker.login(scope)?;
     if stored.is_none_or(|stored| stored.id != login.id) {
-        return Err(Failure::act(
+        return Err(Error::user(
             "it is an access token that has ended or that is not needed; take it out by hand",
         ));
     }
     match broker.speaker(registry)? {
         Some(Speaker::Login(speaker)) if speaker == *scope => broker.get(registry).map(drop),
-        _ => Err(Failure::act(format!(
+        _ => Err(Error::user(format!(
             "the settings let somebody else speak for {registry}, see `{PROGRAM} settings`"
         ))),
     }

@@ -20,9 +20,9 @@ use crate::PROGRAM;
 use crate::cli;
 use crate::cli::VERBS;
 use crate::cli::Verb;
-use crate::context::Streams;
-use crate::context::World;
-use crate::error::Failure;
+use crate::context::Context;
+use crate::context::Stdio;
+use crate::error::Error;
 use crate::error::Result;
 use crate::error::one_line;
 use crate::iam::date;
@@ -93,27 +93,27 @@ pub fn exists(name: &OsStr) -> bool {
 ///
 /// # Errors
 /// What is wrong with the arguments, or what the command could not do.
-pub fn run(arguments: &[OsString], streams: &mut Streams<'_>, world: &World<'_>) -> Result<()> {
+pub fn run(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) if error.kind() == ErrorKind::DisplayHelp => {
-            return print(streams, error.render().to_string().trim_end());
+            return print(stdio, error.render().to_string().trim_end());
         }
         Err(error) => {
             let text = without_secrets(error).render().to_string();
             let text = text.strip_prefix("error: ").unwrap_or(&text);
-            return Err(Failure::usage(text.trim_end()));
+            return Err(Error::usage(text.trim_end()));
         }
     };
     match arguments.command {
-        Command::Configure(arguments) => configure::run(&arguments, streams, world),
-        Command::Doctor(arguments) => doctor::run(&arguments, streams, world),
-        Command::Login(arguments) => login::run(&arguments, streams, world),
-        Command::Logout(arguments) => logout::run(&arguments, streams, world),
-        Command::Print(arguments) => print::run(&arguments, streams, world),
-        Command::Settings(arguments) => settings::run(&arguments, streams, world),
-        Command::Status(arguments) => status::run(&arguments, streams, world),
-        Command::Token(arguments) => token::run(&arguments, streams, world),
+        Command::Configure(arguments) => configure::run(&arguments, stdio, context),
+        Command::Doctor(arguments) => doctor::run(&arguments, stdio, context),
+        Command::Login(arguments) => login::run(&arguments, stdio, context),
+        Command::Logout(arguments) => logout::run(&arguments, stdio, context),
+        Command::Print(arguments) => print::run(&arguments, stdio, context),
+        Command::Settings(arguments) => settings::run(&arguments, stdio, context),
+        Command::Status(arguments) => status::run(&arguments, stdio, context),
+        Command::Token(arguments) => token::run(&arguments, stdio, context),
     }
 }
 
@@ -188,18 +188,18 @@ fn definition(verb: Verb) -> clap::Command {
 
 /// Tells a person about a failure, without what could move a terminal's cursor; what
 /// to do about it has a line of its own.
-pub fn report(failure: &Failure, streams: &mut Streams<'_>) {
+pub fn report(failure: &Error, stdio: &mut Stdio<'_>) {
     let hint = failure.hint();
     let hint = hint.map_or_else(String::new, |hint| format!("\nhint: {hint}"));
     let text = format!("{PROGRAM}: {}{hint}", failure.text());
     for line in text.lines() {
-        let _ = writeln!(streams.error, "{}", one_line(line, LONGEST_LINE));
+        let _ = writeln!(stdio.error, "{}", one_line(line, LONGEST_LINE));
     }
 }
 
 /// The registry that a person named, and the settings.
-fn registry_at(address: &str, world: &World<'_>) -> Result<(Registry, Settings)> {
-    cli::registry(address, world)?.ok_or_else(|| scopes::not_ours(address))
+fn registry_at(address: &str, context: &Context<'_>) -> Result<(Registry, Settings)> {
+    cli::registry(address, context)?.ok_or_else(|| scopes::not_ours(address))
 }
 
 /// A moment in seconds since 1970, for a person: `2026-11-21 09:50 UTC`.
@@ -209,17 +209,17 @@ fn when(seconds: u64) -> String {
 }
 
 /// Writes an answer. Whoever reads no further has seen enough.
-fn print(streams: &mut Streams<'_>, text: &str) -> Result<()> {
-    match writeln!(streams.output, "{text}") {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::later(
+fn print(stdio: &mut Stdio<'_>, text: &str) -> Result<()> {
+    match writeln!(stdio.output, "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::temporary(
             format!("the answer cannot be written ({error})"),
         )),
         _ => Ok(()),
     }
 }
 
-fn print_json(streams: &mut Streams<'_>, answer: &Value) -> Result<()> {
-    print(streams, &printable::in_json(&format!("{answer:#}")))
+fn print_json(stdio: &mut Stdio<'_>, answer: &Value) -> Result<()> {
+    print(stdio, &printable::in_json(&format!("{answer:#}")))
 }
 
 /// How a command ends that went on in spite of failures: it fails if there are any,
@@ -227,7 +227,7 @@ fn print_json(streams: &mut Streams<'_>, answer: &Value) -> Result<()> {
 fn conclude(failures: &[String]) -> Result<()> {
     match failures.is_empty() {
         true => Ok(()),
-        false => Err(Failure::act(failures.join("\n"))),
+        false => Err(Error::user(failures.join("\n"))),
     }
 }
 

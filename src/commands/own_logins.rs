@@ -4,7 +4,7 @@
 use super::errand::Errand;
 use crate::credentials::Broker;
 use crate::credentials::End;
-use crate::credentials::OwnLogin;
+use crate::credentials::RedundantLogin;
 use crate::error::Result;
 use crate::login::LoginKind;
 use crate::login::LoginScope;
@@ -55,7 +55,7 @@ pub(super) fn notices(broker: &Broker<'_>) -> Result<Vec<Notice>> {
     Ok(logins.into_iter().filter_map(notice).collect())
 }
 
-fn notice(login: OwnLogin) -> Option<Notice> {
+fn notice(login: RedundantLogin) -> Option<Notice> {
     let scope = &login.scope;
     let (severity, what) = match login.end {
         Some(End::Session) => (
@@ -97,13 +97,13 @@ pub(super) fn remove_ended(scopes: &[LoginScope], is_agreed: bool, errand: &Erra
     if !scopes.contains(&LoginScope::Default) {
         return;
     }
-    let terminal = errand.world.terminal;
+    let terminal = errand.context.terminal;
     let asks = terminal.is_interactive() && !is_agreed;
     if asks {
         ask_iam(errand);
     }
     let logins = errand.broker.own_logins().unwrap_or_default();
-    for OwnLogin { scope, .. } in logins
+    for RedundantLogin { scope, .. } in logins
         .into_iter()
         .filter(|login| login.end.is_some() && login.hides_default())
     {

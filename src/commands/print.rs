@@ -13,11 +13,12 @@ use super::print as print_line;
 use super::registry_at;
 use super::when;
 use crate::cli;
-use crate::context::Streams;
-use crate::context::World;
+use crate::context::Context;
+use crate::context::Stdio;
 use crate::credential::Credential;
 use crate::credentials::login_command;
-use crate::error::Failure;
+use crate::error::Error;
+use crate::error::ErrorKind;
 use crate::error::Result;
 use crate::iam::jwt;
 use crate::keychain::Prompting;
@@ -91,53 +92,54 @@ enum Format {
 
 pub(super) fn run(
     arguments: &Arguments,
-    streams: &mut Streams<'_>,
-    world: &World<'_>,
+    stdio: &mut Stdio<'_>,
+    context: &Context<'_>,
 ) -> Result<()> {
     let is_secret = arguments.format == Format::KubernetesSecret;
     if !is_secret && (arguments.name.is_some() || arguments.namespace.is_some()) {
-        return Err(Failure::usage(
+        return Err(Error::usage(
             "--name and --namespace are for --format kubernetes-secret",
         ));
     }
     // Before anything is asked for: nobody is to wait for a refusal.
-    if streams.output_is_terminal && !arguments.reveal {
-        return Err(Failure::act(
+    if stdio.output_is_terminal && !arguments.reveal {
+        return Err(Error::user(
             "this would show a secret at the terminal; send it into a pipe or a file, or say --reveal",
         ));
     }
-    let (registry, settings) = registry_at(&arguments.registry, world)?;
-    let keychains = cli::open(world, &settings, Prompting::Allowed)?;
-    let broker = cli::broker(world, &settings, &keychains);
-    let credential = broker
-        .get_fresh(&registry, arguments.credential)
-        .map_err(|failure| match failure {
-            Failure::NotFound => Failure::act(format!(
-                "there is no credential for {registry}; run '{}', or set IBMCLOUD_API_KEY",
-                login_command(&registry, &settings)
-            )),
-            other => other,
-        })?;
+    let (registry, settings) = registry_at(&arguments.registry, context)?;
+    let keychains = cli::open(context, &settings, Prompting::Allowed)?;
+    let broker = cli::broker(context, &settings, &keychains);
+    let credential =
+        broker
+            .get_fresh(&registry, arguments.credential)
+            .map_err(|error| match error.kind() {
+                ErrorKind::NotFound => Error::user(format!(
+                    "there is no credential for {registry}; run '{}', or set IBMCLOUD_API_KEY",
+                    login_command(&registry, &settings)
+                )),
+                _ => error,
+            })?;
     if is_secret {
-        warn_of_its_end(&credential, world);
+        warn_of_its_end(&credential, context);
     }
-    if streams.output_is_readable_by_others {
-        Warnings::none_yet(world).warn(
+    if stdio.output_is_readable_by_others {
+        Warnings::none_yet(context).warn(
             "other users can read the file that this secret is written to; run `chmod go-r` on it, and `umask 077` before the next time".into(),
         );
     }
-    print_line(streams, &formatted(arguments, &registry, &credential))
+    print_line(stdio, &formatted(arguments, &registry, &credential))
 }
 
 /// A pull secret stays where it is put, and nobody renews it.
-fn warn_of_its_end(credential: &Credential, world: &World<'_>) {
+fn warn_of_its_end(credential: &Credential, context: &Context<'_>) {
     let end = jwt::times(credential.secret.expose()).map(|times| times.exp);
     let end = match LoginKind::of(&credential.username) {
         LoginKind::RefreshToken => Some("within three days".to_owned()),
         _ => end.map(|end| format!("on {}", when(end))),
     };
     if let Some(end) = end {
-        Warnings::none_yet(world).warn(format!(
+        Warnings::none_yet(context).warn(format!(
             "this secret ends {end}, and nobody renews it in a cluster; for one that lasts, add --credential iamapikey"
         ));
     }

@@ -1,7 +1,7 @@
 //! Does a new login take the place of another identity's, and is that meant?
 
 use super::errand::Errand;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 use crate::iam::owner::Owner;
 use crate::login::LoginScope;
@@ -17,7 +17,7 @@ pub(super) fn confirm(
     is_agreed: bool,
     errand: &Errand<'_>,
 ) -> Result<()> {
-    let terminal = errand.world.terminal;
+    let terminal = errand.context.terminal;
     for scope in scopes {
         let Some(former) = errand.broker.owner_of(scope) else {
             continue;
@@ -34,11 +34,11 @@ pub(super) fn confirm(
         }
         let question =
             format!("The login for {scope} is that of {former}. Replace it with that of {new}?");
-        let answer = terminal.confirm(&question, false).map_err(|error| {
-            Failure::act(format!("you broke off ({error}); nothing was stored"))
-        })?;
+        let answer = terminal
+            .confirm(&question, false)
+            .map_err(|error| Error::user(format!("you broke off ({error}); nothing was stored")))?;
         if !answer {
-            return Err(Failure::act(format!(
+            return Err(Error::user(format!(
                 "nothing was stored: the login for {scope} stays that of {former}"
             )));
         }

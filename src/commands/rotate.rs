@@ -5,10 +5,10 @@ use super::errand::Errand;
 use super::errand::Warnings;
 use super::login::Done;
 use super::scopes::Named;
-use crate::context::World;
+use crate::context::Context;
 use crate::credential::Credential;
 use crate::credentials::Broker;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 use crate::iam::advice::SourceKind;
 use crate::iam::owner::Owner;
@@ -23,7 +23,7 @@ pub(super) fn run(
     named: &Named,
     days: u32,
     broker: &Broker<'_>,
-    world: &World<'_>,
+    context: &Context<'_>,
     warnings: &Warnings<'_>,
 ) -> Result<Vec<Done>> {
     let _lock = broker.locks.lock_rotation(broker.settings.limits.deadline);
@@ -37,7 +37,7 @@ pub(super) fn run(
         }
     }
     let rotate = |(scope, login, key): (LoginScope, Login, IssuedKey)| {
-        let errand = Errand::new(broker, broker.endpoint_of(&scope), world, warnings);
+        let errand = Errand::new(broker, broker.endpoint_of(&scope), context, warnings);
         rotate(&errand, &scope, &login, &key, days)
     };
     keys.into_iter().map(rotate).collect()
@@ -45,12 +45,12 @@ pub(super) fn run(
 
 fn rotatable(scope: &LoginScope, broker: &Broker<'_>) -> Result<(Login, IssuedKey)> {
     let login = broker.login(scope)?.ok_or_else(|| {
-        Failure::act(format!(
+        Error::user(format!(
             "there is no login for {scope} whose API key could be replaced"
         ))
     })?;
     let key = login.issued_key.clone().ok_or_else(|| {
-        Failure::act(format!(
+        Error::user(format!(
             "the login for {scope} has no API key that this program had made, and it replaces no others; `{} --sso --create-api-key` makes one",
             scope.login_command()
         ))
@@ -89,7 +89,7 @@ fn rotate(
     // Somebody logged out or in while IAM was asked.
     if logins.is_empty() {
         let end = api_key_lifecycle::discard(errand, &access_token, &made);
-        let failure = Failure::later(format!(
+        let failure = Error::temporary(format!(
             "the login for {scope} has been changed or removed in the meantime, and is left as it is"
         ));
         return Err(api_key_lifecycle::after(failure, &end));

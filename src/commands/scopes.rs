@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::PROGRAM;
 use crate::client_config::Client;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 use crate::error::one_line;
 use crate::login::LoginScope;
@@ -108,10 +108,10 @@ pub(super) fn spoken_of(
 }
 
 /// The failure that an address names no registry of ours.
-pub(super) fn not_ours(address: &str) -> Failure {
+pub(super) fn not_ours(address: &str) -> Error {
     let host = repeatable::host(address).map(|host| one_line(&host, LONGEST));
     let address = host.unwrap_or_else(|| "one of the arguments".to_owned());
-    Failure::act(format!(
+    Error::user(format!(
         "{address} is not a registry of IBM Cloud; if it is one, put it into `registries` in the settings file (`{PROGRAM} settings` tells where that is)"
     ))
 }

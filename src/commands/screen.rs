@@ -3,8 +3,8 @@
 use console::Style;
 use console::measure_text_width;
 
-use crate::context::Streams;
-use crate::context::World;
+use crate::context::Context;
+use crate::context::Stdio;
 use crate::environment;
 use crate::environment::Environment;
 
@@ -28,12 +28,12 @@ impl Screen {
     /// The screen that the output goes to. `COLUMNS` says how wide it is, otherwise
     /// the terminal; a pipe has no end. A pipe has no colours, and neither has a
     /// terminal with `NO_COLOR` (no-color.org) or `TERM=dumb`.
-    pub(super) fn of(streams: &Streams<'_>, world: &World<'_>) -> Self {
-        let is_terminal = streams.output_is_terminal;
-        let of_terminal = || world.terminal.width().filter(|_| is_terminal);
+    pub(super) fn of(stdio: &Stdio<'_>, context: &Context<'_>) -> Self {
+        let is_terminal = stdio.output_is_terminal;
+        let of_terminal = || context.terminal.width().filter(|_| is_terminal);
         Self {
-            has_colors: is_terminal && wants_colors(world.environment),
-            width: columns(world.environment).or_else(of_terminal),
+            has_colors: is_terminal && wants_colors(context.environment),
+            width: columns(context.environment).or_else(of_terminal),
         }
     }
 

@@ -9,16 +9,16 @@ use super::print_json;
 use super::screen::Screen;
 use super::table;
 use crate::cli;
-use crate::context::Streams;
-use crate::context::World;
+use crate::context::Context;
+use crate::context::Stdio;
 use crate::error::Result;
 use crate::error::one_line;
 use crate::iam::trusted_profile::TrustedProfile;
 use crate::settings::CredentialKind;
-use crate::settings::LookedAt;
 use crate::settings::Origin;
 use crate::settings::Profile;
 use crate::settings::Settings;
+use crate::settings::SettingsFile;
 
 /// The most characters of a cell: a path may be long, but not endless.
 const LONGEST_CELL: usize = 4096;
@@ -44,15 +44,15 @@ pub(super) struct Arguments {
 
 pub(super) fn run(
     arguments: &Arguments,
-    streams: &mut Streams<'_>,
-    world: &World<'_>,
+    stdio: &mut Stdio<'_>,
+    context: &Context<'_>,
 ) -> Result<()> {
-    let settings = cli::settings(world)?;
+    let settings = cli::settings(context)?;
     match arguments.json {
-        true => print_json(streams, &as_json(&settings)),
+        true => print_json(stdio, &as_json(&settings)),
         false => {
-            let screen = Screen::of(streams, world);
-            print(streams, &as_tables(&settings, screen))
+            let screen = Screen::of(stdio, context);
+            print(stdio, &as_tables(&settings, screen))
         }
     }
 }
@@ -223,7 +223,7 @@ fn row(key: &str, value: &str, origin: &str) -> [String; 3] {
     [key, value, origin].map(|cell| one_line(cell, LONGEST_CELL))
 }
 
-fn file_row(file: &LookedAt) -> [String; 2] {
+fn file_row(file: &SettingsFile) -> [String; 2] {
     let state = if file.exists { "read" } else { "not there" };
     let path = file.path.display().to_string();
     [path, state.to_owned()].map(|cell| one_line(&cell, LONGEST_CELL))

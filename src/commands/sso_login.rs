@@ -1,12 +1,12 @@
 //! How does somebody log in whose company has its own login page? With a one-time
 //! passcode that IAM shows them in a browser, on whatever machine.
 
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 use crate::iam;
 use crate::iam::Iam;
 use crate::iam::IamError;
-use crate::iam::Issued;
+use crate::iam::TokenResponse;
 use crate::iam::grant::Grant;
 use crate::secret::Secret;
 use crate::terminal::Terminal;
@@ -26,9 +26,9 @@ const OTHER_FACTOR: &str = "BXNIM0400E";
 ///
 /// # Errors
 /// There is no terminal, the person broke off, or IAM took none of the passcodes.
-pub fn by_passcode(iam: &Iam<'_>, terminal: &dyn Terminal) -> Result<Issued> {
+pub fn by_passcode(iam: &Iam<'_>, terminal: &dyn Terminal) -> Result<TokenResponse> {
     if !terminal.is_interactive() {
-        return Err(Failure::act(
+        return Err(Error::user(
             "a passcode is typed at a terminal, and there is none; log in with an API key: `docker-credential-icr login --api-key-stdin`",
         ));
     }
@@ -70,11 +70,15 @@ fn passcode_page(iam: &Iam<'_>, terminal: &dyn Terminal) -> Result<String> {
 fn passcode(terminal: &dyn Terminal) -> Result<Secret> {
     let typed = terminal
         .ask_secret("Passcode (not shown): ")
-        .map_err(|error| Failure::act(format!("no passcode was typed ({error})")))?;
+        .map_err(|error| Error::user(format!("no passcode was typed ({error})")))?;
     Ok(Secret::new(typed.expose().trim()))
 }
 
-fn exchange(iam: &Iam<'_>, terminal: &dyn Terminal, passcode: &Secret) -> Result<Issued, IamError> {
+fn exchange(
+    iam: &Iam<'_>,
+    terminal: &dyn Terminal,
+    passcode: &Secret,
+) -> Result<TokenResponse, IamError> {
     if !iam::is_token(passcode) {
         return Err(IamError::Unusable {
             reason: "it is empty, too long or not plain text".into(),
@@ -89,7 +93,7 @@ fn is_about_the_passcode(error: &IamError) -> bool {
     match error {
         IamError::Refused { code, .. } => code.as_deref() != Some(OTHER_FACTOR),
         IamError::Unusable { .. } => true,
-        IamError::Unavailable(_) | IamError::Unbelievable { .. } => false,
+        IamError::Unavailable(_) | IamError::InvalidResponse { .. } => false,
     }
 }
 
@@ -114,7 +118,7 @@ mod tests {
     }
 
     /// What comes of it when a person types this.
-    fn log_in(cloud: &Emulator, terminal: &FakeTerminal) -> Result<Issued> {
+    fn log_in(cloud: &Emulator, terminal: &FakeTerminal) -> Result<TokenResponse> {
         lab::ask(cloud, &FakeClock::at(0), |iam| by_passcode(iam, terminal))
     }
 

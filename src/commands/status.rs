@@ -17,10 +17,10 @@ use super::screen::Screen;
 use super::table;
 use crate::PROGRAM;
 use crate::cli;
-use crate::context::Streams;
-use crate::context::World;
+use crate::context::Context;
+use crate::context::Stdio;
 use crate::credentials::Broker;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 use crate::error::one_line;
 use crate::iam::date;
@@ -81,34 +81,34 @@ struct Overview {
 
 pub(super) fn run(
     arguments: &Arguments,
-    streams: &mut Streams<'_>,
-    world: &World<'_>,
+    stdio: &mut Stdio<'_>,
+    context: &Context<'_>,
 ) -> Result<()> {
-    let settings = cli::settings(world)?;
-    let keychains = cli::open(world, &settings, Prompting::Never)?;
+    let settings = cli::settings(context)?;
+    let keychains = cli::open(context, &settings, Prompting::Never)?;
     // What is tried out may change meanwhile.
     let keychains = match arguments.check {
         true => keychains,
         false => keychains.remembered(),
     };
-    let broker = cli::broker(world, &settings, &keychains);
-    let overview = Overview::of(arguments, &broker, world)?;
-    let screen = Screen::of(streams, world);
+    let broker = cli::broker(context, &settings, &keychains);
+    let overview = Overview::of(arguments, &broker, context)?;
+    let screen = Screen::of(stdio, context);
     match arguments.json {
-        true => print_json(streams, &overview.as_json())?,
-        false => print(streams, &overview.shown(screen, arguments.check))?,
+        true => print_json(stdio, &overview.as_json())?,
+        false => print(stdio, &overview.shown(screen, arguments.check))?,
     }
     match overview.is_broken() {
         false => Ok(()),
-        true => Err(Failure::act(format!(
+        true => Err(Error::user(format!(
             "something is broken; `{PROGRAM} doctor` looks into it"
         ))),
     }
 }
 
 impl Overview {
-    fn of(arguments: &Arguments, broker: &Broker<'_>, world: &World<'_>) -> Result<Self> {
-        let files = Clients::of(world, broker.settings);
+    fn of(arguments: &Arguments, broker: &Broker<'_>, context: &Context<'_>) -> Result<Self> {
+        let files = Clients::of(context, broker.settings);
         let clients = files.switched_on();
         let mut trouble = Vec::new();
         let is_about_all = arguments.registries.is_empty();
@@ -135,7 +135,7 @@ impl Overview {
         // That nobody speaks for the rest is no news.
         rows.extend(others.map(row).filter(|row| !row.is_nobodys()));
         let mut overview = Self {
-            warnings: warnings(&rows, &files, world.clock.now()),
+            warnings: warnings(&rows, &files, context.clock.now()),
             notes: Vec::new(),
             login_commands: login_commands(&rows, broker),
             rows,
@@ -185,7 +185,7 @@ impl Overview {
         let trouble = self
             .rows
             .iter()
-            .filter_map(|row| Some(row.trouble()?.told_of(row.name())));
+            .filter_map(|row| Some(row.trouble()?.with_name(row.name())));
         let trouble: Vec<String> = trouble.chain(self.trouble.iter().cloned()).collect();
         for (word, texts) in [
             (screen.problem("problem:"), &trouble),

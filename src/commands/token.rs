@@ -12,10 +12,10 @@ use super::screen::Screen;
 use super::table;
 use super::when;
 use crate::cli;
-use crate::context::Streams;
-use crate::context::World;
+use crate::context::Context;
+use crate::context::Stdio;
 use crate::credentials::Broker;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 use crate::keychain::Prompting;
 use crate::login::Login;
@@ -169,8 +169,8 @@ struct Remove {
 
 pub(super) fn run(
     arguments: &Arguments,
-    streams: &mut Streams<'_>,
-    world: &World<'_>,
+    stdio: &mut Stdio<'_>,
+    context: &Context<'_>,
 ) -> Result<()> {
     let place = match &arguments.task {
         Task::Add(add) => &add.place,
@@ -178,20 +178,20 @@ pub(super) fn run(
         Task::List(list) => &list.place,
         Task::Rm(remove) => &remove.place,
     };
-    let (registry, settings) = registry_at(&place.registry, world)?;
-    let keychains = cli::open(world, &settings, Prompting::Allowed)?;
-    let broker = cli::broker(world, &settings, &keychains);
+    let (registry, settings) = registry_at(&place.registry, context)?;
+    let keychains = cli::open(context, &settings, Prompting::Allowed)?;
+    let broker = cli::broker(context, &settings, &keychains);
     if let Task::Add(add) = &arguments.task
         && add.login
     {
-        may_log_in(add, &registry, &broker, world)?;
+        may_log_in(add, &registry, &broker, context)?;
     }
     let api = broker.registry_api(&registry, place.account.as_deref())?;
     match &arguments.task {
-        Task::Add(add) => make(add, &broker, &api, streams),
-        Task::Get(get) => print(streams, api.token(&get.id)?.value.expose()),
-        Task::List(list) => show(list, &api, streams, world),
-        Task::Rm(remove) => forget(remove, &api, streams),
+        Task::Add(add) => make(add, &broker, &api, stdio),
+        Task::Get(get) => print(stdio, api.token(&get.id)?.value.expose()),
+        Task::List(list) => show(list, &api, stdio, context),
+        Task::Rm(remove) => forget(remove, &api, stdio),
     }
 }
 
@@ -202,10 +202,9 @@ fn may_log_in(
     add: &Add,
     registry: &Registry,
     broker: &Broker<'_>,
-    world: &World<'_>,
+    context: &Context<'_>,
 ) -> Result<()> {
-    let refused =
-        |reason: &str| Failure::act(format!("no token was made for {registry}: {reason}"));
+    let refused = |reason: &str| Error::user(format!("no token was made for {registry}: {reason}"));
     if broker.settings.keychain == KeychainChoice::None {
         return Err(refused(
             "the settings choose no keychain (`none`), so that a login cannot be kept; choose one with ICR_KEYCHAIN or in the settings file",
@@ -221,7 +220,7 @@ fn may_log_in(
         former.username
     );
     let is_wanted = || {
-        let terminal = world.terminal;
+        let terminal = context.terminal;
         terminal.is_interactive() && terminal.confirm(&question, false).unwrap_or(false)
     };
     match add.force || is_wanted() {
@@ -234,7 +233,7 @@ fn make(
     add: &Add,
     broker: &Broker<'_>,
     api: &RegistryApi<'_>,
-    streams: &mut Streams<'_>,
+    stdio: &mut Stdio<'_>,
 ) -> Result<()> {
     let token = api.make_token(&NewToken {
         description: &add.description,
@@ -246,19 +245,19 @@ fn make(
         false => None,
     };
     if add.json {
-        return print(streams, &made_as_json(add, api.registry(), &token));
+        return print(stdio, &made_as_json(add, api.registry(), &token));
     }
     let (id, value) = (
         token.id.as_deref().unwrap_or("unknown"),
         token.value.expose(),
     );
     match stored {
-        Some(stored) => print(streams, &format!("Token identifier   {id}\n{stored}")),
-        None if add.quiet => print(streams, value),
+        Some(stored) => print(stdio, &format!("Token identifier   {id}\n{stored}")),
+        None if add.quiet => print(stdio, value),
         // The words of IBM's CLI.
         None => {
             let text = format!("Token identifier   {id}\nToken              {value}");
-            print(streams, &Zeroizing::new(text))
+            print(stdio, &Zeroizing::new(text))
         }
     }
 }
@@ -282,7 +281,7 @@ fn log_in(broker: &Broker<'_>, registry: &Registry, token: &Token) -> Result<Str
     let login = Login::new(CredentialKind::RegistryToken.with(token.value.clone()));
     broker.log_in(&scope, login).map_err(|failure| {
         let id = token.id.as_deref().unwrap_or("unknown");
-        Failure::act(format!(
+        Error::user(format!(
             "the token {id} was made, but not stored: {failure}"
         ))
     })?;
@@ -298,24 +297,24 @@ fn log_in(broker: &Broker<'_>, registry: &Registry, token: &Token) -> Result<Str
 fn show(
     list: &List,
     api: &RegistryApi<'_>,
-    streams: &mut Streams<'_>,
-    world: &World<'_>,
+    stdio: &mut Stdio<'_>,
+    context: &Context<'_>,
 ) -> Result<()> {
-    let (tokens, now) = (api.tokens()?, world.clock.now());
+    let (tokens, now) = (api.tokens()?, context.clock.now());
     if list.json {
         let tokens: Vec<_> = tokens.iter().map(|token| as_json(token, now)).collect();
         let answer = json!({"registry": api.registry().host(), "tokens": tokens});
-        return print_json(streams, &answer);
+        return print_json(stdio, &answer);
     }
     if tokens.is_empty() {
         return print(
-            streams,
+            stdio,
             &format!("no tokens of this account at {}", api.registry()),
         );
     }
     let rows: Vec<[String; 4]> = tokens.iter().map(|token| row(token, now)).collect();
-    let screen = Screen::of(streams, world);
-    print(streams, &table::shown(&HEADINGS, &rows, screen))
+    let screen = Screen::of(stdio, context);
+    print(stdio, &table::shown(&HEADINGS, &rows, screen))
 }
 
 fn as_json(token: &Listed, now: u64) -> serde_json::Value {
@@ -359,11 +358,11 @@ fn has_ended(token: &Listed, now: u64) -> bool {
 }
 
 /// Removes what can be removed, and fails if something could not.
-fn forget(remove: &Remove, api: &RegistryApi<'_>, streams: &mut Streams<'_>) -> Result<()> {
+fn forget(remove: &Remove, api: &RegistryApi<'_>, stdio: &mut Stdio<'_>) -> Result<()> {
     let mut failures = Vec::new();
     for id in &remove.ids {
         match api.remove_token(id) {
-            Ok(()) => print(streams, &format!("removed {id}"))?,
+            Ok(()) => print(stdio, &format!("removed {id}"))?,
             Err(failure) => failures.push(failure.to_string()),
         }
     }

@@ -4,7 +4,7 @@ use super::Broker;
 use super::description::login_command;
 use super::exchange::Age;
 use super::exchange::Errand;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 use crate::iam::Iam;
 use crate::iam::MOST_ATTEMPTS;
@@ -25,7 +25,7 @@ impl Broker<'_> {
     fn access(&self, registry: &Registry, deadline: Deadline) -> Result<Access> {
         let given = self.given(registry);
         match sources::find_identity(registry, &given)? {
-            None | Some(Found::Credential(_)) => Err(Failure::act(format!(
+            None | Some(Found::Credential(_)) => Err(Error::user(format!(
                 "not logged in to {registry}; run `{}`, or set IBMCLOUD_API_KEY",
                 login_command(registry, self.settings)
             ))),

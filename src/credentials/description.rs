@@ -14,8 +14,8 @@ use crate::settings::KeychainChoice;
 use crate::settings::Settings;
 use crate::sources;
 use crate::sources::Found;
-use crate::sources::Given;
-use crate::sources::Introduced;
+use crate::sources::ResolvedSource;
+use crate::sources::SourceContext;
 use crate::sources::Speaker;
 use crate::token_cache::CacheKey;
 use crate::token_cache::PastFailure;
@@ -46,15 +46,15 @@ pub struct Description {
 
 /// What answers for a registry.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Answering {
+pub struct ActiveSource {
     /// Whose word counts.
     pub speaker: Speaker,
     /// What a person calls it: `the login for every registry`, `the API key in $IC_API_KEY`.
     pub name: String,
 }
 
-impl Answering {
-    pub(super) fn of(introduced: &Introduced<'_>) -> Self {
+impl ActiveSource {
+    pub(super) fn of(introduced: &ResolvedSource<'_>) -> Self {
         Self {
             name: introduced.name(),
             speaker: introduced.speaker.clone(),
@@ -115,10 +115,10 @@ impl Broker<'_> {
     ///
     /// # Errors
     /// A source is there but broken.
-    pub fn answering(&self, registry: &Registry) -> Result<Option<Answering>> {
+    pub fn answering(&self, registry: &Registry) -> Result<Option<ActiveSource>> {
         let given = self.given(registry);
         let introduced = sources::introduce(registry, &given)?;
-        Ok(introduced.as_ref().map(Answering::of))
+        Ok(introduced.as_ref().map(ActiveSource::of))
     }
 
     /// What would answer for a registry without the login stored for this scope.
@@ -129,18 +129,18 @@ impl Broker<'_> {
         &self,
         scope: &LoginScope,
         registry: &Registry,
-    ) -> Result<Option<Answering>> {
+    ) -> Result<Option<ActiveSource>> {
         let given = self.given(registry);
         let behind = sources::behind(scope, registry, &given)?;
-        Ok(behind.as_ref().map(Answering::of))
+        Ok(behind.as_ref().map(ActiveSource::of))
     }
 
     /// Whose tokens it leads to, as far as that is known without asking IAM: a token
     /// that is kept says so, or the login.
     pub(super) fn owner_known_locally(
         &self,
-        introduced: &Introduced<'_>,
-        given: &Given<'_>,
+        introduced: &ResolvedSource<'_>,
+        given: &SourceContext<'_>,
     ) -> Option<Owner> {
         let Found::Identity(identity) = &introduced.found else {
             return None;
@@ -216,8 +216,8 @@ impl Broker<'_> {
     fn handed_out(
         &self,
         registry: &Registry,
-        introduced: &Introduced<'_>,
-        given: &Given<'_>,
+        introduced: &ResolvedSource<'_>,
+        given: &SourceContext<'_>,
     ) -> (String, Option<Secret>, Option<TokenLife>) {
         let wanted = given.choice.credential;
         match &introduced.found {

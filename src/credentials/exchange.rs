@@ -4,10 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Broker;
-use crate::error::Failure;
 use crate::error::Result;
-use crate::iam::Issued;
 use crate::iam::MOST_ATTEMPTS;
+use crate::iam::TokenResponse;
 use crate::lock::Lock;
 use crate::registry::Registry;
 use crate::registry::api::Access;
@@ -17,8 +16,8 @@ use crate::registry::own_tokens::Mark;
 use crate::secret::Secret;
 use crate::settings::CredentialKind;
 use crate::sources::Base;
-use crate::sources::Given;
 use crate::sources::Identity;
+use crate::sources::SourceContext;
 use crate::time::Deadline;
 use crate::token_cache::CacheKey;
 use crate::token_cache::Cached;
@@ -58,7 +57,7 @@ impl Broker<'_> {
             Cached::Nothing => None,
             _ if age == Age::Young && tokens.needs_renewal(&key) => None,
             Cached::Fresh(secret) => return Ok(secret),
-            Cached::Aging(secret) | Cached::Ending(secret) => match lock {
+            Cached::RefreshDue(secret) | Cached::NearExpiry(secret) => match lock {
                 Lock::Busy => return Ok(secret),
                 _ => Some(secret),
             },
@@ -72,10 +71,10 @@ impl Broker<'_> {
                 self.tidy(errand, obtained, kept.as_ref());
                 Ok(secret)
             }
-            (Err(Failure::TryLater(reason)), Some(secret)) => {
-                tracing::warn!(%reason, "the old token serves once more");
+            (Err(error), Some(secret)) if error.is_temporary() => {
+                tracing::warn!(%error, "the old token serves once more");
                 if took_long {
-                    tokens.postpone(&key);
+                    tokens.record_refresh_attempt(&key);
                 }
                 Ok(secret)
             }
@@ -84,7 +83,7 @@ impl Broker<'_> {
                 if old.is_none() && kept.is_some() {
                     return Err(failure);
                 }
-                let is_obeyed = took_long || matches!(failure, Failure::PersonMustAct(_));
+                let is_obeyed = took_long || failure.is_user();
                 Err(tokens.remember_failure(&key, &source, failure, is_obeyed))
             }
         }
@@ -154,7 +153,7 @@ impl Broker<'_> {
         let wanted = errand.wanted;
         let iam = self.iam(errand.identity.endpoint(), most_attempts, errand.deadline);
         let issued = base.assume(&iam, token).inspect_err(|failure| {
-            if matches!(failure, Failure::PersonMustAct(_)) {
+            if failure.is_user() {
                 errand.given.tokens.forget(&base.identity.key());
             }
         })?;
@@ -195,7 +194,7 @@ impl Broker<'_> {
     /// What makes the registry tokens of an identity known again.
     pub(super) fn mark(&self, errand: &Errand<'_>) -> Mark {
         let machine = (self.machine_name)().unwrap_or_else(|| "a machine without a name".into());
-        let home = self.places.home.as_deref().unwrap_or(Path::new(""));
+        let home = self.system_paths.home.as_deref().unwrap_or(Path::new(""));
         let key = errand.key();
         let parts = [
             &*home.to_string_lossy(),
@@ -211,7 +210,7 @@ impl Broker<'_> {
 pub(super) struct Errand<'a> {
     pub(super) registry: &'a Registry,
     pub(super) identity: &'a dyn Identity,
-    pub(super) given: &'a Given<'a>,
+    pub(super) given: &'a SourceContext<'a>,
     pub(super) wanted: CredentialKind,
     pub(super) deadline: Deadline,
 }
@@ -221,7 +220,7 @@ impl<'a> Errand<'a> {
     pub(super) fn new(
         registry: &'a Registry,
         identity: &'a dyn Identity,
-        given: &'a Given<'a>,
+        given: &'a SourceContext<'a>,
         deadline: Deadline,
     ) -> Self {
         Self {
@@ -270,7 +269,7 @@ pub(super) struct Obtained {
 
 impl Obtained {
     /// The part of IAM's answer that is handed out; `None` if it has none.
-    fn of(issued: Issued, wanted: CredentialKind) -> Option<Self> {
+    fn of(issued: TokenResponse, wanted: CredentialKind) -> Option<Self> {
         let (secret, lifetime) = match wanted {
             CredentialKind::RefreshToken => {
                 let lifetime = issued.refresh_lifetime.unwrap_or(LONGEST_KEPT);
@@ -312,7 +311,7 @@ mod tests {
         machine.clock.now.set(START + 3540);
         assert!(matches!(
             machine.get("us.icr.io"),
-            Err(Failure::TryLater(_))
+            Err(error) if error.is_temporary()
         ));
     }
 
@@ -324,7 +323,7 @@ mod tests {
         machine.clock.advance(Duration::from_secs(1800));
         assert!(matches!(
             machine.get("us.icr.io"),
-            Err(Failure::PersonMustAct(_))
+            Err(error) if error.is_user()
         ));
     }
 

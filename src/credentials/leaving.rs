@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Broker;
 use super::exchange::Errand;
 use super::exchange::TIDYING;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 use crate::login::LoginScope;
 use crate::registry::Registry;
@@ -27,7 +27,7 @@ impl Broker<'_> {
         &self,
         scopes: &BTreeSet<LoginScope>,
         all: bool,
-    ) -> Vec<(Registry, Failure)> {
+    ) -> Vec<(Registry, Error)> {
         let chosen: Vec<Registry> = self
             .settings
             .all_registries()

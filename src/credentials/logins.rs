@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use super::Broker;
 use super::usual_endpoint;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
-use crate::iam::Issued;
 use crate::iam::MOST_ATTEMPTS;
+use crate::iam::TokenResponse;
 use crate::iam::endpoint::Endpoint;
 use crate::lock::LOGIN_PATIENCE;
 use crate::lock::Lock;
@@ -25,7 +25,7 @@ use crate::settings::KeychainChoice;
 use crate::settings::Profile;
 use crate::sources;
 use crate::sources::ExpiredLogin;
-use crate::sources::Given;
+use crate::sources::SourceContext;
 use crate::token_cache::CacheKey;
 use crate::token_cache::TokenCache;
 
@@ -65,7 +65,7 @@ impl Broker<'_> {
             let lost: Vec<String> = lost.collect();
             return Err(match lost.is_empty() {
                 true => failure,
-                false => Failure::act(format!(
+                false => Error::user(format!(
                     "{failure}; what was there before is lost: {}",
                     lost.join("; ")
                 )),
@@ -93,7 +93,7 @@ impl Broker<'_> {
         &self,
         scope: &LoginScope,
         login: Login,
-        given: &Given<'_>,
+        given: &SourceContext<'_>,
     ) -> Result<()> {
         let login = with_current_secret(scope, login, given);
         let former = self.forget_tokens(scope, given, Some(&login.id));
@@ -130,7 +130,7 @@ impl Broker<'_> {
     /// The keychain does not let them go.
     pub fn forget_short_lived(&self) -> Result<()> {
         let outcome = self.keychains.tokens.forget_short_lived();
-        outcome.map_err(|error| Failure::later(format!("cannot forget the tokens: {error}")))
+        outcome.map_err(|error| Error::temporary(format!("cannot forget the tokens: {error}")))
     }
 
     /// Deletes logins that have expired, unless others have just taken their place.
@@ -191,9 +191,9 @@ impl Broker<'_> {
     ///
     /// # Errors
     /// There is none, or none that lasts, or IAM refuses it.
-    pub fn take_over_cli_session(&self, scope: &LoginScope) -> Result<(Issued, Endpoint)> {
+    pub fn take_over_cli_session(&self, scope: &LoginScope) -> Result<(TokenResponse, Endpoint)> {
         let given = self.given_of(scope);
-        let session = sources::to_take_over(&given, scope.is_staging())?;
+        let session = sources::refreshable_session(&given, scope.is_staging())?;
         let iam = self.iam(session.endpoint(), MOST_ATTEMPTS, self.deadline());
         let issued = session.exchange(&iam, CredentialKind::RefreshToken)?;
         Ok((issued, session.endpoint().clone()))
@@ -232,7 +232,7 @@ impl Broker<'_> {
     fn forget_tokens(
         &self,
         scope: &LoginScope,
-        given: &Given<'_>,
+        given: &SourceContext<'_>,
         except: Option<&str>,
     ) -> Result<Option<Login>> {
         let noted = given.tokens.hint(scope).and_then(|hint| hint.id);
@@ -250,7 +250,7 @@ impl Broker<'_> {
         stored
     }
 
-    fn forget_all_of(&self, login_id: &str, given: &Given<'_>) {
+    fn forget_all_of(&self, login_id: &str, given: &SourceContext<'_>) {
         for key in self.keys_of(login_id) {
             given.tokens.forget(&key);
         }
@@ -297,7 +297,7 @@ impl Broker<'_> {
 
 /// A refresh token that has been replaced since, in another scope that has the
 /// same login, is worth nothing: what replaced it is stored here as well.
-fn with_current_secret(scope: &LoginScope, login: Login, given: &Given<'_>) -> Login {
+fn with_current_secret(scope: &LoginScope, login: Login, given: &SourceContext<'_>) -> Login {
     if login.kind() != LoginKind::RefreshToken {
         return login;
     }
@@ -368,11 +368,11 @@ mod tests {
         let machine = Machine::with_login("iambearer", &token);
         assert_eq!(machine.get("us.icr.io"), Ok(format!("iambearer:{token}")));
         machine.clock.advance(Duration::from_secs(600));
-        assert_eq!(machine.get("us.icr.io"), Err(Failure::NotFound));
+        assert_eq!(machine.get("us.icr.io"), Err(Error::not_found()));
         let refused = machine.store("de.icr.io", "iambearer", &token);
         let failure = refused.unwrap_err().to_string();
         assert!(failure.contains("has expired"), "{failure}");
-        assert_eq!(machine.get("de.icr.io"), Err(Failure::NotFound));
+        assert_eq!(machine.get("de.icr.io"), Err(Error::not_found()));
         assert_eq!(machine.exchanges(), 0);
     }
 
@@ -382,7 +382,7 @@ mod tests {
         let machine = Machine::with_login("token", &token);
         assert_eq!(machine.get("us.icr.io"), Ok(format!("token:{token}")));
         machine.clock.advance(Duration::from_secs(600));
-        assert_eq!(machine.get("us.icr.io"), Err(Failure::NotFound));
+        assert_eq!(machine.get("us.icr.io"), Err(Error::not_found()));
         assert_eq!(machine.ask(|broker| broker.list()), Ok(BTreeMap::new()));
     }
 
@@ -440,7 +440,7 @@ mod tests {
         machine
             .ask(|broker| broker.erase(&registry("us.icr.io")))
             .unwrap();
-        assert_eq!(machine.get("us.icr.io"), Err(Failure::NotFound));
+        assert_eq!(machine.get("us.icr.io"), Err(Error::not_found()));
         machine.store("us.icr.io", "iamapikey", "key").unwrap();
         assert_eq!(
             machine.get("us.icr.io").as_deref(),
@@ -455,7 +455,7 @@ mod tests {
             let machine = Machine::with_login(username, "");
             assert_eq!(
                 machine.get("us.icr.io"),
-                Err(Failure::NotFound),
+                Err(Error::not_found()),
                 "{username}"
             );
         }

@@ -27,7 +27,7 @@ use crate::registry::Registry;
 use crate::secret::Secret;
 use crate::settings::CredentialKind;
 use crate::settings::Settings;
-use crate::sources::Places;
+use crate::sources::SystemPaths;
 use crate::time::fake::FakeClock;
 
 /// When the tests begin.
@@ -88,8 +88,8 @@ impl Renewal for Renewals {
     }
 }
 
-fn nowhere() -> Places {
-    Places {
+fn nowhere() -> SystemPaths {
+    SystemPaths {
         home: None,
         root: "/nonexistent".into(),
         working_directory: "/nonexistent".into(),
@@ -146,7 +146,7 @@ impl Machine {
             keychains: &self.keychains,
             locks: &self.locks,
             machine_name: &|| Some("laptop".into()),
-            places: &nowhere(),
+            system_paths: &nowhere(),
             random: &|| 0,
             renewal: &self.renewal,
             settings: &settings,

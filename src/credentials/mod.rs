@@ -3,7 +3,7 @@
 
 use crate::credential::Credential;
 use crate::environment::Environment;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 use crate::http::transport::Transport;
 use crate::iam::Iam;
@@ -20,12 +20,12 @@ use crate::settings::Settings;
 use crate::sources;
 use crate::sources::ExpiredLogin;
 use crate::sources::Found;
-use crate::sources::Given;
 use crate::sources::Identity;
-use crate::sources::Nearby;
+use crate::sources::LocalLookup;
 use crate::sources::Notes;
-use crate::sources::Places;
 use crate::sources::Search;
+use crate::sources::SourceContext;
+use crate::sources::SystemPaths;
 use crate::time::Clock;
 use crate::time::Deadline;
 use crate::token_cache::CacheKey;
@@ -44,12 +44,12 @@ mod probe;
 mod renewal;
 mod store;
 
-pub use description::Answering;
+pub use description::ActiveSource;
 pub use description::Description;
 pub use description::TokenLife;
 pub use description::login_command;
 pub use own_logins::End;
-pub use own_logins::OwnLogin;
+pub use own_logins::RedundantLogin;
 pub use probe::Probe;
 pub use renewal::Renewal;
 pub use store::Hidden;
@@ -71,7 +71,7 @@ pub struct Broker<'a> {
     /// What this machine is called, if it is called anything.
     pub machine_name: &'a dyn Fn() -> Option<String>,
     /// Where other programs leave their files.
-    pub places: &'a Places,
+    pub system_paths: &'a SystemPaths,
     /// Random bits.
     pub random: &'a dyn Fn() -> u64,
     /// Starts a process that calls [`Broker::renew`], so that nobody waits for it.
@@ -98,7 +98,7 @@ impl Broker<'_> {
     /// The credential for a registry.
     ///
     /// # Errors
-    /// [`Failure::NotFound`] when nothing speaks for it; otherwise what went
+    /// [`Error::not_found()`] when nothing speaks for it; otherwise what went
     /// wrong, with the source that was used.
     pub fn get(&self, registry: &Registry) -> Result<Credential> {
         self.look_up(registry, &mut Vec::new())
@@ -122,21 +122,21 @@ impl Broker<'_> {
             search.found
         });
         match found {
-            Ok(None) => Err(Failure::NotFound),
+            Ok(None) => Err(Error::not_found()),
             Ok(Some(Found::Credential(credential))) => Ok(credential),
             Ok(Some(Found::AccessToken(token))) => self.given_token(registry, wanted, token),
             Ok(Some(Found::Identity(identity))) => {
                 let errand = Errand::new(registry, &*identity, &given, deadline);
                 match self.of_identity(&errand) {
-                    Err(failure @ Failure::PersonMustAct(_)) => {
+                    Err(failure) if failure.is_user() => {
                         self.of_successor(&errand).unwrap_or(Err(failure))
                     }
                     answer => answer,
                 }
             }
             // A keychain that is locked or hangs for now need not cost the answer.
-            Err(failure @ Failure::TryLater(_)) => match nearby.cached {
-                Cached::Aging(secret) | Cached::Ending(secret) => Ok(wanted.with(secret)),
+            Err(failure) if failure.is_temporary() => match nearby.cached {
+                Cached::RefreshDue(secret) | Cached::NearExpiry(secret) => Ok(wanted.with(secret)),
                 _ => Err(failure),
             },
             Err(failure) => Err(failure),
@@ -159,7 +159,7 @@ impl Broker<'_> {
         given.choice.credential = wanted.unwrap_or(given.choice.credential);
         let wanted = given.choice.credential;
         match self.find(registry, &given, deadline)?.found {
-            None => Err(Failure::NotFound),
+            None => Err(Error::not_found()),
             Some(Found::Credential(credential)) => Ok(credential),
             Some(Found::AccessToken(token)) => self.given_token(registry, wanted, token),
             Some(Found::Identity(identity)) if wanted == CredentialKind::ApiKey => {
@@ -173,7 +173,7 @@ impl Broker<'_> {
     }
 
     /// What is known about the registry's token from local facts.
-    fn look_nearby(&self, registry: &Registry, given: &Given<'_>) -> Result<Kept> {
+    fn look_nearby(&self, registry: &Registry, given: &SourceContext<'_>) -> Result<Kept> {
         let nothing = Kept {
             key: None,
             cached: Cached::Nothing,
@@ -181,15 +181,15 @@ impl Broker<'_> {
         let wanted = given.choice.credential;
         Ok(match (sources::nearby(registry, given)?, wanted) {
             (_, CredentialKind::ApiKey) => nothing,
-            (Nearby::AccessToken(token), CredentialKind::AccessToken) => Kept {
+            (LocalLookup::AccessToken(token), CredentialKind::AccessToken) => Kept {
                 key: None,
                 cached: Cached::Fresh(token),
             },
-            (Nearby::AccessToken(token), CredentialKind::RegistryToken) => {
+            (LocalLookup::AccessToken(token), CredentialKind::RegistryToken) => {
                 let key = sources::of_access_token(token, given).key();
                 Kept::under(wanted.key_of(key, registry), &given.tokens)
             }
-            (Nearby::Key(key), _) => Kept::under(wanted.key_of(key, registry), &given.tokens),
+            (LocalLookup::Key(key), _) => Kept::under(wanted.key_of(key, registry), &given.tokens),
             _ => nothing,
         })
     }
@@ -199,7 +199,7 @@ impl Broker<'_> {
     fn find<'a>(
         &self,
         registry: &Registry,
-        given: &'a Given<'a>,
+        given: &'a SourceContext<'a>,
         deadline: Deadline,
     ) -> Result<Search<'a>> {
         let _span = tracing::debug_span!("find", %registry).entered();
@@ -266,10 +266,10 @@ impl Broker<'_> {
         match (&kept.cached, &kept.key) {
             (Cached::Fresh(secret), _) => Some(Ok(secret.clone())),
             (Cached::Failed(past), _) => Some(Err(past.failure.clone())),
-            (Cached::Aging(secret), Some(key)) => self
+            (Cached::RefreshDue(secret), Some(key)) => self
                 .is_renewed_by_another(registry, key, tokens)
                 .then(|| Ok(secret.clone())),
-            (Cached::Aging(_) | Cached::Ending(_) | Cached::Nothing, _) => None,
+            (Cached::RefreshDue(_) | Cached::NearExpiry(_) | Cached::Nothing, _) => None,
         }
     }
 
@@ -297,7 +297,7 @@ impl Broker<'_> {
 
     /// That a source has nothing of the kind that is wanted: by the settings, or by
     /// whoever asked for another kind than those.
-    fn cannot_give(&self, registry: &Registry, wanted: CredentialKind, source: &str) -> Failure {
+    fn cannot_give(&self, registry: &Registry, wanted: CredentialKind, source: &str) -> Error {
         let (who, mend) = match self.settings.choice(registry).credential == wanted {
             true => (
                 "the settings want",
@@ -305,7 +305,7 @@ impl Broker<'_> {
             ),
             false => ("you asked for", "ask for another kind"),
         };
-        Failure::act(format!(
+        Error::user(format!(
             "{who} `{wanted}` for {registry}, but {source} does not lead to one; {mend}, or log in with an API key"
         ))
     }
@@ -353,12 +353,12 @@ impl Broker<'_> {
         Deadline::after(self.clock, self.settings.limits.deadline)
     }
 
-    fn given(&self, registry: &Registry) -> Given<'_> {
+    fn given(&self, registry: &Registry) -> SourceContext<'_> {
         self.given_of(&LoginScope::Registry(registry.clone()))
     }
 
-    fn given_of(&self, scope: &LoginScope) -> Given<'_> {
-        Given {
+    fn given_of(&self, scope: &LoginScope) -> SourceContext<'_> {
+        SourceContext {
             choice: self.choice_of(scope),
             clock: self.clock,
             endpoint: self.endpoint_of(scope),
@@ -369,7 +369,7 @@ impl Broker<'_> {
                 .keychains
                 .tokens_are_near
                 .then(|| Logins::in_keychain(&*self.keychains.tokens)),
-            places: self.places,
+            system_paths: self.system_paths,
             tokens: TokenCache::new(&*self.keychains.tokens, self.clock),
             working_directory_credentials: self.settings.working_directory_credentials,
         }
@@ -404,7 +404,9 @@ impl Cached {
     /// The token, if there is one.
     fn secret(&self) -> Option<&Secret> {
         match self {
-            Self::Fresh(secret) | Self::Aging(secret) | Self::Ending(secret) => Some(secret),
+            Self::Fresh(secret) | Self::RefreshDue(secret) | Self::NearExpiry(secret) => {
+                Some(secret)
+            }
             Self::Failed(_) | Self::Nothing => None,
         }
     }

@@ -1,6 +1,6 @@
 //! Which stored logins are over, and which stand before the login for every registry?
 
-use super::Answering;
+use super::ActiveSource;
 use super::Broker;
 use crate::error::Result;
 use crate::login::Login;
@@ -18,18 +18,18 @@ pub enum End {
 
 /// A stored login, and what stands behind it.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct OwnLogin {
+pub struct RedundantLogin {
     /// What it is stored for.
     pub scope: LoginScope,
     /// Why it is over, if it is.
     pub end: Option<End>,
     /// What would answer without it, if it is the login of a registry.
-    pub behind: Option<Answering>,
+    pub behind: Option<ActiveSource>,
     /// Whether it is known to be of the same identity as the login for every registry.
     pub is_same_as_default: bool,
 }
 
-impl OwnLogin {
+impl RedundantLogin {
     /// Whether the login for every registry would answer without it.
     pub fn hides_default(&self) -> bool {
         let behind = self.behind.as_ref().map(|behind| &behind.speaker);
@@ -43,7 +43,7 @@ impl Broker<'_> {
     ///
     /// # Errors
     /// The keychain cannot list them.
-    pub fn own_logins(&self) -> Result<Vec<OwnLogin>> {
+    pub fn own_logins(&self) -> Result<Vec<RedundantLogin>> {
         let default = self.login(&LoginScope::Default).ok().flatten();
         let logins = self.scopes()?.into_iter().filter_map(|scope| {
             let login = self.login(&scope).ok().flatten()?;
@@ -52,7 +52,12 @@ impl Broker<'_> {
         Ok(logins.collect())
     }
 
-    fn own_login(&self, scope: LoginScope, login: &Login, default: Option<&Login>) -> OwnLogin {
+    fn own_login(
+        &self,
+        scope: LoginScope,
+        login: &Login,
+        default: Option<&Login>,
+    ) -> RedundantLogin {
         let behind = match &scope {
             LoginScope::Registry(registry) if !registry.is_entitled() => {
                 self.answering_without(&scope, registry)
@@ -60,7 +65,7 @@ impl Broker<'_> {
             _ => Ok(None),
         };
         let owners = default.and_then(|default| default.owner.as_ref().zip(login.owner.as_ref()));
-        OwnLogin {
+        RedundantLogin {
             end: self.end(login),
             behind: behind.ok().flatten(),
             is_same_as_default: owners.is_some_and(|(one, other)| one.is_same_as(other)),

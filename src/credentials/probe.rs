@@ -4,10 +4,10 @@ use std::cell::RefCell;
 
 use super::Broker;
 use crate::credential::Credential;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
-use crate::iam::Issued;
 use crate::iam::MOST_ATTEMPTS;
+use crate::iam::TokenResponse;
 use crate::registry::Registry;
 use crate::settings::CredentialKind;
 use crate::sources;
@@ -23,7 +23,7 @@ use crate::token_cache::TokenCache;
 /// as `get` keeps it, because the login would be lost otherwise.
 pub struct Probe<'a> {
     broker: &'a Broker<'a>,
-    asked: RefCell<Vec<(CacheKey, Result<Issued>)>>,
+    asked: RefCell<Vec<(CacheKey, Result<TokenResponse>)>>,
 }
 
 impl<'a> Probe<'a> {
@@ -46,7 +46,7 @@ impl<'a> Probe<'a> {
         let wanted = given.choice.credential;
         let found = sources::find(registry, &given, Notes::None)?.found;
         let identity: Box<dyn Identity + '_> = match found {
-            None => return Err(Failure::NotFound),
+            None => return Err(Error::not_found()),
             Some(Found::Credential(credential)) => return Ok(Some(credential)),
             Some(Found::AccessToken(token)) if wanted != CredentialKind::RegistryToken => {
                 return broker.given_token(registry, wanted, token).map(Some);
@@ -78,13 +78,13 @@ impl<'a> Probe<'a> {
         registry: &Registry,
         identity: &dyn Identity,
         wanted: CredentialKind,
-    ) -> Result<Issued> {
+    ) -> Result<TokenResponse> {
         let wanted = match wanted {
             CredentialKind::RefreshToken => wanted,
             _ => CredentialKind::AccessToken,
         };
         let key = wanted.key_of(identity.key(), registry);
-        let known = |asked: &[(CacheKey, Result<Issued>)]| {
+        let known = |asked: &[(CacheKey, Result<TokenResponse>)]| {
             let found = asked.iter().find(|(asked, _)| *asked == key);
             found.map(|(_, outcome)| outcome.clone())
         };

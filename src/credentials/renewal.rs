@@ -63,7 +63,7 @@ impl Broker<'_> {
         }
         let is_started = self.renewal.start(registry);
         if is_started {
-            tokens.postpone(key);
+            tokens.record_refresh_attempt(key);
         }
         is_started
     }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::Broker;
-use super::description::Answering;
+use super::description::ActiveSource;
 use crate::credential::Credential;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 use crate::iam::jwt;
 use crate::iam::owner::Owner;
@@ -19,9 +19,9 @@ use crate::secret::Secret;
 use crate::settings::CredentialKind;
 use crate::sources;
 use crate::sources::Found;
-use crate::sources::Given;
-use crate::sources::Introduced;
 use crate::sources::Notes;
+use crate::sources::ResolvedSource;
+use crate::sources::SourceContext;
 use crate::sources::Speaker;
 use crate::text::repeatable;
 use crate::token_cache::CacheKey;
@@ -33,7 +33,7 @@ pub enum Stored {
     Unchanged,
     /// It is an access token, and no token is kept here by which it could be told from
     /// one that this program gave out. Nothing changed, and this answers.
-    Untold(Answering),
+    Untold(ActiveSource),
     /// It is the login for the registry now.
     Written {
         /// What it takes the place of, where it is an access token that will end.
@@ -48,7 +48,7 @@ pub struct Hidden {
     /// answers again when the token has ended.
     pub is_replaced: bool,
     /// What answers when the token has ended.
-    pub then: Option<Answering>,
+    pub then: Option<ActiveSource>,
 }
 
 /// How an access token is related to what answers for the registry.
@@ -58,7 +58,7 @@ enum Relation {
     /// It is of another one, or nothing that lasts answers.
     Other,
     /// Nobody can tell.
-    Unknown(Answering),
+    Unknown(ActiveSource),
 }
 
 /// How long what is written to see whether tokens are kept is kept at most.
@@ -75,13 +75,13 @@ impl Broker<'_> {
     pub fn store(&self, registry: &Registry, credential: Credential) -> Result<Stored> {
         let login = Login::new(credential);
         if login.username == "<token>" {
-            return Err(Failure::act(format!(
+            return Err(Error::user(format!(
                 "{registry} takes no identity token (user name <token>); log in with 'docker login -u iamapikey {registry}'"
             )));
         }
         // A user name is shown wherever the login is. A trusted profile's ID is as long.
         if login.kind() == LoginKind::Verbatim && repeatable::is_api_key(&login.username) {
-            return Err(Failure::act(format!(
+            return Err(Error::user(format!(
                 "the user name has the form of an API key, which belongs in the password; log in with 'docker login -u iamapikey {registry}'"
             )));
         }
@@ -112,7 +112,7 @@ impl Broker<'_> {
             }
         }
         if login.has_expired(self.clock.now()) {
-            return Err(Failure::act(format!(
+            return Err(Error::user(format!(
                 "the token has expired, or will within seconds, so it is not stored as the login for {registry}; '{}' makes a login that lasts",
                 scope.login_command()
             )));
@@ -123,7 +123,7 @@ impl Broker<'_> {
 
     /// Whether a credential is the one that we answer anyway. Known without
     /// asking a keychain that may be locked by now, where the token is at hand.
-    fn is_ours(&self, registry: &Registry, login: &Login, given: &Given<'_>) -> bool {
+    fn is_ours(&self, registry: &Registry, login: &Login, given: &SourceContext<'_>) -> bool {
         let wanted = given.choice.credential;
         if login.username != wanted.username() {
             return false;
@@ -148,7 +148,7 @@ impl Broker<'_> {
 
     /// Whether a token is one that was issued for a login that another source answers
     /// instead of now, such as a variable that was set since.
-    fn has_issued(&self, scope: &LoginScope, token: &Secret, given: &Given<'_>) -> bool {
+    fn has_issued(&self, scope: &LoginScope, token: &Secret, given: &SourceContext<'_>) -> bool {
         [scope, &LoginScope::Default].into_iter().any(|scope| {
             let login = given.logins.read(scope).ok().flatten();
             login.is_some_and(|login| {
@@ -162,7 +162,7 @@ impl Broker<'_> {
     fn refuse_to_lose_login(&self, registry: &Registry, scope: &LoginScope) -> Result<()> {
         match self.answering(registry)? {
             Some(answering) if answering.speaker != Speaker::Login(scope.clone()) => {
-                Err(Failure::act(format!(
+                Err(Error::user(format!(
                     "the token is not stored: {} answers for {registry}, and the token would take the place of the login for {registry} that lasts; '{}' removes that login",
                     answering.name,
                     scope.logout_command()
@@ -172,7 +172,7 @@ impl Broker<'_> {
         }
     }
 
-    fn relation(&self, registry: &Registry, token: &Secret, given: &Given<'_>) -> Relation {
+    fn relation(&self, registry: &Registry, token: &Secret, given: &SourceContext<'_>) -> Relation {
         let Ok(Some(introduced)) = sources::introduce(registry, given) else {
             return Relation::Other;
         };
@@ -197,14 +197,14 @@ impl Broker<'_> {
                 match self.owner_known_locally(&introduced, given) {
                     _ if self.is_known_to_be_over(&introduced) => Relation::Other,
                     Some(other) if is_same(&other) => Relation::Same,
-                    None if kept.is_none() => Relation::Unknown(Answering::of(&introduced)),
+                    None if kept.is_none() => Relation::Unknown(ActiveSource::of(&introduced)),
                     _ => Relation::Other,
                 }
             }
         }
     }
 
-    fn is_known_to_be_over(&self, introduced: &Introduced<'_>) -> bool {
+    fn is_known_to_be_over(&self, introduced: &ResolvedSource<'_>) -> bool {
         match &introduced.speaker {
             Speaker::Login(scope) => {
                 let login = self.login(scope).ok().flatten();
@@ -229,13 +229,13 @@ impl Broker<'_> {
         &self,
         registry: &Registry,
         scope: &LoginScope,
-        given: &Given<'_>,
+        given: &SourceContext<'_>,
     ) -> Option<Hidden> {
         let former = given.logins.read(scope).ok().flatten();
         let is_replaced = former
             .is_some_and(|login| login.kind() != LoginKind::Bearer && !login.secret.is_empty());
         let behind = sources::behind(scope, registry, given).ok().flatten();
-        let then = behind.as_ref().map(Answering::of);
+        let then = behind.as_ref().map(ActiveSource::of);
         (is_replaced || then.is_some()).then_some(Hidden { is_replaced, then })
     }
 }

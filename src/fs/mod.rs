@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::Context;
 use anyhow::ensure;
 
-use crate::time::within;
+use crate::time::run_with_timeout;
 
 mod directory;
 mod owner;
@@ -66,7 +66,7 @@ pub fn read_locked(path: &Path, limit: u64, patience: Duration) -> anyhow::Resul
     if let Err(TryLockError::WouldBlock) = file.try_lock_shared() {
         let waiting = file.try_clone()?;
         // The lock belongs to the open file, not to either handle.
-        let _ = within(patience, move || waiting.lock_shared());
+        let _ = run_with_timeout(patience, move || waiting.lock_shared());
     }
     read(file, limit)
 }

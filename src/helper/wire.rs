@@ -11,7 +11,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::credential::Credential;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 use crate::error::one_line;
 use crate::secret::Secret;
@@ -52,14 +52,14 @@ pub struct StoreRequest {
 pub fn read_input(input: &mut dyn Read) -> Result<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(Vec::new());
     let unreadable =
-        |error: std::io::Error| Failure::act(format!("standard input cannot be read ({error})"));
+        |error: std::io::Error| Error::user(format!("standard input cannot be read ({error})"));
     (&mut *input)
         .take(INPUT_LIMIT + 1)
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;
     if bytes.len() as u64 > INPUT_LIMIT {
         std::io::copy(&mut input.take(DRAIN_LIMIT), &mut std::io::sink()).map_err(unreadable)?;
-        return Err(Failure::act("standard input is longer than 1 MiB"));
+        return Err(Error::user("standard input is longer than 1 MiB"));
     }
     Ok(bytes)
 }
@@ -71,14 +71,14 @@ pub fn read_input(input: &mut dyn Read) -> Result<Zeroizing<Vec<u8>>> {
 /// control characters in it.
 pub fn server_address(input: &[u8]) -> Result<String> {
     let text = std::str::from_utf8(input)
-        .map_err(|_| Failure::act("the server address is not UTF-8 text"))?
+        .map_err(|_| Error::user("the server address is not UTF-8 text"))?
         .trim();
     match text {
-        "" => Err(Failure::NoServerAddress),
-        _ if text.contains(['\n', '\r']) => Err(Failure::act(
+        "" => Err(Error::no_server_address()),
+        _ if text.contains(['\n', '\r']) => Err(Error::user(
             "the server address is more than one line; send one registry at a time",
         )),
-        _ if text.contains(char::is_control) => Err(Failure::act(
+        _ if text.contains(char::is_control) => Err(Error::user(
             "the server address has control characters in it",
         )),
         _ => Ok(text.to_owned()),
@@ -94,7 +94,7 @@ pub fn server_address(input: &[u8]) -> Result<String> {
 pub fn store_request(input: &[u8]) -> Result<StoreRequest> {
     // serde_json's message would name what it found, which may be a secret.
     let mut fields: Map<String, Value> = serde_json::from_slice(input).map_err(|error| {
-        Failure::act(format!(
+        Error::user(format!(
             "the input of store is not a JSON object with ServerURL, Username and Secret (line {}, column {})",
             error.line(),
             error.column()
@@ -105,14 +105,14 @@ pub fn store_request(input: &[u8]) -> Result<StoreRequest> {
     let secret = take_text(&mut fields, "Secret")?.map(Secret::new);
     let server_address = server_address(address.as_bytes())?;
     if username.is_empty() {
-        return Err(Failure::act(NO_USERNAME));
+        return Err(Error::user(NO_USERNAME));
     }
     if username.contains(char::is_control) {
-        return Err(Failure::act("`Username` has control characters in it"));
+        return Err(Error::user("`Username` has control characters in it"));
     }
-    let secret = secret.ok_or_else(|| Failure::act("`Secret` is missing in the input of store"))?;
+    let secret = secret.ok_or_else(|| Error::user("`Secret` is missing in the input of store"))?;
     if secret.expose().contains('\0') {
-        return Err(Failure::act("`Secret` has a NUL character in it"));
+        return Err(Error::user("`Secret` has a NUL character in it"));
     }
     Ok(StoreRequest {
         server_address,
@@ -131,7 +131,7 @@ fn take_text(fields: &mut Map<String, Value>, name: &str) -> Result<Option<Strin
     match key.and_then(|key| fields.remove(&key)) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(Failure::act(format!(
+        Some(_) => Err(Error::user(format!(
             "`{name}` is not a text in the input of store"
         ))),
     }
@@ -169,11 +169,11 @@ pub fn write_credential(
 
 /// The one line that tells a failure to a person and to a client: without
 /// control characters, of bounded length, and [`NOT_FOUND`] only for
-/// [`Failure::NotFound`], because some clients look for that phrase anywhere.
+/// [`Error::not_found()`], because some clients look for that phrase anywhere.
 /// Single quotes stand for backticks: clients put the whole line in backticks.
-pub fn failure_line(failure: &Failure) -> String {
+pub fn failure_line(failure: &Error) -> String {
     let text = failure.to_string();
-    if *failure == Failure::NotFound {
+    if failure.is_not_found() {
         return text;
     }
     let line = one_line(&text, MESSAGE_LIMIT).replace(NOT_FOUND, "no credentials");
@@ -338,13 +338,13 @@ mod tests {
 
     #[test]
     fn a_failure_is_one_line_and_never_looks_like_not_found() {
-        assert_eq!(failure_line(&Failure::NotFound), NOT_FOUND);
+        assert_eq!(failure_line(&Error::not_found()), NOT_FOUND);
         let broken = NOT_FOUND.replacen(' ', "\n", 1);
         let hostile = format!(
             "IAM:\r\n\x1b[2J{NOT_FOUND}\u{85}{broken}{}",
             "x".repeat(5000)
         );
-        let line = failure_line(&Failure::act(hostile));
+        let line = failure_line(&Error::user(hostile));
         assert!(
             !line.contains(char::is_control) && !line.contains(NOT_FOUND),
             "{line}"

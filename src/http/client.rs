@@ -20,16 +20,16 @@ use super::name_lookup::SystemLookup;
 use super::transport::Authorization;
 use super::transport::Body;
 use super::transport::Method;
+use super::transport::ProxyPolicy;
 use super::transport::Request;
 use super::transport::Response;
 use super::transport::Transport;
 use super::transport::TransportError;
-use super::transport::Way;
 use crate::fs;
 use crate::secret::Secret;
 use crate::time::Unfinished;
+use crate::time::run_with_timeout;
 use crate::time::try_within;
-use crate::time::within;
 
 /// The most that is read of an answer, in bytes.
 const BODY_LIMIT: u64 = 1024 * 1024;
@@ -73,8 +73,8 @@ impl Https {
     fn client(&self, request: &Request) -> Result<Client, TransportError> {
         let way = request.way;
         let client = match way {
-            Way::Direct => &self.direct,
-            Way::Proxied => &self.proxied,
+            ProxyPolicy::Direct => &self.direct,
+            ProxyPolicy::Proxied => &self.proxied,
         };
         let client = client.get_or_try_init(|| {
             let certificate_file = self.certificate_file.clone();
@@ -98,7 +98,7 @@ impl Https {
 fn build(
     certificate_file: Option<&Path>,
     connect_timeout: Duration,
-    way: Way,
+    way: ProxyPolicy,
 ) -> Result<Client, TransportError> {
     // Fails only if there is a default already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -108,7 +108,7 @@ fn build(
         .redirect(Policy::none())
         .connect_timeout(connect_timeout)
         .tls_certs_merge(further_certificates(certificate_file)?);
-    if way == Way::Direct {
+    if way == ProxyPolicy::Direct {
         builder = builder.no_proxy();
     }
     let advice = match cfg!(any(target_os = "macos", windows)) {
@@ -227,9 +227,9 @@ pub fn authorities(
     certificate_file: Option<PathBuf>,
     limit: Duration,
 ) -> Result<Authorities, String> {
-    let found = within(limit, move || {
+    let found = run_with_timeout(limit, move || {
         // Built as for a request, so that it fails as that would.
-        build(certificate_file.as_deref(), limit, Way::Direct)?;
+        build(certificate_file.as_deref(), limit, ProxyPolicy::Direct)?;
         let further = certificate_file.map(|path| {
             let count = certificates_in(&path).map_or(0, |found| found.len());
             (path, count)
@@ -445,7 +445,7 @@ mod tests {
             headers: Vec::new(),
             authorization: Authorization::None,
             body: Body::Empty,
-            way: Way::Direct,
+            way: ProxyPolicy::Direct,
             connect_timeout: PATIENCE,
             timeout: PATIENCE,
         }

@@ -19,7 +19,7 @@ pub struct Request {
     /// What is sent along.
     pub body: Body,
     /// How it gets there.
-    pub way: Way,
+    pub way: ProxyPolicy,
     /// How long connecting may take.
     pub connect_timeout: Duration,
     /// How long all of it may take.
@@ -63,7 +63,7 @@ pub enum Authorization {
 
 /// How a request gets where it goes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Way {
+pub enum ProxyPolicy {
     /// Through the proxy that the environment or the system names, if any.
     Proxied,
     /// Never through a proxy: it goes to this machine or its next neighbour, in

@@ -28,7 +28,7 @@ const LONGEST_MESSAGE: usize = 300;
 
 /// An access token that IAM has just issued.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Issued {
+pub struct TokenResponse {
     /// The token, without `Bearer`.
     pub access_token: Secret,
     /// How long it is good, from the moment it was received.
@@ -55,7 +55,7 @@ pub(crate) struct Refusal {
 /// without it is measured by the token's own times. For the same reason the life
 /// of a refresh token is reckoned by IAM's clock as far as the answer shows it; `now`
 /// is this machine's.
-pub(crate) fn issued(body: &[u8], now: u64) -> Result<Issued, String> {
+pub(crate) fn issued(body: &[u8], now: u64) -> Result<TokenResponse, String> {
     #[derive(Deserialize)]
     struct Answer {
         access_token: Secret,
@@ -100,7 +100,7 @@ pub(crate) fn issued(body: &[u8], now: u64) -> Result<Issued, String> {
         .and_then(|end| end.checked_sub(iams_now.unwrap_or(now)))
         .filter(|seconds| (1..=LONGEST_REFRESH_LIFE).contains(seconds))
         .map(Duration::from_secs);
-    Ok(Issued {
+    Ok(TokenResponse {
         access_token: answer.access_token,
         lifetime: Duration::from_secs(lifetime),
         refresh_token,
@@ -202,7 +202,7 @@ mod tests {
 
     const NOW: u64 = 1_800_000_000;
 
-    fn read(answer: &serde_json::Value) -> Result<Issued, String> {
+    fn read(answer: &serde_json::Value) -> Result<TokenResponse, String> {
         issued(answer.to_string().as_bytes(), NOW)
     }
 

@@ -4,9 +4,9 @@
 use serde::Deserialize;
 use serde_json::json;
 
+use super::ApiRequest;
 use super::Iam;
 use super::IamError;
-use super::Question;
 use super::answer;
 use super::date;
 use crate::error::one_line;
@@ -96,14 +96,14 @@ impl Iam<'_> {
             "action_when_leaked": "disable",
             "expires_at": date::written(wanted.expires_at),
         });
-        let question = Question {
+        let request = ApiRequest {
             method: Method::Post,
             body: Body::Json(Secret::new(body.to_string())),
             is_once_only: true,
             ..self.about_api_keys("create API key", "", access_token)
         };
-        let response = self.ask(&question)?;
-        question.judge(&response, |body| {
+        let response = self.ask(&request)?;
+        request.judge(&response, |body| {
             let made = read(body)?;
             let key = made.apikey.filter(answer::is_token);
             Ok(CreatedApiKey {
@@ -126,12 +126,12 @@ impl Iam<'_> {
                 reason: "it is no ID of an API key".into(),
             });
         }
-        let question = Question {
+        let request = ApiRequest {
             method: Method::Delete,
             ..self.about_api_keys("delete API key", &format!("/{id}"), access_token)
         };
-        let response = self.ask(&question)?;
-        match question.judge(&response, |_| Ok(())) {
+        let response = self.ask(&request)?;
+        match request.judge(&response, |_| Ok(())) {
             Err(IamError::Refused { status: 404, .. }) => Ok(()),
             outcome => outcome,
         }
@@ -146,13 +146,13 @@ impl Iam<'_> {
         access_token: &Secret,
         key: &Secret,
     ) -> Result<ApiKeyDetails, IamError> {
-        let question = Question {
+        let request = ApiRequest {
             headers: vec![("IAM-ApiKey", key.clone())],
             secrets: vec![access_token, key],
             ..self.about_api_keys("API key details", "/details", access_token)
         };
-        let response = self.ask(&question)?;
-        question.judge(&response, |body| {
+        let response = self.ask(&request)?;
+        request.judge(&response, |body| {
             let known = read(body)?;
             let id = |id: String| one_line(&id, LONGEST_NAME);
             Ok(ApiKeyDetails {
@@ -170,8 +170,8 @@ impl Iam<'_> {
         name: &'a str,
         path: &str,
         access_token: &'a Secret,
-    ) -> Question<'a> {
-        Question {
+    ) -> ApiRequest<'a> {
+        ApiRequest {
             name,
             method: Method::Get,
             url: format!("{}{path}", self.endpoint.api_keys_url()),
@@ -301,7 +301,7 @@ mod tests {
             let lab = Lab::answering(vec![response(201, &body.to_string())]);
             let outcome = lab.ask(|iam| iam.create_api_key(&token(), &WANTED));
             assert!(
-                matches!(outcome, Err(IamError::Unbelievable { .. })),
+                matches!(outcome, Err(IamError::InvalidResponse { .. })),
                 "{body}"
             );
         }

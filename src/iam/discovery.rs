@@ -5,9 +5,9 @@ use std::time::UNIX_EPOCH;
 
 use serde::Deserialize;
 
+use super::ApiRequest;
 use super::Iam;
 use super::IamError;
-use super::Question;
 use super::endpoint;
 use crate::http::transport::Authorization;
 use crate::http::transport::Body;
@@ -30,13 +30,13 @@ impl Iam<'_> {
     /// See [`IamError`]. An address that is not `https` (or on this machine) is not
     /// believed: people will type secrets there.
     pub fn discover(&self) -> Result<Discovery, IamError> {
-        let question = self.about_discovery();
-        let response = self.ask(&question)?;
-        question.judge(&response, read)
+        let request = self.about_discovery();
+        let response = self.ask(&request)?;
+        request.judge(&response, read)
     }
 
-    fn about_discovery(&self) -> Question<'static> {
-        Question {
+    fn about_discovery(&self) -> ApiRequest<'static> {
+        ApiRequest {
             name: "discovery",
             method: Method::Get,
             url: self.endpoint.discovery_url(),
@@ -53,7 +53,7 @@ impl Iam<'_> {
 
 /// What is seen of IAM by asking it for something that needs no login.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Sign {
+pub struct ServerTime {
     /// Its clock, in seconds since 1970, if it shows that.
     pub now: Option<u64>,
 }
@@ -63,14 +63,14 @@ impl Iam<'_> {
     ///
     /// # Errors
     /// See [`IamError`].
-    pub fn sign(&self) -> Result<Sign, IamError> {
-        let question = self.about_discovery();
-        let response = self.ask(&question)?;
-        question.judge(&response, read)?;
+    pub fn sign(&self) -> Result<ServerTime, IamError> {
+        let request = self.about_discovery();
+        let response = self.ask(&request)?;
+        request.judge(&response, read)?;
         let date = response.date.as_deref();
         let date = date.and_then(|date| httpdate::parse_http_date(date.trim()).ok());
         let since = date.and_then(|date| date.duration_since(UNIX_EPOCH).ok());
-        Ok(Sign {
+        Ok(ServerTime {
             now: since.map(|since| since.as_secs()),
         })
     }
@@ -159,7 +159,10 @@ mod tests {
             "/identity/passcode",
         ] {
             assert!(
-                matches!(discover(PASSCODE, bad), Err(IamError::Unbelievable { .. })),
+                matches!(
+                    discover(PASSCODE, bad),
+                    Err(IamError::InvalidResponse { .. })
+                ),
                 "{bad}"
             );
             assert!(discover(bad, PASSCODE).is_err(), "{bad}");

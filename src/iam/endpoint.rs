@@ -2,7 +2,7 @@
 
 use reqwest::Url;
 
-use crate::http::transport::Way;
+use crate::http::transport::ProxyPolicy;
 
 /// The path of the token API (IAM Identity Services, "Create an IAM access token").
 const TOKEN_PATH: &str = "/identity/token";
@@ -106,10 +106,10 @@ impl Endpoint {
 
     /// How requests get there: in clear only on this machine, so never through a
     /// proxy then.
-    pub(crate) fn way(&self) -> Way {
+    pub(crate) fn way(&self) -> ProxyPolicy {
         match self.base.starts_with("http:") {
-            true => Way::Direct,
-            false => Way::Proxied,
+            true => ProxyPolicy::Direct,
+            false => ProxyPolicy::Proxied,
         }
     }
 

@@ -8,7 +8,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::error::Failure;
+use crate::error::Error;
 use crate::registry::Registry;
 use crate::secret::Secret;
 use crate::settings::Limits;
@@ -29,14 +29,14 @@ pub mod trusted_profile;
 use crate::http::transport::Authorization;
 use crate::http::transport::Body;
 use crate::http::transport::Method;
+use crate::http::transport::ProxyPolicy;
 use crate::http::transport::Request;
 use crate::http::transport::Response;
 use crate::http::transport::Transport;
 use crate::http::transport::TransportError;
-use crate::http::transport::Way;
 use crate::metadata::MetadataService;
 use advice::SourceKind;
-pub use answer::Issued;
+pub use answer::TokenResponse;
 pub use answer::is_token;
 use endpoint::Endpoint;
 use grant::Grant;
@@ -63,7 +63,7 @@ pub enum IamError {
     /// It could not answer now, or could not be reached.
     Unavailable(Outage),
     /// Somebody answered whom we do not believe: no token, or no trusted certificate.
-    Unbelievable {
+    InvalidResponse {
         /// What was wrong, as the end of a sentence.
         reason: String,
     },
@@ -135,7 +135,7 @@ pub struct Iam<'a> {
 }
 
 /// One question to one service, asked again while that may help.
-pub(crate) struct Question<'a> {
+pub(crate) struct ApiRequest<'a> {
     /// Its name in the log.
     pub(crate) name: &'a str,
     pub(crate) method: Method,
@@ -143,7 +143,7 @@ pub(crate) struct Question<'a> {
     pub(crate) headers: Vec<(&'static str, Secret)>,
     pub(crate) authorization: Authorization,
     pub(crate) body: Body,
-    pub(crate) way: Way,
+    pub(crate) way: ProxyPolicy,
     /// What must not come back in a message.
     pub(crate) secrets: Vec<&'a Secret>,
     /// Whether asking twice may do something twice.
@@ -153,7 +153,7 @@ pub(crate) struct Question<'a> {
 }
 
 /// What an attempt came to, other than an answer.
-struct Trouble {
+struct AttemptError {
     error: IamError,
     /// Whether it is certain that nothing has been done.
     is_undone: bool,
@@ -176,8 +176,8 @@ impl Iam<'_> {
     ///
     /// # Errors
     /// See [`IamError`].
-    pub fn exchange(&self, grant: &Grant<'_>) -> Result<Issued, IamError> {
-        let question = Question {
+    pub fn exchange(&self, grant: &Grant<'_>) -> Result<TokenResponse, IamError> {
+        let question = ApiRequest {
             name: grant.name(),
             method: Method::Post,
             url: self.endpoint.token_url(),
@@ -197,7 +197,7 @@ impl Iam<'_> {
 
     /// The answer to a question, whether yes or no; trouble that may pass is waited
     /// out as far as there is time.
-    pub(crate) fn ask(&self, question: &Question<'_>) -> Result<Response, IamError> {
+    pub(crate) fn ask(&self, question: &ApiRequest<'_>) -> Result<Response, IamError> {
         question.check()?;
         let mut attempt = 1;
         let mut pause = FIRST_PAUSE;
@@ -229,12 +229,16 @@ impl Iam<'_> {
     }
 
     /// Asks once; `started` is when this question was first asked.
-    fn attempt(&self, question: &Question<'_>, started: Duration) -> Result<Response, Trouble> {
+    fn attempt(
+        &self,
+        question: &ApiRequest<'_>,
+        started: Duration,
+    ) -> Result<Response, AttemptError> {
         let _span = tracing::debug_span!("ask", name = question.name).entered();
         let timeout = self.limits.attempt.min(self.deadline.remaining(self.clock));
         if timeout.is_zero() {
             let reason = "there was no time left to ask".to_owned();
-            return Err(Trouble {
+            return Err(AttemptError {
                 error: IamError::Unavailable(Outage::Unreachable(reason)),
                 is_undone: true,
             });
@@ -251,7 +255,7 @@ impl Iam<'_> {
         };
         let response = self.transport.send(request).map_err(|error| {
             let waited = self.clock.elapsed().saturating_sub(started);
-            Trouble::of(error, question.if_silent, waited)
+            AttemptError::of(error, question.if_silent, waited)
         })?;
         tracing::debug!(
             question.name,
@@ -260,7 +264,7 @@ impl Iam<'_> {
             "answered"
         );
         match response.status {
-            status @ (429 | 500 | 502..=599) => Err(Trouble {
+            status @ (429 | 500 | 502..=599) => Err(AttemptError {
                 error: IamError::Unavailable(Outage::Answered {
                     status,
                     retry_after: response
@@ -269,8 +273,8 @@ impl Iam<'_> {
                 }),
                 is_undone: status == 429,
             }),
-            status @ 300..=399 => Err(Trouble {
-                error: IamError::Unbelievable {
+            status @ 300..=399 => Err(AttemptError {
+                error: IamError::InvalidResponse {
                     reason: format!(
                         "it redirected us (HTTP {status}), which it never does{}",
                         question.if_proxied("; a proxy may want a login")
@@ -283,7 +287,7 @@ impl Iam<'_> {
     }
 }
 
-impl Trouble {
+impl AttemptError {
     /// `waited` is the time since the first attempt.
     fn of(error: TransportError, if_silent: &'static str, waited: Duration) -> Self {
         let is_undone = matches!(
@@ -303,13 +307,13 @@ impl Trouble {
                 waited,
                 meaning: if_silent,
             }),
-            TransportError::Untrusted(reason) => IamError::Unbelievable { reason },
+            TransportError::Untrusted(reason) => IamError::InvalidResponse { reason },
         };
         Self { error, is_undone }
     }
 }
 
-impl Question<'_> {
+impl ApiRequest<'_> {
     /// What goes into a header must fit into a line.
     fn check(&self) -> Result<(), IamError> {
         let token = match &self.authorization {
@@ -328,8 +332,8 @@ impl Question<'_> {
     /// Words about proxies, where there can be one.
     fn if_proxied(&self, words: &'static str) -> &'static str {
         match self.way {
-            Way::Direct => "",
-            Way::Proxied => words,
+            ProxyPolicy::Direct => "",
+            ProxyPolicy::Proxied => words,
         }
     }
 
@@ -341,7 +345,7 @@ impl Question<'_> {
     ) -> Result<T, IamError> {
         let status = response.status;
         if (200..=299).contains(&status) {
-            return read(&response.body).map_err(|reason| IamError::Unbelievable { reason });
+            return read(&response.body).map_err(|reason| IamError::InvalidResponse { reason });
         }
         Err(match answer::refusal(&response.body, &self.secrets) {
             Some(refusal) => IamError::Refused {
@@ -349,7 +353,7 @@ impl Question<'_> {
                 code: refusal.code,
                 message: refusal.message,
             },
-            None => IamError::Unbelievable {
+            None => IamError::InvalidResponse {
                 reason: format!(
                     "it refused without a reason (HTTP {status}){}",
                     self.if_proxied("; a proxy may stand in between")
@@ -438,14 +442,14 @@ impl Service<'_> {
 impl IamError {
     /// The failure that this is for a person who used `source` with IAM, a metadata
     /// service or a registry, for anything but a token.
-    pub fn with_source<'a>(self, source: &str, service: impl Into<Service<'a>>) -> Failure {
+    pub fn with_source<'a>(self, source: &str, service: impl Into<Service<'a>>) -> Error {
         let doing = format!("cannot use {source}");
         self.explained(Some(doing), service.into(), &SourceKind::Other)
     }
 
     /// The failure that this is for a person who asked something for which nobody has
     /// to be known.
-    pub fn without_source<'a>(self, service: impl Into<Service<'a>>) -> Failure {
+    pub fn without_source<'a>(self, service: impl Into<Service<'a>>) -> Error {
         let hint = "A proxy may stand in between, or a list of addresses that may ask";
         self.explained(None, service.into(), &SourceKind::Hint(hint))
     }
@@ -457,7 +461,7 @@ impl IamError {
         source: &str,
         service: impl Into<Service<'a>>,
         hint: &'static str,
-    ) -> Failure {
+    ) -> Error {
         let doing = format!("cannot use {source}");
         self.explained(Some(doing), service.into(), &SourceKind::Hint(hint))
     }
@@ -469,12 +473,12 @@ impl IamError {
         source: &str,
         kind: &SourceKind,
         service: impl Into<Service<'a>>,
-    ) -> Failure {
+    ) -> Error {
         let doing = format!("cannot get a token with {source}");
         self.explained(Some(doing), service.into(), kind)
     }
 
-    fn explained(self, doing: Option<String>, service: Service<'_>, kind: &SourceKind) -> Failure {
+    fn explained(self, doing: Option<String>, service: Service<'_>, kind: &SourceKind) -> Error {
         let refused = if doing.is_some() {
             "rejected it"
         } else {
@@ -492,23 +496,24 @@ impl IamError {
                 let code = code.map(|code| format!("{code}, ")).unwrap_or_default();
                 let who = service.short_name();
                 let message = message.trim_end_matches('.');
-                Failure::act(format!(
+                Error::user(format!(
                     "{in_vain}{who} {refused} ({code}HTTP {status}): {message}"
                 ))
                 .with_hint(hint)
                 .as_rejection()
             }
             Self::Unavailable(outage) => {
-                let failure = Failure::later(format!("{in_vain}{service} {}", outage.predicate()));
+                let failure =
+                    Error::temporary(format!("{in_vain}{service} {}", outage.predicate()));
                 failure.with_hint(advice::when_unavailable(&outage, service.when_silent()))
             }
-            Self::Unbelievable { reason } => {
-                let failure = Failure::later(format!(
+            Self::InvalidResponse { reason } => {
+                let failure = Error::temporary(format!(
                     "{in_vain}the answer of {service} cannot be trusted: {reason}"
                 ));
                 failure.with_hint(service.when_unbelievable())
             }
-            Self::Unusable { reason } => Failure::act(format!("{in_vain}{reason}")),
+            Self::Unusable { reason } => Error::user(format!("{in_vain}{reason}")),
         }
     }
 }
@@ -623,7 +628,9 @@ pub(crate) mod tests {
     }
 
     /// What came out, after how many attempts and how long.
-    fn run(answers: Vec<(u64, Answer)>) -> (Result<Issued, IamError>, Vec<Duration>, Duration) {
+    fn run(
+        answers: Vec<(u64, Answer)>,
+    ) -> (Result<TokenResponse, IamError>, Vec<Duration>, Duration) {
         let lab = Lab::answering_after(answers);
         let outcome = lab.ask(|iam| {
             iam.exchange(&Grant::ApiKey {
@@ -741,7 +748,7 @@ pub(crate) mod tests {
             &kind,
             &Endpoint::public(),
         );
-        assert!(matches!(failure, Failure::PersonMustAct(_)) && failure.is_rejection());
+        assert!(failure.is_user() && failure.is_rejection());
         assert_eq!(
             failure.to_string(),
             "cannot get a token with the API key in $IBMCLOUD_API_KEY: IAM rejected it (BXNIM0415E, HTTP 400): Provided API key [redacted] could not be found. Set a new key in $IBMCLOUD_API_KEY, or unset it. A key that was just made takes a few seconds to work"
@@ -757,7 +764,7 @@ pub(crate) mod tests {
                 "cannot use it: IAM at https://private.iam.cloud.ibm.com is not available: x. Check the network and the proxy settings, and try again",
             ),
             (
-                IamError::Unbelievable { reason: "x".into() },
+                IamError::InvalidResponse { reason: "x".into() },
                 "cannot use it: the answer of IAM at https://private.iam.cloud.ibm.com cannot be trusted: x. Check the proxy settings, and whether this network has a login page",
             ),
             (
@@ -802,7 +809,7 @@ pub(crate) mod tests {
                 "IAM at https://iam.cloud.ibm.com is not available: x. Check the network and the proxy settings, and try again",
             ),
             (
-                IamError::Unbelievable { reason: "x".into() },
+                IamError::InvalidResponse { reason: "x".into() },
                 "the answer of IAM at https://iam.cloud.ibm.com cannot be trusted: x. Check the proxy settings, and whether this network has a login page",
             ),
         ] {

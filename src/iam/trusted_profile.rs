@@ -84,11 +84,11 @@ impl TrustedProfile {
     pub fn id_on_top_of(&self, id: &str) -> String {
         let mut parts = vec!["assume", id];
         parts.extend(self.parts());
-        digest::name_of(&parts)
+        digest::fingerprint(&parts)
     }
 
     /// What tells this profile from every other, for
-    /// [`name_of`](crate::digest::name_of): always three parts.
+    /// [`fingerprint`](crate::digest::fingerprint): always three parts.
     pub fn parts(&self) -> Vec<&str> {
         match self {
             Self::Id(id) => vec!["profile_id", id, ""],
@@ -199,7 +199,7 @@ mod tests {
         ];
         let names: std::collections::BTreeSet<String> = profiles
             .iter()
-            .map(|profile| digest::name_of(&profile.parts()))
+            .map(|profile| digest::fingerprint(&profile.parts()))
             .collect();
         assert_eq!(names.len(), profiles.len());
     }

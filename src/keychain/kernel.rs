@@ -114,7 +114,7 @@ impl Keychain for KernelKeyring {
 
 fn refused(error: KeyError) -> KeychainError {
     if matches!(error, KeyError::QuotaExceeded) {
-        return KeychainError::Full("kernel keyring");
+        return KeychainError::QuotaExceeded("kernel keyring");
     }
     KeychainError::Refused(match error {
         KeyError::InvalidArguments => "the kernel keyring takes no secret of that size".into(),

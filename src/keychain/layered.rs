@@ -91,7 +91,7 @@ mod tests {
     use crate::keychain::memory::MemoryKeychain;
 
     fn item() -> Item {
-        Item::login("us.icr.io").shown_as("us.icr.io", "iamapikey")
+        Item::login("us.icr.io").with_label("us.icr.io", "iamapikey")
     }
 
     fn layers() -> (

@@ -155,7 +155,7 @@ impl Item {
 
     /// The same item, with what a person may see of it: what it is for, and whose
     /// it is.
-    pub fn shown_as(self, title: &str, username: &str) -> Self {
+    pub fn with_label(self, title: &str, username: &str) -> Self {
         Self {
             title: title.to_owned(),
             username: username.to_owned(),
@@ -235,12 +235,12 @@ pub enum KeychainError {
     #[error(
         "the {0} did not answer in time; restart it and try again in half a minute, or choose another keychain with ICR_KEYCHAIN"
     )]
-    Unresponsive(&'static str),
+    Timeout(&'static str),
     /// It has no room.
     #[error(
         "the {0} is full (/proc/key-users shows the quota); remove keys you do not need (keyctl), or choose another keychain with ICR_KEYCHAIN"
     )]
-    Full(&'static str),
+    QuotaExceeded(&'static str),
     /// It refused: forbidden, broken.
     #[error("{0}")]
     Refused(String),
@@ -284,16 +284,16 @@ pub fn open(
     use kernel::KernelKeyring;
     use layered::Layered;
     use secret_service::SecretService;
-    use timed::Timed;
+    use timed::Traced;
 
     let kernel = || {
         let kernel = KernelKeyring::new(&settings.namespace);
-        Rc::new(Timed::new("kernel keyring", kernel))
+        Rc::new(Traced::new("kernel keyring", kernel))
     };
     let secret_service = || {
         let secret_service =
             SecretService::new(&settings.namespace, environment, state_directory, prompting);
-        Rc::new(Timed::new("Secret Service", secret_service))
+        Rc::new(Traced::new("Secret Service", secret_service))
     };
     match settings.keychain {
         KeychainChoice::Auto => {
@@ -349,7 +349,7 @@ pub fn open(
     match settings.keychain {
         choice if choice == KeychainChoice::Auto || choice == OURS => {
             let native = native::platform(&settings.namespace, prompting)?;
-            let native = std::rc::Rc::new(timed::Timed::new("system's keychain", native));
+            let native = std::rc::Rc::new(timed::Traced::new("system's keychain", native));
             Ok(Keychains {
                 logins: Box::new(std::rc::Rc::clone(&native)),
                 tokens: Box::new(native),
@@ -365,7 +365,7 @@ impl Keychains {
     /// The same for somebody who only looks around: each thing is asked once.
     pub fn remembered(self) -> Self {
         Self {
-            logins: Box::new(remembered::Remembered::new(self.logins)),
+            logins: Box::new(remembered::Memoized::new(self.logins)),
             ..self
         }
     }

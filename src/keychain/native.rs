@@ -20,7 +20,7 @@ use super::Listed;
 use crate::digest;
 use crate::secret::Secret;
 use crate::settings::KeychainChoice;
-use crate::time::within;
+use crate::time::run_with_timeout;
 
 /// The first character of a header; records are JSON objects and begin with `{`.
 const HEADER: char = '#';
@@ -137,7 +137,8 @@ impl NativeKeychain {
         question: impl FnOnce(Entry) -> keyring_core::Result<T> + Send + 'static,
     ) -> Result<keyring_core::Result<T>, KeychainError> {
         let entry = self.entry(name)?;
-        within(self.patience, move || question(entry)).ok_or(KeychainError::Unresponsive(self.name))
+        run_with_timeout(self.patience, move || question(entry))
+            .ok_or(KeychainError::Timeout(self.name))
     }
 
     fn remove_parts(&self, name: &str, header: Option<&Header>) -> Result<(), KeychainError> {
@@ -157,7 +158,7 @@ impl NativeKeychain {
                 None => return Ok(None),
             }
         }
-        let is_whole = digest::name_of(&[&whole]) == header.digest;
+        let is_whole = digest::fingerprint(&[&whole]) == header.digest;
         Ok(is_whole.then(|| Secret::new(whole.as_str())))
     }
 
@@ -285,7 +286,7 @@ impl Header {
     fn of(secret: &str, longest_blob: usize) -> Option<Self> {
         (secret.len() > longest_blob).then(|| Self {
             count: parts(secret, longest_blob).count(),
-            digest: digest::name_of(&[secret]),
+            digest: digest::fingerprint(&[secret]),
         })
     }
 
@@ -368,7 +369,7 @@ mod tests {
     }
 
     fn item() -> Item {
-        Item::login("us.icr.io").shown_as("us.icr.io", "iamapikey")
+        Item::login("us.icr.io").with_label("us.icr.io", "iamapikey")
     }
 
     fn long(character: &str, bytes: usize) -> Secret {

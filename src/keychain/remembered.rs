@@ -18,14 +18,14 @@ type Answers<T> = RefCell<HashMap<(Kind, String), Result<Option<T>, KeychainErro
 /// The keychain, with what it answered. What is written or deleted through it is
 /// forgotten; what others change in the meantime is not seen.
 #[derive(Debug)]
-pub(super) struct Remembered {
+pub(super) struct Memoized {
     keychain: Box<dyn Keychain>,
     holders: Answers<KeychainChoice>,
     logins: RefCell<Option<Vec<Listed>>>,
     secrets: Answers<Secret>,
 }
 
-impl Remembered {
+impl Memoized {
     /// The keychain, of which nothing is known yet.
     pub(super) fn new(keychain: Box<dyn Keychain>) -> Self {
         Self {
@@ -64,7 +64,7 @@ impl Remembered {
     }
 }
 
-impl Keychain for Remembered {
+impl Keychain for Memoized {
     fn read(&self, item: &Item) -> Result<Option<Secret>, KeychainError> {
         self.remember(&self.secrets, item, || self.keychain.read(item))
     }
@@ -113,7 +113,7 @@ mod tests {
         let inner = Rc::new(MemoryKeychain::default());
         let (one, other) = (Item::login("us.icr.io"), Item::login("de.icr.io"));
         inner.write(&one, &Secret::new("key"), None).unwrap();
-        let remembered = Remembered::new(Box::new(Rc::clone(&inner)));
+        let remembered = Memoized::new(Box::new(Rc::clone(&inner)));
         assert_eq!(remembered.read(&one), Ok(Some(Secret::new("key"))));
         assert_eq!(remembered.logins().unwrap().len(), 1);
         inner.fail_with(Some(KeychainError::Refused("asked again".into())));

@@ -40,7 +40,7 @@ use crate::secret::Secret;
 use crate::settings::KeychainChoice;
 use crate::time::Clock;
 use crate::time::SystemClock;
-use crate::time::within;
+use crate::time::run_with_timeout;
 
 const NAME: &str = "Secret Service (GNOME Keyring, KWallet or KeePassXC)";
 
@@ -122,7 +122,7 @@ impl SecretService {
         }
         let patience = self.patience.get();
         if patience.is_zero() || self.hung_a_moment_ago() {
-            return Err(KeychainError::Unresponsive(NAME));
+            return Err(KeychainError::Timeout(NAME));
         }
         if !self.is_connected.get() {
             self.refuse_bus_of_another_user(patience)?;
@@ -160,7 +160,7 @@ impl SecretService {
         call: impl FnOnce() -> Result<T, Error> + Send + 'static,
     ) -> Result<T, KeychainError> {
         let started = self.clock.elapsed();
-        let answer = within(limit, call);
+        let answer = run_with_timeout(limit, call);
         let took = self.clock.elapsed() - started;
         if self.prompt_seconds == 0 {
             self.patience.set(self.patience.get().saturating_sub(took));
@@ -179,7 +179,7 @@ impl SecretService {
             let now = UNIX_EPOCH + Duration::from_secs(self.clock.now());
             let _ = fs::write_time(path, now);
         }
-        KeychainError::Unresponsive(NAME)
+        KeychainError::Timeout(NAME)
     }
 
     fn hung_a_moment_ago(&self) -> bool {
@@ -370,7 +370,7 @@ fn hung_mark(environment: &Environment) -> String {
     let value = |name| environment.text(name).ok().flatten();
     let address = value(BUS_ADDRESS).filter(|address| !bus_relay::is_relay(address));
     let bus = [address, value(RUNTIME_DIRECTORY)].map(Option::unwrap_or_default);
-    format!("secret-service-hung-{}", digest::name_of(&bus))
+    format!("secret-service-hung-{}", digest::fingerprint(&bus))
 }
 
 /// Whether there is anything to connect to: libdbus would otherwise try to start

@@ -12,12 +12,12 @@ use crate::settings::KeychainChoice;
 
 /// The keychain, timed. While nothing is logged that costs a comparison.
 #[derive(Debug)]
-pub(super) struct Timed<K> {
+pub(super) struct Traced<K> {
     pub(super) keychain: K,
     place: &'static str,
 }
 
-impl<K: Keychain> Timed<K> {
+impl<K: Keychain> Traced<K> {
     /// The keychain, under this name in the log.
     pub(super) fn new(place: &'static str, keychain: K) -> Self {
         Self { keychain, place }
@@ -46,7 +46,7 @@ impl<K: Keychain> Timed<K> {
     }
 }
 
-impl<K: Keychain> Keychain for Timed<K> {
+impl<K: Keychain> Keychain for Traced<K> {
     fn read(&self, item: &Item) -> Result<Option<Secret>, KeychainError> {
         self.time("read", item, || self.keychain.read(item))
     }

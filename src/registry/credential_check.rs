@@ -11,16 +11,16 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::credential::Credential;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 use crate::error::one_line;
 use crate::http::transport::Authorization;
 use crate::http::transport::Body;
 use crate::http::transport::Method;
+use crate::http::transport::ProxyPolicy;
 use crate::http::transport::Request;
 use crate::http::transport::Transport;
 use crate::http::transport::TransportError;
-use crate::http::transport::Way;
 use crate::iam::grant::Client;
 use crate::registry::Registry;
 use crate::settings::Limits;
@@ -79,7 +79,7 @@ pub fn try_out(
             secret: credential.secret.clone(),
         }),
         body: Body::Empty,
-        way: Way::Proxied,
+        way: ProxyPolicy::Proxied,
         connect_timeout: limits.connect.min(timeout),
         timeout,
     };
@@ -89,25 +89,25 @@ pub fn try_out(
     tracing::debug!(status = response.status, "answered");
     match response.status {
         200 => judge(registry, &response.body),
-        status @ (429 | 500..=599) => Err(Failure::later(format!(
+        status @ (429 | 500..=599) => Err(Error::temporary(format!(
             "{registry} cannot answer now (HTTP {status}); try again in a while"
         ))),
         status => Err(refusal(registry, status, &response.body, credential)),
     }
 }
 
-fn unreachable(registry: &Registry, error: TransportError) -> Failure {
+fn unreachable(registry: &Registry, error: TransportError) -> Error {
     let reason = match error {
         TransportError::Local(reason) => {
-            return Failure::later(format!("{registry} cannot be asked: {reason}"));
+            return Error::temporary(format!("{registry} cannot be asked: {reason}"));
         }
         TransportError::Network(reason) | TransportError::Unreachable(reason) => reason,
         TransportError::NoAnswer { .. } => "no answer in time".to_owned(),
         TransportError::Untrusted(reason) => {
-            return Failure::act(format!("{registry} cannot be trusted: {reason}"));
+            return Error::user(format!("{registry} cannot be trusted: {reason}"));
         }
     };
-    Failure::later(format!(
+    Error::temporary(format!(
         "{registry} cannot be reached: {reason}; check the network and the proxy settings"
     ))
 }
@@ -120,20 +120,20 @@ fn judge(registry: &Registry, body: &[u8]) -> Result<()> {
         .any(|name| answer[name].as_str().is_some_and(|token| !token.is_empty()));
     match has_token {
         true => Ok(()),
-        false => Err(Failure::later(format!(
+        false => Err(Error::temporary(format!(
             "{registry} answered with something that is no token; a proxy or a login portal may stand in between"
         ))),
     }
 }
 
-fn refusal(registry: &Registry, status: u16, body: &[u8], credential: &Credential) -> Failure {
+fn refusal(registry: &Registry, status: u16, body: &[u8], credential: &Credential) -> Error {
     let answer: Value = serde_json::from_slice(body).unwrap_or_default();
     let error = &answer["errors"][0];
     let words = [&error["message"], &error["detail"], &answer["message"]]
         .into_iter()
         .find_map(|value| value.as_str().filter(|text| !text.is_empty()));
     let Some(words) = words else {
-        return Failure::later(format!(
+        return Error::temporary(format!(
             "{registry} refused without a reason (HTTP {status}); a proxy may stand in between"
         ));
     };
@@ -151,7 +151,7 @@ fn refusal(registry: &Registry, status: u16, body: &[u8], credential: &Credentia
         |(_, meaning)| meaning,
     );
     let words = words.trim_end_matches('.');
-    Failure::act(format!(
+    Error::user(format!(
         "{registry} refused `{}`: {words} (HTTP {status}); {meaning}",
         credential.username
     ))

@@ -33,7 +33,7 @@ impl Mark {
     pub fn new(machine_name: &str, parts: &[&str]) -> Self {
         let mut all = vec![machine_name];
         all.extend(parts);
-        let digest = digest::name_of(&all);
+        let digest = digest::fingerprint(&all);
         let name: String = machine_name
             .chars()
             .filter(|character| character.is_ascii_alphanumeric() || "-_.".contains(*character))

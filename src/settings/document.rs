@@ -8,7 +8,7 @@ use toml::de::DeTable;
 use toml::de::DeValue;
 
 use super::name::hint;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 use crate::text::repeatable::quoted;
 
@@ -22,8 +22,8 @@ pub(super) struct Place {
 
 impl Place {
     /// The failure that something is wrong there.
-    pub(super) fn wrong(&self, reason: &str) -> Failure {
-        Failure::act(format!(
+    pub(super) fn wrong(&self, reason: &str) -> Error {
+        Error::user(format!(
             "the settings file {} is wrong at line {}, column {}: {reason}",
             self.path.display(),
             self.line,
@@ -149,7 +149,7 @@ impl<'a> Value<'a> {
     }
 
     /// The failure that it is not what it must be.
-    pub(super) fn wrong(&self, reason: &str) -> Failure {
+    pub(super) fn wrong(&self, reason: &str) -> Error {
         self.place().wrong(reason)
     }
 
@@ -220,7 +220,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    fn is_no(&self, expected: &str) -> Failure {
+    fn is_no(&self, expected: &str) -> Error {
         let found = self.spanned.get_ref().type_str();
         self.wrong(&format!(
             "{} has the type {found}; it must be {expected}",

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::KeychainChoice;
-use super::LookedAt;
 use super::Origin;
 use super::Settings;
+use super::SettingsFile;
 use super::document::Document;
 use super::document::Entry;
 use super::document::Place;
@@ -18,7 +18,7 @@ use super::namespace;
 use super::profile::Profile;
 use crate::environment;
 use crate::environment::Environment;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 use crate::fs;
 use crate::fs::Trusted;
@@ -65,7 +65,7 @@ impl Settings {
         match metadata {
             Ok(_) => self.read(&path, environment),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                self.files.push(LookedAt {
+                self.files.push(SettingsFile {
                     path,
                     exists: false,
                 });
@@ -83,7 +83,7 @@ impl Settings {
         let text = fs::read_regular(path, FILE_LIMIT).map_err(unreadable)?;
         fs::refuse_if_others_write(path, &Trusted::with_home(home))
             .map_err(|error| failure(path, &format!("is refused: {error}")))?;
-        self.files.push(LookedAt {
+        self.files.push(SettingsFile {
             path: path.to_owned(),
             exists: true,
         });
@@ -122,7 +122,7 @@ impl Settings {
                     self.working_directory_credentials = value.flag()?;
                 }
                 other => {
-                    return Err(Failure::ProgramIsWrong(format!(
+                    return Err(Error::internal(format!(
                         "the key {} has no meaning",
                         quoted(other)
                     )));
@@ -219,6 +219,6 @@ fn metadata_as_owner(path: &Path) -> std::io::Result<std::fs::Metadata> {
     path.symlink_metadata()
 }
 
-fn failure(path: &Path, reason: &str) -> Failure {
-    Failure::act(format!("the settings file {} {reason}", path.display()))
+fn failure(path: &Path, reason: &str) -> Error {
+    Error::user(format!("the settings file {} {reason}", path.display()))
 }

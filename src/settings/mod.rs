@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::PROGRAM;
 use crate::environment;
 use crate::environment::Environment;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 use crate::iam::endpoint::Endpoint;
 use crate::iam::trusted_profile::TrustedProfile;
@@ -53,7 +53,7 @@ pub struct Settings {
     profiles: BTreeMap<String, Profile>,
     mappings: BTreeMap<Registry, Mapping>,
     origins: BTreeMap<String, Origin>,
-    files: Vec<LookedAt>,
+    files: Vec<SettingsFile>,
 }
 
 /// What was chosen for one registry.
@@ -87,7 +87,7 @@ pub enum Origin {
 
 /// A place where settings may be.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct LookedAt {
+pub struct SettingsFile {
     /// The path.
     pub path: PathBuf,
     /// Whether there was a file.
@@ -274,7 +274,7 @@ impl Settings {
             let known: Vec<&str> = self.profile_names().collect();
             let hint = name::hint(name, &known);
             let name = quoted(name);
-            Failure::act(format!(
+            Error::user(format!(
                 "the settings have no profile with the name {name}: {hint}; a profile is a table [profile.NAME] in the settings file"
             ))
         })
@@ -321,7 +321,7 @@ impl Settings {
     }
 
     /// The files that were looked for, the weakest first.
-    pub fn files(&self) -> &[LookedAt] {
+    pub fn files(&self) -> &[SettingsFile] {
         &self.files
     }
 
@@ -428,7 +428,7 @@ fn named_in<T>(
     let text = environment.text(variable)?;
     text.map(read)
         .transpose()
-        .map_err(|reason| Failure::act(format!("${variable} {reason}")))
+        .map_err(|reason| Error::user(format!("${variable} {reason}")))
 }
 
 fn one_of<T>(

@@ -1,6 +1,6 @@
 //! Names that settings are written with, and what is said about one that is none.
 
-use crate::text::closest_match::nearest;
+use crate::text::closest_match::closest_match;
 
 /// The longest name of a namespace or a profile: it stands in items of keychains.
 const LONGEST: usize = 64;
@@ -50,8 +50,8 @@ pub(super) fn is_plain(name: &str) -> bool {
 /// The end of a sentence about a name that is none: the one that was meant, or all
 /// that there are.
 pub(super) fn hint(name: &str, known: &[&str]) -> String {
-    match nearest(name, known) {
-        Some(nearest) => format!("did you mean `{nearest}`?"),
+    match closest_match(name, known) {
+        Some(closest_match) => format!("did you mean `{closest_match}`?"),
         None if known.is_empty() => "there is none".to_owned(),
         None => format!("choose one of {}", known.join(", ")),
     }

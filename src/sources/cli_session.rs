@@ -9,19 +9,19 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::Given;
 use super::Identity;
-use super::Places;
+use super::SourceContext;
+use super::SystemPaths;
 use super::instance_metadata;
 use super::proof;
-use super::proof::Proof;
-use super::proof::Proven;
+use super::proof::GrantInput;
+use super::proof::SourceIdentity;
 use crate::environment::CLI_CONFIG_HOME;
 use crate::environment::CLI_HOME_VARIABLES;
 use crate::environment::Environment;
 use crate::environment::POWER_VS_URL;
 use crate::environment::VPC_URL;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 use crate::fs;
 use crate::iam::advice::SourceKind;
@@ -94,21 +94,21 @@ struct AssumedProfile {
 ///
 /// # Errors
 /// Nobody is logged in, or in a way that does not last.
-pub(crate) fn to_take_over<'a>(
-    given: &Given<'a>,
+pub(crate) fn refreshable_session<'a>(
+    given: &SourceContext<'a>,
     is_staging: bool,
 ) -> Result<Box<dyn Identity + 'a>> {
-    let path = path_of_session(given.environment, given.places)?;
+    let path = path_of_session(given.environment, given.system_paths)?;
     let session = match &path {
         Some(path) => read(path, given.clock)?.map(|session| (source(path), session)),
         None => None,
     };
     let Some((source, session)) = session else {
-        return Err(Failure::act(
+        return Err(Error::user(
             "the IBM Cloud CLI has no session; run `ibmcloud login` first",
         ));
     };
-    let fail = |reason: &str| Failure::act(format!("{source} {reason}"));
+    let fail = |reason: &str| Error::user(format!("{source} {reason}"));
     if session.is_staging() != is_staging {
         return Err(fail(
             "is of another IBM Cloud than the registry: staging has an IAM of its own",
@@ -120,14 +120,17 @@ pub(crate) fn to_take_over<'a>(
         fail("has no refresh token, without which it cannot be taken over: run `ibmcloud login` first, or log in with an API key")
     })?;
     let client = Client::cli();
-    let proof = Proof::RefreshToken { token, client };
-    let proven = Proven::new(given, source, SourceKind::Hint(TAKE_OVER_HINT), proof);
+    let proof = GrantInput::RefreshToken { token, client };
+    let proven = SourceIdentity::new(given, source, SourceKind::Hint(TAKE_OVER_HINT), proof);
     Ok(Box::new(proven.at(endpoint)))
 }
 
 /// Whoever is logged in with the CLI.
-pub(super) fn find<'a>(registry: &Registry, given: &Given<'a>) -> Result<Option<Proven<'a>>> {
-    let Some(path) = path_of_session(given.environment, given.places)? else {
+pub(super) fn find<'a>(
+    registry: &Registry,
+    given: &SourceContext<'a>,
+) -> Result<Option<SourceIdentity<'a>>> {
+    let Some(path) = path_of_session(given.environment, given.system_paths)? else {
         return Ok(None);
     };
     let Some(session) = read(&path, given.clock)? else {
@@ -138,7 +141,7 @@ pub(super) fn find<'a>(registry: &Registry, given: &Given<'a>) -> Result<Option<
         return Ok(None);
     }
     let source = source(&path);
-    let fail = |reason: &str| Failure::act(format!("{source} {reason}; {ADVICE}"));
+    let fail = |reason: &str| Error::user(format!("{source} {reason}; {ADVICE}"));
     let endpoint = session.endpoint(given).map_err(|reason| fail(&reason))?;
     let Some(proven) = session
         .prove(given, &source)
@@ -166,7 +169,7 @@ impl Session {
     }
 
     /// The IAM that the CLI itself would ask.
-    fn endpoint(&self, given: &Given<'_>) -> Result<Endpoint, String> {
+    fn endpoint(&self, given: &SourceContext<'_>) -> Result<Endpoint, String> {
         let chosen = match (self.is_private, self.is_in_vpc) {
             (true, true) => &self.vpc_endpoint,
             (true, false) => &self.private_endpoint,
@@ -181,7 +184,11 @@ impl Session {
     }
 
     /// The session's tokens; nothing when nobody is logged in.
-    fn prove<'a>(self, given: &Given<'a>, source: &str) -> Result<Option<Proven<'a>>, String> {
+    fn prove<'a>(
+        self,
+        given: &SourceContext<'a>,
+        source: &str,
+    ) -> Result<Option<SourceIdentity<'a>>, String> {
         let (access, refresh) = (usable(self.access_token), usable(self.refresh_token));
         if access.is_none() && refresh.is_none() {
             return Ok(None);
@@ -205,7 +212,7 @@ impl Session {
         ) {
             (Some(proof), _) => {
                 let kind = SourceKind::CliSession;
-                Ok(Some(Proven::new(given, source, kind, proof)))
+                Ok(Some(SourceIdentity::new(given, source, kind, proof)))
             }
             (None, Some(service)) => {
                 let profile = self.profile.and_then(|profile| profile.id);
@@ -220,7 +227,7 @@ impl Session {
 /// The metadata service where the CLI would ask it (`ibm-cloud-cli-sdk`,
 /// `VPCCRITokenURL`).
 fn machine(
-    given: &Given<'_>,
+    given: &SourceContext<'_>,
     variable: &str,
     service_at: fn(Option<&str>) -> Result<MetadataService, String>,
 ) -> Result<MetadataService, String> {
@@ -232,12 +239,15 @@ fn machine(
 /// Where the CLI would look (`ibm-cloud-cli-sdk`,
 /// `bluemix/configuration/config_helpers/helpers.go`), if there is anything in the
 /// home directory or somebody named another one.
-fn path_of_session(environment: &Environment, places: &Places) -> Result<Option<PathBuf>> {
+fn path_of_session(
+    environment: &Environment,
+    system_paths: &SystemPaths,
+) -> Result<Option<PathBuf>> {
     const FILE: &str = "config.json";
     if let Some(directory) = environment.text(CLI_CONFIG_HOME)? {
         return Ok(Some(Path::new(directory).join(FILE)));
     }
-    let mut home = places.home.clone();
+    let mut home = system_paths.home.clone();
     for variable in CLI_HOME_VARIABLES.iter().rev() {
         if let Some(directory) = environment.text(variable)? {
             home = Some(PathBuf::from(directory));
@@ -257,7 +267,7 @@ fn path_of_session(environment: &Environment, places: &Places) -> Result<Option<
 /// What is in the file; nothing when there is none.
 fn read(path: &Path, clock: &dyn Clock) -> Result<Option<Session>> {
     let fail = |reason: String| {
-        Failure::act(format!(
+        Error::user(format!(
             "the IBM Cloud CLI's session in {} cannot be read ({reason}); {ADVICE}",
             path.display()
         ))
@@ -496,7 +506,7 @@ mod tests {
         ] {
             file(name);
         }
-        let home = machine.places.home.clone().unwrap();
+        let home = machine.system_paths.home.clone().unwrap();
         let path = |name: &str| home.join(name).display().to_string();
         machine.finds("us.icr.io", &path(".ibmcloud/config.json"));
         std::fs::remove_dir_all(path(".ibmcloud")).unwrap();

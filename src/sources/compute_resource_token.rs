@@ -4,11 +4,11 @@
 use std::path::Path;
 use std::path::PathBuf;
 
-use super::Given;
+use super::SourceContext;
 use super::environment_profile;
-use super::proof::Proof;
-use super::proof::Proven;
-use crate::error::Failure;
+use super::proof::GrantInput;
+use super::proof::SourceIdentity;
+use crate::error::Error;
 use crate::error::Result;
 use crate::fs;
 use crate::iam;
@@ -31,7 +31,10 @@ const LIMIT: u64 = 64 * 1024;
 
 /// The token in the first of these files, for the chosen trusted profile. Without
 /// a profile nobody meant it for us.
-pub(super) fn find<'a>(_registry: &Registry, given: &Given<'a>) -> Result<Option<Proven<'a>>> {
+pub(super) fn find<'a>(
+    _registry: &Registry,
+    given: &SourceContext<'a>,
+) -> Result<Option<SourceIdentity<'a>>> {
     let Some(profile) = environment_profile::of_compute_resource(given)? else {
         return Ok(None);
     };
@@ -46,10 +49,10 @@ pub(super) fn find<'a>(_registry: &Registry, given: &Given<'a>) -> Result<Option
 pub(super) fn find_token<'a>(
     named: Option<&Path>,
     profile: TrustedProfile,
-    given: &Given<'a>,
-) -> Result<Option<Proven<'a>>> {
+    given: &SourceContext<'a>,
+) -> Result<Option<SourceIdentity<'a>>> {
     let named = named.map(Path::to_owned);
-    let Some(path) = named.or_else(|| first_file(&given.places.root)) else {
+    let Some(path) = named.or_else(|| first_file(&given.system_paths.root)) else {
         return Ok(None);
     };
     let source = format!(
@@ -57,13 +60,13 @@ pub(super) fn find_token<'a>(
         path.display()
     );
     let token = read(&path).map_err(|error| {
-        Failure::act(format!(
+        Error::user(format!(
             "{source} cannot be used ({error}); see that it is mounted there"
         ))
     })?;
-    let proof = Proof::ComputeResource { token, profile };
+    let proof = GrantInput::ComputeResource { token, profile };
     let kind = SourceKind::ComputeResource;
-    Ok(Some(Proven::new(given, source, kind, proof)))
+    Ok(Some(SourceIdentity::new(given, source, kind, proof)))
 }
 
 fn first_file(root: &Path) -> Option<PathBuf> {

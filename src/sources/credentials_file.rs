@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::path::PathBuf;
 
-use super::Given;
+use super::SourceContext;
 use super::compute_resource_token;
 use super::instance_metadata;
 use super::proof;
-use super::proof::Proof;
-use super::proof::Proven;
+use super::proof::GrantInput;
+use super::proof::SourceIdentity;
 use crate::environment::CREDENTIALS_FILE;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 use crate::fs;
 use crate::iam::advice::SourceKind;
@@ -46,12 +46,15 @@ const FILE_NAME: &str = "ibm-credentials.env";
 const LIMIT: u64 = 1024 * 1024;
 
 /// Whoever the file names for this service.
-pub(super) fn find<'a>(_registry: &Registry, given: &Given<'a>) -> Result<Option<Proven<'a>>> {
+pub(super) fn find<'a>(
+    _registry: &Registry,
+    given: &SourceContext<'a>,
+) -> Result<Option<SourceIdentity<'a>>> {
     let Some(path) = path_of_file(given)? else {
         return Ok(None);
     };
     let fail = |reason: String| {
-        Failure::act(format!(
+        Error::user(format!(
             "the IBM credentials file {} {reason}",
             path.display()
         ))
@@ -70,7 +73,7 @@ pub(super) fn find<'a>(_registry: &Registry, given: &Given<'a>) -> Result<Option
 /// The file that somebody named, that of the working directory if the settings
 /// allow it (a repository must not choose whose credentials are used), or that of
 /// the home directory.
-fn path_of_file(given: &Given<'_>) -> Result<Option<PathBuf>> {
+fn path_of_file(given: &SourceContext<'_>) -> Result<Option<PathBuf>> {
     if given.choice.source == Some(SourceName::CredentialsFile)
         && let Some(path) = given.choice.file
     {
@@ -79,11 +82,11 @@ fn path_of_file(given: &Given<'_>) -> Result<Option<PathBuf>> {
     if let Some(path) = given.environment.text(CREDENTIALS_FILE)? {
         return Ok(Some(PathBuf::from(path)));
     }
-    let places = given.places;
+    let system_paths = given.system_paths;
     let here = given
         .working_directory_credentials
-        .then_some(&places.working_directory);
-    let mut paths = [here, places.home.as_ref()]
+        .then_some(&system_paths.working_directory);
+    let mut paths = [here, system_paths.home.as_ref()]
         .into_iter()
         .flatten()
         .map(|directory| directory.join(FILE_NAME));
@@ -112,7 +115,11 @@ impl Properties {
         )
     }
 
-    fn prove<'a>(&self, path: &Path, given: &Given<'a>) -> Result<Proven<'a>, String> {
+    fn prove<'a>(
+        &self,
+        path: &Path,
+        given: &SourceContext<'a>,
+    ) -> Result<SourceIdentity<'a>, String> {
         if self
             .text("AUTH_DISABLE_SSL")
             .is_some_and(|value| value.eq_ignore_ascii_case("true"))
@@ -128,7 +135,11 @@ impl Properties {
         })
     }
 
-    fn identity<'a>(&self, path: &Path, given: &Given<'a>) -> Result<Proven<'a>, String> {
+    fn identity<'a>(
+        &self,
+        path: &Path,
+        given: &SourceContext<'a>,
+    ) -> Result<SourceIdentity<'a>, String> {
         let default = match self.has("APIKEY") {
             true => "iam",
             false => "container",
@@ -139,10 +150,15 @@ impl Properties {
         let own = || {
             let proof = self.own_proof()?;
             let what = match proof {
-                Proof::RefreshToken { .. } => "the refresh token",
+                GrantInput::RefreshToken { .. } => "the refresh token",
                 _ => "the API key",
             };
-            Ok::<_, String>(Proven::new(given, source(what), of_file(path), proof))
+            Ok::<_, String>(SourceIdentity::new(
+                given,
+                source(what),
+                of_file(path),
+                proof,
+            ))
         };
         let proven = match kind.to_ascii_lowercase().as_str() {
             "iam" => own()?,
@@ -165,9 +181,9 @@ impl Properties {
     }
 
     /// The API key, or a refresh token and the client that got it.
-    fn own_proof(&self) -> Result<Proof, String> {
+    fn own_proof(&self) -> Result<GrantInput, String> {
         if let Some(key) = self.secret("APIKEY")? {
-            return Ok(Proof::ApiKey(key.clone()));
+            return Ok(GrantInput::ApiKey(key.clone()));
         }
         let token = self
             .secret("REFRESH_TOKEN")?
@@ -179,24 +195,27 @@ impl Properties {
             },
             _ => return Err(missing("CLIENT_ID and its CLIENT_SECRET")),
         };
-        Ok(Proof::RefreshToken {
+        Ok(GrantInput::RefreshToken {
             token: token.clone(),
             client,
         })
     }
 
-    fn compute_resource<'a>(&self, given: &Given<'a>) -> Result<Proven<'a>, String> {
+    fn compute_resource<'a>(
+        &self,
+        given: &SourceContext<'a>,
+    ) -> Result<SourceIdentity<'a>, String> {
         let chosen = given.choice.trusted_profile.cloned();
         let profile = chosen.or_else(|| self.profile());
         let profile = profile.ok_or_else(|| missing("IAM_PROFILE_ID"))?;
         let file = self.text("CR_TOKEN_FILENAME").map(Path::new);
-        let file = file.map(|path| given.places.expand(path));
+        let file = file.map(|path| given.system_paths.expand(path));
         compute_resource_token::find_token(file.as_deref(), profile, given)
             .map_err(|failure| format!("leads nowhere: {failure}"))?
             .ok_or_else(|| "wants a compute resource token, but no file holds one here".into())
     }
 
-    fn vpc<'a>(&self, given: &Given<'a>) -> Result<Proven<'a>, String> {
+    fn vpc<'a>(&self, given: &SourceContext<'a>) -> Result<SourceIdentity<'a>, String> {
         let mut service = MetadataService::vpc(self.text("AUTH_URL"))
             .map_err(|reason| format!("sets {PREFIX}AUTH_URL, which {reason}"))?;
         if let Some(version) = self.text("VPC_IMS_VERSION") {
@@ -211,10 +230,10 @@ impl Properties {
 
     fn bearer_token<'a>(
         &self,
-        given: &Given<'a>,
+        given: &SourceContext<'a>,
         path: &Path,
         source: String,
-    ) -> Result<Proven<'a>, String> {
+    ) -> Result<SourceIdentity<'a>, String> {
         let token = self
             .secret("BEARER_TOKEN")?
             .ok_or_else(|| missing("BEARER_TOKEN"))?;
@@ -225,7 +244,7 @@ impl Properties {
         let proof = proof::of_tokens(Some(token), None, Client::cli(), given);
         let proof =
             proof.ok_or_else(|| format!("sets {PREFIX}BEARER_TOKEN to one that has ended"))?;
-        Ok(Proven::new(given, source, of_file(path), proof))
+        Ok(SourceIdentity::new(given, source, of_file(path), proof))
     }
 
     /// The trusted profile, by the first of its three names.
@@ -242,7 +261,7 @@ impl Properties {
     }
 
     /// The file's IAM, unless another one was chosen.
-    fn endpoint(&self, given: &Given<'_>) -> Result<Endpoint, String> {
+    fn endpoint(&self, given: &SourceContext<'_>) -> Result<Endpoint, String> {
         match self.text("AUTH_URL") {
             Some(url) if given.choice.iam_endpoint.is_none() => Endpoint::parse(url)
                 .map_err(|reason| format!("sets {PREFIX}AUTH_URL, which {reason}")),

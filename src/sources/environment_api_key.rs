@@ -1,16 +1,19 @@
 //! An API key in the environment: for CI, and for whoever uses IBM's other tools.
 
-use super::Given;
+use super::SourceContext;
 use super::environment_profile;
-use super::proof::Proof;
-use super::proof::Proven;
+use super::proof::GrantInput;
+use super::proof::SourceIdentity;
 use crate::environment::API_KEY_VARIABLES;
 use crate::error::Result;
 use crate::iam::advice::SourceKind;
 use crate::registry::Registry;
 
 /// The first API key variable that is set; it serves every registry.
-pub(super) fn find<'a>(_registry: &Registry, given: &Given<'a>) -> Result<Option<Proven<'a>>> {
+pub(super) fn find<'a>(
+    _registry: &Registry,
+    given: &SourceContext<'a>,
+) -> Result<Option<SourceIdentity<'a>>> {
     for variable in API_KEY_VARIABLES {
         if let Some(key) = given.environment.secret(variable)? {
             let source = format!("the API key in ${variable}");
@@ -18,7 +21,7 @@ pub(super) fn find<'a>(_registry: &Registry, given: &Given<'a>) -> Result<Option
                 name: variable,
                 holds: "key",
             };
-            let proven = Proven::new(given, source, kind, Proof::ApiKey(key));
+            let proven = SourceIdentity::new(given, source, kind, GrantInput::ApiKey(key));
             return Ok(Some(proven.assuming(environment_profile::find(given)?)));
         }
     }

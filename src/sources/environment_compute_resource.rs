@@ -1,23 +1,26 @@
 //! A compute resource token in the environment (IBM Cloud CLI, `env_var_cli.md`).
 
-use super::Given;
+use super::SourceContext;
 use super::environment_profile;
-use super::proof::Proof;
-use super::proof::Proven;
+use super::proof::GrantInput;
+use super::proof::SourceIdentity;
 use crate::environment::COMPUTE_RESOURCE_PROFILE;
 use crate::environment::COMPUTE_RESOURCE_TOKEN;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 use crate::iam::advice::SourceKind;
 use crate::registry::Registry;
 
 /// The token of `$IBMCLOUD_CR_TOKEN`, for the trusted profile beside it.
-pub(super) fn find<'a>(_registry: &Registry, given: &Given<'a>) -> Result<Option<Proven<'a>>> {
+pub(super) fn find<'a>(
+    _registry: &Registry,
+    given: &SourceContext<'a>,
+) -> Result<Option<SourceIdentity<'a>>> {
     let Some(token) = given.environment.secret(COMPUTE_RESOURCE_TOKEN)? else {
         return Ok(None);
     };
     let profile = environment_profile::of_compute_resource(given)?.ok_or_else(|| {
-        Failure::act(format!(
+        Error::user(format!(
             "${COMPUTE_RESOURCE_TOKEN} holds a compute resource token, which proves nothing without a trusted profile; set {COMPUTE_RESOURCE_PROFILE}"
         ))
     })?;
@@ -27,9 +30,9 @@ pub(super) fn find<'a>(_registry: &Registry, given: &Given<'a>) -> Result<Option
         Some(_) => None,
         None => environment_profile::find(given)?,
     };
-    let proof = Proof::ComputeResource { token, profile };
+    let proof = GrantInput::ComputeResource { token, profile };
     let kind = SourceKind::ComputeResource;
     Ok(Some(
-        Proven::new(given, source, kind, proof).assuming(on_top),
+        SourceIdentity::new(given, source, kind, proof).assuming(on_top),
     ))
 }

@@ -1,16 +1,16 @@
 //! The trusted profile that the environment wants to be assumed, by the names
 //! that the Terraform provider gave its variables (`bluemix-go`, `session.go`).
 
-use super::Given;
+use super::SourceContext;
 use crate::environment;
 use crate::environment::Environment;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 use crate::iam::trusted_profile::TrustedProfile;
 
 /// The profile to assume on top of what the environment holds: the one chosen in
 /// the settings, otherwise by ID, otherwise by name.
-pub(super) fn find(given: &Given<'_>) -> Result<Option<TrustedProfile>> {
+pub(super) fn find(given: &SourceContext<'_>) -> Result<Option<TrustedProfile>> {
     if let Some(profile) = given.choice.trusted_profile {
         return Ok(Some(profile.clone()));
     }
@@ -24,7 +24,7 @@ pub(super) fn find(given: &Given<'_>) -> Result<Option<TrustedProfile>> {
     };
     let account = first_of(environment, &environment::ACCOUNT_ID_VARIABLES)?;
     let (_, account) = account.ok_or_else(|| {
-        Failure::act(format!(
+        Error::user(format!(
             "${variable} names a trusted profile, which needs its account's ID as well; set IC_ACCOUNT_ID, or name the profile by ID in IC_IAM_PROFILE_ID"
         ))
     })?;
@@ -36,7 +36,7 @@ pub(super) fn find(given: &Given<'_>) -> Result<Option<TrustedProfile>> {
 
 /// The trusted profile for a compute resource: the one chosen in the settings,
 /// otherwise that of `$IBMCLOUD_CR_PROFILE` (IBM Cloud CLI, `env_var_cli.md`).
-pub(super) fn of_compute_resource(given: &Given<'_>) -> Result<Option<TrustedProfile>> {
+pub(super) fn of_compute_resource(given: &SourceContext<'_>) -> Result<Option<TrustedProfile>> {
     if let Some(profile) = given.choice.trusted_profile {
         return Ok(Some(profile.clone()));
     }
@@ -62,5 +62,5 @@ fn first_of<'e>(
 }
 
 fn parse(variable: &str, text: &str) -> Result<TrustedProfile> {
-    TrustedProfile::parse(text).map_err(|reason| Failure::act(format!("${variable} {reason}")))
+    TrustedProfile::parse(text).map_err(|reason| Error::user(format!("${variable} {reason}")))
 }

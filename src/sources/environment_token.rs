@@ -1,14 +1,14 @@
 //! IAM tokens in the environment, as the Terraform provider takes them
 //! (`bluemix-go`, `session.go`).
 
-use super::Given;
+use super::SourceContext;
 use super::environment_profile;
 use super::proof;
-use super::proof::Proof;
-use super::proof::Proven;
+use super::proof::GrantInput;
+use super::proof::SourceIdentity;
 use crate::environment::ACCESS_TOKEN_VARIABLES;
 use crate::environment::REFRESH_TOKEN_VARIABLES;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 use crate::iam;
 use crate::iam::advice::SourceKind;
@@ -17,7 +17,10 @@ use crate::registry::Registry;
 use crate::secret::Secret;
 
 /// The access token, and the refresh token for when it has ended.
-pub(super) fn find<'a>(_registry: &Registry, given: &Given<'a>) -> Result<Option<Proven<'a>>> {
+pub(super) fn find<'a>(
+    _registry: &Registry,
+    given: &SourceContext<'a>,
+) -> Result<Option<SourceIdentity<'a>>> {
     let access = first_of(given, &ACCESS_TOKEN_VARIABLES)?;
     let refresh = first_of(given, &REFRESH_TOKEN_VARIABLES)?;
     let Some((first, _)) = access.as_ref().or(refresh.as_ref()) else {
@@ -28,31 +31,31 @@ pub(super) fn find<'a>(_registry: &Registry, given: &Given<'a>) -> Result<Option
     let token = |found: Option<(&str, Secret)>| found.map(|(_, token)| token);
     let proof = proof::of_tokens(token(access), token(refresh), Client::cli(), given);
     let proof = proof.ok_or_else(|| {
-        Failure::act(format!(
+        Error::user(format!(
             "the token in ${first} has ended; set a new one, or unset it to use another login"
         ))
     })?;
     let variable = match proof {
-        Proof::RefreshToken { .. } => refresh_variable,
+        GrantInput::RefreshToken { .. } => refresh_variable,
         _ => first,
     };
     let kind = SourceKind::Variable {
         name: variable,
         holds: "token",
     };
-    let proven = Proven::new(given, format!("the token in ${variable}"), kind, proof);
+    let proven = SourceIdentity::new(given, format!("the token in ${variable}"), kind, proof);
     Ok(Some(proven.assuming(environment_profile::find(given)?)))
 }
 
 fn first_of(
-    given: &Given<'_>,
+    given: &SourceContext<'_>,
     variables: &[&'static str],
 ) -> Result<Option<(&'static str, Secret)>> {
     for variable in variables {
         if let Some(token) = given.environment.secret(variable)? {
             let token = proof::without_scheme(token.expose());
             if !iam::is_token(&token) {
-                return Err(Failure::act(format!(
+                return Err(Error::user(format!(
                     "${variable} holds no token; `ibmcloud iam oauth-tokens` shows one"
                 )));
             }

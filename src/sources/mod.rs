@@ -12,10 +12,10 @@ use std::path::PathBuf;
 use crate::PROGRAM;
 use crate::credential::Credential;
 use crate::environment::Environment;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 use crate::iam::Iam;
-use crate::iam::Issued;
+use crate::iam::TokenResponse;
 use crate::iam::advice::SourceKind;
 use crate::iam::endpoint::Endpoint;
 use crate::lock::LockDirectory;
@@ -44,13 +44,13 @@ mod stored_login;
 
 pub use proof::Base;
 
-pub(crate) use cli_session::to_take_over;
+pub(crate) use cli_session::refreshable_session;
 pub(crate) use stored_login::base_id;
 pub(crate) use stored_login::note as note_login;
 
+use proof::GrantInput;
 use proof::Local;
-use proof::Proof;
-use proof::Proven;
+use proof::SourceIdentity;
 use stored_login::StoredLogin;
 
 /// The sources, first come first served. What a person chose for a registry comes
@@ -75,7 +75,7 @@ const CHAIN: [&dyn Source; 11] = [
 ];
 
 /// What sources may look at.
-pub struct Given<'a> {
+pub struct SourceContext<'a> {
     /// What the settings say about the registry.
     pub choice: Choice<'a>,
     /// For judging whether a stored token has ended.
@@ -93,7 +93,7 @@ pub struct Given<'a> {
     /// logins are worth keeping only then.
     pub near_logins: Option<Logins<'a>>,
     /// Where other programs leave their files.
-    pub places: &'a Places,
+    pub system_paths: &'a SystemPaths,
     /// Whether `./ibm-credentials.env` may say who we are.
     pub working_directory_credentials: bool,
     /// The tokens, and notes about logins.
@@ -102,7 +102,7 @@ pub struct Given<'a> {
 
 /// Where files are that other programs write.
 #[derive(Clone, Debug)]
-pub struct Places {
+pub struct SystemPaths {
     /// The user's home directory.
     pub home: Option<PathBuf>,
     /// Below which the system's own paths begin: `/`, but for tests.
@@ -111,7 +111,7 @@ pub struct Places {
     pub working_directory: PathBuf,
 }
 
-impl Places {
+impl SystemPaths {
     /// A path that begins with `~/`, in the home directory.
     pub fn expand(&self, path: &Path) -> PathBuf {
         match (path.strip_prefix("~"), &self.home) {
@@ -160,7 +160,7 @@ pub struct Search<'a> {
 }
 
 /// What can be told of a source without a bus and without a network.
-pub enum Nearby {
+pub enum LocalLookup {
     /// It has nothing.
     Absent,
     /// It has an access token that is still good.
@@ -203,7 +203,7 @@ pub trait Identity {
     ///
     /// # Errors
     /// What IAM or the keychain said, with this source's name.
-    fn exchange(&self, iam: &Iam<'_>, wanted: CredentialKind) -> Result<Issued>;
+    fn exchange(&self, iam: &Iam<'_>, wanted: CredentialKind) -> Result<TokenResponse>;
 
     /// Under which key its token is kept.
     fn key(&self) -> CacheKey;
@@ -227,7 +227,7 @@ pub enum Speaker {
 }
 
 /// What was found, and where.
-pub struct Introduced<'a> {
+pub struct ResolvedSource<'a> {
     /// Whose word it is.
     pub speaker: Speaker,
     /// What a person calls it: `the API key in $IBMCLOUD_API_KEY`.
@@ -236,7 +236,7 @@ pub struct Introduced<'a> {
     pub found: Found<'a>,
 }
 
-impl Introduced<'_> {
+impl ResolvedSource<'_> {
     /// What a person calls it, without the user name of a login: `the login for every
     /// registry`.
     pub fn name(&self) -> String {
@@ -253,7 +253,7 @@ trait Source: Sync {
     fn find<'a>(
         &self,
         registry: &Registry,
-        given: &'a Given<'a>,
+        given: &'a SourceContext<'a>,
         notes: Notes,
     ) -> Result<Lookup<'a>>;
 
@@ -262,13 +262,13 @@ trait Source: Sync {
 
     /// What this source has for the registry, as far as it can be told from local
     /// facts.
-    fn nearby(&self, registry: &Registry, given: &Given<'_>) -> Result<Nearby>;
+    fn nearby(&self, registry: &Registry, given: &SourceContext<'_>) -> Result<LocalLookup>;
 
     /// What a person calls what [`Source::find`] has just found.
-    fn title(&self, registry: &Registry, given: &Given<'_>) -> Result<String>;
+    fn title(&self, registry: &Registry, given: &SourceContext<'_>) -> Result<String>;
 
     /// Whose word it is that it gives for the registry.
-    fn speaker(&self, _registry: &Registry, _given: &Given<'_>) -> Speaker {
+    fn speaker(&self, _registry: &Registry, _given: &SourceContext<'_>) -> Speaker {
         Speaker::Source(self.name())
     }
 }
@@ -277,21 +277,25 @@ trait Source: Sync {
 ///
 /// # Errors
 /// A source is there but broken.
-pub fn nearby(registry: &Registry, given: &Given<'_>) -> Result<Nearby> {
+pub fn nearby(registry: &Registry, given: &SourceContext<'_>) -> Result<LocalLookup> {
     for source in sources(registry, given) {
         match source.nearby(registry, given)? {
-            Nearby::Absent => {}
+            LocalLookup::Absent => {}
             other => return Ok(other),
         }
     }
-    Ok(Nearby::Absent)
+    Ok(LocalLookup::Absent)
 }
 
 /// What speaks for the registry, if anything does.
 ///
 /// # Errors
 /// A source is there but broken, or the one that was chosen is not there.
-pub fn find<'a>(registry: &Registry, given: &'a Given<'a>, notes: Notes) -> Result<Search<'a>> {
+pub fn find<'a>(
+    registry: &Registry,
+    given: &'a SourceContext<'a>,
+    notes: Notes,
+) -> Result<Search<'a>> {
     let mut expired = Vec::new();
     let first = first(registry, given, notes, &mut expired, |_| true)?;
     Ok(Search {
@@ -305,7 +309,10 @@ pub fn find<'a>(registry: &Registry, given: &'a Given<'a>, notes: Notes) -> Resu
 ///
 /// # Errors
 /// See [`find`].
-pub fn find_identity<'a>(registry: &Registry, given: &'a Given<'a>) -> Result<Option<Found<'a>>> {
+pub fn find_identity<'a>(
+    registry: &Registry,
+    given: &'a SourceContext<'a>,
+) -> Result<Option<Found<'a>>> {
     let first = first(registry, given, Notes::None, &mut Vec::new(), |found| {
         !matches!(found, Found::Credential(_))
     })?;
@@ -316,7 +323,7 @@ pub fn find_identity<'a>(registry: &Registry, given: &'a Given<'a>) -> Result<Op
 ///
 /// # Errors
 /// See [`find`].
-pub fn speaker(registry: &Registry, given: &Given<'_>) -> Result<Option<Speaker>> {
+pub fn speaker(registry: &Registry, given: &SourceContext<'_>) -> Result<Option<Speaker>> {
     let first = first(registry, given, Notes::None, &mut Vec::new(), |_| true)?;
     Ok(first.map(|(source, _)| source.speaker(registry, given)))
 }
@@ -325,7 +332,10 @@ pub fn speaker(registry: &Registry, given: &Given<'_>) -> Result<Option<Speaker>
 ///
 /// # Errors
 /// See [`find`].
-pub fn introduce<'a>(registry: &Registry, given: &'a Given<'a>) -> Result<Option<Introduced<'a>>> {
+pub fn introduce<'a>(
+    registry: &Registry,
+    given: &'a SourceContext<'a>,
+) -> Result<Option<ResolvedSource<'a>>> {
     match first(registry, given, Notes::None, &mut Vec::new(), |_| true)? {
         None => Ok(None),
         Some((source, found)) => introduced(source, found, registry, given).map(Some),
@@ -339,8 +349,8 @@ pub fn introduce<'a>(registry: &Registry, given: &'a Given<'a>) -> Result<Option
 pub fn behind<'a>(
     scope: &LoginScope,
     registry: &Registry,
-    given: &'a Given<'a>,
-) -> Result<Option<Introduced<'a>>> {
+    given: &'a SourceContext<'a>,
+) -> Result<Option<ResolvedSource<'a>>> {
     for source in sources(registry, given) {
         if matches!(source.speaker(registry, given), Speaker::Login(of) if of == *scope) {
             continue;
@@ -356,9 +366,9 @@ fn introduced<'a>(
     source: &dyn Source,
     found: Found<'a>,
     registry: &Registry,
-    given: &Given<'_>,
-) -> Result<Introduced<'a>> {
-    Ok(Introduced {
+    given: &SourceContext<'_>,
+) -> Result<ResolvedSource<'a>> {
+    Ok(ResolvedSource {
         speaker: source.speaker(registry, given),
         title: match &found {
             Found::Identity(identity) => identity.source(),
@@ -372,7 +382,7 @@ fn introduced<'a>(
 /// are passed over, and collected in `expired`.
 fn first<'a>(
     registry: &Registry,
-    given: &'a Given<'a>,
+    given: &'a SourceContext<'a>,
     notes: Notes,
     expired: &mut Vec<ExpiredLogin>,
     counts: impl Fn(&Found<'_>) -> bool,
@@ -388,11 +398,11 @@ fn first<'a>(
 }
 
 /// That nothing was found is an error where a source was chosen.
-fn nothing(registry: &Registry, given: &Given<'_>) -> Result<()> {
+fn nothing(registry: &Registry, given: &SourceContext<'_>) -> Result<()> {
     match given.choice.source {
         // Clients ask before they log in, and take any error for the end.
         None | Some(SourceName::Login) => Ok(()),
-        Some(chosen) => Err(Failure::act(format!(
+        Some(chosen) => Err(Error::user(format!(
             "the source chosen for {registry} is `{chosen}`, but {}",
             absence(chosen)
         ))),
@@ -401,15 +411,18 @@ fn nothing(registry: &Registry, given: &Given<'_>) -> Result<()> {
 
 /// An access token that was given, as something that proves who we are while it is
 /// good.
-pub fn of_access_token<'a>(token: Secret, given: &Given<'a>) -> impl Identity + use<'a> {
+pub fn of_access_token<'a>(token: Secret, given: &SourceContext<'a>) -> impl Identity + use<'a> {
     let source = "the access token that was given";
     let kind = SourceKind::Hint("It may have expired: give another one, or an API key");
-    Proven::new(given, source, kind, Proof::AccessToken(token))
+    SourceIdentity::new(given, source, kind, GrantInput::AccessToken(token))
 }
 
 /// The sources that may speak for the registry, in their order. The entitled
 /// registry takes entitlement keys, which no IAM gives: a login for it comes first.
-fn sources(registry: &Registry, given: &Given<'_>) -> impl Iterator<Item = &'static dyn Source> {
+fn sources(
+    registry: &Registry,
+    given: &SourceContext<'_>,
+) -> impl Iterator<Item = &'static dyn Source> {
     let first: Option<&'static dyn Source> = registry
         .is_entitled()
         .then_some(&StoredLogin::OfRegistry as _);
@@ -461,7 +474,7 @@ pub(crate) mod tests {
         environment: Vec<(String, String)>,
         keychain: MemoryKeychain,
         locks: LockDirectory,
-        pub(super) places: Places,
+        pub(super) system_paths: SystemPaths,
     }
 
     impl Machine {
@@ -473,7 +486,7 @@ pub(crate) mod tests {
                 environment: Vec::new(),
                 keychain: MemoryKeychain::default(),
                 locks: LockDirectory::at(None),
-                places: Places {
+                system_paths: SystemPaths {
                     home: Some(place("home")),
                     root: place("root"),
                     working_directory: place("here"),
@@ -526,7 +539,7 @@ pub(crate) mod tests {
         pub(super) fn look<T>(
             &self,
             host: &str,
-            look: impl FnOnce(&Registry, &Given<'_>) -> T,
+            look: impl FnOnce(&Registry, &SourceContext<'_>) -> T,
         ) -> T {
             let environment: Environment = self.environment.iter().cloned().collect();
             let settings = Settings::load(&environment, None, None).unwrap();
@@ -534,7 +547,7 @@ pub(crate) mod tests {
             let choice = settings.choice(&registry);
             let endpoint = choice.iam_endpoint.clone();
             let endpoint = endpoint.unwrap_or_else(Endpoint::public);
-            let given = Given {
+            let given = SourceContext {
                 choice,
                 clock: &self.clock,
                 endpoint,
@@ -542,7 +555,7 @@ pub(crate) mod tests {
                 locks: &self.locks,
                 logins: Logins::in_keychain(&self.keychain),
                 near_logins: None,
-                places: &self.places,
+                system_paths: &self.system_paths,
                 working_directory_credentials: settings.working_directory_credentials,
                 tokens: self.tokens(),
             };
@@ -574,7 +587,7 @@ pub(crate) mod tests {
         #[track_caller]
         pub(super) fn fails_with(&self, parts: &[&str]) {
             let failure = self.found("us.icr.io").unwrap_err();
-            assert!(matches!(failure, Failure::PersonMustAct(_)), "{failure:?}");
+            assert!(failure.is_user(), "{failure:?}");
             let text = failure.to_string();
             for part in parts {
                 assert!(text.contains(part), "{part} is missing: {text}");

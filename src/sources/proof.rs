@@ -3,19 +3,19 @@
 use std::time::Duration;
 
 use super::Found;
-use super::Given;
 use super::Identity;
+use super::LocalLookup;
 use super::Lookup;
-use super::Nearby;
 use super::Notes;
 use super::Source;
+use super::SourceContext;
 use crate::digest;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 use crate::iam::Iam;
 use crate::iam::IamError;
-use crate::iam::Issued;
 use crate::iam::Service;
+use crate::iam::TokenResponse;
 use crate::iam::advice::SourceKind;
 use crate::iam::endpoint::Endpoint;
 use crate::iam::grant::Client;
@@ -43,7 +43,7 @@ const UNKNOWN_LIFE: Duration = Duration::from_secs(60 * 60);
 const REFRESH_TOKEN_LIFE: Duration = Duration::from_secs(72 * 60 * 60);
 
 /// What IAM, or a machine's metadata service, gives an access token for.
-pub(super) enum Proof {
+pub(super) enum GrantInput {
     AccessToken(Secret),
     ApiKey(Secret),
     ComputeResource {
@@ -60,24 +60,24 @@ pub(super) enum Proof {
     },
 }
 
-impl Proof {
+impl GrantInput {
     /// Names it without giving it away.
     pub(super) fn id(&self) -> String {
         match self {
-            Self::AccessToken(token) => digest::name_of(&["iambearer", token.expose()]),
-            Self::ApiKey(key) => digest::name_of(&["iamapikey", key.expose()]),
+            Self::AccessToken(token) => digest::fingerprint(&["iambearer", token.expose()]),
+            Self::ApiKey(key) => digest::fingerprint(&["iamapikey", key.expose()]),
             Self::ComputeResource { token, profile } => {
-                profile.id_on_top_of(&digest::name_of(&["cr-token", token.expose()]))
+                profile.id_on_top_of(&digest::fingerprint(&["cr-token", token.expose()]))
             }
             Self::Instance { service, profile } => {
-                let id = digest::name_of(&service.name_parts());
+                let id = digest::fingerprint(&service.name_parts());
                 match profile {
                     Some(profile) => profile.id_on_top_of(&id),
                     None => id,
                 }
             }
             Self::RefreshToken { token, client } => {
-                digest::name_of(&["iamrefresh", token.expose(), &client.id])
+                digest::fingerprint(&["iamrefresh", token.expose(), &client.id])
             }
         }
     }
@@ -89,16 +89,20 @@ pub(super) fn of_tokens(
     access_token: Option<Secret>,
     refresh_token: Option<Secret>,
     client: Client,
-    given: &Given<'_>,
-) -> Option<Proof> {
+    given: &SourceContext<'_>,
+) -> Option<GrantInput> {
     let now = given.clock.now();
     let has_ended = |token: &Secret, margin| jwt::has_expired(token.expose(), now, margin);
     let wants_refresh_token = given.choice.credential == CredentialKind::RefreshToken;
     match (access_token, refresh_token) {
-        (_, Some(token)) if wants_refresh_token => Some(Proof::RefreshToken { token, client }),
-        (Some(token), Some(_)) if !has_ended(&token, ENOUGH) => Some(Proof::AccessToken(token)),
-        (_, Some(token)) => Some(Proof::RefreshToken { token, client }),
-        (Some(token), None) if !has_ended(&token, jwt::MARGIN) => Some(Proof::AccessToken(token)),
+        (_, Some(token)) if wants_refresh_token => Some(GrantInput::RefreshToken { token, client }),
+        (Some(token), Some(_)) if !has_ended(&token, ENOUGH) => {
+            Some(GrantInput::AccessToken(token))
+        }
+        (_, Some(token)) => Some(GrantInput::RefreshToken { token, client }),
+        (Some(token), None) if !has_ended(&token, jwt::MARGIN) => {
+            Some(GrantInput::AccessToken(token))
+        }
         _ => None,
     }
 }
@@ -115,24 +119,24 @@ pub(super) fn without_scheme(token: &str) -> Secret {
 }
 
 /// A proof, and what a person calls it.
-pub(super) struct Proven<'a> {
+pub(super) struct SourceIdentity<'a> {
     assume: Option<TrustedProfile>,
     endpoint: Endpoint,
     id: String,
     /// Decides what helps when IAM rejects it.
     kind: SourceKind,
-    proof: Proof,
+    proof: GrantInput,
     source: String,
     tokens: TokenCache<'a>,
     clock: &'a dyn Clock,
 }
 
-impl<'a> Proven<'a> {
+impl<'a> SourceIdentity<'a> {
     pub(super) fn new(
-        given: &Given<'a>,
+        given: &SourceContext<'a>,
         source: impl Into<String>,
         kind: SourceKind,
-        proof: Proof,
+        proof: GrantInput,
     ) -> Self {
         Self {
             assume: None,
@@ -172,7 +176,7 @@ impl<'a> Proven<'a> {
     pub(super) fn is_of_profile(&self) -> bool {
         matches!(
             self.proof,
-            Proof::ComputeResource { .. } | Proof::Instance { .. }
+            GrantInput::ComputeResource { .. } | GrantInput::Instance { .. }
         )
     }
 
@@ -180,39 +184,41 @@ impl<'a> Proven<'a> {
     #[cfg(test)]
     pub(super) fn metadata_service(&self) -> Option<&MetadataService> {
         match &self.proof {
-            Proof::Instance { service, .. } => Some(service),
+            GrantInput::Instance { service, .. } => Some(service),
             _ => None,
         }
     }
 
-    fn error(&self, error: IamError, iam: &Iam<'_>) -> Failure {
+    fn error(&self, error: IamError, iam: &Iam<'_>) -> Error {
         let service = match &self.proof {
-            Proof::Instance { service, .. } => service.into(),
+            GrantInput::Instance { service, .. } => service.into(),
             _ => Service::from(&iam.endpoint),
         };
         error.for_token(&self.source, &self.kind, service)
     }
 
-    fn prove(&self, iam: &Iam<'_>, wanted: CredentialKind) -> Result<Issued> {
+    fn prove(&self, iam: &Iam<'_>, wanted: CredentialKind) -> Result<TokenResponse> {
         let outcome = match &self.proof {
-            Proof::AccessToken(token) => return Ok(self.as_issued(token)),
-            Proof::ApiKey(key) => iam.exchange(&Grant::ApiKey {
+            GrantInput::AccessToken(token) => return Ok(self.as_issued(token)),
+            GrantInput::ApiKey(key) => iam.exchange(&Grant::ApiKey {
                 key,
                 for_refresh_token: wanted == CredentialKind::RefreshToken,
             }),
-            Proof::ComputeResource { token, profile } => {
+            GrantInput::ComputeResource { token, profile } => {
                 iam.exchange(&Grant::ComputeResource { token, profile })
             }
-            Proof::Instance { service, profile } => iam.instance_token(service, profile.as_ref()),
-            Proof::RefreshToken { token, client } => self.refresh(token, client, iam),
+            GrantInput::Instance { service, profile } => {
+                iam.instance_token(service, profile.as_ref())
+            }
+            GrantInput::RefreshToken { token, client } => self.refresh(token, client, iam),
         };
         outcome.map_err(|error| self.error(error, iam))
     }
 
-    fn as_issued(&self, token: &Secret) -> Issued {
+    fn as_issued(&self, token: &Secret) -> TokenResponse {
         let end = jwt::times(token.expose()).map(|times| times.exp);
         let left = end.map(|end| Duration::from_secs(end.saturating_sub(self.clock.now())));
-        Issued {
+        TokenResponse {
             access_token: token.clone(),
             lifetime: left.unwrap_or(UNKNOWN_LIFE),
             refresh_token: None,
@@ -225,14 +231,20 @@ impl<'a> Proven<'a> {
     ///
     /// What replaced it is kept under the token's own id: whoever is somebody else
     /// on top of it, or wants another kind of credential, goes on from there too.
-    fn refresh(&self, token: &Secret, client: &Client, iam: &Iam<'_>) -> Result<Issued, IamError> {
+    fn refresh(
+        &self,
+        token: &Secret,
+        client: &Client,
+        iam: &Iam<'_>,
+    ) -> Result<TokenResponse, IamError> {
         let key = CacheKey::new(&self.endpoint, &self.proof.id());
         let ask = |token: &Secret| iam.exchange(&Grant::RefreshToken { token, client });
-        let successor = || self.tokens.successor(&key);
-        let mut current = successor().unwrap_or_else(|| token.clone());
+        let rotated_refresh_token = || self.tokens.rotated_refresh_token(&key);
+        let mut current = rotated_refresh_token().unwrap_or_else(|| token.clone());
         let mut outcome = ask(&current);
         // Somebody may have replaced it just now, or what replaced it may be over.
-        let others: [&dyn Fn() -> Option<Secret>; 2] = [&successor, &|| Some(token.clone())];
+        let others: [&dyn Fn() -> Option<Secret>; 2] =
+            [&rotated_refresh_token, &|| Some(token.clone())];
         for other in others {
             if !matches!(outcome, Err(IamError::Refused { .. })) {
                 break;
@@ -246,7 +258,8 @@ impl<'a> Proven<'a> {
         let next = issued.refresh_token.get_or_insert(current);
         if next != token {
             let lifetime = issued.refresh_lifetime.unwrap_or(REFRESH_TOKEN_LIFE);
-            self.tokens.keep_successor(&key, next, lifetime);
+            self.tokens
+                .store_rotated_refresh_token(&key, next, lifetime);
         }
         Ok(issued)
     }
@@ -271,13 +284,13 @@ impl<'a> Base<'a> {
     ///
     /// # Errors
     /// What IAM said, with the name of the source and the profile.
-    pub fn assume(&self, iam: &Iam<'_>, access_token: &Secret) -> Result<Issued> {
+    pub fn assume(&self, iam: &Iam<'_>, access_token: &Secret) -> Result<TokenResponse> {
         assume(iam, access_token, self.profile, &self.identity.source())
     }
 }
 
 /// What is proven without the trusted profile on top.
-struct WithoutProfile<'a>(&'a Proven<'a>);
+struct WithoutProfile<'a>(&'a SourceIdentity<'a>);
 
 impl Identity for WithoutProfile<'_> {
     fn api_key(&self) -> Option<&Secret> {
@@ -288,7 +301,7 @@ impl Identity for WithoutProfile<'_> {
         &self.0.endpoint
     }
 
-    fn exchange(&self, iam: &Iam<'_>, wanted: CredentialKind) -> Result<Issued> {
+    fn exchange(&self, iam: &Iam<'_>, wanted: CredentialKind) -> Result<TokenResponse> {
         self.0.prove(iam, wanted)
     }
 
@@ -308,7 +321,7 @@ pub(super) fn assume(
     access_token: &Secret,
     profile: &TrustedProfile,
     source: &str,
-) -> Result<Issued> {
+) -> Result<TokenResponse> {
     iam.exchange(&Grant::Assume {
         access_token,
         profile,
@@ -319,10 +332,10 @@ pub(super) fn assume(
     })
 }
 
-impl Identity for Proven<'_> {
+impl Identity for SourceIdentity<'_> {
     fn api_key(&self) -> Option<&Secret> {
         match (&self.proof, &self.assume) {
-            (Proof::ApiKey(key), None) => Some(key),
+            (GrantInput::ApiKey(key), None) => Some(key),
             _ => None,
         }
     }
@@ -330,7 +343,7 @@ impl Identity for Proven<'_> {
     fn base(&self) -> Option<Base<'_>> {
         match (&self.proof, &self.assume) {
             // It is a token already.
-            (Proof::AccessToken(_), _) | (_, None) => None,
+            (GrantInput::AccessToken(_), _) | (_, None) => None,
             (_, Some(profile)) => Some(Base::new(WithoutProfile(self), profile)),
         }
     }
@@ -339,7 +352,7 @@ impl Identity for Proven<'_> {
         &self.endpoint
     }
 
-    fn exchange(&self, iam: &Iam<'_>, wanted: CredentialKind) -> Result<Issued> {
+    fn exchange(&self, iam: &Iam<'_>, wanted: CredentialKind) -> Result<TokenResponse> {
         match &self.assume {
             None => self.prove(iam, wanted),
             Some(profile) => {
@@ -355,9 +368,9 @@ impl Identity for Proven<'_> {
 
     fn refresh_token(&self) -> Option<Secret> {
         match (&self.proof, &self.assume) {
-            (Proof::RefreshToken { token, .. }, None) => {
-                let successor = self.tokens.successor(&self.key());
-                Some(successor.unwrap_or_else(|| token.clone()))
+            (GrantInput::RefreshToken { token, .. }, None) => {
+                let rotated_refresh_token = self.tokens.rotated_refresh_token(&self.key());
+                Some(rotated_refresh_token.unwrap_or_else(|| token.clone()))
             }
             _ => None,
         }
@@ -371,20 +384,20 @@ impl Identity for Proven<'_> {
 /// A source that is asked without a bus and without a network.
 pub(super) struct Local(
     pub(super) SourceName,
-    pub(super) for<'a> fn(&Registry, &Given<'a>) -> Result<Option<Proven<'a>>>,
+    pub(super) for<'a> fn(&Registry, &SourceContext<'a>) -> Result<Option<SourceIdentity<'a>>>,
 );
 
 impl Source for Local {
     fn find<'a>(
         &self,
         registry: &Registry,
-        given: &'a Given<'a>,
+        given: &'a SourceContext<'a>,
         _notes: Notes,
     ) -> Result<Lookup<'a>> {
         Ok(match self.1(registry, given)? {
             None => Lookup::Nothing,
-            Some(Proven {
-                proof: Proof::AccessToken(token),
+            Some(SourceIdentity {
+                proof: GrantInput::AccessToken(token),
                 assume: None,
                 ..
             }) => Lookup::Found(Found::AccessToken(token)),
@@ -396,19 +409,19 @@ impl Source for Local {
         self.0
     }
 
-    fn nearby(&self, registry: &Registry, given: &Given<'_>) -> Result<Nearby> {
+    fn nearby(&self, registry: &Registry, given: &SourceContext<'_>) -> Result<LocalLookup> {
         Ok(match self.1(registry, given)? {
-            None => Nearby::Absent,
-            Some(Proven {
-                proof: Proof::AccessToken(token),
+            None => LocalLookup::Absent,
+            Some(SourceIdentity {
+                proof: GrantInput::AccessToken(token),
                 assume: None,
                 ..
-            }) => Nearby::AccessToken(token),
-            Some(proven) => Nearby::Key(proven.key()),
+            }) => LocalLookup::AccessToken(token),
+            Some(proven) => LocalLookup::Key(proven.key()),
         })
     }
 
-    fn title(&self, registry: &Registry, given: &Given<'_>) -> Result<String> {
+    fn title(&self, registry: &Registry, given: &SourceContext<'_>) -> Result<String> {
         let proven = self.1(registry, given)?;
         Ok(proven.map(|proven| proven.source).unwrap_or_default())
     }
@@ -504,22 +517,22 @@ mod tests {
             deadline: Deadline::after(&machine.clock, limits.deadline),
         };
         let outcome = machine.look("us.icr.io", |_, given| {
-            Proven::new(given, "a session", SourceKind::Other, first())
+            SourceIdentity::new(given, "a session", SourceKind::Other, first())
                 .exchange(&iam, CredentialKind::AccessToken)
                 .map(drop)
         });
         (outcome, transport.asked.get())
     }
 
-    fn first() -> Proof {
-        Proof::RefreshToken {
+    fn first() -> GrantInput {
+        GrantInput::RefreshToken {
             token: Secret::new("first"),
             client: Client::cli(),
         }
     }
 
-    fn successor(machine: &Machine) -> Option<Secret> {
-        machine.tokens().successor(&key())
+    fn rotated_refresh_token(machine: &Machine) -> Option<Secret> {
+        machine.tokens().rotated_refresh_token(&key())
     }
 
     fn key() -> CacheKey {
@@ -528,7 +541,7 @@ mod tests {
 
     fn keep(machine: &Machine, token: &str) {
         let tokens = machine.tokens();
-        tokens.keep_successor(&key(), &Secret::new(token), REFRESH_TOKEN_LIFE);
+        tokens.store_rotated_refresh_token(&key(), &Secret::new(token), REFRESH_TOKEN_LIFE);
     }
 
     #[test]
@@ -536,7 +549,10 @@ mod tests {
         let machine = Machine::new();
         let nothing: &dyn Fn() = &|| {};
         assert_eq!(refresh(&machine, "first", nothing), (Ok(()), 1));
-        assert_eq!(successor(&machine), Some(Secret::new("rotated-1")));
+        assert_eq!(
+            rotated_refresh_token(&machine),
+            Some(Secret::new("rotated-1"))
+        );
         assert_eq!(refresh(&machine, "rotated-1", nothing), (Ok(()), 1));
         keep(&machine, "over");
         assert_eq!(
@@ -544,7 +560,10 @@ mod tests {
             (Ok(()), 2),
             "the session's own may live on"
         );
-        assert_eq!(successor(&machine), Some(Secret::new("rotated-2")));
+        assert_eq!(
+            rotated_refresh_token(&machine),
+            Some(Secret::new("rotated-2"))
+        );
     }
 
     #[test]
@@ -552,7 +571,10 @@ mod tests {
         let machine = Machine::new();
         let other = || keep(&machine, "of-another");
         assert_eq!(refresh(&machine, "of-another", &other), (Ok(()), 2));
-        assert_eq!(successor(&machine), Some(Secret::new("rotated-2")));
+        assert_eq!(
+            rotated_refresh_token(&machine),
+            Some(Secret::new("rotated-2"))
+        );
     }
 
     #[test]
@@ -560,7 +582,7 @@ mod tests {
         let machine = Machine::new();
         let (outcome, asked) = refresh(&machine, "none", &|| {});
         assert!(
-            matches!(outcome, Err(Failure::PersonMustAct(_))),
+            matches!(&outcome, Err(error) if error.is_user()),
             "{outcome:?}"
         );
         assert_eq!(asked, 1);

@@ -5,23 +5,23 @@ use std::time::Duration;
 
 use super::ExpiredLogin;
 use super::Found;
-use super::Given;
 use super::Identity;
+use super::LocalLookup;
 use super::Lookup;
-use super::Nearby;
 use super::Notes;
 use super::Source;
+use super::SourceContext;
 use super::Speaker;
 use super::proof;
 use super::proof::Base;
-use super::proof::Proof;
-use super::proof::Proven;
+use super::proof::GrantInput;
+use super::proof::SourceIdentity;
 use crate::digest;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 use crate::iam::Iam;
 use crate::iam::IamError;
-use crate::iam::Issued;
+use crate::iam::TokenResponse;
 use crate::iam::advice::SourceKind;
 use crate::iam::endpoint::Endpoint;
 use crate::iam::grant::Client;
@@ -61,7 +61,7 @@ pub(super) enum StoredLogin {
 }
 
 impl StoredLogin {
-    fn scope(&self, registry: &Registry, given: &Given<'_>) -> Option<LoginScope> {
+    fn scope(&self, registry: &Registry, given: &SourceContext<'_>) -> Option<LoginScope> {
         match (self, given.choice.profile) {
             (Self::OfProfile, Some(profile)) => Some(LoginScope::Profile(profile.name.clone())),
             (Self::OfRegistry, _) => Some(LoginScope::Registry(registry.clone())),
@@ -73,7 +73,7 @@ impl StoredLogin {
 
 /// Whether the login for every registry is for this one as well. Staging has an
 /// IAM of its own, which has no business with secrets of production.
-fn is_for(registry: &Registry, given: &Given<'_>) -> bool {
+fn is_for(registry: &Registry, given: &SourceContext<'_>) -> bool {
     !registry.is_staging() || given.choice.iam_endpoint.is_some()
 }
 
@@ -81,7 +81,7 @@ impl Source for StoredLogin {
     fn find<'a>(
         &self,
         registry: &Registry,
-        given: &'a Given<'a>,
+        given: &'a SourceContext<'a>,
         notes: Notes,
     ) -> Result<Lookup<'a>> {
         let Some(scope) = self.scope(registry, given) else {
@@ -108,19 +108,19 @@ impl Source for StoredLogin {
         SourceName::Login
     }
 
-    fn nearby(&self, registry: &Registry, given: &Given<'_>) -> Result<Nearby> {
+    fn nearby(&self, registry: &Registry, given: &SourceContext<'_>) -> Result<LocalLookup> {
         let Some(scope) = self.scope(registry, given) else {
-            return Ok(Nearby::Absent);
+            return Ok(LocalLookup::Absent);
         };
         let near = given.near_logins.as_ref();
         Ok(match near.and_then(|_| given.tokens.hint(&scope)) {
-            None => Nearby::Unknown,
-            Some(Hint { id: None }) => Nearby::Absent,
-            Some(Hint { id: Some(id) }) => Nearby::Key(key(&id, given)),
+            None => LocalLookup::Unknown,
+            Some(Hint { id: None }) => LocalLookup::Absent,
+            Some(Hint { id: Some(id) }) => LocalLookup::Key(key(&id, given)),
         })
     }
 
-    fn title(&self, registry: &Registry, given: &Given<'_>) -> Result<String> {
+    fn title(&self, registry: &Registry, given: &SourceContext<'_>) -> Result<String> {
         let scope = self.scope(registry, given);
         let login = scope.as_ref().map(|scope| given.logins.read(scope));
         let login = login.transpose()?.flatten();
@@ -130,13 +130,13 @@ impl Source for StoredLogin {
         Ok(title.unwrap_or_default())
     }
 
-    fn speaker(&self, registry: &Registry, given: &Given<'_>) -> Speaker {
+    fn speaker(&self, registry: &Registry, given: &SourceContext<'_>) -> Speaker {
         let scope = self.scope(registry, given);
         scope.map_or(Speaker::Source(self.name()), Speaker::Login)
     }
 }
 
-fn found<'a>(scope: LoginScope, login: Login, given: &'a Given<'a>) -> Found<'a> {
+fn found<'a>(scope: LoginScope, login: Login, given: &'a SourceContext<'a>) -> Found<'a> {
     match login.kind() {
         LoginKind::RefreshToken => Found::Identity(Box::new(Rotating {
             given,
@@ -157,18 +157,22 @@ fn found<'a>(scope: LoginScope, login: Login, given: &'a Given<'a>) -> Found<'a>
 
 /// The identity of a login that does not change by being used. A user name that
 /// is a trusted profile's ID has that assumed first.
-fn proven<'a>(scope: &LoginScope, login: Login, given: &'a Given<'a>) -> Proven<'a> {
+fn proven<'a>(
+    scope: &LoginScope,
+    login: Login,
+    given: &'a SourceContext<'a>,
+) -> SourceIdentity<'a> {
     let own_profile = match login.kind() {
         LoginKind::Profile => Some(TrustedProfile::Id(login.username.clone())),
         _ => login.trusted_profile.clone(),
     };
     let proof = match login.kind() {
-        LoginKind::Bearer => Proof::AccessToken(login.secret.clone()),
-        _ => Proof::ApiKey(login.secret.clone()),
+        LoginKind::Bearer => GrantInput::AccessToken(login.secret.clone()),
+        _ => GrantInput::ApiKey(login.secret.clone()),
     };
     let profile = given.choice.trusted_profile.cloned().or(own_profile);
     let kind = kind(&login, scope);
-    Proven::new(given, source(&login, scope), kind, proof)
+    SourceIdentity::new(given, source(&login, scope), kind, proof)
         .assuming(profile)
         .known_as(id(&login.id, given))
 }
@@ -186,14 +190,14 @@ fn source(login: &Login, scope: &LoginScope) -> String {
 }
 
 /// The identity's id: the login's own, with the profile that was chosen on top.
-fn id(login_id: &str, given: &Given<'_>) -> String {
+fn id(login_id: &str, given: &SourceContext<'_>) -> String {
     match given.choice.trusted_profile {
         Some(profile) => profile.id_on_top_of(login_id),
         None => login_id.to_owned(),
     }
 }
 
-fn key(login_id: &str, given: &Given<'_>) -> CacheKey {
+fn key(login_id: &str, given: &SourceContext<'_>) -> CacheKey {
     CacheKey::new(&given.endpoint, &id(login_id, given))
 }
 
@@ -202,14 +206,14 @@ fn key(login_id: &str, given: &Given<'_>) -> CacheKey {
 pub(crate) fn base_id(login: &Login) -> String {
     match (login.kind(), &login.trusted_profile) {
         (LoginKind::RefreshToken, None) => login.id.clone(),
-        (LoginKind::RefreshToken, Some(_)) => digest::name_of(&["without profile", &login.id]),
-        _ => Proof::ApiKey(login.secret.clone()).id(),
+        (LoginKind::RefreshToken, Some(_)) => digest::fingerprint(&["without profile", &login.id]),
+        _ => GrantInput::ApiKey(login.secret.clone()).id(),
     }
 }
 
 /// The lock under which a note is taken. Only where notes help: elsewhere a `get`
 /// should not touch a file.
-fn lock_for_note(scope: &LoginScope, given: &Given<'_>, notes: Notes) -> Lock {
+fn lock_for_note(scope: &LoginScope, given: &SourceContext<'_>, notes: Notes) -> Lock {
     match (notes, &given.near_logins) {
         (Notes::Until(deadline), Some(_)) => {
             let patience = deadline.remaining(given.clock);
@@ -220,7 +224,7 @@ fn lock_for_note(scope: &LoginScope, given: &Given<'_>, notes: Notes) -> Lock {
 }
 
 /// Notes which login a scope has, if that helps to find its token.
-pub(crate) fn note(scope: &LoginScope, login: Option<&Login>, given: &Given<'_>) {
+pub(crate) fn note(scope: &LoginScope, login: Option<&Login>, given: &SourceContext<'_>) {
     if given.near_logins.is_none() {
         return;
     }
@@ -234,7 +238,7 @@ pub(crate) fn note(scope: &LoginScope, login: Option<&Login>, given: &Given<'_>)
 
 /// A login with a refresh token, which IAM replaces when it is used.
 struct Rotating<'a> {
-    given: &'a Given<'a>,
+    given: &'a SourceContext<'a>,
     scope: LoginScope,
     login: Login,
 }
@@ -248,7 +252,7 @@ impl Rotating<'_> {
     /// Another process may have rotated the token since the login was read; only
     /// what the keychain holds now is good. Should IAM refuse even that, the
     /// keychain is asked once more, for whoever replaced it without our lock.
-    fn refresh(&self, iam: &Iam<'_>) -> Result<Issued> {
+    fn refresh(&self, iam: &Iam<'_>) -> Result<TokenResponse> {
         let current = self.current()?;
         let client = Client::cli();
         let ask = |token| {
@@ -276,7 +280,7 @@ impl Rotating<'_> {
 
     /// What IAM's refusal means, and how to get out of it. That the session has ended
     /// for good is noted with the login, so that others know without asking.
-    fn refused(&self, error: IamError, refresh_token: &Secret, iam: &Iam<'_>) -> Failure {
+    fn refused(&self, error: IamError, refresh_token: &Secret, iam: &Iam<'_>) -> Error {
         if is_end_of_session(&error) {
             self.note_end(refresh_token, iam);
         }
@@ -342,7 +346,7 @@ impl Rotating<'_> {
     fn current(&self) -> Result<Login> {
         match self.given.logins.read(&self.scope)? {
             Some(login) if login.id == self.login.id => Ok(login),
-            _ => Err(Failure::later(format!(
+            _ => Err(Error::temporary(format!(
                 "the login for {} has just been replaced; try again",
                 self.scope
             ))),
@@ -394,7 +398,7 @@ impl Identity for WithoutProfile<'_> {
         self.0.endpoint()
     }
 
-    fn exchange(&self, iam: &Iam<'_>, _wanted: CredentialKind) -> Result<Issued> {
+    fn exchange(&self, iam: &Iam<'_>, _wanted: CredentialKind) -> Result<TokenResponse> {
         self.0.refresh(iam)
     }
 
@@ -421,7 +425,7 @@ impl Identity for Rotating<'_> {
         &self.given.endpoint
     }
 
-    fn exchange(&self, iam: &Iam<'_>, _wanted: CredentialKind) -> Result<Issued> {
+    fn exchange(&self, iam: &Iam<'_>, _wanted: CredentialKind) -> Result<TokenResponse> {
         let own = self.refresh(iam)?;
         match self.profile() {
             None => Ok(own),

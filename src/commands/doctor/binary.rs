@@ -5,8 +5,8 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::Finding;
-use super::Patient;
+use super::CheckContext;
+use super::Diagnostic;
 use super::process;
 use crate::PROGRAM;
 use crate::environment::Environment;
@@ -19,22 +19,22 @@ const SECURE_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sb
 /// Where `sudo`'s settings are, below the root.
 const SUDOERS: &str = "etc/sudoers";
 
-pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
-    let world = patient.world;
-    let own = (world.program)().unwrap_or_default();
-    let environment = world.environment;
+pub(super) fn check(patient: &CheckContext<'_>) -> Vec<Diagnostic> {
+    let context = patient.context;
+    let own = (context.program)().unwrap_or_default();
+    let environment = context.environment;
     let path = environment.text("PATH").ok().flatten();
-    let mut findings = vec![on_path(path.unwrap_or_default(), &own, world.clock)];
-    findings.extend(in_login_shell(environment, &own, world.clock));
+    let mut findings = vec![on_path(path.unwrap_or_default(), &own, context.clock)];
+    findings.extend(in_login_shell(environment, &own, context.clock));
     findings.extend(under_sudo(patient, path.unwrap_or_default(), &own));
     findings
 }
 
-fn on_path(path: &str, own: &Path, clock: &dyn Clock) -> Finding {
+fn on_path(path: &str, own: &Path, clock: &dyn Clock) -> Diagnostic {
     const CHECK: &str = "path";
     let version = env!("CARGO_PKG_VERSION");
     match first_in(path, PROGRAM) {
-        None => Finding::problem(
+        None => Diagnostic::problem(
             CHECK,
             format!(
                 "this is {} {version}, but clients look on the PATH and find no {PROGRAM} there",
@@ -43,29 +43,29 @@ fn on_path(path: &str, own: &Path, clock: &dyn Clock) -> Finding {
             add_to_path(own),
         ),
         Some(found) if is_same(&found, own) => {
-            Finding::fine(CHECK, format!("{} {version}", found.display()))
+            Diagnostic::fine(CHECK, format!("{} {version}", found.display()))
         }
         Some(found) => other(CHECK, &found, own, clock),
     }
 }
 
 /// Another file of our name comes first: a copy of ours, or something else.
-fn other(check: &'static str, found: &Path, own: &Path, clock: &dyn Clock) -> Finding {
+fn other(check: &'static str, found: &Path, own: &Path, clock: &dyn Clock) -> Diagnostic {
     let answer = process::ask(Command::new(found).arg("version"), clock);
     let ours = format!("{PROGRAM} ({PROGRAM}) {}", env!("CARGO_PKG_VERSION"));
     match answer {
-        Some((text, true)) if text.trim_end() == ours => Finding::fine(
+        Some((text, true)) if text.trim_end() == ours => Diagnostic::fine(
             check,
             format!("{}, another copy of this program", found.display()),
         ),
         Some((text, true)) if text.starts_with(&format!("{PROGRAM} ({PROGRAM})")) => {
-            Finding::warning(
+            Diagnostic::warning(
                 check,
                 format!("clients find another version first: {}", found.display()),
                 replace(found, own),
             )
         }
-        _ => Finding::problem(
+        _ => Diagnostic::problem(
             check,
             format!(
                 "clients find another program of this name first, which is not this one: {}",
@@ -93,7 +93,7 @@ fn add_to_path(own: &Path) -> String {
 }
 
 /// What a login shell finds: that of a desktop, a terminal or ssh.
-fn in_login_shell(environment: &Environment, own: &Path, clock: &dyn Clock) -> Option<Finding> {
+fn in_login_shell(environment: &Environment, own: &Path, clock: &dyn Clock) -> Option<Diagnostic> {
     const CHECK: &str = "login-shell";
     if cfg!(windows) {
         return None;
@@ -109,7 +109,7 @@ fn in_login_shell(environment: &Environment, own: &Path, clock: &dyn Clock) -> O
         }
     }
     let not_there = |seen: String| {
-        Finding::warning(
+        Diagnostic::warning(
             CHECK,
             seen,
             format!(
@@ -127,7 +127,7 @@ fn in_login_shell(environment: &Environment, own: &Path, clock: &dyn Clock) -> O
     let found = text.lines().rfind(|line| line.starts_with('/'));
     Some(match found.filter(|_| succeeded) {
         Some(found) if is_same(Path::new(found), own) => {
-            Finding::fine(CHECK, format!("a login shell finds {found}"))
+            Diagnostic::fine(CHECK, format!("a login shell finds {found}"))
         }
         Some(found) => other(CHECK, Path::new(found), own, clock),
         None => not_there(format!("a login shell ({shell}) does not find {PROGRAM}")),
@@ -135,11 +135,11 @@ fn in_login_shell(environment: &Environment, own: &Path, clock: &dyn Clock) -> O
 }
 
 /// What root finds by `sudo docker`.
-fn under_sudo(patient: &Patient<'_>, path: &str, own: &Path) -> Option<Finding> {
+fn under_sudo(patient: &CheckContext<'_>, path: &str, own: &Path) -> Option<Diagnostic> {
     const CHECK: &str = "sudo";
-    let clock = patient.world.clock;
+    let clock = patient.context.clock;
     first_in(path, "sudo")?;
-    let sudoers = std::fs::read_to_string(patient.world.places.root.join(SUDOERS));
+    let sudoers = std::fs::read_to_string(patient.context.system_paths.root.join(SUDOERS));
     let named = sudoers.as_deref().ok().and_then(secure_path);
     let origin = match (&sudoers, &named) {
         (Ok(_), Some(_)) => "secure_path in /etc/sudoers",
@@ -150,10 +150,10 @@ fn under_sudo(patient: &Patient<'_>, path: &str, own: &Path) -> Option<Finding> 
     let path = named.unwrap_or_else(|| SECURE_PATH.to_owned());
     Some(match first_in(&path, PROGRAM) {
         Some(found) if is_same(&found, own) => {
-            Finding::fine(CHECK, format!("sudo finds {}", found.display()))
+            Diagnostic::fine(CHECK, format!("sudo finds {}", found.display()))
         }
         Some(found) => other(CHECK, &found, own, clock),
-        None => Finding::warning(
+        None => Diagnostic::warning(
             CHECK,
             format!("`sudo docker` would not find {PROGRAM}: it is not on {origin} ({path})"),
             "sudo ./install/install.sh --system",

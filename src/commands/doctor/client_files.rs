@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 
 use zeroize::Zeroizing;
 
-use super::Finding;
-use super::Patient;
+use super::CheckContext;
+use super::Diagnostic;
 use super::Verdict;
 use super::command;
 use crate::client_config::Client;
 use crate::client_config::docker;
+use crate::client_config::document::AuthEntry;
 use crate::client_config::document::Document;
-use crate::client_config::document::PlainLogin;
-use crate::client_config::document::Unread;
+use crate::client_config::document::ParseError;
 use crate::client_config::file;
 use crate::client_config::helm;
 use crate::client_config::podman;
@@ -31,31 +31,31 @@ const DOCKER_AUTH_CONFIG: &str = "DOCKER_AUTH_CONFIG";
 
 const IN_CLEAR: &str = "password-in-clear";
 
-pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
+pub(super) fn check(patient: &CheckContext<'_>) -> Vec<Diagnostic> {
     let clients = patient.clients;
     let in_file = |seen| in_file(seen, patient);
-    let mut findings: Vec<Finding> = clients.files.iter().flat_map(in_file).collect();
+    let mut findings: Vec<Diagnostic> = clients.files.iter().flat_map(in_file).collect();
     findings.extend(Client::ALL.into_iter().flat_map(|it| stuck(it, clients)));
     findings.extend(clients.podmans_global.as_ref().map(asked_for_all));
     findings.extend(written_file_without_helper(clients));
     findings.extend(of_old_podman(patient));
     findings.extend(of_helm(patient));
     if clients.switched_on().is_empty() {
-        findings.push(Finding::warning(
+        findings.push(Diagnostic::warning(
             "switched-on",
             "no client asks this program",
             command("configure"),
         ));
     }
-    if patient.world.environment.has(DOCKER_AUTH_CONFIG) {
-        findings.push(Finding::warning(
+    if patient.context.environment.has(DOCKER_AUTH_CONFIG) {
+        findings.push(Diagnostic::warning(
             "docker-auth-config",
             format!("${DOCKER_AUTH_CONFIG} is set: docker uses the logins in it before any helper"),
             format!("unset {DOCKER_AUTH_CONFIG}"),
         ));
     }
-    if let Some(path) = docker::snap_file(patient.world.places.home.as_deref()) {
-        findings.push(Finding::warning(
+    if let Some(path) = docker::snap_file(patient.context.system_paths.home.as_deref()) {
+        findings.push(Diagnostic::warning(
             "docker-snap",
             format!(
                 "docker of a snap reads {}, and cannot start a helper outside of the snap",
@@ -67,16 +67,16 @@ pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
     findings
 }
 
-fn in_file(seen: &Seen, patient: &Patient<'_>) -> Vec<Finding> {
+fn in_file(seen: &Seen, patient: &CheckContext<'_>) -> Vec<Diagnostic> {
     let (client, path) = (seen.file.client, seen.file.path.display());
     match &seen.contents {
         Ok(None) => Vec::new(),
-        Err(Unread::Broken(reason)) => vec![Finding::problem(
+        Err(ParseError::Broken(reason)) => vec![Diagnostic::problem(
             "client-file",
             format!("{path} cannot be read, by {client} neither: {reason}"),
             format!("mend or remove {path}"),
         )],
-        Err(Unread::Odd(reason)) => vec![Finding::warning(
+        Err(ParseError::Ambiguous(reason)) => vec![Diagnostic::warning(
             "client-file",
             format!(
                 "{path} is neither read nor changed by this program: {reason}; {client} may read it all the same"
@@ -95,7 +95,7 @@ fn in_file(seen: &Seen, patient: &Patient<'_>) -> Vec<Finding> {
     }
 }
 
-fn asked_for(client: Client, path: &str, contents: &Contents) -> Finding {
+fn asked_for(client: Client, path: &str, contents: &Contents) -> Diagnostic {
     let seen = match contents.registries.is_empty() {
         true => format!("{path} ({client}) does not name this program"),
         false => format!(
@@ -103,7 +103,7 @@ fn asked_for(client: Client, path: &str, contents: &Contents) -> Finding {
             listed(&contents.registries)
         ),
     };
-    Finding::fine("client-file", seen)
+    Diagnostic::fine("client-file", seen)
 }
 
 /// The passwords of a file that can be moved out of it.
@@ -111,8 +111,8 @@ fn in_clear(
     client: Client,
     path: &str,
     contents: &Contents,
-    patient: &Patient<'_>,
-) -> Vec<Finding> {
+    patient: &CheckContext<'_>,
+) -> Vec<Diagnostic> {
     let clients = patient.clients;
     let registries: BTreeSet<&Registry> =
         contents.plain.iter().map(|login| &login.registry).collect();
@@ -129,18 +129,18 @@ fn in_clear(
             listed(&shadowing)
         );
         let mend = migration(client, contents, &shadowing, patient);
-        findings.push(Finding::problem(IN_CLEAR, seen, mend));
+        findings.push(Diagnostic::problem(IN_CLEAR, seen, mend));
     }
     if !hidden.is_empty() {
         let seen = format!("{path} holds passwords in clear for {}", listed(&hidden));
         let mend = migration(client, contents, &hidden, patient);
-        findings.push(Finding::warning(IN_CLEAR, seen, mend));
+        findings.push(Diagnostic::warning(IN_CLEAR, seen, mend));
     }
     findings
 }
 
 /// What lies in the files of a client and cannot be moved out of them.
-fn stuck(client: Client, clients: &Clients) -> Vec<Finding> {
+fn stuck(client: Client, clients: &Clients) -> Vec<Diagnostic> {
     let contents = of_client(client, clients).filter_map(Seen::readable);
     let contents: Vec<&Contents> = contents.collect();
     let plain = contents.iter().flat_map(|contents| &contents.plain);
@@ -158,7 +158,7 @@ fn stuck(client: Client, clients: &Clients) -> Vec<Finding> {
             false => Verdict::Warning,
         };
         let mend = Some(immovable.mend);
-        Some(Finding::new(IN_CLEAR, verdict, immovable.seen, mend))
+        Some(Diagnostic::new(IN_CLEAR, verdict, immovable.seen, mend))
     };
     registries.into_iter().filter_map(finding).collect()
 }
@@ -173,7 +173,7 @@ fn plain_logins<'a>(
     client: Client,
     registry: &Registry,
     clients: &'a Clients,
-) -> Vec<(String, &'a PlainLogin)> {
+) -> Vec<(String, &'a AuthEntry)> {
     let in_file = |seen: &'a Seen| {
         let path = seen.file.path.display().to_string();
         let plain = seen.readable().into_iter().flat_map(|it| &it.plain);
@@ -203,7 +203,7 @@ fn migration(
     client: Client,
     contents: &Contents,
     registries: &[&Registry],
-    patient: &Patient<'_>,
+    patient: &CheckContext<'_>,
 ) -> String {
     let replaces = registries.iter().any(|it| is_of_another(contents, it));
     let command = format!(
@@ -221,9 +221,9 @@ fn of_other_helpers(
     client: Client,
     path: &str,
     contents: &Contents,
-) -> impl Iterator<Item = Finding> {
+) -> impl Iterator<Item = Diagnostic> {
     contents.of_others.iter().map(move |(registry, helper)| {
-        Finding::warning(
+        Diagnostic::warning(
             "another-helper",
             format!("{path} has {client} ask docker-credential-{helper} for {registry}"),
             format!("{} --force", configure(client, &[registry])),
@@ -231,9 +231,9 @@ fn of_other_helpers(
     })
 }
 
-fn foreign(client: Client, path: &str, contents: &Contents) -> impl Iterator<Item = Finding> {
+fn foreign(client: Client, path: &str, contents: &Contents) -> impl Iterator<Item = Diagnostic> {
     contents.foreign.iter().map(move |host| {
-        Finding::warning(
+        Diagnostic::warning(
             "foreign-host",
             format!("{path} has {client} ask this program for {host}, which is no registry of IBM Cloud"),
             format!("take {host} out of credHelpers in {path}, or name it in `registries` of the settings file"),
@@ -242,20 +242,20 @@ fn foreign(client: Client, path: &str, contents: &Contents) -> impl Iterator<Ite
 }
 
 /// Whoever is asked for everything else.
-fn stores(client: Client, path: &str, contents: &Contents) -> Vec<Finding> {
+fn stores(client: Client, path: &str, contents: &Contents) -> Vec<Diagnostic> {
     const CHECK: &str = "creds-store";
     let mut findings = Vec::new();
     // Of docker alone: podman does not know it.
     let has_none_of_ours = client == Client::Docker && contents.registries.is_empty();
     if let Some(store) = contents.other_store.as_ref().filter(|_| has_none_of_ours) {
-        findings.push(Finding::warning(
+        findings.push(Diagnostic::warning(
             CHECK,
             format!("{path} has docker ask docker-credential-{store} for every registry (credsStore), IBM Cloud's among them"),
             configure::<Registry>(client, &[]),
         ));
     }
     if contents.is_store {
-        findings.push(Finding::warning(
+        findings.push(Diagnostic::warning(
             CHECK,
             format!("{path} has docker ask this program for every registry (credsStore), and it keeps logins for IBM Cloud's alone"),
             format!("run `{}`, and take credsStore out of {path}", configure::<Registry>(client, &[])),
@@ -276,7 +276,7 @@ fn configure<T: ToString>(client: Client, registries: &[T]) -> String {
 }
 
 /// Settings that have podman ask helpers for every registry.
-fn asked_for_all(helpers: &GlobalHelpers) -> Finding {
+fn asked_for_all(helpers: &GlobalHelpers) -> Diagnostic {
     const CHECK: &str = "credential-helpers";
     let path = helpers.path.display();
     let seen = format!(
@@ -284,8 +284,8 @@ fn asked_for_all(helpers: &GlobalHelpers) -> Finding {
         Client::Podman
     );
     match helpers.name_files() {
-        true => Finding::fine(CHECK, seen),
-        false => Finding::warning(
+        true => Diagnostic::fine(CHECK, seen),
+        false => Diagnostic::warning(
             CHECK,
             format!("{seen}, and no longer read the logins at others in auth.json"),
             format!("put \"containers-auth.json\" behind \"icr\" in credential-helpers of {path}"),
@@ -295,7 +295,7 @@ fn asked_for_all(helpers: &GlobalHelpers) -> Finding {
 
 /// `podman login` leaves the password in clear in the file that it writes, unless
 /// that one names the helper; there it comes before all others.
-fn written_file_without_helper(clients: &Clients) -> Option<Finding> {
+fn written_file_without_helper(clients: &Clients) -> Option<Diagnostic> {
     let mut files = of_client(Client::Podman, clients);
     let written = files.next()?;
     // podman reads docker's file as well; without podman nobody writes the other.
@@ -316,7 +316,7 @@ fn written_file_without_helper(clients: &Clients) -> Option<Finding> {
     let is_free = |registry: &&Registry| !podmans.iter().any(|it| is_of_another(it, registry));
     let registries: Vec<&Registry> = named.into_iter().filter(is_free).collect();
     (!registries.is_empty()).then(|| {
-        Finding::warning(
+        Diagnostic::warning(
             "podman-login",
             format!(
                 "`podman login` would write your password in clear into {}, which does not name this program",
@@ -328,14 +328,14 @@ fn written_file_without_helper(clients: &Clients) -> Option<Finding> {
 }
 
 /// `~/.dockercfg`, which podman reads after all other files.
-fn of_old_podman(patient: &Patient<'_>) -> Option<Finding> {
-    let path = podman::legacy_file(&machine(patient.world))?;
+fn of_old_podman(patient: &CheckContext<'_>) -> Option<Diagnostic> {
+    let path = podman::legacy_file(&machine(patient.context))?;
     let text = file::read(&path).ok()??;
     let whole = Zeroizing::new(format!("{{\"auths\":{}}}", &*text));
     let keys = kept_keys(&whole, patient);
     let path = path.display();
     (!keys.is_empty()).then(|| {
-        Finding::warning(
+        Diagnostic::warning(
             IN_CLEAR,
             format!(
                 "{path} holds passwords in clear for {}, which {} use where nobody else has a login",
@@ -348,8 +348,8 @@ fn of_old_podman(patient: &Patient<'_>) -> Option<Finding> {
 }
 
 /// What helm has stored by itself.
-fn of_helm(patient: &Patient<'_>) -> Option<Finding> {
-    let path = helm::file(&machine(patient.world)).ok()??;
+fn of_helm(patient: &CheckContext<'_>) -> Option<Diagnostic> {
+    let path = helm::file(&machine(patient.context)).ok()??;
     let text = file::read(&path).ok()??;
     let keys = kept_keys(&text, patient);
     (!keys.is_empty()).then(|| {
@@ -357,7 +357,7 @@ fn of_helm(patient: &Patient<'_>) -> Option<Finding> {
             .iter()
             .map(|key| format!("helm registry logout {key}"))
             .collect();
-        Finding::warning(
+        Diagnostic::warning(
             "helm",
             format!(
                 "{} holds logins for {}, which helm uses instead of asking this program",
@@ -370,11 +370,11 @@ fn of_helm(patient: &Patient<'_>) -> Option<Finding> {
 }
 
 /// Under which names a file holds passwords or tokens for registries.
-fn kept_keys(text: &str, patient: &Patient<'_>) -> Vec<String> {
+fn kept_keys(text: &str, patient: &CheckContext<'_>) -> Vec<String> {
     let Ok(document) = Document::parse(text) else {
         return Vec::new();
     };
     let logins = document.plain_logins(&patient.settings.registries);
-    let kept = logins.into_iter().filter(PlainLogin::is_secret);
+    let kept = logins.into_iter().filter(AuthEntry::is_secret);
     kept.map(|login| login.key).collect()
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::Finding;
-use super::Patient;
-use crate::context::World;
+use super::CheckContext;
+use super::Diagnostic;
+use crate::context::Context;
 use crate::keychain::Item;
 use crate::keychain::Keychain;
 use crate::keychain::KeychainError;
@@ -34,12 +34,12 @@ const CHOOSE: &str = "ICR_KEYCHAIN=auto, or `keychain = \"auto\"` in the setting
 /// Below the root: the users' quotas of keys (`keyrings(7)`).
 const KEY_USERS: &str = "proc/key-users";
 
-pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
+pub(super) fn check(patient: &CheckContext<'_>) -> Vec<Diagnostic> {
     if patient.settings_failure.is_some() {
         return Vec::new();
     }
     if patient.settings.keychain == KeychainChoice::None {
-        return vec![Finding::warning(
+        return vec![Diagnostic::warning(
             "keychain",
             "the settings choose no keychain: no login is kept, and every `get` asks IAM",
             CHOOSE,
@@ -47,23 +47,23 @@ pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
     }
     let keychains = match patient.keychains {
         Ok(keychains) => keychains,
-        Err(failure) => return vec![Finding::said("keychain", failure.to_string())],
+        Err(failure) => return vec![Diagnostic::said("keychain", failure.to_string())],
     };
-    let world = patient.world;
+    let context = patient.context;
     let (logins, tokens) = (&*keychains.logins, &*keychains.tokens);
     let mut findings = vec![try_out("keychain-logins", "logins", logins, patient)];
     let wants_kernel =
         cfg!(target_os = "linux") && patient.settings.keychain == KeychainChoice::Auto;
     match keychains.tokens_are_near {
         true => findings.push(try_out("keychain-tokens", "tokens", tokens, patient)),
-        false if wants_kernel => findings.push(Finding::warning(
+        false if wants_kernel => findings.push(Diagnostic::warning(
             "kernel-keyring",
             "the kernel keyring cannot be used here, so tokens rest with the logins, or nowhere",
             "allow the system calls keyctl, add_key and request_key in this container",
         )),
         false => {}
     }
-    findings.extend(quota(world));
+    findings.extend(quota(context));
     findings
 }
 
@@ -72,18 +72,18 @@ fn try_out(
     check: &'static str,
     what: &str,
     keychain: &dyn Keychain,
-    patient: &Patient<'_>,
-) -> Finding {
-    let world = patient.world;
-    let item = Item::probe(&format!("doctor-{:016x}", (world.random)()))
-        .shown_as("a trial of docker-credential-icr doctor", "nobody");
+    patient: &CheckContext<'_>,
+) -> Diagnostic {
+    let context = patient.context;
+    let item = Item::probe(&format!("doctor-{:016x}", (context.random)()))
+        .with_label("a trial of docker-credential-icr doctor", "nobody");
     let secret = Secret::new("x".repeat(LENGTH));
-    let started = world.clock.elapsed();
+    let started = context.clock.elapsed();
     let written = keychain.write(&item, &secret, Some(LIFETIME));
     let holder = keychain.holder(&item).ok().flatten();
     let read = keychain.read(&item);
     let deleted = keychain.delete(&item);
-    let took = world.clock.elapsed() - started;
+    let took = context.clock.elapsed() - started;
     let place = holder.unwrap_or_default().described();
     match (written, read, deleted) {
         (Ok(()), Ok(Some(back)), Ok(())) if back == secret => {
@@ -92,15 +92,15 @@ fn try_out(
                 "{what} rest in {place}; writing, finding, reading and deleting took {milliseconds:.1} ms"
             );
             match took > SLOW {
-                false => Finding::fine(check, seen),
-                true => Finding::warning(
+                false => Diagnostic::fine(check, seen),
+                true => Diagnostic::warning(
                     check,
                     format!("{seen}, which is slow"),
                     "ICR_KEYCHAIN=kernel, if you need no Secret Service",
                 ),
             }
         }
-        (Ok(()), Ok(_), Ok(())) => Finding::problem(
+        (Ok(()), Ok(_), Ok(())) => Diagnostic::problem(
             check,
             format!("{what} rest in {place}, which does not give back what it was given"),
             ANOTHER,
@@ -108,7 +108,7 @@ fn try_out(
         (written, read, deleted) => {
             let error = written.err().or(read.err()).or(deleted.err());
             let error = error.unwrap_or(KeychainError::Refused(String::new()));
-            Finding::problem(
+            Diagnostic::problem(
                 check,
                 format!("{what} cannot be kept: {error}"),
                 advice(&error, patient.settings.keychain),
@@ -120,28 +120,28 @@ fn try_out(
 fn advice(error: &KeychainError, choice: KeychainChoice) -> &'static str {
     match (error, choice) {
         (KeychainError::Locked(_), _) => "log in to the desktop, or ICR_KEYCHAIN=kernel",
-        (KeychainError::Unresponsive(_), _) => "restart it, or ICR_KEYCHAIN=kernel",
+        (KeychainError::Timeout(_), _) => "restart it, or ICR_KEYCHAIN=kernel",
         (KeychainError::Absent(_), KeychainChoice::Auto) => {
             "give the API key in $IBMCLOUD_API_KEY, or install a Secret Service (gnome-keyring)"
         }
         (KeychainError::Absent(_), _) => CHOOSE,
-        (KeychainError::Full(_), _) => MAKE_ROOM,
+        (KeychainError::QuotaExceeded(_), _) => MAKE_ROOM,
         (KeychainError::Refused(_), _) => ANOTHER,
     }
 }
 
 /// How much of the user's quota in the kernel is used.
-fn quota(world: &World<'_>) -> Option<Finding> {
+fn quota(context: &Context<'_>) -> Option<Diagnostic> {
     const CHECK: &str = "kernel-quota";
-    let text = std::fs::read_to_string(world.places.root.join(KEY_USERS)).ok()?;
+    let text = std::fs::read_to_string(context.system_paths.root.join(KEY_USERS)).ok()?;
     let quota = Quota::of(&text, user()?)?;
     let seen = format!(
         "the kernel keyring holds {} of {} keys and {} of {} bytes",
         quota.keys, quota.most_keys, quota.bytes, quota.most_bytes
     );
     Some(match quota.is_nearly_used() {
-        false => Finding::fine(CHECK, seen),
-        true => Finding::warning(
+        false => Diagnostic::fine(CHECK, seen),
+        true => Diagnostic::warning(
             CHECK,
             format!("{seen}; when it is full, tokens are given up"),
             MAKE_ROOM,
@@ -210,7 +210,7 @@ mod tests {
             (absent(), KeychainChoice::SecretService, "ICR_KEYCHAIN=auto"),
             (absent(), KeychainChoice::Kernel, "ICR_KEYCHAIN=auto"),
             (
-                KeychainError::Full(""),
+                KeychainError::QuotaExceeded(""),
                 KeychainChoice::Auto,
                 "keyctl unlink",
             ),

@@ -18,10 +18,10 @@ use super::scopes;
 use super::screen::Screen;
 use crate::PROGRAM;
 use crate::cli;
-use crate::context::Streams;
-use crate::context::World;
+use crate::context::Context;
+use crate::context::Stdio;
 use crate::credentials::Broker;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 use crate::error::one_line;
 use crate::keychain::Keychains;
@@ -95,7 +95,7 @@ impl Verdict {
 
 /// What a check came to.
 #[derive(Clone, Debug)]
-struct Finding {
+struct Diagnostic {
     /// Names the check, and stays as it is.
     check: &'static str,
     verdict: Verdict,
@@ -105,7 +105,7 @@ struct Finding {
     mend: Option<String>,
 }
 
-impl Finding {
+impl Diagnostic {
     fn fine(check: &'static str, seen: impl Into<String>) -> Self {
         Self::new(check, Verdict::Fine, seen, None)
     }
@@ -124,13 +124,13 @@ impl Finding {
     }
 
     /// A problem that is a failure, with what to do about it where that is known.
-    fn failed(check: &'static str, failure: &Failure) -> Self {
+    fn failed(check: &'static str, failure: &Error) -> Self {
         let mend = failure.hint().map(str::to_owned);
         Self::new(check, Verdict::Problem, failure.text(), mend)
     }
 
     /// The same about one of several things.
-    fn failed_for(check: &'static str, name: &str, failure: &Failure) -> Self {
+    fn failed_for(check: &'static str, name: &str, failure: &Error) -> Self {
         let mend = failure.hint().map(str::to_owned);
         Self::new(check, Verdict::Problem, failure.text_about(name), mend)
     }
@@ -151,19 +151,19 @@ impl Finding {
 }
 
 /// What checks look at.
-struct Patient<'a> {
-    world: &'a World<'a>,
+struct CheckContext<'a> {
+    context: &'a Context<'a>,
     /// What was chosen; the defaults where that cannot be read.
     settings: &'a Settings,
     /// Why it cannot be read.
-    settings_failure: Option<&'a Failure>,
+    settings_failure: Option<&'a Error>,
     /// The keychains, or why there are none.
-    keychains: Result<&'a Keychains, &'a Failure>,
+    keychains: Result<&'a Keychains, &'a Error>,
     /// Clients' files.
     clients: &'a Clients,
 }
 
-impl<'a> Patient<'a> {
+impl<'a> CheckContext<'a> {
     /// Whoever gives credentials, if there are keychains, and settings that can be
     /// read: nobody gets an answer without.
     fn broker(&self) -> Option<Broker<'a>> {
@@ -171,7 +171,7 @@ impl<'a> Patient<'a> {
             return None;
         }
         let keychains = self.keychains.ok()?;
-        Some(cli::broker(self.world, self.settings, keychains))
+        Some(cli::broker(self.context, self.settings, keychains))
     }
 
     /// The registries that there is something to tell of; otherwise one of IBM's.
@@ -191,7 +191,7 @@ struct Group {
     /// What it is called in JSON.
     key: &'static str,
     title: &'static str,
-    examine: fn(&Patient<'_>) -> Vec<Finding>,
+    check: fn(&CheckContext<'_>) -> Vec<Diagnostic>,
 }
 
 /// The groups, in their order: what comes first explains what comes later.
@@ -199,60 +199,60 @@ const GROUPS: [Group; 8] = [
     Group {
         key: "program",
         title: "Program",
-        examine: binary::examine,
+        check: binary::check,
     },
     Group {
         key: "settings",
         title: "Settings",
-        examine: settings::examine,
+        check: settings::check,
     },
     Group {
         key: "clients",
         title: "Clients",
-        examine: client_files::examine,
+        check: client_files::check,
     },
     Group {
         key: "keychains",
         title: "Keychains",
-        examine: keychains::examine,
+        check: keychains::check,
     },
     Group {
         key: "older-program",
         title: "Older program",
-        examine: older::examine,
+        check: older::check,
     },
     Group {
         key: "files",
         title: "Files",
-        examine: files::examine,
+        check: files::check,
     },
     Group {
         key: "sources",
         title: "Who you are",
-        examine: sources::examine,
+        check: sources::check,
     },
     Group {
         key: "network",
         title: "Network",
-        examine: network::examine,
+        check: network::check,
     },
 ];
 
 /// All that was found, by group.
-struct Diagnosis(Vec<(&'static Group, Vec<Finding>)>);
+struct Report(Vec<(&'static Group, Vec<Diagnostic>)>);
 
 pub(super) fn run(
     arguments: &Arguments,
-    streams: &mut Streams<'_>,
-    world: &World<'_>,
+    stdio: &mut Stdio<'_>,
+    context: &Context<'_>,
 ) -> Result<()> {
-    let loaded = cli::settings(world);
+    let loaded = cli::settings(context);
     let defaults = Settings::default();
     let settings = loaded.as_ref().unwrap_or(&defaults);
-    let keychains = cli::open(world, settings, Prompting::Never);
-    let clients = Clients::of(world, settings);
-    let patient = Patient {
-        world,
+    let keychains = cli::open(context, settings, Prompting::Never);
+    let clients = Clients::of(context, settings);
+    let patient = CheckContext {
+        context,
         settings,
         settings_failure: loaded.as_ref().err(),
         keychains: keychains.as_ref(),
@@ -261,41 +261,41 @@ pub(super) fn run(
     if arguments.take_over {
         let (said, failures) = older::take_over(&patient)?;
         if let Some(said) = said {
-            print(streams, &said)?;
+            print(stdio, &said)?;
         }
         return conclude(&failures);
     }
-    let diagnosis = Diagnosis::of(&patient);
+    let diagnosis = Report::of(&patient);
     if let Some(path) = &arguments.report {
         report::write(path, &diagnosis, &patient)?;
     }
-    let screen = Screen::of(streams, world);
+    let screen = Screen::of(stdio, context);
     match arguments.json {
-        true => print_json(streams, &diagnosis.as_json())?,
-        false => print(streams, &diagnosis.shown(screen))?,
+        true => print_json(stdio, &diagnosis.as_json())?,
+        false => print(stdio, &diagnosis.shown(screen))?,
     }
     if let Some(path) = &arguments.report {
         let line = format!(
             "The report is in {}; read it before you send it.",
             path.display()
         );
-        world.terminal.tell(&line);
+        context.terminal.tell(&line);
     }
     match diagnosis.count(Verdict::Problem) {
         0 => Ok(()),
-        1 => Err(Failure::act("1 thing is broken")),
-        count => Err(Failure::act(format!("{count} things are broken"))),
+        1 => Err(Error::user("1 thing is broken")),
+        count => Err(Error::user(format!("{count} things are broken"))),
     }
 }
 
-impl Diagnosis {
-    fn of(patient: &Patient<'_>) -> Self {
-        let examine = |group: &'static Group| {
-            let _span = tracing::debug_span!("examine", group = group.key).entered();
-            let _progress = patient.world.terminal.progress(group.title);
-            (group, (group.examine)(patient))
+impl Report {
+    fn of(patient: &CheckContext<'_>) -> Self {
+        let check = |group: &'static Group| {
+            let _span = tracing::debug_span!("check", group = group.key).entered();
+            let _progress = patient.context.terminal.progress(group.title);
+            (group, (group.check)(patient))
         };
-        Self(GROUPS.iter().map(examine).collect())
+        Self(GROUPS.iter().map(check).collect())
     }
 
     fn count(&self, verdict: Verdict) -> usize {
@@ -355,7 +355,7 @@ impl Diagnosis {
     }
 }
 
-fn shown(finding: &Finding, screen: Screen) -> String {
+fn shown(finding: &Diagnostic, screen: Screen) -> String {
     let name = format!("{:7}", finding.verdict.name());
     let name = match finding.verdict {
         Verdict::Fine => screen.good(&name),

@@ -3,13 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Finding;
-use super::Patient;
+use super::CheckContext;
+use super::Diagnostic;
 use crate::credentials::Broker;
 use crate::credentials::Probe;
 use crate::environment::CERTIFICATE_FILE;
 use crate::environment::Environment;
-use crate::error::Failure;
 use crate::error::one_line;
 use crate::http::client;
 use crate::http::client::Authorities;
@@ -47,8 +46,8 @@ const CLOCK_TOLERANCE: u64 = 60;
 /// IAM that takes longer than this makes people wait.
 const SLOW: Duration = Duration::from_secs(3);
 
-pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
-    let mut findings = proxies(patient.world.environment);
+pub(super) fn check(patient: &CheckContext<'_>) -> Vec<Diagnostic> {
+    let mut findings = proxies(patient.context.environment);
     findings.push(trust(patient));
     let Some(broker) = patient.broker() else {
         return findings;
@@ -73,10 +72,10 @@ pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
     findings
 }
 
-fn proxies(environment: &Environment) -> Vec<Finding> {
+fn proxies(environment: &Environment) -> Vec<Diagnostic> {
     const CHECK: &str = "proxy";
     let mut set: Vec<String> = Vec::new();
-    let mut findings: Vec<Finding> = Vec::new();
+    let mut findings: Vec<Diagnostic> = Vec::new();
     for name in PROXY_VARIABLES {
         let Some(value) = environment.text(name).ok().flatten() else {
             continue;
@@ -86,7 +85,7 @@ fn proxies(environment: &Environment) -> Vec<Finding> {
         if is_list_of_hosts(name) || is_usable_proxy(value) {
             set.push(shown);
         } else {
-            findings.push(Finding::warning(
+            findings.push(Diagnostic::warning(
                 CHECK,
                 format!("{shown} names no proxy that this program can use"),
                 format!("export {name}=http://HOST:PORT, or unset {name}"),
@@ -94,9 +93,9 @@ fn proxies(environment: &Environment) -> Vec<Finding> {
         }
     }
     match (set.is_empty(), findings.is_empty()) {
-        (true, true) => findings.push(Finding::fine(CHECK, "no variable names a proxy")),
+        (true, true) => findings.push(Diagnostic::fine(CHECK, "no variable names a proxy")),
         (true, false) => {}
-        (false, _) => findings.push(Finding::fine(
+        (false, _) => findings.push(Diagnostic::fine(
             CHECK,
             format!("proxies are used as these say: {}", set.join(", ")),
         )),
@@ -132,9 +131,9 @@ fn without_user(url: &str) -> String {
 }
 
 /// Whose certificates are believed.
-fn trust(patient: &Patient<'_>) -> Finding {
+fn trust(patient: &CheckContext<'_>) -> Diagnostic {
     const CHECK: &str = "trust";
-    let environment = patient.world.environment;
+    let environment = patient.context.environment;
     let file = environment.text(CERTIFICATE_FILE);
     let file = file.ok().flatten().map(PathBuf::from);
     let is_named = file.is_some();
@@ -142,16 +141,16 @@ fn trust(patient: &Patient<'_>) -> Finding {
     match (client::authorities(file, limit), is_named) {
         (Ok(authorities), _) => {
             let has_directory = environment.has(CERTIFICATE_DIRECTORY) && !is_named;
-            Finding::fine(CHECK, trusted(&authorities, has_directory))
+            Diagnostic::fine(CHECK, trusted(&authorities, has_directory))
         }
-        (Err(reason), true) => Finding::problem(
+        (Err(reason), true) => Diagnostic::problem(
             CHECK,
             reason,
             format!(
                 "name a file of certificates (PEM) in {CERTIFICATE_FILE}, or unset {CERTIFICATE_FILE}"
             ),
         ),
-        (Err(reason), false) => Finding::said(CHECK, reason),
+        (Err(reason), false) => Diagnostic::said(CHECK, reason),
     }
 }
 
@@ -168,7 +167,7 @@ fn trusted(authorities: &Authorities, has_directory: bool) -> String {
 }
 
 /// Whether IAM is there, how far away, and what its clock says.
-fn iam(endpoint: &Endpoint, broker: &Broker<'_>) -> Vec<Finding> {
+fn iam(endpoint: &Endpoint, broker: &Broker<'_>) -> Vec<Diagnostic> {
     const CHECK: &str = "iam";
     let clock = broker.clock;
     let started = clock.elapsed();
@@ -180,13 +179,13 @@ fn iam(endpoint: &Endpoint, broker: &Broker<'_>) -> Vec<Finding> {
         Ok(sign) => sign,
         Err(error) => {
             let failure = error.without_source(endpoint);
-            return vec![Finding::failed(CHECK, &failure)];
+            return vec![Diagnostic::failed(CHECK, &failure)];
         }
     };
     let seen = format!("IAM at {base} answered after {} ms", took.as_millis());
     let mut findings = vec![match took > SLOW {
-        false => Finding::fine(CHECK, seen),
-        true => Finding::warning(
+        false => Diagnostic::fine(CHECK, seen),
+        true => Diagnostic::warning(
             CHECK,
             format!("{seen}, which is slow"),
             "look at the network and the proxy",
@@ -196,12 +195,12 @@ fn iam(endpoint: &Endpoint, broker: &Broker<'_>) -> Vec<Finding> {
     findings
 }
 
-fn of_clock(ours: u64, theirs: u64) -> Finding {
+fn of_clock(ours: u64, theirs: u64) -> Diagnostic {
     const CHECK: &str = "clock";
     let off = ours.abs_diff(theirs);
     match (off > CLOCK_TOLERANCE, ours > theirs) {
-        (false, _) => Finding::fine(CHECK, format!("this machine's clock is {off} s off IAM's")),
-        (true, ahead) => Finding::warning(
+        (false, _) => Diagnostic::fine(CHECK, format!("this machine's clock is {off} s off IAM's")),
+        (true, ahead) => Diagnostic::warning(
             CHECK,
             format!(
                 "this machine's clock is {off} s {} IAM's: certificates and tokens may seem to have ended, or not to have begun",
@@ -214,7 +213,7 @@ fn of_clock(ours: u64, theirs: u64) -> Finding {
 
 /// What a client would get with a token that IAM issues now, and what the registry says
 /// to it. A cached token would hide that IAM does not accept the identity any more.
-fn of_registry(registry: &Registry, probe: &Probe<'_>, broker: &Broker<'_>) -> Vec<Finding> {
+fn of_registry(registry: &Registry, probe: &Probe<'_>, broker: &Broker<'_>) -> Vec<Diagnostic> {
     const EXCHANGE: &str = "exchange";
     let started = broker.clock.elapsed();
     let credential = match probe.credential(registry) {
@@ -223,12 +222,12 @@ fn of_registry(registry: &Registry, probe: &Probe<'_>, broker: &Broker<'_>) -> V
             let seen = format!(
                 "{registry}: IAM gives a new token; the registry token is made by the next `get`"
             );
-            return vec![Finding::fine(EXCHANGE, seen)];
+            return vec![Diagnostic::fine(EXCHANGE, seen)];
         }
         // Said already, by who speaks.
-        Err(Failure::NotFound) => return Vec::new(),
+        Err(error) if error.is_not_found() => return Vec::new(),
         Err(failure) => {
-            return vec![Finding::failed_for(EXCHANGE, registry.host(), &failure)];
+            return vec![Diagnostic::failed_for(EXCHANGE, registry.host(), &failure)];
         }
     };
     let took = (broker.clock.elapsed() - started).as_millis();
@@ -236,7 +235,7 @@ fn of_registry(registry: &Registry, probe: &Probe<'_>, broker: &Broker<'_>) -> V
     let owner = owner
         .map(|owner| format!(", which is {owner}"))
         .unwrap_or_default();
-    let exchange = Finding::fine(
+    let exchange = Diagnostic::fine(
         EXCHANGE,
         format!(
             "{registry}: `get` answers `{}` after {took} ms{owner}",
@@ -246,8 +245,8 @@ fn of_registry(registry: &Registry, probe: &Probe<'_>, broker: &Broker<'_>) -> V
     let (transport, limits) = (broker.transport, broker.settings.limits);
     let answer = credential_check::try_out(registry, &credential, transport, limits);
     let answer = match answer {
-        Ok(()) => Finding::fine("registry", format!("{registry} takes it")),
-        Err(failure) => Finding::failed_for("registry", registry.host(), &failure),
+        Ok(()) => Diagnostic::fine("registry", format!("{registry} takes it")),
+        Err(failure) => Diagnostic::failed_for("registry", registry.host(), &failure),
     };
     vec![exchange, answer]
 }

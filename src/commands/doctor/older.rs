@@ -1,12 +1,12 @@
 //! Did an older program of the same name leave a login behind?
 
-use super::Finding;
-use super::Patient;
+use super::CheckContext;
+use super::Diagnostic;
 use super::command;
 use crate::cli;
 use crate::commands::scopes::listed;
 use crate::credentials::Broker;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 use crate::keychain::Prompting;
 use crate::keychain::older::OlderLogin;
@@ -16,7 +16,7 @@ use crate::registry::Registry;
 use crate::settings::CredentialKind;
 use crate::settings::KeychainChoice;
 
-pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
+pub(super) fn check(patient: &CheckContext<'_>) -> Vec<Diagnostic> {
     if patient.settings_failure.is_some() {
         return Vec::new();
     }
@@ -26,7 +26,7 @@ pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let registries: Vec<&Registry> = logins.iter().map(|login| &login.registry).collect();
-    vec![Finding::warning(
+    vec![Diagnostic::warning(
         "older-program",
         format!(
             "an older program of the same name left a login for {} in the keychain",
@@ -40,7 +40,7 @@ pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
     )]
 }
 
-fn found(patient: &Patient<'_>) -> Result<Vec<OlderLogin>> {
+fn found(patient: &CheckContext<'_>) -> Result<Vec<OlderLogin>> {
     // Where a person chose another keychain, nobody is asked.
     let may_ask = !matches!(
         patient.settings.keychain,
@@ -50,7 +50,7 @@ fn found(patient: &Patient<'_>) -> Result<Vec<OlderLogin>> {
         return Ok(Vec::new());
     }
     let registries: Vec<Registry> = patient.settings.all_registries().collect();
-    (patient.world.older_logins)(&registries).map_err(|error| Failure::act(error.to_string()))
+    (patient.context.older_logins)(&registries).map_err(|error| Error::user(error.to_string()))
 }
 
 /// How the older program's items are removed by hand.
@@ -66,17 +66,17 @@ fn removal() -> String {
 ///
 /// # Errors
 /// There are none.
-pub(super) fn take_over(patient: &Patient<'_>) -> Result<(Option<String>, Vec<String>)> {
+pub(super) fn take_over(patient: &CheckContext<'_>) -> Result<(Option<String>, Vec<String>)> {
     let logins = found(patient)?;
     if logins.is_empty() {
-        return Err(Failure::act(format!(
+        return Err(Error::user(format!(
             "no login of an older program is in the keychain; `{}` makes one",
             command("login")
         )));
     }
-    let world = patient.world;
-    let keychains = cli::open(world, patient.settings, Prompting::Allowed)?;
-    let broker = cli::broker(world, patient.settings, &keychains);
+    let context = patient.context;
+    let keychains = cli::open(context, patient.settings, Prompting::Allowed)?;
+    let broker = cli::broker(context, patient.settings, &keychains);
     let (taken, failures) = taken_over(logins, &broker);
     Ok(((!taken.is_empty()).then(|| said(&taken)), failures))
 }
@@ -91,7 +91,7 @@ fn taken_over(logins: Vec<OlderLogin>, broker: &Broker<'_>) -> (Vec<Registry>, V
             Ok(()) => taken.push(registry),
             Err(failure) => failures.push(format!(
                 "not taken over: {}",
-                failure.told_of(registry.host())
+                failure.with_name(registry.host())
             )),
         }
     }
@@ -105,7 +105,7 @@ fn take(login: OlderLogin, broker: &Broker<'_>) -> Result<()> {
     } = login;
     let scope = LoginScope::Registry(registry.clone());
     if broker.login(&scope)?.is_some() {
-        return Err(Failure::act(format!(
+        return Err(Error::user(format!(
             "{registry} has a login of its own, which stays"
         )));
     }
@@ -115,7 +115,7 @@ fn take(login: OlderLogin, broker: &Broker<'_>) -> Result<()> {
     };
     Err(match broker.erase(&registry) {
         Ok(_) => failure,
-        Err(stuck) => Failure::act(format!(
+        Err(stuck) => Error::user(format!(
             "{failure}; what was stored to try it is still there ({stuck}), so remove it with `{}`",
             scope.logout_command()
         )),

@@ -6,12 +6,12 @@ use std::io;
 use std::io::Write;
 use std::path::Path;
 
-use super::Diagnosis;
-use super::Patient;
+use super::CheckContext;
+use super::Report;
 use crate::client_config::document::Document;
 use crate::client_config::file;
 use crate::commands::screen::Screen;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 use crate::error::one_line;
 use crate::fs;
@@ -40,9 +40,9 @@ const PREFIXES: [&str; 10] = [
 ///
 /// # Errors
 /// There is a file already, or it cannot be written.
-pub(super) fn write(path: &Path, diagnosis: &Diagnosis, patient: &Patient<'_>) -> Result<()> {
+pub(super) fn write(path: &Path, diagnosis: &Report, patient: &CheckContext<'_>) -> Result<()> {
     let fail = |error: &io::Error| {
-        Failure::act(match error.kind() {
+        Error::user(match error.kind() {
             io::ErrorKind::AlreadyExists => format!(
                 "{} is there already and stays as it is; name another file for the report",
                 path.display()
@@ -67,7 +67,7 @@ fn create(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-fn text(diagnosis: &Diagnosis, patient: &Patient<'_>) -> String {
+fn text(diagnosis: &Report, patient: &CheckContext<'_>) -> String {
     let mut parts = vec![
         format!(
             "docker-credential-icr {} on {}\n{} {}, hosts and user names are in here, secrets are not",
@@ -100,8 +100,8 @@ fn text(diagnosis: &Diagnosis, patient: &Patient<'_>) -> String {
     format!("{}\n", parts.join("\n\n"))
 }
 
-fn system(patient: &Patient<'_>) -> String {
-    let text = std::fs::read_to_string(patient.world.places.root.join(OS_RELEASE));
+fn system(patient: &CheckContext<'_>) -> String {
+    let text = std::fs::read_to_string(patient.context.system_paths.root.join(OS_RELEASE));
     let text = text.unwrap_or_default();
     let name = text
         .lines()
@@ -112,8 +112,8 @@ fn system(patient: &Patient<'_>) -> String {
     )
 }
 
-fn variables(patient: &Patient<'_>) -> String {
-    let names = patient.world.environment.names();
+fn variables(patient: &CheckContext<'_>) -> String {
+    let names = patient.context.environment.names();
     let mut names: Vec<&str> = names
         .filter(|name| PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
         .collect();

@@ -1,12 +1,12 @@
 //! Are the settings as they should be?
 
-use super::Finding;
-use super::Patient;
+use super::CheckContext;
+use super::Diagnostic;
 
-pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
+pub(super) fn check(patient: &CheckContext<'_>) -> Vec<Diagnostic> {
     if let Some(failure) = patient.settings_failure {
         let seen = format!("{failure}; until then nobody gets an answer");
-        return vec![Finding::said("settings", seen)];
+        return vec![Diagnostic::said("settings", seen)];
     }
     let settings = patient.settings;
     let files = settings.files().iter().filter(|file| file.exists);
@@ -15,7 +15,7 @@ pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
         true => "there is no settings file, and none is needed".to_owned(),
         false => format!("{} can be understood", files.join(" and ")),
     };
-    let mut findings = vec![Finding::fine("settings", seen)];
+    let mut findings = vec![Diagnostic::fine("settings", seen)];
     let profile = settings.chosen_profile();
     let forced = [
         ("ICR_PROFILE", profile.map(|profile| profile.name.as_str())),
@@ -27,7 +27,7 @@ pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
     for (variable, value) in forced {
         if let Some(value) = value {
             let seen = format!("{variable} makes every registry use `{value}`");
-            findings.push(Finding::fine("forced", seen));
+            findings.push(Diagnostic::fine("forced", seen));
         }
     }
     findings

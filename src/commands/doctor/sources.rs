@@ -1,7 +1,7 @@
 //! Who speaks for which registry, and why?
 
-use super::Finding;
-use super::Patient;
+use super::CheckContext;
+use super::Diagnostic;
 use crate::commands::api_key_lifecycle::ending;
 use crate::commands::own_logins;
 use crate::commands::own_logins::Notice;
@@ -13,12 +13,12 @@ use crate::error::Result;
 use crate::registry::Registry;
 use crate::sources::Speaker;
 
-pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
+pub(super) fn check(patient: &CheckContext<'_>) -> Vec<Diagnostic> {
     let Some(broker) = patient.broker() else {
         return Vec::new();
     };
-    let now = patient.world.clock.now();
-    let mut findings: Vec<Finding> = Vec::new();
+    let now = patient.context.clock.now();
+    let mut findings: Vec<Diagnostic> = Vec::new();
     for registry in patient.registries(&broker) {
         let speaker = broker.describe(&registry);
         findings.push(of_registry(&registry, &speaker, &broker));
@@ -26,7 +26,7 @@ pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
         if let Some((seen, mend)) = speaker.and_then(|speaker| ending(&speaker, now))
             && !findings.iter().any(|finding| finding.seen == seen)
         {
-            findings.push(Finding::warning("api-key-end", seen, mend));
+            findings.push(Diagnostic::warning("api-key-end", seen, mend));
         }
     }
     let notices = own_logins::notices(&broker).unwrap_or_default();
@@ -35,12 +35,12 @@ pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
 }
 
 /// A stored login that is over, or that comes before the one for every registry.
-fn of_login(notice: Notice) -> Finding {
+fn of_login(notice: Notice) -> Diagnostic {
     const CHECK: &str = "login";
     match notice.severity {
-        Severity::Broken => Finding::problem(CHECK, notice.seen, notice.fix),
-        Severity::Useless => Finding::warning(CHECK, notice.seen, notice.fix),
-        Severity::Intended => Finding::fine(CHECK, notice.told()),
+        Severity::Broken => Diagnostic::problem(CHECK, notice.seen, notice.fix),
+        Severity::Useless => Diagnostic::warning(CHECK, notice.seen, notice.fix),
+        Severity::Intended => Diagnostic::fine(CHECK, notice.told()),
     }
 }
 
@@ -48,10 +48,10 @@ fn of_registry(
     registry: &Registry,
     speaker: &Result<Option<Description>>,
     broker: &Broker<'_>,
-) -> Finding {
+) -> Diagnostic {
     const CHECK: &str = "source";
     match speaker {
-        Ok(Some(speaker)) => Finding::fine(
+        Ok(Some(speaker)) => Diagnostic::fine(
             CHECK,
             format!(
                 "{registry}: {} gives `{}`, {}",
@@ -60,12 +60,12 @@ fn of_registry(
                 why(registry, speaker, broker)
             ),
         ),
-        Ok(None) => Finding::warning(
+        Ok(None) => Diagnostic::warning(
             CHECK,
             format!("{registry}: nobody speaks for it, so clients go on without a login"),
             login_command(registry, broker.settings),
         ),
-        Err(failure) => Finding::failed_for(CHECK, registry.host(), failure),
+        Err(failure) => Diagnostic::failed_for(CHECK, registry.host(), failure),
     }
 }
 

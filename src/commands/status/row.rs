@@ -11,7 +11,7 @@ use crate::credentials::Broker;
 use crate::credentials::Description;
 use crate::credentials::TokenLife;
 use crate::credentials::login_command;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 use crate::error::one_line;
 use crate::iam::date::duration;
@@ -112,7 +112,7 @@ impl Row {
     }
 
     /// What is broken: the source, the last exchange, or what was checked just now.
-    pub(super) fn trouble(&self) -> Option<&Failure> {
+    pub(super) fn trouble(&self) -> Option<&Error> {
         let of_check = self.check.as_ref().and_then(|check| check.as_ref().err());
         let rejection = self.past_failure().filter(|past| !past.may_pass());
         let rejection = rejection.map(|past| &past.failure);
@@ -263,9 +263,9 @@ fn try_out(subject: &Subject, broker: &Broker<'_>) -> Option<Result<Tried>> {
     let (Subject::One(registry) | Subject::Others(registry)) = subject;
     let credential = match (broker.get(registry), subject) {
         (Ok(credential), _) => credential,
-        (Err(Failure::NotFound), Subject::Others(_)) => return None,
-        (Err(Failure::NotFound), Subject::One(_)) => {
-            return Some(Err(Failure::act(format!(
+        (Err(error), Subject::Others(_)) if error.is_not_found() => return None,
+        (Err(error), Subject::One(_)) if error.is_not_found() => {
+            return Some(Err(Error::user(format!(
                 "nobody is logged in; run `{}`",
                 login_command(registry, broker.settings)
             ))));

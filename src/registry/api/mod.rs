@@ -7,16 +7,16 @@
 use reqwest::Url;
 
 use crate::PROGRAM;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 use crate::http::transport::Authorization;
 use crate::http::transport::Body;
 use crate::http::transport::Method;
+use crate::http::transport::ProxyPolicy;
 use crate::http::transport::Response;
-use crate::http::transport::Way;
+use crate::iam::ApiRequest;
 use crate::iam::Iam;
 use crate::iam::IamError;
-use crate::iam::Question;
 use crate::iam::owner::Owner;
 use crate::registry::Registry;
 use crate::secret::Secret;
@@ -66,7 +66,7 @@ enum Trouble {
     /// There is nothing of this name: HTTP 404 or 410.
     Absent(u16),
     /// Anything else.
-    Failed(Failure),
+    Failed(Error),
 }
 
 impl<'a> RegistryApi<'a> {
@@ -83,13 +83,13 @@ impl<'a> RegistryApi<'a> {
     ) -> Result<Self> {
         let own = || Owner::of(&access.token)?.account;
         let account = account.map(str::to_owned).or_else(own).ok_or_else(|| {
-            Failure::act(format!(
+            Error::user(format!(
                 "{registry} wants to know the account, which the access token of {} does not name; name it with --account ID",
                 access.source
             ))
         })?;
         if !is_account(&account) {
-            return Err(Failure::act(
+            return Err(Error::user(
                 "an account's ID is letters and digits; `ibmcloud account list` shows yours",
             ));
         }
@@ -134,18 +134,18 @@ impl<'a> RegistryApi<'a> {
         }
     }
 
-    fn question(&self, inquiry: &Inquiry<'_>) -> Result<Question<'_>, Trouble> {
+    fn question(&self, inquiry: &Inquiry<'_>) -> Result<ApiRequest<'_>, Trouble> {
         let mut headers = vec![("Account", Secret::new(&*self.account))];
         let refresh_token = self.access.refresh_token.as_ref();
         headers.extend(refresh_token.map(|token| ("RefreshToken", token.clone())));
-        Ok(Question {
+        Ok(ApiRequest {
             name: inquiry.name,
             method: inquiry.method,
             url: self.url(inquiry)?,
             headers,
             authorization: Authorization::Bearer(self.access.token.clone()),
             body: Body::Empty,
-            way: Way::Proxied,
+            way: ProxyPolicy::Proxied,
             secrets: [Some(&self.access.token), refresh_token]
                 .into_iter()
                 .flatten()
@@ -159,7 +159,7 @@ impl<'a> RegistryApi<'a> {
         let host = self.registry.host();
         let url = format!("https://{host}{API_PATH}{}", inquiry.path);
         let mut url = Url::parse(&url).map_err(|error| {
-            Trouble::Failed(Failure::act(format!("{host} is no host ({error})")))
+            Trouble::Failed(Error::user(format!("{host} is no host ({error})")))
         })?;
         if !inquiry.query.is_empty() {
             url.query_pairs_mut().extend_pairs(inquiry.query);
@@ -168,9 +168,9 @@ impl<'a> RegistryApi<'a> {
     }
 
     /// That a registry has no such API any more.
-    fn gone(&self, status: u16) -> Failure {
+    fn gone(&self, status: u16) -> Error {
         let (registry, advice) = (&self.registry, self.advice_if_gone);
-        Failure::act(format!(
+        Error::user(format!(
             "{registry} issues no registry tokens any more (HTTP {status}): IBM ended them in 2021; log in with an API key instead: `{PROGRAM} login {registry}`{advice}"
         ))
     }

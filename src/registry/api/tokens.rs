@@ -8,7 +8,7 @@ use super::Inquiry;
 use super::RegistryApi;
 use super::Trouble;
 use crate::PROGRAM;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::error::Result;
 use crate::error::one_line;
 use crate::http::transport::Method;
@@ -144,7 +144,7 @@ impl RegistryApi<'_> {
     fn path_of(&self, id: &str) -> Result<String> {
         match iam::is_id(id) {
             true => Ok(format!("{PATH}/{id}")),
-            false => Err(Failure::act(format!(
+            false => Err(Error::user(format!(
                 "{} can be no identifier of a token; `{PROGRAM} token list --registry {}` shows those there are",
                 quoted(id),
                 self.registry
@@ -152,7 +152,7 @@ impl RegistryApi<'_> {
         }
     }
 
-    fn explained(&self, trouble: Trouble) -> Failure {
+    fn explained(&self, trouble: Trouble) -> Error {
         match trouble {
             Trouble::Absent(status) => self.gone(status),
             Trouble::Failed(failure) => failure,
@@ -160,11 +160,11 @@ impl RegistryApi<'_> {
     }
 
     /// The list tells a token that is not there from an API that is not there.
-    fn explained_for(&self, id: &str, trouble: Trouble) -> Failure {
+    fn explained_for(&self, id: &str, trouble: Trouble) -> Error {
         match trouble {
             Trouble::Absent(404) => match self.tokens() {
                 Err(failure) => failure,
-                Ok(_) => Failure::act(format!(
+                Ok(_) => Error::user(format!(
                     "{registry} has no token {} of this account; `{PROGRAM} token list --registry {registry}` shows those there are",
                     quoted(id),
                     registry = self.registry
@@ -342,7 +342,7 @@ mod tests {
         ] {
             let api =
                 lab.ask(|iam| RegistryApi::new(&registry, access, account, iam.clone()).err());
-            assert!(matches!(api, Some(Failure::PersonMustAct(_))), "{api:?}");
+            assert!(api.as_ref().is_some_and(Error::is_user), "{api:?}");
         }
     }
 
