@@ -3,12 +3,13 @@
 
 use std::io::Read;
 use std::io::Write;
+use std::path::Path;
 use std::path::PathBuf;
 
 use ring::rand::SecureRandom;
 
-use crate::credentials::Renewal;
 use crate::environment::Environment;
+use crate::error::Error;
 use crate::error::Result;
 use crate::http::transport::Transport;
 use crate::keychain::KeychainError;
@@ -16,8 +17,8 @@ use crate::keychain::Keychains;
 use crate::keychain::Prompting;
 use crate::keychain::older::OlderLogins;
 use crate::lock::LockDirectory;
+use crate::registry::Registry;
 use crate::settings::Settings;
-use crate::sources::SystemPaths;
 use crate::terminal::Terminal;
 use crate::time::Clock;
 
@@ -47,8 +48,9 @@ pub struct Context<'a> {
     pub program: &'a dyn Fn() -> Option<PathBuf>,
     /// Random bits, for what is no secret.
     pub random: &'a dyn Fn() -> u64,
-    /// Gets the next token in the background.
-    pub renewal: &'a dyn Renewal,
+    /// Starts a process that gets the next token for a registry. Returns whether it was
+    /// started.
+    pub start_background_refresh: &'a dyn Fn(&Registry) -> bool,
     /// Random bits that nobody can guess.
     pub secure_random: &'a dyn SecureRandom,
     /// Where programs keep what they have to remember, on this system.
@@ -73,4 +75,142 @@ pub struct Stdio<'a> {
     pub output_is_terminal: bool,
     /// Whether the output is a file that other users can read.
     pub output_is_readable_by_others: bool,
+}
+
+/// Where files are that other programs write.
+#[derive(Clone, Debug)]
+pub struct SystemPaths {
+    /// The user's home directory.
+    pub home: Option<PathBuf>,
+    /// Below which the system's own paths begin: `/`, but for tests.
+    pub root: PathBuf,
+    /// Where the program was started.
+    pub working_directory: PathBuf,
+}
+
+impl SystemPaths {
+    /// A path that begins with `~/`, in the home directory.
+    pub fn expand(&self, path: &Path) -> PathBuf {
+        match (path.strip_prefix("~"), &self.home) {
+            (Ok(rest), Some(home)) => home.join(rest),
+            _ => path.to_owned(),
+        }
+    }
+}
+
+impl Context<'_> {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    /// See [`Settings::load`].
+    pub fn settings(&self) -> Result<Settings> {
+        Settings::load(
+            self.environment,
+            self.config_directory.as_deref(),
+            self.system_config_directory.as_deref(),
+        )
+    }
+
+    /// Returns the registry at an address, and the settings; `None` if it is not one of
+    /// IBM Cloud's. Broken settings are no error for other registries.
+    ///
+    /// # Errors
+    /// See [`Settings::load`].
+    pub fn registry(&self, address: &str) -> Result<Option<(Registry, Settings)>> {
+        let built_in = Registry::at(address, &[]);
+        match self.settings() {
+            Ok(settings) => {
+                let registry = Registry::at(address, &settings.registries);
+                Ok(registry.map(|registry| (registry, settings)))
+            }
+            Err(_) if built_in.is_none() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Opens the keychains that the settings choose.
+    ///
+    /// # Errors
+    /// The chosen one does not exist on this system.
+    pub fn keychains(&self, settings: &Settings, prompting: Prompting) -> Result<Keychains> {
+        (self.open_keychains)(settings, prompting).map_err(|error| Error::user(error.to_string()))
+    }
+}
+
+/// The settings and the open keychains of one run.
+pub struct Session<'a> {
+    /// What the program can reach.
+    pub context: &'a Context<'a>,
+    /// The settings.
+    pub settings: Settings,
+    /// The keychains that the settings choose.
+    pub keychains: Keychains,
+}
+
+impl<'a> Session<'a> {
+    /// Reads the settings and opens the keychains.
+    ///
+    /// # Errors
+    /// See [`Context::settings`] and [`Context::keychains`].
+    pub fn open(context: &'a Context<'a>, prompting: Prompting) -> Result<Self> {
+        Self::with_settings(context, context.settings()?, prompting)
+    }
+
+    /// Opens the keychains that these settings choose.
+    ///
+    /// # Errors
+    /// See [`Context::keychains`].
+    pub fn with_settings(
+        context: &'a Context<'a>,
+        settings: Settings,
+        prompting: Prompting,
+    ) -> Result<Self> {
+        let keychains = context.keychains(&settings, prompting)?;
+        Ok(Self {
+            context,
+            settings,
+            keychains,
+        })
+    }
+}
+
+#[cfg(test)]
+static SECURE_RANDOM: std::sync::LazyLock<ring::rand::SystemRandom> =
+    std::sync::LazyLock::new(ring::rand::SystemRandom::new);
+
+#[cfg(test)]
+impl<'a> Context<'a> {
+    /// Creates a context without a terminal's person, files of other programs, keychains or
+    /// background processes.
+    pub(crate) fn fake(
+        clock: &'a dyn Clock,
+        environment: &'a Environment,
+        locks: LockDirectory,
+        terminal: &'a dyn Terminal,
+        transport: &'a dyn Transport,
+    ) -> Self {
+        Self {
+            clock,
+            config_directory: None,
+            environment,
+            locks,
+            machine_name: &|| Some("laptop".into()),
+            older_logins: &|_| Ok(Vec::new()),
+            open_keychains: &|_, _| Err(KeychainError::Absent("no keychain".into())),
+            parent_arguments: &Vec::new,
+            program: &|| None,
+            random: &|| 0,
+            secure_random: &*SECURE_RANDOM,
+            start_background_refresh: &|_| false,
+            state_directory: None,
+            system_config_directory: None,
+            system_paths: SystemPaths {
+                home: None,
+                root: "/nonexistent".into(),
+                working_directory: "/nonexistent".into(),
+            },
+            terminal,
+            transport,
+        }
+    }
 }

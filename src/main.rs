@@ -11,7 +11,7 @@ use docker_credential_icr::PROGRAM;
 use docker_credential_icr::cli;
 use docker_credential_icr::context::Context;
 use docker_credential_icr::context::Stdio;
-use docker_credential_icr::credentials::Renewal;
+use docker_credential_icr::context::SystemPaths;
 use docker_credential_icr::environment;
 use docker_credential_icr::environment::Environment;
 use docker_credential_icr::fs;
@@ -21,7 +21,7 @@ use docker_credential_icr::lock::LockDirectory;
 use docker_credential_icr::process::background_refresh;
 use docker_credential_icr::process::memory;
 use docker_credential_icr::process::parent;
-use docker_credential_icr::sources::SystemPaths;
+use docker_credential_icr::registry::Registry;
 use docker_credential_icr::terminal::SystemTerminal;
 use docker_credential_icr::time::SystemClock;
 use ring::rand::SystemRandom;
@@ -72,7 +72,7 @@ fn main() -> ExitCode {
         },
         program: &|| std::env::current_exe().ok(),
         random: &|| RandomState::new().hash_one(()),
-        renewal: renewal(&environment),
+        start_background_refresh: &|registry| start_background_refresh(registry, &environment),
         secure_random: &SystemRandom::new(),
         terminal: &SystemTerminal::new(&environment),
         transport: &Https::trusting(certificate_file.map(PathBuf::from)),
@@ -107,15 +107,15 @@ fn machine_name(environment: &Environment) -> Option<String> {
     Some(name.to_owned())
 }
 
-/// Behind a relay to the session bus no process outlives the helper: the relay
-/// ends with it.
-fn renewal(environment: &Environment) -> &'static dyn Renewal {
+/// Starts a background refresh. Behind a relay to the session bus no process outlives the
+/// helper, because the relay ends with it.
+fn start_background_refresh(registry: &Registry, environment: &Environment) -> bool {
     #[cfg(target_os = "linux")]
     if keychain::bus_relay::is_behind(environment) {
-        return &background_refresh::Never;
+        return false;
     }
     let _ = environment;
-    &background_refresh::Detached
+    background_refresh::start(registry)
 }
 
 /// Where this user's processes meet. The cache directory is the same in every

@@ -19,7 +19,6 @@ use super::print;
 use super::print_json;
 use super::scopes::listed;
 use crate::PROGRAM;
-use crate::cli;
 use crate::client_config::Client;
 use crate::client_config::ClientFile;
 use crate::client_config::Machine;
@@ -37,6 +36,7 @@ use crate::client_config::podman;
 use crate::client_config::undo::Record;
 use crate::client_config::undo::Step;
 use crate::context::Context;
+use crate::context::Session;
 use crate::context::Stdio;
 use crate::credentials::Broker;
 use crate::credentials::login_command;
@@ -79,7 +79,7 @@ const LONGEST: usize = 100;
 /// that lie in them are told; --migrate moves them into the keychain.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, verbatim_doc_comment)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// The client; without it, all that are found
     client: Option<Client>,
 
@@ -163,7 +163,7 @@ struct Configuring<'a> {
     context: &'a Context<'a>,
 }
 
-pub(super) fn run(
+pub(crate) fn run(
     arguments: &Arguments,
     stdio: &mut Stdio<'_>,
     context: &Context<'_>,
@@ -193,9 +193,8 @@ fn configure(
     context: &Context<'_>,
     warnings: &Warnings<'_>,
 ) -> Result<(Vec<Done>, Vec<String>)> {
-    let settings = cli::settings(context)?;
-    let keychains = cli::open(context, &settings, Prompting::Allowed)?;
-    let broker = cli::broker(context, &settings, &keychains);
+    let session = Session::open(context, Prompting::Allowed)?;
+    let broker = Broker::new(&session);
     let is_interactive = context.terminal.is_interactive() && !arguments.json;
     let machine = machine(context);
     let choosing = Choosing {
@@ -223,9 +222,9 @@ fn configure(
 /// Which of the registries that were switched on have nobody who speaks for them. It
 /// is no more than a note: no keychain is unlocked for it.
 fn tell_of_nobody(done: &[Done], context: &Context<'_>, warnings: &Warnings<'_>) -> Result<()> {
-    let settings = cli::settings(context)?;
-    let keychains = cli::open(context, &settings, Prompting::Never)?.remembered();
-    let broker = cli::broker(context, &settings, &keychains);
+    let mut session = Session::open(context, Prompting::Never)?;
+    session.keychains = session.keychains.remembered();
+    let broker = Broker::new(&session);
     let mut hosts: Vec<&String> = Vec::new();
     for host in done
         .iter()
@@ -236,11 +235,11 @@ fn tell_of_nobody(done: &[Done], context: &Context<'_>, warnings: &Warnings<'_>)
         }
     }
     let registries = hosts.into_iter();
-    let registries = registries.filter_map(|host| Registry::at(host, &settings.registries));
+    let registries = registries.filter_map(|host| Registry::at(host, &session.settings.registries));
     let is_nobodys = |registry: &Registry| matches!(broker.speaker(registry), Ok(None));
     let mut by_command: BTreeMap<String, Vec<Registry>> = BTreeMap::new();
     for registry in registries.filter(is_nobodys) {
-        let command = login_command(&registry, &settings);
+        let command = login_command(&registry, &session.settings);
         by_command.entry(command).or_default().push(registry);
     }
     for (command, registries) in by_command {

@@ -74,7 +74,7 @@ impl<'a> Errand<'a> {
     /// IAM, for one question.
     pub(super) fn iam(&self) -> Iam<'a> {
         let limit = self.broker.settings.limits.deadline;
-        let deadline = Deadline::after(self.broker.clock, limit);
+        let deadline = Deadline::after(self.broker.context.clock, limit);
         self.broker.iam(&self.endpoint, MOST_ATTEMPTS, deadline)
     }
 

@@ -109,9 +109,9 @@ fn objection(scope: &LoginScope, registry: &Registry, broker: &Broker<'_>) -> Op
         )),
         Speaker::Source(SourceName::Environment) => Some(format!(
             "uses {}, which comes before this login; unset it to use the login",
-            variable(broker.environment)
+            variable(broker.context.environment)
         )),
-        Speaker::Source(_) if broker.environment.has(environment::SOURCE) => Some(format!(
+        Speaker::Source(_) if broker.context.environment.has(environment::SOURCE) => Some(format!(
             "uses {}, as ${source} says; unset ${source} to use the login",
             answering.name,
             source = environment::SOURCE
@@ -128,7 +128,7 @@ fn how_to_end(answering: &ActiveSource, broker: &Broker<'_>) -> String {
     match &answering.speaker {
         Speaker::Login(scope) => format!("'{}' removes it", scope.logout_command()),
         Speaker::Source(SourceName::Environment) => {
-            format!("unset {} to end that", variable(broker.environment))
+            format!("unset {} to end that", variable(broker.context.environment))
         }
         Speaker::Source(SourceName::IbmCloudCli) => "'ibmcloud logout' ends it".into(),
         Speaker::Source(_) => format!(

@@ -20,8 +20,8 @@ use super::scopes;
 use super::scopes::Named;
 use super::scopes::listed;
 use super::sso_login::by_passcode;
-use crate::cli;
 use crate::context::Context;
+use crate::context::Session;
 use crate::context::Stdio;
 use crate::credentials::Broker;
 use crate::error::Error;
@@ -58,7 +58,7 @@ Examples:
 /// keychain; if anything fails, what was stored before stays as it is.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, verbatim_doc_comment)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     #[command(flatten)]
     named: Named,
 
@@ -124,7 +124,7 @@ impl Arguments {
     }
 }
 
-pub(super) fn run(
+pub(crate) fn run(
     arguments: &Arguments,
     stdio: &mut Stdio<'_>,
     context: &Context<'_>,
@@ -134,14 +134,14 @@ pub(super) fn run(
             "--expires is for an API key that is made: use it with --rotate, or with --create-api-key after --sso, --web or --from-ibmcloud",
         ));
     }
-    let settings = cli::settings(context)?;
+    let settings = context.settings()?;
     if settings.keychain == KeychainChoice::None {
         return Err(Error::user(
             "the settings choose no keychain (`none`), so that a login cannot be kept; choose one with ICR_KEYCHAIN or in the settings file, or give the API key in $IBMCLOUD_API_KEY",
         ));
     }
-    let keychains = cli::open(context, &settings, Prompting::Allowed)?;
-    let broker = cli::broker(context, &settings, &keychains);
+    let session = Session::with_settings(context, settings, Prompting::Allowed)?;
+    let broker = Broker::new(&session);
     let warnings = Warnings::none_yet(context);
     let done = match arguments.rotate {
         true => rotate::run(
@@ -178,7 +178,7 @@ fn log_in(
     let endpoint = common_endpoint(&scopes, broker)?;
     let errand = Errand::new(broker, endpoint, context, warnings);
     let proof = prove(arguments, &scopes, &errand, stdio)?;
-    let proved_at = broker.clock.elapsed();
+    let proved_at = broker.context.clock.elapsed();
     let access_token = &proof.issued.access_token;
     let own = Owner::of(access_token);
     let assumed = match profile {
@@ -210,7 +210,7 @@ fn log_in(
         }
     })?;
     // Somebody may have thought long about a question.
-    let waited = broker.clock.elapsed().saturating_sub(proved_at);
+    let waited = broker.context.clock.elapsed().saturating_sub(proved_at);
     let life = issued.lifetime.saturating_sub(waited);
     broker.keep_token(&errand.endpoint, &login, &issued.access_token, life);
     own_logins::remove_ended(&scopes, arguments.yes, &errand);

@@ -16,8 +16,8 @@ use super::rotate::holders;
 use super::scopes;
 use super::scopes::Named;
 use super::scopes::listed;
-use crate::cli;
 use crate::context::Context;
+use crate::context::Session;
 use crate::context::Stdio;
 use crate::credentials::Broker;
 use crate::error::Error;
@@ -39,7 +39,7 @@ Examples:
 /// Logging out of what is not logged in is no error.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, verbatim_doc_comment)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     #[command(flatten)]
     named: Named,
 
@@ -70,21 +70,22 @@ struct Done {
     remaining: Vec<LoginScope>,
 }
 
-pub(super) fn run(
+pub(crate) fn run(
     arguments: &Arguments,
     stdio: &mut Stdio<'_>,
     context: &Context<'_>,
 ) -> Result<()> {
-    let settings = cli::settings(context)?;
-    let keychains = cli::open(context, &settings, Prompting::Allowed)?;
-    let broker = cli::broker(context, &settings, &keychains);
+    let session = Session::open(context, Prompting::Allowed)?;
+    let broker = Broker::new(&session);
     let warnings = Warnings::none_yet(context);
     let stored = broker.scopes()?;
     let mut scopes: BTreeSet<LoginScope> = match arguments.all {
         true => stored.clone(),
         false => {
             let is_stored = |scope: &LoginScope| stored.contains(scope);
-            let named = arguments.named.stored_scopes(&settings, &is_stored)?;
+            let named = arguments
+                .named
+                .stored_scopes(&session.settings, &is_stored)?;
             named.into_iter().collect()
         }
     };

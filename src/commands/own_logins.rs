@@ -133,9 +133,9 @@ fn remove(scope: &LoginScope, errand: &Errand<'_>) {
 /// with the login. All of it takes no longer than one answer may.
 fn ask_iam(errand: &Errand<'_>) {
     let broker = errand.broker;
-    let deadline = Deadline::after(broker.clock, broker.settings.limits.deadline);
+    let deadline = Deadline::after(broker.context.clock, broker.settings.limits.deadline);
     for registry in sessions(broker) {
-        if deadline.remaining(broker.clock).is_zero() {
+        if deadline.remaining(broker.context.clock).is_zero() {
             return;
         }
         let _progress = errand.progress(&format!(

@@ -12,10 +12,11 @@ use super::errand::Warnings;
 use super::print as print_line;
 use super::registry_at;
 use super::when;
-use crate::cli;
 use crate::context::Context;
+use crate::context::Session;
 use crate::context::Stdio;
 use crate::credential::Credential;
+use crate::credentials::Broker;
 use crate::credentials::login_command;
 use crate::error::Error;
 use crate::error::ErrorKind;
@@ -54,7 +55,7 @@ Examples:
 ///   kubernetes-secret   a manifest of a pull secret (kubernetes.io/dockerconfigjson)
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, verbatim_doc_comment)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// The registry, such as us.icr.io
     #[arg(value_name = "HOST")]
     registry: String,
@@ -90,7 +91,7 @@ enum Format {
     KubernetesSecret,
 }
 
-pub(super) fn run(
+pub(crate) fn run(
     arguments: &Arguments,
     stdio: &mut Stdio<'_>,
     context: &Context<'_>,
@@ -108,15 +109,15 @@ pub(super) fn run(
         ));
     }
     let (registry, settings) = registry_at(&arguments.registry, context)?;
-    let keychains = cli::open(context, &settings, Prompting::Allowed)?;
-    let broker = cli::broker(context, &settings, &keychains);
+    let session = Session::with_settings(context, settings, Prompting::Allowed)?;
+    let broker = Broker::new(&session);
     let credential =
         broker
             .get_fresh(&registry, arguments.credential)
             .map_err(|error| match error.kind() {
                 ErrorKind::NotFound => Error::user(format!(
                     "there is no credential for {registry}; run '{}', or set IBMCLOUD_API_KEY",
-                    login_command(&registry, &settings)
+                    login_command(&registry, &session.settings)
                 )),
                 _ => error,
             })?;

@@ -26,7 +26,10 @@ pub(super) fn run(
     context: &Context<'_>,
     warnings: &Warnings<'_>,
 ) -> Result<Vec<Done>> {
-    let _lock = broker.locks.lock_rotation(broker.settings.limits.deadline);
+    let _lock = broker
+        .context
+        .locks
+        .lock_rotation(broker.settings.limits.deadline);
     let stored = broker.scopes()?;
     let scopes = named.stored_scopes(broker.settings, &|scope| stored.contains(scope))?;
     let mut keys: Vec<(LoginScope, Login, IssuedKey)> = Vec::new();

@@ -8,7 +8,6 @@ use super::print;
 use super::print_json;
 use super::screen::Screen;
 use super::table;
-use crate::cli;
 use crate::context::Context;
 use crate::context::Stdio;
 use crate::error::Result;
@@ -36,18 +35,18 @@ Examples:
 /// secrets in them.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, verbatim_doc_comment)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// Print JSON, whose keys stay as they are
     #[arg(long)]
     json: bool,
 }
 
-pub(super) fn run(
+pub(crate) fn run(
     arguments: &Arguments,
     stdio: &mut Stdio<'_>,
     context: &Context<'_>,
 ) -> Result<()> {
-    let settings = cli::settings(context)?;
+    let settings = context.settings()?;
     match arguments.json {
         true => print_json(stdio, &as_json(&settings)),
         false => {

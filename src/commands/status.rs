@@ -16,8 +16,8 @@ use super::scopes::Named;
 use super::screen::Screen;
 use super::table;
 use crate::PROGRAM;
-use crate::cli;
 use crate::context::Context;
+use crate::context::Session;
 use crate::context::Stdio;
 use crate::credentials::Broker;
 use crate::error::Error;
@@ -53,7 +53,7 @@ rejected what the last `get` used.";
 /// asked unless you say --check.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, verbatim_doc_comment)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// Registries, such as us.icr.io; without any, all that there is to tell of
     #[arg(value_name = "REGISTRY")]
     registries: Vec<String>,
@@ -79,19 +79,17 @@ struct Overview {
     login_commands: Vec<String>,
 }
 
-pub(super) fn run(
+pub(crate) fn run(
     arguments: &Arguments,
     stdio: &mut Stdio<'_>,
     context: &Context<'_>,
 ) -> Result<()> {
-    let settings = cli::settings(context)?;
-    let keychains = cli::open(context, &settings, Prompting::Never)?;
-    // What is tried out may change meanwhile.
-    let keychains = match arguments.check {
-        true => keychains,
-        false => keychains.remembered(),
-    };
-    let broker = cli::broker(context, &settings, &keychains);
+    let mut session = Session::open(context, Prompting::Never)?;
+    // What is checked may change meanwhile.
+    if !arguments.check {
+        session.keychains = session.keychains.remembered();
+    }
+    let broker = Broker::new(&session);
     let overview = Overview::of(arguments, &broker, context)?;
     let screen = Screen::of(stdio, context);
     match arguments.json {

@@ -11,8 +11,8 @@ use super::registry_at;
 use super::screen::Screen;
 use super::table;
 use super::when;
-use crate::cli;
 use crate::context::Context;
+use crate::context::Session;
 use crate::context::Stdio;
 use crate::credentials::Broker;
 use crate::error::Error;
@@ -42,7 +42,7 @@ Examples:
 /// last, use an API key: docker-credential-icr login.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, arg_required_else_help = false, verbatim_doc_comment)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     #[command(subcommand)]
     task: Task,
 }
@@ -167,7 +167,7 @@ struct Remove {
     ids: Vec<String>,
 }
 
-pub(super) fn run(
+pub(crate) fn run(
     arguments: &Arguments,
     stdio: &mut Stdio<'_>,
     context: &Context<'_>,
@@ -179,8 +179,8 @@ pub(super) fn run(
         Task::Rm(remove) => &remove.place,
     };
     let (registry, settings) = registry_at(&place.registry, context)?;
-    let keychains = cli::open(context, &settings, Prompting::Allowed)?;
-    let broker = cli::broker(context, &settings, &keychains);
+    let session = Session::with_settings(context, settings, Prompting::Allowed)?;
+    let broker = Broker::new(&session);
     if let Task::Add(add) = &arguments.task
         && add.login
     {

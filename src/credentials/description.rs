@@ -162,7 +162,7 @@ impl Broker<'_> {
         let of_token = || match login.kind() {
             LoginKind::Bearer => Owner::of(&login.secret),
             _ => {
-                let tokens = TokenCache::new(&*self.keychains.tokens, self.clock);
+                let tokens = TokenCache::new(&*self.keychains.tokens, self.context.clock);
                 let kept = tokens.kept(&CacheKey::new(&self.endpoint_of(scope), &login.id));
                 kept.and_then(|kept| Owner::of(&kept.secret))
             }
@@ -247,7 +247,7 @@ impl Broker<'_> {
     /// How long a token lives by its own account.
     fn own_life(&self, token: &Secret) -> Option<TokenLife> {
         let times = jwt::times(token.expose())?;
-        let now = self.clock.now();
+        let now = self.context.clock.now();
         Some(TokenLife {
             age: times.iat.and_then(|issued| now.checked_sub(issued)),
             left: times.exp.saturating_sub(now),

@@ -48,9 +48,10 @@ impl Broker<'_> {
         let source = errand.identity.source();
         let prepared = self.prepare(errand);
         // Half of the time for waiting, so that half is left for asking.
-        let lock = self
-            .locks
-            .lock_identity(key.as_str(), errand.deadline.remaining(self.clock) / 2);
+        let lock = self.context.locks.lock_identity(
+            key.as_str(),
+            errand.deadline.remaining(self.context.clock) / 2,
+        );
         let kept = tokens.secret(&key);
         let old = match tokens.look_up_for(&key, &source) {
             Cached::Failed(past) => return Err(past.failure),
@@ -100,7 +101,7 @@ impl Broker<'_> {
     ) -> (Result<Obtained>, bool) {
         let identity = errand.identity;
         let _span = tracing::debug_span!("exchange", source = identity.source()).entered();
-        let started = self.clock.elapsed();
+        let started = self.context.clock.elapsed();
         let most_attempts = if has_token { 1 } else { MOST_ATTEMPTS };
         let outcome = match prepared {
             Prepared::Access(access) => {
@@ -111,7 +112,7 @@ impl Broker<'_> {
             }
             Prepared::Nothing => self.iam_token(errand, most_attempts),
         };
-        (outcome, self.clock.elapsed() - started >= LONG_WAIT)
+        (outcome, self.context.clock.elapsed() - started >= LONG_WAIT)
     }
 
     fn iam_token(&self, errand: &Errand<'_>, most_attempts: u32) -> Result<Obtained> {
@@ -172,7 +173,7 @@ impl Broker<'_> {
         let token = own_tokens::make(&api, &self.mark(errand))?;
         Ok(Obtained {
             secret: token.value.clone(),
-            lifetime: own_tokens::lifetime(&token, self.clock),
+            lifetime: own_tokens::lifetime(&token, self.context.clock),
             registry_token: Some((token, access)),
         })
     }
@@ -183,8 +184,8 @@ impl Broker<'_> {
         let Some((token, access)) = obtained.registry_token else {
             return;
         };
-        let left = errand.deadline.remaining(self.clock).min(TIDYING);
-        let deadline = Deadline::after(self.clock, left);
+        let left = errand.deadline.remaining(self.context.clock).min(TIDYING);
+        let deadline = Deadline::after(self.context.clock, left);
         let carrier = self.iam(errand.identity.endpoint(), 1, deadline);
         if let Ok(api) = self.opened(errand.registry, access, None, carrier) {
             own_tokens::remove_unused(&api, &self.mark(errand), &token, replaced);
@@ -193,8 +194,14 @@ impl Broker<'_> {
 
     /// What makes the registry tokens of an identity known again.
     pub(super) fn mark(&self, errand: &Errand<'_>) -> Mark {
-        let machine = (self.machine_name)().unwrap_or_else(|| "a machine without a name".into());
-        let home = self.system_paths.home.as_deref().unwrap_or(Path::new(""));
+        let machine =
+            (self.context.machine_name)().unwrap_or_else(|| "a machine without a name".into());
+        let home = self
+            .context
+            .system_paths
+            .home
+            .as_deref()
+            .unwrap_or(Path::new(""));
         let key = errand.key();
         let parts = [
             &*home.to_string_lossy(),

@@ -39,7 +39,7 @@ impl Broker<'_> {
         if chosen.is_empty() {
             return Vec::new();
         }
-        let deadline = Deadline::after(self.clock, TIDYING);
+        let deadline = Deadline::after(self.context.clock, TIDYING);
         let id_of = |scope: &LoginScope| Some(self.login(scope).ok()??.id);
         let leaving: BTreeSet<String> = scopes.iter().filter_map(id_of).collect();
         // Another scope may have the same login, whose tokens are all forgotten.

@@ -40,7 +40,7 @@ impl Broker<'_> {
     /// The keychain does not take it; the one before it is then still there.
     pub fn log_in(&self, scope: &LoginScope, login: Login) -> Result<()> {
         let given = self.given_of(scope);
-        let _lock = self.locks.lock_login(scope, LOGIN_PATIENCE);
+        let _lock = self.context.locks.lock_login(scope, LOGIN_PATIENCE);
         self.write_login(scope, login, &given)
     }
 
@@ -77,7 +77,7 @@ impl Broker<'_> {
     /// Keeps a token that an IAM gave for a login, so that the first `get` finds one.
     pub fn keep_token(&self, endpoint: &Endpoint, login: &Login, token: &Secret, life: Duration) {
         if !life.is_zero() {
-            let tokens = TokenCache::new(&*self.keychains.tokens, self.clock);
+            let tokens = TokenCache::new(&*self.keychains.tokens, self.context.clock);
             tokens.keep(&CacheKey::new(endpoint, &login.id), token, life);
         }
     }
@@ -117,7 +117,7 @@ impl Broker<'_> {
     /// The keychain does not let it go. That nothing was stored is no error.
     pub fn log_out(&self, scope: &LoginScope) -> Result<bool> {
         let given = self.given_of(scope);
-        let _lock = self.locks.lock_login(scope, LOGIN_PATIENCE);
+        let _lock = self.context.locks.lock_login(scope, LOGIN_PATIENCE);
         let former = self.forget_tokens(scope, &given, None);
         given.logins.delete(scope)?;
         Ok(!matches!(former, Ok(None)))
@@ -138,7 +138,7 @@ impl Broker<'_> {
     pub(super) fn delete_expired(&self, expired: &[ExpiredLogin]) {
         let logins = Logins::in_keychain(&*self.keychains.logins);
         for ExpiredLogin { scope, id } in expired {
-            let lock = self.locks.lock_login(scope, EXPIRED_PATIENCE);
+            let lock = self.context.locks.lock_login(scope, EXPIRED_PATIENCE);
             if matches!(lock, Lock::Busy) {
                 continue;
             }

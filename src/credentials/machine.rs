@@ -7,7 +7,7 @@ use std::rc::Rc;
 use serde_json::json;
 
 use super::Broker;
-use super::Renewal;
+use crate::context::Context;
 use crate::credential::Credential;
 use crate::environment::Environment;
 use crate::error::Result;
@@ -27,7 +27,7 @@ use crate::registry::Registry;
 use crate::secret::Secret;
 use crate::settings::CredentialKind;
 use crate::settings::Settings;
-use crate::sources::SystemPaths;
+use crate::terminal::fake::FakeTerminal;
 use crate::time::fake::FakeClock;
 
 /// When the tests begin.
@@ -79,20 +79,12 @@ pub(crate) struct Renewals {
     pub(crate) started: Cell<usize>,
 }
 
-impl Renewal for Renewals {
-    fn start(&self, _registry: &Registry) -> bool {
+impl Renewals {
+    fn start(&self) -> bool {
         if self.are_possible.get() {
             self.started.set(self.started.get() + 1);
         }
         self.are_possible.get()
-    }
-}
-
-fn nowhere() -> SystemPaths {
-    SystemPaths {
-        home: None,
-        root: "/nonexistent".into(),
-        working_directory: "/nonexistent".into(),
     }
 }
 
@@ -140,17 +132,23 @@ impl Machine {
 
     pub(crate) fn ask<T>(&self, question: impl FnOnce(&Broker<'_>) -> T) -> T {
         let settings = Settings::load(&self.environment, None, None).unwrap();
+        let start = |_: &Registry| self.renewal.start();
+        let terminal = FakeTerminal::default();
+        let context = Context {
+            start_background_refresh: &start,
+            ..Context::fake(
+                &*self.clock,
+                &self.environment,
+                self.locks.clone(),
+                &terminal,
+                &self.iam,
+            )
+        };
         question(&Broker {
-            clock: &*self.clock,
-            environment: &self.environment,
-            keychains: &self.keychains,
-            locks: &self.locks,
-            machine_name: &|| Some("laptop".into()),
-            system_paths: &nowhere(),
-            random: &|| 0,
-            renewal: &self.renewal,
+            context: &context,
             settings: &settings,
-            transport: &self.iam,
+            keychains: &self.keychains,
+            environment: &self.environment,
         })
     }
 

@@ -1,15 +1,15 @@
 //! The order of things: the only place that knows what comes after what when a
 //! client asks for a credential, leaves one with us or takes it away.
 
+use crate::context::Context;
+use crate::context::Session;
 use crate::credential::Credential;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::error::Result;
-use crate::http::transport::Transport;
 use crate::iam::Iam;
 use crate::iam::endpoint::Endpoint;
 use crate::keychain::Keychains;
-use crate::lock::LockDirectory;
 use crate::login::LoginScope;
 use crate::login::Logins;
 use crate::registry::Registry;
@@ -25,8 +25,6 @@ use crate::sources::LocalLookup;
 use crate::sources::Notes;
 use crate::sources::Search;
 use crate::sources::SourceContext;
-use crate::sources::SystemPaths;
-use crate::time::Clock;
 use crate::time::Deadline;
 use crate::token_cache::CacheKey;
 use crate::token_cache::Cached;
@@ -51,35 +49,35 @@ pub use description::login_command;
 pub use own_logins::End;
 pub use own_logins::RedundantLogin;
 pub use probe::Probe;
-pub use renewal::Renewal;
 pub use store::Hidden;
 pub use store::Stored;
 
 use exchange::Age;
 use exchange::Errand;
 
-/// Everything a broker works with.
+/// Gets, stores and deletes credentials.
+#[derive(Clone, Copy)]
 pub struct Broker<'a> {
-    /// Time.
-    pub clock: &'a dyn Clock,
-    /// The environment variables.
-    pub environment: &'a Environment,
-    /// Where secrets rest.
-    pub keychains: &'a Keychains,
-    /// One at a time.
-    pub locks: &'a LockDirectory,
-    /// What this machine is called, if it is called anything.
-    pub machine_name: &'a dyn Fn() -> Option<String>,
-    /// Where other programs leave their files.
-    pub system_paths: &'a SystemPaths,
-    /// Random bits.
-    pub random: &'a dyn Fn() -> u64,
-    /// Starts a process that calls [`Broker::renew`], so that nobody waits for it.
-    pub renewal: &'a dyn Renewal,
-    /// What was chosen.
+    /// What the program can reach.
+    pub context: &'a Context<'a>,
+    /// The settings.
     pub settings: &'a Settings,
-    /// The way to IAM.
-    pub transport: &'a dyn Transport,
+    /// The keychains that the settings choose.
+    pub keychains: &'a Keychains,
+    /// The environment variables; none while a login that was moved is verified.
+    pub environment: &'a Environment,
+}
+
+impl<'a> Broker<'a> {
+    /// Creates the broker of a session.
+    pub fn new(session: &'a Session<'a>) -> Self {
+        Self {
+            context: session.context,
+            settings: &session.settings,
+            keychains: &session.keychains,
+            environment: session.context.environment,
+        }
+    }
 }
 
 impl Broker<'_> {
@@ -314,9 +312,9 @@ impl Broker<'_> {
     pub fn iam(&self, endpoint: &Endpoint, most_attempts: u32, deadline: Deadline) -> Iam<'_> {
         Iam {
             endpoint: endpoint.clone(),
-            transport: self.transport,
-            clock: self.clock,
-            random: self.random,
+            transport: self.context.transport,
+            clock: self.context.clock,
+            random: self.context.random,
             limits: self.settings.limits,
             most_attempts,
             deadline,
@@ -350,7 +348,7 @@ impl Broker<'_> {
 
     /// When whoever asks now must have an answer.
     fn deadline(&self) -> Deadline {
-        Deadline::after(self.clock, self.settings.limits.deadline)
+        Deadline::after(self.context.clock, self.settings.limits.deadline)
     }
 
     fn given(&self, registry: &Registry) -> SourceContext<'_> {
@@ -360,17 +358,17 @@ impl Broker<'_> {
     fn given_of(&self, scope: &LoginScope) -> SourceContext<'_> {
         SourceContext {
             choice: self.choice_of(scope),
-            clock: self.clock,
+            clock: self.context.clock,
             endpoint: self.endpoint_of(scope),
             environment: self.environment,
-            locks: self.locks,
+            locks: &self.context.locks,
             logins: Logins::in_keychain(&*self.keychains.logins),
             near_logins: self
                 .keychains
                 .tokens_are_near
                 .then(|| Logins::in_keychain(&*self.keychains.tokens)),
-            system_paths: self.system_paths,
-            tokens: TokenCache::new(&*self.keychains.tokens, self.clock),
+            system_paths: &self.context.system_paths,
+            tokens: TokenCache::new(&*self.keychains.tokens, self.context.clock),
             working_directory_credentials: self.settings.working_directory_credentials,
         }
     }

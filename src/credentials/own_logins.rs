@@ -77,7 +77,7 @@ impl Broker<'_> {
         if login.ended_at.is_some() {
             return Some(End::Session);
         }
-        let has_expired = login.has_expired(self.clock.now());
+        let has_expired = login.has_expired(self.context.clock.now());
         has_expired.then_some(End::Token)
     }
 }

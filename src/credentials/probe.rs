@@ -93,8 +93,8 @@ impl<'a> Probe<'a> {
         }
         let broker = self.broker;
         let deadline = broker.deadline();
-        let patience = deadline.remaining(broker.clock) / 2;
-        let _lock = broker.locks.lock_identity(key.as_str(), patience);
+        let patience = deadline.remaining(broker.context.clock) / 2;
+        let _lock = broker.context.locks.lock_identity(key.as_str(), patience);
         let iam = broker.iam(identity.endpoint(), MOST_ATTEMPTS, deadline);
         let outcome = identity.exchange(&iam, wanted);
         self.asked.borrow_mut().push((key, outcome.clone()));

@@ -9,12 +9,6 @@ use crate::sources::Found;
 use crate::token_cache::CacheKey;
 use crate::token_cache::TokenCache;
 
-/// Gets the next token in the background.
-pub trait Renewal {
-    /// Starts it, if that is possible here and nobody turned it off.
-    fn start(&self, registry: &Registry) -> bool;
-}
-
 impl Broker<'_> {
     /// Gets the next token for a registry, if it is still time for that when nobody
     /// else is at it. What cannot be had now, whoever needs it will ask for again.
@@ -33,8 +27,9 @@ impl Broker<'_> {
         let prepared = self.prepare(&errand);
         // Whoever started us may still hold it.
         let lock = self
+            .context
             .locks
-            .lock_identity(key.as_str(), deadline.remaining(self.clock) / 2);
+            .lock_identity(key.as_str(), deadline.remaining(self.context.clock) / 2);
         if matches!(lock, Lock::Busy) || !given.tokens.needs_renewal(&key) {
             return Ok(());
         }
@@ -57,11 +52,11 @@ impl Broker<'_> {
         if !self.settings.background_refresh {
             return false;
         }
-        let lock = self.locks.try_identity(key.as_str());
+        let lock = self.context.locks.try_identity(key.as_str());
         if matches!(lock, Lock::Busy) {
             return true;
         }
-        let is_started = self.renewal.start(registry);
+        let is_started = (self.context.start_background_refresh)(registry);
         if is_started {
             tokens.record_refresh_attempt(key);
         }

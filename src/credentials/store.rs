@@ -90,7 +90,7 @@ impl Broker<'_> {
             return Ok(Stored::Unchanged);
         }
         let scope = LoginScope::Registry(registry.clone());
-        let _lock = self.locks.lock_login(&scope, LOGIN_PATIENCE);
+        let _lock = self.context.locks.lock_login(&scope, LOGIN_PATIENCE);
         let mut until_it_ends = None;
         if login.kind() == LoginKind::Bearer {
             if self.has_issued(&scope, &login.secret, &given) {
@@ -111,7 +111,7 @@ impl Broker<'_> {
                 self.refuse_to_lose_login(registry, &scope)?;
             }
         }
-        if login.has_expired(self.clock.now()) {
+        if login.has_expired(self.context.clock.now()) {
             return Err(Error::user(format!(
                 "the token has expired, or will within seconds, so it is not stored as the login for {registry}; '{}' makes a login that lasts",
                 scope.login_command()
@@ -186,7 +186,8 @@ impl Broker<'_> {
             Found::Credential(_) => Relation::Other,
             // One that lives longer is worth storing, also of the same identity.
             Found::AccessToken(answered) => {
-                let has_expired = jwt::has_expired(token.expose(), self.clock.now(), jwt::MARGIN);
+                let has_expired =
+                    jwt::has_expired(token.expose(), self.context.clock.now(), jwt::MARGIN);
                 match Owner::of(answered).is_some_and(|other| is_same(&other)) && has_expired {
                     true => Relation::Same,
                     false => Relation::Other,
@@ -217,7 +218,7 @@ impl Broker<'_> {
     /// Whether tokens are kept at all, found out by trying. Where they are not, a
     /// client brings back tokens that nobody here knows.
     fn keeps_tokens(&self) -> bool {
-        let item = Item::probe(&format!("store-{:016x}", (self.random)()));
+        let item = Item::probe(&format!("store-{:016x}", (self.context.random)()));
         let tokens = &*self.keychains.tokens;
         let is_written = tokens
             .write(&item, &Secret::new("probe"), Some(PROBE_LIFE))

@@ -1,3 +1,199 @@
-//! Docker's credential-helper protocol.
+//! The verbs of Docker's credential-helper protocol: get, store, erase and list.
 
 pub mod wire;
+
+use crate::PROGRAM;
+use crate::commands;
+use crate::context::Context;
+use crate::context::Session;
+use crate::context::Stdio;
+use crate::credentials::Broker;
+use crate::error::Error;
+use crate::error::ErrorKind;
+use crate::error::Result;
+use crate::error::one_line;
+use crate::keychain::Prompting;
+use crate::login::LoginScope;
+use crate::process::parent;
+use crate::registry::Registry;
+use crate::sources::Speaker;
+use crate::text::printable;
+use crate::text::repeatable;
+
+/// The longest warning of a client's verb, in characters.
+const LONGEST_WARNING: usize = 1000;
+
+/// A verb of the protocol, as help, completions and manual explain it.
+#[derive(Clone, Copy, Debug)]
+pub struct Verb {
+    /// What clients call.
+    pub name: &'static str,
+    /// What it does, as a short line without a period.
+    pub explanation: &'static str,
+    /// Whether the address may be an argument, instead of standard input.
+    pub takes_address: bool,
+    /// What a person may type to see it at work.
+    pub example: &'static str,
+}
+
+/// The verbs that clients call; `parse` knows the same ones.
+pub const VERBS: [Verb; 5] = [
+    Verb {
+        name: "get",
+        explanation: "the credential for a registry, as JSON",
+        takes_address: true,
+        example: "docker-credential-icr get us.icr.io",
+    },
+    Verb {
+        name: "store",
+        explanation: "keeps a login that comes as JSON on stdin",
+        takes_address: false,
+        example: "docker-credential-icr store < login.json",
+    },
+    Verb {
+        name: "erase",
+        explanation: "forgets the login for a registry",
+        takes_address: true,
+        example: "docker-credential-icr erase us.icr.io",
+    },
+    Verb {
+        name: "list",
+        explanation: "registries that have a login, as JSON",
+        takes_address: false,
+        example: "docker-credential-icr list",
+    },
+    Verb {
+        name: "version",
+        explanation: "the version of this program",
+        takes_address: false,
+        example: "docker-credential-icr version",
+    },
+];
+
+pub(crate) fn get(
+    address: Option<String>,
+    stdio: &mut Stdio<'_>,
+    context: &Context<'_>,
+) -> Result<()> {
+    let address = server_address(address, stdio)?;
+    let (registry, settings) = context.registry(&address)?.ok_or(Error::not_found())?;
+    let session = Session::with_settings(context, settings, Prompting::Never)?;
+    let broker = Broker::new(&session);
+    let credential = match broker.get_and_delete_expired(&registry) {
+        Err(failure) if is_to_be_replaced(&failure, &registry, &broker, context) => {
+            tracing::info!(%failure, "the client is about to replace the login");
+            return Err(Error::not_found());
+        }
+        outcome => outcome?,
+    };
+    wire::write_credential(stdio.output, &address, &credential).map_err(|error| unwritten(&error))
+}
+
+/// Whether IAM rejected a stored login in whose place the client is about to store
+/// another; an error would keep it from that. A profile's login is not replaced by what
+/// a client stores.
+fn is_to_be_replaced(
+    failure: &Error,
+    registry: &Registry,
+    broker: &Broker<'_>,
+    context: &Context<'_>,
+) -> bool {
+    failure.is_rejection()
+        && parent::is_about_to_log_in(&(context.parent_arguments)())
+        && matches!(
+            broker.speaker(registry),
+            Ok(Some(Speaker::Login(
+                LoginScope::Default | LoginScope::Registry(_)
+            )))
+        )
+}
+
+pub(crate) fn store(stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> {
+    let request = wire::store_request(&wire::read_input(stdio.input)?)?;
+    let Some((registry, settings)) = context.registry(&request.server_address)? else {
+        let address = repeatable::host(&request.server_address);
+        let address = address.unwrap_or_else(|| "that address".to_owned());
+        return Err(Error::user(format!(
+            "{address} is not a registry of IBM Cloud; {PROGRAM} keeps logins for those only, so take it out of credHelpers (and credsStore) for others"
+        )));
+    };
+    let session = Session::with_settings(context, settings, Prompting::Allowed)?;
+    let broker = Broker::new(&session);
+    let stored = broker.store(&registry, request.credential)?;
+    warn(commands::after_store(&registry, &stored, &broker), stdio);
+    Ok(())
+}
+
+/// Tells something on stderr, which clients pass on, although nothing has failed.
+fn warn(text: Option<String>, stdio: &mut Stdio<'_>) {
+    if let Some(text) = text {
+        let line = one_line(&text, LONGEST_WARNING).replace('`', "'");
+        let _ = writeln!(stdio.error, "warning: {line}");
+    }
+}
+
+/// Fails only without an address: podman 4.3 overflows its stack when a helper's
+/// `erase` fails. What could not be removed is told on stderr.
+pub(crate) fn erase(
+    address: Option<String>,
+    stdio: &mut Stdio<'_>,
+    context: &Context<'_>,
+) -> Result<()> {
+    let outcome =
+        server_address(address, stdio).and_then(|address| forget(&address, stdio, context));
+    match outcome {
+        Err(error) if error.kind() == ErrorKind::NoServerAddress => Err(error),
+        Err(failure) => {
+            let _ = writeln!(stdio.error, "{}", wire::failure_line(&failure));
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+fn forget(address: &str, stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> {
+    let Some((registry, settings)) = context.registry(address)? else {
+        return Ok(());
+    };
+    let session = Session::with_settings(context, settings, Prompting::Allowed)?;
+    let broker = Broker::new(&session);
+    broker.erase(&registry)?;
+    warn(commands::after_logout(&registry, &broker), stdio);
+    Ok(())
+}
+
+/// Nobody reads what comes of it.
+pub(crate) fn renew(address: &str, context: &Context<'_>) -> Result<()> {
+    let Some((registry, settings)) = context.registry(address)? else {
+        return Ok(());
+    };
+    let session = Session::with_settings(context, settings, Prompting::Never)?;
+    Broker::new(&session).renew(&registry)
+}
+
+/// Ignores standard input: clients send a word, nothing, or leave a terminal.
+pub(crate) fn list(stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> {
+    let session = Session::open(context, Prompting::Never)?;
+    let usernames = Broker::new(&session).list()?;
+    let answer: serde_json::Map<String, serde_json::Value> = usernames
+        .into_iter()
+        .map(|(registry, username)| (registry.host().to_owned(), username.into()))
+        .collect();
+    let answer = serde_json::Value::Object(answer).to_string();
+    print(stdio, &printable::in_json(&answer))
+}
+
+fn server_address(argument: Option<String>, stdio: &mut Stdio<'_>) -> Result<String> {
+    match argument {
+        Some(address) => wire::server_address(address.as_bytes()),
+        None => wire::server_address(&wire::read_input(stdio.input)?),
+    }
+}
+
+pub(crate) fn print(stdio: &mut Stdio<'_>, text: &str) -> Result<()> {
+    writeln!(stdio.output, "{text}").map_err(|error| unwritten(&error))
+}
+
+fn unwritten(error: &std::io::Error) -> Error {
+    Error::temporary(format!("the answer cannot be written ({error})"))
+}

@@ -6,45 +6,30 @@
 use std::process::Command;
 use std::process::Stdio;
 
-use crate::credentials::Renewal;
 use crate::registry::Registry;
 
 /// The verb by which the program runs itself. No client knows it.
 pub const VERB: &str = "renew";
 
-/// Runs this program again, detached.
-#[derive(Debug)]
-pub struct Detached;
-
-impl Renewal for Detached {
-    fn start(&self, registry: &Registry) -> bool {
-        let Ok(program) = std::env::current_exe() else {
-            return false;
-        };
-        let mut command = Command::new(program);
-        command
-            .args([VERB, registry.host()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        #[cfg(windows)]
-        std::os::windows::process::CommandExt::creation_flags(&mut command, CREATE_NO_WINDOW);
-        let started = command.spawn();
-        if let Err(error) = &started {
-            tracing::debug!(%error, "no process can be started; the next token is got here");
-        }
-        started.is_ok()
+/// Starts this program again, detached, to get the next token for a registry. Returns
+/// whether it was started.
+pub fn start(registry: &Registry) -> bool {
+    let Ok(program) = std::env::current_exe() else {
+        return false;
+    };
+    let mut command = Command::new(program);
+    command
+        .args([VERB, registry.host()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    #[cfg(windows)]
+    std::os::windows::process::CommandExt::creation_flags(&mut command, CREATE_NO_WINDOW);
+    let started = command.spawn();
+    if let Err(error) = &started {
+        tracing::debug!(%error, "no process can be started; the next token is got here");
     }
-}
-
-/// Nothing is renewed in the background.
-#[derive(Debug)]
-pub struct Never;
-
-impl Renewal for Never {
-    fn start(&self, _registry: &Registry) -> bool {
-        false
-    }
+    started.is_ok()
 }
 
 /// A process without a console of its own (Win32, "Process Creation Flags").

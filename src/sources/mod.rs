@@ -6,10 +6,8 @@
 //! source that is not there is passed over; one that is there but broken is an
 //! error that names it, because silently being somebody else would be worse.
 
-use std::path::Path;
-use std::path::PathBuf;
-
 use crate::PROGRAM;
+use crate::context::SystemPaths;
 use crate::credential::Credential;
 use crate::environment::Environment;
 use crate::error::Error;
@@ -98,27 +96,6 @@ pub struct SourceContext<'a> {
     pub working_directory_credentials: bool,
     /// The tokens, and notes about logins.
     pub tokens: TokenCache<'a>,
-}
-
-/// Where files are that other programs write.
-#[derive(Clone, Debug)]
-pub struct SystemPaths {
-    /// The user's home directory.
-    pub home: Option<PathBuf>,
-    /// Below which the system's own paths begin: `/`, but for tests.
-    pub root: PathBuf,
-    /// Where the program was started.
-    pub working_directory: PathBuf,
-}
-
-impl SystemPaths {
-    /// A path that begins with `~/`, in the home directory.
-    pub fn expand(&self, path: &Path) -> PathBuf {
-        match (path.strip_prefix("~"), &self.home) {
-            (Ok(rest), Some(home)) => home.join(rest),
-            _ => path.to_owned(),
-        }
-    }
 }
 
 /// What a source found.
@@ -457,6 +434,8 @@ fn absence(chosen: SourceName) -> String {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::path::PathBuf;
+
     use tempfile::TempDir;
 
     use super::*;

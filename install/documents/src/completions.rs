@@ -6,7 +6,7 @@ use clap::builder::PossibleValuesParser;
 use clap_complete::Generator as _;
 use clap_complete::Shell;
 use docker_credential_icr::PROGRAM;
-use docker_credential_icr::commands;
+use docker_credential_icr::cli::arguments;
 use docker_credential_icr::registry;
 
 use crate::Document;
@@ -26,7 +26,7 @@ pub(crate) fn all() -> Vec<Document> {
 
 fn document(shell: Shell) -> Document {
     let mut content = Vec::new();
-    let mut program = with_hosts(commands::definitions());
+    let mut program = with_hosts(arguments::definitions());
     clap_complete::generate(shell, &mut program, PROGRAM, &mut content);
     if shell == Shell::Bash {
         content = with_names_of_bash(content);
@@ -71,7 +71,7 @@ fn with_names_of_bash(content: Vec<u8>) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use docker_credential_icr::cli::VERBS;
+    use docker_credential_icr::helper::VERBS;
 
     use super::*;
 

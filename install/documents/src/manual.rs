@@ -8,9 +8,9 @@ use clap_mangen::roff::Roff;
 use clap_mangen::roff::bold;
 use clap_mangen::roff::roman;
 use docker_credential_icr::PROGRAM;
-use docker_credential_icr::cli::VERBS;
-use docker_credential_icr::commands;
+use docker_credential_icr::cli::arguments;
 use docker_credential_icr::error::EXIT_STATUSES;
+use docker_credential_icr::helper::VERBS;
 
 use crate::Document;
 
@@ -103,7 +103,7 @@ const SECTIONS: [(&str, &[(&str, &str)]); 3] = [
 
 /// Every page.
 pub(crate) fn all() -> Result<Vec<Document>> {
-    let mut program = commands::definitions();
+    let mut program = arguments::definitions();
     program.build();
     let mut pages = Vec::new();
     add_pages(&program, &mut pages)?;

@@ -17,7 +17,6 @@ use super::print_json;
 use super::scopes;
 use super::screen::Screen;
 use crate::PROGRAM;
-use crate::cli;
 use crate::context::Context;
 use crate::context::Stdio;
 use crate::credentials::Broker;
@@ -60,7 +59,7 @@ Exit status: 0 if nothing is broken, warnings or not; 1 if something is.";
 /// IAM replaces is kept, as the login would be lost.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, verbatim_doc_comment)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// Write what was found into a new file that only you can read
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -171,7 +170,12 @@ impl<'a> CheckContext<'a> {
             return None;
         }
         let keychains = self.keychains.ok()?;
-        Some(cli::broker(self.context, self.settings, keychains))
+        Some(Broker {
+            context: self.context,
+            settings: self.settings,
+            keychains,
+            environment: self.context.environment,
+        })
     }
 
     /// The registries that there is something to tell of; otherwise one of IBM's.
@@ -241,15 +245,15 @@ const GROUPS: [Group; 8] = [
 /// All that was found, by group.
 struct Report(Vec<(&'static Group, Vec<Diagnostic>)>);
 
-pub(super) fn run(
+pub(crate) fn run(
     arguments: &Arguments,
     stdio: &mut Stdio<'_>,
     context: &Context<'_>,
 ) -> Result<()> {
-    let loaded = cli::settings(context);
+    let loaded = context.settings();
     let defaults = Settings::default();
     let settings = loaded.as_ref().unwrap_or(&defaults);
-    let keychains = cli::open(context, settings, Prompting::Never);
+    let keychains = context.keychains(settings, Prompting::Never);
     let clients = Clients::of(context, settings);
     let patient = CheckContext {
         context,

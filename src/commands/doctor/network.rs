@@ -169,7 +169,7 @@ fn trusted(authorities: &Authorities, has_directory: bool) -> String {
 /// Whether IAM is there, how far away, and what its clock says.
 fn iam(endpoint: &Endpoint, broker: &Broker<'_>) -> Vec<Diagnostic> {
     const CHECK: &str = "iam";
-    let clock = broker.clock;
+    let clock = broker.context.clock;
     let started = clock.elapsed();
     let deadline = Deadline::after(clock, broker.settings.limits.deadline);
     let sign = broker.iam(endpoint, 1, deadline).sign();
@@ -215,7 +215,7 @@ fn of_clock(ours: u64, theirs: u64) -> Diagnostic {
 /// to it. A cached token would hide that IAM does not accept the identity any more.
 fn of_registry(registry: &Registry, probe: &Probe<'_>, broker: &Broker<'_>) -> Vec<Diagnostic> {
     const EXCHANGE: &str = "exchange";
-    let started = broker.clock.elapsed();
+    let started = broker.context.clock.elapsed();
     let credential = match probe.credential(registry) {
         Ok(Some(credential)) => credential,
         Ok(None) => {
@@ -230,7 +230,7 @@ fn of_registry(registry: &Registry, probe: &Probe<'_>, broker: &Broker<'_>) -> V
             return vec![Diagnostic::failed_for(EXCHANGE, registry.host(), &failure)];
         }
     };
-    let took = (broker.clock.elapsed() - started).as_millis();
+    let took = (broker.context.clock.elapsed() - started).as_millis();
     let owner = Owner::of(&credential.secret);
     let owner = owner
         .map(|owner| format!(", which is {owner}"))
@@ -242,7 +242,7 @@ fn of_registry(registry: &Registry, probe: &Probe<'_>, broker: &Broker<'_>) -> V
             credential.username
         ),
     );
-    let (transport, limits) = (broker.transport, broker.settings.limits);
+    let (transport, limits) = (broker.context.transport, broker.settings.limits);
     let answer = credential_check::try_out(registry, &credential, transport, limits);
     let answer = match answer {
         Ok(()) => Diagnostic::fine("registry", format!("{registry} takes it")),

@@ -3,8 +3,8 @@
 use super::CheckContext;
 use super::Diagnostic;
 use super::command;
-use crate::cli;
 use crate::commands::scopes::listed;
+use crate::context::Session;
 use crate::credentials::Broker;
 use crate::error::Error;
 use crate::error::Result;
@@ -75,8 +75,8 @@ pub(super) fn take_over(patient: &CheckContext<'_>) -> Result<(Option<String>, V
         )));
     }
     let context = patient.context;
-    let keychains = cli::open(context, patient.settings, Prompting::Allowed)?;
-    let broker = cli::broker(context, patient.settings, &keychains);
+    let session = Session::with_settings(context, patient.settings.clone(), Prompting::Allowed)?;
+    let broker = Broker::new(&session);
     let (taken, failures) = taken_over(logins, &broker);
     Ok(((!taken.is_empty()).then(|| said(&taken)), failures))
 }

@@ -272,7 +272,7 @@ fn try_out(subject: &Subject, broker: &Broker<'_>) -> Option<Result<Tried>> {
         }
         (Err(failure), _) => return Some(Err(failure)),
     };
-    let (transport, limits) = (broker.transport, broker.settings.limits);
+    let (transport, limits) = (broker.context.transport, broker.settings.limits);
     Some(Ok(Tried {
         owner: Owner::of(&credential.secret),
         verdict: credential_check::try_out(registry, &credential, transport, limits),

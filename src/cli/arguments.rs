@@ -1,0 +1,173 @@
+//! The arguments of people's commands, and help on everything that may be typed.
+
+use std::ffi::OsStr;
+use std::ffi::OsString;
+
+use clap::ArgAction;
+use clap::CommandFactory;
+use clap::Parser;
+use clap::Subcommand;
+use clap::error::ContextKind;
+use clap::error::ContextValue;
+use clap::error::ErrorKind;
+
+use crate::PROGRAM;
+use crate::commands;
+use crate::commands::configure;
+use crate::commands::doctor;
+use crate::commands::login;
+use crate::commands::logout;
+use crate::commands::print;
+use crate::commands::settings;
+use crate::commands::status;
+use crate::commands::token;
+use crate::context::Context;
+use crate::context::Stdio;
+use crate::error::Error;
+use crate::error::Result;
+use crate::helper::VERBS;
+use crate::helper::Verb;
+use crate::text::repeatable;
+
+#[derive(Parser)]
+#[command(bin_name = PROGRAM, disable_help_subcommand = true, name = PROGRAM, no_binary_name = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Configure(configure::Arguments),
+    Doctor(doctor::Arguments),
+    Login(Box<login::Arguments>),
+    Logout(logout::Arguments),
+    Print(print::Arguments),
+    Settings(settings::Arguments),
+    Status(status::Arguments),
+    Token(token::Arguments),
+}
+
+/// Whether there is a command of this name.
+pub fn exists(name: &OsStr) -> bool {
+    name.to_str().is_some_and(Command::has_subcommand)
+}
+
+/// Runs the command that the arguments name; they are those after the program's
+/// name. Help that is asked for is an answer.
+///
+/// # Errors
+/// What is wrong with the arguments, or what the command could not do.
+pub fn run(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) if error.kind() == ErrorKind::DisplayHelp => {
+            return commands::print(stdio, error.render().to_string().trim_end());
+        }
+        Err(error) => {
+            let text = without_secrets(error).render().to_string();
+            let text = text.strip_prefix("error: ").unwrap_or(&text);
+            return Err(Error::usage(text.trim_end()));
+        }
+    };
+    match arguments.command {
+        Command::Configure(arguments) => configure::run(&arguments, stdio, context),
+        Command::Doctor(arguments) => doctor::run(&arguments, stdio, context),
+        Command::Login(arguments) => login::run(&arguments, stdio, context),
+        Command::Logout(arguments) => logout::run(&arguments, stdio, context),
+        Command::Print(arguments) => print::run(&arguments, stdio, context),
+        Command::Settings(arguments) => settings::run(&arguments, stdio, context),
+        Command::Status(arguments) => status::run(&arguments, stdio, context),
+        Command::Token(arguments) => token::run(&arguments, stdio, context),
+    }
+}
+
+/// The same error without words of the command line that may be secrets.
+fn without_secrets(mut error: clap::Error) -> clap::Error {
+    // In other errors these are parts of the command's definition.
+    let kind = match error.kind() {
+        ErrorKind::InvalidSubcommand => ContextKind::InvalidSubcommand,
+        ErrorKind::UnknownArgument => ContextKind::InvalidArg,
+        _ => ContextKind::InvalidValue,
+    };
+    let is_hidden = match error.get(kind) {
+        Some(ContextValue::String(text)) => !repeatable::is_repeatable(text),
+        _ => false,
+    };
+    if is_hidden {
+        let stand_in = ContextValue::String(repeatable::NOT_SHOWN.to_owned());
+        error.insert(kind, stand_in);
+        // They say how to type it otherwise.
+        error.remove(ContextKind::Suggested);
+    }
+    error
+}
+
+/// The names of all commands.
+pub fn names() -> Vec<String> {
+    let all = Arguments::command();
+    let names = all.get_subcommands().map(clap::Command::get_name);
+    names.map(str::to_owned).collect()
+}
+
+/// The help of a command or of a client's verb.
+pub fn help_on(name: &str) -> String {
+    let mut all = definitions();
+    all.build();
+    let found = all.find_subcommand_mut(name);
+    let help = found.map(|command| command.render_long_help().to_string());
+    help.unwrap_or_default().trim_end().to_owned()
+}
+
+/// All that may be typed, clients' verbs included: for completions and manual.
+/// Nothing is parsed by it.
+pub fn definitions() -> clap::Command {
+    let version = clap::Arg::new("version")
+        .short('v')
+        .long("version")
+        .action(ArgAction::Version)
+        .help("Print version");
+    Arguments::command()
+        .about("Short-lived logins for IBM Cloud Container Registry")
+        .version(env!("CARGO_PKG_VERSION"))
+        .disable_version_flag(true)
+        .arg(version)
+        .subcommands(VERBS.map(definition))
+}
+
+fn definition(verb: Verb) -> clap::Command {
+    let explanation = format!("For clients: {}", verb.explanation);
+    let command = clap::Command::new(verb.name)
+        .about(explanation)
+        .after_help(format!("Example:\n  {}", verb.example))
+        .disable_version_flag(true);
+    if verb.takes_address {
+        let address = clap::Arg::new("ADDRESS")
+            .help("The registry; read from standard input if it is left out")
+            .value_hint(clap::ValueHint::Hostname);
+        command.arg(address)
+    } else {
+        command
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_free_of_contradictions() {
+        Arguments::command().debug_assert();
+        definitions().debug_assert();
+    }
+
+    #[test]
+    fn only_its_own_commands_exist() {
+        for name in ["configure", "login", "logout", "settings"] {
+            assert!(exists(OsStr::new(name)), "{name}");
+        }
+        for name in ["", "get", "help", "Settings", "--help", "setting"] {
+            assert!(!exists(OsStr::new(name)), "{name}");
+        }
+    }
+}
