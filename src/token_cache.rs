@@ -145,7 +145,7 @@ enum Record {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tried: Option<u64>,
     },
-    Error {
+    Failure {
         /// What a person calls that which failed: several sources may hold one key.
         #[serde(default)]
         source: String,
@@ -290,7 +290,7 @@ impl<'a> TokenCache<'a> {
             .filter(|past| past.is_of(source))
             .filter(|past| past.may_pass() != is_permanent)
             .map_or(now, |past| past.since);
-        let record = Record::Error {
+        let record = Record::Failure {
             source: source.to_owned(),
             message: failure.undated_text(),
             hint: failure.hint().map(str::to_owned),
@@ -414,7 +414,7 @@ fn classify(record: Record, now: u64) -> Cached {
                 _ => Cached::NearExpiry(secret),
             }
         }
-        Record::Error {
+        Record::Failure {
             received, obeyed, ..
         } if obeyed && is_recent(received) => match past_failure(&record, now) {
             Some(past) => Cached::Failed(PastFailure {
@@ -423,13 +423,13 @@ fn classify(record: Record, now: u64) -> Cached {
             }),
             None => Cached::Nothing,
         },
-        Record::Error { .. } => Cached::Nothing,
+        Record::Failure { .. } => Cached::Nothing,
     }
 }
 
 /// The failure in a record, while it is worth telling.
 fn past_failure(record: &Record, now: u64) -> Option<PastFailure> {
-    let Record::Error {
+    let Record::Failure {
         source,
         message,
         hint,
