@@ -11,7 +11,6 @@ use serde::Serialize;
 
 use crate::digest;
 use crate::error::Error;
-use crate::iam::date;
 use crate::iam::endpoint::Endpoint;
 use crate::keychain::Item;
 use crate::keychain::Keychain;
@@ -19,6 +18,7 @@ use crate::login::Hint;
 use crate::login::LoginScope;
 use crate::registry::Registry;
 use crate::secret::Secret;
+use crate::time;
 use crate::time::Clock;
 
 /// The least life left, in seconds, with which a token is handed out when IAM
@@ -472,8 +472,8 @@ fn dated(failure: Error, since: u64, now: u64) -> Error {
     }
     let since = format!(
         "failing since {}, {}",
-        date::minute(since),
-        date::duration(lasted)
+        time::minute(since),
+        time::duration(lasted)
     );
     failure.with_since(since)
 }

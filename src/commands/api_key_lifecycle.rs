@@ -8,17 +8,17 @@ use crate::credentials::Description;
 use crate::error::Error;
 use crate::error::Result;
 use crate::error::one_line;
-use crate::iam::IamError;
+use crate::http::ServiceError;
 use crate::iam::TokenResponse;
 use crate::iam::api_keys::CreatedApiKey;
 use crate::iam::api_keys::NewApiKey;
-use crate::iam::date;
 use crate::iam::grant::Grant;
 use crate::iam::owner::Owner;
 use crate::iam::owner::OwnerKind;
 use crate::login::IssuedKey;
 use crate::secret::Secret;
 use crate::sources::Speaker;
+use crate::time;
 use crate::time::Deadline;
 
 /// In seconds.
@@ -81,7 +81,7 @@ pub(super) fn make(
         description: &format!(
             "Made by {PROGRAM} {} on {}",
             env!("CARGO_PKG_VERSION"),
-            date::day(now)
+            time::day(now)
         ),
         iam_id: &owner.iam_id,
         account_id,
@@ -96,9 +96,9 @@ pub(super) fn make(
     }
 }
 
-fn cannot_make(error: IamError, name: &str, errand: &Errand<'_>) -> Error {
+fn cannot_make(error: ServiceError, name: &str, errand: &Errand<'_>) -> Error {
     match error {
-        IamError::Refused {
+        ServiceError::Refused {
             message,
             code,
             status,
@@ -139,7 +139,7 @@ pub(super) fn after(failure: Error, end: &str) -> Error {
 }
 
 /// What IAM gives for an API key.
-pub(super) fn exchange(errand: &Errand<'_>, key: &Secret) -> Result<TokenResponse, IamError> {
+pub(super) fn exchange(errand: &Errand<'_>, key: &Secret) -> Result<TokenResponse, ServiceError> {
     errand.iam().exchange(&Grant::ApiKey {
         key,
         for_refresh_token: false,
@@ -148,7 +148,10 @@ pub(super) fn exchange(errand: &Errand<'_>, key: &Secret) -> Result<TokenRespons
 
 /// What IAM gives for an API key that a person has just typed, and may just have made:
 /// while IAM does not know it, it is tried again for some seconds.
-pub(super) fn exchange_typed(errand: &Errand<'_>, key: &Secret) -> Result<TokenResponse, IamError> {
+pub(super) fn exchange_typed(
+    errand: &Errand<'_>,
+    key: &Secret,
+) -> Result<TokenResponse, ServiceError> {
     match exchange(errand, key) {
         Err(error) if is_gone(&error) => {
             let _progress = errand.progress("Waiting for IAM to know a new API key");
@@ -160,7 +163,7 @@ pub(super) fn exchange_typed(errand: &Errand<'_>, key: &Secret) -> Result<TokenR
 }
 
 fn exchange_new(errand: &Errand<'_>, key: &Secret) -> Result<TokenResponse> {
-    let is_refused = |error: &IamError| matches!(error, IamError::Refused { .. });
+    let is_refused = |error: &ServiceError| matches!(error, ServiceError::Refused { .. });
     exchange_until_known(errand, key, is_refused)
         .map_err(|error| error.with_source("the new API key", &errand.endpoint))
 }
@@ -170,8 +173,8 @@ fn exchange_new(errand: &Errand<'_>, key: &Secret) -> Result<TokenResponse> {
 fn exchange_until_known(
     errand: &Errand<'_>,
     key: &Secret,
-    may_pass: impl Fn(&IamError) -> bool,
-) -> Result<TokenResponse, IamError> {
+    may_pass: impl Fn(&ServiceError) -> bool,
+) -> Result<TokenResponse, ServiceError> {
     let clock = errand.context.clock;
     let deadline = Deadline::after(clock, NEW_KEY_PATIENCE);
     let mut pause = PAUSE;
@@ -204,18 +207,18 @@ pub(super) fn ending(speaker: &Description, now: u64) -> Option<(String, String)
     let left = end.saturating_sub(now);
     let when = match (end > now, left / DAY) {
         _ if left >= WARNING => return None,
-        (false, _) => format!("ended on {}", date::day(end)),
+        (false, _) => format!("ended on {}", time::day(end)),
         (true, 0) => "ends within a day".to_owned(),
-        (true, 1) => format!("ends in a day, on {}", date::day(end)),
-        (true, days) => format!("ends in {days} days, on {}", date::day(end)),
+        (true, 1) => format!("ends in a day, on {}", time::day(end)),
+        (true, days) => format!("ends in {days} days, on {}", time::day(end)),
     };
     let seen = format!("the API key of the login for {scope} {when}");
     Some((seen, scope.rotate_command()))
 }
 
 /// Whether IAM says that there is no such key (any more).
-pub(super) fn is_gone(error: &IamError) -> bool {
-    matches!(error, IamError::Refused { code: Some(code), .. } if code == "BXNIM0415E")
+pub(super) fn is_gone(error: &ServiceError) -> bool {
+    matches!(error, ServiceError::Refused { code: Some(code), .. } if code == "BXNIM0415E")
 }
 
 #[cfg(test)]

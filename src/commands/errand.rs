@@ -5,8 +5,8 @@ use std::cell::RefCell;
 
 use crate::context::Context;
 use crate::credentials::Broker;
+use crate::http::MAX_ATTEMPTS;
 use crate::iam::Iam;
-use crate::iam::MOST_ATTEMPTS;
 use crate::iam::endpoint::Endpoint;
 use crate::terminal::Progress;
 use crate::time::Deadline;
@@ -75,7 +75,7 @@ impl<'a> Errand<'a> {
     pub(super) fn iam(&self) -> Iam<'a> {
         let limit = self.broker.settings.limits.deadline;
         let deadline = Deadline::after(self.broker.context.clock, limit);
-        self.broker.iam(&self.endpoint, MOST_ATTEMPTS, deadline)
+        self.broker.iam(&self.endpoint, MAX_ATTEMPTS, deadline)
     }
 
     pub(super) fn progress(&self, what: &str) -> Box<dyn Progress> {

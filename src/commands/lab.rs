@@ -9,11 +9,12 @@ use std::time::Duration;
 use icr_emulator::Emulator;
 use reqwest::blocking::Client;
 
+use crate::http::Http;
+use crate::http::Limits;
 use crate::http::client::Https;
 use crate::iam::Iam;
 use crate::iam::endpoint::Endpoint;
 use crate::secret::Secret;
-use crate::settings::Limits;
 use crate::terminal::Progress;
 use crate::terminal::Terminal;
 use crate::terminal::fake::FakeTerminal;
@@ -30,12 +31,14 @@ pub(super) fn ask<T>(
     let limits = Limits::default();
     questions(&Iam {
         endpoint: Endpoint::parse(&cloud.url()).unwrap(),
-        transport: &Https::trusting(None),
-        clock,
-        random: &|| 7,
-        limits,
-        most_attempts: 1,
-        deadline: Deadline::after(clock, limits.deadline),
+        http: Http {
+            transport: &Https::trusting(None),
+            clock,
+            random: &|| 7,
+            limits,
+            max_attempts: 1,
+            deadline: Deadline::after(clock, limits.deadline),
+        },
     })
 }
 

@@ -27,9 +27,7 @@ use crate::credentials::Broker;
 use crate::error::Error;
 use crate::error::Result;
 use crate::iam::TokenResponse;
-use crate::iam::advice::SourceKind;
 use crate::iam::api_keys::CreatedApiKey;
-use crate::iam::date;
 use crate::iam::endpoint::Endpoint;
 use crate::iam::grant::Grant;
 use crate::iam::owner::Owner;
@@ -42,6 +40,8 @@ use crate::login::LoginScope;
 use crate::secret::Secret;
 use crate::settings::CredentialKind;
 use crate::settings::KeychainChoice;
+use crate::sources::advice::SourceKind;
+use crate::time;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -475,7 +475,7 @@ impl std::fmt::Display for Done {
         if let Some(IssuedKey { id, expires_at }) = &self.key {
             let name = self.key_name.as_deref().unwrap_or_default();
             let end = expires_at.map_or("does not end".into(), |end| {
-                format!("ends on {}", date::day(end))
+                format!("ends on {}", time::day(end))
             });
             write!(
                 formatter,

@@ -229,7 +229,7 @@ impl Done {
 
 fn delete(errand: &Errand<'_>, login: &Login, key: &IssuedKey) -> Result<()> {
     let _progress = errand.progress("Deleting the API key at IAM");
-    let fail = |error: crate::iam::IamError| {
+    let fail = |error: crate::http::ServiceError| {
         error.with_source("the API key that is to be deleted", &errand.endpoint)
     };
     let access_token = match api_key_lifecycle::exchange(errand, &login.secret) {

@@ -9,10 +9,10 @@ use crate::context::Context;
 use crate::context::Stdio;
 use crate::error::Error;
 use crate::error::Result;
-use crate::iam::date;
 use crate::registry::Registry;
 use crate::settings::Settings;
 use crate::text::printable;
+use crate::time;
 
 mod api_key_input;
 mod api_key_lifecycle;
@@ -53,8 +53,7 @@ fn registry_at(address: &str, context: &Context<'_>) -> Result<(Registry, Settin
 
 /// A moment in seconds since 1970, for a person: `2026-11-21 09:50 UTC`.
 fn when(seconds: u64) -> String {
-    let written = date::written(seconds);
-    written.replace('T', " ").replace("+0000", " UTC")
+    time::day_and_minute(seconds)
 }
 
 /// Writes an answer. Whoever reads no further has seen enough.

@@ -10,12 +10,12 @@ use crate::credential::Credential;
 use crate::credentials::Broker;
 use crate::error::Error;
 use crate::error::Result;
-use crate::iam::advice::SourceKind;
 use crate::iam::owner::Owner;
 use crate::login::IssuedKey;
 use crate::login::Login;
 use crate::login::LoginScope;
 use crate::secret::Secret;
+use crate::sources::advice::SourceKind;
 
 /// Rotates the API key of each login that is named; a key that several logins
 /// share is rotated once, for all of them.

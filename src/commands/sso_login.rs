@@ -3,9 +3,9 @@
 
 use crate::error::Error;
 use crate::error::Result;
+use crate::http::ServiceError;
 use crate::iam;
 use crate::iam::Iam;
-use crate::iam::IamError;
 use crate::iam::TokenResponse;
 use crate::iam::grant::Grant;
 use crate::secret::Secret;
@@ -78,9 +78,9 @@ fn exchange(
     iam: &Iam<'_>,
     terminal: &dyn Terminal,
     passcode: &Secret,
-) -> Result<TokenResponse, IamError> {
+) -> Result<TokenResponse, ServiceError> {
     if !iam::is_token(passcode) {
-        return Err(IamError::Unusable {
+        return Err(ServiceError::Unusable {
             reason: "it is empty, too long or not plain text".into(),
         });
     }
@@ -89,11 +89,11 @@ fn exchange(
 }
 
 /// Whether another passcode may do better.
-fn is_about_the_passcode(error: &IamError) -> bool {
+fn is_about_the_passcode(error: &ServiceError) -> bool {
     match error {
-        IamError::Refused { code, .. } => code.as_deref() != Some(OTHER_FACTOR),
-        IamError::Unusable { .. } => true,
-        IamError::Unavailable(_) | IamError::InvalidResponse { .. } => false,
+        ServiceError::Refused { code, .. } => code.as_deref() != Some(OTHER_FACTOR),
+        ServiceError::Unusable { .. } => true,
+        ServiceError::Unavailable(_) | ServiceError::InvalidResponse { .. } => false,
     }
 }
 

@@ -23,10 +23,10 @@ use crate::credentials::Broker;
 use crate::error::Error;
 use crate::error::Result;
 use crate::error::one_line;
-use crate::iam::date;
 use crate::keychain::Prompting;
 use crate::login::LoginScope;
 use crate::registry::Registry;
+use crate::time;
 
 mod row;
 
@@ -275,11 +275,11 @@ fn warnings(rows: &[Row], files: &Clients, now: u64) -> Vec<String> {
     let mut warnings: Vec<String> = unread.collect();
     for row in rows {
         if let Some(past) = row.outage() {
-            let (name, since) = (row.name(), date::minute(past.since));
+            let (name, since) = (row.name(), time::minute(past.since));
             let text = past.failure.text_about(name);
             warnings.push(format!(
                 "{text} (since {since}, last {} ago)",
-                date::duration(past.age)
+                time::duration(past.age)
             ));
         }
         let ending = row.description().and_then(|it| ending(it, now));

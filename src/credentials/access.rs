@@ -6,8 +6,8 @@ use super::exchange::Age;
 use super::exchange::Errand;
 use crate::error::Error;
 use crate::error::Result;
-use crate::iam::Iam;
-use crate::iam::MOST_ATTEMPTS;
+use crate::http::Http;
+use crate::http::MAX_ATTEMPTS;
 use crate::registry::Registry;
 use crate::registry::api::Access;
 use crate::registry::api::RegistryApi;
@@ -54,8 +54,8 @@ impl Broker<'_> {
     ) -> Result<RegistryApi<'_>> {
         let deadline = self.deadline();
         let access = self.access(registry, deadline)?;
-        let carrier = self.iam(&self.endpoint(registry), MOST_ATTEMPTS, deadline);
-        self.opened(registry, access, account, carrier)
+        let http = self.http(MAX_ATTEMPTS, deadline);
+        self.opened(registry, access, account, http)
     }
 
     /// The same, once it is open. A registry that has no tokens any more has whoever
@@ -65,7 +65,7 @@ impl Broker<'_> {
         registry: &Registry,
         access: Access,
         account: Option<&str>,
-        carrier: Iam<'b>,
+        http: Http<'b>,
     ) -> Result<RegistryApi<'b>> {
         let choice = self.settings.choice(registry);
         let of_profile = choice.profile.and_then(|profile| profile.source);
@@ -76,7 +76,7 @@ impl Broker<'_> {
             [_, true] => " (and take `registry-token` out of the settings)",
             _ => " (and take `credential = \"token\"` out of the settings)",
         };
-        let api = RegistryApi::new(registry, access, account, carrier)?;
+        let api = RegistryApi::new(registry, access, account, http)?;
         Ok(api.advising(advice))
     }
 

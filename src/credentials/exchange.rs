@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Broker;
 use crate::error::Result;
-use crate::iam::MOST_ATTEMPTS;
+use crate::http::MAX_ATTEMPTS;
 use crate::iam::TokenResponse;
 use crate::lock::Lock;
 use crate::registry::Registry;
@@ -102,22 +102,22 @@ impl Broker<'_> {
         let identity = errand.identity;
         let _span = tracing::debug_span!("exchange", source = identity.source()).entered();
         let started = self.context.clock.elapsed();
-        let most_attempts = if has_token { 1 } else { MOST_ATTEMPTS };
+        let max_attempts = if has_token { 1 } else { MAX_ATTEMPTS };
         let outcome = match prepared {
             Prepared::Access(access) => {
-                access.and_then(|access| self.registry_token(errand, access, most_attempts))
+                access.and_then(|access| self.registry_token(errand, access, max_attempts))
             }
             Prepared::Base(base, token) => {
-                token.and_then(|token| self.profile_token(errand, &base, &token, most_attempts))
+                token.and_then(|token| self.profile_token(errand, &base, &token, max_attempts))
             }
-            Prepared::Nothing => self.iam_token(errand, most_attempts),
+            Prepared::Nothing => self.iam_token(errand, max_attempts),
         };
         (outcome, self.context.clock.elapsed() - started >= LONG_WAIT)
     }
 
-    fn iam_token(&self, errand: &Errand<'_>, most_attempts: u32) -> Result<Obtained> {
+    fn iam_token(&self, errand: &Errand<'_>, max_attempts: u32) -> Result<Obtained> {
         let wanted = errand.wanted;
-        let iam = self.iam(errand.identity.endpoint(), most_attempts, errand.deadline);
+        let iam = self.iam(errand.identity.endpoint(), max_attempts, errand.deadline);
         let issued = errand.identity.exchange(&iam, wanted)?;
         Obtained::of(issued, wanted)
             .ok_or_else(|| self.cannot_give(errand.registry, wanted, &errand.identity.source()))
@@ -149,10 +149,10 @@ impl Broker<'_> {
         errand: &Errand<'_>,
         base: &Base<'_>,
         token: &Secret,
-        most_attempts: u32,
+        max_attempts: u32,
     ) -> Result<Obtained> {
         let wanted = errand.wanted;
-        let iam = self.iam(errand.identity.endpoint(), most_attempts, errand.deadline);
+        let iam = self.iam(errand.identity.endpoint(), max_attempts, errand.deadline);
         let issued = base.assume(&iam, token).inspect_err(|failure| {
             if failure.is_user() {
                 errand.given.tokens.forget(&base.identity.key());
@@ -166,10 +166,10 @@ impl Broker<'_> {
         &self,
         errand: &Errand<'_>,
         access: Access,
-        most_attempts: u32,
+        max_attempts: u32,
     ) -> Result<Obtained> {
-        let carrier = self.iam(errand.identity.endpoint(), most_attempts, errand.deadline);
-        let api = self.opened(errand.registry, access.clone(), None, carrier)?;
+        let http = self.http(max_attempts, errand.deadline);
+        let api = self.opened(errand.registry, access.clone(), None, http)?;
         let token = own_tokens::make(&api, &self.mark(errand))?;
         Ok(Obtained {
             secret: token.value.clone(),
@@ -186,8 +186,8 @@ impl Broker<'_> {
         };
         let left = errand.deadline.remaining(self.context.clock).min(TIDYING);
         let deadline = Deadline::after(self.context.clock, left);
-        let carrier = self.iam(errand.identity.endpoint(), 1, deadline);
-        if let Ok(api) = self.opened(errand.registry, access, None, carrier) {
+        let http = self.http(1, deadline);
+        if let Ok(api) = self.opened(errand.registry, access, None, http) {
             own_tokens::remove_unused(&api, &self.mark(errand), &token, replaced);
         }
     }
@@ -363,11 +363,11 @@ mod tests {
         let asked = machine.iam.asked.borrow();
         let sent: Vec<&str> = asked.iter().map(|request| form(request)[2].1).collect();
         assert_eq!(sent, ["first", "another", "refresh-1"]);
-        assert!(
-            asked
-                .iter()
-                .all(|request| request.authorization == Authorization::Basic(Client::cli()))
-        );
+        assert!(asked.iter().all(|request| request.authorization
+            == Authorization::Basic {
+                username: Client::cli().id,
+                password: Client::cli().secret,
+            }));
     }
 
     #[test]

@@ -80,8 +80,8 @@ impl Broker<'_> {
         // Whatever comes of it: whoever stays gets a new one.
         given.tokens.forget(&errand.key());
         let access = self.access_of(&errand)?;
-        let carrier = self.iam(identity.endpoint(), 1, deadline);
-        let api = self.opened(registry, access, None, carrier)?;
+        let http = self.http(1, deadline);
+        let api = self.opened(registry, access, None, http)?;
         own_tokens::remove_all(&api, &self.mark(&errand))
     }
 }

@@ -9,7 +9,7 @@ use super::Broker;
 use super::usual_endpoint;
 use crate::error::Error;
 use crate::error::Result;
-use crate::iam::MOST_ATTEMPTS;
+use crate::http::MAX_ATTEMPTS;
 use crate::iam::TokenResponse;
 use crate::iam::endpoint::Endpoint;
 use crate::lock::LOGIN_PATIENCE;
@@ -194,7 +194,7 @@ impl Broker<'_> {
     pub fn take_over_cli_session(&self, scope: &LoginScope) -> Result<(TokenResponse, Endpoint)> {
         let given = self.given_of(scope);
         let session = sources::refreshable_session(&given, scope.is_staging())?;
-        let iam = self.iam(session.endpoint(), MOST_ATTEMPTS, self.deadline());
+        let iam = self.iam(session.endpoint(), MAX_ATTEMPTS, self.deadline());
         let issued = session.exchange(&iam, CredentialKind::RefreshToken)?;
         Ok((issued, session.endpoint().clone()))
     }

@@ -7,6 +7,7 @@ use crate::credential::Credential;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::error::Result;
+use crate::http::Http;
 use crate::iam::Iam;
 use crate::iam::endpoint::Endpoint;
 use crate::keychain::Keychains;
@@ -309,14 +310,21 @@ impl Broker<'_> {
     }
 
     /// IAM at an endpoint, as everybody asks it.
-    pub fn iam(&self, endpoint: &Endpoint, most_attempts: u32, deadline: Deadline) -> Iam<'_> {
+    pub fn iam(&self, endpoint: &Endpoint, max_attempts: u32, deadline: Deadline) -> Iam<'_> {
         Iam {
             endpoint: endpoint.clone(),
+            http: self.http(max_attempts, deadline),
+        }
+    }
+
+    /// Returns what sends requests within the settings' limits.
+    pub(super) fn http(&self, max_attempts: u32, deadline: Deadline) -> Http<'_> {
+        Http {
             transport: self.context.transport,
             clock: self.context.clock,
             random: self.context.random,
             limits: self.settings.limits,
-            most_attempts,
+            max_attempts,
             deadline,
         }
     }

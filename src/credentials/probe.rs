@@ -6,7 +6,7 @@ use super::Broker;
 use crate::credential::Credential;
 use crate::error::Error;
 use crate::error::Result;
-use crate::iam::MOST_ATTEMPTS;
+use crate::http::MAX_ATTEMPTS;
 use crate::iam::TokenResponse;
 use crate::registry::Registry;
 use crate::settings::CredentialKind;
@@ -95,7 +95,7 @@ impl<'a> Probe<'a> {
         let deadline = broker.deadline();
         let patience = deadline.remaining(broker.context.clock) / 2;
         let _lock = broker.context.locks.lock_identity(key.as_str(), patience);
-        let iam = broker.iam(identity.endpoint(), MOST_ATTEMPTS, deadline);
+        let iam = broker.iam(identity.endpoint(), MAX_ATTEMPTS, deadline);
         let outcome = identity.exchange(&iam, wanted);
         self.asked.borrow_mut().push((key, outcome.clone()));
         outcome

@@ -1,5 +1,79 @@
-//! HTTP requests: what carries them, and how a host is found.
+//! HTTP requests to IAM, registries and the instance metadata service: transport,
+//! retries and deadlines.
 
+use std::time::Duration;
+
+use crate::time::Clock;
+use crate::time::Deadline;
+
+mod api_request;
+pub mod certificates;
 pub mod client;
+mod error_body;
+mod exhaustion;
 mod name_lookup;
+mod retry;
+mod service_error;
+#[cfg(test)]
+pub(crate) mod test_support;
 pub mod transport;
+
+pub(crate) use api_request::ApiRequest;
+pub use api_request::is_token;
+pub use service_error::Outage;
+pub use service_error::ServiceDescription;
+pub use service_error::ServiceError;
+use transport::Transport;
+
+/// How often a request is sent if there is no cached token to fall back on.
+pub const MAX_ATTEMPTS: u32 = 4;
+
+/// How long requests may take.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Limits {
+    /// A whole `get`, 20 s by default.
+    pub deadline: Duration,
+    /// One connection, 5 s by default.
+    pub connect: Duration,
+    /// One attempt, 10 s by default.
+    pub attempt: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            deadline: Duration::from_secs(20),
+            connect: Duration::from_secs(5),
+            attempt: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Sends requests and repeats them within a deadline.
+#[derive(Clone, Copy)]
+pub struct Http<'a> {
+    /// Sends each request.
+    pub transport: &'a dyn Transport,
+    /// Measures time and waits between attempts.
+    pub clock: &'a dyn Clock,
+    /// Random bits that keep many clients from retrying at the same moment.
+    pub random: &'a dyn Fn() -> u64,
+    /// How long one attempt may take.
+    pub limits: Limits,
+    /// How often one request is sent at most.
+    pub max_attempts: u32,
+    /// When all attempts must be over.
+    pub deadline: Deadline,
+}
+
+impl Http<'_> {
+    /// Returns the same with a deadline that starts now, for the time after a person
+    /// has answered.
+    #[must_use]
+    pub fn with_new_deadline(self) -> Self {
+        Self {
+            deadline: Deadline::after(self.clock, self.limits.deadline),
+            ..self
+        }
+    }
+}

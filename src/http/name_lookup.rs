@@ -1,6 +1,6 @@
-//! Looks up the names of hosts, as the HTTP client does, but where no thread can be
-//! started for that, it is an error. The client's own lookup panics then
-//! (`hyper-util`, `client/legacy/connect/dns.rs`, by tokio's `spawn_blocking`).
+//! The lookup of host names. Unlike the HTTP client's own lookup, which panics
+//! (`hyper-util`, `client/legacy/connect/dns.rs`, by tokio's `spawn_blocking`), it
+//! returns an error if no thread can be started.
 
 use std::future::Future;
 use std::io;
@@ -19,14 +19,14 @@ use reqwest::dns::Name;
 use reqwest::dns::Resolve;
 use reqwest::dns::Resolving;
 
-/// The system's own lookup, on a thread for each name.
+/// The system's lookup, on one thread for each name.
 pub(crate) struct SystemLookup;
 
 impl Resolve for SystemLookup {
     fn resolve(&self, name: Name) -> Resolving {
         let lookup = Lookup::default();
         let finished = lookup.clone();
-        // The port is set by the client.
+        // The HTTP client sets the port.
         let work = move || {
             let addresses = (name.as_str(), 0).to_socket_addrs();
             finished.finish(addresses.map(Iterator::collect));
@@ -41,7 +41,7 @@ impl Resolve for SystemLookup {
     }
 }
 
-/// A lookup that may have an outcome already.
+/// A lookup that is running or finished.
 #[derive(Clone, Default)]
 struct Lookup(Arc<Mutex<State>>);
 

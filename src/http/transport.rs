@@ -1,28 +1,27 @@
-//! What carries requests to IAM, as the rest of the program sees it.
+//! [`Transport`]: sends one request and returns the response. Tests use their own.
 
 use std::time::Duration;
 
-use crate::iam::grant::Client;
 use crate::secret::Secret;
 
 /// One request.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// What to do there.
+    /// The method.
     pub method: Method,
-    /// Where to.
+    /// The URL.
     pub url: String,
-    /// Headers beside those that the other fields make; some are secret.
+    /// Additional headers; some are secret.
     pub headers: Vec<(&'static str, Secret)>,
-    /// Who asks.
+    /// The `Authorization` header.
     pub authorization: Authorization,
-    /// What is sent along.
+    /// The body.
     pub body: Body,
-    /// How it gets there.
-    pub way: ProxyPolicy,
+    /// Whether it may use a proxy.
+    pub proxy: ProxyPolicy,
     /// How long connecting may take.
     pub connect_timeout: Duration,
-    /// How long all of it may take.
+    /// How long the request and its response may take.
     pub timeout: Duration,
 }
 
@@ -55,62 +54,64 @@ pub enum Body {
 pub enum Authorization {
     /// None.
     None,
-    /// HTTP basic authentication of a program that IAM knows.
-    Basic(Client),
-    /// An access token.
+    /// HTTP basic authentication (RFC 7617).
+    Basic {
+        /// The user name.
+        username: String,
+        /// The password.
+        password: Secret,
+    },
+    /// A bearer token (RFC 6750).
     Bearer(Secret),
 }
 
-/// How a request gets where it goes.
+/// Whether a request may use a proxy.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ProxyPolicy {
-    /// Through the proxy that the environment or the system names, if any.
+    /// Through the proxy of the environment or the system, if one is set.
     Proxied,
-    /// Never through a proxy: it goes to this machine or its next neighbour, in
-    /// clear, and a proxy would read along.
+    /// Without a proxy: it goes to this machine or to a link-local address, possibly
+    /// unencrypted, and a proxy could read it.
     Direct,
 }
 
-/// What came back, whatever its status.
+/// A response of any status.
 #[derive(Clone, Debug)]
 pub struct Response {
     /// The HTTP status.
     pub status: u16,
-    /// The body, at most 1 MiB of it.
+    /// The body, at most 1 MiB.
     pub body: Vec<u8>,
-    /// IAM's name for the exchange, for its support.
+    /// IAM's ID of the request, for IBM's support.
     pub transaction_id: Option<String>,
     /// The `Retry-After` header.
     pub retry_after: Option<String>,
-    /// The `Date` header: the other side's clock.
+    /// The `Date` header: the server's clock.
     pub date: Option<String>,
 }
 
-/// Why nothing came back.
+/// Why there is no response.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum TransportError {
-    /// It may work later: this machine has too little of something. Nothing was
-    /// asked.
+    /// Temporary: this machine lacks a resource. The request was not sent.
     Local(String),
-    /// It may work later: a cut connection. The other side may have done what it was
-    /// asked for.
+    /// Temporary: the connection broke. The request may have had its effect.
     Network(String),
-    /// It may work later: no answer in time.
+    /// Temporary: no response in time.
     NoAnswer {
-        /// Whether there was a connection, so that the other side may have done what
-        /// it was asked for.
+        /// Whether there was a connection, so that the request may have had its effect.
         is_connected: bool,
     },
-    /// It may work later: there was no connection, so nothing was asked.
+    /// Temporary: no connection. The request was not sent.
     Unreachable(String),
-    /// It will not: the other side cannot prove who it is, or what it sends is
-    /// out of all proportion, or this machine cannot judge.
+    /// Lasting: the server has no trusted certificate, its response is too large, or this
+    /// machine cannot check it.
     Untrusted(String),
 }
 
-/// Carries requests.
+/// Sends requests.
 pub trait Transport {
-    /// Sends a request and waits for the whole answer. Follows no redirect.
+    /// Sends a request and waits for the whole response. Follows no redirect.
     ///
     /// # Errors
     /// See [`TransportError`].

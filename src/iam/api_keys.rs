@@ -4,19 +4,25 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::ApiRequest;
 use super::Iam;
-use super::IamError;
-use super::answer;
-use super::date;
 use crate::error::one_line;
+use crate::http::ApiRequest;
+use crate::http::ServiceError;
+use crate::http::is_token;
 use crate::http::transport::Authorization;
 use crate::http::transport::Body;
 use crate::http::transport::Method;
 use crate::secret::Secret;
+use crate::time::formatted;
+use crate::time::parsed;
 
-/// The longest name that is passed on, in characters.
-const LONGEST_NAME: usize = 200;
+/// The length limit of a name, in characters.
+const MAX_NAME: usize = 200;
+
+/// How an expiry is sent (`platform-services-go-sdk`, `iamidentityv1`,
+/// `CreateAPIKeyOptions`). Seconds are left out, so that the key does not outlive what
+/// was asked for.
+const EXPIRY_FORMAT: &str = "%Y-%m-%dT%H:%M+0000";
 
 /// An API key that somebody wants.
 #[derive(Clone, Copy, Debug)]
@@ -78,14 +84,14 @@ impl Iam<'_> {
     /// Makes an API key; IAM disables it should it ever be found in public.
     ///
     /// # Errors
-    /// See [`IamError`]. Once IAM may have heard the question it is not repeated,
-    /// because each time may make another key: an [`IamError::Unavailable`] can mean
+    /// See [`ServiceError`]. Once IAM may have heard the question it is not repeated,
+    /// because each time may make another key: an [`ServiceError::Unavailable`] can mean
     /// that there is a key now that nobody knows. Its name says where to find it.
     pub fn create_api_key(
         &self,
         access_token: &Secret,
         wanted: &NewApiKey<'_>,
-    ) -> Result<CreatedApiKey, IamError> {
+    ) -> Result<CreatedApiKey, ServiceError> {
         // `store_value` is false: nobody can ask IAM for the key later.
         let body = json!({
             "name": wanted.name,
@@ -94,23 +100,23 @@ impl Iam<'_> {
             "account_id": wanted.account_id,
             "store_value": false,
             "action_when_leaked": "disable",
-            "expires_at": date::written(wanted.expires_at),
+            "expires_at": formatted(wanted.expires_at, EXPIRY_FORMAT),
         });
         let request = ApiRequest {
             method: Method::Post,
             body: Body::Json(Secret::new(body.to_string())),
-            is_once_only: true,
+            idempotent: false,
             ..self.about_api_keys("create API key", "", access_token)
         };
-        let response = self.ask(&request)?;
-        request.judge(&response, |body| {
+        let response = self.http.send_with_retry(&request)?;
+        request.parse_response(&response, |body| {
             let made = read(body)?;
-            let key = made.apikey.filter(answer::is_token);
+            let key = made.apikey.filter(is_token);
             Ok(CreatedApiKey {
                 id: made.id,
-                name: one_line(&made.name, LONGEST_NAME),
+                name: one_line(&made.name, MAX_NAME),
                 key: key.ok_or("it made an API key and did not show it")?,
-                expires_at: made.expires_at.as_deref().and_then(date::read),
+                expires_at: made.expires_at.as_deref().and_then(parse_expiry),
             })
         })
     }
@@ -118,11 +124,11 @@ impl Iam<'_> {
     /// Deletes an API key. One that IAM does not know is as good as deleted.
     ///
     /// # Errors
-    /// See [`IamError`].
-    pub fn delete_api_key(&self, access_token: &Secret, id: &str) -> Result<(), IamError> {
+    /// See [`ServiceError`].
+    pub fn delete_api_key(&self, access_token: &Secret, id: &str) -> Result<(), ServiceError> {
         // It becomes part of a path.
         if !super::is_id(id) {
-            return Err(IamError::Unusable {
+            return Err(ServiceError::Unusable {
                 reason: "it is no ID of an API key".into(),
             });
         }
@@ -130,9 +136,9 @@ impl Iam<'_> {
             method: Method::Delete,
             ..self.about_api_keys("delete API key", &format!("/{id}"), access_token)
         };
-        let response = self.ask(&request)?;
-        match request.judge(&response, |_| Ok(())) {
-            Err(IamError::Refused { status: 404, .. }) => Ok(()),
+        let response = self.http.send_with_retry(&request)?;
+        match request.parse_response(&response, |_| Ok(())) {
+            Err(ServiceError::Refused { status: 404, .. }) => Ok(()),
             outcome => outcome,
         }
     }
@@ -140,27 +146,27 @@ impl Iam<'_> {
     /// Asks whose an API key is.
     ///
     /// # Errors
-    /// See [`IamError`].
+    /// See [`ServiceError`].
     pub fn api_key_details(
         &self,
         access_token: &Secret,
         key: &Secret,
-    ) -> Result<ApiKeyDetails, IamError> {
+    ) -> Result<ApiKeyDetails, ServiceError> {
         let request = ApiRequest {
             headers: vec![("IAM-ApiKey", key.clone())],
             secrets: vec![access_token, key],
             ..self.about_api_keys("API key details", "/details", access_token)
         };
-        let response = self.ask(&request)?;
-        request.judge(&response, |body| {
+        let response = self.http.send_with_retry(&request)?;
+        request.parse_response(&response, |body| {
             let known = read(body)?;
-            let id = |id: String| one_line(&id, LONGEST_NAME);
+            let id = |id: String| one_line(&id, MAX_NAME);
             Ok(ApiKeyDetails {
                 id: known.id,
-                name: one_line(&known.name, LONGEST_NAME),
+                name: one_line(&known.name, MAX_NAME),
                 iam_id: id(known.iam_id),
                 account_id: known.account_id.map(id),
-                expires_at: known.expires_at.as_deref().and_then(date::read),
+                expires_at: known.expires_at.as_deref().and_then(parse_expiry),
             })
         })
     }
@@ -178,12 +184,19 @@ impl Iam<'_> {
             headers: Vec::new(),
             authorization: Authorization::Bearer(access_token.clone()),
             body: Body::Empty,
-            way: self.endpoint.way(),
+            proxy: self.endpoint.proxy_policy(),
             secrets: vec![access_token],
-            is_once_only: false,
-            if_silent: "",
+            idempotent: true,
+            unreachable_note: "",
         }
     }
+}
+
+/// Reads an expiry as IAM writes it, with or without seconds and always in UTC.
+fn parse_expiry(text: &str) -> Option<u64> {
+    let zones = ["+0000", "+00:00", "Z"];
+    let text = zones.iter().find_map(|zone| text.strip_suffix(zone))?;
+    parsed(text, "%Y-%m-%dT%H:%M:%S").or_else(|| parsed(text, "%Y-%m-%dT%H:%M"))
 }
 
 fn read(body: &[u8]) -> Result<ApiKey, String> {
@@ -196,12 +209,13 @@ fn read(body: &[u8]) -> Result<ApiKey, String> {
 #[cfg(test)]
 mod tests {
     use super::super::endpoint::Endpoint;
-    use super::super::tests::Lab;
-    use super::super::tests::later;
-    use super::super::tests::network;
-    use super::super::tests::response;
-    use super::super::tests::unreachable;
+    use super::super::test_support::public_iam;
     use super::*;
+    use crate::http::test_support::FakeService;
+    use crate::http::test_support::later;
+    use crate::http::test_support::network;
+    use crate::http::test_support::response;
+    use crate::http::test_support::unreachable;
     use crate::http::transport::Response;
     use crate::http::transport::TransportError;
 
@@ -236,9 +250,9 @@ mod tests {
 
     #[test]
     fn a_key_is_made_with_an_end_and_without_a_copy_at_iam() {
-        let lab = Lab::answering(vec![made()]);
-        let created = lab
-            .ask(|iam| iam.create_api_key(&token(), &WANTED))
+        let service = FakeService::answering(vec![made()]);
+        let created = public_iam(&service)
+            .create_api_key(&token(), &WANTED)
             .unwrap();
         assert_eq!(
             created,
@@ -249,7 +263,7 @@ mod tests {
                 expires_at: Some(1_800_000_000),
             }
         );
-        let requests = lab.requests();
+        let requests = service.requests();
         let request = &requests[0];
         assert_eq!(request.method, Method::Post);
         assert_eq!(request.url, "https://iam.cloud.ibm.com/v1/apikeys");
@@ -276,15 +290,19 @@ mod tests {
             response(503, ""),
             later(502, "1"),
         ] {
-            let lab = Lab::answering(vec![may_have_been_heard]);
-            let outcome = lab.ask(|iam| iam.create_api_key(&token(), &WANTED));
-            assert!(matches!(outcome, Err(IamError::Unavailable(_))));
-            assert_eq!(lab.requests().len(), 1);
+            let service = FakeService::answering(vec![may_have_been_heard]);
+            let outcome = public_iam(&service).create_api_key(&token(), &WANTED);
+            assert!(matches!(outcome, Err(ServiceError::Unavailable(_))));
+            assert_eq!(service.requests().len(), 1);
         }
         for was_not_heard in [unreachable(), later(429, "2"), response(429, "")] {
-            let lab = Lab::answering(vec![was_not_heard, made()]);
-            assert!(lab.ask(|iam| iam.create_api_key(&token(), &WANTED)).is_ok());
-            assert_eq!(lab.requests().len(), 2);
+            let service = FakeService::answering(vec![was_not_heard, made()]);
+            assert!(
+                public_iam(&service)
+                    .create_api_key(&token(), &WANTED)
+                    .is_ok()
+            );
+            assert_eq!(service.requests().len(), 2);
         }
     }
 
@@ -298,10 +316,10 @@ mod tests {
             json!({"apikey": "k"}),
             json!([]),
         ] {
-            let lab = Lab::answering(vec![response(201, &body.to_string())]);
-            let outcome = lab.ask(|iam| iam.create_api_key(&token(), &WANTED));
+            let service = FakeService::answering(vec![response(201, &body.to_string())]);
+            let outcome = public_iam(&service).create_api_key(&token(), &WANTED);
             assert!(
-                matches!(outcome, Err(IamError::InvalidResponse { .. })),
+                matches!(outcome, Err(ServiceError::InvalidResponse { .. })),
                 "{body}"
             );
         }
@@ -314,10 +332,11 @@ mod tests {
             vec![unknown()],
             vec![network(), unknown()],
         ] {
-            let lab = Lab::answering(answers);
-            lab.ask(|iam| iam.delete_api_key(&token(), "ApiKey-1"))
+            let service = FakeService::answering(answers);
+            public_iam(&service)
+                .delete_api_key(&token(), "ApiKey-1")
                 .unwrap();
-            let request = &lab.requests()[0];
+            let request = &service.requests()[0];
             assert_eq!(
                 (request.method, &*request.url),
                 (
@@ -326,9 +345,10 @@ mod tests {
                 )
             );
         }
-        let lab = Lab::answering(vec![response(404, "<html>")]);
+        let service = FakeService::answering(vec![response(404, "<html>")]);
         assert!(
-            lab.ask(|iam| iam.delete_api_key(&token(), "ApiKey-1"))
+            public_iam(&service)
+                .delete_api_key(&token(), "ApiKey-1")
                 .is_err(),
             "that was not IAM"
         );
@@ -337,10 +357,13 @@ mod tests {
     #[test]
     fn an_id_cannot_lead_elsewhere() {
         for id in ["", "../users", "ApiKey-1/lock", "a?b", "a#b", "a%2fb"] {
-            let lab = Lab::answering(Vec::new());
-            let outcome = lab.ask(|iam| iam.delete_api_key(&token(), id));
-            assert!(matches!(outcome, Err(IamError::Unusable { .. })), "{id}");
-            assert!(lab.requests().is_empty());
+            let service = FakeService::answering(Vec::new());
+            let outcome = public_iam(&service).delete_api_key(&token(), id);
+            assert!(
+                matches!(outcome, Err(ServiceError::Unusable { .. })),
+                "{id}"
+            );
+            assert!(service.requests().is_empty());
         }
     }
 
@@ -350,9 +373,11 @@ mod tests {
             "id": "ApiKey-1", "name": "ci\u{1b}[2J", "iam_id": "iam-ServiceId-1", "account_id": "acc",
             "apikey": "hunt***"
         });
-        let lab = Lab::answering(vec![response(200, &body.to_string())]);
+        let service = FakeService::answering(vec![response(200, &body.to_string())]);
         let key = Secret::new("hunter2");
-        let details = lab.ask(|iam| iam.api_key_details(&token(), &key)).unwrap();
+        let details = public_iam(&service)
+            .api_key_details(&token(), &key)
+            .unwrap();
         assert_eq!(
             details,
             ApiKeyDetails {
@@ -363,18 +388,18 @@ mod tests {
                 expires_at: None,
             }
         );
-        let request = &lab.requests()[0];
+        let request = &service.requests()[0];
         assert_eq!(request.url, "https://iam.cloud.ibm.com/v1/apikeys/details");
         assert_eq!(request.headers, [("IAM-ApiKey", key)]);
     }
 
     #[test]
     fn what_fits_no_header_is_not_sent_and_not_shown() {
-        let lab = Lab::answering(Vec::new());
+        let service = FakeService::answering(Vec::new());
         let bad = Secret::new("hunter2\r\nX: y");
         for outcome in [
-            lab.ask(|iam| iam.api_key_details(&token(), &bad)),
-            lab.ask(|iam| iam.api_key_details(&bad, &token())),
+            public_iam(&service).api_key_details(&token(), &bad),
+            public_iam(&service).api_key_details(&bad, &token()),
         ] {
             let error = outcome.unwrap_err();
             let text = error
@@ -383,7 +408,7 @@ mod tests {
             assert!(text.contains("the API key"), "{text}");
             assert!(!text.contains("hunter2"), "{text}");
         }
-        assert!(lab.requests().is_empty());
+        assert!(service.requests().is_empty());
     }
 
     #[test]
@@ -391,16 +416,67 @@ mod tests {
         let body = json!({
             "trace": "t", "errors": [{"code": "forbidden", "message": "access may not, nor hunter2"}]
         });
-        let lab = Lab::answering(vec![response(403, &body.to_string())]);
+        let service = FakeService::answering(vec![response(403, &body.to_string())]);
         let key = Secret::new("hunter2");
-        let outcome = lab.ask(|iam| iam.api_key_details(&token(), &key));
+        let outcome = public_iam(&service).api_key_details(&token(), &key);
         assert_eq!(
             outcome,
-            Err(IamError::Refused {
+            Err(ServiceError::Refused {
                 status: 403,
                 code: Some("forbidden".into()),
                 message: "[redacted] may not, nor [redacted]".into(),
             })
         );
+    }
+
+    #[test]
+    fn an_expiry_is_sent_to_the_minute() {
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00+0000"),
+            (784_111_777, "1994-11-06T08:49+0000"),
+            (951_782_399, "2000-02-28T23:59+0000"),
+            (951_782_400, "2000-02-29T00:00+0000"),
+            (951_868_800, "2000-03-01T00:00+0000"),
+            (1_800_000_000, "2027-01-15T08:00+0000"),
+            (4_107_542_400, "2100-03-01T00:00+0000"),
+            (253_402_300_799, "9999-12-31T23:59+0000"),
+            (u64::MAX, "9999-12-31T23:59+0000"),
+        ] {
+            assert_eq!(formatted(seconds, EXPIRY_FORMAT), text);
+        }
+    }
+
+    #[test]
+    fn an_expiry_that_is_sent_is_read_back() {
+        let day = 24 * 60 * 60;
+        for day in (0..3_000_000).step_by(1_701).map(|days| days * day) {
+            let seconds = (day + 59_999).min(253_402_300_799);
+            let text = formatted(seconds, EXPIRY_FORMAT);
+            assert_eq!(parse_expiry(&text), Some(seconds / 60 * 60), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_expiry_is_read_in_utc_only() {
+        for (text, seconds) in [
+            ("2027-01-15T08:00+0000", Some(1_800_000_000)),
+            ("2027-01-15T08:00:07+0000", Some(1_800_000_007)),
+            ("2027-01-15T08:00:07Z", Some(1_800_000_007)),
+            ("2027-01-15T08:00", None),
+            ("2027-01-15T08:00+0100", None),
+            ("2027-13-15T08:00+0000", None),
+            ("2027-00-15T08:00+0000", None),
+            ("2027-01-32T08:00+0000", None),
+            ("2027-01-15T24:00+0000", None),
+            ("1969-12-31T23:59+0000", None),
+            ("99999999999-01-01T00:00+0000", None),
+            ("2027-01-+5T08:00+0000", None),
+            ("2027-01T08:00+0000", None),
+            ("soon", None),
+            ("", None),
+            ("é-T:Z", None),
+        ] {
+            assert_eq!(parse_expiry(text), seconds, "{text}");
+        }
     }
 }

@@ -1,17 +1,16 @@
 //! Where IAM shows its pages to people: it says so itself, because the addresses
 //! vary with the region (`ibm-cloud-cli-sdk`, `GetEndpoint`).
 
-use std::time::UNIX_EPOCH;
-
 use serde::Deserialize;
 
-use super::ApiRequest;
 use super::Iam;
-use super::IamError;
 use super::endpoint;
+use crate::http::ApiRequest;
+use crate::http::ServiceError;
 use crate::http::transport::Authorization;
 use crate::http::transport::Body;
 use crate::http::transport::Method;
+use crate::time::parse_http_date;
 
 /// What the discovery document says, as far as it is needed here (OpenID Connect
 /// Discovery 1.0, section 3; `passcode_endpoint` is IAM's own).
@@ -27,12 +26,12 @@ impl Iam<'_> {
     /// Asks IAM where its pages are.
     ///
     /// # Errors
-    /// See [`IamError`]. An address that is not `https` (or on this machine) is not
+    /// See [`ServiceError`]. An address that is not `https` (or on this machine) is not
     /// believed: people will type secrets there.
-    pub fn discover(&self) -> Result<Discovery, IamError> {
+    pub fn discover(&self) -> Result<Discovery, ServiceError> {
         let request = self.about_discovery();
-        let response = self.ask(&request)?;
-        request.judge(&response, read)
+        let response = self.http.send_with_retry(&request)?;
+        request.parse_response(&response, read)
     }
 
     fn about_discovery(&self) -> ApiRequest<'static> {
@@ -43,10 +42,10 @@ impl Iam<'_> {
             headers: Vec::new(),
             authorization: Authorization::None,
             body: Body::Empty,
-            way: self.endpoint.way(),
+            proxy: self.endpoint.proxy_policy(),
             secrets: Vec::new(),
-            is_once_only: false,
-            if_silent: "",
+            idempotent: true,
+            unreachable_note: "",
         }
     }
 }
@@ -62,16 +61,13 @@ impl Iam<'_> {
     /// Asks IAM for a sign of life.
     ///
     /// # Errors
-    /// See [`IamError`].
-    pub fn sign(&self) -> Result<ServerTime, IamError> {
+    /// See [`ServiceError`].
+    pub fn sign(&self) -> Result<ServerTime, ServiceError> {
         let request = self.about_discovery();
-        let response = self.ask(&request)?;
-        request.judge(&response, read)?;
-        let date = response.date.as_deref();
-        let date = date.and_then(|date| httpdate::parse_http_date(date.trim()).ok());
-        let since = date.and_then(|date| date.duration_since(UNIX_EPOCH).ok());
+        let response = self.http.send_with_retry(&request)?;
+        request.parse_response(&response, read)?;
         Ok(ServerTime {
-            now: since.map(|since| since.as_secs()),
+            now: response.date.as_deref().and_then(parse_http_date),
         })
     }
 }
@@ -107,34 +103,39 @@ fn page(name: &str, text: &str) -> Result<String, String> {
 mod tests {
     use serde_json::json;
 
-    use super::super::tests::Lab;
-    use super::super::tests::response;
+    use super::super::test_support::public_iam;
     use super::*;
+    use crate::http::test_support::FakeService;
+    use crate::http::test_support::response;
 
     const PASSCODE: &str = "https://identity-1.us-south.iam.cloud.ibm.com/identity/passcode";
 
-    fn discover(authorization: &str, passcode: &str) -> Result<Discovery, IamError> {
+    fn discover(authorization: &str, passcode: &str) -> Result<Discovery, ServiceError> {
         let document = json!({
             "issuer": "https://iam.cloud.ibm.com/identity", "token_endpoint": "x",
             "authorization_endpoint": authorization, "passcode_endpoint": passcode
         });
-        Lab::answering(vec![response(200, &document.to_string())]).ask(|iam| iam.discover())
+        public_iam(&FakeService::answering(vec![response(
+            200,
+            &document.to_string(),
+        )]))
+        .discover()
     }
 
     #[test]
     fn iam_says_where_its_pages_are() {
-        let lab = Lab::answering(vec![response(
+        let service = FakeService::answering(vec![response(
             200,
             &json!({"authorization_endpoint": "https://a.example/identity/authorize?x=y", "passcode_endpoint": PASSCODE})
                 .to_string(),
         )]);
-        let discovery = lab.ask(|iam| iam.discover()).unwrap();
+        let discovery = public_iam(&service).discover().unwrap();
         assert_eq!(discovery.passcode_endpoint, PASSCODE);
         assert_eq!(
             discovery.authorization_endpoint,
             "https://a.example/identity/authorize?x=y"
         );
-        let requests = lab.requests();
+        let requests = service.requests();
         assert_eq!(requests.len(), 1);
         assert_eq!(
             (requests[0].method, &*requests[0].url),
@@ -161,7 +162,7 @@ mod tests {
             assert!(
                 matches!(
                     discover(PASSCODE, bad),
-                    Err(IamError::InvalidResponse { .. })
+                    Err(ServiceError::InvalidResponse { .. })
                 ),
                 "{bad}"
             );
@@ -170,7 +171,7 @@ mod tests {
         let clean = discover(PASSCODE, "https://a.example/x\u{1b}[2J\ny").unwrap();
         assert!(!clean.passcode_endpoint.contains(char::is_control));
         for body in ["", "{}", "<html>", "[]"] {
-            let outcome = Lab::answering(vec![response(200, body)]).ask(|iam| iam.discover());
+            let outcome = public_iam(&FakeService::answering(vec![response(200, body)])).discover();
             assert!(outcome.is_err(), "{body}");
         }
     }

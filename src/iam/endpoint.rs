@@ -13,45 +13,6 @@ const DISCOVERY_PATH: &str = "/identity/.well-known/openid-configuration";
 /// The path of the API keys (`platform-services-go-sdk`, `iamidentityv1`).
 const API_KEYS_PATH: &str = "/v1/apikeys";
 
-/// The metadata service of a VPC virtual server (`go-sdk-core`,
-/// `core/vpc_instance_authenticator.go`).
-pub(crate) const VPC_METADATA: &str = "http://169.254.169.254";
-
-/// The hosts of that service, which no network lies before: the only ones, beside
-/// this machine, that are spoken to in clear (VPC Instance Metadata API, "Endpoint
-/// URLs").
-pub(crate) const VPC_METADATA_HOSTS: [&str; 2] = ["169.254.169.254", "api.metadata.cloud.ibm.com"];
-
-/// The metadata service of a Power Virtual Server (`ibm-cloud-cli-sdk`,
-/// `bluemix/authentication/vpc/vpc.go`).
-pub(crate) const POWER_VS_METADATA: &str = "https://api.metadata.power-iaas.cloud.ibm.com";
-
-/// A generation of the metadata service's API.
-#[derive(Debug)]
-pub(crate) struct MetadataApi {
-    /// The first `version` that has these paths.
-    pub(crate) since: &'static str,
-    /// Where the identity token of the instance is.
-    pub(crate) identity_path: &'static str,
-    /// Where that is exchanged for an access token.
-    pub(crate) access_path: &'static str,
-}
-
-/// The generations, newest first (VPC documentation,
-/// `metadata-identity-migration.md`); Power VS has the newest alone.
-pub(crate) const METADATA_APIS: [MetadataApi; 2] = [
-    MetadataApi {
-        since: "2025-08-26",
-        identity_path: "/identity/v1/token",
-        access_path: "/identity/v1/iam_tokens",
-    },
-    MetadataApi {
-        since: "2022-03-01",
-        identity_path: "/instance_identity/v1/token",
-        access_path: "/instance_identity/v1/iam_token",
-    },
-];
-
 /// The base URL of an IAM that secrets may be sent to.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Endpoint {
@@ -106,10 +67,11 @@ impl Endpoint {
 
     /// How requests get there: in clear only on this machine, so never through a
     /// proxy then.
-    pub(crate) fn way(&self) -> ProxyPolicy {
-        match self.base.starts_with("http:") {
-            true => ProxyPolicy::Direct,
-            false => ProxyPolicy::Proxied,
+    pub(crate) fn proxy_policy(&self) -> ProxyPolicy {
+        if self.base.starts_with("http:") {
+            ProxyPolicy::Direct
+        } else {
+            ProxyPolicy::Proxied
         }
     }
 

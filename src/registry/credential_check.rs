@@ -14,6 +14,7 @@ use crate::credential::Credential;
 use crate::error::Error;
 use crate::error::Result;
 use crate::error::one_line;
+use crate::http::Limits;
 use crate::http::transport::Authorization;
 use crate::http::transport::Body;
 use crate::http::transport::Method;
@@ -21,15 +22,13 @@ use crate::http::transport::ProxyPolicy;
 use crate::http::transport::Request;
 use crate::http::transport::Transport;
 use crate::http::transport::TransportError;
-use crate::iam::grant::Client;
 use crate::registry::Registry;
-use crate::settings::Limits;
 
 /// Where a registry gives out its own tokens, as its challenge says.
 const TOKEN_PATH: &str = "/oauth/token?service=registry";
 
 /// The longest message of a registry that is passed on, in characters.
-const LONGEST_MESSAGE: usize = 300;
+const MAX_MESSAGE: usize = 300;
 
 /// What is in a refusal's words, in small letters, and what that means for whoever
 /// reads it. The first that fits counts.
@@ -62,7 +61,7 @@ const REASONS: [(&[&str], &str); 4] = [
 ///
 /// # Errors
 /// What the registry said, with what to do; or that it could not be asked.
-pub fn try_out(
+pub fn check_credential(
     registry: &Registry,
     credential: &Credential,
     transport: &dyn Transport,
@@ -74,12 +73,12 @@ pub fn try_out(
         method: Method::Get,
         url: format!("https://{}{TOKEN_PATH}", registry.host()),
         headers: Vec::new(),
-        authorization: Authorization::Basic(Client {
-            id: credential.username.clone(),
-            secret: credential.secret.clone(),
-        }),
+        authorization: Authorization::Basic {
+            username: credential.username.clone(),
+            password: credential.secret.clone(),
+        },
         body: Body::Empty,
-        way: ProxyPolicy::Proxied,
+        proxy: ProxyPolicy::Proxied,
         connect_timeout: limits.connect.min(timeout),
         timeout,
     };
@@ -88,7 +87,7 @@ pub fn try_out(
         .map_err(|error| unreachable(registry, error))?;
     tracing::debug!(status = response.status, "answered");
     match response.status {
-        200 => judge(registry, &response.body),
+        200 => check_token(registry, &response.body),
         status @ (429 | 500..=599) => Err(Error::temporary(format!(
             "{registry} cannot answer now (HTTP {status}); try again in a while"
         ))),
@@ -113,7 +112,7 @@ fn unreachable(registry: &Registry, error: TransportError) -> Error {
 }
 
 /// A yes has a token in it.
-fn judge(registry: &Registry, body: &[u8]) -> Result<()> {
+fn check_token(registry: &Registry, body: &[u8]) -> Result<()> {
     let answer: Value = serde_json::from_slice(body).unwrap_or_default();
     let has_token = ["token", "access_token"]
         .iter()
@@ -141,7 +140,7 @@ fn refusal(registry: &Registry, status: u16, body: &[u8], credential: &Credentia
         true => words.to_owned(),
         false => words.replace(credential.secret.expose(), "[redacted]"),
     };
-    let words = one_line(&words, LONGEST_MESSAGE);
+    let words = one_line(&words, MAX_MESSAGE);
     let small = words.to_lowercase();
     let known = REASONS
         .iter()
@@ -164,8 +163,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::http::test_support::response;
     use crate::http::transport::Response;
-    use crate::iam::tests::response;
     use crate::secret::Secret;
 
     struct Answering(Result<(u16, String), TransportError>, RefCell<Vec<Request>>);
@@ -182,7 +181,7 @@ mod tests {
         let transport = Answering(answer, RefCell::default());
         let registry = Registry::parse("us.icr.io").unwrap();
         let credential = Credential::bearer(Secret::new("the-token"));
-        let outcome = try_out(&registry, &credential, &transport, Limits::default());
+        let outcome = check_credential(&registry, &credential, &transport, Limits::default());
         (outcome, transport.1.take().remove(0))
     }
 
@@ -203,11 +202,11 @@ mod tests {
             request.url,
             "https://us.icr.io/oauth/token?service=registry"
         );
-        let Authorization::Basic(client) = request.authorization else {
-            panic!("{:?}", request.authorization);
+        let authorization = Authorization::Basic {
+            username: "iambearer".into(),
+            password: Secret::new("the-token"),
         };
-        assert_eq!(client.id, "iambearer");
-        assert_eq!(client.secret, Secret::new("the-token"));
+        assert_eq!(request.authorization, authorization);
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! deprecated names). The entitled and staging registries are known from IBM's
 //! OpenShift documentation and scripts.
 
+use crate::text::address::host_of;
+
 /// A region's three names for the same registry.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Region {
@@ -60,37 +62,9 @@ impl Registry {
 
     /// Reads a server address: `us.icr.io`, `https://US.icr.io:443/v2/`,
     /// `us.icr.io/namespace/repository`. `None` for everything that does not name
-    /// exactly one host, whatever it may look like.
-    ///
-    /// Hosts are read strictly, by what they may contain rather than by what
-    /// they may not: letters, digits, `-` and `.`, so that user information,
-    /// fragments, backslashes, escapes and look-alike letters have no place.
+    /// exactly one host.
     pub fn parse(address: &str) -> Option<Self> {
-        let (default_port, rest) = match address.split_once("://") {
-            None => ("443", address),
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => ("443", rest),
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => ("80", rest),
-            Some(_) => return None,
-        };
-        let end = rest.find(['/', '?']).unwrap_or(rest.len());
-        let (authority, path) = rest.split_at(end);
-        if !path.chars().all(is_path_character) {
-            return None;
-        }
-        let (name, port) = match authority.split_once(':') {
-            None => (authority, default_port),
-            Some((name, port)) => (name, port),
-        };
-        if !is_host_name(name) || !is_port(port) {
-            return None;
-        }
-        let name = name.to_ascii_lowercase();
-        Some(Self {
-            host: match port == default_port {
-                true => name,
-                false => format!("{name}:{port}"),
-            },
-        })
+        host_of(address).map(|host| Self { host })
     }
 
     /// The host in lower case, with its port where that is not the default one.
@@ -140,33 +114,6 @@ fn is_ibm_host(host: &str) -> bool {
         || REGIONS.iter().any(|region| {
             host == region.host || host == region.private_host || Some(host) == region.legacy_host
         })
-}
-
-/// RFC 952 and RFC 1123, section 2.1, and at most 253 characters.
-fn is_host_name(name: &str) -> bool {
-    name.len() <= 253
-        && name.split('.').all(|label| {
-            !label.is_empty()
-                && label.len() <= 63
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-                && label
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-        })
-}
-
-fn is_port(port: &str) -> bool {
-    !port.starts_with('0')
-        && port.bytes().all(|byte| byte.is_ascii_digit())
-        && port.parse::<u16>().is_ok()
-}
-
-/// A path says nothing about the host, but one with a fragment, a backslash or
-/// user information was written to confuse somebody's parser. `@` and `:` stand
-/// in image references (`repository:tag@sha256:…`).
-fn is_path_character(character: char) -> bool {
-    character.is_ascii_graphic() && !matches!(character, '#' | '\\')
 }
 
 #[cfg(test)]

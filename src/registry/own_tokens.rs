@@ -18,10 +18,10 @@ use crate::time::Clock;
 
 /// How many tokens are removed whenever one is made: whoever asked for a credential
 /// should not wait for a long clean-up.
-const MOST_REMOVED: usize = 3;
+const MAX_REMOVED: usize = 3;
 
 /// The longest name of a machine that is written down, in characters.
-const LONGEST_NAME: usize = 64;
+const MAX_NAME: usize = 64;
 
 /// What makes the tokens of one identity on one machine known again.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -37,7 +37,7 @@ impl Mark {
         let name: String = machine_name
             .chars()
             .filter(|character| character.is_ascii_alphanumeric() || "-_.".contains(*character))
-            .take(LONGEST_NAME)
+            .take(MAX_NAME)
             .collect();
         Self(format!("made by {PROGRAM} on {name} ({})", &digest[..12]))
     }
@@ -124,7 +124,7 @@ fn unused<'a>(
                 .is_some_and(|others| others + LIFETIME / 2 <= end)
     };
     let unused = listed.iter().filter(is_unused);
-    unused.take(MOST_REMOVED).map(|other| &*other.id).collect()
+    unused.take(MAX_REMOVED).map(|other| &*other.id).collect()
 }
 
 #[cfg(test)]
@@ -199,7 +199,7 @@ mod tests {
         assert_eq!(unused(&tokens, &mark(), &new, replaced), ["old", "ended"]);
         let more = ["a", "b", "c"].map(|id| listed(id, Some(NOW)));
         tokens.extend(more);
-        assert_eq!(unused(&tokens, &mark(), &new, replaced).len(), MOST_REMOVED);
+        assert_eq!(unused(&tokens, &mark(), &new, replaced).len(), MAX_REMOVED);
         let opaque = Token::of(Secret::new("opaque"));
         assert!(unused(&tokens, &mark(), &opaque, None).is_empty());
     }

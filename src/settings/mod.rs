@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use crate::PROGRAM;
 use crate::environment;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::error::Result;
+use crate::http::Limits;
 use crate::iam::endpoint::Endpoint;
 use crate::iam::trusted_profile::TrustedProfile;
 use crate::registry;
@@ -92,27 +92,6 @@ pub struct SettingsFile {
     pub path: PathBuf,
     /// Whether there was a file.
     pub exists: bool,
-}
-
-/// How long things may take.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Limits {
-    /// A whole `get`, 20 s unless set.
-    pub deadline: Duration,
-    /// Connecting to IAM once, 5 s unless set.
-    pub connect: Duration,
-    /// Asking IAM once, 10 s unless set.
-    pub attempt: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            deadline: Duration::from_secs(20),
-            connect: Duration::from_secs(5),
-            attempt: Duration::from_secs(10),
-        }
-    }
 }
 
 /// The keychain that `ICR_KEYCHAIN` or `keychain = "…"` names.
@@ -454,6 +433,8 @@ fn namespace(name: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::fs::tests::write_own;
 

@@ -24,13 +24,13 @@ use crate::environment::VPC_URL;
 use crate::error::Error;
 use crate::error::Result;
 use crate::fs;
-use crate::iam::advice::SourceKind;
 use crate::iam::endpoint::Endpoint;
 use crate::iam::grant::Client;
 use crate::iam::trusted_profile::TrustedProfile;
 use crate::metadata::MetadataService;
 use crate::registry::Registry;
 use crate::secret::Secret;
+use crate::sources::advice::SourceKind;
 use crate::time::Clock;
 use crate::time::Deadline;
 

@@ -12,11 +12,11 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::fs;
 use crate::iam;
-use crate::iam::advice::SourceKind;
 use crate::iam::trusted_profile::TrustedProfile;
 use crate::registry::Registry;
 use crate::secret::Secret;
 use crate::settings::SourceName;
+use crate::sources::advice::SourceKind;
 
 /// Where it may be, first come first served (`go-sdk-core`,
 /// `core/container_authenticator.go`).

@@ -15,7 +15,6 @@ use crate::environment::CREDENTIALS_FILE;
 use crate::error::Error;
 use crate::error::Result;
 use crate::fs;
-use crate::iam::advice::SourceKind;
 use crate::iam::endpoint::Endpoint;
 use crate::iam::grant::Client;
 use crate::iam::trusted_profile::TrustedProfile;
@@ -23,6 +22,7 @@ use crate::metadata::MetadataService;
 use crate::registry::Registry;
 use crate::secret::Secret;
 use crate::settings::SourceName;
+use crate::sources::advice::SourceKind;
 use crate::text::repeatable::quoted;
 
 /// Begins the properties of this service: the SDK's `DefaultServiceName`

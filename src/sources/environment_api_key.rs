@@ -6,8 +6,8 @@ use super::proof::GrantInput;
 use super::proof::SourceIdentity;
 use crate::environment::API_KEY_VARIABLES;
 use crate::error::Result;
-use crate::iam::advice::SourceKind;
 use crate::registry::Registry;
+use crate::sources::advice::SourceKind;
 
 /// The first API key variable that is set; it serves every registry.
 pub(super) fn find<'a>(

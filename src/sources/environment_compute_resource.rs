@@ -8,8 +8,8 @@ use crate::environment::COMPUTE_RESOURCE_PROFILE;
 use crate::environment::COMPUTE_RESOURCE_TOKEN;
 use crate::error::Error;
 use crate::error::Result;
-use crate::iam::advice::SourceKind;
 use crate::registry::Registry;
+use crate::sources::advice::SourceKind;
 
 /// The token of `$IBMCLOUD_CR_TOKEN`, for the trusted profile beside it.
 pub(super) fn find<'a>(

@@ -11,10 +11,10 @@ use crate::environment::REFRESH_TOKEN_VARIABLES;
 use crate::error::Error;
 use crate::error::Result;
 use crate::iam;
-use crate::iam::advice::SourceKind;
 use crate::iam::grant::Client;
 use crate::registry::Registry;
 use crate::secret::Secret;
+use crate::sources::advice::SourceKind;
 
 /// The access token, and the refresh token for when it has ended.
 pub(super) fn find<'a>(

@@ -11,10 +11,10 @@ use crate::environment::POWER_VS_URL;
 use crate::environment::VPC_URL;
 use crate::error::Error;
 use crate::error::Result;
-use crate::iam::advice::SourceKind;
 use crate::metadata::MetadataService;
 use crate::registry::Registry;
 use crate::settings::SourceName;
+use crate::sources::advice::SourceKind;
 
 /// The metadata service of a VPC virtual server.
 pub(super) fn find_vpc<'a>(

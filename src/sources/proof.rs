@@ -12,11 +12,9 @@ use super::SourceContext;
 use crate::digest;
 use crate::error::Error;
 use crate::error::Result;
+use crate::http::ServiceError;
 use crate::iam::Iam;
-use crate::iam::IamError;
-use crate::iam::Service;
 use crate::iam::TokenResponse;
-use crate::iam::advice::SourceKind;
 use crate::iam::endpoint::Endpoint;
 use crate::iam::grant::Client;
 use crate::iam::grant::Grant;
@@ -27,6 +25,8 @@ use crate::registry::Registry;
 use crate::secret::Secret;
 use crate::settings::CredentialKind;
 use crate::settings::SourceName;
+use crate::sources::advice::Service;
+use crate::sources::advice::SourceKind;
 use crate::time::Clock;
 use crate::token_cache::CacheKey;
 use crate::token_cache::TokenCache;
@@ -189,7 +189,7 @@ impl<'a> SourceIdentity<'a> {
         }
     }
 
-    fn error(&self, error: IamError, iam: &Iam<'_>) -> Error {
+    fn error(&self, error: ServiceError, iam: &Iam<'_>) -> Error {
         let service = match &self.proof {
             GrantInput::Instance { service, .. } => service.into(),
             _ => Service::from(&iam.endpoint),
@@ -208,7 +208,7 @@ impl<'a> SourceIdentity<'a> {
                 iam.exchange(&Grant::ComputeResource { token, profile })
             }
             GrantInput::Instance { service, profile } => {
-                iam.instance_token(service, profile.as_ref())
+                service.access_token(&iam.http, profile.as_ref())
             }
             GrantInput::RefreshToken { token, client } => self.refresh(token, client, iam),
         };
@@ -236,7 +236,7 @@ impl<'a> SourceIdentity<'a> {
         token: &Secret,
         client: &Client,
         iam: &Iam<'_>,
-    ) -> Result<TokenResponse, IamError> {
+    ) -> Result<TokenResponse, ServiceError> {
         let key = CacheKey::new(&self.endpoint, &self.proof.id());
         let ask = |token: &Secret| iam.exchange(&Grant::RefreshToken { token, client });
         let rotated_refresh_token = || self.tokens.rotated_refresh_token(&key);
@@ -246,7 +246,7 @@ impl<'a> SourceIdentity<'a> {
         let others: [&dyn Fn() -> Option<Secret>; 2] =
             [&rotated_refresh_token, &|| Some(token.clone())];
         for other in others {
-            if !matches!(outcome, Err(IamError::Refused { .. })) {
+            if !matches!(outcome, Err(ServiceError::Refused { .. })) {
                 break;
             }
             if let Some(other) = other().filter(|other| *other != current) {
@@ -436,13 +436,14 @@ mod tests {
 
     use super::super::tests::Machine;
     use super::*;
+    use crate::http::Http;
+    use crate::http::Limits;
+    use crate::http::test_support::response;
     use crate::http::transport::Body;
     use crate::http::transport::Request;
     use crate::http::transport::Response;
     use crate::http::transport::Transport;
     use crate::http::transport::TransportError;
-    use crate::iam::tests::response;
-    use crate::settings::Limits;
     use crate::time::Deadline;
 
     #[test]
@@ -509,12 +510,14 @@ mod tests {
         let limits = Limits::default();
         let iam = Iam {
             endpoint: Endpoint::public(),
-            transport: &transport,
-            clock: &machine.clock,
-            random: &|| 0,
-            limits,
-            most_attempts: 1,
-            deadline: Deadline::after(&machine.clock, limits.deadline),
+            http: Http {
+                transport: &transport,
+                clock: &machine.clock,
+                random: &|| 0,
+                limits,
+                max_attempts: 1,
+                deadline: Deadline::after(&machine.clock, limits.deadline),
+            },
         };
         let outcome = machine.look("us.icr.io", |_, given| {
             SourceIdentity::new(given, "a session", SourceKind::Other, first())

@@ -19,10 +19,9 @@ use super::proof::SourceIdentity;
 use crate::digest;
 use crate::error::Error;
 use crate::error::Result;
+use crate::http::ServiceError;
 use crate::iam::Iam;
-use crate::iam::IamError;
 use crate::iam::TokenResponse;
-use crate::iam::advice::SourceKind;
 use crate::iam::endpoint::Endpoint;
 use crate::iam::grant::Client;
 use crate::iam::grant::Grant;
@@ -36,6 +35,7 @@ use crate::registry::Registry;
 use crate::secret::Secret;
 use crate::settings::CredentialKind;
 use crate::settings::SourceName;
+use crate::sources::advice::SourceKind;
 use crate::token_cache::CacheKey;
 
 /// How long a hint is kept. It saves asking the slow keychain while the token is
@@ -262,7 +262,7 @@ impl Rotating<'_> {
             })
         };
         let mut issued = match ask(&current.secret) {
-            Err(error @ IamError::Refused { .. }) => {
+            Err(error @ ServiceError::Refused { .. }) => {
                 let newer = self.current()?;
                 if newer.secret == current.secret {
                     return Err(self.refused(error, &current.secret, iam));
@@ -280,7 +280,7 @@ impl Rotating<'_> {
 
     /// What IAM's refusal means, and how to get out of it. That the session has ended
     /// for good is noted with the login, so that others know without asking.
-    fn refused(&self, error: IamError, refresh_token: &Secret, iam: &Iam<'_>) -> Error {
+    fn refused(&self, error: ServiceError, refresh_token: &Secret, iam: &Iam<'_>) -> Error {
         if is_end_of_session(&error) {
             self.note_end(refresh_token, iam);
         }
@@ -331,7 +331,7 @@ impl Rotating<'_> {
         iam: &Iam<'_>,
         change: impl FnOnce(Login) -> Option<Login>,
     ) -> Result<()> {
-        let patience = iam.deadline.remaining(iam.clock);
+        let patience = iam.http.deadline.remaining(iam.http.clock);
         let _lock = self.given.locks.lock_login(scope, patience);
         let stored = self.given.logins.read(scope)?;
         let changed = stored
@@ -382,8 +382,8 @@ impl Rotating<'_> {
 
 /// Whether IAM says that a session is over and never comes back. That a refresh token is
 /// not valid (`BXNIM0407E`) may only mean that another IAM was asked.
-fn is_end_of_session(error: &IamError) -> bool {
-    matches!(error, IamError::Refused { code: Some(code), .. } if SESSION_ENDED.contains(&code.as_str()))
+fn is_end_of_session(error: &ServiceError) -> bool {
+    matches!(error, ServiceError::Refused { code: Some(code), .. } if SESSION_ENDED.contains(&code.as_str()))
 }
 
 /// A login with a refresh token, without the trusted profile on top.

@@ -7,7 +7,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::registry::Registry;
+use super::address::host_of;
 
 /// What stands for a text that is not repeated.
 pub(crate) const NOT_SHOWN: &str = "a text that is not shown (it may be a secret)";
@@ -26,15 +26,14 @@ const MAX_DIGITS: usize = 4;
 
 /// Returns the host of a server address, without the rest of it.
 pub(crate) fn host(address: &str) -> Option<String> {
-    let registry = Registry::parse(address)?;
-    let host = registry.host();
+    let host = host_of(address)?;
     let name = host.split(':').next()?;
     let start = address.find("://").map_or(0, |scheme| scheme + "://".len());
     let typed = address.get(start..start + name.len())?;
     let is_plain = name == "localhost"
         || name.parse::<Ipv4Addr>().is_ok()
         || has_domain(name) && typed.split('.').all(is_label);
-    is_plain.then(|| host.to_owned())
+    is_plain.then_some(host)
 }
 
 /// Returns a text in quotation marks, or what stands for it.

@@ -10,8 +10,8 @@ use crate::credentials::Probe;
 use crate::environment::CERTIFICATE_FILE;
 use crate::environment::Environment;
 use crate::error::one_line;
-use crate::http::client;
-use crate::http::client::Authorities;
+use crate::http::certificates;
+use crate::http::certificates::Authorities;
 use crate::iam::endpoint::Endpoint;
 use crate::iam::endpoint::parse_url;
 use crate::iam::owner::Owner;
@@ -138,7 +138,7 @@ fn trust(patient: &CheckContext<'_>) -> Diagnostic {
     let file = file.ok().flatten().map(PathBuf::from);
     let is_named = file.is_some();
     let limit = patient.settings.limits.attempt;
-    match (client::authorities(file, limit), is_named) {
+    match (certificates::authorities(file, limit), is_named) {
         (Ok(authorities), _) => {
             let has_directory = environment.has(CERTIFICATE_DIRECTORY) && !is_named;
             Diagnostic::fine(CHECK, trusted(&authorities, has_directory))
@@ -243,7 +243,7 @@ fn of_registry(registry: &Registry, probe: &Probe<'_>, broker: &Broker<'_>) -> V
         ),
     );
     let (transport, limits) = (broker.context.transport, broker.settings.limits);
-    let answer = credential_check::try_out(registry, &credential, transport, limits);
+    let answer = credential_check::check_credential(registry, &credential, transport, limits);
     let answer = match answer {
         Ok(()) => Diagnostic::fine("registry", format!("{registry} takes it")),
         Err(failure) => Diagnostic::failed_for("registry", registry.host(), &failure),

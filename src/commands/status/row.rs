@@ -14,13 +14,13 @@ use crate::credentials::login_command;
 use crate::error::Error;
 use crate::error::Result;
 use crate::error::one_line;
-use crate::iam::date::duration;
 use crate::iam::owner::Owner;
 use crate::registry::Registry;
 use crate::registry::credential_check;
 use crate::settings::KeychainChoice;
 use crate::settings::SourceName;
 use crate::sources::Speaker;
+use crate::time::duration;
 use crate::token_cache::PastFailure;
 
 /// Stands where there is nothing to tell.
@@ -275,7 +275,7 @@ fn try_out(subject: &Subject, broker: &Broker<'_>) -> Option<Result<Tried>> {
     let (transport, limits) = (broker.context.transport, broker.settings.limits);
     Some(Ok(Tried {
         owner: Owner::of(&credential.secret),
-        verdict: credential_check::try_out(registry, &credential, transport, limits),
+        verdict: credential_check::check_credential(registry, &credential, transport, limits),
     }))
 }
 

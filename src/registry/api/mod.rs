@@ -9,14 +9,15 @@ use reqwest::Url;
 use crate::PROGRAM;
 use crate::error::Error;
 use crate::error::Result;
+use crate::http::ApiRequest;
+use crate::http::Http;
+use crate::http::ServiceDescription;
+use crate::http::ServiceError;
 use crate::http::transport::Authorization;
 use crate::http::transport::Body;
 use crate::http::transport::Method;
 use crate::http::transport::ProxyPolicy;
 use crate::http::transport::Response;
-use crate::iam::ApiRequest;
-use crate::iam::Iam;
-use crate::iam::IamError;
 use crate::iam::owner::Owner;
 use crate::registry::Registry;
 use crate::secret::Secret;
@@ -27,7 +28,7 @@ pub mod tokens;
 const API_PATH: &str = "/api/v1";
 
 /// The longest account ID that is sent, in bytes; IBM's have 32.
-const LONGEST_ACCOUNT: usize = 100;
+const MAX_ACCOUNT: usize = 100;
 
 /// What opens the API: what an identity has for the registry.
 #[derive(Clone, Debug)]
@@ -45,7 +46,7 @@ pub struct RegistryApi<'a> {
     access: Access,
     account: String,
     advice_if_gone: &'static str,
-    carrier: Iam<'a>,
+    http: Http<'a>,
     registry: Registry,
 }
 
@@ -57,8 +58,8 @@ struct Inquiry<'a> {
     /// Below [`API_PATH`].
     path: &'a str,
     query: &'a [(&'a str, &'a str)],
-    /// Whether asking twice may do something twice that lasts.
-    is_once_only: bool,
+    /// Whether sending it twice does no lasting harm.
+    idempotent: bool,
 }
 
 /// Why there is no answer.
@@ -71,7 +72,7 @@ enum Trouble {
 
 impl<'a> RegistryApi<'a> {
     /// The API of a registry. The account is the one that the access token is for,
-    /// unless it is named; `carrier` carries the questions.
+    /// unless it is named.
     ///
     /// # Errors
     /// No account is known, or it can be none.
@@ -79,7 +80,7 @@ impl<'a> RegistryApi<'a> {
         registry: &Registry,
         access: Access,
         account: Option<&str>,
-        carrier: Iam<'a>,
+        http: Http<'a>,
     ) -> Result<Self> {
         let own = || Owner::of(&access.token)?.account;
         let account = account.map(str::to_owned).or_else(own).ok_or_else(|| {
@@ -97,7 +98,7 @@ impl<'a> RegistryApi<'a> {
             access,
             account,
             advice_if_gone: "",
-            carrier,
+            http,
             registry: registry.clone(),
         })
     }
@@ -123,18 +124,29 @@ impl<'a> RegistryApi<'a> {
         inquiry: &Inquiry<'_>,
         read: impl FnOnce(&[u8]) -> Result<T, String>,
     ) -> Result<T, Trouble> {
-        let failed = |error: IamError| {
-            Trouble::Failed(error.with_source(&self.access.source, &self.registry))
-        };
-        let question = self.question(inquiry)?;
-        let response: Response = self.carrier.ask(&question).map_err(failed)?;
+        let failed = |error: ServiceError| Trouble::Failed(self.service_error(error));
+        let request = self.request(inquiry)?;
+        let response: Response = self.http.send_with_retry(&request).map_err(failed)?;
         match response.status {
             status @ (404 | 410) => Err(Trouble::Absent(status)),
-            _ => question.judge(&response, read).map_err(failed),
+            _ => request.parse_response(&response, read).map_err(failed),
         }
     }
 
-    fn question(&self, inquiry: &Inquiry<'_>) -> Result<ApiRequest<'_>, Trouble> {
+    fn service_error(&self, error: ServiceError) -> Error {
+        let action = format!("cannot use {}", self.access.source);
+        let service = ServiceDescription {
+            name: self.registry.to_string(),
+            name_and_address: format!("the registry {}", self.registry),
+            unreachable_hint: "Check the network and the proxy settings, and try again",
+            invalid_hint: "Check the proxy settings, and whether this network has a login page",
+        };
+        error.explain(Some(action), &service, |_, _| {
+            "Check that it may manage this registry and belongs to the account (--account names another)".to_owned()
+        })
+    }
+
+    fn request(&self, inquiry: &Inquiry<'_>) -> Result<ApiRequest<'_>, Trouble> {
         let mut headers = vec![("Account", Secret::new(&*self.account))];
         let refresh_token = self.access.refresh_token.as_ref();
         headers.extend(refresh_token.map(|token| ("RefreshToken", token.clone())));
@@ -145,13 +157,13 @@ impl<'a> RegistryApi<'a> {
             headers,
             authorization: Authorization::Bearer(self.access.token.clone()),
             body: Body::Empty,
-            way: ProxyPolicy::Proxied,
+            proxy: ProxyPolicy::Proxied,
             secrets: [Some(&self.access.token), refresh_token]
                 .into_iter()
                 .flatten()
                 .collect(),
-            is_once_only: inquiry.is_once_only,
-            if_silent: "",
+            idempotent: inquiry.idempotent,
+            unreachable_note: "",
         })
     }
 
@@ -178,7 +190,7 @@ impl<'a> RegistryApi<'a> {
 
 fn is_account(text: &str) -> bool {
     !text.is_empty()
-        && text.len() <= LONGEST_ACCOUNT
+        && text.len() <= MAX_ACCOUNT
         && text
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))

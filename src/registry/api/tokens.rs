@@ -11,9 +11,9 @@ use crate::PROGRAM;
 use crate::error::Error;
 use crate::error::Result;
 use crate::error::one_line;
+use crate::http::is_token;
 use crate::http::transport::Method;
 use crate::iam;
-use crate::iam::is_token;
 use crate::iam::jwt;
 use crate::secret::Secret;
 use crate::text::repeatable::quoted;
@@ -25,7 +25,7 @@ pub const LIFETIME: u64 = 24 * 60 * 60;
 const PATH: &str = "/tokens";
 
 /// The longest description that is sent or shown, in characters.
-const LONGEST_DESCRIPTION: usize = 200;
+const MAX_DESCRIPTION: usize = 200;
 
 /// A token that somebody wants.
 #[derive(Clone, Copy, Debug)]
@@ -92,7 +92,7 @@ impl RegistryApi<'_> {
     /// trouble on the way there may be a token that nobody knows; one that never
     /// ends is therefore asked for only once.
     pub fn make_token(&self, wanted: &NewToken<'_>) -> Result<Token> {
-        let description = one_line(wanted.description, LONGEST_DESCRIPTION);
+        let description = one_line(wanted.description, MAX_DESCRIPTION);
         let flag = |set: bool| if set { "true" } else { "false" };
         let inquiry = Inquiry {
             name: "make registry token",
@@ -103,7 +103,7 @@ impl RegistryApi<'_> {
                 ("permanent", flag(wanted.is_permanent)),
                 ("write", flag(wanted.may_write)),
             ],
-            is_once_only: wanted.is_permanent,
+            idempotent: !wanted.is_permanent,
         };
         self.ask(&inquiry, read_token)
             .map_err(|trouble| self.explained(trouble))
@@ -182,7 +182,7 @@ impl<'a> Inquiry<'a> {
             method,
             path,
             query: &[],
-            is_once_only: false,
+            idempotent: true,
         }
     }
 }
@@ -221,7 +221,7 @@ fn read_list(body: &[u8]) -> Result<Vec<Listed>, String> {
     let listed = |entry: Entry| Listed {
         description: one_line(
             entry.secondary_owner.as_deref().unwrap_or_default(),
-            LONGEST_DESCRIPTION,
+            MAX_DESCRIPTION,
         ),
         expires_at: entry
             .expiry
@@ -244,11 +244,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::http::test_support::FakeService;
+    use crate::http::test_support::later;
+    use crate::http::test_support::network;
+    use crate::http::test_support::response;
     use crate::http::transport::Authorization;
-    use crate::iam::tests::Lab;
-    use crate::iam::tests::later;
-    use crate::iam::tests::network;
-    use crate::iam::tests::response;
     use crate::registry::Registry;
     use crate::registry::api::Access;
 
@@ -270,12 +270,10 @@ mod tests {
         access(&json!({"iam_id": "IBMid-1", "account": {"bss": "acc1"}}))
     }
 
-    fn ask<T>(lab: &Lab, question: impl FnOnce(&RegistryApi<'_>) -> T) -> T {
+    fn call<T>(service: &FakeService, request: impl FnOnce(&RegistryApi<'_>) -> T) -> T {
         let registry = Registry::parse("us.icr.io").unwrap();
-        lab.ask(|carrier| {
-            let api = RegistryApi::new(&registry, usual(), None, carrier.clone());
-            question(&api.unwrap())
-        })
+        let api = RegistryApi::new(&registry, usual(), None, service.http());
+        request(&api.unwrap())
     }
 
     fn made() -> String {
@@ -291,12 +289,12 @@ mod tests {
     #[test]
     fn a_token_is_made_as_ibms_client_makes_one() {
         let answer = response(200, &json!({"token": made()}).to_string());
-        let lab = Lab::answering(vec![answer]);
-        let token = ask(&lab, |api| api.make_token(&WANTED)).unwrap();
+        let service = FakeService::answering(vec![answer]);
+        let token = call(&service, |api| api.make_token(&WANTED)).unwrap();
         assert_eq!(token.id.as_deref(), Some(ID));
         assert_eq!(token.expires_at, Some(1_540_423_054));
         assert_eq!(token.value.expose(), made());
-        let request = &lab.requests()[0];
+        let request = &service.requests()[0];
         assert_eq!(request.method, Method::Post);
         assert_eq!(
             request.url,
@@ -308,19 +306,15 @@ mod tests {
 
     #[test]
     fn a_refresh_token_is_sent_where_there_is_one_and_the_account_that_was_named() {
-        let lab = Lab::answering(vec![response(200, r#"{"tokens": null}"#)]);
+        let service = FakeService::answering(vec![response(200, r#"{"tokens": null}"#)]);
         let access = Access {
             refresh_token: Some(Secret::new("refresh")),
             ..usual()
         };
         let registry = Registry::parse("private.de.icr.io").unwrap();
-        let listed = lab.ask(|carrier| {
-            RegistryApi::new(&registry, access, Some("other"), carrier.clone())
-                .unwrap()
-                .tokens()
-        });
-        assert_eq!(listed, Ok(Vec::new()));
-        let request = &lab.requests()[0];
+        let api = RegistryApi::new(&registry, access, Some("other"), service.http());
+        assert_eq!(api.unwrap().tokens(), Ok(Vec::new()));
+        let request = &service.requests()[0];
         assert_eq!(request.url, "https://private.de.icr.io/api/v1/tokens");
         assert_eq!(
             request.headers,
@@ -334,15 +328,14 @@ mod tests {
     #[test]
     fn without_an_account_nobody_is_asked() {
         let registry = Registry::parse("us.icr.io").unwrap();
-        let lab = Lab::answering(Vec::new());
+        let service = FakeService::answering(Vec::new());
         for (access, account) in [
             (access(&json!({"iam_id": "IBMid-1"})), None),
             (usual(), Some("a b")),
             (usual(), Some("")),
         ] {
-            let api =
-                lab.ask(|iam| RegistryApi::new(&registry, access, account, iam.clone()).err());
-            assert!(api.as_ref().is_some_and(Error::is_user), "{api:?}");
+            let error = RegistryApi::new(&registry, access, account, service.http()).err();
+            assert!(error.as_ref().is_some_and(Error::is_user), "{error:?}");
         }
     }
 
@@ -354,8 +347,8 @@ mod tests {
             {"_id": "3", "expiry": 0, "token": jwt(&json!({"jti": "3"}))},
             {"_id": "../4"},
         ]});
-        let lab = Lab::answering(vec![response(200, &tokens.to_string())]);
-        let listed = ask(&lab, |api| api.tokens()).unwrap();
+        let service = FakeService::answering(vec![response(200, &tokens.to_string())]);
+        let listed = call(&service, |api| api.tokens()).unwrap();
         let token = |id: &str, expires_at| Listed {
             id: id.into(),
             description: String::new(),
@@ -385,14 +378,16 @@ mod tests {
         for status in [404, 410] {
             let gone = || response(status, "404 page not found");
             for failure in [
-                ask(&Lab::answering(vec![gone()]), |api| {
+                call(&FakeService::answering(vec![gone()]), |api| {
                     api.make_token(&WANTED).err()
                 }),
-                ask(&Lab::answering(vec![gone()]), |api| api.tokens().err()),
-                ask(&Lab::answering(vec![gone(), gone()]), |api| {
+                call(&FakeService::answering(vec![gone()]), |api| {
+                    api.tokens().err()
+                }),
+                call(&FakeService::answering(vec![gone(), gone()]), |api| {
                     api.token(ID).err()
                 }),
-                ask(&Lab::answering(vec![gone(), gone()]), |api| {
+                call(&FakeService::answering(vec![gone(), gone()]), |api| {
                     api.remove_token(ID).err()
                 }),
             ] {
@@ -408,8 +403,12 @@ mod tests {
         }
         let answers = || vec![response(404, "{}"), response(200, r#"{"tokens": []}"#)];
         for failure in [
-            ask(&Lab::answering(answers()), |api| api.token(ID).err()),
-            ask(&Lab::answering(answers()), |api| api.remove_token(ID).err()),
+            call(&FakeService::answering(answers()), |api| {
+                api.token(ID).err()
+            }),
+            call(&FakeService::answering(answers()), |api| {
+                api.remove_token(ID).err()
+            }),
         ] {
             let text = failure.unwrap().to_string();
             assert!(text.contains(ID) && text.contains("token list"), "{text}");
@@ -422,8 +421,8 @@ mod tests {
             "code": "CRG0009E", "request-id": "1",
             "message": format!("You are not authorized. {}", usual().token.expose()),
         });
-        let lab = Lab::answering(vec![response(401, &body.to_string())]);
-        let text = ask(&lab, |api| api.tokens()).unwrap_err().to_string();
+        let service = FakeService::answering(vec![response(401, &body.to_string())]);
+        let text = call(&service, |api| api.tokens()).unwrap_err().to_string();
         for part in [
             "cannot use the key: us.icr.io rejected it (CRG0009E, HTTP 401): You are not authorized. [redacted]",
             "--account",
@@ -431,8 +430,8 @@ mod tests {
             assert!(text.contains(part), "{text}");
         }
         assert!(!text.contains("IAM"), "{text}");
-        let lab = Lab::answering(vec![response(200, "<html>")]);
-        let text = ask(&lab, |api| api.tokens()).unwrap_err().to_string();
+        let service = FakeService::answering(vec![response(200, "<html>")]);
+        let text = call(&service, |api| api.tokens()).unwrap_err().to_string();
         assert!(
             text.contains("the registry us.icr.io") && !text.contains("IAM"),
             "{text}"
@@ -445,35 +444,38 @@ mod tests {
             is_permanent: true,
             ..WANTED
         };
-        let lab = Lab::answering(vec![network()]);
-        assert!(ask(&lab, |api| api.make_token(&lasting)).is_err());
-        assert_eq!(lab.requests().len(), 1);
+        let service = FakeService::answering(vec![network()]);
+        assert!(call(&service, |api| api.make_token(&lasting)).is_err());
+        assert_eq!(service.requests().len(), 1);
         let token = response(200, &json!({"token": made()}).to_string());
-        let lab = Lab::answering(vec![network(), later(503, "1"), token]);
-        assert!(ask(&lab, |api| api.make_token(&WANTED)).is_ok());
-        assert_eq!(lab.requests().len(), 3);
+        let service = FakeService::answering(vec![network(), later(503, "1"), token]);
+        assert!(call(&service, |api| api.make_token(&WANTED)).is_ok());
+        assert_eq!(service.requests().len(), 3);
     }
 
     #[test]
     fn an_identifier_cannot_lead_elsewhere() {
-        let lab = Lab::answering(Vec::new());
+        let service = FakeService::answering(Vec::new());
         for id in ["", "..", "a/b", "a?b", "a%2fb", "a b"] {
-            assert!(ask(&lab, |api| api.token(id)).is_err(), "{id}");
-            assert!(ask(&lab, |api| api.remove_token(id)).is_err(), "{id}");
+            assert!(call(&service, |api| api.token(id)).is_err(), "{id}");
+            assert!(call(&service, |api| api.remove_token(id)).is_err(), "{id}");
         }
-        assert!(lab.requests().is_empty());
+        assert!(service.requests().is_empty());
     }
 
     #[test]
-    fn what_is_no_token_is_not_believed() {
+    fn an_invalid_registry_token_is_refused() {
         for body in [
             json!({}),
             json!({"token": ""}),
             json!({"token": "a\nb"}),
             json!([]),
         ] {
-            let lab = Lab::answering(vec![response(200, &body.to_string())]);
-            assert!(ask(&lab, |api| api.make_token(&WANTED)).is_err(), "{body}");
+            let service = FakeService::answering(vec![response(200, &body.to_string())]);
+            assert!(
+                call(&service, |api| api.make_token(&WANTED)).is_err(),
+                "{body}"
+            );
         }
         let opaque = Token::of(Secret::new("opaque"));
         assert_eq!((opaque.id, opaque.expires_at), (None, None));

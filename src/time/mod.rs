@@ -6,6 +6,16 @@ use std::time::Instant;
 use std::time::SystemTime;
 use std::time::UNIX_EPOCH;
 
+mod format;
+
+pub(crate) use format::day;
+pub(crate) use format::day_and_minute;
+pub(crate) use format::duration;
+pub(crate) use format::formatted;
+pub(crate) use format::minute;
+pub(crate) use format::parse_http_date;
+pub(crate) use format::parsed;
+
 /// Where time comes from. Tests hand in one that moves when they say so.
 pub trait Clock {
     /// Seconds since 1970-01-01 UTC by the machine's clock, which may be wrong.
@@ -81,10 +91,10 @@ pub fn run_with_timeout<T: Send + 'static>(
     limit: Duration,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
-    try_within(limit, work).ok()
+    try_with_timeout(limit, work).ok()
 }
 
-/// Why [`try_within`] has no result.
+/// Why [`try_with_timeout`] has no result.
 #[derive(Debug)]
 pub enum Unfinished {
     /// The work broke down.
@@ -99,7 +109,7 @@ pub enum Unfinished {
 ///
 /// # Errors
 /// See [`Unfinished`].
-pub fn try_within<T: Send + 'static>(
+pub fn try_with_timeout<T: Send + 'static>(
     limit: Duration,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Unfinished> {
@@ -180,7 +190,7 @@ mod tests {
         assert!(outcome.is_none(), "the caller goes on");
         assert_eq!(run_with_timeout(Duration::from_secs(60), || 7), Some(7));
         let (_never, waiting) = std::sync::mpsc::channel::<()>();
-        let late = try_within(Duration::from_millis(5), move || waiting.recv());
+        let late = try_with_timeout(Duration::from_millis(5), move || waiting.recv());
         assert!(matches!(late, Err(Unfinished::Late)));
     }
 }

@@ -1,30 +1,22 @@
 //! What IAM answers with, believed only where it makes sense.
 
 use std::time::Duration;
-use std::time::UNIX_EPOCH;
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::error::one_line;
+use crate::http::is_token;
 use crate::iam::jwt;
 use crate::secret::Secret;
 
 /// The longest life of an access token that is believed, in seconds. IAM's own
 /// limit is an hour.
-const LONGEST_LIFE: u64 = 24 * 60 * 60;
+const MAX_LIFETIME: u64 = 24 * 60 * 60;
 
 /// The longest life of a refresh token that is believed, in seconds: far more than
 /// the 30 days that the longest session has (account documentation,
 /// `sessions-settings.md`).
-const LONGEST_REFRESH_LIFE: u64 = 366 * 24 * 60 * 60;
-
-/// The longest access token that is believed, in bytes: what the kernel keyring
-/// takes, and twenty times the usual.
-const LONGEST_TOKEN: usize = 32_000;
-
-/// The longest message of IAM that is passed on, in characters.
-const LONGEST_MESSAGE: usize = 300;
+const MAX_REFRESH_LIFETIME: u64 = 366 * 24 * 60 * 60;
 
 /// An access token that IAM has just issued.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -40,22 +32,13 @@ pub struct TokenResponse {
     pub refresh_lifetime: Option<Duration>,
 }
 
-/// What IAM says when it refuses.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Refusal {
-    /// `BXNIM0415E` and the like.
-    pub(crate) code: Option<String>,
-    /// IAM's words, on one line, without the secret.
-    pub(crate) message: String,
-}
-
 /// The token in an answer (IAM Identity Services API, `TokenResponse`).
 ///
 /// The lifetime is `expires_in`, because it needs nobody's clock; an answer
 /// without it is measured by the token's own times. For the same reason the life
 /// of a refresh token is reckoned by IAM's clock as far as the answer shows it; `now`
 /// is this machine's.
-pub(crate) fn issued(body: &[u8], now: u64) -> Result<TokenResponse, String> {
+pub(crate) fn parse(body: &[u8], now: u64) -> Result<TokenResponse, String> {
     #[derive(Deserialize)]
     struct Answer {
         access_token: Secret,
@@ -81,7 +64,7 @@ pub(crate) fn issued(body: &[u8], now: u64) -> Result<TokenResponse, String> {
     let lifetime = answer
         .expires_in
         .or_else(|| own_lifetime(answer.access_token.expose()))
-        .filter(|seconds| (1..=LONGEST_LIFE).contains(seconds))
+        .filter(|seconds| (1..=MAX_LIFETIME).contains(seconds))
         .ok_or("its token has no believable lifetime")?;
     // IAM's word for "none", where no client asked.
     let refresh_token = answer
@@ -98,7 +81,7 @@ pub(crate) fn issued(body: &[u8], now: u64) -> Result<TokenResponse, String> {
         .as_u64()
         .filter(|_| refresh_token.is_some())
         .and_then(|end| end.checked_sub(iams_now.unwrap_or(now)))
-        .filter(|seconds| (1..=LONGEST_REFRESH_LIFE).contains(seconds))
+        .filter(|seconds| (1..=MAX_REFRESH_LIFETIME).contains(seconds))
         .map(Duration::from_secs);
     Ok(TokenResponse {
         access_token: answer.access_token,
@@ -106,57 +89,6 @@ pub(crate) fn issued(body: &[u8], now: u64) -> Result<TokenResponse, String> {
         refresh_token,
         refresh_lifetime,
     })
-}
-
-/// What an error answer says, in the shape of the token API, of the management API
-/// or of a registry's; `secrets` are taken out of it. `None` when it is none of them
-/// that speaks.
-pub(crate) fn refusal(body: &[u8], secrets: &[&Secret]) -> Option<Refusal> {
-    let answer: Value = serde_json::from_slice(body).ok()?;
-    let first = &answer["errors"][0];
-    let text = |value: &Value| Some(value.as_str()?.to_owned()).filter(|text| !text.is_empty());
-    let is_code = |code: &String| {
-        code.len() <= 64
-            && code
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-    };
-    // Anybody's error may have a `code` and a `message`, a registry's has `CRG…`.
-    let of_registry = text(&answer["code"]).filter(|code| code.starts_with("CRG"));
-    let registrys_message = match of_registry {
-        Some(_) => &answer["message"],
-        None => &Value::Null,
-    };
-    let code = text(&answer["errorCode"])
-        .or_else(|| text(&first["code"]))
-        .or(of_registry)
-        .filter(is_code);
-    let message = [
-        &answer["errorDetails"],
-        &answer["errorMessage"],
-        &first["message"],
-        registrys_message,
-    ]
-    .into_iter()
-    .find_map(text);
-    if code.is_none() && message.is_none() {
-        return None;
-    }
-    let message = message.unwrap_or_else(|| "it gave no reason".to_owned());
-    Some(Refusal {
-        code,
-        message: clean(&message, secrets),
-    })
-}
-
-/// A `Retry-After` (RFC 9110, section 10.2.3): seconds or an HTTP date.
-pub(crate) fn retry_after(value: &str, now: u64) -> Option<Duration> {
-    if let Ok(seconds) = value.trim().parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let at = httpdate::parse_http_date(value.trim()).ok()?;
-    let at = at.duration_since(UNIX_EPOCH).ok()?;
-    Some(at.saturating_sub(Duration::from_secs(now)))
 }
 
 fn no_token(body: &[u8]) -> String {
@@ -170,28 +102,9 @@ fn no_token(body: &[u8]) -> String {
     }
 }
 
-/// Whether a text can be a token: visible ASCII and not too long. Anything else
-/// would break the header it goes into.
-pub fn is_token(token: &Secret) -> bool {
-    let token = token.expose();
-    !token.is_empty()
-        && token.len() <= LONGEST_TOKEN
-        && token.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
 fn own_lifetime(token: &str) -> Option<u64> {
     let times = jwt::times(token)?;
     times.exp.checked_sub(times.iat?)
-}
-
-fn clean(message: &str, secrets: &[&Secret]) -> String {
-    let message = secrets
-        .iter()
-        .filter(|secret| !secret.is_empty())
-        .fold(message.to_owned(), |message, secret| {
-            message.replace(secret.expose(), "[redacted]")
-        });
-    one_line(&message, LONGEST_MESSAGE)
 }
 
 #[cfg(test)]
@@ -203,7 +116,7 @@ mod tests {
     const NOW: u64 = 1_800_000_000;
 
     fn read(answer: &serde_json::Value) -> Result<TokenResponse, String> {
-        issued(answer.to_string().as_bytes(), NOW)
+        parse(answer.to_string().as_bytes(), NOW)
     }
 
     #[test]
@@ -279,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_is_not_believed() {
+    fn an_invalid_token_response_is_refused() {
         for answer in [
             json!({}),
             json!([]),
@@ -305,66 +218,7 @@ mod tests {
             (b"{\"access_token\":\"t\",\"expir", "cut off"),
             (b"\xff\xfe", "no token"),
         ] {
-            assert!(issued(body, NOW).unwrap_err().contains(reason));
+            assert!(parse(body, NOW).unwrap_err().contains(reason));
         }
-    }
-
-    #[test]
-    fn a_refusal_is_iams_own_words_and_nothing_else() {
-        let secret = Secret::new("hunter2");
-        for (body, code, message) in [
-            (
-                json!({"errorCode": "BXNIM0415E", "errorMessage": "No\r\nsuch key: hunter2", "context": {"clientIp": "203.0.113.7"}}),
-                Some("BXNIM0415E"),
-                "No  such key: [redacted]",
-            ),
-            (
-                json!({"errorCode": "a b", "errorMessage": "short", "errorDetails": "long"}),
-                None,
-                "long",
-            ),
-            (
-                json!({"errorCode": "E", "errorMessage": "short", "errorDetails": ""}),
-                Some("E"),
-                "short",
-            ),
-            (
-                json!({"errorCode": "E", "errorMessage": "short", "errorDetails": {}}),
-                Some("E"),
-                "short",
-            ),
-            (
-                json!({"errors": [{"code": "not_found", "message": "gone"}]}),
-                Some("not_found"),
-                "gone",
-            ),
-            (json!({"errorCode": "E"}), Some("E"), "it gave no reason"),
-        ] {
-            let refusal = refusal(body.to_string().as_bytes(), &[&secret]).unwrap();
-            assert_eq!(
-                (refusal.code.as_deref(), &*refusal.message),
-                (code, message)
-            );
-        }
-        for body in [&b""[..], b"<html>", b"[]", b"{}", b"{\"errorCode\":7}"] {
-            assert_eq!(refusal(body, &[&secret]), None, "somebody else says no");
-        }
-    }
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        assert_eq!(retry_after(" 5 ", 0), Some(Duration::from_secs(5)));
-        let now = 784_111_777; // Sun, 06 Nov 1994 08:49:37 GMT
-        assert_eq!(
-            retry_after("Sun, 06 Nov 1994 08:49:47 GMT", now),
-            Some(Duration::from_secs(10))
-        );
-        assert_eq!(
-            retry_after("Sun, 06 Nov 1994 08:49:27 GMT", now),
-            Some(Duration::ZERO),
-            "a date gone by"
-        );
-        assert_eq!(retry_after("soon", now), None);
-        assert_eq!(retry_after("-1", now), None);
     }
 }

@@ -1,196 +1,50 @@
-//! The metadata service of a virtual server: it knows the instance, and exchanges
-//! that for a token of a trusted profile.
-//!
-//! Facts: VPC documentation (`instance_metadata_vpc_identity_operations.md`,
-//! `metadata-identity-migration.md`, `metadata-error-codes.md`), `go-sdk-core`
-//! (`core/vpc_instance_authenticator.go`) and `ibm-cloud-cli-sdk`
-//! (`bluemix/authentication/vpc/vpc.go`).
+//! The token of a virtual server: the service identifies the instance, then exchanges
+//! that identity for an access token.
 
 use serde_json::Value;
 use serde_json::json;
 
+use super::MetadataService;
+use crate::http::ApiRequest;
+use crate::http::Http;
+use crate::http::ServiceError;
 use crate::http::transport::Authorization;
 use crate::http::transport::Body;
 use crate::http::transport::Method;
 use crate::http::transport::ProxyPolicy;
 use crate::http::transport::Response;
-use crate::iam::ApiRequest;
-use crate::iam::Iam;
-use crate::iam::IamError;
 use crate::iam::TokenResponse;
-use crate::iam::answer;
-use crate::iam::endpoint;
-use crate::iam::endpoint::METADATA_APIS;
-use crate::iam::endpoint::MetadataApi;
+use crate::iam::token_response;
 use crate::iam::trusted_profile::TrustedProfile;
 use crate::secret::Secret;
 
 /// How long the identity token is good, in seconds: the service's own default (it
 /// takes 5 to 3600), and it is used at once.
-const IDENTITY_LIFE: u32 = 300;
-
-/// The metadata service of this machine.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct MetadataService {
-    machine: Machine,
-    base: String,
-    version: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Machine {
-    PowerVs,
-    Vpc,
-}
+const IDENTITY_LIFETIME: u32 = 300;
 
 impl MetadataService {
-    /// That of a VPC virtual server instance, at `url` or at its usual address.
-    ///
-    /// # Errors
-    /// What is wrong with the URL, as the end of a sentence.
-    pub fn vpc(url: Option<&str>) -> Result<Self, String> {
-        Self::at(Machine::Vpc, url.unwrap_or(endpoint::VPC_METADATA))
-    }
-
-    /// That of a Power Virtual Server instance, at `url` or at its usual address.
-    ///
-    /// # Errors
-    /// What is wrong with the URL, as the end of a sentence.
-    pub fn power_vs(url: Option<&str>) -> Result<Self, String> {
-        Self::at(Machine::PowerVs, url.unwrap_or(endpoint::POWER_VS_METADATA))
-    }
-
-    fn at(machine: Machine, url: &str) -> Result<Self, String> {
-        let is_its_own = |host: &str| endpoint::VPC_METADATA_HOSTS.contains(&host);
-        Ok(Self {
-            machine,
-            base: endpoint::base_of(url, is_its_own)?,
-            version: None,
-        })
-    }
-
-    /// The same service, asked for one version of its API, a date such as
-    /// `2022-03-01`; without one the newest that it knows is used.
-    ///
-    /// # Errors
-    /// What is wrong with the version, as the end of a sentence.
-    pub fn with_version(self, version: &str) -> Result<Self, String> {
-        if self.machine == Machine::PowerVs {
-            return Err("is for VPC alone; the service of Power VS has no versions".into());
-        }
-        if !is_date(version) {
-            return Err("is no date such as 2025-08-26".into());
-        }
-        if api_of(version).is_none() {
-            return Err("is older than the service".into());
-        }
-        Ok(Self {
-            version: Some(version.to_owned()),
-            ..self
-        })
-    }
-
-    /// Its base URL, for messages.
-    pub fn url(&self) -> &str {
-        &self.base
-    }
-
-    /// What tells this service from every other, for
-    /// [`fingerprint`](crate::digest::fingerprint): always three parts.
-    pub fn name_parts(&self) -> Vec<&str> {
-        let machine = match self.machine {
-            Machine::PowerVs => "power-vs",
-            Machine::Vpc => "vpc",
-        };
-        vec![
-            machine,
-            &self.base,
-            self.version.as_deref().unwrap_or_default(),
-        ]
-    }
-
-    /// The ways to ask, best first.
-    fn routes(&self) -> Vec<Route> {
-        match (self.machine, self.version.as_deref()) {
-            (Machine::PowerVs, _) => METADATA_APIS[..1]
-                .iter()
-                .map(|api| self.route(api, None))
-                .collect(),
-            (Machine::Vpc, Some(version)) => api_of(version)
-                .map(|api| self.route(api, Some(version)))
-                .into_iter()
-                .collect(),
-            (Machine::Vpc, None) => METADATA_APIS
-                .iter()
-                .map(|api| self.route(api, Some(api.since)))
-                .collect(),
-        }
-    }
-
-    fn route(&self, api: &MetadataApi, version: Option<&str>) -> Route {
-        let query = version.map_or_else(String::new, |version| format!("?version={version}"));
-        Route {
-            identity_url: format!("{}{}{query}", self.base, api.identity_path),
-            access_url: format!("{}{}{query}", self.base, api.access_path),
-        }
-    }
-
-    /// An address that nobody has is silent everywhere else, and so is a service
-    /// that is switched off.
-    fn if_silent(&self) -> &'static str {
-        match self.machine {
-            Machine::PowerVs => {
-                " (this machine may not be a Power Virtual Server instance, or its metadata service is not enabled)"
-            }
-            Machine::Vpc => {
-                " (this machine may not be a VPC virtual server instance, or its metadata service is not enabled, or speaks https only)"
-            }
-        }
-    }
-
-    fn question<'a>(&self, name: &'a str, method: Method, url: &str, body: Body) -> ApiRequest<'a> {
-        ApiRequest {
-            name,
-            method,
-            url: url.to_owned(),
-            headers: vec![("Metadata-Flavor", Secret::new("ibm"))],
-            authorization: Authorization::None,
-            body,
-            way: ProxyPolicy::Direct,
-            secrets: Vec::new(),
-            is_once_only: false,
-            if_silent: self.if_silent(),
-        }
-    }
-}
-
-/// Where one generation of the API is.
-struct Route {
-    identity_url: String,
-    access_url: String,
-}
-
-impl Iam<'_> {
     /// An access token for this machine, as the trusted profile, or without one as
     /// that which was linked to the instance when it was made. There is no refresh
     /// token.
     ///
     /// # Errors
-    /// See [`IamError`]. The service takes no profile by its name.
-    pub fn instance_token(
+    /// See [`ServiceError`]. The service takes no profile by its name.
+    pub fn access_token(
         &self,
-        service: &MetadataService,
+        http: &Http<'_>,
         profile: Option<&TrustedProfile>,
-    ) -> Result<TokenResponse, IamError> {
+    ) -> Result<TokenResponse, ServiceError> {
         let wanted = access_body(profile)?;
-        let (identity, access_url) = self.instance_identity(service)?;
-        let question = ApiRequest {
+        let (identity, access_url) = self.instance_identity(http)?;
+        let request = ApiRequest {
             authorization: Authorization::Bearer(identity.access_token.clone()),
             secrets: vec![&identity.access_token],
-            ..service.question("instance access", Method::Post, &access_url, wanted)
+            ..self.request("instance access", Method::Post, &access_url, wanted)
         };
-        let response = self.ask(&question)?;
-        let issued = question.judge(&response, |body| answer::issued(body, self.clock.now()))?;
+        let response = http.send_with_retry(&request)?;
+        let issued = request.parse_response(&response, |body| {
+            token_response::parse(body, http.clock.now())
+        })?;
         Ok(TokenResponse {
             refresh_token: None,
             refresh_lifetime: None,
@@ -199,24 +53,23 @@ impl Iam<'_> {
     }
 
     /// The token that says which instance this is, and where it can be exchanged.
-    fn instance_identity(
-        &self,
-        service: &MetadataService,
-    ) -> Result<(TokenResponse, String), IamError> {
-        let mut outcome = Err(IamError::Unusable {
+    fn instance_identity(&self, http: &Http<'_>) -> Result<(TokenResponse, String), ServiceError> {
+        let mut outcome = Err(ServiceError::Unusable {
             reason: "no version of the instance metadata service is known".into(),
         });
-        for route in service.routes() {
-            let body = json!({ "expires_in": IDENTITY_LIFE }).to_string();
-            let question = service.question(
+        for route in self.routes() {
+            let body = json!({ "expires_in": IDENTITY_LIFETIME }).to_string();
+            let request = self.request(
                 "instance identity",
                 Method::Put,
                 &route.identity_url,
                 Body::Json(Secret::new(body)),
             );
-            let response = self.ask(&question)?;
-            outcome = question
-                .judge(&response, |body| answer::issued(body, self.clock.now()))
+            let response = http.send_with_retry(&request)?;
+            outcome = request
+                .parse_response(&response, |body| {
+                    token_response::parse(body, http.clock.now())
+                })
                 .map(|identity| (identity, route.access_url));
             if !is_unknown(&response) {
                 break;
@@ -224,6 +77,21 @@ impl Iam<'_> {
             tracing::debug!(response.status, "another version of the metadata service");
         }
         outcome
+    }
+
+    fn request<'a>(&self, name: &'a str, method: Method, url: &str, body: Body) -> ApiRequest<'a> {
+        ApiRequest {
+            name,
+            method,
+            url: url.to_owned(),
+            headers: vec![("Metadata-Flavor", Secret::new("ibm"))],
+            authorization: Authorization::None,
+            body,
+            proxy: ProxyPolicy::Direct,
+            secrets: Vec::new(),
+            idempotent: true,
+            unreachable_note: self.unreachable_note(),
+        }
     }
 }
 
@@ -243,13 +111,13 @@ fn is_unknown(response: &Response) -> bool {
     }
 }
 
-fn access_body(profile: Option<&TrustedProfile>) -> Result<Body, IamError> {
+fn access_body(profile: Option<&TrustedProfile>) -> Result<Body, ServiceError> {
     let profile = match profile {
         None => return Ok(Body::Json(Secret::new("{}"))),
         Some(TrustedProfile::Id(id)) => json!({ "id": id }),
         Some(TrustedProfile::Crn(crn)) => json!({ "crn": crn }),
         Some(TrustedProfile::Name { name, .. }) => {
-            return Err(IamError::Unusable {
+            return Err(ServiceError::Unusable {
                 reason: format!(
                     "an instance metadata service takes the ID (Profile-…) or the CRN of a trusted profile, not its name `{name}`"
                 ),
@@ -260,30 +128,15 @@ fn access_body(profile: Option<&TrustedProfile>) -> Result<Body, IamError> {
     Ok(Body::Json(Secret::new(body)))
 }
 
-/// The newest generation that a version has.
-fn api_of(version: &str) -> Option<&'static MetadataApi> {
-    METADATA_APIS.iter().find(|api| version >= api.since)
-}
-
-/// Whether a text has the form of a date, `2022-03-01`; dates of this form sort as
-/// texts.
-fn is_date(text: &str) -> bool {
-    text.len() == 10
-        && text.bytes().enumerate().all(|(place, byte)| match place {
-            4 | 7 => byte == b'-',
-            _ => byte.is_ascii_digit(),
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::test_support::FakeService;
+    use crate::http::test_support::network;
+    use crate::http::test_support::response;
+    use crate::http::test_support::unreachable;
     use crate::http::transport::Request;
     use crate::http::transport::TransportError;
-    use crate::iam::tests::Lab;
-    use crate::iam::tests::network;
-    use crate::iam::tests::response;
-    use crate::iam::tests::unreachable;
 
     type Answer = Result<Response, TransportError>;
 
@@ -310,7 +163,7 @@ mod tests {
     fn shown(request: &Request) -> String {
         let bearer = match &request.authorization {
             Authorization::Bearer(token) => token.expose(),
-            _ => "nobody",
+            _ => "none",
         };
         let Body::Json(body) = &request.body else {
             panic!("{request:?} has no JSON");
@@ -327,11 +180,11 @@ mod tests {
         service: &MetadataService,
         profile: Option<&str>,
         answers: Vec<Answer>,
-    ) -> (Result<TokenResponse, IamError>, Vec<Request>) {
-        let lab = Lab::answering(answers);
+    ) -> (Result<TokenResponse, ServiceError>, Vec<Request>) {
+        let fake = FakeService::answering(answers);
         let profile = profile.map(|text| TrustedProfile::parse(text).unwrap());
-        let outcome = lab.ask(|iam| iam.instance_token(service, profile.as_ref()));
-        (outcome, lab.requests())
+        let outcome = service.access_token(&fake.http(), profile.as_ref());
+        (outcome, fake.requests())
     }
 
     #[test]
@@ -357,7 +210,7 @@ mod tests {
             assert_eq!(
                 texts,
                 [
-                    r#"Put http://169.254.169.254/identity/v1/token?version=2025-08-26 nobody {"expires_in":300}"#
+                    r#"Put http://169.254.169.254/identity/v1/token?version=2025-08-26 none {"expires_in":300}"#
                         .to_owned(),
                     format!(
                         "Post http://169.254.169.254/identity/v1/iam_tokens?version=2025-08-26 identity {body}"
@@ -366,7 +219,7 @@ mod tests {
             );
             for request in requests {
                 assert_eq!(
-                    request.way,
+                    request.proxy,
                     ProxyPolicy::Direct,
                     "no proxy knows this instance"
                 );
@@ -409,7 +262,7 @@ mod tests {
         let (outcome, requests) = ask(&vpc(), None, both);
         assert!(matches!(
             outcome,
-            Err(IamError::Refused { status: 404, .. })
+            Err(ServiceError::Refused { status: 404, .. })
         ));
         assert_eq!(requests.len(), 2);
     }
@@ -461,50 +314,6 @@ mod tests {
             ]
         );
         assert!(service.with_version("2025-08-26").is_err());
-    }
-
-    #[test]
-    fn only_the_services_own_hosts_are_spoken_to_in_clear() {
-        for url in [
-            "http://169.254.169.254",
-            "http://169.254.169.254/",
-            "http://api.metadata.cloud.ibm.com",
-            "https://api.metadata.cloud.ibm.com",
-            "http://127.0.0.1:8080",
-            "https://metadata.example.com",
-        ] {
-            let service = MetadataService::vpc(Some(url)).unwrap();
-            assert_eq!(service.url(), url.trim_end_matches('/'));
-        }
-        for url in [
-            "http://metadata.example.com",
-            "http://169.254.169.253",
-            "http://169.254.169.254.evil.com",
-            "http://api.metadata.cloud.ibm.com.evil.com",
-            "http://user@169.254.169.254",
-            "http://169.254.169.254?x=y",
-            "169.254.169.254",
-            "",
-        ] {
-            assert!(MetadataService::vpc(Some(url)).is_err(), "{url}");
-            assert!(MetadataService::power_vs(Some(url)).is_err(), "{url}");
-        }
-    }
-
-    #[test]
-    fn services_are_told_apart() {
-        let url = Some("https://metadata.example.com");
-        let services = [
-            vpc(),
-            vpc().with_version("2022-03-01").unwrap(),
-            MetadataService::vpc(url).unwrap(),
-            MetadataService::power_vs(url).unwrap(),
-        ];
-        let names: std::collections::BTreeSet<String> = services
-            .iter()
-            .map(|service| crate::digest::fingerprint(&service.name_parts()))
-            .collect();
-        assert_eq!(names.len(), services.len());
     }
 
     #[test]

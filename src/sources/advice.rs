@@ -5,13 +5,14 @@
 //! the hints; nothing but the hint depends on them.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use super::Outage;
-use super::Service;
-use super::date;
 use crate::PROGRAM;
+use crate::error::Error;
+use crate::http::ServiceDescription;
+use crate::http::ServiceError;
+use crate::iam::endpoint::Endpoint;
 use crate::login::LoginScope;
+use crate::metadata::MetadataService;
 
 /// Where what IAM was given comes from.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -125,33 +126,10 @@ impl Reason {
 /// What to do when a service rejects what it was given, as a sentence without a full
 /// stop; commands are in single quotes, because clients put the whole text in
 /// backticks.
-pub(super) fn hint(
-    service: Service<'_>,
-    kind: &SourceKind,
-    code: Option<&str>,
-    words: &str,
-) -> String {
+fn hint(service: Service<'_>, kind: &SourceKind, code: Option<&str>, words: &str) -> String {
     match service {
         Service::Iam(_) => kind.fix(Reason::of(code, words)),
         Service::Metadata(_) => of_metadata(code).to_owned(),
-        Service::Registry(_) => {
-            "Check that it may manage this registry and belongs to the account (--account names another)".to_owned()
-        }
-    }
-}
-
-/// What to do while a service cannot answer; `if_silent` where nothing came back.
-pub(super) fn when_unavailable(outage: &Outage, if_silent: &str) -> String {
-    match outage {
-        Outage::Answered {
-            retry_after: Some(after),
-            ..
-        } if (MIN_WAIT..=MAX_WAIT).contains(after) => {
-            format!("Try again in {}", date::duration(after.as_secs()))
-        }
-        Outage::Answered { .. } => "Try again later".to_owned(),
-        Outage::Local(_) => "Close other programs or raise the limit, and try again".to_owned(),
-        Outage::Silent { .. } | Outage::Unreachable(_) => if_silent.to_owned(),
     }
 }
 
@@ -167,10 +145,6 @@ fn of_metadata(code: Option<&str>) -> &'static str {
         _ => "Check the trusted profile that was named, and the metadata settings of this instance",
     }
 }
-
-/// The times to wait that are told; others say nothing.
-const MIN_WAIT: Duration = Duration::from_secs(1);
-const MAX_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A sentence as it goes on after a comma.
 fn uncapitalized(sentence: &str) -> String {
@@ -264,9 +238,101 @@ impl SourceKind {
     }
 }
 
+/// Who answered, or did not.
+#[derive(Clone, Copy, Debug)]
+pub enum Service<'a> {
+    /// IAM.
+    Iam(&'a Endpoint),
+    /// The metadata service of a virtual server.
+    Metadata(&'a MetadataService),
+}
+
+impl<'a> From<&'a Endpoint> for Service<'a> {
+    fn from(endpoint: &'a Endpoint) -> Self {
+        Self::Iam(endpoint)
+    }
+}
+
+impl<'a> From<&'a MetadataService> for Service<'a> {
+    fn from(service: &'a MetadataService) -> Self {
+        Self::Metadata(service)
+    }
+}
+
+impl Service<'_> {
+    fn description(self) -> ServiceDescription {
+        match self {
+            Self::Iam(endpoint) => ServiceDescription {
+                name: "IAM".to_owned(),
+                name_and_address: format!("IAM at {}", endpoint.base()),
+                unreachable_hint: "Check the network and the proxy settings, and try again",
+                invalid_hint: "Check the proxy settings, and whether this network has a login page",
+            },
+            Self::Metadata(service) => {
+                let name = format!("the instance metadata service at {}", service.url());
+                ServiceDescription {
+                    name_and_address: name.clone(),
+                    name,
+                    unreachable_hint: "Try again, or use another source of credentials",
+                    invalid_hint: "Use another source of credentials",
+                }
+            }
+        }
+    }
+}
+
+impl ServiceError {
+    /// The failure that this is for a person who used `source` with IAM, a metadata
+    /// service or a registry, for anything but a token.
+    pub fn with_source<'a>(self, source: &str, service: impl Into<Service<'a>>) -> Error {
+        let doing = format!("cannot use {source}");
+        self.explained(Some(doing), service.into(), &SourceKind::Other)
+    }
+
+    /// The failure that this is for a person who asked something for which nobody has
+    /// to be known.
+    pub fn without_source<'a>(self, service: impl Into<Service<'a>>) -> Error {
+        let hint = "A proxy may stand in between, or a list of addresses that may ask";
+        self.explained(None, service.into(), &SourceKind::Hint(hint))
+    }
+
+    /// The same as [`ServiceError::with_source`], with what helps where IAM's reason has
+    /// no hint of its own; a sentence.
+    pub fn with_source_and_hint<'a>(
+        self,
+        source: &str,
+        service: impl Into<Service<'a>>,
+        hint: &'static str,
+    ) -> Error {
+        let doing = format!("cannot use {source}");
+        self.explained(Some(doing), service.into(), &SourceKind::Hint(hint))
+    }
+
+    /// The failure that this is for a person for whom a token was to be had with
+    /// `source`.
+    pub fn for_token<'a>(
+        self,
+        source: &str,
+        kind: &SourceKind,
+        service: impl Into<Service<'a>>,
+    ) -> Error {
+        let doing = format!("cannot get a token with {source}");
+        self.explained(Some(doing), service.into(), kind)
+    }
+
+    fn explained(self, action: Option<String>, service: Service<'_>, kind: &SourceKind) -> Error {
+        self.explain(action, &service.description(), |code, words| {
+            hint(service, kind, code, words)
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::http::Outage;
 
     #[test]
     fn a_reason_is_told_by_its_code_and_otherwise_by_iams_words() {
@@ -317,25 +383,84 @@ mod tests {
         }
     }
 
+    fn unreachable_for(reason: &str) -> ServiceError {
+        ServiceError::Unavailable(Outage::Unreachable(reason.into()))
+    }
+
     #[test]
-    fn a_service_that_answered_is_no_fault_of_the_network() {
-        let answered = |seconds: Option<u64>| Outage::Answered {
-            status: 429,
-            retry_after: seconds.map(Duration::from_secs),
+    fn a_refusal_reaches_the_person_without_its_context() {
+        let error = ServiceError::Refused {
+            status: 400,
+            code: Some("BXNIM0415E".into()),
+            message: "Provided API key [redacted] could not be found.".into(),
         };
-        let silent = Outage::Silent {
-            waited: Duration::from_secs(20),
-            meaning: "",
+        let kind = SourceKind::Variable {
+            name: "IBMCLOUD_API_KEY",
+            holds: "key",
         };
-        for (outage, hint) in [
-            (answered(None), "Try again later"),
-            (answered(Some(0)), "Try again later"),
-            (answered(Some(30)), "Try again in 30 s"),
-            (answered(Some(3600)), "Try again in 60 min"),
-            (silent, "network"),
-            (Outage::Unreachable(String::new()), "network"),
+        let failure = error.for_token(
+            "the API key in $IBMCLOUD_API_KEY",
+            &kind,
+            &Endpoint::public(),
+        );
+        assert!(failure.is_user() && failure.is_rejection());
+        assert_eq!(
+            failure.to_string(),
+            "cannot get a token with the API key in $IBMCLOUD_API_KEY: IAM rejected it (BXNIM0415E, HTTP 400): Provided API key [redacted] could not be found. Set a new key in $IBMCLOUD_API_KEY, or unset it. A key that was just made takes a few seconds to work"
+        );
+    }
+
+    #[test]
+    fn every_failure_names_its_source_and_iam() {
+        let endpoint = Endpoint::private();
+        for (error, words) in [
+            (
+                unreachable_for("x"),
+                "cannot use it: IAM at https://private.iam.cloud.ibm.com is not available: x. Check the network and the proxy settings, and try again",
+            ),
+            (
+                ServiceError::InvalidResponse { reason: "x".into() },
+                "cannot use it: the answer of IAM at https://private.iam.cloud.ibm.com cannot be trusted: x. Check the proxy settings, and whether this network has a login page",
+            ),
+            (
+                ServiceError::Unavailable(Outage::Answered {
+                    status: 503,
+                    retry_after: Some(Duration::from_secs(30)),
+                }),
+                "cannot use it: IAM at https://private.iam.cloud.ibm.com answered HTTP 503. Try again in 30 s",
+            ),
+            (
+                ServiceError::Unavailable(Outage::Local("too many open files".into())),
+                "cannot use it: IAM at https://private.iam.cloud.ibm.com cannot be asked: too many open files. Close other programs or raise the limit, and try again",
+            ),
         ] {
-            assert_eq!(when_unavailable(&outage, "network"), hint);
+            assert_eq!(error.with_source("it", &endpoint).to_string(), words);
+        }
+    }
+
+    #[test]
+    fn a_failure_of_nobodys_names_iam_alone() {
+        let refused = ServiceError::Refused {
+            status: 403,
+            code: None,
+            message: "no".into(),
+        };
+        for (error, expected) in [
+            (
+                refused,
+                "IAM refused to answer (HTTP 403): no. A proxy may stand in between, or a list of addresses that may ask",
+            ),
+            (
+                unreachable_for("x"),
+                "IAM at https://iam.cloud.ibm.com is not available: x. Check the network and the proxy settings, and try again",
+            ),
+            (
+                ServiceError::InvalidResponse { reason: "x".into() },
+                "the answer of IAM at https://iam.cloud.ibm.com cannot be trusted: x. Check the proxy settings, and whether this network has a login page",
+            ),
+        ] {
+            let text = error.without_source(&Endpoint::public()).to_string();
+            assert_eq!(text, expected);
         }
     }
 }

@@ -1,0 +1,98 @@
+//! [`ApiRequest`]: a request to an API that answers with JSON, and how its response
+//! is read.
+
+use super::ServiceError;
+use super::error_body;
+use super::transport::Authorization;
+use super::transport::Body;
+use super::transport::Method;
+use super::transport::ProxyPolicy;
+use super::transport::Response;
+use crate::secret::Secret;
+
+/// The size limit of an access token, in bytes: what the kernel keyring stores, and
+/// twenty times the usual size.
+const MAX_TOKEN: usize = 32_000;
+
+/// A request to one service. It may be sent several times.
+pub(crate) struct ApiRequest<'a> {
+    /// Its name in the log.
+    pub(crate) name: &'a str,
+    pub(crate) method: Method,
+    pub(crate) url: String,
+    pub(crate) headers: Vec<(&'static str, Secret)>,
+    pub(crate) authorization: Authorization,
+    pub(crate) body: Body,
+    pub(crate) proxy: ProxyPolicy,
+    /// Texts that are removed from the service's messages.
+    pub(crate) secrets: Vec<&'a Secret>,
+    /// Whether sending it twice has the same effect as sending it once.
+    pub(crate) idempotent: bool,
+    /// What no connection may mean, in parentheses after a space; empty if it needs
+    /// no explanation.
+    pub(crate) unreachable_note: &'static str,
+}
+
+impl ApiRequest<'_> {
+    /// Checks that all header values fit on one line.
+    pub(super) fn check(&self) -> Result<(), ServiceError> {
+        let token = match &self.authorization {
+            Authorization::Bearer(token) => Some(token),
+            Authorization::Basic { .. } | Authorization::None => None,
+        };
+        let mut values = self.headers.iter().map(|(_, value)| value).chain(token);
+        if values.all(is_token) {
+            Ok(())
+        } else {
+            Err(ServiceError::Unusable {
+                reason: "it is empty, too long or not plain text".into(),
+            })
+        }
+    }
+
+    /// Returns a text about proxies, or nothing if the request uses none.
+    pub(super) fn if_proxied(&self, text: &'static str) -> &'static str {
+        match self.proxy {
+            ProxyPolicy::Direct => "",
+            ProxyPolicy::Proxied => text,
+        }
+    }
+
+    /// Returns what `parse` makes of the body of a successful response.
+    ///
+    /// # Errors
+    /// The service's error, or why its response is invalid.
+    pub(crate) fn parse_response<T>(
+        &self,
+        response: &Response,
+        parse: impl FnOnce(&[u8]) -> Result<T, String>,
+    ) -> Result<T, ServiceError> {
+        let status = response.status;
+        if (200..=299).contains(&status) {
+            return parse(&response.body)
+                .map_err(|reason| ServiceError::InvalidResponse { reason });
+        }
+        Err(match error_body::parse(&response.body, &self.secrets) {
+            Some(error) => ServiceError::Refused {
+                status,
+                code: error.code,
+                message: error.message,
+            },
+            None => ServiceError::InvalidResponse {
+                reason: format!(
+                    "it refused without a reason (HTTP {status}){}",
+                    self.if_proxied("; a proxy may stand in between")
+                ),
+            },
+        })
+    }
+}
+
+/// Returns whether a text can be a token: visible ASCII of limited size. Anything else
+/// would break the header that contains it.
+pub fn is_token(token: &Secret) -> bool {
+    let token = token.expose();
+    !token.is_empty()
+        && token.len() <= MAX_TOKEN
+        && token.bytes().all(|byte| byte.is_ascii_graphic())
+}

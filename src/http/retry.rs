@@ -1,0 +1,308 @@
+//! Attempts: which failures are retried, and after how long.
+
+use std::time::Duration;
+
+use super::ApiRequest;
+use super::Http;
+use super::Outage;
+use super::ServiceError;
+use super::transport::Request;
+use super::transport::Response;
+use super::transport::TransportError;
+use crate::time::parse_http_date;
+
+/// How long to wait before the second attempt; doubled for each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(400);
+
+/// Why an attempt has no response.
+struct AttemptError {
+    error: ServiceError,
+    /// Whether the request certainly had no effect.
+    is_undone: bool,
+}
+
+impl Http<'_> {
+    /// Sends a request, again after a temporary failure while there is time, and
+    /// returns the response of success or rejection.
+    ///
+    /// # Errors
+    /// See [`ServiceError`]. A request that is not idempotent is not repeated once the
+    /// service may have received it.
+    pub(crate) fn send_with_retry(
+        &self,
+        request: &ApiRequest<'_>,
+    ) -> Result<Response, ServiceError> {
+        request.check()?;
+        let mut attempt = 1;
+        let mut pause = FIRST_PAUSE;
+        let started = self.clock.elapsed();
+        loop {
+            let failed = match self.attempt(request, started) {
+                Ok(response) => return Ok(response),
+                Err(failed) => failed,
+            };
+            let ServiceError::Unavailable(outage) = &failed.error else {
+                return Err(failed.error);
+            };
+            let retry_after = match outage {
+                Outage::Answered { retry_after, .. } => *retry_after,
+                _ => None,
+            };
+            let wait = retry_after.unwrap_or_else(|| jittered(pause, (self.random)()));
+            if attempt >= self.max_attempts
+                || wait >= self.deadline.remaining(self.clock)
+                || !request.idempotent && !failed.is_undone
+            {
+                return Err(failed.error);
+            }
+            tracing::debug!(request.name, attempt, ?outage, ?wait, "retrying");
+            self.clock.sleep(wait);
+            attempt += 1;
+            pause *= 2;
+        }
+    }
+
+    /// Sends the request once; `started` is the time of the first attempt.
+    fn attempt(
+        &self,
+        request: &ApiRequest<'_>,
+        started: Duration,
+    ) -> Result<Response, AttemptError> {
+        let _span = tracing::debug_span!("request", name = request.name).entered();
+        let timeout = self.limits.attempt.min(self.deadline.remaining(self.clock));
+        if timeout.is_zero() {
+            let reason = "there was no time left to ask".to_owned();
+            return Err(AttemptError {
+                error: ServiceError::Unavailable(Outage::Unreachable(reason)),
+                is_undone: true,
+            });
+        }
+        let sent = self.transport.send(Request {
+            method: request.method,
+            url: request.url.clone(),
+            headers: request.headers.clone(),
+            authorization: request.authorization.clone(),
+            body: request.body.clone(),
+            proxy: request.proxy,
+            connect_timeout: self.limits.connect.min(timeout),
+            timeout,
+        });
+        let response = sent.map_err(|error| {
+            let waited = self.clock.elapsed().saturating_sub(started);
+            AttemptError::new(error, request.unreachable_note, waited)
+        })?;
+        tracing::debug!(
+            request.name,
+            status = response.status,
+            transaction_id = ?response.transaction_id,
+            "response"
+        );
+        match response.status {
+            status @ (429 | 500 | 502..=599) => Err(AttemptError {
+                error: ServiceError::Unavailable(Outage::Answered {
+                    status,
+                    retry_after: response
+                        .retry_after
+                        .and_then(|value| retry_after(&value, self.clock.now())),
+                }),
+                is_undone: status == 429,
+            }),
+            status @ 300..=399 => Err(AttemptError {
+                error: ServiceError::InvalidResponse {
+                    reason: format!(
+                        "it redirected us (HTTP {status}), which it never does{}",
+                        request.if_proxied("; a proxy may want a login")
+                    ),
+                },
+                is_undone: false,
+            }),
+            _ => Ok(response),
+        }
+    }
+}
+
+impl AttemptError {
+    /// `waited` is the time since the first attempt.
+    fn new(error: TransportError, unreachable_note: &'static str, waited: Duration) -> Self {
+        let is_undone = matches!(
+            error,
+            TransportError::Local(_)
+                | TransportError::NoAnswer {
+                    is_connected: false
+                }
+                | TransportError::Unreachable(_)
+        );
+        let error = match error {
+            TransportError::Local(reason) => ServiceError::Unavailable(Outage::Local(reason)),
+            TransportError::Network(reason) | TransportError::Unreachable(reason) => {
+                let reason = format!("{reason}{unreachable_note}");
+                ServiceError::Unavailable(Outage::Unreachable(reason))
+            }
+            TransportError::NoAnswer { .. } => ServiceError::Unavailable(Outage::Silent {
+                waited,
+                note: unreachable_note,
+            }),
+            TransportError::Untrusted(reason) => ServiceError::InvalidResponse { reason },
+        };
+        Self { error, is_undone }
+    }
+}
+
+/// Reads a `Retry-After` (RFC 9110, section 10.2.3): seconds or an HTTP date.
+fn retry_after(value: &str, now: u64) -> Option<Duration> {
+    if let Ok(seconds) = value.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = parse_http_date(value)?;
+    Some(Duration::from_secs(at.saturating_sub(now)))
+}
+
+/// Returns a duration between half of `pause` and all of it.
+fn jittered(pause: Duration, random: u64) -> Duration {
+    let half = pause / 2;
+    let millis = u64::try_from(half.as_millis()).unwrap_or(u64::MAX).max(1);
+    half + Duration::from_millis(random % millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_support::FakeService;
+    use super::super::test_support::later;
+    use super::super::test_support::network;
+    use super::super::test_support::response;
+    use super::super::test_support::unreachable;
+    use super::super::transport::Authorization;
+    use super::super::transport::Body;
+    use super::super::transport::Method;
+    use super::super::transport::ProxyPolicy;
+    use super::*;
+
+    type Answer = Result<Response, TransportError>;
+
+    fn token() -> Answer {
+        response(200, r#"{"access_token":"t"}"#)
+    }
+
+    /// Returns the outcome, the timeout of each attempt and the time that all took.
+    fn run(answers: Vec<(u64, Answer)>) -> (Result<(), ServiceError>, Vec<Duration>, Duration) {
+        let service = FakeService::answering_after(answers);
+        let request = ApiRequest {
+            name: "test",
+            method: Method::Post,
+            url: "https://service.example".to_owned(),
+            headers: Vec::new(),
+            authorization: Authorization::None,
+            body: Body::Empty,
+            proxy: ProxyPolicy::Proxied,
+            secrets: Vec::new(),
+            idempotent: true,
+            unreachable_note: "",
+        };
+        let http = service.http();
+        let outcome = http.send_with_retry(&request).and_then(|response| {
+            request.parse_response(&response, |body| {
+                let is_json = body.starts_with(b"{");
+                is_json.then_some(()).ok_or_else(|| "no JSON".to_owned())
+            })
+        });
+        let requests = service.requests();
+        let timeouts = requests.iter().map(|request| request.timeout).collect();
+        (outcome, timeouts, service.clock.elapsed.get())
+    }
+
+    #[test]
+    fn temporary_failures_are_retried() {
+        for failure in [
+            response(429, ""),
+            response(500, ""),
+            response(503, "<html>"),
+            network(),
+            unreachable(),
+        ] {
+            let (outcome, timeouts, _) = run(vec![(0, failure), (0, token())]);
+            assert!(outcome.is_ok());
+            assert_eq!(timeouts.len(), 2);
+        }
+        let (outcome, timeouts, _) = run((0..4).map(|_| (0, network())).collect());
+        assert!(matches!(outcome, Err(ServiceError::Unavailable(_))));
+        assert_eq!(timeouts.len(), 4, "four attempts are enough");
+    }
+
+    #[test]
+    fn lasting_failures_are_not_retried() {
+        let untrusted = Err(TransportError::Untrusted("unknown issuer".into()));
+        let refused = r#"{"errorCode":"BXNIM0415E","errorMessage":"no"}"#;
+        for failure in [
+            response(400, refused),
+            response(401, ""),
+            response(404, ""),
+            response(501, ""),
+            response(302, ""),
+            response(200, "<html>log in to the hotel</html>"),
+            response(204, ""),
+            untrusted,
+        ] {
+            let (outcome, timeouts, _) = run(vec![(0, failure)]);
+            assert!(outcome.is_err());
+            assert_eq!(timeouts.len(), 1, "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_obeyed_within_the_deadline() {
+        let (outcome, _, elapsed) = run(vec![(0, later(429, "7")), (0, token())]);
+        assert!(outcome.is_ok());
+        assert_eq!(elapsed, Duration::from_secs(7));
+        let (outcome, timeouts, elapsed) = run(vec![(0, later(429, "3600"))]);
+        assert!(outcome.is_err(), "an hour is longer than the deadline");
+        assert_eq!((timeouts.len(), elapsed), (1, Duration::ZERO));
+    }
+
+    #[test]
+    fn each_attempt_ends_with_the_deadline() {
+        let (outcome, timeouts, elapsed) = run(vec![(10, network()), (9, network()), (0, token())]);
+        assert!(outcome.is_ok());
+        assert_eq!(timeouts[0], Duration::from_secs(10));
+        assert!(timeouts[1] < Duration::from_secs(10), "{timeouts:?}");
+        assert!(timeouts[2] < Duration::from_secs(1), "{timeouts:?}");
+        assert!(elapsed <= Duration::from_secs(20));
+        let (outcome, timeouts, _) = run(vec![(10, network()), (10, network())]);
+        assert!(outcome.is_err(), "there is no time left for a third");
+        assert_eq!(timeouts.len(), 2);
+    }
+
+    #[test]
+    fn the_time_without_an_answer_covers_all_attempts() {
+        let silent = || Err(TransportError::NoAnswer { is_connected: true });
+        let (outcome, ..) = run(vec![(10, silent()), (9, silent()), (1, silent())]);
+        let Err(ServiceError::Unavailable(Outage::Silent { waited, .. })) = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert_eq!(waited.as_secs(), 20);
+    }
+
+    #[test]
+    fn pauses_grow_and_differ() {
+        let pause = Duration::from_millis(400);
+        assert_eq!(jittered(pause, 0), Duration::from_millis(200));
+        assert_eq!(jittered(pause, 199), Duration::from_millis(399));
+        assert_eq!(jittered(pause, 200), Duration::from_millis(200));
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        assert_eq!(retry_after(" 5 ", 0), Some(Duration::from_secs(5)));
+        let now = 784_111_777; // Sun, 06 Nov 1994 08:49:37 GMT
+        assert_eq!(
+            retry_after("Sun, 06 Nov 1994 08:49:47 GMT", now),
+            Some(Duration::from_secs(10))
+        );
+        assert_eq!(
+            retry_after("Sun, 06 Nov 1994 08:49:27 GMT", now),
+            Some(Duration::ZERO),
+            "a date in the past"
+        );
+        assert_eq!(retry_after("soon", now), None);
+        assert_eq!(retry_after("-1", now), None);
+    }
+}

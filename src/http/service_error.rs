@@ -1,0 +1,176 @@
+//! [`ServiceError`]: why a service did not give what it was asked for, and the
+//! [`Error`] that a person sees.
+
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::time::duration;
+
+/// The range of waiting times that a hint names.
+const MIN_WAIT: Duration = Duration::from_secs(1);
+const MAX_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Why a service did not give what it was asked for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ServiceError {
+    /// It rejected the request, and would reject it again.
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// Its code, such as `BXNIM0415E`.
+        code: Option<String>,
+        /// Its message.
+        message: String,
+    },
+    /// It cannot answer now, or cannot be reached.
+    Unavailable(Outage),
+    /// The response does not come from the service, or makes no sense.
+    InvalidResponse {
+        /// What is wrong, as the end of a sentence.
+        reason: String,
+    },
+    /// The input cannot be sent, so no request was made.
+    Unusable {
+        /// What is wrong with it, as the end of a sentence.
+        reason: String,
+    },
+}
+
+/// Why a service is unavailable.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Outage {
+    /// It answered that it cannot.
+    Answered {
+        /// The HTTP status.
+        status: u16,
+        /// How long it asks clients to wait.
+        retry_after: Option<Duration>,
+    },
+    /// This machine lacks a resource that a request needs: which, as a sentence.
+    Local(String),
+    /// It did not answer in time.
+    Silent {
+        /// How long the program waited, over all attempts.
+        waited: Duration,
+        /// What that may mean, in parentheses after a space; empty if it needs no
+        /// explanation.
+        note: &'static str,
+    },
+    /// There was no connection, or it broke: why, as the end of a sentence.
+    Unreachable(String),
+}
+
+/// What messages call a service, and what they advise if it does not answer.
+#[derive(Clone, Debug)]
+pub struct ServiceDescription {
+    /// Its name.
+    pub name: String,
+    /// Its name with its address.
+    pub name_and_address: String,
+    /// The hint if it is unreachable.
+    pub unreachable_hint: &'static str,
+    /// The hint if its response is invalid.
+    pub invalid_hint: &'static str,
+}
+
+impl Outage {
+    /// Returns the sentence that tells what happened.
+    fn describe(&self, service: &ServiceDescription) -> String {
+        let address = &service.name_and_address;
+        match self {
+            Self::Answered { status, .. } => format!("{address} answered HTTP {status}"),
+            Self::Local(reason) => format!("{address} cannot be asked: {reason}"),
+            Self::Silent { waited, note } => {
+                let seconds = waited.as_secs_f64();
+                format!("{address} gave no answer within {seconds:.1} s{note}")
+            }
+            Self::Unreachable(reason) => format!("{address} is not available: {reason}"),
+        }
+    }
+
+    fn hint(&self, unreachable_hint: &str) -> String {
+        match self {
+            Self::Answered {
+                retry_after: Some(after),
+                ..
+            } if (MIN_WAIT..=MAX_WAIT).contains(after) => {
+                format!("Try again in {}", duration(after.as_secs()))
+            }
+            Self::Answered { .. } => "Try again later".to_owned(),
+            Self::Local(_) => "Close other programs or raise the limit, and try again".to_owned(),
+            Self::Silent { .. } | Self::Unreachable(_) => unreachable_hint.to_owned(),
+        }
+    }
+}
+
+impl ServiceError {
+    /// Returns the error for a person. `action` is what failed, such as `cannot get a
+    /// token with the API key`; `rejection_hint` gets the service's code and message.
+    pub fn explain(
+        self,
+        action: Option<String>,
+        service: &ServiceDescription,
+        rejection_hint: impl FnOnce(Option<&str>, &str) -> String,
+    ) -> Error {
+        let verb = if action.is_some() {
+            "rejected it"
+        } else {
+            "refused to answer"
+        };
+        let prefix = action.map_or_else(String::new, |action| format!("{action}: "));
+        match self {
+            Self::Refused {
+                status,
+                code,
+                message,
+            } => {
+                let hint = rejection_hint(code.as_deref(), &message);
+                let code = code.map(|code| format!("{code}, ")).unwrap_or_default();
+                let name = &service.name;
+                let message = message.trim_end_matches('.');
+                Error::user(format!(
+                    "{prefix}{name} {verb} ({code}HTTP {status}): {message}"
+                ))
+                .with_hint(hint)
+                .as_rejection()
+            }
+            Self::Unavailable(outage) => {
+                Error::temporary(format!("{prefix}{}", outage.describe(service)))
+                    .with_hint(outage.hint(service.unreachable_hint))
+            }
+            Self::InvalidResponse { reason } => Error::temporary(format!(
+                "{prefix}the answer of {} cannot be trusted: {reason}",
+                service.name_and_address
+            ))
+            .with_hint(service.invalid_hint),
+            Self::Unusable { reason } => Error::user(format!("{prefix}{reason}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_unreachable_service_gets_the_hint_about_the_network() {
+        let answered = |seconds: Option<u64>| Outage::Answered {
+            status: 429,
+            retry_after: seconds.map(Duration::from_secs),
+        };
+        let silent = Outage::Silent {
+            waited: Duration::from_secs(20),
+            note: "",
+        };
+        for (outage, hint) in [
+            (answered(None), "Try again later"),
+            (answered(Some(0)), "Try again later"),
+            (answered(Some(30)), "Try again in 30 s"),
+            (answered(Some(3600)), "Try again in 60 min"),
+            (silent, "network"),
+            (Outage::Unreachable(String::new()), "network"),
+        ] {
+            assert_eq!(outage.hint("network"), hint);
+        }
+    }
+}
