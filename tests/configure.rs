@@ -952,7 +952,10 @@ fn a_copy_that_an_interrupted_run_left_is_reported_and_swept() {
     let path = machine.file(left, &text);
     let doctor = machine.run(&["doctor"], "");
     let name = path.file_name().expect("it has one").to_string_lossy();
-    doctor.has(&doctor.stdout, &[&name, "an interrupted run left", "> rm "]);
+    doctor.has(
+        &doctor.stdout,
+        &[&name, "left by an interrupted run", "fix: rm "],
+    );
     configure(
         &machine,
         &["docker", "--registry", "us.icr.io", "--dry-run"],

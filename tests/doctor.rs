@@ -1,4 +1,4 @@
-//! What does `doctor` find, and does it tell what mends it?
+//! What `doctor` finds, and whether its fixes work.
 
 mod support;
 
@@ -22,13 +22,13 @@ use support::Outcome;
 use support::Screen;
 use support::set_mode;
 
-/// A machine where all is well: the program on the PATH, an API key, a client that asks for a registry on loopback.
-struct Ward {
+/// A machine without problems: the program on the PATH, an API key, and docker configured for a registry on loopback.
+struct HealthyMachine {
     machine: Machine,
     registry: String,
 }
 
-impl Ward {
+impl HealthyMachine {
     fn new() -> Self {
         Self::on(Machine::with_environment_key())
     }
@@ -36,22 +36,22 @@ impl Ward {
     fn on(machine: Machine) -> Self {
         let mut machine = machine.with_registry();
         let bin = machine.path("bin");
-        fs::create_dir(&bin).expect("it is ours");
+        fs::create_dir(&bin).expect("the directory is writable");
         link(&bin);
         machine.set("PATH", bin);
         machine.add_api_key(ENVIRONMENT_KEY, "environment");
         let [registry, _] = machine.registries();
-        let ward = Self { machine, registry };
-        ward.docker(&format!(
+        let healthy = Self { machine, registry };
+        healthy.docker(&format!(
             "{{\"credHelpers\": {{\"{}\": \"icr\"}}}}",
-            ward.registry
+            healthy.registry
         ));
-        ward
+        healthy
     }
 
     /// Writes docker's file.
     fn docker(&self, text: &str) {
-        fs::create_dir_all(self.machine.path("home/.docker")).expect("it is ours");
+        fs::create_dir_all(self.machine.path("home/.docker")).expect("the directory is writable");
         self.machine.file("home/.docker/config.json", text);
     }
 
@@ -61,47 +61,52 @@ impl Ward {
         self.machine.run(&all, Input::Open)
     }
 
-    /// Every finding, and whether it succeeded.
-    fn findings(&self) -> (Vec<Value>, bool) {
+    /// Returns all diagnostics, and whether the command succeeded.
+    fn diagnostics(&self) -> (Vec<Value>, bool) {
         let outcome = self.run(&["--json"]);
         let answer: Value = serde_json::from_str(&outcome.stdout).expect("JSON");
-        let findings = answer["findings"].as_array().expect("a list").clone();
-        let problems = findings.iter().filter(|it| it["verdict"] == "problem");
-        assert_eq!(answer["problems"], problems.count(), "{answer:#}");
-        (findings, outcome.status == Some(0))
+        let diagnostics = answer["diagnostics"].as_array().expect("a list").clone();
+        for (verdict, key) in [("problem", "problem_count"), ("warning", "warning_count")] {
+            let of_verdict = diagnostics.iter().filter(|it| it["verdict"] == verdict);
+            assert_eq!(answer[key], of_verdict.count(), "{answer:#}");
+        }
+        (diagnostics, outcome.status == Some(0))
     }
 
-    /// What a check said; that nothing is worse than that is for the exit status to tell.
+    /// Asserts that a check has a diagnostic with this verdict and these parts of its text.
     #[track_caller]
-    fn says(&self, check: &str, verdict: &str, parts: &[&str]) {
-        let (findings, is_well) = self.findings();
-        let finding = findings
+    fn reports(&self, check: &str, verdict: &str, parts: &[&str]) {
+        let (diagnostics, has_succeeded) = self.diagnostics();
+        let diagnostic = diagnostics
             .iter()
-            .filter(|finding| finding["check"] == check)
-            .find(|finding| finding["verdict"] == verdict);
-        let finding = finding.unwrap_or_else(|| panic!("no {verdict} of {check}: {findings:#?}"));
-        let text = format!("{} > {}", finding["seen"], finding["mend"]);
+            .filter(|diagnostic| diagnostic["check"] == check)
+            .find(|diagnostic| diagnostic["verdict"] == verdict);
+        let diagnostic =
+            diagnostic.unwrap_or_else(|| panic!("no {verdict} of {check}: {diagnostics:#?}"));
+        let text = format!("{} fix: {}", diagnostic["message"], diagnostic["fix"]);
         for part in parts {
             assert!(text.contains(part), "`{part}` is missing: {text}");
         }
-        assert!(verdict != "problem" || !is_well, "{findings:#?}");
+        assert!(verdict != "problem" || !has_succeeded, "{diagnostics:#?}");
     }
 
     #[track_caller]
-    fn is_silent_about(&self, check: &str) {
-        let (findings, _) = self.findings();
-        let finding = findings.iter().find(|finding| finding["check"] == check);
-        assert_eq!(finding, None);
-    }
-
-    #[track_caller]
-    fn is_well(&self) {
-        let (findings, is_well) = self.findings();
-        let bad: Vec<&Value> = findings
+    fn does_not_report(&self, check: &str) {
+        let (diagnostics, _) = self.diagnostics();
+        let diagnostic = diagnostics
             .iter()
-            .filter(|finding| finding["verdict"] == "problem")
+            .find(|diagnostic| diagnostic["check"] == check);
+        assert_eq!(diagnostic, None);
+    }
+
+    #[track_caller]
+    fn has_no_problems(&self) {
+        let (diagnostics, has_succeeded) = self.diagnostics();
+        let problems: Vec<&Value> = diagnostics
+            .iter()
+            .filter(|diagnostic| diagnostic["verdict"] == "problem")
             .collect();
-        assert!(is_well && bad.is_empty(), "{bad:#?}");
+        assert!(has_succeeded && problems.is_empty(), "{problems:#?}");
     }
 }
 
@@ -111,7 +116,7 @@ fn link(directory: &Path) {
         env!("CARGO_BIN_EXE_docker-credential-icr"),
         directory.join("docker-credential-icr"),
     )
-    .expect("it is there");
+    .expect("the program exists");
 }
 
 #[cfg(not(unix))]
@@ -121,83 +126,89 @@ fn link(directory: &Path) {
         env!("CARGO_BIN_EXE_docker-credential-icr"),
         directory.join(name),
     )
-    .expect("it is there");
+    .expect("the program exists");
 }
 
-/// Makes a program of these lines.
+/// Writes a shell script.
 #[cfg(unix)]
 fn script(path: &Path, text: &str) {
-    fs::create_dir_all(path.parent().expect("it is ours")).expect("it is ours");
+    fs::create_dir_all(path.parent().expect("the directory is writable"))
+        .expect("the directory is writable");
     support::write_executable(format!("#!/bin/sh\n{text}\n").as_bytes(), path);
 }
 
-/// Without what is another one each time.
-fn steady(text: &str, ward: &Ward) -> String {
-    let root = ward.machine.path("");
+/// Returns a text with the parts that vary replaced.
+fn without_variations(text: &str, healthy: &HealthyMachine) -> String {
+    let root = healthy.machine.path("");
     let root = root.display().to_string();
     let text = text
         .replace(root.trim_end_matches('/'), "/m")
-        .replace(&ward.registry, "localhost:55555")
-        .replace(&ward.machine.cloud.url(), "https://localhost:55555");
-    let mut steady = String::new();
+        .replace(&healthy.registry, "localhost:55555")
+        .replace(&healthy.machine.cloud.url(), "https://localhost:55555");
+    let mut result = String::new();
     for word in text.split_inclusive([' ', '\n']) {
         let digits = word.trim_start_matches(|character: char| character.is_ascii_digit());
         let is_number = digits.len() < word.len() && digits.trim().is_empty();
-        match is_number && !steady.ends_with("HTTP ") {
-            true => steady.push_str(&format!("7{digits}")),
-            false => steady.push_str(word),
+        if is_number && !result.ends_with("HTTP ") {
+            result.push_str(&format!("7{digits}"));
+        } else {
+            result.push_str(word);
         }
     }
-    steady
+    result
 }
 
 #[test]
-fn where_all_is_well_it_says_so() {
-    let ward = Ward::new();
-    // The first makes the directory of locks.
-    ward.is_well();
-    let outcome = ward.run(&[]);
+fn a_healthy_machine_has_no_problems() {
+    let healthy = HealthyMachine::new();
+    // The first run creates the directory of locks.
+    healthy.has_no_problems();
+    let outcome = healthy.run(&[]);
     assert_eq!((outcome.status, &*outcome.stderr), (Some(0), ""));
     expect![[r#"
         Program
           ok       /m/bin/docker-credential-icr 0.1.0
 
         Settings
-          ok       /m/config/docker-credential-icr/config.toml can be understood
+          ok       /m/config/docker-credential-icr/config.toml can be read
 
         Clients
-          ok       /m/home/.docker/config.json (docker) asks this program for localhost:55555
+          ok       /m/home/.docker/config.json (docker) uses this helper for localhost:55555
 
         Keychains
-          warning  the settings choose no keychain: no login is kept, and every `get` asks IAM
-                   > ICR_KEYCHAIN=auto, or `keychain = "auto"` in the settings file
+          warning  no keychain is selected: logins cannot be stored, and each `get` requests a token
+                   fix: Set ICR_KEYCHAIN=auto, or `keychain = "auto"` in the settings file
 
         Files
-          ok       nobody holds a lock in /m/cache/docker-credential-icr/locks
+          ok       no locks held in /m/cache/docker-credential-icr/locks
 
-        Who you are
-          ok       localhost:55555: the API key in $IBMCLOUD_API_KEY gives `iambearer`, which comes before any other that is there
+        Sources
+          ok       localhost:55555: the API key in $IBMCLOUD_API_KEY, user name iambearer (the first source with credentials)
 
         Network
-          ok       no variable names a proxy
-          ok       the system's 7 certificate authorities are trusted, and 7 in /m/authority/authority.pem
-          ok       IAM at https://localhost:55555 answered after 7 ms
-          ok       this machine's clock is 7 s off IAM's
-          ok       localhost:55555: `get` answers `iambearer` after 7 ms, which is user environment@registry-tests.example.com (IBMid-environment) of account account-1
-          ok       localhost:55555 takes it
+          ok       no variable sets a proxy
+          ok       trusts the system's 7 certificate authorities and 7 in /m/authority/authority.pem
+          ok       IAM at https://localhost:55555 answered in 7 ms
+          ok       this machine's clock differs from IAM's by 7 s
+          ok       localhost:55555: token issued in 7 ms for user environment@registry-tests.example.com (IBMid-environment) of account account-1, user name iambearer
+          ok       localhost:55555 accepted the token
 
-        7 problems, 7 warning.
-    "#]].assert_eq(&steady(&outcome.stdout, &ward));
-    let mut ward = ward;
-    ward.machine.set("COLUMNS", "60");
-    let narrow = ward.run(&[]).stdout;
+        7 problems, 7 warning
+    "#]].assert_eq(&without_variations(&outcome.stdout, &healthy));
+    let mut healthy = healthy;
+    healthy.machine.set("COLUMNS", "60");
+    let narrow = healthy.run(&[]).stdout;
     let words = |text: &str| {
-        steady(
+        without_variations(
             &text.split_whitespace().collect::<Vec<_>>().join(" "),
-            &ward,
+            &healthy,
         )
     };
-    assert_eq!(words(&narrow), words(&outcome.stdout), "the same words");
+    assert_eq!(
+        words(&narrow),
+        words(&outcome.stdout),
+        "narrow lines have the same words"
+    );
     let is_long = |line: &&str| line.chars().count() > 60 && line.split_whitespace().count() > 2;
     assert_eq!(narrow.lines().find(is_long), None);
     assert!(narrow.lines().count() > outcome.stdout.lines().count());
@@ -205,65 +216,77 @@ fn where_all_is_well_it_says_so() {
 
 #[cfg(unix)]
 #[test]
-fn clients_must_find_this_very_program() {
-    let mut ward = Ward::new();
-    let own = ward.machine.path("bin");
-    ward.says("path", "ok", &["/bin/docker-credential-icr"]);
-    ward.machine.set("PATH", "/nowhere");
-    ward.says(
+fn another_program_of_the_same_name_on_the_path_is_reported() {
+    let mut healthy = HealthyMachine::new();
+    let own = healthy.machine.path("bin");
+    healthy.reports("path", "ok", &["/bin/docker-credential-icr"]);
+    healthy.machine.set("PATH", "/nowhere");
+    healthy.reports(
         "path",
         "problem",
-        &["find no docker-credential-icr", "export PATH="],
+        &["cannot find docker-credential-icr", "export PATH="],
     );
-    let other = ward.machine.path("other");
+    let other = healthy.machine.path("other");
     let program = other.join("docker-credential-icr");
     let path = format!("{}:{}", other.display(), own.display());
-    ward.machine.set("PATH", &path);
+    healthy.machine.set("PATH", &path);
     script(&program, "echo docker-credential-icr 0.1.0");
-    ward.says(
+    healthy.reports(
         "path",
         "problem",
-        &["not this one", "remove", "/other/docker-credential-icr"],
+        &[
+            "different program",
+            "Remove",
+            "/other/docker-credential-icr",
+        ],
     );
     script(
         &program,
         "echo 'docker-credential-icr (docker-credential-icr) 0.0.1'",
     );
-    ward.says("path", "warning", &["another version first"]);
+    healthy.reports("path", "warning", &["another version of this program"]);
     set_mode(&program, 0o644);
-    ward.says("path", "ok", &["/bin/docker-credential-icr"]);
+    healthy.reports("path", "ok", &["/bin/docker-credential-icr"]);
 }
 
 #[cfg(unix)]
 #[test]
-fn a_login_shell_must_find_it_as_well() {
-    let mut ward = Ward::new();
-    ward.machine.set("SHELL", "/bin/sh");
-    ward.says("login-shell", "warning", &["does not find", "~/.profile"]);
-    let own = ward.machine.path("bin").display().to_string();
+fn a_login_shell_that_does_not_find_the_program_is_reported() {
+    let mut healthy = HealthyMachine::new();
+    healthy.machine.set("SHELL", "/bin/sh");
+    healthy.reports(
+        "login-shell",
+        "warning",
+        &[
+            "does not find",
+            "Add to ~/.profile: export PATH=",
+            "/bin:$PATH",
+        ],
+    );
+    let own = healthy.machine.path("bin").display().to_string();
     let profile = format!("echo Welcome\nPATH=\"{own}:$PATH\"\n");
-    ward.machine.file("home/.profile", &profile);
-    ward.says("login-shell", "ok", &["/bin/docker-credential-icr"]);
-    // Whoever is left behind holds the shell's output until somebody writes to the pipe.
-    let pipe = ward.machine.path("pipe");
-    let left_behind = format!("mkfifo {0}; cat {0} &\n{profile}", pipe.display());
-    ward.machine.file("home/.profile", &left_behind);
-    let (findings, _) = ward.findings();
-    // For reading, too: so it waits for nobody, should nobody have been left behind.
+    healthy.machine.file("home/.profile", &profile);
+    healthy.reports("login-shell", "ok", &["/bin/docker-credential-icr"]);
+    // The background process holds the shell's output open until something is written to the pipe.
+    let pipe = healthy.machine.path("pipe");
+    let background = format!("mkfifo {0}; cat {0} &\n{profile}", pipe.display());
+    healthy.machine.file("home/.profile", &background);
+    let (diagnostics, _) = healthy.diagnostics();
+    // Opened for reading, too: opening does not block if the background process does not exist.
     let mut pipe = fs::File::options();
     pipe.read(true)
         .write(true)
-        .open(ward.machine.path("pipe"))
+        .open(healthy.machine.path("pipe"))
         .unwrap();
-    let seen = findings.iter().find(|it| it["check"] == "login-shell");
-    assert_eq!(seen.map(|it| &it["verdict"]), Some(&"ok".into()));
+    let login_shell = diagnostics.iter().find(|it| it["check"] == "login-shell");
+    assert_eq!(login_shell.map(|it| &it["verdict"]), Some(&"ok".into()));
 }
 
 #[test]
 fn settings_that_cannot_be_read_are_a_problem() {
-    let ward = Ward::new();
-    ward.machine.settings("colour = 1\n");
-    ward.says(
+    let healthy = HealthyMachine::new();
+    healthy.machine.settings("colour = 1\n");
+    healthy.reports(
         "settings",
         "problem",
         &["colour", "config.toml is wrong at line 1"],
@@ -271,98 +294,113 @@ fn settings_that_cannot_be_read_are_a_problem() {
 }
 
 #[test]
-fn what_shadows_the_helper_is_found() {
-    let mut ward = Ward::new();
-    // Nobody is asked who is not on this machine.
-    ward.machine
+fn whatever_shadows_the_helper_is_reported() {
+    let mut healthy = HealthyMachine::new();
+    // No requests leave this machine.
+    healthy
+        .machine
         .set("HTTPS_PROXY", "http://127.0.0.1:1")
         .set("NO_PROXY", "localhost");
-    ward.machine.plant("dXNlcjpzZWNyZXQtb2YtYS1wZXJzb24=");
-    ward.machine.plant("secret-of-a-person");
+    healthy.machine.plant("dXNlcjpzZWNyZXQtb2YtYS1wZXJzb24=");
+    healthy.machine.plant("secret-of-a-person");
     let auth = r#""auths": {"us.icr.io": {"auth": "dXNlcjpzZWNyZXQtb2YtYS1wZXJzb24="}}"#;
-    let ours = format!("\"credHelpers\": {{\"{}\": \"icr\"", ward.registry);
-    ward.docker(&format!("{{{auth}, {ours}}}}}"));
-    ward.says(
-        "password-in-clear",
+    let ours = format!("\"credHelpers\": {{\"{}\": \"icr\"", healthy.registry);
+    healthy.docker(&format!("{{{auth}, {ours}}}}}"));
+    healthy.reports(
+        "plaintext-password",
         "problem",
         &[
             "us.icr.io",
-            "instead of asking",
+            "instead of this helper",
             "configure docker --registry us.icr.io --migrate\"",
         ],
     );
-    ward.docker(&format!("{{{auth}, {ours}, \"us.icr.io\": \"icr\"}}}}"));
-    ward.says("password-in-clear", "warning", &["us.icr.io", "--migrate"]);
-    ward.docker(&format!(
+    healthy.docker(&format!("{{{auth}, {ours}, \"us.icr.io\": \"icr\"}}}}"));
+    healthy.reports("plaintext-password", "warning", &["us.icr.io", "--migrate"]);
+    healthy.docker(&format!(
         "{{{ours}, \"uk.icr.io\": \"pass\", \"gcr.io\": \"icr\"}}}}"
     ));
-    ward.says(
-        "another-helper",
+    healthy.reports(
+        "other-helper",
         "warning",
         &[
             "docker-credential-pass for uk.icr.io",
             "configure docker --registry uk.icr.io --force",
         ],
     );
-    ward.says(
+    healthy.reports(
         "foreign-host",
         "warning",
-        &["gcr.io", "no registry of IBM Cloud"],
+        &["gcr.io", "not an IBM Cloud registry"],
     );
-    ward.docker(r#"{"credsStore": "desktop"}"#);
-    ward.says(
+    healthy.docker(r#"{"credsStore": "desktop"}"#);
+    healthy.reports(
         "creds-store",
         "warning",
         &["docker-credential-desktop", "configure docker"],
     );
-    ward.docker(&format!("{{{ours}}}, \"credsStore\": \"icr\"}}"));
-    ward.says("creds-store", "warning", &["every registry"]);
-    fs::create_dir_all(ward.machine.path("runtime/containers")).unwrap();
-    ward.machine.file("runtime/containers/auth.json", "{}");
-    let mend = format!("configure podman --registry {}", ward.registry);
-    ward.docker(&format!("{{{ours}}}}}"));
-    ward.says("podman-login", "warning", &["in clear", &mend]);
-    ward.docker("{ no JSON");
-    ward.says(
+    healthy.docker(&format!("{{{ours}}}, \"credsStore\": \"icr\"}}"));
+    healthy.reports("creds-store", "warning", &["all registries"]);
+    fs::create_dir_all(healthy.machine.path("runtime/containers")).unwrap();
+    healthy.machine.file("runtime/containers/auth.json", "{}");
+    let fix = format!("configure podman --registry {}", healthy.registry);
+    healthy.docker(&format!("{{{ours}}}}}"));
+    healthy.reports("podman-login", "warning", &["plaintext password", &fix]);
+    healthy.docker("{ no JSON");
+    healthy.reports(
         "client-file",
         "problem",
-        &["config.json cannot be read, by docker neither"],
+        &["neither this program nor docker can read ", "config.json"],
     );
-    ward.docker(r#"{"auths": {}, "auths": {}}"#);
-    ward.says(
+    healthy.docker(r#"{"auths": {}, "auths": {}}"#);
+    healthy.reports(
         "client-file",
         "warning",
         &[
-            "is neither read nor changed",
+            "does not read or change",
             "`auths` is there twice",
             "docker may read it",
         ],
     );
-    ward.docker("{}");
-    ward.says("switched-on", "warning", &["no client asks", "configure"]);
+    healthy.docker("{}");
+    healthy.reports(
+        "configured-clients",
+        "warning",
+        &["no client is configured", "configure"],
+    );
 }
 
 #[test]
-fn passwords_that_cannot_be_moved_are_told_of_as_what_they_are() {
-    let ward = Ward::new();
+fn passwords_that_cannot_be_migrated_are_reported_with_the_reason() {
+    let healthy = HealthyMachine::new();
     let auth = |password: &str| {
         let auth = STANDARD.encode(format!("iamapikey:{password}"));
-        ward.machine.plant(password);
-        ward.machine.plant(&auth);
+        healthy.machine.plant(password);
+        healthy.machine.plant(&auth);
         auth
     };
     let (one, other) = (auth("PASSWORD-ONE-3c1d"), auth("PASSWORD-TWO-8e2f"));
-    let told = |auths: &str| {
-        ward.docker(&format!("{{\"auths\": {{{auths}}}}}"));
-        let (findings, _) = ward.findings();
-        let of_passwords = findings
+    let reported = |auths: &str| {
+        healthy.docker(&format!("{{\"auths\": {{{auths}}}}}"));
+        let (diagnostics, _) = healthy.diagnostics();
+        let of_passwords = diagnostics
             .into_iter()
-            .filter(|finding| finding["check"] == "password-in-clear");
-        let path = ward.machine.path("home/.docker/config.json");
+            .filter(|diagnostic| diagnostic["check"] == "plaintext-password");
+        let path = healthy.machine.path("home/.docker/config.json");
         let path = path.display().to_string();
-        let lines = of_passwords.map(|finding| {
-            let part = |name: &str| finding[name].as_str().unwrap_or("-").replace(&path, "FILE");
-            format!("{} {} > {}", part("verdict"), part("seen"), part("mend"))
+        let lines = of_passwords.map(|diagnostic| {
+            let part = |name: &str| {
+                diagnostic[name]
+                    .as_str()
+                    .unwrap_or("-")
+                    .replace(&path, "FILE")
+            };
+            format!(
+                "{}: {} fix: {}",
+                part("verdict"),
+                part("message"),
+                part("fix")
+            )
         });
         lines.collect::<Vec<_>>()
     };
@@ -370,150 +408,159 @@ fn passwords_that_cannot_be_moved_are_told_of_as_what_they_are() {
         "\"us.icr.io\": {{\"auth\": \"{one}\"}}, \"https://us.icr.io/v1/\": {{\"auth\": \"{one}\"}}"
     );
     assert_eq!(
-        told(&same),
+        reported(&same),
         [
-            "problem FILE holds passwords in clear for us.icr.io, which docker uses instead of asking this program > choose a keychain (ICR_KEYCHAIN=auto), then docker-credential-icr configure docker --registry us.icr.io --migrate"
+            "problem: FILE contains plaintext passwords for us.icr.io, which docker uses instead of this helper fix: Select a keychain with ICR_KEYCHAIN=auto, then run: docker-credential-icr configure docker --registry us.icr.io --migrate"
         ]
     );
     let different = format!(
         "\"us.icr.io\": {{\"auth\": \"{one}\"}}, \"us.icr.io/x\": {{\"auth\": \"{other}\"}}, \"de.icr.io\": {{\"identitytoken\": \"t\"}}"
     );
     assert_eq!(
-        told(&different),
+        reported(&different),
         [
-            "problem what lies for `de.icr.io` in FILE is a token of the registry's own, which nobody else can use > log out with the client that wrote it, and log in again",
-            "problem there are different passwords for us.icr.io in FILE > take out those that are not meant, then run it again",
+            "problem: what lies for `de.icr.io` in FILE is a token of the registry's own, which nobody else can use fix: log out with the client that wrote it, and log in again",
+            "problem: there are different passwords for us.icr.io in FILE fix: take out those that are not meant, then run it again",
         ]
     );
     let of_another = format!(
         "\"us.icr.io\": {{\"auth\": \"{one}\"}}}}, \"credHelpers\": {{\"us.icr.io\": \"pass\""
     );
     assert_eq!(
-        told(&of_another),
+        reported(&of_another),
         [
-            "warning FILE holds passwords in clear for us.icr.io > choose a keychain (ICR_KEYCHAIN=auto), then docker-credential-icr configure docker --registry us.icr.io --migrate --force"
+            "warning: FILE contains plaintext passwords for us.icr.io fix: Select a keychain with ICR_KEYCHAIN=auto, then run: docker-credential-icr configure docker --registry us.icr.io --migrate --force"
         ]
     );
 }
 
 #[test]
-fn what_further_files_of_clients_say_is_found() {
-    let mut ward = Ward::new();
-    ward.machine
+fn further_files_of_clients_are_checked() {
+    let mut healthy = HealthyMachine::new();
+    healthy
+        .machine
         .set("HTTPS_PROXY", "http://127.0.0.1:1")
         .set("NO_PROXY", "localhost");
     let auth = STANDARD.encode("iamapikey:PASSWORD-ONE-3c1d");
-    ward.machine.plant(&auth);
+    healthy.machine.plant(&auth);
     let auths =
         format!("{{\"us.icr.io\": {{\"auth\": \"{auth}\"}}, \"x.io\": {{\"auth\": \"eDp5\"}}}}");
-    ward.machine.file("home/.dockercfg", &auths);
-    ward.says(
-        "password-in-clear",
+    healthy.machine.file("home/.dockercfg", &auths);
+    healthy.reports(
+        "plaintext-password",
         "warning",
         &[
-            "home/.dockercfg holds passwords",
+            "home/.dockercfg contains plaintext passwords",
             "for us.icr.io, which podman",
-            "take us.icr.io out",
+            "Remove us.icr.io from",
         ],
     );
-    ward.machine.file(
+    healthy.machine.file(
         "config/helm/registry/config.json",
         &format!("{{\"auths\": {auths}}}"),
     );
-    ward.says(
+    healthy.reports(
         "helm",
         "warning",
         &[
-            "helm/registry/config.json holds logins for us.icr.io",
+            "helm/registry/config.json contains logins for us.icr.io",
             "helm registry logout us.icr.io\"",
         ],
     );
-    ward.docker("{}");
-    ward.says("switched-on", "warning", &["no client asks"]);
+    healthy.docker("{}");
+    healthy.reports(
+        "configured-clients",
+        "warning",
+        &["no client is configured"],
+    );
     let settings = "home/.config/containers/registries.conf";
-    ward.machine
+    healthy
+        .machine
         .file(settings, "credential-helpers = [\"icr\"]\n");
-    ward.is_silent_about("switched-on");
-    ward.says(
+    healthy.does_not_report("configured-clients");
+    healthy.reports(
         "credential-helpers",
         "warning",
         &[
-            "registries.conf has podman",
-            "every registry",
-            "put \\\"containers-auth.json\\\" behind",
+            "registries.conf (podman",
+            "all registries",
+            "Add \\\"containers-auth.json\\\" after",
         ],
     );
-    ward.machine.file(
+    healthy.machine.file(
         settings,
         "credential-helpers = [\"icr\", \"containers-auth.json\"]\n",
     );
-    ward.says("credential-helpers", "ok", &["every registry"]);
-    ward.docker(r#"{"credHelpers": {"us.icr.io": "icr"}}"#);
-    ward.machine.file("runtime/containers/auth.json", "{}");
-    // `podman login` gives the password to this program first.
-    ward.is_silent_about("podman-login");
+    healthy.reports("credential-helpers", "ok", &["all registries"]);
+    healthy.docker(r#"{"credHelpers": {"us.icr.io": "icr"}}"#);
+    healthy.machine.file("runtime/containers/auth.json", "{}");
+    // `podman login` gives the password to this helper first.
+    healthy.does_not_report("podman-login");
 }
 
-/// Every command of ours that mends something, run as it stands there.
+/// Runs each fix that is a command of this program.
 #[cfg(unix)]
 #[test]
-fn what_is_to_mend_something_mends_it() {
+fn the_suggested_commands_fix_the_problems() {
     let Some(machine) = Machine::with_keychain() else {
         return;
     };
-    let mut ward = Ward::on(machine);
-    ward.machine
+    let mut healthy = HealthyMachine::on(machine);
+    healthy
+        .machine
         .set("HTTPS_PROXY", "http://127.0.0.1:1")
         .set("NO_PROXY", "localhost,127.0.0.1")
         .set("TERM", "dumb");
-    ward.machine.plant(ENVIRONMENT_KEY);
+    healthy.machine.plant(ENVIRONMENT_KEY);
     let auth = STANDARD.encode(format!("iamapikey:{ENVIRONMENT_KEY}"));
-    ward.machine.plant(&auth);
-    let registry = ward.registry.clone();
+    healthy.machine.plant(&auth);
+    let registry = healthy.registry.clone();
     let podman = "runtime/containers/auth.json";
     let auths = format!("\"auths\": {{\"{registry}\": {{\"auth\": \"{auth}\"}}}}");
-    let log_in = |ward: &Ward| {
-        let outcome = ward.machine.store(&registry, "iamapikey", ENVIRONMENT_KEY);
+    let log_in = |healthy: &HealthyMachine| {
+        let outcome = healthy
+            .machine
+            .store(&registry, "iamapikey", ENVIRONMENT_KEY);
         outcome.is_silent_success();
     };
-    type Wound<'a> = &'a dyn Fn(&Ward);
-    let wounds: [(&str, Wound<'_>); 9] = [
+    type Damage<'a> = &'a dyn Fn(&HealthyMachine);
+    let damages: [(&str, Damage<'_>); 9] = [
         ("source", &|_| {}),
-        ("switched-on", &|ward| {
-            log_in(ward);
-            ward.docker("{}");
+        ("configured-clients", &|healthy| {
+            log_in(healthy);
+            healthy.docker("{}");
         }),
-        ("creds-store", &|ward| {
-            log_in(ward);
-            ward.docker(r#"{"credsStore": "desktop"}"#);
+        ("creds-store", &|healthy| {
+            log_in(healthy);
+            healthy.docker(r#"{"credsStore": "desktop"}"#);
         }),
-        ("podman-login", &|ward| {
-            ward.machine.file(podman, "{}");
+        ("podman-login", &|healthy| {
+            healthy.machine.file(podman, "{}");
         }),
-        ("another-helper", &|ward| {
-            ward.docker(r#"{"credHelpers": {"us.icr.io": "pass"}}"#);
+        ("other-helper", &|healthy| {
+            healthy.docker(r#"{"credHelpers": {"us.icr.io": "pass"}}"#);
         }),
-        ("password-in-clear", &|ward| {
-            ward.docker(&format!("{{{auths}}}"))
+        ("plaintext-password", &|healthy| {
+            healthy.docker(&format!("{{{auths}}}"))
         }),
-        ("password-in-clear", &|ward| {
-            ward.docker(&format!(
+        ("plaintext-password", &|healthy| {
+            healthy.docker(&format!(
                 "{{{auths}, \"credHelpers\": {{\"{registry}\": \"pass\"}}}}"
             ));
         }),
-        ("password-in-clear", &|ward| {
-            ward.docker(&format!(
+        ("plaintext-password", &|healthy| {
+            healthy.docker(&format!(
                 "{{{auths}, \"credHelpers\": {{\"{registry}\": \"icr\"}}}}"
             ));
         }),
-        ("api-key-end", &|ward| {
+        ("api-key-expiry", &|healthy| {
             let token = "REFRESH-TOKEN-OF-THE-CLI-41d7";
-            ward.machine.plant(token);
-            let accounts = ward.machine.cloud.accounts();
+            healthy.machine.plant(token);
+            let accounts = healthy.machine.cloud.accounts();
             accounts.add_refresh_token(token, Subject::user("tls"));
             let session =
-                json!({"IAMEndpoint": ward.machine.cloud.url(), "IAMRefreshToken": token});
-            ward.machine.cli_session(&session);
+                json!({"IAMEndpoint": healthy.machine.cloud.url(), "IAMRefreshToken": token});
+            healthy.machine.cli_session(&session);
             let login = [
                 "login",
                 "--from-ibmcloud",
@@ -521,59 +568,60 @@ fn what_is_to_mend_something_mends_it() {
                 "--expires=9",
                 &registry,
             ];
-            let outcome = ward.machine.run(&login, Input::Open);
+            let outcome = healthy.machine.run(&login, Input::Open);
             assert_eq!(outcome.status, Some(0), "{outcome:?}");
         }),
     ];
-    for (check, wound) in wounds {
-        let erased = ward.machine.erase(&registry);
+    for (check, damage) in damages {
+        let erased = healthy.machine.erase(&registry);
         assert_eq!(erased.status, Some(0), "{erased:?}");
-        let _ = fs::remove_file(ward.machine.path(podman));
-        ward.docker(&format!("{{\"credHelpers\": {{\"{registry}\": \"icr\"}}}}"));
-        wound(&ward);
+        let _ = fs::remove_file(healthy.machine.path(podman));
+        healthy.docker(&format!("{{\"credHelpers\": {{\"{registry}\": \"icr\"}}}}"));
+        damage(&healthy);
         let of_check = || {
-            let (findings, _) = ward.findings();
-            let bad = findings
+            let (diagnostics, _) = healthy.diagnostics();
+            let diagnostic = diagnostics
                 .into_iter()
                 .find(|it| it["check"] == check && it["verdict"] != "ok");
-            bad.map(|finding| finding["mend"].as_str().unwrap_or_default().to_owned())
+            diagnostic.map(|diagnostic| diagnostic["fix"].as_str().unwrap_or_default().to_owned())
         };
-        let mend = of_check().unwrap_or_else(|| panic!("nothing is wrong with {check}"));
+        let fix = of_check().unwrap_or_else(|| panic!("{check} reports no problem"));
         let dialog: &[(&str, &str)] = match check {
             "source" => &[("API key: ", ENVIRONMENT_KEY)],
-            "switched-on" => &[("[Y/n]", ""), ("registries", "")],
+            "configured-clients" => &[("[Y/n]", ""), ("registries", "")],
             "creds-store" => &[("registries", "")],
             _ => &[],
         };
-        let command = mend.strip_prefix("docker-credential-icr ");
-        let command = command.unwrap_or_else(|| panic!("{check}: no command of ours: {mend}"));
-        let shown = Screen::Terminal(200).shows(&ward.machine, &[(command, dialog)]);
-        assert_eq!(of_check(), None, "{mend}: {shown:?}");
+        let command = fix.strip_prefix("docker-credential-icr ");
+        let command =
+            command.unwrap_or_else(|| panic!("{check}: not a command of this program: {fix}"));
+        let shown = Screen::Terminal(200).shows(&healthy.machine, &[(command, dialog)]);
+        assert_eq!(of_check(), None, "{fix}: {shown:?}");
     }
 }
 
 #[test]
-fn keychains_are_tried_for_real_and_left_as_they_were() {
+fn the_test_item_is_deleted_from_the_keychain() {
     let Some(mut machine) = Machine::with_keychain() else {
         return;
     };
     machine.set_environment_key();
-    let ward = Ward::on(machine);
-    ward.says("keychain-logins", "ok", &["the kernel keyring", " ms"]);
-    ward.says("kernel-quota", "ok", &[" keys and ", " bytes"]);
-    let names = ward.machine.keys().names();
+    let healthy = HealthyMachine::on(machine);
+    healthy.reports("keychain-logins", "ok", &["the kernel keyring", " ms"]);
+    healthy.reports("kernel-quota", "ok", &[" keys and ", " bytes"]);
+    let names = healthy.machine.keys().names();
     assert!(
         names.iter().all(|name| !name.contains("probe")),
         "{names:?}"
     );
-    let mut ward = Ward::new();
-    ward.says("keychain", "warning", &["no keychain", "ICR_KEYCHAIN=auto"]);
-    ward.machine.set("ICR_KEYCHAIN", "secret-service");
-    ward.says(
+    let mut healthy = HealthyMachine::new();
+    healthy.reports("keychain", "warning", &["no keychain", "ICR_KEYCHAIN=auto"]);
+    healthy.machine.set("ICR_KEYCHAIN", "secret-service");
+    healthy.reports(
         "keychain-logins",
         "problem",
         &[
-            "cannot be kept",
+            "cannot store logins",
             "no D-Bus session bus",
             "ICR_KEYCHAIN=auto",
         ],
@@ -581,56 +629,67 @@ fn keychains_are_tried_for_real_and_left_as_they_were() {
 }
 
 #[test]
-fn who_speaks_is_told_with_the_reason() {
-    let mut ward = Ward::new();
-    ward.says(
+fn the_active_source_is_reported_with_the_reason() {
+    let mut healthy = HealthyMachine::new();
+    healthy.reports(
         "source",
         "ok",
         &[
-            "the API key in $IBMCLOUD_API_KEY gives `iambearer`",
-            "comes before",
+            "the API key in $IBMCLOUD_API_KEY, user name iambearer",
+            "the first source with credentials",
         ],
     );
-    ward.machine.set("ICR_SOURCE", "environment");
-    ward.says("source", "ok", &["because ICR_SOURCE says so"]);
-    ward.says(
+    healthy.machine.set("ICR_SOURCE", "environment");
+    healthy.reports("source", "ok", &["selected by $ICR_SOURCE"]);
+    healthy.reports(
         "forced",
         "ok",
-        &["ICR_SOURCE makes every registry use `environment`"],
+        &["$ICR_SOURCE selects 'environment' for all registries"],
     );
-    ward.machine.unset("ICR_SOURCE").unset("IBMCLOUD_API_KEY");
-    ward.says(
+    healthy
+        .machine
+        .unset("ICR_SOURCE")
+        .unset("IBMCLOUD_API_KEY");
+    healthy.reports(
         "source",
         "warning",
-        &["nobody speaks", "docker-credential-icr login\""],
+        &[
+            "not logged in; pulls are anonymous",
+            "docker-credential-icr login\"",
+        ],
     );
-    ward.is_well();
-    ward.machine.set("IBMCLOUD_API_KEY", "@/does/not/exist");
-    ward.says("source", "problem", &["/does/not/exist", "> null"]);
-    ward.machine.unset("IBMCLOUD_API_KEY");
-    ward.docker(r#"{"credHelpers": {"cp.icr.io": "icr"}}"#);
-    let mend = "docker login -u cp cp.icr.io";
-    ward.says("source", "warning", &["nobody speaks", mend]);
+    healthy.has_no_problems();
+    healthy.machine.set("IBMCLOUD_API_KEY", "@/does/not/exist");
+    healthy.reports("source", "problem", &["/does/not/exist", "fix: null"]);
+    healthy.machine.unset("IBMCLOUD_API_KEY");
+    healthy.docker(r#"{"credHelpers": {"cp.icr.io": "icr"}}"#);
+    let fix = "docker login -u cp cp.icr.io";
+    healthy.reports(
+        "source",
+        "warning",
+        &["not logged in; pulls are anonymous", fix],
+    );
 }
 
 #[test]
-fn the_network_is_looked_at_step_by_step() {
-    let mut ward = Ward::new();
-    let url = ward.machine.cloud.url();
-    ward.says("iam", "ok", &[&url, "answered after"]);
-    ward.says("clock", "ok", &["0 s off"]);
-    ward.says("exchange", "ok", &["IBMid-environment", "account-1"]);
-    ward.says("registry", "ok", &["takes it"]);
-    ward.says("proxy", "ok", &["no variable names a proxy"]);
-    ward.says("trust", "ok", &["authority"]);
-    ward.machine.plant("password-of-the-proxy");
-    ward.machine
+fn each_step_of_the_network_is_checked() {
+    let mut healthy = HealthyMachine::new();
+    let url = healthy.machine.cloud.url();
+    healthy.reports("iam", "ok", &[&url, "answered in"]);
+    healthy.reports("clock", "ok", &["by 0 s"]);
+    healthy.reports("exchange", "ok", &["IBMid-environment", "account-1"]);
+    healthy.reports("registry", "ok", &["accepted the token"]);
+    healthy.reports("proxy", "ok", &["no variable sets a proxy"]);
+    healthy.reports("certificates", "ok", &["authority"]);
+    healthy.machine.plant("password-of-the-proxy");
+    healthy
+        .machine
         .set(
             "HTTPS_PROXY",
             "http://user:password-of-the-proxy@127.0.0.1:1",
         )
         .set("NO_PROXY", "localhost");
-    ward.says(
+    healthy.reports(
         "proxy",
         "ok",
         &[
@@ -638,114 +697,119 @@ fn the_network_is_looked_at_step_by_step() {
             "NO_PROXY=localhost",
         ],
     );
-    ward.says("iam", "ok", &[]);
-    ward.machine.unset("NO_PROXY");
-    let seen = format!("\"IAM at {url} is not available");
-    ward.says("iam", "problem", &[&seen, "proxy"]);
-    ward.machine.set("HTTPS_PROXY", "bogus://x");
-    ward.says(
+    healthy.reports("iam", "ok", &[]);
+    healthy.machine.unset("NO_PROXY");
+    let message = format!("\"IAM at {url} is not available");
+    healthy.reports("iam", "problem", &[&message, "proxy"]);
+    healthy.machine.set("HTTPS_PROXY", "bogus://x");
+    healthy.reports(
         "proxy",
         "warning",
-        &["HTTPS_PROXY=bogus://x names no proxy", "unset HTTPS_PROXY"],
+        &["HTTPS_PROXY=bogus://x is not a usable proxy", "or unset it"],
     );
-    ward.machine.unset("HTTPS_PROXY");
-    ward.machine
+    healthy.machine.unset("HTTPS_PROXY");
+    healthy
+        .machine
         .cloud
         .accounts()
         .revoke_api_key(ENVIRONMENT_KEY);
-    ward.says(
+    healthy.reports(
         "exchange",
         "problem",
-        &["BXNIM0415E", "> \"Set a new key in $IBMCLOUD_API_KEY"],
+        &["BXNIM0415E", "fix: \"Set a new key in $IBMCLOUD_API_KEY"],
     );
-    ward.says("iam", "ok", &[]);
+    healthy.reports("iam", "ok", &[]);
 }
 
 #[test]
-fn iam_is_asked_anew_although_a_token_is_cached_and_nothing_is_written() {
+fn a_new_token_is_requested_but_not_cached() {
     let Some(mut machine) = Machine::with_keychain() else {
         return;
     };
     machine.set_environment_key();
-    let ward = Ward::on(machine);
-    let [host, other] = ward.machine.registries();
-    ward.machine
+    let healthy = HealthyMachine::on(machine);
+    let [host, other] = healthy.machine.registries();
+    healthy
+        .machine
         .settings(&format!("registries = [\"{host}\", \"{other}\"]\n"));
-    ward.docker(&format!(
+    healthy.docker(&format!(
         "{{\"credHelpers\": {{\"{host}\": \"icr\", \"{other}\": \"icr\"}}}}"
     ));
-    let cached = ward.machine.get(&host).is_credential("iambearer");
-    let exchanges = ward.machine.cloud.exchanges();
-    ward.says("exchange", "ok", &["IBMid-environment"]);
+    let cached = healthy.machine.get(&host).is_credential("iambearer");
+    let exchanges = healthy.machine.cloud.exchanges();
+    healthy.reports("exchange", "ok", &["IBMid-environment"]);
     assert_eq!(
-        ward.machine.cloud.exchanges() - exchanges,
+        healthy.machine.cloud.exchanges() - exchanges,
         1,
-        "one for both registries"
+        "one exchange for both registries"
     );
-    ward.machine
+    healthy
+        .machine
         .cloud
         .accounts()
         .revoke_api_key(ENVIRONMENT_KEY);
-    ward.says(
+    healthy.reports(
         "exchange",
         "problem",
-        &["BXNIM0415E", "> \"Set a new key in $IBMCLOUD_API_KEY"],
+        &["BXNIM0415E", "fix: \"Set a new key in $IBMCLOUD_API_KEY"],
     );
-    let served = ward.machine.get(&host).is_credential("iambearer");
-    assert_eq!(served, cached, "what was cached is left");
+    let served = healthy.machine.get(&host).is_credential("iambearer");
+    assert_eq!(served, cached, "the cached token remains");
 }
 
 #[test]
-fn a_refresh_token_that_is_replaced_when_iam_is_asked_is_kept() {
+fn a_refresh_token_that_iam_replaces_is_stored() {
     let Some(machine) = Machine::with_keychain() else {
         return;
     };
-    let ward = Ward::on(machine);
-    ward.machine.add_refresh_token("A-REFRESH-TOKEN", "me");
-    ward.machine.cloud.accounts().set_refresh_rotation(true);
-    ward.machine
-        .store(&ward.registry, "iamrefresh", "A-REFRESH-TOKEN")
+    let healthy = HealthyMachine::on(machine);
+    healthy.machine.add_refresh_token("A-REFRESH-TOKEN", "me");
+    healthy.machine.cloud.accounts().set_refresh_rotation(true);
+    healthy
+        .machine
+        .store(&healthy.registry, "iamrefresh", "A-REFRESH-TOKEN")
         .is_silent_success();
     for _ in 0..2 {
-        ward.says("exchange", "ok", &["IBMid-me"]);
+        healthy.reports("exchange", "ok", &["IBMid-me"]);
     }
-    let owner = ward.machine.get(&ward.registry).is_token_of();
+    let owner = healthy.machine.get(&healthy.registry).is_token_of();
     assert_eq!(owner, "IBMid-me");
 }
 
 #[test]
-fn a_registry_that_refuses_is_understood() {
+fn the_error_of_a_registry_is_reported() {
     let Some(machine) = Machine::with_keychain() else {
         return;
     };
-    let ward = Ward::on(machine);
-    ward.machine
-        .store(&ward.registry, "token", "A-PASSWORD-THAT-IS-WRONG")
+    let healthy = HealthyMachine::on(machine);
+    healthy
+        .machine
+        .store(&healthy.registry, "token", "A-PASSWORD-THAT-IS-WRONG")
         .is_silent_success();
-    ward.says(
+    healthy.reports(
         "registry",
         "problem",
         &[
-            &format!("\"{} refused `token`", ward.registry),
+            &format!("\"{} refused `token`", healthy.registry),
             "not valid",
             "log in again",
             "HTTP 401",
-            "> null",
+            "fix: null",
         ],
     );
 }
 
 #[cfg(unix)]
 #[test]
-fn files_that_others_change_or_read_are_found() {
+fn files_that_other_users_can_read_or_change_are_reported() {
     let Some(mut machine) = Machine::with_keychain() else {
         return;
     };
     machine.set_environment_key();
-    let ward = Ward::on(machine);
-    ward.machine.get("us.icr.io").is_token_of();
-    ward.says("locks", "ok", &["nobody holds a lock"]);
-    let locks = ward.machine.path("cache/docker-credential-icr/locks");
+    let healthy = HealthyMachine::on(machine);
+    healthy.machine.get("us.icr.io").is_token_of();
+    healthy.reports("locks", "ok", &["no locks held"]);
+    let locks = healthy.machine.path("cache/docker-credential-icr/locks");
     let lock = fs::read_dir(&locks)
         .unwrap()
         .flatten()
@@ -754,13 +818,17 @@ fn files_that_others_change_or_read_are_found() {
         .unwrap();
     let held = fs::File::options().write(true).open(&lock).unwrap();
     held.lock().unwrap();
-    ward.says("locks", "warning", &["1 of the locks", "fuser"]);
+    healthy.reports(
+        "locks",
+        "warning",
+        &["other processes hold 1 lock", "fuser"],
+    );
     drop(held);
     set_mode(&lock, 0o666);
-    ward.says("modes", "warning", &["others can write", "chmod"]);
+    healthy.reports("modes", "warning", &["others can write", "chmod"]);
     set_mode(&lock, 0o600);
-    let file = ward.machine.path("home/.docker/config.json");
-    let folder = ward.machine.path("home/.docker");
+    let file = healthy.machine.path("home/.docker/config.json");
+    let folder = healthy.machine.path("home/.docker");
     for (of_folder, of_file, words) in [
         (0o700, 0o666, Some("others can write to it (mode 0666)")),
         (0o777, 0o600, Some("its directory (mode 0777)")),
@@ -769,75 +837,75 @@ fn files_that_others_change_or_read_are_found() {
         set_mode(&folder, of_folder);
         set_mode(&file, of_file);
         match words {
-            Some(words) => ward.says(
+            Some(words) => healthy.reports(
                 "modes",
                 "warning",
-                &[
-                    "config.json: ",
-                    words,
-                    "start a program of theirs",
-                    "chmod go-w",
-                ],
+                &["config.json: ", words, "start other programs", "chmod go-w"],
             ),
-            None => ward.is_silent_about("modes"),
+            None => healthy.does_not_report("modes"),
         }
     }
-    fs::create_dir_all(ward.machine.path("config/docker-credential-icr/tokens")).unwrap();
-    ward.machine
+    fs::create_dir_all(healthy.machine.path("config/docker-credential-icr/tokens")).unwrap();
+    healthy
+        .machine
         .file("config/docker-credential-icr/tokens/us.icr.io.json", "{}");
-    ward.says("plain-tokens", "warning", &["in clear", "rm -r"]);
+    healthy.reports(
+        "plaintext-tokens",
+        "warning",
+        &["unencrypted tokens", "rm -r"],
+    );
 }
 
 #[test]
-fn trust_is_looked_at_as_for_a_request() {
-    let mut ward = Ward::new();
-    ward.says(
-        "trust",
+fn certificates_are_checked_as_for_a_request() {
+    let mut healthy = HealthyMachine::new();
+    healthy.reports(
+        "certificates",
         "ok",
-        &["the system's ", ", and 1 in ", "authority.pem"],
+        &["the system's ", " and 1 in ", "authority.pem"],
     );
-    ward.machine.set("SSL_CERT_FILE", "/nonexistent");
-    ward.says(
-        "trust",
+    healthy.machine.set("SSL_CERT_FILE", "/nonexistent");
+    healthy.reports(
+        "certificates",
         "problem",
-        &[
-            "$SSL_CERT_FILE names /nonexistent",
-            "or unset SSL_CERT_FILE",
-        ],
+        &["$SSL_CERT_FILE names /nonexistent", "or unset it"],
     );
-    // Nobody is asked who is not on this machine.
-    ward.machine
+    // No requests leave this machine.
+    healthy
+        .machine
         .unset("SSL_CERT_FILE")
         .set("HTTPS_PROXY", "http://127.0.0.1:1")
         .set("NO_PROXY", "localhost");
-    let (findings, _) = ward.findings();
-    let trust = findings.iter().find(|finding| finding["check"] == "trust");
-    let seen = trust.expect("it is looked at")["seen"].as_str();
-    let seen = seen.expect("a text");
-    assert!(seen.contains("certificate authorities"), "{seen}");
+    let (diagnostics, _) = healthy.diagnostics();
+    let certificates = diagnostics
+        .iter()
+        .find(|diagnostic| diagnostic["check"] == "certificates");
+    let certificates = certificates.expect("it is checked");
+    let message = certificates["message"].as_str().expect("a text");
+    assert!(message.contains("certificate authorities"), "{message}");
     #[cfg(target_os = "linux")]
     {
-        let directory = ward.machine.path("authority");
-        ward.machine.set("SSL_CERT_DIR", directory);
-        let seen = "the 2 certificate authorities in $SSL_CERT_DIR are trusted";
-        ward.says("trust", "ok", &[seen]);
+        let directory = healthy.machine.path("authority");
+        healthy.machine.set("SSL_CERT_DIR", directory);
+        let message = "trusts the 2 certificate authorities in $SSL_CERT_DIR";
+        healthy.reports("certificates", "ok", &[message]);
     }
 }
 
 #[test]
-fn a_report_is_one_file_without_secrets_that_replaces_nothing() {
-    let ward = Ward::new();
-    ward.machine.plant("c29tZWJvZHk6YS1wYXNzd29yZA==");
-    ward.docker(&format!(
+fn the_report_is_a_new_file_without_secrets() {
+    let healthy = HealthyMachine::new();
+    healthy.machine.plant("c29tZWJvZHk6YS1wYXNzd29yZA==");
+    healthy.docker(&format!(
         "{{\"auths\": {{\"gcr.io\": {{\"auth\": \"c29tZWJvZHk6YS1wYXNzd29yZA==\"}}}}, \"credHelpers\": {{\"{}\": \"icr\"}}}}",
-        ward.registry
+        healthy.registry
     ));
-    let path = ward.machine.path("report.txt");
+    let path = healthy.machine.path("report.txt");
     let arguments = ["--report", path.to_str().unwrap()];
-    let outcome = ward.run(&arguments);
+    let outcome = healthy.run(&arguments);
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
     assert!(
-        outcome.stderr.contains("read it before you send it"),
+        outcome.stderr.contains("Read it before you send it"),
         "{outcome:?}"
     );
     let report = fs::read_to_string(&path).unwrap();
@@ -850,7 +918,7 @@ fn a_report_is_one_file_without_secrets_that_replaces_nothing() {
     ] {
         assert!(report.contains(part), "{part} is missing in {report}");
     }
-    for secret in ward.machine.secrets().iter() {
+    for secret in healthy.machine.secrets().iter() {
         assert!(!report.contains(secret), "{secret} in {report}");
     }
     #[cfg(unix)]
@@ -859,16 +927,16 @@ fn a_report_is_one_file_without_secrets_that_replaces_nothing() {
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
-    let outcome = ward.run(&arguments);
+    let outcome = healthy.run(&arguments);
     assert_eq!(outcome.status, Some(1));
-    assert!(outcome.stderr.contains("is there already"), "{outcome:?}");
+    assert!(outcome.stderr.contains("already exists"), "{outcome:?}");
     assert_eq!(fs::read_to_string(&path).unwrap(), report);
 }
 
 #[test]
-fn with_no_older_program_nothing_is_taken_over() {
-    let ward = Ward::new();
-    let outcome = ward.run(&["--take-over"]);
+fn without_an_older_program_there_is_nothing_to_take_over() {
+    let healthy = HealthyMachine::new();
+    let outcome = healthy.run(&["--take-over"]);
     assert_eq!(outcome.status, Some(1));
     assert!(
         outcome.stderr.contains("no login of an older program"),
@@ -877,38 +945,38 @@ fn with_no_older_program_nothing_is_taken_over() {
 }
 
 #[test]
-fn its_help_has_examples() {
+fn the_help_has_examples() {
     let outcome = Machine::new().run(&["doctor", "--help"], Input::Open);
     expect![[r#"
-        Look for what is wrong, and tell what mends it
+        Diagnose problems and suggest fixes
 
-        Looks at the program and its way, settings, clients' files, keychains, sources of
-        identity and files, and asks IAM for new tokens and the registries. Nothing is
-        changed: the lock that it takes, and what it writes into the keychains, to see
-        whether that works, it gives back and takes out again. Only a refresh token that
-        IAM replaces is kept, as the login would be lost.
+        Checks the program and the PATH, the settings, the clients' files, the keychains,
+        the sources and other files. Requests new tokens from IAM and shows them to the
+        registries. Changes nothing: locks are released, and test items in the keychains
+        are deleted. Only a refresh token that IAM replaces is stored, because the login
+        would be lost otherwise.
 
         Usage: docker-credential-icr doctor [OPTIONS]
 
         Options:
               --report <FILE>
-                  Write what was found into a new file that only you can read
+                  Write a report without secrets to a new file
 
               --json
-                  Print JSON, whose keys stay as they are
+                  Print JSON
 
               --take-over
-                  Log in with what an older program of the same name kept
+                  Store the logins of an older program of the same name as logins of this one
 
           -h, --help
                   Print help (see a summary with '-h')
 
         Examples:
           docker-credential-icr doctor
-          docker-credential-icr doctor --report report.txt   for a bug report; no secrets
+          docker-credential-icr doctor --report report.txt   for a bug report; contains no secrets
           docker-credential-icr doctor --json
 
-        Exit status: 0 if nothing is broken, warnings or not; 1 if something is.
+        Exit status: 0 if there are no problems (warnings are allowed), otherwise 1.
     "#]]
     .assert_eq(&outcome.stdout);
 }

@@ -994,7 +994,7 @@ fn a_session_that_is_over_leads_back_to_the_login_for_every_registry() {
             &doctor.stdout,
             &[
                 "problem  the login for us.icr.io is over",
-                "> docker-credential-icr logout us.icr.io",
+                "fix: docker-credential-icr logout us.icr.io",
             ],
         );
         let outcome = machine.run(way_out, KEY);

@@ -316,7 +316,7 @@ fn what_root_left_behind_is_told_with_the_command_that_gives_it_to_the_user() {
         let outcome = run(&machine, &["doctor"]);
         outcome.has(
             &outcome.stdout,
-            &["no lock can be taken", &commands[0], &commands[1]],
+            &["cannot take locks", &commands[0], &commands[1]],
         );
         let outcome = run(
             &machine,
@@ -334,7 +334,7 @@ fn what_root_left_behind_is_told_with_the_command_that_gives_it_to_the_user() {
         assert!(status.expect("a shell").success());
     }
     let outcome = user(&machine, &["doctor"]);
-    outcome.has(&outcome.stdout, &["nobody holds a lock"]);
+    outcome.has(&outcome.stdout, &["no locks held"]);
     assert!(!outcome.stdout.contains("chown"), "{outcome:?}");
     assert_eq!(
         user(

@@ -443,14 +443,14 @@ fn a_clients_file_that_cannot_be_read_is_told_of() {
     machine.set("DOCKER_CONFIG", machine.path("home/.docker"));
     let text = answer(&machine, &[]);
     let warning = format!(
-        "warning: {} cannot be read: it is not valid JSON: key must be a string at line 1 column 3; `docker-credential-icr doctor` says what to do",
+        "warning: cannot read {}: it is not valid JSON: key must be a string at line 1 column 3; `docker-credential-icr doctor` says what to do",
         path.display()
     );
     assert_eq!(text.matches(&warning).count(), 1, "{text}");
     let warnings = json_of(&machine, &[])["warnings"].take();
     assert_eq!(warnings.as_array().map(Vec::len), Some(1), "{warnings}");
     machine.file("home/.docker/config.json", "null");
-    assert!(answer(&machine, &[]).contains("cannot be read: it is `null`"));
+    assert!(answer(&machine, &[]).contains("config.json: it is `null`"));
 }
 
 #[test]

@@ -26,7 +26,7 @@ Register-ArgumentCompleter -Native -CommandName 'docker-credential-icr' -ScriptB
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('configure', 'configure', [CompletionResultType]::ParameterValue, 'Switch the helper on in the files of docker and podman, or off again')
-            [CompletionResult]::new('doctor', 'doctor', [CompletionResultType]::ParameterValue, 'Look for what is wrong, and tell what mends it')
+            [CompletionResult]::new('doctor', 'doctor', [CompletionResultType]::ParameterValue, 'Diagnose problems and suggest fixes')
             [CompletionResult]::new('login', 'login', [CompletionResultType]::ParameterValue, 'Log in once, for every registry or for some')
             [CompletionResult]::new('logout', 'logout', [CompletionResultType]::ParameterValue, 'Forget logins, and every token that came from them')
             [CompletionResult]::new('print', 'print', [CompletionResultType]::ParameterValue, 'Print a credential for what cannot ask this program itself')
@@ -53,9 +53,9 @@ Register-ArgumentCompleter -Native -CommandName 'docker-credential-icr' -ScriptB
             break
         }
         'docker-credential-icr;doctor' {
-            [CompletionResult]::new('--report', '--report', [CompletionResultType]::ParameterName, 'Write what was found into a new file that only you can read')
-            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON, whose keys stay as they are')
-            [CompletionResult]::new('--take-over', '--take-over', [CompletionResultType]::ParameterName, 'Log in with what an older program of the same name kept')
+            [CompletionResult]::new('--report', '--report', [CompletionResultType]::ParameterName, 'Write a report without secrets to a new file')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON')
+            [CompletionResult]::new('--take-over', '--take-over', [CompletionResultType]::ParameterName, 'Store the logins of an older program of the same name as logins of this one')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break

@@ -23,7 +23,7 @@ set edit:completion:arg-completer[docker-credential-icr] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
             cand configure 'Switch the helper on in the files of docker and podman, or off again'
-            cand doctor 'Look for what is wrong, and tell what mends it'
+            cand doctor 'Diagnose problems and suggest fixes'
             cand login 'Log in once, for every registry or for some'
             cand logout 'Forget logins, and every token that came from them'
             cand print 'Print a credential for what cannot ask this program itself'
@@ -48,9 +48,9 @@ set edit:completion:arg-completer[docker-credential-icr] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'docker-credential-icr;doctor'= {
-            cand --report 'Write what was found into a new file that only you can read'
-            cand --json 'Print JSON, whose keys stay as they are'
-            cand --take-over 'Log in with what an older program of the same name kept'
+            cand --report 'Write a report without secrets to a new file'
+            cand --json 'Print JSON'
+            cand --take-over 'Store the logins of an older program of the same name as logins of this one'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }

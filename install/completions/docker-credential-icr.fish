@@ -27,7 +27,7 @@ end
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -s v -l version -d 'Print version'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -s h -l help -d 'Print help'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "configure" -d 'Switch the helper on in the files of docker and podman, or off again'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "doctor" -d 'Look for what is wrong, and tell what mends it'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "doctor" -d 'Diagnose problems and suggest fixes'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "login" -d 'Log in once, for every registry or for some'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "logout" -d 'Forget logins, and every token that came from them'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "print" -d 'Print a credential for what cannot ask this program itself'
@@ -73,9 +73,9 @@ complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcomm
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand configure" -l force -d 'Replace other helpers, and other logins in the keychain'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand configure" -l json -d 'Print JSON, whose keys stay as they are'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand configure" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand doctor" -l report -d 'Write what was found into a new file that only you can read' -r -F
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand doctor" -l json -d 'Print JSON, whose keys stay as they are'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand doctor" -l take-over -d 'Log in with what an older program of the same name kept'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand doctor" -l report -d 'Write a report without secrets to a new file' -r -F
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand doctor" -l json -d 'Print JSON'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand doctor" -l take-over -d 'Store the logins of an older program of the same name as logins of this one'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l profile -d 'The login of a profile in the settings file' -r
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l api-key -d 'Read the API key from a file; `@` stands before its path' -r

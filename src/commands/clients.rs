@@ -1,5 +1,4 @@
-//! What the files of container clients say about this program, for those who only
-//! look.
+//! What the configuration files of container clients say about this helper, read-only.
 
 use std::collections::BTreeMap;
 
@@ -16,57 +15,56 @@ use crate::context::Context;
 use crate::registry::Registry;
 use crate::settings::Settings;
 
-/// What clients' files say.
+/// The configuration files of all clients.
 #[derive(Debug)]
 pub(super) struct Clients {
-    /// Every file of every client, whether or not it is there, each once per client.
-    pub(super) files: Vec<Seen>,
-    /// Where podman asks this program for every registry, if it does.
-    pub(super) podmans_global: Option<GlobalHelpers>,
+    /// The files of each client, including those that do not exist.
+    pub(super) files: Vec<ScannedFile>,
+    /// The setting with which podman uses this helper for all registries, if it does.
+    pub(super) podman_global: Option<GlobalHelpers>,
 }
 
-/// A client's file, and what is in it.
+/// A client's file with its contents.
 #[derive(Debug)]
-pub(super) struct Seen {
-    /// Which file of whom.
+pub(super) struct ScannedFile {
+    /// The client and the path.
     pub(super) file: ClientFile,
-    /// What it says; `None` when there is no such file. Otherwise why it cannot be
-    /// read.
+    /// The contents; `None` if the file does not exist.
     pub(super) contents: Result<Option<Contents>, ParseError>,
 }
 
-/// What a file says about this program and its registries.
+/// What a file says about this helper and about IBM Cloud registries.
 #[derive(Debug)]
 pub(super) struct Contents {
-    /// The registries that this program is asked for.
+    /// The registries for which the client uses this helper.
     pub(super) registries: Vec<Registry>,
-    /// Hosts that this program is asked for and that are none of its registries.
-    pub(super) foreign: Vec<String>,
-    /// Registries that another helper is asked for, with its name.
-    pub(super) of_others: Vec<(Registry, String)>,
-    /// Another helper that is asked for everything else (`credsStore`).
-    pub(super) other_store: Option<String>,
-    /// Whether this program is asked for everything (`credsStore`).
-    pub(super) is_store: bool,
-    /// What lies in the file itself for registries.
-    pub(super) plain: Vec<AuthEntry>,
+    /// Other hosts for which the client uses this helper.
+    pub(super) foreign_hosts: Vec<String>,
+    /// The registries for which the client uses another helper, with its name.
+    pub(super) other_helpers: Vec<(Registry, String)>,
+    /// Another helper for all other registries (`credsStore`).
+    pub(super) other_default_store: Option<String>,
+    /// Whether this helper is the one for all other registries (`credsStore`).
+    pub(super) is_default_store: bool,
+    /// The logins for IBM Cloud registries in the file itself.
+    pub(super) plaintext_logins: Vec<AuthEntry>,
 }
 
-impl Seen {
-    /// What the file says, if it is there and can be read.
+impl ScannedFile {
+    /// Returns the contents if the file exists and can be read.
     pub(super) fn readable(&self) -> Option<&Contents> {
         self.contents.as_ref().ok()?.as_ref()
     }
 }
 
 impl Contents {
-    /// Whether there is something in the file that nobody else should read.
+    /// Returns whether the file contains passwords or tokens.
     pub(super) fn has_secrets(&self) -> bool {
-        self.plain.iter().any(AuthEntry::is_secret)
+        self.plaintext_logins.iter().any(AuthEntry::is_secret)
     }
 }
 
-/// Where the clients of whoever runs this look.
+/// Returns where the clients of this user look for their files.
 pub(super) fn machine<'a>(context: &'a Context<'_>) -> Machine<'a> {
     let system_paths = &context.system_paths;
     Machine::of_process(
@@ -77,35 +75,40 @@ pub(super) fn machine<'a>(context: &'a Context<'_>) -> Machine<'a> {
 }
 
 impl Clients {
+    /// Reads the files of all clients.
     pub(super) fn of(context: &Context<'_>, settings: &Settings) -> Self {
         let machine = machine(context);
         let files = |client: Client| client.files(&machine).unwrap_or_default();
         let files = Client::ALL.into_iter().flat_map(files);
-        let files = files.map(|file| Seen {
+        let files = files.map(|file| ScannedFile {
             contents: contents(&file, settings),
             file,
         });
         Self {
             files: files.collect(),
-            podmans_global: GlobalHelpers::of(&machine).filter(GlobalHelpers::name_us),
+            podman_global: GlobalHelpers::of(&machine).filter(GlobalHelpers::name_us),
         }
     }
 
-    /// The clients that ask this program, by registry; under `None` those that ask it
-    /// for all of them.
-    pub(super) fn switched_on(&self) -> BTreeMap<Option<Registry>, Vec<Client>> {
-        let of_file = |seen: &Seen| {
-            let contents = seen.readable();
+    /// Returns the clients that use this helper, by registry; under `None` those that use
+    /// it for all registries.
+    pub(super) fn by_registry(&self) -> BTreeMap<Option<Registry>, Vec<Client>> {
+        let of_file = |scanned: &ScannedFile| {
+            let contents = scanned.readable();
             let named = contents.into_iter().flat_map(|it| &it.registries).cloned();
-            let all = contents.filter(|contents| contents.is_store).map(|_| None);
-            let subjects: Vec<Option<Registry>> = named.map(Some).chain(all).collect();
-            let client = seen.file.client;
-            subjects.into_iter().map(move |subject| (subject, client))
+            let all = contents
+                .filter(|contents| contents.is_default_store)
+                .map(|_| None);
+            let registries: Vec<Option<Registry>> = named.map(Some).chain(all).collect();
+            let client = scanned.file.client;
+            registries
+                .into_iter()
+                .map(move |registry| (registry, client))
         };
-        let global = self.podmans_global.iter().map(|_| (None, Client::Podman));
+        let global = self.podman_global.iter().map(|_| (None, Client::Podman));
         let mut clients: BTreeMap<Option<Registry>, Vec<Client>> = BTreeMap::new();
-        for (subject, client) in self.files.iter().flat_map(of_file).chain(global) {
-            let clients = clients.entry(subject).or_default();
+        for (registry, client) in self.files.iter().flat_map(of_file).chain(global) {
+            let clients = clients.entry(registry).or_default();
             if !clients.contains(&client) {
                 clients.push(client);
             }
@@ -113,18 +116,18 @@ impl Clients {
         clients
     }
 
-    /// The files that are there and cannot be read, each once, with the reason.
-    pub(super) fn unread(&self) -> Vec<String> {
-        let mut unread = Vec::new();
-        for seen in &self.files {
-            if let Err(reason) = &seen.contents {
-                let text = format!("{} cannot be read: {reason}", seen.file.path.display());
-                if !unread.contains(&text) {
-                    unread.push(text);
+    /// Returns a message for each file that cannot be read.
+    pub(super) fn read_errors(&self) -> Vec<String> {
+        let mut errors = Vec::new();
+        for scanned in &self.files {
+            if let Err(reason) = &scanned.contents {
+                let text = format!("cannot read {}: {reason}", scanned.file.path.display());
+                if !errors.contains(&text) {
+                    errors.push(text);
                 }
             }
         }
-        unread
+        errors
     }
 }
 
@@ -133,27 +136,27 @@ fn contents(file: &ClientFile, settings: &Settings) -> Result<Option<Contents>, 
         return Ok(None);
     };
     let document = Document::parse(&text)?;
-    let further = &settings.registries;
+    let additional = &settings.registries;
     let mut registries = Vec::new();
-    let mut foreign = Vec::new();
+    let mut foreign_hosts = Vec::new();
     for host in document.our_hosts() {
-        match Registry::at(&host, further) {
+        match Registry::at(&host, additional) {
             Some(registry) => registries.push(registry),
-            None => foreign.push(host),
+            None => foreign_hosts.push(host),
         }
     }
     let mut known: Vec<Registry> = settings.all_registries().collect();
     known.dedup();
-    let of_others = known.into_iter().filter_map(|registry| {
+    let other_helpers = known.into_iter().filter_map(|registry| {
         let helper = document.helper_of(registry.host())?;
         (!registries.contains(&registry)).then_some((registry, helper))
     });
     Ok(Some(Contents {
-        of_others: of_others.collect(),
-        other_store: document.store().filter(|store| store != HELPER),
-        is_store: document.is_our_store(),
-        plain: document.plain_logins(further),
+        other_helpers: other_helpers.collect(),
+        other_default_store: document.store().filter(|store| store != HELPER),
+        is_default_store: document.is_our_store(),
+        plaintext_logins: document.plain_logins(additional),
         registries,
-        foreign,
+        foreign_hosts,
     }))
 }

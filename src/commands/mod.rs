@@ -3,7 +3,7 @@
 //! Their arguments are types that derive `clap::Args`; doc comments are the help. A command
 //! writes its answer to the output alone; an error that it returns is shown on stderr.
 
-use serde_json::Value;
+use serde::Serialize;
 
 use crate::context::Context;
 use crate::context::Stdio;
@@ -66,8 +66,10 @@ pub(crate) fn print(stdio: &mut Stdio<'_>, text: &str) -> Result<()> {
     }
 }
 
-fn print_json(stdio: &mut Stdio<'_>, answer: &Value) -> Result<()> {
-    print(stdio, &printable::in_json(&format!("{answer:#}")))
+/// Prints an answer for `--json`.
+fn print_json(stdio: &mut Stdio<'_>, answer: &impl Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(answer).map_err(Error::internal)?;
+    print(stdio, &printable::in_json(&text))
 }
 
 /// How a command ends that went on in spite of failures: it fails if there are any,

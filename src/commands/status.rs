@@ -107,7 +107,7 @@ pub(crate) fn run(
 impl Overview {
     fn of(arguments: &Arguments, broker: &Broker<'_>, context: &Context<'_>) -> Result<Self> {
         let files = Clients::of(context, broker.settings);
-        let clients = files.switched_on();
+        let clients = files.by_registry();
         let mut trouble = Vec::new();
         let is_about_all = arguments.registries.is_empty();
         let registries = match is_about_all {
@@ -270,7 +270,7 @@ fn login_commands(rows: &[Row], broker: &Broker<'_>) -> Vec<String> {
 
 /// Clients' files that say nothing here, and what ends soon, each key once.
 fn warnings(rows: &[Row], files: &Clients, now: u64) -> Vec<String> {
-    let unread = files.unread().into_iter();
+    let unread = files.read_errors().into_iter();
     let unread = unread.map(|seen| format!("{seen}; `{PROGRAM} doctor` says what to do"));
     let mut warnings: Vec<String> = unread.collect();
     for row in rows {

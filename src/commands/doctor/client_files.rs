@@ -1,4 +1,4 @@
-//! Do clients ask this program, and do they use its answers?
+//! Checks that clients use this program, and that nothing in their files shadows it.
 
 use std::collections::BTreeSet;
 
@@ -19,253 +19,278 @@ use crate::client_config::podman;
 use crate::client_config::podman::GlobalHelpers;
 use crate::commands::clients::Clients;
 use crate::commands::clients::Contents;
-use crate::commands::clients::Seen;
+use crate::commands::clients::ScannedFile;
 use crate::commands::clients::machine;
 use crate::commands::migration::only_credential;
 use crate::commands::scopes::listed;
 use crate::registry::Registry;
 use crate::settings::KeychainChoice;
 
-/// Holds logins that come before all helpers (`docker/cli`, `memorystore`).
+/// Holds logins that take precedence over all helpers (`docker/cli`, `memorystore`).
 const DOCKER_AUTH_CONFIG: &str = "DOCKER_AUTH_CONFIG";
 
-const IN_CLEAR: &str = "password-in-clear";
+const PLAINTEXT_PASSWORD: &str = "plaintext-password";
 
-pub(super) fn check(patient: &CheckContext<'_>) -> Vec<Diagnostic> {
-    let clients = patient.clients;
-    let in_file = |seen| in_file(seen, patient);
-    let mut findings: Vec<Diagnostic> = clients.files.iter().flat_map(in_file).collect();
-    findings.extend(Client::ALL.into_iter().flat_map(|it| stuck(it, clients)));
-    findings.extend(clients.podmans_global.as_ref().map(asked_for_all));
-    findings.extend(written_file_without_helper(clients));
-    findings.extend(of_old_podman(patient));
-    findings.extend(of_helm(patient));
-    if clients.switched_on().is_empty() {
-        findings.push(Diagnostic::warning(
-            "switched-on",
-            "no client asks this program",
+pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
+    let clients = context.clients;
+    let in_file = |scanned| in_file(scanned, context);
+    let mut diagnostics: Vec<Diagnostic> = clients.files.iter().flat_map(in_file).collect();
+    diagnostics.extend(
+        Client::ALL
+            .into_iter()
+            .flat_map(|it| immovable(it, clients)),
+    );
+    diagnostics.extend(clients.podman_global.as_ref().map(global_helper));
+    diagnostics.extend(podman_login_file(clients));
+    diagnostics.extend(legacy_podman_file(context));
+    diagnostics.extend(helm_file(context));
+    if clients.by_registry().is_empty() {
+        diagnostics.push(Diagnostic::warning(
+            "configured-clients",
+            "no client is configured to use this helper",
             command("configure"),
         ));
     }
-    if patient.context.environment.has(DOCKER_AUTH_CONFIG) {
-        findings.push(Diagnostic::warning(
+    if context.context.environment.has(DOCKER_AUTH_CONFIG) {
+        diagnostics.push(Diagnostic::warning(
             "docker-auth-config",
-            format!("${DOCKER_AUTH_CONFIG} is set: docker uses the logins in it before any helper"),
+            format!("${DOCKER_AUTH_CONFIG} is set: docker prefers the logins in it to all helpers"),
             format!("unset {DOCKER_AUTH_CONFIG}"),
         ));
     }
-    if let Some(path) = docker::snap_file(patient.context.system_paths.home.as_deref()) {
-        findings.push(Diagnostic::warning(
+    if let Some(path) = docker::snap_file(context.context.system_paths.home.as_deref()) {
+        diagnostics.push(Diagnostic::warning(
             "docker-snap",
             format!(
-                "docker of a snap reads {}, and cannot start a helper outside of the snap",
+                "docker from a snap reads {} and cannot start helpers outside of the snap",
                 path.display()
             ),
-            "install docker from your distribution or from docker.com",
+            "Install docker from your distribution or from docker.com",
         ));
     }
-    findings
+    diagnostics
 }
 
-fn in_file(seen: &Seen, patient: &CheckContext<'_>) -> Vec<Diagnostic> {
-    let (client, path) = (seen.file.client, seen.file.path.display());
-    match &seen.contents {
+fn in_file(scanned: &ScannedFile, context: &CheckContext<'_>) -> Vec<Diagnostic> {
+    let (client, path) = (scanned.file.client, scanned.file.path.display());
+    match &scanned.contents {
         Ok(None) => Vec::new(),
         Err(ParseError::Broken(reason)) => vec![Diagnostic::problem(
             "client-file",
-            format!("{path} cannot be read, by {client} neither: {reason}"),
-            format!("mend or remove {path}"),
+            format!("neither this program nor {client} can read {path}: {reason}"),
+            format!("Correct or remove {path}"),
         )],
         Err(ParseError::Ambiguous(reason)) => vec![Diagnostic::warning(
             "client-file",
             format!(
-                "{path} is neither read nor changed by this program: {reason}; {client} may read it all the same"
+                "this program does not read or change {path}, but {client} may read it: {reason}"
             ),
-            format!("put {path} right, so that this program can tell what it says"),
+            format!("Correct {path}"),
         )],
         Ok(Some(contents)) => {
             let path = path.to_string();
-            let mut findings = vec![asked_for(client, &path, contents)];
-            findings.extend(in_clear(client, &path, contents, patient));
-            findings.extend(of_other_helpers(client, &path, contents));
-            findings.extend(foreign(client, &path, contents));
-            findings.extend(stores(client, &path, contents));
-            findings
+            let mut diagnostics = vec![helper_registries(client, &path, contents)];
+            diagnostics.extend(plaintext_passwords(client, &path, contents, context));
+            diagnostics.extend(other_helpers(client, &path, contents));
+            diagnostics.extend(foreign_hosts(client, &path, contents));
+            diagnostics.extend(default_store(client, &path, contents));
+            diagnostics
         }
     }
 }
 
-fn asked_for(client: Client, path: &str, contents: &Contents) -> Diagnostic {
-    let seen = match contents.registries.is_empty() {
-        true => format!("{path} ({client}) does not name this program"),
-        false => format!(
-            "{path} ({client}) asks this program for {}",
+fn helper_registries(client: Client, path: &str, contents: &Contents) -> Diagnostic {
+    let message = if contents.registries.is_empty() {
+        format!("{path} ({client}) does not use this helper")
+    } else {
+        format!(
+            "{path} ({client}) uses this helper for {}",
             listed(&contents.registries)
-        ),
+        )
     };
-    Diagnostic::fine("client-file", seen)
+    Diagnostic::ok("client-file", message)
 }
 
-/// The passwords of a file that can be moved out of it.
-fn in_clear(
+/// Finds the passwords in a file that `configure --migrate` can move to the keychain.
+fn plaintext_passwords(
     client: Client,
     path: &str,
     contents: &Contents,
-    patient: &CheckContext<'_>,
+    context: &CheckContext<'_>,
 ) -> Vec<Diagnostic> {
-    let clients = patient.clients;
-    let registries: BTreeSet<&Registry> =
-        contents.plain.iter().map(|login| &login.registry).collect();
+    let clients = context.clients;
+    let registries: BTreeSet<&Registry> = contents
+        .plaintext_logins
+        .iter()
+        .map(|login| &login.registry)
+        .collect();
     let is_movable = |registry: &&Registry| {
-        only_credential(registry, &plain_logins(client, registry, clients)).is_ok()
+        only_credential(registry, &plaintext_logins(client, registry, clients)).is_ok()
     };
     let movable = registries.into_iter().filter(is_movable);
-    let (hidden, shadowing): (Vec<&Registry>, Vec<&Registry>) =
+    let (unused, used): (Vec<&Registry>, Vec<&Registry>) =
         movable.partition(|registry| has_helper(client, contents, registry));
-    let mut findings = Vec::new();
-    if !shadowing.is_empty() {
-        let seen = format!(
-            "{path} holds passwords in clear for {}, which {client} uses instead of asking this program",
-            listed(&shadowing)
+    let mut diagnostics = Vec::new();
+    if !used.is_empty() {
+        let message = format!(
+            "{path} contains plaintext passwords for {}, which {client} uses instead of this helper",
+            listed(&used)
         );
-        let mend = migration(client, contents, &shadowing, patient);
-        findings.push(Diagnostic::problem(IN_CLEAR, seen, mend));
+        let fix = migration(client, contents, &used, context);
+        diagnostics.push(Diagnostic::problem(PLAINTEXT_PASSWORD, message, fix));
     }
-    if !hidden.is_empty() {
-        let seen = format!("{path} holds passwords in clear for {}", listed(&hidden));
-        let mend = migration(client, contents, &hidden, patient);
-        findings.push(Diagnostic::warning(IN_CLEAR, seen, mend));
+    if !unused.is_empty() {
+        let message = format!(
+            "{path} contains plaintext passwords for {}",
+            listed(&unused)
+        );
+        let fix = migration(client, contents, &unused, context);
+        diagnostics.push(Diagnostic::warning(PLAINTEXT_PASSWORD, message, fix));
     }
-    findings
+    diagnostics
 }
 
-/// What lies in the files of a client and cannot be moved out of them.
-fn stuck(client: Client, clients: &Clients) -> Vec<Diagnostic> {
-    let contents = of_client(client, clients).filter_map(Seen::readable);
+/// Finds the passwords in a client's files that `configure --migrate` cannot move.
+fn immovable(client: Client, clients: &Clients) -> Vec<Diagnostic> {
+    let contents = files_of(client, clients).filter_map(ScannedFile::readable);
     let contents: Vec<&Contents> = contents.collect();
-    let plain = contents.iter().flat_map(|contents| &contents.plain);
+    let plain = contents
+        .iter()
+        .flat_map(|contents| &contents.plaintext_logins);
     let registries: BTreeSet<&Registry> = plain.map(|login| &login.registry).collect();
-    let finding = |registry: &Registry| {
-        let logins = plain_logins(client, registry, clients);
+    let diagnostic = |registry: &Registry| {
+        let logins = plaintext_logins(client, registry, clients);
         let immovable = only_credential(registry, &logins).err()?;
         let is_used = contents.iter().any(|contents| {
-            let mut plain = contents.plain.iter();
+            let mut plain = contents.plaintext_logins.iter();
             plain.any(|login| login.registry == *registry)
                 && !has_helper(client, contents, registry)
         });
-        let verdict = match is_used {
-            true => Verdict::Problem,
-            false => Verdict::Warning,
+        let verdict = if is_used {
+            Verdict::Problem
+        } else {
+            Verdict::Warning
         };
-        let mend = Some(immovable.mend);
-        Some(Diagnostic::new(IN_CLEAR, verdict, immovable.seen, mend))
+        let (message, fix) = (immovable.seen, Some(immovable.mend));
+        Some(Diagnostic::new(PLAINTEXT_PASSWORD, verdict, message, fix))
     };
-    registries.into_iter().filter_map(finding).collect()
+    registries.into_iter().filter_map(diagnostic).collect()
 }
 
-fn of_client(client: Client, clients: &Clients) -> impl Iterator<Item = &Seen> {
+fn files_of(client: Client, clients: &Clients) -> impl Iterator<Item = &ScannedFile> {
     let files = clients.files.iter();
-    files.filter(move |seen| seen.file.client == client)
+    files.filter(move |scanned| scanned.file.client == client)
 }
 
-/// What lies for a registry in all files of a client, each with its file.
-fn plain_logins<'a>(
+/// Returns the plaintext logins for a registry in all files of a client, each with the
+/// path of its file.
+fn plaintext_logins<'a>(
     client: Client,
     registry: &Registry,
     clients: &'a Clients,
 ) -> Vec<(String, &'a AuthEntry)> {
-    let in_file = |seen: &'a Seen| {
-        let path = seen.file.path.display().to_string();
-        let plain = seen.readable().into_iter().flat_map(|it| &it.plain);
-        plain.map(move |login| (path.clone(), login))
+    let in_file = |scanned: &'a ScannedFile| {
+        let path = scanned.file.path.display().to_string();
+        let contents = scanned.readable().into_iter();
+        let logins = contents.flat_map(|it| &it.plaintext_logins);
+        logins.map(move |login| (path.clone(), login))
     };
-    let logins = of_client(client, clients).flat_map(in_file);
+    let logins = files_of(client, clients).flat_map(in_file);
     logins
         .filter(|(_, login)| login.registry == *registry)
         .collect()
 }
 
-/// Whether a client asks a helper, and does not look into the file itself.
+/// Returns whether a client gets a registry's credential from a helper instead of the
+/// file itself.
 fn has_helper(client: Client, contents: &Contents, registry: &Registry) -> bool {
-    let has_store = contents.is_store || contents.other_store.is_some();
+    let has_store = contents.is_default_store || contents.other_default_store.is_some();
     contents.registries.contains(registry)
-        || is_of_another(contents, registry)
+        || has_other_helper(contents, registry)
         || (client == Client::Docker && has_store)
 }
 
-fn is_of_another(contents: &Contents, registry: &Registry) -> bool {
-    let mut of_others = contents.of_others.iter();
-    of_others.any(|(other, _)| other == registry)
+fn has_other_helper(contents: &Contents, registry: &Registry) -> bool {
+    let mut others = contents.other_helpers.iter();
+    others.any(|(other, _)| other == registry)
 }
 
-/// The command that moves passwords, and what it needs.
+/// Returns the command that moves passwords to the keychain.
 fn migration(
     client: Client,
     contents: &Contents,
     registries: &[&Registry],
-    patient: &CheckContext<'_>,
+    context: &CheckContext<'_>,
 ) -> String {
-    let replaces = registries.iter().any(|it| is_of_another(contents, it));
+    let replaces = registries.iter().any(|it| has_other_helper(contents, it));
     let command = format!(
         "{} --migrate{}",
         configure(client, registries),
         if replaces { " --force" } else { "" }
     );
-    match patient.settings.keychain {
-        KeychainChoice::None => format!("choose a keychain (ICR_KEYCHAIN=auto), then {command}"),
-        _ => command,
+    if context.settings.keychain == KeychainChoice::None {
+        format!("Select a keychain with ICR_KEYCHAIN=auto, then run: {command}")
+    } else {
+        command
     }
 }
 
-fn of_other_helpers(
+fn other_helpers(
     client: Client,
     path: &str,
     contents: &Contents,
 ) -> impl Iterator<Item = Diagnostic> {
-    contents.of_others.iter().map(move |(registry, helper)| {
-        Diagnostic::warning(
-            "another-helper",
-            format!("{path} has {client} ask docker-credential-{helper} for {registry}"),
-            format!("{} --force", configure(client, &[registry])),
-        )
-    })
+    contents
+        .other_helpers
+        .iter()
+        .map(move |(registry, helper)| {
+            Diagnostic::warning(
+                "other-helper",
+                format!("{path} ({client}) uses docker-credential-{helper} for {registry}"),
+                format!("{} --force", configure(client, &[registry])),
+            )
+        })
 }
 
-fn foreign(client: Client, path: &str, contents: &Contents) -> impl Iterator<Item = Diagnostic> {
-    contents.foreign.iter().map(move |host| {
+fn foreign_hosts(
+    client: Client,
+    path: &str,
+    contents: &Contents,
+) -> impl Iterator<Item = Diagnostic> {
+    contents.foreign_hosts.iter().map(move |host| {
         Diagnostic::warning(
             "foreign-host",
-            format!("{path} has {client} ask this program for {host}, which is no registry of IBM Cloud"),
-            format!("take {host} out of credHelpers in {path}, or name it in `registries` of the settings file"),
+            format!("{path} ({client}) uses this helper for {host}, which is not an IBM Cloud registry"),
+            format!("Remove {host} from credHelpers in {path}, or add it to `registries` in the settings file"),
         )
     })
 }
 
-/// Whoever is asked for everything else.
-fn stores(client: Client, path: &str, contents: &Contents) -> Vec<Diagnostic> {
+/// Checks the helper for all other registries (`credsStore`).
+fn default_store(client: Client, path: &str, contents: &Contents) -> Vec<Diagnostic> {
     const CHECK: &str = "creds-store";
-    let mut findings = Vec::new();
-    // Of docker alone: podman does not know it.
-    let has_none_of_ours = client == Client::Docker && contents.registries.is_empty();
-    if let Some(store) = contents.other_store.as_ref().filter(|_| has_none_of_ours) {
-        findings.push(Diagnostic::warning(
+    let mut diagnostics = Vec::new();
+    // Podman does not support credsStore.
+    let is_unused = client == Client::Docker && contents.registries.is_empty();
+    if let Some(store) = contents.other_default_store.as_ref().filter(|_| is_unused) {
+        diagnostics.push(Diagnostic::warning(
             CHECK,
-            format!("{path} has docker ask docker-credential-{store} for every registry (credsStore), IBM Cloud's among them"),
+            format!("{path} (docker) uses docker-credential-{store} for all registries (credsStore), including IBM Cloud's"),
             configure::<Registry>(client, &[]),
         ));
     }
-    if contents.is_store {
-        findings.push(Diagnostic::warning(
+    if contents.is_default_store {
+        diagnostics.push(Diagnostic::warning(
             CHECK,
-            format!("{path} has docker ask this program for every registry (credsStore), and it keeps logins for IBM Cloud's alone"),
-            format!("run `{}`, and take credsStore out of {path}", configure::<Registry>(client, &[])),
+            format!("{path} (docker) uses this helper for all registries (credsStore), but it stores logins for IBM Cloud's only"),
+            format!("Run '{}', and remove credsStore from {path}", configure::<Registry>(client, &[])),
         ));
     }
-    findings
+    diagnostics
 }
 
-/// The command that names this program for these registries; without any, for those
-/// that are chosen then.
+/// Returns the command that adds this helper for these registries; without any, the
+/// command asks which ones.
 fn configure<T: ToString>(client: Client, registries: &[T]) -> String {
     let mut words = vec![format!("configure {}", client.name())];
     if !registries.is_empty() {
@@ -275,51 +300,53 @@ fn configure<T: ToString>(client: Client, registries: &[T]) -> String {
     command(&words.join(" "))
 }
 
-/// Settings that have podman ask helpers for every registry.
-fn asked_for_all(helpers: &GlobalHelpers) -> Diagnostic {
+/// Checks whether podman uses this helper for all registries.
+fn global_helper(helpers: &GlobalHelpers) -> Diagnostic {
     const CHECK: &str = "credential-helpers";
     let path = helpers.path.display();
-    let seen = format!(
-        "{path} has {} ask this program for every registry",
+    let message = format!(
+        "{path} ({}) uses this helper for all registries",
         Client::Podman
     );
-    match helpers.name_files() {
-        true => Diagnostic::fine(CHECK, seen),
-        false => Diagnostic::warning(
-            CHECK,
-            format!("{seen}, and no longer read the logins at others in auth.json"),
-            format!("put \"containers-auth.json\" behind \"icr\" in credential-helpers of {path}"),
-        ),
+    if helpers.name_files() {
+        return Diagnostic::ok(CHECK, message);
     }
+    Diagnostic::warning(
+        CHECK,
+        format!("{message}, and ignores the logins for other registries in auth.json"),
+        format!("Add \"containers-auth.json\" after \"icr\" in credential-helpers of {path}"),
+    )
 }
 
-/// `podman login` leaves the password in clear in the file that it writes, unless
-/// that one names the helper; there it comes before all others.
-fn written_file_without_helper(clients: &Clients) -> Option<Diagnostic> {
-    let mut files = of_client(Client::Podman, clients);
+/// Checks the file that `podman login` writes: without the helper in this file, podman
+/// writes plaintext passwords to it, which take precedence over all other files.
+fn podman_login_file(clients: &Clients) -> Option<Diagnostic> {
+    let mut files = files_of(Client::Podman, clients);
     let written = files.next()?;
-    // podman reads docker's file as well; without podman nobody writes the other.
-    let is_used = written.file.path.exists() || files.any(|seen| seen.file.path.exists());
-    let names_us = |seen: &Seen| seen.readable().is_some_and(|it| !it.registries.is_empty());
-    let is_asked_first = clients
-        .podmans_global
+    // Podman reads docker's file as well, so that one does not show that podman is used.
+    let is_used = written.file.path.exists() || files.any(|it| it.file.path.exists());
+    let has_helper = written
+        .readable()
+        .is_some_and(|it| !it.registries.is_empty());
+    let is_first = clients
+        .podman_global
         .as_ref()
         .is_some_and(GlobalHelpers::name_us_first);
-    if names_us(written) || !is_used || is_asked_first {
+    if has_helper || !is_used || is_first {
         return None;
     }
-    let named = clients.files.iter().filter_map(Seen::readable);
+    let named = clients.files.iter().filter_map(ScannedFile::readable);
     let named: BTreeSet<&Registry> = named.flat_map(|it| &it.registries).collect();
-    // Whom another helper was chosen for is told of on its own.
-    let podmans = of_client(Client::Podman, clients).filter_map(Seen::readable);
+    // Registries with another helper have a diagnostic of their own.
+    let podmans = files_of(Client::Podman, clients).filter_map(ScannedFile::readable);
     let podmans: Vec<&Contents> = podmans.collect();
-    let is_free = |registry: &&Registry| !podmans.iter().any(|it| is_of_another(it, registry));
+    let is_free = |registry: &&Registry| !podmans.iter().any(|it| has_other_helper(it, registry));
     let registries: Vec<&Registry> = named.into_iter().filter(is_free).collect();
     (!registries.is_empty()).then(|| {
         Diagnostic::warning(
             "podman-login",
             format!(
-                "`podman login` would write your password in clear into {}, which does not name this program",
+                "'podman login' would write a plaintext password to {}, which does not use this helper",
                 written.file.path.display()
             ),
             configure(Client::Podman, &registries),
@@ -327,31 +354,31 @@ fn written_file_without_helper(clients: &Clients) -> Option<Diagnostic> {
     })
 }
 
-/// `~/.dockercfg`, which podman reads after all other files.
-fn of_old_podman(patient: &CheckContext<'_>) -> Option<Diagnostic> {
-    let path = podman::legacy_file(&machine(patient.context))?;
+/// Checks `~/.dockercfg`, which podman reads after all other files.
+fn legacy_podman_file(context: &CheckContext<'_>) -> Option<Diagnostic> {
+    let path = podman::legacy_file(&machine(context.context))?;
     let text = file::read(&path).ok()??;
-    let whole = Zeroizing::new(format!("{{\"auths\":{}}}", &*text));
-    let keys = kept_keys(&whole, patient);
+    let document = Zeroizing::new(format!("{{\"auths\":{}}}", &*text));
+    let keys = secret_keys(&document, context);
     let path = path.display();
     (!keys.is_empty()).then(|| {
         Diagnostic::warning(
-            IN_CLEAR,
+            PLAINTEXT_PASSWORD,
             format!(
-                "{path} holds passwords in clear for {}, which {} use where nobody else has a login",
+                "{path} contains plaintext passwords for {}, which {} uses if no other file has a login",
                 listed(&keys),
                 Client::Podman
             ),
-            format!("take {} out of {path}", listed(&keys)),
+            format!("Remove {} from {path}", listed(&keys)),
         )
     })
 }
 
-/// What helm has stored by itself.
-fn of_helm(patient: &CheckContext<'_>) -> Option<Diagnostic> {
-    let path = helm::file(&machine(patient.context)).ok()??;
+/// Checks the file in which helm stores logins itself.
+fn helm_file(context: &CheckContext<'_>) -> Option<Diagnostic> {
+    let path = helm::file(&machine(context.context)).ok()??;
     let text = file::read(&path).ok()??;
-    let keys = kept_keys(&text, patient);
+    let keys = secret_keys(&text, context);
     (!keys.is_empty()).then(|| {
         let commands: Vec<String> = keys
             .iter()
@@ -360,7 +387,7 @@ fn of_helm(patient: &CheckContext<'_>) -> Option<Diagnostic> {
         Diagnostic::warning(
             "helm",
             format!(
-                "{} holds logins for {}, which helm uses instead of asking this program",
+                "{} contains logins for {}, which helm uses instead of this helper",
                 path.display(),
                 listed(&keys)
             ),
@@ -369,12 +396,12 @@ fn of_helm(patient: &CheckContext<'_>) -> Option<Diagnostic> {
     })
 }
 
-/// Under which names a file holds passwords or tokens for registries.
-fn kept_keys(text: &str, patient: &CheckContext<'_>) -> Vec<String> {
+/// Returns the keys under which a file contains passwords or tokens for our registries.
+fn secret_keys(text: &str, context: &CheckContext<'_>) -> Vec<String> {
     let Ok(document) = Document::parse(text) else {
         return Vec::new();
     };
-    let logins = document.plain_logins(&patient.settings.registries);
-    let kept = logins.into_iter().filter(AuthEntry::is_secret);
-    kept.map(|login| login.key).collect()
+    let logins = document.plain_logins(&context.settings.registries);
+    let secret = logins.into_iter().filter(AuthEntry::is_secret);
+    secret.map(|login| login.key).collect()
 }

@@ -1,4 +1,4 @@
-//! Do keychains keep what they are given, and how fast?
+//! Checks that keychains store items, and how fast.
 
 use std::time::Duration;
 
@@ -11,141 +11,141 @@ use crate::keychain::KeychainError;
 use crate::secret::Secret;
 use crate::settings::KeychainChoice;
 
-/// As long as an access token, so that its size is tried, too.
-const LENGTH: usize = 1600;
+/// The length of the test item, in bytes: about that of an access token.
+const TEST_LENGTH: usize = 1600;
 
-/// How long what is written is kept, should we die before it is taken out.
-const LIFETIME: Duration = Duration::from_secs(60);
+/// The lifetime of the test item, in case this program ends before it deletes it.
+const TEST_LIFETIME: Duration = Duration::from_secs(60);
 
-/// A keychain that takes longer than this makes people wait.
+/// The duration of all operations from which on a keychain is slow.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// How much of a quota may be used without a warning, in percent.
-const FULL: u64 = 80;
+/// The use of a quota from which on there is a warning, in percent.
+const QUOTA_WARNING: u64 = 80;
 
-const ANOTHER: &str = "choose another keychain with ICR_KEYCHAIN";
+/// The fix for a keychain that does not work.
+const SELECT_ANOTHER: &str = "Select another keychain with ICR_KEYCHAIN";
 
-/// What frees room in the kernel keyring.
-const MAKE_ROOM: &str = "`keyctl show @us` lists the keys; `keyctl unlink KEY @us` removes one";
+/// The fix for a full kernel keyring.
+const FREE_QUOTA: &str =
+    "List the keys with 'keyctl show @us', and remove one with 'keyctl unlink KEY @us'";
 
-/// What has the program look for a keychain that is there.
-const CHOOSE: &str = "ICR_KEYCHAIN=auto, or `keychain = \"auto\"` in the settings file";
+/// The fix for a selected keychain that does not exist.
+const SELECT_AUTO: &str = "Set ICR_KEYCHAIN=auto, or `keychain = \"auto\"` in the settings file";
 
-/// Below the root: the users' quotas of keys (`keyrings(7)`).
+/// The users' quotas of keys (`keyrings(7)`), below the root directory.
 const KEY_USERS: &str = "proc/key-users";
 
-pub(super) fn check(patient: &CheckContext<'_>) -> Vec<Diagnostic> {
-    if patient.settings_failure.is_some() {
+pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
+    if context.settings_error.is_some() {
         return Vec::new();
     }
-    if patient.settings.keychain == KeychainChoice::None {
+    if context.settings.keychain == KeychainChoice::None {
         return vec![Diagnostic::warning(
             "keychain",
-            "the settings choose no keychain: no login is kept, and every `get` asks IAM",
-            CHOOSE,
+            "no keychain is selected: logins cannot be stored, and each `get` requests a token",
+            SELECT_AUTO,
         )];
     }
-    let keychains = match patient.keychains {
+    let keychains = match context.keychains {
         Ok(keychains) => keychains,
-        Err(failure) => return vec![Diagnostic::said("keychain", failure.to_string())],
+        Err(error) => return vec![Diagnostic::error("keychain", error)],
     };
-    let context = patient.context;
     let (logins, tokens) = (&*keychains.logins, &*keychains.tokens);
-    let mut findings = vec![try_out("keychain-logins", "logins", logins, patient)];
+    let mut diagnostics = vec![test_keychain("keychain-logins", "logins", logins, context)];
     let wants_kernel =
-        cfg!(target_os = "linux") && patient.settings.keychain == KeychainChoice::Auto;
-    match keychains.tokens_are_near {
-        true => findings.push(try_out("keychain-tokens", "tokens", tokens, patient)),
-        false if wants_kernel => findings.push(Diagnostic::warning(
+        cfg!(target_os = "linux") && context.settings.keychain == KeychainChoice::Auto;
+    if keychains.tokens_are_near {
+        diagnostics.push(test_keychain("keychain-tokens", "tokens", tokens, context));
+    } else if wants_kernel {
+        diagnostics.push(Diagnostic::warning(
             "kernel-keyring",
-            "the kernel keyring cannot be used here, so tokens rest with the logins, or nowhere",
-            "allow the system calls keyctl, add_key and request_key in this container",
-        )),
-        false => {}
+            "the kernel keyring is not available, so tokens are cached in the keychain of the logins or not at all",
+            "Allow the system calls keyctl, add_key and request_key in this container",
+        ));
     }
-    findings.extend(quota(context));
-    findings
+    diagnostics.extend(quota(context.context));
+    diagnostics
 }
 
-/// Writes, reads and deletes an item of our own.
-fn try_out(
+/// Writes, reads and deletes a test item.
+fn test_keychain(
     check: &'static str,
     what: &str,
     keychain: &dyn Keychain,
-    patient: &CheckContext<'_>,
+    context: &CheckContext<'_>,
 ) -> Diagnostic {
-    let context = patient.context;
+    let choice = context.settings.keychain;
+    let context = context.context;
     let item = Item::probe(&format!("doctor-{:016x}", (context.random)()))
-        .with_label("a trial of docker-credential-icr doctor", "nobody");
-    let secret = Secret::new("x".repeat(LENGTH));
+        .with_label("test item of docker-credential-icr doctor", "test");
+    let secret = Secret::new("x".repeat(TEST_LENGTH));
     let started = context.clock.elapsed();
-    let written = keychain.write(&item, &secret, Some(LIFETIME));
-    let holder = keychain.holder(&item).ok().flatten();
+    let written = keychain.write(&item, &secret, Some(TEST_LIFETIME));
+    let backend = keychain.holder(&item).ok().flatten();
     let read = keychain.read(&item);
     let deleted = keychain.delete(&item);
     let took = context.clock.elapsed() - started;
-    let place = holder.unwrap_or_default().described();
+    let place = backend.unwrap_or_default().described();
     match (written, read, deleted) {
-        (Ok(()), Ok(Some(back)), Ok(())) if back == secret => {
+        (Ok(()), Ok(Some(value)), Ok(())) if value == secret => {
             let milliseconds = took.as_secs_f64() * 1000.0;
-            let seen = format!(
-                "{what} rest in {place}; writing, finding, reading and deleting took {milliseconds:.1} ms"
+            let message = format!(
+                "{what} are stored in {place}; write, find, read and delete took {milliseconds:.1} ms"
             );
-            match took > SLOW {
-                false => Diagnostic::fine(check, seen),
-                true => Diagnostic::warning(
+            if took > SLOW {
+                return Diagnostic::warning(
                     check,
-                    format!("{seen}, which is slow"),
-                    "ICR_KEYCHAIN=kernel, if you need no Secret Service",
-                ),
+                    format!("{message}, which is slow"),
+                    "Set ICR_KEYCHAIN=kernel if you do not need the Secret Service",
+                );
             }
+            Diagnostic::ok(check, message)
         }
         (Ok(()), Ok(_), Ok(())) => Diagnostic::problem(
             check,
-            format!("{what} rest in {place}, which does not give back what it was given"),
-            ANOTHER,
+            format!("{what} are stored in {place}, which does not return what was written"),
+            SELECT_ANOTHER,
         ),
         (written, read, deleted) => {
             let error = written.err().or(read.err()).or(deleted.err());
             let error = error.unwrap_or(KeychainError::Refused(String::new()));
             Diagnostic::problem(
                 check,
-                format!("{what} cannot be kept: {error}"),
-                advice(&error, patient.settings.keychain),
+                format!("cannot store {what}: {error}"),
+                fix(&error, choice),
             )
         }
     }
 }
 
-fn advice(error: &KeychainError, choice: KeychainChoice) -> &'static str {
+fn fix(error: &KeychainError, choice: KeychainChoice) -> &'static str {
     match (error, choice) {
-        (KeychainError::Locked(_), _) => "log in to the desktop, or ICR_KEYCHAIN=kernel",
-        (KeychainError::Timeout(_), _) => "restart it, or ICR_KEYCHAIN=kernel",
+        (KeychainError::Locked(_), _) => "Log in to the desktop, or set ICR_KEYCHAIN=kernel",
+        (KeychainError::Timeout(_), _) => "Restart it, or set ICR_KEYCHAIN=kernel",
         (KeychainError::Absent(_), KeychainChoice::Auto) => {
-            "give the API key in $IBMCLOUD_API_KEY, or install a Secret Service (gnome-keyring)"
+            "Set $IBMCLOUD_API_KEY to an API key, or install a Secret Service (gnome-keyring)"
         }
-        (KeychainError::Absent(_), _) => CHOOSE,
-        (KeychainError::QuotaExceeded(_), _) => MAKE_ROOM,
-        (KeychainError::Refused(_), _) => ANOTHER,
+        (KeychainError::Absent(_), _) => SELECT_AUTO,
+        (KeychainError::QuotaExceeded(_), _) => FREE_QUOTA,
+        (KeychainError::Refused(_), _) => SELECT_ANOTHER,
     }
 }
 
-/// How much of the user's quota in the kernel is used.
+/// Checks the user's quota of keys in the kernel.
 fn quota(context: &Context<'_>) -> Option<Diagnostic> {
     const CHECK: &str = "kernel-quota";
     let text = std::fs::read_to_string(context.system_paths.root.join(KEY_USERS)).ok()?;
     let quota = Quota::of(&text, user()?)?;
-    let seen = format!(
-        "the kernel keyring holds {} of {} keys and {} of {} bytes",
-        quota.keys, quota.most_keys, quota.bytes, quota.most_bytes
+    let message = format!(
+        "the kernel keyring uses {} of {} keys and {} of {} bytes",
+        quota.keys, quota.max_keys, quota.bytes, quota.max_bytes
     );
-    Some(match quota.is_nearly_used() {
-        false => Diagnostic::fine(CHECK, seen),
-        true => Diagnostic::warning(
-            CHECK,
-            format!("{seen}; when it is full, tokens are given up"),
-            MAKE_ROOM,
-        ),
+    Some(if quota.is_nearly_used() {
+        let message = format!("{message}; tokens are not cached when it is full");
+        Diagnostic::warning(CHECK, message, FREE_QUOTA)
+    } else {
+        Diagnostic::ok(CHECK, message)
     })
 }
 
@@ -159,21 +159,21 @@ fn user() -> Option<u32> {
     None
 }
 
-/// A user's line of `/proc/key-users` (`proc_key-users(5)`).
+/// A user's line in `/proc/key-users` (`proc_key-users(5)`).
 #[derive(Debug, Eq, PartialEq)]
 struct Quota {
     keys: u64,
-    most_keys: u64,
+    max_keys: u64,
     bytes: u64,
-    most_bytes: u64,
+    max_bytes: u64,
 }
 
 impl Quota {
-    /// `1000:    12 12/12 8/200 1500/20000`.
+    /// Reads the user's line: `1000:    12 12/12 8/200 1500/20000`.
     fn of(text: &str, user: u32) -> Option<Self> {
         let fraction = |text: &str| {
-            let (used, most) = text.split_once('/')?;
-            Some((used.parse().ok()?, most.parse().ok()?))
+            let (used, max) = text.split_once('/')?;
+            Some((used.parse().ok()?, max.parse().ok()?))
         };
         text.lines().find_map(|line| {
             let (id, rest) = line.split_once(':')?;
@@ -181,20 +181,21 @@ impl Quota {
                 return None;
             }
             let fields: Vec<&str> = rest.split_whitespace().collect();
-            let (keys, most_keys) = fraction(fields.get(2)?)?;
-            let (bytes, most_bytes) = fraction(fields.get(3)?)?;
+            let (keys, max_keys) = fraction(fields.get(2)?)?;
+            let (bytes, max_bytes) = fraction(fields.get(3)?)?;
             Some(Self {
                 keys,
-                most_keys,
+                max_keys,
                 bytes,
-                most_bytes,
+                max_bytes,
             })
         })
     }
 
     fn is_nearly_used(&self) -> bool {
-        let is_full = |used: u64, most: u64| used.saturating_mul(100) >= most.saturating_mul(FULL);
-        is_full(self.keys, self.most_keys) || is_full(self.bytes, self.most_bytes)
+        let is_full =
+            |used: u64, max: u64| used.saturating_mul(100) >= max.saturating_mul(QUOTA_WARNING);
+        is_full(self.keys, self.max_keys) || is_full(self.bytes, self.max_bytes)
     }
 }
 
@@ -203,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_mends_a_keychain_depends_on_what_is_wrong_and_what_was_chosen() {
+    fn the_fix_depends_on_the_error_and_on_the_selected_keychain() {
         let absent = || KeychainError::Absent(String::new());
         for (error, choice, part) in [
             (absent(), KeychainChoice::Auto, "gnome-keyring"),
@@ -220,18 +221,18 @@ mod tests {
                 "another keychain",
             ),
         ] {
-            let advice = advice(&error, choice);
-            assert!(advice.contains(part), "{error:?}: {advice}");
+            let fix = fix(&error, choice);
+            assert!(fix.contains(part), "{error:?}: {fix}");
         }
     }
 
     #[test]
-    fn a_users_quota_is_read_from_the_kernels_list() {
+    fn the_quota_of_a_user_is_read_from_the_key_users_file() {
         let text =
             "    0:    79 78/78 47/1000000 1020/25000000\n 1000:    12 12/12 8/200 16000/20000\n";
         let quota = Quota::of(text, 1000).unwrap();
-        assert_eq!((quota.keys, quota.most_keys), (8, 200));
-        assert_eq!((quota.bytes, quota.most_bytes), (16_000, 20_000));
+        assert_eq!((quota.keys, quota.max_keys), (8, 200));
+        assert_eq!((quota.bytes, quota.max_bytes), (16_000, 20_000));
         assert!(quota.is_nearly_used());
         assert!(!Quota::of(text, 0).unwrap().is_nearly_used());
         for (text, user) in [(text, 7), ("garbage", 0), ("0: 1 1/1 x/y 1/2", 0)] {

@@ -1,10 +1,11 @@
-//! Do IAM and the registries answer, and what do they say?
+//! Checks proxies, certificates, IAM, the clock and the registries.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::CheckContext;
 use super::Diagnostic;
+use super::Verdict;
 use crate::credentials::Broker;
 use crate::credentials::Probe;
 use crate::environment::CERTIFICATE_FILE;
@@ -20,7 +21,7 @@ use crate::registry::Registry;
 use crate::registry::credential_check;
 use crate::time::Deadline;
 
-/// The variables that name proxies, and hosts that are reached without one.
+/// The variables that name proxies, and hosts that need none.
 const PROXY_VARIABLES: [&str; 8] = [
     "HTTPS_PROXY",
     "https_proxy",
@@ -32,27 +33,27 @@ const PROXY_VARIABLES: [&str; 8] = [
     "no_proxy",
 ];
 
-/// A directory of certificate authorities, which the TLS library reads in place of the
-/// system's (`rustls-native-certs`).
+/// A directory of certificate authorities that replaces the system's
+/// (`rustls-native-certs`).
 const CERTIFICATE_DIRECTORY: &str = "SSL_CERT_DIR";
 
-/// The longest value that is shown, in characters.
-const LONGEST_VALUE: usize = 200;
+/// The maximum length of a variable's value in a message, in characters.
+const MAX_VALUE: usize = 200;
 
-/// A clock that is further off than this is worth a warning, in seconds: tokens may
-/// seem to have ended to those who judge them by their own times.
+/// The difference from IAM's clock from which on there is a warning, in seconds. Clients
+/// compare a token's times with this clock.
 const CLOCK_TOLERANCE: u64 = 60;
 
-/// IAM that takes longer than this makes people wait.
+/// The response time from which on IAM is slow.
 const SLOW: Duration = Duration::from_secs(3);
 
-pub(super) fn check(patient: &CheckContext<'_>) -> Vec<Diagnostic> {
-    let mut findings = proxies(patient.context.environment);
-    findings.push(trust(patient));
-    let Some(broker) = patient.broker() else {
-        return findings;
+pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
+    let mut diagnostics = proxies(context.context.environment);
+    diagnostics.push(certificates(context));
+    let Some(broker) = context.broker() else {
+        return diagnostics;
     };
-    let registries = patient.registries(&broker);
+    let registries = context.registries(&broker);
     let mut endpoints: Vec<Endpoint> = Vec::new();
     for registry in &registries {
         let endpoint = broker.endpoint_of(&LoginScope::Registry(registry.clone()));
@@ -61,65 +62,66 @@ pub(super) fn check(patient: &CheckContext<'_>) -> Vec<Diagnostic> {
         }
     }
     for endpoint in &endpoints {
-        findings.extend(iam(endpoint, &broker));
+        diagnostics.extend(iam(endpoint, &broker));
     }
     let probe = Probe::new(&broker);
-    findings.extend(
+    diagnostics.extend(
         registries
             .iter()
-            .flat_map(|registry| of_registry(registry, &probe, &broker)),
+            .flat_map(|registry| token(registry, &probe, &broker)),
     );
-    findings
+    diagnostics
 }
 
 fn proxies(environment: &Environment) -> Vec<Diagnostic> {
     const CHECK: &str = "proxy";
     let mut set: Vec<String> = Vec::new();
-    let mut findings: Vec<Diagnostic> = Vec::new();
+    let mut diagnostics: Vec<Diagnostic> = Vec::new();
     for name in PROXY_VARIABLES {
         let Some(value) = environment.text(name).ok().flatten() else {
             continue;
         };
-        let shown = one_line(&without_user(value), LONGEST_VALUE);
+        let shown = one_line(&redacted(value), MAX_VALUE);
         let shown = format!("{name}={shown}");
         if is_list_of_hosts(name) || is_usable_proxy(value) {
             set.push(shown);
         } else {
-            findings.push(Diagnostic::warning(
+            diagnostics.push(Diagnostic::warning(
                 CHECK,
-                format!("{shown} names no proxy that this program can use"),
-                format!("export {name}=http://HOST:PORT, or unset {name}"),
+                format!("{shown} is not a usable proxy"),
+                format!("Set {name}=http://HOST:PORT, or unset it"),
             ));
         }
     }
-    match (set.is_empty(), findings.is_empty()) {
-        (true, true) => findings.push(Diagnostic::fine(CHECK, "no variable names a proxy")),
-        (true, false) => {}
-        (false, _) => findings.push(Diagnostic::fine(
+    if !set.is_empty() {
+        diagnostics.push(Diagnostic::ok(
             CHECK,
-            format!("proxies are used as these say: {}", set.join(", ")),
-        )),
+            format!("proxy settings: {}", set.join(", ")),
+        ));
+    } else if diagnostics.is_empty() {
+        diagnostics.push(Diagnostic::ok(CHECK, "no variable sets a proxy"));
     }
-    findings
+    diagnostics
 }
 
 fn is_list_of_hosts(variable: &str) -> bool {
     variable.eq_ignore_ascii_case("NO_PROXY")
 }
 
-/// Whether the HTTP client takes this for a proxy: `http` or `https`, which may be
-/// left out; it passes over what else it finds (`hyper-util`,
+/// Returns whether the HTTP client uses this value as a proxy: a URL with the scheme
+/// `http` or `https`, which may be missing. It ignores other values (`hyper-util`,
 /// `client/proxy/matcher.rs`), and is built without SOCKS.
 fn is_usable_proxy(value: &str) -> bool {
-    let url = match value.contains("://") {
-        true => value.to_owned(),
-        false => format!("http://{value}"),
+    let url = if value.contains("://") {
+        value.to_owned()
+    } else {
+        format!("http://{value}")
     };
     parse_url(&url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
-/// A URL without a user name and a password.
-fn without_user(url: &str) -> String {
+/// Returns the URL with user name and password redacted.
+fn redacted(url: &str) -> String {
     let (scheme, rest) = match url.split_once("://") {
         Some((scheme, rest)) => (format!("{scheme}://"), rest),
         None => (String::new(), url),
@@ -130,43 +132,42 @@ fn without_user(url: &str) -> String {
     }
 }
 
-/// Whose certificates are believed.
-fn trust(patient: &CheckContext<'_>) -> Diagnostic {
-    const CHECK: &str = "trust";
-    let environment = patient.context.environment;
+/// Checks the certificate authorities.
+fn certificates(context: &CheckContext<'_>) -> Diagnostic {
+    const CHECK: &str = "certificates";
+    let environment = context.context.environment;
     let file = environment.text(CERTIFICATE_FILE);
     let file = file.ok().flatten().map(PathBuf::from);
     let is_named = file.is_some();
-    let limit = patient.settings.limits.attempt;
+    let limit = context.settings.limits.attempt;
     match (certificates::authorities(file, limit), is_named) {
         (Ok(authorities), _) => {
             let has_directory = environment.has(CERTIFICATE_DIRECTORY) && !is_named;
-            Diagnostic::fine(CHECK, trusted(&authorities, has_directory))
+            Diagnostic::ok(CHECK, trusted_authorities(&authorities, has_directory))
         }
         (Err(reason), true) => Diagnostic::problem(
             CHECK,
             reason,
-            format!(
-                "name a file of certificates (PEM) in {CERTIFICATE_FILE}, or unset {CERTIFICATE_FILE}"
-            ),
+            format!("Set {CERTIFICATE_FILE} to a file of certificates (PEM), or unset it"),
         ),
-        (Err(reason), false) => Diagnostic::said(CHECK, reason),
+        (Err(reason), false) => Diagnostic::new(CHECK, Verdict::Problem, reason, None),
     }
 }
 
-fn trusted(authorities: &Authorities, has_directory: bool) -> String {
+fn trusted_authorities(authorities: &Authorities, has_directory: bool) -> String {
     let count = authorities.system.map(|count| format!("{count} "));
     let count = count.unwrap_or_default();
-    let whose = match has_directory {
-        true => format!("the {count}certificate authorities in ${CERTIFICATE_DIRECTORY}"),
-        false => format!("the system's {count}certificate authorities"),
+    let base = if has_directory {
+        format!("the {count}certificate authorities in ${CERTIFICATE_DIRECTORY}")
+    } else {
+        format!("the system's {count}certificate authorities")
     };
-    let further = authorities.further.as_ref();
-    let further = further.map(|(path, count)| format!(", and {count} in {}", path.display()));
-    format!("{whose} are trusted{}", further.unwrap_or_default())
+    let additional = authorities.further.as_ref();
+    let additional = additional.map(|(path, count)| format!(" and {count} in {}", path.display()));
+    format!("trusts {base}{}", additional.unwrap_or_default())
 }
 
-/// Whether IAM is there, how far away, and what its clock says.
+/// Checks that IAM answers, how fast, and the difference from its clock.
 fn iam(endpoint: &Endpoint, broker: &Broker<'_>) -> Vec<Diagnostic> {
     const CHECK: &str = "iam";
     let clock = broker.context.clock;
@@ -178,86 +179,87 @@ fn iam(endpoint: &Endpoint, broker: &Broker<'_>) -> Vec<Diagnostic> {
     let sign = match sign {
         Ok(sign) => sign,
         Err(error) => {
-            let failure = error.without_source(endpoint);
-            return vec![Diagnostic::failed(CHECK, &failure)];
+            let error = error.without_source(endpoint);
+            return vec![Diagnostic::error(CHECK, &error)];
         }
     };
-    let seen = format!("IAM at {base} answered after {} ms", took.as_millis());
-    let mut findings = vec![match took > SLOW {
-        false => Diagnostic::fine(CHECK, seen),
-        true => Diagnostic::warning(
-            CHECK,
-            format!("{seen}, which is slow"),
-            "look at the network and the proxy",
-        ),
+    let message = format!("IAM at {base} answered in {} ms", took.as_millis());
+    let mut diagnostics = vec![if took > SLOW {
+        let message = format!("{message}, which is slow");
+        Diagnostic::warning(CHECK, message, "Check the network and the proxy")
+    } else {
+        Diagnostic::ok(CHECK, message)
     }];
-    findings.extend(sign.now.map(|theirs| of_clock(clock.now(), theirs)));
-    findings
+    diagnostics.extend(sign.now.map(|iam| clock_difference(clock.now(), iam)));
+    diagnostics
 }
 
-fn of_clock(ours: u64, theirs: u64) -> Diagnostic {
+/// Compares this machine's clock with IAM's; both in seconds since 1970.
+fn clock_difference(local: u64, iam: u64) -> Diagnostic {
     const CHECK: &str = "clock";
-    let off = ours.abs_diff(theirs);
-    match (off > CLOCK_TOLERANCE, ours > theirs) {
-        (false, _) => Diagnostic::fine(CHECK, format!("this machine's clock is {off} s off IAM's")),
-        (true, ahead) => Diagnostic::warning(
+    let difference = local.abs_diff(iam);
+    if difference <= CLOCK_TOLERANCE {
+        return Diagnostic::ok(
             CHECK,
-            format!(
-                "this machine's clock is {off} s {} IAM's: certificates and tokens may seem to have ended, or not to have begun",
-                if ahead { "ahead of" } else { "behind" }
-            ),
-            "sudo timedatectl set-ntp true",
-        ),
+            format!("this machine's clock differs from IAM's by {difference} s"),
+        );
     }
+    let direction = if local > iam { "ahead of" } else { "behind" };
+    Diagnostic::warning(
+        CHECK,
+        format!(
+            "this machine's clock is {difference} s {direction} IAM's: valid certificates and tokens may be rejected"
+        ),
+        "sudo timedatectl set-ntp true",
+    )
 }
 
-/// What a client would get with a token that IAM issues now, and what the registry says
-/// to it. A cached token would hide that IAM does not accept the identity any more.
-fn of_registry(registry: &Registry, probe: &Probe<'_>, broker: &Broker<'_>) -> Vec<Diagnostic> {
+/// Requests a new token and shows it to the registry. A cached token would hide that
+/// IAM rejects the source now.
+fn token(registry: &Registry, probe: &Probe<'_>, broker: &Broker<'_>) -> Vec<Diagnostic> {
     const EXCHANGE: &str = "exchange";
     let started = broker.context.clock.elapsed();
     let credential = match probe.credential(registry) {
         Ok(Some(credential)) => credential,
         Ok(None) => {
-            let seen = format!(
-                "{registry}: IAM gives a new token; the registry token is made by the next `get`"
+            let message = format!(
+                "{registry}: IAM issued a token; the next `get` requests a registry token with it"
             );
-            return vec![Diagnostic::fine(EXCHANGE, seen)];
+            return vec![Diagnostic::ok(EXCHANGE, message)];
         }
-        // Said already, by who speaks.
+        // The group of sources reports it.
         Err(error) if error.is_not_found() => return Vec::new(),
-        Err(failure) => {
-            return vec![Diagnostic::failed_for(EXCHANGE, registry.host(), &failure)];
+        Err(error) => {
+            return vec![Diagnostic::error_about(EXCHANGE, registry.host(), &error)];
         }
     };
     let took = (broker.context.clock.elapsed() - started).as_millis();
     let owner = Owner::of(&credential.secret);
     let owner = owner
-        .map(|owner| format!(", which is {owner}"))
+        .map(|owner| format!(" for {owner}"))
         .unwrap_or_default();
-    let exchange = Diagnostic::fine(
+    let exchange = Diagnostic::ok(
         EXCHANGE,
         format!(
-            "{registry}: `get` answers `{}` after {took} ms{owner}",
+            "{registry}: token issued in {took} ms{owner}, user name {}",
             credential.username
         ),
     );
     let (transport, limits) = (broker.context.transport, broker.settings.limits);
     let answer = credential_check::check_credential(registry, &credential, transport, limits);
     let answer = match answer {
-        Ok(()) => Diagnostic::fine("registry", format!("{registry} takes it")),
-        Err(failure) => Diagnostic::failed_for("registry", registry.host(), &failure),
+        Ok(()) => Diagnostic::ok("registry", format!("{registry} accepted the token")),
+        Err(error) => Diagnostic::error_about("registry", registry.host(), &error),
     };
     vec![exchange, answer]
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Verdict;
     use super::*;
 
     #[test]
-    fn a_proxys_password_is_not_shown() {
+    fn the_password_of_a_proxy_is_redacted() {
         for (url, shown) in [
             ("http://proxy:3128", "http://proxy:3128"),
             (
@@ -267,12 +269,12 @@ mod tests {
             ("user:p@ss@proxy", "[redacted]@proxy"),
             ("localhost,.example.com", "localhost,.example.com"),
         ] {
-            assert_eq!(without_user(url), shown);
+            assert_eq!(redacted(url), shown);
         }
     }
 
     #[test]
-    fn only_what_the_http_client_takes_is_a_proxy() {
+    fn only_what_the_http_client_supports_is_a_usable_proxy() {
         for value in [
             "http://proxy:3128",
             "https://u:p@proxy",
@@ -287,16 +289,16 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_may_be_a_little_off() {
-        for (ours, theirs, verdict, word) in [
-            (1000, 1000, Verdict::Fine, "0 s"),
-            (1060, 1000, Verdict::Fine, "60 s"),
+    fn a_clock_difference_of_over_a_minute_is_a_warning() {
+        for (local, iam, verdict, word) in [
+            (1000, 1000, Verdict::Ok, "0 s"),
+            (1060, 1000, Verdict::Ok, "60 s"),
             (1061, 1000, Verdict::Warning, "ahead"),
             (1000, 5000, Verdict::Warning, "behind"),
         ] {
-            let finding = of_clock(ours, theirs);
-            assert_eq!(finding.verdict, verdict);
-            assert!(finding.seen.contains(word), "{finding:?}");
+            let diagnostic = clock_difference(local, iam);
+            assert_eq!(diagnostic.verdict, verdict);
+            assert!(diagnostic.message.contains(word), "{diagnostic:?}");
         }
     }
 }

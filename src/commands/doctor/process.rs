@@ -1,4 +1,4 @@
-//! Other programs, asked for a line.
+//! Runs other programs for their output.
 
 use std::fs::File;
 use std::io::Read;
@@ -11,22 +11,22 @@ use std::time::Duration;
 
 use crate::time::Clock;
 
-/// How long another program may take: a login shell may read a lot.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The maximum run time of a program. A login shell can have long startup files.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long to wait before looking again whether it has ended.
-const PAUSE: Duration = Duration::from_millis(3);
+/// The interval between two checks of whether a program has ended.
+const POLL_INTERVAL: Duration = Duration::from_millis(3);
 
-/// The most that it may answer, in bytes.
-const LIMIT: u64 = 64 * 1024;
+/// The maximum size of the output, in bytes.
+const MAX_OUTPUT: u64 = 64 * 1024;
 
-/// What a program writes to its output, and whether it succeeded; `None` when it
-/// cannot be started, does not end in time or does not stop writing.
+/// Runs a program; returns its output and whether it succeeded. `None` if it cannot be
+/// started, does not end in time or writes too much.
 ///
-/// It writes into a file without a name: a pipe would not end before everybody who was
-/// started on the way has closed it, and says nothing of a program that closes it and
-/// runs on.
-pub(super) fn ask(command: &mut Command, clock: &dyn Clock) -> Option<(String, bool)> {
+/// The output goes to an unnamed file. A pipe would stay open until all processes that
+/// inherited it have closed it, and does not show whether a program that closes it is
+/// still running.
+pub(super) fn run(command: &mut Command, clock: &dyn Clock) -> Option<(String, bool)> {
     let mut output = tempfile::tempfile().ok()?;
     let mut child = command
         .stdin(Stdio::null())
@@ -34,30 +34,30 @@ pub(super) fn ask(command: &mut Command, clock: &dyn Clock) -> Option<(String, b
         .stderr(Stdio::null())
         .spawn()
         .ok()?;
-    let Some(status) = ended(&mut child, &output, clock) else {
+    let Some(status) = wait(&mut child, &output, clock) else {
         let _ = child.kill();
         let _ = child.wait();
         return None;
     };
     let mut bytes = Vec::new();
     output.rewind().ok()?;
-    output.take(LIMIT).read_to_end(&mut bytes).ok()?;
+    output.take(MAX_OUTPUT).read_to_end(&mut bytes).ok()?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     Some((text, status.success()))
 }
 
-/// How it ended, if it did so in time and in few words.
-fn ended(child: &mut Child, output: &File, clock: &dyn Clock) -> Option<ExitStatus> {
+/// Waits until a program ends; `None` if it takes too long or writes too much.
+fn wait(child: &mut Child, output: &File, clock: &dyn Clock) -> Option<ExitStatus> {
     let started = clock.elapsed();
     loop {
         if let Some(status) = child.try_wait().ok()? {
             return Some(status);
         }
-        let is_talkative = output.metadata().ok()?.len() > LIMIT;
-        if is_talkative || clock.elapsed().saturating_sub(started) > PATIENCE {
+        let is_too_long = output.metadata().ok()?.len() > MAX_OUTPUT;
+        if is_too_long || clock.elapsed().saturating_sub(started) > TIMEOUT {
             return None;
         }
-        clock.sleep(PAUSE);
+        clock.sleep(POLL_INTERVAL);
     }
 }
 
@@ -67,35 +67,38 @@ mod tests {
     use crate::time::SystemClock;
     use crate::time::fake::FakeClock;
 
-    fn ask(script: &str, clock: &dyn Clock) -> Option<(String, bool)> {
-        super::ask(Command::new("sh").args(["-c", script]), clock)
+    fn run_script(script: &str, clock: &dyn Clock) -> Option<(String, bool)> {
+        super::run(Command::new("sh").args(["-c", script]), clock)
     }
 
     #[test]
-    fn an_answer_is_heard_with_how_it_ended() {
+    fn output_and_success_are_returned() {
         let clock = &SystemClock::start();
-        assert_eq!(ask("echo yes", clock), Some(("yes\n".into(), true)));
-        assert_eq!(ask("echo no; exit 3", clock), Some(("no\n".into(), false)));
-        let nothing = &mut Command::new("/does/not/exist");
-        assert_eq!(super::ask(nothing, clock), None);
+        assert_eq!(run_script("echo yes", clock), Some(("yes\n".into(), true)));
+        assert_eq!(
+            run_script("echo no; exit 3", clock),
+            Some(("no\n".into(), false))
+        );
+        let missing = &mut Command::new("/does/not/exist");
+        assert_eq!(super::run(missing, clock), None);
     }
 
     #[test]
-    fn whoever_was_left_behind_need_not_end() {
+    fn a_background_process_of_the_program_is_not_waited_for() {
         let pipe = tempfile::tempdir().unwrap();
         let pipe = pipe.path().join("pipe");
         let script = format!("mkfifo {0}; cat {0} & echo yes", pipe.display());
-        let answer = ask(&script, &SystemClock::start());
-        // Whoever reads from the pipe ends with it.
+        let answer = run_script(&script, &SystemClock::start());
+        // Ends the background process.
         std::fs::File::options().write(true).open(&pipe).unwrap();
         assert_eq!(answer, Some(("yes\n".into(), true)));
     }
 
     #[test]
-    fn whoever_runs_on_is_not_waited_for() {
+    fn a_program_that_does_not_end_is_killed() {
         let clock = &FakeClock::at(0);
         for script in ["exec >&-; kill -STOP $$", "while :; do echo y; done"] {
-            assert_eq!(ask(script, clock), None, "{script}");
+            assert_eq!(run_script(script, clock), None, "{script}");
         }
     }
 }

@@ -1,125 +1,103 @@
-//! One text file to attach to a bug report, without secrets.
-
-use std::fs::File;
-use std::fs::OpenOptions;
-use std::io;
-use std::io::Write;
-use std::path::Path;
+//! The diagnostics of all groups, as text and as JSON.
 
 use super::CheckContext;
-use super::Report;
-use crate::client_config::document::Document;
-use crate::client_config::file;
+use super::Diagnostic;
+use super::GROUPS;
+use super::Group;
+use super::Verdict;
+use super::json::JsonDiagnostic;
+use super::json::JsonReport;
 use crate::commands::screen::Screen;
-use crate::error::Error;
-use crate::error::Result;
-use crate::error::one_line;
-use crate::fs;
 
-/// The longest line of another program's file, in characters.
-const LONGEST_LINE: usize = 400;
+/// The diagnostics of all checks, by group.
+pub(super) struct Report(Vec<(&'static Group, Vec<Diagnostic>)>);
 
-/// Below the root: what the system is (`os-release(5)`).
-const OS_RELEASE: &str = "etc/os-release";
-
-/// What the names of variables begin with that this program or its clients read.
-const PREFIXES: [&str; 10] = [
-    "ICR_",
-    "IBMCLOUD_",
-    "IC_",
-    "BLUEMIX_",
-    "IBM_",
-    "DOCKER_",
-    "REGISTRY_AUTH",
-    "XDG_",
-    "SSL_CERT",
-    "DBUS_SESSION",
-];
-
-/// Writes the report into a new file that nobody else can read.
-///
-/// # Errors
-/// There is a file already, or it cannot be written.
-pub(super) fn write(path: &Path, diagnosis: &Report, patient: &CheckContext<'_>) -> Result<()> {
-    let fail = |error: &io::Error| {
-        Error::user(match error.kind() {
-            io::ErrorKind::AlreadyExists => format!(
-                "{} is there already and stays as it is; name another file for the report",
-                path.display()
-            ),
-            _ => format!(
-                "the report cannot be written to {} ({error})",
-                path.display()
-            ),
-        })
-    };
-    let mut file = create(path).map_err(|error| fail(&error))?;
-    file.write_all(text(diagnosis, patient).as_bytes())
-        .map_err(|error| fail(&error))
-}
-
-fn create(path: &Path) -> io::Result<File> {
-    let _rights = fs::act_as_owner(path)?;
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
-fn text(diagnosis: &Report, patient: &CheckContext<'_>) -> String {
-    let mut parts = vec![
-        format!(
-            "docker-credential-icr {} on {}\n{} {}, hosts and user names are in here, secrets are not",
-            env!("CARGO_PKG_VERSION"),
-            system(patient),
-            std::env::consts::OS,
-            std::env::consts::ARCH,
-        ),
-        diagnosis.shown(Screen::PLAIN),
-        format!(
-            "Variables that are set (without their values)\n{}",
-            variables(patient)
-        ),
-    ];
-    parts.extend(patient.clients.files.iter().filter_map(|seen| {
-        let text = file::read(&seen.file.path).ok()??;
-        // What cannot be understood cannot be redacted.
-        let redacted = match Document::parse(&text) {
-            Ok(document) => document.redacted(),
-            Err(_) => "(left out, because it cannot be understood)".to_owned(),
+impl Report {
+    /// Runs all checks.
+    pub(super) fn new(context: &CheckContext<'_>) -> Self {
+        let check = |group: &'static Group| {
+            let _span = tracing::debug_span!("check", group = group.key).entered();
+            let _progress = context.context.terminal.progress(group.title);
+            (group, (group.check)(context))
         };
-        let lines = redacted.lines().map(|line| one_line(line, LONGEST_LINE));
-        let lines: Vec<String> = lines.collect();
-        Some(format!(
-            "{} (redacted)\n{}",
-            seen.file.path.display(),
-            lines.join("\n")
-        ))
-    }));
-    format!("{}\n", parts.join("\n\n"))
+        Self(GROUPS.iter().map(check).collect())
+    }
+
+    /// Returns how many diagnostics have this verdict.
+    pub(super) fn count(&self, verdict: Verdict) -> usize {
+        let diagnostics = self.0.iter().flat_map(|(_, diagnostics)| diagnostics);
+        diagnostics
+            .filter(|diagnostic| diagnostic.verdict == verdict)
+            .count()
+    }
+
+    /// Returns the text for a person: a paragraph for each group, then a summary.
+    pub(super) fn to_text(&self, screen: Screen) -> String {
+        let groups = self
+            .0
+            .iter()
+            .filter(|(_, diagnostics)| !diagnostics.is_empty());
+        let mut parts: Vec<String> = groups
+            .map(|(group, diagnostics)| {
+                let mut lines = vec![screen.heading(group.title)];
+                lines.extend(diagnostics.iter().map(|it| diagnostic_text(it, screen)));
+                lines.join("\n")
+            })
+            .collect();
+        parts.push(self.summary());
+        parts.join("\n\n")
+    }
+
+    /// `1 problem, 2 warnings`.
+    fn summary(&self) -> String {
+        let (problems, warnings) = (self.count(Verdict::Problem), self.count(Verdict::Warning));
+        if problems == 0 && warnings == 0 {
+            return "No problems found".to_owned();
+        }
+        let problems = counted(problems, "problem");
+        format!("{problems}, {}", counted(warnings, "warning"))
+    }
+
+    /// Returns the answer for `--json`.
+    pub(super) fn to_json(&self) -> JsonReport<'_> {
+        let diagnostics = self.0.iter().flat_map(|(group, diagnostics)| {
+            diagnostics.iter().map(|diagnostic| JsonDiagnostic {
+                group: group.key,
+                check: diagnostic.check,
+                verdict: diagnostic.verdict.name(),
+                message: &diagnostic.message,
+                fix: diagnostic.fix.as_deref(),
+            })
+        });
+        JsonReport {
+            version: env!("CARGO_PKG_VERSION"),
+            problem_count: self.count(Verdict::Problem),
+            warning_count: self.count(Verdict::Warning),
+            diagnostics: diagnostics.collect(),
+        }
+    }
 }
 
-fn system(patient: &CheckContext<'_>) -> String {
-    let text = std::fs::read_to_string(patient.context.system_paths.root.join(OS_RELEASE));
-    let text = text.unwrap_or_default();
-    let name = text
-        .lines()
-        .find_map(|line| line.strip_prefix("PRETTY_NAME="));
-    one_line(
-        name.unwrap_or(std::env::consts::OS).trim_matches('"'),
-        LONGEST_LINE,
-    )
+/// `1 problem`, `2 problems`.
+pub(super) fn counted(count: usize, noun: &str) -> String {
+    if count == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{count} {noun}s")
+    }
 }
 
-fn variables(patient: &CheckContext<'_>) -> String {
-    let names = patient.context.environment.names();
-    let mut names: Vec<&str> = names
-        .filter(|name| PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
-        .collect();
-    names.sort_unstable();
-    match names.is_empty() {
-        true => "none".to_owned(),
-        false => one_line(&names.join(" "), LONGEST_LINE * 10),
+/// Returns a diagnostic as one line, and its fix below.
+fn diagnostic_text(diagnostic: &Diagnostic, screen: Screen) -> String {
+    let name = format!("{:7}", diagnostic.verdict.name());
+    let name = match diagnostic.verdict {
+        Verdict::Ok => screen.good(&name),
+        Verdict::Warning => screen.warning(&name),
+        Verdict::Problem => screen.problem(&name),
+    };
+    let message = screen.broken(&format!("  {name}  "), &diagnostic.message);
+    match &diagnostic.fix {
+        None => message,
+        Some(fix) => format!("{message}\n{}", screen.broken("           fix: ", fix)),
     }
 }

@@ -1,21 +1,21 @@
-//! Are the settings as they should be?
+//! Checks that the settings can be read, and shows what they force.
 
 use super::CheckContext;
 use super::Diagnostic;
 
-pub(super) fn check(patient: &CheckContext<'_>) -> Vec<Diagnostic> {
-    if let Some(failure) = patient.settings_failure {
-        let seen = format!("{failure}; until then nobody gets an answer");
-        return vec![Diagnostic::said("settings", seen)];
+pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
+    if let Some(error) = context.settings_error {
+        return vec![Diagnostic::error("settings", error)];
     }
-    let settings = patient.settings;
+    let settings = context.settings;
     let files = settings.files().iter().filter(|file| file.exists);
     let files: Vec<String> = files.map(|file| file.path.display().to_string()).collect();
-    let seen = match files.is_empty() {
-        true => "there is no settings file, and none is needed".to_owned(),
-        false => format!("{} can be understood", files.join(" and ")),
+    let message = if files.is_empty() {
+        "no settings file found (none is required)".to_owned()
+    } else {
+        format!("{} can be read", files.join(" and "))
     };
-    let mut findings = vec![Diagnostic::fine("settings", seen)];
+    let mut diagnostics = vec![Diagnostic::ok("settings", message)];
     let profile = settings.chosen_profile();
     let forced = [
         ("ICR_PROFILE", profile.map(|profile| profile.name.as_str())),
@@ -26,9 +26,9 @@ pub(super) fn check(patient: &CheckContext<'_>) -> Vec<Diagnostic> {
     ];
     for (variable, value) in forced {
         if let Some(value) = value {
-            let seen = format!("{variable} makes every registry use `{value}`");
-            findings.push(Diagnostic::fine("forced", seen));
+            let message = format!("${variable} selects '{value}' for all registries");
+            diagnostics.push(Diagnostic::ok("forced", message));
         }
     }
-    findings
+    diagnostics
 }

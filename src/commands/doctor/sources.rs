@@ -1,4 +1,4 @@
-//! Who speaks for which registry, and why?
+//! Checks which source is active for each registry, and why.
 
 use super::CheckContext;
 use super::Diagnostic;
@@ -13,77 +13,82 @@ use crate::error::Result;
 use crate::registry::Registry;
 use crate::sources::Speaker;
 
-pub(super) fn check(patient: &CheckContext<'_>) -> Vec<Diagnostic> {
-    let Some(broker) = patient.broker() else {
+pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
+    let Some(broker) = context.broker() else {
         return Vec::new();
     };
-    let now = patient.context.clock.now();
-    let mut findings: Vec<Diagnostic> = Vec::new();
-    for registry in patient.registries(&broker) {
-        let speaker = broker.describe(&registry);
-        findings.push(of_registry(&registry, &speaker, &broker));
-        let speaker = speaker.ok().flatten();
-        if let Some((seen, mend)) = speaker.and_then(|speaker| ending(&speaker, now))
-            && !findings.iter().any(|finding| finding.seen == seen)
+    let now = context.context.clock.now();
+    let mut diagnostics: Vec<Diagnostic> = Vec::new();
+    for registry in context.registries(&broker) {
+        let active = broker.describe(&registry);
+        diagnostics.push(active_source(&registry, &active, &broker));
+        let active = active.ok().flatten();
+        if let Some((message, fix)) = active.and_then(|active| ending(&active, now))
+            && !diagnostics.iter().any(|it| it.message == message)
         {
-            findings.push(Diagnostic::warning("api-key-end", seen, mend));
+            diagnostics.push(Diagnostic::warning("api-key-expiry", message, fix));
         }
     }
     let notices = own_logins::notices(&broker).unwrap_or_default();
-    findings.extend(notices.into_iter().map(of_login));
-    findings
+    diagnostics.extend(notices.into_iter().map(stored_login));
+    diagnostics
 }
 
-/// A stored login that is over, or that comes before the one for every registry.
-fn of_login(notice: Notice) -> Diagnostic {
+/// Returns the diagnostic for a stored login that has expired, or that takes precedence
+/// over the default login.
+fn stored_login(notice: Notice) -> Diagnostic {
     const CHECK: &str = "login";
     match notice.severity {
         Severity::Broken => Diagnostic::problem(CHECK, notice.seen, notice.fix),
         Severity::Useless => Diagnostic::warning(CHECK, notice.seen, notice.fix),
-        Severity::Intended => Diagnostic::fine(CHECK, notice.told()),
+        Severity::Intended => Diagnostic::ok(CHECK, notice.told()),
     }
 }
 
-fn of_registry(
+/// Returns the diagnostic for the active source of a registry.
+fn active_source(
     registry: &Registry,
-    speaker: &Result<Option<Description>>,
+    active: &Result<Option<Description>>,
     broker: &Broker<'_>,
 ) -> Diagnostic {
     const CHECK: &str = "source";
-    match speaker {
-        Ok(Some(speaker)) => Diagnostic::fine(
+    match active {
+        Ok(Some(active)) => Diagnostic::ok(
             CHECK,
             format!(
-                "{registry}: {} gives `{}`, {}",
-                speaker.source,
-                speaker.username,
-                why(registry, speaker, broker)
+                "{registry}: {}, user name {} ({})",
+                active.source,
+                active.username,
+                reason(registry, active, broker)
             ),
         ),
         Ok(None) => Diagnostic::warning(
             CHECK,
-            format!("{registry}: nobody speaks for it, so clients go on without a login"),
+            format!("{registry}: not logged in; pulls are anonymous"),
             login_command(registry, broker.settings),
         ),
-        Err(failure) => Diagnostic::failed_for(CHECK, registry.host(), failure),
+        Err(error) => Diagnostic::error_about(CHECK, registry.host(), error),
     }
 }
 
-/// Why it is this source and no other.
-fn why(registry: &Registry, speaker: &Description, broker: &Broker<'_>) -> String {
+/// Returns why this source is the active one.
+fn reason(registry: &Registry, active: &Description, broker: &Broker<'_>) -> String {
     let settings = broker.settings;
     let choice = settings.choice(registry);
     if settings.forced_source().is_some() {
-        return "because ICR_SOURCE says so".into();
+        return "selected by $ICR_SOURCE".into();
     }
-    match (choice.profile, choice.source, &speaker.speaker) {
+    match (choice.profile, choice.source, &active.speaker) {
         (Some(profile), Some(_), _) => {
-            format!("because profile `{}` chooses that source", profile.name)
+            format!("selected by profile '{}'", profile.name)
         }
         (Some(profile), None, _) => {
-            format!("which comes first for profile `{}`", profile.name)
+            format!(
+                "the first source with a login for profile '{}'",
+                profile.name
+            )
         }
-        (None, _, Speaker::Source(_)) => "which comes before any other that is there".into(),
-        (None, _, Speaker::Login(_)) => "because no variable says otherwise".into(),
+        (None, _, Speaker::Source(_)) => "the first source with credentials".into(),
+        (None, _, Speaker::Login(_)) => "no variable takes precedence".into(),
     }
 }

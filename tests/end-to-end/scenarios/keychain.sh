@@ -37,10 +37,10 @@ test_secret_service_login_of_the_older_program_is_found_and_taken_over() {
     refresh_token=$(new_refresh_token)
     leave_login_of_older_program us.icr.io "$refresh_token"
     docker-credential-icr doctor >"$LAB/log/doctor" 2>&1 || true
-    grep --quiet 'older program of the same name left a login for us.icr.io' "$LAB/log/doctor" || fail 'it should be found'
+    grep --quiet 'older program of the same name left logins in the keychain for us.icr.io' "$LAB/log/doctor" || fail 'it should be found'
     ! grep --quiet --fixed-strings "$refresh_token" "$LAB/log/doctor" || fail 'the token should not be shown'
     succeeds docker-credential-icr doctor --take-over
-    shows 'us.icr.io is ours now'
+    shows "Stored the older program's logins for us.icr.io"
     gets us.icr.io iambearer
     succeeds secret-tool lookup service docker-credential-icr username https://us.icr.io-refresh
 }

@@ -1,4 +1,4 @@
-//! Do clients find this program, and not another one?
+//! Checks that clients find this program on the PATH.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -9,25 +9,29 @@ use super::CheckContext;
 use super::Diagnostic;
 use super::process;
 use crate::PROGRAM;
+use crate::context::Context;
 use crate::environment::Environment;
 use crate::time::Clock;
 
-/// What `sudo` gives as `PATH` unless its settings say otherwise (`sudoers(5)`, as
-/// Debian ships it).
+/// The `PATH` that `sudo` sets by default (`sudoers(5)`, as Debian ships it).
 const SECURE_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Where `sudo`'s settings are, below the root.
+/// The settings of `sudo`, below the root directory.
 const SUDOERS: &str = "etc/sudoers";
 
-pub(super) fn check(patient: &CheckContext<'_>) -> Vec<Diagnostic> {
-    let context = patient.context;
-    let own = (context.program)().unwrap_or_default();
-    let environment = context.environment;
-    let path = environment.text("PATH").ok().flatten();
-    let mut findings = vec![on_path(path.unwrap_or_default(), &own, context.clock)];
-    findings.extend(in_login_shell(environment, &own, context.clock));
-    findings.extend(under_sudo(patient, path.unwrap_or_default(), &own));
-    findings
+pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
+    let Context {
+        environment, clock, ..
+    } = *context.context;
+    let own = (context.context.program)().unwrap_or_default();
+    let path = environment.text("PATH").ok().flatten().unwrap_or_default();
+    let mut diagnostics = vec![on_path(path, &own, clock)];
+    // A link on the PATH is what other shells should find, not its target.
+    let installed = first_in(path, PROGRAM).filter(|found| is_same(found, &own));
+    let installed = installed.unwrap_or_else(|| own.clone());
+    diagnostics.extend(in_login_shell(environment, &installed, clock));
+    diagnostics.extend(under_sudo(context, path, &own));
+    diagnostics
 }
 
 fn on_path(path: &str, own: &Path, clock: &dyn Clock) -> Diagnostic {
@@ -37,38 +41,41 @@ fn on_path(path: &str, own: &Path, clock: &dyn Clock) -> Diagnostic {
         None => Diagnostic::problem(
             CHECK,
             format!(
-                "this is {} {version}, but clients look on the PATH and find no {PROGRAM} there",
+                "clients cannot find {PROGRAM}: {} {version} is not on the PATH",
                 own.display()
             ),
             add_to_path(own),
         ),
         Some(found) if is_same(&found, own) => {
-            Diagnostic::fine(CHECK, format!("{} {version}", found.display()))
+            Diagnostic::ok(CHECK, format!("{} {version}", found.display()))
         }
         Some(found) => other(CHECK, &found, own, clock),
     }
 }
 
-/// Another file of our name comes first: a copy of ours, or something else.
+/// Returns the diagnostic for another file of this name that comes first.
 fn other(check: &'static str, found: &Path, own: &Path, clock: &dyn Clock) -> Diagnostic {
-    let answer = process::ask(Command::new(found).arg("version"), clock);
+    let answer = process::run(Command::new(found).arg("version"), clock);
     let ours = format!("{PROGRAM} ({PROGRAM}) {}", env!("CARGO_PKG_VERSION"));
     match answer {
-        Some((text, true)) if text.trim_end() == ours => Diagnostic::fine(
+        Some((text, true)) if text.trim_end() == ours => Diagnostic::ok(
             check,
-            format!("{}, another copy of this program", found.display()),
+            format!("{} (a copy of this program)", found.display()),
         ),
         Some((text, true)) if text.starts_with(&format!("{PROGRAM} ({PROGRAM})")) => {
             Diagnostic::warning(
                 check,
-                format!("clients find another version first: {}", found.display()),
+                format!(
+                    "{} comes first and is another version of this program",
+                    found.display()
+                ),
                 replace(found, own),
             )
         }
         _ => Diagnostic::problem(
             check,
             format!(
-                "clients find another program of this name first, which is not this one: {}",
+                "{} comes first and is a different program of the same name",
                 found.display()
             ),
             replace(found, own),
@@ -78,7 +85,7 @@ fn other(check: &'static str, found: &Path, own: &Path, clock: &dyn Clock) -> Di
 
 fn replace(found: &Path, own: &Path) -> String {
     format!(
-        "remove {}, or put the directory of {} before it on the PATH",
+        "Remove {}, or put the directory of {} before it on the PATH",
         found.display(),
         own.display()
     )
@@ -86,13 +93,14 @@ fn replace(found: &Path, own: &Path) -> String {
 
 fn add_to_path(own: &Path) -> String {
     let directory = own.parent().unwrap_or(Path::new(".")).display();
-    match cfg!(windows) {
-        true => format!("set PATH={directory};%PATH%, or install\\install.ps1"),
-        false => format!("export PATH=\"{directory}:$PATH\", or ./install/install.sh"),
+    if cfg!(windows) {
+        format!("Add {directory} to the Path variable of your user")
+    } else {
+        format!("Add to ~/.profile: export PATH=\"{directory}:$PATH\"")
     }
 }
 
-/// What a login shell finds: that of a desktop, a terminal or ssh.
+/// Checks what a login shell finds, as a desktop, a terminal or ssh starts it.
 fn in_login_shell(environment: &Environment, own: &Path, clock: &dyn Clock) -> Option<Diagnostic> {
     const CHECK: &str = "login-shell";
     if cfg!(windows) {
@@ -108,60 +116,51 @@ fn in_login_shell(environment: &Environment, own: &Path, clock: &dyn Clock) -> O
             command.env(name, value);
         }
     }
-    let not_there = |seen: String| {
-        Diagnostic::warning(
-            CHECK,
-            seen,
-            format!(
-                "put the directory of {} on the PATH in ~/.profile (or your shell's own file)",
-                own.display()
-            ),
-        )
-    };
-    let Some((text, succeeded)) = process::ask(&mut command, clock) else {
-        return Some(not_there(format!(
-            "{shell} did not answer as a login shell"
+    let warning = |message: String| Diagnostic::warning(CHECK, message, add_to_path(own));
+    let Some((text, succeeded)) = process::run(&mut command, clock) else {
+        return Some(warning(format!(
+            "cannot tell what a login shell finds: {shell} failed or did not end"
         )));
     };
-    // Whatever its files print comes before.
+    // The output of the shell's startup files comes before the path.
     let found = text.lines().rfind(|line| line.starts_with('/'));
     Some(match found.filter(|_| succeeded) {
         Some(found) if is_same(Path::new(found), own) => {
-            Diagnostic::fine(CHECK, format!("a login shell finds {found}"))
+            Diagnostic::ok(CHECK, format!("a login shell finds {found}"))
         }
         Some(found) => other(CHECK, Path::new(found), own, clock),
-        None => not_there(format!("a login shell ({shell}) does not find {PROGRAM}")),
+        None => warning(format!("a login shell ({shell}) does not find {PROGRAM}")),
     })
 }
 
-/// What root finds by `sudo docker`.
-fn under_sudo(patient: &CheckContext<'_>, path: &str, own: &Path) -> Option<Diagnostic> {
+/// Checks what root finds with `sudo docker`.
+fn under_sudo(context: &CheckContext<'_>, path: &str, own: &Path) -> Option<Diagnostic> {
     const CHECK: &str = "sudo";
-    let clock = patient.context.clock;
+    let clock = context.context.clock;
     first_in(path, "sudo")?;
-    let sudoers = std::fs::read_to_string(patient.context.system_paths.root.join(SUDOERS));
+    let sudoers = std::fs::read_to_string(context.context.system_paths.root.join(SUDOERS));
     let named = sudoers.as_deref().ok().and_then(secure_path);
     let origin = match (&sudoers, &named) {
         (Ok(_), Some(_)) => "secure_path in /etc/sudoers",
-        // Without one, sudo leaves the PATH as it is.
+        // Without secure_path, sudo does not change the PATH.
         (Ok(_), None) => return None,
-        (Err(_), _) => "sudo's usual secure_path",
+        (Err(_), _) => "the default secure_path of sudo",
     };
     let path = named.unwrap_or_else(|| SECURE_PATH.to_owned());
     Some(match first_in(&path, PROGRAM) {
         Some(found) if is_same(&found, own) => {
-            Diagnostic::fine(CHECK, format!("sudo finds {}", found.display()))
+            Diagnostic::ok(CHECK, format!("sudo finds {}", found.display()))
         }
         Some(found) => other(CHECK, &found, own, clock),
         None => Diagnostic::warning(
             CHECK,
-            format!("`sudo docker` would not find {PROGRAM}: it is not on {origin} ({path})"),
+            format!("'sudo docker' does not find {PROGRAM}: it is not on {origin} ({path})"),
             "sudo ./install/install.sh --system",
         ),
     })
 }
 
-/// The value of `Defaults secure_path` (`sudoers(5)`).
+/// Reads the value of `Defaults secure_path` (`sudoers(5)`).
 fn secure_path(sudoers: &str) -> Option<String> {
     sudoers.lines().rev().find_map(|line| {
         let rest = line.trim().strip_prefix("Defaults")?.trim_start();
@@ -171,24 +170,24 @@ fn secure_path(sudoers: &str) -> Option<String> {
     })
 }
 
-/// The first file of that name that can be run.
+/// Returns the first executable file of this name on a `PATH`.
 fn first_in(path: &str, name: &str) -> Option<PathBuf> {
     let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
     std::env::split_paths(OsStr::new(path))
         .filter(|directory| directory.is_absolute())
         .map(|directory| directory.join(&name))
-        .find(|file| is_program(file))
+        .find(|file| is_executable(file))
 }
 
 #[cfg(unix)]
-fn is_program(file: &Path) -> bool {
+fn is_executable(file: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     let metadata = file.metadata();
     metadata.is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(not(unix))]
-fn is_program(file: &Path) -> bool {
+fn is_executable(file: &Path) -> bool {
     file.is_file()
 }
 
@@ -204,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_path_of_sudo_is_read_from_its_settings() {
+    fn the_path_of_sudo_is_read_from_sudoers() {
         let debian = "# comment\nDefaults\tenv_reset\nDefaults\tsecure_path=\"/a:/b\"\n";
         assert_eq!(secure_path(debian).as_deref(), Some("/a:/b"));
         let fedora = "Defaults    secure_path = /sbin:/bin\n";

@@ -1,0 +1,91 @@
+//! The result of one check.
+
+use crate::error::Error;
+use crate::error::one_line;
+
+/// The maximum length of a message or a fix, in characters.
+const MAX_LENGTH: usize = 1000;
+
+/// How bad the result of a check is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Verdict {
+    Ok,
+    Warning,
+    Problem,
+}
+
+impl Verdict {
+    /// Returns its name in text and JSON.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Problem => "problem",
+        }
+    }
+}
+
+/// The result of one check.
+#[derive(Clone, Debug)]
+pub(super) struct Diagnostic {
+    /// The stable name of the check.
+    pub(super) check: &'static str,
+    pub(super) verdict: Verdict,
+    /// What the check found.
+    pub(super) message: String,
+    /// How to repair it, preferably a command.
+    pub(super) fix: Option<String>,
+}
+
+impl Diagnostic {
+    /// Creates a diagnostic that reports no problem.
+    pub(super) fn ok(check: &'static str, message: impl Into<String>) -> Self {
+        Self::new(check, Verdict::Ok, message, None)
+    }
+
+    /// Creates a warning.
+    pub(super) fn warning(
+        check: &'static str,
+        message: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
+        Self::new(check, Verdict::Warning, message, Some(fix.into()))
+    }
+
+    /// Creates a problem.
+    pub(super) fn problem(
+        check: &'static str,
+        message: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
+        Self::new(check, Verdict::Problem, message, Some(fix.into()))
+    }
+
+    /// Creates a problem from an error; its hint is the fix.
+    pub(super) fn error(check: &'static str, error: &Error) -> Self {
+        let fix = error.hint().map(str::to_owned);
+        Self::new(check, Verdict::Problem, error.text(), fix)
+    }
+
+    /// Creates a problem from an error about the thing with this name, which the
+    /// message begins with.
+    pub(super) fn error_about(check: &'static str, name: &str, error: &Error) -> Self {
+        let fix = error.hint().map(str::to_owned);
+        Self::new(check, Verdict::Problem, error.text_about(name), fix)
+    }
+
+    /// Creates a diagnostic whose texts are one line each.
+    pub(super) fn new(
+        check: &'static str,
+        verdict: Verdict,
+        message: impl Into<String>,
+        fix: Option<String>,
+    ) -> Self {
+        Self {
+            check,
+            verdict,
+            message: one_line(&message.into(), MAX_LENGTH),
+            fix: fix.map(|fix| one_line(&fix, MAX_LENGTH)),
+        }
+    }
+}
