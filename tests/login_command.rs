@@ -982,7 +982,7 @@ fn a_session_that_is_over_leads_back_to_the_login_for_every_registry() {
         for part in [
             "the login for us.icr.io is over: IAM has ended its session",
             "the login for every registry answers",
-            "'docker-credential-icr logout us.icr.io'",
+            "docker-credential-icr logout us.icr.io",
         ] {
             assert!(problems.contains(part), "{problems}");
         }

@@ -751,7 +751,7 @@ fn settings_show_what_it_hands_out() {
     lab.choose_registry_tokens();
     let settings = lab.machine.run(&["settings", "--json"], Input::Open);
     let settings: Value = serde_json::from_str(says(&settings)).expect("JSON");
-    let profile = &settings["profile"]["old"];
+    let profile = &settings["profiles"][0];
     assert_eq!(
         (&profile["source"], &profile["credential"]),
         (&"registry-token".into(), &"token".into())

@@ -117,7 +117,7 @@ fn every_value_is_shown_with_its_origin() {
     }
     assert!(table.contains(&format!("{file}  ")), "{table}");
     let mut lines = table.lines();
-    let column = lines.next().and_then(|header| header.find("FROM"));
+    let column = lines.next().and_then(|header| header.find("SET IN"));
     let rows: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
     for row in rows {
         let before = row.chars().nth(column.unwrap() - 1);
@@ -127,7 +127,7 @@ fn every_value_is_shown_with_its_origin() {
 }
 
 #[test]
-fn the_same_as_json_has_stable_keys() {
+fn json_contains_the_same_as_the_table() {
     let mut machine = without_choices();
     let file = text(&machine.settings(TWO_ACCOUNTS));
     machine.set("ICR_NAMESPACE", "elsewhere");
@@ -143,7 +143,7 @@ fn the_same_as_json_has_stable_keys() {
     assert_eq!(value("deadline"), (&json!(30), &from_file));
     assert_eq!(value("keychain"), (&json!("kernel"), &from_file));
     assert_eq!(value("profile"), (&Value::Null, &from_default));
-    assert_eq!(value("background-refresh"), (&json!(true), &from_default));
+    assert_eq!(value("background_refresh"), (&json!(true), &from_default));
     assert_eq!(
         value("namespace"),
         (
@@ -157,25 +157,26 @@ fn the_same_as_json_has_stable_keys() {
         json!([{"host": "eu9.icr.io", "origin": from_file}])
     );
     assert_eq!(
-        shown["profile"],
-        json!({
-            "team-a": {
-                "source": "login", "trusted-profile": "builders", "account": "1a2b", "iam-endpoint": null,
-                "private-endpoints": false, "credential": "iamrefresh", "file": null, "origin": from_file,
+        shown["profiles"],
+        json!([
+            {
+                "name": "team-a", "source": "login", "trusted_profile": "builders", "account": "1a2b",
+                "iam_endpoint": null, "private_endpoints": false, "credential": "iamrefresh",
+                "file": null, "origin": from_file,
             },
-            "team-b": {
-                "source": "credentials-file", "trusted-profile": null, "account": null, "iam-endpoint": null,
-                "private-endpoints": true, "credential": "iambearer",
+            {
+                "name": "team-b", "source": "credentials-file", "trusted_profile": null, "account": null,
+                "iam_endpoint": null, "private_endpoints": true, "credential": "iambearer",
                 "file": machine.path("home/team-b.env"), "origin": from_file,
             },
-        })
+        ])
     );
     assert_eq!(
-        shown["registry"],
-        json!({
-            "de.icr.io": {"profile": null, "origin": from_file},
-            "us.icr.io": {"profile": "team-a", "origin": from_file},
-        })
+        shown["registry_profiles"],
+        json!([
+            {"host": "de.icr.io", "profile": null, "origin": from_file},
+            {"host": "us.icr.io", "profile": "team-a", "origin": from_file},
+        ])
     );
     let files = shown["files"].as_array().unwrap();
     assert_eq!(files.last(), Some(&json!({"path": file, "exists": true})));
@@ -192,7 +193,7 @@ fn without_any_file_the_places_are_told() {
     if cfg!(unix) {
         assert_eq!(files[0]["path"], "/etc/docker-credential-icr/config.toml");
     }
-    assert!(answer(&machine, &["settings"]).contains("not there"));
+    assert!(answer(&machine, &["settings"]).contains("not found"));
     let only = text(&machine.file("only.toml", ""));
     machine.settings("deadline = 5\n");
     machine.set("ICR_CONFIG", &only);

@@ -1,4 +1,4 @@
-//! What does `status` tell, and what does it cost?
+//! What `status` shows, and which requests it sends.
 
 mod support;
 
@@ -21,21 +21,21 @@ fn status(machine: &Machine, arguments: &[&str]) -> Outcome {
     machine.run(&all, Input::Open)
 }
 
-/// The answer of one that succeeds, without what is another one each time.
+/// Returns the output of a command that succeeds, with the parts that vary replaced.
 #[track_caller]
 fn answer(machine: &Machine, arguments: &[&str]) -> String {
     let outcome = status(machine, arguments);
     assert_eq!((outcome.status, &*outcome.stderr), (Some(0), ""));
-    steady(&outcome.stdout)
+    without_variations(&outcome.stdout)
 }
 
-/// A text in which no time passes.
-fn steady(text: &str) -> String {
+/// Returns a text with small differences of time removed.
+fn without_variations(text: &str) -> String {
     let mut text = text.to_owned();
     for seconds in 1..10 {
         text = text.replace(&format!(" {seconds} s old"), " 0 s old");
     }
-    text.replace(" 59 min left", " 60 min left")
+    text.replace("expires in 59 min", "expires in 60 min")
 }
 
 #[track_caller]
@@ -50,8 +50,8 @@ fn json_of(machine: &Machine, arguments: &[&str]) -> Value {
     serde_json::from_str(&outcome.stdout).unwrap_or_else(|error| panic!("{error}: {outcome:?}"))
 }
 
-/// Two logins, a profile of another account, and clients that ask for three.
-fn furnished() -> Option<Machine> {
+/// A machine with two logins, a profile for another account, and two configured clients.
+fn machine_with_logins() -> Option<Machine> {
     let machine = Machine::with_keychain()?;
     machine.add_api_key("API-KEY-OF-A-PERSON", "person");
     machine
@@ -65,12 +65,12 @@ fn furnished() -> Option<Machine> {
     machine.add_api_key("API-KEY-OF-TEAM-B", "team-b");
     let login = ["login", "--profile", "team-b", "--api-key-stdin"];
     assert_eq!(machine.run(&login, "API-KEY-OF-TEAM-B").status, Some(0));
-    std::fs::create_dir_all(machine.path("home/.docker")).expect("it is ours");
+    std::fs::create_dir_all(machine.path("home/.docker")).expect("the directory is writable");
     machine.file(
         "home/.docker/config.json",
         r#"{"credHelpers": {"us.icr.io": "icr", "uk.icr.io": "icr", "gcr.io": "gcloud"}}"#,
     );
-    std::fs::create_dir_all(machine.path("runtime/containers")).expect("it is ours");
+    std::fs::create_dir_all(machine.path("runtime/containers")).expect("the directory is writable");
     machine.file(
         "runtime/containers/auth.json",
         r#"{"credHelpers": {"us.icr.io": "icr"}}"#,
@@ -79,14 +79,14 @@ fn furnished() -> Option<Machine> {
 }
 
 #[test]
-fn with_nothing_configured_it_says_how_to_begin() {
+fn without_logins_and_clients_it_shows_how_to_begin() {
     let machine = Machine::new();
     is(
         &answer(&machine, &[]),
         expect![[r#"
-            Nobody is logged in, and no client asks this program. To begin:
-              docker-credential-icr login         logs you in, for every registry
-              docker-credential-icr configure     has docker or podman ask this program
+            Not logged in, and no client uses this helper. To begin:
+              docker-credential-icr login         Log in to all registries
+              docker-credential-icr configure     Add this helper to Docker and Podman
         "#]],
     );
     let empty = json!({"registries": [], "warnings": [], "notes": [], "problems": []});
@@ -95,8 +95,8 @@ fn with_nothing_configured_it_says_how_to_begin() {
 }
 
 #[test]
-fn everybody_is_in_one_table() {
-    let Some(mut machine) = furnished() else {
+fn all_registries_in_use_are_in_one_table() {
+    let Some(mut machine) = machine_with_logins() else {
         return;
     };
     let asked = machine.cloud.requests().len();
@@ -104,11 +104,11 @@ fn everybody_is_in_one_table() {
     is(
         &table,
         expect![[r#"
-            REGISTRY   WHO                                                                         SOURCE                                       USER NAME  TOKEN                 SECRET IN       CLIENTS
-            cp.icr.io  -                                                                           login `cp` stored for cp.icr.io              cp         -                     kernel keyring  none
-            de.icr.io  user team-b@registry-tests.example.com (IBMid-team-b) of account account-1  login `iamapikey` stored for profile team-b  iambearer  0 s old, 60 min left  kernel keyring  none
-            uk.icr.io  nobody                                                                      -                                            -          -                     -               docker
-            us.icr.io  user person@registry-tests.example.com (IBMid-person) of account account-1  login `iamapikey` stored for us.icr.io       iambearer  0 s old, 60 min left  kernel keyring  docker, podman
+            REGISTRY   IDENTITY                                                                    SOURCE                                       USER NAME  TOKEN                       STORED IN       CLIENTS
+            cp.icr.io  -                                                                           login `cp` stored for cp.icr.io              cp         -                           kernel keyring  none
+            de.icr.io  user team-b@registry-tests.example.com (IBMid-team-b) of account account-1  login `iamapikey` stored for profile team-b  iambearer  0 s old, expires in 60 min  kernel keyring  none
+            uk.icr.io  not logged in                                                               -                                            -          -                           -               docker
+            us.icr.io  user person@registry-tests.example.com (IBMid-person) of account account-1  login `iamapikey` stored for us.icr.io       iambearer  0 s old, expires in 60 min  kernel keyring  docker, podman
         "#]],
     );
     machine.set("COLUMNS", "60");
@@ -117,54 +117,55 @@ fn everybody_is_in_one_table() {
         &narrow,
         expect![[r#"
             cp.icr.io
-              who       -
+              identity  -
               source    login `cp` stored for cp.icr.io
               user name cp
               token     -
-              secret in kernel keyring
+              stored in kernel keyring
               clients   none
             de.icr.io
-              who       user team-b@registry-tests.example.com
+              identity  user team-b@registry-tests.example.com
                         (IBMid-team-b) of account account-1
               source    login `iamapikey` stored for profile team-b
               user name iambearer
-              token     0 s old, 60 min left
-              secret in kernel keyring
+              token     0 s old, expires in 60 min
+              stored in kernel keyring
               clients   none
             uk.icr.io
-              who       nobody
+              identity  not logged in
               source    -
               user name -
               token     -
-              secret in -
+              stored in -
               clients   docker
             us.icr.io
-              who       user person@registry-tests.example.com
+              identity  user person@registry-tests.example.com
                         (IBMid-person) of account account-1
               source    login `iamapikey` stored for us.icr.io
               user name iambearer
-              token     0 s old, 60 min left
-              secret in kernel keyring
+              token     0 s old, expires in 60 min
+              stored in kernel keyring
               clients   docker, podman
         "#]],
     );
     machine.set("COLUMNS", "1000");
     assert_eq!(answer(&machine, &[]), table);
-    assert_eq!(machine.cloud.requests().len(), asked, "nobody was asked");
+    assert_eq!(
+        machine.cloud.requests().len(),
+        asked,
+        "no requests were sent"
+    );
 }
 
 #[test]
-fn the_same_as_json_has_stable_keys() {
-    let Some(machine) = furnished() else {
+fn json_contains_the_same_as_the_table() {
+    let Some(machine) = machine_with_logins() else {
         return;
     };
     let mut shown = json_of(&machine, &["us.icr.io"]);
     let token = shown["registries"][0]["token"].take();
-    let (age, left) = (
-        token["age"].as_u64().unwrap(),
-        token["left"].as_u64().unwrap(),
-    );
-    assert_eq!(age + left, 3600);
+    let seconds = |key: &str| token[key].as_u64().expect("a number");
+    assert_eq!(seconds("age") + seconds("expires_in"), 3600);
     assert_eq!(
         shown,
         json!({
@@ -182,11 +183,11 @@ fn the_same_as_json_has_stable_keys() {
                 "username": "iambearer",
                 "token": null,
                 "keychain": "kernel",
-                "key_ends_at": null,
+                "api_key_expires_at": null,
                 "clients": ["docker", "podman"],
-                "checked": null,
+                "check": null,
                 "problem": null,
-                "last_failure": null,
+                "last_error": null,
             }],
             "warnings": [],
             "notes": [],
@@ -203,7 +204,7 @@ fn the_same_as_json_has_stable_keys() {
 }
 
 #[test]
-fn what_iam_rejected_at_the_last_get_is_a_problem_until_something_works() {
+fn a_rejection_at_the_last_get_is_a_problem_until_a_get_succeeds() {
     let Some(mut machine) = Machine::with_keychain() else {
         return;
     };
@@ -219,18 +220,22 @@ fn what_iam_rejected_at_the_last_get_is_a_problem_until_something_works() {
     assert_eq!(outcome.status, Some(1), "{outcome:?}");
     for part in [
         "failed 5 min ago",
-        "\nproblem: us.icr.io: cannot get a token with the API key in $IBMCLOUD_API_KEY: IAM rejected it (BXNIM0415E, HTTP 400): Provided API key could not be found. Set a new key in $IBMCLOUD_API_KEY, or unset it.",
+        "\nproblem: us.icr.io: cannot get a token with the API key in $IBMCLOUD_API_KEY: IAM rejected it (BXNIM0415E, HTTP 400): Provided API key could not be found\n         fix: Set a new key in $IBMCLOUD_API_KEY, or unset it",
     ] {
         assert!(outcome.stdout.contains(part), "{part}: {outcome:?}");
     }
     let outcome = status(&machine, &["us.icr.io", "--json"]);
     assert_eq!(outcome.status, Some(1), "{outcome:?}");
     let shown: Value = serde_json::from_str(&outcome.stdout).unwrap();
-    let failure = &shown["registries"][0]["last_failure"];
-    assert_eq!(failure["permanent"], true, "{shown:#}");
-    let fix = failure["fix"].as_str().unwrap();
+    let error = &shown["registries"][0]["last_error"];
+    assert_eq!(error["kind"], "rejection", "{shown:#}");
+    let fix = error["fix"].as_str().unwrap();
     assert!(fix.starts_with("Set a new key in $IBMCLOUD_API_KEY"));
-    assert_eq!(machine.cloud.requests().len(), asked, "nobody was asked");
+    assert_eq!(
+        machine.cloud.requests().len(),
+        asked,
+        "no requests were sent"
+    );
     machine.add_api_key(ENVIRONMENT_KEY, "environment");
     machine.get("us.icr.io").is_credential("iambearer");
     assert!(!answer(&machine, &["us.icr.io"]).contains("failed"));
@@ -259,23 +264,23 @@ fn an_outage_at_the_last_get_is_a_warning() {
     }
     machine.keys().age_tokens(3000);
     assert!(
-        answer(&machine, &["us.icr.io"]).contains("none now"),
+        answer(&machine, &["us.icr.io"]).contains("not cached"),
         "an hour ago"
     );
 }
 
 #[test]
-fn who_speaks_for_all_others_has_a_row_of_its_own() {
+fn the_source_for_all_other_registries_has_a_row() {
     let mut machine = Machine::with_environment_key();
     let table = answer(&machine, &[]);
     is(
         &table,
         expect![[r#"
-            REGISTRY        WHO  SOURCE                        USER NAME  TOKEN     SECRET IN    CLIENTS
-            every registry  -    API key in $IBMCLOUD_API_KEY  iambearer  none now  environment  none
+            REGISTRY        IDENTITY  SOURCE                        USER NAME  TOKEN       STORED IN    CLIENTS
+            all registries  -         API key in $IBMCLOUD_API_KEY  iambearer  not cached  environment  none
 
-            No client asks this program. To go on:
-              docker-credential-icr configure     has docker or podman ask this program
+            No client uses this helper. To continue:
+              docker-credential-icr configure     Add this helper to Docker and Podman
         "#]],
     );
     let rows = json_of(&machine, &[]);
@@ -287,25 +292,26 @@ fn who_speaks_for_all_others_has_a_row_of_its_own() {
     is(
         &outcome.stdout,
         expect![[r#"
-            REGISTRY        WHO      SOURCE  USER NAME  TOKEN  SECRET IN  CLIENTS
-            every registry  problem  -       -          -      -          none
+            REGISTRY        IDENTITY  SOURCE  USER NAME  TOKEN  STORED IN  CLIENTS
+            all registries  problem   -       -          -      -          none
 
-            problem: every registry: $IBMCLOUD_API_KEY names the file /does/not/exist, which holds no key (No such file or directory (os error 2)); name a file that does, or give the key itself
+            problem: all registries: $IBMCLOUD_API_KEY names the file /does/not/exist, which holds no key (No such file or directory (os error 2)); name a file that does, or give the key itself
 
-            No client asks this program. To go on:
-              docker-credential-icr configure     has docker or podman ask this program
+            No client uses this helper. To continue:
+              docker-credential-icr configure     Add this helper to Docker and Podman
         "#]],
     );
     is(
         &outcome.stderr,
         expect![[r#"
-        docker-credential-icr: something is broken; `docker-credential-icr doctor` looks into it
-    "#]],
+            docker-credential-icr: 1 problem found
+            hint: Run 'docker-credential-icr doctor' for details
+        "#]],
     );
 }
 
 #[test]
-fn a_key_that_ends_soon_is_told_with_the_command_that_replaces_it() {
+fn a_key_that_expires_soon_is_a_warning_with_the_command_that_replaces_it() {
     let Some(machine) = Machine::with_keychain() else {
         return;
     };
@@ -337,30 +343,30 @@ fn a_key_that_ends_soon_is_told_with_the_command_that_replaces_it() {
         "{text}"
     );
     assert!(
-        text.contains("`docker-credential-icr login --rotate de.icr.io` replaces it"),
+        text.contains("\n         fix: docker-credential-icr login --rotate de.icr.io\n"),
         "{text}"
     );
     let row = json_of(&machine, &["de.icr.io"]);
-    let end = row["registries"][0]["key_ends_at"].as_i64().unwrap();
+    let end = row["registries"][0]["api_key_expires_at"].as_i64().unwrap();
     assert!((12 * days..=13 * days).contains(&(end - now)), "{row}");
     assert_eq!(row["warnings"].as_array().unwrap().len(), 1);
 }
 
 #[test]
-fn a_check_asks_iam_and_the_registry() {
+fn a_check_sends_requests_to_iam_and_the_registry() {
     let mut machine = Machine::new().with_registry();
     machine.set_environment_key();
     let cloud = &machine.cloud;
     let [registry, _] = machine.registries();
     assert_eq!(
-        json_of(&machine, &[&registry])["registries"][0]["checked"],
+        json_of(&machine, &[&registry])["registries"][0]["check"],
         Value::Null
     );
     assert_eq!(cloud.requests().len(), 0, "not without --check");
     let row = json_of(&machine, &["--check", &registry])["registries"][0].take();
     assert_eq!(
-        (&row["checked"], &row["problem"]),
-        (&true.into(), &Value::Null)
+        (&row["check"], &row["problem"]),
+        (&"ok".into(), &Value::Null)
     );
     let paths: Vec<String> = cloud
         .requests()
@@ -372,15 +378,15 @@ fn a_check_asks_iam_and_the_registry() {
     is(
         &text,
         expect![[r#"
-            REGISTRY         WHO                                                                                   SOURCE                        USER NAME  TOKEN     SECRET IN    CLIENTS  CHECK
-            localhost:55555  user environment@registry-tests.example.com (IBMid-environment) of account account-1  API key in $IBMCLOUD_API_KEY  iambearer  none now  environment  none     ok
+            REGISTRY         IDENTITY                                                                              SOURCE                        USER NAME  TOKEN       STORED IN    CLIENTS  CHECK
+            localhost:55555  user environment@registry-tests.example.com (IBMid-environment) of account account-1  API key in $IBMCLOUD_API_KEY  iambearer  not cached  environment  none     ok
 
-            No client asks this program. To go on:
-              docker-credential-icr configure     has docker or podman ask this program
+            No client uses this helper. To continue:
+              docker-credential-icr configure     Add this helper to Docker and Podman
         "#]],
     );
 
-    // IAM knows the key, but the registry does not take its token.
+    // IAM accepts the key, but the registry rejects the token.
     cloud.accounts().set_token_lifetime(0);
     let outcome = status(&machine, &["--check", &registry]);
     assert_eq!(outcome.status, Some(1));
@@ -393,7 +399,7 @@ fn a_check_asks_iam_and_the_registry() {
 }
 
 #[test]
-fn a_check_does_not_ask_registries_that_nobody_uses() {
+fn a_check_sends_no_requests_to_registries_that_are_not_in_use() {
     let mut machine = Machine::new().with_registry();
     machine.set_environment_key();
     let [registry, _] = machine.registries();
@@ -401,7 +407,7 @@ fn a_check_does_not_ask_registries_that_nobody_uses() {
         "home/.docker/config.json",
         &format!("{{\"credHelpers\": {{\"{registry}\": \"icr\"}}}}"),
     );
-    // Whoever is not on this machine is not there.
+    // No requests leave this machine.
     machine
         .set("HTTPS_PROXY", "http://127.0.0.1:1")
         .set("NO_PROXY", "localhost");
@@ -409,9 +415,9 @@ fn a_check_does_not_ask_registries_that_nobody_uses() {
     is(
         &text,
         expect![[r#"
-            REGISTRY         WHO                                                                                   SOURCE                        USER NAME  TOKEN     SECRET IN    CLIENTS  CHECK
-            localhost:55555  user environment@registry-tests.example.com (IBMid-environment) of account account-1  API key in $IBMCLOUD_API_KEY  iambearer  none now  environment  docker   ok
-            every registry   -                                                                                     API key in $IBMCLOUD_API_KEY  iambearer  none now  environment  none     -
+            REGISTRY              IDENTITY                                                                              SOURCE                        USER NAME  TOKEN       STORED IN    CLIENTS  CHECK
+            localhost:55555       user environment@registry-tests.example.com (IBMid-environment) of account account-1  API key in $IBMCLOUD_API_KEY  iambearer  not cached  environment  docker   ok
+            all other registries  -                                                                                     API key in $IBMCLOUD_API_KEY  iambearer  not cached  environment  none     -
         "#]],
     );
     let paths = machine
@@ -424,7 +430,7 @@ fn a_check_does_not_ask_registries_that_nobody_uses() {
 }
 
 #[test]
-fn a_refusal_names_the_registry_once() {
+fn the_error_of_a_registry_names_it_once() {
     let mut machine = Machine::new().with_registry();
     let [registry, _] = machine.registries();
     let token = Machine::new().access_token_of("stranger");
@@ -437,13 +443,13 @@ fn a_refusal_names_the_registry_once() {
 }
 
 #[test]
-fn a_clients_file_that_cannot_be_read_is_told_of() {
+fn a_clients_file_that_cannot_be_read_is_a_warning() {
     let mut machine = Machine::new();
     let path = machine.file("home/.docker/config.json", "{ no JSON");
     machine.set("DOCKER_CONFIG", machine.path("home/.docker"));
     let text = answer(&machine, &[]);
     let warning = format!(
-        "warning: cannot read {}: it is not valid JSON: key must be a string at line 1 column 3; `docker-credential-icr doctor` says what to do",
+        "warning: cannot read {}: it is not valid JSON: key must be a string at line 1 column 3\n         fix: docker-credential-icr doctor\n",
         path.display()
     );
     assert_eq!(text.matches(&warning).count(), 1, "{text}");
@@ -454,7 +460,7 @@ fn a_clients_file_that_cannot_be_read_is_told_of() {
 }
 
 #[test]
-fn podman_may_ask_for_every_registry() {
+fn podman_can_use_the_helper_for_all_registries() {
     let machine = Machine::with_environment_key();
     machine.file(
         "home/.config/containers/registries.conf",
@@ -463,14 +469,14 @@ fn podman_may_ask_for_every_registry() {
     is(
         &answer(&machine, &[]),
         expect![[r#"
-            REGISTRY        WHO  SOURCE                        USER NAME  TOKEN     SECRET IN    CLIENTS
-            every registry  -    API key in $IBMCLOUD_API_KEY  iambearer  none now  environment  podman
+            REGISTRY        IDENTITY  SOURCE                        USER NAME  TOKEN       STORED IN    CLIENTS
+            all registries  -         API key in $IBMCLOUD_API_KEY  iambearer  not cached  environment  podman
         "#]],
     );
 }
 
 #[test]
-fn what_is_no_registry_is_refused() {
+fn a_host_that_is_not_a_registry_is_rejected() {
     let machine = Machine::new();
     let outcome = status(&machine, &["docker.io"]);
     assert_eq!((outcome.status, &*outcome.stdout), (Some(1), ""));
@@ -483,41 +489,41 @@ fn what_is_no_registry_is_refused() {
 }
 
 #[test]
-fn its_help_has_examples() {
+fn the_help_has_examples() {
     is(
         &answer(&Machine::new(), &["--help"]),
         expect![[r#"
-            Print who speaks for each registry, and for how long
+            Show the active source of each registry
 
-            Shows the registries that have a login, that the settings name, or that a
-            client asks this program for; and who speaks for all others. No network is
-            asked unless you say --check.
+            Lists the registries that have a login, that the settings name, or for which
+            a client uses this helper; and all other registries if a source is active for
+            them. Sends no requests without --check.
 
             Usage: docker-credential-icr status [OPTIONS] [REGISTRY]...
 
             Arguments:
               [REGISTRY]...
-                      Registries, such as us.icr.io; without any, all that there is to tell of
+                      Registries, such as us.icr.io [default: all registries in use]
 
             Options:
                   --check
-                      Get a token for each registry, and ask the registry whether it takes it
+                      Get a token for each registry, and check that the registry accepts it
 
                   --json
-                      Print JSON, whose keys stay as they are
+                      Print JSON
 
               -h, --help
                       Print help (see a summary with '-h')
 
             Examples:
-              docker-credential-icr status                who is logged in where
-              docker-credential-icr status us.icr.io      at one registry
-              docker-credential-icr status --check        and does it work?
+              docker-credential-icr status
+              docker-credential-icr status us.icr.io
+              docker-credential-icr status --check
               docker-credential-icr status --json
 
-            Exit status: 0 if all is well; 1 if something is broken, which without --check
-            means a source of identity or a keychain that cannot be read, or that IAM
-            rejected what the last `get` used.
+            Exit status: 0 if there are no problems, otherwise 1. Without --check, problems are
+            sources and keychains that cannot be read, expired logins, and logins that IAM
+            rejected at the last `get`.
         "#]],
     );
 }
@@ -528,7 +534,7 @@ mod at_a_terminal {
 
     use super::*;
 
-    /// What a terminal of 80 columns is shown.
+    /// Returns what a terminal of 80 columns shows.
     fn shown(machine: &Machine) -> String {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_docker-credential-icr"));
         command.arg("status");
@@ -539,7 +545,7 @@ mod at_a_terminal {
     }
 
     #[test]
-    fn there_are_colors_unless_somebody_does_not_want_them() {
+    fn there_are_colors_unless_a_variable_disables_them() {
         let mut machine = Machine::with_environment_key();
         machine.set("TERM", "xterm");
         assert!(shown(&machine).contains("\u{1b}[1m"), "a heading is bold");
@@ -552,18 +558,21 @@ mod at_a_terminal {
             );
             machine.unset("NO_COLOR").set("TERM", "xterm");
         }
-        assert!(!answer(&machine, &[]).contains('\u{1b}'), "a pipe has none");
+        assert!(
+            !answer(&machine, &[]).contains('\u{1b}'),
+            "no colors in a pipe"
+        );
     }
 
     #[test]
-    fn its_width_is_kept() {
-        let Some(mut machine) = furnished() else {
+    fn lines_fit_the_width_of_the_terminal() {
+        let Some(mut machine) = machine_with_logins() else {
             return;
         };
         machine.set("TERM", "dumb").set("COLUMNS", "40");
         let text = shown(&machine);
         let text = text.replace('\r', "");
-        // A word has no place to be broken at.
+        // A single word cannot be wrapped.
         let is_long = |line: &&str| line.chars().count() > 40 && line.trim().contains(' ');
         assert_eq!(text.lines().find(is_long), None, "{text}");
         assert!(text.lines().count() > 20, "{text}");

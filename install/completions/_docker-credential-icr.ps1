@@ -30,8 +30,8 @@ Register-ArgumentCompleter -Native -CommandName 'docker-credential-icr' -ScriptB
             [CompletionResult]::new('login', 'login', [CompletionResultType]::ParameterValue, 'Log in once, for every registry or for some')
             [CompletionResult]::new('logout', 'logout', [CompletionResultType]::ParameterValue, 'Forget logins, and every token that came from them')
             [CompletionResult]::new('print', 'print', [CompletionResultType]::ParameterValue, 'Print a credential for what cannot ask this program itself')
-            [CompletionResult]::new('settings', 'settings', [CompletionResultType]::ParameterValue, 'Print every setting that holds, and where it comes from')
-            [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Print who speaks for each registry, and for how long')
+            [CompletionResult]::new('settings', 'settings', [CompletionResultType]::ParameterValue, 'Show all settings and where they are set')
+            [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Show the active source of each registry')
             [CompletionResult]::new('token', 'token', [CompletionResultType]::ParameterValue, 'Make, list and remove registry tokens')
             [CompletionResult]::new('get', 'get', [CompletionResultType]::ParameterValue, 'For clients: the credential for a registry, as JSON')
             [CompletionResult]::new('store', 'store', [CompletionResultType]::ParameterValue, 'For clients: keeps a login that comes as JSON on stdin')
@@ -99,14 +99,14 @@ Register-ArgumentCompleter -Native -CommandName 'docker-credential-icr' -ScriptB
             break
         }
         'docker-credential-icr;settings' {
-            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON, whose keys stay as they are')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
         'docker-credential-icr;status' {
-            [CompletionResult]::new('--check', '--check', [CompletionResultType]::ParameterName, 'Get a token for each registry, and ask the registry whether it takes it')
-            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON, whose keys stay as they are')
+            [CompletionResult]::new('--check', '--check', [CompletionResultType]::ParameterName, 'Get a token for each registry, and check that the registry accepts it')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break

@@ -27,8 +27,8 @@ set edit:completion:arg-completer[docker-credential-icr] = {|@words|
             cand login 'Log in once, for every registry or for some'
             cand logout 'Forget logins, and every token that came from them'
             cand print 'Print a credential for what cannot ask this program itself'
-            cand settings 'Print every setting that holds, and where it comes from'
-            cand status 'Print who speaks for each registry, and for how long'
+            cand settings 'Show all settings and where they are set'
+            cand status 'Show the active source of each registry'
             cand token 'Make, list and remove registry tokens'
             cand get 'For clients: the credential for a registry, as JSON'
             cand store 'For clients: keeps a login that comes as JSON on stdin'
@@ -90,13 +90,13 @@ set edit:completion:arg-completer[docker-credential-icr] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'docker-credential-icr;settings'= {
-            cand --json 'Print JSON, whose keys stay as they are'
+            cand --json 'Print JSON'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
         &'docker-credential-icr;status'= {
-            cand --check 'Get a token for each registry, and ask the registry whether it takes it'
-            cand --json 'Print JSON, whose keys stay as they are'
+            cand --check 'Get a token for each registry, and check that the registry accepts it'
+            cand --json 'Print JSON'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }

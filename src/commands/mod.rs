@@ -22,6 +22,7 @@ pub(crate) mod configure;
 mod configure_choice;
 pub(crate) mod doctor;
 mod errand;
+mod json;
 #[cfg(test)]
 mod lab;
 mod listening;

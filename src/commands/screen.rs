@@ -1,4 +1,4 @@
-//! What a person looks at: how wide it is, and whether it has colours.
+//! The width and the colours of the output.
 
 use console::Style;
 use console::measure_text_width;
@@ -8,10 +8,10 @@ use crate::context::Stdio;
 use crate::environment;
 use crate::environment::Environment;
 
-/// The narrowest that lines are broken for, in characters: a word must fit.
-const NARROWEST: usize = 20;
+/// The minimum width for which lines are wrapped, in characters: a word must fit.
+const MIN_WIDTH: usize = 20;
 
-/// Where the answer of a command is shown.
+/// The output of a command as a person sees it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Screen {
     has_colors: bool,
@@ -19,15 +19,15 @@ pub(super) struct Screen {
 }
 
 impl Screen {
-    /// A file: without colours and without an end.
+    /// A file: no colours, and lines of any length.
     pub(super) const PLAIN: Self = Self {
         has_colors: false,
         width: None,
     };
 
-    /// The screen that the output goes to. `COLUMNS` says how wide it is, otherwise
-    /// the terminal; a pipe has no end. A pipe has no colours, and neither has a
-    /// terminal with `NO_COLOR` (no-color.org) or `TERM=dumb`.
+    /// Creates the screen for the standard output. The width is `COLUMNS`, or else that of
+    /// the terminal; a pipe has none. There are no colours in a pipe, with `NO_COLOR`
+    /// (no-color.org) or with `TERM=dumb`.
     pub(super) fn of(stdio: &Stdio<'_>, context: &Context<'_>) -> Self {
         let is_terminal = stdio.output_is_terminal;
         let of_terminal = || context.terminal.width().filter(|_| is_terminal);
@@ -37,28 +37,28 @@ impl Screen {
         }
     }
 
-    /// Whether every line of a text fits.
-    pub(super) fn has_room_for(self, text: &str) -> bool {
+    /// Returns whether each line of a text fits.
+    pub(super) fn fits(self, text: &str) -> bool {
         let fits = |width| text.lines().all(|line| measure_text_width(line) <= width);
         self.width.is_none_or(fits)
     }
 
-    /// A heading.
+    /// Returns a text in the style of headings.
     pub(super) fn heading(self, text: &str) -> String {
         self.styled(&Style::new().bold(), text)
     }
 
-    /// Something that is as it should be.
+    /// Returns a text in the colour for `ok`.
     pub(super) fn good(self, text: &str) -> String {
         self.styled(&Style::new().green(), text)
     }
 
-    /// Something that will need attention.
+    /// Returns a text in the colour for warnings.
     pub(super) fn warning(self, text: &str) -> String {
         self.styled(&Style::new().yellow(), text)
     }
 
-    /// Something that is broken.
+    /// Returns a text in the colour for problems.
     pub(super) fn problem(self, text: &str) -> String {
         self.styled(&Style::new().red(), text)
     }
@@ -68,14 +68,13 @@ impl Screen {
         style.apply_to(text).to_string()
     }
 
-    /// A text in lines that fit, the further ones indented by as many blanks as the
-    /// first has before its text; `hang` is what is before the first one's text.
-    /// Words that do not fit have a line of their own.
-    pub(super) fn broken(self, hang: &str, text: &str) -> String {
+    /// Wraps a text between words. The first line begins with `hang`, and the others are
+    /// indented by its width. A word that is too long has a line of its own.
+    pub(super) fn wrap(self, hang: &str, text: &str) -> String {
         let start = text.trim_start_matches(' ');
         let hang = format!("{hang}{}", &text[..text.len() - start.len()]);
         let indent = measure_text_width(&hang);
-        let room = self.width.map_or(usize::MAX, |width| width.max(NARROWEST));
+        let room = self.width.map_or(usize::MAX, |width| width.max(MIN_WIDTH));
         let mut lines = vec![hang];
         let mut used = indent;
         for word in start.split(' ') {
@@ -117,24 +116,24 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_broken_between_words_and_indented() {
+    fn a_text_is_wrapped_between_words_and_indented() {
         let text = "one two three four a-word-that-is-much-too-long five";
         let narrow = screen(Some(20), false);
         assert_eq!(
-            narrow.broken("  - ", text),
+            narrow.wrap("  - ", text),
             "  - one two three\n    four\n    a-word-that-is-much-too-long\n    five"
         );
-        assert_eq!(screen(None, false).broken("- ", text), format!("- {text}"));
+        assert_eq!(screen(None, false).wrap("- ", text), format!("- {text}"));
         assert_eq!(
-            narrow.broken("", "  one two three four five"),
+            narrow.wrap("", "  one two three four five"),
             "  one two three four\n  five"
         );
-        let tiny = screen(Some(1), false).broken("", "a b");
-        assert_eq!(tiny, "a b", "narrower is not believed");
+        let tiny = screen(Some(1), false).wrap("", "a b");
+        assert_eq!(tiny, "a b", "smaller widths are ignored");
     }
 
     #[test]
-    fn colors_are_where_they_are_wanted_alone() {
+    fn colors_depend_on_term_and_no_color() {
         assert_eq!(screen(None, false).good("ok"), "ok");
         assert_eq!(screen(None, true).good("ok"), "\u{1b}[32mok\u{1b}[0m");
         for (variables, wanted) in [
@@ -150,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_a_number() {
+    fn columns_must_be_a_positive_number() {
         for (text, columns) in [("80", Some(80)), ("0", None), ("wide", None), ("", None)] {
             let environment = [("COLUMNS", text)].into_iter().collect();
             assert_eq!(super::columns(&environment), columns);

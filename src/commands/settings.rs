@@ -1,8 +1,4 @@
-//! `settings`: what holds, and who says so.
-
-use serde_json::Map;
-use serde_json::Value;
-use serde_json::json;
+//! `settings`: shows each setting, and where it is set.
 
 use super::print;
 use super::print_json;
@@ -12,31 +8,37 @@ use crate::context::Context;
 use crate::context::Stdio;
 use crate::error::Result;
 use crate::error::one_line;
-use crate::iam::trusted_profile::TrustedProfile;
 use crate::settings::CredentialKind;
-use crate::settings::Origin;
-use crate::settings::Profile;
-use crate::settings::Settings;
-use crate::settings::SettingsFile;
 
-/// The most characters of a cell: a path may be long, but not endless.
-const LONGEST_CELL: usize = 4096;
+mod json;
+
+use json::JsonFile;
+use json::JsonOrigin;
+use json::JsonProfile;
+use json::JsonSettings;
+use json::JsonValues;
+use json::Setting;
+
+/// The maximum length of a cell, in characters: that of a path.
+const MAX_CELL: usize = 4096;
+
+/// The cell of a setting without a value.
+const NOTHING: &str = "-";
 
 const EXAMPLES: &str = "\
 Examples:
-  docker-credential-icr settings           as a table
-  docker-credential-icr settings --json    as JSON
+  docker-credential-icr settings
+  docker-credential-icr settings --json
   ICR_PROFILE=team-a docker-credential-icr settings";
 
-/// Print every setting that holds, and where it comes from
+/// Show all settings and where they are set
 ///
-/// Values come from environment variables, your settings file, the system's
-/// settings file, and defaults, the first that says something. There are no
-/// secrets in them.
+/// Environment variables take precedence over your settings file, then come the
+/// system's settings file and the defaults. Settings contain no secrets.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, verbatim_doc_comment)]
 pub(crate) struct Arguments {
-    /// Print JSON, whose keys stay as they are
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
@@ -47,199 +49,114 @@ pub(crate) fn run(
     context: &Context<'_>,
 ) -> Result<()> {
     let settings = context.settings()?;
-    match arguments.json {
-        true => print_json(stdio, &as_json(&settings)),
-        false => {
-            let screen = Screen::of(stdio, context);
-            print(stdio, &as_tables(&settings, screen))
-        }
+    let answer = JsonSettings::new(&settings);
+    if arguments.json {
+        return print_json(stdio, &answer);
     }
+    let screen = Screen::of(stdio, context);
+    print(stdio, &to_text(&answer, screen))
 }
 
-/// The values that a settings file and variables have in common, and those that
-/// variables alone set.
-fn values(settings: &Settings) -> [(&'static str, Value); 10] {
-    let limits = settings.limits;
-    let profile = settings.chosen_profile();
-    [
-        ("keychain", settings.keychain.name().into()),
-        ("namespace", settings.namespace.clone().into()),
-        ("deadline", limits.deadline.as_secs().into()),
-        ("connect-timeout", limits.connect.as_secs().into()),
-        ("attempt-timeout", limits.attempt.as_secs().into()),
-        ("background-refresh", settings.background_refresh.into()),
-        (
-            "working-directory-credentials",
-            settings.working_directory_credentials.into(),
-        ),
-        ("profile", json!(profile.map(|profile| &profile.name))),
-        (
-            "source",
-            json!(settings.forced_source().map(|source| source.name())),
-        ),
-        (
-            "iam-endpoint",
-            json!(settings.iam_endpoint().map(|endpoint| endpoint.base())),
-        ),
-    ]
-}
-
-/// A profile's values under the keys of its table; null is what it leaves open.
-fn of_profile(profile: &Profile) -> [(&'static str, Value); 7] {
-    let (trusted_profile, account) = match &profile.trusted_profile {
-        None => (None, None),
-        Some(TrustedProfile::Id(text) | TrustedProfile::Crn(text)) => (Some(text), None),
-        Some(TrustedProfile::Name { name, account }) => (Some(name), account.as_ref()),
-    };
-    let endpoint = profile.iam_endpoint.as_ref();
-    let file = profile.file.as_ref().map(|path| path.display().to_string());
-    [
-        ("source", json!(profile.source.map(|source| source.name()))),
-        ("trusted-profile", json!(trusted_profile)),
-        ("account", json!(account)),
-        ("iam-endpoint", json!(endpoint.map(|it| it.base()))),
-        ("private-endpoints", profile.private_endpoints.into()),
-        ("credential", profile.handed_out().name().into()),
-        ("file", json!(file)),
-    ]
-}
-
-fn as_json(settings: &Settings) -> Value {
-    let origin = |key: &str| origin_as_json(settings.origin(key));
-    let values: Map<String, Value> = values(settings)
-        .into_iter()
-        .map(|(key, value)| (key.into(), json!({"value": value, "origin": origin(key)})))
-        .collect();
-    let registries: Vec<Value> = settings
-        .registries
-        .iter()
-        .map(|host| json!({"host": host.host(), "origin": origin(&format!("registries.{host}"))}))
-        .collect();
-    let mappings: Map<String, Value> = settings
-        .mapped_registries()
-        .map(|(host, profile)| {
-            let origin = origin(&format!("registry.{host}"));
-            let mapping = json!({"profile": profile, "origin": origin});
-            (host.to_string(), mapping)
-        })
-        .collect();
-    let files = settings.files().iter().map(|file| {
-        let path = file.path.display().to_string();
-        json!({"path": path, "exists": file.exists})
-    });
-    json!({
-        "settings": values,
-        "registries": registries,
-        "profile": profiles_as_json(settings),
-        "registry": mappings,
-        "files": files.collect::<Vec<_>>(),
-    })
-}
-
-fn profiles_as_json(settings: &Settings) -> Map<String, Value> {
-    let profiles = settings
-        .profile_names()
-        .filter_map(|name| settings.profile(name));
-    let object = |profile: &Profile| {
-        let values = of_profile(profile).map(|(key, value)| (key.to_owned(), value));
-        let mut object = Map::from_iter(values);
-        let origin = settings.origin(&format!("profile.{}", profile.name));
-        object.insert("origin".into(), origin_as_json(origin));
-        Value::Object(object)
-    };
-    profiles
-        .map(|profile| (profile.name.clone(), object(profile)))
-        .collect()
-}
-
-fn origin_as_json(origin: &Origin) -> Value {
-    match origin {
-        Origin::Default => json!({"kind": "default"}),
-        Origin::File(path) => json!({"kind": "file", "path": path.display().to_string()}),
-        Origin::Variable(name) => json!({"kind": "variable", "name": name}),
+/// Returns a table of the settings, and one of the settings files.
+fn to_text(answer: &JsonSettings<'_>, screen: Screen) -> String {
+    let JsonSettings {
+        settings,
+        registries,
+        profiles,
+        registry_profiles,
+        files,
+    } = answer;
+    let mut rows = Vec::from(value_rows(settings));
+    for registry in registries {
+        rows.push(row("registries", registry.host, &registry.origin));
     }
-}
-
-fn as_tables(settings: &Settings, screen: Screen) -> String {
-    let mut rows = Vec::new();
-    for (key, value) in values(settings) {
+    rows.extend(profiles.iter().flat_map(profile_rows));
+    for registry in registry_profiles {
+        let key = format!("registry.\"{}\".profile", registry.host);
         rows.push(row(
-            key,
-            &shown(&value),
-            &shown_origin(settings.origin(key)),
+            &key,
+            registry.profile.unwrap_or(NOTHING),
+            &registry.origin,
         ));
     }
-    for host in &settings.registries {
-        let origin = settings.origin(&format!("registries.{host}"));
-        rows.push(row("registries", host.host(), &shown_origin(origin)));
-    }
-    for name in settings.profile_names() {
-        rows.extend(
-            settings
-                .profile(name)
-                .map(|it| profile_rows(it, settings))
-                .into_iter()
-                .flatten(),
-        );
-    }
-    for (host, profile) in settings.mapped_registries() {
-        let origin = settings.origin(&format!("registry.{host}"));
-        let key = format!("registry.\"{host}\".profile");
-        rows.push(row(&key, profile.unwrap_or(NOTHING), &shown_origin(origin)));
-    }
-    let files: Vec<[String; 2]> = settings.files().iter().map(file_row).collect();
+    let files: Vec<[String; 2]> = files.iter().map(file_row).collect();
     format!(
-        "{}\n\nSettings files, the last is the strongest:\n{}",
-        table::shown(&["SETTING", "VALUE", "FROM"], &rows, screen),
-        table::shown(&["FILE", "STATE"], &files, screen)
+        "{}\n\nSettings files (later ones take precedence):\n{}",
+        table::to_text(&["SETTING", "VALUE", "SET IN"], &rows, screen),
+        table::to_text(&["FILE", "STATE"], &files, screen)
     )
 }
 
-/// What a profile says; what it leaves open is left out.
-fn profile_rows(profile: &Profile, settings: &Settings) -> Vec<[String; 3]> {
-    let name = &profile.name;
-    let origin = settings.origin(&format!("profile.{name}"));
-    let values = of_profile(profile).into_iter();
-    values
-        .filter(|(_, value)| !value.is_null())
-        .map(|(key, value)| {
-            let key_of_table = format!("profile.{name}.{key}");
-            let is_default = match key {
-                "private-endpoints" => !profile.private_endpoints,
-                "credential" => profile.handed_out() == CredentialKind::default(),
-                _ => false,
-            };
-            let origin = if is_default { &Origin::Default } else { origin };
-            row(&key_of_table, &shown(&value), &shown_origin(origin))
-        })
-        .collect()
-}
-
-/// Stands where nothing was chosen.
-const NOTHING: &str = "-";
-
-fn row(key: &str, value: &str, origin: &str) -> [String; 3] {
-    [key, value, origin].map(|cell| one_line(cell, LONGEST_CELL))
-}
-
-fn file_row(file: &SettingsFile) -> [String; 2] {
-    let state = if file.exists { "read" } else { "not there" };
-    let path = file.path.display().to_string();
-    [path, state.to_owned()].map(|cell| one_line(&cell, LONGEST_CELL))
-}
-
-fn shown(value: &Value) -> String {
-    match value {
-        Value::Null => NOTHING.into(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+fn value_rows(values: &JsonValues<'_>) -> [[String; 3]; 10] {
+    fn of<T: ToString>(key: &str, setting: &Setting<'_, T>) -> [String; 3] {
+        row(key, &setting.value.to_string(), &setting.origin)
     }
+    fn optional(key: &str, setting: &Setting<'_, Option<&str>>) -> [String; 3] {
+        row(key, setting.value.unwrap_or(NOTHING), &setting.origin)
+    }
+    [
+        of("keychain", &values.keychain),
+        of("namespace", &values.namespace),
+        of("deadline", &values.deadline),
+        of("connect-timeout", &values.connect_timeout),
+        of("attempt-timeout", &values.attempt_timeout),
+        of("background-refresh", &values.background_refresh),
+        of(
+            "working-directory-credentials",
+            &values.working_directory_credentials,
+        ),
+        optional("profile", &values.profile),
+        optional("source", &values.source),
+        optional("iam-endpoint", &values.iam_endpoint),
+    ]
 }
 
-fn shown_origin(origin: &Origin) -> String {
-    match origin {
-        Origin::Default => "default".into(),
-        Origin::File(path) => path.display().to_string(),
-        Origin::Variable(name) => format!("${name}"),
-    }
+/// Returns the rows of a profile, without those that are not set.
+fn profile_rows(profile: &JsonProfile<'_>) -> Vec<[String; 3]> {
+    let private_endpoints = profile.private_endpoints.to_string();
+    let is_default_credential = profile.credential == CredentialKind::default().name();
+    let values = [
+        ("source", profile.source, false),
+        ("trusted-profile", profile.trusted_profile, false),
+        ("account", profile.account, false),
+        ("iam-endpoint", profile.iam_endpoint, false),
+        (
+            "private-endpoints",
+            Some(&*private_endpoints),
+            !profile.private_endpoints,
+        ),
+        (
+            "credential",
+            Some(profile.credential),
+            is_default_credential,
+        ),
+        ("file", profile.file.as_deref(), false),
+    ];
+    let rows = values.into_iter().filter_map(|(key, value, is_default)| {
+        let origin = if is_default {
+            &JsonOrigin::Default
+        } else {
+            &profile.origin
+        };
+        Some(row(
+            &format!("profile.{}.{key}", profile.name),
+            value?,
+            origin,
+        ))
+    });
+    rows.collect()
+}
+
+fn row(key: &str, value: &str, origin: &JsonOrigin<'_>) -> [String; 3] {
+    let origin = match origin {
+        JsonOrigin::Default => "default".to_owned(),
+        JsonOrigin::File { path } => path.clone(),
+        JsonOrigin::Variable { name } => format!("${name}"),
+    };
+    [key, value, &origin].map(|cell| one_line(cell, MAX_CELL))
+}
+
+fn file_row(file: &JsonFile) -> [String; 2] {
+    let state = if file.exists { "read" } else { "not found" };
+    [&*file.path, state].map(|cell| one_line(cell, MAX_CELL))
 }

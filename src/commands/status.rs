@@ -1,9 +1,6 @@
-//! `status`: who is logged in where, and is all well?
+//! `status`: shows the active source of each registry.
 
 use std::collections::BTreeSet;
-
-use serde_json::Value;
-use serde_json::json;
 
 use super::api_key_lifecycle::ending;
 use super::clients::Clients;
@@ -23,59 +20,63 @@ use crate::credentials::Broker;
 use crate::error::Error;
 use crate::error::Result;
 use crate::error::one_line;
+use crate::iam::date;
 use crate::keychain::Prompting;
 use crate::login::LoginScope;
 use crate::registry::Registry;
-use crate::time;
 
+mod json;
+mod message;
 mod row;
 
+use json::JsonStatus;
+use message::Message;
 use row::HEADINGS;
-use row::LONGEST_CELL;
+use row::MAX_CELL;
 use row::Row;
-use row::Subject;
+use row::Target;
 
 const EXAMPLES: &str = "\
 Examples:
-  docker-credential-icr status                who is logged in where
-  docker-credential-icr status us.icr.io      at one registry
-  docker-credential-icr status --check        and does it work?
+  docker-credential-icr status
+  docker-credential-icr status us.icr.io
+  docker-credential-icr status --check
   docker-credential-icr status --json
 
-Exit status: 0 if all is well; 1 if something is broken, which without --check
-means a source of identity or a keychain that cannot be read, or that IAM
-rejected what the last `get` used.";
+Exit status: 0 if there are no problems, otherwise 1. Without --check, problems are
+sources and keychains that cannot be read, expired logins, and logins that IAM
+rejected at the last `get`.";
 
-/// Print who speaks for each registry, and for how long
+/// Show the active source of each registry
 ///
-/// Shows the registries that have a login, that the settings name, or that a
-/// client asks this program for; and who speaks for all others. No network is
-/// asked unless you say --check.
+/// Lists the registries that have a login, that the settings name, or for which
+/// a client uses this helper; and all other registries if a source is active for
+/// them. Sends no requests without --check.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, verbatim_doc_comment)]
 pub(crate) struct Arguments {
-    /// Registries, such as us.icr.io; without any, all that there is to tell of
+    /// Registries, such as us.icr.io [default: all registries in use]
     #[arg(value_name = "REGISTRY")]
     registries: Vec<String>,
 
-    /// Get a token for each registry, and ask the registry whether it takes it
+    /// Get a token for each registry, and check that the registry accepts it
     #[arg(long)]
     check: bool,
 
-    /// Print JSON, whose keys stay as they are
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// What there is to show.
+/// The rows of the table, and the messages below it.
 struct Overview {
     rows: Vec<Row>,
-    warnings: Vec<String>,
-    /// What may be meant so.
-    notes: Vec<String>,
-    /// What cannot be told, and why; and logins that are over.
-    trouble: Vec<String>,
-    /// What logs in where nothing answers.
+    warnings: Vec<Message>,
+    /// What may be intended.
+    notes: Vec<Message>,
+    /// Problems that belong to no row.
+    problems: Vec<Message>,
+    /// The commands that log in where no source is active.
     login_commands: Vec<String>,
 }
 
@@ -85,122 +86,125 @@ pub(crate) fn run(
     context: &Context<'_>,
 ) -> Result<()> {
     let mut session = Session::open(context, Prompting::Never)?;
-    // What is checked may change meanwhile.
+    // A check can change what the keychains contain.
     if !arguments.check {
         session.keychains = session.keychains.remembered();
     }
     let broker = Broker::new(&session);
     let overview = Overview::of(arguments, &broker, context)?;
-    let screen = Screen::of(stdio, context);
-    match arguments.json {
-        true => print_json(stdio, &overview.as_json())?,
-        false => print(stdio, &overview.shown(screen, arguments.check))?,
+    if arguments.json {
+        print_json(stdio, &overview.to_json())?;
+    } else {
+        let screen = Screen::of(stdio, context);
+        print(stdio, &overview.to_text(screen, arguments.check))?;
     }
-    match overview.is_broken() {
-        false => Ok(()),
-        true => Err(Error::user(format!(
-            "something is broken; `{PROGRAM} doctor` looks into it"
-        ))),
-    }
+    let found = match overview.problems().len() {
+        0 => return Ok(()),
+        1 => "1 problem found".to_owned(),
+        count => format!("{count} problems found"),
+    };
+    Err(Error::user(found).with_hint(format!("Run '{PROGRAM} doctor' for details")))
 }
 
 impl Overview {
     fn of(arguments: &Arguments, broker: &Broker<'_>, context: &Context<'_>) -> Result<Self> {
         let files = Clients::of(context, broker.settings);
         let clients = files.by_registry();
-        let mut trouble = Vec::new();
+        let mut problems = Vec::new();
         let is_about_all = arguments.registries.is_empty();
-        let registries = match is_about_all {
-            false => named(&arguments.registries, broker)?,
-            true => {
-                let stored = broker.scopes().unwrap_or_else(|failure| {
-                    trouble.push(failure.to_string());
-                    BTreeSet::new()
-                });
-                scopes::spoken_of(stored, broker.settings, &clients)
-            }
+        let registries = if is_about_all {
+            let stored = broker.scopes().unwrap_or_else(|error| {
+                problems.push(Message::from(&error));
+                BTreeSet::new()
+            });
+            scopes::spoken_of(stored, broker.settings, &clients)
+        } else {
+            registries_named(&arguments.registries, broker)?
         };
-        let row = |subject: Subject| {
-            // What nobody uses is tried only where there is nothing else to try.
-            let is_used = registries.is_empty() || matches!(subject, Subject::One(_));
-            Row::of(subject, &clients, arguments.check && is_used, broker)
+        let row = |target: Target| {
+            // Registries that are not in use are checked only if no registry is in use.
+            let is_used = registries.is_empty() || matches!(target, Target::Registry(_));
+            Row::of(target, &clients, arguments.check && is_used, broker)
         };
-        let subjects = registries.iter().cloned().map(Subject::One);
-        let mut rows: Vec<Row> = subjects.map(row).collect();
+        let targets = registries.iter().cloned().map(Target::Registry);
+        let mut rows: Vec<Row> = targets.map(row).collect();
         let mut others = broker.settings.all_registries();
         let example = others.find(|other| !other.is_entitled() && !registries.contains(other));
-        let others = example.filter(|_| is_about_all).map(Subject::Others);
-        // That nobody speaks for the rest is no news.
-        rows.extend(others.map(row).filter(|row| !row.is_nobodys()));
+        let others = example.filter(|_| is_about_all);
+        let others = others.map(|example| Target::Others {
+            example,
+            is_alone: registries.is_empty(),
+        });
+        rows.extend(others.map(row).filter(Row::has_source_or_problem));
         let mut overview = Self {
             warnings: warnings(&rows, &files, context.clock.now()),
             notes: Vec::new(),
             login_commands: login_commands(&rows, broker),
             rows,
-            trouble,
+            problems,
         };
         overview.add_notices(is_about_all, broker);
         Ok(overview)
     }
 
-    /// Adds what there is to tell of stored logins: of all, or of those in the rows.
+    /// Adds the messages about stored logins: all of them, or those of the rows.
     fn add_notices(&mut self, is_about_all: bool, broker: &Broker<'_>) {
-        // That logins cannot be listed is among the trouble already.
+        // If logins cannot be listed, that is among the problems already.
         let notices = own_logins::notices(broker).unwrap_or_default();
         for notice in notices {
-            let name = notice.scope.to_string();
-            if !is_about_all && !self.rows.iter().any(|row| row.name() == name) {
+            let is_shown = |row: &Row| row.login_scope() == notice.scope;
+            if !is_about_all && !self.rows.iter().any(is_shown) {
                 continue;
             }
             match notice.severity {
-                Severity::Broken => self.trouble.push(notice.told()),
-                Severity::Useless => self.warnings.push(notice.told()),
-                Severity::Intended => self.notes.push(notice.told()),
+                Severity::Broken => self.problems.push(notice.into()),
+                Severity::Useless => self.warnings.push(notice.into()),
+                Severity::Intended => self.notes.push(notice.into()),
             }
         }
-        // Elsewhere, the login for every registry would do.
-        let everywhere = LoginScope::Default.login_command();
-        let nobodys = self.rows.iter().filter(|row| row.is_nobodys());
-        let notes = nobodys.filter_map(|row| {
-            let command = row.login_command(broker);
-            let command = command.filter(|command| *command != everywhere)?;
-            let name = row.name();
-            Some(format!("not logged in to {name}; '{command}' logs in"))
+        // The default login does not apply to these registries.
+        let default_login = LoginScope::Default.login_command();
+        let notes = self.rows.iter().filter_map(|row| {
+            let command = row.missing_login(broker)?;
+            let message = format!("not logged in to {}; pulls are anonymous", row.name());
+            (command != default_login).then(|| Message::new(message, command))
         });
-        self.notes.extend(notes);
+        self.notes.extend(notes.collect::<Vec<_>>());
     }
 
-    fn is_broken(&self) -> bool {
-        let is_broken = |row: &Row| row.trouble().is_some();
-        self.rows.iter().any(is_broken) || !self.trouble.is_empty()
+    /// Returns the problems of the rows, then those that belong to no row.
+    fn problems(&self) -> Vec<Message> {
+        let of_rows = self.rows.iter().filter_map(Row::problem_message);
+        of_rows.chain(self.problems.iter().cloned()).collect()
     }
 
-    fn shown(&self, screen: Screen, is_checked: bool) -> String {
+    fn to_text(&self, screen: Screen, is_checked: bool) -> String {
         let mut parts = Vec::new();
         if !self.rows.is_empty() {
             parts.push(self.table(screen, is_checked));
         }
-        let trouble = self
-            .rows
-            .iter()
-            .filter_map(|row| Some(row.trouble()?.with_name(row.name())));
-        let trouble: Vec<String> = trouble.chain(self.trouble.iter().cloned()).collect();
-        for (word, texts) in [
-            (screen.problem("problem:"), &trouble),
-            (screen.warning("warning:"), &self.warnings),
-            ("note:".to_owned(), &self.notes),
+        for (label, styled, messages) in [
+            (PROBLEM, screen.problem(PROBLEM), &self.problems()),
+            (WARNING, screen.warning(WARNING), &self.warnings),
+            (NOTE, NOTE.to_owned(), &self.notes),
         ] {
-            let lines = texts.iter().map(|text| {
-                let text = one_line(text, 4 * LONGEST_CELL);
-                screen.broken(&format!("{word} "), &text)
+            let lines = messages.iter().map(|message| {
+                let text = one_line(&message.message, 4 * MAX_CELL);
+                let text = screen.wrap(&format!("{styled} "), &text);
+                let Some(fix) = &message.fix else {
+                    return text;
+                };
+                let hang = format!("{}fix: ", " ".repeat(label.len() + 1));
+                let fix = screen.wrap(&hang, &one_line(fix, 4 * MAX_CELL));
+                format!("{text}\n{fix}")
             });
             let lines: Vec<String> = lines.collect();
             if !lines.is_empty() {
                 parts.push(lines.join("\n"));
             }
         }
-        parts.extend(self.hint().map(|hint| {
-            let lines = hint.lines().map(|line| screen.broken("", line));
+        parts.extend(self.next_steps().map(|steps| {
+            let lines = steps.lines().map(|line| screen.wrap("", line));
             lines.collect::<Vec<_>>().join("\n")
         }));
         parts.join("\n\n")
@@ -209,82 +213,84 @@ impl Overview {
     fn table(&self, screen: Screen, is_checked: bool) -> String {
         let columns = if is_checked { 8 } else { 7 };
         let rows = self.rows.iter().map(|row| row.cells(is_checked));
-        table::shown(&HEADINGS[..columns], &rows.collect::<Vec<_>>(), screen)
+        table::to_text(&HEADINGS[..columns], &rows.collect::<Vec<_>>(), screen)
     }
 
-    /// How to begin, or to go on.
-    fn hint(&self) -> Option<String> {
-        let nobody = self.rows.iter().all(Row::is_nobodys) && self.trouble.is_empty();
+    /// Returns the commands that log in and configure clients, if they are needed.
+    fn next_steps(&self) -> Option<String> {
+        let no_login =
+            !self.rows.iter().any(Row::has_source_or_problem) && self.problems.is_empty();
         let no_client = self.rows.iter().all(|row| row.clients.is_empty());
-        let everywhere = LoginScope::Default.login_command();
-        let login = match self.login_commands.is_empty() {
-            true => format!("  {everywhere}         logs you in, for every registry"),
-            false => format!("  {}", self.login_commands.join("\n  ")),
+        let login = if self.login_commands.is_empty() {
+            let command = LoginScope::Default.login_command();
+            format!("  {command}         Log in to all registries")
+        } else {
+            format!("  {}", self.login_commands.join("\n  "))
         };
-        let configure = format!("  {PROGRAM} configure     has docker or podman ask this program");
-        match (nobody, no_client) {
+        let configure = format!("  {PROGRAM} configure     Add this helper to Docker and Podman");
+        match (no_login, no_client) {
             (true, true) => Some(format!(
-                "Nobody is logged in, and no client asks this program. To begin:\n{login}\n{configure}"
+                "Not logged in, and no client uses this helper. To begin:\n{login}\n{configure}"
             )),
-            (true, false) => Some(format!("Nobody is logged in. To go on:\n{login}")),
+            (true, false) => Some(format!("Not logged in. To continue:\n{login}")),
             (false, true) => Some(format!(
-                "No client asks this program. To go on:\n{configure}"
+                "No client uses this helper. To continue:\n{configure}"
             )),
             (false, false) => None,
         }
     }
 
-    fn as_json(&self) -> Value {
-        let rows: Vec<Value> = self.rows.iter().map(Row::as_json).collect();
-        json!({
-            "registries": rows,
-            "warnings": self.warnings,
-            "notes": self.notes,
-            "problems": self.trouble,
-        })
+    fn to_json(&self) -> JsonStatus<'_> {
+        JsonStatus {
+            registries: self.rows.iter().map(Row::to_json).collect(),
+            problems: &self.problems,
+            warnings: &self.warnings,
+            notes: &self.notes,
+        }
     }
 }
 
-/// The registries that the arguments name; without those that only look like one.
-fn named(addresses: &[String], broker: &Broker<'_>) -> Result<BTreeSet<Registry>> {
+const PROBLEM: &str = "problem:";
+const WARNING: &str = "warning:";
+const NOTE: &str = "note:";
+
+/// Returns the registries that the arguments name.
+///
+/// # Errors
+/// One of them is not an IBM Cloud registry.
+fn registries_named(addresses: &[String], broker: &Broker<'_>) -> Result<BTreeSet<Registry>> {
     let scopes = Named::only(addresses).scopes(broker.settings)?;
     let registries = scopes.into_iter().filter_map(LoginScope::into_registry);
     Ok(registries.collect())
 }
 
-/// What logs in at registries for which nothing answers, unless that is the login for
-/// every registry.
+/// Returns the commands that log in where no source is active; none if the default
+/// login is enough for one of them.
 fn login_commands(rows: &[Row], broker: &Broker<'_>) -> Vec<String> {
-    let everywhere = LoginScope::Default.login_command();
-    let nobodys = rows.iter().filter(|row| row.is_nobodys());
-    let mut commands: Vec<String> = nobodys
-        .filter_map(|row| row.login_command(broker))
-        .collect();
-    commands.sort_unstable();
-    commands.dedup();
-    match commands.contains(&everywhere) {
-        true => Vec::new(),
-        false => commands,
+    let commands = rows.iter().filter_map(|row| row.missing_login(broker));
+    let commands: BTreeSet<String> = commands.collect();
+    if commands.contains(&LoginScope::Default.login_command()) {
+        return Vec::new();
     }
+    commands.into_iter().collect()
 }
 
-/// Clients' files that say nothing here, and what ends soon, each key once.
-fn warnings(rows: &[Row], files: &Clients, now: u64) -> Vec<String> {
+/// Returns warnings about clients' files that cannot be read, outages, and API keys that
+/// expire soon, each key once.
+fn warnings(rows: &[Row], files: &Clients, now: u64) -> Vec<Message> {
     let unread = files.read_errors().into_iter();
-    let unread = unread.map(|seen| format!("{seen}; `{PROGRAM} doctor` says what to do"));
-    let mut warnings: Vec<String> = unread.collect();
+    let unread = unread.map(|error| Message::new(error, format!("{PROGRAM} doctor")));
+    let mut warnings: Vec<Message> = unread.collect();
     for row in rows {
-        if let Some(past) = row.outage() {
-            let (name, since) = (row.name(), time::minute(past.since));
-            let text = past.failure.text_about(name);
-            warnings.push(format!(
-                "{text} (since {since}, last {} ago)",
-                time::duration(past.age)
-            ));
+        if let Some(outage) = row.outage() {
+            let Message { message, fix } = Message::about(row.name(), &outage.failure);
+            let (since, age) = (date::minute(outage.since), date::duration(outage.age));
+            let message = format!("{message} (since {since}, last {age} ago)");
+            warnings.push(Message { message, fix });
         }
-        let ending = row.description().and_then(|it| ending(it, now));
-        if let Some((seen, mend)) = ending {
-            let warning = format!("{seen}; `{mend}` replaces it");
+        let expiring = row.description().and_then(|it| ending(it, now));
+        if let Some((message, fix)) = expiring {
+            let warning = Message::new(message, fix);
             if !warnings.contains(&warning) {
                 warnings.push(warning);
             }

@@ -1,4 +1,4 @@
-//! Tables for people: plain text in columns.
+//! Text tables.
 
 use console::Alignment;
 use console::measure_text_width;
@@ -6,13 +6,12 @@ use console::pad_str;
 
 use super::screen::Screen;
 
-/// The gap between two columns.
+/// The number of spaces between two columns.
 const GAP: usize = 2;
 
-/// Rows under their headings where there is room for such a table; otherwise a
-/// paragraph for each row, with the headings beside what would stand under them. The
-/// first cell says what a row is about.
-pub(super) fn shown<Row: AsRef<[String]>>(
+/// Returns a table with headings if it fits on the screen; otherwise a paragraph for each
+/// row, with the headings beside the cells. The first cell is the title of the row.
+pub(super) fn to_text<Row: AsRef<[String]>>(
     headings: &[&str],
     rows: &[Row],
     screen: Screen,
@@ -21,21 +20,21 @@ pub(super) fn shown<Row: AsRef<[String]>>(
     let mut all: Vec<&[String]> = vec![&first];
     all.extend(rows.iter().map(AsRef::as_ref));
     let table = aligned(&all);
-    if screen.has_room_for(&table) {
+    if screen.fits(&table) {
         return match table.split_once('\n') {
             Some((first, rest)) => format!("{}\n{rest}", screen.heading(first)),
             None => screen.heading(&table),
         };
     }
-    let further = headings.get(1..).unwrap_or_default();
-    let width = further.iter().map(|text| measure_text_width(text)).max();
+    let headings = headings.get(1..).unwrap_or_default();
+    let width = headings.iter().map(|text| measure_text_width(text)).max();
     let width = width.unwrap_or_default();
     let paragraph = |row: &[String]| {
         let mut cells = row.iter();
         let first = cells.next().map(|cell| screen.heading(cell));
-        let rest = further.iter().zip(cells).map(|(heading, cell)| {
+        let rest = headings.iter().zip(cells).map(|(heading, cell)| {
             let heading = pad_str(heading, width, Alignment::Left, None).to_lowercase();
-            let lines = screen.broken(&format!("  {heading} "), cell);
+            let lines = screen.wrap(&format!("  {heading} "), cell);
             lines.trim_end().to_owned()
         });
         first.into_iter().chain(rest).collect::<Vec<_>>().join("\n")
@@ -44,8 +43,8 @@ pub(super) fn shown<Row: AsRef<[String]>>(
     paragraphs.join("\n")
 }
 
-/// Rows as lines, each column as wide as its widest cell; without spaces at the
-/// end of lines. A wide character takes two places of a terminal.
+/// Returns rows as lines, each column as wide as its widest cell, without trailing spaces.
+/// A wide character occupies two terminal columns.
 fn aligned<Row: AsRef<[String]>>(rows: &[Row]) -> String {
     let columns = rows.iter().map(|row| row.as_ref().len()).max();
     let width = |column: usize| {

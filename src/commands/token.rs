@@ -314,7 +314,7 @@ fn show(
     }
     let rows: Vec<[String; 4]> = tokens.iter().map(|token| row(token, now)).collect();
     let screen = Screen::of(stdio, context);
-    print(stdio, &table::shown(&HEADINGS, &rows, screen))
+    print(stdio, &table::to_text(&HEADINGS, &rows, screen))
 }
 
 fn as_json(token: &Listed, now: u64) -> serde_json::Value {

@@ -45,18 +45,18 @@ use report::counted;
 const EXAMPLES: &str = "\
 Examples:
   docker-credential-icr doctor
-  docker-credential-icr doctor --report report.txt   for a bug report; contains no secrets
+  docker-credential-icr doctor --report report.txt   for a bug report; no secrets
   docker-credential-icr doctor --json
 
 Exit status: 0 if there are no problems (warnings are allowed), otherwise 1.";
 
 /// Diagnose problems and suggest fixes
 ///
-/// Checks the program and the PATH, the settings, the clients' files, the keychains,
-/// the sources and other files. Requests new tokens from IAM and shows them to the
-/// registries. Changes nothing: locks are released, and test items in the keychains
-/// are deleted. Only a refresh token that IAM replaces is stored, because the login
-/// would be lost otherwise.
+/// Checks the program and the PATH, the settings, the clients' files, the
+/// keychains, the sources and other files. Requests new tokens from IAM and shows
+/// them to the registries. Changes nothing: locks are released, and test items in
+/// the keychains are deleted. Only a refresh token that IAM replaces is stored,
+/// because the login would be lost otherwise.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, verbatim_doc_comment)]
 pub(crate) struct Arguments {

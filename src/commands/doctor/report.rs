@@ -95,9 +95,9 @@ fn diagnostic_text(diagnostic: &Diagnostic, screen: Screen) -> String {
         Verdict::Warning => screen.warning(&name),
         Verdict::Problem => screen.problem(&name),
     };
-    let message = screen.broken(&format!("  {name}  "), &diagnostic.message);
+    let message = screen.wrap(&format!("  {name}  "), &diagnostic.message);
     match &diagnostic.fix {
         None => message,
-        Some(fix) => format!("{message}\n{}", screen.broken("           fix: ", fix)),
+        Some(fix) => format!("{message}\n{}", screen.wrap("           fix: ", fix)),
     }
 }

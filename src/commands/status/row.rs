@@ -1,12 +1,13 @@
-//! Who speaks for one registry, and is all well with it?
+//! One row of the table: a registry, its active source, and whether it works.
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-use serde_json::json;
-
+use super::json::JsonLastError;
+use super::json::JsonRegistry;
+use super::json::JsonToken;
+use super::message::Message;
 use crate::client_config::Client;
-use crate::commands::login::owner_as_json;
+use crate::commands::json;
 use crate::credentials::Broker;
 use crate::credentials::Description;
 use crate::credentials::TokenLife;
@@ -14,220 +15,252 @@ use crate::credentials::login_command;
 use crate::error::Error;
 use crate::error::Result;
 use crate::error::one_line;
+use crate::iam::date::duration;
 use crate::iam::owner::Owner;
+use crate::login::LoginScope;
 use crate::registry::Registry;
 use crate::registry::credential_check;
 use crate::settings::KeychainChoice;
 use crate::settings::SourceName;
 use crate::sources::Speaker;
-use crate::time::duration;
 use crate::token_cache::PastFailure;
 
-/// Stands where there is nothing to tell.
+/// An empty cell.
 const NOTHING: &str = "-";
 
-/// The most characters of a cell.
-pub(super) const LONGEST_CELL: usize = 400;
+/// The maximum length of a cell, in characters.
+pub(super) const MAX_CELL: usize = 400;
 
 pub(super) const HEADINGS: [&str; 8] = [
     "REGISTRY",
-    "WHO",
+    "IDENTITY",
     "SOURCE",
     "USER NAME",
     "TOKEN",
-    "SECRET IN",
+    "STORED IN",
     "CLIENTS",
     "CHECK",
 ];
 
-/// What a row is about.
-pub(super) enum Subject {
+/// The registries that a row is about.
+pub(super) enum Target {
     /// This registry.
-    One(Registry),
-    /// Every registry that has no row, of which this is one.
-    Others(Registry),
+    Registry(Registry),
+    /// All registries without a row of their own.
+    Others {
+        /// One of them.
+        example: Registry,
+        /// Whether there are no other rows.
+        is_alone: bool,
+    },
 }
 
-/// One line of the table.
+/// One row of the table.
 pub(super) struct Row {
-    subject: Subject,
-    /// Who speaks; nobody; or what is broken.
-    speaker: Result<Option<Description>>,
-    /// Who asks this program.
+    target: Target,
+    /// The active source; `None` if not logged in.
+    active: Result<Option<Description>>,
+    /// The clients that use this helper.
     pub(super) clients: Vec<Client>,
-    /// What came of trying it out.
+    /// The result of `--check`.
     check: Option<Result<()>>,
 }
 
 impl Row {
-    /// Looks who speaks; with `is_checked`, tries out first what clients get.
+    /// Creates the row; with `is_checked`, checks first what clients get.
     pub(super) fn of(
-        subject: Subject,
+        target: Target,
         clients: &BTreeMap<Option<Registry>, Vec<Client>>,
         is_checked: bool,
         broker: &Broker<'_>,
     ) -> Self {
-        let tried = match is_checked {
-            true => try_out(&subject, broker),
-            false => None,
+        let checked = if is_checked {
+            check(&target, broker)
+        } else {
+            None
         };
-        let mut speaker = match &subject {
-            Subject::One(registry) => broker.describe(registry),
-            Subject::Others(example) => broker.describe_others(example),
+        let mut active = match &target {
+            Target::Registry(registry) => broker.describe(registry),
+            Target::Others { example, .. } => broker.describe_others(example),
         };
-        // What was tried out knows best, and where nothing is kept, alone.
-        if let (Ok(Some(speaker)), Some(Ok(Tried { owner, .. }))) = (&mut speaker, &tried) {
-            speaker.owner = owner.clone().or_else(|| speaker.owner.take());
+        // The token of the check is the newest, and without a cache the only one.
+        if let (Ok(Some(active)), Some(Ok(Checked { owner, .. }))) = (&mut active, &checked) {
+            active.owner = owner.clone().or_else(|| active.owner.take());
         }
         Self {
-            clients: asking(&subject, clients),
-            subject,
-            speaker,
-            check: tried.map(|tried| tried.and_then(|tried| tried.verdict)),
+            clients: clients_of(&target, clients),
+            target,
+            active,
+            check: checked.map(|checked| checked.and_then(|checked| checked.result)),
         }
     }
 
+    /// Returns the registry as the first column shows it.
     pub(super) fn name(&self) -> &str {
-        match &self.subject {
-            Subject::One(registry) => registry.host(),
-            Subject::Others(_) => "every registry",
+        match &self.target {
+            Target::Registry(registry) => registry.host(),
+            Target::Others { is_alone: true, .. } => "all registries",
+            Target::Others { .. } => "all other registries",
         }
     }
 
-    /// Whoever speaks, if anybody does and that can be told.
+    /// Returns the scope of the login that is made for just this row.
+    pub(super) fn login_scope(&self) -> LoginScope {
+        match &self.target {
+            Target::Registry(registry) => LoginScope::Registry(registry.clone()),
+            Target::Others { .. } => LoginScope::Default,
+        }
+    }
+
+    /// Returns the active source.
     pub(super) fn description(&self) -> Option<&Description> {
-        self.speaker.as_ref().ok()?.as_ref()
+        self.active.as_ref().ok()?.as_ref()
     }
 
-    pub(super) fn is_nobodys(&self) -> bool {
-        matches!(self.speaker, Ok(None))
+    /// Returns whether a source is active, or cannot be read.
+    pub(super) fn has_source_or_problem(&self) -> bool {
+        !matches!(self.active, Ok(None))
     }
 
-    /// What logs in at its registry.
-    pub(super) fn login_command(&self, broker: &Broker<'_>) -> Option<String> {
-        match &self.subject {
-            Subject::One(registry) => Some(login_command(registry, broker.settings)),
-            Subject::Others(_) => None,
+    /// Returns the command that logs in to the registry, if no source is active.
+    pub(super) fn missing_login(&self, broker: &Broker<'_>) -> Option<String> {
+        match &self.target {
+            Target::Registry(registry) if !self.has_source_or_problem() => {
+                Some(login_command(registry, broker.settings))
+            }
+            _ => None,
         }
     }
 
-    /// What is broken: the source, the last exchange, or what was checked just now.
-    pub(super) fn trouble(&self) -> Option<&Error> {
+    /// Returns the problem as a message that names the registry.
+    pub(super) fn problem_message(&self) -> Option<Message> {
+        Some(Message::about(self.name(), self.problem()?))
+    }
+
+    /// Returns what does not work: reading the source, the check, or the last exchange.
+    fn problem(&self) -> Option<&Error> {
         let of_check = self.check.as_ref().and_then(|check| check.as_ref().err());
         let rejection = self.past_failure().filter(|past| !past.may_pass());
         let rejection = rejection.map(|past| &past.failure);
-        self.speaker.as_ref().err().or(of_check).or(rejection)
+        self.active.as_ref().err().or(of_check).or(rejection)
     }
 
-    /// The outage that a `get` met last, which may be over.
+    /// Returns the outage at the last `get`.
     pub(super) fn outage(&self) -> Option<&PastFailure> {
         self.past_failure().filter(|past| past.may_pass())
     }
 
-    /// The failure that there is in place of a token.
+    /// Returns the error that is cached in place of a token.
     fn past_failure(&self) -> Option<&PastFailure> {
         self.description()?.past_failure.as_ref()
     }
 
-    /// What stands under [`HEADINGS`]; under the last one only if it was checked.
+    /// Returns the cells in the order of [`HEADINGS`]; the last one only with `is_checked`.
     pub(super) fn cells(&self, is_checked: bool) -> Vec<String> {
         let clients: Vec<&str> = self.clients.iter().map(|client| client.name()).collect();
-        let clients = match clients.is_empty() {
-            true => "none".to_owned(),
-            false => clients.join(", "),
+        let clients = if clients.is_empty() {
+            "none".to_owned()
+        } else {
+            clients.join(", ")
         };
-        let nobody = |who: &str| [who, NOTHING, NOTHING, NOTHING, NOTHING].map(str::to_owned);
-        let middle = match &self.speaker {
-            Ok(Some(description)) => described(description),
-            Ok(None) => nobody("nobody"),
-            Err(_) => nobody("problem"),
+        let without_source =
+            |identity: &str| [identity, NOTHING, NOTHING, NOTHING, NOTHING].map(str::to_owned);
+        let middle = match &self.active {
+            Ok(Some(description)) => source_cells(description),
+            Ok(None) => without_source("not logged in"),
+            Err(_) => without_source("problem"),
         };
-        let check = match (&self.check, is_checked) {
-            (_, false) => None,
-            (None, true) => Some(NOTHING),
-            (Some(Ok(())), true) => Some("ok"),
-            (Some(Err(_)), true) => Some("problem"),
-        };
+        let check = is_checked.then(|| self.check_result().unwrap_or(NOTHING));
         let mut cells = vec![self.name().to_owned()];
         cells.extend(middle);
         cells.push(clients);
         cells.extend(check.map(str::to_owned));
-        cells
-            .iter()
-            .map(|cell| one_line(cell, LONGEST_CELL))
-            .collect()
+        cells.iter().map(|cell| one_line(cell, MAX_CELL)).collect()
     }
 
-    pub(super) fn as_json(&self) -> Value {
-        let description = self.description();
-        let life = description.and_then(|it| it.token);
-        let clients: Vec<&str> = self.clients.iter().map(|client| client.name()).collect();
-        let registry = match &self.subject {
-            Subject::One(registry) => Some(registry.host()),
-            Subject::Others(_) => None,
-        };
-        let source = description.map(|it| match &it.speaker {
-            Speaker::Login(_) => SourceName::Login.name(),
-            Speaker::Source(source) => source.name(),
-        });
-        json!({
-            "registry": registry,
-            "source": source,
-            "title": description.map(|it| &it.source),
-            "owner": description.and_then(|it| it.owner.as_ref()).map(owner_as_json),
-            "username": description.map(|it| &it.username),
-            "token": life.map(|life| json!({"age": life.age, "left": life.left})),
-            "keychain": description.and_then(|it| it.keychain).map(KeychainChoice::name),
-            "key_ends_at": description.and_then(|it| it.key_ends_at),
-            "clients": clients,
-            "checked": self.check.as_ref().map(Result::is_ok),
-            "problem": self.trouble().map(ToString::to_string),
-            "last_failure": self.past_failure().map(|past| json!({
-                "since": past.since,
-                "age": past.age,
-                "permanent": !past.may_pass(),
-                "message": past.failure.text(),
-                "fix": past.failure.hint(),
-            })),
-        })
+    /// Returns the result of `--check`: `ok` or `problem`.
+    fn check_result(&self) -> Option<&'static str> {
+        let check = self.check.as_ref()?;
+        Some(if check.is_ok() { "ok" } else { "problem" })
+    }
+
+    /// Returns the entry in the answer for `--json`.
+    pub(super) fn to_json(&self) -> JsonRegistry<'_> {
+        let active = self.description();
+        JsonRegistry {
+            registry: match &self.target {
+                Target::Registry(registry) => Some(registry.host()),
+                Target::Others { .. } => None,
+            },
+            source: active.map(|it| match &it.speaker {
+                Speaker::Login(_) => SourceName::Login.name(),
+                Speaker::Source(source) => source.name(),
+            }),
+            title: active.map(|it| &*it.source),
+            owner: active
+                .and_then(|it| it.owner.as_ref())
+                .map(json::Owner::new),
+            username: active.map(|it| &*it.username),
+            token: active.and_then(|it| it.token).map(|life| JsonToken {
+                age: life.age,
+                expires_in: life.left,
+            }),
+            keychain: active.and_then(|it| it.keychain).map(KeychainChoice::name),
+            api_key_expires_at: active.and_then(|it| it.key_ends_at),
+            clients: self.clients.iter().map(|client| client.name()).collect(),
+            check: self.check_result(),
+            problem: self.problem().map(Message::from),
+            last_error: self.past_failure().map(|past| JsonLastError {
+                kind: if past.may_pass() {
+                    "outage"
+                } else {
+                    "rejection"
+                },
+                started_at: past.since,
+                age: past.age,
+                message: past.failure.text(),
+                fix: past.failure.hint(),
+            }),
+        }
     }
 }
 
-/// Who, source, user name, token, secret.
-fn described(description: &Description) -> [String; 5] {
+/// Returns the identity, source, user name, token and place of storage.
+fn source_cells(description: &Description) -> [String; 5] {
     let owner = description.owner.as_ref();
-    let who = owner.map_or_else(|| NOTHING.to_owned(), ToString::to_string);
+    let identity = owner.map_or_else(|| NOTHING.to_owned(), ToString::to_string);
     let source = description.source.strip_prefix("the ");
     let token = match (description.token, &description.past_failure) {
-        (Some(life), _) => shown_life(life),
+        (Some(life), _) => token_life(life),
         (None, Some(past)) => format!("failed {} ago", duration(past.age)),
-        (None, None) if description.is_exchanged => "none now".to_owned(),
+        (None, None) if description.is_exchanged => "not cached".to_owned(),
         (None, None) => NOTHING.to_owned(),
     };
-    let secret = match (&description.speaker, description.keychain) {
-        (Speaker::Login(_), Some(keychain)) => place(keychain).to_owned(),
+    let stored_in = match (&description.speaker, description.keychain) {
+        (Speaker::Login(_), Some(keychain)) => keychain_name(keychain).to_owned(),
         (Speaker::Login(_), None) => NOTHING.to_owned(),
-        (Speaker::Source(source), _) => outside(*source).to_owned(),
+        (Speaker::Source(source), _) => source_place(*source).to_owned(),
     };
     [
-        who,
+        identity,
         source.unwrap_or(&description.source).to_owned(),
         description.username.clone(),
         token,
-        secret,
+        stored_in,
     ]
 }
 
-/// `12 min old, 48 min left`.
-fn shown_life(life: TokenLife) -> String {
+/// `12 min old, expires in 48 min`.
+fn token_life(life: TokenLife) -> String {
+    let expires = format!("expires in {}", duration(life.left));
     match life.age {
-        Some(age) => format!("{} old, {} left", duration(age), duration(life.left)),
-        None => format!("{} left", duration(life.left)),
+        Some(age) => format!("{} old, {expires}", duration(age)),
+        None => expires,
     }
 }
 
-/// A keychain in a word or two.
-fn place(keychain: KeychainChoice) -> &'static str {
+/// Returns the short name of a keychain.
+fn keychain_name(keychain: KeychainChoice) -> &'static str {
     match keychain {
         KeychainChoice::Auto => "keychain",
         KeychainChoice::Kernel => "kernel keyring",
@@ -238,8 +271,8 @@ fn place(keychain: KeychainChoice) -> &'static str {
     }
 }
 
-/// Where the secret of a source is that is not ours.
-fn outside(source: SourceName) -> &'static str {
+/// Returns where a source other than a login reads its secret.
+fn source_place(source: SourceName) -> &'static str {
     match source {
         SourceName::ComputeResourceToken => "token file",
         SourceName::CredentialsFile => "credentials file",
@@ -251,43 +284,46 @@ fn outside(source: SourceName) -> &'static str {
     }
 }
 
-/// What a credential is worth.
-struct Tried {
+/// The result of a check.
+struct Checked {
+    /// The owner of the token.
     owner: Option<Owner>,
-    verdict: Result<()>,
+    /// Whether the registry accepted the credential.
+    result: Result<()>,
 }
 
-/// Gets a credential, and shows it to the registry; nothing where there needs to be
-/// none.
-fn try_out(subject: &Subject, broker: &Broker<'_>) -> Option<Result<Tried>> {
-    let (Subject::One(registry) | Subject::Others(registry)) = subject;
-    let credential = match (broker.get(registry), subject) {
+/// Gets a credential and shows it to the registry. `None` if no source is active for all
+/// other registries, which is no problem.
+fn check(target: &Target, broker: &Broker<'_>) -> Option<Result<Checked>> {
+    let (Target::Registry(registry)
+    | Target::Others {
+        example: registry, ..
+    }) = target;
+    let credential = match (broker.get(registry), target) {
         (Ok(credential), _) => credential,
-        (Err(error), Subject::Others(_)) if error.is_not_found() => return None,
-        (Err(error), Subject::One(_)) if error.is_not_found() => {
-            return Some(Err(Error::user(format!(
-                "nobody is logged in; run `{}`",
-                login_command(registry, broker.settings)
-            ))));
+        (Err(error), Target::Others { .. }) if error.is_not_found() => return None,
+        (Err(error), Target::Registry(_)) if error.is_not_found() => {
+            let command = login_command(registry, broker.settings);
+            return Some(Err(Error::user("not logged in").with_hint(command)));
         }
-        (Err(failure), _) => return Some(Err(failure)),
+        (Err(error), _) => return Some(Err(error)),
     };
     let (transport, limits) = (broker.context.transport, broker.settings.limits);
-    Some(Ok(Tried {
+    Some(Ok(Checked {
         owner: Owner::of(&credential.secret),
-        verdict: credential_check::check_credential(registry, &credential, transport, limits),
+        result: credential_check::try_out(registry, &credential, transport, limits),
     }))
 }
 
-/// The clients that ask this program for a registry, each once.
-fn asking(subject: &Subject, clients: &BTreeMap<Option<Registry>, Vec<Client>>) -> Vec<Client> {
-    let one = match subject {
-        Subject::One(registry) => clients.get(&Some(registry.clone())),
-        Subject::Others(_) => None,
+/// Returns the clients that use this helper for a row's registries, each once.
+fn clients_of(target: &Target, clients: &BTreeMap<Option<Registry>, Vec<Client>>) -> Vec<Client> {
+    let one = match target {
+        Target::Registry(registry) => clients.get(&Some(registry.clone())),
+        Target::Others { .. } => None,
     };
     let all = clients.get(&None);
-    let mut asking: Vec<Client> = one.into_iter().chain(all).flatten().copied().collect();
-    asking.sort_unstable();
-    asking.dedup();
-    asking
+    let mut found: Vec<Client> = one.into_iter().chain(all).flatten().copied().collect();
+    found.sort_unstable();
+    found.dedup();
+    found
 }

@@ -1,0 +1,49 @@
+//! A problem, a warning or a note, with its fix.
+
+use serde::Serialize;
+
+use crate::commands::own_logins::Notice;
+use crate::error::Error;
+
+/// A message for a person.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub(super) struct Message {
+    /// What was found: a text for people.
+    pub(super) message: String,
+    /// How to repair it, preferably a command; null if there is no advice.
+    pub(super) fix: Option<String>,
+}
+
+impl Message {
+    /// Creates a message with a fix.
+    pub(super) fn new(message: String, fix: String) -> Self {
+        Self {
+            message,
+            fix: Some(fix),
+        }
+    }
+
+    /// Creates a message about the thing with this name from an error; the hint is the
+    /// fix.
+    pub(super) fn about(name: &str, error: &Error) -> Self {
+        Self {
+            message: error.text_about(name),
+            fix: error.hint().map(str::to_owned),
+        }
+    }
+}
+
+impl From<&Error> for Message {
+    fn from(error: &Error) -> Self {
+        Self {
+            message: error.text(),
+            fix: error.hint().map(str::to_owned),
+        }
+    }
+}
+
+impl From<Notice> for Message {
+    fn from(notice: Notice) -> Self {
+        Self::new(notice.seen, notice.fix)
+    }
+}

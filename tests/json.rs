@@ -1,0 +1,131 @@
+//! Each key that a command prints with `--json` is in its table in the README, and each key of the table is printed.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use icr_emulator::Subject;
+use serde_json::Value;
+
+use support::Machine;
+
+const KEY: &str = "API-KEY-OF-A-PERSON";
+const REVOKED_KEY: &str = "API-KEY-THAT-IS-REVOKED";
+const ENDED_SESSION: &str = "REFRESH-TOKEN-OF-A-SESSION-THAT-ENDED";
+
+/// The commands in the order in which they run on one machine, each with the title of its table, its arguments and its
+/// input. The keys of all runs with the same title belong to one table.
+const RUNS: [(&str, &[&str], &str); 3] = [
+    ("settings --json", &["settings"], ""),
+    ("status --json", &["status"], ""),
+    ("doctor --json", &["doctor"], ""),
+];
+
+/// A machine on which `status` has problems, warnings and notes, and each kind of origin is in `settings`.
+fn machine() -> Option<Machine> {
+    let mut machine = Machine::with_keychain()?;
+    // No requests leave this machine.
+    machine
+        .set("HTTPS_PROXY", "http://127.0.0.1:1")
+        .set("NO_PROXY", "localhost,127.0.0.1");
+    machine.settings(
+        "registries = [\"eu9.icr.io\"]\n[profile.empty]\nsource = \"login\"\n[registry.\"jp.icr.io\"]\nprofile = \"empty\"\n",
+    );
+    for secret in [KEY, REVOKED_KEY] {
+        machine.plant(secret);
+        machine.add_api_key(secret, "person");
+    }
+    machine
+        .store("us.icr.io", "iamapikey", KEY)
+        .is_silent_success();
+    machine.get("us.icr.io").is_token_of();
+    machine
+        .store("de.icr.io", "iamapikey", REVOKED_KEY)
+        .is_silent_success();
+    let accounts = machine.cloud.accounts();
+    accounts.revoke_api_key(REVOKED_KEY);
+    accounts.add_refresh_token(ENDED_SESSION, Subject::user("person"));
+    machine.plant(ENDED_SESSION);
+    machine
+        .store("uk.icr.io", "iamrefresh", ENDED_SESSION)
+        .is_silent_success();
+    accounts.invalidate_session(ENDED_SESSION);
+    for host in ["de.icr.io", "uk.icr.io"] {
+        machine.get(host).is_failure_with(&["IAM rejected"]);
+    }
+    fs::create_dir_all(machine.path("home/.docker")).expect("the directory is writable");
+    machine.file("home/.docker/config.json", "not JSON");
+    Some(machine)
+}
+
+/// Adds the path of each key below a value: `registries[].token.age`.
+fn add_keys(value: &Value, path: &str, keys: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(members) => {
+            for (key, member) in members {
+                let is_noun = key.chars().all(|it| it.is_ascii_lowercase() || it == '_');
+                assert!(is_noun, "{key} is not in snake_case");
+                let path = if path.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{path}.{key}")
+                };
+                add_keys(member, &path, keys);
+                keys.insert(path);
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                add_keys(item, &format!("{path}[]"), keys);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Returns the keys in the table below this title in the README.
+fn documented_keys(title: &str) -> BTreeSet<String> {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = fs::read_to_string(readme).expect("the README");
+    let heading = format!("\n### `{title}`\n");
+    let (_, section) = readme
+        .split_once(&heading)
+        .unwrap_or_else(|| panic!("the README has no section '{title}'"));
+    let lines = section.lines().take_while(|line| !line.starts_with('#'));
+    let keys = lines.filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    keys.map(|(key, _)| key.to_owned()).collect()
+}
+
+/// Returns whether a documented key, in which `*` stands for any text, is this one.
+fn matches(documented: &str, key: &str) -> bool {
+    match documented.split_once('*') {
+        None => documented == key,
+        Some((start, end)) => {
+            key.len() >= start.len() + end.len() && key.starts_with(start) && key.ends_with(end)
+        }
+    }
+}
+
+#[test]
+fn the_readme_documents_the_keys_of_each_answer() {
+    let Some(machine) = machine() else { return };
+    let mut printed: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for (title, arguments, input) in RUNS {
+        let outcome = machine.run(&[arguments, &["--json"]].concat(), input);
+        let answer = serde_json::from_str(&outcome.stdout);
+        let answer = answer.unwrap_or_else(|error| panic!("{error}: {outcome:?}"));
+        add_keys(&answer, "", printed.entry(title).or_default());
+    }
+    for (title, keys) in printed {
+        let documented = documented_keys(title);
+        let is_documented = |key: &&String| documented.iter().any(|it| matches(it, key));
+        let undocumented: Vec<&String> = keys.iter().filter(|it| !is_documented(it)).collect();
+        assert!(undocumented.is_empty(), "{title} prints {undocumented:?}");
+        let is_printed = |it: &&String| keys.iter().any(|key| matches(it, key));
+        let missing: Vec<&String> = documented.iter().filter(|it| !is_printed(it)).collect();
+        assert!(missing.is_empty(), "{title} does not print {missing:?}");
+    }
+}
