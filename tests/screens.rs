@@ -1,6 +1,6 @@
-//! What does a person see of every command: in a pipe, at a narrow and a wide terminal, and with `NO_COLOR`?
+//! What each command prints in a pipe, at a narrow and a wide terminal, and with `NO_COLOR`.
 //!
-//! The answers are in `screens/`, a file for each scene; `UPDATE_EXPECT=1 cargo test --test screens` writes them anew.
+//! The expected output is in `screens/`; `UPDATE_EXPECT=1 cargo test --test screens` updates it.
 #![cfg(target_os = "linux")]
 
 mod support;
@@ -22,9 +22,9 @@ use support::Screen;
 use support::Typed;
 
 const KEY: &str = "SCREEN-API-KEY-64d2";
-const WRONG_KEY: &str = "SCREEN-API-KEY-OF-NOBODY-9b1c";
+const WRONG_KEY: &str = "SCREEN-API-KEY-THAT-IS-UNKNOWN-9b1c";
 
-/// Every screen, and whether somebody wants colours on it.
+/// The title of each screen, the screen, and whether it has colors.
 const SCREENS: [(&str, Screen, bool); 4] = [
     ("in a pipe", Screen::Pipe, true),
     ("at a terminal of 40 columns", Screen::Terminal(40), true),
@@ -36,23 +36,24 @@ const SCREENS: [(&str, Screen, bool); 4] = [
     ),
 ];
 
-/// Nothing is typed.
-const NOTHING: &[(&str, &str)] = &[];
+/// No input.
+const NO_INPUT: &[(&str, &str)] = &[];
 
-/// A machine, and perhaps a registry that it reaches.
-struct Stage {
+/// A machine on which commands run.
+struct Setup {
     machine: Machine,
-    /// What is another one each time, and what stands for it.
-    stand_ins: Vec<(String, &'static str)>,
+    /// Texts that vary, each with a placeholder.
+    placeholders: Vec<(String, &'static str)>,
+    /// The host of the registry on loopback.
     registry: Option<String>,
 }
 
-impl Stage {
+impl Setup {
     fn of(machine: Machine) -> Self {
         let root = machine.path("").display().to_string();
         let iam = machine.cloud.url();
         Self {
-            stand_ins: vec![
+            placeholders: vec![
                 (root.trim_end_matches('/').to_owned(), "/tmp/of-machine"),
                 (iam, "http://127.0.0.1:44444"),
             ],
@@ -61,56 +62,60 @@ impl Stage {
         }
     }
 
-    /// The same with a registry `localhost:55555`, for whose IAM there is a key in the environment.
+    /// Creates a setup with a registry on loopback, and an API key for it in the environment.
     fn with_registry(machine: Machine) -> Self {
         let mut machine = machine.with_registry();
         machine.set_environment_key();
         let [host, _] = machine.registries();
-        let mut stage = Self::of(machine);
-        // Before its IAM, whose address is longer.
-        stage.stand_ins.insert(0, (host.clone(), REGISTRY));
-        stage.registry = Some(host);
-        stage
+        let mut setup = Self::of(machine);
+        // Replaced before the URL of IAM, which can contain it.
+        setup.placeholders.insert(0, (host.clone(), REGISTRY));
+        setup.registry = Some(host);
+        setup
     }
 
-    /// Has commands typed, and returns them with what is seen of each.
-    fn shows(&self, screen: Screen, commands: &[Typed<'_>]) -> String {
-        let known = |(command, _): &Typed<'_>| match &self.registry {
+    /// Runs commands, and returns them with their output.
+    fn run(&self, screen: Screen, commands: &[Typed<'_>]) -> String {
+        let with_host = |(command, _): &Typed<'_>| match &self.registry {
             Some(host) => command.replace(REGISTRY, host),
             None => (*command).to_owned(),
         };
-        let known: Vec<String> = commands.iter().map(known).collect();
+        let typed: Vec<String> = commands.iter().map(with_host).collect();
         let dialogs = commands.iter().map(|(_, dialog)| *dialog);
-        let known: Vec<Typed<'_>> = known.iter().map(String::as_str).zip(dialogs).collect();
-        let shown = screen.shows(&self.machine, &known);
-        let shown = commands.iter().zip(shown);
-        let shown = shown.map(|((command, _), shown)| {
+        let typed: Vec<Typed<'_>> = typed.iter().map(String::as_str).zip(dialogs).collect();
+        let outputs = screen.shows(&self.machine, &typed);
+        let outputs = commands.iter().zip(outputs);
+        let outputs = outputs.map(|((command, _), output)| {
             format!(
                 "$ docker-credential-icr {command}\n{}\n",
-                self.steady(&shown)
+                self.without_variations(&output)
             )
         });
-        shown.collect()
+        outputs.collect()
     }
 
-    /// A text without what is another one each time.
-    fn steady(&self, text: &str) -> String {
-        let known = self.stand_ins.iter();
-        let text = known.fold(text.to_owned(), |text, (one, stand_in)| {
-            text.replace(one, stand_in)
-        });
-        PASSING.iter().fold(text, |text, (pattern, stand_in)| {
-            let pattern = Regex::new(pattern).expect("a pattern");
-            pattern.replace_all(&text, *stand_in).into_owned()
-        })
+    /// Replaces the texts that vary.
+    fn without_variations(&self, text: &str) -> String {
+        let text = self
+            .placeholders
+            .iter()
+            .fold(text.to_owned(), |text, (varying, placeholder)| {
+                text.replace(varying, placeholder)
+            });
+        VARIATIONS
+            .iter()
+            .fold(text, |text, (pattern, placeholder)| {
+                let pattern = Regex::new(pattern).expect("a pattern");
+                pattern.replace_all(&text, *placeholder).into_owned()
+            })
     }
 }
 
-/// What stands for a registry on loopback.
+/// The placeholder for the registry on loopback.
 const REGISTRY: &str = "localhost:55555";
 
-/// Times, names, identifiers and tokens, and what stands for each; as long as they are where a line may be broken.
-const PASSING: [(&str, &str); 10] = [
+/// Patterns of times, names, identifiers and tokens, each with a placeholder; of the same length where a line may be wrapped.
+const VARIATIONS: [(&str, &str); 10] = [
     (r"\d{4}-\d\d-\d\d \d\d:\d\d", "2026-12-31 23:59"),
     (r"\d{4}-\d\d-\d\d\b", "2026-12-31"),
     (r#""expires_at": \d{10}"#, r#""expires_at": 1798761540"#),
@@ -123,27 +128,26 @@ const PASSING: [(&str, &str); 10] = [
         "ApiKey-0123456789abcdef0123456789abcdef",
     ),
     (r"icr on [^`]+`", "icr on a-machine`"),
-    (r"10 min old, (50|49) min left", "10 min old, 50 min left"),
+    (r"old, expires in (50|49)\b", "old, expires in 50"),
     (r#""age": \d{3}"#, r#""age": 600"#),
-    (r#""left": \d{4}"#, r#""left": 3000"#),
+    (r#""expires_in": \d{4}"#, r#""expires_in": 3000"#),
     (r"eyJ[\w.-]+", "eyJ…"),
 ];
 
-/// Has these commands typed one after the other, on each screen at a stage of its own, and compares what is seen with the file of
-/// the scene.
-fn scene(name: &str, stage: impl Fn() -> Option<Stage>, commands: &[Typed<'_>]) {
-    let mut seen: Vec<(&str, String)> = Vec::new();
+/// Runs the commands on each screen, with a new setup for each, and compares the output with the file of this name.
+fn compare(name: &str, setup: impl Fn() -> Option<Setup>, commands: &[Typed<'_>]) {
+    let mut outputs: Vec<(&str, String)> = Vec::new();
     for (title, screen, has_colors) in SCREENS {
-        let Some(mut stage) = stage() else { return };
-        stage.machine.set("TERM", "xterm");
+        let Some(mut setup) = setup() else { return };
+        setup.machine.set("TERM", "xterm");
         if !has_colors {
-            stage.machine.set("NO_COLOR", "1");
+            setup.machine.set("NO_COLOR", "1");
         }
-        let text = stage.shows(screen, commands);
-        seen.push((title, text));
+        let text = setup.run(screen, commands);
+        outputs.push((title, text));
     }
-    let parts = seen.iter().map(|(title, text)| {
-        let mut earlier = seen.iter().take_while(|(other, _)| other != title);
+    let parts = outputs.iter().map(|(title, text)| {
+        let mut earlier = outputs.iter().take_while(|(other, _)| other != title);
         match earlier.find(|(_, other)| other == text) {
             Some((other, _)) => format!("═══ {title}: as {other} ═══\n"),
             None => format!("═══ {title} ═══\n\n{text}"),
@@ -153,68 +157,68 @@ fn scene(name: &str, stage: impl Fn() -> Option<Stage>, commands: &[Typed<'_>]) 
     expect_file![format!("screens/{name}.txt")].assert_eq(&all.join("\n"));
 }
 
-/// A machine with nothing on it.
-fn bare() -> Option<Stage> {
-    Some(Stage::of(Machine::new()))
+/// A machine without files and logins.
+fn empty() -> Option<Setup> {
+    Some(Setup::of(Machine::new()))
 }
 
 #[test]
-fn the_help_of_every_command() {
-    scene(
+fn help_of_each_command() {
+    compare(
         "help",
-        bare,
+        empty,
         &[
-            ("--help", NOTHING),
-            ("configure --help", NOTHING),
-            ("doctor --help", NOTHING),
-            ("login --help", NOTHING),
-            ("login -h", NOTHING),
-            ("logout --help", NOTHING),
-            ("print --help", NOTHING),
-            ("settings --help", NOTHING),
-            ("status --help", NOTHING),
-            ("token --help", NOTHING),
-            ("token add --help", NOTHING),
-            ("token get --help", NOTHING),
-            ("token list --help", NOTHING),
-            ("token rm --help", NOTHING),
+            ("--help", NO_INPUT),
+            ("configure --help", NO_INPUT),
+            ("doctor --help", NO_INPUT),
+            ("login --help", NO_INPUT),
+            ("login -h", NO_INPUT),
+            ("logout --help", NO_INPUT),
+            ("print --help", NO_INPUT),
+            ("settings --help", NO_INPUT),
+            ("status --help", NO_INPUT),
+            ("token --help", NO_INPUT),
+            ("token add --help", NO_INPUT),
+            ("token get --help", NO_INPUT),
+            ("token list --help", NO_INPUT),
+            ("token rm --help", NO_INPUT),
         ],
     );
 }
 
 #[test]
-fn arguments_that_are_wrong() {
-    scene(
+fn wrong_arguments() {
+    compare(
         "arguments",
-        bare,
+        empty,
         &[
-            ("", NOTHING),
-            ("nonsense", NOTHING),
-            ("get a b", NOTHING),
-            ("configure kubernetes", NOTHING),
-            ("configure --undo --all", NOTHING),
-            ("configure --registry ghcr.io", NOTHING),
-            ("doctor --reprot file", NOTHING),
-            ("login --sso --web", NOTHING),
-            ("login --create-api-key", NOTHING),
-            ("login --expires 30", NOTHING),
-            ("login --sso --expires never", NOTHING),
-            ("login --profile nobody", NOTHING),
-            ("logout --all us.icr.io", NOTHING),
-            ("print", NOTHING),
-            ("print us.icr.io --format xml", NOTHING),
-            ("print us.icr.io --name NAME", NOTHING),
-            ("settings now", NOTHING),
-            ("status ghcr.io", NOTHING),
-            ("token", NOTHING),
-            ("token add", NOTHING),
-            ("token rm --registry us.icr.io", NOTHING),
+            ("", NO_INPUT),
+            ("nonsense", NO_INPUT),
+            ("get a b", NO_INPUT),
+            ("configure kubernetes", NO_INPUT),
+            ("configure --undo --all", NO_INPUT),
+            ("configure --registry ghcr.io", NO_INPUT),
+            ("doctor --reprot file", NO_INPUT),
+            ("login --sso --web", NO_INPUT),
+            ("login --create-api-key", NO_INPUT),
+            ("login --expires 30", NO_INPUT),
+            ("login --sso --expires never", NO_INPUT),
+            ("login --profile unknown", NO_INPUT),
+            ("logout --all us.icr.io", NO_INPUT),
+            ("print", NO_INPUT),
+            ("print us.icr.io --format xml", NO_INPUT),
+            ("print us.icr.io --name NAME", NO_INPUT),
+            ("settings now", NO_INPUT),
+            ("status ghcr.io", NO_INPUT),
+            ("token", NO_INPUT),
+            ("token add", NO_INPUT),
+            ("token rm --registry us.icr.io", NO_INPUT),
         ],
     );
 }
 
-/// A machine with a keychain, whose cloud knows somebody, and where somebody is logged in with the IBM Cloud CLI.
-fn with_person() -> Option<Stage> {
+/// A machine with a keychain, an API key, and a session of the IBM Cloud CLI.
+fn with_api_key() -> Option<Setup> {
     let mut machine = Machine::with_keychain()?;
     machine.add_api_key(KEY, "me");
     machine.file("key", KEY);
@@ -223,45 +227,45 @@ fn with_person() -> Option<Stage> {
     machine.set("ICR_SOURCE", "login");
     machine.add_refresh_token("SCREEN-REFRESH-TOKEN", "me");
     machine.cloud.accounts().set_refresh_rotation(false);
-    fs::create_dir_all(machine.path("home/.ibmcloud")).expect("the directory is ours");
+    fs::create_dir_all(machine.path("home/.ibmcloud")).expect("the directory is writable");
     let session = json!({"IAMToken": "", "IAMRefreshToken": "SCREEN-REFRESH-TOKEN"});
     machine.file("home/.ibmcloud/config.json", &session.to_string());
-    Some(Stage::of(machine))
+    Some(Setup::of(machine))
 }
 
 #[test]
-fn somebody_logs_in_and_out() {
-    scene(
+fn login_and_logout() {
+    compare(
         "login",
-        with_person,
+        with_api_key,
         &[
             ("login", &[("API key: ", KEY)]),
-            ("login us.icr.io de.icr.io --api-key @key", NOTHING),
-            ("login --api-key @wrong-key", NOTHING),
-            ("login --api-key @missing", NOTHING),
-            ("login SCREEN-KEY", NOTHING),
-            ("login cp.icr.io --api-key @key", NOTHING),
+            ("login us.icr.io de.icr.io --api-key @key", NO_INPUT),
+            ("login --api-key @wrong-key", NO_INPUT),
+            ("login --api-key @missing", NO_INPUT),
+            ("login SCREEN-KEY", NO_INPUT),
+            ("login cp.icr.io --api-key @key", NO_INPUT),
             ("login uk.icr.io --from-ibmcloud", &[("[Y/n] ", "n")]),
-            ("login au.icr.io --from-ibmcloud --create-api-key", NOTHING),
-            ("login --rotate au.icr.io", NOTHING),
-            ("login --rotate us.icr.io", NOTHING),
-            ("login --json --api-key @key", NOTHING),
-            ("logout us.icr.io", NOTHING),
-            ("logout us.icr.io", NOTHING),
+            ("login au.icr.io --from-ibmcloud --create-api-key", NO_INPUT),
+            ("login --rotate au.icr.io", NO_INPUT),
+            ("login --rotate us.icr.io", NO_INPUT),
+            ("login --json --api-key @key", NO_INPUT),
+            ("logout us.icr.io", NO_INPUT),
+            ("logout us.icr.io", NO_INPUT),
             ("logout --revoke au.icr.io", &[("[y/N] ", "n")]),
-            ("logout --revoke --yes au.icr.io", NOTHING),
-            ("logout --all", NOTHING),
-            ("logout --json", NOTHING),
+            ("logout --revoke --yes au.icr.io", NO_INPUT),
+            ("logout --all", NO_INPUT),
+            ("logout --json", NO_INPUT),
         ],
     );
 }
 
 #[test]
-fn nobody_is_logged_in() {
-    scene("status-of-nobody", bare, &[("status", NOTHING)]);
+fn status_without_logins() {
+    compare("status-without-logins", empty, &[("status", NO_INPUT)]);
 }
 
-/// A profile with a login, and one that is broken.
+/// A profile with a login, and one without credentials.
 const PROFILES: &str = r#"
 [profile.team-b]
 source = "login"
@@ -274,10 +278,10 @@ profile = "team-b"
 profile = "broken"
 "#;
 
-/// Several logins, one of them by a profile, clients that ask, and something that is broken.
-fn with_logins() -> Option<Stage> {
-    let stage = with_person()?;
-    let machine = &stage.machine;
+/// A machine with several logins, one of them for a profile, a configured client, and a registry without a login.
+fn with_logins() -> Option<Setup> {
+    let setup = with_api_key()?;
+    let machine = &setup.machine;
     let log_in = |arguments: &[&str]| {
         let login = [&["login", "--api-key", "@key"], arguments].concat();
         let outcome = machine.run(&login, "");
@@ -289,131 +293,131 @@ fn with_logins() -> Option<Stage> {
     outcome.is_silent_success();
     machine.settings(PROFILES);
     log_in(&["--profile", "team-b"]);
-    // In minutes, the age of a token stays the same for one.
+    // In minutes, the age of a token remains the same for a minute.
     machine.keys().age_tokens(600);
-    fs::create_dir_all(machine.path("home/.docker")).expect("it is ours");
-    let asks = r#"{"credHelpers": {"us.icr.io": "icr", "uk.icr.io": "icr", "gcr.io": "gcloud"}}"#;
-    machine.file("home/.docker/config.json", asks);
-    Some(stage)
+    fs::create_dir_all(machine.path("home/.docker")).expect("the directory is writable");
+    let docker = r#"{"credHelpers": {"us.icr.io": "icr", "uk.icr.io": "icr", "gcr.io": "gcloud"}}"#;
+    machine.file("home/.docker/config.json", docker);
+    Some(setup)
 }
 
 #[test]
-fn who_is_logged_in_where() {
-    scene(
+fn status_with_logins() {
+    compare(
         "status",
         with_logins,
         &[
-            ("status", NOTHING),
-            ("status us.icr.io", NOTHING),
-            ("status us.icr.io --json", NOTHING),
+            ("status", NO_INPUT),
+            ("status us.icr.io", NO_INPUT),
+            ("status us.icr.io --json", NO_INPUT),
         ],
     );
 }
 
 #[test]
-fn what_is_set_and_where() {
+fn settings() {
     let chosen = || {
-        let mut stage = bare()?;
-        stage.machine.settings(PROFILES);
-        stage
+        let mut setup = empty()?;
+        setup.machine.settings(PROFILES);
+        setup
             .machine
             .set("ICR_PROFILE", "team-b")
             .set("ICR_NAMESPACE", "screens");
-        Some(stage)
+        Some(setup)
     };
-    scene(
+    compare(
         "settings",
         chosen,
-        &[("settings", NOTHING), ("settings --json", NOTHING)],
+        &[("settings", NO_INPUT), ("settings --json", NO_INPUT)],
     );
     let wrong = || {
-        let stage = bare()?;
-        stage
+        let setup = empty()?;
+        setup
             .machine
             .settings("keychain = \"kernel\"\ncolour = \"red\"\n");
-        Some(stage)
+        Some(setup)
     };
-    scene(
+    compare(
         "settings-that-are-wrong",
         wrong,
         &[
-            ("settings", NOTHING),
-            ("status", NOTHING),
-            ("login", NOTHING),
+            ("settings", NO_INPUT),
+            ("status", NO_INPUT),
+            ("login", NO_INPUT),
         ],
     );
 }
 
 #[test]
-fn a_registry_is_asked() {
-    let stage = || Some(Stage::with_registry(Machine::new()));
-    scene(
+fn status_with_a_check() {
+    let setup = || Some(Setup::with_registry(Machine::new()));
+    compare(
         "status-checked",
-        stage,
-        &[("status localhost:55555 --check", NOTHING)],
+        setup,
+        &[("status localhost:55555 --check", NO_INPUT)],
     );
-    let refused = || {
-        let stage = stage()?;
-        // IAM knows the key, but the registry does not take its token.
-        stage.machine.cloud.accounts().set_token_lifetime(0);
-        Some(stage)
+    let rejected = || {
+        let setup = setup()?;
+        // IAM accepts the key, but the registry rejects the token.
+        setup.machine.cloud.accounts().set_token_lifetime(0);
+        Some(setup)
     };
-    scene(
-        "status-refused",
-        refused,
-        &[("status localhost:55555 --check", NOTHING)],
+    compare(
+        "status-rejected",
+        rejected,
+        &[("status localhost:55555 --check", NO_INPUT)],
     );
 }
 
 #[test]
 fn registry_tokens() {
     let ended = || {
-        let stage = Stage::with_registry(Machine::new());
-        let add = ("token add --registry localhost:55555 --quiet", NOTHING);
-        stage.shows(Screen::Pipe, &[add]);
-        let accounts = stage.machine.cloud.accounts();
+        let setup = Setup::with_registry(Machine::new());
+        let add = ("token add --registry localhost:55555 --quiet", NO_INPUT);
+        setup.run(Screen::Pipe, &[add]);
+        let accounts = setup.machine.cloud.accounts();
         let id = accounts.registry_tokens().first()?.id.clone();
         accounts.expire_registry_token(&id);
-        Some(stage)
+        Some(setup)
     };
-    scene(
+    compare(
         "token",
         ended,
         &[
             (
                 "token add --registry localhost:55555 --description ci",
-                NOTHING,
+                NO_INPUT,
             ),
             (
                 "token add --registry localhost:55555 --readwrite --non-expiring --login",
-                NOTHING,
+                NO_INPUT,
             ),
             (
                 "token add --registry localhost:55555 --readwrite --non-expiring --json",
-                NOTHING,
+                NO_INPUT,
             ),
-            ("token list --registry localhost:55555", NOTHING),
-            ("token list --registry localhost:55555 --json", NOTHING),
+            ("token list --registry localhost:55555", NO_INPUT),
+            ("token list --registry localhost:55555 --json", NO_INPUT),
             (
                 "token get --registry localhost:55555 no-such-token",
-                NOTHING,
+                NO_INPUT,
             ),
             (
                 "token rm --registry localhost:55555 no-such-token ../users",
-                NOTHING,
+                NO_INPUT,
             ),
-            ("token list --registry ghcr.io", NOTHING),
+            ("token list --registry ghcr.io", NO_INPUT),
         ],
     );
     let logged_in = || {
-        let mut stage = Stage::with_registry(Machine::with_keychain()?);
-        stage.machine.unset("IBMCLOUD_API_KEY");
-        let host = stage.registry.as_ref()?;
-        let outcome = stage.machine.store(host, "iamapikey", ENVIRONMENT_KEY);
+        let mut setup = Setup::with_registry(Machine::with_keychain()?);
+        setup.machine.unset("IBMCLOUD_API_KEY");
+        let host = setup.registry.as_ref()?;
+        let outcome = setup.machine.store(host, "iamapikey", ENVIRONMENT_KEY);
         outcome.is_silent_success();
-        Some(stage)
+        Some(setup)
     };
-    scene(
+    compare(
         "token-as-a-login",
         logged_in,
         &[
@@ -423,49 +427,49 @@ fn registry_tokens() {
             ),
             (
                 "token add --registry localhost:55555 --login --force",
-                NOTHING,
+                NO_INPUT,
             ),
-            ("token list --registry localhost:55555", NOTHING),
+            ("token list --registry localhost:55555", NO_INPUT),
         ],
     );
     let none = || {
-        let stage = Stage::with_registry(Machine::new());
-        stage.machine.cloud.script_for(
+        let setup = Setup::with_registry(Machine::new());
+        setup.machine.cloud.script_for(
             Service::RegistryTokens,
             [Fault::Delay(std::time::Duration::ZERO), Fault::Status(410)],
         );
-        Some(stage)
+        Some(setup)
     };
-    scene(
-        "token-where-there-are-none",
+    compare(
+        "token-without-support",
         none,
         &[
-            ("token list --registry localhost:55555", NOTHING),
-            ("token list --registry localhost:55555", NOTHING),
+            ("token list --registry localhost:55555", NO_INPUT),
+            ("token list --registry localhost:55555", NO_INPUT),
         ],
     );
 }
 
-/// Somebody whose passwords lie in docker's file, which also names another helper.
-fn with_docker() -> Option<Stage> {
-    let stage = with_person()?;
+/// A machine with a plaintext password and another helper in docker's file.
+fn with_docker() -> Option<Setup> {
+    let setup = with_api_key()?;
     let auth = STANDARD.encode(format!("iamapikey:{KEY}"));
-    stage.machine.plant(&auth);
-    fs::create_dir_all(stage.machine.path("home/.docker")).expect("it is ours");
+    setup.machine.plant(&auth);
+    fs::create_dir_all(setup.machine.path("home/.docker")).expect("the directory is writable");
     let text = format!(
         "{{\n\t\"auths\": {{\n\t\t\"us.icr.io\": {{\n\t\t\t\"auth\": \"{auth}\"\n\t\t}}\n\t}},\n\t\"credHelpers\": {{\n\t\t\"uk.icr.io\": \"pass\"\n\t}}\n}}\n"
     );
-    stage.machine.file("home/.docker/config.json", &text);
-    Some(stage)
+    setup.machine.file("home/.docker/config.json", &text);
+    Some(setup)
 }
 
 #[test]
-fn the_helper_is_switched_on_and_off() {
-    scene(
+fn configure_and_undo() {
+    compare(
         "configure",
         with_docker,
         &[
-            ("configure --all --dry-run --force", NOTHING),
+            ("configure --all --dry-run --force", NO_INPUT),
             (
                 "configure docker --registry us.icr.io uk.icr.io",
                 &[("Replace it? [y/N] ", "n")],
@@ -474,110 +478,111 @@ fn the_helper_is_switched_on_and_off() {
                 "configure docker",
                 &[("(Enter for us.icr.io)? ", ""), ("[Y/n] ", "y")],
             ),
-            ("configure docker --registry us.icr.io --migrate", NOTHING),
-            ("configure docker --registry us.icr.io", NOTHING),
-            ("configure podman --registry us.icr.io", NOTHING),
-            ("configure --undo --dry-run", NOTHING),
-            ("configure --undo", NOTHING),
-            ("configure --undo", NOTHING),
-            ("configure docker --registry us.icr.io --json", NOTHING),
+            ("configure docker --registry us.icr.io --migrate", NO_INPUT),
+            ("configure docker --registry us.icr.io", NO_INPUT),
+            ("configure podman --registry us.icr.io", NO_INPUT),
+            ("configure --undo --dry-run", NO_INPUT),
+            ("configure --undo", NO_INPUT),
+            ("configure --undo", NO_INPUT),
+            ("configure docker --registry us.icr.io --json", NO_INPUT),
         ],
     );
-    let nobodys = || {
-        let stage = bare()?;
+    let manual = || {
+        let setup = empty()?;
         let by_hand = "{\"credHelpers\": {\"uk.icr.io\": \"icr\"}}\n";
-        stage.machine.file("home/.docker/config.json", by_hand);
-        Some(stage)
+        setup.machine.file("home/.docker/config.json", by_hand);
+        Some(setup)
     };
-    scene(
-        "configure-for-nobody",
-        nobodys,
+    compare(
+        "configure-with-a-manual-entry",
+        manual,
         &[
-            ("configure --registry us.icr.io docker", NOTHING),
-            ("configure docker --registry us.icr.io cp.icr.io", NOTHING),
-            ("configure --undo", NOTHING),
+            ("configure --registry us.icr.io docker", NO_INPUT),
+            ("configure docker --registry us.icr.io cp.icr.io", NO_INPUT),
+            ("configure --undo", NO_INPUT),
         ],
     );
     let broken = || {
-        let stage = with_docker()?;
+        let setup = with_docker()?;
         let text = "{\n  // a comment\n  \"auths\": {}\n}\n";
-        stage.machine.file("home/.docker/config.json", text);
-        Some(stage)
+        setup.machine.file("home/.docker/config.json", text);
+        Some(setup)
     };
-    scene(
+    compare(
         "configure-a-broken-file",
         broken,
-        &[("configure docker --registry us.icr.io", NOTHING)],
+        &[("configure docker --registry us.icr.io", NO_INPUT)],
     );
-    let odd = || {
-        let stage = bare()?;
+    let ambiguous = || {
+        let setup = empty()?;
         let text = "{\"auths\": {}, \"auths\": {}}\n";
-        stage.machine.file("home/.docker/config.json", text);
-        Some(stage)
+        setup.machine.file("home/.docker/config.json", text);
+        Some(setup)
     };
-    scene(
-        "configure-an-odd-file",
-        odd,
+    compare(
+        "configure-an-ambiguous-file",
+        ambiguous,
         &[
-            ("configure docker --registry us.icr.io", NOTHING),
-            ("status", NOTHING),
+            ("configure docker --registry us.icr.io", NO_INPUT),
+            ("status", NO_INPUT),
         ],
     );
 }
 
 #[test]
-fn a_credential_is_printed() {
-    let person = || {
-        let mut stage = Stage::with_registry(Machine::new());
-        stage.machine.secrets().clear();
-        stage.machine.set("ICR_SOURCE", "environment");
-        Some(stage)
+fn print() {
+    let with_registry = || {
+        let mut setup = Setup::with_registry(Machine::new());
+        setup.machine.secrets().clear();
+        setup.machine.set("ICR_SOURCE", "environment");
+        Some(setup)
     };
-    scene(
+    compare(
         "print",
-        person,
+        with_registry,
         &[
-            ("print localhost:55555", NOTHING),
-            ("print localhost:55555 --reveal", NOTHING),
-            ("print ghcr.io --reveal", NOTHING),
+            ("print localhost:55555", NO_INPUT),
+            ("print localhost:55555 --reveal", NO_INPUT),
+            ("print ghcr.io --reveal", NO_INPUT),
             (
                 "print localhost:55555 --reveal --credential token --format json",
-                NOTHING,
+                NO_INPUT,
             ),
             (
                 "print localhost:55555 --reveal --credential password",
-                NOTHING,
+                NO_INPUT,
             ),
         ],
     );
-    scene(
-        "print-for-nobody",
-        bare,
-        &[("print us.icr.io --reveal", NOTHING)],
+    compare(
+        "print-without-logins",
+        empty,
+        &[("print us.icr.io --reveal", NO_INPUT)],
     );
 }
 
 #[test]
-fn something_is_wrong() {
-    let out_of_order = || {
-        let mut stage = with_docker()?;
-        let bin = stage.machine.path("bin");
-        fs::create_dir(&bin).expect("it is ours");
+fn doctor_with_problems() {
+    let with_problems = || {
+        let mut setup = with_docker()?;
+        let bin = setup.machine.path("bin");
+        fs::create_dir(&bin).expect("the directory is writable");
         let program = env!("CARGO_BIN_EXE_docker-credential-icr");
-        std::os::unix::fs::symlink(program, bin.join("docker-credential-icr")).expect("it is ours");
-        stage.machine.plant("password-of-proxy");
-        // How many the system has is another number on each machine.
-        let authorities = stage.machine.path("authorities");
+        std::os::unix::fs::symlink(program, bin.join("docker-credential-icr"))
+            .expect("the directory is writable");
+        setup.machine.plant("password-of-proxy");
+        // The number of the system's authorities varies.
+        let authorities = setup.machine.path("authorities");
         Authority::create(&authorities).expect("a directory");
-        stage
+        setup
             .machine
             .set("PATH", bin)
             .set("SSL_CERT_DIR", authorities)
             .set("HTTPS_PROXY", "http://user:password-of-proxy@127.0.0.1:1")
-            // What is measured is another number each time.
+            // Measured times vary.
             .set("ICR_KEYCHAIN", "none")
             .set("IBMCLOUD_IAM_API_ENDPOINT", "http://127.0.0.1:1");
-        Some(stage)
+        Some(setup)
     };
-    scene("doctor", out_of_order, &[("doctor", NOTHING)]);
+    compare("doctor", with_problems, &[("doctor", NO_INPUT)]);
 }
