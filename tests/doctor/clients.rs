@@ -1,0 +1,213 @@
+//! What clients' files contain.
+
+use std::fs;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::healthy_machine::HealthyMachine;
+
+#[test]
+fn whatever_shadows_the_helper_is_reported() {
+    let mut healthy = HealthyMachine::new();
+    // No requests leave this machine.
+    healthy
+        .machine
+        .set("HTTPS_PROXY", "http://127.0.0.1:1")
+        .set("NO_PROXY", "localhost");
+    healthy.machine.plant("dXNlcjpzZWNyZXQtb2YtYS1wZXJzb24=");
+    healthy.machine.plant("secret-of-a-person");
+    let auth = r#""auths": {"us.icr.io": {"auth": "dXNlcjpzZWNyZXQtb2YtYS1wZXJzb24="}}"#;
+    let ours = format!("\"credHelpers\": {{\"{}\": \"icr\"", healthy.registry);
+    healthy.docker(&format!("{{{auth}, {ours}}}}}"));
+    healthy.reports(
+        "plaintext-password",
+        "problem",
+        &[
+            "us.icr.io",
+            "instead of this helper",
+            "configure docker --registry us.icr.io --migrate\"",
+        ],
+    );
+    healthy.docker(&format!("{{{auth}, {ours}, \"us.icr.io\": \"icr\"}}}}"));
+    healthy.reports("plaintext-password", "warning", &["us.icr.io", "--migrate"]);
+    healthy.docker(&format!(
+        "{{{ours}, \"uk.icr.io\": \"pass\", \"gcr.io\": \"icr\"}}}}"
+    ));
+    healthy.reports(
+        "other-helper",
+        "warning",
+        &[
+            "docker-credential-pass for uk.icr.io",
+            "configure docker --registry uk.icr.io --force",
+        ],
+    );
+    healthy.reports(
+        "foreign-host",
+        "warning",
+        &["gcr.io", "not an IBM Cloud registry"],
+    );
+    healthy.docker(r#"{"credsStore": "desktop"}"#);
+    healthy.reports(
+        "creds-store",
+        "warning",
+        &["docker-credential-desktop", "configure docker"],
+    );
+    healthy.docker(&format!("{{{ours}}}, \"credsStore\": \"icr\"}}"));
+    healthy.reports("creds-store", "warning", &["all registries"]);
+    fs::create_dir_all(healthy.machine.path("runtime/containers")).unwrap();
+    healthy.machine.file("runtime/containers/auth.json", "{}");
+    let fix = format!("configure podman --registry {}", healthy.registry);
+    healthy.docker(&format!("{{{ours}}}}}"));
+    healthy.reports("podman-login", "warning", &["plaintext password", &fix]);
+    healthy.docker("{ no JSON");
+    healthy.reports(
+        "client-file",
+        "problem",
+        &["neither this program nor docker can read ", "config.json"],
+    );
+    healthy.docker(r#"{"auths": {}, "auths": {}}"#);
+    healthy.reports(
+        "client-file",
+        "warning",
+        &[
+            "does not read or change",
+            "`auths` is there twice",
+            "docker may read it",
+        ],
+    );
+    healthy.docker("{}");
+    healthy.reports(
+        "configured-clients",
+        "warning",
+        &["no client is configured", "configure"],
+    );
+}
+
+#[test]
+fn passwords_that_cannot_be_migrated_are_reported_with_the_reason() {
+    let healthy = HealthyMachine::new();
+    let auth = |password: &str| {
+        let auth = STANDARD.encode(format!("iamapikey:{password}"));
+        healthy.machine.plant(password);
+        healthy.machine.plant(&auth);
+        auth
+    };
+    let (one, other) = (auth("PASSWORD-ONE-3c1d"), auth("PASSWORD-TWO-8e2f"));
+    let reported = |auths: &str| {
+        healthy.docker(&format!("{{\"auths\": {{{auths}}}}}"));
+        let (diagnostics, _) = healthy.diagnostics();
+        let of_passwords = diagnostics
+            .into_iter()
+            .filter(|diagnostic| diagnostic["check"] == "plaintext-password");
+        let path = healthy.machine.path("home/.docker/config.json");
+        let path = path.display().to_string();
+        let lines = of_passwords.map(|diagnostic| {
+            let part = |name: &str| {
+                diagnostic[name]
+                    .as_str()
+                    .unwrap_or("-")
+                    .replace(&path, "FILE")
+            };
+            format!(
+                "{}: {} fix: {}",
+                part("verdict"),
+                part("message"),
+                part("fix")
+            )
+        });
+        lines.collect::<Vec<_>>()
+    };
+    let same = format!(
+        "\"us.icr.io\": {{\"auth\": \"{one}\"}}, \"https://us.icr.io/v1/\": {{\"auth\": \"{one}\"}}"
+    );
+    assert_eq!(
+        reported(&same),
+        [
+            "problem: FILE contains plaintext passwords for us.icr.io, which docker uses instead of this helper fix: Select a keychain with ICR_KEYCHAIN=auto, then run: docker-credential-icr configure docker --registry us.icr.io --migrate"
+        ]
+    );
+    let different = format!(
+        "\"us.icr.io\": {{\"auth\": \"{one}\"}}, \"us.icr.io/x\": {{\"auth\": \"{other}\"}}, \"de.icr.io\": {{\"identitytoken\": \"t\"}}"
+    );
+    assert_eq!(
+        reported(&different),
+        [
+            "problem: what lies for `de.icr.io` in FILE is a token of the registry's own, which nobody else can use fix: log out with the client that wrote it, and log in again",
+            "problem: there are different passwords for us.icr.io in FILE fix: take out those that are not meant, then run it again",
+        ]
+    );
+    let of_another = format!(
+        "\"us.icr.io\": {{\"auth\": \"{one}\"}}}}, \"credHelpers\": {{\"us.icr.io\": \"pass\""
+    );
+    assert_eq!(
+        reported(&of_another),
+        [
+            "warning: FILE contains plaintext passwords for us.icr.io fix: Select a keychain with ICR_KEYCHAIN=auto, then run: docker-credential-icr configure docker --registry us.icr.io --migrate --force"
+        ]
+    );
+}
+
+#[test]
+fn further_files_of_clients_are_checked() {
+    let mut healthy = HealthyMachine::new();
+    healthy
+        .machine
+        .set("HTTPS_PROXY", "http://127.0.0.1:1")
+        .set("NO_PROXY", "localhost");
+    let auth = STANDARD.encode("iamapikey:PASSWORD-ONE-3c1d");
+    healthy.machine.plant(&auth);
+    let auths =
+        format!("{{\"us.icr.io\": {{\"auth\": \"{auth}\"}}, \"x.io\": {{\"auth\": \"eDp5\"}}}}");
+    healthy.machine.file("home/.dockercfg", &auths);
+    healthy.reports(
+        "plaintext-password",
+        "warning",
+        &[
+            "home/.dockercfg contains plaintext passwords",
+            "for us.icr.io, which podman",
+            "Remove us.icr.io from",
+        ],
+    );
+    healthy.machine.file(
+        "config/helm/registry/config.json",
+        &format!("{{\"auths\": {auths}}}"),
+    );
+    healthy.reports(
+        "helm",
+        "warning",
+        &[
+            "helm/registry/config.json contains logins for us.icr.io",
+            "helm registry logout us.icr.io\"",
+        ],
+    );
+    healthy.docker("{}");
+    healthy.reports(
+        "configured-clients",
+        "warning",
+        &["no client is configured"],
+    );
+    let settings = "home/.config/containers/registries.conf";
+    healthy
+        .machine
+        .file(settings, "credential-helpers = [\"icr\"]\n");
+    healthy.does_not_report("configured-clients");
+    healthy.reports(
+        "credential-helpers",
+        "warning",
+        &[
+            "registries.conf (podman",
+            "all registries",
+            "Add \\\"containers-auth.json\\\" after",
+        ],
+    );
+    healthy.machine.file(
+        settings,
+        "credential-helpers = [\"icr\", \"containers-auth.json\"]\n",
+    );
+    healthy.reports("credential-helpers", "ok", &["all registries"]);
+    healthy.docker(r#"{"credHelpers": {"us.icr.io": "icr"}}"#);
+    healthy.machine.file("runtime/containers/auth.json", "{}");
+    // `podman login` gives the password to this helper first.
+    healthy.does_not_report("podman-login");
+}

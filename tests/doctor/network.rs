@@ -1,0 +1,169 @@
+//! IAM, certificates and the registries.
+
+use crate::healthy_machine::HealthyMachine;
+use crate::support::ENVIRONMENT_KEY;
+use crate::support::Machine;
+
+#[test]
+fn each_step_of_the_network_is_checked() {
+    let mut healthy = HealthyMachine::new();
+    let url = healthy.machine.cloud.url();
+    healthy.reports("iam", "ok", &[&url, "answered in"]);
+    healthy.reports("clock", "ok", &["by 0 s"]);
+    healthy.reports("exchange", "ok", &["IBMid-environment", "account-1"]);
+    healthy.reports("registry", "ok", &["accepted the token"]);
+    healthy.reports("proxy", "ok", &["no variable sets a proxy"]);
+    healthy.reports("certificates", "ok", &["authority"]);
+    healthy.machine.plant("password-of-the-proxy");
+    healthy
+        .machine
+        .set(
+            "HTTPS_PROXY",
+            "http://user:password-of-the-proxy@127.0.0.1:1",
+        )
+        .set("NO_PROXY", "localhost");
+    healthy.reports(
+        "proxy",
+        "ok",
+        &[
+            "HTTPS_PROXY=http://[redacted]@127.0.0.1:1",
+            "NO_PROXY=localhost",
+        ],
+    );
+    healthy.reports("iam", "ok", &[]);
+    healthy.machine.unset("NO_PROXY");
+    let message = format!("\"IAM at {url} is not available");
+    healthy.reports("iam", "problem", &[&message, "proxy"]);
+    healthy.machine.set("HTTPS_PROXY", "bogus://x");
+    healthy.reports(
+        "proxy",
+        "warning",
+        &["HTTPS_PROXY=bogus://x is not a usable proxy", "or unset it"],
+    );
+    healthy.machine.unset("HTTPS_PROXY");
+    healthy
+        .machine
+        .cloud
+        .accounts()
+        .revoke_api_key(ENVIRONMENT_KEY);
+    healthy.reports(
+        "exchange",
+        "problem",
+        &["BXNIM0415E", "fix: \"Set a new key in $IBMCLOUD_API_KEY"],
+    );
+    healthy.reports("iam", "ok", &[]);
+}
+
+#[test]
+fn a_new_token_is_requested_but_not_cached() {
+    let Some(mut machine) = Machine::with_keychain() else {
+        return;
+    };
+    machine.set_environment_key();
+    let healthy = HealthyMachine::on(machine);
+    let [host, other] = healthy.machine.registries();
+    healthy
+        .machine
+        .settings(&format!("registries = [\"{host}\", \"{other}\"]\n"));
+    healthy.docker(&format!(
+        "{{\"credHelpers\": {{\"{host}\": \"icr\", \"{other}\": \"icr\"}}}}"
+    ));
+    let cached = healthy.machine.get(&host).is_credential("iambearer");
+    let exchanges = healthy.machine.cloud.exchanges();
+    healthy.reports("exchange", "ok", &["IBMid-environment"]);
+    assert_eq!(
+        healthy.machine.cloud.exchanges() - exchanges,
+        1,
+        "one exchange for both registries"
+    );
+    healthy
+        .machine
+        .cloud
+        .accounts()
+        .revoke_api_key(ENVIRONMENT_KEY);
+    healthy.reports(
+        "exchange",
+        "problem",
+        &["BXNIM0415E", "fix: \"Set a new key in $IBMCLOUD_API_KEY"],
+    );
+    let served = healthy.machine.get(&host).is_credential("iambearer");
+    assert_eq!(served, cached, "the cached token remains");
+}
+
+#[test]
+fn a_refresh_token_that_iam_replaces_is_stored() {
+    let Some(machine) = Machine::with_keychain() else {
+        return;
+    };
+    let healthy = HealthyMachine::on(machine);
+    healthy.machine.add_refresh_token("A-REFRESH-TOKEN", "me");
+    healthy.machine.cloud.accounts().set_refresh_rotation(true);
+    healthy
+        .machine
+        .store(&healthy.registry, "iamrefresh", "A-REFRESH-TOKEN")
+        .is_silent_success();
+    for _ in 0..2 {
+        healthy.reports("exchange", "ok", &["IBMid-me"]);
+    }
+    let owner = healthy.machine.get(&healthy.registry).is_token_of();
+    assert_eq!(owner, "IBMid-me");
+}
+
+#[test]
+fn the_error_of_a_registry_is_reported() {
+    let Some(machine) = Machine::with_keychain() else {
+        return;
+    };
+    let healthy = HealthyMachine::on(machine);
+    healthy
+        .machine
+        .store(&healthy.registry, "token", "A-PASSWORD-THAT-IS-WRONG")
+        .is_silent_success();
+    healthy.reports(
+        "registry",
+        "problem",
+        &[
+            &format!("\"{} refused `token`", healthy.registry),
+            "not valid",
+            "log in again",
+            "HTTP 401",
+            "fix: null",
+        ],
+    );
+}
+
+#[test]
+fn certificates_are_checked_as_for_a_request() {
+    let mut healthy = HealthyMachine::new();
+    healthy.reports(
+        "certificates",
+        "ok",
+        &["the system's ", " and 1 in ", "authority.pem"],
+    );
+    healthy.machine.set("SSL_CERT_FILE", "/nonexistent");
+    healthy.reports(
+        "certificates",
+        "problem",
+        &["$SSL_CERT_FILE names /nonexistent", "or unset it"],
+    );
+    // No requests leave this machine.
+    healthy
+        .machine
+        .unset("SSL_CERT_FILE")
+        .set("HTTPS_PROXY", "http://127.0.0.1:1")
+        .set("NO_PROXY", "localhost");
+    let (diagnostics, _) = healthy.diagnostics();
+    let certificates = diagnostics
+        .iter()
+        .find(|diagnostic| diagnostic["check"] == "certificates");
+    let certificates = certificates.expect("it is checked");
+    let message = certificates["message"].as_str().expect("a text");
+    assert!(message.contains("certificate authorities"), "{message}");
+    #[cfg(target_os = "linux")]
+    {
+        let directory = healthy.machine.path("authority");
+        healthy.machine.set("SSL_CERT_DIR", directory);
+        let message = "trusts the 2 certificate authorities in $SSL_CERT_DIR";
+        healthy.reports("certificates", "ok", &[message]);
+    }
+}
