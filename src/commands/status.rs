@@ -20,10 +20,10 @@ use crate::credentials::Broker;
 use crate::error::Error;
 use crate::error::Result;
 use crate::error::one_line;
-use crate::iam::date;
 use crate::keychain::Prompting;
 use crate::login::LoginScope;
 use crate::registry::Registry;
+use crate::time;
 
 mod json;
 mod message;
@@ -284,7 +284,7 @@ fn warnings(rows: &[Row], files: &Clients, now: u64) -> Vec<Message> {
     for row in rows {
         if let Some(outage) = row.outage() {
             let Message { message, fix } = Message::about(row.name(), &outage.failure);
-            let (since, age) = (date::minute(outage.since), date::duration(outage.age));
+            let (since, age) = (time::minute(outage.since), time::duration(outage.age));
             let message = format!("{message} (since {since}, last {age} ago)");
             warnings.push(Message { message, fix });
         }

@@ -15,7 +15,6 @@ use crate::credentials::login_command;
 use crate::error::Error;
 use crate::error::Result;
 use crate::error::one_line;
-use crate::iam::date::duration;
 use crate::iam::owner::Owner;
 use crate::login::LoginScope;
 use crate::registry::Registry;
@@ -23,6 +22,7 @@ use crate::registry::credential_check;
 use crate::settings::KeychainChoice;
 use crate::settings::SourceName;
 use crate::sources::Speaker;
+use crate::time::duration;
 use crate::token_cache::PastFailure;
 
 /// An empty cell.
@@ -311,7 +311,7 @@ fn check(target: &Target, broker: &Broker<'_>) -> Option<Result<Checked>> {
     let (transport, limits) = (broker.context.transport, broker.settings.limits);
     Some(Ok(Checked {
         owner: Owner::of(&credential.secret),
-        result: credential_check::try_out(registry, &credential, transport, limits),
+        result: credential_check::check_credential(registry, &credential, transport, limits),
     }))
 }
 
