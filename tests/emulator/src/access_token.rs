@@ -1,4 +1,4 @@
-//! What does an IAM access token look like?
+//! IAM access tokens in IBM's form.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -10,9 +10,9 @@ use crate::random;
 use crate::sessions::Session;
 use crate::subject::Subject;
 
-/// A new token of `subject`: IBM's claims, in IBM's size of about 1,600 characters.
+/// Returns a new token of `subject`: IBM's claims, in IBM's size of about 1,600 characters.
 ///
-/// The signature is random bytes. IAM's clients must not depend on it, and the emulator knows its tokens by their whole text.
+/// The signature is random. Clients of IAM must not depend on it, and the emulator finds tokens by their whole text.
 pub(crate) fn mint(
     subject: &Subject,
     grant_type: &str,
@@ -21,14 +21,14 @@ pub(crate) fn mint(
 ) -> String {
     let now = unix_now();
     let header = json!({"alg": "RS256", "kid": "20260801-emulated"});
-    let mut claims = who(subject);
+    let mut claims = owner_claims(subject);
     let more = json!({
         "id": subject.iam_id,
         "realmid": subject.realm_and_identifier().0,
         "identifier": subject.realm_and_identifier().1,
         "jti": random::id(),
         "session_id": session.map_or_else(|| format!("C-{}", random::id()), |session| session.id.clone()),
-        "authn": who(subject),
+        "authn": owner_claims(subject),
         "account": {"valid": true, "bss": subject.account, "ims_user_id": "10000001", "frozen": false, "isEnterpriseAccount": false,
                     "enterprise_id": random::id(), "ims": "2000001"},
         "iat": now,
@@ -52,8 +52,8 @@ pub(crate) fn mint(
     )
 }
 
-/// The claims that name somebody: people have an email address and first and last names, the others a kind.
-fn who(subject: &Subject) -> Value {
+/// Returns the claims about the owner: email address and names of a person, the kind of the others.
+fn owner_claims(subject: &Subject) -> Value {
     let (_, id) = subject.realm_and_identifier();
     let name = format!("Emulated Identity {id}");
     match subject.sub_type() {

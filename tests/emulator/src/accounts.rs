@@ -1,4 +1,4 @@
-//! Who is who: which secret belongs to which identity, and what still works?
+//! Which secret belongs to which identity, and is it still valid?
 
 use std::collections::HashMap;
 use std::collections::HashSet;
@@ -54,31 +54,31 @@ impl Accounts {
         self.keep_api_key(value, ApiKey::new("given", subject));
     }
 
-    /// Deletes an API key; tokens it was exchanged for live on, as with IBM.
+    /// Deletes an API key; tokens it was exchanged for stay valid, as with IBM.
     pub fn revoke_api_key(&self, value: &str) {
         self.ledger().api_keys.remove(value);
     }
 
-    /// Disables an API key: known, but refused.
+    /// Disables an API key: known, but rejected.
     pub fn disable_api_key(&self, value: &str) {
         if let Some(key) = self.ledger().api_keys.get_mut(value) {
             key.disabled = true;
         }
     }
 
-    /// Lets an API key reach the end of its life: known, but refused.
+    /// Makes an API key expired: known, but rejected.
     pub fn expire_api_key(&self, value: &str) {
         self.set_api_key_expiry(value, clock::unix_now().saturating_sub(60));
     }
 
-    /// Lets an API key end at this moment, in seconds since 1970.
+    /// Sets when an API key expires, in seconds since 1970.
     pub fn set_api_key_expiry(&self, value: &str, expires_at: u64) {
         if let Some(key) = self.ledger().api_keys.get_mut(value) {
             key.expires_at = Some(expires_at);
         }
     }
 
-    /// How many API keys there are, living or not.
+    /// Returns the number of API keys, valid or not.
     pub fn api_key_count(&self) -> usize {
         self.ledger().api_keys.len()
     }
@@ -88,13 +88,13 @@ impl Accounts {
         self.ledger().sessions.open(value, subject);
     }
 
-    /// Lets a refresh token reach the end of its life: known, but refused.
+    /// Makes a refresh token expired: known, but rejected.
     pub fn expire_refresh_token(&self, value: &str) {
         self.ledger().sessions.expire(value);
     }
 
-    /// Ends the session of a refresh token, as inactivity does: it and all that replaced it are refused. Access tokens live on.
-    /// False if there is no such token.
+    /// Revokes the session of a refresh token, as inactivity does: the token and all that replaced it are rejected. Access tokens
+    /// stay valid. Returns false if there is no such token.
     pub fn invalidate_session(&self, refresh_token: &str) -> bool {
         self.ledger().sessions.invalidate(refresh_token)
     }
@@ -104,12 +104,12 @@ impl Accounts {
         self.ledger().passcodes.insert(value.to_owned(), subject);
     }
 
-    /// Who is logged in at IBM Cloud in everybody's browser; nobody at first, which refuses every login there.
+    /// Sets who is logged in to IBM Cloud in the browser; `None`, as at first, rejects every login there.
     pub fn set_browser_subject(&self, subject: Option<Subject>) {
         self.ledger().browser.subject = subject;
     }
 
-    /// Whether browsers are sent back with a `state` that nobody sent, as an attacker would; false at first.
+    /// Sets whether browsers are sent back with a wrong `state`, as by an attacker; false at first.
     pub fn set_wrong_state(&self, wrong: bool) {
         self.ledger().browser.wrong_state = wrong;
     }
@@ -139,19 +139,19 @@ impl Accounts {
             .extend(profiles.iter().map(|id| (*id).to_owned()));
     }
 
-    /// Lets the token of a compute resource reach the end of its life: known, but refused.
+    /// Makes the token of a compute resource expired: known, but rejected.
     pub fn expire_compute_resource_token(&self, value: &str) {
         if let Some(token) = self.ledger().compute_resource_tokens.get_mut(value) {
             token.expired = true;
         }
     }
 
-    /// Enables the metadata service of the virtual server, which then speaks exactly these APIs. It is disabled at first.
+    /// Enables the metadata service of the virtual server with exactly these APIs. It is disabled at first.
     pub fn enable_metadata(&self, apis: &[MetadataApi]) {
         self.ledger().instance.apis = apis.to_vec();
     }
 
-    /// Disables the metadata service: every request is refused with `unauthorized`.
+    /// Disables the metadata service: every request is rejected with `unauthorized`.
     pub fn disable_metadata(&self) {
         self.enable_metadata(&[]);
     }
@@ -170,19 +170,19 @@ impl Accounts {
         ledger.instance.linked.insert(id.to_owned());
     }
 
-    /// Takes a profile away from the virtual server.
+    /// Unlinks a profile from the virtual server.
     pub fn unlink_profile(&self, id: &str) {
         let instance = &mut self.ledger().instance;
         instance.linked.remove(id);
         instance.default_profile.take_if(|default| default == id);
     }
 
-    /// Lets all identity tokens of the virtual server reach the end of their life.
+    /// Makes all identity tokens of the virtual server expired.
     pub fn expire_identity_tokens(&self) {
         self.ledger().instance.identity_tokens.clear();
     }
 
-    /// Makes `value` a registry token (user name `token`) that pushes everywhere; those that a client makes are others.
+    /// Makes `value` a registry token (user name `token`) that may push everywhere, besides those that a client creates.
     pub fn add_registry_token(&self, value: &str) {
         self.ledger().registry_tokens.insert(value.to_owned());
     }
@@ -192,34 +192,34 @@ impl Accounts {
         self.ledger().entitlement_keys.insert(value.to_owned());
     }
 
-    /// Lets everybody pull from `name`, as they may from `public`.
+    /// Makes the namespace `name` public, like `public`.
     pub fn add_public_namespace(&self, name: &str) {
         self.ledger().public_namespaces.insert(name.to_owned());
     }
 
-    /// Gives the registry's namespace `name` to `account`: others see nothing of it. What nobody owns is open to all who log in.
+    /// Makes the registry's namespace `name` one of `account`, closed to others. Namespaces of no account are open to every login.
     pub fn add_account_namespace(&self, account: &str, name: &str) {
         let owners = &mut self.ledger().namespace_owners;
         owners.insert(name.to_owned(), account.to_owned());
     }
 
-    /// How long access tokens issued from now on live; 3600 at first.
+    /// Sets the lifetime in seconds of access tokens issued from now on; 3600 at first.
     pub fn set_token_lifetime(&self, seconds: u32) {
         self.ledger().token_lifetime = seconds.into();
     }
 
-    /// Whether a refresh token works once only and is replaced by a new one; true at first.
+    /// Sets whether a refresh token works only once and is replaced by a new one; true at first.
     pub fn set_refresh_rotation(&self, rotation: bool) {
         self.ledger().refresh_rotation = rotation;
     }
 
-    /// Whose API key is it, if it works?
+    /// Returns the owner of a valid API key.
     pub(crate) fn api_key(&self, value: &str) -> Option<Subject> {
-        let key = self.any_api_key(value).filter(ApiKey::is_living);
+        let key = self.any_api_key(value).filter(ApiKey::is_valid);
         key.map(|key| key.subject)
     }
 
-    /// The API key, whether it works or not.
+    /// Returns the API key, valid or not.
     pub(crate) fn any_api_key(&self, value: &str) -> Option<ApiKey> {
         self.ledger().api_keys.get(value).cloned()
     }
@@ -441,7 +441,7 @@ struct Ledger {
 }
 
 impl Ledger {
-    /// The profile of this ID, which is there afterwards.
+    /// Returns the profile with this ID; creates it if it does not exist.
     fn profile(&mut self, id: &str) -> &Profile {
         let profiles = &mut self.profiles;
         profiles

@@ -1,4 +1,4 @@
-//! Who has which API keys? The part of IAM that creates, shows and deletes them (platform-services-go-sdk, `iamidentityv1`).
+//! API keys: the part of IAM that creates, shows and deletes them (platform-services-go-sdk, `iamidentityv1`).
 
 use serde_json::Map;
 use serde_json::Value;
@@ -15,7 +15,7 @@ use crate::request::Recorded;
 use crate::response::Response;
 use crate::subject::Subject;
 
-/// An API key, but for its value.
+/// An API key without its value.
 #[derive(Clone, Debug)]
 pub(crate) struct ApiKey {
     action_when_leaked: String,
@@ -32,7 +32,7 @@ pub(crate) struct ApiKey {
 }
 
 impl ApiKey {
-    /// A key that works until it is deleted.
+    /// Creates a key that is valid until it is deleted.
     pub(crate) fn new(name: &str, subject: Subject) -> Self {
         Self {
             action_when_leaked: "none".to_owned(),
@@ -53,11 +53,11 @@ impl ApiKey {
         self.expires_at.is_some_and(|end| end <= unix_now())
     }
 
-    pub(crate) fn is_living(&self) -> bool {
+    pub(crate) fn is_valid(&self) -> bool {
         !self.disabled && !self.has_expired()
     }
 
-    /// How IAM shows it; the value only to the one who has just created it.
+    /// Returns it as IAM shows it; with its value only in the answer to its creation.
     fn shown(&self, value: Option<&str>) -> Value {
         let Subject { iam_id, account } = &self.subject;
         let id = &self.id;
@@ -85,7 +85,7 @@ impl ApiKey {
     }
 }
 
-/// Whether this service owns the path.
+/// Returns whether the path belongs to this service.
 pub(crate) fn owns(path: &str) -> bool {
     path.strip_prefix(PATH)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -168,7 +168,7 @@ const FIELDS: [&str; 8] = [
     "support_sessions",
 ];
 
-/// Whose key is it that this header holds?
+/// Returns the details of the API key in a header.
 fn details(
     accounts: &Accounts,
     request: &Recorded,

@@ -1,4 +1,4 @@
-//! Which certificates do clients and the registry trust?
+//! The certificates that clients and the registry trust.
 
 use std::fs;
 use std::path::Path;
@@ -20,7 +20,7 @@ use rustls::pki_types::PrivateKeyDer;
 
 use crate::registry_token::Signer;
 
-/// A throw-away certificate authority. Its keys never leave this process, so its certificates are worth nothing once it ends.
+/// A temporary certificate authority. Its keys never leave this process, so its certificates are useless after it.
 #[derive(Debug)]
 pub struct Authority {
     certificate_path: PathBuf,
@@ -74,7 +74,7 @@ impl Authority {
         Arc::clone(&self.signer)
     }
 
-    /// A TLS server that proves to be any of `hosts`, or this machine.
+    /// Returns the configuration of a TLS server for `hosts` and this machine.
     pub(crate) fn server_config(&self, hosts: &[String]) -> anyhow::Result<Arc<ServerConfig>> {
         let mut names = hosts.to_vec();
         names.extend(["localhost".to_owned(), "127.0.0.1".to_owned()]);

@@ -1,4 +1,4 @@
-//! What happens in a browser? A person who is logged in at IBM Cloud gets an authorization code, or a passcode.
+//! IBM Cloud's pages for a browser, which give an authorization code or a passcode to a person who is logged in.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -17,12 +17,12 @@ use crate::request::encode;
 use crate::response::Response;
 use crate::subject::Subject;
 
-/// Where authorization codes are asked for.
+/// The path that gives authorization codes.
 pub(crate) const AUTHORIZE_PATH: &str = "/identity/authorize";
-/// Where people read their passcodes.
+/// The path of the page with a passcode.
 pub(crate) const PASSCODE_PATH: &str = "/identity/passcode";
 
-/// What an authorization code stands for, and what its owner must know besides.
+/// The identity behind an authorization code, and what must be presented with it.
 #[derive(Clone, Debug)]
 pub(crate) struct Authorization {
     /// SHA-256 of the verifier, in base64url (RFC 7636, method S256).
@@ -32,7 +32,7 @@ pub(crate) struct Authorization {
 }
 
 impl Authorization {
-    /// Whether the one who brings the code is the one who asked for it.
+    /// Returns whether the code is presented by the client that requested it.
     pub(crate) fn fits(&self, redirect_uri: &str, verifier: Option<&str>) -> bool {
         let proven = self.challenge.as_ref().is_none_or(|challenge| {
             verifier.is_some_and(|verifier| challenge_of(verifier) == *challenge)
@@ -52,8 +52,8 @@ pub(crate) fn answer(accounts: &Accounts, request: &Recorded) -> Result<Response
     }
 }
 
-/// Sends the browser back to the program that opened it, with a code or with a reason why there is none (RFC 6749, section 4.1.2).
-/// Where the request itself is in doubt, the browser stays here.
+/// Sends the browser back to the program that opened it, with a code or with an error (RFC 6749, section 4.1.2). If the request
+/// itself is not valid, the browser stays here.
 fn authorize(accounts: &Accounts, request: &Recorded) -> Result<Response, Refusal> {
     let parameter = |name: &str| {
         let message = format!("Parameter missing or not supported: {name}.");
@@ -114,8 +114,8 @@ fn authorize(accounts: &Accounts, request: &Recorded) -> Result<Response, Refusa
 
 /// A page with a new passcode.
 fn show_passcode(accounts: &Accounts) -> Result<Response, Refusal> {
-    let nobody = || Refusal::new(401, STAND_IN, "Nobody is logged in.");
-    let subject = accounts.browser().subject.ok_or_else(nobody)?;
+    let not_logged_in = || Refusal::new(401, STAND_IN, "Nobody is logged in.");
+    let subject = accounts.browser().subject.ok_or_else(not_logged_in)?;
     let passcode = accounts.issue_passcode(subject);
     let page = format!(
         "<!DOCTYPE html><title>IBM Cloud</title><p>Your one-time passcode: <code>{passcode}</code></p>\n"
@@ -123,7 +123,7 @@ fn show_passcode(accounts: &Accounts) -> Result<Response, Refusal> {
     Ok(Response::new(200, "text/html", page))
 }
 
-/// Whether it is `http://localhost:PORT` or `http://127.0.0.1:PORT`, with any path: nothing that leads a code off this machine.
+/// Returns whether it is `http://localhost:PORT` or `http://127.0.0.1:PORT`, with any path: a code never leaves this machine.
 fn is_loopback(uri: &str) -> bool {
     let rest = uri
         .strip_prefix("http://localhost:")
@@ -164,8 +164,8 @@ mod tests {
         cloud
     }
 
-    /// What the browser brings back to `HERE`.
-    fn brought_back(cloud: &Emulator, more: &str) -> Vec<(String, String)> {
+    /// Returns the parameters with which the browser comes back to `HERE`.
+    fn redirect_parameters(cloud: &Emulator, more: &str) -> Vec<(String, String)> {
         let target = format!("{AUTHORIZE}&redirect_uri={}{more}", encode(HERE));
         let answer = wire::send(cloud.address(), &format!("GET {target} HTTP/1.1\r\n\r\n"));
         assert!(answer.starts_with("HTTP/1.1 302 "), "{answer}");
@@ -181,7 +181,7 @@ mod tests {
     }
 
     fn code(cloud: &Emulator, more: &str) -> String {
-        let brought = brought_back(cloud, more);
+        let brought = redirect_parameters(cloud, more);
         assert_eq!(brought[0].0, "code");
         assert_eq!(brought[1], ("state".to_owned(), "s &".to_owned()));
         brought[0].1.clone()
@@ -239,15 +239,15 @@ mod tests {
     }
 
     #[test]
-    fn nobody_logged_in_and_somebody_elses_state() {
+    fn without_a_person_and_with_a_wrong_state() {
         let cloud = cloud();
         cloud.accounts().set_wrong_state(true);
-        let brought = brought_back(&cloud, "");
+        let brought = redirect_parameters(&cloud, "");
         assert_eq!(brought[1].0, "state");
         assert_ne!(brought[1].1, "s &");
         cloud.accounts().set_wrong_state(false);
         cloud.accounts().set_browser_subject(None);
-        let brought = brought_back(&cloud, "");
+        let brought = redirect_parameters(&cloud, "");
         let names: Vec<&str> = brought.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["error", "error_description", "state"]);
         assert_eq!(brought[0].1, "access_denied");

@@ -1,4 +1,4 @@
-//! What time is it, and how to let some pass? The only place that asks the real clock.
+//! The real clock; only this module reads it.
 #![expect(clippy::disallowed_methods, reason = "other places are sent here")]
 
 use std::ops::Range;
@@ -8,12 +8,12 @@ use std::time::Instant;
 use std::time::SystemTime;
 use std::time::UNIX_EPOCH;
 
-/// A moment to measure from, unmoved by a clock that is set.
+/// Returns a point in time for measuring; it does not change when the clock is set.
 pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-/// Lets time pass.
+/// Waits.
 pub(crate) fn wait(duration: Duration) {
     thread::sleep(duration);
 }

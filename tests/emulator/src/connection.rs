@@ -1,4 +1,4 @@
-//! How do bytes come and go? One request per connection, with TLS or without.
+//! Connections with TLS or without, one request each.
 
 use std::io;
 use std::io::BufReader;
@@ -16,7 +16,7 @@ use rustls::StreamOwned;
 use crate::request::Body;
 use crate::request::Recorded;
 
-/// A client that said something, or is about to.
+/// A connection from a client.
 pub(crate) struct Connection {
     secure: bool,
     socket: TcpStream,
@@ -25,7 +25,7 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn new(socket: TcpStream, tls: Option<Arc<ServerConfig>>) -> io::Result<Self> {
-        // A client that hangs must not keep its thread for good.
+        // A client that hangs must not block its thread forever.
         socket.set_read_timeout(Some(Duration::from_secs(60)))?;
         socket.set_nodelay(true)?;
         let secure = tls.is_some();
@@ -73,10 +73,10 @@ impl Connection {
         Ok(text)
     }
 
-    /// Says goodbye, and waits a moment for the client to do the same: closing with bytes unread would reset the connection, and
-    /// the client would lose the answer to a body nobody wanted.
+    /// Closes its side, and waits a moment for the client to do the same: closing with unread bytes would reset the connection, and
+    /// the client would lose the answer.
     pub(crate) fn close(mut self) {
-        self.stream.get_mut().say_goodbye();
+        self.stream.get_mut().shut_down();
         let _ = self.flush();
         let _ = self.socket.shutdown(Shutdown::Write);
         let _ = self.socket.set_read_timeout(Some(Duration::from_secs(1)));
@@ -95,14 +95,14 @@ impl Write for Connection {
 }
 
 trait Transport: Read + Write {
-    /// Tells the client that no more follows, where the transport has words for it.
-    fn say_goodbye(&mut self) {}
+    /// Signals the end of the data, where the transport can.
+    fn shut_down(&mut self) {}
 }
 
 impl Transport for TcpStream {}
 
 impl Transport for StreamOwned<ServerConnection, TcpStream> {
-    fn say_goodbye(&mut self) {
+    fn shut_down(&mut self) {
         self.conn.send_close_notify();
     }
 }

@@ -1,4 +1,4 @@
-//! How do shell tests reach into a running emulator?
+//! Control of a running emulator by HTTP, for shell tests.
 
 use serde_json::Value;
 use serde_json::json;
@@ -12,7 +12,7 @@ use crate::service::Service;
 use crate::subject::Subject;
 use crate::token_api::RegistryToken;
 
-/// Everything below it is the emulator's own, and no part of IBM Cloud.
+/// The prefix of paths that are the emulator's own and no part of IBM Cloud.
 pub(crate) const PREFIX: &str = "/emulator/";
 
 /// Answers a control request.
@@ -25,10 +25,10 @@ pub(crate) fn answer(cloud: &Cloud, request: &Recorded, body: &str) -> Response 
             let service = service.map_or(Some(Service::Token), Service::from_name);
             match change(cloud, control, service, body) {
                 Ok(()) => Response::text(200, "done\n"),
-                Err(Misunderstood::Body) => {
+                Err(InvalidControl::Body) => {
                     Response::text(400, "the emulator does not understand this body\n")
                 }
-                Err(Misunderstood::Control) => unknown(),
+                Err(InvalidControl::Control) => unknown(),
             }
         }
         _ => unknown(),
@@ -56,13 +56,13 @@ fn report(cloud: &Cloud, control: &str) -> Response {
     Response::json(200, &report)
 }
 
-/// Does what the control is for.
+/// Carries out a control request.
 fn change(
     cloud: &Cloud,
     control: &str,
     service: Option<Service>,
     body: &str,
-) -> Result<(), Misunderstood> {
+) -> Result<(), InvalidControl> {
     let accounts = &cloud.accounts;
     let value = body.trim();
     match control {
@@ -71,7 +71,7 @@ fn change(
             accounts.set_browser_subject(subject);
         }
         "compute-resource-token" => {
-            let (token, profile) = value.rsplit_once('=').ok_or(Misunderstood::Body)?;
+            let (token, profile) = value.rsplit_once('=').ok_or(InvalidControl::Body)?;
             accounts.add_compute_resource_token(token, &[profile]);
         }
         "disable-api-key" => accounts.disable_api_key(value),
@@ -81,12 +81,12 @@ fn change(
         "expire-registry-token" => accounts.expire_registry_token(value),
         "expire-refresh-token" => accounts.expire_refresh_token(value),
         "fault" => {
-            let json = serde_json::from_str(body).map_err(|_| Misunderstood::Body)?;
-            fault(cloud, service.ok_or(Misunderstood::Body)?, &json)?;
+            let json = serde_json::from_str(body).map_err(|_| InvalidControl::Body)?;
+            fault(cloud, service.ok_or(InvalidControl::Body)?, &json)?;
         }
         "invalidate-session" => {
             if !accounts.invalidate_session(value) {
-                return Err(Misunderstood::Body);
+                return Err(InvalidControl::Body);
             }
         }
         "metadata" => match switch(value)? {
@@ -95,40 +95,40 @@ fn change(
         },
         "passcode" => accounts.add_passcode(value, Subject::user("1")),
         "registry-token-lifetime" => {
-            accounts.set_registry_token_lifetime(value.parse().map_err(|_| Misunderstood::Body)?)
+            accounts.set_registry_token_lifetime(value.parse().map_err(|_| InvalidControl::Body)?)
         }
         "revoke-api-key" => accounts.revoke_api_key(value),
         "revoke-registry-token" => accounts.revoke_registry_token(value),
         "stop-registry-tokens" => {
             let status = (value != "off").then(|| value.parse());
-            accounts.stop_registry_tokens(status.transpose().map_err(|_| Misunderstood::Body)?);
+            accounts.stop_registry_tokens(status.transpose().map_err(|_| InvalidControl::Body)?);
         }
         "token-lifetime" => {
-            accounts.set_token_lifetime(value.parse().map_err(|_| Misunderstood::Body)?);
+            accounts.set_token_lifetime(value.parse().map_err(|_| InvalidControl::Body)?);
         }
         "wrong-state" => accounts.set_wrong_state(switch(value)?),
-        _ => return Err(Misunderstood::Control),
+        _ => return Err(InvalidControl::Control),
     }
     Ok(())
 }
 
-/// What the emulator made nothing of.
-enum Misunderstood {
+/// A control request that is not valid.
+enum InvalidControl {
     Body,
     Control,
 }
 
-fn switch(value: &str) -> Result<bool, Misunderstood> {
+fn switch(value: &str) -> Result<bool, InvalidControl> {
     match value {
         "on" => Ok(true),
         "off" => Ok(false),
-        _ => Err(Misunderstood::Body),
+        _ => Err(InvalidControl::Body),
     }
 }
 
 /// Plans the fault that `json` describes.
-fn fault(cloud: &Cloud, service: Service, json: &Value) -> Result<(), Misunderstood> {
-    let read = |json| Fault::from_json(json).ok_or(Misunderstood::Body);
+fn fault(cloud: &Cloud, service: Service, json: &Value) -> Result<(), InvalidControl> {
+    let read = |json| Fault::from_json(json).ok_or(InvalidControl::Body);
     match json.get("always") {
         Some(Value::Null) => cloud.always(service, None),
         Some(always) => cloud.always(service, Some(read(always)?)),

@@ -1,4 +1,4 @@
-//! Where are IAM's endpoints? The document that tells it (OpenID Connect Discovery 1.0).
+//! The document with IAM's endpoints (OpenID Connect Discovery 1.0).
 
 use serde_json::json;
 
@@ -9,10 +9,10 @@ use crate::refusal::STAND_IN;
 use crate::request::Recorded;
 use crate::response::Response;
 
-/// Where the document is.
+/// The path of the document.
 pub(crate) const PATH: &str = "/identity/.well-known/openid-configuration";
 
-/// Answers with the endpoints, at the place the client called.
+/// Answers with the endpoints at the host that the client called.
 pub(crate) fn answer(request: &Recorded) -> Result<Response, Refusal> {
     if request.method != "GET" {
         return Err(Refusal::new(405, STAND_IN, "Method not allowed."));

@@ -1,4 +1,4 @@
-//! How does the cloud start, serve and stop?
+//! The emulated cloud: how it starts, serves and stops.
 
 use std::collections::HashMap;
 use std::collections::VecDeque;
@@ -40,12 +40,12 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Plain HTTP on a free port of the loopback interface.
+    /// Starts a cloud with plain HTTP on a free port of the loopback interface.
     pub fn start() -> anyhow::Result<Self> {
         Self::builder().start()
     }
 
-    /// For TLS, a fixed address, or a real registry behind it.
+    /// Returns a builder, for TLS, a fixed address, or a real registry behind the cloud.
     pub fn builder() -> Builder<'static> {
         Builder {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -55,7 +55,7 @@ impl Emulator {
         }
     }
 
-    /// Where clients call, without a slash at the end.
+    /// Returns the URL for clients, without a slash at the end.
     pub fn url(&self) -> String {
         self.listeners[0].url()
     }
@@ -70,27 +70,27 @@ impl Emulator {
         self.listeners.get(1).map(Listener::url)
     }
 
-    /// How many times IAM was asked for a token, whatever it answered.
+    /// Returns the number of token requests to IAM, successful or not.
     pub fn exchanges(&self) -> usize {
         self.cloud.exchanges()
     }
 
-    /// How many times the metadata service was asked for an IAM token, whatever it answered.
+    /// Returns the number of requests to the metadata service for an IAM token, successful or not.
     pub fn metadata_exchanges(&self) -> usize {
         self.cloud.metadata_exchanges()
     }
 
-    /// Every request to IAM, to the metadata service and to the registry's token endpoint, in order.
+    /// Returns all requests to IAM, to the metadata service and to the registry's token endpoint, in order.
     pub fn requests(&self) -> Vec<Recorded> {
         self.cloud.requests()
     }
 
-    /// Lets the next requests for a token meet these faults, one each; after them IAM is well again.
+    /// Makes the next token requests fail with these faults, one each; after them IAM works again.
     pub fn script(&self, faults: impl IntoIterator<Item = Fault>) {
         self.script_for(Service::Token, faults);
     }
 
-    /// Lets every request for a token meet this fault, until `None`. A script comes first.
+    /// Makes all token requests fail with this fault, until `None`. A script comes first.
     pub fn always(&self, fault: Option<Fault>) {
         self.always_for(Service::Token, fault);
     }
@@ -116,7 +116,7 @@ impl Drop for Emulator {
     fn drop(&mut self) {
         self.cloud.stopping.store(true, Ordering::Relaxed);
         for listener in &mut self.listeners {
-            // accept() has no other alarm clock than a client.
+            // Only a connection wakes accept().
             let woken = TcpStream::connect(listener.address).is_ok();
             if let Some(thread) = listener.thread.take().filter(|_| woken) {
                 let _ = thread.join();
@@ -153,7 +153,7 @@ impl<'a> Builder<'a> {
         self
     }
 
-    /// Speaks TLS as any of `hosts` (and `localhost`, and 127.0.0.1), and signs registry tokens with the authority's key.
+    /// Uses TLS for `hosts`, `localhost` and 127.0.0.1, and signs registry tokens with the authority's key.
     pub fn tls(self, authority: &'a Authority, hosts: &[&str]) -> Self {
         let hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
         Self {
@@ -197,7 +197,7 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// What all connections share.
+/// The state that all connections share.
 #[derive(Debug)]
 pub(crate) struct Cloud {
     pub(crate) accounts: Accounts,
@@ -313,7 +313,7 @@ impl Listener {
                 }
                 let (cloud, tls) = (Arc::clone(&cloud), tls.clone());
                 thread::spawn(move || {
-                    // A client that goes away, or speaks no HTTP, is its own business.
+                    // A client that disconnects or sends no HTTP is no error of the server.
                     let _ = socket.and_then(|socket| Connection::new(socket, tls)).map(
                         |mut connection| {
                             let _ = cloud.serve(&mut connection);
@@ -360,7 +360,7 @@ mod tests {
         let authority = Authority::create(&directory).expect("a writable directory");
         let certificate =
             CertificateDer::from_pem_file(authority.certificate_path()).expect("a certificate");
-        std::fs::remove_dir_all(&directory).expect("the directory is there");
+        std::fs::remove_dir_all(&directory).expect("the directory exists");
         let cloud = Emulator::builder()
             .tls(&authority, &["us.icr.io"])
             .start()
@@ -403,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_listens_after_the_drop() {
+    fn no_port_is_open_after_the_drop() {
         let cloud = Emulator::builder()
             .listen_plain(([127, 0, 0, 1], 0).into())
             .start()

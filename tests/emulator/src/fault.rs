@@ -1,4 +1,4 @@
-//! How does a service fail on demand?
+//! Failures of services on demand.
 
 use std::io;
 use std::io::Write;
@@ -16,7 +16,7 @@ use crate::response::Response;
 /// One thing that goes wrong with a request to a service of IBM Cloud.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fault {
-    /// The request is read, then the connection closed without a word.
+    /// The request is read, then the connection is closed without an answer.
     CloseEarly,
     /// The normal answer, late.
     Delay(Duration),
@@ -44,7 +44,7 @@ pub enum Fault {
         /// The pause after each byte.
         every: Duration,
     },
-    /// An error in the service's shape with this status and a code nobody knows.
+    /// An error in the service's shape with this status and an unknown code.
     Status(u16),
     /// The same with a `Retry-After` header.
     StatusWithRetryAfter(u16, String),
@@ -93,8 +93,8 @@ impl Fault {
         Some(fault)
     }
 
-    /// Writes what the client gets, errors in `shape`. `normal` makes the answer of a healthy service, with all its effects: an answer
-    /// that gets lost on its way has rotated a refresh token all the same.
+    /// Writes the answer, errors in `shape`. `normal` makes the answer of a working service, with all its effects: also an answer that
+    /// is lost has rotated a refresh token.
     pub(crate) fn deliver(
         self,
         client: &mut impl Write,
@@ -160,7 +160,7 @@ fn refusal(status: u16, shape: Shape) -> Response {
     Refusal::new(
         status,
         STAND_IN,
-        format!("The emulator was told to answer {status}."),
+        format!("The emulator was set to answer {status}."),
     )
     .into_response(shape)
 }

@@ -1,4 +1,4 @@
-//! Which grants does IAM exchange for an access token, and on which terms? A further grant is a further arm and a function.
+//! The grants that IAM exchanges for an access token, and their conditions. A further grant is a further arm and a function.
 
 use serde_json::Value;
 use serde_json::json;
@@ -14,7 +14,7 @@ use crate::sessions::RefreshRefusal;
 use crate::sessions::Session;
 use crate::subject::Subject;
 
-/// Exchanges whatever grant the request's form holds.
+/// Exchanges the grant in the request's form.
 pub(crate) fn exchange(accounts: &Accounts, request: &Recorded) -> Result<Value, Refusal> {
     match field(request, "grant_type")? {
         "authorization_code" => authorization_code(accounts, request),
@@ -30,7 +30,7 @@ pub(crate) fn exchange(accounts: &Accounts, request: &Recorded) -> Result<Value,
     }
 }
 
-/// A passcode for the session of a refresh token, which stays good: what `POST /identity/passcode` gives.
+/// Returns a passcode for the session of a refresh token, which stays valid: the answer of `POST /identity/passcode`.
 pub(crate) fn passcode_of_session(
     accounts: &Accounts,
     request: &Recorded,
@@ -115,7 +115,7 @@ fn assume(accounts: &Accounts, request: &Recorded) -> Result<Value, Refusal> {
     Ok(token(accounts, request, &profile, session))
 }
 
-/// No refresh token, whoever asks: the owner always has a compute resource token at hand.
+/// Never gives a refresh token: the owner always has the compute resource token.
 fn compute_resource_token(accounts: &Accounts, request: &Recorded) -> Result<Value, Refusal> {
     has_client(request)?;
     let name = profile_name(request)?;
@@ -133,7 +133,7 @@ fn compute_resource_token(accounts: &Accounts, request: &Recorded) -> Result<Val
     Ok(token(accounts, request, &profile, None))
 }
 
-/// The profile that the form names in exactly one way.
+/// Returns the profile in the form, which must be named in exactly one way.
 fn profile_name(request: &Recorded) -> Result<ProfileName<'_>, Refusal> {
     let given = |name: &str| request.field(name).filter(|value| !value.is_empty());
     match (
@@ -159,7 +159,7 @@ fn need_client(request: &Recorded) -> Result<(), Refusal> {
     }
 }
 
-/// Whether the client `bx` asks, the only one IBM lets strangers use. No client at all is an answer; another one is refused.
+/// Returns whether the request is from the client `bx`, the only public one. No client is accepted; another one is rejected.
 fn has_client(request: &Recorded) -> Result<bool, Refusal> {
     match (request.header("authorization"), request.basic()) {
         (None, _) => Ok(false),
@@ -188,7 +188,7 @@ fn refused_refresh(refusal: RefreshRefusal) -> Refusal {
     }
 }
 
-/// IAM says 400 to every grant it does not like, wrong secrets included.
+/// IAM answers 400 to every rejected grant, wrong secrets included.
 fn refused(code: &str, message: &str) -> Refusal {
     Refusal::new(400, code, message)
 }

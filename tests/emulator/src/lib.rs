@@ -1,4 +1,4 @@
-//! IBM Cloud as `docker-credential-icr` meets it, on a loopback port: IAM with its tokens, browser logins and API keys, the metadata
+//! An emulation of the parts of IBM Cloud that `docker-credential-icr` uses, on a loopback port: IAM with its tokens, browser logins and API keys, the metadata
 //! service of virtual servers, the registry's `/oauth/token` and tokens, and a reverse proxy in front of a real registry. For tests and the demo
 //! only.
 //!
@@ -10,7 +10,7 @@
 //! cloud.accounts().add_api_key("secret", Subject::user("1"));
 //! cloud.script([Fault::Status(503)]);
 //! // … run a client against cloud.url() …
-//! assert_eq!(cloud.exchanges(), 0, "nobody called yet");
+//! assert_eq!(cloud.exchanges(), 0, "no request yet");
 //! # Ok(())
 //! # }
 //! ```

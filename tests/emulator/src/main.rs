@@ -38,7 +38,7 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-/// Writes the URLs, one per line, the main one first. Whoever waits for the file never sees half of it.
+/// Writes the URLs, one per line, the main one first. The file appears complete.
 fn announce(path: &Path, emulator: &Emulator) -> anyhow::Result<()> {
     let urls = [Some(emulator.url()), emulator.plain_url()];
     let text: String = urls.into_iter().flatten().map(|url| url + "\n").collect();
@@ -48,7 +48,7 @@ fn announce(path: &Path, emulator: &Emulator) -> anyhow::Result<()> {
         .with_context(|| format!("cannot write `{}`", path.display()))
 }
 
-/// What the command line says.
+/// The options of the command line.
 #[derive(Default)]
 struct Options {
     account_api_keys: Vec<(String, String)>,
@@ -151,7 +151,7 @@ impl Options {
         Ok(emulator)
     }
 
-    /// Numbers the identities as their secrets are given: the first API key is `IBMid-1`'s, and so on.
+    /// Numbers the identities in the order of their secrets: the first API key belongs to `IBMid-1`, and so on.
     fn fill(&self, emulator: &Emulator) {
         let accounts = emulator.accounts();
         for (number, key) in (1..).zip(&self.api_keys) {

@@ -32,18 +32,18 @@ pub enum MetadataApi {
 }
 
 impl MetadataApi {
-    /// All of them, as no real service speaks them.
+    /// All of them; no real service has all.
     pub const ALL: [Self; 3] = [Self::InstanceIdentity, Self::Identity, Self::PowerVs];
 }
 
-/// The virtual server: what its metadata service speaks, and which profiles are linked to it.
+/// The virtual server: the APIs of its metadata service, and the profiles that are linked to it.
 #[derive(Debug, Default)]
 pub(crate) struct Instance {
     /// Empty while the service is disabled.
     pub(crate) apis: Vec<MetadataApi>,
     /// The profile linked at the server's creation.
     pub(crate) default_profile: Option<String>,
-    /// When the identity tokens end.
+    /// When the identity tokens expire.
     pub(crate) identity_tokens: HashMap<String, Instant>,
     /// The IDs of all linked profiles.
     pub(crate) linked: HashSet<String>,
@@ -85,7 +85,7 @@ const NEW_EXCHANGE: &str = "/identity/v1/iam_tokens";
 const LAST_OLD: &str = "2025-08-25";
 const FIRST_NEW: &str = "2025-08-26";
 
-/// Which API is spoken, if the service speaks it and the version fits the path.
+/// Returns the API of a request, if the service has it and the version fits the path.
 fn api(accounts: &Accounts, request: &Recorded, new: bool) -> Result<MetadataApi, Refusal> {
     let spoken = accounts.with_instance(|instance| instance.apis.clone());
     if spoken.is_empty() {
@@ -129,7 +129,7 @@ fn api(accounts: &Accounts, request: &Recorded, new: bool) -> Result<MetadataApi
     Ok(api)
 }
 
-/// An identity token, for whoever proves by a header that no browser was tricked into asking.
+/// Returns an identity token. A header is required, which a tricked browser would not send.
 fn identity_token(accounts: &Accounts, request: &Recorded) -> Result<Response, Refusal> {
     check_flavor(request)?;
     let body = body(request, "expires_in")?;

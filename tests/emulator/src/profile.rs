@@ -1,4 +1,4 @@
-//! What can be assumed, and by whom? Trusted profiles.
+//! Trusted profiles, and the identities that may assume them.
 
 use std::collections::HashSet;
 
@@ -15,7 +15,7 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// The profile `id` (`Profile-1`) of `account-1`, which is named like its ID and which nobody may assume.
+    /// Creates the profile `id` (`Profile-1`) of `account-1`, whose name is its ID and which trusts no identity.
     pub fn new(id: &str) -> Self {
         Self {
             account: FIRST_ACCOUNT.to_owned(),
@@ -25,7 +25,7 @@ impl Profile {
         }
     }
 
-    /// Puts it into another account.
+    /// Moves it to another account.
     pub fn of_account(mut self, account: &str) -> Self {
         account.clone_into(&mut self.account);
         self
@@ -37,14 +37,14 @@ impl Profile {
         self
     }
 
-    /// Lets the identities of these IAM IDs (`IBMid-1`, `iam-ServiceId-1`) assume it, besides the ones that may already.
+    /// Also lets the identities with these IAM IDs (`IBMid-1`, `iam-ServiceId-1`) assume it.
     pub fn trusting(mut self, iam_ids: &[&str]) -> Self {
         let iam_ids = iam_ids.iter().map(|iam_id| (*iam_id).to_owned());
         self.trusted.extend(iam_ids);
         self
     }
 
-    /// Its cloud resource name.
+    /// Returns its cloud resource name.
     pub fn crn(&self) -> String {
         let Self { account, id, .. } = self;
         format!("crn:v1:bluemix:public:iam-identity::a/{account}::profile:{id}")
@@ -54,7 +54,7 @@ impl Profile {
         self.trusted.contains(&subject.iam_id)
     }
 
-    /// Who one is under this profile.
+    /// Returns the identity of tokens for this profile.
     pub(crate) fn subject(&self) -> Subject {
         Subject {
             iam_id: format!("iam-{}", self.id),
@@ -68,7 +68,7 @@ impl Profile {
 pub(crate) enum ProfileName<'r> {
     Crn(&'r str),
     Id(&'r str),
-    /// A name, in this account; in any where the account is told by what else is in the request.
+    /// A name in this account; `None` where the rest of the request identifies the account.
     Name(&'r str, Option<&'r str>),
 }
 

@@ -1,4 +1,4 @@
-//! How does a request reach the real registry behind the emulator? Streamed both ways, so that layers of any size pass.
+//! A reverse proxy to the real registry behind the emulator. It streams both ways, so that layers may have any size.
 
 use std::io;
 use std::io::Read;
@@ -11,7 +11,7 @@ use crate::emulator::Cloud;
 use crate::request::Recorded;
 use crate::response::Response;
 
-/// Passes a request to the registry, and its answer back.
+/// Forwards a request to the registry, and its answer back.
 pub(crate) fn pass_on(
     cloud: &Cloud,
     request: &Recorded,
@@ -39,7 +39,7 @@ pub(crate) fn pass_on(
         // everything, and what it has to say is on its way nevertheless.
         let _ = registry.shutdown(Shutdown::Write);
     }
-    // The registry was told to close, so its answer ends with the connection and needs no reading, whatever its framing.
+    // The request asks the registry to close the connection, so its answer ends there and needs no parsing.
     io::copy(&mut registry, client).map(drop)
 }
 

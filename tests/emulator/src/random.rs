@@ -1,4 +1,4 @@
-//! Where do identifiers and made-up secrets come from?
+//! Random identifiers and secrets.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;

@@ -1,4 +1,4 @@
-//! How does each service of IBM Cloud say no?
+//! The error answers of each service of IBM Cloud.
 
 use serde_json::Value;
 use serde_json::json;
@@ -6,10 +6,10 @@ use serde_json::json;
 use crate::random;
 use crate::response::Response;
 
-/// Stands in wherever IBM's own code is not known.
+/// A code of our own where IBM's is not known.
 pub(crate) const STAND_IN: &str = "BXNIM0000E";
 
-/// Why a service refuses.
+/// The reason why a service rejects a request.
 pub(crate) struct Refusal {
     status: u16,
     code: String,
@@ -27,7 +27,7 @@ impl Refusal {
         }
     }
 
-    /// Names the input that is to blame, where the service tells: its name, and whether it is a `field`, `header` or `parameter`.
+    /// Adds the input that caused it, for services that report this: its name, and whether it is a `field`, `header` or `parameter`.
     pub(crate) fn because_of(mut self, name: &str, kind: &str, value: Option<&str>) -> Self {
         let mut target = json!({"name": name, "type": kind});
         if let Some(value) = value {
@@ -51,7 +51,7 @@ impl Refusal {
         let body = json!({
             "errorCode": self.code,
             "errorMessage": self.message,
-            // A client must not show this part to anybody, so it holds what would be embarrassing: an address.
+            // A client must not show this part, so it holds private data: an address.
             "context": {
                 "requestId": transaction,
                 "requestType": "incoming.Identity_Token",

@@ -1,4 +1,4 @@
-//! Who gets which token from the registry's `/oauth/token`?
+//! The registry's token endpoint, `/oauth/token`.
 
 use serde_json::Value;
 use serde_json::json;
@@ -23,8 +23,8 @@ pub(crate) fn answer(cloud: &Cloud, request: &Recorded) -> Response {
         return error(405, "UNSUPPORTED", "The operation is unsupported.")
             .with_header("Allow", "GET");
     }
-    let visitor = match login(&cloud.accounts, request) {
-        Ok(visitor) => visitor,
+    let login = match login(&cloud.accounts, request) {
+        Ok(login) => login,
         Err(refusal) => return refusal,
     };
     let scopes = request
@@ -33,15 +33,15 @@ pub(crate) fn answer(cloud: &Cloud, request: &Recorded) -> Response {
         .filter(|(name, _)| name == "scope")
         .flat_map(|(_, scopes)| scopes.split(' '));
     let access: Vec<Value> = scopes
-        .filter_map(|scope| access(&cloud.accounts, scope, visitor.as_ref()))
+        .filter_map(|scope| access(&cloud.accounts, scope, login.as_ref()))
         .collect();
     let now = unix_now();
     let token = cloud.signer.sign(&json!({
         "iss": "icr-emulator",
-        "sub": visitor.map(|visitor| visitor.subject.iam_id).unwrap_or_default(),
+        "sub": login.map(|login| login.subject.iam_id).unwrap_or_default(),
         "aud": "registry",
         "iat": now,
-        // A minute of grace for a registry whose clock is behind.
+        // A minute for a registry whose clock is behind.
         "nbf": now.saturating_sub(60),
         "exp": now + LIFETIME,
         "jti": random::id(),
@@ -51,19 +51,19 @@ pub(crate) fn answer(cloud: &Cloud, request: &Recorded) -> Response {
     Response::json(200, &body)
 }
 
-/// How long a registry token lives, in seconds.
+/// The lifetime of a registry token, in seconds.
 const LIFETIME: u64 = 300;
 const UNAUTHORIZED: &str =
     "The login credentials are not valid, or your IBM Cloud account is not active.";
 const UNSUPPORTED: &str = "The requested authentication method is not supported.";
 
-/// Who asks, and how far that goes.
-struct Visitor {
+/// The identity of a login, and what it may do.
+struct Login {
     may_push: bool,
     subject: Subject,
 }
 
-impl Visitor {
+impl Login {
     fn everywhere(subject: Subject) -> Self {
         Self {
             may_push: true,
@@ -72,8 +72,8 @@ impl Visitor {
     }
 }
 
-/// Who asks: nobody, or the owner of a secret that came under the one user name of its kind.
-fn login(accounts: &Accounts, request: &Recorded) -> Result<Option<Visitor>, Response> {
+/// Returns the login of a request: `None` without one. Each kind of secret has exactly one user name.
+fn login(accounts: &Accounts, request: &Recorded) -> Result<Option<Login>, Response> {
     if request.header("authorization").is_none() {
         return Ok(None);
     }
@@ -90,7 +90,7 @@ fn login(accounts: &Accounts, request: &Recorded) -> Result<Option<Visitor>, Res
         "token" => {
             let token = accounts.registry_token(&secret, &token_api::host(request));
             let token = token.ok_or_else(unauthorized)?;
-            return Ok(Some(Visitor {
+            return Ok(Some(Login {
                 may_push: token.may_write,
                 subject: Subject::user_of("registry-token", &token.account),
             }));
@@ -102,23 +102,22 @@ fn login(accounts: &Accounts, request: &Recorded) -> Result<Option<Visitor>, Res
         _ => return Err(unsupported()),
     };
     match subject {
-        Some(subject) => Ok(Some(Visitor::everywhere(subject))),
+        Some(subject) => Ok(Some(Login::everywhere(subject))),
         None => Err(unauthorized()),
     }
 }
 
-/// What one scope, `repository:namespace/name:pull,push`, is worth: everything it asks to those who logged in, unless another
-/// account owns the namespace, and pulling alone to a read-only token; pulling from public namespaces to everybody. `None` if that is nothing.
-fn access(accounts: &Accounts, scope: &str, visitor: Option<&Visitor>) -> Option<Value> {
+/// Returns the access for one scope, `repository:namespace/name:pull,push`. A login gets all it asks for, unless another account owns
+/// the namespace; a read-only token may only pull; public namespaces may be pulled by all. `None` if nothing is left.
+fn access(accounts: &Accounts, scope: &str, login: Option<&Login>) -> Option<Value> {
     let (kind, rest) = scope.split_once(':')?;
     let (name, actions) = rest.rsplit_once(':')?;
     let namespace = name.split('/').next().unwrap_or_default();
     let public = kind == "repository" && accounts.is_public_namespace(namespace);
     let owner = accounts.namespace_owner(namespace);
-    let insider =
-        visitor.filter(|visitor| owner.is_none_or(|owner| owner == visitor.subject.account));
-    let may_push = insider.is_some_and(|insider| insider.may_push);
-    let may_pull = insider.is_some() || public;
+    let member = login.filter(|login| owner.is_none_or(|owner| owner == login.subject.account));
+    let may_push = member.is_some_and(|member| member.may_push);
+    let may_pull = member.is_some() || public;
     let allowed = |action: &&str| may_push || (may_pull && *action == "pull");
     let actions: Vec<&str> = actions.split(',').filter(allowed).collect();
     (!actions.is_empty()).then(|| json!({"type": kind, "name": name, "actions": actions}))
@@ -219,7 +218,7 @@ mod tests {
         assert_eq!(
             login(&cloud, "Profile-2", "service-key").0,
             401,
-            "nobody may assume it"
+            "it trusts no identity"
         );
         for name in ["<token>", "iam", "user-key", ""] {
             let (status, answer) = login(&cloud, name, "user-key");

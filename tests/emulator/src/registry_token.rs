@@ -1,4 +1,4 @@
-//! What does the registry believe? A JWT signed with ES256 that carries its own certificate (`x5c`), as docker-registry checks it.
+//! Tokens that docker-registry accepts: JWTs signed with ES256 that carry their own certificate (`x5c`).
 
 use anyhow::Context as _;
 use base64::Engine as _;

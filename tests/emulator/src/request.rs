@@ -1,4 +1,4 @@
-//! What did the client ask?
+//! Requests, as clients send them.
 
 use std::io;
 use std::io::BufRead;
@@ -24,7 +24,7 @@ pub struct Recorded {
     pub body: String,
     /// Scheme and host that the client called: `https://iam.cloud.ibm.com`.
     pub(crate) base: String,
-    /// Path and query as they were sent, for whoever passes the request on.
+    /// Path and query as they were sent, for the proxy.
     pub(crate) target: String,
 }
 
@@ -205,7 +205,7 @@ fn decode(encoded: &str) -> String {
     String::from_utf8_lossy(&decoded).into_owned()
 }
 
-/// One line without its end, of at most 64 KiB: a bearer token fits, a runaway client does not.
+/// Reads one line without its end, of at most 64 KiB: a bearer token fits, endless input does not.
 fn line(reader: &mut dyn BufRead) -> io::Result<String> {
     let mut line = String::new();
     Read::take(reader, 0x1_0000).read_line(&mut line)?;
@@ -279,7 +279,7 @@ mod tests {
                 &mut Body::new(&request, &mut reader).expect("a framing"),
                 &mut io::sink(),
             );
-            read.expect_err("the body is cut, hence nobody may take it for whole");
+            read.expect_err("an incomplete body must be an error");
         }
     }
 }

@@ -1,10 +1,10 @@
-//! What does an answer look like on the wire?
+//! HTTP answers.
 
 use serde_json::Value;
 
 use crate::clock;
 
-/// An answer held in memory. Everything but the proxied registry's answers is one.
+/// An answer in memory. All answers but those of the proxied registry are of this type.
 pub(crate) struct Response {
     status: u16,
     headers: Vec<(&'static str, String)>,
@@ -37,7 +37,7 @@ impl Response {
         &self.body
     }
 
-    /// The head, which promises a body of `length` bytes.
+    /// Returns the head for a body of `length` bytes.
     pub(crate) fn head(&self, length: usize) -> String {
         let headers: String = self
             .headers

@@ -1,4 +1,4 @@
-//! Whose path is it? The services of IBM Cloud but for the registry's own.
+//! The services of IBM Cloud and their paths, without the registry itself.
 
 use std::io;
 use std::io::Write as _;
@@ -15,25 +15,25 @@ use crate::request::Recorded;
 use crate::response::Response;
 use crate::token_api;
 
-/// A service that can be told to fail, apart from the others.
+/// A service that can be made to fail, apart from the others.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Service {
     /// `/v1/apikeys…`: creates, shows and deletes API keys.
     ApiKeys,
-    /// `GET /identity/authorize` and `/identity/passcode`: what a person sees in a browser.
+    /// `GET /identity/authorize` and `/identity/passcode`: the pages for a browser.
     Browser,
     /// `GET /identity/.well-known/openid-configuration`: where IAM's other endpoints are.
     Discovery,
     /// `/instance_identity/v1/…` and `/identity/v1/…`: the metadata service of a virtual server.
     Metadata,
-    /// `/api/v1/tokens…` of a registry: makes, shows and deletes its tokens.
+    /// `/api/v1/tokens…` of a registry: creates, lists and deletes its tokens.
     RegistryTokens,
     /// `POST /identity/token`: exchanges grants.
     Token,
 }
 
 impl Service {
-    /// The service that `request` is for. `None` for the registry, the emulator's own controls, and paths that nobody serves.
+    /// The service that `request` is for. `None` for the registry, the emulator's own controls, and unknown paths.
     pub(crate) fn of(request: &Recorded) -> Option<Self> {
         match request.path.as_str() {
             iam::TOKEN_PATH => (request.method == "POST").then_some(Self::Token),
@@ -65,21 +65,21 @@ impl Service {
         matches!(self, Self::Browser | Self::Token)
     }
 
-    /// Answers a request, well or ill.
+    /// Answers a request, with a failure if one is set.
     pub(crate) fn answer(
         self,
         cloud: &Cloud,
         request: &Recorded,
         connection: &mut Connection,
     ) -> io::Result<()> {
-        let well = || self.answer_well(cloud, request);
+        let well = || self.answer_normally(cloud, request);
         match cloud.next_fault(self) {
             Some(fault) => fault.deliver(connection, self.shape(), well),
             None => connection.write_all(&well().to_bytes()),
         }
     }
 
-    fn answer_well(self, cloud: &Cloud, request: &Recorded) -> Response {
+    fn answer_normally(self, cloud: &Cloud, request: &Recorded) -> Response {
         let accounts = &cloud.accounts;
         let answer = match self {
             Self::ApiKeys => api_keys::answer(accounts, request),

@@ -1,4 +1,4 @@
-//! Which refresh tokens still work? Each belongs to a session, and hands it on to the token that replaces it.
+//! Refresh tokens and their sessions. A token that replaces another one belongs to the same session.
 
 use std::collections::HashMap;
 use std::collections::HashSet;
@@ -6,14 +6,14 @@ use std::collections::HashSet;
 use crate::random;
 use crate::subject::Subject;
 
-/// All refresh tokens ever issued.
+/// All refresh tokens that were issued.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
     invalidated: HashSet<String>,
     tokens: HashMap<String, RefreshToken>,
 }
 
-/// A refresh token as its owner gets it.
+/// A refresh token as it is issued.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
     pub(crate) id: String,
@@ -24,18 +24,18 @@ pub(crate) struct Session {
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum RefreshRefusal {
     Expired,
-    /// The session of this ID was ended.
+    /// The session of this ID was revoked.
     Invalidated(String),
     Unknown,
 }
 
 impl Sessions {
-    /// Opens a session with this refresh token.
+    /// Creates a session with this refresh token.
     pub(crate) fn open(&mut self, refresh_token: &str, subject: Subject) -> Session {
         let id = format!("C-{}", random::id());
         let token = RefreshToken {
             session: id.clone(),
-            state: State::Living,
+            state: State::Valid,
             subject,
         };
         self.tokens.insert(refresh_token.to_owned(), token);
@@ -45,14 +45,14 @@ impl Sessions {
         }
     }
 
-    /// Lets the token reach the end of its life.
+    /// Makes the token expired.
     pub(crate) fn expire(&mut self, refresh_token: &str) {
         if let Some(token) = self.tokens.get_mut(refresh_token) {
             token.state = State::Expired;
         }
     }
 
-    /// Ends the session that the token belongs or belonged to; false if nobody knows the token.
+    /// Revokes the session of a current or earlier token; returns false if there is no such token.
     pub(crate) fn invalidate(&mut self, refresh_token: &str) -> bool {
         let token = self.tokens.get(refresh_token);
         token.is_some_and(|token| {
@@ -61,12 +61,12 @@ impl Sessions {
         })
     }
 
-    /// Whose token is it, if it works?
+    /// Returns the owner of a valid token.
     pub(crate) fn owner(&self, refresh_token: &str) -> Result<&Subject, RefreshRefusal> {
-        self.living(refresh_token).map(|token| &token.subject)
+        self.valid(refresh_token).map(|token| &token.subject)
     }
 
-    /// Uses a token: whose it was, and the session with the token to use next time, which is another one if they rotate.
+    /// Uses a token: returns its owner, and the session with the token for the next time (another one if tokens rotate).
     pub(crate) fn redeem(
         &mut self,
         refresh_token: &str,
@@ -74,13 +74,13 @@ impl Sessions {
     ) -> Result<(Subject, Session), RefreshRefusal> {
         let RefreshToken {
             session, subject, ..
-        } = self.living(refresh_token)?.clone();
+        } = self.valid(refresh_token)?.clone();
         let mut next = refresh_token.to_owned();
         if rotation {
             next = new_token();
             let replacement = RefreshToken {
                 session: session.clone(),
-                state: State::Living,
+                state: State::Valid,
                 subject: subject.clone(),
             };
             self.tokens.insert(next.clone(), replacement);
@@ -95,21 +95,21 @@ impl Sessions {
         Ok((subject, session))
     }
 
-    fn living(&self, refresh_token: &str) -> Result<&RefreshToken, RefreshRefusal> {
+    fn valid(&self, refresh_token: &str) -> Result<&RefreshToken, RefreshRefusal> {
         let token = self.tokens.get(refresh_token);
         let token = token.ok_or(RefreshRefusal::Unknown)?;
         if self.invalidated.contains(&token.session) {
             return Err(RefreshRefusal::Invalidated(token.session.clone()));
         }
         match token.state {
-            State::Living => Ok(token),
+            State::Valid => Ok(token),
             State::Expired => Err(RefreshRefusal::Expired),
             State::Spent => Err(RefreshRefusal::Unknown),
         }
     }
 }
 
-/// A refresh token that nobody had before, in IBM's form and about its length.
+/// Returns a new refresh token in IBM's form and of about its length.
 pub(crate) fn new_token() -> String {
     format!("OKA{}", random::text(320))
 }
@@ -124,7 +124,7 @@ struct RefreshToken {
 #[derive(Clone, Copy, Debug)]
 enum State {
     Expired,
-    Living,
+    Valid,
     /// Replaced by another one.
     Spent,
 }

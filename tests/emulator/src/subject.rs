@@ -1,4 +1,4 @@
-//! Who can it be? A person, a service ID or a trusted profile of an account.
+//! Identities: a person, a service ID or a trusted profile of an account.
 
 /// An identity of an account.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -40,7 +40,7 @@ impl Subject {
         self.iam_id.starts_with("iam-ServiceId-")
     }
 
-    /// `sub_type` in its tokens; people have none.
+    /// Returns `sub_type` in its tokens; persons have none.
     pub(crate) fn sub_type(&self) -> Option<&'static str> {
         let kinds = [("iam-ServiceId-", "ServiceId"), ("iam-Profile-", "Profile")];
         let kind = kinds
@@ -55,5 +55,5 @@ impl Subject {
     }
 }
 
-/// Where everybody is who was given no account.
+/// The account of identities for which none is given.
 pub(crate) const FIRST_ACCOUNT: &str = "account-1";

@@ -1,4 +1,4 @@
-//! Which tokens has an account at a registry? The part of the registry's management API that makes, shows and deletes them
+//! An account's tokens at a registry: the part of the registry's management API that creates, lists and deletes them
 //! (bluemix-go, `api/container/registryv1/tokens.go`); IBM turned it off in 2019 and the tokens in 2021.
 
 use base64::Engine as _;
@@ -15,29 +15,29 @@ use crate::request::Recorded;
 use crate::response::Response;
 use crate::subject::Subject;
 
-/// A registry token that was made here.
+/// A registry token that was created here.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RegistryToken {
-    /// Whose namespaces it opens.
+    /// The account whose namespaces it gives access to.
     pub account: String,
-    /// What its maker said about it (`secondary_owner`).
+    /// The description given at its creation (`secondary_owner`).
     pub description: String,
-    /// When it ends, in seconds since 1970; `None` for a permanent one.
+    /// When it expires, in seconds since 1970; `None` for a permanent one.
     pub expires_at: Option<u64>,
     /// The registry it is for, without `private.`: tokens belong to one region.
     pub host: String,
-    /// Names it, `jti` in the token itself.
+    /// Its ID, `jti` in the token itself.
     pub id: String,
-    /// Still listed, but refused.
+    /// Still listed, but rejected.
     pub is_revoked: bool,
-    /// Whether it also pushes.
+    /// Whether it also allows pushes.
     pub may_write: bool,
     /// The token itself, a JWT.
     pub value: String,
 }
 
 impl RegistryToken {
-    fn is_living(&self) -> bool {
+    fn is_valid(&self) -> bool {
         !self.is_revoked && self.expires_at.is_none_or(|end| unix_now() < end)
     }
 
@@ -62,10 +62,10 @@ impl RegistryToken {
     }
 }
 
-/// All tokens, and how new ones are made.
+/// All tokens, and how new ones are created.
 #[derive(Debug)]
 pub(crate) struct TokenBook {
-    /// What the API answers where it has been turned off.
+    /// The status of every answer while the API is turned off.
     gone: Option<u16>,
     lifetime: u64,
     tokens: Vec<RegistryToken>,
@@ -83,41 +83,40 @@ impl Default for TokenBook {
 
 /// The registry's tokens.
 impl Accounts {
-    /// Every registry token that was made and not deleted, in order.
+    /// Returns every registry token that was created and not deleted, in order.
     pub fn registry_tokens(&self) -> Vec<RegistryToken> {
         self.with_token_book(|book| book.tokens.clone())
     }
 
-    /// Lets a registry token reach the end of its life: still listed, but refused.
+    /// Makes a registry token expired: still listed, but rejected.
     pub fn expire_registry_token(&self, id: &str) {
         self.set_registry_token_expiry(id, unix_now().saturating_sub(60));
     }
 
-    /// Lets a registry token end at this moment, in seconds since 1970.
+    /// Sets when a registry token expires, in seconds since 1970.
     pub fn set_registry_token_expiry(&self, id: &str, expires_at: u64) {
         self.change_registry_token(id, |token| token.expires_at = Some(expires_at));
     }
 
-    /// Revokes a registry token: still listed, but refused.
+    /// Revokes a registry token: still listed, but rejected.
     pub fn revoke_registry_token(&self, id: &str) {
         self.change_registry_token(id, |token| token.is_revoked = true);
     }
 
-    /// How long registry tokens made from now on live, unless they are permanent; 86400 s at first.
+    /// Sets the lifetime of registry tokens created from now on, unless they are permanent; 86400 s by default.
     pub fn set_registry_token_lifetime(&self, seconds: u32) {
         self.with_token_book(|book| book.lifetime = seconds.into());
     }
 
-    /// Turns the API off, so that it answers with this status (IBM's no longer answers: 404 or 410), or on again.
+    /// Turns the API off, so that it answers with this status (404 or 410, as IBM's does now), or on again.
     pub fn stop_registry_tokens(&self, status: Option<u16>) {
         self.with_token_book(|book| book.gone = status);
     }
 
-    /// The living token of this value, if it is one of this registry.
+    /// Returns the valid token with this value, if it belongs to this registry.
     pub(crate) fn registry_token(&self, value: &str, host: &str) -> Option<RegistryToken> {
-        let fits = |token: &&RegistryToken| {
-            token.value == value && token.host == host && token.is_living()
-        };
+        let fits =
+            |token: &&RegistryToken| token.value == value && token.host == host && token.is_valid();
         self.with_token_book(|book| book.tokens.iter().find(fits).cloned())
     }
 
@@ -130,13 +129,13 @@ impl Accounts {
     }
 }
 
-/// Whether this API owns the path.
+/// Returns whether the path belongs to this API.
 pub(crate) fn owns(path: &str) -> bool {
     path.strip_prefix(PATH)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// The registry that a request is for: its host, without the default port and without `private.`, which is the same registry.
+/// Returns the registry that a request is for: its host without the default port and `private.`, which is the same registry.
 pub(crate) fn host(request: &Recorded) -> String {
     let host = request.header("host").unwrap_or_default().to_lowercase();
     let host = host.strip_suffix(":443").unwrap_or(&host);
@@ -182,13 +181,13 @@ pub(crate) fn answer(accounts: &Accounts, request: &Recorded) -> Result<Response
 
 const PATH: &str = "/api/v1/tokens";
 
-/// IBM's code for an account that the identity has no business in.
+/// IBM's code for an account that the identity does not belong to.
 const WRONG_ACCOUNT: &str = "CRG0009E";
 
-/// Stands in wherever IBM's own code is not known.
+/// A code of our own where IBM's is not known.
 const STAND_IN: &str = "CRG0000E";
 
-/// The account that the headers name, if whoever they speak for belongs to it. Old clients send the IAM token as it stands in the
+/// Returns the account in the headers, if the identity of the IAM token belongs to it. Old clients send the token as in the
 /// CLI's configuration, with its `Bearer`, and their refresh token.
 fn account(accounts: &Accounts, request: &Recorded) -> Result<String, Refusal> {
     let token = request.header("authorization").unwrap_or_default();
@@ -268,7 +267,7 @@ fn uuid() -> String {
     parts.map(|part| &id[part]).join("-")
 }
 
-/// A JWT with these claims, signed with a key that nobody knows afterwards: tokens are looked up, not verified.
+/// Returns a JWT with these claims, signed with a key that is not kept: tokens are looked up, not verified.
 fn signed(claims: &Value) -> String {
     let encode = |part: &Value| BASE64_URL_SAFE_NO_PAD.encode(part.to_string());
     let text = format!(
@@ -420,7 +419,7 @@ mod tests {
         assert_eq!((status, &answer["code"]), (401, &"CRG0009E".into()));
         assert!(answer["request-id"].is_string(), "{answer}");
         assert_eq!(ask(&cloud, &authorization, start).0, 400, "no account");
-        assert_eq!(ask(&cloud, HOST, start).0, 401, "nobody");
+        assert_eq!(ask(&cloud, HOST, start).0, 401, "without a token");
         let stale = format!("{bare}RefreshToken: stale\r\n");
         assert_eq!(ask(&cloud, &stale, start).0, 401);
         cloud

@@ -1,4 +1,4 @@
-//! A client without opinions, for the tests: it shows the bytes as they come.
+//! A minimal HTTP client for the tests, which returns the bytes as they arrive.
 
 use std::io::Read as _;
 use std::io::Write as _;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::Emulator;
 
-/// Sends these bytes and returns all that comes back.
+/// Sends these bytes and returns the whole answer.
 pub(crate) fn send(address: SocketAddr, request: &str) -> String {
     let mut socket = TcpStream::connect(address).expect("the emulator listens");
     socket
@@ -38,7 +38,7 @@ pub(crate) fn request(cloud: &Emulator, start: &str, headers: &str, body: &str) 
     (status, serde_json::from_str(body).unwrap_or_default())
 }
 
-/// Asks IAM for a token, as the client `bx` or as nobody.
+/// Requests a token from IAM, as the client `bx` or without a client.
 pub(crate) fn exchange(cloud: &Emulator, fields: &[(&str, &str)], client: bool) -> (u16, Value) {
     let form: Vec<String> = fields
         .iter()

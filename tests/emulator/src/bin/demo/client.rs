@@ -1,4 +1,4 @@
-//! Which programs push and pull? Whatever this machine has: a registry, and skopeo or podman.
+//! The programs that push and pull, if this machine has them: a registry, and skopeo or podman.
 
 use std::process::Command;
 use std::process::Stdio;
@@ -17,8 +17,8 @@ pub(crate) struct Client {
     registry: &'static str,
 }
 
-/// How an image fared.
-pub(crate) struct Journey {
+/// What happened to an image.
+pub(crate) struct Transfer {
     /// Whether the stored login could be used, rather than the key itself.
     pub(crate) by_login: bool,
     /// The manifest's digest when it came back.
@@ -76,7 +76,7 @@ impl Client {
         shell: &Shell,
         host: &str,
         key: &str,
-    ) -> anyhow::Result<Journey> {
+    ) -> anyhow::Result<Transfer> {
         match self.kind {
             Kind::Podman => podman::push_and_pull(shell, host, key),
             Kind::Skopeo => with_skopeo(shell, host),
@@ -84,7 +84,7 @@ impl Client {
     }
 }
 
-fn with_skopeo(shell: &Shell, host: &str) -> anyhow::Result<Journey> {
+fn with_skopeo(shell: &Shell, host: &str) -> anyhow::Result<Transfer> {
     let remote = format!("docker://{}", image_in(host));
     // To root, skopeo's cache of digests is one for the whole machine; to others it is below XDG_DATA_HOME.
     let mut shell = shell.clone();
@@ -94,14 +94,14 @@ fn with_skopeo(shell: &Shell, host: &str) -> anyhow::Result<Journey> {
     refused(&shell, "skopeo", &["inspect", "--no-creds", &remote])?;
     shell.show("skopeo", &["copy", &remote, "dir:pulled"])?;
     let pulled = image::sha256(&shell.read("pulled/manifest.json")?);
-    Ok(Journey {
+    Ok(Transfer {
         by_login: true,
         pulled: format!("sha256:{pulled}"),
         pushed: digest(&shell)?,
     })
 }
 
-/// Shows that the registry does not give the image to everybody.
+/// Shows that the registry does not give the image without a login.
 pub(crate) fn refused(shell: &Shell, program: &str, arguments: &[&str]) -> anyhow::Result<()> {
     screen::command(program, arguments, "")?;
     let finished = shell.run(program, arguments, "")?;
@@ -110,18 +110,18 @@ pub(crate) fn refused(shell: &Shell, program: &str, arguments: &[&str]) -> anyho
         .any(|word| finished.stderr().contains(word));
     ensure!(
         !finished.succeeded() && denied,
-        "who is not logged in should be refused:{finished}"
+        "a pull without a login should fail:{finished}"
     );
     Ok(screen::output("(refused: the image is private)")?)
 }
 
-/// What the client wrote into the file `pushed`.
+/// Returns what the client wrote into the file `pushed`.
 pub(crate) fn digest(shell: &Shell) -> anyhow::Result<String> {
     let digest = String::from_utf8(shell.read("pushed")?)?;
     Ok(digest.trim().to_owned())
 }
 
-/// `registry` could be anything.
+/// A program named `registry` may be another one.
 fn is_docker_registry(program: &str) -> bool {
     let output = Command::new(program)
         .arg("--version")

@@ -19,20 +19,20 @@ use icr_emulator::Subject;
 use serde_json::json;
 
 use crate::client::Client;
-use crate::keeper;
-use crate::keeper::Kept;
+use crate::service;
+use crate::service::Service;
 use crate::shell;
 
 /// How often another port is tried.
 const ATTEMPTS: usize = 3;
 
 /// How long docker-registry may take to start; it takes a tenth of a second.
-const PATIENCE: Duration = Duration::from_secs(10);
+const START_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The services; they end when it is dropped.
 pub(crate) struct Cloud {
     emulator: Emulator,
-    _registry: Option<Kept>,
+    _registry: Option<Service>,
 }
 
 impl Cloud {
@@ -45,8 +45,8 @@ impl Cloud {
                 _registry: None,
             });
         };
-        // Emulator and registry must know each other's port, so the registry's is chosen before it can listen there itself. Should
-        // somebody else take it in between, there are more.
+        // Emulator and registry must know each other's port, so the registry's is chosen before it can listen there itself. If
+        // another process takes it in between, another port is tried.
         let mut outcome = Err(anyhow::anyhow!("no attempt was made"));
         for _ in 0..ATTEMPTS {
             outcome = open_with_registry(directory, &authority, client.registry());
@@ -67,8 +67,8 @@ impl Cloud {
         self.url().trim_start_matches("https://").to_owned()
     }
 
-    /// Makes it an API key of somebody.
-    pub(crate) fn knows(&self, key: &str) {
+    /// Adds an API key.
+    pub(crate) fn add_api_key(&self, key: &str) {
         self.emulator
             .accounts()
             .add_api_key(key, Subject::user("newcomer"));
@@ -109,24 +109,24 @@ fn open_with_registry(
     std::fs::write(&path, configuration.to_string())?;
     let log = directory.join("registry.log");
     let log_file = File::create(&log)?;
-    let mut command = keeper::ourselves()?;
+    let mut command = service::ourselves()?;
     command
         .env("OTEL_TRACES_EXPORTER", "none")
         .current_dir(directory)
         .stdout(log_file.try_clone()?)
         .stderr(log_file);
     drop(reserved);
-    let mut registry = Kept::start(
+    let mut registry = Service::start(
         command,
         &[program.as_ref(), "serve".as_ref(), path.as_os_str()],
     )?;
     let started = shell::now();
     while !is_ready(address, &realm) {
-        if registry.has_ended()? || started.elapsed() > PATIENCE {
+        if registry.has_ended()? || started.elapsed() > START_TIMEOUT {
             let said = std::fs::read_to_string(&log).context("no log")?;
             bail!("{program} does not start; its log:\n{}", said.trim_end());
         }
-        keeper::pause();
+        service::pause();
     }
     Ok(Cloud {
         emulator,
@@ -134,11 +134,11 @@ fn open_with_registry(
     })
 }
 
-/// Whether our registry, which sends people to our realm, answers there.
+/// Returns whether our registry, which names our realm, answers there.
 fn is_ready(address: SocketAddr, realm: &str) -> bool {
     let ask = || -> io::Result<String> {
         let mut stream = TcpStream::connect(address)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(START_TIMEOUT))?;
         stream.write_all(b"GET /v2/ HTTP/1.0\r\n\r\n")?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;

@@ -1,13 +1,13 @@
-//! `cargo demo`: a newcomer's first minute. Shows the real program with real clients; only IBM Cloud is emulated.
+//! `cargo demo`: shows the real program with real clients; only IBM Cloud is emulated.
 
-mod caretaker;
+mod cleanup;
 mod client;
 mod cloud;
 mod image;
-mod keeper;
 mod podman;
 mod screen;
 mod secret;
+mod service;
 mod shell;
 
 use std::env;
@@ -23,7 +23,7 @@ use anyhow::ensure;
 use serde_json::Value;
 use serde_json::json;
 
-use crate::caretaker::Caretaker;
+use crate::cleanup::Cleanup;
 use crate::client::Client;
 use crate::cloud::Cloud;
 use crate::secret::shortened;
@@ -38,13 +38,13 @@ fn main() -> ExitCode {
         .map(|argument| argument.to_string_lossy().into_owned())
         .collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    // The alias ends with `--` already; whoever writes it again means no other.
+    // The alias ends with `--` already; a second one means the same.
     let outcome = match words.strip_prefix(&["--"]).unwrap_or(&words) {
         [] => perform(false),
         ["--require-pull"] => perform(true),
         ["--help" | "-h"] => screen::text(HELP).map_err(Into::into),
-        [caretaker::ARGUMENT] => caretaker::serve(),
-        [keeper::ARGUMENT, program, rest @ ..] => keeper::serve(program, rest),
+        [cleanup::ARGUMENT] => cleanup::serve(),
+        [service::ARGUMENT, program, rest @ ..] => service::serve(program, rest),
         _ => Err(anyhow::anyhow!(
             "`{}` is not understood; `cargo demo --help` explains",
             words.join(" ")
@@ -59,20 +59,20 @@ fn main() -> ExitCode {
     }
 }
 
-/// The demo, step by step. Whichever way it ends, the caretaker removes what it made.
+/// Runs the demo, step by step. However it ends, the cleanup process removes what it created.
 fn perform(require_pull: bool) -> anyhow::Result<()> {
     screen::text(INTRODUCTION)?;
     let helper = step(1, "Build the program", build)?;
 
-    let mut caretaker = Caretaker::hire()?;
-    let directory = caretaker.directory().to_owned();
+    let mut cleanup = Cleanup::start()?;
+    let directory = cleanup.directory().to_owned();
     let (cloud, mut shell, client) = step(2, "Start an emulation of IBM Cloud", || {
         start_cloud(&directory, &helper)
     })?;
-    caretaker.entrust(&helper, &cloud.url())?;
+    cleanup.add_login(&helper, &cloud.url())?;
 
     let key = secret::api_key()?;
-    cloud.knows(&key);
+    cloud.add_api_key(&key);
     let kept = step(3, "Log in, as `docker login` does it", || {
         log_in(&mut shell, &cloud, &key)
     })?;
@@ -87,7 +87,7 @@ fn perform(require_pull: bool) -> anyhow::Result<()> {
     step(6, "Log out, and clean up", || {
         log_out(&mut shell, &cloud)?;
         drop(cloud);
-        caretaker.dismiss()?;
+        cleanup.finish()?;
         Ok(screen::note(
             "Nothing of this demo is left: no login, no token, no file, no process.",
         )?)
@@ -175,7 +175,7 @@ fn log_in(shell: &mut Shell, cloud: &Cloud, key: &str) -> anyhow::Result<bool> {
             stored.is_silent(),
             "`store` should say nothing; it said:{stored}"
         );
-        screen::note(&format!("The key is now in {}.", shell.resting_place()))?;
+        screen::note(&format!("The key is now in {}.", shell.storage_name()))?;
         return Ok(true);
     }
     screen::output(stored.stderr())?;
@@ -207,7 +207,7 @@ fn ask(shell: &Shell, cloud: &Cloud, key: &str, kept: bool) -> anyhow::Result<()
             .context("there is no secret")?;
         ensure!(
             credential["ServerURL"] == cloud.host(),
-            "it is for somebody else:{answer}"
+            "it is for another registry or user:{answer}"
         );
         ensure!(
             credential["Username"] == "iambearer",
@@ -258,12 +258,12 @@ fn push_and_pull(
     kept: bool,
 ) -> anyhow::Result<()> {
     image::write(&shell.path("image"))?;
-    let journey = client.push_and_pull(shell, &cloud.host(), key)?;
-    let (pushed, pulled) = (&journey.pushed, &journey.pulled);
+    let transfer = client.push_and_pull(shell, &cloud.host(), key)?;
+    let (pushed, pulled) = (&transfer.pushed, &transfer.pulled);
     ensure!(pushed == pulled, "pushed {pushed}, but pulled {pulled}");
     screen::note("The digest of the manifest that was pushed, and of the one that came back:")?;
     screen::output(&format!("{pushed}\n{pulled}"))?;
-    if kept && journey.by_login {
+    if kept && transfer.by_login {
         ensure!(
             cloud.exchanges() == 1,
             "IAM was asked {}",

@@ -1,4 +1,4 @@
-//! How does podman push and pull without touching what is the user's? With settings and a storage of the demo's own.
+//! Pushes and pulls with podman, with settings and a storage of the demo's own.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use serde_json::Value;
 
 use crate::HELPER;
-use crate::client::Journey;
+use crate::client::Transfer;
 use crate::client::digest;
 use crate::client::image_in;
 use crate::client::refused;
@@ -20,7 +20,7 @@ const SETTINGS: &str = "containers.conf";
 const RUNTIME_DIRECTORY: &str = "runtime";
 
 /// Pushes the directory `image` and pulls it back.
-pub(crate) fn push_and_pull(shell: &Shell, host: &str, key: &str) -> anyhow::Result<Journey> {
+pub(crate) fn push_and_pull(shell: &Shell, host: &str, key: &str) -> anyhow::Result<Transfer> {
     let name = image_in(host);
     let mut shell = configured(shell)?;
     let image = shell.run("podman", &["pull", "--quiet", "oci:image"], "")?;
@@ -42,16 +42,16 @@ pub(crate) fn push_and_pull(shell: &Shell, host: &str, key: &str) -> anyhow::Res
     let push = ["push", "--quiet", "--digestfile", "pushed", &image, &name];
     shell.show("podman", &push)?;
     shell.run("podman", &["rmi", &image], "")?.succeed()?;
-    shell.write("nobody.json", "{}")?;
+    shell.write("no-login.json", "{}")?;
     refused(
         &shell,
         "podman",
-        &["pull", "--authfile", "nobody.json", &name],
+        &["pull", "--authfile", "no-login.json", &name],
     )?;
     shell.show("podman", &["pull", &name])?;
     let inspected = shell.run("podman", &["image", "inspect", &name], "")?;
     let inspected: Value = serde_json::from_str(inspected.succeed()?.stdout())?;
-    Ok(Journey {
+    Ok(Transfer {
         by_login,
         pulled: inspected[0]["Digest"]
             .as_str()
@@ -61,7 +61,7 @@ pub(crate) fn push_and_pull(shell: &Shell, host: &str, key: &str) -> anyhow::Res
     })
 }
 
-/// Ends the process that holds podman's user namespace; root has none. The caretaker's business, because it must not be forgotten.
+/// Ends the process that holds podman's user namespace; root has none. The cleanup process does it, so that it always happens.
 pub(crate) fn end(shell: &Shell) -> anyhow::Result<()> {
     if shell.path(SETTINGS).exists() && !is_root(shell)? {
         configured(shell)?

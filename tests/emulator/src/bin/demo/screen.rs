@@ -1,4 +1,4 @@
-//! What does the person see? The only place that writes to standard output; nothing in it is wider than 80 columns.
+//! The demo's output. Only this module writes to standard output; no line is wider than 80 columns.
 
 use std::io;
 use std::io::Write as _;

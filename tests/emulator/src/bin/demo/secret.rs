@@ -1,4 +1,4 @@
-//! Made-up secrets, and how they may be shown.
+//! Random secrets, and how they are shown.
 
 use anyhow::Context as _;
 use base64::Engine as _;
@@ -11,13 +11,13 @@ pub(crate) fn api_key() -> anyhow::Result<String> {
     Ok(BASE64_URL_SAFE_NO_PAD.encode(random::<33>()?))
 }
 
-/// A name that nobody else has.
+/// Returns a unique name.
 pub(crate) fn unique_name() -> anyhow::Result<String> {
     let bytes = random::<6>()?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Enough of a secret to recognise it by.
+/// Returns enough of a secret to recognize it.
 pub(crate) fn shortened(secret: &str) -> String {
     let characters: Vec<char> = secret.chars().collect();
     match characters.as_slice() {

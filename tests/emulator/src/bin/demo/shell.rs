@@ -1,4 +1,4 @@
-//! Where do the demo's commands run? In its own directory, with variables that keep them away from what is the user's.
+//! The directory and the environment of the demo's commands, which keep them away from the user's files.
 
 use std::env;
 use std::ffi::OsString;
@@ -19,7 +19,7 @@ use base64::prelude::BASE64_STANDARD;
 
 use crate::screen;
 
-/// What the user may have set and the demo must not see: real keys, ways out of this machine, a log on stderr.
+/// Variables of the user that the demo must not see: real keys, proxies, a log on stderr.
 const UNSET: [&str; 10] = [
     "ALL_PROXY",
     "BLUEMIX_API_KEY",
@@ -41,7 +41,7 @@ pub(crate) struct Shell {
 }
 
 impl Shell {
-    /// The shell for a cloud at `url`; the caretaker makes the same once more, to clean up in.
+    /// The shell for a cloud at `url`; the cleanup process creates the same one again.
     pub(crate) fn new(directory: &Path, helper: &Path, url: &str) -> Self {
         let below = |name: &str| directory.join(name).into_os_string();
         let name = directory.file_name().unwrap_or_default();
@@ -65,7 +65,7 @@ impl Shell {
         self.variables.push((name, value.into()));
     }
 
-    /// Takes a variable away; returns whether it was there.
+    /// Removes a variable; returns whether it was set.
     pub(crate) fn unset(&mut self, name: &str) -> bool {
         let before = self.variables.len();
         self.variables.retain(|(set, _)| *set != name);
@@ -76,7 +76,7 @@ impl Shell {
         self.directory.join(name)
     }
 
-    /// Writes a file that nobody else can write to, whatever the umask: the program refuses other settings files.
+    /// Writes a file that other users cannot change, whatever the umask: the program refuses other settings files.
     pub(crate) fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
         let mut options = fs::OpenOptions::new();
         options.write(true).create(true).truncate(true);
@@ -128,7 +128,7 @@ impl Shell {
             .stderr(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot start `{program}`"))?;
-        // Inputs are smaller than a pipe's buffer, so this does not wait; and whoever does not want to read need not.
+        // Inputs are smaller than a pipe's buffer, so this does not block; a program need not read it.
         child
             .stdin
             .take()
@@ -201,8 +201,8 @@ impl Shell {
         Ok(count)
     }
 
-    /// Where a login that has just been stored is, for a person.
-    pub(crate) fn resting_place(&self) -> &'static str {
+    /// Returns where a login that has just been stored is, in words.
+    pub(crate) fn storage_name(&self) -> &'static str {
         let name = self.directory.file_name().unwrap_or_default();
         let login = format!(":{}:login:", name.to_string_lossy());
         match env::consts::OS {
@@ -268,8 +268,8 @@ impl fmt::Display for Finished {
     }
 }
 
-/// The cargo that runs us, without what it tells us about our own package: build scripts look at these variables, so that every demo
-/// would build half of the program anew, and the next build would do so once more.
+/// The cargo that runs us, without its variables about our own package: build scripts depend on them, so that every demo and the next build
+/// would compile half of the program again.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(variable("CARGO").unwrap_or_else(|| "cargo".into()));
     let about_us =
@@ -284,7 +284,7 @@ pub(crate) fn cargo() -> Command {
 /// The demo's own environment.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the demo is not the program: nobody gives it an environment"
+    reason = "the demo is not the program and reads its own environment"
 )]
 fn environment() -> env::VarsOs {
     env::vars_os()

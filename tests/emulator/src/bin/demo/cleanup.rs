@@ -1,5 +1,5 @@
-//! Who cleans up when the demo is interrupted? A second process, which owns the demo's directory and learns of the demo's end,
-//! whatever that is (Ctrl-C, a panic, `kill -9`), by the end of its standard input. No signal handler does as much.
+//! A second process that cleans up after the demo. It owns the demo's directory and notices the demo's end, also by Ctrl-C, a panic
+//! or `kill -9`, because its standard input ends. A signal handler cannot do that.
 
 use std::env;
 use std::fs;
@@ -17,24 +17,24 @@ use anyhow::bail;
 use anyhow::ensure;
 
 use crate::HELPER;
-use crate::keeper;
 use crate::podman;
 use crate::secret;
+use crate::service;
 use crate::shell::Shell;
 
-/// The argument that makes this program the caretaker.
-pub(crate) const ARGUMENT: &str = "--caretaker";
+/// The argument that makes this program the cleanup process.
+pub(crate) const ARGUMENT: &str = "--clean-up";
 
-/// The caretaker as the demo sees it.
-pub(crate) struct Caretaker {
+/// The cleanup process, for the demo.
+pub(crate) struct Cleanup {
     child: Child,
     directory: PathBuf,
 }
 
-impl Caretaker {
+impl Cleanup {
     /// Starts the process; it makes a directory for the demo.
-    pub(crate) fn hire() -> anyhow::Result<Self> {
-        let mut child = keeper::apart(keeper::ourselves()?.arg(ARGUMENT))
+    pub(crate) fn start() -> anyhow::Result<Self> {
+        let mut child = service::detached(service::ourselves()?.arg(ARGUMENT))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -44,31 +44,35 @@ impl Caretaker {
         if let Some(output) = child.stdout.take() {
             BufReader::new(output).read_line(&mut line)?;
         }
-        let mut caretaker = Self {
+        let mut cleanup = Self {
             child,
             directory: line.trim_end().into(),
         };
         if line.is_empty() {
-            caretaker.dismiss()?;
+            cleanup.finish()?;
             bail!("the process that cleans up does not say where");
         }
-        Ok(caretaker)
+        Ok(cleanup)
     }
 
-    /// Where the demo may put its files.
+    /// Returns the directory for the demo's files.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// From now on there may be a login to remove.
-    pub(crate) fn entrust(&mut self, helper: &Path, url: &str) -> anyhow::Result<()> {
-        let mut input = self.child.stdin.as_ref().context("the caretaker is gone")?;
+    /// Makes the process remove the login of this helper, too.
+    pub(crate) fn add_login(&mut self, helper: &Path, url: &str) -> anyhow::Result<()> {
+        let mut input = self
+            .child
+            .stdin
+            .as_ref()
+            .context("the cleanup process has ended")?;
         writeln!(input, "{}\n{url}", helper.display())?;
         Ok(())
     }
 
-    /// Lets the caretaker clean up, and makes sure that it did.
-    pub(crate) fn dismiss(&mut self) -> anyhow::Result<()> {
+    /// Cleans up, and checks that this succeeded.
+    pub(crate) fn finish(&mut self) -> anyhow::Result<()> {
         drop(self.child.stdin.take());
         let status = self.child.wait()?;
         let said = match self.child.stderr.take() {
@@ -80,15 +84,15 @@ impl Caretaker {
     }
 }
 
-impl Drop for Caretaker {
+impl Drop for Cleanup {
     fn drop(&mut self) {
-        if let Err(error) = self.dismiss() {
+        if let Err(error) = self.finish() {
             let _ = writeln!(io::stderr(), "demo: {error:#}");
         }
     }
 }
 
-/// The caretaker's own life.
+/// Runs the cleanup process.
 pub(crate) fn serve() -> anyhow::Result<()> {
     let name = format!("icr-demo-{}", secret::unique_name()?);
     let directory = std::path::absolute(env::temp_dir())?.join(name);
@@ -119,7 +123,7 @@ fn make_private(directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whoever was killed with the demo may write one last file meanwhile, and podman makes directories that nobody may write to.
+/// A process that was killed with the demo may write a last file meanwhile, and podman creates read-only directories.
 fn remove(directory: &Path) -> io::Result<()> {
     let mut outcome = Ok(());
     for _ in 0..50 {
@@ -128,7 +132,7 @@ fn remove(directory: &Path) -> io::Result<()> {
             _ => return Ok(()),
         };
         allow_removing(directory);
-        keeper::pause();
+        service::pause();
     }
     outcome
 }

@@ -1,4 +1,4 @@
-//! Who ends a service when the demo is killed? A process between the two: it runs the service until its standard input ends.
+//! A process between the demo and a service, which ends the service when its standard input ends: also when the demo is killed.
 
 use std::env;
 use std::ffi::OsStr;
@@ -13,45 +13,45 @@ use std::time::Duration;
 use anyhow::Context as _;
 use anyhow::bail;
 
-/// The argument that makes this program a keeper; the service's command line follows it.
+/// The argument that makes this program such a process; the service's command line follows.
 pub(crate) const ARGUMENT: &str = "--keep";
 
 /// A service that ends with the demo, or when this is dropped.
-pub(crate) struct Kept {
-    keeper: Child,
+pub(crate) struct Service {
+    runner: Child,
     input: Option<ChildStdin>,
 }
 
-impl Kept {
+impl Service {
     /// Starts a service; `command` says how (its directory, environment and output), but gets other arguments.
     pub(crate) fn start(
         mut command: Command,
         service: &[impl AsRef<OsStr>],
     ) -> anyhow::Result<Self> {
-        let mut keeper = apart(command.arg(ARGUMENT).args(service))
+        let mut runner = detached(command.arg(ARGUMENT).args(service))
             .stdin(Stdio::piped())
             .spawn()
             .context("cannot start the process that ends services")?;
         Ok(Self {
-            input: keeper.stdin.take(),
-            keeper,
+            input: runner.stdin.take(),
+            runner,
         })
     }
 
-    /// Whether the service runs no more.
+    /// Returns whether the service has ended.
     pub(crate) fn has_ended(&mut self) -> io::Result<bool> {
-        Ok(self.keeper.try_wait()?.is_some())
+        Ok(self.runner.try_wait()?.is_some())
     }
 }
 
-impl Drop for Kept {
+impl Drop for Service {
     fn drop(&mut self) {
         drop(self.input.take());
-        let _ = self.keeper.wait();
+        let _ = self.runner.wait();
     }
 }
 
-/// The keeper's own life.
+/// Runs the process.
 pub(crate) fn serve(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
     let mut service = Command::new(program)
         .args(arguments)
@@ -70,8 +70,8 @@ pub(crate) fn serve(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Starts a process out of reach of the terminal's Ctrl-C, which is meant for the demo.
-pub(crate) fn apart(command: &mut Command) -> &mut Command {
+/// Makes a process ignore the terminal's Ctrl-C, which is meant for the demo.
+pub(crate) fn detached(command: &mut Command) -> &mut Command {
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(command, 0);
     #[cfg(windows)]
@@ -82,7 +82,7 @@ pub(crate) fn apart(command: &mut Command) -> &mut Command {
     command
 }
 
-/// A moment between two looks at something.
+/// Waits a moment before the next check.
 #[expect(
     clippy::disallowed_methods,
     reason = "the demo's waiting needs no other clock"
