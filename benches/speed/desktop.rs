@@ -13,17 +13,17 @@ use std::time::Duration;
 use anyhow::Context as _;
 use anyhow::bail;
 
-/// How often something that is about to happen is looked for, every 10 ms.
-const LOOKS: u32 = 500;
+/// How often to check for an expected event, every 10 ms.
+const MAX_CHECKS: u32 = 500;
 
-/// A running session; it ends when dropped.
+/// A running session, which ends when it is dropped.
 pub(crate) struct Desktop {
     address: String,
     processes: Vec<Child>,
 }
 
 impl Desktop {
-    /// Starts a bus and an unlocked keyring that rests in `home`.
+    /// Starts a bus and an unlocked keyring whose files are in `home`.
     pub(crate) fn start(home: &Path) -> anyhow::Result<Self> {
         let mut bus = Command::new("dbus-daemon")
             .args(["--session", "--nofork", "--nopidfile", "--print-address=1"])
@@ -52,13 +52,13 @@ impl Desktop {
         password
             .context("gnome-keyring-daemon")?
             .write_all(b"password")?;
-        wait_until("GNOME Keyring is there", || {
+        wait_until("GNOME Keyring is ready", || {
             desktop.has_secret_service(home)
         })?;
         Ok(desktop)
     }
 
-    /// A program that lives in this session.
+    /// Returns a command in this session.
     pub(crate) fn command(&self, program: &str, home: &Path) -> Command {
         let mut command = Command::new(program);
         command
@@ -71,13 +71,13 @@ impl Desktop {
         command
     }
 
-    /// The address that programs find the bus by.
+    /// Returns the address of the bus.
     pub(crate) fn address(&self) -> &str {
         &self.address
     }
 
     fn has_secret_service(&self, home: &Path) -> anyhow::Result<bool> {
-        // Asking the bus, because asking the service would start another one.
+        // Asks the bus, because a call to the service would start another one.
         let answer = self
             .command("dbus-send", home)
             .args([
@@ -94,14 +94,14 @@ impl Desktop {
         Ok(String::from_utf8_lossy(&answer.stdout).contains("true"))
     }
 
-    /// How many D-Bus methods the one program calls that `work` runs.
+    /// Returns the number of D-Bus calls by the program that `work` runs.
     pub(crate) fn calls_during(
         &self,
         home: &Path,
         work: impl FnOnce() -> anyhow::Result<()>,
     ) -> anyhow::Result<usize> {
         let path = home.join("dbus-monitor");
-        let mut monitor = Ending(
+        let mut monitor = KilledOnDrop(
             self.command("dbus-monitor", home)
                 .args(["--session", "type='method_call'"])
                 .stdout(File::create(&path)?)
@@ -109,7 +109,7 @@ impl Desktop {
                 .context("dbus-monitor")?,
         );
         let seen = || std::fs::read_to_string(&path);
-        wait_until("dbus-monitor is there", || Ok(seen()?.contains("NameLost")))?;
+        wait_until("dbus-monitor is ready", || Ok(seen()?.contains("NameLost")))?;
         work()?;
         wait_until("dbus-monitor has seen all", || {
             let before = seen()?;
@@ -121,7 +121,7 @@ impl Desktop {
     }
 }
 
-/// Counts the calls of whoever searched for items.
+/// Counts the calls of the program that searched for items.
 fn calls_of_searcher(monitored: &str) -> anyhow::Result<usize> {
     let calls: Vec<&str> = monitored
         .lines()
@@ -136,7 +136,7 @@ fn calls_of_searcher(monitored: &str) -> anyhow::Result<usize> {
         .iter()
         .find(|line| line.contains("member=SearchItems"))
         .and_then(|line| sender_of(line))
-        .context("nobody searched for items")?;
+        .context("no program searched for items")?;
     Ok(calls
         .iter()
         .filter(|line| sender_of(line).as_ref() == Some(&searcher))
@@ -147,13 +147,13 @@ fn wait_until(
     what: &str,
     mut has_happened: impl FnMut() -> anyhow::Result<bool>,
 ) -> anyhow::Result<()> {
-    for _ in 0..LOOKS {
+    for _ in 0..MAX_CHECKS {
         if has_happened()? {
             return Ok(());
         }
         pause(Duration::from_millis(10));
     }
-    bail!("waited in vain until {what}")
+    bail!("timeout while waiting until {what}")
 }
 
 #[expect(clippy::disallowed_methods, reason = "other programs take real time")]
@@ -164,15 +164,15 @@ fn pause(duration: Duration) {
 impl Drop for Desktop {
     fn drop(&mut self) {
         while let Some(process) = self.processes.pop() {
-            drop(Ending(process));
+            drop(KilledOnDrop(process));
         }
     }
 }
 
-/// A process that ends with us.
-struct Ending(Child);
+/// A process that is killed when this is dropped.
+struct KilledOnDrop(Child);
 
-impl Ending {
+impl KilledOnDrop {
     fn end(&mut self) {
         // It may have ended by itself.
         let _ = self.0.kill();
@@ -180,7 +180,7 @@ impl Ending {
     }
 }
 
-impl Drop for Ending {
+impl Drop for KilledOnDrop {
     fn drop(&mut self) {
         self.end();
     }

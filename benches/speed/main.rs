@@ -1,4 +1,4 @@
-//! How fast is the release binary, and what does it ask of the machine? `benches/run` starts this; it prints one table.
+//! Measures the speed and size of the release binary and prints one table. `benches/run` starts it.
 #![cfg_attr(
     not(target_os = "linux"),
     expect(dead_code, reason = "measures on Linux only")
@@ -7,9 +7,9 @@
 #[cfg(target_os = "linux")]
 mod desktop;
 #[cfg(target_os = "linux")]
-mod keys;
+mod environment;
 #[cfg(target_os = "linux")]
-mod lab;
+mod keys;
 #[cfg(target_os = "linux")]
 mod rows;
 mod stopwatch;
@@ -22,18 +22,18 @@ fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1).filter(|text| text != "--bench");
     let helper = arguments
         .next()
-        .context("which binary? benches/run says it")?;
+        .context("missing argument: the binary. Use benches/run")?;
     let bound = arguments
         .next()
-        .context("how long may a hot get take? benches/run says it")?
+        .context("missing argument: the bound of a hot get. Use benches/run")?
         .parse()
-        .context("the bound is a number")?;
+        .context("the bound must be a number")?;
     let rounds = arguments
         .next()
         .map_or(Ok(300), |text| text.parse())
-        .context("ROUNDS is a number")?;
-    let lab = lab::Lab::open(helper.as_ref())?;
-    rows::measure(&lab, bound, rounds)?.print();
+        .context("ROUNDS must be a number")?;
+    let environment = environment::Environment::open(helper.as_ref())?;
+    rows::measure(&environment, bound, rounds)?.print();
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! What is measured, and the bounds that were set.
+//! The measurements and their bounds.
 
 use std::time::Duration;
 
@@ -6,53 +6,65 @@ use anyhow::Context as _;
 use anyhow::ensure;
 use docker_credential_icr::registry::REGIONS;
 
-use crate::lab::Lab;
-use crate::lab::REGISTRY;
-use crate::lab::Setup;
+use crate::environment::Environment;
+use crate::environment::REGISTRY;
+use crate::environment::Storage;
 use crate::stopwatch;
 use crate::stopwatch::Program;
 use crate::table::Table;
 use crate::table::milliseconds;
 
-/// The secret that the other helper keeps is as long as an IAM token.
+/// The length of the other helper's secret, about that of an IAM token.
 const SECRET_LENGTH: usize = 1600;
 
-/// Where the other helper finds it.
+/// The address of that secret.
 const OTHER_ADDRESS: &str = "registry.example";
 
-const MOST_CALLS: usize = 8;
-const MOST_BINARY_BYTES: u64 = 6_000_000;
-const MOST_MEMORY_KIB: u64 = 8_000_000 / 1024;
+const MAX_CALLS: usize = 8;
+const MAX_BINARY_BYTES: u64 = 6_000_000;
+const MAX_MEMORY_KIB: u64 = 8_000_000 / 1024;
 const COLD_ROUNDS: usize = 30;
 const PARALLEL: usize = 100;
 
 /// Measures everything. A hot `get` may take `bound` starts of `/bin/true`.
-pub(crate) fn measure(lab: &Lab, bound: f64, rounds: usize) -> anyhow::Result<Table> {
+pub(crate) fn measure(
+    environment: &Environment,
+    bound: f64,
+    rounds: usize,
+) -> anyhow::Result<Table> {
     let mut table = Table::default();
-    hot(lab, bound, rounds, &mut table)?;
-    status(lab, rounds, &mut table)?;
-    bus_calls(lab, &mut table)?;
-    cold(lab, &mut table)?;
-    every_region(lab, &mut table)?;
-    in_parallel(lab, &mut table)?;
-    size(lab, &mut table)?;
-    memory(lab, &mut table)?;
+    hot(environment, bound, rounds, &mut table)?;
+    status(environment, rounds, &mut table)?;
+    bus_calls(environment, &mut table)?;
+    cold(environment, &mut table)?;
+    every_region(environment, &mut table)?;
+    in_parallel(environment, &mut table)?;
+    size(environment, &mut table)?;
+    memory(environment, &mut table)?;
     Ok(table)
 }
 
 /// The programs that are started in turn.
-fn hot(lab: &Lab, bound: f64, rounds: usize, table: &mut Table) -> anyhow::Result<()> {
+fn hot(
+    environment: &Environment,
+    bound: f64,
+    rounds: usize,
+    table: &mut Table,
+) -> anyhow::Result<()> {
     let mut programs = [
-        lab.program("/bin/true", &[], REGISTRY)?,
-        lab.hot(Setup::EnvironmentKey)?,
-        lab.hot(Setup::Kernel)?,
-        lab.hot(Setup::Desktop)?,
-        lab.hot(Setup::SecretService)?,
-        other_helper(lab)?,
+        environment.program("/bin/true", &[], REGISTRY)?,
+        environment.hot(Storage::EnvironmentKey)?,
+        environment.hot(Storage::Kernel)?,
+        environment.hot(Storage::Desktop)?,
+        environment.hot(Storage::SecretService)?,
+        other_helper(environment)?,
     ];
-    let before = lab.cloud.exchanges();
+    let before = environment.cloud.exchanges();
     let medians = stopwatch::alternate(&mut programs, rounds)?;
-    ensure!(lab.cloud.exchanges() == before, "a hot `get` went to IAM");
+    ensure!(
+        environment.cloud.exchanges() == before,
+        "a hot `get` sent a request to IAM"
+    );
     let [floor, hot @ .., service, other] = medians.as_slice() else {
         return Ok(());
     };
@@ -93,26 +105,29 @@ fn ratio(time: Duration, reference: Duration) -> f64 {
     time.as_secs_f64() / reference.as_secs_f64()
 }
 
-/// Debian's helper with a secret of the same length in the same keyring.
-fn other_helper(lab: &Lab) -> anyhow::Result<Program> {
+/// Returns Debian's helper, with a secret of the same length in the same keyring.
+fn other_helper(environment: &Environment) -> anyhow::Result<Program> {
     let secret = "x".repeat(SECRET_LENGTH);
     let login =
-        format!(r#"{{"ServerURL":"{OTHER_ADDRESS}","Username":"somebody","Secret":"{secret}"}}"#);
-    let mut store = lab.program("docker-credential-secretservice", &["store"], "")?;
-    lab.run(&mut store.command, &login)?;
-    lab.program("docker-credential-secretservice", &["get"], OTHER_ADDRESS)
+        format!(r#"{{"ServerURL":"{OTHER_ADDRESS}","Username":"user","Secret":"{secret}"}}"#);
+    let mut store = environment.program("docker-credential-secretservice", &["store"], "")?;
+    environment.run(&mut store.command, &login)?;
+    environment.program("docker-credential-secretservice", &["get"], OTHER_ADDRESS)
 }
 
-/// What a person may have in a shell's prompt.
-fn status(lab: &Lab, rounds: usize, table: &mut Table) -> anyhow::Result<()> {
+/// `status`, which may be part of a shell's prompt.
+fn status(environment: &Environment, rounds: usize, table: &mut Table) -> anyhow::Result<()> {
     let mut programs = [
-        lab.program("/bin/true", &[], REGISTRY)?,
-        lab.status(Setup::Kernel)?,
-        lab.status(Setup::Desktop)?,
+        environment.program("/bin/true", &[], REGISTRY)?,
+        environment.status(Storage::Kernel)?,
+        environment.status(Storage::Desktop)?,
     ];
-    let before = lab.cloud.requests().len();
+    let before = environment.cloud.requests().len();
     let medians = stopwatch::alternate(&mut programs, rounds)?;
-    ensure!(lab.cloud.requests().len() == before, "`status` asked IAM");
+    ensure!(
+        environment.cloud.requests().len() == before,
+        "`status` sent a request to IAM"
+    );
     let [floor, times @ ..] = medians.as_slice() else {
         return Ok(());
     };
@@ -131,30 +146,31 @@ fn status(lab: &Lab, rounds: usize, table: &mut Table) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn bus_calls(lab: &Lab, table: &mut Table) -> anyhow::Result<()> {
+fn bus_calls(environment: &Environment, table: &mut Table) -> anyhow::Result<()> {
     let calls_of = |mut program: Program| {
-        lab.desktop
-            .calls_during(lab.home.path(), || program.time().map(drop))
+        environment
+            .desktop
+            .calls_during(environment.home.path(), || program.time().map(drop))
     };
-    let calls = calls_of(lab.hot(Setup::SecretService)?)?;
-    let others = calls_of(other_helper(lab)?)?;
+    let calls = calls_of(environment.hot(Storage::SecretService)?)?;
+    let others = calls_of(other_helper(environment)?)?;
     table.bounded(
         "D-Bus calls of a hot get, Secret Service only",
         calls.to_string(),
         format!("{others} by …-secretservice"),
-        &format!("at most {MOST_CALLS}"),
-        calls <= MOST_CALLS,
+        &format!("at most {MAX_CALLS}"),
+        calls <= MAX_CALLS,
     );
     Ok(())
 }
 
-fn cold(lab: &Lab, table: &mut Table) -> anyhow::Result<()> {
-    let before = lab.cloud.requests().len();
+fn cold(environment: &Environment, table: &mut Table) -> anyhow::Result<()> {
+    let before = environment.cloud.requests().len();
     let mut times = Vec::new();
     for _ in 0..COLD_ROUNDS {
-        times.push(lab.cold()?.time()?);
+        times.push(environment.cold()?.time()?);
     }
-    let requests = lab.cloud.requests().len() - before;
+    let requests = environment.cloud.requests().len() - before;
     table.bounded(
         "cold get, HTTPS to the emulator",
         milliseconds(stopwatch::median(times)),
@@ -165,21 +181,21 @@ fn cold(lab: &Lab, table: &mut Table) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn every_region(lab: &Lab, table: &mut Table) -> anyhow::Result<()> {
+fn every_region(environment: &Environment, table: &mut Table) -> anyhow::Result<()> {
     let hosts = REGIONS
         .iter()
         .flat_map(|region| [region.host, region.private_host]);
-    let mut program = lab.cold()?;
-    let before = lab.cloud.exchanges();
+    let mut program = environment.cold()?;
+    let before = environment.cloud.exchanges();
     let mut total = Duration::ZERO;
     let mut count = 0;
     for host in hosts {
-        program.input = lab.input(host)?;
+        program.input = environment.input(host)?;
         total += program.time()?;
         count += 1;
     }
     exchanges(
-        lab,
+        environment,
         before,
         table,
         &format!("get for {count} hosts, one after the other"),
@@ -188,23 +204,29 @@ fn every_region(lab: &Lab, table: &mut Table) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn in_parallel(lab: &Lab, table: &mut Table) -> anyhow::Result<()> {
-    let mut program = lab.cold()?;
-    let before = lab.cloud.exchanges();
-    let total = program.time_together(PARALLEL)?;
+fn in_parallel(environment: &Environment, table: &mut Table) -> anyhow::Result<()> {
+    let mut program = environment.cold()?;
+    let before = environment.cloud.exchanges();
+    let total = program.time_parallel(PARALLEL)?;
     exchanges(
-        lab,
+        environment,
         before,
         table,
-        &format!("{PARALLEL} cold gets at once"),
+        &format!("{PARALLEL} parallel cold gets"),
         total,
     );
-    lab.forget_cold_tokens();
+    environment.remove_cold_tokens();
     Ok(())
 }
 
-fn exchanges(lab: &Lab, before: usize, table: &mut Table, what: &str, total: Duration) {
-    let exchanges = lab.cloud.exchanges() - before;
+fn exchanges(
+    environment: &Environment,
+    before: usize,
+    table: &mut Table,
+    what: &str,
+    total: Duration,
+) {
+    let exchanges = environment.cloud.exchanges() - before;
     table.bounded(
         what,
         format!("{} in all", milliseconds(total)),
@@ -214,47 +236,47 @@ fn exchanges(lab: &Lab, before: usize, table: &mut Table, what: &str, total: Dur
     );
 }
 
-fn size(lab: &Lab, table: &mut Table) -> anyhow::Result<()> {
-    let bytes = std::fs::metadata(&lab.helper)?.len();
+fn size(environment: &Environment, table: &mut Table) -> anyhow::Result<()> {
+    let bytes = std::fs::metadata(&environment.helper)?.len();
     let measured = format!("{:.2} MB", bytes as f64 / 1e6);
     table.bounded(
         "release binary",
         measured,
         String::new(),
         "under 6 MB",
-        bytes < MOST_BINARY_BYTES,
+        bytes < MAX_BINARY_BYTES,
     );
     Ok(())
 }
 
-/// By GNU time, because a process that is started from a large one counts that one's memory as its own.
-fn memory(lab: &Lab, table: &mut Table) -> anyhow::Result<()> {
-    for (what, setup) in [
+/// Measured by GNU time, because the kernel counts the memory of a large parent process as the child's.
+fn memory(environment: &Environment, table: &mut Table) -> anyhow::Result<()> {
+    for (what, storage) in [
         (
             "peak memory of a hot get, kernel keyring",
-            Setup::EnvironmentKey,
+            Storage::EnvironmentKey,
         ),
         (
             "peak memory of a hot get, Secret Service only",
-            Setup::SecretService,
+            Storage::SecretService,
         ),
     ] {
-        let report = lab.home.path().join("memory");
-        let hot = lab.hot(setup)?;
+        let report = environment.home.path().join("memory");
+        let hot = environment.hot(storage)?;
         let mut measured = hot.under("time", &["--format", "%M", "--output"], &report);
         measured.time()?;
         let text = std::fs::read_to_string(&report)?;
         let kib: u64 = text
             .trim()
             .parse()
-            .with_context(|| format!("time said {text}"))?;
+            .with_context(|| format!("unexpected output of time: {text}"))?;
         let measured = format!("{:.2} MB", kib as f64 * 1024.0 / 1e6);
         table.bounded(
             what,
             measured,
             String::new(),
             "under 8 MB",
-            kib < MOST_MEMORY_KIB,
+            kib < MAX_MEMORY_KIB,
         );
     }
     Ok(())

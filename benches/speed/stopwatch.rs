@@ -1,4 +1,4 @@
-//! How long does a program take, from its start to its end?
+//! Times of programs, from their start to their end.
 
 use std::fs::File;
 use std::hash::BuildHasher as _;
@@ -12,14 +12,14 @@ use std::time::Instant;
 
 use anyhow::ensure;
 
-/// A program, with what it reads.
+/// A program with its input.
 pub(crate) struct Program {
     pub(crate) command: Command,
     pub(crate) input: PathBuf,
 }
 
 impl Program {
-    /// Runs it once. Only starting it and waiting for its end count.
+    /// Runs it once and returns the time from its start to its end.
     #[expect(clippy::disallowed_methods, reason = "measures real time")]
     pub(crate) fn time(&mut self) -> anyhow::Result<Duration> {
         self.command
@@ -32,9 +32,9 @@ impl Program {
         Ok(taken)
     }
 
-    /// Runs it so many times at once, until the last one ends.
+    /// Runs it this many times in parallel, and returns the time until the last one ends.
     #[expect(clippy::disallowed_methods, reason = "measures real time")]
-    pub(crate) fn time_together(&mut self, times: usize) -> anyhow::Result<Duration> {
+    pub(crate) fn time_parallel(&mut self, times: usize) -> anyhow::Result<Duration> {
         let started = Instant::now();
         let mut children = Vec::new();
         for _ in 0..times {
@@ -49,7 +49,7 @@ impl Program {
         Ok(started.elapsed())
     }
 
-    /// The same, run by another program that writes a report.
+    /// Returns the same program, run by another one that writes a report.
     pub(crate) fn under(&self, program: &str, arguments: &[&str], report: &Path) -> Self {
         let mut command = Command::new(program);
         command
@@ -70,8 +70,8 @@ impl Program {
     }
 }
 
-/// The median time of each program. They run in turn, so that whatever else the machine does meets all of them alike, and
-/// each time in another order, because a program starts faster after one that is like it.
+/// Returns the median time of each program. They run in turn, so that other load affects all of them alike, and each time in
+/// another order, because a program starts faster after a similar one.
 pub(crate) fn alternate(programs: &mut [Program], rounds: usize) -> anyhow::Result<Vec<Duration>> {
     let mut times = vec![Vec::with_capacity(rounds); programs.len()];
     let mut order: Vec<usize> = (0..programs.len()).collect();
@@ -84,7 +84,7 @@ pub(crate) fn alternate(programs: &mut [Program], rounds: usize) -> anyhow::Resu
     Ok(times.into_iter().map(median).collect())
 }
 
-/// The time in the middle.
+/// Returns the median.
 pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     times.get(times.len() / 2).copied().unwrap_or_default()

@@ -1,26 +1,26 @@
-//! What was measured, as a table that can stand in a README.
+//! The table of measurements, in Markdown.
 
 use std::time::Duration;
 
-/// The rows so far.
+/// A table.
 #[derive(Default)]
 pub(crate) struct Table(Vec<[String; 5]>);
 
 impl Table {
-    /// A row with a bound, and whether the measured value keeps it.
+    /// Adds a row with a bound, and whether the measured value is within it.
     pub(crate) fn bounded(
         &mut self,
         what: &str,
         measured: String,
         ratio: String,
         bound: &str,
-        kept: bool,
+        is_within: bool,
     ) {
-        let verdict = if kept { "yes" } else { "NO" };
+        let verdict = if is_within { "yes" } else { "NO" };
         self.add([what, &measured, &ratio, bound, verdict]);
     }
 
-    /// A row to compare with.
+    /// Adds a row without a bound, for comparison.
     pub(crate) fn unbounded(&mut self, what: &str, measured: &str, ratio: &str) {
         self.add([what, measured, ratio, "", ""]);
     }
@@ -30,9 +30,12 @@ impl Table {
     }
 
     /// Prints it.
-    #[expect(clippy::print_stdout, reason = "the table is what was asked for")]
+    #[expect(
+        clippy::print_stdout,
+        reason = "the table is the output of this program"
+    )]
     pub(crate) fn print(&self) {
-        let head = ["what", "measured", "in proportion", "bound", "kept"].map(str::to_owned);
+        let head = ["what", "measured", "ratio", "bound", "within bound"].map(str::to_owned);
         let rows = || std::iter::once(&head).chain(&self.0);
         let widths: [usize; 5] = std::array::from_fn(|column| {
             rows()
@@ -53,7 +56,7 @@ impl Table {
     }
 }
 
-/// As milliseconds.
+/// Returns the time in milliseconds.
 pub(crate) fn milliseconds(time: Duration) -> String {
     format!("{:.2} ms", time.as_secs_f64() * 1000.0)
 }

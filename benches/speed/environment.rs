@@ -1,4 +1,4 @@
-//! The machine that is measured: a home, IBM Cloud as the emulator, a desktop, and helpers that know nothing else.
+//! The environment of the measured programs: a home, an emulated IBM Cloud and a desktop.
 
 use std::cell::Cell;
 use std::fs;
@@ -19,14 +19,14 @@ use crate::desktop::Desktop;
 use crate::keys;
 use crate::stopwatch::Program;
 
-/// The key that the emulator knows.
+/// The emulator's API key.
 const API_KEY: &str = "measured-api-key";
 
-/// The registry that is asked for where one is enough.
+/// The registry where one is enough.
 pub(crate) const REGISTRY: &str = "us.icr.io";
 
-/// Everything that a measurement needs; keys, processes and files are gone when it is dropped.
-pub(crate) struct Lab {
+/// Everything that a measurement needs. Keys, processes and files are removed when it is dropped.
+pub(crate) struct Environment {
     pub(crate) cloud: Emulator,
     pub(crate) desktop: Desktop,
     pub(crate) helper: PathBuf,
@@ -36,9 +36,9 @@ pub(crate) struct Lab {
     namespace: String,
 }
 
-/// Where a helper's secrets are.
+/// Where the helper's secrets are stored.
 #[derive(Clone, Copy)]
-pub(crate) enum Setup {
+pub(crate) enum Storage {
     /// An API key in the environment, tokens in the kernel keyring.
     EnvironmentKey,
     /// All in the kernel keyring.
@@ -49,8 +49,8 @@ pub(crate) enum Setup {
     SecretService,
 }
 
-impl Lab {
-    /// Starts everything.
+impl Environment {
+    /// Starts the cloud and the desktop.
     pub(crate) fn open(helper: &Path) -> anyhow::Result<Self> {
         let home = tempfile::tempdir()?;
         let authority = Authority::create(home.path().join("tls"))?;
@@ -69,45 +69,51 @@ impl Lab {
         })
     }
 
-    /// A helper that has answered before and so holds a token.
-    pub(crate) fn hot(&self, setup: Setup) -> anyhow::Result<Program> {
-        let namespace = format!("{}-{}", self.namespace, setup as u8);
-        if !matches!(setup, Setup::EnvironmentKey) {
+    /// Returns `get` of a helper that has a cached token.
+    pub(crate) fn hot(&self, storage: Storage) -> anyhow::Result<Program> {
+        let namespace = format!("{}-{}", self.namespace, storage as u8);
+        if !matches!(storage, Storage::EnvironmentKey) {
             let login = format!(
                 r#"{{"ServerURL":"{REGISTRY}","Username":"iamapikey","Secret":"{API_KEY}"}}"#
             );
-            self.run(self.helper_command(setup, &namespace).arg("store"), &login)?;
+            self.run(
+                self.helper_command(storage, &namespace).arg("store"),
+                &login,
+            )?;
         }
-        let mut command = self.helper_command(setup, &namespace);
+        let mut command = self.helper_command(storage, &namespace);
         command.arg("get");
         let answer = self.run(&mut command, REGISTRY)?;
-        ensure!(answer.contains("iambearer"), "no token came: {answer}");
+        ensure!(
+            answer.contains("iambearer"),
+            "there is no token in {answer}"
+        );
         Ok(Program {
             command,
             input: self.input(REGISTRY)?,
         })
     }
 
-    /// `status` on a machine that is logged in so, and has a token.
-    pub(crate) fn status(&self, setup: Setup) -> anyhow::Result<Program> {
-        self.hot(setup)?;
-        let namespace = format!("{}-{}", self.namespace, setup as u8);
-        let mut command = self.helper_command(setup, &namespace);
+    /// Returns `status` of a helper that has a cached token.
+    pub(crate) fn status(&self, storage: Storage) -> anyhow::Result<Program> {
+        self.hot(storage)?;
+        let namespace = format!("{}-{}", self.namespace, storage as u8);
+        let mut command = self.helper_command(storage, &namespace);
         command.arg("status");
         let answer = self.run(&mut command, "")?;
-        ensure!(answer.contains("min left"), "no token is shown: {answer}");
+        ensure!(answer.contains("min left"), "no token is shown in {answer}");
         Ok(Program {
             command,
             input: self.input("")?,
         })
     }
 
-    /// A helper that knows nothing, with a key in the environment.
+    /// Returns `get` of a helper without tokens, with an API key in the environment.
     pub(crate) fn cold(&self) -> anyhow::Result<Program> {
-        self.forget_cold_tokens();
+        self.remove_cold_tokens();
         self.cold.set(self.cold.get() + 1);
         let namespace = format!("{}-cold-{}", self.namespace, self.cold.get());
-        let mut command = self.helper_command(Setup::EnvironmentKey, &namespace);
+        let mut command = self.helper_command(Storage::EnvironmentKey, &namespace);
         command.arg("get");
         Ok(Program {
             command,
@@ -115,12 +121,12 @@ impl Lab {
         })
     }
 
-    /// A user's keyring is small: what was measured makes room.
-    pub(crate) fn forget_cold_tokens(&self) {
+    /// Removes the tokens of cold measurements, because a user's keyring is small.
+    pub(crate) fn remove_cold_tokens(&self) {
         keys::remove(&format!("{}-cold-", self.namespace));
     }
 
-    /// Any program, in the home and environment that the helper has.
+    /// Returns another program, in the home and environment of the helper.
     pub(crate) fn program(
         &self,
         program: &str,
@@ -135,7 +141,7 @@ impl Lab {
         })
     }
 
-    /// Runs a command to its end and gives its answer.
+    /// Runs a command to its end and returns its answer.
     pub(crate) fn run(&self, command: &mut Command, input: &str) -> anyhow::Result<String> {
         let mut child = command
             .stdin(Stdio::piped())
@@ -152,7 +158,7 @@ impl Lab {
         Ok(answer)
     }
 
-    /// A file that holds `text`.
+    /// Returns a file that contains `text`.
     pub(crate) fn input(&self, text: &str) -> anyhow::Result<PathBuf> {
         let path = self
             .home
@@ -162,7 +168,7 @@ impl Lab {
         Ok(path)
     }
 
-    fn helper_command(&self, setup: Setup, namespace: &str) -> Command {
+    fn helper_command(&self, storage: Storage, namespace: &str) -> Command {
         let home = self.home.path();
         let mut command = Command::new(&self.helper);
         command
@@ -171,11 +177,11 @@ impl Lab {
             .env("ICR_NAMESPACE", namespace)
             .env("IBMCLOUD_IAM_API_ENDPOINT", self.cloud.url())
             .env("SSL_CERT_FILE", self.authority.certificate_path());
-        match setup {
-            Setup::EnvironmentKey => command.env("IBMCLOUD_API_KEY", API_KEY),
-            Setup::Kernel => command.env("ICR_KEYCHAIN", "kernel"),
-            Setup::Desktop => command.env("DBUS_SESSION_BUS_ADDRESS", self.desktop.address()),
-            Setup::SecretService => command
+        match storage {
+            Storage::EnvironmentKey => command.env("IBMCLOUD_API_KEY", API_KEY),
+            Storage::Kernel => command.env("ICR_KEYCHAIN", "kernel"),
+            Storage::Desktop => command.env("DBUS_SESSION_BUS_ADDRESS", self.desktop.address()),
+            Storage::SecretService => command
                 .env("ICR_KEYCHAIN", "secret-service")
                 .env("DBUS_SESSION_BUS_ADDRESS", self.desktop.address()),
         };
@@ -183,7 +189,7 @@ impl Lab {
     }
 }
 
-impl Drop for Lab {
+impl Drop for Environment {
     fn drop(&mut self) {
         keys::remove(&self.namespace);
     }
