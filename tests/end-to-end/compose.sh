@@ -35,7 +35,7 @@ YAML
 }
 
 test_compose_pulls_and_runs_a_private_image() {
-    logged_in_person
+    logged_in_user
     two_services
     succeeds compose pull ready
     helper_was_asked_for_one_registry_only
@@ -45,7 +45,7 @@ test_compose_pulls_and_runs_a_private_image() {
 }
 
 test_compose_builds_from_a_private_image_and_pushes() {
-    logged_in_person
+    logged_in_user
     two_services
     succeeds compose build --pull made
     succeeds compose push made
@@ -55,7 +55,7 @@ test_compose_builds_from_a_private_image_and_pushes() {
 }
 
 test_compose_with_a_failing_key_shows_why() {
-    person_with_a_wrong_key
+    user_with_a_wrong_key
     two_services
     fails compose pull ready
     shows_why_the_key_failed

@@ -1,18 +1,18 @@
-# What podman, buildah and skopeo have in common: they share the code that talks to helpers and registries.
+# Tests for podman, buildah and skopeo, which share the code for helpers and registries.
 # A scenario sets $client and defines `pull IMAGE` and `push IMAGE`, both with the expectation that precedes them: succeeds or fails.
 # shellcheck shell=bash
 
 # The only file that `login` writes to; a helper named elsewhere is bypassed (see below).
 readonly written_file=run/containers/auth.json
 
-# A person who has switched the helper on for the given registries.
-containers_person() {
-    use_helper_in "$person/$written_file" "$@"
+# A user who has added the helper for these registries.
+containers_user() {
+    use_helper_in "$user_dir/$written_file" "$@"
 }
 
 # … and has logged in at us.icr.io with an API key.
-logged_in_containers_person() {
-    containers_person us.icr.io
+logged_in_containers_user() {
+    containers_user us.icr.io
     log_in_as iamapikey "$api_key" us.icr.io
 }
 
@@ -22,27 +22,27 @@ log_in_as() {
     shows 'Login Succeeded'
 }
 
-# The kind of login that the helper is there to avoid. Whoever writes one removes it.
+# Writes a login without a helper. A test that calls this removes the file again.
 plain_login_in() {
     jq --null-input --arg auth "$(printf 'iamapikey:%s' "$api_key" | base64 --wrap 0)" \
         '{auths: {"us.icr.io": {auth: $auth}}}' >"$1"
 }
 
 test_login_keeps_the_key_in_the_keychain_and_out_of_every_file() {
-    logged_in_containers_person
+    logged_in_containers_user
     holds_no_secret "$api_key"
     gets us.icr.io iambearer
 }
 
 test_login_asks_first_and_then_stores() {
-    containers_person us.icr.io
+    containers_user us.icr.io
     record_calls
     log_in_as iamapikey "$api_key" us.icr.io
     is "$(<"$calls")" $'get us.icr.io\nstore us.icr.io iamapikey'
 }
 
 test_login_and_pull_with_a_port() {
-    containers_person us.icr.io:443
+    containers_user us.icr.io:443
     log_in_as iamapikey "$api_key" us.icr.io:443
     record_calls
     succeeds pull us.icr.io:443/lab/hello
@@ -51,13 +51,13 @@ test_login_and_pull_with_a_port() {
 }
 
 test_login_with_a_wrong_key_fails_and_stores_nothing() {
-    containers_person us.icr.io
+    containers_user us.icr.io
     fails "$client" login --username iamapikey --password "$wrong_api_key" us.icr.io
     gets_nothing us.icr.io
 }
 
 test_login_again_finds_the_credentials_valid() {
-    logged_in_containers_person
+    logged_in_containers_user
     record_calls
     succeeds "$client" login us.icr.io
     shows 'Existing credentials are valid'
@@ -65,14 +65,14 @@ test_login_again_finds_the_credentials_valid() {
 }
 
 test_login_with_a_failing_key_shows_why() {
-    containers_person us.icr.io
+    containers_user us.icr.io
     export IBMCLOUD_API_KEY=$wrong_api_key
     fails "$client" login --username iamapikey --password "$api_key" us.icr.io
     shows 'BXNIM0415E'
 }
 
 test_login_replaces_one_that_iam_rejects() {
-    containers_person us.icr.io
+    containers_user us.icr.io
     store us.icr.io iamapikey "$wrong_api_key"
     fails pull us.icr.io/lab/hello
     shows 'BXNIM0415E'
@@ -83,14 +83,14 @@ test_login_replaces_one_that_iam_rejects() {
 }
 
 test_get_login_names_the_token_user() {
-    logged_in_containers_person
+    logged_in_containers_user
     succeeds "$client" login --get-login us.icr.io
     is "$stdout" iambearer
 }
 
 test_every_kind_of_login_pulls() {
     local image name secret registry
-    containers_person us.icr.io de.icr.io uk.icr.io au.icr.io cp.icr.io
+    containers_user us.icr.io de.icr.io uk.icr.io au.icr.io cp.icr.io
     while read -r name secret image; do
         registry=${image%%/*}
         log_in_as "$name" "$secret" "$registry"
@@ -106,7 +106,7 @@ END
 }
 
 test_login_then_pull_and_push() {
-    logged_in_containers_person
+    logged_in_containers_user
     succeeds pull us.icr.io/lab/hello
     succeeds push "us.icr.io/lab/pushed-by-$client"
     succeeds pull "us.icr.io/lab/pushed-by-$client"
@@ -114,7 +114,7 @@ test_login_then_pull_and_push() {
 }
 
 test_key_in_the_environment_serves_every_registry() {
-    containers_person us.icr.io de.icr.io private.jp2.icr.io
+    containers_user us.icr.io de.icr.io private.jp2.icr.io
     export IBMCLOUD_API_KEY=$api_key
     exchanging 1 pull_from us.icr.io de.icr.io private.jp2.icr.io
 }
@@ -125,19 +125,19 @@ pull_from() {
 }
 
 test_pull_of_a_namespaced_image_reaches_the_helper_as_host() {
-    logged_in_containers_person
+    logged_in_containers_user
     record_calls
     succeeds pull us.icr.io/lab/hello
     is "$(sort --unique "$calls")" 'get us.icr.io'
 }
 
 test_pull_of_a_public_image_with_nothing_configured() {
-    containers_person icr.io
+    containers_user icr.io
     exchanging 0 succeeds pull icr.io/public/hello
 }
 
 test_pull_of_a_private_image_with_nothing_configured_is_refused_by_the_registry_alone() {
-    containers_person us.icr.io
+    containers_user us.icr.io
     fails pull us.icr.io/lab/hello
     shows 'denied'
     does_not_show 'docker-credential'
@@ -145,7 +145,7 @@ test_pull_of_a_private_image_with_nothing_configured_is_refused_by_the_registry_
 }
 
 test_pull_with_a_failing_key_shows_why_and_asks_iam_once() {
-    containers_person us.icr.io
+    containers_user us.icr.io
     export IBMCLOUD_API_KEY=$wrong_api_key
     exchanging 1 fails pull us.icr.io/lab/hello
     shows_both_streams_of_the_helper BXNIM0415E
@@ -154,7 +154,7 @@ test_pull_with_a_failing_key_shows_why_and_asks_iam_once() {
 }
 
 test_pull_with_a_failing_key_does_not_go_on_to_the_next_file() {
-    containers_person us.icr.io
+    containers_user us.icr.io
     plain_login_in .docker/config.json
     IBMCLOUD_API_KEY=$wrong_api_key fails pull us.icr.io/lab/hello
     shows 'BXNIM0415E'
@@ -162,7 +162,7 @@ test_pull_with_a_failing_key_does_not_go_on_to_the_next_file() {
 }
 
 test_logout_erases_once_and_the_login_is_gone() {
-    logged_in_containers_person
+    logged_in_containers_user
     record_calls
     succeeds "$client" logout us.icr.io
     is "$(grep --count '^erase us.icr.io$' "$calls")" 1
@@ -170,28 +170,28 @@ test_logout_erases_once_and_the_login_is_gone() {
 }
 
 test_logout_all_with_nothing_stored_does_not_crash() {
-    containers_person "${registries[@]}"
+    containers_user "${registries[@]}"
     record_calls
     succeeds "$client" logout --all
     does_not_show 'goroutine'
     is "$(grep --count '^erase ' "$calls") erased" '26 erased'
 }
 
-test_logout_all_forgets_the_login_and_known_client_behaviour_the_helper_too() {
-    logged_in_containers_person
+test_logout_all_deletes_the_login_and_known_client_behaviour_the_helper_too() {
+    logged_in_containers_user
     succeeds "$client" logout --all
     gets_nothing us.icr.io
-    is "$(jq --raw-output '.credHelpers // {} | length' "$person/$written_file")" 0
+    is "$(jq --raw-output '.credHelpers // {} | length' "$user_dir/$written_file")" 0
 }
 
-test_known_client_behaviour_login_writes_the_key_in_clear_if_the_helper_is_named_in_another_file() {
+test_known_client_behaviour_login_writes_the_key_unencrypted_if_the_helper_is_named_in_another_file() {
     use_helper_in .docker/config.json us.icr.io
     log_in_as iamapikey "$api_key" us.icr.io
-    is "$(jq --raw-output '.auths["us.icr.io"].auth | @base64d' "$person/$written_file")" "iamapikey:$api_key"
+    is "$(jq --raw-output '.auths["us.icr.io"].auth | @base64d' "$user_dir/$written_file")" "iamapikey:$api_key"
     record_calls
     succeeds pull us.icr.io/lab/hello
     is "$(<"$calls")" ''
-    rm "$person/$written_file"
+    rm "$user_dir/$written_file"
 }
 
 test_known_client_behaviour_logout_misses_a_helper_named_in_another_file() {
@@ -215,19 +215,19 @@ test_known_client_behaviour_credential_store_is_ignored() {
 test_helper_in_any_file_that_is_read_serves_pulls() {
     local file
     export IBMCLOUD_API_KEY=$api_key
-    for file in "$person/$written_file" .config/containers/auth.json .docker/config.json; do
+    for file in "$user_dir/$written_file" .config/containers/auth.json .docker/config.json; do
         use_helper_in "$file" us.icr.io
         succeeds pull us.icr.io/lab/hello
         rm "$file"
     done
-    use_helper_in "$person/elsewhere.json" us.icr.io
-    REGISTRY_AUTH_FILE=$person/elsewhere.json succeeds pull us.icr.io/lab/hello
-    use_helper_in "$person/docker/config.json" us.icr.io
-    DOCKER_CONFIG=$person/docker succeeds pull us.icr.io/lab/hello
+    use_helper_in "$user_dir/elsewhere.json" us.icr.io
+    REGISTRY_AUTH_FILE=$user_dir/elsewhere.json succeeds pull us.icr.io/lab/hello
+    use_helper_in "$user_dir/docker/config.json" us.icr.io
+    DOCKER_CONFIG=$user_dir/docker succeeds pull us.icr.io/lab/hello
 }
 
 test_nothing_stored_lets_the_next_file_answer() {
-    containers_person us.icr.io
+    containers_user us.icr.io
     plain_login_in .docker/config.json
     succeeds pull us.icr.io/lab/hello
     rm .docker/config.json

@@ -1,20 +1,20 @@
-# Clients that are newer than this machine's, from another release of Debian: fetched before the namespaces, which have no
-# network, and only unpacked. Nothing of the machine's own apt changes.
+# Newer clients from another release of Debian. They are fetched before the namespaces start, which have no network, and only
+# unpacked. The machine's own apt does not change.
 # shellcheck shell=bash
 
-# What this release does not have is taken from testing. Only the newest of a release can be had, so nothing else is pinned.
+# What this release does not have comes from testing. A release only has its newest packages, so their versions are not pinned.
 readonly debian_release=${ICR_DEBIAN_RELEASE:-trixie}
 
 # Programs that need a C library and nothing else. They run for the first time in the lab.
 readonly debian_clients=(docker-cli docker-buildx docker-compose crane cosign oras)
 
-# Programs that need newer libraries, and those, by the names that trixie has for them. They are of use only all together.
+# Programs that need newer libraries, and these libraries by their names in trixie. They only work all together.
 readonly debian_containers=(podman buildah skopeo netavark
     libc6 libassuan9 libgpg-error0 libgpgme11t64 libsqlite3-0 libsubid5)
 
 readonly debian_keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
-# Unpacks packages into a directory; where one cannot be had, a file missing/PACKAGE in it says why.
+# Unpacks packages into a directory; for a package that is not available, a file missing/PACKAGE there says why.
 fetch_from_debian() {
     local apt=$1 directory=$2 package
     shift 2
@@ -22,7 +22,7 @@ fetch_from_debian() {
     mkdir -p "$directory/missing" "$apt"/{state/lists/partial,cache/archives/partial,packages}
     for package in "$@"; do
         if ! update_apt "$apt" || ! unpack "$package" "$apt" "$directory"; then
-            echo "$package cannot be had from Debian: $(tail -n 1 "$apt/log")" >"$directory/missing/$package"
+            echo "$package is not available from Debian: $(tail -n 1 "$apt/log")" >"$directory/missing/$package"
         fi
     done
     find "$apt/packages" -name '*.deb' -printf 'Fetched %f\n' | sort
@@ -56,7 +56,7 @@ debian_mirror() {
     apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | sort | sed --quiet 1p
 }
 
-# What this machine says of how to reach a mirror (its proxies, say) holds here, too; what it says of trust does not.
+# This machine's settings for reaching a mirror, such as proxies, are used here, too; those about trust are not.
 apt_configuration() {
     local apt=$1
     apt-config dump | grep '^Acquire::' | grep --invert-match '^Acquire::\(Allow\|IndexTargets\|Languages\)'

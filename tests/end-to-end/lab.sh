@@ -1,4 +1,4 @@
-# The lab: an IBM Cloud, registries, a docker engine and a desktop's keychain, all of them on loopback.
+# The lab, which all tests use: an IBM Cloud, registries, a docker engine and a desktop's keychain, all on loopback.
 # shellcheck shell=bash
 
 readonly regions=(icr.io us.icr.io uk.icr.io de.icr.io au.icr.io jp.icr.io jp2.icr.io ca.icr.io ca2.icr.io br.icr.io es.icr.io
@@ -7,7 +7,7 @@ readonly registries=("${regions[@]}" "${regions[@]/#/private.}")
 readonly open_registry=open.example:5001
 readonly emulator=https://iam.cloud.ibm.com
 
-# Every secret that a test may use: none of them may be found in a file afterwards (scenarios/plaintext.sh).
+# All secrets that tests use: none may be in a file afterwards (scenarios/plaintext.sh).
 readonly api_key=icr-lab-api-key-7Jm2vQx9Lr4TzB8nWc5Ks1Yd
 # One for each scenario that revokes one.
 readonly revocable_api_keys=(icr-lab-revocable-api-key-3Hf6Gp0Rt8Ue icr-lab-revocable-api-key-9Wd2Kc5Sv7Ao)
@@ -15,13 +15,13 @@ readonly wrong_api_key=icr-lab-wrong-api-key-Zq5Xw2Mn7Va9
 readonly service_id_api_key=icr-lab-service-id-api-key-Nb4Lk8Tj6Ye
 readonly registry_token=icr-lab-registry-token-Rk7Zv1Fn4Qb
 readonly entitlement_key=icr-lab-entitlement-key-Mx2Gt6Bu8Jp
-# Two accounts, whose namespaces nobody else may pull from.
+# Two accounts with private namespaces.
 readonly key_of_team_a=icr-lab-key-of-team-a-Vt3Xq8Lk2Wm
 readonly key_of_team_b=icr-lab-key-of-team-b-Pz7Nc4Rd9Ye
 readonly compute_resource_token=icr-lab-compute-resource-token-Hb5Ju1Kx
-# As many identities as fill the kernel keyring of an ordinary user.
-mapfile -t crowd < <(printf 'icr-lab-crowd-key-%02d-Ws6Hq1Vc3Zx\n' {1..30})
-readonly crowd profile=Profile-8dd84246-7df4-4667-94e4-8cede51d5ac5
+# Enough identities to fill the kernel keyring of an ordinary user.
+mapfile -t many_api_keys < <(printf 'icr-lab-many_api_keys-key-%02d-Ws6Hq1Vc3Zx\n' {1..30})
+readonly many_api_keys profile=Profile-8dd84246-7df4-4667-94e4-8cede51d5ac5
 
 open_lab() {
     mkdir -p "$logs" "$LAB"/{registry,tls}
@@ -45,17 +45,17 @@ name_the_hosts() {
     echo "hosts: files" >/etc/nsswitch.conf
 }
 
-# Where services write what they have to say.
+# The directory for the logs of services.
 logs=$LAB/log
 
-# Starts a service in the background, its output in a log. Without being told, bash would take its stdin away.
+# Starts a service in the background, with its output in a log. Without the redirection, bash would close its stdin.
 start() {
     local name=$1
     shift
     "$@" <&0 >"$logs/$name" 2>&1 3>&- &
 }
 
-# Waits until a command succeeds; a service that does not come up ends the run with the end of its log.
+# Waits until a command succeeds; if a service does not start, prints the end of its log and ends the run.
 wait_for() {
     local name=$1
     shift
@@ -71,7 +71,7 @@ wait_for() {
 start_emulator() {
     local host key arguments=()
     for host in "${registries[@]}" cp.icr.io iam.cloud.ibm.com; do arguments+=(--host "$host"); done
-    for key in "${revocable_api_keys[@]}" "${crowd[@]}"; do arguments+=(--api-key "$key"); done
+    for key in "${revocable_api_keys[@]}" "${many_api_keys[@]}"; do arguments+=(--api-key "$key"); done
     start emulator icr-emulator serve --listen 127.0.0.1:443 --tls-directory "$LAB/tls" "${arguments[@]}" \
         --registry-upstream 127.0.0.1:5000 --public-namespace public --ready-file "$LAB/emulator-ready" \
         --api-key "$api_key" --service-id-api-key "$service_id_api_key" \
@@ -86,7 +86,7 @@ trust_only_the_emulator() {
     cp --remove-destination "$LAB/tls/authority.pem" /etc/ssl/certs/ca-certificates.crt
 }
 
-# Two docker-registries over the same images: one behind the emulator that wants tokens, one open to all.
+# Two docker-registries with the same images: one behind the emulator that requires tokens, one open to all.
 start_registries() {
     registry_configuration 127.0.0.1:5000 >"$LAB/registry.yml"
     cat >>"$LAB/registry.yml" <<END
@@ -113,7 +113,7 @@ http: {addr: "$1", relativeurls: true}
 END
 }
 
-# An engine without networks: what containers need of the lab they get with --network host.
+# An engine without networks: containers reach the lab with --network host.
 start_docker() {
     start docker dockerd --host "$DOCKER_HOST" --data-root "$LAB/docker" --exec-root "$LAB/docker-exec" \
         --pidfile "$LAB/docker.pid" --storage-driver vfs --bridge none --iptables=false --ip6tables=false \
@@ -135,7 +135,7 @@ END
     configure_registries ''
 }
 
-# Where podman, buildah and skopeo keep images; a newer version keeps what an older one cannot use.
+# The storage of podman, buildah and skopeo; an older version cannot use that of a newer one.
 configure_storage() {
     cat >/etc/containers/storage.conf <<END
 [storage]
@@ -176,7 +176,7 @@ start_keychain() {
     start_gnome_keyring
 }
 
-# A session bus that starts no services by itself, so that it offers what the lab puts there and nothing else.
+# A session bus that starts no services by itself, so that it has only those of the lab.
 start_bus() {
     export DBUS_SESSION_BUS_ADDRESS=unix:path=$1
     cat >"$1.conf" <<END
@@ -196,18 +196,18 @@ END
     wait_for bus test -S "$1"
 }
 
-# Offers the Secret Service on the bus, with an unlocked collection in the home of today.
+# Starts the Secret Service on the bus, with an unlocked collection in the current home.
 start_gnome_keyring() {
     start keychain gnome-keyring-daemon --foreground --unlock --components=secrets < <(printf password)
     wait_for keychain is_on_the_bus org.freedesktop.secrets
 }
 
-# A bus on which nobody offers the Secret Service.
+# A bus without a Secret Service.
 bus_without_provider() {
-    start_bus "$person/bus"
+    start_bus "$user_dir/bus"
 }
 
-# A bus on which the Secret Service takes every question and never answers.
+# A bus with a Secret Service that accepts every call and never answers.
 bus_with_silent_provider() {
     bus_without_provider
     start black-hole dbus-test-tool black-hole --name=org.freedesktop.secrets
@@ -222,12 +222,12 @@ call_bus() {
     gdbus call --session --dest org.freedesktop.DBus --object-path "$1" --method "org.freedesktop.DBus.$2" "${@:3}"
 }
 
-# Tells the emulator what to do.
+# Sends a control request to the emulator.
 control() {
     curl --silent --show-error --fail --output /dev/null --data-binary "$2" "$emulator/emulator/$1"
 }
 
-# How many tokens IAM has been asked for so far.
+# Prints the number of token requests to IAM so far.
 exchanges() {
     curl --silent --show-error --fail "$emulator/emulator/exchanges"
 }

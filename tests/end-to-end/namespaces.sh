@@ -79,8 +79,8 @@ fingerprint() {
     ip -brief link
 }
 
-# In the namespaces: private directories wherever engines and clients write, the rest read-only, and copies of what these hide.
-furnish() {
+# In the namespaces: creates private directories where engines and clients write, makes the rest read-only, and copies what is hidden.
+prepare_namespaces() {
     local scripts=$1 binaries=$2 clients=$3 directory
     mount --make-rprivate /
     mount --types tmpfs --options mode=755 lab /run
@@ -98,7 +98,7 @@ furnish() {
     ip link set lo up
 }
 
-# Makes a directory writable without consequence.
+# Makes a directory writable; changes are lost at the end.
 overlay() {
     local over=$LAB/overlay$1
     mkdir -p "$over"/{upper,work}

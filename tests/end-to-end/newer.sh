@@ -1,4 +1,4 @@
-# What debian_clients.sh has fetched, or the reason why it is not there.
+# The packages of debian_clients.sh, or the reason why one is missing.
 # shellcheck shell=bash
 
 readonly newer=$LAB/clients/debian
@@ -9,7 +9,7 @@ require_newer() {
     require_to_run "${@:2}"
 }
 
-# Skips if any of these files, which say why a package could not be fetched, is there.
+# Skips if one of these files exists, which say why a package could not be fetched.
 require_fetched() {
     local missing
     for missing in "$@"; do
@@ -18,6 +18,6 @@ require_fetched() {
 }
 
 require_to_run() {
-    "$@" >"$person/stdout" 2>&1 || skip "Debian's $1 does not run here: $(tail -n 1 "$person/stdout")"
-    rm "$person/stdout"
+    "$@" >"$user_dir/stdout" 2>&1 || skip "Debian's $1 does not run here: $(tail -n 1 "$user_dir/stdout")"
+    rm "$user_dir/stdout"
 }

@@ -1,11 +1,11 @@
-# A newer podman, buildah or skopeo. They need newer libraries, which lie where they are looked for as long as the scenario runs:
-# the machine's programs run with those as well.
+# A newer podman, buildah or skopeo. They need newer libraries, which are in the library path while the scenario runs: the machine's
+# programs use them as well.
 # shellcheck shell=bash
 . "$here/newer.sh"
 
 readonly newer_containers=$LAB/clients/containers
 
-prepare() {
+before_each_test() {
     require_fetched "$newer_containers"/missing/*
     require_to_run "$client" --version
 }

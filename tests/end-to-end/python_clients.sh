@@ -1,10 +1,10 @@
-# Clients that PyPI has: fetched before the namespaces, which have no network. Nothing of the system's Python changes.
+# Clients from PyPI. They are fetched before the namespaces start, which have no network. The system's Python does not change.
 # shellcheck shell=bash
 
 # The system's own: what others install elsewhere (pyenv, say, in a home) is not there in the lab.
 readonly system_python=/usr/bin/python3
 
-# Makes a virtual environment in a directory with what a file names; where that cannot be, a file `missing` in it says why.
+# Creates a virtual environment with the packages of a file; if that fails, a file `missing` there says why.
 fetch_python_clients() {
     local directory=$1 file=$2
     mkdir "$directory"
@@ -12,7 +12,7 @@ fetch_python_clients() {
         echo "no pip for $system_python (package python3-pip)" >"$directory/missing"
     elif ! "$system_python" -m venv --without-pip "$directory" >"$directory/log" 2>&1 ||
         ! fetch_into "$directory/bin/python3" "$here/$file" >>"$directory/log" 2>&1; then
-        echo "they cannot be had from PyPI: $(tail -n 1 "$directory/log")" >"$directory/missing"
+        echo "they are not available from PyPI: $(tail -n 1 "$directory/log")" >"$directory/missing"
     fi
 }
 

@@ -1,4 +1,4 @@
-# What a machine needs to run the end-to-end tests; whoever lacks something is told what, and exits with 77.
+# What a machine needs to run the end-to-end tests. If something is missing, it is listed and the exit status is 77.
 # shellcheck shell=bash
 
 # Program and the Debian package that holds it.

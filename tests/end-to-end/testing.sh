@@ -1,4 +1,4 @@
-# Tests and their expectations. A test is a function test_…: it begins as a new person on a machine that knows nothing yet.
+# Tests and their expectations. A test is a function test_…; it starts as a new user without logins or tokens.
 # shellcheck shell=bash
 
 # Runs the tests of scenarios/NAME.sh in the order in which they are written.
@@ -27,9 +27,9 @@ run_test() {
     set +e
     (
         set -euo pipefail
-        new_person "$name"
-        prepare
-        perform "$test"
+        new_user "$name"
+        before_each_test
+        run_test_body "$test"
     ) >"$LAB/test.log" 2>&1
     status=$?
     set -e
@@ -42,17 +42,17 @@ run_test() {
     rm "$LAB/test.log"
 }
 
-# What a scenario has done, or looks for, before each of its tests.
-prepare() {
+# Runs before each test of a scenario, which may define its own.
+before_each_test() {
     :
 }
 
-# How the tests of a scenario are run; a scenario may have another way.
-perform() {
+# Runs a test; a scenario may define its own way, such as another user.
+run_test_body() {
     "$@"
 }
 
-# Prints the count and says by its status whether all is well.
+# Prints the counts; fails if a test failed.
 summary() {
     local passed failed skipped
     passed=$(grep --count '^ok ' "$LAB/results") || true
@@ -62,27 +62,27 @@ summary() {
     [ "$failed" = 0 ]
 }
 
-# A home, a runtime directory and a kernel keyring with nothing in them, and a cloud without faults.
-new_person() {
-    person=$LAB/people/$1
-    export HOME=$person/home XDG_RUNTIME_DIR=$person/run TMPDIR=$person/tmp
+# Creates an empty home, runtime directory and kernel keyring, and removes all faults of the cloud.
+new_user() {
+    user_dir=$LAB/users/$1
+    export HOME=$user_dir/home XDG_RUNTIME_DIR=$user_dir/run TMPDIR=$user_dir/tmp
     export ICR_NAMESPACE=$1
     mkdir -p "$HOME/.docker" "$XDG_RUNTIME_DIR/containers" "$HOME/.config/containers" "$TMPDIR"
     chmod 700 "$XDG_RUNTIME_DIR"
     cd "$HOME"
-    forget_tokens
+    clear_tokens
     control fault '{"always":null}'
     configure_registries ''
 }
 
-# Empties the kernel keyring, where access tokens rest.
-forget_tokens() {
+# Empties the kernel keyring, where access tokens are cached.
+clear_tokens() {
     keyctl clear "$(keyctl get_persistent @s)"
 }
 
 # IAM's next answer is a token that no registry accepts.
-next_token_is_worthless() {
-    forget_tokens
+next_token_is_invalid() {
+    clear_tokens
     control fault '{"token": {"access_token": "eyJhbGciOiJub25lIn0.eyJleHAiOjk5OTk5OTk5OTl9.c2ln", "token_type": "Bearer",
         "expires_in": 3600, "expiration": 9999999999}}'
 }
@@ -92,7 +92,7 @@ skip() {
     exit 77
 }
 
-# Runs expectations and says no if they took longer than so many milliseconds.
+# Runs expectations, and fails if they take longer than this many milliseconds.
 within_milliseconds() {
     local limit=$1 start=${EPOCHREALTIME/./}
     shift
@@ -101,18 +101,18 @@ within_milliseconds() {
     [ "$took" -le "$limit" ] || fail "should take at most $limit ms, took $took ms"
 }
 
-# The keychain's patience of 3 s, and an exchange on a busy machine.
-readonly patience=4500
-# Less than that patience: nobody waited.
-readonly at_once=2500
+# The keychain's timeout of 3 s, and an exchange on a busy machine.
+readonly keychain_timeout=4500
+# Less than that timeout.
+readonly no_wait=2500
 
-# Runs a command and keeps what came of it for the expectations that follow: $status, $stdout, $stderr.
+# Runs a command and keeps its results for the next expectations: $status, $stdout, $stderr.
 try() {
     tried=("$@")
     status=0
-    within 60 "$@" >"$person/stdout" 2>"$person/stderr" || status=$?
-    stdout=$(<"$person/stdout") stderr=$(<"$person/stderr")
-    rm "$person/stdout" "$person/stderr"
+    within 60 "$@" >"$user_dir/stdout" 2>"$user_dir/stderr" || status=$?
+    stdout=$(<"$user_dir/stdout") stderr=$(<"$user_dir/stderr")
+    rm "$user_dir/stdout" "$user_dir/stderr"
 }
 
 # The same with a text on stdin.
@@ -122,7 +122,7 @@ try_with() {
     try "$@" < <(printf %s "$input")
 }
 
-# Runs a program for at most so many seconds, or a function of ours, which then limits the programs it runs.
+# Runs a program for at most this many seconds; a function limits its programs itself.
 within() {
     local limit=$1
     shift
@@ -163,7 +163,7 @@ is() {
   but is:    $1"
 }
 
-# The client hands on both of the helper's streams: stderr as it comes, stdout in its own error.
+# The client shows both streams of the helper: stderr unchanged, stdout in its own error.
 shows_both_streams_of_the_helper() {
     shows 'error getting credentials - err: exit status 1, out: `'
     is "$(grep --only-matching --fixed-strings "$1" <<<"$stderr" | wc --lines) times $1" "2 times $1"
@@ -174,7 +174,7 @@ get() {
     try_with "$1" docker-credential-icr get
 }
 
-# The helper answers, quietly, and as the given user.
+# The helper answers with this user name, and writes nothing to stderr.
 gets() {
     get "$1"
     [ $status = 0 ] || fail "get should succeed"
@@ -190,7 +190,7 @@ gets_nothing() {
     is "$stderr" ''
 }
 
-# The helper fails with one line for the person, the same on both streams, which has this in it.
+# The helper fails with one line, the same on both streams, that contains this text.
 gets_error() {
     get "$1"
     is "$status" 1
@@ -214,7 +214,7 @@ secret_in_answer() {
     jq --raw-output .Secret <<<"$stdout"
 }
 
-# While a command runs, IAM is asked for exactly so many tokens.
+# Runs a command; it must request exactly this many tokens from IAM.
 exchanging() {
     local expected=$1 before
     shift
@@ -223,14 +223,14 @@ exchanging() {
     is "$(($(exchanges) - before)) exchanges" "$expected exchanges"
 }
 
-# From here on, clients find a helper that notes each call (verb, and what it concerns) before the real one takes over.
+# From here on, clients find a helper that records each call (verb and registry) and then runs the real one.
 record_calls() {
-    calls=$person/calls
+    calls=$user_dir/calls
     export ICR_LAB_CALLS=$calls PATH=$LAB/scripts/recording:$PATH
     : >"$calls"
 }
 
-# The helper is registered in a client's file for these registries.
+# Adds the helper to a client's file for these registries.
 use_helper_in() {
     local file=$1
     shift
@@ -238,16 +238,16 @@ use_helper_in() {
     jq --null-input '{credHelpers: ($ARGS.positional | map({(.): "icr"}) | add)}' --args "$@" >"$file"
 }
 
-# No file of this person holds a secret, as it is or in base64.
+# No file of this user contains a secret, as it is or in base64.
 holds_no_secret() {
     local secret
     for secret in "$@"; do
-        try grep --recursive --files-with-matches --fixed-strings --regexp="$(renderings "$secret")" "$person"
+        try grep --recursive --files-with-matches --fixed-strings --regexp="$(renderings "$secret")" "$user_dir"
         is "$stdout" ''
     done
 }
 
-# A secret as it may be written down: as it is, and in base64 wherever it starts in a text.
+# A secret in all its forms: as it is, and in base64 at each offset.
 renderings() {
     local before
     echo "$1"

@@ -1,21 +1,21 @@
-# People of one registry, us.icr.io, whose clients read docker's file.
+# Users of one registry, us.icr.io, whose clients read docker's file.
 # shellcheck shell=bash
 
 readonly config=.docker/config.json
 
-# A person of one registry, who has logged in at it, and whose engine has none of its images.
-logged_in_person() {
+# A user of one registry who is logged in there, and whose engine has none of its images.
+logged_in_user() {
     use_helper_in "$config" us.icr.io
     try_with "$api_key" docker-credential-icr login --api-key-stdin
     is "$status" 0
-    forget_images
+    remove_images
     record_calls
 }
 
-# … whose key is good for nothing.
-person_with_a_wrong_key() {
+# … whose API key is wrong.
+user_with_a_wrong_key() {
     use_helper_in "$config" us.icr.io
-    forget_images
+    remove_images
     export IBMCLOUD_API_KEY=$wrong_api_key
 }
 
@@ -24,12 +24,12 @@ shows_why_the_key_failed() {
     does_not_show "$wrong_api_key"
 }
 
-# A person who instead gave the helper everything.
-credential_store_person() {
+# A user whose helper is for all registries.
+credential_store_user() {
     echo '{"credsStore": "icr"}' >"$config"
 }
 
-forget_images() {
+remove_images() {
     docker image rm --force us.icr.io/lab/hello us.icr.io/lab/built >/dev/null 2>&1 || true
 }
 

@@ -1,13 +1,13 @@
-# Who somebody is: accounts side by side, and every source that needs no person.
+# Sources: two accounts side by side, and all sources that need no person.
 # shellcheck shell=bash
 
 readonly config=.docker/config.json
 readonly auth_file=run/containers/auth.json
 
-# A person of two teams: one registry for each.
-person_of_two_teams() {
+# A user in two teams, with one registry for each.
+user_of_two_teams() {
     use_helper_in "$config" us.icr.io de.icr.io
-    use_helper_in "$person/$auth_file" us.icr.io de.icr.io
+    use_helper_in "$user_dir/$auth_file" us.icr.io de.icr.io
     settings <<END
 [profile.team-a]
 [profile.team-b]
@@ -43,19 +43,19 @@ each_team_pulls_its_own() {
 }
 
 test_docker_pulls_from_two_registries_under_two_accounts() {
-    person_of_two_teams
+    user_of_two_teams
     each_team_pulls_its_own docker pull
     holds_no_secret "$key_of_team_a"
     holds_no_secret "$key_of_team_b"
 }
 
 test_podman_pulls_from_two_registries_under_two_accounts() {
-    person_of_two_teams
+    user_of_two_teams
     each_team_pulls_its_own podman pull
 }
 
 test_skopeo_reads_from_two_registries_under_two_accounts() {
-    person_of_two_teams
+    user_of_two_teams
     each_team_pulls_its_own inspect
 }
 
@@ -64,33 +64,33 @@ inspect() {
 }
 
 test_a_profile_in_the_environment_is_for_every_registry() {
-    person_of_two_teams
+    user_of_two_teams
     ICR_PROFILE=team-b succeeds docker pull us.icr.io/team-b/hello
     ICR_PROFILE=team-a succeeds docker pull de.icr.io/team-a/hello
 }
 
 test_two_accounts_by_credentials_files() {
     use_helper_in "$config" us.icr.io de.icr.io
-    mkdir "$person/secrets"
-    (umask 077 && echo "CONTAINER_REGISTRY_APIKEY=$key_of_team_a" >"$person/secrets/a.env")
-    (umask 077 && echo "CONTAINER_REGISTRY_APIKEY=$key_of_team_b" >"$person/secrets/b.env")
+    mkdir "$user_dir/secrets"
+    (umask 077 && echo "CONTAINER_REGISTRY_APIKEY=$key_of_team_a" >"$user_dir/secrets/a.env")
+    (umask 077 && echo "CONTAINER_REGISTRY_APIKEY=$key_of_team_b" >"$user_dir/secrets/b.env")
     settings <<END
 [profile.team-a]
 source = "credentials-file"
-file = "$person/secrets/a.env"
+file = "$user_dir/secrets/a.env"
 [profile.team-b]
 source = "credentials-file"
-file = "$person/secrets/b.env"
+file = "$user_dir/secrets/b.env"
 [registry."us.icr.io"]
 profile = "team-a"
 [registry."de.icr.io"]
 profile = "team-b"
 END
     each_team_pulls_its_own docker pull
-    rm -r "$person/secrets"
+    rm -r "$user_dir/secrets"
 }
 
-# With the very token that the login was proved with.
+# The token with which the login was checked is enough.
 test_one_login_serves_every_registry_until_logout() {
     use_helper_in "$config" "${regions[@]}"
     log_in_with "$api_key"
@@ -111,13 +111,13 @@ test_the_session_of_the_ibm_cloud_cli_is_enough() {
     (umask 077 && jq --null-input --arg token "$(new_refresh_token)" \
         '{IAMToken: "", IAMRefreshToken: $token, IAMEndpoint: "https://iam.cloud.ibm.com", CloudName: "bluemix"}' \
         >.bluemix/config.json)
-    cp .bluemix/config.json "$person/before"
+    cp .bluemix/config.json "$user_dir/before"
     exchanging 2 pull_twice_from_each
-    cmp .bluemix/config.json "$person/before"
-    rm .bluemix/config.json "$person/before"
+    cmp .bluemix/config.json "$user_dir/before"
+    rm .bluemix/config.json "$user_dir/before"
 }
 
-# … and once more with what IAM gave in place of the session's refresh token, which works no more.
+# … and once more with the rotated refresh token; that of the session no longer works.
 pull_twice_from_each() {
     succeeds docker pull us.icr.io/lab/hello
     succeeds docker pull de.icr.io/lab/hello

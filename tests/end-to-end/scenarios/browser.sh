@@ -1,8 +1,8 @@
-# A login in a real browser, Debian's Chromium, and what comes of answers that no login should use.
+# A login in a real browser, Debian's Chromium, and answers that must be rejected.
 # shellcheck shell=bash
 
-# A person at a desktop whose browser trusts the lab's cloud, and who is logged in there.
-desktop_person() {
+# A user of a desktop whose browser trusts the lab's cloud and is logged in there.
+desktop_user() {
     local program
     for program in "${!browser_requirements[@]}"; do
         command -v "$program" >/dev/null || skip "no $program here (package ${browser_requirements[$program]})"
@@ -14,7 +14,7 @@ desktop_person() {
     control wrong-state off
 }
 
-# Chromium takes further authorities from the person's own NSS database.
+# Chromium reads further authorities from the user's own NSS database.
 trust_the_cloud_in_browsers() {
     local database=sql:$HOME/.pki/nssdb
     mkdir -p "$HOME/.pki/nssdb"
@@ -22,9 +22,9 @@ trust_the_cloud_in_browsers() {
     certutil -d "$database" -A -t C,, -n lab -i "$LAB/tls/authority.pem"
 }
 
-# What opens pages is a browser without a screen, which writes down the page it ends on.
+# Pages open in a browser without a screen, which saves its last page.
 make_desktop() {
-    desktop=$person/desktop
+    desktop=$user_dir/desktop
     mkdir "$desktop"
     cat >"$desktop/xdg-open" <<END
 #!/bin/sh
@@ -39,7 +39,7 @@ END
     export BROWSER=chromium PATH=$desktop:$PATH
 }
 
-# The browser ended on a page that says this.
+# The browser's last page contains this text.
 browser_shows() {
     wait_for browser test -e "$desktop/page"
     try cat "$desktop/page"
@@ -54,7 +54,7 @@ exchanged() {
 }
 
 test_login_then_pull() {
-    desktop_person
+    desktop_user
     exchanging 1 succeeds docker-credential-icr login --web us.icr.io
     shows "$emulator/identity/authorize?client_id=bx&response_type=code&redirect_uri=http%3A%2F%2Flocalhost%3A"
     browser_shows 'you can close this window'
@@ -65,7 +65,7 @@ test_login_then_pull() {
 }
 
 test_answer_of_another_login_is_not_used() {
-    desktop_person
+    desktop_user
     control wrong-state on
     exchanging 0 fails docker-credential-icr login --web us.icr.io
     shows 'belongs to another login'
@@ -74,8 +74,8 @@ test_answer_of_another_login_is_not_used() {
     control wrong-state off
 }
 
-test_person_who_says_no_reads_why_in_the_terminal() {
-    desktop_person
+test_rejected_login_shows_why_in_the_terminal() {
+    desktop_user
     control browser-user ''
     exchanging 0 fails docker-credential-icr login --web us.icr.io
     shows 'The person said no.'

@@ -1,4 +1,4 @@
-# buildah: what all users of containers/image do, and building.
+# buildah: the tests of containers.sh, and building.
 # shellcheck shell=bash
 client=buildah
 . "$here/containers.sh"
@@ -12,7 +12,7 @@ push() {
 }
 
 test_from_a_private_image_changed_committed_and_pushed() {
-    logged_in_containers_person
+    logged_in_containers_user
     succeeds buildah from --pull-always us.icr.io/lab/hello
     local container=$stdout
     succeeds buildah config --label built=yes "$container"
@@ -22,7 +22,7 @@ test_from_a_private_image_changed_committed_and_pushed() {
 }
 
 test_build_from_a_private_image() {
-    logged_in_containers_person
+    logged_in_containers_user
     printf 'FROM us.icr.io/lab/hello\nLABEL built=yes\n' >"$TMPDIR/Containerfile"
     succeeds buildah build --pull-always --tag us.icr.io/lab/built "$TMPDIR"
     succeeds buildah push us.icr.io/lab/built

@@ -1,7 +1,7 @@
 # Clients beside those that have scenarios of their own: docker compose, docker-py, testcontainers and oras for Python.
 # shellcheck shell=bash
 
-. "$here/people.sh"
+. "$here/users.sh"
 . "$here/compose.sh"
 environment=python
 . "$here/python.sh"
@@ -9,7 +9,7 @@ environment=python
 ## Clients written in Python
 
 test_docker_py_pulls_builds_and_pushes() {
-    logged_in_person
+    logged_in_user
     python_succeeds <<'PYTHON'
 import docker, io
 
@@ -27,7 +27,7 @@ PYTHON
 }
 
 test_docker_py_with_a_failing_key_shows_why() {
-    person_with_a_wrong_key
+    user_with_a_wrong_key
     python <<'PYTHON'
 import docker
 
@@ -47,7 +47,7 @@ PYTHON
 }
 
 test_testcontainers_runs_a_private_image() {
-    logged_in_person
+    logged_in_user
     export TESTCONTAINERS_RYUK_DISABLED=true
     python_succeeds <<'PYTHON'
 from testcontainers.core.container import DockerContainer
@@ -59,9 +59,9 @@ PYTHON
     helper_was_asked_for_one_registry_only
 }
 
-# Its push asks for a token that may pull and then uses nothing else, so at a docker-registry it only pulls.
+# Its push requests a token that only allows pulls, so with a docker-registry it can only pull.
 test_oras_for_python_pulls() {
-    logged_in_person
+    logged_in_user
     skopeo copy --quiet --format oci docker://us.icr.io/lab/hello docker://us.icr.io/lab/artifact
     record_calls
     python_succeeds <<'PYTHON'
@@ -73,10 +73,10 @@ PYTHON
     helper_was_asked_for_one_registry_only
 }
 
-## What kaniko, helm and others are given that cannot call a helper
+## Printed credentials for tools without helper support, such as kaniko and helm
 
 test_a_printed_configuration_is_enough_without_the_helper() {
-    logged_in_person
+    logged_in_user
     mkdir printed
     docker-credential-icr print us.icr.io --format docker-config >printed/config.json
     record_calls
@@ -87,7 +87,7 @@ test_a_printed_configuration_is_enough_without_the_helper() {
 }
 
 test_a_printed_token_logs_in_from_stdin() {
-    logged_in_person
+    logged_in_user
     mkdir other
     try log_in_with_printed_token
     is "$status" 0

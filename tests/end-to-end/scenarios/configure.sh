@@ -7,17 +7,17 @@ configure() {
     succeeds docker-credential-icr configure "$@"
 }
 
-# Somebody who logged in before there was a helper: the key lies in clear in the client's file.
-docker_person_without_helper() {
+# A user who logged in without a helper: the key is unencrypted in the client's file.
+docker_user_without_helper() {
     # With an empty file, docker takes the desktop's keychain.
     echo '{"auths": {"other.example": {"auth": "eDp5"}}}' >"$docker_file"
     succeeds docker login --username iamapikey --password "$api_key" us.icr.io
     is "$(jq --raw-output '.auths["us.icr.io"].auth | @base64d' "$docker_file")" "iamapikey:$api_key"
 }
 
-podman_person_without_helper() {
+podman_user_without_helper() {
     succeeds podman login --username iamapikey --password "$api_key" us.icr.io
-    is "$(jq --raw-output '.auths["us.icr.io"].auth | @base64d' "$person/$podman_file")" "iamapikey:$api_key"
+    is "$(jq --raw-output '.auths["us.icr.io"].auth | @base64d' "$user_dir/$podman_file")" "iamapikey:$api_key"
 }
 
 docker_pulls() {
@@ -47,7 +47,7 @@ test_configure_then_podman_logs_in_and_pulls() {
 }
 
 test_configure_then_podman_logs_in_at_the_file_that_is_named() {
-    export REGISTRY_AUTH_FILE=$person/elsewhere/auth.json
+    export REGISTRY_AUTH_FILE=$user_dir/elsewhere/auth.json
     configure podman --registry us.icr.io
     succeeds podman login --username iamapikey --password "$api_key" us.icr.io
     holds_no_secret "$api_key"
@@ -55,7 +55,7 @@ test_configure_then_podman_logs_in_at_the_file_that_is_named() {
 }
 
 test_configure_then_podman_logs_in_with_a_directory_of_dockers() {
-    export DOCKER_CONFIG=$person/docker
+    export DOCKER_CONFIG=$user_dir/docker
     configure podman --registry us.icr.io
     succeeds podman login --username iamapikey --password "$api_key" us.icr.io
     holds_no_secret "$api_key"
@@ -81,7 +81,7 @@ test_known_client_behaviour_docker_takes_the_keychain_only_while_its_file_names_
 }
 
 test_migrate_moves_the_key_of_docker_and_it_goes_on_pulling() {
-    docker_person_without_helper
+    docker_user_without_helper
     configure docker --migrate
     holds_no_secret "$api_key"
     is "$(jq --compact-output '[(.auths | keys), .credHelpers]' "$docker_file")" '[["other.example"],{"us.icr.io":"icr"}]'
@@ -91,7 +91,7 @@ test_migrate_moves_the_key_of_docker_and_it_goes_on_pulling() {
 }
 
 test_migrate_moves_the_key_of_podman_and_it_goes_on_pulling() {
-    podman_person_without_helper
+    podman_user_without_helper
     configure podman --migrate
     holds_no_secret "$api_key"
     record_calls
@@ -100,7 +100,7 @@ test_migrate_moves_the_key_of_podman_and_it_goes_on_pulling() {
 }
 
 test_migrate_of_a_key_that_iam_refuses_leaves_everything_as_it_is() {
-    docker_person_without_helper
+    docker_user_without_helper
     local before
     before=$(<"$docker_file")
     control fault '{"always": {"status": 503}}'
@@ -113,15 +113,15 @@ test_migrate_of_a_key_that_iam_refuses_leaves_everything_as_it_is() {
 }
 
 test_undo_gives_the_file_back_and_docker_goes_on_without_the_helper() {
-    docker_person_without_helper
-    cp "$docker_file" "$person/before"
+    docker_user_without_helper
+    cp "$docker_file" "$user_dir/before"
     configure docker --registry us.icr.io de.icr.io
     configure --undo
-    cmp "$docker_file" "$person/before"
+    cmp "$docker_file" "$user_dir/before"
     record_calls
     docker_pulls
     is "$(<"$calls")" ''
-    rm "$docker_file" "$person/before"
+    rm "$docker_file" "$user_dir/before"
 }
 
 test_undo_after_docker_has_rewritten_its_file() {
@@ -135,11 +135,11 @@ test_undo_after_docker_has_rewritten_its_file() {
 test_undo_removes_what_podman_did_not_have_and_it_goes_on_without_the_helper() {
     configure podman --registry us.icr.io
     configure --undo
-    [ ! -e "$person/$podman_file" ] || fail 'should be removed'
+    [ ! -e "$user_dir/$podman_file" ] || fail 'should be removed'
     fails podman pull us.icr.io/lab/hello
-    podman_person_without_helper
+    podman_user_without_helper
     record_calls
     podman_pulls
     is "$(<"$calls")" ''
-    rm "$person/$podman_file"
+    rm "$user_dir/$podman_file"
 }

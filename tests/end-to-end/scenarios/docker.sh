@@ -1,16 +1,16 @@
 # The docker CLI and engine.
 # shellcheck shell=bash
-. "$here/people.sh"
+. "$here/users.sh"
 key_to_revoke=${revocable_api_keys[0]}
 
-# A person who has switched the helper on for the given registries.
-docker_person() {
+# A user who has added the helper for these registries.
+docker_user() {
     use_helper_in "$config" "$@"
 }
 
 # … and has logged in at us.icr.io with an API key.
-logged_in_docker_person() {
-    docker_person us.icr.io
+logged_in_docker_user() {
+    docker_user us.icr.io
     succeeds docker login --username iamapikey --password "$api_key" us.icr.io
 }
 
@@ -25,7 +25,7 @@ docker_is_at_least() {
 }
 
 test_login_keeps_the_key_in_the_keychain_and_out_of_every_file() {
-    logged_in_docker_person
+    logged_in_docker_user
     shows 'Login Succeeded'
     holds_no_secret "$api_key"
     is "$(jq --compact-output .auths "$config")" '{"us.icr.io":{}}'
@@ -33,7 +33,7 @@ test_login_keeps_the_key_in_the_keychain_and_out_of_every_file() {
 }
 
 test_login_then_pull_run_and_push_a_private_image() {
-    logged_in_docker_person
+    logged_in_docker_user
     pulls us.icr.io/lab/hello
     try docker run --rm --pull always --network none us.icr.io/lab/hello sh -c 'exit 42'
     is "$status" 42
@@ -44,7 +44,7 @@ test_login_then_pull_run_and_push_a_private_image() {
 }
 
 test_login_calls_only_store() {
-    docker_person us.icr.io
+    docker_user us.icr.io
     record_calls
     succeeds docker login --username iamapikey --password "$api_key" us.icr.io
     is "$(<"$calls")" 'store us.icr.io iamapikey'
@@ -52,7 +52,7 @@ test_login_calls_only_store() {
 
 test_login_with_a_path_or_scheme_reaches_the_helper_as_host() {
     docker_is_at_least 28 || skip 'older dockers take the address literally and bypass the helper'
-    docker_person us.icr.io
+    docker_user us.icr.io
     local address
     for address in us.icr.io/lab https://us.icr.io/v2/; do
         record_calls
@@ -63,7 +63,7 @@ test_login_with_a_path_or_scheme_reaches_the_helper_as_host() {
 }
 
 test_login_and_pull_with_a_port() {
-    docker_person us.icr.io:443
+    docker_user us.icr.io:443
     record_calls
     succeeds docker login --username iamapikey --password "$api_key" us.icr.io:443
     pulls us.icr.io:443/lab/hello
@@ -72,7 +72,7 @@ test_login_and_pull_with_a_port() {
 }
 
 test_login_with_a_wrong_key_fails_and_stores_nothing() {
-    docker_person us.icr.io
+    docker_user us.icr.io
     record_calls
     fails docker login --username iamapikey --password "$wrong_api_key" us.icr.io
     is "$(<"$calls")" ''
@@ -80,7 +80,7 @@ test_login_with_a_wrong_key_fails_and_stores_nothing() {
 }
 
 test_login_without_arguments_uses_the_stored_key_and_leaves_it_in_place() {
-    logged_in_docker_person
+    logged_in_docker_user
     record_calls
     succeeds docker login us.icr.io
     shows 'Login Succeeded'
@@ -90,40 +90,40 @@ test_login_without_arguments_uses_the_stored_key_and_leaves_it_in_place() {
 }
 
 test_login_without_arguments_leaves_the_key_in_place_although_the_registry_rejects_the_token() {
-    logged_in_docker_person
-    next_token_is_worthless
+    logged_in_docker_user
+    next_token_is_invalid
     record_calls
     fails docker login us.icr.io
     ! docker_is_at_least 28 || is "$(head -n 2 "$calls")" $'get us.icr.io\nstore us.icr.io iambearer'
     is "$(docker-credential-icr list)" '{"us.icr.io":"iamapikey"}'
-    forget_tokens
+    clear_tokens
     pulls us.icr.io/lab/hello
 }
 
 test_login_without_arguments_and_without_a_login_asks_for_one() {
-    docker_person us.icr.io
+    docker_user us.icr.io
     fails docker login us.icr.io
     shows 'TTY'
 }
 
-test_login_with_another_key_takes_effect_at_once() {
-    logged_in_docker_person
+test_login_with_another_key_takes_effect_immediately() {
+    logged_in_docker_user
     gets us.icr.io iambearer
     local first=$stdout
-    succeeds docker login --username iamapikey --password "${crowd[0]}" us.icr.io
+    succeeds docker login --username iamapikey --password "${many_api_keys[0]}" us.icr.io
     exchanging 1 gets us.icr.io iambearer
     [ "$stdout" != "$first" ] || fail 'should be a token of the other key'
-    holds_no_secret "${crowd[0]}"
+    holds_no_secret "${many_api_keys[0]}"
 }
 
 test_login_at_one_registry_is_none_at_another() {
-    logged_in_docker_person
+    logged_in_docker_user
     gets us.icr.io iambearer
     gets_nothing de.icr.io
 }
 
 test_login_as_refresh_token_then_pull() {
-    docker_person de.icr.io
+    docker_user de.icr.io
     local refresh_token
     refresh_token=$(new_refresh_token)
     succeeds docker login --username iamrefresh --password "$refresh_token" de.icr.io
@@ -133,7 +133,7 @@ test_login_as_refresh_token_then_pull() {
 }
 
 test_login_as_trusted_profile_then_pull() {
-    docker_person uk.icr.io
+    docker_user uk.icr.io
     succeeds docker login --username "$profile" --password "$service_id_api_key" uk.icr.io
     pulls uk.icr.io/lab/hello
     gets uk.icr.io iambearer
@@ -141,7 +141,7 @@ test_login_as_trusted_profile_then_pull() {
 }
 
 test_login_with_an_access_token_then_pull() {
-    docker_person us.icr.io private.us.icr.io
+    docker_user us.icr.io private.us.icr.io
     IBMCLOUD_API_KEY=$api_key gets us.icr.io iambearer
     local token
     token=$(secret_in_answer)
@@ -152,7 +152,7 @@ test_login_with_an_access_token_then_pull() {
 }
 
 test_login_with_a_registry_token_then_pull() {
-    docker_person us.icr.io
+    docker_user us.icr.io
     succeeds docker login --username token --password "$registry_token" us.icr.io
     pulls us.icr.io/lab/hello
     gets us.icr.io token
@@ -161,15 +161,15 @@ test_login_with_a_registry_token_then_pull() {
 }
 
 test_login_with_an_entitlement_key_then_pull() {
-    docker_person cp.icr.io
+    docker_user cp.icr.io
     succeeds docker login --username cp --password "$entitlement_key" cp.icr.io
     pulls cp.icr.io/cp/hello
     gets cp.icr.io cp
     holds_no_secret "$entitlement_key"
 }
 
-test_login_at_a_foreign_registry_is_refused_in_words() {
-    docker_person "$open_registry"
+test_login_at_a_foreign_registry_fails_with_a_message() {
+    docker_user "$open_registry"
     fails docker login --username me --password secret "$open_registry"
     shows 'Error saving credentials'
     shows "$open_registry"
@@ -177,7 +177,7 @@ test_login_at_a_foreign_registry_is_refused_in_words() {
 }
 
 test_logout_erases_twice_and_the_login_is_gone() {
-    logged_in_docker_person
+    logged_in_docker_user
     record_calls
     succeeds docker logout us.icr.io
     is "$(<"$calls")" $'erase us.icr.io\nerase us.icr.io'
@@ -186,13 +186,13 @@ test_logout_erases_twice_and_the_login_is_gone() {
 }
 
 test_logout_without_a_login_succeeds_quietly() {
-    docker_person us.icr.io
+    docker_user us.icr.io
     succeeds docker logout us.icr.io
     does_not_show WARNING
 }
 
 test_key_in_the_environment_serves_every_registry() {
-    docker_person us.icr.io de.icr.io private.jp2.icr.io
+    docker_user us.icr.io de.icr.io private.jp2.icr.io
     export IBMCLOUD_API_KEY=$api_key
     exchanging 1 pull_from us.icr.io de.icr.io private.jp2.icr.io
 }
@@ -211,7 +211,7 @@ pull_from() {
 }
 
 test_pull_and_push_ask_once_each() {
-    logged_in_docker_person
+    logged_in_docker_user
     record_calls
     pulls us.icr.io/lab/hello
     is "$(<"$calls")" 'get us.icr.io'
@@ -222,7 +222,7 @@ test_pull_and_push_ask_once_each() {
 }
 
 test_pull_of_a_public_image_with_nothing_configured() {
-    docker_person icr.io
+    docker_user icr.io
     record_calls
     pulls icr.io/public/hello
     is "$(<"$calls")" 'get icr.io'
@@ -230,7 +230,7 @@ test_pull_of_a_public_image_with_nothing_configured() {
 }
 
 test_pull_of_a_private_image_with_nothing_configured_is_unauthorized_without_noise() {
-    docker_person us.icr.io
+    docker_user us.icr.io
     fails docker pull us.icr.io/lab/hello
     shows 'denied'
     does_not_show 'docker-credential'
@@ -239,7 +239,7 @@ test_pull_of_a_private_image_with_nothing_configured_is_unauthorized_without_noi
 }
 
 test_pull_with_a_failing_key_shows_why() {
-    docker_person us.icr.io
+    docker_user us.icr.io
     export IBMCLOUD_API_KEY=$wrong_api_key
     fails docker pull us.icr.io/lab/hello
     shows 'BXNIM0415E'
@@ -249,7 +249,7 @@ test_pull_with_a_failing_key_shows_why() {
 }
 
 test_run_with_a_failing_key_shows_why() {
-    docker_person us.icr.io
+    docker_user us.icr.io
     export IBMCLOUD_API_KEY=$wrong_api_key
     fails docker run --rm --pull always --network none us.icr.io/lab/hello true
     shows 'BXNIM0415E'
@@ -257,21 +257,21 @@ test_run_with_a_failing_key_shows_why() {
 }
 
 test_pull_while_iam_is_down_ends_in_time_and_shows_why() {
-    logged_in_docker_person
+    logged_in_docker_user
     control fault '{"always": {"status": 503}}'
     fails docker pull us.icr.io/lab/hello
     shows 503
 }
 
 test_create_with_a_failing_key_shows_why() {
-    docker_person us.icr.io
+    docker_user us.icr.io
     export IBMCLOUD_API_KEY=$wrong_api_key
     fails docker create --pull always us.icr.io/lab/hello true
     shows 'BXNIM0415E'
 }
 
 test_push_without_a_login_is_refused_by_the_registry() {
-    docker_person us.icr.io
+    docker_user us.icr.io
     docker tag hello us.icr.io/lab/refused
     fails docker push us.icr.io/lab/refused
     does_not_show 'docker-credential'
@@ -284,7 +284,7 @@ classic_build() {
 }
 
 test_classic_build_with_26_registries_asks_for_one_token() {
-    docker_person "${registries[@]}"
+    docker_user "${registries[@]}"
     export IBMCLOUD_API_KEY=$api_key
     record_calls
     exchanging 1 classic_build us.icr.io/lab/hello
@@ -294,14 +294,14 @@ test_classic_build_with_26_registries_asks_for_one_token() {
 }
 
 test_classic_build_with_26_registries_and_nothing_configured_is_quiet() {
-    docker_person "${registries[@]}"
+    docker_user "${registries[@]}"
     exchanging 0 classic_build icr.io/public/hello
     is "$status" 0
     does_not_show 'Failed to get credentials'
 }
 
-test_classic_build_with_a_failing_key_tells_why_and_asks_iam_once() {
-    docker_person "${registries[@]}"
+test_classic_build_with_a_failing_key_shows_why_and_asks_iam_once() {
+    docker_user "${registries[@]}"
     export IBMCLOUD_API_KEY=$wrong_api_key
     exchanging 1 classic_build "$open_registry/lab/hello"
     shows 'BXNIM0415E'
@@ -322,7 +322,7 @@ test_buildkit_build_from_a_private_image() {
     local docker
     docker=$(docker_with_buildkit)
     [ -n "$docker" ] || skip 'no docker here can build with BuildKit (package docker-buildx)'
-    logged_in_docker_person
+    logged_in_docker_user
     printf 'FROM us.icr.io/lab/hello\nLABEL built=with-buildkit\n' >"$TMPDIR/Dockerfile"
     record_calls
     DOCKER_BUILDKIT=1 succeeds "$docker" build --pull "$TMPDIR"
@@ -331,7 +331,7 @@ test_buildkit_build_from_a_private_image() {
 }
 
 test_credential_store_logs_in_pulls_and_logs_out() {
-    credential_store_person
+    credential_store_user
     succeeds docker login --username iamapikey --password "$api_key" us.icr.io
     pulls us.icr.io/lab/hello
     holds_no_secret "$api_key"
@@ -342,7 +342,7 @@ test_credential_store_logs_in_pulls_and_logs_out() {
 }
 
 test_credential_store_does_not_disturb_docker_hub() {
-    credential_store_person
+    credential_store_user
     record_calls
     pulls hello
     is "$(<"$calls")" 'get https://index.docker.io/v1/'
@@ -350,14 +350,14 @@ test_credential_store_does_not_disturb_docker_hub() {
 }
 
 test_credential_store_does_not_disturb_another_registry() {
-    credential_store_person
+    credential_store_user
     export IBMCLOUD_API_KEY=$api_key
     exchanging 0 pulls "$open_registry/lab/hello"
     is "$stderr" ''
 }
 
 test_credential_store_serves_a_classic_build() {
-    credential_store_person
+    credential_store_user
     succeeds docker login --username iamapikey --password "$api_key" us.icr.io
     record_calls
     classic_build us.icr.io/lab/hello
@@ -366,11 +366,11 @@ test_credential_store_serves_a_classic_build() {
     grep --quiet --line-regexp 'get us.icr.io' "$calls" || fail 'the listed login should be asked for'
 }
 
-test_revoked_key_fails_in_words_once_its_token_is_gone() {
-    docker_person us.icr.io
+test_revoked_key_fails_with_a_message_once_its_token_is_gone() {
+    docker_user us.icr.io
     succeeds docker login --username iamapikey --password "$key_to_revoke" us.icr.io
     control revoke-api-key "$key_to_revoke"
-    forget_tokens
+    clear_tokens
     fails docker pull us.icr.io/lab/hello
     shows 'BXNIM0415E'
     does_not_show "$key_to_revoke"

@@ -1,21 +1,21 @@
-# Where secrets rest, and what happens when that place is missing, locked, hanging, full or forbidden.
+# Where secrets are stored, and what happens when that keychain is missing, locked, silent, full or forbidden.
 # shellcheck shell=bash
 
 no_bus() {
     unset DBUS_SESSION_BUS_ADDRESS
 }
 
-# A desktop session of this person's own, with a login for us.icr.io in a keychain that then is locked. Nobody can be asked: no display.
+# A desktop session with a login for us.icr.io in a keychain that is then locked. There is no display, so no unlock prompt.
 locked_keychain() {
     bus_without_provider
     start_gnome_keyring
     store us.icr.io iamapikey "$api_key"
     gdbus call --session --dest org.freedesktop.secrets --object-path /org/freedesktop/secrets \
         --method org.freedesktop.Secret.Service.Lock "['/org/freedesktop/secrets/collection/login']" >/dev/null
-    forget_tokens
+    clear_tokens
 }
 
-test_secret_service_item_is_found_and_read_by_a_person_and_shows_no_secret() {
+test_secret_service_item_is_found_and_read_by_a_user_and_shows_no_secret() {
     store us.icr.io iamapikey "$api_key"
     succeeds secret-tool search --all registry us.icr.io namespace "$ICR_NAMESPACE"
     shows 'attribute.username = iamapikey'
@@ -73,20 +73,20 @@ test_secret_service_alone_answers_from_its_cache_with_at_most_8_calls() {
     if [ -z "$calls" ] || [ "$(wc --lines <<<"$calls")" -gt 8 ]; then fail "should be 1 to 8 calls: $calls"; fi
 }
 
-# Makes a call that shows in the monitor's log, and looks whether it does.
+# Makes a call and checks that it appears in the monitor's log.
 mark_the_monitor() {
     call_bus "/mark/$1" GetId && grep --quiet "/mark/$1" "$LAB/log/monitor"
 }
 
 test_locked_keychain_is_named_in_the_error_without_waiting() {
     locked_keychain
-    within_milliseconds "$patience" gets_error us.icr.io locked
-    ICR_KEYCHAIN=secret-service within_milliseconds "$patience" gets_error us.icr.io locked
+    within_milliseconds "$keychain_timeout" gets_error us.icr.io locked
+    ICR_KEYCHAIN=secret-service within_milliseconds "$keychain_timeout" gets_error us.icr.io locked
 }
 
 test_locked_keychain_does_not_matter_to_a_key_in_the_environment() {
     locked_keychain
-    IBMCLOUD_API_KEY=$api_key within_milliseconds "$patience" gets us.icr.io iambearer
+    IBMCLOUD_API_KEY=$api_key within_milliseconds "$keychain_timeout" gets us.icr.io iambearer
 }
 
 test_locked_keychain_is_not_taken_for_an_empty_one_when_a_client_lists() {
@@ -95,7 +95,7 @@ test_locked_keychain_is_not_taken_for_an_empty_one_when_a_client_lists() {
     shows_login_or_reason
 }
 
-# A client that lists asks for what is on the list only, so a login that is left out is lost without a word.
+# A client that lists asks only for what is listed, so a login that is left out is silently lost.
 shows_login_or_reason() {
     [ "$status" != 0 ] || shows '"us.icr.io"'
     [ "$status" = 0 ] || shows locked
@@ -112,16 +112,16 @@ test_no_bus_a_key_in_the_environment_serves() {
     export IBMCLOUD_API_KEY=$api_key
     local keychain
     for keychain in auto secret-service kernel; do
-        ICR_KEYCHAIN=$keychain within_milliseconds "$at_once" gets us.icr.io iambearer
+        ICR_KEYCHAIN=$keychain within_milliseconds "$no_wait" gets us.icr.io iambearer
     done
 }
 
 test_no_bus_and_nothing_stored_is_not_found() {
     no_bus
-    within_milliseconds "$at_once" gets_nothing us.icr.io
+    within_milliseconds "$no_wait" gets_nothing us.icr.io
 }
 
-test_no_bus_login_with_docker_rests_in_the_kernel_keyring() {
+test_no_bus_login_with_docker_is_stored_in_the_kernel_keyring() {
     no_bus
     use_helper_in .docker/config.json us.icr.io
     succeeds docker login --username iamapikey --password "$api_key" us.icr.io
@@ -132,10 +132,10 @@ test_no_bus_login_with_docker_rests_in_the_kernel_keyring() {
     gets_nothing us.icr.io
 }
 
-test_no_bus_but_the_secret_service_demanded_fails_in_words() {
+test_no_bus_but_the_secret_service_required_fails_with_a_message() {
     no_bus
     export ICR_KEYCHAIN=secret-service
-    within_milliseconds "$at_once" store_fails 'D-Bus'
+    within_milliseconds "$no_wait" store_fails 'D-Bus'
 }
 
 store_fails() {
@@ -149,29 +149,29 @@ store_fails() {
 test_bus_without_provider_a_key_in_the_environment_serves() {
     bus_without_provider
     export IBMCLOUD_API_KEY=$api_key
-    within_milliseconds "$patience" gets us.icr.io iambearer
-    ICR_KEYCHAIN=secret-service within_milliseconds "$patience" gets us.icr.io iambearer
+    within_milliseconds "$keychain_timeout" gets us.icr.io iambearer
+    ICR_KEYCHAIN=secret-service within_milliseconds "$keychain_timeout" gets us.icr.io iambearer
 }
 
-test_bus_without_provider_login_rests_in_the_kernel_keyring() {
+test_bus_without_provider_login_is_stored_in_the_kernel_keyring() {
     bus_without_provider
-    within_milliseconds "$patience" gets_nothing us.icr.io
+    within_milliseconds "$keychain_timeout" gets_nothing us.icr.io
     store us.icr.io iamapikey "$api_key"
     gets us.icr.io iambearer
 }
 
-test_silent_provider_a_key_in_the_environment_serves() {
+test_silent_provider_a_key_in_the_environment_works() {
     bus_with_silent_provider
     export IBMCLOUD_API_KEY=$api_key
-    within_milliseconds "$patience" gets us.icr.io iambearer
-    forget_tokens
-    ICR_KEYCHAIN=secret-service within_milliseconds "$patience" gets us.icr.io iambearer
+    within_milliseconds "$keychain_timeout" gets us.icr.io iambearer
+    clear_tokens
+    ICR_KEYCHAIN=secret-service within_milliseconds "$keychain_timeout" gets us.icr.io iambearer
 }
 
-test_silent_provider_and_nothing_else_fails_in_words_and_is_waited_for_once() {
+test_silent_provider_and_nothing_else_fails_with_a_message_and_waits_once() {
     bus_with_silent_provider
-    within_milliseconds "$patience" gets_error us.icr.io 'did not answer'
-    within_milliseconds "$at_once" gets_error us.icr.io 'did not answer'
+    within_milliseconds "$keychain_timeout" gets_error us.icr.io 'did not answer'
+    within_milliseconds "$no_wait" gets_error us.icr.io 'did not answer'
 }
 
 test_silent_provider_does_not_hold_up_a_classic_build_for_26_registries() {
@@ -212,30 +212,30 @@ test_kernel_keyring_shows_no_secret_and_forgets_tokens_by_itself() {
     is "$(grep :login: <<<"$keys" | awk '{print ($4 == "perm" ? "stays" : "ends")}' | sort --unique)" stays
 }
 
-# An ordinary user without a bus, who has 20,000 bytes of kernel memory for keys. Nobody on Debian has this number.
+# An ordinary user without a bus, who has 20,000 bytes of kernel memory for keys. Debian assigns this number to no user.
 readonly ordinary_user=61000
 
 as_ordinary_user() {
     setpriv --reuid "$ordinary_user" --regid "$ordinary_user" --clear-groups --inh-caps=-all \
-        env --unset=DBUS_SESSION_BUS_ADDRESS HOME="$person/ordinary" XDG_RUNTIME_DIR="$person/ordinary" "$@"
+        env --unset=DBUS_SESSION_BUS_ADDRESS HOME="$user_dir/ordinary" XDG_RUNTIME_DIR="$user_dir/ordinary" "$@"
 }
 
 test_kernel_keyring_of_an_ordinary_user_survives_30_identities() {
     [ "$(</proc/sys/kernel/keys/maxbytes)" -lt 40000 ] || skip 'the quota of this machine has room for 30 tokens'
     export ICR_KEYCHAIN=kernel
-    mkdir "$person/ordinary"
-    chown "$ordinary_user" "$person/ordinary"
+    mkdir "$user_dir/ordinary"
+    chown "$ordinary_user" "$user_dir/ordinary"
     try_with "$(request_to_store us.icr.io iamapikey "$api_key")" as_ordinary_user docker-credential-icr store
     is "$status" 0
     exchanging 30 thirty_identities_get_a_token
-    exchanging 0 identity_gets_a_token "${crowd[29]}"
+    exchanging 0 identity_gets_a_token "${many_api_keys[29]}"
     try_with us.icr.io as_ordinary_user docker-credential-icr get
     is "$status $(jq --raw-output .Username <<<"$stdout")" '0 iambearer'
 }
 
 thirty_identities_get_a_token() {
     local key
-    for key in "${crowd[@]}"; do identity_gets_a_token "$key"; done
+    for key in "${many_api_keys[@]}"; do identity_gets_a_token "$key"; done
 }
 
 identity_gets_a_token() {
@@ -245,11 +245,11 @@ identity_gets_a_token() {
 }
 
 # Runs a program of this machine in a container whose seccomp profile, docker's default, forbids the kernel keyring.
-# Its streams are files: of what a container says in its last moment, docker 20.10 now and then loses some.
+# Its streams are files: docker 20.10 sometimes loses a container's last output.
 in_container() {
-    local directory status=0 streams=$person/streams volumes=()
+    local directory status=0 streams=$user_dir/streams volumes=()
     for directory in /usr /lib /lib64 /etc; do [ ! -d "$directory" ] || volumes+=(--volume "$directory:$directory:ro"); done
-    for directory in "$LAB/bin" "$LAB/bus" "$person"; do volumes+=(--volume "$directory:$directory"); done
+    for directory in "$LAB/bin" "$LAB/bus" "$user_dir"; do volumes+=(--volume "$directory:$directory"); done
     mkdir "$streams"
     cat >"$streams/in"
     # shellcheck disable=SC2016 # expands in the container
@@ -272,12 +272,12 @@ test_kernel_keyring_forbidden_by_seccomp_a_key_in_a_mounted_file_serves() {
     no_bus
     fails in_container /usr/bin/keyctl show @s
     shows 'Operation not permitted'
-    echo "$api_key" >"$person/key"
-    IBMCLOUD_API_KEY=@$person/key gets_in_container
-    rm "$person/key"
+    echo "$api_key" >"$user_dir/key"
+    IBMCLOUD_API_KEY=@$user_dir/key gets_in_container
+    rm "$user_dir/key"
 }
 
-test_kernel_keyring_forbidden_by_seccomp_tokens_rest_in_the_secret_service() {
+test_kernel_keyring_forbidden_by_seccomp_tokens_are_stored_in_the_secret_service() {
     store us.icr.io iamapikey "$api_key"
     exchanging 1 gets_in_container
     exchanging 0 gets_in_container
@@ -301,7 +301,7 @@ test_forty_clients_at_once_make_one_exchange() {
 test_forty_clients_at_once_rotate_a_refresh_token_once_and_keep_the_new_one() {
     store us.icr.io iamrefresh "$(new_refresh_token)"
     exchanging 1 forty_clients
-    forget_tokens
+    clear_tokens
     exchanging 1 gets us.icr.io iambearer
 }
 

@@ -6,8 +6,8 @@
 key_to_revoke=${revocable_api_keys[1]}
 PATH=$newer/usr/bin:$PATH
 
-# The plug-ins are found where a person installs them.
-prepare() {
+# The plug-ins are where a user installs them.
+before_each_test() {
     require_newer docker-cli docker --version
     docker version >/dev/null 2>&1 || skip "$(docker --version) does not talk to this engine"
     ln -s "$newer/usr/libexec/docker/cli-plugins" .docker/cli-plugins
@@ -30,19 +30,19 @@ recipe_from_a_private_image() {
 
 test_buildx_builds_from_a_private_image_and_pushes_and_asks_for_no_other_registry() {
     require_buildx
-    logged_in_person
-    docker_person us.icr.io de.icr.io uk.icr.io
+    logged_in_user
+    docker_user us.icr.io de.icr.io uk.icr.io
     recipe_from_a_private_image
     succeeds docker buildx build --pull --push --tag us.icr.io/lab/built recipe
     helper_was_asked_for_one_registry_only
-    forget_images
+    remove_images
     succeeds docker pull us.icr.io/lab/built
     is "$(docker image inspect --format '{{.Config.Labels.built}}' us.icr.io/lab/built)" by-buildx
 }
 
 test_buildx_with_a_failing_key_shows_why() {
     require_buildx
-    person_with_a_wrong_key
+    user_with_a_wrong_key
     recipe_from_a_private_image
     fails docker buildx build --pull recipe
     shows_why_the_key_failed

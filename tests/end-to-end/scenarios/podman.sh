@@ -1,4 +1,4 @@
-# podman: what all users of containers/image do, and running.
+# podman: the tests of containers.sh, and running.
 # shellcheck shell=bash
 client=podman
 . "$here/containers.sh"
@@ -12,13 +12,13 @@ push() {
 }
 
 test_run_of_a_private_image() {
-    logged_in_containers_person
+    logged_in_containers_user
     try podman run --rm --pull always --network none us.icr.io/lab/hello sh -c 'exit 42'
     is "$status" 42
 }
 
 test_run_with_a_failing_key_shows_why() {
-    containers_person us.icr.io
+    containers_user us.icr.io
     export IBMCLOUD_API_KEY=$wrong_api_key
     fails podman run --rm --pull always --network none us.icr.io/lab/hello true
     shows 'BXNIM0415E'

@@ -1,12 +1,12 @@
 # Clients that need no engine: crane, cosign, oras and Helm's own SDK.
 # shellcheck shell=bash
-. "$here/people.sh"
+. "$here/users.sh"
 . "$here/newer.sh"
 PATH=$newer/usr/bin:$PATH
 environment=helm
 . "$here/python.sh"
 
-# The helper's token, as a person hands it to a client on stdin. No client's call, so none of those that are noted.
+# The helper's token, as a user gives it to a client on stdin. This is no call of a client, so it is not recorded.
 printed_token() {
     "$LAB/bin/docker-credential-icr" print us.icr.io
 }
@@ -19,7 +19,7 @@ require_crane() {
 
 test_crane_pulls_pushes_and_copies() {
     require_crane
-    logged_in_person
+    logged_in_user
     succeeds crane pull us.icr.io/lab/hello image.tar
     succeeds crane push image.tar us.icr.io/lab/by-crane
     succeeds crane copy us.icr.io/lab/by-crane us.icr.io/lab/copied-by-crane
@@ -29,7 +29,7 @@ test_crane_pulls_pushes_and_copies() {
 
 test_crane_hands_on_what_the_helper_says() {
     require_crane
-    logged_in_person
+    logged_in_user
     succeeds crane auth get us.icr.io
     is "$(jq --raw-output .Username <<<"$stdout")" iambearer
     is "$(secret_in_answer)" "$(printed_token)"
@@ -38,7 +38,7 @@ test_crane_hands_on_what_the_helper_says() {
 
 test_crane_reads_podmans_file_where_there_is_none_of_dockers() {
     require_crane
-    logged_in_person
+    logged_in_user
     mv "$config" "$XDG_RUNTIME_DIR/containers/auth.json"
     succeeds crane digest us.icr.io/lab/hello
     helper_was_asked_for_one_registry_only
@@ -46,15 +46,15 @@ test_crane_reads_podmans_file_where_there_is_none_of_dockers() {
 
 test_crane_asks_a_helper_for_everything_with_the_image_itself() {
     require_crane
-    logged_in_person
-    credential_store_person
+    logged_in_user
+    credential_store_user
     succeeds crane digest us.icr.io/lab/hello
     is "$(<"$calls")" 'get us.icr.io/lab/hello'
 }
 
 test_crane_with_a_failing_key_shows_why() {
     require_crane
-    person_with_a_wrong_key
+    user_with_a_wrong_key
     fails crane digest us.icr.io/lab/hello
     shows_why_the_key_failed
 }
@@ -78,7 +78,7 @@ test_crane_needs_no_more_than_a_key_in_the_environment() {
 
 test_crane_with_a_printed_configuration_needs_no_helper() {
     require_crane
-    logged_in_person
+    logged_in_user
     mkdir kaniko
     docker-credential-icr print us.icr.io --format docker-config >kaniko/config.json
     record_calls
@@ -89,7 +89,7 @@ test_crane_with_a_printed_configuration_needs_no_helper() {
 
 test_crane_gives_a_printed_token_to_the_helper() {
     require_crane
-    logged_in_person
+    logged_in_user
     try_with "$(printed_token)" crane auth login us.icr.io --username iambearer --password-stdin
     is "$status" 0
     helper_was_given_its_token_and_kept_the_key
@@ -99,7 +99,7 @@ test_crane_gives_a_printed_token_to_the_helper() {
 helper_was_given_its_token_and_kept_the_key() {
     is "$(grep store "$calls")" 'store us.icr.io iambearer'
     holds_no_secret "$(printed_token)"
-    forget_tokens
+    clear_tokens
     exchanging 1 gets us.icr.io iambearer
 }
 
@@ -124,7 +124,7 @@ sign() {
 
 test_cosign_signs_and_verifies() {
     require_cosign
-    logged_in_person
+    logged_in_user
     image_to_sign
     record_calls
     succeeds sign
@@ -135,7 +135,7 @@ test_cosign_signs_and_verifies() {
 
 test_cosign_with_a_failing_key_shows_why() {
     require_cosign
-    person_with_a_wrong_key
+    user_with_a_wrong_key
     fails cosign download signature us.icr.io/lab/hello
     shows_why_the_key_failed
 }
@@ -148,7 +148,7 @@ require_oras() {
 
 test_oras_pushes_and_pulls() {
     require_oras
-    logged_in_person
+    logged_in_user
     echo hello >artifact
     succeeds oras push us.icr.io/lab/by-oras:1 artifact:text/plain
     succeeds oras pull --output pulled us.icr.io/lab/by-oras:1
@@ -158,7 +158,7 @@ test_oras_pushes_and_pulls() {
 
 test_oras_with_a_failing_key_shows_why() {
     require_oras
-    person_with_a_wrong_key
+    user_with_a_wrong_key
     fails oras manifest fetch us.icr.io/lab/hello:latest
     shows_why_the_key_failed
 }
@@ -185,7 +185,7 @@ test_oras_logs_in_with_an_api_key_and_out() {
 
 test_oras_gives_a_printed_token_to_the_helper() {
     require_oras
-    logged_in_person
+    logged_in_user
     try_with "$(printed_token)" oras login us.icr.io --username iambearer --password-stdin
     is "$status" 0
     helper_was_given_its_token_and_kept_the_key
@@ -195,7 +195,7 @@ test_oras_gives_a_printed_token_to_the_helper() {
 
 # Helm has a file of its own, as after a login anywhere else. While it has none, it asks the system's keychain, where docker's
 # helper for that is installed, before it reads docker's file.
-person_of_helm() {
+user_of_helm() {
     mkdir -p .config/helm/registry
     jq --null-input '{auths: ({"elsewhere.example": {}} + $ARGS.named)}' "$@" >.config/helm/registry/config.json
 }
@@ -209,8 +209,8 @@ helm.package("chart", destination=".")
 '
 
 test_helm_pushes_and_pulls_a_chart() {
-    logged_in_person
-    person_of_helm
+    logged_in_user
+    user_of_helm
     python_succeeds <<PYTHON
 $chart
 helm.push("chart-0.1.0.tgz", "oci://us.icr.io/lab")
@@ -221,8 +221,8 @@ PYTHON
 }
 
 test_helm_with_a_failing_key_shows_why() {
-    person_with_a_wrong_key
-    person_of_helm
+    user_with_a_wrong_key
+    user_of_helm
     python <<PYTHON
 $chart
 helm.push("chart-0.1.0.tgz", "oci://us.icr.io/lab")
@@ -231,9 +231,9 @@ PYTHON
     shows_why_the_key_failed
 }
 
-test_helm_takes_what_its_own_login_has_stored_before_it_asks_the_helper() {
-    logged_in_person
-    person_of_helm --argjson us.icr.io "{\"auth\": \"$(printf iambearer:an-old-token | base64)\"}"
+test_helm_uses_what_its_own_login_has_stored_before_it_asks_the_helper() {
+    logged_in_user
+    user_of_helm --argjson us.icr.io "{\"auth\": \"$(printf iambearer:an-old-token | base64)\"}"
     python_succeeds <<PYTHON
 $chart
 try:

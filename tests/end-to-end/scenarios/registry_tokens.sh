@@ -1,8 +1,8 @@
 # Registry tokens, and credentials for what cannot call a helper: what docker, podman and skopeo can do with them.
 # shellcheck shell=bash
 
-# A person whose API key is in the environment, and whose clients do not know the helper.
-token_person() {
+# A user whose API key is in the environment and whose clients do not use the helper.
+token_user() {
     export IBMCLOUD_API_KEY=$api_key
 }
 
@@ -24,7 +24,7 @@ log_in_everywhere_with_the_token() {
 }
 
 # What was written down in clear by clients that did not know the helper.
-forget_plain_logins() {
+remove_plain_logins() {
     rm --force .docker/config.json "$XDG_RUNTIME_DIR/containers/auth.json"
 }
 
@@ -35,7 +35,7 @@ tag_everywhere() {
 
 test_read_only_token_pulls_and_cannot_push() {
     local client
-    token_person
+    token_user
     make_token --description 'to pull'
     log_in_everywhere_with_the_token
     for client in docker podman; do
@@ -46,12 +46,12 @@ test_read_only_token_pulls_and_cannot_push() {
         fails "$client" push us.icr.io/lab/pushed-read-only
         shows 'denied'
     done
-    forget_plain_logins
+    remove_plain_logins
 }
 
 test_read_write_token_pushes() {
     local client
-    token_person
+    token_user
     make_token --readwrite
     log_in_everywhere_with_the_token
     for client in docker podman; do
@@ -59,12 +59,12 @@ test_read_write_token_pushes() {
         "$client" tag us.icr.io/lab/hello "us.icr.io/lab/pushed-with-a-token-by-$client"
         succeeds "$client" push "us.icr.io/lab/pushed-with-a-token-by-$client"
     done
-    forget_plain_logins
+    remove_plain_logins
 }
 
 test_removed_token_opens_nothing() {
     local id
-    token_person
+    token_user
     make_token
     succeeds docker-credential-icr token list --registry us.icr.io --json
     id=$(jq --raw-output '.tokens[-1].id' <<<"$stdout")
@@ -74,7 +74,7 @@ test_removed_token_opens_nothing() {
 }
 
 test_token_as_login_serves_clients_with_the_helper() {
-    token_person
+    token_user
     use_helper_in .docker/config.json us.icr.io
     succeeds docker-credential-icr token add --registry us.icr.io --login
     unset IBMCLOUD_API_KEY
@@ -87,7 +87,7 @@ test_token_as_login_serves_clients_with_the_helper() {
 
 test_registry_token_as_source_pulls_and_pushes_with_one_token() {
     local client before after
-    token_person
+    token_user
     use_helper_in .docker/config.json us.icr.io
     export ICR_SOURCE=registry-token
     before=$(tokens_made)
@@ -106,9 +106,9 @@ tokens_made() {
     curl --silent --show-error --fail "$emulator/emulator/registry-tokens" | jq length
 }
 
-test_registry_without_tokens_tells_docker_and_podman_why() {
+test_registry_without_tokens_shows_docker_and_podman_why() {
     local client
-    token_person
+    token_user
     use_helper_in .docker/config.json us.icr.io
     control stop-registry-tokens 410
     export ICR_SOURCE=registry-token
@@ -121,7 +121,7 @@ test_registry_without_tokens_tells_docker_and_podman_why() {
 }
 
 test_printed_docker_config_serves_skopeo() {
-    token_person
+    token_user
     docker-credential-icr print us.icr.io --format docker-config >"$TMPDIR/auth.json"
     unset IBMCLOUD_API_KEY
     succeeds skopeo inspect --authfile "$TMPDIR/auth.json" docker://us.icr.io/lab/hello
@@ -129,7 +129,7 @@ test_printed_docker_config_serves_skopeo() {
 }
 
 test_printed_pull_secret_serves_skopeo() {
-    token_person
+    token_user
     docker-credential-icr print us.icr.io --format kubernetes-secret --credential iamapikey |
         sed --quiet 's/^  .dockerconfigjson: //p' | base64 --decode >"$TMPDIR/auth.json"
     unset IBMCLOUD_API_KEY
@@ -139,10 +139,10 @@ test_printed_pull_secret_serves_skopeo() {
 
 test_printed_values_serve_login_and_curl() {
     local basic
-    token_person
+    token_user
     try_with "$(docker-credential-icr print us.icr.io)" docker login --username iambearer --password-stdin us.icr.io
     is "$status" 0
-    forget_plain_logins
+    remove_plain_logins
     basic=$(docker-credential-icr print us.icr.io --format basic)
     succeeds curl --silent --show-error --fail --output "$TMPDIR/answer" --config <(echo "header = \"Authorization: Basic $basic\"") \
         "https://us.icr.io/oauth/token?service=registry&scope=repository:lab/hello:pull"

@@ -4,25 +4,24 @@
 client=podman
 . "$here/containers.sh"
 
-# An ordinary user, and the ids for this user's namespaces, which are among those that the lab has. Nobody on Debian has these.
+# An ordinary user, and the ids for this user's namespaces, which are among those of the lab. Debian assigns them to no user.
 readonly rootless_user=61001 rootless_ids=62000:1000
 
-# Every test here is run by that user, as somebody who has just logged in and called the helper once. There is no bus.
-perform() {
+# Every test here runs as that user, who has just logged in and called the helper once. There is no bus.
+run_test_body() {
     end_processes_of_rootless_user
     make_rootless_user
-    as_rootless_user forget_tokens
+    as_rootless_user clear_tokens
     as_rootless_user call_helper_and "$@"
 }
 
 make_rootless_user() {
     grep --quiet '^rootless:' /etc/passwd || echo "rootless:x:$rootless_user:$rootless_user::/nonexistent:/bin/sh" >>/etc/passwd
     echo "rootless:$rootless_ids" | tee /etc/subuid >/etc/subgid
-    chown --recursive "$rootless_user:$rootless_user" "$person"
+    chown --recursive "$rootless_user:$rootless_user" "$user_dir"
 }
 
-# What earlier tests left running (podman's process that holds its namespace, a desktop) holds session keyrings, which
-# count in the user's quota.
+# Processes of earlier tests (podman's for its namespace, a desktop) hold session keyrings, which count in the user's quota.
 end_processes_of_rootless_user() {
     local processes
     mapfile -t processes < <(find /proc -maxdepth 1 -name '[0-9]*' -user "$rootless_user" -printf '%f\n' 2>/dev/null)
@@ -34,9 +33,9 @@ as_rootless_user() {
     # shellcheck disable=SC2016 # expands in the session
     setpriv --reuid "$rootless_user" --regid "$rootless_user" --clear-groups --inh-caps=-all \
         env --unset=DBUS_SESSION_BUS_ADDRESS USER=rootless \
-        keyctl session - bash -euo pipefail -c 'here=$1 person=$2 && shift 2
+        keyctl session - bash -euo pipefail -c 'here=$1 user_dir=$2 && shift 2
             . "$here/lab.sh" && . "$here/testing.sh" && . "$here/scenarios/rootless.sh"
-            logs=$person/log && mkdir -p "$logs" && "$@"' - "$here" "$person" "$@"
+            logs=$user_dir/log && mkdir -p "$logs" && "$@"' - "$here" "$user_dir" "$@"
 }
 
 # Outside, the helper takes the user's keyring into the session, where it is found inside.
@@ -45,7 +44,7 @@ call_helper_and() {
     "$@"
 }
 
-# Another login of the same user, to whom nothing has happened yet.
+# Another, new session of the same user.
 log_in_to_the_machine_again() {
     keyctl new_session >/dev/null
 }
@@ -72,7 +71,7 @@ inside() (
     "$@"
 )
 
-# The same in a namespace without podman, which itself waits for a silent bus for ever.
+# The same in a namespace without podman, which itself waits forever for a silent bus.
 inside_without_podman() (
     # shellcheck disable=SC2317 # reached through the expectation
     docker-credential-icr() {
@@ -87,7 +86,7 @@ desktop() {
     start_gnome_keyring
 }
 
-# A bus that takes every connection and never says a word.
+# A bus that accepts every connection and never answers.
 bus_that_is_silent() {
     bus_without_provider
     kill -STOP $!
@@ -114,7 +113,7 @@ no_client_works() {
 
 # Logs in with one client and out with another.
 in_and_out() {
-    containers_person us.icr.io
+    containers_user us.icr.io
     client=$1 log_in_as iamapikey "$api_key" us.icr.io
     exchanging 1 every_client_works
     gets us.icr.io iambearer
@@ -133,7 +132,7 @@ leaves_no_relay() {
 }
 
 test_run_of_a_private_image() {
-    logged_in_containers_person
+    logged_in_containers_user
     try podman run --rm --pull always --network none us.icr.io/lab/hello sh -c 'exit 42'
     is "$status" 42
 }
@@ -170,7 +169,7 @@ test_kernel_keyring_login_that_begins_a_session_serves_every_client() {
 
 test_kernel_keyring_login_that_begins_a_session_serves_podman_and_buildah() {
     log_in_to_the_machine_again
-    logged_in_containers_person
+    logged_in_containers_user
     succeeds pull us.icr.io/lab/hello
     succeeds buildah pull --policy always us.icr.io/lab/hello
     holds_no_secret "$api_key"
@@ -180,13 +179,13 @@ test_kernel_keyring_login_that_begins_a_session_serves_podman_and_buildah() {
 
 test_kernel_keyring_login_stored_outside_is_found_inside() {
     log_in_to_the_machine_again
-    containers_person us.icr.io
+    containers_user us.icr.io
     store us.icr.io iamapikey "$api_key"
     exchanging 1 every_client_works
 }
 
 test_kernel_keyring_login_of_an_earlier_session_is_found_once_the_helper_was_called_outside() {
-    logged_in_containers_person
+    logged_in_containers_user
     log_in_to_the_machine_again
     no_client_inside_works
     call_helper_and exchanging 1 every_client_works
@@ -222,46 +221,46 @@ test_secret_service_on_a_bus_in_its_usual_place_serves_every_client() {
 
 test_secret_service_login_is_there_in_another_session() {
     desktop
-    logged_in_containers_person
+    logged_in_containers_user
     succeeds secret-tool search --all registry us.icr.io namespace "$ICR_NAMESPACE"
     shows 'attribute.username = iamapikey'
     log_in_to_the_machine_again
     every_client_works
 }
 
-test_silent_provider_a_key_in_the_environment_serves() {
+test_silent_provider_a_key_in_the_environment_works() {
     bus_with_silent_provider
     export IBMCLOUD_API_KEY=$api_key
     answers_in_time inside
 }
 
-test_silent_bus_a_key_in_the_environment_serves() {
+test_silent_bus_a_key_in_the_environment_works() {
     bus_that_is_silent
     export IBMCLOUD_API_KEY=$api_key
     answers_in_time inside_without_podman
 }
 
 answers_in_time() {
-    within_milliseconds "$patience" "$1" gets us.icr.io iambearer
-    forget_tokens
-    ICR_KEYCHAIN=secret-service within_milliseconds "$patience" "$1" gets us.icr.io iambearer
+    within_milliseconds "$keychain_timeout" "$1" gets us.icr.io iambearer
+    clear_tokens
+    ICR_KEYCHAIN=secret-service within_milliseconds "$keychain_timeout" "$1" gets us.icr.io iambearer
     leaves_no_relay
 }
 
-test_silent_provider_and_nothing_else_fails_in_words() {
+test_silent_provider_and_nothing_else_fails_with_a_message() {
     bus_with_silent_provider
-    within_milliseconds "$patience" inside gets_error us.icr.io 'did not answer'
+    within_milliseconds "$keychain_timeout" inside gets_error us.icr.io 'did not answer'
     leaves_no_relay
 }
 
-test_bus_without_provider_login_rests_in_the_kernel_keyring() {
+test_bus_without_provider_login_is_stored_in_the_kernel_keyring() {
     bus_without_provider
     in_and_out podman podman
 }
 
 test_key_in_the_environment_alone_serves_every_client() {
     log_in_to_the_machine_again
-    containers_person us.icr.io
+    containers_user us.icr.io
     export IBMCLOUD_API_KEY=$api_key
     every_client_works
     holds_no_secret "$api_key"

@@ -1,13 +1,13 @@
-# Two users and root on one machine, without a bus: nobody reaches another user's login, whichever way they got into the
-# other's session.
+# Two users and root on one machine, without a bus: no user can use another user's login, however they entered the other's
+# session.
 # shellcheck shell=bash
 
-# Nobody on Debian has these numbers.
+# Debian assigns these numbers to no user.
 readonly alice=61011 bob=61012
 readonly helper=$LAB/bin/docker-credential-icr
 
-# Every test here begins as alice, in a session keyring as pam_keyinit makes one: hers, with nothing in it.
-perform() {
+# Every test here starts as alice, in a session keyring as pam_keyinit creates it: her own and empty.
+run_test_body() {
     unset DBUS_SESSION_BUS_ADDRESS
     make_users
     as_alice "$@"
@@ -18,14 +18,14 @@ make_users() {
     for name in alice bob; do
         sed --in-place "/^$name:/d" /etc/passwd /etc/group
         # The password is here and none, so that PAM looks for no other.
-        echo "$name:*:${!name}:${!name}::$person/$name:/bin/bash" >>/etc/passwd
+        echo "$name:*:${!name}:${!name}::$user_dir/$name:/bin/bash" >>/etc/passwd
         echo "$name:x:${!name}:" >>/etc/group
-        mkdir "$person/$name"
-        chown "${!name}:${!name}" "$person/$name"
+        mkdir "$user_dir/$name"
+        chown "${!name}:${!name}" "$user_dir/$name"
     done
-    mkdir "$person/root"
-    chown "$alice:$alice" "$person" "$person/tmp" "$person/run"
-    chmod 711 "$person"
+    mkdir "$user_dir/root"
+    chown "$alice:$alice" "$user_dir" "$user_dir/tmp" "$user_dir/run"
+    chmod 711 "$user_dir"
     echo 'alice ALL=(ALL:ALL) NOPASSWD:SETENV: ALL' >/etc/sudoers.d/icr
     chmod 440 /etc/sudoers.d/icr
 }
@@ -33,15 +33,15 @@ make_users() {
 as_alice() {
     # shellcheck disable=SC2016 # expands in the session
     setpriv --reuid "$alice" --regid "$alice" --clear-groups --inh-caps=-all \
-        env HOME="$person/alice" USER=alice \
-        keyctl session - bash -euo pipefail -c 'here=$1 person=$2 && shift 2
+        env HOME="$user_dir/alice" USER=alice \
+        keyctl session - bash -euo pipefail -c 'here=$1 user_dir=$2 && shift 2
             . "$here/lab.sh" && . "$here/testing.sh" && . "$here/scenarios/two_users.sh"
-            logs=$person/alice/log && mkdir -p "$logs" && cd && "$@"' - "$here" "$person" "$@"
+            logs=$user_dir/alice/log && mkdir -p "$logs" && cd && "$@"' - "$here" "$user_dir" "$@"
 }
 
 # A command of root's, as sudo runs it in alice's session; -H as on Debian, where HOME is root's.
 as_root() {
-    sudo -n HOME="$person/root" ICR_NAMESPACE="$ICR_NAMESPACE" "$@"
+    sudo -n HOME="$user_dir/root" ICR_NAMESPACE="$ICR_NAMESPACE" "$@"
 }
 
 # A command of bob's, as su runs it in alice's session.
@@ -60,7 +60,7 @@ log_in() {
     is "$status" 0
 }
 
-# The helper, called by somebody, answers with an access token of an account; the lab's accounts are named for teams.
+# The helper, called as this user, answers with an access token of this account; the lab's accounts are named after teams.
 answers_with() {
     local account=$1
     shift
@@ -77,8 +77,8 @@ account_in_answer() {
     base64 --decode <<<"$claims" | jq --raw-output .account.bss
 }
 
-# Somebody has no login, by any command that could tell of one.
-knows_nothing() {
+# This user has no login, by any command that could show one.
+has_no_login() {
     try "$@" "$helper" get us.icr.io
     is "$status" 1
     is "$stdout" 'credentials not found in native keychain'
@@ -88,7 +88,7 @@ knows_nothing() {
     does_not_show team-
 }
 
-# Of the keys that somebody can see or find in their session, none holds a secret or a login's name.
+# None of the keys that this user can see or find in the session contains a secret or a login's user name.
 reads_no_key() {
     local secret=$1
     shift
@@ -101,33 +101,33 @@ reads_no_key() {
     does_not_show "eyJ"
 }
 
-# The numbers of the records in the kernel that belong to whom runs this.
+# Prints the numbers of the current user's records in the kernel.
 record_numbers() {
     awk -v space=":$ICR_NAMESPACE:" 'index($0, space) {printf "%s ", $1}' /proc/keys
 }
 
-test_root_by_sudo_and_the_user_know_nothing_of_each_other() {
+test_root_by_sudo_and_the_user_cannot_use_each_others_logins() {
     log_in "$key_of_team_b" as_root
     answers_with team-b as_root
-    knows_nothing env
+    has_no_login env
     keys=$(as_root cat /proc/keys | awk '{printf "%s ", $1}')
     reads_no_key "$key_of_team_b" env
     log_in "$key_of_team_a" env
     answers_with team-a env
     answers_with team-b as_root
     succeeds as_root "$helper" logout --all
-    knows_nothing as_root
+    has_no_login as_root
     answers_with team-a env
     keys=$(record_numbers)
     reads_no_key "$key_of_team_a" as_root
 }
 
-test_another_user_by_su_knows_nothing_and_reads_nothing() {
+test_another_user_by_su_cannot_use_or_read_the_login() {
     log_in "$key_of_team_a" env
     answers_with team-a env
     keys=$(record_numbers)
     [ -n "$keys" ] || fail 'there should be records to look for'
-    knows_nothing as_bob
+    has_no_login as_bob
     reads_no_key "$key_of_team_a" as_bob
     log_in "$key_of_team_b" as_bob
     answers_with team-b as_bob
@@ -158,7 +158,7 @@ test_a_logout_leaves_no_key_behind() {
     does_not_show "$ICR_NAMESPACE"
 }
 
-# Forty minutes later the token is past half its life: get answers at once, and another process renews it.
+# After forty minutes a refresh is due: get answers immediately, and another process refreshes the token.
 test_a_background_refresh_stays_with_its_user() {
     local before
     log_in "$key_of_team_a" env
@@ -166,8 +166,8 @@ test_a_background_refresh_stays_with_its_user() {
     before=$(exchanges)
     answers_with team-a faketime -f +40m
     wait_for refresh has_exchanged_since "$before"
-    knows_nothing as_root
-    knows_nothing as_bob
+    has_no_login as_root
+    has_no_login as_bob
     keys=$(record_numbers)
     reads_no_key "$key_of_team_a" as_bob
     answers_with team-a env
@@ -177,8 +177,8 @@ has_exchanged_since() {
     [ "$(exchanges)" -gt "$1" ]
 }
 
-# A revoked session keyring is what pam_keyinit leaves to processes that outlive their session.
-test_a_session_keyring_that_is_gone_does_no_harm() {
+# pam_keyinit leaves a revoked session keyring to processes that outlive their session.
+test_a_session_keyring_that_was_revoked_does_no_harm() {
     log_in "$key_of_team_a" env
     # shellcheck disable=SC2016 # expands in the session
     try keyctl session - bash -c 'keyctl revoke @s; "$1" get us.icr.io' - "$helper"
@@ -186,7 +186,7 @@ test_a_session_keyring_that_is_gone_does_no_harm() {
     is "$(account_in_answer)" team-a
 }
 
-test_a_user_namespace_of_another_user_knows_nothing() {
+test_a_user_namespace_of_another_user_has_no_login() {
     log_in "$key_of_team_a" env
     answers_with team-a unshare --map-root-user
     answers_with team-a unshare --map-current-user
@@ -195,7 +195,7 @@ test_a_user_namespace_of_another_user_knows_nothing() {
     is "$status" 1
     does_not_show eyJ
     reads_no_key "$key_of_team_a" as_bob unshare --map-root-user
-    knows_nothing as_bob_elsewhere unshare --map-root-user
+    has_no_login as_bob_elsewhere unshare --map-root-user
 }
 
 # A rootless container has the user's id and a session keyring of its own.
@@ -208,11 +208,11 @@ test_a_container_of_the_same_user_reads_no_record() {
     reads_no_key "$key_of_team_a" unshare --map-root-user keyctl session -
 }
 
-# A key that everybody may write, in the place of a record, of the seal and of both.
-test_a_key_that_another_user_planted_gets_no_secret() {
+# A key that all users may write, in the place of a record, of the seal and of both.
+test_a_key_that_another_user_created_receives_no_secret() {
     local name
     for name in login:us.icr.io seal; do
-        as_bob bash -c "keyctl setperm \$(keyctl add user docker-credential-icr.v1:$ICR_NAMESPACE:$name planted @s) 0x3f3f3f3f"
+        as_bob bash -c "keyctl setperm \$(keyctl add user docker-credential-icr.v1:$ICR_NAMESPACE:$name created @s) 0x3f3f3f3f"
     done
     try_with "$(request_to_store us.icr.io iamapikey "$key_of_team_a")" unshare --map-root-user "$helper" store
     is "$status$stderr" 0
@@ -224,15 +224,15 @@ test_a_key_that_another_user_planted_gets_no_secret() {
     answers_with team-a env
 }
 
-# Who linked another user's keyring while a version before the seal had it in the session keeps it, whatever is unlinked.
-test_a_keyring_that_another_user_kept_takes_no_login_to_that_user() {
-    local ring planted
+# A user who linked another user's keyring, while an earlier version had it in the session, keeps it.
+test_a_keyring_that_another_user_kept_reveals_no_login() {
+    local ring created
     ring=$(keyctl get_persistent @s)
     as_bob keyctl link "$ring" @u
     succeeds "$helper" list
     as_bob_with_its_keys keyctl clear "$ring"
-    for planted in seal login:@ login:us.icr.io; do
-        as_bob_with_its_keys bash -c "keyctl setperm \$(keyctl add user docker-credential-icr.v1:$ICR_NAMESPACE:$planted planted $ring) 0x3f3f3f3f"
+    for created in seal login:@ login:us.icr.io; do
+        as_bob_with_its_keys bash -c "keyctl setperm \$(keyctl add user docker-credential-icr.v1:$ICR_NAMESPACE:$created created $ring) 0x3f3f3f3f"
     done
     log_in "$key_of_team_a" keyctl session -
     answers_with team-a keyctl session -
@@ -242,13 +242,13 @@ test_a_keyring_that_another_user_kept_takes_no_login_to_that_user() {
     reads_no_key "$key_of_team_a" as_bob_with_its_keys
 }
 
-# A session of bob's own in which what he linked into his user keyring is possessed.
+# A session of bob's own that possesses what he linked into his user keyring.
 as_bob_with_its_keys() {
     # shellcheck disable=SC2016 # expands in the session
     as_bob keyctl session - bash -c 'keyctl link @u @s && "$@"' - "$@" 2>/dev/null
 }
 
-# As versions before the seal did: root's keyring is linked into the session of whoever called sudo.
+# As earlier versions did: root's keyring is linked into the session of the user who called sudo.
 test_keyrings_that_an_earlier_version_linked_are_unlinked() {
     # shellcheck disable=SC2016 # expands in root's shell
     as_root bash -c 'ring=$(keyctl get_persistent @s)
@@ -275,16 +275,16 @@ test_a_login_of_an_earlier_version_is_still_there() {
     reads_no_key "$key_of_team_a" as_bob
 }
 
-# sudo -E keeps the address of the caller's bus, and a bus lets root in.
+# sudo -E keeps the address of the caller's bus, which accepts root.
 test_the_bus_of_another_user_is_not_asked() {
-    export XDG_RUNTIME_DIR=$person/run
+    export XDG_RUNTIME_DIR=$user_dir/run
     start_bus "$XDG_RUNTIME_DIR/bus"
     start_gnome_keyring
     log_in "$key_of_team_a" env
     answers_with team-a env
     succeeds secret-tool search --all registry @ namespace "$ICR_NAMESPACE"
-    knows_nothing as_root DBUS_SESSION_BUS_ADDRESS="$DBUS_SESSION_BUS_ADDRESS" XDG_RUNTIME_DIR="$XDG_RUNTIME_DIR"
-    knows_nothing as_root XDG_RUNTIME_DIR="$XDG_RUNTIME_DIR"
+    has_no_login as_root DBUS_SESSION_BUS_ADDRESS="$DBUS_SESSION_BUS_ADDRESS" XDG_RUNTIME_DIR="$XDG_RUNTIME_DIR"
+    has_no_login as_root XDG_RUNTIME_DIR="$XDG_RUNTIME_DIR"
     try_with "$(request_to_store us.icr.io iamapikey "$key_of_team_b")" as_root XDG_RUNTIME_DIR="$XDG_RUNTIME_DIR" "$helper" store
     is "$status" 0
     answers_with team-a env
