@@ -22,7 +22,7 @@ $directory = Join-Path $env:LOCALAPPDATA "Programs\$program"
 
 $environment = 'HKCU:\Environment'
 
-# The user's own PATH, without the machine's, as a list; with %VARIABLES% as they were written.
+# The user's own PATH, without the machine's, as a list; %VARIABLES% are not expanded.
 function Get-UserPath {
     $path = (Get-Item $environment).GetValue('Path', '', 'DoNotExpandEnvironmentNames')
     @($path -split ';' | Where-Object { $_ -and $_ -ne $directory })
@@ -30,7 +30,7 @@ function Get-UserPath {
 
 function Set-UserPath([string[]] $Entries) {
     Set-ItemProperty -Path $environment -Name Path -Value ($Entries -join ';') -Type ExpandString
-    # Windows that are open learn of it by a message, which is sent whenever a variable is set in this way.
+    # Setting a variable in this way sends a message, by which open windows see the change.
     [Environment]::SetEnvironmentVariable("$program-none", $null, 'User')
 }
 
@@ -53,13 +53,13 @@ try {
 finally { Pop-Location }
 
 New-Item -ItemType Directory -Force $directory | Out-Null
-# A program that runs cannot be written over, but it can be renamed.
+# A running program cannot be overwritten, but it can be renamed.
 $installed = Join-Path $directory "$program.exe"
 if (Test-Path $installed) { Move-Item -Force $installed "$installed.old" }
 Copy-Item (Join-Path $target "release\$program.exe") $installed
 Remove-Item "$installed.old" -ErrorAction SilentlyContinue
 Copy-Item (Join-Path $workspace "install\completions\_$program.ps1") $directory
-# A list of one entry comes out of a function as that entry.
+# A function returns a list of one entry as that entry.
 Set-UserPath (@(Get-UserPath) + $directory)
 
 Write-Output "Installed $(& $installed version) as $installed; new windows will find it."

@@ -82,7 +82,7 @@ install_program() {
 
 uninstall_program() {
     directory=$(directory)
-    echo "Logins stay in the keychain, and clients that name the program will miss it. To forget both, run before this:"
+    echo "Logins stay in the keychain, and clients that use the program will fail without it. To remove both, run before this:"
     echo "    $program logout --all"
     echo "    $program configure --undo"
     require_nothing "$(unfit_directory)"
@@ -95,7 +95,7 @@ uninstall_program() {
     echo "Removed $directory/$program"
 }
 
-# Where the program belongs, as an absolute path.
+# Prints the program's directory as an absolute path.
 directory() {
     local chosen
     if [ "$scope" = system ]; then
@@ -117,7 +117,7 @@ directory() {
     esac
 }
 
-# Where manual and completions belong.
+# Prints the directory for manual and completions.
 share() {
     if [ "$scope" = system ]; then
         echo /usr/local/share
@@ -132,7 +132,7 @@ share() {
     fi
 }
 
-# Each where its shell looks; PowerShell has no such place.
+# Each where its shell finds it; PowerShell has no such place.
 install_documents() {
     local completions=$workspace/install/completions share page
     share=$(share)
@@ -150,7 +150,7 @@ install_document() {
     privileged install -m 0644 "$1" "$2"
 }
 
-# Those of other versions, too. Directories stay, as others may have come to use them.
+# Also those of other versions. Directories stay, because other programs may use them.
 remove_documents() {
     local share document
     share=$(share)
@@ -161,12 +161,12 @@ remove_documents() {
     done
 }
 
-# Who ran this by sudo; nobody otherwise.
+# Prints the user who called sudo, or nothing.
 sudo_user() {
     [ "$(id -u)" != 0 ] || [ "${SUDO_USER:-root}" = root ] || echo "$SUDO_USER"
 }
 
-# Runs this script as the person and not as root where sudo is at work: what cargo writes stays theirs.
+# Under sudo, runs this script as the user and not as root, so that cargo's files belong to the user.
 as_invoker() {
     local user
     user=$(sudo_user)
@@ -180,7 +180,7 @@ check() {
     require_nothing "$(missing_to_build)"
 }
 
-# Builds, and prints where the program is.
+# Builds the program and prints its path.
 build() {
     find_cargo
     cd "$workspace"
@@ -193,7 +193,7 @@ find_cargo() {
     command -v cargo >/dev/null || PATH=$PATH:${CARGO_HOME:-${HOME:-}/.cargo}/bin
 }
 
-# One line for each thing that building needs and this machine lacks.
+# Prints a line for each missing requirement.
 missing_to_build() {
     local needed found
     needed=$(sed -n 's/^rust-version *= *"\(.*\)"/\1/p' "$workspace/Cargo.toml")
@@ -225,7 +225,7 @@ require_nothing() {
 $(printf '%s\n' "$1" | sed 's/^/  - /')"
 }
 
-# Says why the directory cannot take the program, if it cannot.
+# Prints why the program cannot be installed into the directory, if so.
 unfit_directory() {
     local place=$directory
     while [ ! -e "$place" ]; do place=$(dirname "$place"); done
@@ -240,7 +240,7 @@ may_use_sudo() {
     [ "$scope" = system ] && [ "$(id -u)" != 0 ] && command -v sudo >/dev/null
 }
 
-# Runs a command with the rights that the directory asks for.
+# Runs a command with the rights that the directory requires.
 privileged() {
     if may_use_sudo; then
         echo "+ sudo $*" >&2
@@ -250,7 +250,7 @@ privileged() {
     fi
 }
 
-# A running program cannot be written over, but its name can be given to another file at once.
+# A running program cannot be overwritten, but another file can replace it.
 replace() {
     local built=$1
     unfinished=$directory/.$program.$$
@@ -273,7 +273,7 @@ warn_about_path() {
     fi
 }
 
-# Nothing in a home is on zsh's path for functions by itself.
+# zsh's default path for functions has no directory in the home.
 tell_zsh() {
     [ "$scope" = user ] && [[ ${SHELL:-} == */zsh ]] || return 0
     echo "For zsh's completion, before compinit in ~/.zshrc:  fpath=(\"$(share)/zsh/site-functions\" \$fpath)"

@@ -1,7 +1,7 @@
-# What packages are built with: pinned versions, in the build directory, fetched when they are first needed. To be read
-# by a script that has gone to the workspace. ICR_TOOLS names another place for them, to share.
+# The tools that build packages, in pinned versions, fetched into the build directory when they are first needed. Sourced
+# by scripts whose directory is the workspace. ICR_TOOLS is another directory for them, to share.
 # shellcheck shell=bash
-# shellcheck disable=SC2034 # read by who reads this
+# shellcheck disable=SC2034 # used by the script that sources this
 
 build_directory=$(mkdir -p "${CARGO_TARGET_DIR:-target}" && cd "${CARGO_TARGET_DIR:-target}" && pwd)
 tools=${ICR_TOOLS:-$build_directory/tools}
@@ -19,7 +19,7 @@ target_of() {
     esac
 }
 
-# When the commit was made, in seconds; this is the time in everything that is built.
+# The time of the commit, in seconds, which is the time of all built files.
 source_date() {
     echo "${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}"
 }
@@ -36,7 +36,7 @@ provide_zig() {
     mv "$directory.new" "$directory"
 }
 
-# Installs a program of a crate, and prints where it is.
+# Installs a program of a crate, and prints its path.
 provide_program() {
     local name=$1 version=$2 directory=$tools/$1-$2
     if [ ! -x "$directory/bin/$name" ]; then

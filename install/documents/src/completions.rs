@@ -19,7 +19,7 @@ const SHELLS: [Shell; 5] = [
     Shell::Zsh,
 ];
 
-/// A file for every shell.
+/// Returns a file for every shell.
 pub(crate) fn all() -> Vec<Document> {
     SHELLS.map(document).into()
 }
@@ -40,7 +40,7 @@ fn document(shell: Shell) -> Document {
 /// Names of the arguments that are registries.
 const REGISTRIES: [&str; 3] = ["ADDRESS", "HOST", "REGISTRY"];
 
-/// The same with IBM's hosts wherever a registry may stand, but for deprecated ones and staging.
+/// Returns the command with IBM's hosts as values of all registry arguments, without deprecated ones and staging.
 fn with_hosts(command: Command) -> Command {
     command.mut_args(offering_hosts).mut_subcommands(with_hosts)
 }
@@ -79,7 +79,7 @@ mod tests {
     fn registries_are_offered_and_no_deprecated_ones() {
         for document in all() {
             let text = String::from_utf8(document.content).unwrap();
-            // Those of elvish and PowerShell offer no values at all.
+            // elvish and PowerShell complete no values.
             let offers_values = !text.contains("edit:completion") && !text.contains("Register-");
             assert_eq!(text.contains("private.jp2.icr.io"), offers_values);
             assert!(!text.contains("bluemix"), "{}", document.name);

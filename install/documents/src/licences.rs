@@ -1,4 +1,4 @@
-//! The licences of all crates that end up in the binary: they ask to be handed on with it.
+//! The licences of all crates in the binary, which must be distributed with it.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -9,16 +9,16 @@ use anyhow::Context as _;
 use anyhow::ensure;
 use serde_json::Value;
 
-/// How the names of files with licences begin, in upper case.
+/// The beginnings of the names of licence files, in upper case.
 const BEGINNINGS: [&str; 4] = ["COPYING", "LICENSE", "LICENCE", "NOTICE"];
 
-/// What is linked and comes from no crate.
+/// Linked code that comes from no crate.
 const BESIDE_CRATES: &str = "\
 Rust's standard library: Copyright (c) The Rust Project contributors, MIT OR Apache-2.0
 musl, in static binaries: Copyright (c) 2005-2020 Rich Felker, et al., MIT
 ";
 
-/// One text: first who is under what, then the words, each once, with the names of those that they belong to.
+/// Returns one text: first the licence of each crate, then each licence once, with the names of its crates.
 pub(crate) fn text(target: &str) -> anyhow::Result<String> {
     let metadata = metadata(target)?;
     let crates = linked(&metadata)?;
@@ -57,7 +57,7 @@ fn metadata(target: &str) -> anyhow::Result<Value> {
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-/// The crates that the program needs when it runs, by name.
+/// Returns the crates that are linked into the program, by name.
 fn linked(metadata: &Value) -> anyhow::Result<Vec<&Value>> {
     let root = string(&metadata["resolve"], "root")?;
     let nodes: BTreeMap<&str, &Value> = array(&metadata["resolve"]["nodes"])?
@@ -85,7 +85,7 @@ fn linked(metadata: &Value) -> anyhow::Result<Vec<&Value>> {
     Ok(linked)
 }
 
-/// The licences in a crate's directory, and in those of the C libraries that it brings along.
+/// Returns the licences in a crate's directory, and in those of the C libraries that it contains.
 fn files(directory: &Path) -> anyhow::Result<Vec<String>> {
     let mut texts = Vec::new();
     for directory in std::iter::once(directory.to_owned()).chain(brought_along(directory)?) {

@@ -1,5 +1,5 @@
-//! Writes what comes with the program beside the program: completions, manual, licences. `install/generate` and
-//! `install/packages` start it. It is a crate of its own so that none of this is in the binary that is shipped.
+//! Writes the documents of the program: completions, manual, licences. `install/generate` and `install/packages` start it.
+//! It is a crate of its own, so that none of this is in the program's binary.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -27,13 +27,13 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-/// A file: its name, and what is in it.
+/// A file: its name and its content.
 struct Document {
     name: String,
     content: Vec<u8>,
 }
 
-/// The directories of generated files, and those files.
+/// The directories of generated files, with their files.
 fn documents() -> std::io::Result<[(PathBuf, Vec<Document>); 2]> {
     Ok([
         (PathBuf::from("completions"), completions::all()),
@@ -41,7 +41,7 @@ fn documents() -> std::io::Result<[(PathBuf, Vec<Document>); 2]> {
     ])
 }
 
-/// Writes every file; what is there and no longer generated goes.
+/// Writes all files, and deletes those that are no longer generated.
 fn generate(directory: &Path) -> anyhow::Result<()> {
     for (name, documents) in documents()? {
         let directory = directory.join(name);

@@ -14,10 +14,10 @@ use docker_credential_icr::helper::VERBS;
 
 use crate::Document;
 
-/// What stands in the middle of a page's first line. The names at its sides leave ten columns of eighty.
+/// The middle of a page's first line. The names at its sides leave ten columns of eighty.
 const MANUAL: &str = "ICR";
 
-/// How the help of a command goes on after its options: a section of the manual, and how it begins.
+/// The parts of a command's help after its options: a section of the manual, and how it begins.
 const PARTS: [(&str, &str); 3] = [
     ("EXAMPLES", "Examples:\n"),
     ("EXAMPLES", "Example:\n"),
@@ -26,7 +26,7 @@ const PARTS: [(&str, &str); 3] = [
 
 const EXIT_STATUS: &str = "EXIT STATUS";
 
-/// What else belongs on the program's own page: a section's title, and its entries, each a name and what it means.
+/// Further sections of the program's own page: a title and entries, each a name and its meaning.
 const SECTIONS: [(&str, &[(&str, &str)]); 3] = [
     (
         "ENVIRONMENT",
@@ -101,7 +101,7 @@ const SECTIONS: [(&str, &[(&str, &str)]); 3] = [
     ),
 ];
 
-/// Every page.
+/// Returns all pages.
 pub(crate) fn all() -> Result<Vec<Document>> {
     let mut program = arguments::definitions();
     program.build();
@@ -126,7 +126,7 @@ fn visible(command: &Command) -> impl Iterator<Item = &Command> {
 
 fn page(command: &Command) -> Result<Document> {
     let version = env!("CARGO_PKG_VERSION");
-    // A blank date: roff leaves out what is empty, and shifts what follows.
+    // A blank date: roff leaves out an empty one and shifts what follows.
     let page = Man::new(command.clone())
         .date(" ")
         .source(format!("{PROGRAM} {version}"))
@@ -157,7 +157,7 @@ fn page(command: &Command) -> Result<Document> {
     })
 }
 
-/// What follows the options in a command's help. Lines stand as they are.
+/// Returns what follows the options in a command's help, line by line.
 fn add_parts(command: &Command, roff: &mut Roff) {
     let text = command
         .get_after_long_help()
@@ -184,12 +184,12 @@ fn add_parts(command: &Command, roff: &mut Roff) {
     }
 }
 
-/// Clients' verbs have two, the commands of people more; one that tells what is broken fails for that alone.
-fn add_exit_statuses(command: &Command, tells_itself: bool, roff: &mut Roff) {
+/// Adds the exit statuses: verbs of clients have two, other commands more, unless the command documents its own.
+fn add_exit_statuses(command: &Command, has_own_statuses: bool, roff: &mut Roff) {
     let typed = command.get_bin_name().unwrap_or_default();
     let mut verbs = VERBS.iter();
     let is_verb = verbs.any(|verb| typed == format!("{PROGRAM} {}", verb.name));
-    let most = match (is_verb, tells_itself) {
+    let most = match (is_verb, has_own_statuses) {
         (true, _) => 2,
         (false, true) => 3,
         (false, false) => EXIT_STATUSES.len(),
