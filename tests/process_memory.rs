@@ -1,4 +1,4 @@
-//! Can another process of the same user, or a core dump, get at what the program holds in memory?
+//! Can another process of the same user, or a core dump, read the program's memory?
 #![cfg(target_os = "linux")]
 
 mod support;
@@ -19,13 +19,13 @@ use support::Machine;
 use support::copy_executable;
 use support::wait_until;
 
-/// The user `nobody`, as whom the tests run if root starts them: root may read every process.
+/// The user `nobody`, as whom the processes run if root starts the tests: root may read every process.
 const ORDINARY_USER: u32 = 65_534;
 
-/// Longer than a test looks at a process that waits for IAM.
-const HANGING: Duration = Duration::from_secs(20);
+/// How long IAM does not answer, longer than a test needs.
+const IAM_DELAY: Duration = Duration::from_secs(20);
 
-/// The user that processes of the tests belong to.
+/// Returns the user of the processes.
 fn user() -> u32 {
     match nix::unistd::getuid().as_raw() {
         0 => ORDINARY_USER,
@@ -33,7 +33,7 @@ fn user() -> u32 {
     }
 }
 
-/// Another program, run by that user.
+/// Returns a command of another program, run by that user.
 fn as_user(program: &str) -> Command {
     let mut command = Command::new(program);
     if nix::unistd::getuid().is_root() {
@@ -42,9 +42,9 @@ fn as_user(program: &str) -> Command {
     command
 }
 
-/// The program, run by that user, who owns the machine's directories.
+/// Returns a command of the program, run by that user, who owns the test's directories.
 fn program(machine: &Machine, arguments: &[&str]) -> Command {
-    // That user may not be able to reach the build directory.
+    // That user may have no access to the build directory.
     let copy = machine.path("program");
     copy_executable(env!("CARGO_BIN_EXE_docker-credential-icr"), &copy);
     for folder in ["", "home", "cache", "config", "runtime", "program"] {
@@ -57,7 +57,7 @@ fn program(machine: &Machine, arguments: &[&str]) -> Command {
     command
 }
 
-/// What another process of the same user reads of a file in `/proc/PID`.
+/// Returns what another process of the same user reads from a file in `/proc/PID`.
 fn read_by_the_same_user(process: u32, file: &str) -> Output {
     let mut reader = as_user("/bin/cat");
     reader
@@ -97,7 +97,7 @@ fn the_same_user_can_read_a_process_that_does_not_protect_itself() {
         .env("VARIABLE", "visible")
         .spawn()
         .expect("coreutils");
-    wait_until("what the other tests look for", || {
+    wait_until("a variable of another process", || {
         let read = read_by_the_same_user(sleep.id(), "environ");
         String::from_utf8_lossy(&read.stdout).contains("VARIABLE=visible")
     });
@@ -116,12 +116,12 @@ fn a_get_that_waits_for_its_input_cannot_be_read() {
 #[test]
 fn a_background_refresh_cannot_be_read() {
     let machine = Machine::with_environment_key();
-    machine.cloud.script([Fault::Delay(HANGING)]);
+    machine.cloud.script([Fault::Delay(IAM_DELAY)]);
     let running = machine.start_as(
         program(&machine, &["renew", "us.icr.io"]),
         Input::Bytes(b""),
     );
-    wait_until("a question to IAM", || machine.cloud.exchanges() == 1);
+    wait_until("a request to IAM", || machine.cloud.exchanges() == 1);
     is_protected(running.id());
     running.kill();
 }

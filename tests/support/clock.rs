@@ -1,7 +1,7 @@
-//! The real clock: these tests watch real processes.
+//! The real clock, because these tests run real processes.
 #![expect(
     clippy::disallowed_methods,
-    reason = "the program is given its time, its watchers are not"
+    reason = "only the program gets its time from outside"
 )]
 
 use std::thread;
@@ -10,19 +10,19 @@ use std::time::Instant;
 use std::time::SystemTime;
 use std::time::UNIX_EPOCH;
 
-/// A moment to measure from.
+/// Returns a point in time for measuring.
 pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-/// Seconds since 1970.
+/// Returns the seconds since 1970.
 pub(crate) fn unix_now() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let seconds = now.expect("it is later than 1970").as_secs();
     i64::try_from(seconds).expect("and not that late")
 }
 
-/// Waits for something that another process does, for ten seconds at most.
+/// Waits for an effect of another process, for ten seconds at most.
 pub(crate) fn wait_until(what: &str, happened: impl Fn() -> bool) {
     let start = now();
     while !happened() {

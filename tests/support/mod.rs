@@ -1,9 +1,9 @@
-//! A machine of its own for each test: empty directories, a bare environment, an emulated IBM Cloud, and items in the kernel
-//! keyring that no other test sees. Every answer is searched for the secrets that the test planted.
+//! The environment of each test: empty directories, few variables, an emulated IBM Cloud, and a namespace of its own in the kernel
+//! keyring. All output is searched for the secrets of the test.
 #![allow(
     dead_code,
     unused_imports,
-    reason = "each test file is a program of its own and uses a part of this"
+    reason = "each test file is a program of its own and uses only a part of this"
 )]
 
 #[cfg(unix)]
@@ -51,28 +51,28 @@ pub(crate) use screen::Screen;
 #[cfg(unix)]
 pub(crate) use screen::Typed;
 
-/// What clients compare an answer with to learn that there is no credential.
+/// The text by which clients recognize that there is no credential.
 pub(crate) const NOT_FOUND: &str = "credentials not found in native keychain";
 
 /// The API key that [`Machine::with_environment_key`] sets; the person `IBMid-environment` owns it.
 pub(crate) const ENVIRONMENT_KEY: &str = "ENVIRONMENT-API-KEY-5c1f";
 
-/// Where the IBM Cloud CLI keeps its session, in a machine's directory.
+/// The file of the IBM Cloud CLI's session, in the test's directory.
 pub(crate) const CLI_SESSION: &str = "home/.bluemix/config.json";
 
-/// A machine with the program on it, and a cloud that it reaches. Nothing of it is left when it is dropped.
+/// The environment in which a test runs the program, and an emulated cloud. All of it is removed when it is dropped.
 pub(crate) struct Machine {
     pub(crate) cloud: Emulator,
     directory: TempDir,
     keys: Keys,
     secrets: Arc<Mutex<Vec<String>>>,
     variables: BTreeMap<OsString, OsString>,
-    /// Held as long as the machine may have keys in the kernel.
+    /// A lock, held while there may be keys in the kernel.
     _turn: Option<File>,
 }
 
 impl Machine {
-    /// A machine whose user chose to have no keychain.
+    /// Creates an environment without a keychain.
     pub(crate) fn new() -> Self {
         Self::create("none", None)
     }
@@ -84,11 +84,11 @@ impl Machine {
         machine
     }
 
-    /// A machine that keeps everything in the kernel keyring. `None`, and a line that says why, where there is none; with
-    /// `CI=true` that is a failure.
+    /// Creates an environment that stores everything in the kernel keyring. Returns `None`, with a line that says why, if there
+    /// is no such keyring; with `CI=true` that is a failure.
     ///
-    /// Such machines take turns: the keyring of an ordinary user holds 20,000 bytes, about ten tokens, and under pressure the
-    /// program gives up the tokens of all namespaces.
+    /// Only one exists at a time: the keyring of an ordinary user holds 20,000 bytes, about ten tokens, and when it is full the
+    /// program deletes the tokens of all namespaces.
     pub(crate) fn with_keychain() -> Option<Self> {
         Self::with_keychain_named("kernel")
     }
@@ -108,7 +108,7 @@ impl Machine {
         Some(Self::create(choice, Some(turn)))
     }
 
-    /// The same with a cloud that has TLS and is a registry as well, at [`Machine::registries`]; the settings know it.
+    /// Adds TLS and a registry to the cloud, at [`Machine::registries`], and to the settings.
     pub(crate) fn with_registry(mut self) -> Self {
         let authority = Authority::create(self.path("authority")).expect("a directory");
         let cloud = Emulator::builder().tls(&authority, &[]).start();
@@ -121,7 +121,7 @@ impl Machine {
         self
     }
 
-    /// The two hosts of the registry of [`Machine::with_registry`].
+    /// Returns the two hosts of the registry of [`Machine::with_registry`].
     pub(crate) fn registries(&self) -> [String; 2] {
         let port = self.cloud.address().port();
         ["localhost", "127.0.0.1"].map(|host| format!("{host}:{port}"))
@@ -176,7 +176,7 @@ impl Machine {
         self
     }
 
-    /// Puts an API key that IAM knows into the environment.
+    /// Sets a valid API key in the environment.
     pub(crate) fn set_environment_key(&mut self) -> &mut Self {
         self.add_api_key(ENVIRONMENT_KEY, "environment");
         self.set("IBMCLOUD_API_KEY", ENVIRONMENT_KEY)
@@ -187,13 +187,13 @@ impl Machine {
         self.file("config/docker-credential-icr/config.toml", text)
     }
 
-    /// Writes a file that nobody else can write to.
+    /// Writes a file that other users cannot write to.
     pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
-        let folder = path.parent().expect("it is below the machine's directory");
+        let folder = path.parent().expect("it is below the test's directory");
         fs::create_dir_all(folder).expect("the directory is ours");
         fs::write(&path, text).expect("the directory is ours");
-        // Whatever the umask of whoever runs the tests: a file that others can write to is refused.
+        // Whatever the umask is: the program refuses a file that others can write to.
         set_mode(folder, 0o700);
         let is_below = |path: &&Path| *path != self.directory.path();
         for above in folder.ancestors().take_while(is_below) {
@@ -203,13 +203,12 @@ impl Machine {
         path
     }
 
-    /// Logs somebody in with the IBM Cloud CLI: writes its configuration, with these fields changed. Its IAM is this machine's
-    /// cloud.
+    /// Writes a configuration of the IBM Cloud CLI with these fields changed. Its IAM is the test's cloud.
     pub(crate) fn cli_session(&self, changes: &Value) -> PathBuf {
         self.file(CLI_SESSION, &self.cli_configuration(changes))
     }
 
-    /// What [`Machine::cli_session`] writes.
+    /// Returns what [`Machine::cli_session`] writes.
     pub(crate) fn cli_configuration(&self, changes: &Value) -> String {
         let cloud = self.cloud.url();
         let mut configuration = json!({
@@ -257,7 +256,7 @@ impl Machine {
         accounts.add_compute_resource_token(token, profiles);
     }
 
-    /// Something that IAM gave a person's API key: an access token of `IBMid-{owner}`.
+    /// Returns an access token of `IBMid-{owner}`, as IAM issued it.
     pub(crate) fn access_token_of(&self, owner: &str) -> String {
         let key = format!("API-KEY-FOR-A-TOKEN-OF-{owner}");
         self.add_api_key(&key, owner);
@@ -273,7 +272,7 @@ impl Machine {
             .is_credential("iambearer")
     }
 
-    /// From now on this text must not be seen anywhere but in the secret of an answer.
+    /// Makes a text a secret: from now on no output may contain it, except the secret of an answer.
     pub(crate) fn plant(&self, secret: &str) {
         assert!(secret.len() >= 8, "{secret:?} would be found by chance");
         let mut secrets = self.secrets();
@@ -282,22 +281,22 @@ impl Machine {
         }
     }
 
-    /// A place in the machine's own directory.
+    /// Returns a path in the test's directory.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
-    /// The machine's items in the kernel keyring.
+    /// Returns the test's keys in the kernel keyring.
     pub(crate) fn keys(&self) -> &Keys {
         &self.keys
     }
 
-    /// `get` with the address on standard input, as clients send it.
+    /// Runs `get` with the address on standard input, as clients do.
     pub(crate) fn get(&self, address: &str) -> Outcome {
         self.run(&["get"], address)
     }
 
-    /// `store`, as clients send it.
+    /// Runs `store`, as clients do.
     pub(crate) fn store(&self, address: &str, username: &str, secret: &str) -> Outcome {
         if !secret.is_empty() {
             self.plant(secret);
@@ -306,12 +305,12 @@ impl Machine {
         self.run(&["store"], request.to_string().as_str())
     }
 
-    /// `erase` with the address on standard input.
+    /// Runs `erase` with the address on standard input, as clients do.
     pub(crate) fn erase(&self, address: &str) -> Outcome {
         self.run(&["erase"], address)
     }
 
-    /// `list`, as the Go client sends it.
+    /// Runs `list`, as the Go client does.
     pub(crate) fn list(&self) -> Outcome {
         self.run(&["list"], "unused")
     }
@@ -331,7 +330,7 @@ impl Machine {
         Running::start(command, input.into(), Arc::clone(&self.secrets))
     }
 
-    /// The program in this machine's environment, and nothing of the environment of the tests.
+    /// Returns a command of the program in this environment, without the variables of the tests.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_docker-credential-icr"));
         command.args(arguments);
@@ -339,7 +338,7 @@ impl Machine {
         command
     }
 
-    /// Gives another command the same environment, and a pipe for its answer.
+    /// Sets this environment for another command, and a pipe for its output.
     pub(crate) fn furnish(&self, command: &mut Command) {
         command
             .env_clear()
@@ -348,7 +347,7 @@ impl Machine {
             .stdout(Stdio::piped());
     }
 
-    /// Every file below the machine's directory that holds one of its secrets.
+    /// Returns all files below the test's directory that contain a secret.
     pub(crate) fn files_with_secrets(&self) -> Vec<PathBuf> {
         let secrets = self.secrets();
         files_below(self.directory.path())
@@ -361,11 +360,9 @@ impl Machine {
             .collect()
     }
 
-    /// The secrets that were planted, and those that answers held.
+    /// Returns the secrets of the test and those of answers.
     pub(crate) fn secrets(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
-        self.secrets
-            .lock()
-            .expect("nothing panics while it holds the secrets")
+        self.secrets.lock().expect("no panic while it is locked")
     }
 }
 
@@ -375,7 +372,7 @@ impl Drop for Machine {
     }
 }
 
-/// Says why a test does not run here.
+/// Reports why a test does not run here.
 pub(crate) fn skipped(reason: &str) {
     let test = std::thread::current();
     let name = test.name().unwrap_or_default();
@@ -384,7 +381,7 @@ pub(crate) fn skipped(reason: &str) {
     let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
-/// A directory whose path is as long everywhere, since tables are as wide as what is in them.
+/// Creates a directory whose path has the same length everywhere, because the width of tables depends on it.
 fn temporary_directory() -> TempDir {
     #[cfg(unix)]
     let directory = tempfile::tempdir_in("/tmp");
@@ -393,7 +390,7 @@ fn temporary_directory() -> TempDir {
     directory.expect("a temporary directory")
 }
 
-/// Sets who may do what with a file or a directory, where a system has modes.
+/// Sets the mode of a file or directory, on systems that have modes.
 pub(crate) fn set_mode(path: &Path, mode: u32) {
     #[cfg(unix)]
     {
@@ -404,13 +401,13 @@ pub(crate) fn set_mode(path: &Path, mode: u32) {
     let _ = (path, mode);
 }
 
-/// Copies a file that is then run, such as the built binary for a user who cannot reach it.
+/// Copies an executable, such as the built binary for a user who cannot reach it.
 #[cfg(unix)]
 pub(crate) fn copy_executable(from: impl AsRef<Path>, to: &Path) {
     write_executable(&fs::read(from).expect("it is ours"), to);
 }
 
-/// Writes a file that is then run.
+/// Writes an executable.
 ///
 /// `cat` does it, because a process that another test starts just then would inherit a
 /// descriptor of ours, and the kernel runs no file that is open for writing (`ETXTBSY`).
@@ -428,7 +425,7 @@ pub(crate) fn write_executable(content: &[u8], to: &Path) {
     assert!(shell.wait().expect("it is our child").success(), "{to:?}");
 }
 
-/// Runs the same thing at the same time.
+/// Calls a function on several threads at the same time, with their numbers.
 pub(crate) fn at_once<T: Send>(count: usize, run: impl Fn(usize) -> T + Sync) -> Vec<T> {
     std::thread::scope(|scope| {
         let run = &run;
@@ -444,7 +441,7 @@ pub(crate) fn at_once<T: Send>(count: usize, run: impl Fn(usize) -> T + Sync) ->
     })
 }
 
-/// Every file below a directory.
+/// Returns all files below a directory.
 pub(crate) fn files_below(directory: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     entries
@@ -457,7 +454,7 @@ pub(crate) fn files_below(directory: &Path) -> Vec<PathBuf> {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "this question goes to the environment of the tests, not of the program"
+    reason = "this variable is for the tests, not for the program"
 )]
 fn must_run_everything() -> bool {
     std::env::var_os("CI").is_some_and(|value| value == "true")

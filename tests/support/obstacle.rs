@@ -1,10 +1,10 @@
-//! What may stand where a file with a secret should be.
+//! Unusable files in the place of a file with a secret.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// Something that no secret can be read from.
+/// A file, directory or device from which no secret can be read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Obstacle {
     Binary,
@@ -12,7 +12,7 @@ pub(crate) enum Obstacle {
     Empty,
     Huge,
     LinkToNothing,
-    /// A pipe that nobody writes to.
+    /// A pipe without a writer.
     Pipe,
     /// A file that cannot be read, not even by root.
     Unreadable,
@@ -21,7 +21,7 @@ pub(crate) enum Obstacle {
 }
 
 impl Obstacle {
-    /// Those that this system has.
+    /// Returns all that this system has.
     pub(crate) fn all() -> Vec<Self> {
         let mut all = vec![Self::Binary, Self::Directory, Self::Empty, Self::Huge];
         if cfg!(unix) {
@@ -33,7 +33,7 @@ impl Obstacle {
         all
     }
 
-    /// Puts it at a path, in the place of whatever is there.
+    /// Creates it at a path, in the place of what is there.
     pub(crate) fn put(self, path: &Path) {
         let _ = fs::remove_file(path).or_else(|_| fs::remove_dir(path));
         match self {

@@ -1,4 +1,4 @@
-//! How one run of the program ended, and what clients would read from it.
+//! The result of one run of the program, and the checks of it.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use serde_json::Value;
 
 use super::NOT_FOUND;
 
-/// The end of one run.
+/// The result of one run.
 pub(crate) struct Outcome {
     /// The server address that was sent, trimmed.
     pub(crate) address: String,
-    /// Whether the log was on, which stands on stderr.
+    /// Whether stderr also has the log.
     pub(crate) logs: bool,
     /// The exit status; `None` when a signal ended it.
     pub(crate) status: Option<i32>,
@@ -20,11 +20,11 @@ pub(crate) struct Outcome {
     pub(crate) stdout: String,
     pub(crate) took: Duration,
     pub(crate) verb: String,
-    /// Whether all of the input could be written.
+    /// Whether the program read all of its input.
     pub(crate) was_heard_out: bool,
 }
 
-/// Short enough to read where a test sends megabytes.
+/// Shortened, because some tests send megabytes.
 impl fmt::Debug for Outcome {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let start = |text: &str| text.chars().take(2000).collect::<String>();
@@ -41,7 +41,7 @@ impl fmt::Debug for Outcome {
 }
 
 impl Outcome {
-    /// Succeeded, and said on stderr alone what could not be done.
+    /// Checks for success with a warning on stderr only, with these parts in it.
     #[track_caller]
     pub(crate) fn is_success_with_warning(&self, parts: &[&str]) {
         assert_eq!(self.status, Some(0), "{self:?}");
@@ -51,7 +51,7 @@ impl Outcome {
         }
     }
 
-    /// Succeeded and said nothing: `store` and `erase`.
+    /// Checks for success without any output: `store` and `erase`.
     #[track_caller]
     pub(crate) fn is_silent_success(&self) {
         assert_eq!(self.status, Some(0), "{self:?}");
@@ -59,7 +59,7 @@ impl Outcome {
         self.has_quiet_stderr();
     }
 
-    /// The one answer of `get` that sends a client on without us.
+    /// Checks for the answer by which clients go on without a credential.
     #[track_caller]
     pub(crate) fn is_not_found(&self) {
         assert_eq!(self.status, Some(1), "{self:?}");
@@ -67,7 +67,7 @@ impl Outcome {
         self.has_quiet_stderr();
     }
 
-    /// A failure that a person reads: one line, the same on both streams, with these parts in it.
+    /// Checks for an error of a client's verb: one line, the same on both streams, with these parts in it.
     #[track_caller]
     pub(crate) fn is_failure_with(&self, parts: &[&str]) {
         assert_eq!(self.status, Some(1), "{self:?}");
@@ -75,7 +75,10 @@ impl Outcome {
         assert!(!line.trim().is_empty(), "{self:?}");
         assert!(!line.contains(char::is_control), "one plain line: {self:?}");
         assert!(!line.contains(NOT_FOUND), "{self:?}");
-        assert!(!line.contains('`'), "clients put it in backticks: {self:?}");
+        assert!(
+            !line.contains('`'),
+            "clients put the line in backticks: {self:?}"
+        );
         if self.logs {
             assert!(self.stderr.ends_with(&self.stdout), "{self:?}");
         } else {
@@ -86,19 +89,19 @@ impl Outcome {
         }
     }
 
-    /// A failure of a person's command: told on stderr alone, with these parts in it.
+    /// Checks for an error that the user must fix: on stderr only, with these parts in it.
     #[track_caller]
     pub(crate) fn tells_a_person(&self, parts: &[&str]) {
         self.fails(1, parts);
     }
 
-    /// The same because of what was typed.
+    /// Checks for an error in the arguments, in the same way.
     #[track_caller]
     pub(crate) fn refuses_arguments(&self, parts: &[&str]) {
         self.fails(2, parts);
     }
 
-    /// The same because of something that may pass.
+    /// Checks for a temporary error, in the same way.
     #[track_caller]
     pub(crate) fn puts_a_person_off(&self, parts: &[&str]) {
         self.fails(3, parts);
@@ -111,7 +114,7 @@ impl Outcome {
         self.has(&self.stderr, parts);
     }
 
-    /// These parts are in what it wrote.
+    /// Checks that a text of the output contains these parts.
     #[track_caller]
     pub(crate) fn has(&self, text: &str, parts: &[&str]) {
         for part in parts {
@@ -119,7 +122,7 @@ impl Outcome {
         }
     }
 
-    /// A credential for this user name; returns its secret.
+    /// Checks for a credential with this user name; returns its secret.
     #[track_caller]
     pub(crate) fn is_credential(&self, username: &str) -> String {
         assert_eq!(self.status, Some(0), "{self:?}");
@@ -133,14 +136,14 @@ impl Outcome {
         secret.expect("a secret")
     }
 
-    /// An access token; returns its owner, as the token itself names it.
+    /// Checks for an access token; returns the IAM ID in it.
     #[track_caller]
     pub(crate) fn is_token_of(&self) -> String {
         let claims = super::token::claims(&self.is_credential("iambearer"));
         claims["iam_id"].as_str().expect("an owner").to_owned()
     }
 
-    /// The answer of `list`.
+    /// Checks the answer of `list`.
     #[track_caller]
     pub(crate) fn is_list(&self, logins: &[(&str, &str)]) {
         assert_eq!(self.status, Some(0), "{self:?}");
@@ -152,18 +155,18 @@ impl Outcome {
         assert_eq!(self.object(), expected, "{self:?}");
     }
 
-    /// The secret of an answer of `get`.
+    /// Returns the secret of an answer of `get`.
     pub(super) fn secret(&self) -> Option<String> {
         let answer: Value = serde_json::from_str(&self.stdout).ok()?;
         let secret = answer.get("Secret")?.as_str()?;
         (self.verb == "get" && self.status == Some(0)).then(|| secret.to_owned())
     }
 
-    /// No secret stands anywhere but where a client looks for it.
+    /// Checks that the output has no secret, except as the secret of an answer.
     #[track_caller]
     pub(super) fn shows_none_of(&self, secrets: &[String]) {
         let visible = match self.secret() {
-            // What it prints is what it is for.
+            // Its purpose is to print a secret.
             None if self.verb == "print" => String::new(),
             None => self.stdout.clone(),
             Some(_) => {

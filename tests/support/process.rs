@@ -1,4 +1,4 @@
-//! One run of the program, fed and heard by threads, so that neither side can block the other for good.
+//! One run of the program. Threads write its input and read its output, so that neither side can block the other.
 
 use std::io;
 use std::io::Read;
@@ -18,17 +18,17 @@ use std::time::Instant;
 use super::Outcome;
 use super::clock;
 
-/// How long a run may take: longer than the deadline that the program sets itself.
+/// The longest time of a run, longer than the program's own deadline.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// What comes on standard input.
+/// The standard input of a run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Input<'a> {
-    /// These bytes, and the end.
+    /// These bytes, then the end.
     Bytes(&'a [u8]),
-    /// Something without an end.
+    /// Bytes without an end.
     Endless,
-    /// Nothing, and no end either.
+    /// No bytes and no end.
     Open,
 }
 
@@ -44,7 +44,7 @@ impl<'a> From<&'a [u8]> for Input<'a> {
     }
 }
 
-/// A process that runs. Dropping it kills it.
+/// A running process. It is killed when it is dropped.
 pub(crate) struct Running {
     child: Child,
     command: Command,
@@ -68,8 +68,8 @@ impl Running {
         let mut child = command.spawn().expect("the program was built");
         let mut stdin = child.stdin.take().expect("a pipe was asked for");
         let mut running = Self {
-            error: hear(child.stderr.take()),
-            output: hear(child.stdout.take()),
+            error: read_all(child.stderr.take()),
+            output: read_all(child.stdout.take()),
             child,
             command,
             feeder: None,
@@ -96,17 +96,17 @@ impl Running {
         running
     }
 
-    /// The process's id.
+    /// Returns the process's id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Kills it in the middle of what it does.
+    /// Kills it.
     pub(crate) fn kill(mut self) {
         self.child.kill().expect("it runs");
     }
 
-    /// Waits for its end.
+    /// Waits for its end and returns the result.
     #[track_caller]
     pub(crate) fn finish(mut self) -> Outcome {
         let output = self.output.recv_timeout(LIMIT);
@@ -132,7 +132,7 @@ impl Running {
             verb: verb.into_owned(),
             was_heard_out: matches!(feeding, None | Some(Ok(Ok(())))),
         };
-        let mut secrets = self.secrets.lock().expect("nobody panics with the secrets");
+        let mut secrets = self.secrets.lock().expect("no panic while it is locked");
         let own = outcome.secret().filter(|secret| secret.len() >= 8);
         if let Some(own) = own
             && !secrets.contains(&own)
@@ -152,8 +152,8 @@ impl Drop for Running {
     }
 }
 
-/// All that a stream says until it ends.
-fn hear(stream: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+/// Reads a stream to its end.
+fn read_all(stream: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
     in_background(move || {
         let mut bytes = Vec::new();
         if let Some(mut stream) = stream {
@@ -166,7 +166,7 @@ fn hear(stream: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
 fn in_background<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Receiver<T> {
     let (sender, receiver) = mpsc::sync_channel(1);
     thread::spawn(move || {
-        // Nobody listens any more when a run was killed.
+        // The receiver is gone if the run was killed.
         let _ = sender.send(work());
     });
     receiver

@@ -1,4 +1,4 @@
-//! What a person sees of a command: in a pipe, or on the screen of a terminal.
+//! The output of commands, in a pipe or on the screen of a terminal.
 
 use std::fmt::Write as _;
 use std::num::NonZero;
@@ -14,30 +14,29 @@ use super::Machine;
 /// More lines than any command writes.
 const ROWS: u16 = 500;
 
-/// How long a command may take to say what is expected, in milliseconds.
-const PATIENCE: u64 = 30_000;
+/// The longest time until an expected output, in milliseconds.
+const TIMEOUT: u64 = 30_000;
 
-/// What the shell at a terminal writes after each command, before its exit status.
+/// The text that the shell at a terminal writes after each command, before its exit status.
 const STATUS: &str = "exit status ";
 
-/// A command with arguments that a shell takes as they are, and what somebody at a terminal types: each answer with the text that
-/// has to be there before it.
+/// The arguments of a command, and the input typed at a terminal: the expected prompts with their answers.
 pub(crate) type Typed<'a> = (&'a str, &'a [(&'a str, &'a str)]);
 
-/// Where commands are typed.
+/// Where commands run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Screen {
-    /// Nobody looks, and nobody types.
+    /// No terminal.
     Pipe,
-    /// A terminal with so many columns.
+    /// A terminal with this many columns.
     Terminal(u16),
 }
 
 impl Screen {
-    /// All that is seen of each command, and its exit status in brackets.
+    /// Returns the output of each command, and its exit status in brackets.
     ///
-    /// Lines are those that the program writes, also where a terminal has to break them. Styles stand in braces: `{bold}…{}`. In a
-    /// pipe, what is on stderr has a mark.
+    /// Lines are those that the program writes, even if a terminal breaks them. Styles are in braces: `{bold}…{}`. In a pipe, lines
+    /// of stderr are marked.
     pub(crate) fn shows(self, machine: &Machine, commands: &[Typed<'_>]) -> Vec<String> {
         let shown = match self {
             Self::Pipe => commands
@@ -69,7 +68,7 @@ fn at_a_terminal(machine: &Machine, commands: &[Typed<'_>], columns: u16) -> Vec
     for (expected, answer) in commands.iter().flat_map(|(_, typed)| *typed) {
         written += &session.exp_string(expected).expect(expected);
         written += expected;
-        session.send_line(answer).expect("it listens");
+        session.send_line(answer).expect("an open terminal");
     }
     written += &session.exp_eof().expect("an end");
     let mut parts = written.split(STATUS);
@@ -84,7 +83,7 @@ fn at_a_terminal(machine: &Machine, commands: &[Typed<'_>], columns: u16) -> Vec
     shown
 }
 
-/// The program at a terminal that shows what is typed until somebody turns that off: the first line is typed for the shell.
+/// Starts the program at a terminal with echo, which the shell's first line tests.
 pub(crate) fn dialog(machine: &Machine, arguments: &[&str]) -> PtySession {
     let program = machine.command(&[]);
     let mut shell = Command::new("/bin/sh");
@@ -100,14 +99,16 @@ pub(crate) fn dialog(machine: &Machine, arguments: &[&str]) -> PtySession {
         .env("PATH", "/usr/bin:/bin")
         .env("TERM", "xterm")
         .stdout(Stdio::inherit());
-    let mut session = spawn_command(shell, Some(PATIENCE)).expect("a terminal");
+    let mut session = spawn_command(shell, Some(TIMEOUT)).expect("a terminal");
     session.exp_string("ready").expect("the shell");
-    session.send_line("this-is-shown").expect("it listens");
+    session
+        .send_line("this-is-shown")
+        .expect("an open terminal");
     session.exp_string("this-is-shown").expect("an echo");
     session
 }
 
-/// The program at a terminal, for one command after the other.
+/// Starts the commands at a terminal, one after the other.
 fn start(machine: &Machine, commands: &[Typed<'_>], columns: u16) -> PtySession {
     let program = machine.command(&[]);
     let mut script = format!("PATH=/usr/bin:/bin stty echo cols {columns} rows {ROWS}");
@@ -117,12 +118,12 @@ fn start(machine: &Machine, commands: &[Typed<'_>], columns: u16) -> PtySession 
     let mut shell = Command::new("/bin/sh");
     shell.args(["-c", &script]).arg(program.get_program());
     machine.furnish(&mut shell);
-    // The terminal is all that it has.
+    // Its output goes to the terminal.
     shell.stdout(Stdio::inherit());
-    spawn_command(shell, Some(PATIENCE)).expect("a terminal")
+    spawn_command(shell, Some(TIMEOUT)).expect("a terminal")
 }
 
-/// What a terminal shows of what was written to it; each character is a byte of that.
+/// Returns what a terminal shows of the written bytes, each of which is one character here.
 fn seen(written: &str, columns: u16) -> String {
     let size = [ROWS, columns].map(|size| NonZero::new(size).expect("a terminal with room"));
     let mut terminal = vt100::Parser::new(size[0], size[1], 0);
@@ -131,7 +132,7 @@ fn seen(written: &str, columns: u16) -> String {
     text_of(terminal.screen())
 }
 
-/// The lines of a screen, with marks where a style begins and ends.
+/// Returns the lines of a screen, with marks where a style begins and ends.
 fn text_of(screen: &vt100::Screen) -> String {
     let (_, columns) = screen.size();
     let (last, _) = screen.cursor_position();
@@ -145,7 +146,7 @@ fn text_of(screen: &vt100::Screen) -> String {
                 let _ = write!(line, "{{{of_cell}}}");
                 style = of_cell;
             }
-            // A cell on which nothing was written is a gap.
+            // A cell without content is a space.
             let character = if cell.has_contents() {
                 cell.contents()
             } else {
@@ -153,12 +154,11 @@ fn text_of(screen: &vt100::Screen) -> String {
             };
             line.push_str(character);
         }
-        match screen.row_wrapped(row) {
-            true => text.push_str(&line),
-            false => {
-                text.push_str(line.trim_end());
-                text.push('\n');
-            }
+        if screen.row_wrapped(row) {
+            text.push_str(&line);
+        } else {
+            text.push_str(line.trim_end());
+            text.push('\n');
         }
     }
     match text.trim_end() {

@@ -1,4 +1,4 @@
-//! JSON Web Tokens as somebody else would have made them.
+//! JSON Web Tokens that the emulator did not issue.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::clock;
 
-/// A token that ends so many seconds from now.
+/// Returns a token that expires in this many seconds.
 pub(crate) fn ending_in(seconds: i64) -> String {
     let now = clock::unix_now();
     let encode = |part: &Value| BASE64_URL_SAFE_NO_PAD.encode(part.to_string());
@@ -16,7 +16,7 @@ pub(crate) fn ending_in(seconds: i64) -> String {
     format!("{header}.{}.c2lnbmF0dXJl", encode(&claims))
 }
 
-/// What a token says.
+/// Returns the claims of a token.
 pub(crate) fn claims(token: &str) -> Value {
     let payload = token.split('.').nth(1).expect("three parts");
     let claims = BASE64_URL_SAFE_NO_PAD.decode(payload);
