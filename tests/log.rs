@@ -481,9 +481,10 @@ fn somebody_elses_file_is_left_alone() {
         Ok(()) => path,
         Err(_) => "/dev/null".into(),
     };
-    let reason = match path.ends_with("null") {
-        true => "not a regular file",
-        false => "belongs to another user (number 4711)",
+    let reason = if path.ends_with("null") {
+        "not a regular file"
+    } else {
+        "belongs to another user (number 4711)"
     };
     is_refused(&mut machine, &path, reason);
     assert_eq!(fs::read_to_string(&path).unwrap(), "");

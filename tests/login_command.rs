@@ -1075,9 +1075,10 @@ fn a_logout_tells_what_still_answers() {
     for scopes in [&[][..], &["us.icr.io", "de.icr.io"]] {
         log_in(&machine, KEY, scopes);
         let logout = machine.run(&[&["logout"], scopes].concat(), "");
-        let name = match scopes.is_empty() {
-            true => "every registry",
-            false => "de.icr.io and us.icr.io",
+        let name = if scopes.is_empty() {
+            "every registry"
+        } else {
+            "de.icr.io and us.icr.io"
         };
         let text = format!("warning: the API key in $IBMCLOUD_API_KEY still answers for {name};");
         answer_with_warning(&logout, &[&text, "unset $IBMCLOUD_API_KEY"]);

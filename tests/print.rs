@@ -278,9 +278,10 @@ fn the_examples_that_write_a_file_keep_it_to_their_user() {
         shell.args(["-c", &format!("umask 022\n{script}")]);
         machine.furnish(&mut shell);
         assert!(shell.status().expect("a shell").success(), "{example}");
-        let name = match example.contains("kaniko") {
-            true => "kaniko.json",
-            false => "auth.json",
+        let name = if example.contains("kaniko") {
+            "kaniko.json"
+        } else {
+            "auth.json"
         };
         let mode = std::fs::metadata(machine.path(name)).expect("a file");
         assert_eq!(mode.permissions().mode() & 0o777, 0o600, "{example}");

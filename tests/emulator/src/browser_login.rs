@@ -62,9 +62,10 @@ fn authorize(accounts: &Accounts, request: &Recorded) -> Result<Response, Refusa
     };
     let only = |name: &str, supported: &str| {
         let message = format!("Parameter missing or not supported: {name}.");
-        match parameter(name)? == supported {
-            true => Ok(()),
-            false => Err(Refusal::new(400, STAND_IN, message)),
+        if parameter(name)? == supported {
+            Ok(())
+        } else {
+            Err(Refusal::new(400, STAND_IN, message))
         }
     };
     only("client_id", "bx")?;

@@ -89,10 +89,13 @@ fn change(
                 return Err(InvalidControl::Body);
             }
         }
-        "metadata" => match switch(value)? {
-            true => accounts.enable_metadata(&MetadataApi::ALL),
-            false => accounts.disable_metadata(),
-        },
+        "metadata" => {
+            if switch(value)? {
+                accounts.enable_metadata(&MetadataApi::ALL);
+            } else {
+                accounts.disable_metadata();
+            }
+        }
         "passcode" => accounts.add_passcode(value, Subject::user("1")),
         "registry-token-lifetime" => {
             accounts.set_registry_token_lifetime(value.parse().map_err(|_| InvalidControl::Body)?)

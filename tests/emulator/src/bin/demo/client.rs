@@ -40,9 +40,10 @@ enum Kind {
 impl Client {
     /// Looks for the programs; the error says what to install.
     pub(crate) fn find() -> Result<Self, String> {
-        let registry = match shell::is_installed("docker-registry") {
-            true => Some("docker-registry"),
-            false => Some("registry").filter(|program| is_docker_registry(program)),
+        let registry = if shell::is_installed("docker-registry") {
+            Some("docker-registry")
+        } else {
+            Some("registry").filter(|program| is_docker_registry(program))
         };
         let kind = [("skopeo", Kind::Skopeo), ("podman", Kind::Podman)]
             .into_iter()

@@ -233,9 +233,10 @@ impl Finished {
 
     /// An error with what the program said, unless it succeeded.
     pub(crate) fn succeed(self) -> anyhow::Result<Self> {
-        match self.succeeded() {
-            true => Ok(self),
-            false => bail!("`{}` failed:{self}", self.line),
+        if self.succeeded() {
+            Ok(self)
+        } else {
+            bail!("`{}` failed:{self}", self.line)
         }
     }
 
