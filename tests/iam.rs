@@ -145,7 +145,7 @@ fn a_refusal_is_final_and_reaches_the_person_without_its_context() {
         (error(400, "X1", NOT_FOUND), &["HTTP 400"]),
         (error(400, "X1", ""), &["HTTP 400"]),
         (error(400, "X1", &"long ".repeat(10_000)), &["long long"]),
-        (Fault::Status(400), &["HTTP 400", "told to answer 400"]),
+        (Fault::Status(400), &["HTTP 400", "to answer 400"]),
         (Fault::Status(401), &["HTTP 401"]),
         (Fault::Status(404), &["HTTP 404"]),
         (Fault::Status(501), &["HTTP 501"]),
