@@ -214,10 +214,10 @@ fn what_is_no_key_is_repeated() {
     machine.settings("[profile.team-a]\n");
     machine
         .run(&["stauts"], Input::Bytes(b""))
-        .is_failure_with(&["unknown action: stauts; did you mean 'status'?"]);
+        .is_failure_with(&["unknown command 'stauts'. Did you mean 'status'?"]);
     machine
         .run(&["help", "lgin"], Input::Bytes(b""))
-        .is_failure_with(&["unknown action: lgin; did you mean 'login'?"]);
+        .is_failure_with(&["unknown command 'lgin'. Did you mean 'login'?"]);
     machine
         .run(&["login", "ghcr.io"], Input::Bytes(b""))
         .tells_a_person(&["ghcr.io is not a registry of IBM Cloud"]);

@@ -43,34 +43,40 @@ fn version_and_help_succeed_on_stdout() {
 }
 
 #[test]
-fn wrong_arguments_are_answered_with_the_usage() {
+fn wrong_arguments_point_to_the_help() {
     let machine = Machine::with_environment_key();
     let outcome = machine.run(&[], "");
     assert_eq!(outcome.status, Some(1), "{outcome:?}");
     assert!(outcome.stdout.starts_with("Usage: "), "{outcome:?}");
     for (arguments, part) in [
-        (&["GET"][..], "docker-credential-icr: unknown action: GET"),
-        (&[""], "unknown action"),
-        (&["--nonsense"], "unknown action: --nonsense"),
-        (&["nonsense", "us.icr.io"], "unknown action: nonsense"),
+        (&["GET"][..], "unknown command 'GET'. See --help"),
+        (&[""], "unknown command ''"),
+        (&["--nonsense"], "unknown command '--nonsense'"),
+        (&["nonsense", "us.icr.io"], "unknown command 'nonsense'"),
         (
             &["stauts"],
-            "unknown action: stauts; did you mean 'status'?",
+            "unknown command 'stauts'. Did you mean 'status'? See --help",
         ),
         (
             &["help", "stauts"],
-            "unknown action: stauts; did you mean 'status'?",
+            "unknown command 'stauts'. Did you mean 'status'? See --help",
         ),
-        (&["get", "us.icr.io", "de.icr.io"], "too many arguments"),
-        (&["erase", "us.icr.io", "de.icr.io"], "too many arguments"),
-        (&["store", "us.icr.io"], "too many arguments"),
-        (&["list", "us.icr.io"], "too many arguments"),
-        (&["version", "us.icr.io"], "too many arguments"),
+        (
+            &["get", "us.icr.io", "de.icr.io"],
+            "too many arguments for '",
+        ),
+        (
+            &["erase", "us.icr.io", "de.icr.io"],
+            "too many arguments for '",
+        ),
+        (&["store", "us.icr.io"], "too many arguments for '"),
+        (&["list", "us.icr.io"], "too many arguments for '"),
+        (&["version", "us.icr.io"], "too many arguments for '"),
         (&["--version", "us.icr.io"], ""),
         (&["--help", "us.icr.io"], ""),
     ] {
         let outcome = machine.run(arguments, "us.icr.io");
-        outcome.is_failure_with(&[part, "Usage: docker-credential-icr"]);
+        outcome.is_failure_with(&[part, "See ", "--help"]);
     }
     assert_eq!(machine.cloud.exchanges(), 0);
 }

@@ -33,11 +33,11 @@ Register-ArgumentCompleter -Native -CommandName 'docker-credential-icr' -ScriptB
             [CompletionResult]::new('settings', 'settings', [CompletionResultType]::ParameterValue, 'Show all settings and where they are set')
             [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Show the active source of each registry')
             [CompletionResult]::new('token', 'token', [CompletionResultType]::ParameterValue, 'Make, list and remove registry tokens')
-            [CompletionResult]::new('get', 'get', [CompletionResultType]::ParameterValue, 'For clients: the credential for a registry, as JSON')
-            [CompletionResult]::new('store', 'store', [CompletionResultType]::ParameterValue, 'For clients: keeps a login that comes as JSON on stdin')
-            [CompletionResult]::new('erase', 'erase', [CompletionResultType]::ParameterValue, 'For clients: forgets the login for a registry')
-            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'For clients: registries that have a login, as JSON')
-            [CompletionResult]::new('version', 'version', [CompletionResultType]::ParameterValue, 'For clients: the version of this program')
+            [CompletionResult]::new('get', 'get', [CompletionResultType]::ParameterValue, 'For clients: Print the credential for a registry as JSON')
+            [CompletionResult]::new('store', 'store', [CompletionResultType]::ParameterValue, 'For clients: Store a login, read as JSON from stdin')
+            [CompletionResult]::new('erase', 'erase', [CompletionResultType]::ParameterValue, 'For clients: Delete the login for a registry')
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'For clients: List the registries with a login as JSON')
+            [CompletionResult]::new('version', 'version', [CompletionResultType]::ParameterValue, 'For clients: Print the version')
             break
         }
         'docker-credential-icr;configure' {

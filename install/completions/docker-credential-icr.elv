@@ -30,11 +30,11 @@ set edit:completion:arg-completer[docker-credential-icr] = {|@words|
             cand settings 'Show all settings and where they are set'
             cand status 'Show the active source of each registry'
             cand token 'Make, list and remove registry tokens'
-            cand get 'For clients: the credential for a registry, as JSON'
-            cand store 'For clients: keeps a login that comes as JSON on stdin'
-            cand erase 'For clients: forgets the login for a registry'
-            cand list 'For clients: registries that have a login, as JSON'
-            cand version 'For clients: the version of this program'
+            cand get 'For clients: Print the credential for a registry as JSON'
+            cand store 'For clients: Store a login, read as JSON from stdin'
+            cand erase 'For clients: Delete the login for a registry'
+            cand list 'For clients: List the registries with a login as JSON'
+            cand version 'For clients: Print the version'
         }
         &'docker-credential-icr;configure'= {
             cand --registry 'Registries, such as us.icr.io'

@@ -1,4 +1,4 @@
-//! The arguments of people's commands, and help on everything that may be typed.
+//! The arguments of people's commands, and help on commands and verbs.
 
 use std::ffi::OsStr;
 use std::ffi::OsString;
@@ -48,16 +48,16 @@ enum Command {
     Token(token::Arguments),
 }
 
-/// Whether there is a command of this name.
+/// Returns whether a person's command has this name.
 pub fn exists(name: &OsStr) -> bool {
     name.to_str().is_some_and(Command::has_subcommand)
 }
 
-/// Runs the command that the arguments name; they are those after the program's
-/// name. Help that is asked for is an answer.
+/// Runs the command that the arguments name; they are those after the program's name.
+/// Prints its help if they ask for that.
 ///
 /// # Errors
-/// What is wrong with the arguments, or what the command could not do.
+/// The arguments do not fit the command, or the command fails.
 pub fn run(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
@@ -66,6 +66,7 @@ pub fn run(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>)
         }
         Err(error) => {
             let text = without_secrets(error).render().to_string();
+            // The caller puts it before every error.
             let text = text.strip_prefix("error: ").unwrap_or(&text);
             return Err(Error::usage(text.trim_end()));
         }
@@ -82,8 +83,10 @@ pub fn run(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>)
     }
 }
 
-/// The same error without words of the command line that may be secrets.
+/// Removes what may be a secret from an error, and the tips on passing a mistyped flag as
+/// a value, which is never meant.
 fn without_secrets(mut error: clap::Error) -> clap::Error {
+    error.remove(ContextKind::Suggested);
     // In other errors these are parts of the command's definition.
     let kind = match error.kind() {
         ErrorKind::InvalidSubcommand => ContextKind::InvalidSubcommand,
@@ -97,20 +100,18 @@ fn without_secrets(mut error: clap::Error) -> clap::Error {
     if is_hidden {
         let stand_in = ContextValue::String(repeatable::NOT_SHOWN.to_owned());
         error.insert(kind, stand_in);
-        // They say how to type it otherwise.
-        error.remove(ContextKind::Suggested);
     }
     error
 }
 
-/// The names of all commands.
+/// Returns the names of all commands.
 pub fn names() -> Vec<String> {
     let all = Arguments::command();
     let names = all.get_subcommands().map(clap::Command::get_name);
     names.map(str::to_owned).collect()
 }
 
-/// The help of a command or of a client's verb.
+/// Returns the help of a command or of a client's verb.
 pub fn help_on(name: &str) -> String {
     let mut all = definitions();
     all.build();
@@ -119,8 +120,8 @@ pub fn help_on(name: &str) -> String {
     help.unwrap_or_default().trim_end().to_owned()
 }
 
-/// All that may be typed, clients' verbs included: for completions and manual.
-/// Nothing is parsed by it.
+/// Returns the definitions of all commands and of the clients' verbs, for help, completions
+/// and the manual. They parse nothing.
 pub fn definitions() -> clap::Command {
     let version = clap::Arg::new("version")
         .short('v')
@@ -128,7 +129,7 @@ pub fn definitions() -> clap::Command {
         .action(ArgAction::Version)
         .help("Print version");
     Arguments::command()
-        .about("Short-lived logins for IBM Cloud Container Registry")
+        .about("Short-lived credentials for IBM Cloud Container Registry")
         .version(env!("CARGO_PKG_VERSION"))
         .disable_version_flag(true)
         .arg(version)
@@ -143,7 +144,7 @@ fn definition(verb: Verb) -> clap::Command {
         .disable_version_flag(true);
     if verb.takes_address {
         let address = clap::Arg::new("ADDRESS")
-            .help("The registry; read from standard input if it is left out")
+            .help("Registry; read from standard input if omitted")
             .value_hint(clap::ValueHint::Hostname);
         command.arg(address)
     } else {
@@ -156,13 +157,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_arguments_are_free_of_contradictions() {
+    fn the_definitions_are_consistent() {
         Arguments::command().debug_assert();
         definitions().debug_assert();
     }
 
     #[test]
-    fn only_its_own_commands_exist() {
+    fn only_commands_of_people_exist() {
         for name in ["configure", "login", "logout", "settings"] {
             assert!(exists(OsStr::new(name)), "{name}");
         }

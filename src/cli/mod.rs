@@ -1,5 +1,4 @@
-//! The whole program as one function over what it is given: arguments, streams,
-//! environment, terminal, clock, network and keychains.
+//! The command line: what the arguments ask for, help, error output and exit statuses.
 
 pub mod arguments;
 
@@ -18,10 +17,10 @@ use crate::process::background_refresh;
 use crate::text::closest_match::closest_match;
 use crate::text::repeatable;
 
-/// The longest line of a failure, in characters.
-const LONGEST_LINE: usize = 1000;
+/// The maximum length of a line of an error message, in characters.
+const MAX_LINE_LENGTH: usize = 1000;
 
-/// What the arguments ask for.
+/// A client's verb with its argument, or a question about the program.
 enum Request {
     Erase(Option<String>),
     Get(Option<String>),
@@ -33,7 +32,7 @@ enum Request {
 }
 
 impl Request {
-    /// Its name in the log.
+    /// Returns the name that the log shows.
     fn name(&self) -> &'static str {
         match self {
             Self::Erase(_) => "erase",
@@ -47,8 +46,8 @@ impl Request {
     }
 }
 
-/// Runs the program; `arguments` are those after its name. Returns its exit
-/// status: for clients 0, or 1 for every failure; for people one of
+/// Runs the program; `arguments` are those after its name. Returns its exit status: for
+/// clients 0, or 1 for every error; for people one of
 /// [`EXIT_STATUSES`](crate::error::EXIT_STATUSES).
 pub fn run(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>) -> u8 {
     let Some(first) = arguments.first() else {
@@ -63,20 +62,29 @@ pub fn run(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>)
     if arguments::exists(first) {
         return run_command(arguments, stdio, context);
     }
-    let outcome = parse(arguments).and_then(|request| {
-        crate::log::start(context.environment, stdio.error);
-        logged(request.name(), || answer(request, stdio, context))
-    });
-    match outcome {
+    let request = match parse(arguments) {
+        Ok(request) => request,
+        Err(error) => {
+            if stdio.output_is_terminal {
+                report_to_person(&error, stdio);
+            } else {
+                report_to_client(&error, stdio);
+            }
+            return 1;
+        }
+    };
+    crate::log::start(context.environment, stdio.error);
+    match logged(request.name(), || answer(request, stdio, context)) {
         Ok(()) => 0,
-        Err(failure) => {
-            report(&failure, stdio);
+        Err(error) => {
+            report_to_client(&error, stdio);
             1
         }
     }
 }
 
-/// Runs what a person typed: only here is a parser for arguments built.
+/// Runs a person's command. Only these need the argument parser, which takes a client's
+/// time to build.
 fn run_command(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>) -> u8 {
     crate::log::start(context.environment, stdio.error);
     let name = arguments.first().and_then(|name| name.to_str());
@@ -84,32 +92,32 @@ fn run_command(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<
         arguments::run(arguments, stdio, context)
     }) {
         Ok(()) => 0,
-        Err(failure) => {
-            report_to_person(&failure, stdio);
-            failure.exit_status()
+        Err(error) => {
+            report_to_person(&error, stdio);
+            error.exit_status()
         }
     }
 }
 
-/// Does something within a span of the log, which tells the processes of one build
-/// apart, and logs how it ended.
+/// Runs `work` in a span of the log, which tells the processes of one build apart, and
+/// logs its outcome.
 fn logged<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let _span = tracing::info_span!("run", name, pid = std::process::id()).entered();
     let outcome = work();
     match &outcome {
         Ok(_) => tracing::info!("done"),
-        Err(error) if error.is_not_found() => tracing::info!("nothing speaks for that address"),
-        Err(failure) => tracing::error!(%failure, "failed"),
+        Err(error) if error.is_not_found() => tracing::info!("no credentials for that address"),
+        Err(error) => tracing::error!(%error, "failed"),
     }
     outcome
 }
 
-/// Tells a failure on both streams: some clients show one, some the other. A terminal
-/// shows both, so a person is told once. That nothing is stored is an answer, and only
-/// clients care.
-fn report(failure: &Error, stdio: &mut Stdio<'_>) {
-    let line = wire::failure_line(failure);
-    let is_answer = failure.is_not_found();
+/// Writes an error to both streams, because some clients show one and some the other. A
+/// terminal shows both, so there it is written once. "Not found" is an answer for clients
+/// and no error for people.
+fn report_to_client(error: &Error, stdio: &mut Stdio<'_>) {
+    let line = wire::failure_line(error);
+    let is_answer = error.is_not_found();
     if is_answer || !stdio.output_is_terminal {
         let _ = writeln!(stdio.output, "{line}");
     }
@@ -118,21 +126,19 @@ fn report(failure: &Error, stdio: &mut Stdio<'_>) {
     }
 }
 
-/// Tells a person about a failure, without what could move a terminal's cursor; what
-/// to do about it has a line of its own.
-fn report_to_person(failure: &Error, stdio: &mut Stdio<'_>) {
-    let hint = failure.hint();
-    let hint = hint.map_or_else(String::new, |hint| format!("\nhint: {hint}"));
-    let text = format!("{PROGRAM}: {}{hint}", failure.text());
-    for line in text.lines() {
-        let _ = writeln!(stdio.error, "{}", one_line(line, LONGEST_LINE));
+/// Writes an error to stderr, and its hint on a line of its own.
+fn report_to_person(error: &Error, stdio: &mut Stdio<'_>) {
+    let hint = error.hint().map(|hint| format!("hint: {hint}"));
+    let text = format!("error: {}", error.text());
+    for line in text.lines().chain(hint.as_deref()) {
+        let _ = writeln!(stdio.error, "{}", one_line(line, MAX_LINE_LENGTH));
     }
 }
 
 fn parse(arguments: &[OsString]) -> Result<Request> {
     let texts: Option<Vec<&str>> = arguments.iter().map(|argument| argument.to_str()).collect();
-    let texts =
-        texts.ok_or_else(|| Error::user(format!("an argument is not UTF-8 text. {USAGE}")))?;
+    let texts = texts
+        .ok_or_else(|| Error::user("an argument is not UTF-8 text").with_hint("See --help"))?;
     match texts.as_slice() {
         [verb, "--help" | "-h"] | ["help", verb, ..] if is_known(verb) => {
             Ok(Request::Help(Some((*verb).to_owned())))
@@ -146,35 +152,38 @@ fn parse(arguments: &[OsString]) -> Result<Request> {
         [background_refresh::VERB, address] => Ok(Request::Renew((*address).to_owned())),
         ["version" | "--version" | "-v"] => Ok(Request::Version),
         ["--help" | "-h" | "help"] => Ok(Request::Help(None)),
-        ["get" | "erase" | "store" | "list" | "version", ..] => {
-            Err(Error::user(format!("too many arguments. {USAGE}")))
+        [verb @ ("get" | "erase" | "store" | "list" | "version"), ..] => {
+            Err(Error::user(format!("too many arguments for '{verb}'"))
+                .with_hint(format!("See '{PROGRAM} {verb} --help'")))
         }
-        ["help", unknown, ..] | [unknown, ..] => Err(unknown_action(unknown)),
+        ["help", unknown, ..] | [unknown, ..] => Err(unknown_command(unknown)),
         [] => Err(Error::user(USAGE)),
     }
 }
 
-fn unknown_action(unknown: &str) -> Error {
-    let unknown = if repeatable::is_repeatable(unknown) {
-        format!("{unknown}{}", meant_by(unknown))
-    } else {
-        repeatable::NOT_SHOWN.to_owned()
-    };
-    Error::user(format!("{PROGRAM}: unknown action: {unknown}. {USAGE}"))
+fn unknown_command(unknown: &str) -> Error {
+    if !repeatable::is_repeatable(unknown) {
+        return Error::user("unknown command (not shown, because it may be a secret)")
+            .with_hint("See --help");
+    }
+    let hint = closest_command(unknown).map_or_else(
+        || "See --help".to_owned(),
+        |name| format!("Did you mean '{name}'? See --help"),
+    );
+    Error::user(format!("unknown command '{unknown}'")).with_hint(hint)
 }
 
-/// Whether this is a verb of clients or a command of people.
+/// Returns whether this is a client's verb or a person's command.
 fn is_known(name: &str) -> bool {
     VERBS.iter().any(|verb| verb.name == name) || arguments::exists(name.as_ref())
 }
 
-/// What somebody may have wanted to type, as the end of a sentence.
-fn meant_by(unknown: &str) -> String {
+/// Returns the verb or command with the most similar name.
+fn closest_command(unknown: &str) -> Option<String> {
     let commands = arguments::names();
     let verbs = VERBS.iter().map(|verb| verb.name);
     let known: Vec<&str> = verbs.chain(commands.iter().map(String::as_str)).collect();
-    let closest_match = closest_match(unknown, &known);
-    closest_match.map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
+    closest_match(unknown, &known).map(str::to_owned)
 }
 
 fn answer(request: Request, stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> {
@@ -190,7 +199,7 @@ fn answer(request: Request, stdio: &mut Stdio<'_>, context: &Context<'_>) -> Res
     }
 }
 
-const USAGE: &str = "Usage: docker-credential-icr <get|store|erase|list|version> (--help explains)";
+const USAGE: &str = "Usage: docker-credential-icr <get|store|erase|list|version> (see --help)";
 
 const VERSION: &str = concat!(
     "docker-credential-icr (",
@@ -199,7 +208,7 @@ const VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION")
 );
 
-/// What a person sees who starts the program to find out what it is.
+/// Returns the help on the program: what it does, its commands and its verbs.
 fn introduction() -> String {
     let verbs = VERBS.map(|verb| {
         let address = if verb.takes_address { " [ADDRESS]" } else { "" };
@@ -210,23 +219,23 @@ fn introduction() -> String {
 }
 
 /// The first lines of [`introduction`].
-const INTRODUCTION: &str = r#"docker-credential-icr gives docker, podman, buildah and skopeo short-lived
-logins for IBM Cloud Container Registry. Your API key stays in the system's
-keychain, or in $IBMCLOUD_API_KEY; config.json never holds a secret.
+const INTRODUCTION: &str = r#"docker-credential-icr gives Docker, Podman, Buildah and Skopeo short-lived
+credentials for IBM Cloud Container Registry. Your API key stays in the
+system's keychain or in $IBMCLOUD_API_KEY, never in config.json.
 
-Log in once, then name it in docker's and podman's files (credHelpers):
+Get started:
     docker-credential-icr login
     docker-credential-icr configure --registry us.icr.io de.icr.io
 
-Commands for you (each explains itself with --help):
-    login [REGISTRY]   who you are, for every registry or for some
-    logout [REGISTRY]  forgets that
-    configure          switches it on in docker and podman, and off again
-    print REGISTRY     a credential for what cannot ask this program
-    settings           what is set, and where
-    status [REGISTRY]  who is logged in where, and for how long
-    doctor             what is wrong, and what mends it
-    token              registry tokens: add, list, get, rm
+Commands (see COMMAND --help):
+    login [REGISTRY]   Log in to all registries, or to those you name
+    logout [REGISTRY]  Log out and delete cached tokens
+    configure          Add this helper to Docker and Podman (--undo removes it)
+    print REGISTRY     Print a credential for tools without helper support
+    settings           Show all settings and where each comes from
+    status [REGISTRY]  Show who is logged in where, and when tokens expire
+    doctor             Diagnose problems and suggest fixes
+    token              Add, list, print and remove registry tokens
 
 Commands that clients call:"#;
 
@@ -235,7 +244,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_verbs_that_are_explained_are_those_that_are_understood() {
+    fn help_lists_exactly_the_verbs_that_are_parsed() {
         let parsed = |arguments: &[&str]| {
             let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
             parse(&arguments).is_ok()
@@ -250,11 +259,11 @@ mod tests {
     }
 
     #[test]
-    fn the_introduction_names_every_verb_in_its_column() {
+    fn the_introduction_lists_every_verb() {
         let text = introduction();
         for line in [
-            "    get [ADDRESS]      the credential for a registry, as JSON\n",
-            "    version            the version of this program",
+            "    get [ADDRESS]      Print the credential for a registry as JSON\n",
+            "    version            Print the version",
         ] {
             assert!(text.contains(line), "{text}");
         }

@@ -23,16 +23,16 @@ use crate::text::repeatable;
 /// The longest warning of a client's verb, in characters.
 const LONGEST_WARNING: usize = 1000;
 
-/// A verb of the protocol, as help, completions and manual explain it.
+/// A verb of the protocol, as help, completions and the manual explain it.
 #[derive(Clone, Copy, Debug)]
 pub struct Verb {
     /// What clients call.
     pub name: &'static str,
-    /// What it does, as a short line without a period.
+    /// What it does: an imperative without a period.
     pub explanation: &'static str,
     /// Whether the address may be an argument, instead of standard input.
     pub takes_address: bool,
-    /// What a person may type to see it at work.
+    /// What a person may type to try it.
     pub example: &'static str,
 }
 
@@ -40,31 +40,31 @@ pub struct Verb {
 pub const VERBS: [Verb; 5] = [
     Verb {
         name: "get",
-        explanation: "the credential for a registry, as JSON",
+        explanation: "Print the credential for a registry as JSON",
         takes_address: true,
         example: "docker-credential-icr get us.icr.io",
     },
     Verb {
         name: "store",
-        explanation: "keeps a login that comes as JSON on stdin",
+        explanation: "Store a login, read as JSON from stdin",
         takes_address: false,
         example: "docker-credential-icr store < login.json",
     },
     Verb {
         name: "erase",
-        explanation: "forgets the login for a registry",
+        explanation: "Delete the login for a registry",
         takes_address: true,
         example: "docker-credential-icr erase us.icr.io",
     },
     Verb {
         name: "list",
-        explanation: "registries that have a login, as JSON",
+        explanation: "List the registries with a login as JSON",
         takes_address: false,
         example: "docker-credential-icr list",
     },
     Verb {
         name: "version",
-        explanation: "the version of this program",
+        explanation: "Print the version",
         takes_address: false,
         example: "docker-credential-icr version",
     },
