@@ -470,7 +470,7 @@ fn where_nobody_speaks_for_a_registry_it_says_how_to_log_in() {
     let all = [&["--registry"], &hosts[..]].concat();
     let told = |outcome: &Outcome| {
         let lines = outcome.stderr.lines();
-        let lines = lines.filter(|line| line.starts_with("Nobody is logged in at "));
+        let lines = lines.filter(|line| line.starts_with("note: Nobody is logged in at "));
         lines.map(str::to_owned).collect::<Vec<_>>()
     };
     let dry = configure(&machine, &[&all[..], &["--dry-run"]].concat());
@@ -478,10 +478,10 @@ fn where_nobody_speaks_for_a_registry_it_says_how_to_log_in() {
     assert_eq!(
         told(&configure(&machine, &all)),
         [
-            "Nobody is logged in at cp.icr.io yet: `docker login -u cp cp.icr.io`.",
-            "Nobody is logged in at us.icr.io and uk.icr.io yet: `docker-credential-icr login`.",
-            "Nobody is logged in at de.icr.io yet: `docker-credential-icr login --profile a`.",
-            "Nobody is logged in at stg.icr.io yet: `docker-credential-icr login stg.icr.io`.",
+            "note: Nobody is logged in at cp.icr.io yet: `docker login -u cp cp.icr.io`.",
+            "note: Nobody is logged in at us.icr.io and uk.icr.io yet: `docker-credential-icr login`.",
+            "note: Nobody is logged in at de.icr.io yet: `docker-credential-icr login --profile a`.",
+            "note: Nobody is logged in at stg.icr.io yet: `docker-credential-icr login stg.icr.io`.",
         ]
     );
     machine.set_environment_key();

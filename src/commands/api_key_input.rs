@@ -18,7 +18,7 @@ use crate::secret::Secret;
 use crate::text::repeatable;
 
 /// The most that is read from stdin, in bytes: a key has 44, and its file is small.
-const LIMIT: u64 = 64 * 1024;
+const MAX_KEY_INPUT: u64 = 64 * 1024;
 
 /// The ways to hand over an API key.
 #[derive(clap::Args)]
@@ -41,15 +41,15 @@ impl ApiKeyArguments {
     /// The API key: from a file, from stdin, or from the person.
     pub(super) fn read(&self, stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<Secret> {
         match &self.api_key {
-            Some(file) => in_file(file, context),
-            None if self.api_key_stdin => on_stdin(stdio),
-            None if context.terminal.is_interactive() => asked_for(context),
-            None => Err(nowhere(context)),
+            Some(file) => from_file(file, context),
+            None if self.api_key_stdin => from_stdin(stdio),
+            None if context.terminal.is_interactive() => from_prompt(context),
+            None => Err(no_key_given(context)),
         }
     }
 }
 
-fn in_file(argument: &str, context: &Context<'_>) -> Result<Secret> {
+fn from_file(argument: &str, context: &Context<'_>) -> Result<Secret> {
     let Some(path) = argument.strip_prefix('@') else {
         return Err(Error::user(
             "--api-key takes @FILE and no key: everybody on this machine can see the arguments of a program; give the key on standard input with --api-key-stdin, or the name of its file after `@`",
@@ -63,32 +63,33 @@ fn in_file(argument: &str, context: &Context<'_>) -> Result<Secret> {
     };
     let text = environment::secret_file(&context.system_paths.expand(Path::new(path)))
         .map_err(|error| fail(error.to_string()))?;
-    key_in(text.expose()).map_err(|reason| fail(reason.to_owned()))
+    parse_key(text.expose()).map_err(|reason| fail(reason.to_owned()))
 }
 
-fn on_stdin(stdio: &mut Stdio<'_>) -> Result<Secret> {
+fn from_stdin(stdio: &mut Stdio<'_>) -> Result<Secret> {
     let fail = |reason: &str| {
         Error::user(format!(
             "cannot take an API key from standard input: {reason}"
         ))
     };
     let mut bytes = Zeroizing::new(Vec::new());
-    let read = stdio.input.take(LIMIT + 1).read_to_end(&mut bytes);
+    let read = stdio.input.take(MAX_KEY_INPUT + 1).read_to_end(&mut bytes);
     read.map_err(|error| fail(&error.to_string()))?;
-    if bytes.len() as u64 > LIMIT {
+    if bytes.len() as u64 > MAX_KEY_INPUT {
         return Err(fail("it is too large"));
     }
     let text = std::str::from_utf8(&bytes).map_err(|_| fail("it is no text"))?;
-    key_in(text).map_err(fail)
+    parse_key(text).map_err(fail)
 }
 
-fn asked_for(context: &Context<'_>) -> Result<Secret> {
+fn from_prompt(context: &Context<'_>) -> Result<Secret> {
     let answer = context.terminal.ask_secret("IBM Cloud API key: ");
     let answer = answer.map_err(|error| Error::user(format!("no API key was typed ({error})")))?;
-    key_in(answer.expose()).map_err(|reason| Error::user(format!("that is no API key: {reason}")))
+    parse_key(answer.expose())
+        .map_err(|reason| Error::user(format!("that is no API key: {reason}")))
 }
 
-fn nowhere(context: &Context<'_>) -> Error {
+fn no_key_given(context: &Context<'_>) -> Error {
     let given = API_KEY_VARIABLES
         .iter()
         .find(|variable| context.environment.has(variable));
@@ -102,7 +103,7 @@ fn nowhere(context: &Context<'_>) -> Error {
 
 /// A key by itself, or in the file that `ibmcloud iam api-key-create --file` and the
 /// console write.
-fn key_in(text: &str) -> Result<Secret, &'static str> {
+fn parse_key(text: &str) -> Result<Secret, &'static str> {
     #[derive(Deserialize)]
     struct KeyFile {
         apikey: Secret,
@@ -135,7 +136,7 @@ mod tests {
             r#"{"name": "n", "apikey": "key"}"#,
             "{\n\t\"apikey\": \"key\"\n}\n",
         ] {
-            assert_eq!(key_in(text), Ok(Secret::new("key")), "{text:?}");
+            assert_eq!(parse_key(text), Ok(Secret::new("key")), "{text:?}");
         }
     }
 
@@ -153,7 +154,7 @@ mod tests {
             "{\"apikey\": \"a\\nb\"}",
             &long,
         ] {
-            let reason = key_in(text).unwrap_err();
+            let reason = parse_key(text).unwrap_err();
             assert!(!reason.contains("hunter2"), "{reason}");
         }
     }

@@ -12,9 +12,9 @@ use ring::digest::digest;
 use ring::rand::SecureRandom;
 use zeroize::Zeroizing;
 
-use super::loopback::Answer;
-use super::loopback::Limits;
-use super::loopback::Loopback;
+use super::redirect_server::Answer;
+use super::redirect_server::Limits;
+use super::redirect_server::Loopback;
 use crate::error::Error;
 use crate::error::Result;
 use crate::iam::Iam;
@@ -45,7 +45,7 @@ const WITHOUT_BROWSER: &str =
 /// No listener, no answer in time, an answer that belongs to another login, or IAM's
 /// no in its words; and whatever the exchange may fail with. Neither the code nor the
 /// verifier is in it.
-pub fn by_browser(
+pub fn log_in_with_browser(
     iam: &Iam<'_>,
     terminal: &dyn Terminal,
     random: &dyn SecureRandom,
@@ -60,20 +60,20 @@ fn log_in(
     limits: Limits,
 ) -> Result<TokenResponse> {
     let page = authorization_page(iam, terminal)?;
-    let loopback = Loopback::open().map_err(|error| unheard(&error))?;
+    let loopback = Loopback::open().map_err(|error| listen_error(&error))?;
     let redirect_uri = loopback.redirect_uri();
-    let keys = Keys::create(random)?;
-    show(terminal, &keys.address(page, &redirect_uri));
+    let pkce = Pkce::create(random)?;
+    show(terminal, &pkce.address(page, &redirect_uri));
     let code = {
         let _waiting = terminal.progress("Waiting for the browser to come back");
-        let answer = loopback.wait(keys.state.expose(), limits);
-        code_in(answer.map_err(|error| unheard(&error))?, limits)?
+        let answer = loopback.wait(pkce.state.expose(), limits);
+        code_from(answer.map_err(|error| listen_error(&error))?, limits)?
     };
     let _asking = terminal.progress("Asking IAM for a token");
     let grant = Grant::AuthorizationCode {
         code: &code,
         redirect_uri: &redirect_uri,
-        verifier: &keys.verifier,
+        verifier: &pkce.verifier,
     };
     let iam = iam.with_new_deadline();
     iam.exchange(&grant).map_err(|error| {
@@ -109,14 +109,14 @@ fn show(terminal: &dyn Terminal, address: &str) {
 
 /// What ties the answer to the question.
 #[derive(Debug)]
-struct Keys {
+struct Pkce {
     /// Comes back with the answer (RFC 6749, section 10.12).
     state: Secret,
     /// Only whoever asked knows it (RFC 7636, section 4.1).
     verifier: Secret,
 }
 
-impl Keys {
+impl Pkce {
     fn create(random: &dyn SecureRandom) -> Result<Self> {
         Ok(Self {
             state: random_base64url(random)?,
@@ -148,7 +148,7 @@ fn random_base64url(random: &dyn SecureRandom) -> Result<Secret> {
     Ok(Secret::new(BASE64_URL_SAFE_NO_PAD.encode(*bits)))
 }
 
-fn code_in(answer: Option<Answer>, limits: Limits) -> Result<Secret> {
+fn code_from(answer: Option<Answer>, limits: Limits) -> Result<Secret> {
     match answer {
         Some(Answer::Code(code)) => Ok(code),
         Some(Answer::Denied { error, description }) => Err(Error::user(match description {
@@ -167,7 +167,7 @@ fn code_in(answer: Option<Answer>, limits: Limits) -> Result<Secret> {
     }
 }
 
-fn unheard(error: &std::io::Error) -> Error {
+fn listen_error(error: &std::io::Error) -> Error {
     Error::user(format!(
         "cannot listen on localhost for the browser ({error}); {WITHOUT_BROWSER}"
     ))
@@ -181,8 +181,8 @@ mod tests {
     use ring::rand::SystemRandom;
 
     use super::*;
-    use crate::commands::lab;
-    use crate::commands::lab::Desktop;
+    use crate::commands::test_support;
+    use crate::commands::test_support::FakeDesktop;
     use crate::terminal::fake::FakeTerminal;
     use crate::time::fake::FakeClock;
 
@@ -193,10 +193,10 @@ mod tests {
         cloud
     }
 
-    fn by_browser_of(desktop: &Desktop, cloud: &Emulator) -> Result<TokenResponse> {
+    fn by_browser_of(desktop: &FakeDesktop, cloud: &Emulator) -> Result<TokenResponse> {
         let clock = &desktop.clock;
-        lab::ask(cloud, clock, |iam| {
-            by_browser(iam, desktop, &SystemRandom::new())
+        test_support::with_iam(cloud, clock, |iam| {
+            log_in_with_browser(iam, desktop, &SystemRandom::new())
         })
     }
 
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn a_browser_brings_a_token_and_a_refresh_token() {
         let cloud = cloud();
-        let desktop = Desktop::new(&[]);
+        let desktop = FakeDesktop::new(&[]);
         let issued = by_browser_of(&desktop, &cloud).unwrap();
         assert!(issued.refresh_token.is_some());
         let page = desktop.page();
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn no_two_logins_share_anything() {
-        let [one, other] = [(); 2].map(|()| Keys::create(&SystemRandom::new()).unwrap());
+        let [one, other] = [(); 2].map(|()| Pkce::create(&SystemRandom::new()).unwrap());
         let all = [&one.state, &one.verifier, &other.state, &other.verifier];
         for (place, key) in all.iter().enumerate() {
             assert!(!all[..place].contains(key));
@@ -250,13 +250,13 @@ mod tests {
     #[test]
     fn a_page_is_told_what_it_must_know_beside_what_it_knows() {
         // RFC 7636, appendix B.
-        let keys = Keys {
+        let pkce = Pkce {
             state: Secret::new("s"),
             verifier: Secret::new("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
         };
         let page = Url::parse("https://iam.example/identity/authorize?a=b").unwrap();
         assert_eq!(
-            keys.address(page, "http://localhost:1/"),
+            pkce.address(page, "http://localhost:1/"),
             "https://iam.example/identity/authorize?a=b&client_id=bx&response_type=code&redirect_uri=http%3A%2F%2Flocalhost%3A1%2F&state=s&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256"
         );
     }
@@ -265,7 +265,7 @@ mod tests {
     fn an_answer_to_another_login_is_used_by_nobody() {
         let cloud = cloud();
         cloud.accounts().set_wrong_state(true);
-        let desktop = Desktop::new(&[]);
+        let desktop = FakeDesktop::new(&[]);
         let failure = by_browser_of(&desktop, &cloud).unwrap_err().to_string();
         assert!(failure.contains("belongs to another login"), "{failure}");
         assert!(desktop.page().contains("belongs to another login"));
@@ -276,7 +276,7 @@ mod tests {
     fn whoever_says_no_in_the_browser_reads_why_in_the_terminal() {
         let cloud = cloud();
         cloud.accounts().set_browser_subject(None);
-        let desktop = Desktop::new(&[]);
+        let desktop = FakeDesktop::new(&[]);
         let failure = by_browser_of(&desktop, &cloud).unwrap_err().to_string();
         let reason = "IAM did not log you in: The person said no. (access_denied)";
         assert!(failure.starts_with(reason), "{failure}");
@@ -292,7 +292,7 @@ mod tests {
             code: "BXNIM0000E".into(),
             message: "No.".into(),
         }]);
-        let desktop = Desktop::new(&[]);
+        let desktop = FakeDesktop::new(&[]);
         let failure = by_browser_of(&desktop, &cloud).unwrap_err().to_string();
         let reason = "cannot use the code that the browser brought back: IAM rejected it (BXNIM0000E, HTTP 400): No.";
         assert!(failure.starts_with(reason), "{failure}");
@@ -306,7 +306,7 @@ mod tests {
     fn without_a_browser_the_address_is_shown_and_a_way_without_one() {
         let cloud = cloud();
         let terminal = FakeTerminal::default();
-        let failure = lab::ask(&cloud, &FakeClock::at(0), |iam| {
+        let failure = test_support::with_iam(&cloud, &FakeClock::at(0), |iam| {
             let random = SystemRandom::new();
             let limits = Limits {
                 answer: Duration::ZERO,
@@ -322,7 +322,7 @@ mod tests {
         assert!(text.contains("did not come back"), "{text}");
         assert!(text.contains("login --sso"), "{text}");
         assert!(
-            code_in(None, LIMITS)
+            code_from(None, LIMITS)
                 .unwrap_err()
                 .to_string()
                 .contains("within 5 minutes")

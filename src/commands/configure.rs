@@ -13,11 +13,11 @@ use super::clients::machine;
 use super::conclude;
 use super::configure_choice::Choosing;
 use super::configure_choice::files_of;
-use super::errand::Warnings;
 use super::migration::Migration;
 use super::print;
 use super::print_json;
 use super::scopes::listed;
+use super::warnings::Warnings;
 use crate::PROGRAM;
 use crate::client_config::Client;
 use crate::client_config::ClientFile;
@@ -168,7 +168,7 @@ pub(crate) fn run(
     stdio: &mut Stdio<'_>,
     context: &Context<'_>,
 ) -> Result<()> {
-    let warnings = Warnings::none_yet(context);
+    let warnings = Warnings::new(context);
     let (done, failures) = match arguments.undo {
         true => undo(arguments, context, &warnings)?,
         false => configure(arguments, context, &warnings)?,
@@ -854,5 +854,5 @@ fn as_json(arguments: &Arguments, done: &[Done], warnings: &Warnings<'_>) -> Val
             file
         })
         .collect();
-    json!({"dry_run": arguments.dry_run, "files": files, "warnings": warnings.told()})
+    json!({"dry_run": arguments.dry_run, "files": files, "warnings": warnings.texts()})
 }

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use super::errand::Warnings;
 use super::scopes::listed;
-use super::scopes::not_ours;
+use super::scopes::not_ibm_cloud_registry;
+use super::warnings::Warnings;
 use crate::client_config::Client;
 use crate::client_config::ClientFile;
 use crate::client_config::Machine;
@@ -250,7 +250,7 @@ fn hosts(addresses: &[String], settings: &Settings) -> Result<Vec<String>> {
 fn misplaced_client(address: &str, others: &[String]) -> Error {
     let mut clients = Client::ALL.into_iter().map(Client::name);
     match clients.find(|client| *client == address) {
-        None => not_ours(address),
+        None => not_ibm_cloud_registry(address),
         Some(client) => {
             let others = match others.is_empty() {
                 true => "HOST".to_owned(),

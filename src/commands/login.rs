@@ -7,19 +7,19 @@ use serde_json::json;
 
 use super::api_key_input::ApiKeyArguments;
 use super::api_key_lifecycle;
-use super::browser_login::by_browser;
-use super::errand::Errand;
-use super::errand::Warnings;
-use super::listening;
-use super::own_logins;
+use super::browser_login::log_in_with_browser;
+use super::login_context::LoginContext;
 use super::print;
 use super::print_json;
+use super::redundant_logins;
 use super::replacement;
 use super::rotate;
 use super::scopes;
-use super::scopes::Named;
+use super::scopes::ScopeArgs;
 use super::scopes::listed;
-use super::sso_login::by_passcode;
+use super::shadowing;
+use super::sso_login::log_in_with_passcode;
+use super::warnings::Warnings;
 use crate::context::Context;
 use crate::context::Session;
 use crate::context::Stdio;
@@ -60,7 +60,7 @@ Examples:
 #[command(after_help = EXAMPLES, verbatim_doc_comment)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    named: Named,
+    named: ScopeArgs,
 
     #[command(flatten)]
     api_key: ApiKeyArguments,
@@ -142,7 +142,7 @@ pub(crate) fn run(
     }
     let session = Session::with_settings(context, settings, Prompting::Allowed)?;
     let broker = Broker::new(&session);
-    let warnings = Warnings::none_yet(context);
+    let warnings = Warnings::new(context);
     let done = match arguments.rotate {
         true => rotate::run(
             &arguments.named,
@@ -156,7 +156,7 @@ pub(crate) fn run(
     match arguments.json {
         true => {
             let logins: Vec<Value> = done.iter().map(Done::as_json).collect();
-            let answer = json!({"logins": logins, "warnings": warnings.told()});
+            let answer = json!({"logins": logins, "warnings": warnings.texts()});
             print_json(stdio, &answer)
         }
         false => {
@@ -176,8 +176,8 @@ fn log_in(
     let scopes = arguments.named.scopes(broker.settings)?;
     let profile = arguments.trusted_profile()?;
     let endpoint = common_endpoint(&scopes, broker)?;
-    let errand = Errand::new(broker, endpoint, context, warnings);
-    let proof = prove(arguments, &scopes, &errand, stdio)?;
+    let login_context = LoginContext::new(broker, endpoint, context, warnings);
+    let proof = prove(arguments, &scopes, &login_context, stdio)?;
     let proved_at = broker.context.clock.elapsed();
     let access_token = &proof.issued.access_token;
     let own = Owner::of(access_token);
@@ -185,15 +185,15 @@ fn log_in(
         None => None,
         Some(profile) => {
             let profile = in_account_of(profile, own.as_ref());
-            Some((assume(&errand, access_token, &profile)?, profile))
+            Some((assume(&login_context, access_token, &profile)?, profile))
         }
     };
     let final_token = assumed.as_ref().map(|(issued, _)| &issued.access_token);
     let owner = Owner::of(final_token.unwrap_or(access_token));
-    replacement::confirm(&scopes, owner.as_ref(), arguments.yes, &errand)?;
+    replacement::confirm(&scopes, owner.as_ref(), arguments.yes, &login_context)?;
     let key = match proof.key {
         Some(_) => None,
-        None => key_for_session(arguments, &errand, access_token, own.as_ref())?,
+        None => key_for_session(arguments, &login_context, access_token, own.as_ref())?,
     };
     let login = proof.login(key.as_ref().map(|(key, _)| key))?;
     let (login, issued) = match (assumed, &key) {
@@ -202,27 +202,27 @@ fn log_in(
         (None, None) => (login, proof.issued.clone()),
     };
     let login = login.owned_by(Owner::of(&issued.access_token));
-    store(&scopes, &login, &errand).map_err(|failure| match &key {
+    store(&scopes, &login, &login_context).map_err(|failure| match &key {
         None => failure,
         Some((key, _)) => {
-            let end = api_key_lifecycle::discard(&errand, access_token, key);
+            let end = api_key_lifecycle::delete_unused(&login_context, access_token, key);
             api_key_lifecycle::after(failure, &end)
         }
     })?;
     // Somebody may have thought long about a question.
     let waited = broker.context.clock.elapsed().saturating_sub(proved_at);
     let life = issued.lifetime.saturating_sub(waited);
-    broker.keep_token(&errand.endpoint, &login, &issued.access_token, life);
-    own_logins::remove_ended(&scopes, arguments.yes, &errand);
-    listening::warn_of_others(&scopes, &errand);
+    broker.keep_token(&login_context.endpoint, &login, &issued.access_token, life);
+    redundant_logins::remove_ended(&scopes, arguments.yes, &login_context);
+    shadowing::warn_if_shadowed(&scopes, &login_context);
     let owner = login.owner.clone();
     let key_name = key.map(|(key, _)| key.name);
     Ok(Done::new(scopes, &login, owner, key_name, broker))
 }
 
-fn store(scopes: &[LoginScope], login: &Login, errand: &Errand<'_>) -> Result<()> {
+fn store(scopes: &[LoginScope], login: &Login, login_context: &LoginContext<'_>) -> Result<()> {
     let logins = scopes.iter().map(|scope| (scope.clone(), login.clone()));
-    errand.broker.log_in_all(&logins.collect::<Vec<_>>())
+    login_context.broker.log_in_all(&logins.collect::<Vec<_>>())
 }
 
 /// What IAM has said yes to, before it is stored.
@@ -238,7 +238,7 @@ impl Proof {
         match (&self.key, successor) {
             (Some(key), _) => Ok(api_key_login(key)),
             (None, Some(key)) => {
-                Ok(api_key_login(&key.key).with_issued_key(api_key_lifecycle::issued(key)))
+                Ok(api_key_login(&key.key).with_issued_key(api_key_lifecycle::issued_key(key)))
             }
             (None, None) => session_login(&self.issued),
         }
@@ -248,45 +248,54 @@ impl Proof {
 fn prove(
     arguments: &Arguments,
     scopes: &[LoginScope],
-    errand: &Errand<'_>,
+    login_context: &LoginContext<'_>,
     stdio: &mut Stdio<'_>,
 ) -> Result<Proof> {
     let session = |issued| Proof { issued, key: None };
-    let terminal = errand.context.terminal;
+    let terminal = login_context.context.terminal;
     if arguments.sso {
-        return by_passcode(&errand.iam(), terminal).map(session);
+        return log_in_with_passcode(&login_context.iam(), terminal).map(session);
     }
     if arguments.web {
-        return by_browser(&errand.iam(), terminal, errand.context.secure_random).map(session);
+        return log_in_with_browser(
+            &login_context.iam(),
+            terminal,
+            login_context.context.secure_random,
+        )
+        .map(session);
     }
     if arguments.from_ibmcloud {
-        return by_cli_session(scopes, errand).map(session);
+        return by_cli_session(scopes, login_context).map(session);
     }
-    let key = arguments.api_key.read(stdio, errand.context)?;
-    let _progress = errand.progress("Asking IAM whose API key this is");
+    let key = arguments.api_key.read(stdio, login_context.context)?;
+    let _progress = login_context.progress("Asking IAM whose API key this is");
     let issued = if arguments.api_key.is_typed() {
-        api_key_lifecycle::exchange_typed(errand, &key)
+        api_key_lifecycle::exchange_typed(login_context, &key)
     } else {
-        api_key_lifecycle::exchange(errand, &key)
+        api_key_lifecycle::exchange(login_context, &key)
     };
-    let issued = issued
-        .map_err(|error| error.for_token("the API key", &SourceKind::Typed, &errand.endpoint))?;
+    let issued = issued.map_err(|error| {
+        error.for_token("the API key", &SourceKind::Typed, &login_context.endpoint)
+    })?;
     Ok(Proof {
         issued,
         key: Some(key),
     })
 }
 
-fn by_cli_session(scopes: &[LoginScope], errand: &Errand<'_>) -> Result<TokenResponse> {
+fn by_cli_session(
+    scopes: &[LoginScope],
+    login_context: &LoginContext<'_>,
+) -> Result<TokenResponse> {
     let scope = scopes.first().unwrap_or(&LoginScope::Default);
-    let progress = errand.progress("Taking over the session of the IBM Cloud CLI");
-    let (mut issued, endpoint) = errand.broker.take_over_cli_session(scope)?;
+    let progress = login_context.progress("Taking over the session of the IBM Cloud CLI");
+    let (mut issued, endpoint) = login_context.broker.take_over_cli_session(scope)?;
     drop(progress);
-    if endpoint != errand.endpoint {
-        errand.warn(format!(
+    if endpoint != login_context.endpoint {
+        login_context.warn(format!(
             "the IBM Cloud CLI asks IAM at {}, but this login will at {}; `iam-endpoint` or `private-endpoints` in a profile of the settings file changes that",
             endpoint.base(),
-            errand.endpoint.base(),
+            login_context.endpoint.base(),
         ));
         // Its token is none of the other IAM's, so it is not kept as one.
         issued.lifetime = Duration::ZERO;
@@ -329,19 +338,19 @@ fn in_account_of(profile: TrustedProfile, owner: Option<&Owner>) -> TrustedProfi
 }
 
 fn assume(
-    errand: &Errand<'_>,
+    login_context: &LoginContext<'_>,
     access_token: &Secret,
     profile: &TrustedProfile,
 ) -> Result<TokenResponse> {
-    let _progress = errand.progress("Assuming the trusted profile");
-    let issued = errand.iam().exchange(&Grant::Assume {
+    let _progress = login_context.progress("Assuming the trusted profile");
+    let issued = login_context.iam().exchange(&Grant::Assume {
         access_token,
         profile,
     });
     issued.map_err(|error| {
         error.with_source_and_hint(
             &profile.to_string(),
-            &errand.endpoint,
+            &login_context.endpoint,
             "Check its ID and account, and that it trusts this identity",
         )
     })
@@ -350,31 +359,31 @@ fn assume(
 /// The API key that takes the place of a session, if somebody wants one.
 fn key_for_session(
     arguments: &Arguments,
-    errand: &Errand<'_>,
+    login_context: &LoginContext<'_>,
     access_token: &Secret,
     owner: Option<&Owner>,
 ) -> Result<Option<(CreatedApiKey, TokenResponse)>> {
     let days = arguments.days();
     if arguments.create_api_key {
-        return api_key_lifecycle::make(errand, access_token, owner, days).map(Some);
+        return api_key_lifecycle::create(login_context, access_token, owner, days).map(Some);
     }
-    if !is_wanted(errand, owner, days)? {
+    if !is_wanted(login_context, owner, days)? {
         return Ok(None);
     }
-    match api_key_lifecycle::make(errand, access_token, owner, days) {
+    match api_key_lifecycle::create(login_context, access_token, owner, days) {
         Ok(key) => Ok(Some(key)),
         Err(failure) => {
             let kept = "; the session is kept instead";
-            errand.warn(failure.with_end(kept).to_string());
+            login_context.warn(failure.with_end(kept).to_string());
             Ok(None)
         }
     }
 }
 
 /// Whether a person who can be asked wants an API key.
-fn is_wanted(errand: &Errand<'_>, owner: Option<&Owner>, days: u32) -> Result<bool> {
-    let terminal = errand.context.terminal;
-    if !terminal.is_interactive() || !owner.is_some_and(api_key_lifecycle::may_have_keys) {
+fn is_wanted(login_context: &LoginContext<'_>, owner: Option<&Owner>, days: u32) -> Result<bool> {
+    let terminal = login_context.context.terminal;
+    if !terminal.is_interactive() || !owner.is_some_and(api_key_lifecycle::can_have_api_keys) {
         return Ok(false);
     }
     let question = format!(

@@ -7,15 +7,15 @@ use serde_json::json;
 
 use super::api_key_lifecycle;
 use super::conclude;
-use super::errand::Errand;
-use super::errand::Warnings;
-use super::listening;
+use super::login_context::LoginContext;
 use super::print;
 use super::print_json;
-use super::rotate::holders;
+use super::rotate::logins_with_key;
 use super::scopes;
-use super::scopes::Named;
+use super::scopes::ScopeArgs;
 use super::scopes::listed;
+use super::shadowing;
+use super::warnings::Warnings;
 use crate::context::Context;
 use crate::context::Session;
 use crate::context::Stdio;
@@ -41,7 +41,7 @@ Examples:
 #[command(after_help = EXAMPLES, verbatim_doc_comment)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    named: Named,
+    named: ScopeArgs,
 
     /// Forget every login
     #[arg(long, conflicts_with_all = ["registries", "profile"])]
@@ -77,7 +77,7 @@ pub(crate) fn run(
 ) -> Result<()> {
     let session = Session::open(context, Prompting::Allowed)?;
     let broker = Broker::new(&session);
-    let warnings = Warnings::none_yet(context);
+    let warnings = Warnings::new(context);
     let stored = broker.scopes()?;
     let mut scopes: BTreeSet<LoginScope> = match arguments.all {
         true => stored.clone(),
@@ -94,8 +94,8 @@ pub(crate) fn run(
         let keys = issued_keys(&scopes, &broker)?;
         agree_to_revoke(&keys, arguments.yes, context)?;
         for key in &keys {
-            let holders = holders(key, &broker)?.into_iter();
-            leaving.extend(holders.map(|(scope, _)| scope));
+            let logins_with_key = logins_with_key(key, &broker)?.into_iter();
+            leaving.extend(logins_with_key.map(|(scope, _)| scope));
         }
     }
     for (registry, failure) in broker.remove_registry_tokens(&leaving, arguments.all) {
@@ -113,7 +113,7 @@ pub(crate) fn run(
     }
     let is_left = |scope: &&LoginScope| !done.removed.contains(scope);
     done.remaining = stored.iter().filter(is_left).cloned().collect();
-    listening::warn_after_logout(&done.removed, &done.absent, &broker, &warnings);
+    shadowing::warn_after_logout(&done.removed, &done.absent, &broker, &warnings);
     if done.failures.is_empty() || done.has_changed_something() {
         match arguments.json {
             true => print_json(stdio, &done.as_json(&warnings))?,
@@ -179,8 +179,9 @@ impl Done {
             if self.revoked.contains(&key.id) {
                 continue;
             }
-            let errand = Errand::new(broker, broker.endpoint_of(&scope), context, warnings);
-            if let Err(failure) = delete(&errand, &login, key) {
+            let login_context =
+                LoginContext::new(broker, broker.endpoint_of(&scope), context, warnings);
+            if let Err(failure) = delete(&login_context, &login, key) {
                 self.failures.push(format!(
                     "{failure}; the login for {scope} is still there: `{}` forgets it and leaves its API key ({}) at IAM",
                     scope.logout_command(),
@@ -190,7 +191,7 @@ impl Done {
                 continue;
             }
             self.revoked.push(key.id.clone());
-            for (other, _) in holders(&key.id, broker)? {
+            for (other, _) in logins_with_key(&key.id, broker)? {
                 if scopes.insert(other.clone()) {
                     warnings.warn(format!(
                         "the login for {other} has the same API key, and is removed as well"
@@ -222,22 +223,22 @@ impl Done {
             "removed": scopes(&self.removed),
             "absent": scopes(&self.absent),
             "revoked_api_keys": self.revoked,
-            "warnings": warnings.told(),
+            "warnings": warnings.texts(),
         })
     }
 }
 
-fn delete(errand: &Errand<'_>, login: &Login, key: &IssuedKey) -> Result<()> {
-    let _progress = errand.progress("Deleting the API key at IAM");
-    let fail = |error: crate::http::ServiceError| {
-        error.with_source("the API key that is to be deleted", &errand.endpoint)
+fn delete(login_context: &LoginContext<'_>, login: &Login, key: &IssuedKey) -> Result<()> {
+    let _progress = login_context.progress("Deleting the API key at IAM");
+    let fail = |error: crate::iam::IamError| {
+        error.with_source("the API key that is to be deleted", &login_context.endpoint)
     };
-    let access_token = match api_key_lifecycle::exchange(errand, &login.secret) {
+    let access_token = match api_key_lifecycle::exchange(login_context, &login.secret) {
         Ok(issued) => issued.access_token,
-        Err(error) if api_key_lifecycle::is_gone(&error) => return Ok(()),
+        Err(error) if api_key_lifecycle::is_unknown_key(&error) => return Ok(()),
         Err(error) => return Err(fail(error)),
     };
-    let deleted = errand.iam().delete_api_key(&access_token, &key.id);
+    let deleted = login_context.iam().delete_api_key(&access_token, &key.id);
     deleted.map_err(fail)
 }
 

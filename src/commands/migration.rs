@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
-use super::errand::Warnings;
 use super::scopes::listed;
+use super::warnings::Warnings;
 use crate::PROGRAM;
 use crate::client_config::document::AuthEntry;
 use crate::client_config::document::PlainKind;

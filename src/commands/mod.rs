@@ -21,35 +21,35 @@ mod clients;
 pub(crate) mod configure;
 mod configure_choice;
 pub(crate) mod doctor;
-mod errand;
-mod json;
-#[cfg(test)]
-mod lab;
-mod listening;
 pub(crate) mod login;
+mod login_context;
 pub(crate) mod logout;
-mod loopback;
 mod migration;
-mod own_logins;
 pub(crate) mod print;
+mod redirect_server;
+mod redundant_logins;
 mod replacement;
 mod rotate;
 mod scopes;
 mod screen;
 pub(crate) mod settings;
+mod shadowing;
 pub mod sso_login;
 pub(crate) mod status;
 mod table;
+#[cfg(test)]
+mod test_support;
 pub(crate) mod token;
+mod warnings;
 
-pub(crate) use listening::after_logout;
-pub(crate) use listening::after_store;
+pub(crate) use shadowing::after_logout;
+pub(crate) use shadowing::after_store;
 
 /// The registry that a person named, and the settings.
 fn registry_at(address: &str, context: &Context<'_>) -> Result<(Registry, Settings)> {
     context
         .registry(address)?
-        .ok_or_else(|| scopes::not_ours(address))
+        .ok_or_else(|| scopes::not_ibm_cloud_registry(address))
 }
 
 /// A moment in seconds since 1970, for a person: `2026-11-21 09:50 UTC`.

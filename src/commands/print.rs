@@ -8,9 +8,9 @@ use clap::builder::TypedValueParser;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::errand::Warnings;
 use super::print as print_line;
 use super::registry_at;
+use super::warnings::Warnings;
 use super::when;
 use crate::context::Context;
 use crate::context::Session;
@@ -28,10 +28,10 @@ use crate::registry::Registry;
 use crate::settings::CredentialKind;
 
 /// The longest name of a Kubernetes object, in characters (RFC 1123 subdomain).
-const LONGEST_NAME: usize = 253;
+const MAX_NAME_LENGTH: usize = 253;
 
 /// The longest name of a namespace, in characters (RFC 1123 label).
-const LONGEST_LABEL: usize = 63;
+const MAX_LABEL_LENGTH: usize = 63;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -122,10 +122,10 @@ pub(crate) fn run(
                 _ => error,
             })?;
     if is_secret {
-        warn_of_its_end(&credential, context);
+        warn_if_it_expires(&credential, context);
     }
     if stdio.output_is_readable_by_others {
-        Warnings::none_yet(context).warn(
+        Warnings::new(context).warn(
             "other users can read the file that this secret is written to; run `chmod go-r` on it, and `umask 077` before the next time".into(),
         );
     }
@@ -133,14 +133,14 @@ pub(crate) fn run(
 }
 
 /// A pull secret stays where it is put, and nobody renews it.
-fn warn_of_its_end(credential: &Credential, context: &Context<'_>) {
+fn warn_if_it_expires(credential: &Credential, context: &Context<'_>) {
     let end = jwt::times(credential.secret.expose()).map(|times| times.exp);
     let end = match LoginKind::of(&credential.username) {
         LoginKind::RefreshToken => Some("within three days".to_owned()),
         _ => end.map(|end| format!("on {}", when(end))),
     };
     if let Some(end) = end {
-        Warnings::none_yet(context).warn(format!(
+        Warnings::new(context).warn(format!(
             "this secret ends {end}, and nobody renews it in a cluster; for one that lasts, add --credential iamapikey"
         ));
     }
@@ -223,19 +223,19 @@ fn credential_kind() -> impl TypedValueParser<Value = CredentialKind> {
 /// The name of a Kubernetes object (RFC 1123; Kubernetes documentation, "Object Names
 /// and IDs").
 fn subdomain(text: &str) -> Result<String, String> {
-    match text.len() <= LONGEST_NAME && text.split('.').all(is_label) {
+    match text.len() <= MAX_NAME_LENGTH && text.split('.').all(is_label) {
         true => Ok(text.to_owned()),
         false => Err(format!(
-            "a name is at most {LONGEST_NAME} lower-case letters, digits, `-` and `.`, and begins and ends with a letter or digit"
+            "a name is at most {MAX_NAME_LENGTH} lower-case letters, digits, `-` and `.`, and begins and ends with a letter or digit"
         )),
     }
 }
 
 fn label(text: &str) -> Result<String, String> {
-    match text.len() <= LONGEST_LABEL && is_label(text) {
+    match text.len() <= MAX_LABEL_LENGTH && is_label(text) {
         true => Ok(text.to_owned()),
         false => Err(format!(
-            "a namespace is at most {LONGEST_LABEL} lower-case letters, digits and `-`, and begins and ends with a letter or digit"
+            "a namespace is at most {MAX_LABEL_LENGTH} lower-case letters, digits and `-`, and begins and ends with a letter or digit"
         )),
     }
 }

@@ -1,6 +1,6 @@
 //! Does a new login take the place of another identity's, and is that meant?
 
-use super::errand::Errand;
+use super::login_context::LoginContext;
 use crate::error::Error;
 use crate::error::Result;
 use crate::iam::owner::Owner;
@@ -15,11 +15,11 @@ pub(super) fn confirm(
     scopes: &[LoginScope],
     owner: Option<&Owner>,
     is_agreed: bool,
-    errand: &Errand<'_>,
+    login_context: &LoginContext<'_>,
 ) -> Result<()> {
-    let terminal = errand.context.terminal;
+    let terminal = login_context.context.terminal;
     for scope in scopes {
-        let Some(former) = errand.broker.owner_of(scope) else {
+        let Some(former) = login_context.broker.owner_of(scope) else {
             continue;
         };
         if owner.is_some_and(|owner| owner.is_same_as(&former)) {
@@ -27,7 +27,7 @@ pub(super) fn confirm(
         }
         let new = owner.map_or_else(|| "an unknown identity".to_owned(), ToString::to_string);
         if is_agreed || !terminal.is_interactive() {
-            errand.warn(format!(
+            login_context.warn(format!(
                 "the login for {scope} was that of {former}, and is now that of {new}"
             ));
             continue;

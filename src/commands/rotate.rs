@@ -1,10 +1,10 @@
 //! `login --rotate`: a new API key in the place of the old one.
 
 use super::api_key_lifecycle;
-use super::errand::Errand;
-use super::errand::Warnings;
 use super::login::Done;
-use super::scopes::Named;
+use super::login_context::LoginContext;
+use super::scopes::ScopeArgs;
+use super::warnings::Warnings;
 use crate::context::Context;
 use crate::credential::Credential;
 use crate::credentials::Broker;
@@ -20,7 +20,7 @@ use crate::sources::advice::SourceKind;
 /// Rotates the API key of each login that is named; a key that several logins
 /// share is rotated once, for all of them.
 pub(super) fn run(
-    named: &Named,
+    named: &ScopeArgs,
     days: u32,
     broker: &Broker<'_>,
     context: &Context<'_>,
@@ -40,8 +40,9 @@ pub(super) fn run(
         }
     }
     let rotate = |(scope, login, key): (LoginScope, Login, IssuedKey)| {
-        let errand = Errand::new(broker, broker.endpoint_of(&scope), context, warnings);
-        rotate(&errand, &scope, &login, &key, days)
+        let login_context =
+            LoginContext::new(broker, broker.endpoint_of(&scope), context, warnings);
+        rotate(&login_context, &scope, &login, &key, days)
     };
     keys.into_iter().map(rotate).collect()
 }
@@ -63,7 +64,7 @@ fn rotatable(scope: &LoginScope, broker: &Broker<'_>) -> Result<(Login, IssuedKe
 
 /// The old key goes when the new one works and is stored wherever the old one was.
 fn rotate(
-    errand: &Errand<'_>,
+    login_context: &LoginContext<'_>,
     scope: &LoginScope,
     old: &Login,
     old_key: &IssuedKey,
@@ -75,41 +76,45 @@ fn rotate(
         is_session: false,
         behind: None,
     };
-    let issued = api_key_lifecycle::exchange(errand, &old.secret);
+    let issued = api_key_lifecycle::exchange(login_context, &old.secret);
     let access_token = issued
-        .map_err(|error| error.for_token(&source, &kind, &errand.endpoint))?
+        .map_err(|error| error.for_token(&source, &kind, &login_context.endpoint))?
         .access_token;
     let owner = Owner::of(&access_token);
-    let (made, issued) = api_key_lifecycle::make(errand, &access_token, owner.as_ref(), days)?;
-    let logins: Vec<(LoginScope, Login)> = holders(&old_key.id, errand.broker)?
+    let (made, issued) =
+        api_key_lifecycle::create(login_context, &access_token, owner.as_ref(), days)?;
+    let logins: Vec<(LoginScope, Login)> = logins_with_key(&old_key.id, login_context.broker)?
         .into_iter()
         .map(|(scope, old)| {
-            let key = api_key_lifecycle::issued(&made);
+            let key = api_key_lifecycle::issued_key(&made);
             let login = successor(old, &made.key, owner.as_ref());
             (scope, login.with_issued_key(key))
         })
         .collect();
     // Somebody logged out or in while IAM was asked.
     if logins.is_empty() {
-        let end = api_key_lifecycle::discard(errand, &access_token, &made);
+        let end = api_key_lifecycle::delete_unused(login_context, &access_token, &made);
         let failure = Error::temporary(format!(
             "the login for {scope} has been changed or removed in the meantime, and is left as it is"
         ));
         return Err(api_key_lifecycle::after(failure, &end));
     }
-    if let Err(failure) = errand.broker.log_in_all(&logins) {
-        let end = api_key_lifecycle::discard(errand, &access_token, &made);
+    if let Err(failure) = login_context.broker.log_in_all(&logins) {
+        let end = api_key_lifecycle::delete_unused(login_context, &access_token, &made);
         return Err(api_key_lifecycle::after(failure, &end));
     }
     let is_plain = |(_, login): &&(LoginScope, Login)| login.trusted_profile.is_none();
     if let Some((_, login)) = logins.iter().find(is_plain) {
-        let (broker, token) = (errand.broker, &issued.access_token);
-        broker.keep_token(&errand.endpoint, login, token, issued.lifetime);
+        let (broker, token) = (login_context.broker, &issued.access_token);
+        broker.keep_token(&login_context.endpoint, login, token, issued.lifetime);
     }
-    let _progress = errand.progress("Deleting the old API key");
-    if let Err(error) = errand.iam().delete_api_key(&access_token, &old_key.id) {
-        let failure = error.with_source("the old API key", &errand.endpoint);
-        errand.warn(format!(
+    let _progress = login_context.progress("Deleting the old API key");
+    if let Err(error) = login_context
+        .iam()
+        .delete_api_key(&access_token, &old_key.id)
+    {
+        let failure = error.with_source("the old API key", &login_context.endpoint);
+        login_context.warn(format!(
             "the new API key is stored, but the old one ({}) is still there: delete it at https://cloud.ibm.com/iam/apikeys ({failure})",
             old_key.id
         ));
@@ -122,13 +127,16 @@ fn rotate(
         login,
         owner,
         Some(made.name),
-        errand.broker,
+        login_context.broker,
     ))
 }
 
 /// The logins whose secret is the API key of this ID.
-pub(super) fn holders(key_id: &str, broker: &Broker<'_>) -> Result<Vec<(LoginScope, Login)>> {
-    let mut holders = Vec::new();
+pub(super) fn logins_with_key(
+    key_id: &str,
+    broker: &Broker<'_>,
+) -> Result<Vec<(LoginScope, Login)>> {
+    let mut logins_with_key = Vec::new();
     for scope in broker.scopes()? {
         // One that is damaged holds nothing that could be used.
         let login = broker.login(&scope).ok().flatten();
@@ -136,10 +144,10 @@ pub(super) fn holders(key_id: &str, broker: &Broker<'_>) -> Result<Vec<(LoginSco
         if let Some(login) = login
             && login.issued_key.as_ref().is_some_and(is_of_key)
         {
-            holders.push((scope, login));
+            logins_with_key.push((scope, login));
         }
     }
-    Ok(holders)
+    Ok(logins_with_key)
 }
 
 /// The same login with another API key, which this owner has.

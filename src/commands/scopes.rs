@@ -18,11 +18,11 @@ use crate::settings::Settings;
 use crate::text::repeatable;
 
 /// The longest name that is told back, in characters.
-const LONGEST: usize = 100;
+const MAX_NAME_LENGTH: usize = 100;
 
 /// The logins that a command is about.
 #[derive(clap::Args)]
-pub(super) struct Named {
+pub(super) struct ScopeArgs {
     /// Registries, such as us.icr.io; without any, the login for all of them
     #[arg(value_name = "REGISTRY")]
     registries: Vec<String>,
@@ -32,7 +32,7 @@ pub(super) struct Named {
     profile: Option<String>,
 }
 
-impl Named {
+impl ScopeArgs {
     /// These registries.
     pub(super) fn only(registries: &[String]) -> Self {
         Self {
@@ -79,7 +79,7 @@ impl Named {
     ) -> Result<Vec<LoginScope>> {
         let mut scopes = Vec::new();
         for address in &self.registries {
-            let scope = read(address).ok_or_else(|| not_ours(address))?;
+            let scope = read(address).ok_or_else(|| not_ibm_cloud_registry(address))?;
             if !scopes.contains(&scope) {
                 scopes.push(scope);
             }
@@ -96,7 +96,7 @@ impl Named {
 
 /// The registries that there is something to tell of: those with a login, those that
 /// the settings name, and those that clients ask this program for.
-pub(super) fn spoken_of(
+pub(super) fn known_registries(
     stored: BTreeSet<LoginScope>,
     settings: &Settings,
     clients: &BTreeMap<Option<Registry>, Vec<Client>>,
@@ -108,8 +108,8 @@ pub(super) fn spoken_of(
 }
 
 /// The failure that an address names no registry of ours.
-pub(super) fn not_ours(address: &str) -> Error {
-    let host = repeatable::host(address).map(|host| one_line(&host, LONGEST));
+pub(super) fn not_ibm_cloud_registry(address: &str) -> Error {
+    let host = repeatable::host(address).map(|host| one_line(&host, MAX_NAME_LENGTH));
     let address = host.unwrap_or_else(|| "one of the arguments".to_owned());
     Error::user(format!(
         "{address} is not a registry of IBM Cloud; if it is one, put it into `registries` in the settings file (`{PROGRAM} settings` tells where that is)"
@@ -159,7 +159,7 @@ mod tests {
             ("hunter2_-x", false),
             ("user:hunter2@us.icr.io", false),
         ] {
-            let failure = not_ours(address).to_string();
+            let failure = not_ibm_cloud_registry(address).to_string();
             assert!(!failure.contains("hunter2"), "{failure}");
             assert_eq!(failure.contains("ghcr.io"), is_told, "{failure}");
         }

@@ -12,7 +12,7 @@ use crate::secret::Secret;
 use crate::terminal::Terminal;
 
 /// How often a passcode may be typed.
-const MOST_PASSCODES: u32 = 3;
+const MAX_PASSCODES: u32 = 3;
 
 /// The code for an account that wants another factor: no passcode will do
 /// (`ibm-cloud-cli-sdk`, `bluemix/authentication/iam/iam.go`).
@@ -26,7 +26,7 @@ const OTHER_FACTOR: &str = "BXNIM0400E";
 ///
 /// # Errors
 /// There is no terminal, the person broke off, or IAM took none of the passcodes.
-pub fn by_passcode(iam: &Iam<'_>, terminal: &dyn Terminal) -> Result<TokenResponse> {
+pub fn log_in_with_passcode(iam: &Iam<'_>, terminal: &dyn Terminal) -> Result<TokenResponse> {
     if !terminal.is_interactive() {
         return Err(Error::user(
             "a passcode is typed at a terminal, and there is none; log in with an API key: `docker-credential-icr login --api-key-stdin`",
@@ -50,7 +50,7 @@ pub fn by_passcode(iam: &Iam<'_>, terminal: &dyn Terminal) -> Result<TokenRespon
             &iam.endpoint,
             "The page shows a new one each time; a passcode works once, for a few minutes",
         );
-        if attempt == MOST_PASSCODES || !may_be_mistyped {
+        if attempt == MAX_PASSCODES || !may_be_mistyped {
             return Err(failure);
         }
         terminal.tell(&failure.to_string());
@@ -104,8 +104,8 @@ mod tests {
     use icr_emulator::Subject;
 
     use super::*;
-    use crate::commands::lab;
-    use crate::commands::lab::Desktop;
+    use crate::commands::test_support;
+    use crate::commands::test_support::FakeDesktop;
     use crate::terminal::fake::FakeTerminal;
     use crate::time::fake::FakeClock;
 
@@ -119,7 +119,9 @@ mod tests {
 
     /// What comes of it when a person types this.
     fn log_in(cloud: &Emulator, terminal: &FakeTerminal) -> Result<TokenResponse> {
-        lab::ask(cloud, &FakeClock::at(0), |iam| by_passcode(iam, terminal))
+        test_support::with_iam(cloud, &FakeClock::at(0), |iam| {
+            log_in_with_passcode(iam, terminal)
+        })
     }
 
     #[test]
@@ -219,8 +221,10 @@ mod tests {
         cloud
             .accounts()
             .set_browser_subject(Some(Subject::user("1")));
-        let desktop = Desktop::new(&["wrong", PASSCODE]);
-        let outcome = lab::ask(&cloud, &desktop.clock, |iam| by_passcode(iam, &desktop));
+        let desktop = FakeDesktop::new(&["wrong", PASSCODE]);
+        let outcome = test_support::with_iam(&cloud, &desktop.clock, |iam| {
+            log_in_with_passcode(iam, &desktop)
+        });
         assert!(outcome.is_ok(), "{outcome:?}");
         assert!(desktop.page().contains("Your one-time passcode"));
     }

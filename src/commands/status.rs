@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use super::api_key_lifecycle::ending;
 use super::clients::Clients;
-use super::own_logins;
-use super::own_logins::Severity;
 use super::print;
 use super::print_json;
+use super::redundant_logins;
+use super::redundant_logins::Severity;
 use super::scopes;
-use super::scopes::Named;
+use super::scopes::ScopeArgs;
 use super::screen::Screen;
 use super::table;
 use crate::PROGRAM;

@@ -35,7 +35,7 @@ Examples:
   docker-credential-icr token list --registry us.icr.io
   docker-credential-icr token rm --registry us.icr.io ae57b394-e39d-595f-ae5d-e46905285df6";
 
-/// Make, list and remove registry tokens
+/// Create, list and remove registry tokens
 ///
 /// A registry token is a password for one region, with the user name `token`. IBM
 /// ended them in 2021; a registry that has none any more says so. For logins that
@@ -44,11 +44,11 @@ Examples:
 #[command(after_help = EXAMPLES, arg_required_else_help = false, verbatim_doc_comment)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
-    task: Task,
+    action: Action,
 }
 
 #[derive(Subcommand)]
-enum Task {
+enum Action {
     Add(Add),
     Get(Get),
     List(List),
@@ -57,7 +57,7 @@ enum Task {
 
 /// Where tokens are, and whose.
 #[derive(clap::Args)]
-struct Place {
+struct Target {
     /// The registry, such as us.icr.io
     #[arg(long, value_name = "HOST")]
     registry: String,
@@ -81,7 +81,7 @@ Examples:
 #[command(after_help = ADD_EXAMPLES, verbatim_doc_comment)]
 struct Add {
     #[command(flatten)]
-    place: Place,
+    target: Target,
 
     /// What it is for, to find it again in the list
     #[arg(
@@ -128,7 +128,7 @@ Example:
 #[command(after_help = GET_EXAMPLES, verbatim_doc_comment)]
 struct Get {
     #[command(flatten)]
-    place: Place,
+    target: Target,
 
     /// The identifier of the token
     id: String,
@@ -144,7 +144,7 @@ Examples:
 #[command(after_help = LIST_EXAMPLES, verbatim_doc_comment, visible_alias = "ls")]
 struct List {
     #[command(flatten)]
-    place: Place,
+    target: Target,
 
     /// Print JSON, whose keys stay as they are
     #[arg(long)]
@@ -160,7 +160,7 @@ Example:
 #[command(after_help = REMOVE_EXAMPLES, verbatim_doc_comment)]
 struct Remove {
     #[command(flatten)]
-    place: Place,
+    target: Target,
 
     /// The identifiers of the tokens
     #[arg(required = true, value_name = "ID")]
@@ -172,33 +172,33 @@ pub(crate) fn run(
     stdio: &mut Stdio<'_>,
     context: &Context<'_>,
 ) -> Result<()> {
-    let place = match &arguments.task {
-        Task::Add(add) => &add.place,
-        Task::Get(get) => &get.place,
-        Task::List(list) => &list.place,
-        Task::Rm(remove) => &remove.place,
+    let target = match &arguments.action {
+        Action::Add(add) => &add.target,
+        Action::Get(get) => &get.target,
+        Action::List(list) => &list.target,
+        Action::Rm(remove) => &remove.target,
     };
-    let (registry, settings) = registry_at(&place.registry, context)?;
+    let (registry, settings) = registry_at(&target.registry, context)?;
     let session = Session::with_settings(context, settings, Prompting::Allowed)?;
     let broker = Broker::new(&session);
-    if let Task::Add(add) = &arguments.task
+    if let Action::Add(add) = &arguments.action
         && add.login
     {
-        may_log_in(add, &registry, &broker, context)?;
+        check_replacement(add, &registry, &broker, context)?;
     }
-    let api = broker.registry_api(&registry, place.account.as_deref())?;
-    match &arguments.task {
-        Task::Add(add) => make(add, &broker, &api, stdio),
-        Task::Get(get) => print(stdio, api.token(&get.id)?.value.expose()),
-        Task::List(list) => show(list, &api, stdio, context),
-        Task::Rm(remove) => forget(remove, &api, stdio),
+    let api = broker.registry_api(&registry, target.account.as_deref())?;
+    match &arguments.action {
+        Action::Add(add) => create(add, &broker, &api, stdio),
+        Action::Get(get) => print(stdio, api.token(&get.id)?.value.expose()),
+        Action::List(list) => show(list, &api, stdio, context),
+        Action::Rm(remove) => remove_tokens(remove, &api, stdio),
     }
 }
 
 /// Refuses to put a token in the place of a login of another kind, unless somebody
 /// says so: it may be the only thing that says who they are, also to the registry's
 /// API. Asked before there is a token that nobody would have.
-fn may_log_in(
+fn check_replacement(
     add: &Add,
     registry: &Registry,
     broker: &Broker<'_>,
@@ -229,7 +229,7 @@ fn may_log_in(
     }
 }
 
-fn make(
+fn create(
     add: &Add,
     broker: &Broker<'_>,
     api: &RegistryApi<'_>,
@@ -245,7 +245,7 @@ fn make(
         false => None,
     };
     if add.json {
-        return print(stdio, &made_as_json(add, api.registry(), &token));
+        return print(stdio, &created_as_json(add, api.registry(), &token));
     }
     let (id, value) = (
         token.id.as_deref().unwrap_or("unknown"),
@@ -262,7 +262,7 @@ fn make(
     }
 }
 
-fn made_as_json(add: &Add, registry: &Registry, token: &Token) -> Zeroizing<String> {
+fn created_as_json(add: &Add, registry: &Registry, token: &Token) -> Zeroizing<String> {
     let shown = Some(token.value.expose()).filter(|_| !add.login);
     let json = json!({
         "registry": registry.host(),
@@ -274,7 +274,7 @@ fn made_as_json(add: &Add, registry: &Registry, token: &Token) -> Zeroizing<Stri
     Zeroizing::new(format!("{json:#}"))
 }
 
-/// Stores a token as the login for its registry, and says in whose place.
+/// Stores a token as the login for its registry, and says in whose target.
 fn log_in(broker: &Broker<'_>, registry: &Registry, token: &Token) -> Result<String> {
     let scope = LoginScope::Registry(registry.clone());
     let before = broker.login(&scope).ok().flatten();
@@ -322,7 +322,7 @@ fn as_json(token: &Listed, now: u64) -> serde_json::Value {
         "id": token.id,
         "access": access(token.may_write),
         "expires_at": token.expires_at,
-        "is_expired": has_ended(token, now),
+        "is_expired": is_expired(token, now),
         "is_revoked": token.is_revoked,
         "description": token.description,
     })
@@ -333,7 +333,7 @@ const HEADINGS: [&str; 4] = ["IDENTIFIER", "ACCESS", "ENDS", "DESCRIPTION"];
 /// What stands under [`HEADINGS`].
 fn row(token: &Listed, now: u64) -> [String; 4] {
     let end = token.expires_at.map_or("never".to_owned(), when);
-    let end = match (token.is_revoked, has_ended(token, now)) {
+    let end = match (token.is_revoked, is_expired(token, now)) {
         (true, _) => format!("{end} (revoked)"),
         (false, true) => format!("{end} (expired)"),
         (false, false) => end,
@@ -353,12 +353,12 @@ fn access(may_write: bool) -> &'static str {
     }
 }
 
-fn has_ended(token: &Listed, now: u64) -> bool {
+fn is_expired(token: &Listed, now: u64) -> bool {
     token.expires_at.is_some_and(|end| end <= now)
 }
 
 /// Removes what can be removed, and fails if something could not.
-fn forget(remove: &Remove, api: &RegistryApi<'_>, stdio: &mut Stdio<'_>) -> Result<()> {
+fn remove_tokens(remove: &Remove, api: &RegistryApi<'_>, stdio: &mut Stdio<'_>) -> Result<()> {
     let mut failures = Vec::new();
     for id in &remove.ids {
         match api.remove_token(id) {

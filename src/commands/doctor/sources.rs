@@ -2,10 +2,10 @@
 
 use super::CheckContext;
 use super::Diagnostic;
-use crate::commands::api_key_lifecycle::ending;
-use crate::commands::own_logins;
-use crate::commands::own_logins::Notice;
-use crate::commands::own_logins::Severity;
+use crate::commands::api_key_lifecycle::expiry_warning;
+use crate::commands::redundant_logins;
+use crate::commands::redundant_logins::Notice;
+use crate::commands::redundant_logins::Severity;
 use crate::credentials::Broker;
 use crate::credentials::Description;
 use crate::credentials::login_command;

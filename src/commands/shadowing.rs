@@ -1,8 +1,8 @@
 //! Who listens to a new login? Its registries may ask somebody else first.
 
-use super::errand::Errand;
-use super::errand::Warnings;
+use super::login_context::LoginContext;
 use super::scopes::listed;
+use super::warnings::Warnings;
 use crate::PROGRAM;
 use crate::credentials::ActiveSource;
 use crate::credentials::Broker;
@@ -17,18 +17,18 @@ use crate::settings::SourceName;
 use crate::sources::Speaker;
 
 /// Says which registries will not use the logins that were just stored.
-pub(super) fn warn_of_others(scopes: &[LoginScope], errand: &Errand<'_>) {
+pub(super) fn warn_if_shadowed(scopes: &[LoginScope], login_context: &LoginContext<'_>) {
     for scope in scopes {
-        let listeners = listeners(scope, errand.broker);
-        if listeners.is_empty() {
-            errand.warn(format!(
+        let registries = registries_of(scope, login_context.broker);
+        if registries.is_empty() {
+            login_context.warn(format!(
                 "no registry uses {scope}: name it in a table [registry.\"us.icr.io\"] of the settings file, or in ${}",
                 environment::PROFILE
             ));
         }
-        for (name, registry) in listeners {
-            if let Some(reason) = objection(scope, &registry, errand.broker) {
-                errand.warn(format!("{name} {reason}"));
+        for (name, registry) in registries {
+            if let Some(reason) = shadowed_by(scope, &registry, login_context.broker) {
+                login_context.warn(format!("{name} {reason}"));
             }
         }
     }
@@ -36,7 +36,7 @@ pub(super) fn warn_of_others(scopes: &[LoginScope], errand: &Errand<'_>) {
 
 /// The registries that a login could be for, by what a person calls them; those
 /// that nobody treats differently have one to stand for them all.
-fn listeners(scope: &LoginScope, broker: &Broker<'_>) -> Vec<(String, Registry)> {
+fn registries_of(scope: &LoginScope, broker: &Broker<'_>) -> Vec<(String, Registry)> {
     let settings = broker.settings;
     let named = |registry: Registry| (registry.to_string(), registry);
     match scope {
@@ -86,7 +86,7 @@ fn every(except: &[Registry], settings: &Settings) -> Option<(String, Registry)>
 
 /// Why a registry does not use the login for a scope, if it does not, and how to change
 /// that; begins after the registry's name.
-fn objection(scope: &LoginScope, registry: &Registry, broker: &Broker<'_>) -> Option<String> {
+fn shadowed_by(scope: &LoginScope, registry: &Registry, broker: &Broker<'_>) -> Option<String> {
     let settings = format!("see '{PROGRAM} settings'");
     let answering = match broker.answering(registry) {
         Ok(Some(answering)) => answering,
@@ -105,7 +105,7 @@ fn objection(scope: &LoginScope, registry: &Registry, broker: &Broker<'_>) -> Op
         Speaker::Login(_) => Some(format!(
             "uses {}, which comes before this one; {}",
             answering.name,
-            how_to_end(&answering, broker)
+            removal_hint(&answering, broker)
         )),
         Speaker::Source(SourceName::Environment) => Some(format!(
             "uses {}, which comes before this login; unset it to use the login",
@@ -124,7 +124,7 @@ fn objection(scope: &LoginScope, registry: &Registry, broker: &Broker<'_>) -> Op
 }
 
 /// How to have something answer no longer, as the end of a sentence.
-fn how_to_end(answering: &ActiveSource, broker: &Broker<'_>) -> String {
+fn removal_hint(answering: &ActiveSource, broker: &Broker<'_>) -> String {
     match &answering.speaker {
         Speaker::Login(scope) => format!("'{}' removes it", scope.logout_command()),
         Speaker::Source(SourceName::Environment) => {
@@ -153,20 +153,20 @@ pub(crate) fn after_store(
             answering.name
         )),
         Stored::Written { until_it_ends } => {
-            let objection = objection(&scope, registry, broker);
-            let objection = objection.map(|objection| {
+            let shadowed_by = shadowed_by(&scope, registry, broker);
+            let shadowed_by = shadowed_by.map(|shadowed_by| {
                 // What was stored is not gone, though.
-                format!("the login was stored, but {registry} {objection}")
+                format!("the login was stored, but {registry} {shadowed_by}")
             });
-            objection.or_else(|| {
+            shadowed_by.or_else(|| {
                 let hidden = until_it_ends.as_ref()?;
-                Some(until_the_token_ends(&scope, hidden))
+                Some(until_token_expires(&scope, hidden))
             })
         }
     }
 }
 
-fn until_the_token_ends(scope: &LoginScope, hidden: &Hidden) -> String {
+fn until_token_expires(scope: &LoginScope, hidden: &Hidden) -> String {
     let (login, logout) = (scope.login_command(), scope.logout_command());
     match (&hidden.then, hidden.is_replaced) {
         (Some(then), false) => format!(
@@ -187,7 +187,7 @@ fn until_the_token_ends(scope: &LoginScope, hidden: &Hidden) -> String {
 /// and how to end that.
 pub(crate) fn after_logout(registry: &Registry, broker: &Broker<'_>) -> Option<String> {
     let answering = broker.answering(registry).ok()??;
-    Some(still_answers(&answering, registry.host(), broker))
+    Some(still_active(&answering, registry.host(), broker))
 }
 
 /// The same for everything that a person wants to be logged out of; what answers for
@@ -206,7 +206,7 @@ pub(super) fn warn_after_logout(
     };
     let mut left: Vec<(ActiveSource, Vec<String>)> = Vec::new();
     for scope in scopes {
-        for (name, registry) in listeners(scope, broker) {
+        for (name, registry) in registries_of(scope, broker) {
             let Ok(Some(answering)) = broker.answering(&registry) else {
                 continue;
             };
@@ -223,15 +223,15 @@ pub(super) fn warn_after_logout(
     for (answering, mut names) in left {
         names.sort_unstable();
         names.dedup();
-        warnings.warn(still_answers(&answering, &listed(&names), broker));
+        warnings.warn(still_active(&answering, &listed(&names), broker));
     }
 }
 
-fn still_answers(answering: &ActiveSource, names: &str, broker: &Broker<'_>) -> String {
+fn still_active(answering: &ActiveSource, names: &str, broker: &Broker<'_>) -> String {
     format!(
         "{} still answers for {names}; {}",
         answering.name,
-        how_to_end(answering, broker)
+        removal_hint(answering, broker)
     )
 }
 

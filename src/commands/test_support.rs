@@ -23,7 +23,7 @@ use crate::time::Deadline;
 use crate::time::fake::FakeClock;
 
 /// Puts questions to the emulated IAM of `cloud`, each once.
-pub(super) fn ask<T>(
+pub(super) fn with_iam<T>(
     cloud: &Emulator,
     clock: &dyn Clock,
     questions: impl FnOnce(&Iam<'_>) -> T,
@@ -44,15 +44,15 @@ pub(super) fn ask<T>(
 
 /// A person who takes their time, at a desktop whose browser goes wherever it is
 /// sent and ends on a page.
-pub(super) struct Desktop {
+pub(super) struct FakeDesktop {
     pub(super) clock: FakeClock,
     pub(super) terminal: FakeTerminal,
     page: RefCell<Option<JoinHandle<String>>>,
 }
 
-impl Desktop {
+impl FakeDesktop {
     /// How long each thing takes that the person does.
-    const LEISURE: Duration = Duration::from_secs(100);
+    const ANSWER_TIME: Duration = Duration::from_secs(100);
 
     /// A person who will type this.
     pub(super) fn new(answers: &[&str]) -> Self {
@@ -75,23 +75,23 @@ impl Desktop {
     }
 }
 
-impl Terminal for Desktop {
+impl Terminal for FakeDesktop {
     fn is_interactive(&self) -> bool {
         self.terminal.is_interactive()
     }
 
     fn ask_secret(&self, prompt: &str) -> io::Result<Secret> {
-        self.clock.advance(Self::LEISURE);
+        self.clock.advance(Self::ANSWER_TIME);
         self.terminal.ask_secret(prompt)
     }
 
     fn ask(&self, prompt: &str) -> io::Result<String> {
-        self.clock.advance(Self::LEISURE);
+        self.clock.advance(Self::ANSWER_TIME);
         self.terminal.ask(prompt)
     }
 
     fn confirm(&self, question: &str, default: bool) -> io::Result<bool> {
-        self.clock.advance(Self::LEISURE);
+        self.clock.advance(Self::ANSWER_TIME);
         self.terminal.confirm(question, default)
     }
 
@@ -100,7 +100,7 @@ impl Terminal for Desktop {
     }
 
     fn open_browser(&self, url: &str) -> bool {
-        self.clock.advance(Self::LEISURE);
+        self.clock.advance(Self::ANSWER_TIME);
         let url = url.to_owned();
         *self.page.borrow_mut() = Some(thread::spawn(move || {
             let _ = rustls::crypto::ring::default_provider().install_default();

@@ -1,7 +1,7 @@
 //! Stored logins that are over, or that stand before the login for every registry:
 //! what a person is told of them, and how they go.
 
-use super::errand::Errand;
+use super::login_context::LoginContext;
 use crate::credentials::Broker;
 use crate::credentials::End;
 use crate::credentials::RedundantLogin;
@@ -17,11 +17,11 @@ use crate::time::Deadline;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Severity {
     /// Nothing works there.
-    Broken,
+    Problem,
     /// It is of no use any more.
-    Useless,
+    Expired,
     /// It may be meant so.
-    Intended,
+    Note,
 }
 
 /// What a person is told of a stored login.
@@ -30,19 +30,19 @@ pub(super) struct Notice {
     /// What it is stored for.
     pub(super) scope: LoginScope,
     /// What there is to see.
-    pub(super) seen: String,
+    pub(super) message: String,
     /// The command that fixes it.
     pub(super) fix: String,
 }
 
 impl Notice {
     /// All of it, as one sentence.
-    pub(super) fn told(&self) -> String {
+    pub(super) fn sentence(&self) -> String {
         let what = match self.fix == self.scope.logout_command() {
             true => "removes it",
             false => "logs in again",
         };
-        format!("{}; '{}' {what}", self.seen, self.fix)
+        format!("{}; '{}' {what}", self.message, self.fix)
     }
 }
 
@@ -59,22 +59,22 @@ fn notice(login: RedundantLogin) -> Option<Notice> {
     let scope = &login.scope;
     let (severity, what) = match login.end {
         Some(End::Session) => (
-            Severity::Broken,
+            Severity::Problem,
             format!("the login for {scope} is over: IAM has ended its session"),
         ),
         Some(End::Token) => (
-            Severity::Useless,
+            Severity::Expired,
             format!("the login for {scope} is over: its token has expired"),
         ),
         None if login.hides_default() && !login.is_same_as_default => (
-            Severity::Intended,
+            Severity::Note,
             format!(
                 "{scope} has a login of its own, which comes before the login for every registry"
             ),
         ),
         None => return None,
     };
-    let (seen, fix) = match (&login.behind, login.end) {
+    let (message, fix) = match (&login.behind, login.end) {
         (Some(behind), Some(_)) => (
             format!("{what}; without it, {} answers", behind.name),
             scope.logout_command(),
@@ -84,7 +84,7 @@ fn notice(login: RedundantLogin) -> Option<Notice> {
     };
     Some(Notice {
         severity,
-        seen,
+        message,
         fix,
         scope: login.scope,
     })
@@ -93,16 +93,20 @@ fn notice(login: RedundantLogin) -> Option<Notice> {
 /// Removes the logins of single registries that are over and stand before the login
 /// that was just stored for every registry. A person is asked, also IAM, which may not
 /// have been asked for long; in a pipe, what is known to be over goes, and that is told.
-pub(super) fn remove_ended(scopes: &[LoginScope], is_agreed: bool, errand: &Errand<'_>) {
+pub(super) fn remove_ended(
+    scopes: &[LoginScope],
+    is_agreed: bool,
+    login_context: &LoginContext<'_>,
+) {
     if !scopes.contains(&LoginScope::Default) {
         return;
     }
-    let terminal = errand.context.terminal;
+    let terminal = login_context.context.terminal;
     let asks = terminal.is_interactive() && !is_agreed;
     if asks {
-        ask_iam(errand);
+        ask_iam(login_context);
     }
-    let logins = errand.broker.own_logins().unwrap_or_default();
+    let logins = login_context.broker.own_logins().unwrap_or_default();
     for RedundantLogin { scope, .. } in logins
         .into_iter()
         .filter(|login| login.end.is_some() && login.hides_default())
@@ -111,8 +115,8 @@ pub(super) fn remove_ended(scopes: &[LoginScope], is_agreed: bool, errand: &Erra
             "The login for {scope} is over. Remove it, so that the login for every registry answers there?"
         );
         match !asks || terminal.confirm(&question, true).unwrap_or(false) {
-            true => remove(&scope, errand),
-            false => errand.warn(format!(
+            true => remove(&scope, login_context),
+            false => login_context.warn(format!(
                 "the login for {scope} is over and still comes before this one; '{}' removes it",
                 scope.logout_command()
             )),
@@ -120,10 +124,10 @@ pub(super) fn remove_ended(scopes: &[LoginScope], is_agreed: bool, errand: &Erra
     }
 }
 
-fn remove(scope: &LoginScope, errand: &Errand<'_>) {
-    match errand.broker.log_out(scope) {
-        Ok(_) => errand.warn(format!("removed the login for {scope}, which was over")),
-        Err(failure) => errand.warn(format!(
+fn remove(scope: &LoginScope, login_context: &LoginContext<'_>) {
+    match login_context.broker.log_out(scope) {
+        Ok(_) => login_context.warn(format!("removed the login for {scope}, which was over")),
+        Err(failure) => login_context.warn(format!(
             "the login for {scope} is over, but stays: {failure}"
         )),
     }
@@ -131,14 +135,14 @@ fn remove(scope: &LoginScope, errand: &Errand<'_>) {
 
 /// Has IAM say of each session of a single registry whether it is over, which is noted
 /// with the login. All of it takes no longer than one answer may.
-fn ask_iam(errand: &Errand<'_>) {
-    let broker = errand.broker;
+fn ask_iam(login_context: &LoginContext<'_>) {
+    let broker = login_context.broker;
     let deadline = Deadline::after(broker.context.clock, broker.settings.limits.deadline);
     for registry in sessions(broker) {
         if deadline.remaining(broker.context.clock).is_zero() {
             return;
         }
-        let _progress = errand.progress(&format!(
+        let _progress = login_context.progress(&format!(
             "Asking IAM whether the login for {registry} is still good"
         ));
         // A failure is noted with the login, or says nothing about it.
