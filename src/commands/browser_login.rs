@@ -1,6 +1,5 @@
-//! How does a browser log in? With an authorization code that it brings back to a
-//! listener on this machine (RFC 6749, section 4.1; RFC 8252), bound to this program
-//! by a proof key (RFC 7636).
+//! Login with a browser: the authorization code flow with a redirect to this machine
+//! (RFC 6749, section 4.1; RFC 8252) and PKCE (RFC 7636).
 
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::redirect_server::Answer;
 use super::redirect_server::Limits;
-use super::redirect_server::Loopback;
+use super::redirect_server::RedirectServer;
 use crate::error::Error;
 use crate::error::Result;
 use crate::iam::Iam;
@@ -24,27 +23,25 @@ use crate::iam::grant::Grant;
 use crate::secret::Secret;
 use crate::terminal::Terminal;
 
-/// How long a person may take in the browser, and the browser for a request.
+/// The time limits for the person and for the browser's requests.
 const LIMITS: Limits = Limits {
     answer: Duration::from_secs(5 * 60),
     transfer: Duration::from_secs(10),
 };
 
-/// What to do on a machine that has no browser.
+/// What to do on a machine without a browser.
 const WITHOUT_BROWSER: &str =
-    "`docker-credential-icr login --sso` needs no browser on this machine";
+    "On a machine without a browser, run 'docker-credential-icr login --sso'";
 
-/// Logs a person in with their browser: shows them IAM's page, waits up to five
-/// minutes for them to come back, and exchanges the code they bring.
+/// Logs a person in with their browser: shows IAM's login page, waits up to five minutes
+/// for the redirect, and exchanges the code.
 ///
-/// `random` makes what nobody else may guess: the state and the verifier, 256 bits
-/// each. The deadline of `iam` holds for what comes before the browser; the exchange
-/// has one of its own.
+/// `random` creates the state and the verifier, 256 bits each. The deadline of `iam` holds
+/// for the requests before the browser; the exchange has a deadline of its own.
 ///
 /// # Errors
-/// No listener, no answer in time, an answer that belongs to another login, or IAM's
-/// no in its words; and whatever the exchange may fail with. Neither the code nor the
-/// verifier is in it.
+/// No port is free, no answer arrives in time, the answer belongs to another login, IAM
+/// denies the login, or the exchange fails. No error contains the code or the verifier.
 pub fn log_in_with_browser(
     iam: &Iam<'_>,
     terminal: &dyn Terminal,
@@ -60,13 +57,13 @@ fn log_in(
     limits: Limits,
 ) -> Result<TokenResponse> {
     let page = authorization_page(iam, terminal)?;
-    let loopback = Loopback::open().map_err(|error| listen_error(&error))?;
-    let redirect_uri = loopback.redirect_uri();
+    let server = RedirectServer::bind().map_err(|error| listen_error(&error))?;
+    let redirect_uri = server.redirect_uri();
     let pkce = Pkce::create(random)?;
-    show(terminal, &pkce.address(page, &redirect_uri));
+    show(terminal, &pkce.authorization_url(page, &redirect_uri));
     let code = {
-        let _waiting = terminal.progress("Waiting for the browser to come back");
-        let answer = loopback.wait(pkce.state.expose(), limits);
+        let _waiting = terminal.progress("Waiting for the browser");
+        let answer = server.wait(pkce.state.expose(), limits);
         code_from(answer.map_err(|error| listen_error(&error))?, limits)?
     };
     let _asking = terminal.progress("Asking IAM for a token");
@@ -78,7 +75,7 @@ fn log_in(
     let iam = iam.with_new_deadline();
     iam.exchange(&grant).map_err(|error| {
         error.with_source_and_hint(
-            "the code that the browser brought back",
+            "the authorization code from the browser",
             &iam.endpoint,
             "Start the login again",
         )
@@ -94,25 +91,24 @@ fn authorization_page(iam: &Iam<'_>, terminal: &dyn Terminal) -> Result<Url> {
         .map_err(|error| Error::internal(format!("a page was taken for an URL: {error}")))
 }
 
-/// Shows the address in any case: a browser that starts need not be the one that
-/// the person wants.
+/// Shows the address even if a browser starts: the person may want another one.
 fn show(terminal: &dyn Terminal, address: &str) {
     terminal.tell(&format!(
-        "Log in at this page, in a browser on this machine: {address}"
+        "Open this page in a browser on this machine: {address}"
     ));
     if !terminal.open_browser(address) {
-        terminal.tell(&format!(
-            "No browser could be started here; {WITHOUT_BROWSER}."
-        ));
+        terminal.tell("warning: cannot start a browser");
+        terminal.tell(&format!("hint: {WITHOUT_BROWSER}"));
     }
 }
 
-/// What ties the answer to the question.
+/// The secrets that bind the answer and the code to this login.
 #[derive(Debug)]
 struct Pkce {
-    /// Comes back with the answer (RFC 6749, section 10.12).
+    /// Returned with the answer (RFC 6749, section 10.12).
     state: Secret,
-    /// Only whoever asked knows it (RFC 7636, section 4.1).
+    /// Proves that the code is redeemed by the program that requested it (RFC 7636, section
+    /// 4.1).
     verifier: Secret,
 }
 
@@ -124,9 +120,9 @@ impl Pkce {
         })
     }
 
-    /// Where the browser is sent: the page with what it must know (RFC 6749, section
-    /// 4.1.1; RFC 7636, section 4.3). IAM ignores a challenge it does not know.
-    fn address(&self, mut page: Url, redirect_uri: &str) -> String {
+    /// Returns the address of the login page (RFC 6749, section 4.1.1; RFC 7636, section
+    /// 4.3). An IAM without PKCE ignores the challenge.
+    fn authorization_url(&self, mut page: Url, redirect_uri: &str) -> String {
         let challenge = digest(&SHA256, self.verifier.expose().as_bytes());
         page.query_pairs_mut()
             .append_pair("client_id", &Client::cli().id)
@@ -139,31 +135,34 @@ impl Pkce {
     }
 }
 
-/// 256 random bits, in 43 characters.
+/// Returns 256 random bits as 43 characters.
 fn random_base64url(random: &dyn SecureRandom) -> Result<Secret> {
     let mut bits = Zeroizing::new([0; 32]);
-    random.fill(&mut *bits).map_err(|_| {
-        Error::temporary("this system gives no random numbers, which a login needs; try again")
-    })?;
+    random
+        .fill(&mut *bits)
+        .map_err(|_| Error::temporary("the system provides no random numbers"))?;
     Ok(Secret::new(BASE64_URL_SAFE_NO_PAD.encode(*bits)))
 }
 
 fn code_from(answer: Option<Answer>, limits: Limits) -> Result<Secret> {
     match answer {
         Some(Answer::Code(code)) => Ok(code),
-        Some(Answer::Denied { error, description }) => Err(Error::user(match description {
-            Some(description) => {
-                format!("IAM did not log you in: {description} ({error}); start the login again")
-            }
-            None => format!("IAM did not log you in ({error}); start the login again"),
-        })),
-        Some(Answer::OfAnotherLogin) => Err(Error::user(
-            "the browser brought an answer that belongs to another login (its state is not the one that was sent), so it was not used; close other login pages and start the login again",
-        )),
+        Some(Answer::Denied { error, description }) => {
+            let text = match description {
+                Some(description) => format!("IAM denied the login: {description} ({error})"),
+                None => format!("IAM denied the login ({error})"),
+            };
+            Err(Error::user(text).with_hint("Start the login again"))
+        }
+        Some(Answer::WrongState) => Err(Error::user(
+            "the browser sent an answer that belongs to another login (wrong state), so it was not used",
+        )
+        .with_hint("Close other login pages and start the login again")),
         None => Err(Error::user(format!(
-            "the browser did not come back within {} minutes; start the login again, or log in without: {WITHOUT_BROWSER}",
+            "no answer from the browser within {} minutes",
             limits.answer.as_secs() / 60
-        ))),
+        ))
+        .with_hint(format!("Start the login again. {WITHOUT_BROWSER}"))),
     }
 }
 
@@ -200,7 +199,7 @@ mod tests {
         })
     }
 
-    /// A parameter that IAM was given, by the browser or by us.
+    /// Returns a parameter that IAM received, from the browser or from this program.
     fn given(cloud: &Emulator, path: &str, name: &str) -> String {
         let requests = cloud.requests();
         let request = requests.iter().find(|request| request.path == path);
@@ -211,13 +210,13 @@ mod tests {
     }
 
     #[test]
-    fn a_browser_brings_a_token_and_a_refresh_token() {
+    fn a_browser_login_gives_a_token_and_a_refresh_token() {
         let cloud = cloud();
         let desktop = FakeDesktop::new(&[]);
         let issued = by_browser_of(&desktop, &cloud).unwrap();
         assert!(issued.refresh_token.is_some());
         let page = desktop.page();
-        assert!(page.contains("you can close this window"), "{page}");
+        assert!(page.contains("You can close this window"), "{page}");
 
         let asked = |name: &str| given(&cloud, "/identity/authorize", name);
         let exchanged = |name: &str| given(&cloud, "/identity/token", name);
@@ -239,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_logins_share_anything() {
+    fn two_logins_share_no_secret() {
         let [one, other] = [(); 2].map(|()| Pkce::create(&SystemRandom::new()).unwrap());
         let all = [&one.state, &one.verifier, &other.state, &other.verifier];
         for (place, key) in all.iter().enumerate() {
@@ -248,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_told_what_it_must_know_beside_what_it_knows() {
+    fn the_authorization_url_has_all_parameters() {
         // RFC 7636, appendix B.
         let pkce = Pkce {
             state: Secret::new("s"),
@@ -256,13 +255,13 @@ mod tests {
         };
         let page = Url::parse("https://iam.example/identity/authorize?a=b").unwrap();
         assert_eq!(
-            pkce.address(page, "http://localhost:1/"),
+            pkce.authorization_url(page, "http://localhost:1/"),
             "https://iam.example/identity/authorize?a=b&client_id=bx&response_type=code&redirect_uri=http%3A%2F%2Flocalhost%3A1%2F&state=s&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256"
         );
     }
 
     #[test]
-    fn an_answer_to_another_login_is_used_by_nobody() {
+    fn an_answer_to_another_login_is_not_used() {
         let cloud = cloud();
         cloud.accounts().set_wrong_state(true);
         let desktop = FakeDesktop::new(&[]);
@@ -273,19 +272,19 @@ mod tests {
     }
 
     #[test]
-    fn whoever_says_no_in_the_browser_reads_why_in_the_terminal() {
+    fn a_denial_in_the_browser_is_explained_in_the_terminal() {
         let cloud = cloud();
         cloud.accounts().set_browser_subject(None);
         let desktop = FakeDesktop::new(&[]);
         let failure = by_browser_of(&desktop, &cloud).unwrap_err().to_string();
-        let reason = "IAM did not log you in: The person said no. (access_denied)";
+        let reason = "IAM denied the login: The person said no. (access_denied)";
         assert!(failure.starts_with(reason), "{failure}");
-        assert!(desktop.page().contains("did not log you in"));
+        assert!(desktop.page().contains("rejected the login"));
         assert_eq!(cloud.exchanges(), 0);
     }
 
     #[test]
-    fn a_code_that_iam_does_not_take_is_in_no_message() {
+    fn a_code_that_iam_rejects_is_in_no_message() {
         let cloud = cloud();
         cloud.script([Fault::Error {
             status: 400,
@@ -294,16 +293,16 @@ mod tests {
         }]);
         let desktop = FakeDesktop::new(&[]);
         let failure = by_browser_of(&desktop, &cloud).unwrap_err().to_string();
-        let reason = "cannot use the code that the browser brought back: IAM rejected it (BXNIM0000E, HTTP 400): No.";
+        let reason = "cannot use the authorization code from the browser: IAM rejected it (BXNIM0000E, HTTP 400): No.";
         assert!(failure.starts_with(reason), "{failure}");
         assert!(failure.contains("Start the login again"), "{failure}");
         let code = given(&cloud, "/identity/token", "code");
         assert!(!failure.contains(&code));
-        assert!(desktop.page().contains("The terminal says how"));
+        assert!(desktop.page().contains("The terminal shows"));
     }
 
     #[test]
-    fn without_a_browser_the_address_is_shown_and_a_way_without_one() {
+    fn without_a_browser_the_address_and_an_alternative_are_shown() {
         let cloud = cloud();
         let terminal = FakeTerminal::default();
         let failure = test_support::with_iam(&cloud, &FakeClock::at(0), |iam| {
@@ -317,9 +316,9 @@ mod tests {
         let shown = terminal.shown.borrow();
         let page = format!("{}/identity/authorize?client_id=bx&", cloud.url());
         assert!(shown[0].contains(&page), "{shown:?}");
-        assert!(shown[1].contains("login --sso"), "{shown:?}");
+        assert!(shown[2].contains("login --sso"), "{shown:?}");
         let text = failure.to_string();
-        assert!(text.contains("did not come back"), "{text}");
+        assert!(text.contains("no answer from the browser"), "{text}");
         assert!(text.contains("login --sso"), "{text}");
         assert!(
             code_from(None, LIMITS)

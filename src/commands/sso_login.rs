@@ -1,5 +1,5 @@
-//! How does somebody log in whose company has its own login page? With a one-time
-//! passcode that IAM shows them in a browser, on whatever machine.
+//! Login with a one-time passcode that IAM shows in a browser on any machine: for
+//! companies with a login page of their own.
 
 use crate::error::Error;
 use crate::error::Result;
@@ -14,29 +14,28 @@ use crate::terminal::Terminal;
 /// How often a passcode may be typed.
 const MAX_PASSCODES: u32 = 3;
 
-/// The code for an account that wants another factor: no passcode will do
+/// IAM's code for an account that requires another factor, where no passcode helps
 /// (`ibm-cloud-cli-sdk`, `bluemix/authentication/iam/iam.go`).
 const OTHER_FACTOR: &str = "BXNIM0400E";
 
-/// Logs a person in with a passcode: shows them IAM's page, in a browser if there
-/// is one, and asks for what it shows. It may be mistyped twice.
+/// Logs a person in with a passcode: opens IAM's passcode page and prompts for the passcode,
+/// up to three times.
 ///
-/// The deadline of `iam` holds for what comes before the prompt; each exchange has
-/// one of its own.
+/// The deadline of `iam` holds for the request before the prompt; each exchange has one of
+/// its own.
 ///
 /// # Errors
-/// There is no terminal, the person broke off, or IAM took none of the passcodes.
+/// There is no terminal, the person cancels the prompt, or IAM rejects all passcodes.
 pub fn log_in_with_passcode(iam: &Iam<'_>, terminal: &dyn Terminal) -> Result<TokenResponse> {
     if !terminal.is_interactive() {
-        return Err(Error::user(
-            "a passcode is typed at a terminal, and there is none; log in with an API key: `docker-credential-icr login --api-key-stdin`",
-        ));
+        return Err(Error::user("cannot prompt for a passcode: not a terminal")
+            .with_hint("Log in with an API key: 'docker-credential-icr login --api-key-stdin'"));
     }
     let page = passcode_page(iam, terminal)?;
     terminal.tell(&format!(
-        "Log in at this page, in any browser, and copy the one-time passcode that it shows: {page}"
+        "Open this page in any browser and copy the one-time passcode: {page}"
     ));
-    // The address stands there, so it matters little whether one was started.
+    // If none starts, the person opens the address.
     terminal.open_browser(&page);
     let mut attempt = 1;
     loop {
@@ -44,16 +43,16 @@ pub fn log_in_with_passcode(iam: &Iam<'_>, terminal: &dyn Terminal) -> Result<To
             Ok(issued) => return Ok(issued),
             Err(error) => error,
         };
-        let may_be_mistyped = is_about_the_passcode(&error);
+        let is_worth_retrying = may_accept_another(&error);
         let failure = error.with_source_and_hint(
             "the passcode",
             &iam.endpoint,
-            "The page shows a new one each time; a passcode works once, for a few minutes",
+            "Reload the page for a new passcode. Each works once, for a few minutes",
         );
-        if attempt == MAX_PASSCODES || !may_be_mistyped {
+        if attempt == MAX_PASSCODES || !is_worth_retrying {
             return Err(failure);
         }
-        terminal.tell(&failure.to_string());
+        terminal.tell(&format!("warning: {failure}"));
         attempt += 1;
     }
 }
@@ -66,11 +65,11 @@ fn passcode_page(iam: &Iam<'_>, terminal: &dyn Terminal) -> Result<String> {
     Ok(discovery.passcode_endpoint)
 }
 
-/// What the person types, without what comes along when it is copied from a page.
+/// Prompts for a passcode, and removes the spaces that may be copied with it.
 fn passcode(terminal: &dyn Terminal) -> Result<Secret> {
     let typed = terminal
         .ask_secret("Passcode (not shown): ")
-        .map_err(|error| Error::user(format!("no passcode was typed ({error})")))?;
+        .map_err(|error| Error::user(format!("cannot read the passcode ({error})")))?;
     Ok(Secret::new(typed.expose().trim()))
 }
 
@@ -88,8 +87,8 @@ fn exchange(
     iam.with_new_deadline().exchange(&Grant::Passcode(passcode))
 }
 
-/// Whether another passcode may do better.
-fn is_about_the_passcode(error: &ServiceError) -> bool {
+/// Returns whether another passcode may be accepted.
+fn may_accept_another(error: &IamError) -> bool {
     match error {
         ServiceError::Refused { code, .. } => code.as_deref() != Some(OTHER_FACTOR),
         ServiceError::Unusable { .. } => true,
@@ -117,7 +116,7 @@ mod tests {
         cloud
     }
 
-    /// What comes of it when a person types this.
+    /// Logs in with these answers.
     fn log_in(cloud: &Emulator, terminal: &FakeTerminal) -> Result<TokenResponse> {
         test_support::with_iam(cloud, &FakeClock::at(0), |iam| {
             log_in_with_passcode(iam, terminal)
@@ -125,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_passcode_is_a_token_and_a_refresh_token() {
+    fn a_passcode_gives_a_token_and_a_refresh_token() {
         let cloud = cloud();
         let terminal = FakeTerminal {
             has_browser: true,
@@ -147,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn it_may_be_mistyped_twice() {
+    fn a_passcode_may_be_mistyped_twice() {
         for (typed, exchanges) in [
             (["", "  ", PASSCODE], 1),
             (["two words", "pässcöde", PASSCODE], 1),
@@ -159,7 +158,7 @@ mod tests {
             assert!(log_in(&cloud, &terminal).is_ok(), "{typed:?}");
             assert_eq!(cloud.exchanges(), exchanges);
             let shown = terminal.shown.borrow().join("\n");
-            assert!(shown.contains("the passcode"), "it says why: {shown}");
+            assert!(shown.contains("the passcode"), "the reason: {shown}");
             assert!(
                 !shown.contains("wrong") && !shown.contains("pässcöde"),
                 "{shown}"
@@ -168,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn the_third_that_is_wrong_is_the_last() {
+    fn three_wrong_passcodes_end_the_login() {
         let cloud = cloud();
         let terminal = FakeTerminal::typing(&["wrong", "wrong", "wrong", PASSCODE]);
         let failure = log_in(&cloud, &terminal).unwrap_err().to_string();
@@ -176,17 +175,20 @@ mod tests {
             failure.contains("Provided passcode is invalid"),
             "{failure}"
         );
-        assert!(failure.contains("The page shows a new one"), "{failure}");
+        assert!(
+            failure.contains("Reload the page for a new passcode"),
+            "{failure}"
+        );
         assert!(!failure.contains("wrong"), "{failure}");
         assert_eq!(cloud.exchanges(), 3);
         let terminal = FakeTerminal::typing(&["", "", "", PASSCODE]);
         let failure = log_in(&cloud, &terminal).unwrap_err().to_string();
         assert!(failure.contains("it is empty"), "{failure}");
-        assert_eq!(cloud.exchanges(), 3, "IAM is not asked with nothing");
+        assert_eq!(cloud.exchanges(), 3, "an empty passcode is not sent");
     }
 
     #[test]
-    fn what_no_passcode_helps_against_is_not_asked_for_again() {
+    fn an_error_that_no_passcode_fixes_ends_the_login() {
         let cloud = cloud();
         let other_factor = Fault::Error {
             status: 400,
@@ -206,17 +208,17 @@ mod tests {
     }
 
     #[test]
-    fn without_a_terminal_it_says_what_to_use_instead() {
+    fn without_a_terminal_the_error_suggests_an_api_key() {
         let cloud = cloud();
         let terminal = FakeTerminal::default();
         let failure = log_in(&cloud, &terminal).unwrap_err().to_string();
         assert!(failure.contains("--api-key-stdin"), "{failure}");
-        assert_eq!(cloud.requests(), [], "nobody is asked anything");
+        assert_eq!(cloud.requests(), [], "no request was sent");
         assert!(terminal.shown.borrow().is_empty());
     }
 
     #[test]
-    fn a_person_may_take_their_time() {
+    fn the_deadline_does_not_include_typing() {
         let cloud = cloud();
         cloud
             .accounts()
@@ -230,10 +232,10 @@ mod tests {
     }
 
     #[test]
-    fn a_person_may_break_off() {
+    fn an_empty_input_cancels_the_login() {
         let cloud = cloud();
         let terminal = FakeTerminal::typing(&[""]);
         let failure = log_in(&cloud, &terminal).unwrap_err().to_string();
-        assert!(failure.contains("no passcode was typed"), "{failure}");
+        assert!(failure.contains("cannot read the passcode"), "{failure}");
     }
 }

@@ -1,4 +1,4 @@
-//! A cloud to log in at and a desktop to do it from, for tests.
+//! For tests of logins: an IAM client and a person with a browser.
 
 use std::cell::RefCell;
 use std::io;
@@ -22,14 +22,14 @@ use crate::time::Clock;
 use crate::time::Deadline;
 use crate::time::fake::FakeClock;
 
-/// Puts questions to the emulated IAM of `cloud`, each once.
+/// Calls `requests` with a client of the emulated IAM, which does not retry.
 pub(super) fn with_iam<T>(
     cloud: &Emulator,
     clock: &dyn Clock,
-    questions: impl FnOnce(&Iam<'_>) -> T,
+    requests: impl FnOnce(&Iam<'_>) -> T,
 ) -> T {
     let limits = Limits::default();
-    questions(&Iam {
+    requests(&Iam {
         endpoint: Endpoint::parse(&cloud.url()).unwrap(),
         http: Http {
             transport: &Https::trusting(None),
@@ -42,8 +42,7 @@ pub(super) fn with_iam<T>(
     })
 }
 
-/// A person who takes their time, at a desktop whose browser goes wherever it is
-/// sent and ends on a page.
+/// A slow person at a terminal, with a browser that follows redirects.
 pub(super) struct FakeDesktop {
     pub(super) clock: FakeClock,
     pub(super) terminal: FakeTerminal,
@@ -51,10 +50,10 @@ pub(super) struct FakeDesktop {
 }
 
 impl FakeDesktop {
-    /// How long each thing takes that the person does.
+    /// How long each answer takes.
     const ANSWER_TIME: Duration = Duration::from_secs(100);
 
-    /// A person who will type this.
+    /// Creates one who types these answers.
     pub(super) fn new(answers: &[&str]) -> Self {
         Self {
             clock: FakeClock::at(0),
@@ -63,13 +62,13 @@ impl FakeDesktop {
         }
     }
 
-    /// The page on which the browser ended.
+    /// Returns the last page of the browser.
     pub(super) fn page(&self) -> String {
         let browser = self.page.borrow_mut().take();
         browser.expect("a browser was started").join().unwrap()
     }
 
-    /// What the person was shown.
+    /// Returns what the terminal showed.
     pub(super) fn shown(&self) -> String {
         self.terminal.shown.borrow().join("\n")
     }
