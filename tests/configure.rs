@@ -555,7 +555,7 @@ fn what_somebody_put_in_by_hand_is_told_and_stays() {
 fn foreign_registries_and_contradictions_are_refused() {
     let machine = docker_machine("{}");
     configure(&machine, &["--registry", "ghcr.io"])
-        .tells_a_person(&["ghcr.io is not a registry of IBM Cloud"]);
+        .tells_a_person(&["ghcr.io is not an IBM Cloud registry"]);
     for arguments in [
         &["--undo", "--all"][..],
         &["--all", "--registry", "icr.io"],

@@ -134,7 +134,7 @@ impl Person {
     /// The answer that was typed is the key, and nothing of it is seen.
     #[track_caller]
     fn is_logged_in(&mut self) {
-        self.sees("Logged in as");
+        self.sees("Logged in to");
         self.is_back_at_the_shell(0);
         assert_eq!(self.machine.get("us.icr.io").is_token_of(), "IBMid-me");
         assert!(!self.shown.contains(KEY), "{}", self.shown);
@@ -257,7 +257,7 @@ fn a_long_answer_is_read_whole() {
         person.type_text(std::str::from_utf8(part).expect("ASCII"));
     }
     person.type_command("");
-    person.sees("Logged in as");
+    person.sees("Logged in to");
     person.is_back_at_the_shell(0);
     assert!(!person.shown.contains("LONG-"), "{}", person.shown);
 }

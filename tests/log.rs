@@ -167,7 +167,7 @@ fn at_a_terminal(machine: &Machine) {
     shown += &session.exp_string("[Y/n]").expect("a question");
     session.send_line("n").expect("it listens");
     shown += &session.exp_eof().expect("an end");
-    assert!(shown.contains("It is a session"), "{shown}");
+    assert!(shown.contains("This session expires"), "{shown}");
     for host in ["us.icr.io", "jp.icr.io"] {
         machine.get(host).is_token_of();
     }

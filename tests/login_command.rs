@@ -94,14 +94,14 @@ fn stored_key(machine: &mut Machine, host: &str) -> String {
 }
 
 #[test]
-fn a_key_on_stdin_is_checked_and_serves_every_registry() {
+fn a_key_on_stdin_is_checked_and_used_for_all_registries() {
     let Some(machine) = machine() else { return };
     let outcome = log_in(&machine, &format!("  {KEY}\r\n"), &[]);
     answer(
         &outcome,
         &[
             "user me@registry-tests.example.com (IBMid-me) of account account-1",
-            "every registry",
+            "Logged in to all registries",
             "kernel keyring",
         ],
     );
@@ -113,7 +113,7 @@ fn a_key_on_stdin_is_checked_and_serves_every_registry() {
 }
 
 #[test]
-fn a_key_in_a_file_is_taken_as_it_is_and_as_ibm_writes_it() {
+fn a_key_file_may_be_plain_text_or_json() {
     let Some(machine) = machine() else { return };
     machine.file("plain", &format!("{KEY}\n"));
     let json = json!({"name": "n", "apikey": OTHER_KEY, "createdAt": "2026-01-01T00:00+0000"});
@@ -131,12 +131,12 @@ fn a_key_in_a_file_is_taken_as_it_is_and_as_ibm_writes_it() {
 }
 
 #[test]
-fn a_key_among_the_arguments_is_refused() {
+fn a_key_as_an_argument_is_rejected() {
     let Some(machine) = machine() else { return };
     let outcome = machine.run(&["login", "--api-key", KEY], "");
-    outcome.tells_a_person(&["--api-key-stdin", "@", "everybody"]);
+    outcome.tells_a_person(&["--api-key-stdin", "@", "other users"]);
     let outcome = machine.run(&["login", KEY], "");
-    outcome.tells_a_person(&["not a registry"]);
+    outcome.tells_a_person(&["not an IBM Cloud registry"]);
     assert_eq!(machine.cloud.exchanges(), 0);
 }
 
@@ -155,7 +155,7 @@ fn without_a_terminal_nobody_is_asked() {
 }
 
 #[test]
-fn what_is_no_key_is_not_sent_to_anybody() {
+fn invalid_input_is_not_sent_to_iam() {
     let Some(machine) = machine() else { return };
     let large = vec![b'k'; 200_000];
     for (input, reason) in [
@@ -165,8 +165,8 @@ fn what_is_no_key_is_not_sent_to_anybody() {
             Input::from("one-secret\ntwo-secret\n"),
             "more than one line",
         ),
-        (Input::from(&b"\xff\xfe\x00"[..]), "no text"),
-        (Input::from(&b"a\x1bb"[..]), "no plain text"),
+        (Input::from(&b"\xff\xfe\x00"[..]), "not UTF-8 text"),
+        (Input::from(&b"a\x1bb"[..]), "not plain text"),
         (Input::from("{\"secret\": 1}"), "apikey"),
         (Input::from(&large[..]), "too large"),
         (Input::Endless, "too large"),
@@ -204,16 +204,19 @@ fn a_login_that_fails_leaves_the_former_one() {
 }
 
 #[test]
-fn without_a_keychain_nobody_is_asked_for_anything() {
+fn without_a_keychain_no_request_is_sent() {
     let machine = Machine::new();
     machine.add_api_key(KEY, "me");
     let outcome = machine.run(&["login", "--api-key-stdin"], Input::Open);
     outcome.tells_a_person(&["ICR_KEYCHAIN", "IBMCLOUD_API_KEY"]);
     assert_eq!(machine.cloud.exchanges(), 0);
-    answer(&machine.run(&["logout"], Input::Open), &["no login"]);
+    answer(
+        &machine.run(&["logout"], Input::Open),
+        &["No default login is stored"],
+    );
     answer(
         &machine.run(&["logout", "--all", "--revoke"], Input::Open),
-        &["no login"],
+        &["No login is stored"],
     );
 }
 
@@ -242,7 +245,7 @@ fn a_login_may_be_for_several_registries_in_any_spelling() {
     );
     machine.get("uk.icr.io").is_not_found();
     for host in ["ghcr.io", "us.icr.io.example.com"] {
-        log_in(&machine, KEY, &[host]).tells_a_person(&[host, "not a registry"]);
+        log_in(&machine, KEY, &[host]).tells_a_person(&[host, "not an IBM Cloud registry"]);
     }
     log_in(&machine, KEY, &["cp.icr.io"]).tells_a_person(&["docker login -u cp cp.icr.io"]);
     log_in(&machine, KEY, &["--profile", "x", "us.icr.io"]).refuses_arguments(&["--profile"]);
@@ -258,32 +261,32 @@ profile = "team-b"
 "#;
 
 #[test]
-fn two_profiles_are_two_people_side_by_side() {
+fn two_profiles_have_two_logins() {
     let Some(mut machine) = machine() else { return };
     machine.settings(TWO_TEAMS);
     log_in(&machine, KEY, &["--profile", "team-aa"])
         .tells_a_person(&["team-aa", "did you mean `team-a`"]);
     answer(
         &log_in(&machine, KEY, &["--profile", "team-a"]),
-        &["profile team-a"],
+        &["profile 'team-a'"],
     );
     machine.set("ICR_PROFILE", "team-b");
-    answer(&log_in(&machine, OTHER_KEY, &[]), &["profile team-b"]);
+    answer(&log_in(&machine, OTHER_KEY, &[]), &["profile 'team-b'"]);
     machine.unset("ICR_PROFILE");
     assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
     assert_eq!(machine.get("de.icr.io").is_token_of(), "IBMid-other");
     machine.get("uk.icr.io").is_not_found();
     let outcome = machine.run(&["logout", "--profile", "team-b"], "");
-    answer(&outcome, &["Removed", "profile team-b"]);
+    answer(&outcome, &["Deleted", "profile 'team-b'"]);
     machine.get("de.icr.io").is_not_found();
     assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
     machine.settings("");
     let outcome = machine.run(&["logout", "--profile", "team-a"], "");
-    answer(&outcome, &["Removed", "profile team-a"]);
+    answer(&outcome, &["Deleted", "profile 'team-a'"]);
 }
 
 #[test]
-fn json_has_stable_keys() {
+fn the_json_keys_are_stable() {
     let Some(machine) = machine() else { return };
     let outcome = log_in(&machine, KEY, &["us.icr.io", "--json"]);
     assert_eq!(outcome.stderr, "");
@@ -300,7 +303,7 @@ fn json_has_stable_keys() {
         as_json(&outcome),
         json!({"logins": [login], "warnings": []})
     );
-    let logout = |absent: Value, removed: Value| json!({"removed": removed, "absent": absent, "revoked_api_keys": [], "warnings": []});
+    let logout = |missing: Value, deleted: Value| json!({"deleted_logins": deleted, "missing_logins": missing, "deleted_api_keys": [], "warnings": []});
     let outcome = machine.run(&["logout", "us.icr.io", "--json"], "");
     assert_eq!(as_json(&outcome), logout(json!([]), scopes.clone()));
     let outcome = machine.run(&["logout", "us.icr.io", "--json"], "");
@@ -313,14 +316,17 @@ fn json_has_stable_keys() {
 }
 
 #[test]
-fn who_would_not_be_listened_to_is_told() {
+fn a_login_that_is_not_used_causes_a_warning() {
     let Some(mut machine) = machine() else { return };
     machine.settings(TWO_TEAMS);
     answer(&log_in(&machine, OTHER_KEY, &["--profile", "team-a"]), &[]);
     let outcome = log_in(&machine, KEY, &["us.icr.io"]);
     answer_with_warning(
         &outcome,
-        &["warning: us.icr.io uses the login for profile team-a"],
+        &[
+            "warning: the login for profile",
+            "takes precedence for us.icr.io",
+        ],
     );
     let outcome = log_in(&machine, KEY, &["--json"]);
     answer_with_warning(&outcome, &["us.icr.io", "de.icr.io"]);
@@ -328,14 +334,20 @@ fn who_would_not_be_listened_to_is_told() {
     assert_eq!(warnings.as_array().map(Vec::len), Some(2), "{warnings}");
     machine.settings("[profile.alone]\n");
     let outcome = log_in(&machine, KEY, &["--profile", "alone"]);
-    answer_with_warning(&outcome, &["no registry uses profile alone"]);
+    answer_with_warning(&outcome, &["no registry uses profile 'alone'"]);
     machine.settings("");
     machine.set("IBMCLOUD_API_KEY", OTHER_KEY);
     let outcome = log_in(&machine, KEY, &["uk.icr.io"]);
-    answer_with_warning(&outcome, &["uk.icr.io uses $IBMCLOUD_API_KEY"]);
+    answer_with_warning(
+        &outcome,
+        &["takes precedence for uk.icr.io. To use this login, unset $IBMCLOUD_API_KEY"],
+    );
     machine.set("ICR_SOURCE", "ibmcloud");
     let outcome = log_in(&machine, KEY, &["uk.icr.io"]);
-    answer_with_warning(&outcome, &["uk.icr.io does not use this login", "ibmcloud"]);
+    answer_with_warning(
+        &outcome,
+        &["this login is not used for uk.icr.io", "ibmcloud"],
+    );
 }
 
 #[test]
@@ -404,7 +416,7 @@ fn the_session_is_taken_over_from_where_an_earlier_get_left_it() {
 
 /// Logs in with an API key of this program's making; returns its ID.
 #[track_caller]
-fn log_in_with_made_key(machine: &Machine, arguments: &[&str]) -> String {
+fn log_in_with_created_key(machine: &Machine, arguments: &[&str]) -> String {
     let create = ["login", "--from-ibmcloud", "--create-api-key", "--json"];
     let outcome = machine.run(&[&create, arguments].concat(), Input::Open);
     let login = as_json(&outcome)["logins"][0].clone();
@@ -421,7 +433,7 @@ fn machine_with_lasting_session() -> Option<Machine> {
 }
 
 #[test]
-fn an_api_key_is_made_instead_of_a_session() {
+fn an_api_key_is_created_instead_of_a_session() {
     let Some(mut machine) = machine_with_lasting_session() else {
         return;
     };
@@ -452,7 +464,7 @@ fn an_api_key_is_made_instead_of_a_session() {
     assert_eq!(key["name"], name);
     let about = order["description"].as_str().unwrap_or_default();
     assert!(
-        about.starts_with("Made by docker-credential-icr"),
+        about.starts_with("Created by docker-credential-icr"),
         "{order}"
     );
     assert_eq!(order["action_when_leaked"], "disable");
@@ -461,7 +473,7 @@ fn an_api_key_is_made_instead_of_a_session() {
     assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
     machine.run(&["logout"], "");
     write_session(&machine);
-    log_in_with_made_key(&machine, &["us.icr.io"]);
+    log_in_with_created_key(&machine, &["us.icr.io"]);
     let secret = stored_key(&mut machine, "us.icr.io");
     assert!(!outcome.stdout.contains(&secret), "{outcome:?}");
 }
@@ -473,7 +485,7 @@ fn as_seconds() -> u64 {
 }
 
 #[test]
-fn a_key_that_cannot_be_made_is_no_login() {
+fn without_the_new_key_nothing_is_stored() {
     let Some(machine) = machine_with_lasting_session() else {
         return;
     };
@@ -483,7 +495,7 @@ fn a_key_that_cannot_be_made_is_no_login() {
     let refusal = Fault::Status(403);
     machine.cloud.script_for(Service::ApiKeys, [refusal]);
     let outcome = machine.run(&create, Input::Open);
-    outcome.tells_a_person(&["refused to make an API key"]);
+    outcome.tells_a_person(&["cannot create an API key"]);
     let outage = Fault::Status(503);
     machine.cloud.script_for(Service::ApiKeys, [outage]);
     let outcome = machine.run(&create, Input::Open);
@@ -513,13 +525,13 @@ fn a_key_that_cannot_be_stored_is_deleted_again() {
     let create = ["login", "--from-ibmcloud", "--create-api-key"];
     machine
         .run(&create, Input::Open)
-        .puts_a_person_off(&["no D-Bus session bus", "has been deleted at IAM again"]);
+        .puts_a_person_off(&["no D-Bus session bus", "The new API key was deleted again"]);
     assert_eq!(machine.cloud.accounts().api_key_count(), before);
     let faults = [Fault::Delay(std::time::Duration::ZERO), Fault::Status(403)];
     machine.cloud.script_for(Service::ApiKeys, faults);
     machine.run(&create, Input::Open).puts_a_person_off(&[
         "no D-Bus session bus",
-        "is still there",
+        "still exists",
         "ApiKey-",
     ]);
     assert_eq!(machine.cloud.accounts().api_key_count(), before + 1);
@@ -559,7 +571,7 @@ fn a_trusted_profile_is_assumed_on_top_once_it_was_checked() {
     let session = ["login", "--from-ibmcloud", "--profile-id", "Profile-1"];
     answer(&machine.run(&session, Input::Open), &["iam-Profile-1"]);
     assert_eq!(machine.get("us.icr.io").is_token_of(), "iam-Profile-1");
-    log_in_with_made_key(&machine, &["--profile-id", "Profile-1"]);
+    log_in_with_created_key(&machine, &["--profile-id", "Profile-1"]);
     let outcome = machine.run(&["login", "--rotate"], Input::Open);
     answer(&outcome, &["API key"]);
     machine.keys().forget_tokens();
@@ -571,7 +583,7 @@ fn a_key_is_rotated_in_every_login_that_has_it() {
     let Some(mut machine) = machine_with_lasting_session() else {
         return;
     };
-    let old_id = log_in_with_made_key(&machine, &["us.icr.io", "de.icr.io"]);
+    let old_id = log_in_with_created_key(&machine, &["us.icr.io", "de.icr.io"]);
     let old_key = stored_key(&mut machine, "us.icr.io");
     let count = machine.cloud.accounts().api_key_count();
     let outcome = machine.run(&["login", "--rotate", "de.icr.io", "--json"], Input::Open);
@@ -588,25 +600,25 @@ fn a_key_is_rotated_in_every_login_that_has_it() {
     for (arguments, part) in [
         (
             &["login", "--rotate", "uk.icr.io"][..],
-            "no API key that this program had made",
+            "no API key created by --create-api-key",
         ),
         (
             &["login", "--rotate", "jp.icr.io"],
-            "no login for jp.icr.io",
+            "no login is stored for jp.icr.io",
         ),
-        (&["login", "--rotate"], "no login for every registry"),
+        (&["login", "--rotate"], "no default login is stored"),
     ] {
         machine.run(arguments, Input::Open).tells_a_person(&[part]);
     }
 }
 
 #[test]
-fn a_rotation_that_fails_in_the_middle_leaves_a_login_that_works() {
+fn a_rotation_that_fails_leaves_a_working_login() {
     let Some(machine) = machine_with_lasting_session() else {
         return;
     };
     machine.settings("deadline = 2\n");
-    let old_id = log_in_with_made_key(&machine, &[]);
+    let old_id = log_in_with_created_key(&machine, &[]);
     let count = machine.cloud.accounts().api_key_count();
     let rotate = ["login", "--rotate"];
     let passes = || Fault::Delay(std::time::Duration::ZERO);
@@ -615,11 +627,11 @@ fn a_rotation_that_fails_in_the_middle_leaves_a_login_that_works() {
         .script_for(Service::ApiKeys, [Fault::Status(403)]);
     machine
         .run(&rotate, Input::Open)
-        .tells_a_person(&["refused to make an API key"]);
+        .tells_a_person(&["cannot create an API key"]);
     machine.cloud.script([passes(), Fault::Html, passes()]);
     machine
         .run(&rotate, Input::Open)
-        .puts_a_person_off(&["the new API key", "deleted at IAM again"]);
+        .puts_a_person_off(&["the new API key", "deleted again"]);
     assert_eq!(machine.cloud.accounts().api_key_count(), count);
     machine.keys().forget_tokens();
     assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
@@ -628,19 +640,19 @@ fn a_rotation_that_fails_in_the_middle_leaves_a_login_that_works() {
         .cloud
         .script_for(Service::ApiKeys, [passes(), Fault::Status(403)]);
     let outcome = machine.run(&rotate, Input::Open);
-    answer_with_warning(&outcome, &["still there", &old_id]);
+    answer_with_warning(&outcome, &["still exists", &old_id]);
     assert_eq!(machine.cloud.accounts().api_key_count(), count + 1);
     machine.keys().forget_tokens();
     assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
 }
 
 #[test]
-fn rotations_and_a_logout_at_once_leave_no_key_that_nobody_has() {
+fn concurrent_rotations_and_a_logout_leave_no_unused_key() {
     let Some(machine) = machine_with_lasting_session() else {
         return;
     };
     let before = machine.cloud.accounts().api_key_count();
-    log_in_with_made_key(&machine, &[]);
+    log_in_with_created_key(&machine, &[]);
     let slow = || Fault::Delay(std::time::Duration::from_millis(300));
     let rotate = |_| machine.run(&["login", "--rotate"], Input::Open);
     machine.cloud.script_for(Service::ApiKeys, [slow(), slow()]);
@@ -657,10 +669,10 @@ fn rotations_and_a_logout_at_once_leave_no_key_that_nobody_has() {
     while machine.cloud.requests().len() < seen + 2 {
         std::thread::yield_now();
     }
-    answer(&machine.run(&["logout"], Input::Open), &["Removed"]);
+    answer(&machine.run(&["logout"], Input::Open), &["Deleted"]);
     rotation
         .finish()
-        .puts_a_person_off(&["in the meantime", "deleted at IAM again"]);
+        .puts_a_person_off(&["changed or deleted by another process", "deleted again"]);
     assert_eq!(
         machine.cloud.accounts().api_key_count(),
         before + 1,
@@ -674,7 +686,7 @@ fn nobody_notices_a_rotation() {
     let Some(machine) = machine_with_lasting_session() else {
         return;
     };
-    log_in_with_made_key(&machine, &[]);
+    log_in_with_created_key(&machine, &[]);
     for _ in 0..3 {
         let outcomes = at_once(8, |index| {
             if index == 0 {
@@ -702,7 +714,7 @@ fn status_of(machine: &Machine, host: &str) -> (Value, bool) {
 }
 
 #[test]
-fn who_it_is_is_known_at_once_and_when_the_token_has_ended() {
+fn the_owner_is_known_at_once_and_after_the_token_expires() {
     let Some(machine) = machine_with_lasting_session() else {
         return;
     };
@@ -711,8 +723,11 @@ fn who_it_is_is_known_at_once_and_when_the_token_has_ended() {
     machine.cloud.accounts().add_trusted_profile(profile);
     answer(&log_in(&machine, KEY, &["us.icr.io", "de.icr.io"]), &[]);
     let session = ["login", "uk.icr.io", "--from-ibmcloud"];
-    answer(&machine.run(&session, Input::Open), &["It is a session"]);
-    log_in_with_made_key(&machine, &["jp.icr.io"]);
+    answer(
+        &machine.run(&session, Input::Open),
+        &["This session expires"],
+    );
+    log_in_with_created_key(&machine, &["jp.icr.io"]);
     let hosts = ["us.icr.io", "de.icr.io", "uk.icr.io", "jp.icr.io"];
     let exchanges = machine.cloud.exchanges();
     for host in hosts {
@@ -754,7 +769,7 @@ fn what_is_known_of_a_login_stays_with_it_and_with_no_other() {
         return;
     };
     let nobody = (Value::Null, false);
-    log_in_with_made_key(&machine, &["us.icr.io"]);
+    log_in_with_created_key(&machine, &["us.icr.io"]);
     machine.keys().forget_tokens();
     let text =
         "[profile.x]\ntrusted-profile = \"Profile-2\"\n[registry.\"us.icr.io\"]\nprofile = \"x\"";
@@ -802,12 +817,12 @@ fn a_login_of_a_newer_version_is_not_written_over() {
     log_in(&machine, OTHER_KEY, &hosts).tells_a_person(&parts);
     machine.get("us.icr.io").is_failure_with(&parts);
     machine.get("de.icr.io").is_not_found();
-    answer(&machine.run(&["logout", "us.icr.io"], ""), &["Removed"]);
+    answer(&machine.run(&["logout", "us.icr.io"], ""), &["Deleted"]);
     answer(&log_in(&machine, OTHER_KEY, &hosts), &[]);
 }
 
 #[test]
-fn a_logout_takes_tokens_along_and_may_be_repeated() {
+fn a_logout_deletes_tokens_and_may_be_repeated() {
     let Some(machine) = machine() else { return };
     answer(&log_in(&machine, KEY, &[]), &[]);
     answer_with_warning(&log_in(&machine, OTHER_KEY, &["us.icr.io"]), &[]);
@@ -815,28 +830,25 @@ fn a_logout_takes_tokens_along_and_may_be_repeated() {
         machine.get(host).is_token_of();
     }
     let outcome = machine.run(&["logout", "us.icr.io"], "");
-    outcome.has(&outcome.stdout, &["Removed", "us.icr.io"]);
-    answer_with_warning(
-        &outcome,
-        &["the login for every registry still answers for us.icr.io"],
-    );
+    outcome.has(&outcome.stdout, &["Deleted", "us.icr.io"]);
+    answer_with_warning(&outcome, &["is still active for us.icr.io"]);
     assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
     let outcome = machine.run(&["logout", "us.icr.io"], "");
     answer(
         &outcome,
         &[
-            "no login for us.icr.io",
-            "Still logged in: every registry",
+            "No login is stored for us.icr.io",
+            "Still stored: the default login",
             "--all",
         ],
     );
     answer(
         &machine.run(&["logout"], ""),
-        &["Removed", "every registry"],
+        &["Deleted the default login"],
     );
     answer(
         &machine.run(&["logout"], ""),
-        &["no login for every registry"],
+        &["No default login is stored"],
     );
     machine.get("us.icr.io").is_not_found();
     let names = machine.keys().names().join(" ");
@@ -853,7 +865,7 @@ fn a_logout_takes_tokens_along_and_may_be_repeated() {
 }
 
 #[test]
-fn a_logout_of_all_forgets_every_kind_of_login() {
+fn a_logout_of_all_deletes_every_kind_of_login() {
     let Some(machine) = machine() else { return };
     machine.settings(TWO_TEAMS);
     for arguments in [&[][..], &["uk.icr.io"], &["--profile", "team-a"]] {
@@ -866,11 +878,16 @@ fn a_logout_of_all_forgets_every_kind_of_login() {
     let outcome = machine.run(&["logout", "--all"], "");
     answer(
         &outcome,
-        &["every registry", "uk.icr.io", "profile team-a", "de.icr.io"],
+        &[
+            "default login",
+            "uk.icr.io",
+            "profile 'team-a'",
+            "de.icr.io",
+        ],
     );
     answer(
         &machine.run(&["logout", "--all"], ""),
-        &["There was no login."],
+        &["No login is stored"],
     );
     let names = machine.keys().names().join(" ");
     assert!(
@@ -880,11 +897,11 @@ fn a_logout_of_all_forgets_every_kind_of_login() {
 }
 
 #[test]
-fn a_revoked_key_is_deleted_first_and_with_it_every_login_that_has_it() {
+fn a_revoked_key_is_deleted_with_every_login_that_uses_it() {
     let Some(mut machine) = machine_with_lasting_session() else {
         return;
     };
-    let id = log_in_with_made_key(&machine, &["us.icr.io", "de.icr.io"]);
+    let id = log_in_with_created_key(&machine, &["us.icr.io", "de.icr.io"]);
     let key = stored_key(&mut machine, "us.icr.io");
     let count = machine.cloud.accounts().api_key_count();
     machine.settings("deadline = 1\n");
@@ -897,8 +914,8 @@ fn a_revoked_key_is_deleted_first_and_with_it_every_login_that_has_it() {
     let revoke = ["logout", "--revoke", "--yes", "us.icr.io"];
     let outcome = machine.run(&revoke, "");
     outcome.tells_a_person(&[
-        "still there",
-        "`docker-credential-icr logout us.icr.io`",
+        "The login is kept",
+        "'docker-credential-icr logout us.icr.io'",
         &id,
     ]);
     machine.cloud.always_for(Service::ApiKeys, None);
@@ -908,32 +925,35 @@ fn a_revoked_key_is_deleted_first_and_with_it_every_login_that_has_it() {
     assert_eq!(machine.cloud.accounts().api_key_count(), count);
 
     let outcome = machine.run(&revoke, "");
-    answer_with_warning(&outcome, &["de.icr.io has the same API key"]);
-    outcome.has(&outcome.stdout, &[&id, "Removed", "de.icr.io", "us.icr.io"]);
+    answer_with_warning(&outcome, &["the login for de.icr.io has the same API key"]);
+    outcome.has(&outcome.stdout, &[&id, "Deleted", "de.icr.io", "us.icr.io"]);
     machine.list().is_list(&[]);
     assert_eq!(machine.cloud.accounts().api_key_count(), count - 1);
     log_in(&machine, &key, &[]).tells_a_person(&["BXNIM0415E"]);
-    answer(&machine.run(&revoke, ""), &["no login for us.icr.io"]);
+    answer(
+        &machine.run(&revoke, ""),
+        &["No login is stored for us.icr.io"],
+    );
 }
 
 #[test]
-fn a_key_that_is_gone_already_is_revoked_and_one_of_others_is_not() {
+fn revoking_a_deleted_key_succeeds_and_other_keys_stay() {
     let Some(mut machine) = machine_with_lasting_session() else {
         return;
     };
-    log_in_with_made_key(&machine, &["us.icr.io"]);
+    log_in_with_created_key(&machine, &["us.icr.io"]);
     let key = stored_key(&mut machine, "us.icr.io");
     machine.cloud.accounts().revoke_api_key(&key);
     let revoke = ["logout", "--revoke", "--yes", "us.icr.io", "--json"];
     let outcome = machine.run(&revoke, "");
     assert_eq!(
-        as_json(&outcome)["removed"].as_array().map(Vec::len),
+        as_json(&outcome)["deleted_logins"].as_array().map(Vec::len),
         Some(1)
     );
     answer(&log_in(&machine, KEY, &["de.icr.io"]), &[]);
     let count = machine.cloud.accounts().api_key_count();
     let outcome = machine.run(&["logout", "--all", "--revoke"], "");
-    answer_with_warning(&outcome, &["de.icr.io", "nothing is deleted at IAM"]);
+    answer_with_warning(&outcome, &["de.icr.io", "none is deleted in IAM"]);
     machine.list().is_list(&[]);
     assert_eq!(machine.cloud.accounts().api_key_count(), count);
 }
@@ -941,7 +961,7 @@ fn a_key_that_is_gone_already_is_revoked_and_one_of_others_is_not() {
 const SESSION_OF_ONE_HOST: &str = "SESSION-OF-ONE-HOST-2d4f";
 
 /// Logs in for one host as `ibmcloud cr login` does, after a login for every registry.
-fn bury_the_lasting_login(machine: &Machine) {
+fn store_expired_session(machine: &Machine) {
     answer(&log_in(machine, KEY, &[]), &[]);
     machine.add_refresh_token(SESSION_OF_ONE_HOST, "session");
     let stored = machine.store("us.icr.io", "iamrefresh", SESSION_OF_ONE_HOST);
@@ -957,17 +977,17 @@ fn problems_of(machine: &Machine) -> String {
 }
 
 #[test]
-fn a_session_that_is_over_leads_back_to_the_login_for_every_registry() {
+fn an_expired_session_can_be_replaced_with_the_default_login() {
     for way_out in [
         &["erase", "us.icr.io"][..],
         &["logout", "us.icr.io"],
         &["login", "--api-key-stdin"],
     ] {
         let Some(machine) = machine() else { return };
-        bury_the_lasting_login(&machine);
+        store_expired_session(&machine);
         assert_eq!(machine.get("de.icr.io").is_token_of(), "IBMid-me");
         assert!(
-            !problems_of(&machine).contains("over"),
+            !problems_of(&machine).contains("expired"),
             "IAM has not said so"
         );
         machine.get("us.icr.io").is_failure_with(&[
@@ -980,9 +1000,9 @@ fn a_session_that_is_over_leads_back_to_the_login_for_every_registry() {
         let asked = machine.cloud.requests().len();
         let problems = problems_of(&machine);
         for part in [
-            "the login for us.icr.io is over: IAM has ended its session",
-            "the login for every registry answers",
-            "docker-credential-icr logout us.icr.io",
+            "the login for us.icr.io has expired: IAM ended its session",
+            "Without it, ",
+            "'docker-credential-icr logout us.icr.io'",
         ] {
             assert!(problems.contains(part), "{problems}");
         }
@@ -993,8 +1013,8 @@ fn a_session_that_is_over_leads_back_to_the_login_for_every_registry() {
         doctor.has(
             &doctor.stdout,
             &[
-                "problem  the login for us.icr.io is over",
-                "fix: docker-credential-icr logout us.icr.io",
+                "problem  the login for us.icr.io has expired",
+                "> docker-credential-icr logout us.icr.io",
             ],
         );
         let outcome = machine.run(way_out, KEY);
@@ -1002,7 +1022,7 @@ fn a_session_that_is_over_leads_back_to_the_login_for_every_registry() {
         if way_out[0] == "login" {
             outcome.has(
                 &outcome.stderr,
-                &["warning: removed the login for us.icr.io, which was over"],
+                &["warning: deleted the expired login for us.icr.io"],
             );
         }
         assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
@@ -1011,20 +1031,20 @@ fn a_session_that_is_over_leads_back_to_the_login_for_every_registry() {
 }
 
 #[test]
-fn a_session_of_one_host_that_is_not_over_stays() {
+fn a_session_that_has_not_expired_is_kept() {
     let Some(machine) = machine() else { return };
-    bury_the_lasting_login(&machine);
+    store_expired_session(&machine);
     // Nobody has asked IAM yet.
     let outcome = log_in(&machine, KEY, &[]);
     answer_with_warning(
         &outcome,
-        &["us.icr.io uses the login for us.icr.io, which comes before this one"],
+        &["the login for us.icr.io takes precedence over this login"],
     );
     machine.list().is_list(&[("us.icr.io", "iamrefresh")]);
     let status = as_json(&machine.run(&["status", "--json"], ""));
     let notes = status["notes"].to_string();
     assert!(
-        notes.contains("us.icr.io has a login of its own"),
+        notes.contains("the login for us.icr.io takes precedence over the default login"),
         "{status}"
     );
     // An answer that does not say that the session has ended for good.
@@ -1042,19 +1062,13 @@ fn a_session_of_one_host_that_is_not_over_stays() {
 }
 
 #[test]
-fn in_a_pipe_the_login_of_another_account_is_replaced_and_that_is_told() {
+fn in_a_pipe_replacing_the_login_of_another_account_causes_a_warning() {
     let Some(machine) = machine() else { return };
     answer(&log_in(&machine, KEY, &[]), &[]);
     answer(&log_in(&machine, KEY, &[]), &[]);
     for (key, new) in [(OTHER_KEY, "IBMid-other"), (KEY, "IBMid-me")] {
         let outcome = log_in(&machine, key, &["--json"]);
-        answer_with_warning(
-            &outcome,
-            &[
-                "warning: the login for every registry was that of user",
-                new,
-            ],
-        );
+        answer_with_warning(&outcome, &["warning: the default login of user", new]);
         let warnings = as_json(&outcome)["warnings"].clone();
         assert_eq!(warnings.as_array().map(Vec::len), Some(1), "{warnings}");
         assert_eq!(machine.get("us.icr.io").is_token_of(), new);
@@ -1065,22 +1079,21 @@ fn in_a_pipe_the_login_of_another_account_is_replaced_and_that_is_told() {
         .is_silent_success();
     machine.get("us.icr.io").is_token_of();
     let outcome = log_in(&machine, KEY, &["us.icr.io"]);
-    answer_with_warning(&outcome, &["the login for us.icr.io was that of user"]);
+    answer_with_warning(&outcome, &["the login for us.icr.io of user"]);
 }
 
 #[test]
-fn a_logout_tells_what_still_answers() {
+fn a_logout_warns_of_sources_that_stay_active() {
     let Some(mut machine) = machine() else { return };
     machine.set("IBMCLOUD_API_KEY", OTHER_KEY);
     for scopes in [&[][..], &["us.icr.io", "de.icr.io"]] {
         log_in(&machine, KEY, scopes);
         let logout = machine.run(&[&["logout"], scopes].concat(), "");
-        let name = if scopes.is_empty() {
-            "every registry"
-        } else {
-            "de.icr.io and us.icr.io"
+        let name = match scopes.is_empty() {
+            true => "all registries",
+            false => "de.icr.io and us.icr.io",
         };
-        let text = format!("warning: the API key in $IBMCLOUD_API_KEY still answers for {name};");
+        let text = format!("warning: the API key in $IBMCLOUD_API_KEY is still active for {name}.");
         answer_with_warning(&logout, &[&text, "unset $IBMCLOUD_API_KEY"]);
         assert_eq!(logout.stderr.lines().count(), 1, "{logout:?}");
     }
@@ -1095,20 +1108,26 @@ fn a_logout_tells_what_still_answers() {
         &["logout", "us.icr.io"],
     ] {
         let logout = machine.run(arguments, "");
-        answer_with_warning(&logout, &["the API key in $IBMCLOUD_API_KEY still answers"]);
+        answer_with_warning(
+            &logout,
+            &["the API key in $IBMCLOUD_API_KEY is still active"],
+        );
     }
     machine.unset("IBMCLOUD_API_KEY");
     log_in(&machine, KEY, &[]);
-    answer(&machine.run(&["logout"], ""), &["Removed"]);
+    answer(&machine.run(&["logout"], ""), &["Deleted"]);
 }
 
 #[test]
-fn where_a_profile_has_no_login_its_own_is_advised() {
+fn a_profile_without_a_login_is_pointed_out() {
     let Some(machine) = machine() else { return };
     machine.settings("[profile.team-a]\n[registry.\"us.icr.io\"]\nprofile = \"team-a\"\n");
     let command = "docker-credential-icr login --profile team-a";
     let outcome = log_in(&machine, KEY, &[]);
-    answer_with_warning(&outcome, &["warning: us.icr.io does not use", command]);
+    answer_with_warning(
+        &outcome,
+        &["warning: this login is not used for us.icr.io", command],
+    );
     let status = machine.run(&["status"], "");
     answer(&status, &[command]);
     for arguments in [&["doctor"][..], &["status", "--check", "us.icr.io"]] {
@@ -1130,14 +1149,14 @@ mod terminal {
     use super::*;
 
     #[test]
-    fn a_key_is_asked_for_and_not_shown() {
+    fn the_key_is_prompted_for_and_not_shown() {
         let Some(machine) = machine() else { return };
         let mut session = dialog(&machine, &["login"]);
         let shown = session.exp_string("API key: ").expect("a prompt");
         assert!(!shown.contains(KEY));
         session.send_line(KEY).expect("it listens");
         let shown = session.exp_eof().expect("an end");
-        assert!(shown.contains("Logged in as"), "{shown}");
+        assert!(shown.contains("Logged in to"), "{shown}");
         assert!(!shown.contains(KEY), "{shown}");
         assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
     }
@@ -1159,31 +1178,31 @@ mod terminal {
     }
 
     #[test]
-    fn who_would_replace_the_login_of_another_account_is_asked() {
+    fn replacing_the_login_of_another_account_needs_a_yes() {
         let Some(machine) = machine() else { return };
         answer(&log_in(&machine, KEY, &[]), &[]);
         for typed in ["", "n"] {
             let shown = log_in_and_answer(&machine, &[], OTHER_KEY, "(IBMid-other)", typed);
-            assert!(shown.contains("nothing was stored"), "{shown}");
+            assert!(shown.contains("canceled"), "{shown}");
             assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
         }
         let shown = log_in_and_answer(&machine, &[], OTHER_KEY, "[y/N]", "y");
-        assert!(shown.contains("Logged in as"), "{shown}");
+        assert!(shown.contains("Logged in to"), "{shown}");
         assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-other");
         let mut session = dialog(&machine, &["login", "--yes"]);
         session.exp_string("API key: ").expect("a prompt");
         session.send_line(KEY).expect("it listens");
         let shown = session.exp_eof().expect("an end");
-        assert!(shown.contains("Logged in as"), "{shown}");
+        assert!(shown.contains("Logged in to"), "{shown}");
         assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
     }
 
     #[test]
-    fn a_session_that_is_over_is_offered_to_be_removed() {
-        let question = "The login for us.icr.io is over. Remove it";
+    fn deleting_an_expired_session_is_offered() {
+        let question = "The login for us.icr.io has expired. Delete it";
         for (typed, owner) in [("", Some("IBMid-me")), ("n", None)] {
             let Some(machine) = machine() else { return };
-            bury_the_lasting_login(&machine);
+            store_expired_session(&machine);
             // One that is not over is left alone.
             machine.add_refresh_token("LIVING-SESSION-88aa", "living");
             machine
@@ -1193,7 +1212,7 @@ mod terminal {
             match owner {
                 Some(owner) => assert_eq!(machine.get("us.icr.io").is_token_of(), owner),
                 None => {
-                    let way_out = "'docker-credential-icr logout us.icr.io' removes it";
+                    let way_out = "To delete it, run 'docker-credential-icr logout us.icr.io'";
                     assert!(shown.contains(way_out), "{shown}");
                     machine.get("us.icr.io").is_failure_with(&["BXNIM0439E"]);
                 }
@@ -1203,11 +1222,11 @@ mod terminal {
     }
 
     #[test]
-    fn who_deletes_a_key_at_iam_is_asked() {
+    fn deleting_a_key_in_iam_needs_a_yes() {
         let Some(machine) = machine_with_lasting_session() else {
             return;
         };
-        let id = log_in_with_made_key(&machine, &["us.icr.io"]);
+        let id = log_in_with_created_key(&machine, &["us.icr.io"]);
         let count = machine.cloud.accounts().api_key_count();
         for (typed, is_deleted) in [("", false), ("y", true)] {
             let mut session = dialog(&machine, &["logout", "--revoke", "us.icr.io"]);
@@ -1222,7 +1241,7 @@ mod terminal {
     }
 
     #[test]
-    fn a_key_that_was_just_made_is_waited_for() {
+    fn a_new_key_is_retried() {
         let Some(machine) = machine() else { return };
         machine.cloud.script([(); 3].map(|()| Fault::Error {
             status: 400,
@@ -1233,14 +1252,14 @@ mod terminal {
         session.exp_string("API key: ").expect("a prompt");
         session.send_line(KEY).expect("it listens");
         let shown = session.exp_eof().expect("an end");
-        assert!(shown.contains("Waiting for IAM to know"), "{shown}");
-        assert!(shown.contains("Logged in as"), "{shown}");
+        assert!(shown.contains("Waiting until IAM knows"), "{shown}");
+        assert!(shown.contains("Logged in to"), "{shown}");
         assert_eq!(machine.cloud.exchanges(), 4);
         assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
     }
 
     #[test]
-    fn who_breaks_off_is_not_logged_in() {
+    fn an_empty_key_cancels_the_login() {
         let Some(machine) = machine() else { return };
         let mut session = dialog(&machine, &["login"]);
         session.exp_string("API key: ").expect("a prompt");
@@ -1251,7 +1270,7 @@ mod terminal {
     }
 
     #[test]
-    fn a_key_is_offered_instead_of_a_session() {
+    fn an_api_key_is_offered_instead_of_a_session() {
         for (typed, is_made) in [("", true), ("n", false)] {
             let Some(machine) = machine_with_lasting_session() else {
                 return;
@@ -1261,7 +1280,7 @@ mod terminal {
             session.exp_string("90 days? [Y/n]").expect("a question");
             session.send_line(typed).expect("it listens");
             let shown = session.exp_eof().expect("an end");
-            assert!(shown.contains("Logged in as"), "{shown}");
+            assert!(shown.contains("Logged in to"), "{shown}");
             let made = machine.cloud.accounts().api_key_count() - before;
             let known = (Value::from("IBMid-me"), true);
             assert_eq!(status_of(&machine, "us.icr.io"), known);
@@ -1271,7 +1290,7 @@ mod terminal {
     }
 
     #[test]
-    fn a_key_that_was_only_offered_may_fail() {
+    fn the_session_is_stored_if_the_offered_key_fails() {
         let Some(machine) = machine_with_lasting_session() else {
             return;
         };
@@ -1282,12 +1301,12 @@ mod terminal {
         session.exp_string("[Y/n]").expect("a question");
         session.send_line("y").expect("it listens");
         let shown = session.exp_eof().expect("an end");
-        assert!(shown.contains("the session is kept instead"), "{shown}");
+        assert!(shown.contains("The session is stored instead"), "{shown}");
         assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
     }
 
     #[test]
-    fn a_passcode_from_a_browser_is_a_login() {
+    fn a_passcode_logs_in() {
         let Some(machine) = machine() else { return };
         machine.plant("PASSCODE-1a2b");
         let accounts = machine.cloud.accounts();
@@ -1300,13 +1319,13 @@ mod terminal {
         assert!(!shown.contains("PASSCODE-1a2b"), "{shown}");
         session.send_line("n").expect("it listens");
         let shown = session.exp_eof().expect("an end");
-        assert!(shown.contains("Logged in as"), "{shown}");
+        assert!(shown.contains("Logged in to"), "{shown}");
         assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
     }
 
     /// Whoever sees the address opens it somewhere.
     #[test]
-    fn a_browser_comes_back_with_a_login() {
+    fn a_browser_logs_in() {
         let Some(machine) = machine() else { return };
         let subject = Some(Subject::user("me"));
         machine.cloud.accounts().set_browser_subject(subject);

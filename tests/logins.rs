@@ -218,7 +218,7 @@ fn an_access_token_that_comes_back_never_replaces_a_login_that_lasts() {
 }
 
 #[test]
-fn an_access_token_of_another_identity_takes_the_place_of_a_login_that_lasts() {
+fn an_access_token_of_another_identity_replaces_a_lasting_login() {
     on_each_keychain(|machine| {
         let foreign = machine.access_token_of("elsewhere");
         for (username, secret, answered, _) in every_durable_login(&machine) {
@@ -229,8 +229,8 @@ fn an_access_token_of_another_identity_takes_the_place_of_a_login_that_lasts() {
             machine
                 .store("us.icr.io", "iambearer", &foreign)
                 .is_success_with_warning(&[
-                    "warning: this token takes the place of the login for us.icr.io",
-                    "when it has ended",
+                    "warning: this token replaces the login for us.icr.io",
+                    "When it expires",
                     "'docker-credential-icr login us.icr.io'",
                 ]);
             assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-elsewhere");
@@ -240,7 +240,7 @@ fn an_access_token_of_another_identity_takes_the_place_of_a_login_that_lasts() {
 }
 
 #[test]
-fn an_access_token_of_another_identity_answers_before_the_login_for_every_registry() {
+fn an_access_token_of_another_identity_takes_precedence_over_the_default_login() {
     let Some(machine) = Machine::with_keychain() else {
         return;
     };
@@ -251,8 +251,7 @@ fn an_access_token_of_another_identity_answers_before_the_login_for_every_regist
     let foreign = machine.access_token_of("elsewhere");
     let stored = machine.store("us.icr.io", "iambearer", &foreign);
     stored.is_success_with_warning(&[
-        "until it ends",
-        "then the login for every registry does again",
+        "this token takes precedence for us.icr.io until it expires",
         "'docker-credential-icr logout us.icr.io'",
     ]);
     assert_eq!(stored.stderr.lines().count(), 1, "{stored:?}");
@@ -263,13 +262,13 @@ fn an_access_token_of_another_identity_answers_before_the_login_for_every_regist
     // One that is no token of IAM's at all is what somebody wants stored as well.
     machine
         .store("us.icr.io", "iambearer", "opaque-access-token")
-        .is_success_with_warning(&["until it ends"]);
+        .is_success_with_warning(&["until it expires"]);
     machine.get("us.icr.io").is_credential("iambearer");
 }
 
 /// `docker login -u iambearer`, while a variable comes first.
 #[test]
-fn what_is_stored_and_does_not_answer_is_told() {
+fn storing_a_login_that_is_not_used_causes_a_warning() {
     on_each_keychain(|mut machine| {
         machine.set_environment_key();
         let fresh = machine.get("us.icr.io").is_credential("iambearer");
@@ -285,8 +284,8 @@ fn what_is_stored_and_does_not_answer_is_told() {
         for (username, secret) in [("iambearer", &*foreign), ("iamapikey", "GOOD-API-KEY")] {
             let stored = machine.store("us.icr.io", username, secret);
             stored.is_success_with_warning(&[
-                "warning: the login was stored, but us.icr.io uses $IBMCLOUD_API_KEY",
-                "unset it",
+                "warning: the login was stored, but the API key in $IBMCLOUD_API_KEY takes precedence",
+                "unset $IBMCLOUD_API_KEY",
             ]);
             assert_eq!(stored.stderr.lines().count(), 1, "{stored:?}");
             assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-environment");
@@ -302,7 +301,7 @@ fn what_is_stored_and_does_not_answer_is_told() {
         machine
             .store("us.icr.io", "iamapikey", "GOOD-API-KEY")
             .is_success_with_warning(&[
-                "us.icr.io uses the login for profile team",
+                "takes precedence for us.icr.io",
                 "'docker-credential-icr logout --profile team'",
             ]);
     });
@@ -310,14 +309,14 @@ fn what_is_stored_and_does_not_answer_is_told() {
 
 /// Without a keychain, no token of our own could be known again.
 #[test]
-fn without_a_keychain_a_token_that_comes_back_is_no_failure() {
+fn without_a_keychain_storing_the_own_token_succeeds() {
     let mut machine = Machine::with_environment_key();
     let fresh = machine.get("us.icr.io").is_credential("iambearer");
     machine
         .store("us.icr.io", "iambearer", &fresh)
         .is_success_with_warning(&[
-            "nothing was stored",
-            "the API key in $IBMCLOUD_API_KEY goes on answering for us.icr.io",
+            "the token was not stored",
+            "the API key in $IBMCLOUD_API_KEY stays active for us.icr.io",
         ]);
     machine.unset("IBMCLOUD_API_KEY");
     machine
@@ -326,7 +325,7 @@ fn without_a_keychain_a_token_that_comes_back_is_no_failure() {
 }
 
 #[test]
-fn what_still_answers_after_a_logout_is_told_in_one_line() {
+fn a_source_that_stays_active_after_erase_causes_one_warning_line() {
     on_each_keychain(|mut machine| {
         let log_in = |machine: &Machine, arguments: &[&str]| {
             machine.add_api_key("LASTING-API-KEY", "lasting");
@@ -347,7 +346,7 @@ fn what_still_answers_after_a_logout_is_told_in_one_line() {
             erase(
                 &machine,
                 &[
-                    "warning: the login for every registry still answers for us.icr.io",
+                    "is still active for us.icr.io",
                     "'docker-credential-icr logout'",
                 ],
             );
@@ -357,7 +356,7 @@ fn what_still_answers_after_a_logout_is_told_in_one_line() {
         erase(
             &machine,
             &[
-                "the login for profile team still answers",
+                "is still active for us.icr.io",
                 "'docker-credential-icr logout --profile team'",
             ],
         );
@@ -429,7 +428,7 @@ fn an_environment_key_serves_every_registry_and_comes_before_stored_logins_but_e
         machine.get("cp.icr.io").is_credential("cp");
         machine
             .erase("cp.icr.io")
-            .is_success_with_warning(&["$IBMCLOUD_API_KEY still answers for cp.icr.io"]);
+            .is_success_with_warning(&["$IBMCLOUD_API_KEY is still active for cp.icr.io"]);
         assert_eq!(machine.get("cp.icr.io").is_token_of(), "IBMid-environment");
         machine.unset("IBMCLOUD_API_KEY");
         assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-stored");

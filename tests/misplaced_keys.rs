@@ -220,7 +220,7 @@ fn what_is_no_key_is_repeated() {
         .is_failure_with(&["unknown command 'lgin'. Did you mean 'login'?"]);
     machine
         .run(&["login", "ghcr.io"], Input::Bytes(b""))
-        .tells_a_person(&["ghcr.io is not a registry of IBM Cloud"]);
+        .tells_a_person(&["ghcr.io is not an IBM Cloud registry"]);
     machine
         .run(&["login", "--profile", "team-b"], Input::Bytes(b""))
         .tells_a_person(&["\"team-b\"", "did you mean `team-a`?"]);
@@ -229,5 +229,5 @@ fn what_is_no_key_is_repeated() {
         .refuses_arguments(&["'--jsn'", "'--json'"]);
     machine
         .store("https://index.docker.io/v1/", "someone", "some-password")
-        .is_failure_with(&["index.docker.io is not a registry of IBM Cloud"]);
+        .is_failure_with(&["index.docker.io is not an IBM Cloud registry"]);
 }

@@ -138,7 +138,7 @@ fn manifest(machine: &Machine, further: &[&str]) -> (Yaml, String) {
 }
 
 #[test]
-fn a_pull_secret_is_a_manifest_that_says_when_it_ends() {
+fn a_pull_secret_is_a_manifest_with_a_warning_when_it_expires() {
     let machine = Machine::with_environment_key();
     let (secret, warning) = manifest(&machine, &[]);
     let text = |value: &Yaml| value.as_str().expect("a text").to_owned();
@@ -153,7 +153,7 @@ fn a_pull_secret_is_a_manifest_that_says_when_it_ends() {
         ("iambearer", "IBMid-environment".into())
     );
     assert_eq!(warning.lines().count(), 1, "{warning}");
-    for part in ["this secret ends on 2", " UTC", "--credential iamapikey"] {
+    for part in ["this secret expires on 2", " UTC", "--credential iamapikey"] {
         assert!(warning.contains(part), "{warning}");
     }
     // Names that YAML would take for something else.
@@ -227,10 +227,10 @@ fn a_token_has_at_least_half_its_life_left() {
 }
 
 #[test]
-fn without_a_credential_it_says_what_to_do() {
+fn without_a_credential_the_error_says_how_to_log_in() {
     let mut machine = Machine::new();
     let parts = [
-        "no credential for us.icr.io",
+        "not logged in to us.icr.io",
         "'docker-credential-icr login'",
         "IBMCLOUD_API_KEY",
     ];
@@ -239,7 +239,7 @@ fn without_a_credential_it_says_what_to_do() {
     machine.plant("UNKNOWN-API-KEY");
     printed(&machine, &[]).tells_a_person(&["BXNIM0415E", "$IBMCLOUD_API_KEY"]);
     let elsewhere = machine.run(&["print", "user:hunter2@docker.io"], Input::Open);
-    elsewhere.tells_a_person(&["not a registry of IBM Cloud"]);
+    elsewhere.tells_a_person(&["not an IBM Cloud registry"]);
     assert!(!elsewhere.stderr.contains("hunter2"), "{elsewhere:?}");
 }
 
@@ -261,7 +261,7 @@ fn what_cannot_be_given_is_put_down_to_whoever_asked() {
 /// What they do is tried: a file with a password is for its user alone.
 #[cfg(unix)]
 #[test]
-fn the_examples_that_write_a_file_keep_it_to_their_user() {
+fn the_examples_create_files_that_only_the_user_can_read() {
     use std::os::unix::fs::PermissionsExt as _;
     let machine = Machine::with_environment_key();
     let help = machine.run(&["print", "--help"], Input::Open).stdout;
@@ -362,7 +362,7 @@ fn a_terminal_is_shown_no_secret_unless_it_is_asked_for() {
 
 #[cfg(unix)]
 #[test]
-fn a_file_that_others_can_read_is_worth_a_warning() {
+fn an_output_file_that_others_can_read_causes_a_warning() {
     use std::os::unix::fs::PermissionsExt as _;
     let machine = Machine::with_environment_key();
     for (mode, warns) in [(0o644, true), (0o604, true), (0o600, false)] {
@@ -379,7 +379,7 @@ fn a_file_that_others_can_read_is_worth_a_warning() {
         assert!(output.status.success(), "{output:?}");
         let told = String::from_utf8(output.stderr).expect("text");
         assert_eq!(
-            told.contains("other users can read the file"),
+            told.contains("other users can read the output file"),
             warns,
             "{mode:o}: {told}"
         );

@@ -171,7 +171,7 @@ fn a_login_for_a_foreign_host_is_refused_and_not_kept() {
     };
     for address in FOREIGN {
         let outcome = machine.store(address, "iamapikey", "key-for-somebody-else");
-        outcome.is_failure_with(&["not a registry of IBM Cloud", "credHelpers"]);
+        outcome.is_failure_with(&["not an IBM Cloud registry", "credHelpers"]);
     }
     machine.list().is_list(&[]);
     assert_eq!(machine.keys().names(), [""; 0]);

@@ -132,9 +132,9 @@ fn a_token_is_read_only_and_for_a_day_unless_somebody_says_otherwise() {
 }
 
 #[test]
-fn tokens_are_listed_without_themselves_shown_and_removed() {
+fn tokens_are_listed_without_secrets_printed_and_deleted() {
     let lab = Lab::new();
-    assert!(says(&lab.token("list", &[])).starts_with("no tokens"));
+    assert!(says(&lab.token("list", &[])).starts_with("No tokens"));
     for (description, flag) in [
         ("lasting", "--non-expiring"),
         ("pushing", "--readwrite"),
@@ -159,7 +159,7 @@ fn tokens_are_listed_without_themselves_shown_and_removed() {
     let lines: Vec<&str> = says(&table).lines().collect();
     assert_eq!(lines.len(), 5, "{table:?}");
     for (line, parts) in lines.iter().zip([
-        ["IDENTIFIER", "ACCESS", "ENDS"],
+        ["IDENTIFIER", "ACCESS", "EXPIRES"],
         [&tokens[0].id, "read-only", "never"],
         [&tokens[1].id, "read-write", " UTC  "],
         [&tokens[2].id, "read-only", " UTC (expired)"],
@@ -171,20 +171,20 @@ fn tokens_are_listed_without_themselves_shown_and_removed() {
     assert_eq!(listed["registry"], lab.host());
     assert_eq!(
         listed["tokens"][0],
-        json!({"id": tokens[0].id, "access": "read-only", "expires_at": null, "is_expired": false,
-            "is_revoked": false, "description": "lasting"})
+        json!({"id": tokens[0].id, "access": "read-only", "expires_at": null, "status": "valid",
+            "description": "lasting"})
     );
-    assert_eq!(listed["tokens"][2]["is_expired"], true);
-    assert_eq!(listed["tokens"][3]["is_revoked"], true);
+    assert_eq!(listed["tokens"][2]["status"], "expired");
+    assert_eq!(listed["tokens"][3]["status"], "revoked");
     lab.machine.secrets().clear();
     assert_eq!(says(&lab.token("get", &[&tokens[1].id])), tokens[1].value);
     let removed = lab.token("rm", &[&tokens[0].id, &tokens[2].id]);
-    let expected = format!("removed {}\nremoved {}", tokens[0].id, tokens[2].id);
+    let expected = format!("Deleted {}\nDeleted {}", tokens[0].id, tokens[2].id);
     assert_eq!(says(&removed), expected);
     assert_eq!(lab.tokens().len(), 2);
     let mixed = lab.token("rm", &[&tokens[0].id, &tokens[1].id, "../users"]);
     assert_eq!(mixed.status, Some(1));
-    assert_eq!(mixed.stdout.trim_end(), format!("removed {}", tokens[1].id));
+    assert_eq!(mixed.stdout.trim_end(), format!("Deleted {}", tokens[1].id));
     for part in [&*tokens[0].id, "has no token", "../users", "token list"] {
         assert!(mixed.stderr.contains(part), "{mixed:?}");
     }
@@ -204,7 +204,7 @@ fn a_token_becomes_the_login_for_its_registry() {
     assert_eq!(
         says(&outcome),
         format!(
-            "Token identifier   {}\nLogged in at {host} as `token`",
+            "Token identifier   {}\nLogged in to {host} with the token",
             token.id
         )
     );
@@ -229,13 +229,13 @@ fn logged_in_with_a_key() -> Option<Lab> {
 }
 
 #[test]
-fn a_login_of_another_kind_is_not_replaced_unless_somebody_says_so() {
+fn a_login_of_another_kind_is_only_replaced_with_force() {
     let Some(lab) = logged_in_with_a_key() else {
         return;
     };
     let host = lab.host();
     let logout = format!("docker-credential-icr logout {host}");
-    let parts = ["another login", "(user name iamapikey)", &logout, "--force"];
+    let parts = ["your stored", "login (API key)", &logout, "--force"];
     lab.token("add", &["--login"]).tells_a_person(&parts);
     assert!(lab.asked().is_empty(), "there is no token that nobody has");
     lab.machine.list().is_list(&[(&host, "iamapikey")]);
@@ -244,7 +244,7 @@ fn a_login_of_another_kind_is_not_replaced_unless_somebody_says_so() {
     says(&lab.token("list", &[]));
 
     let outcome = lab.token("add", &["--login", "--force"]);
-    assert!(says(&outcome).contains("in the place of the login `iamapikey`"));
+    assert!(says(&outcome).contains("it replaced the stored login (API key)"));
     lab.machine.list().is_list(&[(&host, "token")]);
     // One of the same kind says as little about who somebody is.
     let key = ("IBMCLOUD_API_KEY", ENVIRONMENT_KEY);
@@ -256,18 +256,18 @@ fn a_login_of_another_kind_is_not_replaced_unless_somebody_says_so() {
 
 #[cfg(unix)]
 #[test]
-fn at_a_terminal_somebody_is_asked_before_a_login_is_replaced() {
+fn at_a_terminal_replacing_a_login_needs_a_yes() {
     for (typed, username) in [("", "iamapikey"), ("y", "token")] {
         let Some(lab) = logged_in_with_a_key() else {
             return;
         };
         let host = lab.host();
         let add = format!("token add --login --registry {host}");
-        let dialog = [("Replace it? [y/N]", typed)];
+        let dialog = [("Continue? [y/N]", typed)];
         let shown = Screen::Terminal(200).shows(&lab.machine, &[(&add, &dialog)]);
         let part = match typed {
-            "" => "no token was made",
-            _ => "in the place of the login `iamapikey`",
+            "" => "no token was created",
+            _ => "it replaced the stored login (API key)",
         };
         assert!(shown[0].contains(part), "{shown:?}");
         lab.machine.list().is_list(&[(&host, username)]);
@@ -275,15 +275,15 @@ fn at_a_terminal_somebody_is_asked_before_a_login_is_replaced() {
 }
 
 #[test]
-fn a_token_that_could_not_be_stored_is_not_made() {
+fn a_token_that_cannot_be_stored_is_not_created() {
     let lab = Lab::new();
     lab.token("add", &["--login"])
-        .tells_a_person(&["no token was made", "ICR_KEYCHAIN"]);
+        .tells_a_person(&["cannot store a login", "ICR_KEYCHAIN"]);
     assert!(lab.asked().is_empty());
 }
 
 #[test]
-fn what_was_made_is_told_in_json() {
+fn a_created_token_is_printed_as_json() {
     let Some(lab) = Lab::with_keychain() else {
         return;
     };
@@ -422,12 +422,12 @@ fn a_refresh_token_is_sent_along_where_the_identity_is_one() {
 }
 
 #[test]
-fn what_is_wrong_with_the_arguments_is_told() {
+fn wrong_arguments_are_rejected() {
     let lab = Lab::new();
     let run = |arguments: &[&str]| lab.machine.run(arguments, Input::Open);
     run(&["token", "list"]).refuses_arguments(&["--registry"]);
     let elsewhere = ["token", "list", "--registry", "docker.io"];
-    run(&elsewhere).tells_a_person(&["docker.io is not a registry of IBM Cloud"]);
+    run(&elsewhere).tells_a_person(&["docker.io is not an IBM Cloud registry"]);
     lab.token("rm", &[]).refuses_arguments(&["ID"]);
     lab.token("add", &["--login", "--quiet"])
         .refuses_arguments(&["--quiet"]);
@@ -712,7 +712,7 @@ fn a_logout_does_not_depend_on_the_registry() {
 }
 
 #[test]
-fn a_logout_of_all_removes_what_an_environment_had_made() {
+fn a_logout_of_all_deletes_tokens_created_with_an_environment_key() {
     let Some(lab) = Lab::with_keychain() else {
         return;
     };
@@ -722,7 +722,7 @@ fn a_logout_of_all_removes_what_an_environment_had_made() {
     let succeeds = |arguments: &[&str]| {
         let outcome = run(arguments);
         assert_eq!(outcome.status, Some(0), "{outcome:?}");
-        outcome.has(&outcome.stderr, &["$IBMCLOUD_API_KEY still answers"]);
+        outcome.has(&outcome.stderr, &["$IBMCLOUD_API_KEY is still active"]);
     };
     succeeds(&["logout"]);
     assert_eq!(lab.tokens().len(), 1, "that is somebody else's");

@@ -27,13 +27,13 @@ end
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -s v -l version -d 'Print version'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -s h -l help -d 'Print help'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "configure" -d 'Switch the helper on in the files of docker and podman, or off again'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "doctor" -d 'Diagnose problems and suggest fixes'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "login" -d 'Log in once, for every registry or for some'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "logout" -d 'Forget logins, and every token that came from them'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "print" -d 'Print a credential for what cannot ask this program itself'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "doctor" -d 'Look for what is wrong, and tell what mends it'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "login" -d 'Log in to all registries, or to those you name'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "logout" -d 'Log out and delete cached tokens'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "print" -d 'Print a credential for tools without helper support'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "settings" -d 'Print every setting that holds, and where it comes from'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "status" -d 'Print who speaks for each registry, and for how long'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "token" -d 'Create, list and remove registry tokens'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "token" -d 'Create, list and delete registry tokens'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "get" -d 'For clients: Print the credential for a registry as JSON'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "store" -d 'For clients: Store a login, read as JSON from stdin'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "erase" -d 'For clients: Delete the login for a registry'
@@ -77,39 +77,39 @@ complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcomm
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand doctor" -l json -d 'Print JSON'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand doctor" -l take-over -d 'Store the logins of an older program of the same name as logins of this one'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l profile -d 'The login of a profile in the settings file' -r
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l api-key -d 'Read the API key from a file; `@` stands before its path' -r
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l expires -d 'In how many days that API key ends' -r
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l profile-id -d 'Assume a trusted profile: its ID, CRN or name' -r
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l account -d 'The account of a trusted profile that is named, unless it is your own' -r
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l api-key-stdin -d 'Read the API key from standard input, one line'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l sso -d 'Log in with a passcode that IBM Cloud shows in your browser'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l profile -d 'Use the login of a profile in the settings file' -r
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l api-key -d 'Read the API key from a file, with `@` before its path' -r
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l expires -d 'Days until the new API key expires [default: 90]' -r
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l profile-id -d 'Assume a trusted profile, by ID, CRN or name' -r
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l account -d 'Account of the trusted profile, if it is not yours' -r
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l api-key-stdin -d 'Read the API key from stdin'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l sso -d 'Log in with a one-time passcode from your browser'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l web -d 'Log in with your browser'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l from-ibmcloud -d 'Take over the session of the IBM Cloud CLI'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l rotate -d 'Replace the API key that this program had made by a new one'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l create-api-key -d 'Keep an API key that IAM makes for this machine, not a session that ends'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l yes -d 'Replace the login of another identity, and remove logins that are over, without asking'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l json -d 'Print JSON, whose keys stay as they are'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l from-ibmcloud -d 'Use the session of the IBM Cloud CLI'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l rotate -d 'Replace the API key created by `--create-api-key`'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l create-api-key -d 'Create an API key for this machine and store it instead of the session'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l yes -d 'Replace other logins and delete expired ones without asking'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l json -d 'Print JSON'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand logout" -l profile -d 'The login of a profile in the settings file' -r
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand logout" -l all -d 'Forget every login'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand logout" -l revoke -d 'First delete, at IAM, the API key that this program had made'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand logout" -l yes -d 'Delete API keys at IAM without asking'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand logout" -l json -d 'Print JSON, whose keys stay as they are'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand logout" -l profile -d 'Use the login of a profile in the settings file' -r
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand logout" -l all -d 'Delete all logins'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand logout" -l revoke -d 'Also delete the API key created by `--create-api-key` in IAM'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand logout" -l yes -d 'Delete API keys in IAM without asking'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand logout" -l json -d 'Print JSON'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand logout" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand print" -l format -d 'How to print it' -r -f -a "value\t''
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand print" -l format -d 'Output format' -r -f -a "value\t''
 env\t''
 basic\t''
 json\t''
 docker-config\t''
 kubernetes-secret\t''"
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand print" -l credential -d 'Another kind of credential than the settings choose, by its user name' -r -f -a "iambearer\t''
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand print" -l credential -d 'Print another kind of credential, named by its user name' -r -f -a "iambearer\t''
 iamrefresh\t''
 iamapikey\t''
 token\t''"
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand print" -l name -d 'The name of the Kubernetes secret [default: icr-pull-secret]' -r
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand print" -l namespace -d 'The namespace of the Kubernetes secret; none unless given' -r
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand print" -l reveal -d 'Print it even at a terminal'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand print" -l name -d 'Name of the Kubernetes secret [default: icr-pull-secret]' -r
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand print" -l namespace -d 'Namespace of the Kubernetes secret' -r
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand print" -l reveal -d 'Print the secret even on a terminal'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand print" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand settings" -l json -d 'Print JSON'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand settings" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -117,12 +117,12 @@ complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcomm
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand status" -l json -d 'Print JSON'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and not __fish_seen_subcommand_from add get list ls rm" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and not __fish_seen_subcommand_from add get list ls rm" -f -a "add" -d 'Make a token: read-only and for 24 hours, unless you say otherwise'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and not __fish_seen_subcommand_from add get list ls rm" -f -a "get" -d 'Print a token again'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and not __fish_seen_subcommand_from add get list ls rm" -f -a "list" -d 'List the tokens of your account, without the tokens themselves'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and not __fish_seen_subcommand_from add get list ls rm" -f -a "ls" -d 'List the tokens of your account, without the tokens themselves'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and not __fish_seen_subcommand_from add get list ls rm" -f -a "rm" -d 'Remove tokens: they open nothing any more'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from add" -l registry -d 'The registry, such as us.icr.io' -r -f -a "icr.io\t''
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and not __fish_seen_subcommand_from add get list ls rm" -f -a "add" -d 'Create a token: read-only and valid for 24 hours by default'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and not __fish_seen_subcommand_from add get list ls rm" -f -a "get" -d 'Print a token, which is a secret'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and not __fish_seen_subcommand_from add get list ls rm" -f -a "list" -d 'List the tokens of your account, without their secrets'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and not __fish_seen_subcommand_from add get list ls rm" -f -a "ls" -d 'List the tokens of your account, without their secrets'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and not __fish_seen_subcommand_from add get list ls rm" -f -a "rm" -d 'Delete tokens, which revokes them'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from add" -l registry -d 'Registry, for example us.icr.io' -r -f -a "icr.io\t''
 private.icr.io\t''
 us.icr.io\t''
 private.us.icr.io\t''
@@ -149,16 +149,16 @@ private.in.icr.io\t''
 in2.icr.io\t''
 private.in2.icr.io\t''
 cp.icr.io\t''"
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from add" -l account -d 'The ID of the account, if it is not the one of your login' -r
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from add" -l description -d 'What it is for, to find it again in the list' -r
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from add" -l non-expiring -d 'Let it never end'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from add" -l readwrite -d 'Let it push, too'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from add" -l login -d 'Store it as the login for the registry, and do not print it'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from add" -l force -d 'Store it in the place of a login of another kind, too'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from add" -l json -d 'Print JSON, whose keys stay as they are; the token is in it, unless it is stored'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from add" -s q -l quiet -d 'Print the token alone'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from add" -l account -d 'ID of the account, if it is not the one of your login' -r
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from add" -l description -d 'Description in the list of tokens' -r
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from add" -l non-expiring -d 'Create a token that does not expire'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from add" -l readwrite -d 'Create a token that can also push'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from add" -l login -d 'Store the token as the login for the registry instead of printing it'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from add" -l force -d 'Replace a login of another kind without asking'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from add" -l json -d 'Print JSON, including the token unless it is stored'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from add" -s q -l quiet -d 'Print only the token'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from get" -l registry -d 'The registry, such as us.icr.io' -r -f -a "icr.io\t''
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from get" -l registry -d 'Registry, for example us.icr.io' -r -f -a "icr.io\t''
 private.icr.io\t''
 us.icr.io\t''
 private.us.icr.io\t''
@@ -185,9 +185,9 @@ private.in.icr.io\t''
 in2.icr.io\t''
 private.in2.icr.io\t''
 cp.icr.io\t''"
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from get" -l account -d 'The ID of the account, if it is not the one of your login' -r
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from get" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from list" -l registry -d 'The registry, such as us.icr.io' -r -f -a "icr.io\t''
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from get" -l account -d 'ID of the account, if it is not the one of your login' -r
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from get" -s h -l help -d 'Print help'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from list" -l registry -d 'Registry, for example us.icr.io' -r -f -a "icr.io\t''
 private.icr.io\t''
 us.icr.io\t''
 private.us.icr.io\t''
@@ -214,10 +214,10 @@ private.in.icr.io\t''
 in2.icr.io\t''
 private.in2.icr.io\t''
 cp.icr.io\t''"
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from list" -l account -d 'The ID of the account, if it is not the one of your login' -r
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from list" -l json -d 'Print JSON, whose keys stay as they are'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from list" -l account -d 'ID of the account, if it is not the one of your login' -r
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from ls" -l registry -d 'The registry, such as us.icr.io' -r -f -a "icr.io\t''
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from ls" -l registry -d 'Registry, for example us.icr.io' -r -f -a "icr.io\t''
 private.icr.io\t''
 us.icr.io\t''
 private.us.icr.io\t''
@@ -244,10 +244,10 @@ private.in.icr.io\t''
 in2.icr.io\t''
 private.in2.icr.io\t''
 cp.icr.io\t''"
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from ls" -l account -d 'The ID of the account, if it is not the one of your login' -r
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from ls" -l json -d 'Print JSON, whose keys stay as they are'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from ls" -l account -d 'ID of the account, if it is not the one of your login' -r
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from ls" -l json -d 'Print JSON'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from rm" -l registry -d 'The registry, such as us.icr.io' -r -f -a "icr.io\t''
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from rm" -l registry -d 'Registry, for example us.icr.io' -r -f -a "icr.io\t''
 private.icr.io\t''
 us.icr.io\t''
 private.us.icr.io\t''
@@ -274,7 +274,7 @@ private.in.icr.io\t''
 in2.icr.io\t''
 private.in2.icr.io\t''
 cp.icr.io\t''"
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from rm" -l account -d 'The ID of the account, if it is not the one of your login' -r
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from rm" -l account -d 'ID of the account, if it is not the one of your login' -r
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand get" -s h -l help -d 'Print help'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand store" -s h -l help -d 'Print help'

@@ -116,7 +116,7 @@ fn logged<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
 /// terminal shows both, so there it is written once. "Not found" is an answer for clients
 /// and no error for people.
 fn report_to_client(error: &Error, stdio: &mut Stdio<'_>) {
-    let line = wire::failure_line(error);
+    let line = wire::error_line(error);
     let is_answer = error.is_not_found();
     if is_answer || !stdio.output_is_terminal {
         let _ = writeln!(stdio.output, "{line}");

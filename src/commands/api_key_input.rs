@@ -1,4 +1,4 @@
-//! Where does the API key come from that somebody logs in with?
+//! The API key to log in with: from a file, stdin or a prompt.
 
 use std::io::Read;
 use std::path::Path;
@@ -17,28 +17,31 @@ use crate::iam::is_token;
 use crate::secret::Secret;
 use crate::text::repeatable;
 
-/// The most that is read from stdin, in bytes: a key has 44, and its file is small.
+/// The maximum size of the input on stdin, in bytes. A key has 44, and a key file some 200.
 const MAX_KEY_INPUT: u64 = 64 * 1024;
 
-/// The ways to hand over an API key.
+/// The options that give an API key.
 #[derive(clap::Args)]
 pub(super) struct ApiKeyArguments {
-    /// Read the API key from standard input, one line
-    #[arg(long, group = "way")]
+    /// Read the API key from stdin
+    #[arg(long, group = "method")]
     api_key_stdin: bool,
 
-    /// Read the API key from a file; `@` stands before its path
-    #[arg(long, group = "way", value_name = "@FILE")]
+    /// Read the API key from a file, with `@` before its path
+    #[arg(long, group = "method", value_name = "@FILE")]
     api_key: Option<String>,
 }
 
 impl ApiKeyArguments {
-    /// Whether a person is asked for the key.
+    /// Returns whether the person is prompted for the key.
     pub(super) fn is_typed(&self) -> bool {
         self.api_key.is_none() && !self.api_key_stdin
     }
 
-    /// The API key: from a file, from stdin, or from the person.
+    /// Reads the API key from the file, from stdin, or from a prompt.
+    ///
+    /// # Errors
+    /// The input cannot be read or is no API key, or there is no terminal for a prompt.
     pub(super) fn read(&self, stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<Secret> {
         match &self.api_key {
             Some(file) => from_file(file, context),
@@ -52,41 +55,38 @@ impl ApiKeyArguments {
 fn from_file(argument: &str, context: &Context<'_>) -> Result<Secret> {
     let Some(path) = argument.strip_prefix('@') else {
         return Err(Error::user(
-            "--api-key takes @FILE and no key: everybody on this machine can see the arguments of a program; give the key on standard input with --api-key-stdin, or the name of its file after `@`",
+            "--api-key needs @FILE, not the key itself: other users can see a program's arguments",
+        )
+        .with_hint(
+            "Use --api-key-stdin, or store the key in a file and write `@` before its path",
         ));
     };
     let shown = repeatable::path(path);
-    let fail = |reason: String| {
-        Error::user(format!(
-            "cannot take an API key from the file {shown}: {reason}"
-        ))
-    };
+    let fail =
+        |reason: String| Error::user(format!("cannot read an API key from {shown}: {reason}"));
     let text = environment::secret_file(&context.system_paths.expand(Path::new(path)))
         .map_err(|error| fail(error.to_string()))?;
     parse_key(text.expose()).map_err(|reason| fail(reason.to_owned()))
 }
 
 fn from_stdin(stdio: &mut Stdio<'_>) -> Result<Secret> {
-    let fail = |reason: &str| {
-        Error::user(format!(
-            "cannot take an API key from standard input: {reason}"
-        ))
-    };
+    let fail = |reason: &str| Error::user(format!("cannot read an API key from stdin: {reason}"));
     let mut bytes = Zeroizing::new(Vec::new());
     let read = stdio.input.take(MAX_KEY_INPUT + 1).read_to_end(&mut bytes);
     read.map_err(|error| fail(&error.to_string()))?;
     if bytes.len() as u64 > MAX_KEY_INPUT {
         return Err(fail("it is too large"));
     }
-    let text = std::str::from_utf8(&bytes).map_err(|_| fail("it is no text"))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| fail("it is not UTF-8 text"))?;
     parse_key(text).map_err(fail)
 }
 
 fn from_prompt(context: &Context<'_>) -> Result<Secret> {
     let answer = context.terminal.ask_secret("IBM Cloud API key: ");
-    let answer = answer.map_err(|error| Error::user(format!("no API key was typed ({error})")))?;
+    let answer =
+        answer.map_err(|error| Error::user(format!("cannot read the API key ({error})")))?;
     parse_key(answer.expose())
-        .map_err(|reason| Error::user(format!("that is no API key: {reason}")))
+        .map_err(|reason| Error::user(format!("this is not an API key: {reason}")))
 }
 
 fn no_key_given(context: &Context<'_>) -> Error {
@@ -94,14 +94,14 @@ fn no_key_given(context: &Context<'_>) -> Error {
         .iter()
         .find(|variable| context.environment.has(variable));
     let hint = given.map_or(String::new(), |variable| {
-        format!("; while ${variable} is set, no login is needed: it comes before stored logins")
+        format!(". While ${variable} is set, no login is needed: it takes precedence")
     });
-    Error::user(format!(
-        "there is no terminal to ask for an API key at: give it on standard input (`{PROGRAM} login --api-key-stdin < FILE`) or as a file (`--api-key @FILE`){hint}"
+    Error::user("cannot prompt for an API key: not a terminal").with_hint(format!(
+        "Run '{PROGRAM} login --api-key-stdin < FILE', or add --api-key @FILE{hint}"
     ))
 }
 
-/// A key by itself, or in the file that `ibmcloud iam api-key-create --file` and the
+/// Parses a key, alone or in the JSON file that `ibmcloud iam api-key-create --file` and the
 /// console write.
 fn parse_key(text: &str) -> Result<Secret, &'static str> {
     #[derive(Deserialize)]
@@ -109,16 +109,17 @@ fn parse_key(text: &str) -> Result<Secret, &'static str> {
         apikey: Secret,
     }
     let text = text.trim();
-    let key = match text.starts_with('{') {
-        true => serde_json::from_str::<KeyFile>(text)
+    let key = if text.starts_with('{') {
+        serde_json::from_str::<KeyFile>(text)
             .map(|file| file.apikey)
-            .map_err(|_| "it is JSON without an `apikey`")?,
-        false => Secret::new(text),
+            .map_err(|_| "it is JSON without `apikey`")?
+    } else {
+        Secret::new(text)
     };
     match key.expose() {
         "" => Err("it is empty"),
         key if key.lines().count() > 1 => Err("it has more than one line"),
-        _ if !is_token(&key) => Err("it is no plain text, or too long"),
+        _ if !is_token(&key) => Err("it is not plain text, or too long"),
         _ => Ok(key),
     }
 }
@@ -128,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_a_line_or_in_a_key_file() {
+    fn a_key_may_be_a_line_or_a_key_file() {
         for text in [
             "key",
             " key\r\n",
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused_without_showing_it() {
+    fn invalid_keys_are_rejected_and_not_repeated() {
         let long = "hunter2".repeat(10_000);
         for text in [
             "",

@@ -1,8 +1,9 @@
-//! The API keys that this program has IAM make: how one begins and ends.
+//! API keys that this program creates in IAM, and the exchange of API keys.
 
 use std::time::Duration;
 
 use super::login_context::LoginContext;
+use super::scopes::login_for;
 use crate::PROGRAM;
 use crate::credentials::Description;
 use crate::error::Error;
@@ -21,45 +22,46 @@ use crate::sources::Speaker;
 use crate::time;
 use crate::time::Deadline;
 
-/// In seconds.
+/// A day in seconds.
 pub(super) const DAY: u64 = 24 * 60 * 60;
 
-/// How long before its end an API key is worth a warning, in seconds.
+/// How long before an API key expires people are warned, in seconds.
 const WARNING_PERIOD: u64 = 14 * DAY;
 
-/// How many days a new key lives unless that is said.
+/// How many days a new key is valid by default.
 pub(super) const DEFAULT_DAYS: u32 = 90;
 
-/// The most days that may be asked for.
+/// The maximum lifetime of a new key, in days.
 const MAX_DAYS: u32 = 3650;
 
-/// The longest machine's name that is told IAM, in characters.
+/// The maximum length of the machine's name in a key's name, in characters.
 const MAX_NAME_LENGTH: usize = 100;
 
-/// How long a new key is tried: IAM's servers may not all know it at once.
+/// How long a new key is retried: not all IAM servers may know it at once.
 const NEW_KEY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long to wait before a new key is tried again; longer each time by this.
+/// How long to wait before the first retry of a new key; each wait is longer by this.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// A number of days as a person writes it: `30` or `30d`.
+/// Parses a number of days: `30` or `30d`.
 pub(super) fn days(text: &str) -> Result<u32, String> {
     let number = text.strip_suffix('d').unwrap_or(text);
     match number.parse() {
         Ok(days) if (1..=MAX_DAYS).contains(&days) => Ok(days),
-        _ => Err(format!("give a number of days from 1 to {MAX_DAYS}")),
+        _ => Err(format!("must be a number of days from 1 to {MAX_DAYS}")),
     }
 }
 
-/// Whether IAM makes API keys for such an identity.
+/// Returns whether IAM creates API keys for this identity.
 pub(super) fn can_have_api_keys(owner: &Owner) -> bool {
     owner.kind != OwnerKind::Profile && owner.account.is_some()
 }
 
-/// A new API key of whoever has the access token, and what IAM gives for it: it works.
+/// Creates an API key for the owner of the access token. Returns it with a token that was
+/// exchanged for it, which shows that it works.
 ///
 /// # Errors
-/// IAM does not make it, or it does not work; then there is none.
+/// IAM does not create it, or it does not work and was deleted again.
 pub(super) fn create(
     login_context: &LoginContext<'_>,
     access_token: &Secret,
@@ -70,16 +72,17 @@ pub(super) fn create(
     let (owner, account_id) = owner
         .and_then(|owner| Some((owner, owner.account.as_deref()?)))
         .ok_or_else(|| {
-            Error::user("IAM makes API keys for users and service IDs of an account, and this is neither; log in without --create-api-key")
+            Error::user("IAM creates API keys only for users and service IDs of an account")
+                .with_hint("Log in without --create-api-key")
         })?;
     let machine =
-        (login_context.context.machine_name)().unwrap_or_else(|| "a machine without a name".into());
+        (login_context.context.machine_name)().unwrap_or_else(|| "an unnamed machine".into());
     let name = format!("{PROGRAM} on {}", one_line(&machine, MAX_NAME_LENGTH));
     let now = login_context.context.clock.now();
-    let wanted = NewApiKey {
+    let request = NewApiKey {
         name: &name,
         description: &format!(
-            "Made by {PROGRAM} {} on {}",
+            "Created by {PROGRAM} {} on {}",
             env!("CARGO_PKG_VERSION"),
             time::day(now)
         ),
@@ -87,15 +90,15 @@ pub(super) fn create(
         account_id,
         expires_at: now + u64::from(days) * DAY,
     };
-    let _progress = login_context.progress("Having IAM make an API key");
-    let made = login_context.iam().create_api_key(access_token, &wanted);
-    let made = made.map_err(|error| creation_error(error, &name, login_context))?;
-    match exchange_new(login_context, &made.key) {
-        Ok(issued) => Ok((made, issued)),
-        Err(failure) => Err(after(
-            failure,
-            &delete_unused(login_context, access_token, &made),
-        )),
+    let _progress = login_context.progress("Creating an API key in IAM");
+    let created = login_context.iam().create_api_key(access_token, &request);
+    let created = created.map_err(|error| creation_error(error, &name, login_context))?;
+    match exchange_new(login_context, &created.key) {
+        Ok(issued) => Ok((created, issued)),
+        Err(error) => {
+            let outcome = delete_unused(login_context, access_token, &created);
+            Err(error.with_end(&outcome))
+        }
     }
 }
 
@@ -108,44 +111,39 @@ fn creation_error(error: IamError, name: &str, login_context: &LoginContext<'_>)
         } => {
             let code = code.map(|code| format!("{code}, ")).unwrap_or_default();
             Error::user(format!(
-                "IAM refused to make an API key: {message} ({code}HTTP {status}); your account may not allow that"
+                "cannot create an API key: IAM rejected it ({code}HTTP {status}): {message}"
             ))
+            .with_hint("Check whether your account allows API keys")
         }
         error => {
             let failure = error.with_source("a new API key", &login_context.endpoint);
             let lost = format!(
-                "; should it have been made all the same, it is called `{name}`: see https://cloud.ibm.com/iam/apikeys"
+                ". If IAM created it anyway, it is named '{name}' at https://cloud.ibm.com/iam/apikeys"
             );
-            after(failure, &lost)
+            failure.with_end(&lost)
         }
     }
 }
 
-/// Deletes a key that is not going to be used; how that went, as the end of a
-/// sentence.
+/// Deletes a key that is not used. Returns the outcome as a sentence to append to an error.
 pub(super) fn delete_unused(
     login_context: &LoginContext<'_>,
     access_token: &Secret,
     key: &CreatedApiKey,
 ) -> String {
     match login_context.iam().delete_api_key(access_token, &key.id) {
-        Ok(()) => "; the API key that was made has been deleted at IAM again".into(),
+        Ok(()) => ". The new API key was deleted again".into(),
         Err(error) => {
-            let failure = error.with_source("the API key that was made", &login_context.endpoint);
+            let failure = error.with_source("the new API key", &login_context.endpoint);
             format!(
-                "; the API key `{}` ({}) is still there, delete it at https://cloud.ibm.com/iam/apikeys: {failure}",
+                ". The new API key '{}' ({}) still exists; delete it at https://cloud.ibm.com/iam/apikeys ({failure})",
                 key.name, key.id
             )
         }
     }
 }
 
-/// The same failure, with more to say.
-pub(super) fn after(failure: Error, end: &str) -> Error {
-    failure.with_end(end)
-}
-
-/// What IAM gives for an API key.
+/// Exchanges an API key for a token.
 pub(super) fn exchange(
     login_context: &LoginContext<'_>,
     key: &Secret,
@@ -156,15 +154,15 @@ pub(super) fn exchange(
     })
 }
 
-/// What IAM gives for an API key that a person has just typed, and may just have made:
-/// while IAM does not know it, it is tried again for some seconds.
+/// Exchanges an API key that a person typed. It may be new, so while IAM does not know it,
+/// the exchange is retried for some seconds.
 pub(super) fn exchange_typed(
     login_context: &LoginContext<'_>,
     key: &Secret,
 ) -> Result<TokenResponse, IamError> {
     match exchange(login_context, key) {
         Err(error) if is_unknown_key(&error) => {
-            let _progress = login_context.progress("Waiting for IAM to know a new API key");
+            let _progress = login_context.progress("Waiting until IAM knows the new API key");
             login_context.context.clock.sleep(PAUSE);
             exchange_until_known(login_context, key, is_unknown_key)
         }
@@ -178,8 +176,7 @@ fn exchange_new(login_context: &LoginContext<'_>, key: &Secret) -> Result<TokenR
         .map_err(|error| error.with_source("the new API key", &login_context.endpoint))
 }
 
-/// What IAM gives for a new API key in the end; `may_pass` tells the errors that are
-/// waited out.
+/// Exchanges a new API key, and retries errors for which `may_pass` returns true.
 fn exchange_until_known(
     login_context: &LoginContext<'_>,
     key: &Secret,
@@ -199,7 +196,7 @@ fn exchange_until_known(
     }
 }
 
-/// What a login remembers of its key.
+/// Returns what a login records about its key.
 pub(super) fn issued_key(key: &CreatedApiKey) -> IssuedKey {
     IssuedKey {
         id: key.id.clone(),
@@ -207,8 +204,8 @@ pub(super) fn issued_key(key: &CreatedApiKey) -> IssuedKey {
     }
 }
 
-/// That an API key ends soon, where this program had it made, and the command that
-/// replaces it.
+/// Returns a warning that the API key created by this program expires soon, and the command
+/// that replaces it.
 pub(super) fn expiry_warning(speaker: &Description, now: u64) -> Option<(String, String)> {
     let Speaker::Login(scope) = &speaker.speaker else {
         return None;
@@ -217,16 +214,16 @@ pub(super) fn expiry_warning(speaker: &Description, now: u64) -> Option<(String,
     let left = end.saturating_sub(now);
     let when = match (end > now, left / DAY) {
         _ if left >= WARNING_PERIOD => return None,
-        (false, _) => format!("ended on {}", date::day(end)),
-        (true, 0) => "ends within a day".to_owned(),
-        (true, 1) => format!("ends in a day, on {}", time::day(end)),
-        (true, days) => format!("ends in {days} days, on {}", time::day(end)),
+        (false, _) => format!("expired on {}", date::day(end)),
+        (true, 0) => "expires within a day".to_owned(),
+        (true, 1) => format!("expires in 1 day, on {}", date::day(end)),
+        (true, days) => format!("expires in {days} days, on {}", date::day(end)),
     };
-    let seen = format!("the API key of the login for {scope} {when}");
-    Some((seen, scope.rotate_command()))
+    let message = format!("the API key of {} {when}", login_for(scope));
+    Some((message, scope.rotate_command()))
 }
 
-/// Whether IAM says that there is no such key (any more).
+/// Returns whether IAM does not know the key (any more).
 pub(super) fn is_unknown_key(error: &IamError) -> bool {
     matches!(error, IamError::Refused { code: Some(code), .. } if code == "BXNIM0415E")
 }
@@ -236,7 +233,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days_are_a_number_within_reason() {
+    fn a_lifetime_is_a_number_of_days_in_range() {
         for (text, number) in [("1", 1), ("30", 30), ("30d", 30), ("3650", 3650)] {
             assert_eq!(days(text), Ok(number), "{text}");
         }

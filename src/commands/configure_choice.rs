@@ -237,7 +237,7 @@ fn hosts(addresses: &[String], settings: &Settings) -> Result<Vec<String>> {
     let mut hosts = Vec::new();
     for address in addresses {
         let registry = Registry::at(address, &settings.registries);
-        let registry = registry.ok_or_else(|| misplaced_client(address, &hosts))?;
+        let registry = registry.ok_or_else(|| misplaced_client(address, &hosts, settings))?;
         if !hosts.iter().any(|host| host == registry.host()) {
             hosts.push(registry.host().to_owned());
         }
@@ -247,10 +247,10 @@ fn hosts(addresses: &[String], settings: &Settings) -> Result<Vec<String>> {
 
 /// What is no registry may be the client, which an option before it takes for one
 /// of its own values.
-fn misplaced_client(address: &str, others: &[String]) -> Error {
+fn misplaced_client(address: &str, others: &[String], settings: &Settings) -> Error {
     let mut clients = Client::ALL.into_iter().map(Client::name);
     match clients.find(|client| *client == address) {
-        None => not_ibm_cloud_registry(address),
+        None => not_ibm_cloud_registry(address, settings),
         Some(client) => {
             let others = match others.is_empty() {
                 true => "HOST".to_owned(),

@@ -1,38 +1,71 @@
-//! Parts of `--json` answers that several commands have. The README documents each key.
+//! Parts that the JSON answers of several commands share.
 
 use serde::Serialize;
 
-use crate::iam::owner;
+use crate::iam::owner::Owner;
 use crate::iam::owner::OwnerKind;
+use crate::login::LoginScope;
 
-/// The identity that a token is issued for.
-#[derive(Serialize)]
-pub(super) struct Owner<'a> {
+/// What a login is for.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub(super) enum ScopeJson {
+    /// All registries without a login or profile of their own.
+    Default,
+    /// The registries of a profile.
+    Profile {
+        /// The name of the profile in the settings file.
+        profile: String,
+    },
+    /// One registry.
+    Registry {
+        /// The registry's host.
+        registry: String,
+    },
+}
+
+impl From<&LoginScope> for ScopeJson {
+    fn from(scope: &LoginScope) -> Self {
+        match scope {
+            LoginScope::Default => Self::Default,
+            LoginScope::Profile(name) => Self::Profile {
+                profile: name.clone(),
+            },
+            LoginScope::Registry(registry) => Self::Registry {
+                registry: registry.host().to_owned(),
+            },
+        }
+    }
+}
+
+/// The identity that a token was issued to.
+#[derive(Debug, Serialize)]
+pub(super) struct OwnerJson {
     /// `user`, `service-id` or `trusted-profile`.
     kind: &'static str,
     /// The IAM ID: `IBMid-…`, `iam-ServiceId-…` or `iam-Profile-…`.
-    iam_id: &'a str,
-    /// The account ID; null if the token has no account.
-    account: Option<&'a str>,
-    /// The name; null if IAM returned none.
-    name: Option<&'a str>,
-    /// The email address; null except for users.
-    email: Option<&'a str>,
+    iam_id: String,
+    /// The ID of the account, if IAM returned it.
+    account: Option<String>,
+    /// The display name, if IAM returned it.
+    name: Option<String>,
+    /// The e-mail address of a user.
+    email: Option<String>,
 }
 
-impl<'a> Owner<'a> {
-    /// Creates the JSON form of an owner.
-    pub(super) fn new(owner: &'a owner::Owner) -> Self {
+impl From<&Owner> for OwnerJson {
+    fn from(owner: &Owner) -> Self {
+        let kind = match owner.kind {
+            OwnerKind::Profile => "trusted-profile",
+            OwnerKind::ServiceId => "service-id",
+            OwnerKind::User => "user",
+        };
         Self {
-            kind: match owner.kind {
-                OwnerKind::Profile => "trusted-profile",
-                OwnerKind::ServiceId => "service-id",
-                OwnerKind::User => "user",
-            },
-            iam_id: &owner.iam_id,
-            account: owner.account.as_deref(),
-            name: owner.name.as_deref(),
-            email: owner.email.as_deref(),
+            kind,
+            iam_id: owner.iam_id.clone(),
+            account: owner.account.clone(),
+            name: owner.name.clone(),
+            email: owner.email.clone(),
         }
     }
 }

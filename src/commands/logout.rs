@@ -1,19 +1,21 @@
-//! `logout`: forgets who I was.
+//! `logout`: deletes logins, their cached tokens and, if asked, their API keys.
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-use serde_json::json;
+use serde::Serialize;
 
 use super::api_key_lifecycle;
 use super::conclude;
+use super::json::ScopeJson;
 use super::login_context::LoginContext;
 use super::print;
 use super::print_json;
 use super::rotate::logins_with_key;
-use super::scopes;
 use super::scopes::ScopeArgs;
 use super::scopes::listed;
+use super::scopes::login_for;
+use super::scopes::logins_for;
+use super::scopes::scope_list;
 use super::shadowing;
 use super::warnings::Warnings;
 use crate::context::Context;
@@ -29,43 +31,56 @@ use crate::login::LoginScope;
 
 const EXAMPLES: &str = "\
 Examples:
-  docker-credential-icr logout             the login for every registry
-  docker-credential-icr logout us.icr.io   that of one registry
-  docker-credential-icr logout --all       every login there is
-  docker-credential-icr logout --revoke    and delete its API key at IAM";
+  docker-credential-icr logout
+  docker-credential-icr logout us.icr.io
+  docker-credential-icr logout --all --revoke";
 
-/// Forget logins, and every token that came from them
+/// Log out and delete cached tokens
 ///
-/// Logging out of what is not logged in is no error.
+/// It is no error if no login is stored.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, verbatim_doc_comment)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    named: ScopeArgs,
+    scopes: ScopeArgs,
 
-    /// Forget every login
+    /// Delete all logins
     #[arg(long, conflicts_with_all = ["registries", "profile"])]
     all: bool,
 
-    /// First delete, at IAM, the API key that this program had made
+    /// Also delete the API key created by `--create-api-key` in IAM
     #[arg(long)]
     revoke: bool,
 
-    /// Delete API keys at IAM without asking
+    /// Delete API keys in IAM without asking
     #[arg(long, requires = "revoke")]
     yes: bool,
 
-    /// Print JSON, whose keys stay as they are
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// What came of it.
+/// The JSON answer of `logout`.
+#[derive(Debug, Serialize)]
+pub(crate) struct LogoutAnswer {
+    /// The logins that were deleted.
+    deleted_logins: Vec<ScopeJson>,
+    /// The named logins that were not stored.
+    missing_logins: Vec<ScopeJson>,
+    /// The IDs of the API keys that were deleted in IAM.
+    deleted_api_keys: Vec<String>,
+    /// The warnings that stderr showed.
+    warnings: Vec<String>,
+}
+
+/// What was deleted, and what could not be.
 #[derive(Default)]
-struct Done {
-    absent: Vec<LoginScope>,
-    removed: Vec<LoginScope>,
-    revoked: Vec<String>,
+struct Outcome {
+    missing: Vec<LoginScope>,
+    deleted: Vec<LoginScope>,
+    /// The IDs of API keys that IAM deleted.
+    deleted_keys: Vec<String>,
     failures: Vec<String>,
     remaining: Vec<LoginScope>,
 }
@@ -79,20 +94,19 @@ pub(crate) fn run(
     let broker = Broker::new(&session);
     let warnings = Warnings::new(context);
     let stored = broker.scopes()?;
-    let mut scopes: BTreeSet<LoginScope> = match arguments.all {
-        true => stored.clone(),
-        false => {
-            let is_stored = |scope: &LoginScope| stored.contains(scope);
-            let named = arguments
-                .named
-                .stored_scopes(&session.settings, &is_stored)?;
-            named.into_iter().collect()
-        }
+    let mut scopes: BTreeSet<LoginScope> = if arguments.all {
+        stored.clone()
+    } else {
+        let is_stored = |scope: &LoginScope| stored.contains(scope);
+        let named = arguments
+            .scopes
+            .stored_scopes(&session.settings, &is_stored)?;
+        named.into_iter().collect()
     };
     let mut leaving = scopes.clone();
     if arguments.revoke {
         let keys = issued_keys(&scopes, &broker)?;
-        agree_to_revoke(&keys, arguments.yes, context)?;
+        confirm_key_deletion(&keys, arguments.yes, context)?;
         for key in &keys {
             let logins_with_key = logins_with_key(key, &broker)?.into_iter();
             leaving.extend(logins_with_key.map(|(scope, _)| scope));
@@ -100,30 +114,31 @@ pub(crate) fn run(
     }
     for (registry, failure) in broker.remove_registry_tokens(&leaving, arguments.all) {
         warnings.warn(format!(
-            "registry tokens that this program made may be left at {registry} until they end, within a day: {failure}"
+            "registry tokens created by this program may remain at {registry} until they expire, within a day: {failure}"
         ));
     }
-    let mut done = Done::default();
+    let mut outcome = Outcome::default();
     if arguments.revoke {
-        done.revoke(&mut scopes, &broker, context, &warnings)?;
+        outcome.delete_keys(&mut scopes, &broker, context, &warnings)?;
     }
-    done.remove(&scopes, &broker);
+    outcome.delete_logins(&scopes, &broker);
     if arguments.all {
         broker.forget_short_lived()?;
     }
-    let is_left = |scope: &&LoginScope| !done.removed.contains(scope);
-    done.remaining = stored.iter().filter(is_left).cloned().collect();
-    shadowing::warn_after_logout(&done.removed, &done.absent, &broker, &warnings);
-    if done.failures.is_empty() || done.has_changed_something() {
-        match arguments.json {
-            true => print_json(stdio, &done.as_json(&warnings))?,
-            false => print(stdio, &done.to_string())?,
+    let is_left = |scope: &&LoginScope| !outcome.deleted.contains(scope);
+    outcome.remaining = stored.iter().filter(is_left).cloned().collect();
+    shadowing::warn_after_logout(&outcome.deleted, &outcome.missing, &broker, &warnings);
+    if outcome.failures.is_empty() || outcome.has_changed_something() {
+        if arguments.json {
+            print_json(stdio, &outcome.to_json(&warnings))?;
+        } else {
+            print(stdio, &outcome.to_string())?;
         }
     }
-    conclude(&done.failures)
+    conclude(&outcome.failures)
 }
 
-/// The IDs of the API keys that this program had made for these logins.
+/// Returns the IDs of the API keys that this program created for these logins.
 fn issued_keys(scopes: &BTreeSet<LoginScope>, broker: &Broker<'_>) -> Result<BTreeSet<String>> {
     let mut keys = BTreeSet::new();
     for scope in scopes {
@@ -133,33 +148,39 @@ fn issued_keys(scopes: &BTreeSet<LoginScope>, broker: &Broker<'_>) -> Result<BTr
     Ok(keys)
 }
 
-/// A key that is deleted at IAM does not come back, and others may use it elsewhere.
-fn agree_to_revoke(keys: &BTreeSet<String>, is_agreed: bool, context: &Context<'_>) -> Result<()> {
-    if keys.is_empty() || is_agreed {
+/// Asks before API keys are deleted in IAM: that is final, and others may use them.
+fn confirm_key_deletion(
+    keys: &BTreeSet<String>,
+    is_confirmed: bool,
+    context: &Context<'_>,
+) -> Result<()> {
+    if keys.is_empty() || is_confirmed {
         return Ok(());
     }
     let keys = listed(&keys.iter().collect::<Vec<_>>());
     if !context.terminal.is_interactive() {
         return Err(Error::usage(format!(
-            "--revoke deletes API key {keys} at IAM, and there is no terminal to ask whether you want that; --yes says so"
-        )));
+            "cannot ask whether to delete API key {keys} in IAM: not a terminal"
+        ))
+        .with_hint("To delete it without a question, add --yes"));
     }
-    let question = format!("Delete API key {keys} at IAM? Whatever uses it stops working.");
+    let question =
+        format!("This deletes API key {keys} in IAM; whatever uses it stops working. Continue?");
     let answer = context.terminal.confirm(&question, false);
     match answer {
         Ok(true) => Ok(()),
-        Ok(false) => Err(Error::user("nothing was deleted, and the login stays")),
+        Ok(false) => Err(Error::user("canceled: nothing was deleted")),
         Err(error) => Err(Error::user(format!(
-            "you broke off ({error}); nothing was deleted"
+            "canceled: nothing was deleted ({error})"
         ))),
     }
 }
 
-impl Done {
-    /// Deletes the API keys of logins at IAM. Afterwards `scopes` has every login
-    /// that is to be removed: not those whose key could not be deleted, but all
-    /// others that have a key which is no more.
-    fn revoke(
+impl Outcome {
+    /// Deletes the API keys of the logins in IAM, and updates `scopes` to the logins to
+    /// delete: without those whose key could not be deleted, and with all others that use a
+    /// deleted key.
+    fn delete_keys(
         &mut self,
         scopes: &mut BTreeSet<LoginScope>,
         broker: &Broker<'_>,
@@ -172,29 +193,31 @@ impl Done {
             };
             let Some(key) = &login.issued_key else {
                 warnings.warn(format!(
-                    "the login for {scope} has no API key that this program had made, so nothing is deleted at IAM for it"
+                    "{} has no API key created by --create-api-key, so none is deleted in IAM",
+                    login_for(&scope)
                 ));
                 continue;
             };
-            if self.revoked.contains(&key.id) {
+            if self.deleted_keys.contains(&key.id) {
                 continue;
             }
             let login_context =
                 LoginContext::new(broker, broker.endpoint_of(&scope), context, warnings);
-            if let Err(failure) = delete(&login_context, &login, key) {
+            if let Err(failure) = delete_key(&login_context, &login, key) {
                 self.failures.push(format!(
-                    "{failure}; the login for {scope} is still there: `{}` forgets it and leaves its API key ({}) at IAM",
-                    scope.logout_command(),
-                    key.id
+                    "{failure}. The login is kept; to delete it but not its API key ({}), run '{}'",
+                    key.id,
+                    scope.logout_command()
                 ));
                 scopes.remove(&scope);
                 continue;
             }
-            self.revoked.push(key.id.clone());
+            self.deleted_keys.push(key.id.clone());
             for (other, _) in logins_with_key(&key.id, broker)? {
                 if scopes.insert(other.clone()) {
                     warnings.warn(format!(
-                        "the login for {other} has the same API key, and is removed as well"
+                        "{} has the same API key and is deleted, too",
+                        login_for(&other)
                     ));
                 }
             }
@@ -202,36 +225,34 @@ impl Done {
         Ok(())
     }
 
-    fn remove(&mut self, scopes: &BTreeSet<LoginScope>, broker: &Broker<'_>) {
+    fn delete_logins(&mut self, scopes: &BTreeSet<LoginScope>, broker: &Broker<'_>) {
         for scope in scopes {
             match broker.log_out(scope) {
-                Ok(true) => self.removed.push(scope.clone()),
-                Ok(false) => self.absent.push(scope.clone()),
+                Ok(true) => self.deleted.push(scope.clone()),
+                Ok(false) => self.missing.push(scope.clone()),
                 Err(failure) => self.failures.push(failure.to_string()),
             }
         }
     }
 
     fn has_changed_something(&self) -> bool {
-        !self.removed.is_empty() || !self.revoked.is_empty()
+        !self.deleted.is_empty() || !self.deleted_keys.is_empty()
     }
 
-    fn as_json(&self, warnings: &Warnings<'_>) -> Value {
-        let scopes =
-            |scopes: &[LoginScope]| -> Vec<Value> { scopes.iter().map(scopes::as_json).collect() };
-        json!({
-            "removed": scopes(&self.removed),
-            "absent": scopes(&self.absent),
-            "revoked_api_keys": self.revoked,
-            "warnings": warnings.texts(),
-        })
+    fn to_json(&self, warnings: &Warnings<'_>) -> LogoutAnswer {
+        LogoutAnswer {
+            deleted_logins: self.deleted.iter().map(ScopeJson::from).collect(),
+            missing_logins: self.missing.iter().map(ScopeJson::from).collect(),
+            deleted_api_keys: self.deleted_keys.clone(),
+            warnings: warnings.texts(),
+        }
     }
 }
 
-fn delete(login_context: &LoginContext<'_>, login: &Login, key: &IssuedKey) -> Result<()> {
-    let _progress = login_context.progress("Deleting the API key at IAM");
+fn delete_key(login_context: &LoginContext<'_>, login: &Login, key: &IssuedKey) -> Result<()> {
+    let _progress = login_context.progress("Deleting the API key in IAM");
     let fail = |error: crate::iam::IamError| {
-        error.with_source("the API key that is to be deleted", &login_context.endpoint)
+        error.with_source("the API key to delete", &login_context.endpoint)
     };
     let access_token = match api_key_lifecycle::exchange(login_context, &login.secret) {
         Ok(issued) => issued.access_token,
@@ -242,28 +263,37 @@ fn delete(login_context: &LoginContext<'_>, login: &Login, key: &IssuedKey) -> R
     deleted.map_err(fail)
 }
 
-impl std::fmt::Display for Done {
+/// The text answer.
+impl std::fmt::Display for Outcome {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut lines = Vec::new();
-        if !self.revoked.is_empty() {
+        if !self.deleted_keys.is_empty() {
             lines.push(format!(
-                "Deleted at IAM: API key {}.",
-                listed(&self.revoked)
+                "Deleted API key {} in IAM",
+                listed(&self.deleted_keys)
             ));
         }
-        if !self.removed.is_empty() {
-            lines.push(format!("Removed the login for {}.", listed(&self.removed)));
+        if !self.deleted.is_empty() {
+            lines.push(format!("Deleted {}", logins_for(&self.deleted)));
         }
-        if !self.absent.is_empty() {
-            lines.push(format!("There was no login for {}.", listed(&self.absent)));
+        let (default, others): (Vec<LoginScope>, Vec<LoginScope>) = self
+            .missing
+            .iter()
+            .cloned()
+            .partition(|scope| *scope == LoginScope::Default);
+        if !default.is_empty() {
+            lines.push("No default login is stored".into());
+        }
+        if !others.is_empty() {
+            lines.push(format!("No login is stored for {}", scope_list(&others)));
         }
         if lines.is_empty() {
-            lines.push("There was no login.".into());
+            lines.push("No login is stored".into());
         }
-        if self.removed.is_empty() && !self.remaining.is_empty() {
+        if self.deleted.is_empty() && !self.remaining.is_empty() {
             lines.push(format!(
-                "Still logged in: {}; --all forgets every login.",
-                listed(&self.remaining)
+                "Still stored: {}. To delete all logins, add --all",
+                logins_for(&self.remaining)
             ));
         }
         formatter.write_str(&lines.join("\n"))

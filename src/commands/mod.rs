@@ -1,9 +1,11 @@
-//! The commands that a person types, one file each.
+//! The commands of people, one file each.
 //!
-//! Their arguments are types that derive `clap::Args`; doc comments are the help. A command
-//! writes its answer to the output alone; an error that it returns is shown on stderr.
+//! Their arguments are types that derive `clap::Args`, whose doc comments are the help. A
+//! command writes its answer to stdout. Its caller writes the error that it returns to stderr.
 
 use serde::Serialize;
+
+use zeroize::Zeroizing;
 
 use crate::context::Context;
 use crate::context::Stdio;
@@ -21,6 +23,7 @@ mod clients;
 pub(crate) mod configure;
 mod configure_choice;
 pub(crate) mod doctor;
+mod json;
 pub(crate) mod login;
 mod login_context;
 pub(crate) mod logout;
@@ -45,39 +48,49 @@ mod warnings;
 pub(crate) use shadowing::after_logout;
 pub(crate) use shadowing::after_store;
 
-/// The registry that a person named, and the settings.
+/// Returns the registry at an address that a person typed, and the settings.
 fn registry_at(address: &str, context: &Context<'_>) -> Result<(Registry, Settings)> {
-    context
-        .registry(address)?
-        .ok_or_else(|| scopes::not_ibm_cloud_registry(address))
+    context.registry(address)?.ok_or_else(|| {
+        let settings = context.settings().unwrap_or_default();
+        scopes::not_ibm_cloud_registry(address, &settings)
+    })
 }
 
-/// A moment in seconds since 1970, for a person: `2026-11-21 09:50 UTC`.
+/// Formats a time in seconds since 1970 for a person: `2026-11-21 09:50 UTC`.
 fn when(seconds: u64) -> String {
     time::day_and_minute(seconds)
 }
 
-/// Writes an answer. Whoever reads no further has seen enough.
+/// Writes an answer to stdout. A closed pipe is no error: its reader has read enough.
+///
+/// # Errors
+/// Writing fails.
 pub(crate) fn print(stdio: &mut Stdio<'_>, text: &str) -> Result<()> {
     match writeln!(stdio.output, "{text}") {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::temporary(
-            format!("the answer cannot be written ({error})"),
+            format!("cannot write the answer ({error})"),
         )),
         _ => Ok(()),
     }
 }
 
-/// Prints an answer for `--json`.
+/// Writes an answer without secrets as JSON to stdout.
 fn print_json(stdio: &mut Stdio<'_>, answer: &impl Serialize) -> Result<()> {
-    let text = serde_json::to_string_pretty(answer).map_err(Error::internal)?;
-    print(stdio, &printable::in_json(&text))
+    print(stdio, &printable::in_json(&to_json(answer)?))
 }
 
-/// How a command ends that went on in spite of failures: it fails if there are any,
-/// with a line for each.
+/// Formats an answer, which may contain a secret, as JSON.
+fn to_json(answer: &impl Serialize) -> Result<Zeroizing<String>> {
+    let text = serde_json::to_string_pretty(answer);
+    text.map(Zeroizing::new).map_err(Error::internal)
+}
+
+/// Returns an error with a line for each failure of a command that went on after them.
 fn conclude(failures: &[String]) -> Result<()> {
-    match failures.is_empty() {
-        true => Ok(()),
-        false => Err(Error::user(failures.join("\n"))),
+    if failures.is_empty() {
+        Ok(())
+    } else {
+        // The caller puts the prefix before the first line.
+        Err(Error::user(failures.join("\nerror: ")))
     }
 }

@@ -1,15 +1,17 @@
-//! `print`: a fresh credential for what cannot call a helper.
+//! `print`: prints a credential for tools that cannot call a credential helper.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
 use clap::builder::TypedValueParser;
+use serde::Serialize;
 use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::print as print_line;
 use super::registry_at;
+use super::to_json;
 use super::warnings::Warnings;
 use super::when;
 use crate::context::Context;
@@ -27,56 +29,55 @@ use crate::login::LoginKind;
 use crate::registry::Registry;
 use crate::settings::CredentialKind;
 
-/// The longest name of a Kubernetes object, in characters (RFC 1123 subdomain).
+/// The maximum length of the name of a Kubernetes object, in characters (RFC 1123 subdomain).
 const MAX_NAME_LENGTH: usize = 253;
 
-/// The longest name of a namespace, in characters (RFC 1123 label).
+/// The maximum length of the name of a namespace, in characters (RFC 1123 label).
 const MAX_LABEL_LENGTH: usize = 63;
 
 const EXAMPLES: &str = "\
 Examples:
   docker-credential-icr print us.icr.io | helm registry login us.icr.io -u iambearer --password-stdin
-  eval \"$(docker-credential-icr print us.icr.io --format env)\"
   (umask 077; docker-credential-icr print us.icr.io --format docker-config > auth.json)
   docker-credential-icr print us.icr.io --format kubernetes-secret --credential iamapikey | kubectl apply -f -";
 
-/// Print a credential for what cannot ask this program itself
+/// Print a credential for tools without helper support
 ///
-/// A token has at least half its life left, unless you gave it yourself. What is
-/// printed is a secret, so it is not shown at a terminal unless you say --reveal.
+/// A token has at least half its lifetime left, unless you supplied it yourself.
+/// The output is a secret: on a terminal, it needs --reveal.
 ///
 /// Formats:
-///   value               the password alone
+///   value               only the password
 ///   env                 shell commands that set ICR_REGISTRY, ICR_USERNAME,
 ///                       ICR_PASSWORD, CF_DOCKER_USERNAME and CF_DOCKER_PASSWORD
 ///   basic               base64 of USER:PASSWORD, for an Authorization header
 ///   json                registry, username, password, expires_at
-///   docker-config       a config.json or auth.json with this one login
-///   kubernetes-secret   a manifest of a pull secret (kubernetes.io/dockerconfigjson)
+///   docker-config       a config.json or auth.json with this credential
+///   kubernetes-secret   the manifest of a pull secret (kubernetes.io/dockerconfigjson)
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, verbatim_doc_comment)]
 pub(crate) struct Arguments {
-    /// The registry, such as us.icr.io
+    /// Registry, for example us.icr.io
     #[arg(value_name = "HOST")]
     registry: String,
 
-    /// How to print it
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Value, hide_possible_values = true)]
     format: Format,
 
-    /// Another kind of credential than the settings choose, by its user name
+    /// Print another kind of credential, named by its user name
     #[arg(long, value_name = "KIND", value_parser = credential_kind())]
     credential: Option<CredentialKind>,
 
-    /// The name of the Kubernetes secret [default: icr-pull-secret]
+    /// Name of the Kubernetes secret [default: icr-pull-secret]
     #[arg(long, value_parser = subdomain)]
     name: Option<String>,
 
-    /// The namespace of the Kubernetes secret; none unless given
+    /// Namespace of the Kubernetes secret
     #[arg(long, value_parser = label)]
     namespace: Option<String>,
 
-    /// Print it even at a terminal
+    /// Print the secret even on a terminal
     #[arg(long)]
     reveal: bool,
 }
@@ -99,14 +100,13 @@ pub(crate) fn run(
     let is_secret = arguments.format == Format::KubernetesSecret;
     if !is_secret && (arguments.name.is_some() || arguments.namespace.is_some()) {
         return Err(Error::usage(
-            "--name and --namespace are for --format kubernetes-secret",
+            "--name and --namespace need --format kubernetes-secret",
         ));
     }
-    // Before anything is asked for: nobody is to wait for a refusal.
+    // Before any request, so that nobody waits for this error.
     if stdio.output_is_terminal && !arguments.reveal {
-        return Err(Error::user(
-            "this would show a secret at the terminal; send it into a pipe or a file, or say --reveal",
-        ));
+        return Err(Error::user("this would show a secret on the terminal")
+            .with_hint("Send the output to a pipe or a file, or add --reveal"));
     }
     let (registry, settings) = registry_at(&arguments.registry, context)?;
     let session = Session::with_settings(context, settings, Prompting::Allowed)?;
@@ -115,10 +115,11 @@ pub(crate) fn run(
         broker
             .get_fresh(&registry, arguments.credential)
             .map_err(|error| match error.kind() {
-                ErrorKind::NotFound => Error::user(format!(
-                    "there is no credential for {registry}; run '{}', or set IBMCLOUD_API_KEY",
-                    login_command(&registry, &session.settings)
-                )),
+                ErrorKind::NotFound => {
+                    let login = login_command(&registry, &session.settings);
+                    Error::user(format!("not logged in to {registry}"))
+                        .with_hint(format!("Run '{login}', or set $IBMCLOUD_API_KEY"))
+                }
                 _ => error,
             })?;
     if is_secret {
@@ -126,51 +127,60 @@ pub(crate) fn run(
     }
     if stdio.output_is_readable_by_others {
         Warnings::new(context).warn(
-            "other users can read the file that this secret is written to; run `chmod go-r` on it, and `umask 077` before the next time".into(),
+            "other users can read the output file. Run 'chmod go-r' on it, and 'umask 077' before the next time".into(),
         );
     }
-    print_line(stdio, &formatted(arguments, &registry, &credential))
+    print_line(stdio, &formatted(arguments, &registry, &credential)?)
 }
 
-/// A pull secret stays where it is put, and nobody renews it.
+/// Warns if a pull secret will expire: the cluster does not refresh it.
 fn warn_if_it_expires(credential: &Credential, context: &Context<'_>) {
-    let end = jwt::times(credential.secret.expose()).map(|times| times.exp);
-    let end = match LoginKind::of(&credential.username) {
+    let expires_at = jwt::times(credential.secret.expose()).map(|times| times.exp);
+    let expiry = match LoginKind::of(&credential.username) {
         LoginKind::RefreshToken => Some("within three days".to_owned()),
-        _ => end.map(|end| format!("on {}", when(end))),
+        _ => expires_at.map(|time| format!("on {}", when(time))),
     };
-    if let Some(end) = end {
+    if let Some(expiry) = expiry {
         Warnings::new(context).warn(format!(
-            "this secret ends {end}, and nobody renews it in a cluster; for one that lasts, add --credential iamapikey"
+            "this secret expires {expiry} and is not refreshed in the cluster. For a lasting one, add --credential iamapikey"
         ));
     }
+}
+
+/// The JSON answer of `print`.
+#[derive(Serialize)]
+pub(crate) struct PrintAnswer<'a> {
+    /// The registry's host.
+    registry: &'a str,
+    /// The user name.
+    username: &'a str,
+    /// The password, a secret.
+    password: &'a str,
+    /// When the password expires, in seconds since 1970; `null` if unknown or never.
+    expires_at: Option<u64>,
 }
 
 fn formatted(
     arguments: &Arguments,
     registry: &Registry,
     credential: &Credential,
-) -> Zeroizing<String> {
+) -> Result<Zeroizing<String>> {
     let (username, secret) = (&*credential.username, credential.secret.expose());
     let pair = Zeroizing::new(format!("{username}:{secret}"));
     let basic = || Zeroizing::new(STANDARD.encode(pair.as_bytes()));
-    match arguments.format {
+    Ok(match arguments.format {
         Format::Value => Zeroizing::new(secret.to_owned()),
         Format::Env => exports(registry, username, secret),
         Format::Basic => basic(),
-        Format::Json => {
-            let expires_at = jwt::times(secret).map(|times| times.exp);
-            let json = json!({
-                "registry": registry.host(),
-                "username": username,
-                "password": secret,
-                "expires_at": expires_at,
-            });
-            Zeroizing::new(format!("{json:#}"))
-        }
+        Format::Json => to_json(&PrintAnswer {
+            registry: registry.host(),
+            username,
+            password: secret,
+            expires_at: jwt::times(secret).map(|times| times.exp),
+        })?,
         Format::DockerConfig => docker_config(registry, &basic()),
         Format::KubernetesSecret => pull_secret(arguments, &docker_config(registry, &basic())),
-    }
+    })
 }
 
 fn docker_config(registry: &Registry, basic: &str) -> Zeroizing<String> {
@@ -178,8 +188,8 @@ fn docker_config(registry: &Registry, basic: &str) -> Zeroizing<String> {
     Zeroizing::new(format!("{auths:#}"))
 }
 
-/// A manifest. Names and base64 are the same in YAML with and without quotes, but
-/// for names that YAML takes for something else, so those have some.
+/// Returns the manifest of a pull secret. Names are quoted, because YAML reads some of them
+/// as another type.
 fn pull_secret(arguments: &Arguments, docker_config: &str) -> Zeroizing<String> {
     let name = arguments.name.as_deref().unwrap_or("icr-pull-secret");
     let namespace = match &arguments.namespace {
@@ -210,33 +220,35 @@ fn exports(registry: &Registry, username: &str, secret: &str) -> Zeroizing<Strin
     Zeroizing::new(lines.join("\n"))
 }
 
-/// A text as one word for a POSIX shell.
+/// Quotes a text for a POSIX shell.
 fn quoted(text: &str) -> Zeroizing<String> {
     Zeroizing::new(format!("'{}'", text.replace('\'', r"'\''")))
 }
 
 fn credential_kind() -> impl TypedValueParser<Value = CredentialKind> {
     PossibleValuesParser::new(CredentialKind::NAMES)
-        .try_map(|name| CredentialKind::named(&name).ok_or("there is no such kind"))
+        .try_map(|name| CredentialKind::named(&name).ok_or("unknown kind"))
 }
 
-/// The name of a Kubernetes object (RFC 1123; Kubernetes documentation, "Object Names
+/// Parses the name of a Kubernetes object (RFC 1123; Kubernetes documentation, "Object Names
 /// and IDs").
 fn subdomain(text: &str) -> Result<String, String> {
-    match text.len() <= MAX_NAME_LENGTH && text.split('.').all(is_label) {
-        true => Ok(text.to_owned()),
-        false => Err(format!(
-            "a name is at most {MAX_NAME_LENGTH} lower-case letters, digits, `-` and `.`, and begins and ends with a letter or digit"
-        )),
+    if text.len() <= MAX_NAME_LENGTH && text.split('.').all(is_label) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!(
+            "must have at most {MAX_NAME_LENGTH} lower-case letters, digits, `-` and `.`, and begin and end with a letter or digit"
+        ))
     }
 }
 
 fn label(text: &str) -> Result<String, String> {
-    match text.len() <= MAX_LABEL_LENGTH && is_label(text) {
-        true => Ok(text.to_owned()),
-        false => Err(format!(
-            "a namespace is at most {MAX_LABEL_LENGTH} lower-case letters, digits and `-`, and begins and ends with a letter or digit"
-        )),
+    if text.len() <= MAX_LABEL_LENGTH && is_label(text) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!(
+            "must have at most {MAX_LABEL_LENGTH} lower-case letters, digits and `-`, and begin and end with a letter or digit"
+        ))
     }
 }
 
@@ -254,7 +266,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_of_kubernetes() {
+    fn names_follow_the_rules_of_kubernetes() {
         for good in ["a", "icr-pull-secret", "a.b-c.0", &"a".repeat(253)] {
             assert!(subdomain(good).is_ok(), "{good}");
         }
@@ -282,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quote_does_not_end_a_word() {
+    fn a_quote_in_a_word_is_escaped() {
         assert_eq!(*quoted("a b"), "'a b'");
         assert_eq!(*quoted("a'$(x)`\"\\"), r#"'a'\''$(x)`"\'"#);
     }

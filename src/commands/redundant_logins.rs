@@ -1,7 +1,9 @@
-//! Stored logins that are over, or that stand before the login for every registry:
-//! what a person is told of them, and how they go.
+//! Stored logins that have expired, or that take precedence over the default login: the
+//! notices about them, and their deletion.
 
 use super::login_context::LoginContext;
+use super::scopes::login_for;
+use super::scopes::scope_list;
 use crate::credentials::Broker;
 use crate::credentials::End;
 use crate::credentials::RedundantLogin;
@@ -13,40 +15,41 @@ use crate::settings::CredentialKind;
 use crate::sources::Speaker;
 use crate::time::Deadline;
 
-/// How bad it is.
+/// How severe a notice is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Severity {
-    /// Nothing works there.
+    /// The login has expired, and nothing else works for its registries.
     Problem,
-    /// It is of no use any more.
+    /// The stored token has expired.
     Expired,
-    /// It may be meant so.
+    /// The login may be intended.
     Note,
 }
 
-/// What a person is told of a stored login.
+/// A notice about a stored login.
 pub(super) struct Notice {
     pub(super) severity: Severity,
-    /// What it is stored for.
+    /// What the login is for.
     pub(super) scope: LoginScope,
-    /// What there is to see.
+    /// The fact.
     pub(super) message: String,
     /// The command that fixes it.
     pub(super) fix: String,
 }
 
 impl Notice {
-    /// All of it, as one sentence.
+    /// Returns the message and the fix as one line.
     pub(super) fn sentence(&self) -> String {
-        let what = match self.fix == self.scope.logout_command() {
-            true => "removes it",
-            false => "logs in again",
+        let purpose = if self.fix == self.scope.logout_command() {
+            "To delete it"
+        } else {
+            "To log in again"
         };
-        format!("{}; '{}' {what}", self.message, self.fix)
+        format!("{}. {purpose}, run '{}'", self.message, self.fix)
     }
 }
 
-/// What there is to tell of the stored logins.
+/// Returns the notices about all stored logins.
 ///
 /// # Errors
 /// The keychain cannot list them.
@@ -60,23 +63,27 @@ fn notice(login: RedundantLogin) -> Option<Notice> {
     let (severity, what) = match login.end {
         Some(End::Session) => (
             Severity::Problem,
-            format!("the login for {scope} is over: IAM has ended its session"),
+            format!("{} has expired: IAM ended its session", login_for(scope)),
         ),
         Some(End::Token) => (
             Severity::Expired,
-            format!("the login for {scope} is over: its token has expired"),
+            format!(
+                "the token stored for {} has expired",
+                scope_list(std::slice::from_ref(scope))
+            ),
         ),
         None if login.hides_default() && !login.is_same_as_default => (
             Severity::Note,
             format!(
-                "{scope} has a login of its own, which comes before the login for every registry"
+                "{} takes precedence over the default login",
+                login_for(scope)
             ),
         ),
         None => return None,
     };
     let (message, fix) = match (&login.behind, login.end) {
         (Some(behind), Some(_)) => (
-            format!("{what}; without it, {} answers", behind.name),
+            format!("{what}. Without it, {} is used", behind.name),
             scope.logout_command(),
         ),
         (Some(_), None) => (what, scope.logout_command()),
@@ -90,21 +97,22 @@ fn notice(login: RedundantLogin) -> Option<Notice> {
     })
 }
 
-/// Removes the logins of single registries that are over and stand before the login
-/// that was just stored for every registry. A person is asked, also IAM, which may not
-/// have been asked for long; in a pipe, what is known to be over goes, and that is told.
-pub(super) fn remove_ended(
+/// Deletes expired logins of single registries that take precedence over the default login
+/// that was just stored. At a terminal, IAM is asked whether each has expired, and the person
+/// whether to delete it. Otherwise, the logins that are known to have expired are deleted,
+/// with a warning.
+pub(super) fn delete_expired(
     scopes: &[LoginScope],
-    is_agreed: bool,
+    is_confirmed: bool,
     login_context: &LoginContext<'_>,
 ) {
     if !scopes.contains(&LoginScope::Default) {
         return;
     }
     let terminal = login_context.context.terminal;
-    let asks = terminal.is_interactive() && !is_agreed;
-    if asks {
-        ask_iam(login_context);
+    let is_interactive = terminal.is_interactive() && !is_confirmed;
+    if is_interactive {
+        check_sessions(login_context);
     }
     let logins = login_context.broker.own_logins().unwrap_or_default();
     for RedundantLogin { scope, .. } in logins
@@ -112,45 +120,44 @@ pub(super) fn remove_ended(
         .filter(|login| login.end.is_some() && login.hides_default())
     {
         let question = format!(
-            "The login for {scope} is over. Remove it, so that the login for every registry answers there?"
+            "The login for {scope} has expired. Delete it, so that the default login is used?"
         );
-        match !asks || terminal.confirm(&question, true).unwrap_or(false) {
-            true => remove(&scope, login_context),
-            false => login_context.warn(format!(
-                "the login for {scope} is over and still comes before this one; '{}' removes it",
+        if !is_interactive || terminal.confirm(&question, true).unwrap_or(false) {
+            delete(&scope, login_context);
+        } else {
+            login_context.warn(format!(
+                "the login for {scope} has expired, but still takes precedence over this one. To delete it, run '{}'",
                 scope.logout_command()
-            )),
+            ));
         }
     }
 }
 
-fn remove(scope: &LoginScope, login_context: &LoginContext<'_>) {
+fn delete(scope: &LoginScope, login_context: &LoginContext<'_>) {
     match login_context.broker.log_out(scope) {
-        Ok(_) => login_context.warn(format!("removed the login for {scope}, which was over")),
+        Ok(_) => login_context.warn(format!("deleted the expired login for {scope}")),
         Err(failure) => login_context.warn(format!(
-            "the login for {scope} is over, but stays: {failure}"
+            "cannot delete the expired login for {scope}: {failure}"
         )),
     }
 }
 
-/// Has IAM say of each session of a single registry whether it is over, which is noted
-/// with the login. All of it takes no longer than one answer may.
-fn ask_iam(login_context: &LoginContext<'_>) {
+/// Asks IAM whether the sessions of single registries have expired, which is recorded in
+/// the login. All of it takes no longer than one `get` may.
+fn check_sessions(login_context: &LoginContext<'_>) {
     let broker = login_context.broker;
     let deadline = Deadline::after(broker.context.clock, broker.settings.limits.deadline);
     for registry in sessions(broker) {
         if deadline.remaining(broker.context.clock).is_zero() {
             return;
         }
-        let _progress = login_context.progress(&format!(
-            "Asking IAM whether the login for {registry} is still good"
-        ));
-        // A failure is noted with the login, or says nothing about it.
+        let _progress = login_context.progress(&format!("Checking the login for {registry}"));
+        // A rejection is recorded in the login; other errors say nothing about it.
         let _ = broker.get(&registry);
     }
 }
 
-/// The registries that are answered with a session of their own.
+/// Returns the registries that use a session of their own.
 fn sessions(broker: &Broker<'_>) -> Vec<Registry> {
     let scopes = broker.scopes().unwrap_or_default().into_iter();
     let is_session = |registry: &Registry| {

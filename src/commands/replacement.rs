@@ -1,17 +1,18 @@
-//! Does a new login take the place of another identity's, and is that meant?
+//! Confirmation before a login replaces one of another identity.
 
 use super::login_context::LoginContext;
+use super::scopes::login_for;
 use crate::error::Error;
 use crate::error::Result;
 use crate::iam::owner::Owner;
 use crate::login::LoginScope;
 
-/// Asks a person before the login of another identity is replaced; in a pipe it is
-/// told, and goes on.
+/// Asks a person before the login of another identity is replaced. Without a terminal it
+/// warns and goes on.
 ///
 /// # Errors
-/// The person does not want that.
-pub(super) fn confirm(
+/// The person says no or cancels.
+pub(super) fn confirm_replacement(
     scopes: &[LoginScope],
     owner: Option<&Owner>,
     is_agreed: bool,
@@ -26,20 +27,21 @@ pub(super) fn confirm(
             continue;
         }
         let new = owner.map_or_else(|| "an unknown identity".to_owned(), ToString::to_string);
+        let login = login_for(scope);
         if is_agreed || !terminal.is_interactive() {
             login_context.warn(format!(
-                "the login for {scope} was that of {former}, and is now that of {new}"
+                "{login} of {former} is replaced with a login of {new}"
             ));
             continue;
         }
         let question =
-            format!("The login for {scope} is that of {former}. Replace it with that of {new}?");
+            format!("This replaces {login} of {former} with a login of {new}. Continue?");
         let answer = terminal
             .confirm(&question, false)
-            .map_err(|error| Error::user(format!("you broke off ({error}); nothing was stored")))?;
+            .map_err(|error| Error::user(format!("canceled: nothing was stored ({error})")))?;
         if !answer {
             return Err(Error::user(format!(
-                "nothing was stored: the login for {scope} stays that of {former}"
+                "canceled: {login} of {former} is unchanged"
             )));
         }
     }

@@ -1,9 +1,11 @@
-//! `login --rotate`: a new API key in the place of the old one.
+//! `login --rotate`: replaces API keys that this program created.
 
 use super::api_key_lifecycle;
-use super::login::Done;
+use super::login::StoredLogin;
 use super::login_context::LoginContext;
 use super::scopes::ScopeArgs;
+use super::scopes::login_for;
+use super::scopes::not_stored;
 use super::warnings::Warnings;
 use crate::context::Context;
 use crate::credential::Credential;
@@ -17,24 +19,24 @@ use crate::login::LoginScope;
 use crate::secret::Secret;
 use crate::sources::advice::SourceKind;
 
-/// Rotates the API key of each login that is named; a key that several logins
-/// share is rotated once, for all of them.
+/// Replaces the API key of each named login. A key that several logins share is replaced
+/// once, for all of them.
 pub(super) fn run(
-    named: &ScopeArgs,
+    arguments: &ScopeArgs,
     days: u32,
     broker: &Broker<'_>,
     context: &Context<'_>,
     warnings: &Warnings<'_>,
-) -> Result<Vec<Done>> {
+) -> Result<Vec<StoredLogin>> {
     let _lock = broker
         .context
         .locks
         .lock_rotation(broker.settings.limits.deadline);
     let stored = broker.scopes()?;
-    let scopes = named.stored_scopes(broker.settings, &|scope| stored.contains(scope))?;
+    let scopes = arguments.stored_scopes(broker.settings, &|scope| stored.contains(scope))?;
     let mut keys: Vec<(LoginScope, Login, IssuedKey)> = Vec::new();
     for scope in scopes {
-        let (login, key) = rotatable(&scope, broker)?;
+        let (login, key) = with_created_key(&scope, broker)?;
         if !keys.iter().any(|(_, _, known)| known.id == key.id) {
             keys.push((scope, login, key));
         }
@@ -47,30 +49,32 @@ pub(super) fn run(
     keys.into_iter().map(rotate).collect()
 }
 
-fn rotatable(scope: &LoginScope, broker: &Broker<'_>) -> Result<(Login, IssuedKey)> {
-    let login = broker.login(scope)?.ok_or_else(|| {
-        Error::user(format!(
-            "there is no login for {scope} whose API key could be replaced"
-        ))
-    })?;
+fn with_created_key(scope: &LoginScope, broker: &Broker<'_>) -> Result<(Login, IssuedKey)> {
+    let login = broker
+        .login(scope)?
+        .ok_or_else(|| Error::user(format!("cannot replace an API key: {}", not_stored(scope))))?;
     let key = login.issued_key.clone().ok_or_else(|| {
         Error::user(format!(
-            "the login for {scope} has no API key that this program had made, and it replaces no others; `{} --sso --create-api-key` makes one",
+            "{} has no API key created by --create-api-key, and others are not replaced",
+            login_for(scope)
+        ))
+        .with_hint(format!(
+            "To create one, run '{} --sso --create-api-key'",
             scope.login_command()
         ))
     })?;
     Ok((login, key))
 }
 
-/// The old key goes when the new one works and is stored wherever the old one was.
+/// Deletes the old key after the new one works and is stored in every login of the old one.
 fn rotate(
     login_context: &LoginContext<'_>,
     scope: &LoginScope,
     old: &Login,
     old_key: &IssuedKey,
     days: u32,
-) -> Result<Done> {
-    let source = format!("the API key of the login for {scope}");
+) -> Result<StoredLogin> {
+    let source = format!("the API key of {}", login_for(scope));
     let kind = SourceKind::StoredLogin {
         scope: scope.clone(),
         is_session: false,
@@ -81,27 +85,28 @@ fn rotate(
         .map_err(|error| error.for_token(&source, &kind, &login_context.endpoint))?
         .access_token;
     let owner = Owner::of(&access_token);
-    let (made, issued) =
+    let (created, issued) =
         api_key_lifecycle::create(login_context, &access_token, owner.as_ref(), days)?;
     let logins: Vec<(LoginScope, Login)> = logins_with_key(&old_key.id, login_context.broker)?
         .into_iter()
         .map(|(scope, old)| {
-            let key = api_key_lifecycle::issued_key(&made);
-            let login = successor(old, &made.key, owner.as_ref());
+            let key = api_key_lifecycle::issued_key(&created);
+            let login = with_new_key(old, &created.key, owner.as_ref());
             (scope, login.with_issued_key(key))
         })
         .collect();
-    // Somebody logged out or in while IAM was asked.
+    // Another process changed the logins in the meantime.
     if logins.is_empty() {
-        let end = api_key_lifecycle::delete_unused(login_context, &access_token, &made);
+        let end = api_key_lifecycle::delete_unused(login_context, &access_token, &created);
         let failure = Error::temporary(format!(
-            "the login for {scope} has been changed or removed in the meantime, and is left as it is"
+            "{} was changed or deleted by another process, so its API key was not replaced",
+            login_for(scope)
         ));
-        return Err(api_key_lifecycle::after(failure, &end));
+        return Err(failure.with_end(&end));
     }
     if let Err(failure) = login_context.broker.log_in_all(&logins) {
-        let end = api_key_lifecycle::delete_unused(login_context, &access_token, &made);
-        return Err(api_key_lifecycle::after(failure, &end));
+        let end = api_key_lifecycle::delete_unused(login_context, &access_token, &created);
+        return Err(failure.with_end(&end));
     }
     let is_plain = |(_, login): &&(LoginScope, Login)| login.trusted_profile.is_none();
     if let Some((_, login)) = logins.iter().find(is_plain) {
@@ -115,30 +120,30 @@ fn rotate(
     {
         let failure = error.with_source("the old API key", &login_context.endpoint);
         login_context.warn(format!(
-            "the new API key is stored, but the old one ({}) is still there: delete it at https://cloud.ibm.com/iam/apikeys ({failure})",
+            "the new API key is stored, but the old one ({}) still exists: {failure}. Delete it at https://cloud.ibm.com/iam/apikeys",
             old_key.id
         ));
     }
     let login = logins.first().map_or(old, |(_, login)| login);
     let scopes = logins.iter().map(|(scope, _)| scope.clone()).collect();
     let owner = login.owner.clone().or(owner);
-    Ok(Done::new(
+    Ok(StoredLogin::new(
         scopes,
         login,
         owner,
-        Some(made.name),
+        Some(created.name),
         login_context.broker,
     ))
 }
 
-/// The logins whose secret is the API key of this ID.
+/// Returns the logins with the API key of this ID.
 pub(super) fn logins_with_key(
     key_id: &str,
     broker: &Broker<'_>,
 ) -> Result<Vec<(LoginScope, Login)>> {
     let mut logins_with_key = Vec::new();
     for scope in broker.scopes()? {
-        // One that is damaged holds nothing that could be used.
+        // A damaged login has no key to use.
         let login = broker.login(&scope).ok().flatten();
         let is_of_key = |key: &IssuedKey| key.id == key_id;
         if let Some(login) = login
@@ -150,8 +155,8 @@ pub(super) fn logins_with_key(
     Ok(logins_with_key)
 }
 
-/// The same login with another API key, which this owner has.
-fn successor(old: Login, key: &Secret, owner: Option<&Owner>) -> Login {
+/// Returns the same login with another API key of this owner.
+fn with_new_key(old: Login, key: &Secret, owner: Option<&Owner>) -> Login {
     let login = Login::new(Credential {
         username: old.username,
         secret: key.clone(),

@@ -1,13 +1,8 @@
-//! Which logins do the arguments name, and which registries is there something to
-//! tell of?
+//! The logins and registries that the arguments name, and their names in messages.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-use serde_json::json;
-
-use crate::PROGRAM;
 use crate::client_config::Client;
 use crate::error::Error;
 use crate::error::Result;
@@ -17,23 +12,23 @@ use crate::registry::Registry;
 use crate::settings::Settings;
 use crate::text::repeatable;
 
-/// The longest name that is told back, in characters.
+/// The maximum length of a name that a message repeats, in characters.
 const MAX_NAME_LENGTH: usize = 100;
 
-/// The logins that a command is about.
+/// The logins that a command changes.
 #[derive(clap::Args)]
 pub(super) struct ScopeArgs {
-    /// Registries, such as us.icr.io; without any, the login for all of them
+    /// Registries, for example us.icr.io [default: all]
     #[arg(value_name = "REGISTRY")]
     registries: Vec<String>,
 
-    /// The login of a profile in the settings file
+    /// Use the login of a profile in the settings file
     #[arg(long, value_name = "NAME", conflicts_with = "registries")]
     profile: Option<String>,
 }
 
 impl ScopeArgs {
-    /// These registries.
+    /// Names these registries.
     pub(super) fn only(registries: &[String]) -> Self {
         Self {
             registries: registries.to_vec(),
@@ -41,7 +36,10 @@ impl ScopeArgs {
         }
     }
 
-    /// The scopes of new logins, each once.
+    /// Returns the scopes of new logins, without duplicates.
+    ///
+    /// # Errors
+    /// A registry is not IBM Cloud's, or the settings have no such profile.
     pub(super) fn scopes(&self, settings: &Settings) -> Result<Vec<LoginScope>> {
         if let Some(name) = &self.profile {
             let profile = settings.profile_called(name)?;
@@ -51,8 +49,11 @@ impl ScopeArgs {
         self.registries(settings, &|address| at(address).map(LoginScope::Registry))
     }
 
-    /// The scopes of logins that may be there; they stay when a profile or a
-    /// registry leaves the settings.
+    /// Returns the scopes of existing logins, without duplicates. A stored login may be for a
+    /// profile or a registry that the settings no longer have.
+    ///
+    /// # Errors
+    /// A registry or profile is unknown, and has no login.
     pub(super) fn stored_scopes(
         &self,
         settings: &Settings,
@@ -79,7 +80,7 @@ impl ScopeArgs {
     ) -> Result<Vec<LoginScope>> {
         let mut scopes = Vec::new();
         for address in &self.registries {
-            let scope = read(address).ok_or_else(|| not_ibm_cloud_registry(address))?;
+            let scope = read(address).ok_or_else(|| not_ibm_cloud_registry(address, settings))?;
             if !scopes.contains(&scope) {
                 scopes.push(scope);
             }
@@ -94,8 +95,8 @@ impl ScopeArgs {
     }
 }
 
-/// The registries that there is something to tell of: those with a login, those that
-/// the settings name, and those that clients ask this program for.
+/// Returns the registries with a login, those in the settings, and those that clients use
+/// this helper for.
 pub(super) fn known_registries(
     stored: BTreeSet<LoginScope>,
     settings: &Settings,
@@ -107,35 +108,76 @@ pub(super) fn known_registries(
     stored.chain(mapped).chain(asked_for).collect()
 }
 
-/// The failure that an address names no registry of ours.
-pub(super) fn not_ibm_cloud_registry(address: &str) -> Error {
-    let host = repeatable::host(address).map(|host| one_line(&host, MAX_NAME_LENGTH));
-    let address = host.unwrap_or_else(|| "one of the arguments".to_owned());
+/// Creates the error for an address that is not an IBM Cloud registry.
+pub(super) fn not_ibm_cloud_registry(address: &str, settings: &Settings) -> Error {
+    let Some(host) = repeatable::host(address) else {
+        return Error::user("this is not an IBM Cloud registry (example: us.icr.io)");
+    };
+    let files = settings.files();
+    // The last one wins, and the user can write to it.
+    let file = files.last().map_or_else(
+        || "the settings file".to_owned(),
+        |file| file.path.display().to_string(),
+    );
     Error::user(format!(
-        "{address} is not a registry of IBM Cloud; if it is one, put it into `registries` in the settings file (`{PROGRAM} settings` tells where that is)"
+        "{} is not an IBM Cloud registry",
+        one_line(&host, MAX_NAME_LENGTH)
+    ))
+    .with_hint(format!(
+        "To use a new region, add it to `registries` in {file}"
     ))
 }
 
-/// `us.icr.io`, `us.icr.io and de.icr.io`, `us.icr.io, de.icr.io and uk.icr.io`.
+/// Joins names: `us.icr.io`, `us.icr.io and de.icr.io`, `us.icr.io, de.icr.io and uk.icr.io`.
 pub(super) fn listed<T: ToString>(things: &[T]) -> String {
     let mut names: Vec<String> = things.iter().map(ToString::to_string).collect();
     let last = names.pop().unwrap_or_default();
-    match names.is_empty() {
-        true => last,
-        false => format!("{} and {last}", names.join(", ")),
+    if names.is_empty() {
+        last
+    } else {
+        format!("{} and {last}", names.join(", "))
     }
 }
 
-/// `{"kind": "registry", "registry": "us.icr.io"}`; the other kinds are `default`
-/// and `profile`.
-pub(super) fn as_json(scope: &LoginScope) -> Value {
-    match scope {
-        LoginScope::Default => json!({"kind": "default"}),
-        LoginScope::Profile(name) => json!({"kind": "profile", "profile": name}),
-        LoginScope::Registry(registry) => {
-            json!({"kind": "registry", "registry": registry.host()})
-        }
+/// Returns what logins are for: `all registries`, `us.icr.io and profile 'work'`.
+pub(super) fn scope_list(scopes: &[LoginScope]) -> String {
+    let name = |scope: &LoginScope| match scope {
+        LoginScope::Default => "all registries".to_owned(),
+        LoginScope::Profile(name) => format!("profile '{name}'"),
+        LoginScope::Registry(registry) => registry.to_string(),
+    };
+    listed(&scopes.iter().map(name).collect::<Vec<_>>())
+}
+
+/// Returns the name of a login: `the default login`, `the login for us.icr.io`.
+pub(super) fn login_for(scope: &LoginScope) -> String {
+    logins_for(std::slice::from_ref(scope))
+}
+
+/// Returns that a login is not stored, as the end of a sentence.
+pub(super) fn not_stored(scope: &LoginScope) -> String {
+    if *scope == LoginScope::Default {
+        "no default login is stored".to_owned()
+    } else {
+        let scope = scope_list(std::slice::from_ref(scope));
+        format!("no login is stored for {scope}")
     }
+}
+
+/// Returns the names of logins: `the default login and the login for us.icr.io and de.icr.io`.
+pub(super) fn logins_for(scopes: &[LoginScope]) -> String {
+    let is_default = |scope: &&LoginScope| **scope == LoginScope::Default;
+    let (default, others): (Vec<&LoginScope>, Vec<&LoginScope>) =
+        scopes.iter().partition(is_default);
+    let others: Vec<LoginScope> = others.into_iter().cloned().collect();
+    let mut names = Vec::new();
+    if !default.is_empty() {
+        names.push("the default login".to_owned());
+    }
+    if !others.is_empty() {
+        names.push(format!("the login for {}", scope_list(&others)));
+    }
+    listed(&names)
 }
 
 #[cfg(test)]
@@ -143,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn things_are_listed_as_people_do() {
+    fn names_are_joined_with_commas_and_and() {
         assert_eq!(listed::<&str>(&[]), "");
         assert_eq!(listed(&["a"]), "a");
         assert_eq!(listed(&["a", "b"]), "a and b");
@@ -151,17 +193,29 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_a_key_is_not_told_back() {
-        for (address, is_told) in [
+    fn logins_have_names() {
+        let registry = |host: &str| LoginScope::Registry(Registry::parse(host).unwrap());
+        let profile = LoginScope::Profile("work".into());
+        assert_eq!(login_for(&LoginScope::Default), "the default login");
+        assert_eq!(login_for(&profile), "the login for profile 'work'");
+        assert_eq!(
+            logins_for(&[LoginScope::Default, registry("us.icr.io"), profile]),
+            "the default login and the login for us.icr.io and profile 'work'"
+        );
+    }
+
+    #[test]
+    fn a_possible_key_is_not_repeated() {
+        for (address, is_repeated) in [
             ("ghcr.io", true),
             ("https://ghcr.io/x", true),
             ("hunter2", false),
             ("hunter2_-x", false),
             ("user:hunter2@us.icr.io", false),
         ] {
-            let failure = not_ibm_cloud_registry(address).to_string();
+            let failure = not_ibm_cloud_registry(address, &Settings::default()).to_string();
             assert!(!failure.contains("hunter2"), "{failure}");
-            assert_eq!(failure.contains("ghcr.io"), is_told, "{failure}");
+            assert_eq!(failure.contains("ghcr.io"), is_repeated, "{failure}");
         }
     }
 }

@@ -1,7 +1,8 @@
-//! Who listens to a new login? Its registries may ask somebody else first.
+//! Warnings that another source takes precedence over a login, or stays active after it.
 
 use super::login_context::LoginContext;
 use super::scopes::listed;
+use super::scopes::scope_list;
 use super::warnings::Warnings;
 use crate::PROGRAM;
 use crate::credentials::ActiveSource;
@@ -16,33 +17,34 @@ use crate::settings::Settings;
 use crate::settings::SourceName;
 use crate::sources::Speaker;
 
-/// Says which registries will not use the logins that were just stored.
+/// Warns of registries that do not use the logins that were just stored.
 pub(super) fn warn_if_shadowed(scopes: &[LoginScope], login_context: &LoginContext<'_>) {
     for scope in scopes {
         let registries = registries_of(scope, login_context.broker);
         if registries.is_empty() {
             login_context.warn(format!(
-                "no registry uses {scope}: name it in a table [registry.\"us.icr.io\"] of the settings file, or in ${}",
+                "no registry uses {}. Add it to a table [registry.\"us.icr.io\"] of the settings file, or set ${}",
+                scope_list(std::slice::from_ref(scope)),
                 environment::PROFILE
             ));
         }
         for (name, registry) in registries {
-            if let Some(reason) = shadowed_by(scope, &registry, login_context.broker) {
-                login_context.warn(format!("{name} {reason}"));
+            if let Some(text) = shadowed_by(scope, &name, &registry, login_context.broker) {
+                login_context.warn(text);
             }
         }
     }
 }
 
-/// The registries that a login could be for, by what a person calls them; those
-/// that nobody treats differently have one to stand for them all.
+/// Returns the registries that a login is for, with their names in messages. Those without
+/// settings or logins of their own have one representative.
 fn registries_of(scope: &LoginScope, broker: &Broker<'_>) -> Vec<(String, Registry)> {
     let settings = broker.settings;
     let named = |registry: Registry| (registry.to_string(), registry);
     match scope {
         LoginScope::Registry(registry) => vec![named(registry.clone())],
         LoginScope::Profile(name) if is_chosen(name, settings) => {
-            every(&[], settings).into_iter().collect()
+            representative(&[], settings).into_iter().collect()
         }
         LoginScope::Profile(name) => {
             let mapped = settings.mapped_registries();
@@ -61,7 +63,7 @@ fn registries_of(scope: &LoginScope, broker: &Broker<'_>) -> Vec<(String, Regist
                     others.push(registry);
                 }
             }
-            let rest = every(&others, settings);
+            let rest = representative(&others, settings);
             others.into_iter().map(named).chain(rest).collect()
         }
     }
@@ -73,73 +75,82 @@ fn is_chosen(profile: &str, settings: &Settings) -> bool {
         .is_some_and(|chosen| chosen.name == profile)
 }
 
-/// One that stands for all others.
-fn every(except: &[Registry], settings: &Settings) -> Option<(String, Registry)> {
-    let name = match except.is_empty() {
-        true => "every registry",
-        false => "every other registry",
+/// Returns a registry that stands for all but these.
+fn representative(except: &[Registry], settings: &Settings) -> Option<(String, Registry)> {
+    let name = if except.is_empty() {
+        "all registries"
+    } else {
+        "all other registries"
     };
     let mut registries = settings.all_registries();
     let one = registries.find(|registry| !registry.is_entitled() && !except.contains(registry));
     Some((name.to_owned(), one?))
 }
 
-/// Why a registry does not use the login for a scope, if it does not, and how to change
-/// that; begins after the registry's name.
-fn shadowed_by(scope: &LoginScope, registry: &Registry, broker: &Broker<'_>) -> Option<String> {
-    let settings = format!("see '{PROGRAM} settings'");
-    let answering = match broker.answering(registry) {
-        Ok(Some(answering)) => answering,
+/// Returns why a registry, `name` in messages, does not use the login for a scope, and how to
+/// change that; `None` if it uses it.
+fn shadowed_by(
+    scope: &LoginScope,
+    name: &str,
+    registry: &Registry,
+    broker: &Broker<'_>,
+) -> Option<String> {
+    let unused = format!("this login is not used for {name}");
+    let active = match broker.answering(registry) {
+        Ok(Some(active)) => active,
         Ok(None) => {
             let profile = broker.settings.choice(registry).profile?;
+            let scope = LoginScope::Profile(profile.name.clone());
             return Some(format!(
-                "does not use this login: the settings choose profile {} for it; '{}' logs in for that",
+                "{unused}: the settings choose profile '{}'. To log in for that, run '{}'",
                 profile.name,
-                LoginScope::Profile(profile.name.clone()).login_command()
+                scope.login_command()
             ));
         }
-        Err(failure) => return Some(format!("does not use this login: {failure}")),
+        Err(error) => return Some(format!("{unused}: {error}")),
     };
-    match &answering.speaker {
+    let precedence = format!("{} takes precedence for {name}", active.name);
+    match &active.speaker {
         Speaker::Login(other) if other == scope => None,
-        Speaker::Login(_) => Some(format!(
-            "uses {}, which comes before this one; {}",
-            answering.name,
-            removal_hint(&answering, broker)
+        Speaker::Login(LoginScope::Registry(_)) => Some(format!(
+            "{} takes precedence over this login. {}",
+            active.name,
+            removal_hint(&active, broker)
         )),
+        Speaker::Login(_) => Some(format!("{precedence}. {}", removal_hint(&active, broker))),
         Speaker::Source(SourceName::Environment) => Some(format!(
-            "uses {}, which comes before this login; unset it to use the login",
-            variable(broker.context.environment)
+            "{precedence}. To use this login, unset {}",
+            credential_variable(broker.context.environment)
         )),
         Speaker::Source(_) if broker.context.environment.has(environment::SOURCE) => Some(format!(
-            "uses {}, as ${source} says; unset ${source} to use the login",
-            answering.name,
+            "{precedence}, because ${source} selects it. To use this login, unset ${source}",
             source = environment::SOURCE
         )),
         Speaker::Source(_) => Some(format!(
-            "uses {}, which the settings choose for it; {settings}",
-            answering.name
+            "{precedence}, because the settings select it. See '{PROGRAM} settings'"
         )),
     }
 }
 
-/// How to have something answer no longer, as the end of a sentence.
-fn removal_hint(answering: &ActiveSource, broker: &Broker<'_>) -> String {
-    match &answering.speaker {
-        Speaker::Login(scope) => format!("'{}' removes it", scope.logout_command()),
-        Speaker::Source(SourceName::Environment) => {
-            format!("unset {} to end that", variable(broker.context.environment))
-        }
-        Speaker::Source(SourceName::IbmCloudCli) => "'ibmcloud logout' ends it".into(),
+/// Returns a sentence on how to stop using the active source.
+fn removal_hint(active: &ActiveSource, broker: &Broker<'_>) -> String {
+    match &active.speaker {
+        Speaker::Login(scope) => format!("To delete it, run '{}'", scope.logout_command()),
+        Speaker::Source(SourceName::Environment) => format!(
+            "To stop using it, unset {}",
+            credential_variable(broker.context.environment)
+        ),
+        Speaker::Source(SourceName::IbmCloudCli) => "To end it, run 'ibmcloud logout'".into(),
         Speaker::Source(_) => format!(
-            "{}={} has stored logins alone answer",
+            "To use stored logins only, set {}={}",
             environment::SOURCE,
             SourceName::Login
         ),
     }
 }
 
-/// What somebody should know whose client has just logged in, if anything.
+/// Returns a warning for the person whose client has just stored a credential, if the
+/// credential is not used, or not for long.
 pub(crate) fn after_store(
     registry: &Registry,
     stored: &Stored,
@@ -148,95 +159,92 @@ pub(crate) fn after_store(
     let scope = LoginScope::Registry(registry.clone());
     match stored {
         Stored::Unchanged => None,
-        Stored::Untold(answering) => Some(format!(
-            "nothing was stored, because no keychain keeps tokens here; {} goes on answering for {registry}",
-            answering.name
+        Stored::Untold(active) => Some(format!(
+            "the token was not stored, because tokens are not cached on this machine. {} stays active for {registry}",
+            active.name
         )),
         Stored::Written { until_it_ends } => {
-            let shadowed_by = shadowed_by(&scope, registry, broker);
-            let shadowed_by = shadowed_by.map(|shadowed_by| {
-                // What was stored is not gone, though.
-                format!("the login was stored, but {registry} {shadowed_by}")
-            });
-            shadowed_by.or_else(|| {
-                let hidden = until_it_ends.as_ref()?;
-                Some(until_token_expires(&scope, hidden))
-            })
+            let shadowed = shadowed_by(&scope, registry.host(), registry, broker);
+            let shadowed = shadowed.map(|text| format!("the login was stored, but {text}"));
+            shadowed.or_else(|| Some(until_token_expires(&scope, until_it_ends.as_ref()?)))
         }
     }
 }
 
 fn until_token_expires(scope: &LoginScope, hidden: &Hidden) -> String {
     let (login, logout) = (scope.login_command(), scope.logout_command());
+    let lasting = format!("For a lasting login, run '{login}'");
     match (&hidden.then, hidden.is_replaced) {
         (Some(then), false) => format!(
-            "this token answers for {scope} until it ends; then {} does again, and after '{logout}' at once",
+            "this token takes precedence for {scope} until it expires. To use {} now, run '{logout}'",
             then.name
         ),
         (Some(then), true) => format!(
-            "this token takes the place of the login for {scope}; when it has ended, {} answers, and '{login}' makes a login that lasts",
+            "this token replaces the login for {scope}. When it expires, {} is used. {lasting}",
             then.name
         ),
         (None, _) => format!(
-            "this token takes the place of the login for {scope}; when it has ended, nothing answers until '{login}' makes a login that lasts"
+            "this token replaces the login for {scope}. When it expires, you are logged out. {lasting}"
         ),
     }
 }
 
-/// That something still answers for a registry for which there is no login any more,
-/// and how to end that.
+/// Returns a warning if another source stays active for a registry after its login was
+/// deleted.
 pub(crate) fn after_logout(registry: &Registry, broker: &Broker<'_>) -> Option<String> {
-    let answering = broker.answering(registry).ok()??;
-    Some(still_active(&answering, registry.host(), broker))
+    let active = broker.answering(registry).ok()??;
+    Some(still_active(&active, registry.host(), broker))
 }
 
-/// The same for everything that a person wants to be logged out of; what answers for
-/// several registries is told once. Logins are told only where that person has just
-/// removed that of a registry or a profile: the others are no news.
+/// Warns of sources that stay active after `logout`, each once for all its registries.
+/// Remaining logins are mentioned only after the login of a registry or profile was deleted:
+/// otherwise they are expected.
 pub(super) fn warn_after_logout(
-    removed: &[LoginScope],
-    absent: &[LoginScope],
+    deleted: &[LoginScope],
+    missing: &[LoginScope],
     broker: &Broker<'_>,
     warnings: &Warnings<'_>,
 ) {
-    let everywhere = [LoginScope::Default];
-    let scopes: &mut dyn Iterator<Item = &LoginScope> = match (removed, absent) {
-        ([], []) => &mut everywhere.iter(),
-        _ => &mut removed.iter().chain(absent),
+    let default = [LoginScope::Default];
+    let scopes: &mut dyn Iterator<Item = &LoginScope> = if deleted.is_empty() && missing.is_empty()
+    {
+        &mut default.iter()
+    } else {
+        &mut deleted.iter().chain(missing)
     };
-    let mut left: Vec<(ActiveSource, Vec<String>)> = Vec::new();
+    let mut remaining: Vec<(ActiveSource, Vec<String>)> = Vec::new();
     for scope in scopes {
         for (name, registry) in registries_of(scope, broker) {
-            let Ok(Some(answering)) = broker.answering(&registry) else {
+            let Ok(Some(active)) = broker.answering(&registry) else {
                 continue;
             };
-            let is_login = matches!(answering.speaker, Speaker::Login(_));
-            if is_login && (*scope == LoginScope::Default || absent.contains(scope)) {
+            let is_login = matches!(active.speaker, Speaker::Login(_));
+            if is_login && (*scope == LoginScope::Default || missing.contains(scope)) {
                 continue;
             }
-            match left.iter_mut().find(|(known, _)| *known == answering) {
+            match remaining.iter_mut().find(|(known, _)| *known == active) {
                 Some((_, names)) => names.push(name),
-                None => left.push((answering, vec![name])),
+                None => remaining.push((active, vec![name])),
             }
         }
     }
-    for (answering, mut names) in left {
+    for (active, mut names) in remaining {
         names.sort_unstable();
         names.dedup();
-        warnings.warn(still_active(&answering, &listed(&names), broker));
+        warnings.warn(still_active(&active, &listed(&names), broker));
     }
 }
 
-fn still_active(answering: &ActiveSource, names: &str, broker: &Broker<'_>) -> String {
+fn still_active(active: &ActiveSource, names: &str, broker: &Broker<'_>) -> String {
     format!(
-        "{} still answers for {names}; {}",
-        answering.name,
-        removal_hint(answering, broker)
+        "{} is still active for {names}. {}",
+        active.name,
+        removal_hint(active, broker)
     )
 }
 
-/// The variable that says who we are.
-fn variable(environment: &Environment) -> String {
+/// Returns the environment variable that holds the credential, with its `$`.
+fn credential_variable(environment: &Environment) -> String {
     let variables = [
         &environment::API_KEY_VARIABLES[..],
         &[environment::COMPUTE_RESOURCE_TOKEN],

@@ -1,15 +1,17 @@
-//! `token`: registry tokens, as long as a registry has them.
+//! `token`: creates, lists and deletes registry tokens.
 
 use clap::Subcommand;
-use serde_json::json;
+use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::conclude;
+use super::login::no_keychain;
 use super::print;
 use super::print_json;
 use super::registry_at;
 use super::screen::Screen;
 use super::table;
+use super::to_json;
 use super::when;
 use crate::context::Context;
 use crate::context::Session;
@@ -35,11 +37,11 @@ Examples:
   docker-credential-icr token list --registry us.icr.io
   docker-credential-icr token rm --registry us.icr.io ae57b394-e39d-595f-ae5d-e46905285df6";
 
-/// Create, list and remove registry tokens
+/// Create, list and delete registry tokens
 ///
 /// A registry token is a password for one region, with the user name `token`. IBM
-/// ended them in 2021; a registry that has none any more says so. For logins that
-/// last, use an API key: docker-credential-icr login.
+/// withdrew them in 2021, and most registries reject them. For a lasting login, use
+/// an API key: docker-credential-icr login.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, arg_required_else_help = false, verbatim_doc_comment)]
 pub(crate) struct Arguments {
@@ -55,14 +57,14 @@ enum Action {
     Rm(Remove),
 }
 
-/// Where tokens are, and whose.
+/// The registry and account of the tokens.
 #[derive(clap::Args)]
 struct Target {
-    /// The registry, such as us.icr.io
+    /// Registry, for example us.icr.io
     #[arg(long, value_name = "HOST")]
     registry: String,
 
-    /// The ID of the account, if it is not the one of your login
+    /// ID of the account, if it is not the one of your login
     #[arg(long, value_name = "ID")]
     account: Option<String>,
 }
@@ -71,10 +73,9 @@ const ADD_EXAMPLES: &str = "\
 Examples:
   docker-credential-icr token add --registry us.icr.io --description ci
   docker-credential-icr token add --registry us.icr.io --readwrite --login
-  docker-credential-icr token add --registry us.icr.io --json
   docker-credential-icr token add --registry us.icr.io --quiet | docker login -u token --password-stdin us.icr.io";
 
-/// Make a token: read-only and for 24 hours, unless you say otherwise
+/// Create a token: read-only and valid for 24 hours by default
 ///
 /// Prints its identifier and the token, which is a secret.
 #[derive(clap::Args)]
@@ -83,7 +84,7 @@ struct Add {
     #[command(flatten)]
     target: Target,
 
-    /// What it is for, to find it again in the list
+    /// Description in the list of tokens
     #[arg(
         long,
         default_value = "",
@@ -92,27 +93,27 @@ struct Add {
     )]
     description: String,
 
-    /// Let it never end
+    /// Create a token that does not expire
     #[arg(long)]
     non_expiring: bool,
 
-    /// Let it push, too
+    /// Create a token that can also push
     #[arg(long)]
     readwrite: bool,
 
-    /// Store it as the login for the registry, and do not print it
+    /// Store the token as the login for the registry instead of printing it
     #[arg(long)]
     login: bool,
 
-    /// Store it in the place of a login of another kind, too
+    /// Replace a login of another kind without asking
     #[arg(long, requires = "login")]
     force: bool,
 
-    /// Print JSON, whose keys stay as they are; the token is in it, unless it is stored
+    /// Print JSON, including the token unless it is stored
     #[arg(long)]
     json: bool,
 
-    /// Print the token alone
+    /// Print only the token
     #[arg(long, short, conflicts_with_all = ["json", "login"])]
     quiet: bool,
 }
@@ -121,32 +122,30 @@ const GET_EXAMPLES: &str = "\
 Example:
   docker-credential-icr token get --registry us.icr.io ae57b394-e39d-595f-ae5d-e46905285df6";
 
-/// Print a token again
-///
-/// It is a secret.
+/// Print a token, which is a secret
 #[derive(clap::Args)]
 #[command(after_help = GET_EXAMPLES, verbatim_doc_comment)]
 struct Get {
     #[command(flatten)]
     target: Target,
 
-    /// The identifier of the token
+    /// Identifier of the token
     id: String,
 }
 
 const LIST_EXAMPLES: &str = "\
 Examples:
-  docker-credential-icr token list --registry us.icr.io           as a table
-  docker-credential-icr token list --registry us.icr.io --json    as JSON";
+  docker-credential-icr token list --registry us.icr.io
+  docker-credential-icr token list --registry us.icr.io --json";
 
-/// List the tokens of your account, without the tokens themselves
+/// List the tokens of your account, without their secrets
 #[derive(clap::Args)]
 #[command(after_help = LIST_EXAMPLES, verbatim_doc_comment, visible_alias = "ls")]
 struct List {
     #[command(flatten)]
     target: Target,
 
-    /// Print JSON, whose keys stay as they are
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
@@ -155,14 +154,14 @@ const REMOVE_EXAMPLES: &str = "\
 Example:
   docker-credential-icr token rm --registry us.icr.io ae57b394-e39d-595f-ae5d-e46905285df6";
 
-/// Remove tokens: they open nothing any more
+/// Delete tokens, which revokes them
 #[derive(clap::Args)]
 #[command(after_help = REMOVE_EXAMPLES, verbatim_doc_comment)]
 struct Remove {
     #[command(flatten)]
     target: Target,
 
-    /// The identifiers of the tokens
+    /// Identifiers of the tokens
     #[arg(required = true, value_name = "ID")]
     ids: Vec<String>,
 }
@@ -191,24 +190,23 @@ pub(crate) fn run(
         Action::Add(add) => create(add, &broker, &api, stdio),
         Action::Get(get) => print(stdio, api.token(&get.id)?.value.expose()),
         Action::List(list) => show(list, &api, stdio, context),
-        Action::Rm(remove) => remove_tokens(remove, &api, stdio),
+        Action::Rm(remove) => delete_tokens(remove, &api, stdio),
     }
 }
 
-/// Refuses to put a token in the place of a login of another kind, unless somebody
-/// says so: it may be the only thing that says who they are, also to the registry's
-/// API. Asked before there is a token that nobody would have.
+/// Asks before a token replaces a login of another kind, which may be the only one, also for
+/// the registry's API. Before the token is created, because it would be lost otherwise.
+///
+/// # Errors
+/// The login is not to be replaced, or nothing can be stored.
 fn check_replacement(
     add: &Add,
     registry: &Registry,
     broker: &Broker<'_>,
     context: &Context<'_>,
 ) -> Result<()> {
-    let refused = |reason: &str| Error::user(format!("no token was made for {registry}: {reason}"));
     if broker.settings.keychain == KeychainChoice::None {
-        return Err(refused(
-            "the settings choose no keychain (`none`), so that a login cannot be kept; choose one with ICR_KEYCHAIN or in the settings file",
-        ));
+        return Err(no_keychain());
     }
     let scope = LoginScope::Registry(registry.clone());
     let former = broker.login(&scope)?;
@@ -216,16 +214,34 @@ fn check_replacement(
         return Ok(());
     };
     let question = format!(
-        "The keychain has another login for {registry} (user name {}), which is then gone. Replace it?",
-        former.username
+        "This replaces your stored {registry} login ({}). Continue?",
+        kind_name(&former)
     );
     let is_wanted = || {
         let terminal = context.terminal;
         terminal.is_interactive() && terminal.confirm(&question, false).unwrap_or(false)
     };
-    match add.force || is_wanted() {
-        true => Ok(()),
-        false => Err(refused(&scope.is_taken_by(&former))),
+    if add.force || is_wanted() {
+        return Ok(());
+    }
+    Err(Error::user(format!(
+        "no token was created: it would replace your stored {registry} login ({})",
+        kind_name(&former)
+    ))
+    .with_hint(format!(
+        "To replace it, add --force. To delete it first, run '{}'",
+        scope.logout_command()
+    )))
+}
+
+/// Returns the kind of a login's secret for a person.
+fn kind_name(login: &Login) -> String {
+    match login.kind() {
+        LoginKind::ApiKey | LoginKind::Profile => "API key".into(),
+        LoginKind::Bearer => "access token".into(),
+        LoginKind::RefreshToken => "session".into(),
+        LoginKind::RegistryToken => "registry token".into(),
+        LoginKind::Verbatim => format!("user name {}", login.username),
     }
 }
 
@@ -240,12 +256,13 @@ fn create(
         is_permanent: add.non_expiring,
         may_write: add.readwrite,
     })?;
-    let stored = match add.login {
-        true => Some(log_in(broker, api.registry(), &token)?),
-        false => None,
+    let stored = if add.login {
+        Some(log_in(broker, api.registry(), &token)?)
+    } else {
+        None
     };
     if add.json {
-        return print(stdio, &created_as_json(add, api.registry(), &token));
+        return print(stdio, &to_json(&to_answer(add, api.registry(), &token))?);
     }
     let (id, value) = (
         token.id.as_deref().unwrap_or("unknown"),
@@ -262,19 +279,32 @@ fn create(
     }
 }
 
-fn created_as_json(add: &Add, registry: &Registry, token: &Token) -> Zeroizing<String> {
-    let shown = Some(token.value.expose()).filter(|_| !add.login);
-    let json = json!({
-        "registry": registry.host(),
-        "id": token.id,
-        "access": access(add.readwrite),
-        "expires_at": token.expires_at,
-        "token": shown,
-    });
-    Zeroizing::new(format!("{json:#}"))
+/// The JSON answer of `token add`.
+#[derive(Serialize)]
+pub(crate) struct TokenAddAnswer<'a> {
+    /// The registry's host.
+    registry: &'a str,
+    /// The identifier; `null` if the token does not contain it.
+    id: Option<&'a str>,
+    /// `read-only` or `read-write`.
+    access: &'static str,
+    /// When it expires, in seconds since 1970; `null` if it does not.
+    expires_at: Option<u64>,
+    /// The token, a secret; `null` if it was stored.
+    token: Option<&'a str>,
 }
 
-/// Stores a token as the login for its registry, and says in whose target.
+fn to_answer<'a>(add: &Add, registry: &'a Registry, token: &'a Token) -> TokenAddAnswer<'a> {
+    TokenAddAnswer {
+        registry: registry.host(),
+        id: token.id.as_deref(),
+        access: access(add.readwrite),
+        expires_at: token.expires_at,
+        token: Some(token.value.expose()).filter(|_| !add.login),
+    }
+}
+
+/// Stores a token as the login for its registry. Returns what was done, for the person.
 fn log_in(broker: &Broker<'_>, registry: &Registry, token: &Token) -> Result<String> {
     let scope = LoginScope::Registry(registry.clone());
     let before = broker.login(&scope).ok().flatten();
@@ -282,15 +312,15 @@ fn log_in(broker: &Broker<'_>, registry: &Registry, token: &Token) -> Result<Str
     broker.log_in(&scope, login).map_err(|failure| {
         let id = token.id.as_deref().unwrap_or("unknown");
         Error::user(format!(
-            "the token {id} was made, but not stored: {failure}"
+            "the token {id} was created, but not stored: {failure}"
         ))
     })?;
     Ok(match before {
         Some(before) => format!(
-            "Logged in at {registry} as `token`, in the place of the login `{}`",
-            before.username
+            "Logged in to {registry} with the token; it replaced the stored login ({})",
+            kind_name(&before)
         ),
-        None => format!("Logged in at {registry} as `token`"),
+        None => format!("Logged in to {registry} with the token"),
     })
 }
 
@@ -302,14 +332,19 @@ fn show(
 ) -> Result<()> {
     let (tokens, now) = (api.tokens()?, context.clock.now());
     if list.json {
-        let tokens: Vec<_> = tokens.iter().map(|token| as_json(token, now)).collect();
-        let answer = json!({"registry": api.registry().host(), "tokens": tokens});
+        let answer = TokenListAnswer {
+            registry: api.registry().host(),
+            tokens: tokens
+                .iter()
+                .map(|token| TokenJson::new(token, now))
+                .collect(),
+        };
         return print_json(stdio, &answer);
     }
     if tokens.is_empty() {
         return print(
             stdio,
-            &format!("no tokens of this account at {}", api.registry()),
+            &format!("No tokens of this account in {}", api.registry()),
         );
     }
     let rows: Vec<[String; 4]> = tokens.iter().map(|token| row(token, now)).collect();
@@ -317,52 +352,82 @@ fn show(
     print(stdio, &table::to_text(&HEADINGS, &rows, screen))
 }
 
-fn as_json(token: &Listed, now: u64) -> serde_json::Value {
-    json!({
-        "id": token.id,
-        "access": access(token.may_write),
-        "expires_at": token.expires_at,
-        "is_expired": is_expired(token, now),
-        "is_revoked": token.is_revoked,
-        "description": token.description,
-    })
+/// The JSON answer of `token list`.
+#[derive(Serialize)]
+pub(crate) struct TokenListAnswer<'a> {
+    /// The registry's host.
+    registry: &'a str,
+    /// The tokens of the account.
+    tokens: Vec<TokenJson<'a>>,
 }
 
-const HEADINGS: [&str; 4] = ["IDENTIFIER", "ACCESS", "ENDS", "DESCRIPTION"];
+/// A token in the answer of `token list`.
+#[derive(Serialize)]
+struct TokenJson<'a> {
+    /// The identifier.
+    id: &'a str,
+    /// `read-only` or `read-write`.
+    access: &'static str,
+    /// The description, which may be empty.
+    description: &'a str,
+    /// When it expires, in seconds since 1970; `null` if it does not.
+    expires_at: Option<u64>,
+    /// `valid`, `expired` or `revoked`.
+    status: &'static str,
+}
 
-/// What stands under [`HEADINGS`].
+impl<'a> TokenJson<'a> {
+    fn new(token: &'a Listed, now: u64) -> Self {
+        Self {
+            id: &token.id,
+            access: access(token.may_write),
+            description: &token.description,
+            expires_at: token.expires_at,
+            status: status(token, now),
+        }
+    }
+}
+
+fn status(token: &Listed, now: u64) -> &'static str {
+    if token.is_revoked {
+        "revoked"
+    } else if token.expires_at.is_some_and(|end| end <= now) {
+        "expired"
+    } else {
+        "valid"
+    }
+}
+
+const HEADINGS: [&str; 4] = ["IDENTIFIER", "ACCESS", "EXPIRES", "DESCRIPTION"];
+
+/// Returns the cells under [`HEADINGS`].
 fn row(token: &Listed, now: u64) -> [String; 4] {
-    let end = token.expires_at.map_or("never".to_owned(), when);
-    let end = match (token.is_revoked, is_expired(token, now)) {
-        (true, _) => format!("{end} (revoked)"),
-        (false, true) => format!("{end} (expired)"),
-        (false, false) => end,
+    let expiry = token.expires_at.map_or("never".to_owned(), when);
+    let expiry = match status(token, now) {
+        "valid" => expiry,
+        status => format!("{expiry} ({status})"),
     };
     [
         token.id.clone(),
         access(token.may_write).to_owned(),
-        end,
+        expiry,
         token.description.clone(),
     ]
 }
 
 fn access(may_write: bool) -> &'static str {
-    match may_write {
-        true => "read-write",
-        false => "read-only",
-    }
+    if may_write { "read-write" } else { "read-only" }
 }
 
-fn is_expired(token: &Listed, now: u64) -> bool {
-    token.expires_at.is_some_and(|end| end <= now)
-}
-
-/// Removes what can be removed, and fails if something could not.
-fn remove_tokens(remove: &Remove, api: &RegistryApi<'_>, stdio: &mut Stdio<'_>) -> Result<()> {
+/// Deletes all tokens that it can.
+///
+/// # Errors
+/// A token could not be deleted.
+fn delete_tokens(remove: &Remove, api: &RegistryApi<'_>, stdio: &mut Stdio<'_>) -> Result<()> {
     let mut failures = Vec::new();
     for id in &remove.ids {
         match api.remove_token(id) {
-            Ok(()) => print(stdio, &format!("removed {id}"))?,
+            Ok(()) => print(stdio, &format!("Deleted {id}"))?,
             Err(failure) => failures.push(failure.to_string()),
         }
     }

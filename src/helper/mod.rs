@@ -20,8 +20,8 @@ use crate::sources::Speaker;
 use crate::text::printable;
 use crate::text::repeatable;
 
-/// The longest warning of a client's verb, in characters.
-const LONGEST_WARNING: usize = 1000;
+/// The maximum length of a warning of a client's verb, in characters.
+const MAX_WARNING_LENGTH: usize = 1000;
 
 /// A verb of the protocol, as help, completions and the manual explain it.
 #[derive(Clone, Copy, Debug)]
@@ -80,25 +80,24 @@ pub(crate) fn get(
     let session = Session::with_settings(context, settings, Prompting::Never)?;
     let broker = Broker::new(&session);
     let credential = match broker.get_and_delete_expired(&registry) {
-        Err(failure) if is_to_be_replaced(&failure, &registry, &broker, context) => {
-            tracing::info!(%failure, "the client is about to replace the login");
+        Err(error) if is_about_to_be_replaced(&error, &registry, &broker, context) => {
+            tracing::info!(%error, "the client is about to replace the login");
             return Err(Error::not_found());
         }
         outcome => outcome?,
     };
-    wire::write_credential(stdio.output, &address, &credential).map_err(|error| unwritten(&error))
+    wire::write_credential(stdio.output, &address, &credential).map_err(|error| write_error(&error))
 }
 
-/// Whether IAM rejected a stored login in whose place the client is about to store
-/// another; an error would keep it from that. A profile's login is not replaced by what
-/// a client stores.
-fn is_to_be_replaced(
-    failure: &Error,
+/// Returns whether IAM rejected a stored login that the client is about to replace, which an
+/// error would prevent. A client's login does not replace a profile's.
+fn is_about_to_be_replaced(
+    error: &Error,
     registry: &Registry,
     broker: &Broker<'_>,
     context: &Context<'_>,
 ) -> bool {
-    failure.is_rejection()
+    error.is_rejection()
         && parent::is_about_to_log_in(&(context.parent_arguments)())
         && matches!(
             broker.speaker(registry),
@@ -112,10 +111,13 @@ pub(crate) fn store(stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> 
     let request = wire::store_request(&wire::read_input(stdio.input)?)?;
     let Some((registry, settings)) = context.registry(&request.server_address)? else {
         let address = repeatable::host(&request.server_address);
-        let address = address.unwrap_or_else(|| "that address".to_owned());
+        let address = address.unwrap_or_else(|| "this address".to_owned());
         return Err(Error::user(format!(
-            "{address} is not a registry of IBM Cloud; {PROGRAM} keeps logins for those only, so take it out of credHelpers (and credsStore) for others"
-        )));
+            "{address} is not an IBM Cloud registry, and {PROGRAM} stores no logins for others"
+        ))
+        .with_hint(
+            "In Docker's config.json, use it in credHelpers of IBM Cloud registries only, and not as credsStore",
+        ));
     };
     let session = Session::with_settings(context, settings, Prompting::Allowed)?;
     let broker = Broker::new(&session);
@@ -124,34 +126,34 @@ pub(crate) fn store(stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> 
     Ok(())
 }
 
-/// Tells something on stderr, which clients pass on, although nothing has failed.
+/// Writes a warning to stderr, which clients show.
 fn warn(text: Option<String>, stdio: &mut Stdio<'_>) {
     if let Some(text) = text {
-        let line = one_line(&text, LONGEST_WARNING).replace('`', "'");
+        let line = one_line(&text, MAX_WARNING_LENGTH).replace('`', "'");
         let _ = writeln!(stdio.error, "warning: {line}");
     }
 }
 
-/// Fails only without an address: podman 4.3 overflows its stack when a helper's
-/// `erase` fails. What could not be removed is told on stderr.
+/// Deletes the login for a registry. Returns an error only without an address, because
+/// podman 4.3 overflows its stack when a helper's `erase` fails; other errors go to stderr.
 pub(crate) fn erase(
     address: Option<String>,
     stdio: &mut Stdio<'_>,
     context: &Context<'_>,
 ) -> Result<()> {
     let outcome =
-        server_address(address, stdio).and_then(|address| forget(&address, stdio, context));
+        server_address(address, stdio).and_then(|address| delete_login(&address, stdio, context));
     match outcome {
         Err(error) if error.kind() == ErrorKind::NoServerAddress => Err(error),
-        Err(failure) => {
-            let _ = writeln!(stdio.error, "{}", wire::failure_line(&failure));
+        Err(error) => {
+            let _ = writeln!(stdio.error, "{}", wire::error_line(&error));
             Ok(())
         }
         Ok(()) => Ok(()),
     }
 }
 
-fn forget(address: &str, stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> {
+fn delete_login(address: &str, stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> {
     let Some((registry, settings)) = context.registry(address)? else {
         return Ok(());
     };
@@ -162,7 +164,7 @@ fn forget(address: &str, stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result
     Ok(())
 }
 
-/// Nobody reads what comes of it.
+/// Runs a background refresh, whose outcome nobody reads.
 pub(crate) fn renew(address: &str, context: &Context<'_>) -> Result<()> {
     let Some((registry, settings)) = context.registry(address)? else {
         return Ok(());
@@ -171,7 +173,7 @@ pub(crate) fn renew(address: &str, context: &Context<'_>) -> Result<()> {
     Broker::new(&session).renew(&registry)
 }
 
-/// Ignores standard input: clients send a word, nothing, or leave a terminal.
+/// Prints the stored logins. Ignores stdin: clients send a word, nothing, or leave a terminal.
 pub(crate) fn list(stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> {
     let session = Session::open(context, Prompting::Never)?;
     let usernames = Broker::new(&session).list()?;
@@ -191,9 +193,9 @@ fn server_address(argument: Option<String>, stdio: &mut Stdio<'_>) -> Result<Str
 }
 
 pub(crate) fn print(stdio: &mut Stdio<'_>, text: &str) -> Result<()> {
-    writeln!(stdio.output, "{text}").map_err(|error| unwritten(&error))
+    writeln!(stdio.output, "{text}").map_err(|error| write_error(&error))
 }
 
-fn unwritten(error: &std::io::Error) -> Error {
-    Error::temporary(format!("the answer cannot be written ({error})"))
+fn write_error(error: &std::io::Error) -> Error {
+    Error::temporary(format!("cannot write the answer ({error})"))
 }

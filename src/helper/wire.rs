@@ -1,6 +1,6 @@
-//! The credential-helper wire, as Docker's reference implementation speaks it
-//! (`docker/docker-credential-helpers`, `credentials/credentials.go`) and as the
-//! clients read it.
+//! The JSON and the fixed texts of the credential helper protocol, as Docker's reference
+//! implementation (`docker/docker-credential-helpers`, `credentials/credentials.go`) writes
+//! them and clients read them.
 
 use std::io::Read;
 use std::io::Write;
@@ -16,86 +16,85 @@ use crate::error::Result;
 use crate::error::one_line;
 use crate::secret::Secret;
 
-/// What clients compare an answer with to learn that there is no credential
-/// (`credentials/error.go`); the same text for every host.
+/// The error that tells clients that there is no credential (`credentials/error.go`). It is
+/// the same for every host.
 pub const NOT_FOUND: &str = "credentials not found in native keychain";
 
-/// What clients compare an answer with when the server address was empty.
+/// The error for an empty server address.
 pub const NO_SERVER_ADDRESS: &str = "no credentials server URL";
 
-/// What clients compare an answer with when the user name was empty.
+/// The error for an empty user name.
 pub const NO_USERNAME: &str = "no credentials username";
 
-/// The most that is taken from standard input, in bytes.
-const INPUT_LIMIT: u64 = 1024 * 1024;
+/// The maximum size of the input, in bytes.
+const MAX_INPUT: u64 = 1024 * 1024;
 
-/// How much more is read and thrown away, so that a client that writes too much
-/// sees our message instead of a broken pipe; an endless one is left.
-const DRAIN_LIMIT: u64 = 64 * 1024 * 1024;
+/// How much more is read and discarded, in bytes: a client that writes too much sees the
+/// error instead of a broken pipe.
+const MAX_DRAIN: u64 = 64 * 1024 * 1024;
 
-/// The longest message, in characters: a line that a person can still read.
-const MESSAGE_LIMIT: usize = 1000;
+/// The maximum length of an error line, in characters.
+const MAX_LINE_LENGTH: usize = 1000;
 
-/// What a client asks us to keep.
+/// The input of `store`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct StoreRequest {
     /// The server address as the client wrote it, trimmed.
     pub server_address: String,
-    /// The credential to keep for it.
+    /// The credential.
     pub credential: Credential,
 }
 
-/// Reads all of standard input, at most 1 MiB, and drains what is beyond.
+/// Reads all of stdin, at most 1 MiB, and discards the rest.
 ///
 /// # Errors
-/// The input is longer than that, or cannot be read.
+/// The input is longer, or cannot be read.
 pub fn read_input(input: &mut dyn Read) -> Result<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(Vec::new());
-    let unreadable =
-        |error: std::io::Error| Error::user(format!("standard input cannot be read ({error})"));
+    let unreadable = |error: std::io::Error| Error::user(format!("cannot read stdin ({error})"));
     (&mut *input)
-        .take(INPUT_LIMIT + 1)
+        .take(MAX_INPUT + 1)
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;
-    if bytes.len() as u64 > INPUT_LIMIT {
-        std::io::copy(&mut input.take(DRAIN_LIMIT), &mut std::io::sink()).map_err(unreadable)?;
-        return Err(Error::user("standard input is longer than 1 MiB"));
+    if bytes.len() as u64 > MAX_INPUT {
+        std::io::copy(&mut input.take(MAX_DRAIN), &mut std::io::sink()).map_err(unreadable)?;
+        return Err(Error::user("stdin has more than 1 MiB"));
     }
     Ok(bytes)
 }
 
-/// The server address in an input or argument: one line, trimmed.
+/// Parses the server address in an input or argument: one line, trimmed.
 ///
 /// # Errors
-/// It is empty ([`NO_SERVER_ADDRESS`]), not UTF-8, more than one line, or has
-/// control characters in it.
+/// It is empty ([`NO_SERVER_ADDRESS`]), not UTF-8, has more than one line, or contains
+/// control characters.
 pub fn server_address(input: &[u8]) -> Result<String> {
     let text = std::str::from_utf8(input)
         .map_err(|_| Error::user("the server address is not UTF-8 text"))?
         .trim();
     match text {
         "" => Err(Error::no_server_address()),
-        _ if text.contains(['\n', '\r']) => Err(Error::user(
-            "the server address is more than one line; send one registry at a time",
-        )),
+        _ if text.contains(['\n', '\r']) => {
+            Err(Error::user("the server address has more than one line")
+                .with_hint("Send one registry at a time"))
+        }
         _ if text.contains(char::is_control) => Err(Error::user(
-            "the server address has control characters in it",
+            "the server address contains control characters",
         )),
         _ => Ok(text.to_owned()),
     }
 }
 
-/// The request in the input of `store`: one JSON object with `ServerURL`,
-/// `Username` and `Secret`, in any case, as Go's decoder takes them. An empty
-/// secret is accepted, as in the reference.
+/// Parses the input of `store`: a JSON object with `ServerURL`, `Username` and `Secret`, in
+/// any case, as Go's decoder reads them. The secret may be empty, as in the reference.
 ///
 /// # Errors
-/// It is not such an object, or a field is missing, empty or no text.
+/// It is not such an object, or a field is missing, empty or no string.
 pub fn store_request(input: &[u8]) -> Result<StoreRequest> {
-    // serde_json's message would name what it found, which may be a secret.
+    // The text of serde_json's error may contain a secret.
     let mut fields: Map<String, Value> = serde_json::from_slice(input).map_err(|error| {
         Error::user(format!(
-            "the input of store is not a JSON object with ServerURL, Username and Secret (line {}, column {})",
+            "stdin is not a JSON object with ServerURL, Username and Secret (line {}, column {})",
             error.line(),
             error.column()
         ))
@@ -108,11 +107,11 @@ pub fn store_request(input: &[u8]) -> Result<StoreRequest> {
         return Err(Error::user(NO_USERNAME));
     }
     if username.contains(char::is_control) {
-        return Err(Error::user("`Username` has control characters in it"));
+        return Err(Error::user("Username contains control characters"));
     }
-    let secret = secret.ok_or_else(|| Error::user("`Secret` is missing in the input of store"))?;
+    let secret = secret.ok_or_else(|| Error::user("Secret is missing on stdin"))?;
     if secret.expose().contains('\0') {
-        return Err(Error::user("`Secret` has a NUL character in it"));
+        return Err(Error::user("Secret contains a NUL character"));
     }
     Ok(StoreRequest {
         server_address,
@@ -121,27 +120,23 @@ pub fn store_request(input: &[u8]) -> Result<StoreRequest> {
 }
 
 fn take_text(fields: &mut Map<String, Value>, name: &str) -> Result<Option<String>> {
-    let key = match fields.contains_key(name) {
-        true => Some(name.to_owned()),
-        false => fields
-            .keys()
-            .find(|key| key.eq_ignore_ascii_case(name))
-            .cloned(),
+    let key = if fields.contains_key(name) {
+        Some(name.to_owned())
+    } else {
+        let mut keys = fields.keys();
+        keys.find(|key| key.eq_ignore_ascii_case(name)).cloned()
     };
     match key.and_then(|key| fields.remove(&key)) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(Error::user(format!(
-            "`{name}` is not a text in the input of store"
-        ))),
+        Some(_) => Err(Error::user(format!("{name} is not a string on stdin"))),
     }
 }
 
-/// Writes the answer of `get`: one JSON object with exactly three keys, and a
-/// newline.
+/// Writes the answer of `get`: a JSON object with exactly three keys, and a newline.
 ///
 /// # Errors
-/// The client no longer reads.
+/// Writing fails.
 pub fn write_credential(
     output: &mut dyn Write,
     server_address: &str,
@@ -167,16 +162,15 @@ pub fn write_credential(
     output.flush()
 }
 
-/// The one line that tells a failure to a person and to a client: without
-/// control characters, of bounded length, and [`NOT_FOUND`] only for
-/// [`Error::not_found()`], because some clients look for that phrase anywhere.
-/// Single quotes stand for backticks: clients put the whole line in backticks.
-pub fn failure_line(failure: &Error) -> String {
-    let text = failure.to_string();
-    if failure.is_not_found() {
+/// Formats an error for clients: one line of limited length without control characters. Only
+/// [`Error::not_found()`] contains [`NOT_FOUND`], because some clients search for that phrase.
+/// Backticks become single quotes, because clients put the whole line in backticks.
+pub fn error_line(error: &Error) -> String {
+    let text = error.to_string();
+    if error.is_not_found() {
         return text;
     }
-    let line = one_line(&text, MESSAGE_LIMIT).replace(NOT_FOUND, "no credentials");
+    let line = one_line(&text, MAX_LINE_LENGTH).replace(NOT_FOUND, "no credentials");
     line.replace('`', "'").trim().to_owned()
 }
 
@@ -256,19 +250,19 @@ mod tests {
             ),
             (
                 br#"{"ServerURL":"us.icr.io","Username":"u"}"#,
-                "`Secret` is missing",
+                "Secret is missing",
             ),
             (
                 br#"{"ServerURL":"us.icr.io","Username":"u","Secret":null}"#,
-                "`Secret` is not a text",
+                "Secret is not a string",
             ),
             (
                 br#"{"ServerURL":"us.icr.io","Username":7,"Secret":"hunter2"}"#,
-                "`Username` is not a text",
+                "Username is not a string",
             ),
             (
                 br#"{"ServerURL":["us.icr.io"],"Username":"u","Secret":"hunter2"}"#,
-                "`ServerURL` is not a text",
+                "ServerURL is not a string",
             ),
             (
                 br#"{"ServerURL":"a\nb","Username":"u","Secret":"hunter2"}"#,
@@ -338,13 +332,13 @@ mod tests {
 
     #[test]
     fn a_failure_is_one_line_and_never_looks_like_not_found() {
-        assert_eq!(failure_line(&Error::not_found()), NOT_FOUND);
+        assert_eq!(error_line(&Error::not_found()), NOT_FOUND);
         let broken = NOT_FOUND.replacen(' ', "\n", 1);
         let hostile = format!(
             "IAM:\r\n\x1b[2J{NOT_FOUND}\u{85}{broken}{}",
             "x".repeat(5000)
         );
-        let line = failure_line(&Error::user(hostile));
+        let line = error_line(&Error::user(hostile));
         assert!(
             !line.contains(char::is_control) && !line.contains(NOT_FOUND),
             "{line}"

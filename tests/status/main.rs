@@ -359,7 +359,7 @@ fn a_host_that_is_not_a_registry_is_rejected() {
     assert!(
         outcome
             .stderr
-            .contains("docker.io is not a registry of IBM Cloud"),
+            .contains("docker.io is not an IBM Cloud registry"),
         "{outcome:?}"
     );
 }

@@ -1,0 +1,140 @@
+//! The answer of `login`, as text and as JSON.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::commands::json::OwnerJson;
+use crate::commands::json::ScopeJson;
+use crate::commands::scopes::scope_list;
+use crate::credentials::Broker;
+use crate::iam::date;
+use crate::iam::owner::Owner;
+use crate::iam::trusted_profile::TrustedProfile;
+use crate::login::IssuedKey;
+use crate::login::Login;
+use crate::login::LoginKind;
+use crate::login::LoginScope;
+use crate::settings::KeychainChoice;
+
+/// The JSON answer of `login`.
+#[derive(Debug, Serialize)]
+pub(crate) struct LoginAnswer {
+    /// The stored logins; `--rotate` may store several.
+    pub(crate) logins: Vec<LoginJson>,
+    /// The warnings that stderr showed.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// A stored login in the answer of `login`.
+#[derive(Debug, Serialize)]
+pub(crate) struct LoginJson {
+    /// What it is stored for.
+    scopes: Vec<ScopeJson>,
+    /// The user name: `iamapikey` or `iamrefresh`.
+    username: String,
+    /// The identity that its tokens are issued to; `null` if IAM returned none.
+    owner: Option<OwnerJson>,
+    /// The ID, CRN or name of the trusted profile that it assumes, if any.
+    trusted_profile: Option<String>,
+    /// The API key created by this program, if any.
+    api_key: Option<ApiKeyJson>,
+    /// The keychain that stores it, by its name in the settings; `null` if unknown.
+    keychain: Option<&'static str>,
+}
+
+/// An API key in the answer of `login`.
+#[derive(Debug, Serialize)]
+struct ApiKeyJson {
+    /// Its ID in IAM.
+    id: String,
+    /// Its name in IAM.
+    name: Option<String>,
+    /// When it expires, in seconds since 1970; `null` if it does not.
+    expires_at: Option<u64>,
+}
+
+/// A login that was just stored.
+pub(in crate::commands) struct StoredLogin {
+    scopes: Vec<LoginScope>,
+    username: String,
+    owner: Option<Owner>,
+    trusted_profile: Option<TrustedProfile>,
+    key: Option<IssuedKey>,
+    key_name: Option<String>,
+    keychain: Option<KeychainChoice>,
+}
+
+impl StoredLogin {
+    pub(in crate::commands) fn new(
+        scopes: Vec<LoginScope>,
+        login: &Login,
+        owner: Option<Owner>,
+        key_name: Option<String>,
+        broker: &Broker<'_>,
+    ) -> Self {
+        let keychain = scopes.first().map(|scope| broker.holder(scope));
+        Self {
+            username: login.username.clone(),
+            owner,
+            trusted_profile: login.trusted_profile.clone(),
+            key: login.issued_key.clone(),
+            key_name,
+            keychain: keychain.and_then(|keychain| keychain.ok().flatten()),
+            scopes,
+        }
+    }
+
+    pub(super) fn to_json(&self) -> LoginJson {
+        let profile = self.trusted_profile.as_ref().map(|profile| match profile {
+            TrustedProfile::Id(text) | TrustedProfile::Crn(text) => text.clone(),
+            TrustedProfile::Name { name, .. } => name.clone(),
+        });
+        LoginJson {
+            scopes: self.scopes.iter().map(ScopeJson::from).collect(),
+            username: self.username.clone(),
+            owner: self.owner.as_ref().map(OwnerJson::from),
+            trusted_profile: profile,
+            api_key: self.key.as_ref().map(|key| ApiKeyJson {
+                id: key.id.clone(),
+                name: self.key_name.clone(),
+                expires_at: key.expires_at,
+            }),
+            keychain: self.keychain.map(KeychainChoice::name),
+        }
+    }
+}
+
+/// The text answer.
+impl fmt::Display for StoredLogin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scopes = scope_list(&self.scopes);
+        match &self.owner {
+            Some(owner) => writeln!(formatter, "Logged in to {scopes} as {owner}")?,
+            None => writeln!(
+                formatter,
+                "Logged in to {scopes} (IAM returned no account name)"
+            )?,
+        }
+        let keychain = self.keychain.unwrap_or_default().described();
+        write!(formatter, "Saved in {keychain}")?;
+        if let Some(IssuedKey { id, expires_at }) = &self.key {
+            let name = self.key_name.as_deref().unwrap_or_default();
+            let expiry = expires_at.map_or("does not expire".into(), |time| {
+                format!("expires on {}", date::day(time))
+            });
+            let scope = self.scopes.first().unwrap_or(&LoginScope::Default);
+            write!(
+                formatter,
+                "\nIts API key '{name}' ({id}) {expiry}. To replace it, run '{}'",
+                scope.rotate_command()
+            )?;
+        } else if LoginKind::of(&self.username) == LoginKind::RefreshToken {
+            write!(
+                formatter,
+                "\nThis session expires within days. For a lasting login, add --create-api-key"
+            )?;
+        }
+        Ok(())
+    }
+}
