@@ -26,138 +26,9 @@ use support::Screen;
 const KEY: &str = "SCREEN-API-KEY-64d2";
 const WRONG_KEY: &str = "SCREEN-API-KEY-THAT-IS-UNKNOWN-9b1c";
 
-/// Every screen, and whether somebody wants colours on it.
-const SCREENS: [(&str, Screen, bool); 4] = [
-    ("in a pipe", Screen::Pipe, true),
-    ("at a terminal of 40 columns", Screen::Terminal(40), true),
-    ("at a terminal of 200 columns", Screen::Terminal(200), true),
-    (
-        "at a terminal of 200 columns, with NO_COLOR",
-        Screen::Terminal(200),
-        false,
-    ),
-];
-
-/// Nothing is typed.
-const NOTHING: &[(&str, &str)] = &[];
-
-/// A machine, and perhaps a registry that it reaches.
-struct Stage {
-    machine: Machine,
-    /// What is another one each time, and what stands for it.
-    stand_ins: Vec<(String, &'static str)>,
-    registry: Option<String>,
-}
-
-impl Stage {
-    fn of(machine: Machine) -> Self {
-        let root = machine.path("").display().to_string();
-        let iam = machine.cloud.url();
-        Self {
-            stand_ins: vec![
-                (root.trim_end_matches('/').to_owned(), "/tmp/of-machine"),
-                (iam, "http://127.0.0.1:44444"),
-            ],
-            machine,
-            registry: None,
-        }
-    }
-
-    /// The same with a registry `localhost:55555`, for whose IAM there is a key in the environment.
-    fn with_registry(machine: Machine) -> Self {
-        let mut machine = machine.with_registry();
-        machine.set_environment_key();
-        let [host, _] = machine.registries();
-        let mut stage = Self::of(machine);
-        // Before its IAM, whose address is longer.
-        stage.stand_ins.insert(0, (host.clone(), REGISTRY));
-        stage.registry = Some(host);
-        stage
-    }
-
-    /// Has commands typed, and returns them with what is seen of each.
-    fn shows(&self, screen: Screen, commands: &[Typed<'_>]) -> String {
-        let known = |(command, _): &Typed<'_>| match &self.registry {
-            Some(host) => command.replace(REGISTRY, host),
-            None => (*command).to_owned(),
-        };
-        let known: Vec<String> = commands.iter().map(known).collect();
-        let dialogs = commands.iter().map(|(_, dialog)| *dialog);
-        let known: Vec<Typed<'_>> = known.iter().map(String::as_str).zip(dialogs).collect();
-        let shown = screen.shows(&self.machine, &known);
-        let shown = commands.iter().zip(shown);
-        let shown = shown.map(|((command, _), shown)| {
-            format!(
-                "$ docker-credential-icr {command}\n{}\n",
-                self.steady(&shown)
-            )
-        });
-        shown.collect()
-    }
-
-    /// A text without what is another one each time.
-    fn steady(&self, text: &str) -> String {
-        let known = self.stand_ins.iter();
-        let text = known.fold(text.to_owned(), |text, (one, stand_in)| {
-            text.replace(one, stand_in)
-        });
-        PASSING.iter().fold(text, |text, (pattern, stand_in)| {
-            let pattern = Regex::new(pattern).expect("a pattern");
-            pattern.replace_all(&text, *stand_in).into_owned()
-        })
-    }
-}
-
-/// What stands for a registry on loopback.
-const REGISTRY: &str = "localhost:55555";
-
-/// Times, names, identifiers and tokens, and what stands for each; as long as they are where a line may be broken.
-const PASSING: [(&str, &str); 10] = [
-    (r"\d{4}-\d\d-\d\d \d\d:\d\d", "2026-12-31 23:59"),
-    (r"\d{4}-\d\d-\d\d\b", "2026-12-31"),
-    (r#""expires_at": \d{10}"#, r#""expires_at": 1798761540"#),
-    (
-        r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
-        "01234567-89ab-cdef-0123-456789abcdef",
-    ),
-    (
-        r"ApiKey-[0-9a-f]{32}",
-        "ApiKey-0123456789abcdef0123456789abcdef",
-    ),
-    (r"icr on [^']+'", "icr on a-machine'"),
-    (r"10 min old, (50|49) min left", "10 min old, 50 min left"),
-    (r#""age": \d{3}"#, r#""age": 600"#),
-    (r#""left": \d{4}"#, r#""left": 3000"#),
-    (r"eyJ[\w.-]+", "eyJ…"),
-];
-
-/// Has these commands typed one after the other, on each screen at a stage of its own, and compares what is seen with the file of
-/// the scene.
-fn scene(name: &str, stage: impl Fn() -> Option<Stage>, commands: &[Typed<'_>]) {
-    let mut seen: Vec<(&str, String)> = Vec::new();
-    for (title, screen, has_colors) in SCREENS {
-        let Some(mut stage) = stage() else { return };
-        stage.machine.set("TERM", "xterm");
-        if !has_colors {
-            stage.machine.set("NO_COLOR", "1");
-        }
-        let text = stage.shows(screen, commands);
-        seen.push((title, text));
-    }
-    let parts = seen.iter().map(|(title, text)| {
-        let mut earlier = seen.iter().take_while(|(other, _)| other != title);
-        match earlier.find(|(_, other)| other == text) {
-            Some((other, _)) => format!("═══ {title}: as {other} ═══\n"),
-            None => format!("═══ {title} ═══\n\n{text}"),
-        }
-    });
-    let all: Vec<String> = parts.collect();
-    expect_file![format!("screens/{name}.txt")].assert_eq(&all.join("\n"));
-}
-
-/// A machine with nothing on it.
-fn bare() -> Option<Stage> {
-    Some(Stage::of(Machine::new()))
+/// A machine without files and logins.
+fn empty() -> Option<Setup> {
+    Some(Setup::of(Machine::new()))
 }
 
 #[test]
@@ -470,7 +341,7 @@ fn configure_and_undo() {
             ("configure --all --dry-run --force", NO_INPUT),
             (
                 "configure docker --registry us.icr.io uk.icr.io",
-                &[("Replace it? [y/N] ", "n")],
+                &[("Continue? [y/N] ", "n")],
             ),
             (
                 "configure docker",

@@ -102,7 +102,7 @@ pub(super) fn create(
     }
 }
 
-fn creation_error(error: IamError, name: &str, login_context: &LoginContext<'_>) -> Error {
+fn creation_error(error: ServiceError, name: &str, login_context: &LoginContext<'_>) -> Error {
     match error {
         ServiceError::Refused {
             message,
@@ -147,7 +147,7 @@ pub(super) fn delete_unused(
 pub(super) fn exchange(
     login_context: &LoginContext<'_>,
     key: &Secret,
-) -> Result<TokenResponse, IamError> {
+) -> Result<TokenResponse, ServiceError> {
     login_context.iam().exchange(&Grant::ApiKey {
         key,
         for_refresh_token: false,
@@ -159,7 +159,7 @@ pub(super) fn exchange(
 pub(super) fn exchange_typed(
     login_context: &LoginContext<'_>,
     key: &Secret,
-) -> Result<TokenResponse, IamError> {
+) -> Result<TokenResponse, ServiceError> {
     match exchange(login_context, key) {
         Err(error) if is_unknown_key(&error) => {
             let _progress = login_context.progress("Waiting until IAM knows the new API key");
@@ -171,7 +171,7 @@ pub(super) fn exchange_typed(
 }
 
 fn exchange_new(login_context: &LoginContext<'_>, key: &Secret) -> Result<TokenResponse> {
-    let is_refused = |error: &IamError| matches!(error, IamError::Refused { .. });
+    let is_refused = |error: &ServiceError| matches!(error, ServiceError::Refused { .. });
     exchange_until_known(login_context, key, is_refused)
         .map_err(|error| error.with_source("the new API key", &login_context.endpoint))
 }
@@ -180,8 +180,8 @@ fn exchange_new(login_context: &LoginContext<'_>, key: &Secret) -> Result<TokenR
 fn exchange_until_known(
     login_context: &LoginContext<'_>,
     key: &Secret,
-    may_pass: impl Fn(&IamError) -> bool,
-) -> Result<TokenResponse, IamError> {
+    may_pass: impl Fn(&ServiceError) -> bool,
+) -> Result<TokenResponse, ServiceError> {
     let clock = login_context.context.clock;
     let deadline = Deadline::after(clock, NEW_KEY_TIMEOUT);
     let mut pause = PAUSE;
@@ -214,18 +214,18 @@ pub(super) fn expiry_warning(speaker: &Description, now: u64) -> Option<(String,
     let left = end.saturating_sub(now);
     let when = match (end > now, left / DAY) {
         _ if left >= WARNING_PERIOD => return None,
-        (false, _) => format!("expired on {}", date::day(end)),
+        (false, _) => format!("expired on {}", time::day(end)),
         (true, 0) => "expires within a day".to_owned(),
-        (true, 1) => format!("expires in 1 day, on {}", date::day(end)),
-        (true, days) => format!("expires in {days} days, on {}", date::day(end)),
+        (true, 1) => format!("expires in 1 day, on {}", time::day(end)),
+        (true, days) => format!("expires in {days} days, on {}", time::day(end)),
     };
     let message = format!("the API key of {} {when}", login_for(scope));
     Some((message, scope.rotate_command()))
 }
 
 /// Returns whether IAM does not know the key (any more).
-pub(super) fn is_unknown_key(error: &IamError) -> bool {
-    matches!(error, IamError::Refused { code: Some(code), .. } if code == "BXNIM0415E")
+pub(super) fn is_unknown_key(error: &ServiceError) -> bool {
+    matches!(error, ServiceError::Refused { code: Some(code), .. } if code == "BXNIM0415E")
 }
 
 #[cfg(test)]

@@ -35,6 +35,7 @@ use crate::login::LoginScope;
 use crate::secret::Secret;
 use crate::settings::CredentialKind;
 use crate::settings::KeychainChoice;
+use crate::sources::advice::SourceKind;
 use answer::LoginAnswer;
 pub(super) use answer::StoredLogin;
 

@@ -3,8 +3,8 @@
 use super::warnings::Warnings;
 use crate::context::Context;
 use crate::credentials::Broker;
+use crate::http::MAX_ATTEMPTS;
 use crate::iam::Iam;
-use crate::iam::MOST_ATTEMPTS;
 use crate::iam::endpoint::Endpoint;
 use crate::terminal::Progress;
 use crate::time::Deadline;
@@ -44,7 +44,7 @@ impl<'a> LoginContext<'a> {
     pub(super) fn iam(&self) -> Iam<'a> {
         let limit = self.broker.settings.limits.deadline;
         let deadline = Deadline::after(self.broker.context.clock, limit);
-        self.broker.iam(&self.endpoint, MOST_ATTEMPTS, deadline)
+        self.broker.iam(&self.endpoint, MAX_ATTEMPTS, deadline)
     }
 
     /// Shows what is going on until the result is dropped.

@@ -251,7 +251,7 @@ impl Outcome {
 
 fn delete_key(login_context: &LoginContext<'_>, login: &Login, key: &IssuedKey) -> Result<()> {
     let _progress = login_context.progress("Deleting the API key in IAM");
-    let fail = |error: crate::iam::IamError| {
+    let fail = |error: crate::http::ServiceError| {
         error.with_source("the API key to delete", &login_context.endpoint)
     };
     let access_token = match api_key_lifecycle::exchange(login_context, &login.secret) {

@@ -88,7 +88,7 @@ fn exchange(
 }
 
 /// Returns whether another passcode may be accepted.
-fn may_accept_another(error: &IamError) -> bool {
+fn may_accept_another(error: &ServiceError) -> bool {
     match error {
         ServiceError::Refused { code, .. } => code.as_deref() != Some(OTHER_FACTOR),
         ServiceError::Unusable { .. } => true,

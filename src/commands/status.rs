@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::api_key_lifecycle::ending;
+use super::api_key_lifecycle::expiry_warning;
 use super::clients::Clients;
 use super::print;
 use super::print_json;
@@ -117,7 +117,7 @@ impl Overview {
                 problems.push(Message::from(&error));
                 BTreeSet::new()
             });
-            scopes::spoken_of(stored, broker.settings, &clients)
+            scopes::known_registries(stored, broker.settings, &clients)
         } else {
             registries_named(&arguments.registries, broker)?
         };
@@ -150,16 +150,16 @@ impl Overview {
     /// Adds the messages about stored logins: all of them, or those of the rows.
     fn add_notices(&mut self, is_about_all: bool, broker: &Broker<'_>) {
         // If logins cannot be listed, that is among the problems already.
-        let notices = own_logins::notices(broker).unwrap_or_default();
+        let notices = redundant_logins::notices(broker).unwrap_or_default();
         for notice in notices {
             let is_shown = |row: &Row| row.login_scope() == notice.scope;
             if !is_about_all && !self.rows.iter().any(is_shown) {
                 continue;
             }
             match notice.severity {
-                Severity::Broken => self.problems.push(notice.into()),
-                Severity::Useless => self.warnings.push(notice.into()),
-                Severity::Intended => self.notes.push(notice.into()),
+                Severity::Problem => self.problems.push(notice.into()),
+                Severity::Expired => self.warnings.push(notice.into()),
+                Severity::Note => self.notes.push(notice.into()),
             }
         }
         // The default login does not apply to these registries.
@@ -259,7 +259,7 @@ const NOTE: &str = "note:";
 /// # Errors
 /// One of them is not an IBM Cloud registry.
 fn registries_named(addresses: &[String], broker: &Broker<'_>) -> Result<BTreeSet<Registry>> {
-    let scopes = Named::only(addresses).scopes(broker.settings)?;
+    let scopes = ScopeArgs::only(addresses).scopes(broker.settings)?;
     let registries = scopes.into_iter().filter_map(LoginScope::into_registry);
     Ok(registries.collect())
 }
@@ -288,7 +288,7 @@ fn warnings(rows: &[Row], files: &Clients, now: u64) -> Vec<Message> {
             let message = format!("{message} (since {since}, last {age} ago)");
             warnings.push(Message { message, fix });
         }
-        let expiring = row.description().and_then(|it| ending(it, now));
+        let expiring = row.description().and_then(|it| expiry_warning(it, now));
         if let Some((message, fix)) = expiring {
             let warning = Message::new(message, fix);
             if !warnings.contains(&warning) {

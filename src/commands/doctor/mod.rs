@@ -106,7 +106,7 @@ impl<'a> CheckContext<'a> {
     fn registries(&self, broker: &Broker<'_>) -> BTreeSet<Registry> {
         let stored = broker.scopes().unwrap_or_default();
         let clients = self.clients.by_registry();
-        let mut registries = scopes::spoken_of(stored, self.settings, &clients);
+        let mut registries = scopes::known_registries(stored, self.settings, &clients);
         if registries.is_empty() {
             registries.extend(self.settings.all_registries().next());
         }

@@ -23,13 +23,13 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
         let active = broker.describe(&registry);
         diagnostics.push(active_source(&registry, &active, &broker));
         let active = active.ok().flatten();
-        if let Some((message, fix)) = active.and_then(|active| ending(&active, now))
+        if let Some((message, fix)) = active.and_then(|active| expiry_warning(&active, now))
             && !diagnostics.iter().any(|it| it.message == message)
         {
             diagnostics.push(Diagnostic::warning("api-key-expiry", message, fix));
         }
     }
-    let notices = own_logins::notices(&broker).unwrap_or_default();
+    let notices = redundant_logins::notices(&broker).unwrap_or_default();
     diagnostics.extend(notices.into_iter().map(stored_login));
     diagnostics
 }
@@ -39,9 +39,9 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
 fn stored_login(notice: Notice) -> Diagnostic {
     const CHECK: &str = "login";
     match notice.severity {
-        Severity::Broken => Diagnostic::problem(CHECK, notice.seen, notice.fix),
-        Severity::Useless => Diagnostic::warning(CHECK, notice.seen, notice.fix),
-        Severity::Intended => Diagnostic::ok(CHECK, notice.told()),
+        Severity::Problem => Diagnostic::problem(CHECK, notice.message, notice.fix),
+        Severity::Expired => Diagnostic::warning(CHECK, notice.message, notice.fix),
+        Severity::Note => Diagnostic::ok(CHECK, notice.sentence()),
     }
 }
 

@@ -8,7 +8,6 @@ use crate::commands::json::OwnerJson;
 use crate::commands::json::ScopeJson;
 use crate::commands::scopes::scope_list;
 use crate::credentials::Broker;
-use crate::iam::date;
 use crate::iam::owner::Owner;
 use crate::iam::trusted_profile::TrustedProfile;
 use crate::login::IssuedKey;
@@ -16,6 +15,7 @@ use crate::login::Login;
 use crate::login::LoginKind;
 use crate::login::LoginScope;
 use crate::settings::KeychainChoice;
+use crate::time;
 
 /// The JSON answer of `login`.
 #[derive(Debug, Serialize)]
@@ -121,7 +121,7 @@ impl fmt::Display for StoredLogin {
         if let Some(IssuedKey { id, expires_at }) = &self.key {
             let name = self.key_name.as_deref().unwrap_or_default();
             let expiry = expires_at.map_or("does not expire".into(), |time| {
-                format!("expires on {}", date::day(time))
+                format!("expires on {}", time::day(time))
             });
             let scope = self.scopes.first().unwrap_or(&LoginScope::Default);
             write!(

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::message::Message;
-use crate::commands::json::Owner;
+use crate::commands::json::OwnerJson;
 
 /// The answer of `status --json`.
 #[derive(Serialize)]
@@ -29,7 +29,7 @@ pub(super) struct JsonRegistry<'a> {
     pub(super) title: Option<&'a str>,
     /// The identity that tokens are issued for; null if neither a token nor the login
     /// names it.
-    pub(super) owner: Option<Owner<'a>>,
+    pub(super) owner: Option<OwnerJson>,
     /// The user name that clients get.
     pub(super) username: Option<&'a str>,
     /// The cached token; null if none is cached, or clients get no token.

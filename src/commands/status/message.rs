@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::commands::own_logins::Notice;
+use crate::commands::redundant_logins::Notice;
 use crate::error::Error;
 
 /// A message for a person.
@@ -44,6 +44,6 @@ impl From<&Error> for Message {
 
 impl From<Notice> for Message {
     fn from(notice: Notice) -> Self {
-        Self::new(notice.seen, notice.fix)
+        Self::new(notice.message, notice.fix)
     }
 }

@@ -7,7 +7,7 @@ use super::json::JsonRegistry;
 use super::json::JsonToken;
 use super::message::Message;
 use crate::client_config::Client;
-use crate::commands::json;
+use crate::commands::json::OwnerJson;
 use crate::credentials::Broker;
 use crate::credentials::Description;
 use crate::credentials::TokenLife;
@@ -197,9 +197,7 @@ impl Row {
                 Speaker::Source(source) => source.name(),
             }),
             title: active.map(|it| &*it.source),
-            owner: active
-                .and_then(|it| it.owner.as_ref())
-                .map(json::Owner::new),
+            owner: active.and_then(|it| it.owner.as_ref()).map(OwnerJson::from),
             username: active.map(|it| &*it.username),
             token: active.and_then(|it| it.token).map(|life| JsonToken {
                 age: life.age,
