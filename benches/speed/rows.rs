@@ -44,7 +44,7 @@ pub(crate) fn measure(
     Ok(table)
 }
 
-/// The programs that are started in turn.
+/// Measures hot `get`s and other programs, started in turn.
 fn hot(
     environment: &Environment,
     bound: f64,
@@ -115,7 +115,7 @@ fn other_helper(environment: &Environment) -> anyhow::Result<Program> {
     environment.program("docker-credential-secretservice", &["get"], OTHER_ADDRESS)
 }
 
-/// `status`, which may be part of a shell's prompt.
+/// Measures `status`, which may be part of a shell's prompt.
 fn status(environment: &Environment, rounds: usize, table: &mut Table) -> anyhow::Result<()> {
     let mut programs = [
         environment.program("/bin/true", &[], REGISTRY)?,

@@ -77,7 +77,7 @@ impl Machine {
         Self::create("none", None)
     }
 
-    /// The same with an API key in the environment.
+    /// Creates an environment without a keychain, and with an API key in a variable.
     pub(crate) fn with_environment_key() -> Self {
         let mut machine = Self::new();
         machine.set_environment_key();
@@ -93,7 +93,7 @@ impl Machine {
         Self::with_keychain_named("kernel")
     }
 
-    /// The same with another value of `ICR_KEYCHAIN`.
+    /// Does the same as [`Machine::with_keychain`] with another value of `ICR_KEYCHAIN`.
     pub(crate) fn with_keychain_named(choice: &str) -> Option<Self> {
         if let Err(reason) = keyring::available() {
             let reason =

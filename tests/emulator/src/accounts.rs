@@ -224,7 +224,7 @@ impl Accounts {
         self.ledger().api_keys.get(value).cloned()
     }
 
-    /// The API key of this ID.
+    /// Returns the API key of this ID.
     pub(crate) fn api_key_by_id(&self, id: &str) -> Option<ApiKey> {
         let ledger = self.ledger();
         ledger.api_keys.values().find(|key| key.id == id).cloned()
@@ -234,7 +234,7 @@ impl Accounts {
         self.ledger().api_keys.insert(value.to_owned(), key);
     }
 
-    /// Puts `key` in the place of the one that has its ID.
+    /// Replaces the API key with the same ID.
     pub(crate) fn replace_api_key(&self, key: &ApiKey) {
         let mut ledger = self.ledger();
         if let Some(kept) = ledger.api_keys.values_mut().find(|kept| kept.id == key.id) {
@@ -247,14 +247,14 @@ impl Accounts {
         self.ledger().api_keys.retain(|_, key| key.id != id);
     }
 
-    /// Whose access token is it, if it was issued here and lives?
+    /// Returns the owner of a valid access token that was issued here.
     pub(crate) fn access_token(&self, value: &str) -> Option<Subject> {
         let ledger = self.ledger();
         let token = ledger.access_tokens.get(value)?;
         (clock::now() < token.expires).then(|| token.subject.clone())
     }
 
-    /// Whose refresh token is it, if it lives?
+    /// Returns the owner of a valid refresh token.
     pub(crate) fn refresh_token(&self, value: &str) -> Result<Subject, RefreshRefusal> {
         self.ledger().sessions.owner(value).cloned()
     }
@@ -280,13 +280,13 @@ impl Accounts {
         (token, lifetime)
     }
 
-    /// Opens a session, with a refresh token.
+    /// Creates a session with a refresh token.
     pub(crate) fn open_session(&self, subject: &Subject) -> Session {
         let token = sessions::new_token();
         self.ledger().sessions.open(&token, subject.clone())
     }
 
-    /// Uses a refresh token: whose it was, and the one to use next time. Of two racing users one wins, as with IBM.
+    /// Uses a refresh token: returns its owner and the token for the next time. Of two parallel uses one succeeds, as with IBM.
     pub(crate) fn redeem_refresh_token(
         &self,
         value: &str,
@@ -301,7 +301,7 @@ impl Accounts {
         self.ledger().passcodes.remove(value)
     }
 
-    /// A passcode for `subject`.
+    /// Returns a passcode for `subject`.
     pub(crate) fn issue_passcode(&self, subject: Subject) -> String {
         let passcode = random::text(9);
         self.add_passcode(&passcode, subject);
@@ -312,7 +312,7 @@ impl Accounts {
         self.ledger().browser.clone()
     }
 
-    /// An authorization code.
+    /// Returns an authorization code.
     pub(crate) fn issue_code(&self, authorization: Authorization) -> String {
         let code = random::text(32);
         let authorizations = &mut self.ledger().authorizations;
@@ -325,7 +325,7 @@ impl Accounts {
         self.ledger().authorizations.remove(code)
     }
 
-    /// The identity `subject` becomes by assuming the profile, if the profile allows it.
+    /// Returns the identity of the profile, if `subject` may assume it.
     pub(crate) fn assume(&self, name: ProfileName<'_>, subject: &Subject) -> Option<Subject> {
         let ledger = self.ledger();
         let mut named = ledger.profiles.values().filter(|known| name.means(known));
@@ -334,7 +334,7 @@ impl Accounts {
             .map(Profile::subject)
     }
 
-    /// The identity that the owner of a compute resource token becomes.
+    /// Returns the identity for a compute resource token.
     pub(crate) fn redeem_compute_resource_token(
         &self,
         value: &str,
@@ -350,7 +350,7 @@ impl Accounts {
         profile.ok_or(ComputeRefusal::NotLinked)
     }
 
-    /// The identity that the virtual server becomes by this profile, or by the one linked at its creation.
+    /// Returns the identity of the virtual server with this profile, or with the one linked at its creation.
     pub(crate) fn instance_profile(&self, name: Option<ProfileName<'_>>) -> Option<Subject> {
         let ledger = self.ledger();
         let default = ledger.instance.default_profile.as_deref();
@@ -358,12 +358,12 @@ impl Accounts {
         ledger.linked_profile(&ledger.instance.linked, name)
     }
 
-    /// The virtual server that the metadata service describes.
+    /// Calls a function with the virtual server.
     pub(crate) fn with_instance<T>(&self, work: impl FnOnce(&mut Instance) -> T) -> T {
         work(&mut self.ledger().instance)
     }
 
-    /// The tokens that clients made at registries.
+    /// Calls a function with the tokens that clients created at registries.
     pub(crate) fn with_token_book<T>(&self, work: impl FnOnce(&mut TokenBook) -> T) -> T {
         work(&mut self.ledger().token_book)
     }
@@ -380,7 +380,7 @@ impl Accounts {
         self.ledger().public_namespaces.contains(name)
     }
 
-    /// The account that the namespace belongs to, if it belongs to one.
+    /// Returns the account that the namespace belongs to, if it belongs to one.
     pub(crate) fn namespace_owner(&self, name: &str) -> Option<String> {
         self.ledger().namespace_owners.get(name).cloned()
     }
@@ -449,7 +449,7 @@ impl Ledger {
             .or_insert_with(|| Profile::new(id))
     }
 
-    /// The profile of this name, if it is among those of these IDs.
+    /// Returns the profile of this name, if it is among those of these IDs.
     fn linked_profile(&self, ids: &HashSet<String>, name: ProfileName<'_>) -> Option<Subject> {
         let mut linked = ids.iter().filter_map(|id| self.profiles.get(id));
         linked

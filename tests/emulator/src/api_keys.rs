@@ -263,12 +263,12 @@ mod tests {
         cloud
     }
 
-    /// The status and the token or error for an API key.
+    /// Returns the status and the token or error for an API key.
     fn exchange(cloud: &Emulator, key: &str) -> (u16, Value) {
         wire::exchange(cloud, &[("grant_type", API_KEY), ("apikey", key)], false)
     }
 
-    /// The header that lets the owner of an API key in.
+    /// Returns the header with a token for an API key.
     fn bearer(cloud: &Emulator, key: &str) -> String {
         let (_, answer) = exchange(cloud, key);
         let token = answer["access_token"].as_str().expect("a token");

@@ -59,12 +59,12 @@ impl Authority {
         Ok(authority)
     }
 
-    /// The authority's certificate: what TLS clients must trust.
+    /// Returns the path of the authority's certificate, which TLS clients must trust.
     pub fn certificate_path(&self) -> &Path {
         &self.certificate_path
     }
 
-    /// The certificate that registry tokens are signed under: docker-registry's `rootcertbundle`.
+    /// Returns the path of the certificate for registry tokens: docker-registry's `rootcertbundle`.
     pub fn token_signing_path(&self) -> &Path {
         &self.token_signing_path
     }

@@ -113,7 +113,7 @@ fn authorize(accounts: &Accounts, request: &Recorded) -> Result<Response, Refusa
     Ok(Response::new(302, "text/html", "").with_header("Location", location))
 }
 
-/// A page with a new passcode.
+/// Returns a page with a new passcode.
 fn show_passcode(accounts: &Accounts) -> Result<Response, Refusal> {
     let not_logged_in = || Refusal::new(401, STAND_IN, "Nobody is logged in.");
     let subject = accounts.browser().subject.ok_or_else(not_logged_in)?;

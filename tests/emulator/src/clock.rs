@@ -18,19 +18,19 @@ pub(crate) fn wait(duration: Duration) {
     thread::sleep(duration);
 }
 
-/// Seconds since 1970.
+/// Returns the seconds since 1970.
 pub(crate) fn unix_now() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |elapsed| elapsed.as_secs())
 }
 
-/// `Sun, 06 Nov 1994 08:49:37 GMT`: the time as answers show it.
+/// Returns the time in the form of HTTP headers: `Sun, 06 Nov 1994 08:49:37 GMT`.
 pub(crate) fn http_date() -> String {
     httpdate::fmt_http_date(SystemTime::now())
 }
 
-/// `2026-08-01T12:00+0000`: how IAM writes the times of API keys.
+/// Returns a time in the form of API keys in IAM: `2026-08-01T12:00+0000`.
 pub(crate) fn minute(unix: u64) -> String {
     let text = rfc3339(unix);
     format!("{}+0000", &text[..text.len() - ":00Z".len()])
@@ -56,7 +56,7 @@ pub(crate) fn from_minute(text: &str) -> Option<u64> {
     (minute(unix) == text).then_some(unix)
 }
 
-/// `2026-08-01T12:00:00Z`; by hand, because a calendar crate for one optional field is too much.
+/// Returns a time as `2026-08-01T12:00:00Z`, without a calendar crate for this one field.
 pub(crate) fn rfc3339(unix: u64) -> String {
     let (days, seconds) = (unix / 86_400, unix % 86_400);
     // Days since 1 March of the year 0, so that the leap day is a year's last (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").

@@ -52,7 +52,7 @@ impl Connection {
         Recorded::read(&mut self.stream, scheme)
     }
 
-    /// The body of `request`, which a waiting client is asked to send.
+    /// Returns the body of `request`; asks a client that waits for `100 Continue` to send it.
     pub(crate) fn body(&mut self, request: &Recorded) -> io::Result<Body<'_>> {
         if request
             .header("expect")
@@ -64,7 +64,7 @@ impl Connection {
         Body::new(request, &mut self.stream)
     }
 
-    /// The body of `request` as text, for requests that are small.
+    /// Reads the body of a small request as text.
     pub(crate) fn read_text(&mut self, request: &Recorded) -> io::Result<String> {
         let mut text = String::new();
         self.body(request)?

@@ -60,12 +60,12 @@ impl Emulator {
         self.listeners[0].url()
     }
 
-    /// Where the first listener listens.
+    /// Returns the address of the first listener.
     pub fn address(&self) -> SocketAddr {
         self.listeners[0].address
     }
 
-    /// The same cloud without TLS, if [`Builder::listen_plain`] asked for it.
+    /// Returns the URL without TLS, if there is one ([`Builder::listen_plain`]).
     pub fn plain_url(&self) -> Option<String> {
         self.listeners.get(1).map(Listener::url)
     }
@@ -95,18 +95,18 @@ impl Emulator {
         self.always_for(Service::Token, fault);
     }
 
-    /// The same as [`Self::script`] for another service. Both steps of the metadata service count: `Fault::Delay(Duration::ZERO)` lets
+    /// Does the same as [`Self::script`] for another service. Both steps of the metadata service count: `Fault::Delay(Duration::ZERO)` lets
     /// one of them pass.
     pub fn script_for(&self, service: Service, faults: impl IntoIterator<Item = Fault>) {
         self.cloud.script(service, faults);
     }
 
-    /// The same as [`Self::always`] for another service.
+    /// Does the same as [`Self::always`] for another service.
     pub fn always_for(&self, service: Service, fault: Option<Fault>) {
         self.cloud.always(service, fault);
     }
 
-    /// The identities and secrets this cloud knows.
+    /// Returns the identities and secrets this cloud knows.
     pub fn accounts(&self) -> &Accounts {
         &self.cloud.accounts
     }
@@ -135,19 +135,19 @@ pub struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    /// The address to listen at instead of a free port of the loopback interface.
+    /// Sets the address to listen on, instead of a free port of the loopback interface.
     pub fn listen(mut self, address: SocketAddr) -> Self {
         self.listen = address;
         self
     }
 
-    /// A second address, always without TLS.
+    /// Sets a second address, always without TLS.
     pub fn listen_plain(mut self, address: SocketAddr) -> Self {
         self.listen_plain = Some(address);
         self
     }
 
-    /// The docker-registry that answers everything but `/oauth/token` and IAM.
+    /// Sets the docker-registry that answers everything except `/oauth/token` and IAM.
     pub fn registry_upstream(mut self, address: SocketAddr) -> Self {
         self.registry_upstream = Some(address);
         self
@@ -162,7 +162,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Listens, and serves in the background.
+    /// Starts to listen and to serve in the background.
     pub fn start(self) -> anyhow::Result<Emulator> {
         let tls = self
             .tls
@@ -240,7 +240,7 @@ impl Cloud {
         };
     }
 
-    /// What goes wrong with the request at hand.
+    /// Returns the fault for the current request.
     pub(crate) fn next_fault(&self, service: Service) -> Option<Fault> {
         let mut script = self.script.lock().expect(UNPOISONED);
         let scripted = script.get_mut(&service).and_then(VecDeque::pop_front);

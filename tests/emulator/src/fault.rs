@@ -58,7 +58,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// The fault that a control request describes: an object of one member, named like the fault.
+    /// Returns the fault of a control request: an object with one member, named like the fault.
     pub(crate) fn from_json(json: &Value) -> Option<Self> {
         let members = json.as_object().filter(|members| members.len() == 1)?;
         let (kind, value) = members.iter().next()?;
@@ -174,7 +174,7 @@ mod tests {
     use crate::Subject;
     use crate::wire;
 
-    /// The bytes a client gets when its request for a token meets `fault`.
+    /// Returns the answer to a token request that fails with `fault`.
     fn answer(fault: Fault) -> String {
         let cloud = Emulator::start().expect("a port");
         cloud.accounts().add_api_key("key", Subject::user("1"));

@@ -188,7 +188,7 @@ fn refused_refresh(refusal: RefreshRefusal) -> Refusal {
     }
 }
 
-/// IAM answers 400 to every rejected grant, wrong secrets included.
+/// Returns the rejection of a grant: IAM answers 400, also for wrong secrets.
 fn refused(code: &str, message: &str) -> Refusal {
     Refusal::new(400, code, message)
 }

@@ -1,4 +1,4 @@
-//! What does IAM answer at its token endpoint, and where it has none?
+//! IAM's answers at its token endpoint and at unknown paths.
 
 use serde_json::Value;
 
@@ -31,7 +31,7 @@ pub(crate) fn stray(request: &Recorded) -> Response {
     Refusal::new(404, STAND_IN, "Not found.").into_response(Shape::Iam)
 }
 
-/// A successful answer of IAM.
+/// Returns a successful answer of IAM.
 pub(crate) fn success(json: &Value) -> Response {
     Response::json(200, json).with_header("Transaction-Id", random::id())
 }

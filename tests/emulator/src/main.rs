@@ -194,7 +194,7 @@ impl Options {
         }
     }
 
-    /// The API keys of an account are all of one person, named like the account. The first linked profile is the one linked at the
+    /// Adds the logins. All API keys of an account belong to one person, named like the account. The first linked profile is the one linked at the
     /// virtual server's creation.
     fn fill_logins(&self, accounts: &Accounts) {
         for (account, key) in &self.account_api_keys {

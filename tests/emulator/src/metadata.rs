@@ -1,4 +1,4 @@
-//! Who is this virtual server? The instance metadata service of VPC, in both generations of its API, and of Power Virtual Server.
+//! The instance metadata service of VPC, in both generations of its API, and of Power Virtual Server.
 //!
 //! Paths, headers, fields and codes are those of the IBM Cloud documentation (vpc, instance_metadata_vpc_identity_operations.md,
 //! metadata-identity-migration.md, metadata-error-codes.md).
@@ -49,12 +49,12 @@ pub(crate) struct Instance {
     pub(crate) linked: HashSet<String>,
 }
 
-/// Whether the metadata service owns this path.
+/// Returns whether the metadata service owns this path.
 pub(crate) fn owns(path: &str) -> bool {
     path.starts_with("/instance_identity/") || path.starts_with("/identity/v1/")
 }
 
-/// Whether the request asks for an IAM token.
+/// Returns whether the request is for an IAM token.
 pub(crate) fn is_exchange(request: &Recorded) -> bool {
     let paths = [OLD_EXCHANGE, NEW_EXCHANGE];
     request.method == "POST" && paths.contains(&request.path.as_str())
@@ -154,7 +154,7 @@ fn identity_token(accounts: &Accounts, request: &Recorded) -> Result<Response, R
     Ok(issued(&token, seconds))
 }
 
-/// An IAM token of a profile linked to the server.
+/// Returns an IAM token of a profile linked to the server.
 fn iam_token(
     accounts: &Accounts,
     request: &Recorded,
@@ -200,7 +200,7 @@ fn check_flavor(request: &Recorded) -> Result<(), Refusal> {
     Err(Refusal::new(400, "missing_value", message).because_of("Metadata-Flavor", "header", None))
 }
 
-/// The body, an object with at most this member; nothing at all is one, too.
+/// Returns the body, an object with at most this member; an empty body is an empty object.
 fn body(request: &Recorded, member: &str) -> Result<Value, Refusal> {
     if request.body.trim().is_empty() {
         return Ok(json!({}));
@@ -262,7 +262,7 @@ fn not_found() -> Refusal {
     Refusal::new(404, "not_found", "The requested path was not found.")
 }
 
-/// `2025-08-26`, more or less.
+/// Returns whether it looks like a date: `2025-08-26`.
 fn is_date(text: &str) -> bool {
     text.len() == 10
         && text.char_indices().all(|(index, character)| match index {

@@ -31,7 +31,7 @@ impl Profile {
         self
     }
 
-    /// Gives it a name, unique in its account.
+    /// Sets its name, unique in its account.
     pub fn named(mut self, name: &str) -> Self {
         name.clone_into(&mut self.name);
         self

@@ -43,7 +43,7 @@ pub(crate) fn pass_on(
     io::copy(&mut registry, client).map(drop)
 }
 
-/// The request's head as the registry gets it.
+/// Returns the request's head for the registry.
 fn head(request: &Recorded, secure: bool) -> String {
     let mut head = format!("{} {} HTTP/1.1\r\n", request.method, request.target);
     let passed = |(name, _): &&(String, String)| {
@@ -85,7 +85,7 @@ mod tests {
     use crate::request::Body;
     use crate::wire;
 
-    /// A registry for one request; it answers with what it got.
+    /// Starts a registry for one request, which it answers with that request.
     fn echo() -> TcpListener {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let registry = listener.try_clone().expect("a second handle");

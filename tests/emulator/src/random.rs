@@ -5,7 +5,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use ring::rand::SecureRandom as _;
 use ring::rand::SystemRandom;
 
-/// `count` random bytes.
+/// Returns `count` random bytes.
 pub(crate) fn bytes(count: usize) -> Vec<u8> {
     let mut bytes = vec![0; count];
     SystemRandom::new()
@@ -14,12 +14,12 @@ pub(crate) fn bytes(count: usize) -> Vec<u8> {
     bytes
 }
 
-/// `count` random bytes as base64url text.
+/// Returns `count` random bytes as base64url text.
 pub(crate) fn text(count: usize) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(bytes(count))
 }
 
-/// A random identifier in lower-case hexadecimal digits.
+/// Returns a random identifier in lower-case hexadecimal digits.
 pub(crate) fn id() -> String {
     bytes(16).iter().map(|byte| format!("{byte:02x}")).collect()
 }

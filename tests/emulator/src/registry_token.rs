@@ -48,7 +48,7 @@ impl Signer {
         &self.certificate_pem
     }
 
-    /// The JWT with these claims.
+    /// Returns the JWT with these claims.
     pub(crate) fn sign(&self, claims: &Value) -> String {
         let header = json!({"typ": "JWT", "alg": "ES256", "x5c": [BASE64_STANDARD.encode(self.certificate.der())]});
         let encode = |part: &Value| BASE64_URL_SAFE_NO_PAD.encode(part.to_string());

@@ -67,7 +67,7 @@ impl Recorded {
         Ok(request)
     }
 
-    /// The value of the first header of this name, in whatever case it was sent.
+    /// Returns the value of the first header of this name, in whatever case it was sent.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.headers.iter();
         headers
@@ -75,7 +75,7 @@ impl Recorded {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The value of the first form field of this name.
+    /// Returns the value of the first form field of this name.
     pub fn field(&self, name: &str) -> Option<&str> {
         self.form
             .iter()
@@ -83,7 +83,7 @@ impl Recorded {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The value of the first parameter of this name in the query.
+    /// Returns the value of the first parameter of this name in the query.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.query
             .iter()
@@ -91,13 +91,13 @@ impl Recorded {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The token of `Authorization: Bearer …`.
+    /// Returns the token of `Authorization: Bearer …`.
     pub(crate) fn bearer(&self) -> Option<&str> {
         let (scheme, token) = self.header("authorization")?.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     }
 
-    /// User name and password of `Authorization: Basic …`.
+    /// Returns user name and password of `Authorization: Basic …`.
     pub(crate) fn basic(&self) -> Option<(String, String)> {
         let (scheme, encoded) = self.header("authorization")?.split_once(' ')?;
         let decoded = BASE64_STANDARD
@@ -108,7 +108,7 @@ impl Recorded {
         Some((name.to_owned(), password.to_owned()))
     }
 
-    /// Whether the body comes in chunks.
+    /// Returns whether the body comes in chunks.
     pub(crate) fn is_chunked(&self) -> bool {
         self.header("transfer-encoding")
             .is_some_and(|value| value.eq_ignore_ascii_case("chunked"))
@@ -165,7 +165,7 @@ impl Read for Body<'_> {
     }
 }
 
-/// The parameters of a query or a form (`application/x-www-form-urlencoded`).
+/// Returns the parameters of a query or a form (`application/x-www-form-urlencoded`).
 pub(crate) fn pairs(encoded: &str) -> Vec<(String, String)> {
     let parts = encoded.split('&').filter(|part| !part.is_empty());
     parts
@@ -174,7 +174,7 @@ pub(crate) fn pairs(encoded: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// `text` as a value in a query.
+/// Returns `text` as a value in a query.
 pub(crate) fn encode(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {

@@ -33,7 +33,7 @@ pub enum Service {
 }
 
 impl Service {
-    /// The service that `request` is for. `None` for the registry, the emulator's own controls, and unknown paths.
+    /// Returns the service that `request` is for. `None` for the registry, the emulator's own controls, and unknown paths.
     pub(crate) fn of(request: &Recorded) -> Option<Self> {
         match request.path.as_str() {
             iam::TOKEN_PATH => (request.method == "POST").then_some(Self::Token),
@@ -46,7 +46,7 @@ impl Service {
         }
     }
 
-    /// The service that a control request names.
+    /// Returns the service that a control request names.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
         let service = match name {
             "api-keys" => Self::ApiKeys,
@@ -60,7 +60,7 @@ impl Service {
         Some(service)
     }
 
-    /// Whether its requests carry forms; the others carry JSON.
+    /// Returns whether its requests carry forms; the others carry JSON.
     pub(crate) fn reads_forms(self) -> bool {
         matches!(self, Self::Browser | Self::Token)
     }

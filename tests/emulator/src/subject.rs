@@ -10,12 +10,12 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// The person `IBMid-{id}` of `account-1`.
+    /// Creates the person `IBMid-{id}` of `account-1`.
     pub fn user(id: &str) -> Self {
         Self::user_of(id, FIRST_ACCOUNT)
     }
 
-    /// The person `IBMid-{id}` as a member of `account`.
+    /// Creates the person `IBMid-{id}` of `account`.
     pub fn user_of(id: &str, account: &str) -> Self {
         Self {
             iam_id: format!("IBMid-{id}"),
@@ -23,12 +23,12 @@ impl Subject {
         }
     }
 
-    /// The service ID `iam-ServiceId-{id}` of `account-1`.
+    /// Creates the service ID `iam-ServiceId-{id}` of `account-1`.
     pub fn service_id(id: &str) -> Self {
         Self::service_id_of(id, FIRST_ACCOUNT)
     }
 
-    /// The service ID `iam-ServiceId-{id}` of `account`.
+    /// Creates the service ID `iam-ServiceId-{id}` of `account`.
     pub fn service_id_of(id: &str, account: &str) -> Self {
         Self {
             iam_id: format!("iam-ServiceId-{id}"),
@@ -49,7 +49,7 @@ impl Subject {
         kind.map(|(_, sub_type)| *sub_type)
     }
 
-    /// Realm and identifier, which the hyphen joins to the IAM ID: `IBMid` and `1`, `iam` and `ServiceId-1`.
+    /// Returns realm and identifier, the parts of the IAM ID: `IBMid` and `1`, `iam` and `ServiceId-1`.
     pub(crate) fn realm_and_identifier(&self) -> (&str, &str) {
         self.iam_id.split_once('-').unwrap_or((&self.iam_id, ""))
     }

@@ -260,7 +260,7 @@ fn delete(
     }
 }
 
-/// `ae57b394-e39d-595f-ae5d-e46905285df6`
+/// Returns a random UUID: `ae57b394-e39d-595f-ae5d-e46905285df6`.
 fn uuid() -> String {
     let id = random::id();
     let parts = [0..8, 8..12, 12..16, 16..20, 20..32];

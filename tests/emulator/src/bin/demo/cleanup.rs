@@ -123,7 +123,7 @@ fn make_private(directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A process that was killed with the demo may write a last file meanwhile, and podman creates read-only directories.
+/// Removes the directory. A process that was killed with the demo may write a last file meanwhile, and podman creates read-only directories.
 fn remove(directory: &Path) -> io::Result<()> {
     let mut outcome = Ok(());
     for _ in 0..50 {

@@ -27,7 +27,7 @@ pub(crate) struct Transfer {
     pub(crate) pushed: String,
 }
 
-/// The image's name in a registry.
+/// Returns the image's name in a registry.
 pub(crate) fn image_in(host: &str) -> String {
     format!("{host}/demo/hello")
 }
@@ -66,7 +66,7 @@ impl Client {
         }
     }
 
-    /// The registry's program.
+    /// Returns the registry's program.
     pub(crate) fn registry(&self) -> &'static str {
         self.registry
     }
@@ -122,7 +122,7 @@ pub(crate) fn digest(shell: &Shell) -> anyhow::Result<String> {
     Ok(digest.trim().to_owned())
 }
 
-/// A program named `registry` may be another one.
+/// Returns whether `registry` is docker-registry; another program may have this name.
 fn is_docker_registry(program: &str) -> bool {
     let output = Command::new(program)
         .arg("--version")

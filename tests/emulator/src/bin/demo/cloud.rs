@@ -57,12 +57,12 @@ impl Cloud {
         outcome
     }
 
-    /// Where IAM and the registry are.
+    /// Returns the URL of IAM and the registry.
     pub(crate) fn url(&self) -> String {
         self.emulator.url()
     }
 
-    /// The registry as clients name it.
+    /// Returns the registry's name for clients.
     pub(crate) fn host(&self) -> String {
         self.url().trim_start_matches("https://").to_owned()
     }
@@ -74,7 +74,7 @@ impl Cloud {
             .add_api_key(key, Subject::user("newcomer"));
     }
 
-    /// How many times IAM was asked for a token.
+    /// Returns the number of token requests to IAM.
     pub(crate) fn exchanges(&self) -> usize {
         self.emulator.exchanges()
     }

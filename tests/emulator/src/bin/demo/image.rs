@@ -47,7 +47,7 @@ pub(crate) fn write(directory: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The digest in hexadecimal digits.
+/// Returns the digest in hexadecimal digits.
 pub(crate) fn sha256(content: &[u8]) -> String {
     let digest = ring::digest::digest(&SHA256, content);
     digest
@@ -57,7 +57,7 @@ pub(crate) fn sha256(content: &[u8]) -> String {
         .collect()
 }
 
-/// An archive of one file, owned by root and as old as Unix (POSIX.1-2017, `pax`, "ustar Interchange Format").
+/// Returns an archive of one file, owned by root and as old as Unix (POSIX.1-2017, `pax`, "ustar Interchange Format").
 fn tar(name: &str, content: &[u8]) -> Vec<u8> {
     let mut header = [0; BLOCK];
     let mut field = |offset: usize, text: &str| {

@@ -160,7 +160,7 @@ fn start_cloud(
     Ok((cloud, shell, client))
 }
 
-/// Stores the key; where no keychain takes it, puts it into the environment. Returns whether it is in a keychain.
+/// Stores the key, or sets it in the environment if there is no keychain. Returns whether it is in a keychain.
 fn log_in(shell: &mut Shell, cloud: &Cloud, key: &str) -> anyhow::Result<bool> {
     let login = |secret: &str| {
         format!(

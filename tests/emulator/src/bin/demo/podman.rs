@@ -96,13 +96,13 @@ fn configured(shell: &Shell) -> anyhow::Result<Shell> {
     Ok(shell)
 }
 
-/// Whether the helper finds the login in the user namespace in which podman asks for it.
+/// Returns whether the helper finds the login in the user namespace in which podman asks for it.
 fn login_is_in_reach(shell: &Shell, host: &str) -> anyhow::Result<bool> {
     let answer = shell.run("podman", &["unshare", HELPER, "get"], host)?;
     Ok(answer.succeeded())
 }
 
-/// Judged by the owner of the demo's directory.
+/// Returns whether the owner of the demo's directory is root.
 #[cfg(unix)]
 fn is_root(shell: &Shell) -> anyhow::Result<bool> {
     let metadata = fs::metadata(shell.path("."))?;

@@ -5,17 +5,17 @@ use std::io::Write as _;
 
 const WIDTH: usize = 79;
 
-/// A text that is laid out already.
+/// Prints a formatted text.
 pub(crate) fn text(text: &str) -> io::Result<()> {
     writeln!(io::stdout().lock(), "{text}")
 }
 
-/// The beginning of a step.
+/// Prints the heading of a step.
 pub(crate) fn heading(number: u8, title: &str) -> io::Result<()> {
     text(&format!("\n{number}. {title}"))
 }
 
-/// A command as it could be typed, with what it reads on standard input.
+/// Prints a command as it could be typed, with its standard input.
 pub(crate) fn command(program: &str, arguments: &[&str], input: &str) -> io::Result<()> {
     let line = match input {
         "" => program.to_owned(),
@@ -30,7 +30,7 @@ pub(crate) fn command(program: &str, arguments: &[&str], input: &str) -> io::Res
     ))
 }
 
-/// What a command printed.
+/// Prints the output of a command.
 pub(crate) fn output(output: &str) -> io::Result<()> {
     for line in output.lines() {
         text(&folded(&without_long_digests(line), "     ", "       ", ""))?;
@@ -38,7 +38,7 @@ pub(crate) fn output(output: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// What the demo has to say.
+/// Prints a note.
 pub(crate) fn note(note: &str) -> io::Result<()> {
     text(&folded(note, "   ", "   ", ""))
 }
@@ -67,7 +67,7 @@ fn folded(line: &str, first: &str, others: &str, mark: &str) -> String {
     folded
 }
 
-/// A line that is too long only for its digests gets shorter ones, as clients themselves print them.
+/// Shortens the digests of a line that is too long, as clients do.
 fn without_long_digests(line: &str) -> String {
     if line.chars().count() <= WIDTH - 5 {
         return line.to_owned();

@@ -6,7 +6,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use ring::rand::SecureRandom as _;
 use ring::rand::SystemRandom;
 
-/// A random API key that looks like IBM's: 44 characters.
+/// Returns a random API key that looks like IBM's: 44 characters.
 pub(crate) fn api_key() -> anyhow::Result<String> {
     Ok(BASE64_URL_SAFE_NO_PAD.encode(random::<33>()?))
 }

@@ -91,7 +91,7 @@ pub(crate) fn pause() {
     thread::sleep(Duration::from_millis(20));
 }
 
-/// This program, for starting it again.
+/// Returns a command that starts this program again.
 pub(crate) fn ourselves() -> anyhow::Result<Command> {
     Ok(Command::new(env::current_exe()?))
 }

@@ -41,7 +41,7 @@ pub(crate) struct Shell {
 }
 
 impl Shell {
-    /// The shell for a cloud at `url`; the cleanup process creates the same one again.
+    /// Creates the shell for a cloud at `url`; the cleanup process creates the same one again.
     pub(crate) fn new(directory: &Path, helper: &Path, url: &str) -> Self {
         let below = |name: &str| directory.join(name).into_os_string();
         let name = directory.file_name().unwrap_or_default();
@@ -97,7 +97,7 @@ impl Shell {
         Ok(screen::output(&String::from_utf8_lossy(&self.read(name)?))?)
     }
 
-    /// The variables as assignments, for showing.
+    /// Returns the variables as assignments, for showing.
     pub(crate) fn exports(&self) -> String {
         let directory = self.directory.display().to_string();
         let assignment = |(name, value): &(&str, OsString)| {
@@ -231,7 +231,7 @@ impl Finished {
         self.output.status.success()
     }
 
-    /// An error with what the program said, unless it succeeded.
+    /// Returns an error with the program's output, unless it succeeded.
     pub(crate) fn succeed(self) -> anyhow::Result<Self> {
         if self.succeeded() {
             Ok(self)
@@ -248,12 +248,12 @@ impl Finished {
         self.milliseconds
     }
 
-    /// What it printed, without white space at the ends.
+    /// Returns its output, without white space at the ends.
     pub(crate) fn stdout(&self) -> &str {
         &self.stdout
     }
 
-    /// What it printed on standard error, without white space at the ends.
+    /// Returns its output on stderr, without white space at the ends.
     pub(crate) fn stderr(&self) -> &str {
         &self.stderr
     }
@@ -269,7 +269,7 @@ impl fmt::Display for Finished {
     }
 }
 
-/// The cargo that runs us, without its variables about our own package: build scripts depend on them, so that every demo and the next build
+/// Returns the cargo that runs us, without its variables about our own package: build scripts depend on them, so that every demo and the next build
 /// would compile half of the program again.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(variable("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -295,7 +295,7 @@ fn variable(name: &str) -> Option<OsString> {
     environment().find_map(|(set, value)| (set == name).then_some(value))
 }
 
-/// Whether a program is on the search path. Not started for it, because podman leaves traces even of that.
+/// Returns whether a program is on the search path. It is not started, because podman then already writes files.
 pub(crate) fn is_installed(program: &str) -> bool {
     let path = variable("PATH").unwrap_or_default();
     env::split_paths(&path).any(|directory| {
@@ -315,7 +315,7 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-/// The search path with the helper's directory in front, so that clients find it.
+/// Returns the search path with the helper's directory in front, so that clients find it.
 fn search_path(helper: &Path) -> OsString {
     let path = variable("PATH").unwrap_or_default();
     let directories = helper
