@@ -13,7 +13,7 @@ usage: install.sh [--system | --prefix DIR] [--uninstall | --check]
 Builds $program and installs it for you alone, into \$XDG_BIN_HOME or ~/.local/bin;
 its manual and shell completions into \$XDG_DATA_HOME or ~/.local/share.
 
-  --system      for everybody, into /usr/local/bin and /usr/local/share; only copying needs root
+  --system      for all users, into /usr/local/bin and /usr/local/share; only copying needs root
   --prefix DIR  into DIR/bin and DIR/share
   --uninstall   removes what was installed instead
   --check       says what is missing for building, and does nothing else

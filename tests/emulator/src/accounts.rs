@@ -392,7 +392,7 @@ impl Accounts {
     }
 }
 
-/// What everybody's browser does at IBM Cloud.
+/// The state of the browser at IBM Cloud.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Browser {
     pub(crate) subject: Option<Subject>,

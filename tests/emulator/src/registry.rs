@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_may_pull_what_is_public() {
+    fn a_public_namespace_needs_no_login() {
         let cloud = Emulator::start().expect("a port");
         cloud.accounts().add_public_namespace("open");
         let scopes = "scope=repository:public/app:pull,push+repository:ns/app:pull&scope=repository:open/a/b:pull&account=me";
