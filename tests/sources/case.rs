@@ -26,7 +26,7 @@ struct Expect {
     /// Values of `ICR_KEYCHAIN`, each for a run of its own.
     #[serde(default = "no_keychain")]
     keychains: Vec<String>,
-    /// All requests of these `get`s to the machine's own cloud, in order.
+    /// All requests of these `get`s to the main cloud, in order.
     requests: Option<Vec<Request>>,
     /// Further texts that must be shown nowhere but in the secret of an answer.
     #[serde(default)]

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::support::Machine;
 
-/// The clouds besides the machine's own, by the name of their file.
+/// The clouds besides the main one, by the name of their file.
 #[derive(Default)]
 pub(crate) struct Clouds(BTreeMap<String, Emulator>);
 
@@ -106,7 +106,7 @@ struct TrustedProfile {
 }
 
 impl CloudFile {
-    /// Makes a cloud know all that, and the machine all its secrets.
+    /// Adds all that to a cloud, and the secrets in it to those of the test.
     pub(crate) fn set_up(&self, cloud: &Emulator, machine: &Machine) {
         let accounts = cloud.accounts();
         if let Some(rotate) = self.refresh_tokens_rotate {

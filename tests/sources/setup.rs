@@ -36,10 +36,10 @@ struct Login {
     user: Option<String>,
 }
 
-/// A machine that is as the directories of a case describe it.
+/// The environment that the directories of a case describe.
 pub(crate) struct Setup {
     pub(crate) machine: Machine,
-    /// Stopped with the machine.
+    /// They run as long as this exists.
     _clouds: Clouds,
     /// The case's base first.
     directories: Vec<PathBuf>,
@@ -47,7 +47,7 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// Prepares a machine; `directories` are the case's base, if it has one, and its own.
+    /// Prepares an environment; `directories` are the case's base, if it has one, and its own.
     pub(crate) fn new(machine: Machine, directories: Vec<PathBuf>) -> Self {
         check_names(&directories);
         let clouds = start_clouds(&directories, &machine);
@@ -93,7 +93,7 @@ impl Setup {
         self.parts(name).pop()
     }
 
-    /// Copies a directory, if the case has it, into the machine's.
+    /// Copies a directory, if the case has it, into the test's directory.
     fn copy(&self, from: &Path, to: &str) {
         for file in files_below(from) {
             let name = Path::new(to).join(file.strip_prefix(from).expect("it is below"));
@@ -103,7 +103,7 @@ impl Setup {
                 Ok(text) => drop(self.machine.file(name, &self.fill(&text))),
                 Err(other) => {
                     let path = self.machine.file(name, "");
-                    fs::write(path, other.as_bytes()).expect("the machine's own file");
+                    fs::write(path, other.as_bytes()).expect("a file of this test");
                 }
             }
         }
@@ -144,7 +144,7 @@ impl Login {
     }
 }
 
-/// Starts the clouds that have a file `cloud-NAME.json`, besides the machine's own.
+/// Starts the clouds that have a file `cloud-NAME.json`, besides the main one.
 fn start_clouds(directories: &[PathBuf], machine: &Machine) -> Clouds {
     let mut clouds = Clouds::default();
     for directory in directories {
