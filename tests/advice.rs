@@ -55,7 +55,7 @@ const VARIABLE: Source = Source {
     replace: |machine, _| {
         machine.set("IBMCLOUD_API_KEY", NEW_KEY);
     },
-    says: "Set a new key in $IBMCLOUD_API_KEY, or unset it",
+    says: "Set a new key in $IBMCLOUD_API_KEY, or unset the variable",
 };
 
 const VARIABLE_UNSET: Source = Source {
@@ -69,7 +69,7 @@ const VARIABLE_UNSET: Source = Source {
     replace: |machine, _| {
         machine.unset("IBMCLOUD_API_KEY");
     },
-    says: "Set a new key in $IBMCLOUD_API_KEY, or unset it",
+    says: "Set a new key in $IBMCLOUD_API_KEY, or unset the variable",
 };
 
 const TOKEN_VARIABLE: Source = Source {
@@ -82,7 +82,7 @@ const TOKEN_VARIABLE: Source = Source {
         machine.add_refresh_token("A-NEW-REFRESH-TOKEN", "me");
         machine.set("IC_IAM_REFRESH_TOKEN", "A-NEW-REFRESH-TOKEN");
     },
-    says: "Set a new token in $IC_IAM_REFRESH_TOKEN, or unset it",
+    says: "Set a new token in $IC_IAM_REFRESH_TOKEN, or unset the variable",
 };
 
 const HOST_LOGIN: Source = Source {
@@ -349,14 +349,17 @@ fn a_service_that_answers_is_to_be_asked_later() {
     let machine = Machine::with_environment_key();
     machine.settings("deadline = 2\n");
     for (fault, words) in [
-        (Fault::Status(503), "answered HTTP 503. Try again later\n"),
+        (
+            Fault::Status(503),
+            "is unavailable (HTTP 503). Try again later\n",
+        ),
         (
             Fault::StatusWithRetryAfter(503, "30".into()),
-            "answered HTTP 503. Try again in 30 s\n",
+            "is unavailable (HTTP 503). Try again in 30 s\n",
         ),
         (
             Fault::StatusWithRetryAfter(429, "3600".into()),
-            "answered HTTP 429. Try again in 60 min\n",
+            "is unavailable (HTTP 429). Try again in 60 min\n",
         ),
     ] {
         machine.cloud.always(Some(fault));
@@ -375,8 +378,8 @@ fn a_key_at_login_that_iam_does_not_know_may_be_new() {
     machine.plant(NEW_KEY);
     let outcome = machine.run(&["login", "--api-key-stdin"], NEW_KEY);
     outcome.tells_a_person(&[
-        "cannot get a token with the API key: IAM rejected it (BXNIM0415E, HTTP 400)",
-        "\nhint: Check the key, or make a new one with 'ibmcloud iam api-key-create NAME'. A key that was just made takes a few seconds to work\n",
+        "cannot get a token with the API key: IAM rejected it (BXNIM0415E)",
+        "\nhint: Check the key, or create a new one with 'ibmcloud iam api-key-create NAME'. A new key takes a few seconds to work\n",
     ]);
     let accounts = machine.cloud.accounts();
     accounts.add_api_key(NEW_KEY, Subject::user("new"));

@@ -85,13 +85,17 @@ fn imports() -> BTreeSet<Import> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut imports = BTreeSet::new();
     for file in rust_files(&root) {
-        let path = file.strip_prefix(&root).unwrap();
-        let first = path.components().next().unwrap().as_os_str();
-        let from = first.to_str().unwrap().trim_end_matches(".rs").to_owned();
+        let path = file.strip_prefix(&root).expect("a path below src");
+        let first = path.components().next().expect("a name").as_os_str();
+        let from = first
+            .to_str()
+            .expect("a name in UTF-8")
+            .trim_end_matches(".rs")
+            .to_owned();
         if from == "lib" {
             continue;
         }
-        let source = fs::read_to_string(&file).unwrap();
+        let source = fs::read_to_string(&file).expect("a source file");
         let others = rooms_in(&source).into_iter().filter(|to| *to != from);
         imports.extend(others.map(|to| Import {
             from: from.clone(),
@@ -104,8 +108,8 @@ fn imports() -> BTreeSet<Import> {
 
 fn rust_files(directory: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(directory).expect("a directory") {
+        let path = entry.expect("an entry").path();
         if path.is_dir() {
             files.extend(rust_files(&path));
         } else if path.extension().is_some_and(|extension| extension == "rs") {

@@ -367,7 +367,14 @@ fn every_step_tells_how_long_it_took() {
     machine.set("ICR_LOG_FILE", path).set_environment_key();
     machine.get("us.icr.io").is_token_of();
     let text = log(&machine);
-    for step in ["keychain{", "lock{", "find{", "ask{", "exchange{", "run{"] {
+    for step in [
+        "keychain{",
+        "lock{",
+        "find{",
+        "request{",
+        "exchange{",
+        "run{",
+    ] {
         let mut lines = text.lines();
         let closed = lines.any(|line| {
             let last = line.rfind(step).map(|start| &line[start..]);

@@ -336,19 +336,19 @@ fn where_tokens_are_chosen_is_told_if_they_are() {
         let (_, end) = stderr.rsplit_once(&host).expect("a command");
         end.trim().to_owned()
     };
-    assert_eq!(end(&lab), "`");
+    assert_eq!(end(&lab), "'");
     lab.choose_registry_tokens();
-    let of_settings = "` (and take `registry-token` out of the settings)";
+    let of_settings = "' (and take `registry-token` out of the settings)";
     assert_eq!(end(&lab), of_settings);
     lab.settings(&format!(
         "[profile.old]\ncredential = \"token\"\n[registry.\"{host}\"]\nprofile = \"old\""
     ));
-    let of_kind = "` (and take `credential = \"token\"` out of the settings)";
+    let of_kind = "' (and take `credential = \"token\"` out of the settings)";
     assert_eq!(end(&lab), of_kind);
     lab.machine.set("ICR_SOURCE", "registry-token");
     assert_eq!(
         end(&lab),
-        "` (and take `registry-token` out of $ICR_SOURCE)"
+        "' (and take `registry-token` out of $ICR_SOURCE)"
     );
 }
 

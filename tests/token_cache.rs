@@ -119,7 +119,7 @@ fn an_outage_says_since_when_it_lasts() {
             machine.keys().age_tokens(age);
         }
         let outcome = machine.get("us.icr.io");
-        outcome.is_failure_with(&["answered HTTP 503", ". Try again in 60 min"]);
+        outcome.is_failure_with(&["is unavailable (HTTP 503)", ". Try again in 60 min"]);
         match lasted {
             None => assert!(!outcome.stdout.contains("since"), "{outcome:?}"),
             Some(lasted) => {

@@ -197,7 +197,7 @@ mod tests {
         };
         for (fault, words) in [
             (other_factor, "needs no second factor"),
-            (Fault::Html, "cannot be trusted"),
+            (Fault::Html, "cannot trust the response"),
         ] {
             cloud.script([fault]);
             let terminal = FakeTerminal::typing(&[PASSCODE, PASSCODE]);

@@ -80,8 +80,8 @@ impl ApiRequest<'_> {
             },
             None => ServiceError::InvalidResponse {
                 reason: format!(
-                    "it refused without a reason (HTTP {status}){}",
-                    self.if_proxied("; a proxy may stand in between")
+                    "it is an error without a reason (HTTP {status}){}",
+                    self.if_proxied("; a proxy may have sent it")
                 ),
             },
         })

@@ -38,7 +38,7 @@ pub(super) fn additional_certificates(
         certificates_in(path).map_err(|error| match exhausted_resource(error.as_ref()) {
             Some(reason) => TransportError::Local(reason),
             None => TransportError::Untrusted(format!(
-                "$SSL_CERT_FILE names {}, which cannot be used ({})",
+                "cannot use {}, the file in $SSL_CERT_FILE ({})",
                 path.display(),
                 error.root_cause()
             )),
@@ -135,6 +135,6 @@ fn system_authorities(_has_further: bool) -> Option<usize> {
 fn certificates_in(path: &Path) -> anyhow::Result<Vec<Certificate>> {
     let pem = fs::read_bytes(path, MAX_CERTIFICATE_FILE)?;
     let certificates = Certificate::from_pem_bundle(&pem)?;
-    ensure!(!certificates.is_empty(), "it holds no certificate");
+    ensure!(!certificates.is_empty(), "it contains no certificate");
     Ok(certificates)
 }

@@ -100,7 +100,7 @@ pub(super) fn build(
         builder = builder.no_proxy();
     }
     let advice = if cfg!(any(target_os = "macos", windows)) {
-        "look at the system's certificates, and at $SSL_CERT_FILE if it is set"
+        "check the system's certificates, and $SSL_CERT_FILE if it is set"
     } else {
         "install the system's CA certificates (package ca-certificates)"
     };
@@ -179,9 +179,9 @@ fn send(client: &Client, request: &Request) -> Result<Response, TransportError> 
     response
         .take(MAX_BODY + 1)
         .read_to_end(&mut body)
-        .map_err(|_| TransportError::Network("the answer was cut off".into()))?;
+        .map_err(|_| TransportError::Network("the response was cut off".into()))?;
     if body.len() as u64 > MAX_BODY {
-        return Err(TransportError::Untrusted("it was longer than 1 MiB".into()));
+        return Err(TransportError::Untrusted("it is longer than 1 MiB".into()));
     }
     Ok(Response {
         status,
@@ -196,7 +196,7 @@ fn send(client: &Client, request: &Request) -> Result<Response, TransportError> 
 fn sensitive(name: &str, value: &Secret) -> Result<HeaderValue, TransportError> {
     let mut value = HeaderValue::from_str(value.expose()).map_err(|_| {
         TransportError::Untrusted(format!(
-            "what goes into the header {name} has control characters in it"
+            "the value of the header {name} contains control characters"
         ))
     })?;
     value.set_sensitive(true);
@@ -209,7 +209,7 @@ fn transport_error(error: &reqwest::Error) -> TransportError {
     }
     match certificate_error(error) {
         Some(reason) => TransportError::Untrusted(format!(
-            "{reason}; if a company's proxy stands in between, add its certificate authority to the system's trust store or name its file in SSL_CERT_FILE"
+            "{reason}; if your company uses a TLS proxy, add its certificate authority to the system's trust store, or set SSL_CERT_FILE to its file"
         )),
         None if error.is_timeout() => TransportError::NoAnswer {
             is_connected: !error.is_connect(),

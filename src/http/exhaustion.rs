@@ -6,7 +6,7 @@ use super::transport::TransportError;
 use crate::time::Unfinished;
 
 /// The message for too many open files.
-pub(super) const FEW_FILES: &str = "this process may not open enough files";
+pub(super) const FEW_FILES: &str = "this process has too many open files";
 
 /// Returns the exhausted resource of this machine if a system error in the chain of
 /// `error` names one.
@@ -31,7 +31,7 @@ fn resource_of(code: i32) -> Option<&'static str> {
         Errno::ENFILE => Some("this machine has too many open files"),
         Errno::ENOMEM | Errno::ENOBUFS => Some("this machine has too little memory"),
         Errno::EAGAIN => Some(
-            "no further thread can be started: this user has too many of them, or too little memory (ulimit -u, ulimit -v)",
+            "cannot start a thread: this user has too many threads, or too little memory (ulimit -u, ulimit -v)",
         ),
         _ => None,
     }
@@ -57,7 +57,7 @@ pub(super) fn local_error(unfinished: Unfinished) -> Option<TransportError> {
         Unfinished::Late => None,
         Unfinished::NotStarted(error) => {
             let reason = exhausted_resource(&error);
-            let reason = reason.unwrap_or_else(|| format!("no thread can be started ({error})"));
+            let reason = reason.unwrap_or_else(|| format!("cannot start a thread ({error})"));
             Some(TransportError::Local(reason))
         }
     }
@@ -92,15 +92,12 @@ mod tests {
     fn an_exhausted_resource_is_found_by_the_systems_error_code() {
         use nix::errno::Errno;
         for (errno, words) in [
-            (
-                Errno::EMFILE,
-                Some("this process may not open enough files"),
-            ),
+            (Errno::EMFILE, Some("this process has too many open files")),
             (Errno::ENFILE, Some("too many open files")),
             (Errno::ENOMEM, Some("too little memory")),
             (
                 Errno::EAGAIN,
-                Some("too many of them, or too little memory"),
+                Some("too many threads, or too little memory"),
             ),
             (Errno::ECONNREFUSED, None),
             (Errno::ENOENT, None),
@@ -116,7 +113,7 @@ mod tests {
         let error = std::io::Error::from_raw_os_error(Errno::EAGAIN as i32);
         let failed = local_error(Unfinished::NotStarted(error));
         assert!(
-            matches!(failed, Some(TransportError::Local(reason)) if reason.contains("thread can be started"))
+            matches!(failed, Some(TransportError::Local(reason)) if reason.contains("start a thread"))
         );
         assert_eq!(local_error(Unfinished::Late), None);
     }

@@ -55,7 +55,7 @@ impl Http<'_> {
             {
                 return Err(failed.error);
             }
-            tracing::debug!(request.name, attempt, ?outage, ?wait, "retrying");
+            tracing::debug!(name = request.name, attempt, ?outage, ?wait, "retrying");
             self.clock.sleep(wait);
             attempt += 1;
             pause *= 2;
@@ -71,7 +71,7 @@ impl Http<'_> {
         let _span = tracing::debug_span!("request", name = request.name).entered();
         let timeout = self.limits.attempt.min(self.deadline.remaining(self.clock));
         if timeout.is_zero() {
-            let reason = "there was no time left to ask".to_owned();
+            let reason = "the deadline has passed".to_owned();
             return Err(AttemptError {
                 error: ServiceError::Unavailable(Outage::Unreachable(reason)),
                 is_undone: true,
@@ -92,7 +92,6 @@ impl Http<'_> {
             AttemptError::new(error, request.unreachable_note, waited)
         })?;
         tracing::debug!(
-            request.name,
             status = response.status,
             transaction_id = ?response.transaction_id,
             "response"
@@ -110,8 +109,8 @@ impl Http<'_> {
             status @ 300..=399 => Err(AttemptError {
                 error: ServiceError::InvalidResponse {
                     reason: format!(
-                        "it redirected us (HTTP {status}), which it never does{}",
-                        request.if_proxied("; a proxy may want a login")
+                        "it is an unexpected redirect (HTTP {status}){}",
+                        request.if_proxied("; a proxy may require a login")
                     ),
                 },
                 is_undone: false,

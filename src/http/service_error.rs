@@ -76,15 +76,16 @@ pub struct ServiceDescription {
 impl Outage {
     /// Returns the sentence that tells what happened.
     fn describe(&self, service: &ServiceDescription) -> String {
+        let name = &service.name;
         let address = &service.name_and_address;
         match self {
-            Self::Answered { status, .. } => format!("{address} answered HTTP {status}"),
-            Self::Local(reason) => format!("{address} cannot be asked: {reason}"),
+            Self::Answered { status, .. } => format!("{name} is unavailable (HTTP {status})"),
+            Self::Local(reason) => format!("cannot send a request to {name}: {reason}"),
             Self::Silent { waited, note } => {
                 let seconds = waited.as_secs_f64();
-                format!("{address} gave no answer within {seconds:.1} s{note}")
+                format!("{address} did not answer within {seconds:.1} s{note}")
             }
-            Self::Unreachable(reason) => format!("{address} is not available: {reason}"),
+            Self::Unreachable(reason) => format!("{address} is unreachable: {reason}"),
         }
     }
 
@@ -115,7 +116,7 @@ impl ServiceError {
         let verb = if action.is_some() {
             "rejected it"
         } else {
-            "refused to answer"
+            "rejected the request"
         };
         let prefix = action.map_or_else(String::new, |action| format!("{action}: "));
         match self {
@@ -125,21 +126,19 @@ impl ServiceError {
                 message,
             } => {
                 let hint = rejection_hint(code.as_deref(), &message);
-                let code = code.map(|code| format!("{code}, ")).unwrap_or_default();
+                let code = code.unwrap_or_else(|| format!("HTTP {status}"));
                 let name = &service.name;
                 let message = message.trim_end_matches('.');
-                Error::user(format!(
-                    "{prefix}{name} {verb} ({code}HTTP {status}): {message}"
-                ))
-                .with_hint(hint)
-                .as_rejection()
+                Error::user(format!("{prefix}{name} {verb} ({code}): {message}"))
+                    .with_hint(hint)
+                    .as_rejection()
             }
             Self::Unavailable(outage) => {
                 Error::temporary(format!("{prefix}{}", outage.describe(service)))
                     .with_hint(outage.hint(service.unreachable_hint))
             }
             Self::InvalidResponse { reason } => Error::temporary(format!(
-                "{prefix}the answer of {} cannot be trusted: {reason}",
+                "{prefix}cannot trust the response of {}: {reason}",
                 service.name_and_address
             ))
             .with_hint(service.invalid_hint),

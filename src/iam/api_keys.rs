@@ -115,7 +115,7 @@ impl Iam<'_> {
             Ok(CreatedApiKey {
                 id: made.id,
                 name: one_line(&made.name, MAX_NAME),
-                key: key.ok_or("it made an API key and did not show it")?,
+                key: key.ok_or("it does not contain the new API key")?,
                 expires_at: made.expires_at.as_deref().and_then(parse_expiry),
             })
         })
@@ -129,7 +129,7 @@ impl Iam<'_> {
         // It becomes part of a path.
         if !super::is_id(id) {
             return Err(ServiceError::Unusable {
-                reason: "it is no ID of an API key".into(),
+                reason: "it is not the ID of an API key".into(),
             });
         }
         let request = ApiRequest {
@@ -203,7 +203,7 @@ fn read(body: &[u8]) -> Result<ApiKey, String> {
     serde_json::from_slice(body)
         .ok()
         .filter(|key: &ApiKey| super::is_id(&key.id))
-        .ok_or_else(|| "it was no API key, or was cut off".to_owned())
+        .ok_or_else(|| "it is not an API key, or was cut off".to_owned())
 }
 
 #[cfg(test)]

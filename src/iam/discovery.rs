@@ -79,7 +79,7 @@ fn read(body: &[u8]) -> Result<Discovery, String> {
         passcode_endpoint: String,
     }
     let document: Document = serde_json::from_slice(body)
-        .map_err(|_| "it does not say where its login pages are".to_owned())?;
+        .map_err(|_| "it does not contain the addresses of the login pages".to_owned())?;
     Ok(Discovery {
         authorization_endpoint: page("authorization_endpoint", &document.authorization_endpoint)?,
         passcode_endpoint: page("passcode_endpoint", &document.passcode_endpoint)?,

@@ -1,4 +1,4 @@
-//! What IAM answers with, believed only where it makes sense.
+//! [`TokenResponse`]: IAM's response to a grant, checked before use.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use crate::http::is_token;
 use crate::iam::jwt;
 use crate::secret::Secret;
 
-/// The longest life of an access token that is believed, in seconds. IAM's own
-/// limit is an hour.
+/// The longest valid lifetime of an access token, in seconds. IAM's own limit is an
+/// hour.
 const MAX_LIFETIME: u64 = 24 * 60 * 60;
 
-/// The longest life of a refresh token that is believed, in seconds: far more than
-/// the 30 days that the longest session has (account documentation,
+/// The longest valid lifetime of a refresh token, in seconds: far more than the 30 days
+/// of the longest session (account documentation,
 /// `sessions-settings.md`).
 const MAX_REFRESH_LIFETIME: u64 = 366 * 24 * 60 * 60;
 
@@ -23,21 +23,20 @@ const MAX_REFRESH_LIFETIME: u64 = 366 * 24 * 60 * 60;
 pub struct TokenResponse {
     /// The token, without `Bearer`.
     pub access_token: Secret,
-    /// How long it is good, from the moment it was received.
+    /// Its lifetime from the moment it was received.
     pub lifetime: Duration,
-    /// The refresh token that replaces the one that was used, if there is one.
+    /// The refresh token that replaces the one that was sent, if any.
     pub refresh_token: Option<Secret>,
-    /// How long that one is good, from the moment it was received, if IAM said so
-    /// (`refresh_token_expiration`, which only some answers have).
+    /// The lifetime of the refresh token from the moment it was received, if the response
+    /// contains it (`refresh_token_expiration`, which is optional).
     pub refresh_lifetime: Option<Duration>,
 }
 
-/// The token in an answer (IAM Identity Services API, `TokenResponse`).
+/// Parses a response (IAM Identity Services API, `TokenResponse`).
 ///
-/// The lifetime is `expires_in`, because it needs nobody's clock; an answer
-/// without it is measured by the token's own times. For the same reason the life
-/// of a refresh token is reckoned by IAM's clock as far as the answer shows it; `now`
-/// is this machine's.
+/// The lifetime is `expires_in`, because that depends on no clock; without it, the
+/// token's own claims count. For the same reason the lifetime of a refresh token is
+/// computed with IAM's clock if the response shows it. `now` is this machine's time.
 pub(crate) fn parse(body: &[u8], now: u64) -> Result<TokenResponse, String> {
     #[derive(Deserialize)]
     struct Answer {
@@ -45,7 +44,7 @@ pub(crate) fn parse(body: &[u8], now: u64) -> Result<TokenResponse, String> {
         token_type: Option<String>,
         expires_in: Option<u64>,
         refresh_token: Option<Secret>,
-        // Not worth failing for.
+        // Optional: an unusable value is ignored.
         #[serde(default)]
         expiration: Value,
         #[serde(default)]
@@ -65,12 +64,12 @@ pub(crate) fn parse(body: &[u8], now: u64) -> Result<TokenResponse, String> {
         .expires_in
         .or_else(|| own_lifetime(answer.access_token.expose()))
         .filter(|seconds| (1..=MAX_LIFETIME).contains(seconds))
-        .ok_or("its token has no believable lifetime")?;
-    // IAM's word for "none", where no client asked.
+        .ok_or("its token has no valid lifetime")?;
+    // IAM writes `not_supported` if no client was named in the request.
     let refresh_token = answer
         .refresh_token
         .filter(|token| is_token(token) && token.expose() != "not_supported");
-    let iams_now = answer
+    let iam_now = answer
         .expiration
         .as_u64()
         .zip(answer.expires_in)
@@ -80,7 +79,7 @@ pub(crate) fn parse(body: &[u8], now: u64) -> Result<TokenResponse, String> {
         .refresh_token_expiration
         .as_u64()
         .filter(|_| refresh_token.is_some())
-        .and_then(|end| end.checked_sub(iams_now.unwrap_or(now)))
+        .and_then(|end| end.checked_sub(iam_now.unwrap_or(now)))
         .filter(|seconds| (1..=MAX_REFRESH_LIFETIME).contains(seconds))
         .map(Duration::from_secs);
     Ok(TokenResponse {
@@ -94,11 +93,9 @@ pub(crate) fn parse(body: &[u8], now: u64) -> Result<TokenResponse, String> {
 fn no_token(body: &[u8]) -> String {
     let start = body.trim_ascii_start();
     match start.first() {
-        None => "it was empty".into(),
-        Some(b'<') => {
-            "it was a web page and no token; a proxy or a login portal may stand in between".into()
-        }
-        Some(_) => "it was no token, or was cut off".into(),
+        None => "it is empty".into(),
+        Some(b'<') => "it is a web page; a proxy or a login portal may have sent it".into(),
+        Some(_) => "it is not a token, or was cut off".into(),
     }
 }
 
@@ -136,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refresh_token_that_is_none_is_none() {
+    fn not_supported_is_no_refresh_token() {
         for refresh_token in [json!("not_supported"), json!(""), json!(null)] {
             let answer =
                 json!({"access_token": "t", "expires_in": 60, "refresh_token": refresh_token});
@@ -145,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_refresh_token_is_told_by_iams_clock() {
+    fn the_refresh_lifetime_is_computed_with_iams_clock() {
         let hour = 60 * 60;
         let slow = NOW - 10 * hour;
         for (answer, lifetime) in [
@@ -182,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn without_expires_in_the_tokens_own_times_count() {
+    fn without_expires_in_the_claims_of_the_token_count() {
         let token = jwt::unsigned(&json!({"iat": 1000, "exp": 2200}));
         assert_eq!(
             read(&json!({"access_token": token})).unwrap().lifetime,
@@ -216,7 +213,7 @@ mod tests {
             (&b""[..], "empty"),
             (b" <!DOCTYPE html>", "web page"),
             (b"{\"access_token\":\"t\",\"expir", "cut off"),
-            (b"\xff\xfe", "no token"),
+            (b"\xff\xfe", "not a token"),
         ] {
             assert!(parse(body, NOW).unwrap_err().contains(reason));
         }

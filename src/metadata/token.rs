@@ -343,7 +343,7 @@ mod tests {
             ),
             (
                 vec![given("identity"), refusal(401, "unauthenticated")],
-                ["HTTP 401", "Check the trusted profile"],
+                ["about unauthenticated", "Check the trusted profile"],
             ),
         ] {
             let (outcome, _) = ask(&vpc(), None, answers);
@@ -390,7 +390,7 @@ mod tests {
         for answer in [response(302, ""), response(403, "no")] {
             let error = ask(&vpc(), None, vec![answer]).0.unwrap_err();
             let text = error.with_source("this machine", &vpc()).to_string();
-            assert!(text.contains("cannot be trusted"), "{text}");
+            assert!(text.contains("cannot trust the response"), "{text}");
             assert!(!text.contains("proxy") && !text.contains("IAM"), "{text}");
         }
     }

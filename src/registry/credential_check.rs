@@ -1,10 +1,10 @@
-//! What a registry itself says to a credential: the question that every client puts
-//! to it first.
+//! The check whether a registry accepts a credential, by the first request that every
+//! client sends.
 //!
 //! Address and answers: Registry documentation (`registry_access.md`,
 //! `ts_auth_req.md`, `registry_iam_ip.md`, `ts_private.md`) and what clients
-//! reported (`containers/buildah` 3962). The exact words of a refusal are not
-//! documented; they are looked for in `REASONS` alone.
+//! reported (`containers/buildah` 3962). The words of a rejection are not
+//! documented; only `REASONS` depends on them.
 
 use std::time::Duration;
 
@@ -24,18 +24,21 @@ use crate::http::transport::Transport;
 use crate::http::transport::TransportError;
 use crate::registry::Registry;
 
-/// Where a registry gives out its own tokens, as its challenge says.
+/// The path of a registry's own tokens, which its challenge names.
 const TOKEN_PATH: &str = "/oauth/token?service=registry";
 
-/// The longest message of a registry that is passed on, in characters.
+/// The length limit of a message that is repeated, in characters.
 const MAX_MESSAGE: usize = 300;
 
-/// What is in a refusal's words, in small letters, and what that means for whoever
-/// reads it. The first that fits counts.
+/// The hint if they do not come from the registry.
+const PROXY_HINT: &str = "Check the proxy settings, and whether this network has a login page";
+
+/// Parts of a rejection message, in lower case, and the hint for it. The first match
+/// counts.
 const REASONS: [(&[&str], &str); 4] = [
     (
         &["private-only", "private only", "private network"],
-        "the account allows its registry on IBM Cloud's private network alone: use the private host (private.us.icr.io, say) from inside it, or have an administrator turn private-only access off",
+        "The account allows access only from IBM Cloud's private network: use a private host (such as private.us.icr.io) in that network, or have an administrator turn private-only access off",
     ),
     (
         &[
@@ -45,22 +48,22 @@ const REASONS: [(&[&str], &str); 4] = [
             "whitelist",
             "context-based",
         ],
-        "the account takes requests from certain addresses alone: connect from one of those (a VPN, perhaps), or have an administrator add yours to the allowed IP addresses",
+        "The account allows only certain IP addresses: connect from one of them (with a VPN, for example), or have an administrator add yours to the allowed IP addresses",
     ),
     (
         &["iam polic", "access polic", "not authorized", "permission"],
-        "IAM policies do not let this identity in: have an administrator give it the role Reader (to pull) or Writer (to push) for Container Registry",
+        "Have an administrator give this identity the role Reader (to pull) or Writer (to push) for Container Registry",
     ),
     (
         &["not active", "not valid", "authorization required"],
-        "it does not take this credential: log in again, and see that the account is active and the identity a member of it",
+        "Log in again, and check that the account is active and the identity is a member of it",
     ),
 ];
 
-/// Asks a registry whether it takes a credential. Nothing is pulled.
+/// Checks that a registry accepts a credential. Pulls nothing.
 ///
 /// # Errors
-/// What the registry said, with what to do; or that it could not be asked.
+/// The registry's message with a hint, or why there is no response.
 pub fn check_credential(
     registry: &Registry,
     credential: &Credential,
@@ -89,8 +92,9 @@ pub fn check_credential(
     match response.status {
         200 => check_token(registry, &response.body),
         status @ (429 | 500..=599) => Err(Error::temporary(format!(
-            "{registry} cannot answer now (HTTP {status}); try again in a while"
-        ))),
+            "{registry} is unavailable (HTTP {status})"
+        ))
+        .with_hint("Try again later")),
         status => Err(refusal(registry, status, &response.body, credential)),
     }
 }
@@ -98,30 +102,31 @@ pub fn check_credential(
 fn unreachable(registry: &Registry, error: TransportError) -> Error {
     let reason = match error {
         TransportError::Local(reason) => {
-            return Error::temporary(format!("{registry} cannot be asked: {reason}"));
+            return Error::temporary(format!("cannot send a request to {registry}: {reason}"));
         }
         TransportError::Network(reason) | TransportError::Unreachable(reason) => reason,
         TransportError::NoAnswer { .. } => "no answer in time".to_owned(),
         TransportError::Untrusted(reason) => {
-            return Error::user(format!("{registry} cannot be trusted: {reason}"));
+            return Error::user(format!("cannot trust the response of {registry}: {reason}"));
         }
     };
-    Error::temporary(format!(
-        "{registry} cannot be reached: {reason}; check the network and the proxy settings"
-    ))
+    Error::temporary(format!("{registry} is unreachable: {reason}"))
+        .with_hint("Check the network and the proxy settings, and try again")
 }
 
-/// A yes has a token in it.
+/// Checks that a response contains a token.
 fn check_token(registry: &Registry, body: &[u8]) -> Result<()> {
     let answer: Value = serde_json::from_slice(body).unwrap_or_default();
     let has_token = ["token", "access_token"]
         .iter()
         .any(|name| answer[name].as_str().is_some_and(|token| !token.is_empty()));
-    match has_token {
-        true => Ok(()),
-        false => Err(Error::temporary(format!(
-            "{registry} answered with something that is no token; a proxy or a login portal may stand in between"
-        ))),
+    if has_token {
+        Ok(())
+    } else {
+        Err(
+            Error::temporary(format!("the response of {registry} is not a token"))
+                .with_hint(PROXY_HINT),
+        )
     }
 }
 
@@ -133,27 +138,30 @@ fn refusal(registry: &Registry, status: u16, body: &[u8], credential: &Credentia
         .find_map(|value| value.as_str().filter(|text| !text.is_empty()));
     let Some(words) = words else {
         return Error::temporary(format!(
-            "{registry} refused without a reason (HTTP {status}); a proxy may stand in between"
-        ));
+            "the response of {registry} is an error without a reason (HTTP {status})"
+        ))
+        .with_hint(PROXY_HINT);
     };
-    let words = match credential.secret.is_empty() {
-        true => words.to_owned(),
-        false => words.replace(credential.secret.expose(), "[redacted]"),
+    let words = if credential.secret.is_empty() {
+        words.to_owned()
+    } else {
+        words.replace(credential.secret.expose(), "[redacted]")
     };
     let words = one_line(&words, MAX_MESSAGE);
     let small = words.to_lowercase();
     let known = REASONS
         .iter()
         .find(|(signs, _)| signs.iter().any(|sign| small.contains(sign)));
-    let meaning = known.map_or(
-        "see https://cloud.ibm.com/docs/Registry?topic=Registry-troubleshoot-auth-req",
-        |(_, meaning)| meaning,
+    let hint = known.map_or(
+        "See https://cloud.ibm.com/docs/Registry?topic=Registry-troubleshoot-auth-req",
+        |(_, hint)| *hint,
     );
     let words = words.trim_end_matches('.');
     Error::user(format!(
-        "{registry} refused `{}`: {words} (HTTP {status}); {meaning}",
+        "{registry} rejected the user name '{}' (HTTP {status}): {words}",
         credential.username
     ))
+    .with_hint(hint)
 }
 
 #[cfg(test)]
@@ -194,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_asked_as_clients_ask_it() {
+    fn the_request_is_the_one_that_clients_send() {
         let (outcome, request) = ask(Ok((200, r#"{"token":"t"}"#.into())));
         assert_eq!(outcome, Ok(()));
         assert_eq!(request.method, Method::Get);
@@ -210,12 +218,12 @@ mod tests {
     }
 
     #[test]
-    fn its_words_are_told_with_what_to_do() {
+    fn a_rejection_has_the_message_and_a_hint() {
         for (status, message, meaning) in [
             (
                 401,
                 "The login credentials are not valid, or your IBM Cloud account is not active.",
-                "log in again",
+                "Log in again",
             ),
             (
                 401,
@@ -234,24 +242,24 @@ mod tests {
             ),
             (418, "I am a teapot", "troubleshoot-auth-req"),
         ] {
-            let told = refused(status, message);
-            assert!(told.contains(message.trim_end_matches('.')), "{told}");
-            assert!(told.contains(&format!("HTTP {status}")), "{told}");
-            assert!(told.contains(meaning), "{told}");
+            let text = refused(status, message);
+            assert!(text.contains(message.trim_end_matches('.')), "{text}");
+            assert!(text.contains(&format!("HTTP {status}")), "{text}");
+            assert!(text.contains(meaning), "{text}");
         }
-        let told = refused(401, "no\u{1b}[2J the-token");
+        let text = refused(401, "no\u{1b}[2J the-token");
         assert!(
-            !told.contains('\u{1b}') && !told.contains("the-token"),
-            "{told}"
+            !text.contains('\u{1b}') && !text.contains("the-token"),
+            "{text}"
         );
     }
 
     #[test]
-    fn what_is_no_answer_of_a_registry_is_told_as_that() {
+    fn a_response_of_another_server_is_reported() {
         for (answer, words) in [
-            (Ok((200, "<html>".into())), "no token"),
+            (Ok((200, "<html>".into())), "not a token"),
             (Ok((401, "<html>".into())), "without a reason"),
-            (Ok((503, String::new())), "try again"),
+            (Ok((503, String::new())), "Try again"),
             (Ok((302, String::new())), "without a reason"),
             (
                 Err(TransportError::Unreachable("refused".into())),

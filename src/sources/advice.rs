@@ -163,7 +163,7 @@ impl SourceKind {
             | (_, Reason::Other | Reason::SessionOver) => return replace,
             (Self::Hint(_), Reason::KeyUnknown) => return replace,
             (_, Reason::KeyUnknown) => {
-                return format!("{replace}. A key that was just made takes a few seconds to work");
+                return format!("{replace}. A new key takes a few seconds to work");
             }
             (_, Reason::AddressNotAllowed) => {
                 return "Ask from an allowed address, or have an administrator allow this one (https://cloud.ibm.com/iam)".to_owned();
@@ -231,9 +231,9 @@ impl SourceKind {
                 }
             }
             Self::Typed => {
-                "Check the key, or make a new one with 'ibmcloud iam api-key-create NAME'".to_owned()
+                "Check the key, or create a new one with 'ibmcloud iam api-key-create NAME'".to_owned()
             }
-            Self::Variable { name, holds } => format!("Set a new {holds} in ${name}, or unset it"),
+            Self::Variable { name, holds } => format!("Set a new {holds} in ${name}, or unset the variable"),
         }
     }
 }
@@ -292,7 +292,7 @@ impl ServiceError {
     /// The failure that this is for a person who asked something for which nobody has
     /// to be known.
     pub fn without_source<'a>(self, service: impl Into<Service<'a>>) -> Error {
-        let hint = "A proxy may stand in between, or a list of addresses that may ask";
+        let hint = "Check the proxy settings, and whether the account allows this IP address";
         self.explained(None, service.into(), &SourceKind::Hint(hint))
     }
 
@@ -406,7 +406,7 @@ mod tests {
         assert!(failure.is_user() && failure.is_rejection());
         assert_eq!(
             failure.to_string(),
-            "cannot get a token with the API key in $IBMCLOUD_API_KEY: IAM rejected it (BXNIM0415E, HTTP 400): Provided API key [redacted] could not be found. Set a new key in $IBMCLOUD_API_KEY, or unset it. A key that was just made takes a few seconds to work"
+            "cannot get a token with the API key in $IBMCLOUD_API_KEY: IAM rejected it (BXNIM0415E): Provided API key [redacted] could not be found. Set a new key in $IBMCLOUD_API_KEY, or unset the variable. A new key takes a few seconds to work"
         );
     }
 
@@ -416,22 +416,22 @@ mod tests {
         for (error, words) in [
             (
                 unreachable_for("x"),
-                "cannot use it: IAM at https://private.iam.cloud.ibm.com is not available: x. Check the network and the proxy settings, and try again",
+                "cannot use it: IAM at https://private.iam.cloud.ibm.com is unreachable: x. Check the network and the proxy settings, and try again",
             ),
             (
                 ServiceError::InvalidResponse { reason: "x".into() },
-                "cannot use it: the answer of IAM at https://private.iam.cloud.ibm.com cannot be trusted: x. Check the proxy settings, and whether this network has a login page",
+                "cannot use it: cannot trust the response of IAM at https://private.iam.cloud.ibm.com: x. Check the proxy settings, and whether this network has a login page",
             ),
             (
                 ServiceError::Unavailable(Outage::Answered {
                     status: 503,
                     retry_after: Some(Duration::from_secs(30)),
                 }),
-                "cannot use it: IAM at https://private.iam.cloud.ibm.com answered HTTP 503. Try again in 30 s",
+                "cannot use it: IAM is unavailable (HTTP 503). Try again in 30 s",
             ),
             (
                 ServiceError::Unavailable(Outage::Local("too many open files".into())),
-                "cannot use it: IAM at https://private.iam.cloud.ibm.com cannot be asked: too many open files. Close other programs or raise the limit, and try again",
+                "cannot use it: cannot send a request to IAM: too many open files. Close other programs or raise the limit, and try again",
             ),
         ] {
             assert_eq!(error.with_source("it", &endpoint).to_string(), words);
@@ -448,15 +448,15 @@ mod tests {
         for (error, expected) in [
             (
                 refused,
-                "IAM refused to answer (HTTP 403): no. A proxy may stand in between, or a list of addresses that may ask",
+                "IAM rejected the request (HTTP 403): no. Check the proxy settings, and whether the account allows this IP address",
             ),
             (
                 unreachable_for("x"),
-                "IAM at https://iam.cloud.ibm.com is not available: x. Check the network and the proxy settings, and try again",
+                "IAM at https://iam.cloud.ibm.com is unreachable: x. Check the network and the proxy settings, and try again",
             ),
             (
                 ServiceError::InvalidResponse { reason: "x".into() },
-                "the answer of IAM at https://iam.cloud.ibm.com cannot be trusted: x. Check the proxy settings, and whether this network has a login page",
+                "cannot trust the response of IAM at https://iam.cloud.ibm.com: x. Check the proxy settings, and whether this network has a login page",
             ),
         ] {
             let text = error.without_source(&Endpoint::public()).to_string();

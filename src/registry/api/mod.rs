@@ -85,14 +85,14 @@ impl<'a> RegistryApi<'a> {
         let own = || Owner::of(&access.token)?.account;
         let account = account.map(str::to_owned).or_else(own).ok_or_else(|| {
             Error::user(format!(
-                "{registry} wants to know the account, which the access token of {} does not name; name it with --account ID",
+                "{registry} needs an account ID, which the access token of {} does not contain",
                 access.source
             ))
+            .with_hint("Add --account ID")
         })?;
         if !is_account(&account) {
-            return Err(Error::user(
-                "an account's ID is letters and digits; `ibmcloud account list` shows yours",
-            ));
+            return Err(Error::user("an account ID consists of letters and digits")
+                .with_hint("List your accounts with 'ibmcloud account list'"));
         }
         Ok(Self {
             access,
@@ -142,7 +142,7 @@ impl<'a> RegistryApi<'a> {
             invalid_hint: "Check the proxy settings, and whether this network has a login page",
         };
         error.explain(Some(action), &service, |_, _| {
-            "Check that it may manage this registry and belongs to the account (--account names another)".to_owned()
+            "Check that it belongs to the account (or choose another with --account) and may manage this registry".to_owned()
         })
     }
 
@@ -183,7 +183,10 @@ impl<'a> RegistryApi<'a> {
     fn gone(&self, status: u16) -> Error {
         let (registry, advice) = (&self.registry, self.advice_if_gone);
         Error::user(format!(
-            "{registry} issues no registry tokens any more (HTTP {status}): IBM ended them in 2021; log in with an API key instead: `{PROGRAM} login {registry}`{advice}"
+            "{registry} issues no registry tokens any more (HTTP {status}): IBM ended them in 2021"
+        ))
+        .with_hint(format!(
+            "Log in with an API key instead: '{PROGRAM} login {registry}'{advice}"
         ))
     }
 }

@@ -142,14 +142,17 @@ impl RegistryApi<'_> {
     }
 
     fn path_of(&self, id: &str) -> Result<String> {
-        match iam::is_id(id) {
-            true => Ok(format!("{PATH}/{id}")),
-            false => Err(Error::user(format!(
-                "{} can be no identifier of a token; `{PROGRAM} token list --registry {}` shows those there are",
-                quoted(id),
-                self.registry
-            ))),
+        if iam::is_id(id) {
+            Ok(format!("{PATH}/{id}"))
+        } else {
+            let error = Error::user(format!("{} is not a token ID", quoted(id)));
+            Err(error.with_hint(self.list_hint()))
         }
+    }
+
+    fn list_hint(&self) -> String {
+        let registry = &self.registry;
+        format!("List the tokens with '{PROGRAM} token list --registry {registry}'")
     }
 
     fn explained(&self, trouble: Trouble) -> Error {
@@ -165,10 +168,11 @@ impl RegistryApi<'_> {
             Trouble::Absent(404) => match self.tokens() {
                 Err(failure) => failure,
                 Ok(_) => Error::user(format!(
-                    "{registry} has no token {} of this account; `{PROGRAM} token list --registry {registry}` shows those there are",
-                    quoted(id),
-                    registry = self.registry
-                )),
+                    "{} has no token {} of this account",
+                    self.registry,
+                    quoted(id)
+                ))
+                .with_hint(self.list_hint()),
             },
             other => self.explained(other),
         }
@@ -196,7 +200,7 @@ fn read_token(body: &[u8]) -> Result<Token, String> {
     answer
         .filter(|answer| is_token(&answer.token))
         .map(|answer| Token::of(answer.token))
-        .ok_or_else(|| "it was no token, or was cut off".to_owned())
+        .ok_or_else(|| "it is not a token, or was cut off".to_owned())
 }
 
 /// Go's client leaves out what is empty, so everything but the identifier may be
@@ -217,7 +221,7 @@ fn read_list(body: &[u8]) -> Result<Vec<Listed>, String> {
         token: Option<Secret>,
     }
     let answer: Answer = serde_json::from_slice(body)
-        .map_err(|_| "it was no list of tokens, or was cut off".to_owned())?;
+        .map_err(|_| "it is not a list of tokens, or was cut off".to_owned())?;
     let listed = |entry: Entry| Listed {
         description: one_line(
             entry.secondary_owner.as_deref().unwrap_or_default(),
@@ -424,7 +428,7 @@ mod tests {
         let service = FakeService::answering(vec![response(401, &body.to_string())]);
         let text = call(&service, |api| api.tokens()).unwrap_err().to_string();
         for part in [
-            "cannot use the key: us.icr.io rejected it (CRG0009E, HTTP 401): You are not authorized. [redacted]",
+            "cannot use the key: us.icr.io rejected it (CRG0009E): You are not authorized. [redacted]",
             "--account",
         ] {
             assert!(text.contains(part), "{text}");
