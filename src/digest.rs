@@ -1,12 +1,12 @@
-//! Names for secrets that give nothing of them away.
+//! Fingerprints of secrets.
 
 use ring::digest::Context;
 use ring::digest::SHA256;
 
-/// The first 128 bits of the SHA-256 of the parts, each preceded by its length
-/// (so that no two lists of parts run together), in hexadecimal.
+/// Returns the first 128 bits of the SHA-256 of the parts in hexadecimal. Each part is
+/// preceded by its length, so that different lists have different digests.
 ///
-/// What goes in has far more entropy than anybody can try: API keys and tokens.
+/// The secrets are API keys and tokens, whose entropy makes guessing impossible.
 pub fn fingerprint(parts: &[&str]) -> String {
     let mut context = Context::new(&SHA256);
     for part in parts {
@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_depends_on_every_part_and_on_where_they_end() {
+    fn a_fingerprint_depends_on_every_part_and_its_boundaries() {
         let name = fingerprint(&["a", "bc"]);
         assert_eq!(name.len(), 32);
         assert_eq!(name, fingerprint(&["a", "bc"]));

@@ -55,18 +55,15 @@ impl fmt::Display for Error {
 
 /// The exit statuses of people's commands, for scripts, and what each means.
 pub const EXIT_STATUSES: [(u8, &str); 4] = [
-    (0, "It is done, or all is well."),
+    (0, "Success."),
     (
         1,
-        "Something failed or is broken; the message says what to do.",
+        "An error, or a problem was found; the message says what to do.",
     ),
-    (
-        2,
-        "The options and arguments do not fit the command; nothing was done.",
-    ),
+    (2, "Wrong options or arguments; nothing was done."),
     (
         3,
-        "It may work later: the network, IAM, a registry or a keychain does not answer now.",
+        "A temporary error: the network, IAM, a registry or a keychain is unavailable.",
     ),
 ];
 
@@ -226,9 +223,9 @@ fn prefixed(name: &str, text: String) -> String {
     }
 }
 
-/// A text as one line of at most so many characters: whatever could move a
-/// terminal's cursor, turn the direction of the text or cannot be seen becomes a space.
-pub fn one_line(text: &str, longest: usize) -> String {
+/// Returns a text as one line of limited length. Characters that move the cursor, change
+/// the direction of the text or are invisible become spaces.
+pub fn one_line(text: &str, max_characters: usize) -> String {
     text.chars()
         .map(|character| {
             if is_printable(character) {
@@ -237,7 +234,7 @@ pub fn one_line(text: &str, longest: usize) -> String {
                 ' '
             }
         })
-        .take(longest)
+        .take(max_characters)
         .collect()
 }
 

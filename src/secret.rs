@@ -1,4 +1,4 @@
-//! [`Secret`]: text that must never be shown.
+//! [`Secret`]: text that is never printed.
 
 use std::fmt;
 
@@ -7,29 +7,28 @@ use serde::Deserializer;
 use serde::Serializer;
 use zeroize::Zeroizing;
 
-/// A secret text. It is zeroed on drop and prints as `[redacted]`; only
-/// [`Secret::expose`] gives it away, so every such place can be searched for.
+/// A secret text. It is zeroed on drop and prints as `[redacted]`. Only
+/// [`Secret::expose`] returns it, so that each use can be found.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes ownership of a secret text.
+    /// Creates a secret.
     pub fn new(text: impl Into<String>) -> Self {
         Self(Zeroizing::new(text.into()))
     }
 
-    /// The text itself, for the one place that needs it.
+    /// Returns the text, for the one place that needs it.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Whether there is no text at all.
+    /// Returns whether the text is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Serialises the text itself: for records that go into a keychain and for
-    /// the protocol's answer, nowhere else.
+    /// Serializes the text, only for records in a keychain and the protocol's answer.
     pub(crate) fn serialize_exposed<S: Serializer>(
         &self,
         serializer: S,
@@ -61,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_way_of_printing_shows_it() {
+    fn no_format_prints_the_secret() {
         let secret = Secret::new("hunter2");
         let nested = Some((&secret, "name"));
         for printed in [
@@ -73,7 +72,7 @@ mod tests {
             assert!(!printed.contains("hunter2"), "{printed} shows the secret");
             assert!(
                 printed.contains("[redacted]"),
-                "{printed} hides that there is one"
+                "{printed} shows that there is a secret"
             );
         }
     }

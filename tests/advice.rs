@@ -229,7 +229,7 @@ fn log_in(machine: &Machine, arguments: &[&str], key: &str) {
 }
 
 #[test]
-fn what_a_refusal_advises_helps() {
+fn the_hint_of_a_rejection_helps() {
     let rows: &[(Source, Option<Refusal>, &str)] = &[
         (VARIABLE, Some(UNKNOWN), "takes a few seconds to work"),
         (VARIABLE_UNSET, Some(UNKNOWN), ""),
@@ -297,7 +297,7 @@ fn what_a_refusal_advises_helps() {
 /// What podman, buildah and skopeo do: they call `get` before they log in, and store nothing after an error.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_client_that_is_about_to_log_in_is_not_kept_from_it() {
+fn a_client_that_is_about_to_log_in_gets_not_found() {
     let Some(mut machine) = Machine::with_keychain() else {
         return;
     };
@@ -330,7 +330,7 @@ fn a_client_that_is_about_to_log_in_is_not_kept_from_it() {
 }
 
 #[test]
-fn where_the_address_is_wrong_no_key_is_to_blame() {
+fn a_forbidden_address_gets_no_hint_about_the_key() {
     let machine = Machine::with_environment_key();
     let (status, code, message) = ADDRESS;
     machine.cloud.script([Fault::Error {
@@ -339,13 +339,13 @@ fn where_the_address_is_wrong_no_key_is_to_blame() {
         message: message.into(),
     }]);
     let outcome = machine.get("us.icr.io");
-    outcome.is_failure_with(&[code, "is not permitted. Ask from an allowed address"]);
+    outcome.is_failure_with(&[code, "is not permitted. Use an allowed IP address"]);
     assert!(!outcome.stdout.contains("new key"), "{outcome:?}");
     machine.get("us.icr.io").is_credential("iambearer");
 }
 
 #[test]
-fn a_service_that_answers_is_to_be_asked_later() {
+fn an_outage_has_the_hint_to_try_again() {
     let machine = Machine::with_environment_key();
     machine.settings("deadline = 2\n");
     for (fault, words) in [
@@ -371,7 +371,7 @@ fn a_service_that_answers_is_to_be_asked_later() {
 }
 
 #[test]
-fn a_key_at_login_that_iam_does_not_know_may_be_new() {
+fn an_unknown_key_at_login_may_be_new() {
     let Some(machine) = Machine::with_keychain() else {
         return;
     };

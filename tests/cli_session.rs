@@ -171,7 +171,124 @@ fn trusted_profiles_of_one_session_share_its_rotated_refresh_token() {
 #[test]
 fn a_session_that_cannot_be_read_is_an_error() {
     let machine = machine();
-    let path = machine.cli_session(&expired());
+    machine.cli_session(&and(
+        ended(),
+        &json!({"IAMEndpoint": "http://iam.example.com"}),
+    ));
+    machine
+        .get("us.icr.io")
+        .is_failure_with(&["the IBM Cloud CLI's session in", "unencrypted"]);
+}
+
+#[test]
+fn a_session_that_is_over_says_what_to_do() {
+    let machine = machine();
+    machine.add_refresh_token(REFRESH_TOKEN, "laptop");
+    machine.cli_session(&ended());
+    let accounts = machine.cloud.accounts();
+    let told = |code: &str| {
+        machine.get("us.icr.io").is_failure_with(&[
+            "the IBM Cloud CLI's session in",
+            CLI_SESSION,
+            code,
+            "'ibmcloud login'",
+            "'docker-credential-icr login'",
+        ]);
+    };
+    accounts.expire_refresh_token(REFRESH_TOKEN);
+    told("BXNIM0408E");
+    machine.add_refresh_token(REFRESH_TOKEN, "laptop");
+    assert!(accounts.invalidate_session(REFRESH_TOKEN));
+    told("BXNIM0439E");
+    machine.cli_session(&and(
+        ended(),
+        &json!({"IAMRefreshToken": "REFRESH-TOKEN-OF-NOBODY"}),
+    ));
+    told("BXNIM0407E");
+    machine.cli_session(&and(ended(), &json!({"IAMRefreshToken": ""})));
+    told("has ended");
+    assert_eq!(machine.cloud.metadata_exchanges(), 0, "nobody else spoke");
+}
+
+#[test]
+fn whoever_logged_out_is_passed_over() {
+    let machine = machine();
+    for session in [
+        json!({}),
+        json!({"IAMToken": "Bearer "}),
+        json!({"IAMToken": null, "IAMRefreshToken": null}),
+    ] {
+        machine.cli_session(&session);
+        assert_eq!(
+            machine.get("us.icr.io").is_token_of(),
+            "iam-Profile-machine"
+        );
+    }
+    machine.file(CLI_SESSION, "{}");
+    assert_eq!(
+        machine.get("us.icr.io").is_token_of(),
+        "iam-Profile-machine"
+    );
+}
+
+#[test]
+fn staging_and_production_do_not_meet() {
+    let mut machine = machine();
+    machine.unset("IBMCLOUD_CR_VPC_URL");
+    let fresh = token::ending_in(1200);
+    for (cloud, served, others) in [
+        (
+            "bluemix",
+            ["us.icr.io", "cp.icr.io"],
+            ["stg.icr.io", "cp.stg.icr.io"],
+        ),
+        (
+            "staging",
+            ["stg.icr.io", "cp.stg.icr.io"],
+            ["us.icr.io", "cp.icr.io"],
+        ),
+    ] {
+        machine.cli_session(&json!({"CloudName": cloud, "IAMToken": fresh}));
+        for host in served {
+            assert_eq!(machine.get(host).is_credential("iambearer"), fresh);
+        }
+        for host in others {
+            machine.get(host).is_not_found();
+        }
+    }
+}
+
+#[test]
+fn a_session_of_a_virtual_server_is_renewed_by_its_metadata_service() {
+    let machine = machine();
+    let accounts = machine.cloud.accounts();
+    accounts.link_profile("Profile-of-the-session");
+    let session = |left| {
+        json!({
+            "CRIType": "VPC", "IsLoggedInAsCRI": true, "Profile": {"ID": "Profile-of-the-session", "Name": "x"},
+            "IAMToken": format!("Bearer {}", token::ending_in(left))
+        })
+    };
+    machine.cli_session(&session(600));
+    assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-elsewhere");
+    assert_eq!(machine.cloud.metadata_exchanges(), 0);
+    machine.cli_session(&session(-1));
+    assert_eq!(
+        machine.get("us.icr.io").is_token_of(),
+        "iam-Profile-of-the-session"
+    );
+    accounts.unlink_profile("Profile-of-the-session");
+    machine.get("us.icr.io").is_failure_with(&[
+        "instance metadata service",
+        "Profile-of-the-session",
+        "not linked",
+    ]);
+}
+
+#[test]
+fn what_stands_in_the_place_of_the_session_is_told_in_time() {
+    let machine = machine();
+    let path = machine.cli_session(&ended());
     for obstacle in Obstacle::all() {
         obstacle.put(&path);
         let outcome = machine.get("us.icr.io");

@@ -28,7 +28,7 @@ use support::at_once;
 const PROFILE: &str = "Profile-1";
 
 #[test]
-fn each_grant_is_asked_with_exactly_its_fields() {
+fn each_grant_sends_exactly_its_fields() {
     let Some(machine) = Machine::with_keychain() else {
         return;
     };
@@ -207,7 +207,7 @@ fn a_lasting_outage_is_tried_four_times() {
 }
 
 #[test]
-fn iam_is_given_the_time_that_it_asks_for() {
+fn retry_after_is_obeyed() {
     let machine = Machine::with_environment_key();
     machine
         .cloud
@@ -330,7 +330,7 @@ fn an_attempt_that_takes_too_long_leaves_time_for_another() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn too_few_files_are_no_fault_of_certificates_or_the_network() {
+fn too_many_open_files_are_reported_as_such() {
     let machine = Machine::with_environment_key();
     let binary = env!("CARGO_BIN_EXE_docker-credential-icr");
     let mut failed = 0;
@@ -354,7 +354,7 @@ fn too_few_files_are_no_fault_of_certificates_or_the_network() {
 }
 
 #[test]
-fn an_iam_that_is_not_there_is_named() {
+fn an_unreachable_iam_is_named() {
     let mut machine = Machine::with_environment_key();
     machine.settings("deadline = 2\n");
     let closed = TcpListener::bind("127.0.0.1:0")
@@ -372,7 +372,7 @@ fn an_iam_that_is_not_there_is_named() {
 }
 
 #[test]
-fn secrets_go_to_no_endpoint_in_clear() {
+fn an_unencrypted_endpoint_gets_no_secret() {
     let mut machine = Machine::with_environment_key();
     machine.plant("password-in-a-url");
     for endpoint in [
@@ -409,7 +409,7 @@ fn an_endpoint_may_be_written_with_its_path() {
 }
 
 #[test]
-fn tls_is_believed_from_trusted_authorities_only() {
+fn only_certificates_of_trusted_authorities_are_accepted() {
     let mut machine = Machine::with_environment_key();
     let authority = Authority::create(machine.path("authority")).unwrap();
     let cloud = Emulator::builder().tls(&authority, &[]).start().unwrap();
@@ -438,7 +438,7 @@ fn tls_is_believed_from_trusted_authorities_only() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_certificate_for_another_name_is_not_believed() {
+fn a_certificate_for_another_name_is_refused() {
     let mut machine = Machine::with_environment_key();
     let authority = Authority::create(machine.path("authority")).unwrap();
     let builder = Emulator::builder().tls(&authority, &["us.icr.io"]);
@@ -453,7 +453,7 @@ fn a_certificate_for_another_name_is_not_believed() {
 }
 
 #[test]
-fn a_certificate_file_that_is_of_no_use_is_named() {
+fn an_unusable_certificate_file_is_named() {
     let mut machine = Machine::with_environment_key();
     std::fs::write(machine.path("empty.pem"), "").unwrap();
     std::fs::write(
@@ -472,7 +472,7 @@ fn a_certificate_file_that_is_of_no_use_is_named() {
 }
 
 #[test]
-fn a_proxy_is_tunnelled_through_unless_the_host_is_excepted() {
+fn requests_use_the_proxy_unless_the_host_is_excluded() {
     let (mut machine, cloud) = machine_with_tls();
     let tunnel = format!("CONNECT localhost:{} HTTP/1.1", cloud.address().port());
     for variable in ["https_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"] {
@@ -489,7 +489,7 @@ fn a_proxy_is_tunnelled_through_unless_the_host_is_excepted() {
 }
 
 #[test]
-fn what_is_not_encrypted_never_leaves_this_machine_by_a_proxy() {
+fn unencrypted_requests_never_use_a_proxy() {
     let mut machine = Machine::with_environment_key();
     for variable in ["http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"] {
         machine.set(variable, nobody_listens());
@@ -502,7 +502,7 @@ fn what_is_not_encrypted_never_leaves_this_machine_by_a_proxy() {
 }
 
 #[test]
-fn a_proxy_that_is_not_there_does_not_give_its_password_away() {
+fn the_password_of_an_unreachable_proxy_is_not_shown() {
     let (mut machine, _cloud) = machine_with_tls();
     machine.settings("deadline = 1\n");
     machine.plant("password-of-the-proxy");

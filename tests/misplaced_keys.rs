@@ -209,7 +209,7 @@ fn in_settings_and_variables() {
 }
 
 #[test]
-fn what_is_no_key_is_repeated() {
+fn a_text_that_is_no_key_is_repeated() {
     let machine = machine();
     machine.settings("[profile.team-a]\n");
     machine

@@ -147,7 +147,7 @@ fn stored_secret(spelling: &str) -> &'static str {
 }
 
 #[test]
-fn what_only_looks_like_a_registry_is_foreign() {
+fn lookalike_addresses_are_not_registries() {
     let machine = Machine::with_environment_key();
     for address in FOREIGN {
         machine.get(address).is_not_found();
@@ -165,7 +165,7 @@ fn what_only_looks_like_a_registry_is_foreign() {
 }
 
 #[test]
-fn a_login_for_a_foreign_host_is_refused_and_not_kept() {
+fn a_login_for_another_registry_is_refused_and_not_stored() {
     let Some(machine) = Machine::with_keychain() else {
         return;
     };
@@ -179,7 +179,7 @@ fn a_login_for_a_foreign_host_is_refused_and_not_kept() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_foreign_host_touches_no_keychain() {
+fn another_registry_needs_no_keychain() {
     let Some(mut machine) = Machine::with_keychain_named("auto") else {
         return;
     };
@@ -205,7 +205,7 @@ fn a_foreign_host_touches_no_keychain() {
 }
 
 #[test]
-fn only_the_settings_widen_the_match() {
+fn only_the_settings_add_registries() {
     let machine = Machine::with_environment_key();
     for address in ["eu9.icr.io", "localhost:5000"] {
         machine.get(address).is_not_found();
@@ -248,7 +248,7 @@ fn a_settings_file_may_be_named_and_must_then_exist() {
 }
 
 #[test]
-fn a_broken_settings_file_is_named_with_the_place_and_is_not_in_the_way_of_foreign_hosts() {
+fn a_broken_settings_file_is_named_with_the_line_and_does_not_affect_other_registries() {
     let machine = Machine::with_environment_key();
     for (text, parts) in [
         (

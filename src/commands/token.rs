@@ -25,7 +25,7 @@ use crate::login::LoginKind;
 use crate::login::LoginScope;
 use crate::registry::Registry;
 use crate::registry::api::RegistryApi;
-use crate::registry::api::tokens::Listed;
+use crate::registry::api::tokens::ListedToken;
 use crate::registry::api::tokens::NewToken;
 use crate::registry::api::tokens::Token;
 use crate::settings::CredentialKind;
@@ -251,7 +251,7 @@ fn create(
     api: &RegistryApi<'_>,
     stdio: &mut Stdio<'_>,
 ) -> Result<()> {
-    let token = api.make_token(&NewToken {
+    let token = api.create_token(&NewToken {
         description: &add.description,
         is_permanent: add.non_expiring,
         may_write: add.readwrite,

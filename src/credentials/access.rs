@@ -77,7 +77,7 @@ impl Broker<'_> {
             _ => " (and take `credential = \"token\"` out of the settings)",
         };
         let api = RegistryApi::new(registry, access, account, http)?;
-        Ok(api.advising(advice))
+        Ok(api.with_gone_hint(advice))
     }
 
     /// What a registry token is made with; `None` where none is wanted.

@@ -12,7 +12,7 @@ use crate::registry::Registry;
 use crate::registry::api::Access;
 use crate::registry::api::tokens::Token;
 use crate::registry::own_tokens;
-use crate::registry::own_tokens::Mark;
+use crate::registry::own_tokens::OwnerTag;
 use crate::secret::Secret;
 use crate::settings::CredentialKind;
 use crate::sources::Base;
@@ -170,7 +170,7 @@ impl Broker<'_> {
     ) -> Result<Obtained> {
         let http = self.http(max_attempts, errand.deadline);
         let api = self.opened(errand.registry, access.clone(), None, http)?;
-        let token = own_tokens::make(&api, &self.mark(errand))?;
+        let token = own_tokens::create(&api, &self.mark(errand))?;
         Ok(Obtained {
             secret: token.value.clone(),
             lifetime: own_tokens::lifetime(&token, self.context.clock),
@@ -188,12 +188,12 @@ impl Broker<'_> {
         let deadline = Deadline::after(self.context.clock, left);
         let http = self.http(1, deadline);
         if let Ok(api) = self.opened(errand.registry, access, None, http) {
-            own_tokens::remove_unused(&api, &self.mark(errand), &token, replaced);
+            own_tokens::delete_stale(&api, &self.mark(errand), &token, replaced);
         }
     }
 
     /// What makes the registry tokens of an identity known again.
-    pub(super) fn mark(&self, errand: &Errand<'_>) -> Mark {
+    pub(super) fn mark(&self, errand: &Errand<'_>) -> OwnerTag {
         let machine =
             (self.context.machine_name)().unwrap_or_else(|| "a machine without a name".into());
         let home = self
@@ -208,7 +208,7 @@ impl Broker<'_> {
             &self.settings.namespace,
             key.as_str(),
         ];
-        Mark::new(&machine, &parts)
+        OwnerTag::new(&machine, &parts)
     }
 }
 

@@ -82,6 +82,6 @@ impl Broker<'_> {
         let access = self.access_of(&errand)?;
         let http = self.http(1, deadline);
         let api = self.opened(registry, access, None, http)?;
-        own_tokens::remove_all(&api, &self.mark(&errand))
+        own_tokens::delete_all(&api, &self.mark(&errand))
     }
 }

@@ -1,4 +1,4 @@
-//! API keys, made and deleted by whoever has an access token
+//! API keys: created, looked up and deleted with an access token
 //! (`platform-services-go-sdk`, `iamidentityv1`).
 
 use serde::Deserialize;
@@ -24,50 +24,50 @@ const MAX_NAME: usize = 200;
 /// was asked for.
 const EXPIRY_FORMAT: &str = "%Y-%m-%dT%H:%M+0000";
 
-/// An API key that somebody wants.
+/// An API key to create.
 #[derive(Clone, Copy, Debug)]
 pub struct NewApiKey<'a> {
-    /// What people see in their list of keys; need not be unique.
+    /// The name in the list of API keys; need not be unique.
     pub name: &'a str,
     /// What it is for.
     pub description: &'a str,
-    /// Whose it will be: the `iam_id` of the access token.
+    /// The owner: the `iam_id` of the access token.
     pub iam_id: &'a str,
-    /// The account it will be good in.
+    /// The account.
     pub account_id: &'a str,
-    /// When it ends, in seconds since 1970; IAM is told the minute.
+    /// The expiry in seconds since 1970, of which IAM gets the minute.
     pub expires_at: u64,
 }
 
-/// An API key that IAM has just made.
+/// An API key that IAM has just created.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CreatedApiKey {
-    /// Names it at IAM, `ApiKey-…`; no secret.
+    /// Its ID at IAM, `ApiKey-…`; not secret.
     pub id: String,
-    /// What people see in their list of keys.
+    /// The name in the list of API keys.
     pub name: String,
-    /// The key itself, which IAM shows this once.
+    /// The key, which IAM returns only once.
     pub key: Secret,
-    /// When it ends, in seconds since 1970, if IAM says so.
+    /// The expiry in seconds since 1970, if IAM returns it.
     pub expires_at: Option<u64>,
 }
 
-/// What IAM knows about an API key.
+/// The details of an API key.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ApiKeyDetails {
-    /// Names it at IAM, `ApiKey-…`; no secret.
+    /// Its ID at IAM, `ApiKey-…`; not secret.
     pub id: String,
-    /// What people see in their list of keys.
+    /// The name in the list of API keys.
     pub name: String,
-    /// Whose it is.
+    /// The `iam_id` of its owner.
     pub iam_id: String,
-    /// The account it is good in, if IAM says so.
+    /// The account, if IAM returns it.
     pub account_id: Option<String>,
-    /// When it ends, in seconds since 1970, if it does.
+    /// The expiry in seconds since 1970, if it has one.
     pub expires_at: Option<u64>,
 }
 
-/// An API key as IAM writes it.
+/// An API key in a response.
 #[derive(Deserialize)]
 struct ApiKey {
     id: String,
@@ -81,47 +81,47 @@ struct ApiKey {
 }
 
 impl Iam<'_> {
-    /// Makes an API key; IAM disables it should it ever be found in public.
+    /// Creates an API key. IAM disables it if it is ever found in public.
     ///
     /// # Errors
-    /// See [`ServiceError`]. Once IAM may have heard the question it is not repeated,
-    /// because each time may make another key: an [`ServiceError::Unavailable`] can mean
-    /// that there is a key now that nobody knows. Its name says where to find it.
+    /// See [`ServiceError`]. The request is not repeated once IAM may have received it,
+    /// because each one may create a key. After [`ServiceError::Unavailable`] there may be
+    /// an unknown key of this name.
     pub fn create_api_key(
         &self,
         access_token: &Secret,
-        wanted: &NewApiKey<'_>,
+        new_key: &NewApiKey<'_>,
     ) -> Result<CreatedApiKey, ServiceError> {
-        // `store_value` is false: nobody can ask IAM for the key later.
+        // `store_value` is false: IAM does not return the key again.
         let body = json!({
-            "name": wanted.name,
-            "description": wanted.description,
-            "iam_id": wanted.iam_id,
-            "account_id": wanted.account_id,
+            "name": new_key.name,
+            "description": new_key.description,
+            "iam_id": new_key.iam_id,
+            "account_id": new_key.account_id,
             "store_value": false,
             "action_when_leaked": "disable",
-            "expires_at": formatted(wanted.expires_at, EXPIRY_FORMAT),
+            "expires_at": formatted(new_key.expires_at, EXPIRY_FORMAT),
         });
         let request = ApiRequest {
             method: Method::Post,
             body: Body::Json(Secret::new(body.to_string())),
             idempotent: false,
-            ..self.about_api_keys("create API key", "", access_token)
+            ..self.api_keys_request("create API key", "", access_token)
         };
         let response = self.http.send_with_retry(&request)?;
         request.parse_response(&response, |body| {
-            let made = read(body)?;
-            let key = made.apikey.filter(is_token);
+            let created = read(body)?;
+            let key = created.apikey.filter(is_token);
             Ok(CreatedApiKey {
-                id: made.id,
-                name: one_line(&made.name, MAX_NAME),
+                id: created.id,
+                name: one_line(&created.name, MAX_NAME),
                 key: key.ok_or("it does not contain the new API key")?,
-                expires_at: made.expires_at.as_deref().and_then(parse_expiry),
+                expires_at: created.expires_at.as_deref().and_then(parse_expiry),
             })
         })
     }
 
-    /// Deletes an API key. One that IAM does not know is as good as deleted.
+    /// Deletes an API key. Succeeds if IAM does not know it (any more).
     ///
     /// # Errors
     /// See [`ServiceError`].
@@ -134,7 +134,7 @@ impl Iam<'_> {
         }
         let request = ApiRequest {
             method: Method::Delete,
-            ..self.about_api_keys("delete API key", &format!("/{id}"), access_token)
+            ..self.api_keys_request("delete API key", &format!("/{id}"), access_token)
         };
         let response = self.http.send_with_retry(&request)?;
         match request.parse_response(&response, |_| Ok(())) {
@@ -143,7 +143,7 @@ impl Iam<'_> {
         }
     }
 
-    /// Asks whose an API key is.
+    /// Returns the details of an API key.
     ///
     /// # Errors
     /// See [`ServiceError`].
@@ -155,7 +155,7 @@ impl Iam<'_> {
         let request = ApiRequest {
             headers: vec![("IAM-ApiKey", key.clone())],
             secrets: vec![access_token, key],
-            ..self.about_api_keys("API key details", "/details", access_token)
+            ..self.api_keys_request("API key details", "/details", access_token)
         };
         let response = self.http.send_with_retry(&request)?;
         request.parse_response(&response, |body| {
@@ -171,7 +171,7 @@ impl Iam<'_> {
         })
     }
 
-    fn about_api_keys<'a>(
+    fn api_keys_request<'a>(
         &self,
         name: &'a str,
         path: &str,
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_made_with_an_end_and_without_a_copy_at_iam() {
+    fn a_key_is_created_with_an_expiry_and_without_a_copy_at_iam() {
         let service = FakeService::answering(vec![made()]);
         let created = public_iam(&service)
             .create_api_key(&token(), &WANTED)
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_never_made_twice() {
+    fn a_key_is_never_created_twice() {
         for may_have_been_heard in [
             network(),
             response(500, ""),
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_without_a_key_is_none() {
+    fn a_response_without_a_key_is_invalid() {
         for body in [
             json!({"id": "ApiKey-1"}),
             json!({"id": "ApiKey-1", "apikey": ""}),
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_gone_is_deleted() {
+    fn deleting_an_unknown_key_succeeds() {
         for answers in [
             vec![response(204, "")],
             vec![unknown()],
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_cannot_lead_elsewhere() {
+    fn an_id_cannot_change_the_path() {
         for id in ["", "../users", "ApiKey-1/lock", "a?b", "a#b", "a%2fb"] {
             let service = FakeService::answering(Vec::new());
             let outcome = public_iam(&service).delete_api_key(&token(), id);
@@ -368,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn iam_says_whose_a_key_is() {
+    fn the_owner_of_a_key_is_read() {
         let body = json!({
             "id": "ApiKey-1", "name": "ci\u{1b}[2J", "iam_id": "iam-ServiceId-1", "account_id": "acc",
             "apikey": "hunt***"

@@ -1,5 +1,5 @@
-//! Where IAM shows its pages to people: it says so itself, because the addresses
-//! vary with the region (`ibm-cloud-cli-sdk`, `GetEndpoint`).
+//! The addresses of IAM's login pages. IAM publishes them, because they vary with the
+//! region (`ibm-cloud-cli-sdk`, `GetEndpoint`).
 
 use serde::Deserialize;
 
@@ -12,29 +12,29 @@ use crate::http::transport::Body;
 use crate::http::transport::Method;
 use crate::time::parse_http_date;
 
-/// What the discovery document says, as far as it is needed here (OpenID Connect
+/// The part of the discovery document that is used here (OpenID Connect
 /// Discovery 1.0, section 3; `passcode_endpoint` is IAM's own).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Discovery {
-    /// Where a browser goes for an authorization code.
+    /// The page that issues an authorization code to a browser.
     pub authorization_endpoint: String,
-    /// The page that shows a one-time passcode to whoever logs in there.
+    /// The page that shows a one-time passcode after login.
     pub passcode_endpoint: String,
 }
 
 impl Iam<'_> {
-    /// Asks IAM where its pages are.
+    /// Returns the addresses of IAM's login pages.
     ///
     /// # Errors
-    /// See [`ServiceError`]. An address that is not `https` (or on this machine) is not
-    /// believed: people will type secrets there.
+    /// See [`ServiceError`]. An address that is not `https` (or on this machine) is
+    /// refused, because people type secrets there.
     pub fn discover(&self) -> Result<Discovery, ServiceError> {
-        let request = self.about_discovery();
+        let request = self.discovery_request();
         let response = self.http.send_with_retry(&request)?;
         request.parse_response(&response, read)
     }
 
-    fn about_discovery(&self) -> ApiRequest<'static> {
+    fn discovery_request(&self) -> ApiRequest<'static> {
         ApiRequest {
             name: "discovery",
             method: Method::Get,
@@ -50,20 +50,20 @@ impl Iam<'_> {
     }
 }
 
-/// What is seen of IAM by asking it for something that needs no login.
+/// IAM's clock, from the response to a request without login.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ServerTime {
-    /// Its clock, in seconds since 1970, if it shows that.
+    /// The time in seconds since 1970, if the response contains it.
     pub now: Option<u64>,
 }
 
 impl Iam<'_> {
-    /// Asks IAM for a sign of life.
+    /// Checks that IAM answers, and returns its time.
     ///
     /// # Errors
     /// See [`ServiceError`].
-    pub fn sign(&self) -> Result<ServerTime, ServiceError> {
-        let request = self.about_discovery();
+    pub fn server_time(&self) -> Result<ServerTime, ServiceError> {
+        let request = self.discovery_request();
         let response = self.http.send_with_retry(&request)?;
         request.parse_response(&response, read)?;
         Ok(ServerTime {
@@ -86,7 +86,7 @@ fn read(body: &[u8]) -> Result<Discovery, String> {
     })
 }
 
-/// The address of a page, written in one way only: no control characters, no blanks.
+/// Returns the address of a page in normal form, without control characters or spaces.
 fn page(name: &str, text: &str) -> Result<String, String> {
     endpoint::parse_url(text)
         .ok()
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn iam_says_where_its_pages_are() {
+    fn the_addresses_of_the_login_pages_are_read() {
         let service = FakeService::answering(vec![response(
             200,
             &json!({"authorization_endpoint": "https://a.example/identity/authorize?x=y", "passcode_endpoint": PASSCODE})
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_nobody_should_log_in_at_is_not_believed() {
+    fn an_unsafe_login_page_is_refused() {
         for bad in [
             "",
             "http://iam.cloud.ibm.com/identity/passcode",

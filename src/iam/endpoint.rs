@@ -1,4 +1,4 @@
-//! Where IAM and its neighbours are: every address and path that IBM may change.
+//! The addresses of IAM: every host and path that IBM may change.
 
 use reqwest::Url;
 
@@ -13,7 +13,7 @@ const DISCOVERY_PATH: &str = "/identity/.well-known/openid-configuration";
 /// The path of the API keys (`platform-services-go-sdk`, `iamidentityv1`).
 const API_KEYS_PATH: &str = "/v1/apikeys";
 
-/// The base URL of an IAM that secrets may be sent to.
+/// The base URL of an IAM, safe to send secrets to.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Endpoint {
     base: String,
@@ -36,8 +36,7 @@ impl Endpoint {
         Self::at("https://iam.test.cloud.ibm.com")
     }
 
-    /// Reads an endpoint as a person writes it, with or without the token path,
-    /// as IBM's SDKs take it.
+    /// Parses an endpoint with or without the token path, like IBM's SDKs.
     ///
     /// # Errors
     /// What is wrong with it, as the end of a sentence: it must be `https`, or
@@ -47,12 +46,12 @@ impl Endpoint {
         Ok(Self::at(base.strip_suffix(TOKEN_PATH).unwrap_or(&base)))
     }
 
-    /// The base URL, for messages and for telling endpoints apart.
+    /// Returns the base URL, which identifies the endpoint.
     pub fn base(&self) -> &str {
         &self.base
     }
 
-    /// The URL of the token API.
+    /// Returns the URL of the token API.
     pub fn token_url(&self) -> String {
         format!("{}{TOKEN_PATH}", self.base)
     }
@@ -65,8 +64,8 @@ impl Endpoint {
         format!("{}{API_KEYS_PATH}", self.base)
     }
 
-    /// How requests get there: in clear only on this machine, so never through a
-    /// proxy then.
+    /// Returns the proxy policy of its requests: unencrypted ones stay on this machine and
+    /// use no proxy.
     pub(crate) fn proxy_policy(&self) -> ProxyPolicy {
         if self.base.starts_with("http:") {
             ProxyPolicy::Direct
@@ -82,46 +81,49 @@ impl Endpoint {
     }
 }
 
-/// The base URL that a text names, without a slash at its end. It must be `https`,
-/// or `http` on this machine or at a host that `may_be_clear`.
-pub(crate) fn base_of(text: &str, may_be_clear: impl Fn(&str) -> bool) -> Result<String, String> {
+/// Returns the base URL in a text, without a trailing slash. It must be `https`, or `http`
+/// on this machine or at a host that `may_be_unencrypted`.
+pub(crate) fn base_of(
+    text: &str,
+    may_be_unencrypted: impl Fn(&str) -> bool,
+) -> Result<String, String> {
     let url = parse_url(text)?;
     if has_user_info(&url) {
         return Err("has a user name or password in it; leave those out".into());
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err("is more than an address; leave out `?` and `#`".into());
+        return Err("has a query or a fragment; leave out ? and #".into());
     }
-    if !is_safe(&url, may_be_clear) {
-        return Err("would send secrets in clear; use an https:// address (http:// only for this machine itself)".into());
+    if !is_safe(&url, may_be_unencrypted) {
+        return Err("would send secrets unencrypted; use an https:// address (http:// only for this machine)".into());
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
 /// Parses a URL whose host is written in ASCII.
 ///
-/// Other hosts are refused here: the parser is built without Unicode's tables, and what it
-/// makes of one is not defined. It also decodes `%` in a host.
+/// Other hosts are refused before parsing, because the parser is built without Unicode's
+/// tables. It also decodes `%` in a host.
 pub(crate) fn parse_url(text: &str) -> Result<Url, String> {
     let rest = text.split_once(':').map_or(text, |(_, rest)| rest);
     let rest = rest.trim_start_matches(['/', '\\', '\t', '\n', '\r']);
     let authority = rest.split(['/', '\\', '?', '#']).next().unwrap_or_default();
     if !text.is_ascii() || authority.contains('%') {
         return Err(
-            "has a character in it that is not ASCII; write such a host in its ASCII form (xn--…)"
+            "contains a character that is not ASCII; write the host in its ASCII form (xn--…)"
                 .into(),
         );
     }
-    Url::parse(text).map_err(|error| format!("is no URL ({error})"))
+    Url::parse(text).map_err(|error| format!("is not a URL ({error})"))
 }
 
-/// Whether nobody can read along on the way there.
-pub(crate) fn is_safe(url: &Url, may_be_clear: impl Fn(&str) -> bool) -> bool {
+/// Returns whether requests to a URL are encrypted or stay on this machine.
+pub(crate) fn is_safe(url: &Url, may_be_unencrypted: impl Fn(&str) -> bool) -> bool {
     match (url.scheme(), url.host()) {
         ("https", Some(_)) => true,
         ("http", Some(host)) => {
             let host = host.to_string();
-            is_loopback(&host) || may_be_clear(&host)
+            is_loopback(&host) || may_be_unencrypted(&host)
         }
         _ => false,
     }
@@ -168,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_is_not_ascii_is_refused_before_anything_looks_at_it() {
+    fn a_host_that_is_not_ascii_is_refused_before_it_is_parsed() {
         let hosts = [
             "MÜNCHEN.example",
             "münchen.example",
@@ -208,9 +210,9 @@ mod tests {
         }
     }
 
-    /// The parser asserts what it relies on in this build.
+    /// Without Unicode's tables the parser asserts that its input is ASCII.
     #[test]
-    fn odd_texts_are_refused_or_read_but_never_assumed() {
+    fn malformed_addresses_never_panic() {
         let pieces = [
             "https",
             ":",
@@ -260,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_go_nowhere_in_clear() {
+    fn an_unencrypted_endpoint_is_refused() {
         for text in [
             "http://iam.cloud.ibm.com",
             "http://127.0.0.1.evil.com",

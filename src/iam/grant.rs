@@ -1,20 +1,20 @@
-//! What IAM is asked with: the form of `POST /identity/token`.
+//! [`Grant`]: what is exchanged for a token, and the form of `POST /identity/token`.
 
 use crate::iam::trusted_profile::TrustedProfile;
 use crate::secret::Secret;
 
-/// A program that IAM knows. A refresh token is taken only from the client that
-/// got it (`ibm-cloud-cli-sdk`, `bluemix/authentication/iam/iam.go`).
+/// An OAuth client. IAM accepts a refresh token only from the client that received it
+/// (`ibm-cloud-cli-sdk`, `bluemix/authentication/iam/iam.go`).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Client {
-    /// Its name, `client_id`.
+    /// The `client_id`.
     pub id: String,
-    /// Its password, `client_secret`; that of the IBM Cloud CLI is no secret.
+    /// The `client_secret`; that of the IBM Cloud CLI is public.
     pub secret: Secret,
 }
 
 impl Client {
-    /// The IBM Cloud CLI, `bx`, whose refresh tokens people have
+    /// Returns the client of the IBM Cloud CLI, `bx`, which most refresh tokens belong to
     /// (`bluemix-go`, `authentication/iam.go`).
     pub fn cli() -> Self {
         Self {
@@ -24,33 +24,33 @@ impl Client {
     }
 }
 
-/// Proof of who we are, for one exchange.
+/// What is exchanged for an access token.
 #[derive(Clone, Copy, Debug)]
 pub enum Grant<'a> {
     /// An API key of a user or a service ID.
     ApiKey {
         /// The key.
         key: &'a Secret,
-        /// Whether to ask as the IBM Cloud CLI: without a client IAM gives no
-        /// refresh token (it says `not_supported`).
+        /// Whether to send the client of the IBM Cloud CLI, without which IAM issues no
+        /// refresh token (it writes `not_supported`).
         for_refresh_token: bool,
     },
     /// An access token that may assume a trusted profile
     /// (`go-sdk-core`, `core/iam_assume_authenticator.go`).
     Assume {
-        /// The access token of who assumes the profile.
+        /// The access token of the identity that assumes the profile.
         access_token: &'a Secret,
-        /// The profile. A name without an account is sent without one: IAM says
-        /// what is missing in its own words.
+        /// The profile. A name without an account is sent as it is; IAM's message then
+        /// says what is missing.
         profile: &'a TrustedProfile,
     },
-    /// What a browser brought back (RFC 6749, section 4.1.3).
+    /// An authorization code (RFC 6749, section 4.1.3).
     AuthorizationCode {
         /// The code.
         code: &'a Secret,
-        /// Where the browser brought it, exactly as IAM was told.
+        /// The redirect URI of the authorization request.
         redirect_uri: &'a str,
-        /// What the challenge was made from (RFC 7636, section 4.5).
+        /// The PKCE code verifier (RFC 7636, section 4.5).
         verifier: &'a Secret,
     },
     /// The token of a pod, a Code Engine run or an agent
@@ -69,13 +69,13 @@ pub enum Grant<'a> {
     RefreshToken {
         /// The token.
         token: &'a Secret,
-        /// The client that got it.
+        /// The client that received it.
         client: &'a Client,
     },
 }
 
 impl<'a> Grant<'a> {
-    /// The form's fields. They hold the secret.
+    /// Returns the form fields, some of which are secret.
     pub(super) fn form(&self) -> Vec<(&'static str, Secret)> {
         let mut fields = vec![("grant_type", self.grant_type())];
         match *self {
@@ -115,7 +115,7 @@ impl<'a> Grant<'a> {
             .collect()
     }
 
-    /// The client that asks, for HTTP basic authentication.
+    /// Returns the client for HTTP basic authentication.
     pub(super) fn client(&self) -> Option<Client> {
         match *self {
             Self::ApiKey {
@@ -127,7 +127,7 @@ impl<'a> Grant<'a> {
         }
     }
 
-    /// What must not come back in a message.
+    /// Returns the texts that are removed from IAM's messages.
     pub(super) fn secrets(&self) -> Vec<&'a Secret> {
         match *self {
             Self::ApiKey { key: secret, .. }
@@ -138,7 +138,7 @@ impl<'a> Grant<'a> {
             | Self::ComputeResource { token: secret, .. }
             | Self::Passcode(secret) => vec![secret],
             Self::AuthorizationCode { code, verifier, .. } => vec![code, verifier],
-            // What is also the client's name is known to everybody.
+            // A client secret that equals the client ID is public.
             Self::RefreshToken { token, client } if client.id == client.secret.expose() => {
                 vec![token]
             }
@@ -146,7 +146,7 @@ impl<'a> Grant<'a> {
         }
     }
 
-    /// The grant's name in the log.
+    /// Returns the grant's name for the log.
     pub(super) fn name(&self) -> &'static str {
         let grant_type = self.grant_type();
         grant_type.rsplit(':').next().unwrap_or(grant_type)
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_secret_of_the_client_is_kept_out_of_messages() {
+    fn a_client_secret_is_redacted_unless_it_is_public() {
         let token = &Secret::new("t");
         let known = &Client::cli();
         let own = &Client {

@@ -1,13 +1,13 @@
-//! What a JSON Web Token says about itself. Nothing here verifies a
-//! signature: only the registry can tell whether a token is good.
+//! The claims of a JSON Web Token. Signatures are not verified: only the registry decides
+//! whether a token is valid.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-/// An access token this close to its end is not handed out, in seconds: services
-/// refuse tokens in their last moments (`go-sdk-core`, `core/token.go`).
+/// How long before its expiry an access token is not used any more, in seconds: services
+/// refuse tokens shortly before their expiry (`go-sdk-core`, `core/token.go`).
 pub const MARGIN: u64 = 10;
 
 /// The registered claims about time (RFC 7519, section 4.1).
@@ -20,12 +20,12 @@ pub struct Times {
     pub iat: Option<u64>,
 }
 
-/// The times in a token; `None` when it is no JWT or has no expiry.
+/// Returns the times in a token; `None` if it is no JWT or has no expiry.
 pub fn times(token: &str) -> Option<Times> {
     claims(token)
 }
 
-/// The claims in a token; `None` when it is no JWT, or they are others.
+/// Returns the claims in a token; `None` if it is no JWT or has other claims.
 pub fn claims<T: DeserializeOwned>(token: &str) -> Option<T> {
     let mut parts = token.split('.');
     let (_header, payload, _signature) = (parts.next()?, parts.next()?, parts.next()?);
@@ -36,8 +36,7 @@ pub fn claims<T: DeserializeOwned>(token: &str) -> Option<T> {
     serde_json::from_slice(&claims).ok()
 }
 
-/// Whether the token says that it has ended by `now`, or is within `margin`
-/// seconds of it.
+/// Returns whether a token expires within `margin` seconds from `now`, or has expired.
 pub fn has_expired(token: &str, now: u64, margin: u64) -> bool {
     times(token).is_some_and(|times| times.exp <= now.saturating_add(margin))
 }
@@ -72,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_never_expires() {
+    fn a_text_that_is_no_jwt_never_expires() {
         for text in [
             "",
             "a",

@@ -1,5 +1,5 @@
-//! Whose an access token is, for telling a person. Nothing here verifies a
-//! signature, so nothing may depend on it.
+//! [`Owner`]: the identity that an access token belongs to, for display. Signatures are
+//! not verified, so no decision may depend on it.
 
 use std::fmt;
 
@@ -10,36 +10,36 @@ use crate::error::one_line;
 use crate::iam::jwt;
 use crate::secret::Secret;
 
-/// The longest part that is shown, in characters.
-const LONGEST: usize = 200;
+/// The length limit of each part, in characters.
+const MAX_LENGTH: usize = 200;
 
-/// Who an access token speaks for. No secret; a login remembers it.
+/// The identity that an access token belongs to. Not secret; stored with a login.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Owner {
-    /// Names it at IAM: `IBMid-…`, `iam-ServiceId-…`, `iam-Profile-…`.
+    /// Its IAM ID: `IBMid-…`, `iam-ServiceId-…` or `iam-Profile-…`.
     pub iam_id: String,
-    /// The ID of the account that the token is for.
+    /// The account ID of the token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
-    /// What it is.
+    /// Its kind.
     pub kind: OwnerKind,
     /// Its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Its address; users have one.
+    /// Its email address, if it is a user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
 }
 
-/// What has access tokens.
+/// The kind of an identity.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OwnerKind {
-    /// Whoever assumed a trusted profile.
+    /// A trusted profile.
     Profile,
     /// A service ID.
     ServiceId,
-    /// A person.
+    /// A user.
     User,
 }
 
@@ -59,13 +59,13 @@ struct Account {
 }
 
 impl Owner {
-    /// The owner that an access token names, also one that still has its `Bearer`
-    /// before it; `None` when it is no token of IAM.
+    /// Returns the owner of an access token, with or without the prefix `Bearer`; `None`
+    /// if it is not issued by IAM.
     pub fn of(access_token: &Secret) -> Option<Self> {
         let token = access_token.expose();
         let token = token.strip_prefix("Bearer ").unwrap_or(token);
         let claims: Claims = jwt::claims(token)?;
-        let clean = |text: &String| one_line(text, LONGEST);
+        let clean = |text: &String| one_line(text, MAX_LENGTH);
         let part = |text: Option<String>| text.as_ref().map(clean).filter(|text| !text.is_empty());
         let iam_id = part(Some(claims.iam_id))?;
         Some(Self {
@@ -77,7 +77,7 @@ impl Owner {
         })
     }
 
-    /// Whether both are the same identity, in the same account.
+    /// Returns whether both are the same identity in the same account.
     pub fn is_same_as(&self, other: &Self) -> bool {
         self.iam_id == other.iam_id && self.account == other.account
     }
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_person_reads_who_it_is() {
+    fn an_owner_is_shown_by_kind_and_name() {
         for (claims, kind, text) in [
             (
                 json!({"iam_id": "IBMid-1", "name": "A B", "email": "a@b.c", "account": {"bss": "x", "valid": true}, "exp": 1}),
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_moves_the_cursor() {
+    fn control_characters_are_removed() {
         let shown = owner(&json!({
             "iam_id": "IBMid-1\u{7}", "email": "a\u{1b}[2J\n", "account": {"bss": "x\r\u{9b}"}
         }))
@@ -184,13 +184,13 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_of_the_configuration_does_no_harm() {
+    fn a_bearer_prefix_is_accepted() {
         let token = jwt::unsigned(&json!({"iam_id": "IBMid-1"}));
         assert!(Owner::of(&Secret::new(format!("Bearer {token}"))).is_some());
     }
 
     #[test]
-    fn what_is_no_token_of_iam_has_no_owner() {
+    fn a_token_of_another_issuer_has_no_owner() {
         for claims in [
             json!({}),
             json!({"iam_id": 7}),

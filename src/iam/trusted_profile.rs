@@ -1,4 +1,4 @@
-//! [`TrustedProfile`]: whom somebody else becomes at IAM.
+//! [`TrustedProfile`]: an IAM identity that others assume.
 
 use std::fmt;
 
@@ -8,11 +8,10 @@ use serde::Serialize;
 use crate::digest;
 use crate::text::repeatable;
 
-/// The longest text that is taken for a profile, in bytes: more than twice what a
-/// CRN takes.
-const LONGEST: usize = 512;
+/// The size limit of a profile's ID, CRN or name, in bytes: more than twice a usual CRN.
+const MAX_LENGTH: usize = 512;
 
-/// A trusted profile, in each way that IAM takes one: `profile_id`, `profile_crn`,
+/// A trusted profile, in each form that IAM accepts: `profile_id`, `profile_crn`,
 /// or `profile_name` with `account` (`go-sdk-core`,
 /// `core/iam_assume_authenticator.go`).
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -32,8 +31,7 @@ pub enum TrustedProfile {
 }
 
 impl TrustedProfile {
-    /// Reads a profile as a person writes it: `Profile-…` is an ID, `crn:…` a CRN,
-    /// anything else a name.
+    /// Parses a profile: `Profile-…` is an ID, `crn:…` a CRN, anything else a name.
     ///
     /// # Errors
     /// What is wrong with it, as the end of a sentence.
@@ -42,19 +40,19 @@ impl TrustedProfile {
         if text.is_empty() {
             return Err("is empty; give the ID, CRN or name of a trusted profile".into());
         }
-        if text.len() > LONGEST {
+        if text.len() > MAX_LENGTH {
             return Err(format!(
-                "is longer than {LONGEST} bytes, which no trusted profile is"
+                "is longer than {MAX_LENGTH} bytes, which no trusted profile is"
             ));
         }
         if text.chars().any(char::is_control) {
-            return Err("has control characters in it, which no trusted profile has".into());
+            return Err("contains control characters, which no trusted profile has".into());
         }
         let is_id = text.starts_with("Profile-");
         if (is_id || text.starts_with("crn:")) && !text.bytes().all(|byte| byte.is_ascii_graphic())
         {
             return Err(
-                "is no ID or CRN of a trusted profile: those are without spaces and accents".into(),
+                "is not the ID or CRN of a trusted profile: those contain only ASCII letters and signs, without spaces".into(),
             );
         }
         Ok(match text {
@@ -67,8 +65,8 @@ impl TrustedProfile {
         })
     }
 
-    /// The same profile, looked for in this account. An ID and a CRN say
-    /// themselves where they belong, and stay as they are.
+    /// Returns the profile with an account if it is a name; an ID or a CRN includes its
+    /// account.
     #[must_use]
     pub fn with_account(self, account: Option<String>) -> Self {
         match self {
@@ -80,14 +78,14 @@ impl TrustedProfile {
         }
     }
 
-    /// The id of whoever becomes this profile, by the id of who that is.
+    /// Returns the fingerprint of this profile as assumed by the identity with this one.
     pub fn id_on_top_of(&self, id: &str) -> String {
         let mut parts = vec!["assume", id];
         parts.extend(self.parts());
         digest::fingerprint(&parts)
     }
 
-    /// What tells this profile from every other, for
+    /// Returns what identifies this profile for
     /// [`fingerprint`](crate::digest::fingerprint): always three parts.
     pub fn parts(&self) -> Vec<&str> {
         match self {
@@ -155,8 +153,8 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_no_profile_is_refused() {
-        let long = "x".repeat(LONGEST + 1);
+    fn an_invalid_profile_is_refused() {
+        let long = "x".repeat(MAX_LENGTH + 1);
         for text in [
             "",
             " \n",
@@ -205,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_of_it_is_read_back() {
+    fn a_stored_profile_is_read_back() {
         for profile in [
             TrustedProfile::Id("Profile-1".into()),
             name("n", Some("acc")),

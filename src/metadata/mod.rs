@@ -1,5 +1,5 @@
-//! The metadata service of a virtual server: it knows the instance, and exchanges
-//! that for a token of a trusted profile.
+//! The instance metadata service of a virtual server, which issues tokens of a trusted
+//! profile to the instance.
 //!
 //! Facts: VPC documentation (`instance_metadata_vpc_identity_operations.md`,
 //! `metadata-identity-migration.md`, `metadata-error-codes.md`), `go-sdk-core`
@@ -14,8 +14,8 @@ use crate::iam::endpoint;
 /// `core/vpc_instance_authenticator.go`).
 const VPC_METADATA: &str = "http://169.254.169.254";
 
-/// The hosts of that service, which no network lies before: the only ones, beside
-/// this machine, that are spoken to in clear (VPC Instance Metadata API, "Endpoint
+/// The link-local hosts of that service: the only ones, beside this machine, that may get
+/// unencrypted requests (VPC Instance Metadata API, "Endpoint
 /// URLs").
 const VPC_METADATA_HOSTS: [&str; 2] = ["169.254.169.254", "api.metadata.cloud.ibm.com"];
 
@@ -28,9 +28,9 @@ const POWER_VS_METADATA: &str = "https://api.metadata.power-iaas.cloud.ibm.com";
 struct MetadataApi {
     /// The first `version` that has these paths.
     since: &'static str,
-    /// Where the identity token of the instance is.
+    /// The path of the instance's identity token.
     identity_path: &'static str,
-    /// Where that is exchanged for an access token.
+    /// The path that exchanges it for an access token.
     access_path: &'static str,
 }
 
@@ -64,7 +64,7 @@ enum InstanceKind {
 }
 
 impl MetadataService {
-    /// That of a VPC virtual server instance, at `url` or at its usual address.
+    /// Returns the service of a VPC virtual server, at `url` or its default address.
     ///
     /// # Errors
     /// What is wrong with the URL, as the end of a sentence.
@@ -72,7 +72,7 @@ impl MetadataService {
         Self::at(InstanceKind::Vpc, url.unwrap_or(VPC_METADATA))
     }
 
-    /// That of a Power Virtual Server instance, at `url` or at its usual address.
+    /// Returns the service of a Power Virtual Server, at `url` or its default address.
     ///
     /// # Errors
     /// What is wrong with the URL, as the end of a sentence.
@@ -89,17 +89,17 @@ impl MetadataService {
         })
     }
 
-    /// The same service, asked for one version of its API, a date such as
-    /// `2022-03-01`; without one the newest that it knows is used.
+    /// Returns the service with a fixed version of its API, a date such as `2022-03-01`.
+    /// Without one, the newest version that it supports is used.
     ///
     /// # Errors
     /// What is wrong with the version, as the end of a sentence.
     pub fn with_version(self, version: &str) -> Result<Self, String> {
         if self.kind == InstanceKind::PowerVs {
-            return Err("is for VPC alone; the service of Power VS has no versions".into());
+            return Err("is only for VPC; the service of Power VS has no versions".into());
         }
         if !is_date(version) {
-            return Err("is no date such as 2025-08-26".into());
+            return Err("is not a date such as 2025-08-26".into());
         }
         if api_of(version).is_none() {
             return Err("is older than the service".into());
@@ -110,12 +110,12 @@ impl MetadataService {
         })
     }
 
-    /// Its base URL, for messages.
+    /// Returns its base URL.
     pub fn url(&self) -> &str {
         &self.base
     }
 
-    /// What tells this service from every other, for
+    /// Returns what identifies this service for
     /// [`fingerprint`](crate::digest::fingerprint): always three parts.
     pub fn name_parts(&self) -> Vec<&str> {
         let kind = match self.kind {
@@ -129,7 +129,7 @@ impl MetadataService {
         ]
     }
 
-    /// The ways to ask, best first.
+    /// Returns the URLs to try, newest API first.
     fn routes(&self) -> Vec<Route> {
         match (self.kind, self.version.as_deref()) {
             (InstanceKind::PowerVs, _) => METADATA_APIS[..1]
@@ -155,33 +155,33 @@ impl MetadataService {
         }
     }
 
-    /// An address that nobody has is silent everywhere else, and so is a service
-    /// that is switched off.
+    /// Returns what no connection may mean: the address exists only in an instance whose
+    /// service is enabled.
     fn unreachable_note(&self) -> &'static str {
         match self.kind {
             InstanceKind::PowerVs => {
                 " (this machine may not be a Power Virtual Server instance, or its metadata service is not enabled)"
             }
             InstanceKind::Vpc => {
-                " (this machine may not be a VPC virtual server instance, or its metadata service is not enabled, or speaks https only)"
+                " (this machine may not be a VPC virtual server instance, or its metadata service is not enabled, or accepts only https)"
             }
         }
     }
 }
 
-/// Where one generation of the API is.
+/// The URLs of one generation of the API.
 struct Route {
     identity_url: String,
     access_url: String,
 }
 
-/// The newest generation that a version has.
+/// Returns the newest generation of a version.
 fn api_of(version: &str) -> Option<&'static MetadataApi> {
     METADATA_APIS.iter().find(|api| version >= api.since)
 }
 
-/// Whether a text has the form of a date, `2022-03-01`; dates of this form sort as
-/// texts.
+/// Returns whether a text has the form of a date, `2022-03-01`. Such texts sort like
+/// dates.
 fn is_date(text: &str) -> bool {
     text.len() == 10
         && text.bytes().enumerate().all(|(place, byte)| match place {
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_services_own_hosts_are_spoken_to_in_clear() {
+    fn only_the_services_own_hosts_may_be_unencrypted() {
         for url in [
             "http://169.254.169.254",
             "http://169.254.169.254/",
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn services_are_told_apart() {
+    fn each_service_has_its_own_fingerprint() {
         let url = Some("https://metadata.example.com");
         let services = [
             vpc(),

@@ -18,28 +18,27 @@ use crate::iam::token_response;
 use crate::iam::trusted_profile::TrustedProfile;
 use crate::secret::Secret;
 
-/// How long the identity token is good, in seconds: the service's own default (it
-/// takes 5 to 3600), and it is used at once.
+/// The lifetime of the identity token, in seconds: the service's default (5 to 3600 are
+/// allowed). The token is used at once.
 const IDENTITY_LIFETIME: u32 = 300;
 
 impl MetadataService {
-    /// An access token for this machine, as the trusted profile, or without one as
-    /// that which was linked to the instance when it was made. There is no refresh
-    /// token.
+    /// Returns an access token of the trusted profile, by default of the one that is
+    /// linked to the instance. There is no refresh token.
     ///
     /// # Errors
-    /// See [`ServiceError`]. The service takes no profile by its name.
+    /// See [`ServiceError`]. The service does not accept the name of a profile.
     pub fn access_token(
         &self,
         http: &Http<'_>,
         profile: Option<&TrustedProfile>,
     ) -> Result<TokenResponse, ServiceError> {
-        let wanted = access_body(profile)?;
+        let body = access_body(profile)?;
         let (identity, access_url) = self.instance_identity(http)?;
         let request = ApiRequest {
             authorization: Authorization::Bearer(identity.access_token.clone()),
             secrets: vec![&identity.access_token],
-            ..self.request("instance access", Method::Post, &access_url, wanted)
+            ..self.request("instance access", Method::Post, &access_url, body)
         };
         let response = http.send_with_retry(&request)?;
         let issued = request.parse_response(&response, |body| {
@@ -52,7 +51,7 @@ impl MetadataService {
         })
     }
 
-    /// The token that says which instance this is, and where it can be exchanged.
+    /// Returns the identity token of the instance, and the URL that exchanges it.
     fn instance_identity(&self, http: &Http<'_>) -> Result<(TokenResponse, String), ServiceError> {
         let mut outcome = Err(ServiceError::Unusable {
             reason: "no version of the instance metadata service is known".into(),
@@ -74,7 +73,7 @@ impl MetadataService {
             if !is_unknown(&response) {
                 break;
             }
-            tracing::debug!(response.status, "another version of the metadata service");
+            tracing::debug!(response.status, "trying an older version of the API");
         }
         outcome
     }
@@ -95,7 +94,7 @@ impl MetadataService {
     }
 }
 
-/// Whether the service does not know the path or the version.
+/// Returns whether the service does not support the path or the version.
 fn is_unknown(response: &Response) -> bool {
     match response.status {
         404 | 405 => true,
@@ -188,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn the_instances_own_token_is_exchanged_for_one_of_the_profile() {
+    fn the_identity_token_is_exchanged_for_a_token_of_the_profile() {
         for (profile, body) in [
             (None, "{}"),
             (
@@ -233,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_of_the_older_generation_is_asked_its_way() {
+    fn an_older_service_gets_the_older_paths() {
         let bad_version = json!({"errors": [{
             "code": "bad_field", "message": "no", "target": {"name": "version", "type": "parameter"}
         }]});
@@ -268,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_that_was_chosen_is_not_changed() {
+    fn a_selected_version_is_kept() {
         for (version, path) in [
             (
                 "2022-03-01",
@@ -317,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn a_profiles_name_is_not_even_sent() {
+    fn the_name_of_a_profile_is_not_sent() {
         let (outcome, requests) = ask(&vpc(), Some("ci"), Vec::new());
         let text = outcome
             .unwrap_err()
@@ -331,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_service_refuses_says_what_to_do() {
+    fn a_rejection_by_the_service_has_a_hint() {
         for (answers, parts) in [
             (
                 vec![given("identity"), refusal(400, "profile_not_linked")],
@@ -365,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_may_mean_that_this_is_another_machine() {
+    fn an_unreachable_service_may_mean_another_kind_of_machine() {
         for silent in [unreachable as fn() -> Answer, network] {
             let (outcome, requests) = ask(&vpc(), None, (0..4).map(|_| silent()).collect());
             assert_eq!(requests.len(), 4, "asked again as IAM is");
@@ -386,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn no_proxy_is_blamed_for_what_never_goes_through_one() {
+    fn a_direct_request_never_blames_a_proxy() {
         for answer in [response(302, ""), response(403, "no")] {
             let error = ask(&vpc(), None, vec![answer]).0.unwrap_err();
             let text = error.with_source("this machine", &vpc()).to_string();

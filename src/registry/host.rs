@@ -1,5 +1,4 @@
-//! What an IBM Cloud Container Registry host is, and how a server address that
-//! a client sends becomes one.
+//! [`Registry`] and the table of IBM Cloud's registry hosts.
 //!
 //! Hosts: Registry documentation, `registry_overview.md` (regions, private and
 //! deprecated names). The entitled and staging registries are known from IBM's
@@ -53,8 +52,8 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// The registry a server address names; `None` when it is not one of IBM
-    /// Cloud's, and not one of the `further` that the settings name.
+    /// Returns the registry of a server address; `None` if it is neither one of IBM Cloud's
+    /// nor one of the `further` registries of the settings.
     pub fn at(address: &str, further: &[Registry]) -> Option<Self> {
         let registry = Self::parse(address)?;
         (is_ibm_host(&registry.host) || further.contains(&registry)).then_some(registry)
@@ -67,18 +66,18 @@ impl Registry {
         host_of(address).map(|host| Self { host })
     }
 
-    /// The host in lower case, with its port where that is not the default one.
+    /// Returns the host in lower case, with its port unless that is the default.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// Whether this is a registry of licensed software, which takes entitlement
+    /// Returns whether this is a registry of licensed software, which accepts entitlement
     /// keys.
     pub fn is_entitled(&self) -> bool {
         ENTITLED_HOSTS.contains(&self.host.as_str())
     }
 
-    /// Whether this registry takes tokens of staging IAM.
+    /// Returns whether this registry accepts tokens of staging IAM.
     pub fn is_staging(&self) -> bool {
         STAGING_HOSTS.contains(&self.host.as_str())
     }
@@ -90,7 +89,7 @@ impl std::fmt::Display for Registry {
     }
 }
 
-/// Every host of IBM's, whatever it is for.
+/// Returns all of IBM's hosts, whatever they are for.
 pub fn all() -> impl Iterator<Item = Registry> {
     let regions = REGIONS.iter().flat_map(|region| {
         [
@@ -125,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn every_host_of_the_table_is_a_registry_of_its_own() {
+    fn every_host_of_the_table_is_a_distinct_registry() {
         let mut hosts: Vec<&str> = REGIONS
             .iter()
             .flat_map(|region| {
@@ -173,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_a_registry_is_foreign() {
+    fn lookalike_addresses_are_not_registries() {
         for address in [
             "",
             ".",
@@ -229,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_settings_widen_the_match() {
+    fn only_the_settings_add_registries() {
         let further = [
             Registry::parse("eu9.icr.io").unwrap(),
             Registry::parse("localhost:5000").unwrap(),
@@ -249,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_address_is_foreign() {
+    fn a_very_long_address_is_not_a_registry() {
         assert_eq!(ours(&"us.icr.io.".repeat(100_000)), None);
         assert_eq!(ours(&format!("{}.icr.io", "u".repeat(64))), None);
     }

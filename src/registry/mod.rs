@@ -1,4 +1,4 @@
-//! IBM Cloud's registries: their hosts, and what one says to a credential or a token.
+//! IBM Cloud's registries: their hosts, the check of a credential, and registry tokens.
 
 pub mod api;
 pub mod credential_check;

@@ -1,7 +1,7 @@
-//! The registry tokens that this program makes for itself, and removes again.
+//! The registry tokens that this program creates for itself, and deletes again.
 //!
-//! Each says in its description who made it: this program, for one identity, on
-//! this machine. What says anything else is somebody else's and is left alone.
+//! The description of each contains an [`OwnerTag`]: this program, on this machine, for
+//! one identity. Tokens with any other description are left alone.
 
 use std::time::Duration;
 
@@ -10,26 +10,26 @@ use crate::digest;
 use crate::error::Result;
 use crate::registry::api::RegistryApi;
 use crate::registry::api::tokens::LIFETIME;
-use crate::registry::api::tokens::Listed;
+use crate::registry::api::tokens::ListedToken;
 use crate::registry::api::tokens::NewToken;
 use crate::registry::api::tokens::Token;
 use crate::secret::Secret;
 use crate::time::Clock;
 
-/// How many tokens are removed whenever one is made: whoever asked for a credential
-/// should not wait for a long clean-up.
-const MAX_REMOVED: usize = 3;
+/// How many stale tokens are deleted after one is created, so that the client does not
+/// wait for a long cleanup.
+const MAX_DELETED: usize = 3;
 
-/// The longest name of a machine that is written down, in characters.
+/// The length limit of a machine's name, in characters.
 const MAX_NAME: usize = 64;
 
-/// What makes the tokens of one identity on one machine known again.
+/// The description of the tokens of one identity on one machine.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Mark(String);
+pub struct OwnerTag(String);
 
-impl Mark {
-    /// The mark of whoever is told by `parts` (the user's home directory, the
-    /// identity's key) on the machine of this name. The parts are not given away.
+impl OwnerTag {
+    /// Creates the tag for the user and identity in `parts` (the home directory, the
+    /// identity's key) on this machine. The parts are not readable in it.
     pub fn new(machine_name: &str, parts: &[&str]) -> Self {
         let mut all = vec![machine_name];
         all.extend(parts);
@@ -42,27 +42,26 @@ impl Mark {
         Self(format!("made by {PROGRAM} on {name} ({})", &digest[..12]))
     }
 
-    /// The description of its tokens.
+    /// Returns the description of its tokens.
     pub fn description(&self) -> &str {
         &self.0
     }
 }
 
-/// Makes a token that only pulls or also pushes, as whoever uses it may, for a day.
+/// Creates a token for a day that may pull and push as far as its identity may.
 ///
 /// # Errors
-/// See [`RegistryApi::make_token`].
-pub fn make(api: &RegistryApi<'_>, mark: &Mark) -> Result<Token> {
-    api.make_token(&NewToken {
-        description: mark.description(),
+/// See [`RegistryApi::create_token`].
+pub fn create(api: &RegistryApi<'_>, tag: &OwnerTag) -> Result<Token> {
+    api.create_token(&NewToken {
+        description: tag.description(),
         is_permanent: false,
         may_write: true,
     })
 }
 
-/// How long a token is good that was received just now. The registry says when it
-/// ends by its own clock; where that can be no answer by ours, one of the two is
-/// wrong, and a token lives for a day.
+/// Returns the lifetime of a token that was just received. If its expiry is impossible by
+/// this machine's clock, one of the two clocks is wrong; the lifetime is then a day.
 pub fn lifetime(token: &Token, clock: &dyn Clock) -> Duration {
     let left = token
         .expires_at
@@ -71,60 +70,65 @@ pub fn lifetime(token: &Token, clock: &dyn Clock) -> Duration {
     Duration::from_secs(left.unwrap_or(LIFETIME))
 }
 
-/// Removes tokens that were made before `token` and are used no more: those of the
-/// same mark that were made at least half a life earlier, because by then each was
-/// replaced. Not `replaced`, which somebody may have been given a moment ago.
+/// Deletes stale tokens: those with the same tag that are at least half a lifetime older
+/// than `token`, because each was replaced by then; but not `replaced`, which a client may
+/// have received a moment ago.
 ///
-/// Whatever goes wrong is no harm: they end by themselves.
-pub fn remove_unused(api: &RegistryApi<'_>, mark: &Mark, token: &Token, replaced: Option<&Secret>) {
+/// Errors are ignored, because the tokens expire anyway.
+pub fn delete_stale(
+    api: &RegistryApi<'_>,
+    tag: &OwnerTag,
+    token: &Token,
+    replaced: Option<&Secret>,
+) {
     let replaced = replaced.and_then(|value| Token::of(value.clone()).id);
     let listed = match api.tokens() {
         Ok(listed) => listed,
         Err(error) => {
-            tracing::debug!(%error, "old registry tokens are left");
+            tracing::debug!(%error, "cannot list stale registry tokens");
             return;
         }
     };
-    for id in unused(&listed, mark, token, replaced.as_deref()) {
-        match api.remove_token(id) {
-            Ok(()) => tracing::debug!(id, "an old registry token is removed"),
-            Err(error) => tracing::debug!(id, %error, "an old registry token is left"),
+    for id in stale(&listed, tag, token, replaced.as_deref()) {
+        match api.delete_token(id) {
+            Ok(()) => tracing::debug!(id, "stale registry token deleted"),
+            Err(error) => tracing::debug!(id, %error, "cannot delete a stale registry token"),
         }
     }
 }
 
-/// Removes every token of a mark that ends, because whoever it is of leaves.
+/// Deletes all tokens with a tag that expire, for an identity that logs out.
 ///
 /// # Errors
-/// The list cannot be had, or the first token that could not be removed.
-pub fn remove_all(api: &RegistryApi<'_>, mark: &Mark) -> Result<()> {
+/// The tokens cannot be listed, or the first one that cannot be deleted.
+pub fn delete_all(api: &RegistryApi<'_>, tag: &OwnerTag) -> Result<()> {
     let is_ours =
-        |token: &&Listed| token.description == mark.description() && token.expires_at.is_some();
+        |token: &&ListedToken| token.description == tag.description() && token.expires_at.is_some();
     let listed = api.tokens()?;
     let removed = listed.iter().filter(is_ours);
-    let removed: Vec<Result<()>> = removed.map(|token| api.remove_token(&token.id)).collect();
+    let removed: Vec<Result<()>> = removed.map(|token| api.delete_token(&token.id)).collect();
     removed.into_iter().collect()
 }
 
-fn unused<'a>(
-    listed: &'a [Listed],
-    mark: &Mark,
+fn stale<'a>(
+    listed: &'a [ListedToken],
+    tag: &OwnerTag,
     token: &Token,
     replaced: Option<&str>,
 ) -> Vec<&'a str> {
     let Some(end) = token.expires_at else {
         return Vec::new();
     };
-    let is_unused = |other: &&Listed| {
-        other.description == mark.description()
+    let is_stale = |other: &&ListedToken| {
+        other.description == tag.description()
             && Some(&other.id) != token.id.as_ref()
             && Some(&*other.id) != replaced
             && other
                 .expires_at
                 .is_some_and(|others| others + LIFETIME / 2 <= end)
     };
-    let unused = listed.iter().filter(is_unused);
-    unused.take(MAX_REMOVED).map(|other| &*other.id).collect()
+    let stale = listed.iter().filter(is_stale);
+    stale.take(MAX_DELETED).map(|other| &*other.id).collect()
 }
 
 #[cfg(test)]
@@ -137,8 +141,8 @@ mod tests {
 
     const NOW: u64 = 1_800_000_000;
 
-    fn mark() -> Mark {
-        Mark::new("laptop", &["/home/me", "key"])
+    fn tag() -> OwnerTag {
+        OwnerTag::new("laptop", &["/home/me", "key"])
     }
 
     fn token(id: &str, expires_at: u64) -> Token {
@@ -147,10 +151,10 @@ mod tests {
         )))
     }
 
-    fn listed(id: &str, expires_at: Option<u64>) -> Listed {
-        Listed {
+    fn listed(id: &str, expires_at: Option<u64>) -> ListedToken {
+        ListedToken {
             id: id.into(),
-            description: mark().description().into(),
+            description: tag().description().into(),
             expires_at,
             is_revoked: false,
             may_write: true,
@@ -158,31 +162,31 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_tells_machines_users_and_identities_apart() {
-        let text = mark().description().to_owned();
+    fn a_tag_differs_by_machine_user_and_identity() {
+        let text = tag().description().to_owned();
         assert!(
             text.starts_with("made by docker-credential-icr on laptop ("),
             "{text}"
         );
         assert!(!text.contains("/home/me"), "{text}");
-        assert_eq!(mark(), Mark::new("laptop", &["/home/me", "key"]));
+        assert_eq!(tag(), OwnerTag::new("laptop", &["/home/me", "key"]));
         for other in [
-            Mark::new("desktop", &["/home/me", "key"]),
-            Mark::new("laptop", &["/home/you", "key"]),
-            Mark::new("laptop", &["/home/me", "other"]),
+            OwnerTag::new("desktop", &["/home/me", "key"]),
+            OwnerTag::new("laptop", &["/home/you", "key"]),
+            OwnerTag::new("laptop", &["/home/me", "other"]),
         ] {
-            assert_ne!(mark(), other);
+            assert_ne!(tag(), other);
         }
-        let odd = Mark::new("a\n\u{1b}b é", &[]);
-        assert!(odd.description().contains(" on ab ("), "{odd:?}");
+        let tag = OwnerTag::new("a\n\u{1b}b é", &[]);
+        assert!(tag.description().contains(" on ab ("), "{tag:?}");
     }
 
     #[test]
-    fn only_our_own_old_tokens_are_removed_and_a_few_at_a_time() {
+    fn only_stale_tokens_with_the_tag_are_deleted_a_few_at_a_time() {
         let end = NOW + LIFETIME;
         let new = token("new", end);
         let old = end - LIFETIME / 2;
-        let of_others = Listed {
+        let of_others = ListedToken {
             description: "made by docker-credential-icr on laptop".into(),
             ..listed("others", Some(NOW - 5))
         };
@@ -196,16 +200,16 @@ mod tests {
             listed("ended", Some(NOW - 5)),
         ];
         let replaced = Some("just-replaced");
-        assert_eq!(unused(&tokens, &mark(), &new, replaced), ["old", "ended"]);
+        assert_eq!(stale(&tokens, &tag(), &new, replaced), ["old", "ended"]);
         let more = ["a", "b", "c"].map(|id| listed(id, Some(NOW)));
         tokens.extend(more);
-        assert_eq!(unused(&tokens, &mark(), &new, replaced).len(), MAX_REMOVED);
+        assert_eq!(stale(&tokens, &tag(), &new, replaced).len(), MAX_DELETED);
         let opaque = Token::of(Secret::new("opaque"));
-        assert!(unused(&tokens, &mark(), &opaque, None).is_empty());
+        assert!(stale(&tokens, &tag(), &opaque, None).is_empty());
     }
 
     #[test]
-    fn a_token_lives_as_long_as_it_says_where_that_can_be() {
+    fn an_impossible_expiry_means_the_usual_lifetime() {
         let clock = FakeClock::at(NOW);
         for (token, seconds) in [
             (token("x", NOW + 600), 600),

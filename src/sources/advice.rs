@@ -1,8 +1,8 @@
-//! What helps when IAM rejects a secret: one table, by where the secret came from and
-//! by IAM's reason.
+//! Hints for errors of IAM and the metadata service: one table, by the kind of source and
+//! IAM's reason.
 //!
-//! IBM documents few of IAM's codes. Where a code says nothing, its words choose among
-//! the hints; nothing but the hint depends on them.
+//! IBM documents few of IAM's codes. For other codes the words of IAM's message choose the
+//! hint; nothing else depends on them.
 
 use std::path::PathBuf;
 
@@ -14,33 +14,33 @@ use crate::iam::endpoint::Endpoint;
 use crate::login::LoginScope;
 use crate::metadata::MetadataService;
 
-/// Where what IAM was given comes from.
+/// The kind of source that IAM's input comes from.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum SourceKind {
     /// The session of the IBM Cloud CLI.
     CliSession,
-    /// The token of a pod, a job or an agent, which the system renews.
+    /// The token of a pod, a job or an agent, which the platform refreshes.
     ComputeResource,
     /// IBM's credentials file at this path.
     CredentialsFile(PathBuf),
-    /// Anything else, for which this helps; a sentence.
+    /// Another source, with its hint.
     Hint(&'static str),
     /// The identity of a virtual server.
     Instance,
     /// Anything else.
     Other,
-    /// A trusted profile, which another identity wants to assume.
+    /// A trusted profile that another identity assumes.
     Profile,
-    /// What was stored for a scope.
+    /// A stored login.
     StoredLogin {
-        /// What it is stored for.
+        /// Its scope.
         scope: LoginScope,
-        /// Whether it is a session, which ends, and no API key.
+        /// Whether it is a session, which ends, instead of an API key.
         is_session: bool,
-        /// What a person calls the source that answers without it, if there is one.
+        /// The source that is used without this login, if any.
         behind: Option<String>,
     },
-    /// An API key that a person has just handed over.
+    /// An API key that a person has just entered.
     Typed,
     /// An environment variable.
     Variable {
@@ -54,19 +54,19 @@ pub enum SourceKind {
 /// Why IAM rejects something.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Reason {
-    /// The address that asks is not among those that may.
+    /// The IP address is not allowed.
     AddressNotAllowed,
     /// The API key is disabled or locked.
     KeyDisabled,
-    /// There is no such API key (any more).
+    /// The API key does not exist (any more).
     KeyUnknown,
-    /// A second factor is wanted.
+    /// A second factor is required.
     MfaRequired,
-    /// The user is no member of the account (any more).
+    /// The user is not a member of the account (any more).
     NotInAccount,
     /// The service ID has been deleted or disabled.
     ServiceIdGone,
-    /// The session, or its refresh token, is over.
+    /// The session or its refresh token has expired.
     SessionOver,
     /// The user or the account is locked.
     UserLocked,
@@ -75,9 +75,9 @@ enum Reason {
 }
 
 impl Reason {
-    /// The reason behind a code (`ibm-cloud-cli-sdk`,
+    /// Returns the reason for a code (`ibm-cloud-cli-sdk`,
     /// `bluemix/authentication/iam/iam.go`; issues of `terraform-provider-ibm`),
-    /// otherwise that which IAM's words sound like.
+    /// otherwise for the words of a message.
     fn of(code: Option<&str>, words: &str) -> Self {
         match code {
             Some("BXNIM0400E") => Self::MfaRequired,
@@ -123,9 +123,8 @@ impl Reason {
     }
 }
 
-/// What to do when a service rejects what it was given, as a sentence without a full
-/// stop; commands are in single quotes, because clients put the whole text in
-/// backticks.
+/// Returns the hint for a rejection: a sentence without a full stop. Commands are in
+/// single quotes, because clients put the whole text in backticks.
 fn hint(service: Service<'_>, kind: &SourceKind, code: Option<&str>, words: &str) -> String {
     match service {
         Service::Iam(_) => kind.fix(Reason::of(code, words)),
@@ -133,7 +132,7 @@ fn hint(service: Service<'_>, kind: &SourceKind, code: Option<&str>, words: &str
     }
 }
 
-/// By the code of a metadata service (VPC documentation, `metadata-error-codes.md`).
+/// Returns the hint for the code of a metadata service (VPC documentation, `metadata-error-codes.md`).
 fn of_metadata(code: Option<&str>) -> &'static str {
     match code {
         Some("profile_not_linked") => {
@@ -146,7 +145,7 @@ fn of_metadata(code: Option<&str>) -> &'static str {
     }
 }
 
-/// A sentence as it goes on after a comma.
+/// Returns a sentence with a small first letter.
 fn uncapitalized(sentence: &str) -> String {
     let mut letters = sentence.chars();
     let first = letters.next().map(|first| first.to_ascii_lowercase());
@@ -154,11 +153,11 @@ fn uncapitalized(sentence: &str) -> String {
 }
 
 impl SourceKind {
-    /// The cell of the table.
+    /// Returns the hint for a reason.
     fn fix(&self, reason: Reason) -> String {
         let replace = self.replacement(reason);
         let first = match (self, reason) {
-            // What a machine or a profile is cannot be replaced by a person.
+            // A person cannot replace the identity of a machine or a profile.
             (Self::Profile | Self::ComputeResource | Self::Instance, _)
             | (_, Reason::Other | Reason::SessionOver) => return replace,
             (Self::Hint(_), Reason::KeyUnknown) => return replace,
@@ -166,7 +165,7 @@ impl SourceKind {
                 return format!("{replace}. A new key takes a few seconds to work");
             }
             (_, Reason::AddressNotAllowed) => {
-                return "Ask from an allowed address, or have an administrator allow this one (https://cloud.ibm.com/iam)".to_owned();
+                return "Use an allowed IP address, or have an administrator allow this one (https://cloud.ibm.com/iam)".to_owned();
             }
             (Self::Hint(_) | Self::Other, Reason::MfaRequired) => {
                 return format!(
@@ -193,7 +192,7 @@ impl SourceKind {
         }
     }
 
-    /// How what is rejected is replaced at this source.
+    /// Returns how to replace the rejected secret of this source.
     fn replacement(&self, reason: Reason) -> String {
         match self {
             Self::CliSession => format!(
@@ -238,7 +237,7 @@ impl SourceKind {
     }
 }
 
-/// Who answered, or did not.
+/// A service that failed.
 #[derive(Clone, Copy, Debug)]
 pub enum Service<'a> {
     /// IAM.
@@ -282,42 +281,39 @@ impl Service<'_> {
 }
 
 impl ServiceError {
-    /// The failure that this is for a person who used `source` with IAM, a metadata
-    /// service or a registry, for anything but a token.
+    /// Returns the error for a request with `source` that was not for a token.
     pub fn with_source<'a>(self, source: &str, service: impl Into<Service<'a>>) -> Error {
-        let doing = format!("cannot use {source}");
-        self.explained(Some(doing), service.into(), &SourceKind::Other)
+        let action = format!("cannot use {source}");
+        self.explained(Some(action), service.into(), &SourceKind::Other)
     }
 
-    /// The failure that this is for a person who asked something for which nobody has
-    /// to be known.
+    /// Returns the error for a request without a source.
     pub fn without_source<'a>(self, service: impl Into<Service<'a>>) -> Error {
         let hint = "Check the proxy settings, and whether the account allows this IP address";
         self.explained(None, service.into(), &SourceKind::Hint(hint))
     }
 
-    /// The same as [`ServiceError::with_source`], with what helps where IAM's reason has
-    /// no hint of its own; a sentence.
+    /// Returns the same as [`ServiceError::with_source`], with the hint for reasons without a
+    /// hint of their own.
     pub fn with_source_and_hint<'a>(
         self,
         source: &str,
         service: impl Into<Service<'a>>,
         hint: &'static str,
     ) -> Error {
-        let doing = format!("cannot use {source}");
-        self.explained(Some(doing), service.into(), &SourceKind::Hint(hint))
+        let action = format!("cannot use {source}");
+        self.explained(Some(action), service.into(), &SourceKind::Hint(hint))
     }
 
-    /// The failure that this is for a person for whom a token was to be had with
-    /// `source`.
+    /// Returns the error for a token request with `source`.
     pub fn for_token<'a>(
         self,
         source: &str,
         kind: &SourceKind,
         service: impl Into<Service<'a>>,
     ) -> Error {
-        let doing = format!("cannot get a token with {source}");
-        self.explained(Some(doing), service.into(), kind)
+        let action = format!("cannot get a token with {source}");
+        self.explained(Some(action), service.into(), kind)
     }
 
     fn explained(self, action: Option<String>, service: Service<'_>, kind: &SourceKind) -> Error {
@@ -335,7 +331,7 @@ mod tests {
     use crate::http::Outage;
 
     #[test]
-    fn a_reason_is_told_by_its_code_and_otherwise_by_iams_words() {
+    fn a_reason_follows_from_the_code_or_else_from_the_message() {
         for (code, words, reason) in [
             (Some("BXNIM0415E"), "", Reason::KeyUnknown),
             (Some("BXNIM0439E"), "", Reason::SessionOver),
@@ -388,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_reaches_the_person_without_its_context() {
+    fn a_rejection_names_source_code_and_hint() {
         let error = ServiceError::Refused {
             status: 400,
             code: Some("BXNIM0415E".into()),
@@ -411,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn every_failure_names_its_source_and_iam() {
+    fn every_error_names_the_source_and_iam() {
         let endpoint = Endpoint::private();
         for (error, words) in [
             (
@@ -439,7 +435,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_of_nobodys_names_iam_alone() {
+    fn an_error_without_a_source_names_iam() {
         let refused = ServiceError::Refused {
             status: 403,
             code: None,

@@ -368,7 +368,11 @@ mod tests {
         let machine = machine_with(&json!({"IAMRefreshToken": "r", "IAMEndpoint": ""}));
         assert_eq!(endpoint(&machine), Endpoint::public().base());
         let clear = json!({"IAMRefreshToken": "r", "IAMEndpoint": "http://iam.example.com"});
-        machine_with(&clear).fails_with(&["IBM Cloud CLI's session", "in clear", "ibmcloud login"]);
+        machine_with(&clear).fails_with(&[
+            "IBM Cloud CLI's session",
+            "unencrypted",
+            "ibmcloud login",
+        ]);
     }
 
     #[test]
@@ -405,7 +409,7 @@ mod tests {
             assert_eq!(asked(&machine), (moved, source));
             machine.unset(variable);
             machine.set(variable, "http://metadata.example.com");
-            machine.fails_with(&["IBM Cloud CLI's session", variable, "in clear"]);
+            machine.fails_with(&["IBM Cloud CLI's session", variable, "unencrypted"]);
         }
         for kind in ["IKS", "OTHER", ""] {
             machine_with(&session(kind, NOW)).fails_with(&["has ended", "ibmcloud login"]);

@@ -1,15 +1,14 @@
-//! Which name was meant by one that is none?
+//! The known name that an unknown one probably means.
 
-/// How alike two names must be for one to be meant by the other (Jaro, 0 to 1;
-/// clap takes the same).
-const ALIKE: f64 = 0.7;
+/// The similarity from which a name is suggested (Jaro, 0 to 1; the same as clap's).
+const MIN_SIMILARITY: f64 = 0.7;
 
-/// The known name that is most like this one, if any is.
+/// Returns the known name that is most similar, if any is similar enough.
 pub(crate) fn closest_match<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let alike = known
         .iter()
         .map(|known| (strsim::jaro(name, known), *known))
-        .filter(|(alike, _)| *alike > ALIKE);
+        .filter(|(alike, _)| *alike > MIN_SIMILARITY);
     let closest_match = alike.max_by(|(a, _), (b, _)| a.total_cmp(b));
     closest_match.map(|(_, closest_match)| closest_match)
 }
@@ -19,7 +18,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_of_the_finger_is_understood_and_nothing_is_made_up() {
+    fn a_typing_error_is_matched_and_other_names_are_not() {
         let known = ["status", "settings", "store"];
         assert_eq!(closest_match("stauts", &known), Some("status"));
         assert_eq!(closest_match("setting", &known), Some("settings"));

@@ -1,5 +1,5 @@
-//! Characters that a terminal may be given: those that stand where they are written, on
-//! one line, and can be seen.
+//! Characters that may be sent to a terminal: visible ones that stay in their place on one
+//! line.
 //!
 //! Others make a text look like another one: they move the cursor, turn the direction of
 //! what follows (`U+202E`), begin a new line in some programs (`U+2028`), or are not seen
@@ -26,7 +26,7 @@ const BLANK: [char; 13] = [
     '\u{1d159}',
 ];
 
-/// Whether a character may be shown.
+/// Returns whether a character may be shown.
 ///
 /// The standard library's `Debug` escapes what is not printable: control and format
 /// characters, separators but the space, surrogates, private and unassigned ones.
@@ -94,7 +94,7 @@ mod tests {
     ];
 
     #[test]
-    fn what_makes_a_text_look_like_another_is_not_printable() {
+    fn deceptive_characters_are_not_printable() {
         for (first, last) in DECEPTIVE {
             for character in first..=last {
                 assert!(!is_printable(character), "{:x}", u32::from(character));
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_write_is_printable() {
+    fn ordinary_text_is_printable() {
         for text in [
             " !\"'\\`~azAZ09",
             "Müller & Söhne, e\u{301}",
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn json_stays_the_same_text_for_a_program() {
+    fn escaped_json_parses_to_the_same_value() {
         let value = serde_json::json!({"a\u{202e}b": ["\u{e0041}", "ä\n", "\u{2028}"]});
         let safe = in_json(&format!("{value:#}"));
         assert!(safe.contains("a\\u202eb"), "{safe}");
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_stay_lines() {
+    fn line_breaks_and_tabs_are_kept() {
         assert_eq!(in_lines("a\u{1b}[2J\n\tb\u{202e}c\r\n"), "a [2J\n\tb c \n");
     }
 }

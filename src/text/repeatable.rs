@@ -1,4 +1,4 @@
-//! Decides which of the words that somebody typed may be repeated in messages and logs.
+//! Which input may be repeated in messages and logs, because it is hardly a secret.
 //!
 //! An API key or a password in the wrong place looks like any other word to a parser. So
 //! only what cannot well be one is repeated: hosts, short plain words, identifiers. API
@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 
 use super::address::host_of;
 
-/// What stands for a text that is not repeated.
+/// Replaces a text that is not repeated.
 pub(crate) const NOT_SHOWN: &str = "a text that is not shown (it may be a secret)";
 
 /// How long IBM Cloud's API keys are, in characters.
@@ -36,7 +36,7 @@ pub(crate) fn host(address: &str) -> Option<String> {
     is_plain.then_some(host)
 }
 
-/// Returns a text in quotation marks, or what stands for it.
+/// Returns a text in quotation marks, or [`NOT_SHOWN`].
 pub(crate) fn quoted(text: &str) -> String {
     if is_repeatable(text) {
         format!("{text:?}")
@@ -45,7 +45,7 @@ pub(crate) fn quoted(text: &str) -> String {
     }
 }
 
-/// Whether a text has the form of IBM Cloud's API keys.
+/// Returns whether a text has the form of IBM Cloud's API keys.
 pub(crate) fn is_api_key(text: &str) -> bool {
     text.len() == API_KEY_LENGTH
         && text
@@ -54,7 +54,7 @@ pub(crate) fn is_api_key(text: &str) -> bool {
         && !has_plain_case(text)
 }
 
-/// Returns the path of a file, or what stands for it.
+/// Returns the path of a file, or a replacement if it may be a secret.
 pub(crate) fn path(text: &str) -> &str {
     let is_file_name = || text.contains('.') && text.split('.').all(is_label);
     if text.contains(['/', '\\']) || is_word(text) || is_file_name() {
@@ -64,7 +64,7 @@ pub(crate) fn path(text: &str) -> &str {
     }
 }
 
-/// Returns a name that may have spaces and capitals anywhere, or what stands for it.
+/// Returns a name that may contain spaces and capitals anywhere, or [`NOT_SHOWN`].
 pub(crate) fn name(text: &str) -> &str {
     let is_long_and_random = |word: &str| {
         let has_digit = word.bytes().any(|byte| byte.is_ascii_digit());
@@ -78,7 +78,7 @@ pub(crate) fn name(text: &str) -> &str {
     }
 }
 
-/// Whether a text is no secret: nothing, a host, an option, a word, a small number or an
+/// Returns whether a text is no secret: nothing, a host, an option, a word, a small number or an
 /// identifier.
 pub(crate) fn is_repeatable(text: &str) -> bool {
     text.is_empty()
@@ -88,7 +88,7 @@ pub(crate) fn is_repeatable(text: &str) -> bool {
         || is_bare_host(text)
 }
 
-/// Whether a text is a host without a path, with or without a scheme, or all hosts of a
+/// Returns whether a text is a host without a path, with or without a scheme, or all hosts of a
 /// domain.
 fn is_bare_host(text: &str) -> bool {
     let schemes = ["https://", "http://"];
@@ -98,7 +98,7 @@ fn is_bare_host(text: &str) -> bool {
     !text.contains(['/', '?']) && host(text).is_some()
 }
 
-/// Whether a text is a name as people give them: letters of one case, perhaps with a
+/// Returns whether a text is a name as people give them: letters of one case, perhaps with a
 /// capital at the beginning.
 fn is_word(text: &str) -> bool {
     (1..=MAX_WORD).contains(&text.len())
@@ -155,7 +155,7 @@ mod tests {
     ];
 
     #[test]
-    fn a_secret_is_not_repeated_in_whatever_place() {
+    fn no_form_of_a_secret_is_repeated() {
         let token = format!("eyJhbGciOiJSUzI1NiJ9.eyJ{}.c2lnbmF0dXJl", "aB3".repeat(30));
         let short_token = "eyJhbGciOiJSUzI1NiJ9.eyJpYW1faWQiOjF9.c2lnbmF0dXJl";
         let others = [
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_call_things_is_repeated() {
+    fn ordinary_names_are_repeated() {
         for text in [
             "",
             "gett",

@@ -1,4 +1,4 @@
-//! Time as the program is given it: the wall clock, a stopwatch and sleep.
+//! Clocks, deadlines and timeouts, and times as texts.
 
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
@@ -16,12 +16,12 @@ pub(crate) use format::minute;
 pub(crate) use format::parse_http_date;
 pub(crate) use format::parsed;
 
-/// Where time comes from. Tests hand in one that moves when they say so.
+/// The source of time. Tests use a fake one.
 pub trait Clock {
-    /// Seconds since 1970-01-01 UTC by the machine's clock, which may be wrong.
+    /// Returns the seconds since 1970 by the machine's clock, which may be wrong.
     fn now(&self) -> u64;
 
-    /// How long the program has been running; never goes back.
+    /// Returns how long the program has been running; never decreases.
     fn elapsed(&self) -> Duration;
 
     /// Waits.
@@ -35,7 +35,7 @@ pub struct SystemClock {
 }
 
 impl SystemClock {
-    /// A clock whose stopwatch starts now.
+    /// Creates a clock; [`Clock::elapsed`] counts from now.
     #[expect(clippy::disallowed_methods, reason = "time comes from here")]
     pub fn start() -> Self {
         Self {
@@ -62,31 +62,30 @@ impl Clock for SystemClock {
     }
 }
 
-/// The moment by which an answer must be given.
+/// The time by which an answer must be given.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline {
     at: Duration,
 }
 
 impl Deadline {
-    /// The deadline `limit` after now.
+    /// Creates the deadline `limit` after now.
     pub fn after(clock: &dyn Clock, limit: Duration) -> Self {
         Self {
             at: clock.elapsed() + limit,
         }
     }
 
-    /// What is left; zero when it has passed.
+    /// Returns the remaining time; zero if the deadline has passed.
     pub fn remaining(self, clock: &dyn Clock) -> Duration {
         self.at.saturating_sub(clock.elapsed())
     }
 }
 
-/// Runs `work` on a thread of its own and waits for it no longer than `limit`.
+/// Runs `work` on its own thread and waits for at most `limit`.
 ///
-/// `None` when it took longer; the thread is then left behind, because a call
-/// that hangs in the kernel or on a bus cannot be taken back. It ends with the
-/// process.
+/// Returns `None` if it takes longer. The thread then runs on until the process ends,
+/// because a call that hangs in the kernel or on a bus cannot be cancelled.
 pub fn run_with_timeout<T: Send + 'static>(
     limit: Duration,
     work: impl FnOnce() -> T + Send + 'static,
@@ -97,11 +96,11 @@ pub fn run_with_timeout<T: Send + 'static>(
 /// Why [`try_with_timeout`] has no result.
 #[derive(Debug)]
 pub enum Unfinished {
-    /// The work broke down.
+    /// The work panicked.
     Broken,
     /// It took longer than the limit.
     Late,
-    /// There was no thread for it.
+    /// No thread could be started.
     NotStarted(std::io::Error),
 }
 
@@ -116,7 +115,7 @@ pub fn try_with_timeout<T: Send + 'static>(
     let (sender, receiver) = std::sync::mpsc::sync_channel(1);
     std::thread::Builder::new()
         .spawn(move || {
-            // The receiver is gone only when nobody waits any more.
+            // The receiver is gone only after the timeout.
             let _ = sender.send(work());
         })
         .map_err(Unfinished::NotStarted)?;
@@ -132,7 +131,7 @@ pub(crate) mod fake {
 
     use super::*;
 
-    /// A clock that stands still until told otherwise; sleeping moves it.
+    /// A clock that moves only when it is advanced or sleeps.
     #[derive(Debug)]
     pub(crate) struct FakeClock {
         pub(crate) now: Cell<u64>,
@@ -184,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn work_that_never_ends_is_left_behind() {
+    fn endless_work_is_abandoned_after_the_timeout() {
         let (_never, waiting) = std::sync::mpsc::channel::<()>();
         let outcome = run_with_timeout(Duration::from_millis(5), move || waiting.recv());
         assert!(outcome.is_none(), "the caller goes on");

@@ -173,7 +173,7 @@ fn iam(endpoint: &Endpoint, broker: &Broker<'_>) -> Vec<Diagnostic> {
     let clock = broker.context.clock;
     let started = clock.elapsed();
     let deadline = Deadline::after(clock, broker.settings.limits.deadline);
-    let sign = broker.iam(endpoint, 1, deadline).sign();
+    let sign = broker.iam(endpoint, 1, deadline).server_time();
     let took = clock.elapsed() - started;
     let base = endpoint.base();
     let sign = match sign {

@@ -1,8 +1,7 @@
-//! What a registry's management API gives to whoever has an IAM access token.
+//! A registry's management API, used with an IAM access token.
 //!
 //! Paths and headers: IBM's Go client (`bluemix-go`, `api/container/registryv1`, and
-//! `client/client.go`), which sends the refresh token along as well. Questions are
-//! carried, and asked again, as those to IAM are.
+//! `client/client.go`), which also sends the refresh token.
 
 use reqwest::Url;
 
@@ -27,17 +26,17 @@ pub mod tokens;
 /// The path of everything in this API.
 const API_PATH: &str = "/api/v1";
 
-/// The longest account ID that is sent, in bytes; IBM's have 32.
+/// The size limit of an account ID, in bytes; IBM's have 32.
 const MAX_ACCOUNT: usize = 100;
 
-/// What opens the API: what an identity has for the registry.
+/// The tokens of an identity that the API accepts.
 #[derive(Clone, Debug)]
 pub struct Access {
     /// An IAM access token.
     pub token: Secret,
-    /// The refresh token, where the identity is one.
+    /// The refresh token, if the identity has one.
     pub refresh_token: Option<Secret>,
-    /// What a person calls the identity.
+    /// The source of the identity, for messages.
     pub source: String,
 }
 
@@ -45,13 +44,13 @@ pub struct Access {
 pub struct RegistryApi<'a> {
     access: Access,
     account: String,
-    advice_if_gone: &'static str,
+    gone_hint: &'static str,
     http: Http<'a>,
     registry: Registry,
 }
 
-/// One question to the API.
-struct Inquiry<'a> {
+/// One call of the API.
+struct ApiCall<'a> {
     /// Its name in the log.
     name: &'static str,
     method: Method,
@@ -62,20 +61,19 @@ struct Inquiry<'a> {
     idempotent: bool,
 }
 
-/// Why there is no answer.
-enum Trouble {
-    /// There is nothing of this name: HTTP 404 or 410.
+/// Why a call failed.
+enum CallError {
+    /// Nothing has this path: HTTP 404 or 410.
     Absent(u16),
     /// Anything else.
     Failed(Error),
 }
 
 impl<'a> RegistryApi<'a> {
-    /// The API of a registry. The account is the one that the access token is for,
-    /// unless it is named.
+    /// Creates the API of a registry. The default account is that of the access token.
     ///
     /// # Errors
-    /// No account is known, or it can be none.
+    /// There is no account ID, or it is invalid.
     pub fn new(
         registry: &Registry,
         access: Access,
@@ -97,39 +95,35 @@ impl<'a> RegistryApi<'a> {
         Ok(Self {
             access,
             account,
-            advice_if_gone: "",
+            gone_hint: "",
             http,
             registry: registry.clone(),
         })
     }
 
-    /// The same, with what else is to be done about it should the registry have no
-    /// tokens any more; the end of a sentence.
+    /// Adds the end of the hint for a registry that issues no tokens any more.
     #[must_use]
-    pub fn advising(self, advice_if_gone: &'static str) -> Self {
-        Self {
-            advice_if_gone,
-            ..self
-        }
+    pub fn with_gone_hint(self, gone_hint: &'static str) -> Self {
+        Self { gone_hint, ..self }
     }
 
-    /// The registry that is asked.
+    /// Returns the registry.
     pub fn registry(&self) -> &Registry {
         &self.registry
     }
 
-    /// Asks once, or again while that may help; `read` takes the body of a yes.
-    fn ask<T>(
+    /// Sends a call and parses the body of its response.
+    fn send<T>(
         &self,
-        inquiry: &Inquiry<'_>,
-        read: impl FnOnce(&[u8]) -> Result<T, String>,
-    ) -> Result<T, Trouble> {
-        let failed = |error: ServiceError| Trouble::Failed(self.service_error(error));
-        let request = self.request(inquiry)?;
+        call: &ApiCall<'_>,
+        parse: impl FnOnce(&[u8]) -> Result<T, String>,
+    ) -> Result<T, CallError> {
+        let failed = |error: ServiceError| CallError::Failed(self.service_error(error));
+        let request = self.request(call)?;
         let response: Response = self.http.send_with_retry(&request).map_err(failed)?;
         match response.status {
-            status @ (404 | 410) => Err(Trouble::Absent(status)),
-            _ => request.parse_response(&response, read).map_err(failed),
+            status @ (404 | 410) => Err(CallError::Absent(status)),
+            _ => request.parse_response(&response, parse).map_err(failed),
         }
     }
 
@@ -146,14 +140,14 @@ impl<'a> RegistryApi<'a> {
         })
     }
 
-    fn request(&self, inquiry: &Inquiry<'_>) -> Result<ApiRequest<'_>, Trouble> {
+    fn request(&self, call: &ApiCall<'_>) -> Result<ApiRequest<'_>, CallError> {
         let mut headers = vec![("Account", Secret::new(&*self.account))];
         let refresh_token = self.access.refresh_token.as_ref();
         headers.extend(refresh_token.map(|token| ("RefreshToken", token.clone())));
         Ok(ApiRequest {
-            name: inquiry.name,
-            method: inquiry.method,
-            url: self.url(inquiry)?,
+            name: call.name,
+            method: call.method,
+            url: self.url(call)?,
             headers,
             authorization: Authorization::Bearer(self.access.token.clone()),
             body: Body::Empty,
@@ -162,26 +156,26 @@ impl<'a> RegistryApi<'a> {
                 .into_iter()
                 .flatten()
                 .collect(),
-            idempotent: inquiry.idempotent,
+            idempotent: call.idempotent,
             unreachable_note: "",
         })
     }
 
-    fn url(&self, inquiry: &Inquiry<'_>) -> Result<String, Trouble> {
+    fn url(&self, call: &ApiCall<'_>) -> Result<String, CallError> {
         let host = self.registry.host();
-        let url = format!("https://{host}{API_PATH}{}", inquiry.path);
+        let url = format!("https://{host}{API_PATH}{}", call.path);
         let mut url = Url::parse(&url).map_err(|error| {
-            Trouble::Failed(Error::user(format!("{host} is no host ({error})")))
+            CallError::Failed(Error::user(format!("{host} is no host ({error})")))
         })?;
-        if !inquiry.query.is_empty() {
-            url.query_pairs_mut().extend_pairs(inquiry.query);
+        if !call.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(call.query);
         }
         Ok(url.into())
     }
 
-    /// That a registry has no such API any more.
+    /// Returns the error for a registry without this API.
     fn gone(&self, status: u16) -> Error {
-        let (registry, advice) = (&self.registry, self.advice_if_gone);
+        let (registry, advice) = (&self.registry, self.gone_hint);
         Error::user(format!(
             "{registry} issues no registry tokens any more (HTTP {status}): IBM ended them in 2021"
         ))

@@ -1,12 +1,12 @@
-//! Registry tokens: made, listed, shown and removed (`bluemix-go`,
-//! `api/container/registryv1/tokens.go`). IBM stopped making them in 2019 and taking
-//! them in 2021; registries that still do are asked here.
+//! Registry tokens: created, listed, shown and deleted (`bluemix-go`,
+//! `api/container/registryv1/tokens.go`). IBM stopped issuing them in 2019 and accepting
+//! them in 2021; other installations of the registry may still do.
 
 use serde::Deserialize;
 
-use super::Inquiry;
+use super::ApiCall;
+use super::CallError;
 use super::RegistryApi;
-use super::Trouble;
 use crate::PROGRAM;
 use crate::error::Error;
 use crate::error::Result;
@@ -18,50 +18,50 @@ use crate::iam::jwt;
 use crate::secret::Secret;
 use crate::text::repeatable::quoted;
 
-/// How long a token lives that is not permanent, in seconds (IBM Cloud CLI,
+/// The lifetime of a token that is not permanent, in seconds (IBM Cloud CLI,
 /// `ibmcloud cr token-add`).
 pub const LIFETIME: u64 = 24 * 60 * 60;
 
 const PATH: &str = "/tokens";
 
-/// The longest description that is sent or shown, in characters.
+/// The length limit of a description, in characters.
 const MAX_DESCRIPTION: usize = 200;
 
-/// A token that somebody wants.
+/// A token to create.
 #[derive(Clone, Copy, Debug)]
 pub struct NewToken<'a> {
-    /// What people see in their list of tokens.
+    /// The description in the list of tokens.
     pub description: &'a str,
-    /// Whether it never ends; otherwise it ends after [`LIFETIME`].
+    /// Whether it never expires; otherwise it expires after [`LIFETIME`].
     pub is_permanent: bool,
-    /// Whether it also pushes.
+    /// Whether it may also push.
     pub may_write: bool,
 }
 
-/// A token, as far as it says itself what it is.
+/// A token with what its claims contain.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Token {
-    /// Names it in the list of tokens; no secret.
+    /// Its ID in the list of tokens; not secret.
     pub id: Option<String>,
     /// The password that goes with the user name `token`.
     pub value: Secret,
-    /// When it ends, in seconds since 1970 by the registry's clock; `None` if
-    /// never, or if it does not say so.
+    /// The expiry in seconds since 1970 by the registry's clock; `None` if it has none or
+    /// does not contain it.
     pub expires_at: Option<u64>,
 }
 
-/// A token in the list of an account's.
+/// A token in the list of an account.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Listed {
-    /// Names it; no secret.
+pub struct ListedToken {
+    /// Its ID; not secret.
     pub id: String,
-    /// What its maker said about it.
+    /// Its description.
     pub description: String,
-    /// When it ends, in seconds since 1970 by the registry's clock; `None` if never.
+    /// The expiry in seconds since 1970 by the registry's clock; `None` if it has none.
     pub expires_at: Option<u64>,
     /// Whether it was revoked.
     pub is_revoked: bool,
-    /// Whether it also pushes.
+    /// Whether it may also push.
     pub may_write: bool,
 }
 
@@ -72,7 +72,7 @@ struct Claims {
 }
 
 impl Token {
-    /// What a token says about itself.
+    /// Reads the claims of a token.
     pub fn of(value: Secret) -> Self {
         let claims: Option<Claims> = jwt::claims(value.expose());
         let (exp, jti) = claims.map_or((None, None), |claims| (claims.exp, claims.jti));
@@ -85,60 +85,60 @@ impl Token {
 }
 
 impl RegistryApi<'_> {
-    /// Makes a token.
+    /// Creates a token.
     ///
     /// # Errors
-    /// The registry refused, cannot be reached, or makes no tokens any more. After
-    /// trouble on the way there may be a token that nobody knows; one that never
-    /// ends is therefore asked for only once.
-    pub fn make_token(&self, wanted: &NewToken<'_>) -> Result<Token> {
-        let description = one_line(wanted.description, MAX_DESCRIPTION);
+    /// The registry rejects the request, is unavailable, or issues no tokens any more. After
+    /// a network error there may be an unknown token; the request for a permanent one is
+    /// therefore not repeated.
+    pub fn create_token(&self, new_token: &NewToken<'_>) -> Result<Token> {
+        let description = one_line(new_token.description, MAX_DESCRIPTION);
         let flag = |set: bool| if set { "true" } else { "false" };
-        let inquiry = Inquiry {
-            name: "make registry token",
+        let call = ApiCall {
+            name: "create registry token",
             method: Method::Post,
             path: PATH,
             query: &[
                 ("description", &description),
-                ("permanent", flag(wanted.is_permanent)),
-                ("write", flag(wanted.may_write)),
+                ("permanent", flag(new_token.is_permanent)),
+                ("write", flag(new_token.may_write)),
             ],
-            idempotent: !wanted.is_permanent,
+            idempotent: !new_token.is_permanent,
         };
-        self.ask(&inquiry, read_token)
-            .map_err(|trouble| self.explained(trouble))
+        self.send(&call, read_token)
+            .map_err(|error| self.explained(error))
     }
 
-    /// Every token of the account at this registry.
+    /// Returns all tokens of the account at this registry.
     ///
     /// # Errors
-    /// See [`RegistryApi::make_token`].
-    pub fn tokens(&self) -> Result<Vec<Listed>> {
-        let inquiry = Inquiry::about(Method::Get, "list registry tokens", PATH);
-        self.ask(&inquiry, read_list)
-            .map_err(|trouble| self.explained(trouble))
+    /// See [`RegistryApi::create_token`].
+    pub fn tokens(&self) -> Result<Vec<ListedToken>> {
+        let call = ApiCall::about(Method::Get, "list registry tokens", PATH);
+        self.send(&call, read_list)
+            .map_err(|error| self.explained(error))
     }
 
-    /// The token of this identifier.
+    /// Returns the token with this ID.
     ///
     /// # Errors
-    /// There is none, or as for [`RegistryApi::make_token`].
+    /// There is no such token, or as for [`RegistryApi::create_token`].
     pub fn token(&self, id: &str) -> Result<Token> {
         let path = self.path_of(id)?;
-        let inquiry = Inquiry::about(Method::Get, "show registry token", &path);
-        self.ask(&inquiry, read_token)
-            .map_err(|trouble| self.explained_for(id, trouble))
+        let call = ApiCall::about(Method::Get, "show registry token", &path);
+        self.send(&call, read_token)
+            .map_err(|error| self.explained_for(id, error))
     }
 
-    /// Removes the token of this identifier: it opens nothing any more.
+    /// Deletes the token with this ID, which is invalid afterwards.
     ///
     /// # Errors
-    /// There is none, or as for [`RegistryApi::make_token`].
-    pub fn remove_token(&self, id: &str) -> Result<()> {
+    /// There is no such token, or as for [`RegistryApi::create_token`].
+    pub fn delete_token(&self, id: &str) -> Result<()> {
         let path = self.path_of(id)?;
-        let inquiry = Inquiry::about(Method::Delete, "remove registry token", &path);
-        self.ask(&inquiry, |_| Ok(()))
-            .map_err(|trouble| self.explained_for(id, trouble))
+        let call = ApiCall::about(Method::Delete, "delete registry token", &path);
+        self.send(&call, |_| Ok(()))
+            .map_err(|error| self.explained_for(id, error))
     }
 
     fn path_of(&self, id: &str) -> Result<String> {
@@ -155,17 +155,17 @@ impl RegistryApi<'_> {
         format!("List the tokens with '{PROGRAM} token list --registry {registry}'")
     }
 
-    fn explained(&self, trouble: Trouble) -> Error {
-        match trouble {
-            Trouble::Absent(status) => self.gone(status),
-            Trouble::Failed(failure) => failure,
+    fn explained(&self, error: CallError) -> Error {
+        match error {
+            CallError::Absent(status) => self.gone(status),
+            CallError::Failed(failure) => failure,
         }
     }
 
-    /// The list tells a token that is not there from an API that is not there.
-    fn explained_for(&self, id: &str, trouble: Trouble) -> Error {
-        match trouble {
-            Trouble::Absent(404) => match self.tokens() {
+    /// The list of tokens tells a missing token from a missing API.
+    fn explained_for(&self, id: &str, error: CallError) -> Error {
+        match error {
+            CallError::Absent(404) => match self.tokens() {
                 Err(failure) => failure,
                 Ok(_) => Error::user(format!(
                     "{} has no token {} of this account",
@@ -179,7 +179,7 @@ impl RegistryApi<'_> {
     }
 }
 
-impl<'a> Inquiry<'a> {
+impl<'a> ApiCall<'a> {
     fn about(method: Method, name: &'static str, path: &'a str) -> Self {
         Self {
             name,
@@ -203,9 +203,9 @@ fn read_token(body: &[u8]) -> Result<Token, String> {
         .ok_or_else(|| "it is not a token, or was cut off".to_owned())
 }
 
-/// Go's client leaves out what is empty, so everything but the identifier may be
-/// missing; an end that is missing stands in the token.
-fn read_list(body: &[u8]) -> Result<Vec<Listed>, String> {
+/// Parses a list of tokens. Everything but the ID may be missing, because IBM's client
+/// leaves out what is empty; a missing expiry is read from the token.
+fn read_list(body: &[u8]) -> Result<Vec<ListedToken>, String> {
     #[derive(Deserialize)]
     struct Answer {
         tokens: Option<Vec<Entry>>,
@@ -222,7 +222,7 @@ fn read_list(body: &[u8]) -> Result<Vec<Listed>, String> {
     }
     let answer: Answer = serde_json::from_slice(body)
         .map_err(|_| "it is not a list of tokens, or was cut off".to_owned())?;
-    let listed = |entry: Entry| Listed {
+    let listed = |entry: Entry| ListedToken {
         description: one_line(
             entry.secondary_owner.as_deref().unwrap_or_default(),
             MAX_DESCRIPTION,
@@ -291,10 +291,10 @@ mod tests {
     };
 
     #[test]
-    fn a_token_is_made_as_ibms_client_makes_one() {
+    fn a_token_is_created_like_ibms_client_does() {
         let answer = response(200, &json!({"token": made()}).to_string());
         let service = FakeService::answering(vec![answer]);
-        let token = call(&service, |api| api.make_token(&WANTED)).unwrap();
+        let token = call(&service, |api| api.create_token(&WANTED)).unwrap();
         assert_eq!(token.id.as_deref(), Some(ID));
         assert_eq!(token.expires_at, Some(1_540_423_054));
         assert_eq!(token.value.expose(), made());
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refresh_token_is_sent_where_there_is_one_and_the_account_that_was_named() {
+    fn a_refresh_token_and_the_selected_account_are_sent() {
         let service = FakeService::answering(vec![response(200, r#"{"tokens": null}"#)]);
         let access = Access {
             refresh_token: Some(Secret::new("refresh")),
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_account_nobody_is_asked() {
+    fn without_an_account_no_request_is_sent() {
         let registry = Registry::parse("us.icr.io").unwrap();
         let service = FakeService::answering(Vec::new());
         for (access, account) in [
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_may_leave_out_almost_everything() {
+    fn only_the_id_of_a_listed_token_is_required() {
         let tokens = json!({"tokens": [
             {"_id": ID, "owner": "abc", "token": made(), "secondary_owner": "Test\u{1b} Token"},
             {"_id": "2", "readonly": true, "revoked": true, "expiry": 1_900_000_000, "encrypted_token": ""},
@@ -353,7 +353,7 @@ mod tests {
         ]});
         let service = FakeService::answering(vec![response(200, &tokens.to_string())]);
         let listed = call(&service, |api| api.tokens()).unwrap();
-        let token = |id: &str, expires_at| Listed {
+        let token = |id: &str, expires_at| ListedToken {
             id: id.into(),
             description: String::new(),
             expires_at,
@@ -363,11 +363,11 @@ mod tests {
         assert_eq!(
             listed,
             [
-                Listed {
+                ListedToken {
                     description: "Test  Token".into(),
                     ..token(ID, Some(1_540_423_054))
                 },
-                Listed {
+                ListedToken {
                     is_revoked: true,
                     may_write: false,
                     ..token("2", Some(1_900_000_000))
@@ -378,12 +378,12 @@ mod tests {
     }
 
     #[test]
-    fn an_api_that_is_gone_is_told_from_a_token_that_is_gone() {
+    fn a_missing_api_differs_from_a_missing_token() {
         for status in [404, 410] {
             let gone = || response(status, "404 page not found");
             for failure in [
                 call(&FakeService::answering(vec![gone()]), |api| {
-                    api.make_token(&WANTED).err()
+                    api.create_token(&WANTED).err()
                 }),
                 call(&FakeService::answering(vec![gone()]), |api| {
                     api.tokens().err()
@@ -392,7 +392,7 @@ mod tests {
                     api.token(ID).err()
                 }),
                 call(&FakeService::answering(vec![gone(), gone()]), |api| {
-                    api.remove_token(ID).err()
+                    api.delete_token(ID).err()
                 }),
             ] {
                 let text = failure.unwrap().to_string();
@@ -411,7 +411,7 @@ mod tests {
                 api.token(ID).err()
             }),
             call(&FakeService::answering(answers()), |api| {
-                api.remove_token(ID).err()
+                api.delete_token(ID).err()
             }),
         ] {
             let text = failure.unwrap().to_string();
@@ -420,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_the_registrys_and_not_iams() {
+    fn a_rejection_names_the_registry_and_not_iam() {
         let body = json!({
             "code": "CRG0009E", "request-id": "1",
             "message": format!("You are not authorized. {}", usual().token.expose()),
@@ -443,26 +443,26 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_lasts_is_never_made_twice() {
+    fn a_permanent_token_is_never_created_twice() {
         let lasting = NewToken {
             is_permanent: true,
             ..WANTED
         };
         let service = FakeService::answering(vec![network()]);
-        assert!(call(&service, |api| api.make_token(&lasting)).is_err());
+        assert!(call(&service, |api| api.create_token(&lasting)).is_err());
         assert_eq!(service.requests().len(), 1);
         let token = response(200, &json!({"token": made()}).to_string());
         let service = FakeService::answering(vec![network(), later(503, "1"), token]);
-        assert!(call(&service, |api| api.make_token(&WANTED)).is_ok());
+        assert!(call(&service, |api| api.create_token(&WANTED)).is_ok());
         assert_eq!(service.requests().len(), 3);
     }
 
     #[test]
-    fn an_identifier_cannot_lead_elsewhere() {
+    fn a_token_id_cannot_change_the_path() {
         let service = FakeService::answering(Vec::new());
         for id in ["", "..", "a/b", "a?b", "a%2fb", "a b"] {
             assert!(call(&service, |api| api.token(id)).is_err(), "{id}");
-            assert!(call(&service, |api| api.remove_token(id)).is_err(), "{id}");
+            assert!(call(&service, |api| api.delete_token(id)).is_err(), "{id}");
         }
         assert!(service.requests().is_empty());
     }
@@ -477,7 +477,7 @@ mod tests {
         ] {
             let service = FakeService::answering(vec![response(200, &body.to_string())]);
             assert!(
-                call(&service, |api| api.make_token(&WANTED)).is_err(),
+                call(&service, |api| api.create_token(&WANTED)).is_err(),
                 "{body}"
             );
         }
