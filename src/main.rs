@@ -1,4 +1,4 @@
-//! The executable: hands the real world to [`cli::run`].
+//! The executable: creates the context of this process for [`cli::run`].
 
 use std::ffi::OsString;
 use std::hash::BuildHasher;
@@ -26,8 +26,8 @@ use docker_credential_icr::terminal::SystemTerminal;
 use docker_credential_icr::time::SystemClock;
 use ring::rand::SystemRandom;
 
-/// musl's own gives memory back page by page, which costs a hot `get` a tenth of its
-/// time.
+/// musl's allocator returns memory page by page, which costs a tenth of the time of a `get`
+/// with a cached token.
 #[cfg(target_env = "musl")]
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
@@ -90,8 +90,8 @@ fn main() -> ExitCode {
     ExitCode::from(cli::run(&arguments, &mut stdio, &context))
 }
 
-/// Where everybody's settings are. Not on Windows: anybody may make a folder in
-/// `%PROGRAMDATA%`.
+/// Returns the directory of the settings for all users. None on Windows, where every user can
+/// create a directory in `%PROGRAMDATA%`.
 fn system_config_directory() -> Option<PathBuf> {
     cfg!(unix).then(|| PathBuf::from("/etc"))
 }
@@ -107,7 +107,7 @@ fn machine_name(environment: &Environment) -> Option<String> {
     Some(name.to_owned())
 }
 
-/// Starts a background refresh. Behind a relay to the session bus no process outlives the
+/// Starts a background refresh. Behind a relay to the session bus, no process may outlive the
 /// helper, because the relay ends with it.
 fn start_background_refresh(registry: &Registry, environment: &Environment) -> bool {
     #[cfg(target_os = "linux")]
@@ -118,8 +118,8 @@ fn start_background_refresh(registry: &Registry, environment: &Environment) -> b
     background_refresh::start(registry)
 }
 
-/// Where this user's processes meet. The cache directory is the same in every
-/// session, unlike the runtime directory; a user without a home has only that.
+/// Returns the directory of locks. The cache directory is the same in all sessions, unlike
+/// the runtime directory, which is the only one of a user without a home.
 fn state_directory() -> Option<PathBuf> {
     let base = dirs::cache_dir().or_else(dirs::runtime_dir)?;
     Some(base.join(PROGRAM))

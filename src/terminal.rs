@@ -1,4 +1,4 @@
-//! [`Terminal`]: the person who typed a command, as far as they can be reached.
+//! [`Terminal`]: prompts and messages for the person who typed a command.
 
 use std::fs::File;
 use std::io;
@@ -19,68 +19,67 @@ use crate::secret::Secret;
 #[cfg(unix)]
 mod hidden_input;
 
-/// The person at the terminal.
+/// Prompts and messages for the person who typed a command.
 ///
-/// Whatever they are shown stands on stderr, because stdout is the command's answer.
-/// It is one line each, without what could move the cursor.
+/// They go to stderr, because stdout is the command's answer. Each is one line without
+/// characters that could move the cursor.
 pub trait Terminal {
-    /// Whether a person can be asked: stdin and stderr are terminals.
+    /// Returns whether prompts are possible: stdin and stderr are terminals.
     fn is_interactive(&self) -> bool;
 
-    /// Asks for something that is not shown while it is typed.
+    /// Prompts for a secret, which is not shown while it is typed.
     ///
     /// # Errors
-    /// There is no terminal, or the person broke off.
+    /// There is no terminal, or the person cancels the prompt.
     fn ask_secret(&self, prompt: &str) -> io::Result<Secret>;
 
-    /// Asks for a line, without the spaces around it.
+    /// Prompts for a line. Returns it without surrounding spaces.
     ///
     /// # Errors
-    /// There is no terminal, or the person broke off.
+    /// There is no terminal, or the person cancels the prompt.
     fn ask(&self, prompt: &str) -> io::Result<String>;
 
-    /// Asks for yes or no; nothing but Enter is the `default`.
+    /// Asks a yes-or-no question. An empty answer means `default`.
     ///
     /// # Errors
-    /// There is no terminal, or the person broke off.
+    /// There is no terminal, or the person cancels the prompt.
     fn confirm(&self, question: &str, default: bool) -> io::Result<bool>;
 
-    /// How many characters fit on a line of stdout; `None` when it is no terminal.
+    /// Returns the width of stdout in characters; `None` if it is no terminal.
     fn width(&self) -> Option<usize> {
         None
     }
 
-    /// A line for the person, also where stderr is no terminal.
+    /// Writes a line, even if stderr is no terminal.
     fn tell(&self, line: &str);
 
-    /// Opens a page, and says whether a browser was started.
+    /// Opens a page. Returns whether a browser was started.
     fn open_browser(&self, url: &str) -> bool;
 
-    /// Shows what is being waited for until the result is dropped: a spinner on a
-    /// terminal, nothing in a pipe.
+    /// Shows what is going on until the result is dropped: a spinner on a terminal, nothing in
+    /// a pipe.
     fn progress(&self, what: &str) -> Box<dyn Progress>;
 }
 
-/// Something that a person sees going on; dropping it ends that.
+/// A progress display, which ends when it is dropped.
 pub trait Progress {}
 
-/// The longest line that a person is shown, in characters: an URL of a login has
-/// about four hundred.
-const LONGEST_LINE: usize = 4000;
+/// The maximum length of a line, in characters. The URL of a login has about four hundred.
+const MAX_LINE_LENGTH: usize = 4000;
 
-/// The most that is read as yes or no, in bytes: what a terminal gives as a line.
-const LONGEST_ANSWER: u64 = 4096;
+/// The maximum length of an answer, in bytes: that of a terminal's line.
+const MAX_ANSWER_LENGTH: u64 = 4096;
 
-/// How often a question is put that is answered neither with yes nor with no.
-const MOST_QUESTIONS: u32 = 3;
+/// How often a question is asked until the answer is yes or no.
+const MAX_QUESTIONS: u32 = 3;
 
-/// How long a picture of the spinner stands.
-const FRAME: Duration = Duration::from_millis(100);
+/// The time between two frames of the spinner.
+const FRAME_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Where the terminal is, whatever stdin and stdout are.
+/// The terminal device, which stdin and stdout may not be.
 const DEVICE: &str = if cfg!(windows) { "CONIN$" } else { "/dev/tty" };
 
-/// What says that there is a browser on a system without one of its own.
+/// The variables that show that a Linux system has a browser.
 const BROWSER_VARIABLES: [&str; 3] = [
     environment::BROWSER,
     environment::DISPLAY,
@@ -94,7 +93,7 @@ pub struct SystemTerminal<'a> {
 }
 
 impl<'a> SystemTerminal<'a> {
-    /// The terminal, with the environment that says whether there is a desktop.
+    /// Creates it with the environment, which shows whether there is a browser.
     pub fn new(environment: &'a Environment) -> Self {
         Self { environment }
     }
@@ -113,18 +112,18 @@ impl Terminal for SystemTerminal<'_> {
     }
 
     fn ask_secret(&self, prompt: &str) -> io::Result<Secret> {
-        hidden_input::read(&one_line(prompt, LONGEST_LINE))
+        hidden_input::read(&one_line(prompt, MAX_LINE_LENGTH))
     }
 
     fn ask(&self, prompt: &str) -> io::Result<String> {
-        let prompt = format!("{} ", one_line(prompt, LONGEST_LINE));
+        let prompt = format!("{} ", one_line(prompt, MAX_LINE_LENGTH));
         io::stderr().write_all(prompt.as_bytes())?;
         line(&mut device()?)
     }
 
     fn confirm(&self, question: &str, default: bool) -> io::Result<bool> {
         let mut answers = device()?;
-        put(question, default, &mut answers, &mut io::stderr())
+        ask_yes_or_no(question, default, &mut answers, &mut io::stderr())
     }
 
     fn width(&self) -> Option<usize> {
@@ -133,32 +132,32 @@ impl Terminal for SystemTerminal<'_> {
     }
 
     fn tell(&self, line: &str) {
-        let _ = writeln!(io::stderr(), "{}", one_line(line, LONGEST_LINE));
+        let _ = writeln!(io::stderr(), "{}", one_line(line, MAX_LINE_LENGTH));
     }
 
-    /// The launcher gets a session of its own and none of our streams.
+    /// The launcher runs in a session of its own without our streams.
     fn open_browser(&self, url: &str) -> bool {
         if !self.has_browser() {
             return false;
         }
         let started = open::that_detached(url);
         if let Err(error) = &started {
-            tracing::debug!(%error, "no browser can be started");
+            tracing::debug!(%error, "cannot start a browser");
         }
         started.is_ok()
     }
 
     fn progress(&self, what: &str) -> Box<dyn Progress> {
         if !io::stderr().is_terminal() {
-            return Box::new(Unseen);
+            return Box::new(NoProgress);
         }
-        let spinner = ProgressBar::new_spinner().with_message(one_line(what, LONGEST_LINE));
-        spinner.enable_steady_tick(FRAME);
+        let spinner = ProgressBar::new_spinner().with_message(one_line(what, MAX_LINE_LENGTH));
+        spinner.enable_steady_tick(FRAME_INTERVAL);
         Box::new(Spinner(spinner))
     }
 }
 
-/// Windows restores the console's mode itself; its prompts know no signals.
+/// Windows restores the console mode itself, and has no signals.
 #[cfg(windows)]
 mod hidden_input {
     pub(super) fn read(prompt: &str) -> std::io::Result<crate::secret::Secret> {
@@ -166,10 +165,9 @@ mod hidden_input {
     }
 }
 
-/// What the person types. Not stdin, which is locked for whoever reads a secret from
-/// it.
+/// Opens the person's input. Not stdin, which is locked for reading a secret.
 fn device() -> io::Result<impl BufRead> {
-    Ok(BufReader::new(File::open(DEVICE)?.take(LONGEST_ANSWER)))
+    Ok(BufReader::new(File::open(DEVICE)?.take(MAX_ANSWER_LENGTH)))
 }
 
 fn line(answers: &mut dyn BufRead) -> io::Result<String> {
@@ -180,16 +178,16 @@ fn line(answers: &mut dyn BufRead) -> io::Result<String> {
     }
 }
 
-/// Puts a question until it is answered with yes or no.
-fn put(
+/// Asks a question until the answer is yes or no.
+fn ask_yes_or_no(
     question: &str,
     default: bool,
     answers: &mut dyn BufRead,
     output: &mut dyn Write,
 ) -> io::Result<bool> {
     let choice = if default { "[Y/n]" } else { "[y/N]" };
-    for _ in 0..MOST_QUESTIONS {
-        let question = format!("{} {choice} ", one_line(question, LONGEST_LINE));
+    for _ in 0..MAX_QUESTIONS {
+        let question = format!("{} {choice} ", one_line(question, MAX_LINE_LENGTH));
         output.write_all(question.as_bytes())?;
         match line(answers)?.to_ascii_lowercase().as_str() {
             "" => return Ok(default),
@@ -198,7 +196,7 @@ fn put(
             _ => {}
         }
     }
-    Err(io::Error::other("neither yes nor no"))
+    Err(io::Error::other("the answer is not yes or no"))
 }
 
 struct Spinner(ProgressBar);
@@ -211,9 +209,9 @@ impl Drop for Spinner {
     }
 }
 
-struct Unseen;
+struct NoProgress;
 
-impl Progress for Unseen {}
+impl Progress for NoProgress {}
 
 #[cfg(test)]
 pub(crate) mod fake {
@@ -222,22 +220,23 @@ pub(crate) mod fake {
 
     use super::*;
 
-    /// A person who gives answers from a list, and notes what they are shown.
+    /// A terminal with a list of answers, which records what it shows.
     #[derive(Debug, Default)]
     pub(crate) struct FakeTerminal {
-        /// What they type, one for each question.
+        /// The answers, one for each prompt.
         pub(crate) answers: RefCell<VecDeque<String>>,
-        /// The pages that were opened.
+        /// The opened pages.
         pub(crate) opened: RefCell<Vec<String>>,
-        /// Prompts and lines.
+        /// The prompts and lines that were shown.
         pub(crate) shown: RefCell<Vec<String>>,
         /// Whether there is a browser.
         pub(crate) has_browser: bool,
     }
 
     impl FakeTerminal {
-        /// A person without a browser who will type this; nobody, if that is nothing.
-        #[allow(dead_code, reason = "for whoever asks a person something")]
+        /// Creates one without a browser that gives these answers; without answers, it is not
+        /// interactive.
+        #[allow(dead_code, reason = "for tests of prompts")]
         pub(crate) fn typing(answers: &[&str]) -> Self {
             Self {
                 answers: RefCell::new(answers.iter().map(|&answer| answer.to_owned()).collect()),
@@ -267,7 +266,7 @@ pub(crate) mod fake {
 
         fn confirm(&self, question: &str, default: bool) -> io::Result<bool> {
             let answer = self.answer(question)?;
-            put(
+            ask_yes_or_no(
                 question,
                 default,
                 &mut format!("{answer}\n").as_bytes(),
@@ -287,7 +286,7 @@ pub(crate) mod fake {
         }
 
         fn progress(&self, _what: &str) -> Box<dyn Progress> {
-            Box::new(Unseen)
+            Box::new(NoProgress)
         }
     }
 }
@@ -298,7 +297,7 @@ mod tests {
 
     fn answered(answers: &str, default: bool) -> (io::Result<bool>, String) {
         let mut output = Vec::new();
-        let answer = put("Do it?", default, &mut answers.as_bytes(), &mut output);
+        let answer = ask_yes_or_no("Do it?", default, &mut answers.as_bytes(), &mut output);
         (answer, String::from_utf8(output).unwrap())
     }
 
@@ -321,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn somebody_who_says_nothing_sensible_is_not_asked_for_ever() {
+    fn a_question_is_not_repeated_forever() {
         for answers in ["", "a\n", "a\nb\nc\ny\n"] {
             assert!(answered(answers, true).0.is_err(), "{answers:?}");
         }
@@ -330,13 +329,13 @@ mod tests {
     #[test]
     fn a_question_cannot_move_the_cursor() {
         let mut output = Vec::new();
-        put("a\u{1b}[2Jb", true, &mut "\n".as_bytes(), &mut output).unwrap();
+        ask_yes_or_no("a\u{1b}[2Jb", true, &mut "\n".as_bytes(), &mut output).unwrap();
         assert!(!output.contains(&0x1b));
     }
 
     #[test]
     #[cfg(not(any(target_os = "macos", windows)))]
-    fn there_is_a_browser_where_something_says_so() {
+    fn a_variable_shows_that_there_is_a_browser() {
         let with = |variable: &str| Environment::from_iter([(variable, "x")]);
         for variable in BROWSER_VARIABLES {
             assert!(SystemTerminal::new(&with(variable)).has_browser());

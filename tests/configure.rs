@@ -887,7 +887,7 @@ mod terminal {
         let mut session = at_terminal(&machine, &[]);
         for (question, answer) in [
             ("Switch it on for docker (", ""),
-            ("For which registries (Enter for us.icr.io de.icr.io)?", ""),
+            ("Registries [us.icr.io de.icr.io]:", ""),
             (
                 "Move them into the keychain, and out of the files once they are tried? [Y/n]",
                 "y",

@@ -345,7 +345,7 @@ fn configure_and_undo() {
             ),
             (
                 "configure docker",
-                &[("(Enter for us.icr.io)? ", ""), ("[Y/n] ", "y")],
+                &[("Registries [us.icr.io]: ", ""), ("[Y/n] ", "y")],
             ),
             ("configure docker --registry us.icr.io --migrate", NO_INPUT),
             ("configure docker --registry us.icr.io", NO_INPUT),

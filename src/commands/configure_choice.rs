@@ -21,6 +21,9 @@ use crate::registry::REGIONS;
 use crate::registry::Registry;
 use crate::settings::Settings;
 
+/// How often registries are prompted for.
+const MAX_PROMPTS: u32 = 3;
+
 /// What was chosen.
 pub(super) struct Choice {
     /// The clients.
@@ -158,21 +161,31 @@ impl Choosing<'_> {
         })
     }
 
+    /// Prompts for registries until all that are typed are IBM Cloud's, a few times at most.
+    /// A wrong answer is not repeated, because it may be a secret.
     fn ask_for_hosts(&self, found: Vec<String>) -> Result<Vec<String>> {
-        let prompt = match found.is_empty() {
-            true => "For which registries (such as us.icr.io de.icr.io)?".to_owned(),
-            false => format!("For which registries (Enter for {})?", found.join(" ")),
+        let terminal = self.context.terminal;
+        let prompt = if found.is_empty() {
+            "Registries:".to_owned()
+        } else {
+            format!("Registries [{}]:", found.join(" "))
         };
-        let answer = self.context.terminal.ask(&prompt);
-        let answer = answer.map_err(|_| nothing_said())?;
-        let separator = |character: char| character == ',' || character.is_whitespace();
-        let names = answer.split(separator).filter(|name| !name.is_empty());
-        let addresses: Vec<String> = names.map(str::to_owned).collect();
-        match (addresses.is_empty(), found.is_empty()) {
-            (true, true) => Err(Error::user("no registry was named, so nothing was changed")),
-            (true, false) => Ok(found),
-            (false, _) => hosts(&addresses, self.broker.settings),
+        for _ in 0..MAX_PROMPTS {
+            let answer = terminal.ask(&prompt).map_err(|_| nothing_said())?;
+            let separator = |character: char| character == ',' || character.is_whitespace();
+            let names = answer.split(separator).filter(|name| !name.is_empty());
+            let addresses: Vec<String> = names.map(str::to_owned).collect();
+            if addresses.is_empty() && !found.is_empty() {
+                return Ok(found);
+            }
+            if !addresses.is_empty()
+                && let Ok(hosts) = hosts(&addresses, self.broker.settings)
+            {
+                return Ok(hosts);
+            }
+            terminal.tell("That is not an IBM Cloud registry (example: us.icr.io)");
         }
+        Err(Error::user("no registry was named, so nothing was changed"))
     }
 
     /// The registries that this program is named for in files, or that something lies

@@ -1,5 +1,5 @@
-//! A prompt whose answer is not shown. The terminal gets its settings back however the
-//! prompt ends: with an answer, by a signal, or for as long as the process is stopped.
+//! A prompt whose answer is not shown. The terminal's settings are restored when the prompt
+//! ends, when a signal ends the process, and while the process is stopped.
 
 use std::fs::File;
 use std::io;
@@ -36,23 +36,23 @@ use signal_hook::low_level::emulate_default_handler;
 
 use crate::secret::Secret;
 
-/// The signals that end or stop a process in the middle of a prompt and can be caught.
+/// The signals that can end or stop a process during a prompt and can be caught.
 const INTERRUPTIONS: [c_int; 5] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP];
 
-/// What starts the answer anew (`Ctrl-U`).
+/// The character that clears the answer (`Ctrl-U`).
 const CLEAR_LINE: u8 = 0x15;
 
-/// Prompts at the terminal for something that it does not show.
+/// Prompts at the terminal for a secret.
 ///
 /// # Errors
-/// There is no terminal, or the person typed nothing and ended the input.
+/// There is no terminal, or the input ends without an answer.
 pub(super) fn read(prompt: &str) -> io::Result<Secret> {
     let terminal = Arc::new(HiddenTerminal::open(prompt)?);
     let _signals = SignalWatcher::start(&terminal)?;
     terminal.hide()?;
     let answer = rpassword::read_password_with_config(
         rpassword::ConfigBuilder::new()
-            // Not the device: rpassword would turn signals off.
+            // Not the device, because rpassword would disable signals.
             .input_reader(Keyboard::of(&terminal)?)
             .output_discard()
             .build(),
@@ -61,12 +61,12 @@ pub(super) fn read(prompt: &str) -> io::Result<Secret> {
     answer.map(Secret::new)
 }
 
-/// The terminal, which shows what is typed or does not.
+/// The terminal device, with and without echo.
 struct HiddenTerminal {
     device: File,
     prompt: String,
-    /// Whether what was typed so far counts no more: the process was stopped after it.
-    is_outdated: AtomicBool,
+    /// Whether to discard what was typed so far, because the process was stopped.
+    discards_input: AtomicBool,
     settings: Mutex<Settings>,
 }
 
@@ -74,11 +74,11 @@ struct Settings {
     usual: Termios,
     hidden: Termios,
     is_hidden: bool,
-    /// That the prompt is over: nothing hides the terminal any more.
+    /// Whether the prompt has ended, so that the terminal is no longer hidden.
     is_over: bool,
 }
 
-/// What ends a prompt, perhaps for a while.
+/// Why a terminal is shown again.
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum Ending {
     Answer,
@@ -90,7 +90,7 @@ impl HiddenTerminal {
         let device = File::options().read(true).write(true).open(super::DEVICE)?;
         let usual = termios::tcgetattr(&device)?;
         let mut hidden = usual.clone();
-        // Lines of the kernel's end after 4,095 characters. It keeps making signals.
+        // Without the kernel's lines, which have at most 4,095 characters, but with its signals.
         hidden
             .local_flags
             .remove(LocalFlags::ECHO | LocalFlags::ECHONL | LocalFlags::ICANON);
@@ -99,7 +99,7 @@ impl HiddenTerminal {
         Ok(Self {
             device,
             prompt: prompt.to_owned(),
-            is_outdated: AtomicBool::new(false),
+            discards_input: AtomicBool::new(false),
             settings: Mutex::new(Settings {
                 usual,
                 hidden,
@@ -109,29 +109,29 @@ impl HiddenTerminal {
         })
     }
 
-    /// Stops showing what is typed, and prompts for it.
+    /// Hides what is typed, and shows the prompt.
     fn hide(&self) -> io::Result<()> {
         let mut settings = self.settings();
         if settings.is_over || !self.is_in_foreground() {
             return Ok(());
         }
         if settings.is_hidden {
-            // It was stopped by a signal that cannot be caught.
-            self.start_anew();
+            // The process was stopped by a signal that cannot be caught.
+            self.discard_input();
         }
         termios::tcsetattr(&self.device, SetArg::TCSANOW, &settings.hidden)?;
         settings.is_hidden = true;
         (&self.device).write_all(self.prompt.as_bytes())
     }
 
-    /// Shows what is typed again, if it was hidden, below the prompt.
+    /// Restores the terminal if it is hidden, and ends the line of the prompt.
     fn show(&self, ending: Ending) {
         let mut settings = self.settings();
         settings.is_over |= ending == Ending::Answer;
         if settings.is_hidden {
             let when = match ending {
                 Ending::Answer => SetArg::TCSANOW,
-                // A shell must not get, and show, the rest of a secret.
+                // The shell must not read, and show, the rest of a secret.
                 Ending::Interruption => SetArg::TCSAFLUSH,
             };
             let _ = termios::tcsetattr(&self.device, when, &settings.usual);
@@ -140,13 +140,13 @@ impl HiddenTerminal {
         }
     }
 
-    /// Makes what was typed so far count no more.
-    fn start_anew(&self) {
-        self.is_outdated.store(true, Ordering::SeqCst);
+    /// Discards what was typed so far.
+    fn discard_input(&self) {
+        self.discards_input.store(true, Ordering::SeqCst);
     }
 
-    /// Whether the terminal is this process's now. Its settings are somebody else's
-    /// otherwise, and the kernel stops whoever changes them.
+    /// Returns whether the process is in the foreground. Otherwise, the kernel stops it when it
+    /// changes the settings.
     fn is_in_foreground(&self) -> bool {
         unistd::tcgetpgrp(&self.device).is_ok_and(|group| group == unistd::getpgrp())
     }
@@ -156,7 +156,7 @@ impl HiddenTerminal {
     }
 }
 
-/// While it lives, a signal that ends or stops the process restores the terminal first.
+/// Restores the terminal before a signal ends or stops the process, until it is dropped.
 struct SignalWatcher {
     default_actions: Arc<AtomicBool>,
     handle: Handle,
@@ -170,7 +170,7 @@ impl SignalWatcher {
         let handle = signals.handle();
         let default_actions = default_actions()?;
         default_actions.store(false, Ordering::SeqCst);
-        // From here on dropping it puts everything back.
+        // From here on, dropping it restores everything.
         let mut watcher = Self {
             default_actions,
             handle,
@@ -204,14 +204,13 @@ fn react(signal: c_int, terminal: &HiddenTerminal) {
         return;
     }
     terminal.show(Ending::Interruption);
-    terminal.start_anew();
+    terminal.discard_input();
     // Does not return if the signal ends the process.
     let _ = emulate_default_handler(signal);
 }
 
-/// Says whether the signals do what they do in a program that does not catch them. A
-/// handler stays installed for as long as the process lives, so it has to do that after
-/// the prompt.
+/// Returns the flag that lets the signals have their default effect. Handlers stay installed
+/// for the life of the process, so they must have that effect after the prompt.
 fn default_actions() -> io::Result<Arc<AtomicBool>> {
     static FLAG: OnceCell<Arc<AtomicBool>> = OnceCell::new();
     let flag = FLAG.get_or_try_init(|| {
@@ -224,10 +223,10 @@ fn default_actions() -> io::Result<Arc<AtomicBool>> {
     Ok(Arc::clone(flag))
 }
 
-/// What the person types, byte by byte.
+/// The person's input, byte by byte.
 struct Keyboard {
     device: File,
-    /// A byte that comes after one that this program put before it.
+    /// The byte to return after an inserted one.
     next: Option<u8>,
     terminal: Arc<HiddenTerminal>,
 }
@@ -246,14 +245,14 @@ impl Keyboard {
             return Ok(byte);
         }
         let mut byte = [0];
-        // A terminal that hangs up gives no half an answer.
+        // An answer cut off by a hangup is not used.
         match self.device.read_exact(&mut byte) {
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
-                return Err(io::Error::other("the terminal is gone"));
+                return Err(io::Error::other("the terminal was closed"));
             }
             outcome => outcome?,
         }
-        if self.terminal.is_outdated.swap(false, Ordering::SeqCst) {
+        if self.terminal.discards_input.swap(false, Ordering::SeqCst) {
             self.next = Some(byte[0]);
             return Ok(CLEAR_LINE);
         }

@@ -1,5 +1,5 @@
-//! Writes the documents of the program: completions, manual, licences. `install/generate` and `install/packages` start it.
-//! It is a crate of its own, so that none of this is in the program's binary.
+//! Generates the completions, the manual and the licences. `install/generate` and `install/packages` run it. It is a crate of
+//! its own so that the shipped binary contains none of it.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -11,8 +11,9 @@ mod completions;
 mod licences;
 mod manual;
 
-const USAGE: &str = "usage: icr-documents generate DIRECTORY     completions and manual, in directories below
-       icr-documents licences TARGET      on stdout: the licences of all that is linked for a target";
+const USAGE: &str =
+    "usage: icr-documents generate DIRECTORY     write completions and manual into subdirectories
+       icr-documents licences TARGET      print the licences of everything linked for a target";
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -27,13 +28,13 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-/// A file: its name and its content.
+/// A generated file.
 struct Document {
     name: String,
     content: Vec<u8>,
 }
 
-/// The directories of generated files, with their files.
+/// Returns the directories of generated files with their files.
 fn documents() -> std::io::Result<[(PathBuf, Vec<Document>); 2]> {
     Ok([
         (PathBuf::from("completions"), completions::all()),
@@ -41,7 +42,7 @@ fn documents() -> std::io::Result<[(PathBuf, Vec<Document>); 2]> {
     ])
 }
 
-/// Writes all files, and deletes those that are no longer generated.
+/// Writes every file, and deletes files that are no longer generated.
 fn generate(directory: &Path) -> anyhow::Result<()> {
     for (name, documents) in documents()? {
         let directory = directory.join(name);
@@ -98,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_longer_generated_goes() {
+    fn files_that_are_no_longer_generated_are_deleted() {
         let directory = tempfile::tempdir().unwrap();
         let stale = directory.path().join("man/docker-credential-icr-stale.1");
         fs::create_dir(directory.path().join("man")).unwrap();

@@ -14,10 +14,10 @@ use docker_credential_icr::helper::VERBS;
 
 use crate::Document;
 
-/// The middle of a page's first line. The names at its sides leave ten columns of eighty.
+/// The title of the manual, in the middle of a page's first line. The names beside it leave ten columns of eighty.
 const MANUAL: &str = "ICR";
 
-/// The parts of a command's help after its options: a section of the manual, and how it begins.
+/// The sections of the manual for the paragraphs after a command's options, with the first line of each paragraph.
 const PARTS: [(&str, &str); 3] = [
     ("EXAMPLES", "Examples:\n"),
     ("EXAMPLES", "Example:\n"),
@@ -26,39 +26,36 @@ const PARTS: [(&str, &str); 3] = [
 
 const EXIT_STATUS: &str = "EXIT STATUS";
 
-/// Further sections of the program's own page: a title and entries, each a name and its meaning.
+/// The further sections of the program's page: titles and entries, each with a name and its meaning.
 const SECTIONS: [(&str, &[(&str, &str)]); 3] = [
     (
         "ENVIRONMENT",
         &[
             (
                 "IBMCLOUD_API_KEY",
-                "An API key for every registry, or @ and the name of a file that holds it.",
+                "API key for all registries, or @ and the path of a file with it.",
             ),
             (
                 "ICR_PROFILE, ICR_SOURCE",
-                "The profile, and the source of identity, for every registry.",
+                "The profile and the source of credentials for all registries.",
             ),
             (
                 "ICR_CONFIG",
-                "The only settings file, instead of those below FILES.",
+                "The only settings file to read, instead of those under FILES.",
             ),
             (
                 "ICR_KEYCHAIN, ICR_NAMESPACE, ICR_BACKGROUND_REFRESH",
-                "As the setting of that name.",
+                "Like the settings of these names.",
             ),
             (
                 "ICR_LOG",
-                "A log on stderr: error, warn, info, debug or trace.",
+                "Log level on stderr: error, warn, info, debug or trace.",
             ),
-            (
-                "ICR_LOG_FILE",
-                "A log in this file, which only you can read.",
-            ),
-            ("NO_COLOR, COLUMNS", "No colours; how wide tables may be."),
+            ("ICR_LOG_FILE", "Log file, which only you can read."),
+            ("NO_COLOR, COLUMNS", "Disable colors; the width of tables."),
             (
                 "HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE",
-                "The way to IBM Cloud, and certificate authorities to trust beside the system's.",
+                "Proxy for IBM Cloud, and certificate authorities to trust besides the system's.",
             ),
         ],
     ),
@@ -71,23 +68,23 @@ const SECTIONS: [(&str, &[(&str, &str)]); 3] = [
             ),
             (
                 "/etc/docker-credential-icr/config.toml",
-                "Everybody's settings.",
+                "Settings for all users.",
             ),
             (
                 "~/.docker/config.json",
-                "Where docker reads in credHelpers that a registry's logins are here.",
+                "Docker's configuration; credHelpers names this helper for registries.",
             ),
             (
                 "$XDG_RUNTIME_DIR/containers/auth.json",
-                "Where podman, buildah and skopeo read the same.",
+                "The same for Podman, Buildah and Skopeo.",
             ),
             (
                 "~/.local/state/docker-credential-icr/configured.json",
-                "What configure has put into such files, for configure --undo.",
+                "The changes that configure made, for configure --undo.",
             ),
             (
                 "~/.cache/docker-credential-icr",
-                "Locks. No file ever holds a secret.",
+                "Lock files, without secrets.",
             ),
         ],
     ),
@@ -95,8 +92,7 @@ const SECTIONS: [(&str, &[(&str, &str)]); 3] = [
         "SEE ALSO",
         &[(
             "docker-login(1), podman-login(1), containers-auth.json(5)",
-            "README.md, which comes with the program, says everything else: sources of identity, settings, what to do \
-             when something is wrong.",
+            "README.md, which is installed with the program: sources of credentials, settings and troubleshooting.",
         )],
     ),
 ];
@@ -157,7 +153,7 @@ fn page(command: &Command) -> Result<Document> {
     })
 }
 
-/// Returns what follows the options in a command's help, line by line.
+/// Adds what follows the options in a command's help, line by line.
 fn add_parts(command: &Command, roff: &mut Roff) {
     let text = command
         .get_after_long_help()
@@ -184,17 +180,17 @@ fn add_parts(command: &Command, roff: &mut Roff) {
     }
 }
 
-/// Adds the exit statuses: verbs of clients have two, other commands more, unless the command documents its own.
-fn add_exit_statuses(command: &Command, has_own_statuses: bool, roff: &mut Roff) {
+/// Adds the exit statuses: two for clients' verbs, more for commands. A command with statuses of its own has three.
+fn add_exit_statuses(command: &Command, tells_itself: bool, roff: &mut Roff) {
     let typed = command.get_bin_name().unwrap_or_default();
     let mut verbs = VERBS.iter();
     let is_verb = verbs.any(|verb| typed == format!("{PROGRAM} {}", verb.name));
-    let most = match (is_verb, has_own_statuses) {
+    let count = match (is_verb, tells_itself) {
         (true, _) => 2,
         (false, true) => 3,
         (false, false) => EXIT_STATUSES.len(),
     };
-    for (status, meaning) in &EXIT_STATUSES[..most] {
+    for (status, meaning) in &EXIT_STATUSES[..count] {
         roff.control("TP", []);
         roff.text([bold(status.to_string())])
             .text([roman(*meaning)]);
@@ -222,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_of_every_command_is_named_on_the_page_above_it() {
+    fn every_page_is_listed_on_its_parent_page() {
         let pages = all().unwrap();
         let bare = |name: &str| name.trim_end_matches(".1").to_owned();
         for named in &pages {
@@ -261,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn examples_stand_line_by_line() {
+    fn examples_keep_their_lines() {
         let text = page("docker-credential-icr-settings.1");
         assert!(text.contains(".SH EXAMPLES\n.nf\n"), "{text}");
     }
