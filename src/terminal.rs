@@ -51,7 +51,7 @@ pub trait Terminal {
     }
 
     /// Writes a line, even if stderr is no terminal.
-    fn tell(&self, line: &str);
+    fn write_line(&self, line: &str);
 
     /// Opens a page. Returns whether a browser was started.
     fn open_browser(&self, url: &str) -> bool;
@@ -131,7 +131,7 @@ impl Terminal for SystemTerminal<'_> {
         Some(usize::from(columns))
     }
 
-    fn tell(&self, line: &str) {
+    fn write_line(&self, line: &str) {
         let _ = writeln!(io::stderr(), "{}", one_line(line, MAX_LINE_LENGTH));
     }
 
@@ -274,7 +274,7 @@ pub(crate) mod fake {
             )
         }
 
-        fn tell(&self, line: &str) {
+        fn write_line(&self, line: &str) {
             self.shown.borrow_mut().push(line.to_owned());
         }
 

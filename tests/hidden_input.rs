@@ -151,7 +151,7 @@ impl Drop for Person {
 }
 
 #[test]
-fn the_interrupt_key_ends_it() {
+fn the_interrupt_key_ends_the_prompt() {
     let Some(mut person) = Person::at_the_prompt() else {
         return;
     };
@@ -162,7 +162,7 @@ fn the_interrupt_key_ends_it() {
 }
 
 #[test]
-fn a_signal_from_outside_ends_it() {
+fn a_signal_ends_the_prompt() {
     for (signal, status) in [
         (Signal::SIGTERM, 143),
         (Signal::SIGHUP, 129),
@@ -180,7 +180,7 @@ fn a_signal_from_outside_ends_it() {
 }
 
 #[test]
-fn the_stop_key_stops_it_and_the_answer_starts_anew_when_it_goes_on() {
+fn after_the_stop_key_the_prompt_starts_again() {
     let Some(mut person) = Person::at_the_prompt() else {
         return;
     };
@@ -197,7 +197,7 @@ fn the_stop_key_stops_it_and_the_answer_starts_anew_when_it_goes_on() {
 }
 
 #[test]
-fn a_stop_that_cannot_be_caught_hides_the_answer_again() {
+fn after_an_uncatchable_stop_the_answer_is_hidden_again() {
     let Some(mut person) = Person::at_the_prompt() else {
         return;
     };
@@ -210,7 +210,7 @@ fn a_stop_that_cannot_be_caught_hides_the_answer_again() {
 }
 
 #[test]
-fn what_was_stopped_can_be_ended() {
+fn a_stopped_prompt_can_be_ended() {
     let Some(mut person) = Person::at_the_prompt() else {
         return;
     };
@@ -221,7 +221,7 @@ fn what_was_stopped_can_be_ended() {
 }
 
 #[test]
-fn in_the_background_it_waits_until_it_has_the_terminal() {
+fn in_the_background_the_prompt_waits_for_the_terminal() {
     let Some(mut person) = Person::at_a_shell() else {
         return;
     };
@@ -235,7 +235,7 @@ fn in_the_background_it_waits_until_it_has_the_terminal() {
 }
 
 #[test]
-fn keys_that_edit_a_line_edit_the_answer() {
+fn editing_keys_edit_the_answer() {
     let Some(mut person) = Person::at_the_prompt() else {
         return;
     };
@@ -247,7 +247,7 @@ fn keys_that_edit_a_line_edit_the_answer() {
 }
 
 #[test]
-fn a_long_answer_is_read_whole() {
+fn a_long_answer_is_read_completely() {
     let Some(mut person) = Person::at_the_prompt() else {
         return;
     };
@@ -263,7 +263,7 @@ fn a_long_answer_is_read_whole() {
 }
 
 #[test]
-fn after_the_answer_the_interrupt_key_ends_what_follows() {
+fn after_the_answer_the_interrupt_key_ends_the_command() {
     let Some(mut person) = Person::at_the_prompt() else {
         return;
     };

@@ -141,7 +141,7 @@ fn a_key_as_an_argument_is_rejected() {
 }
 
 #[test]
-fn without_a_terminal_nobody_is_asked() {
+fn without_a_terminal_nothing_is_prompted_for() {
     let Some(mut machine) = machine() else { return };
     for arguments in [&["login"][..], &["login", "us.icr.io"]] {
         let outcome = machine.run(arguments, Input::Open);
@@ -180,7 +180,7 @@ fn invalid_input_is_not_sent_to_iam() {
 }
 
 #[test]
-fn a_login_that_fails_leaves_the_former_one() {
+fn a_failed_login_keeps_the_stored_one() {
     let Some(machine) = machine() else { return };
     answer(&log_in(&machine, OTHER_KEY, &["us.icr.io"]), &[]);
     machine.settings("deadline = 1\n");
@@ -351,7 +351,7 @@ fn a_login_that_is_not_used_causes_a_warning() {
 }
 
 #[test]
-fn the_session_of_the_cli_is_taken_over_and_left_as_it_is() {
+fn the_session_of_the_cli_is_used_and_not_changed() {
     let Some(machine) = machine_with_session() else {
         return;
     };
@@ -379,7 +379,7 @@ fn the_session_of_the_cli_is_taken_over_and_left_as_it_is() {
 }
 
 #[test]
-fn logout_all_leaves_nothing_that_came_from_anybody() {
+fn logout_all_deletes_all_logins_and_tokens() {
     let Some(mut machine) = machine_with_session() else {
         return;
     };
@@ -394,7 +394,7 @@ fn logout_all_leaves_nothing_that_came_from_anybody() {
 }
 
 #[test]
-fn a_login_for_every_registry_is_not_for_staging() {
+fn the_default_login_is_not_used_for_staging() {
     let Some(mut machine) = machine() else { return };
     answer(&log_in(&machine, KEY, &[]), &[]);
     assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
@@ -403,7 +403,7 @@ fn a_login_for_every_registry_is_not_for_staging() {
 }
 
 #[test]
-fn the_session_is_taken_over_from_where_an_earlier_get_left_it() {
+fn a_refresh_token_that_an_earlier_get_rotated_is_used() {
     let Some(mut machine) = machine_with_session() else {
         return;
     };
@@ -538,7 +538,7 @@ fn a_key_that_cannot_be_stored_is_deleted_again() {
 }
 
 #[test]
-fn a_trusted_profile_is_assumed_on_top_once_it_was_checked() {
+fn a_trusted_profile_is_checked_and_then_assumed() {
     let Some(machine) = machine_with_lasting_session() else {
         return;
     };
@@ -682,7 +682,7 @@ fn concurrent_rotations_and_a_logout_leave_no_unused_key() {
 }
 
 #[test]
-fn nobody_notices_a_rotation() {
+fn get_works_during_a_rotation() {
     let Some(machine) = machine_with_lasting_session() else {
         return;
     };
@@ -764,7 +764,7 @@ fn the_owner_is_known_at_once_and_after_the_token_expires() {
 }
 
 #[test]
-fn what_is_known_of_a_login_stays_with_it_and_with_no_other() {
+fn owner_and_key_stay_with_their_login() {
     let Some(machine) = machine_with_lasting_session() else {
         return;
     };
@@ -804,7 +804,7 @@ fn what_is_known_of_a_login_stays_with_it_and_with_no_other() {
 }
 
 #[test]
-fn a_login_of_a_newer_version_is_not_written_over() {
+fn a_login_of_a_newer_version_is_not_overwritten() {
     let Some(machine) = machine() else { return };
     answer(&log_in(&machine, KEY, &["us.icr.io"]), &[]);
     machine.keys().change_logins(|login| login["v"] = 2.into());

@@ -76,7 +76,7 @@ fn every_durable_login(
 }
 
 #[test]
-fn every_user_name_is_answered_as_its_secret_needs() {
+fn every_user_name_gets_the_right_credential() {
     on_each_keychain(|machine| {
         for (username, secret, answered, expected) in every_durable_login(&machine) {
             machine
@@ -126,7 +126,7 @@ fn no_secret_is_in_the_log_or_in_a_file_or_in_a_key_description() {
 }
 
 #[test]
-fn a_stored_access_token_is_answered_until_it_ends() {
+fn a_stored_access_token_is_returned_until_it_expires() {
     on_each_keychain(|machine| {
         let living = token::ending_in(3600);
         machine
@@ -152,7 +152,7 @@ fn let_logins_expire(machine: &Machine, username: &str) {
 }
 
 #[test]
-fn a_registry_token_that_has_expired_is_deleted_by_get_alone() {
+fn only_get_deletes_an_expired_registry_token() {
     on_each_keychain(|machine| {
         let living = token::ending_in(3600);
         machine
@@ -187,7 +187,7 @@ fn a_registry_token_that_has_expired_is_deleted_by_get_alone() {
 
 /// A client logs in with what `get` answered and stores it (`facts/clients.md` fact 5), even when the registry refused it.
 #[test]
-fn an_access_token_that_comes_back_never_replaces_a_login_that_lasts() {
+fn storing_the_own_access_token_never_replaces_a_lasting_login() {
     on_each_keychain(|machine| {
         for (username, secret, answered, expected) in every_durable_login(&machine) {
             machine
@@ -406,7 +406,7 @@ fn logins_are_per_host() {
 }
 
 #[test]
-fn an_environment_key_serves_every_registry_and_comes_before_stored_logins_but_entitlements() {
+fn an_environment_key_takes_precedence_over_stored_logins_but_not_over_entitlements() {
     on_each_keychain(|mut machine| {
         machine.add_api_key("STORED-API-KEY", "stored");
         machine
@@ -436,7 +436,7 @@ fn an_environment_key_serves_every_registry_and_comes_before_stored_logins_but_e
 }
 
 #[test]
-fn of_the_key_variables_the_first_that_is_set_counts() {
+fn the_first_key_variable_that_is_set_is_used() {
     let mut machine = Machine::new();
     let variables = ["IBMCLOUD_API_KEY", "IC_API_KEY", "BLUEMIX_API_KEY"];
     for variable in variables {
@@ -473,7 +473,7 @@ fn an_environment_key_may_be_in_a_file() {
 
 /// Silently being somebody else would be worse than an error.
 #[test]
-fn a_key_file_that_is_of_no_use_is_an_error_and_nobody_else_steps_in() {
+fn an_invalid_key_file_is_an_error_and_no_other_source_is_used() {
     on_each_keychain(|mut machine| {
         machine.add_api_key("STORED-API-KEY", "stored");
         machine
@@ -496,7 +496,7 @@ fn a_key_file_that_is_of_no_use_is_an_error_and_nobody_else_steps_in() {
 }
 
 #[test]
-fn a_refresh_token_is_replaced_by_the_one_that_iam_gave_for_it() {
+fn a_rotated_refresh_token_is_stored() {
     on_each_keychain(|machine| {
         let accounts = machine.cloud.accounts();
         accounts.add_refresh_token("FIRST-REFRESH-TOKEN", Subject::user("refresher"));
@@ -516,7 +516,7 @@ fn a_refresh_token_is_replaced_by_the_one_that_iam_gave_for_it() {
 }
 
 #[test]
-fn a_refresh_token_that_iam_leaves_as_it_is_stays() {
+fn a_refresh_token_that_iam_does_not_rotate_is_kept() {
     on_each_keychain(|machine| {
         let accounts = machine.cloud.accounts();
         accounts.set_refresh_rotation(false);
@@ -575,7 +575,7 @@ fn a_refresh_token_stored_for_many_hosts_survives_on_all_of_them() {
 }
 
 #[test]
-fn a_refresh_token_that_has_ended_is_told_with_what_to_do() {
+fn an_expired_refresh_token_is_an_error_with_a_hint() {
     on_each_keychain(|machine| {
         let accounts = machine.cloud.accounts();
         accounts.add_refresh_token("ENDED-REFRESH-TOKEN", Subject::user("refresher"));
@@ -594,7 +594,7 @@ fn a_refresh_token_that_has_ended_is_told_with_what_to_do() {
 }
 
 #[test]
-fn a_profile_that_must_not_be_assumed_is_told() {
+fn a_profile_that_cannot_be_assumed_is_an_error() {
     on_each_keychain(|machine| {
         let accounts = machine.cloud.accounts();
         accounts.add_api_key("API-KEY-OF-A-STRANGER", Subject::service_id("2"));
@@ -610,7 +610,7 @@ fn a_profile_that_must_not_be_assumed_is_told() {
 }
 
 #[test]
-fn a_login_that_is_erased_is_gone_with_its_token() {
+fn erase_deletes_a_login_with_its_token() {
     on_each_keychain(|machine| {
         for (username, secret, answered, _) in every_durable_login(&machine) {
             machine
@@ -660,7 +660,7 @@ fn a_new_login_takes_effect_at_once() {
 
 /// Whoever has just mended a login must not be told about the old trouble.
 #[test]
-fn a_login_that_is_stored_again_forgets_that_it_failed() {
+fn storing_a_login_again_clears_its_cached_failure() {
     on_each_keychain(|machine| {
         machine.plant("API-KEY-NOT-YET-KNOWN");
         machine
@@ -676,7 +676,7 @@ fn a_login_that_is_stored_again_forgets_that_it_failed() {
 }
 
 #[test]
-fn an_identity_token_is_refused() {
+fn an_identity_token_is_rejected() {
     on_each_keychain(|machine| {
         let outcome = machine.store("us.icr.io", "<token>", "some-identity-token");
         outcome.is_failure_with(&["<token>", "us.icr.io", "docker login -u iamapikey"]);
@@ -685,7 +685,7 @@ fn an_identity_token_is_refused() {
 }
 
 #[test]
-fn without_a_keychain_logins_are_refused_with_what_to_do() {
+fn without_a_keychain_storing_a_login_is_an_error_with_a_hint() {
     let mut machine = Machine::new();
     let outcome = machine.store("us.icr.io", "iamapikey", "some-api-key");
     outcome.is_failure_with(&["us.icr.io", "ICR_KEYCHAIN"]);
@@ -700,7 +700,7 @@ fn without_a_keychain_logins_are_refused_with_what_to_do() {
 }
 
 #[test]
-fn a_namespace_keeps_its_logins_to_itself() {
+fn a_namespace_has_logins_of_its_own() {
     on_each_keychain(|mut machine| {
         machine
             .store("us.icr.io", "someone", "a-plain-password")
@@ -714,7 +714,7 @@ fn a_namespace_keeps_its_logins_to_itself() {
 
 /// `cp` is a user name of the entitled registry, and every other host has it as anything else.
 #[test]
-fn an_entitlement_key_opens_the_entitled_registry_only() {
+fn an_entitlement_key_is_used_only_for_the_entitled_registry() {
     on_each_keychain(|machine| {
         let request =
             json!({"ServerURL": "cp.icr.io", "Username": "cp", "Secret": "ENTITLEMENT-KEY"});

@@ -58,7 +58,7 @@ fn login_in(config: &str) -> (String, String) {
 }
 
 #[test]
-fn the_value_is_the_password_alone() {
+fn the_value_is_only_the_password() {
     let machine = Machine::with_environment_key();
     for arguments in [&[][..], &["--format", "value"]] {
         assert_eq!(owner(&answer(&machine, arguments)), "IBMid-environment");
@@ -67,7 +67,7 @@ fn the_value_is_the_password_alone() {
 
 #[cfg(unix)]
 #[test]
-fn a_shell_takes_the_variables() {
+fn a_shell_can_evaluate_the_env_format() {
     let machine = Machine::with_environment_key();
     let exports = answer(&machine, &["--format", "env"]);
     let script = format!(
@@ -86,7 +86,7 @@ fn a_shell_takes_the_variables() {
 
 #[cfg(unix)]
 #[test]
-fn odd_secrets_are_one_word_for_a_shell_and_one_text_everywhere() {
+fn special_characters_in_a_secret_are_quoted_in_every_format() {
     let Some(machine) = Machine::with_keychain() else {
         return;
     };
@@ -115,7 +115,7 @@ fn odd_secrets_are_one_word_for_a_shell_and_one_text_everywhere() {
 }
 
 #[test]
-fn json_says_when_a_token_ends() {
+fn json_shows_when_a_token_expires() {
     let machine = Machine::with_environment_key();
     let json = answer(&machine, &["--format", "json"]);
     let json: Value = serde_json::from_str(&json).expect("JSON");
@@ -165,7 +165,7 @@ fn a_pull_secret_is_a_manifest_with_a_warning_when_it_expires() {
 }
 
 #[test]
-fn a_pull_secret_that_lasts_needs_no_warning() {
+fn a_lasting_pull_secret_causes_no_warning() {
     let machine = Machine::with_environment_key();
     let (secret, warning) = manifest(&machine, &["--credential", "iamapikey"]);
     let data = secret["data"][".dockerconfigjson"].as_str().expect("data");
@@ -177,7 +177,7 @@ fn a_pull_secret_that_lasts_needs_no_warning() {
 }
 
 #[test]
-fn another_kind_of_credential_can_be_asked_for() {
+fn another_kind_of_credential_can_be_printed() {
     let mut machine = Machine::with_environment_key();
     let user = |machine: &Machine, kind: &str| {
         let basic = answer(machine, &["--format", "basic", "--credential", kind]);
@@ -201,7 +201,7 @@ fn another_kind_of_credential_can_be_asked_for() {
 }
 
 #[test]
-fn a_token_has_at_least_half_its_life_left() {
+fn a_token_has_at_least_half_its_lifetime_left() {
     let Some(machine) = Machine::with_keychain() else {
         return;
     };
@@ -245,7 +245,7 @@ fn without_a_credential_the_error_says_how_to_log_in() {
 
 /// Somebody else's choice is not to blame for what an option asks for.
 #[test]
-fn what_cannot_be_given_is_put_down_to_whoever_asked() {
+fn an_unavailable_kind_names_the_option_or_setting_that_asked_for_it() {
     let mut machine = Machine::with_environment_key();
     let token = machine.access_token_of("somebody");
     machine.unset("IBMCLOUD_API_KEY").set("IC_IAM_TOKEN", token);
@@ -290,7 +290,7 @@ fn the_examples_create_files_that_only_the_user_can_read() {
 }
 
 #[test]
-fn names_that_kubernetes_would_refuse_are_refused() {
+fn names_that_kubernetes_rejects_are_rejected() {
     let machine = Machine::with_environment_key();
     for (option, name) in [
         ("--name", "A"),
@@ -330,7 +330,7 @@ fn help_shows_examples_and_formats() {
 
 #[cfg(unix)]
 #[test]
-fn a_terminal_is_shown_no_secret_unless_it_is_asked_for() {
+fn a_terminal_shows_the_secret_only_with_reveal() {
     let machine = Machine::with_environment_key();
     let at_terminal = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_docker-credential-icr"));

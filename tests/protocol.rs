@@ -82,7 +82,7 @@ fn wrong_arguments_point_to_the_help() {
 }
 
 #[test]
-fn every_verb_and_command_explains_itself_with_an_example() {
+fn every_verb_and_command_has_help_with_an_example() {
     let machine = Machine::with_environment_key();
     for name in [
         "get",
@@ -111,7 +111,7 @@ fn every_verb_and_command_explains_itself_with_an_example() {
 
 #[cfg(unix)]
 #[test]
-fn who_reads_no_further_is_told_nothing() {
+fn a_closed_pipe_is_no_error_for_a_command() {
     let machine = Machine::new();
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
@@ -124,7 +124,7 @@ fn who_reads_no_further_is_told_nothing() {
 
 #[cfg(unix)]
 #[test]
-fn an_argument_that_is_no_text_is_refused() {
+fn an_argument_that_is_not_utf8_is_rejected() {
     use std::os::unix::ffi::OsStrExt as _;
     let machine = Machine::new();
     let mut command = machine.command(&["get"]);
@@ -135,7 +135,7 @@ fn an_argument_that_is_no_text_is_refused() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn without_arguments_at_a_terminal_it_explains_itself() {
+fn without_arguments_a_terminal_shows_the_introduction() {
     let mut machine = Machine::new();
     machine.set("PATH", "/usr/bin:/bin").set("SHELL", "/bin/sh");
     // A pseudo-terminal without a line of C: the one of util-linux, which every Debian has.
@@ -170,7 +170,7 @@ fn explains_itself(text: &str) {
 }
 
 #[test]
-fn an_address_is_trimmed_and_comes_back_as_it_was_sent() {
+fn an_address_is_trimmed_and_returned_as_sent() {
     let machine = Machine::with_environment_key();
     for input in [
         "us.icr.io",
@@ -184,7 +184,7 @@ fn an_address_is_trimmed_and_comes_back_as_it_was_sent() {
 }
 
 #[test]
-fn an_address_given_as_an_argument_leaves_standard_input_alone() {
+fn with_an_address_as_an_argument_stdin_is_not_read() {
     let machine = Machine::with_environment_key();
     let outcome = machine.run(&["get", " us.icr.io "], Input::Open);
     outcome.is_credential("iambearer");
@@ -198,7 +198,7 @@ fn an_address_given_as_an_argument_leaves_standard_input_alone() {
 }
 
 #[test]
-fn an_address_that_is_none_is_refused() {
+fn an_invalid_address_is_rejected() {
     let machine = Machine::with_environment_key();
     for (input, reason) in NO_ADDRESSES {
         let outcome = machine.run(&["get"], input);
@@ -208,7 +208,7 @@ fn an_address_that_is_none_is_refused() {
 }
 
 #[test]
-fn an_empty_address_or_username_has_the_words_that_clients_know() {
+fn an_empty_address_or_username_has_the_error_that_clients_know() {
     let machine = Machine::with_environment_key();
     for empty in ["", " ", "\n", " \r\n\t"] {
         for verb in ["get", "erase"] {
@@ -247,7 +247,7 @@ fn input_of_exactly_1_mib_is_taken_and_a_byte_more_is_not() {
 }
 
 #[test]
-fn a_client_that_writes_too_much_gets_an_answer_and_no_broken_pipe() {
+fn a_client_that_writes_too_much_gets_an_error_and_no_broken_pipe() {
     let machine = Machine::with_environment_key();
     let much = vec![b'y'; 32 * MIB];
     for verb in ["get", "store", "erase"] {
@@ -258,7 +258,7 @@ fn a_client_that_writes_too_much_gets_an_answer_and_no_broken_pipe() {
 }
 
 #[test]
-fn a_client_that_never_stops_writing_is_left() {
+fn a_client_that_never_stops_writing_gets_an_error() {
     let machine = Machine::with_environment_key();
     for verb in ["get", "store", "erase"] {
         is_told_of_the_limit(&machine.run(&[verb], Input::Endless), verb);
@@ -267,7 +267,7 @@ fn a_client_that_never_stops_writing_is_left() {
 }
 
 #[test]
-fn list_neither_reads_nor_waits_for_standard_input() {
+fn list_does_not_read_stdin() {
     let machine = Machine::new();
     for input in [
         Input::Open,
@@ -282,7 +282,7 @@ fn list_neither_reads_nor_waits_for_standard_input() {
 }
 
 #[test]
-fn a_broken_store_request_is_refused_and_nothing_is_stored() {
+fn an_invalid_store_request_is_rejected_and_nothing_is_stored() {
     let Some(machine) = Machine::with_keychain() else {
         return;
     };
@@ -345,7 +345,7 @@ fn a_store_request_is_read_as_go_reads_it() {
 
 /// The reference accepts an empty secret (`facts/clients.md` A.1); an answer without a secret would be worse than none (B 10).
 #[test]
-fn an_empty_secret_is_accepted_and_never_answered() {
+fn an_empty_secret_is_accepted_and_never_returned() {
     let Some(machine) = Machine::with_keychain() else {
         return;
     };
@@ -365,7 +365,7 @@ fn an_empty_secret_is_accepted_and_never_answered() {
 }
 
 #[test]
-fn erase_succeeds_whatever_there_is_to_erase() {
+fn erase_succeeds_for_every_address() {
     let machine = Machine::with_environment_key();
     for address in [
         "us.icr.io",
@@ -395,7 +395,7 @@ fn erase_succeeds_whatever_there_is_to_erase() {
 }
 
 #[test]
-fn nothing_found_is_the_same_answer_for_every_host() {
+fn not_found_is_the_same_answer_for_every_host() {
     let machine = Machine::new();
     for address in [
         "us.icr.io",
@@ -410,7 +410,7 @@ fn nothing_found_is_the_same_answer_for_every_host() {
 }
 
 #[test]
-fn an_answer_that_nobody_reads_is_a_failure_without_a_panic() {
+fn a_closed_pipe_is_an_error_for_a_verb() {
     let machine = Machine::with_environment_key();
     for arguments in [
         &["get", "us.icr.io"][..],
@@ -431,7 +431,7 @@ fn an_answer_that_nobody_reads_is_a_failure_without_a_panic() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn an_answer_that_cannot_be_written_is_told_on_stderr() {
+fn an_answer_that_cannot_be_written_is_an_error_on_stderr() {
     let machine = Machine::with_environment_key();
     let mut command = machine.command(&["get", "us.icr.io"]);
     command.stdout(
@@ -450,7 +450,7 @@ fn an_answer_that_cannot_be_written_is_told_on_stderr() {
 
 /// A log must not get in the way of a pull.
 #[test]
-fn a_log_level_that_is_none_is_named_and_costs_no_answer() {
+fn an_invalid_log_level_causes_a_warning_and_an_answer() {
     let mut machine = Machine::with_environment_key();
     machine.set("ICR_LOG", "loud");
     let outcome = machine.get("us.icr.io");

@@ -101,7 +101,7 @@ fn now() -> i64 {
 }
 
 #[test]
-fn a_token_is_read_only_and_for_a_day_unless_somebody_says_otherwise() {
+fn a_token_is_read_only_and_valid_for_a_day_by_default() {
     let lab = Lab::new();
     let outcome = lab.token("add", &["--description", "for ci & me"]);
     let token = lab.tokens().remove(0);
@@ -310,7 +310,7 @@ fn a_created_token_is_printed_as_json() {
 }
 
 #[test]
-fn one_deadline_holds_for_iam_and_the_registry() {
+fn iam_and_the_registry_share_one_deadline() {
     let lab = Lab::new();
     let host = lab.host();
     let settings = format!("registries = [\"{host}\"]\ndeadline = 2\n");
@@ -327,7 +327,7 @@ fn one_deadline_holds_for_iam_and_the_registry() {
 }
 
 #[test]
-fn where_tokens_are_chosen_is_told_if_they_are() {
+fn an_error_names_where_registry_tokens_are_chosen() {
     let mut lab = Lab::new();
     let host = lab.host();
     lab.machine.cloud.accounts().stop_registry_tokens(Some(410));
@@ -353,7 +353,7 @@ fn where_tokens_are_chosen_is_told_if_they_are() {
 }
 
 #[test]
-fn a_registry_without_tokens_says_so_and_names_login() {
+fn a_registry_without_tokens_is_an_error_that_suggests_login() {
     let Some(lab) = Lab::with_keychain() else {
         return;
     };
@@ -376,7 +376,7 @@ fn a_registry_without_tokens_says_so_and_names_login() {
 }
 
 #[test]
-fn the_account_is_the_logins_unless_it_is_named() {
+fn the_account_is_that_of_the_login_by_default() {
     let lab = Lab::new();
     let outcome = lab.token("list", &["--account", "account-2"]);
     let parts = [
@@ -397,7 +397,7 @@ fn the_account_is_the_logins_unless_it_is_named() {
 }
 
 #[test]
-fn a_refresh_token_is_sent_along_where_the_identity_is_one() {
+fn the_refresh_token_of_a_session_is_sent_to_the_registry() {
     let Some(mut lab) = Lab::with_keychain() else {
         return;
     };
@@ -440,7 +440,7 @@ fn wrong_arguments_are_rejected() {
 }
 
 #[test]
-fn as_a_source_it_makes_one_token_per_registry_and_keeps_it() {
+fn one_token_per_registry_is_created_and_cached() {
     let Some(lab) = Lab::with_keychain() else {
         return;
     };
@@ -477,7 +477,7 @@ fn as_a_source_it_makes_one_token_per_registry_and_keeps_it() {
 }
 
 #[test]
-fn the_variable_chooses_it_too_and_the_profile_says_for_whom() {
+fn the_source_variable_chooses_registry_tokens_for_the_identity_of_the_profile() {
     let Some(mut lab) = Lab::with_keychain() else {
         return;
     };
@@ -498,7 +498,7 @@ fn the_variable_chooses_it_too_and_the_profile_says_for_whom() {
 }
 
 #[test]
-fn an_access_token_that_was_given_makes_one_as_well() {
+fn a_supplied_access_token_creates_a_registry_token() {
     let Some(mut lab) = Lab::with_keychain() else {
         return;
     };
@@ -514,7 +514,7 @@ fn an_access_token_that_was_given_makes_one_as_well() {
 }
 
 #[test]
-fn many_at_once_make_one_token() {
+fn concurrent_gets_create_one_token() {
     let Some(lab) = Lab::with_keychain() else {
         return;
     };
@@ -526,7 +526,7 @@ fn many_at_once_make_one_token() {
 }
 
 #[test]
-fn an_aging_token_is_replaced_and_serves_while_the_registry_is_down() {
+fn a_token_due_for_refresh_is_used_during_an_outage() {
     let Some(lab) = Lab::with_keychain() else {
         return;
     };
@@ -546,7 +546,7 @@ fn an_aging_token_is_replaced_and_serves_while_the_registry_is_down() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn nobody_waits_for_the_next_one() {
+fn the_next_token_is_created_in_the_background() {
     let Some(mut lab) = Lab::with_keychain() else {
         return;
     };
@@ -568,7 +568,7 @@ fn nobody_waits_for_the_next_one() {
 }
 
 #[test]
-fn its_own_old_tokens_are_removed_and_nobody_elses() {
+fn only_stale_tokens_of_this_program_are_deleted() {
     let Some(mut lab) = Lab::with_keychain() else {
         return;
     };
@@ -636,7 +636,7 @@ fn its_own_old_tokens_are_removed_and_nobody_elses() {
 }
 
 #[test]
-fn a_logout_leaves_none_of_its_own_at_the_registry() {
+fn a_logout_deletes_its_tokens_in_the_registry() {
     let Some(lab) = logged_in_with_a_key() else {
         return;
     };
@@ -672,7 +672,7 @@ fn a_logout_leaves_none_of_its_own_at_the_registry() {
 
 /// All tokens of a login are forgotten with it, wherever else it is stored.
 #[test]
-fn a_logout_removes_those_of_the_same_login_elsewhere() {
+fn a_logout_deletes_tokens_of_the_same_login_in_other_registries() {
     let Some(mut lab) = logged_in_with_a_key() else {
         return;
     };
@@ -746,7 +746,7 @@ fn no_token_is_in_a_file_or_in_the_log() {
 }
 
 #[test]
-fn settings_show_what_it_hands_out() {
+fn settings_show_the_kind_of_credential() {
     let lab = Lab::new();
     lab.choose_registry_tokens();
     let settings = lab.machine.run(&["settings", "--json"], Input::Open);

@@ -116,11 +116,11 @@ fn creation_error(error: ServiceError, name: &str, login_context: &LoginContext<
             .with_hint("Check whether your account allows API keys")
         }
         error => {
-            let failure = error.with_source("a new API key", &login_context.endpoint);
+            let error = error.with_source("a new API key", &login_context.endpoint);
             let lost = format!(
                 ". If IAM created it anyway, it is named '{name}' at https://cloud.ibm.com/iam/apikeys"
             );
-            failure.with_end(&lost)
+            error.with_end(&lost)
         }
     }
 }
@@ -134,9 +134,9 @@ pub(super) fn delete_unused(
     match login_context.iam().delete_api_key(access_token, &key.id) {
         Ok(()) => ". The new API key was deleted again".into(),
         Err(error) => {
-            let failure = error.with_source("the new API key", &login_context.endpoint);
+            let error = error.with_source("the new API key", &login_context.endpoint);
             format!(
-                ". The new API key '{}' ({}) still exists; delete it at https://cloud.ibm.com/iam/apikeys ({failure})",
+                ". The new API key '{}' ({}) still exists; delete it at https://cloud.ibm.com/iam/apikeys ({error})",
                 key.name, key.id
             )
         }

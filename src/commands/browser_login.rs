@@ -93,12 +93,12 @@ fn authorization_page(iam: &Iam<'_>, terminal: &dyn Terminal) -> Result<Url> {
 
 /// Shows the address even if a browser starts: the person may want another one.
 fn show(terminal: &dyn Terminal, address: &str) {
-    terminal.tell(&format!(
+    terminal.write_line(&format!(
         "Open this page in a browser on this machine: {address}"
     ));
     if !terminal.open_browser(address) {
-        terminal.tell("warning: cannot start a browser");
-        terminal.tell(&format!("hint: {WITHOUT_BROWSER}"));
+        terminal.write_line("warning: cannot start a browser");
+        terminal.write_line(&format!("hint: {WITHOUT_BROWSER}"));
     }
 }
 
@@ -265,8 +265,8 @@ mod tests {
         let cloud = cloud();
         cloud.accounts().set_wrong_state(true);
         let desktop = FakeDesktop::new(&[]);
-        let failure = by_browser_of(&desktop, &cloud).unwrap_err().to_string();
-        assert!(failure.contains("belongs to another login"), "{failure}");
+        let error = by_browser_of(&desktop, &cloud).unwrap_err().to_string();
+        assert!(error.contains("belongs to another login"), "{error}");
         assert!(desktop.page().contains("belongs to another login"));
         assert_eq!(cloud.exchanges(), 0);
     }
@@ -276,9 +276,9 @@ mod tests {
         let cloud = cloud();
         cloud.accounts().set_browser_subject(None);
         let desktop = FakeDesktop::new(&[]);
-        let failure = by_browser_of(&desktop, &cloud).unwrap_err().to_string();
+        let error = by_browser_of(&desktop, &cloud).unwrap_err().to_string();
         let reason = "IAM denied the login: The person said no. (access_denied)";
-        assert!(failure.starts_with(reason), "{failure}");
+        assert!(error.starts_with(reason), "{error}");
         assert!(desktop.page().contains("rejected the login"));
         assert_eq!(cloud.exchanges(), 0);
     }
@@ -292,12 +292,12 @@ mod tests {
             message: "No.".into(),
         }]);
         let desktop = FakeDesktop::new(&[]);
-        let failure = by_browser_of(&desktop, &cloud).unwrap_err().to_string();
+        let error = by_browser_of(&desktop, &cloud).unwrap_err().to_string();
         let reason = "cannot use the authorization code from the browser: IAM rejected it (BXNIM0000E, HTTP 400): No.";
-        assert!(failure.starts_with(reason), "{failure}");
-        assert!(failure.contains("Start the login again"), "{failure}");
+        assert!(error.starts_with(reason), "{error}");
+        assert!(error.contains("Start the login again"), "{error}");
         let code = given(&cloud, "/identity/token", "code");
-        assert!(!failure.contains(&code));
+        assert!(!error.contains(&code));
         assert!(desktop.page().contains("The terminal shows"));
     }
 
@@ -305,7 +305,7 @@ mod tests {
     fn without_a_browser_the_address_and_an_alternative_are_shown() {
         let cloud = cloud();
         let terminal = FakeTerminal::default();
-        let failure = test_support::with_iam(&cloud, &FakeClock::at(0), |iam| {
+        let error = test_support::with_iam(&cloud, &FakeClock::at(0), |iam| {
             let random = SystemRandom::new();
             let limits = Limits {
                 answer: Duration::ZERO,
@@ -317,7 +317,7 @@ mod tests {
         let page = format!("{}/identity/authorize?client_id=bx&", cloud.url());
         assert!(shown[0].contains(&page), "{shown:?}");
         assert!(shown[2].contains("login --sso"), "{shown:?}");
-        let text = failure.to_string();
+        let text = error.to_string();
         assert!(text.contains("no answer from the browser"), "{text}");
         assert!(text.contains("login --sso"), "{text}");
         assert!(

@@ -134,7 +134,7 @@ impl Choosing<'_> {
         let hosts: Vec<String> = in_order(hosts);
         if asks {
             for (scope, username) in &logins {
-                self.context.terminal.tell(&format!(
+                self.context.terminal.write_line(&format!(
                     "There is a login for {scope} (user name {username})."
                 ));
             }
@@ -183,7 +183,7 @@ impl Choosing<'_> {
             {
                 return Ok(hosts);
             }
-            terminal.tell("That is not an IBM Cloud registry (example: us.icr.io)");
+            terminal.write_line("That is not an IBM Cloud registry (example: us.icr.io)");
         }
         Err(Error::user("no registry was named, so nothing was changed"))
     }

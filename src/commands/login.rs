@@ -193,11 +193,11 @@ fn log_in(
         (None, None) => (login, identity.issued.clone()),
     };
     let login = login.owned_by(Owner::of(&issued.access_token));
-    store(&scopes, &login, &login_context).map_err(|failure| match &key {
-        None => failure,
+    store(&scopes, &login, &login_context).map_err(|error| match &key {
+        None => error,
         Some((key, _)) => {
             let end = api_key_lifecycle::delete_unused(&login_context, access_token, key);
-            failure.with_end(&end)
+            error.with_end(&end)
         }
     })?;
     // The person may have taken long to answer a question.
@@ -375,8 +375,8 @@ fn key_for_session(
     }
     match api_key_lifecycle::create(login_context, access_token, owner, days) {
         Ok(key) => Ok(Some(key)),
-        Err(failure) => {
-            login_context.warn(format!("{failure}. The session is stored instead"));
+        Err(error) => {
+            login_context.warn(format!("{error}. The session is stored instead"));
             Ok(None)
         }
     }

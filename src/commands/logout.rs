@@ -112,9 +112,9 @@ pub(crate) fn run(
             leaving.extend(logins_with_key.map(|(scope, _)| scope));
         }
     }
-    for (registry, failure) in broker.remove_registry_tokens(&leaving, arguments.all) {
+    for (registry, error) in broker.remove_registry_tokens(&leaving, arguments.all) {
         warnings.warn(format!(
-            "registry tokens created by this program may remain at {registry} until they expire, within a day: {failure}"
+            "registry tokens created by this program may remain at {registry} until they expire, within a day: {error}"
         ));
     }
     let mut outcome = Outcome::default();
@@ -203,9 +203,9 @@ impl Outcome {
             }
             let login_context =
                 LoginContext::new(broker, broker.endpoint_of(&scope), context, warnings);
-            if let Err(failure) = delete_key(&login_context, &login, key) {
+            if let Err(error) = delete_key(&login_context, &login, key) {
                 self.failures.push(format!(
-                    "{failure}. The login is kept; to delete it but not its API key ({}), run '{}'",
+                    "{error}. The login is kept; to delete it but not its API key ({}), run '{}'",
                     key.id,
                     scope.logout_command()
                 ));
@@ -230,7 +230,7 @@ impl Outcome {
             match broker.log_out(scope) {
                 Ok(true) => self.deleted.push(scope.clone()),
                 Ok(false) => self.missing.push(scope.clone()),
-                Err(failure) => self.failures.push(failure.to_string()),
+                Err(error) => self.failures.push(error.to_string()),
             }
         }
     }

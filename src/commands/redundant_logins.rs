@@ -136,8 +136,8 @@ pub(super) fn delete_expired(
 fn delete(scope: &LoginScope, login_context: &LoginContext<'_>) {
     match login_context.broker.log_out(scope) {
         Ok(_) => login_context.warn(format!("deleted the expired login for {scope}")),
-        Err(failure) => login_context.warn(format!(
-            "cannot delete the expired login for {scope}: {failure}"
+        Err(error) => login_context.warn(format!(
+            "cannot delete the expired login for {scope}: {error}"
         )),
     }
 }

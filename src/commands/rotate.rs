@@ -98,15 +98,15 @@ fn rotate(
     // Another process changed the logins in the meantime.
     if logins.is_empty() {
         let end = api_key_lifecycle::delete_unused(login_context, &access_token, &created);
-        let failure = Error::temporary(format!(
+        let error = Error::temporary(format!(
             "{} was changed or deleted by another process, so its API key was not replaced",
             login_for(scope)
         ));
-        return Err(failure.with_end(&end));
+        return Err(error.with_end(&end));
     }
-    if let Err(failure) = login_context.broker.log_in_all(&logins) {
+    if let Err(error) = login_context.broker.log_in_all(&logins) {
         let end = api_key_lifecycle::delete_unused(login_context, &access_token, &created);
-        return Err(failure.with_end(&end));
+        return Err(error.with_end(&end));
     }
     let is_plain = |(_, login): &&(LoginScope, Login)| login.trusted_profile.is_none();
     if let Some((_, login)) = logins.iter().find(is_plain) {
@@ -118,9 +118,9 @@ fn rotate(
         .iam()
         .delete_api_key(&access_token, &old_key.id)
     {
-        let failure = error.with_source("the old API key", &login_context.endpoint);
+        let error = error.with_source("the old API key", &login_context.endpoint);
         login_context.warn(format!(
-            "the new API key is stored, but the old one ({}) still exists: {failure}. Delete it at https://cloud.ibm.com/iam/apikeys",
+            "the new API key is stored, but the old one ({}) still exists: {error}. Delete it at https://cloud.ibm.com/iam/apikeys",
             old_key.id
         ));
     }

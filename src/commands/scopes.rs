@@ -18,7 +18,7 @@ const MAX_NAME_LENGTH: usize = 100;
 /// The logins that a command changes.
 #[derive(clap::Args)]
 pub(super) struct ScopeArgs {
-    /// Registries, for example us.icr.io [default: all]
+    /// Registries, for example us.icr.io; omit for the default login
     #[arg(value_name = "REGISTRY")]
     registries: Vec<String>,
 
@@ -213,9 +213,9 @@ mod tests {
             ("hunter2_-x", false),
             ("user:hunter2@us.icr.io", false),
         ] {
-            let failure = not_ibm_cloud_registry(address, &Settings::default()).to_string();
-            assert!(!failure.contains("hunter2"), "{failure}");
-            assert_eq!(failure.contains("ghcr.io"), is_repeated, "{failure}");
+            let error = not_ibm_cloud_registry(address, &Settings::default()).to_string();
+            assert!(!error.contains("hunter2"), "{error}");
+            assert_eq!(error.contains("ghcr.io"), is_repeated, "{error}");
         }
     }
 }

@@ -32,7 +32,7 @@ pub fn log_in_with_passcode(iam: &Iam<'_>, terminal: &dyn Terminal) -> Result<To
             .with_hint("Log in with an API key: 'docker-credential-icr login --api-key-stdin'"));
     }
     let page = passcode_page(iam, terminal)?;
-    terminal.tell(&format!(
+    terminal.write_line(&format!(
         "Open this page in any browser and copy the one-time passcode: {page}"
     ));
     // If none starts, the person opens the address.
@@ -44,15 +44,15 @@ pub fn log_in_with_passcode(iam: &Iam<'_>, terminal: &dyn Terminal) -> Result<To
             Err(error) => error,
         };
         let is_worth_retrying = may_accept_another(&error);
-        let failure = error.with_source_and_hint(
+        let error = error.with_source_and_hint(
             "the passcode",
             &iam.endpoint,
             "Reload the page for a new passcode. Each works once, for a few minutes",
         );
         if attempt == MAX_PASSCODES || !is_worth_retrying {
-            return Err(failure);
+            return Err(error);
         }
-        terminal.tell(&format!("warning: {failure}"));
+        terminal.write_line(&format!("warning: {error}"));
         attempt += 1;
     }
 }
@@ -170,20 +170,17 @@ mod tests {
     fn three_wrong_passcodes_end_the_login() {
         let cloud = cloud();
         let terminal = FakeTerminal::typing(&["wrong", "wrong", "wrong", PASSCODE]);
-        let failure = log_in(&cloud, &terminal).unwrap_err().to_string();
+        let error = log_in(&cloud, &terminal).unwrap_err().to_string();
+        assert!(error.contains("Provided passcode is invalid"), "{error}");
         assert!(
-            failure.contains("Provided passcode is invalid"),
-            "{failure}"
+            error.contains("Reload the page for a new passcode"),
+            "{error}"
         );
-        assert!(
-            failure.contains("Reload the page for a new passcode"),
-            "{failure}"
-        );
-        assert!(!failure.contains("wrong"), "{failure}");
+        assert!(!error.contains("wrong"), "{error}");
         assert_eq!(cloud.exchanges(), 3);
         let terminal = FakeTerminal::typing(&["", "", "", PASSCODE]);
-        let failure = log_in(&cloud, &terminal).unwrap_err().to_string();
-        assert!(failure.contains("it is empty"), "{failure}");
+        let error = log_in(&cloud, &terminal).unwrap_err().to_string();
+        assert!(error.contains("it is empty"), "{error}");
         assert_eq!(cloud.exchanges(), 3, "an empty passcode is not sent");
     }
 
@@ -201,8 +198,8 @@ mod tests {
         ] {
             cloud.script([fault]);
             let terminal = FakeTerminal::typing(&[PASSCODE, PASSCODE]);
-            let failure = log_in(&cloud, &terminal).unwrap_err().to_string();
-            assert!(failure.contains(words), "{failure}");
+            let error = log_in(&cloud, &terminal).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
             assert_eq!(terminal.answers.borrow().len(), 1, "asked once");
         }
     }
@@ -211,8 +208,8 @@ mod tests {
     fn without_a_terminal_the_error_suggests_an_api_key() {
         let cloud = cloud();
         let terminal = FakeTerminal::default();
-        let failure = log_in(&cloud, &terminal).unwrap_err().to_string();
-        assert!(failure.contains("--api-key-stdin"), "{failure}");
+        let error = log_in(&cloud, &terminal).unwrap_err().to_string();
+        assert!(error.contains("--api-key-stdin"), "{error}");
         assert_eq!(cloud.requests(), [], "no request was sent");
         assert!(terminal.shown.borrow().is_empty());
     }
@@ -235,7 +232,7 @@ mod tests {
     fn an_empty_input_cancels_the_login() {
         let cloud = cloud();
         let terminal = FakeTerminal::typing(&[""]);
-        let failure = log_in(&cloud, &terminal).unwrap_err().to_string();
-        assert!(failure.contains("cannot read the passcode"), "{failure}");
+        let error = log_in(&cloud, &terminal).unwrap_err().to_string();
+        assert!(error.contains("cannot read the passcode"), "{error}");
     }
 }

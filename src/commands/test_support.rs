@@ -94,8 +94,8 @@ impl Terminal for FakeDesktop {
         self.terminal.confirm(question, default)
     }
 
-    fn tell(&self, line: &str) {
-        self.terminal.tell(line);
+    fn write_line(&self, line: &str) {
+        self.terminal.write_line(line);
     }
 
     fn open_browser(&self, url: &str) -> bool {

@@ -309,10 +309,10 @@ fn log_in(broker: &Broker<'_>, registry: &Registry, token: &Token) -> Result<Str
     let scope = LoginScope::Registry(registry.clone());
     let before = broker.login(&scope).ok().flatten();
     let login = Login::new(CredentialKind::RegistryToken.with(token.value.clone()));
-    broker.log_in(&scope, login).map_err(|failure| {
+    broker.log_in(&scope, login).map_err(|error| {
         let id = token.id.as_deref().unwrap_or("unknown");
         Error::user(format!(
-            "the token {id} was created, but not stored: {failure}"
+            "the token {id} was created, but not stored: {error}"
         ))
     })?;
     Ok(match before {
@@ -428,7 +428,7 @@ fn delete_tokens(remove: &Remove, api: &RegistryApi<'_>, stdio: &mut Stdio<'_>) 
     for id in &remove.ids {
         match api.remove_token(id) {
             Ok(()) => print(stdio, &format!("Deleted {id}"))?,
-            Err(failure) => failures.push(failure.to_string()),
+            Err(error) => failures.push(error.to_string()),
         }
     }
     conclude(&failures)

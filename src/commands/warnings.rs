@@ -21,13 +21,15 @@ impl<'a> Warnings<'a> {
 
     /// Writes and keeps a warning.
     pub(super) fn warn(&self, text: String) {
-        self.context.terminal.tell(&format!("warning: {text}"));
+        self.context
+            .terminal
+            .write_line(&format!("warning: {text}"));
         self.texts.borrow_mut().push(text);
     }
 
     /// Writes a note, which asks for no action and is not kept.
     pub(super) fn note(&self, text: &str) {
-        self.context.terminal.tell(&format!("note: {text}"));
+        self.context.terminal.write_line(&format!("note: {text}"));
     }
 
     /// Returns all warnings, in order.

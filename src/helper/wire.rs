@@ -193,8 +193,8 @@ mod tests {
             (b"us\x1b[31m.icr.io", "control characters"),
             (b"\xff\xfe", "not UTF-8"),
         ] {
-            let failure = server_address(input).unwrap_err().to_string();
-            assert!(failure.contains(reason), "{input:?}: {failure}");
+            let error = server_address(input).unwrap_err().to_string();
+            assert!(error.contains(reason), "{input:?}: {error}");
         }
     }
 
@@ -281,9 +281,9 @@ mod tests {
                 "not a JSON object",
             ),
         ] {
-            let failure = store_request(input).unwrap_err().to_string();
-            assert!(failure.contains(reason), "{failure}");
-            assert!(!failure.contains("hunter2"), "{failure}");
+            let error = store_request(input).unwrap_err().to_string();
+            assert!(error.contains(reason), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
         }
         assert!(
             store_request("[".repeat(200_000).as_bytes()).is_err(),
