@@ -1,4 +1,4 @@
-//! Is a terminal left as it was, however a prompt ends that does not show what is typed? At a shell with job control.
+//! The hidden prompt restores the terminal however it ends, at a shell with job control.
 #![cfg(target_os = "linux")]
 
 mod support;
@@ -21,7 +21,7 @@ use support::wait_until;
 const KEY: &str = "HIDDEN-INPUT-KEY-7d1e";
 const PROMPT: &str = "API key: ";
 
-/// How long anything may take, in milliseconds.
+/// The time limit for each step, in milliseconds.
 const TIMEOUT: u64 = 10_000;
 
 /// A person at a shell, who has typed the command that prompts for a key.
@@ -93,7 +93,7 @@ impl Person {
         self.shown += text;
     }
 
-    /// The shell goes on, the command ended with this status, and what is typed is shown and makes signals.
+    /// Asserts that the command ended with this status, and that the terminal shows input and sends signals again.
     #[track_caller]
     fn is_back_at_the_shell(&mut self, status: i32) {
         self.sees("ready> ");
@@ -115,7 +115,7 @@ impl Person {
         self.sees("ready> ");
     }
 
-    /// The process that prompts: the shell's child.
+    /// Returns the process that prompts, a child of the shell.
     fn program(&self) -> Pid {
         let processes = fs::read_dir("/proc").expect("Linux").flatten();
         let child = processes.into_iter().find_map(|process| {
@@ -131,7 +131,7 @@ impl Person {
         nix::sys::signal::kill(self.program(), signal).expect("it runs");
     }
 
-    /// The answer that was typed is the key, and nothing of it is seen.
+    /// Asserts that the typed key logs in and is not shown.
     #[track_caller]
     fn is_logged_in(&mut self) {
         self.sees("Logged in to");
@@ -141,7 +141,7 @@ impl Person {
     }
 }
 
-/// A shell with job control does not end by itself, nor by what rexpect sends to it.
+/// A shell with job control ignores what rexpect sends to end it.
 impl Drop for Person {
     fn drop(&mut self) {
         if let Ok(shell) = self.shell.parse() {

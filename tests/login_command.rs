@@ -1,4 +1,4 @@
-//! Who is somebody after `login`, and who after `logout`? And what is left when either fails?
+//! `login` and `logout`: what they store and delete, also when they fail.
 
 mod support;
 
@@ -20,7 +20,7 @@ const KEY: &str = "LOGIN-API-KEY-77aa";
 const OTHER_KEY: &str = "LOGIN-API-KEY-88bb";
 const REFRESH_TOKEN: &str = "LOGIN-REFRESH-TOKEN-99cc";
 
-/// A machine with a keychain, and a cloud that knows two keys and a session.
+/// Returns a machine with a keychain, and a cloud with two API keys and a session.
 fn machine() -> Option<Machine> {
     machine_with("kernel")
 }
@@ -38,7 +38,7 @@ fn machine_with(keychain: &str) -> Option<Machine> {
     Some(machine)
 }
 
-/// The same with somebody logged in with the IBM Cloud CLI, which `get` does not look at.
+/// Returns the same with a session of the IBM Cloud CLI, which `get` does not use.
 fn machine_with_session() -> Option<Machine> {
     let mut machine = machine()?;
     machine.set("ICR_SOURCE", "login");
@@ -54,7 +54,7 @@ fn write_session(machine: &Machine) {
     machine.file(SESSION, &session.to_string());
 }
 
-/// An answer for a person, and nothing else.
+/// Asserts success with these parts on stdout, and nothing on stderr.
 #[track_caller]
 fn answer(outcome: &Outcome, parts: &[&str]) {
     assert_eq!(
@@ -65,7 +65,7 @@ fn answer(outcome: &Outcome, parts: &[&str]) {
     outcome.has(&outcome.stdout, parts);
 }
 
-/// Success with something to think about.
+/// Asserts success with these parts on stderr.
 #[track_caller]
 fn answer_with_warning(outcome: &Outcome, parts: &[&str]) {
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
@@ -83,7 +83,7 @@ fn log_in(machine: &Machine, key: &str, arguments: &[&str]) -> Outcome {
     machine.run(&arguments, key)
 }
 
-/// The API key that is stored for a registry; from now on it must not be seen.
+/// Returns the API key that is stored for a registry. From now on, no output may show it.
 fn stored_key(machine: &mut Machine, host: &str) -> String {
     machine.settings("[profile.key]\ncredential = \"iamapikey\"\n");
     machine.set("ICR_PROFILE", "key");
@@ -408,13 +408,13 @@ fn a_refresh_token_that_an_earlier_get_rotated_is_used() {
         return;
     };
     machine.unset("ICR_SOURCE");
-    // IAM replaces the refresh token for this, and the CLI does not learn of it.
+    // IAM rotates the refresh token, and the CLI does not get the new one.
     assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
     let outcome = machine.run(&["login", "--from-ibmcloud"], Input::Open);
     answer(&outcome, &["IBMid-me"]);
 }
 
-/// Logs in with an API key of this program's making; returns its ID.
+/// Logs in with an API key that the program creates. Returns its ID.
 #[track_caller]
 fn log_in_with_created_key(machine: &Machine, arguments: &[&str]) -> String {
     let create = ["login", "--from-ibmcloud", "--create-api-key", "--json"];
@@ -425,7 +425,7 @@ fn log_in_with_created_key(machine: &Machine, arguments: &[&str]) -> String {
     id.to_owned()
 }
 
-/// Without a rotation of the session's token, it can be used again by the test.
+/// Returns a machine whose session can be used several times, because IAM does not rotate its token.
 fn machine_with_lasting_session() -> Option<Machine> {
     let machine = machine_with_session()?;
     machine.cloud.accounts().set_refresh_rotation(false);
@@ -704,7 +704,7 @@ fn get_works_during_a_rotation() {
     }
 }
 
-/// Who speaks for a registry, and whether there is a token, as `status` tells without asking anybody.
+/// Returns the owner of a registry's login and whether a token is cached, from `status`, which sends no request.
 fn status_of(machine: &Machine, host: &str) -> (Value, bool) {
     let asked = machine.cloud.requests().len();
     let outcome = machine.run(&["status", "--json", host], Input::Open);
@@ -779,7 +779,7 @@ fn owner_and_key_stay_with_their_login() {
 
     answer(&log_in(&machine, KEY, &["de.icr.io"]), &[]);
     machine.keys().forget_tokens();
-    // A client that logs in with the same key again knows less than we do.
+    // A client that stores the same key again does not know its owner.
     machine
         .store("de.icr.io", "iamapikey", KEY)
         .is_silent_success();
@@ -790,7 +790,7 @@ fn owner_and_key_stay_with_their_login() {
         .is_silent_success();
     assert_eq!(status_of(&machine, "de.icr.io"), nobody);
 
-    // What an older version has stored.
+    // As stored by an older version.
     machine.keys().change_logins(|login| {
         let fields = login.as_object_mut().expect("an object");
         fields.remove("owner");
@@ -960,7 +960,7 @@ fn revoking_a_deleted_key_succeeds_and_other_keys_stay() {
 
 const SESSION_OF_ONE_HOST: &str = "SESSION-OF-ONE-HOST-2d4f";
 
-/// Logs in for one host as `ibmcloud cr login` does, after a login for every registry.
+/// Stores an expired session for one host, as `ibmcloud cr login` does, after a default login.
 fn store_expired_session(machine: &Machine) {
     answer(&log_in(machine, KEY, &[]), &[]);
     machine.add_refresh_token(SESSION_OF_ONE_HOST, "session");
@@ -1034,7 +1034,7 @@ fn an_expired_session_can_be_replaced_with_the_default_login() {
 fn a_session_that_has_not_expired_is_kept() {
     let Some(machine) = machine() else { return };
     store_expired_session(&machine);
-    // Nobody has asked IAM yet.
+    // IAM has not rejected the session yet.
     let outcome = log_in(&machine, KEY, &[]);
     answer_with_warning(
         &outcome,
@@ -1047,7 +1047,7 @@ fn a_session_that_has_not_expired_is_kept() {
         notes.contains("the login for us.icr.io takes precedence over the default login"),
         "{status}"
     );
-    // An answer that does not say that the session has ended for good.
+    // A rejection that does not mean that the session has expired.
     let refusal = Fault::Error {
         status: 400,
         code: "BXNIM0407E".into(),
@@ -1073,7 +1073,7 @@ fn in_a_pipe_replacing_the_login_of_another_account_causes_a_warning() {
         assert_eq!(warnings.as_array().map(Vec::len), Some(1), "{warnings}");
         assert_eq!(machine.get("us.icr.io").is_token_of(), new);
     }
-    // Whose a client's login is, its token says.
+    // The owner of a client's login is in its token.
     machine
         .store("us.icr.io", "iamapikey", OTHER_KEY)
         .is_silent_success();
@@ -1141,7 +1141,7 @@ fn a_profile_without_a_login_is_pointed_out() {
     assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
 }
 
-/// What a person types at a real terminal, and what they see there.
+/// Tests at a terminal.
 #[cfg(unix)]
 mod terminal {
     use super::support::browser::log_in_with;
@@ -1161,7 +1161,7 @@ mod terminal {
         assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
     }
 
-    /// Types a key, and answers the question that comes then.
+    /// Types a key, and answers the question that follows.
     fn log_in_and_answer(
         machine: &Machine,
         arguments: &[&str],
@@ -1203,7 +1203,7 @@ mod terminal {
         for (typed, owner) in [("", Some("IBMid-me")), ("n", None)] {
             let Some(machine) = machine() else { return };
             store_expired_session(&machine);
-            // One that is not over is left alone.
+            // One that has not expired is kept.
             machine.add_refresh_token("LIVING-SESSION-88aa", "living");
             machine
                 .store("de.icr.io", "iamrefresh", "LIVING-SESSION-88aa")
@@ -1323,7 +1323,7 @@ mod terminal {
         assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
     }
 
-    /// Whoever sees the address opens it somewhere.
+    /// The test opens the address that the terminal shows.
     #[test]
     fn a_browser_logs_in() {
         let Some(machine) = machine() else { return };

@@ -1,4 +1,4 @@
-//! What does `store` take, and what does `get` answer then?
+//! Stored logins: what `store` accepts, and what `get` returns for it.
 
 mod support;
 
@@ -10,7 +10,7 @@ use support::Machine;
 use support::at_once;
 use support::token;
 
-/// Logins behave alike wherever they rest: with the tokens, or in front of a bus that is not there, where hints are used.
+/// Logins behave alike in both kinds of keychain: beside the tokens, and behind a slow bus, where hints are used.
 const KEYCHAINS: [&str; 2] = ["kernel", "auto"];
 
 const PROFILE: &str = "Profile-8dd84246-7df4-4667-94e4-8ecde51d5ac5";
@@ -24,8 +24,8 @@ fn on_each_keychain(test: impl Fn(Machine)) {
     }
 }
 
-/// A cloud with something for every user name; returns the logins that last, with what `get` answers: a user name, and the
-/// token's owner or else the secret itself.
+/// Sets up a cloud with a credential for every user name. Returns the lasting logins with what `get` returns: a user name, and
+/// the owner of the token or the secret itself.
 fn every_durable_login(
     machine: &Machine,
 ) -> [(&'static str, &'static str, &'static str, &'static str); 7] {
@@ -141,7 +141,7 @@ fn a_stored_access_token_is_returned_until_it_expires() {
     });
 }
 
-/// Has every stored login with this user name expire.
+/// Lets every stored login with this user name expire.
 fn let_logins_expire(machine: &Machine, username: &str) {
     let expired = token::ending_in(-60);
     machine.keys().change_logins(|login| {
@@ -185,7 +185,7 @@ fn only_get_deletes_an_expired_registry_token() {
     });
 }
 
-/// A client logs in with what `get` answered and stores it (`facts/clients.md` fact 5), even when the registry refused it.
+/// Clients store the credential that `get` returned, even if the registry rejected it.
 #[test]
 fn storing_the_own_access_token_never_replaces_a_lasting_login() {
     on_each_keychain(|machine| {
@@ -194,7 +194,7 @@ fn storing_the_own_access_token_never_replaces_a_lasting_login() {
                 .store("us.icr.io", username, secret)
                 .is_silent_success();
             let fresh = machine.get("us.icr.io").is_credential(answered);
-            // One that IAM gave the same identity at another time is as good as our own.
+            // Another token of the same identity is treated like the own one.
             let mut echoes = vec![(answered, fresh)];
             if answered == "iambearer" {
                 machine.keys().forget_tokens();
@@ -259,14 +259,14 @@ fn an_access_token_of_another_identity_takes_precedence_over_the_default_login()
     assert_eq!(machine.get("de.icr.io").is_token_of(), "IBMid-lasting");
     let_logins_expire(&machine, "iambearer");
     assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-lasting");
-    // One that is no token of IAM's at all is what somebody wants stored as well.
+    // A token that is not IAM's is stored as well.
     machine
         .store("us.icr.io", "iambearer", "opaque-access-token")
         .is_success_with_warning(&["until it expires"]);
     machine.get("us.icr.io").is_credential("iambearer");
 }
 
-/// `docker login -u iambearer`, while a variable comes first.
+/// `docker login -u iambearer` while a variable takes precedence.
 #[test]
 fn storing_a_login_that_is_not_used_causes_a_warning() {
     on_each_keychain(|mut machine| {
@@ -307,7 +307,7 @@ fn storing_a_login_that_is_not_used_causes_a_warning() {
     });
 }
 
-/// Without a keychain, no token of our own could be known again.
+/// Without a keychain, the program cannot recognize its own tokens.
 #[test]
 fn without_a_keychain_storing_the_own_token_succeeds() {
     let mut machine = Machine::with_environment_key();
@@ -424,7 +424,7 @@ fn an_environment_key_takes_precedence_over_stored_logins_but_not_over_entitleme
                 "{host}"
             );
         }
-        // An API key gives no entitlement.
+        // An API key does not replace an entitlement key.
         machine.get("cp.icr.io").is_credential("cp");
         machine
             .erase("cp.icr.io")
@@ -471,7 +471,7 @@ fn an_environment_key_may_be_in_a_file() {
     }
 }
 
-/// Silently being somebody else would be worse than an error.
+/// Silently using another identity would be worse than an error.
 #[test]
 fn an_invalid_key_file_is_an_error_and_no_other_source_is_used() {
     on_each_keychain(|mut machine| {
@@ -617,13 +617,13 @@ fn erase_deletes_a_login_with_its_token() {
                 .store("us.icr.io", username, secret)
                 .is_silent_success();
             machine.get("us.icr.io").is_credential(answered);
-            // docker logout asks twice.
+            // `docker logout` calls `erase` twice.
             for _ in 0..2 {
                 machine.erase("https://us.icr.io").is_silent_success();
             }
             machine.get("us.icr.io").is_not_found();
             machine.list().is_list(&[]);
-            // For a minute it is noted that there is nothing.
+            // That nothing is stored is cached for a minute.
             let left = machine.keys().names();
             assert!(
                 left.iter().all(|name| name.starts_with("hint:")),
@@ -658,7 +658,7 @@ fn a_new_login_takes_effect_at_once() {
     });
 }
 
-/// Whoever has just mended a login must not be told about the old trouble.
+/// A new login must not show the cached failure of the old one.
 #[test]
 fn storing_a_login_again_clears_its_cached_failure() {
     on_each_keychain(|machine| {
@@ -712,7 +712,7 @@ fn a_namespace_has_logins_of_its_own() {
     });
 }
 
-/// `cp` is a user name of the entitled registry, and every other host has it as anything else.
+/// `cp` has a meaning only for the entitled registry.
 #[test]
 fn an_entitlement_key_is_used_only_for_the_entitled_registry() {
     on_each_keychain(|machine| {
@@ -731,7 +731,7 @@ fn an_entitlement_key_is_used_only_for_the_entitled_registry() {
     });
 }
 
-/// The refresh tokens that IAM was given, which are secrets all.
+/// Returns the refresh tokens that IAM received, which are secrets.
 fn used_refresh_tokens(machine: &Machine) -> Vec<String> {
     let requests = machine.cloud.requests().into_iter();
     requests

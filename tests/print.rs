@@ -1,4 +1,4 @@
-//! What does `print` give to those that cannot call a helper?
+//! `print`: its formats, warnings and errors.
 
 mod support;
 
@@ -24,7 +24,7 @@ fn printed(machine: &Machine, further: &[&str]) -> Outcome {
     machine.run(&arguments, Input::Open)
 }
 
-/// What was printed, but for the end of its last line.
+/// Returns what was printed, without the last newline.
 #[track_caller]
 fn answer(machine: &Machine, further: &[&str]) -> String {
     let outcome = printed(machine, further);
@@ -46,7 +46,7 @@ fn decoded(base64: &str) -> String {
     String::from_utf8(bytes).expect("text")
 }
 
-/// User name and password of a docker configuration.
+/// Returns user name and password of a Docker configuration.
 #[track_caller]
 fn login_in(config: &str) -> (String, String) {
     let config: Value = serde_json::from_str(config).expect("JSON");
@@ -125,7 +125,7 @@ fn json_shows_when_a_token_expires() {
     assert_eq!(json.as_object().expect("an object").len(), 4);
 }
 
-/// The manifest as a parser of YAML reads it, and the warning.
+/// Returns the parsed manifest and the warning.
 #[track_caller]
 fn manifest(machine: &Machine, further: &[&str]) -> (Yaml, String) {
     let mut arguments = vec!["--format", "kubernetes-secret"];
@@ -156,7 +156,7 @@ fn a_pull_secret_is_a_manifest_with_a_warning_when_it_expires() {
     for part in ["this secret expires on 2", " UTC", "--credential iamapikey"] {
         assert!(warning.contains(part), "{warning}");
     }
-    // Names that YAML would take for something else.
+    // Names that YAML would read as another type.
     for name in ["null", "true", "1", "1e3", "0x1f", "no"] {
         let (secret, _) = manifest(&machine, &["--name", name, "--namespace", name]);
         assert_eq!(text(&secret["metadata"]["name"]), name);
@@ -217,7 +217,7 @@ fn a_token_has_at_least_half_its_lifetime_left() {
     assert_ne!(second, first);
     assert_eq!(answer(&machine, &[]), second);
     assert_eq!(machine.cloud.exchanges(), 2);
-    // Whoever is refused a new one loses none of the old one's life for others.
+    // If a new token is rejected, the cached one is still used.
     machine.keys().age_tokens(2000);
     machine.cloud.always(Some(Fault::Status(403)));
     let refused = printed(&machine, &[]);
@@ -243,7 +243,7 @@ fn without_a_credential_the_error_says_how_to_log_in() {
     assert!(!elsewhere.stderr.contains("hunter2"), "{elsewhere:?}");
 }
 
-/// Somebody else's choice is not to blame for what an option asks for.
+/// The error names the option or the setting that asked for the kind.
 #[test]
 fn an_unavailable_kind_names_the_option_or_setting_that_asked_for_it() {
     let mut machine = Machine::with_environment_key();
@@ -258,7 +258,7 @@ fn an_unavailable_kind_names_the_option_or_setting_that_asked_for_it() {
     printed(&machine, &[]).tells_a_person(&["the settings want `iamrefresh`", "in the profile"]);
 }
 
-/// What they do is tried: a file with a password is for its user alone.
+/// Runs the examples: only the user may read a file with a password.
 #[cfg(unix)]
 #[test]
 fn the_examples_create_files_that_only_the_user_can_read() {
@@ -335,7 +335,7 @@ fn a_terminal_shows_the_secret_only_with_reveal() {
     let at_terminal = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_docker-credential-icr"));
         machine.furnish(&mut command);
-        // The terminal is all that it has.
+        // Its stdin, stdout and stderr are the terminal.
         command
             .stdout(std::process::Stdio::inherit())
             .args(arguments);

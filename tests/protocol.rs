@@ -1,4 +1,4 @@
-//! What does the program say to its callers, and what does it take from them?
+//! The credential helper protocol: arguments, input, output and exit statuses.
 
 mod support;
 
@@ -12,7 +12,7 @@ use support::Outcome;
 
 const MIB: usize = 1024 * 1024;
 
-/// Every way of sending an address that is none, and what is said about it.
+/// Invalid addresses, and a part of the error about each.
 const NO_ADDRESSES: [(&[u8], &str); 6] = [
     (b"us.icr.io\nde.icr.io\n", "more than one line"),
     (b"us.icr.io\rde.icr.io", "more than one line"),
@@ -38,7 +38,7 @@ fn version_and_help_succeed_on_stdout() {
     for arguments in [["--help"], ["-h"]] {
         let outcome = machine.run(&arguments, Input::Open);
         assert_eq!((outcome.status, &*outcome.stderr), (Some(0), ""));
-        explains_itself(&outcome.stdout);
+        is_introduction(&outcome.stdout);
     }
 }
 
@@ -138,19 +138,19 @@ fn an_argument_that_is_not_utf8_is_rejected() {
 fn without_arguments_a_terminal_shows_the_introduction() {
     let mut machine = Machine::new();
     machine.set("PATH", "/usr/bin:/bin").set("SHELL", "/bin/sh");
-    // A pseudo-terminal without a line of C: the one of util-linux, which every Debian has.
+    // `script` of util-linux provides the pseudo-terminal.
     let mut command = Command::new("script");
     let program = env!("CARGO_BIN_EXE_docker-credential-icr");
     command.args(["--quiet", "--return", "--command", program, "/dev/null"]);
     machine.furnish(&mut command);
     let outcome = machine.start_as(command, "").finish();
     assert_eq!(outcome.status, Some(1), "{outcome:?}");
-    explains_itself(&outcome.stdout.replace('\r', ""));
+    is_introduction(&outcome.stdout.replace('\r', ""));
 }
 
-/// What it is, how to switch it on, the commands; on one screen.
+/// Asserts that the introduction says what the program is, how to start and which commands there are, on one screen.
 #[track_caller]
-fn explains_itself(text: &str) {
+fn is_introduction(text: &str) {
     for part in [
         "IBM Cloud Container Registry",
         "configure --registry",
@@ -225,7 +225,7 @@ fn an_empty_address_or_username_has_the_error_that_clients_know() {
     assert_eq!(outcome.stdout, "no credentials username\n");
 }
 
-/// `erase` tells it, too, but its only failure is an empty address.
+/// `erase` shows the same text as a warning: its only error is an empty address.
 #[track_caller]
 fn is_told_of_the_limit(outcome: &Outcome, verb: &str) {
     if verb == "erase" {
@@ -343,7 +343,7 @@ fn a_store_request_is_read_as_go_reads_it() {
     }
 }
 
-/// The reference accepts an empty secret (`facts/clients.md` A.1); an answer without a secret would be worse than none (B 10).
+/// Docker's reference helper accepts an empty secret; returning one would be worse than "not found".
 #[test]
 fn an_empty_secret_is_accepted_and_never_returned() {
     let Some(machine) = Machine::with_keychain() else {
@@ -375,7 +375,7 @@ fn erase_succeeds_for_every_address() {
         "not a host",
         "us.icr.io#x",
     ] {
-        // The variable goes on answering for a registry of ours.
+        // The API key in the environment stays active for IBM Cloud registries.
         for _ in 0..2 {
             let outcome = machine.erase(address);
             match address.contains("us.icr.io") && !address.contains('#') {
@@ -448,7 +448,7 @@ fn an_answer_that_cannot_be_written_is_an_error_on_stderr() {
     );
 }
 
-/// A log must not get in the way of a pull.
+/// A wrong log level must not fail a pull.
 #[test]
 fn an_invalid_log_level_causes_a_warning_and_an_answer() {
     let mut machine = Machine::with_environment_key();

@@ -1,4 +1,4 @@
-//! Which registry tokens are made, shown and removed, and which does `get` hand out?
+//! Registry tokens: the `token` command, and registry tokens as credentials of `get`.
 
 mod support;
 
@@ -22,7 +22,7 @@ use support::wait_until;
 
 const DAY: i64 = 24 * 60 * 60;
 
-/// A machine whose cloud is a registry, and somebody with an API key in the environment.
+/// A machine with an API key in the environment, whose cloud is also a registry.
 struct Lab {
     machine: Machine,
 }
@@ -44,14 +44,14 @@ impl Lab {
         lab
     }
 
-    /// The settings file that knows the cloud's registries, and this.
+    /// Writes a settings file with the cloud's registries and this text.
     fn settings(&self, further: &str) {
         let (one, other) = (self.host(), self.other_host());
         let settings = format!("registries = [\"{one}\", \"{other}\"]\n{further}\n");
         self.machine.settings(&settings);
     }
 
-    /// With `registry-token` as the source of every registry.
+    /// Chooses registry tokens for all registries.
     fn choose_registry_tokens(&self) {
         let (one, other) = (self.host(), self.other_host());
         self.settings(&format!(
@@ -67,7 +67,7 @@ impl Lab {
         self.machine.registries()[1].clone()
     }
 
-    /// `token TASK --registry HOST …`
+    /// Runs `token ACTION --registry HOST …`.
     fn token(&self, task: &str, further: &[&str]) -> Outcome {
         let host = self.host();
         let mut arguments = vec!["token", task, "--registry", &host];
@@ -79,7 +79,7 @@ impl Lab {
         self.machine.cloud.accounts().registry_tokens()
     }
 
-    /// What was asked of the registry, as method and path.
+    /// Returns the requests to the registry, as method and path.
     fn asked(&self) -> Vec<(String, String)> {
         let requests = self.machine.cloud.requests().into_iter();
         requests
@@ -219,7 +219,7 @@ fn a_token_becomes_the_login_for_its_registry() {
     assert!(lab.machine.files_with_secrets().is_empty());
 }
 
-/// Somebody whose only word is a login for the registry.
+/// Returns a machine whose only credential is a stored login for the registry.
 fn logged_in_with_a_key() -> Option<Lab> {
     let mut lab = Lab::with_keychain()?;
     lab.machine.unset("IBMCLOUD_API_KEY");
@@ -246,7 +246,7 @@ fn a_login_of_another_kind_is_only_replaced_with_force() {
     let outcome = lab.token("add", &["--login", "--force"]);
     assert!(says(&outcome).contains("it replaced the stored login (API key)"));
     lab.machine.list().is_list(&[(&host, "token")]);
-    // One of the same kind says as little about who somebody is.
+    // A login of the same kind is replaced without a question.
     let key = ("IBMCLOUD_API_KEY", ENVIRONMENT_KEY);
     let mut again = lab.machine.command(&["token", "add", "--login"]);
     again.args(["--registry", &host]).env(key.0, key.1);
@@ -559,7 +559,7 @@ fn the_next_token_is_created_in_the_background() {
     wait_until("a renewed token", || {
         lab.machine.get(&host).is_credential("token") != first
     });
-    // It lists the tokens when it has made one, and ends then.
+    // It lists the tokens after it has created one, and then ends.
     wait_until("the end of the renewal", || {
         lab.asked()
             .last()
@@ -606,7 +606,7 @@ fn only_stale_tokens_of_this_program_are_deleted() {
     lab.machine.get(&host).is_credential("token");
     assert_eq!(count(), 1 + 2, "the lasting one, and the two young ones");
     assert_eq!(lab.tokens().len(), 4, "that of somebody else is there");
-    // A list that cannot be had, or a removal that is refused, costs nobody an answer.
+    // An error of the list or of a deletion does not fail `get`.
     for token in lab.tokens() {
         if token.expires_at.is_some() {
             accounts.set_registry_token_expiry(&token.id, soon);
@@ -625,7 +625,7 @@ fn only_stale_tokens_of_this_program_are_deleted() {
         .cloud
         .script_for(Service::RegistryTokens, faults);
     lab.machine.get(&host).is_credential("token");
-    // Another user of the machine is somebody else.
+    // Another user of the machine has another owner tag.
     let before = lab.tokens().len();
     std::fs::create_dir(lab.machine.path("another")).expect("it is new");
     let another = lab.machine.path("another");
@@ -670,7 +670,7 @@ fn a_logout_deletes_its_tokens_in_the_registry() {
     assert_eq!((count(&host), count(&other)), (1, 0));
 }
 
-/// All tokens of a login are forgotten with it, wherever else it is stored.
+/// All tokens of a login are deleted with it, wherever else the login is stored.
 #[test]
 fn a_logout_deletes_tokens_of_the_same_login_in_other_registries() {
     let Some(mut lab) = logged_in_with_a_key() else {
@@ -680,7 +680,7 @@ fn a_logout_deletes_tokens_of_the_same_login_in_other_registries() {
     lab.machine
         .store(&other, "iamapikey", ENVIRONMENT_KEY)
         .is_silent_success();
-    // For every registry there is, of which two have been used.
+    // For all registries, of which two have been used.
     lab.settings("");
     lab.machine.set("ICR_SOURCE", "registry-token");
     lab.machine.get(&host).is_credential("token");

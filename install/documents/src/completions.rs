@@ -1,4 +1,4 @@
-//! Completions for shells, named as each shell looks for them.
+//! Shell completions, with the file names that each shell expects.
 
 use clap::Arg;
 use clap::Command;
@@ -37,10 +37,10 @@ fn document(shell: Shell) -> Document {
     }
 }
 
-/// Names of the arguments that are registries.
+/// The names of arguments that take registries.
 const REGISTRIES: [&str; 3] = ["ADDRESS", "HOST", "REGISTRY"];
 
-/// Returns the command with IBM's hosts as values of all registry arguments, without deprecated ones and staging.
+/// Adds IBM's registry hosts as values, without deprecated ones and staging.
 fn with_hosts(command: Command) -> Command {
     command.mut_args(offering_hosts).mut_subcommands(with_hosts)
 }
@@ -79,7 +79,7 @@ mod tests {
     fn registries_are_offered_and_no_deprecated_ones() {
         for document in all() {
             let text = String::from_utf8(document.content).unwrap();
-            // elvish and PowerShell complete no values.
+            // The completions of elvish and PowerShell suggest no values.
             let offers_values = !text.contains("edit:completion") && !text.contains("Register-");
             assert_eq!(text.contains("private.jp2.icr.io"), offers_values);
             assert!(!text.contains("bluemix"), "{}", document.name);

@@ -9,16 +9,16 @@ use anyhow::Context as _;
 use anyhow::ensure;
 use serde_json::Value;
 
-/// The beginnings of the names of licence files, in upper case.
+/// The prefixes of licence files, in upper case.
 const BEGINNINGS: [&str; 4] = ["COPYING", "LICENSE", "LICENCE", "NOTICE"];
 
-/// Linked code that comes from no crate.
+/// Linked libraries that are not crates.
 const BESIDE_CRATES: &str = "\
 Rust's standard library: Copyright (c) The Rust Project contributors, MIT OR Apache-2.0
 musl, in static binaries: Copyright (c) 2005-2020 Rich Felker, et al., MIT
 ";
 
-/// Returns one text: first the licence of each crate, then each licence once, with the names of its crates.
+/// Returns a list of the crates with their licences, followed by each licence text once, with the names of its crates.
 pub(crate) fn text(target: &str) -> anyhow::Result<String> {
     let metadata = metadata(target)?;
     let crates = linked(&metadata)?;
@@ -57,7 +57,7 @@ fn metadata(target: &str) -> anyhow::Result<Value> {
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-/// Returns the crates that are linked into the program, by name.
+/// Returns the crates that the program needs at run time, by name.
 fn linked(metadata: &Value) -> anyhow::Result<Vec<&Value>> {
     let root = string(&metadata["resolve"], "root")?;
     let nodes: BTreeMap<&str, &Value> = array(&metadata["resolve"]["nodes"])?
@@ -85,7 +85,7 @@ fn linked(metadata: &Value) -> anyhow::Result<Vec<&Value>> {
     Ok(linked)
 }
 
-/// Returns the licences in a crate's directory, and in those of the C libraries that it contains.
+/// Returns the licences of a crate and of the C libraries that it contains.
 fn files(directory: &Path) -> anyhow::Result<Vec<String>> {
     let mut texts = Vec::new();
     for directory in std::iter::once(directory.to_owned()).chain(brought_along(directory)?) {
