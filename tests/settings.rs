@@ -1,4 +1,4 @@
-//! What holds, who says so, and what is said about settings that are wrong?
+//! Which settings apply, where they are set, and the errors for wrong ones.
 
 mod support;
 
@@ -63,7 +63,7 @@ fn text(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// The cells of the row of a key.
+/// Returns the value and the origin in the row of a key.
 #[track_caller]
 fn row<'a>(table: &'a str, key: &str) -> [&'a str; 2] {
     let cells = table
@@ -184,7 +184,7 @@ fn json_contains_the_same_as_the_table() {
 }
 
 #[test]
-fn without_any_file_the_places_are_told() {
+fn without_settings_files_their_paths_are_shown() {
     let mut machine = Machine::with_environment_key();
     let path = text(&machine.path("config/docker-credential-icr/config.toml"));
     let shown = as_json(&machine);
@@ -416,7 +416,7 @@ fn a_profile_says_which_iam_is_asked() {
 }
 
 #[test]
-fn settings_explains_itself_and_refuses_what_it_does_not_know() {
+fn the_help_has_examples_and_unknown_arguments_are_rejected() {
     let machine = Machine::with_environment_key();
     for help in ["--help", "-h"] {
         let text = answer(&machine, &["settings", help]);
