@@ -74,7 +74,7 @@ fn a_healthy_machine_has_no_problems() {
           ok       trusts the system's 7 certificate authorities and 7 in /m/authority/authority.pem
           ok       IAM at https://localhost:55555 answered in 7 ms
           ok       this machine's clock differs from IAM's by 7 s
-          ok       localhost:55555: token issued in 7 ms for user environment@registry-tests.example.com (IBMid-environment) of account account-1, user name iambearer
+          ok       localhost:55555: got a token for user environment@registry-tests.example.com (IBMid-environment) of account account-1 in 7 ms, user name iambearer
           ok       localhost:55555 accepted the token
 
         7 problems, 7 warning

@@ -19,6 +19,7 @@ use crate::iam::owner::Owner;
 use crate::login::LoginScope;
 use crate::registry::Registry;
 use crate::registry::credential_check;
+use crate::settings::CredentialKind;
 use crate::time::Deadline;
 
 /// The variables that name proxies, and hosts that need none.
@@ -238,17 +239,22 @@ fn token(registry: &Registry, probe: &Probe<'_>, broker: &Broker<'_>) -> Vec<Dia
     let owner = owner
         .map(|owner| format!(" for {owner}"))
         .unwrap_or_default();
+    // A login for one registry can be a password, which is handed out as it is stored.
+    let is_token = [CredentialKind::AccessToken, CredentialKind::RegistryToken]
+        .iter()
+        .any(|kind| kind.username() == credential.username);
+    let what = if is_token { "token" } else { "credential" };
     let exchange = Diagnostic::ok(
         EXCHANGE,
         format!(
-            "{registry}: token issued in {took} ms{owner}, user name {}",
+            "{registry}: got a {what}{owner} in {took} ms, user name {}",
             credential.username
         ),
     );
     let (transport, limits) = (broker.context.transport, broker.settings.limits);
     let answer = credential_check::check_credential(registry, &credential, transport, limits);
     let answer = match answer {
-        Ok(()) => Diagnostic::ok("registry", format!("{registry} accepted the token")),
+        Ok(()) => Diagnostic::ok("registry", format!("{registry} accepted the {what}")),
         Err(error) => Diagnostic::error_about("registry", registry.host(), &error),
     };
     vec![exchange, answer]
