@@ -19,9 +19,9 @@ const ENDED_SESSION: &str = "REFRESH-TOKEN-OF-A-SESSION-THAT-ENDED";
 /// The commands in the order in which they run on one machine, each with the title of its table, its arguments and its
 /// input. The keys of all runs with the same title belong to one table.
 const RUNS: [(&str, &[&str], &str); 3] = [
-    ("settings --json", &["settings"], ""),
-    ("status --json", &["status"], ""),
-    ("doctor --json", &["doctor"], ""),
+    ("settings --json", &["settings", "--json"], ""),
+    ("status --json", &["status", "--json"], ""),
+    ("doctor --json", &["doctor", "--json"], ""),
 ];
 
 /// A machine on which `status` has problems, warnings and notes, and each kind of origin is in `settings`.
@@ -114,7 +114,7 @@ fn the_readme_documents_the_keys_of_each_answer() {
     let Some(machine) = machine() else { return };
     let mut printed: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for (title, arguments, input) in RUNS {
-        let outcome = machine.run(&[arguments, &["--json"]].concat(), input);
+        let outcome = machine.run(arguments, input);
         let answer = serde_json::from_str(&outcome.stdout);
         let answer = answer.unwrap_or_else(|error| panic!("{error}: {outcome:?}"));
         add_keys(&answer, "", printed.entry(title).or_default());

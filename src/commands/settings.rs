@@ -12,12 +12,12 @@ use crate::settings::CredentialKind;
 
 mod json;
 
-use json::JsonFile;
-use json::JsonOrigin;
-use json::JsonProfile;
-use json::JsonSettings;
-use json::JsonValues;
-use json::Setting;
+use json::FileJson;
+use json::OriginJson;
+use json::ProfileJson;
+use json::SettingJson;
+use json::SettingsAnswer;
+use json::ValuesJson;
 
 /// The maximum length of a cell, in characters: that of a path.
 const MAX_CELL: usize = 4096;
@@ -49,7 +49,7 @@ pub(crate) fn run(
     context: &Context<'_>,
 ) -> Result<()> {
     let settings = context.settings()?;
-    let answer = JsonSettings::new(&settings);
+    let answer = SettingsAnswer::new(&settings);
     if arguments.json {
         return print_json(stdio, &answer);
     }
@@ -58,8 +58,8 @@ pub(crate) fn run(
 }
 
 /// Returns a table of the settings, and one of the settings files.
-fn to_text(answer: &JsonSettings<'_>, screen: Screen) -> String {
-    let JsonSettings {
+fn to_text(answer: &SettingsAnswer<'_>, screen: Screen) -> String {
+    let SettingsAnswer {
         settings,
         registries,
         profiles,
@@ -87,11 +87,11 @@ fn to_text(answer: &JsonSettings<'_>, screen: Screen) -> String {
     )
 }
 
-fn value_rows(values: &JsonValues<'_>) -> [[String; 3]; 10] {
-    fn of<T: ToString>(key: &str, setting: &Setting<'_, T>) -> [String; 3] {
+fn value_rows(values: &ValuesJson<'_>) -> [[String; 3]; 10] {
+    fn of<T: ToString>(key: &str, setting: &SettingJson<'_, T>) -> [String; 3] {
         row(key, &setting.value.to_string(), &setting.origin)
     }
-    fn optional(key: &str, setting: &Setting<'_, Option<&str>>) -> [String; 3] {
+    fn optional(key: &str, setting: &SettingJson<'_, Option<&str>>) -> [String; 3] {
         row(key, setting.value.unwrap_or(NOTHING), &setting.origin)
     }
     [
@@ -112,7 +112,7 @@ fn value_rows(values: &JsonValues<'_>) -> [[String; 3]; 10] {
 }
 
 /// Returns the rows of a profile, without those that are not set.
-fn profile_rows(profile: &JsonProfile<'_>) -> Vec<[String; 3]> {
+fn profile_rows(profile: &ProfileJson<'_>) -> Vec<[String; 3]> {
     let private_endpoints = profile.private_endpoints.to_string();
     let is_default_credential = profile.credential == CredentialKind::default().name();
     let values = [
@@ -134,7 +134,7 @@ fn profile_rows(profile: &JsonProfile<'_>) -> Vec<[String; 3]> {
     ];
     let rows = values.into_iter().filter_map(|(key, value, is_default)| {
         let origin = if is_default {
-            &JsonOrigin::Default
+            &OriginJson::Default
         } else {
             &profile.origin
         };
@@ -147,16 +147,16 @@ fn profile_rows(profile: &JsonProfile<'_>) -> Vec<[String; 3]> {
     rows.collect()
 }
 
-fn row(key: &str, value: &str, origin: &JsonOrigin<'_>) -> [String; 3] {
+fn row(key: &str, value: &str, origin: &OriginJson<'_>) -> [String; 3] {
     let origin = match origin {
-        JsonOrigin::Default => "default".to_owned(),
-        JsonOrigin::File { path } => path.clone(),
-        JsonOrigin::Variable { name } => format!("${name}"),
+        OriginJson::Default => "default".to_owned(),
+        OriginJson::File { path } => path.clone(),
+        OriginJson::Variable { name } => format!("${name}"),
     };
     [key, value, &origin].map(|cell| one_line(cell, MAX_CELL))
 }
 
-fn file_row(file: &JsonFile) -> [String; 2] {
+fn file_row(file: &FileJson) -> [String; 2] {
     let state = if file.exists { "read" } else { "not found" };
     [&*file.path, state].map(|cell| one_line(cell, MAX_CELL))
 }

@@ -29,7 +29,7 @@ mod json;
 mod message;
 mod row;
 
-use json::JsonStatus;
+use json::StatusAnswer;
 use message::Message;
 use row::HEADINGS;
 use row::MAX_CELL;
@@ -240,8 +240,8 @@ impl Overview {
         }
     }
 
-    fn to_json(&self) -> JsonStatus<'_> {
-        JsonStatus {
+    fn to_json(&self) -> StatusAnswer<'_> {
+        StatusAnswer {
             registries: self.rows.iter().map(Row::to_json).collect(),
             problems: &self.problems,
             warnings: &self.warnings,

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 /// The answer of `doctor --json`.
 #[derive(Serialize)]
-pub(super) struct JsonReport<'a> {
+pub(super) struct DoctorAnswer<'a> {
     /// The version of this program: `0.1.0`.
     pub(super) version: &'static str,
     /// How many diagnostics have the verdict `problem`.
@@ -12,12 +12,12 @@ pub(super) struct JsonReport<'a> {
     /// How many diagnostics have the verdict `warning`.
     pub(super) warning_count: usize,
     /// The results of all checks, in the order in which they ran.
-    pub(super) diagnostics: Vec<JsonDiagnostic<'a>>,
+    pub(super) diagnostics: Vec<DiagnosticJson<'a>>,
 }
 
 /// The result of one check.
 #[derive(Serialize)]
-pub(super) struct JsonDiagnostic<'a> {
+pub(super) struct DiagnosticJson<'a> {
     /// The group of the check: `program`, `settings`, `clients`, `keychains`, `legacy`,
     /// `files`, `sources` or `network`.
     pub(super) group: &'static str,

@@ -5,8 +5,8 @@ use super::Diagnostic;
 use super::GROUPS;
 use super::Group;
 use super::Verdict;
-use super::json::JsonDiagnostic;
-use super::json::JsonReport;
+use super::json::DiagnosticJson;
+use super::json::DoctorAnswer;
 use crate::commands::screen::Screen;
 
 /// The diagnostics of all checks, by group.
@@ -59,9 +59,9 @@ impl Report {
     }
 
     /// Returns the answer for `--json`.
-    pub(super) fn to_json(&self) -> JsonReport<'_> {
+    pub(super) fn to_json(&self) -> DoctorAnswer<'_> {
         let diagnostics = self.0.iter().flat_map(|(group, diagnostics)| {
-            diagnostics.iter().map(|diagnostic| JsonDiagnostic {
+            diagnostics.iter().map(|diagnostic| DiagnosticJson {
                 group: group.key,
                 check: diagnostic.check,
                 verdict: diagnostic.verdict.name(),
@@ -69,7 +69,7 @@ impl Report {
                 fix: diagnostic.fix.as_deref(),
             })
         });
-        JsonReport {
+        DoctorAnswer {
             version: env!("CARGO_PKG_VERSION"),
             problem_count: self.count(Verdict::Problem),
             warning_count: self.count(Verdict::Warning),

@@ -11,57 +11,57 @@ use crate::settings::Settings;
 
 /// The answer of `settings --json`.
 #[derive(Serialize)]
-pub(super) struct JsonSettings<'a> {
+pub(super) struct SettingsAnswer<'a> {
     /// The settings that have one value.
-    pub(super) settings: JsonValues<'a>,
+    pub(super) settings: ValuesJson<'a>,
     /// The additional registries.
-    pub(super) registries: Vec<JsonRegistry<'a>>,
+    pub(super) registries: Vec<RegistryJson<'a>>,
     /// The profiles.
-    pub(super) profiles: Vec<JsonProfile<'a>>,
+    pub(super) profiles: Vec<ProfileJson<'a>>,
     /// The registries with a profile of their own.
-    pub(super) registry_profiles: Vec<JsonRegistryProfile<'a>>,
+    pub(super) registry_profiles: Vec<RegistryProfileJson<'a>>,
     /// The settings files; later ones take precedence.
-    pub(super) files: Vec<JsonFile>,
+    pub(super) files: Vec<FileJson>,
 }
 
 /// The settings that have one value.
 #[derive(Serialize)]
-pub(super) struct JsonValues<'a> {
+pub(super) struct ValuesJson<'a> {
     /// `auto`, `kernel`, `macos`, `none`, `secret-service` or `windows`.
-    pub(super) keychain: Setting<'a, &'static str>,
+    pub(super) keychain: SettingJson<'a, &'static str>,
     /// The prefix of the items in keychains.
-    pub(super) namespace: Setting<'a, &'a str>,
+    pub(super) namespace: SettingJson<'a, &'a str>,
     /// The time limit of `get`, in seconds.
-    pub(super) deadline: Setting<'a, u64>,
+    pub(super) deadline: SettingJson<'a, u64>,
     /// The time limit of connecting, in seconds.
-    pub(super) connect_timeout: Setting<'a, u64>,
+    pub(super) connect_timeout: SettingJson<'a, u64>,
     /// The time limit of one attempt of a request, in seconds.
-    pub(super) attempt_timeout: Setting<'a, u64>,
+    pub(super) attempt_timeout: SettingJson<'a, u64>,
     /// Whether tokens are refreshed in the background.
-    pub(super) background_refresh: Setting<'a, bool>,
+    pub(super) background_refresh: SettingJson<'a, bool>,
     /// Whether a credentials file in the working directory is read.
-    pub(super) working_directory_credentials: Setting<'a, bool>,
+    pub(super) working_directory_credentials: SettingJson<'a, bool>,
     /// The profile for all registries; null if none is selected.
-    pub(super) profile: Setting<'a, Option<&'a str>>,
+    pub(super) profile: SettingJson<'a, Option<&'a str>>,
     /// The source for all registries; null if none is selected.
-    pub(super) source: Setting<'a, Option<&'static str>>,
+    pub(super) source: SettingJson<'a, Option<&'static str>>,
     /// The URL of IAM; null for IBM's own.
-    pub(super) iam_endpoint: Setting<'a, Option<&'a str>>,
+    pub(super) iam_endpoint: SettingJson<'a, Option<&'a str>>,
 }
 
 /// The value of a setting, and where it is set.
 #[derive(Serialize)]
-pub(super) struct Setting<'a, T> {
+pub(super) struct SettingJson<'a, T> {
     /// The value.
     pub(super) value: T,
     /// Where it is set.
-    pub(super) origin: JsonOrigin<'a>,
+    pub(super) origin: OriginJson<'a>,
 }
 
 /// Where a setting is set.
 #[derive(Serialize)]
 #[serde(rename_all = "lowercase", tag = "kind")]
-pub(super) enum JsonOrigin<'a> {
+pub(super) enum OriginJson<'a> {
     /// The default of this program.
     Default,
     /// A settings file.
@@ -78,16 +78,16 @@ pub(super) enum JsonOrigin<'a> {
 
 /// An additional registry.
 #[derive(Serialize)]
-pub(super) struct JsonRegistry<'a> {
+pub(super) struct RegistryJson<'a> {
     /// The host.
     pub(super) host: &'a str,
     /// Where it is set.
-    pub(super) origin: JsonOrigin<'a>,
+    pub(super) origin: OriginJson<'a>,
 }
 
 /// A profile.
 #[derive(Serialize)]
-pub(super) struct JsonProfile<'a> {
+pub(super) struct ProfileJson<'a> {
     /// The name.
     pub(super) name: &'a str,
     /// The only source it uses; null for all sources.
@@ -105,53 +105,53 @@ pub(super) struct JsonProfile<'a> {
     /// The path of the file that the source reads; null for the default.
     pub(super) file: Option<String>,
     /// Where it is set.
-    pub(super) origin: JsonOrigin<'a>,
+    pub(super) origin: OriginJson<'a>,
 }
 
 /// A registry with a profile of its own.
 #[derive(Serialize)]
-pub(super) struct JsonRegistryProfile<'a> {
+pub(super) struct RegistryProfileJson<'a> {
     /// The host.
     pub(super) host: &'a str,
     /// The name of the profile; null for none.
     pub(super) profile: Option<&'a str>,
     /// Where it is set.
-    pub(super) origin: JsonOrigin<'a>,
+    pub(super) origin: OriginJson<'a>,
 }
 
 /// A settings file.
 #[derive(Serialize)]
-pub(super) struct JsonFile {
+pub(super) struct FileJson {
     /// The path.
     pub(super) path: String,
     /// Whether the file exists.
     pub(super) exists: bool,
 }
 
-impl<'a> JsonSettings<'a> {
+impl<'a> SettingsAnswer<'a> {
     /// Creates the answer.
     pub(super) fn new(settings: &'a Settings) -> Self {
-        let registries = settings.registries.iter().map(|host| JsonRegistry {
+        let registries = settings.registries.iter().map(|host| RegistryJson {
             host: host.host(),
-            origin: JsonOrigin::new(settings, &format!("registries.{host}")),
+            origin: OriginJson::new(settings, &format!("registries.{host}")),
         });
         let profiles = settings.profile_names();
         let profiles = profiles.filter_map(|name| settings.profile(name));
         let mapped = settings.mapped_registries();
-        let registry_profiles = mapped.map(|(host, profile)| JsonRegistryProfile {
+        let registry_profiles = mapped.map(|(host, profile)| RegistryProfileJson {
             host: host.host(),
             profile,
-            origin: JsonOrigin::new(settings, &format!("registry.{host}")),
+            origin: OriginJson::new(settings, &format!("registry.{host}")),
         });
-        let files = settings.files().iter().map(|file| JsonFile {
+        let files = settings.files().iter().map(|file| FileJson {
             path: text(&file.path),
             exists: file.exists,
         });
         Self {
-            settings: JsonValues::new(settings),
+            settings: ValuesJson::new(settings),
             registries: registries.collect(),
             profiles: profiles
-                .map(|profile| JsonProfile::new(profile, settings))
+                .map(|profile| ProfileJson::new(profile, settings))
                 .collect(),
             registry_profiles: registry_profiles.collect(),
             files: files.collect(),
@@ -159,35 +159,35 @@ impl<'a> JsonSettings<'a> {
     }
 }
 
-impl<'a> JsonValues<'a> {
+impl<'a> ValuesJson<'a> {
     fn new(settings: &'a Settings) -> Self {
         let limits = settings.limits;
         let profile = settings.chosen_profile();
         let seconds =
-            |key, limit: std::time::Duration| Setting::new(settings, key, limit.as_secs());
+            |key, limit: std::time::Duration| SettingJson::new(settings, key, limit.as_secs());
         Self {
-            keychain: Setting::new(settings, "keychain", settings.keychain.name()),
-            namespace: Setting::new(settings, "namespace", &settings.namespace),
+            keychain: SettingJson::new(settings, "keychain", settings.keychain.name()),
+            namespace: SettingJson::new(settings, "namespace", &settings.namespace),
             deadline: seconds("deadline", limits.deadline),
             connect_timeout: seconds("connect-timeout", limits.connect),
             attempt_timeout: seconds("attempt-timeout", limits.attempt),
-            background_refresh: Setting::new(
+            background_refresh: SettingJson::new(
                 settings,
                 "background-refresh",
                 settings.background_refresh,
             ),
-            working_directory_credentials: Setting::new(
+            working_directory_credentials: SettingJson::new(
                 settings,
                 "working-directory-credentials",
                 settings.working_directory_credentials,
             ),
-            profile: Setting::new(settings, "profile", profile.map(|it| &*it.name)),
-            source: Setting::new(
+            profile: SettingJson::new(settings, "profile", profile.map(|it| &*it.name)),
+            source: SettingJson::new(
                 settings,
                 "source",
                 settings.forced_source().map(|source| source.name()),
             ),
-            iam_endpoint: Setting::new(
+            iam_endpoint: SettingJson::new(
                 settings,
                 "iam-endpoint",
                 settings.iam_endpoint().map(|endpoint| endpoint.base()),
@@ -196,16 +196,16 @@ impl<'a> JsonValues<'a> {
     }
 }
 
-impl<'a, T> Setting<'a, T> {
+impl<'a, T> SettingJson<'a, T> {
     fn new(settings: &'a Settings, key: &str, value: T) -> Self {
         Self {
             value,
-            origin: JsonOrigin::new(settings, key),
+            origin: OriginJson::new(settings, key),
         }
     }
 }
 
-impl<'a> JsonOrigin<'a> {
+impl<'a> OriginJson<'a> {
     fn new(settings: &'a Settings, key: &str) -> Self {
         match settings.origin(key) {
             Origin::Default => Self::Default,
@@ -215,7 +215,7 @@ impl<'a> JsonOrigin<'a> {
     }
 }
 
-impl<'a> JsonProfile<'a> {
+impl<'a> ProfileJson<'a> {
     fn new(profile: &'a Profile, settings: &'a Settings) -> Self {
         let (trusted_profile, account) = match &profile.trusted_profile {
             None => (None, None),
@@ -231,7 +231,7 @@ impl<'a> JsonProfile<'a> {
             private_endpoints: profile.private_endpoints,
             credential: profile.handed_out().name(),
             file: profile.file.as_deref().map(text),
-            origin: JsonOrigin::new(settings, &format!("profile.{}", profile.name)),
+            origin: OriginJson::new(settings, &format!("profile.{}", profile.name)),
         }
     }
 }

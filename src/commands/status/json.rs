@@ -7,9 +7,9 @@ use crate::commands::json::OwnerJson;
 
 /// The answer of `status --json`.
 #[derive(Serialize)]
-pub(super) struct JsonStatus<'a> {
+pub(super) struct StatusAnswer<'a> {
     /// The registries in use, or those that were named.
-    pub(super) registries: Vec<JsonRegistry<'a>>,
+    pub(super) registries: Vec<RegistryJson<'a>>,
     /// Problems of stored logins and keychains. A registry's problem is in its entry.
     pub(super) problems: &'a [Message],
     /// What needs attention soon, and outages.
@@ -20,7 +20,7 @@ pub(super) struct JsonStatus<'a> {
 
 /// A registry and its active source.
 #[derive(Serialize)]
-pub(super) struct JsonRegistry<'a> {
+pub(super) struct RegistryJson<'a> {
     /// The host; null in the entry for all other registries.
     pub(super) registry: Option<&'a str>,
     /// The name of the active source, as in the settings; null if not logged in.
@@ -33,7 +33,7 @@ pub(super) struct JsonRegistry<'a> {
     /// The user name that clients get.
     pub(super) username: Option<&'a str>,
     /// The cached token; null if none is cached, or clients get no token.
-    pub(super) token: Option<JsonToken>,
+    pub(super) token: Option<TokenJson>,
     /// The keychain that stores the login: `kernel`, `macos`, `secret-service` or
     /// `windows`; null for other sources.
     pub(super) keychain: Option<&'static str>,
@@ -47,12 +47,12 @@ pub(super) struct JsonRegistry<'a> {
     /// What does not work; null if there is no problem.
     pub(super) problem: Option<Message>,
     /// Why the last request for a token failed; null if it succeeded, or after an hour.
-    pub(super) last_error: Option<JsonLastError<'a>>,
+    pub(super) last_error: Option<LastErrorJson<'a>>,
 }
 
 /// A cached token.
 #[derive(Serialize)]
-pub(super) struct JsonToken {
+pub(super) struct TokenJson {
     /// Seconds since the token was issued; null if unknown.
     pub(super) age: Option<u64>,
     /// Seconds until the token expires.
@@ -61,7 +61,7 @@ pub(super) struct JsonToken {
 
 /// An error that is cached in place of a token.
 #[derive(Serialize)]
-pub(super) struct JsonLastError<'a> {
+pub(super) struct LastErrorJson<'a> {
     /// `rejection` if IAM rejected the login, `outage` if a retry can succeed.
     pub(super) kind: &'static str,
     /// When it failed first, in seconds since 1970.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::json::JsonLastError;
-use super::json::JsonRegistry;
-use super::json::JsonToken;
+use super::json::LastErrorJson;
+use super::json::RegistryJson;
+use super::json::TokenJson;
 use super::message::Message;
 use crate::client_config::Client;
 use crate::commands::json::OwnerJson;
@@ -185,9 +185,9 @@ impl Row {
     }
 
     /// Returns the entry in the answer for `--json`.
-    pub(super) fn to_json(&self) -> JsonRegistry<'_> {
+    pub(super) fn to_json(&self) -> RegistryJson<'_> {
         let active = self.description();
-        JsonRegistry {
+        RegistryJson {
             registry: match &self.target {
                 Target::Registry(registry) => Some(registry.host()),
                 Target::Others { .. } => None,
@@ -199,7 +199,7 @@ impl Row {
             title: active.map(|it| &*it.source),
             owner: active.and_then(|it| it.owner.as_ref()).map(OwnerJson::from),
             username: active.map(|it| &*it.username),
-            token: active.and_then(|it| it.token).map(|life| JsonToken {
+            token: active.and_then(|it| it.token).map(|life| TokenJson {
                 age: life.age,
                 expires_in: life.left,
             }),
@@ -208,7 +208,7 @@ impl Row {
             clients: self.clients.iter().map(|client| client.name()).collect(),
             check: self.check_result(),
             problem: self.problem().map(Message::from),
-            last_error: self.past_failure().map(|past| JsonLastError {
+            last_error: self.past_failure().map(|past| LastErrorJson {
                 kind: if past.may_pass() {
                     "outage"
                 } else {
