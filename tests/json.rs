@@ -9,31 +9,79 @@ use std::path::Path;
 
 use icr_emulator::Subject;
 use serde_json::Value;
+use serde_json::json;
 
 use support::Machine;
 
 const KEY: &str = "API-KEY-OF-A-PERSON";
 const REVOKED_KEY: &str = "API-KEY-THAT-IS-REVOKED";
+const SESSION: &str = "REFRESH-TOKEN-OF-THE-CLI";
 const ENDED_SESSION: &str = "REFRESH-TOKEN-OF-A-SESSION-THAT-ENDED";
 
 /// The commands in the order in which they run on one machine, each with the title of its table, its arguments and its
 /// input. The keys of all runs with the same title belong to one table.
-const RUNS: [(&str, &[&str], &str); 3] = [
+/// `REGISTRY` in arguments is the host of a registry on loopback.
+const RUNS: [(&str, &[&str], &str); 11] = [
     ("settings --json", &["settings", "--json"], ""),
     ("status --json", &["status", "--json"], ""),
     ("doctor --json", &["doctor", "--json"], ""),
+    (
+        "print --format json",
+        &["print", "us.icr.io", "--format", "json"],
+        "",
+    ),
+    (
+        "login --json",
+        &["login", "--profile", "empty", "--api-key-stdin", "--json"],
+        KEY,
+    ),
+    (
+        "login --json",
+        &[
+            "login",
+            "REGISTRY",
+            "--from-ibmcloud",
+            "--create-api-key",
+            "--json",
+        ],
+        "",
+    ),
+    (
+        "token add --json",
+        &["token", "add", "--registry", "REGISTRY", "--json"],
+        "",
+    ),
+    (
+        "token list --json",
+        &["token", "list", "--registry", "REGISTRY", "--json"],
+        "",
+    ),
+    ("logout --json", &["logout", "REGISTRY", "--json"], ""),
+    ("logout --json", &["logout", "REGISTRY", "--json"], ""),
+    (
+        "logout --json",
+        &["logout", "--profile", "empty", "--json"],
+        "",
+    ),
 ];
 
 /// A machine on which `status` has problems, warnings and notes, and each kind of origin is in `settings`.
 fn machine() -> Option<Machine> {
-    let mut machine = Machine::with_keychain()?;
+    let mut machine = Machine::with_keychain()?.with_registry();
     // No requests leave this machine.
     machine
         .set("HTTPS_PROXY", "http://127.0.0.1:1")
         .set("NO_PROXY", "localhost,127.0.0.1");
-    machine.settings(
-        "registries = [\"eu9.icr.io\"]\n[profile.empty]\nsource = \"login\"\n[registry.\"jp.icr.io\"]\nprofile = \"empty\"\n",
-    );
+    let [registry, _] = machine.registries();
+    machine.settings(&format!(
+        "registries = [\"{registry}\"]\n[profile.empty]\nsource = \"login\"\n[registry.\"jp.icr.io\"]\nprofile = \"empty\"\n",
+    ));
+    let accounts = machine.cloud.accounts();
+    accounts.add_refresh_token(SESSION, Subject::user("person"));
+    accounts.set_refresh_rotation(false);
+    machine.plant(SESSION);
+    let session = json!({"IAMEndpoint": machine.cloud.url(), "IAMRefreshToken": SESSION});
+    machine.cli_session(&session);
     for secret in [KEY, REVOKED_KEY] {
         machine.plant(secret);
         machine.add_api_key(secret, "person");
@@ -112,9 +160,14 @@ fn matches(documented: &str, key: &str) -> bool {
 #[test]
 fn the_readme_documents_the_keys_of_each_answer() {
     let Some(machine) = machine() else { return };
+    let [registry, _] = machine.registries();
     let mut printed: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for (title, arguments, input) in RUNS {
-        let outcome = machine.run(arguments, input);
+        let arguments = arguments.iter().map(|argument| match *argument {
+            "REGISTRY" => &registry,
+            other => other,
+        });
+        let outcome = machine.run(&arguments.collect::<Vec<_>>(), input);
         let answer = serde_json::from_str(&outcome.stdout);
         let answer = answer.unwrap_or_else(|error| panic!("{error}: {outcome:?}"));
         add_keys(&answer, "", printed.entry(title).or_default());
