@@ -239,7 +239,7 @@ fn the_source_for_all_other_registries_has_a_row() {
     is(
         &outcome.stderr,
         expect![[r#"
-            docker-credential-icr: 1 problem found
+            error: 1 problem found
             hint: Run 'docker-credential-icr doctor' for details
         "#]],
     );

@@ -108,7 +108,7 @@ fn a_key_that_expires_soon_is_a_warning_with_the_command_that_replaces_it() {
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
     let text = answer(&machine, &[]);
     assert!(
-        text.contains("warning: the API key of the login for de.icr.io ends in 12 days"),
+        text.contains("warning: the API key of the login for de.icr.io expires in 12 days"),
         "{text}"
     );
     assert!(
