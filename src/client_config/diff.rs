@@ -4,7 +4,7 @@ use std::path::Path;
 
 use similar::TextDiff;
 
-use super::document::Document;
+use super::json::Document;
 use crate::text::printable::in_lines;
 
 /// A unified diff of two versions of a client's file, with `[redacted]` in place of

@@ -16,8 +16,8 @@ use anyhow::bail;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::document::Document;
-use super::document::ParseError;
+use super::json::Document;
+use super::json::ParseError;
 use crate::fs;
 use crate::fs::Directory;
 

@@ -6,9 +6,9 @@
 
 pub mod diff;
 pub mod docker;
-pub mod document;
 pub mod file;
 pub mod helm;
+pub mod json;
 pub mod podman;
 pub mod undo;
 

@@ -14,7 +14,7 @@ use super::Client;
 use super::ClientFile;
 use super::Machine;
 use super::docker;
-use super::document::HELPER;
+use super::json::HELPER;
 use crate::error::Result;
 use crate::fs;
 

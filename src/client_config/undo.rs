@@ -13,12 +13,12 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use super::Client;
-use super::document::Document;
-use super::document::Edit;
-use super::document::applied;
-use super::document::reversed;
 use super::file;
 use super::file::Made;
+use super::json::Document;
+use super::json::Edit;
+use super::json::applied;
+use super::json::reversed;
 use crate::fs;
 use crate::fs::Directory;
 use crate::fs::Trusted;
