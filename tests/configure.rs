@@ -189,7 +189,7 @@ fn broken_files_are_told_by_their_place_and_none_is_touched() {
     for (text, part) in [
         (
             "{\n  // a comment\n  \"auths\": {}\n}",
-            "line 2 column 3; JSON has no comments",
+            "line 2 column 3. JSON has no comments",
         ),
         (
             "{\"auths\": {\"us.icr.io\": {\"auth\": \"c2Vj",
@@ -228,15 +228,15 @@ fn files_that_clients_read_all_the_same_are_not_called_broken() {
     for (text, part) in [
         (
             &b"{\"credHelpers\": {}, \"CREDHELPERS\": {}}"[..],
-            "`credHelpers` is there twice (line 1, column 21)",
+            "`credHelpers` occurs twice (line 1, column 21)",
         ),
         (
             b"{\"auths\": {}, \"auths\": {}}",
-            "`auths` is there twice (line 1, column 15)",
+            "`auths` occurs twice (line 1, column 15)",
         ),
         (
             b"{\"credHelpers\": {\"us.icr.io\": \"a\", \"us.icr.io\": \"b\"}}",
-            "`us.icr.io` is there twice",
+            "`us.icr.io` occurs twice",
         ),
         (b"{\"auths\": {\"\xff\": {}}}", "it is not UTF-8 text"),
         (b"null", "it is `null`"),

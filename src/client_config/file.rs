@@ -1,4 +1,4 @@
-//! Reading a client's file, and putting another one in its place in one step.
+//! Reading a client's file, and putting another one in its place in one change.
 //!
 //! Clients write these files, too, and take no lock: docker renames a new one into
 //! place, podman 4 writes over the old one. So a file that has changed since it was

@@ -1,6 +1,7 @@
-//! What this program has put into clients' files, so that it can be taken out again:
-//! which text, where, and what was there before. That is helpers' names, spaces and
-//! hosts; passwords that were moved out of a file are no part of it.
+//! The record of what this program added to clients' files, for `configure --undo`.
+//!
+//! It holds which text was added, where, and what it replaced: helper names, spaces and
+//! hosts. It never holds the passwords that were moved out of a file.
 
 use std::ffi::OsStr;
 use std::io;
@@ -17,70 +18,71 @@ use super::file;
 use super::file::Made;
 use super::json::Document;
 use super::json::Edit;
-use super::json::applied;
-use super::json::reversed;
+use super::json::apply_edits;
+use super::json::inverse_edits;
 use crate::fs;
 use crate::fs::Directory;
 use crate::fs::Trusted;
 
-/// The file of the record, in the directory for what programs remember.
+/// The name of the record's file, in the state directory.
 const FILE: &str = "configured.json";
 
-/// The most that is read of it, in bytes.
+/// The largest record that is read, in bytes.
 const LIMIT: u64 = 4 * 1024 * 1024;
 
 const VERSION: u32 = 1;
 
-/// Every change that was not taken back yet, the oldest first.
+/// All changes that were not undone yet, the oldest first.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Record {
     v: u32,
-    /// The changes.
-    pub steps: Vec<Step>,
+    /// The changes; `steps` in the file, as earlier versions wrote it.
+    #[serde(rename = "steps")]
+    pub changes: Vec<Change>,
 }
 
 impl Default for Record {
     fn default() -> Self {
         Self {
             v: VERSION,
-            steps: Vec::new(),
+            changes: Vec::new(),
         }
     }
 }
 
 /// One change of one file.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Step {
-    /// Whose file it is.
+pub struct Change {
+    /// The client that reads the file.
     pub client: Client,
-    /// Which file.
+    /// The file.
     pub path: PathBuf,
-    /// The hosts that this program answers for since then, with the name of the
-    /// helper before it.
+    /// The hosts that this change configured, each with the helper that it replaced.
     pub hosts: Vec<(String, Option<String>)>,
-    /// Whether `credHelpers` are there since then.
+    /// Whether this change created `credHelpers`.
     pub made_helpers: bool,
-    /// Whether the file is there since then.
+    /// Whether this change created the file.
     pub made_file: bool,
-    /// The directories that were made for it.
+    /// The directories that were created for it, the outermost first.
     pub made_directories: Vec<PathBuf>,
-    /// The pieces of text that were put in, in order.
-    pieces: Vec<Piece>,
+    /// What was inserted, in order; `pieces` in the file, as earlier versions wrote it.
+    #[serde(rename = "pieces")]
+    hunks: Vec<Hunk>,
 }
 
-/// A piece of text.
+/// A text that was inserted.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-struct Piece {
-    /// At which byte it begins.
+struct Hunk {
+    /// The offset in the new file, in bytes.
     at: usize,
-    /// What was put in.
+    /// The new text.
     text: String,
-    /// In place of what.
+    /// The text that it replaced.
     before: String,
 }
 
-impl Step {
-    /// What `edits` do to `text`.
+impl Change {
+    /// Creates the record of what `edits` change in `text`.
     pub fn new(
         (client, path): (Client, &Path),
         hosts: Vec<(String, Option<String>)>,
@@ -88,11 +90,11 @@ impl Step {
         text: &str,
         edits: &[Edit],
     ) -> Self {
-        let reversed = reversed(text, edits).into_iter();
-        let pieces = reversed.zip(edits).map(|(reverse, edit)| Piece {
-            at: reverse.at.start,
+        let inverse = inverse_edits(text, edits).into_iter();
+        let hunks = inverse.zip(edits).map(|(inverse, edit)| Hunk {
+            at: inverse.at.start,
             text: edit.text.clone(),
-            before: reverse.text,
+            before: inverse.text,
         });
         Self {
             client,
@@ -101,11 +103,11 @@ impl Step {
             made_helpers,
             made_file: false,
             made_directories: Vec::new(),
-            pieces: pieces.collect(),
+            hunks: hunks.collect(),
         }
     }
 
-    /// The same, of a file that was made on the way.
+    /// Adds the file and directories that were created for the change.
     pub fn with(self, made: Made) -> Self {
         Self {
             made_file: made.file,
@@ -114,27 +116,32 @@ impl Step {
         }
     }
 
-    /// The text without what was put in: to the byte as it was before, if the pieces
-    /// still stand where they were put; otherwise without the entries. Entries that
-    /// somebody has changed since stay.
+    /// Returns the text without this change.
+    ///
+    /// If all hunks are still in their places, the result is the old text, byte by byte.
+    /// Otherwise the entries are removed by their names; entries that were changed since
+    /// stay.
     pub fn revert(&self, text: &str) -> String {
         if let Some(before) = self.without_pieces(text) {
             return before;
         }
         match Document::parse(text) {
-            Ok(document) => applied(text, &document.unnaming(&self.hosts, self.made_helpers)),
+            Ok(document) => apply_edits(
+                text,
+                &document.remove_helpers(&self.hosts, self.made_helpers),
+            ),
             Err(_) => text.to_owned(),
         }
     }
 
     fn without_pieces(&self, text: &str) -> Option<String> {
         let mut edits = Vec::new();
-        for piece in &self.pieces {
-            let at = piece.at..piece.at.checked_add(piece.text.len())?;
-            (text.get(at.clone())? == piece.text).then_some(())?;
+        for hunk in &self.hunks {
+            let at = hunk.at..hunk.at.checked_add(hunk.text.len())?;
+            (text.get(at.clone())? == hunk.text).then_some(())?;
             edits.push(Edit {
                 at,
-                text: piece.before.clone(),
+                text: hunk.before.clone(),
             });
         }
         if edits
@@ -143,26 +150,25 @@ impl Step {
         {
             return None;
         }
-        let before = applied(text, &edits);
-        // Never from a good file to a bad one, whatever happened in between.
+        let before = apply_edits(text, &edits);
+        // Never turn a valid file into an invalid one, whatever happened in between.
         let is_possible = before.len() as u64 <= file::LIMIT && Document::parse(&before).is_ok();
         is_possible.then_some(before)
     }
 }
 
-/// Where the record is in the directory for what programs remember.
+/// Returns the path of the record in the state directory.
 pub fn path_in(directory: &Path) -> PathBuf {
     directory.join(FILE)
 }
 
 impl Record {
-    /// Reads the record with the rights of the directory's owner; one that is not there
-    /// is empty. Whoever can change it decides what `configure --undo` writes into
-    /// clients' files.
+    /// Reads the record with the rights of the directory's owner. A missing file is an
+    /// empty record.
     ///
     /// # Errors
-    /// It cannot be read, another user can change it, or it is not what this program
-    /// wrote.
+    /// The file cannot be read, is damaged, or can be changed by another user, who could
+    /// then decide what `configure --undo` writes.
     pub fn load(directory: &Path) -> anyhow::Result<Self> {
         let _rights = fs::act_as_owner(directory)?;
         let path = path_in(directory);
@@ -176,16 +182,16 @@ impl Record {
         let text = text.map_err(|error| fs::with_owner_hint(error, &path))?;
         serde_json::from_str(&text).map_err(|_| {
             anyhow!(
-                "{} is damaged; remove it, and take out by hand what was put in until now",
+                "{} is damaged. Delete it, and remove the helper from the clients' files by hand",
                 path.display()
             )
         })
     }
 
-    /// Writes it, or removes the file when there is nothing to be taken back.
+    /// Writes the record, or deletes the file if nothing is left to undo.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// The file cannot be written.
     pub fn save(&self, directory: &Path) -> anyhow::Result<()> {
         let _rights = fs::act_as_owner(directory)?;
         let path = path_in(directory);
@@ -194,7 +200,7 @@ impl Record {
     }
 
     fn write(&self, directory: &Path, path: &Path) -> anyhow::Result<()> {
-        if self.steps.is_empty() {
+        if self.changes.is_empty() {
             return match std::fs::remove_file(path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
                 _ => Ok(()),
@@ -223,22 +229,28 @@ mod tests {
 
     const HOSTS: [&str; 2] = ["us.icr.io", "de.icr.io"];
 
-    fn configured(text: &str) -> (String, Step) {
+    fn configured(text: &str) -> (String, Change) {
         let hosts: Vec<String> = HOSTS.iter().map(|&host| host.to_owned()).collect();
-        let naming = Document::parse(text).unwrap().naming(&hosts).unwrap();
-        let others = naming.others.iter();
+        let helper_plan = Document::parse(text).unwrap().plan_helpers(&hosts).unwrap();
+        let others = helper_plan.other_helpers.iter();
         let former = |host: &String| others.clone().find(|(other, _)| other == host);
         let hosts = hosts
             .iter()
-            .filter(|host| !naming.already.contains(host))
+            .filter(|host| !helper_plan.configured.contains(host))
             .map(|host| (host.clone(), former(host).map(|(_, helper)| helper.clone())));
         let file = (Client::Docker, Path::new("/f"));
-        let step = Step::new(file, hosts.collect(), naming.is_first, text, &naming.edits);
-        (applied(text, &naming.edits), step)
+        let change = Change::new(
+            file,
+            hosts.collect(),
+            helper_plan.creates_section,
+            text,
+            &helper_plan.edits,
+        );
+        (apply_edits(text, &helper_plan.edits), change)
     }
 
     #[test]
-    fn what_was_put_in_is_taken_out_to_the_byte() {
+    fn undo_restores_the_file_byte_by_byte() {
         for text in [
             "",
             " \n",
@@ -250,15 +262,15 @@ mod tests {
             "{\n\t\"credHelpers\": {\n\t\t\"de.icr.io\": \"other\"\n\t}\n}",
             "{\r\n  \"a\": \"\\ud800\",\r\n  \"credHelpers\": {\"us.icr.io\": \"icr\"}\r\n}",
         ] {
-            let (after, step) = configured(text);
-            assert_eq!(step.revert(&after), text);
-            let again = serde_json::to_string(&step).unwrap();
-            assert_eq!(serde_json::from_str::<Step>(&again).unwrap(), step);
+            let (after, change) = configured(text);
+            assert_eq!(change.revert(&after), text);
+            let again = serde_json::to_string(&change).unwrap();
+            assert_eq!(serde_json::from_str::<Change>(&again).unwrap(), change);
         }
     }
 
     #[test]
-    fn what_others_wrote_in_the_meantime_stays() {
+    fn undo_keeps_later_changes_of_other_programs() {
         for (before, rewritten, expected) in [
             (
                 "{}",
@@ -288,23 +300,23 @@ mod tests {
             ("{}", "{broken", "{broken"),
             ("{}", "", ""),
         ] {
-            let (_, step) = configured(before);
-            assert_eq!(step.revert(rewritten), expected, "{rewritten}");
+            let (_, change) = configured(before);
+            assert_eq!(change.revert(rewritten), expected, "{rewritten}");
         }
     }
 
     #[test]
-    fn a_record_is_there_as_long_as_there_is_something_to_take_back() {
+    fn the_record_is_deleted_when_nothing_is_left_to_undo() {
         let directory = tempfile::tempdir().unwrap();
         fs::tests::close_to_others(directory.path());
         let directory = directory.path().join("made/when/needed");
         let mut record = Record::load(&directory).unwrap();
-        assert!(record.steps.is_empty());
+        assert!(record.changes.is_empty());
         record.save(&directory).unwrap();
-        record.steps.push(configured("{}").1);
+        record.changes.push(configured("{}").1);
         record.save(&directory).unwrap();
-        assert_eq!(Record::load(&directory).unwrap().steps, record.steps);
-        record.steps.clear();
+        assert_eq!(Record::load(&directory).unwrap().changes, record.changes);
+        record.changes.clear();
         record.save(&directory).unwrap();
         assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0);
         std::fs::write(directory.join(FILE), "{").unwrap();

@@ -27,14 +27,14 @@ use crate::client_config::docker;
 use crate::client_config::file;
 use crate::client_config::file::ReplaceError;
 use crate::client_config::json::AuthEntry;
+use crate::client_config::json::AuthKind;
 use crate::client_config::json::Document;
 use crate::client_config::json::HelperPlan;
 use crate::client_config::json::ParseError;
-use crate::client_config::json::PlainKind;
-use crate::client_config::json::applied;
+use crate::client_config::json::apply_edits;
 use crate::client_config::podman;
+use crate::client_config::undo::Change;
 use crate::client_config::undo::Record;
-use crate::client_config::undo::Step;
 use crate::context::Context;
 use crate::context::Session;
 use crate::context::Stdio;
@@ -146,7 +146,7 @@ impl Done {
 
 /// A change of one file that was thought of, and not made yet.
 struct Plan {
-    naming: HelperPlan,
+    helper_plan: HelperPlan,
     /// The file without the passwords that were moved.
     base: Zeroizing<String>,
     /// … and with the helper.
@@ -298,8 +298,8 @@ impl Configuring<'_> {
         let text = read(&file.path)?;
         let text = text.as_deref().map_or("", String::as_str);
         let document = parse(&file.path, text)?;
-        let naming = naming(&file.path, &document, &self.hosts)?;
-        self.may_replace(&file.path, &naming)?;
+        let helper_plan = plan_helpers(&file.path, &document, &self.hosts)?;
+        self.may_replace(&file.path, &helper_plan)?;
         let path = file.path.display().to_string();
         if document.is_our_store() {
             self.warnings.warn(format!(
@@ -307,7 +307,7 @@ impl Configuring<'_> {
             ));
         }
         self.warn_of_lost_store(file, &document);
-        let logins = document.plain_logins(&self.broker.settings.registries);
+        let logins = document.auth_entries(&self.broker.settings.registries);
         let (chosen, others): (Vec<_>, Vec<_>) = logins
             .into_iter()
             .partition(|login| self.hosts.iter().any(|host| host == login.registry.host()));
@@ -327,7 +327,7 @@ impl Configuring<'_> {
     /// docker no longer looks for a keychain by itself once a helper is named.
     fn warn_of_lost_store(&self, file: &ClientFile, document: &Document<'_>) {
         let store = docker::detected_store(&machine(self.context));
-        let is_lost = file.client == Client::Docker && !document.is_about_logins();
+        let is_lost = file.client == Client::Docker && !document.mentions_logins();
         if let Some(store) = store.filter(|_| is_lost) {
             self.warnings.warn(format!(
                 "until now docker kept logins at other registries in the system's keychain by itself, which it no longer does once a helper is named: put `\"credsStore\": \"{store}\"` into {}, too",
@@ -336,11 +336,11 @@ impl Configuring<'_> {
         }
     }
 
-    fn may_replace(&self, path: &Path, naming: &HelperPlan) -> Result<()> {
+    fn may_replace(&self, path: &Path, helper_plan: &HelperPlan) -> Result<()> {
         if self.arguments.force {
             return Ok(());
         }
-        for (host, other) in &naming.others {
+        for (host, other) in &helper_plan.other_helpers {
             let other = one_line(other, LONGEST);
             let asks = self.is_interactive && !self.arguments.dry_run;
             let question = format!(
@@ -401,20 +401,20 @@ impl Configuring<'_> {
     ) -> Result<Plan> {
         let further = &self.broker.settings.registries;
         let document = parse(path, text)?;
-        let logins = document.plain_logins(further);
+        let logins = document.auth_entries(further);
         let moved: Vec<&AuthEntry> = logins.iter().filter(|login| is_moved(login)).collect();
-        let edits = document.without_logins(further, &|registry, credential| {
+        let edits = document.remove_auth_entries(further, &|registry, credential| {
             moved.iter().any(|login| {
                 login.registry == *registry
-                    && matches!(&login.kind, PlainKind::Credential(other) if other == credential)
+                    && matches!(&login.kind, AuthKind::Credential(other) if other == credential)
             })
         });
-        let base = Zeroizing::new(applied(text, &edits));
-        let naming = naming(path, &parse(path, &base)?, hosts)?;
+        let base = Zeroizing::new(apply_edits(text, &edits));
+        let helper_plan = plan_helpers(path, &parse(path, &base)?, hosts)?;
         Ok(Plan {
-            new: Zeroizing::new(applied(&base, &naming.edits)),
+            new: Zeroizing::new(apply_edits(&base, &helper_plan.edits)),
             migrated: moved.iter().map(|login| login.registry.clone()).collect(),
-            naming,
+            helper_plan,
             base,
         })
     }
@@ -439,7 +439,7 @@ impl Configuring<'_> {
     }
 
     fn done(&self, file: &ClientFile, plan: &Plan, hosts: &[String], created: bool) -> Done {
-        let is_new = |host: &&String| !plan.naming.already.contains(host);
+        let is_new = |host: &&String| !plan.helper_plan.configured.contains(host);
         let mut migrated: Vec<String> = Vec::new();
         for registry in &plan.migrated {
             if !migrated.iter().any(|host| host == registry.host()) {
@@ -448,7 +448,7 @@ impl Configuring<'_> {
         }
         Done {
             hosts: hosts.iter().filter(is_new).cloned().collect(),
-            already: plan.naming.already.clone(),
+            already: plan.helper_plan.configured.clone(),
             migrated,
             created,
             ..Done::nothing(file.client, &file.path)
@@ -465,10 +465,10 @@ impl Configuring<'_> {
             let old = old.as_deref().map(String::as_str);
             let text = old.unwrap_or_default();
             let plan = self.plan(&file.path, text, &hosts, &|login| match &login.kind {
-                PlainKind::Credential(credential) => migration.has(&login.registry, credential),
+                AuthKind::Credential(credential) => migration.has(&login.registry, credential),
                 _ => false,
             })?;
-            self.may_replace(&file.path, &plan.naming)?;
+            self.may_replace(&file.path, &plan.helper_plan)?;
             let changed = *plan.new != text;
             let mut done = self.done(file, &plan, &hosts, old.is_none() && changed);
             done.changed = changed;
@@ -498,26 +498,26 @@ impl Configuring<'_> {
         if hosts.is_empty() {
             return replace();
         }
-        let former = plan.naming.others.iter();
+        let former = plan.helper_plan.other_helpers.iter();
         let former = |host: &String| former.clone().find(|(other, _)| other == host);
         let hosts = hosts
             .iter()
             .map(|host| (host.clone(), former(host).map(|(_, helper)| helper.clone())));
-        let step = Step::new(
+        let change = Change::new(
             (file.client, &absolute(&file.path)),
             hosts.collect(),
-            plan.naming.is_first,
+            plan.helper_plan.creates_section,
             &plan.base,
-            &plan.naming.edits,
+            &plan.helper_plan.edits,
         );
-        let step = step.with(file::missing(&file.path, old)?);
+        let change = change.with(file::missing(&file.path, old)?);
         let directory = state(self.context)?;
         let mut record = Record::load(&directory)?;
-        record.steps.push(step);
+        record.changes.push(change);
         let noted = record.save(&directory);
         noted.context("what is put in cannot be noted for --undo")?;
         replace().inspect_err(|_| {
-            record.steps.pop();
+            record.changes.pop();
             // It may stand there in vain: --undo then finds nothing of it.
             let _ = record.save(&directory);
         })
@@ -580,7 +580,11 @@ fn undo(
     let _lock = context.locks.lock_client_files();
     let directory = state(context).map_err(|error| Error::user(format!("{error:#}")))?;
     let mut record = Record::load(&directory).map_err(|error| Error::user(format!("{error:#}")))?;
-    let mut paths: Vec<_> = record.steps.iter().map(|step| step.path.clone()).collect();
+    let mut paths: Vec<_> = record
+        .changes
+        .iter()
+        .map(|change| change.path.clone())
+        .collect();
     paths.sort();
     paths.dedup();
     let known = known_files(context)?;
@@ -590,19 +594,22 @@ fn undo(
     let mut done = Vec::new();
     let mut failures = Vec::new();
     for path in paths {
-        let is_meant = |step: &&Step| {
-            step.path == path && arguments.client.is_none_or(|client| client == step.client)
+        let is_meant = |change: &&Change| {
+            change.path == path
+                && arguments
+                    .client
+                    .is_none_or(|client| client == change.client)
         };
-        let steps: Vec<Step> = record.steps.iter().filter(is_meant).cloned().collect();
-        if steps.is_empty() {
+        let changes: Vec<Change> = record.changes.iter().filter(is_meant).cloned().collect();
+        if changes.is_empty() {
             continue;
         }
         let taken_out = may_take_out(&path, &known, &directory)
-            .and_then(|()| take_out_as_owner(&path, &directory, &steps, arguments.dry_run));
+            .and_then(|()| take_out_as_owner(&path, &directory, &changes, arguments.dry_run));
         match taken_out {
             Ok(out) => {
                 done.push(out);
-                record.steps.retain(|step| !is_meant(&step));
+                record.changes.retain(|change| !is_meant(&change));
             }
             Err(failure) => failures.push(failure.to_string()),
         }
@@ -665,10 +672,10 @@ fn may_take_out(path: &Path, known: &[PathBuf], note: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Takes the steps out with no more rights than the owner of the note has.
-fn take_out_as_owner(path: &Path, note: &Path, steps: &[Step], is_dry: bool) -> Result<Done> {
+/// Takes the changes out with no more rights than the owner of the note has.
+fn take_out_as_owner(path: &Path, note: &Path, changes: &[Change], is_dry: bool) -> Result<Done> {
     let _rights = fs::act_as_owner(note).map_err(|error| unwritten(path, &error))?;
-    take_out(path, steps, is_dry)
+    take_out(path, changes, is_dry)
 }
 
 /// Which files name this program all the same, because somebody else put that in.
@@ -682,7 +689,7 @@ fn tell_what_stays(
     let clients = arguments.client.map_or(Client::ALL.to_vec(), |it| vec![it]);
     for file in files_of(&clients, &machine(context)).unwrap_or_default() {
         let path = absolute(&file.path);
-        if left.steps.iter().any(|step| step.path == path) {
+        if left.changes.iter().any(|change| change.path == path) {
             continue;
         }
         let text = read(&file.path).ok().flatten();
@@ -702,19 +709,21 @@ fn tell_what_stays(
     }
 }
 
-/// Takes all steps of a file out of it.
-fn take_out(path: &Path, steps: &[Step], is_dry: bool) -> Result<Done> {
-    let client = steps.first().map_or(Client::Docker, |step| step.client);
+/// Takes all changes of a file out of it.
+fn take_out(path: &Path, changes: &[Change], is_dry: bool) -> Result<Done> {
+    let client = changes
+        .first()
+        .map_or(Client::Docker, |change| change.client);
     for _ in 0..MOST_ATTEMPTS {
         let mut done = Done::nothing(client, path);
         let Some(old) = read(path)? else {
             return Ok(done);
         };
         let before = parse(path, &old)?.our_hosts();
-        let new = steps
+        let new = changes
             .iter()
             .rev()
-            .fold(old.to_string(), |text, step| step.revert(&text));
+            .fold(old.to_string(), |text, change| change.revert(&text));
         let document = parse(path, &new)?;
         let after = document.our_hosts();
         done.hosts = before
@@ -722,7 +731,7 @@ fn take_out(path: &Path, steps: &[Step], is_dry: bool) -> Result<Done> {
             .filter(|host| !after.contains(host))
             .collect();
         done.changed = new != *old;
-        let made = steps.iter().find(|step| step.made_file);
+        let made = changes.iter().find(|change| change.made_file);
         done.removed = done.changed && made.is_some() && document.is_empty();
         if !done.changed {
             return Ok(done);
@@ -737,8 +746,8 @@ fn take_out(path: &Path, steps: &[Step], is_dry: bool) -> Result<Done> {
             Err(ReplaceError::Failed(error)) => return Err(unwritten(path, &error)),
             Ok(_) => {}
         }
-        if let Some(step) = made.filter(|_| done.removed) {
-            let above = step.made_directories.iter();
+        if let Some(change) = made.filter(|_| done.removed) {
+            let above = change.made_directories.iter();
             let above: Vec<PathBuf> = above.filter(|it| path.starts_with(it)).cloned().collect();
             let removed = file::remove(path, &above);
             removed.map_err(|error| unwritten(path, &error))?;
@@ -768,9 +777,9 @@ fn parse<'a>(path: &Path, text: &'a str) -> Result<Document<'a>> {
     Document::parse(text).map_err(|broken| untouched(path, &broken))
 }
 
-fn naming(path: &Path, document: &Document<'_>, hosts: &[String]) -> Result<HelperPlan> {
+fn plan_helpers(path: &Path, document: &Document<'_>, hosts: &[String]) -> Result<HelperPlan> {
     document
-        .naming(hosts)
+        .plan_helpers(hosts)
         .map_err(|broken| untouched(path, &broken))
 }
 

@@ -9,8 +9,8 @@ use super::warnings::Warnings;
 use crate::client_config::Client;
 use crate::client_config::ClientFile;
 use crate::client_config::Machine;
+use crate::client_config::json::AuthKind;
 use crate::client_config::json::Document;
-use crate::client_config::json::PlainKind;
 use crate::context::Context;
 use crate::credentials::Broker;
 use crate::error::Error;
@@ -150,7 +150,7 @@ impl Choosing<'_> {
 
     fn nothing_found(&self, files: &[ClientFile]) -> Error {
         let name_them = "name the ones you use: `configure --registry us.icr.io`";
-        let is_password = |kind: &PlainKind| matches!(kind, PlainKind::Credential(_));
+        let is_password = |kind: &AuthKind| matches!(kind, AuthKind::Credential(_));
         let with_passwords = in_order(self.hosts_with(files, &is_password));
         Error::user(match with_passwords.is_empty() {
             true => format!("no registry has a login of its own, so {name_them}"),
@@ -204,11 +204,11 @@ impl Choosing<'_> {
     fn hosts_with(
         &self,
         files: &[ClientFile],
-        is_meant: &dyn Fn(&PlainKind) -> bool,
+        is_meant: &dyn Fn(&AuthKind) -> bool,
     ) -> BTreeSet<String> {
         let further = &self.broker.settings.registries;
         in_documents(files, |document| {
-            let logins = document.plain_logins(further).into_iter();
+            let logins = document.auth_entries(further).into_iter();
             let logins = logins.filter(|login| is_meant(&login.kind));
             logins
                 .map(|login| login.registry.host().to_owned())

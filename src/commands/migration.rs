@@ -8,7 +8,7 @@ use super::scopes::listed;
 use super::warnings::Warnings;
 use crate::PROGRAM;
 use crate::client_config::json::AuthEntry;
-use crate::client_config::json::PlainKind;
+use crate::client_config::json::AuthKind;
 use crate::context::Context;
 use crate::credential::Credential;
 use crate::credentials::Broker;
@@ -174,9 +174,9 @@ pub(super) fn only_credential(
             files.push(file);
         }
         match (&login.kind, only) {
-            (PlainKind::Credential(credential), None) => only = Some(credential),
-            (PlainKind::Credential(credential), Some(other)) if credential == other => {}
-            (PlainKind::Credential(_), Some(_)) => {
+            (AuthKind::Credential(credential), None) => only = Some(credential),
+            (AuthKind::Credential(credential), Some(other)) if credential == other => {}
+            (AuthKind::Credential(_), Some(_)) => {
                 return immovable(
                     format!(
                         "there are different passwords for {registry} in {}",
@@ -185,7 +185,7 @@ pub(super) fn only_credential(
                     "take out those that are not meant, then run it again",
                 );
             }
-            (PlainKind::Token, _) => {
+            (AuthKind::Token, _) => {
                 return immovable(
                     format!(
                         "what lies for `{}` in {file} is a token of the registry's own, which nobody else can use",
@@ -194,7 +194,7 @@ pub(super) fn only_credential(
                     "log out with the client that wrote it, and log in again",
                 );
             }
-            (PlainKind::Unreadable, _) => {
+            (AuthKind::Unreadable, _) => {
                 return immovable(
                     format!(
                         "what lies for `{}` in {file} cannot be read, by no client either",

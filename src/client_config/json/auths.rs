@@ -12,46 +12,45 @@ use crate::credential::Credential;
 use crate::registry::Registry;
 use crate::secret::Secret;
 
-/// A password that lies in a file for everybody to read who can read the file.
+/// An entry of `auths`: everybody who can read the file can read the password.
 #[derive(Debug)]
 pub struct AuthEntry {
     /// The key in `auths`.
     pub key: String,
-    /// Whose password it is.
+    /// The registry that it belongs to.
     pub registry: Registry,
-    /// What is there.
-    pub kind: PlainKind,
+    /// What the entry holds.
+    pub kind: AuthKind,
 }
 
 impl AuthEntry {
-    /// Whether there is something that nobody else should read.
+    /// Returns whether the entry holds a secret.
     pub fn is_secret(&self) -> bool {
-        !matches!(self.kind, PlainKind::Unreadable)
+        !matches!(self.kind, AuthKind::Unreadable)
     }
 }
 
 /// What an entry of `auths` holds.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum PlainKind {
+pub enum AuthKind {
     /// A user name and a password.
     Credential(Credential),
-    /// A token of the registry's own (`identitytoken`, `registrytoken`), which
-    /// nobody else can use.
+    /// A token that only this client can use (`identitytoken`, `registrytoken`).
     Token,
-    /// Something that no client can read either.
+    /// Something that clients cannot read either.
     Unreadable,
 }
 
 impl Document<'_> {
-    /// The passwords of registries that lie here, `further` ones among them.
-    /// Entries without one, which docker leaves behind, do not count.
-    pub fn plain_logins(&self, further: &[Registry]) -> Vec<AuthEntry> {
-        let auths = self.member_object(AUTHS).ok().flatten();
+    /// Returns the passwords for IBM Cloud registries, including `further` ones.
+    /// Docker leaves entries without a password behind; they do not count.
+    pub fn auth_entries(&self, further: &[Registry]) -> Vec<AuthEntry> {
+        let auths = self.object_field(AUTHS).ok().flatten();
         let members = auths.map(|auths| auths.members).unwrap_or_default();
         members
             .into_iter()
             .filter_map(|member| {
-                let kind = self.plain_kind(&member)?;
+                let kind = self.auth_kind(&member)?;
                 let key = member.key?.into_owned();
                 let registry = Registry::at(&key, further)?;
                 Some(AuthEntry {
@@ -63,10 +62,10 @@ impl Document<'_> {
             .collect()
     }
 
-    /// What the client would send for an entry of `auths`; `None` when nothing.
-    pub(super) fn plain_kind(&self, member: &Member<'_>) -> Option<PlainKind> {
+    /// Returns what a client would send for an entry of `auths`; `None` for nothing.
+    pub(super) fn auth_kind(&self, member: &Member<'_>) -> Option<AuthKind> {
         let Ok(entry) = object(self.text, member.value, "") else {
-            return (member.value != "null").then_some(PlainKind::Unreadable);
+            return (member.value != "null").then_some(AuthKind::Unreadable);
         };
         let text = |name: &str| -> Option<Zeroizing<String>> {
             let mut members = entry.members.iter();
@@ -78,23 +77,23 @@ impl Document<'_> {
             .iter()
             .any(|name| text(name).is_some())
         {
-            return Some(PlainKind::Token);
+            return Some(AuthKind::Token);
         }
         if let Some(auth) = text("auth") {
             return Some(match decoded(&auth) {
-                Some(credential) => PlainKind::Credential(credential),
-                None => PlainKind::Unreadable,
+                Some(credential) => AuthKind::Credential(credential),
+                None => AuthKind::Unreadable,
             });
         }
         let username = text("username")?;
-        Some(PlainKind::Credential(Credential {
+        Some(AuthKind::Credential(Credential {
             username: username.to_string(),
             secret: Secret::new(&**text("password")?),
         }))
     }
 }
 
-/// Base64 of `user:password`, as clients read it.
+/// Decodes base64 of `user:password` as clients do.
 fn decoded(auth: &str) -> Option<Credential> {
     let bytes: Zeroizing<Vec<u8>> = Zeroizing::new(
         auth.bytes()
@@ -116,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn passwords_are_found_wherever_clients_find_them() {
+    fn passwords_are_found_where_clients_find_them() {
         let auth = STANDARD.encode("iamapikey:se:cret\0");
         let text = format!(
             r#"{{"AUTHS": {{
@@ -131,9 +130,9 @@ mod tests {
             }}}}"#
         );
         let document = Document::parse(&text).unwrap();
-        let logins = document.plain_logins(&[]);
+        let logins = document.auth_entries(&[]);
         let credential = |secret: &str| {
-            PlainKind::Credential(Credential {
+            AuthKind::Credential(Credential {
                 username: "iamapikey".into(),
                 secret: Secret::new(secret),
             })
@@ -148,9 +147,9 @@ mod tests {
                 ("us.icr.io", "us.icr.io", credential("se:cret")),
                 ("https://de.icr.io/v1/", "de.icr.io", credential("p")),
                 ("uk.icr.io/namespace", "uk.icr.io", credential("se:cret")),
-                ("jp.icr.io", "jp.icr.io", PlainKind::Token),
-                ("br.icr.io", "br.icr.io", PlainKind::Unreadable),
-                ("au.icr.io", "au.icr.io", PlainKind::Unreadable),
+                ("jp.icr.io", "jp.icr.io", AuthKind::Token),
+                ("br.icr.io", "br.icr.io", AuthKind::Unreadable),
+                ("au.icr.io", "au.icr.io", AuthKind::Unreadable),
             ]
         );
         let redacted = document.redacted();

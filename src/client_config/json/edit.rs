@@ -3,63 +3,63 @@
 use std::ops::Range;
 
 use super::AUTHS;
+use super::AuthKind;
 use super::Document;
 use super::HELPER;
 use super::HELPERS;
 use super::ParseError;
-use super::PlainKind;
 use super::parse::Member;
 use super::parse::Object;
 use super::parse::at;
 use crate::credential::Credential;
 use crate::registry::Registry;
 
-/// A piece of a text that another one takes the place of.
+/// The replacement of a part of a text.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Edit {
-    /// Which bytes.
+    /// The bytes that are replaced.
     pub at: Range<usize>,
-    /// What is there instead.
+    /// The new text.
     pub text: String,
 }
 
-/// What would make the helper answer for some registries.
+/// The edits that add this helper for some hosts.
 #[derive(Debug, Default)]
 pub struct HelperPlan {
-    /// Hosts that are already answered for.
-    pub already: Vec<String>,
-    /// Hosts that another helper answers for, with its name.
-    pub others: Vec<(String, String)>,
-    /// The changes for all hosts but `already`.
+    /// Hosts that already have this helper.
+    pub configured: Vec<String>,
+    /// Hosts with another helper, and its name.
+    pub other_helpers: Vec<(String, String)>,
+    /// The edits for all hosts that are not in `configured`.
     pub edits: Vec<Edit>,
-    /// Whether there were no `credHelpers`.
-    pub is_first: bool,
+    /// Whether the edits create `credHelpers`.
+    pub creates_section: bool,
 }
 
 impl Document<'_> {
-    /// What makes this program answer for `hosts`.
+    /// Returns the edits that add this helper for `hosts`.
     ///
     /// # Errors
-    /// A host is there twice, or what is said about it is no name of a helper.
-    pub fn naming(&self, hosts: &[String]) -> Result<HelperPlan, ParseError> {
-        let mut naming = HelperPlan::default();
-        let helpers = self.member_object(HELPERS)?;
+    /// A host occurs twice, or its value is not the name of a helper.
+    pub fn plan_helpers(&self, hosts: &[String]) -> Result<HelperPlan, ParseError> {
+        let mut helper_plan = HelperPlan::default();
+        let helpers = self.object_field(HELPERS)?;
         let mut missing = Vec::new();
         for host in hosts {
-            match self.only_member(helpers.as_ref(), host)? {
+            match self.unique_member(helpers.as_ref(), host)? {
                 None => missing.push(host),
-                Some(member) if member.is_ours() => naming.already.push(host.clone()),
+                Some(member) if member.is_ours() => helper_plan.configured.push(host.clone()),
                 Some(member) => {
                     let other = serde_json::from_str(member.value).map_err(|_| {
-                        let what = "a helper's name is missing";
+                        let what = "the helper's name is missing";
                         let reason = at(self.text, member.value_at.start, what);
                         match member.value {
                             "null" => ParseError::Ambiguous(reason),
                             _ => ParseError::Broken(reason),
                         }
                     })?;
-                    naming.others.push((host.clone(), other));
-                    naming.edits.push(Edit {
+                    helper_plan.other_helpers.push((host.clone(), other));
+                    helper_plan.edits.push(Edit {
                         at: member.value_at.clone(),
                         text: quoted(HELPER),
                     });
@@ -67,17 +67,19 @@ impl Document<'_> {
             }
         }
         if !missing.is_empty() {
-            naming.is_first = helpers.is_none();
-            naming.edits.push(self.addition(helpers.as_ref(), &missing));
+            helper_plan.creates_section = helpers.is_none();
+            helper_plan
+                .edits
+                .push(self.addition(helpers.as_ref(), &missing));
         }
-        naming.edits.sort_by_key(|edit| edit.at.start);
-        Ok(naming)
+        helper_plan.edits.sort_by_key(|edit| edit.at.start);
+        Ok(helper_plan)
     }
 
-    /// What takes this program out again for `hosts`, each with the name of the
-    /// helper that was there before, if there was one. Where nothing is left of
-    /// `credHelpers`, it goes as a whole if `created`. Others' entries stay.
-    pub fn unnaming(&self, hosts: &[(String, Option<String>)], created: bool) -> Vec<Edit> {
+    /// Returns the edits that remove this helper for `hosts`, each with the helper to
+    /// restore, if any. If `created` and no entry is left, `credHelpers` is removed, too.
+    /// Entries with other helpers stay.
+    pub fn remove_helpers(&self, hosts: &[(String, Option<String>)], created: bool) -> Vec<Edit> {
         let Some((root, helpers)) = self.root.as_ref().zip(self.helpers()) else {
             return Vec::new();
         };
@@ -101,13 +103,13 @@ impl Document<'_> {
         edits
     }
 
-    /// What removes those passwords that `is_moved` knows.
-    pub fn without_logins(
+    /// Returns the edits that remove the passwords for which `is_moved` returns true.
+    pub fn remove_auth_entries(
         &self,
         further: &[Registry],
         is_moved: &dyn Fn(&Registry, &Credential) -> bool,
     ) -> Vec<Edit> {
-        let Ok(Some(auths)) = self.member_object(AUTHS) else {
+        let Ok(Some(auths)) = self.object_field(AUTHS) else {
             return Vec::new();
         };
         removal(&auths, &|member| {
@@ -115,8 +117,8 @@ impl Document<'_> {
                 .key
                 .as_deref()
                 .and_then(|key| Registry::at(key, further));
-            match registry.zip(self.plain_kind(member)) {
-                Some((registry, PlainKind::Credential(credential))) => {
+            match registry.zip(self.auth_kind(member)) {
+                Some((registry, AuthKind::Credential(credential))) => {
                     is_moved(&registry, &credential)
                 }
                 _ => false,
@@ -125,8 +127,8 @@ impl Document<'_> {
     }
 }
 
-/// The text with those edits, which are in order and do not overlap.
-pub fn applied(text: &str, edits: &[Edit]) -> String {
+/// Returns the text with those edits, which are in order and do not overlap.
+pub fn apply_edits(text: &str, edits: &[Edit]) -> String {
     let mut result = String::with_capacity(text.len());
     let mut end = 0;
     for edit in edits {
@@ -137,8 +139,8 @@ pub fn applied(text: &str, edits: &[Edit]) -> String {
     result + &text[end..]
 }
 
-/// What makes the old text of the new one.
-pub fn reversed(text: &str, edits: &[Edit]) -> Vec<Edit> {
+/// Returns the edits that turn the new text back into the old one.
+pub fn inverse_edits(text: &str, edits: &[Edit]) -> Vec<Edit> {
     let mut shift = 0;
     let reverse = |edit: &Edit| {
         let start = edit.at.start + shift - removed_before(edits, edit);
@@ -151,13 +153,13 @@ pub fn reversed(text: &str, edits: &[Edit]) -> Vec<Edit> {
     edits.iter().map(reverse).collect()
 }
 
-/// How many bytes the edits before this one take away.
+/// Returns how many bytes the edits before this one remove.
 fn removed_before(edits: &[Edit], this: &Edit) -> usize {
     let before = edits.iter().take_while(|edit| *edit != this);
     before.map(|edit| edit.at.len()).sum()
 }
 
-/// Removes members of an object, each with the comma that goes with it.
+/// Returns the edits that remove members of an object, each with its comma.
 fn removal(object: &Object<'_>, is_gone: &dyn Fn(&Member<'_>) -> bool) -> Vec<Edit> {
     let members = &object.members;
     let nothing = |at| Edit {
@@ -186,7 +188,7 @@ fn removal(object: &Object<'_>, is_gone: &dyn Fn(&Member<'_>) -> bool) -> Vec<Ed
     edits
 }
 
-/// A host or a helper's name as JSON.
+/// Returns a text as a JSON string.
 pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
@@ -198,27 +200,30 @@ mod tests {
 
     use super::*;
 
-    fn named(text: &str, hosts: &[&str]) -> String {
+    fn with_helper(text: &str, hosts: &[&str]) -> String {
         let hosts: Vec<String> = hosts.iter().map(|&host| host.to_owned()).collect();
-        let naming = Document::parse(text).unwrap().naming(&hosts).unwrap();
-        let after = applied(text, &naming.edits);
-        assert_eq!(applied(&after, &reversed(text, &naming.edits)), text);
+        let helper_plan = Document::parse(text).unwrap().plan_helpers(&hosts).unwrap();
+        let after = apply_edits(text, &helper_plan.edits);
+        assert_eq!(
+            apply_edits(&after, &inverse_edits(text, &helper_plan.edits)),
+            text
+        );
         let document = Document::parse(&after).unwrap();
         for host in &hosts {
             assert_eq!(document.helper_of(host).as_deref(), Some(HELPER), "{after}");
         }
-        assert_eq!(named_again(&after, &hosts), after);
+        assert_eq!(with_helper_again(&after, &hosts), after);
         after
     }
 
-    fn named_again(text: &str, hosts: &[String]) -> String {
-        let naming = Document::parse(text).unwrap().naming(hosts).unwrap();
-        assert_eq!(naming.already, hosts);
-        applied(text, &naming.edits)
+    fn with_helper_again(text: &str, hosts: &[String]) -> String {
+        let helper_plan = Document::parse(text).unwrap().plan_helpers(hosts).unwrap();
+        assert_eq!(helper_plan.configured, hosts);
+        apply_edits(text, &helper_plan.edits)
     }
 
     #[test]
-    fn an_addition_looks_like_what_is_around_it() {
+    fn new_members_are_laid_out_like_the_rest_of_the_file() {
         for (text, expected) in [
             (
                 "",
@@ -286,7 +291,7 @@ mod tests {
                 r#"{"a":1,"a":{"a":[1,2,"}{"]},"credHelpers":{"us.icr.io":"icr"}}"#,
             ),
         ] {
-            assert_eq!(named(text, &["us.icr.io"]), expected, "{text}");
+            assert_eq!(with_helper(text, &["us.icr.io"]), expected, "{text}");
         }
     }
 
@@ -306,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_but_the_addition_stays_as_it_is_and_goes_with_it() {
+    fn adding_and_removing_the_helper_restores_the_text() {
         let auths = r#""auths" : {"a.io":{ "auth" :"eDp5"}}"#;
         let nasty = r#""x\\\"\u00e9":[1E+5,-0,{"credHelpers":{}},"é\ud800"]"#;
         let of_others = r#""credHelpers": {"a.io":"a" , "b.io":"b"}"#;
@@ -317,12 +322,12 @@ mod tests {
             vec![nasty, of_others],
         ] {
             for text in layouts(&members) {
-                let after = named(&text, &["us.icr.io", "icr.io"]);
+                let after = with_helper(&text, &["us.icr.io", "icr.io"]);
                 let hosts = ["us.icr.io", "icr.io"].map(|host| (host.to_owned(), None));
                 let document = Document::parse(&after).unwrap();
-                let is_first = !text.contains("a.io\":\"a");
-                let edits = document.unnaming(&hosts, is_first);
-                assert_eq!(applied(&after, &edits), text, "{after}");
+                let created = !text.contains("a.io\":\"a");
+                let edits = document.remove_helpers(&hosts, created);
+                assert_eq!(apply_edits(&after, &edits), text, "{after}");
                 for member in &members {
                     let known = member.trim_end_matches('}');
                     assert!(after.contains(known), "{after}");
@@ -335,12 +340,13 @@ mod tests {
     fn deep_nesting_is_read() {
         let deep = format!("{{\"a\":{}1{}}}", "[".repeat(100_000), "]".repeat(100_000));
         assert!(
-            named(&deep, &["us.icr.io"]).ends_with("]],\"credHelpers\":{\"us.icr.io\":\"icr\"}}")
+            with_helper(&deep, &["us.icr.io"])
+                .ends_with("]],\"credHelpers\":{\"us.icr.io\":\"icr\"}}")
         );
     }
 
     #[test]
-    fn moved_passwords_go_with_their_commas_and_nothing_else() {
+    fn moved_passwords_are_removed_with_their_commas_and_nothing_else() {
         let entry =
             |host: &str| format!("\"{host}\": {{\"auth\": \"{}\"}}", STANDARD.encode("u:p"));
         let (us, de, other) = (entry("us.icr.io"), entry("de.icr.io"), entry("x.io"));
@@ -356,16 +362,18 @@ mod tests {
         ] {
             let join = |members: &[&String]| {
                 let members: Vec<&str> = members.iter().map(|member| member.as_str()).collect();
-                match members.is_empty() {
-                    true => "{\n \"auths\": {}\n}".to_owned(),
-                    false => format!("{{\n \"auths\": {{\n  {}\n }}\n}}", members.join(",\n  ")),
+                if members.is_empty() {
+                    "{\n \"auths\": {}\n}".to_owned()
+                } else {
+                    format!("{{\n \"auths\": {{\n  {}\n }}\n}}", members.join(",\n  "))
                 }
             };
             let text = join(&members);
             let document = Document::parse(&text).unwrap();
-            let edits = document.without_logins(&[], &|_, credential| credential.username == "u");
-            assert_eq!(applied(&text, &edits), join(&left), "{text}");
-            assert!(document.without_logins(&[], &|_, _| false).is_empty());
+            let edits =
+                document.remove_auth_entries(&[], &|_, credential| credential.username == "u");
+            assert_eq!(apply_edits(&text, &edits), join(&left), "{text}");
+            assert!(document.remove_auth_entries(&[], &|_, _| false).is_empty());
         }
     }
 }

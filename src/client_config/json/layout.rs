@@ -8,19 +8,19 @@ use super::edit::quoted;
 use super::parse::Object;
 use super::parse::after_line;
 
-/// How docker and podman indent what they write.
+/// The indentation that docker and podman write.
 const INDENTATION: &str = "\t";
 
-/// How a file is laid out.
+/// The layout of a file.
 struct Style<'a> {
     colon: &'a str,
     indentation: &'a str,
-    /// `None` when everything stands on one line.
+    /// `None` if the file is a single line.
     newline: Option<&'static str>,
 }
 
 impl<'a> Document<'a> {
-    /// Adds hosts that are not there.
+    /// Returns the edit that adds this helper for hosts without an entry.
     pub(super) fn addition(&self, helpers: Option<&Object<'a>>, hosts: &[&String]) -> Edit {
         let style = self.style();
         let value = quoted(HELPER);
@@ -39,9 +39,10 @@ impl<'a> Document<'a> {
                 text: all + "\n",
             };
         };
-        let inside = match root.members.is_empty() {
-            true => style.indentation.to_owned(),
-            false => self.indentation_within(root),
+        let inside = if root.members.is_empty() {
+            style.indentation.to_owned()
+        } else {
+            self.indentation_within(root)
         };
         let object = block(&entries, &inside, &style);
         if let Some(null) = self.fields(HELPERS).next() {
@@ -54,7 +55,8 @@ impl<'a> Document<'a> {
         self.with_members(root, &[member], &self.indentation_of(root), &style)
     }
 
-    /// Adds members at the end of an object whose closing brace is indented so.
+    /// Returns the edit that adds members at the end of an object; `indentation` is that of
+    /// its closing brace.
     fn with_members(
         &self,
         object: &Object<'_>,
@@ -84,7 +86,7 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// The spaces before the last member's key.
+    /// Returns the white space before the last member's key.
     fn gap_before_last(&self, object: &Object<'_>) -> &'a str {
         let Some(last) = object.members.last() else {
             return "";
@@ -98,12 +100,12 @@ impl<'a> Document<'a> {
         gap.split_once(',').map_or(gap, |(_, after)| after)
     }
 
-    /// The indentation of an object's members.
+    /// Returns the indentation of an object's members.
     fn indentation_within(&self, object: &Object<'_>) -> String {
         after_line(self.gap_before_last(object)).to_owned()
     }
 
-    /// The indentation of the line on which an object's last brace stands, or would.
+    /// Returns the indentation of an object's closing brace.
     fn indentation_of(&self, object: &Object<'_>) -> String {
         let before = &self.text[..object.at.start];
         let line = after_line(before);
@@ -111,8 +113,7 @@ impl<'a> Document<'a> {
         line[..end.unwrap_or(line.len())].to_owned()
     }
 
-    /// How the file is laid out, by its last member; as docker does it, where there
-    /// is none.
+    /// Returns the layout of the last member; Docker's own layout for an empty file.
     fn style(&self) -> Style<'a> {
         let is_crlf = self.text.contains("\r\n");
         let newline = if is_crlf { "\r\n" } else { "\n" };
@@ -133,8 +134,8 @@ impl<'a> Document<'a> {
     }
 }
 
-/// An object of its own, with members on lines of their own where others have them;
-/// its closing brace is indented by `indentation`.
+/// Returns a new object in the layout of the file; its closing brace is indented by
+/// `indentation`.
 fn block(members: &[String], indentation: &str, style: &Style<'_>) -> String {
     let Some(newline) = style.newline else {
         let comma = if style.colon.ends_with(' ') {

@@ -15,15 +15,15 @@ mod parse;
 mod redact;
 
 pub use auths::AuthEntry;
-pub use auths::PlainKind;
+pub use auths::AuthKind;
 pub use edit::Edit;
 pub use edit::HelperPlan;
-pub use edit::applied;
-pub use edit::reversed;
+pub use edit::apply_edits;
+pub use edit::inverse_edits;
 pub use parse::Document;
 pub use parse::ParseError;
 
-/// What `credHelpers` and `credsStore` call this program: clients put
+/// The name of this program in `credHelpers` and `credsStore`; clients put
 /// `docker-credential-` before it.
 pub const HELPER: &str = "icr";
 

@@ -15,36 +15,36 @@ use super::HELPER;
 use super::HELPERS;
 use super::STORE;
 
-/// Why a file is left as it is; with the place in it, and nothing of its content.
+/// Why a file cannot be changed. The message has the position, and nothing of the content.
 ///
-/// What clients take was tried with docker 28.2.2 and podman 4.3.1; of the first two,
-/// docker alone takes what follows the object (Go's `json.Decoder`).
+/// What clients accept was tried with docker 28.2.2 and podman 4.3.1. Only docker accepts
+/// text after the object (Go's `json.Decoder`).
 #[derive(Debug, Error, Eq, PartialEq)]
 pub enum ParseError {
-    /// No client can read it either.
+    /// Clients cannot read the file either.
     #[error("{0}")]
     Broken(String),
-    /// Clients read it, or may; to change it, this program would have to guess what
-    /// counts.
+    /// Clients may read the file, but this program would have to guess which part counts.
     #[error("{0}")]
     Ambiguous(String),
 }
 
-/// What a client's file says about this program. Not for printing: there are secrets
-/// in it.
+/// A parsed client file. It has no `Debug`, because it may hold secrets.
 pub struct Document<'a> {
     pub(super) text: &'a str,
-    /// `None` when there is nothing in the file.
+    /// `None` for an empty file.
     pub(super) root: Option<Object<'a>>,
 }
 
+/// A JSON object and its place in the text.
 pub(super) struct Object<'a> {
     pub(super) at: Range<usize>,
     pub(super) members: Vec<Member<'a>>,
 }
 
+/// A member of an object, with its places in the text.
 pub(super) struct Member<'a> {
-    /// `None` for a name that is no text, such as half a surrogate pair.
+    /// `None` for a name that is not valid text, such as half a surrogate pair.
     pub(super) key: Option<Cow<'a, str>>,
     pub(super) key_at: Range<usize>,
     pub(super) value: &'a str,
@@ -52,15 +52,15 @@ pub(super) struct Member<'a> {
 }
 
 impl<'a> Document<'a> {
-    /// Reads a file as clients would.
+    /// Parses a file as clients do.
     ///
     /// # Errors
-    /// It is not one JSON object, or says something about helpers and logins that
-    /// clients do not understand, or each in its own way.
+    /// It is not one JSON object, or its `auths` or `credHelpers` are invalid or
+    /// ambiguous.
     pub fn parse(text: &'a str) -> Result<Self, ParseError> {
         if text.starts_with('\u{feff}') {
             return Err(ParseError::Broken(
-                "it begins with a byte order mark, which no client takes".into(),
+                "it begins with a byte order mark, which clients do not accept".into(),
             ));
         }
         if text.bytes().all(is_space) {
@@ -70,9 +70,7 @@ impl<'a> Document<'a> {
         let raw = <&RawValue>::deserialize(&mut deserializer);
         let raw = raw.map_err(|error| ParseError::Broken(syntax(text, &error)))?;
         if raw.get() == "null" {
-            return Err(ParseError::Ambiguous(
-                "it is `null` and not an object".into(),
-            ));
+            return Err(ParseError::Ambiguous("it is `null`, not an object".into()));
         }
         let root = object(text, raw.get(), "it")?;
         let end = deserializer.end();
@@ -81,44 +79,43 @@ impl<'a> Document<'a> {
             text,
             root: Some(root),
         };
-        document.member_object(AUTHS)?;
-        document.member_object(HELPERS)?;
+        document.object_field(AUTHS)?;
+        document.object_field(HELPERS)?;
         Ok(document)
     }
 
-    /// The name of the helper that answers for a host.
+    /// Returns the name of the helper for a host.
     pub fn helper_of(&self, host: &str) -> Option<String> {
-        let helpers = self.member_object(HELPERS).ok()??;
+        let helpers = self.object_field(HELPERS).ok()??;
         let member = helpers.members.iter().rfind(|member| member.is(host))?;
         serde_json::from_str(member.value).ok()
     }
 
-    /// The hosts that this program answers for, in the order of the file.
+    /// Returns the hosts that this program is configured for, in the order of the file.
     pub fn our_hosts(&self) -> Vec<String> {
-        let helpers = self.member_object(HELPERS).ok().flatten();
+        let helpers = self.object_field(HELPERS).ok().flatten();
         let members = helpers.map(|helpers| helpers.members).unwrap_or_default();
         let ours = members.into_iter().filter(Member::is_ours);
         ours.filter_map(|member| member.key.map(Cow::into_owned))
             .collect()
     }
 
-    /// The name of the helper that is asked for every registry without one of its own
-    /// (`credsStore`).
+    /// Returns the helper for all other registries (`credsStore`).
     pub fn store(&self) -> Option<String> {
         let member = self.fields(STORE).last()?;
         let name: String = serde_json::from_str(member.value).ok()?;
         Some(name).filter(|name| !name.is_empty())
     }
 
-    /// Whether this program is asked for every registry (`credsStore`).
+    /// Returns whether this program is the helper for all other registries (`credsStore`).
     pub fn is_our_store(&self) -> bool {
         self.fields(STORE).any(Member::is_ours)
     }
 
-    /// Whether there is anything about logins: otherwise docker looks for a keychain's
-    /// helper by itself (`ContainsAuth` in docker's source).
-    pub fn is_about_logins(&self) -> bool {
-        let objects = [AUTHS, HELPERS].map(|name| self.member_object(name).ok().flatten());
+    /// Returns whether the file says anything about logins. Otherwise docker chooses its
+    /// default keychain helper (`ContainsAuth` in docker's source).
+    pub fn mentions_logins(&self) -> bool {
+        let objects = [AUTHS, HELPERS].map(|name| self.object_field(name).ok().flatten());
         let has_members = |object: &Object<'_>| !object.members.is_empty();
         objects.iter().flatten().any(has_members)
             || self
@@ -126,7 +123,7 @@ impl<'a> Document<'a> {
                 .any(|store| !["\"\"", "null"].contains(&store.value))
     }
 
-    /// Whether there is nothing in the file, or an object with nothing in it.
+    /// Returns whether the file is empty or holds an empty object.
     pub fn is_empty(&self) -> bool {
         self.root
             .as_ref()
@@ -134,7 +131,7 @@ impl<'a> Document<'a> {
     }
 
     pub(super) fn helpers(&self) -> Option<Object<'a>> {
-        self.member_object(HELPERS).ok().flatten()
+        self.object_field(HELPERS).ok().flatten()
     }
 
     pub(super) fn fields<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s Member<'a>> {
@@ -142,12 +139,12 @@ impl<'a> Document<'a> {
         members.filter(move |member| member.is_field(name))
     }
 
-    /// The object that a field is, if it is there.
-    pub(super) fn member_object(&self, name: &str) -> Result<Option<Object<'a>>, ParseError> {
+    /// Returns the object in a field, if the field exists.
+    pub(super) fn object_field(&self, name: &str) -> Result<Option<Object<'a>>, ParseError> {
         let mut found = None;
         for member in self.fields(name) {
             if found.is_some() {
-                let what = format!("`{name}` is there twice");
+                let what = format!("`{name}` occurs twice");
                 return Err(ParseError::Ambiguous(at(
                     self.text,
                     member.key_at.start,
@@ -164,7 +161,7 @@ impl<'a> Document<'a> {
         }
     }
 
-    pub(super) fn only_member<'o>(
+    pub(super) fn unique_member<'o>(
         &self,
         object: Option<&'o Object<'a>>,
         key: &str,
@@ -175,7 +172,7 @@ impl<'a> Document<'a> {
         match found.next() {
             None => Ok(first),
             Some(second) => {
-                let what = format!("`{key}` is there twice");
+                let what = format!("`{key}` occurs twice");
                 Err(ParseError::Ambiguous(at(
                     self.text,
                     second.key_at.start,
@@ -187,13 +184,13 @@ impl<'a> Document<'a> {
 }
 
 impl Member<'_> {
-    /// Whether it is the field of a Go structure.
+    /// Returns whether Go reads this member as that field of a structure.
     pub(super) fn is_field(&self, name: &str) -> bool {
         let key = self.key.as_deref();
         key.is_some_and(|key| key.eq_ignore_ascii_case(name))
     }
 
-    /// Whether it is the entry of a map.
+    /// Returns whether Go reads this member as that key of a map.
     pub(super) fn is(&self, key: &str) -> bool {
         self.key.as_deref() == Some(key)
     }
@@ -227,11 +224,11 @@ impl<'de> Deserialize<'de> for Members<'de> {
     }
 }
 
-/// The object that stands at `json`, a part of `text`.
+/// Parses the object at `json`, which is a part of `text`.
 pub(super) fn object<'a>(text: &str, json: &'a str, what: &str) -> Result<Object<'a>, ParseError> {
     let place_of = place(text, json);
     let broken = |how: &str| ParseError::Broken(at(text, place_of.start, &format!("{what} {how}")));
-    // Otherwise serde's message would quote what is there.
+    // Otherwise serde's message would quote the content.
     if !json.starts_with('{') {
         return Err(broken("is not an object"));
     }
@@ -248,7 +245,7 @@ pub(super) fn object<'a>(text: &str, json: &'a str, what: &str) -> Result<Object
     })
 }
 
-/// Where a part of a text stands in it.
+/// Returns the byte range of a part of a text.
 fn place(text: &str, part: &str) -> Range<usize> {
     let start = part.as_ptr() as usize - text.as_ptr() as usize;
     start..start + part.len()
@@ -258,14 +255,15 @@ fn syntax(text: &str, error: &serde_json::Error) -> String {
     let line = text.split('\n').nth(error.line().saturating_sub(1));
     let rest = line.and_then(|line| line.get(error.column().saturating_sub(1)..));
     let is_comment = rest.is_some_and(|rest| rest.starts_with('/') || rest.starts_with('#'));
-    let hint = match is_comment {
-        true => "; JSON has no comments",
-        false => "",
+    let hint = if is_comment {
+        ". JSON has no comments"
+    } else {
+        ""
     };
     format!("it is not valid JSON: {error}{hint}")
 }
 
-/// What is wrong, and at which byte of the text.
+/// Adds the line and column of a byte offset to a message.
 pub(super) fn at(text: &str, byte: usize, what: &str) -> String {
     let before = &text[..byte];
     let line = before.matches('\n').count() + 1;
@@ -273,7 +271,7 @@ pub(super) fn at(text: &str, byte: usize, what: &str) -> String {
     format!("{what} (line {line}, column {column})")
 }
 
-/// What follows the last end of a line.
+/// Returns the text after the last line end.
 pub(super) fn after_line(text: &str) -> &str {
     text.rsplit(['\n', '\r']).next().unwrap_or_default()
 }
@@ -290,21 +288,21 @@ mod tests {
         let hosts = ["us.icr.io".to_owned()];
         match Document::parse(text) {
             Err(broken) => broken.to_string(),
-            Ok(document) => document.naming(&hosts).unwrap_err().to_string(),
+            Ok(document) => document.plan_helpers(&hosts).unwrap_err().to_string(),
         }
     }
 
     #[test]
-    fn a_broken_file_is_told_by_its_place_and_not_by_its_content() {
+    fn errors_have_the_position_and_nothing_of_the_content() {
         for (text, part) in [
             ("{\"auths\": {\"a\": \"hunter2\"", "line 1 column 25"),
             (
                 "{\n  // hunter2\n}",
-                "line 2 column 3; JSON has no comments",
+                "line 2 column 3. JSON has no comments",
             ),
             (
                 "{\n  \"a\": 1, # hunter2\n}",
-                "line 2 column 11; JSON has no comments",
+                "line 2 column 11. JSON has no comments",
             ),
             ("{\"a\": 1,}", "line 1 column 9"),
             ("{} hunter2", "trailing characters at line 1 column 4"),
@@ -322,19 +320,19 @@ mod tests {
             ),
             (
                 "{\"credHelpers\":{},\n \"credhelpers\":{}}",
-                "`credHelpers` is there twice (line 2, column 2)",
+                "`credHelpers` occurs twice (line 2, column 2)",
             ),
             (
                 "{\"auths\":{},\"auths\":{}}",
-                "`auths` is there twice (line 1, column 13)",
+                "`auths` occurs twice (line 1, column 13)",
             ),
             (
                 "{\"credHelpers\":{\"us.icr.io\":\"a\",\n\"us.icr.io\":\"b\"}}",
-                "`us.icr.io` is there twice (line 2, column 1)",
+                "`us.icr.io` occurs twice (line 2, column 1)",
             ),
             (
                 "{\"credHelpers\":{\"us.icr.io\":7}}",
-                "a helper's name is missing (line 1, column 29)",
+                "the helper's name is missing (line 1, column 29)",
             ),
         ] {
             let reason = reason(text);
@@ -344,8 +342,8 @@ mod tests {
     }
 
     #[test]
-    fn docker_looks_for_a_keychain_while_nothing_is_said_about_logins() {
-        for (text, is_about_logins) in [
+    fn a_file_without_logins_and_helpers_mentions_no_logins() {
+        for (text, mentions_logins) in [
             ("", false),
             (
                 "{\"auths\": {}, \"credHelpers\": null, \"credsStore\": \"\"}",
@@ -356,12 +354,12 @@ mod tests {
             ("{\"credsStore\": \"pass\"}", true),
         ] {
             let document = Document::parse(text).unwrap();
-            assert_eq!(document.is_about_logins(), is_about_logins, "{text}");
+            assert_eq!(document.mentions_logins(), mentions_logins, "{text}");
         }
     }
 
     #[test]
-    fn our_own_names_are_noticed() {
+    fn hosts_with_this_helper_are_found() {
         let text = r#"{"credsStore": "icr", "credHelpers": {"b.icr.io": "x", "us.icr.io": "icr", "icr.io": "icr"}}"#;
         let document = Document::parse(text).unwrap();
         assert!(document.is_our_store());

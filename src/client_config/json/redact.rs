@@ -4,11 +4,11 @@ use super::Document;
 use super::HELPERS;
 use super::STORE;
 use super::edit::Edit;
-use super::edit::applied;
+use super::edit::apply_edits;
 use super::edit::quoted;
 use super::parse::Member;
 
-/// Fields of docker's file whose texts may be shown.
+/// Fields of docker's file that hold no secrets.
 const HARMLESS: [&str; 14] = [
     HELPERS,
     STORE,
@@ -27,8 +27,8 @@ const HARMLESS: [&str; 14] = [
 ];
 
 impl Document<'_> {
-    /// The text with `[redacted]` in place of every text in it that is not known to
-    /// be harmless: passwords, headers, proxies, and what other programs left.
+    /// Returns the text with `[redacted]` for every string outside the known harmless
+    /// fields: passwords, headers, proxies, and what other programs wrote.
     pub fn redacted(&self) -> String {
         let mut edits = Vec::new();
         for member in self.root.iter().flat_map(|root| &root.members) {
@@ -37,11 +37,11 @@ impl Document<'_> {
                 redact(member, &mut edits);
             }
         }
-        applied(self.text, &edits)
+        apply_edits(self.text, &edits)
     }
 }
 
-/// Takes out every text in a value, but not the names of members.
+/// Redacts every string in a value, but not the names of members.
 fn redact(member: &Member<'_>, edits: &mut Vec<Edit>) {
     let value = member.value;
     let mut position = 0;
@@ -59,7 +59,7 @@ fn redact(member: &Member<'_>, edits: &mut Vec<Edit>) {
     }
 }
 
-/// Where the string ends that starts here.
+/// Returns the end of the string that starts at `start`.
 fn end_of_string(json: &str, start: usize) -> usize {
     let mut is_escaped = false;
     for (offset, byte) in json.bytes().enumerate().skip(start + 1) {
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_may_be_a_secret_is_redacted() {
+    fn possible_secrets_are_redacted() {
         let text = r#"{"HttpHeaders": {"Authorization": "s3cret-1"}, "currentContext": "rootless",
             "proxies": {"default": {"httpProxy": "http://u:s3cret-2@h"}}, "x": ["s3cret-3", {"y": "s3c\"ret-4"}],
             "auths": {"https://u:s3cret-5@x.io": {"username": "s3cret-6"}}, "s": "s3cret-7",
