@@ -152,10 +152,10 @@ fn contents(file: &ClientFile, settings: &Settings) -> Result<Option<Contents>, 
         (!registries.contains(&registry)).then_some((registry, helper))
     });
     Ok(Some(Contents {
-        of_others: of_others.collect(),
-        other_store: document.store().filter(|store| store != HELPER),
-        is_store: document.is_our_store(),
-        plain: document.auth_entries(further),
+        other_helpers: other_helpers.collect(),
+        other_default_store: document.store().filter(|store| store != HELPER),
+        is_default_store: document.is_our_store(),
+        plaintext_logins: document.auth_entries(additional),
         registries,
         foreign_hosts,
     }))

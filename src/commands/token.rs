@@ -377,7 +377,7 @@ struct TokenJson<'a> {
 }
 
 impl<'a> TokenJson<'a> {
-    fn new(token: &'a Listed, now: u64) -> Self {
+    fn new(token: &'a ListedToken, now: u64) -> Self {
         Self {
             id: &token.id,
             access: access(token.may_write),
@@ -388,7 +388,7 @@ impl<'a> TokenJson<'a> {
     }
 }
 
-fn status(token: &Listed, now: u64) -> &'static str {
+fn status(token: &ListedToken, now: u64) -> &'static str {
     if token.is_revoked {
         "revoked"
     } else if token.expires_at.is_some_and(|end| end <= now) {
@@ -401,7 +401,7 @@ fn status(token: &Listed, now: u64) -> &'static str {
 const HEADINGS: [&str; 4] = ["IDENTIFIER", "ACCESS", "EXPIRES", "DESCRIPTION"];
 
 /// Returns the cells under [`HEADINGS`].
-fn row(token: &Listed, now: u64) -> [String; 4] {
+fn row(token: &ListedToken, now: u64) -> [String; 4] {
     let expiry = token.expires_at.map_or("never".to_owned(), when);
     let expiry = match status(token, now) {
         "valid" => expiry,
@@ -426,7 +426,7 @@ fn access(may_write: bool) -> &'static str {
 fn delete_tokens(remove: &Remove, api: &RegistryApi<'_>, stdio: &mut Stdio<'_>) -> Result<()> {
     let mut failures = Vec::new();
     for id in &remove.ids {
-        match api.remove_token(id) {
+        match api.delete_token(id) {
             Ok(()) => print(stdio, &format!("Deleted {id}"))?,
             Err(error) => failures.push(error.to_string()),
         }

@@ -10,7 +10,7 @@ use crate::client_config::file;
 use crate::client_config::json::Document;
 use crate::client_config::json::HelperPlan;
 use crate::client_config::json::ParseError;
-use crate::commands::errand::Warnings;
+use crate::commands::warnings::Warnings;
 use crate::context::Context;
 use crate::error::Error;
 use crate::error::Result;

@@ -11,9 +11,9 @@ use crate::client_config::Client;
 use crate::commands::clients::machine;
 use crate::commands::conclude;
 use crate::commands::configure_choice::Choosing;
-use crate::commands::errand::Warnings;
 use crate::commands::print;
 use crate::commands::print_json;
+use crate::commands::warnings::Warnings;
 use crate::context::Context;
 use crate::context::Session;
 use crate::context::Stdio;
@@ -89,7 +89,7 @@ pub(crate) fn run(
     stdio: &mut Stdio<'_>,
     context: &Context<'_>,
 ) -> Result<()> {
-    let warnings = Warnings::none_yet(context);
+    let warnings = Warnings::new(context);
     let (done, failures) = match arguments.undo {
         true => undo(arguments, context, &warnings)?,
         false => configure(arguments, context, &warnings)?,

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::Arguments;
 use crate::client_config::Client;
-use crate::commands::errand::Warnings;
 use crate::commands::scopes::listed;
+use crate::commands::warnings::Warnings;
 
 /// What came of one file.
 #[derive(Debug)]
@@ -105,5 +105,5 @@ pub(super) fn as_json(arguments: &Arguments, done: &[Done], warnings: &Warnings<
             file
         })
         .collect();
-    json!({"dry_run": arguments.dry_run, "files": files, "warnings": warnings.told()})
+    json!({"dry_run": arguments.dry_run, "files": files, "warnings": warnings.texts()})
 }

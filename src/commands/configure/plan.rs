@@ -110,7 +110,7 @@ impl Configuring<'_> {
         }
         let told = format!("passwords lie in clear for {}", listed(&places));
         if self.is_interactive && !self.arguments.dry_run {
-            self.context.terminal.tell(&format!("Found: {told}."));
+            self.context.terminal.write_line(&format!("Found: {told}."));
             let question = "Move them into the keychain, and out of the files once they are tried?";
             let answer = self.context.terminal.confirm(question, true);
             if answer.map_err(|_| Error::user("nothing was said, so nothing was changed"))? {

@@ -401,7 +401,7 @@ fn secret_keys(text: &str, context: &CheckContext<'_>) -> Vec<String> {
     let Ok(document) = Document::parse(text) else {
         return Vec::new();
     };
-    let logins = document.plain_logins(&context.settings.registries);
+    let logins = document.auth_entries(&context.settings.registries);
     let secret = logins.into_iter().filter(AuthEntry::is_secret);
     secret.map(|login| login.key).collect()
 }

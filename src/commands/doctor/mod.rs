@@ -198,7 +198,7 @@ pub(crate) fn run(
     }
     if let Some(path) = &arguments.report {
         let path = path.display();
-        context.terminal.tell(&format!(
+        context.terminal.write_line(&format!(
             "Wrote the report to {path}. Read it before you send it"
         ));
     }

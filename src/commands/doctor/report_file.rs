@@ -8,8 +8,8 @@ use std::path::Path;
 
 use super::CheckContext;
 use super::Report;
-use crate::client_config::document::Document;
 use crate::client_config::file;
+use crate::client_config::json::Document;
 use crate::commands::screen::Screen;
 use crate::error::Error;
 use crate::error::Result;
