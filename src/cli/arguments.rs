@@ -144,7 +144,7 @@ fn definition(verb: Verb) -> clap::Command {
         .disable_version_flag(true);
     if verb.takes_address {
         let address = clap::Arg::new("ADDRESS")
-            .help("Registry; read from standard input if omitted")
+            .help("Registry; read from stdin if omitted")
             .value_hint(clap::ValueHint::Hostname);
         command.arg(address)
     } else {

@@ -168,8 +168,9 @@ fn code_from(answer: Option<Answer>, limits: Limits) -> Result<Secret> {
 
 fn listen_error(error: &std::io::Error) -> Error {
     Error::user(format!(
-        "cannot listen on localhost for the browser ({error}); {WITHOUT_BROWSER}"
+        "cannot listen on localhost for the browser ({error})"
     ))
+    .with_hint(WITHOUT_BROWSER)
 }
 
 #[cfg(test)]

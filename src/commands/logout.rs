@@ -205,7 +205,7 @@ impl Outcome {
                 LoginContext::new(broker, broker.endpoint_of(&scope), context, warnings);
             if let Err(error) = delete_key(&login_context, &login, key) {
                 self.failures.push(format!(
-                    "{error}. The login is kept; to delete it but not its API key ({}), run '{}'",
+                    "{error}. The login is kept. To delete it without its API key ({}), run '{}'",
                     key.id,
                     scope.logout_command()
                 ));

@@ -85,7 +85,7 @@ fn to_json(answer: &impl Serialize) -> Result<Zeroizing<String>> {
     text.map(Zeroizing::new).map_err(Error::internal)
 }
 
-/// Returns an error with a line for each error of a command that went on after them.
+/// Returns one error with a line for each thing that failed, if anything did.
 fn conclude(failures: &[String]) -> Result<()> {
     if failures.is_empty() {
         Ok(())

@@ -129,7 +129,7 @@ impl KeychainChoice {
         match self {
             Self::Auto => "the system's keychain",
             Self::Kernel => {
-                "the kernel keyring, until the machine restarts or nobody has used it for three days"
+                "the Linux kernel keyring (lost at reboot, or after 3 days without use)"
             }
             Self::Macos => "the macOS Keychain",
             Self::None => "no keychain",
