@@ -173,14 +173,11 @@ fn temporary(machine: &Machine<'_>) -> Result<PathBuf> {
     }
     let number = machine.user_id.unwrap_or_default().to_string();
     let own = machine.root.join(RUNTIME_DIRECTORIES).join(&number);
-    Ok(match number != "0" && own.is_dir() {
-        true => own.join(AUTH_FILE),
-        false => machine
-            .root
-            .join("run/containers")
-            .join(number)
-            .join("auth.json"),
-    })
+    if number != "0" && own.is_dir() {
+        return Ok(own.join(AUTH_FILE));
+    }
+    let containers = machine.root.join("run/containers");
+    Ok(containers.join(number).join("auth.json"))
 }
 
 /// The files that [`files`] names when other variables and files are not there: the
@@ -200,9 +197,10 @@ pub(super) fn further_files(machine: &Machine<'_>) -> Result<Vec<PathBuf>> {
 
 /// `~/.config/containers/auth.json`. Only on Linux the variable counts.
 fn lasting(machine: &Machine<'_>) -> Result<Option<PathBuf>> {
-    let named = match cfg!(target_os = "linux") {
-        true => machine.path(CONFIG_DIRECTORY)?,
-        false => None,
+    let named = if cfg!(target_os = "linux") {
+        machine.path(CONFIG_DIRECTORY)?
+    } else {
+        None
     };
     let directory = named.or_else(|| Some(machine.home?.join(".config")));
     Ok(directory.map(|directory| directory.join(AUTH_FILE)))
@@ -219,9 +217,10 @@ mod tests {
         let make = |path: &str, is_directory: bool| {
             let path = root.path().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            match is_directory {
-                true => std::fs::create_dir(path).unwrap(),
-                false => std::fs::write(path, "{}").unwrap(),
+            if is_directory {
+                std::fs::create_dir(path).unwrap();
+            } else {
+                std::fs::write(path, "{}").unwrap();
             }
         };
         make("run/user/1000", true);

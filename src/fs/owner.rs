@@ -235,9 +235,10 @@ mod system {
             setfsgid(owner.group);
             setfsuid(owner.user);
             let current = (current_user(), current_group());
-            match current == (owner.user.as_raw(), owner.group.as_raw()) {
-                true => Ok(former),
-                false => Err(refusal(owner)),
+            if current == (owner.user.as_raw(), owner.group.as_raw()) {
+                Ok(former)
+            } else {
+                Err(refusal(owner))
             }
         }
     }

@@ -51,9 +51,10 @@ pub fn make_directory(path: &Path) -> anyhow::Result<()> {
     let is_above = |path: &&Path| path.file_name() != Some(OsStr::new(PROGRAM));
     let has_own = path.ancestors().any(|path| !is_above(&path));
     let mut own: Vec<&Path> = path.ancestors().take_while(is_above).collect();
-    match has_own {
-        true => own.extend(path.ancestors().nth(own.len())),
-        false => own.truncate(1),
+    if has_own {
+        own.extend(path.ancestors().nth(own.len()));
+    } else {
+        own.truncate(1);
     }
     for directory in own {
         close_to_others(directory).with_context(|| directory.display().to_string())?;

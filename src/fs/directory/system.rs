@@ -1,0 +1,175 @@
+//! Replacing a file on Unix: by descriptor, without a name where the system can.
+
+use std::ffi::OsStr;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use anyhow::anyhow;
+use nix::errno::Errno;
+use nix::fcntl::AtFlags;
+use nix::fcntl::OFlag;
+use nix::fcntl::renameat;
+use nix::unistd::linkat;
+
+use super::Directory;
+use super::PREFIX;
+use super::unix;
+
+pub(super) fn put<E: From<anyhow::Error>>(
+    directory: &Directory,
+    name: &OsStr,
+    replaces: bool,
+    fill: &dyn Fn(&File) -> Result<(), E>,
+) -> Result<(), E> {
+    #[cfg(target_os = "linux")]
+    if let Some(file) = linux::open_without_name(directory) {
+        fill(&file)?;
+        match linux::place(directory, &file, name, replaces) {
+            Ok(()) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(anyhow::Error::from(error).into());
+            }
+            // Not every file system that makes such files can name them.
+            Err(_) => {}
+        }
+    }
+    put_named(directory, name, replaces, fill)
+}
+
+/// For file systems that have no files without a name.
+pub(super) fn put_named<E: From<anyhow::Error>>(
+    directory: &Directory,
+    name: &OsStr,
+    replaces: bool,
+    fill: &dyn Fn(&File) -> Result<(), E>,
+) -> Result<(), E> {
+    let made = Named::make(directory, |name| {
+        unix::open_in(
+            directory,
+            name,
+            OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL,
+        )
+    });
+    let (named, file) = made.map_err(|error| unwritable(directory, &error))?;
+    let _ = file.try_lock();
+    fill(&file)?;
+    match named.give_name(name, replaces) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(anyhow::Error::from(error).into())
+        }
+        given => given.map_err(|error| anyhow!("it cannot be replaced ({error})").into()),
+    }
+}
+
+pub(super) fn unwritable(directory: &Directory, error: &io::Error) -> anyhow::Error {
+    let path = directory.path.display();
+    anyhow!("nothing can be written in {path} ({error})")
+}
+
+/// A name for a while, which is removed again unless the file gets another one.
+struct Named<'a> {
+    directory: &'a Directory,
+    name: OsString,
+}
+
+impl<'a> Named<'a> {
+    /// Gives something a name that nothing else has.
+    fn make<T>(
+        directory: &'a Directory,
+        make: impl Fn(&OsStr) -> io::Result<T>,
+    ) -> io::Result<(Self, T)> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(PREFIX).disable_cleanup(true);
+        // Names alone are asked for; the path counts for nothing.
+        let made = builder.make_in("/", |path| make(path.file_name().unwrap_or_default()))?;
+        let (made, path) = made.into_parts();
+        let name = Path::new(&path).file_name().unwrap_or_default().to_owned();
+        Ok((Self { directory, name }, made))
+    }
+
+    /// A link replaces nothing, a rename does; not every file system has links.
+    fn give_name(self, name: &OsStr, replaces: bool) -> io::Result<()> {
+        let descriptor = &self.directory.descriptor;
+        if !replaces {
+            let (own, flags) = (self.name.as_os_str(), AtFlags::empty());
+            match linkat(descriptor, own, descriptor, name, flags) {
+                Ok(()) => return Ok(()),
+                Err(Errno::EEXIST) => return Err(Errno::EEXIST.into()),
+                Err(_) => {}
+            }
+        }
+        renameat(descriptor, self.name.as_os_str(), descriptor, name)?;
+        std::mem::forget(self);
+        Ok(())
+    }
+}
+
+impl Drop for Named<'_> {
+    fn drop(&mut self) {
+        let _ = self.directory.remove(&self.name);
+    }
+}
+
+#[cfg(all(target_os = "linux", test))]
+pub(super) fn has_files_without_names(directory: &Directory) -> bool {
+    linux::open_without_name(directory).is_some()
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::ffi::OsStr;
+    use std::fs::File;
+    use std::io;
+    use std::os::fd::AsRawFd;
+    use std::path::PathBuf;
+
+    use nix::fcntl::AT_FDCWD;
+    use nix::fcntl::AtFlags;
+    use nix::fcntl::OFlag;
+    use nix::unistd::linkat;
+
+    use super::Named;
+    use crate::fs::Directory;
+    use crate::fs::directory::unix;
+
+    /// A file that is gone when nobody has it open; `None` where the system has none,
+    /// or could not name it: `/proc` is the way to it (`open(2)`, `O_TMPFILE`).
+    pub(super) fn open_without_name(directory: &Directory) -> Option<File> {
+        let flags = OFlag::O_RDWR | OFlag::O_TMPFILE;
+        let file = unix::open_in(directory, OsStr::new("."), flags).ok()?;
+        let _ = file.try_lock();
+        path_of(&file).exists().then_some(file)
+    }
+
+    fn path_of(file: &File) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
+    }
+
+    fn link(directory: &Directory, file: &File, name: &OsStr) -> io::Result<()> {
+        let flags = AtFlags::AT_SYMLINK_FOLLOW;
+        Ok(linkat(
+            AT_FDCWD,
+            &path_of(file),
+            &directory.descriptor,
+            name,
+            flags,
+        )?)
+    }
+
+    /// A link replaces nothing, so a file that is to do that has another name for the
+    /// time between two calls.
+    pub(super) fn place(
+        directory: &Directory,
+        file: &File,
+        name: &OsStr,
+        replaces: bool,
+    ) -> io::Result<()> {
+        if !replaces {
+            return link(directory, file, name);
+        }
+        let (named, ()) = Named::make(directory, |name| link(directory, file, name))?;
+        named.give_name(name, replaces)
+    }
+}
