@@ -5,8 +5,8 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::DefinedIn;
 use super::KeychainChoice;
-use super::Origin;
 use super::Settings;
 use super::SettingsFile;
 use super::document::Document;
@@ -191,7 +191,7 @@ impl Settings {
 
     fn note(&mut self, key: String, value: Value<'_>) {
         self.origins
-            .insert(key, Origin::File(value.path().to_owned()));
+            .insert(key, DefinedIn::File(value.path().to_owned()));
     }
 }
 

@@ -52,7 +52,7 @@ pub struct Settings {
     chosen_profile: Option<String>,
     profiles: BTreeMap<String, Profile>,
     mappings: BTreeMap<Registry, Mapping>,
-    origins: BTreeMap<String, Origin>,
+    origins: BTreeMap<String, DefinedIn>,
     files: Vec<SettingsFile>,
 }
 
@@ -76,7 +76,7 @@ pub struct Choice<'a> {
 
 /// Where a value comes from.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Origin {
+pub enum DefinedIn {
     /// Nobody chose it.
     Default,
     /// A settings file.
@@ -295,8 +295,8 @@ impl Settings {
     /// Where a value comes from. Keys are those of the file, `profile.NAME`,
     /// `registry.HOST` and `registries.HOST`; and `profile`, `source` and
     /// `iam-endpoint`, which the environment alone can set.
-    pub fn origin(&self, key: &str) -> &Origin {
-        self.origins.get(key).unwrap_or(&Origin::Default)
+    pub fn origin(&self, key: &str) -> &DefinedIn {
+        self.origins.get(key).unwrap_or(&DefinedIn::Default)
     }
 
     /// The files that were looked for, the weakest first.
@@ -364,7 +364,7 @@ impl Settings {
         if let Some(value) = value {
             set(self, value);
             self.origins
-                .insert(key.to_owned(), Origin::Variable(variable));
+                .insert(key.to_owned(), DefinedIn::Variable(variable));
         }
     }
 
@@ -840,12 +840,12 @@ mod tests {
             assert_eq!(of(host), Some("shared"), "{host}");
         }
         let path = |directory: &tempfile::TempDir| {
-            Origin::File(directory.path().join(PROGRAM).join("config.toml"))
+            DefinedIn::File(directory.path().join(PROGRAM).join("config.toml"))
         };
         for (key, origin) in [
             ("deadline", path(&user)),
             ("attempt-timeout", path(&system)),
-            ("connect-timeout", Origin::Default),
+            ("connect-timeout", DefinedIn::Default),
             ("profile.shared", path(&system)),
             ("profile.changed", path(&user)),
             ("registry.us.icr.io", path(&user)),

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::iam::trusted_profile::TrustedProfile;
-use crate::settings::Origin;
+use crate::settings::DefinedIn;
 use crate::settings::Profile;
 use crate::settings::Settings;
 
@@ -208,9 +208,9 @@ impl<'a, T> SettingJson<'a, T> {
 impl<'a> OriginJson<'a> {
     fn new(settings: &'a Settings, key: &str) -> Self {
         match settings.origin(key) {
-            Origin::Default => Self::Default,
-            Origin::File(path) => Self::File { path: text(path) },
-            Origin::Variable(name) => Self::Variable { name },
+            DefinedIn::Default => Self::Default,
+            DefinedIn::File(path) => Self::File { path: text(path) },
+            DefinedIn::Variable(name) => Self::Variable { name },
         }
     }
 }
