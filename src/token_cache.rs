@@ -123,7 +123,7 @@ impl PastFailure {
 
 /// A token that is kept.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Kept {
+pub struct CachedToken {
     /// The token.
     pub secret: Secret,
     /// How long ago it was received, in seconds.
@@ -218,7 +218,7 @@ impl<'a> TokenCache<'a> {
 
     /// An identity's token, for telling a person about it; `None` when it has ended,
     /// or there is none.
-    pub fn kept(&self, key: &CacheKey) -> Option<Kept> {
+    pub fn kept(&self, key: &CacheKey) -> Option<CachedToken> {
         let Record::Token {
             secret,
             received,
@@ -230,7 +230,7 @@ impl<'a> TokenCache<'a> {
         };
         let age = self.clock.now().checked_sub(received)?;
         let left = lifetime.checked_sub(age).filter(|left| *left > 0)?;
-        Some(Kept { secret, age, left })
+        Some(CachedToken { secret, age, left })
     }
 
     /// Whether it is time for the next token, or was when it was last tried to get

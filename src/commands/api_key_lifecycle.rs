@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::login_context::LoginContext;
 use super::scopes::login_for;
 use crate::PROGRAM;
-use crate::credentials::Description;
+use crate::credentials::CredentialInfo;
 use crate::error::Error;
 use crate::error::Result;
 use crate::error::one_line;
@@ -18,7 +18,7 @@ use crate::iam::owner::Owner;
 use crate::iam::owner::OwnerKind;
 use crate::login::IssuedKey;
 use crate::secret::Secret;
-use crate::sources::Speaker;
+use crate::sources::Origin;
 use crate::time;
 use crate::time::Deadline;
 
@@ -206,8 +206,8 @@ pub(super) fn issued_key(key: &CreatedApiKey) -> IssuedKey {
 
 /// Returns a warning that the API key created by this program expires soon, and the command
 /// that replaces it.
-pub(super) fn expiry_warning(speaker: &Description, now: u64) -> Option<(String, String)> {
-    let Speaker::Login(scope) = &speaker.speaker else {
+pub(super) fn expiry_warning(speaker: &CredentialInfo, now: u64) -> Option<(String, String)> {
+    let Origin::Login(scope) = &speaker.origin else {
         return None;
     };
     let end = speaker.key_ends_at?;

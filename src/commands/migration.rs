@@ -19,7 +19,7 @@ use crate::login::Login;
 use crate::login::LoginScope;
 use crate::registry::Registry;
 use crate::settings::KeychainChoice;
-use crate::sources::Speaker;
+use crate::sources::Origin;
 
 /// Passwords that were moved into the keychain, and not yet out of the files.
 #[derive(Default)]
@@ -274,8 +274,8 @@ fn tried(
             "it is an access token that has ended or that is not needed; take it out by hand",
         ));
     }
-    match broker.speaker(registry)? {
-        Some(Speaker::Login(speaker)) if speaker == *scope => broker.get(registry).map(drop),
+    match broker.origin(registry)? {
+        Some(Origin::Login(speaker)) if speaker == *scope => broker.get(registry).map(drop),
         _ => Err(Error::user(format!(
             "the settings let somebody else speak for {registry}, see `{PROGRAM} settings`"
         ))),

@@ -12,7 +12,7 @@ use crate::login::LoginKind;
 use crate::login::LoginScope;
 use crate::registry::Registry;
 use crate::settings::CredentialKind;
-use crate::sources::Speaker;
+use crate::sources::Origin;
 use crate::time::Deadline;
 
 /// How severe a notice is.
@@ -54,7 +54,7 @@ impl Notice {
 /// # Errors
 /// The keychain cannot list them.
 pub(super) fn notices(broker: &Broker<'_>) -> Result<Vec<Notice>> {
-    let logins = broker.own_logins()?;
+    let logins = broker.redundant_logins()?;
     Ok(logins.into_iter().filter_map(notice).collect())
 }
 
@@ -114,7 +114,7 @@ pub(super) fn delete_expired(
     if is_interactive {
         check_sessions(login_context);
     }
-    let logins = login_context.broker.own_logins().unwrap_or_default();
+    let logins = login_context.broker.redundant_logins().unwrap_or_default();
     for RedundantLogin { scope, .. } in logins
         .into_iter()
         .filter(|login| login.end.is_some() && login.hides_default())
@@ -166,7 +166,7 @@ fn sessions(broker: &Broker<'_>) -> Vec<Registry> {
         login.is_some_and(|login| {
             login.kind() == LoginKind::RefreshToken && login.ended_at.is_none()
         }) && broker.settings.choice(registry).credential == CredentialKind::AccessToken
-            && matches!(broker.speaker(registry), Ok(Some(Speaker::Login(speaker))) if speaker == scope)
+            && matches!(broker.origin(registry), Ok(Some(Origin::Login(speaker))) if speaker == scope)
     };
     scopes
         .filter_map(LoginScope::into_registry)

@@ -15,7 +15,7 @@ use crate::login::LoginScope;
 use crate::registry::Registry;
 use crate::settings::Settings;
 use crate::settings::SourceName;
-use crate::sources::Speaker;
+use crate::sources::Origin;
 
 /// Warns of registries that do not use the logins that were just stored.
 pub(super) fn warn_if_shadowed(scopes: &[LoginScope], login_context: &LoginContext<'_>) {
@@ -110,23 +110,23 @@ fn shadowed_by(
         Err(error) => return Some(format!("{unused}: {error}")),
     };
     let precedence = format!("{} takes precedence for {name}", active.name);
-    match &active.speaker {
-        Speaker::Login(other) if other == scope => None,
-        Speaker::Login(LoginScope::Registry(_)) => Some(format!(
+    match &active.origin {
+        Origin::Login(other) if other == scope => None,
+        Origin::Login(LoginScope::Registry(_)) => Some(format!(
             "{} takes precedence over this login. {}",
             active.name,
             removal_hint(&active, broker)
         )),
-        Speaker::Login(_) => Some(format!("{precedence}. {}", removal_hint(&active, broker))),
-        Speaker::Source(SourceName::Environment) => Some(format!(
+        Origin::Login(_) => Some(format!("{precedence}. {}", removal_hint(&active, broker))),
+        Origin::Source(SourceName::Environment) => Some(format!(
             "{precedence}. To use this login, unset {}",
             credential_variable(broker.context.environment)
         )),
-        Speaker::Source(_) if broker.context.environment.has(environment::SOURCE) => Some(format!(
+        Origin::Source(_) if broker.context.environment.has(environment::SOURCE) => Some(format!(
             "{precedence}, because ${source} selects it. To use this login, unset ${source}",
             source = environment::SOURCE
         )),
-        Speaker::Source(_) => Some(format!(
+        Origin::Source(_) => Some(format!(
             "{precedence}, because the settings select it. See '{PROGRAM} settings'"
         )),
     }
@@ -134,14 +134,14 @@ fn shadowed_by(
 
 /// Returns a sentence on how to stop using the active source.
 fn removal_hint(active: &ActiveSource, broker: &Broker<'_>) -> String {
-    match &active.speaker {
-        Speaker::Login(scope) => format!("To delete it, run '{}'", scope.logout_command()),
-        Speaker::Source(SourceName::Environment) => format!(
+    match &active.origin {
+        Origin::Login(scope) => format!("To delete it, run '{}'", scope.logout_command()),
+        Origin::Source(SourceName::Environment) => format!(
             "To stop using it, unset {}",
             credential_variable(broker.context.environment)
         ),
-        Speaker::Source(SourceName::IbmCloudCli) => "To end it, run 'ibmcloud logout'".into(),
-        Speaker::Source(_) => format!(
+        Origin::Source(SourceName::IbmCloudCli) => "To end it, run 'ibmcloud logout'".into(),
+        Origin::Source(_) => format!(
             "To use stored logins only, set {}={}",
             environment::SOURCE,
             SourceName::Login
@@ -218,7 +218,7 @@ pub(super) fn warn_after_logout(
             let Ok(Some(active)) = broker.answering(&registry) else {
                 continue;
             };
-            let is_login = matches!(active.speaker, Speaker::Login(_));
+            let is_login = matches!(active.origin, Origin::Login(_));
             if is_login && (*scope == LoginScope::Default || missing.contains(scope)) {
                 continue;
             }

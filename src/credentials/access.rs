@@ -1,9 +1,9 @@
 //! What opens a registry's management API?
 
 use super::Broker;
-use super::description::login_command;
 use super::exchange::Age;
-use super::exchange::Errand;
+use super::exchange::TokenRequest;
+use super::info::login_command;
 use crate::error::Error;
 use crate::error::Result;
 use crate::http::Http;
@@ -23,19 +23,19 @@ impl Broker<'_> {
     /// the registry, whatever `get` hands out. A login that is handed out as it is
     /// opens nothing, and is passed over.
     fn access(&self, registry: &Registry, deadline: Deadline) -> Result<Access> {
-        let given = self.given(registry);
-        match sources::find_identity(registry, &given)? {
+        let context = self.source_context(registry);
+        match sources::find_identity(registry, &context)? {
             None | Some(Found::Credential(_)) => Err(Error::user(format!(
                 "not logged in to {registry}; run `{}`, or set IBMCLOUD_API_KEY",
                 login_command(registry, self.settings)
             ))),
             Some(Found::AccessToken(token)) => Ok(Access {
-                source: sources::of_access_token(token.clone(), &given).source(),
+                source: sources::of_access_token(token.clone(), &context).source(),
                 token,
                 refresh_token: None,
             }),
             Some(Found::Identity(identity)) => {
-                self.access_of(&Errand::new(registry, &*identity, &given, deadline))
+                self.access_of(&TokenRequest::new(registry, &*identity, &context, deadline))
             }
         }
     }
@@ -55,12 +55,12 @@ impl Broker<'_> {
         let deadline = self.deadline();
         let access = self.access(registry, deadline)?;
         let http = self.http(MAX_ATTEMPTS, deadline);
-        self.opened(registry, access, account, http)
+        self.registry_client(registry, access, account, http)
     }
 
     /// The same, once it is open. A registry that has no tokens any more has whoever
     /// chose them told where they did.
-    pub(super) fn opened<'b>(
+    pub(super) fn registry_client<'b>(
         &self,
         registry: &Registry,
         access: Access,
@@ -81,20 +81,20 @@ impl Broker<'_> {
     }
 
     /// What a registry token is made with; `None` where none is wanted.
-    pub(super) fn access_for(&self, errand: &Errand<'_>) -> Option<Result<Access>> {
-        (errand.wanted == CredentialKind::RegistryToken).then(|| self.access_of(errand))
+    pub(super) fn access_for(&self, request: &TokenRequest<'_>) -> Option<Result<Access>> {
+        (request.wanted == CredentialKind::RegistryToken).then(|| self.access_of(request))
     }
 
-    pub(super) fn access_of(&self, errand: &Errand<'_>) -> Result<Access> {
-        let errand = Errand {
+    pub(super) fn access_of(&self, request: &TokenRequest<'_>) -> Result<Access> {
+        let request = TokenRequest {
             wanted: CredentialKind::AccessToken,
-            ..*errand
+            ..*request
         };
         Ok(Access {
-            token: self.fetch(&errand, Age::Any)?,
+            token: self.fetch(&request, Age::Any)?,
             // After the exchange, which may have replaced it.
-            refresh_token: errand.identity.refresh_token(),
-            source: errand.identity.source(),
+            refresh_token: request.identity.refresh_token(),
+            source: request.identity.source(),
         })
     }
 }

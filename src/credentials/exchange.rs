@@ -24,33 +24,33 @@ use crate::token_cache::Cached;
 
 /// Who waited this long for IAM in vain would be followed by others who wait as
 /// long, so the failure is remembered although it may have passed.
-const LONG_WAIT: Duration = Duration::from_secs(5);
+const SLOW_EXCHANGE: Duration = Duration::from_secs(5);
 
 /// How long a refresh token is handed out again: it may live for days, but a
 /// session that nobody uses ends sooner.
-const LONGEST_KEPT: Duration = Duration::from_secs(2 * 60 * 60);
+const MAX_REFRESH_TOKEN_CACHING: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// How long removing old registry tokens may take: somebody may wait for the new one,
 /// or to be logged out.
-pub(super) const TIDYING: Duration = Duration::from_secs(3);
+pub(super) const STALE_TOKENS_TIMEOUT: Duration = Duration::from_secs(3);
 
 impl Broker<'_> {
     /// A new token, unless somebody else has got one in the meantime. Of all
     /// processes that want it, one asks.
-    pub(super) fn fetch(&self, errand: &Errand<'_>, age: Age) -> Result<Secret> {
-        self.fetch_with(errand, age, false)
+    pub(super) fn fetch(&self, request: &TokenRequest<'_>, age: Age) -> Result<Secret> {
+        self.fetch_with(request, age, false)
     }
 
     /// Returns a new token; with a token that still works, IAM is asked once only.
-    fn fetch_with(&self, errand: &Errand<'_>, age: Age, has_token: bool) -> Result<Secret> {
-        let tokens = &errand.given.tokens;
-        let key = errand.key();
-        let source = errand.identity.source();
-        let prepared = self.prepare(errand);
+    fn fetch_with(&self, request: &TokenRequest<'_>, age: Age, has_token: bool) -> Result<Secret> {
+        let tokens = &request.context.tokens;
+        let key = request.key();
+        let source = request.identity.source();
+        let prepared = self.prepare(request);
         // Half of the time for waiting, so that half is left for asking.
         let lock = self.context.locks.lock_identity(
             key.as_str(),
-            errand.deadline.remaining(self.context.clock) / 2,
+            request.deadline.remaining(self.context.clock) / 2,
         );
         let kept = tokens.secret(&key);
         let old = match tokens.look_up_for(&key, &source) {
@@ -63,13 +63,13 @@ impl Broker<'_> {
                 _ => Some(secret),
             },
         };
-        let (outcome, took_long) = self.exchange(errand, prepared, has_token || old.is_some());
+        let (outcome, took_long) = self.exchange(request, prepared, has_token || old.is_some());
         match (outcome, old) {
-            (Ok(obtained), _) => {
-                tokens.keep(&key, &obtained.secret, obtained.lifetime);
+            (Ok(issued_token), _) => {
+                tokens.keep(&key, &issued_token.secret, issued_token.lifetime);
                 drop(lock);
-                let secret = obtained.secret.clone();
-                self.tidy(errand, obtained, kept.as_ref());
+                let secret = issued_token.secret.clone();
+                self.delete_stale_tokens(request, issued_token, kept.as_ref());
                 Ok(secret)
             }
             (Err(error), Some(secret)) if error.is_temporary() => {
@@ -95,48 +95,51 @@ impl Broker<'_> {
     /// them to come back.
     pub(super) fn exchange(
         &self,
-        errand: &Errand<'_>,
+        request: &TokenRequest<'_>,
         prepared: Prepared<'_>,
         has_token: bool,
-    ) -> (Result<Obtained>, bool) {
-        let identity = errand.identity;
+    ) -> (Result<IssuedToken>, bool) {
+        let identity = request.identity;
         let _span = tracing::debug_span!("exchange", source = identity.source()).entered();
         let started = self.context.clock.elapsed();
         let max_attempts = if has_token { 1 } else { MAX_ATTEMPTS };
         let outcome = match prepared {
             Prepared::Access(access) => {
-                access.and_then(|access| self.registry_token(errand, access, max_attempts))
+                access.and_then(|access| self.registry_token(request, access, max_attempts))
             }
             Prepared::Base(base, token) => {
-                token.and_then(|token| self.profile_token(errand, &base, &token, max_attempts))
+                token.and_then(|token| self.profile_token(request, &base, &token, max_attempts))
             }
-            Prepared::Nothing => self.iam_token(errand, max_attempts),
+            Prepared::Nothing => self.iam_token(request, max_attempts),
         };
-        (outcome, self.context.clock.elapsed() - started >= LONG_WAIT)
+        (
+            outcome,
+            self.context.clock.elapsed() - started >= SLOW_EXCHANGE,
+        )
     }
 
-    fn iam_token(&self, errand: &Errand<'_>, max_attempts: u32) -> Result<Obtained> {
-        let wanted = errand.wanted;
-        let iam = self.iam(errand.identity.endpoint(), max_attempts, errand.deadline);
-        let issued = errand.identity.exchange(&iam, wanted)?;
-        Obtained::of(issued, wanted)
-            .ok_or_else(|| self.cannot_give(errand.registry, wanted, &errand.identity.source()))
+    fn iam_token(&self, request: &TokenRequest<'_>, max_attempts: u32) -> Result<IssuedToken> {
+        let wanted = request.wanted;
+        let iam = self.iam(request.identity.endpoint(), max_attempts, request.deadline);
+        let issued = request.identity.exchange(&iam, wanted)?;
+        IssuedToken::of(issued, wanted)
+            .ok_or_else(|| self.cannot_give(request.registry, wanted, &request.identity.source()))
     }
 
     /// What has to be there before the exchange. To be called before the lock is taken:
     /// it has a lock of its own, which may be the same file.
-    pub(super) fn prepare<'e>(&self, errand: &Errand<'e>) -> Prepared<'e> {
-        if let Some(access) = self.access_for(errand) {
+    pub(super) fn prepare<'e>(&self, request: &TokenRequest<'e>) -> Prepared<'e> {
+        if let Some(access) = self.access_for(request) {
             return Prepared::Access(access);
         }
-        let Some(base) = errand.identity.base() else {
+        let Some(base) = request.identity.base() else {
             return Prepared::Nothing;
         };
-        let has_token = errand.given.tokens.secret(&errand.key()).is_some();
-        let of_base = Errand {
+        let has_token = request.context.tokens.secret(&request.key()).is_some();
+        let of_base = TokenRequest {
             identity: &*base.identity,
             wanted: CredentialKind::AccessToken,
-            ..*errand
+            ..*request
         };
         let token = self.fetch_with(&of_base, Age::Any, has_token);
         Prepared::Base(base, token)
@@ -146,32 +149,32 @@ impl Broker<'_> {
     /// identity's own token may be worth nothing any more.
     fn profile_token(
         &self,
-        errand: &Errand<'_>,
+        request: &TokenRequest<'_>,
         base: &Base<'_>,
         token: &Secret,
         max_attempts: u32,
-    ) -> Result<Obtained> {
-        let wanted = errand.wanted;
-        let iam = self.iam(errand.identity.endpoint(), max_attempts, errand.deadline);
+    ) -> Result<IssuedToken> {
+        let wanted = request.wanted;
+        let iam = self.iam(request.identity.endpoint(), max_attempts, request.deadline);
         let issued = base.assume(&iam, token).inspect_err(|failure| {
             if failure.is_user() {
-                errand.given.tokens.forget(&base.identity.key());
+                request.context.tokens.forget(&base.identity.key());
             }
         })?;
-        Obtained::of(issued, wanted)
-            .ok_or_else(|| self.cannot_give(errand.registry, wanted, &errand.identity.source()))
+        IssuedToken::of(issued, wanted)
+            .ok_or_else(|| self.cannot_give(request.registry, wanted, &request.identity.source()))
     }
 
     fn registry_token(
         &self,
-        errand: &Errand<'_>,
+        request: &TokenRequest<'_>,
         access: Access,
         max_attempts: u32,
-    ) -> Result<Obtained> {
-        let http = self.http(max_attempts, errand.deadline);
-        let api = self.opened(errand.registry, access.clone(), None, http)?;
-        let token = own_tokens::create(&api, &self.mark(errand))?;
-        Ok(Obtained {
+    ) -> Result<IssuedToken> {
+        let http = self.http(max_attempts, request.deadline);
+        let api = self.registry_client(request.registry, access.clone(), None, http)?;
+        let token = own_tokens::make(&api, &self.owner_tag(request))?;
+        Ok(IssuedToken {
             secret: token.value.clone(),
             lifetime: own_tokens::lifetime(&token, self.context.clock),
             registry_token: Some((token, access)),
@@ -180,20 +183,28 @@ impl Broker<'_> {
 
     /// Removes registry tokens that this program made before and that nobody uses
     /// any more. To be called without a lock: others need not wait for it.
-    pub(super) fn tidy(&self, errand: &Errand<'_>, obtained: Obtained, replaced: Option<&Secret>) {
-        let Some((token, access)) = obtained.registry_token else {
+    pub(super) fn delete_stale_tokens(
+        &self,
+        request: &TokenRequest<'_>,
+        issued_token: IssuedToken,
+        replaced: Option<&Secret>,
+    ) {
+        let Some((token, access)) = issued_token.registry_token else {
             return;
         };
-        let left = errand.deadline.remaining(self.context.clock).min(TIDYING);
+        let left = request
+            .deadline
+            .remaining(self.context.clock)
+            .min(STALE_TOKENS_TIMEOUT);
         let deadline = Deadline::after(self.context.clock, left);
         let http = self.http(1, deadline);
-        if let Ok(api) = self.opened(errand.registry, access, None, http) {
-            own_tokens::delete_stale(&api, &self.mark(errand), &token, replaced);
+        if let Ok(api) = self.registry_client(request.registry, access, None, http) {
+            own_tokens::remove_unused(&api, &self.owner_tag(request), &token, replaced);
         }
     }
 
     /// What makes the registry tokens of an identity known again.
-    pub(super) fn mark(&self, errand: &Errand<'_>) -> OwnerTag {
+    pub(super) fn owner_tag(&self, request: &TokenRequest<'_>) -> OwnerTag {
         let machine =
             (self.context.machine_name)().unwrap_or_else(|| "a machine without a name".into());
         let home = self
@@ -202,7 +213,7 @@ impl Broker<'_> {
             .home
             .as_deref()
             .unwrap_or(Path::new(""));
-        let key = errand.key();
+        let key = request.key();
         let parts = [
             &*home.to_string_lossy(),
             &self.settings.namespace,
@@ -214,27 +225,27 @@ impl Broker<'_> {
 
 /// What is asked for, for which registry, and by when.
 #[derive(Clone, Copy)]
-pub(super) struct Errand<'a> {
+pub(super) struct TokenRequest<'a> {
     pub(super) registry: &'a Registry,
     pub(super) identity: &'a dyn Identity,
-    pub(super) given: &'a SourceContext<'a>,
+    pub(super) context: &'a SourceContext<'a>,
     pub(super) wanted: CredentialKind,
     pub(super) deadline: Deadline,
 }
 
-impl<'a> Errand<'a> {
+impl<'a> TokenRequest<'a> {
     /// What the settings want for the registry.
     pub(super) fn new(
         registry: &'a Registry,
         identity: &'a dyn Identity,
-        given: &'a SourceContext<'a>,
+        context: &'a SourceContext<'a>,
         deadline: Deadline,
     ) -> Self {
         Self {
             registry,
             identity,
-            given,
-            wanted: given.choice.credential,
+            context,
+            wanted: context.choice.credential,
             deadline,
         }
     }
@@ -265,7 +276,7 @@ pub(super) enum Age {
 }
 
 /// What an exchange came to.
-pub(super) struct Obtained {
+pub(super) struct IssuedToken {
     /// What is handed out.
     pub(super) secret: Secret,
     /// How long it is good, from now on.
@@ -274,13 +285,16 @@ pub(super) struct Obtained {
     registry_token: Option<(Token, Access)>,
 }
 
-impl Obtained {
+impl IssuedToken {
     /// The part of IAM's answer that is handed out; `None` if it has none.
     fn of(issued: TokenResponse, wanted: CredentialKind) -> Option<Self> {
         let (secret, lifetime) = match wanted {
             CredentialKind::RefreshToken => {
-                let lifetime = issued.refresh_lifetime.unwrap_or(LONGEST_KEPT);
-                (issued.refresh_token?, lifetime.min(LONGEST_KEPT))
+                let lifetime = issued.refresh_lifetime.unwrap_or(MAX_REFRESH_TOKEN_CACHING);
+                (
+                    issued.refresh_token?,
+                    lifetime.min(MAX_REFRESH_TOKEN_CACHING),
+                )
             }
             _ => (issued.access_token, issued.lifetime),
         };
@@ -296,10 +310,10 @@ impl Obtained {
 mod tests {
     use std::rc::Rc;
 
-    use super::super::machine::Machine;
-    use super::super::machine::START;
-    use super::super::machine::form;
-    use super::super::machine::registry;
+    use super::super::test_support::Machine;
+    use super::super::test_support::START;
+    use super::super::test_support::form;
+    use super::super::test_support::registry;
     use super::*;
     use crate::http::transport::Authorization;
     use crate::iam::grant::Client;
@@ -420,7 +434,7 @@ mod tests {
         machine.fail_iam_with(503);
         machine.clock.now.set(START + 1800);
         let clock = Rc::clone(&machine.clock);
-        let waiting = move || clock.advance(LONG_WAIT);
+        let waiting = move || clock.advance(SLOW_EXCHANGE);
         *machine.iam.meanwhile.borrow_mut() = Some(Box::new(waiting));
         machine.get("us.icr.io").unwrap();
         let asked = machine.exchanges();

@@ -39,9 +39,9 @@ impl Broker<'_> {
     /// # Errors
     /// The keychain does not take it; the one before it is then still there.
     pub fn log_in(&self, scope: &LoginScope, login: Login) -> Result<()> {
-        let given = self.given_of(scope);
+        let context = self.source_context_of(scope);
         let _lock = self.context.locks.lock_login(scope, LOGIN_PATIENCE);
-        self.write_login(scope, login, &given)
+        self.write_login(scope, login, &context)
     }
 
     /// Keeps a login for each scope; when one of them cannot be written, all are put
@@ -93,20 +93,20 @@ impl Broker<'_> {
         &self,
         scope: &LoginScope,
         login: Login,
-        given: &SourceContext<'_>,
+        context: &SourceContext<'_>,
     ) -> Result<()> {
-        let login = with_current_secret(scope, login, given);
-        let former = self.forget_tokens(scope, given, Some(&login.id));
+        let login = with_current_secret(scope, login, context);
+        let former = self.forget_tokens(scope, context, Some(&login.id));
         let login = match former {
             Ok(Some(former)) => login.completed_by(&former),
             _ => login,
         };
-        given.logins.write(scope, &login)?;
+        context.logins.write(scope, &login)?;
         // IAM may have refused this very login a moment ago, before it was mended.
         for key in self.keys_of(&login.id) {
-            given.tokens.forget_failure(&key);
+            context.tokens.forget_failure(&key);
         }
-        sources::note_login(scope, Some(&login), given);
+        sources::note_login(scope, Some(&login), context);
         Ok(())
     }
 
@@ -116,10 +116,10 @@ impl Broker<'_> {
     /// # Errors
     /// The keychain does not let it go. That nothing was stored is no error.
     pub fn log_out(&self, scope: &LoginScope) -> Result<bool> {
-        let given = self.given_of(scope);
+        let context = self.source_context_of(scope);
         let _lock = self.context.locks.lock_login(scope, LOGIN_PATIENCE);
-        let former = self.forget_tokens(scope, &given, None);
-        given.logins.delete(scope)?;
+        let former = self.forget_tokens(scope, &context, None);
+        context.logins.delete(scope)?;
         Ok(!matches!(former, Ok(None)))
     }
 
@@ -192,8 +192,8 @@ impl Broker<'_> {
     /// # Errors
     /// There is none, or none that lasts, or IAM refuses it.
     pub fn take_over_cli_session(&self, scope: &LoginScope) -> Result<(TokenResponse, Endpoint)> {
-        let given = self.given_of(scope);
-        let session = sources::refreshable_session(&given, scope.is_staging())?;
+        let context = self.source_context_of(scope);
+        let session = sources::refreshable_session(&context, scope.is_staging())?;
         let iam = self.iam(session.endpoint(), MAX_ATTEMPTS, self.deadline());
         let issued = session.exchange(&iam, CredentialKind::RefreshToken)?;
         Ok((issued, session.endpoint().clone()))
@@ -232,27 +232,27 @@ impl Broker<'_> {
     fn forget_tokens(
         &self,
         scope: &LoginScope,
-        given: &SourceContext<'_>,
+        context: &SourceContext<'_>,
         except: Option<&str>,
     ) -> Result<Option<Login>> {
-        let noted = given.tokens.hint(scope).and_then(|hint| hint.id);
-        let stored = given.logins.read(scope);
+        let noted = context.tokens.hint(scope).and_then(|hint| hint.id);
+        let stored = context.logins.read(scope);
         let of_stored = stored.as_ref().ok().and_then(Option::as_ref);
-        given.tokens.forget_hint(scope);
+        context.tokens.forget_hint(scope);
         for id in noted.iter().chain(of_stored.map(|login| &login.id)) {
             if Some(id.as_str()) != except {
-                self.forget_all_of(id, given);
+                self.forget_all_of(id, context);
             }
         }
         if let Some(login) = of_stored.filter(|login| Some(&*login.id) != except) {
-            self.forget_all_of(&sources::base_id(login), given);
+            self.forget_all_of(&sources::base_id(login), context);
         }
         stored
     }
 
-    fn forget_all_of(&self, login_id: &str, given: &SourceContext<'_>) {
+    fn forget_all_of(&self, login_id: &str, context: &SourceContext<'_>) {
         for key in self.keys_of(login_id) {
-            given.tokens.forget(&key);
+            context.tokens.forget(&key);
         }
     }
 
@@ -297,14 +297,14 @@ impl Broker<'_> {
 
 /// A refresh token that has been replaced since, in another scope that has the
 /// same login, is worth nothing: what replaced it is stored here as well.
-fn with_current_secret(scope: &LoginScope, login: Login, given: &SourceContext<'_>) -> Login {
+fn with_current_secret(scope: &LoginScope, login: Login, context: &SourceContext<'_>) -> Login {
     if login.kind() != LoginKind::RefreshToken {
         return login;
     }
-    let listed = given.logins.list().unwrap_or_default().into_iter();
+    let listed = context.logins.list().unwrap_or_default().into_iter();
     let others = listed.filter(|(other, _)| other != scope);
     let current = others
-        .filter_map(|(other, _)| given.logins.read(&other).ok().flatten())
+        .filter_map(|(other, _)| context.logins.read(&other).ok().flatten())
         .find(|other| other.id == login.id);
     match current {
         Some(current) => login.completed_by(&current).rotated(current.secret),
@@ -318,10 +318,10 @@ mod tests {
 
     use crate::iam::jwt;
 
-    use super::super::machine::Machine;
-    use super::super::machine::START;
-    use super::super::machine::form;
-    use super::super::machine::registry;
+    use super::super::test_support::Machine;
+    use super::super::test_support::START;
+    use super::super::test_support::form;
+    use super::super::test_support::registry;
     use super::*;
     use crate::keychain::Item;
     use crate::keychain::Keychain;
@@ -412,8 +412,8 @@ mod tests {
             &|broker| drop(broker.get(&host).unwrap()),
             &|broker| drop(broker.describe(&host).unwrap()),
             &|broker| drop(broker.answering(&host).unwrap()),
-            &|broker| drop(broker.speaker(&host).unwrap()),
-            &|broker| drop(broker.own_logins().unwrap()),
+            &|broker| drop(broker.origin(&host).unwrap()),
+            &|broker| drop(broker.redundant_logins().unwrap()),
             &|broker| drop(broker.list().unwrap()),
             &|broker| drop(broker.get_fresh(&host, None).unwrap()),
         ];

@@ -32,29 +32,29 @@ use crate::token_cache::Cached;
 use crate::token_cache::TokenCache;
 
 mod access;
-mod description;
+mod check;
+mod cleanup;
 mod exchange;
-mod leaving;
+mod info;
 mod logins;
-#[cfg(test)]
-pub(crate) mod machine;
-mod own_logins;
-mod probe;
+mod redundant_logins;
 mod renewal;
 mod store;
+#[cfg(test)]
+pub(crate) mod test_support;
 
-pub use description::ActiveSource;
-pub use description::Description;
-pub use description::TokenLife;
-pub use description::login_command;
-pub use own_logins::End;
-pub use own_logins::RedundantLogin;
-pub use probe::Probe;
+pub use check::CredentialCheck;
+pub use info::ActiveSource;
+pub use info::CredentialInfo;
+pub use info::TokenLife;
+pub use info::login_command;
+pub use redundant_logins::End;
+pub use redundant_logins::RedundantLogin;
 pub use store::Hidden;
 pub use store::Stored;
 
 use exchange::Age;
-use exchange::Errand;
+use exchange::TokenRequest;
 
 /// Gets, stores and deletes credentials.
 #[derive(Clone, Copy)]
@@ -106,16 +106,16 @@ impl Broker<'_> {
     /// The same, with the expired logins that were passed over.
     fn look_up(&self, registry: &Registry, expired: &mut Vec<ExpiredLogin>) -> Result<Credential> {
         let deadline = self.deadline();
-        let given = self.given(registry);
-        let wanted = given.choice.credential;
-        let nearby = self.look_nearby(registry, &given)?;
+        let context = self.source_context(registry);
+        let wanted = context.choice.credential;
+        let nearby = self.look_nearby(registry, &context)?;
         // A failure may be about another source of the same key.
         if !matches!(&nearby.cached, Cached::Failed(past) if !past.may_pass())
-            && let Some(answer) = self.settled(registry, &nearby, &given.tokens)
+            && let Some(answer) = self.settled(registry, &nearby, &context.tokens)
         {
             return answer.map(|secret| wanted.with(secret));
         }
-        let search = self.find(registry, &given, deadline);
+        let search = self.find(registry, &context, deadline);
         let found = search.map(|search| {
             expired.extend(search.expired);
             search.found
@@ -125,10 +125,10 @@ impl Broker<'_> {
             Ok(Some(Found::Credential(credential))) => Ok(credential),
             Ok(Some(Found::AccessToken(token))) => self.given_token(registry, wanted, token),
             Ok(Some(Found::Identity(identity))) => {
-                let errand = Errand::new(registry, &*identity, &given, deadline);
-                match self.of_identity(&errand) {
+                let request = TokenRequest::new(registry, &*identity, &context, deadline);
+                match self.of_identity(&request) {
                     Err(failure) if failure.is_user() => {
-                        self.of_successor(&errand).unwrap_or(Err(failure))
+                        self.of_successor(&request).unwrap_or(Err(failure))
                     }
                     answer => answer,
                 }
@@ -154,10 +154,10 @@ impl Broker<'_> {
         wanted: Option<CredentialKind>,
     ) -> Result<Credential> {
         let deadline = self.deadline();
-        let mut given = self.given(registry);
-        given.choice.credential = wanted.unwrap_or(given.choice.credential);
-        let wanted = given.choice.credential;
-        match self.find(registry, &given, deadline)?.found {
+        let mut context = self.source_context(registry);
+        context.choice.credential = wanted.unwrap_or(context.choice.credential);
+        let wanted = context.choice.credential;
+        match self.find(registry, &context, deadline)?.found {
             None => Err(Error::not_found()),
             Some(Found::Credential(credential)) => Ok(credential),
             Some(Found::AccessToken(token)) => self.given_token(registry, wanted, token),
@@ -165,30 +165,32 @@ impl Broker<'_> {
                 self.own_api_key(registry, &*identity)
             }
             Some(Found::Identity(identity)) => {
-                let errand = Errand::new(registry, &*identity, &given, deadline);
-                Ok(wanted.with(self.fetch(&errand, Age::Young)?))
+                let request = TokenRequest::new(registry, &*identity, &context, deadline);
+                Ok(wanted.with(self.fetch(&request, Age::Young)?))
             }
         }
     }
 
     /// What is known about the registry's token from local facts.
-    fn look_nearby(&self, registry: &Registry, given: &SourceContext<'_>) -> Result<Kept> {
-        let nothing = Kept {
+    fn look_nearby(&self, registry: &Registry, context: &SourceContext<'_>) -> Result<CacheEntry> {
+        let nothing = CacheEntry {
             key: None,
             cached: Cached::Nothing,
         };
-        let wanted = given.choice.credential;
-        Ok(match (sources::nearby(registry, given)?, wanted) {
+        let wanted = context.choice.credential;
+        Ok(match (sources::nearby(registry, context)?, wanted) {
             (_, CredentialKind::ApiKey) => nothing,
-            (LocalLookup::AccessToken(token), CredentialKind::AccessToken) => Kept {
+            (LocalLookup::AccessToken(token), CredentialKind::AccessToken) => CacheEntry {
                 key: None,
                 cached: Cached::Fresh(token),
             },
             (LocalLookup::AccessToken(token), CredentialKind::RegistryToken) => {
-                let key = sources::of_access_token(token, given).key();
-                Kept::under(wanted.key_of(key, registry), &given.tokens)
+                let key = sources::of_access_token(token, context).key();
+                CacheEntry::under(wanted.key_of(key, registry), &context.tokens)
             }
-            (LocalLookup::Key(key), _) => Kept::under(wanted.key_of(key, registry), &given.tokens),
+            (LocalLookup::Key(key), _) => {
+                CacheEntry::under(wanted.key_of(key, registry), &context.tokens)
+            }
             _ => nothing,
         })
     }
@@ -198,15 +200,15 @@ impl Broker<'_> {
     fn find<'a>(
         &self,
         registry: &Registry,
-        given: &'a SourceContext<'a>,
+        context: &'a SourceContext<'a>,
         deadline: Deadline,
     ) -> Result<Search<'a>> {
         let _span = tracing::debug_span!("find", %registry).entered();
-        let wanted = given.choice.credential;
-        let mut search = sources::find(registry, given, Notes::Until(deadline))?;
+        let wanted = context.choice.credential;
+        let mut search = sources::find(registry, context, Notes::Until(deadline))?;
         search.found = match search.found {
             Some(Found::AccessToken(token)) if wanted == CredentialKind::RegistryToken => {
-                let identity = sources::of_access_token(token, given);
+                let identity = sources::of_access_token(token, context);
                 Some(Found::Identity(Box::new(identity)))
             }
             other => other,
@@ -216,20 +218,20 @@ impl Broker<'_> {
 
     /// What an identity has for the registry: its key, if that was chosen, or a
     /// token.
-    fn of_identity(&self, errand: &Errand<'_>) -> Result<Credential> {
-        if errand.wanted == CredentialKind::ApiKey {
-            return self.own_api_key(errand.registry, errand.identity);
+    fn of_identity(&self, request: &TokenRequest<'_>) -> Result<Credential> {
+        if request.wanted == CredentialKind::ApiKey {
+            return self.own_api_key(request.registry, request.identity);
         }
-        Ok(errand.wanted.with(self.token(errand)?))
+        Ok(request.wanted.with(self.token(request)?))
     }
 
     /// What another identity has for the registry that took the place of a refused
     /// one in the meantime: somebody may have rotated its API key.
-    fn of_successor(&self, refused: &Errand<'_>) -> Option<Result<Credential>> {
-        let search = sources::find(refused.registry, refused.given, Notes::None);
+    fn of_successor(&self, refused: &TokenRequest<'_>) -> Option<Result<Credential>> {
+        let search = sources::find(refused.registry, refused.context, Notes::None);
         match search.map(|search| search.found) {
             Ok(Some(Found::Identity(identity))) if identity.key() != refused.identity.key() => {
-                Some(self.of_identity(&Errand {
+                Some(self.of_identity(&TokenRequest {
                     identity: &*identity,
                     ..*refused
                 }))
@@ -240,16 +242,16 @@ impl Broker<'_> {
 
     /// A token for an identity: the one that is kept while it is good, otherwise
     /// a new one.
-    fn token(&self, errand: &Errand<'_>) -> Result<Secret> {
-        let tokens = &errand.given.tokens;
-        let key = errand.key();
-        let kept = Kept {
-            cached: tokens.look_up_for(&key, &errand.identity.source()),
+    fn token(&self, request: &TokenRequest<'_>) -> Result<Secret> {
+        let tokens = &request.context.tokens;
+        let key = request.key();
+        let kept = CacheEntry {
+            cached: tokens.look_up_for(&key, &request.identity.source()),
             key: Some(key),
         };
-        match self.settled(errand.registry, &kept, tokens) {
+        match self.settled(request.registry, &kept, tokens) {
             Some(answer) => answer,
-            None => self.fetch(errand, Age::Any),
+            None => self.fetch(request, Age::Any),
         }
     }
 
@@ -259,7 +261,7 @@ impl Broker<'_> {
     fn settled(
         &self,
         registry: &Registry,
-        kept: &Kept,
+        kept: &CacheEntry,
         tokens: &TokenCache<'_>,
     ) -> Option<Result<Secret>> {
         match (&kept.cached, &kept.key) {
@@ -359,11 +361,11 @@ impl Broker<'_> {
         Deadline::after(self.context.clock, self.settings.limits.deadline)
     }
 
-    fn given(&self, registry: &Registry) -> SourceContext<'_> {
-        self.given_of(&LoginScope::Registry(registry.clone()))
+    fn source_context(&self, registry: &Registry) -> SourceContext<'_> {
+        self.source_context_of(&LoginScope::Registry(registry.clone()))
     }
 
-    fn given_of(&self, scope: &LoginScope) -> SourceContext<'_> {
+    fn source_context_of(&self, scope: &LoginScope) -> SourceContext<'_> {
         SourceContext {
             choice: self.choice_of(scope),
             clock: self.context.clock,
@@ -392,12 +394,12 @@ fn usual_endpoint(is_staging: bool) -> Endpoint {
 }
 
 /// What is kept, and under which key.
-struct Kept {
+struct CacheEntry {
     key: Option<CacheKey>,
     cached: Cached,
 }
 
-impl Kept {
+impl CacheEntry {
     fn under(key: CacheKey, tokens: &TokenCache<'_>) -> Self {
         Self {
             cached: tokens.look_up(&key),
@@ -434,8 +436,8 @@ mod tests {
     use std::rc::Rc;
     use std::time::Duration;
 
-    use super::machine::Machine;
-    use super::machine::registry;
+    use super::test_support::Machine;
+    use super::test_support::registry;
     use super::*;
     use crate::keychain::KeychainError;
     use crate::login::Login;
@@ -486,13 +488,13 @@ mod tests {
         ];
         let look = || {
             machine.ask(|broker| {
-                let given = broker.given(&registry("us.icr.io"));
+                let context = broker.source_context(&registry("us.icr.io"));
                 let at_once = Deadline::after(&*machine.clock, Duration::ZERO);
-                let found = sources::find(&registry("us.icr.io"), &given, Notes::Until(at_once));
+                let found = sources::find(&registry("us.icr.io"), &context, Notes::Until(at_once));
                 assert!(found.unwrap().found.is_none());
                 scopes
                     .each_ref()
-                    .map(|scope| given.tokens.hint(scope).is_some())
+                    .map(|scope| context.tokens.hint(scope).is_some())
             })
         };
         let changing = machine

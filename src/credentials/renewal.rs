@@ -1,7 +1,7 @@
 //! Is a token renewed before it ends, and by whom?
 
 use super::Broker;
-use super::exchange::Errand;
+use super::exchange::TokenRequest;
 use crate::error::Result;
 use crate::lock::Lock;
 use crate::registry::Registry;
@@ -17,27 +17,29 @@ impl Broker<'_> {
     /// What went wrong, for the log.
     pub fn renew(&self, registry: &Registry) -> Result<()> {
         let deadline = self.deadline();
-        let given = self.given(registry);
-        let found = self.find(registry, &given, deadline)?.found;
+        let context = self.source_context(registry);
+        let found = self.find(registry, &context, deadline)?.found;
         let Some(Found::Identity(identity)) = found else {
             return Ok(());
         };
-        let errand = Errand::new(registry, &*identity, &given, deadline);
-        let key = errand.key();
-        let prepared = self.prepare(&errand);
+        let request = TokenRequest::new(registry, &*identity, &context, deadline);
+        let key = request.key();
+        let prepared = self.prepare(&request);
         // Whoever started us may still hold it.
         let lock = self
             .context
             .locks
             .lock_identity(key.as_str(), deadline.remaining(self.context.clock) / 2);
-        if matches!(lock, Lock::Busy) || !given.tokens.needs_renewal(&key) {
+        if matches!(lock, Lock::Busy) || !context.tokens.needs_renewal(&key) {
             return Ok(());
         }
-        let old = given.tokens.secret(&key);
-        let obtained = self.exchange(&errand, prepared, true).0?;
-        given.tokens.keep(&key, &obtained.secret, obtained.lifetime);
+        let old = context.tokens.secret(&key);
+        let issued_token = self.exchange(&request, prepared, true).0?;
+        context
+            .tokens
+            .keep(&key, &issued_token.secret, issued_token.lifetime);
         drop(lock);
-        self.tidy(&errand, obtained, old.as_ref());
+        self.delete_stale_tokens(&request, issued_token, old.as_ref());
         Ok(())
     }
 
@@ -68,8 +70,8 @@ impl Broker<'_> {
 mod tests {
     use std::time::Duration;
 
-    use super::super::machine::Machine;
-    use super::super::machine::registry;
+    use super::super::test_support::Machine;
+    use super::super::test_support::registry;
 
     #[test]
     fn an_aging_token_is_answered_at_once_and_renewed_once_by_another_process() {

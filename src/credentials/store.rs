@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Broker;
-use super::description::ActiveSource;
+use super::info::ActiveSource;
 use crate::credential::Credential;
 use crate::error::Error;
 use crate::error::Result;
@@ -20,9 +20,9 @@ use crate::settings::CredentialKind;
 use crate::sources;
 use crate::sources::Found;
 use crate::sources::Notes;
+use crate::sources::Origin;
 use crate::sources::ResolvedSource;
 use crate::sources::SourceContext;
-use crate::sources::Speaker;
 use crate::text::repeatable;
 use crate::token_cache::CacheKey;
 
@@ -85,25 +85,25 @@ impl Broker<'_> {
                 "the user name has the form of an API key, which belongs in the password; log in with 'docker login -u iamapikey {registry}'"
             )));
         }
-        let given = self.given(registry);
-        if self.is_ours(registry, &login, &given) {
+        let context = self.source_context(registry);
+        if self.is_ours(registry, &login, &context) {
             return Ok(Stored::Unchanged);
         }
         let scope = LoginScope::Registry(registry.clone());
         let _lock = self.context.locks.lock_login(&scope, LOGIN_PATIENCE);
         let mut until_it_ends = None;
         if login.kind() == LoginKind::Bearer {
-            if self.has_issued(&scope, &login.secret, &given) {
+            if self.has_issued(&scope, &login.secret, &context) {
                 return Ok(Stored::Unchanged);
             }
-            match self.relation(registry, &login.secret, &given) {
+            match self.relation(registry, &login.secret, &context) {
                 Relation::Same => return Ok(Stored::Unchanged),
                 Relation::Unknown(answering) if !self.keeps_tokens() => {
                     return Ok(Stored::Untold(answering));
                 }
                 Relation::Unknown(_) | Relation::Other => {}
             }
-            until_it_ends = self.hidden_by_token(registry, &scope, &given);
+            until_it_ends = self.hidden_by_token(registry, &scope, &context);
             if until_it_ends
                 .as_ref()
                 .is_some_and(|hidden| hidden.is_replaced)
@@ -117,29 +117,29 @@ impl Broker<'_> {
                 scope.login_command()
             )));
         }
-        self.write_login(&scope, login, &given)?;
+        self.write_login(&scope, login, &context)?;
         Ok(Stored::Written { until_it_ends })
     }
 
     /// Whether a credential is the one that we answer anyway. Known without
     /// asking a keychain that may be locked by now, where the token is at hand.
-    fn is_ours(&self, registry: &Registry, login: &Login, given: &SourceContext<'_>) -> bool {
-        let wanted = given.choice.credential;
+    fn is_ours(&self, registry: &Registry, login: &Login, context: &SourceContext<'_>) -> bool {
+        let wanted = context.choice.credential;
         if login.username != wanted.username() {
             return false;
         }
-        let nearby = self.look_nearby(registry, given).map(|kept| kept.cached);
+        let nearby = self.look_nearby(registry, context).map(|kept| kept.cached);
         if nearby.is_ok_and(|cached| cached.secret() == Some(&login.secret)) {
             return true;
         }
-        let search = sources::find(registry, given, Notes::None);
+        let search = sources::find(registry, context, Notes::None);
         match search.map(|search| search.found) {
             Ok(Some(Found::Identity(identity))) if wanted == CredentialKind::ApiKey => {
                 identity.api_key() == Some(&login.secret)
             }
             Ok(Some(Found::Identity(identity))) => {
                 let key = wanted.key_of(identity.key(), registry);
-                given.tokens.secret(&key).as_ref() == Some(&login.secret)
+                context.tokens.secret(&key).as_ref() == Some(&login.secret)
             }
             Ok(Some(Found::AccessToken(token))) => token == login.secret,
             _ => false,
@@ -148,12 +148,12 @@ impl Broker<'_> {
 
     /// Whether a token is one that was issued for a login that another source answers
     /// instead of now, such as a variable that was set since.
-    fn has_issued(&self, scope: &LoginScope, token: &Secret, given: &SourceContext<'_>) -> bool {
+    fn has_issued(&self, scope: &LoginScope, token: &Secret, context: &SourceContext<'_>) -> bool {
         [scope, &LoginScope::Default].into_iter().any(|scope| {
-            let login = given.logins.read(scope).ok().flatten();
+            let login = context.logins.read(scope).ok().flatten();
             login.is_some_and(|login| {
-                let key = CacheKey::new(&given.endpoint, &login.id);
-                given.tokens.secret(&key).as_ref() == Some(token)
+                let key = CacheKey::new(&context.endpoint, &login.id);
+                context.tokens.secret(&key).as_ref() == Some(token)
             })
         })
     }
@@ -161,7 +161,7 @@ impl Broker<'_> {
     /// A token that does not even answer must not take the place of a login that lasts.
     fn refuse_to_lose_login(&self, registry: &Registry, scope: &LoginScope) -> Result<()> {
         match self.answering(registry)? {
-            Some(answering) if answering.speaker != Speaker::Login(scope.clone()) => {
+            Some(answering) if answering.origin != Origin::Login(scope.clone()) => {
                 Err(Error::user(format!(
                     "the token is not stored: {} answers for {registry}, and the token would take the place of the login for {registry} that lasts; '{}' removes that login",
                     answering.name,
@@ -172,8 +172,13 @@ impl Broker<'_> {
         }
     }
 
-    fn relation(&self, registry: &Registry, token: &Secret, given: &SourceContext<'_>) -> Relation {
-        let Ok(Some(introduced)) = sources::introduce(registry, given) else {
+    fn relation(
+        &self,
+        registry: &Registry,
+        token: &Secret,
+        context: &SourceContext<'_>,
+    ) -> Relation {
+        let Ok(Some(introduced)) = sources::introduce(registry, context) else {
             return Relation::Other;
         };
         // An empty one proves nothing.
@@ -194,8 +199,8 @@ impl Broker<'_> {
                 }
             }
             Found::Identity(identity) => {
-                let kept = given.tokens.kept(&identity.key());
-                match self.owner_known_locally(&introduced, given) {
+                let kept = context.tokens.kept(&identity.key());
+                match self.owner_known_locally(&introduced, context) {
                     _ if self.is_known_to_be_over(&introduced) => Relation::Other,
                     Some(other) if is_same(&other) => Relation::Same,
                     None if kept.is_none() => Relation::Unknown(ActiveSource::of(&introduced)),
@@ -206,12 +211,12 @@ impl Broker<'_> {
     }
 
     fn is_known_to_be_over(&self, introduced: &ResolvedSource<'_>) -> bool {
-        match &introduced.speaker {
-            Speaker::Login(scope) => {
+        match &introduced.origin {
+            Origin::Login(scope) => {
                 let login = self.login(scope).ok().flatten();
                 login.is_some_and(|login| login.ended_at.is_some())
             }
-            Speaker::Source(_) => false,
+            Origin::Source(_) => false,
         }
     }
 
@@ -230,12 +235,12 @@ impl Broker<'_> {
         &self,
         registry: &Registry,
         scope: &LoginScope,
-        given: &SourceContext<'_>,
+        context: &SourceContext<'_>,
     ) -> Option<Hidden> {
-        let former = given.logins.read(scope).ok().flatten();
+        let former = context.logins.read(scope).ok().flatten();
         let is_replaced = former
             .is_some_and(|login| login.kind() != LoginKind::Bearer && !login.secret.is_empty());
-        let behind = sources::behind(scope, registry, given).ok().flatten();
+        let behind = sources::behind(scope, registry, context).ok().flatten();
         let then = behind.as_ref().map(ActiveSource::of);
         (is_replaced || then.is_some()).then_some(Hidden { is_replaced, then })
     }
@@ -247,9 +252,9 @@ mod tests {
 
     use serde_json::json;
 
-    use super::super::machine::Machine;
-    use super::super::machine::START;
-    use super::super::machine::registry;
+    use super::super::test_support::Machine;
+    use super::super::test_support::START;
+    use super::super::test_support::registry;
     use super::*;
     use crate::keychain::KeychainError;
 

@@ -16,7 +16,7 @@ use crate::keychain::Prompting;
 use crate::login::LoginScope;
 use crate::process::parent;
 use crate::registry::Registry;
-use crate::sources::Speaker;
+use crate::sources::Origin;
 use crate::text::printable;
 use crate::text::repeatable;
 
@@ -100,8 +100,8 @@ fn is_about_to_be_replaced(
     error.is_rejection()
         && parent::is_about_to_log_in(&(context.parent_arguments)())
         && matches!(
-            broker.speaker(registry),
-            Ok(Some(Speaker::Login(
+            broker.origin(registry),
+            Ok(Some(Origin::Login(
                 LoginScope::Default | LoginScope::Registry(_)
             )))
         )

@@ -95,12 +95,12 @@ struct AssumedProfile {
 /// # Errors
 /// Nobody is logged in, or in a way that does not last.
 pub(crate) fn refreshable_session<'a>(
-    given: &SourceContext<'a>,
+    context: &SourceContext<'a>,
     is_staging: bool,
 ) -> Result<Box<dyn Identity + 'a>> {
-    let path = path_of_session(given.environment, given.system_paths)?;
+    let path = path_of_session(context.environment, context.system_paths)?;
     let session = match &path {
-        Some(path) => read(path, given.clock)?.map(|session| (source(path), session)),
+        Some(path) => read(path, context.clock)?.map(|session| (source(path), session)),
         None => None,
     };
     let Some((source, session)) = session else {
@@ -114,26 +114,26 @@ pub(crate) fn refreshable_session<'a>(
             "is of another IBM Cloud than the registry: staging has an IAM of its own",
         ));
     }
-    let endpoint = session.endpoint(given).map_err(|reason| fail(&reason))?;
+    let endpoint = session.endpoint(context).map_err(|reason| fail(&reason))?;
     let refresh_token = usable(session.refresh_token).filter(crate::iam::is_token);
     let token = refresh_token.ok_or_else(|| {
         fail("has no refresh token, without which it cannot be taken over: run `ibmcloud login` first, or log in with an API key")
     })?;
     let client = Client::cli();
     let proof = GrantInput::RefreshToken { token, client };
-    let proven = SourceIdentity::new(given, source, SourceKind::Hint(TAKE_OVER_HINT), proof);
+    let proven = SourceIdentity::new(context, source, SourceKind::Hint(TAKE_OVER_HINT), proof);
     Ok(Box::new(proven.at(endpoint)))
 }
 
 /// Whoever is logged in with the CLI.
 pub(super) fn find<'a>(
     registry: &Registry,
-    given: &SourceContext<'a>,
+    context: &SourceContext<'a>,
 ) -> Result<Option<SourceIdentity<'a>>> {
-    let Some(path) = path_of_session(given.environment, given.system_paths)? else {
+    let Some(path) = path_of_session(context.environment, context.system_paths)? else {
         return Ok(None);
     };
-    let Some(session) = read(&path, given.clock)? else {
+    let Some(session) = read(&path, context.clock)? else {
         return Ok(None);
     };
     // Neither IAM's tokens are good for the other's registries.
@@ -142,15 +142,17 @@ pub(super) fn find<'a>(
     }
     let source = source(&path);
     let fail = |reason: &str| Error::user(format!("{source} {reason}; {ADVICE}"));
-    let endpoint = session.endpoint(given).map_err(|reason| fail(&reason))?;
+    let endpoint = session.endpoint(context).map_err(|reason| fail(&reason))?;
     let Some(proven) = session
-        .prove(given, &source)
+        .prove(context, &source)
         .map_err(|reason| fail(&reason))?
     else {
         return Ok(None);
     };
     let proven = proven.at(endpoint);
-    Ok(Some(proven.assuming(given.choice.trusted_profile.cloned())))
+    Ok(Some(
+        proven.assuming(context.choice.trusted_profile.cloned()),
+    ))
 }
 
 fn source(path: &Path) -> String {
@@ -169,24 +171,24 @@ impl Session {
     }
 
     /// The IAM that the CLI itself would ask.
-    fn endpoint(&self, given: &SourceContext<'_>) -> Result<Endpoint, String> {
+    fn endpoint(&self, context: &SourceContext<'_>) -> Result<Endpoint, String> {
         let chosen = match (self.is_private, self.is_in_vpc) {
             (true, true) => &self.vpc_endpoint,
             (true, false) => &self.private_endpoint,
             (false, _) => &self.endpoint,
         };
         match chosen.as_deref().filter(|url| !url.is_empty()) {
-            Some(url) if given.choice.iam_endpoint.is_none() => {
+            Some(url) if context.choice.iam_endpoint.is_none() => {
                 Endpoint::parse(url).map_err(|reason| format!("names an IAM that {reason}"))
             }
-            _ => Ok(given.endpoint.clone()),
+            _ => Ok(context.endpoint.clone()),
         }
     }
 
     /// The session's tokens; nothing when nobody is logged in.
     fn prove<'a>(
         self,
-        given: &SourceContext<'a>,
+        context: &SourceContext<'a>,
         source: &str,
     ) -> Result<Option<SourceIdentity<'a>>, String> {
         let (access, refresh) = (usable(self.access_token), usable(self.refresh_token));
@@ -202,22 +204,22 @@ impl Session {
         }
         let machine = match self.compute_resource_type.as_deref() {
             _ if !self.is_compute_resource => None,
-            Some("VPC") => Some(machine(given, VPC_URL, MetadataService::vpc)?),
-            Some("PVS") => Some(machine(given, POWER_VS_URL, MetadataService::power_vs)?),
+            Some("VPC") => Some(machine(context, VPC_URL, MetadataService::vpc)?),
+            Some("PVS") => Some(machine(context, POWER_VS_URL, MetadataService::power_vs)?),
             _ => None,
         };
         match (
-            proof::of_tokens(access, refresh, Client::cli(), given),
+            proof::of_tokens(access, refresh, Client::cli(), context),
             machine,
         ) {
             (Some(proof), _) => {
                 let kind = SourceKind::CliSession;
-                Ok(Some(SourceIdentity::new(given, source, kind, proof)))
+                Ok(Some(SourceIdentity::new(context, source, kind, proof)))
             }
             (None, Some(service)) => {
                 let profile = self.profile.and_then(|profile| profile.id);
                 let profile = profile.map(TrustedProfile::Id);
-                Ok(Some(instance_metadata::proven(given, service, profile)))
+                Ok(Some(instance_metadata::proven(context, service, profile)))
             }
             (None, None) => Err("has ended".into()),
         }
@@ -227,11 +229,11 @@ impl Session {
 /// The metadata service where the CLI would ask it (`ibm-cloud-cli-sdk`,
 /// `VPCCRITokenURL`).
 fn machine(
-    given: &SourceContext<'_>,
+    context: &SourceContext<'_>,
     variable: &str,
     service_at: fn(Option<&str>) -> Result<MetadataService, String>,
 ) -> Result<MetadataService, String> {
-    let url = given.environment.text(variable);
+    let url = context.environment.text(variable);
     let url = url.map_err(|failure| format!("cannot be renewed: {failure}"))?;
     service_at(url).map_err(|reason| format!("cannot be renewed: ${variable} {reason}"))
 }
@@ -338,8 +340,8 @@ mod tests {
 
     /// The IAM that the session's refresh token goes to.
     fn endpoint(machine: &Machine) -> String {
-        machine.look("us.icr.io", |registry, given| {
-            let proven = find(registry, given).unwrap().unwrap();
+        machine.look("us.icr.io", |registry, context| {
+            let proven = find(registry, context).unwrap().unwrap();
             proven.endpoint().base().to_owned()
         })
     }
@@ -384,8 +386,8 @@ mod tests {
             })
         };
         let asked = |machine: &Machine| {
-            machine.look("us.icr.io", |registry, given| {
-                let proven = find(registry, given).unwrap().unwrap();
+            machine.look("us.icr.io", |registry, context| {
+                let proven = find(registry, context).unwrap().unwrap();
                 let service = proven
                     .metadata_service()
                     .map(|service| service.url().to_owned());

@@ -33,26 +33,26 @@ const LIMIT: u64 = 64 * 1024;
 /// a profile nobody meant it for us.
 pub(super) fn find<'a>(
     _registry: &Registry,
-    given: &SourceContext<'a>,
+    context: &SourceContext<'a>,
 ) -> Result<Option<SourceIdentity<'a>>> {
-    let Some(profile) = environment_profile::of_compute_resource(given)? else {
+    let Some(profile) = environment_profile::of_compute_resource(context)? else {
         return Ok(None);
     };
-    let chosen = match given.choice.source {
-        Some(SourceName::ComputeResourceToken) => given.choice.file,
+    let chosen = match context.choice.source {
+        Some(SourceName::ComputeResourceToken) => context.choice.file,
         _ => None,
     };
-    find_token(chosen, profile, given)
+    find_token(chosen, profile, context)
 }
 
 /// The token in the named file, or in the first that is there.
 pub(super) fn find_token<'a>(
     named: Option<&Path>,
     profile: TrustedProfile,
-    given: &SourceContext<'a>,
+    context: &SourceContext<'a>,
 ) -> Result<Option<SourceIdentity<'a>>> {
     let named = named.map(Path::to_owned);
-    let Some(path) = named.or_else(|| first_file(&given.system_paths.root)) else {
+    let Some(path) = named.or_else(|| first_file(&context.system_paths.root)) else {
         return Ok(None);
     };
     let source = format!(
@@ -66,7 +66,7 @@ pub(super) fn find_token<'a>(
     })?;
     let proof = GrantInput::ComputeResource { token, profile };
     let kind = SourceKind::ComputeResource;
-    Ok(Some(SourceIdentity::new(given, source, kind, proof)))
+    Ok(Some(SourceIdentity::new(context, source, kind, proof)))
 }
 
 fn first_file(root: &Path) -> Option<PathBuf> {
@@ -148,9 +148,9 @@ mod tests {
         let path = format!("root/{}", PATHS[2]);
         let key = |token: &str| {
             machine.file(&path, token);
-            machine.look("us.icr.io", |registry, given| {
+            machine.look("us.icr.io", |registry, context| {
                 use super::super::Identity;
-                let proven = find(registry, given).unwrap().unwrap();
+                let proven = find(registry, context).unwrap().unwrap();
                 proven.key().as_str().to_owned()
             })
         };

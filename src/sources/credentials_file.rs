@@ -48,9 +48,9 @@ const LIMIT: u64 = 1024 * 1024;
 /// Whoever the file names for this service.
 pub(super) fn find<'a>(
     _registry: &Registry,
-    given: &SourceContext<'a>,
+    context: &SourceContext<'a>,
 ) -> Result<Option<SourceIdentity<'a>>> {
-    let Some(path) = path_of_file(given)? else {
+    let Some(path) = path_of_file(context)? else {
         return Ok(None);
     };
     let fail = |reason: String| {
@@ -67,23 +67,23 @@ pub(super) fn find<'a>(
     if properties.0.is_empty() {
         return Ok(None);
     }
-    properties.prove(&path, given).map(Some).map_err(fail)
+    properties.prove(&path, context).map(Some).map_err(fail)
 }
 
 /// The file that somebody named, that of the working directory if the settings
 /// allow it (a repository must not choose whose credentials are used), or that of
 /// the home directory.
-fn path_of_file(given: &SourceContext<'_>) -> Result<Option<PathBuf>> {
-    if given.choice.source == Some(SourceName::CredentialsFile)
-        && let Some(path) = given.choice.file
+fn path_of_file(context: &SourceContext<'_>) -> Result<Option<PathBuf>> {
+    if context.choice.source == Some(SourceName::CredentialsFile)
+        && let Some(path) = context.choice.file
     {
         return Ok(Some(path.to_owned()));
     }
-    if let Some(path) = given.environment.text(CREDENTIALS_FILE)? {
+    if let Some(path) = context.environment.text(CREDENTIALS_FILE)? {
         return Ok(Some(PathBuf::from(path)));
     }
-    let system_paths = given.system_paths;
-    let here = given
+    let system_paths = context.system_paths;
+    let here = context
         .working_directory_credentials
         .then_some(&system_paths.working_directory);
     let mut paths = [here, system_paths.home.as_ref()]
@@ -118,7 +118,7 @@ impl Properties {
     fn prove<'a>(
         &self,
         path: &Path,
-        given: &SourceContext<'a>,
+        context: &SourceContext<'a>,
     ) -> Result<SourceIdentity<'a>, String> {
         if self
             .text("AUTH_DISABLE_SSL")
@@ -128,8 +128,8 @@ impl Properties {
                 "sets {PREFIX}AUTH_DISABLE_SSL, but this program always checks who it talks to; take it out"
             ));
         }
-        let proven = self.identity(path, given)?;
-        Ok(match given.choice.trusted_profile {
+        let proven = self.identity(path, context)?;
+        Ok(match context.choice.trusted_profile {
             Some(profile) if !proven.is_of_profile() => proven.assuming(Some(profile.clone())),
             _ => proven,
         })
@@ -138,7 +138,7 @@ impl Properties {
     fn identity<'a>(
         &self,
         path: &Path,
-        given: &SourceContext<'a>,
+        context: &SourceContext<'a>,
     ) -> Result<SourceIdentity<'a>, String> {
         let default = match self.has("APIKEY") {
             true => "iam",
@@ -154,7 +154,7 @@ impl Properties {
                 _ => "the API key",
             };
             Ok::<_, String>(SourceIdentity::new(
-                given,
+                context,
                 source(what),
                 of_file(path),
                 proof,
@@ -162,14 +162,14 @@ impl Properties {
         };
         let proven = match kind.to_ascii_lowercase().as_str() {
             "iam" => own()?,
-            "iamassume" if given.choice.trusted_profile.is_some() => own()?,
+            "iamassume" if context.choice.trusted_profile.is_some() => own()?,
             "iamassume" => {
                 let profile = self.profile().ok_or_else(|| missing("IAM_PROFILE_ID"))?;
                 own()?.assuming(Some(profile))
             }
-            "container" => self.compute_resource(given)?,
-            "vpc" => return self.vpc(given),
-            "bearertoken" => self.bearer_token(given, path, source("the token"))?,
+            "container" => self.compute_resource(context)?,
+            "vpc" => return self.vpc(context),
+            "bearertoken" => self.bearer_token(context, path, source("the token"))?,
             other => {
                 return Err(format!(
                     "sets {PREFIX}AUTH_TYPE to {}; the types that lead to a registry are iam, iamAssume, container, vpc and bearerToken",
@@ -177,7 +177,7 @@ impl Properties {
                 ));
             }
         };
-        Ok(proven.at(self.endpoint(given)?))
+        Ok(proven.at(self.endpoint(context)?))
     }
 
     /// The API key, or a refresh token and the client that got it.
@@ -203,19 +203,19 @@ impl Properties {
 
     fn compute_resource<'a>(
         &self,
-        given: &SourceContext<'a>,
+        context: &SourceContext<'a>,
     ) -> Result<SourceIdentity<'a>, String> {
-        let chosen = given.choice.trusted_profile.cloned();
+        let chosen = context.choice.trusted_profile.cloned();
         let profile = chosen.or_else(|| self.profile());
         let profile = profile.ok_or_else(|| missing("IAM_PROFILE_ID"))?;
         let file = self.text("CR_TOKEN_FILENAME").map(Path::new);
-        let file = file.map(|path| given.system_paths.expand(path));
-        compute_resource_token::find_token(file.as_deref(), profile, given)
+        let file = file.map(|path| context.system_paths.expand(path));
+        compute_resource_token::find_token(file.as_deref(), profile, context)
             .map_err(|failure| format!("leads nowhere: {failure}"))?
             .ok_or_else(|| "wants a compute resource token, but no file holds one here".into())
     }
 
-    fn vpc<'a>(&self, given: &SourceContext<'a>) -> Result<SourceIdentity<'a>, String> {
+    fn vpc<'a>(&self, context: &SourceContext<'a>) -> Result<SourceIdentity<'a>, String> {
         let mut service = MetadataService::vpc(self.text("AUTH_URL"))
             .map_err(|reason| format!("sets {PREFIX}AUTH_URL, which {reason}"))?;
         if let Some(version) = self.text("VPC_IMS_VERSION") {
@@ -223,14 +223,14 @@ impl Properties {
                 .with_version(version)
                 .map_err(|reason| format!("sets {PREFIX}VPC_IMS_VERSION, which {reason}"))?;
         }
-        let chosen = given.choice.trusted_profile.cloned();
+        let chosen = context.choice.trusted_profile.cloned();
         let profile = chosen.or_else(|| self.profile());
-        Ok(instance_metadata::proven(given, service, profile))
+        Ok(instance_metadata::proven(context, service, profile))
     }
 
     fn bearer_token<'a>(
         &self,
-        given: &SourceContext<'a>,
+        context: &SourceContext<'a>,
         path: &Path,
         source: String,
     ) -> Result<SourceIdentity<'a>, String> {
@@ -241,10 +241,10 @@ impl Properties {
         if !crate::iam::is_token(&token) {
             return Err(format!("sets {PREFIX}BEARER_TOKEN to what is no token"));
         }
-        let proof = proof::of_tokens(Some(token), None, Client::cli(), given);
+        let proof = proof::of_tokens(Some(token), None, Client::cli(), context);
         let proof =
             proof.ok_or_else(|| format!("sets {PREFIX}BEARER_TOKEN to one that has ended"))?;
-        Ok(SourceIdentity::new(given, source, of_file(path), proof))
+        Ok(SourceIdentity::new(context, source, of_file(path), proof))
     }
 
     /// The trusted profile, by the first of its three names.
@@ -261,11 +261,11 @@ impl Properties {
     }
 
     /// The file's IAM, unless another one was chosen.
-    fn endpoint(&self, given: &SourceContext<'_>) -> Result<Endpoint, String> {
+    fn endpoint(&self, context: &SourceContext<'_>) -> Result<Endpoint, String> {
         match self.text("AUTH_URL") {
-            Some(url) if given.choice.iam_endpoint.is_none() => Endpoint::parse(url)
+            Some(url) if context.choice.iam_endpoint.is_none() => Endpoint::parse(url)
                 .map_err(|reason| format!("sets {PREFIX}AUTH_URL, which {reason}")),
-            _ => Ok(given.endpoint.clone()),
+            _ => Ok(context.endpoint.clone()),
         }
     }
 
@@ -324,8 +324,8 @@ mod tests {
         ] {
             let machine = Machine::new();
             machine.file(FILE, text);
-            let key = machine.look("us.icr.io", |registry, given| {
-                let proven = find(registry, given).unwrap().unwrap();
+            let key = machine.look("us.icr.io", |registry, context| {
+                let proven = find(registry, context).unwrap().unwrap();
                 proven.api_key().cloned()
             });
             assert_eq!(key, Some(Secret::new("hunter2")), "{text:?}");
@@ -464,8 +464,8 @@ mod tests {
         let mut machine =
             machine_with("APIKEY=key AUTH_URL=https://iam.example.com/identity/token");
         let endpoint = |machine: &Machine| {
-            machine.look("us.icr.io", |registry, given| {
-                let proven = find(registry, given).unwrap().unwrap();
+            machine.look("us.icr.io", |registry, context| {
+                let proven = find(registry, context).unwrap().unwrap();
                 proven.endpoint().base().to_owned()
             })
         };

@@ -12,17 +12,17 @@ use crate::sources::advice::SourceKind;
 /// The first API key variable that is set; it serves every registry.
 pub(super) fn find<'a>(
     _registry: &Registry,
-    given: &SourceContext<'a>,
+    context: &SourceContext<'a>,
 ) -> Result<Option<SourceIdentity<'a>>> {
     for variable in API_KEY_VARIABLES {
-        if let Some(key) = given.environment.secret(variable)? {
+        if let Some(key) = context.environment.secret(variable)? {
             let source = format!("the API key in ${variable}");
             let kind = SourceKind::Variable {
                 name: variable,
                 holds: "key",
             };
-            let proven = SourceIdentity::new(given, source, kind, GrantInput::ApiKey(key));
-            return Ok(Some(proven.assuming(environment_profile::find(given)?)));
+            let proven = SourceIdentity::new(context, source, kind, GrantInput::ApiKey(key));
+            return Ok(Some(proven.assuming(environment_profile::find(context)?)));
         }
     }
     Ok(None)

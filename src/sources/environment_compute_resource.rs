@@ -14,25 +14,25 @@ use crate::sources::advice::SourceKind;
 /// The token of `$IBMCLOUD_CR_TOKEN`, for the trusted profile beside it.
 pub(super) fn find<'a>(
     _registry: &Registry,
-    given: &SourceContext<'a>,
+    context: &SourceContext<'a>,
 ) -> Result<Option<SourceIdentity<'a>>> {
-    let Some(token) = given.environment.secret(COMPUTE_RESOURCE_TOKEN)? else {
+    let Some(token) = context.environment.secret(COMPUTE_RESOURCE_TOKEN)? else {
         return Ok(None);
     };
-    let profile = environment_profile::of_compute_resource(given)?.ok_or_else(|| {
+    let profile = environment_profile::of_compute_resource(context)?.ok_or_else(|| {
         Error::user(format!(
             "${COMPUTE_RESOURCE_TOKEN} holds a compute resource token, which proves nothing without a trusted profile; set {COMPUTE_RESOURCE_PROFILE}"
         ))
     })?;
     let source = format!("the compute resource token in ${COMPUTE_RESOURCE_TOKEN} for {profile}");
-    let on_top = match given.choice.trusted_profile {
+    let on_top = match context.choice.trusted_profile {
         // It is the token's own profile already.
         Some(_) => None,
-        None => environment_profile::find(given)?,
+        None => environment_profile::find(context)?,
     };
     let proof = GrantInput::ComputeResource { token, profile };
     let kind = SourceKind::ComputeResource;
     Ok(Some(
-        SourceIdentity::new(given, source, kind, proof).assuming(on_top),
+        SourceIdentity::new(context, source, kind, proof).assuming(on_top),
     ))
 }

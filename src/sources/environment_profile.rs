@@ -10,11 +10,11 @@ use crate::iam::trusted_profile::TrustedProfile;
 
 /// The profile to assume on top of what the environment holds: the one chosen in
 /// the settings, otherwise by ID, otherwise by name.
-pub(super) fn find(given: &SourceContext<'_>) -> Result<Option<TrustedProfile>> {
-    if let Some(profile) = given.choice.trusted_profile {
+pub(super) fn find(context: &SourceContext<'_>) -> Result<Option<TrustedProfile>> {
+    if let Some(profile) = context.choice.trusted_profile {
         return Ok(Some(profile.clone()));
     }
-    let environment = given.environment;
+    let environment = context.environment;
     if let Some((variable, id)) = first_of(environment, &environment::PROFILE_ID_VARIABLES)? {
         return parse(variable, id).map(Some);
     }
@@ -36,11 +36,11 @@ pub(super) fn find(given: &SourceContext<'_>) -> Result<Option<TrustedProfile>> 
 
 /// The trusted profile for a compute resource: the one chosen in the settings,
 /// otherwise that of `$IBMCLOUD_CR_PROFILE` (IBM Cloud CLI, `env_var_cli.md`).
-pub(super) fn of_compute_resource(given: &SourceContext<'_>) -> Result<Option<TrustedProfile>> {
-    if let Some(profile) = given.choice.trusted_profile {
+pub(super) fn of_compute_resource(context: &SourceContext<'_>) -> Result<Option<TrustedProfile>> {
+    if let Some(profile) = context.choice.trusted_profile {
         return Ok(Some(profile.clone()));
     }
-    match given
+    match context
         .environment
         .text(environment::COMPUTE_RESOURCE_PROFILE)?
     {

@@ -19,17 +19,17 @@ use crate::sources::advice::SourceKind;
 /// The access token, and the refresh token for when it has ended.
 pub(super) fn find<'a>(
     _registry: &Registry,
-    given: &SourceContext<'a>,
+    context: &SourceContext<'a>,
 ) -> Result<Option<SourceIdentity<'a>>> {
-    let access = first_of(given, &ACCESS_TOKEN_VARIABLES)?;
-    let refresh = first_of(given, &REFRESH_TOKEN_VARIABLES)?;
+    let access = first_of(context, &ACCESS_TOKEN_VARIABLES)?;
+    let refresh = first_of(context, &REFRESH_TOKEN_VARIABLES)?;
     let Some((first, _)) = access.as_ref().or(refresh.as_ref()) else {
         return Ok(None);
     };
     let first = *first;
     let refresh_variable = refresh.as_ref().map_or(first, |(variable, _)| *variable);
     let token = |found: Option<(&str, Secret)>| found.map(|(_, token)| token);
-    let proof = proof::of_tokens(token(access), token(refresh), Client::cli(), given);
+    let proof = proof::of_tokens(token(access), token(refresh), Client::cli(), context);
     let proof = proof.ok_or_else(|| {
         Error::user(format!(
             "the token in ${first} has ended; set a new one, or unset it to use another login"
@@ -43,16 +43,16 @@ pub(super) fn find<'a>(
         name: variable,
         holds: "token",
     };
-    let proven = SourceIdentity::new(given, format!("the token in ${variable}"), kind, proof);
-    Ok(Some(proven.assuming(environment_profile::find(given)?)))
+    let proven = SourceIdentity::new(context, format!("the token in ${variable}"), kind, proof);
+    Ok(Some(proven.assuming(environment_profile::find(context)?)))
 }
 
 fn first_of(
-    given: &SourceContext<'_>,
+    context: &SourceContext<'_>,
     variables: &[&'static str],
 ) -> Result<Option<(&'static str, Secret)>> {
     for variable in variables {
-        if let Some(token) = given.environment.secret(variable)? {
+        if let Some(token) = context.environment.secret(variable)? {
             let token = proof::without_scheme(token.expose());
             if !iam::is_token(&token) {
                 return Err(Error::user(format!(

@@ -19,18 +19,18 @@ use crate::sources::advice::SourceKind;
 /// The metadata service of a VPC virtual server.
 pub(super) fn find_vpc<'a>(
     _registry: &Registry,
-    given: &SourceContext<'a>,
+    context: &SourceContext<'a>,
 ) -> Result<Option<SourceIdentity<'a>>> {
-    find(given, SourceName::Vpc, VPC_URL, MetadataService::vpc)
+    find(context, SourceName::Vpc, VPC_URL, MetadataService::vpc)
 }
 
 /// The metadata service of a Power Virtual Server.
 pub(super) fn find_power_vs<'a>(
     _registry: &Registry,
-    given: &SourceContext<'a>,
+    context: &SourceContext<'a>,
 ) -> Result<Option<SourceIdentity<'a>>> {
     find(
-        given,
+        context,
         SourceName::PowerVs,
         POWER_VS_URL,
         MetadataService::power_vs,
@@ -38,23 +38,23 @@ pub(super) fn find_power_vs<'a>(
 }
 
 fn find<'a>(
-    given: &SourceContext<'a>,
+    context: &SourceContext<'a>,
     name: SourceName,
     variable: &str,
     service_at: fn(Option<&str>) -> Result<MetadataService, String>,
 ) -> Result<Option<SourceIdentity<'a>>> {
-    let url = given.environment.text(variable)?;
-    if url.is_none() && given.choice.source != Some(name) {
+    let url = context.environment.text(variable)?;
+    if url.is_none() && context.choice.source != Some(name) {
         return Ok(None);
     }
     let service = service_at(url).map_err(|reason| Error::user(format!("${variable} {reason}")))?;
-    let profile = environment_profile::of_compute_resource(given)?;
-    Ok(Some(proven(given, service, profile)))
+    let profile = environment_profile::of_compute_resource(context)?;
+    Ok(Some(proven(context, service, profile)))
 }
 
 /// The identity that a metadata service gives.
 pub(super) fn proven<'a>(
-    given: &SourceContext<'a>,
+    context: &SourceContext<'a>,
     service: MetadataService,
     profile: Option<crate::iam::trusted_profile::TrustedProfile>,
 ) -> SourceIdentity<'a> {
@@ -63,5 +63,5 @@ pub(super) fn proven<'a>(
         None => "this machine".to_owned(),
     };
     let proof = GrantInput::Instance { service, profile };
-    SourceIdentity::new(given, source, SourceKind::Instance, proof)
+    SourceIdentity::new(context, source, SourceKind::Instance, proof)
 }

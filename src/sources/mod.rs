@@ -197,7 +197,7 @@ pub trait Identity {
 
 /// Whose word counts for a registry.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Speaker {
+pub enum Origin {
     /// The login stored for a scope.
     Login(LoginScope),
     /// Another source.
@@ -207,7 +207,7 @@ pub enum Speaker {
 /// What was found, and where.
 pub struct ResolvedSource<'a> {
     /// Whose word it is.
-    pub speaker: Speaker,
+    pub origin: Origin,
     /// What a person calls it: `the API key in $IBMCLOUD_API_KEY`.
     pub title: String,
     /// The thing itself.
@@ -218,9 +218,9 @@ impl ResolvedSource<'_> {
     /// What a person calls it, without the user name of a login: `the login for every
     /// registry`.
     pub fn name(&self) -> String {
-        match &self.speaker {
-            Speaker::Login(scope) => format!("the login for {scope}"),
-            Speaker::Source(_) => self.title.clone(),
+        match &self.origin {
+            Origin::Login(scope) => format!("the login for {scope}"),
+            Origin::Source(_) => self.title.clone(),
         }
     }
 }
@@ -231,7 +231,7 @@ trait Source: Sync {
     fn find<'a>(
         &self,
         registry: &Registry,
-        given: &'a SourceContext<'a>,
+        context: &'a SourceContext<'a>,
         notes: Notes,
     ) -> Result<Lookup<'a>>;
 
@@ -240,14 +240,14 @@ trait Source: Sync {
 
     /// What this source has for the registry, as far as it can be told from local
     /// facts.
-    fn nearby(&self, registry: &Registry, given: &SourceContext<'_>) -> Result<LocalLookup>;
+    fn nearby(&self, registry: &Registry, context: &SourceContext<'_>) -> Result<LocalLookup>;
 
     /// What a person calls what [`Source::find`] has just found.
-    fn title(&self, registry: &Registry, given: &SourceContext<'_>) -> Result<String>;
+    fn title(&self, registry: &Registry, context: &SourceContext<'_>) -> Result<String>;
 
     /// Whose word it is that it gives for the registry.
-    fn speaker(&self, _registry: &Registry, _given: &SourceContext<'_>) -> Speaker {
-        Speaker::Source(self.name())
+    fn origin(&self, _registry: &Registry, _given: &SourceContext<'_>) -> Origin {
+        Origin::Source(self.name())
     }
 }
 
@@ -255,9 +255,9 @@ trait Source: Sync {
 ///
 /// # Errors
 /// A source is there but broken.
-pub fn nearby(registry: &Registry, given: &SourceContext<'_>) -> Result<LocalLookup> {
-    for source in sources(registry, given) {
-        match source.nearby(registry, given)? {
+pub fn nearby(registry: &Registry, context: &SourceContext<'_>) -> Result<LocalLookup> {
+    for source in sources(registry, context) {
+        match source.nearby(registry, context)? {
             LocalLookup::Absent => {}
             other => return Ok(other),
         }
@@ -271,11 +271,11 @@ pub fn nearby(registry: &Registry, given: &SourceContext<'_>) -> Result<LocalLoo
 /// A source is there but broken, or the one that was chosen is not there.
 pub fn find<'a>(
     registry: &Registry,
-    given: &'a SourceContext<'a>,
+    context: &'a SourceContext<'a>,
     notes: Notes,
 ) -> Result<Search<'a>> {
     let mut expired = Vec::new();
-    let first = first(registry, given, notes, &mut expired, |_| true)?;
+    let first = first(registry, context, notes, &mut expired, |_| true)?;
     Ok(Search {
         found: first.map(|(_, found)| found),
         expired,
@@ -289,9 +289,9 @@ pub fn find<'a>(
 /// See [`find`].
 pub fn find_identity<'a>(
     registry: &Registry,
-    given: &'a SourceContext<'a>,
+    context: &'a SourceContext<'a>,
 ) -> Result<Option<Found<'a>>> {
-    let first = first(registry, given, Notes::None, &mut Vec::new(), |found| {
+    let first = first(registry, context, Notes::None, &mut Vec::new(), |found| {
         !matches!(found, Found::Credential(_))
     })?;
     Ok(first.map(|(_, found)| found))
@@ -301,9 +301,9 @@ pub fn find_identity<'a>(
 ///
 /// # Errors
 /// See [`find`].
-pub fn speaker(registry: &Registry, given: &SourceContext<'_>) -> Result<Option<Speaker>> {
-    let first = first(registry, given, Notes::None, &mut Vec::new(), |_| true)?;
-    Ok(first.map(|(source, _)| source.speaker(registry, given)))
+pub fn origin(registry: &Registry, context: &SourceContext<'_>) -> Result<Option<Origin>> {
+    let first = first(registry, context, Notes::None, &mut Vec::new(), |_| true)?;
+    Ok(first.map(|(source, _)| source.origin(registry, context)))
 }
 
 /// What [`find`] finds, with what a person calls it.
@@ -312,11 +312,11 @@ pub fn speaker(registry: &Registry, given: &SourceContext<'_>) -> Result<Option<
 /// See [`find`].
 pub fn introduce<'a>(
     registry: &Registry,
-    given: &'a SourceContext<'a>,
+    context: &'a SourceContext<'a>,
 ) -> Result<Option<ResolvedSource<'a>>> {
-    match first(registry, given, Notes::None, &mut Vec::new(), |_| true)? {
+    match first(registry, context, Notes::None, &mut Vec::new(), |_| true)? {
         None => Ok(None),
-        Some((source, found)) => introduced(source, found, registry, given).map(Some),
+        Some((source, found)) => introduced(source, found, registry, context).map(Some),
     }
 }
 
@@ -327,14 +327,14 @@ pub fn introduce<'a>(
 pub fn behind<'a>(
     scope: &LoginScope,
     registry: &Registry,
-    given: &'a SourceContext<'a>,
+    context: &'a SourceContext<'a>,
 ) -> Result<Option<ResolvedSource<'a>>> {
-    for source in sources(registry, given) {
-        if matches!(source.speaker(registry, given), Speaker::Login(of) if of == *scope) {
+    for source in sources(registry, context) {
+        if matches!(source.origin(registry, context), Origin::Login(of) if of == *scope) {
             continue;
         }
-        if let Lookup::Found(found) = source.find(registry, given, Notes::None)? {
-            return introduced(source, found, registry, given).map(Some);
+        if let Lookup::Found(found) = source.find(registry, context, Notes::None)? {
+            return introduced(source, found, registry, context).map(Some);
         }
     }
     Ok(None)
@@ -344,13 +344,13 @@ fn introduced<'a>(
     source: &dyn Source,
     found: Found<'a>,
     registry: &Registry,
-    given: &SourceContext<'_>,
+    context: &SourceContext<'_>,
 ) -> Result<ResolvedSource<'a>> {
     Ok(ResolvedSource {
-        speaker: source.speaker(registry, given),
+        origin: source.origin(registry, context),
         title: match &found {
             Found::Identity(identity) => identity.source(),
-            _ => source.title(registry, given)?,
+            _ => source.title(registry, context)?,
         },
         found,
     })
@@ -360,24 +360,24 @@ fn introduced<'a>(
 /// are passed over, and collected in `expired`.
 fn first<'a>(
     registry: &Registry,
-    given: &'a SourceContext<'a>,
+    context: &'a SourceContext<'a>,
     notes: Notes,
     expired: &mut Vec<ExpiredLogin>,
     counts: impl Fn(&Found<'_>) -> bool,
 ) -> Result<Option<(&'static dyn Source, Found<'a>)>> {
-    for source in sources(registry, given) {
-        match source.find(registry, given, notes)? {
+    for source in sources(registry, context) {
+        match source.find(registry, context, notes)? {
             Lookup::Found(found) if counts(&found) => return Ok(Some((source, found))),
             Lookup::Expired(login) => expired.push(login),
             Lookup::Found(_) | Lookup::Nothing => {}
         }
     }
-    nothing(registry, given).map(|()| None)
+    nothing(registry, context).map(|()| None)
 }
 
 /// That nothing was found is an error where a source was chosen.
-fn nothing(registry: &Registry, given: &SourceContext<'_>) -> Result<()> {
-    match given.choice.source {
+fn nothing(registry: &Registry, context: &SourceContext<'_>) -> Result<()> {
+    match context.choice.source {
         // Clients ask before they log in, and take any error for the end.
         None | Some(SourceName::Login) => Ok(()),
         Some(chosen) => Err(Error::user(format!(
@@ -389,22 +389,22 @@ fn nothing(registry: &Registry, given: &SourceContext<'_>) -> Result<()> {
 
 /// An access token that was given, as something that proves who we are while it is
 /// good.
-pub fn of_access_token<'a>(token: Secret, given: &SourceContext<'a>) -> impl Identity + use<'a> {
+pub fn of_access_token<'a>(token: Secret, context: &SourceContext<'a>) -> impl Identity + use<'a> {
     let source = "the access token that was given";
     let kind = SourceKind::Hint("It may have expired: give another one, or an API key");
-    SourceIdentity::new(given, source, kind, GrantInput::AccessToken(token))
+    SourceIdentity::new(context, source, kind, GrantInput::AccessToken(token))
 }
 
 /// The sources that may speak for the registry, in their order. The entitled
 /// registry takes entitlement keys, which no IAM gives: a login for it comes first.
 fn sources(
     registry: &Registry,
-    given: &SourceContext<'_>,
+    context: &SourceContext<'_>,
 ) -> impl Iterator<Item = &'static dyn Source> {
     let first: Option<&'static dyn Source> = registry
         .is_entitled()
         .then_some(&StoredLogin::OfRegistry as _);
-    let chosen = given.choice.source;
+    let chosen = context.choice.source;
     first
         .into_iter()
         .chain(CHAIN)
@@ -527,7 +527,7 @@ pub(crate) mod tests {
             let choice = settings.choice(&registry);
             let endpoint = choice.iam_endpoint.clone();
             let endpoint = endpoint.unwrap_or_else(Endpoint::public);
-            let given = SourceContext {
+            let context = SourceContext {
                 choice,
                 clock: &self.clock,
                 endpoint,
@@ -539,14 +539,14 @@ pub(crate) mod tests {
                 working_directory_credentials: settings.working_directory_credentials,
                 tokens: self.tokens(),
             };
-            look(&registry, &given)
+            look(&registry, &context)
         }
 
         /// What speaks for the registry: a person's name for the source, `token …`,
         /// or `credential …`.
         pub(super) fn found(&self, host: &str) -> Result<Option<String>> {
-            self.look(host, |registry, given| {
-                Ok(find(registry, given, Notes::None)?
+            self.look(host, |registry, context| {
+                Ok(find(registry, context, Notes::None)?
                     .found
                     .map(|found| match found {
                         Found::AccessToken(token) => format!("token {}", token.expose()),

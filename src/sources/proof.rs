@@ -89,11 +89,11 @@ pub(super) fn of_tokens(
     access_token: Option<Secret>,
     refresh_token: Option<Secret>,
     client: Client,
-    given: &SourceContext<'_>,
+    context: &SourceContext<'_>,
 ) -> Option<GrantInput> {
-    let now = given.clock.now();
+    let now = context.clock.now();
     let has_ended = |token: &Secret, margin| jwt::has_expired(token.expose(), now, margin);
-    let wants_refresh_token = given.choice.credential == CredentialKind::RefreshToken;
+    let wants_refresh_token = context.choice.credential == CredentialKind::RefreshToken;
     match (access_token, refresh_token) {
         (_, Some(token)) if wants_refresh_token => Some(GrantInput::RefreshToken { token, client }),
         (Some(token), Some(_)) if !has_ended(&token, ENOUGH) => {
@@ -133,20 +133,20 @@ pub(super) struct SourceIdentity<'a> {
 
 impl<'a> SourceIdentity<'a> {
     pub(super) fn new(
-        given: &SourceContext<'a>,
+        context: &SourceContext<'a>,
         source: impl Into<String>,
         kind: SourceKind,
         proof: GrantInput,
     ) -> Self {
         Self {
             assume: None,
-            endpoint: given.endpoint.clone(),
+            endpoint: context.endpoint.clone(),
             id: proof.id(),
             kind,
             proof,
             source: source.into(),
-            tokens: given.tokens,
-            clock: given.clock,
+            tokens: context.tokens,
+            clock: context.clock,
         }
     }
 
@@ -391,10 +391,10 @@ impl Source for Local {
     fn find<'a>(
         &self,
         registry: &Registry,
-        given: &'a SourceContext<'a>,
+        context: &'a SourceContext<'a>,
         _notes: Notes,
     ) -> Result<Lookup<'a>> {
-        Ok(match self.1(registry, given)? {
+        Ok(match self.1(registry, context)? {
             None => Lookup::Nothing,
             Some(SourceIdentity {
                 proof: GrantInput::AccessToken(token),
@@ -409,8 +409,8 @@ impl Source for Local {
         self.0
     }
 
-    fn nearby(&self, registry: &Registry, given: &SourceContext<'_>) -> Result<LocalLookup> {
-        Ok(match self.1(registry, given)? {
+    fn nearby(&self, registry: &Registry, context: &SourceContext<'_>) -> Result<LocalLookup> {
+        Ok(match self.1(registry, context)? {
             None => LocalLookup::Absent,
             Some(SourceIdentity {
                 proof: GrantInput::AccessToken(token),
@@ -421,8 +421,8 @@ impl Source for Local {
         })
     }
 
-    fn title(&self, registry: &Registry, given: &SourceContext<'_>) -> Result<String> {
-        let proven = self.1(registry, given)?;
+    fn title(&self, registry: &Registry, context: &SourceContext<'_>) -> Result<String> {
+        let proven = self.1(registry, context)?;
         Ok(proven.map(|proven| proven.source).unwrap_or_default())
     }
 }
@@ -519,8 +519,8 @@ mod tests {
                 deadline: Deadline::after(&machine.clock, limits.deadline),
             },
         };
-        let outcome = machine.look("us.icr.io", |_, given| {
-            SourceIdentity::new(given, "a session", SourceKind::Other, first())
+        let outcome = machine.look("us.icr.io", |_, context| {
+            SourceIdentity::new(context, "a session", SourceKind::Other, first())
                 .exchange(&iam, CredentialKind::AccessToken)
                 .map(drop)
         });

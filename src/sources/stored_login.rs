@@ -9,9 +9,9 @@ use super::Identity;
 use super::LocalLookup;
 use super::Lookup;
 use super::Notes;
+use super::Origin;
 use super::Source;
 use super::SourceContext;
-use super::Speaker;
 use super::proof;
 use super::proof::Base;
 use super::proof::GrantInput;
@@ -61,11 +61,11 @@ pub(super) enum StoredLogin {
 }
 
 impl StoredLogin {
-    fn scope(&self, registry: &Registry, given: &SourceContext<'_>) -> Option<LoginScope> {
-        match (self, given.choice.profile) {
+    fn scope(&self, registry: &Registry, context: &SourceContext<'_>) -> Option<LoginScope> {
+        match (self, context.choice.profile) {
             (Self::OfProfile, Some(profile)) => Some(LoginScope::Profile(profile.name.clone())),
             (Self::OfRegistry, _) => Some(LoginScope::Registry(registry.clone())),
-            (Self::Default, None) if is_for(registry, given) => Some(LoginScope::Default),
+            (Self::Default, None) if is_for(registry, context) => Some(LoginScope::Default),
             (Self::OfProfile, None) | (Self::Default, _) => None,
         }
     }
@@ -73,34 +73,34 @@ impl StoredLogin {
 
 /// Whether the login for every registry is for this one as well. Staging has an
 /// IAM of its own, which has no business with secrets of production.
-fn is_for(registry: &Registry, given: &SourceContext<'_>) -> bool {
-    !registry.is_staging() || given.choice.iam_endpoint.is_some()
+fn is_for(registry: &Registry, context: &SourceContext<'_>) -> bool {
+    !registry.is_staging() || context.choice.iam_endpoint.is_some()
 }
 
 impl Source for StoredLogin {
     fn find<'a>(
         &self,
         registry: &Registry,
-        given: &'a SourceContext<'a>,
+        context: &'a SourceContext<'a>,
         notes: Notes,
     ) -> Result<Lookup<'a>> {
-        let Some(scope) = self.scope(registry, given) else {
+        let Some(scope) = self.scope(registry, context) else {
             return Ok(Lookup::Nothing);
         };
-        let lock = lock_for_note(&scope, given, notes);
+        let lock = lock_for_note(&scope, context, notes);
         // An empty secret proves nothing, and nobody gains by being told it.
-        let login = given.logins.read(&scope)?;
+        let login = context.logins.read(&scope)?;
         let login = login.filter(|login| !login.secret.is_empty());
         if lock.is_held() {
-            note(&scope, login.as_ref(), given);
+            note(&scope, login.as_ref(), context);
         }
         Ok(match login {
             None => Lookup::Nothing,
-            Some(login) if login.has_expired(given.clock.now()) => {
+            Some(login) if login.has_expired(context.clock.now()) => {
                 let id = login.id;
                 Lookup::Expired(ExpiredLogin { scope, id })
             }
-            Some(login) => Lookup::Found(found(scope, login, given)),
+            Some(login) => Lookup::Found(found(scope, login, context)),
         })
     }
 
@@ -108,21 +108,21 @@ impl Source for StoredLogin {
         SourceName::Login
     }
 
-    fn nearby(&self, registry: &Registry, given: &SourceContext<'_>) -> Result<LocalLookup> {
-        let Some(scope) = self.scope(registry, given) else {
+    fn nearby(&self, registry: &Registry, context: &SourceContext<'_>) -> Result<LocalLookup> {
+        let Some(scope) = self.scope(registry, context) else {
             return Ok(LocalLookup::Absent);
         };
-        let near = given.near_logins.as_ref();
-        Ok(match near.and_then(|_| given.tokens.hint(&scope)) {
+        let near = context.near_logins.as_ref();
+        Ok(match near.and_then(|_| context.tokens.hint(&scope)) {
             None => LocalLookup::Unknown,
             Some(Hint { id: None }) => LocalLookup::Absent,
-            Some(Hint { id: Some(id) }) => LocalLookup::Key(key(&id, given)),
+            Some(Hint { id: Some(id) }) => LocalLookup::Key(key(&id, context)),
         })
     }
 
-    fn title(&self, registry: &Registry, given: &SourceContext<'_>) -> Result<String> {
-        let scope = self.scope(registry, given);
-        let login = scope.as_ref().map(|scope| given.logins.read(scope));
+    fn title(&self, registry: &Registry, context: &SourceContext<'_>) -> Result<String> {
+        let scope = self.scope(registry, context);
+        let login = scope.as_ref().map(|scope| context.logins.read(scope));
         let login = login.transpose()?.flatten();
         let title = scope
             .zip(login)
@@ -130,24 +130,24 @@ impl Source for StoredLogin {
         Ok(title.unwrap_or_default())
     }
 
-    fn speaker(&self, registry: &Registry, given: &SourceContext<'_>) -> Speaker {
-        let scope = self.scope(registry, given);
-        scope.map_or(Speaker::Source(self.name()), Speaker::Login)
+    fn origin(&self, registry: &Registry, context: &SourceContext<'_>) -> Origin {
+        let scope = self.scope(registry, context);
+        scope.map_or(Origin::Source(self.name()), Origin::Login)
     }
 }
 
-fn found<'a>(scope: LoginScope, login: Login, given: &'a SourceContext<'a>) -> Found<'a> {
+fn found<'a>(scope: LoginScope, login: Login, context: &'a SourceContext<'a>) -> Found<'a> {
     match login.kind() {
-        LoginKind::RefreshToken => Found::Identity(Box::new(Rotating {
-            given,
+        LoginKind::RefreshToken => Found::Identity(Box::new(RefreshTokenIdentity {
+            context,
             scope,
             login,
         })),
-        LoginKind::Bearer if given.choice.trusted_profile.is_none() => {
+        LoginKind::Bearer if context.choice.trusted_profile.is_none() => {
             Found::AccessToken(login.secret)
         }
         LoginKind::ApiKey | LoginKind::Bearer | LoginKind::Profile => {
-            Found::Identity(Box::new(proven(&scope, login, given)))
+            Found::Identity(Box::new(identity(&scope, login, context)))
         }
         LoginKind::RegistryToken | LoginKind::Verbatim => {
             Found::Credential(login.into_credential())
@@ -157,10 +157,10 @@ fn found<'a>(scope: LoginScope, login: Login, given: &'a SourceContext<'a>) -> F
 
 /// The identity of a login that does not change by being used. A user name that
 /// is a trusted profile's ID has that assumed first.
-fn proven<'a>(
+fn identity<'a>(
     scope: &LoginScope,
     login: Login,
-    given: &'a SourceContext<'a>,
+    context: &'a SourceContext<'a>,
 ) -> SourceIdentity<'a> {
     let own_profile = match login.kind() {
         LoginKind::Profile => Some(TrustedProfile::Id(login.username.clone())),
@@ -170,11 +170,11 @@ fn proven<'a>(
         LoginKind::Bearer => GrantInput::AccessToken(login.secret.clone()),
         _ => GrantInput::ApiKey(login.secret.clone()),
     };
-    let profile = given.choice.trusted_profile.cloned().or(own_profile);
+    let profile = context.choice.trusted_profile.cloned().or(own_profile);
     let kind = kind(&login, scope);
-    SourceIdentity::new(given, source(&login, scope), kind, proof)
+    SourceIdentity::new(context, source(&login, scope), kind, proof)
         .assuming(profile)
-        .known_as(id(&login.id, given))
+        .known_as(id(&login.id, context))
 }
 
 fn kind(login: &Login, scope: &LoginScope) -> SourceKind {
@@ -190,15 +190,15 @@ fn source(login: &Login, scope: &LoginScope) -> String {
 }
 
 /// The identity's id: the login's own, with the profile that was chosen on top.
-fn id(login_id: &str, given: &SourceContext<'_>) -> String {
-    match given.choice.trusted_profile {
+fn id(login_id: &str, context: &SourceContext<'_>) -> String {
+    match context.choice.trusted_profile {
         Some(profile) => profile.id_on_top_of(login_id),
         None => login_id.to_owned(),
     }
 }
 
-fn key(login_id: &str, given: &SourceContext<'_>) -> CacheKey {
-    CacheKey::new(&given.endpoint, &id(login_id, given))
+fn key(login_id: &str, context: &SourceContext<'_>) -> CacheKey {
+    CacheKey::new(&context.endpoint, &id(login_id, context))
 }
 
 /// The id of a login without the trusted profile that it assumes: that of its API key,
@@ -213,40 +213,40 @@ pub(crate) fn base_id(login: &Login) -> String {
 
 /// The lock under which a note is taken. Only where notes help: elsewhere a `get`
 /// should not touch a file.
-fn lock_for_note(scope: &LoginScope, given: &SourceContext<'_>, notes: Notes) -> Lock {
-    match (notes, &given.near_logins) {
+fn lock_for_note(scope: &LoginScope, context: &SourceContext<'_>, notes: Notes) -> Lock {
+    match (notes, &context.near_logins) {
         (Notes::Until(deadline), Some(_)) => {
-            let patience = deadline.remaining(given.clock);
-            given.locks.lock_login(scope, patience)
+            let patience = deadline.remaining(context.clock);
+            context.locks.lock_login(scope, patience)
         }
         _ => Lock::None,
     }
 }
 
 /// Notes which login a scope has, if that helps to find its token.
-pub(crate) fn note(scope: &LoginScope, login: Option<&Login>, given: &SourceContext<'_>) {
-    if given.near_logins.is_none() {
+pub(crate) fn note(scope: &LoginScope, login: Option<&Login>, context: &SourceContext<'_>) {
+    if context.near_logins.is_none() {
         return;
     }
     let (id, lifetime) = match login {
         None => (None, ABSENCE_LIFE),
         Some(login) if login.kind().is_exchanged() => (Some(login.id.clone()), HINT_LIFE),
-        Some(_) => return given.tokens.forget_hint(scope),
+        Some(_) => return context.tokens.forget_hint(scope),
     };
-    given.tokens.note_hint(scope, &Hint { id }, lifetime);
+    context.tokens.note_hint(scope, &Hint { id }, lifetime);
 }
 
 /// A login with a refresh token, which IAM replaces when it is used.
-struct Rotating<'a> {
-    given: &'a SourceContext<'a>,
+struct RefreshTokenIdentity<'a> {
+    context: &'a SourceContext<'a>,
     scope: LoginScope,
     login: Login,
 }
 
-impl Rotating<'_> {
+impl RefreshTokenIdentity<'_> {
     fn profile(&self) -> Option<&TrustedProfile> {
         let own = self.login.trusted_profile.as_ref();
-        self.given.choice.trusted_profile.or(own)
+        self.context.choice.trusted_profile.or(own)
     }
 
     /// Another process may have rotated the token since the login was read; only
@@ -297,13 +297,13 @@ impl Rotating<'_> {
         let LoginScope::Registry(registry) = &self.scope else {
             return None;
         };
-        let behind = super::behind(&self.scope, registry, self.given).ok()?;
+        let behind = super::behind(&self.scope, registry, self.context).ok()?;
         behind.map(|behind| behind.name())
     }
 
     /// Notes that the session is over wherever this login is stored.
     fn note_end(&self, refresh_token: &Secret, iam: &Iam<'_>) {
-        let now = self.given.clock.now();
+        let now = self.context.clock.now();
         for scope in self.scopes() {
             let outcome = self.change_at(&scope, iam, |login| {
                 (login.secret == *refresh_token && login.ended_at.is_none())
@@ -317,7 +317,7 @@ impl Rotating<'_> {
 
     /// Every scope that may have this login, its own first.
     fn scopes(&self) -> Vec<LoginScope> {
-        let listed = self.given.logins.list().unwrap_or_default().into_iter();
+        let listed = self.context.logins.list().unwrap_or_default().into_iter();
         let others = listed
             .map(|(scope, _)| scope)
             .filter(|scope| *scope != self.scope);
@@ -332,19 +332,19 @@ impl Rotating<'_> {
         change: impl FnOnce(Login) -> Option<Login>,
     ) -> Result<()> {
         let patience = iam.http.deadline.remaining(iam.http.clock);
-        let _lock = self.given.locks.lock_login(scope, patience);
-        let stored = self.given.logins.read(scope)?;
+        let _lock = self.context.locks.lock_login(scope, patience);
+        let stored = self.context.logins.read(scope)?;
         let changed = stored
             .filter(|login| login.id == self.login.id)
             .and_then(change);
         match changed {
-            Some(login) => self.given.logins.write(scope, &login),
+            Some(login) => self.context.logins.write(scope, &login),
             None => Ok(()),
         }
     }
 
     fn current(&self) -> Result<Login> {
-        match self.given.logins.read(&self.scope)? {
+        match self.context.logins.read(&self.scope)? {
             Some(login) if login.id == self.login.id => Ok(login),
             _ => Err(Error::temporary(format!(
                 "the login for {} has just been replaced; try again",
@@ -371,7 +371,7 @@ impl Rotating<'_> {
         // The old one may be worth nothing now. The near keychain is read first,
         // so that the new one counts until it can be written to its place.
         if scope == &self.scope
-            && let Some(near) = &self.given.near_logins
+            && let Some(near) = &self.context.near_logins
             && let Err(error) =
                 near.write(scope, &self.login.clone().rotated(refresh_token.clone()))
         {
@@ -387,7 +387,7 @@ fn is_end_of_session(error: &ServiceError) -> bool {
 }
 
 /// A login with a refresh token, without the trusted profile on top.
-struct WithoutProfile<'a>(&'a Rotating<'a>);
+struct WithoutProfile<'a>(&'a RefreshTokenIdentity<'a>);
 
 impl Identity for WithoutProfile<'_> {
     fn api_key(&self) -> Option<&Secret> {
@@ -411,7 +411,7 @@ impl Identity for WithoutProfile<'_> {
     }
 }
 
-impl Identity for Rotating<'_> {
+impl Identity for RefreshTokenIdentity<'_> {
     fn api_key(&self) -> Option<&Secret> {
         None
     }
@@ -422,7 +422,7 @@ impl Identity for Rotating<'_> {
     }
 
     fn endpoint(&self) -> &Endpoint {
-        &self.given.endpoint
+        &self.context.endpoint
     }
 
     fn exchange(&self, iam: &Iam<'_>, _wanted: CredentialKind) -> Result<TokenResponse> {
@@ -434,7 +434,7 @@ impl Identity for Rotating<'_> {
     }
 
     fn key(&self) -> CacheKey {
-        key(&self.login.id, self.given)
+        key(&self.login.id, self.context)
     }
 
     fn refresh_token(&self) -> Option<Secret> {

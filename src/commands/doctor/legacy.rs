@@ -142,8 +142,8 @@ fn take_over_text(stored: &[Registry]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credentials::machine::Machine;
-    use crate::credentials::machine::registry;
+    use crate::credentials::test_support::Machine;
+    use crate::credentials::test_support::registry;
     use crate::keychain::KeychainError;
     use crate::secret::Secret;
 

@@ -7,7 +7,7 @@ use super::CheckContext;
 use super::Diagnostic;
 use super::Verdict;
 use crate::credentials::Broker;
-use crate::credentials::Probe;
+use crate::credentials::CredentialCheck;
 use crate::environment::CERTIFICATE_FILE;
 use crate::environment::Environment;
 use crate::error::one_line;
@@ -65,7 +65,7 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
     for endpoint in &endpoints {
         diagnostics.extend(iam(endpoint, &broker));
     }
-    let probe = Probe::new(&broker);
+    let probe = CredentialCheck::new(&broker);
     diagnostics.extend(
         registries
             .iter()
@@ -217,7 +217,7 @@ fn clock_difference(local: u64, iam: u64) -> Diagnostic {
 
 /// Requests a new token and shows it to the registry. A cached token would hide that
 /// IAM rejects the source now.
-fn token(registry: &Registry, probe: &Probe<'_>, broker: &Broker<'_>) -> Vec<Diagnostic> {
+fn token(registry: &Registry, probe: &CredentialCheck<'_>, broker: &Broker<'_>) -> Vec<Diagnostic> {
     const EXCHANGE: &str = "exchange";
     let started = broker.context.clock.elapsed();
     let credential = match probe.credential(registry) {

@@ -7,11 +7,11 @@ use crate::commands::redundant_logins;
 use crate::commands::redundant_logins::Notice;
 use crate::commands::redundant_logins::Severity;
 use crate::credentials::Broker;
-use crate::credentials::Description;
+use crate::credentials::CredentialInfo;
 use crate::credentials::login_command;
 use crate::error::Result;
 use crate::registry::Registry;
-use crate::sources::Speaker;
+use crate::sources::Origin;
 
 pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
     let Some(broker) = context.broker() else {
@@ -48,7 +48,7 @@ fn stored_login(notice: Notice) -> Diagnostic {
 /// Returns the diagnostic for the active source of a registry.
 fn active_source(
     registry: &Registry,
-    active: &Result<Option<Description>>,
+    active: &Result<Option<CredentialInfo>>,
     broker: &Broker<'_>,
 ) -> Diagnostic {
     const CHECK: &str = "source";
@@ -72,13 +72,13 @@ fn active_source(
 }
 
 /// Returns why this source is the active one.
-fn reason(registry: &Registry, active: &Description, broker: &Broker<'_>) -> String {
+fn reason(registry: &Registry, active: &CredentialInfo, broker: &Broker<'_>) -> String {
     let settings = broker.settings;
     let choice = settings.choice(registry);
     if settings.forced_source().is_some() {
         return "selected by $ICR_SOURCE".into();
     }
-    match (choice.profile, choice.source, &active.speaker) {
+    match (choice.profile, choice.source, &active.origin) {
         (Some(profile), Some(_), _) => {
             format!("selected by profile '{}'", profile.name)
         }
@@ -88,7 +88,7 @@ fn reason(registry: &Registry, active: &Description, broker: &Broker<'_>) -> Str
                 profile.name
             )
         }
-        (None, _, Speaker::Source(_)) => "the first source with credentials".into(),
-        (None, _, Speaker::Login(_)) => "no variable takes precedence".into(),
+        (None, _, Origin::Source(_)) => "the first source with credentials".into(),
+        (None, _, Origin::Login(_)) => "no variable takes precedence".into(),
     }
 }

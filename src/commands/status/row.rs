@@ -9,7 +9,7 @@ use super::message::Message;
 use crate::client_config::Client;
 use crate::commands::json::OwnerJson;
 use crate::credentials::Broker;
-use crate::credentials::Description;
+use crate::credentials::CredentialInfo;
 use crate::credentials::TokenLife;
 use crate::credentials::login_command;
 use crate::error::Error;
@@ -21,7 +21,7 @@ use crate::registry::Registry;
 use crate::registry::credential_check;
 use crate::settings::KeychainChoice;
 use crate::settings::SourceName;
-use crate::sources::Speaker;
+use crate::sources::Origin;
 use crate::time::duration;
 use crate::token_cache::PastFailure;
 
@@ -59,7 +59,7 @@ pub(super) enum Target {
 pub(super) struct Row {
     target: Target,
     /// The active source; `None` if not logged in.
-    active: Result<Option<Description>>,
+    active: Result<Option<CredentialInfo>>,
     /// The clients that use this helper.
     pub(super) clients: Vec<Client>,
     /// The result of `--check`.
@@ -113,7 +113,7 @@ impl Row {
     }
 
     /// Returns the active source.
-    pub(super) fn description(&self) -> Option<&Description> {
+    pub(super) fn description(&self) -> Option<&CredentialInfo> {
         self.active.as_ref().ok()?.as_ref()
     }
 
@@ -192,9 +192,9 @@ impl Row {
                 Target::Registry(registry) => Some(registry.host()),
                 Target::Others { .. } => None,
             },
-            source: active.map(|it| match &it.speaker {
-                Speaker::Login(_) => SourceName::Login.name(),
-                Speaker::Source(source) => source.name(),
+            source: active.map(|it| match &it.origin {
+                Origin::Login(_) => SourceName::Login.name(),
+                Origin::Source(source) => source.name(),
             }),
             title: active.map(|it| &*it.source),
             owner: active.and_then(|it| it.owner.as_ref()).map(OwnerJson::from),
@@ -224,7 +224,7 @@ impl Row {
 }
 
 /// Returns the identity, source, user name, token and place of storage.
-fn source_cells(description: &Description) -> [String; 5] {
+fn source_cells(description: &CredentialInfo) -> [String; 5] {
     let owner = description.owner.as_ref();
     let identity = owner.map_or_else(|| NOTHING.to_owned(), ToString::to_string);
     let source = description.source.strip_prefix("the ");
@@ -234,10 +234,10 @@ fn source_cells(description: &Description) -> [String; 5] {
         (None, None) if description.is_exchanged => "not cached".to_owned(),
         (None, None) => NOTHING.to_owned(),
     };
-    let stored_in = match (&description.speaker, description.keychain) {
-        (Speaker::Login(_), Some(keychain)) => keychain_name(keychain).to_owned(),
-        (Speaker::Login(_), None) => NOTHING.to_owned(),
-        (Speaker::Source(source), _) => source_place(*source).to_owned(),
+    let stored_in = match (&description.origin, description.keychain) {
+        (Origin::Login(_), Some(keychain)) => keychain_name(keychain).to_owned(),
+        (Origin::Login(_), None) => NOTHING.to_owned(),
+        (Origin::Source(source), _) => source_place(*source).to_owned(),
     };
     [
         identity,

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::Broker;
-use super::exchange::Errand;
-use super::exchange::TIDYING;
+use super::exchange::STALE_TOKENS_TIMEOUT;
+use super::exchange::TokenRequest;
 use crate::error::Error;
 use crate::error::Result;
 use crate::login::LoginScope;
@@ -14,7 +14,7 @@ use crate::settings::CredentialKind;
 use crate::sources;
 use crate::sources::Found;
 use crate::sources::Identity;
-use crate::sources::Speaker;
+use crate::sources::Origin;
 use crate::time::Deadline;
 
 impl Broker<'_> {
@@ -39,13 +39,13 @@ impl Broker<'_> {
         if chosen.is_empty() {
             return Vec::new();
         }
-        let deadline = Deadline::after(self.context.clock, TIDYING);
+        let deadline = Deadline::after(self.context.clock, STALE_TOKENS_TIMEOUT);
         let id_of = |scope: &LoginScope| Some(self.login(scope).ok()??.id);
         let leaving: BTreeSet<String> = scopes.iter().filter_map(id_of).collect();
         // Another scope may have the same login, whose tokens are all forgotten.
-        let leaves = |speaker: &Speaker| match speaker {
-            Speaker::Login(scope) => id_of(scope).is_some_and(|id| leaving.contains(&id)),
-            Speaker::Source(_) => all,
+        let leaves = |speaker: &Origin| match speaker {
+            Origin::Login(scope) => id_of(scope).is_some_and(|id| leaving.contains(&id)),
+            Origin::Source(_) => all,
         };
         let outcomes = chosen.into_iter().map(|registry| {
             let outcome = self.remove_tokens_at(&registry, &leaves, deadline);
@@ -59,29 +59,29 @@ impl Broker<'_> {
     fn remove_tokens_at(
         &self,
         registry: &Registry,
-        leaves: &dyn Fn(&Speaker) -> bool,
+        leaves: &dyn Fn(&Origin) -> bool,
         deadline: Deadline,
     ) -> Result<()> {
-        let given = self.given(registry);
+        let context = self.source_context(registry);
         // A source that is broken says nothing about what it was before.
-        let speaker = sources::introduce(registry, &given).ok().flatten();
-        let Some(speaker) = speaker.filter(|introduced| leaves(&introduced.speaker)) else {
+        let speaker = sources::introduce(registry, &context).ok().flatten();
+        let Some(speaker) = speaker.filter(|introduced| leaves(&introduced.origin)) else {
             return Ok(());
         };
         let identity: Box<dyn Identity + '_> = match speaker.found {
-            Found::AccessToken(token) => Box::new(sources::of_access_token(token, &given)),
+            Found::AccessToken(token) => Box::new(sources::of_access_token(token, &context)),
             Found::Identity(identity) => identity,
             Found::Credential(_) => return Ok(()),
         };
-        let errand = Errand::new(registry, &*identity, &given, deadline);
-        if given.tokens.secret(&errand.key()).is_none() {
+        let request = TokenRequest::new(registry, &*identity, &context, deadline);
+        if context.tokens.secret(&request.key()).is_none() {
             return Ok(());
         }
         // Whatever comes of it: whoever stays gets a new one.
-        given.tokens.forget(&errand.key());
-        let access = self.access_of(&errand)?;
+        context.tokens.forget(&request.key());
+        let access = self.access_of(&request)?;
         let http = self.http(1, deadline);
-        let api = self.opened(registry, access, None, http)?;
-        own_tokens::delete_all(&api, &self.mark(&errand))
+        let api = self.registry_client(registry, access, None, http)?;
+        own_tokens::remove_all(&api, &self.owner_tag(&request))
     }
 }

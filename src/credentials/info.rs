@@ -14,18 +14,18 @@ use crate::settings::KeychainChoice;
 use crate::settings::Settings;
 use crate::sources;
 use crate::sources::Found;
+use crate::sources::Origin;
 use crate::sources::ResolvedSource;
 use crate::sources::SourceContext;
-use crate::sources::Speaker;
 use crate::token_cache::CacheKey;
 use crate::token_cache::PastFailure;
 use crate::token_cache::TokenCache;
 
 /// Whoever speaks for a registry, without a secret.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Description {
+pub struct CredentialInfo {
     /// Whose word counts.
-    pub speaker: Speaker,
+    pub origin: Origin,
     /// What a person calls the source: `the API key in $IBMCLOUD_API_KEY`.
     pub source: String,
     /// The user name that clients are given.
@@ -48,7 +48,7 @@ pub struct Description {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ActiveSource {
     /// Whose word counts.
-    pub speaker: Speaker,
+    pub origin: Origin,
     /// What a person calls it: `the login for every registry`, `the API key in $IC_API_KEY`.
     pub name: String,
 }
@@ -57,7 +57,7 @@ impl ActiveSource {
     pub(super) fn of(introduced: &ResolvedSource<'_>) -> Self {
         Self {
             name: introduced.name(),
-            speaker: introduced.speaker.clone(),
+            origin: introduced.origin.clone(),
         }
     }
 }
@@ -90,7 +90,7 @@ impl Broker<'_> {
     ///
     /// # Errors
     /// A source is there but broken, or a keychain cannot tell.
-    pub fn describe(&self, registry: &Registry) -> Result<Option<Description>> {
+    pub fn describe(&self, registry: &Registry) -> Result<Option<CredentialInfo>> {
         self.describe_as(&LoginScope::Registry(registry.clone()), registry)
     }
 
@@ -99,7 +99,7 @@ impl Broker<'_> {
     ///
     /// # Errors
     /// See [`Broker::describe`].
-    pub fn describe_others(&self, example: &Registry) -> Result<Option<Description>> {
+    pub fn describe_others(&self, example: &Registry) -> Result<Option<CredentialInfo>> {
         self.describe_as(&LoginScope::Default, example)
     }
 
@@ -107,8 +107,8 @@ impl Broker<'_> {
     ///
     /// # Errors
     /// A source is there but broken.
-    pub fn speaker(&self, registry: &Registry) -> Result<Option<Speaker>> {
-        sources::speaker(registry, &self.given(registry))
+    pub fn origin(&self, registry: &Registry) -> Result<Option<Origin>> {
+        sources::origin(registry, &self.source_context(registry))
     }
 
     /// What answers for a registry, if anything does.
@@ -116,8 +116,8 @@ impl Broker<'_> {
     /// # Errors
     /// A source is there but broken.
     pub fn answering(&self, registry: &Registry) -> Result<Option<ActiveSource>> {
-        let given = self.given(registry);
-        let introduced = sources::introduce(registry, &given)?;
+        let context = self.source_context(registry);
+        let introduced = sources::introduce(registry, &context)?;
         Ok(introduced.as_ref().map(ActiveSource::of))
     }
 
@@ -130,8 +130,8 @@ impl Broker<'_> {
         scope: &LoginScope,
         registry: &Registry,
     ) -> Result<Option<ActiveSource>> {
-        let given = self.given(registry);
-        let behind = sources::behind(scope, registry, &given)?;
+        let context = self.source_context(registry);
+        let behind = sources::behind(scope, registry, &context)?;
         Ok(behind.as_ref().map(ActiveSource::of))
     }
 
@@ -140,17 +140,17 @@ impl Broker<'_> {
     pub(super) fn owner_known_locally(
         &self,
         introduced: &ResolvedSource<'_>,
-        given: &SourceContext<'_>,
+        context: &SourceContext<'_>,
     ) -> Option<Owner> {
         let Found::Identity(identity) = &introduced.found else {
             return None;
         };
-        let kept = given.tokens.kept(&identity.key());
+        let kept = context.tokens.kept(&identity.key());
         let of_token = kept.and_then(|kept| Owner::of(&kept.secret));
-        of_token.or_else(|| match &introduced.speaker {
+        of_token.or_else(|| match &introduced.origin {
             // Another profile that the settings put on top is another identity.
-            Speaker::Login(scope) if given.choice.trusted_profile.is_none() => {
-                given.logins.read(scope).ok()??.owner
+            Origin::Login(scope) if context.choice.trusted_profile.is_none() => {
+                context.logins.read(scope).ok()??.owner
             }
             _ => None,
         })
@@ -170,36 +170,40 @@ impl Broker<'_> {
         login.owner.clone().or_else(of_token)
     }
 
-    fn describe_as(&self, scope: &LoginScope, registry: &Registry) -> Result<Option<Description>> {
-        let given = self.given_of(scope);
-        let Some(introduced) = sources::introduce(registry, &given)? else {
+    fn describe_as(
+        &self,
+        scope: &LoginScope,
+        registry: &Registry,
+    ) -> Result<Option<CredentialInfo>> {
+        let context = self.source_context_of(scope);
+        let Some(introduced) = sources::introduce(registry, &context)? else {
             return Ok(None);
         };
         let is_exchanged = match &introduced.found {
             Found::AccessToken(_) | Found::Credential(_) => false,
-            Found::Identity(_) => given.choice.credential != CredentialKind::ApiKey,
+            Found::Identity(_) => context.choice.credential != CredentialKind::ApiKey,
         };
-        let (username, secret, token) = self.handed_out(registry, &introduced, &given);
+        let (username, secret, token) = self.handed_out(registry, &introduced, &context);
         let past_failure = match &introduced.found {
             Found::Identity(identity) if is_exchanged => {
-                let key = given.choice.credential.key_of(identity.key(), registry);
-                let past = given.tokens.past_failure(&key);
+                let key = context.choice.credential.key_of(identity.key(), registry);
+                let past = context.tokens.past_failure(&key);
                 past.filter(|past| past.is_of(&introduced.title))
             }
             _ => None,
         };
-        let (login, keychain) = match &introduced.speaker {
-            Speaker::Source(_) => (None, None),
-            Speaker::Login(scope) => (given.logins.read(scope)?, given.logins.holder(scope)?),
+        let (login, keychain) = match &introduced.origin {
+            Origin::Source(_) => (None, None),
+            Origin::Login(scope) => (context.logins.read(scope)?, context.logins.holder(scope)?),
         };
         let key = login.as_ref().and_then(|login| login.issued_key.as_ref());
         let key_ends_at = key.and_then(|key| key.expires_at);
         // Another profile that the settings put on top is another identity.
         let noted = login
-            .filter(|_| given.choice.trusted_profile.is_none())
+            .filter(|_| context.choice.trusted_profile.is_none())
             .and_then(|login| login.owner);
-        Ok(Some(Description {
-            speaker: introduced.speaker,
+        Ok(Some(CredentialInfo {
+            origin: introduced.origin,
             source: introduced.title,
             username,
             is_exchanged,
@@ -217,9 +221,9 @@ impl Broker<'_> {
         &self,
         registry: &Registry,
         introduced: &ResolvedSource<'_>,
-        given: &SourceContext<'_>,
+        context: &SourceContext<'_>,
     ) -> (String, Option<Secret>, Option<TokenLife>) {
-        let wanted = given.choice.credential;
+        let wanted = context.choice.credential;
         match &introduced.found {
             Found::AccessToken(token) => {
                 let life = self.own_life(token);
@@ -233,7 +237,9 @@ impl Broker<'_> {
                 (wanted.username().to_owned(), None, None)
             }
             Found::Identity(identity) => {
-                let kept = given.tokens.kept(&wanted.key_of(identity.key(), registry));
+                let kept = context
+                    .tokens
+                    .kept(&wanted.key_of(identity.key(), registry));
                 let life = kept.as_ref().map(|kept| TokenLife {
                     age: Some(kept.age),
                     left: kept.left,

@@ -5,7 +5,7 @@ use super::Broker;
 use crate::error::Result;
 use crate::login::Login;
 use crate::login::LoginScope;
-use crate::sources::Speaker;
+use crate::sources::Origin;
 
 /// Why a login is over. It never comes back.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -32,8 +32,8 @@ pub struct RedundantLogin {
 impl RedundantLogin {
     /// Whether the login for every registry would answer without it.
     pub fn hides_default(&self) -> bool {
-        let behind = self.behind.as_ref().map(|behind| &behind.speaker);
-        behind == Some(&Speaker::Login(LoginScope::Default))
+        let behind = self.behind.as_ref().map(|behind| &behind.origin);
+        behind == Some(&Origin::Login(LoginScope::Default))
     }
 }
 
@@ -43,7 +43,7 @@ impl Broker<'_> {
     ///
     /// # Errors
     /// The keychain cannot list them.
-    pub fn own_logins(&self) -> Result<Vec<RedundantLogin>> {
+    pub fn redundant_logins(&self) -> Result<Vec<RedundantLogin>> {
         let default = self.login(&LoginScope::Default).ok().flatten();
         let logins = self.scopes()?.into_iter().filter_map(|scope| {
             let login = self.login(&scope).ok().flatten()?;

@@ -21,12 +21,12 @@ use crate::token_cache::TokenCache;
 ///
 /// Nothing is written, with one exception: a refresh token that IAM replaces is kept
 /// as `get` keeps it, because the login would be lost otherwise.
-pub struct Probe<'a> {
+pub struct CredentialCheck<'a> {
     broker: &'a Broker<'a>,
     asked: RefCell<Vec<(CacheKey, Result<TokenResponse>)>>,
 }
 
-impl<'a> Probe<'a> {
+impl<'a> CredentialCheck<'a> {
     /// A probe that has asked nobody yet.
     pub fn new(broker: &'a Broker<'a>) -> Self {
         Self {
@@ -42,16 +42,16 @@ impl<'a> Probe<'a> {
     /// As [`Broker::get`].
     pub fn credential(&self, registry: &Registry) -> Result<Option<Credential>> {
         let broker = self.broker;
-        let given = broker.given(registry);
-        let wanted = given.choice.credential;
-        let found = sources::find(registry, &given, Notes::None)?.found;
+        let context = broker.source_context(registry);
+        let wanted = context.choice.credential;
+        let found = sources::find(registry, &context, Notes::None)?.found;
         let identity: Box<dyn Identity + '_> = match found {
             None => return Err(Error::not_found()),
             Some(Found::Credential(credential)) => return Ok(Some(credential)),
             Some(Found::AccessToken(token)) if wanted != CredentialKind::RegistryToken => {
                 return broker.given_token(registry, wanted, token).map(Some);
             }
-            Some(Found::AccessToken(token)) => Box::new(sources::of_access_token(token, &given)),
+            Some(Found::AccessToken(token)) => Box::new(sources::of_access_token(token, &context)),
             Some(Found::Identity(identity)) => identity,
         };
         let issued = self.issued(registry, &*identity, wanted)?;
@@ -65,7 +65,7 @@ impl<'a> Probe<'a> {
                 token => token,
             },
             CredentialKind::RegistryToken => {
-                let tokens: &TokenCache<'_> = &given.tokens;
+                let tokens: &TokenCache<'_> = &context.tokens;
                 tokens.secret(&wanted.key_of(identity.key(), registry))
             }
         };
