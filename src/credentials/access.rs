@@ -14,8 +14,8 @@ use crate::registry::api::RegistryApi;
 use crate::settings::CredentialKind;
 use crate::settings::SourceName;
 use crate::sources;
-use crate::sources::Found;
 use crate::sources::Identity;
+use crate::sources::ResolvedIdentity;
 use crate::time::Deadline;
 
 impl Broker<'_> {
@@ -24,17 +24,18 @@ impl Broker<'_> {
     /// opens nothing, and is passed over.
     fn access(&self, registry: &Registry, deadline: Deadline) -> Result<Access> {
         let context = self.source_context(registry);
-        match sources::find_identity(registry, &context)? {
-            None | Some(Found::Credential(_)) => Err(Error::user(format!(
+        let resolved = sources::find_identity(registry, &context)?;
+        match resolved.map(|resolved| resolved.identity) {
+            None | Some(ResolvedIdentity::Credential(_)) => Err(Error::user(format!(
                 "not logged in to {registry}; run `{}`, or set IBMCLOUD_API_KEY",
                 login_command(registry, self.settings)
             ))),
-            Some(Found::AccessToken(token)) => Ok(Access {
+            Some(ResolvedIdentity::AccessToken(token)) => Ok(Access {
                 source: sources::of_access_token(token.clone(), &context).source(),
                 token,
                 refresh_token: None,
             }),
-            Some(Found::Identity(identity)) => {
+            Some(ResolvedIdentity::Exchanged(identity)) => {
                 self.access_of(&TokenRequest::new(registry, &*identity, &context, deadline))
             }
         }

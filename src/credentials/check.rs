@@ -11,9 +11,8 @@ use crate::iam::TokenResponse;
 use crate::registry::Registry;
 use crate::settings::CredentialKind;
 use crate::sources;
-use crate::sources::Found;
 use crate::sources::Identity;
-use crate::sources::Notes;
+use crate::sources::ResolvedIdentity;
 use crate::token_cache::CacheKey;
 use crate::token_cache::TokenCache;
 
@@ -44,15 +43,19 @@ impl<'a> CredentialCheck<'a> {
         let broker = self.broker;
         let context = broker.source_context(registry);
         let wanted = context.choice.credential;
-        let found = sources::find(registry, &context, Notes::None)?.found;
-        let identity: Box<dyn Identity + '_> = match found {
+        let resolved = sources::find(registry, &context)?.resolved;
+        let identity: Box<dyn Identity + '_> = match resolved.map(|resolved| resolved.identity) {
             None => return Err(Error::not_found()),
-            Some(Found::Credential(credential)) => return Ok(Some(credential)),
-            Some(Found::AccessToken(token)) if wanted != CredentialKind::RegistryToken => {
+            Some(ResolvedIdentity::Credential(credential)) => return Ok(Some(credential)),
+            Some(ResolvedIdentity::AccessToken(token))
+                if wanted != CredentialKind::RegistryToken =>
+            {
                 return broker.given_token(registry, wanted, token).map(Some);
             }
-            Some(Found::AccessToken(token)) => Box::new(sources::of_access_token(token, &context)),
-            Some(Found::Identity(identity)) => identity,
+            Some(ResolvedIdentity::AccessToken(token)) => {
+                Box::new(sources::of_access_token(token, &context))
+            }
+            Some(ResolvedIdentity::Exchanged(identity)) => identity,
         };
         let issued = self.issued(registry, &*identity, wanted)?;
         let secret = match wanted {

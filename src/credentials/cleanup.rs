@@ -12,9 +12,9 @@ use crate::registry::Registry;
 use crate::registry::own_tokens;
 use crate::settings::CredentialKind;
 use crate::sources;
-use crate::sources::Found;
 use crate::sources::Identity;
 use crate::sources::Origin;
+use crate::sources::ResolvedIdentity;
 use crate::time::Deadline;
 
 impl Broker<'_> {
@@ -64,14 +64,17 @@ impl Broker<'_> {
     ) -> Result<()> {
         let context = self.source_context(registry);
         // A source that is broken says nothing about what it was before.
-        let speaker = sources::introduce(registry, &context).ok().flatten();
-        let Some(speaker) = speaker.filter(|introduced| leaves(&introduced.origin)) else {
+        let search = sources::find(registry, &context).ok();
+        let resolved = search.and_then(|search| search.resolved);
+        let Some(resolved) = resolved.filter(|resolved| leaves(&resolved.origin)) else {
             return Ok(());
         };
-        let identity: Box<dyn Identity + '_> = match speaker.found {
-            Found::AccessToken(token) => Box::new(sources::of_access_token(token, &context)),
-            Found::Identity(identity) => identity,
-            Found::Credential(_) => return Ok(()),
+        let identity: Box<dyn Identity + '_> = match resolved.identity {
+            ResolvedIdentity::AccessToken(token) => {
+                Box::new(sources::of_access_token(token, &context))
+            }
+            ResolvedIdentity::Exchanged(identity) => identity,
+            ResolvedIdentity::Credential(_) => return Ok(()),
         };
         let request = TokenRequest::new(registry, &*identity, &context, deadline);
         if context.tokens.secret(&request.key()).is_none() {

@@ -13,9 +13,9 @@ use crate::settings::CredentialKind;
 use crate::settings::KeychainChoice;
 use crate::settings::Settings;
 use crate::sources;
-use crate::sources::Found;
 use crate::sources::Origin;
-use crate::sources::ResolvedSource;
+use crate::sources::Resolved;
+use crate::sources::ResolvedIdentity;
 use crate::sources::SourceContext;
 use crate::token_cache::CacheKey;
 use crate::token_cache::PastFailure;
@@ -54,10 +54,10 @@ pub struct ActiveSource {
 }
 
 impl ActiveSource {
-    pub(super) fn of(introduced: &ResolvedSource<'_>) -> Self {
+    pub(super) fn of(resolved: &Resolved<'_>) -> Self {
         Self {
-            name: introduced.name(),
-            origin: introduced.origin.clone(),
+            name: resolved.name(),
+            origin: resolved.origin.clone(),
         }
     }
 }
@@ -108,7 +108,9 @@ impl Broker<'_> {
     /// # Errors
     /// A source is there but broken.
     pub fn origin(&self, registry: &Registry) -> Result<Option<Origin>> {
-        sources::origin(registry, &self.source_context(registry))
+        let context = self.source_context(registry);
+        let resolved = sources::find(registry, &context)?.resolved;
+        Ok(resolved.map(|resolved| resolved.origin))
     }
 
     /// What answers for a registry, if anything does.
@@ -117,8 +119,8 @@ impl Broker<'_> {
     /// A source is there but broken.
     pub fn answering(&self, registry: &Registry) -> Result<Option<ActiveSource>> {
         let context = self.source_context(registry);
-        let introduced = sources::introduce(registry, &context)?;
-        Ok(introduced.as_ref().map(ActiveSource::of))
+        let resolved = sources::find(registry, &context)?.resolved;
+        Ok(resolved.as_ref().map(ActiveSource::of))
     }
 
     /// What would answer for a registry without the login stored for this scope.
@@ -131,7 +133,7 @@ impl Broker<'_> {
         registry: &Registry,
     ) -> Result<Option<ActiveSource>> {
         let context = self.source_context(registry);
-        let behind = sources::behind(scope, registry, &context)?;
+        let behind = sources::find_behind(scope, registry, &context)?;
         Ok(behind.as_ref().map(ActiveSource::of))
     }
 
@@ -139,21 +141,18 @@ impl Broker<'_> {
     /// that is kept says so, or the login.
     pub(super) fn owner_known_locally(
         &self,
-        introduced: &ResolvedSource<'_>,
+        resolved: &Resolved<'_>,
         context: &SourceContext<'_>,
     ) -> Option<Owner> {
-        let Found::Identity(identity) = &introduced.found else {
+        let ResolvedIdentity::Exchanged(identity) = &resolved.identity else {
             return None;
         };
         let kept = context.tokens.kept(&identity.key());
         let of_token = kept.and_then(|kept| Owner::of(&kept.secret));
-        of_token.or_else(|| match &introduced.origin {
-            // Another profile that the settings put on top is another identity.
-            Origin::Login(scope) if context.choice.trusted_profile.is_none() => {
-                context.logins.read(scope).ok()??.owner
-            }
-            _ => None,
-        })
+        // Another profile that the settings put on top is another identity.
+        let login = resolved.login.as_ref();
+        let login = login.filter(|_| context.choice.trusted_profile.is_none());
+        of_token.or_else(|| login?.owner.clone())
     }
 
     /// Whose login is stored for a scope, as far as that is known without asking IAM.
@@ -176,26 +175,27 @@ impl Broker<'_> {
         registry: &Registry,
     ) -> Result<Option<CredentialInfo>> {
         let context = self.source_context_of(scope);
-        let Some(introduced) = sources::introduce(registry, &context)? else {
+        let Some(resolved) = sources::find(registry, &context)?.resolved else {
             return Ok(None);
         };
-        let is_exchanged = match &introduced.found {
-            Found::AccessToken(_) | Found::Credential(_) => false,
-            Found::Identity(_) => context.choice.credential != CredentialKind::ApiKey,
+        let is_exchanged = match &resolved.identity {
+            ResolvedIdentity::AccessToken(_) | ResolvedIdentity::Credential(_) => false,
+            ResolvedIdentity::Exchanged(_) => context.choice.credential != CredentialKind::ApiKey,
         };
-        let (username, secret, token) = self.handed_out(registry, &introduced, &context);
-        let past_failure = match &introduced.found {
-            Found::Identity(identity) if is_exchanged => {
+        let (username, secret, token) = self.handed_out(registry, &resolved, &context);
+        let past_failure = match &resolved.identity {
+            ResolvedIdentity::Exchanged(identity) if is_exchanged => {
                 let key = context.choice.credential.key_of(identity.key(), registry);
                 let past = context.tokens.past_failure(&key);
-                past.filter(|past| past.is_of(&introduced.title))
+                past.filter(|past| past.is_of(&resolved.title))
             }
             _ => None,
         };
-        let (login, keychain) = match &introduced.origin {
-            Origin::Source(_) => (None, None),
-            Origin::Login(scope) => (context.logins.read(scope)?, context.logins.holder(scope)?),
+        let keychain = match &resolved.origin {
+            Origin::Source(_) => None,
+            Origin::Login(scope) => context.logins.holder(scope)?,
         };
+        let login = resolved.login;
         let key = login.as_ref().and_then(|login| login.issued_key.as_ref());
         let key_ends_at = key.and_then(|key| key.expires_at);
         // Another profile that the settings put on top is another identity.
@@ -203,8 +203,8 @@ impl Broker<'_> {
             .filter(|_| context.choice.trusted_profile.is_none())
             .and_then(|login| login.owner);
         Ok(Some(CredentialInfo {
-            origin: introduced.origin,
-            source: introduced.title,
+            origin: resolved.origin,
+            source: resolved.title,
             username,
             is_exchanged,
             owner: secret.as_ref().and_then(Owner::of).or(noted),
@@ -220,23 +220,23 @@ impl Broker<'_> {
     fn handed_out(
         &self,
         registry: &Registry,
-        introduced: &ResolvedSource<'_>,
+        resolved: &Resolved<'_>,
         context: &SourceContext<'_>,
     ) -> (String, Option<Secret>, Option<TokenLife>) {
         let wanted = context.choice.credential;
-        match &introduced.found {
-            Found::AccessToken(token) => {
+        match &resolved.identity {
+            ResolvedIdentity::AccessToken(token) => {
                 let life = self.own_life(token);
                 (wanted.username().to_owned(), Some(token.clone()), life)
             }
-            Found::Credential(credential) => {
+            ResolvedIdentity::Credential(credential) => {
                 let life = self.own_life(&credential.secret);
                 (credential.username.clone(), None, life)
             }
-            Found::Identity(_) if wanted == CredentialKind::ApiKey => {
+            ResolvedIdentity::Exchanged(_) if wanted == CredentialKind::ApiKey => {
                 (wanted.username().to_owned(), None, None)
             }
-            Found::Identity(identity) => {
+            ResolvedIdentity::Exchanged(identity) => {
                 let kept = context
                     .tokens
                     .kept(&wanted.key_of(identity.key(), registry));

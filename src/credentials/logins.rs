@@ -6,6 +6,7 @@ use std::iter;
 use std::time::Duration;
 
 use super::Broker;
+use super::hints::write_hint;
 use super::usual_endpoint;
 use crate::error::Error;
 use crate::error::Result;
@@ -106,7 +107,7 @@ impl Broker<'_> {
         for key in self.keys_of(&login.id) {
             context.tokens.forget_failure(&key);
         }
-        sources::note_login(scope, Some(&login), context);
+        write_hint(scope, Some(&login), context);
         Ok(())
     }
 

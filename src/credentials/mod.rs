@@ -20,10 +20,10 @@ use crate::settings::CredentialKind;
 use crate::settings::Settings;
 use crate::sources;
 use crate::sources::ExpiredLogin;
-use crate::sources::Found;
 use crate::sources::Identity;
 use crate::sources::LocalLookup;
-use crate::sources::Notes;
+use crate::sources::Resolved;
+use crate::sources::ResolvedIdentity;
 use crate::sources::Search;
 use crate::sources::SourceContext;
 use crate::time::Deadline;
@@ -35,6 +35,7 @@ mod access;
 mod check;
 mod cleanup;
 mod exchange;
+mod hints;
 mod info;
 mod logins;
 mod redundant_logins;
@@ -118,13 +119,15 @@ impl Broker<'_> {
         let search = self.find(registry, &context, deadline);
         let found = search.map(|search| {
             expired.extend(search.expired);
-            search.found
+            search.resolved.map(|resolved| resolved.identity)
         });
         match found {
             Ok(None) => Err(Error::not_found()),
-            Ok(Some(Found::Credential(credential))) => Ok(credential),
-            Ok(Some(Found::AccessToken(token))) => self.given_token(registry, wanted, token),
-            Ok(Some(Found::Identity(identity))) => {
+            Ok(Some(ResolvedIdentity::Credential(credential))) => Ok(credential),
+            Ok(Some(ResolvedIdentity::AccessToken(token))) => {
+                self.given_token(registry, wanted, token)
+            }
+            Ok(Some(ResolvedIdentity::Exchanged(identity))) => {
                 let request = TokenRequest::new(registry, &*identity, &context, deadline);
                 match self.of_identity(&request) {
                     Err(failure) if failure.is_user() => {
@@ -157,14 +160,15 @@ impl Broker<'_> {
         let mut context = self.source_context(registry);
         context.choice.credential = wanted.unwrap_or(context.choice.credential);
         let wanted = context.choice.credential;
-        match self.find(registry, &context, deadline)?.found {
+        let resolved = self.find(registry, &context, deadline)?.resolved;
+        match resolved.map(|resolved| resolved.identity) {
             None => Err(Error::not_found()),
-            Some(Found::Credential(credential)) => Ok(credential),
-            Some(Found::AccessToken(token)) => self.given_token(registry, wanted, token),
-            Some(Found::Identity(identity)) if wanted == CredentialKind::ApiKey => {
+            Some(ResolvedIdentity::Credential(credential)) => Ok(credential),
+            Some(ResolvedIdentity::AccessToken(token)) => self.given_token(registry, wanted, token),
+            Some(ResolvedIdentity::Exchanged(identity)) if wanted == CredentialKind::ApiKey => {
                 self.own_api_key(registry, &*identity)
             }
-            Some(Found::Identity(identity)) => {
+            Some(ResolvedIdentity::Exchanged(identity)) => {
                 let request = TokenRequest::new(registry, &*identity, &context, deadline);
                 Ok(wanted.with(self.fetch(&request, Age::Young)?))
             }
@@ -178,21 +182,23 @@ impl Broker<'_> {
             cached: Cached::Nothing,
         };
         let wanted = context.choice.credential;
-        Ok(match (sources::nearby(registry, context)?, wanted) {
-            (_, CredentialKind::ApiKey) => nothing,
-            (LocalLookup::AccessToken(token), CredentialKind::AccessToken) => CacheEntry {
-                key: None,
-                cached: Cached::Fresh(token),
+        Ok(
+            match (sources::look_up_locally(registry, context)?, wanted) {
+                (_, CredentialKind::ApiKey) => nothing,
+                (LocalLookup::AccessToken(token), CredentialKind::AccessToken) => CacheEntry {
+                    key: None,
+                    cached: Cached::Fresh(token),
+                },
+                (LocalLookup::AccessToken(token), CredentialKind::RegistryToken) => {
+                    let key = sources::of_access_token(token, context).key();
+                    CacheEntry::under(wanted.key_of(key, registry), &context.tokens)
+                }
+                (LocalLookup::Key(key), _) => {
+                    CacheEntry::under(wanted.key_of(key, registry), &context.tokens)
+                }
+                _ => nothing,
             },
-            (LocalLookup::AccessToken(token), CredentialKind::RegistryToken) => {
-                let key = sources::of_access_token(token, context).key();
-                CacheEntry::under(wanted.key_of(key, registry), &context.tokens)
-            }
-            (LocalLookup::Key(key), _) => {
-                CacheEntry::under(wanted.key_of(key, registry), &context.tokens)
-            }
-            _ => nothing,
-        })
+        )
     }
 
     /// What speaks for the registry. A token that was given is somebody whom the
@@ -205,14 +211,10 @@ impl Broker<'_> {
     ) -> Result<Search<'a>> {
         let _span = tracing::debug_span!("find", %registry).entered();
         let wanted = context.choice.credential;
-        let mut search = sources::find(registry, context, Notes::Until(deadline))?;
-        search.found = match search.found {
-            Some(Found::AccessToken(token)) if wanted == CredentialKind::RegistryToken => {
-                let identity = sources::of_access_token(token, context);
-                Some(Found::Identity(Box::new(identity)))
-            }
-            other => other,
-        };
+        let mut search = self.find_with_hints(registry, context, deadline)?;
+        if wanted == CredentialKind::RegistryToken {
+            search.resolved = search.resolved.map(|resolved| exchanged(resolved, context));
+        }
         Ok(search)
     }
 
@@ -228,9 +230,11 @@ impl Broker<'_> {
     /// What another identity has for the registry that took the place of a refused
     /// one in the meantime: somebody may have rotated its API key.
     fn of_successor(&self, refused: &TokenRequest<'_>) -> Option<Result<Credential>> {
-        let search = sources::find(refused.registry, refused.context, Notes::None);
-        match search.map(|search| search.found) {
-            Ok(Some(Found::Identity(identity))) if identity.key() != refused.identity.key() => {
+        let resolved = sources::find(refused.registry, refused.context)
+            .ok()?
+            .resolved?;
+        match resolved.identity {
+            ResolvedIdentity::Exchanged(identity) if identity.key() != refused.identity.key() => {
                 Some(self.of_identity(&TokenRequest {
                     identity: &*identity,
                     ..*refused
@@ -393,6 +397,20 @@ fn usual_endpoint(is_staging: bool) -> Endpoint {
     }
 }
 
+/// Turns an access token that was provided into an identity, so that a registry token
+/// can be requested with it.
+fn exchanged<'a>(resolved: Resolved<'a>, context: &'a SourceContext<'a>) -> Resolved<'a> {
+    match resolved.identity {
+        ResolvedIdentity::AccessToken(token) => Resolved {
+            identity: ResolvedIdentity::Exchanged(Box::new(sources::of_access_token(
+                token, context,
+            ))),
+            ..resolved
+        },
+        _ => resolved,
+    }
+}
+
 /// What is kept, and under which key.
 struct CacheEntry {
     key: Option<CacheKey>,
@@ -490,8 +508,8 @@ mod tests {
             machine.ask(|broker| {
                 let context = broker.source_context(&registry("us.icr.io"));
                 let at_once = Deadline::after(&*machine.clock, Duration::ZERO);
-                let found = sources::find(&registry("us.icr.io"), &context, Notes::Until(at_once));
-                assert!(found.unwrap().found.is_none());
+                let found = broker.find_with_hints(&registry("us.icr.io"), &context, at_once);
+                assert!(found.unwrap().resolved.is_none());
                 scopes
                     .each_ref()
                     .map(|scope| context.tokens.hint(scope).is_some())

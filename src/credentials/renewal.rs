@@ -5,7 +5,7 @@ use super::exchange::TokenRequest;
 use crate::error::Result;
 use crate::lock::Lock;
 use crate::registry::Registry;
-use crate::sources::Found;
+use crate::sources::ResolvedIdentity;
 use crate::token_cache::CacheKey;
 use crate::token_cache::TokenCache;
 
@@ -18,8 +18,9 @@ impl Broker<'_> {
     pub fn renew(&self, registry: &Registry) -> Result<()> {
         let deadline = self.deadline();
         let context = self.source_context(registry);
-        let found = self.find(registry, &context, deadline)?.found;
-        let Some(Found::Identity(identity)) = found else {
+        let found = self.find(registry, &context, deadline)?.resolved;
+        let Some(ResolvedIdentity::Exchanged(identity)) = found.map(|resolved| resolved.identity)
+        else {
             return Ok(());
         };
         let request = TokenRequest::new(registry, &*identity, &context, deadline);

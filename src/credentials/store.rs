@@ -18,10 +18,9 @@ use crate::registry::Registry;
 use crate::secret::Secret;
 use crate::settings::CredentialKind;
 use crate::sources;
-use crate::sources::Found;
-use crate::sources::Notes;
 use crate::sources::Origin;
-use crate::sources::ResolvedSource;
+use crate::sources::Resolved;
+use crate::sources::ResolvedIdentity;
 use crate::sources::SourceContext;
 use crate::text::repeatable;
 use crate::token_cache::CacheKey;
@@ -132,16 +131,17 @@ impl Broker<'_> {
         if nearby.is_ok_and(|cached| cached.secret() == Some(&login.secret)) {
             return true;
         }
-        let search = sources::find(registry, context, Notes::None);
-        match search.map(|search| search.found) {
-            Ok(Some(Found::Identity(identity))) if wanted == CredentialKind::ApiKey => {
+        let search = sources::find(registry, context);
+        let resolved = search.map(|search| search.resolved);
+        match resolved.map(|resolved| resolved.map(|resolved| resolved.identity)) {
+            Ok(Some(ResolvedIdentity::Exchanged(identity))) if wanted == CredentialKind::ApiKey => {
                 identity.api_key() == Some(&login.secret)
             }
-            Ok(Some(Found::Identity(identity))) => {
+            Ok(Some(ResolvedIdentity::Exchanged(identity))) => {
                 let key = wanted.key_of(identity.key(), registry);
                 context.tokens.secret(&key).as_ref() == Some(&login.secret)
             }
-            Ok(Some(Found::AccessToken(token))) => token == login.secret,
+            Ok(Some(ResolvedIdentity::AccessToken(token))) => token == login.secret,
             _ => false,
         }
     }
@@ -178,7 +178,8 @@ impl Broker<'_> {
         token: &Secret,
         context: &SourceContext<'_>,
     ) -> Relation {
-        let Ok(Some(introduced)) = sources::introduce(registry, context) else {
+        let Ok(Some(resolved)) = sources::find(registry, context).map(|search| search.resolved)
+        else {
             return Relation::Other;
         };
         // An empty one proves nothing.
@@ -187,10 +188,10 @@ impl Broker<'_> {
         }
         let owner = Owner::of(token);
         let is_same = |other: &Owner| owner.as_ref().is_some_and(|it| it.is_same_as(other));
-        match &introduced.found {
-            Found::Credential(_) => Relation::Other,
+        match &resolved.identity {
+            ResolvedIdentity::Credential(_) => Relation::Other,
             // One that lives longer is worth storing, also of the same identity.
-            Found::AccessToken(answered) => {
+            ResolvedIdentity::AccessToken(answered) => {
                 let has_expired =
                     jwt::has_expired(token.expose(), self.context.clock.now(), jwt::MARGIN);
                 match Owner::of(answered).is_some_and(|other| is_same(&other)) && has_expired {
@@ -198,25 +199,15 @@ impl Broker<'_> {
                     false => Relation::Other,
                 }
             }
-            Found::Identity(identity) => {
+            ResolvedIdentity::Exchanged(identity) => {
                 let kept = context.tokens.kept(&identity.key());
-                match self.owner_known_locally(&introduced, context) {
-                    _ if self.is_known_to_be_over(&introduced) => Relation::Other,
+                match self.owner_known_locally(&resolved, context) {
+                    _ if is_known_to_have_ended(&resolved) => Relation::Other,
                     Some(other) if is_same(&other) => Relation::Same,
-                    None if kept.is_none() => Relation::Unknown(ActiveSource::of(&introduced)),
+                    None if kept.is_none() => Relation::Unknown(ActiveSource::of(&resolved)),
                     _ => Relation::Other,
                 }
             }
-        }
-    }
-
-    fn is_known_to_be_over(&self, introduced: &ResolvedSource<'_>) -> bool {
-        match &introduced.origin {
-            Origin::Login(scope) => {
-                let login = self.login(scope).ok().flatten();
-                login.is_some_and(|login| login.ended_at.is_some())
-            }
-            Origin::Source(_) => false,
         }
     }
 
@@ -240,10 +231,18 @@ impl Broker<'_> {
         let former = context.logins.read(scope).ok().flatten();
         let is_replaced = former
             .is_some_and(|login| login.kind() != LoginKind::Bearer && !login.secret.is_empty());
-        let behind = sources::behind(scope, registry, context).ok().flatten();
+        let behind = sources::find_behind(scope, registry, context)
+            .ok()
+            .flatten();
         let then = behind.as_ref().map(ActiveSource::of);
         (is_replaced || then.is_some()).then_some(Hidden { is_replaced, then })
     }
+}
+
+/// Returns whether IAM has ended the session of a stored login.
+fn is_known_to_have_ended(resolved: &Resolved<'_>) -> bool {
+    let login = resolved.login.as_ref();
+    login.is_some_and(|login| login.ended_at.is_some())
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use crate::iam::Iam;
 use crate::iam::TokenResponse;
 use crate::iam::endpoint::Endpoint;
 use crate::lock::LockDirectory;
+use crate::login::Login;
 use crate::login::LoginScope;
 use crate::login::Logins;
 use crate::registry::Registry;
@@ -25,7 +26,6 @@ use crate::settings::CredentialKind;
 use crate::settings::SourceName;
 use crate::sources::advice::SourceKind;
 use crate::time::Clock;
-use crate::time::Deadline;
 use crate::token_cache::CacheKey;
 use crate::token_cache::TokenCache;
 
@@ -45,7 +45,6 @@ pub use proof::Base;
 
 pub(crate) use cli_session::refreshable_session;
 pub(crate) use stored_login::base_id;
-pub(crate) use stored_login::note as note_login;
 
 use proof::GrantInput;
 use proof::Local;
@@ -99,20 +98,42 @@ pub struct SourceContext<'a> {
     pub tokens: TokenCache<'a>,
 }
 
-/// What a source found.
-pub enum Found<'a> {
-    /// An access token that was given to us.
+/// What a source found for a registry. The source was read once for all of it.
+pub struct Resolved<'a> {
+    /// The identity, or what is handed out in its place.
+    pub identity: ResolvedIdentity<'a>,
+    /// The stored login, if it is one.
+    pub login: Option<Login>,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// The source's name in messages, such as `the API key in $IBMCLOUD_API_KEY`.
+    pub title: String,
+}
+
+impl Resolved<'_> {
+    /// Returns the source's name without the user name of a login.
+    pub fn name(&self) -> String {
+        match &self.origin {
+            Origin::Login(scope) => format!("the login for {scope}"),
+            Origin::Source(_) => self.title.clone(),
+        }
+    }
+}
+
+/// How a credential is made from what a source has.
+pub enum ResolvedIdentity<'a> {
+    /// An access token that was provided.
     AccessToken(Secret),
-    /// Hand it out as it is.
+    /// A credential that is handed out as it is stored.
     Credential(Credential),
-    /// Exchange it.
-    Identity(Box<dyn Identity + 'a>),
+    /// An identity that IAM issues tokens for.
+    Exchanged(Box<dyn Identity + 'a>),
 }
 
 /// What one source has.
 enum Lookup<'a> {
-    /// Something that answers.
-    Found(Found<'a>),
+    /// A credential or an identity.
+    Found(Box<Resolved<'a>>),
     /// A stored login that has expired.
     Expired(ExpiredLogin),
     /// Nothing.
@@ -128,37 +149,24 @@ pub struct ExpiredLogin {
     pub id: String,
 }
 
-/// What [`find`] came to. Finding changes nothing: whoever may delete expired logins
-/// does so afterwards.
+/// The result of [`find`].
 pub struct Search<'a> {
-    /// What the first source has that has anything.
-    pub found: Option<Found<'a>>,
-    /// The expired logins that were passed over.
+    /// What the active source has.
+    pub resolved: Option<Resolved<'a>>,
+    /// The expired logins that were skipped; the caller may delete them.
     pub expired: Vec<ExpiredLogin>,
 }
 
-/// What can be told of a source without a bus and without a network.
+/// What is known of a source without a slow keychain and without a network.
 pub enum LocalLookup {
-    /// It has nothing.
+    /// The source has nothing.
     Absent,
-    /// It has an access token that is still good.
+    /// The source has a valid access token.
     AccessToken(Secret),
-    /// It has an identity, whose token is kept under this key.
+    /// The source has an identity, whose token is cached under this key.
     Key(CacheKey),
-    /// It must be asked.
+    /// Only the keychain can tell.
     Unknown,
-}
-
-/// Whether it is noted, for those who come next, which login a scope has.
-///
-/// That is done under the scope's own lock, or not at all: whoever changes the login
-/// in between would be followed by a note about the one before.
-#[derive(Clone, Copy, Debug)]
-pub enum Notes {
-    /// No, because the caller holds a login's lock, or has no time for it.
-    None,
-    /// Yes, if the lock can be had by then.
-    Until(Deadline),
 }
 
 /// Something that can prove who we are to IAM.
@@ -195,7 +203,7 @@ pub trait Identity {
     fn source(&self) -> String;
 }
 
-/// Whose word counts for a registry.
+/// Where a credential comes from.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Origin {
     /// The login stored for a scope.
@@ -204,60 +212,47 @@ pub enum Origin {
     Source(SourceName),
 }
 
-/// What was found, and where.
-pub struct ResolvedSource<'a> {
-    /// Whose word it is.
-    pub origin: Origin,
-    /// What a person calls it: `the API key in $IBMCLOUD_API_KEY`.
-    pub title: String,
-    /// The thing itself.
-    pub found: Found<'a>,
-}
-
-impl ResolvedSource<'_> {
-    /// What a person calls it, without the user name of a login: `the login for every
-    /// registry`.
-    pub fn name(&self) -> String {
-        match &self.origin {
-            Origin::Login(scope) => format!("the login for {scope}"),
-            Origin::Source(_) => self.title.clone(),
-        }
-    }
-}
-
 /// A place where an identity may come from.
 trait Source: Sync {
-    /// What this source has for the registry.
+    /// Returns what this source has for the registry. Stored logins are read with
+    /// `read_login`.
     fn find<'a>(
         &self,
         registry: &Registry,
         context: &'a SourceContext<'a>,
-        notes: Notes,
+        read_login: &ReadLogin<'_>,
     ) -> Result<Lookup<'a>>;
 
-    /// The name that chooses it.
-    fn name(&self) -> SourceName;
+    /// Returns what this source has for the registry, from local facts.
+    fn look_up_locally(
+        &self,
+        registry: &Registry,
+        context: &SourceContext<'_>,
+    ) -> Result<LocalLookup>;
 
-    /// What this source has for the registry, as far as it can be told from local
-    /// facts.
-    fn nearby(&self, registry: &Registry, context: &SourceContext<'_>) -> Result<LocalLookup>;
-
-    /// What a person calls what [`Source::find`] has just found.
-    fn title(&self, registry: &Registry, context: &SourceContext<'_>) -> Result<String>;
-
-    /// Whose word it is that it gives for the registry.
-    fn origin(&self, _registry: &Registry, _given: &SourceContext<'_>) -> Origin {
-        Origin::Source(self.name())
+    /// Returns the scope of the stored login that this source reads, if it reads one.
+    fn login_scope(
+        &self,
+        _registry: &Registry,
+        _context: &SourceContext<'_>,
+    ) -> Option<LoginScope> {
+        None
     }
+
+    /// Returns the setting's value that chooses this source.
+    fn name(&self) -> SourceName;
 }
 
-/// What speaks for the registry, from local facts alone.
+/// Reads the login stored for a scope.
+pub type ReadLogin<'r> = dyn Fn(&LoginScope) -> Result<Option<Login>> + 'r;
+
+/// Returns what the first source has that may have anything, from local facts alone.
 ///
 /// # Errors
-/// A source is there but broken.
-pub fn nearby(registry: &Registry, context: &SourceContext<'_>) -> Result<LocalLookup> {
+/// A source is invalid.
+pub fn look_up_locally(registry: &Registry, context: &SourceContext<'_>) -> Result<LocalLookup> {
     for source in sources(registry, context) {
-        match source.nearby(registry, context)? {
+        match source.look_up_locally(registry, context)? {
             LocalLookup::Absent => {}
             other => return Ok(other),
         }
@@ -265,117 +260,85 @@ pub fn nearby(registry: &Registry, context: &SourceContext<'_>) -> Result<LocalL
     Ok(LocalLookup::Absent)
 }
 
-/// What speaks for the registry, if anything does.
+/// Returns what the active source has for the registry. Changes nothing.
 ///
 /// # Errors
-/// A source is there but broken, or the one that was chosen is not there.
-pub fn find<'a>(
+/// A source is invalid, or the one that the settings choose has no credentials.
+pub fn find<'a>(registry: &Registry, context: &'a SourceContext<'a>) -> Result<Search<'a>> {
+    find_with(registry, context, &|scope| context.logins.read(scope))
+}
+
+/// Returns the same as [`find`], with logins that `read_login` reads.
+///
+/// # Errors
+/// See [`find`].
+pub fn find_with<'a>(
     registry: &Registry,
     context: &'a SourceContext<'a>,
-    notes: Notes,
+    read_login: &ReadLogin<'_>,
 ) -> Result<Search<'a>> {
     let mut expired = Vec::new();
-    let first = first(registry, context, notes, &mut expired, |_| true)?;
+    for source in sources(registry, context) {
+        match source.find(registry, context, read_login)? {
+            Lookup::Found(resolved) => {
+                return Ok(Search {
+                    resolved: Some(*resolved),
+                    expired,
+                });
+            }
+            Lookup::Expired(login) => expired.push(login),
+            Lookup::Nothing => {}
+        }
+    }
+    nothing(registry, context)?;
     Ok(Search {
-        found: first.map(|(_, found)| found),
+        resolved: None,
         expired,
     })
 }
 
-/// What says who we are to IAM for the registry, if anything does: what is only
-/// handed out as it is says nothing. See [`find`].
+/// Returns the first identity or access token for the registry. Credentials that are
+/// handed out as they are stored are skipped: IAM does not know them.
 ///
 /// # Errors
 /// See [`find`].
 pub fn find_identity<'a>(
     registry: &Registry,
     context: &'a SourceContext<'a>,
-) -> Result<Option<Found<'a>>> {
-    let first = first(registry, context, Notes::None, &mut Vec::new(), |found| {
-        !matches!(found, Found::Credential(_))
-    })?;
-    Ok(first.map(|(_, found)| found))
-}
-
-/// Which source [`find`] finds something at, for telling a person.
-///
-/// # Errors
-/// See [`find`].
-pub fn origin(registry: &Registry, context: &SourceContext<'_>) -> Result<Option<Origin>> {
-    let first = first(registry, context, Notes::None, &mut Vec::new(), |_| true)?;
-    Ok(first.map(|(source, _)| source.origin(registry, context)))
-}
-
-/// What [`find`] finds, with what a person calls it.
-///
-/// # Errors
-/// See [`find`].
-pub fn introduce<'a>(
-    registry: &Registry,
-    context: &'a SourceContext<'a>,
-) -> Result<Option<ResolvedSource<'a>>> {
-    match first(registry, context, Notes::None, &mut Vec::new(), |_| true)? {
-        None => Ok(None),
-        Some((source, found)) => introduced(source, found, registry, context).map(Some),
-    }
-}
-
-/// What would answer for the registry if the login stored for this scope were removed.
-///
-/// # Errors
-/// A source is there but broken.
-pub fn behind<'a>(
-    scope: &LoginScope,
-    registry: &Registry,
-    context: &'a SourceContext<'a>,
-) -> Result<Option<ResolvedSource<'a>>> {
+) -> Result<Option<Resolved<'a>>> {
     for source in sources(registry, context) {
-        if matches!(source.origin(registry, context), Origin::Login(of) if of == *scope) {
-            continue;
-        }
-        if let Lookup::Found(found) = source.find(registry, context, Notes::None)? {
-            return introduced(source, found, registry, context).map(Some);
-        }
-    }
-    Ok(None)
-}
-
-fn introduced<'a>(
-    source: &dyn Source,
-    found: Found<'a>,
-    registry: &Registry,
-    context: &SourceContext<'_>,
-) -> Result<ResolvedSource<'a>> {
-    Ok(ResolvedSource {
-        origin: source.origin(registry, context),
-        title: match &found {
-            Found::Identity(identity) => identity.source(),
-            _ => source.title(registry, context)?,
-        },
-        found,
-    })
-}
-
-/// The first source that has something which counts, and what it has. Expired logins
-/// are passed over, and collected in `expired`.
-fn first<'a>(
-    registry: &Registry,
-    context: &'a SourceContext<'a>,
-    notes: Notes,
-    expired: &mut Vec<ExpiredLogin>,
-    counts: impl Fn(&Found<'_>) -> bool,
-) -> Result<Option<(&'static dyn Source, Found<'a>)>> {
-    for source in sources(registry, context) {
-        match source.find(registry, context, notes)? {
-            Lookup::Found(found) if counts(&found) => return Ok(Some((source, found))),
-            Lookup::Expired(login) => expired.push(login),
-            Lookup::Found(_) | Lookup::Nothing => {}
+        let lookup = source.find(registry, context, &|scope| context.logins.read(scope))?;
+        if let Lookup::Found(resolved) = lookup
+            && !matches!(resolved.identity, ResolvedIdentity::Credential(_))
+        {
+            return Ok(Some(*resolved));
         }
     }
     nothing(registry, context).map(|()| None)
 }
 
-/// That nothing was found is an error where a source was chosen.
+/// Returns what would be active for the registry without the login stored for a scope.
+///
+/// # Errors
+/// A source is invalid.
+pub fn find_behind<'a>(
+    scope: &LoginScope,
+    registry: &Registry,
+    context: &'a SourceContext<'a>,
+) -> Result<Option<Resolved<'a>>> {
+    for source in sources(registry, context) {
+        if source.login_scope(registry, context).as_ref() == Some(scope) {
+            continue;
+        }
+        let lookup = source.find(registry, context, &|scope| context.logins.read(scope))?;
+        if let Lookup::Found(resolved) = lookup {
+            return Ok(Some(*resolved));
+        }
+    }
+    Ok(None)
+}
+
+/// Returns an error if the settings choose a source, because it has no credentials.
 fn nothing(registry: &Registry, context: &SourceContext<'_>) -> Result<()> {
     match context.choice.source {
         // Clients ask before they log in, and take any error for the end.
@@ -546,15 +509,14 @@ pub(crate) mod tests {
         /// or `credential …`.
         pub(super) fn found(&self, host: &str) -> Result<Option<String>> {
             self.look(host, |registry, context| {
-                Ok(find(registry, context, Notes::None)?
-                    .found
-                    .map(|found| match found {
-                        Found::AccessToken(token) => format!("token {}", token.expose()),
-                        Found::Credential(credential) => {
-                            format!("credential {}", credential.username)
-                        }
-                        Found::Identity(identity) => identity.source(),
-                    }))
+                let resolved = find(registry, context)?.resolved;
+                Ok(resolved.map(|resolved| match resolved.identity {
+                    ResolvedIdentity::AccessToken(token) => format!("token {}", token.expose()),
+                    ResolvedIdentity::Credential(credential) => {
+                        format!("credential {}", credential.username)
+                    }
+                    ResolvedIdentity::Exchanged(identity) => identity.source(),
+                }))
             })
         }
 

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use super::Found;
 use super::Identity;
 use super::LocalLookup;
 use super::Lookup;
-use super::Notes;
+use super::Origin;
+use super::ReadLogin;
+use super::Resolved;
+use super::ResolvedIdentity;
 use super::Source;
 use super::SourceContext;
 use crate::digest;
@@ -392,24 +394,33 @@ impl Source for Local {
         &self,
         registry: &Registry,
         context: &'a SourceContext<'a>,
-        _notes: Notes,
+        _read_login: &ReadLogin<'_>,
     ) -> Result<Lookup<'a>> {
-        Ok(match self.1(registry, context)? {
-            None => Lookup::Nothing,
-            Some(SourceIdentity {
+        let Some(found) = self.1(registry, context)? else {
+            return Ok(Lookup::Nothing);
+        };
+        let title = found.source.clone();
+        let identity = match found {
+            SourceIdentity {
                 proof: GrantInput::AccessToken(token),
                 assume: None,
                 ..
-            }) => Lookup::Found(Found::AccessToken(token)),
-            Some(proven) => Lookup::Found(Found::Identity(Box::new(proven))),
-        })
+            } => ResolvedIdentity::AccessToken(token),
+            other => ResolvedIdentity::Exchanged(Box::new(other)),
+        };
+        Ok(Lookup::Found(Box::new(Resolved {
+            identity,
+            login: None,
+            origin: Origin::Source(self.0),
+            title,
+        })))
     }
 
-    fn name(&self) -> SourceName {
-        self.0
-    }
-
-    fn nearby(&self, registry: &Registry, context: &SourceContext<'_>) -> Result<LocalLookup> {
+    fn look_up_locally(
+        &self,
+        registry: &Registry,
+        context: &SourceContext<'_>,
+    ) -> Result<LocalLookup> {
         Ok(match self.1(registry, context)? {
             None => LocalLookup::Absent,
             Some(SourceIdentity {
@@ -417,13 +428,12 @@ impl Source for Local {
                 assume: None,
                 ..
             }) => LocalLookup::AccessToken(token),
-            Some(proven) => LocalLookup::Key(proven.key()),
+            Some(identity) => LocalLookup::Key(identity.key()),
         })
     }
 
-    fn title(&self, registry: &Registry, context: &SourceContext<'_>) -> Result<String> {
-        let proven = self.1(registry, context)?;
-        Ok(proven.map(|proven| proven.source).unwrap_or_default())
+    fn name(&self) -> SourceName {
+        self.0
     }
 }
 

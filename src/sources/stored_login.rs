@@ -1,15 +1,15 @@
 //! A login that `store` or `login` put into the keychain.
 
 use std::iter;
-use std::time::Duration;
 
 use super::ExpiredLogin;
-use super::Found;
 use super::Identity;
 use super::LocalLookup;
 use super::Lookup;
-use super::Notes;
 use super::Origin;
+use super::ReadLogin;
+use super::Resolved;
+use super::ResolvedIdentity;
 use super::Source;
 use super::SourceContext;
 use super::proof;
@@ -26,7 +26,6 @@ use crate::iam::endpoint::Endpoint;
 use crate::iam::grant::Client;
 use crate::iam::grant::Grant;
 use crate::iam::trusted_profile::TrustedProfile;
-use crate::lock::Lock;
 use crate::login::Hint;
 use crate::login::Login;
 use crate::login::LoginKind;
@@ -37,14 +36,6 @@ use crate::settings::CredentialKind;
 use crate::settings::SourceName;
 use crate::sources::advice::SourceKind;
 use crate::token_cache::CacheKey;
-
-/// How long a hint is kept. It saves asking the slow keychain while the token is
-/// fresh, which is half an hour as a rule.
-const HINT_LIFE: Duration = Duration::from_secs(60 * 60);
-
-/// How long it is noted that there is no login. Short, because a login that was
-/// stored where our notes are not seen must be found soon.
-const ABSENCE_LIFE: Duration = Duration::from_secs(60);
 
 /// IAM's codes for a refresh token that has expired, and for a session that was ended.
 const SESSION_ENDED: [&str; 2] = ["BXNIM0408E", "BXNIM0439E"];
@@ -82,33 +73,33 @@ impl Source for StoredLogin {
         &self,
         registry: &Registry,
         context: &'a SourceContext<'a>,
-        notes: Notes,
+        read_login: &ReadLogin<'_>,
     ) -> Result<Lookup<'a>> {
         let Some(scope) = self.scope(registry, context) else {
             return Ok(Lookup::Nothing);
         };
-        let lock = lock_for_note(&scope, context, notes);
-        // An empty secret proves nothing, and nobody gains by being told it.
-        let login = context.logins.read(&scope)?;
-        let login = login.filter(|login| !login.secret.is_empty());
-        if lock.is_held() {
-            note(&scope, login.as_ref(), context);
-        }
+        // IAM rejects an empty secret, so it is no login.
+        let login = read_login(&scope)?.filter(|login| !login.secret.is_empty());
         Ok(match login {
             None => Lookup::Nothing,
             Some(login) if login.has_expired(context.clock.now()) => {
                 let id = login.id;
                 Lookup::Expired(ExpiredLogin { scope, id })
             }
-            Some(login) => Lookup::Found(found(scope, login, context)),
+            Some(login) => Lookup::Found(Box::new(Resolved {
+                identity: identity_of(&scope, login.clone(), context),
+                title: source(&login, &scope),
+                login: Some(login),
+                origin: Origin::Login(scope),
+            })),
         })
     }
 
-    fn name(&self) -> SourceName {
-        SourceName::Login
-    }
-
-    fn nearby(&self, registry: &Registry, context: &SourceContext<'_>) -> Result<LocalLookup> {
+    fn look_up_locally(
+        &self,
+        registry: &Registry,
+        context: &SourceContext<'_>,
+    ) -> Result<LocalLookup> {
         let Some(scope) = self.scope(registry, context) else {
             return Ok(LocalLookup::Absent);
         };
@@ -120,44 +111,42 @@ impl Source for StoredLogin {
         })
     }
 
-    fn title(&self, registry: &Registry, context: &SourceContext<'_>) -> Result<String> {
-        let scope = self.scope(registry, context);
-        let login = scope.as_ref().map(|scope| context.logins.read(scope));
-        let login = login.transpose()?.flatten();
-        let title = scope
-            .zip(login)
-            .map(|(scope, login)| source(&login, &scope));
-        Ok(title.unwrap_or_default())
+    fn login_scope(&self, registry: &Registry, context: &SourceContext<'_>) -> Option<LoginScope> {
+        self.scope(registry, context)
     }
 
-    fn origin(&self, registry: &Registry, context: &SourceContext<'_>) -> Origin {
-        let scope = self.scope(registry, context);
-        scope.map_or(Origin::Source(self.name()), Origin::Login)
+    fn name(&self) -> SourceName {
+        SourceName::Login
     }
 }
 
-fn found<'a>(scope: LoginScope, login: Login, context: &'a SourceContext<'a>) -> Found<'a> {
+/// Returns the identity of a login, or the credential that it is.
+fn identity_of<'a>(
+    scope: &LoginScope,
+    login: Login,
+    context: &'a SourceContext<'a>,
+) -> ResolvedIdentity<'a> {
     match login.kind() {
-        LoginKind::RefreshToken => Found::Identity(Box::new(RefreshTokenIdentity {
+        LoginKind::RefreshToken => ResolvedIdentity::Exchanged(Box::new(RefreshTokenIdentity {
             context,
-            scope,
+            scope: scope.clone(),
             login,
         })),
         LoginKind::Bearer if context.choice.trusted_profile.is_none() => {
-            Found::AccessToken(login.secret)
+            ResolvedIdentity::AccessToken(login.secret)
         }
         LoginKind::ApiKey | LoginKind::Bearer | LoginKind::Profile => {
-            Found::Identity(Box::new(identity(&scope, login, context)))
+            ResolvedIdentity::Exchanged(Box::new(fixed_identity(scope, login, context)))
         }
         LoginKind::RegistryToken | LoginKind::Verbatim => {
-            Found::Credential(login.into_credential())
+            ResolvedIdentity::Credential(login.into_credential())
         }
     }
 }
 
-/// The identity of a login that does not change by being used. A user name that
-/// is a trusted profile's ID has that assumed first.
-fn identity<'a>(
+/// Returns the identity of a login whose secret IAM does not replace. If the user name is
+/// a trusted profile's ID, the identity assumes that profile.
+fn fixed_identity<'a>(
     scope: &LoginScope,
     login: Login,
     context: &'a SourceContext<'a>,
@@ -209,31 +198,6 @@ pub(crate) fn base_id(login: &Login) -> String {
         (LoginKind::RefreshToken, Some(_)) => digest::fingerprint(&["without profile", &login.id]),
         _ => GrantInput::ApiKey(login.secret.clone()).id(),
     }
-}
-
-/// The lock under which a note is taken. Only where notes help: elsewhere a `get`
-/// should not touch a file.
-fn lock_for_note(scope: &LoginScope, context: &SourceContext<'_>, notes: Notes) -> Lock {
-    match (notes, &context.near_logins) {
-        (Notes::Until(deadline), Some(_)) => {
-            let patience = deadline.remaining(context.clock);
-            context.locks.lock_login(scope, patience)
-        }
-        _ => Lock::None,
-    }
-}
-
-/// Notes which login a scope has, if that helps to find its token.
-pub(crate) fn note(scope: &LoginScope, login: Option<&Login>, context: &SourceContext<'_>) {
-    if context.near_logins.is_none() {
-        return;
-    }
-    let (id, lifetime) = match login {
-        None => (None, ABSENCE_LIFE),
-        Some(login) if login.kind().is_exchanged() => (Some(login.id.clone()), HINT_LIFE),
-        Some(_) => return context.tokens.forget_hint(scope),
-    };
-    context.tokens.note_hint(scope, &Hint { id }, lifetime);
 }
 
 /// A login with a refresh token, which IAM replaces when it is used.
@@ -297,7 +261,7 @@ impl RefreshTokenIdentity<'_> {
         let LoginScope::Registry(registry) = &self.scope else {
             return None;
         };
-        let behind = super::behind(&self.scope, registry, self.context).ok()?;
+        let behind = super::find_behind(&self.scope, registry, self.context).ok()?;
         behind.map(|behind| behind.name())
     }
 
