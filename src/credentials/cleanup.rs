@@ -85,6 +85,6 @@ impl Broker<'_> {
         let access = self.access_of(&request)?;
         let http = self.http(1, deadline);
         let api = self.registry_client(registry, access, None, http)?;
-        own_tokens::remove_all(&api, &self.owner_tag(&request))
+        own_tokens::delete_all(&api, &self.owner_tag(&request))
     }
 }

@@ -173,7 +173,7 @@ impl Broker<'_> {
     ) -> Result<IssuedToken> {
         let http = self.http(max_attempts, request.deadline);
         let api = self.registry_client(request.registry, access.clone(), None, http)?;
-        let token = own_tokens::make(&api, &self.owner_tag(request))?;
+        let token = own_tokens::create(&api, &self.owner_tag(request))?;
         Ok(IssuedToken {
             secret: token.value.clone(),
             lifetime: own_tokens::lifetime(&token, self.context.clock),
@@ -199,7 +199,7 @@ impl Broker<'_> {
         let deadline = Deadline::after(self.context.clock, left);
         let http = self.http(1, deadline);
         if let Ok(api) = self.registry_client(request.registry, access, None, http) {
-            own_tokens::remove_unused(&api, &self.owner_tag(request), &token, replaced);
+            own_tokens::delete_stale(&api, &self.owner_tag(request), &token, replaced);
         }
     }
 

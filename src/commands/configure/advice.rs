@@ -112,7 +112,7 @@ pub(super) fn tell_of_nobody(
     }
     let registries = hosts.into_iter();
     let registries = registries.filter_map(|host| Registry::at(host, &session.settings.registries));
-    let is_nobodys = |registry: &Registry| matches!(broker.speaker(registry), Ok(None));
+    let is_nobodys = |registry: &Registry| matches!(broker.origin(registry), Ok(None));
     let mut by_command: BTreeMap<String, Vec<Registry>> = BTreeMap::new();
     for registry in registries.filter(is_nobodys) {
         let command = login_command(&registry, &session.settings);
