@@ -62,7 +62,7 @@ pub enum Grant<'a> {
         /// compute resource, so its own account is not sent.
         profile: &'a TrustedProfile,
     },
-    /// What IAM's passcode page shows to whoever logged in there
+    /// A one-time passcode, which IAM's passcode page shows after login
     /// (`bluemix-go`, `authentication/iam.go`).
     Passcode(&'a Secret),
     /// A refresh token.

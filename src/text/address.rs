@@ -55,7 +55,7 @@ fn is_port(port: &str) -> bool {
 }
 
 /// A path says nothing about the host, but one with a fragment, a backslash or
-/// user information was written to confuse somebody's parser. `@` and `:` stand
+/// user information was written to confuse a parser. `@` and `:` stand
 /// in image references (`repository:tag@sha256:…`).
 fn is_path_character(character: char) -> bool {
     character.is_ascii_graphic() && !matches!(character, '#' | '\\')

@@ -15,13 +15,13 @@ pub(crate) const NOT_SHOWN: &str = "a text that is not shown (it may be a secret
 /// How long IBM Cloud's API keys are, in characters.
 const API_KEY_LENGTH: usize = 44;
 
-/// The longest word that is repeated, in bytes.
+/// The size limit of a repeated word, in bytes.
 const MAX_WORD: usize = 20;
 
-/// The longest label of a host, and part of a file's name, that is repeated, in bytes.
+/// The size limit of a repeated label of a host or part of a file's name, in bytes.
 const MAX_LABEL: usize = 40;
 
-/// The longest number that is repeated, in digits.
+/// The length limit of a repeated number, in digits.
 const MAX_DIGITS: usize = 4;
 
 /// Returns the host of a server address, without the rest of it.
