@@ -101,6 +101,17 @@ impl LoginScope {
 }
 
 /// `us.icr.io`, `profile team-a`, `every registry`.
+impl LoginScope {
+    /// Returns the name of the scope's login in messages.
+    pub fn login_title(&self) -> String {
+        match self {
+            Self::Default => "the default login".into(),
+            Self::Profile(name) => format!("the login for profile '{name}'"),
+            Self::Registry(registry) => format!("the login for {registry}"),
+        }
+    }
+}
+
 impl std::fmt::Display for LoginScope {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

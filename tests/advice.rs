@@ -86,7 +86,7 @@ const TOKEN_VARIABLE: Source = Source {
 };
 
 const HOST_LOGIN: Source = Source {
-    name: "the login 'iamapikey' stored for us.icr.io",
+    name: "the login for us.icr.io",
     set_up: |machine| {
         machine
             .store("us.icr.io", "iamapikey", ENVIRONMENT_KEY)
@@ -108,14 +108,14 @@ const HOST_LOGIN_WITH_PODMAN: Source = Source {
 };
 
 const DEFAULT_LOGIN: Source = Source {
-    name: "the login 'iamapikey' stored for every registry",
+    name: "the default login",
     set_up: |machine| log_in(machine, &["login"], ENVIRONMENT_KEY),
     replace: run_the_advised_login,
     says: "'docker-credential-icr login'",
 };
 
 const PROFILE_LOGIN: Source = Source {
-    name: "the login 'iamapikey' stored for profile team",
+    name: "the login for profile 'team'",
     set_up: |machine| {
         machine.settings("[profile.team]\n[registry.\"us.icr.io\"]\nprofile = \"team\"\n");
         log_in(machine, &["login", "--profile", "team"], ENVIRONMENT_KEY);
@@ -125,7 +125,7 @@ const PROFILE_LOGIN: Source = Source {
 };
 
 const SESSION_LOGIN: Source = Source {
-    name: "the login 'iamrefresh' stored for us.icr.io",
+    name: "the login for us.icr.io",
     set_up: |machine| {
         machine.add_refresh_token("A-REFRESH-TOKEN-OF-CR-LOGIN", "me");
         machine

@@ -960,7 +960,7 @@ fn revoking_a_deleted_key_succeeds_and_other_keys_stay() {
 
 const SESSION_OF_ONE_HOST: &str = "SESSION-OF-ONE-HOST-2d4f";
 
-/// Stores an expired session for one host, as `ibmcloud cr login` does, after a default login.
+/// Logs in for one host as `ibmcloud cr login` does, after a default login.
 fn store_expired_session(machine: &Machine) {
     answer(&log_in(machine, KEY, &[]), &[]);
     machine.add_refresh_token(SESSION_OF_ONE_HOST, "session");
@@ -991,11 +991,11 @@ fn an_expired_session_can_be_replaced_with_the_default_login() {
             "IAM has not said so"
         );
         machine.get("us.icr.io").is_failure_with(&[
-            "stored for us.icr.io",
+            "the login for us.icr.io",
             "BXNIM0439E",
             "'docker-credential-icr logout us.icr.io'",
             "'docker logout us.icr.io'",
-            "the login for every registry answers",
+            "the default login answers",
         ]);
         let asked = machine.cloud.requests().len();
         let problems = problems_of(&machine);

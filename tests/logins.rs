@@ -584,8 +584,7 @@ fn an_expired_refresh_token_is_an_error_with_a_hint() {
             .store("us.icr.io", "iamrefresh", "ENDED-REFRESH-TOKEN")
             .is_silent_success();
         machine.get("us.icr.io").is_failure_with(&[
-            "'iamrefresh'",
-            "us.icr.io",
+            "the login for us.icr.io",
             "BXNIM0408E",
             "Provided refresh token is expired.",
             "'docker-credential-icr login us.icr.io'",

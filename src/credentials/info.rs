@@ -49,14 +49,14 @@ pub struct CredentialInfo {
 pub struct ActiveSource {
     /// Whose word counts.
     pub origin: Origin,
-    /// What a person calls it: `the login for every registry`, `the API key in $IC_API_KEY`.
+    /// What a person calls it: `the default login`, `the API key in $IC_API_KEY`.
     pub name: String,
 }
 
 impl ActiveSource {
     pub(super) fn of(resolved: &Resolved<'_>) -> Self {
         Self {
-            name: resolved.name(),
+            name: resolved.title.clone(),
             origin: resolved.origin.clone(),
         }
     }
@@ -73,7 +73,7 @@ pub struct TokenLife {
 
 /// The command that logs in for a registry for which nothing answers.
 pub fn login_command(registry: &Registry, settings: &Settings) -> String {
-    // With a profile, the login for every registry is not asked.
+    // With a profile, the default login is not asked.
     let profile = settings.choice(registry).profile;
     let scope = match profile {
         _ if registry.is_entitled() => return format!("docker login -u cp {registry}"),

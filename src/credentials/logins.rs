@@ -387,7 +387,7 @@ mod tests {
         assert_eq!(machine.ask(|broker| broker.list()), Ok(BTreeMap::new()));
     }
 
-    /// A machine with a login for every registry, and one for `us.icr.io` that has
+    /// A machine with a default login, and one for `us.icr.io` that has
     /// expired.
     fn machine_with_expired_login() -> Machine {
         let token = jwt::unsigned(&json!({"exp": START + 600}));

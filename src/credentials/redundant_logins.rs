@@ -1,4 +1,4 @@
-//! Which stored logins are over, and which stand before the login for every registry?
+//! Which stored logins are over, and which stand before the default login?
 
 use super::ActiveSource;
 use super::Broker;
@@ -25,12 +25,12 @@ pub struct RedundantLogin {
     pub end: Option<End>,
     /// What would answer without it, if it is the login of a registry.
     pub behind: Option<ActiveSource>,
-    /// Whether it is known to be of the same identity as the login for every registry.
+    /// Whether it is known to be of the same identity as the default login.
     pub is_same_as_default: bool,
 }
 
 impl RedundantLogin {
-    /// Whether the login for every registry would answer without it.
+    /// Whether the default login would answer without it.
     pub fn hides_default(&self) -> bool {
         let behind = self.behind.as_ref().map(|behind| &behind.origin);
         behind == Some(&Origin::Login(LoginScope::Default))

@@ -341,7 +341,7 @@ mod tests {
             }
             other => panic!("{other:?}"),
         };
-        let default = "the login for every registry".to_owned();
+        let default = "the default login".to_owned();
         assert_eq!(hidden(&machine), (false, default));
         let machine = Machine::with_login("iamapikey", "key");
         assert_eq!(hidden(&machine), (true, String::new()));

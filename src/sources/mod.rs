@@ -110,16 +110,6 @@ pub struct Resolved<'a> {
     pub title: String,
 }
 
-impl Resolved<'_> {
-    /// Returns the source's name without the user name of a login.
-    pub fn name(&self) -> String {
-        match &self.origin {
-            Origin::Login(scope) => format!("the login for {scope}"),
-            Origin::Source(_) => self.title.clone(),
-        }
-    }
-}
-
 /// How a credential is made from what a source has.
 pub enum ResolvedIdentity<'a> {
     /// An access token that was provided.
@@ -623,7 +613,7 @@ pub(crate) mod tests {
         (
             "tokens",
             |machine| machine.unset("IC_IAM_REFRESH_TOKEN"),
-            "stored for",
+            "the login for",
         ),
     ];
 
@@ -642,7 +632,7 @@ pub(crate) mod tests {
             "cp.icr.io" => |machine| machine.log_out(&LoginScope::Registry(registry("cp.icr.io"))),
             _ => |machine| machine.log_out(&LoginScope::Registry(registry("us.icr.io"))),
         };
-        vec![("own login", take, "stored for every registry")]
+        vec![("own login", take, "the default login")]
     }
 
     #[test]
@@ -667,14 +657,14 @@ pub(crate) mod tests {
             "API key in /",
         ));
         steps.extend(&AFTER_LOGINS[1..]);
-        let first = "stored for profile team";
+        let first = "the login for profile 'team'";
         runs_through("de.icr.io", crowded(), first, &steps);
     }
 
     #[test]
     fn the_entitled_registry_asks_its_own_login_first() {
         let machine = crowded();
-        machine.finds("cp.icr.io", "stored for cp.icr.io");
+        machine.finds("cp.icr.io", "the login for cp.icr.io");
         machine.log_in(&LoginScope::Registry(registry("cp.icr.io")), "cp");
         machine.finds("cp.icr.io", "credential cp");
         machine.log_out(&LoginScope::Registry(registry("cp.icr.io")));
@@ -688,7 +678,7 @@ pub(crate) mod tests {
             ("credentials-file", "API key in /"),
             ("environment", "$IBMCLOUD_API_KEY"),
             ("ibmcloud", "the IBM Cloud CLI's session"),
-            ("login", "stored for us.icr.io"),
+            ("login", "the login for us.icr.io"),
             ("power-vs", "this machine"),
             ("vpc", "this machine"),
         ] {

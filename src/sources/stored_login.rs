@@ -62,7 +62,7 @@ impl StoredLogin {
     }
 }
 
-/// Whether the login for every registry is for this one as well. Staging has an
+/// Whether the default login is for this one as well. Staging has an
 /// IAM of its own, which has no business with secrets of production.
 fn is_for(registry: &Registry, context: &SourceContext<'_>) -> bool {
     !registry.is_staging() || context.choice.iam_endpoint.is_some()
@@ -88,7 +88,7 @@ impl Source for StoredLogin {
             }
             Some(login) => Lookup::Found(Box::new(Resolved {
                 identity: identity_of(&scope, login.clone(), context),
-                title: source(&login, &scope),
+                title: scope.login_title(),
                 login: Some(login),
                 origin: Origin::Login(scope),
             })),
@@ -161,7 +161,7 @@ fn fixed_identity<'a>(
     };
     let profile = context.choice.trusted_profile.cloned().or(own_profile);
     let kind = kind(&login, scope);
-    SourceIdentity::new(context, source(&login, scope), kind, proof)
+    SourceIdentity::new(context, scope.login_title(), kind, proof)
         .assuming(profile)
         .known_as(id(&login.id, context))
 }
@@ -172,10 +172,6 @@ fn kind(login: &Login, scope: &LoginScope) -> SourceKind {
         is_session: matches!(login.kind(), LoginKind::Bearer | LoginKind::RefreshToken),
         behind: None,
     }
-}
-
-fn source(login: &Login, scope: &LoginScope) -> String {
-    format!("the login `{}` stored for {scope}", login.username)
 }
 
 /// The identity's id: the login's own, with the profile that was chosen on top.
@@ -262,7 +258,7 @@ impl RefreshTokenIdentity<'_> {
             return None;
         };
         let behind = super::find_behind(&self.scope, registry, self.context).ok()?;
-        behind.map(|behind| behind.name())
+        behind.map(|behind| behind.title)
     }
 
     /// Notes that the session is over wherever this login is stored.
@@ -311,8 +307,8 @@ impl RefreshTokenIdentity<'_> {
         match self.context.logins.read(&self.scope)? {
             Some(login) if login.id == self.login.id => Ok(login),
             _ => Err(Error::temporary(format!(
-                "the login for {} has just been replaced; try again",
-                self.scope
+                "{} has just been replaced. Try again",
+                self.scope.login_title()
             ))),
         }
     }
@@ -409,6 +405,6 @@ impl Identity for RefreshTokenIdentity<'_> {
     }
 
     fn source(&self) -> String {
-        source(&self.login, &self.scope)
+        self.scope.login_title()
     }
 }

@@ -105,11 +105,11 @@ fn all_registries_in_use_are_in_one_table() {
     is(
         &table,
         expect![[r#"
-            REGISTRY   IDENTITY                                                                    SOURCE                                       USER NAME  TOKEN                       STORED IN       CLIENTS
-            cp.icr.io  -                                                                           login `cp` stored for cp.icr.io              cp         -                           kernel keyring  none
-            de.icr.io  user team-b@registry-tests.example.com (IBMid-team-b) of account account-1  login `iamapikey` stored for profile team-b  iambearer  0 s old, expires in 60 min  kernel keyring  none
-            uk.icr.io  not logged in                                                               -                                            -          -                           -               docker
-            us.icr.io  user person@registry-tests.example.com (IBMid-person) of account account-1  login `iamapikey` stored for us.icr.io       iambearer  0 s old, expires in 60 min  kernel keyring  docker, podman
+            REGISTRY   IDENTITY                                                                    SOURCE                      USER NAME  TOKEN                       STORED IN       CLIENTS
+            cp.icr.io  -                                                                           login for cp.icr.io         cp         -                           kernel keyring  none
+            de.icr.io  user team-b@registry-tests.example.com (IBMid-team-b) of account account-1  login for profile 'team-b'  iambearer  0 s old, expires in 60 min  kernel keyring  none
+            uk.icr.io  not logged in                                                               -                           -          -                           -               docker
+            us.icr.io  user person@registry-tests.example.com (IBMid-person) of account account-1  login for us.icr.io         iambearer  0 s old, expires in 60 min  kernel keyring  docker, podman
         "#]],
     );
     machine.set("COLUMNS", "60");
@@ -119,7 +119,7 @@ fn all_registries_in_use_are_in_one_table() {
         expect![[r#"
             cp.icr.io
               identity  -
-              source    login `cp` stored for cp.icr.io
+              source    login for cp.icr.io
               user name cp
               token     -
               stored in kernel keyring
@@ -127,7 +127,7 @@ fn all_registries_in_use_are_in_one_table() {
             de.icr.io
               identity  user team-b@registry-tests.example.com
                         (IBMid-team-b) of account account-1
-              source    login `iamapikey` stored for profile team-b
+              source    login for profile 'team-b'
               user name iambearer
               token     0 s old, expires in 60 min
               stored in kernel keyring
@@ -142,7 +142,7 @@ fn all_registries_in_use_are_in_one_table() {
             us.icr.io
               identity  user person@registry-tests.example.com
                         (IBMid-person) of account account-1
-              source    login `iamapikey` stored for us.icr.io
+              source    login for us.icr.io
               user name iambearer
               token     0 s old, expires in 60 min
               stored in kernel keyring
@@ -173,7 +173,7 @@ fn json_contains_the_same_as_the_table() {
             "registries": [{
                 "registry": "us.icr.io",
                 "source": "login",
-                "title": "the login `iamapikey` stored for us.icr.io",
+                "title": "the login for us.icr.io",
                 "owner": {
                     "kind": "user",
                     "iam_id": "IBMid-person",
