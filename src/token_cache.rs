@@ -132,8 +132,28 @@ pub struct CachedToken {
     pub left: u64,
 }
 
-/// The record that rests in the keychain.
-#[derive(Debug, Deserialize, Serialize)]
+impl Cached {
+    /// Returns the token, if there is one.
+    pub fn secret(&self) -> Option<&Secret> {
+        match self {
+            Self::Fresh(secret) | Self::RefreshDue(secret) | Self::NearExpiry(secret) => {
+                Some(secret)
+            }
+            Self::Failed(_) | Self::Nothing => None,
+        }
+    }
+
+    /// Returns the same without a failure that is about another source.
+    pub fn for_source(self, source: &str) -> Self {
+        match self {
+            Self::Failed(past) if !past.is_of(source) => Self::Nothing,
+            cached => cached,
+        }
+    }
+}
+
+/// The record that is stored in the keychain.
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Record {
     Token {
@@ -208,12 +228,10 @@ impl<'a> TokenCache<'a> {
         record.map_or(Cached::Nothing, |record| classify(record, self.clock.now()))
     }
 
-    /// What is known about an identity's token, where a failure is about this source.
+    /// Returns what is known about an identity's token; a failure counts only if it is
+    /// about this source.
     pub fn look_up_for(&self, key: &CacheKey, source: &str) -> Cached {
-        match self.look_up(key) {
-            Cached::Failed(past) if !past.is_of(source) => Cached::Nothing,
-            cached => cached,
-        }
+        self.look_up(key).for_source(source)
     }
 
     /// An identity's token, for telling a person about it; `None` when it has ended,
@@ -233,12 +251,16 @@ impl<'a> TokenCache<'a> {
         Some(CachedToken { secret, age, left })
     }
 
-    /// Whether it is time for the next token, or was when it was last tried to get
-    /// one.
-    pub fn needs_renewal(&self, key: &CacheKey) -> bool {
-        let record = self.read(&Item::token(key.as_str())).map(Record::untried);
-        let cached = record.map_or(Cached::Nothing, |record| classify(record, self.clock.now()));
-        !matches!(cached, Cached::Fresh(_))
+    /// Returns what is known about an identity's token, and whether its refresh is due.
+    /// A recent attempt to refresh it does not count.
+    pub fn look_up_with_refresh_due(&self, key: &CacheKey) -> (Cached, bool) {
+        let Some(record) = self.read::<Record>(&Item::token(key.as_str())) else {
+            return (Cached::Nothing, true);
+        };
+        let now = self.clock.now();
+        let untried = classify(record.clone().untried(), now);
+        let is_due = !matches!(untried, Cached::Fresh(_));
+        (classify(record, now), is_due)
     }
 
     /// Keeps a token that has just been received, for as long as it is good.
@@ -558,7 +580,10 @@ mod tests {
         cache.record_refresh_attempt(&key());
         clock.now.set(START + 2004);
         assert_eq!(cache.look_up(&key()), Cached::Fresh(Secret::new("token")));
-        assert!(cache.needs_renewal(&key()), "for whoever renews it");
+        assert!(
+            cache.look_up_with_refresh_due(&key()).1,
+            "the background refresh goes on"
+        );
         clock.now.set(START + 2005);
         assert_eq!(
             cache.look_up(&key()),

@@ -1,7 +1,7 @@
 //! What opens a registry's management API?
 
 use super::Broker;
-use super::exchange::Age;
+use super::exchange::MinLifetime;
 use super::exchange::TokenRequest;
 use super::info::login_command;
 use crate::error::Error;
@@ -92,7 +92,7 @@ impl Broker<'_> {
             ..*request
         };
         Ok(Access {
-            token: self.fetch(&request, Age::Any)?,
+            token: self.fetch(&request, MinLifetime::Any)?,
             // After the exchange, which may have replaced it.
             refresh_token: request.identity.refresh_token(),
             source: request.identity.source(),

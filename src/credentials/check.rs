@@ -50,7 +50,7 @@ impl<'a> CredentialCheck<'a> {
             Some(ResolvedIdentity::AccessToken(token))
                 if wanted != CredentialKind::RegistryToken =>
             {
-                return broker.given_token(registry, wanted, token).map(Some);
+                return broker.provided_token(registry, wanted, token).map(Some);
             }
             Some(ResolvedIdentity::AccessToken(token)) => {
                 Box::new(sources::of_access_token(token, &context))

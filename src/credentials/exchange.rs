@@ -1,4 +1,4 @@
-//! How is a new token got, and who of all processes gets it?
+//! The exchange of an identity for a new token, by one process at a time.
 
 use std::path::Path;
 use std::time::Duration;
@@ -22,27 +22,36 @@ use crate::time::Deadline;
 use crate::token_cache::CacheKey;
 use crate::token_cache::Cached;
 
-/// Who waited this long for IAM in vain would be followed by others who wait as
-/// long, so the failure is remembered although it may have passed.
+/// Failures that took this long are cached although they may be temporary, so that
+/// parallel processes do not wait again.
 const SLOW_EXCHANGE: Duration = Duration::from_secs(5);
 
-/// How long a refresh token is handed out again: it may live for days, but a
-/// session that nobody uses ends sooner.
+/// The longest time for which a refresh token is cached: it may be valid for days, but
+/// IAM ends an unused session sooner.
 const MAX_REFRESH_TOKEN_CACHING: Duration = Duration::from_secs(2 * 60 * 60);
 
-/// How long removing old registry tokens may take: somebody may wait for the new one,
-/// or to be logged out.
+/// The time limit for deleting stale registry tokens: a client may wait for the new one,
+/// or a person for 'logout'.
 pub(super) const STALE_TOKENS_TIMEOUT: Duration = Duration::from_secs(3);
 
 impl Broker<'_> {
-    /// A new token, unless somebody else has got one in the meantime. Of all
-    /// processes that want it, one asks.
-    pub(super) fn fetch(&self, request: &TokenRequest<'_>, age: Age) -> Result<Secret> {
-        self.fetch_with(request, age, false)
+    /// Returns a new token, or the one that another process got in the meantime. Only one
+    /// process at a time requests it.
+    pub(super) fn fetch(
+        &self,
+        request: &TokenRequest<'_>,
+        min_lifetime: MinLifetime,
+    ) -> Result<Secret> {
+        self.fetch_with(request, min_lifetime, false)
     }
 
     /// Returns a new token; with a token that still works, IAM is asked once only.
-    fn fetch_with(&self, request: &TokenRequest<'_>, age: Age, has_token: bool) -> Result<Secret> {
+    fn fetch_with(
+        &self,
+        request: &TokenRequest<'_>,
+        min_lifetime: MinLifetime,
+        has_token: bool,
+    ) -> Result<Secret> {
         let tokens = &request.context.tokens;
         let key = request.key();
         let source = request.identity.source();
@@ -52,11 +61,12 @@ impl Broker<'_> {
             key.as_str(),
             request.deadline.remaining(self.context.clock) / 2,
         );
-        let kept = tokens.secret(&key);
-        let old = match tokens.look_up_for(&key, &source) {
+        let (cached, is_refresh_due) = tokens.look_up_with_refresh_due(&key);
+        let kept = cached.secret().cloned();
+        let old = match cached.for_source(&source) {
             Cached::Failed(past) => return Err(past.failure),
             Cached::Nothing => None,
-            _ if age == Age::Young && tokens.needs_renewal(&key) => None,
+            _ if min_lifetime == MinLifetime::Half && is_refresh_due => None,
             Cached::Fresh(secret) => return Ok(secret),
             Cached::RefreshDue(secret) | Cached::NearExpiry(secret) => match lock {
                 Lock::Busy => return Ok(secret),
@@ -73,14 +83,14 @@ impl Broker<'_> {
                 Ok(secret)
             }
             (Err(error), Some(secret)) if error.is_temporary() => {
-                tracing::warn!(%error, "the old token serves once more");
+                tracing::warn!(%error, "the cached token is used once more");
                 if took_long {
                     tokens.record_refresh_attempt(&key);
                 }
                 Ok(secret)
             }
             (Err(failure), old) => {
-                // What others still use is not written over by whoever is choosy.
+                // A token that other processes still use is not replaced by the failure.
                 if old.is_none() && kept.is_some() {
                     return Err(failure);
                 }
@@ -90,9 +100,8 @@ impl Broker<'_> {
         }
     }
 
-    /// Asks IAM, or the registry, and says whether that took so long that the next
-    /// in line had better not. With a token that still works nobody should wait for
-    /// them to come back.
+    /// Requests a token from IAM or the registry, and returns whether that was slow. With
+    /// a token that still works, the request is not retried.
     pub(super) fn exchange(
         &self,
         request: &TokenRequest<'_>,
@@ -126,8 +135,8 @@ impl Broker<'_> {
             .ok_or_else(|| self.cannot_give(request.registry, wanted, &request.identity.source()))
     }
 
-    /// What has to be there before the exchange. To be called before the lock is taken:
-    /// it has a lock of its own, which may be the same file.
+    /// Gets what the exchange needs. Call it before taking the lock: it takes a lock of
+    /// its own, which may be the same file.
     pub(super) fn prepare<'e>(&self, request: &TokenRequest<'e>) -> Prepared<'e> {
         if let Some(access) = self.access_for(request) {
             return Prepared::Access(access);
@@ -141,12 +150,12 @@ impl Broker<'_> {
             wanted: CredentialKind::AccessToken,
             ..*request
         };
-        let token = self.fetch_with(&of_base, Age::Any, has_token);
+        let token = self.fetch_with(&of_base, MinLifetime::Any, has_token);
         Prepared::Base(base, token)
     }
 
-    /// A token of the trusted profile that an identity assumes. If IAM refuses it, the
-    /// identity's own token may be worth nothing any more.
+    /// Returns a token of the trusted profile that an identity assumes. If IAM rejects
+    /// the request, the identity's own cached token is deleted, because it may be invalid.
     fn profile_token(
         &self,
         request: &TokenRequest<'_>,
@@ -181,8 +190,8 @@ impl Broker<'_> {
         })
     }
 
-    /// Removes registry tokens that this program made before and that nobody uses
-    /// any more. To be called without a lock: others need not wait for it.
+    /// Deletes registry tokens that this program created earlier and that are no longer
+    /// used. Call it without a lock, so that other processes do not wait.
     pub(super) fn delete_stale_tokens(
         &self,
         request: &TokenRequest<'_>,
@@ -203,7 +212,7 @@ impl Broker<'_> {
         }
     }
 
-    /// What makes the registry tokens of an identity known again.
+    /// Returns the tag by which the registry tokens of an identity are recognized.
     pub(super) fn owner_tag(&self, request: &TokenRequest<'_>) -> OwnerTag {
         let machine =
             (self.context.machine_name)().unwrap_or_else(|| "a machine without a name".into());
@@ -223,7 +232,7 @@ impl Broker<'_> {
     }
 }
 
-/// What is asked for, for which registry, and by when.
+/// A request for a token of a registry, with its deadline.
 #[derive(Clone, Copy)]
 pub(super) struct TokenRequest<'a> {
     pub(super) registry: &'a Registry,
@@ -256,7 +265,7 @@ impl<'a> TokenRequest<'a> {
     }
 }
 
-/// What an exchange starts from.
+/// The credentials that an exchange starts with.
 pub(super) enum Prepared<'a> {
     /// What opens the registry's management API.
     Access(Result<Access>),
@@ -266,16 +275,16 @@ pub(super) enum Prepared<'a> {
     Nothing,
 }
 
-/// How old a token may be.
+/// How much of its lifetime a cached token must have left.
 #[derive(Clone, Copy, Eq, PartialEq)]
-pub(super) enum Age {
-    /// As long as it works.
+pub(super) enum MinLifetime {
+    /// Any token that still works.
     Any,
-    /// At most half its life.
-    Young,
+    /// At least half of its lifetime.
+    Half,
 }
 
-/// What an exchange came to.
+/// A token that IAM or the registry issued.
 pub(super) struct IssuedToken {
     /// What is handed out.
     pub(super) secret: Secret,

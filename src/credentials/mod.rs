@@ -54,7 +54,7 @@ pub use redundant_logins::RedundantLogin;
 pub use store::Hidden;
 pub use store::Stored;
 
-use exchange::Age;
+use exchange::MinLifetime;
 use exchange::TokenRequest;
 
 /// Gets, stores and deletes credentials.
@@ -125,7 +125,7 @@ impl Broker<'_> {
             Ok(None) => Err(Error::not_found()),
             Ok(Some(ResolvedIdentity::Credential(credential))) => Ok(credential),
             Ok(Some(ResolvedIdentity::AccessToken(token))) => {
-                self.given_token(registry, wanted, token)
+                self.provided_token(registry, wanted, token)
             }
             Ok(Some(ResolvedIdentity::Exchanged(identity))) => {
                 let request = TokenRequest::new(registry, &*identity, &context, deadline);
@@ -164,13 +164,15 @@ impl Broker<'_> {
         match resolved.map(|resolved| resolved.identity) {
             None => Err(Error::not_found()),
             Some(ResolvedIdentity::Credential(credential)) => Ok(credential),
-            Some(ResolvedIdentity::AccessToken(token)) => self.given_token(registry, wanted, token),
+            Some(ResolvedIdentity::AccessToken(token)) => {
+                self.provided_token(registry, wanted, token)
+            }
             Some(ResolvedIdentity::Exchanged(identity)) if wanted == CredentialKind::ApiKey => {
                 self.own_api_key(registry, &*identity)
             }
             Some(ResolvedIdentity::Exchanged(identity)) => {
                 let request = TokenRequest::new(registry, &*identity, &context, deadline);
-                Ok(wanted.with(self.fetch(&request, Age::Young)?))
+                Ok(wanted.with(self.fetch(&request, MinLifetime::Half)?))
             }
         }
     }
@@ -255,7 +257,7 @@ impl Broker<'_> {
         };
         match self.settled(request.registry, &kept, tokens) {
             Some(answer) => answer,
-            None => self.fetch(request, Age::Any),
+            None => self.fetch(request, MinLifetime::Any),
         }
     }
 
@@ -279,7 +281,7 @@ impl Broker<'_> {
     }
 
     /// An access token that was given to us, if that is what is wanted.
-    fn given_token(
+    fn provided_token(
         &self,
         registry: &Registry,
         wanted: CredentialKind,
@@ -287,7 +289,7 @@ impl Broker<'_> {
     ) -> Result<Credential> {
         match wanted {
             CredentialKind::AccessToken => Ok(Credential::bearer(token)),
-            _ => Err(self.cannot_give(registry, wanted, "an access token that was given")),
+            _ => Err(self.cannot_give(registry, wanted, "an access token that was provided")),
         }
     }
 
@@ -422,18 +424,6 @@ impl CacheEntry {
         Self {
             cached: tokens.look_up(&key),
             key: Some(key),
-        }
-    }
-}
-
-impl Cached {
-    /// The token, if there is one.
-    fn secret(&self) -> Option<&Secret> {
-        match self {
-            Self::Fresh(secret) | Self::RefreshDue(secret) | Self::NearExpiry(secret) => {
-                Some(secret)
-            }
-            Self::Failed(_) | Self::Nothing => None,
         }
     }
 }

@@ -31,16 +31,16 @@ impl Broker<'_> {
             .context
             .locks
             .lock_identity(key.as_str(), deadline.remaining(self.context.clock) / 2);
-        if matches!(lock, Lock::Busy) || !context.tokens.needs_renewal(&key) {
+        let (cached, is_refresh_due) = context.tokens.look_up_with_refresh_due(&key);
+        if matches!(lock, Lock::Busy) || !is_refresh_due {
             return Ok(());
         }
-        let old = context.tokens.secret(&key);
         let issued_token = self.exchange(&request, prepared, true).0?;
         context
             .tokens
             .keep(&key, &issued_token.secret, issued_token.lifetime);
         drop(lock);
-        self.delete_stale_tokens(&request, issued_token, old.as_ref());
+        self.delete_stale_tokens(&request, issued_token, cached.secret());
         Ok(())
     }
 
