@@ -1,4 +1,4 @@
-//! What do clients' files look like after `configure`, after `--migrate` and after `--undo`, whatever they looked like before?
+//! `configure`, `--migrate` and `--undo`, and what they do to clients' files.
 
 mod support;
 
@@ -57,74 +57,71 @@ fn succeeds(outcome: &Outcome, parts: &[&str]) {
     outcome.has(&outcome.stdout, parts);
 }
 
-/// Files of real installations, and what becomes of them.
+/// Each directory in `tests/cases/configure` is a case; its README.md says how to add one.
 #[test]
-fn files_of_real_installations_change_by_the_addition_alone_and_back_to_the_byte() {
-    let desktop = "{\n\t\"auths\": {\n\t\t\"https://index.docker.io/v1/\": {}\n\t},\n\t\"credsStore\": \"desktop\",\n\t\"currentContext\": \"desktop-linux\",\n\t\"plugins\": {\n\t\t\"-x-cli-hints\": {\n\t\t\t\"enabled\": \"true\"\n\t\t}\n\t}\n}";
-    for (before, after) in [
-        ("", NEW.to_owned()),
-        (" \n", NEW.to_owned()),
-        ("{}\n", NEW.to_owned()),
-        (
-            desktop,
-            desktop.replace(
-                "\n\t}\n}",
-                "\n\t},\n\t\"credHelpers\": {\n\t\t\"us.icr.io\": \"icr\"\n\t}\n}",
-            ),
-        ),
-        (
-            "{\"auths\":{\"x.io\":{\"auth\":\"eDp5\"}},\"n\":1e400}",
-            "{\"auths\":{\"x.io\":{\"auth\":\"eDp5\"}},\"n\":1e400,\"credHelpers\":{\"us.icr.io\":\"icr\"}}".into(),
-        ),
-        (
-            "{\r\n    \"credHelpers\": {\r\n        \"gcr.io\": \"gcloud\"\r\n    },\r\n    \"a\": 1,\r\n    \"a\": \"\\ud83d\\u00e9\"\r\n}\r\n",
-            "{\r\n    \"credHelpers\": {\r\n        \"gcr.io\": \"gcloud\",\r\n        \"us.icr.io\": \"icr\"\r\n    },\r\n    \"a\": 1,\r\n    \"a\": \"\\ud83d\\u00e9\"\r\n}\r\n".into(),
-        ),
-    ] {
-        let machine = docker_machine(before);
-        set_mode(&machine.path(DOCKER), 0o640);
-        let run = || configure(&machine, &["docker", "--registry", "us.icr.io"]);
-        succeeds(&run(), &["docker: ", "now names the helper for us.icr.io."]);
-        assert_eq!(content(&machine, DOCKER), after);
-        succeeds(&run(), &["already names the helper for us.icr.io."]);
-        assert_eq!(content(&machine, DOCKER), after);
-        succeeds(&configure(&machine, &["--undo"]), &["no longer names the helper for us.icr.io."]);
-        assert_eq!(content(&machine, DOCKER), before);
-        assert_eq!(mode(&machine.path(DOCKER)), 0o640);
-        succeeds(&configure(&machine, &["--undo"]), &["nothing to take out"]);
-        let left = fs::read_dir(machine.path("home/.docker")).expect("it is ours");
-        assert_eq!(left.count(), 1);
+fn every_case_changes_the_file_as_expected_and_undo_restores_it() {
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/configure");
+    let entries = fs::read_dir(cases).expect("the cases");
+    let mut cases: Vec<_> = entries
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.is_dir())
+        .collect();
+    cases.sort();
+    assert!(!cases.is_empty());
+    for case in cases {
+        // Shown if the case fails.
+        println!("case {}", case.display());
+        check_case(&case);
     }
 }
 
-/// podman, buildah and skopeo write `json.MarshalIndent(…, "", "\t")`, without a line
-/// end (`containers/image`, `pkg/docker/config/config.go`).
-#[test]
-fn the_file_of_rootless_podman_changes_by_the_addition_alone_and_back_to_the_byte() {
-    let machine = Machine::new();
-    let before = "{\n\t\"auths\": {\n\t\t\"quay.io\": {\n\t\t\t\"auth\": \"eDp5\"\n\t\t}\n\t},\n\t\"credHelpers\": {\n\t\t\"gcr.io\": \"gcloud\"\n\t}\n}";
-    machine.file(PODMAN, before);
-    set_mode(&machine.path(PODMAN), 0o600);
-    let outcome = configure(
-        &machine,
-        &["podman", "--registry", "us.icr.io", "de.icr.io"],
-    );
+fn check_case(case: &Path) {
+    let arguments = fs::read_to_string(case.join("arguments"));
+    let arguments = arguments.unwrap_or_else(|_| "docker --registry us.icr.io".into());
+    let arguments: Vec<&str> = arguments.split_whitespace().collect();
+    let before = fs::read(case.join("before.json")).expect("before.json");
+    let machine = docker_machine("{}");
+    let file = if arguments.first() == Some(&"podman") {
+        machine.file(PODMAN, "{}")
+    } else {
+        machine.path(DOCKER)
+    };
+    fs::write(&file, &before).expect("the file is ours");
+    set_mode(&file, 0o640);
+    let has_content = |expected: &[u8]| {
+        let content = fs::read(&file).expect("the file is there");
+        assert_eq!(
+            String::from_utf8_lossy(&content),
+            String::from_utf8_lossy(expected)
+        );
+        assert!(content == expected);
+    };
+    if let Ok(parts) = fs::read_to_string(case.join("error.txt")) {
+        let parts: Vec<&str> = parts.lines().collect();
+        configure(&machine, &arguments).tells_a_person(&parts);
+        has_content(&before);
+        return;
+    }
+    let after = fs::read(case.join("after.json")).expect("after.json or error.txt");
+    succeeds(&configure(&machine, &arguments), &["helper added for "]);
+    has_content(&after);
     succeeds(
-        &outcome,
-        &["now names the helper for us.icr.io and de.icr.io."],
+        &configure(&machine, &arguments),
+        &["already configured for "],
     );
-    let after = before.replace(
-        "\"gcloud\"",
-        "\"gcloud\",\n\t\t\"us.icr.io\": \"icr\",\n\t\t\"de.icr.io\": \"icr\"",
-    );
-    assert_eq!(content(&machine, PODMAN), after);
-    succeeds(&configure(&machine, &["--undo"]), &["no longer names"]);
-    assert_eq!(content(&machine, PODMAN), before);
+    has_content(&after);
+    succeeds(&configure(&machine, &["--undo"]), &["helper removed for "]);
+    has_content(&before);
+    assert_eq!(mode(&file), 0o640);
+    succeeds(&configure(&machine, &["--undo"]), &["Nothing to undo"]);
+    let directory = file.parent().expect("a directory");
+    let left = fs::read_dir(directory).expect("the directory is ours");
+    assert_eq!(left.count(), 1, "no copy is left");
 }
 
 /// The snap sets `DOCKER_CONFIG` for its docker, which writes as any other.
 #[test]
-fn the_file_of_dockers_snap_changes_by_the_addition_alone_and_back_to_the_byte() {
+fn the_file_of_dockers_snap_is_changed_and_restored_byte_by_byte() {
     let mut machine = Machine::new();
     let snap = "home/snap/docker/current/.docker";
     let file = format!("{snap}/config.json");
@@ -133,20 +130,20 @@ fn the_file_of_dockers_snap_changes_by_the_addition_alone_and_back_to_the_byte()
     let directory = machine.path(snap);
     machine.set("DOCKER_CONFIG", directory);
     let outcome = configure(&machine, &["docker", "--registry", "us.icr.io"]);
-    succeeds(&outcome, &["now names the helper for us.icr.io."]);
+    succeeds(&outcome, &["helper added for us.icr.io"]);
     let after = before.replace(
         "\n\t}\n}",
         "\n\t},\n\t\"credHelpers\": {\n\t\t\"us.icr.io\": \"icr\"\n\t}\n}",
     );
     assert_eq!(content(&machine, &file), after);
-    succeeds(&configure(&machine, &["--undo"]), &["no longer names"]);
+    succeeds(&configure(&machine, &["--undo"]), &["helper removed"]);
     assert_eq!(content(&machine, &file), before);
 }
 
 /// Replacing it would make it ours, so it is refused to whoever is not root.
 #[cfg(unix)]
 #[test]
-fn a_file_that_is_anothers_is_left_alone() {
+fn the_file_of_another_user_is_not_changed() {
     use std::os::unix::fs::chown;
     use std::os::unix::process::CommandExt as _;
     const SOMEBODY: u32 = 1234;
@@ -185,83 +182,41 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn broken_files_are_told_by_their_place_and_none_is_touched() {
-    for (text, part) in [
-        (
-            "{\n  // a comment\n  \"auths\": {}\n}",
-            "line 2 column 3. JSON has no comments",
-        ),
-        (
-            "{\"auths\": {\"us.icr.io\": {\"auth\": \"c2Vj",
-            "it is not valid JSON: EOF",
-        ),
-        (
-            "{\"credHelpers\": \"icr\"}",
-            "`credHelpers` is not an object (line 1, column 17)",
-        ),
-        ("\u{feff}{}", "byte order mark"),
-        ("[]", "it is not an object"),
-    ] {
-        let machine = docker_machine(text);
-        let outcome = configure(&machine, &["--registry", "us.icr.io"]);
-        outcome.tells_a_person(&["config.json is left as it is: ", part, "; mend it first"]);
-        assert_eq!(content(&machine, DOCKER), text);
-        let outcome = configure(&machine, &["podman", "--registry", "us.icr.io"]);
-        assert_eq!(outcome.status, Some(0), "{outcome:?}");
-    }
+fn a_broken_file_of_one_client_does_not_stop_another_that_is_named() {
+    let machine = docker_machine("[]");
+    configure(&machine, &["--registry", "us.icr.io"])
+        .tells_a_person(&["config.json was not changed: it is not an object"]);
+    let outcome = configure(&machine, &["podman", "--registry", "us.icr.io"]);
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+}
+
+#[test]
+fn all_files_are_read_before_one_is_written() {
     let machine = docker_machine("{");
     fs::create_dir(machine.path("runtime/containers")).expect("the directory is ours");
     machine.file(PODMAN, "{}");
     configure(&machine, &["--registry", "us.icr.io"])
-        .tells_a_person(&["config.json is left as it is"]);
-    assert_eq!(
-        content(&machine, PODMAN),
-        "{}",
-        "all are read before one is written"
+        .tells_a_person(&["config.json was not changed"]);
+    assert_eq!(content(&machine, PODMAN), "{}");
+}
+
+/// docker 28.2.2 reads it.
+#[test]
+fn a_huge_file_is_not_changed_and_not_called_broken() {
+    let machine = docker_machine(&" ".repeat(5 * 1024 * 1024));
+    let outcome = configure(&machine, &["--registry", "us.icr.io"]);
+    outcome.tells_a_person(&["larger than 4 MiB", "Clients may be able to read it"]);
+    assert!(
+        !outcome.stderr.contains("Fix the file first"),
+        "{outcome:?}"
     );
 }
 
-/// docker 28.2.2 reads all of these; what counts in them would have to be guessed.
 #[test]
-fn files_that_clients_read_all_the_same_are_not_called_broken() {
-    let huge = " ".repeat(5 * 1024 * 1024);
-    for (text, part) in [
-        (
-            &b"{\"credHelpers\": {}, \"CREDHELPERS\": {}}"[..],
-            "`credHelpers` occurs twice (line 1, column 21)",
-        ),
-        (
-            b"{\"auths\": {}, \"auths\": {}}",
-            "`auths` occurs twice (line 1, column 15)",
-        ),
-        (
-            b"{\"credHelpers\": {\"us.icr.io\": \"a\", \"us.icr.io\": \"b\"}}",
-            "`us.icr.io` occurs twice",
-        ),
-        (b"{\"auths\": {\"\xff\": {}}}", "it is not UTF-8 text"),
-        (b"null", "it is `null`"),
-        (b"{} and more", "trailing characters"),
-        (huge.as_bytes(), "larger than 4 MiB"),
-    ] {
-        let machine = docker_machine("");
-        fs::write(machine.path(DOCKER), text).expect("it is ours");
-        let outcome = configure(&machine, &["--registry", "us.icr.io"]);
-        outcome.tells_a_person(&[
-            "config.json is left as it is: ",
-            part,
-            "clients may read it",
-        ]);
-        assert!(!outcome.stderr.contains("mend it first"), "{outcome:?}");
-        let after = fs::read(machine.path(DOCKER)).expect("it is there");
-        assert!(after == text, "{part}");
-    }
-}
-
-#[test]
-fn files_that_are_not_there_are_made_for_their_owner_and_removed_again() {
+fn new_files_are_private_and_undo_deletes_them() {
     let mut machine = Machine::with_environment_key();
     let outcome = configure(&machine, &["--registry", "us.icr.io"]);
-    outcome.tells_a_person(&["name one: `configure docker` or `configure podman`"]);
+    outcome.tells_a_person(&["Name a client: 'docker-credential-icr configure docker'"]);
     succeeds(
         &configure(&machine, &["docker", "--registry", "us.icr.io"]),
         &["docker: "],
@@ -271,7 +226,7 @@ fn files_that_are_not_there_are_made_for_their_owner_and_removed_again() {
     outcome.has(
         &outcome.stderr,
         &[
-            "empties that directory at logout",
+            "is lost when your session ends",
             "export REGISTRY_AUTH_FILE=",
         ],
     );
@@ -291,7 +246,7 @@ fn files_that_are_not_there_are_made_for_their_owner_and_removed_again() {
     );
     succeeds(
         &configure(&machine, &["--undo"]),
-        &["was made by this program, and is removed."],
+        &["deleted (it was created by this program)"],
     );
     for path in [
         "home/.docker",
@@ -319,7 +274,7 @@ fn podman_gets_every_file_that_it_reads_and_that_lasts() {
 
 #[cfg(unix)]
 #[test]
-fn links_stay_and_what_is_read_only_or_anothers_is_left_alone() {
+fn links_stay_and_read_only_files_are_not_changed() {
     use std::os::unix::fs::MetadataExt as _;
     use std::os::unix::fs::chown;
     use std::os::unix::fs::symlink;
@@ -328,7 +283,7 @@ fn links_stay_and_what_is_read_only_or_anothers_is_left_alone() {
     machine.file("home/dotfile", "{}");
     symlink("../dotfile", machine.path(DOCKER)).expect("a link");
     let run = || configure(&machine, &["docker", "--registry", "us.icr.io"]);
-    succeeds(&run(), &["now names"]);
+    succeeds(&run(), &["helper added"]);
     assert!(machine.path(DOCKER).is_symlink());
     assert_eq!(content(&machine, "home/dotfile"), NEW.trim_end());
     succeeds(&configure(&machine, &["--undo"]), &[]);
@@ -341,7 +296,7 @@ fn links_stay_and_what_is_read_only_or_anothers_is_left_alone() {
     if chown(machine.path("home/dotfile"), Some(12345), Some(12346)).is_err() {
         return;
     }
-    succeeds(&run(), &["now names"]);
+    succeeds(&run(), &["helper added"]);
     let metadata = machine
         .path("home/dotfile")
         .metadata()
@@ -350,30 +305,11 @@ fn links_stay_and_what_is_read_only_or_anothers_is_left_alone() {
 }
 
 #[test]
-fn another_helper_is_replaced_by_force_alone_and_comes_back() {
-    let text = "{\"credHelpers\": {\"us.icr.io\": \"ibmcloud\", \"gcr.io\": \"gcloud\"}}";
-    let machine = docker_machine(text);
-    let outcome = configure(&machine, &["--registry", "de.icr.io", "us.icr.io"]);
-    outcome.tells_a_person(&[
-        "the helper `ibmcloud` (docker-credential-ibmcloud) answers for us.icr.io",
-        "--force",
-    ]);
-    assert_eq!(content(&machine, DOCKER), text);
-    succeeds(
-        &configure(&machine, &["--registry", "us.icr.io", "--force"]),
-        &["now names"],
-    );
-    assert_eq!(content(&machine, DOCKER), text.replace("ibmcloud", "icr"));
-    succeeds(&configure(&machine, &["--undo"]), &[]);
-    assert_eq!(content(&machine, DOCKER), text);
-}
-
-#[test]
-fn what_docker_wrote_in_the_meantime_stays() {
+fn undo_keeps_what_docker_wrote_since() {
     let machine = docker_machine("{}");
     succeeds(&configure(&machine, &["--registry", "us.icr.io"]), &[]);
     machine.file(DOCKER, "{\n\t\"auths\": {\n\t\t\"us.icr.io\": {}\n\t},\n\t\"credHelpers\": {\n\t\t\"us.icr.io\": \"icr\"\n\t}\n}");
-    succeeds(&configure(&machine, &["--undo"]), &["no longer names"]);
+    succeeds(&configure(&machine, &["--undo"]), &["helper removed"]);
     assert_eq!(
         content(&machine, DOCKER),
         "{\n\t\"auths\": {\n\t\t\"us.icr.io\": {}\n\t}\n}"
@@ -381,7 +317,7 @@ fn what_docker_wrote_in_the_meantime_stays() {
 }
 
 #[test]
-fn in_a_pipe_registries_with_a_login_are_taken() {
+fn without_a_terminal_registries_with_a_login_are_configured() {
     let Some(machine) = Machine::with_keychain() else {
         return;
     };
@@ -394,15 +330,12 @@ fn in_a_pipe_registries_with_a_login_are_taken() {
         .store("us.icr.io", "iamapikey", KEY)
         .is_silent_success();
     let outcome = configure(&machine, &[]);
-    succeeds(
-        &outcome,
-        &["now names the helper for us.icr.io and de.icr.io."],
-    );
+    succeeds(&outcome, &["helper added for us.icr.io and de.icr.io"]);
     outcome.has(&outcome.stderr, &["they have a login"]);
 }
 
 #[test]
-fn with_a_login_for_all_the_registries_of_the_files_are_taken() {
+fn with_a_default_login_the_registries_in_the_files_are_configured() {
     let Some(machine) = Machine::with_keychain() else {
         return;
     };
@@ -413,7 +346,8 @@ fn with_a_login_for_all_the_registries_of_the_files_are_taken() {
     );
     let machine = with_docker(machine, &text);
     configure(&machine, &[]).tells_a_person(&[
-        "passwords lie in clear for de.icr.io: `configure --migrate` moves them",
+        "unencrypted passwords were found for de.icr.io",
+        "configure --migrate",
         "configure --registry us.icr.io",
     ]);
     assert_eq!(
@@ -421,7 +355,7 @@ fn with_a_login_for_all_the_registries_of_the_files_are_taken() {
         Some(0)
     );
     let outcome = configure(&machine, &[]);
-    succeeds(&outcome, &["now names the helper for de.icr.io."]);
+    succeeds(&outcome, &["helper added for de.icr.io"]);
     outcome.has(
         &outcome.stderr,
         &["stand in the clients' files: de.icr.io."],
@@ -429,7 +363,7 @@ fn with_a_login_for_all_the_registries_of_the_files_are_taken() {
 }
 
 #[test]
-fn every_registry_costs_and_that_is_told() {
+fn many_registries_cause_a_warning_about_slow_builds() {
     let machine = docker_machine("{}");
     let outcome = configure(&machine, &["--all"]);
     succeeds(&outcome, &["icr.io, us.icr.io, uk.icr.io", "in2.icr.io"]);
@@ -439,7 +373,7 @@ fn every_registry_costs_and_that_is_told() {
         &[
             "warning: a classic `docker build`",
             "13 registries",
-            "/bin/true 21 times, about 22 ms",
+            "about 22 ms with cached tokens (as long as starting /bin/true 21 times)",
         ],
     );
     let few = with_docker(Machine::with_environment_key(), "{}");
@@ -447,17 +381,17 @@ fn every_registry_costs_and_that_is_told() {
 }
 
 #[test]
-fn a_client_that_the_option_swallowed_is_told_of() {
+fn a_client_after_the_registry_option_is_reported() {
     let machine = docker_machine("{}");
     let outcome = configure(&machine, &["--registry", "us.icr.io", "docker"]);
-    outcome.tells_a_person(&["`configure docker --registry us.icr.io`"]);
+    outcome.tells_a_person(&["'configure docker --registry us.icr.io'"]);
     let outcome = configure(&machine, &["--registry", "podman"]);
-    outcome.tells_a_person(&["`configure podman --registry HOST`"]);
+    outcome.tells_a_person(&["'configure podman --registry HOST'"]);
     assert_eq!(content(&machine, DOCKER), "{}");
 }
 
 #[test]
-fn where_nobody_speaks_for_a_registry_it_says_how_to_log_in() {
+fn registries_without_a_login_are_noted_with_the_command() {
     let mut machine = docker_machine("{}");
     machine.settings("[profile.a]\n[registry.\"de.icr.io\"]\nprofile = \"a\"\n");
     let hosts = [
@@ -470,7 +404,7 @@ fn where_nobody_speaks_for_a_registry_it_says_how_to_log_in() {
     let all = [&["--registry"], &hosts[..]].concat();
     let told = |outcome: &Outcome| {
         let lines = outcome.stderr.lines();
-        let lines = lines.filter(|line| line.starts_with("note: Nobody is logged in at "));
+        let lines = lines.filter(|line| line.starts_with("not logged in to "));
         lines.map(str::to_owned).collect::<Vec<_>>()
     };
     let dry = configure(&machine, &[&all[..], &["--dry-run"]].concat());
@@ -478,10 +412,10 @@ fn where_nobody_speaks_for_a_registry_it_says_how_to_log_in() {
     assert_eq!(
         told(&configure(&machine, &all)),
         [
-            "note: Nobody is logged in at cp.icr.io yet: `docker login -u cp cp.icr.io`.",
-            "note: Nobody is logged in at us.icr.io and uk.icr.io yet: `docker-credential-icr login`.",
-            "note: Nobody is logged in at de.icr.io yet: `docker-credential-icr login --profile a`.",
-            "note: Nobody is logged in at stg.icr.io yet: `docker-credential-icr login stg.icr.io`.",
+            "not logged in to cp.icr.io. Run 'docker login -u cp cp.icr.io'",
+            "not logged in to us.icr.io and uk.icr.io. Run 'docker-credential-icr login'",
+            "not logged in to de.icr.io. Run 'docker-credential-icr login --profile a'",
+            "not logged in to stg.icr.io. Run 'docker-credential-icr login stg.icr.io'",
         ]
     );
     machine.set_environment_key();
@@ -491,22 +425,22 @@ fn where_nobody_speaks_for_a_registry_it_says_how_to_log_in() {
 }
 
 #[test]
-fn what_cannot_be_noted_is_not_put_in() {
+fn a_change_that_cannot_be_recorded_is_not_made() {
     let machine = docker_machine("{}");
     let run = || configure(&machine, &["--registry", "us.icr.io"]);
     let state = "home/.local/state/docker-credential-icr";
     machine.file(state, "no directory");
     run().tells_a_person(&[
-        "config.json is left as it is: ",
-        "cannot be noted for --undo",
+        "config.json was not changed: ",
+        "cannot record the change for --undo",
     ]);
     assert_eq!(content(&machine, DOCKER), "{}");
     fs::remove_file(machine.path(state)).expect("it is ours");
     let record = format!("{state}/configured.json");
     machine.file(&record, "{ damaged");
-    run().tells_a_person(&["configured.json is damaged; remove it", "by hand"]);
+    run().tells_a_person(&["configured.json is damaged. Delete it", "by hand"]);
     assert_eq!(content(&machine, DOCKER), "{}");
-    configure(&machine, &["--undo"]).tells_a_person(&["is damaged; remove it"]);
+    configure(&machine, &["--undo"]).tells_a_person(&["is damaged. Delete it"]);
     fs::remove_file(machine.path(&record)).expect("it is ours");
     set_mode(&machine.path(DOCKER), 0o400);
     #[cfg(unix)]
@@ -515,14 +449,14 @@ fn what_cannot_be_noted_is_not_put_in() {
         assert!(!machine.path(&record).exists(), "nothing was put in");
     }
     set_mode(&machine.path(DOCKER), 0o600);
-    succeeds(&run(), &["now names"]);
-    succeeds(&configure(&machine, &["--undo"]), &["no longer names"]);
+    succeeds(&run(), &["helper added"]);
+    succeeds(&configure(&machine, &["--undo"]), &["helper removed"]);
     assert_eq!(content(&machine, DOCKER), "{}");
 }
 
 #[cfg(unix)]
 #[test]
-fn an_undo_that_fails_does_not_say_that_there_is_nothing() {
+fn a_failed_undo_does_not_report_nothing_to_undo() {
     let machine = docker_machine("{}");
     succeeds(&configure(&machine, &["--registry", "us.icr.io"]), &[]);
     set_mode(&machine.path(DOCKER), 0o400);
@@ -530,17 +464,16 @@ fn an_undo_that_fails_does_not_say_that_there_is_nothing() {
     outcome.tells_a_person(&["read-only"]);
     assert_eq!(outcome.stdout, "");
     set_mode(&machine.path(DOCKER), 0o600);
-    succeeds(&configure(&machine, &["--undo"]), &["no longer names"]);
+    succeeds(&configure(&machine, &["--undo"]), &["helper removed"]);
 }
 
 #[test]
-fn what_somebody_put_in_by_hand_is_told_and_stays() {
+fn a_helper_added_by_hand_is_noted_and_stays() {
     let text = "{\"credHelpers\": {\"us.icr.io\": \"icr\"}}";
     let machine = docker_machine(text);
-    let by_hand =
-        "config.json still names the helper for us.icr.io, which was put in by hand; take it out";
+    let by_hand = "config.json still has the helper for us.icr.io, added by hand. Remove it there";
     let outcome = configure(&machine, &["--undo"]);
-    succeeds(&outcome, &["There is nothing to take out."]);
+    succeeds(&outcome, &["Nothing to undo"]);
     outcome.has(&outcome.stderr, &[by_hand]);
     succeeds(&configure(&machine, &["--registry", "de.icr.io"]), &[]);
     for arguments in [&["--undo", "--dry-run"][..], &["--undo"]] {
@@ -603,12 +536,12 @@ fn a_dry_run_shows_a_diff_without_secrets_and_does_nothing() {
     machine.list().is_list(&[]);
     succeeds(
         &configure(&machine, &["--undo", "--dry-run"]),
-        &["Nothing would change."],
+        &["No changes"],
     );
 }
 
 #[test]
-fn a_password_that_lies_there_is_told_and_moved_when_that_is_asked_for() {
+fn a_password_in_the_file_causes_a_warning_and_is_moved_with_migrate() {
     let Some(machine) = Machine::with_keychain() else {
         return;
     };
@@ -620,11 +553,11 @@ fn a_password_that_lies_there_is_told_and_moved_when_that_is_asked_for() {
     let text = format!("{{\"auths\": {{{us}, \"x.io\": {{\"auth\": \"eDp5\"}}, {uk}}}}}");
     let machine = with_docker(machine, &text);
     let outcome = configure(&machine, &["--registry", "us.icr.io"]);
-    succeeds(&outcome, &["now names"]);
+    succeeds(&outcome, &["helper added"]);
     outcome.has(
         &outcome.stderr,
         &[
-            "passwords lie in clear for us.icr.io in ",
+            "unencrypted passwords for us.icr.io in ",
             "configure --migrate",
         ],
     );
@@ -633,10 +566,10 @@ fn a_password_that_lies_there_is_told_and_moved_when_that_is_asked_for() {
     machine.list().is_list(&[]);
 
     let outcome = configure(&machine, &["--migrate"]);
-    succeeds(&outcome, &["now names the helper for us.icr.io."]);
+    succeeds(&outcome, &["helper added for us.icr.io"]);
     outcome.has(
         &outcome.stderr,
-        &["In the keychain now, tried, and out of the files: the login for us.icr.io."],
+        &["Moved the us.icr.io password to the keychain (verified)"],
     );
     let without = "{\"auths\": {\"x.io\": {\"auth\": \"eDp5\"}}";
     assert_eq!(
@@ -656,7 +589,7 @@ fn a_password_that_lies_there_is_told_and_moved_when_that_is_asked_for() {
 }
 
 #[test]
-fn a_password_that_does_not_work_stays_and_the_keychain_as_it_was() {
+fn a_password_that_fails_the_check_is_not_moved() {
     let Some(machine) = Machine::with_keychain() else {
         return;
     };
@@ -667,7 +600,7 @@ fn a_password_that_does_not_work_stays_and_the_keychain_as_it_was() {
         assert_eq!(content(&machine, DOCKER), text, "{outcome:?}");
         outcome
     };
-    let stays = "the password for us.icr.io stays where it is: ";
+    let stays = "the password for us.icr.io was not moved: ";
     migrate(&[]).tells_a_person(&[stays, "BXNIM0415E"]);
     machine.list().is_list(&[]);
     machine.add_api_key(KEY, "me");
@@ -690,13 +623,13 @@ fn a_password_that_does_not_work_stays_and_the_keychain_as_it_was() {
         "the former one is back"
     );
     let outcome = configure(&machine, &["--migrate", "--force"]);
-    succeeds(&outcome, &["now names"]);
+    succeeds(&outcome, &["helper added"]);
     assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
 }
 
 #[cfg(unix)]
 #[test]
-fn a_password_that_still_lies_in_a_file_is_not_out_of_the_files() {
+fn a_password_that_is_still_in_a_file_is_not_reported_as_moved() {
     let Some(machine) = Machine::with_keychain() else {
         return;
     };
@@ -710,27 +643,27 @@ fn a_password_that_still_lies_in_a_file_is_not_out_of_the_files() {
     outcome.has(
         &outcome.stderr,
         &[
-            "the login for us.icr.io is in the keychain now, and tried, but it still lies in ",
-            "auth.json; run this again",
-            "auth.json is left as it is: it is read-only",
+            "the us.icr.io password is in the keychain (verified), but also still in ",
+            "auth.json. Make that file writable",
+            "auth.json was not changed: it is read-only",
         ],
     );
-    assert!(!outcome.stderr.contains("out of the files"), "{outcome:?}");
+    assert!(!outcome.stderr.contains("Moved the"), "{outcome:?}");
     machine.list().is_list(&[("us.icr.io", "iamapikey")]);
     assert!(!content(&machine, DOCKER).contains("auth\""));
     assert_eq!(content(&machine, PODMAN), text);
     set_mode(&machine.path(PODMAN), 0o600);
     let outcome = configure(&machine, &["--migrate"]);
-    succeeds(&outcome, &["now names"]);
+    succeeds(&outcome, &["helper added"]);
     outcome.has(
         &outcome.stderr,
-        &["out of the files: the login for us.icr.io."],
+        &["Moved the us.icr.io password to the keychain (verified)"],
     );
     assert!(!content(&machine, PODMAN).contains("auth\""));
 }
 
 #[test]
-fn what_cannot_be_moved_is_told() {
+fn passwords_that_cannot_be_moved_are_reported() {
     let Some(machine) = Machine::with_keychain() else {
         return;
     };
@@ -744,17 +677,17 @@ fn what_cannot_be_moved_is_told() {
     let outcome = configure(&machine, &["--migrate"]);
     outcome.tells_a_person(&[
         "different passwords for us.icr.io",
-        "`de.icr.io`",
-        "token of the registry's own",
-        "`uk.icr.io`",
-        "cannot be read",
+        "the entry for de.icr.io",
+        "token that only its client can use",
+        "the entry for uk.icr.io",
+        "clients cannot read it either",
     ]);
     assert_eq!(content(&machine, DOCKER), text);
     machine.list().is_list(&[]);
 }
 
 #[test]
-fn json_has_keys_that_stay() {
+fn the_json_answer_has_the_documented_keys() {
     let machine = docker_machine("{\"credsStore\": \"icr\"}");
     let outcome = configure(&machine, &["docker", "--registry", "us.icr.io", "--json"]);
     succeeds(&outcome, &[]);
@@ -769,7 +702,7 @@ fn json_has_keys_that_stay() {
     let expected = json!({
         "dry_run": false,
         "files": [{
-            "added": ["us.icr.io"], "already": [], "changed": true, "client": "docker", "created": false,
+            "added": ["us.icr.io"], "configured": [], "changed": true, "client": "docker", "created": false,
             "deleted": false, "diff": null, "migrated": [], "path": machine.path(DOCKER), "removed": [],
         }],
         "warnings": null,
@@ -778,7 +711,7 @@ fn json_has_keys_that_stay() {
 }
 
 #[test]
-fn docker_of_a_snap_is_told_of() {
+fn docker_from_a_snap_causes_a_warning() {
     let machine = docker_machine("{}");
     fs::create_dir_all(machine.path("home/snap/docker/current/.docker")).expect("it is ours");
     machine.file("home/snap/docker/current/.docker/config.json", "{}");
@@ -786,7 +719,7 @@ fn docker_of_a_snap_is_told_of() {
     outcome.has(
         &outcome.stderr,
         &[
-            "docker of a snap reads ",
+            "Docker from a snap reads ",
             "snap/docker/current/.docker/config.json",
         ],
     );
@@ -797,7 +730,7 @@ fn docker_of_a_snap_is_told_of() {
 }
 
 #[test]
-fn a_keychain_that_docker_found_by_itself_is_told_of() {
+fn losing_dockers_default_keychain_causes_a_warning() {
     let mut machine = docker_machine("{\"auths\": {}}");
     machine.set_environment_key();
     fs::create_dir(machine.path("bin")).expect("the directory is ours");
@@ -808,14 +741,14 @@ fn a_keychain_that_docker_found_by_itself_is_told_of() {
         let outcome = configure(&machine, &["--registry", "us.icr.io"]);
         outcome.has(
             &outcome.stderr,
-            &["put `\"credsStore\": \"secretservice\"` into "],
+            &["To keep it, add `\"credsStore\": \"secretservice\"` to "],
         );
         assert_eq!(configure(&machine, &["--registry", "de.icr.io"]).stderr, "");
     }
 }
 
 #[test]
-fn many_at_once_lose_nothing() {
+fn concurrent_runs_lose_no_entry() {
     let machine = docker_machine("{}");
     let hosts = [
         "icr.io",
@@ -828,7 +761,7 @@ fn many_at_once_lose_nothing() {
     support::at_once(hosts.len(), |index| {
         succeeds(
             &configure(&machine, &["--registry", hosts[index]]),
-            &["now names"],
+            &["helper added"],
         );
     });
     let helpers: Value = serde_json::from_str(&content(&machine, DOCKER)).expect("JSON");
@@ -886,18 +819,15 @@ mod terminal {
         let machine = with_docker(machine, &text);
         let mut session = at_terminal(&machine, &[]);
         for (question, answer) in [
-            ("Switch it on for docker (", ""),
+            ("Add the helper to docker (", ""),
             ("Registries [us.icr.io de.icr.io]:", ""),
-            (
-                "Move them into the keychain, and out of the files once they are tried? [Y/n]",
-                "y",
-            ),
+            ("Move them to the keychain, after checking them? [Y/n]", "y"),
         ] {
             session.exp_string(question).expect(question);
             session.send_line(answer).expect("it listens");
         }
         session
-            .exp_string("now names the helper for us.icr.io and de.icr.io.")
+            .exp_string("helper added for us.icr.io and de.icr.io")
             .expect("success");
         session.exp_eof().expect("the end");
         let expected =
@@ -906,7 +836,7 @@ mod terminal {
     }
 
     #[test]
-    fn whoever_leaves_passwords_there_is_told_what_comes_of_it() {
+    fn declining_to_move_passwords_causes_a_warning() {
         let Some(machine) = Machine::with_keychain() else {
             return;
         };
@@ -916,9 +846,9 @@ mod terminal {
         session.exp_string("[Y/n]").expect("a question");
         session.send_line("n").expect("it listens");
         for part in [
-            "warning: passwords lie in clear for us.icr.io in ",
-            "clients that ask the helper no longer use them",
-            "Nobody is logged in at us.icr.io yet: `docker-credential-icr login`.",
+            "warning: unencrypted passwords for us.icr.io in ",
+            "Clients with the helper no longer use them",
+            "not logged in to us.icr.io. Run 'docker-credential-icr login'",
         ] {
             session.exp_string(part).expect(part);
         }
@@ -927,16 +857,16 @@ mod terminal {
     }
 
     #[test]
-    fn a_person_may_say_no() {
+    fn declining_to_replace_a_helper_changes_nothing() {
         let text = "{\"credHelpers\": {\"us.icr.io\": \"other\"}}";
         let machine = docker_machine(text);
         let mut session = at_terminal(&machine, &["--registry", "us.icr.io"]);
         session
-            .exp_string("the helper `other` answers for us.icr.io. Replace it? [y/N]")
+            .exp_string("Replace the helper 'other' for us.icr.io in ")
             .expect("a question");
         session.send_line("").expect("it listens");
         session
-            .exp_string("nothing was changed")
+            .exp_string("Nothing was changed")
             .expect("a failure");
         session.exp_eof().expect("the end");
         assert_eq!(content(&machine, DOCKER), text);
@@ -962,8 +892,8 @@ fn a_copy_that_an_interrupted_run_left_is_reported_and_swept() {
     );
     assert!(path.exists(), "a dry run changes nothing");
     let outcome = configure(&machine, &["docker", "--registry", "us.icr.io"]);
-    succeeds(&outcome, &["now names the helper"]);
-    outcome.has(&outcome.stderr, &["Removed ", &name]);
+    succeeds(&outcome, &["helper added"]);
+    outcome.has(&outcome.stderr, &["deleted ", &name]);
     assert!(!path.exists());
     assert!(machine.files_with_secrets().is_empty());
 }
@@ -971,7 +901,7 @@ fn a_copy_that_an_interrupted_run_left_is_reported_and_swept() {
 /// Somebody is writing it, or it is another user's: it stays, and is no secret kept.
 #[cfg(unix)]
 #[test]
-fn passwords_are_not_said_to_be_gone_while_a_copy_holds_them() {
+fn passwords_are_not_reported_as_moved_while_a_copy_holds_them() {
     let Some(machine) = Machine::with_keychain() else {
         return;
     };
@@ -987,11 +917,11 @@ fn passwords_are_not_said_to_be_gone_while_a_copy_holds_them() {
         &machine,
         &["docker", "--registry", "us.icr.io", "--migrate"],
     );
-    succeeds(&outcome, &["now names the helper"]);
+    succeeds(&outcome, &["helper added"]);
     outcome.has(
         &outcome.stderr,
-        &["still lies in", ".docker-credential-icr-Ab12Cd"],
+        &["also still in", ".docker-credential-icr-Ab12Cd"],
     );
-    assert!(!outcome.stderr.contains("out of the files"), "{outcome:?}");
+    assert!(!outcome.stderr.contains("Moved the"), "{outcome:?}");
     assert!(path.exists());
 }

@@ -118,8 +118,8 @@ fn an_undo_by_root_obeys_no_note_beyond_what_its_owner_may_change() {
         set_mode(&path, 0o644);
         users_file(&machine, RECORD, &forged(&path));
         root(&machine, &["configure", "--undo"]).tells_a_person(&[
-            "is left as it is",
-            "none of the files",
+            "was not changed",
+            "clients do not read it now",
             "by hand",
         ]);
         assert_eq!(fs::read_to_string(&path).expect("it is there"), text);
@@ -128,7 +128,7 @@ fn an_undo_by_root_obeys_no_note_beyond_what_its_owner_may_change() {
     let path = machine.path("etc/config.json");
     machine.set("DOCKER_CONFIG", machine.path("etc"));
     root(&machine, &["configure", "--undo"])
-        .tells_a_person(&["is left as it is", "whose owner may not change"]);
+        .tells_a_person(&["was not changed", "may not change it"]);
     assert_eq!(fs::read_to_string(&path).expect("it is there"), text);
     // And the user's own, which leads to root's.
     machine.unset("DOCKER_CONFIG");
@@ -136,7 +136,7 @@ fn an_undo_by_root_obeys_no_note_beyond_what_its_owner_may_change() {
     fs::remove_file(machine.path(DOCKER)).expect("it is there");
     symlink(&path, machine.path(DOCKER)).expect("root may");
     users_file(&machine, RECORD, &forged(&machine.path(DOCKER)));
-    root(&machine, &["configure", "--undo"]).tells_a_person(&["is left as it is"]);
+    root(&machine, &["configure", "--undo"]).tells_a_person(&["was not changed"]);
     assert_eq!(fs::read_to_string(&path).expect("it is there"), text);
     let metadata = path.metadata().expect("it is there");
     assert_eq!((metadata.uid(), metadata.mode() & 0o777), (0, 0o644));
@@ -322,7 +322,7 @@ fn what_root_left_behind_is_told_with_the_command_that_gives_it_to_the_user() {
             &machine,
             &["configure", "docker", "--registry", "us.icr.io"],
         );
-        outcome.tells_a_person(&["is left as it is", &commands[1]]);
+        outcome.tells_a_person(&["was not changed", &commands[1]]);
         assert!(!outcome.stderr.contains("chown 0"), "{outcome:?}");
         run(&machine, &["get"]).is_credential("iambearer");
     }

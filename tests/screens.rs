@@ -341,7 +341,7 @@ fn configure_and_undo() {
             ("configure --all --dry-run --force", NO_INPUT),
             (
                 "configure docker --registry us.icr.io uk.icr.io",
-                &[("Replace it? [y/N] ", "n")],
+                &[("config.json? [y/N] ", "n")],
             ),
             (
                 "configure docker",

@@ -26,9 +26,10 @@ pub(super) fn files(machine: &Machine<'_>) -> Result<Vec<ClientFile>> {
         (Some(directory), _) => directory,
         (None, Some(home)) => home.join(".docker"),
         (None, None) => {
-            return Err(Error::user(format!(
-                "there is no home directory, so docker's file is nowhere; set ${DIRECTORY}"
-            )));
+            return Err(
+                Error::user("cannot locate Docker's config.json: no home directory")
+                    .with_hint(format!("Set ${DIRECTORY}")),
+            );
         }
     };
     Ok(vec![ClientFile {

@@ -106,7 +106,7 @@ fn is_of_kind(error: &anyhow::Error, kind: io::ErrorKind) -> bool {
 pub fn replace(path: &Path, old: Option<&str>, new: &str) -> Result<Made, ReplaceError> {
     let _rights = fs::act_as_owner(path).map_err(anyhow::Error::from)?;
     let made = missing(path, old)?;
-    let path = resolved(path).context("its links lead nowhere")?;
+    let path = resolved(path).context("its symbolic links cannot be resolved")?;
     let directory = path.parent().context("it has no directory")?;
     make_directories(&made.directories)?;
     let outcome = write(&path, directory, old, new);
@@ -122,7 +122,7 @@ pub fn replace(path: &Path, old: Option<&str>, new: &str) -> Result<Made, Replac
 /// Links lead nowhere.
 pub fn missing(path: &Path, old: Option<&str>) -> anyhow::Result<Made> {
     let _rights = fs::act_as_owner(path)?;
-    let path = resolved(path).context("its links lead nowhere")?;
+    let path = resolved(path).context("its symbolic links cannot be resolved")?;
     let directory = path.parent().context("it has no directory")?;
     let missing = directory.ancestors().take_while(|path| !path.exists());
     let mut missing: Vec<PathBuf> = missing.map(Path::to_owned).collect();
@@ -137,12 +137,7 @@ pub fn missing(path: &Path, old: Option<&str>) -> anyhow::Result<Made> {
 /// its descriptor: a name can stand for another file by then.
 fn write(path: &Path, directory: &Path, old: Option<&str>, new: &str) -> Result<(), ReplaceError> {
     let name = path.file_name().context("it has no name")?;
-    let unwritable = |error| {
-        anyhow!(
-            "nothing can be written in {} ({error})",
-            directory.display()
-        )
-    };
+    let unwritable = |error| anyhow!("cannot write in {}: {error}", directory.display());
     let directory = Directory::open(directory).map_err(unwritable)?;
     let outcome = directory.put(name, old.is_some(), |mut file| {
         file.write_all(new.as_bytes()).map_err(unwritable)?;
@@ -227,7 +222,7 @@ fn make_directories(missing: &[PathBuf]) -> anyhow::Result<()> {
         if let Err(error) = fs::create_directory(directory) {
             remove_directories(&missing[..index]);
             bail!(
-                "the directory {} cannot be made ({error})",
+                "cannot create the directory {}: {error}",
                 directory.display()
             );
         }
@@ -243,14 +238,14 @@ fn keep_attributes(path: &Path, former: &File, new: &File) -> anyhow::Result<()>
     let mode = of.mode() & 0o7777;
     if mode & WRITABLE == 0 {
         bail!(
-            "it is read-only (mode {mode:04o}); whoever made it so may make it anew, so change it there, or make it writable: chmod u+w {}",
+            "it is read-only (mode {mode:04o}). If another tool manages it, change it there; otherwise run 'chmod u+w {}'",
             path.display()
         );
     }
     if (made.uid(), made.gid()) != (of.uid(), of.gid()) {
         std::os::unix::fs::fchown(new, Some(of.uid()), Some(of.gid())).map_err(|_| {
             anyhow!(
-                "replacing it would change its owner ({}:{}); give it to this user with 'sudo chown {}:{} {}'",
+                "replacing it would change its owner ({}:{}). Give it to this user with 'sudo chown {}:{} {}'",
                 of.uid(),
                 of.gid(),
                 made.uid(),
@@ -292,10 +287,10 @@ fn keep_extended_attributes(former: &File, new: &File) -> anyhow::Result<()> {
 
 #[cfg(not(unix))]
 fn keep_attributes(_path: &Path, former: &File, _new: &File) -> anyhow::Result<()> {
-    match former.metadata()?.permissions().readonly() {
-        true => bail!("it is read-only"),
-        false => Ok(()),
+    if former.metadata()?.permissions().readonly() {
+        bail!("it is read-only");
     }
+    Ok(())
 }
 
 #[cfg(test)]

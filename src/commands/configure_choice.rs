@@ -1,11 +1,11 @@
-//! Which registries, in which clients' files? What the arguments leave open is asked
-//! at a terminal, and taken from what is found otherwise.
+//! The choice of clients and registries. What the arguments leave open is asked at a
+//! terminal, and otherwise taken from logins and files.
 
 use std::collections::BTreeSet;
 
 use super::scopes::listed;
-use super::scopes::not_ibm_cloud_registry;
-use super::warnings::Warnings;
+use super::scopes::not_ours;
+use crate::PROGRAM;
 use crate::client_config::Client;
 use crate::client_config::ClientFile;
 use crate::client_config::Machine;
@@ -21,34 +21,33 @@ use crate::registry::REGIONS;
 use crate::registry::Registry;
 use crate::settings::Settings;
 
-/// How often registries are prompted for.
-const MAX_PROMPTS: u32 = 3;
+/// The registry that is suggested if none is found.
+const DEFAULT_HOST: &str = "us.icr.io";
 
-/// What was chosen.
+/// The chosen clients, files and hosts.
 pub(super) struct Choice {
     /// The clients.
     pub(super) clients: Vec<Client>,
     /// Their files.
     pub(super) files: Vec<ClientFile>,
-    /// The hosts of the registries, in the order in which they are to be written.
+    /// The hosts, in the order in which they are written.
     pub(super) hosts: Vec<String>,
 }
 
-/// What can be chosen from.
+/// What the choice depends on.
 pub(super) struct Choosing<'a> {
     pub(super) broker: &'a Broker<'a>,
-    /// Whether a person can be asked.
+    /// Whether questions can be asked.
     pub(super) is_interactive: bool,
     pub(super) machine: Machine<'a>,
-    /// Whether passwords that lie in files are to be moved, so that their registries
-    /// are as good as logged in.
+    /// Whether passwords in files are moved, which logs in to their registries.
     pub(super) moves_passwords: bool,
     pub(super) warnings: &'a Warnings<'a>,
     pub(super) context: &'a Context<'a>,
 }
 
 impl Choosing<'_> {
-    /// The clients that are named, or those that are here.
+    /// Returns the named client, or all that are found.
     pub(super) fn clients(&self, named: Option<Client>) -> Result<Vec<Client>> {
         if let Some(client) = named {
             return Ok(vec![client]);
@@ -57,16 +56,18 @@ impl Choosing<'_> {
         let here: Vec<Client> = here
             .filter(|client| client.is_here(&self.machine))
             .collect();
-        match here.is_empty() {
-            true => Err(Error::user(
-                "neither docker nor podman, buildah or skopeo is found here; name one: `configure docker` or `configure podman`",
-            )),
-            false => Ok(here),
+        if here.is_empty() {
+            return Err(
+                Error::user("cannot find Docker, Podman, Buildah or Skopeo").with_hint(format!(
+                    "Name a client: '{PROGRAM} configure docker' or '{PROGRAM} configure podman'"
+                )),
+            );
         }
+        Ok(here)
     }
 
-    /// Everything that the arguments leave open. Without registries in them, the
-    /// clients are asked for, too.
+    /// Chooses what the arguments leave open. Without registries in the arguments, it asks
+    /// for the clients, too.
     pub(super) fn choose(
         &self,
         client: Option<Client>,
@@ -99,20 +100,20 @@ impl Choosing<'_> {
                 .iter()
                 .map(|file| file.path.display().to_string())
                 .collect();
-            let question = format!("Switch it on for {client} ({})?", listed(&paths));
+            let question = format!("Add the helper to {client} ({})?", listed(&paths));
             let answer = self.context.terminal.confirm(&question, true);
-            if answer.map_err(|_| nothing_said())? {
+            if answer.map_err(|_| no_answer())? {
                 wanted.push(client);
             }
         }
-        match wanted.is_empty() {
-            true => Err(Error::user("no client is left, so nothing was changed")),
-            false => Ok(wanted),
+        if wanted.is_empty() {
+            return Err(Error::user("no client was chosen. Nothing was changed"));
         }
+        Ok(wanted)
     }
 
-    /// The registries that have a login; where that is one for all, those that the
-    /// files know.
+    /// Returns the registries with a login, and those in the files if the login is for all
+    /// registries.
     fn found_hosts(&self, files: &[ClientFile], asks: bool) -> Result<Vec<String>> {
         let logins = self.broker.logins()?;
         let own = logins.keys().filter_map(|scope| match scope {
@@ -127,16 +128,16 @@ impl Choosing<'_> {
         if serves_all || self.moves_passwords || asks {
             let known = self.known_hosts(files);
             if !known.is_subset(&hosts) {
-                reason = "they have a login, or stand in the clients' files";
+                reason = "they have a login, or occur in the clients' files";
             }
             hosts.extend(known);
         }
         let hosts: Vec<String> = in_order(hosts);
         if asks {
             for (scope, username) in &logins {
-                self.context.terminal.write_line(&format!(
-                    "There is a login for {scope} (user name {username})."
-                ));
+                self.context
+                    .terminal
+                    .tell(&format!("Found a login for {scope} (user name {username})"));
             }
             return self.ask_for_hosts(hosts);
         }
@@ -144,52 +145,47 @@ impl Choosing<'_> {
             return Err(self.nothing_found(files));
         }
         self.warnings
-            .note(&format!("Chosen because {reason}: {}.", listed(&hosts)));
+            .note(&format!("configuring {}, because {reason}", listed(&hosts)));
         Ok(hosts)
     }
 
     fn nothing_found(&self, files: &[ClientFile]) -> Error {
-        let name_them = "name the ones you use: `configure --registry us.icr.io`";
+        let name_them = "Name the registries that you use: 'configure --registry us.icr.io'";
         let is_password = |kind: &AuthKind| matches!(kind, AuthKind::Credential(_));
         let with_passwords = in_order(self.hosts_with(files, &is_password));
-        Error::user(match with_passwords.is_empty() {
-            true => format!("no registry has a login of its own, so {name_them}"),
-            false => format!(
-                "no registry has a login of its own, but passwords lie in clear for {}: `configure --migrate` moves them into the keychain, and switches it on for these; or {name_them}",
-                listed(&with_passwords)
-            ),
-        })
+        if with_passwords.is_empty() {
+            return Error::user("no registry has a login of its own").with_hint(name_them);
+        }
+        Error::user(format!(
+            "no registry has a login of its own, but unencrypted passwords were found for {}",
+            listed(&with_passwords)
+        ))
+        .with_hint(format!(
+            "To move them to the keychain and add the helper, run '{PROGRAM} configure --migrate'. {name_them}"
+        ))
     }
 
     /// Prompts for registries until all that are typed are IBM Cloud's, a few times at most.
     /// A wrong answer is not repeated, because it may be a secret.
     fn ask_for_hosts(&self, found: Vec<String>) -> Result<Vec<String>> {
-        let terminal = self.context.terminal;
-        let prompt = if found.is_empty() {
-            "Registries:".to_owned()
+        let found = if found.is_empty() {
+            vec![DEFAULT_HOST.to_owned()]
         } else {
-            format!("Registries [{}]:", found.join(" "))
+            found
         };
-        for _ in 0..MAX_PROMPTS {
-            let answer = terminal.ask(&prompt).map_err(|_| nothing_said())?;
-            let separator = |character: char| character == ',' || character.is_whitespace();
-            let names = answer.split(separator).filter(|name| !name.is_empty());
-            let addresses: Vec<String> = names.map(str::to_owned).collect();
-            if addresses.is_empty() && !found.is_empty() {
-                return Ok(found);
-            }
-            if !addresses.is_empty()
-                && let Ok(hosts) = hosts(&addresses, self.broker.settings)
-            {
-                return Ok(hosts);
-            }
-            terminal.write_line("That is not an IBM Cloud registry (example: us.icr.io)");
+        let prompt = format!("Registries [{}]:", found.join(" "));
+        let answer = self.context.terminal.ask(&prompt);
+        let answer = answer.map_err(|_| no_answer())?;
+        let separator = |character: char| character == ',' || character.is_whitespace();
+        let names = answer.split(separator).filter(|name| !name.is_empty());
+        let addresses: Vec<String> = names.map(str::to_owned).collect();
+        if addresses.is_empty() {
+            return Ok(found);
         }
-        Err(Error::user("no registry was named, so nothing was changed"))
+        hosts(&addresses, self.broker.settings)
     }
 
-    /// The registries that this program is named for in files, or that something lies
-    /// for there.
+    /// Returns the registries with this helper or an entry of `auths` in the files.
     fn known_hosts(&self, files: &[ClientFile]) -> BTreeSet<String> {
         let further = &self.broker.settings.registries;
         let is_known = |host: &String| Registry::at(host, further).is_some();
@@ -200,7 +196,7 @@ impl Choosing<'_> {
         hosts
     }
 
-    /// The registries for which something of that kind lies in files.
+    /// Returns the registries with an entry of that kind in the files.
     fn hosts_with(
         &self,
         files: &[ClientFile],
@@ -217,7 +213,7 @@ impl Choosing<'_> {
     }
 }
 
-/// What is found in all files together. What cannot be read is told later.
+/// Returns what is found in all files together. Unreadable files are reported later.
 fn in_documents(
     files: &[ClientFile],
     found: impl Fn(&Document<'_>) -> Vec<String>,
@@ -233,7 +229,7 @@ fn in_documents(
     all
 }
 
-/// The files of several clients, each once.
+/// Returns the files of several clients, each once.
 pub(super) fn files_of(clients: &[Client], machine: &Machine<'_>) -> Result<Vec<ClientFile>> {
     let mut files: Vec<ClientFile> = Vec::new();
     for client in clients {
@@ -258,25 +254,26 @@ fn hosts(addresses: &[String], settings: &Settings) -> Result<Vec<String>> {
     Ok(hosts)
 }
 
-/// What is no registry may be the client, which an option before it takes for one
-/// of its own values.
-fn misplaced_client(address: &str, others: &[String], settings: &Settings) -> Error {
+/// Returns the error for an address that is no registry. It may be a client, which clap
+/// takes for a value of --registry.
+fn misplaced_client(address: &str, others: &[String]) -> Error {
     let mut clients = Client::ALL.into_iter().map(Client::name);
     match clients.find(|client| *client == address) {
         None => not_ibm_cloud_registry(address, settings),
         Some(client) => {
-            let others = match others.is_empty() {
-                true => "HOST".to_owned(),
-                false => others.join(" "),
+            let others = if others.is_empty() {
+                "HOST".to_owned()
+            } else {
+                others.join(" ")
             };
-            Error::user(format!(
-                "`{client}` after --registry is taken for a registry; put the client before it: `configure {client} --registry {others}`"
+            Error::user(format!("'{client}' is a client, not a registry")).with_hint(format!(
+                "Put the client before --registry: 'configure {client} --registry {others}'"
             ))
         }
     }
 }
 
-/// IBM's own in the order of the documentation, then the others.
+/// Returns IBM's hosts in the order of the documentation, then the others.
 fn in_order(mut hosts: BTreeSet<String>) -> Vec<String> {
     let known = registry::all().map(|registry| registry.host().to_owned());
     let mut ordered: Vec<String> = known.filter(|host| hosts.remove(host)).collect();
@@ -284,6 +281,6 @@ fn in_order(mut hosts: BTreeSet<String>) -> Vec<String> {
     ordered
 }
 
-fn nothing_said() -> Error {
-    Error::user("nothing was said, so nothing was changed")
+fn no_answer() -> Error {
+    Error::user("no answer. Nothing was changed")
 }

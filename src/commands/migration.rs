@@ -1,5 +1,5 @@
-//! Moving passwords out of clients' files: into the keychain, tried, and only then
-//! out of the file.
+//! Moving passwords from clients' files to the keychain. A password is checked before it is
+//! removed from the file.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -21,26 +21,26 @@ use crate::registry::Registry;
 use crate::settings::KeychainChoice;
 use crate::sources::Origin;
 
-/// Passwords that were moved into the keychain, and not yet out of the files.
+/// Passwords that were copied to the keychain, and are not removed from the files yet.
 #[derive(Default)]
 pub(super) struct Migration {
     moved: BTreeMap<Registry, Moved>,
     stuck: BTreeSet<Registry>,
     /// Why some could not be moved.
-    pub(super) failures: Vec<String>,
+    pub(super) errors: Vec<Error>,
 }
 
 struct Moved {
     credential: Credential,
     former: Option<Login>,
-    /// The files that it is still in.
-    lies_in: BTreeSet<String>,
-    /// Whether it was taken out of one.
-    is_out: bool,
+    /// The files that still hold it.
+    remains_in: BTreeSet<String>,
+    /// Whether it was removed from a file.
+    is_removed: bool,
 }
 
 impl Migration {
-    /// Moves the passwords that were found, those of one registry at once.
+    /// Copies the passwords to the keychain, those of one registry at once.
     pub(super) fn of(
         found: &[(String, AuthEntry)],
         broker: &Broker<'_>,
@@ -58,115 +58,111 @@ impl Migration {
                 .terminal
                 .progress(&format!("Moving the password for {registry}"));
             let outcome = only_credential(registry, &logins)
-                .map_err(Immovable::failure)
+                .map_err(Immovable::error)
                 .and_then(|credential| moved(registry, credential, broker, replaces));
             match outcome {
                 Ok(mut moved) => {
-                    moved.lies_in = logins.iter().map(|(file, _)| file.clone()).collect();
+                    moved.remains_in = logins.iter().map(|(file, _)| file.clone()).collect();
                     migration.moved.insert(registry.clone(), moved);
                 }
-                Err(failure) => {
+                Err(error) => {
                     migration.stuck.insert(registry.clone());
-                    migration.failures.push(failure.to_string());
+                    migration.errors.push(error);
                 }
             }
         }
         migration
     }
 
-    /// Whether passwords of this registry are still needed where they are.
+    /// Returns whether passwords of this host could not be moved.
     pub(super) fn is_stuck(&self, host: &str) -> bool {
         self.stuck.iter().any(|registry| registry.host() == host)
     }
 
-    /// Whether this password was moved.
+    /// Returns whether this password was moved.
     pub(super) fn has(&self, registry: &Registry, credential: &Credential) -> bool {
         let moved = self.moved.get(registry);
         moved.is_some_and(|moved| moved.credential == *credential)
     }
 
-    /// Notes that a file no longer holds anything that was moved, and that the
-    /// passwords of these registries were taken out of it.
-    pub(super) fn is_out_of(&mut self, file: &str, registries: &[Registry]) {
+    /// Records that a file no longer holds moved passwords, and that those of these
+    /// registries were removed from it.
+    pub(super) fn removed_from(&mut self, file: &str, registries: &[Registry]) {
         for (registry, moved) in &mut self.moved {
-            moved.lies_in.remove(file);
-            moved.is_out |= registries.contains(registry);
+            moved.remains_in.remove(file);
+            moved.is_removed |= registries.contains(registry);
         }
     }
 
-    /// Notes that the passwords that were taken out of files may still lie in this one.
-    pub(super) fn may_lie_in(&mut self, file: &str) {
-        for moved in self.moved.values_mut().filter(|moved| moved.is_out) {
-            moved.lies_in.insert(file.to_owned());
+    /// Records that this file may still hold the removed passwords.
+    pub(super) fn may_remain_in(&mut self, file: &str) {
+        for moved in self.moved.values_mut().filter(|moved| moved.is_removed) {
+            moved.remains_in.insert(file.to_owned());
         }
     }
 
-    /// Tells what is in the keychain now: nothing of it lies in a file any more, or
-    /// it still does, where one could not be changed.
+    /// Notes the moved passwords, and warns of files that still hold one.
     pub(super) fn tell(&self, warnings: &Warnings<'_>) {
-        let is_done = |moved: &Moved| moved.is_out && moved.lies_in.is_empty();
+        let is_done = |moved: &Moved| moved.is_removed && moved.remains_in.is_empty();
         let done = self.moved.iter().filter(|(_, moved)| is_done(moved));
         let done: Vec<&Registry> = done.map(|(registry, _)| registry).collect();
         if !done.is_empty() {
             warnings.note(&format!(
-                "In the keychain now, tried, and out of the files: the login for {}.",
+                "Moved the {} password to the keychain (verified)",
                 listed(&done)
             ));
         }
         for (registry, moved) in &self.moved {
-            if moved.is_out && !moved.lies_in.is_empty() {
-                let files: Vec<&String> = moved.lies_in.iter().collect();
+            if moved.is_removed && !moved.remains_in.is_empty() {
+                let files: Vec<&String> = moved.remains_in.iter().collect();
                 warnings.warn(format!(
-                    "the login for {registry} is in the keychain now, and tried, but it still lies in {}; run this again once that can be changed",
+                    "the {registry} password is in the keychain (verified), but also still in {}. Make that file writable, then run this command again",
                     listed(&files)
                 ));
             }
         }
     }
 
-    /// Puts the keychain back as it was for passwords that are still in a file.
+    /// Restores the former logins for passwords that could not be removed from a file.
     pub(super) fn take_back(&mut self, broker: &Broker<'_>, warnings: &Warnings<'_>) {
         for (registry, moved) in std::mem::take(&mut self.moved) {
-            if moved.is_out {
+            if moved.is_removed {
                 self.moved.insert(registry, moved);
-            } else if let Err(failure) = restore(&registry, moved.former, broker) {
-                warnings.warn(format!(
-                    "{failure}; the login that was just stored is still there"
-                ));
+            } else if let Err(error) = restore(&registry, moved.former, broker) {
+                warnings.warn(format!("{error}. The new login is still stored"));
             }
         }
     }
 }
 
-/// Why what lies in files for a registry cannot be moved.
+/// Why a password in a file cannot be moved.
 pub(super) struct Immovable {
-    /// What lies there.
-    pub(super) seen: String,
+    /// What was found.
+    pub(super) message: String,
     /// What a person can do about it.
-    pub(super) mend: String,
+    pub(super) fix: String,
 }
 
 impl Immovable {
-    fn failure(self) -> Error {
-        Error::user(format!("{}; {}", self.seen, self.mend))
+    fn error(self) -> Error {
+        Error::user(self.message).with_hint(self.fix)
     }
 }
 
-/// The one password of a registry, whatever files it lies in; each login is given
-/// with its file.
+/// Returns the only password for a registry in all files; each entry comes with its file.
 ///
 /// # Errors
-/// There are several, or something else than a password.
+/// There are several passwords, or an entry is not a password.
 pub(super) fn only_credential(
     registry: &Registry,
     logins: &[(String, &AuthEntry)],
 ) -> Result<Credential, Immovable> {
     let mut only: Option<&Credential> = None;
     let mut files: Vec<&str> = Vec::new();
-    let immovable = |seen: String, mend: &str| {
+    let immovable = |message: String, fix: &str| {
         Err(Immovable {
-            seen,
-            mend: mend.to_owned(),
+            message,
+            fix: fix.to_owned(),
         })
     };
     for (file, login) in logins {
@@ -179,39 +175,39 @@ pub(super) fn only_credential(
             (AuthKind::Credential(_), Some(_)) => {
                 return immovable(
                     format!(
-                        "there are different passwords for {registry} in {}",
+                        "different passwords for {registry} are stored in {}",
                         listed(&files)
                     ),
-                    "take out those that are not meant, then run it again",
+                    "Remove the wrong ones, then run this command again",
                 );
             }
             (AuthKind::Token, _) => {
                 return immovable(
                     format!(
-                        "what lies for `{}` in {file} is a token of the registry's own, which nobody else can use",
+                        "the entry for {} in {file} is a token that only its client can use",
                         login.key
                     ),
-                    "log out with the client that wrote it, and log in again",
+                    "Log out with the client that wrote it, then log in again",
                 );
             }
             (AuthKind::Unreadable, _) => {
                 return immovable(
                     format!(
-                        "what lies for `{}` in {file} cannot be read, by no client either",
+                        "the entry for {} in {file} is invalid; clients cannot read it either",
                         login.key
                     ),
-                    "take it out",
+                    "Remove the entry",
                 );
             }
         }
     }
     match only {
         Some(credential) => Ok(credential.clone()),
-        None => immovable(format!("there is no password for {registry}"), "log in"),
+        None => immovable(format!("no password is stored for {registry}"), "Log in"),
     }
 }
 
-/// Stores a password and has it tried; whatever fails, the keychain is as before.
+/// Stores and checks a password. If that fails, the former login is restored.
 fn moved(
     registry: &Registry,
     credential: Credential,
@@ -220,16 +216,18 @@ fn moved(
 ) -> Result<Moved> {
     let stays = |reason: &str| {
         Error::user(format!(
-            "the password for {registry} stays where it is: {reason}"
+            "the password for {registry} was not moved: {reason}"
         ))
     };
     if broker.settings.keychain == KeychainChoice::None {
-        return Err(stays("the settings choose no keychain (`none`)"));
+        return Err(stays(
+            "no keychain is used (`keychain = \"none\"` in the settings)",
+        ));
     }
     let scope = LoginScope::Registry(registry.clone());
     let former = broker
         .login(&scope)
-        .map_err(|failure| stays(&failure.to_string()))?;
+        .map_err(|error| stays(&error.to_string()))?;
     let new = Login::new(credential.clone());
     if let Some(former) = former
         .as_ref()
@@ -237,7 +235,7 @@ fn moved(
     {
         return Err(stays(&scope.is_taken_by(former)));
     }
-    // What is in the environment now is not there for ever.
+    // Variables that are set now may be unset later.
     let environment = Environment::default();
     let broker = Broker {
         environment: &environment,
@@ -245,24 +243,24 @@ fn moved(
     };
     let outcome = broker
         .store(registry, credential.clone())
-        .and_then(|_| tried(registry, &scope, &new, &broker));
+        .and_then(|_| check(registry, &scope, &new, &broker));
     match outcome {
         Ok(()) => Ok(Moved {
             credential,
             former,
-            lies_in: BTreeSet::new(),
-            is_out: false,
+            remains_in: BTreeSet::new(),
+            is_removed: false,
         }),
-        Err(failure) => {
+        Err(error) => {
             let kept = restore(registry, former, &broker);
-            let lost = kept.err().map(|failure| format!("; {failure}"));
-            Err(stays(&format!("{failure}{}", lost.unwrap_or_default())))
+            let lost = kept.err().map(|error| format!("; {error}"));
+            Err(stays(&format!("{error}{}", lost.unwrap_or_default())))
         }
     }
 }
 
-/// Whether `get` answers with what was just stored.
-fn tried(
+/// Checks that `get` answers with the stored login.
+fn check(
     registry: &Registry,
     scope: &LoginScope,
     login: &Login,
@@ -271,14 +269,15 @@ fn tried(
     let stored = broker.login(scope)?;
     if stored.is_none_or(|stored| stored.id != login.id) {
         return Err(Error::user(
-            "it is an access token that has ended or that is not needed; take it out by hand",
+            "it is an access token that has expired or is not needed. Remove it by hand",
         ));
     }
-    match broker.origin(registry)? {
-        Some(Origin::Login(speaker)) if speaker == *scope => broker.get(registry).map(drop),
-        _ => Err(Error::user(format!(
-            "the settings let somebody else speak for {registry}, see `{PROGRAM} settings`"
-        ))),
+    match broker.speaker(registry)? {
+        Some(Speaker::Login(speaker)) if speaker == *scope => broker.get(registry).map(drop),
+        _ => Err(
+            Error::user(format!("another source takes precedence for {registry}"))
+                .with_hint(format!("See '{PROGRAM} settings'")),
+        ),
     }
 }
 

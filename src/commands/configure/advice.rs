@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Configuring;
 use super::files::read;
-use super::output::Done;
+use super::output::FileOutcome;
 use crate::client_config::Client;
 use crate::client_config::ClientFile;
 use crate::client_config::docker;
@@ -21,35 +21,35 @@ use crate::error::Result;
 use crate::keychain::Prompting;
 use crate::registry::Registry;
 
-/// From so many registries on, the cost of a classic build is worth a warning.
+/// The number of registries from which on a classic build gets noticeably slower.
 const MANY: usize = 5;
 
-/// What each registry adds to a classic `docker build`, in starts of `/bin/true`;
-/// `benches/run` measures it.
+/// The cost of each registry in a classic `docker build`, in starts of `/bin/true`, as
+/// measured by `benches/run`.
 const COST: f64 = 1.6;
 
-/// How long one of these took where that was measured, in milliseconds.
+/// How long a start of `/bin/true` took in that measurement, in milliseconds.
 const START: f64 = 1.06;
 
 impl Configuring<'_> {
-    /// docker no longer looks for a keychain by itself once a helper is named.
+    /// Warns that Docker stops choosing a keychain by itself once a helper is configured.
     pub(super) fn warn_of_lost_store(&self, file: &ClientFile, document: &Document<'_>) {
         let store = docker::detected_store(&machine(self.context));
         let is_lost = file.client == Client::Docker && !document.mentions_logins();
         if let Some(store) = store.filter(|_| is_lost) {
             self.warnings.warn(format!(
-                "until now docker kept logins at other registries in the system's keychain by itself, which it no longer does once a helper is named: put `\"credsStore\": \"{store}\"` into {}, too",
+                "Docker will stop using its default keychain for other registries. To keep it, add `\"credsStore\": \"{store}\"` to {}",
                 file.path.display()
             ));
         }
     }
 
-    /// What a person should know about the files and the registries.
+    /// Notes a temporary file, and warns of slow builds.
     pub(super) fn advise(&self, files: &[ClientFile]) {
         let temporary = files.iter().find(|file| file.is_temporary);
         if let Some(file) = temporary {
             self.warnings.note(&format!(
-                "{} is where `podman login` writes; the system empties that directory at logout. To keep it: export {}=~/.config/containers/auth.json, then run this again.",
+                "{} is lost when your session ends. To keep it, run: export {}=~/.config/containers/auth.json, then run this command again",
                 file.path.display(),
                 podman::FILE
             ));
@@ -58,14 +58,14 @@ impl Configuring<'_> {
         let count = docker.map_or(0, |file| self.count_in(file));
         if count >= MANY {
             self.warnings.warn(format!(
-                "a classic `docker build` asks for each of these {count} registries, also for those it does not need: that takes as long as starting /bin/true {:.0} times, about {:.0} ms (once tokens are there; BuildKit asks only for what it needs)",
-                count as f64 * COST,
-                count as f64 * COST * START
+                "a classic `docker build` requests credentials for all {count} registries, which takes about {:.0} ms with cached tokens (as long as starting /bin/true {:.0} times). BuildKit requests only what it needs",
+                count as f64 * COST * START,
+                count as f64 * COST
             ));
         }
     }
 
-    /// How many registries this program answers for, in the end.
+    /// Returns the number of registries with this helper after the change.
     pub(super) fn count_in(&self, file: &ClientFile) -> usize {
         let text = read(&file.path).ok().flatten();
         let text = text.as_deref().map_or("", String::as_str);
@@ -85,16 +85,15 @@ pub(super) fn warn_of_snap(clients: &[Client], context: &Context<'_>, warnings: 
     let snap = docker::snap_file(context.system_paths.home.as_deref());
     if let Some(file) = snap.filter(|_| clients.contains(&Client::Docker)) {
         warnings.warn(format!(
-            "docker of a snap reads {} instead, and can start no helper outside of the snap; install docker from its own packages to use this one",
+            "Docker from a snap reads {} instead, and cannot start helpers outside the snap. Install Docker from its own packages to use this helper",
             file.display()
         ));
     }
 }
 
-/// Which of the registries that were switched on have nobody who speaks for them. It
-/// is no more than a note: no keychain is unlocked for it.
-pub(super) fn tell_of_nobody(
-    done: &[Done],
+/// Notes the configured registries without a login. No keychain is unlocked for this note.
+pub(super) fn note_missing_logins(
+    outcomes: &[FileOutcome],
     context: &Context<'_>,
     warnings: &Warnings<'_>,
 ) -> Result<()> {
@@ -102,9 +101,9 @@ pub(super) fn tell_of_nobody(
     session.keychains = session.keychains.remembered();
     let broker = Broker::new(&session);
     let mut hosts: Vec<&String> = Vec::new();
-    for host in done
+    for host in outcomes
         .iter()
-        .flat_map(|done| done.hosts.iter().chain(&done.already))
+        .flat_map(|outcome| outcome.hosts.iter().chain(&outcome.already))
     {
         if !hosts.contains(&host) {
             hosts.push(host);
@@ -112,15 +111,15 @@ pub(super) fn tell_of_nobody(
     }
     let registries = hosts.into_iter();
     let registries = registries.filter_map(|host| Registry::at(host, &session.settings.registries));
-    let is_nobodys = |registry: &Registry| matches!(broker.origin(registry), Ok(None));
+    let has_no_login = |registry: &Registry| matches!(broker.speaker(registry), Ok(None));
     let mut by_command: BTreeMap<String, Vec<Registry>> = BTreeMap::new();
-    for registry in registries.filter(is_nobodys) {
+    for registry in registries.filter(has_no_login) {
         let command = login_command(&registry, &session.settings);
         by_command.entry(command).or_default().push(registry);
     }
     for (command, registries) in by_command {
         warnings.note(&format!(
-            "Nobody is logged in at {} yet: `{command}`.",
+            "not logged in to {}. Run '{command}'",
             listed(&registries)
         ));
     }

@@ -6,10 +6,10 @@ use super::Configuring;
 use super::files::MOST_ATTEMPTS;
 use super::files::absolute;
 use super::files::read;
-use super::files::state;
+use super::files::state_directory;
 use super::files::sweep;
 use super::files::unwritten;
-use super::output::Done;
+use super::output::FileOutcome;
 use super::plan::Plan;
 use super::undo::known_files;
 use crate::client_config::ClientFile;
@@ -19,11 +19,12 @@ use crate::client_config::json::AuthKind;
 use crate::client_config::undo::Change;
 use crate::client_config::undo::Record;
 use crate::commands::migration::Migration;
+use crate::error::Error;
 use crate::error::Result;
 
 impl Configuring<'_> {
-    /// Every file is read before the first one is written.
-    pub(super) fn run(&self, files: &[ClientFile]) -> Result<(Vec<Done>, Vec<String>)> {
+    /// Reads all files before the first one is written.
+    pub(super) fn run(&self, files: &[ClientFile]) -> Result<(Vec<FileOutcome>, Vec<Error>)> {
         let _lock = self.context.locks.lock_client_files();
         if !self.arguments.dry_run {
             sweep(
@@ -33,38 +34,43 @@ impl Configuring<'_> {
         }
         let mut found = Vec::new();
         for file in files {
-            found.extend(self.look_at(file)?);
+            found.extend(self.check(file)?);
         }
-        let moves = !found.is_empty() && self.moves(&found)?;
+        let moves = !found.is_empty() && self.confirm_migration(&found)?;
         if self.arguments.dry_run {
-            let done = files.iter().map(|file| self.shown(file, moves));
+            let done = files.iter().map(|file| self.preview(file, moves));
             self.advise(files);
             return Ok((done.collect::<Result<_>>()?, Vec::new()));
         }
-        let mut migration = match moves {
-            true => Migration::of(&found, self.broker, self.arguments.force, self.context),
-            false => Migration::default(),
+        let mut migration = if moves {
+            Migration::of(&found, self.broker, self.arguments.force, self.context)
+        } else {
+            Migration::default()
         };
         let mut done = Vec::new();
-        let mut failures = std::mem::take(&mut migration.failures);
+        let mut errors = std::mem::take(&mut migration.errors);
         for file in files {
             match self.change(file, &mut migration) {
                 Ok(changed) => done.push(changed),
-                Err(failure) => failures.push(failure.to_string()),
+                Err(error) => errors.push(error),
             }
         }
         migration.take_back(self.broker, self.warnings);
         for left in files.iter().flat_map(|file| file::leftovers(&file.path)) {
-            migration.may_lie_in(&left.display().to_string());
+            migration.may_remain_in(&left.display().to_string());
         }
         migration.tell(self.warnings);
         self.advise(files);
-        Ok((done, failures))
+        Ok((done, errors))
     }
 
-    /// Changes one file, and notes before what is put in. Where a password could not
-    /// be moved, the helper is not named: it would have nothing to answer.
-    pub(super) fn change(&self, file: &ClientFile, migration: &mut Migration) -> Result<Done> {
+    /// Changes one file. The helper is not added for a registry whose password could not
+    /// be moved: it would have no login to answer with.
+    pub(super) fn change(
+        &self,
+        file: &ClientFile,
+        migration: &mut Migration,
+    ) -> Result<FileOutcome> {
         let is_served = |host: &&String| !migration.is_stuck(host);
         let hosts: Vec<String> = self.hosts.iter().filter(is_served).cloned().collect();
         for _ in 0..MOST_ATTEMPTS {
@@ -75,26 +81,26 @@ impl Configuring<'_> {
                 AuthKind::Credential(credential) => migration.has(&login.registry, credential),
                 _ => false,
             })?;
-            self.may_replace(&file.path, &plan.helper_plan)?;
+            self.confirm_replacement(&file.path, &plan.helper_plan)?;
             let changed = *plan.new != text;
-            let mut done = self.done(file, &plan, &hosts, old.is_none() && changed);
+            let mut done = self.outcome(file, &plan, &hosts, old.is_none() && changed);
             done.changed = changed;
             if changed {
-                match self.put_in(file, old, &plan, &done.hosts) {
+                match self.write(file, old, &plan, &done.hosts) {
                     Err(ReplaceError::Changed) => continue,
                     Err(ReplaceError::Failed(error)) => return Err(unwritten(&file.path, &error)),
                     Ok(()) => {}
                 }
             }
-            migration.is_out_of(&done.path, &plan.migrated);
+            migration.removed_from(&done.path, &plan.migrated);
             return Ok(done);
         }
         Err(unwritten(&file.path, &ReplaceError::Changed))
     }
 
-    /// Writes the new version of a file. What cannot be noted is not put in: nobody
-    /// could take it out again.
-    pub(super) fn put_in(
+    /// Writes the new version of a file, after recording the change for `--undo`. A change
+    /// that cannot be recorded is not made.
+    pub(super) fn write(
         &self,
         file: &ClientFile,
         old: Option<&str>,
@@ -118,14 +124,14 @@ impl Configuring<'_> {
             &plan.helper_plan.edits,
         );
         let change = change.with(file::missing(&file.path, old)?);
-        let directory = state(self.context)?;
+        let directory = state_directory(self.context)?;
         let mut record = Record::load(&directory)?;
         record.changes.push(change);
         let noted = record.save(&directory);
-        noted.context("what is put in cannot be noted for --undo")?;
+        noted.context("cannot record the change for --undo")?;
         replace().inspect_err(|_| {
             record.changes.pop();
-            // It may stand there in vain: --undo then finds nothing of it.
+            // A record that stays is harmless: --undo finds nothing to remove.
             let _ = record.save(&directory);
         })
     }

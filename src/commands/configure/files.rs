@@ -15,26 +15,26 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::error::Result;
 
-/// How often somebody else may change a file while this program does.
+/// How often a change is tried while other programs change the same file.
 pub(super) const MOST_ATTEMPTS: u32 = 5;
 
-/// Where the record is.
-pub(super) fn state(context: &Context<'_>) -> anyhow::Result<PathBuf> {
+/// Returns the directory of the record.
+pub(super) fn state_directory(context: &Context<'_>) -> anyhow::Result<PathBuf> {
     let directory = context.state_directory.as_ref();
-    let directory = directory.ok_or_else(|| anyhow::anyhow!("there is no home directory"))?;
+    let directory = directory.ok_or_else(|| anyhow::anyhow!("cannot locate the home directory"))?;
     Ok(directory.join(PROGRAM))
 }
 
-/// Where a file is, from wherever the next command is started.
+/// Returns the absolute path of a file.
 pub(super) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// Removes the copies of clients' files that killed runs left beside them.
+/// Deletes copies of clients' files that interrupted runs left.
 pub(super) fn sweep(files: &[PathBuf], warnings: &Warnings<'_>) {
     for path in files.iter().flat_map(|path| file::sweep(path)) {
         warnings.note(&format!(
-            "Removed {}, a copy of a client's file that an interrupted run had left.",
+            "deleted {}, a copy left by an interrupted run",
             path.display()
         ));
     }
@@ -59,18 +59,15 @@ pub(super) fn plan_helpers(
 }
 
 pub(super) fn untouched(path: &Path, unread: &ParseError) -> Error {
-    let advice = match unread {
-        ParseError::Broken(_) => "mend it first",
+    let hint = match unread {
+        ParseError::Broken(_) => "Fix the file first",
         ParseError::Ambiguous(_) => {
-            "clients may read it all the same, but this program changes no such file, so put it right, or name the helper there by hand"
+            "Clients may be able to read it. Fix the file, or add the helper by hand"
         }
     };
-    Error::user(format!(
-        "{} is left as it is: {unread}; {advice}",
-        path.display()
-    ))
+    Error::user(format!("{} was not changed: {unread}", path.display())).with_hint(hint)
 }
 
 pub(super) fn unwritten(path: &Path, reason: &dyn std::fmt::Display) -> Error {
-    Error::user(format!("{} is left as it is: {reason:#}", path.display()))
+    Error::user(format!("{} was not changed: {reason:#}", path.display()))
 }

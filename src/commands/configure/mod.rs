@@ -18,51 +18,52 @@ use crate::context::Context;
 use crate::context::Session;
 use crate::context::Stdio;
 use crate::credentials::Broker;
+use crate::error::Error;
 use crate::error::Result;
 use crate::keychain::Prompting;
-use advice::tell_of_nobody;
+use advice::note_missing_logins;
 use advice::warn_of_snap;
-use output::Done;
+use output::FileOutcome;
 use output::as_json;
-use output::told;
+use output::summary;
 use undo::undo;
 
 const EXAMPLES: &str = "\
 Examples:
-  docker-credential-icr configure                         asks, or takes what it finds
+  docker-credential-icr configure                         asks which registries and clients
   docker-credential-icr configure --registry us.icr.io de.icr.io
   docker-credential-icr configure podman --registry us.icr.io
-  docker-credential-icr configure --migrate               moves passwords into the keychain
-  docker-credential-icr configure --all --dry-run         shows what it would do
-  docker-credential-icr configure --undo                  takes it all out again";
+  docker-credential-icr configure --migrate               move passwords to the keychain
+  docker-credential-icr configure --all --dry-run         show the changes
+  docker-credential-icr configure --undo                  remove the helper";
 
-/// Switch the helper on in the files of docker and podman, or off again
+/// Add this helper to Docker and Podman (`--undo` removes it)
 ///
-/// Nothing else in these files changes: not a space. Passwords for registries
-/// that lie in them are told; --migrate moves them into the keychain.
+/// Nothing else in their files changes. Passwords for IBM Cloud registries in these
+/// files are reported; --migrate moves them to the keychain.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, verbatim_doc_comment)]
 pub(crate) struct Arguments {
-    /// The client; without it, all that are found
+    /// Configure only this client [default: all that are found]
     client: Option<Client>,
 
-    /// Registries, such as us.icr.io
+    /// Configure these registries, such as us.icr.io
     #[arg(long = "registry", value_name = "HOST", num_args = 1.., value_delimiter = ',')]
     registries: Vec<String>,
 
-    /// Every public registry; makes a classic `docker build` slower
+    /// Configure all public registries; slows down a classic `docker build`
     #[arg(long, conflicts_with = "registries")]
     all: bool,
 
-    /// Show what would change, and change nothing
+    /// Show the changes without making them
     #[arg(long)]
     dry_run: bool,
 
-    /// Take out what `configure` has put in; passwords do not come back
+    /// Remove what `configure` added; moved passwords are not restored
     #[arg(long, conflicts_with_all = ["registries", "all", "migrate", "force"])]
     undo: bool,
 
-    /// Move the registries' passwords that lie in these files into the keychain
+    /// Move the registries' passwords from these files to the keychain
     #[arg(long)]
     migrate: bool,
 
@@ -70,11 +71,12 @@ pub(crate) struct Arguments {
     #[arg(long)]
     force: bool,
 
-    /// Print JSON, whose keys stay as they are
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
+/// A run of `configure` whose clients, files and registries are chosen.
 struct Configuring<'a> {
     arguments: &'a Arguments,
     broker: &'a Broker<'a>,
@@ -89,31 +91,31 @@ pub(crate) fn run(
     stdio: &mut Stdio<'_>,
     context: &Context<'_>,
 ) -> Result<()> {
-    let warnings = Warnings::new(context);
-    let (done, failures) = match arguments.undo {
-        true => undo(arguments, context, &warnings)?,
-        false => configure(arguments, context, &warnings)?,
+    let warnings = Warnings::none_yet(context);
+    let (outcomes, errors) = if arguments.undo {
+        undo(arguments, context, &warnings)?
+    } else {
+        configure(arguments, context, &warnings)?
     };
-    match arguments.json {
-        true => print_json(stdio, &as_json(arguments, &done, &warnings))?,
-        false => {
-            let text = told(arguments, &done, failures.is_empty());
-            if !text.is_empty() {
-                print(stdio, &text)?;
-            }
+    if arguments.json {
+        print_json(stdio, &as_json(arguments, &outcomes, &warnings)?)?;
+    } else {
+        let text = summary(arguments, &outcomes, errors.is_empty());
+        if !text.is_empty() {
+            print(stdio, &text)?;
         }
     }
     if !arguments.undo && !arguments.dry_run {
-        tell_of_nobody(&done, context, &warnings)?;
+        note_missing_logins(&outcomes, context, &warnings)?;
     }
-    conclude(&failures)
+    conclude_errors(errors)
 }
 
 fn configure(
     arguments: &Arguments,
     context: &Context<'_>,
     warnings: &Warnings<'_>,
-) -> Result<(Vec<Done>, Vec<String>)> {
+) -> Result<(Vec<FileOutcome>, Vec<Error>)> {
     let session = Session::open(context, Prompting::Allowed)?;
     let broker = Broker::new(&session);
     let is_interactive = context.terminal.is_interactive() && !arguments.json;
@@ -135,7 +137,16 @@ fn configure(
         warnings,
         context,
     };
-    let (done, failures) = configuring.run(&choice.files)?;
+    let (outcomes, errors) = configuring.run(&choice.files)?;
     warn_of_snap(&choice.clients, context, warnings);
-    Ok((done, failures))
+    Ok((outcomes, errors))
+}
+
+/// Returns the only error with its hint, or several as one.
+fn conclude_errors(mut errors: Vec<Error>) -> Result<()> {
+    if errors.len() == 1 {
+        return errors.pop().map_or(Ok(()), Err);
+    }
+    let messages: Vec<String> = errors.iter().map(Error::to_string).collect();
+    conclude(&messages)
 }

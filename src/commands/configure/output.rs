@@ -2,23 +2,24 @@
 
 use std::path::Path;
 
+use serde::Serialize;
 use serde_json::Value;
-use serde_json::json;
 
 use super::Arguments;
 use crate::client_config::Client;
 use crate::commands::scopes::listed;
-use crate::commands::warnings::Warnings;
+use crate::error::Error;
+use crate::error::Result;
 
-/// What came of one file.
+/// What happened to one file.
 #[derive(Debug)]
-pub(super) struct Done {
+pub(super) struct FileOutcome {
     pub(super) client: Client,
     pub(super) path: String,
-    /// Hosts that were put in, or taken out.
+    /// Hosts that were added or, by `--undo`, removed.
     pub(super) hosts: Vec<String>,
     pub(super) already: Vec<String>,
-    /// Registries whose passwords were taken out.
+    /// Hosts whose passwords were moved to the keychain.
     pub(super) migrated: Vec<String>,
     pub(super) created: bool,
     pub(super) removed: bool,
@@ -26,8 +27,8 @@ pub(super) struct Done {
     pub(super) diff: Option<String>,
 }
 
-impl Done {
-    pub(super) fn nothing(client: Client, path: &Path) -> Self {
+impl FileOutcome {
+    pub(super) fn unchanged(client: Client, path: &Path) -> Self {
         Self {
             client,
             path: path.display().to_string(),
@@ -42,68 +43,134 @@ impl Done {
     }
 }
 
-pub(super) fn told(arguments: &Arguments, done: &[Done], is_well: bool) -> String {
+/// Returns the answer for a person.
+pub(super) fn summary(
+    arguments: &Arguments,
+    outcomes: &[FileOutcome],
+    is_complete: bool,
+) -> String {
     if arguments.dry_run {
-        let diffs: String = done
+        let diffs: String = outcomes
             .iter()
-            .filter_map(|done| done.diff.as_deref())
+            .filter_map(|outcome| outcome.diff.as_deref())
             .collect();
-        return match diffs.is_empty() {
-            true => "Nothing would change.".into(),
-            false => diffs.trim_end().to_owned(),
+        return if diffs.is_empty() {
+            "No changes".into()
+        } else {
+            diffs.trim_end().to_owned()
         };
     }
-    let is_worth_a_line =
-        |done: &&Done| arguments.undo || !(done.hosts.is_empty() && done.already.is_empty());
-    let done = done.iter().filter(is_worth_a_line);
-    let lines: Vec<String> = done.map(|done| done.line(arguments.undo)).collect();
-    match lines.is_empty() && arguments.undo && is_well {
-        true => "There is nothing to take out.".into(),
-        false => lines.join("\n"),
+    let is_shown = |outcome: &&FileOutcome| {
+        arguments.undo || !(outcome.hosts.is_empty() && outcome.already.is_empty())
+    };
+    let shown = outcomes.iter().filter(is_shown);
+    let lines: Vec<String> = shown.map(|outcome| outcome.line(arguments.undo)).collect();
+    if lines.is_empty() && arguments.undo && is_complete {
+        "Nothing to undo".into()
+    } else {
+        lines.join("\n")
     }
 }
 
-impl Done {
-    pub(super) fn line(&self, is_undo: bool) -> String {
+impl FileOutcome {
+    /// Returns the line about this file.
+    fn line(&self, is_undo: bool) -> String {
         let file = format!("{}: {}", self.client, self.path);
+        let hosts = listed(&self.hosts);
         match (is_undo, self.removed, self.hosts.is_empty()) {
-            (true, true, _) => format!("{file} was made by this program, and is removed."),
-            (true, false, false) => format!(
-                "{file} no longer names the helper for {}.",
-                listed(&self.hosts)
-            ),
-            (true, false, true) => format!("{file} no longer has anything of this program's."),
-            (false, _, true) => format!(
-                "{file} already names the helper for {}.",
-                listed(&self.already)
-            ),
-            (false, _, false) => {
-                format!("{file} now names the helper for {}.", listed(&self.hosts))
+            (true, true, _) => format!("{file}: deleted (it was created by this program)"),
+            (true, false, false) => format!("{file}: helper removed for {hosts}"),
+            (true, false, true) => format!("{file}: no changes"),
+            (false, _, true) => {
+                format!("{file}: already configured for {}", listed(&self.already))
             }
+            (false, _, false) => format!("{file}: helper added for {hosts}"),
         }
     }
 }
 
-pub(super) fn as_json(arguments: &Arguments, done: &[Done], warnings: &Warnings<'_>) -> Value {
-    let key = if arguments.undo { "removed" } else { "added" };
-    let files: Vec<Value> = done
-        .iter()
-        .map(|done| {
-            let mut file = json!({
-                "client": done.client.name(),
-                "path": done.path,
-                "changed": done.changed,
-                "created": done.created,
-                "deleted": done.removed,
-                "added": [],
-                "removed": [],
-                "already": done.already,
-                "migrated": done.migrated,
-                "diff": done.diff,
-            });
-            file[key] = json!(done.hosts);
-            file
-        })
-        .collect();
-    json!({"dry_run": arguments.dry_run, "files": files, "warnings": warnings.texts()})
+/// The answer of `configure --json`.
+#[derive(Serialize)]
+struct Answer<'a> {
+    /// Whether nothing was changed because of `--dry-run`.
+    dry_run: bool,
+    /// The files of the chosen clients.
+    files: Vec<File<'a>>,
+    /// The warnings, as shown on stderr.
+    warnings: Vec<String>,
+}
+
+/// What happened to one file, or would happen.
+#[derive(Serialize)]
+struct File<'a> {
+    /// Hosts that the helper was added for.
+    added: &'a [String],
+    /// Whether the file changed.
+    changed: bool,
+    /// The client: `docker` or `podman`.
+    client: &'a str,
+    /// Hosts that the helper was configured for before.
+    configured: &'a [String],
+    /// Whether the file was created.
+    created: bool,
+    /// Whether the file was deleted.
+    deleted: bool,
+    /// The unified diff of a dry run, with `[redacted]` for possible secrets.
+    diff: Option<&'a str>,
+    /// Hosts whose passwords were moved to the keychain.
+    migrated: &'a [String],
+    /// The path of the file.
+    path: &'a str,
+    /// Hosts that the helper was removed for.
+    removed: &'a [String],
+}
+
+impl<'a> File<'a> {
+    fn new(outcome: &'a FileOutcome, is_undo: bool) -> Self {
+        let FileOutcome {
+            client,
+            path,
+            hosts,
+            already,
+            migrated,
+            created,
+            removed,
+            changed,
+            diff,
+        } = outcome;
+        let (added, removed_hosts) = if is_undo {
+            (&[][..], &hosts[..])
+        } else {
+            (&hosts[..], &[][..])
+        };
+        Self {
+            added,
+            changed: *changed,
+            client: client.name(),
+            configured: already,
+            created: *created,
+            deleted: *removed,
+            diff: diff.as_deref(),
+            migrated,
+            path,
+            removed: removed_hosts,
+        }
+    }
+}
+
+/// Returns the answer as JSON.
+pub(super) fn as_json(
+    arguments: &Arguments,
+    outcomes: &[FileOutcome],
+    warnings: &Warnings<'_>,
+) -> Result<Value> {
+    let files = outcomes.iter();
+    let answer = Answer {
+        dry_run: arguments.dry_run,
+        files: files
+            .map(|outcome| File::new(outcome, arguments.undo))
+            .collect(),
+        warnings: warnings.told(),
+    };
+    serde_json::to_value(answer).map_err(Error::internal)
 }

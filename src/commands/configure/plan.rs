@@ -8,7 +8,7 @@ use super::Configuring;
 use super::files::parse;
 use super::files::plan_helpers;
 use super::files::read;
-use super::output::Done;
+use super::output::FileOutcome;
 use crate::PROGRAM;
 use crate::client_config::ClientFile;
 use crate::client_config::diff;
@@ -22,32 +22,31 @@ use crate::error::Result;
 use crate::error::one_line;
 use crate::registry::Registry;
 
-/// The longest name of a helper that is told back, in characters.
+/// The longest name of another helper that a message repeats, in characters.
 const LONGEST: usize = 100;
 
-/// A change of one file that was thought of, and not made yet.
+/// A planned change of one file.
 pub(super) struct Plan {
     pub(super) helper_plan: HelperPlan,
-    /// The file without the passwords that were moved.
+    /// The file without the moved passwords.
     pub(super) base: Zeroizing<String>,
-    /// … and with the helper.
+    /// The same with the helper.
     pub(super) new: Zeroizing<String>,
     pub(super) migrated: Vec<Registry>,
 }
 
 impl Configuring<'_> {
-    /// Refuses what cannot be done, and gives the passwords of the chosen registries
-    /// with the file they lie in.
-    pub(super) fn look_at(&self, file: &ClientFile) -> Result<Vec<(String, AuthEntry)>> {
+    /// Checks a file, and returns the passwords of the chosen registries with its path.
+    pub(super) fn check(&self, file: &ClientFile) -> Result<Vec<(String, AuthEntry)>> {
         let text = read(&file.path)?;
         let text = text.as_deref().map_or("", String::as_str);
         let document = parse(&file.path, text)?;
         let helper_plan = plan_helpers(&file.path, &document, &self.hosts)?;
-        self.may_replace(&file.path, &helper_plan)?;
+        self.confirm_replacement(&file.path, &helper_plan)?;
         let path = file.path.display().to_string();
         if document.is_our_store() {
             self.warnings.warn(format!(
-                "{path} has `\"credsStore\": \"icr\"`, so that docker asks this helper for every registry, and cannot log in at others; `credHelpers` are enough, so take that line out"
+                "`\"credsStore\": \"icr\"` in {path} makes Docker use this helper for all registries, so logins to others fail. Remove that line; `credHelpers` is enough"
             ));
         }
         self.warn_of_lost_store(file, &document);
@@ -57,7 +56,7 @@ impl Configuring<'_> {
             .partition(|login| self.hosts.iter().any(|host| host == login.registry.host()));
         for login in others {
             self.warnings.warn(format!(
-                "the password for {} lies in clear in {path}; name that registry, too, to move it: --migrate --registry {}",
+                "the password for {} is stored unencrypted in {path}. To move it, add --migrate --registry {}",
                 login.key,
                 login.registry
             ));
@@ -68,7 +67,7 @@ impl Configuring<'_> {
             .collect())
     }
 
-    pub(super) fn may_replace(&self, path: &Path, helper_plan: &HelperPlan) -> Result<()> {
+    pub(super) fn confirm_replacement(&self, path: &Path, helper_plan: &HelperPlan) -> Result<()> {
         if self.arguments.force {
             return Ok(());
         }
@@ -76,7 +75,7 @@ impl Configuring<'_> {
             let other = one_line(other, LONGEST);
             let asks = self.is_interactive && !self.arguments.dry_run;
             let question = format!(
-                "In {}, the helper `{other}` answers for {host}. Replace it?",
+                "Replace the helper '{other}' for {host} in {}?",
                 path.display()
             );
             if asks
@@ -89,15 +88,16 @@ impl Configuring<'_> {
                 continue;
             }
             return Err(Error::user(format!(
-                "in {}, the helper `{other}` (docker-credential-{other}) answers for {host}; nothing was changed, and --force replaces it",
+                "{} already has a helper for {host}: docker-credential-{other}. Nothing was changed",
                 path.display()
-            )));
+            ))
+            .with_hint("To replace it, use --force"));
         }
         Ok(())
     }
 
-    /// Whether the passwords are to be moved; otherwise says where they lie.
-    pub(super) fn moves(&self, found: &[(String, AuthEntry)]) -> Result<bool> {
+    /// Returns whether to move the passwords; otherwise warns where they are.
+    pub(super) fn confirm_migration(&self, found: &[(String, AuthEntry)]) -> Result<bool> {
         if self.arguments.migrate {
             return Ok(true);
         }
@@ -108,22 +108,22 @@ impl Configuring<'_> {
                 places.push(place);
             }
         }
-        let told = format!("passwords lie in clear for {}", listed(&places));
+        let found = format!("unencrypted passwords for {}", listed(&places));
         if self.is_interactive && !self.arguments.dry_run {
-            self.context.terminal.write_line(&format!("Found: {told}."));
-            let question = "Move them into the keychain, and out of the files once they are tried?";
+            self.context.terminal.tell(&format!("Found {found}"));
+            let question = "Move them to the keychain, after checking them?";
             let answer = self.context.terminal.confirm(question, true);
-            if answer.map_err(|_| Error::user("nothing was said, so nothing was changed"))? {
+            if answer.map_err(|_| Error::user("no answer. Nothing was changed"))? {
                 return Ok(true);
             }
         }
         self.warnings.warn(format!(
-            "{told}; clients that ask the helper no longer use them, so move them with `{PROGRAM} configure --migrate`"
+            "{found}. Clients with the helper no longer use them. To move them to the keychain, run '{PROGRAM} configure --migrate'"
         ));
         Ok(false)
     }
 
-    /// What the file would be.
+    /// Returns what the file would be.
     pub(super) fn plan(
         &self,
         path: &Path,
@@ -151,14 +151,14 @@ impl Configuring<'_> {
         })
     }
 
-    pub(super) fn shown(&self, file: &ClientFile, moves: bool) -> Result<Done> {
+    pub(super) fn preview(&self, file: &ClientFile, moves: bool) -> Result<FileOutcome> {
         let old = read(&file.path)?;
         let text = old.as_deref().map_or("", String::as_str);
         let plan = self.plan(&file.path, text, &self.hosts, &|login| {
             moves && self.hosts.iter().any(|host| host == login.registry.host())
         })?;
         let changed = *plan.new != text;
-        let mut done = self.done(file, &plan, &self.hosts, old.is_none() && changed);
+        let mut done = self.outcome(file, &plan, &self.hosts, old.is_none() && changed);
         done.changed = changed;
         done.diff = changed.then(|| {
             diff::unified(
@@ -170,13 +170,13 @@ impl Configuring<'_> {
         Ok(done)
     }
 
-    pub(super) fn done(
+    pub(super) fn outcome(
         &self,
         file: &ClientFile,
         plan: &Plan,
         hosts: &[String],
         created: bool,
-    ) -> Done {
+    ) -> FileOutcome {
         let is_new = |host: &&String| !plan.helper_plan.configured.contains(host);
         let mut migrated: Vec<String> = Vec::new();
         for registry in &plan.migrated {
@@ -184,12 +184,12 @@ impl Configuring<'_> {
                 migrated.push(registry.host().to_owned());
             }
         }
-        Done {
+        FileOutcome {
             hosts: hosts.iter().filter(is_new).cloned().collect(),
             already: plan.helper_plan.configured.clone(),
             migrated,
             created,
-            ..Done::nothing(file.client, &file.path)
+            ..FileOutcome::unchanged(file.client, &file.path)
         }
     }
 }

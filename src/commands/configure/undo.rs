@@ -8,10 +8,10 @@ use super::files::MOST_ATTEMPTS;
 use super::files::absolute;
 use super::files::parse;
 use super::files::read;
-use super::files::state;
+use super::files::state_directory;
 use super::files::sweep;
 use super::files::unwritten;
-use super::output::Done;
+use super::output::FileOutcome;
 use crate::client_config::Client;
 use crate::client_config::Machine;
 use crate::client_config::diff;
@@ -30,15 +30,15 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::fs;
 
-/// Takes out what is noted, the latest first; what cannot be taken out now stays
-/// noted.
+/// Removes the recorded changes, the latest first. A change that cannot be removed stays
+/// recorded.
 pub(super) fn undo(
     arguments: &Arguments,
     context: &Context<'_>,
     warnings: &Warnings<'_>,
-) -> Result<(Vec<Done>, Vec<String>)> {
+) -> Result<(Vec<FileOutcome>, Vec<Error>)> {
     let _lock = context.locks.lock_client_files();
-    let directory = state(context).map_err(|error| Error::user(format!("{error:#}")))?;
+    let directory = state_directory(context).map_err(|error| Error::user(format!("{error:#}")))?;
     let mut record = Record::load(&directory).map_err(|error| Error::user(format!("{error:#}")))?;
     let mut paths: Vec<_> = record
         .changes
@@ -52,7 +52,7 @@ pub(super) fn undo(
         sweep(&known, warnings);
     }
     let mut done = Vec::new();
-    let mut failures = Vec::new();
+    let mut errors = Vec::new();
     for path in paths {
         let is_meant = |change: &&Change| {
             change.path == path
@@ -64,27 +64,27 @@ pub(super) fn undo(
         if changes.is_empty() {
             continue;
         }
-        let taken_out = may_take_out(&path, &known, &directory)
-            .and_then(|()| take_out_as_owner(&path, &directory, &changes, arguments.dry_run));
-        match taken_out {
+        let removed = check_undo(&path, &known, &directory)
+            .and_then(|()| remove_changes_as_owner(&path, &directory, &changes, arguments.dry_run));
+        match removed {
             Ok(out) => {
                 done.push(out);
                 record.changes.retain(|change| !is_meant(&change));
             }
-            Err(failure) => failures.push(failure.to_string()),
+            Err(error) => errors.push(error),
         }
     }
     if !arguments.dry_run {
         record.save(&directory).map_err(|error| {
-            Error::user(format!("what was taken out cannot be noted ({error:#})"))
+            Error::user(format!("cannot update the record of changes: {error:#}"))
         })?;
     }
-    tell_what_stays(arguments, &done, &record, warnings, context);
-    Ok((done, failures))
+    note_remaining(arguments, &done, &record, warnings, context);
+    Ok((done, errors))
 }
 
-/// The files that `--undo` may touch: those in which clients look now, and those in
-/// which they look without variables.
+/// Returns the files that `--undo` may change: those that clients read now, and those that
+/// they read without environment variables.
 pub(super) fn known_files(context: &Context<'_>) -> Result<Vec<PathBuf>> {
     let environment = Environment::default();
     let unset = Machine {
@@ -100,13 +100,13 @@ pub(super) fn known_files(context: &Context<'_>) -> Result<Vec<PathBuf>> {
     Ok(known.iter().map(|path| absolute(path)).collect())
 }
 
-/// Refuses what a note must not make this program do: change another file than those of
-/// clients, or one that the note's owner may not change.
-pub(super) fn may_take_out(path: &Path, known: &[PathBuf], note: &Path) -> Result<()> {
+/// Checks that a record does not lead to other files than those of clients, or to a file
+/// that the record's owner may not change.
+pub(super) fn check_undo(path: &Path, known: &[PathBuf], note: &Path) -> Result<()> {
     if !known.iter().any(|known| known == path) {
         return Err(unwritten(
             path,
-            &"it is none of the files in which clients look now; if a variable such as DOCKER_CONFIG named it, set that again and repeat this, otherwise take the helper out of it by hand",
+            &"clients do not read it now. If a variable such as DOCKER_CONFIG named it, set it and try again; otherwise remove the helper by hand",
         ));
     }
     let owner = fs::acting_owner(note);
@@ -114,7 +114,7 @@ pub(super) fn may_take_out(path: &Path, known: &[PathBuf], note: &Path) -> Resul
         return Err(unwritten(
             path,
             &format!(
-                "what was put in is noted in {}, whose owner may not change this file; take the helper out of it by hand",
+                "the owner of the record {} may not change it. Remove the helper by hand",
                 note.display()
             ),
         ));
@@ -122,24 +122,24 @@ pub(super) fn may_take_out(path: &Path, known: &[PathBuf], note: &Path) -> Resul
     Ok(())
 }
 
-/// Takes the changes out with no more rights than the owner of the note has.
-pub(super) fn take_out_as_owner(
+/// Removes the changes with the rights of the record's owner.
+pub(super) fn remove_changes_as_owner(
     path: &Path,
     note: &Path,
     changes: &[Change],
     is_dry: bool,
-) -> Result<Done> {
+) -> Result<FileOutcome> {
     let _rights = fs::act_as_owner(note).map_err(|error| unwritten(path, &error))?;
-    take_out(path, changes, is_dry)
+    remove_changes(path, changes, is_dry)
 }
 
-/// Takes all changes of a file out of it.
-pub(super) fn take_out(path: &Path, changes: &[Change], is_dry: bool) -> Result<Done> {
+/// Removes all changes from a file.
+pub(super) fn remove_changes(path: &Path, changes: &[Change], is_dry: bool) -> Result<FileOutcome> {
     let client = changes
         .first()
         .map_or(Client::Docker, |change| change.client);
     for _ in 0..MOST_ATTEMPTS {
-        let mut done = Done::nothing(client, path);
+        let mut done = FileOutcome::unchanged(client, path);
         let Some(old) = read(path)? else {
             return Ok(done);
         };
@@ -181,10 +181,10 @@ pub(super) fn take_out(path: &Path, changes: &[Change], is_dry: bool) -> Result<
     Err(unwritten(path, &ReplaceError::Changed))
 }
 
-/// Which files name this program all the same, because somebody else put that in.
-pub(super) fn tell_what_stays(
+/// Notes the files that still have the helper because it was added by hand.
+pub(super) fn note_remaining(
     arguments: &Arguments,
-    done: &[Done],
+    done: &[FileOutcome],
     left: &Record,
     warnings: &Warnings<'_>,
     context: &Context<'_>,
@@ -199,13 +199,13 @@ pub(super) fn tell_what_stays(
         let text = text.as_deref().map_or("", String::as_str);
         let mut hosts = Document::parse(text).map_or(Vec::new(), |document| document.our_hosts());
         let path = path.display().to_string();
-        // What a dry run would take out is still there.
+        // After a dry run, the hosts to remove are still in the file.
         let out = done.iter().filter(|done| done.path == path);
         let out: Vec<&String> = out.flat_map(|done| &done.hosts).collect();
         hosts.retain(|host| !out.contains(&host));
         if !hosts.is_empty() {
             warnings.note(&format!(
-                "{path} still names the helper for {}, which was put in by hand; take it out there.",
+                "{path} still has the helper for {}, added by hand. Remove it there",
                 listed(&hosts)
             ));
         }

@@ -105,7 +105,7 @@ test_migrate_of_a_key_that_iam_refuses_leaves_everything_as_it_is() {
     before=$(<"$docker_file")
     control fault '{"always": {"status": 503}}'
     fails docker-credential-icr configure docker --migrate
-    shows 'stays where it is'
+    shows 'was not moved'
     control fault '{"always": null}'
     is "$(<"$docker_file")" "$before"
     docker_pulls
