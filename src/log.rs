@@ -1,9 +1,9 @@
-//! The log: off unless a variable asks for it, because docker shows a person
-//! everything that a helper writes to stderr.
+//! The log. It is off by default, because docker shows everything that a helper writes to
+//! stderr.
 //!
-//! `ICR_LOG` names a level and writes to stderr, `ICR_LOG_FILE` names a file. Each
-//! step is a span, which tells how long it took when it closes. What stands in a
-//! span or an event is a name, a number or a `Secret`, which prints as nothing.
+//! `ICR_LOG` is the level of a log on stderr, `ICR_LOG_FILE` the path of a log file. Each
+//! step is a span, which logs its duration when it closes. Spans and events hold names,
+//! numbers and `Secret`s, which print as nothing.
 
 use std::io;
 use std::path::Path;
@@ -30,11 +30,11 @@ use file::LogFile;
 /// The longest line about the log itself, in characters.
 const LONGEST_LINE: usize = 1000;
 
-/// Turns the log on for this process, where and at the level that the environment
-/// names. A name that is none turns it on as well, and says so: a log must not get
-/// in the way of a pull. Without the variables nothing is built.
+/// Starts the log of this process, as the environment variables say. Without them it does
+/// nothing. An invalid level starts it, too, with a warning in it: a log must not make a
+/// pull fail.
 ///
-/// `complain` takes what keeps a log file from being written, one line.
+/// One line is written to `complain` if the log file cannot be written.
 pub fn start(environment: &Environment, complain: &mut dyn io::Write) {
     let name = environment.text(environment::LOG).ok().flatten();
     let path = environment.text(environment::LOG_FILE).ok().flatten();
@@ -50,7 +50,7 @@ pub fn start(environment: &Environment, complain: &mut dyn io::Write) {
             None
         }
     });
-    // Of ourselves alone: what libraries log, nobody has looked through for secrets.
+    // Only our own events: those of libraries were not checked for secrets.
     let ours = Targets::new().with_target(
         env!("CARGO_CRATE_NAME"),
         match &level {
@@ -73,8 +73,8 @@ pub fn start(environment: &Environment, complain: &mut dyn io::Write) {
     }
 }
 
-/// One line for each event, and one for each step when it is over. The writer is
-/// boxed, so that there is this layer once in the program.
+/// Returns a layer that writes a line for each event and for each closed span. The writer
+/// is boxed, so that the layer is compiled only once.
 fn lines_to(writer: BoxMakeWriter) -> Box<dyn Layer<Registry> + Send + Sync> {
     tracing_subscriber::fmt::layer()
         .with_writer(writer)

@@ -58,6 +58,7 @@ fn succeeds(outcome: &Outcome, parts: &[&str]) {
 }
 
 /// Each directory in `tests/cases/configure` is a case; its README.md says how to add one.
+#[expect(clippy::print_stdout, reason = "it names the case that fails")]
 #[test]
 fn every_case_changes_the_file_as_expected_and_undo_restores_it() {
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/configure");

@@ -1,4 +1,4 @@
-//! What a change would do, for a person to read.
+//! The diff that a dry run shows.
 
 use std::path::Path;
 
@@ -7,8 +7,8 @@ use similar::TextDiff;
 use super::json::Document;
 use crate::text::printable::in_lines;
 
-/// A unified diff of two versions of a client's file, with `[redacted]` in place of
-/// what may be a secret; `old` is `None` for a file that would be made.
+/// Returns a unified diff of two versions of a client's file, with `[redacted]` for
+/// possible secrets; `None` stands for a missing file.
 pub fn unified(path: &Path, old: Option<&str>, new: Option<&str>) -> String {
     let name = path.display().to_string();
     let nothing = || "/dev/null".to_owned();
@@ -22,7 +22,7 @@ pub fn unified(path: &Path, old: Option<&str>, new: Option<&str>) -> String {
     in_lines(&diff)
 }
 
-/// What cannot be read is not shown.
+/// Returns the redacted text; nothing for a file that cannot be parsed.
 fn redacted(text: Option<&str>) -> String {
     let document = text.map(Document::parse);
     match document {

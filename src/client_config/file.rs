@@ -1,8 +1,8 @@
-//! Reading a client's file, and putting another one in its place in one change.
+//! Reading and atomically replacing a client's file.
 //!
-//! Clients write these files, too, and take no lock: docker renames a new one into
-//! place, podman 4 writes over the old one. So a file that has changed since it was
-//! read is left alone, up to the moment before the rename.
+//! Clients write these files, too, and take no lock: docker renames a new file into
+//! place, podman 4 overwrites the old one. So a file that has changed since it was read is
+//! not replaced; this is checked up to the moment before the rename.
 
 use std::fs::File;
 use std::io;
@@ -21,29 +21,28 @@ use super::json::ParseError;
 use crate::fs;
 use crate::fs::Directory;
 
-/// The most that is read of a client's file, in bytes. docker's own has a few
-/// hundred; one with every registry there is would have some thousands.
+/// The largest client file that is read, in bytes. Docker's usually has a few hundred.
 pub const LIMIT: u64 = 4 * 1024 * 1024;
 
-/// As many links as Linux follows.
-const MOST_LINKS: u32 = 40;
+/// The number of links that Linux follows.
+const MAX_LINKS: u32 = 40;
 
-/// Write permission of anybody.
+/// The write permissions of owner, group and others.
 #[cfg(unix)]
 const WRITABLE: u32 = 0o222;
 
 /// Why a file was not replaced.
 #[derive(Debug, Error)]
 pub enum ReplaceError {
-    /// Somebody else has written it in the meantime.
+    /// Another program has written the file in the meantime.
     #[error("another program keeps changing it")]
     Changed,
-    /// It cannot be.
+    /// The file cannot be replaced.
     #[error(transparent)]
     Failed(#[from] anyhow::Error),
 }
 
-/// What was made on the way to a file.
+/// What was created for a file.
 #[derive(Debug, Default, Eq, PartialEq)]
 pub struct Made {
     /// Directories, the outermost first.
@@ -52,10 +51,10 @@ pub struct Made {
     pub file: bool,
 }
 
-/// The text of a client's file, which may hold secrets; `None` when there is no file.
+/// Returns the text of a client's file, which may hold secrets; `None` if it is missing.
 ///
 /// # Errors
-/// It cannot be read, is no regular file, too large or not UTF-8.
+/// The file cannot be read, is no regular file, too large or not UTF-8.
 pub fn read(path: &Path) -> Result<Option<Zeroizing<String>>, ParseError> {
     let _rights =
         fs::act_as_owner(path).map_err(|error| ParseError::Ambiguous(error.to_string()))?;
@@ -97,12 +96,12 @@ fn is_of_kind(error: &anyhow::Error, kind: io::ErrorKind) -> bool {
     error.is_some_and(|error| error.kind() == kind)
 }
 
-/// Puts `new` where `old` was read: links stay and what they lead to is replaced;
-/// owner, mode and extended attributes stay. A new file is for its owner alone. Root
-/// does it in a user's directories with that user's rights ([`fs::act_as_owner`]).
+/// Replaces the file from which `old` was read with `new`. Links stay, and their target is
+/// replaced; owner, mode and extended attributes stay. Only its owner can read a new file.
+/// In a user's directories, root acts with that user's rights ([`fs::act_as_owner`]).
 ///
 /// # Errors
-/// See [`ReplaceError`]; then everything is as it was.
+/// See [`ReplaceError`]; then nothing was changed.
 pub fn replace(path: &Path, old: Option<&str>, new: &str) -> Result<Made, ReplaceError> {
     let _rights = fs::act_as_owner(path).map_err(anyhow::Error::from)?;
     let made = missing(path, old)?;
@@ -116,10 +115,10 @@ pub fn replace(path: &Path, old: Option<&str>, new: &str) -> Result<Made, Replac
     outcome.map(|()| made)
 }
 
-/// What [`replace`] would make on the way.
+/// Returns what [`replace`] would create.
 ///
 /// # Errors
-/// Links lead nowhere.
+/// Symbolic links cannot be resolved.
 pub fn missing(path: &Path, old: Option<&str>) -> anyhow::Result<Made> {
     let _rights = fs::act_as_owner(path)?;
     let path = resolved(path).context("its symbolic links cannot be resolved")?;
@@ -159,12 +158,12 @@ fn write(path: &Path, directory: &Path, old: Option<&str>, new: &str) -> Result<
     }
 }
 
-/// Copies of a client's file that killed runs left beside it, with all that is in it.
+/// Returns the copies of a client's file that interrupted runs left beside it.
 pub fn leftovers(path: &Path) -> Vec<PathBuf> {
     beside(path, |directory| directory.leftovers())
 }
 
-/// Removes those of this user, and tells which.
+/// Deletes this user's [`leftovers`], and returns their paths.
 pub fn sweep(path: &Path) -> Vec<PathBuf> {
     beside(path, |directory| directory.sweep())
 }
@@ -179,11 +178,11 @@ fn beside(path: &Path, found: impl FnOnce(&Directory) -> Vec<PathBuf>) -> Vec<Pa
     directory.map_or(Vec::new(), |directory| found(&directory))
 }
 
-/// Removes a file that this program made, and the directories that it made for it,
-/// unless something is in them.
+/// Deletes a file that this program created, and the directories created for it if they
+/// are empty.
 ///
 /// # Errors
-/// It cannot be removed.
+/// The file cannot be deleted.
 pub fn remove(path: &Path, directories: &[PathBuf]) -> io::Result<()> {
     let _rights = fs::act_as_owner(path)?;
     let path = resolved(path)?;
@@ -201,10 +200,10 @@ fn remove_directories(directories: &[PathBuf]) {
     }
 }
 
-/// Where a path leads to, also if nothing is there yet.
+/// Returns the target of a path's links, even if it does not exist yet.
 fn resolved(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
-    for _ in 0..MOST_LINKS {
+    for _ in 0..MAX_LINKS {
         match std::fs::read_link(&path) {
             Ok(target) => {
                 let directory = path.parent().unwrap_or(Path::new(""));
@@ -216,7 +215,7 @@ fn resolved(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other("too many links"))
 }
 
-/// Makes directories for their owner alone, the outermost first; all or none.
+/// Creates private directories, the outermost first; all or none.
 fn make_directories(missing: &[PathBuf]) -> anyhow::Result<()> {
     for (index, directory) in missing.iter().enumerate() {
         if let Err(error) = fs::create_directory(directory) {

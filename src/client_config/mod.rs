@@ -1,5 +1,5 @@
-//! The files of container clients that name this program: which there are, what is
-//! in them, how one is changed and how the change is taken back.
+//! The configuration files of container clients: where they are, what they hold, and how
+//! they are changed and restored.
 //!
 //! A client is one file here, one variant of [`Client`] and one arm of
 //! [`Client::files`].
@@ -22,15 +22,15 @@ use serde::Serialize;
 use crate::environment::Environment;
 use crate::error::Result;
 
-/// The clients whose files differ.
+/// A container client with a configuration file of its own.
 #[derive(
     Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize, clap::ValueEnum,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Client {
-    /// docker, and whatever reads its file.
+    /// Docker, and all clients that read its file.
     Docker,
-    /// podman, buildah and skopeo, which share one.
+    /// Podman, Buildah and Skopeo, which share a file.
     Podman,
 }
 
@@ -38,7 +38,7 @@ impl Client {
     /// Every client.
     pub const ALL: [Self; 2] = [Self::Docker, Self::Podman];
 
-    /// Its name as an argument.
+    /// Returns its name as an argument.
     pub fn name(self) -> &'static str {
         match self {
             Self::Docker => "docker",
@@ -46,11 +46,10 @@ impl Client {
         }
     }
 
-    /// The files in which the helper has to be named for this client, the one that
-    /// counts most first.
+    /// Returns the files that need the helper for this client, in order of precedence.
     ///
     /// # Errors
-    /// No home directory, or a variable that is not UTF-8.
+    /// There is no home directory, or a variable is not UTF-8.
     pub fn files(self, machine: &Machine<'_>) -> Result<Vec<ClientFile>> {
         match self {
             Self::Docker => docker::files(machine),
@@ -58,11 +57,11 @@ impl Client {
         }
     }
 
-    /// Every file that this program may have changed for this client with these
-    /// variables: [`Client::files`], and those that count once they are there.
+    /// Returns every file that this program may have changed for this client with these
+    /// variables: [`Client::files`], and files that are read only if they exist.
     ///
     /// # Errors
-    /// A variable that is not UTF-8.
+    /// A variable is not UTF-8.
     pub fn possible_files(self, machine: &Machine<'_>) -> Result<Vec<PathBuf>> {
         // Without a home, there is none without a variable.
         let files = self.files(machine).unwrap_or_default().into_iter();
@@ -73,7 +72,7 @@ impl Client {
         Ok(paths)
     }
 
-    /// Whether this client is installed, or was used.
+    /// Returns whether this client is installed or was used.
     pub fn is_here(self, machine: &Machine<'_>) -> bool {
         let programs = match self {
             Self::Docker => &["docker"][..],
@@ -85,7 +84,7 @@ impl Client {
     }
 }
 
-/// As a person calls it.
+/// The name in messages.
 impl std::fmt::Display for Client {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(match self {
@@ -98,29 +97,29 @@ impl std::fmt::Display for Client {
 /// A file in which a client looks for helpers.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ClientFile {
-    /// Who reads it.
+    /// The client that reads it.
     pub client: Client,
-    /// Where it is; it need not exist.
+    /// Its path; it need not exist.
     pub path: PathBuf,
     /// Whether the system empties its directory when the user logs out.
     pub is_temporary: bool,
 }
 
-/// Where clients look for their files.
+/// What determines where clients look for their files.
 #[derive(Clone, Copy, Debug)]
 pub struct Machine<'a> {
     /// The environment variables.
     pub environment: &'a Environment,
     /// The user's home directory.
     pub home: Option<&'a Path>,
-    /// Below which the system's own paths begin: `/`, but for tests.
+    /// The root of the system's own paths: `/`, except in tests.
     pub root: &'a Path,
-    /// The user's number, where users have one.
+    /// The user ID, on Unix.
     pub user_id: Option<u32>,
 }
 
 impl<'a> Machine<'a> {
-    /// Where the clients of this process's user look.
+    /// Returns where the clients of this process's user look.
     pub fn of_process(
         environment: &'a Environment,
         home: Option<&'a Path>,
@@ -138,7 +137,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// A path that a variable holds, if it is set to something.
+    /// Returns the path in a variable, if it is set and not empty.
     fn path(&self, variable: &str) -> Result<Option<PathBuf>> {
         Ok(self.environment.text(variable)?.map(PathBuf::from))
     }
