@@ -357,10 +357,7 @@ fn with_a_default_login_the_registries_in_the_files_are_configured() {
     );
     let outcome = configure(&machine, &[]);
     succeeds(&outcome, &["helper added for de.icr.io"]);
-    outcome.has(
-        &outcome.stderr,
-        &["stand in the clients' files: de.icr.io."],
-    );
+    outcome.has(&outcome.stderr, &["occur in the clients' files"]);
 }
 
 #[test]
