@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::scopes::listed;
-use super::scopes::not_ours;
+use super::scopes::not_ibm_cloud_registry;
+use super::warnings::Warnings;
 use crate::PROGRAM;
 use crate::client_config::Client;
 use crate::client_config::ClientFile;
@@ -137,7 +138,7 @@ impl Choosing<'_> {
             for (scope, username) in &logins {
                 self.context
                     .terminal
-                    .tell(&format!("Found a login for {scope} (user name {username})"));
+                    .write_line(&format!("Found a login for {scope} (user name {username})"));
             }
             return self.ask_for_hosts(hosts);
         }
@@ -256,7 +257,7 @@ fn hosts(addresses: &[String], settings: &Settings) -> Result<Vec<String>> {
 
 /// Returns the error for an address that is no registry. It may be a client, which clap
 /// takes for a value of --registry.
-fn misplaced_client(address: &str, others: &[String]) -> Error {
+fn misplaced_client(address: &str, others: &[String], settings: &Settings) -> Error {
     let mut clients = Client::ALL.into_iter().map(Client::name);
     match clients.find(|client| *client == address) {
         None => not_ibm_cloud_registry(address, settings),

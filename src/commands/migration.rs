@@ -272,8 +272,8 @@ fn check(
             "it is an access token that has expired or is not needed. Remove it by hand",
         ));
     }
-    match broker.speaker(registry)? {
-        Some(Speaker::Login(speaker)) if speaker == *scope => broker.get(registry).map(drop),
+    match broker.origin(registry)? {
+        Some(Origin::Login(active)) if active == *scope => broker.get(registry).map(drop),
         _ => Err(
             Error::user(format!("another source takes precedence for {registry}"))
                 .with_hint(format!("See '{PROGRAM} settings'")),

@@ -111,7 +111,7 @@ pub(super) fn note_missing_logins(
     }
     let registries = hosts.into_iter();
     let registries = registries.filter_map(|host| Registry::at(host, &session.settings.registries));
-    let has_no_login = |registry: &Registry| matches!(broker.speaker(registry), Ok(None));
+    let has_no_login = |registry: &Registry| matches!(broker.origin(registry), Ok(None));
     let mut by_command: BTreeMap<String, Vec<Registry>> = BTreeMap::new();
     for registry in registries.filter(has_no_login) {
         let command = login_command(&registry, &session.settings);

@@ -91,7 +91,7 @@ pub(crate) fn run(
     stdio: &mut Stdio<'_>,
     context: &Context<'_>,
 ) -> Result<()> {
-    let warnings = Warnings::none_yet(context);
+    let warnings = Warnings::new(context);
     let (outcomes, errors) = if arguments.undo {
         undo(arguments, context, &warnings)?
     } else {

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::Arguments;
 use crate::client_config::Client;
 use crate::commands::scopes::listed;
+use crate::commands::warnings::Warnings;
 use crate::error::Error;
 use crate::error::Result;
 
@@ -170,7 +171,7 @@ pub(super) fn as_json(
         files: files
             .map(|outcome| File::new(outcome, arguments.undo))
             .collect(),
-        warnings: warnings.told(),
+        warnings: warnings.texts(),
     };
     serde_json::to_value(answer).map_err(Error::internal)
 }

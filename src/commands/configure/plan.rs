@@ -110,7 +110,7 @@ impl Configuring<'_> {
         }
         let found = format!("unencrypted passwords for {}", listed(&places));
         if self.is_interactive && !self.arguments.dry_run {
-            self.context.terminal.tell(&format!("Found {found}"));
+            self.context.terminal.write_line(&format!("Found {found}"));
             let question = "Move them to the keychain, after checking them?";
             let answer = self.context.terminal.confirm(question, true);
             if answer.map_err(|_| Error::user("no answer. Nothing was changed"))? {

@@ -171,7 +171,7 @@ fn immovable(client: Client, clients: &Clients) -> Vec<Diagnostic> {
         } else {
             Verdict::Warning
         };
-        let (message, fix) = (immovable.seen, Some(immovable.mend));
+        let (message, fix) = (immovable.message, Some(immovable.fix));
         Some(Diagnostic::new(PLAINTEXT_PASSWORD, verdict, message, fix))
     };
     registries.into_iter().filter_map(diagnostic).collect()
