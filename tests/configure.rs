@@ -402,7 +402,7 @@ fn registries_without_a_login_are_noted_with_the_command() {
     let all = [&["--registry"], &hosts[..]].concat();
     let told = |outcome: &Outcome| {
         let lines = outcome.stderr.lines();
-        let lines = lines.filter(|line| line.starts_with("not logged in to "));
+        let lines = lines.filter(|line| line.starts_with("note: not logged in to "));
         lines.map(str::to_owned).collect::<Vec<_>>()
     };
     let dry = configure(&machine, &[&all[..], &["--dry-run"]].concat());
@@ -410,10 +410,10 @@ fn registries_without_a_login_are_noted_with_the_command() {
     assert_eq!(
         told(&configure(&machine, &all)),
         [
-            "not logged in to cp.icr.io. Run 'docker login -u cp cp.icr.io'",
-            "not logged in to us.icr.io and uk.icr.io. Run 'docker-credential-icr login'",
-            "not logged in to de.icr.io. Run 'docker-credential-icr login --profile a'",
-            "not logged in to stg.icr.io. Run 'docker-credential-icr login stg.icr.io'",
+            "note: not logged in to cp.icr.io. Run 'docker login -u cp cp.icr.io'",
+            "note: not logged in to us.icr.io and uk.icr.io. Run 'docker-credential-icr login'",
+            "note: not logged in to de.icr.io. Run 'docker-credential-icr login --profile a'",
+            "note: not logged in to stg.icr.io. Run 'docker-credential-icr login stg.icr.io'",
         ]
     );
     machine.set_environment_key();
@@ -846,7 +846,7 @@ mod terminal {
         for part in [
             "warning: unencrypted passwords for us.icr.io in ",
             "Clients with the helper no longer use them",
-            "not logged in to us.icr.io. Run 'docker-credential-icr login'",
+            "note: not logged in to us.icr.io. Run 'docker-credential-icr login'",
         ] {
             session.exp_string(part).expect(part);
         }

@@ -144,10 +144,10 @@ fn a_rejection_is_final_and_shown_without_its_context() {
         (error(400, "X1", NOT_FOUND), &["(X1)"]),
         (error(400, "X1", ""), &["(X1)"]),
         (error(400, "X1", &"long ".repeat(10_000)), &["long long"]),
-        (Fault::Status(400), &["BXNIM0000E", "told to answer 400"]),
-        (Fault::Status(401), &["told to answer 401"]),
-        (Fault::Status(404), &["told to answer 404"]),
-        (Fault::Status(501), &["told to answer 501"]),
+        (Fault::Status(400), &["BXNIM0000E", "set to answer 400"]),
+        (Fault::Status(401), &["set to answer 401"]),
+        (Fault::Status(404), &["set to answer 404"]),
+        (Fault::Status(501), &["set to answer 501"]),
     ] {
         let before = machine.cloud.exchanges();
         machine.cloud.script([fault.clone()]);

@@ -338,7 +338,7 @@ fn no_registry_token_is_in_the_log_at_any_level() {
             return;
         };
         let log = logged(machine.with_registry(), level, registry_tokens);
-        let is_there = log.contains("make registry token");
+        let is_there = log.contains("create registry token");
         assert_eq!(is_there, ["debug", "trace"].contains(&level), "{log}");
     }
 }

@@ -1002,7 +1002,7 @@ fn an_expired_session_can_be_replaced_with_the_default_login() {
         for part in [
             "the login for us.icr.io has expired: IAM ended its session",
             "Without it, ",
-            "'docker-credential-icr logout us.icr.io'",
+            "docker-credential-icr logout us.icr.io",
         ] {
             assert!(problems.contains(part), "{problems}");
         }
@@ -1014,7 +1014,7 @@ fn an_expired_session_can_be_replaced_with_the_default_login() {
             &doctor.stdout,
             &[
                 "problem  the login for us.icr.io has expired",
-                "> docker-credential-icr logout us.icr.io",
+                "fix: docker-credential-icr logout us.icr.io",
             ],
         );
         let outcome = machine.run(way_out, KEY);

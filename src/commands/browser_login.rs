@@ -294,7 +294,8 @@ mod tests {
         }]);
         let desktop = FakeDesktop::new(&[]);
         let error = by_browser_of(&desktop, &cloud).unwrap_err().to_string();
-        let reason = "cannot use the authorization code from the browser: IAM rejected it (BXNIM0000E, HTTP 400): No.";
+        let reason =
+            "cannot use the authorization code from the browser: IAM rejected it (BXNIM0000E): No.";
         assert!(error.starts_with(reason), "{error}");
         assert!(error.contains("Start the login again"), "{error}");
         let code = given(&cloud, "/identity/token", "code");

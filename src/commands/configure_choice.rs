@@ -22,6 +22,9 @@ use crate::registry::REGIONS;
 use crate::registry::Registry;
 use crate::settings::Settings;
 
+/// How often a person is asked for registries.
+const MAX_PROMPTS: u32 = 3;
+
 /// The registry that is suggested if none is found.
 const DEFAULT_HOST: &str = "us.icr.io";
 
@@ -175,15 +178,21 @@ impl Choosing<'_> {
             found
         };
         let prompt = format!("Registries [{}]:", found.join(" "));
-        let answer = self.context.terminal.ask(&prompt);
-        let answer = answer.map_err(|_| no_answer())?;
-        let separator = |character: char| character == ',' || character.is_whitespace();
-        let names = answer.split(separator).filter(|name| !name.is_empty());
-        let addresses: Vec<String> = names.map(str::to_owned).collect();
-        if addresses.is_empty() {
-            return Ok(found);
+        let terminal = self.context.terminal;
+        for _ in 0..MAX_PROMPTS {
+            let answer = terminal.ask(&prompt).map_err(|_| no_answer())?;
+            let separator = |character: char| character == ',' || character.is_whitespace();
+            let names = answer.split(separator).filter(|name| !name.is_empty());
+            let addresses: Vec<String> = names.map(str::to_owned).collect();
+            if addresses.is_empty() {
+                return Ok(found);
+            }
+            if let Ok(hosts) = hosts(&addresses, self.broker.settings) {
+                return Ok(hosts);
+            }
+            terminal.write_line("That is not an IBM Cloud registry (example: us.icr.io)");
         }
-        hosts(&addresses, self.broker.settings)
+        Err(Error::user("no registry was named. Nothing was changed"))
     }
 
     /// Returns the registries with this helper or an entry of `auths` in the files.

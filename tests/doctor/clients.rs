@@ -72,7 +72,7 @@ fn whatever_shadows_the_helper_is_reported() {
         "warning",
         &[
             "does not read or change",
-            "`auths` is there twice",
+            "`auths` occurs twice",
             "docker may read it",
         ],
     );
@@ -133,8 +133,8 @@ fn passwords_that_cannot_be_migrated_are_reported_with_the_reason() {
     assert_eq!(
         reported(&different),
         [
-            "problem: what lies for `de.icr.io` in FILE is a token of the registry's own, which nobody else can use fix: log out with the client that wrote it, and log in again",
-            "problem: there are different passwords for us.icr.io in FILE fix: take out those that are not meant, then run it again",
+            "problem: the entry for de.icr.io in FILE is a token that only its client can use fix: Log out with the client that wrote it, then log in again",
+            "problem: different passwords for us.icr.io are stored in FILE fix: Remove the wrong ones, then run this command again",
         ]
     );
     let of_another = format!(

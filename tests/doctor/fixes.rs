@@ -102,8 +102,8 @@ fn the_suggested_commands_fix_the_problems() {
         let fix = of_check().unwrap_or_else(|| panic!("{check} reports no problem"));
         let dialog: &[(&str, &str)] = match check {
             "source" => &[("API key: ", ENVIRONMENT_KEY)],
-            "configured-clients" => &[("[Y/n]", ""), ("registries", "")],
-            "creds-store" => &[("registries", "")],
+            "configured-clients" => &[("[Y/n]", ""), ("Registries", "")],
+            "creds-store" => &[("Registries", "")],
             _ => &[],
         };
         let command = fix.strip_prefix("docker-credential-icr ");

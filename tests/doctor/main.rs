@@ -116,7 +116,7 @@ fn the_test_item_is_deleted_from_the_keychain() {
     };
     machine.set_environment_key();
     let healthy = HealthyMachine::on(machine);
-    healthy.reports("keychain-logins", "ok", &["the kernel keyring", " ms"]);
+    healthy.reports("keychain-logins", "ok", &["kernel keyring", " ms"]);
     healthy.reports("kernel-quota", "ok", &[" keys and ", " bytes"]);
     let names = healthy.machine.keys().names();
     assert!(

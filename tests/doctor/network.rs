@@ -32,7 +32,7 @@ fn each_step_of_the_network_is_checked() {
     );
     healthy.reports("iam", "ok", &[]);
     healthy.machine.unset("NO_PROXY");
-    let message = format!("\"IAM at {url} is not available");
+    let message = format!("\"IAM at {url} is unreachable");
     healthy.reports("iam", "problem", &[&message, "proxy"]);
     healthy.machine.set("HTTPS_PROXY", "bogus://x");
     healthy.reports(
@@ -123,11 +123,10 @@ fn the_error_of_a_registry_is_reported() {
         "registry",
         "problem",
         &[
-            &format!("\"{} refused `token`", healthy.registry),
+            &format!("\"{} rejected the user name 'token'", healthy.registry),
             "not valid",
-            "log in again",
             "HTTP 401",
-            "fix: null",
+            "fix: \"Log in again",
         ],
     );
 }
@@ -144,7 +143,7 @@ fn certificates_are_checked_as_for_a_request() {
     healthy.reports(
         "certificates",
         "problem",
-        &["$SSL_CERT_FILE names /nonexistent", "or unset it"],
+        &["/nonexistent, the file in $SSL_CERT_FILE", "or unset it"],
     );
     // No requests leave this machine.
     healthy

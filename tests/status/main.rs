@@ -331,7 +331,7 @@ fn the_error_of_a_registry_names_it_once() {
     machine.set("IC_IAM_TOKEN", token);
     let outcome = status(&machine, &["--check", &registry]);
     assert_eq!(outcome.status, Some(1));
-    let problem = format!("problem: {registry} refused `iambearer`: ");
+    let problem = format!("problem: {registry} rejected the user name 'iambearer' (HTTP 401): ");
     assert!(outcome.stdout.contains(&problem), "{outcome:?}");
 }
 
