@@ -15,8 +15,8 @@ use crate::http::transport::Transport;
 use crate::keychain::KeychainError;
 use crate::keychain::Keychains;
 use crate::keychain::Prompting;
-use crate::keychain::older::OlderLogins;
 use crate::lock::LockDirectory;
+use crate::login::legacy::LegacyLogins;
 use crate::registry::Registry;
 use crate::settings::Settings;
 use crate::terminal::Terminal;
@@ -36,7 +36,7 @@ pub struct Context<'a> {
     pub machine_name: &'a dyn Fn() -> Option<String>,
     /// What an older program of the same name left in the keychain for these
     /// registries.
-    pub older_logins: &'a OlderLogins<'a>,
+    pub legacy_logins: &'a LegacyLogins<'a>,
     /// Opens the keychains that the settings choose.
     pub open_keychains: &'a dyn Fn(&Settings, Prompting) -> Result<Keychains, KeychainError>,
     /// The arguments of the client that started the program, its name among them, where
@@ -195,7 +195,7 @@ impl<'a> Context<'a> {
             environment,
             locks,
             machine_name: &|| Some("laptop".into()),
-            older_logins: &|_| Ok(Vec::new()),
+            legacy_logins: &|_| Ok(Vec::new()),
             open_keychains: &|_, _| Err(KeychainError::Absent("no keychain".into())),
             parent_arguments: &Vec::new,
             program: &|| None,

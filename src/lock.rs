@@ -11,7 +11,6 @@ use anyhow::Context;
 use crate::digest;
 use crate::fs;
 use crate::fs::Missing;
-use crate::login::LoginScope;
 use crate::time::run_with_timeout;
 
 /// Whether we hold a lock. Held until dropped; the system takes it back when the
@@ -67,11 +66,11 @@ impl LockDirectory {
         self.lock("identity", key, Duration::ZERO)
     }
 
-    /// Waits a moment, and no longer than `patience`, for the lock of a login. It
-    /// may be taken while an identity's is held, never the other way round; they
-    /// share no file.
-    pub fn lock_login(&self, scope: &LoginScope, patience: Duration) -> Lock {
-        let key = digest::fingerprint(&["login", &scope.item_name()]);
+    /// Waits up to `patience`, and at most [`LOGIN_PATIENCE`], for the lock of the login with
+    /// this name in the keychain. It may be taken while an identity's is held, never the other
+    /// way round; they share no file.
+    pub fn lock_login(&self, item_name: &str, patience: Duration) -> Lock {
+        let key = digest::fingerprint(&["login", item_name]);
         self.lock("login", &key, patience.min(LOGIN_PATIENCE))
     }
 
@@ -212,9 +211,9 @@ mod tests {
     fn a_logins_lock_is_free_while_any_identitys_is_held() {
         let directory = tempfile::tempdir().unwrap();
         let locks = LockDirectory::at(Some(directory.path().to_owned()));
-        let key = digest::fingerprint(&["login", &LoginScope::Default.item_name()]);
+        let key = digest::fingerprint(&["login", "default"]);
         let _identity = locks.lock_identity(&key, LONG);
-        assert!(locks.lock_login(&LoginScope::Default, LONG).is_held());
+        assert!(locks.lock_login("default", LONG).is_held());
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! What `store` and `login` keep and where it rests: a login for one registry
 //! host, for a profile, or for every registry.
 
+pub mod legacy;
+
 use serde::Deserialize;
 use serde::Deserializer;
 use serde::Serialize;
@@ -14,11 +16,11 @@ use crate::error::Result;
 use crate::iam::jwt;
 use crate::iam::owner::Owner;
 use crate::iam::trusted_profile::TrustedProfile;
+use crate::keychain::Backend;
 use crate::keychain::Item;
 use crate::keychain::Keychain;
 use crate::registry::Registry;
 use crate::secret::Secret;
-use crate::settings::KeychainChoice;
 
 /// What a login is for.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -363,13 +365,13 @@ impl<'a> Logins<'a> {
             })
     }
 
-    /// Which keychain the login for a scope rests in; `None` when there is none.
+    /// Returns the keychain that stores the login for a scope; `None` if there is no login.
     ///
     /// # Errors
     /// The keychain cannot tell.
-    pub fn holder(&self, scope: &LoginScope) -> Result<Option<KeychainChoice>> {
+    pub fn backend(&self, scope: &LoginScope) -> Result<Option<Backend>> {
         let item = Item::login(&scope.item_name());
-        self.keychain.holder(&item).map_err(|error| {
+        self.keychain.backend(&item).map_err(|error| {
             Error::temporary(format!("cannot find the login for {scope}: {error}"))
         })
     }

@@ -18,6 +18,7 @@ use docker_credential_icr::fs;
 use docker_credential_icr::http::client::Https;
 use docker_credential_icr::keychain;
 use docker_credential_icr::lock::LockDirectory;
+use docker_credential_icr::login::legacy;
 use docker_credential_icr::process::background_refresh;
 use docker_credential_icr::process::memory;
 use docker_credential_icr::process::parent;
@@ -56,11 +57,15 @@ fn main() -> ExitCode {
         config_directory: dirs::config_dir(),
         locks: LockDirectory::at(state.as_ref().map(|state| state.join("locks"))),
         machine_name: &|| machine_name(&environment),
-        older_logins: &|registries| {
-            keychain::older::logins(&environment, state.as_deref(), registries)
-        },
+        legacy_logins: &|registries| legacy::logins(&environment, state.as_deref(), registries),
         open_keychains: &|settings, prompting| {
-            keychain::open(settings, &environment, state.as_deref(), prompting)
+            keychain::open(
+                settings.keychain.selection(),
+                &settings.namespace,
+                &environment,
+                state.as_deref(),
+                prompting,
+            )
         },
         state_directory: dirs::state_dir().or_else(dirs::data_local_dir),
         system_config_directory: system_config_directory(),

@@ -37,21 +37,11 @@ const ROOMS: [&str; 28] = [
     "text",
 ];
 
-/// Imports from above that are still to be removed.
-const TO_DO: [(&str, &str); 5] = [
-    ("keychain", "iam"),
-    ("keychain", "login"),
-    ("keychain", "registry"),
-    ("keychain", "settings"),
-    ("lock", "login"),
-];
-
 #[test]
 fn no_room_imports_from_a_room_above_it() {
     let wrong: Vec<String> = imports()
         .into_iter()
         .filter(|import| position(&import.from) >= position(&import.to))
-        .filter(|import| !TO_DO.contains(&(&*import.from, &*import.to)))
         .map(|import| format!("{}: `{}` uses `{}`", import.file, import.from, import.to))
         .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");

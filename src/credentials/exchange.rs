@@ -454,12 +454,12 @@ mod tests {
     #[test]
     fn a_new_refresh_token_is_kept_near_while_its_place_cannot_be_written() {
         let machine = Machine::with_login("iamrefresh", "first");
-        let far = Rc::clone(&machine.far);
-        let lock = move || far.fail_with(Some(KeychainError::Locked("far")));
+        let durable = Rc::clone(&machine.durable);
+        let lock = move || durable.fail_with(Some(KeychainError::Locked("durable")));
         *machine.iam.meanwhile.borrow_mut() = Some(Box::new(lock));
         machine.answers("us.icr.io", "iambearer:access-1");
-        let near = Logins::in_keychain(&*machine.keychains.tokens);
-        let login = near
+        let cache = Logins::in_keychain(&*machine.keychains.tokens);
+        let login = cache
             .read(&LoginScope::Registry(registry("us.icr.io")))
             .unwrap()
             .unwrap();

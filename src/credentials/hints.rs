@@ -47,16 +47,16 @@ impl Broker<'_> {
 
 /// Takes the login's lock. Where hints are not used, `get` does not touch a lock file.
 fn lock_for_hint(scope: &LoginScope, context: &SourceContext<'_>, deadline: Deadline) -> Lock {
-    if context.near_logins.is_none() {
+    if context.cached_logins.is_none() {
         return Lock::None;
     }
     let timeout = deadline.remaining(context.clock);
-    context.locks.lock_login(scope, timeout)
+    context.locks.lock_login(&scope.item_name(), timeout)
 }
 
 /// Writes which login a scope has, if that helps to find its token.
 pub(super) fn write_hint(scope: &LoginScope, login: Option<&Login>, context: &SourceContext<'_>) {
-    if context.near_logins.is_none() {
+    if context.cached_logins.is_none() {
         return;
     }
     let (id, lifetime) = match login {

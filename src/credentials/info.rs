@@ -5,12 +5,12 @@ use super::Broker;
 use crate::error::Result;
 use crate::iam::jwt;
 use crate::iam::owner::Owner;
+use crate::keychain::Backend;
 use crate::login::LoginKind;
 use crate::login::LoginScope;
 use crate::registry::Registry;
 use crate::secret::Secret;
 use crate::settings::CredentialKind;
-use crate::settings::KeychainChoice;
 use crate::settings::Settings;
 use crate::sources;
 use crate::sources::Origin;
@@ -39,7 +39,7 @@ pub struct CredentialInfo {
     /// Why there is none, if it was in vain to get one lately.
     pub past_failure: Option<PastFailure>,
     /// The keychain that the login rests in, if it is a stored one.
-    pub keychain: Option<KeychainChoice>,
+    pub keychain: Option<Backend>,
     /// When the API key ends, in seconds since 1970, where this program had it made.
     pub key_ends_at: Option<u64>,
 }
@@ -193,7 +193,7 @@ impl Broker<'_> {
         };
         let keychain = match &resolved.origin {
             Origin::Source(_) => None,
-            Origin::Login(scope) => context.logins.holder(scope)?,
+            Origin::Login(scope) => context.logins.backend(scope)?,
         };
         let login = resolved.login;
         let key = login.as_ref().and_then(|login| login.issued_key.as_ref());

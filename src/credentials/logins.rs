@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::http::MAX_ATTEMPTS;
 use crate::iam::TokenResponse;
 use crate::iam::endpoint::Endpoint;
+use crate::keychain::Backend;
 use crate::lock::LOGIN_PATIENCE;
 use crate::lock::Lock;
 use crate::login::Login;
@@ -22,7 +23,6 @@ use crate::login::Logins;
 use crate::registry::Registry;
 use crate::secret::Secret;
 use crate::settings::CredentialKind;
-use crate::settings::KeychainChoice;
 use crate::settings::Profile;
 use crate::sources;
 use crate::sources::ExpiredLogin;
@@ -41,7 +41,10 @@ impl Broker<'_> {
     /// The keychain does not take it; the one before it is then still there.
     pub fn log_in(&self, scope: &LoginScope, login: Login) -> Result<()> {
         let context = self.source_context_of(scope);
-        let _lock = self.context.locks.lock_login(scope, LOGIN_PATIENCE);
+        let _lock = self
+            .context
+            .locks
+            .lock_login(&scope.item_name(), LOGIN_PATIENCE);
         self.write_login(scope, login, &context)
     }
 
@@ -118,7 +121,10 @@ impl Broker<'_> {
     /// The keychain does not let it go. That nothing was stored is no error.
     pub fn log_out(&self, scope: &LoginScope) -> Result<bool> {
         let context = self.source_context_of(scope);
-        let _lock = self.context.locks.lock_login(scope, LOGIN_PATIENCE);
+        let _lock = self
+            .context
+            .locks
+            .lock_login(&scope.item_name(), LOGIN_PATIENCE);
         let former = self.forget_tokens(scope, &context, None);
         context.logins.delete(scope)?;
         Ok(!matches!(former, Ok(None)))
@@ -139,7 +145,10 @@ impl Broker<'_> {
     pub(super) fn delete_expired(&self, expired: &[ExpiredLogin]) {
         let logins = Logins::in_keychain(&*self.keychains.logins);
         for ExpiredLogin { scope, id } in expired {
-            let lock = self.context.locks.lock_login(scope, EXPIRED_PATIENCE);
+            let lock = self
+                .context
+                .locks
+                .lock_login(&scope.item_name(), EXPIRED_PATIENCE);
             if matches!(lock, Lock::Busy) {
                 continue;
             }
@@ -183,8 +192,8 @@ impl Broker<'_> {
     ///
     /// # Errors
     /// The keychain cannot tell.
-    pub fn holder(&self, scope: &LoginScope) -> Result<Option<KeychainChoice>> {
-        Logins::in_keychain(&*self.keychains.logins).holder(scope)
+    pub fn backend(&self, scope: &LoginScope) -> Result<Option<Backend>> {
+        Logins::in_keychain(&*self.keychains.logins).backend(scope)
     }
 
     /// Goes on with the session of the IBM Cloud CLI, and says which IAM it is of.
@@ -400,7 +409,7 @@ mod tests {
     #[test]
     fn an_expired_login_that_cannot_be_deleted_costs_no_answer() {
         let machine = machine_with_expired_login();
-        machine.far.refuse_to_delete();
+        machine.durable.refuse_to_delete();
         machine.answers("us.icr.io", "iambearer:access-1");
     }
 
@@ -478,7 +487,9 @@ mod tests {
     fn our_own_token_may_come_back_while_the_keychain_is_locked() {
         let machine = Machine::with_login("iamapikey", "key");
         machine.get("us.icr.io").unwrap();
-        machine.far.fail_with(Some(KeychainError::Locked("far")));
+        machine
+            .durable
+            .fail_with(Some(KeychainError::Locked("durable")));
         assert_eq!(machine.store("us.icr.io", "iambearer", "access-1"), Ok(()));
         assert!(machine.store("us.icr.io", "iamapikey", "other").is_err());
     }
@@ -500,7 +511,7 @@ mod tests {
         let scopes = ["us.icr.io", "de.icr.io", "uk.icr.io"]
             .map(|host| LoginScope::Registry(registry(host)));
         let logins = scopes.clone().map(|scope| (scope, new.clone()));
-        machine.far.refuse_to_write("uk.icr.io");
+        machine.durable.refuse_to_write("uk.icr.io");
         let stored = |scope| machine.ask(|broker| broker.login(scope)).unwrap();
         let failure = machine
             .ask(|broker| broker.log_in_all(&logins))
@@ -526,17 +537,17 @@ mod tests {
         let machine = Machine::with_login("iamapikey", "former");
         let item = Item::login("de.icr.io");
         let newer = Secret::new(r#"{"v":2}"#);
-        machine.far.write(&item, &newer, None).unwrap();
+        machine.durable.write(&item, &newer, None).unwrap();
         let new = Login::new(CredentialKind::ApiKey.with(Secret::new("new")));
         let logins = ["us.icr.io", "de.icr.io", "uk.icr.io"]
             .map(|host| (LoginScope::Registry(registry(host)), new.clone()));
-        machine.far.refuse_to_write("uk.icr.io");
+        machine.durable.refuse_to_write("uk.icr.io");
         let failure = machine
             .ask(|broker| broker.log_in_all(&logins))
             .unwrap_err()
             .to_string();
         assert!(failure.contains("logout de.icr.io"), "{failure}");
-        assert_eq!(machine.far.read(&item), Ok(Some(newer)));
+        assert_eq!(machine.durable.read(&item), Ok(Some(newer)));
         machine.answers("us.icr.io", "iambearer:access-1");
         let stored = machine.ask(|broker| broker.login(&logins[0].0)).unwrap();
         assert_eq!(

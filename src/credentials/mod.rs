@@ -379,9 +379,9 @@ impl Broker<'_> {
             environment: self.environment,
             locks: &self.context.locks,
             logins: Logins::in_keychain(&*self.keychains.logins),
-            near_logins: self
+            cached_logins: self
                 .keychains
-                .tokens_are_near
+                .cache_is_local
                 .then(|| Logins::in_keychain(&*self.keychains.tokens)),
             system_paths: &self.context.system_paths,
             tokens: TokenCache::new(&*self.keychains.tokens, self.context.clock),
@@ -454,10 +454,10 @@ mod tests {
     fn a_fresh_token_is_found_without_the_far_keychain_and_without_iam() {
         let machine = Machine::with_login("iamapikey", "key");
         machine.answers("us.icr.io", "iambearer:access-1");
-        let calls = machine.far.calls();
+        let calls = machine.durable.calls();
         machine.clock.advance(Duration::from_secs(1799));
         machine.answers("us.icr.io", "iambearer:access-1");
-        assert_eq!(machine.far.calls(), calls, "a hit is local");
+        assert_eq!(machine.durable.calls(), calls, "a hit is local");
         machine.clock.advance(Duration::from_secs(1));
         assert_eq!(
             machine.get("us.icr.io").as_deref(),
@@ -507,7 +507,7 @@ mod tests {
         };
         let changing = machine
             .locks
-            .lock_login(&LoginScope::Default, Duration::ZERO);
+            .lock_login(&LoginScope::Default.item_name(), Duration::ZERO);
         assert_eq!(look(), [true, false]);
         drop(changing);
         assert_eq!(look(), [true, true]);
@@ -517,7 +517,9 @@ mod tests {
     fn a_locked_keychain_costs_no_answer_that_is_still_good() {
         let machine = Machine::with_login("iamapikey", "key");
         machine.get("us.icr.io").unwrap();
-        machine.far.fail_with(Some(KeychainError::Locked("far")));
+        machine
+            .durable
+            .fail_with(Some(KeychainError::Locked("durable")));
         machine.clock.advance(Duration::from_secs(2000));
         machine.answers("us.icr.io", "iambearer:access-1");
         let failure = machine.get("de.icr.io").unwrap_err().to_string();
@@ -542,11 +544,11 @@ mod tests {
 
         let machine = Machine::with_login("iamapikey", "old");
         *machine.iam.refused.borrow_mut() = Some(Secret::new("old"));
-        let far = Rc::clone(&machine.far);
+        let durable = Rc::clone(&machine.durable);
         let rotate = move || {
             let scope = LoginScope::Registry(registry("us.icr.io"));
             let credential = CredentialKind::ApiKey.with(Secret::new("new"));
-            let logins = Logins::in_keychain(&*far);
+            let logins = Logins::in_keychain(&*durable);
             logins.write(&scope, &Login::new(credential)).unwrap();
         };
         *machine.iam.meanwhile.borrow_mut() = Some(Box::new(rotate));

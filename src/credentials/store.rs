@@ -89,7 +89,10 @@ impl Broker<'_> {
             return Ok(Stored::Unchanged);
         }
         let scope = LoginScope::Registry(registry.clone());
-        let _lock = self.context.locks.lock_login(&scope, LOGIN_PATIENCE);
+        let _lock = self
+            .context
+            .locks
+            .lock_login(&scope.item_name(), LOGIN_PATIENCE);
         let mut until_it_ends = None;
         if login.kind() == LoginKind::Bearer {
             if self.has_issued(&scope, &login.secret, &context) {
@@ -370,14 +373,14 @@ mod tests {
     #[test]
     fn where_no_token_is_kept_none_takes_the_place_of_what_answers() {
         let mut machine = Machine::with_environment(&[("IBMCLOUD_API_KEY", "key")]);
-        machine.keychains.tokens = Box::new(Rc::clone(&machine.far));
-        machine.keychains.tokens_are_near = false;
+        machine.keychains.tokens = Box::new(Rc::clone(&machine.durable));
+        machine.keychains.cache_is_local = false;
         let full = KeychainError::Refused("full".into());
-        machine.far.fail_with(Some(full));
+        machine.durable.fail_with(Some(full));
         let token = token_of("somebody", "a", START + 600);
         let stored = store(&machine, &token);
         assert!(matches!(stored, Ok(Stored::Untold(_))), "{stored:?}");
-        machine.far.fail_with(None);
+        machine.durable.fail_with(None);
         let stored = store(&machine, &token);
         assert!(matches!(stored, Ok(Stored::Written { .. })), "{stored:?}");
     }
@@ -387,7 +390,7 @@ mod tests {
     fn what_we_answered_comes_back_without_notes_too() {
         for credential in ["iambearer", "iamrefresh", "iamapikey"] {
             let mut machine = Machine::new();
-            machine.keychains.tokens_are_near = false;
+            machine.keychains.cache_is_local = false;
             let text = format!("[profile.p]\ncredential = '{credential}'");
             machine.environment = machine.with_settings(&text, &[("ICR_PROFILE", "p")]);
             let scope = LoginScope::Profile("p".into());

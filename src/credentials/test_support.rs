@@ -88,11 +88,11 @@ impl Renewals {
     }
 }
 
-/// A machine with a near keychain for tokens and a far one for logins.
+/// A test environment with a cache keychain for tokens and a durable one for logins.
 pub(crate) struct Machine {
     pub(crate) clock: Rc<FakeClock>,
     pub(crate) environment: Environment,
-    pub(crate) far: Rc<MemoryKeychain>,
+    pub(crate) durable: Rc<MemoryKeychain>,
     pub(crate) iam: NumberedTokens,
     pub(crate) keychains: Keychains,
     pub(crate) locks: LockDirectory,
@@ -106,18 +106,18 @@ impl Machine {
     }
 
     pub(crate) fn with_environment(variables: &[(&str, &str)]) -> Self {
-        let far = Rc::new(MemoryKeychain::default());
+        let durable = Rc::new(MemoryKeychain::default());
         let directory = tempfile::tempdir().unwrap();
         Self {
             clock: Rc::new(FakeClock::at(START)),
             environment: variables.iter().copied().collect(),
             iam: NumberedTokens::default(),
             keychains: Keychains {
-                logins: Box::new(Rc::clone(&far)),
+                logins: Box::new(Rc::clone(&durable)),
                 tokens: Box::new(Rc::new(MemoryKeychain::default())),
-                tokens_are_near: true,
+                cache_is_local: true,
             },
-            far,
+            durable,
             locks: LockDirectory::at(Some(directory.path().to_owned())),
             renewal: Renewals::default(),
             directory,

@@ -10,13 +10,13 @@ use std::time::Duration;
 use linux_keyutils::KeyError;
 use once_cell::unsync::OnceCell;
 
+use super::Backend;
 use super::Item;
 use super::Keychain;
 use super::KeychainError;
 use super::Kind;
 use super::Listed;
 use crate::secret::Secret;
-use crate::settings::KeychainChoice;
 
 mod proc_keys;
 mod store;
@@ -107,8 +107,8 @@ impl Keychain for KernelKeyring {
         }
     }
 
-    fn holder(&self, item: &Item) -> Result<Option<KeychainChoice>, KeychainError> {
-        Ok(self.read(item)?.map(|_| KeychainChoice::Kernel))
+    fn backend(&self, item: &Item) -> Result<Option<Backend>, KeychainError> {
+        Ok(self.read(item)?.map(|_| Backend::Kernel))
     }
 }
 

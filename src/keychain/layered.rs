@@ -4,33 +4,33 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::Backend;
 use super::Item;
 use super::Keychain;
 use super::KeychainError;
 use super::Kind;
 use super::Listed;
 use crate::secret::Secret;
-use crate::settings::KeychainChoice;
 
-/// `near` is asked first, because asking costs nothing; it holds a login only
-/// when that was stored while `far` was absent, which makes it the newer one.
+/// `cache` is asked first, because asking costs nothing; it holds a login only
+/// when that was stored while `durable` was absent, which makes it the newer one.
 #[derive(Debug)]
-pub(super) struct Layered<Near, Far> {
-    near: Rc<Near>,
-    far: Rc<Far>,
+pub(super) struct Layered<Cache, Durable> {
+    cache: Rc<Cache>,
+    durable: Rc<Durable>,
 }
 
-impl<Near: Keychain, Far: Keychain> Layered<Near, Far> {
-    pub(super) fn new(near: Rc<Near>, far: Rc<Far>) -> Self {
-        Self { near, far }
+impl<Cache: Keychain, Durable: Keychain> Layered<Cache, Durable> {
+    pub(super) fn new(cache: Rc<Cache>, durable: Rc<Durable>) -> Self {
+        Self { cache, durable }
     }
 }
 
-impl<Near: Keychain, Far: Keychain> Keychain for Layered<Near, Far> {
+impl<Cache: Keychain, Durable: Keychain> Keychain for Layered<Cache, Durable> {
     fn read(&self, item: &Item) -> Result<Option<Secret>, KeychainError> {
-        match or_nothing(self.near.read(item))? {
+        match or_nothing(self.cache.read(item))? {
             Some(secret) => Ok(Some(secret)),
-            None => or_nothing(self.far.read(item)),
+            None => or_nothing(self.durable.read(item)),
         }
     }
 
@@ -40,10 +40,10 @@ impl<Near: Keychain, Far: Keychain> Keychain for Layered<Near, Far> {
         secret: &Secret,
         lifetime: Option<Duration>,
     ) -> Result<(), KeychainError> {
-        match self.far.write(item, secret, lifetime) {
-            Ok(()) => or_nothing(self.near.delete(item)),
+        match self.durable.write(item, secret, lifetime) {
+            Ok(()) => or_nothing(self.cache.delete(item)),
             Err(KeychainError::Absent(far_reason)) => {
-                self.near.write(item, secret, lifetime).map_err(|error| match error {
+                self.cache.write(item, secret, lifetime).map_err(|error| match error {
                     KeychainError::Absent(near_reason) => KeychainError::Absent(format!(
                         "there is no keychain to keep it in: {far_reason}; {near_reason}; give the API key in $IBMCLOUD_API_KEY instead"
                     )),
@@ -55,24 +55,24 @@ impl<Near: Keychain, Far: Keychain> Keychain for Layered<Near, Far> {
     }
 
     fn delete(&self, item: &Item) -> Result<(), KeychainError> {
-        let near = or_nothing(self.near.delete(item));
-        or_nothing(self.far.delete(item)).and(near)
+        let cache = or_nothing(self.cache.delete(item));
+        or_nothing(self.durable.delete(item)).and(cache)
     }
 
     fn list(&self, kind: Kind) -> Result<Vec<Listed>, KeychainError> {
-        let mut logins = or_nothing(self.near.list(kind))?;
-        for login in or_nothing(self.far.list(kind))? {
-            if !logins.iter().any(|near| near.name == login.name) {
+        let mut logins = or_nothing(self.cache.list(kind))?;
+        for login in or_nothing(self.durable.list(kind))? {
+            if !logins.iter().any(|cache| cache.name == login.name) {
                 logins.push(login);
             }
         }
         Ok(logins)
     }
 
-    fn holder(&self, item: &Item) -> Result<Option<KeychainChoice>, KeychainError> {
-        match or_nothing(self.near.holder(item))? {
-            Some(holder) => Ok(Some(holder)),
-            None => or_nothing(self.far.holder(item)),
+    fn backend(&self, item: &Item) -> Result<Option<Backend>, KeychainError> {
+        match or_nothing(self.cache.backend(item))? {
+            Some(backend) => Ok(Some(backend)),
+            None => or_nothing(self.durable.backend(item)),
         }
     }
 }
@@ -99,32 +99,36 @@ mod tests {
         Rc<MemoryKeychain>,
         Layered<MemoryKeychain, MemoryKeychain>,
     ) {
-        let (near, far) = (
+        let (cache, durable) = (
             Rc::new(MemoryKeychain::default()),
             Rc::new(MemoryKeychain::default()),
         );
-        let layered = Layered::new(Rc::clone(&near), Rc::clone(&far));
-        (near, far, layered)
+        let layered = Layered::new(Rc::clone(&cache), Rc::clone(&durable));
+        (cache, durable, layered)
     }
 
     #[test]
     fn a_login_goes_to_the_far_keychain_and_replaces_the_near_one() {
-        let (near, far, layered) = layers();
-        near.write(&item(), &Secret::new("old"), None).unwrap();
+        let (cache, durable, layered) = layers();
+        cache.write(&item(), &Secret::new("old"), None).unwrap();
         layered.write(&item(), &Secret::new("new"), None).unwrap();
-        assert_eq!(near.read(&item()), Ok(None), "the older login must not win");
-        assert_eq!(far.read(&item()), Ok(Some(Secret::new("new"))));
+        assert_eq!(
+            cache.read(&item()),
+            Ok(None),
+            "the older login must not win"
+        );
+        assert_eq!(durable.read(&item()), Ok(Some(Secret::new("new"))));
         assert_eq!(layered.read(&item()), Ok(Some(Secret::new("new"))));
     }
 
     #[test]
     fn without_a_far_keychain_the_near_one_serves() {
-        let (near, far, layered) = layers();
-        far.fail_with(Some(KeychainError::Absent("no bus".into())));
+        let (cache, durable, layered) = layers();
+        durable.fail_with(Some(KeychainError::Absent("no bus".into())));
         layered.write(&item(), &Secret::new("key"), None).unwrap();
-        assert_eq!(near.read(&item()), Ok(Some(Secret::new("key"))));
-        assert_eq!(layered.holder(&item()), near.holder(&item()));
-        assert!(near.holder(&item()).unwrap().is_some());
+        assert_eq!(cache.read(&item()), Ok(Some(Secret::new("key"))));
+        assert_eq!(layered.backend(&item()), cache.backend(&item()));
+        assert!(cache.backend(&item()).unwrap().is_some());
         assert_eq!(layered.logins().unwrap()[0].name, "us.icr.io");
         layered.delete(&item()).unwrap();
         assert_eq!(
@@ -136,9 +140,9 @@ mod tests {
 
     #[test]
     fn without_any_keychain_a_login_is_refused_with_both_reasons() {
-        let (near, far, layered) = layers();
-        near.fail_with(Some(KeychainError::Absent("no keyctl".into())));
-        far.fail_with(Some(KeychainError::Absent("no bus".into())));
+        let (cache, durable, layered) = layers();
+        cache.fail_with(Some(KeychainError::Absent("no keyctl".into())));
+        durable.fail_with(Some(KeychainError::Absent("no bus".into())));
         let error = layered
             .write(&item(), &Secret::new("key"), None)
             .unwrap_err()
@@ -152,16 +156,16 @@ mod tests {
 
     #[test]
     fn a_broken_near_keychain_does_not_let_an_older_login_speak() {
-        let (near, far, layered) = layers();
-        far.write(&item(), &Secret::new("old"), None).unwrap();
-        near.fail_with(Some(KeychainError::Refused("broken".into())));
+        let (cache, durable, layered) = layers();
+        durable.write(&item(), &Secret::new("old"), None).unwrap();
+        cache.fail_with(Some(KeychainError::Refused("broken".into())));
         assert!(layered.read(&item()).is_err());
     }
 
     #[test]
     fn a_locked_keychain_is_an_error_and_not_nothing() {
-        let (_near, far, layered) = layers();
-        far.fail_with(Some(KeychainError::Locked("Secret Service")));
+        let (_near, durable, layered) = layers();
+        durable.fail_with(Some(KeychainError::Locked("Secret Service")));
         assert_eq!(
             layered.read(&item()),
             Err(KeychainError::Locked("Secret Service"))

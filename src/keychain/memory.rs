@@ -5,13 +5,13 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::Backend;
 use super::Item;
 use super::Keychain;
 use super::KeychainError;
 use super::Kind;
 use super::Listed;
 use crate::secret::Secret;
-use crate::settings::KeychainChoice;
 
 #[derive(Debug, Default)]
 pub(crate) struct MemoryKeychain {
@@ -98,7 +98,7 @@ impl Keychain for MemoryKeychain {
             .collect())
     }
 
-    fn holder(&self, item: &Item) -> Result<Option<KeychainChoice>, KeychainError> {
-        Ok(self.read(item)?.map(|_| KeychainChoice::Kernel))
+    fn backend(&self, item: &Item) -> Result<Option<Backend>, KeychainError> {
+        Ok(self.read(item)?.map(|_| Backend::Kernel))
     }
 }

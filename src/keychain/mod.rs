@@ -12,9 +12,8 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::secret::Secret;
-use crate::settings::KeychainChoice;
-use crate::settings::Settings;
 
+mod backend;
 #[cfg(target_os = "linux")]
 pub mod bus_relay;
 #[cfg(target_os = "linux")]
@@ -24,7 +23,6 @@ mod layered;
 #[cfg(any(target_os = "macos", windows, test))]
 mod native;
 mod none;
-pub mod older;
 mod remembered;
 #[cfg(target_os = "linux")]
 pub mod seal;
@@ -38,6 +36,9 @@ mod user_namespace;
 
 #[cfg(test)]
 pub(crate) mod memory;
+
+pub use backend::Backend;
+pub use backend::Selection;
 
 /// The name under which everything of ours stands in a keychain. Not the bare
 /// program name: an older program of that name keeps items under it.
@@ -106,11 +107,11 @@ pub trait Keychain: fmt::Debug {
     /// may be written afterwards.
     fn remove_unused(&self) {}
 
-    /// Which keychain an item rests in; `None` when it rests in none.
+    /// Returns the keychain that has an item; `None` if no keychain has it.
     ///
     /// # Errors
     /// See [`KeychainError`].
-    fn holder(&self, item: &Item) -> Result<Option<KeychainChoice>, KeychainError>;
+    fn backend(&self, item: &Item) -> Result<Option<Backend>, KeychainError>;
 }
 
 /// Which item: its kind, its name, and what a person may see of it.
@@ -213,8 +214,7 @@ impl Item {
 /// An item in a keychain's list.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Listed {
-    /// The item's name: a registry host, or what
-    /// [`LoginScope::item_name`](crate::login::LoginScope::item_name) makes of it.
+    /// The item's name: for a login a registry's host, `@PROFILE`, or `@`.
     pub name: String,
     /// The user name, where it stands beside the secret and not only with it.
     pub username: Option<String>,
@@ -264,17 +264,18 @@ pub struct Keychains {
     pub tokens: Box<dyn Keychain>,
     /// Whether reading from `tokens` is so much cheaper than from `logins` that
     /// hints about logins are worth keeping there.
-    pub tokens_are_near: bool,
+    pub cache_is_local: bool,
 }
 
-/// Opens the keychains that the settings choose. What they remember about
-/// themselves, which is no secret, they keep in `state_directory`.
+/// Opens the selected keychains. Notes about keychains that time out, which are not
+/// secret, are in `state_directory`.
 ///
 /// # Errors
 /// [`KeychainError::Absent`] when the chosen one does not exist on this system.
 #[cfg(target_os = "linux")]
 pub fn open(
-    settings: &Settings,
+    selection: Selection,
+    namespace: &str,
     environment: &crate::environment::Environment,
     state_directory: Option<&Path>,
     prompting: Prompting,
@@ -287,78 +288,119 @@ pub fn open(
     use timed::Traced;
 
     let kernel = || {
-        let kernel = KernelKeyring::new(&settings.namespace);
+        let kernel = KernelKeyring::new(namespace);
         Rc::new(Traced::new("kernel keyring", kernel))
     };
     let secret_service = || {
-        let secret_service =
-            SecretService::new(&settings.namespace, environment, state_directory, prompting);
+        let secret_service = SecretService::new(namespace, environment, state_directory, prompting);
         Rc::new(Traced::new("Secret Service", secret_service))
     };
-    match settings.keychain {
-        KeychainChoice::Auto => {
+    match selection {
+        Selection::Auto => {
             let kernel = kernel();
             let secret_service = secret_service();
-            let near = kernel.keychain.is_available();
+            let has_kernel = kernel.keychain.is_available();
             Ok(Keychains {
-                tokens: match near {
-                    true => Box::new(Rc::clone(&kernel)),
-                    false => Box::new(Rc::clone(&secret_service)),
+                tokens: if has_kernel {
+                    Box::new(Rc::clone(&kernel))
+                } else {
+                    Box::new(Rc::clone(&secret_service))
                 },
                 logins: Box::new(Layered::new(kernel, secret_service)),
-                tokens_are_near: near,
+                cache_is_local: has_kernel,
             })
         }
-        KeychainChoice::SecretService => {
+        Selection::Backend(Backend::SecretService) => {
             let secret_service = secret_service();
             Ok(Keychains {
                 logins: Box::new(Rc::clone(&secret_service)),
                 tokens: Box::new(secret_service),
-                tokens_are_near: false,
+                cache_is_local: false,
             })
         }
-        KeychainChoice::Kernel => {
+        Selection::Backend(Backend::Kernel) => {
             let kernel = kernel();
             Ok(Keychains {
                 logins: Box::new(Rc::clone(&kernel)),
                 tokens: Box::new(kernel),
-                tokens_are_near: false,
+                cache_is_local: false,
             })
         }
-        KeychainChoice::None => Ok(none::keychains()),
-        KeychainChoice::Macos | KeychainChoice::Windows => Err(not_on_this_system()),
+        Selection::None => Ok(none::keychains()),
+        Selection::Backend(Backend::Macos | Backend::Windows) => Err(not_on_this_system()),
     }
 }
 
-/// Opens the keychains that the settings choose. What they remember about
-/// themselves, which is no secret, they keep in `state_directory`.
+/// Opens the selected keychains. Notes about keychains that time out, which are not
+/// secret, are in `state_directory`.
 ///
 /// # Errors
 /// [`KeychainError::Absent`] when the chosen one does not exist on this system.
 #[cfg(any(target_os = "macos", windows))]
 pub fn open(
-    settings: &Settings,
+    selection: Selection,
+    namespace: &str,
     _environment: &crate::environment::Environment,
     _state_directory: Option<&Path>,
     prompting: Prompting,
 ) -> Result<Keychains, KeychainError> {
-    const OURS: KeychainChoice = match cfg!(windows) {
-        true => KeychainChoice::Windows,
-        false => KeychainChoice::Macos,
+    const OURS: Backend = if cfg!(windows) {
+        Backend::Windows
+    } else {
+        Backend::Macos
     };
-    match settings.keychain {
-        choice if choice == KeychainChoice::Auto || choice == OURS => {
-            let native = native::platform(&settings.namespace, prompting)?;
+    match selection {
+        Selection::Auto | Selection::Backend(OURS) => {
+            let native = native::platform(namespace, prompting)?;
             let native = std::rc::Rc::new(timed::Traced::new("system's keychain", native));
             Ok(Keychains {
                 logins: Box::new(std::rc::Rc::clone(&native)),
                 tokens: Box::new(native),
-                tokens_are_near: false,
+                cache_is_local: false,
             })
         }
-        KeychainChoice::None => Ok(none::keychains()),
+        Selection::None => Ok(none::keychains()),
         _ => Err(not_on_this_system()),
     }
+}
+
+/// Returns the items of another service: those whose names end with `suffix` where the
+/// keychain can search, otherwise those with these `names`.
+///
+/// # Errors
+/// See [`KeychainError`].
+#[cfg(target_os = "linux")]
+pub(crate) fn items_of_service(
+    service: &'static str,
+    suffix: &'static str,
+    _names: &[String],
+    environment: &crate::environment::Environment,
+    state_directory: Option<&Path>,
+) -> Result<Vec<(String, Secret)>, KeychainError> {
+    use secret_service::SecretService;
+
+    let keychain = SecretService::new("", environment, state_directory, Prompting::Never);
+    match keychain.of_service(service, suffix) {
+        // No keychain, no items.
+        Err(KeychainError::Absent(_)) => Ok(Vec::new()),
+        items => items,
+    }
+}
+
+/// Returns the items of another service: those whose names end with `suffix` where the
+/// keychain can search, otherwise those with these `names`.
+///
+/// # Errors
+/// See [`KeychainError`].
+#[cfg(any(target_os = "macos", windows))]
+pub(crate) fn items_of_service(
+    service: &'static str,
+    _suffix: &'static str,
+    names: &[String],
+    _environment: &crate::environment::Environment,
+    _state_directory: Option<&Path>,
+) -> Result<Vec<(String, Secret)>, KeychainError> {
+    native::of_service(service, names)
 }
 
 impl Keychains {
@@ -403,7 +445,7 @@ impl<K: Keychain + ?Sized> Keychain for std::rc::Rc<K> {
         (**self).remove_unused();
     }
 
-    fn holder(&self, item: &Item) -> Result<Option<KeychainChoice>, KeychainError> {
-        (**self).holder(item)
+    fn backend(&self, item: &Item) -> Result<Option<Backend>, KeychainError> {
+        (**self).backend(item)
     }
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use keyring_core::Entry;
 use keyring_core::Error;
 
+use super::Backend;
 use super::Item;
 use super::Keychain;
 use super::KeychainError;
@@ -19,7 +20,6 @@ use super::Kind;
 use super::Listed;
 use crate::digest;
 use crate::secret::Secret;
-use crate::settings::KeychainChoice;
 use crate::time::run_with_timeout;
 
 /// The first character of a header; records are JSON objects and begin with `{`.
@@ -252,10 +252,11 @@ impl Keychain for NativeKeychain {
             .collect())
     }
 
-    fn holder(&self, item: &Item) -> Result<Option<KeychainChoice>, KeychainError> {
-        let ours = match cfg!(windows) {
-            true => KeychainChoice::Windows,
-            false => KeychainChoice::Macos,
+    fn backend(&self, item: &Item) -> Result<Option<Backend>, KeychainError> {
+        let ours = if cfg!(windows) {
+            Backend::Windows
+        } else {
+            Backend::Macos
         };
         Ok(self.read(item)?.map(|_| ours))
     }

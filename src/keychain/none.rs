@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::Backend;
 use super::Item;
 use super::Keychain;
 use super::KeychainError;
@@ -9,7 +10,6 @@ use super::Keychains;
 use super::Kind;
 use super::Listed;
 use crate::secret::Secret;
-use crate::settings::KeychainChoice;
 
 /// Holds nothing and refuses to.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub(super) fn keychains() -> Keychains {
     Keychains {
         logins: Box::new(NoKeychain),
         tokens: Box::new(NoKeychain),
-        tokens_are_near: false,
+        cache_is_local: false,
     }
 }
 
@@ -48,7 +48,7 @@ impl Keychain for NoKeychain {
         Ok(Vec::new())
     }
 
-    fn holder(&self, _item: &Item) -> Result<Option<KeychainChoice>, KeychainError> {
+    fn backend(&self, _item: &Item) -> Result<Option<Backend>, KeychainError> {
         Ok(None)
     }
 }

@@ -5,13 +5,13 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::Backend;
 use super::Item;
 use super::Keychain;
 use super::KeychainError;
 use super::Kind;
 use super::Listed;
 use crate::secret::Secret;
-use crate::settings::KeychainChoice;
 
 type Answers<T> = RefCell<HashMap<(Kind, String), Result<Option<T>, KeychainError>>>;
 
@@ -20,7 +20,7 @@ type Answers<T> = RefCell<HashMap<(Kind, String), Result<Option<T>, KeychainErro
 #[derive(Debug)]
 pub(super) struct Memoized {
     keychain: Box<dyn Keychain>,
-    holders: Answers<KeychainChoice>,
+    backends: Answers<Backend>,
     logins: RefCell<Option<Vec<Listed>>>,
     secrets: Answers<Secret>,
 }
@@ -30,7 +30,7 @@ impl Memoized {
     pub(super) fn new(keychain: Box<dyn Keychain>) -> Self {
         Self {
             keychain,
-            holders: RefCell::default(),
+            backends: RefCell::default(),
             logins: RefCell::default(),
             secrets: RefCell::default(),
         }
@@ -58,7 +58,7 @@ impl Memoized {
     }
 
     fn forget(&self) {
-        self.holders.borrow_mut().clear();
+        self.backends.borrow_mut().clear();
         self.logins.borrow_mut().take();
         self.secrets.borrow_mut().clear();
     }
@@ -96,8 +96,8 @@ impl Keychain for Memoized {
         Ok(logins)
     }
 
-    fn holder(&self, item: &Item) -> Result<Option<KeychainChoice>, KeychainError> {
-        self.remember(&self.holders, item, || self.keychain.holder(item))
+    fn backend(&self, item: &Item) -> Result<Option<Backend>, KeychainError> {
+        self.remember(&self.backends, item, || self.keychain.backend(item))
     }
 }
 
@@ -119,7 +119,7 @@ mod tests {
         inner.fail_with(Some(KeychainError::Refused("asked again".into())));
         assert_eq!(remembered.read(&one), Ok(Some(Secret::new("key"))));
         assert_eq!(remembered.read(&other), Ok(None), "it is not in the list");
-        assert_eq!(remembered.holder(&other), Ok(None));
+        assert_eq!(remembered.backend(&other), Ok(None));
         assert_eq!(remembered.logins().unwrap().len(), 1);
         inner.fail_with(None);
         remembered.write(&other, &Secret::new("new"), None).unwrap();

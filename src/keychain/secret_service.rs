@@ -20,6 +20,7 @@ use dbus_secret_service::Error;
 use dbus_secret_service::Item as StoredItem;
 use dbus_secret_service::SecretService as Connection;
 
+use super::Backend;
 use super::Item;
 use super::Keychain;
 use super::KeychainError;
@@ -37,7 +38,6 @@ use crate::environment::Environment;
 use crate::environment::WAYLAND_DISPLAY;
 use crate::fs;
 use crate::secret::Secret;
-use crate::settings::KeychainChoice;
 use crate::time::Clock;
 use crate::time::SystemClock;
 use crate::time::run_with_timeout;
@@ -351,8 +351,8 @@ impl Keychain for SecretService {
         })
     }
 
-    fn holder(&self, item: &Item) -> Result<Option<KeychainChoice>, KeychainError> {
-        Ok(self.read(item)?.map(|_| KeychainChoice::SecretService))
+    fn backend(&self, item: &Item) -> Result<Option<Backend>, KeychainError> {
+        Ok(self.read(item)?.map(|_| Backend::SecretService))
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use super::Backend;
 use super::Item;
 use super::Keychain;
 use super::KeychainError;
 use super::Kind;
 use super::Listed;
 use crate::secret::Secret;
-use crate::settings::KeychainChoice;
 
 /// The keychain, timed. While nothing is logged that costs a comparison.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl<K: Keychain> Keychain for Traced<K> {
         self.keychain.remove_unused();
     }
 
-    fn holder(&self, item: &Item) -> Result<Option<KeychainChoice>, KeychainError> {
-        self.time("look for", item, || self.keychain.holder(item))
+    fn backend(&self, item: &Item) -> Result<Option<Backend>, KeychainError> {
+        self.time("look for", item, || self.keychain.backend(item))
     }
 }

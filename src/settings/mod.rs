@@ -13,6 +13,8 @@ use crate::error::Result;
 use crate::http::Limits;
 use crate::iam::endpoint::Endpoint;
 use crate::iam::trusted_profile::TrustedProfile;
+use crate::keychain::Backend;
+use crate::keychain::Selection;
 use crate::registry;
 use crate::registry::Registry;
 use crate::text::repeatable::quoted;
@@ -122,19 +124,15 @@ named!(KeychainChoice {
 });
 
 impl KeychainChoice {
-    /// What a person calls it, with how long it keeps a login where that is not
-    /// for good (`keyctl_get_persistent(3)`: three days, unless the machine's
-    /// administrator says otherwise).
-    pub fn described(self) -> &'static str {
+    /// Returns the keychains to open.
+    pub fn selection(self) -> Selection {
         match self {
-            Self::Auto => "the system's keychain",
-            Self::Kernel => {
-                "the Linux kernel keyring (lost at reboot, or after 3 days without use)"
-            }
-            Self::Macos => "the macOS Keychain",
-            Self::None => "no keychain",
-            Self::SecretService => "the Secret Service (GNOME Keyring, KWallet or KeePassXC)",
-            Self::Windows => "the Windows Credential Manager",
+            Self::Auto => Selection::Auto,
+            Self::Kernel => Selection::Backend(Backend::Kernel),
+            Self::Macos => Selection::Backend(Backend::Macos),
+            Self::None => Selection::None,
+            Self::SecretService => Selection::Backend(Backend::SecretService),
+            Self::Windows => Selection::Backend(Backend::Windows),
         }
     }
 }

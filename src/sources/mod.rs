@@ -87,9 +87,9 @@ pub struct SourceContext<'a> {
     /// The stored logins.
     pub logins: Logins<'a>,
     /// Where logins are looked for first, if that is not the only place: see
-    /// [`Keychains::tokens_are_near`](crate::keychain::Keychains). Notes about
+    /// [`Keychains::cache_is_local`](crate::keychain::Keychains). Notes about
     /// logins are worth keeping only then.
-    pub near_logins: Option<Logins<'a>>,
+    pub cached_logins: Option<Logins<'a>>,
     /// Where other programs leave their files.
     pub system_paths: &'a SystemPaths,
     /// Whether `./ibm-credentials.env` may say who we are.
@@ -487,7 +487,7 @@ pub(crate) mod tests {
                 environment: &environment,
                 locks: &self.locks,
                 logins: Logins::in_keychain(&self.keychain),
-                near_logins: None,
+                cached_logins: None,
                 system_paths: &self.system_paths,
                 working_directory_credentials: settings.working_directory_credentials,
                 tokens: self.tokens(),

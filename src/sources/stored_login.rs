@@ -103,8 +103,8 @@ impl Source for StoredLogin {
         let Some(scope) = self.scope(registry, context) else {
             return Ok(LocalLookup::Absent);
         };
-        let near = context.near_logins.as_ref();
-        Ok(match near.and_then(|_| context.tokens.hint(&scope)) {
+        let cache = context.cached_logins.as_ref();
+        Ok(match cache.and_then(|_| context.tokens.hint(&scope)) {
             None => LocalLookup::Unknown,
             Some(Hint { id: None }) => LocalLookup::Absent,
             Some(Hint { id: Some(id) }) => LocalLookup::Key(key(&id, context)),
@@ -292,7 +292,7 @@ impl RefreshTokenIdentity<'_> {
         change: impl FnOnce(Login) -> Option<Login>,
     ) -> Result<()> {
         let patience = iam.http.deadline.remaining(iam.http.clock);
-        let _lock = self.context.locks.lock_login(scope, patience);
+        let _lock = self.context.locks.lock_login(&scope.item_name(), patience);
         let stored = self.context.logins.read(scope)?;
         let changed = stored
             .filter(|login| login.id == self.login.id)
@@ -328,12 +328,12 @@ impl RefreshTokenIdentity<'_> {
             return;
         };
         tracing::warn!(%scope, %error, "the new refresh token is not stored in its place");
-        // The old one may be worth nothing now. The near keychain is read first,
+        // The old one may be worth nothing now. The cache keychain is read first,
         // so that the new one counts until it can be written to its place.
         if scope == &self.scope
-            && let Some(near) = &self.context.near_logins
+            && let Some(cache) = &self.context.cached_logins
             && let Err(error) =
-                near.write(scope, &self.login.clone().rotated(refresh_token.clone()))
+                cache.write(scope, &self.login.clone().rotated(refresh_token.clone()))
         {
             tracing::warn!(%scope, %error, "the new refresh token is lost");
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::CheckContext;
 use super::Diagnostic;
 use crate::context::Context;
+use crate::keychain::Backend;
 use crate::keychain::Item;
 use crate::keychain::Keychain;
 use crate::keychain::KeychainError;
@@ -55,7 +56,7 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
     let mut diagnostics = vec![test_keychain("keychain-logins", "logins", logins, context)];
     let wants_kernel =
         cfg!(target_os = "linux") && context.settings.keychain == KeychainChoice::Auto;
-    if keychains.tokens_are_near {
+    if keychains.cache_is_local {
         diagnostics.push(test_keychain("keychain-tokens", "tokens", tokens, context));
     } else if wants_kernel {
         diagnostics.push(Diagnostic::warning(
@@ -82,11 +83,11 @@ fn test_keychain(
     let secret = Secret::new("x".repeat(TEST_LENGTH));
     let started = context.clock.elapsed();
     let written = keychain.write(&item, &secret, Some(TEST_LIFETIME));
-    let backend = keychain.holder(&item).ok().flatten();
+    let backend = keychain.backend(&item).ok().flatten();
     let read = keychain.read(&item);
     let deleted = keychain.delete(&item);
     let took = context.clock.elapsed() - started;
-    let place = backend.unwrap_or_default().described();
+    let place = backend.map_or("the system's keychain", Backend::described);
     match (written, read, deleted) {
         (Ok(()), Ok(Some(value)), Ok(())) if value == secret => {
             let milliseconds = took.as_secs_f64() * 1000.0;

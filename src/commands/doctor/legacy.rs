@@ -12,9 +12,9 @@ use crate::credentials::Broker;
 use crate::error::Error;
 use crate::error::Result;
 use crate::keychain::Prompting;
-use crate::keychain::older::OlderLogin;
-use crate::keychain::older::SERVICE;
 use crate::login::LoginScope;
+use crate::login::legacy::LegacyLogin;
+use crate::login::legacy::SERVICE;
 use crate::registry::Registry;
 use crate::settings::CredentialKind;
 use crate::settings::KeychainChoice;
@@ -43,7 +43,7 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
     )]
 }
 
-fn legacy_logins(context: &CheckContext<'_>) -> Result<Vec<OlderLogin>> {
+fn legacy_logins(context: &CheckContext<'_>) -> Result<Vec<LegacyLogin>> {
     // The older program uses the Secret Service, which these settings exclude.
     if matches!(
         context.settings.keychain,
@@ -52,7 +52,7 @@ fn legacy_logins(context: &CheckContext<'_>) -> Result<Vec<OlderLogin>> {
         return Ok(Vec::new());
     }
     let registries: Vec<Registry> = context.settings.all_registries().collect();
-    (context.context.older_logins)(&registries).map_err(|error| Error::user(error.to_string()))
+    (context.context.legacy_logins)(&registries).map_err(|error| Error::user(error.to_string()))
 }
 
 /// Returns how to delete the older program's items.
@@ -89,7 +89,7 @@ pub(super) fn run_take_over(stdio: &mut Stdio<'_>, context: &CheckContext<'_>) -
 
 /// Takes over each login; returns the registries of those that work, and the errors of
 /// the others.
-fn take_over(logins: Vec<OlderLogin>, broker: &Broker<'_>) -> (Vec<Registry>, Vec<String>) {
+fn take_over(logins: Vec<LegacyLogin>, broker: &Broker<'_>) -> (Vec<Registry>, Vec<String>) {
     let mut stored: Vec<Registry> = Vec::new();
     let mut errors: Vec<String> = Vec::new();
     for login in logins {
@@ -105,8 +105,8 @@ fn take_over(logins: Vec<OlderLogin>, broker: &Broker<'_>) -> (Vec<Registry>, Ve
     (stored, errors)
 }
 
-fn store_and_check(login: OlderLogin, broker: &Broker<'_>) -> Result<()> {
-    let OlderLogin {
+fn store_and_check(login: LegacyLogin, broker: &Broker<'_>) -> Result<()> {
+    let LegacyLogin {
         registry,
         refresh_token,
     } = login;
@@ -147,8 +147,8 @@ mod tests {
     use crate::keychain::KeychainError;
     use crate::secret::Secret;
 
-    fn legacy_login(host: &str) -> OlderLogin {
-        OlderLogin {
+    fn legacy_login(host: &str) -> LegacyLogin {
+        LegacyLogin {
             registry: registry(host),
             refresh_token: Secret::new(format!("refresh token for {host}")),
         }
@@ -158,7 +158,7 @@ mod tests {
     fn an_error_for_one_registry_does_not_stop_the_others() {
         let machine = Machine::with_login("iamapikey", "key");
         let logins = ["de.icr.io", "us.icr.io", "uk.icr.io", "jp.icr.io"].map(legacy_login);
-        machine.far.refuse_to_write("uk.icr.io");
+        machine.durable.refuse_to_write("uk.icr.io");
         let (stored, errors) = machine.ask(|broker| take_over(logins.into(), broker));
         assert_eq!(stored, ["de.icr.io", "jp.icr.io"].map(registry));
         let [own, unwritten] = &*errors else {
@@ -176,8 +176,8 @@ mod tests {
     fn a_login_that_does_not_work_and_cannot_be_deleted_is_reported() {
         let machine = Machine::new();
         machine.fail_iam_with(400);
-        let far = std::rc::Rc::clone(&machine.far);
-        let fails = move || far.fail_with(Some(KeychainError::Refused("broken".into())));
+        let durable = std::rc::Rc::clone(&machine.durable);
+        let fails = move || durable.fail_with(Some(KeychainError::Refused("broken".into())));
         *machine.iam.meanwhile.borrow_mut() = Some(Box::new(fails));
         let logins = vec![legacy_login("us.icr.io")];
         let (stored, errors) = machine.ask(|broker| take_over(logins, broker));

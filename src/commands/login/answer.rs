@@ -10,11 +10,11 @@ use crate::commands::scopes::scope_list;
 use crate::credentials::Broker;
 use crate::iam::owner::Owner;
 use crate::iam::trusted_profile::TrustedProfile;
+use crate::keychain::Backend;
 use crate::login::IssuedKey;
 use crate::login::Login;
 use crate::login::LoginKind;
 use crate::login::LoginScope;
-use crate::settings::KeychainChoice;
 use crate::time;
 
 /// The JSON answer of `login`.
@@ -62,7 +62,7 @@ pub(in crate::commands) struct StoredLogin {
     trusted_profile: Option<TrustedProfile>,
     key: Option<IssuedKey>,
     key_name: Option<String>,
-    keychain: Option<KeychainChoice>,
+    keychain: Option<Backend>,
 }
 
 impl StoredLogin {
@@ -73,7 +73,7 @@ impl StoredLogin {
         key_name: Option<String>,
         broker: &Broker<'_>,
     ) -> Self {
-        let keychain = scopes.first().map(|scope| broker.holder(scope));
+        let keychain = scopes.first().map(|scope| broker.backend(scope));
         Self {
             username: login.username.clone(),
             owner,
@@ -100,7 +100,7 @@ impl StoredLogin {
                 name: self.key_name.clone(),
                 expires_at: key.expires_at,
             }),
-            keychain: self.keychain.map(KeychainChoice::name),
+            keychain: self.keychain.map(Backend::name),
         }
     }
 }
@@ -116,7 +116,9 @@ impl fmt::Display for StoredLogin {
                 "Logged in to {scopes} (IAM returned no account name)"
             )?,
         }
-        let keychain = self.keychain.unwrap_or_default().described();
+        let keychain = self
+            .keychain
+            .map_or("the system's keychain", Backend::described);
         write!(formatter, "Saved in {keychain}")?;
         if let Some(IssuedKey { id, expires_at }) = &self.key {
             let name = self.key_name.as_deref().unwrap_or_default();

@@ -16,10 +16,10 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::error::one_line;
 use crate::iam::owner::Owner;
+use crate::keychain::Backend;
 use crate::login::LoginScope;
 use crate::registry::Registry;
 use crate::registry::credential_check;
-use crate::settings::KeychainChoice;
 use crate::settings::SourceName;
 use crate::sources::Origin;
 use crate::time::duration;
@@ -203,7 +203,7 @@ impl Row {
                 age: life.age,
                 expires_in: life.left,
             }),
-            keychain: active.and_then(|it| it.keychain).map(KeychainChoice::name),
+            keychain: active.and_then(|it| it.keychain).map(Backend::name),
             api_key_expires_at: active.and_then(|it| it.key_ends_at),
             clients: self.clients.iter().map(|client| client.name()).collect(),
             check: self.check_result(),
@@ -258,14 +258,12 @@ fn token_life(life: TokenLife) -> String {
 }
 
 /// Returns the short name of a keychain.
-fn keychain_name(keychain: KeychainChoice) -> &'static str {
+fn keychain_name(keychain: Backend) -> &'static str {
     match keychain {
-        KeychainChoice::Auto => "keychain",
-        KeychainChoice::Kernel => "kernel keyring",
-        KeychainChoice::Macos => "Keychain",
-        KeychainChoice::None => NOTHING,
-        KeychainChoice::SecretService => "Secret Service",
-        KeychainChoice::Windows => "Credential Manager",
+        Backend::Kernel => "kernel keyring",
+        Backend::Macos => "Keychain",
+        Backend::SecretService => "Secret Service",
+        Backend::Windows => "Credential Manager",
     }
 }
 

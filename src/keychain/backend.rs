@@ -1,0 +1,50 @@
+//! Which keychains there are.
+
+/// A keychain of an operating system.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Backend {
+    /// The Linux kernel's persistent keyring of the user.
+    Kernel,
+    /// The macOS Keychain.
+    Macos,
+    /// GNOME Keyring, KWallet or KeePassXC, by the Secret Service interface.
+    SecretService,
+    /// The Windows Credential Manager.
+    Windows,
+}
+
+impl Backend {
+    /// Returns the name in settings and JSON answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kernel => "kernel",
+            Self::Macos => "macos",
+            Self::SecretService => "secret-service",
+            Self::Windows => "windows",
+        }
+    }
+
+    /// Returns the name for people, with how long it stores a login if that is not
+    /// unlimited (`keyctl_get_persistent(3)`: three days by default).
+    pub fn described(self) -> &'static str {
+        match self {
+            Self::Kernel => {
+                "the Linux kernel keyring (lost at reboot, or after 3 days without use)"
+            }
+            Self::Macos => "the macOS Keychain",
+            Self::SecretService => "the Secret Service (GNOME Keyring, KWallet or KeePassXC)",
+            Self::Windows => "the Windows Credential Manager",
+        }
+    }
+}
+
+/// Which keychains are opened.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Selection {
+    /// The best that this machine has.
+    Auto,
+    /// This one only.
+    Backend(Backend),
+    /// None: nothing is stored or cached.
+    None,
+}
