@@ -66,6 +66,6 @@ Write-Output "Installed $(& $installed version) as $installed; new windows will 
 Write-Output "For completion, add to your `$PROFILE:  . '$directory\_$program.ps1'"
 Write-Output @"
 Next:
-  $program login                             who you are, once for every registry
+  $program login                             log in to all registries
   $program configure --registry us.icr.io    has docker ask it
 "@

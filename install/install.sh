@@ -291,7 +291,7 @@ is_on_path() {
 next_step() {
     cat <<'END'
 Next:
-    docker-credential-icr login                             who you are, once for every registry
+    docker-credential-icr login                             log in to all registries
     docker-credential-icr configure --registry us.icr.io    has docker, podman, buildah and skopeo ask it
 END
 }

@@ -178,9 +178,8 @@ impl Environment {
             None => Ok(None),
             Some(value) => match value.strip_prefix('@') {
                 None => match value.trim() {
-                    "" => Err(Error::user(format!(
-                        "${name} holds no secret, but blanks; set it, or unset it"
-                    ))),
+                    "" => Err(Error::user(format!("${name} contains only spaces"))
+                        .with_hint("Set the variable to a secret, or unset it")),
                     secret => Ok(Some(Secret::new(secret))),
                 },
                 Some(path) => {
@@ -231,11 +230,12 @@ pub(crate) fn secret_file(path: &Path) -> anyhow::Result<Secret> {
 
 fn secret_in_file(variable: &str, path: &str) -> Result<Secret> {
     secret_file(Path::new(path)).map_err(|error| {
-            let path = repeatable::path(path);
-            Error::user(format!(
-                "${variable} names the file {path}, which holds no key ({error}); name a file that does, or give the key itself"
-            ))
-        })
+        let path = repeatable::path(path);
+        Error::user(format!(
+            "${variable} names the file {path}, which has no key ({error})"
+        ))
+        .with_hint("Name a file that has the key, or set the variable to the key")
+    })
 }
 
 fn read_secret(path: &Path) -> anyhow::Result<Secret> {

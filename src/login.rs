@@ -87,7 +87,7 @@ impl LoginScope {
     /// about it.
     pub fn is_taken_by(&self, login: &Login) -> String {
         format!(
-            "the keychain has another login for it (user name {}); forget that with `{}`, or replace it with --force",
+            "the keychain has another login for it (user name {}). Delete that with '{}', or replace it with --force",
             login.username,
             self.logout_command()
         )
@@ -102,7 +102,7 @@ impl LoginScope {
     }
 }
 
-/// `us.icr.io`, `profile team-a`, `every registry`.
+/// `us.icr.io`, `profile team-a`, `all registries`.
 impl LoginScope {
     /// Returns the name of the scope's login in messages.
     pub fn login_title(&self) -> String {
@@ -117,7 +117,7 @@ impl LoginScope {
 impl std::fmt::Display for LoginScope {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Default => formatter.write_str("every registry"),
+            Self::Default => formatter.write_str("all registries"),
             Self::Profile(name) => write!(formatter, "profile {name}"),
             Self::Registry(registry) => registry.fmt(formatter),
         }
@@ -397,7 +397,10 @@ fn parse(scope: &LoginScope, record: &Secret) -> Result<Login> {
     match serde_json::from_str::<Login>(record.expose()) {
         Ok(login) if login.v == VERSION => Ok(login),
         _ => Err(Error::user(format!(
-            "the stored login for {scope} cannot be understood: it is damaged, or of a newer version; remove it with `{}` and log in again",
+            "cannot read the stored login for {scope}: it is damaged, or of a newer version"
+        ))
+        .with_hint(format!(
+            "Delete it with '{}', and log in again",
             scope.logout_command()
         ))),
     }

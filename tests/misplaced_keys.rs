@@ -149,7 +149,7 @@ fn as_a_user_name() {
     machine
         .store("us.icr.io", key, "some-password")
         .is_failure_with(&[
-            "the form of an API key",
+            "looks like an API key",
             "'docker login -u iamapikey us.icr.io'",
         ]);
     machine.list().is_list(&[]);

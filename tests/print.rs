@@ -250,12 +250,12 @@ fn an_unavailable_kind_names_the_option_or_setting_that_asked_for_it() {
     let token = machine.access_token_of("somebody");
     machine.unset("IBMCLOUD_API_KEY").set("IC_IAM_TOKEN", token);
     let asked = printed(&machine, &["--credential", "iamrefresh"]);
-    asked.tells_a_person(&["you asked for `iamrefresh`", "another kind"]);
+    asked.tells_a_person(&["'iamrefresh'", "Request another kind"]);
     assert!(!asked.stderr.contains("settings"), "{asked:?}");
     machine.settings(
         "[profile.x]\ncredential = \"iamrefresh\"\n[registry.\"us.icr.io\"]\nprofile = \"x\"",
     );
-    printed(&machine, &[]).tells_a_person(&["the settings want `iamrefresh`", "in the profile"]);
+    printed(&machine, &[]).tells_a_person(&["'iamrefresh'", "in the profile"]);
 }
 
 /// Runs the examples: only the user may read a file with a password.

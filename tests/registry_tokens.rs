@@ -338,17 +338,17 @@ fn an_error_names_where_registry_tokens_are_chosen() {
     };
     assert_eq!(end(&lab), "'");
     lab.choose_registry_tokens();
-    let of_settings = "' (and take `registry-token` out of the settings)";
+    let of_settings = "' (and remove 'registry-token' from the settings)";
     assert_eq!(end(&lab), of_settings);
     lab.settings(&format!(
         "[profile.old]\ncredential = \"token\"\n[registry.\"{host}\"]\nprofile = \"old\""
     ));
-    let of_kind = "' (and take `credential = \"token\"` out of the settings)";
+    let of_kind = "' (and remove 'credential = \"token\"' from the settings)";
     assert_eq!(end(&lab), of_kind);
     lab.machine.set("ICR_SOURCE", "registry-token");
     assert_eq!(
         end(&lab),
-        "' (and take `registry-token` out of $ICR_SOURCE)"
+        "' (and remove 'registry-token' from $ICR_SOURCE)"
     );
 }
 

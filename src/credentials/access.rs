@@ -27,7 +27,10 @@ impl Broker<'_> {
         let resolved = sources::find_identity(registry, &context)?;
         match resolved.map(|resolved| resolved.identity) {
             None | Some(ResolvedIdentity::Credential(_)) => Err(Error::user(format!(
-                "not logged in to {registry}; run `{}`, or set IBMCLOUD_API_KEY",
+                "not logged in to {registry}"
+            ))
+            .with_hint(format!(
+                "Run '{}', or set IBMCLOUD_API_KEY",
                 login_command(registry, self.settings)
             ))),
             Some(ResolvedIdentity::AccessToken(token)) => Ok(Access {
@@ -73,9 +76,9 @@ impl Broker<'_> {
         let sources = [self.settings.forced_source(), of_profile];
         let advice = match sources.map(|source| source == Some(SourceName::RegistryToken)) {
             _ if choice.credential != CredentialKind::RegistryToken => "",
-            [true, _] => " (and take `registry-token` out of $ICR_SOURCE)",
-            [_, true] => " (and take `registry-token` out of the settings)",
-            _ => " (and take `credential = \"token\"` out of the settings)",
+            [true, _] => " (and remove 'registry-token' from $ICR_SOURCE)",
+            [_, true] => " (and remove 'registry-token' from the settings)",
+            _ => " (and remove 'credential = \"token\"' from the settings)",
         };
         let api = RegistryApi::new(registry, access, account, http)?;
         Ok(api.with_gone_hint(advice))

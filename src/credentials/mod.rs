@@ -302,19 +302,18 @@ impl Broker<'_> {
         }
     }
 
-    /// That a source has nothing of the kind that is wanted: by the settings, or by
-    /// whoever asked for another kind than those.
+    /// Returns the error for a source without a credential of the wanted kind.
     fn cannot_give(&self, registry: &Registry, wanted: CredentialKind, source: &str) -> Error {
-        let (who, mend) = match self.settings.choice(registry).credential == wanted {
-            true => (
-                "the settings want",
-                "choose another `credential` in the profile",
-            ),
-            false => ("you asked for", "ask for another kind"),
+        let is_setting = self.settings.choice(registry).credential == wanted;
+        let fix = if is_setting {
+            "Choose another 'credential' in the profile"
+        } else {
+            "Request another kind"
         };
         Error::user(format!(
-            "{who} `{wanted}` for {registry}, but {source} does not lead to one; {mend}, or log in with an API key"
+            "cannot get the credential '{wanted}' for {registry} with {source}"
         ))
+        .with_hint(format!("{fix}, or log in with an API key"))
     }
 
     /// IAM at an endpoint, as everybody asks it.

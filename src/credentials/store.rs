@@ -75,14 +75,14 @@ impl Broker<'_> {
         let login = Login::new(credential);
         if login.username == "<token>" {
             return Err(Error::user(format!(
-                "{registry} takes no identity token (user name <token>); log in with 'docker login -u iamapikey {registry}'"
-            )));
+                "{registry} does not accept identity tokens (user name <token>)"
+            ))
+            .with_hint(login_with_key(registry)));
         }
         // A user name is shown wherever the login is. A trusted profile's ID is as long.
         if login.kind() == LoginKind::Verbatim && repeatable::is_api_key(&login.username) {
-            return Err(Error::user(format!(
-                "the user name has the form of an API key, which belongs in the password; log in with 'docker login -u iamapikey {registry}'"
-            )));
+            return Err(Error::user("the user name looks like an API key")
+                .with_hint(login_with_key(registry)));
         }
         let context = self.source_context(registry);
         if self.is_ours(registry, &login, &context) {
@@ -115,7 +115,10 @@ impl Broker<'_> {
         }
         if login.has_expired(self.context.clock.now()) {
             return Err(Error::user(format!(
-                "the token has expired, or will within seconds, so it is not stored as the login for {registry}; '{}' makes a login that lasts",
+                "the token has expired, or expires within seconds. It was not stored as the login for {registry}"
+            ))
+            .with_hint(format!(
+                "To log in permanently, run '{}'",
                 scope.login_command()
             )));
         }
@@ -166,8 +169,11 @@ impl Broker<'_> {
         match self.answering(registry)? {
             Some(answering) if answering.origin != Origin::Login(scope.clone()) => {
                 Err(Error::user(format!(
-                    "the token is not stored: {} answers for {registry}, and the token would take the place of the login for {registry} that lasts; '{}' removes that login",
-                    answering.name,
+                    "the token was not stored: it would replace the permanent login for {registry}, and {} takes precedence over both",
+                    answering.name
+                ))
+                .with_hint(format!(
+                    "To delete that login first, run '{}'",
                     scope.logout_command()
                 )))
             }
@@ -246,6 +252,11 @@ impl Broker<'_> {
 fn is_known_to_have_ended(resolved: &Resolved<'_>) -> bool {
     let login = resolved.login.as_ref();
     login.is_some_and(|login| login.ended_at.is_some())
+}
+
+/// Returns the hint to log in with an API key.
+fn login_with_key(registry: &Registry) -> String {
+    format!("Log in with 'docker login -u iamapikey {registry}'")
 }
 
 #[cfg(test)]
@@ -356,7 +367,10 @@ mod tests {
         machine.environment = machine.with_settings("", &[("IBMCLOUD_API_KEY", "another")]);
         let token = token_of("other", "b", START + 600);
         let failure = store(&machine, &token).unwrap_err().to_string();
-        assert!(failure.contains("$IBMCLOUD_API_KEY answers"), "{failure}");
+        assert!(
+            failure.contains("$IBMCLOUD_API_KEY takes precedence"),
+            "{failure}"
+        );
         machine.environment = machine.with_settings("", &[]);
         machine.answers("us.icr.io", "iambearer:access-1");
     }

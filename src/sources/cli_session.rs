@@ -34,11 +34,10 @@ use crate::sources::advice::SourceKind;
 use crate::time::Clock;
 use crate::time::Deadline;
 
-/// What to do when the session's file makes no sense.
-const ADVICE: &str =
-    "run `ibmcloud login`, or log in once with `docker-credential-icr login`, which lasts";
+/// The hint for a session that cannot be used.
+const HINT: &str = "Run 'ibmcloud login', or log in permanently with 'docker-credential-icr login'";
 
-/// The same for somebody who wants to take it over.
+/// The hint for a session that cannot be stored as a login.
 const TAKE_OVER_HINT: &str = "Run 'ibmcloud login' first, or log in with an API key";
 
 /// The most that is read, in bytes; a session has about ten thousand.
@@ -104,9 +103,9 @@ pub(crate) fn refreshable_session<'a>(
         None => None,
     };
     let Some((source, session)) = session else {
-        return Err(Error::user(
-            "the IBM Cloud CLI has no session; run `ibmcloud login` first",
-        ));
+        return Err(
+            Error::user("the IBM Cloud CLI has no session").with_hint("Run 'ibmcloud login' first")
+        );
     };
     let fail = |reason: &str| Error::user(format!("{source} {reason}"));
     if session.is_staging() != is_staging {
@@ -116,9 +115,8 @@ pub(crate) fn refreshable_session<'a>(
     }
     let endpoint = session.endpoint(context).map_err(|reason| fail(&reason))?;
     let refresh_token = usable(session.refresh_token).filter(crate::iam::is_token);
-    let token = refresh_token.ok_or_else(|| {
-        fail("has no refresh token, without which it cannot be taken over: run `ibmcloud login` first, or log in with an API key")
-    })?;
+    let token =
+        refresh_token.ok_or_else(|| fail("has no refresh token").with_hint(TAKE_OVER_HINT))?;
     let client = Client::cli();
     let proof = GrantInput::RefreshToken { token, client };
     let proven = SourceIdentity::new(context, source, SourceKind::Hint(TAKE_OVER_HINT), proof);
@@ -141,7 +139,7 @@ pub(super) fn find<'a>(
         return Ok(None);
     }
     let source = source(&path);
-    let fail = |reason: &str| Error::user(format!("{source} {reason}; {ADVICE}"));
+    let fail = |reason: &str| Error::user(format!("{source} {reason}")).with_hint(HINT);
     let endpoint = session.endpoint(context).map_err(|reason| fail(&reason))?;
     let Some(proven) = session
         .prove(context, &source)
@@ -221,7 +219,7 @@ impl Session {
                 let profile = profile.map(TrustedProfile::Id);
                 Ok(Some(instance_metadata::proven(context, service, profile)))
             }
-            (None, None) => Err("has ended".into()),
+            (None, None) => Err("has expired".into()),
         }
     }
 }
@@ -270,9 +268,10 @@ fn path_of_session(
 fn read(path: &Path, clock: &dyn Clock) -> Result<Option<Session>> {
     let fail = |reason: String| {
         Error::user(format!(
-            "the IBM Cloud CLI's session in {} cannot be read ({reason}); {ADVICE}",
+            "cannot read the IBM Cloud CLI's session in {} ({reason})",
             path.display()
         ))
+        .with_hint(HINT)
     };
     let mut outcome = read_once(path, LOCK_PATIENCE);
     let deadline = Deadline::after(clock, PATIENCE);
@@ -414,7 +413,7 @@ mod tests {
             machine.fails_with(&["IBM Cloud CLI's session", variable, "unencrypted"]);
         }
         for kind in ["IKS", "OTHER", ""] {
-            machine_with(&session(kind, NOW)).fails_with(&["has ended", "ibmcloud login"]);
+            machine_with(&session(kind, NOW)).fails_with(&["has expired", "ibmcloud login"]);
         }
     }
 
@@ -432,7 +431,7 @@ mod tests {
             let machine = machine_with(&session);
             match expected {
                 Some(part) => machine.finds("us.icr.io", part),
-                None => machine.fails_with(&["has ended", "`ibmcloud login`"]),
+                None => machine.fails_with(&["has expired", "'ibmcloud login'"]),
             }
         }
     }

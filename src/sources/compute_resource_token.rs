@@ -60,9 +60,8 @@ pub(super) fn find_token<'a>(
         path.display()
     );
     let token = read(&path).map_err(|error| {
-        Error::user(format!(
-            "{source} cannot be used ({error}); see that it is mounted there"
-        ))
+        Error::user(format!("cannot use {source} ({error})"))
+            .with_hint("Check that it is mounted there")
     })?;
     let proof = GrantInput::ComputeResource { token, profile };
     let kind = SourceKind::ComputeResource;
@@ -110,7 +109,7 @@ mod tests {
         machine.file(&format!("root/{}", PATHS[0]), "token");
         assert_eq!(machine.found("us.icr.io"), Ok(None));
         machine.set("ICR_SOURCE", "compute-resource-token");
-        machine.fails_with(&["compute-resource-token", "set IBMCLOUD_CR_PROFILE"]);
+        machine.fails_with(&["compute-resource-token", "Set IBMCLOUD_CR_PROFILE"]);
     }
 
     #[test]
@@ -139,7 +138,7 @@ mod tests {
         machine.file(&format!("root/{}", PATHS[1]), "token");
         std::fs::remove_file(&path).unwrap();
         std::os::unix::fs::symlink("..data/token", &path).unwrap();
-        machine.fails_with(&["vault-token", "cannot be used"]);
+        machine.fails_with(&["vault-token", "cannot use the compute resource token in"]);
     }
 
     #[test]

@@ -415,7 +415,7 @@ mod tests {
             ),
             (
                 "AUTH_TYPE=container IAM_PROFILE_ID=Profile-1 CR_TOKEN_FILENAME=/nonexistent",
-                "leads nowhere: the compute resource token in /nonexistent",
+                "leads nowhere: cannot use the compute resource token in /nonexistent",
             ),
             (
                 "AUTH_TYPE=bearerToken",

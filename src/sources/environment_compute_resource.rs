@@ -21,8 +21,9 @@ pub(super) fn find<'a>(
     };
     let profile = environment_profile::of_compute_resource(context)?.ok_or_else(|| {
         Error::user(format!(
-            "${COMPUTE_RESOURCE_TOKEN} holds a compute resource token, which proves nothing without a trusted profile; set {COMPUTE_RESOURCE_PROFILE}"
+            "${COMPUTE_RESOURCE_TOKEN} contains a compute resource token, but no trusted profile is set"
         ))
+        .with_hint(format!("Set {COMPUTE_RESOURCE_PROFILE}"))
     })?;
     let source = format!("the compute resource token in ${COMPUTE_RESOURCE_TOKEN} for {profile}");
     let on_top = match context.choice.trusted_profile {

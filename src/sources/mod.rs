@@ -6,7 +6,6 @@
 //! source that is not there is passed over; one that is there but broken is an
 //! error that names it, because silently being somebody else would be worse.
 
-use crate::PROGRAM;
 use crate::context::SystemPaths;
 use crate::credential::Credential;
 use crate::environment::Environment;
@@ -333,10 +332,16 @@ fn nothing(registry: &Registry, context: &SourceContext<'_>) -> Result<()> {
     match context.choice.source {
         // Clients ask before they log in, and take any error for the end.
         None | Some(SourceName::Login) => Ok(()),
-        Some(chosen) => Err(Error::user(format!(
-            "the source chosen for {registry} is `{chosen}`, but {}",
-            absence(chosen)
-        ))),
+        Some(chosen) => {
+            let (message, hint) = missing(chosen);
+            let error = Error::user(format!(
+                "the source selected for {registry} is '{chosen}', but {message}"
+            ));
+            Err(match hint {
+                Some(hint) => error.with_hint(hint),
+                None => error,
+            })
+        }
     }
 }
 
@@ -344,7 +349,7 @@ fn nothing(registry: &Registry, context: &SourceContext<'_>) -> Result<()> {
 /// good.
 pub fn of_access_token<'a>(token: Secret, context: &SourceContext<'a>) -> impl Identity + use<'a> {
     let source = "the access token that was given";
-    let kind = SourceKind::Hint("It may have expired: give another one, or an API key");
+    let kind = SourceKind::Hint("It may have expired. Set another one, or an API key");
     SourceIdentity::new(context, source, kind, GrantInput::AccessToken(token))
 }
 
@@ -364,24 +369,28 @@ fn sources(
         .filter(move |source| chosen.is_none_or(|chosen| chosen == source.name()))
 }
 
-/// What is missing, and how to switch it on, for a source that was chosen.
-fn absence(chosen: SourceName) -> String {
+/// Returns what is missing for a selected source, and the hint.
+fn missing(chosen: SourceName) -> (&'static str, Option<&'static str>) {
     match chosen {
-        SourceName::ComputeResourceToken => {
-            "there is no compute resource token file, or no trusted profile for it; set IBMCLOUD_CR_PROFILE or `trusted-profile` in the profile".into()
-        }
-        SourceName::CredentialsFile => {
-            "no IBM credentials file has a property that begins with CONTAINER_REGISTRY_; set IBM_CREDENTIALS_FILE or `file` in the profile".into()
-        }
-        SourceName::Environment => {
-            "no variable says who you are; set IBMCLOUD_API_KEY".into()
-        }
-        SourceName::IbmCloudCli => {
-            "the IBM Cloud CLI has no session; run `ibmcloud login`".into()
-        }
-        SourceName::Login => format!("there is no login; run `{PROGRAM} login`"),
+        SourceName::ComputeResourceToken => (
+            "there is no compute resource token file, or no trusted profile for it",
+            Some("Set IBMCLOUD_CR_PROFILE, or 'trusted-profile' in the profile"),
+        ),
+        SourceName::CredentialsFile => (
+            "no IBM credentials file has a property that begins with CONTAINER_REGISTRY_",
+            Some("Set IBM_CREDENTIALS_FILE, or 'file' in the profile"),
+        ),
+        SourceName::Environment => ("no variable has a credential", Some("Set IBMCLOUD_API_KEY")),
+        SourceName::IbmCloudCli => (
+            "the IBM Cloud CLI has no session",
+            Some("Run 'ibmcloud login'"),
+        ),
+        SourceName::Login => (
+            "no login is stored",
+            Some("Run 'docker-credential-icr login'"),
+        ),
         SourceName::PowerVs | SourceName::RegistryToken | SourceName::Vpc => {
-            "it cannot be asked".into()
+            ("it cannot be used", None)
         }
     }
 }
@@ -693,7 +702,7 @@ pub(crate) mod tests {
                 "power-vs" | "vpc" => assert!(outcome.unwrap().is_some()),
                 _ => {
                     let text = outcome.unwrap_err().to_string();
-                    assert!(text.contains(&format!("is `{name}`, but")), "{text}");
+                    assert!(text.contains(&format!("is '{name}', but")), "{text}");
                 }
             }
         }

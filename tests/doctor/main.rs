@@ -169,7 +169,11 @@ fn the_active_source_is_reported_with_the_reason() {
     );
     healthy.has_no_problems();
     healthy.machine.set("IBMCLOUD_API_KEY", "@/does/not/exist");
-    healthy.reports("source", "problem", &["/does/not/exist", "fix: null"]);
+    healthy.reports(
+        "source",
+        "problem",
+        &["/does/not/exist", "fix: \"Name a file that has the key"],
+    );
     healthy.machine.unset("IBMCLOUD_API_KEY");
     healthy.docker(r#"{"credHelpers": {"cp.icr.io": "icr"}}"#);
     let fix = "docker login -u cp cp.icr.io";
