@@ -260,13 +260,14 @@ impl Login {
 
     /// The same login with what a record of it knows that is not known here.
     pub fn completed_by(self, known: &Self) -> Self {
-        match self.id == known.id {
-            true => Self {
+        if self.id == known.id {
+            Self {
                 issued_key: self.issued_key.or_else(|| known.issued_key.clone()),
                 owner: self.owner.or_else(|| known.owner.clone()),
                 ..self
-            },
-            false => self,
+            }
+        } else {
+            self
         }
     }
 

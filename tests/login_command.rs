@@ -1089,9 +1089,10 @@ fn a_logout_warns_of_sources_that_stay_active() {
     for scopes in [&[][..], &["us.icr.io", "de.icr.io"]] {
         log_in(&machine, KEY, scopes);
         let logout = machine.run(&[&["logout"], scopes].concat(), "");
-        let name = match scopes.is_empty() {
-            true => "all registries",
-            false => "de.icr.io and us.icr.io",
+        let name = if scopes.is_empty() {
+            "all registries"
+        } else {
+            "de.icr.io and us.icr.io"
         };
         let text = format!("warning: the API key in $IBMCLOUD_API_KEY is still active for {name}.");
         answer_with_warning(&logout, &[&text, "unset $IBMCLOUD_API_KEY"]);

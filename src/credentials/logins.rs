@@ -67,12 +67,13 @@ impl Broker<'_> {
                 .filter_map(|((scope, _), former)| self.put_back(scope, former).err())
                 .map(|failure| failure.to_string());
             let lost: Vec<String> = lost.collect();
-            return Err(match lost.is_empty() {
-                true => failure,
-                false => Error::user(format!(
+            return Err(if lost.is_empty() {
+                failure
+            } else {
+                Error::user(format!(
                     "{failure}; what was there before is lost: {}",
                     lost.join("; ")
-                )),
+                ))
             });
         }
         Ok(())

@@ -392,9 +392,10 @@ impl Broker<'_> {
 /// The IAM of production's or of staging's registries, unless another one was
 /// chosen.
 fn usual_endpoint(is_staging: bool) -> Endpoint {
-    match is_staging {
-        true => Endpoint::staging(),
-        false => Endpoint::public(),
+    if is_staging {
+        Endpoint::staging()
+    } else {
+        Endpoint::public()
     }
 }
 

@@ -203,9 +203,10 @@ impl Broker<'_> {
             ResolvedIdentity::AccessToken(answered) => {
                 let has_expired =
                     jwt::has_expired(token.expose(), self.context.clock.now(), jwt::MARGIN);
-                match Owner::of(answered).is_some_and(|other| is_same(&other)) && has_expired {
-                    true => Relation::Same,
-                    false => Relation::Other,
+                if Owner::of(answered).is_some_and(|other| is_same(&other)) && has_expired {
+                    Relation::Same
+                } else {
+                    Relation::Other
                 }
             }
             ResolvedIdentity::Exchanged(identity) => {

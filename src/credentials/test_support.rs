@@ -56,9 +56,10 @@ impl Transport for NumberedTokens {
             happens();
         }
         let number = self.asked.borrow().len();
-        let status = match is_refused {
-            true => 400,
-            false => self.status.borrow().unwrap_or(200),
+        let status = if is_refused {
+            400
+        } else {
+            self.status.borrow().unwrap_or(200)
         };
         let body = match status {
             200 => json!({

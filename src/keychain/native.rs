@@ -59,8 +59,8 @@ pub(super) fn platform(
         super::Prompting::Allowed => Duration::from_secs(60),
         super::Prompting::Never => Duration::from_secs(3),
     };
-    Ok(match cfg!(windows) {
-        true => NativeKeychain {
+    Ok(if cfg!(windows) {
+        NativeKeychain {
             name: "Windows Credential Manager",
             // The default would roam with the domain profile.
             modifiers: [("persistence", "Local")].into(),
@@ -68,15 +68,16 @@ pub(super) fn platform(
             longest_blob: 2560,
             patience,
             service,
-        },
-        false => NativeKeychain {
+        }
+    } else {
+        NativeKeychain {
             name: "macOS Keychain",
             modifiers: HashMap::new(),
             search: [("service", service.clone())].into(),
             longest_blob: usize::MAX,
             patience,
             service,
-        },
+        }
     })
 }
 

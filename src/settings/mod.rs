@@ -220,9 +220,10 @@ impl Settings {
                 .iam_endpoint
                 .clone()
                 .or_else(|| profile?.iam_endpoint_for(is_staging)),
-            credential: match wants_registry_token {
-                true => CredentialKind::RegistryToken,
-                false => profile.map_or_else(Default::default, |profile| profile.credential),
+            credential: if wants_registry_token {
+                CredentialKind::RegistryToken
+            } else {
+                profile.map_or_else(Default::default, |profile| profile.credential)
             },
             trusted_profile: profile.and_then(|profile| profile.trusted_profile.as_ref()),
             // It was named for the profile's source, and no other can read it.
@@ -420,12 +421,13 @@ fn one_of<T>(
 }
 
 fn namespace(name: &str) -> Result<String, String> {
-    match is_plain(name) {
-        true => Ok(name.to_owned()),
-        false => Err(format!(
+    if is_plain(name) {
+        Ok(name.to_owned())
+    } else {
+        Err(format!(
             "is {}; a namespace is 1 to 64 letters, digits, `-`, `_` or `.`",
             quoted(name)
-        )),
+        ))
     }
 }
 

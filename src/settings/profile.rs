@@ -249,11 +249,12 @@ fn file(
             }
         },
     };
-    match path.is_absolute() {
-        true => Ok(path),
-        false => Err(value.wrong(&format!(
-            "file is {}; a path begins with / or ~/, because no directory is current for sure",
+    if path.is_absolute() {
+        Ok(path)
+    } else {
+        Err(value.wrong(&format!(
+            "file is {}; it must be absolute or start with ~/",
             quoted(text)
-        ))),
+        )))
     }
 }

@@ -255,9 +255,10 @@ fn path_of_session(
     }
     let file = home.map(|home| {
         let current = home.join(".ibmcloud");
-        let directory = match current.exists() {
-            true => current,
-            false => home.join(".bluemix"),
+        let directory = if current.exists() {
+            current
+        } else {
+            home.join(".bluemix")
         };
         directory.join(FILE)
     });

@@ -140,9 +140,10 @@ impl Properties {
         path: &Path,
         context: &SourceContext<'a>,
     ) -> Result<SourceIdentity<'a>, String> {
-        let default = match self.has("APIKEY") {
-            true => "iam",
-            false => "container",
+        let default = if self.has("APIKEY") {
+            "iam"
+        } else {
+            "container"
         };
         let kind = self.text("AUTH_TYPE").or_else(|| self.text("AUTHTYPE"));
         let kind = kind.unwrap_or(default);

@@ -114,9 +114,10 @@ pub(super) fn of_tokens(
 pub(super) fn without_scheme(token: &str) -> Secret {
     let token = token.trim();
     let (scheme, bare) = token.split_once(char::is_whitespace).unwrap_or((token, ""));
-    match scheme.eq_ignore_ascii_case("bearer") {
-        true => Secret::new(bare.trim()),
-        false => Secret::new(token),
+    if scheme.eq_ignore_ascii_case("bearer") {
+        Secret::new(bare.trim())
+    } else {
+        Secret::new(token)
     }
 }
 
@@ -491,19 +492,18 @@ mod tests {
             let is_good = form.iter().any(|(name, value)| {
                 *name == "refresh_token" && value.expose() == self.good.borrow().as_str()
             });
-            let (status, body) = match is_good {
-                true => {
-                    self.good.replace(format!("rotated-{number}"));
-                    let token = self.good.borrow().clone();
-                    (
-                        200,
-                        json!({"access_token": "a", "refresh_token": token, "expires_in": 3600}),
-                    )
-                }
-                false => (
+            let (status, body) = if is_good {
+                self.good.replace(format!("rotated-{number}"));
+                let token = self.good.borrow().clone();
+                (
+                    200,
+                    json!({"access_token": "a", "refresh_token": token, "expires_in": 3600}),
+                )
+            } else {
+                (
                     400,
                     json!({"errorCode": "BXNIM0407E", "errorMessage": "no"}),
-                ),
+                )
             };
             response(status, &body.to_string())
         }
