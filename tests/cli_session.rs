@@ -18,33 +18,33 @@ use icr_emulator::Profile;
 use serde_json::Value;
 use serde_json::json;
 
+use support::BadFile;
 use support::CLI_SESSION;
-use support::Machine;
-use support::Obstacle;
-use support::at_once;
+use support::TestEnv;
+use support::in_parallel;
 use support::token;
 
 const REFRESH_TOKEN: &str = "REFRESH-TOKEN-OF-THE-SESSION";
 
 /// A machine whose session says where IAM is. Its metadata service is another source, of `iam-Profile-machine`, that must not
 /// be used in the place of a broken session.
-fn prepared(mut machine: Machine) -> Machine {
-    machine.unset("IBMCLOUD_IAM_API_ENDPOINT");
-    let accounts = machine.cloud.accounts();
+fn prepared(mut env: TestEnv) -> TestEnv {
+    env.unset("IBMCLOUD_IAM_API_ENDPOINT");
+    let accounts = env.cloud.accounts();
     accounts.enable_metadata(&[MetadataApi::Identity]);
     accounts.link_default_profile("Profile-machine");
-    let url = machine.cloud.url();
-    machine.set("IBMCLOUD_CR_VPC_URL", url);
-    machine
+    let url = env.cloud.url();
+    env.set("IBMCLOUD_CR_VPC_URL", url);
+    env
 }
 
-fn machine() -> Machine {
-    prepared(Machine::new())
+fn test_env() -> TestEnv {
+    prepared(TestEnv::new())
 }
 
 /// The same with the kernel keyring, so that tokens are cached.
-fn machine_with_keychain() -> Option<Machine> {
-    Machine::with_keychain().map(prepared)
+fn env_with_keychain() -> Option<TestEnv> {
+    TestEnv::with_keychain().map(prepared)
 }
 
 /// The tokens of a session whose access token has expired.
@@ -61,36 +61,36 @@ fn with(mut session: Value, more: &Value) -> Value {
 
 #[test]
 fn the_token_of_the_session_is_read_again_each_time() {
-    let machine = machine();
+    let env = test_env();
     let first = token::ending_in(1200);
-    machine.cli_session(
+    env.cli_session(
         &json!({"IAMToken": format!("Bearer {first}"), "IAMRefreshToken": REFRESH_TOKEN}),
     );
     for _ in 0..2 {
-        assert_eq!(machine.get("us.icr.io").is_credential("iambearer"), first);
+        assert_eq!(env.get("us.icr.io").is_credential("iambearer"), first);
     }
-    assert_eq!(machine.cloud.requests(), []);
+    assert_eq!(env.cloud.requests(), []);
     let newer = token::ending_in(1201);
-    machine.cli_session(
+    env.cli_session(
         &json!({"IAMToken": format!("Bearer {newer}"), "IAMRefreshToken": REFRESH_TOKEN}),
     );
-    assert_eq!(machine.get("us.icr.io").is_credential("iambearer"), newer);
+    assert_eq!(env.get("us.icr.io").is_credential("iambearer"), newer);
 }
 
 #[test]
 fn an_expired_session_is_refreshed_once_and_never_written() {
-    let Some(machine) = machine_with_keychain() else {
+    let Some(env) = env_with_keychain() else {
         return;
     };
-    machine.add_refresh_token(REFRESH_TOKEN, "laptop");
-    let path = machine.cli_session(&expired());
+    env.add_refresh_token(REFRESH_TOKEN, "laptop");
+    let path = env.cli_session(&expired());
     let before = (fs::read(&path).expect("it is there"), modified(&path));
     for count in 1..=4 {
         for host in ["us.icr.io", "de.icr.io"] {
-            assert_eq!(machine.get(host).is_token_of(), "IBMid-laptop");
+            assert_eq!(env.get(host).is_token_of(), "IBMid-laptop");
         }
-        assert_eq!(machine.cloud.exchanges(), count, "one for both");
-        let request = machine.cloud.requests().pop().expect("one");
+        assert_eq!(env.cloud.exchanges(), count, "one for both");
+        let request = env.cloud.requests().pop().expect("one");
         assert_eq!(
             request.header("authorization"),
             Some("Basic Yng6Yng="),
@@ -98,10 +98,10 @@ fn an_expired_session_is_refreshed_once_and_never_written() {
         );
         let used = request.field("refresh_token") == Some(REFRESH_TOKEN);
         assert_eq!(used, count == 1, "later the token that replaced it");
-        machine.keys().age_tokens(3599);
+        env.keys().age_tokens(3599);
     }
     assert_eq!((fs::read(&path).expect("still"), modified(&path)), before);
-    let files = machine.files_with_secrets();
+    let files = env.files_with_secrets();
     assert_eq!(files, [path], "no secret in another file");
 }
 
@@ -112,34 +112,34 @@ fn modified(path: &Path) -> std::time::SystemTime {
 
 #[test]
 fn a_session_that_the_cli_renewed_is_used() {
-    let Some(mut machine) = machine_with_keychain() else {
+    let Some(mut env) = env_with_keychain() else {
         return;
     };
-    machine.add_refresh_token(REFRESH_TOKEN, "laptop");
-    machine.cli_session(&expired());
-    assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-laptop");
-    machine.add_refresh_token("REFRESH-TOKEN-OF-THE-NEXT-SESSION", "colleague");
-    machine.cli_session(&with(
+    env.add_refresh_token(REFRESH_TOKEN, "laptop");
+    env.cli_session(&expired());
+    assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-laptop");
+    env.add_refresh_token("REFRESH-TOKEN-OF-THE-NEXT-SESSION", "colleague");
+    env.cli_session(&with(
         expired(),
         &json!({"IAMRefreshToken": "REFRESH-TOKEN-OF-THE-NEXT-SESSION"}),
     ));
-    assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-colleague");
-    machine.cli_session(&json!({}));
-    machine.unset("IBMCLOUD_CR_VPC_URL");
-    machine.get("us.icr.io").is_not_found();
+    assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-colleague");
+    env.cli_session(&json!({}));
+    env.unset("IBMCLOUD_CR_VPC_URL");
+    env.get("us.icr.io").is_not_found();
 }
 
 #[test]
 fn trusted_profiles_of_one_session_share_its_rotated_refresh_token() {
-    let Some(machine) = machine_with_keychain() else {
+    let Some(env) = env_with_keychain() else {
         return;
     };
-    let accounts = machine.cloud.accounts();
+    let accounts = env.cloud.accounts();
     for profile in ["Profile-a", "Profile-b"] {
         accounts.add_trusted_profile(Profile::new(profile).trusting(&["IBMid-laptop"]));
     }
-    machine.add_refresh_token(REFRESH_TOKEN, "laptop");
-    machine.settings(
+    env.add_refresh_token(REFRESH_TOKEN, "laptop");
+    env.settings(
         r#"
         [profile.a]
         trusted-profile = "Profile-a"
@@ -155,33 +155,33 @@ fn trusted_profiles_of_one_session_share_its_rotated_refresh_token() {
         profile = "push"
         "#,
     );
-    machine.cli_session(&expired());
+    env.cli_session(&expired());
     for _ in 0..2 {
-        assert_eq!(machine.get("us.icr.io").is_token_of(), "iam-Profile-a");
-        assert_eq!(machine.get("de.icr.io").is_token_of(), "iam-Profile-b");
-        assert_eq!(machine.get("jp.icr.io").is_token_of(), "IBMid-laptop");
+        assert_eq!(env.get("us.icr.io").is_token_of(), "iam-Profile-a");
+        assert_eq!(env.get("de.icr.io").is_token_of(), "iam-Profile-b");
+        assert_eq!(env.get("jp.icr.io").is_token_of(), "IBMid-laptop");
         assert_ne!(
-            machine.get("uk.icr.io").is_credential("iamrefresh"),
+            env.get("uk.icr.io").is_credential("iamrefresh"),
             REFRESH_TOKEN
         );
-        machine.keys().age_tokens(3599);
+        env.keys().age_tokens(3599);
     }
 }
 
 #[test]
 fn a_session_that_cannot_be_read_is_an_error() {
-    let machine = machine();
-    let path = machine.cli_session(&expired());
-    for obstacle in Obstacle::all() {
-        obstacle.put(&path);
-        let outcome = machine.get("us.icr.io");
-        outcome.is_failure_with(&[CLI_SESSION, "'ibmcloud login'"]);
-        assert!(outcome.took.as_secs() < 10, "{obstacle:?}: {outcome:?}");
+    let env = test_env();
+    let path = env.cli_session(&expired());
+    for bad_file in BadFile::all() {
+        bad_file.create_at(&path);
+        let outcome = env.get("us.icr.io");
+        outcome.is_client_error(&[CLI_SESSION, "'ibmcloud login'"]);
+        assert!(outcome.took.as_secs() < 10, "{bad_file:?}: {outcome:?}");
     }
-    Obstacle::Directory.put(&path);
+    BadFile::Directory.create_at(&path);
     fs::remove_dir(&path).expect("it is empty");
     assert_eq!(
-        machine.get("us.icr.io").is_token_of(),
+        env.get("us.icr.io").is_token_of(),
         "iam-Profile-machine",
         "without a session"
     );
@@ -189,20 +189,20 @@ fn a_session_that_cannot_be_read_is_an_error() {
 
 #[test]
 fn a_lock_that_is_never_released_delays_but_does_not_prevent() {
-    let machine = machine();
+    let env = test_env();
     let valid = token::ending_in(1200);
-    let path = machine.cli_session(&json!({"IAMToken": valid}));
+    let path = env.cli_session(&json!({"IAMToken": valid}));
     let holder = OpenOptions::new()
         .write(true)
         .open(&path)
         .expect("it is ours");
     holder.lock().expect("it is free");
-    let outcome = machine.get("us.icr.io");
+    let outcome = env.get("us.icr.io");
     assert_eq!(outcome.is_credential("iambearer"), valid);
     assert!(outcome.took.as_secs() < 10, "{outcome:?}");
     holder.set_len(0).expect("it is ours");
-    let outcome = machine.get("us.icr.io");
-    outcome.is_failure_with(&[CLI_SESSION]);
+    let outcome = env.get("us.icr.io");
+    outcome.is_client_error(&[CLI_SESSION]);
     assert!(outcome.took.as_secs() < 10, "{outcome:?}");
 }
 
@@ -256,15 +256,15 @@ fn two_hundred_gets_succeed_while_the_session_is_rewritten() {
         Writer::InPlace,
         Writer::Bytewise,
     ] {
-        let machine = machine();
+        let env = test_env();
         let tokens = [token::ending_in(1200), token::ending_in(1300)];
         let texts = tokens.clone().map(|token| {
             let padding = "x".repeat(usize::from(token == tokens[0]) * 9000);
-            machine.cli_configuration(
+            env.cli_configuration(
                 &json!({"IAMToken": format!("Bearer {token}"), "Locale": padding}),
             )
         });
-        let path = machine.file(CLI_SESSION, &texts[0]);
+        let path = env.file(CLI_SESSION, &texts[0]);
         let done = AtomicBool::new(false);
         std::thread::scope(|scope| {
             scope.spawn(|| {
@@ -275,10 +275,8 @@ fn two_hundred_gets_succeed_while_the_session_is_rewritten() {
                     writer.write(&path, text);
                 }
             });
-            let outcomes = at_once(4, |_| {
-                (0..50)
-                    .map(|_| machine.get("us.icr.io"))
-                    .collect::<Vec<_>>()
+            let outcomes = in_parallel(4, |_| {
+                (0..50).map(|_| env.get("us.icr.io")).collect::<Vec<_>>()
             });
             done.store(true, Ordering::Relaxed);
             for outcome in outcomes.iter().flatten() {
@@ -286,6 +284,6 @@ fn two_hundred_gets_succeed_while_the_session_is_rewritten() {
                 assert!(tokens.contains(&token), "{writer:?}: {outcome:?}");
             }
         });
-        assert_eq!(machine.cloud.requests(), []);
+        assert_eq!(env.cloud.requests(), []);
     }
 }

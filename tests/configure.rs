@@ -11,8 +11,8 @@ use icr_emulator::Fault;
 use serde_json::Value;
 use serde_json::json;
 
-use support::Machine;
 use support::Outcome;
+use support::TestEnv;
 use support::set_mode;
 
 const KEY: &str = "CONFIGURE-API-KEY-31af";
@@ -21,33 +21,33 @@ const OTHER_KEY: &str = "CONFIGURE-API-KEY-42be";
 const DOCKER: &str = "home/.docker/config.json";
 const PODMAN: &str = "runtime/containers/auth.json";
 
-/// What docker writes for one registry, by this program alone.
+/// What docker writes for one registry with this helper.
 const NEW: &str = "{\n\t\"credHelpers\": {\n\t\t\"us.icr.io\": \"icr\"\n\t}\n}\n";
 
-/// A machine on which somebody has used docker.
-fn docker_machine(text: &str) -> Machine {
-    with_docker(Machine::new(), text)
+/// An environment in which docker was used.
+fn docker_env(text: &str) -> TestEnv {
+    with_docker(TestEnv::new(), text)
 }
 
-fn with_docker(machine: Machine, text: &str) -> Machine {
-    fs::create_dir(machine.path("home/.docker")).expect("the directory is ours");
-    machine.file(DOCKER, text);
-    machine
+fn with_docker(env: TestEnv, text: &str) -> TestEnv {
+    fs::create_dir(env.path("home/.docker")).expect("the directory is ours");
+    env.file(DOCKER, text);
+    env
 }
 
-fn configure(machine: &Machine, arguments: &[&str]) -> Outcome {
-    machine.run(&[&["configure"], arguments].concat(), "")
+fn configure(env: &TestEnv, arguments: &[&str]) -> Outcome {
+    env.run(&[&["configure"], arguments].concat(), "")
 }
 
-fn content(machine: &Machine, name: &str) -> String {
-    fs::read_to_string(machine.path(name)).expect("the file is there")
+fn content(env: &TestEnv, name: &str) -> String {
+    fs::read_to_string(env.path(name)).expect("the file is there")
 }
 
-/// An entry of `auths` with a password that must not be seen.
-fn entry(machine: &Machine, host: &str, key: &str) -> String {
+/// An entry of `auths` with a password that must not be shown.
+fn entry(env: &TestEnv, host: &str, key: &str) -> String {
     let auth = STANDARD.encode(format!("iamapikey:{key}"));
-    machine.plant(key);
-    machine.plant(&auth);
+    env.add_secret(key);
+    env.add_secret(&auth);
     format!("\"{host}\": {{\"auth\": \"{auth}\"}}")
 }
 
@@ -81,11 +81,11 @@ fn check_case(case: &Path) {
     let arguments = arguments.unwrap_or_else(|_| "docker --registry us.icr.io".into());
     let arguments: Vec<&str> = arguments.split_whitespace().collect();
     let before = fs::read(case.join("before.json")).expect("before.json");
-    let machine = docker_machine("{}");
+    let env = docker_env("{}");
     let file = if arguments.first() == Some(&"podman") {
-        machine.file(PODMAN, "{}")
+        env.file(PODMAN, "{}")
     } else {
-        machine.path(DOCKER)
+        env.path(DOCKER)
     };
     fs::write(&file, &before).expect("the file is ours");
     set_mode(&file, 0o640);
@@ -99,22 +99,19 @@ fn check_case(case: &Path) {
     };
     if let Ok(parts) = fs::read_to_string(case.join("error.txt")) {
         let parts: Vec<&str> = parts.lines().collect();
-        configure(&machine, &arguments).tells_a_person(&parts);
+        configure(&env, &arguments).is_user_error(&parts);
         has_content(&before);
         return;
     }
     let after = fs::read(case.join("after.json")).expect("after.json or error.txt");
-    succeeds(&configure(&machine, &arguments), &["helper added for "]);
+    succeeds(&configure(&env, &arguments), &["helper added for "]);
     has_content(&after);
-    succeeds(
-        &configure(&machine, &arguments),
-        &["already configured for "],
-    );
+    succeeds(&configure(&env, &arguments), &["already configured for "]);
     has_content(&after);
-    succeeds(&configure(&machine, &["--undo"]), &["helper removed for "]);
+    succeeds(&configure(&env, &["--undo"]), &["helper removed for "]);
     has_content(&before);
     assert_eq!(mode(&file), 0o640);
-    succeeds(&configure(&machine, &["--undo"]), &["Nothing to undo"]);
+    succeeds(&configure(&env, &["--undo"]), &["Nothing to undo"]);
     let directory = file.parent().expect("a directory");
     let left = fs::read_dir(directory).expect("the directory is ours");
     assert_eq!(left.count(), 1, "no copy is left");
@@ -123,55 +120,55 @@ fn check_case(case: &Path) {
 /// The snap sets `DOCKER_CONFIG` for its docker, which writes as any other.
 #[test]
 fn the_file_of_dockers_snap_is_changed_and_restored_byte_by_byte() {
-    let mut machine = Machine::new();
+    let mut env = TestEnv::new();
     let snap = "home/snap/docker/current/.docker";
     let file = format!("{snap}/config.json");
     let before = "{\n\t\"auths\": {\n\t\t\"https://index.docker.io/v1/\": {\n\t\t\t\"auth\": \"eDp5\"\n\t\t}\n\t}\n}";
-    machine.file(&file, before);
-    let directory = machine.path(snap);
-    machine.set("DOCKER_CONFIG", directory);
-    let outcome = configure(&machine, &["docker", "--registry", "us.icr.io"]);
+    env.file(&file, before);
+    let directory = env.path(snap);
+    env.set("DOCKER_CONFIG", directory);
+    let outcome = configure(&env, &["docker", "--registry", "us.icr.io"]);
     succeeds(&outcome, &["helper added for us.icr.io"]);
     let after = before.replace(
         "\n\t}\n}",
         "\n\t},\n\t\"credHelpers\": {\n\t\t\"us.icr.io\": \"icr\"\n\t}\n}",
     );
-    assert_eq!(content(&machine, &file), after);
-    succeeds(&configure(&machine, &["--undo"]), &["helper removed"]);
-    assert_eq!(content(&machine, &file), before);
+    assert_eq!(content(&env, &file), after);
+    succeeds(&configure(&env, &["--undo"]), &["helper removed"]);
+    assert_eq!(content(&env, &file), before);
 }
 
-/// Replacing it would make it ours, so it is refused to whoever is not root.
+/// Replacing it would change its owner, so it is refused without root.
 #[cfg(unix)]
 #[test]
 fn the_file_of_another_user_is_not_changed() {
     use std::os::unix::fs::chown;
     use std::os::unix::process::CommandExt as _;
     const SOMEBODY: u32 = 1234;
-    let machine = docker_machine("{}");
+    let env = docker_env("{}");
     let owned: Vec<_> = ["", "home", "home/.docker", "cache", "config", "runtime"]
-        .map(|name| chown(machine.path(name), Some(SOMEBODY), Some(SOMEBODY)))
+        .map(|name| chown(env.path(name), Some(SOMEBODY), Some(SOMEBODY)))
         .into_iter()
         .collect();
     if owned.iter().any(Result::is_err) {
         support::skipped("only root can be somebody else");
         return;
     }
-    set_mode(&machine.path(DOCKER), 0o666);
+    set_mode(&env.path(DOCKER), 0o666);
     // The build directory may be closed to them.
-    let program = machine.path("program");
+    let program = env.path("program");
     support::copy_executable(env!("CARGO_BIN_EXE_docker-credential-icr"), &program);
     let mut command = std::process::Command::new(&program);
     command.args(["configure", "docker", "--registry", "us.icr.io"]);
-    machine.furnish(&mut command);
+    env.apply_to(&mut command);
     command.uid(SOMEBODY).gid(SOMEBODY);
-    let outcome = machine.start_as(command, "").finish();
-    outcome.tells_a_person(&[
+    let outcome = env.start_as(command, "").finish();
+    outcome.is_user_error(&[
         "replacing it would change its owner (0:0)",
         "sudo chown 1234:1234",
     ]);
-    assert_eq!(content(&machine, DOCKER), "{}");
-    let left = fs::read_dir(machine.path("home/.docker")).expect("it is there");
+    assert_eq!(content(&env, DOCKER), "{}");
+    let left = fs::read_dir(env.path("home/.docker")).expect("it is there");
     assert_eq!(left.count(), 1);
 }
 
@@ -184,29 +181,28 @@ fn mode(path: &Path) -> u32 {
 
 #[test]
 fn a_broken_file_of_one_client_does_not_stop_another_that_is_named() {
-    let machine = docker_machine("[]");
-    configure(&machine, &["--registry", "us.icr.io"])
-        .tells_a_person(&["config.json was not changed: it is not an object"]);
-    let outcome = configure(&machine, &["podman", "--registry", "us.icr.io"]);
+    let env = docker_env("[]");
+    configure(&env, &["--registry", "us.icr.io"])
+        .is_user_error(&["config.json was not changed: it is not an object"]);
+    let outcome = configure(&env, &["podman", "--registry", "us.icr.io"]);
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
 }
 
 #[test]
 fn all_files_are_read_before_one_is_written() {
-    let machine = docker_machine("{");
-    fs::create_dir(machine.path("runtime/containers")).expect("the directory is ours");
-    machine.file(PODMAN, "{}");
-    configure(&machine, &["--registry", "us.icr.io"])
-        .tells_a_person(&["config.json was not changed"]);
-    assert_eq!(content(&machine, PODMAN), "{}");
+    let env = docker_env("{");
+    fs::create_dir(env.path("runtime/containers")).expect("the directory is ours");
+    env.file(PODMAN, "{}");
+    configure(&env, &["--registry", "us.icr.io"]).is_user_error(&["config.json was not changed"]);
+    assert_eq!(content(&env, PODMAN), "{}");
 }
 
 /// docker 28.2.2 reads it.
 #[test]
 fn a_huge_file_is_not_changed_and_not_called_broken() {
-    let machine = docker_machine(&" ".repeat(5 * 1024 * 1024));
-    let outcome = configure(&machine, &["--registry", "us.icr.io"]);
-    outcome.tells_a_person(&["larger than 4 MiB", "Clients may be able to read it"]);
+    let env = docker_env(&" ".repeat(5 * 1024 * 1024));
+    let outcome = configure(&env, &["--registry", "us.icr.io"]);
+    outcome.is_user_error(&["larger than 4 MiB", "Clients may be able to read it"]);
     assert!(
         !outcome.stderr.contains("Fix the file first"),
         "{outcome:?}"
@@ -215,14 +211,14 @@ fn a_huge_file_is_not_changed_and_not_called_broken() {
 
 #[test]
 fn new_files_are_private_and_undo_deletes_them() {
-    let mut machine = Machine::with_environment_key();
-    let outcome = configure(&machine, &["--registry", "us.icr.io"]);
-    outcome.tells_a_person(&["Name a client: 'docker-credential-icr configure docker'"]);
+    let mut env = TestEnv::with_environment_key();
+    let outcome = configure(&env, &["--registry", "us.icr.io"]);
+    outcome.is_user_error(&["Name a client: 'docker-credential-icr configure docker'"]);
     succeeds(
-        &configure(&machine, &["docker", "--registry", "us.icr.io"]),
+        &configure(&env, &["docker", "--registry", "us.icr.io"]),
         &["docker: "],
     );
-    let outcome = configure(&machine, &["podman", "--registry", "https://US.icr.io/v2/"]);
+    let outcome = configure(&env, &["podman", "--registry", "https://US.icr.io/v2/"]);
     succeeds(&outcome, &["podman, buildah and skopeo: "]);
     outcome.has(
         &outcome.stderr,
@@ -232,21 +228,21 @@ fn new_files_are_private_and_undo_deletes_them() {
         ],
     );
     for file in [DOCKER, PODMAN] {
-        assert_eq!(content(&machine, file), NEW);
+        assert_eq!(content(&env, file), NEW);
         #[cfg(unix)]
-        assert_eq!(mode(&machine.path(file)), 0o600);
+        assert_eq!(mode(&env.path(file)), 0o600);
     }
-    machine.set("REGISTRY_AUTH_FILE", machine.path("home/mine/auth.json"));
-    machine.set("DOCKER_CONFIG", machine.path("home/docker"));
-    let outcome = configure(&machine, &["podman", "--registry", "us.icr.io"]);
+    env.set("REGISTRY_AUTH_FILE", env.path("home/mine/auth.json"));
+    env.set("DOCKER_CONFIG", env.path("home/docker"));
+    let outcome = configure(&env, &["podman", "--registry", "us.icr.io"]);
     succeeds(&outcome, &["home/mine/auth.json"]);
     assert_eq!(outcome.stderr, "");
     succeeds(
-        &configure(&machine, &["docker", "--registry", "us.icr.io"]),
+        &configure(&env, &["docker", "--registry", "us.icr.io"]),
         &["home/docker/config.json"],
     );
     succeeds(
-        &configure(&machine, &["--undo"]),
+        &configure(&env, &["--undo"]),
         &["deleted (it was created by this program)"],
     );
     for path in [
@@ -255,22 +251,19 @@ fn new_files_are_private_and_undo_deletes_them() {
         "home/mine",
         "home/docker",
     ] {
-        assert!(!machine.path(path).exists(), "{path}");
+        assert!(!env.path(path).exists(), "{path}");
     }
 }
 
 #[test]
-fn podman_gets_every_file_that_it_reads_and_that_lasts() {
-    let machine = Machine::new();
-    fs::create_dir(machine.path("config/containers")).expect("the directory is ours");
-    machine.file("config/containers/auth.json", "{}");
-    succeeds(&configure(&machine, &["--registry", "us.icr.io"]), &[]);
-    assert_eq!(content(&machine, PODMAN), NEW);
-    assert_eq!(
-        content(&machine, "config/containers/auth.json"),
-        NEW.trim_end()
-    );
-    assert!(!machine.path(DOCKER).exists(), "there is no docker here");
+fn podman_gets_all_durable_files_that_it_reads() {
+    let env = TestEnv::new();
+    fs::create_dir(env.path("config/containers")).expect("the directory is ours");
+    env.file("config/containers/auth.json", "{}");
+    succeeds(&configure(&env, &["--registry", "us.icr.io"]), &[]);
+    assert_eq!(content(&env, PODMAN), NEW);
+    assert_eq!(content(&env, "config/containers/auth.json"), NEW.trim_end());
+    assert!(!env.path(DOCKER).exists(), "there is no docker here");
 }
 
 #[cfg(unix)]
@@ -279,93 +272,80 @@ fn links_stay_and_read_only_files_are_not_changed() {
     use std::os::unix::fs::MetadataExt as _;
     use std::os::unix::fs::chown;
     use std::os::unix::fs::symlink;
-    let machine = Machine::new();
-    fs::create_dir(machine.path("home/.docker")).expect("the directory is ours");
-    machine.file("home/dotfile", "{}");
-    symlink("../dotfile", machine.path(DOCKER)).expect("a link");
-    let run = || configure(&machine, &["docker", "--registry", "us.icr.io"]);
+    let env = TestEnv::new();
+    fs::create_dir(env.path("home/.docker")).expect("the directory is ours");
+    env.file("home/dotfile", "{}");
+    symlink("../dotfile", env.path(DOCKER)).expect("a link");
+    let run = || configure(&env, &["docker", "--registry", "us.icr.io"]);
     succeeds(&run(), &["helper added"]);
-    assert!(machine.path(DOCKER).is_symlink());
-    assert_eq!(content(&machine, "home/dotfile"), NEW.trim_end());
-    succeeds(&configure(&machine, &["--undo"]), &[]);
-    assert_eq!(content(&machine, "home/dotfile"), "{}");
-    set_mode(&machine.path("home/dotfile"), 0o400);
-    run().tells_a_person(&["read-only (mode 0400)", "chmod u+w"]);
-    assert_eq!(content(&machine, "home/dotfile"), "{}");
-    // Who is not root cannot make the files that the rest is about.
-    set_mode(&machine.path("home/dotfile"), 0o600);
-    if chown(machine.path("home/dotfile"), Some(12345), Some(12346)).is_err() {
+    assert!(env.path(DOCKER).is_symlink());
+    assert_eq!(content(&env, "home/dotfile"), NEW.trim_end());
+    succeeds(&configure(&env, &["--undo"]), &[]);
+    assert_eq!(content(&env, "home/dotfile"), "{}");
+    set_mode(&env.path("home/dotfile"), 0o400);
+    run().is_user_error(&["read-only (mode 0400)", "chmod u+w"]);
+    assert_eq!(content(&env, "home/dotfile"), "{}");
+    // Only root can create the files of the rest.
+    set_mode(&env.path("home/dotfile"), 0o600);
+    if chown(env.path("home/dotfile"), Some(12345), Some(12346)).is_err() {
         return;
     }
     succeeds(&run(), &["helper added"]);
-    let metadata = machine
-        .path("home/dotfile")
-        .metadata()
-        .expect("it is there");
+    let metadata = env.path("home/dotfile").metadata().expect("it is there");
     assert_eq!((metadata.uid(), metadata.gid()), (12345, 12346));
 }
 
 #[test]
 fn undo_keeps_what_docker_wrote_since() {
-    let machine = docker_machine("{}");
-    succeeds(&configure(&machine, &["--registry", "us.icr.io"]), &[]);
-    machine.file(DOCKER, "{\n\t\"auths\": {\n\t\t\"us.icr.io\": {}\n\t},\n\t\"credHelpers\": {\n\t\t\"us.icr.io\": \"icr\"\n\t}\n}");
-    succeeds(&configure(&machine, &["--undo"]), &["helper removed"]);
+    let env = docker_env("{}");
+    succeeds(&configure(&env, &["--registry", "us.icr.io"]), &[]);
+    env.file(DOCKER, "{\n\t\"auths\": {\n\t\t\"us.icr.io\": {}\n\t},\n\t\"credHelpers\": {\n\t\t\"us.icr.io\": \"icr\"\n\t}\n}");
+    succeeds(&configure(&env, &["--undo"]), &["helper removed"]);
     assert_eq!(
-        content(&machine, DOCKER),
+        content(&env, DOCKER),
         "{\n\t\"auths\": {\n\t\t\"us.icr.io\": {}\n\t}\n}"
     );
 }
 
 #[test]
 fn without_a_terminal_registries_with_a_login_are_configured() {
-    let Some(machine) = Machine::with_keychain() else {
+    let Some(env) = TestEnv::with_keychain() else {
         return;
     };
-    let machine = with_docker(machine, "{}");
-    configure(&machine, &[]).tells_a_person(&["configure --registry us.icr.io"]);
-    machine
-        .store("de.icr.io", "iamapikey", KEY)
-        .is_silent_success();
-    machine
-        .store("us.icr.io", "iamapikey", KEY)
-        .is_silent_success();
-    let outcome = configure(&machine, &[]);
+    let env = with_docker(env, "{}");
+    configure(&env, &[]).is_user_error(&["configure --registry us.icr.io"]);
+    env.store("de.icr.io", "iamapikey", KEY).is_silent_success();
+    env.store("us.icr.io", "iamapikey", KEY).is_silent_success();
+    let outcome = configure(&env, &[]);
     succeeds(&outcome, &["helper added for us.icr.io and de.icr.io"]);
     outcome.has(&outcome.stderr, &["they have a login"]);
 }
 
 #[test]
 fn with_a_default_login_the_registries_in_the_files_are_configured() {
-    let Some(machine) = Machine::with_keychain() else {
+    let Some(env) = TestEnv::with_keychain() else {
         return;
     };
-    machine.add_api_key(KEY, "me");
-    let text = format!(
-        "{{\"auths\": {{{}}}}}",
-        entry(&machine, "de.icr.io", OTHER_KEY)
-    );
-    let machine = with_docker(machine, &text);
-    configure(&machine, &[]).tells_a_person(&[
+    env.add_api_key(KEY, "me");
+    let text = format!("{{\"auths\": {{{}}}}}", entry(&env, "de.icr.io", OTHER_KEY));
+    let env = with_docker(env, &text);
+    configure(&env, &[]).is_user_error(&[
         "unencrypted passwords were found for de.icr.io",
         "configure --migrate",
         "configure --registry us.icr.io",
     ]);
-    assert_eq!(
-        machine.run(&["login", "--api-key-stdin"], KEY).status,
-        Some(0)
-    );
-    let outcome = configure(&machine, &[]);
+    assert_eq!(env.run(&["login", "--api-key-stdin"], KEY).status, Some(0));
+    let outcome = configure(&env, &[]);
     succeeds(&outcome, &["helper added for de.icr.io"]);
     outcome.has(&outcome.stderr, &["occur in the clients' files"]);
 }
 
 #[test]
 fn many_registries_cause_a_warning_about_slow_builds() {
-    let machine = docker_machine("{}");
-    let outcome = configure(&machine, &["--all"]);
+    let env = docker_env("{}");
+    let outcome = configure(&env, &["--all"]);
     succeeds(&outcome, &["icr.io, us.icr.io, uk.icr.io", "in2.icr.io"]);
-    assert!(!content(&machine, DOCKER).contains("private"));
+    assert!(!content(&env, DOCKER).contains("private"));
     outcome.has(
         &outcome.stderr,
         &[
@@ -374,24 +354,24 @@ fn many_registries_cause_a_warning_about_slow_builds() {
             "about 22 ms with cached tokens (as long as starting /bin/true 21 times)",
         ],
     );
-    let few = with_docker(Machine::with_environment_key(), "{}");
+    let few = with_docker(TestEnv::with_environment_key(), "{}");
     assert_eq!(configure(&few, &["--registry", "us.icr.io"]).stderr, "");
 }
 
 #[test]
 fn a_client_after_the_registry_option_is_reported() {
-    let machine = docker_machine("{}");
-    let outcome = configure(&machine, &["--registry", "us.icr.io", "docker"]);
-    outcome.tells_a_person(&["'configure docker --registry us.icr.io'"]);
-    let outcome = configure(&machine, &["--registry", "podman"]);
-    outcome.tells_a_person(&["'configure podman --registry HOST'"]);
-    assert_eq!(content(&machine, DOCKER), "{}");
+    let env = docker_env("{}");
+    let outcome = configure(&env, &["--registry", "us.icr.io", "docker"]);
+    outcome.is_user_error(&["'configure docker --registry us.icr.io'"]);
+    let outcome = configure(&env, &["--registry", "podman"]);
+    outcome.is_user_error(&["'configure podman --registry HOST'"]);
+    assert_eq!(content(&env, DOCKER), "{}");
 }
 
 #[test]
 fn registries_without_a_login_are_noted_with_the_command() {
-    let mut machine = docker_machine("{}");
-    machine.settings("[profile.a]\n[registry.\"de.icr.io\"]\nprofile = \"a\"\n");
+    let mut env = docker_env("{}");
+    env.settings("[profile.a]\n[registry.\"de.icr.io\"]\nprofile = \"a\"\n");
     let hosts = [
         "us.icr.io",
         "uk.icr.io",
@@ -405,10 +385,10 @@ fn registries_without_a_login_are_noted_with_the_command() {
         let lines = lines.filter(|line| line.starts_with("note: not logged in to "));
         lines.map(str::to_owned).collect::<Vec<_>>()
     };
-    let dry = configure(&machine, &[&all[..], &["--dry-run"]].concat());
+    let dry = configure(&env, &[&all[..], &["--dry-run"]].concat());
     assert_eq!(told(&dry), [""; 0], "nothing was switched on");
     assert_eq!(
-        told(&configure(&machine, &all)),
+        told(&configure(&env, &all)),
         [
             "note: not logged in to cp.icr.io. Run 'docker login -u cp cp.icr.io'",
             "note: not logged in to us.icr.io and uk.icr.io. Run 'docker-credential-icr login'",
@@ -416,102 +396,98 @@ fn registries_without_a_login_are_noted_with_the_command() {
             "note: not logged in to stg.icr.io. Run 'docker-credential-icr login stg.icr.io'",
         ]
     );
-    machine.set_environment_key();
-    let asked = machine.cloud.requests().len();
-    assert_eq!(told(&configure(&machine, &all)), [""; 0]);
-    assert_eq!(machine.cloud.requests().len(), asked, "nobody was asked");
+    env.set_environment_key();
+    let asked = env.cloud.requests().len();
+    assert_eq!(told(&configure(&env, &all)), [""; 0]);
+    assert_eq!(env.cloud.requests().len(), asked, "nobody was asked");
 }
 
 #[test]
 fn a_change_that_cannot_be_recorded_is_not_made() {
-    let machine = docker_machine("{}");
-    let run = || configure(&machine, &["--registry", "us.icr.io"]);
+    let env = docker_env("{}");
+    let run = || configure(&env, &["--registry", "us.icr.io"]);
     let state = "home/.local/state/docker-credential-icr";
-    machine.file(state, "no directory");
-    run().tells_a_person(&[
+    env.file(state, "no directory");
+    run().is_user_error(&[
         "config.json was not changed: ",
         "cannot record the change for --undo",
     ]);
-    assert_eq!(content(&machine, DOCKER), "{}");
-    fs::remove_file(machine.path(state)).expect("it is ours");
+    assert_eq!(content(&env, DOCKER), "{}");
+    fs::remove_file(env.path(state)).expect("it is ours");
     let record = format!("{state}/configured.json");
-    machine.file(&record, "{ damaged");
-    run().tells_a_person(&["configured.json is damaged. Delete it", "by hand"]);
-    assert_eq!(content(&machine, DOCKER), "{}");
-    configure(&machine, &["--undo"]).tells_a_person(&["is damaged. Delete it"]);
-    fs::remove_file(machine.path(&record)).expect("it is ours");
-    set_mode(&machine.path(DOCKER), 0o400);
+    env.file(&record, "{ damaged");
+    run().is_user_error(&["configured.json is damaged. Delete it", "by hand"]);
+    assert_eq!(content(&env, DOCKER), "{}");
+    configure(&env, &["--undo"]).is_user_error(&["is damaged. Delete it"]);
+    fs::remove_file(env.path(&record)).expect("it is ours");
+    set_mode(&env.path(DOCKER), 0o400);
     #[cfg(unix)]
     {
-        run().tells_a_person(&["read-only"]);
-        assert!(!machine.path(&record).exists(), "nothing was put in");
+        run().is_user_error(&["read-only"]);
+        assert!(!env.path(&record).exists(), "nothing was put in");
     }
-    set_mode(&machine.path(DOCKER), 0o600);
+    set_mode(&env.path(DOCKER), 0o600);
     succeeds(&run(), &["helper added"]);
-    succeeds(&configure(&machine, &["--undo"]), &["helper removed"]);
-    assert_eq!(content(&machine, DOCKER), "{}");
+    succeeds(&configure(&env, &["--undo"]), &["helper removed"]);
+    assert_eq!(content(&env, DOCKER), "{}");
 }
 
 #[cfg(unix)]
 #[test]
 fn a_failed_undo_does_not_report_nothing_to_undo() {
-    let machine = docker_machine("{}");
-    succeeds(&configure(&machine, &["--registry", "us.icr.io"]), &[]);
-    set_mode(&machine.path(DOCKER), 0o400);
-    let outcome = configure(&machine, &["--undo"]);
-    outcome.tells_a_person(&["read-only"]);
+    let env = docker_env("{}");
+    succeeds(&configure(&env, &["--registry", "us.icr.io"]), &[]);
+    set_mode(&env.path(DOCKER), 0o400);
+    let outcome = configure(&env, &["--undo"]);
+    outcome.is_user_error(&["read-only"]);
     assert_eq!(outcome.stdout, "");
-    set_mode(&machine.path(DOCKER), 0o600);
-    succeeds(&configure(&machine, &["--undo"]), &["helper removed"]);
+    set_mode(&env.path(DOCKER), 0o600);
+    succeeds(&configure(&env, &["--undo"]), &["helper removed"]);
 }
 
 #[test]
 fn a_helper_added_by_hand_is_noted_and_stays() {
     let text = "{\"credHelpers\": {\"us.icr.io\": \"icr\"}}";
-    let machine = docker_machine(text);
+    let env = docker_env(text);
     let by_hand = "config.json still has the helper for us.icr.io, added by hand. Remove it there";
-    let outcome = configure(&machine, &["--undo"]);
+    let outcome = configure(&env, &["--undo"]);
     succeeds(&outcome, &["Nothing to undo"]);
     outcome.has(&outcome.stderr, &[by_hand]);
-    succeeds(&configure(&machine, &["--registry", "de.icr.io"]), &[]);
+    succeeds(&configure(&env, &["--registry", "de.icr.io"]), &[]);
     for arguments in [&["--undo", "--dry-run"][..], &["--undo"]] {
-        let outcome = configure(&machine, arguments);
+        let outcome = configure(&env, arguments);
         succeeds(&outcome, &["de.icr.io"]);
         outcome.has(&outcome.stderr, &[by_hand]);
     }
-    assert_eq!(content(&machine, DOCKER), text);
+    assert_eq!(content(&env, DOCKER), text);
 }
 
 #[test]
 fn foreign_registries_and_contradictions_are_refused() {
-    let machine = docker_machine("{}");
-    configure(&machine, &["--registry", "ghcr.io"])
-        .tells_a_person(&["ghcr.io is not an IBM Cloud registry"]);
+    let env = docker_env("{}");
+    configure(&env, &["--registry", "ghcr.io"])
+        .is_user_error(&["ghcr.io is not an IBM Cloud registry"]);
     for arguments in [
         &["--undo", "--all"][..],
         &["--all", "--registry", "icr.io"],
         &["kubernetes"],
     ] {
-        assert_eq!(
-            configure(&machine, arguments).status,
-            Some(2),
-            "{arguments:?}"
-        );
+        assert_eq!(configure(&env, arguments).status, Some(2), "{arguments:?}");
     }
-    assert_eq!(content(&machine, DOCKER), "{}");
+    assert_eq!(content(&env, DOCKER), "{}");
 }
 
 #[test]
 fn a_dry_run_shows_a_diff_without_secrets_and_does_nothing() {
-    let Some(machine) = Machine::with_keychain() else {
+    let Some(env) = TestEnv::with_keychain() else {
         return;
     };
     let text = format!(
         "{{\n  \"auths\": {{\n    {}\n  }}\n}}\n",
-        entry(&machine, "us.icr.io", KEY)
+        entry(&env, "us.icr.io", KEY)
     );
-    let machine = with_docker(machine, &text);
-    let outcome = configure(&machine, &["--registry", "us.icr.io", "--dry-run"]);
+    let env = with_docker(env, &text);
+    let outcome = configure(&env, &["--registry", "us.icr.io", "--dry-run"]);
     succeeds(
         &outcome,
         &[
@@ -522,7 +498,7 @@ fn a_dry_run_shows_a_diff_without_secrets_and_does_nothing() {
             "+    \"us.icr.io\": \"icr\"",
         ],
     );
-    let outcome = configure(&machine, &["--migrate", "--dry-run"]);
+    let outcome = configure(&env, &["--migrate", "--dry-run"]);
     succeeds(
         &outcome,
         &[
@@ -530,27 +506,24 @@ fn a_dry_run_shows_a_diff_without_secrets_and_does_nothing() {
             "+  \"auths\": {},",
         ],
     );
-    assert_eq!(content(&machine, DOCKER), text);
-    machine.list().is_list(&[]);
-    succeeds(
-        &configure(&machine, &["--undo", "--dry-run"]),
-        &["No changes"],
-    );
+    assert_eq!(content(&env, DOCKER), text);
+    env.list().is_list(&[]);
+    succeeds(&configure(&env, &["--undo", "--dry-run"]), &["No changes"]);
 }
 
 #[test]
 fn a_password_in_the_file_causes_a_warning_and_is_moved_with_migrate() {
-    let Some(machine) = Machine::with_keychain() else {
+    let Some(env) = TestEnv::with_keychain() else {
         return;
     };
-    machine.add_api_key(KEY, "me");
+    env.add_api_key(KEY, "me");
     let (us, uk) = (
-        entry(&machine, "us.icr.io", KEY),
-        entry(&machine, "https://us.icr.io/v1/", KEY),
+        entry(&env, "us.icr.io", KEY),
+        entry(&env, "https://us.icr.io/v1/", KEY),
     );
     let text = format!("{{\"auths\": {{{us}, \"x.io\": {{\"auth\": \"eDp5\"}}, {uk}}}}}");
-    let machine = with_docker(machine, &text);
-    let outcome = configure(&machine, &["--registry", "us.icr.io"]);
+    let env = with_docker(env, &text);
+    let outcome = configure(&env, &["--registry", "us.icr.io"]);
     succeeds(&outcome, &["helper added"]);
     outcome.has(
         &outcome.stderr,
@@ -559,11 +532,11 @@ fn a_password_in_the_file_causes_a_warning_and_is_moved_with_migrate() {
             "configure --migrate",
         ],
     );
-    succeeds(&configure(&machine, &["--undo"]), &[]);
-    assert_eq!(content(&machine, DOCKER), text);
-    machine.list().is_list(&[]);
+    succeeds(&configure(&env, &["--undo"]), &[]);
+    assert_eq!(content(&env, DOCKER), text);
+    env.list().is_list(&[]);
 
-    let outcome = configure(&machine, &["--migrate"]);
+    let outcome = configure(&env, &["--migrate"]);
     succeeds(&outcome, &["helper added for us.icr.io"]);
     outcome.has(
         &outcome.stderr,
@@ -571,72 +544,71 @@ fn a_password_in_the_file_causes_a_warning_and_is_moved_with_migrate() {
     );
     let without = "{\"auths\": {\"x.io\": {\"auth\": \"eDp5\"}}";
     assert_eq!(
-        content(&machine, DOCKER),
+        content(&env, DOCKER),
         format!("{without}, \"credHelpers\": {{\"us.icr.io\": \"icr\"}}}}")
     );
-    machine.list().is_list(&[("us.icr.io", "iamapikey")]);
-    assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
-    assert_eq!(machine.files_with_secrets(), [] as [&Path; 0]);
-    succeeds(&configure(&machine, &["--undo"]), &[]);
+    env.list().is_list(&[("us.icr.io", "iamapikey")]);
+    assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-me");
+    assert_eq!(env.files_with_secrets(), [] as [&Path; 0]);
+    succeeds(&configure(&env, &["--undo"]), &[]);
     assert_eq!(
-        content(&machine, DOCKER),
+        content(&env, DOCKER),
         format!("{without}}}"),
         "passwords do not come back"
     );
-    machine.list().is_list(&[("us.icr.io", "iamapikey")]);
+    env.list().is_list(&[("us.icr.io", "iamapikey")]);
 }
 
 #[test]
 fn a_password_that_fails_the_check_is_not_moved() {
-    let Some(machine) = Machine::with_keychain() else {
+    let Some(env) = TestEnv::with_keychain() else {
         return;
     };
-    let text = format!("{{\"auths\": {{{}}}}}", entry(&machine, "us.icr.io", KEY));
-    let machine = with_docker(machine, &text);
+    let text = format!("{{\"auths\": {{{}}}}}", entry(&env, "us.icr.io", KEY));
+    let env = with_docker(env, &text);
     let migrate = |arguments: &[&str]| {
-        let outcome = configure(&machine, &[&["--migrate"], arguments].concat());
-        assert_eq!(content(&machine, DOCKER), text, "{outcome:?}");
+        let outcome = configure(&env, &[&["--migrate"], arguments].concat());
+        assert_eq!(content(&env, DOCKER), text, "{outcome:?}");
         outcome
     };
     let stays = "the password for us.icr.io was not moved: ";
-    migrate(&[]).tells_a_person(&[stays, "BXNIM0415E"]);
-    machine.list().is_list(&[]);
-    machine.add_api_key(KEY, "me");
-    machine.cloud.always(Some(Fault::Status(503)));
-    migrate(&[]).tells_a_person(&[stays, "503"]);
-    machine.list().is_list(&[]);
-    machine.cloud.always(None);
-    machine.add_api_key(OTHER_KEY, "other");
-    machine
-        .store("us.icr.io", "iamapikey", OTHER_KEY)
+    migrate(&[]).is_user_error(&[stays, "BXNIM0415E"]);
+    env.list().is_list(&[]);
+    env.add_api_key(KEY, "me");
+    env.cloud.always(Some(Fault::Status(503)));
+    migrate(&[]).is_user_error(&[stays, "503"]);
+    env.list().is_list(&[]);
+    env.cloud.always(None);
+    env.add_api_key(OTHER_KEY, "other");
+    env.store("us.icr.io", "iamapikey", OTHER_KEY)
         .is_silent_success();
-    migrate(&[]).tells_a_person(&[stays, "another login", "logout us.icr.io", "--force"]);
-    assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-other");
-    machine.cloud.always(Some(Fault::Status(503)));
-    migrate(&["--force"]).tells_a_person(&[stays, "503"]);
-    machine.cloud.always(None);
+    migrate(&[]).is_user_error(&[stays, "another login", "logout us.icr.io", "--force"]);
+    assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-other");
+    env.cloud.always(Some(Fault::Status(503)));
+    migrate(&["--force"]).is_user_error(&[stays, "503"]);
+    env.cloud.always(None);
     assert_eq!(
-        machine.get("us.icr.io").is_token_of(),
+        env.get("us.icr.io").is_token_of(),
         "IBMid-other",
         "the former one is back"
     );
-    let outcome = configure(&machine, &["--migrate", "--force"]);
+    let outcome = configure(&env, &["--migrate", "--force"]);
     succeeds(&outcome, &["helper added"]);
-    assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-me");
+    assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-me");
 }
 
 #[cfg(unix)]
 #[test]
 fn a_password_that_is_still_in_a_file_is_not_reported_as_moved() {
-    let Some(machine) = Machine::with_keychain() else {
+    let Some(env) = TestEnv::with_keychain() else {
         return;
     };
-    machine.add_api_key(KEY, "me");
-    let text = format!("{{\"auths\": {{{}}}}}", entry(&machine, "us.icr.io", KEY));
-    let machine = with_docker(machine, &text);
-    machine.file(PODMAN, &text);
-    set_mode(&machine.path(PODMAN), 0o400);
-    let outcome = configure(&machine, &["--migrate"]);
+    env.add_api_key(KEY, "me");
+    let text = format!("{{\"auths\": {{{}}}}}", entry(&env, "us.icr.io", KEY));
+    let env = with_docker(env, &text);
+    env.file(PODMAN, &text);
+    set_mode(&env.path(PODMAN), 0o400);
+    let outcome = configure(&env, &["--migrate"]);
     assert_eq!(outcome.status, Some(1), "{outcome:?}");
     outcome.has(
         &outcome.stderr,
@@ -647,47 +619,47 @@ fn a_password_that_is_still_in_a_file_is_not_reported_as_moved() {
         ],
     );
     assert!(!outcome.stderr.contains("Moved the"), "{outcome:?}");
-    machine.list().is_list(&[("us.icr.io", "iamapikey")]);
-    assert!(!content(&machine, DOCKER).contains("auth\""));
-    assert_eq!(content(&machine, PODMAN), text);
-    set_mode(&machine.path(PODMAN), 0o600);
-    let outcome = configure(&machine, &["--migrate"]);
+    env.list().is_list(&[("us.icr.io", "iamapikey")]);
+    assert!(!content(&env, DOCKER).contains("auth\""));
+    assert_eq!(content(&env, PODMAN), text);
+    set_mode(&env.path(PODMAN), 0o600);
+    let outcome = configure(&env, &["--migrate"]);
     succeeds(&outcome, &["helper added"]);
     outcome.has(
         &outcome.stderr,
         &["Moved the us.icr.io password to the keychain (verified)"],
     );
-    assert!(!content(&machine, PODMAN).contains("auth\""));
+    assert!(!content(&env, PODMAN).contains("auth\""));
 }
 
 #[test]
 fn passwords_that_cannot_be_moved_are_reported() {
-    let Some(machine) = Machine::with_keychain() else {
+    let Some(env) = TestEnv::with_keychain() else {
         return;
     };
-    machine.add_api_key(KEY, "me");
+    env.add_api_key(KEY, "me");
     let text = format!(
         "{{\"auths\": {{{}, {}, \"de.icr.io\": {{\"identitytoken\": \"t\"}}, \"uk.icr.io\": {{\"auth\": \"%\"}}, \"jp.icr.io\": {{}}}}}}",
-        entry(&machine, "us.icr.io", KEY),
-        entry(&machine, "us.icr.io/namespace", OTHER_KEY),
+        entry(&env, "us.icr.io", KEY),
+        entry(&env, "us.icr.io/namespace", OTHER_KEY),
     );
-    let machine = with_docker(machine, &text);
-    let outcome = configure(&machine, &["--migrate"]);
-    outcome.tells_a_person(&[
+    let env = with_docker(env, &text);
+    let outcome = configure(&env, &["--migrate"]);
+    outcome.is_user_error(&[
         "different passwords for us.icr.io",
         "the entry for de.icr.io",
         "token that only its client can use",
         "the entry for uk.icr.io",
         "clients cannot read it either",
     ]);
-    assert_eq!(content(&machine, DOCKER), text);
-    machine.list().is_list(&[]);
+    assert_eq!(content(&env, DOCKER), text);
+    env.list().is_list(&[]);
 }
 
 #[test]
 fn the_json_answer_has_the_documented_keys() {
-    let machine = docker_machine("{\"credsStore\": \"icr\"}");
-    let outcome = configure(&machine, &["docker", "--registry", "us.icr.io", "--json"]);
+    let env = docker_env("{\"credsStore\": \"icr\"}");
+    let outcome = configure(&env, &["docker", "--registry", "us.icr.io", "--json"]);
     succeeds(&outcome, &[]);
     let mut answer: Value = serde_json::from_str(&outcome.stdout).expect("one JSON value");
     let warnings = answer["warnings"].take();
@@ -701,7 +673,7 @@ fn the_json_answer_has_the_documented_keys() {
         "dry_run": false,
         "files": [{
             "added": ["us.icr.io"], "configured": [], "changed": true, "client": "docker", "created": false,
-            "deleted": false, "diff": null, "migrated": [], "path": machine.path(DOCKER), "removed": [],
+            "deleted": false, "diff": null, "migrated": [], "path": env.path(DOCKER), "removed": [],
         }],
         "warnings": null,
     });
@@ -710,10 +682,10 @@ fn the_json_answer_has_the_documented_keys() {
 
 #[test]
 fn docker_from_a_snap_causes_a_warning() {
-    let machine = docker_machine("{}");
-    fs::create_dir_all(machine.path("home/snap/docker/current/.docker")).expect("it is ours");
-    machine.file("home/snap/docker/current/.docker/config.json", "{}");
-    let outcome = configure(&machine, &["--registry", "us.icr.io"]);
+    let env = docker_env("{}");
+    fs::create_dir_all(env.path("home/snap/docker/current/.docker")).expect("it is ours");
+    env.file("home/snap/docker/current/.docker/config.json", "{}");
+    let outcome = configure(&env, &["--registry", "us.icr.io"]);
     outcome.has(
         &outcome.stderr,
         &[
@@ -722,32 +694,32 @@ fn docker_from_a_snap_causes_a_warning() {
         ],
     );
     assert_eq!(
-        content(&machine, "home/snap/docker/current/.docker/config.json"),
+        content(&env, "home/snap/docker/current/.docker/config.json"),
         "{}"
     );
 }
 
 #[test]
 fn losing_dockers_default_keychain_causes_a_warning() {
-    let mut machine = docker_machine("{\"auths\": {}}");
-    machine.set_environment_key();
-    fs::create_dir(machine.path("bin")).expect("the directory is ours");
-    machine.file("bin/docker-credential-secretservice", "");
-    let path = machine.path("bin");
-    machine.set("PATH", path);
+    let mut env = docker_env("{\"auths\": {}}");
+    env.set_environment_key();
+    fs::create_dir(env.path("bin")).expect("the directory is ours");
+    env.file("bin/docker-credential-secretservice", "");
+    let path = env.path("bin");
+    env.set("PATH", path);
     if cfg!(target_os = "linux") {
-        let outcome = configure(&machine, &["--registry", "us.icr.io"]);
+        let outcome = configure(&env, &["--registry", "us.icr.io"]);
         outcome.has(
             &outcome.stderr,
             &["To keep it, add `\"credsStore\": \"secretservice\"` to "],
         );
-        assert_eq!(configure(&machine, &["--registry", "de.icr.io"]).stderr, "");
+        assert_eq!(configure(&env, &["--registry", "de.icr.io"]).stderr, "");
     }
 }
 
 #[test]
 fn concurrent_runs_lose_no_entry() {
-    let machine = docker_machine("{}");
+    let env = docker_env("{}");
     let hosts = [
         "icr.io",
         "us.icr.io",
@@ -756,24 +728,24 @@ fn concurrent_runs_lose_no_entry() {
         "jp.icr.io",
         "au.icr.io",
     ];
-    support::at_once(hosts.len(), |index| {
+    support::in_parallel(hosts.len(), |index| {
         succeeds(
-            &configure(&machine, &["--registry", hosts[index]]),
+            &configure(&env, &["--registry", hosts[index]]),
             &["helper added"],
         );
     });
-    let helpers: Value = serde_json::from_str(&content(&machine, DOCKER)).expect("JSON");
+    let helpers: Value = serde_json::from_str(&content(&env, DOCKER)).expect("JSON");
     assert_eq!(
         helpers["credHelpers"].as_object().map(serde_json::Map::len),
         Some(hosts.len())
     );
-    succeeds(&configure(&machine, &["--undo"]), &[]);
-    assert_eq!(content(&machine, DOCKER), "{}");
+    succeeds(&configure(&env, &["--undo"]), &[]);
+    assert_eq!(content(&env, DOCKER), "{}");
 }
 
 #[test]
 fn help_has_examples() {
-    let outcome = Machine::new().run(&["configure", "--help"], "");
+    let outcome = TestEnv::new().run(&["configure", "--help"], "");
     succeeds(
         &outcome,
         &[
@@ -795,27 +767,25 @@ mod terminal {
 
     use super::*;
 
-    fn at_terminal(machine: &Machine, arguments: &[&str]) -> PtySession {
-        let program = machine.command(&[]);
+    fn at_terminal(env: &TestEnv, arguments: &[&str]) -> PtySession {
+        let program = env.command(&[]);
         let mut command = Command::new(program.get_program());
         command.arg("configure").args(arguments);
-        machine.furnish(&mut command);
+        env.apply_to(&mut command);
         command.env("TERM", "xterm").stdout(Stdio::inherit());
         spawn_command(command, Some(30_000)).expect("a terminal")
     }
 
     #[test]
     fn a_person_is_asked_for_clients_registries_and_passwords() {
-        let Some(machine) = Machine::with_keychain() else {
+        let Some(env) = TestEnv::with_keychain() else {
             return;
         };
-        machine.add_api_key(KEY, "me");
-        machine
-            .store("de.icr.io", "iamapikey", KEY)
-            .is_silent_success();
-        let text = format!("{{\"auths\": {{{}}}}}", entry(&machine, "us.icr.io", KEY));
-        let machine = with_docker(machine, &text);
-        let mut session = at_terminal(&machine, &[]);
+        env.add_api_key(KEY, "me");
+        env.store("de.icr.io", "iamapikey", KEY).is_silent_success();
+        let text = format!("{{\"auths\": {{{}}}}}", entry(&env, "us.icr.io", KEY));
+        let env = with_docker(env, &text);
+        let mut session = at_terminal(&env, &[]);
         for (question, answer) in [
             ("Add the helper to docker (", ""),
             ("Registries [us.icr.io de.icr.io]:", ""),
@@ -830,17 +800,17 @@ mod terminal {
         session.exp_eof().expect("the end");
         let expected =
             "{\"auths\": {}, \"credHelpers\": {\"us.icr.io\": \"icr\", \"de.icr.io\": \"icr\"}}";
-        assert_eq!(content(&machine, DOCKER), expected);
+        assert_eq!(content(&env, DOCKER), expected);
     }
 
     #[test]
     fn declining_to_move_passwords_causes_a_warning() {
-        let Some(machine) = Machine::with_keychain() else {
+        let Some(env) = TestEnv::with_keychain() else {
             return;
         };
-        let text = format!("{{\"auths\": {{{}}}}}", entry(&machine, "us.icr.io", KEY));
-        let machine = with_docker(machine, &text);
-        let mut session = at_terminal(&machine, &["docker", "--registry", "us.icr.io"]);
+        let text = format!("{{\"auths\": {{{}}}}}", entry(&env, "us.icr.io", KEY));
+        let env = with_docker(env, &text);
+        let mut session = at_terminal(&env, &["docker", "--registry", "us.icr.io"]);
         session.exp_string("[Y/n]").expect("a question");
         session.send_line("n").expect("it listens");
         for part in [
@@ -851,14 +821,14 @@ mod terminal {
             session.exp_string(part).expect(part);
         }
         session.exp_eof().expect("the end");
-        assert!(content(&machine, DOCKER).contains("auth\""));
+        assert!(content(&env, DOCKER).contains("auth\""));
     }
 
     #[test]
     fn declining_to_replace_a_helper_changes_nothing() {
         let text = "{\"credHelpers\": {\"us.icr.io\": \"other\"}}";
-        let machine = docker_machine(text);
-        let mut session = at_terminal(&machine, &["--registry", "us.icr.io"]);
+        let env = docker_env(text);
+        let mut session = at_terminal(&env, &["--registry", "us.icr.io"]);
         session
             .exp_string("Replace the helper 'other' for us.icr.io in ")
             .expect("a question");
@@ -867,54 +837,48 @@ mod terminal {
             .exp_string("Nothing was changed")
             .expect("a failure");
         session.exp_eof().expect("the end");
-        assert_eq!(content(&machine, DOCKER), text);
+        assert_eq!(content(&env, DOCKER), text);
     }
 }
 
 /// As `kill -9` leaves it where the system has no files without a name, and as earlier versions did everywhere.
 #[test]
-fn a_copy_that_an_interrupted_run_left_is_reported_and_swept() {
-    let machine = docker_machine("{}");
+fn a_copy_of_an_interrupted_run_is_reported_and_deleted() {
+    let env = docker_env("{}");
     let left = "home/.docker/.docker-credential-icr-Ab12Cd";
-    let text = format!("{{\"auths\": {{{}}}}}", entry(&machine, "us.icr.io", KEY));
-    let path = machine.file(left, &text);
-    let doctor = machine.run(&["doctor"], "");
+    let text = format!("{{\"auths\": {{{}}}}}", entry(&env, "us.icr.io", KEY));
+    let path = env.file(left, &text);
+    let doctor = env.run(&["doctor"], "");
     let name = path.file_name().expect("it has one").to_string_lossy();
     doctor.has(
         &doctor.stdout,
         &[&name, "left by an interrupted run", "fix: rm "],
     );
-    configure(
-        &machine,
-        &["docker", "--registry", "us.icr.io", "--dry-run"],
-    );
+    configure(&env, &["docker", "--registry", "us.icr.io", "--dry-run"]);
     assert!(path.exists(), "a dry run changes nothing");
-    let outcome = configure(&machine, &["docker", "--registry", "us.icr.io"]);
+    let outcome = configure(&env, &["docker", "--registry", "us.icr.io"]);
     succeeds(&outcome, &["helper added"]);
     outcome.has(&outcome.stderr, &["deleted ", &name]);
     assert!(!path.exists());
-    assert!(machine.files_with_secrets().is_empty());
+    assert!(env.files_with_secrets().is_empty());
 }
 
-/// Somebody is writing it, or it is another user's: it stays, and is no secret kept.
+/// It is being written or belongs to another user: it stays and is reported.
 #[cfg(unix)]
 #[test]
 fn passwords_are_not_reported_as_moved_while_a_copy_holds_them() {
-    let Some(machine) = Machine::with_keychain() else {
+    let Some(env) = TestEnv::with_keychain() else {
         return;
     };
-    let text = format!("{{\"auths\": {{{}}}}}", entry(&machine, "us.icr.io", KEY));
-    machine.add_api_key(KEY, "somebody");
-    let machine = with_docker(machine, &text);
-    let path = machine.file("home/.docker/.docker-credential-icr-Ab12Cd", &text);
+    let text = format!("{{\"auths\": {{{}}}}}", entry(&env, "us.icr.io", KEY));
+    env.add_api_key(KEY, "somebody");
+    let env = with_docker(env, &text);
+    let path = env.file("home/.docker/.docker-credential-icr-Ab12Cd", &text);
     if std::os::unix::fs::chown(&path, Some(1234), None).is_err() {
         support::skipped("only root can be somebody else");
         return;
     }
-    let outcome = configure(
-        &machine,
-        &["docker", "--registry", "us.icr.io", "--migrate"],
-    );
+    let outcome = configure(&env, &["docker", "--registry", "us.icr.io", "--migrate"]);
     succeeds(&outcome, &["helper added"]);
     outcome.has(
         &outcome.stderr,

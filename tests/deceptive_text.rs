@@ -1,4 +1,4 @@
-//! Is a text from outside shown with characters that make it look like another one?
+//! Are texts from outside shown without characters that make them look different?
 
 mod support;
 
@@ -7,8 +7,8 @@ use serde_json::Value;
 use serde_json::json;
 
 use support::Input;
-use support::Machine;
 use support::Outcome;
+use support::TestEnv;
 
 /// They turn the direction of a text, begin a line, hide it, or are not seen.
 const DECEPTIVE: [char; 14] = [
@@ -42,30 +42,30 @@ fn shows_none(outcome: &Outcome) {
 }
 
 #[test]
-fn in_what_iam_says() {
-    let machine = Machine::with_environment_key();
+fn in_answers_of_iam() {
+    let env = TestEnv::with_environment_key();
     for code in ["BXNIM0415E", &text()] {
-        machine.cloud.script([Fault::Error {
+        env.cloud.script([Fault::Error {
             status: 400,
             code: code.to_owned(),
             message: format!("Sentence {}", text()),
         }]);
-        let outcome = machine.get("us.icr.io");
-        outcome.is_failure_with(&["Sentence a a a"]);
+        let outcome = env.get("us.icr.io");
+        outcome.is_client_error(&["Sentence a a a"]);
         shows_none(&outcome);
     }
 }
 
 #[test]
 fn in_a_user_name_that_a_client_stored() {
-    let Some(mut machine) = Machine::with_keychain() else {
+    let Some(mut env) = TestEnv::with_keychain() else {
         return;
     };
-    machine.set("ICR_LOG", "trace");
+    env.set("ICR_LOG", "trace");
     // The control character is refused.
     let username = text().replace('\u{85}', "");
-    machine.store("us.icr.io", &username, "some-password");
-    let list = machine.list();
+    env.store("us.icr.io", &username, "some-password");
+    let list = env.list();
     shows_none(&list);
     let read: Value = serde_json::from_str(&list.stdout).expect("JSON");
     assert_eq!(read, json!({"us.icr.io": username}));
@@ -75,32 +75,32 @@ fn in_a_user_name_that_a_client_stored() {
         &["doctor"],
         &["logout", "us.icr.io"],
     ] {
-        shows_none(&machine.run(arguments, Input::Bytes(b"")));
+        shows_none(&env.run(arguments, Input::Bytes(b"")));
     }
 }
 
 #[test]
 fn in_settings() {
-    let machine = Machine::new();
+    let env = TestEnv::new();
     let text = text().replace('\u{85}', "");
     for settings in [
         format!("\"{text}\" = 1\n"),
         format!("keychain = \"{text}\"\n"),
         format!("[profile.a]\ntrusted-profile = \"{text}\"\n"),
     ] {
-        machine.settings(&settings);
-        shows_none(&machine.get("us.icr.io"));
-        shows_none(&machine.run(&["settings"], Input::Bytes(b"")));
-        shows_none(&machine.run(&["settings", "--json"], Input::Bytes(b"")));
+        env.settings(&settings);
+        shows_none(&env.get("us.icr.io"));
+        shows_none(&env.run(&["settings"], Input::Bytes(b"")));
+        shows_none(&env.run(&["settings", "--json"], Input::Bytes(b"")));
     }
 }
 
 #[test]
 fn in_a_clients_file() {
-    let machine = Machine::new();
+    let env = TestEnv::new();
     let text = text().replace('\u{85}', "");
     let content = json!({"credHelpers": {"us.icr.io": text}, "auths": {text: {}}});
-    machine.file("home/.docker/config.json", &format!("{content:#}"));
+    env.file("home/.docker/config.json", &format!("{content:#}"));
     for arguments in [
         &[
             "configure",
@@ -127,6 +127,6 @@ fn in_a_clients_file() {
         &["doctor"],
         &["status"],
     ] {
-        shows_none(&machine.run(arguments, Input::Bytes(b"")));
+        shows_none(&env.run(arguments, Input::Bytes(b"")));
     }
 }

@@ -15,7 +15,7 @@ use rexpect::session::PtySession;
 use rexpect::session::spawn_command;
 
 use support::Input;
-use support::Machine;
+use support::TestEnv;
 use support::wait_until;
 
 const KEY: &str = "HIDDEN-INPUT-KEY-7d1e";
@@ -24,9 +24,9 @@ const PROMPT: &str = "API key: ";
 /// The time limit for each step, in milliseconds.
 const TIMEOUT: u64 = 10_000;
 
-/// A person at a shell, who has typed the command that prompts for a key.
+/// A shell in which the command that prompts for a key was typed.
 struct Person {
-    machine: Machine,
+    env: TestEnv,
     session: PtySession,
     /// The shell's process id.
     shell: String,
@@ -42,11 +42,11 @@ impl Person {
     }
 
     fn at_a_shell() -> Option<Self> {
-        let machine = Machine::with_keychain()?;
-        machine.add_api_key(KEY, "me");
+        let env = TestEnv::with_keychain()?;
+        env.add_api_key(KEY, "me");
         let mut shell = Command::new("/bin/sh");
         shell.arg("-i");
-        machine.furnish(&mut shell);
+        env.apply_to(&mut shell);
         shell
             .env("PATH", "/usr/bin:/bin")
             .env("PROGRAM", env!("CARGO_BIN_EXE_docker-credential-icr"))
@@ -55,7 +55,7 @@ impl Person {
             .stdout(Stdio::inherit());
         let session = spawn_command(shell, Some(TIMEOUT)).expect("a terminal");
         let mut person = Self {
-            machine,
+            env,
             session,
             shell: String::new(),
             shown: String::new(),
@@ -136,7 +136,7 @@ impl Person {
     fn is_logged_in(&mut self) {
         self.sees("Logged in to");
         self.is_back_at_the_shell(0);
-        assert_eq!(self.machine.get("us.icr.io").is_token_of(), "IBMid-me");
+        assert_eq!(self.env.get("us.icr.io").is_token_of(), "IBMid-me");
         assert!(!self.shown.contains(KEY), "{}", self.shown);
     }
 }
@@ -252,7 +252,7 @@ fn a_long_answer_is_read_completely() {
         return;
     };
     let key = "LONG-".repeat(1600);
-    person.machine.add_api_key(&key, "me");
+    person.env.add_api_key(&key, "me");
     for part in key.as_bytes().chunks(500) {
         person.type_text(std::str::from_utf8(part).expect("ASCII"));
     }
@@ -268,15 +268,13 @@ fn after_the_answer_the_interrupt_key_ends_the_command() {
         return;
     };
     person
-        .machine
+        .env
         .cloud
         .script([Fault::Delay(Duration::from_secs(15))]);
     person.type_command(KEY);
-    wait_until("a question to IAM", || {
-        person.machine.cloud.exchanges() == 1
-    });
+    wait_until("a question to IAM", || person.env.cloud.exchanges() == 1);
     person.type_control('c');
     person.is_back_at_the_shell(130);
-    let list = person.machine.run(&["list"], Input::Bytes(b""));
+    let list = person.env.run(&["list"], Input::Bytes(b""));
     list.is_list(&[]);
 }

@@ -1,4 +1,4 @@
-//! How is IAM asked, and what becomes of everything that it may answer?
+//! What is sent to IAM, and how are its answers handled?
 
 mod support;
 
@@ -21,18 +21,18 @@ use serde_json::Value;
 use serde_json::json;
 
 use support::ENVIRONMENT_KEY;
-use support::Machine;
 use support::NOT_FOUND;
-use support::at_once;
+use support::TestEnv;
+use support::in_parallel;
 
 const PROFILE: &str = "Profile-1";
 
 #[test]
 fn each_grant_sends_exactly_its_fields() {
-    let Some(machine) = Machine::with_keychain() else {
+    let Some(env) = TestEnv::with_keychain() else {
         return;
     };
-    let accounts = machine.cloud.accounts();
+    let accounts = env.cloud.accounts();
     accounts.add_api_key("API-KEY OF&A=SERVICE+%", Subject::service_id("1"));
     accounts.add_refresh_token("A-REFRESH-TOKEN", Subject::user("1"));
     accounts.add_profile(PROFILE, &["iam-ServiceId-1"]);
@@ -67,12 +67,10 @@ fn each_grant_sends_exactly_its_fields() {
             vec![(&api_key[..], None), (&assume[..], None)],
         ),
     ] {
-        let before = machine.cloud.requests().len();
-        machine
-            .store("us.icr.io", username, secret)
-            .is_silent_success();
-        machine.get("us.icr.io").is_credential("iambearer");
-        let requests = machine.cloud.requests().split_off(before);
+        let before = env.cloud.requests().len();
+        env.store("us.icr.io", username, secret).is_silent_success();
+        env.get("us.icr.io").is_credential("iambearer");
+        let requests = env.cloud.requests().split_off(before);
         assert_eq!(requests.len(), forms.len(), "{username}");
         for (request, (fields, client)) in requests.iter().zip(forms) {
             assert_eq!(
@@ -91,7 +89,7 @@ fn each_grant_sends_exactly_its_fields() {
             let form: Vec<(&str, &str)> = request
                 .form
                 .iter()
-                // Nobody knows the service's own token beforehand.
+                // The service's own token is not known before.
                 .map(|(name, value)| match &**name {
                     "access_token" => (&**name, ""),
                     name => (name, &**value),
@@ -109,7 +107,7 @@ fn a_rejection_is_final_and_shown_without_its_context() {
         code: code.into(),
         message: message.into(),
     };
-    let machine = Machine::with_environment_key();
+    let env = TestEnv::with_environment_key();
     for (fault, parts) in [
         (
             error(400, "BXNIM0415E", "Provided API key could not be found."),
@@ -149,12 +147,12 @@ fn a_rejection_is_final_and_shown_without_its_context() {
         (Fault::Status(404), &["set to answer 404"]),
         (Fault::Status(501), &["set to answer 501"]),
     ] {
-        let before = machine.cloud.exchanges();
-        machine.cloud.script([fault.clone()]);
-        let outcome = machine.get("us.icr.io");
-        outcome.is_failure_with(parts);
-        outcome.is_failure_with(&["IAM rejected it", "$IBMCLOUD_API_KEY"]);
-        assert_eq!(machine.cloud.exchanges() - before, 1, "{fault:?}");
+        let before = env.cloud.exchanges();
+        env.cloud.script([fault.clone()]);
+        let outcome = env.get("us.icr.io");
+        outcome.is_client_error(parts);
+        outcome.is_client_error(&["IAM rejected it", "$IBMCLOUD_API_KEY"]);
+        assert_eq!(env.cloud.exchanges() - before, 1, "{fault:?}");
         for context in [
             "203.0.113.7",
             "incoming.Identity_Token",
@@ -173,7 +171,7 @@ fn a_rejection_is_final_and_shown_without_its_context() {
 
 #[test]
 fn temporary_failures_are_retried() {
-    let machine = Machine::with_environment_key();
+    let env = TestEnv::with_environment_key();
     for fault in [
         Fault::Status(429),
         Fault::Status(500),
@@ -187,50 +185,48 @@ fn temporary_failures_are_retried() {
         Fault::StatusWithRetryAfter(503, "Sun, 06 Nov 1994 08:49:37 GMT".into()),
         Fault::StatusWithRetryAfter(503, "soon".into()),
     ] {
-        let before = machine.cloud.exchanges();
-        machine.cloud.script([fault.clone()]);
-        machine.get("us.icr.io").is_credential("iambearer");
-        assert_eq!(machine.cloud.exchanges() - before, 2, "{fault:?}");
+        let before = env.cloud.exchanges();
+        env.cloud.script([fault.clone()]);
+        env.get("us.icr.io").is_credential("iambearer");
+        assert_eq!(env.cloud.exchanges() - before, 2, "{fault:?}");
     }
 }
 
 #[test]
 fn a_lasting_outage_is_tried_four_times() {
-    let machine = Machine::with_environment_key();
-    machine.cloud.always(Some(Fault::Status(503)));
-    let outcome = machine.get("us.icr.io");
-    outcome.is_failure_with(&[
+    let env = TestEnv::with_environment_key();
+    env.cloud.always(Some(Fault::Status(503)));
+    let outcome = env.get("us.icr.io");
+    outcome.is_client_error(&[
         "$IBMCLOUD_API_KEY",
         "IAM is unavailable (HTTP 503). Try again later",
     ]);
-    assert_eq!(machine.cloud.exchanges(), 4);
+    assert_eq!(env.cloud.exchanges(), 4);
 }
 
 #[test]
 fn retry_after_is_obeyed() {
-    let machine = Machine::with_environment_key();
-    machine
-        .cloud
+    let env = TestEnv::with_environment_key();
+    env.cloud
         .script([Fault::StatusWithRetryAfter(429, "1".into())]);
-    let outcome = machine.get("us.icr.io");
+    let outcome = env.get("us.icr.io");
     outcome.is_credential("iambearer");
     assert!(outcome.took >= Duration::from_secs(1), "{:?}", outcome.took);
-    machine
-        .cloud
+    env.cloud
         .script([Fault::StatusWithRetryAfter(429, "3600".into())]);
-    let outcome = machine.get("us.icr.io");
-    outcome.is_failure_with(&["HTTP 429"]);
+    let outcome = env.get("us.icr.io");
+    outcome.is_client_error(&["HTTP 429"]);
     assert!(
         outcome.took < Duration::from_secs(1),
         "an answer in an hour is no answer: {:?}",
         outcome.took
     );
-    assert_eq!(machine.cloud.exchanges(), 3);
+    assert_eq!(env.cloud.exchanges(), 3);
 }
 
 #[test]
 fn an_invalid_response_is_an_error_and_never_a_credential() {
-    let machine = Machine::with_environment_key();
+    let env = TestEnv::with_environment_key();
     let token = |changes: Value| {
         let mut json = json!({"access_token": "a.b.c", "token_type": "Bearer", "expires_in": 3600});
         for (name, value) in changes.as_object().expect("changes") {
@@ -269,27 +265,26 @@ fn an_invalid_response_is_an_error_and_never_a_credential() {
         (token(json!({"expires_in": "3600"})), ""),
         (token(json!({"expires_in": null})), "lifetime"),
     ] {
-        let before = machine.cloud.exchanges();
-        machine.cloud.script([fault.clone()]);
-        let outcome = machine.get("us.icr.io");
-        outcome.is_failure_with(&["$IBMCLOUD_API_KEY", &machine.cloud.url(), part]);
-        assert_eq!(machine.cloud.exchanges() - before, 1, "{fault:?}");
+        let before = env.cloud.exchanges();
+        env.cloud.script([fault.clone()]);
+        let outcome = env.get("us.icr.io");
+        outcome.is_client_error(&["$IBMCLOUD_API_KEY", &env.cloud.url(), part]);
+        assert_eq!(env.cloud.exchanges() - before, 1, "{fault:?}");
     }
 }
 
 #[test]
 fn a_redirect_is_not_followed() {
-    let machine = Machine::with_environment_key();
+    let env = TestEnv::with_environment_key();
     let elsewhere = Emulator::start().unwrap();
     elsewhere
         .accounts()
         .add_api_key(ENVIRONMENT_KEY, Subject::user("1"));
     let location = format!("{}/identity/token", elsewhere.url());
-    machine.cloud.script([Fault::Redirect(location)]);
-    machine
-        .get("us.icr.io")
-        .is_failure_with(&["$IBMCLOUD_API_KEY", "redirect (HTTP 302)"]);
-    assert_eq!(machine.cloud.exchanges(), 1);
+    env.cloud.script([Fault::Redirect(location)]);
+    env.get("us.icr.io")
+        .is_client_error(&["$IBMCLOUD_API_KEY", "redirect (HTTP 302)"]);
+    assert_eq!(env.cloud.exchanges(), 1);
     assert_eq!(elsewhere.requests(), []);
 }
 
@@ -302,49 +297,47 @@ fn the_deadline_holds_whatever_iam_does() {
         },
         Fault::Status(503),
     ];
-    at_once(faults.len(), |index| {
-        let machine = Machine::with_environment_key();
-        machine.settings("deadline = 2\n");
-        machine.cloud.always(Some(faults[index].clone()));
-        let outcome = machine.get("us.icr.io");
+    in_parallel(faults.len(), |index| {
+        let env = TestEnv::with_environment_key();
+        env.settings("deadline = 2\n");
+        env.cloud.always(Some(faults[index].clone()));
+        let outcome = env.get("us.icr.io");
         let words = [
             "did not answer within 2.",
             "did not answer within 2.",
             "is unavailable (HTTP 503)",
         ];
-        outcome.is_failure_with(&["$IBMCLOUD_API_KEY", words[index]]);
+        outcome.is_client_error(&["$IBMCLOUD_API_KEY", words[index]]);
         assert!(outcome.took <= Duration::from_secs(3), "{outcome:?}");
     });
 }
 
 #[test]
 fn an_attempt_that_takes_too_long_leaves_time_for_another() {
-    let machine = Machine::with_environment_key();
-    machine.settings("attempt-timeout = 1\n");
-    machine
-        .cloud
-        .script([Fault::Delay(Duration::from_secs(30))]);
-    machine.get("us.icr.io").is_credential("iambearer");
-    assert_eq!(machine.cloud.exchanges(), 2);
+    let env = TestEnv::with_environment_key();
+    env.settings("attempt-timeout = 1\n");
+    env.cloud.script([Fault::Delay(Duration::from_secs(30))]);
+    env.get("us.icr.io").is_credential("iambearer");
+    assert_eq!(env.cloud.exchanges(), 2);
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn too_many_open_files_are_reported_as_such() {
-    let machine = Machine::with_environment_key();
+    let env = TestEnv::with_environment_key();
     let binary = env!("CARGO_BIN_EXE_docker-credential-icr");
     let mut failed = 0;
     // Below that not even the program is loaded.
     for limit in 4..=20 {
         let mut shell = std::process::Command::new("bash");
         shell.args(["-c", &format!("ulimit -n {limit} && exec {binary} get")]);
-        machine.furnish(&mut shell);
-        let outcome = machine.start_as(shell, "us.icr.io").finish();
+        env.apply_to(&mut shell);
+        let outcome = env.start_as(shell, "us.icr.io").finish();
         if outcome.status == Some(0) {
             continue;
         }
         failed += 1;
-        outcome.is_failure_with(&[
+        outcome.is_client_error(&[
             "$IBMCLOUD_API_KEY",
             "cannot send a request to IAM: this process has too many open files",
             ". Close other programs or raise the limit",
@@ -355,8 +348,8 @@ fn too_many_open_files_are_reported_as_such() {
 
 #[test]
 fn an_unreachable_iam_is_named() {
-    let mut machine = Machine::with_environment_key();
-    machine.settings("deadline = 2\n");
+    let mut env = TestEnv::with_environment_key();
+    env.settings("deadline = 2\n");
     let closed = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -364,17 +357,17 @@ fn an_unreachable_iam_is_named() {
     let deaf = TcpListener::bind("127.0.0.1:0").unwrap();
     for address in [closed, deaf.local_addr().unwrap()] {
         let url = format!("http://{address}");
-        machine.set("IBMCLOUD_IAM_API_ENDPOINT", &url);
-        let outcome = machine.get("us.icr.io");
-        outcome.is_failure_with(&["$IBMCLOUD_API_KEY", &url, "network"]);
+        env.set("IBMCLOUD_IAM_API_ENDPOINT", &url);
+        let outcome = env.get("us.icr.io");
+        outcome.is_client_error(&["$IBMCLOUD_API_KEY", &url, "network"]);
         assert!(outcome.took <= Duration::from_secs(3), "{:?}", outcome.took);
     }
 }
 
 #[test]
 fn an_unencrypted_endpoint_gets_no_secret() {
-    let mut machine = Machine::with_environment_key();
-    machine.plant("password-in-a-url");
+    let mut env = TestEnv::with_environment_key();
+    env.add_secret("password-in-a-url");
     for endpoint in [
         "http://iam.cloud.ibm.com",
         "http://127.0.0.1.evil.example",
@@ -390,35 +383,34 @@ fn an_unencrypted_endpoint_gets_no_secret() {
         "https://127.0.0.1/#x",
         "not a URL",
     ] {
-        machine.set("IBMCLOUD_IAM_API_ENDPOINT", endpoint);
-        machine
-            .get("us.icr.io")
-            .is_failure_with(&["$IBMCLOUD_IAM_API_ENDPOINT"]);
-        machine.get("docker.io").is_not_found();
+        env.set("IBMCLOUD_IAM_API_ENDPOINT", endpoint);
+        env.get("us.icr.io")
+            .is_client_error(&["$IBMCLOUD_IAM_API_ENDPOINT"]);
+        env.get("docker.io").is_not_found();
     }
 }
 
 #[test]
 fn an_endpoint_may_be_written_with_its_path() {
-    let mut machine = Machine::with_environment_key();
+    let mut env = TestEnv::with_environment_key();
     for suffix in ["", "/", "/identity/token", "/identity/token/"] {
-        let endpoint = format!("{}{suffix}", machine.cloud.url());
-        machine.set("IBMCLOUD_IAM_API_ENDPOINT", endpoint);
-        machine.get("us.icr.io").is_credential("iambearer");
+        let endpoint = format!("{}{suffix}", env.cloud.url());
+        env.set("IBMCLOUD_IAM_API_ENDPOINT", endpoint);
+        env.get("us.icr.io").is_credential("iambearer");
     }
 }
 
 #[test]
 fn only_certificates_of_trusted_authorities_are_accepted() {
-    let mut machine = Machine::with_environment_key();
-    let authority = Authority::create(machine.path("authority")).unwrap();
+    let mut env = TestEnv::with_environment_key();
+    let authority = Authority::create(env.path("authority")).unwrap();
     let cloud = Emulator::builder().tls(&authority, &[]).start().unwrap();
     cloud
         .accounts()
         .add_api_key(ENVIRONMENT_KEY, Subject::user("tls"));
-    machine.set("IBMCLOUD_IAM_API_ENDPOINT", cloud.url());
-    let outcome = machine.get("us.icr.io");
-    outcome.is_failure_with(&[
+    env.set("IBMCLOUD_IAM_API_ENDPOINT", cloud.url());
+    let outcome = env.get("us.icr.io");
+    outcome.is_client_error(&[
         "$IBMCLOUD_API_KEY",
         &cloud.url(),
         "certificate",
@@ -426,76 +418,74 @@ fn only_certificates_of_trusted_authorities_are_accepted() {
     ]);
     assert_eq!(cloud.exchanges(), 0, "the key was not sent");
 
-    machine.set("SSL_CERT_FILE", authority.certificate_path());
-    assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-tls");
+    env.set("SSL_CERT_FILE", authority.certificate_path());
+    assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-tls");
     assert_eq!(cloud.exchanges(), 1);
 
-    let another = Authority::create(machine.path("another")).unwrap();
-    machine.set("SSL_CERT_FILE", another.certificate_path());
-    machine.get("us.icr.io").is_failure_with(&["certificate"]);
+    let another = Authority::create(env.path("another")).unwrap();
+    env.set("SSL_CERT_FILE", another.certificate_path());
+    env.get("us.icr.io").is_client_error(&["certificate"]);
     assert_eq!(cloud.exchanges(), 1);
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn a_certificate_for_another_name_is_refused() {
-    let mut machine = Machine::with_environment_key();
-    let authority = Authority::create(machine.path("authority")).unwrap();
+    let mut env = TestEnv::with_environment_key();
+    let authority = Authority::create(env.path("authority")).unwrap();
     let builder = Emulator::builder().tls(&authority, &["us.icr.io"]);
     let cloud = builder.listen(([127, 0, 0, 2], 0).into()).start().unwrap();
-    machine.set("SSL_CERT_FILE", authority.certificate_path());
-    machine.set(
+    env.set("SSL_CERT_FILE", authority.certificate_path());
+    env.set(
         "IBMCLOUD_IAM_API_ENDPOINT",
         format!("https://{}", cloud.address()),
     );
-    machine.get("us.icr.io").is_failure_with(&["certificate"]);
+    env.get("us.icr.io").is_client_error(&["certificate"]);
     assert_eq!(cloud.exchanges(), 0);
 }
 
 #[test]
 fn an_unusable_certificate_file_is_named() {
-    let mut machine = Machine::with_environment_key();
-    std::fs::write(machine.path("empty.pem"), "").unwrap();
+    let mut env = TestEnv::with_environment_key();
+    std::fs::write(env.path("empty.pem"), "").unwrap();
     std::fs::write(
-        machine.path("broken.pem"),
+        env.path("broken.pem"),
         "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n",
     )
     .unwrap();
     for name in ["missing.pem", "empty.pem", "broken.pem"] {
-        let path = machine.path(name);
-        machine.set("SSL_CERT_FILE", &path);
-        machine
-            .get("us.icr.io")
-            .is_failure_with(&["$SSL_CERT_FILE", &path.display().to_string()]);
+        let path = env.path(name);
+        env.set("SSL_CERT_FILE", &path);
+        env.get("us.icr.io")
+            .is_client_error(&["$SSL_CERT_FILE", &path.display().to_string()]);
     }
-    assert_eq!(machine.cloud.exchanges(), 0);
+    assert_eq!(env.cloud.exchanges(), 0);
 }
 
 #[test]
 fn requests_use_the_proxy_unless_the_host_is_excluded() {
-    let (mut machine, cloud) = machine_with_tls();
+    let (mut env, cloud) = env_with_tls();
     let tunnel = format!("CONNECT localhost:{} HTTP/1.1", cloud.address().port());
     for variable in ["https_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"] {
         let (proxy, asked) = proxy(cloud.address());
-        machine.set(variable, proxy);
-        assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-tls");
+        env.set(variable, proxy);
+        assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-tls");
         assert_eq!(asked.recv().unwrap(), tunnel, "{variable}");
-        machine.unset(variable);
+        env.unset(variable);
     }
-    machine
-        .set("HTTPS_PROXY", nobody_listens())
+    env.set("HTTPS_PROXY", closed_port())
         .set("NO_PROXY", "localhost");
-    assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-tls");
+    assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-tls");
 }
 
 #[test]
 fn unencrypted_requests_never_use_a_proxy() {
-    let mut machine = Machine::with_environment_key();
+    let mut env = TestEnv::with_environment_key();
     for variable in ["http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"] {
-        machine.set(variable, nobody_listens());
+        env.set(variable, closed_port());
     }
     assert_eq!(
-        machine.get("us.icr.io").is_token_of(),
+        env.get("us.icr.io").is_token_of(),
         "IBMid-environment",
         "a proxy would be asked in vain"
     );
@@ -503,50 +493,50 @@ fn unencrypted_requests_never_use_a_proxy() {
 
 #[test]
 fn the_password_of_an_unreachable_proxy_is_not_shown() {
-    let (mut machine, _cloud) = machine_with_tls();
-    machine.settings("deadline = 1\n");
-    machine.plant("password-of-the-proxy");
-    let proxy = nobody_listens().replace("//", "//user:password-of-the-proxy@");
-    machine.set("HTTPS_PROXY", proxy);
+    let (mut env, _cloud) = env_with_tls();
+    env.settings("deadline = 1\n");
+    env.add_secret("password-of-the-proxy");
+    let proxy = closed_port().replace("//", "//user:password-of-the-proxy@");
+    env.set("HTTPS_PROXY", proxy);
     for log in ["", "trace"] {
-        machine.set("ICR_LOG", log);
-        machine.get("us.icr.io").is_failure_with(&["proxy"]);
+        env.set("ICR_LOG", log);
+        env.get("us.icr.io").is_client_error(&["proxy"]);
     }
 }
 
-/// A machine whose IAM speaks TLS, and that IAM.
-fn machine_with_tls() -> (Machine, Emulator) {
-    let mut machine = Machine::with_environment_key();
-    let authority = Authority::create(machine.path("authority")).expect("an authority");
+/// Creates an environment and an IAM with TLS.
+fn env_with_tls() -> (TestEnv, Emulator) {
+    let mut env = TestEnv::with_environment_key();
+    let authority = Authority::create(env.path("authority")).expect("an authority");
     let cloud = Emulator::builder().tls(&authority, &[]).start();
     let cloud = cloud.expect("an emulator");
     cloud
         .accounts()
         .add_api_key(ENVIRONMENT_KEY, Subject::user("tls"));
-    machine.set("SSL_CERT_FILE", authority.certificate_path());
-    machine.set("IBMCLOUD_IAM_API_ENDPOINT", cloud.url());
-    (machine, cloud)
+    env.set("SSL_CERT_FILE", authority.certificate_path());
+    env.set("IBMCLOUD_IAM_API_ENDPOINT", cloud.url());
+    (env, cloud)
 }
 
-/// The address of a port that has just been closed.
-fn nobody_listens() -> String {
+/// Returns the address of a port that was just closed.
+fn closed_port() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     format!("http://{}", listener.local_addr().expect("an address"))
 }
 
 #[test]
 fn the_transaction_id_is_in_the_log_and_secrets_are_not() {
-    let mut machine = Machine::with_environment_key();
-    machine.set("ICR_LOG", "debug");
-    machine.cloud.script([Fault::Status(400)]);
-    let outcome = machine.get("us.icr.io");
-    outcome.is_failure_with(&["BXNIM0000E"]);
+    let mut env = TestEnv::with_environment_key();
+    env.set("ICR_LOG", "debug");
+    env.cloud.script([Fault::Status(400)]);
+    let outcome = env.get("us.icr.io");
+    outcome.is_client_error(&["BXNIM0000E"]);
     assert!(
         outcome.stderr.contains("transaction_id=Some("),
         "{outcome:?}"
     );
     assert!(!outcome.stdout.contains("transaction"), "{outcome:?}");
-    machine.set("ICR_LOG", "trace");
+    env.set("ICR_LOG", "trace");
     for fault in [
         Fault::Status(503),
         Fault::Truncated,
@@ -554,8 +544,8 @@ fn the_transaction_id_is_in_the_log_and_secrets_are_not() {
         Fault::Garbage,
         Fault::Redirect(format!("http://127.0.0.1:1/?key={ENVIRONMENT_KEY}")),
     ] {
-        machine.cloud.script([fault]);
-        let outcome = machine.get("us.icr.io");
+        env.cloud.script([fault]);
+        let outcome = env.get("us.icr.io");
         assert!(!outcome.stderr.is_empty(), "the log is on");
     }
 }
@@ -575,7 +565,7 @@ fn proxy(address: SocketAddr) -> (String, Receiver<String>) {
             reader.read_line(&mut line).expect("a request");
             head.push(line);
         }
-        // Only a test that asserts nothing about it does not listen.
+        // A test that asserts nothing about it drops the receiver.
         let _ = sender.send(head[0].trim().to_owned());
         let mut server = TcpStream::connect(address).expect("a server");
         client

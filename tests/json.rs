@@ -11,7 +11,7 @@ use icr_emulator::Subject;
 use serde_json::Value;
 use serde_json::json;
 
-use support::Machine;
+use support::TestEnv;
 
 const KEY: &str = "API-KEY-OF-A-PERSON";
 const REVOKED_KEY: &str = "API-KEY-THAT-IS-REVOKED";
@@ -66,47 +66,42 @@ const RUNS: [(&str, &[&str], &str); 11] = [
 ];
 
 /// A machine on which `status` has problems, warnings and notes, and each kind of origin is in `settings`.
-fn machine() -> Option<Machine> {
-    let mut machine = Machine::with_keychain()?.with_registry();
+fn test_env() -> Option<TestEnv> {
+    let mut env = TestEnv::with_keychain()?.with_registry();
     // No requests leave this machine.
-    machine
-        .set("HTTPS_PROXY", "http://127.0.0.1:1")
+    env.set("HTTPS_PROXY", "http://127.0.0.1:1")
         .set("NO_PROXY", "localhost,127.0.0.1");
-    let [registry, _] = machine.registries();
-    machine.settings(&format!(
+    let [registry, _] = env.registries();
+    env.settings(&format!(
         "registries = [\"{registry}\"]\n[profile.empty]\nsource = \"login\"\n[registry.\"jp.icr.io\"]\nprofile = \"empty\"\n",
     ));
-    let accounts = machine.cloud.accounts();
+    let accounts = env.cloud.accounts();
     accounts.add_refresh_token(SESSION, Subject::user("person"));
     accounts.set_refresh_rotation(false);
-    machine.plant(SESSION);
-    let session = json!({"IAMEndpoint": machine.cloud.url(), "IAMRefreshToken": SESSION});
-    machine.cli_session(&session);
+    env.add_secret(SESSION);
+    let session = json!({"IAMEndpoint": env.cloud.url(), "IAMRefreshToken": SESSION});
+    env.cli_session(&session);
     for secret in [KEY, REVOKED_KEY] {
-        machine.plant(secret);
-        machine.add_api_key(secret, "person");
+        env.add_secret(secret);
+        env.add_api_key(secret, "person");
     }
-    machine
-        .store("us.icr.io", "iamapikey", KEY)
+    env.store("us.icr.io", "iamapikey", KEY).is_silent_success();
+    env.get("us.icr.io").is_token_of();
+    env.store("de.icr.io", "iamapikey", REVOKED_KEY)
         .is_silent_success();
-    machine.get("us.icr.io").is_token_of();
-    machine
-        .store("de.icr.io", "iamapikey", REVOKED_KEY)
-        .is_silent_success();
-    let accounts = machine.cloud.accounts();
+    let accounts = env.cloud.accounts();
     accounts.revoke_api_key(REVOKED_KEY);
     accounts.add_refresh_token(ENDED_SESSION, Subject::user("person"));
-    machine.plant(ENDED_SESSION);
-    machine
-        .store("uk.icr.io", "iamrefresh", ENDED_SESSION)
+    env.add_secret(ENDED_SESSION);
+    env.store("uk.icr.io", "iamrefresh", ENDED_SESSION)
         .is_silent_success();
     accounts.invalidate_session(ENDED_SESSION);
     for host in ["de.icr.io", "uk.icr.io"] {
-        machine.get(host).is_failure_with(&["IAM rejected"]);
+        env.get(host).is_client_error(&["IAM rejected"]);
     }
-    fs::create_dir_all(machine.path("home/.docker")).expect("the directory is writable");
-    machine.file("home/.docker/config.json", "not JSON");
-    Some(machine)
+    fs::create_dir_all(env.path("home/.docker")).expect("the directory is writable");
+    env.file("home/.docker/config.json", "not JSON");
+    Some(env)
 }
 
 /// Adds the path of each key below a value: `registries[].token.age`.
@@ -159,15 +154,15 @@ fn matches(documented: &str, key: &str) -> bool {
 
 #[test]
 fn the_readme_documents_the_keys_of_each_answer() {
-    let Some(machine) = machine() else { return };
-    let [registry, _] = machine.registries();
+    let Some(env) = test_env() else { return };
+    let [registry, _] = env.registries();
     let mut printed: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for (title, arguments, input) in RUNS {
         let arguments = arguments.iter().map(|argument| match *argument {
             "REGISTRY" => &registry,
             other => other,
         });
-        let outcome = machine.run(&arguments.collect::<Vec<_>>(), input);
+        let outcome = env.run(&arguments.collect::<Vec<_>>(), input);
         let answer = serde_json::from_str(&outcome.stdout);
         let answer = answer.unwrap_or_else(|error| panic!("{error}: {outcome:?}"));
         add_keys(&answer, "", printed.entry(title).or_default());

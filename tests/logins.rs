@@ -6,8 +6,8 @@ use icr_emulator::Subject;
 use serde_json::json;
 
 use support::Input;
-use support::Machine;
-use support::at_once;
+use support::TestEnv;
+use support::in_parallel;
 use support::token;
 
 /// Logins behave alike in both kinds of keychain: beside the tokens, and behind a slow bus, where hints are used.
@@ -15,22 +15,22 @@ const KEYCHAINS: [&str; 2] = ["kernel", "auto"];
 
 const PROFILE: &str = "Profile-8dd84246-7df4-4667-94e4-8ecde51d5ac5";
 
-/// Runs a test on a machine with each of [`KEYCHAINS`].
-fn on_each_keychain(test: impl Fn(Machine)) {
+/// Runs a test with each of [`KEYCHAINS`].
+fn with_each_keychain(test: impl Fn(TestEnv)) {
     for choice in KEYCHAINS {
-        if let Some(machine) = Machine::with_keychain_named(choice) {
-            test(machine);
+        if let Some(env) = TestEnv::with_keychain_named(choice) {
+            test(env);
         }
     }
 }
 
 /// Sets up a cloud with a credential for every user name. Returns the lasting logins with what `get` returns: a user name, and
 /// the owner of the token or the secret itself.
-fn every_durable_login(
-    machine: &Machine,
+fn all_stored_logins(
+    env: &TestEnv,
 ) -> [(&'static str, &'static str, &'static str, &'static str); 7] {
-    let accounts = machine.cloud.accounts();
-    machine.add_api_key("API-KEY-OF-A-PERSON", "person");
+    let accounts = env.cloud.accounts();
+    env.add_api_key("API-KEY-OF-A-PERSON", "person");
     accounts.add_refresh_token("REFRESH-TOKEN-OF-A-PERSON", Subject::user("refresher"));
     accounts.add_api_key("API-KEY-OF-A-SERVICE", Subject::service_id("1"));
     accounts.add_profile(PROFILE, &["iam-ServiceId-1"]);
@@ -77,14 +77,12 @@ fn every_durable_login(
 
 #[test]
 fn every_user_name_gets_the_right_credential() {
-    on_each_keychain(|machine| {
-        for (username, secret, answered, expected) in every_durable_login(&machine) {
-            machine
-                .store("us.icr.io", username, secret)
-                .is_silent_success();
-            machine.list().is_list(&[("us.icr.io", username)]);
+    with_each_keychain(|env| {
+        for (username, secret, answered, expected) in all_stored_logins(&env) {
+            env.store("us.icr.io", username, secret).is_silent_success();
+            env.list().is_list(&[("us.icr.io", username)]);
             for _ in 0..2 {
-                let outcome = machine.get("us.icr.io");
+                let outcome = env.get("us.icr.io");
                 match answered {
                     "iambearer" => assert_eq!(outcome.is_token_of(), expected),
                     _ => assert_eq!(outcome.is_credential(answered), expected),
@@ -92,7 +90,7 @@ fn every_user_name_gets_the_right_credential() {
             }
         }
         assert_eq!(
-            machine.cloud.exchanges(),
+            env.cloud.exchanges(),
             4,
             "one each, and two for the profile"
         );
@@ -101,50 +99,46 @@ fn every_user_name_gets_the_right_credential() {
 
 #[test]
 fn no_secret_is_in_the_log_or_in_a_file_or_in_a_key_description() {
-    on_each_keychain(|mut machine| {
-        machine.set("ICR_LOG", "trace");
-        for (username, secret, answered, _) in every_durable_login(&machine) {
-            machine
-                .store("us.icr.io", username, secret)
-                .is_silent_success();
-            machine.get("us.icr.io").is_credential(answered);
-            machine.keys().forget_tokens();
-            machine.get("us.icr.io").is_credential(answered);
-            let names = machine.keys().names().join("\n");
+    with_each_keychain(|mut env| {
+        env.set("ICR_LOG", "trace");
+        for (username, secret, answered, _) in all_stored_logins(&env) {
+            env.store("us.icr.io", username, secret).is_silent_success();
+            env.get("us.icr.io").is_credential(answered);
+            env.keys().forget_tokens();
+            env.get("us.icr.io").is_credential(answered);
+            let names = env.keys().names().join("\n");
             assert!(names.contains("login:us.icr.io"), "{names}");
-            for secret in machine.secrets().iter() {
+            for secret in env.secrets().iter() {
                 assert!(!names.contains(secret), "{names}");
             }
         }
-        machine.set_environment_key();
-        let outcome = machine.get("us.icr.io");
+        env.set_environment_key();
+        let outcome = env.get("us.icr.io");
         outcome.is_credential("iambearer");
         assert!(!outcome.stderr.is_empty(), "the log is on");
-        assert!(machine.secrets().len() > 7, "answers are secrets, too");
-        assert!(machine.files_with_secrets().is_empty());
+        assert!(env.secrets().len() > 7, "answers are secrets, too");
+        assert!(env.files_with_secrets().is_empty());
     });
 }
 
 #[test]
 fn a_stored_access_token_is_returned_until_it_expires() {
-    on_each_keychain(|machine| {
+    with_each_keychain(|env| {
         let living = token::ending_in(3600);
-        machine
-            .store("us.icr.io", "iambearer", &living)
+        env.store("us.icr.io", "iambearer", &living)
             .is_silent_success();
-        assert_eq!(machine.get("us.icr.io").is_credential("iambearer"), living);
-        machine
-            .store("us.icr.io", "iambearer", &token::ending_in(9))
+        assert_eq!(env.get("us.icr.io").is_credential("iambearer"), living);
+        env.store("us.icr.io", "iambearer", &token::ending_in(9))
             .is_silent_success();
-        assert_eq!(machine.get("us.icr.io").is_credential("iambearer"), living);
-        assert_eq!(machine.cloud.exchanges(), 0);
+        assert_eq!(env.get("us.icr.io").is_credential("iambearer"), living);
+        assert_eq!(env.cloud.exchanges(), 0);
     });
 }
 
 /// Lets every stored login with this user name expire.
-fn let_logins_expire(machine: &Machine, username: &str) {
+fn let_logins_expire(env: &TestEnv, username: &str) {
     let expired = token::ending_in(-60);
-    machine.keys().change_logins(|login| {
+    env.keys().change_logins(|login| {
         if login["username"] == username {
             login["secret"] = expired.clone().into();
         }
@@ -153,17 +147,14 @@ fn let_logins_expire(machine: &Machine, username: &str) {
 
 #[test]
 fn only_get_deletes_an_expired_registry_token() {
-    on_each_keychain(|machine| {
+    with_each_keychain(|env| {
         let living = token::ending_in(3600);
-        machine
-            .store("us.icr.io", "token", &living)
-            .is_silent_success();
-        assert_eq!(machine.get("us.icr.io").is_credential("token"), living);
-        machine
-            .store("us.icr.io", "token", &token::ending_in(-60))
-            .is_failure_with(&["has expired"]);
-        let_logins_expire(&machine, "token");
-        machine.file(
+        env.store("us.icr.io", "token", &living).is_silent_success();
+        assert_eq!(env.get("us.icr.io").is_credential("token"), living);
+        env.store("us.icr.io", "token", &token::ending_in(-60))
+            .is_client_error(&["has expired"]);
+        let_logins_expire(&env, "token");
+        env.file(
             "home/.docker/config.json",
             r#"{"credHelpers": {"us.icr.io": "icr"}}"#,
         );
@@ -175,40 +166,36 @@ fn only_get_deletes_an_expired_registry_token() {
             &["settings"],
             &["print", "us.icr.io"],
         ] {
-            let outcome = machine.run(query, Input::Open);
-            let left = machine.keys().names().join(" ");
+            let outcome = env.run(query, Input::Open);
+            let left = env.keys().names().join(" ");
             assert!(left.contains("login:us.icr.io"), "{outcome:?} {left}");
         }
-        machine.get("us.icr.io").is_not_found();
-        machine.list().is_list(&[]);
-        machine.get("us.icr.io").is_not_found();
+        env.get("us.icr.io").is_not_found();
+        env.list().is_list(&[]);
+        env.get("us.icr.io").is_not_found();
     });
 }
 
 /// Clients store the credential that `get` returned, even if the registry rejected it.
 #[test]
 fn storing_the_own_access_token_never_replaces_a_lasting_login() {
-    on_each_keychain(|machine| {
-        for (username, secret, answered, expected) in every_durable_login(&machine) {
-            machine
-                .store("us.icr.io", username, secret)
-                .is_silent_success();
-            let fresh = machine.get("us.icr.io").is_credential(answered);
+    with_each_keychain(|env| {
+        for (username, secret, answered, expected) in all_stored_logins(&env) {
+            env.store("us.icr.io", username, secret).is_silent_success();
+            let fresh = env.get("us.icr.io").is_credential(answered);
             // Another token of the same identity is treated like the own one.
             let mut echoes = vec![(answered, fresh)];
             if answered == "iambearer" {
-                machine.keys().forget_tokens();
-                machine.get("us.icr.io").is_credential(answered);
+                env.keys().forget_tokens();
+                env.get("us.icr.io").is_credential(answered);
                 echoes.push(echoes[0].clone());
             }
             for (username, echo) in echoes {
-                machine
-                    .store("us.icr.io", username, &echo)
-                    .is_silent_success();
+                env.store("us.icr.io", username, &echo).is_silent_success();
             }
-            machine.list().is_list(&[("us.icr.io", username)]);
-            machine.keys().forget_tokens();
-            let outcome = machine.get("us.icr.io");
+            env.list().is_list(&[("us.icr.io", username)]);
+            env.keys().forget_tokens();
+            let outcome = env.get("us.icr.io");
             match answered {
                 "iambearer" => assert_eq!(outcome.is_token_of(), expected),
                 _ => assert_eq!(outcome.is_credential(answered), expected),
@@ -219,87 +206,80 @@ fn storing_the_own_access_token_never_replaces_a_lasting_login() {
 
 #[test]
 fn an_access_token_of_another_identity_replaces_a_lasting_login() {
-    on_each_keychain(|machine| {
-        let foreign = machine.access_token_of("elsewhere");
-        for (username, secret, answered, _) in every_durable_login(&machine) {
-            machine
-                .store("us.icr.io", username, secret)
-                .is_silent_success();
-            machine.get("us.icr.io").is_credential(answered);
-            machine
-                .store("us.icr.io", "iambearer", &foreign)
+    with_each_keychain(|env| {
+        let foreign = env.access_token_of("elsewhere");
+        for (username, secret, answered, _) in all_stored_logins(&env) {
+            env.store("us.icr.io", username, secret).is_silent_success();
+            env.get("us.icr.io").is_credential(answered);
+            env.store("us.icr.io", "iambearer", &foreign)
                 .is_success_with_warning(&[
                     "warning: this token replaces the login for us.icr.io",
                     "When it expires",
                     "'docker-credential-icr login us.icr.io'",
                 ]);
-            assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-elsewhere");
-            machine.erase("us.icr.io").is_silent_success();
+            assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-elsewhere");
+            env.erase("us.icr.io").is_silent_success();
         }
     });
 }
 
 #[test]
 fn an_access_token_of_another_identity_takes_precedence_over_the_default_login() {
-    let Some(machine) = Machine::with_keychain() else {
+    let Some(env) = TestEnv::with_keychain() else {
         return;
     };
-    machine.add_api_key("LASTING-API-KEY", "lasting");
-    let login = machine.run(&["login", "--api-key-stdin"], "LASTING-API-KEY");
+    env.add_api_key("LASTING-API-KEY", "lasting");
+    let login = env.run(&["login", "--api-key-stdin"], "LASTING-API-KEY");
     assert_eq!(login.status, Some(0), "{login:?}");
-    assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-lasting");
-    let foreign = machine.access_token_of("elsewhere");
-    let stored = machine.store("us.icr.io", "iambearer", &foreign);
+    assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-lasting");
+    let foreign = env.access_token_of("elsewhere");
+    let stored = env.store("us.icr.io", "iambearer", &foreign);
     stored.is_success_with_warning(&[
         "this token takes precedence for us.icr.io until it expires",
         "'docker-credential-icr logout us.icr.io'",
     ]);
     assert_eq!(stored.stderr.lines().count(), 1, "{stored:?}");
-    assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-elsewhere");
-    assert_eq!(machine.get("de.icr.io").is_token_of(), "IBMid-lasting");
-    let_logins_expire(&machine, "iambearer");
-    assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-lasting");
+    assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-elsewhere");
+    assert_eq!(env.get("de.icr.io").is_token_of(), "IBMid-lasting");
+    let_logins_expire(&env, "iambearer");
+    assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-lasting");
     // A token that is not IAM's is stored as well.
-    machine
-        .store("us.icr.io", "iambearer", "opaque-access-token")
+    env.store("us.icr.io", "iambearer", "opaque-access-token")
         .is_success_with_warning(&["until it expires"]);
-    machine.get("us.icr.io").is_credential("iambearer");
+    env.get("us.icr.io").is_credential("iambearer");
 }
 
 /// `docker login -u iambearer` while a variable takes precedence.
 #[test]
 fn storing_a_login_that_is_not_used_causes_a_warning() {
-    on_each_keychain(|mut machine| {
-        machine.set_environment_key();
-        let fresh = machine.get("us.icr.io").is_credential("iambearer");
-        machine
-            .store("us.icr.io", "iambearer", &fresh)
+    with_each_keychain(|mut env| {
+        env.set_environment_key();
+        let fresh = env.get("us.icr.io").is_credential("iambearer");
+        env.store("us.icr.io", "iambearer", &fresh)
             .is_silent_success();
-        machine
-            .store("us.icr.io", "iambearer", &token::ending_in(-60))
-            .is_failure_with(&["the token has expired"]);
-        machine.list().is_list(&[]);
-        machine.add_api_key("GOOD-API-KEY", "good");
-        let foreign = machine.access_token_of("elsewhere");
+        env.store("us.icr.io", "iambearer", &token::ending_in(-60))
+            .is_client_error(&["the token has expired"]);
+        env.list().is_list(&[]);
+        env.add_api_key("GOOD-API-KEY", "good");
+        let foreign = env.access_token_of("elsewhere");
         for (username, secret) in [("iambearer", &*foreign), ("iamapikey", "GOOD-API-KEY")] {
-            let stored = machine.store("us.icr.io", username, secret);
+            let stored = env.store("us.icr.io", username, secret);
             stored.is_success_with_warning(&[
                 "warning: the login was stored, but the API key in $IBMCLOUD_API_KEY takes precedence",
                 "unset $IBMCLOUD_API_KEY",
             ]);
             assert_eq!(stored.stderr.lines().count(), 1, "{stored:?}");
-            assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-environment");
+            assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-environment");
         }
-        machine.unset("IBMCLOUD_API_KEY");
-        assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-good");
+        env.unset("IBMCLOUD_API_KEY");
+        assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-good");
         let text = "[profile.team]\n[registry.\"us.icr.io\"]\nprofile = \"team\"\n";
-        machine.settings(text);
-        machine.add_api_key("API-KEY-OF-THE-TEAM", "team");
+        env.settings(text);
+        env.add_api_key("API-KEY-OF-THE-TEAM", "team");
         let login = ["login", "--api-key-stdin", "--profile", "team"];
-        let outcome = machine.run(&login, "API-KEY-OF-THE-TEAM");
+        let outcome = env.run(&login, "API-KEY-OF-THE-TEAM");
         assert_eq!(outcome.status, Some(0), "{outcome:?}");
-        machine
-            .store("us.icr.io", "iamapikey", "GOOD-API-KEY")
+        env.store("us.icr.io", "iamapikey", "GOOD-API-KEY")
             .is_success_with_warning(&[
                 "takes precedence for us.icr.io",
                 "'docker-credential-icr logout --profile team'",
@@ -310,205 +290,189 @@ fn storing_a_login_that_is_not_used_causes_a_warning() {
 /// Without a keychain, the program cannot recognize its own tokens.
 #[test]
 fn without_a_keychain_storing_the_own_token_succeeds() {
-    let mut machine = Machine::with_environment_key();
-    let fresh = machine.get("us.icr.io").is_credential("iambearer");
-    machine
-        .store("us.icr.io", "iambearer", &fresh)
+    let mut env = TestEnv::with_environment_key();
+    let fresh = env.get("us.icr.io").is_credential("iambearer");
+    env.store("us.icr.io", "iambearer", &fresh)
         .is_success_with_warning(&[
             "the token was not stored",
             "the API key in $IBMCLOUD_API_KEY stays active for us.icr.io",
         ]);
-    machine.unset("IBMCLOUD_API_KEY");
-    machine
-        .store("us.icr.io", "iambearer", &fresh)
-        .is_failure_with(&["ICR_KEYCHAIN"]);
+    env.unset("IBMCLOUD_API_KEY");
+    env.store("us.icr.io", "iambearer", &fresh)
+        .is_client_error(&["ICR_KEYCHAIN"]);
 }
 
 #[test]
 fn a_source_that_stays_active_after_erase_causes_one_warning_line() {
-    on_each_keychain(|mut machine| {
-        let log_in = |machine: &Machine, arguments: &[&str]| {
-            machine.add_api_key("LASTING-API-KEY", "lasting");
+    with_each_keychain(|mut env| {
+        let log_in = |env: &TestEnv, arguments: &[&str]| {
+            env.add_api_key("LASTING-API-KEY", "lasting");
             let login = [&["login", "--api-key-stdin"], arguments].concat();
-            let outcome = machine.run(&login, "LASTING-API-KEY");
+            let outcome = env.run(&login, "LASTING-API-KEY");
             assert_eq!(outcome.status, Some(0), "{outcome:?}");
         };
-        let erase = |machine: &Machine, parts: &[&str]| {
-            let asked = machine.cloud.requests().len();
-            let outcome = machine.erase("us.icr.io");
+        let erase = |env: &TestEnv, parts: &[&str]| {
+            let asked = env.cloud.requests().len();
+            let outcome = env.erase("us.icr.io");
             outcome.is_success_with_warning(parts);
             assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:?}");
-            assert_eq!(machine.cloud.requests().len(), asked);
+            assert_eq!(env.cloud.requests().len(), asked);
         };
-        log_in(&machine, &[]);
-        log_in(&machine, &["us.icr.io"]);
+        log_in(&env, &[]);
+        log_in(&env, &["us.icr.io"]);
         for _ in 0..2 {
             erase(
-                &machine,
+                &env,
                 &[
                     "is still active for us.icr.io",
                     "'docker-credential-icr logout'",
                 ],
             );
         }
-        machine.settings("[profile.team]\n[registry.\"us.icr.io\"]\nprofile = \"team\"\n");
-        log_in(&machine, &["--profile", "team"]);
+        env.settings("[profile.team]\n[registry.\"us.icr.io\"]\nprofile = \"team\"\n");
+        log_in(&env, &["--profile", "team"]);
         erase(
-            &machine,
+            &env,
             &[
                 "is still active for us.icr.io",
                 "'docker-credential-icr logout --profile team'",
             ],
         );
-        machine.settings("");
-        machine.set_environment_key();
+        env.settings("");
+        env.set_environment_key();
         erase(
-            &machine,
+            &env,
             &[
                 "the API key in $IBMCLOUD_API_KEY",
                 "unset $IBMCLOUD_API_KEY",
             ],
         );
-        machine.unset("IBMCLOUD_API_KEY");
-        machine.run(&["logout", "--all"], "");
-        machine.erase("us.icr.io").is_silent_success();
-        machine.cli_session(&json!({"IAMRefreshToken": "SESSION-OF-THE-CLI"}));
-        erase(
-            &machine,
-            &["the IBM Cloud CLI's session", "'ibmcloud logout'"],
-        );
+        env.unset("IBMCLOUD_API_KEY");
+        env.run(&["logout", "--all"], "");
+        env.erase("us.icr.io").is_silent_success();
+        env.cli_session(&json!({"IAMRefreshToken": "SESSION-OF-THE-CLI"}));
+        erase(&env, &["the IBM Cloud CLI's session", "'ibmcloud logout'"]);
     });
 }
 
 #[test]
 fn logins_are_per_host() {
-    on_each_keychain(|machine| {
+    with_each_keychain(|env| {
         for (host, key, owner) in [
             ("us.icr.io", "API-KEY-FOR-US", "us"),
             ("de.icr.io", "API-KEY-FOR-DE", "de"),
         ] {
-            machine.add_api_key(key, owner);
-            machine.store(host, "iamapikey", key).is_silent_success();
+            env.add_api_key(key, owner);
+            env.store(host, "iamapikey", key).is_silent_success();
         }
         for _ in 0..2 {
-            assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-us");
-            assert_eq!(machine.get("de.icr.io").is_token_of(), "IBMid-de");
-            machine.get("uk.icr.io").is_not_found();
-            machine.get("private.us.icr.io").is_not_found();
+            assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-us");
+            assert_eq!(env.get("de.icr.io").is_token_of(), "IBMid-de");
+            env.get("uk.icr.io").is_not_found();
+            env.get("private.us.icr.io").is_not_found();
         }
-        machine
-            .list()
+        env.list()
             .is_list(&[("de.icr.io", "iamapikey"), ("us.icr.io", "iamapikey")]);
-        machine.erase("us.icr.io").is_silent_success();
-        machine.get("us.icr.io").is_not_found();
-        assert_eq!(machine.get("de.icr.io").is_token_of(), "IBMid-de");
+        env.erase("us.icr.io").is_silent_success();
+        env.get("us.icr.io").is_not_found();
+        assert_eq!(env.get("de.icr.io").is_token_of(), "IBMid-de");
     });
 }
 
 #[test]
 fn an_environment_key_takes_precedence_over_stored_logins_but_not_over_entitlements() {
-    on_each_keychain(|mut machine| {
-        machine.add_api_key("STORED-API-KEY", "stored");
-        machine
-            .store("us.icr.io", "iamapikey", "STORED-API-KEY")
+    with_each_keychain(|mut env| {
+        env.add_api_key("STORED-API-KEY", "stored");
+        env.store("us.icr.io", "iamapikey", "STORED-API-KEY")
             .is_silent_success();
-        machine
-            .store("cp.icr.io", "cp", "ENTITLEMENT-KEY")
+        env.store("cp.icr.io", "cp", "ENTITLEMENT-KEY")
             .is_silent_success();
-        assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-stored");
-        machine.set_environment_key();
+        assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-stored");
+        env.set_environment_key();
         for host in ["us.icr.io", "de.icr.io"] {
-            assert_eq!(
-                machine.get(host).is_token_of(),
-                "IBMid-environment",
-                "{host}"
-            );
+            assert_eq!(env.get(host).is_token_of(), "IBMid-environment", "{host}");
         }
         // An API key does not replace an entitlement key.
-        machine.get("cp.icr.io").is_credential("cp");
-        machine
-            .erase("cp.icr.io")
+        env.get("cp.icr.io").is_credential("cp");
+        env.erase("cp.icr.io")
             .is_success_with_warning(&["$IBMCLOUD_API_KEY is still active for cp.icr.io"]);
-        assert_eq!(machine.get("cp.icr.io").is_token_of(), "IBMid-environment");
-        machine.unset("IBMCLOUD_API_KEY");
-        assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-stored");
+        assert_eq!(env.get("cp.icr.io").is_token_of(), "IBMid-environment");
+        env.unset("IBMCLOUD_API_KEY");
+        assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-stored");
     });
 }
 
 #[test]
 fn the_first_key_variable_that_is_set_is_used() {
-    let mut machine = Machine::new();
+    let mut env = TestEnv::new();
     let variables = ["IBMCLOUD_API_KEY", "IC_API_KEY", "BLUEMIX_API_KEY"];
     for variable in variables {
-        machine.add_api_key(&format!("KEY-IN-{variable}"), variable);
-        machine.set(variable, format!("KEY-IN-{variable}"));
+        env.add_api_key(&format!("KEY-IN-{variable}"), variable);
+        env.set(variable, format!("KEY-IN-{variable}"));
     }
     for (index, variable) in variables.into_iter().enumerate() {
-        let owner = machine.get("us.icr.io").is_token_of();
+        let owner = env.get("us.icr.io").is_token_of();
         assert_eq!(owner, format!("IBMid-{variable}"));
         // Empty is unset, as in IBM's own tools.
         match index % 2 {
-            0 => machine.set(variable, ""),
-            _ => machine.unset(variable),
+            0 => env.set(variable, ""),
+            _ => env.unset(variable),
         };
     }
-    machine.get("us.icr.io").is_not_found();
+    env.get("us.icr.io").is_not_found();
 }
 
 #[test]
 fn an_environment_key_may_be_in_a_file() {
-    let mut machine = Machine::new();
-    machine.add_api_key("API-KEY-IN-A-FILE", "file");
-    let file = machine.path("key");
+    let mut env = TestEnv::new();
+    env.add_api_key("API-KEY-IN-A-FILE", "file");
+    let file = env.path("key");
     let at = |path: &std::path::Path| format!("@{}", path.display());
     for variable in ["IBMCLOUD_API_KEY", "IC_API_KEY", "BLUEMIX_API_KEY"] {
         for content in ["API-KEY-IN-A-FILE", " API-KEY-IN-A-FILE\r\n"] {
             std::fs::write(&file, content).unwrap();
-            machine.set(variable, at(&file));
-            assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-file");
+            env.set(variable, at(&file));
+            assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-file");
         }
-        machine.unset(variable);
+        env.unset(variable);
     }
 }
 
 /// Silently using another identity would be worse than an error.
 #[test]
 fn an_invalid_key_file_is_an_error_and_no_other_source_is_used() {
-    on_each_keychain(|mut machine| {
-        machine.add_api_key("STORED-API-KEY", "stored");
-        machine
-            .store("us.icr.io", "iamapikey", "STORED-API-KEY")
+    with_each_keychain(|mut env| {
+        env.add_api_key("STORED-API-KEY", "stored");
+        env.store("us.icr.io", "iamapikey", "STORED-API-KEY")
             .is_silent_success();
-        machine.get("us.icr.io").is_credential("iambearer");
-        std::fs::write(machine.path("empty"), " \n").unwrap();
-        std::fs::write(machine.path("binary"), b"\xff\xfe").unwrap();
-        std::fs::create_dir(machine.path("folder")).unwrap();
+        env.get("us.icr.io").is_credential("iambearer");
+        std::fs::write(env.path("empty"), " \n").unwrap();
+        std::fs::write(env.path("binary"), b"\xff\xfe").unwrap();
+        std::fs::create_dir(env.path("folder")).unwrap();
         for name in ["missing", "empty", "binary", "folder"] {
-            let path = machine.path(name).display().to_string();
-            machine.set("IC_API_KEY", format!("@{path}"));
-            machine
-                .get("us.icr.io")
-                .is_failure_with(&["$IC_API_KEY", &path]);
-            machine.get("docker.io").is_not_found();
+            let path = env.path(name).display().to_string();
+            env.set("IC_API_KEY", format!("@{path}"));
+            env.get("us.icr.io")
+                .is_client_error(&["$IC_API_KEY", &path]);
+            env.get("docker.io").is_not_found();
         }
-        assert_eq!(machine.cloud.exchanges(), 1);
+        assert_eq!(env.cloud.exchanges(), 1);
     });
 }
 
 #[test]
 fn a_rotated_refresh_token_is_stored() {
-    on_each_keychain(|machine| {
-        let accounts = machine.cloud.accounts();
+    with_each_keychain(|env| {
+        let accounts = env.cloud.accounts();
         accounts.add_refresh_token("FIRST-REFRESH-TOKEN", Subject::user("refresher"));
-        machine
-            .store("us.icr.io", "iamrefresh", "FIRST-REFRESH-TOKEN")
+        env.store("us.icr.io", "iamrefresh", "FIRST-REFRESH-TOKEN")
             .is_silent_success();
         for _ in 0..3 {
-            assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-refresher");
-            machine.list().is_list(&[("us.icr.io", "iamrefresh")]);
-            machine.keys().forget_tokens();
+            assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-refresher");
+            env.list().is_list(&[("us.icr.io", "iamrefresh")]);
+            env.keys().forget_tokens();
         }
-        let used = used_refresh_tokens(&machine);
+        let used = used_refresh_tokens(&env);
         assert_eq!(used[0], "FIRST-REFRESH-TOKEN");
         assert!(used[0] != used[1] && used[1] != used[2], "{used:?}");
         assert_eq!(used.len(), 3);
@@ -517,73 +481,69 @@ fn a_rotated_refresh_token_is_stored() {
 
 #[test]
 fn a_refresh_token_that_iam_does_not_rotate_is_kept() {
-    on_each_keychain(|machine| {
-        let accounts = machine.cloud.accounts();
+    with_each_keychain(|env| {
+        let accounts = env.cloud.accounts();
         accounts.set_refresh_rotation(false);
         accounts.add_refresh_token("LASTING-REFRESH-TOKEN", Subject::user("refresher"));
-        machine
-            .store("us.icr.io", "iamrefresh", "LASTING-REFRESH-TOKEN")
+        env.store("us.icr.io", "iamrefresh", "LASTING-REFRESH-TOKEN")
             .is_silent_success();
         for _ in 0..2 {
-            machine.get("us.icr.io").is_credential("iambearer");
-            machine.keys().forget_tokens();
+            env.get("us.icr.io").is_credential("iambearer");
+            env.keys().forget_tokens();
         }
-        assert_eq!(used_refresh_tokens(&machine), ["LASTING-REFRESH-TOKEN"; 2]);
+        assert_eq!(used_refresh_tokens(&env), ["LASTING-REFRESH-TOKEN"; 2]);
     });
 }
 
 #[test]
 fn a_refresh_token_survives_many_processes_that_race_for_it() {
-    on_each_keychain(|machine| {
-        let accounts = machine.cloud.accounts();
+    with_each_keychain(|env| {
+        let accounts = env.cloud.accounts();
         accounts.add_refresh_token("RACED-REFRESH-TOKEN", Subject::user("refresher"));
-        machine
-            .store("us.icr.io", "iamrefresh", "RACED-REFRESH-TOKEN")
+        env.store("us.icr.io", "iamrefresh", "RACED-REFRESH-TOKEN")
             .is_silent_success();
         for round in 1..=3 {
-            for outcome in at_once(20, |_| machine.get("us.icr.io")) {
+            for outcome in in_parallel(20, |_| env.get("us.icr.io")) {
                 assert_eq!(outcome.is_token_of(), "IBMid-refresher");
             }
-            assert_eq!(machine.cloud.exchanges(), round);
-            machine.keys().forget_tokens();
+            assert_eq!(env.cloud.exchanges(), round);
+            env.keys().forget_tokens();
         }
     });
 }
 
 #[test]
 fn a_refresh_token_stored_for_many_hosts_survives_on_all_of_them() {
-    on_each_keychain(|machine| {
-        let accounts = machine.cloud.accounts();
+    with_each_keychain(|env| {
+        let accounts = env.cloud.accounts();
         accounts.add_refresh_token("SHARED-REFRESH-TOKEN", Subject::user("refresher"));
         let hosts = ["us.icr.io", "de.icr.io", "uk.icr.io"];
         for host in hosts {
-            machine
-                .store(host, "iamrefresh", "SHARED-REFRESH-TOKEN")
+            env.store(host, "iamrefresh", "SHARED-REFRESH-TOKEN")
                 .is_silent_success();
         }
         for _ in 0..2 {
             for host in hosts {
-                assert_eq!(machine.get(host).is_token_of(), "IBMid-refresher", "{host}");
-                machine.keys().forget_tokens();
+                assert_eq!(env.get(host).is_token_of(), "IBMid-refresher", "{host}");
+                env.keys().forget_tokens();
             }
         }
-        for outcome in at_once(12, |index| machine.get(hosts[index % 3])) {
+        for outcome in in_parallel(12, |index| env.get(hosts[index % 3])) {
             outcome.is_credential("iambearer");
         }
-        assert_eq!(machine.cloud.exchanges(), 7);
+        assert_eq!(env.cloud.exchanges(), 7);
     });
 }
 
 #[test]
 fn an_expired_refresh_token_is_an_error_with_a_hint() {
-    on_each_keychain(|machine| {
-        let accounts = machine.cloud.accounts();
+    with_each_keychain(|env| {
+        let accounts = env.cloud.accounts();
         accounts.add_refresh_token("ENDED-REFRESH-TOKEN", Subject::user("refresher"));
         accounts.expire_refresh_token("ENDED-REFRESH-TOKEN");
-        machine
-            .store("us.icr.io", "iamrefresh", "ENDED-REFRESH-TOKEN")
+        env.store("us.icr.io", "iamrefresh", "ENDED-REFRESH-TOKEN")
             .is_silent_success();
-        machine.get("us.icr.io").is_failure_with(&[
+        env.get("us.icr.io").is_client_error(&[
             "the login for us.icr.io",
             "BXNIM0408E",
             "Provided refresh token is expired.",
@@ -594,36 +554,32 @@ fn an_expired_refresh_token_is_an_error_with_a_hint() {
 
 #[test]
 fn a_profile_that_cannot_be_assumed_is_an_error() {
-    on_each_keychain(|machine| {
-        let accounts = machine.cloud.accounts();
+    with_each_keychain(|env| {
+        let accounts = env.cloud.accounts();
         accounts.add_api_key("API-KEY-OF-A-STRANGER", Subject::service_id("2"));
         accounts.add_profile(PROFILE, &["iam-ServiceId-1"]);
-        machine
-            .store("us.icr.io", PROFILE, "API-KEY-OF-A-STRANGER")
+        env.store("us.icr.io", PROFILE, "API-KEY-OF-A-STRANGER")
             .is_silent_success();
-        machine
-            .get("us.icr.io")
-            .is_failure_with(&[PROFILE, "us.icr.io", "must not assume"]);
-        assert_eq!(machine.cloud.exchanges(), 2);
+        env.get("us.icr.io")
+            .is_client_error(&[PROFILE, "us.icr.io", "must not assume"]);
+        assert_eq!(env.cloud.exchanges(), 2);
     });
 }
 
 #[test]
 fn erase_deletes_a_login_with_its_token() {
-    on_each_keychain(|machine| {
-        for (username, secret, answered, _) in every_durable_login(&machine) {
-            machine
-                .store("us.icr.io", username, secret)
-                .is_silent_success();
-            machine.get("us.icr.io").is_credential(answered);
+    with_each_keychain(|env| {
+        for (username, secret, answered, _) in all_stored_logins(&env) {
+            env.store("us.icr.io", username, secret).is_silent_success();
+            env.get("us.icr.io").is_credential(answered);
             // `docker logout` calls `erase` twice.
             for _ in 0..2 {
-                machine.erase("https://us.icr.io").is_silent_success();
+                env.erase("https://us.icr.io").is_silent_success();
             }
-            machine.get("us.icr.io").is_not_found();
-            machine.list().is_list(&[]);
+            env.get("us.icr.io").is_not_found();
+            env.list().is_list(&[]);
             // That nothing is stored is cached for a minute.
-            let left = machine.keys().names();
+            let left = env.keys().names();
             assert!(
                 left.iter().all(|name| name.starts_with("hint:")),
                 "{left:?}"
@@ -633,24 +589,21 @@ fn erase_deletes_a_login_with_its_token() {
 }
 
 #[test]
-fn a_new_login_takes_effect_at_once() {
-    on_each_keychain(|machine| {
-        machine.add_api_key("API-KEY-OF-THE-FIRST", "first");
-        machine.add_api_key("API-KEY-OF-THE-SECOND", "second");
+fn a_new_login_takes_effect_immediately() {
+    with_each_keychain(|env| {
+        env.add_api_key("API-KEY-OF-THE-FIRST", "first");
+        env.add_api_key("API-KEY-OF-THE-SECOND", "second");
         for _ in 0..2 {
-            machine
-                .store("us.icr.io", "iamapikey", "API-KEY-OF-THE-FIRST")
+            env.store("us.icr.io", "iamapikey", "API-KEY-OF-THE-FIRST")
                 .is_silent_success();
-            assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-first");
-            machine
-                .store("us.icr.io", "iamapikey", "API-KEY-OF-THE-SECOND")
+            assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-first");
+            env.store("us.icr.io", "iamapikey", "API-KEY-OF-THE-SECOND")
                 .is_silent_success();
-            assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-second");
-            machine
-                .store("us.icr.io", "someone", "a-plain-password")
+            assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-second");
+            env.store("us.icr.io", "someone", "a-plain-password")
                 .is_silent_success();
             assert_eq!(
-                machine.get("us.icr.io").is_credential("someone"),
+                env.get("us.icr.io").is_credential("someone"),
                 "a-plain-password"
             );
         }
@@ -660,81 +613,73 @@ fn a_new_login_takes_effect_at_once() {
 /// A new login must not show the cached failure of the old one.
 #[test]
 fn storing_a_login_again_clears_its_cached_failure() {
-    on_each_keychain(|machine| {
-        machine.plant("API-KEY-NOT-YET-KNOWN");
-        machine
-            .store("us.icr.io", "iamapikey", "API-KEY-NOT-YET-KNOWN")
+    with_each_keychain(|env| {
+        env.add_secret("API-KEY-NOT-YET-KNOWN");
+        env.store("us.icr.io", "iamapikey", "API-KEY-NOT-YET-KNOWN")
             .is_silent_success();
-        machine.get("us.icr.io").is_failure_with(&["BXNIM0415E"]);
-        machine.add_api_key("API-KEY-NOT-YET-KNOWN", "known");
-        machine
-            .store("us.icr.io", "iamapikey", "API-KEY-NOT-YET-KNOWN")
+        env.get("us.icr.io").is_client_error(&["BXNIM0415E"]);
+        env.add_api_key("API-KEY-NOT-YET-KNOWN", "known");
+        env.store("us.icr.io", "iamapikey", "API-KEY-NOT-YET-KNOWN")
             .is_silent_success();
-        assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-known");
+        assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-known");
     });
 }
 
 #[test]
 fn an_identity_token_is_rejected() {
-    on_each_keychain(|machine| {
-        let outcome = machine.store("us.icr.io", "<token>", "some-identity-token");
-        outcome.is_failure_with(&["<token>", "us.icr.io", "docker login -u iamapikey"]);
-        machine.list().is_list(&[]);
+    with_each_keychain(|env| {
+        let outcome = env.store("us.icr.io", "<token>", "some-identity-token");
+        outcome.is_client_error(&["<token>", "us.icr.io", "docker login -u iamapikey"]);
+        env.list().is_list(&[]);
     });
 }
 
 #[test]
 fn without_a_keychain_storing_a_login_is_an_error_with_a_hint() {
-    let mut machine = Machine::new();
-    let outcome = machine.store("us.icr.io", "iamapikey", "some-api-key");
-    outcome.is_failure_with(&["us.icr.io", "ICR_KEYCHAIN"]);
-    machine.get("us.icr.io").is_not_found();
-    machine.erase("us.icr.io").is_silent_success();
-    machine.list().is_list(&[]);
-    machine.set("ICR_KEYCHAIN", "pass");
-    machine
-        .get("us.icr.io")
-        .is_failure_with(&["$ICR_KEYCHAIN", "pass", "kernel"]);
-    machine.get("docker.io").is_not_found();
+    let mut env = TestEnv::new();
+    let outcome = env.store("us.icr.io", "iamapikey", "some-api-key");
+    outcome.is_client_error(&["us.icr.io", "ICR_KEYCHAIN"]);
+    env.get("us.icr.io").is_not_found();
+    env.erase("us.icr.io").is_silent_success();
+    env.list().is_list(&[]);
+    env.set("ICR_KEYCHAIN", "pass");
+    env.get("us.icr.io")
+        .is_client_error(&["$ICR_KEYCHAIN", "pass", "kernel"]);
+    env.get("docker.io").is_not_found();
 }
 
 #[test]
 fn a_namespace_has_logins_of_its_own() {
-    on_each_keychain(|mut machine| {
-        machine
-            .store("us.icr.io", "someone", "a-plain-password")
+    with_each_keychain(|mut env| {
+        env.store("us.icr.io", "someone", "a-plain-password")
             .is_silent_success();
         let other = format!("x{}", std::process::id());
-        machine.set("ICR_NAMESPACE", other);
-        machine.get("us.icr.io").is_not_found();
-        machine.list().is_list(&[]);
+        env.set("ICR_NAMESPACE", other);
+        env.get("us.icr.io").is_not_found();
+        env.list().is_list(&[]);
     });
 }
 
 /// `cp` has a meaning only for the entitled registry.
 #[test]
 fn an_entitlement_key_is_used_only_for_the_entitled_registry() {
-    on_each_keychain(|machine| {
+    with_each_keychain(|env| {
         let request =
             json!({"ServerURL": "cp.icr.io", "Username": "cp", "Secret": "ENTITLEMENT-KEY"});
-        machine.plant("ENTITLEMENT-KEY");
-        machine
-            .run(&["store"], &*request.to_string())
+        env.add_secret("ENTITLEMENT-KEY");
+        env.run(&["store"], &*request.to_string())
             .is_silent_success();
-        assert_eq!(
-            machine.get("cp.icr.io").is_credential("cp"),
-            "ENTITLEMENT-KEY"
-        );
-        machine.get("icr.io").is_not_found();
-        machine.get("cp.stg.icr.io").is_not_found();
+        assert_eq!(env.get("cp.icr.io").is_credential("cp"), "ENTITLEMENT-KEY");
+        env.get("icr.io").is_not_found();
+        env.get("cp.stg.icr.io").is_not_found();
     });
 }
 
 /// Returns the refresh tokens that IAM received, which are secrets.
-fn used_refresh_tokens(machine: &Machine) -> Vec<String> {
-    let requests = machine.cloud.requests().into_iter();
+fn used_refresh_tokens(env: &TestEnv) -> Vec<String> {
+    let requests = env.cloud.requests().into_iter();
     requests
         .filter_map(|request| request.field("refresh_token").map(str::to_owned))
-        .inspect(|token| machine.plant(token))
+        .inspect(|token| env.add_secret(token))
         .collect()
 }

@@ -1,11 +1,11 @@
-//! Is a key that somebody put in the wrong place shown, on a screen, to a client or in the log?
+//! Is a key in the wrong place shown on a screen, to a client or in the log?
 
 mod support;
 
 use serde_json::json;
 
 use support::Input;
-use support::Machine;
+use support::TestEnv;
 
 /// Forty-four characters, as IAM makes them.
 const KEYS: [&str; 3] = [
@@ -14,22 +14,22 @@ const KEYS: [&str; 3] = [
     "eyJhbGciOiJSUzI1NiJ9.eyJpYW1faWQiOiJJQk1pZC0xIn0.c2lnbmF0dXJlLW9mLWlhbQ",
 ];
 
-/// A machine on which somebody can log in, if there is a keychain.
-fn machine() -> Machine {
-    Machine::with_keychain().unwrap_or_else(Machine::new)
+/// Creates an environment with logins, if there is a keychain.
+fn test_env() -> TestEnv {
+    TestEnv::with_keychain().unwrap_or_else(TestEnv::new)
 }
 
 /// Runs the program with `KEY` and the log on, and checks that it fails and does not show the key.
 #[track_caller]
-fn is_not_shown(machine: &mut Machine, key: &str, arguments: &[&str]) {
+fn is_not_shown(env: &mut TestEnv, key: &str, arguments: &[&str]) {
     let arguments: Vec<String> = arguments
         .iter()
         .map(|text| text.replace("KEY", key))
         .collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     for level in ["off", "trace"] {
-        machine.set("ICR_LOG", level);
-        let outcome = machine.run(&arguments, Input::Bytes(b""));
+        env.set("ICR_LOG", level);
+        let outcome = env.run(&arguments, Input::Bytes(b""));
         assert_ne!(outcome.status, Some(0), "{outcome:?}");
         let shown = format!("{}{}", outcome.stdout, outcome.stderr);
         assert!(!shown.contains(key), "{outcome:?}");
@@ -40,9 +40,9 @@ fn is_not_shown(machine: &mut Machine, key: &str, arguments: &[&str]) {
 #[test]
 fn in_arguments() {
     for key in KEYS {
-        let mut machine = machine();
-        machine.plant(key);
-        machine.settings("[profile.team-a]\n");
+        let mut env = test_env();
+        env.add_secret(key);
+        env.settings("[profile.team-a]\n");
         for arguments in [
             &["KEY"][..],
             &["KEY", "--help"],
@@ -91,7 +91,7 @@ fn in_arguments() {
             &["token", "rm", "KEY"],
             &["token", "add", "--registry", "us.icr.io", "--KEY"],
         ] {
-            is_not_shown(&mut machine, key, arguments);
+            is_not_shown(&mut env, key, arguments);
         }
     }
 }
@@ -99,13 +99,13 @@ fn in_arguments() {
 #[test]
 fn as_a_trusted_profile() {
     for key in KEYS {
-        let mut machine = machine();
-        machine.plant(key);
-        machine.add_api_key("KEY-OF-A-PERSON-91b2", "me");
+        let mut env = test_env();
+        env.add_secret(key);
+        env.add_api_key("KEY-OF-A-PERSON-91b2", "me");
         for level in ["off", "trace"] {
-            machine.set("ICR_LOG", level);
+            env.set("ICR_LOG", level);
             let arguments = ["login", "--api-key-stdin", "--profile-id", key];
-            let outcome = machine.run(&arguments, Input::Bytes(b"KEY-OF-A-PERSON-91b2"));
+            let outcome = env.run(&arguments, Input::Bytes(b"KEY-OF-A-PERSON-91b2"));
             assert_eq!(outcome.status, Some(1), "{outcome:?}");
         }
     }
@@ -114,8 +114,8 @@ fn as_a_trusted_profile() {
 #[test]
 fn in_what_a_client_sends() {
     for key in KEYS {
-        let mut machine = Machine::new();
-        machine.plant(key);
+        let mut env = TestEnv::new();
+        env.add_secret(key);
         for address in [
             key.to_owned(),
             format!("https://{key}"),
@@ -126,48 +126,44 @@ fn in_what_a_client_sends() {
             format!("evil.example.com/{key}"),
         ] {
             for level in ["off", "trace"] {
-                machine.set("ICR_LOG", level);
-                let outcome = machine.store(&address, "iamapikey", "some-password");
+                env.set("ICR_LOG", level);
+                let outcome = env.store(&address, "iamapikey", "some-password");
                 assert_eq!(outcome.status, Some(1), "{outcome:?}");
-                machine.get(&address).is_not_found();
-                machine.erase(&address);
+                env.get(&address).is_not_found();
+                env.erase(&address);
             }
         }
         let input = json!({"ServerURL": "us.icr.io", "Username": "a", key: key}).to_string();
-        machine.run(&["store"], Input::Bytes(input.as_bytes()));
-        machine.run(&["store"], Input::Bytes(key.as_bytes()));
+        env.run(&["store"], Input::Bytes(input.as_bytes()));
+        env.run(&["store"], Input::Bytes(key.as_bytes()));
     }
 }
 
 #[test]
 fn as_a_user_name() {
-    let Some(machine) = Machine::with_keychain() else {
+    let Some(env) = TestEnv::with_keychain() else {
         return;
     };
     let key = KEYS[0];
-    machine.plant(key);
-    machine
-        .store("us.icr.io", key, "some-password")
-        .is_failure_with(&[
+    env.add_secret(key);
+    env.store("us.icr.io", key, "some-password")
+        .is_client_error(&[
             "looks like an API key",
             "'docker login -u iamapikey us.icr.io'",
         ]);
-    machine.list().is_list(&[]);
+    env.list().is_list(&[]);
     let profile = "Profile-8dd84246-7df4-4667-94e4-8cede51d5ac5";
     assert_eq!(profile.len(), key.len());
-    machine
-        .store("us.icr.io", profile, "some-password")
+    env.store("us.icr.io", profile, "some-password")
         .is_silent_success();
-    machine
-        .store("us.icr.io", "iamapikey", key)
-        .is_silent_success();
+    env.store("us.icr.io", "iamapikey", key).is_silent_success();
 }
 
 #[test]
 fn in_settings_and_variables() {
     for key in KEYS {
-        let machine = Machine::new();
-        machine.plant(key);
+        let env = TestEnv::new();
+        env.add_secret(key);
         for settings in [
             format!("keychain = \"{key}\"\n"),
             format!("\"{key}\" = 1\n"),
@@ -181,11 +177,11 @@ fn in_settings_and_variables() {
             format!("[registry.\"{key}\"]\n"),
             format!("keychain = {key}\n"),
         ] {
-            machine.settings(&settings);
-            let outcome = machine.get("us.icr.io");
+            env.settings(&settings);
+            let outcome = env.get("us.icr.io");
             assert_eq!(outcome.status, Some(1), "{settings}: {outcome:?}");
-            machine.run(&["settings"], Input::Bytes(b""));
-            machine.run(&["doctor"], Input::Bytes(b""));
+            env.run(&["settings"], Input::Bytes(b""));
+            env.run(&["doctor"], Input::Bytes(b""));
         }
         for variable in [
             "ICR_KEYCHAIN",
@@ -195,39 +191,33 @@ fn in_settings_and_variables() {
             "IBMCLOUD_IAM_API_ENDPOINT",
             "ICR_LOG",
         ] {
-            let mut machine = Machine::new();
-            machine.plant(key);
-            machine.set(variable, key);
-            machine.get("us.icr.io");
-            machine.run(&["doctor"], Input::Bytes(b""));
+            let mut env = TestEnv::new();
+            env.add_secret(key);
+            env.set(variable, key);
+            env.get("us.icr.io");
+            env.run(&["doctor"], Input::Bytes(b""));
         }
-        let mut machine = Machine::new();
-        machine.plant(key);
-        machine.set("IBMCLOUD_API_KEY", format!("@{key}"));
-        assert_eq!(machine.get("us.icr.io").status, Some(1));
+        let mut env = TestEnv::new();
+        env.add_secret(key);
+        env.set("IBMCLOUD_API_KEY", format!("@{key}"));
+        assert_eq!(env.get("us.icr.io").status, Some(1));
     }
 }
 
 #[test]
 fn a_text_that_is_no_key_is_repeated() {
-    let machine = machine();
-    machine.settings("[profile.team-a]\n");
-    machine
-        .run(&["stauts"], Input::Bytes(b""))
-        .is_failure_with(&["unknown command 'stauts'. Did you mean 'status'?"]);
-    machine
-        .run(&["help", "lgin"], Input::Bytes(b""))
-        .is_failure_with(&["unknown command 'lgin'. Did you mean 'login'?"]);
-    machine
-        .run(&["login", "ghcr.io"], Input::Bytes(b""))
-        .tells_a_person(&["ghcr.io is not an IBM Cloud registry"]);
-    machine
-        .run(&["login", "--profile", "team-b"], Input::Bytes(b""))
-        .tells_a_person(&["\"team-b\"", "did you mean `team-a`?"]);
-    machine
-        .run(&["status", "--jsn"], Input::Bytes(b""))
-        .refuses_arguments(&["'--jsn'", "'--json'"]);
-    machine
-        .store("https://index.docker.io/v1/", "someone", "some-password")
-        .is_failure_with(&["index.docker.io is not an IBM Cloud registry"]);
+    let env = test_env();
+    env.settings("[profile.team-a]\n");
+    env.run(&["stauts"], Input::Bytes(b""))
+        .is_client_error(&["unknown command 'stauts'. Did you mean 'status'?"]);
+    env.run(&["help", "lgin"], Input::Bytes(b""))
+        .is_client_error(&["unknown command 'lgin'. Did you mean 'login'?"]);
+    env.run(&["login", "ghcr.io"], Input::Bytes(b""))
+        .is_user_error(&["ghcr.io is not an IBM Cloud registry"]);
+    env.run(&["login", "--profile", "team-b"], Input::Bytes(b""))
+        .is_user_error(&["\"team-b\"", "did you mean `team-a`?"]);
+    env.run(&["status", "--jsn"], Input::Bytes(b""))
+        .is_usage_error(&["'--jsn'", "'--json'"]);
+    env.store("https://index.docker.io/v1/", "someone", "some-password")
+        .is_client_error(&["index.docker.io is not an IBM Cloud registry"]);
 }

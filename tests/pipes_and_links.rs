@@ -1,4 +1,4 @@
-//! What happens where somebody has put a pipe that nobody writes to, or a link, in the place of a file that the program opens?
+//! What happens when a pipe without a writer, or a link, is in the place of a file that the program opens?
 #![cfg(target_os = "linux")]
 
 mod support;
@@ -12,11 +12,11 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use support::Machine;
 use support::Outcome;
+use support::TestEnv;
 use support::set_mode;
 
-/// Far less than the deadline of a `get`, and more than the patience with a Secret Service.
+/// Far less than the deadline of a `get`, and more than the timeout of a Secret Service.
 const SOON: Duration = Duration::from_secs(5);
 
 const LOCKS: &str = "cache/docker-credential-icr/locks";
@@ -27,7 +27,7 @@ fn make_pipe(path: &Path) {
     assert!(made.expect("coreutils").success());
 }
 
-/// Older than what the note about a bus says counts.
+/// Older than the time for which the note about a bus is used.
 fn make_old(path: &Path) {
     let made = Command::new("touch")
         .args(["-d", "1 hour ago"])
@@ -42,78 +42,78 @@ fn ends_soon(outcome: &Outcome) {
 }
 
 /// The path of every lock of an identity.
-fn locks(machine: &Machine) -> Vec<PathBuf> {
-    let folder = machine.path(LOCKS);
+fn locks(env: &TestEnv) -> Vec<PathBuf> {
+    let folder = env.path(LOCKS);
     fs::create_dir_all(&folder).expect("it is ours");
     let name = |number| folder.join(format!("identity-{number:02x}.lock"));
     (0..256).map(name).collect()
 }
 
 #[test]
-fn a_pipe_in_the_place_of_a_lock_costs_the_lock_alone() {
-    let machine = Machine::with_environment_key();
-    let made = Command::new("mkfifo").args(locks(&machine)).status();
+fn a_pipe_in_the_place_of_a_lock_only_disables_the_lock() {
+    let env = TestEnv::with_environment_key();
+    let made = Command::new("mkfifo").args(locks(&env)).status();
     assert!(made.expect("coreutils").success());
-    let outcome = machine.get("us.icr.io");
+    let outcome = env.get("us.icr.io");
     outcome.is_credential("iambearer");
     ends_soon(&outcome);
-    ends_soon(&machine.run(&["doctor"], ""));
+    ends_soon(&env.run(&["doctor"], ""));
 }
 
 #[test]
 fn a_link_in_the_place_of_a_lock_is_not_followed() {
     for name in ["victim", "missing"] {
-        let machine = Machine::with_environment_key();
-        let victim = machine.file("victim", "text");
+        let env = TestEnv::with_environment_key();
+        let victim = env.file("victim", "text");
         set_mode(&victim, 0o644);
-        for lock in locks(&machine) {
-            symlink(machine.path(name), lock).expect("it is ours");
+        for lock in locks(&env) {
+            symlink(env.path(name), lock).expect("it is ours");
         }
-        machine.get("us.icr.io").is_credential("iambearer");
+        env.get("us.icr.io").is_credential("iambearer");
         assert_eq!(fs::read_to_string(&victim).expect("it is there"), "text");
         let mode = victim.metadata().expect("it is there").mode() & 0o777;
         assert_eq!(mode, 0o644, "it is not even closed to others");
-        let missing = machine.path("missing");
+        let missing = env.path("missing");
         assert!(!missing.exists(), "nothing is made behind a link");
     }
 }
 
 #[test]
 fn directories_are_closed_to_others_whatever_the_umask() {
-    let machine = Machine::with_environment_key();
+    let env = TestEnv::with_environment_key();
     let mut command = Command::new("sh");
     command.args(["-c", "umask 0; exec \"$0\" get"]);
     command.arg(env!("CARGO_BIN_EXE_docker-credential-icr"));
-    machine.furnish(&mut command);
-    let outcome = machine.start_as(command, "us.icr.io").finish();
+    env.apply_to(&mut command);
+    let outcome = env.start_as(command, "us.icr.io").finish();
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
-    let mode = |name: &str| machine.path(name).metadata().expect("it is there").mode() & 0o777;
+    let mode = |name: &str| env.path(name).metadata().expect("it is there").mode() & 0o777;
     let own = "cache/docker-credential-icr";
     assert_eq!([mode(own), mode(LOCKS)], [0o700, 0o700]);
-    // And those that an earlier version left open.
+    // Also those that an earlier version created.
     for name in [own, LOCKS] {
-        set_mode(&machine.path(name), 0o777);
+        set_mode(&env.path(name), 0o777);
     }
-    machine.get("us.icr.io").is_credential("iambearer");
+    env.get("us.icr.io").is_credential("iambearer");
     assert_eq!([mode(own), mode(LOCKS)], [0o700, 0o700]);
 }
 
-/// Where a bus hung is noted beside the locks.
+/// The note about a silent bus is beside the locks.
 #[test]
-fn what_stands_in_the_place_of_the_note_about_a_hung_bus_is_left_alone() {
-    let mut machine = Machine::with_environment_key();
-    let socket = machine.path("bus");
+fn a_file_in_the_place_of_the_note_about_a_silent_bus_is_not_changed() {
+    let mut env = TestEnv::with_environment_key();
+    let socket = env.path("bus");
     let _listener = UnixListener::bind(&socket).expect("the path is short");
     let address = format!("unix:path={}", socket.display());
-    machine.set("ICR_KEYCHAIN", "secret-service");
-    machine.set("DBUS_SESSION_BUS_ADDRESS", address);
+    env.set("ICR_KEYCHAIN", "secret-service");
+    env.set("DBUS_SESSION_BUS_ADDRESS", address);
     let get = || {
-        let outcome = machine.get("us.icr.io");
+        let outcome = env.get("us.icr.io");
         outcome.is_credential("iambearer");
         ends_soon(&outcome);
     };
     get();
-    let folder = machine.path("cache/docker-credential-icr");
+    let folder = env.path("cache/docker-credential-icr");
     let entries = fs::read_dir(&folder).expect("it is there").flatten();
     let mark = entries
         .map(|entry| entry.path())
@@ -122,7 +122,7 @@ fn what_stands_in_the_place_of_the_note_about_a_hung_bus_is_left_alone() {
     make_pipe(&mark);
     make_old(&mark);
     get();
-    let victim = machine.file("victim", "text");
+    let victim = env.file("victim", "text");
     make_old(&victim);
     fs::remove_file(&mark).expect("it is there");
     symlink(&victim, &mark).expect("it is ours");
@@ -133,7 +133,7 @@ fn what_stands_in_the_place_of_the_note_about_a_hung_bus_is_left_alone() {
 }
 
 #[test]
-fn a_pipe_in_the_place_of_a_file_that_somebody_names_is_refused() {
+fn a_pipe_in_the_place_of_a_named_file_is_refused() {
     for variable in [
         "ICR_CONFIG",
         "IBM_CREDENTIALS_FILE",
@@ -141,8 +141,8 @@ fn a_pipe_in_the_place_of_a_file_that_somebody_names_is_refused() {
         "IC_IAM_TOKEN",
         "SSL_CERT_FILE",
     ] {
-        let mut machine = Machine::with_environment_key();
-        let pipe = machine.path("pipe");
+        let mut env = TestEnv::with_environment_key();
+        let pipe = env.path("pipe");
         make_pipe(&pipe);
         let at = if variable.contains("IAM") || variable.contains("KEY") {
             "@"
@@ -150,10 +150,10 @@ fn a_pipe_in_the_place_of_a_file_that_somebody_names_is_refused() {
             ""
         };
         if variable != "SSL_CERT_FILE" {
-            machine.unset("IBMCLOUD_API_KEY");
+            env.unset("IBMCLOUD_API_KEY");
         }
-        machine.set(variable, format!("{at}{}", pipe.display()));
-        let outcome = machine.get("us.icr.io");
+        env.set(variable, format!("{at}{}", pipe.display()));
+        let outcome = env.get("us.icr.io");
         assert_eq!(outcome.status, Some(1), "{variable}: {outcome:?}");
         assert!(
             outcome.took < Duration::from_secs(2),
@@ -163,29 +163,29 @@ fn a_pipe_in_the_place_of_a_file_that_somebody_names_is_refused() {
 }
 
 #[test]
-fn a_secret_may_come_out_of_a_pipe_that_somebody_writes_to() {
-    let machine = Machine::with_environment_key();
+fn a_secret_may_be_read_from_a_pipe_with_a_writer() {
+    let env = TestEnv::with_environment_key();
     let mut command = Command::new("bash");
     let script = "key=$IBMCLOUD_API_KEY; IBMCLOUD_API_KEY=@<(read -t 0.1 <> <(:); echo \"$key\")";
     let script = format!("{script} exec \"$0\" get");
     command.args(["-c", &script]);
     command.arg(env!("CARGO_BIN_EXE_docker-credential-icr"));
-    machine.furnish(&mut command);
+    env.apply_to(&mut command);
     command.env("PATH", "/usr/bin:/bin");
-    let outcome = machine.start_as(command, "us.icr.io").finish();
+    let outcome = env.start_as(command, "us.icr.io").finish();
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
 }
 
 #[test]
 fn a_pipe_in_the_place_of_the_settings_or_of_what_was_configured_is_refused() {
-    let machine = Machine::with_environment_key();
-    let settings = machine.settings("");
+    let env = TestEnv::with_environment_key();
+    let settings = env.settings("");
     make_pipe(&settings);
-    let outcome = machine.get("us.icr.io");
-    outcome.is_failure_with(&["not a regular file"]);
+    let outcome = env.get("us.icr.io");
+    outcome.is_client_error(&["not a regular file"]);
     ends_soon(&outcome);
     fs::remove_file(settings).expect("it is there");
-    let record = machine.file(
+    let record = env.file(
         "home/.local/state/docker-credential-icr/configured.json",
         "",
     );
@@ -194,8 +194,8 @@ fn a_pipe_in_the_place_of_the_settings_or_of_what_was_configured_is_refused() {
         &["configure", "--undo"][..],
         &["configure", "docker", "--registry", "us.icr.io"],
     ] {
-        let outcome = machine.run(arguments, "");
-        outcome.tells_a_person(&["not a regular file"]);
+        let outcome = env.run(arguments, "");
+        outcome.is_user_error(&["not a regular file"]);
         ends_soon(&outcome);
     }
 }

@@ -12,105 +12,105 @@ use std::net::TcpListener;
 use icr_emulator::Subject;
 use serde_json::json;
 
-use support::Machine;
-use support::at_once;
+use support::TestEnv;
+use support::in_parallel;
 use support::token;
 
 const KEY: &str = "API-KEY-OF-THE-FILE";
 const REFRESH_TOKEN: &str = "REFRESH-TOKEN-OF-A-PERSON";
 
 /// Runs a test with a keychain that holds both logins and tokens, and with one whose bus is missing, where hints are used.
-fn with_each_keychain(test: impl Fn(Machine)) {
+fn with_each_keychain(test: impl Fn(TestEnv)) {
     for choice in ["kernel", "auto"] {
-        if let Some(machine) = Machine::with_keychain_named(choice) {
-            test(machine);
+        if let Some(env) = TestEnv::with_keychain_named(choice) {
+            test(env);
         }
     }
 }
 
 /// Puts an API key of `IBMid-file` into the credentials file.
-fn add_credentials_file(machine: &Machine) {
-    machine.add_api_key(KEY, "file");
+fn add_credentials_file(env: &TestEnv) {
+    env.add_api_key(KEY, "file");
     let line = format!("CONTAINER_REGISTRY_APIKEY={KEY}\n");
-    machine.file("home/ibm-credentials.env", &line);
+    env.file("home/ibm-credentials.env", &line);
 }
 
 #[test]
 fn a_token_of_a_source_that_is_gone_is_not_answered() {
-    with_each_keychain(|mut machine| {
-        add_credentials_file(&machine);
-        machine.add_refresh_token(REFRESH_TOKEN, "session");
-        machine.cli_session(&json!({"IAMRefreshToken": REFRESH_TOKEN}));
+    with_each_keychain(|mut env| {
+        add_credentials_file(&env);
+        env.add_refresh_token(REFRESH_TOKEN, "session");
+        env.cli_session(&json!({"IAMRefreshToken": REFRESH_TOKEN}));
         for (owner, arguments) in [
             ("default", &["login", "--api-key-stdin"][..]),
             ("registry", &["login", "--api-key-stdin", "us.icr.io"]),
         ] {
             let key = format!("API-KEY-OF-THE-LOGIN-{owner}");
-            machine.add_api_key(&key, owner);
-            assert_eq!(machine.run(arguments, key.as_str()).status, Some(0));
+            env.add_api_key(&key, owner);
+            assert_eq!(env.run(arguments, key.as_str()).status, Some(0));
         }
-        machine.set_environment_key();
-        let is_from = |machine: &Machine, owner: &str| {
+        env.set_environment_key();
+        let is_from = |env: &TestEnv, owner: &str| {
             for _ in 0..2 {
-                assert_eq!(machine.get("us.icr.io").is_token_of(), owner);
+                assert_eq!(env.get("us.icr.io").is_token_of(), owner);
             }
         };
-        is_from(&machine, "IBMid-environment");
-        machine.unset("IBMCLOUD_API_KEY");
-        is_from(&machine, "IBMid-registry");
-        assert_eq!(machine.erase("us.icr.io").status, Some(0));
-        is_from(&machine, "IBMid-default");
-        assert_eq!(machine.run(&["logout"], "").status, Some(0));
-        is_from(&machine, "IBMid-file");
-        machine.file("home/ibm-credentials.env", "");
-        is_from(&machine, "IBMid-session");
-        machine.cli_session(&json!({}));
-        machine.get("us.icr.io").is_not_found();
+        is_from(&env, "IBMid-environment");
+        env.unset("IBMCLOUD_API_KEY");
+        is_from(&env, "IBMid-registry");
+        assert_eq!(env.erase("us.icr.io").status, Some(0));
+        is_from(&env, "IBMid-default");
+        assert_eq!(env.run(&["logout"], "").status, Some(0));
+        is_from(&env, "IBMid-file");
+        env.file("home/ibm-credentials.env", "");
+        is_from(&env, "IBMid-session");
+        env.cli_session(&json!({}));
+        env.get("us.icr.io").is_not_found();
     });
 }
 
 #[test]
 fn two_accounts_at_the_same_time_get_one_token_each() {
-    with_each_keychain(|machine| {
+    with_each_keychain(|env| {
         let mut settings = String::new();
         for (key, owner, host) in [
             ("API-KEY-OF-ACCOUNT-A", "a", "us.icr.io"),
             ("API-KEY-OF-ACCOUNT-B", "b", "de.icr.io"),
         ] {
-            machine.plant(key);
+            env.add_secret(key);
             let subject = Subject::user_of(owner, &format!("account-{owner}"));
-            machine.cloud.accounts().add_api_key(key, subject);
+            env.cloud.accounts().add_api_key(key, subject);
             let line = format!("CONTAINER_REGISTRY_APIKEY={key}\n");
-            machine.file(&format!("home/{owner}.env"), &line);
+            env.file(&format!("home/{owner}.env"), &line);
             settings += &format!(
                 "[profile.{owner}]\nsource = \"credentials-file\"\nfile = \"~/{owner}.env\"\n\
                  [registry.\"{host}\"]\nprofile = \"{owner}\"\n"
             );
         }
-        machine.settings(&settings);
+        env.settings(&settings);
         let hosts = ["us.icr.io", "de.icr.io"];
-        let secrets = at_once(8, |index| {
-            machine.get(hosts[index % 2]).is_credential("iambearer")
+        let secrets = in_parallel(8, |index| {
+            env.get(hosts[index % 2]).is_credential("iambearer")
         });
         for (index, secret) in secrets.iter().enumerate() {
             let expected = ["account-a", "account-b"][index % 2];
             assert_eq!(token::claims(secret)["account"]["bss"], expected);
         }
-        assert_eq!(machine.cloud.exchanges(), 2);
+        assert_eq!(env.cloud.exchanges(), 2);
     });
 }
 
 /// A client that logs in stores what it got.
 #[test]
 fn an_answer_that_a_client_stores_changes_nothing() {
-    with_each_keychain(|mut machine| {
-        add_credentials_file(&machine);
-        machine.add_refresh_token(REFRESH_TOKEN, "session");
-        machine.cli_session(&json!({"IAMRefreshToken": REFRESH_TOKEN}));
-        let accounts = machine.cloud.accounts();
+    with_each_keychain(|mut env| {
+        add_credentials_file(&env);
+        env.add_refresh_token(REFRESH_TOKEN, "session");
+        env.cli_session(&json!({"IAMRefreshToken": REFRESH_TOKEN}));
+        let accounts = env.cloud.accounts();
         accounts.add_profile("Profile-top", &["IBMid-file"]);
         let bearer = token::ending_in(3600);
-        machine.plant(&bearer);
+        env.add_secret(&bearer);
         for (source, kind, more) in [
             ("credentials-file", "iambearer", ""),
             (
@@ -124,43 +124,41 @@ fn an_answer_that_a_client_stores_changes_nothing() {
             ("ibmcloud", "iamrefresh", ""),
             ("environment", "iambearer", ""),
         ] {
-            machine.settings(&format!(
+            env.settings(&format!(
                 "[profile.p]\nsource = \"{source}\"\ncredential = \"{kind}\"\n{more}"
             ));
-            machine.set("ICR_PROFILE", "p");
-            machine.set("IC_IAM_TOKEN", &bearer);
-            let secret = machine.get("us.icr.io").is_credential(kind);
-            let exchanges = machine.cloud.exchanges();
-            machine
-                .store("us.icr.io", kind, &secret)
-                .is_silent_success();
-            machine.list().is_list(&[]);
-            assert_eq!(machine.get("us.icr.io").is_credential(kind), secret);
-            assert_eq!(machine.cloud.exchanges(), exchanges);
+            env.set("ICR_PROFILE", "p");
+            env.set("IC_IAM_TOKEN", &bearer);
+            let secret = env.get("us.icr.io").is_credential(kind);
+            let exchanges = env.cloud.exchanges();
+            env.store("us.icr.io", kind, &secret).is_silent_success();
+            env.list().is_list(&[]);
+            assert_eq!(env.get("us.icr.io").is_credential(kind), secret);
+            assert_eq!(env.cloud.exchanges(), exchanges);
         }
     });
 }
 
 #[test]
 fn a_refresh_token_that_iam_rotates_is_replaced() {
-    let Some(mut machine) = Machine::with_keychain() else {
+    let Some(mut env) = TestEnv::with_keychain() else {
         return;
     };
-    machine.add_refresh_token(REFRESH_TOKEN, "person");
-    machine.set("IBMCLOUD_IAM_REFRESH_TOKEN", REFRESH_TOKEN);
+    env.add_refresh_token(REFRESH_TOKEN, "person");
+    env.set("IBMCLOUD_IAM_REFRESH_TOKEN", REFRESH_TOKEN);
     for count in 1..=3 {
-        assert_eq!(machine.get("us.icr.io").is_token_of(), "IBMid-person");
-        assert_eq!(machine.get("de.icr.io").is_token_of(), "IBMid-person");
-        assert_eq!(machine.cloud.exchanges(), count, "one for both");
-        machine.keys().age_tokens(3599);
+        assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-person");
+        assert_eq!(env.get("de.icr.io").is_token_of(), "IBMid-person");
+        assert_eq!(env.cloud.exchanges(), count, "one for both");
+        env.keys().age_tokens(3599);
     }
 }
 
 #[test]
 fn private_endpoints_of_iam_are_used_where_they_are_chosen() {
-    let mut machine = Machine::with_environment_key();
-    machine.unset("IBMCLOUD_IAM_API_ENDPOINT");
-    machine.settings(
+    let mut env = TestEnv::with_environment_key();
+    env.unset("IBMCLOUD_IAM_API_ENDPOINT");
+    env.settings(
         "[profile.inside]\nprivate-endpoints = true\n\
          [registry.\"us.icr.io\"]\nprofile = \"inside\"\n[registry.\"stg.icr.io\"]\nprofile = \"inside\"\n",
     );
@@ -172,8 +170,8 @@ fn private_endpoints_of_iam_are_used_where_they_are_chosen() {
         // A proxy that only reads where it is to connect to.
         let proxy = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = proxy.local_addr().expect("it listens");
-        machine.set("HTTPS_PROXY", format!("http://{address}"));
-        let running = machine.start(&["get"], host);
+        env.set("HTTPS_PROXY", format!("http://{address}"));
+        let running = env.start(&["get"], host);
         let (client, _) = proxy.accept().expect("a connection");
         let mut line = String::new();
         BufReader::new(client)

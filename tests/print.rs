@@ -14,20 +14,20 @@ use yaml_rust2::YamlLoader;
 
 use support::ENVIRONMENT_KEY;
 use support::Input;
-use support::Machine;
 use support::Outcome;
+use support::TestEnv;
 use support::token;
 
-fn printed(machine: &Machine, further: &[&str]) -> Outcome {
+fn printed(env: &TestEnv, further: &[&str]) -> Outcome {
     let mut arguments = vec!["print", "us.icr.io"];
     arguments.extend(further);
-    machine.run(&arguments, Input::Open)
+    env.run(&arguments, Input::Open)
 }
 
 /// Returns what was printed, without the last newline.
 #[track_caller]
-fn answer(machine: &Machine, further: &[&str]) -> String {
-    let outcome = printed(machine, further);
+fn answer(env: &TestEnv, further: &[&str]) -> String {
+    let outcome = printed(env, further);
     assert_eq!(
         (outcome.status, &*outcome.stderr),
         (Some(0), ""),
@@ -59,17 +59,17 @@ fn login_in(config: &str) -> (String, String) {
 
 #[test]
 fn the_value_is_only_the_password() {
-    let machine = Machine::with_environment_key();
+    let env = TestEnv::with_environment_key();
     for arguments in [&[][..], &["--format", "value"]] {
-        assert_eq!(owner(&answer(&machine, arguments)), "IBMid-environment");
+        assert_eq!(owner(&answer(&env, arguments)), "IBMid-environment");
     }
 }
 
 #[cfg(unix)]
 #[test]
 fn a_shell_can_evaluate_the_env_format() {
-    let machine = Machine::with_environment_key();
-    let exports = answer(&machine, &["--format", "env"]);
+    let env = TestEnv::with_environment_key();
+    let exports = answer(&env, &["--format", "env"]);
     let script = format!(
         "{exports}\nprintf '%s\\n' \"$ICR_REGISTRY\" \"$ICR_USERNAME\" \"$ICR_PASSWORD\" \"$CF_DOCKER_USERNAME\" \"$CF_DOCKER_PASSWORD\""
     );
@@ -87,26 +87,26 @@ fn a_shell_can_evaluate_the_env_format() {
 #[cfg(unix)]
 #[test]
 fn special_characters_in_a_secret_are_quoted_in_every_format() {
-    let Some(machine) = Machine::with_keychain() else {
+    let Some(env) = TestEnv::with_keychain() else {
         return;
     };
     let odd = "it's $(touch x) `y` \"z\" \\ é 🦀: #";
-    machine.store("us.icr.io", "cp", odd).is_silent_success();
-    let exports = answer(&machine, &["--format", "env"]);
+    env.store("us.icr.io", "cp", odd).is_silent_success();
+    let exports = answer(&env, &["--format", "env"]);
     let script = format!("{exports}\nprintf %s \"$ICR_PASSWORD\"");
     let output = Command::new("sh").args(["-c", &script]).output();
     assert_eq!(output.expect("a shell").stdout, odd.as_bytes());
-    assert_eq!(answer(&machine, &[]), odd);
+    assert_eq!(answer(&env, &[]), odd);
     assert_eq!(
-        decoded(&answer(&machine, &["--format", "basic"])),
+        decoded(&answer(&env, &["--format", "basic"])),
         format!("cp:{odd}")
     );
     let login = ("cp".to_owned(), odd.to_owned());
     assert_eq!(
-        login_in(&answer(&machine, &["--format", "docker-config"])),
+        login_in(&answer(&env, &["--format", "docker-config"])),
         login
     );
-    let json = answer(&machine, &["--format", "json"]);
+    let json = answer(&env, &["--format", "json"]);
     let json: Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!(
         json,
@@ -116,8 +116,8 @@ fn special_characters_in_a_secret_are_quoted_in_every_format() {
 
 #[test]
 fn json_shows_when_a_token_expires() {
-    let machine = Machine::with_environment_key();
-    let json = answer(&machine, &["--format", "json"]);
+    let env = TestEnv::with_environment_key();
+    let json = answer(&env, &["--format", "json"]);
     let json: Value = serde_json::from_str(&json).expect("JSON");
     let password = json["password"].as_str().expect("a token");
     assert_eq!(json["username"], "iambearer");
@@ -127,10 +127,10 @@ fn json_shows_when_a_token_expires() {
 
 /// Returns the parsed manifest and the warning.
 #[track_caller]
-fn manifest(machine: &Machine, further: &[&str]) -> (Yaml, String) {
+fn manifest(env: &TestEnv, further: &[&str]) -> (Yaml, String) {
     let mut arguments = vec!["--format", "kubernetes-secret"];
     arguments.extend(further);
-    let outcome = printed(machine, &arguments);
+    let outcome = printed(env, &arguments);
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
     let mut documents = YamlLoader::load_from_str(&outcome.stdout).expect("YAML");
     assert_eq!(documents.len(), 1);
@@ -139,8 +139,8 @@ fn manifest(machine: &Machine, further: &[&str]) -> (Yaml, String) {
 
 #[test]
 fn a_pull_secret_is_a_manifest_with_a_warning_when_it_expires() {
-    let machine = Machine::with_environment_key();
-    let (secret, warning) = manifest(&machine, &[]);
+    let env = TestEnv::with_environment_key();
+    let (secret, warning) = manifest(&env, &[]);
     let text = |value: &Yaml| value.as_str().expect("a text").to_owned();
     assert_eq!(text(&secret["apiVersion"]), "v1");
     assert_eq!(text(&secret["kind"]), "Secret");
@@ -158,7 +158,7 @@ fn a_pull_secret_is_a_manifest_with_a_warning_when_it_expires() {
     }
     // Names that YAML would read as another type.
     for name in ["null", "true", "1", "1e3", "0x1f", "no"] {
-        let (secret, _) = manifest(&machine, &["--name", name, "--namespace", name]);
+        let (secret, _) = manifest(&env, &["--name", name, "--namespace", name]);
         assert_eq!(text(&secret["metadata"]["name"]), name);
         assert_eq!(text(&secret["metadata"]["namespace"]), name);
     }
@@ -166,96 +166,93 @@ fn a_pull_secret_is_a_manifest_with_a_warning_when_it_expires() {
 
 #[test]
 fn a_lasting_pull_secret_causes_no_warning() {
-    let machine = Machine::with_environment_key();
-    let (secret, warning) = manifest(&machine, &["--credential", "iamapikey"]);
+    let env = TestEnv::with_environment_key();
+    let (secret, warning) = manifest(&env, &["--credential", "iamapikey"]);
     let data = secret["data"][".dockerconfigjson"].as_str().expect("data");
     let login = ("iamapikey".to_owned(), ENVIRONMENT_KEY.to_owned());
     assert_eq!(login_in(&decoded(data)), login);
     assert_eq!(warning, "");
-    let (_, warning) = manifest(&machine, &["--credential", "iamrefresh"]);
+    let (_, warning) = manifest(&env, &["--credential", "iamrefresh"]);
     assert!(warning.contains("within three days"), "{warning}");
 }
 
 #[test]
 fn another_kind_of_credential_can_be_printed() {
-    let mut machine = Machine::with_environment_key();
-    let user = |machine: &Machine, kind: &str| {
-        let basic = answer(machine, &["--format", "basic", "--credential", kind]);
+    let mut env = TestEnv::with_environment_key();
+    let user = |env: &TestEnv, kind: &str| {
+        let basic = answer(env, &["--format", "basic", "--credential", kind]);
         decoded(&basic)
             .split_once(':')
             .map(|(name, _)| name.to_owned())
     };
     for kind in ["iambearer", "iamrefresh", "iamapikey"] {
-        assert_eq!(user(&machine, kind).as_deref(), Some(kind));
+        assert_eq!(user(&env, kind).as_deref(), Some(kind));
     }
-    machine.settings("[profile.p]\ncredential = \"iamapikey\"");
-    machine.set("ICR_PROFILE", "p");
-    assert_eq!(answer(&machine, &[]), ENVIRONMENT_KEY);
-    assert_eq!(user(&machine, "iambearer").as_deref(), Some("iambearer"));
+    env.settings("[profile.p]\ncredential = \"iamapikey\"");
+    env.set("ICR_PROFILE", "p");
+    assert_eq!(answer(&env, &[]), ENVIRONMENT_KEY);
+    assert_eq!(user(&env, "iambearer").as_deref(), Some("iambearer"));
     let given = token::ending_in(3600);
-    machine
-        .unset("IBMCLOUD_API_KEY")
-        .set("IC_IAM_TOKEN", &given);
-    assert_eq!(answer(&machine, &["--credential", "iambearer"]), given);
-    printed(&machine, &[]).tells_a_person(&["iamapikey", "credential"]);
+    env.unset("IBMCLOUD_API_KEY").set("IC_IAM_TOKEN", &given);
+    assert_eq!(answer(&env, &["--credential", "iambearer"]), given);
+    printed(&env, &[]).is_user_error(&["iamapikey", "credential"]);
 }
 
 #[test]
 fn a_token_has_at_least_half_its_lifetime_left() {
-    let Some(machine) = Machine::with_keychain() else {
+    let Some(env) = TestEnv::with_keychain() else {
         return;
     };
-    machine.add_api_key(ENVIRONMENT_KEY, "stored");
-    machine
-        .store("us.icr.io", "iamapikey", ENVIRONMENT_KEY)
+    env.add_api_key(ENVIRONMENT_KEY, "stored");
+    env.store("us.icr.io", "iamapikey", ENVIRONMENT_KEY)
         .is_silent_success();
-    let first = answer(&machine, &[]);
-    assert_eq!(answer(&machine, &[]), first, "it is kept like any token");
-    assert_eq!(machine.cloud.exchanges(), 1);
-    machine.keys().age_tokens(2000);
-    let second = answer(&machine, &[]);
+    let first = answer(&env, &[]);
+    assert_eq!(answer(&env, &[]), first, "it is kept like any token");
+    assert_eq!(env.cloud.exchanges(), 1);
+    env.keys().age_tokens(2000);
+    let second = answer(&env, &[]);
     assert_ne!(second, first);
-    assert_eq!(answer(&machine, &[]), second);
-    assert_eq!(machine.cloud.exchanges(), 2);
+    assert_eq!(answer(&env, &[]), second);
+    assert_eq!(env.cloud.exchanges(), 2);
     // If a new token is rejected, the cached one is still used.
-    machine.keys().age_tokens(2000);
-    machine.cloud.always(Some(Fault::Status(403)));
-    let refused = printed(&machine, &[]);
+    env.keys().age_tokens(2000);
+    env.cloud.always(Some(Fault::Status(403)));
+    let refused = printed(&env, &[]);
     assert_eq!((refused.status, &*refused.stdout), (Some(1), ""));
-    machine.cloud.always(Some(Fault::Status(503)));
-    assert_eq!(machine.get("us.icr.io").is_credential("iambearer"), second);
+    env.cloud.always(Some(Fault::Status(503)));
+    assert_eq!(env.get("us.icr.io").is_credential("iambearer"), second);
 }
 
 #[test]
 fn without_a_credential_the_error_says_how_to_log_in() {
-    let mut machine = Machine::new();
+    let mut env = TestEnv::new();
     let parts = [
         "not logged in to us.icr.io",
         "'docker-credential-icr login'",
         "IBMCLOUD_API_KEY",
     ];
-    printed(&machine, &[]).tells_a_person(&parts);
-    machine.set("IBMCLOUD_API_KEY", "UNKNOWN-API-KEY");
-    machine.plant("UNKNOWN-API-KEY");
-    printed(&machine, &[]).tells_a_person(&["BXNIM0415E", "$IBMCLOUD_API_KEY"]);
-    let elsewhere = machine.run(&["print", "user:hunter2@docker.io"], Input::Open);
-    elsewhere.tells_a_person(&["not an IBM Cloud registry"]);
+    printed(&env, &[]).is_user_error(&parts);
+    env.set("IBMCLOUD_API_KEY", "UNKNOWN-API-KEY");
+    env.add_secret("UNKNOWN-API-KEY");
+    printed(&env, &[]).is_user_error(&["BXNIM0415E", "$IBMCLOUD_API_KEY"]);
+    let elsewhere = env.run(&["print", "user:hunter2@docker.io"], Input::Open);
+    elsewhere.is_user_error(&["not an IBM Cloud registry"]);
     assert!(!elsewhere.stderr.contains("hunter2"), "{elsewhere:?}");
 }
 
 /// The error names the option or the setting that asked for the kind.
 #[test]
 fn an_unavailable_kind_names_the_option_or_setting_that_asked_for_it() {
-    let mut machine = Machine::with_environment_key();
-    let token = machine.access_token_of("somebody");
-    machine.unset("IBMCLOUD_API_KEY").set("IC_IAM_TOKEN", token);
-    let asked = printed(&machine, &["--credential", "iamrefresh"]);
-    asked.tells_a_person(&["'iamrefresh'", "Request another kind"]);
+    let mut env = TestEnv::with_environment_key();
+    let token = env.access_token_of("somebody");
+    env.unset("IBMCLOUD_API_KEY").set("IC_IAM_TOKEN", token);
+    let asked = printed(&env, &["--credential", "iamrefresh"]);
+    asked.is_user_error(&["'iamrefresh'", "Request another kind"]);
     assert!(!asked.stderr.contains("settings"), "{asked:?}");
-    machine.settings(
+    env.settings(
         "[profile.x]\ncredential = \"iamrefresh\"\n[registry.\"us.icr.io\"]\nprofile = \"x\"",
     );
-    printed(&machine, &[]).tells_a_person(&["'iamrefresh'", "in the profile"]);
+    printed(&env, &[]).is_user_error(&["'iamrefresh'", "in the profile"]);
 }
 
 /// Runs the examples: only the user may read a file with a password.
@@ -263,8 +260,8 @@ fn an_unavailable_kind_names_the_option_or_setting_that_asked_for_it() {
 #[test]
 fn the_examples_create_files_that_only_the_user_can_read() {
     use std::os::unix::fs::PermissionsExt as _;
-    let machine = Machine::with_environment_key();
-    let help = machine.run(&["print", "--help"], Input::Open).stdout;
+    let env = TestEnv::with_environment_key();
+    let help = env.run(&["print", "--help"], Input::Open).stdout;
     let readme = include_str!("../README.md");
     let lines = help.lines().chain(readme.lines());
     let examples: Vec<&str> = lines
@@ -276,22 +273,22 @@ fn the_examples_create_files_that_only_the_user_can_read() {
         let script = example.replace("docker-credential-icr", program);
         let mut shell = Command::new("/bin/sh");
         shell.args(["-c", &format!("umask 022\n{script}")]);
-        machine.furnish(&mut shell);
+        env.apply_to(&mut shell);
         assert!(shell.status().expect("a shell").success(), "{example}");
         let name = if example.contains("kaniko") {
             "kaniko.json"
         } else {
             "auth.json"
         };
-        let mode = std::fs::metadata(machine.path(name)).expect("a file");
+        let mode = std::fs::metadata(env.path(name)).expect("a file");
         assert_eq!(mode.permissions().mode() & 0o777, 0o600, "{example}");
-        std::fs::remove_file(machine.path(name)).expect("it is ours");
+        std::fs::remove_file(env.path(name)).expect("it is ours");
     }
 }
 
 #[test]
 fn names_that_kubernetes_rejects_are_rejected() {
-    let machine = Machine::with_environment_key();
+    let env = TestEnv::with_environment_key();
     for (option, name) in [
         ("--name", "A"),
         ("--name", "a_b"),
@@ -300,19 +297,19 @@ fn names_that_kubernetes_rejects_are_rejected() {
         ("--namespace", "a.b"),
         ("--namespace", "a-"),
     ] {
-        let outcome = printed(&machine, &["--format", "kubernetes-secret", option, name]);
-        outcome.refuses_arguments(&["lower-case letters"]);
+        let outcome = printed(&env, &["--format", "kubernetes-secret", option, name]);
+        outcome.is_usage_error(&["lower-case letters"]);
     }
-    printed(&machine, &["--name", "a"]).refuses_arguments(&["kubernetes-secret"]);
-    printed(&machine, &["--format", "yaml"]).refuses_arguments(&["docker-config"]);
-    printed(&machine, &["--credential", "x"]).refuses_arguments(&["iambearer"]);
-    assert_eq!(machine.cloud.exchanges(), 0);
+    printed(&env, &["--name", "a"]).is_usage_error(&["kubernetes-secret"]);
+    printed(&env, &["--format", "yaml"]).is_usage_error(&["docker-config"]);
+    printed(&env, &["--credential", "x"]).is_usage_error(&["iambearer"]);
+    assert_eq!(env.cloud.exchanges(), 0);
 }
 
 #[test]
 fn help_shows_examples_and_formats() {
-    let machine = Machine::new();
-    let outcome = machine.run(&["print", "--help"], Input::Open);
+    let env = TestEnv::new();
+    let outcome = env.run(&["print", "--help"], Input::Open);
     for part in [
         "Examples:",
         "docker-config",
@@ -331,10 +328,10 @@ fn help_shows_examples_and_formats() {
 #[cfg(unix)]
 #[test]
 fn a_terminal_shows_the_secret_only_with_reveal() {
-    let machine = Machine::with_environment_key();
+    let env = TestEnv::with_environment_key();
     let at_terminal = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_docker-credential-icr"));
-        machine.furnish(&mut command);
+        env.apply_to(&mut command);
         // Its stdin, stdout and stderr are the terminal.
         command
             .stdout(std::process::Stdio::inherit())
@@ -355,7 +352,7 @@ fn a_terminal_shows_the_secret_only_with_reveal() {
         assert!(shown.contains("--reveal"), "{shown}");
         assert!(!shown.contains("eyJ"), "{shown}");
     }
-    assert_eq!(machine.cloud.exchanges(), 0, "nothing is asked for in vain");
+    assert_eq!(env.cloud.exchanges(), 0, "nothing is asked for in vain");
     let shown = at_terminal(&["print", "us.icr.io", "--reveal"]);
     assert_eq!(owner(shown.trim()), "IBMid-environment");
 }
@@ -364,13 +361,13 @@ fn a_terminal_shows_the_secret_only_with_reveal() {
 #[test]
 fn an_output_file_that_others_can_read_causes_a_warning() {
     use std::os::unix::fs::PermissionsExt as _;
-    let machine = Machine::with_environment_key();
+    let env = TestEnv::with_environment_key();
     for (mode, warns) in [(0o644, true), (0o604, true), (0o600, false)] {
-        let path = machine.path("secret");
+        let path = env.path("secret");
         let file = std::fs::File::create(&path).expect("it is ours");
         let permissions = std::fs::Permissions::from_mode(mode);
         file.set_permissions(permissions).expect("it is ours");
-        let mut command = machine.command(&["print", "us.icr.io"]);
+        let mut command = env.command(&["print", "us.icr.io"]);
         let output = command
             .stdout(file)
             .stderr(std::process::Stdio::piped())
@@ -385,5 +382,5 @@ fn an_output_file_that_others_can_read_causes_a_warning() {
         );
         assert_eq!(told.contains("umask 077"), warns, "{mode:o}: {told}");
     }
-    answer(&machine, &[]);
+    answer(&env, &[]);
 }

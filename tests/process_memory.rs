@@ -15,7 +15,7 @@ use std::time::Duration;
 use icr_emulator::Fault;
 
 use support::Input;
-use support::Machine;
+use support::TestEnv;
 use support::copy_executable;
 use support::wait_until;
 
@@ -43,17 +43,16 @@ fn as_user(program: &str) -> Command {
 }
 
 /// Returns a command of the program, run by that user, who owns the test's directories.
-fn program(machine: &Machine, arguments: &[&str]) -> Command {
+fn program(env: &TestEnv, arguments: &[&str]) -> Command {
     // That user may have no access to the build directory.
-    let copy = machine.path("program");
+    let copy = env.path("program");
     copy_executable(env!("CARGO_BIN_EXE_docker-credential-icr"), &copy);
     for folder in ["", "home", "cache", "config", "runtime", "program"] {
-        chown(machine.path(folder), Some(user()), Some(user()))
-            .expect("we are root, or it is ours");
+        chown(env.path(folder), Some(user()), Some(user())).expect("we are root, or it is ours");
     }
     let mut command = as_user(copy.to_str().expect("a path of ours"));
     command.args(arguments);
-    machine.furnish(&mut command);
+    env.apply_to(&mut command);
     command
 }
 
@@ -107,32 +106,29 @@ fn the_same_user_can_read_a_process_that_does_not_protect_itself() {
 
 #[test]
 fn a_get_that_waits_for_its_input_cannot_be_read() {
-    let machine = Machine::with_environment_key();
-    let running = machine.start_as(program(&machine, &["get"]), Input::Open);
+    let env = TestEnv::with_environment_key();
+    let running = env.start_as(program(&env, &["get"]), Input::Open);
     is_protected(running.id());
     running.kill();
 }
 
 #[test]
 fn a_background_refresh_cannot_be_read() {
-    let machine = Machine::with_environment_key();
-    machine.cloud.script([Fault::Delay(IAM_DELAY)]);
-    let running = machine.start_as(
-        program(&machine, &["renew", "us.icr.io"]),
-        Input::Bytes(b""),
-    );
-    wait_until("a request to IAM", || machine.cloud.exchanges() == 1);
+    let env = TestEnv::with_environment_key();
+    env.cloud.script([Fault::Delay(IAM_DELAY)]);
+    let running = env.start_as(program(&env, &["renew", "us.icr.io"]), Input::Bytes(b""));
+    wait_until("a request to IAM", || env.cloud.exchanges() == 1);
     is_protected(running.id());
     running.kill();
 }
 
 #[test]
-fn a_command_of_a_person_cannot_be_read() {
-    let mut machine = Machine::new();
+fn an_interactive_command_cannot_be_read() {
+    let mut env = TestEnv::new();
     // It ends before anything is stored.
-    machine.set("ICR_KEYCHAIN", "kernel");
-    let running = machine.start_as(
-        program(&machine, &["login", "us.icr.io", "--api-key-stdin"]),
+    env.set("ICR_KEYCHAIN", "kernel");
+    let running = env.start_as(
+        program(&env, &["login", "us.icr.io", "--api-key-stdin"]),
         Input::Open,
     );
     is_protected(running.id());
@@ -141,13 +137,13 @@ fn a_command_of_a_person_cannot_be_read() {
 
 #[test]
 fn a_process_that_is_aborted_leaves_no_core_dump() {
-    let machine = Machine::with_environment_key();
+    let env = TestEnv::with_environment_key();
     let mut shell = as_user("/bin/sh");
-    let copy = program(&machine, &[]);
+    let copy = program(&env, &[]);
     shell
         .args(["-c", "ulimit -c unlimited; exec \"$0\" get"])
         .arg(copy.get_program());
-    machine.furnish(&mut shell);
+    env.apply_to(&mut shell);
     let mut child = shell.stdin(Stdio::piped()).spawn().expect("a shell");
     is_protected(child.id());
     let process = nix::unistd::Pid::from_raw(child.id().try_into().expect("a process id"));

@@ -7,8 +7,8 @@ use std::process::Command;
 use serde_json::json;
 
 use support::Input;
-use support::Machine;
 use support::Outcome;
+use support::TestEnv;
 
 const MIB: usize = 1024 * 1024;
 
@@ -24,9 +24,9 @@ const NO_ADDRESSES: [(&[u8], &str); 6] = [
 
 #[test]
 fn version_and_help_succeed_on_stdout() {
-    let machine = Machine::new();
+    let env = TestEnv::new();
     for arguments in [["version"], ["--version"], ["-v"]] {
-        let outcome = machine.run(&arguments, Input::Open);
+        let outcome = env.run(&arguments, Input::Open);
         let expected = concat!(
             "docker-credential-icr (docker-credential-icr) ",
             env!("CARGO_PKG_VERSION"),
@@ -36,7 +36,7 @@ fn version_and_help_succeed_on_stdout() {
         assert_eq!(outcome.stderr, "");
     }
     for arguments in [["--help"], ["-h"]] {
-        let outcome = machine.run(&arguments, Input::Open);
+        let outcome = env.run(&arguments, Input::Open);
         assert_eq!((outcome.status, &*outcome.stderr), (Some(0), ""));
         is_introduction(&outcome.stdout);
     }
@@ -44,8 +44,8 @@ fn version_and_help_succeed_on_stdout() {
 
 #[test]
 fn wrong_arguments_point_to_the_help() {
-    let machine = Machine::with_environment_key();
-    let outcome = machine.run(&[], "");
+    let env = TestEnv::with_environment_key();
+    let outcome = env.run(&[], "");
     assert_eq!(outcome.status, Some(1), "{outcome:?}");
     assert!(outcome.stdout.starts_with("Usage: "), "{outcome:?}");
     for (arguments, part) in [
@@ -75,15 +75,15 @@ fn wrong_arguments_point_to_the_help() {
         (&["--version", "us.icr.io"], ""),
         (&["--help", "us.icr.io"], ""),
     ] {
-        let outcome = machine.run(arguments, "us.icr.io");
-        outcome.is_failure_with(&[part, "See ", "--help"]);
+        let outcome = env.run(arguments, "us.icr.io");
+        outcome.is_client_error(&[part, "See ", "--help"]);
     }
-    assert_eq!(machine.cloud.exchanges(), 0);
+    assert_eq!(env.cloud.exchanges(), 0);
 }
 
 #[test]
 fn every_verb_and_command_has_help_with_an_example() {
-    let machine = Machine::with_environment_key();
+    let env = TestEnv::with_environment_key();
     for name in [
         "get",
         "store",
@@ -100,22 +100,22 @@ fn every_verb_and_command_has_help_with_an_example() {
         "token",
     ] {
         for arguments in [&[name, "--help"][..], &["help", name]] {
-            let outcome = machine.run(arguments, "us.icr.io");
+            let outcome = env.run(arguments, "us.icr.io");
             assert_eq!((outcome.status, &*outcome.stderr), (Some(0), ""));
             let usage = format!("Usage: docker-credential-icr {name}");
             outcome.has(&outcome.stdout, &[&usage, "Example"]);
         }
     }
-    assert_eq!(machine.cloud.exchanges(), 0);
+    assert_eq!(env.cloud.exchanges(), 0);
 }
 
 #[cfg(unix)]
 #[test]
 fn a_closed_pipe_is_no_error_for_a_command() {
-    let machine = Machine::new();
+    let env = TestEnv::new();
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
-    let mut command = machine.command(&["settings"]);
+    let mut command = env.command(&["settings"]);
     command.stdout(writer);
     let output = command.output().expect("the program was built");
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -126,24 +126,24 @@ fn a_closed_pipe_is_no_error_for_a_command() {
 #[test]
 fn an_argument_that_is_not_utf8_is_rejected() {
     use std::os::unix::ffi::OsStrExt as _;
-    let machine = Machine::new();
-    let mut command = machine.command(&["get"]);
+    let env = TestEnv::new();
+    let mut command = env.command(&["get"]);
     command.arg(std::ffi::OsStr::from_bytes(b"\xff.icr.io"));
-    let outcome = machine.start_as(command, "").finish();
-    outcome.is_failure_with(&["UTF-8"]);
+    let outcome = env.start_as(command, "").finish();
+    outcome.is_client_error(&["UTF-8"]);
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn without_arguments_a_terminal_shows_the_introduction() {
-    let mut machine = Machine::new();
-    machine.set("PATH", "/usr/bin:/bin").set("SHELL", "/bin/sh");
+    let mut env = TestEnv::new();
+    env.set("PATH", "/usr/bin:/bin").set("SHELL", "/bin/sh");
     // `script` of util-linux provides the pseudo-terminal.
     let mut command = Command::new("script");
     let program = env!("CARGO_BIN_EXE_docker-credential-icr");
     command.args(["--quiet", "--return", "--command", program, "/dev/null"]);
-    machine.furnish(&mut command);
-    let outcome = machine.start_as(command, "").finish();
+    env.apply_to(&mut command);
+    let outcome = env.start_as(command, "").finish();
     assert_eq!(outcome.status, Some(1), "{outcome:?}");
     is_introduction(&outcome.stdout.replace('\r', ""));
 }
@@ -171,7 +171,7 @@ fn is_introduction(text: &str) {
 
 #[test]
 fn an_address_is_trimmed_and_returned_as_sent() {
-    let machine = Machine::with_environment_key();
+    let env = TestEnv::with_environment_key();
     for input in [
         "us.icr.io",
         "us.icr.io\n",
@@ -179,103 +179,102 @@ fn an_address_is_trimmed_and_returned_as_sent() {
         " \t https://US.icr.io:443/v2/ \r\n",
         "\n\nus.icr.io/namespace/repository\n\n",
     ] {
-        machine.get(input).is_credential("iambearer");
+        env.get(input).is_credential("iambearer");
     }
 }
 
 #[test]
 fn with_an_address_as_an_argument_stdin_is_not_read() {
-    let machine = Machine::with_environment_key();
-    let outcome = machine.run(&["get", " us.icr.io "], Input::Open);
+    let env = TestEnv::with_environment_key();
+    let outcome = env.run(&["get", " us.icr.io "], Input::Open);
     outcome.is_credential("iambearer");
-    let outcome = machine.run(&["get", "docker.io"], Input::Open);
+    let outcome = env.run(&["get", "docker.io"], Input::Open);
     outcome.is_not_found();
-    let outcome = machine.run(&["erase", "us.icr.io"], Input::Open);
+    let outcome = env.run(&["erase", "us.icr.io"], Input::Open);
     outcome.is_success_with_warning(&["$IBMCLOUD_API_KEY is still active for us.icr.io"]);
-    machine
-        .run(&["get", "a\nb"], Input::Open)
-        .is_failure_with(&["more than one line"]);
+    env.run(&["get", "a\nb"], Input::Open)
+        .is_client_error(&["more than one line"]);
 }
 
 #[test]
 fn an_invalid_address_is_rejected() {
-    let machine = Machine::with_environment_key();
+    let env = TestEnv::with_environment_key();
     for (input, reason) in NO_ADDRESSES {
-        let outcome = machine.run(&["get"], input);
-        outcome.is_failure_with(&["server address", reason]);
+        let outcome = env.run(&["get"], input);
+        outcome.is_client_error(&["server address", reason]);
     }
-    assert_eq!(machine.cloud.exchanges(), 0);
+    assert_eq!(env.cloud.exchanges(), 0);
 }
 
 #[test]
 fn an_empty_address_or_username_has_the_error_that_clients_know() {
-    let machine = Machine::with_environment_key();
+    let env = TestEnv::with_environment_key();
     for empty in ["", " ", "\n", " \r\n\t"] {
         for verb in ["get", "erase"] {
-            let outcome = machine.run(&[verb], empty);
-            outcome.is_failure_with(&[]);
+            let outcome = env.run(&[verb], empty);
+            outcome.is_client_error(&[]);
             assert_eq!(outcome.stdout, "no credentials server URL\n", "{verb}");
         }
-        let outcome = machine.store(empty, "iamapikey", "some-api-key");
-        outcome.is_failure_with(&[]);
+        let outcome = env.store(empty, "iamapikey", "some-api-key");
+        outcome.is_client_error(&[]);
         assert_eq!(outcome.stdout, "no credentials server URL\n");
     }
-    let outcome = machine.store("us.icr.io", "", "some-api-key");
-    outcome.is_failure_with(&[]);
+    let outcome = env.store("us.icr.io", "", "some-api-key");
+    outcome.is_client_error(&[]);
     assert_eq!(outcome.stdout, "no credentials username\n");
 }
 
 /// `erase` shows the same text as a warning: its only error is an empty address.
 #[track_caller]
-fn is_told_of_the_limit(outcome: &Outcome, verb: &str) {
+fn is_error_about_the_limit(outcome: &Outcome, verb: &str) {
     if verb == "erase" {
         outcome.is_success_with_warning(&["stdin", "1 MiB"]);
     } else {
-        outcome.is_failure_with(&["stdin", "1 MiB"]);
+        outcome.is_client_error(&["stdin", "1 MiB"]);
     }
 }
 
 #[test]
 fn input_of_exactly_1_mib_is_taken_and_a_byte_more_is_not() {
-    let machine = Machine::with_environment_key();
+    let env = TestEnv::with_environment_key();
     let input = |length: usize| format!("us.icr.io{}", " ".repeat(length - "us.icr.io".len()));
-    let outcome = machine.get(&input(MIB));
+    let outcome = env.get(&input(MIB));
     outcome.is_credential("iambearer");
     for verb in ["get", "erase", "store"] {
-        is_told_of_the_limit(&machine.run(&[verb], &*input(MIB + 1)), verb);
+        is_error_about_the_limit(&env.run(&[verb], &*input(MIB + 1)), verb);
     }
 }
 
 #[test]
 fn a_client_that_writes_too_much_gets_an_error_and_no_broken_pipe() {
-    let machine = Machine::with_environment_key();
+    let env = TestEnv::with_environment_key();
     let much = vec![b'y'; 32 * MIB];
     for verb in ["get", "store", "erase"] {
-        let outcome = machine.run(&[verb], &*much);
-        is_told_of_the_limit(&outcome, verb);
-        assert!(outcome.was_heard_out, "{verb} stopped reading");
+        let outcome = env.run(&[verb], &*much);
+        is_error_about_the_limit(&outcome, verb);
+        assert!(outcome.read_all_input, "{verb} stopped reading");
     }
 }
 
 #[test]
 fn a_client_that_never_stops_writing_gets_an_error() {
-    let machine = Machine::with_environment_key();
+    let env = TestEnv::with_environment_key();
     for verb in ["get", "store", "erase"] {
-        is_told_of_the_limit(&machine.run(&[verb], Input::Endless), verb);
+        is_error_about_the_limit(&env.run(&[verb], Input::Endless), verb);
     }
-    assert_eq!(machine.cloud.exchanges(), 0);
+    assert_eq!(env.cloud.exchanges(), 0);
 }
 
 #[test]
 fn list_does_not_read_stdin() {
-    let machine = Machine::new();
+    let env = TestEnv::new();
     for input in [
         Input::Open,
         Input::Bytes(b""),
         Input::Bytes(b"unused"),
         Input::Bytes(b"\xff\0"),
     ] {
-        let outcome = machine.run(&["list"], input);
+        let outcome = env.run(&["list"], input);
         assert_eq!(outcome.stdout, "{}\n", "{input:?}");
         outcome.is_list(&[]);
     }
@@ -283,10 +282,10 @@ fn list_does_not_read_stdin() {
 
 #[test]
 fn an_invalid_store_request_is_rejected_and_nothing_is_stored() {
-    let Some(machine) = Machine::with_keychain() else {
+    let Some(env) = TestEnv::with_keychain() else {
         return;
     };
-    machine.plant("the-secret-of-a-broken-request");
+    env.add_secret("the-secret-of-a-broken-request");
     let request = |fields: serde_json::Value| fields.to_string().into_bytes();
     let secret = "the-secret-of-a-broken-request";
     for (input, reason) in [
@@ -311,18 +310,18 @@ fn an_invalid_store_request_is_rejected_and_nothing_is_stored() {
         (request(json!({"ServerURL": "us.icr.io", "Username": "iam\u{0}apikey", "Secret": secret})), "control characters"),
         (request(json!({"ServerURL": "us.icr.io", "Username": "iamapikey", "Secret": format!("{secret}\u{0}")})), "NUL"),
     ] {
-        machine.run(&["store"], &*input).is_failure_with(&[reason]);
+        env.run(&["store"], &*input).is_client_error(&[reason]);
     }
-    machine.list().is_list(&[]);
-    assert_eq!(machine.keys().names(), [""; 0]);
+    env.list().is_list(&[]);
+    assert_eq!(env.keys().names(), [""; 0]);
 }
 
 #[test]
 fn a_store_request_is_read_as_go_reads_it() {
-    let Some(machine) = Machine::with_keychain() else {
+    let Some(env) = TestEnv::with_keychain() else {
         return;
     };
-    machine.plant("secret-in-any-case");
+    env.add_secret("secret-in-any-case");
     for (host, request) in [
         (
             "us.icr.io",
@@ -337,8 +336,8 @@ fn a_store_request_is_read_as_go_reads_it() {
             r#"{"Secret":"secret-in-any-case","More":{"a":[1]},"Username":"someone","ServerURL":"https://uk.icr.io/"}"#,
         ),
     ] {
-        machine.run(&["store"], request).is_silent_success();
-        let secret = machine.get(host).is_credential("someone");
+        env.run(&["store"], request).is_silent_success();
+        let secret = env.get(host).is_credential("someone");
         assert_eq!(secret, "secret-in-any-case");
     }
 }
@@ -346,7 +345,7 @@ fn a_store_request_is_read_as_go_reads_it() {
 /// Docker's reference helper accepts an empty secret; returning one would be worse than "not found".
 #[test]
 fn an_empty_secret_is_accepted_and_never_returned() {
-    let Some(machine) = Machine::with_keychain() else {
+    let Some(env) = TestEnv::with_keychain() else {
         return;
     };
     for username in [
@@ -358,15 +357,15 @@ fn an_empty_secret_is_accepted_and_never_returned() {
         "Profile-1",
         "someone",
     ] {
-        machine.store("us.icr.io", username, "").is_silent_success();
-        machine.get("us.icr.io").is_not_found();
+        env.store("us.icr.io", username, "").is_silent_success();
+        env.get("us.icr.io").is_not_found();
     }
-    assert_eq!(machine.cloud.exchanges(), 0);
+    assert_eq!(env.cloud.exchanges(), 0);
 }
 
 #[test]
 fn erase_succeeds_for_every_address() {
-    let machine = Machine::with_environment_key();
+    let env = TestEnv::with_environment_key();
     for address in [
         "us.icr.io",
         "https://us.icr.io/v2/",
@@ -377,7 +376,7 @@ fn erase_succeeds_for_every_address() {
     ] {
         // The API key in the environment stays active for IBM Cloud registries.
         for _ in 0..2 {
-            let outcome = machine.erase(address);
+            let outcome = env.erase(address);
             if address.contains("us.icr.io") && !address.contains('#') {
                 outcome.is_success_with_warning(&["is still active for us.icr.io"])
             } else {
@@ -385,10 +384,10 @@ fn erase_succeeds_for_every_address() {
             }
         }
     }
-    machine.settings("registries = 5\n");
+    env.settings("registries = 5\n");
     for address in ["us.icr.io", "docker.io"] {
         assert_eq!(
-            machine.erase(address).status,
+            env.erase(address).status,
             Some(0),
             "podman overflows its stack otherwise"
         );
@@ -397,7 +396,7 @@ fn erase_succeeds_for_every_address() {
 
 #[test]
 fn not_found_is_the_same_answer_for_every_host() {
-    let machine = Machine::new();
+    let env = TestEnv::new();
     for address in [
         "us.icr.io",
         "cp.icr.io",
@@ -406,13 +405,13 @@ fn not_found_is_the_same_answer_for_every_host() {
         "localhost:5000",
         "words, not a host",
     ] {
-        machine.get(address).is_not_found();
+        env.get(address).is_not_found();
     }
 }
 
 #[test]
 fn a_closed_pipe_is_an_error_for_a_verb() {
-    let machine = Machine::with_environment_key();
+    let env = TestEnv::with_environment_key();
     for arguments in [
         &["get", "us.icr.io"][..],
         &["get", "docker.io"],
@@ -422,9 +421,9 @@ fn a_closed_pipe_is_an_error_for_a_verb() {
     ] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
-        let mut command = machine.command(arguments);
+        let mut command = env.command(arguments);
         command.stdout(writer);
-        let outcome = machine.start_as(command, Input::Open).finish();
+        let outcome = env.start_as(command, Input::Open).finish();
         assert_eq!(outcome.status, Some(1), "no signal: {outcome:?}");
         assert!(!outcome.stderr.contains("panicked"), "{outcome:?}");
     }
@@ -433,15 +432,15 @@ fn a_closed_pipe_is_an_error_for_a_verb() {
 #[cfg(target_os = "linux")]
 #[test]
 fn an_answer_that_cannot_be_written_is_an_error_on_stderr() {
-    let machine = Machine::with_environment_key();
-    let mut command = machine.command(&["get", "us.icr.io"]);
+    let env = TestEnv::with_environment_key();
+    let mut command = env.command(&["get", "us.icr.io"]);
     command.stdout(
         std::fs::File::options()
             .write(true)
             .open("/dev/full")
             .unwrap(),
     );
-    let outcome = machine.start_as(command, "").finish();
+    let outcome = env.start_as(command, "").finish();
     assert_eq!(outcome.status, Some(1), "{outcome:?}");
     assert!(
         outcome.stderr.contains("cannot write the answer"),
@@ -452,15 +451,15 @@ fn an_answer_that_cannot_be_written_is_an_error_on_stderr() {
 /// A wrong log level must not fail a pull.
 #[test]
 fn an_invalid_log_level_causes_a_warning_and_an_answer() {
-    let mut machine = Machine::with_environment_key();
-    machine.set("ICR_LOG", "loud");
-    let outcome = machine.get("us.icr.io");
+    let mut env = TestEnv::with_environment_key();
+    env.set("ICR_LOG", "loud");
+    let outcome = env.get("us.icr.io");
     outcome.is_credential("iambearer");
     assert!(outcome.stderr.contains("$ICR_LOG"), "{outcome:?}");
     assert!(outcome.stderr.contains("debug"), "{outcome:?}");
     for nothing in ["", "off"] {
-        machine.set("ICR_LOG", nothing);
-        let outcome = machine.get("us.icr.io");
+        env.set("ICR_LOG", nothing);
+        let outcome = env.get("us.icr.io");
         outcome.is_credential("iambearer");
         assert_eq!(outcome.stderr, "");
     }

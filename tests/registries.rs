@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::Machine;
+use support::TestEnv;
 
 /// `registry_overview.md` of the Registry documentation: public, private and deprecated hosts; then the entitled registry and
 /// IBM's staging.
@@ -43,7 +43,7 @@ const HOSTS: [&str; 34] = [
     "cp.stg.icr.io",
 ];
 
-/// Everything that is not exactly one of them.
+/// Hosts that are similar, but not registries.
 const FOREIGN: [&str; 44] = [
     "docker.io",
     "https://index.docker.io/v1/",
@@ -108,33 +108,32 @@ const SPELLINGS: [&str; 12] = [
 
 #[test]
 fn every_host_of_ibms_table_gets_a_credential() {
-    let machine = Machine::with_environment_key();
+    let env = TestEnv::with_environment_key();
     for host in HOSTS {
-        machine.get(host).is_credential("iambearer");
+        env.get(host).is_credential("iambearer");
     }
-    assert_eq!(machine.cloud.exchanges(), HOSTS.len());
+    assert_eq!(env.cloud.exchanges(), HOSTS.len());
 }
 
 #[test]
 fn every_spelling_of_an_address_is_the_same_registry() {
-    let Some(machine) = Machine::with_keychain() else {
+    let Some(env) = TestEnv::with_keychain() else {
         return;
     };
     for stored in SPELLINGS {
-        machine
-            .store(stored, "someone", stored_secret(stored))
+        env.store(stored, "someone", stored_secret(stored))
             .is_silent_success();
-        machine.list().is_list(&[("us.icr.io", "someone")]);
+        env.list().is_list(&[("us.icr.io", "someone")]);
         for asked in SPELLINGS {
-            let secret = machine.get(asked).is_credential("someone");
+            let secret = env.get(asked).is_credential("someone");
             assert_eq!(
                 secret,
                 stored_secret(stored),
                 "stored for {stored}, asked for {asked}"
             );
         }
-        machine.erase(stored).is_silent_success();
-        machine.get("us.icr.io").is_not_found();
+        env.erase(stored).is_silent_success();
+        env.get("us.icr.io").is_not_found();
     }
 }
 
@@ -148,69 +147,64 @@ fn stored_secret(spelling: &str) -> &'static str {
 
 #[test]
 fn lookalike_addresses_are_not_registries() {
-    let machine = Machine::with_environment_key();
+    let env = TestEnv::with_environment_key();
     for address in FOREIGN {
-        machine.get(address).is_not_found();
-        machine.erase(address).is_silent_success();
+        env.get(address).is_not_found();
+        env.erase(address).is_silent_success();
     }
-    assert_eq!(
-        machine.cloud.exchanges(),
-        0,
-        "a foreign host costs no network"
-    );
+    assert_eq!(env.cloud.exchanges(), 0, "a foreign host costs no network");
     for folder in ["home", "cache", "config", "runtime"] {
-        let files = support::files_below(&machine.path(folder));
+        let files = support::files_below(&env.path(folder));
         assert!(files.is_empty(), "a foreign host leaves {files:?}");
     }
 }
 
 #[test]
 fn a_login_for_another_registry_is_refused_and_not_stored() {
-    let Some(machine) = Machine::with_keychain() else {
+    let Some(env) = TestEnv::with_keychain() else {
         return;
     };
     for address in FOREIGN {
-        let outcome = machine.store(address, "iamapikey", "key-for-somebody-else");
-        outcome.is_failure_with(&["not an IBM Cloud registry", "credHelpers"]);
+        let outcome = env.store(address, "iamapikey", "key-for-somebody-else");
+        outcome.is_client_error(&["not an IBM Cloud registry", "credHelpers"]);
     }
-    machine.list().is_list(&[]);
-    assert_eq!(machine.keys().names(), [""; 0]);
+    env.list().is_list(&[]);
+    assert_eq!(env.keys().names(), [""; 0]);
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn another_registry_needs_no_keychain() {
-    let Some(mut machine) = Machine::with_keychain_named("auto") else {
+    let Some(mut env) = TestEnv::with_keychain_named("auto") else {
         return;
     };
-    machine.settings("registries = [\"eu9.icr.io\"]\n");
-    let bus = bus::Bus::listen(&machine.path("bus"));
-    machine.set(
+    env.settings("registries = [\"eu9.icr.io\"]\n");
+    let bus = bus::Bus::listen(&env.path("bus"));
+    env.set(
         "DBUS_SESSION_BUS_ADDRESS",
-        format!("unix:path={}", machine.path("bus").display()),
+        format!("unix:path={}", env.path("bus").display()),
     );
     for address in FOREIGN {
-        machine.get(address).is_not_found();
-        machine.erase(address).is_silent_success();
+        env.get(address).is_not_found();
+        env.erase(address).is_silent_success();
         assert_eq!(
-            machine
-                .store(address, "iamapikey", "key-for-somebody-else")
+            env.store(address, "iamapikey", "key-for-somebody-else")
                 .status,
             Some(1)
         );
     }
     assert_eq!(bus.connections(), 0);
-    assert_eq!(machine.get("us.icr.io").status, Some(1));
+    assert_eq!(env.get("us.icr.io").status, Some(1));
     assert!(bus.connections() > 0, "the bus would have noticed");
 }
 
 #[test]
 fn only_the_settings_add_registries() {
-    let machine = Machine::with_environment_key();
+    let env = TestEnv::with_environment_key();
     for address in ["eu9.icr.io", "localhost:5000"] {
-        machine.get(address).is_not_found();
+        env.get(address).is_not_found();
     }
-    machine.settings("registries = [\"eu9.icr.io\", \"localhost:5000\"]\n");
+    env.settings("registries = [\"eu9.icr.io\", \"localhost:5000\"]\n");
     for address in [
         "eu9.icr.io",
         "https://EU9.icr.io/v2/",
@@ -218,7 +212,7 @@ fn only_the_settings_add_registries() {
         "http://localhost:5000/v2/",
         "us.icr.io",
     ] {
-        machine.get(address).is_credential("iambearer");
+        env.get(address).is_credential("iambearer");
     }
     for address in [
         "x.eu9.icr.io",
@@ -228,28 +222,27 @@ fn only_the_settings_add_registries() {
         "localhost:5001",
         "eu10.icr.io",
     ] {
-        machine.get(address).is_not_found();
+        env.get(address).is_not_found();
     }
 }
 
 #[test]
 fn a_settings_file_may_be_named_and_must_then_exist() {
-    let mut machine = Machine::with_environment_key();
-    let file = machine.settings("registries = [\"eu9.icr.io\"]\n");
-    let elsewhere = machine.path("elsewhere.toml");
+    let mut env = TestEnv::with_environment_key();
+    let file = env.settings("registries = [\"eu9.icr.io\"]\n");
+    let elsewhere = env.path("elsewhere.toml");
     std::fs::rename(file, &elsewhere).unwrap();
-    machine.set("ICR_CONFIG", &elsewhere);
-    machine.get("eu9.icr.io").is_credential("iambearer");
-    machine.set("ICR_CONFIG", "/nonexistent/config.toml");
-    machine
-        .get("us.icr.io")
-        .is_failure_with(&["/nonexistent/config.toml", "cannot be read"]);
-    machine.get("docker.io").is_not_found();
+    env.set("ICR_CONFIG", &elsewhere);
+    env.get("eu9.icr.io").is_credential("iambearer");
+    env.set("ICR_CONFIG", "/nonexistent/config.toml");
+    env.get("us.icr.io")
+        .is_client_error(&["/nonexistent/config.toml", "cannot be read"]);
+    env.get("docker.io").is_not_found();
 }
 
 #[test]
 fn a_broken_settings_file_is_named_with_the_line_and_does_not_affect_other_registries() {
-    let machine = Machine::with_environment_key();
+    let env = TestEnv::with_environment_key();
     for (text, parts) in [
         (
             "keychain = \"none\"\nregistrys = []\n",
@@ -267,20 +260,19 @@ fn a_broken_settings_file_is_named_with_the_line_and_does_not_affect_other_regis
         ("namespace = \"a:b\"\n", &["namespace"]),
         ("\u{0}", &["line 1"]),
     ] {
-        let file = machine.settings(text).display().to_string();
+        let file = env.settings(text).display().to_string();
         let parts = [parts, &[&*file, "settings file"]].concat();
-        machine.get("us.icr.io").is_failure_with(&parts);
-        machine.list().is_failure_with(&parts);
-        machine
-            .store("us.icr.io", "iamapikey", "a-stored-api-key")
-            .is_failure_with(&parts);
-        machine.get("docker.io").is_not_found();
-        assert_eq!(machine.erase("us.icr.io").status, Some(0), "{text}");
+        env.get("us.icr.io").is_client_error(&parts);
+        env.list().is_client_error(&parts);
+        env.store("us.icr.io", "iamapikey", "a-stored-api-key")
+            .is_client_error(&parts);
+        env.get("docker.io").is_not_found();
+        assert_eq!(env.erase("us.icr.io").status, Some(0), "{text}");
     }
-    assert_eq!(machine.cloud.exchanges(), 0);
+    assert_eq!(env.cloud.exchanges(), 0);
 }
 
-/// A session bus that hangs up on everybody, and counts them.
+/// A session bus that closes all connections, and counts them.
 #[cfg(target_os = "linux")]
 mod bus {
     use std::os::unix::net::UnixListener;

@@ -13,33 +13,33 @@ use serde_json::json;
 
 use support::ENVIRONMENT_KEY;
 use support::Input;
-use support::Machine;
 use support::Outcome;
 #[cfg(unix)]
 use support::Screen;
-use support::at_once;
+use support::TestEnv;
+use support::in_parallel;
 use support::wait_until;
 
 const DAY: i64 = 24 * 60 * 60;
 
 /// A machine with an API key in the environment, whose cloud is also a registry.
 struct Lab {
-    machine: Machine,
+    env: TestEnv,
 }
 
 impl Lab {
     fn new() -> Self {
-        Self::on(Machine::new())
+        Self::on(TestEnv::new())
     }
 
     fn with_keychain() -> Option<Self> {
-        Machine::with_keychain().map(Self::on)
+        TestEnv::with_keychain().map(Self::on)
     }
 
-    fn on(machine: Machine) -> Self {
-        let mut machine = machine.with_registry();
-        machine.set_environment_key();
-        let lab = Self { machine };
+    fn on(env: TestEnv) -> Self {
+        let mut env = env.with_registry();
+        env.set_environment_key();
+        let lab = Self { env };
         lab.settings("");
         lab
     }
@@ -48,7 +48,7 @@ impl Lab {
     fn settings(&self, further: &str) {
         let (one, other) = (self.host(), self.other_host());
         let settings = format!("registries = [\"{one}\", \"{other}\"]\n{further}\n");
-        self.machine.settings(&settings);
+        self.env.settings(&settings);
     }
 
     /// Chooses registry tokens for all registries.
@@ -60,11 +60,11 @@ impl Lab {
     }
 
     fn host(&self) -> String {
-        self.machine.registries()[0].clone()
+        self.env.registries()[0].clone()
     }
 
     fn other_host(&self) -> String {
-        self.machine.registries()[1].clone()
+        self.env.registries()[1].clone()
     }
 
     /// Runs `token ACTION --registry HOST …`.
@@ -72,16 +72,16 @@ impl Lab {
         let host = self.host();
         let mut arguments = vec!["token", task, "--registry", &host];
         arguments.extend(further);
-        self.machine.run(&arguments, Input::Open)
+        self.env.run(&arguments, Input::Open)
     }
 
     fn tokens(&self) -> Vec<RegistryToken> {
-        self.machine.cloud.accounts().registry_tokens()
+        self.env.cloud.accounts().registry_tokens()
     }
 
     /// Returns the requests to the registry, as method and path.
     fn asked(&self) -> Vec<(String, String)> {
-        let requests = self.machine.cloud.requests().into_iter();
+        let requests = self.env.cloud.requests().into_iter();
         requests
             .filter(|request| request.path.starts_with("/api/"))
             .map(|request| (request.method, request.path))
@@ -120,7 +120,7 @@ fn a_token_is_read_only_and_valid_for_a_day_by_default() {
     let token = lab.tokens().remove(1);
     assert_eq!(says(&outcome), token.value);
     assert!(token.may_write && token.expires_at.is_none());
-    let sent = lab.machine.cloud.requests();
+    let sent = lab.env.cloud.requests();
     let request = sent
         .iter()
         .find(|request| request.path == "/api/v1/tokens")
@@ -144,16 +144,16 @@ fn tokens_are_listed_without_secrets_printed_and_deleted() {
         says(&lab.token("add", &["--description", description, flag]));
     }
     let tokens = lab.tokens();
-    lab.machine
+    lab.env
         .cloud
         .accounts()
         .expire_registry_token(&tokens[2].id);
-    lab.machine
+    lab.env
         .cloud
         .accounts()
         .revoke_registry_token(&tokens[3].id);
     for token in &tokens {
-        lab.machine.plant(&token.value);
+        lab.env.add_secret(&token.value);
     }
     let table = lab.token("list", &[]);
     let lines: Vec<&str> = says(&table).lines().collect();
@@ -176,7 +176,7 @@ fn tokens_are_listed_without_secrets_printed_and_deleted() {
     );
     assert_eq!(listed["tokens"][2]["status"], "expired");
     assert_eq!(listed["tokens"][3]["status"], "revoked");
-    lab.machine.secrets().clear();
+    lab.env.secrets().clear();
     assert_eq!(says(&lab.token("get", &[&tokens[1].id])), tokens[1].value);
     let removed = lab.token("rm", &[&tokens[0].id, &tokens[2].id]);
     let expected = format!("Deleted {}\nDeleted {}", tokens[0].id, tokens[2].id);
@@ -189,7 +189,7 @@ fn tokens_are_listed_without_secrets_printed_and_deleted() {
         assert!(mixed.stderr.contains(part), "{mixed:?}");
     }
     lab.token("get", &[&tokens[0].id])
-        .tells_a_person(&["has no token"]);
+        .is_user_error(&["has no token"]);
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn a_token_becomes_the_login_for_its_registry() {
     };
     let outcome = lab.token("add", &["--login"]);
     let token = lab.tokens().remove(0);
-    lab.machine.plant(&token.value);
+    lab.env.add_secret(&token.value);
     let host = lab.host();
     assert_eq!(
         says(&outcome),
@@ -209,21 +209,21 @@ fn a_token_becomes_the_login_for_its_registry() {
         )
     );
     assert!(!outcome.stdout.contains(&token.value), "{outcome:?}");
-    lab.machine.list().is_list(&[(&host, "token")]);
+    lab.env.list().is_list(&[(&host, "token")]);
     says(&lab.token("list", &[]));
-    lab.machine.unset("IBMCLOUD_API_KEY");
-    let answer = lab.machine.get(&host);
+    lab.env.unset("IBMCLOUD_API_KEY");
+    let answer = lab.env.get(&host);
     assert_eq!(answer.is_credential("token"), token.value);
     lab.token("list", &[])
-        .tells_a_person(&["IBMCLOUD_API_KEY", "login"]);
-    assert!(lab.machine.files_with_secrets().is_empty());
+        .is_user_error(&["IBMCLOUD_API_KEY", "login"]);
+    assert!(lab.env.files_with_secrets().is_empty());
 }
 
 /// Returns a machine whose only credential is a stored login for the registry.
 fn logged_in_with_a_key() -> Option<Lab> {
     let mut lab = Lab::with_keychain()?;
-    lab.machine.unset("IBMCLOUD_API_KEY");
-    let outcome = lab.machine.store(&lab.host(), "iamapikey", ENVIRONMENT_KEY);
+    lab.env.unset("IBMCLOUD_API_KEY");
+    let outcome = lab.env.store(&lab.host(), "iamapikey", ENVIRONMENT_KEY);
     outcome.is_silent_success();
     Some(lab)
 }
@@ -236,21 +236,20 @@ fn a_login_of_another_kind_is_only_replaced_with_force() {
     let host = lab.host();
     let logout = format!("docker-credential-icr logout {host}");
     let parts = ["your stored", "login (API key)", &logout, "--force"];
-    lab.token("add", &["--login"]).tells_a_person(&parts);
+    lab.token("add", &["--login"]).is_user_error(&parts);
     assert!(lab.asked().is_empty(), "there is no token that nobody has");
-    lab.machine.list().is_list(&[(&host, "iamapikey")]);
-    lab.token("add", &["--force"])
-        .refuses_arguments(&["--login"]);
+    lab.env.list().is_list(&[(&host, "iamapikey")]);
+    lab.token("add", &["--force"]).is_usage_error(&["--login"]);
     says(&lab.token("list", &[]));
 
     let outcome = lab.token("add", &["--login", "--force"]);
     assert!(says(&outcome).contains("it replaced the stored login (API key)"));
-    lab.machine.list().is_list(&[(&host, "token")]);
+    lab.env.list().is_list(&[(&host, "token")]);
     // A login of the same kind is replaced without a question.
     let key = ("IBMCLOUD_API_KEY", ENVIRONMENT_KEY);
-    let mut again = lab.machine.command(&["token", "add", "--login"]);
+    let mut again = lab.env.command(&["token", "add", "--login"]);
     again.args(["--registry", &host]).env(key.0, key.1);
-    says(&lab.machine.start_as(again, Input::Open).finish());
+    says(&lab.env.start_as(again, Input::Open).finish());
     assert_eq!(lab.tokens().len(), 2);
 }
 
@@ -264,13 +263,13 @@ fn at_a_terminal_replacing_a_login_needs_a_yes() {
         let host = lab.host();
         let add = format!("token add --login --registry {host}");
         let dialog = [("Continue? [y/N]", typed)];
-        let shown = Screen::Terminal(200).shows(&lab.machine, &[(&add, &dialog)]);
+        let shown = Screen::Terminal(200).shows(&lab.env, &[(&add, &dialog)]);
         let part = match typed {
             "" => "no token was created",
             _ => "it replaced the stored login (API key)",
         };
         assert!(shown[0].contains(part), "{shown:?}");
-        lab.machine.list().is_list(&[(&host, username)]);
+        lab.env.list().is_list(&[(&host, username)]);
     }
 }
 
@@ -278,7 +277,7 @@ fn at_a_terminal_replacing_a_login_needs_a_yes() {
 fn a_token_that_cannot_be_stored_is_not_created() {
     let lab = Lab::new();
     lab.token("add", &["--login"])
-        .tells_a_person(&["cannot store a login", "ICR_KEYCHAIN"]);
+        .is_user_error(&["cannot store a login", "ICR_KEYCHAIN"]);
     assert!(lab.asked().is_empty());
 }
 
@@ -306,7 +305,7 @@ fn a_created_token_is_printed_as_json() {
             "expires_at": null, "token": null})
     );
     lab.token("add", &["--json", "--quiet"])
-        .refuses_arguments(&["--quiet"]);
+        .is_usage_error(&["--quiet"]);
 }
 
 #[test]
@@ -314,13 +313,11 @@ fn iam_and_the_registry_share_one_deadline() {
     let lab = Lab::new();
     let host = lab.host();
     let settings = format!("registries = [\"{host}\"]\ndeadline = 2\n");
-    lab.machine.settings(&settings);
+    lab.env.settings(&settings);
     let slow = Fault::Delay(Duration::from_millis(1200));
-    lab.machine.cloud.script_for(Service::Token, [slow]);
+    lab.env.cloud.script_for(Service::Token, [slow]);
     let silent = Some(Fault::Delay(Duration::from_secs(30)));
-    lab.machine
-        .cloud
-        .always_for(Service::RegistryTokens, silent);
+    lab.env.cloud.always_for(Service::RegistryTokens, silent);
     let outcome = lab.token("list", &[]);
     assert_eq!(outcome.status, Some(3), "{outcome:?}");
     assert!(outcome.took <= Duration::from_millis(2800), "{outcome:?}");
@@ -330,7 +327,7 @@ fn iam_and_the_registry_share_one_deadline() {
 fn an_error_names_where_registry_tokens_are_chosen() {
     let mut lab = Lab::new();
     let host = lab.host();
-    lab.machine.cloud.accounts().stop_registry_tokens(Some(410));
+    lab.env.cloud.accounts().stop_registry_tokens(Some(410));
     let end = |lab: &Lab| {
         let stderr = lab.token("list", &[]).stderr;
         let (_, end) = stderr.rsplit_once(&host).expect("a command");
@@ -345,7 +342,7 @@ fn an_error_names_where_registry_tokens_are_chosen() {
     ));
     let of_kind = "' (and remove 'credential = \"token\"' from the settings)";
     assert_eq!(end(&lab), of_kind);
-    lab.machine.set("ICR_SOURCE", "registry-token");
+    lab.env.set("ICR_SOURCE", "registry-token");
     assert_eq!(
         end(&lab),
         "' (and remove 'registry-token' from $ICR_SOURCE)"
@@ -360,18 +357,15 @@ fn a_registry_without_tokens_is_an_error_that_suggests_login() {
     let host = lab.host();
     lab.choose_registry_tokens();
     for status in [404, 410] {
-        lab.machine
-            .cloud
-            .accounts()
-            .stop_registry_tokens(Some(status));
+        lab.env.cloud.accounts().stop_registry_tokens(Some(status));
         let login = format!("docker-credential-icr login {host}");
         let parts = ["no registry tokens any more", &login];
-        lab.token("add", &[]).tells_a_person(&parts);
-        lab.token("list", &[]).tells_a_person(&parts);
-        lab.token("get", &["x"]).tells_a_person(&parts);
-        lab.token("rm", &["x"]).tells_a_person(&parts);
-        lab.machine.keys().forget_tokens();
-        lab.machine.get(&host).is_failure_with(&parts);
+        lab.token("add", &[]).is_user_error(&parts);
+        lab.token("list", &[]).is_user_error(&parts);
+        lab.token("get", &["x"]).is_user_error(&parts);
+        lab.token("rm", &["x"]).is_user_error(&parts);
+        lab.env.keys().forget_tokens();
+        lab.env.get(&host).is_client_error(&parts);
     }
 }
 
@@ -385,12 +379,12 @@ fn the_account_is_that_of_the_login_by_default() {
         "$IBMCLOUD_API_KEY",
         "--account",
     ];
-    outcome.tells_a_person(&parts);
+    outcome.is_user_error(&parts);
     assert!(!outcome.stderr.contains("IAM"), "{outcome:?}");
     let asked = lab.asked().len();
     for account in ["", "a b", "a\nb"] {
         lab.token("list", &["--account", account])
-            .tells_a_person(&["letters"]);
+            .is_user_error(&["letters"]);
     }
     assert_eq!(lab.asked().len(), asked);
     says(&lab.token("list", &["--account", "account-1"]));
@@ -401,37 +395,37 @@ fn the_refresh_token_of_a_session_is_sent_to_the_registry() {
     let Some(mut lab) = Lab::with_keychain() else {
         return;
     };
-    let accounts = lab.machine.cloud.accounts();
+    let accounts = lab.env.cloud.accounts();
     accounts.add_refresh_token("FIRST-REFRESH-TOKEN", Subject::user("2"));
-    lab.machine.unset("IBMCLOUD_API_KEY");
+    lab.env.unset("IBMCLOUD_API_KEY");
     let host = lab.host();
-    lab.machine
+    lab.env
         .store(&host, "iamrefresh", "FIRST-REFRESH-TOKEN")
         .is_silent_success();
     for _ in 0..2 {
         says(&lab.token("list", &[]));
     }
-    let requests = lab.machine.cloud.requests();
+    let requests = lab.env.cloud.requests();
     let sent = requests
         .iter()
         .filter_map(|request| request.header("refreshtoken"));
     let sent: Vec<&str> = sent.collect();
     assert_eq!(sent.len(), 2);
     assert!(!sent.contains(&"FIRST-REFRESH-TOKEN"), "it was replaced");
-    assert_eq!(lab.machine.cloud.exchanges(), 1);
+    assert_eq!(lab.env.cloud.exchanges(), 1);
 }
 
 #[test]
 fn wrong_arguments_are_rejected() {
     let lab = Lab::new();
-    let run = |arguments: &[&str]| lab.machine.run(arguments, Input::Open);
-    run(&["token", "list"]).refuses_arguments(&["--registry"]);
+    let run = |arguments: &[&str]| lab.env.run(arguments, Input::Open);
+    run(&["token", "list"]).is_usage_error(&["--registry"]);
     let elsewhere = ["token", "list", "--registry", "docker.io"];
-    run(&elsewhere).tells_a_person(&["docker.io is not an IBM Cloud registry"]);
-    lab.token("rm", &[]).refuses_arguments(&["ID"]);
+    run(&elsewhere).is_user_error(&["docker.io is not an IBM Cloud registry"]);
+    lab.token("rm", &[]).is_usage_error(&["ID"]);
     lab.token("add", &["--login", "--quiet"])
-        .refuses_arguments(&["--quiet"]);
-    run(&["token"]).refuses_arguments(&["add, get, list"]);
+        .is_usage_error(&["--quiet"]);
+    run(&["token"]).is_usage_error(&["add, get, list"]);
     for task in ["add", "get", "list", "rm"] {
         let help = run(&["token", task, "--help"]);
         assert!(says(&help).contains("Example"), "{help:?}");
@@ -448,7 +442,7 @@ fn one_token_per_registry_is_created_and_cached() {
     let hosts = [lab.host(), lab.other_host()];
     for _ in 0..2 {
         for host in &hosts {
-            let token = lab.machine.get(host).is_credential("token");
+            let token = lab.env.get(host).is_credential("token");
             let made = lab.tokens();
             let made = made.iter().find(|token| &token.host == host);
             let made = made.expect("one for each");
@@ -462,18 +456,14 @@ fn one_token_per_registry_is_created_and_cached() {
         }
     }
     assert_eq!(lab.tokens().len(), 2);
-    assert_eq!(
-        lab.machine.cloud.exchanges(),
-        1,
-        "one access token for both"
-    );
-    let lives = lab.machine.keys().lifetimes("token");
+    assert_eq!(lab.env.cloud.exchanges(), 1, "one access token for both");
+    let lives = lab.env.keys().lifetimes("token");
     let days = lives
         .iter()
         .filter(|left| ["1d", "23h"].contains(&left.as_str()));
     assert_eq!(days.count(), 2, "{lives:?}");
     lab.settings("");
-    lab.machine.get(&hosts[0]).is_token_of();
+    lab.env.get(&hosts[0]).is_token_of();
 }
 
 #[test]
@@ -482,19 +472,19 @@ fn the_source_variable_chooses_registry_tokens_for_the_identity_of_the_profile()
         return;
     };
     let host = lab.host();
-    lab.machine.set("ICR_SOURCE", "registry-token");
-    lab.machine.get(&host).is_credential("token");
+    lab.env.set("ICR_SOURCE", "registry-token");
+    lab.env.get(&host).is_credential("token");
     lab.settings(&format!(
         "[profile.new]\nsource = \"ibmcloud\"\n[registry.\"{host}\"]\nprofile = \"new\""
     ));
-    lab.machine
+    lab.env
         .get(&host)
-        .is_failure_with(&["'ibmcloud'", "ibmcloud login"]);
+        .is_client_error(&["'ibmcloud'", "ibmcloud login"]);
     lab.choose_registry_tokens();
-    lab.machine.set("ICR_SOURCE", "environment");
-    lab.machine.get(&host).is_token_of();
-    lab.machine.unset("ICR_SOURCE").unset("IBMCLOUD_API_KEY");
-    lab.machine.get(&host).is_not_found();
+    lab.env.set("ICR_SOURCE", "environment");
+    lab.env.get(&host).is_token_of();
+    lab.env.unset("ICR_SOURCE").unset("IBMCLOUD_API_KEY");
+    lab.env.get(&host).is_not_found();
 }
 
 #[test]
@@ -503,14 +493,14 @@ fn a_supplied_access_token_creates_a_registry_token() {
         return;
     };
     let host = lab.host();
-    let given = lab.machine.get(&host).is_credential("iambearer");
-    lab.machine
+    let given = lab.env.get(&host).is_credential("iambearer");
+    lab.env
         .unset("IBMCLOUD_API_KEY")
         .set("IC_IAM_TOKEN", format!("Bearer {given}"));
     lab.choose_registry_tokens();
-    let first = lab.machine.get(&host).is_credential("token");
-    assert_eq!(lab.machine.get(&host).is_credential("token"), first);
-    assert_eq!((lab.tokens().len(), lab.machine.cloud.exchanges()), (1, 1));
+    let first = lab.env.get(&host).is_credential("token");
+    assert_eq!(lab.env.get(&host).is_credential("token"), first);
+    assert_eq!((lab.tokens().len(), lab.env.cloud.exchanges()), (1, 1));
 }
 
 #[test]
@@ -520,9 +510,9 @@ fn concurrent_gets_create_one_token() {
     };
     lab.choose_registry_tokens();
     let host = lab.host();
-    let answers = at_once(10, |_| lab.machine.get(&host).is_credential("token"));
+    let answers = in_parallel(10, |_| lab.env.get(&host).is_credential("token"));
     assert!(answers.iter().all(|answer| *answer == answers[0]));
-    assert_eq!((lab.tokens().len(), lab.machine.cloud.exchanges()), (1, 1));
+    assert_eq!((lab.tokens().len(), lab.env.cloud.exchanges()), (1, 1));
 }
 
 #[test]
@@ -532,15 +522,15 @@ fn a_token_due_for_refresh_is_used_during_an_outage() {
     };
     lab.choose_registry_tokens();
     let host = lab.host();
-    let first = lab.machine.get(&host).is_credential("token");
-    lab.machine.keys().age_tokens(13 * 60 * 60);
+    let first = lab.env.get(&host).is_credential("token");
+    lab.env.keys().age_tokens(13 * 60 * 60);
     let down = Some(Fault::Status(503));
-    lab.machine.cloud.always_for(Service::RegistryTokens, down);
-    assert_eq!(lab.machine.get(&host).is_credential("token"), first);
-    lab.machine.cloud.always_for(Service::RegistryTokens, None);
-    let second = lab.machine.get(&host).is_credential("token");
+    lab.env.cloud.always_for(Service::RegistryTokens, down);
+    assert_eq!(lab.env.get(&host).is_credential("token"), first);
+    lab.env.cloud.always_for(Service::RegistryTokens, None);
+    let second = lab.env.get(&host).is_credential("token");
     assert_ne!(second, first);
-    assert_eq!(lab.machine.get(&host).is_credential("token"), second);
+    assert_eq!(lab.env.get(&host).is_credential("token"), second);
     assert_eq!(lab.tokens().len(), 2, "the first may be in use");
 }
 
@@ -550,14 +540,14 @@ fn the_next_token_is_created_in_the_background() {
     let Some(mut lab) = Lab::with_keychain() else {
         return;
     };
-    lab.machine.set("ICR_BACKGROUND_REFRESH", "true");
+    lab.env.set("ICR_BACKGROUND_REFRESH", "true");
     lab.choose_registry_tokens();
     let host = lab.host();
-    let first = lab.machine.get(&host).is_credential("token");
-    lab.machine.keys().age_tokens(13 * 60 * 60);
-    assert_eq!(lab.machine.get(&host).is_credential("token"), first);
+    let first = lab.env.get(&host).is_credential("token");
+    lab.env.keys().age_tokens(13 * 60 * 60);
+    assert_eq!(lab.env.get(&host).is_credential("token"), first);
     wait_until("a renewed token", || {
-        lab.machine.get(&host).is_credential("token") != first
+        lab.env.get(&host).is_credential("token") != first
     });
     // It lists the tokens after it has created one, and then ends.
     wait_until("the end of the renewal", || {
@@ -575,8 +565,8 @@ fn only_stale_tokens_of_this_program_are_deleted() {
     lab.choose_registry_tokens();
     let host = lab.host();
     let soon = u64::try_from(now() + 60 * 60).expect("a time");
-    let accounts = lab.machine.cloud.accounts();
-    lab.machine.get(&host).is_credential("token");
+    let accounts = lab.env.cloud.accounts();
+    lab.env.get(&host).is_credential("token");
     let description = lab.tokens()[0].description.clone();
     says(&lab.token(
         "add",
@@ -584,8 +574,8 @@ fn only_stale_tokens_of_this_program_are_deleted() {
     ));
     says(&lab.token("add", &["--description", &description, "--non-expiring"]));
     for _ in 0..4 {
-        lab.machine.keys().forget_tokens();
-        lab.machine.get(&host).is_credential("token");
+        lab.env.keys().forget_tokens();
+        lab.env.get(&host).is_credential("token");
     }
     assert_eq!(lab.tokens().len(), 7, "young ones may be in use");
     for token in lab.tokens() {
@@ -599,11 +589,11 @@ fn only_stale_tokens_of_this_program_are_deleted() {
             .filter(|token| token.description == description)
             .count()
     };
-    lab.machine.keys().forget_tokens();
-    lab.machine.get(&host).is_credential("token");
+    lab.env.keys().forget_tokens();
+    lab.env.get(&host).is_credential("token");
     assert_eq!(count(), 1 + 5 - 3 + 1, "at most three at a time");
-    lab.machine.keys().forget_tokens();
-    lab.machine.get(&host).is_credential("token");
+    lab.env.keys().forget_tokens();
+    lab.env.get(&host).is_credential("token");
     assert_eq!(count(), 1 + 2, "the lasting one, and the two young ones");
     assert_eq!(lab.tokens().len(), 4, "that of somebody else is there");
     // An error of the list or of a deletion does not fail `get`.
@@ -613,25 +603,21 @@ fn only_stale_tokens_of_this_program_are_deleted() {
         }
     }
     let well = || Fault::Delay(std::time::Duration::ZERO);
-    lab.machine.keys().forget_tokens();
+    lab.env.keys().forget_tokens();
     let faults = [well(), Fault::Status(500)];
-    lab.machine
-        .cloud
-        .script_for(Service::RegistryTokens, faults);
-    lab.machine.get(&host).is_credential("token");
-    lab.machine.keys().forget_tokens();
+    lab.env.cloud.script_for(Service::RegistryTokens, faults);
+    lab.env.get(&host).is_credential("token");
+    lab.env.keys().forget_tokens();
     let faults = [well(), well(), Fault::Status(403), Fault::Garbage];
-    lab.machine
-        .cloud
-        .script_for(Service::RegistryTokens, faults);
-    lab.machine.get(&host).is_credential("token");
+    lab.env.cloud.script_for(Service::RegistryTokens, faults);
+    lab.env.get(&host).is_credential("token");
     // Another user of the machine has another owner tag.
     let before = lab.tokens().len();
-    std::fs::create_dir(lab.machine.path("another")).expect("it is new");
-    let another = lab.machine.path("another");
-    lab.machine.set("HOME", another);
-    lab.machine.keys().forget_tokens();
-    lab.machine.get(&host).is_credential("token");
+    std::fs::create_dir(lab.env.path("another")).expect("it is new");
+    let another = lab.env.path("another");
+    lab.env.set("HOME", another);
+    lab.env.keys().forget_tokens();
+    lab.env.get(&host).is_credential("token");
     assert_eq!(lab.tokens().len(), before + 1);
 }
 
@@ -641,8 +627,8 @@ fn a_logout_deletes_its_tokens_in_the_registry() {
         return;
     };
     let (host, other) = (lab.host(), lab.other_host());
-    lab.machine.add_api_key("API-KEY-OF-ANOTHER", "another");
-    lab.machine
+    lab.env.add_api_key("API-KEY-OF-ANOTHER", "another");
+    lab.env
         .store(&other, "iamapikey", "API-KEY-OF-ANOTHER")
         .is_silent_success();
     lab.choose_registry_tokens();
@@ -651,14 +637,14 @@ fn a_logout_deletes_its_tokens_in_the_registry() {
         let tokens = lab.tokens().into_iter();
         tokens.filter(|token| token.host == host).count()
     };
-    let run = |arguments: &[&str]| lab.machine.run(arguments, Input::Open);
+    let run = |arguments: &[&str]| lab.env.run(arguments, Input::Open);
     for _ in 0..2 {
-        lab.machine.get(&host).is_credential("token");
-        lab.machine.get(&other).is_credential("token");
-        lab.machine.keys().forget_tokens();
+        lab.env.get(&host).is_credential("token");
+        lab.env.get(&other).is_credential("token");
+        lab.env.keys().forget_tokens();
     }
-    lab.machine.get(&host).is_credential("token");
-    lab.machine.get(&other).is_credential("token");
+    lab.env.get(&host).is_credential("token");
+    lab.env.get(&other).is_credential("token");
     assert_eq!((count(&host), count(&other)), (4, 3));
     says(&run(&["logout", &host]));
     assert_eq!((count(&host), count(&other)), (1, 3));
@@ -677,17 +663,17 @@ fn a_logout_deletes_tokens_of_the_same_login_in_other_registries() {
         return;
     };
     let (host, other) = (lab.host(), lab.other_host());
-    lab.machine
+    lab.env
         .store(&other, "iamapikey", ENVIRONMENT_KEY)
         .is_silent_success();
     // For all registries, of which two have been used.
     lab.settings("");
-    lab.machine.set("ICR_SOURCE", "registry-token");
-    lab.machine.get(&host).is_credential("token");
-    lab.machine.get(&other).is_credential("token");
-    says(&lab.machine.run(&["logout", &host], Input::Open));
+    lab.env.set("ICR_SOURCE", "registry-token");
+    lab.env.get(&host).is_credential("token");
+    lab.env.get(&other).is_credential("token");
+    says(&lab.env.run(&["logout", &host], Input::Open));
     assert!(lab.tokens().is_empty());
-    lab.machine.get(&other).is_credential("token");
+    lab.env.get(&other).is_credential("token");
     assert_eq!(lab.tokens().len(), 1, "and it makes a new one");
 }
 
@@ -698,17 +684,15 @@ fn a_logout_does_not_depend_on_the_registry() {
     };
     let host = lab.host();
     lab.choose_registry_tokens();
-    lab.machine.get(&host).is_credential("token");
+    lab.env.get(&host).is_credential("token");
     let silent = Some(Fault::Delay(Duration::from_secs(30)));
-    lab.machine
-        .cloud
-        .always_for(Service::RegistryTokens, silent);
-    let outcome = lab.machine.run(&["logout", &host], Input::Open);
+    lab.env.cloud.always_for(Service::RegistryTokens, silent);
+    let outcome = lab.env.run(&["logout", &host], Input::Open);
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
     let warning = ["warning: registry tokens", &host, "within a day"];
     outcome.has(&outcome.stderr, &warning);
     assert!(outcome.took < Duration::from_secs(10), "{outcome:?}");
-    lab.machine.get(&host).is_not_found();
+    lab.env.get(&host).is_not_found();
 }
 
 #[test]
@@ -717,8 +701,8 @@ fn a_logout_of_all_deletes_tokens_created_with_an_environment_key() {
         return;
     };
     lab.choose_registry_tokens();
-    lab.machine.get(&lab.host()).is_credential("token");
-    let run = |arguments: &[&str]| lab.machine.run(arguments, Input::Open);
+    lab.env.get(&lab.host()).is_credential("token");
+    let run = |arguments: &[&str]| lab.env.run(arguments, Input::Open);
     let succeeds = |arguments: &[&str]| {
         let outcome = run(arguments);
         assert_eq!(outcome.status, Some(0), "{outcome:?}");
@@ -736,20 +720,20 @@ fn no_token_is_in_a_file_or_in_the_log() {
         return;
     };
     lab.choose_registry_tokens();
-    lab.machine.set("ICR_LOG", "trace");
+    lab.env.set("ICR_LOG", "trace");
     let host = lab.host();
-    lab.machine.get(&host).is_credential("token");
+    lab.env.get(&host).is_credential("token");
     let listed = lab.token("list", &[]);
     assert_eq!(listed.status, Some(0), "{listed:?}");
     assert!(!listed.stderr.is_empty(), "the log is on");
-    assert!(lab.machine.files_with_secrets().is_empty());
+    assert!(lab.env.files_with_secrets().is_empty());
 }
 
 #[test]
 fn settings_show_the_kind_of_credential() {
     let lab = Lab::new();
     lab.choose_registry_tokens();
-    let settings = lab.machine.run(&["settings", "--json"], Input::Open);
+    let settings = lab.env.run(&["settings", "--json"], Input::Open);
     let settings: Value = serde_json::from_str(says(&settings)).expect("JSON");
     let profile = &settings["profiles"][0];
     assert_eq!(
@@ -757,8 +741,8 @@ fn settings_show_the_kind_of_credential() {
         (&"registry-token".into(), &"token".into())
     );
     lab.settings("[profile.x]\nsource = \"registry-token\"\ncredential = \"iamrefresh\"");
-    let outcome = lab.machine.run(&["settings"], Input::Open);
-    outcome.tells_a_person(&["registry-token", "leave credential out"]);
+    let outcome = lab.env.run(&["settings"], Input::Open);
+    outcome.is_user_error(&["registry-token", "leave credential out"]);
     lab.settings("[profile.x]\nsource = \"environment\"\ncredential = \"token\"");
-    assert_eq!(lab.machine.run(&["settings"], Input::Open).status, Some(0));
+    assert_eq!(lab.env.run(&["settings"], Input::Open).status, Some(0));
 }

@@ -15,8 +15,8 @@ use std::sync::atomic::Ordering;
 
 use serde_json::json;
 
-use support::Machine;
 use support::Outcome;
+use support::TestEnv;
 use support::set_mode;
 use support::skipped;
 
@@ -27,59 +27,59 @@ const DOCKER: &str = "home/.docker/config.json";
 const RECORD: &str = "home/.local/state/docker-credential-icr/configured.json";
 const FOLDERS: [&str; 4] = ["home", "cache", "config", "runtime"];
 
-/// A machine whose home belongs to a user, and on which root runs the program; `None` for those who are not root.
-fn machine() -> Option<Machine> {
+/// Creates an environment whose home belongs to a user, for tests that root runs; `None` without root.
+fn test_env() -> Option<TestEnv> {
     if !nix::unistd::Uid::effective().is_root() {
         skipped("only root can act for two users");
         return None;
     }
-    let mut machine = Machine::new();
-    machine.add_api_key(KEY, "somebody");
-    set_mode(&machine.path(""), 0o755);
+    let mut env = TestEnv::new();
+    env.add_api_key(KEY, "somebody");
+    set_mode(&env.path(""), 0o755);
     for folder in FOLDERS {
-        set_mode(&machine.path(folder), 0o700);
-        chown(machine.path(folder), Some(USER), Some(USER)).expect("root may");
+        set_mode(&env.path(folder), 0o700);
+        chown(env.path(folder), Some(USER), Some(USER)).expect("root may");
     }
     for (variable, folder) in [
         ("XDG_CACHE_HOME", "home/.cache"),
         ("XDG_CONFIG_HOME", "home/.config"),
     ] {
-        machine.set(variable, machine.path(folder));
+        env.set(variable, env.path(folder));
     }
-    Some(machine)
+    Some(env)
 }
 
-/// Writes a file of the user's.
-fn users_file(machine: &Machine, name: &str, text: &str) -> PathBuf {
-    let path = machine.file(name, text);
-    give_to_user(machine, name);
+/// Writes a file of the user.
+fn users_file(env: &TestEnv, name: &str, text: &str) -> PathBuf {
+    let path = env.file(name, text);
+    give_to_user(env, name);
     path
 }
 
 /// Gives a path and the directories above it, in the home, to the user.
-fn give_to_user(machine: &Machine, name: &str) {
-    let path = machine.path(name);
-    let home = machine.path("home");
+fn give_to_user(env: &TestEnv, name: &str) {
+    let path = env.path(name);
+    let home = env.path("home");
     for path in path.ancestors().take_while(|path| path.starts_with(&home)) {
         chown(path, Some(USER), Some(USER)).expect("root may");
     }
 }
 
-fn root(machine: &Machine, arguments: &[&str]) -> Outcome {
-    machine.run(arguments, "us.icr.io")
+fn root(env: &TestEnv, arguments: &[&str]) -> Outcome {
+    env.run(arguments, "us.icr.io")
 }
 
 /// The program, run by the user; it stands where the user may not look, so a copy is run.
-fn user(machine: &Machine, arguments: &[&str]) -> Outcome {
-    let program = machine.path("docker-credential-icr");
+fn user(env: &TestEnv, arguments: &[&str]) -> Outcome {
+    let program = env.path("docker-credential-icr");
     if !program.exists() {
         support::copy_executable(env!("CARGO_BIN_EXE_docker-credential-icr"), &program);
     }
     let mut command = std::process::Command::new(program);
     command.args(arguments);
-    machine.furnish(&mut command);
+    env.apply_to(&mut command);
     command.uid(USER).gid(USER);
-    machine.start_as(command, "us.icr.io").finish()
+    env.start_as(command, "us.icr.io").finish()
 }
 
 /// Every path below a directory that belongs to root.
@@ -108,35 +108,34 @@ fn note(path: &Path, at: usize, text: &str, before: &str) -> String {
 
 #[test]
 fn an_undo_by_root_obeys_no_note_beyond_what_its_owner_may_change() {
-    let Some(mut machine) = machine() else {
+    let Some(mut env) = test_env() else {
         return;
     };
     let text = "{\"hosts\": []}";
     let forged = |path: &Path| note(path, 11, "", "\"tcp://0.0.0.0:2375\"");
     for name in ["etc/daemon.json", "etc/config.json"] {
-        let path = machine.file(name, text);
+        let path = env.file(name, text);
         set_mode(&path, 0o644);
-        users_file(&machine, RECORD, &forged(&path));
-        root(&machine, &["configure", "--undo"]).tells_a_person(&[
+        users_file(&env, RECORD, &forged(&path));
+        root(&env, &["configure", "--undo"]).is_user_error(&[
             "was not changed",
             "clients do not read it now",
             "by hand",
         ]);
         assert_eq!(fs::read_to_string(&path).expect("it is there"), text);
     }
-    // A client's file now, but root's, and not that of whoever wrote the note.
-    let path = machine.path("etc/config.json");
-    machine.set("DOCKER_CONFIG", machine.path("etc"));
-    root(&machine, &["configure", "--undo"])
-        .tells_a_person(&["was not changed", "may not change it"]);
+    // A client's file now, but root's, and not that of the note's author.
+    let path = env.path("etc/config.json");
+    env.set("DOCKER_CONFIG", env.path("etc"));
+    root(&env, &["configure", "--undo"]).is_user_error(&["was not changed", "may not change it"]);
     assert_eq!(fs::read_to_string(&path).expect("it is there"), text);
     // And the user's own, which leads to root's.
-    machine.unset("DOCKER_CONFIG");
-    users_file(&machine, DOCKER, "");
-    fs::remove_file(machine.path(DOCKER)).expect("it is there");
-    symlink(&path, machine.path(DOCKER)).expect("root may");
-    users_file(&machine, RECORD, &forged(&machine.path(DOCKER)));
-    root(&machine, &["configure", "--undo"]).tells_a_person(&["was not changed"]);
+    env.unset("DOCKER_CONFIG");
+    users_file(&env, DOCKER, "");
+    fs::remove_file(env.path(DOCKER)).expect("it is there");
+    symlink(&path, env.path(DOCKER)).expect("root may");
+    users_file(&env, RECORD, &forged(&env.path(DOCKER)));
+    root(&env, &["configure", "--undo"]).is_user_error(&["was not changed"]);
     assert_eq!(fs::read_to_string(&path).expect("it is there"), text);
     let metadata = path.metadata().expect("it is there");
     assert_eq!((metadata.uid(), metadata.mode() & 0o777), (0, 0o644));
@@ -144,64 +143,59 @@ fn an_undo_by_root_obeys_no_note_beyond_what_its_owner_may_change() {
 
 #[test]
 fn an_undo_obeys_no_note_that_others_can_change() {
-    let Some(machine) = machine() else {
+    let Some(env) = test_env() else {
         return;
     };
     let text = "{\"credHelpers\": {\"us.icr.io\": \"icr\"}}";
-    users_file(&machine, DOCKER, text);
-    let path = users_file(&machine, RECORD, &note(&machine.path(DOCKER), 0, "", " "));
+    users_file(&env, DOCKER, text);
+    let path = users_file(&env, RECORD, &note(&env.path(DOCKER), 0, "", " "));
     let folder = path.parent().expect("it is in a directory").to_owned();
     for (place, mode) in [(&path, 0o666), (&folder, 0o777)] {
         set_mode(place, mode);
-        root(&machine, &["configure", "--undo"])
-            .tells_a_person(&["others can write", "chmod go-w"]);
-        user(&machine, &["configure", "--undo"])
-            .tells_a_person(&["others can write", "chmod go-w"]);
+        root(&env, &["configure", "--undo"]).is_user_error(&["others can write", "chmod go-w"]);
+        user(&env, &["configure", "--undo"]).is_user_error(&["others can write", "chmod go-w"]);
         set_mode(place, 0o700);
     }
     chown(&path, Some(OTHER_USER), Some(OTHER_USER)).expect("root may");
     set_mode(&path, 0o644);
-    let outcome = root(&machine, &["configure", "--undo"]);
-    outcome.tells_a_person(&["belongs to another user (number 4712)", "sudo chown 4711"]);
+    let outcome = root(&env, &["configure", "--undo"]);
+    outcome.is_user_error(&["belongs to another user (number 4712)", "sudo chown 4711"]);
     assert_eq!(
-        fs::read_to_string(machine.path(DOCKER)).expect("it is there"),
+        fs::read_to_string(env.path(DOCKER)).expect("it is there"),
         text
     );
 }
 
 #[test]
-fn what_root_configures_the_user_takes_out_again() {
-    let Some(machine) = machine() else {
+fn the_user_can_undo_what_root_configured() {
+    let Some(env) = test_env() else {
         return;
     };
-    users_file(&machine, DOCKER, "{}");
+    users_file(&env, DOCKER, "{}");
     for configure in [root, user] {
         for undo in [root, user] {
-            let outcome = configure(
-                &machine,
-                &["configure", "docker", "--registry", "us.icr.io"],
-            );
+            let outcome = configure(&env, &["configure", "docker", "--registry", "us.icr.io"]);
             assert_eq!(outcome.status, Some(0), "{outcome:?}");
-            let outcome = undo(&machine, &["configure", "--undo"]);
+            let outcome = undo(&env, &["configure", "--undo"]);
             assert_eq!(outcome.status, Some(0), "{outcome:?}");
             assert_eq!(
-                fs::read_to_string(machine.path(DOCKER)).expect("it is there"),
+                fs::read_to_string(env.path(DOCKER)).expect("it is there"),
                 "{}"
             );
         }
     }
 }
 
-/// The user puts a link to a file of root's wherever a new version of the client's file appears.
+/// The user creates a link to root's file wherever a new version of the client's file appears.
 #[test]
 fn a_link_in_the_place_of_a_new_version_changes_no_file_of_roots() {
-    let Some(machine) = machine() else {
+    let Some(env) = test_env() else {
         return;
     };
-    let victim = machine.file("etc/victim", "of root");
-    set_mode(&machine.path("etc"), 0o755);
-    let folder = machine.path("home/.docker");
-    users_file(&machine, DOCKER, "{}");
+    let victim = env.file("etc/victim", "of root");
+    set_mode(&env.path("etc"), 0o755);
+    let folder = env.path("home/.docker");
+    users_file(&env, DOCKER, "{}");
     let ends = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -224,11 +218,11 @@ fn a_link_in_the_place_of_a_new_version_changes_no_file_of_roots() {
         });
         // Where attributes were set by path, some five of these tries gave root's file away.
         for _ in 0..150 {
-            let _ = fs::remove_file(machine.path(DOCKER));
-            let _ = fs::remove_file(machine.path(RECORD));
-            users_file(&machine, DOCKER, "{}");
+            let _ = fs::remove_file(env.path(DOCKER));
+            let _ = fs::remove_file(env.path(RECORD));
+            users_file(&env, DOCKER, "{}");
             let arguments = ["configure", "docker", "--registry", "us.icr.io"];
-            root(&machine, &arguments);
+            root(&env, &arguments);
         }
         ends.store(true, Ordering::Relaxed);
     });
@@ -239,92 +233,84 @@ fn a_link_in_the_place_of_a_new_version_changes_no_file_of_roots() {
 
 #[test]
 fn a_file_of_roots_in_the_users_directory_is_given_to_the_user_first() {
-    let Some(machine) = machine() else {
+    let Some(env) = test_env() else {
         return;
     };
-    let path = users_file(&machine, DOCKER, "{}");
+    let path = users_file(&env, DOCKER, "{}");
     chown(&path, Some(0), Some(0)).expect("root may");
     set_mode(&path, 0o644);
-    let configure = || {
-        root(
-            &machine,
-            &["configure", "docker", "--registry", "us.icr.io"],
-        )
-    };
+    let configure = || root(&env, &["configure", "docker", "--registry", "us.icr.io"]);
     let outcome = configure();
-    outcome.tells_a_person(&[
+    outcome.is_user_error(&[
         "replacing it would change its owner (0:0)",
         "sudo chown 4711:4711 ",
     ]);
     assert!(!outcome.stderr.contains("chown 0"), "{outcome:?}");
-    give_to_user(&machine, DOCKER);
+    give_to_user(&env, DOCKER);
     assert_eq!(configure().status, Some(0));
 }
 
 #[test]
 fn root_leaves_nothing_behind_that_locks_the_user_out() {
-    let Some(mut machine) = machine() else {
+    let Some(mut env) = test_env() else {
         return;
     };
-    machine.set("IBMCLOUD_API_KEY", KEY);
-    let log = machine.path("home/log");
-    users_file(&machine, DOCKER, "{}");
+    env.set("IBMCLOUD_API_KEY", KEY);
+    let log = env.path("home/log");
+    users_file(&env, DOCKER, "{}");
     users_file(
-        &machine,
+        &env,
         "home/.config/docker-credential-icr/config.toml",
         "deadline = 15\n",
     );
-    machine.set("ICR_LOG_FILE", &log);
-    root(&machine, &["get"]).is_credential("iambearer");
+    env.set("ICR_LOG_FILE", &log);
+    root(&env, &["get"]).is_credential("iambearer");
     for arguments in [
         &["configure", "docker", "--registry", "us.icr.io"][..],
         &["doctor"],
         &["status"],
     ] {
-        root(&machine, arguments);
+        root(&env, arguments);
     }
-    let left = of_root(&machine.path("home"));
+    let left = of_root(&env.path("home"));
     assert!(left.is_empty(), "{left:?}");
-    machine.unset("ICR_LOG_FILE").set("ICR_LOG", "debug");
-    let outcome = user(&machine, &["get"]);
+    env.unset("ICR_LOG_FILE").set("ICR_LOG", "debug");
+    let outcome = user(&env, &["get"]);
     outcome.is_credential("iambearer");
     assert!(!outcome.stderr.contains("without a lock"), "{outcome:?}");
-    assert_eq!(user(&machine, &["configure", "--undo"]).status, Some(0));
+    assert_eq!(user(&env, &["configure", "--undo"]).status, Some(0));
 }
 
 /// As versions before 0.1 left it.
 #[test]
-fn what_root_left_behind_is_told_with_the_command_that_gives_it_to_the_user() {
-    let Some(mut machine) = machine() else {
+fn files_that_root_left_are_reported_with_the_command_that_fixes_their_owner() {
+    let Some(mut env) = test_env() else {
         return;
     };
-    machine.set("IBMCLOUD_API_KEY", KEY);
-    users_file(&machine, DOCKER, "{}");
-    users_file(&machine, RECORD, "{\"v\": 1, \"steps\": []}");
-    machine.file(
+    env.set("IBMCLOUD_API_KEY", KEY);
+    users_file(&env, DOCKER, "{}");
+    users_file(&env, RECORD, "{\"v\": 1, \"steps\": []}");
+    env.file(
         "home/.cache/docker-credential-icr/locks/identity-00.lock",
         "",
     );
-    give_to_user(&machine, "home/.cache");
-    let folder = machine.path("home/.cache/docker-credential-icr");
-    chown(machine.path(RECORD), Some(0), Some(0)).expect("root may");
+    give_to_user(&env, "home/.cache");
+    let folder = env.path("home/.cache/docker-credential-icr");
+    chown(env.path(RECORD), Some(0), Some(0)).expect("root may");
     let commands = [
         format!("sudo chown -R 4711 {}", folder.display()),
-        format!("sudo chown -R 4711 {}", machine.path(RECORD).display()),
+        format!("sudo chown -R 4711 {}", env.path(RECORD).display()),
     ];
     for run in [root, user] {
-        let outcome = run(&machine, &["doctor"]);
+        let outcome = run(&env, &["doctor"]);
         outcome.has(
             &outcome.stdout,
             &["cannot take locks", &commands[0], &commands[1]],
         );
-        let outcome = run(
-            &machine,
-            &["configure", "docker", "--registry", "us.icr.io"],
-        );
-        outcome.tells_a_person(&["was not changed", &commands[1]]);
+        let outcome = run(&env, &["configure", "docker", "--registry", "us.icr.io"]);
+        outcome.is_user_error(&["was not changed", &commands[1]]);
         assert!(!outcome.stderr.contains("chown 0"), "{outcome:?}");
-        run(&machine, &["get"]).is_credential("iambearer");
+        run(&env, &["get"]).is_credential("iambearer");
     }
     for command in commands {
         let command = command.trim_start_matches("sudo ");
@@ -333,31 +319,27 @@ fn what_root_left_behind_is_told_with_the_command_that_gives_it_to_the_user() {
             .status();
         assert!(status.expect("a shell").success());
     }
-    let outcome = user(&machine, &["doctor"]);
+    let outcome = user(&env, &["doctor"]);
     outcome.has(&outcome.stdout, &["no locks held"]);
     assert!(!outcome.stdout.contains("chown"), "{outcome:?}");
     assert_eq!(
-        user(
-            &machine,
-            &["configure", "docker", "--registry", "us.icr.io"]
-        )
-        .status,
+        user(&env, &["configure", "docker", "--registry", "us.icr.io"]).status,
         Some(0)
     );
 }
 
 #[test]
 fn the_settings_of_the_homes_owner_count_and_those_of_others_do_not() {
-    let Some(mut machine) = machine() else {
+    let Some(mut env) = test_env() else {
         return;
     };
-    machine.set("IBMCLOUD_API_KEY", KEY);
+    env.set("IBMCLOUD_API_KEY", KEY);
     let path = users_file(
-        &machine,
+        &env,
         "home/.config/docker-credential-icr/config.toml",
         "deadline = 15\n",
     );
-    let shown = || root(&machine, &["settings"]);
+    let shown = || root(&env, &["settings"]);
     let outcome = shown();
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
     // A file of root's that the user can read, too.
@@ -367,18 +349,18 @@ fn the_settings_of_the_homes_owner_count_and_those_of_others_do_not() {
     // One that the user cannot read, and one of another user.
     set_mode(&path, 0o600);
     let outcome = shown();
-    outcome.tells_a_person(&["cannot be read"]);
+    outcome.is_user_error(&["cannot be read"]);
     assert!(!outcome.stderr.contains("chown 0"), "{outcome:?}");
     chown(&path, Some(OTHER_USER), Some(OTHER_USER)).expect("root may");
     set_mode(&path, 0o644);
-    shown().tells_a_person(&["another user (number 4712)", "sudo chown 4711 "]);
+    shown().is_user_error(&["another user (number 4712)", "sudo chown 4711 "]);
     // With root's own home, the user's file is not root's to use, and not to be taken away.
-    give_to_user(&machine, "home/.config/docker-credential-icr/config.toml");
-    let folder = machine.path("root");
+    give_to_user(&env, "home/.config/docker-credential-icr/config.toml");
+    let folder = env.path("root");
     fs::create_dir(&folder).expect("it is root's");
-    machine.set("HOME", folder);
-    let outcome = root(&machine, &["settings"]);
-    outcome.tells_a_person(&[
+    env.set("HOME", folder);
+    let outcome = root(&env, &["settings"]);
+    outcome.is_user_error(&[
         "another user (number 4711)",
         "set HOME to the home of its owner",
     ]);
@@ -397,28 +379,23 @@ fn links_of_the_user_lead_root_to_nothing_that_the_user_may_not_change() {
         ("home/log", "etc/log"),
         ("home/log", "etc/config.json"),
     ] {
-        let Some(mut machine) = machine() else {
+        let Some(mut env) = test_env() else {
             return;
         };
-        let log = machine.path("home/log");
-        machine
-            .set("IBMCLOUD_API_KEY", KEY)
-            .set("ICR_LOG_FILE", log);
+        let log = env.path("home/log");
+        env.set("IBMCLOUD_API_KEY", KEY).set("ICR_LOG_FILE", log);
         let text = "{\"credsStore\": \"roots\"}";
-        let victim = machine.file("etc/config.json", text);
+        let victim = env.file("etc/config.json", text);
         set_mode(&victim, 0o644);
-        set_mode(&machine.path("etc"), 0o755);
-        let path = users_file(&machine, link, "");
+        set_mode(&env.path("etc"), 0o755);
+        let path = users_file(&env, link, "");
         fs::remove_file(&path).expect("it is there");
-        symlink(machine.path(target), &path).expect("root may");
+        symlink(env.path(target), &path).expect("root may");
         std::os::unix::fs::lchown(&path, Some(USER), Some(USER)).expect("root may");
-        root(
-            &machine,
-            &["configure", "docker", "--registry", "us.icr.io"],
-        );
-        root(&machine, &["configure", "--undo"]);
-        assert_eq!(root(&machine, &["get"]).status, Some(0), "{link}");
-        root(&machine, &["doctor"]);
+        root(&env, &["configure", "docker", "--registry", "us.icr.io"]);
+        root(&env, &["configure", "--undo"]);
+        assert_eq!(root(&env, &["get"]).status, Some(0), "{link}");
+        root(&env, &["doctor"]);
         assert_eq!(
             fs::read_to_string(&victim).expect("it is there"),
             text,
@@ -430,9 +407,7 @@ fn links_of_the_user_lead_root_to_nothing_that_the_user_may_not_change() {
             (0, 0o644),
             "{link}"
         );
-        let count = fs::read_dir(machine.path("etc"))
-            .expect("it is there")
-            .count();
+        let count = fs::read_dir(env.path("etc")).expect("it is there").count();
         assert_eq!(count, 1, "{link}: nothing was made there");
     }
 }
@@ -440,27 +415,27 @@ fn links_of_the_user_lead_root_to_nothing_that_the_user_may_not_change() {
 /// Without any of `sudo`'s variables, and where other variables than `HOME` name the user's directories.
 #[test]
 fn whatever_variable_leads_into_the_users_directories_nothing_of_roots_stays_there() {
-    let Some(mut machine) = machine() else {
+    let Some(mut env) = test_env() else {
         return;
     };
-    users_file(&machine, DOCKER, "{}");
-    let own = machine.path("root");
+    users_file(&env, DOCKER, "{}");
+    let own = env.path("root");
     fs::create_dir(&own).expect("it is root's");
-    machine.set("HOME", &own).set("IBMCLOUD_API_KEY", KEY);
-    machine.set("XDG_CONFIG_HOME", own.join("config"));
-    machine.set("DOCKER_CONFIG", machine.path("home/.docker"));
-    machine.set("ICR_LOG_FILE", machine.path("home/log"));
-    machine.set("XDG_STATE_HOME", machine.path("home/.local/state"));
-    root(&machine, &["get"]).is_credential("iambearer");
-    let configured = root(&machine, &["configure", "--registry", "us.icr.io"]);
+    env.set("HOME", &own).set("IBMCLOUD_API_KEY", KEY);
+    env.set("XDG_CONFIG_HOME", own.join("config"));
+    env.set("DOCKER_CONFIG", env.path("home/.docker"));
+    env.set("ICR_LOG_FILE", env.path("home/log"));
+    env.set("XDG_STATE_HOME", env.path("home/.local/state"));
+    root(&env, &["get"]).is_credential("iambearer");
+    let configured = root(&env, &["configure", "--registry", "us.icr.io"]);
     assert_eq!(configured.status, Some(0), "{configured:?}");
     for folder in ["home", "runtime"] {
-        let left = of_root(&machine.path(folder));
+        let left = of_root(&env.path(folder));
         assert!(left.is_empty(), "{left:?}");
     }
-    assert_eq!(root(&machine, &["configure", "--undo"]).status, Some(0));
+    assert_eq!(root(&env, &["configure", "--undo"]).status, Some(0));
     assert_eq!(
-        fs::read_to_string(machine.path(DOCKER)).expect("it is there"),
+        fs::read_to_string(env.path(DOCKER)).expect("it is there"),
         "{}"
     );
 }

@@ -20,15 +20,15 @@ use setup::NO_INPUT;
 use setup::Setup;
 use setup::compare;
 use support::ENVIRONMENT_KEY;
-use support::Machine;
 use support::Screen;
+use support::TestEnv;
 
 const KEY: &str = "SCREEN-API-KEY-64d2";
 const WRONG_KEY: &str = "SCREEN-API-KEY-THAT-IS-UNKNOWN-9b1c";
 
 /// A machine without files and logins.
 fn empty() -> Option<Setup> {
-    Some(Setup::of(Machine::new()))
+    Some(Setup::of(TestEnv::new()))
 }
 
 #[test]
@@ -88,18 +88,18 @@ fn wrong_arguments() {
 
 /// A machine with a keychain, an API key, and a session of the IBM Cloud CLI.
 fn with_api_key() -> Option<Setup> {
-    let mut machine = Machine::with_keychain()?;
-    machine.add_api_key(KEY, "me");
-    machine.file("key", KEY);
-    machine.file("wrong-key", WRONG_KEY);
-    machine.plant(WRONG_KEY);
-    machine.set("ICR_SOURCE", "login");
-    machine.add_refresh_token("SCREEN-REFRESH-TOKEN", "me");
-    machine.cloud.accounts().set_refresh_rotation(false);
-    fs::create_dir_all(machine.path("home/.ibmcloud")).expect("the directory is writable");
+    let mut env = TestEnv::with_keychain()?;
+    env.add_api_key(KEY, "me");
+    env.file("key", KEY);
+    env.file("wrong-key", WRONG_KEY);
+    env.add_secret(WRONG_KEY);
+    env.set("ICR_SOURCE", "login");
+    env.add_refresh_token("SCREEN-REFRESH-TOKEN", "me");
+    env.cloud.accounts().set_refresh_rotation(false);
+    fs::create_dir_all(env.path("home/.ibmcloud")).expect("the directory is writable");
     let session = json!({"IAMToken": "", "IAMRefreshToken": "SCREEN-REFRESH-TOKEN"});
-    machine.file("home/.ibmcloud/config.json", &session.to_string());
-    Some(Setup::of(machine))
+    env.file("home/.ibmcloud/config.json", &session.to_string());
+    Some(Setup::of(env))
 }
 
 #[test]
@@ -150,23 +150,23 @@ profile = "broken"
 /// A machine with several logins, one of them for a profile, a configured client, and a registry without a login.
 fn with_logins() -> Option<Setup> {
     let setup = with_api_key()?;
-    let machine = &setup.machine;
+    let env = &setup.env;
     let log_in = |arguments: &[&str]| {
         let login = [&["login", "--api-key", "@key"], arguments].concat();
-        let outcome = machine.run(&login, "");
+        let outcome = env.run(&login, "");
         assert_eq!(outcome.status, Some(0), "{outcome:?}");
     };
     log_in(&["us.icr.io"]);
-    machine.get("us.icr.io").is_token_of();
-    let outcome = machine.store("cp.icr.io", "cp", "ENTITLEMENT-KEY");
+    env.get("us.icr.io").is_token_of();
+    let outcome = env.store("cp.icr.io", "cp", "ENTITLEMENT-KEY");
     outcome.is_silent_success();
-    machine.settings(PROFILES);
+    env.settings(PROFILES);
     log_in(&["--profile", "team-b"]);
     // In minutes, the age of a token remains the same for a minute.
-    machine.keys().age_tokens(600);
-    fs::create_dir_all(machine.path("home/.docker")).expect("the directory is writable");
+    env.keys().age_tokens(600);
+    fs::create_dir_all(env.path("home/.docker")).expect("the directory is writable");
     let docker = r#"{"credHelpers": {"us.icr.io": "icr", "uk.icr.io": "icr", "gcr.io": "gcloud"}}"#;
-    machine.file("home/.docker/config.json", docker);
+    env.file("home/.docker/config.json", docker);
     Some(setup)
 }
 
@@ -187,9 +187,9 @@ fn status_with_logins() {
 fn settings() {
     let chosen = || {
         let mut setup = empty()?;
-        setup.machine.settings(PROFILES);
+        setup.env.settings(PROFILES);
         setup
-            .machine
+            .env
             .set("ICR_PROFILE", "team-b")
             .set("ICR_NAMESPACE", "screens");
         Some(setup)
@@ -202,7 +202,7 @@ fn settings() {
     let wrong = || {
         let setup = empty()?;
         setup
-            .machine
+            .env
             .settings("keychain = \"kernel\"\ncolour = \"red\"\n");
         Some(setup)
     };
@@ -219,7 +219,7 @@ fn settings() {
 
 #[test]
 fn status_with_a_check() {
-    let setup = || Some(Setup::with_registry(Machine::new()));
+    let setup = || Some(Setup::with_registry(TestEnv::new()));
     compare(
         "status-checked",
         setup,
@@ -228,7 +228,7 @@ fn status_with_a_check() {
     let rejected = || {
         let setup = setup()?;
         // IAM accepts the key, but the registry rejects the token.
-        setup.machine.cloud.accounts().set_token_lifetime(0);
+        setup.env.cloud.accounts().set_token_lifetime(0);
         Some(setup)
     };
     compare(
@@ -241,10 +241,10 @@ fn status_with_a_check() {
 #[test]
 fn registry_tokens() {
     let ended = || {
-        let setup = Setup::with_registry(Machine::new());
+        let setup = Setup::with_registry(TestEnv::new());
         let add = ("token add --registry localhost:55555 --quiet", NO_INPUT);
         setup.run(Screen::Pipe, &[add]);
-        let accounts = setup.machine.cloud.accounts();
+        let accounts = setup.env.cloud.accounts();
         let id = accounts.registry_tokens().first()?.id.clone();
         accounts.expire_registry_token(&id);
         Some(setup)
@@ -279,10 +279,10 @@ fn registry_tokens() {
         ],
     );
     let logged_in = || {
-        let mut setup = Setup::with_registry(Machine::with_keychain()?);
-        setup.machine.unset("IBMCLOUD_API_KEY");
+        let mut setup = Setup::with_registry(TestEnv::with_keychain()?);
+        setup.env.unset("IBMCLOUD_API_KEY");
         let host = setup.registry.as_ref()?;
-        let outcome = setup.machine.store(host, "iamapikey", ENVIRONMENT_KEY);
+        let outcome = setup.env.store(host, "iamapikey", ENVIRONMENT_KEY);
         outcome.is_silent_success();
         Some(setup)
     };
@@ -302,8 +302,8 @@ fn registry_tokens() {
         ],
     );
     let none = || {
-        let setup = Setup::with_registry(Machine::new());
-        setup.machine.cloud.script_for(
+        let setup = Setup::with_registry(TestEnv::new());
+        setup.env.cloud.script_for(
             Service::RegistryTokens,
             [Fault::Delay(std::time::Duration::ZERO), Fault::Status(410)],
         );
@@ -323,12 +323,12 @@ fn registry_tokens() {
 fn with_docker() -> Option<Setup> {
     let setup = with_api_key()?;
     let auth = STANDARD.encode(format!("iamapikey:{KEY}"));
-    setup.machine.plant(&auth);
-    fs::create_dir_all(setup.machine.path("home/.docker")).expect("the directory is writable");
+    setup.env.add_secret(&auth);
+    fs::create_dir_all(setup.env.path("home/.docker")).expect("the directory is writable");
     let text = format!(
         "{{\n\t\"auths\": {{\n\t\t\"us.icr.io\": {{\n\t\t\t\"auth\": \"{auth}\"\n\t\t}}\n\t}},\n\t\"credHelpers\": {{\n\t\t\"uk.icr.io\": \"pass\"\n\t}}\n}}\n"
     );
-    setup.machine.file("home/.docker/config.json", &text);
+    setup.env.file("home/.docker/config.json", &text);
     Some(setup)
 }
 
@@ -359,7 +359,7 @@ fn configure_and_undo() {
     let manual = || {
         let setup = empty()?;
         let by_hand = "{\"credHelpers\": {\"uk.icr.io\": \"icr\"}}\n";
-        setup.machine.file("home/.docker/config.json", by_hand);
+        setup.env.file("home/.docker/config.json", by_hand);
         Some(setup)
     };
     compare(
@@ -374,7 +374,7 @@ fn configure_and_undo() {
     let broken = || {
         let setup = with_docker()?;
         let text = "{\n  // a comment\n  \"auths\": {}\n}\n";
-        setup.machine.file("home/.docker/config.json", text);
+        setup.env.file("home/.docker/config.json", text);
         Some(setup)
     };
     compare(
@@ -385,7 +385,7 @@ fn configure_and_undo() {
     let ambiguous = || {
         let setup = empty()?;
         let text = "{\"auths\": {}, \"auths\": {}}\n";
-        setup.machine.file("home/.docker/config.json", text);
+        setup.env.file("home/.docker/config.json", text);
         Some(setup)
     };
     compare(
@@ -401,9 +401,9 @@ fn configure_and_undo() {
 #[test]
 fn print() {
     let with_registry = || {
-        let mut setup = Setup::with_registry(Machine::new());
-        setup.machine.secrets().clear();
-        setup.machine.set("ICR_SOURCE", "environment");
+        let mut setup = Setup::with_registry(TestEnv::new());
+        setup.env.secrets().clear();
+        setup.env.set("ICR_SOURCE", "environment");
         Some(setup)
     };
     compare(
@@ -434,17 +434,17 @@ fn print() {
 fn doctor_with_problems() {
     let with_problems = || {
         let mut setup = with_docker()?;
-        let bin = setup.machine.path("bin");
+        let bin = setup.env.path("bin");
         fs::create_dir(&bin).expect("the directory is writable");
         let program = env!("CARGO_BIN_EXE_docker-credential-icr");
         std::os::unix::fs::symlink(program, bin.join("docker-credential-icr"))
             .expect("the directory is writable");
-        setup.machine.plant("password-of-proxy");
+        setup.env.add_secret("password-of-proxy");
         // The number of the system's authorities varies.
-        let authorities = setup.machine.path("authorities");
+        let authorities = setup.env.path("authorities");
         Authority::create(&authorities).expect("a directory");
         setup
-            .machine
+            .env
             .set("PATH", bin)
             .set("SSL_CERT_DIR", authorities)
             .set("HTTPS_PROXY", "http://user:password-of-proxy@127.0.0.1:1")

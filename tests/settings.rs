@@ -8,7 +8,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use support::Input;
-use support::Machine;
+use support::TestEnv;
 use support::set_mode;
 
 const TWO_ACCOUNTS: &str = r#"
@@ -33,30 +33,30 @@ profile = "team-a"
 [registry."de.icr.io"]
 "#;
 
-/// A machine whose variables choose nothing. Not for `get`, which would use the keychain of whoever runs the tests.
-fn without_choices() -> Machine {
-    let mut machine = Machine::new();
+/// Creates an environment without variables for settings. Not for `get`, which would use the real user's keychain.
+fn without_choices() -> TestEnv {
+    let mut env = TestEnv::new();
     for name in [
         "ICR_BACKGROUND_REFRESH",
         "ICR_KEYCHAIN",
         "ICR_NAMESPACE",
         "IBMCLOUD_IAM_API_ENDPOINT",
     ] {
-        machine.unset(name);
+        env.unset(name);
     }
-    machine
+    env
 }
 
 #[track_caller]
-fn answer(machine: &Machine, arguments: &[&str]) -> String {
-    let outcome = machine.run(arguments, Input::Open);
+fn answer(env: &TestEnv, arguments: &[&str]) -> String {
+    let outcome = env.run(arguments, Input::Open);
     assert_eq!((outcome.status, &*outcome.stderr), (Some(0), ""));
     outcome.stdout
 }
 
 #[track_caller]
-fn as_json(machine: &Machine) -> Value {
-    serde_json::from_str(&answer(machine, &["settings", "--json"])).expect("one JSON value")
+fn as_json(env: &TestEnv) -> Value {
+    serde_json::from_str(&answer(env, &["settings", "--json"])).expect("one JSON value")
 }
 
 fn text(path: &Path) -> String {
@@ -76,16 +76,15 @@ fn row<'a>(table: &'a str, key: &str) -> [&'a str; 2] {
 
 #[test]
 fn every_value_is_shown_with_its_origin() {
-    let mut machine = without_choices();
-    let file = text(&machine.settings(TWO_ACCOUNTS));
-    machine
-        .set("ICR_KEYCHAIN", "none")
+    let mut env = without_choices();
+    let file = text(&env.settings(TWO_ACCOUNTS));
+    env.set("ICR_KEYCHAIN", "none")
         .set("ICR_PROFILE", "team-b")
         .set("ICR_SOURCE", "vpc")
         .set("ICR_BACKGROUND_REFRESH", "false")
         .set("IBMCLOUD_IAM_API_ENDPOINT", "https://iam.example.com");
-    let table = answer(&machine, &["settings"]);
-    let home = text(&machine.path("home/team-b.env"));
+    let table = answer(&env, &["settings"]);
+    let home = text(&env.path("home/team-b.env"));
     for (key, value, origin) in [
         ("keychain", "none", "$ICR_KEYCHAIN"),
         ("namespace", "default", "default"),
@@ -128,12 +127,12 @@ fn every_value_is_shown_with_its_origin() {
 
 #[test]
 fn json_contains_the_same_as_the_table() {
-    let mut machine = without_choices();
-    let file = text(&machine.settings(TWO_ACCOUNTS));
-    machine.set("ICR_NAMESPACE", "elsewhere");
+    let mut env = without_choices();
+    let file = text(&env.settings(TWO_ACCOUNTS));
+    env.set("ICR_NAMESPACE", "elsewhere");
     let from_file = json!({"kind": "file", "path": file});
     let from_default = json!({"kind": "default"});
-    let shown = as_json(&machine);
+    let shown = as_json(&env);
     let value = |key: &str| {
         (
             &shown["settings"][key]["value"],
@@ -167,7 +166,7 @@ fn json_contains_the_same_as_the_table() {
             {
                 "name": "team-b", "source": "credentials-file", "trusted_profile": null, "account": null,
                 "iam_endpoint": null, "private_endpoints": true, "credential": "iambearer",
-                "file": machine.path("home/team-b.env"), "origin": from_file,
+                "file": env.path("home/team-b.env"), "origin": from_file,
             },
         ])
     );
@@ -185,26 +184,26 @@ fn json_contains_the_same_as_the_table() {
 
 #[test]
 fn without_settings_files_their_paths_are_shown() {
-    let mut machine = Machine::with_environment_key();
-    let path = text(&machine.path("config/docker-credential-icr/config.toml"));
-    let shown = as_json(&machine);
+    let mut env = TestEnv::with_environment_key();
+    let path = text(&env.path("config/docker-credential-icr/config.toml"));
+    let shown = as_json(&env);
     let files = shown["files"].as_array().unwrap();
     assert_eq!(files.last(), Some(&json!({"path": path, "exists": false})));
     if cfg!(unix) {
         assert_eq!(files[0]["path"], "/etc/docker-credential-icr/config.toml");
     }
-    assert!(answer(&machine, &["settings"]).contains("not found"));
-    let only = text(&machine.file("only.toml", ""));
-    machine.settings("deadline = 5\n");
-    machine.set("ICR_CONFIG", &only);
-    let shown = as_json(&machine);
+    assert!(answer(&env, &["settings"]).contains("not found"));
+    let only = text(&env.file("only.toml", ""));
+    env.settings("deadline = 5\n");
+    env.set("ICR_CONFIG", &only);
+    let shown = as_json(&env);
     assert_eq!(shown["files"], json!([{"path": only, "exists": true}]));
     assert_eq!(shown["settings"]["deadline"]["value"], 20);
 }
 
 #[test]
-fn what_is_wrong_is_told_to_people_on_stderr_and_to_clients_on_both_streams() {
-    let machine = Machine::with_environment_key();
+fn errors_of_commands_are_on_stderr_and_those_of_verbs_on_both_streams() {
+    let env = TestEnv::with_environment_key();
     for (settings, parts) in [
         (
             "deadline = 5\nregistrys = []\n",
@@ -230,12 +229,12 @@ fn what_is_wrong_is_told_to_people_on_stderr_and_to_clients_on_both_streams() {
         ("a = 1\na = 2\n", &["line 2, column 1", "duplicate"]),
         ("a = \"\u{1b}[2J\n", &["line 1"]),
     ] {
-        let file = text(&machine.settings(settings));
+        let file = text(&env.settings(settings));
         let parts = [&[&*file, "settings file"], parts].concat();
-        machine.get("us.icr.io").is_failure_with(&parts);
+        env.get("us.icr.io").is_client_error(&parts);
         for arguments in [&["settings"][..], &["settings", "--json"]] {
-            let outcome = machine.run(arguments, Input::Open);
-            outcome.tells_a_person(&parts);
+            let outcome = env.run(arguments, Input::Open);
+            outcome.is_user_error(&parts);
             assert!(!outcome.stderr.contains('\u{1b}'), "{outcome:?}");
         }
     }
@@ -243,20 +242,19 @@ fn what_is_wrong_is_told_to_people_on_stderr_and_to_clients_on_both_streams() {
 
 #[test]
 fn a_path_in_the_settings_is_never_one_of_the_working_directory() {
-    let machine = Machine::new();
-    machine.file("credentials.env", "IBM_CREDENTIALS_APIKEY=x\n");
+    let env = TestEnv::new();
+    env.file("credentials.env", "IBM_CREDENTIALS_APIKEY=x\n");
     for path in ["credentials.env", "./credentials.env", "../credentials.env"] {
-        machine.settings(&format!(
+        env.settings(&format!(
             "[profile.a]\nsource = \"credentials-file\"\nfile = \"{path}\"\n[registry.\"us.icr.io\"]\nprofile = \"a\"\n"
         ));
-        machine
-            .get("us.icr.io")
-            .is_failure_with(&["line 3", "a path begins with / or ~/"]);
+        env.get("us.icr.io")
+            .is_client_error(&["line 3", "absolute or start with ~/"]);
     }
 }
 
 #[test]
-fn a_variable_that_cannot_be_is_told() {
+fn an_invalid_variable_is_an_error() {
     for (name, value, parts) in [
         (
             "ICR_SOURCE",
@@ -275,22 +273,20 @@ fn a_variable_that_cannot_be_is_told() {
         ),
         ("ICR_KEYCHAIN", "pass", &["$ICR_KEYCHAIN", "secret-service"]),
     ] {
-        let mut machine = Machine::with_environment_key();
-        machine.settings(TWO_ACCOUNTS);
-        machine.set(name, value);
-        machine.get("us.icr.io").is_failure_with(parts);
-        machine
-            .run(&["settings"], Input::Open)
-            .tells_a_person(parts);
-        machine.get("docker.io").is_not_found();
+        let mut env = TestEnv::with_environment_key();
+        env.settings(TWO_ACCOUNTS);
+        env.set(name, value);
+        env.get("us.icr.io").is_client_error(parts);
+        env.run(&["settings"], Input::Open).is_user_error(parts);
+        env.get("docker.io").is_not_found();
     }
 }
 
 #[cfg(unix)]
 #[test]
-fn a_file_that_others_can_write_to_is_refused_until_it_is_mended() {
-    let machine = Machine::with_environment_key();
-    let file = machine.settings("deadline = 5\n");
+fn a_file_that_others_can_write_to_is_refused_until_it_is_fixed() {
+    let env = TestEnv::with_environment_key();
+    let file = env.settings("deadline = 5\n");
     let folder = file.parent().unwrap();
     for (path, mode) in [
         (&*file, 0o620),
@@ -298,7 +294,7 @@ fn a_file_that_others_can_write_to_is_refused_until_it_is_mended() {
         (folder, 0o770),
         (folder, 0o707),
     ] {
-        // A group without other members may write; only root can make it another one.
+        // A group without other members may write; only root can change the group.
         let is_of_others = std::os::unix::fs::chown(path, None, Some(54_321)).is_ok();
         if mode & 0o020 != 0 && !is_of_others {
             continue;
@@ -312,114 +308,108 @@ fn a_file_that_others_can_write_to_is_refused_until_it_is_mended() {
             &format!("(mode 0{mode:o})"),
             &format!("'chmod go-w {path_shown}'"),
         ];
-        machine.get("us.icr.io").is_failure_with(&parts);
-        machine
-            .run(&["settings"], Input::Open)
-            .tells_a_person(&parts);
+        env.get("us.icr.io").is_client_error(&parts);
+        env.run(&["settings"], Input::Open).is_user_error(&parts);
         set_mode(path, before);
-        assert_eq!(as_json(&machine)["settings"]["deadline"]["value"], 5);
+        assert_eq!(as_json(&env)["settings"]["deadline"]["value"], 5);
     }
 }
 
-/// Whoever can write to a directory can put another one in the place of what is below.
+/// A user who can write to a directory can replace what is below it.
 #[cfg(unix)]
 #[test]
 fn a_file_below_a_directory_that_others_can_write_to_is_refused() {
-    let machine = Machine::with_environment_key();
-    machine.settings("deadline = 5\n");
-    let home = machine.path("config");
+    let env = TestEnv::with_environment_key();
+    env.settings("deadline = 5\n");
+    let home = env.path("config");
     set_mode(&home, 0o777);
     let parts = ["is refused", "/config (mode 0777)", "chmod go-w"];
-    machine.get("us.icr.io").is_failure_with(&parts);
+    env.get("us.icr.io").is_client_error(&parts);
     set_mode(&home, 0o1777);
-    assert_eq!(as_json(&machine)["settings"]["deadline"]["value"], 5);
+    assert_eq!(as_json(&env)["settings"]["deadline"]["value"], 5);
 }
 
-/// Only root can give a file away.
+/// Only root can change a file's owner.
 #[cfg(unix)]
 #[test]
 fn a_file_of_another_user_is_refused() {
-    let machine = Machine::with_environment_key();
-    let file = machine.settings("deadline = 5\n");
+    let env = TestEnv::with_environment_key();
+    let file = env.settings("deadline = 5\n");
     if std::os::unix::fs::chown(&file, Some(12345), None).is_err() {
         return;
     }
     let parts = ["is refused", "another user (number 12345)", "chown"];
-    machine
-        .run(&["settings"], Input::Open)
-        .tells_a_person(&parts);
+    env.run(&["settings"], Input::Open).is_user_error(&parts);
 }
 
 #[cfg(unix)]
 #[test]
 fn a_link_is_followed_and_judged_by_where_it_leads() {
-    let machine = Machine::with_environment_key();
-    let file = machine.settings("");
-    let real = machine.file("real.toml", "deadline = 7\n");
+    let env = TestEnv::with_environment_key();
+    let file = env.settings("");
+    let real = env.file("real.toml", "deadline = 7\n");
     std::fs::remove_file(&file).unwrap();
     std::os::unix::fs::symlink(&real, &file).unwrap();
-    assert_eq!(as_json(&machine)["settings"]["deadline"]["value"], 7);
+    assert_eq!(as_json(&env)["settings"]["deadline"]["value"], 7);
     set_mode(&real, 0o666);
-    let outcome = machine.run(&["settings"], Input::Open);
-    outcome.tells_a_person(&["config.toml", "real.toml", "chmod"]);
+    let outcome = env.run(&["settings"], Input::Open);
+    outcome.is_user_error(&["config.toml", "real.toml", "chmod"]);
     std::fs::remove_file(&real).unwrap();
-    let outcome = machine.run(&["settings"], Input::Open);
-    outcome.tells_a_person(&["config.toml", "cannot be read"]);
+    let outcome = env.run(&["settings"], Input::Open);
+    outcome.is_user_error(&["config.toml", "cannot be read"]);
 }
 
 #[cfg(unix)]
 #[test]
-fn what_is_no_plain_file_is_refused_and_not_waited_for() {
-    let mut machine = Machine::with_environment_key();
-    let pipe = machine.path("pipe");
+fn an_irregular_file_is_refused_without_waiting() {
+    let mut env = TestEnv::with_environment_key();
+    let pipe = env.path("pipe");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status();
     assert!(made.unwrap().success());
-    for path in [&*pipe, Path::new("/dev/zero"), &machine.path("home")] {
-        machine.set("ICR_CONFIG", path);
+    for path in [&*pipe, Path::new("/dev/zero"), &env.path("home")] {
+        env.set("ICR_CONFIG", path);
         let parts = [&*text(path), "not a regular file"];
-        machine.get("us.icr.io").is_failure_with(&parts);
-        machine
-            .run(&["settings"], Input::Open)
-            .tells_a_person(&parts);
+        env.get("us.icr.io").is_client_error(&parts);
+        env.run(&["settings"], Input::Open).is_user_error(&parts);
     }
 }
 
 #[test]
 fn a_file_may_hold_1_mib() {
-    let machine = Machine::with_environment_key();
+    let env = TestEnv::with_environment_key();
     let filled = |length: usize| format!("# {}\ndeadline = 9", "x".repeat(length - 15));
-    machine.settings(&filled(1024 * 1024));
-    assert_eq!(as_json(&machine)["settings"]["deadline"]["value"], 9);
-    machine.settings(&filled(1024 * 1024 + 1));
-    let outcome = machine.run(&["settings"], Input::Open);
-    outcome.tells_a_person(&["config.toml", "larger than 1 MiB"]);
-    std::fs::write(machine.settings(""), b"\xff").unwrap();
-    let outcome = machine.run(&["settings"], Input::Open);
-    outcome.tells_a_person(&["config.toml", "UTF-8"]);
+    env.settings(&filled(1024 * 1024));
+    assert_eq!(as_json(&env)["settings"]["deadline"]["value"], 9);
+    env.settings(&filled(1024 * 1024 + 1));
+    let outcome = env.run(&["settings"], Input::Open);
+    outcome.is_user_error(&["config.toml", "larger than 1 MiB"]);
+    std::fs::write(env.settings(""), b"\xff").unwrap();
+    let outcome = env.run(&["settings"], Input::Open);
+    outcome.is_user_error(&["config.toml", "UTF-8"]);
 }
 
 #[test]
-fn a_profile_says_which_iam_is_asked() {
-    let mut machine = Machine::with_environment_key();
-    machine.unset("IBMCLOUD_IAM_API_ENDPOINT");
-    let cloud = machine.cloud.url();
-    machine.settings(&format!(
+fn a_profile_chooses_the_iam() {
+    let mut env = TestEnv::with_environment_key();
+    env.unset("IBMCLOUD_IAM_API_ENDPOINT");
+    let cloud = env.cloud.url();
+    env.settings(&format!(
         "profile.here.iam-endpoint = \"{cloud}\"\nregistry.\"us.icr.io\".profile = \"here\"\n"
     ));
-    machine.get("us.icr.io").is_credential("iambearer");
-    assert_eq!(machine.cloud.exchanges(), 1);
-    machine.set("ICR_PROFILE", "here");
+    env.get("us.icr.io").is_credential("iambearer");
+    assert_eq!(env.cloud.exchanges(), 1);
+    env.set("ICR_PROFILE", "here");
     for host in ["de.icr.io", "stg.icr.io"] {
-        machine.get(host).is_credential("iambearer");
+        env.get(host).is_credential("iambearer");
     }
-    assert_eq!(machine.cloud.exchanges(), 3, "no keychain, no cache");
+    assert_eq!(env.cloud.exchanges(), 3, "no keychain, no cache");
 }
 
 #[test]
 fn the_help_has_examples_and_unknown_arguments_are_rejected() {
-    let machine = Machine::with_environment_key();
+    let env = TestEnv::with_environment_key();
     for help in ["--help", "-h"] {
-        let text = answer(&machine, &["settings", help]);
+        let text = answer(&env, &["settings", help]);
         for part in ["--json", "Examples:", "docker-credential-icr settings"] {
             assert!(text.contains(part), "`{part}` is missing in {text}");
         }
@@ -430,7 +420,7 @@ fn the_help_has_examples_and_unknown_arguments_are_rejected() {
         (&["settings", "--jso"][..], &["--jso", "--json"][..]),
         (&["settings", "us.icr.io"], &["us.icr.io", "Usage: "]),
     ] {
-        machine.run(arguments, Input::Open).refuses_arguments(parts);
+        env.run(arguments, Input::Open).is_usage_error(parts);
     }
-    assert_eq!(machine.cloud.exchanges(), 0);
+    assert_eq!(env.cloud.exchanges(), 0);
 }

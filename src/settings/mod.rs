@@ -627,7 +627,7 @@ mod tests {
             (
                 "[profile.a]\nsource = \"credentials-file\"\nfile = \"a\"\n",
                 "line 3, column 8",
-                "begins with",
+                "must be absolute",
             ),
             (
                 "[profile.a]\nsource = \"credentials-file\"\nfile = \"~/a\"\n",

@@ -5,18 +5,18 @@ use std::fs;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::healthy_machine::HealthyMachine;
+use crate::healthy_env::HealthyMachine;
 
 #[test]
 fn whatever_shadows_the_helper_is_reported() {
     let mut healthy = HealthyMachine::new();
     // No requests leave this machine.
     healthy
-        .machine
+        .env
         .set("HTTPS_PROXY", "http://127.0.0.1:1")
         .set("NO_PROXY", "localhost");
-    healthy.machine.plant("dXNlcjpzZWNyZXQtb2YtYS1wZXJzb24=");
-    healthy.machine.plant("secret-of-a-person");
+    healthy.env.add_secret("dXNlcjpzZWNyZXQtb2YtYS1wZXJzb24=");
+    healthy.env.add_secret("secret-of-a-person");
     let auth = r#""auths": {"us.icr.io": {"auth": "dXNlcjpzZWNyZXQtb2YtYS1wZXJzb24="}}"#;
     let ours = format!("\"credHelpers\": {{\"{}\": \"icr\"", healthy.registry);
     healthy.docker(&format!("{{{auth}, {ours}}}}}"));
@@ -55,8 +55,8 @@ fn whatever_shadows_the_helper_is_reported() {
     );
     healthy.docker(&format!("{{{ours}}}, \"credsStore\": \"icr\"}}"));
     healthy.reports("creds-store", "warning", &["all registries"]);
-    fs::create_dir_all(healthy.machine.path("runtime/containers")).unwrap();
-    healthy.machine.file("runtime/containers/auth.json", "{}");
+    fs::create_dir_all(healthy.env.path("runtime/containers")).unwrap();
+    healthy.env.file("runtime/containers/auth.json", "{}");
     let fix = format!("configure podman --registry {}", healthy.registry);
     healthy.docker(&format!("{{{ours}}}}}"));
     healthy.reports("podman-login", "warning", &["plaintext password", &fix]);
@@ -89,8 +89,8 @@ fn passwords_that_cannot_be_migrated_are_reported_with_the_reason() {
     let healthy = HealthyMachine::new();
     let auth = |password: &str| {
         let auth = STANDARD.encode(format!("iamapikey:{password}"));
-        healthy.machine.plant(password);
-        healthy.machine.plant(&auth);
+        healthy.env.add_secret(password);
+        healthy.env.add_secret(&auth);
         auth
     };
     let (one, other) = (auth("PASSWORD-ONE-3c1d"), auth("PASSWORD-TWO-8e2f"));
@@ -100,7 +100,7 @@ fn passwords_that_cannot_be_migrated_are_reported_with_the_reason() {
         let of_passwords = diagnostics
             .into_iter()
             .filter(|diagnostic| diagnostic["check"] == "plaintext-password");
-        let path = healthy.machine.path("home/.docker/config.json");
+        let path = healthy.env.path("home/.docker/config.json");
         let path = path.display().to_string();
         let lines = of_passwords.map(|diagnostic| {
             let part = |name: &str| {
@@ -152,14 +152,14 @@ fn passwords_that_cannot_be_migrated_are_reported_with_the_reason() {
 fn further_files_of_clients_are_checked() {
     let mut healthy = HealthyMachine::new();
     healthy
-        .machine
+        .env
         .set("HTTPS_PROXY", "http://127.0.0.1:1")
         .set("NO_PROXY", "localhost");
     let auth = STANDARD.encode("iamapikey:PASSWORD-ONE-3c1d");
-    healthy.machine.plant(&auth);
+    healthy.env.add_secret(&auth);
     let auths =
         format!("{{\"us.icr.io\": {{\"auth\": \"{auth}\"}}, \"x.io\": {{\"auth\": \"eDp5\"}}}}");
-    healthy.machine.file("home/.dockercfg", &auths);
+    healthy.env.file("home/.dockercfg", &auths);
     healthy.reports(
         "plaintext-password",
         "warning",
@@ -169,7 +169,7 @@ fn further_files_of_clients_are_checked() {
             "Remove us.icr.io from",
         ],
     );
-    healthy.machine.file(
+    healthy.env.file(
         "config/helm/registry/config.json",
         &format!("{{\"auths\": {auths}}}"),
     );
@@ -189,7 +189,7 @@ fn further_files_of_clients_are_checked() {
     );
     let settings = "home/.config/containers/registries.conf";
     healthy
-        .machine
+        .env
         .file(settings, "credential-helpers = [\"icr\"]\n");
     healthy.does_not_report("configured-clients");
     healthy.reports(
@@ -201,13 +201,13 @@ fn further_files_of_clients_are_checked() {
             "Add \\\"containers-auth.json\\\" after",
         ],
     );
-    healthy.machine.file(
+    healthy.env.file(
         settings,
         "credential-helpers = [\"icr\", \"containers-auth.json\"]\n",
     );
     healthy.reports("credential-helpers", "ok", &["all registries"]);
     healthy.docker(r#"{"credHelpers": {"us.icr.io": "icr"}}"#);
-    healthy.machine.file("runtime/containers/auth.json", "{}");
+    healthy.env.file("runtime/containers/auth.json", "{}");
     // `podman login` gives the password to this helper first.
     healthy.does_not_report("podman-login");
 }

@@ -7,34 +7,32 @@ use base64::engine::general_purpose::STANDARD;
 use icr_emulator::Subject;
 use serde_json::json;
 
-use crate::healthy_machine::HealthyMachine;
+use crate::healthy_env::HealthyMachine;
 use crate::support::ENVIRONMENT_KEY;
 use crate::support::Input;
-use crate::support::Machine;
 use crate::support::Screen;
+use crate::support::TestEnv;
 
 /// Runs each fix that is a command of this program.
 #[test]
 fn the_suggested_commands_fix_the_problems() {
-    let Some(machine) = Machine::with_keychain() else {
+    let Some(env) = TestEnv::with_keychain() else {
         return;
     };
-    let mut healthy = HealthyMachine::on(machine);
+    let mut healthy = HealthyMachine::on(env);
     healthy
-        .machine
+        .env
         .set("HTTPS_PROXY", "http://127.0.0.1:1")
         .set("NO_PROXY", "localhost,127.0.0.1")
         .set("TERM", "dumb");
-    healthy.machine.plant(ENVIRONMENT_KEY);
+    healthy.env.add_secret(ENVIRONMENT_KEY);
     let auth = STANDARD.encode(format!("iamapikey:{ENVIRONMENT_KEY}"));
-    healthy.machine.plant(&auth);
+    healthy.env.add_secret(&auth);
     let registry = healthy.registry.clone();
     let podman = "runtime/containers/auth.json";
     let auths = format!("\"auths\": {{\"{registry}\": {{\"auth\": \"{auth}\"}}}}");
     let log_in = |healthy: &HealthyMachine| {
-        let outcome = healthy
-            .machine
-            .store(&registry, "iamapikey", ENVIRONMENT_KEY);
+        let outcome = healthy.env.store(&registry, "iamapikey", ENVIRONMENT_KEY);
         outcome.is_silent_success();
     };
     type Damage<'a> = &'a dyn Fn(&HealthyMachine);
@@ -49,7 +47,7 @@ fn the_suggested_commands_fix_the_problems() {
             healthy.docker(r#"{"credsStore": "desktop"}"#);
         }),
         ("podman-login", &|healthy| {
-            healthy.machine.file(podman, "{}");
+            healthy.env.file(podman, "{}");
         }),
         ("other-helper", &|healthy| {
             healthy.docker(r#"{"credHelpers": {"us.icr.io": "pass"}}"#);
@@ -69,12 +67,11 @@ fn the_suggested_commands_fix_the_problems() {
         }),
         ("api-key-expiry", &|healthy| {
             let token = "REFRESH-TOKEN-OF-THE-CLI-41d7";
-            healthy.machine.plant(token);
-            let accounts = healthy.machine.cloud.accounts();
+            healthy.env.add_secret(token);
+            let accounts = healthy.env.cloud.accounts();
             accounts.add_refresh_token(token, Subject::user("tls"));
-            let session =
-                json!({"IAMEndpoint": healthy.machine.cloud.url(), "IAMRefreshToken": token});
-            healthy.machine.cli_session(&session);
+            let session = json!({"IAMEndpoint": healthy.env.cloud.url(), "IAMRefreshToken": token});
+            healthy.env.cli_session(&session);
             let login = [
                 "login",
                 "--from-ibmcloud",
@@ -82,14 +79,14 @@ fn the_suggested_commands_fix_the_problems() {
                 "--expires=9",
                 &registry,
             ];
-            let outcome = healthy.machine.run(&login, Input::Open);
+            let outcome = healthy.env.run(&login, Input::Open);
             assert_eq!(outcome.status, Some(0), "{outcome:?}");
         }),
     ];
     for (check, damage) in damages {
-        let erased = healthy.machine.erase(&registry);
+        let erased = healthy.env.erase(&registry);
         assert_eq!(erased.status, Some(0), "{erased:?}");
-        let _ = fs::remove_file(healthy.machine.path(podman));
+        let _ = fs::remove_file(healthy.env.path(podman));
         healthy.docker(&format!("{{\"credHelpers\": {{\"{registry}\": \"icr\"}}}}"));
         damage(&healthy);
         let of_check = || {
@@ -109,7 +106,7 @@ fn the_suggested_commands_fix_the_problems() {
         let command = fix.strip_prefix("docker-credential-icr ");
         let command =
             command.unwrap_or_else(|| panic!("{check}: not a command of this program: {fix}"));
-        let shown = Screen::Terminal(200).shows(&healthy.machine, &[(command, dialog)]);
+        let shown = Screen::Terminal(200).shows(&healthy.env, &[(command, dialog)]);
         assert_eq!(of_check(), None, "{fix}: {shown:?}");
     }
 }

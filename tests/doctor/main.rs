@@ -6,7 +6,7 @@ mod support;
 mod clients;
 #[cfg(unix)]
 mod fixes;
-mod healthy_machine;
+mod healthy_env;
 mod network;
 #[cfg(unix)]
 mod program;
@@ -15,20 +15,20 @@ use std::fs;
 
 use expect_test::expect;
 
-use healthy_machine::HealthyMachine;
+use healthy_env::HealthyMachine;
 use support::Input;
-use support::Machine;
+use support::TestEnv;
 #[cfg(unix)]
 use support::set_mode;
 
 /// Returns a text with the parts that vary replaced.
 fn without_variations(text: &str, healthy: &HealthyMachine) -> String {
-    let root = healthy.machine.path("");
+    let root = healthy.env.path("");
     let root = root.display().to_string();
     let text = text
         .replace(root.trim_end_matches('/'), "/m")
         .replace(&healthy.registry, "localhost:55555")
-        .replace(&healthy.machine.cloud.url(), "https://localhost:55555");
+        .replace(&healthy.env.cloud.url(), "https://localhost:55555");
     let mut result = String::new();
     for word in text.split_inclusive([' ', '\n']) {
         let digits = word.trim_start_matches(|character: char| character.is_ascii_digit());
@@ -80,7 +80,7 @@ fn a_healthy_machine_has_no_problems() {
         7 problems, 7 warning
     "#]].assert_eq(&without_variations(&outcome.stdout, &healthy));
     let mut healthy = healthy;
-    healthy.machine.set("COLUMNS", "60");
+    healthy.env.set("COLUMNS", "60");
     let narrow = healthy.run(&[]).stdout;
     let words = |text: &str| {
         without_variations(
@@ -101,7 +101,7 @@ fn a_healthy_machine_has_no_problems() {
 #[test]
 fn settings_that_cannot_be_read_are_a_problem() {
     let healthy = HealthyMachine::new();
-    healthy.machine.settings("colour = 1\n");
+    healthy.env.settings("colour = 1\n");
     healthy.reports(
         "settings",
         "problem",
@@ -111,21 +111,21 @@ fn settings_that_cannot_be_read_are_a_problem() {
 
 #[test]
 fn the_test_item_is_deleted_from_the_keychain() {
-    let Some(mut machine) = Machine::with_keychain() else {
+    let Some(mut env) = TestEnv::with_keychain() else {
         return;
     };
-    machine.set_environment_key();
-    let healthy = HealthyMachine::on(machine);
+    env.set_environment_key();
+    let healthy = HealthyMachine::on(env);
     healthy.reports("keychain-logins", "ok", &["kernel keyring", " ms"]);
     healthy.reports("kernel-quota", "ok", &[" keys and ", " bytes"]);
-    let names = healthy.machine.keys().names();
+    let names = healthy.env.keys().names();
     assert!(
         names.iter().all(|name| !name.contains("probe")),
         "{names:?}"
     );
     let mut healthy = HealthyMachine::new();
     healthy.reports("keychain", "warning", &["no keychain", "ICR_KEYCHAIN=auto"]);
-    healthy.machine.set("ICR_KEYCHAIN", "secret-service");
+    healthy.env.set("ICR_KEYCHAIN", "secret-service");
     healthy.reports(
         "keychain-logins",
         "problem",
@@ -148,17 +148,14 @@ fn the_active_source_is_reported_with_the_reason() {
             "the first source with credentials",
         ],
     );
-    healthy.machine.set("ICR_SOURCE", "environment");
+    healthy.env.set("ICR_SOURCE", "environment");
     healthy.reports("source", "ok", &["selected by $ICR_SOURCE"]);
     healthy.reports(
         "forced",
         "ok",
         &["$ICR_SOURCE selects 'environment' for all registries"],
     );
-    healthy
-        .machine
-        .unset("ICR_SOURCE")
-        .unset("IBMCLOUD_API_KEY");
+    healthy.env.unset("ICR_SOURCE").unset("IBMCLOUD_API_KEY");
     healthy.reports(
         "source",
         "warning",
@@ -168,13 +165,13 @@ fn the_active_source_is_reported_with_the_reason() {
         ],
     );
     healthy.has_no_problems();
-    healthy.machine.set("IBMCLOUD_API_KEY", "@/does/not/exist");
+    healthy.env.set("IBMCLOUD_API_KEY", "@/does/not/exist");
     healthy.reports(
         "source",
         "problem",
         &["/does/not/exist", "fix: \"Name a file that has the key"],
     );
-    healthy.machine.unset("IBMCLOUD_API_KEY");
+    healthy.env.unset("IBMCLOUD_API_KEY");
     healthy.docker(r#"{"credHelpers": {"cp.icr.io": "icr"}}"#);
     let fix = "docker login -u cp cp.icr.io";
     healthy.reports(
@@ -187,14 +184,14 @@ fn the_active_source_is_reported_with_the_reason() {
 #[cfg(unix)]
 #[test]
 fn files_that_other_users_can_read_or_change_are_reported() {
-    let Some(mut machine) = Machine::with_keychain() else {
+    let Some(mut env) = TestEnv::with_keychain() else {
         return;
     };
-    machine.set_environment_key();
-    let healthy = HealthyMachine::on(machine);
-    healthy.machine.get("us.icr.io").is_token_of();
+    env.set_environment_key();
+    let healthy = HealthyMachine::on(env);
+    healthy.env.get("us.icr.io").is_token_of();
     healthy.reports("locks", "ok", &["no locks held"]);
-    let locks = healthy.machine.path("cache/docker-credential-icr/locks");
+    let locks = healthy.env.path("cache/docker-credential-icr/locks");
     let lock = fs::read_dir(&locks)
         .unwrap()
         .flatten()
@@ -212,8 +209,8 @@ fn files_that_other_users_can_read_or_change_are_reported() {
     set_mode(&lock, 0o666);
     healthy.reports("modes", "warning", &["others can write", "chmod"]);
     set_mode(&lock, 0o600);
-    let file = healthy.machine.path("home/.docker/config.json");
-    let folder = healthy.machine.path("home/.docker");
+    let file = healthy.env.path("home/.docker/config.json");
+    let folder = healthy.env.path("home/.docker");
     for (of_folder, of_file, words) in [
         (0o700, 0o666, Some("others can write to it (mode 0666)")),
         (0o777, 0o600, Some("its directory (mode 0777)")),
@@ -230,9 +227,9 @@ fn files_that_other_users_can_read_or_change_are_reported() {
             None => healthy.does_not_report("modes"),
         }
     }
-    fs::create_dir_all(healthy.machine.path("config/docker-credential-icr/tokens")).unwrap();
+    fs::create_dir_all(healthy.env.path("config/docker-credential-icr/tokens")).unwrap();
     healthy
-        .machine
+        .env
         .file("config/docker-credential-icr/tokens/us.icr.io.json", "{}");
     healthy.reports(
         "plaintext-tokens",
@@ -244,12 +241,12 @@ fn files_that_other_users_can_read_or_change_are_reported() {
 #[test]
 fn the_report_is_a_new_file_without_secrets() {
     let healthy = HealthyMachine::new();
-    healthy.machine.plant("c29tZWJvZHk6YS1wYXNzd29yZA==");
+    healthy.env.add_secret("c29tZWJvZHk6YS1wYXNzd29yZA==");
     healthy.docker(&format!(
         "{{\"auths\": {{\"gcr.io\": {{\"auth\": \"c29tZWJvZHk6YS1wYXNzd29yZA==\"}}}}, \"credHelpers\": {{\"{}\": \"icr\"}}}}",
         healthy.registry
     ));
-    let path = healthy.machine.path("report.txt");
+    let path = healthy.env.path("report.txt");
     let arguments = ["--report", path.to_str().unwrap()];
     let outcome = healthy.run(&arguments);
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
@@ -267,7 +264,7 @@ fn the_report_is_a_new_file_without_secrets() {
     ] {
         assert!(report.contains(part), "{part} is missing in {report}");
     }
-    for secret in healthy.machine.secrets().iter() {
+    for secret in healthy.env.secrets().iter() {
         assert!(!report.contains(secret), "{secret} in {report}");
     }
     #[cfg(unix)]
@@ -295,7 +292,7 @@ fn without_an_older_program_there_is_nothing_to_take_over() {
 
 #[test]
 fn the_help_has_examples() {
-    let outcome = Machine::new().run(&["doctor", "--help"], Input::Open);
+    let outcome = TestEnv::new().run(&["doctor", "--help"], Input::Open);
     expect![[r#"
         Diagnose problems and suggest fixes
 

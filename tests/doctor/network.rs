@@ -1,22 +1,22 @@
 //! IAM, certificates and the registries.
 
-use crate::healthy_machine::HealthyMachine;
+use crate::healthy_env::HealthyMachine;
 use crate::support::ENVIRONMENT_KEY;
-use crate::support::Machine;
+use crate::support::TestEnv;
 
 #[test]
 fn each_step_of_the_network_is_checked() {
     let mut healthy = HealthyMachine::new();
-    let url = healthy.machine.cloud.url();
+    let url = healthy.env.cloud.url();
     healthy.reports("iam", "ok", &[&url, "answered in"]);
     healthy.reports("clock", "ok", &["by 0 s"]);
     healthy.reports("exchange", "ok", &["IBMid-environment", "account-1"]);
     healthy.reports("registry", "ok", &["accepted the token"]);
     healthy.reports("proxy", "ok", &["no variable sets a proxy"]);
     healthy.reports("certificates", "ok", &["authority"]);
-    healthy.machine.plant("password-of-the-proxy");
+    healthy.env.add_secret("password-of-the-proxy");
     healthy
-        .machine
+        .env
         .set(
             "HTTPS_PROXY",
             "http://user:password-of-the-proxy@127.0.0.1:1",
@@ -31,21 +31,17 @@ fn each_step_of_the_network_is_checked() {
         ],
     );
     healthy.reports("iam", "ok", &[]);
-    healthy.machine.unset("NO_PROXY");
+    healthy.env.unset("NO_PROXY");
     let message = format!("\"IAM at {url} is unreachable");
     healthy.reports("iam", "problem", &[&message, "proxy"]);
-    healthy.machine.set("HTTPS_PROXY", "bogus://x");
+    healthy.env.set("HTTPS_PROXY", "bogus://x");
     healthy.reports(
         "proxy",
         "warning",
         &["HTTPS_PROXY=bogus://x is not a usable proxy", "or unset it"],
     );
-    healthy.machine.unset("HTTPS_PROXY");
-    healthy
-        .machine
-        .cloud
-        .accounts()
-        .revoke_api_key(ENVIRONMENT_KEY);
+    healthy.env.unset("HTTPS_PROXY");
+    healthy.env.cloud.accounts().revoke_api_key(ENVIRONMENT_KEY);
     healthy.reports(
         "exchange",
         "problem",
@@ -56,67 +52,63 @@ fn each_step_of_the_network_is_checked() {
 
 #[test]
 fn a_new_token_is_requested_but_not_cached() {
-    let Some(mut machine) = Machine::with_keychain() else {
+    let Some(mut env) = TestEnv::with_keychain() else {
         return;
     };
-    machine.set_environment_key();
-    let healthy = HealthyMachine::on(machine);
-    let [host, other] = healthy.machine.registries();
+    env.set_environment_key();
+    let healthy = HealthyMachine::on(env);
+    let [host, other] = healthy.env.registries();
     healthy
-        .machine
+        .env
         .settings(&format!("registries = [\"{host}\", \"{other}\"]\n"));
     healthy.docker(&format!(
         "{{\"credHelpers\": {{\"{host}\": \"icr\", \"{other}\": \"icr\"}}}}"
     ));
-    let cached = healthy.machine.get(&host).is_credential("iambearer");
-    let exchanges = healthy.machine.cloud.exchanges();
+    let cached = healthy.env.get(&host).is_credential("iambearer");
+    let exchanges = healthy.env.cloud.exchanges();
     healthy.reports("exchange", "ok", &["IBMid-environment"]);
     assert_eq!(
-        healthy.machine.cloud.exchanges() - exchanges,
+        healthy.env.cloud.exchanges() - exchanges,
         1,
         "one exchange for both registries"
     );
-    healthy
-        .machine
-        .cloud
-        .accounts()
-        .revoke_api_key(ENVIRONMENT_KEY);
+    healthy.env.cloud.accounts().revoke_api_key(ENVIRONMENT_KEY);
     healthy.reports(
         "exchange",
         "problem",
         &["BXNIM0415E", "fix: \"Set a new key in $IBMCLOUD_API_KEY"],
     );
-    let served = healthy.machine.get(&host).is_credential("iambearer");
+    let served = healthy.env.get(&host).is_credential("iambearer");
     assert_eq!(served, cached, "the cached token remains");
 }
 
 #[test]
 fn a_refresh_token_that_iam_replaces_is_stored() {
-    let Some(machine) = Machine::with_keychain() else {
+    let Some(env) = TestEnv::with_keychain() else {
         return;
     };
-    let healthy = HealthyMachine::on(machine);
-    healthy.machine.add_refresh_token("A-REFRESH-TOKEN", "me");
-    healthy.machine.cloud.accounts().set_refresh_rotation(true);
+    let healthy = HealthyMachine::on(env);
+    healthy.env.add_refresh_token("A-REFRESH-TOKEN", "me");
+    healthy.env.cloud.accounts().set_refresh_rotation(true);
     healthy
-        .machine
+        .env
         .store(&healthy.registry, "iamrefresh", "A-REFRESH-TOKEN")
         .is_silent_success();
     for _ in 0..2 {
         healthy.reports("exchange", "ok", &["IBMid-me"]);
     }
-    let owner = healthy.machine.get(&healthy.registry).is_token_of();
+    let owner = healthy.env.get(&healthy.registry).is_token_of();
     assert_eq!(owner, "IBMid-me");
 }
 
 #[test]
 fn the_error_of_a_registry_is_reported() {
-    let Some(machine) = Machine::with_keychain() else {
+    let Some(env) = TestEnv::with_keychain() else {
         return;
     };
-    let healthy = HealthyMachine::on(machine);
+    let healthy = HealthyMachine::on(env);
     healthy
-        .machine
+        .env
         .store(&healthy.registry, "token", "A-PASSWORD-THAT-IS-WRONG")
         .is_silent_success();
     healthy.reports(
@@ -139,7 +131,7 @@ fn certificates_are_checked_as_for_a_request() {
         "ok",
         &["the system's ", " and 1 in ", "authority.pem"],
     );
-    healthy.machine.set("SSL_CERT_FILE", "/nonexistent");
+    healthy.env.set("SSL_CERT_FILE", "/nonexistent");
     healthy.reports(
         "certificates",
         "problem",
@@ -147,7 +139,7 @@ fn certificates_are_checked_as_for_a_request() {
     );
     // No requests leave this machine.
     healthy
-        .machine
+        .env
         .unset("SSL_CERT_FILE")
         .set("HTTPS_PROXY", "http://127.0.0.1:1")
         .set("NO_PROXY", "localhost");
@@ -160,8 +152,8 @@ fn certificates_are_checked_as_for_a_request() {
     assert!(message.contains("certificate authorities"), "{message}");
     #[cfg(target_os = "linux")]
     {
-        let directory = healthy.machine.path("authority");
-        healthy.machine.set("SSL_CERT_DIR", directory);
+        let directory = healthy.env.path("authority");
+        healthy.env.set("SSL_CERT_DIR", directory);
         let message = "trusts the 2 certificate authorities in $SSL_CERT_DIR";
         healthy.reports("certificates", "ok", &[message]);
     }

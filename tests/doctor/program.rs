@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::healthy_machine::HealthyMachine;
+use crate::healthy_env::HealthyMachine;
 use crate::support;
 use crate::support::set_mode;
 
@@ -17,18 +17,18 @@ fn script(path: &Path, text: &str) {
 #[test]
 fn another_program_of_the_same_name_on_the_path_is_reported() {
     let mut healthy = HealthyMachine::new();
-    let own = healthy.machine.path("bin");
+    let own = healthy.env.path("bin");
     healthy.reports("path", "ok", &["/bin/docker-credential-icr"]);
-    healthy.machine.set("PATH", "/nowhere");
+    healthy.env.set("PATH", "/nowhere");
     healthy.reports(
         "path",
         "problem",
         &["cannot find docker-credential-icr", "export PATH="],
     );
-    let other = healthy.machine.path("other");
+    let other = healthy.env.path("other");
     let program = other.join("docker-credential-icr");
     let path = format!("{}:{}", other.display(), own.display());
-    healthy.machine.set("PATH", &path);
+    healthy.env.set("PATH", &path);
     script(&program, "echo docker-credential-icr 0.1.0");
     healthy.reports(
         "path",
@@ -51,7 +51,7 @@ fn another_program_of_the_same_name_on_the_path_is_reported() {
 #[test]
 fn a_login_shell_that_does_not_find_the_program_is_reported() {
     let mut healthy = HealthyMachine::new();
-    healthy.machine.set("SHELL", "/bin/sh");
+    healthy.env.set("SHELL", "/bin/sh");
     healthy.reports(
         "login-shell",
         "warning",
@@ -61,20 +61,20 @@ fn a_login_shell_that_does_not_find_the_program_is_reported() {
             "/bin:$PATH",
         ],
     );
-    let own = healthy.machine.path("bin").display().to_string();
+    let own = healthy.env.path("bin").display().to_string();
     let profile = format!("echo Welcome\nPATH=\"{own}:$PATH\"\n");
-    healthy.machine.file("home/.profile", &profile);
+    healthy.env.file("home/.profile", &profile);
     healthy.reports("login-shell", "ok", &["/bin/docker-credential-icr"]);
     // The background process holds the shell's output open until something is written to the pipe.
-    let pipe = healthy.machine.path("pipe");
+    let pipe = healthy.env.path("pipe");
     let background = format!("mkfifo {0}; cat {0} &\n{profile}", pipe.display());
-    healthy.machine.file("home/.profile", &background);
+    healthy.env.file("home/.profile", &background);
     let (diagnostics, _) = healthy.diagnostics();
     // Opened for reading, too: opening does not block if the background process does not exist.
     let mut pipe = fs::File::options();
     pipe.read(true)
         .write(true)
-        .open(healthy.machine.path("pipe"))
+        .open(healthy.env.path("pipe"))
         .unwrap();
     let login_shell = diagnostics.iter().find(|it| it["check"] == "login-shell");
     assert_eq!(login_shell.map(|it| &it["verdict"]), Some(&"ok".into()));

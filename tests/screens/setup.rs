@@ -3,8 +3,8 @@
 use expect_test::expect_file;
 use regex::Regex;
 
-use crate::support::Machine;
 use crate::support::Screen;
+use crate::support::TestEnv;
 use crate::support::Typed;
 
 /// The title of each screen, the screen, and whether it has colors.
@@ -24,7 +24,7 @@ pub(crate) const NO_INPUT: &[(&str, &str)] = &[];
 
 /// A machine on which commands run.
 pub(crate) struct Setup {
-    pub(crate) machine: Machine,
+    pub(crate) env: TestEnv,
     /// Texts that vary, each with a placeholder.
     placeholders: Vec<(String, &'static str)>,
     /// The host of the registry on loopback.
@@ -32,25 +32,25 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    pub(crate) fn of(machine: Machine) -> Self {
-        let root = machine.path("").display().to_string();
-        let iam = machine.cloud.url();
+    pub(crate) fn of(env: TestEnv) -> Self {
+        let root = env.path("").display().to_string();
+        let iam = env.cloud.url();
         Self {
             placeholders: vec![
                 (root.trim_end_matches('/').to_owned(), "/tmp/of-machine"),
                 (iam, "http://127.0.0.1:44444"),
             ],
-            machine,
+            env,
             registry: None,
         }
     }
 
     /// Creates a setup with a registry on loopback, and an API key for it in the environment.
-    pub(crate) fn with_registry(machine: Machine) -> Self {
-        let mut machine = machine.with_registry();
-        machine.set_environment_key();
-        let [host, _] = machine.registries();
-        let mut setup = Self::of(machine);
+    pub(crate) fn with_registry(env: TestEnv) -> Self {
+        let mut env = env.with_registry();
+        env.set_environment_key();
+        let [host, _] = env.registries();
+        let mut setup = Self::of(env);
         // Replaced before the URL of IAM, which can contain it.
         setup.placeholders.insert(0, (host.clone(), REGISTRY));
         setup.registry = Some(host);
@@ -66,7 +66,7 @@ impl Setup {
         let typed: Vec<String> = commands.iter().map(with_host).collect();
         let dialogs = commands.iter().map(|(_, dialog)| *dialog);
         let typed: Vec<Typed<'_>> = typed.iter().map(String::as_str).zip(dialogs).collect();
-        let outputs = screen.shows(&self.machine, &typed);
+        let outputs = screen.shows(&self.env, &typed);
         let outputs = commands.iter().zip(outputs);
         let outputs = outputs.map(|((command, _), output)| {
             format!(
@@ -122,9 +122,9 @@ pub(crate) fn compare(name: &str, setup: impl Fn() -> Option<Setup>, commands: &
     let mut outputs: Vec<(&str, String)> = Vec::new();
     for (title, screen, has_colors) in SCREENS {
         let Some(mut setup) = setup() else { return };
-        setup.machine.set("TERM", "xterm");
+        setup.env.set("TERM", "xterm");
         if !has_colors {
-            setup.machine.set("NO_COLOR", "1");
+            setup.env.set("NO_COLOR", "1");
         }
         let text = setup.run(screen, commands);
         outputs.push((title, text));

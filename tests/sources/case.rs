@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::setup::Setup;
 use super::setup::parse;
-use super::support::Machine;
+use super::support::TestEnv;
 
 /// The longest time that a `get` may take.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
@@ -69,15 +69,15 @@ pub(crate) fn check(name: &str) {
     let base = base.map(|name| directory().join("base").join(name));
     let directories: Vec<PathBuf> = base.into_iter().chain([own]).collect();
     for keychain in &expect.keychains {
-        let machine = match &**keychain {
-            "none" => Some(Machine::new()),
-            other => Machine::with_keychain_named(other),
+        let env = match &**keychain {
+            "none" => Some(TestEnv::new()),
+            other => TestEnv::with_keychain_named(other),
         };
-        if let Some(machine) = machine {
+        if let Some(env) = env {
             for secret in &expect.secrets {
-                machine.plant(secret);
+                env.add_secret(secret);
             }
-            let setup = Setup::new(machine, directories.clone());
+            let setup = Setup::new(env, directories.clone());
             expect.check(&setup, keychain != "none");
         }
     }
@@ -94,7 +94,7 @@ fn no_keychain() -> Vec<String> {
 
 impl Expect {
     fn check(&self, setup: &Setup, is_cached: bool) {
-        let before = setup.machine.cloud.requests().len();
+        let before = setup.env.cloud.requests().len();
         let rounds = if is_cached { 2 } else { 1 };
         for _ in 0..rounds {
             for (address, answer) in &self.get {
@@ -102,7 +102,7 @@ impl Expect {
             }
         }
         if let Some(expected) = &self.requests {
-            let requests = setup.machine.cloud.requests().split_off(before);
+            let requests = setup.env.cloud.requests().split_off(before);
             let paths: Vec<&str> = requests.iter().map(|it| &*it.path).collect();
             let expected_paths: Vec<&str> = expected.iter().map(|it| &*it.path).collect();
             assert_eq!(paths, expected_paths);
@@ -115,7 +115,7 @@ impl Expect {
 
 impl Answer {
     fn check(&self, address: &str, setup: &Setup) {
-        let outcome = setup.machine.get(address);
+        let outcome = setup.env.get(address);
         match self {
             Self::Credential { user, secret } => {
                 let answer = outcome.is_credential(user);
@@ -126,7 +126,7 @@ impl Answer {
             Self::Error(parts) => {
                 let parts: Vec<String> = parts.iter().map(|part| setup.fill(part)).collect();
                 let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-                outcome.is_failure_with(&parts);
+                outcome.is_client_error(&parts);
             }
             Self::NotFound => outcome.is_not_found(),
             Self::TokenOf(iam_id) => assert_eq!(&outcome.is_token_of(), iam_id, "{outcome:?}"),

@@ -8,7 +8,7 @@ use icr_emulator::Profile;
 use icr_emulator::Subject;
 use serde::Deserialize;
 
-use super::support::Machine;
+use super::support::TestEnv;
 
 /// The clouds besides the main one, by the name of their file.
 #[derive(Default)]
@@ -16,9 +16,9 @@ pub(crate) struct Clouds(BTreeMap<String, Emulator>);
 
 impl Clouds {
     /// Starts one, in the place of an earlier one of that name.
-    pub(crate) fn start(&mut self, name: &str, file: &CloudFile, machine: &Machine) {
+    pub(crate) fn start(&mut self, name: &str, file: &CloudFile, env: &TestEnv) {
         let cloud = Emulator::start().expect("a free port on loopback");
-        file.set_up(&cloud, machine);
+        file.set_up(&cloud, env);
         self.0.insert(name.to_owned(), cloud);
     }
 
@@ -107,13 +107,13 @@ struct TrustedProfile {
 
 impl CloudFile {
     /// Adds all that to a cloud, and the secrets in it to those of the test.
-    pub(crate) fn set_up(&self, cloud: &Emulator, machine: &Machine) {
+    pub(crate) fn set_up(&self, cloud: &Emulator, env: &TestEnv) {
         let accounts = cloud.accounts();
         if let Some(rotate) = self.refresh_tokens_rotate {
             accounts.set_refresh_rotation(rotate);
         }
         for (key, it) in &self.api_keys {
-            machine.plant(key);
+            env.add_secret(key);
             accounts.add_api_key(key, it.subject());
             match it.state {
                 None => {}
@@ -123,7 +123,7 @@ impl CloudFile {
             }
         }
         for (token, it) in &self.refresh_tokens {
-            machine.plant(token);
+            env.add_secret(token);
             accounts.add_refresh_token(token, it.subject());
             match it.state {
                 None => {}
@@ -133,7 +133,7 @@ impl CloudFile {
             }
         }
         for (token, it) in &self.compute_resource_tokens {
-            machine.plant(token);
+            env.add_secret(token);
             let profiles: Vec<&str> = it.profiles.iter().map(String::as_str).collect();
             accounts.add_compute_resource_token(token, &profiles);
             if it.expired {

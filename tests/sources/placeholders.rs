@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::cloud::Clouds;
-use super::support::Machine;
+use super::support::TestEnv;
 use super::support::token;
 
 /// The values of `{home}`, `{cloud}`, `{token 60}` and so on; each keeps its first value.
@@ -12,16 +12,16 @@ pub(crate) struct Placeholders(RefCell<BTreeMap<String, String>>);
 
 impl Placeholders {
     /// Creates those that every text may have.
-    pub(crate) fn new(machine: &Machine, clouds: &Clouds) -> Self {
-        let home = machine.path("home").display().to_string();
-        let known = [("cloud", machine.cloud.url()), ("home", home)];
+    pub(crate) fn new(env: &TestEnv, clouds: &Clouds) -> Self {
+        let home = env.path("home").display().to_string();
+        let known = [("cloud", env.cloud.url()), ("home", home)];
         let values = known.into_iter().chain(clouds.urls());
         let values = values.map(|(name, value)| (name.to_owned(), value));
         Self(RefCell::new(values.collect()))
     }
 
     /// Returns the text with the value of each placeholder.
-    pub(crate) fn fill(&self, text: &str, machine: &Machine) -> String {
+    pub(crate) fn fill(&self, text: &str, env: &TestEnv) -> String {
         let mut filled = String::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('{') {
@@ -29,7 +29,7 @@ impl Placeholders {
             // Other braces belong to JSON or TOML.
             match after.split_once('}').filter(|(name, _)| is_name(name)) {
                 Some((name, behind)) => {
-                    filled += &self.value(name, machine);
+                    filled += &self.value(name, env);
                     rest = behind;
                 }
                 None => {
@@ -41,18 +41,18 @@ impl Placeholders {
         filled + rest
     }
 
-    fn value(&self, name: &str, machine: &Machine) -> String {
+    fn value(&self, name: &str, env: &TestEnv) -> String {
         if let Some(value) = self.0.borrow().get(name) {
             return value.clone();
         }
         let value = if let Some(seconds) = name.strip_prefix("token ") {
             token::ending_in(seconds.parse().expect("a number of seconds"))
         } else if let Some(owner) = name.strip_prefix("access-token-of ") {
-            machine.access_token_of(owner)
+            env.access_token_of(owner)
         } else {
             panic!("there is no placeholder {{{name}}}");
         };
-        machine.plant(&value);
+        env.add_secret(&value);
         self.0.borrow_mut().insert(name.to_owned(), value.clone());
         value
     }

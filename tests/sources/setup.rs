@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use super::cloud::CloudFile;
 use super::cloud::Clouds;
 use super::placeholders::Placeholders;
-use super::support::Machine;
+use super::support::TestEnv;
 use super::support::files_below;
 
 /// The files and directories that a case may have, besides further clouds (`cloud-NAME.json`).
@@ -38,7 +38,7 @@ struct Login {
 
 /// The environment that the directories of a case describe.
 pub(crate) struct Setup {
-    pub(crate) machine: Machine,
+    pub(crate) env: TestEnv,
     /// They run as long as this exists.
     _clouds: Clouds,
     /// The case's base first.
@@ -48,25 +48,25 @@ pub(crate) struct Setup {
 
 impl Setup {
     /// Prepares an environment; `directories` are the case's base, if it has one, and its own.
-    pub(crate) fn new(machine: Machine, directories: Vec<PathBuf>) -> Self {
+    pub(crate) fn new(env: TestEnv, directories: Vec<PathBuf>) -> Self {
         check_names(&directories);
-        let clouds = start_clouds(&directories, &machine);
+        let clouds = start_clouds(&directories, &env);
         let mut setup = Self {
-            placeholders: Placeholders::new(&machine, &clouds),
+            placeholders: Placeholders::new(&env, &clouds),
             _clouds: clouds,
             directories,
-            machine,
+            env,
         };
         for path in setup.parts("cloud.json") {
             let file: CloudFile = parse(&path);
-            file.set_up(&setup.machine.cloud, &setup.machine);
+            file.set_up(&setup.env.cloud, &setup.env);
         }
         if let Some(path) = setup.part("settings.toml") {
-            setup.machine.settings(&setup.fill(&read(&path)));
+            setup.env.settings(&setup.fill(&read(&path)));
         }
         if let Some(path) = setup.part("logins.json") {
             for login in parse::<Vec<Login>>(&path) {
-                login.store(&setup.machine);
+                login.store(&setup.env);
             }
         }
         for directory in &setup.directories {
@@ -79,7 +79,7 @@ impl Setup {
 
     /// Returns a text of the case with the values of its placeholders.
     pub(crate) fn fill(&self, text: &str) -> String {
-        self.placeholders.fill(text, &self.machine)
+        self.placeholders.fill(text, &self.env)
     }
 
     /// Returns the files of this name, the base's first.
@@ -100,9 +100,9 @@ impl Setup {
             let name = name.to_str().expect("a plain name");
             let content = fs::read(&file).expect("a readable file");
             match String::from_utf8(content) {
-                Ok(text) => drop(self.machine.file(name, &self.fill(&text))),
+                Ok(text) => drop(self.env.file(name, &self.fill(&text))),
                 Err(other) => {
-                    let path = self.machine.file(name, "");
+                    let path = self.env.file(name, "");
                     fs::write(path, other.as_bytes()).expect("a file of this test");
                 }
             }
@@ -116,42 +116,40 @@ impl Setup {
         let lines = texts.iter().flat_map(|text| text.lines());
         for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
             if let Some((name, value)) = line.split_once('=') {
-                self.machine.set(name, value);
+                self.env.set(name, value);
             } else {
-                self.machine.unset(line);
+                self.env.unset(line);
             }
         }
     }
 }
 
 impl Login {
-    fn store(&self, machine: &Machine) {
+    fn store(&self, env: &TestEnv) {
         if let Some(user) = &self.user {
             let registry = self.registry.as_deref().expect("a client names a registry");
-            machine
-                .store(registry, user, &self.secret)
-                .is_silent_success();
+            env.store(registry, user, &self.secret).is_silent_success();
             return;
         }
-        machine.plant(&self.secret);
+        env.add_secret(&self.secret);
         let mut arguments = vec!["login", "--api-key-stdin"];
         arguments.extend(self.registry.as_deref());
         if let Some(profile) = &self.profile {
             arguments.extend(["--profile", profile]);
         }
-        let outcome = machine.run(&arguments, self.secret.as_str());
+        let outcome = env.run(&arguments, self.secret.as_str());
         assert_eq!(outcome.status, Some(0), "{outcome:?}");
     }
 }
 
 /// Starts the clouds that have a file `cloud-NAME.json`, besides the main one.
-fn start_clouds(directories: &[PathBuf], machine: &Machine) -> Clouds {
+fn start_clouds(directories: &[PathBuf], env: &TestEnv) -> Clouds {
     let mut clouds = Clouds::default();
     for directory in directories {
         for name in names_in(directory) {
             if let Some(name) = name.strip_suffix(".json").filter(|_| is_cloud(&name)) {
                 let file = parse(&directory.join(format!("{name}.json")));
-                clouds.start(name, &file, machine);
+                clouds.start(name, &file, env);
             }
         }
     }

@@ -12,20 +12,20 @@ use serde_json::json;
 
 use support::ENVIRONMENT_KEY;
 use support::Input;
-use support::Machine;
 use support::Outcome;
+use support::TestEnv;
 
-/// `status`, in a pipe.
-fn status(machine: &Machine, arguments: &[&str]) -> Outcome {
+/// Runs `status` in a pipe.
+fn status(env: &TestEnv, arguments: &[&str]) -> Outcome {
     let mut all = vec!["status"];
     all.extend(arguments);
-    machine.run(&all, Input::Open)
+    env.run(&all, Input::Open)
 }
 
 /// Returns the output of a command that succeeds, with the parts that vary replaced.
 #[track_caller]
-fn answer(machine: &Machine, arguments: &[&str]) -> String {
-    let outcome = status(machine, arguments);
+fn answer(env: &TestEnv, arguments: &[&str]) -> String {
+    let outcome = status(env, arguments);
     assert_eq!((outcome.status, &*outcome.stderr), (Some(0), ""));
     without_variations(&outcome.stdout)
 }
@@ -44,46 +44,44 @@ fn is(text: &str, expected: Expect) {
     expected.assert_eq(text);
 }
 
-fn json_of(machine: &Machine, arguments: &[&str]) -> Value {
+fn json_of(env: &TestEnv, arguments: &[&str]) -> Value {
     let mut all = vec!["status", "--json"];
     all.extend(arguments);
-    let outcome = machine.run(&all, Input::Open);
+    let outcome = env.run(&all, Input::Open);
     serde_json::from_str(&outcome.stdout).unwrap_or_else(|error| panic!("{error}: {outcome:?}"))
 }
 
 /// A machine with two logins, a profile for another account, and two configured clients.
-fn machine_with_logins() -> Option<Machine> {
-    let machine = Machine::with_keychain()?;
-    machine.add_api_key("API-KEY-OF-A-PERSON", "person");
-    machine
-        .store("us.icr.io", "iamapikey", "API-KEY-OF-A-PERSON")
+fn env_with_logins() -> Option<TestEnv> {
+    let env = TestEnv::with_keychain()?;
+    env.add_api_key("API-KEY-OF-A-PERSON", "person");
+    env.store("us.icr.io", "iamapikey", "API-KEY-OF-A-PERSON")
         .is_silent_success();
-    machine
-        .store("cp.icr.io", "cp", "ENTITLEMENT-KEY")
+    env.store("cp.icr.io", "cp", "ENTITLEMENT-KEY")
         .is_silent_success();
-    machine.get("us.icr.io").is_token_of();
-    machine.settings("[profile.team-b]\n[registry.\"de.icr.io\"]\nprofile = \"team-b\"\n");
-    machine.add_api_key("API-KEY-OF-TEAM-B", "team-b");
+    env.get("us.icr.io").is_token_of();
+    env.settings("[profile.team-b]\n[registry.\"de.icr.io\"]\nprofile = \"team-b\"\n");
+    env.add_api_key("API-KEY-OF-TEAM-B", "team-b");
     let login = ["login", "--profile", "team-b", "--api-key-stdin"];
-    assert_eq!(machine.run(&login, "API-KEY-OF-TEAM-B").status, Some(0));
-    std::fs::create_dir_all(machine.path("home/.docker")).expect("the directory is writable");
-    machine.file(
+    assert_eq!(env.run(&login, "API-KEY-OF-TEAM-B").status, Some(0));
+    std::fs::create_dir_all(env.path("home/.docker")).expect("the directory is writable");
+    env.file(
         "home/.docker/config.json",
         r#"{"credHelpers": {"us.icr.io": "icr", "uk.icr.io": "icr", "gcr.io": "gcloud"}}"#,
     );
-    std::fs::create_dir_all(machine.path("runtime/containers")).expect("the directory is writable");
-    machine.file(
+    std::fs::create_dir_all(env.path("runtime/containers")).expect("the directory is writable");
+    env.file(
         "runtime/containers/auth.json",
         r#"{"credHelpers": {"us.icr.io": "icr"}}"#,
     );
-    Some(machine)
+    Some(env)
 }
 
 #[test]
 fn without_logins_and_clients_it_shows_how_to_begin() {
-    let machine = Machine::new();
+    let env = TestEnv::new();
     is(
-        &answer(&machine, &[]),
+        &answer(&env, &[]),
         expect![[r#"
             Not logged in, and no client uses this helper. To begin:
               docker-credential-icr login         Log in to all registries
@@ -91,17 +89,17 @@ fn without_logins_and_clients_it_shows_how_to_begin() {
         "#]],
     );
     let empty = json!({"registries": [], "warnings": [], "notes": [], "problems": []});
-    assert_eq!(json_of(&machine, &[]), empty);
-    assert_eq!(machine.cloud.requests().len(), 0);
+    assert_eq!(json_of(&env, &[]), empty);
+    assert_eq!(env.cloud.requests().len(), 0);
 }
 
 #[test]
 fn all_registries_in_use_are_in_one_table() {
-    let Some(mut machine) = machine_with_logins() else {
+    let Some(mut env) = env_with_logins() else {
         return;
     };
-    let asked = machine.cloud.requests().len();
-    let table = answer(&machine, &[]);
+    let asked = env.cloud.requests().len();
+    let table = answer(&env, &[]);
     is(
         &table,
         expect![[r#"
@@ -112,8 +110,8 @@ fn all_registries_in_use_are_in_one_table() {
             us.icr.io  user person@registry-tests.example.com (IBMid-person) of account account-1  login for us.icr.io         iambearer  0 s old, expires in 60 min  kernel keyring  docker, podman
         "#]],
     );
-    machine.set("COLUMNS", "60");
-    let narrow = answer(&machine, &[]);
+    env.set("COLUMNS", "60");
+    let narrow = answer(&env, &[]);
     is(
         &narrow,
         expect![[r#"
@@ -149,21 +147,17 @@ fn all_registries_in_use_are_in_one_table() {
               clients   docker, podman
         "#]],
     );
-    machine.set("COLUMNS", "1000");
-    assert_eq!(answer(&machine, &[]), table);
-    assert_eq!(
-        machine.cloud.requests().len(),
-        asked,
-        "no requests were sent"
-    );
+    env.set("COLUMNS", "1000");
+    assert_eq!(answer(&env, &[]), table);
+    assert_eq!(env.cloud.requests().len(), asked, "no requests were sent");
 }
 
 #[test]
 fn json_contains_the_same_as_the_table() {
-    let Some(machine) = machine_with_logins() else {
+    let Some(env) = env_with_logins() else {
         return;
     };
-    let mut shown = json_of(&machine, &["us.icr.io"]);
+    let mut shown = json_of(&env, &["us.icr.io"]);
     let token = shown["registries"][0]["token"].take();
     let seconds = |key: &str| token[key].as_u64().expect("a number");
     assert_eq!(seconds("age") + seconds("expires_in"), 3600);
@@ -195,7 +189,7 @@ fn json_contains_the_same_as_the_table() {
             "problems": [],
         })
     );
-    let all = json_of(&machine, &[]);
+    let all = json_of(&env, &[]);
     let hosts: Vec<&Value> = all["registries"].as_array().unwrap().iter().collect();
     let hosts: Vec<&str> = hosts
         .iter()
@@ -206,8 +200,8 @@ fn json_contains_the_same_as_the_table() {
 
 #[test]
 fn the_source_for_all_other_registries_has_a_row() {
-    let mut machine = Machine::with_environment_key();
-    let table = answer(&machine, &[]);
+    let mut env = TestEnv::with_environment_key();
+    let table = answer(&env, &[]);
     is(
         &table,
         expect![[r#"
@@ -218,11 +212,11 @@ fn the_source_for_all_other_registries_has_a_row() {
               docker-credential-icr configure     Add this helper to Docker and Podman
         "#]],
     );
-    let rows = json_of(&machine, &[]);
+    let rows = json_of(&env, &[]);
     assert_eq!(rows["registries"][0]["registry"], Value::Null);
     assert_eq!(rows["registries"][0]["source"], "environment");
-    machine.set("IBMCLOUD_API_KEY", "@/does/not/exist");
-    let outcome = status(&machine, &[]);
+    env.set("IBMCLOUD_API_KEY", "@/does/not/exist");
+    let outcome = status(&env, &[]);
     assert_eq!(outcome.status, Some(1), "{outcome:?}");
     is(
         &outcome.stdout,
@@ -248,16 +242,16 @@ fn the_source_for_all_other_registries_has_a_row() {
 
 #[test]
 fn a_check_sends_requests_to_iam_and_the_registry() {
-    let mut machine = Machine::new().with_registry();
-    machine.set_environment_key();
-    let cloud = &machine.cloud;
-    let [registry, _] = machine.registries();
+    let mut env = TestEnv::new().with_registry();
+    env.set_environment_key();
+    let cloud = &env.cloud;
+    let [registry, _] = env.registries();
     assert_eq!(
-        json_of(&machine, &[&registry])["registries"][0]["check"],
+        json_of(&env, &[&registry])["registries"][0]["check"],
         Value::Null
     );
     assert_eq!(cloud.requests().len(), 0, "not without --check");
-    let row = json_of(&machine, &["--check", &registry])["registries"][0].take();
+    let row = json_of(&env, &["--check", &registry])["registries"][0].take();
     assert_eq!(
         (&row["check"], &row["problem"]),
         (&"ok".into(), &Value::Null)
@@ -268,7 +262,7 @@ fn a_check_sends_requests_to_iam_and_the_registry() {
         .map(|request| request.path)
         .collect();
     assert_eq!(paths, ["/identity/token", "/oauth/token"]);
-    let text = answer(&machine, &["--check", &registry]).replace(&registry, "localhost:55555");
+    let text = answer(&env, &["--check", &registry]).replace(&registry, "localhost:55555");
     is(
         &text,
         expect![[r#"
@@ -282,30 +276,29 @@ fn a_check_sends_requests_to_iam_and_the_registry() {
 
     // IAM accepts the key, but the registry rejects the token.
     cloud.accounts().set_token_lifetime(0);
-    let outcome = status(&machine, &["--check", &registry]);
+    let outcome = status(&env, &["--check", &registry]);
     assert_eq!(outcome.status, Some(1));
 
     cloud.accounts().set_token_lifetime(3600);
     cloud.accounts().revoke_api_key(ENVIRONMENT_KEY);
-    let outcome = status(&machine, &["--check", &registry]);
+    let outcome = status(&env, &["--check", &registry]);
     assert_eq!(outcome.status, Some(1));
     assert!(outcome.stdout.contains("BXNIM0415E"), "{outcome:?}");
 }
 
 #[test]
 fn a_check_sends_no_requests_to_registries_that_are_not_in_use() {
-    let mut machine = Machine::new().with_registry();
-    machine.set_environment_key();
-    let [registry, _] = machine.registries();
-    machine.file(
+    let mut env = TestEnv::new().with_registry();
+    env.set_environment_key();
+    let [registry, _] = env.registries();
+    env.file(
         "home/.docker/config.json",
         &format!("{{\"credHelpers\": {{\"{registry}\": \"icr\"}}}}"),
     );
     // No requests leave this machine.
-    machine
-        .set("HTTPS_PROXY", "http://127.0.0.1:1")
+    env.set("HTTPS_PROXY", "http://127.0.0.1:1")
         .set("NO_PROXY", "localhost");
-    let text = answer(&machine, &["--check"]).replace(&registry, "localhost:55555");
+    let text = answer(&env, &["--check"]).replace(&registry, "localhost:55555");
     is(
         &text,
         expect![[r#"
@@ -314,23 +307,19 @@ fn a_check_sends_no_requests_to_registries_that_are_not_in_use() {
             all other registries  -                                                                                     API key in $IBMCLOUD_API_KEY  iambearer  not cached  environment  none     -
         "#]],
     );
-    let paths = machine
-        .cloud
-        .requests()
-        .into_iter()
-        .map(|request| request.path);
+    let paths = env.cloud.requests().into_iter().map(|request| request.path);
     let paths: Vec<String> = paths.collect();
     assert_eq!(paths, ["/identity/token", "/oauth/token"]);
 }
 
 #[test]
 fn the_error_of_a_registry_names_it_once() {
-    let mut machine = Machine::new().with_registry();
-    let [registry, _] = machine.registries();
-    let token = Machine::new().access_token_of("stranger");
-    machine.plant(&token);
-    machine.set("IC_IAM_TOKEN", token);
-    let outcome = status(&machine, &["--check", &registry]);
+    let mut env = TestEnv::new().with_registry();
+    let [registry, _] = env.registries();
+    let token = TestEnv::new().access_token_of("stranger");
+    env.add_secret(&token);
+    env.set("IC_IAM_TOKEN", token);
+    let outcome = status(&env, &["--check", &registry]);
     assert_eq!(outcome.status, Some(1));
     let problem = format!("problem: {registry} rejected the user name 'iambearer' (HTTP 401): ");
     assert!(outcome.stdout.contains(&problem), "{outcome:?}");
@@ -338,13 +327,13 @@ fn the_error_of_a_registry_names_it_once() {
 
 #[test]
 fn podman_can_use_the_helper_for_all_registries() {
-    let machine = Machine::with_environment_key();
-    machine.file(
+    let env = TestEnv::with_environment_key();
+    env.file(
         "home/.config/containers/registries.conf",
         "credential-helpers = [\"containers-auth.json\", \"icr\"]\n",
     );
     is(
-        &answer(&machine, &[]),
+        &answer(&env, &[]),
         expect![[r#"
             REGISTRY        IDENTITY  SOURCE                        USER NAME  TOKEN       STORED IN    CLIENTS
             all registries  -         API key in $IBMCLOUD_API_KEY  iambearer  not cached  environment  podman
@@ -354,8 +343,8 @@ fn podman_can_use_the_helper_for_all_registries() {
 
 #[test]
 fn a_host_that_is_not_a_registry_is_rejected() {
-    let machine = Machine::new();
-    let outcome = status(&machine, &["docker.io"]);
+    let env = TestEnv::new();
+    let outcome = status(&env, &["docker.io"]);
     assert_eq!((outcome.status, &*outcome.stdout), (Some(1), ""));
     assert!(
         outcome
@@ -368,7 +357,7 @@ fn a_host_that_is_not_a_registry_is_rejected() {
 #[test]
 fn the_help_has_examples() {
     is(
-        &answer(&Machine::new(), &["--help"]),
+        &answer(&TestEnv::new(), &["--help"]),
         expect![[r#"
             Show the active source of each registry
 
@@ -412,10 +401,10 @@ mod at_a_terminal {
     use super::*;
 
     /// Returns what a terminal of 80 columns shows.
-    fn shown(machine: &Machine) -> String {
+    fn shown(env: &TestEnv) -> String {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_docker-credential-icr"));
         command.arg("status");
-        machine.furnish(&mut command);
+        env.apply_to(&mut command);
         command.stdout(std::process::Stdio::inherit());
         let mut session = spawn_command(command, Some(20_000)).expect("a terminal");
         session.exp_eof().expect("a terminal")
@@ -423,31 +412,28 @@ mod at_a_terminal {
 
     #[test]
     fn there_are_colors_unless_a_variable_disables_them() {
-        let mut machine = Machine::with_environment_key();
-        machine.set("TERM", "xterm");
-        assert!(shown(&machine).contains("\u{1b}[1m"), "a heading is bold");
+        let mut env = TestEnv::with_environment_key();
+        env.set("TERM", "xterm");
+        assert!(shown(&env).contains("\u{1b}[1m"), "a heading is bold");
         for (name, value) in [("NO_COLOR", "1"), ("TERM", "dumb")] {
-            machine.set(name, value);
-            let text = shown(&machine);
+            env.set(name, value);
+            let text = shown(&env);
             assert!(
                 !text.contains('\u{1b}') && text.contains("SOURCE"),
                 "{text:?}"
             );
-            machine.unset("NO_COLOR").set("TERM", "xterm");
+            env.unset("NO_COLOR").set("TERM", "xterm");
         }
-        assert!(
-            !answer(&machine, &[]).contains('\u{1b}'),
-            "no colors in a pipe"
-        );
+        assert!(!answer(&env, &[]).contains('\u{1b}'), "no colors in a pipe");
     }
 
     #[test]
     fn lines_fit_the_width_of_the_terminal() {
-        let Some(mut machine) = machine_with_logins() else {
+        let Some(mut env) = env_with_logins() else {
             return;
         };
-        machine.set("TERM", "dumb").set("COLUMNS", "40");
-        let text = shown(&machine);
+        env.set("TERM", "dumb").set("COLUMNS", "40");
+        let text = shown(&env);
         let text = text.replace('\r', "");
         // A single word cannot be wrapped.
         let is_long = |line: &&str| line.chars().count() > 40 && line.trim().contains(' ');

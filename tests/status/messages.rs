@@ -11,22 +11,21 @@ use crate::status;
 use crate::support;
 use crate::support::ENVIRONMENT_KEY;
 use crate::support::Input;
-use crate::support::Machine;
+use crate::support::TestEnv;
 
 #[test]
 fn a_rejection_at_the_last_get_is_a_problem_until_a_get_succeeds() {
-    let Some(mut machine) = Machine::with_keychain() else {
+    let Some(mut env) = TestEnv::with_keychain() else {
         return;
     };
-    machine.set_environment_key();
-    machine.set("COLUMNS", "1000");
-    machine.cloud.accounts().revoke_api_key(ENVIRONMENT_KEY);
-    machine
-        .get("us.icr.io")
-        .is_failure_with(&["BXNIM0415E", "Set a new key"]);
-    machine.keys().age_tokens(300);
-    let asked = machine.cloud.requests().len();
-    let outcome = status(&machine, &["us.icr.io"]);
+    env.set_environment_key();
+    env.set("COLUMNS", "1000");
+    env.cloud.accounts().revoke_api_key(ENVIRONMENT_KEY);
+    env.get("us.icr.io")
+        .is_client_error(&["BXNIM0415E", "Set a new key"]);
+    env.keys().age_tokens(300);
+    let asked = env.cloud.requests().len();
+    let outcome = status(&env, &["us.icr.io"]);
     assert_eq!(outcome.status, Some(1), "{outcome:?}");
     for part in [
         "failed 5 min ago",
@@ -34,36 +33,31 @@ fn a_rejection_at_the_last_get_is_a_problem_until_a_get_succeeds() {
     ] {
         assert!(outcome.stdout.contains(part), "{part}: {outcome:?}");
     }
-    let outcome = status(&machine, &["us.icr.io", "--json"]);
+    let outcome = status(&env, &["us.icr.io", "--json"]);
     assert_eq!(outcome.status, Some(1), "{outcome:?}");
     let shown: Value = serde_json::from_str(&outcome.stdout).unwrap();
     let error = &shown["registries"][0]["last_error"];
     assert_eq!(error["kind"], "rejection", "{shown:#}");
     let fix = error["fix"].as_str().unwrap();
     assert!(fix.starts_with("Set a new key in $IBMCLOUD_API_KEY"));
-    assert_eq!(
-        machine.cloud.requests().len(),
-        asked,
-        "no requests were sent"
-    );
-    machine.add_api_key(ENVIRONMENT_KEY, "environment");
-    machine.get("us.icr.io").is_credential("iambearer");
-    assert!(!answer(&machine, &["us.icr.io"]).contains("failed"));
+    assert_eq!(env.cloud.requests().len(), asked, "no requests were sent");
+    env.add_api_key(ENVIRONMENT_KEY, "environment");
+    env.get("us.icr.io").is_credential("iambearer");
+    assert!(!answer(&env, &["us.icr.io"]).contains("failed"));
 }
 
 #[test]
 fn an_outage_at_the_last_get_is_a_warning() {
-    let Some(mut machine) = Machine::with_keychain() else {
+    let Some(mut env) = TestEnv::with_keychain() else {
         return;
     };
-    machine.set_environment_key();
-    machine.set("COLUMNS", "1000");
-    machine
-        .cloud
+    env.set_environment_key();
+    env.set("COLUMNS", "1000");
+    env.cloud
         .always(Some(Fault::StatusWithRetryAfter(503, "3600".into())));
-    machine.get("us.icr.io").is_failure_with(&["HTTP 503"]);
-    machine.keys().age_tokens(600);
-    let shown = answer(&machine, &["us.icr.io"]);
+    env.get("us.icr.io").is_client_error(&["HTTP 503"]);
+    env.keys().age_tokens(600);
+    let shown = answer(&env, &["us.icr.io"]);
     for part in [
         "failed 10 min ago",
         "\nwarning: us.icr.io: cannot get a token with the API key in $IBMCLOUD_API_KEY: IAM is unavailable (HTTP 503) (since ",
@@ -71,41 +65,41 @@ fn an_outage_at_the_last_get_is_a_warning() {
     ] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
-    machine.keys().age_tokens(3000);
+    env.keys().age_tokens(3000);
     assert!(
-        answer(&machine, &["us.icr.io"]).contains("not cached"),
+        answer(&env, &["us.icr.io"]).contains("not cached"),
         "an hour ago"
     );
 }
 
 #[test]
 fn a_key_that_expires_soon_is_a_warning_with_the_command_that_replaces_it() {
-    let Some(machine) = Machine::with_keychain() else {
+    let Some(env) = TestEnv::with_keychain() else {
         return;
     };
     let (days, now) = (24 * 60 * 60, support::unix_now());
     let login = |expires: &str| {
-        // Each is good for one exchange.
+        // Each works for one exchange.
         let token = format!("REFRESH-TOKEN-OF-THE-CLI-{expires}");
-        machine.plant(&token);
-        let accounts = machine.cloud.accounts();
+        env.add_secret(&token);
+        let accounts = env.cloud.accounts();
         accounts.add_refresh_token(&token, Subject::user("person"));
-        let session = json!({"IAMEndpoint": machine.cloud.url(), "IAMRefreshToken": token});
-        machine.file("cli/config.json", &session.to_string());
+        let session = json!({"IAMEndpoint": env.cloud.url(), "IAMRefreshToken": token});
+        env.file("cli/config.json", &session.to_string());
         let way = ["login", "de.icr.io", "--from-ibmcloud", "--create-api-key"];
-        let mut command = machine.command(&way);
+        let mut command = env.command(&way);
         command
             .args(["--expires", expires])
-            .env("IBMCLOUD_CONFIG_HOME", machine.path("cli"));
-        machine.start_as(command, Input::Open).finish()
+            .env("IBMCLOUD_CONFIG_HOME", env.path("cli"));
+        env.start_as(command, Input::Open).finish()
     };
-    std::fs::create_dir_all(machine.path("cli")).unwrap();
+    std::fs::create_dir_all(env.path("cli")).unwrap();
     let outcome = login("30");
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
-    assert!(!answer(&machine, &[]).contains("warning"));
+    assert!(!answer(&env, &[]).contains("warning"));
     let outcome = login("13");
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
-    let text = answer(&machine, &[]);
+    let text = answer(&env, &[]);
     assert!(
         text.contains("warning: the API key of the login for de.icr.io expires in 12 days"),
         "{text}"
@@ -114,7 +108,7 @@ fn a_key_that_expires_soon_is_a_warning_with_the_command_that_replaces_it() {
         text.contains("\n         fix: docker-credential-icr login --rotate de.icr.io\n"),
         "{text}"
     );
-    let row = json_of(&machine, &["de.icr.io"]);
+    let row = json_of(&env, &["de.icr.io"]);
     let end = row["registries"][0]["api_key_expires_at"].as_i64().unwrap();
     assert!((12 * days..=13 * days).contains(&(end - now)), "{row}");
     assert_eq!(row["warnings"].as_array().unwrap().len(), 1);
@@ -122,17 +116,17 @@ fn a_key_that_expires_soon_is_a_warning_with_the_command_that_replaces_it() {
 
 #[test]
 fn a_clients_file_that_cannot_be_read_is_a_warning() {
-    let mut machine = Machine::new();
-    let path = machine.file("home/.docker/config.json", "{ no JSON");
-    machine.set("DOCKER_CONFIG", machine.path("home/.docker"));
-    let text = answer(&machine, &[]);
+    let mut env = TestEnv::new();
+    let path = env.file("home/.docker/config.json", "{ no JSON");
+    env.set("DOCKER_CONFIG", env.path("home/.docker"));
+    let text = answer(&env, &[]);
     let warning = format!(
         "warning: cannot read {}: it is not valid JSON: key must be a string at line 1 column 3\n         fix: docker-credential-icr doctor\n",
         path.display()
     );
     assert_eq!(text.matches(&warning).count(), 1, "{text}");
-    let warnings = json_of(&machine, &[])["warnings"].take();
+    let warnings = json_of(&env, &[])["warnings"].take();
     assert_eq!(warnings.as_array().map(Vec::len), Some(1), "{warnings}");
-    machine.file("home/.docker/config.json", "null");
-    assert!(answer(&machine, &[]).contains("config.json: it is `null`"));
+    env.file("home/.docker/config.json", "null");
+    assert!(answer(&env, &[]).contains("config.json: it is `null`"));
 }

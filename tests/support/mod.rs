@@ -6,11 +6,11 @@
     reason = "each test file is a program of its own and uses only a part of this"
 )]
 
+mod bad_file;
 #[cfg(unix)]
 pub(crate) mod browser;
 mod clock;
 mod keyring;
-mod obstacle;
 mod outcome;
 mod process;
 #[cfg(unix)]
@@ -39,10 +39,10 @@ use serde_json::Value;
 use serde_json::json;
 use tempfile::TempDir;
 
+pub(crate) use bad_file::BadFile;
 pub(crate) use clock::unix_now;
 pub(crate) use clock::wait_until;
 pub(crate) use keyring::Keys;
-pub(crate) use obstacle::Obstacle;
 pub(crate) use outcome::Outcome;
 pub(crate) use process::Input;
 pub(crate) use process::Running;
@@ -54,14 +54,14 @@ pub(crate) use screen::Typed;
 /// The text by which clients recognize that there is no credential.
 pub(crate) const NOT_FOUND: &str = "credentials not found in native keychain";
 
-/// The API key that [`Machine::with_environment_key`] sets; the person `IBMid-environment` owns it.
+/// The API key that [`TestEnv::with_environment_key`] sets; the person `IBMid-environment` owns it.
 pub(crate) const ENVIRONMENT_KEY: &str = "ENVIRONMENT-API-KEY-5c1f";
 
 /// The file of the IBM Cloud CLI's session, in the test's directory.
 pub(crate) const CLI_SESSION: &str = "home/.bluemix/config.json";
 
 /// The environment in which a test runs the program, and an emulated cloud. All of it is removed when it is dropped.
-pub(crate) struct Machine {
+pub(crate) struct TestEnv {
     pub(crate) cloud: Emulator,
     directory: TempDir,
     keys: Keys,
@@ -71,7 +71,7 @@ pub(crate) struct Machine {
     _turn: Option<File>,
 }
 
-impl Machine {
+impl TestEnv {
     /// Creates an environment without a keychain.
     pub(crate) fn new() -> Self {
         Self::create("none", None)
@@ -79,9 +79,9 @@ impl Machine {
 
     /// Creates an environment without a keychain, and with an API key in a variable.
     pub(crate) fn with_environment_key() -> Self {
-        let mut machine = Self::new();
-        machine.set_environment_key();
-        machine
+        let mut env = Self::new();
+        env.set_environment_key();
+        env
     }
 
     /// Creates an environment that stores everything in the kernel keyring. Returns `None`, with a line that says why, if there
@@ -93,7 +93,7 @@ impl Machine {
         Self::with_keychain_named("kernel")
     }
 
-    /// Does the same as [`Machine::with_keychain`] with another value of `ICR_KEYCHAIN`.
+    /// Does the same as [`TestEnv::with_keychain`] with another value of `ICR_KEYCHAIN`.
     pub(crate) fn with_keychain_named(choice: &str) -> Option<Self> {
         if let Err(reason) = keyring::available() {
             let reason =
@@ -108,7 +108,7 @@ impl Machine {
         Some(Self::create(choice, Some(turn)))
     }
 
-    /// Adds TLS and a registry to the cloud, at [`Machine::registries`], and to the settings.
+    /// Adds TLS and a registry to the cloud, at [`TestEnv::registries`], and to the settings.
     pub(crate) fn with_registry(mut self) -> Self {
         let authority = Authority::create(self.path("authority")).expect("a directory");
         let cloud = Emulator::builder().tls(&authority, &[]).start();
@@ -121,7 +121,7 @@ impl Machine {
         self
     }
 
-    /// Returns the two hosts of the registry of [`Machine::with_registry`].
+    /// Returns the two hosts of the registry of [`TestEnv::with_registry`].
     pub(crate) fn registries(&self) -> [String; 2] {
         let port = self.cloud.address().port();
         ["localhost", "127.0.0.1"].map(|host| format!("{host}:{port}"))
@@ -136,7 +136,7 @@ impl Machine {
             RandomState::new().hash_one(())
         );
         let cloud = Emulator::start().expect("a free port on loopback");
-        let mut machine = Self {
+        let mut env = Self {
             keys: Keys::of_namespace(&namespace),
             directory,
             secrets: Arc::default(),
@@ -150,18 +150,17 @@ impl Machine {
             ("XDG_CONFIG_HOME", "config"),
             ("XDG_RUNTIME_DIR", "runtime"),
         ] {
-            let path = machine.path(folder);
+            let path = env.path(folder);
             fs::create_dir(&path).expect("the directory is new and ours");
             set_mode(&path, 0o700);
-            machine.set(variable, path);
+            env.set(variable, path);
         }
-        let endpoint = machine.cloud.url();
-        machine
-            .set("ICR_KEYCHAIN", keychain)
+        let endpoint = env.cloud.url();
+        env.set("ICR_KEYCHAIN", keychain)
             .set("ICR_BACKGROUND_REFRESH", "false")
             .set("ICR_NAMESPACE", namespace)
             .set("IBMCLOUD_IAM_API_ENDPOINT", endpoint);
-        machine
+        env
     }
 
     /// Sets an environment variable.
@@ -208,7 +207,7 @@ impl Machine {
         self.file(CLI_SESSION, &self.cli_configuration(changes))
     }
 
-    /// Returns what [`Machine::cli_session`] writes.
+    /// Returns what [`TestEnv::cli_session`] writes.
     pub(crate) fn cli_configuration(&self, changes: &Value) -> String {
         let cloud = self.cloud.url();
         let mut configuration = json!({
@@ -230,7 +229,7 @@ impl Machine {
             let token = configuration[name].as_str().unwrap_or_default();
             let token = token.trim_start_matches("Bearer ");
             if !token.is_empty() {
-                self.plant(token);
+                self.add_secret(token);
             }
         }
         format!("{configuration:#}")
@@ -238,20 +237,20 @@ impl Machine {
 
     /// Makes `key` an API key of the person `IBMid-{owner}`, and a secret.
     pub(crate) fn add_api_key(&self, key: &str, owner: &str) {
-        self.plant(key);
+        self.add_secret(key);
         self.cloud.accounts().add_api_key(key, Subject::user(owner));
     }
 
     /// Makes `token` a refresh token of the person `IBMid-{owner}`, and a secret.
     pub(crate) fn add_refresh_token(&self, token: &str, owner: &str) {
-        self.plant(token);
+        self.add_secret(token);
         let accounts = self.cloud.accounts();
         accounts.add_refresh_token(token, Subject::user(owner));
     }
 
     /// Makes `token` that of a compute resource which these profiles are linked to, and a secret.
     pub(crate) fn add_compute_resource_token(&self, token: &str, profiles: &[&str]) {
-        self.plant(token);
+        self.add_secret(token);
         let accounts = self.cloud.accounts();
         accounts.add_compute_resource_token(token, profiles);
     }
@@ -273,7 +272,7 @@ impl Machine {
     }
 
     /// Makes a text a secret: from now on no output may contain it, except the secret of an answer.
-    pub(crate) fn plant(&self, secret: &str) {
+    pub(crate) fn add_secret(&self, secret: &str) {
         assert!(secret.len() >= 8, "{secret:?} would be found by chance");
         let mut secrets = self.secrets();
         if !secrets.iter().any(|known| known == secret) {
@@ -299,7 +298,7 @@ impl Machine {
     /// Runs `store`, as clients do.
     pub(crate) fn store(&self, address: &str, username: &str, secret: &str) -> Outcome {
         if !secret.is_empty() {
-            self.plant(secret);
+            self.add_secret(secret);
         }
         let request = json!({"ServerURL": address, "Username": username, "Secret": secret});
         self.run(&["store"], request.to_string().as_str())
@@ -325,7 +324,7 @@ impl Machine {
         self.start_as(self.command(arguments), input)
     }
 
-    /// Starts a command that was made by [`Machine::command`].
+    /// Starts a command that was made by [`TestEnv::command`].
     pub(crate) fn start_as<'a>(&self, command: Command, input: impl Into<Input<'a>>) -> Running {
         Running::start(command, input.into(), Arc::clone(&self.secrets))
     }
@@ -334,12 +333,12 @@ impl Machine {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_docker-credential-icr"));
         command.args(arguments);
-        self.furnish(&mut command);
+        self.apply_to(&mut command);
         command
     }
 
     /// Sets this environment for another command, and a pipe for its output.
-    pub(crate) fn furnish(&self, command: &mut Command) {
+    pub(crate) fn apply_to(&self, command: &mut Command) {
         command
             .env_clear()
             .envs(&self.variables)
@@ -366,7 +365,7 @@ impl Machine {
     }
 }
 
-impl Drop for Machine {
+impl Drop for TestEnv {
     fn drop(&mut self) {
         self.keys.remove_all();
     }
@@ -426,7 +425,7 @@ pub(crate) fn write_executable(content: &[u8], to: &Path) {
 }
 
 /// Calls a function on several threads at the same time, with their numbers.
-pub(crate) fn at_once<T: Send>(count: usize, run: impl Fn(usize) -> T + Sync) -> Vec<T> {
+pub(crate) fn in_parallel<T: Send>(count: usize, run: impl Fn(usize) -> T + Sync) -> Vec<T> {
     std::thread::scope(|scope| {
         let run = &run;
         let runs: Vec<_> = (0..count)

@@ -21,7 +21,7 @@ pub(crate) struct Outcome {
     pub(crate) took: Duration,
     pub(crate) verb: String,
     /// Whether the program read all of its input.
-    pub(crate) was_heard_out: bool,
+    pub(crate) read_all_input: bool,
 }
 
 /// Shortened, because some tests send megabytes.
@@ -69,7 +69,7 @@ impl Outcome {
 
     /// Checks for an error of a client's verb: one line, the same on both streams, with these parts in it.
     #[track_caller]
-    pub(crate) fn is_failure_with(&self, parts: &[&str]) {
+    pub(crate) fn is_client_error(&self, parts: &[&str]) {
         assert_eq!(self.status, Some(1), "{self:?}");
         let line = self.stdout.strip_suffix('\n').expect("a whole line");
         assert!(!line.trim().is_empty(), "{self:?}");
@@ -91,19 +91,19 @@ impl Outcome {
 
     /// Checks for an error that the user must fix: on stderr only, with these parts in it.
     #[track_caller]
-    pub(crate) fn tells_a_person(&self, parts: &[&str]) {
+    pub(crate) fn is_user_error(&self, parts: &[&str]) {
         self.fails(1, parts);
     }
 
     /// Checks for an error in the arguments, in the same way.
     #[track_caller]
-    pub(crate) fn refuses_arguments(&self, parts: &[&str]) {
+    pub(crate) fn is_usage_error(&self, parts: &[&str]) {
         self.fails(2, parts);
     }
 
     /// Checks for a temporary error, in the same way.
     #[track_caller]
-    pub(crate) fn puts_a_person_off(&self, parts: &[&str]) {
+    pub(crate) fn is_temporary_error(&self, parts: &[&str]) {
         self.fails(3, parts);
     }
 

@@ -130,7 +130,7 @@ impl Running {
             stdout: text(output),
             took: self.started.elapsed(),
             verb: verb.into_owned(),
-            was_heard_out: matches!(feeding, None | Some(Ok(Ok(())))),
+            read_all_input: matches!(feeding, None | Some(Ok(Ok(())))),
         };
         let mut secrets = self.secrets.lock().expect("no panic while it is locked");
         let own = outcome.secret().filter(|secret| secret.len() >= 8);

@@ -9,7 +9,7 @@ use rexpect::session::PtySession;
 use rexpect::session::spawn_command;
 
 use super::Input;
-use super::Machine;
+use super::TestEnv;
 
 /// More lines than any command writes.
 const ROWS: u16 = 500;
@@ -37,15 +37,15 @@ impl Screen {
     ///
     /// Lines are those that the program writes, even if a terminal breaks them. Styles are in braces: `{bold}…{}`. In a pipe, lines
     /// of stderr are marked.
-    pub(crate) fn shows(self, machine: &Machine, commands: &[Typed<'_>]) -> Vec<String> {
+    pub(crate) fn shows(self, env: &TestEnv, commands: &[Typed<'_>]) -> Vec<String> {
         let shown = match self {
             Self::Pipe => commands
                 .iter()
-                .map(|(command, _)| in_a_pipe(machine, command))
+                .map(|(command, _)| in_a_pipe(env, command))
                 .collect(),
-            Self::Terminal(columns) => at_a_terminal(machine, commands, columns),
+            Self::Terminal(columns) => at_a_terminal(env, commands, columns),
         };
-        for secret in machine.secrets().iter() {
+        for secret in env.secrets().iter() {
             let seen = shown.iter().find(|shown| shown.contains(secret));
             assert_eq!(seen, None, "{secret} is shown");
         }
@@ -53,17 +53,17 @@ impl Screen {
     }
 }
 
-fn in_a_pipe(machine: &Machine, command: &str) -> String {
+fn in_a_pipe(env: &TestEnv, command: &str) -> String {
     let arguments: Vec<&str> = command.split_whitespace().collect();
-    let outcome = machine.run(&arguments, Input::Open);
+    let outcome = env.run(&arguments, Input::Open);
     let errors = outcome.stderr.lines();
     let errors: String = errors.map(|line| format!("stderr: {line}\n")).collect();
     let status = outcome.status.expect("no signal ended it");
     format!("{}{errors}[{status}]\n", outcome.stdout)
 }
 
-fn at_a_terminal(machine: &Machine, commands: &[Typed<'_>], columns: u16) -> Vec<String> {
-    let mut session = start(machine, commands, columns);
+fn at_a_terminal(env: &TestEnv, commands: &[Typed<'_>], columns: u16) -> Vec<String> {
+    let mut session = start(env, commands, columns);
     let mut written = String::new();
     for (expected, answer) in commands.iter().flat_map(|(_, typed)| *typed) {
         written += &session.exp_string(expected).expect(expected);
@@ -84,8 +84,8 @@ fn at_a_terminal(machine: &Machine, commands: &[Typed<'_>], columns: u16) -> Vec
 }
 
 /// Starts the program at a terminal with echo, which the shell's first line tests.
-pub(crate) fn dialog(machine: &Machine, arguments: &[&str]) -> PtySession {
-    let program = machine.command(&[]);
+pub(crate) fn dialog(env: &TestEnv, arguments: &[&str]) -> PtySession {
+    let program = env.command(&[]);
     let mut shell = Command::new("/bin/sh");
     shell
         .args([
@@ -94,7 +94,7 @@ pub(crate) fn dialog(machine: &Machine, arguments: &[&str]) -> PtySession {
         ])
         .arg(program.get_program())
         .args(arguments);
-    machine.furnish(&mut shell);
+    env.apply_to(&mut shell);
     shell
         .env("PATH", "/usr/bin:/bin")
         .env("TERM", "xterm")
@@ -109,15 +109,15 @@ pub(crate) fn dialog(machine: &Machine, arguments: &[&str]) -> PtySession {
 }
 
 /// Starts the commands at a terminal, one after the other.
-fn start(machine: &Machine, commands: &[Typed<'_>], columns: u16) -> PtySession {
-    let program = machine.command(&[]);
+fn start(env: &TestEnv, commands: &[Typed<'_>], columns: u16) -> PtySession {
+    let program = env.command(&[]);
     let mut script = format!("PATH=/usr/bin:/bin stty echo cols {columns} rows {ROWS}");
     for (command, _) in commands {
         let _ = write!(script, "\n\"$0\" {command}; echo \"{STATUS}$?\"");
     }
     let mut shell = Command::new("/bin/sh");
     shell.args(["-c", &script]).arg(program.get_program());
-    machine.furnish(&mut shell);
+    env.apply_to(&mut shell);
     // Its output goes to the terminal.
     shell.stdout(Stdio::inherit());
     spawn_command(shell, Some(TIMEOUT)).expect("a terminal")

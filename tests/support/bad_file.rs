@@ -6,7 +6,7 @@ use std::process::Command;
 
 /// A file, directory or device from which no secret can be read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Obstacle {
+pub(crate) enum BadFile {
     Binary,
     Directory,
     Empty,
@@ -20,7 +20,7 @@ pub(crate) enum Obstacle {
     Zero,
 }
 
-impl Obstacle {
+impl BadFile {
     /// Returns all that this system has.
     pub(crate) fn all() -> Vec<Self> {
         let mut all = vec![Self::Binary, Self::Directory, Self::Empty, Self::Huge];
@@ -34,7 +34,7 @@ impl Obstacle {
     }
 
     /// Creates it at a path, in the place of what is there.
-    pub(crate) fn put(self, path: &Path) {
+    pub(crate) fn create_at(self, path: &Path) {
         let _ = fs::remove_file(path).or_else(|_| fs::remove_dir(path));
         match self {
             Self::Binary => fs::write(path, [0x00, 0xff, 0xfe, b'{', 0x80]).expect("it is ours"),

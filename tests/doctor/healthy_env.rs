@@ -7,29 +7,29 @@ use serde_json::Value;
 
 use crate::support::ENVIRONMENT_KEY;
 use crate::support::Input;
-use crate::support::Machine;
 use crate::support::Outcome;
+use crate::support::TestEnv;
 
 /// A machine without problems: the program on the PATH, an API key, and docker configured for a registry on loopback.
 pub(crate) struct HealthyMachine {
-    pub(crate) machine: Machine,
+    pub(crate) env: TestEnv,
     pub(crate) registry: String,
 }
 
 impl HealthyMachine {
     pub(crate) fn new() -> Self {
-        Self::on(Machine::with_environment_key())
+        Self::on(TestEnv::with_environment_key())
     }
 
-    pub(crate) fn on(machine: Machine) -> Self {
-        let mut machine = machine.with_registry();
-        let bin = machine.path("bin");
+    pub(crate) fn on(env: TestEnv) -> Self {
+        let mut env = env.with_registry();
+        let bin = env.path("bin");
         fs::create_dir(&bin).expect("the directory is writable");
         link(&bin);
-        machine.set("PATH", bin);
-        machine.add_api_key(ENVIRONMENT_KEY, "environment");
-        let [registry, _] = machine.registries();
-        let healthy = Self { machine, registry };
+        env.set("PATH", bin);
+        env.add_api_key(ENVIRONMENT_KEY, "environment");
+        let [registry, _] = env.registries();
+        let healthy = Self { env, registry };
         healthy.docker(&format!(
             "{{\"credHelpers\": {{\"{}\": \"icr\"}}}}",
             healthy.registry
@@ -39,14 +39,14 @@ impl HealthyMachine {
 
     /// Writes docker's file.
     pub(crate) fn docker(&self, text: &str) {
-        fs::create_dir_all(self.machine.path("home/.docker")).expect("the directory is writable");
-        self.machine.file("home/.docker/config.json", text);
+        fs::create_dir_all(self.env.path("home/.docker")).expect("the directory is writable");
+        self.env.file("home/.docker/config.json", text);
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Outcome {
         let mut all = vec!["doctor"];
         all.extend(arguments);
-        self.machine.run(&all, Input::Open)
+        self.env.run(&all, Input::Open)
     }
 
     /// Returns all diagnostics, and whether the command succeeded.
