@@ -57,7 +57,7 @@ test_login_then_pull() {
     desktop_user
     exchanging 1 succeeds docker-credential-icr login --web us.icr.io
     shows "$emulator/identity/authorize?client_id=bx&response_type=code&redirect_uri=http%3A%2F%2Flocalhost%3A"
-    browser_shows 'you can close this window'
+    browser_shows 'You can close this window'
     gets us.icr.io iambearer
     succeeds docker pull us.icr.io/lab/hello
     shows us.icr.io/lab/hello
@@ -79,7 +79,7 @@ test_rejected_login_shows_why_in_the_terminal() {
     control browser-user ''
     exchanging 0 fails docker-credential-icr login --web us.icr.io
     shows 'The person said no.'
-    browser_shows 'IBM Cloud did not log you in'
+    browser_shows 'IBM Cloud rejected the login'
     does_not_show 'The person said no.'
     gets_nothing us.icr.io
 }
