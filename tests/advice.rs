@@ -339,7 +339,6 @@ fn a_forbidden_address_gets_no_hint_about_the_key() {
 #[test]
 fn an_outage_has_the_hint_to_try_again() {
     let env = TestEnv::with_environment_key();
-    env.settings("deadline = 2\n");
     for (fault, words) in [
         (
             Fault::Status(503),
