@@ -102,6 +102,11 @@ impl Error {
         Self::new(ErrorKind::Temporary, message)
     }
 
+    /// Creates an [`ErrorKind::Temporary`] for an answer that cannot be written to stdout.
+    pub fn unwritten_answer(error: &std::io::Error) -> Self {
+        Self::temporary(format!("cannot write the answer ({error})"))
+    }
+
     /// Creates an [`ErrorKind::Usage`].
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Usage, message)

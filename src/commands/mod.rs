@@ -67,9 +67,9 @@ fn when(seconds: u64) -> String {
 /// Writing fails.
 pub(crate) fn print(stdio: &mut Stdio<'_>, text: &str) -> Result<()> {
     match writeln!(stdio.output, "{text}") {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::temporary(
-            format!("cannot write the answer ({error})"),
-        )),
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::unwritten_answer(&error))
+        }
         _ => Ok(()),
     }
 }
@@ -77,6 +77,15 @@ pub(crate) fn print(stdio: &mut Stdio<'_>, text: &str) -> Result<()> {
 /// Writes an answer without secrets as JSON to stdout.
 fn print_json(stdio: &mut Stdio<'_>, answer: &impl Serialize) -> Result<()> {
     print(stdio, &printable::in_json(&to_json(answer)?))
+}
+
+/// Returns a number with its noun: `1 problem`, `2 problems`.
+fn counted(count: usize, noun: &str) -> String {
+    if count == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{count} {noun}s")
+    }
 }
 
 /// Formats an answer, which may contain a secret, as JSON.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::api_key_lifecycle::expiry_warning;
 use super::clients::Clients;
+use super::counted;
 use super::print;
 use super::print_json;
 use super::redundant_logins;
@@ -98,12 +99,11 @@ pub(crate) fn run(
         let screen = Screen::of(stdio, context);
         print(stdio, &overview.to_text(screen, arguments.check))?;
     }
-    let found = match overview.problems().len() {
-        0 => return Ok(()),
-        1 => "1 problem found".to_owned(),
-        count => format!("{count} problems found"),
-    };
-    Err(Error::user(found).with_hint(format!("Run '{PROGRAM} doctor' for details")))
+    match overview.problems().len() {
+        0 => Ok(()),
+        count => Err(Error::user(format!("{} found", counted(count, "problem")))
+            .with_hint(format!("Run '{PROGRAM} doctor' for details"))),
+    }
 }
 
 impl Overview {

@@ -98,8 +98,8 @@ impl Broker<'_> {
     /// The credential for a registry.
     ///
     /// # Errors
-    /// [`Error::not_found()`] when nothing speaks for it; otherwise what went
-    /// wrong, with the source that was used.
+    /// [`Error::not_found()`] if no source has a credential for it; otherwise what failed,
+    /// with the source that was used.
     pub fn get(&self, registry: &Registry) -> Result<Credential> {
         self.look_up(registry, &mut Vec::new())
     }

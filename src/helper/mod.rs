@@ -86,7 +86,8 @@ pub(crate) fn get(
         }
         outcome => outcome?,
     };
-    wire::write_credential(stdio.output, &address, &credential).map_err(|error| write_error(&error))
+    wire::write_credential(stdio.output, &address, &credential)
+        .map_err(|error| Error::unwritten_answer(&error))
 }
 
 /// Returns whether IAM rejected a stored login that the client is about to replace, which an
@@ -193,9 +194,5 @@ fn server_address(argument: Option<String>, stdio: &mut Stdio<'_>) -> Result<Str
 }
 
 pub(crate) fn print(stdio: &mut Stdio<'_>, text: &str) -> Result<()> {
-    writeln!(stdio.output, "{text}").map_err(|error| write_error(&error))
-}
-
-fn write_error(error: &std::io::Error) -> Error {
-    Error::temporary(format!("cannot write the answer ({error})"))
+    writeln!(stdio.output, "{text}").map_err(|error| Error::unwritten_answer(&error))
 }

@@ -1,7 +1,7 @@
 //! What the machine itself is: a virtual server of a VPC, or of Power VS.
 //!
-//! Asked only where somebody says that this is one. Elsewhere nobody answers at
-//! 169.254.169.254, and everybody would wait for that.
+//! Used only if a variable or the settings say that this is one. Elsewhere there is no
+//! answer from 169.254.169.254, and every `get` would wait for it.
 
 use super::SourceContext;
 use super::environment_profile;

@@ -266,24 +266,7 @@ pub fn find_with<'a>(
     context: &'a SourceContext<'a>,
     read_login: &ReadLogin<'_>,
 ) -> Result<Search<'a>> {
-    let mut expired = Vec::new();
-    for source in sources(registry, context) {
-        match source.find(registry, context, read_login)? {
-            Lookup::Found(resolved) => {
-                return Ok(Search {
-                    resolved: Some(*resolved),
-                    expired,
-                });
-            }
-            Lookup::Expired(login) => expired.push(login),
-            Lookup::Nothing => {}
-        }
-    }
-    nothing(registry, context)?;
-    Ok(Search {
-        resolved: None,
-        expired,
-    })
+    first(registry, context, read_login, |_| true)
 }
 
 /// Returns the first identity or access token for the registry. Credentials that are
@@ -295,15 +278,11 @@ pub fn find_identity<'a>(
     registry: &Registry,
     context: &'a SourceContext<'a>,
 ) -> Result<Option<Resolved<'a>>> {
-    for source in sources(registry, context) {
-        let lookup = source.find(registry, context, &|scope| context.logins.read(scope))?;
-        if let Lookup::Found(resolved) = lookup
-            && !matches!(resolved.identity, ResolvedIdentity::Credential(_))
-        {
-            return Ok(Some(*resolved));
-        }
-    }
-    nothing(registry, context).map(|()| None)
+    let read_login = |scope: &LoginScope| context.logins.read(scope);
+    let search = first(registry, context, &read_login, |resolved| {
+        !matches!(resolved.identity, ResolvedIdentity::Credential(_))
+    })?;
+    Ok(search.resolved)
 }
 
 /// Returns what would be active for the registry without the login stored for a scope.
@@ -325,6 +304,31 @@ pub fn find_behind<'a>(
         }
     }
     Ok(None)
+}
+
+/// Returns what the first source has that `is_wanted`, and the expired logins before it.
+fn first<'a>(
+    registry: &Registry,
+    context: &'a SourceContext<'a>,
+    read_login: &ReadLogin<'_>,
+    is_wanted: impl Fn(&Resolved<'_>) -> bool,
+) -> Result<Search<'a>> {
+    let mut expired = Vec::new();
+    for source in sources(registry, context) {
+        match source.find(registry, context, read_login)? {
+            Lookup::Found(resolved) if is_wanted(&resolved) => {
+                let resolved = Some(*resolved);
+                return Ok(Search { resolved, expired });
+            }
+            Lookup::Expired(login) => expired.push(login),
+            Lookup::Found(_) | Lookup::Nothing => {}
+        }
+    }
+    nothing(registry, context)?;
+    Ok(Search {
+        resolved: None,
+        expired,
+    })
 }
 
 /// Returns an error if the settings choose a source, because it has no credentials.

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 
 use super::CheckContext;
 use super::Diagnostic;
-use super::counted;
 use crate::PROGRAM;
 use crate::client_config::file;
 use crate::client_config::undo;
 use crate::commands::clients::Contents;
+use crate::commands::counted;
 use crate::environment;
 use crate::fs;
 use crate::fs::Trusted;

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::clients::Clients;
+use super::counted;
 use super::print;
 use super::print_json;
 use super::scopes;
@@ -40,7 +41,6 @@ mod sources;
 use diagnostic::Diagnostic;
 use diagnostic::Verdict;
 use report::Report;
-use report::counted;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -7,6 +7,7 @@ use super::Group;
 use super::Verdict;
 use super::json::DiagnosticJson;
 use super::json::DoctorAnswer;
+use crate::commands::counted;
 use crate::commands::screen::Screen;
 
 /// The diagnostics of all checks, by group.
@@ -75,15 +76,6 @@ impl Report {
             warning_count: self.count(Verdict::Warning),
             diagnostics: diagnostics.collect(),
         }
-    }
-}
-
-/// `1 problem`, `2 problems`.
-pub(super) fn counted(count: usize, noun: &str) -> String {
-    if count == 1 {
-        format!("1 {noun}")
-    } else {
-        format!("{count} {noun}s")
     }
 }
 
