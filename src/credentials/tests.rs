@@ -1,0 +1,113 @@
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::test_support::Machine;
+use super::test_support::registry;
+use super::*;
+use crate::keychain::KeychainError;
+use crate::login::Login;
+
+#[test]
+fn a_fresh_token_is_found_without_the_far_keychain_and_without_iam() {
+    let machine = Machine::with_login("iamapikey", "key");
+    machine.answers("us.icr.io", "iambearer:access-1");
+    let calls = machine.durable.calls();
+    machine.clock.advance(Duration::from_secs(1799));
+    machine.answers("us.icr.io", "iambearer:access-1");
+    assert_eq!(machine.durable.calls(), calls, "a hit is local");
+    machine.clock.advance(Duration::from_secs(1));
+    assert_eq!(
+        machine.get("us.icr.io").as_deref(),
+        Ok("iambearer:access-2"),
+        "half its life is over"
+    );
+}
+
+#[test]
+fn all_regions_share_the_token_of_one_identity() {
+    let machine = Machine::with_environment(&[("IC_API_KEY", "key")]);
+    for region in crate::registry::REGIONS {
+        for host in [region.host, region.private_host] {
+            machine.answers(host, "iambearer:access-1");
+        }
+    }
+    assert_eq!(machine.exchanges(), 1);
+    assert_eq!(
+        machine.get("stg.icr.io").as_deref(),
+        Ok("iambearer:access-2"),
+        "staging has an IAM of its own"
+    );
+    let asked = machine.iam.asked.borrow();
+    assert_eq!(
+        asked[1].url,
+        "https://iam.test.cloud.ibm.com/identity/token"
+    );
+}
+
+#[test]
+fn nothing_is_noted_about_a_login_that_somebody_changes() {
+    let machine = Machine::new();
+    let scopes = [
+        LoginScope::Registry(registry("us.icr.io")),
+        LoginScope::Default,
+    ];
+    let look = || {
+        machine.ask(|broker| {
+            let context = broker.source_context(&registry("us.icr.io"));
+            let at_once = Deadline::after(&*machine.clock, Duration::ZERO);
+            let found = broker.find_with_hints(&registry("us.icr.io"), &context, at_once);
+            assert!(found.unwrap().resolved.is_none());
+            scopes
+                .each_ref()
+                .map(|scope| context.tokens.hint(scope).is_some())
+        })
+    };
+    let changing = machine
+        .locks
+        .lock_login(&LoginScope::Default.item_name(), Duration::ZERO);
+    assert_eq!(look(), [true, false]);
+    drop(changing);
+    assert_eq!(look(), [true, true]);
+}
+
+#[test]
+fn a_locked_keychain_costs_no_answer_that_is_still_good() {
+    let machine = Machine::with_login("iamapikey", "key");
+    machine.get("us.icr.io").unwrap();
+    machine
+        .durable
+        .fail_with(Some(KeychainError::Locked("durable")));
+    machine.clock.advance(Duration::from_secs(2000));
+    machine.answers("us.icr.io", "iambearer:access-1");
+    let failure = machine.get("de.icr.io").unwrap_err().to_string();
+    assert!(
+        failure.contains("locked"),
+        "not knowing is not the same as nothing: {failure}"
+    );
+}
+
+#[test]
+fn the_environment_comes_before_a_stored_login() {
+    let machine = Machine::with_environment(&[("IBMCLOUD_API_KEY", "key")]);
+    machine.store("us.icr.io", "somebody", "password").unwrap();
+    machine.answers("us.icr.io", "iambearer:access-1");
+}
+
+#[test]
+fn a_key_that_is_rotated_in_the_middle_of_a_get_gives_way_to_the_new_one() {
+    let machine = Machine::with_login("iamapikey", "old");
+    *machine.iam.refused.borrow_mut() = Some(Secret::new("old"));
+    assert!(machine.get("us.icr.io").is_err(), "nothing took its place");
+
+    let machine = Machine::with_login("iamapikey", "old");
+    *machine.iam.refused.borrow_mut() = Some(Secret::new("old"));
+    let durable = Rc::clone(&machine.durable);
+    let rotate = move || {
+        let scope = LoginScope::Registry(registry("us.icr.io"));
+        let credential = CredentialKind::ApiKey.with(Secret::new("new"));
+        let logins = Logins::in_keychain(&*durable);
+        logins.write(&scope, &Login::new(credential)).unwrap();
+    };
+    *machine.iam.meanwhile.borrow_mut() = Some(Box::new(rotate));
+    machine.answers("us.icr.io", "iambearer:access-2");
+}
