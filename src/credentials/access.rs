@@ -14,7 +14,6 @@ use crate::registry::api::RegistryApi;
 use crate::settings::CredentialKind;
 use crate::settings::SourceName;
 use crate::sources;
-use crate::sources::Identity;
 use crate::sources::ResolvedIdentity;
 use crate::time::Deadline;
 
@@ -24,21 +23,21 @@ impl Broker<'_> {
     /// opens nothing, and is passed over.
     fn access(&self, registry: &Registry, deadline: Deadline) -> Result<Access> {
         let context = self.source_context(registry);
-        let resolved = sources::find_identity(registry, &context)?;
-        match resolved.map(|resolved| resolved.identity) {
-            None | Some(ResolvedIdentity::Credential(_)) => Err(Error::user(format!(
-                "not logged in to {registry}"
-            ))
-            .with_hint(format!(
+        let not_logged_in = || {
+            Error::user(format!("not logged in to {registry}")).with_hint(format!(
                 "Run '{}', or set IBMCLOUD_API_KEY",
                 login_command(registry, self.settings)
-            ))),
-            Some(ResolvedIdentity::AccessToken(token)) => Ok(Access {
-                source: sources::of_access_token(token.clone(), &context).source(),
+            ))
+        };
+        let resolved = sources::find_identity(registry, &context)?.ok_or_else(not_logged_in)?;
+        match resolved.identity {
+            ResolvedIdentity::Credential(_) => Err(not_logged_in()),
+            ResolvedIdentity::AccessToken(token) => Ok(Access {
+                source: resolved.title,
                 token,
                 refresh_token: None,
             }),
-            Some(ResolvedIdentity::Exchanged(identity)) => {
+            ResolvedIdentity::Exchanged(identity) => {
                 self.access_of(&TokenRequest::new(registry, &*identity, &context, deadline))
             }
         }

@@ -47,13 +47,8 @@ impl<'a> CredentialCheck<'a> {
         let identity: Box<dyn Identity + '_> = match resolved.map(|resolved| resolved.identity) {
             None => return Err(Error::not_found()),
             Some(ResolvedIdentity::Credential(credential)) => return Ok(Some(credential)),
-            Some(ResolvedIdentity::AccessToken(token))
-                if wanted != CredentialKind::RegistryToken =>
-            {
-                return broker.provided_token(registry, wanted, token).map(Some);
-            }
             Some(ResolvedIdentity::AccessToken(token)) => {
-                Box::new(sources::of_access_token(token, &context))
+                return broker.provided_token(registry, wanted, token).map(Some);
             }
             Some(ResolvedIdentity::Exchanged(identity)) => identity,
         };

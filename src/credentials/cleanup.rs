@@ -12,7 +12,6 @@ use crate::registry::Registry;
 use crate::registry::own_tokens;
 use crate::settings::CredentialKind;
 use crate::sources;
-use crate::sources::Identity;
 use crate::sources::Origin;
 use crate::sources::ResolvedIdentity;
 use crate::time::Deadline;
@@ -69,12 +68,8 @@ impl Broker<'_> {
         let Some(resolved) = resolved.filter(|resolved| leaves(&resolved.origin)) else {
             return Ok(());
         };
-        let identity: Box<dyn Identity + '_> = match resolved.identity {
-            ResolvedIdentity::AccessToken(token) => {
-                Box::new(sources::of_access_token(token, &context))
-            }
-            ResolvedIdentity::Exchanged(identity) => identity,
-            ResolvedIdentity::Credential(_) => return Ok(()),
+        let ResolvedIdentity::Exchanged(identity) = resolved.identity else {
+            return Ok(());
         };
         let request = TokenRequest::new(registry, &*identity, &context, deadline);
         if context.tokens.secret(&request.key()).is_none() {

@@ -56,13 +56,13 @@ impl Broker<'_> {
         let key = request.key();
         let source = request.identity.source();
         let prepared = self.prepare(request);
-        // Half of the time for waiting, so that half is left for asking.
+        // Half of the time is for the lock, half for the request.
         let lock = self.context.locks.lock_identity(
             key.as_str(),
             request.deadline.remaining(self.context.clock) / 2,
         );
         let (cached, is_refresh_due) = tokens.look_up_with_refresh_due(&key);
-        let kept = cached.secret().cloned();
+        let cached_secret = cached.secret().cloned();
         let old = match cached.for_source(&source) {
             Cached::Failed(past) => return Err(past.failure),
             Cached::Nothing => None,
@@ -79,7 +79,7 @@ impl Broker<'_> {
                 tokens.keep(&key, &issued_token.secret, issued_token.lifetime);
                 drop(lock);
                 let secret = issued_token.secret.clone();
-                self.delete_stale_tokens(request, issued_token, kept.as_ref());
+                self.delete_stale_tokens(request, issued_token, cached_secret.as_ref());
                 Ok(secret)
             }
             (Err(error), Some(secret)) if error.is_temporary() => {
@@ -89,13 +89,13 @@ impl Broker<'_> {
                 }
                 Ok(secret)
             }
-            (Err(failure), old) => {
+            (Err(error), old) => {
                 // A token that other processes still use is not replaced by the failure.
-                if old.is_none() && kept.is_some() {
-                    return Err(failure);
+                if old.is_none() && cached_secret.is_some() {
+                    return Err(error);
                 }
-                let is_obeyed = took_long || failure.is_user();
-                Err(tokens.remember_failure(&key, &source, failure, is_obeyed))
+                let is_obeyed = took_long || error.is_user();
+                Err(tokens.remember_failure(&key, &source, error, is_obeyed))
             }
         }
     }
@@ -128,10 +128,19 @@ impl Broker<'_> {
     }
 
     fn iam_token(&self, request: &TokenRequest<'_>, max_attempts: u32) -> Result<IssuedToken> {
-        let wanted = request.wanted;
         let iam = self.iam(request.identity.endpoint(), max_attempts, request.deadline);
-        let issued = request.identity.exchange(&iam, wanted)?;
-        IssuedToken::of(issued, wanted)
+        let response = request.identity.exchange(&iam, request.wanted)?;
+        self.wanted_part(response, request)
+    }
+
+    /// Returns the part of IAM's response that the request wants.
+    fn wanted_part(
+        &self,
+        response: TokenResponse,
+        request: &TokenRequest<'_>,
+    ) -> Result<IssuedToken> {
+        let wanted = request.wanted;
+        IssuedToken::of(response, wanted)
             .ok_or_else(|| self.cannot_give(request.registry, wanted, &request.identity.source()))
     }
 
@@ -163,15 +172,13 @@ impl Broker<'_> {
         token: &Secret,
         max_attempts: u32,
     ) -> Result<IssuedToken> {
-        let wanted = request.wanted;
         let iam = self.iam(request.identity.endpoint(), max_attempts, request.deadline);
-        let issued = base.assume(&iam, token).inspect_err(|failure| {
-            if failure.is_user() {
+        let response = base.assume(&iam, token).inspect_err(|error| {
+            if error.is_user() {
                 request.context.tokens.forget(&base.identity.key());
             }
         })?;
-        IssuedToken::of(issued, wanted)
-            .ok_or_else(|| self.cannot_give(request.registry, wanted, &request.identity.source()))
+        self.wanted_part(response, request)
     }
 
     fn registry_token(
@@ -243,7 +250,7 @@ pub(super) struct TokenRequest<'a> {
 }
 
 impl<'a> TokenRequest<'a> {
-    /// What the settings want for the registry.
+    /// Creates a request for the kind of credential that the settings choose.
     pub(super) fn new(
         registry: &'a Registry,
         identity: &'a dyn Identity,
@@ -259,7 +266,7 @@ impl<'a> TokenRequest<'a> {
         }
     }
 
-    /// Under which key the answer is kept.
+    /// Returns the key under which the answer is cached.
     pub(super) fn key(&self) -> CacheKey {
         self.wanted.key_of(self.identity.key(), self.registry)
     }
@@ -286,16 +293,16 @@ pub(super) enum MinLifetime {
 
 /// A token that IAM or the registry issued.
 pub(super) struct IssuedToken {
-    /// What is handed out.
+    /// The credential for clients.
     pub(super) secret: Secret,
-    /// How long it is good, from now on.
+    /// How long it is valid, from now on.
     pub(super) lifetime: Duration,
-    /// The registry token that it is, and what it was made with.
+    /// If it is a registry token: that token, and what it was requested with.
     registry_token: Option<(Token, Access)>,
 }
 
 impl IssuedToken {
-    /// The part of IAM's answer that is handed out; `None` if it has none.
+    /// Returns the wanted part of IAM's answer; `None` if it has none.
     fn of(issued: TokenResponse, wanted: CredentialKind) -> Option<Self> {
         let (secret, lifetime) = match wanted {
             CredentialKind::RefreshToken => {
@@ -332,7 +339,7 @@ mod tests {
     use crate::login::Logins;
 
     #[test]
-    fn while_iam_is_down_the_old_token_serves_until_its_last_minute() {
+    fn during_an_outage_the_old_token_is_used_until_its_last_minute() {
         let machine = Machine::with_login("iamapikey", "key");
         machine.get("us.icr.io").unwrap();
         machine.fail_iam_with(503);
@@ -346,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_token_does_not_hide_that_iam_refused_the_login() {
+    fn an_old_token_does_not_hide_a_rejected_login() {
         let machine = Machine::with_login("iamapikey", "key");
         machine.get("us.icr.io").unwrap();
         machine.fail_iam_with(400);
@@ -358,11 +365,11 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_remembered_for_seconds_and_forgotten_by_a_new_login() {
+    fn a_failure_is_cached_for_seconds_and_deleted_by_a_new_login() {
         let machine = Machine::with_login("iamapikey", "key");
         machine.fail_iam_with(400);
         let first = machine.get("us.icr.io").unwrap_err();
-        assert_eq!(machine.get("us.icr.io"), Err(first), "the same words again");
+        assert_eq!(machine.get("us.icr.io"), Err(first), "the same text again");
         assert_eq!(machine.exchanges(), 1);
         *machine.iam.status.borrow_mut() = None;
         machine.store("us.icr.io", "iamapikey", "key").unwrap();
@@ -409,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_can_be_locked_an_aging_token_is_replaced_all_the_same() {
+    fn without_locks_a_token_due_for_refresh_is_replaced_all_the_same() {
         let mut machine = Machine::with_login("iamapikey", "key");
         machine.locks = LockDirectory::at(None);
         machine.get("us.icr.io").unwrap();
@@ -418,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn while_iam_is_down_nobody_waits_who_has_a_token() {
+    fn during_an_outage_a_get_with_a_token_does_not_wait() {
         let machine = Machine::with_login("iamapikey", "key");
         machine.get("us.icr.io").unwrap();
         machine.fail_iam_with(503);
@@ -427,8 +434,8 @@ mod tests {
         for _ in 0..26 {
             machine.answers("us.icr.io", "iambearer:access-1");
         }
-        assert_eq!(machine.exchanges() - asked, 26, "each asks once");
-        assert_eq!(machine.clock.elapsed.get(), elapsed, "and never pauses");
+        assert_eq!(machine.exchanges() - asked, 26, "each sends one request");
+        assert_eq!(machine.clock.elapsed.get(), elapsed, "without a pause");
         *machine.iam.status.borrow_mut() = None;
         assert_ne!(
             machine.get("us.icr.io").as_deref(),
@@ -437,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waited_long_for_iam_waited_for_the_others_too() {
+    fn after_a_slow_failure_other_processes_do_not_wait() {
         let machine = Machine::with_login("iamapikey", "key");
         machine.get("us.icr.io").unwrap();
         machine.fail_iam_with(503);
@@ -452,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_refresh_token_is_kept_near_while_its_place_cannot_be_written() {
+    fn a_new_refresh_token_is_cached_while_the_keychain_cannot_be_written() {
         let machine = Machine::with_login("iamrefresh", "first");
         let durable = Rc::clone(&machine.durable);
         let lock = move || durable.fail_with(Some(KeychainError::Locked("durable")));

@@ -33,6 +33,7 @@ impl Broker<'_> {
         context: &'a SourceContext<'a>,
         deadline: Deadline,
     ) -> Result<Search<'a>> {
+        let _span = tracing::debug_span!("find", %registry).entered();
         sources::find_with(registry, context, &|scope| {
             let lock = lock_for_hint(scope, context, deadline);
             let login = context.logins.read(scope)?;

@@ -1,5 +1,5 @@
-//! Who speaks for a registry, and what is known of the token: what a person is
-//! told. No network is asked.
+//! What people see about a registry: the active source and its cached token, without a
+//! network.
 
 use super::Broker;
 use crate::error::Result;
@@ -21,35 +21,35 @@ use crate::token_cache::CacheKey;
 use crate::token_cache::PastFailure;
 use crate::token_cache::TokenCache;
 
-/// Whoever speaks for a registry, without a secret.
+/// The active source of a registry and its credential, without the secret.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CredentialInfo {
-    /// Whose word counts.
+    /// The active source.
     pub origin: Origin,
-    /// What a person calls the source: `the API key in $IBMCLOUD_API_KEY`.
+    /// The source's name in messages, such as `the API key in $IBMCLOUD_API_KEY`.
     pub source: String,
-    /// The user name that clients are given.
+    /// The user name that clients get.
     pub username: String,
-    /// Whose the token is, or will be; `None` where neither it nor the login says so.
+    /// The owner of the token; `None` if neither the token nor the login names one.
     pub owner: Option<Owner>,
-    /// Whether clients are given a token that is got for them, and not what was stored.
+    /// Whether clients get a token that is issued for them, not what is stored.
     pub is_exchanged: bool,
-    /// How long the token lives; `None` until there is one, or where it does not end.
+    /// The lifetime of the token; `None` if no token is cached, or if it does not expire.
     pub token: Option<TokenLife>,
-    /// Why there is none, if it was in vain to get one lately.
+    /// Why the last request for a token failed.
     pub past_failure: Option<PastFailure>,
-    /// The keychain that the login rests in, if it is a stored one.
+    /// The keychain of the login, if it is a stored one.
     pub keychain: Option<Backend>,
-    /// When the API key ends, in seconds since 1970, where this program had it made.
+    /// When the API key expires, in seconds since 1970, if this program created it.
     pub key_ends_at: Option<u64>,
 }
 
-/// What answers for a registry.
+/// The active source of a registry.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ActiveSource {
-    /// Whose word counts.
+    /// The active source.
     pub origin: Origin,
-    /// What a person calls it: `the default login`, `the API key in $IC_API_KEY`.
+    /// Its name in messages, such as `the default login`.
     pub name: String,
 }
 
@@ -62,18 +62,18 @@ impl ActiveSource {
     }
 }
 
-/// How long a token has lived, and will.
+/// The age of a token and the rest of its lifetime.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct TokenLife {
-    /// How old it is, in seconds, as far as that is known.
+    /// Its age in seconds, if known.
     pub age: Option<u64>,
-    /// How long it is good yet, in seconds.
+    /// The seconds until it expires.
     pub left: u64,
 }
 
-/// The command that logs in for a registry for which nothing answers.
+/// Returns the command that logs in to a registry without an active source.
 pub fn login_command(registry: &Registry, settings: &Settings) -> String {
-    // With a profile, the default login is not asked.
+    // With a profile, the default login is not used.
     let profile = settings.choice(registry).profile;
     let scope = match profile {
         _ if registry.is_entitled() => return format!("docker login -u cp {registry}"),
@@ -86,16 +86,16 @@ pub fn login_command(registry: &Registry, settings: &Settings) -> String {
 }
 
 impl Broker<'_> {
-    /// Whoever speaks for a registry, if anybody does.
+    /// Returns the active source of a registry and its credential.
     ///
     /// # Errors
-    /// A source is there but broken, or a keychain cannot tell.
+    /// A source is invalid, or a keychain cannot be read.
     pub fn describe(&self, registry: &Registry) -> Result<Option<CredentialInfo>> {
         self.describe_as(&LoginScope::Registry(registry.clone()), registry)
     }
 
-    /// Whoever speaks for every registry that nothing was chosen or stored for;
-    /// `example` is one of those.
+    /// Returns the same for all registries without settings or a login of their own;
+    /// `example` is one of them.
     ///
     /// # Errors
     /// See [`Broker::describe`].
@@ -103,30 +103,30 @@ impl Broker<'_> {
         self.describe_as(&LoginScope::Default, example)
     }
 
-    /// Whose word counts for a registry, if anybody's does.
+    /// Returns the origin of what is active for a registry.
     ///
     /// # Errors
-    /// A source is there but broken.
+    /// A source is invalid.
     pub fn origin(&self, registry: &Registry) -> Result<Option<Origin>> {
         let context = self.source_context(registry);
         let resolved = sources::find(registry, &context)?.resolved;
         Ok(resolved.map(|resolved| resolved.origin))
     }
 
-    /// What answers for a registry, if anything does.
+    /// Returns the active source of a registry.
     ///
     /// # Errors
-    /// A source is there but broken.
+    /// A source is invalid.
     pub fn answering(&self, registry: &Registry) -> Result<Option<ActiveSource>> {
         let context = self.source_context(registry);
         let resolved = sources::find(registry, &context)?.resolved;
         Ok(resolved.as_ref().map(ActiveSource::of))
     }
 
-    /// What would answer for a registry without the login stored for this scope.
+    /// Returns the source that would be active without the login stored for a scope.
     ///
     /// # Errors
-    /// A source is there but broken.
+    /// A source is invalid.
     pub fn answering_without(
         &self,
         scope: &LoginScope,
@@ -137,8 +137,8 @@ impl Broker<'_> {
         Ok(behind.as_ref().map(ActiveSource::of))
     }
 
-    /// Whose tokens it leads to, as far as that is known without asking IAM: a token
-    /// that is kept says so, or the login.
+    /// Returns the owner of a source's tokens without asking IAM: from the cached token, or
+    /// from the login.
     pub(super) fn owner_known_locally(
         &self,
         resolved: &Resolved<'_>,
@@ -149,13 +149,13 @@ impl Broker<'_> {
         };
         let kept = context.tokens.kept(&identity.key());
         let of_token = kept.and_then(|kept| Owner::of(&kept.secret));
-        // Another profile that the settings put on top is another identity.
+        // A trusted profile of the settings makes it another identity.
         let login = resolved.login.as_ref();
         let login = login.filter(|_| context.choice.trusted_profile.is_none());
         of_token.or_else(|| login?.owner.clone())
     }
 
-    /// Whose login is stored for a scope, as far as that is known without asking IAM.
+    /// Returns the owner of the login stored for a scope, without asking IAM.
     pub fn owner_of(&self, scope: &LoginScope) -> Option<Owner> {
         let login = self.login(scope).ok()??;
         let of_token = || match login.kind() {
@@ -198,7 +198,7 @@ impl Broker<'_> {
         let login = resolved.login;
         let key = login.as_ref().and_then(|login| login.issued_key.as_ref());
         let key_ends_at = key.and_then(|key| key.expires_at);
-        // Another profile that the settings put on top is another identity.
+        // A trusted profile of the settings makes it another identity.
         let noted = login
             .filter(|_| context.choice.trusted_profile.is_none())
             .and_then(|login| login.owner);
@@ -215,8 +215,8 @@ impl Broker<'_> {
         }))
     }
 
-    /// The user name, what goes with it as far as it is there already, and how long
-    /// that lives.
+    /// Returns the user name for clients, the token that is known already, and its
+    /// lifetime.
     fn handed_out(
         &self,
         registry: &Registry,
@@ -250,7 +250,7 @@ impl Broker<'_> {
         }
     }
 
-    /// How long a token lives by its own account.
+    /// Returns the lifetime that a token states itself.
     fn own_life(&self, token: &Secret) -> Option<TokenLife> {
         let times = jwt::times(token.expose())?;
         let now = self.context.clock.now();

@@ -6,8 +6,8 @@ use std::iter;
 use std::time::Duration;
 
 use super::Broker;
+use super::default_endpoint;
 use super::hints::write_hint;
-use super::usual_endpoint;
 use crate::error::Error;
 use crate::error::Result;
 use crate::http::MAX_ATTEMPTS;
@@ -296,7 +296,7 @@ impl Broker<'_> {
     fn endpoints_with(&self, profile: Option<&Profile>) -> impl Iterator<Item = Endpoint> {
         let of_profile = move |is_staging| {
             let own = profile.and_then(|profile| profile.iam_endpoint_for(is_staging));
-            own.unwrap_or_else(|| usual_endpoint(is_staging))
+            own.unwrap_or_else(|| default_endpoint(is_staging))
         };
         let of_environment = self.settings.iam_endpoint().cloned();
         [false, true]

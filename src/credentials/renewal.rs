@@ -1,4 +1,4 @@
-//! Is a token renewed before it ends, and by whom?
+//! The refresh of a token before it expires, in the background.
 
 use super::Broker;
 use super::exchange::TokenRequest;
@@ -10,15 +10,15 @@ use crate::token_cache::CacheKey;
 use crate::token_cache::TokenCache;
 
 impl Broker<'_> {
-    /// Gets the next token for a registry, if it is still time for that when nobody
-    /// else is at it. What cannot be had now, whoever needs it will ask for again.
+    /// Replaces the cached token of a registry, if its refresh is still due once no other
+    /// process refreshes it. A failure is not cached: the next `get` tries again.
     ///
     /// # Errors
-    /// What went wrong, for the log.
+    /// What failed, for the log.
     pub fn renew(&self, registry: &Registry) -> Result<()> {
         let deadline = self.deadline();
         let context = self.source_context(registry);
-        let found = self.find(registry, &context, deadline)?.resolved;
+        let found = self.find_with_hints(registry, &context, deadline)?.resolved;
         let Some(ResolvedIdentity::Exchanged(identity)) = found.map(|resolved| resolved.identity)
         else {
             return Ok(());
@@ -26,7 +26,7 @@ impl Broker<'_> {
         let request = TokenRequest::new(registry, &*identity, &context, deadline);
         let key = request.key();
         let prepared = self.prepare(&request);
-        // Whoever started us may still hold it.
+        // The process that started this one may still hold it.
         let lock = self
             .context
             .locks
@@ -44,9 +44,9 @@ impl Broker<'_> {
         Ok(())
     }
 
-    /// Whether another process gets the next token: one that is at it now, or one
-    /// that is started here. Noting the attempt keeps others from starting one.
-    pub(super) fn is_renewed_by_another(
+    /// Returns whether another process refreshes the token: one that does so now, or one
+    /// that is started here. The recorded attempt keeps others from starting one.
+    pub(super) fn is_refreshed_by_another(
         &self,
         registry: &Registry,
         key: &CacheKey,
@@ -75,7 +75,7 @@ mod tests {
     use super::super::test_support::registry;
 
     #[test]
-    fn an_aging_token_is_answered_at_once_and_renewed_once_by_another_process() {
+    fn a_token_due_for_refresh_is_answered_at_once_and_refreshed_once_in_the_background() {
         let machine = Machine::with_login("iamapikey", "key");
         machine.renewal.are_possible.set(true);
         machine.get("us.icr.io").unwrap();
@@ -92,11 +92,11 @@ mod tests {
         machine
             .ask(|broker| broker.renew(&registry("us.icr.io")))
             .unwrap();
-        assert_eq!(machine.exchanges(), 2, "it is done already");
+        assert_eq!(machine.exchanges(), 2, "it is refreshed already");
     }
 
     #[test]
-    fn while_nothing_comes_of_it_a_renewal_is_started_every_few_seconds() {
+    fn a_background_refresh_that_fails_is_started_again_after_a_few_seconds() {
         let machine = Machine::with_login("iamapikey", "key");
         machine.renewal.are_possible.set(true);
         machine.get("us.icr.io").unwrap();
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_a_client_would_see_the_end_of_is_replaced_before_it_is_answered() {
+    fn a_token_near_its_expiry_is_replaced_before_the_answer() {
         let machine = Machine::with_login("iamapikey", "key");
         machine.renewal.are_possible.set(true);
         machine.get("us.icr.io").unwrap();
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_renewal_is_refused_takes_nothing_from_the_old_token() {
+    fn a_rejected_background_refresh_leaves_the_old_token_in_use() {
         let machine = Machine::with_login("iamapikey", "key");
         machine.renewal.are_possible.set(true);
         machine.get("us.icr.io").unwrap();
@@ -131,12 +131,12 @@ mod tests {
         machine.clock.advance(Duration::from_secs(1800));
         assert!(
             machine.get("us.icr.io").is_err(),
-            "and is told when it has ended"
+            "the rejection is shown once the token has expired"
         );
     }
 
     #[test]
-    fn a_renewal_for_what_nobody_speaks_for_does_nothing() {
+    fn a_background_refresh_without_a_source_does_nothing() {
         let machine = Machine::new();
         assert_eq!(
             machine.ask(|broker| broker.renew(&registry("us.icr.io"))),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Broker;
+use super::get::CacheEntry;
 use super::info::ActiveSource;
 use crate::credential::Credential;
 use crate::error::Error;
@@ -133,8 +134,9 @@ impl Broker<'_> {
         if login.username != wanted.username() {
             return false;
         }
-        let nearby = self.look_nearby(registry, context).map(|kept| kept.cached);
-        if nearby.is_ok_and(|cached| cached.secret() == Some(&login.secret)) {
+        let local = sources::look_up_locally(registry, context);
+        let entry = local.map(|local| CacheEntry::of(&local, registry, context));
+        if entry.is_ok_and(|entry| entry.cached.secret() == Some(&login.secret)) {
             return true;
         }
         let search = sources::find(registry, context);

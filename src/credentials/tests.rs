@@ -6,9 +6,10 @@ use super::test_support::registry;
 use super::*;
 use crate::keychain::KeychainError;
 use crate::login::Login;
+use crate::secret::Secret;
 
 #[test]
-fn a_fresh_token_is_found_without_the_far_keychain_and_without_iam() {
+fn a_fresh_token_is_found_without_the_durable_keychain_and_without_iam() {
     let machine = Machine::with_login("iamapikey", "key");
     machine.answers("us.icr.io", "iambearer:access-1");
     let calls = machine.durable.calls();
@@ -19,7 +20,7 @@ fn a_fresh_token_is_found_without_the_far_keychain_and_without_iam() {
     assert_eq!(
         machine.get("us.icr.io").as_deref(),
         Ok("iambearer:access-2"),
-        "half its life is over"
+        "its refresh is due"
     );
 }
 
@@ -45,7 +46,7 @@ fn all_regions_share_the_token_of_one_identity() {
 }
 
 #[test]
-fn nothing_is_noted_about_a_login_that_somebody_changes() {
+fn no_hint_is_written_about_a_login_that_another_process_changes() {
     let machine = Machine::new();
     let scopes = [
         LoginScope::Registry(registry("us.icr.io")),
@@ -71,7 +72,7 @@ fn nothing_is_noted_about_a_login_that_somebody_changes() {
 }
 
 #[test]
-fn a_locked_keychain_costs_no_answer_that_is_still_good() {
+fn a_locked_keychain_does_not_cost_a_token_that_still_works() {
     let machine = Machine::with_login("iamapikey", "key");
     machine.get("us.icr.io").unwrap();
     machine
@@ -82,22 +83,25 @@ fn a_locked_keychain_costs_no_answer_that_is_still_good() {
     let failure = machine.get("de.icr.io").unwrap_err().to_string();
     assert!(
         failure.contains("locked"),
-        "not knowing is not the same as nothing: {failure}"
+        "a locked keychain is not an empty one: {failure}"
     );
 }
 
 #[test]
 fn the_environment_comes_before_a_stored_login() {
     let machine = Machine::with_environment(&[("IBMCLOUD_API_KEY", "key")]);
-    machine.store("us.icr.io", "somebody", "password").unwrap();
+    machine.store("us.icr.io", "alice", "password").unwrap();
     machine.answers("us.icr.io", "iambearer:access-1");
 }
 
 #[test]
-fn a_key_that_is_rotated_in_the_middle_of_a_get_gives_way_to_the_new_one() {
+fn a_get_uses_the_new_key_if_the_key_is_rotated_meanwhile() {
     let machine = Machine::with_login("iamapikey", "old");
     *machine.iam.refused.borrow_mut() = Some(Secret::new("old"));
-    assert!(machine.get("us.icr.io").is_err(), "nothing took its place");
+    assert!(
+        machine.get("us.icr.io").is_err(),
+        "no other key replaced it"
+    );
 
     let machine = Machine::with_login("iamapikey", "old");
     *machine.iam.refused.borrow_mut() = Some(Secret::new("old"));

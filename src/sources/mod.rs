@@ -15,6 +15,7 @@ use crate::iam::Iam;
 use crate::iam::TokenResponse;
 use crate::iam::endpoint::Endpoint;
 use crate::lock::LockDirectory;
+use crate::login::Hint;
 use crate::login::Login;
 use crate::login::LoginScope;
 use crate::login::Logins;
@@ -23,7 +24,6 @@ use crate::secret::Secret;
 use crate::settings::Choice;
 use crate::settings::CredentialKind;
 use crate::settings::SourceName;
-use crate::sources::advice::SourceKind;
 use crate::time::Clock;
 use crate::token_cache::CacheKey;
 use crate::token_cache::TokenCache;
@@ -45,30 +45,28 @@ pub use proof::Base;
 pub(crate) use cli_session::refreshable_session;
 pub(crate) use stored_login::base_id;
 
-use proof::GrantInput;
-use proof::Local;
 use proof::SourceIdentity;
 use stored_login::StoredLogin;
 
-/// The sources, first come first served. What a person chose for a registry comes
-/// first; then what is in the environment, because it was put there for this very
-/// command (IBM's CLI and SDKs do the same); then what was stored for this
-/// program; then what other programs left; last what the machine itself is.
-const CHAIN: [&dyn Source; 11] = [
-    &StoredLogin::OfProfile,
-    &Local(SourceName::Environment, environment_api_key::find),
-    &Local(SourceName::Environment, environment_compute_resource::find),
-    &Local(SourceName::Environment, environment_token::find),
-    &StoredLogin::OfRegistry,
-    &StoredLogin::Default,
-    &Local(SourceName::CredentialsFile, credentials_file::find),
-    &Local(SourceName::IbmCloudCli, cli_session::find),
-    &Local(
+/// The sources in their order. A login for the profile that a person chose for a registry
+/// comes first; then the environment, which is set for one command (IBM's CLI and SDKs do
+/// the same); then the other stored logins; then what other programs stored; last the
+/// machine's own identity.
+const CHAIN: [Source; 11] = [
+    Source::Login(StoredLogin::OfProfile),
+    Source::Local(SourceName::Environment, environment_api_key::find),
+    Source::Local(SourceName::Environment, environment_compute_resource::find),
+    Source::Local(SourceName::Environment, environment_token::find),
+    Source::Login(StoredLogin::OfRegistry),
+    Source::Login(StoredLogin::Default),
+    Source::Local(SourceName::CredentialsFile, credentials_file::find),
+    Source::Local(SourceName::IbmCloudCli, cli_session::find),
+    Source::Local(
         SourceName::ComputeResourceToken,
         compute_resource_token::find,
     ),
-    &Local(SourceName::Vpc, instance_metadata::find_vpc),
-    &Local(SourceName::PowerVs, instance_metadata::find_power_vs),
+    Source::Local(SourceName::Vpc, instance_metadata::find_vpc),
+    Source::Local(SourceName::PowerVs, instance_metadata::find_power_vs),
 ];
 
 /// What sources may look at.
@@ -95,6 +93,14 @@ pub struct SourceContext<'a> {
     pub working_directory_credentials: bool,
     /// The tokens, and notes about logins.
     pub tokens: TokenCache<'a>,
+}
+
+impl SourceContext<'_> {
+    /// Returns the hint about the login of a scope, where hints are used.
+    fn hint(&self, scope: &LoginScope) -> Option<Hint> {
+        self.cached_logins.as_ref()?;
+        self.tokens.hint(scope)
+    }
 }
 
 /// What a source found for a registry. The source was read once for all of it.
@@ -146,16 +152,35 @@ pub struct Search<'a> {
     pub expired: Vec<ExpiredLogin>,
 }
 
-/// What is known of a source without a slow keychain and without a network.
-pub enum LocalLookup {
-    /// The source has nothing.
-    Absent,
-    /// The source has a valid access token.
-    AccessToken(Secret),
-    /// The source has an identity, whose token is cached under this key.
-    Key(CacheKey),
-    /// Only the keychain can tell.
+/// The active source, as far as it is known without a slow keychain and without a network.
+pub enum LocalLookup<'a> {
+    /// It comes before all stored logins.
+    Active(Resolved<'a>),
+    /// It comes after logins that do not exist, if the hints are still true.
+    Hinted(Resolved<'a>),
+    /// It is a stored login whose token is cached under this key, if the hint is still true.
+    Login(CacheKey),
+    /// Only the keychain knows.
     Unknown,
+}
+
+impl LocalLookup<'_> {
+    /// Returns the identity that was found.
+    pub fn identity(&self) -> Option<&ResolvedIdentity<'_>> {
+        match self {
+            Self::Active(resolved) | Self::Hinted(resolved) => Some(&resolved.identity),
+            Self::Login(_) | Self::Unknown => None,
+        }
+    }
+
+    /// Returns the key under which the identity's access token is cached.
+    pub fn key(&self) -> Option<CacheKey> {
+        match (self, self.identity()) {
+            (Self::Login(key), _) => Some(key.clone()),
+            (_, Some(ResolvedIdentity::Exchanged(identity))) => Some(identity.key()),
+            _ => None,
+        }
+    }
 }
 
 /// Something that can prove who we are to IAM.
@@ -201,52 +226,85 @@ pub enum Origin {
     Source(SourceName),
 }
 
-/// A place where an identity may come from.
-trait Source: Sync {
+/// A place where a credential may come from.
+#[derive(Clone, Copy)]
+enum Source {
+    /// A stored login: only the keychain knows it.
+    Login(StoredLogin),
+    /// Variables, a file, or the machine itself, read anew for each `get`.
+    Local(SourceName, FindLocally),
+}
+
+/// Returns the identity that a local source has for a registry.
+type FindLocally = for<'a> fn(&Registry, &SourceContext<'a>) -> Result<Option<SourceIdentity<'a>>>;
+
+impl Source {
     /// Returns what this source has for the registry. Stored logins are read with
     /// `read_login`.
     fn find<'a>(
-        &self,
+        self,
         registry: &Registry,
         context: &'a SourceContext<'a>,
         read_login: &ReadLogin<'_>,
-    ) -> Result<Lookup<'a>>;
-
-    /// Returns what this source has for the registry, from local facts.
-    fn look_up_locally(
-        &self,
-        registry: &Registry,
-        context: &SourceContext<'_>,
-    ) -> Result<LocalLookup>;
-
-    /// Returns the scope of the stored login that this source reads, if it reads one.
-    fn login_scope(
-        &self,
-        _registry: &Registry,
-        _context: &SourceContext<'_>,
-    ) -> Option<LoginScope> {
-        None
+    ) -> Result<Lookup<'a>> {
+        match self {
+            Self::Login(login) => login.find(registry, context, read_login),
+            Self::Local(name, find) => Ok(match find(registry, context)? {
+                None => Lookup::Nothing,
+                Some(identity) => Lookup::Found(Box::new(identity.resolved(name, context))),
+            }),
+        }
     }
 
     /// Returns the setting's value that chooses this source.
-    fn name(&self) -> SourceName;
+    fn name(self) -> SourceName {
+        match self {
+            Self::Login(_) => SourceName::Login,
+            Self::Local(name, _) => name,
+        }
+    }
 }
 
 /// Reads the login stored for a scope.
 pub type ReadLogin<'r> = dyn Fn(&LoginScope) -> Result<Option<Login>> + 'r;
 
-/// Returns what the first source has that may have anything, from local facts alone.
+/// Returns what is known about the active source from local facts alone.
 ///
 /// # Errors
 /// A source is invalid.
-pub fn look_up_locally(registry: &Registry, context: &SourceContext<'_>) -> Result<LocalLookup> {
+pub fn look_up_locally<'a>(
+    registry: &Registry,
+    context: &'a SourceContext<'a>,
+) -> Result<LocalLookup<'a>> {
+    let mut uses_hints = false;
     for source in sources(registry, context) {
-        match source.look_up_locally(registry, context)? {
-            LocalLookup::Absent => {}
-            other => return Ok(other),
+        match source {
+            Source::Local(name, find) => {
+                let Some(identity) = find(registry, context)? else {
+                    continue;
+                };
+                let resolved = identity.resolved(name, context);
+                return Ok(if uses_hints {
+                    LocalLookup::Hinted(resolved)
+                } else {
+                    LocalLookup::Active(resolved)
+                });
+            }
+            Source::Login(login) => {
+                let Some(scope) = login.scope(registry, context) else {
+                    continue;
+                };
+                match context.hint(&scope) {
+                    None => return Ok(LocalLookup::Unknown),
+                    Some(Hint { id: None }) => uses_hints = true,
+                    Some(Hint { id: Some(id) }) => {
+                        return Ok(LocalLookup::Login(stored_login::key(&id, context)));
+                    }
+                }
+            }
         }
     }
-    Ok(LocalLookup::Absent)
+    Ok(LocalLookup::Unknown)
 }
 
 /// Returns what the active source has for the registry. Changes nothing.
@@ -295,7 +353,9 @@ pub fn find_behind<'a>(
     context: &'a SourceContext<'a>,
 ) -> Result<Option<Resolved<'a>>> {
     for source in sources(registry, context) {
-        if source.login_scope(registry, context).as_ref() == Some(scope) {
+        if let Source::Login(login) = source
+            && login.scope(registry, context).as_ref() == Some(scope)
+        {
             continue;
         }
         let lookup = source.find(registry, context, &|scope| context.logins.read(scope))?;
@@ -349,23 +409,12 @@ fn nothing(registry: &Registry, context: &SourceContext<'_>) -> Result<()> {
     }
 }
 
-/// An access token that was given, as something that proves who we are while it is
-/// good.
-pub fn of_access_token<'a>(token: Secret, context: &SourceContext<'a>) -> impl Identity + use<'a> {
-    let source = "the access token that was given";
-    let kind = SourceKind::Hint("It may have expired. Set another one, or an API key");
-    SourceIdentity::new(context, source, kind, GrantInput::AccessToken(token))
-}
-
-/// The sources that may speak for the registry, in their order. The entitled
-/// registry takes entitlement keys, which no IAM gives: a login for it comes first.
-fn sources(
-    registry: &Registry,
-    context: &SourceContext<'_>,
-) -> impl Iterator<Item = &'static dyn Source> {
-    let first: Option<&'static dyn Source> = registry
+/// Returns the sources for the registry, in their order. The entitled registry takes
+/// entitlement keys, which IAM does not issue: a login for it comes first.
+fn sources(registry: &Registry, context: &SourceContext<'_>) -> impl Iterator<Item = Source> {
+    let first = registry
         .is_entitled()
-        .then_some(&StoredLogin::OfRegistry as _);
+        .then_some(Source::Login(StoredLogin::OfRegistry));
     let chosen = context.choice.source;
     first
         .into_iter()

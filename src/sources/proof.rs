@@ -3,13 +3,9 @@
 use std::time::Duration;
 
 use super::Identity;
-use super::LocalLookup;
-use super::Lookup;
 use super::Origin;
-use super::ReadLogin;
 use super::Resolved;
 use super::ResolvedIdentity;
-use super::Source;
 use super::SourceContext;
 use crate::digest;
 use crate::error::Error;
@@ -23,7 +19,6 @@ use crate::iam::grant::Grant;
 use crate::iam::jwt;
 use crate::iam::trusted_profile::TrustedProfile;
 use crate::metadata::MetadataService;
-use crate::registry::Registry;
 use crate::secret::Secret;
 use crate::settings::CredentialKind;
 use crate::settings::SourceName;
@@ -173,6 +168,28 @@ impl<'a> SourceIdentity<'a> {
     /// Under an id that it is known by already.
     pub(super) fn known_as(self, id: String) -> Self {
         Self { id, ..self }
+    }
+
+    /// Returns what a source gives with this identity. An access token is the credential
+    /// itself, unless a registry token is to be requested with it.
+    pub(super) fn resolved(self, name: SourceName, context: &SourceContext<'_>) -> Resolved<'a> {
+        let title = self.source.clone();
+        let identity = match self {
+            Self {
+                proof: GrantInput::AccessToken(token),
+                assume: None,
+                ..
+            } if context.choice.credential != CredentialKind::RegistryToken => {
+                ResolvedIdentity::AccessToken(token)
+            }
+            identity => ResolvedIdentity::Exchanged(Box::new(identity)),
+        };
+        Resolved {
+            identity,
+            login: None,
+            origin: Origin::Source(name),
+            title,
+        }
     }
 
     /// Whether it is a trusted profile's already, by its proof.
@@ -381,60 +398,6 @@ impl Identity for SourceIdentity<'_> {
 
     fn source(&self) -> String {
         self.source.clone()
-    }
-}
-
-/// A source that is asked without a bus and without a network.
-pub(super) struct Local(
-    pub(super) SourceName,
-    pub(super) for<'a> fn(&Registry, &SourceContext<'a>) -> Result<Option<SourceIdentity<'a>>>,
-);
-
-impl Source for Local {
-    fn find<'a>(
-        &self,
-        registry: &Registry,
-        context: &'a SourceContext<'a>,
-        _read_login: &ReadLogin<'_>,
-    ) -> Result<Lookup<'a>> {
-        let Some(found) = self.1(registry, context)? else {
-            return Ok(Lookup::Nothing);
-        };
-        let title = found.source.clone();
-        let identity = match found {
-            SourceIdentity {
-                proof: GrantInput::AccessToken(token),
-                assume: None,
-                ..
-            } => ResolvedIdentity::AccessToken(token),
-            other => ResolvedIdentity::Exchanged(Box::new(other)),
-        };
-        Ok(Lookup::Found(Box::new(Resolved {
-            identity,
-            login: None,
-            origin: Origin::Source(self.0),
-            title,
-        })))
-    }
-
-    fn look_up_locally(
-        &self,
-        registry: &Registry,
-        context: &SourceContext<'_>,
-    ) -> Result<LocalLookup> {
-        Ok(match self.1(registry, context)? {
-            None => LocalLookup::Absent,
-            Some(SourceIdentity {
-                proof: GrantInput::AccessToken(token),
-                assume: None,
-                ..
-            }) => LocalLookup::AccessToken(token),
-            Some(identity) => LocalLookup::Key(identity.key()),
-        })
-    }
-
-    fn name(&self) -> SourceName {
-        self.0
     }
 }
 

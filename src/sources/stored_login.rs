@@ -4,13 +4,11 @@ use std::iter;
 
 use super::ExpiredLogin;
 use super::Identity;
-use super::LocalLookup;
 use super::Lookup;
 use super::Origin;
 use super::ReadLogin;
 use super::Resolved;
 use super::ResolvedIdentity;
-use super::Source;
 use super::SourceContext;
 use super::proof;
 use super::proof::Base;
@@ -26,33 +24,36 @@ use crate::iam::endpoint::Endpoint;
 use crate::iam::grant::Client;
 use crate::iam::grant::Grant;
 use crate::iam::trusted_profile::TrustedProfile;
-use crate::login::Hint;
 use crate::login::Login;
 use crate::login::LoginKind;
 use crate::login::LoginScope;
 use crate::registry::Registry;
 use crate::secret::Secret;
 use crate::settings::CredentialKind;
-use crate::settings::SourceName;
 use crate::sources::advice::SourceKind;
 use crate::token_cache::CacheKey;
 
 /// IAM's codes for a refresh token that has expired, and for a session that was ended.
 const SESSION_ENDED: [&str; 2] = ["BXNIM0408E", "BXNIM0439E"];
 
-/// The logins that may speak for a registry: each is a source of its own.
+/// The stored logins that can be used for a registry. Each is a source of its own.
+#[derive(Clone, Copy)]
 pub(super) enum StoredLogin {
-    /// That of the profile chosen for the registry.
+    /// The login for the profile chosen for the registry.
     OfProfile,
-    /// That of the registry's host.
+    /// The login for the registry itself.
     OfRegistry,
-    /// That of every registry; not where a profile was chosen, which is to be
-    /// somebody else.
+    /// The default login. It is not used with a profile, which stands for another identity.
     Default,
 }
 
 impl StoredLogin {
-    fn scope(&self, registry: &Registry, context: &SourceContext<'_>) -> Option<LoginScope> {
+    /// Returns the scope whose login it is; `None` where it does not exist for the registry.
+    pub(super) fn scope(
+        self,
+        registry: &Registry,
+        context: &SourceContext<'_>,
+    ) -> Option<LoginScope> {
         match (self, context.choice.profile) {
             (Self::OfProfile, Some(profile)) => Some(LoginScope::Profile(profile.name.clone())),
             (Self::OfRegistry, _) => Some(LoginScope::Registry(registry.clone())),
@@ -60,17 +61,10 @@ impl StoredLogin {
             (Self::OfProfile, None) | (Self::Default, _) => None,
         }
     }
-}
 
-/// Whether the default login is for this one as well. Staging has an
-/// IAM of its own, which has no business with secrets of production.
-fn is_for(registry: &Registry, context: &SourceContext<'_>) -> bool {
-    !registry.is_staging() || context.choice.iam_endpoint.is_some()
-}
-
-impl Source for StoredLogin {
-    fn find<'a>(
-        &self,
+    /// Returns what the login gives. It is read with `read_login`.
+    pub(super) fn find<'a>(
+        self,
         registry: &Registry,
         context: &'a SourceContext<'a>,
         read_login: &ReadLogin<'_>,
@@ -94,30 +88,12 @@ impl Source for StoredLogin {
             })),
         })
     }
+}
 
-    fn look_up_locally(
-        &self,
-        registry: &Registry,
-        context: &SourceContext<'_>,
-    ) -> Result<LocalLookup> {
-        let Some(scope) = self.scope(registry, context) else {
-            return Ok(LocalLookup::Absent);
-        };
-        let cache = context.cached_logins.as_ref();
-        Ok(match cache.and_then(|_| context.tokens.hint(&scope)) {
-            None => LocalLookup::Unknown,
-            Some(Hint { id: None }) => LocalLookup::Absent,
-            Some(Hint { id: Some(id) }) => LocalLookup::Key(key(&id, context)),
-        })
-    }
-
-    fn login_scope(&self, registry: &Registry, context: &SourceContext<'_>) -> Option<LoginScope> {
-        self.scope(registry, context)
-    }
-
-    fn name(&self) -> SourceName {
-        SourceName::Login
-    }
+/// Returns whether the default login is used for the registry. Staging has an IAM of its
+/// own, which must not get secrets of production.
+fn is_for(registry: &Registry, context: &SourceContext<'_>) -> bool {
+    !registry.is_staging() || context.choice.iam_endpoint.is_some()
 }
 
 /// Returns the identity of a login, or the credential that it is.
@@ -132,7 +108,10 @@ fn identity_of<'a>(
             scope: scope.clone(),
             login,
         })),
-        LoginKind::Bearer if context.choice.trusted_profile.is_none() => {
+        LoginKind::Bearer
+            if context.choice.trusted_profile.is_none()
+                && context.choice.credential != CredentialKind::RegistryToken =>
+        {
             ResolvedIdentity::AccessToken(login.secret)
         }
         LoginKind::ApiKey | LoginKind::Bearer | LoginKind::Profile => {
@@ -182,7 +161,8 @@ fn id(login_id: &str, context: &SourceContext<'_>) -> String {
     }
 }
 
-fn key(login_id: &str, context: &SourceContext<'_>) -> CacheKey {
+/// Returns the key under which the token of the login with this id is cached.
+pub(super) fn key(login_id: &str, context: &SourceContext<'_>) -> CacheKey {
     CacheKey::new(&context.endpoint, &id(login_id, context))
 }
 

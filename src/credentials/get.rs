@@ -1,0 +1,144 @@
+//! The way of a `get`, from top to bottom.
+//!
+//! Almost every `get` ends at step 1, with a few reads of the kernel keyring: no bus, no
+//! lock, no network. The rest is in `hints` (step 2), `from_source` and `exchange`
+//! (steps 3 to 5).
+
+use super::Broker;
+use super::exchange::TokenRequest;
+use crate::credential::Credential;
+use crate::error::Result;
+use crate::registry::Registry;
+use crate::secret::Secret;
+use crate::settings::CredentialKind;
+use crate::sources;
+use crate::sources::ExpiredLogin;
+use crate::sources::LocalLookup;
+use crate::sources::ResolvedIdentity;
+use crate::sources::SourceContext;
+use crate::token_cache::CacheKey;
+use crate::token_cache::Cached;
+use crate::token_cache::TokenCache;
+
+impl Broker<'_> {
+    /// Returns the credential for a registry, for a client, and deletes the stored logins
+    /// that have expired. Nothing else deletes them: a query changes nothing.
+    ///
+    /// # Errors
+    /// As [`Broker::get`].
+    pub fn get_and_delete_expired(&self, registry: &Registry) -> Result<Credential> {
+        let mut expired = Vec::new();
+        let answer = self.look_up(registry, &mut expired);
+        self.delete_expired(&expired);
+        answer
+    }
+
+    /// Returns the credential for a registry.
+    ///
+    /// # Errors
+    /// [`Error::not_found()`](crate::error::Error::not_found) if no source has a credential
+    /// for it; otherwise what failed, with the source that was used.
+    pub fn get(&self, registry: &Registry) -> Result<Credential> {
+        self.look_up(registry, &mut Vec::new())
+    }
+
+    /// Returns the credential for a registry, and adds the expired logins that were skipped.
+    fn look_up(&self, registry: &Registry, expired: &mut Vec<ExpiredLogin>) -> Result<Credential> {
+        let deadline = self.deadline();
+        let context = self.source_context(registry);
+        let wanted = context.choice.credential;
+
+        // 1. The cached token of the identity that local facts name.
+        let local = sources::look_up_locally(registry, &context)?;
+        let entry = CacheEntry::of(&local, registry, &context);
+        if !entry.is_rejection()
+            && let Some(answer) = self.cached_answer(registry, &entry, &context.tokens)
+        {
+            return answer.map(|secret| wanted.with(secret));
+        }
+
+        // 2. The first source that has a credential.
+        let resolved = match local {
+            LocalLookup::Active(resolved) => Some(resolved),
+            _ => match self.find_with_hints(registry, &context, deadline) {
+                Ok(search) => {
+                    expired.extend(search.expired);
+                    search.resolved
+                }
+                // A keychain that is locked or hangs does not cost a token that still works.
+                Err(error) if error.is_temporary() => {
+                    let token = entry.cached.secret().cloned();
+                    return token.map(|secret| wanted.with(secret)).ok_or(error);
+                }
+                Err(error) => return Err(error),
+            },
+        };
+
+        // 3. to 5. The identity's lock, the exchange, the cache.
+        self.credential_from(resolved, registry, &context, |identity| {
+            let request = TokenRequest::new(registry, identity, &context, deadline);
+            self.token_or_replacement(&request, entry)
+        })
+    }
+
+    /// Returns the answer that needs no exchange now, if there is one. A token whose refresh
+    /// is due is an answer if a background process refreshes it.
+    pub(super) fn cached_answer(
+        &self,
+        registry: &Registry,
+        entry: &CacheEntry,
+        tokens: &TokenCache<'_>,
+    ) -> Option<Result<Secret>> {
+        match (&entry.cached, &entry.key) {
+            (Cached::Fresh(secret), _) => Some(Ok(secret.clone())),
+            (Cached::Failed(past), _) => Some(Err(past.failure.clone())),
+            (Cached::RefreshDue(secret), Some(key)) => self
+                .is_refreshed_by_another(registry, key, tokens)
+                .then(|| Ok(secret.clone())),
+            (Cached::RefreshDue(_) | Cached::NearExpiry(_) | Cached::Nothing, _) => None,
+        }
+    }
+}
+
+/// What the token cache has for an identity, and under which key.
+pub(super) struct CacheEntry {
+    pub(super) key: Option<CacheKey>,
+    pub(super) cached: Cached,
+}
+
+impl CacheEntry {
+    /// Reads the entry of the identity that local facts name.
+    pub(super) fn of(
+        local: &LocalLookup<'_>,
+        registry: &Registry,
+        context: &SourceContext<'_>,
+    ) -> Self {
+        let wanted = context.choice.credential;
+        let cached = match local.identity() {
+            Some(ResolvedIdentity::AccessToken(token)) if wanted == CredentialKind::AccessToken => {
+                Cached::Fresh(token.clone())
+            }
+            _ => Cached::Nothing,
+        };
+        match local.key() {
+            Some(key) if wanted != CredentialKind::ApiKey => {
+                Self::read(wanted.key_of(key, registry), &context.tokens)
+            }
+            _ => Self { key: None, cached },
+        }
+    }
+
+    /// Reads the entry under a key.
+    pub(super) fn read(key: CacheKey, tokens: &TokenCache<'_>) -> Self {
+        Self {
+            cached: tokens.look_up(&key),
+            key: Some(key),
+        }
+    }
+
+    /// Returns whether IAM rejected an identity with this key. It may have been another
+    /// source with the same key, so the rejection is no answer before the source is known.
+    fn is_rejection(&self) -> bool {
+        matches!(&self.cached, Cached::Failed(past) if !past.may_pass())
+    }
+}
