@@ -18,11 +18,15 @@ use super::Kind;
 use super::Listed;
 use crate::secret::Secret;
 
+mod keys;
 mod proc_keys;
+mod rings;
+mod seal_key;
+mod session_keyring;
 mod store;
 
+use keys::reason;
 use store::Store;
-use store::reason;
 
 /// The kernel keyring of the user.
 #[derive(Debug)]
@@ -58,7 +62,7 @@ impl KernelKeyring {
     }
 
     fn prefix(&self, kind: &str) -> String {
-        format!("{}{kind}:", store::namespace_prefix(&self.namespace))
+        format!("{}{kind}:", keys::namespace_prefix(&self.namespace))
     }
 }
 

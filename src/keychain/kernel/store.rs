@@ -11,40 +11,29 @@
 
 use linux_keyutils::Key;
 use linux_keyutils::KeyError;
-use linux_keyutils::KeyPermissions;
-use linux_keyutils::KeyPermissionsBuilder;
 use linux_keyutils::KeyRing;
 use linux_keyutils::KeyRingIdentifier;
-use linux_keyutils::LinkNode;
-use linux_keyutils::Metadata;
-use linux_keyutils::Permission;
-use nix::unistd::Uid;
-use ring::rand::SecureRandom;
-use ring::rand::SystemRandom;
 
-use super::super::Kind;
-use super::super::SCHEMA;
-use super::super::seal::KEY_LENGTH;
 use super::super::seal::KeyBytes;
 use super::super::seal::Seal;
 use super::super::user_namespace;
-use super::proc_keys;
+use super::keys::is_gone;
+use super::keys::is_login;
+use super::keys::is_own;
+use super::keys::namespace_prefix;
+use super::keys::own_keys;
+use super::keys::own_uid;
+use super::keys::random;
+use super::keys::reason;
+use super::keys::seal_name;
+use super::rings::Rings;
+use super::seal_key::SealKey;
+use super::session_keyring::SessionKeyring;
 use crate::secret::Secret;
-
-/// How many keys are looked at when listing: far above what an ordinary user's
-/// quota of 200 keys allows, and the binding needs the room up front.
-const MAX_KEYS: usize = 65_536;
-
-/// Stands in a description where a record has its kind: this key seals the records of
-/// its namespace.
-const SEAL: &str = "seal";
 
 /// How long a token's copy is kept that was sealed again, in seconds: its own end stands
 /// in it, the kernel's timeout does not come along.
 const COPY_SECONDS: usize = 60 * 60;
-
-/// Names every user's persistent keyring, before the user id.
-const PERSISTENT: &str = "_persistent.";
 
 /// The records of this user, as far as this process can reach them.
 #[derive(Debug)]
@@ -52,71 +41,6 @@ pub(super) struct Store {
     namespace: String,
     rings: Rings,
     seal: Seal,
-}
-
-/// Where records are looked for and added.
-#[derive(Debug)]
-enum Rings {
-    /// In a user namespace the kernel has another persistent keyring, so new records
-    /// stand in the session keyring. Those from outside are reached by their numbers.
-    InNamespace { session: KeyRing },
-    /// Everywhere else records stand in the persistent keyring.
-    Outside { persistent: KeyRing },
-}
-
-impl Rings {
-    /// Every record of this user whose description begins with `prefix`.
-    fn list(&self, prefix: &str) -> Vec<(Key, String)> {
-        let mut records = match self {
-            Self::InNamespace { .. } => proc_keys::of_user(own_uid(), prefix),
-            Self::Outside { persistent } => own_keys(*persistent),
-        };
-        records.retain(|(_, description)| description.starts_with(prefix));
-        records
-    }
-
-    fn find(&self, description: &str) -> Vec<Key> {
-        match self {
-            Self::InNamespace { .. } => {
-                let mut keys = self.list(description);
-                keys.retain(|(_, found)| found == description);
-                keys.into_iter().map(|(key, _)| key).collect()
-            }
-            Self::Outside { persistent } => {
-                let found = persistent.search(description).into_iter();
-                found.filter(|key| is_own(key.metadata())).collect()
-            }
-        }
-    }
-
-    /// Adds a record that is readable by its owner from the start. It is made in the keyring
-    /// of this process and linked from there: adding it where others may have put a key of
-    /// that name would write it into theirs.
-    fn add(&self, description: &str, record: &[u8]) -> Result<Key, KeyError> {
-        let process = KeyRing::from_special_id(KeyRingIdentifier::Process, true)?;
-        let key = process.add_key(description, record)?;
-        key.set_perms(for_owner())?;
-        match self {
-            Self::InNamespace { session } => session.link_key(key),
-            Self::Outside { persistent } => persistent.link_key(key),
-        }?;
-        let _ = process.unlink_key(key);
-        Ok(key)
-    }
-
-    /// Removes what costs no more than an exchange to get back.
-    fn make_room(&self) {
-        let short_lived = [Kind::Hint, Kind::Token].map(|kind| Some(kind.name()));
-        for (key, description) in self.list(SCHEMA) {
-            if short_lived.contains(&kind(&description)) {
-                // The kernel counts a removed key until it is collected, but a
-                // shortened payload at once. Another process may have been
-                // faster; then there is nothing left to do.
-                let _ = key.update(&b"-");
-                let _ = key.invalidate();
-            }
-        }
-    }
 }
 
 impl Store {
@@ -335,220 +259,5 @@ impl Store {
                 }
             }
         }
-    }
-}
-
-/// The key of a seal, and its bytes.
-struct SealKey {
-    key: Key,
-    bytes: KeyBytes,
-}
-
-impl SealKey {
-    /// Returns the user's, and creates it if there is none. Two processes that create it
-    /// at the same time end with the same bytes: those that the kernel has.
-    /// The second value says whether there was none. `shared` is what the session has.
-    fn in_persistent(
-        persistent: KeyRing,
-        namespace: &str,
-        shared: Option<&Self>,
-    ) -> Result<(Self, bool), KeyError> {
-        let name = seal_name(namespace);
-        if let Ok(key) = persistent.search(&name) {
-            match Self::read(key) {
-                Ok(seal) if is_own(key.metadata()) => return Ok((seal, false)),
-                // Of another user, or no seal at all.
-                _ => persistent.unlink_key(key)?,
-            }
-        }
-        let bytes = match shared {
-            Some(shared) => shared.bytes.clone(),
-            None => KeyBytes::new(random()?),
-        };
-        let key = match persistent.add_key(&name, &*bytes) {
-            Ok(key) => key,
-            // Another process was first, and has taken the right to write away.
-            Err(KeyError::AccessDenied) => persistent.search(&name)?,
-            Err(error) => return Err(error),
-        };
-        if !is_own(key.metadata()) {
-            return Err(KeyError::AccessDenied);
-        }
-        // Fails where the other process has done it.
-        let _ = key.set_perms(for_possessor());
-        Ok((Self::read(key)?, true))
-    }
-
-    /// Returns that of a namespace among some keys.
-    fn among(keys: &[(Key, String)], namespace: &str) -> Option<Self> {
-        let name = seal_name(namespace);
-        let (key, _) = keys.iter().find(|(_, found)| *found == name)?;
-        Self::read(*key).ok()
-    }
-
-    /// A key of its own: another user of the session possesses it and can read it, which is
-    /// of no use without the records, or remove it, which costs this session's rootless
-    /// clients their logins until the program runs outside again.
-    fn copy_to(session: KeyRing, namespace: &str, bytes: &KeyBytes) -> Result<Self, KeyError> {
-        let name = seal_name(namespace);
-        for (other, metadata) in described(&links(session)) {
-            if metadata.get_description() == name {
-                session.unlink_key(other)?;
-            }
-        }
-        let key = session.add_key(&name, &**bytes)?;
-        key.set_perms(for_possessor())?;
-        Self::read(key)
-    }
-
-    fn read(key: Key) -> Result<Self, KeyError> {
-        let mut bytes = KeyBytes::default();
-        match key.read(&mut *bytes)? {
-            KEY_LENGTH => Ok(Self { key, bytes }),
-            _ => Err(KeyError::InvalidArguments),
-        }
-    }
-
-    fn seal(&self) -> Result<Seal, KeyError> {
-        Seal::new(&self.bytes).ok_or(KeyError::InvalidArguments)
-    }
-}
-
-/// The session keyring, and what stands directly in it.
-struct SessionKeyring {
-    ring: KeyRing,
-    links: Vec<LinkNode>,
-    /// Whether it belongs to this user; `su` and `sudo` keep the caller's.
-    is_own: bool,
-}
-
-impl SessionKeyring {
-    fn current() -> Option<Self> {
-        let ring = KeyRing::from_special_id(KeyRingIdentifier::Session, false).ok()?;
-        Some(Self {
-            ring,
-            links: links(ring),
-            is_own: is_own(ring.metadata()),
-        })
-    }
-
-    fn own_keys(&self) -> Vec<(Key, String)> {
-        own_keys_among(&self.links)
-    }
-
-    /// The seal's key that the user's own session has.
-    fn seal(&self, namespace: &str) -> Option<SealKey> {
-        let keys = if self.is_own {
-            self.own_keys()
-        } else {
-            Vec::new()
-        };
-        SealKey::among(&keys, namespace)
-    }
-
-    /// Takes persistent keyrings with records of ours out of the session. Versions before
-    /// the seal linked them there, whoever the session's owner was, and a link gives
-    /// possession to every process of the session.
-    fn unlink_persistent_keyrings(&self) {
-        for ring in self.links.iter().filter_map(LinkNode::as_ring) {
-            let is_persistent = ring
-                .metadata()
-                .is_ok_and(|metadata| metadata.get_description().starts_with(PERSISTENT));
-            if is_persistent && has_records(ring) {
-                let _ = self.ring.unlink_keyring(ring);
-            }
-        }
-    }
-}
-
-/// Whether records of ours, of any user, stand in a keyring.
-fn has_records(ring: KeyRing) -> bool {
-    described(&links(ring)).any(|(_, metadata)| metadata.get_description().starts_with(SCHEMA))
-}
-
-fn links(ring: KeyRing) -> Vec<LinkNode> {
-    let links = ring.get_links(MAX_KEYS);
-    links.map(|links| links.to_vec()).unwrap_or_default()
-}
-
-/// The keys that stand directly in a keyring and belong to this user, with their
-/// descriptions: anybody who shares a session keyring may add keys to it.
-fn own_keys(ring: KeyRing) -> Vec<(Key, String)> {
-    own_keys_among(&links(ring))
-}
-
-fn own_keys_among(links: &[LinkNode]) -> Vec<(Key, String)> {
-    let keys = described(links);
-    let own = keys.filter(|(_, metadata)| metadata.get_uid() == own_uid());
-    own.map(|(key, metadata)| (key, metadata.get_description().to_owned()))
-        .collect()
-}
-
-fn described(links: &[LinkNode]) -> impl Iterator<Item = (Key, Metadata)> {
-    let keys = links.iter().filter_map(LinkNode::as_key);
-    keys.filter_map(|key| Some((key, key.metadata().ok()?)))
-}
-
-/// What the descriptions of a namespace begin with: `SCHEMA:NAMESPACE:`.
-pub(super) fn namespace_prefix(namespace: &str) -> String {
-    format!("{SCHEMA}:{namespace}:")
-}
-
-fn seal_name(namespace: &str) -> String {
-    namespace_prefix(namespace) + SEAL
-}
-
-/// Whether a record is a login, by its description: `SCHEMA:NAMESPACE:KIND:NAME`.
-fn is_login(description: &str) -> bool {
-    kind(description) == Some(Kind::Login.name())
-}
-
-/// The name of a record's kind, by its description.
-fn kind(description: &str) -> Option<&str> {
-    let record = description.strip_prefix(SCHEMA)?;
-    record.split(':').nth(2)
-}
-
-fn is_own(metadata: Result<Metadata, KeyError>) -> bool {
-    metadata.is_ok_and(|metadata| metadata.get_uid() == own_uid())
-}
-
-fn own_uid() -> u32 {
-    Uid::effective().as_raw()
-}
-
-/// All rights for the owner's user id, none for possessors.
-fn for_owner() -> KeyPermissions {
-    KeyPermissionsBuilder::builder()
-        .user(Permission::ALL)
-        .build()
-}
-
-/// What a possessor needs to read a key, and nothing to change it. Without the right to
-/// search it, the kernel does not count it as possessed.
-fn for_possessor() -> KeyPermissions {
-    let rights = Permission::VIEW | Permission::READ | Permission::SEARCH;
-    KeyPermissionsBuilder::builder().posessor(rights).build()
-}
-
-fn random<const LENGTH: usize>() -> Result<[u8; LENGTH], KeyError> {
-    let mut bytes = [0; LENGTH];
-    let filled = SystemRandom::new().fill(&mut bytes);
-    filled.map_err(|_| KeyError::InvalidArguments)?;
-    Ok(bytes)
-}
-
-fn is_gone(error: KeyError) -> bool {
-    matches!(
-        error,
-        KeyError::KeyDoesNotExist | KeyError::KeyExpired | KeyError::KeyRevoked
-    )
-}
-
-/// The system's words where the binding has a number alone.
-pub(super) fn reason(error: KeyError) -> String {
-    match error {
-        KeyError::Unknown(number) => std::io::Error::from_raw_os_error(number).to_string(),
-        known => known.to_string(),
     }
 }

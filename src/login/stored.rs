@@ -1,0 +1,214 @@
+//! The logins in a keychain.
+
+use super::Login;
+use super::LoginScope;
+use super::VERSION;
+use crate::error::Error;
+use crate::error::Result;
+use crate::keychain::Backend;
+use crate::keychain::Item;
+use crate::keychain::Keychain;
+use crate::secret::Secret;
+
+/// The logins in a keychain.
+#[derive(Debug)]
+pub struct Logins<'a> {
+    keychain: &'a dyn Keychain,
+}
+
+impl<'a> Logins<'a> {
+    /// The logins in `keychain`.
+    pub fn in_keychain(keychain: &'a dyn Keychain) -> Self {
+        Self { keychain }
+    }
+
+    /// The login for a scope, if there is one.
+    ///
+    /// # Errors
+    /// The keychain cannot tell, or what it holds is no record of ours.
+    pub fn read(&self, scope: &LoginScope) -> Result<Option<Login>> {
+        let item = Item::login(&scope.item_name());
+        let record = self.keychain.read(&item).map_err(|error| {
+            Error::temporary(format!("cannot read the login for {scope}: {error}"))
+        })?;
+        record.map(|record| parse(scope, &record)).transpose()
+    }
+
+    /// Keeps the login for a scope.
+    ///
+    /// # Errors
+    /// The keychain does not take it.
+    pub fn write(&self, scope: &LoginScope, login: &Login) -> Result<()> {
+        let record = serde_json::to_string(login)
+            .map_err(|error| Error::internal(format!("a login is no JSON: {error}")))?;
+        self.keychain
+            .write(
+                &Item::login(&scope.item_name()).with_label(&scope.to_string(), &login.username),
+                &Secret::new(record),
+                None,
+            )
+            .map_err(|error| Error::user(format!("cannot store the login for {scope}: {error}")))
+    }
+
+    /// Forgets the login for a scope.
+    ///
+    /// # Errors
+    /// The keychain does not let it go.
+    pub fn delete(&self, scope: &LoginScope) -> Result<()> {
+        self.keychain
+            .delete(&Item::login(&scope.item_name()))
+            .map_err(|error| {
+                Error::temporary(format!("cannot remove the login for {scope}: {error}"))
+            })
+    }
+
+    /// Returns the keychain that stores the login for a scope; `None` if there is no login.
+    ///
+    /// # Errors
+    /// The keychain cannot tell.
+    pub fn backend(&self, scope: &LoginScope) -> Result<Option<Backend>> {
+        let item = Item::login(&scope.item_name());
+        self.keychain.backend(&item).map_err(|error| {
+            Error::temporary(format!("cannot find the login for {scope}: {error}"))
+        })
+    }
+
+    /// Every scope that has a login, with the user name where that can be told
+    /// without the secret.
+    ///
+    /// # Errors
+    /// The keychain cannot tell.
+    pub fn list(&self) -> Result<Vec<(LoginScope, Option<String>)>> {
+        let logins = self
+            .keychain
+            .logins()
+            .map_err(|error| Error::temporary(format!("cannot list the logins: {error}")))?;
+        Ok(logins
+            .into_iter()
+            .filter_map(|login| Some((LoginScope::of_item(&login.name)?, login.username)))
+            .collect())
+    }
+}
+
+fn parse(scope: &LoginScope, record: &Secret) -> Result<Login> {
+    match serde_json::from_str::<Login>(record.expose()) {
+        Ok(login) if login.v == VERSION => Ok(login),
+        _ => Err(Error::user(format!(
+            "cannot read the stored login for {scope}: it is damaged, or of a newer version"
+        ))
+        .with_hint(format!(
+            "Delete it with '{}', and log in again",
+            scope.logout_command()
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::credential::Credential;
+    use crate::iam::owner::Owner;
+    use crate::iam::trusted_profile::TrustedProfile;
+    use crate::keychain::memory::MemoryKeychain;
+    use crate::registry::Registry;
+
+    fn login(username: &str, secret: &str) -> Login {
+        Login::new(Credential {
+            username: username.into(),
+            secret: Secret::new(secret),
+        })
+    }
+
+    #[test]
+    fn a_login_comes_back_as_it_was_stored() {
+        let keychain = MemoryKeychain::default();
+        let logins = Logins::in_keychain(&keychain);
+        let registry = LoginScope::Registry(Registry::parse("us.icr.io").unwrap());
+        let stored = login("iamapikey", "a\"b\\c\n🦀");
+        logins.write(&registry, &stored).unwrap();
+        assert_eq!(logins.read(&registry), Ok(Some(stored)));
+        assert_eq!(logins.list(), Ok(vec![(registry.clone(), None)]));
+        logins.delete(&registry).unwrap();
+        assert_eq!(logins.read(&registry), Ok(None));
+    }
+
+    #[test]
+    fn what_is_known_of_a_login_is_kept_with_it_and_is_no_part_of_its_id() {
+        let keychain = MemoryKeychain::default();
+        let logins = Logins::in_keychain(&keychain);
+        let owner = Owner::of(&Secret::new(crate::iam::jwt::unsigned(
+            &serde_json::json!({"iam_id": "IBMid-1", "account": {"bss": "x"}}),
+        )));
+        assert!(owner.is_some());
+        let plain = login("iamapikey", "key");
+        let owned = plain.clone().owned_by(owner);
+        assert_eq!(plain.id, owned.id);
+        logins.write(&LoginScope::Default, &owned).unwrap();
+        assert_eq!(logins.read(&LoginScope::Default), Ok(Some(owned.clone())));
+        assert_eq!(plain.completed_by(&owned), owned);
+        let other = login("iamapikey", "another key");
+        assert_eq!(other.clone().completed_by(&owned), other);
+        let record = r#"{"v":1,"username":"u","secret":"s","id":"i"}"#;
+        let item = Item::login("us.icr.io");
+        keychain.write(&item, &Secret::new(record), None).unwrap();
+        let scope = LoginScope::of_item("us.icr.io").unwrap();
+        let old = logins.read(&scope).unwrap().unwrap();
+        assert_eq!(old.owner, None, "older records say nothing");
+    }
+
+    #[test]
+    fn a_damaged_or_newer_record_says_how_to_get_rid_of_it() {
+        let keychain = MemoryKeychain::default();
+        let registry = LoginScope::Registry(Registry::parse("us.icr.io").unwrap());
+        for record in [
+            "",
+            "{",
+            "null",
+            r#"{"v":2,"username":"u","secret":"hunter2","id":"i"}"#,
+            r#"{"v":1,"username":"u","secret":7,"id":"i"}"#,
+        ] {
+            keychain
+                .write(&Item::login("us.icr.io"), &Secret::new(record), None)
+                .unwrap();
+            let failure = Logins::in_keychain(&keychain)
+                .read(&registry)
+                .unwrap_err()
+                .to_string();
+            assert!(
+                failure.contains("docker-credential-icr logout us.icr.io"),
+                "{failure}"
+            );
+            assert!(!failure.contains("hunter2"), "{failure}");
+        }
+    }
+
+    #[test]
+    fn a_profile_on_top_is_another_identity_and_is_kept_with_the_login() {
+        let keychain = MemoryKeychain::default();
+        let logins = Logins::in_keychain(&keychain);
+        let own = login("iamapikey", "key");
+        let assuming = own
+            .clone()
+            .assuming(TrustedProfile::parse("Profile-1").unwrap());
+        assert_ne!(own.id, assuming.id);
+        logins.write(&LoginScope::Default, &assuming).unwrap();
+        assert_eq!(logins.read(&LoginScope::Default), Ok(Some(assuming)));
+    }
+
+    #[test]
+    fn an_owner_that_cannot_be_read_costs_no_login() {
+        let stored = serde_json::to_value(login("iamapikey", "key")).unwrap();
+        for owner in [
+            serde_json::json!({"kind": "robot", "iam_id": "iam-1"}),
+            serde_json::json!({"kind": "user"}),
+            serde_json::json!("me"),
+            serde_json::Value::Null,
+        ] {
+            let mut record = stored.clone();
+            record["owner"] = owner;
+            let record = Secret::new(record.to_string());
+            let read = parse(&LoginScope::Default, &record).unwrap();
+            assert_eq!((&*read.username, read.owner), ("iamapikey", None));
+        }
+    }
+}
