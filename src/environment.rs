@@ -118,10 +118,10 @@ pub const CLI_HOME_VARIABLES: [&str; 2] = ["IBMCLOUD_HOME", "BLUEMIX_HOME"];
 
 /// The most that is read from an `@file`: a key is 44 characters, and a path
 /// typed wrong may name something endless.
-const SECRET_FILE_LIMIT: u64 = 64 * 1024;
+const MAX_SECRET_FILE_SIZE: u64 = 64 * 1024;
 
 /// How long reading an `@file` may take: it may be a pipe that nobody writes to.
-const SECRET_FILE_PATIENCE: Duration = Duration::from_secs(3);
+const SECRET_FILE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The environment variables, read once.
 #[derive(Default)]
@@ -224,7 +224,7 @@ impl std::fmt::Debug for Environment {
 /// It cannot be read, is empty or too large, or is no text.
 pub(crate) fn secret_file(path: &Path) -> anyhow::Result<Secret> {
     let path = path.to_owned();
-    run_with_timeout(SECRET_FILE_PATIENCE, move || read_secret(&path))
+    run_with_timeout(SECRET_FILE_TIMEOUT, move || read_secret(&path))
         .unwrap_or_else(|| Err(anyhow!("it cannot be read in time")))
 }
 
@@ -241,9 +241,9 @@ fn secret_in_file(variable: &str, path: &str) -> Result<Secret> {
 fn read_secret(path: &Path) -> anyhow::Result<Secret> {
     let mut text = Zeroizing::new(String::new());
     fs::open_waiting_for_writers(path)?
-        .take(SECRET_FILE_LIMIT + 1)
+        .take(MAX_SECRET_FILE_SIZE + 1)
         .read_to_string(&mut text)?;
-    ensure!(text.len() as u64 <= SECRET_FILE_LIMIT, "it is too large");
+    ensure!(text.len() as u64 <= MAX_SECRET_FILE_SIZE, "it is too large");
     let key = text.trim();
     ensure!(!key.is_empty(), "it is empty");
     Ok(Secret::new(key))

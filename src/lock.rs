@@ -34,7 +34,7 @@ impl Lock {
 
 /// How long one login may be in another process's hands: a read
 /// and a write of a keychain.
-pub const LOGIN_PATIENCE: Duration = Duration::from_secs(4);
+pub const LOGIN_LOCK_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// The directory that holds lock files.
 #[derive(Clone, Debug)]
@@ -49,7 +49,7 @@ impl LockDirectory {
         Self { path }
     }
 
-    /// Waits up to `patience` for the lock of an identity, and then goes on
+    /// Waits up to `timeout` for the lock of an identity, and then goes on
     /// without: two exchanges are better than no answer. For the same reason a
     /// directory that cannot be written, or a file system without locks, is no
     /// error.
@@ -57,32 +57,32 @@ impl LockDirectory {
     /// Keys share 256 files by their first two characters, so that no number of
     /// identities fills a directory. Lock files hold nothing and are never
     /// removed: removing one would let two processes hold the same key.
-    pub fn lock_identity(&self, key: &str, patience: Duration) -> Lock {
-        self.lock("identity", key, patience)
+    pub fn lock_identity(&self, key: &str, timeout: Duration) -> Lock {
+        self.lock("identity", key, timeout)
     }
 
     /// The lock of an identity if nobody has it now.
-    pub fn try_identity(&self, key: &str) -> Lock {
+    pub fn try_lock_identity(&self, key: &str) -> Lock {
         self.lock("identity", key, Duration::ZERO)
     }
 
-    /// Waits up to `patience`, and at most [`LOGIN_PATIENCE`], for the lock of the login with
+    /// Waits up to `timeout`, and at most [`LOGIN_LOCK_TIMEOUT`], for the lock of the login with
     /// this name in the keychain. It may be taken while an identity's is held, never the other
     /// way round; they share no file.
-    pub fn lock_login(&self, item_name: &str, patience: Duration) -> Lock {
+    pub fn lock_login(&self, item_name: &str, timeout: Duration) -> Lock {
         let key = digest::fingerprint(&["login", item_name]);
-        self.lock("login", &key, patience.min(LOGIN_PATIENCE))
+        self.lock("login", &key, timeout.min(LOGIN_LOCK_TIMEOUT))
     }
 
     /// Waits a moment for the lock of whoever changes clients' files.
     pub fn lock_client_files(&self) -> Lock {
-        self.lock("client-files", "", LOGIN_PATIENCE)
+        self.lock("client-files", "", LOGIN_LOCK_TIMEOUT)
     }
 
-    /// Waits up to `patience` for the lock under which API keys are rotated: two
+    /// Waits up to `timeout` for the lock under which API keys are rotated: two
     /// rotations of one key would leave a new one behind that nobody has.
-    pub fn lock_rotation(&self, patience: Duration) -> Lock {
-        self.lock("rotation", "all", patience)
+    pub fn lock_rotation(&self, timeout: Duration) -> Lock {
+        self.lock("rotation", "all", timeout)
     }
 
     /// Where the lock files are, or will be.
@@ -94,7 +94,7 @@ impl LockDirectory {
     ///
     /// # Errors
     /// Why not.
-    pub fn try_out(&self) -> anyhow::Result<&Path> {
+    pub fn check(&self) -> anyhow::Result<&Path> {
         let directory = self.path.as_deref().context("there is no home directory")?;
         let tried = open(directory, "doctor-.lock").and_then(|file| match file.try_lock() {
             Err(TryLockError::Error(error)) => Err(error.into()),
@@ -124,7 +124,7 @@ impl LockDirectory {
         Ok(files)
     }
 
-    fn lock(&self, kind: &str, key: &str, patience: Duration) -> Lock {
+    fn lock(&self, kind: &str, key: &str, timeout: Duration) -> Lock {
         let stripe: String = key
             .chars()
             .take(2)
@@ -139,7 +139,7 @@ impl LockDirectory {
             None => Lock::None,
             Some(file) => {
                 let _span = tracing::debug_span!("lock", kind, key).entered();
-                wait_for(file, patience)
+                wait_for(file, timeout)
             }
         };
         if !lock.is_held() {
@@ -149,14 +149,14 @@ impl LockDirectory {
     }
 }
 
-fn wait_for(file: File, patience: Duration) -> Lock {
+fn wait_for(file: File, timeout: Duration) -> Lock {
     match file.try_lock() {
         Ok(()) => return Lock::Held(file),
-        Err(TryLockError::WouldBlock) if patience.is_zero() => return Lock::Busy,
+        Err(TryLockError::WouldBlock) if timeout.is_zero() => return Lock::Busy,
         Err(TryLockError::WouldBlock) => {}
         Err(TryLockError::Error(_)) => return Lock::None,
     }
-    match run_with_timeout(patience, move || file.lock().map(|()| file)) {
+    match run_with_timeout(timeout, move || file.lock().map(|()| file)) {
         None => Lock::Busy,
         Some(Ok(file)) => Lock::Held(file),
         Some(Err(_)) => Lock::None,
@@ -164,7 +164,7 @@ fn wait_for(file: File, patience: Duration) -> Lock {
 }
 
 fn open(directory: &Path, name: &str) -> anyhow::Result<File> {
-    fs::make_directory(directory)?;
+    fs::create_private_directories(directory)?;
     fs::open_private(&directory.join(name), Missing::Create)
 }
 
@@ -190,7 +190,7 @@ mod tests {
         );
         let waited = locks.lock_identity("ab12", SOON);
         assert!(matches!(waited, Lock::Busy), "waiting is bounded");
-        assert!(matches!(locks.try_identity("ab12"), Lock::Busy));
+        assert!(matches!(locks.try_lock_identity("ab12"), Lock::Busy));
         let held = |locks: &LockDirectory| {
             let files = locks.files().unwrap();
             (files.iter().filter(|(_, held)| *held).count(), files.len())

@@ -28,14 +28,14 @@ mod file;
 use file::LogFile;
 
 /// The longest line about the log itself, in characters.
-const LONGEST_LINE: usize = 1000;
+const MAX_LINE_LENGTH: usize = 1000;
 
 /// Starts the log of this process, as the environment variables say. Without them it does
 /// nothing. An invalid level starts it, too, with a warning in it: a log must not make a
 /// pull fail.
 ///
-/// One line is written to `complain` if the log file cannot be written.
-pub fn start(environment: &Environment, complain: &mut dyn io::Write) {
+/// One line is written to `error_output` if the log file cannot be written.
+pub fn start(environment: &Environment, error_output: &mut dyn io::Write) {
     let name = environment.text(environment::LOG).ok().flatten();
     let path = environment.text(environment::LOG_FILE).ok().flatten();
     if name.is_none() && path.is_none() {
@@ -46,7 +46,7 @@ pub fn start(environment: &Environment, complain: &mut dyn io::Write) {
         Ok(file) => Some(Arc::new(file)),
         Err(error) => {
             let line = format!("no log is written: ${} {error}", environment::LOG_FILE);
-            let _ = writeln!(complain, "{}", one_line(&line, LONGEST_LINE));
+            let _ = writeln!(error_output, "{}", one_line(&line, MAX_LINE_LENGTH));
             None
         }
     });

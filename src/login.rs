@@ -71,7 +71,7 @@ pub struct IssuedKey {
 /// A login without its secret: enough to find its token without asking a slow
 /// keychain.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Hint {
+pub struct LoginHint {
     /// See [`Login::id`]; `None` when there is no login.
     pub id: Option<String>,
 }

@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::iam::endpoint::Endpoint;
 use crate::keychain::Item;
 use crate::keychain::Keychain;
-use crate::login::Hint;
+use crate::login::LoginHint;
 use crate::login::LoginScope;
 use crate::registry::Registry;
 use crate::secret::Secret;
@@ -373,12 +373,12 @@ impl<'a> TokenCache<'a> {
     }
 
     /// Which login a scope has, as far as it was noted.
-    pub fn hint(&self, scope: &LoginScope) -> Option<Hint> {
+    pub fn hint(&self, scope: &LoginScope) -> Option<LoginHint> {
         self.read(&Item::hint(&scope.item_name()))
     }
 
     /// Notes which login a scope has.
-    pub fn note_hint(&self, scope: &LoginScope, hint: &Hint, lifetime: Duration) {
+    pub fn note_hint(&self, scope: &LoginScope, hint: &LoginHint, lifetime: Duration) {
         self.write(&Item::hint(&scope.item_name()), hint, lifetime);
     }
 

@@ -165,7 +165,7 @@ pub fn leftovers(path: &Path) -> Vec<PathBuf> {
 
 /// Deletes this user's [`leftovers`], and returns their paths.
 pub fn sweep(path: &Path) -> Vec<PathBuf> {
-    beside(path, |directory| directory.sweep())
+    beside(path, |directory| directory.remove_leftovers())
 }
 
 fn beside(path: &Path, found: impl FnOnce(&Directory) -> Vec<PathBuf>) -> Vec<PathBuf> {

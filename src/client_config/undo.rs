@@ -22,7 +22,7 @@ use super::json::apply_edits;
 use super::json::inverse_edits;
 use crate::fs;
 use crate::fs::Directory;
-use crate::fs::Trusted;
+use crate::fs::TrustedUsers;
 
 /// The name of the record's file, in the state directory.
 const FILE: &str = "configured.json";
@@ -176,7 +176,7 @@ impl Record {
             Err(error) if is_absent(&error) => return Ok(Self::default()),
             Err(error) => Err(error.into()),
             Ok(metadata) if !metadata.is_file() => Err(anyhow!("it is not a regular file")),
-            Ok(_) => fs::refuse_if_others_write(&path, &Trusted::acting_user())
+            Ok(_) => fs::refuse_if_others_write(&path, &TrustedUsers::acting_user())
                 .and_then(|()| fs::read_regular(&path, LIMIT)),
         };
         let text = text.map_err(|error| fs::with_owner_hint(error, &path))?;
@@ -206,10 +206,10 @@ impl Record {
                 _ => Ok(()),
             };
         }
-        fs::make_directory(directory)?;
+        fs::create_private_directories(directory)?;
         let text = serde_json::to_vec_pretty(self)?;
         let directory = Directory::open(directory)?;
-        directory.sweep();
+        directory.remove_leftovers();
         directory.put(OsStr::new(FILE), true, |mut file| {
             file.write_all(&text)?;
             Ok(file.sync_all()?)

@@ -123,7 +123,7 @@ pub(crate) fn run(
     }
     outcome.delete_logins(&scopes, &broker);
     if arguments.all {
-        broker.forget_short_lived()?;
+        broker.delete_short_lived()?;
     }
     let is_left = |scope: &&LoginScope| !outcome.deleted.contains(scope);
     outcome.remaining = stored.iter().filter(is_left).cloned().collect();

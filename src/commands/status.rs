@@ -89,7 +89,7 @@ pub(crate) fn run(
     let mut session = Session::open(context, Prompting::Never)?;
     // A check can change what the keychains contain.
     if !arguments.check {
-        session.keychains = session.keychains.remembered();
+        session.keychains = session.keychains.memoized();
     }
     let broker = Broker::new(&session);
     let overview = Overview::of(arguments, &broker, context)?;

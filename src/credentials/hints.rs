@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::Broker;
 use crate::error::Result;
 use crate::lock::Lock;
-use crate::login::Hint;
 use crate::login::Login;
+use crate::login::LoginHint;
 use crate::login::LoginScope;
 use crate::registry::Registry;
 use crate::sources;
@@ -65,5 +65,5 @@ pub(super) fn write_hint(scope: &LoginScope, login: Option<&Login>, context: &So
         Some(login) if login.kind().is_exchanged() => (Some(login.id.clone()), HINT_LIFE),
         Some(_) => return context.tokens.forget_hint(scope),
     };
-    context.tokens.note_hint(scope, &Hint { id }, lifetime);
+    context.tokens.note_hint(scope, &LoginHint { id }, lifetime);
 }

@@ -14,7 +14,7 @@ use crate::http::MAX_ATTEMPTS;
 use crate::iam::TokenResponse;
 use crate::iam::endpoint::Endpoint;
 use crate::keychain::Backend;
-use crate::lock::LOGIN_PATIENCE;
+use crate::lock::LOGIN_LOCK_TIMEOUT;
 use crate::lock::Lock;
 use crate::login::Login;
 use crate::login::LoginKind;
@@ -44,7 +44,7 @@ impl Broker<'_> {
         let _lock = self
             .context
             .locks
-            .lock_login(&scope.item_name(), LOGIN_PATIENCE);
+            .lock_login(&scope.item_name(), LOGIN_LOCK_TIMEOUT);
         self.write_login(scope, login, &context)
     }
 
@@ -125,7 +125,7 @@ impl Broker<'_> {
         let _lock = self
             .context
             .locks
-            .lock_login(&scope.item_name(), LOGIN_PATIENCE);
+            .lock_login(&scope.item_name(), LOGIN_LOCK_TIMEOUT);
         let former = self.forget_tokens(scope, &context, None);
         context.logins.delete(scope)?;
         Ok(!matches!(former, Ok(None)))
@@ -136,8 +136,8 @@ impl Broker<'_> {
     ///
     /// # Errors
     /// The keychain does not let them go.
-    pub fn forget_short_lived(&self) -> Result<()> {
-        let outcome = self.keychains.tokens.forget_short_lived();
+    pub fn delete_short_lived(&self) -> Result<()> {
+        let outcome = self.keychains.tokens.delete_short_lived();
         outcome.map_err(|error| Error::temporary(format!("cannot forget the tokens: {error}")))
     }
 

@@ -55,7 +55,7 @@ impl Broker<'_> {
         if !self.settings.background_refresh {
             return false;
         }
-        let lock = self.context.locks.try_identity(key.as_str());
+        let lock = self.context.locks.try_lock_identity(key.as_str());
         if matches!(lock, Lock::Busy) {
             return true;
         }

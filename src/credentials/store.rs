@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::iam::jwt;
 use crate::iam::owner::Owner;
 use crate::keychain::Item;
-use crate::lock::LOGIN_PATIENCE;
+use crate::lock::LOGIN_LOCK_TIMEOUT;
 use crate::login::Login;
 use crate::login::LoginKind;
 use crate::login::LoginScope;
@@ -93,7 +93,7 @@ impl Broker<'_> {
         let _lock = self
             .context
             .locks
-            .lock_login(&scope.item_name(), LOGIN_PATIENCE);
+            .lock_login(&scope.item_name(), LOGIN_LOCK_TIMEOUT);
         let mut until_it_ends = None;
         if login.kind() == LoginKind::Bearer {
             if self.has_issued(&scope, &login.secret, &context) {

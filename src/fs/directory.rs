@@ -84,7 +84,7 @@ impl Directory {
     }
 
     /// Removes this user's [`Directory::leftovers`], and tells which.
-    pub fn sweep(&self) -> Vec<PathBuf> {
+    pub fn remove_leftovers(&self) -> Vec<PathBuf> {
         let mut swept = self.leftovers();
         swept.retain(|path| {
             let name = path.file_name().unwrap_or_default();
@@ -304,7 +304,7 @@ mod tests {
         let held = File::create(at(".docker-credential-icr-isheld")).unwrap();
         held.lock().unwrap();
         let directory = Directory::open(path.path()).unwrap();
-        let mut swept = directory.sweep();
+        let mut swept = directory.remove_leftovers();
         swept.sort_unstable();
         let path_of = |name: &str| path.path().canonicalize().unwrap().join(name);
         assert_eq!(swept, left.map(path_of));

@@ -24,16 +24,16 @@ pub use owner::act_as_owner;
 pub use owner::acting_owner;
 pub use private::Missing;
 pub use private::create_directory;
-pub use private::make_directory;
+pub use private::create_private_directories;
 pub use private::open_private;
 pub use private::read_time;
 pub use private::write_time;
-pub use trust::Trusted;
+pub use trust::TrustedUsers;
 pub use trust::is_readable_by_others;
 pub use trust::owned_by_root;
 pub use trust::refuse_if_others_write;
 pub use trust::with_owner_hint;
-pub use trust::written_by_others;
+pub use trust::writable_by_others;
 
 /// The text of a regular file of at most `limit` bytes.
 ///
@@ -57,23 +57,23 @@ pub fn read_bytes(path: &Path, limit: u64) -> anyhow::Result<Vec<u8>> {
 }
 
 /// The bytes of such a file, while nobody writes to it who locks it for that
-/// (`flock`). After `patience` it is read all the same.
+/// (`flock`). After `timeout` it is read all the same.
 ///
 /// # Errors
 /// It cannot be opened or read, is no regular file or is too large.
-pub fn read_locked(path: &Path, limit: u64, patience: Duration) -> anyhow::Result<Vec<u8>> {
+pub fn read_locked(path: &Path, limit: u64, timeout: Duration) -> anyhow::Result<Vec<u8>> {
     let file = open(path)?;
     if let Err(TryLockError::WouldBlock) = file.try_lock_shared() {
         let waiting = file.try_clone()?;
         // The lock belongs to the open file, not to either handle.
-        let _ = run_with_timeout(patience, move || waiting.lock_shared());
+        let _ = run_with_timeout(timeout, move || waiting.lock_shared());
     }
     read(file, limit)
 }
 
 /// Whether something stands at a path, be it a link that leads nowhere: that is
 /// broken, not absent. Nothing stands where this user may not look.
-pub fn is_there(path: &Path) -> bool {
+pub fn entry_exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 
@@ -197,10 +197,10 @@ pub(crate) mod tests {
     fn a_link_that_leads_nowhere_is_there() {
         let directory = tempfile::tempdir().unwrap();
         let link = directory.path().join("link");
-        assert!(!is_there(&link));
+        assert!(!entry_exists(&link));
         std::os::unix::fs::symlink(directory.path().join("missing"), &link).unwrap();
-        assert!(is_there(&link) && !link.exists());
-        assert!(is_there(directory.path()));
+        assert!(entry_exists(&link) && !link.exists());
+        assert!(entry_exists(directory.path()));
     }
 
     #[cfg(unix)]
@@ -211,7 +211,7 @@ pub(crate) mod tests {
         std::fs::write(&path, b"\xffhalf").unwrap();
         let writer = OpenOptions::new().write(true).open(&path).unwrap();
         writer.lock().unwrap();
-        let read = |patience| read_locked(&path, 8, Duration::from_millis(patience)).unwrap();
+        let read = |timeout| read_locked(&path, 8, Duration::from_millis(timeout)).unwrap();
         assert_eq!(read(5), b"\xffhalf", "after a moment all the same");
         let reader = std::thread::scope(|scope| {
             let reader = scope.spawn(|| read(60_000));

@@ -32,7 +32,7 @@ pub enum Missing {
 ///
 /// # Errors
 /// It cannot be made; it is a link, or belongs to another user.
-pub fn make_directory(path: &Path) -> anyhow::Result<()> {
+pub fn create_private_directories(path: &Path) -> anyhow::Result<()> {
     let _rights = act_as_owner(path)?;
     let mut ancestors: Vec<&Path> = path.ancestors().collect();
     ancestors.reverse();
@@ -193,9 +193,9 @@ fn only_for_us(_file: &File) -> anyhow::Result<()> {
 /// Notes a time by an empty file of this user's, with its directory.
 ///
 /// # Errors
-/// See [`make_directory`] and [`open_private`].
+/// See [`create_private_directories`] and [`open_private`].
 pub fn write_time(path: &Path, time: SystemTime) -> anyhow::Result<()> {
-    make_directory(path.parent().context("it has no directory")?)?;
+    create_private_directories(path.parent().context("it has no directory")?)?;
     let file = open_private(path, Missing::Create)?;
     // Not by writing: what stands there stays, whoever put it there.
     Ok(file.set_modified(time)?)
@@ -237,16 +237,16 @@ mod tests {
         set_mode(&above, 0o755);
         let own = above.join(PROGRAM);
         let locks = own.join("locks");
-        make_directory(&locks).unwrap();
+        create_private_directories(&locks).unwrap();
         assert_eq!([mode(&own), mode(&locks)], [0o700, 0o700]);
         set_mode(&own, 0o777);
         set_mode(&locks, 0o775);
-        make_directory(&locks).unwrap();
+        create_private_directories(&locks).unwrap();
         assert_eq!([mode(&own), mode(&locks)], [0o700, 0o700]);
         assert_eq!(mode(&above), 0o755, "that one is not this program's");
         let link = above.join("link");
         symlink(&locks, &link).unwrap();
-        assert!(make_directory(&link).is_err());
+        assert!(create_private_directories(&link).is_err());
     }
 
     #[test]

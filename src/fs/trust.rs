@@ -11,11 +11,11 @@ use super::owner::acting_owner;
 /// The users who may own a file that is believed, and the directories above it: root, and
 /// this user.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Trusted {
+pub struct TrustedUsers {
     users: Vec<u32>,
 }
 
-impl Trusted {
+impl TrustedUsers {
     /// This process's user; for root, also the user whose directory `home` is, whose files
     /// root uses by `sudo -E`, by `su -m`, or on macOS.
     pub fn with_home(home: Option<&Path>) -> Self {
@@ -51,7 +51,7 @@ impl Trusted {
 ///
 /// # Errors
 /// Who can change what, and the command that helps; or the file cannot be looked at.
-pub fn refuse_if_others_write(path: &Path, trusted: &Trusted) -> anyhow::Result<()> {
+pub fn refuse_if_others_write(path: &Path, trusted: &TrustedUsers) -> anyhow::Result<()> {
     #[cfg(unix)]
     if let Some((reason, fix)) = unix::summary(&unix::findings(path, Some(trusted))?) {
         anyhow::bail!("{reason}; {fix}");
@@ -67,7 +67,7 @@ pub fn refuse_if_others_write(path: &Path, trusted: &Trusted) -> anyhow::Result<
 ///
 /// # Errors
 /// It cannot be looked at.
-pub fn written_by_others(path: &Path) -> std::io::Result<Option<(String, String)>> {
+pub fn writable_by_others(path: &Path) -> std::io::Result<Option<(String, String)>> {
     #[cfg(unix)]
     return Ok(unix::summary(&unix::findings(path, None)?));
     #[cfg(not(unix))]
@@ -123,7 +123,7 @@ mod unix {
     use std::path::Path;
     use std::path::PathBuf;
 
-    use super::Trusted;
+    use super::TrustedUsers;
     use crate::fs::owner::acting_owner;
     use crate::fs::owner::current_user;
     use crate::fs::owner::is_root_outside;
@@ -145,7 +145,7 @@ mod unix {
     /// count without `trusted`.
     pub(super) fn findings(
         path: &Path,
-        trusted: Option<&Trusted>,
+        trusted: Option<&TrustedUsers>,
     ) -> std::io::Result<Vec<Finding>> {
         let file = path.canonicalize()?;
         let mut findings = Vec::new();
@@ -179,7 +179,7 @@ mod unix {
         what: &str,
         path: &Path,
         entry: &Entry,
-        trusted: Option<&Trusted>,
+        trusted: Option<&TrustedUsers>,
         groups: &dyn Fn() -> Groups,
     ) -> Option<Finding> {
         let Entry { owner, mode, .. } = *entry;
@@ -211,7 +211,7 @@ mod unix {
 
     /// Gives a file to this user. Root takes none out of a user's directories: it is given
     /// to that user where root uses that user's home, and is nothing for root otherwise.
-    fn owner_command(path: &Path, trusted: &Trusted) -> Option<String> {
+    fn owner_command(path: &Path, trusted: &TrustedUsers) -> Option<String> {
         let new_owner = match acting_owner(path) {
             Some(user) => Some(user).filter(|user| trusted.contains(*user)),
             None => trusted.users.first().copied(),
@@ -332,7 +332,7 @@ mod tests {
     }
 
     fn check(path: &Path) -> anyhow::Result<()> {
-        refuse_if_others_write(path, &Trusted::with_home(None))
+        refuse_if_others_write(path, &TrustedUsers::with_home(None))
     }
 
     fn error(path: &Path) -> String {
@@ -416,7 +416,7 @@ mod tests {
     #[test]
     fn this_user_root_and_for_root_the_homes_owner_may_own_it() {
         let owned_by = |owner, us| {
-            let trusted = Trusted { users: us };
+            let trusted = TrustedUsers { users: us };
             let entry = Entry {
                 owner,
                 group: owner,

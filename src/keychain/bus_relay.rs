@@ -40,7 +40,7 @@ pub fn run_behind(arguments: &[OsString], environment: &Environment) -> Option<E
     }
     user_namespace::outer_uid()?;
     let runtime_directory = environment.text(RUNTIME_DIRECTORY).ok()??;
-    let bus = bus_of(environment)?;
+    let bus = bus_address(environment)?;
     let path = Path::new(runtime_directory).join(format!("{SOCKET}{}", std::process::id()));
     // Left by a process of that number that was killed.
     let _ = std::fs::remove_file(&path);
@@ -68,7 +68,7 @@ pub(super) fn is_relay(address: &str) -> bool {
 }
 
 /// Where the real bus listens; `None` also when we run behind a relay already.
-fn bus_of(environment: &Environment) -> Option<SocketAddr> {
+fn bus_address(environment: &Environment) -> Option<SocketAddr> {
     if is_behind(environment) {
         return None;
     }
@@ -84,14 +84,14 @@ fn relay(listener: &UnixListener, bus: &SocketAddr) -> io::Result<()> {
         }
     };
     let mut bus = UnixStream::connect_addr(bus)?;
-    introduce(&mut client, &mut bus)?;
+    authenticate(&mut client, &mut bus)?;
     let (from_client, to_bus) = (client.try_clone()?, bus.try_clone()?);
-    Builder::new().spawn(move || carry(from_client, to_bus))?;
-    carry(bus, client)
+    Builder::new().spawn(move || forward(from_client, to_bus))?;
+    forward(bus, client)
 }
 
 /// The client says who it is; the bus is told to look for itself.
-fn introduce(client: &mut (impl Read + Write), bus: &mut (impl Read + Write)) -> io::Result<()> {
+fn authenticate(client: &mut (impl Read + Write), bus: &mut (impl Read + Write)) -> io::Result<()> {
     read_line(client)?;
     bus.write_all(b"\0AUTH EXTERNAL\r\n")?;
     read_line(bus)?;
@@ -99,7 +99,7 @@ fn introduce(client: &mut (impl Read + Write), bus: &mut (impl Read + Write)) ->
     client.write_all(&read_line(bus)?)
 }
 
-fn carry(mut from: UnixStream, mut to: UnixStream) -> io::Result<()> {
+fn forward(mut from: UnixStream, mut to: UnixStream) -> io::Result<()> {
     io::copy(&mut from, &mut to)?;
     to.shutdown(Shutdown::Write)
 }
@@ -125,7 +125,7 @@ mod tests {
         let (bus, mut relay_end) = UnixStream::pair().unwrap();
         let relay = std::thread::spawn(move || {
             let mut relayed = relayed;
-            introduce(&mut relayed, &mut relay_end)
+            authenticate(&mut relayed, &mut relay_end)
         });
         let mut bus = bus;
         client.write_all(b"\0AUTH EXTERNAL 30\r\n").unwrap();

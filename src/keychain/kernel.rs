@@ -15,7 +15,7 @@ use super::Item;
 use super::Keychain;
 use super::KeychainError;
 use super::Kind;
-use super::Listed;
+use super::ListedItem;
 use crate::secret::Secret;
 
 mod keys;
@@ -69,7 +69,7 @@ impl KernelKeyring {
 impl Keychain for KernelKeyring {
     fn read(&self, item: &Item) -> Result<Option<Secret>, KeychainError> {
         let description = self.description(item);
-        self.store()?.read(&description).map_err(refused)
+        self.store()?.read(&description).map_err(keychain_error)
     }
 
     fn write(
@@ -80,24 +80,28 @@ impl Keychain for KernelKeyring {
     ) -> Result<(), KeychainError> {
         let store = self.store()?;
         let description = self.description(item);
-        let key = store.write(&description, secret).map_err(refused)?;
+        let key = store.write(&description, secret).map_err(keychain_error)?;
         // Zero takes away the timeout of an older key of this name. A record
         // knows its own end, so a timeout that cannot be set does no harm.
         let seconds = lifetime.map_or(0, |lifetime| lifetime.as_secs().max(1));
         let _ = key.set_timeout(usize::try_from(seconds).unwrap_or(usize::MAX));
-        store.remove(&description, Some(key)).map_err(refused)
+        store
+            .remove(&description, Some(key))
+            .map_err(keychain_error)
     }
 
     fn delete(&self, item: &Item) -> Result<(), KeychainError> {
         let description = self.description(item);
-        self.store()?.remove(&description, None).map_err(refused)
+        self.store()?
+            .remove(&description, None)
+            .map_err(keychain_error)
     }
 
-    fn list(&self, kind: Kind) -> Result<Vec<Listed>, KeychainError> {
+    fn list(&self, kind: Kind) -> Result<Vec<ListedItem>, KeychainError> {
         let prefix = self.prefix(kind.name());
         let records = self.store()?.list(&prefix).into_iter();
         let names = records.filter_map(|(_, description)| {
-            Some(Listed {
+            Some(ListedItem {
                 name: description.strip_prefix(&prefix)?.to_owned(),
                 username: None,
             })
@@ -116,7 +120,7 @@ impl Keychain for KernelKeyring {
     }
 }
 
-fn refused(error: KeyError) -> KeychainError {
+fn keychain_error(error: KeyError) -> KeychainError {
     if matches!(error, KeyError::QuotaExceeded) {
         return KeychainError::QuotaExceeded("kernel keyring");
     }

@@ -9,7 +9,7 @@ use super::Item;
 use super::Keychain;
 use super::KeychainError;
 use super::Kind;
-use super::Listed;
+use super::ListedItem;
 use crate::secret::Secret;
 
 /// `cache` is asked first, because asking costs nothing; it holds a login only
@@ -42,10 +42,10 @@ impl<Cache: Keychain, Durable: Keychain> Keychain for Layered<Cache, Durable> {
     ) -> Result<(), KeychainError> {
         match self.durable.write(item, secret, lifetime) {
             Ok(()) => or_nothing(self.cache.delete(item)),
-            Err(KeychainError::Absent(far_reason)) => {
+            Err(KeychainError::Absent(durable_reason)) => {
                 self.cache.write(item, secret, lifetime).map_err(|error| match error {
-                    KeychainError::Absent(near_reason) => KeychainError::Absent(format!(
-                        "there is no keychain to keep it in: {far_reason}; {near_reason}; give the API key in $IBMCLOUD_API_KEY instead"
+                    KeychainError::Absent(cache_reason) => KeychainError::Absent(format!(
+                        "there is no keychain to keep it in: {durable_reason}; {cache_reason}; give the API key in $IBMCLOUD_API_KEY instead"
                     )),
                     other => other,
                 })
@@ -59,7 +59,7 @@ impl<Cache: Keychain, Durable: Keychain> Keychain for Layered<Cache, Durable> {
         or_nothing(self.durable.delete(item)).and(cache)
     }
 
-    fn list(&self, kind: Kind) -> Result<Vec<Listed>, KeychainError> {
+    fn list(&self, kind: Kind) -> Result<Vec<ListedItem>, KeychainError> {
         let mut logins = or_nothing(self.cache.list(kind))?;
         for login in or_nothing(self.durable.list(kind))? {
             if !logins.iter().any(|cache| cache.name == login.name) {
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_locked_keychain_is_an_error_and_not_nothing() {
-        let (_near, durable, layered) = layers();
+        let (_cache, durable, layered) = layers();
         durable.fail_with(Some(KeychainError::Locked("Secret Service")));
         assert_eq!(
             layered.read(&item()),

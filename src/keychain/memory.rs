@@ -10,7 +10,7 @@ use super::Item;
 use super::Keychain;
 use super::KeychainError;
 use super::Kind;
-use super::Listed;
+use super::ListedItem;
 use crate::secret::Secret;
 
 #[derive(Debug, Default)]
@@ -85,13 +85,13 @@ impl Keychain for MemoryKeychain {
         Ok(())
     }
 
-    fn list(&self, kind: Kind) -> Result<Vec<Listed>, KeychainError> {
+    fn list(&self, kind: Kind) -> Result<Vec<ListedItem>, KeychainError> {
         self.call()?;
         let items = self.items.borrow();
         Ok(items
             .keys()
             .filter(|(listed, _)| *listed == kind.name())
-            .map(|(_, host)| Listed {
+            .map(|(_, host)| ListedItem {
                 name: host.clone(),
                 username: None,
             })

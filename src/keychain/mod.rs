@@ -20,17 +20,17 @@ pub mod bus_relay;
 mod kernel;
 #[cfg(target_os = "linux")]
 mod layered;
+mod memoized;
 #[cfg(any(target_os = "macos", windows, test))]
 mod native;
 mod none;
-mod remembered;
 #[cfg(target_os = "linux")]
 pub mod seal;
 #[cfg(target_os = "linux")]
 mod secret_service;
 #[cfg(target_os = "linux")]
 mod session_bus;
-mod timed;
+mod traced;
 #[cfg(target_os = "linux")]
 mod user_namespace;
 
@@ -79,13 +79,13 @@ pub trait Keychain: fmt::Debug {
     ///
     /// # Errors
     /// See [`KeychainError`].
-    fn list(&self, kind: Kind) -> Result<Vec<Listed>, KeychainError>;
+    fn list(&self, kind: Kind) -> Result<Vec<ListedItem>, KeychainError>;
 
     /// The logins it holds.
     ///
     /// # Errors
     /// See [`KeychainError`].
-    fn logins(&self) -> Result<Vec<Listed>, KeychainError> {
+    fn logins(&self) -> Result<Vec<ListedItem>, KeychainError> {
         self.list(Kind::Login)
     }
 
@@ -93,7 +93,7 @@ pub trait Keychain: fmt::Debug {
     ///
     /// # Errors
     /// See [`KeychainError`].
-    fn forget_short_lived(&self) -> Result<(), KeychainError> {
+    fn delete_short_lived(&self) -> Result<(), KeychainError> {
         for kind in [Kind::Hint, Kind::Token] {
             for listed in self.list(kind)? {
                 self.delete(&Item::new(kind, &listed.name))?;
@@ -213,7 +213,7 @@ impl Item {
 
 /// An item in a keychain's list.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct Listed {
+pub struct ListedItem {
     /// The item's name: for a login a registry's host, `@PROFILE`, or `@`.
     pub name: String,
     /// The user name, where it stands beside the secret and not only with it.
@@ -285,7 +285,7 @@ pub fn open(
     use kernel::KernelKeyring;
     use layered::Layered;
     use secret_service::SecretService;
-    use timed::Traced;
+    use traced::Traced;
 
     let kernel = || {
         let kernel = KernelKeyring::new(namespace);
@@ -352,7 +352,7 @@ pub fn open(
     match selection {
         Selection::Auto | Selection::Backend(OURS) => {
             let native = native::platform(namespace, prompting)?;
-            let native = std::rc::Rc::new(timed::Traced::new("system's keychain", native));
+            let native = std::rc::Rc::new(traced::Traced::new("system's keychain", native));
             Ok(Keychains {
                 logins: Box::new(std::rc::Rc::clone(&native)),
                 tokens: Box::new(native),
@@ -405,9 +405,9 @@ pub(crate) fn items_of_service(
 
 impl Keychains {
     /// The same for somebody who only looks around: each thing is asked once.
-    pub fn remembered(self) -> Self {
+    pub fn memoized(self) -> Self {
         Self {
-            logins: Box::new(remembered::Memoized::new(self.logins)),
+            logins: Box::new(memoized::Memoized::new(self.logins)),
             ..self
         }
     }
@@ -437,7 +437,7 @@ impl<K: Keychain + ?Sized> Keychain for std::rc::Rc<K> {
         (**self).delete(item)
     }
 
-    fn list(&self, kind: Kind) -> Result<Vec<Listed>, KeychainError> {
+    fn list(&self, kind: Kind) -> Result<Vec<ListedItem>, KeychainError> {
         (**self).list(kind)
     }
 

@@ -17,7 +17,7 @@ use super::Item;
 use super::Keychain;
 use super::KeychainError;
 use super::Kind;
-use super::Listed;
+use super::ListedItem;
 use crate::digest;
 use crate::secret::Secret;
 use crate::time::run_with_timeout;
@@ -29,7 +29,7 @@ const HEADER: char = '#';
 const READ_ATTEMPTS: usize = 3;
 
 /// More parts than any token needs; a header that says more is not ours.
-const MOST_PARTS: usize = 64;
+const MAX_PARTS: usize = 64;
 
 /// A keychain that `keyring`'s default store speaks to.
 #[derive(Debug)]
@@ -38,8 +38,8 @@ pub(super) struct NativeKeychain {
     service: String,
     modifiers: HashMap<&'static str, &'static str>,
     search: HashMap<&'static str, String>,
-    longest_blob: usize,
-    patience: Duration,
+    max_blob_size: usize,
+    timeout: Duration,
 }
 
 /// The keychain of this system.
@@ -55,7 +55,7 @@ pub(super) fn platform(
         )));
     }
     let service = format!("{}.{namespace}", super::SCHEMA);
-    let patience = match prompting {
+    let timeout = match prompting {
         super::Prompting::Allowed => Duration::from_secs(60),
         super::Prompting::Never => Duration::from_secs(3),
     };
@@ -65,8 +65,8 @@ pub(super) fn platform(
             // The default would roam with the domain profile.
             modifiers: [("persistence", "Local")].into(),
             search: [("pattern", service.replace('.', "\\."))].into(),
-            longest_blob: 2560,
-            patience,
+            max_blob_size: 2560,
+            timeout,
             service,
         }
     } else {
@@ -74,8 +74,8 @@ pub(super) fn platform(
             name: "macOS Keychain",
             modifiers: HashMap::new(),
             search: [("service", service.clone())].into(),
-            longest_blob: usize::MAX,
-            patience,
+            max_blob_size: usize::MAX,
+            timeout,
             service,
         }
     })
@@ -104,42 +104,41 @@ pub(super) fn of_service(
 impl NativeKeychain {
     fn entry(&self, name: &str) -> Result<Entry, KeychainError> {
         Entry::new_with_modifiers(&self.service, name, &self.modifiers)
-            .map_err(|error| self.sort(error))
+            .map_err(|error| self.classify(error))
     }
 
     fn get(&self, name: &str) -> Result<Option<Secret>, KeychainError> {
-        match self.ask(name, |entry| entry.get_secret())? {
+        match self.call(name, |entry| entry.get_secret())? {
             Ok(bytes) => Ok(String::from_utf8(bytes).ok().map(Secret::new)),
             Err(Error::NoEntry) => Ok(None),
-            Err(error) => Err(self.sort(error)),
+            Err(error) => Err(self.classify(error)),
         }
     }
 
     fn set(&self, name: &str, text: &str) -> Result<(), KeychainError> {
         let secret = Secret::new(text);
-        self.ask(name, move |entry| {
+        self.call(name, move |entry| {
             entry.set_secret(secret.expose().as_bytes())
         })?
-        .map_err(|error| self.sort(error))
+        .map_err(|error| self.classify(error))
     }
 
     fn remove(&self, name: &str) -> Result<(), KeychainError> {
-        match self.ask(name, |entry| entry.delete_credential())? {
+        match self.call(name, |entry| entry.delete_credential())? {
             Ok(()) | Err(Error::NoEntry) => Ok(()),
-            Err(error) => Err(self.sort(error)),
+            Err(error) => Err(self.classify(error)),
         }
     }
 
     /// Asks on a thread of its own: the system may show a dialog and wait for a
     /// person, who may not be there.
-    fn ask<T: Send + 'static>(
+    fn call<T: Send + 'static>(
         &self,
         name: &str,
-        question: impl FnOnce(Entry) -> keyring_core::Result<T> + Send + 'static,
+        work: impl FnOnce(Entry) -> keyring_core::Result<T> + Send + 'static,
     ) -> Result<keyring_core::Result<T>, KeychainError> {
         let entry = self.entry(name)?;
-        run_with_timeout(self.patience, move || question(entry))
-            .ok_or(KeychainError::Timeout(self.name))
+        run_with_timeout(self.timeout, move || work(entry)).ok_or(KeychainError::Timeout(self.name))
     }
 
     fn remove_parts(&self, name: &str, header: Option<&Header>) -> Result<(), KeychainError> {
@@ -151,7 +150,7 @@ impl NativeKeychain {
 
     /// The secret that a header announces; `None` when its parts are gone or are
     /// another's, because a writer has just replaced it.
-    fn joined(&self, name: &str, header: &Header) -> Result<Option<Secret>, KeychainError> {
+    fn join_parts(&self, name: &str, header: &Header) -> Result<Option<Secret>, KeychainError> {
         let mut whole = zeroize::Zeroizing::new(String::new());
         for part in header.part_names(name) {
             match self.get(&part)? {
@@ -169,7 +168,7 @@ impl NativeKeychain {
             .and_then(|secret| Header::parse(secret.expose())))
     }
 
-    fn sort(&self, error: Error) -> KeychainError {
+    fn classify(&self, error: Error) -> KeychainError {
         match error {
             Error::NoStorageAccess(_) => KeychainError::Locked(self.name),
             Error::NoDefaultStore => {
@@ -190,7 +189,7 @@ impl Keychain for NativeKeychain {
             let Some(header) = Header::parse(secret.expose()) else {
                 return Ok(Some(secret));
             };
-            if let Some(whole) = self.joined(&name, &header)? {
+            if let Some(whole) = self.join_parts(&name, &header)? {
                 return Ok(Some(whole));
             }
         }
@@ -204,12 +203,12 @@ impl Keychain for NativeKeychain {
         _lifetime: Option<Duration>,
     ) -> Result<(), KeychainError> {
         let name = entry_name(item);
-        let older = self.header(&name)?;
-        let header = Header::of(secret.expose(), self.longest_blob);
+        let previous = self.header(&name)?;
+        let header = Header::of(secret.expose(), self.max_blob_size);
         match &header {
             None => self.set(&name, secret.expose())?,
             Some(header) => {
-                let parts = parts(secret.expose(), self.longest_blob);
+                let parts = parts(secret.expose(), self.max_blob_size);
                 for (part_name, part) in header.part_names(&name).zip(parts) {
                     self.set(&part_name, part)?;
                 }
@@ -218,8 +217,8 @@ impl Keychain for NativeKeychain {
         }
         self.remove_parts(
             &name,
-            older
-                .filter(|older| Some(older) != header.as_ref())
+            previous
+                .filter(|previous| Some(previous) != header.as_ref())
                 .as_ref(),
         )
     }
@@ -231,21 +230,21 @@ impl Keychain for NativeKeychain {
         self.remove_parts(&name, header.as_ref())
     }
 
-    fn list(&self, kind: Kind) -> Result<Vec<Listed>, KeychainError> {
+    fn list(&self, kind: Kind) -> Result<Vec<ListedItem>, KeychainError> {
         let search: HashMap<&str, &str> = self
             .search
             .iter()
             .map(|(name, value)| (*name, value.as_str()))
             .collect();
         let prefix = format!("{}:", kind.name());
-        let entries = Entry::search(&search).map_err(|error| self.sort(error))?;
+        let entries = Entry::search(&search).map_err(|error| self.classify(error))?;
         Ok(entries
             .iter()
             .filter_map(Entry::get_specifiers)
             .filter_map(|(service, user)| entry_of_service(&self.service, &service, &user))
             .filter(|name| !name.contains(HEADER))
             .filter_map(|name| {
-                Some(Listed {
+                Some(ListedItem {
                     name: name.strip_prefix(&prefix)?.to_owned(),
                     username: None,
                 })
@@ -285,16 +284,16 @@ struct Header {
 
 impl Header {
     /// The header that a secret needs; `None` when it fits as it is.
-    fn of(secret: &str, longest_blob: usize) -> Option<Self> {
-        (secret.len() > longest_blob).then(|| Self {
-            count: parts(secret, longest_blob).count(),
+    fn of(secret: &str, max_blob_size: usize) -> Option<Self> {
+        (secret.len() > max_blob_size).then(|| Self {
+            count: parts(secret, max_blob_size).count(),
             digest: digest::fingerprint(&[secret]),
         })
     }
 
     fn parse(text: &str) -> Option<Self> {
         let (count, digest) = text.strip_prefix(HEADER)?.split_once(HEADER)?;
-        let count = count.parse().ok().filter(|count| *count <= MOST_PARTS)?;
+        let count = count.parse().ok().filter(|count| *count <= MAX_PARTS)?;
         Some(Self {
             count,
             digest: digest.to_owned(),
@@ -312,11 +311,11 @@ impl std::fmt::Display for Header {
     }
 }
 
-/// Cuts a text into parts of at most `longest` bytes, never inside a character.
-fn parts(text: &str, longest: usize) -> impl Iterator<Item = &str> {
+/// Cuts a text into parts of at most `max_size` bytes, never inside a character.
+fn parts(text: &str, max_size: usize) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
-        let mut end = longest.min(rest.len());
+        let mut end = max_size.min(rest.len());
         while !rest.is_char_boundary(end) {
             end -= 1;
         }
@@ -365,8 +364,8 @@ mod tests {
             service: service.to_owned(),
             modifiers: HashMap::new(),
             search: HashMap::new(),
-            longest_blob: 2560,
-            patience: Duration::from_secs(60),
+            max_blob_size: 2560,
+            timeout: Duration::from_secs(60),
         }
     }
 

@@ -8,7 +8,7 @@ use super::Keychain;
 use super::KeychainError;
 use super::Keychains;
 use super::Kind;
-use super::Listed;
+use super::ListedItem;
 use crate::secret::Secret;
 
 /// Holds nothing and refuses to.
@@ -44,7 +44,7 @@ impl Keychain for NoKeychain {
         Ok(())
     }
 
-    fn list(&self, _kind: Kind) -> Result<Vec<Listed>, KeychainError> {
+    fn list(&self, _kind: Kind) -> Result<Vec<ListedItem>, KeychainError> {
         Ok(Vec::new())
     }
 

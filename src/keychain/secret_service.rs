@@ -25,7 +25,7 @@ use super::Item;
 use super::Keychain;
 use super::KeychainError;
 use super::Kind;
-use super::Listed;
+use super::ListedItem;
 use super::Prompting;
 use super::SCHEMA;
 use super::bus_relay;
@@ -45,19 +45,19 @@ use crate::time::run_with_timeout;
 const NAME: &str = "Secret Service (GNOME Keyring, KWallet or KeePassXC)";
 
 /// How long a bus or a service that does not answer may hold us up, in all.
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long a service that hung is left alone, in seconds.
-const PAUSE_AFTER_HANGING: u64 = 30;
+const PAUSE_AFTER_TIMEOUT: u64 = 30;
 
 /// An end sooner than this is no lack of an answer: calls are given 2 s.
-const HANG_UP: Duration = Duration::from_secs(1);
+const MIN_CALL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long a person may take at an unlock dialog, in seconds.
 const PROMPT_SECONDS: u64 = 60;
 
 /// A token that was written this long before another one ended long ago, in seconds.
-const TOKENS_ARE_DEAD_AFTER: u64 = 24 * 60 * 60;
+const MAX_TOKEN_AGE: u64 = 24 * 60 * 60;
 
 /// Secrets over the session bus.
 pub(super) struct SecretService {
@@ -66,10 +66,10 @@ pub(super) struct SecretService {
     bus: Option<SocketAddr>,
     prompt_seconds: u64,
     clock: SystemClock,
-    patience: Cell<Duration>,
+    remaining: Cell<Duration>,
     connection: Arc<Mutex<Option<Connection>>>,
     is_connected: Cell<bool>,
-    hung: Option<PathBuf>,
+    timeout_marker: Option<PathBuf>,
 }
 
 impl std::fmt::Debug for SecretService {
@@ -100,18 +100,18 @@ impl SecretService {
             bus: session_bus::address(environment).filter(|_| !bus_relay::is_behind(environment)),
             prompt_seconds,
             clock: SystemClock::start(),
-            patience: Cell::new(PATIENCE),
+            remaining: Cell::new(TIMEOUT),
             connection: Arc::default(),
             is_connected: Cell::new(false),
-            hung: state_directory
+            timeout_marker: state_directory
                 .filter(|_| prompting == Prompting::Never)
-                .map(|directory| directory.join(hung_mark(environment))),
+                .map(|directory| directory.join(timeout_marker_name(environment))),
         }
     }
 
     /// Runs `work` against the service on a thread of its own, so that a bus that
     /// hangs costs no more than what is left of our patience.
-    fn ask<T: Send + 'static>(
+    fn call<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, KeychainError> {
@@ -120,31 +120,31 @@ impl SecretService {
                 "no D-Bus session bus is running for a Secret Service".into(),
             ));
         }
-        let patience = self.patience.get();
-        if patience.is_zero() || self.hung_a_moment_ago() {
+        let remaining = self.remaining.get();
+        if remaining.is_zero() || self.timed_out_recently() {
             return Err(KeychainError::Timeout(NAME));
         }
         if !self.is_connected.get() {
-            self.refuse_bus_of_another_user(patience)?;
+            self.refuse_bus_of_another_user(remaining)?;
             let (connection, seconds) = (Arc::clone(&self.connection), self.prompt_seconds);
-            self.timed(patience, move || connect(&connection, seconds))?;
+            self.run_with_timeout(remaining, move || connect(&connection, seconds))?;
             self.is_connected.set(true);
         }
         // Only now, because a dialog waits for a person, and a bus for nobody.
         let prompt = Duration::from_secs(self.prompt_seconds);
         let connection = Arc::clone(&self.connection);
-        self.timed(self.patience.get() + prompt, move || {
+        self.run_with_timeout(self.remaining.get() + prompt, move || {
             let connection = connection.lock().map_err(|_| Error::Unavailable)?;
             work(connection.as_ref().ok_or(Error::Unavailable)?)
         })
     }
 
     /// Root is let in by every user's bus, and would act with that user's logins.
-    fn refuse_bus_of_another_user(&self, patience: Duration) -> Result<(), KeychainError> {
+    fn refuse_bus_of_another_user(&self, remaining: Duration) -> Result<(), KeychainError> {
         let Some(address) = self.bus.clone() else {
             return Ok(());
         };
-        match self.timed(patience, move || Ok(session_bus::other_owner(&address)))? {
+        match self.run_with_timeout(remaining, move || Ok(session_bus::other_owner(&address)))? {
             None => Ok(()),
             Some(owner) => Err(KeychainError::Absent(format!(
                 "the D-Bus session bus belongs to another user (user id {owner})"
@@ -152,44 +152,45 @@ impl SecretService {
         }
     }
 
-    /// Runs a call on a thread of its own, and takes its time from our patience,
+    /// Runs a call on a thread of its own, and takes its time from what remains,
     /// unless it may have been a person who took it.
-    fn timed<T: Send + 'static>(
+    fn run_with_timeout<T: Send + 'static>(
         &self,
         limit: Duration,
-        call: impl FnOnce() -> Result<T, Error> + Send + 'static,
+        work: impl FnOnce() -> Result<T, Error> + Send + 'static,
     ) -> Result<T, KeychainError> {
         let started = self.clock.elapsed();
-        let answer = run_with_timeout(limit, call);
+        let answer = run_with_timeout(limit, work);
         let took = self.clock.elapsed() - started;
         if self.prompt_seconds == 0 {
-            self.patience.set(self.patience.get().saturating_sub(took));
+            self.remaining
+                .set(self.remaining.get().saturating_sub(took));
         }
         match answer {
-            None => Err(self.give_up()),
-            Some(answer) => answer.map_err(|error| self.sort(&error, took)),
+            None => Err(self.record_timeout()),
+            Some(answer) => answer.map_err(|error| self.classify(&error, took)),
         }
     }
 
     /// Asks no more, and tells the next processes: a build that wants thirty
     /// registries should wait once. Where nothing can be written, they wait, too.
-    fn give_up(&self) -> KeychainError {
-        self.patience.set(Duration::ZERO);
-        if let Some(path) = &self.hung {
+    fn record_timeout(&self) -> KeychainError {
+        self.remaining.set(Duration::ZERO);
+        if let Some(path) = &self.timeout_marker {
             let now = UNIX_EPOCH + Duration::from_secs(self.clock.now());
             let _ = fs::write_time(path, now);
         }
         KeychainError::Timeout(NAME)
     }
 
-    fn hung_a_moment_ago(&self) -> bool {
-        let written = self.hung.as_deref().and_then(fs::read_time);
+    fn timed_out_recently(&self) -> bool {
+        let written = self.timeout_marker.as_deref().and_then(fs::read_time);
         let written = written.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         let age = written.and_then(|time| self.clock.now().checked_sub(time.as_secs()));
-        age.is_some_and(|age| age < PAUSE_AFTER_HANGING)
+        age.is_some_and(|age| age < PAUSE_AFTER_TIMEOUT)
     }
 
-    fn sort(&self, error: &Error, took: Duration) -> KeychainError {
+    fn classify(&self, error: &Error, took: Duration) -> KeychainError {
         let absent = |reason: &str| KeychainError::Absent(reason.to_owned());
         match error {
             Error::Locked | Error::Prompt => KeychainError::Locked(NAME),
@@ -198,12 +199,12 @@ impl SecretService {
             Error::Dbus(error) => match error.name().unwrap_or_default() {
                 "org.freedesktop.Secret.Error.IsLocked" => KeychainError::Locked(NAME),
                 // What libdbus says of a bus that hung up, too.
-                "org.freedesktop.DBus.Error.NoReply" if took < HANG_UP => {
+                "org.freedesktop.DBus.Error.NoReply" if took < MIN_CALL_TIMEOUT => {
                     absent("the D-Bus session bus hung up")
                 }
                 "org.freedesktop.DBus.Error.NoReply"
                 | "org.freedesktop.DBus.Error.Timeout"
-                | "org.freedesktop.DBus.Error.TimedOut" => self.give_up(),
+                | "org.freedesktop.DBus.Error.TimedOut" => self.record_timeout(),
                 "org.freedesktop.DBus.Error.ServiceUnknown"
                 | "org.freedesktop.DBus.Error.NameHasNoOwner" => {
                     absent("no Secret Service is running on the session bus")
@@ -231,15 +232,15 @@ impl SecretService {
     pub(super) fn of_service(
         &self,
         service: &str,
-        ending: &'static str,
+        suffix: &'static str,
     ) -> Result<Vec<(String, Secret)>, KeychainError> {
         let attributes = HashMap::from([("service".to_owned(), service.to_owned())]);
-        self.ask(move |service| {
+        self.call(move |service| {
             let found = service.search_items(borrowed(&attributes))?;
             let mut items = Vec::new();
             for item in &found.unlocked {
                 let name = item.get_attributes()?.remove("username");
-                if let Some(name) = name.filter(|name| name.ends_with(ending))
+                if let Some(name) = name.filter(|name| name.ends_with(suffix))
                     && let Ok(secret) = String::from_utf8(item.get_secret()?)
                 {
                     items.push((name, Secret::new(secret)));
@@ -269,7 +270,7 @@ impl SecretService {
 impl Keychain for SecretService {
     fn read(&self, item: &Item) -> Result<Option<Secret>, KeychainError> {
         let attributes = self.attributes(item);
-        let bytes = self.ask(move |service| {
+        let bytes = self.call(move |service| {
             let mut found = service.search_items(borrowed(&attributes))?;
             if found.unlocked.is_empty() && !found.locked.is_empty() {
                 service.unlock_all(&found.locked.iter().collect::<Vec<_>>())?;
@@ -298,10 +299,10 @@ impl Keychain for SecretService {
         }
         let siblings = self.attributes_of_kind(item.kind_name());
         let (label, secret, is_token) = (item.label(), secret.clone(), item.kind == Kind::Token);
-        self.ask(move |service| {
+        self.call(move |service| {
             let collection = service.get_default_collection()?;
             collection.ensure_unlocked()?;
-            let older = service.search_items(borrowed(&identifying))?.unlocked;
+            let previous = service.search_items(borrowed(&identifying))?.unlocked;
             let written = collection.create_item(
                 &label,
                 borrowed(&attributes),
@@ -310,11 +311,11 @@ impl Keychain for SecretService {
                 "text/plain",
             )?;
             // Only now, so that at every moment there is one to be found.
-            for item in older.iter().filter(|item| item.path != written.path) {
+            for item in previous.iter().filter(|item| item.path != written.path) {
                 item.delete()?;
             }
             if is_token {
-                forget_dead_tokens(service, &siblings, &written)?;
+                delete_expired_tokens(service, &siblings, &written)?;
             }
             Ok(())
         })
@@ -322,7 +323,7 @@ impl Keychain for SecretService {
 
     fn delete(&self, item: &Item) -> Result<(), KeychainError> {
         let attributes = self.attributes(item);
-        self.ask(move |service| {
+        self.call(move |service| {
             let found = service.search_items(borrowed(&attributes))?;
             if !found.locked.is_empty() {
                 service.unlock_all(&found.locked.iter().collect::<Vec<_>>())?;
@@ -335,14 +336,14 @@ impl Keychain for SecretService {
         })
     }
 
-    fn list(&self, kind: Kind) -> Result<Vec<Listed>, KeychainError> {
+    fn list(&self, kind: Kind) -> Result<Vec<ListedItem>, KeychainError> {
         let attributes = self.attributes_of_kind(kind.name());
-        self.ask(move |service| {
+        self.call(move |service| {
             let found = service.search_items(borrowed(&attributes))?;
             let mut logins = Vec::new();
             for item in found.unlocked.iter().chain(&found.locked) {
                 let mut attributes = item.get_attributes()?;
-                logins.extend(attributes.remove("name").map(|name| Listed {
+                logins.extend(attributes.remove("name").map(|name| ListedItem {
                     name,
                     username: attributes.remove("username"),
                 }));
@@ -366,7 +367,7 @@ fn connect(connection: &Mutex<Option<Connection>>, prompt_seconds: u64) -> Resul
 
 /// The file that says that a service hung, for this bus: another session's may
 /// be well. Behind a relay it is the bus of the runtime directory.
-fn hung_mark(environment: &Environment) -> String {
+fn timeout_marker_name(environment: &Environment) -> String {
     let value = |name| environment.text(name).ok().flatten();
     let address = value(BUS_ADDRESS).filter(|address| !bus_relay::is_relay(address));
     let bus = [address, value(RUNTIME_DIRECTORY)].map(Option::unwrap_or_default);
@@ -398,14 +399,14 @@ fn newest(items: Vec<StoredItem<'_>>) -> Option<StoredItem<'_>> {
     }
 }
 
-fn forget_dead_tokens(
+fn delete_expired_tokens(
     service: &Connection,
     siblings: &HashMap<String, String>,
     written: &StoredItem<'_>,
 ) -> Result<(), Error> {
     let now = written.get_modified()?;
     for item in service.search_items(borrowed(siblings))?.unlocked {
-        if item.get_modified()?.saturating_add(TOKENS_ARE_DEAD_AFTER) < now {
+        if item.get_modified()?.saturating_add(MAX_TOKEN_AGE) < now {
             item.delete()?;
         }
     }
@@ -423,7 +424,7 @@ mod tests {
                 ("DBUS_SESSION_BUS_ADDRESS", address),
                 ("XDG_RUNTIME_DIR", "/run/user/1"),
             ];
-            hung_mark(&variables.into_iter().collect())
+            timeout_marker_name(&variables.into_iter().collect())
         };
         assert_ne!(mark("unix:path=/a"), mark("unix:path=/b"));
         let relay = |number| format!("unix:path=/run/user/1/docker-credential-icr-relay-{number}");

@@ -18,7 +18,7 @@ use crate::fs::open_private;
 
 /// The most that a log file holds, in bytes: some thousand `get`s. Then it becomes
 /// `FILE.1`, in place of the one before, and a new one is begun.
-const LIMIT: u64 = 1024 * 1024;
+const MAX_SIZE: u64 = 1024 * 1024;
 
 /// A file that is added to. Each line is written by one call at the end of the
 /// file, wherever that is by then, so that lines of several processes do not mix.
@@ -26,7 +26,7 @@ const LIMIT: u64 = 1024 * 1024;
 pub(super) struct LogFile {
     path: PathBuf,
     file: Mutex<File>,
-    limit: u64,
+    max_size: u64,
 }
 
 impl LogFile {
@@ -38,10 +38,10 @@ impl LogFile {
     /// # Errors
     /// What is wrong with it, as the end of a sentence.
     pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
-        Self::with_limit(path, LIMIT)
+        Self::with_max_size(path, MAX_SIZE)
     }
 
-    fn with_limit(path: &Path, limit: u64) -> anyhow::Result<Self> {
+    fn with_max_size(path: &Path, max_size: u64) -> anyhow::Result<Self> {
         // Clients start us wherever they are.
         ensure!(
             path.is_absolute(),
@@ -53,14 +53,14 @@ impl LogFile {
         Ok(Self {
             path: path.to_owned(),
             file: Mutex::new(file.map_err(|error| anyhow::anyhow!("{error:#}"))?),
-            limit,
+            max_size,
         })
     }
 
     /// Begins a new file if this one has no room for so many bytes more. Of several
     /// processes that see this at once, one moves the old file away.
     fn make_room(&self, file: &mut File, bytes: usize) -> anyhow::Result<()> {
-        let is_full = |length: u64| length.saturating_add(bytes as u64) > self.limit;
+        let is_full = |length: u64| length.saturating_add(bytes as u64) > self.max_size;
         if !is_full(file.metadata()?.len()) || file.try_lock().is_err() {
             return Ok(());
         }
@@ -104,7 +104,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
         let older = directory.path().join("log.1");
-        let log = LogFile::with_limit(&path, 100).unwrap();
+        let log = LogFile::with_max_size(&path, 100).unwrap();
         for number in 0..35 {
             writeln!(&log, "{number:09}").unwrap();
             assert!(fs::metadata(&path).unwrap().len() <= 100);
@@ -122,7 +122,7 @@ mod tests {
                 let path = &path;
                 scope.spawn(move || {
                     // Each opens the file for itself, as processes do.
-                    let log = LogFile::with_limit(path, 12_000).unwrap();
+                    let log = LogFile::with_max_size(path, 12_000).unwrap();
                     for number in 0..100 {
                         // By one call, as the log does.
                         let line = format!("{writer} {number:07}\n");
@@ -142,8 +142,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
         let (one, other) = (
-            LogFile::with_limit(&path, 20).unwrap(),
-            LogFile::with_limit(&path, 20).unwrap(),
+            LogFile::with_max_size(&path, 20).unwrap(),
+            LogFile::with_max_size(&path, 20).unwrap(),
         );
         for _ in 0..2 {
             writeln!(&one, "123456789").unwrap();

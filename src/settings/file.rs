@@ -21,7 +21,7 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::error::Result;
 use crate::fs;
-use crate::fs::Trusted;
+use crate::fs::TrustedUsers;
 use crate::registry::Registry;
 use crate::text::repeatable::quoted;
 
@@ -81,7 +81,7 @@ impl Settings {
         let unreadable = |error| failure(path, &format!("cannot be read ({error})"));
         let _rights = fs::act_as_owner(path).map_err(|error| unreadable(error.into()))?;
         let text = fs::read_regular(path, FILE_LIMIT).map_err(unreadable)?;
-        fs::refuse_if_others_write(path, &Trusted::with_home(home))
+        fs::refuse_if_others_write(path, &TrustedUsers::with_home(home))
             .map_err(|error| failure(path, &format!("is refused: {error}")))?;
         self.files.push(SettingsFile {
             path: path.to_owned(),

@@ -70,7 +70,7 @@ pub(super) fn find_token<'a>(
 
 fn first_file(root: &Path) -> Option<PathBuf> {
     let mut paths = PATHS.iter().map(|path| root.join(path));
-    paths.find(|path| fs::is_there(path))
+    paths.find(|path| fs::entry_exists(path))
 }
 
 fn read(path: &Path) -> anyhow::Result<Secret> {

@@ -90,7 +90,7 @@ fn path_of_file(context: &SourceContext<'_>) -> Result<Option<PathBuf>> {
         .into_iter()
         .flatten()
         .map(|directory| directory.join(FILE_NAME));
-    Ok(paths.find(|path| fs::is_there(path)))
+    Ok(paths.find(|path| fs::entry_exists(path)))
 }
 
 fn of_file(path: &Path) -> SourceKind {

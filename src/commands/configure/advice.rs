@@ -98,7 +98,7 @@ pub(super) fn note_missing_logins(
     warnings: &Warnings<'_>,
 ) -> Result<()> {
     let mut session = Session::open(context, Prompting::Never)?;
-    session.keychains = session.keychains.remembered();
+    session.keychains = session.keychains.memoized();
     let broker = Broker::new(&session);
     let mut hosts: Vec<&String> = Vec::new();
     for host in outcomes

@@ -13,7 +13,7 @@ use crate::commands::clients::Contents;
 use crate::commands::counted;
 use crate::environment;
 use crate::fs;
-use crate::fs::Trusted;
+use crate::fs::TrustedUsers;
 
 pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
     let mut diagnostics = locks(context);
@@ -31,7 +31,7 @@ fn locks(context: &CheckContext<'_>) -> Vec<Diagnostic> {
     let files = context.context.locks.files().unwrap_or_default();
     let held: Vec<&(PathBuf, bool)> = files.iter().filter(|(_, held)| *held).collect();
     let mut diagnostics = Vec::new();
-    diagnostics.push(match (context.context.locks.try_out(), held.first()) {
+    diagnostics.push(match (context.context.locks.check(), held.first()) {
         (Err(error), _) => Diagnostic::warning(
             CHECK,
             format!("cannot take locks, so parallel processes each request a token: {error:#}"),
@@ -56,7 +56,7 @@ fn locks(context: &CheckContext<'_>) -> Vec<Diagnostic> {
     let paths = files.iter().map(|(path, _)| path.as_path());
     diagnostics.extend(
         paths
-            .filter_map(|path| written_by_others(path, context))
+            .filter_map(|path| writable_by_others(path, context))
             .take(1),
     );
     diagnostics
@@ -98,8 +98,8 @@ fn owned_by_root(context: &CheckContext<'_>) -> Vec<Diagnostic> {
     by_root.into_iter().map(diagnostic).collect()
 }
 
-fn written_by_others(path: &Path, context: &CheckContext<'_>) -> Option<Diagnostic> {
-    let trusted = Trusted::with_home(context.context.system_paths.home.as_deref());
+fn writable_by_others(path: &Path, context: &CheckContext<'_>) -> Option<Diagnostic> {
+    let trusted = TrustedUsers::with_home(context.context.system_paths.home.as_deref());
     let reason = fs::refuse_if_others_write(path, &trusted).err()?;
     Some(Diagnostic::warning(
         "modes",
@@ -131,7 +131,7 @@ fn changed_by_others(context: &CheckContext<'_>) -> Vec<Diagnostic> {
     let files = context.clients.files.iter();
     let paths: BTreeSet<&Path> = files.map(|scanned| scanned.file.path.as_path()).collect();
     let found = paths.into_iter().filter_map(|path| {
-        let (reason, command) = fs::written_by_others(path).ok()??;
+        let (reason, command) = fs::writable_by_others(path).ok()??;
         Some(Diagnostic::warning(
             "modes",
             format!(

@@ -45,7 +45,7 @@ pub(super) fn put_named<E: From<anyhow::Error>>(
     replaces: bool,
     fill: &dyn Fn(&File) -> Result<(), E>,
 ) -> Result<(), E> {
-    let made = Named::make(directory, |name| {
+    let made = TemporaryName::create(directory, |name| {
         unix::open_in(
             directory,
             name,
@@ -69,14 +69,14 @@ pub(super) fn unwritable(directory: &Directory, error: &io::Error) -> anyhow::Er
 }
 
 /// A name for a while, which is removed again unless the file gets another one.
-struct Named<'a> {
+struct TemporaryName<'a> {
     directory: &'a Directory,
     name: OsString,
 }
 
-impl<'a> Named<'a> {
+impl<'a> TemporaryName<'a> {
     /// Gives something a name that nothing else has.
-    fn make<T>(
+    fn create<T>(
         directory: &'a Directory,
         make: impl Fn(&OsStr) -> io::Result<T>,
     ) -> io::Result<(Self, T)> {
@@ -106,7 +106,7 @@ impl<'a> Named<'a> {
     }
 }
 
-impl Drop for Named<'_> {
+impl Drop for TemporaryName<'_> {
     fn drop(&mut self) {
         let _ = self.directory.remove(&self.name);
     }
@@ -130,7 +130,7 @@ mod linux {
     use nix::fcntl::OFlag;
     use nix::unistd::linkat;
 
-    use super::Named;
+    use super::TemporaryName;
     use crate::fs::Directory;
     use crate::fs::directory::unix;
 
@@ -169,7 +169,7 @@ mod linux {
         if !replaces {
             return link(directory, file, name);
         }
-        let (named, ()) = Named::make(directory, |name| link(directory, file, name))?;
+        let (named, ()) = TemporaryName::create(directory, |name| link(directory, file, name))?;
         named.give_name(name, replaces)
     }
 }

@@ -31,10 +31,10 @@ pub(super) fn links(ring: KeyRing) -> Vec<LinkNode> {
 /// The keys that stand directly in a keyring and belong to this user, with their
 /// descriptions: anybody who shares a session keyring may add keys to it.
 pub(super) fn own_keys(ring: KeyRing) -> Vec<(Key, String)> {
-    own_keys_among(&links(ring))
+    own_keys_in(&links(ring))
 }
 
-pub(super) fn own_keys_among(links: &[LinkNode]) -> Vec<(Key, String)> {
+pub(super) fn own_keys_in(links: &[LinkNode]) -> Vec<(Key, String)> {
     let keys = described(links);
     let own = keys.filter(|(_, metadata)| metadata.get_uid() == own_uid());
     own.map(|(key, metadata)| (key, metadata.get_description().to_owned()))
@@ -75,7 +75,7 @@ pub(super) fn own_uid() -> u32 {
 }
 
 /// All rights for the owner's user id, none for possessors.
-pub(super) fn for_owner() -> KeyPermissions {
+pub(super) fn owner_permissions() -> KeyPermissions {
     KeyPermissionsBuilder::builder()
         .user(Permission::ALL)
         .build()
@@ -83,7 +83,7 @@ pub(super) fn for_owner() -> KeyPermissions {
 
 /// What a possessor needs to read a key, and nothing to change it. Without the right to
 /// search it, the kernel does not count it as possessed.
-pub(super) fn for_possessor() -> KeyPermissions {
+pub(super) fn possessor_permissions() -> KeyPermissions {
     let rights = Permission::VIEW | Permission::READ | Permission::SEARCH;
     KeyPermissionsBuilder::builder().posessor(rights).build()
 }

@@ -9,7 +9,7 @@ const PATH: &str = "/proc/keys";
 /// Returns the keys of type `user` that belong to this user and whose descriptions
 /// begin with `prefix`, with their descriptions. A kernel without `/proc/keys` shows
 /// none.
-pub(super) fn of_user(uid: u32, prefix: &str) -> Vec<(Key, String)> {
+pub(super) fn keys_of_user(uid: u32, prefix: &str) -> Vec<(Key, String)> {
     let listing = std::fs::read_to_string(PATH).unwrap_or_default();
     let keys = listing.lines().filter_map(|line| parse(line, uid));
     keys.filter(|(_, description)| description.starts_with(prefix))

@@ -7,11 +7,11 @@ use linux_keyutils::KeyRingIdentifier;
 
 use super::super::Kind;
 use super::super::SCHEMA;
-use super::keys::for_owner;
 use super::keys::is_own;
 use super::keys::kind;
 use super::keys::own_keys;
 use super::keys::own_uid;
+use super::keys::owner_permissions;
 use super::proc_keys;
 
 /// Where records are looked for and added.
@@ -28,7 +28,7 @@ impl Rings {
     /// Every record of this user whose description begins with `prefix`.
     pub(super) fn list(&self, prefix: &str) -> Vec<(Key, String)> {
         let mut records = match self {
-            Self::InNamespace { .. } => proc_keys::of_user(own_uid(), prefix),
+            Self::InNamespace { .. } => proc_keys::keys_of_user(own_uid(), prefix),
             Self::Outside { persistent } => own_keys(*persistent),
         };
         records.retain(|(_, description)| description.starts_with(prefix));
@@ -55,7 +55,7 @@ impl Rings {
     pub(super) fn add(&self, description: &str, record: &[u8]) -> Result<Key, KeyError> {
         let process = KeyRing::from_special_id(KeyRingIdentifier::Process, true)?;
         let key = process.add_key(description, record)?;
-        key.set_perms(for_owner())?;
+        key.set_perms(owner_permissions())?;
         match self {
             Self::InNamespace { session } => session.link_key(key),
             Self::Outside { persistent } => persistent.link_key(key),

@@ -8,9 +8,9 @@ use super::super::seal::KEY_LENGTH;
 use super::super::seal::KeyBytes;
 use super::super::seal::Seal;
 use super::keys::described;
-use super::keys::for_possessor;
 use super::keys::is_own;
 use super::keys::links;
+use super::keys::possessor_permissions;
 use super::keys::random;
 use super::keys::seal_name;
 
@@ -51,12 +51,12 @@ impl SealKey {
             return Err(KeyError::AccessDenied);
         }
         // Fails where the other process has done it.
-        let _ = key.set_perms(for_possessor());
+        let _ = key.set_perms(possessor_permissions());
         Ok((Self::read(key)?, true))
     }
 
     /// Returns that of a namespace among some keys.
-    pub(super) fn among(keys: &[(Key, String)], namespace: &str) -> Option<Self> {
+    pub(super) fn find(keys: &[(Key, String)], namespace: &str) -> Option<Self> {
         let name = seal_name(namespace);
         let (key, _) = keys.iter().find(|(_, found)| *found == name)?;
         Self::read(*key).ok()
@@ -77,7 +77,7 @@ impl SealKey {
             }
         }
         let key = session.add_key(&name, &**bytes)?;
-        key.set_perms(for_possessor())?;
+        key.set_perms(possessor_permissions())?;
         Self::read(key)
     }
 

@@ -9,7 +9,7 @@ use super::super::SCHEMA;
 use super::keys::described;
 use super::keys::is_own;
 use super::keys::links;
-use super::keys::own_keys_among;
+use super::keys::own_keys_in;
 use super::seal_key::SealKey;
 
 /// Names every user's persistent keyring, before the user id.
@@ -34,7 +34,7 @@ impl SessionKeyring {
     }
 
     pub(super) fn own_keys(&self) -> Vec<(Key, String)> {
-        own_keys_among(&self.links)
+        own_keys_in(&self.links)
     }
 
     /// The seal's key that the user's own session has.
@@ -44,7 +44,7 @@ impl SessionKeyring {
         } else {
             Vec::new()
         };
-        SealKey::among(&keys, namespace)
+        SealKey::find(&keys, namespace)
     }
 
     /// Takes persistent keyrings with records of ours out of the session. Versions before

@@ -33,7 +33,7 @@ use crate::secret::Secret;
 
 /// How long a token's copy is kept that was sealed again, in seconds: its own end stands
 /// in it, the kernel's timeout does not come along.
-const COPY_SECONDS: usize = 60 * 60;
+const COPY_TIMEOUT: usize = 60 * 60;
 
 /// The records of this user, as far as this process can reach them.
 #[derive(Debug)]
@@ -76,12 +76,12 @@ impl Store {
             rings: Rings::Outside { persistent },
         };
         if is_new {
-            store.seal_older_logins(persistent);
+            store.seal_legacy_logins(persistent);
         }
         if let Some(session) = session {
             session.unlink_persistent_keyrings();
             if session.is_own {
-                store.take_over(&session, persistent, shared.as_ref(), &key);
+                store.move_session_records(&session, persistent, shared.as_ref(), &key);
             }
         }
         Ok(store)
@@ -95,7 +95,7 @@ impl Store {
         }
         let rings = Rings::InNamespace { session };
         let create = || SealKey::copy_to(session, namespace, &KeyBytes::new(random()?));
-        let key = match SealKey::among(&own_keys(session), namespace) {
+        let key = match SealKey::find(&own_keys(session), namespace) {
             Some(key) => Ok(key),
             None => create().or_else(|_| {
                 rings.make_room();
@@ -201,49 +201,49 @@ impl Store {
     /// Moves records that a user namespace left in the session keyring to the persistent
     /// one, so that they outlast the session, and shares the seal's key with the session in
     /// place of the one that it has. Root has no use for that.
-    fn take_over(
+    fn move_session_records(
         &self,
         session: &SessionKeyring,
         persistent: KeyRing,
         shared: Option<&SealKey>,
         key: &SealKey,
     ) {
-        let former = shared.filter(|shared| shared.bytes != key.bytes);
-        let former_seal = former.and_then(|former| former.seal().ok());
+        let previous = shared.filter(|shared| shared.bytes != key.bytes);
+        let previous_seal = previous.and_then(|previous| previous.seal().ok());
         for (key, description) in self.records(session.own_keys()) {
-            let is_moved = match &former_seal {
+            let is_moved = match &previous_seal {
                 None => persistent.link_key(key).is_ok(),
-                Some(former) => self.seal_again(key, &description, former),
+                Some(previous) => self.reseal(key, &description, previous),
             };
             if is_moved {
                 let _ = session.ring.unlink_key(key);
             }
         }
-        if let Some(former) = former {
-            let _ = session.ring.unlink_key(former.key);
+        if let Some(previous) = previous {
+            let _ = session.ring.unlink_key(previous.key);
         }
-        if own_uid() != 0 && (shared.is_none() || former.is_some()) {
+        if own_uid() != 0 && (shared.is_none() || previous.is_some()) {
             let _ = SealKey::copy_to(session.ring, &self.namespace, &key.bytes);
         }
     }
 
     /// Says whether a record has been copied, or is not worth it.
-    fn seal_again(&self, key: Key, description: &str, former: &Seal) -> bool {
+    fn reseal(&self, key: Key, description: &str, previous: &Seal) -> bool {
         let record = key.read_to_vec().ok();
-        let Some(secret) = record.and_then(|record| former.open(description, record)) else {
+        let Some(secret) = record.and_then(|record| previous.open(description, record)) else {
             return true;
         };
         let Ok(copy) = self.write(description, &secret) else {
             return false;
         };
         if !is_login(description) {
-            let _ = copy.set_timeout(COPY_SECONDS);
+            let _ = copy.set_timeout(COPY_TIMEOUT);
         }
         true
     }
 
     /// Seals the logins that a version before the seal left; tokens cost an exchange.
-    fn seal_older_logins(&self, persistent: KeyRing) {
+    fn seal_legacy_logins(&self, persistent: KeyRing) {
         for (key, description) in self.records(own_keys(persistent)) {
             // A process that made the seal at the same time has sealed it already.
             if matches!(self.open_record(key, &description), Ok(Some(_))) {

@@ -10,7 +10,7 @@ use super::Item;
 use super::Keychain;
 use super::KeychainError;
 use super::Kind;
-use super::Listed;
+use super::ListedItem;
 use crate::secret::Secret;
 
 type Answers<T> = RefCell<HashMap<(Kind, String), Result<Option<T>, KeychainError>>>;
@@ -21,7 +21,7 @@ type Answers<T> = RefCell<HashMap<(Kind, String), Result<Option<T>, KeychainErro
 pub(super) struct Memoized {
     keychain: Box<dyn Keychain>,
     backends: Answers<Backend>,
-    logins: RefCell<Option<Vec<Listed>>>,
+    logins: RefCell<Option<Vec<ListedItem>>>,
     secrets: Answers<Secret>,
 }
 
@@ -39,7 +39,7 @@ impl Memoized {
     /// Whether the list of logins says that there is none of this name.
     fn is_known_to_be_absent(&self, item: &Item) -> bool {
         let logins = self.logins.borrow();
-        let is_listed = |logins: &Vec<Listed>| logins.iter().any(|it| it.name == item.name);
+        let is_listed = |logins: &Vec<ListedItem>| logins.iter().any(|it| it.name == item.name);
         item.kind == Kind::Login && logins.as_ref().is_some_and(|logins| !is_listed(logins))
     }
 
@@ -84,7 +84,7 @@ impl Keychain for Memoized {
         self.keychain.delete(item)
     }
 
-    fn list(&self, kind: Kind) -> Result<Vec<Listed>, KeychainError> {
+    fn list(&self, kind: Kind) -> Result<Vec<ListedItem>, KeychainError> {
         if kind != Kind::Login {
             return self.keychain.list(kind);
         }

@@ -7,33 +7,33 @@ use super::Item;
 use super::Keychain;
 use super::KeychainError;
 use super::Kind;
-use super::Listed;
+use super::ListedItem;
 use crate::secret::Secret;
 
 /// The keychain, timed. While nothing is logged that costs a comparison.
 #[derive(Debug)]
 pub(super) struct Traced<K> {
     pub(super) keychain: K,
-    place: &'static str,
+    backend: &'static str,
 }
 
 impl<K: Keychain> Traced<K> {
     /// The keychain, under this name in the log.
-    pub(super) fn new(place: &'static str, keychain: K) -> Self {
-        Self { keychain, place }
+    pub(super) fn new(backend: &'static str, keychain: K) -> Self {
+        Self { keychain, backend }
     }
 
     /// Does something within a span.
-    fn time<T>(
+    fn trace<T>(
         &self,
-        what: &'static str,
+        operation: &'static str,
         item: &Item,
         work: impl FnOnce() -> Result<T, KeychainError>,
     ) -> Result<T, KeychainError> {
         let _span = tracing::debug_span!(
             "keychain",
-            what,
-            place = self.place,
+            operation,
+            backend = self.backend,
             kind = item.kind_name(),
             name = item.name
         )
@@ -48,7 +48,7 @@ impl<K: Keychain> Traced<K> {
 
 impl<K: Keychain> Keychain for Traced<K> {
     fn read(&self, item: &Item) -> Result<Option<Secret>, KeychainError> {
-        self.time("read", item, || self.keychain.read(item))
+        self.trace("read", item, || self.keychain.read(item))
     }
 
     fn write(
@@ -57,17 +57,17 @@ impl<K: Keychain> Keychain for Traced<K> {
         secret: &Secret,
         lifetime: Option<Duration>,
     ) -> Result<(), KeychainError> {
-        self.time("write", item, || {
+        self.trace("write", item, || {
             self.keychain.write(item, secret, lifetime)
         })
     }
 
     fn delete(&self, item: &Item) -> Result<(), KeychainError> {
-        self.time("delete", item, || self.keychain.delete(item))
+        self.trace("delete", item, || self.keychain.delete(item))
     }
 
-    fn list(&self, kind: Kind) -> Result<Vec<Listed>, KeychainError> {
-        self.time("list", &Item::new(kind, ""), || self.keychain.list(kind))
+    fn list(&self, kind: Kind) -> Result<Vec<ListedItem>, KeychainError> {
+        self.trace("list", &Item::new(kind, ""), || self.keychain.list(kind))
     }
 
     fn remove_unused(&self) {
@@ -75,6 +75,6 @@ impl<K: Keychain> Keychain for Traced<K> {
     }
 
     fn backend(&self, item: &Item) -> Result<Option<Backend>, KeychainError> {
-        self.time("look for", item, || self.keychain.backend(item))
+        self.trace("look for", item, || self.keychain.backend(item))
     }
 }
