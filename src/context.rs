@@ -133,7 +133,8 @@ impl Context<'_> {
     /// # Errors
     /// The chosen one does not exist on this system.
     pub fn keychains(&self, settings: &Settings, prompting: Prompting) -> Result<Keychains> {
-        (self.open_keychains)(settings, prompting).map_err(|error| Error::user(error.to_string()))
+        (self.open_keychains)(settings, prompting)
+            .map_err(|error| error.into_error("cannot open the keychain", Error::user))
     }
 }
 

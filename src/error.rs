@@ -107,6 +107,31 @@ impl Error {
         Self::temporary(format!("cannot write the answer ({error})"))
     }
 
+    /// Creates an [`ErrorKind::User`] from the reasons that an `anyhow` error has, with the
+    /// hint of the innermost one.
+    pub fn from_anyhow(error: &anyhow::Error) -> Self {
+        let hint = error.chain().filter_map(Self::in_cause);
+        let hint = hint.filter_map(|error| error.hint.clone()).last();
+        let reasons = error.chain().map(|cause| match Self::in_cause(cause) {
+            Some(error) => error.text(),
+            None => cause.to_string(),
+        });
+        let reasons: Vec<String> = reasons.collect();
+        Self {
+            hint,
+            ..Self::user(reasons.join(": "))
+        }
+    }
+
+    /// Returns the error of this type that is a cause, itself or inside an I/O error.
+    fn in_cause<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a Self> {
+        let inner = cause.downcast_ref::<std::io::Error>();
+        match inner.and_then(std::io::Error::get_ref) {
+            Some(inner) => inner.downcast_ref(),
+            None => cause.downcast_ref(),
+        }
+    }
+
     /// Creates an [`ErrorKind::Usage`].
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Usage, message)
@@ -132,6 +157,15 @@ impl Error {
     pub fn with_since(self, since: String) -> Self {
         Self {
             since: Some(since),
+            ..self
+        }
+    }
+
+    /// Puts what failed before the message: `{context}: {message}`.
+    #[must_use]
+    pub fn with_context(self, context: impl fmt::Display) -> Self {
+        Self {
+            message: format!("{context}: {}", self.message),
             ..self
         }
     }
@@ -249,9 +283,24 @@ mod tests {
 
     #[test]
     fn a_hint_is_a_sentence_of_its_own() {
-        let failure = Error::user("it is broken.").with_hint("Repair it");
-        assert_eq!(failure.to_string(), "it is broken. Repair it");
-        assert_eq!(failure.text(), "it is broken.");
-        assert_eq!(failure.hint(), Some("Repair it"));
+        let error = Error::user("it is broken.").with_hint("Repair it");
+        assert_eq!(error.to_string(), "it is broken. Repair it");
+        assert_eq!(error.text(), "it is broken.");
+        assert_eq!(error.hint(), Some("Repair it"));
+    }
+
+    #[test]
+    fn an_anyhow_error_keeps_its_reasons_and_its_hint() {
+        let cause = || Error::user("it is broken").with_hint("Repair it");
+        for error in [
+            anyhow::Error::from(cause()),
+            std::io::Error::other(cause()).into(),
+        ] {
+            let error = Error::from_anyhow(&error.context("cannot read the file"));
+            assert_eq!(error.text(), "cannot read the file: it is broken");
+            assert_eq!(error.hint(), Some("Repair it"));
+        }
+        let plain = Error::from_anyhow(&anyhow::anyhow!("it is empty"));
+        assert_eq!(plain, Error::user("it is empty"));
     }
 }

@@ -233,7 +233,8 @@ fn moved(
         .as_ref()
         .filter(|former| former.id != new.id && !replaces)
     {
-        return Err(stays(&scope.is_taken_by(former)));
+        let conflict = scope.conflict(former);
+        return Err(conflict.with_context(format!("the password for {registry} was not moved")));
     }
     // Variables that are set now may be unset later.
     let environment = Environment::default();

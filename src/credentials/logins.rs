@@ -138,7 +138,7 @@ impl Broker<'_> {
     /// The keychain does not let them go.
     pub fn delete_short_lived(&self) -> Result<()> {
         let outcome = self.keychains.tokens.delete_short_lived();
-        outcome.map_err(|error| Error::temporary(format!("cannot forget the tokens: {error}")))
+        outcome.map_err(|error| error.into_error("cannot delete the tokens", Error::temporary))
     }
 
     /// Deletes logins that have expired, unless others have just taken their place.

@@ -65,6 +65,7 @@ mod unix {
     use nix::unistd::Uid;
 
     use super::system::Identity;
+    use crate::error::Error;
 
     /// As many links as Linux follows.
     const MAX_LINKS: u32 = 40;
@@ -136,10 +137,11 @@ mod unix {
 
     /// Root in a container often lacks the capabilities for it.
     pub(super) fn refusal(owner: Owner) -> io::Error {
-        io::Error::other(format!(
-            "the system does not let root act as user {}, to whom the directory belongs; run this as that user",
+        let text = format!(
+            "the system does not let root act as user {}, who owns the directory",
             owner.user
-        ))
+        );
+        io::Error::other(Error::user(text).with_hint("Run the command as that user"))
     }
 
     /// The names in a path, the last one first.

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use super::owner::acting_owner;
+use crate::error::Error;
 
 /// The users who may own a file that is believed, and the directories above it: root, and
 /// this user.
@@ -50,11 +51,12 @@ impl TrustedUsers {
 /// it. Links are followed first.
 ///
 /// # Errors
-/// Who can change what, and the command that helps; or the file cannot be looked at.
+/// Who can change what, with the command that fixes it as the hint; or the file cannot be
+/// examined.
 pub fn refuse_if_others_write(path: &Path, trusted: &TrustedUsers) -> anyhow::Result<()> {
     #[cfg(unix)]
     if let Some((reason, fix)) = unix::summary(&unix::findings(path, Some(trusted))?) {
-        anyhow::bail!("{reason}; {fix}");
+        return Err(Error::user(reason).with_hint(fix).into());
     }
     // Windows guards a user's own folders with access control lists that inherit, and
     // has nothing like an ordinary mode: nothing is looked at there.
@@ -97,9 +99,10 @@ pub fn is_readable_by_others<T>(_output: &T) -> bool {
 /// command that gives them back to the user.
 pub fn with_owner_hint(error: anyhow::Error, path: &Path) -> anyhow::Error {
     match owned_by_root(path) {
-        Some((_, command)) => anyhow::anyhow!(
-            "{error:#}; root made files in this user's directories, which '{command}' gives back"
-        ),
+        Some((_, command)) => {
+            let hint = format!("Give root's files in this directory to its owner: '{command}'");
+            Error::from_anyhow(&error).with_hint(hint).into()
+        }
         None => error,
     }
 }
@@ -227,8 +230,8 @@ mod unix {
         let reasons: Vec<&str> = findings.iter().map(|it| &*it.reason).collect();
         let commands: Option<Vec<&str>> = findings.iter().map(|it| it.command.as_deref()).collect();
         let fix = match commands {
-            Some(commands) => format!("fix that with '{}'", commands.join(" && ")),
-            None => "use a file of root's own, or set HOME to the home of its owner".to_owned(),
+            Some(commands) => format!("Run '{}'", commands.join(" && ")),
+            None => "Use a file that root owns, or set HOME to the home of its owner".to_owned(),
         };
         Some((reasons.join(", and "), fix))
     }

@@ -125,7 +125,7 @@ fn keychain_error(error: KeyError) -> KeychainError {
         return KeychainError::QuotaExceeded("kernel keyring");
     }
     KeychainError::Refused(match error {
-        KeyError::InvalidArguments => "the kernel keyring takes no secret of that size".into(),
+        KeyError::InvalidArguments => "the secret is too large for the kernel keyring".into(),
         other => format!("the kernel keyring refused ({})", reason(other)),
     })
 }

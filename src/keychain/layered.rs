@@ -43,10 +43,11 @@ impl<Cache: Keychain, Durable: Keychain> Keychain for Layered<Cache, Durable> {
         match self.durable.write(item, secret, lifetime) {
             Ok(()) => or_nothing(self.cache.delete(item)),
             Err(KeychainError::Absent(durable_reason)) => {
-                self.cache.write(item, secret, lifetime).map_err(|error| match error {
-                    KeychainError::Absent(cache_reason) => KeychainError::Absent(format!(
-                        "there is no keychain to keep it in: {durable_reason}; {cache_reason}; give the API key in $IBMCLOUD_API_KEY instead"
-                    )),
+                let written = self.cache.write(item, secret, lifetime);
+                written.map_err(|error| match error {
+                    KeychainError::Absent(cache_reason) => {
+                        KeychainError::Unavailable(format!("{durable_reason}, and {cache_reason}"))
+                    }
                     other => other,
                 })
             }

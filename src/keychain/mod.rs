@@ -9,8 +9,7 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use thiserror::Error;
-
+use crate::error::Error;
 use crate::secret::Secret;
 
 mod backend;
@@ -220,30 +219,66 @@ pub struct ListedItem {
     pub username: Option<String>,
 }
 
-/// Why a keychain did not do what it was asked.
-#[derive(Clone, Debug, Eq, Error, PartialEq)]
+/// Why a keychain operation failed.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum KeychainError {
-    /// There is no such keychain here; another one may serve.
+    /// The keychain is not available here; another one may be.
     #[error("{0}")]
     Absent(String),
-    /// It is there but locked, and we may not ask the person.
-    #[error(
-        "the {0} is locked; unlock it (log in to the desktop, or open it with its own program) and try again"
-    )]
+    /// The settings select no keychain.
+    #[error("no keychain is selected (keychain = none)")]
+    Disabled,
+    /// The keychain is locked, and the person may not be asked to unlock it.
+    #[error("the {0} is locked")]
     Locked(&'static str),
-    /// It did not answer in time.
-    #[error(
-        "the {0} did not answer in time; restart it and try again in half a minute, or choose another keychain with ICR_KEYCHAIN"
-    )]
+    /// The keychain did not answer in time.
+    #[error("the {0} did not answer in time")]
     Timeout(&'static str),
-    /// It has no room.
-    #[error(
-        "the {0} is full (/proc/key-users shows the quota); remove keys you do not need (keyctl), or choose another keychain with ICR_KEYCHAIN"
-    )]
+    /// No keychain of this system is available.
+    #[error("no keychain is available: {0}")]
+    Unavailable(String),
+    /// The selected keychain is one of another operating system.
+    #[error("the selected keychain does not exist on this system")]
+    Unsupported,
+    /// The keychain has no space left.
+    #[error("the {0} is full")]
     QuotaExceeded(&'static str),
-    /// It refused: forbidden, broken.
+    /// The keychain refused the operation, or does not work.
     #[error("{0}")]
     Refused(String),
+}
+
+impl KeychainError {
+    /// Returns what to do about it: a sentence without a full stop.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Absent(_) | Self::Unsupported => {
+                Some("Set ICR_KEYCHAIN=auto, or keychain = \"auto\" in the settings file")
+            }
+            Self::Disabled => Some("Select a keychain with ICR_KEYCHAIN or in the settings file"),
+            Self::Locked(_) => Some(
+                "Unlock it (log in to the desktop, or open it with its own program), and try again",
+            ),
+            Self::Timeout(_) => Some(
+                "Restart it and try again in half a minute, or select another keychain with ICR_KEYCHAIN",
+            ),
+            Self::Unavailable(_) => Some("Set IBMCLOUD_API_KEY to an API key instead"),
+            Self::QuotaExceeded(_) => Some(
+                "Remove keys that you do not need (keyctl; /proc/key-users shows the quota), or select another keychain with ICR_KEYCHAIN",
+            ),
+            Self::Refused(_) => None,
+        }
+    }
+
+    /// Returns the error of an operation that failed because of this one. `create` makes it
+    /// from its message.
+    pub fn into_error(self, operation: &str, create: impl FnOnce(String) -> Error) -> Error {
+        let error = create(format!("{operation}: {self}"));
+        match self.hint() {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
+    }
 }
 
 /// Whether a keychain may ask the person to unlock it.
@@ -271,7 +306,7 @@ pub struct Keychains {
 /// secret, are in `state_directory`.
 ///
 /// # Errors
-/// [`KeychainError::Absent`] when the chosen one does not exist on this system.
+/// The selected keychain does not exist on this system.
 #[cfg(target_os = "linux")]
 pub fn open(
     selection: Selection,
@@ -327,7 +362,7 @@ pub fn open(
             })
         }
         Selection::None => Ok(none::keychains()),
-        Selection::Backend(Backend::Macos | Backend::Windows) => Err(not_on_this_system()),
+        Selection::Backend(Backend::Macos | Backend::Windows) => Err(KeychainError::Unsupported),
     }
 }
 
@@ -335,7 +370,7 @@ pub fn open(
 /// secret, are in `state_directory`.
 ///
 /// # Errors
-/// [`KeychainError::Absent`] when the chosen one does not exist on this system.
+/// The selected keychain does not exist on this system.
 #[cfg(any(target_os = "macos", windows))]
 pub fn open(
     selection: Selection,
@@ -360,7 +395,7 @@ pub fn open(
             })
         }
         Selection::None => Ok(none::keychains()),
-        _ => Err(not_on_this_system()),
+        _ => Err(KeychainError::Unsupported),
     }
 }
 
@@ -411,12 +446,6 @@ impl Keychains {
             ..self
         }
     }
-}
-
-fn not_on_this_system() -> KeychainError {
-    KeychainError::Absent(
-        "the chosen keychain does not exist on this system; set ICR_KEYCHAIN=auto, or change `keychain` in the settings file".into(),
-    )
 }
 
 impl<K: Keychain + ?Sized> Keychain for std::rc::Rc<K> {

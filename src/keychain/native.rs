@@ -50,9 +50,7 @@ pub(super) fn platform(
 ) -> Result<NativeKeychain, KeychainError> {
     // Makes the system's own store the default one of `keyring_core`.
     if let Err(error) = keyring::Entry::store_status() {
-        return Err(KeychainError::Absent(format!(
-            "the system's keychain cannot be used ({error})"
-        )));
+        return Err(KeychainError::Unavailable(error.to_string()));
     }
     let service = format!("{}.{namespace}", super::SCHEMA);
     let timeout = match prompting {
@@ -172,7 +170,7 @@ impl NativeKeychain {
         match error {
             Error::NoStorageAccess(_) => KeychainError::Locked(self.name),
             Error::NoDefaultStore => {
-                KeychainError::Absent(format!("there is no {} here", self.name))
+                KeychainError::Unavailable(format!("this system has no {}", self.name))
             }
             other => KeychainError::Refused(format!("the {} refused ({other})", self.name)),
         }

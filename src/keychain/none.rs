@@ -35,9 +35,7 @@ impl Keychain for NoKeychain {
         _secret: &Secret,
         _lifetime: Option<Duration>,
     ) -> Result<(), KeychainError> {
-        Err(KeychainError::Absent(
-            "keychain = none: nothing is stored; choose a keychain with ICR_KEYCHAIN or in the settings file".into(),
-        ))
+        Err(KeychainError::Disabled)
     }
 
     fn delete(&self, _item: &Item) -> Result<(), KeychainError> {

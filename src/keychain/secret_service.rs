@@ -117,7 +117,7 @@ impl SecretService {
     ) -> Result<T, KeychainError> {
         if !self.has_bus {
             return Err(KeychainError::Absent(
-                "no D-Bus session bus is running for a Secret Service".into(),
+                "no D-Bus session bus is running".into(),
             ));
         }
         let remaining = self.remaining.get();
@@ -195,12 +195,12 @@ impl SecretService {
         match error {
             Error::Locked | Error::Prompt => KeychainError::Locked(NAME),
             Error::NoResult => absent("the Secret Service has no default collection"),
-            Error::Unavailable => absent("there is no Secret Service"),
+            Error::Unavailable => absent("no Secret Service is available"),
             Error::Dbus(error) => match error.name().unwrap_or_default() {
                 "org.freedesktop.Secret.Error.IsLocked" => KeychainError::Locked(NAME),
                 // What libdbus says of a bus that hung up, too.
                 "org.freedesktop.DBus.Error.NoReply" if took < MIN_CALL_TIMEOUT => {
-                    absent("the D-Bus session bus hung up")
+                    absent("the D-Bus session bus closed the connection")
                 }
                 "org.freedesktop.DBus.Error.NoReply"
                 | "org.freedesktop.DBus.Error.Timeout"
@@ -223,7 +223,7 @@ impl SecretService {
                 // D-Bus's own text talks of things that a person did not ask for.
                 name => KeychainError::Refused(format!("the {NAME} refused ({name})")),
             },
-            _ => KeychainError::Refused(format!("the {NAME} gave an answer that makes no sense")),
+            _ => KeychainError::Refused(format!("the {NAME} returned an invalid response")),
         }
     }
 

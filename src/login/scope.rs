@@ -2,6 +2,7 @@
 
 use super::Login;
 use crate::PROGRAM;
+use crate::error::Error;
 use crate::registry::Registry;
 
 /// What a login is for.
@@ -65,14 +66,16 @@ impl LoginScope {
         self.command("logout")
     }
 
-    /// Why its login is not replaced unless somebody says so, as the end of a sentence
-    /// about it.
-    pub fn is_taken_by(&self, login: &Login) -> String {
-        format!(
-            "the keychain has another login for it (user name {}). Delete that with '{}', or replace it with --force",
-            login.username,
+    /// Returns the error for a login that would replace this one without `--force`.
+    pub fn conflict(&self, login: &Login) -> Error {
+        Error::user(format!(
+            "the keychain has another login for {self} (user name {})",
+            login.username
+        ))
+        .with_hint(format!(
+            "Delete it with '{}', or replace it with --force",
             self.logout_command()
-        )
+        ))
     }
 
     fn command(&self, words: &str) -> String {

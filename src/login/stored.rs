@@ -28,8 +28,12 @@ impl<'a> Logins<'a> {
     /// The keychain cannot tell, or what it holds is no record of ours.
     pub fn read(&self, scope: &LoginScope) -> Result<Option<Login>> {
         let item = Item::login(&scope.item_name());
-        let record = self.keychain.read(&item).map_err(|error| {
-            Error::temporary(format!("cannot read the login for {scope}: {error}"))
+        let record = self.keychain.read(&item);
+        let record = record.map_err(|error| {
+            error.into_error(
+                &format!("cannot read {}", scope.login_title()),
+                Error::temporary,
+            )
         })?;
         record.map(|record| parse(scope, &record)).transpose()
     }
@@ -40,14 +44,19 @@ impl<'a> Logins<'a> {
     /// The keychain does not take it.
     pub fn write(&self, scope: &LoginScope, login: &Login) -> Result<()> {
         let record = serde_json::to_string(login)
-            .map_err(|error| Error::internal(format!("a login is no JSON: {error}")))?;
+            .map_err(|error| Error::internal(format!("cannot serialize a login: {error}")))?;
         self.keychain
             .write(
                 &Item::login(&scope.item_name()).with_label(&scope.to_string(), &login.username),
                 &Secret::new(record),
                 None,
             )
-            .map_err(|error| Error::user(format!("cannot store the login for {scope}: {error}")))
+            .map_err(|error| {
+                error.into_error(
+                    &format!("cannot store {}", scope.login_title()),
+                    Error::user,
+                )
+            })
     }
 
     /// Forgets the login for a scope.
@@ -58,7 +67,10 @@ impl<'a> Logins<'a> {
         self.keychain
             .delete(&Item::login(&scope.item_name()))
             .map_err(|error| {
-                Error::temporary(format!("cannot remove the login for {scope}: {error}"))
+                error.into_error(
+                    &format!("cannot delete {}", scope.login_title()),
+                    Error::temporary,
+                )
             })
     }
 
@@ -69,7 +81,10 @@ impl<'a> Logins<'a> {
     pub fn backend(&self, scope: &LoginScope) -> Result<Option<Backend>> {
         let item = Item::login(&scope.item_name());
         self.keychain.backend(&item).map_err(|error| {
-            Error::temporary(format!("cannot find the login for {scope}: {error}"))
+            error.into_error(
+                &format!("cannot find {}", scope.login_title()),
+                Error::temporary,
+            )
         })
     }
 
@@ -82,7 +97,7 @@ impl<'a> Logins<'a> {
         let logins = self
             .keychain
             .logins()
-            .map_err(|error| Error::temporary(format!("cannot list the logins: {error}")))?;
+            .map_err(|error| error.into_error("cannot list the logins", Error::temporary))?;
         Ok(logins
             .into_iter()
             .filter_map(|login| Some((LoginScope::of_item(&login.name)?, login.username)))
@@ -94,7 +109,8 @@ fn parse(scope: &LoginScope, record: &Secret) -> Result<Login> {
     match serde_json::from_str::<Login>(record.expose()) {
         Ok(login) if login.v == VERSION => Ok(login),
         _ => Err(Error::user(format!(
-            "cannot read the stored login for {scope}: it is damaged, or of a newer version"
+            "cannot read {}: it is damaged, or of a newer version",
+            scope.login_title()
         ))
         .with_hint(format!(
             "Delete it with '{}', and log in again",

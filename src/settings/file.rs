@@ -82,7 +82,7 @@ impl Settings {
         let _rights = fs::act_as_owner(path).map_err(|error| unreadable(error.into()))?;
         let text = fs::read_regular(path, FILE_LIMIT).map_err(unreadable)?;
         fs::refuse_if_others_write(path, &TrustedUsers::with_home(home))
-            .map_err(|error| failure(path, &format!("is refused: {error}")))?;
+            .map_err(|error| refused(path, &error))?;
         self.files.push(SettingsFile {
             path: path.to_owned(),
             exists: true,
@@ -217,6 +217,11 @@ fn seconds(value: Value<'_>) -> Result<Duration> {
 fn metadata_as_owner(path: &Path) -> std::io::Result<std::fs::Metadata> {
     let _rights = fs::act_as_owner(path)?;
     path.symlink_metadata()
+}
+
+fn refused(path: &Path, reason: &anyhow::Error) -> Error {
+    let context = format!("the settings file {} is refused", path.display());
+    Error::from_anyhow(reason).with_context(context)
 }
 
 fn failure(path: &Path, reason: &str) -> Error {

@@ -39,7 +39,7 @@ pub(super) fn undo(
 ) -> Result<(Vec<FileOutcome>, Vec<Error>)> {
     let _lock = context.locks.lock_client_files();
     let directory = state_directory(context).map_err(|error| Error::user(format!("{error:#}")))?;
-    let mut record = Record::load(&directory).map_err(|error| Error::user(format!("{error:#}")))?;
+    let mut record = Record::load(&directory).map_err(|error| Error::from_anyhow(&error))?;
     let mut paths: Vec<_> = record
         .changes
         .iter()
@@ -76,7 +76,7 @@ pub(super) fn undo(
     }
     if !arguments.dry_run {
         record.save(&directory).map_err(|error| {
-            Error::user(format!("cannot update the record of changes: {error:#}"))
+            Error::from_anyhow(&error).with_context("cannot update the record of changes")
         })?;
     }
     note_remaining(arguments, &done, &record, warnings, context);

@@ -12,6 +12,7 @@ use crate::client_config::undo;
 use crate::commands::clients::Contents;
 use crate::commands::counted;
 use crate::environment;
+use crate::error::Error;
 use crate::fs;
 use crate::fs::TrustedUsers;
 
@@ -100,7 +101,8 @@ fn owned_by_root(context: &CheckContext<'_>) -> Vec<Diagnostic> {
 
 fn writable_by_others(path: &Path, context: &CheckContext<'_>) -> Option<Diagnostic> {
     let trusted = TrustedUsers::with_home(context.context.system_paths.home.as_deref());
-    let reason = fs::refuse_if_others_write(path, &trusted).err()?;
+    let error = fs::refuse_if_others_write(path, &trusted).err()?;
+    let reason = Error::from_anyhow(&error).text();
     Some(Diagnostic::warning(
         "modes",
         format!("{}: {reason}", path.display()),

@@ -124,10 +124,12 @@ fn fix(error: &KeychainError, choice: KeychainChoice) -> &'static str {
     match (error, choice) {
         (KeychainError::Locked(_), _) => "Log in to the desktop, or set ICR_KEYCHAIN=kernel",
         (KeychainError::Timeout(_), _) => "Restart it, or set ICR_KEYCHAIN=kernel",
-        (KeychainError::Absent(_), KeychainChoice::Auto) => {
+        (KeychainError::Absent(_), KeychainChoice::Auto) | (KeychainError::Unavailable(_), _) => {
             "Set $IBMCLOUD_API_KEY to an API key, or install a Secret Service (gnome-keyring)"
         }
-        (KeychainError::Absent(_), _) => SELECT_AUTO,
+        (KeychainError::Absent(_) | KeychainError::Disabled | KeychainError::Unsupported, _) => {
+            SELECT_AUTO
+        }
         (KeychainError::QuotaExceeded(_), _) => FREE_QUOTA,
         (KeychainError::Refused(_), _) => SELECT_ANOTHER,
     }

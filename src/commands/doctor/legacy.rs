@@ -52,7 +52,8 @@ fn legacy_logins(context: &CheckContext<'_>) -> Result<Vec<LegacyLogin>> {
         return Ok(Vec::new());
     }
     let registries: Vec<Registry> = context.settings.all_registries().collect();
-    (context.context.legacy_logins)(&registries).map_err(|error| Error::user(error.to_string()))
+    (context.context.legacy_logins)(&registries)
+        .map_err(|error| error.into_error("cannot read an older program's logins", Error::user))
 }
 
 /// Returns how to delete the older program's items.
