@@ -14,7 +14,7 @@ use super::document::Entry;
 use super::document::Place;
 use super::document::Table;
 use super::document::Value;
-use super::namespace;
+use super::name::namespace;
 use super::profile::Profile;
 use crate::environment;
 use crate::environment::Environment;

@@ -1,6 +1,7 @@
 //! Names that settings are written with, and what is said about one that is none.
 
 use crate::text::closest_match::closest_match;
+use crate::text::repeatable::quoted;
 
 /// The longest name of a namespace or a profile: it stands in items of keychains.
 const LONGEST: usize = 64;
@@ -45,6 +46,17 @@ pub(super) fn is_plain(name: &str) -> bool {
         && name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+}
+
+pub(super) fn namespace(name: &str) -> Result<String, String> {
+    if is_plain(name) {
+        Ok(name.to_owned())
+    } else {
+        Err(format!(
+            "is {}; a namespace is 1 to 64 letters, digits, `-`, `_` or `.`",
+            quoted(name)
+        ))
+    }
 }
 
 /// The end of a sentence about a name that is none: the one that was meant, or all

@@ -1,0 +1,237 @@
+use super::*;
+
+#[test]
+fn what_is_wrong_in_the_file_is_named_with_its_place() {
+    for (text, reason) in [
+        (
+            "keychain = \"kernel\"\nregistrys = []\n",
+            "line 2, column 1",
+        ),
+        ("keychain = \"pass\"\n", "line 1, column 12"),
+        ("deadline = \"5\"\n", "line 1, column 12"),
+        ("deadline = 0\n", "between 1 and 600"),
+        ("deadline = 5\ndeadline = 6\n", "line 2"),
+        ("registries = [\"*.icr.io\"]\n", "not a host"),
+        ("registries = [\"https://a.example\"]\n", "not a host"),
+        ("namespace = \"a:b\"\n", "a namespace is"),
+        ("[", "line 1"),
+    ] {
+        let failure = load(text).unwrap_err().to_string();
+        assert!(
+            failure.contains(reason) && failure.contains("config.toml"),
+            "{text}: {failure}"
+        );
+    }
+}
+
+#[test]
+fn a_named_file_must_exist_and_be_of_a_sane_size() {
+    let missing = [(environment::CONFIG, "/nonexistent/config.toml")]
+        .into_iter()
+        .collect();
+    let failure = Settings::load(&missing, None, None)
+        .unwrap_err()
+        .to_string();
+    assert!(failure.contains("/nonexistent/config.toml"), "{failure}");
+    let huge = load(&format!("# {}\n", "x".repeat(1024 * 1024)))
+        .unwrap_err()
+        .to_string();
+    assert!(huge.contains("larger than 1 MiB"), "{huge}");
+}
+
+#[test]
+fn an_impossible_value_in_the_environment_is_named() {
+    for (name, value, reason) in [
+        (environment::KEYCHAIN, "pass", "secret-service"),
+        (environment::NAMESPACE, "a b", "1 to 64"),
+        (
+            environment::IAM_ENDPOINT,
+            "http://iam.cloud.ibm.com",
+            "https://",
+        ),
+        (environment::BACKGROUND_REFRESH, "no", "true or false"),
+        (
+            environment::SOURCE,
+            "cli",
+            "compute-resource-token, credentials-file, environment, ibmcloud, login, power-vs, registry-token, vpc",
+        ),
+        (environment::PROFILE, "team-a", "no profile"),
+    ] {
+        let environment = [(name, value)].into_iter().collect();
+        let failure = Settings::load(&environment, None, None)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            failure.contains(&format!("${name} ")) && failure.contains(reason),
+            "{failure}"
+        );
+    }
+}
+
+#[test]
+fn what_is_wrong_in_a_profile_or_a_mapping_is_named_with_its_place() {
+    let name = "x".repeat(65);
+    for (text, place, reason) in [
+        ("[profile.a]\nsourc = 1\n", "line 2, column 1", "`source`"),
+        ("[profile.a]\nsource = 1\n", "line 2, column 10", "string"),
+        (
+            "[profile.a]\nsource = \"cli\"\n",
+            "line 2, column 10",
+            "ibmcloud",
+        ),
+        ("[profile.\"a b\"]\n", "line 1, column 10", "1 to 64"),
+        (
+            &format!("[profile.{name}]\n"),
+            "line 1, column 10",
+            "1 to 64",
+        ),
+        ("[profile.a]\n[profile.a]\n", "line 2", "duplicate"),
+        ("profile = 5\n", "line 1, column 11", "table"),
+        (
+            "[profile.a]\ncredential = \"iam\"\n",
+            "line 2, column 14",
+            "iamrefresh",
+        ),
+        (
+            "[profile.a]\nprivate-endpoints = 1\n",
+            "line 2, column 21",
+            "true or false",
+        ),
+        (
+            "[profile.a]\niam-endpoint = \"http://a.example\"\n",
+            "line 2, column 16",
+            "https",
+        ),
+        (
+            "[profile.a]\nprivate-endpoints = true\niam-endpoint = \"https://a.example\"\n",
+            "line 3, column 16",
+            "both",
+        ),
+        (
+            "[profile.a]\naccount = \"1\"\n",
+            "line 2, column 11",
+            "trusted-profile",
+        ),
+        (
+            "[profile.a]\ntrusted-profile = \"Profile-1\"\naccount = \"1\"\n",
+            "line 3, column 11",
+            "by its name",
+        ),
+        (
+            "[profile.a]\ntrusted-profile = \"x\"\naccount = \"\"\n",
+            "line 3, column 11",
+            "empty",
+        ),
+        (
+            "[profile.a]\ntrusted-profile = \"\"\n",
+            "line 2, column 19",
+            "empty",
+        ),
+        (
+            "[profile.a]\nfile = \"/a\"\n",
+            "line 2, column 8",
+            "needs a source",
+        ),
+        (
+            "[profile.a]\nsource = \"vpc\"\nfile = \"/a\"\n",
+            "line 3, column 8",
+            "vpc reads no file",
+        ),
+        (
+            "[profile.a]\nsource = \"credentials-file\"\nfile = \"a\"\n",
+            "line 3, column 8",
+            "must be absolute",
+        ),
+        (
+            "[profile.a]\nsource = \"credentials-file\"\nfile = \"~/a\"\n",
+            "line 3, column 8",
+            "is not set",
+        ),
+        (
+            "[registry.\"us.icr.io\"]\nprofil = \"a\"\n",
+            "line 2, column 1",
+            "`profile`",
+        ),
+        (
+            "[profile.team-a]\n[registry.\"us.icr.io\"]\nprofile = \"teamA\"\n",
+            "line 3, column 11",
+            "did you mean `team-a`?",
+        ),
+        (
+            "[registry.\"us.icr.io\"]\n[registry.\"https://US.icr.io/v2/\"]\n",
+            "line 2, column 11",
+            "us.icr.io, which has",
+        ),
+        (
+            "[registry.\"z.us.icr.io\"]\n[registry.us.icr.io]\n",
+            "line 2",
+            "",
+        ),
+        (
+            "[registry.\"eu9.icr.io\"]\n",
+            "line 1, column 11",
+            "`registries`",
+        ),
+        (
+            "[registry.\"*.icr.io\"]\n",
+            "line 1, column 11",
+            "no registry host",
+        ),
+        (
+            "registries = [\"a.example\", \"a.example\"]\n",
+            "line 1, column 28",
+            "twice",
+        ),
+        (
+            "registries = [\"a.example\", 5]\n",
+            "line 1, column 28",
+            "integer",
+        ),
+        (
+            "deadline = -1\n",
+            "line 1, column 12",
+            "-1, which is not between",
+        ),
+        ("deadline = 99999999999999999999\n", "line 1", ""),
+        ("# é\n\"é\" = 1\n", "line 2, column 1", "choose one of"),
+    ] {
+        let failure = load(text).unwrap_err().to_string();
+        assert!(
+            failure.contains(place) && failure.contains(reason),
+            "{text}: {failure}"
+        );
+    }
+}
+
+#[test]
+fn a_broken_system_file_is_named_and_a_named_file_is_the_only_one() {
+    let system = directory_with("deadlin = 5\n");
+    let environment = Environment::default();
+    let failure = Settings::load(&environment, None, Some(system.path()));
+    let failure = failure.unwrap_err().to_string();
+    assert!(failure.contains(&system.path().display().to_string()));
+    assert!(failure.contains("did you mean `deadline`?"), "{failure}");
+    let other = directory_with("deadline = 7\n");
+    let path = other.path().join(PROGRAM).join("config.toml");
+    let named = [(environment::CONFIG, path)].into_iter().collect();
+    let settings = Settings::load(&named, None, Some(system.path())).unwrap();
+    assert_eq!(settings.limits.deadline, Duration::from_secs(7));
+    assert_eq!(settings.files().len(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_is_followed_and_one_that_leads_nowhere_is_told() {
+    let directory = directory_with("deadline = 7\n");
+    let folder = directory.path().join(PROGRAM);
+    let path = folder.join("config.toml");
+    let real = folder.join("real.toml");
+    std::fs::rename(&path, &real).unwrap();
+    std::os::unix::fs::symlink(&real, &path).unwrap();
+    let environment = Environment::default();
+    let settings = Settings::load(&environment, Some(directory.path()), None).unwrap();
+    assert_eq!(settings.limits.deadline, Duration::from_secs(7));
+    std::fs::remove_file(&real).unwrap();
+    let failure = Settings::load(&environment, Some(directory.path()), None);
+    assert!(failure.unwrap_err().to_string().contains("cannot be read"));
+}
