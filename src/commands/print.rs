@@ -227,7 +227,7 @@ fn quoted(text: &str) -> Zeroizing<String> {
 
 fn credential_kind() -> impl TypedValueParser<Value = CredentialKind> {
     PossibleValuesParser::new(CredentialKind::NAMES)
-        .try_map(|name| CredentialKind::named(&name).ok_or("unknown kind"))
+        .try_map(|name| CredentialKind::from_name(&name).ok_or("unknown kind"))
 }
 
 /// Parses the name of a Kubernetes object (RFC 1123; Kubernetes documentation, "Object Names

@@ -165,7 +165,7 @@ fn sessions(broker: &Broker<'_>) -> Vec<Registry> {
         let login = broker.login(&scope).ok().flatten();
         login.is_some_and(|login| {
             login.kind() == LoginKind::RefreshToken && login.ended_at.is_none()
-        }) && broker.settings.choice(registry).credential == CredentialKind::AccessToken
+        }) && broker.settings.for_registry(registry).credential == CredentialKind::AccessToken
             && matches!(broker.origin(registry), Ok(Some(Origin::Login(speaker))) if speaker == scope)
     };
     scopes

@@ -42,7 +42,7 @@ impl ScopeArgs {
     /// A registry is not IBM Cloud's, or the settings have no such profile.
     pub(super) fn scopes(&self, settings: &Settings) -> Result<Vec<LoginScope>> {
         if let Some(name) = &self.profile {
-            let profile = settings.profile_called(name)?;
+            let profile = settings.require_profile(name)?;
             return Ok(vec![LoginScope::Profile(profile.name.clone())]);
         }
         let at = |address: &String| Registry::at(address, &settings.registries);
@@ -62,7 +62,7 @@ impl ScopeArgs {
         if let Some(name) = &self.profile {
             let scope = LoginScope::Profile(name.clone());
             if !is_stored(&scope) {
-                settings.profile_called(name)?;
+                settings.require_profile(name)?;
             }
             return Ok(vec![scope]);
         }
@@ -86,7 +86,7 @@ impl ScopeArgs {
             }
         }
         if scopes.is_empty() {
-            let chosen = settings.chosen_profile();
+            let chosen = settings.selected_profile();
             scopes.push(chosen.map_or(LoginScope::Default, |profile| {
                 LoginScope::Profile(profile.name.clone())
             }));

@@ -71,7 +71,7 @@ fn registries_of(scope: &LoginScope, broker: &Broker<'_>) -> Vec<(String, Regist
 
 fn is_chosen(profile: &str, settings: &Settings) -> bool {
     settings
-        .chosen_profile()
+        .selected_profile()
         .is_some_and(|chosen| chosen.name == profile)
 }
 
@@ -99,7 +99,7 @@ fn shadowed_by(
     let active = match broker.answering(registry) {
         Ok(Some(active)) => active,
         Ok(None) => {
-            let profile = broker.settings.choice(registry).profile?;
+            let profile = broker.settings.for_registry(registry).profile?;
             let scope = LoginScope::Profile(profile.name.clone());
             return Some(format!(
                 "{unused}: the settings choose profile '{}'. To log in for that, run '{}'",

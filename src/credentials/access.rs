@@ -70,9 +70,9 @@ impl Broker<'_> {
         account: Option<&str>,
         http: Http<'b>,
     ) -> Result<RegistryApi<'b>> {
-        let choice = self.settings.choice(registry);
+        let choice = self.settings.for_registry(registry);
         let of_profile = choice.profile.and_then(|profile| profile.source);
-        let sources = [self.settings.forced_source(), of_profile];
+        let sources = [self.settings.selected_source(), of_profile];
         let advice = match sources.map(|source| source == Some(SourceName::RegistryToken)) {
             _ if choice.credential != CredentialKind::RegistryToken => "",
             [true, _] => " (and remove 'registry-token' from $ICR_SOURCE)",

@@ -31,7 +31,7 @@ impl Broker<'_> {
             .settings
             .all_registries()
             .filter(|registry| {
-                self.settings.choice(registry).credential == CredentialKind::RegistryToken
+                self.settings.for_registry(registry).credential == CredentialKind::RegistryToken
             })
             .collect();
         // As a rule; then no keychain is asked for it.

@@ -73,8 +73,8 @@ pub struct TokenLife {
 
 /// Returns the command that logs in to a registry without an active source.
 pub fn login_command(registry: &Registry, settings: &Settings) -> String {
-    // With a profile, the default login is not used.
-    let profile = settings.choice(registry).profile;
+    // With a profile, the default login is not asked.
+    let profile = settings.for_registry(registry).profile;
     let scope = match profile {
         _ if registry.is_entitled() => return format!("docker login -u cp {registry}"),
         Some(profile) => LoginScope::Profile(profile.name.clone()),

@@ -12,6 +12,7 @@ use crate::login::Logins;
 use crate::registry::Registry;
 use crate::settings::Choice;
 use crate::settings::CredentialKind;
+use crate::settings::ResolvedSettings;
 use crate::settings::Settings;
 use crate::sources::SourceContext;
 use crate::time::Deadline;
@@ -106,11 +107,11 @@ impl Broker<'_> {
         }
     }
 
-    fn choice_of(&self, scope: &LoginScope) -> Choice<'_> {
+    fn choice_of(&self, scope: &LoginScope) -> ResolvedSettings<'_> {
         match scope {
-            LoginScope::Default => self.settings.default_choice(),
-            LoginScope::Profile(name) => self.settings.choice_of_profile(name),
-            LoginScope::Registry(registry) => self.settings.choice(registry),
+            LoginScope::Default => self.settings.for_default_login(),
+            LoginScope::Profile(name) => self.settings.for_profile(name),
+            LoginScope::Registry(registry) => self.settings.for_registry(registry),
         }
     }
 

@@ -1,4 +1,4 @@
-//! What a settings file may say, and how it is laid over what holds so far.
+//! The keys of a settings file, and how a file changes the settings.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -25,11 +25,11 @@ use crate::fs::TrustedUsers;
 use crate::registry::Registry;
 use crate::text::repeatable::quoted;
 
-/// The most a settings file may hold, in bytes.
-const FILE_LIMIT: u64 = 1024 * 1024;
+/// The size limit of a settings file, in bytes.
+const MAX_FILE_SIZE: u64 = 1024 * 1024;
 
-/// The longest deadline, in seconds: clients of their own give up long before.
-const LONGEST_LIMIT: u64 = 600;
+/// The limit of deadlines and timeouts, in seconds: clients give up earlier.
+const MAX_SECONDS: u64 = 600;
 
 /// The keys of the file.
 const KEYS: [&str; 10] = [
@@ -51,19 +51,23 @@ const REGISTRY_KEYS: [&str; 1] = ["profile"];
 /// A registry's table: `[registry.HOST]`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Mapping {
-    /// Where the table begins.
+    /// The position of the table.
     pub(super) place: Place,
-    /// The profile's name, and where it stands.
+    /// The profile's name and its position.
     pub(super) profile: Option<(String, Place)>,
 }
 
 impl Settings {
-    /// Lays a file over what holds so far, if it is there.
-    pub(super) fn read_if_there(&mut self, path: PathBuf, environment: &Environment) -> Result<()> {
-        // A file that is not there needs no rights.
+    /// Applies a file, if it exists.
+    pub(super) fn apply_file_if_present(
+        &mut self,
+        path: PathBuf,
+        environment: &Environment,
+    ) -> Result<()> {
+        // Without a file, the rights of its owner are not needed.
         let metadata = metadata_as_owner(&path).or_else(|_| path.symlink_metadata());
         match metadata {
-            Ok(_) => self.read(&path, environment),
+            Ok(_) => self.apply_file(&path, environment),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 self.files.push(SettingsFile {
                     path,
@@ -71,26 +75,26 @@ impl Settings {
                 });
                 Ok(())
             }
-            Err(error) => Err(failure(&path, &format!("cannot be reached ({error})"))),
+            Err(error) => Err(file_error(&path, &format!("cannot be reached ({error})"))),
         }
     }
 
-    /// Lays a file over what holds so far.
-    pub(super) fn read(&mut self, path: &Path, environment: &Environment) -> Result<()> {
+    /// Applies a file: its values replace those of earlier files.
+    pub(super) fn apply_file(&mut self, path: &Path, environment: &Environment) -> Result<()> {
         let home = environment.text(environment::HOME)?.map(Path::new);
-        let unreadable = |error| failure(path, &format!("cannot be read ({error})"));
+        let unreadable = |error| file_error(path, &format!("cannot be read ({error})"));
         let _rights = fs::act_as_owner(path).map_err(|error| unreadable(error.into()))?;
-        let text = fs::read_regular(path, FILE_LIMIT).map_err(unreadable)?;
-        fs::refuse_if_others_write(path, &TrustedUsers::with_home(home))
-            .map_err(|error| refused(path, &error))?;
+        let text = fs::read_regular(path, MAX_FILE_SIZE).map_err(unreadable)?;
+        fs::refuse_if_others_write(path, &Trusted::with_home(home))
+            .map_err(|error| file_error(path, &format!("is refused: {error}")))?;
         self.files.push(SettingsFile {
             path: path.to_owned(),
             exists: true,
         });
-        Document { path, text: &text }.read(|root| self.lay(root, environment))
+        Document { path, text: &text }.read(|root| self.apply(root, environment))
     }
 
-    fn lay(&mut self, root: Table<'_>, environment: &Environment) -> Result<()> {
+    fn apply(&mut self, root: Table<'_>, environment: &Environment) -> Result<()> {
         root.has_only(&KEYS)?;
         for entry in root.entries() {
             let value = entry.value;
@@ -100,22 +104,23 @@ impl Settings {
                 "connect-timeout" => self.limits.connect = seconds(value)?,
                 "deadline" => self.limits.deadline = seconds(value)?,
                 "keychain" => {
-                    self.keychain = value.named(KeychainChoice::named, KeychainChoice::NAMES)?;
+                    self.keychain =
+                        value.named(KeychainChoice::from_name, KeychainChoice::NAMES)?;
                 }
                 "namespace" => {
                     self.namespace = namespace(value.text()?)
                         .map_err(|reason| value.wrong(&format!("namespace {reason}")))?;
                 }
                 "profile" => {
-                    self.lay_profiles(value, environment)?;
+                    self.apply_profiles(value, environment)?;
                     continue;
                 }
                 "registries" => {
-                    self.lay_registries(value)?;
+                    self.apply_registries(value)?;
                     continue;
                 }
                 "registry" => {
-                    self.lay_mappings(value)?;
+                    self.apply_mappings(value)?;
                     continue;
                 }
                 "working-directory-credentials" => {
@@ -128,21 +133,21 @@ impl Settings {
                     )));
                 }
             }
-            self.note(entry.key.to_owned(), value);
+            self.set_origin(entry.key.to_owned(), value);
         }
         Ok(())
     }
 
-    fn lay_profiles(&mut self, value: Value<'_>, environment: &Environment) -> Result<()> {
+    fn apply_profiles(&mut self, value: Value<'_>, environment: &Environment) -> Result<()> {
         for entry in value.table()?.entries() {
             let profile = Profile::read(&entry, environment)?;
-            self.note(format!("profile.{}", profile.name), entry.value);
+            self.set_origin(format!("profile.{}", profile.name), entry.value);
             self.profiles.insert(profile.name.clone(), profile);
         }
         Ok(())
     }
 
-    fn lay_registries(&mut self, value: Value<'_>) -> Result<()> {
+    fn apply_registries(&mut self, value: Value<'_>) -> Result<()> {
         let mut here = Vec::new();
         for item in value.list()? {
             let name = item.text()?;
@@ -160,7 +165,7 @@ impl Settings {
             here.push(registry);
         }
         for registry in here {
-            self.note(format!("registries.{registry}"), value);
+            self.set_origin(format!("registries.{registry}"), value);
             if !self.registries.contains(&registry) {
                 self.registries.push(registry);
             }
@@ -168,7 +173,7 @@ impl Settings {
         Ok(())
     }
 
-    fn lay_mappings(&mut self, value: Value<'_>) -> Result<()> {
+    fn apply_mappings(&mut self, value: Value<'_>) -> Result<()> {
         let mut here = BTreeMap::new();
         for entry in value.table()?.entries() {
             let registry = Registry::parse(entry.key).ok_or_else(|| {
@@ -183,13 +188,13 @@ impl Settings {
                     quoted(entry.key)
                 )));
             }
-            self.note(format!("registry.{registry}"), entry.value);
+            self.set_origin(format!("registry.{registry}"), entry.value);
         }
         self.mappings.extend(here);
         Ok(())
     }
 
-    fn note(&mut self, key: String, value: Value<'_>) {
+    fn set_origin(&mut self, key: String, value: Value<'_>) {
         self.origins
             .insert(key, DefinedIn::File(value.path().to_owned()));
     }
@@ -209,21 +214,16 @@ fn mapping(entry: &Entry<'_>) -> Result<Mapping> {
 
 fn seconds(value: Value<'_>) -> Result<Duration> {
     value
-        .number(1, LONGEST_LIMIT, "seconds")
+        .number(1, MAX_SECONDS, "seconds")
         .map(Duration::from_secs)
 }
 
-/// Of the link itself: one that leads nowhere is broken, not absent.
+/// Returns the metadata of the link itself: a broken link is an error, not an absent file.
 fn metadata_as_owner(path: &Path) -> std::io::Result<std::fs::Metadata> {
     let _rights = fs::act_as_owner(path)?;
     path.symlink_metadata()
 }
 
-fn refused(path: &Path, reason: &anyhow::Error) -> Error {
-    let context = format!("the settings file {} is refused", path.display());
-    Error::from_anyhow(reason).with_context(context)
-}
-
-fn failure(path: &Path, reason: &str) -> Error {
+fn file_error(path: &Path, reason: &str) -> Error {
     Error::user(format!("the settings file {} {reason}", path.display()))
 }

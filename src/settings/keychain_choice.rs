@@ -1,22 +1,22 @@
-//! Which keychain the settings name.
+//! [`KeychainChoice`]: the keychain that the settings select.
 
 use super::name::named;
 use crate::keychain::Backend;
 use crate::keychain::Selection;
 
-/// The keychain that `ICR_KEYCHAIN` or `keychain = "…"` names.
+/// A keychain, by its name in `ICR_KEYCHAIN` and in `keychain = "…"`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum KeychainChoice {
-    /// The best that this machine has.
+    /// The best keychain of this machine.
     #[default]
     Auto,
-    /// The Linux kernel's persistent keyring of the user.
+    /// The user's persistent keyring in the Linux kernel.
     Kernel,
     /// The macOS Keychain.
     Macos,
-    /// None: nothing is stored, nothing is cached.
+    /// No keychain: nothing is stored or cached.
     None,
-    /// GNOME Keyring, KWallet or KeePassXC, by the Secret Service interface.
+    /// The Secret Service: GNOME Keyring, KWallet or KeePassXC.
     SecretService,
     /// The Windows Credential Manager.
     Windows,

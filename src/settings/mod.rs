@@ -1,5 +1,5 @@
-//! The settings files and the environment, made into one value. Nothing here
-//! knows a network or a keychain.
+//! The settings: defaults, settings files and environment variables as one value.
+//! This module uses no network and no keychain.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,54 +16,55 @@ use crate::registry;
 use crate::registry::Registry;
 use crate::text::repeatable::quoted;
 
-mod choice;
 mod document;
 mod file;
 mod keychain_choice;
 mod name;
 mod profile;
+mod resolved;
 #[cfg(test)]
 mod tests;
 mod variables;
 
-pub use choice::Choice;
 use file::Mapping;
 pub use keychain_choice::KeychainChoice;
 use name::hint;
 pub use profile::CredentialKind;
 pub use profile::Profile;
 pub use profile::SourceName;
+pub use resolved::ResolvedSettings;
 
-/// Everything that may be chosen, with what holds when nothing is.
+/// All settings.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Settings {
-    /// Where secrets rest.
+    /// The keychain for logins and cached tokens.
     pub keychain: KeychainChoice,
-    /// Registries beyond those this program knows.
+    /// Registries besides the built-in ones.
     pub registries: Vec<Registry>,
-    /// Separates sets of stored items from each other; `default` unless named.
+    /// The name that separates stored items from those of other namespaces; by default
+    /// `default`.
     pub namespace: String,
-    /// How long IAM may take.
+    /// The timeouts of requests, and the deadline of `get`.
     pub limits: Limits,
-    /// Whether a token that has passed half its life is replaced in the
-    /// background; true unless set.
+    /// Whether a token is refreshed in the background after half its life; by default
+    /// true.
     pub background_refresh: bool,
-    /// Whether `./ibm-credentials.env` may say who we are; false unless set,
-    /// because a repository must not choose whose credentials are used.
+    /// Whether `./ibm-credentials.env` is read; by default false, because a repository
+    /// must not choose the identity.
     pub working_directory_credentials: bool,
     iam_endpoint: Option<Endpoint>,
     source: Option<SourceName>,
-    chosen_profile: Option<String>,
+    selected_profile: Option<String>,
     profiles: BTreeMap<String, Profile>,
     mappings: BTreeMap<Registry, Mapping>,
     origins: BTreeMap<String, DefinedIn>,
     files: Vec<SettingsFile>,
 }
 
-/// Where a value comes from.
+/// The place where a value is set.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum DefinedIn {
-    /// Nobody chose it.
+    /// It is not set: the default.
     Default,
     /// A settings file.
     File(PathBuf),
@@ -71,12 +72,12 @@ pub enum DefinedIn {
     Variable(&'static str),
 }
 
-/// A place where settings may be.
+/// The path of a settings file.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SettingsFile {
     /// The path.
     pub path: PathBuf,
-    /// Whether there was a file.
+    /// Whether the file exists.
     pub exists: bool,
 }
 
@@ -91,7 +92,7 @@ impl Default for Settings {
             working_directory_credentials: false,
             iam_endpoint: None,
             source: None,
-            chosen_profile: None,
+            selected_profile: None,
             profiles: BTreeMap::new(),
             mappings: BTreeMap::new(),
             origins: BTreeMap::new(),
@@ -101,16 +102,16 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Reads the settings files that there are, and what the environment says on
-    /// top of them.
+    /// Reads the settings files and the environment variables.
     ///
-    /// `config_directory` is the user's (`~/.config` on Linux), `system_directory`
-    /// everybody's (`/etc`); the user's file wins key by key, and a profile or a
-    /// registry's table as a whole. `ICR_CONFIG` names the only file to read.
+    /// `config_directory` is the user's (`~/.config` on Linux), `system_directory` the
+    /// machine's (`/etc`). Variables take precedence over the user's file, and that over
+    /// the system's: key by key, but a profile or a registry's table as a whole. If
+    /// `ICR_CONFIG` names a file, no other is read.
     ///
     /// # Errors
-    /// A file cannot be read or understood, somebody else can write to it,
-    /// `ICR_CONFIG` names one that does not exist, or a value is not a possible one.
+    /// A file cannot be read or is invalid, another user can write to it, `ICR_CONFIG`
+    /// names a file that does not exist, or a variable is invalid.
     pub fn load(
         environment: &Environment,
         config_directory: Option<&Path>,
@@ -118,34 +119,34 @@ impl Settings {
     ) -> Result<Self> {
         let mut settings = Self::default();
         match environment.text(environment::CONFIG)? {
-            Some(path) => settings.read(Path::new(path), environment)?,
+            Some(path) => settings.apply_file(Path::new(path), environment)?,
             None => {
                 for directory in [system_directory, config_directory].into_iter().flatten() {
                     let path = directory.join(PROGRAM).join("config.toml");
-                    settings.read_if_there(path, environment)?;
+                    settings.apply_file_if_present(path, environment)?;
                 }
             }
         }
-        settings.take_environment(environment)?;
+        settings.apply_variables(environment)?;
         settings.check_mappings()?;
         Ok(settings)
     }
 
-    /// Every registry that somebody may be logged in to: IBM's and further ones.
+    /// Returns the built-in registries and those of the settings.
     pub fn all_registries(&self) -> impl Iterator<Item = Registry> {
         registry::all().chain(self.registries.iter().cloned())
     }
 
-    /// The profile of this name.
+    /// Returns the profile with this name.
     pub fn profile(&self, name: &str) -> Option<&Profile> {
         self.profiles.get(name)
     }
 
-    /// The profile that a person named.
+    /// Returns the profile that a person named.
     ///
     /// # Errors
-    /// There is none of this name; the nearest is told.
-    pub fn profile_called(&self, name: &str) -> Result<&Profile> {
+    /// The settings have no such profile; the hint has the closest name.
+    pub fn require_profile(&self, name: &str) -> Result<&Profile> {
         self.profile(name).ok_or_else(|| {
             let known: Vec<&str> = self.profile_names().collect();
             let hint = name::hint(name, &known);
@@ -156,32 +157,32 @@ impl Settings {
         })
     }
 
-    /// All profiles, sorted by their names.
+    /// Returns all profiles, sorted by their names.
     pub fn profiles(&self) -> impl Iterator<Item = &Profile> {
         self.profiles.values()
     }
 
-    /// The names of all profiles, sorted.
+    /// Returns the names of all profiles, sorted.
     pub fn profile_names(&self) -> impl Iterator<Item = &str> {
         self.profiles.keys().map(String::as_str)
     }
 
-    /// The profile that `ICR_PROFILE` chooses for every registry.
-    pub fn chosen_profile(&self) -> Option<&Profile> {
-        self.profile(self.chosen_profile.as_deref()?)
+    /// Returns the profile that `ICR_PROFILE` selects for all registries.
+    pub fn selected_profile(&self) -> Option<&Profile> {
+        self.profile(self.selected_profile.as_deref()?)
     }
 
-    /// The source that `ICR_SOURCE` forces.
-    pub fn forced_source(&self) -> Option<SourceName> {
+    /// Returns the source that `ICR_SOURCE` selects for all registries.
+    pub fn selected_source(&self) -> Option<SourceName> {
         self.source
     }
 
-    /// The IAM that the environment names.
+    /// Returns the IAM endpoint that the environment selects.
     pub fn iam_endpoint(&self) -> Option<&Endpoint> {
         self.iam_endpoint.as_ref()
     }
 
-    /// The registries that have a table, with the profile that it names.
+    /// Returns the registries that have a table, with the profile that it selects.
     pub fn mapped_registries(&self) -> impl Iterator<Item = (&Registry, Option<&str>)> {
         self.mappings.iter().map(|(registry, mapping)| {
             let profile = mapping.profile.as_ref();
@@ -189,14 +190,14 @@ impl Settings {
         })
     }
 
-    /// Where a value comes from. Keys are those of the file, `profile.NAME`,
+    /// Returns where a value is set. Keys are those of the file, `profile.NAME`,
     /// `registry.HOST` and `registries.HOST`; and `profile`, `source` and
-    /// `iam-endpoint`, which the environment alone can set.
+    /// `iam-endpoint`, which only variables can set.
     pub fn origin(&self, key: &str) -> &DefinedIn {
         self.origins.get(key).unwrap_or(&DefinedIn::Default)
     }
 
-    /// The files that were looked for, the weakest first.
+    /// Returns the paths of the settings files; later ones take precedence.
     pub fn files(&self) -> &[SettingsFile] {
         &self.files
     }
@@ -213,7 +214,8 @@ impl Settings {
         ))
     }
 
-    /// Possible only when all files were read: one may name what another has.
+    /// Checked when all files have been read, because a file can name a profile or
+    /// registry of another.
     fn check_mappings(&self) -> Result<()> {
         for (registry, mapping) in &self.mappings {
             if Registry::at(registry.host(), &self.registries).is_none() {

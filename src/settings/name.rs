@@ -1,27 +1,28 @@
-//! Names that settings are written with, and what is said about one that is none.
+//! Names in settings and variables, and the hint for an unknown one.
 
 use crate::text::closest_match::closest_match;
 use crate::text::repeatable::quoted;
 
-/// The longest name of a namespace or a profile: it stands in items of keychains.
-const LONGEST: usize = 64;
+/// The size limit of the name of a namespace or a profile, in bytes: it is part of keychain
+/// items.
+const MAX_LENGTH: usize = 64;
 
-/// Gives an enumeration its names, as they are written in settings and variables.
+/// Gives the variants of an enumeration their names in settings and variables.
 macro_rules! named {
     ($type:ident { $($name:literal => $variant:ident),+ $(,)? }) => {
         impl $type {
-            /// Every name there is, as it is written.
+            /// All names.
             pub const NAMES: &'static [&'static str] = &[$($name),+];
 
-            /// What a name stands for.
-            pub fn named(name: &str) -> Option<Self> {
+            /// Returns the value with this name.
+            pub fn from_name(name: &str) -> Option<Self> {
                 match name {
                     $($name => Some(Self::$variant),)+
                     _ => None,
                 }
             }
 
-            /// Its name, as it is written.
+            /// Returns the name.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)+
@@ -39,10 +40,10 @@ macro_rules! named {
 
 pub(super) use named;
 
-/// Whether a name can stand in attributes and key descriptions, which anybody may
-/// see and some of which end at a colon.
+/// Returns whether a name can be part of keychain attributes and key descriptions. These
+/// are not secret, and some use the colon as a separator.
 pub(super) fn is_plain(name: &str) -> bool {
-    (1..=LONGEST).contains(&name.len())
+    (1..=MAX_LENGTH).contains(&name.len())
         && name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
@@ -59,8 +60,8 @@ pub(super) fn namespace(name: &str) -> Result<String, String> {
     }
 }
 
-/// The end of a sentence about a name that is none: the one that was meant, or all
-/// that there are.
+/// Returns the end of a sentence about an unknown name: the closest name, or all known
+/// ones.
 pub(super) fn hint(name: &str, known: &[&str]) -> String {
     match closest_match(name, known) {
         Some(closest_match) => format!("did you mean `{closest_match}`?"),
@@ -74,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_name_is_found_and_without_one_all_are_told() {
+    fn the_closest_name_is_suggested_or_all_names_are_listed() {
         let known = ["registries", "registry", "deadline"];
         assert_eq!(hint("registrys", &known), "did you mean `registry`?");
         assert_eq!(hint("deadlin", &known), "did you mean `deadline`?");
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_name_fits_into_a_keychain() {
+    fn a_plain_name_can_be_part_of_a_keychain_item() {
         for name in ["a", "team-a", "Team_A.1", &"x".repeat(64)] {
             assert!(is_plain(name), "{name}");
         }

@@ -1,4 +1,4 @@
-//! A profile of the settings file: who to be, for the registries that it is for.
+//! [`Profile`]: an identity for some registries, from the settings file.
 
 use std::path::Path;
 use std::path::PathBuf;
@@ -31,31 +31,31 @@ const KEYS: [&str; 7] = [
 /// A profile: `[profile.NAME]`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Profile {
-    /// Its name: 1 to 64 letters, digits, `-`, `_` or `.`.
+    /// The name: 1 to 64 letters, digits, `-`, `_` or `.`.
     pub name: String,
-    /// The only source that is asked, if one is named.
+    /// The only source to use.
     pub source: Option<SourceName>,
-    /// The trusted profile to assume on top.
+    /// The trusted profile to assume with the source's identity.
     pub trusted_profile: Option<TrustedProfile>,
-    /// Where IAM is.
+    /// The IAM endpoint.
     pub iam_endpoint: Option<Endpoint>,
-    /// Whether IAM is asked inside IBM Cloud's private network.
+    /// Whether IAM's endpoint in IBM Cloud's private network is used.
     pub private_endpoints: bool,
-    /// What `get` hands out, unless the source says that; see
-    /// [`Profile::handed_out`].
+    /// The kind of credential that `get` returns, unless the source implies one: see
+    /// [`Profile::credential_kind`].
     pub credential: CredentialKind,
-    /// The file that the source reads, if it is not the usual one; absolute.
+    /// The absolute path of the file that the source reads instead of the usual one.
     pub file: Option<PathBuf>,
 }
 
-/// A source of identity, by its name in settings and in `ICR_SOURCE`.
+/// A source, by its name in settings and in `ICR_SOURCE`.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum SourceName {
     /// The token file of a pod, of Code Engine or of an agent.
     ComputeResourceToken,
     /// The credentials file of IBM's SDKs.
     CredentialsFile,
-    /// The environment variables.
+    /// Environment variables.
     Environment,
     /// The session of IBM Cloud CLI.
     IbmCloudCli,
@@ -63,8 +63,8 @@ pub enum SourceName {
     Login,
     /// The metadata of a Power Virtual Server.
     PowerVs,
-    /// A registry token, made with what the other sources find: no source of identity
-    /// itself, but a [`CredentialKind`].
+    /// A registry token, created with the credential of another source. It is a
+    /// [`CredentialKind`] rather than a source.
     RegistryToken,
     /// The metadata of a virtual server in a VPC.
     Vpc,
@@ -82,13 +82,13 @@ named!(SourceName {
 });
 
 impl SourceName {
-    /// Whether it reads a file that a profile may name.
-    pub fn takes_file(self) -> bool {
+    /// Returns whether the source reads a file, which a profile can name.
+    pub fn reads_file(self) -> bool {
         matches!(self, Self::ComputeResourceToken | Self::CredentialsFile)
     }
 }
 
-/// What `get` hands out, by the user name that goes with it.
+/// The kind of credential that `get` returns. Its name is the user name of the credential.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub enum CredentialKind {
     /// A short-lived access token.
@@ -98,7 +98,7 @@ pub enum CredentialKind {
     RefreshToken,
     /// The API key itself.
     ApiKey,
-    /// A registry token, made for the purpose.
+    /// A registry token that this program creates.
     RegistryToken,
 }
 
@@ -110,13 +110,13 @@ named!(CredentialKind {
 });
 
 impl CredentialKind {
-    /// The user name that goes with it (Registry documentation,
+    /// Returns the user name of such a credential (Registry documentation,
     /// `registry_access.md`).
     pub fn username(self) -> &'static str {
         self.name()
     }
 
-    /// A secret of this kind, with its user name.
+    /// Returns the credential with this secret.
     pub fn with(self, secret: Secret) -> Credential {
         Credential {
             username: self.username().to_owned(),
@@ -126,16 +126,16 @@ impl CredentialKind {
 }
 
 impl Profile {
-    /// The IAM that this profile asks for registries of production or of staging,
-    /// if it says so. The private network has none for staging.
+    /// Returns the profile's IAM endpoint for production or staging registries, if it sets
+    /// one. The private network has no endpoint for staging.
     pub fn iam_endpoint_for(&self, is_staging: bool) -> Option<Endpoint> {
         let private = self.private_endpoints && !is_staging;
         let named = self.iam_endpoint.clone();
         named.or_else(|| private.then(Endpoint::private))
     }
 
-    /// What `get` hands out for its registries.
-    pub fn handed_out(&self) -> CredentialKind {
+    /// Returns the kind of credential that `get` returns for its registries.
+    pub fn credential_kind(&self) -> CredentialKind {
         match self.source {
             Some(SourceName::RegistryToken) => CredentialKind::RegistryToken,
             _ => self.credential,
@@ -154,7 +154,7 @@ impl Profile {
         table.has_only(&KEYS)?;
         let flag = |key| table.get(key).map(|value| value.flag()).transpose();
         let source = optional(&table, "source", |value| {
-            value.named(SourceName::named, SourceName::NAMES)
+            value.named(SourceName::from_name, SourceName::NAMES)
         })?;
         let private_endpoints = flag("private-endpoints")?.unwrap_or_default();
         Ok(Self {
@@ -210,7 +210,7 @@ fn iam_endpoint(value: Value<'_>, private_endpoints: bool) -> Result<Endpoint> {
 }
 
 fn credential(value: Value<'_>, source: Option<SourceName>) -> Result<CredentialKind> {
-    let kind = value.named(CredentialKind::named, CredentialKind::NAMES)?;
+    let kind = value.named(CredentialKind::from_name, CredentialKind::NAMES)?;
     match (source, kind) {
         (Some(SourceName::RegistryToken), CredentialKind::RegistryToken) => Ok(kind),
         (Some(SourceName::RegistryToken), _) => Err(value
@@ -227,7 +227,7 @@ fn file(
     let text = value.text()?;
     let takers = "credentials-file and compute-resource-token";
     match source {
-        Some(source) if source.takes_file() => {}
+        Some(source) if source.reads_file() => {}
         Some(source) => {
             return Err(value.wrong(&format!(
                 "the source {source} reads no file; only {takers} do"

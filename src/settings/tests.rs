@@ -15,7 +15,7 @@ fn load(text: &str) -> Result<Settings> {
 }
 
 #[test]
-fn without_a_file_the_defaults_hold() {
+fn without_a_file_the_defaults_apply() {
     let settings = Settings::load(
         &Environment::default(),
         Some(Path::new("/nonexistent")),
@@ -30,7 +30,7 @@ fn without_a_file_the_defaults_hold() {
 }
 
 #[test]
-fn the_environment_is_stronger_than_the_file() {
+fn variables_take_precedence_over_the_file() {
     let directory = tempfile::tempdir().unwrap();
     let folder = directory.path().join("docker-credential-icr");
     std::fs::create_dir(&folder).unwrap();
@@ -55,7 +55,7 @@ fn the_environment_is_stronger_than_the_file() {
     assert!(both.iam_endpoint.is_some());
 }
 
-/// Two accounts side by side, and what belongs to each source.
+/// Two accounts, with the keys that each source allows.
 const TWO_ACCOUNTS: &str = r#"
     registries = ["eu9.icr.io"]
     [profile.team-a]
@@ -93,10 +93,10 @@ fn at(host: &str) -> Registry {
 }
 
 #[test]
-fn each_registry_has_the_choice_of_its_profile() {
+fn each_registry_has_the_settings_of_its_profile() {
     let settings = load_with(TWO_ACCOUNTS, &[]);
     let a = settings.profile("team-a");
-    let us = settings.choice(&at("us.icr.io"));
+    let us = settings.for_registry(&at("us.icr.io"));
     assert_eq!(us.profile, a);
     assert_eq!(us.source, Some(SourceName::Login));
     assert_eq!(us.iam_endpoint, Some(Endpoint::private()));
@@ -106,16 +106,16 @@ fn each_registry_has_the_choice_of_its_profile() {
         account: Some("1a2b".into()),
     };
     assert_eq!(us.trusted_profile, Some(&builders));
-    let staging = settings.choice(&at("stg.icr.io"));
+    let staging = settings.for_registry(&at("stg.icr.io"));
     assert_eq!(staging.profile, a);
     assert_eq!(staging.iam_endpoint, None, "staging keeps its own IAM");
-    let eu9 = settings.choice(&at("eu9.icr.io"));
+    let eu9 = settings.for_registry(&at("eu9.icr.io"));
     let moved = Endpoint::parse("https://iam.example.com").unwrap();
     assert_eq!(eu9.iam_endpoint, Some(moved));
     let home = Path::new(if cfg!(windows) { r"C:\home" } else { "/home/x" });
     assert_eq!(eu9.file, Some(&*home.join("b.env")));
     for host in ["de.icr.io", "uk.icr.io"] {
-        let nothing = Choice {
+        let nothing = ResolvedSettings {
             profile: None,
             source: None,
             iam_endpoint: None,
@@ -123,12 +123,12 @@ fn each_registry_has_the_choice_of_its_profile() {
             trusted_profile: None,
             file: None,
         };
-        assert_eq!(settings.choice(&at(host)), nothing, "{host}");
+        assert_eq!(settings.for_registry(&at(host)), nothing, "{host}");
     }
 }
 
 #[test]
-fn variables_are_stronger_than_profiles() {
+fn variables_take_precedence_over_profiles() {
     let endpoint = (environment::IAM_ENDPOINT, "https://elsewhere.example.com");
     let settings = load_with(
         TWO_ACCOUNTS,
@@ -139,11 +139,11 @@ fn variables_are_stronger_than_profiles() {
         ],
     );
     for host in ["us.icr.io", "de.icr.io", "eu9.icr.io"] {
-        let choice = settings.choice(&at(host));
-        assert_eq!(choice.profile, settings.chosen_profile());
+        let choice = settings.for_registry(&at(host));
+        assert_eq!(choice.profile, settings.selected_profile());
         assert_eq!(choice.profile, settings.profile("team-b"));
         assert_eq!(choice.source, Some(SourceName::Vpc));
-        assert_eq!(choice.file, None, "the file is not one of vpc's");
+        assert_eq!(choice.file, None, "vpc reads no file");
         assert_eq!(choice.iam_endpoint.unwrap().base(), endpoint.1);
     }
     let same_source = [
@@ -151,10 +151,10 @@ fn variables_are_stronger_than_profiles() {
         (environment::SOURCE, "credentials-file"),
     ];
     let settings = load_with(TWO_ACCOUNTS, &same_source);
-    assert!(settings.choice(&at("de.icr.io")).file.is_some());
+    assert!(settings.for_registry(&at("de.icr.io")).file.is_some());
 }
 
-/// A directory with settings as `/etc` and `~/.config` have them.
+/// Creates a directory with a settings file, like `/etc` and `~/.config`.
 fn directory_with(text: &str) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     write_own(&directory.path().join(PROGRAM).join("config.toml"), text);
@@ -162,7 +162,7 @@ fn directory_with(text: &str) -> tempfile::TempDir {
 }
 
 #[test]
-fn the_users_file_is_laid_over_the_systems() {
+fn the_users_file_takes_precedence_over_the_systems() {
     let system = directory_with(
         r#"
         deadline = 30
@@ -188,8 +188,8 @@ fn the_users_file_is_laid_over_the_systems() {
     );
     let environment = Environment::default();
     let load = |user, system| Settings::load(&environment, user, system);
-    let failure = load(None, Some(system.path())).unwrap_err().to_string();
-    assert!(failure.contains("c.example"), "{failure}");
+    let error = load(None, Some(system.path())).unwrap_err().to_string();
+    assert!(error.contains("c.example"), "{error}");
     let settings = load(Some(user.path()), Some(system.path())).unwrap();
     assert_eq!(settings.limits.deadline, Duration::from_secs(40));
     assert_eq!(settings.limits.attempt, Duration::from_secs(3));
@@ -199,7 +199,7 @@ fn the_users_file_is_laid_over_the_systems() {
     let changed = settings.profile("changed").unwrap();
     assert_eq!(changed.source, Some(SourceName::Login));
     assert_eq!(changed.credential, CredentialKind::AccessToken);
-    let of = |host| settings.choice(&at(host)).profile.map(|it| &*it.name);
+    let of = |host| settings.for_registry(&at(host)).profile.map(|it| &*it.name);
     assert_eq!(of("us.icr.io"), None, "the user's table has none");
     for host in ["de.icr.io", "uk.icr.io", "c.example"] {
         assert_eq!(of(host), Some("shared"), "{host}");

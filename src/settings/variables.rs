@@ -1,4 +1,4 @@
-//! The settings that environment variables make.
+//! The settings that environment variables set.
 
 use super::DefinedIn;
 use super::KeychainChoice;
@@ -13,57 +13,67 @@ use crate::iam::endpoint::Endpoint;
 use crate::text::repeatable::quoted;
 
 impl Settings {
-    pub(super) fn take_environment(&mut self, environment: &Environment) -> Result<()> {
-        let chosen = named_in(environment, environment::KEYCHAIN, |name| {
-            one_of(name, KeychainChoice::named, KeychainChoice::NAMES)
+    pub(super) fn apply_variables(&mut self, environment: &Environment) -> Result<()> {
+        let keychain = parsed(environment, environment::KEYCHAIN, |name| {
+            one_of(name, KeychainChoice::from_name, KeychainChoice::NAMES)
         })?;
-        self.take("keychain", environment::KEYCHAIN, chosen, |settings, it| {
-            settings.keychain = it;
-        });
-        let namespace = named_in(environment, environment::NAMESPACE, namespace)?;
-        self.take(
+        self.override_with(
+            "keychain",
+            environment::KEYCHAIN,
+            keychain,
+            |settings, value| {
+                settings.keychain = value;
+            },
+        );
+        let namespace = parsed(environment, environment::NAMESPACE, namespace)?;
+        self.override_with(
             "namespace",
             environment::NAMESPACE,
             namespace,
-            |settings, it| {
-                settings.namespace = it;
+            |settings, value| {
+                settings.namespace = value;
             },
         );
-        let flag = named_in(environment, environment::BACKGROUND_REFRESH, |text| {
+        let flag = parsed(environment, environment::BACKGROUND_REFRESH, |text| {
             text.parse()
                 .map_err(|_| format!("is {}; it can be true or false", quoted(text)))
         })?;
-        self.take(
+        self.override_with(
             "background-refresh",
             environment::BACKGROUND_REFRESH,
             flag,
-            |settings, it| settings.background_refresh = it,
+            |settings, value| settings.background_refresh = value,
         );
-        let endpoint = named_in(environment, environment::IAM_ENDPOINT, Endpoint::parse)?;
-        self.take(
+        let endpoint = parsed(environment, environment::IAM_ENDPOINT, Endpoint::parse)?;
+        self.override_with(
             "iam-endpoint",
             environment::IAM_ENDPOINT,
             endpoint,
-            |settings, it| {
-                settings.iam_endpoint = Some(it);
+            |settings, value| {
+                settings.iam_endpoint = Some(value);
             },
         );
-        let source = named_in(environment, environment::SOURCE, |name| {
-            one_of(name, SourceName::named, SourceName::NAMES)
+        let source = parsed(environment, environment::SOURCE, |name| {
+            one_of(name, SourceName::from_name, SourceName::NAMES)
         })?;
-        self.take("source", environment::SOURCE, source, |settings, it| {
-            settings.source = Some(it);
+        self.override_with("source", environment::SOURCE, source, |settings, value| {
+            settings.source = Some(value);
         });
-        let profile = named_in(environment, environment::PROFILE, |name| {
+        let profile = parsed(environment, environment::PROFILE, |name| {
             self.known_profile(name)
         })?;
-        self.take("profile", environment::PROFILE, profile, |settings, it| {
-            settings.chosen_profile = Some(it);
-        });
+        self.override_with(
+            "profile",
+            environment::PROFILE,
+            profile,
+            |settings, value| {
+                settings.selected_profile = Some(value);
+            },
+        );
         Ok(())
     }
 
-    fn take<T>(
+    fn override_with<T>(
         &mut self,
         key: &str,
         variable: &'static str,
@@ -78,25 +88,25 @@ impl Settings {
     }
 }
 
-/// The value of a variable, if it is set; `read` says what is wrong with it as the
-/// end of a sentence.
-fn named_in<T>(
+/// Returns the parsed value of a variable, if it is set. An error of `parse` is the end of
+/// a sentence.
+fn parsed<T>(
     environment: &Environment,
     variable: &'static str,
-    read: impl FnOnce(&str) -> Result<T, String>,
+    parse: impl FnOnce(&str) -> Result<T, String>,
 ) -> Result<Option<T>> {
     let text = environment.text(variable)?;
-    text.map(read)
+    text.map(parse)
         .transpose()
         .map_err(|reason| Error::user(format!("${variable} {reason}")))
 }
 
 fn one_of<T>(
     name: &str,
-    named: impl FnOnce(&str) -> Option<T>,
+    from_name: impl FnOnce(&str) -> Option<T>,
     names: &[&str],
 ) -> Result<T, String> {
-    named(name).ok_or_else(|| {
+    from_name(name).ok_or_else(|| {
         let known = names.join(", ");
         format!("is {}; choose one of {known}", quoted(name))
     })

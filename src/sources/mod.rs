@@ -21,8 +21,8 @@ use crate::login::LoginScope;
 use crate::login::Logins;
 use crate::registry::Registry;
 use crate::secret::Secret;
-use crate::settings::Choice;
 use crate::settings::CredentialKind;
+use crate::settings::ResolvedSettings;
 use crate::settings::SourceName;
 use crate::time::Clock;
 use crate::token_cache::CacheKey;
@@ -72,7 +72,7 @@ const CHAIN: [Source; 11] = [
 /// What sources may look at.
 pub struct SourceContext<'a> {
     /// What the settings say about the registry.
-    pub choice: Choice<'a>,
+    pub choice: ResolvedSettings<'a>,
     /// For judging whether a stored token has ended.
     pub clock: &'a dyn Clock,
     /// The IAM that the registry's tokens come from.

@@ -16,12 +16,12 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
         format!("{} can be read", files.join(" and "))
     };
     let mut diagnostics = vec![Diagnostic::ok("settings", message)];
-    let profile = settings.chosen_profile();
+    let profile = settings.selected_profile();
     let forced = [
         ("ICR_PROFILE", profile.map(|profile| profile.name.as_str())),
         (
             "ICR_SOURCE",
-            settings.forced_source().map(|source| source.name()),
+            settings.selected_source().map(|source| source.name()),
         ),
     ];
     for (variable, value) in forced {

@@ -74,8 +74,8 @@ fn active_source(
 /// Returns why this source is the active one.
 fn reason(registry: &Registry, active: &CredentialInfo, broker: &Broker<'_>) -> String {
     let settings = broker.settings;
-    let choice = settings.choice(registry);
-    if settings.forced_source().is_some() {
+    let choice = settings.for_registry(registry);
+    if settings.selected_source().is_some() {
         return "selected by $ICR_SOURCE".into();
     }
     match (choice.profile, choice.source, &active.origin) {

@@ -162,7 +162,7 @@ impl<'a> SettingsAnswer<'a> {
 impl<'a> ValuesJson<'a> {
     fn new(settings: &'a Settings) -> Self {
         let limits = settings.limits;
-        let profile = settings.chosen_profile();
+        let profile = settings.selected_profile();
         let seconds =
             |key, limit: std::time::Duration| SettingJson::new(settings, key, limit.as_secs());
         Self {
@@ -185,7 +185,7 @@ impl<'a> ValuesJson<'a> {
             source: SettingJson::new(
                 settings,
                 "source",
-                settings.forced_source().map(|source| source.name()),
+                settings.selected_source().map(|source| source.name()),
             ),
             iam_endpoint: SettingJson::new(
                 settings,
@@ -229,7 +229,7 @@ impl<'a> ProfileJson<'a> {
             account,
             iam_endpoint: profile.iam_endpoint.as_ref().map(|it| it.base()),
             private_endpoints: profile.private_endpoints,
-            credential: profile.handed_out().name(),
+            credential: profile.credential_kind().name(),
             file: profile.file.as_deref().map(text),
             origin: OriginJson::new(settings, &format!("profile.{}", profile.name)),
         }

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn what_is_wrong_in_the_file_is_named_with_its_place() {
+fn an_error_in_the_file_has_its_line_and_column() {
     for (text, reason) in [
         (
             "keychain = \"kernel\"\nregistrys = []\n",
@@ -16,23 +16,23 @@ fn what_is_wrong_in_the_file_is_named_with_its_place() {
         ("namespace = \"a:b\"\n", "a namespace is"),
         ("[", "line 1"),
     ] {
-        let failure = load(text).unwrap_err().to_string();
+        let error = load(text).unwrap_err().to_string();
         assert!(
-            failure.contains(reason) && failure.contains("config.toml"),
-            "{text}: {failure}"
+            error.contains(reason) && error.contains("config.toml"),
+            "{text}: {error}"
         );
     }
 }
 
 #[test]
-fn a_named_file_must_exist_and_be_of_a_sane_size() {
+fn a_selected_file_must_exist_and_be_at_most_1_mib() {
     let missing = [(environment::CONFIG, "/nonexistent/config.toml")]
         .into_iter()
         .collect();
-    let failure = Settings::load(&missing, None, None)
+    let error = Settings::load(&missing, None, None)
         .unwrap_err()
         .to_string();
-    assert!(failure.contains("/nonexistent/config.toml"), "{failure}");
+    assert!(error.contains("/nonexistent/config.toml"), "{error}");
     let huge = load(&format!("# {}\n", "x".repeat(1024 * 1024)))
         .unwrap_err()
         .to_string();
@@ -40,7 +40,7 @@ fn a_named_file_must_exist_and_be_of_a_sane_size() {
 }
 
 #[test]
-fn an_impossible_value_in_the_environment_is_named() {
+fn an_invalid_variable_is_named() {
     for (name, value, reason) in [
         (environment::KEYCHAIN, "pass", "secret-service"),
         (environment::NAMESPACE, "a b", "1 to 64"),
@@ -58,18 +58,18 @@ fn an_impossible_value_in_the_environment_is_named() {
         (environment::PROFILE, "team-a", "no profile"),
     ] {
         let environment = [(name, value)].into_iter().collect();
-        let failure = Settings::load(&environment, None, None)
+        let error = Settings::load(&environment, None, None)
             .unwrap_err()
             .to_string();
         assert!(
-            failure.contains(&format!("${name} ")) && failure.contains(reason),
-            "{failure}"
+            error.contains(&format!("${name} ")) && error.contains(reason),
+            "{error}"
         );
     }
 }
 
 #[test]
-fn what_is_wrong_in_a_profile_or_a_mapping_is_named_with_its_place() {
+fn an_error_in_a_profile_or_a_registrys_table_has_its_line_and_column() {
     let name = "x".repeat(65);
     for (text, place, reason) in [
         ("[profile.a]\nsourc = 1\n", "line 2, column 1", "`source`"),
@@ -195,22 +195,22 @@ fn what_is_wrong_in_a_profile_or_a_mapping_is_named_with_its_place() {
         ("deadline = 99999999999999999999\n", "line 1", ""),
         ("# é\n\"é\" = 1\n", "line 2, column 1", "choose one of"),
     ] {
-        let failure = load(text).unwrap_err().to_string();
+        let error = load(text).unwrap_err().to_string();
         assert!(
-            failure.contains(place) && failure.contains(reason),
-            "{text}: {failure}"
+            error.contains(place) && error.contains(reason),
+            "{text}: {error}"
         );
     }
 }
 
 #[test]
-fn a_broken_system_file_is_named_and_a_named_file_is_the_only_one() {
+fn an_invalid_system_file_is_named_and_not_read_beside_a_selected_one() {
     let system = directory_with("deadlin = 5\n");
     let environment = Environment::default();
-    let failure = Settings::load(&environment, None, Some(system.path()));
-    let failure = failure.unwrap_err().to_string();
-    assert!(failure.contains(&system.path().display().to_string()));
-    assert!(failure.contains("did you mean `deadline`?"), "{failure}");
+    let error = Settings::load(&environment, None, Some(system.path()));
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains(&system.path().display().to_string()));
+    assert!(error.contains("did you mean `deadline`?"), "{error}");
     let other = directory_with("deadline = 7\n");
     let path = other.path().join(PROGRAM).join("config.toml");
     let named = [(environment::CONFIG, path)].into_iter().collect();
@@ -221,7 +221,7 @@ fn a_broken_system_file_is_named_and_a_named_file_is_the_only_one() {
 
 #[cfg(unix)]
 #[test]
-fn a_link_is_followed_and_one_that_leads_nowhere_is_told() {
+fn a_link_is_followed_and_a_broken_one_is_an_error() {
     let directory = directory_with("deadline = 7\n");
     let folder = directory.path().join(PROGRAM);
     let path = folder.join("config.toml");
@@ -232,6 +232,6 @@ fn a_link_is_followed_and_one_that_leads_nowhere_is_told() {
     let settings = Settings::load(&environment, Some(directory.path()), None).unwrap();
     assert_eq!(settings.limits.deadline, Duration::from_secs(7));
     std::fs::remove_file(&real).unwrap();
-    let failure = Settings::load(&environment, Some(directory.path()), None);
-    assert!(failure.unwrap_err().to_string().contains("cannot be read"));
+    let error = Settings::load(&environment, Some(directory.path()), None);
+    assert!(error.unwrap_err().to_string().contains("cannot be read"));
 }

@@ -1,0 +1,81 @@
+//! [`ResolvedSettings`]: the settings for one registry, after profiles and variables.
+
+use std::path::Path;
+
+use super::CredentialKind;
+use super::Profile;
+use super::Settings;
+use super::SourceName;
+use crate::iam::endpoint::Endpoint;
+use crate::iam::trusted_profile::TrustedProfile;
+use crate::registry::Registry;
+
+/// The settings for one registry, one profile or the default login.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ResolvedSettings<'a> {
+    /// The profile that `ICR_PROFILE` selects, or the registry's own.
+    pub profile: Option<&'a Profile>,
+    /// The only source to use, from `ICR_SOURCE` or the profile. Never `registry-token`,
+    /// which sets [`ResolvedSettings::credential`] instead.
+    pub source: Option<SourceName>,
+    /// The IAM endpoint from the environment or the profile.
+    pub iam_endpoint: Option<Endpoint>,
+    /// The kind of credential that `get` returns.
+    pub credential: CredentialKind,
+    /// The trusted profile to assume with the source's identity.
+    pub trusted_profile: Option<&'a TrustedProfile>,
+    /// The file that [`ResolvedSettings::source`] reads instead of the usual one.
+    pub file: Option<&'a Path>,
+}
+
+impl Settings {
+    /// Returns the settings for a registry.
+    pub fn for_registry(&self, registry: &Registry) -> ResolvedSettings<'_> {
+        let profile = self.selected_profile().or_else(|| {
+            let mapping = self.mappings.get(registry)?;
+            self.profile(&mapping.profile.as_ref()?.0)
+        });
+        self.resolve(profile, registry.is_staging())
+    }
+
+    /// Returns the settings for the default login.
+    pub fn for_default_login(&self) -> ResolvedSettings<'_> {
+        self.resolve(self.selected_profile(), false)
+    }
+
+    /// Returns the settings for the registries of a profile.
+    pub fn for_profile(&self, name: &str) -> ResolvedSettings<'_> {
+        self.resolve(self.profile(name), false)
+    }
+
+    fn resolve<'a>(
+        &'a self,
+        profile: Option<&'a Profile>,
+        is_staging: bool,
+    ) -> ResolvedSettings<'a> {
+        let profile_source = profile.and_then(|profile| profile.source);
+        let wants_registry_token =
+            self.source.or(profile_source) == Some(SourceName::RegistryToken);
+        // A registry token is created with the credential of another source.
+        let mut sources = [self.source, profile_source].into_iter().flatten();
+        let source = sources.find(|source| *source != SourceName::RegistryToken);
+        ResolvedSettings {
+            profile,
+            source,
+            iam_endpoint: self
+                .iam_endpoint
+                .clone()
+                .or_else(|| profile?.iam_endpoint_for(is_staging)),
+            credential: if wants_registry_token {
+                CredentialKind::RegistryToken
+            } else {
+                profile.map_or_else(Default::default, |profile| profile.credential)
+            },
+            trusted_profile: profile.and_then(|profile| profile.trusted_profile.as_ref()),
+            // The file has the format of the profile's source.
+            file: profile
+                .filter(|_| source == profile_source)
+                .and_then(|profile| profile.file.as_deref()),
+        }
+    }
+}
