@@ -20,6 +20,7 @@ use crate::token_cache::CacheKey;
 use crate::token_cache::TokenCache;
 
 mod access;
+mod cached_tokens;
 mod check;
 mod cleanup;
 mod exchange;

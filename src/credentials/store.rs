@@ -419,4 +419,39 @@ mod tests {
             assert_eq!(scopes.unwrap().len(), 1, "{credential}");
         }
     }
+
+    #[test]
+    fn an_identity_token_is_refused() {
+        let failure = Machine::new()
+            .store("us.icr.io", "<token>", "x")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            failure.contains("docker login -u iamapikey us.icr.io"),
+            "{failure}"
+        );
+    }
+
+    #[test]
+    fn our_own_token_may_come_back_while_the_keychain_is_locked() {
+        let machine = Machine::with_login("iamapikey", "key");
+        machine.get("us.icr.io").unwrap();
+        machine
+            .durable
+            .fail_with(Some(KeychainError::Locked("durable")));
+        assert_eq!(machine.store("us.icr.io", "iambearer", "access-1"), Ok(()));
+        assert!(machine.store("us.icr.io", "iamapikey", "other").is_err());
+    }
+
+    #[test]
+    fn an_empty_secret_is_taken_but_never_answered() {
+        for username in ["iamapikey", "iambearer", "token", "cp", "somebody"] {
+            let machine = Machine::with_login(username, "");
+            assert_eq!(
+                machine.get("us.icr.io"),
+                Err(Error::not_found()),
+                "{username}"
+            );
+        }
+    }
 }
