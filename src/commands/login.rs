@@ -207,7 +207,7 @@ fn log_in(
         .elapsed()
         .saturating_sub(authenticated_at);
     let lifetime = issued.lifetime.saturating_sub(waited);
-    broker.keep_token(
+    broker.cache_token(
         &login_context.endpoint,
         &login,
         &issued.access_token,
@@ -290,7 +290,7 @@ fn use_cli_session(
 ) -> Result<TokenResponse> {
     let scope = scopes.first().unwrap_or(&LoginScope::Default);
     let progress = login_context.progress("Using the session of the IBM Cloud CLI");
-    let (mut issued, endpoint) = login_context.broker.take_over_cli_session(scope)?;
+    let (mut issued, endpoint) = login_context.broker.exchange_cli_session(scope)?;
     drop(progress);
     if endpoint != login_context.endpoint {
         login_context.warn(format!(

@@ -5,8 +5,8 @@ use super::login_context::LoginContext;
 use super::scopes::login_for;
 use super::scopes::scope_list;
 use crate::credentials::Broker;
-use crate::credentials::End;
-use crate::credentials::RedundantLogin;
+use crate::credentials::ExpiryCause;
+use crate::credentials::LoginStatus;
 use crate::error::Result;
 use crate::login::LoginKind;
 use crate::login::LoginScope;
@@ -54,25 +54,25 @@ impl Notice {
 /// # Errors
 /// The keychain cannot list them.
 pub(super) fn notices(broker: &Broker<'_>) -> Result<Vec<Notice>> {
-    let logins = broker.redundant_logins()?;
+    let logins = broker.login_statuses()?;
     Ok(logins.into_iter().filter_map(notice).collect())
 }
 
-fn notice(login: RedundantLogin) -> Option<Notice> {
+fn notice(login: LoginStatus) -> Option<Notice> {
     let scope = &login.scope;
-    let (severity, what) = match login.end {
-        Some(End::Session) => (
+    let (severity, what) = match login.expired {
+        Some(ExpiryCause::SessionEnded) => (
             Severity::Problem,
             format!("{} has expired: IAM ended its session", login_for(scope)),
         ),
-        Some(End::Token) => (
+        Some(ExpiryCause::TokenExpired) => (
             Severity::Expired,
             format!(
                 "the token stored for {} has expired",
                 scope_list(std::slice::from_ref(scope))
             ),
         ),
-        None if login.hides_default() && !login.is_same_as_default => (
+        None if login.shadows_default() && !login.is_same_as_default => (
             Severity::Note,
             format!(
                 "{} takes precedence over the default login",
@@ -81,9 +81,9 @@ fn notice(login: RedundantLogin) -> Option<Notice> {
         ),
         None => return None,
     };
-    let (message, fix) = match (&login.behind, login.end) {
-        (Some(behind), Some(_)) => (
-            format!("{what}. Without it, {} is used", behind.name),
+    let (message, fix) = match (&login.shadowed, login.expired) {
+        (Some(shadowed), Some(_)) => (
+            format!("{what}. Without it, {} is used", shadowed.name),
             scope.logout_command(),
         ),
         (Some(_), None) => (what, scope.logout_command()),
@@ -114,10 +114,10 @@ pub(super) fn delete_expired(
     if is_interactive {
         check_sessions(login_context);
     }
-    let logins = login_context.broker.redundant_logins().unwrap_or_default();
-    for RedundantLogin { scope, .. } in logins
+    let logins = login_context.broker.login_statuses().unwrap_or_default();
+    for LoginStatus { scope, .. } in logins
         .into_iter()
-        .filter(|login| login.end.is_some() && login.hides_default())
+        .filter(|login| login.expired.is_some() && login.shadows_default())
     {
         let question = format!(
             "The login for {scope} has expired. Delete it, so that the default login is used?"

@@ -111,7 +111,7 @@ fn rotate(
     let is_plain = |(_, login): &&(LoginScope, Login)| login.trusted_profile.is_none();
     if let Some((_, login)) = logins.iter().find(is_plain) {
         let (broker, token) = (login_context.broker, &issued.access_token);
-        broker.keep_token(&login_context.endpoint, login, token, issued.lifetime);
+        broker.cache_token(&login_context.endpoint, login, token, issued.lifetime);
     }
     let _progress = login_context.progress("Deleting the old API key");
     if let Err(error) = login_context

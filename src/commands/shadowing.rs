@@ -7,8 +7,8 @@ use super::warnings::Warnings;
 use crate::PROGRAM;
 use crate::credentials::ActiveSource;
 use crate::credentials::Broker;
-use crate::credentials::Hidden;
-use crate::credentials::Stored;
+use crate::credentials::ShadowedLogin;
+use crate::credentials::StoreOutcome;
 use crate::environment;
 use crate::environment::Environment;
 use crate::login::LoginScope;
@@ -153,28 +153,28 @@ fn removal_hint(active: &ActiveSource, broker: &Broker<'_>) -> String {
 /// credential is not used, or not for long.
 pub(crate) fn after_store(
     registry: &Registry,
-    stored: &Stored,
+    stored: &StoreOutcome,
     broker: &Broker<'_>,
 ) -> Option<String> {
     let scope = LoginScope::Registry(registry.clone());
     match stored {
-        Stored::Unchanged => None,
-        Stored::Untold(active) => Some(format!(
+        StoreOutcome::Unchanged => None,
+        StoreOutcome::Unrecognized(active) => Some(format!(
             "the token was not stored, because tokens are not cached on this machine. {} stays active for {registry}",
             active.name
         )),
-        Stored::Written { until_it_ends } => {
+        StoreOutcome::Written { shadowed_login } => {
             let shadowed = shadowed_by(&scope, registry.host(), registry, broker);
             let shadowed = shadowed.map(|text| format!("the login was stored, but {text}"));
-            shadowed.or_else(|| Some(until_token_expires(&scope, until_it_ends.as_ref()?)))
+            shadowed.or_else(|| Some(until_token_expires(&scope, shadowed_login.as_ref()?)))
         }
     }
 }
 
-fn until_token_expires(scope: &LoginScope, hidden: &Hidden) -> String {
+fn until_token_expires(scope: &LoginScope, shadowed: &ShadowedLogin) -> String {
     let (login, logout) = (scope.login_command(), scope.logout_command());
     let lasting = format!("For a lasting login, run '{login}'");
-    match (&hidden.then, hidden.is_replaced) {
+    match (&shadowed.after_expiry, shadowed.is_replaced) {
         (Some(then), false) => format!(
             "this token takes precedence for {scope} until it expires. To use {} now, run '{logout}'",
             then.name

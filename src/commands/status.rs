@@ -283,7 +283,7 @@ fn warnings(rows: &[Row], files: &Clients, now: u64) -> Vec<Message> {
     let mut warnings: Vec<Message> = unread.collect();
     for row in rows {
         if let Some(outage) = row.outage() {
-            let Message { message, fix } = Message::about(row.name(), &outage.failure);
+            let Message { message, fix } = Message::about(row.name(), &outage.error);
             let (since, age) = (time::minute(outage.since), time::duration(outage.age));
             let message = format!("{message} (since {since}, last {age} ago)");
             warnings.push(Message { message, fix });

@@ -19,10 +19,10 @@ use crate::token_cache::TokenCache;
 
 impl Broker<'_> {
     /// Keeps a token that an IAM gave for a login, so that the first `get` finds one.
-    pub fn keep_token(&self, endpoint: &Endpoint, login: &Login, token: &Secret, life: Duration) {
+    pub fn cache_token(&self, endpoint: &Endpoint, login: &Login, token: &Secret, life: Duration) {
         if !life.is_zero() {
             let tokens = TokenCache::new(&*self.keychains.tokens, self.context.clock);
-            tokens.keep(&CacheKey::new(endpoint, &login.id), token, life);
+            tokens.insert(&CacheKey::new(endpoint, &login.id), token, life);
         }
     }
 
@@ -45,10 +45,10 @@ impl Broker<'_> {
         context: &SourceContext<'_>,
         except: Option<&str>,
     ) -> Result<Option<Login>> {
-        let noted = context.tokens.hint(scope).and_then(|hint| hint.id);
+        let noted = context.tokens.login_hint(scope).and_then(|hint| hint.id);
         let stored = context.logins.read(scope);
         let of_stored = stored.as_ref().ok().and_then(Option::as_ref);
-        context.tokens.forget_hint(scope);
+        context.tokens.remove_login_hint(scope);
         for id in noted.iter().chain(of_stored.map(|login| &login.id)) {
             if Some(id.as_str()) != except {
                 self.forget_all_of(id, context);
@@ -62,7 +62,7 @@ impl Broker<'_> {
 
     fn forget_all_of(&self, login_id: &str, context: &SourceContext<'_>) {
         for key in self.keys_of(login_id) {
-            context.tokens.forget(&key);
+            context.tokens.remove(&key);
         }
     }
 

@@ -22,7 +22,7 @@ impl Broker<'_> {
     /// their login nobody could, and they would be good for up to a day. To be called
     /// while the logins are there. The registries where that failed are returned with
     /// the reason; all that they are asked takes a few seconds at most.
-    pub fn remove_registry_tokens(
+    pub fn delete_registry_tokens(
         &self,
         scopes: &BTreeSet<LoginScope>,
         all: bool,
@@ -76,7 +76,7 @@ impl Broker<'_> {
             return Ok(());
         }
         // Whatever comes of it: whoever stays gets a new one.
-        context.tokens.forget(&request.key());
+        context.tokens.remove(&request.key());
         let access = self.access_of(&request)?;
         let http = self.http(1, deadline);
         let api = self.registry_client(registry, access, None, http)?;

@@ -61,10 +61,10 @@ impl Broker<'_> {
             key.as_str(),
             request.deadline.remaining(self.context.clock) / 2,
         );
-        let (cached, is_refresh_due) = tokens.look_up_with_refresh_due(&key);
+        let (cached, is_refresh_due) = tokens.get_with_refresh_due(&key);
         let cached_secret = cached.secret().cloned();
         let old = match cached.for_source(&source) {
-            Cached::Failed(past) => return Err(past.failure),
+            Cached::Failed(past) => return Err(past.error),
             Cached::Nothing => None,
             _ if min_lifetime == MinLifetime::Half && is_refresh_due => None,
             Cached::Fresh(secret) => return Ok(secret),
@@ -76,7 +76,7 @@ impl Broker<'_> {
         let (outcome, took_long) = self.exchange(request, prepared, has_token || old.is_some());
         match (outcome, old) {
             (Ok(issued_token), _) => {
-                tokens.keep(&key, &issued_token.secret, issued_token.lifetime);
+                tokens.insert(&key, &issued_token.secret, issued_token.lifetime);
                 drop(lock);
                 let secret = issued_token.secret.clone();
                 self.delete_stale_tokens(request, issued_token, cached_secret.as_ref());
@@ -95,7 +95,7 @@ impl Broker<'_> {
                     return Err(error);
                 }
                 let is_obeyed = took_long || error.is_user();
-                Err(tokens.remember_failure(&key, &source, error, is_obeyed))
+                Err(tokens.record_failure(&key, &source, error, is_obeyed))
             }
         }
     }
@@ -175,7 +175,7 @@ impl Broker<'_> {
         let iam = self.iam(request.identity.endpoint(), max_attempts, request.deadline);
         let response = base.assume(&iam, token).inspect_err(|error| {
             if error.is_user() {
-                request.context.tokens.forget(&base.identity.key());
+                request.context.tokens.remove(&base.identity.key());
             }
         })?;
         self.wanted_part(response, request)

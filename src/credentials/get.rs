@@ -91,7 +91,7 @@ impl Broker<'_> {
     ) -> Option<Result<Secret>> {
         match (&entry.cached, &entry.key) {
             (Cached::Fresh(secret), _) => Some(Ok(secret.clone())),
-            (Cached::Failed(past), _) => Some(Err(past.failure.clone())),
+            (Cached::Failed(past), _) => Some(Err(past.error.clone())),
             (Cached::RefreshDue(secret), Some(key)) => self
                 .is_refreshed_by_another(registry, key, tokens)
                 .then(|| Ok(secret.clone())),
@@ -131,7 +131,7 @@ impl CacheEntry {
     /// Reads the entry under a key.
     pub(super) fn read(key: CacheKey, tokens: &TokenCache<'_>) -> Self {
         Self {
-            cached: tokens.look_up(&key),
+            cached: tokens.get(&key),
             key: Some(key),
         }
     }
@@ -139,6 +139,6 @@ impl CacheEntry {
     /// Returns whether IAM rejected an identity with this key. It may have been another
     /// source with the same key, so the rejection is no answer before the source is known.
     fn is_rejection(&self) -> bool {
-        matches!(&self.cached, Cached::Failed(past) if !past.may_pass())
+        matches!(&self.cached, Cached::Failed(past) if !past.is_outage())
     }
 }

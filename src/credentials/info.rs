@@ -18,7 +18,7 @@ use crate::sources::Resolved;
 use crate::sources::ResolvedIdentity;
 use crate::sources::SourceContext;
 use crate::token_cache::CacheKey;
-use crate::token_cache::PastFailure;
+use crate::token_cache::LastFailure;
 use crate::token_cache::TokenCache;
 
 /// The active source of a registry and its credential, without the secret.
@@ -37,7 +37,7 @@ pub struct CredentialInfo {
     /// The lifetime of the token; `None` if no token is cached, or if it does not expire.
     pub token: Option<TokenLife>,
     /// Why the last request for a token failed.
-    pub past_failure: Option<PastFailure>,
+    pub last_failure: Option<LastFailure>,
     /// The keychain of the login, if it is a stored one.
     pub keychain: Option<Backend>,
     /// When the API key expires, in seconds since 1970, if this program created it.
@@ -147,7 +147,7 @@ impl Broker<'_> {
         let ResolvedIdentity::Exchanged(identity) = &resolved.identity else {
             return None;
         };
-        let kept = context.tokens.kept(&identity.key());
+        let kept = context.tokens.token(&identity.key());
         let of_token = kept.and_then(|kept| Owner::of(&kept.secret));
         // A trusted profile of the settings makes it another identity.
         let login = resolved.login.as_ref();
@@ -162,7 +162,7 @@ impl Broker<'_> {
             LoginKind::Bearer => Owner::of(&login.secret),
             _ => {
                 let tokens = TokenCache::new(&*self.keychains.tokens, self.context.clock);
-                let kept = tokens.kept(&CacheKey::new(&self.endpoint_of(scope), &login.id));
+                let kept = tokens.token(&CacheKey::new(&self.endpoint_of(scope), &login.id));
                 kept.and_then(|kept| Owner::of(&kept.secret))
             }
         };
@@ -183,11 +183,11 @@ impl Broker<'_> {
             ResolvedIdentity::Exchanged(_) => context.choice.credential != CredentialKind::ApiKey,
         };
         let (username, secret, token) = self.handed_out(registry, &resolved, &context);
-        let past_failure = match &resolved.identity {
+        let last_failure = match &resolved.identity {
             ResolvedIdentity::Exchanged(identity) if is_exchanged => {
                 let key = context.choice.credential.key_of(identity.key(), registry);
-                let past = context.tokens.past_failure(&key);
-                past.filter(|past| past.is_of(&resolved.title))
+                let past = context.tokens.last_failure(&key);
+                past.filter(|past| past.applies_to(&resolved.title))
             }
             _ => None,
         };
@@ -209,7 +209,7 @@ impl Broker<'_> {
             is_exchanged,
             owner: secret.as_ref().and_then(Owner::of).or(noted),
             token,
-            past_failure,
+            last_failure,
             keychain,
             key_ends_at,
         }))
@@ -239,10 +239,10 @@ impl Broker<'_> {
             ResolvedIdentity::Exchanged(identity) => {
                 let kept = context
                     .tokens
-                    .kept(&wanted.key_of(identity.key(), registry));
+                    .token(&wanted.key_of(identity.key(), registry));
                 let life = kept.as_ref().map(|kept| TokenLife {
                     age: Some(kept.age),
-                    left: kept.left,
+                    left: kept.remaining,
                 });
                 let secret = kept.map(|kept| kept.secret);
                 (wanted.username().to_owned(), secret, life)

@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Broker;
-use super::default_endpoint;
-use super::hints::write_hint;
+use super::login_hints::write_hint;
 use crate::error::Error;
 use crate::error::Result;
 use crate::http::MAX_ATTEMPTS;
@@ -96,7 +95,7 @@ impl Broker<'_> {
         context.logins.write(scope, &login)?;
         // IAM may have refused this very login a moment ago, before it was mended.
         for key in self.keys_of(&login.id) {
-            context.tokens.forget_failure(&key);
+            context.tokens.remove_failure(&key);
         }
         write_hint(scope, Some(&login), context);
         Ok(())
@@ -179,7 +178,7 @@ impl Broker<'_> {
     ///
     /// # Errors
     /// There is none, or none that lasts, or IAM refuses it.
-    pub fn take_over_cli_session(&self, scope: &LoginScope) -> Result<(TokenResponse, Endpoint)> {
+    pub fn exchange_cli_session(&self, scope: &LoginScope) -> Result<(TokenResponse, Endpoint)> {
         let context = self.source_context_of(scope);
         let session = sources::refreshable_session(&context, scope.is_staging())?;
         let iam = self.iam(session.endpoint(), MAX_ATTEMPTS, self.deadline());
@@ -298,7 +297,7 @@ mod tests {
             &|broker| drop(broker.describe(&host).unwrap()),
             &|broker| drop(broker.answering(&host).unwrap()),
             &|broker| drop(broker.origin(&host).unwrap()),
-            &|broker| drop(broker.redundant_logins().unwrap()),
+            &|broker| drop(broker.login_statuses().unwrap()),
             &|broker| drop(broker.list().unwrap()),
             &|broker| drop(broker.get_fresh(&host, None).unwrap()),
         ];

@@ -26,10 +26,10 @@ mod cleanup;
 mod exchange;
 mod from_source;
 mod get;
-mod hints;
 mod info;
+mod login_hints;
+mod login_status;
 mod logins;
-mod redundant_logins;
 mod renewal;
 mod store;
 #[cfg(test)]
@@ -40,10 +40,10 @@ pub use info::ActiveSource;
 pub use info::CredentialInfo;
 pub use info::TokenLife;
 pub use info::login_command;
-pub use redundant_logins::End;
-pub use redundant_logins::RedundantLogin;
-pub use store::Hidden;
-pub use store::Stored;
+pub use login_status::ExpiryCause;
+pub use login_status::LoginStatus;
+pub use store::ShadowedLogin;
+pub use store::StoreOutcome;
 
 /// Gets, stores and deletes credentials.
 #[derive(Clone, Copy)]

@@ -31,14 +31,14 @@ impl Broker<'_> {
             .context
             .locks
             .lock_identity(key.as_str(), deadline.remaining(self.context.clock) / 2);
-        let (cached, is_refresh_due) = context.tokens.look_up_with_refresh_due(&key);
+        let (cached, is_refresh_due) = context.tokens.get_with_refresh_due(&key);
         if matches!(lock, Lock::Busy) || !is_refresh_due {
             return Ok(());
         }
         let issued_token = self.exchange(&request, prepared, true).0?;
         context
             .tokens
-            .keep(&key, &issued_token.secret, issued_token.lifetime);
+            .insert(&key, &issued_token.secret, issued_token.lifetime);
         drop(lock);
         self.delete_stale_tokens(&request, issued_token, cached.secret());
         Ok(())

@@ -28,27 +28,27 @@ use crate::token_cache::CacheKey;
 
 /// What came of a credential that a client gave us to store.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Stored {
+pub enum StoreOutcome {
     /// It is what this program answers anyway, so nothing changed.
     Unchanged,
     /// It is an access token, and no token is kept here by which it could be told from
     /// one that this program gave out. Nothing changed, and this answers.
-    Untold(ActiveSource),
+    Unrecognized(ActiveSource),
     /// It is the login for the registry now.
     Written {
         /// What it takes the place of, where it is an access token that will end.
-        until_it_ends: Option<Hidden>,
+        shadowed_login: Option<ShadowedLogin>,
     },
 }
 
 /// The lasting login that an access token takes the place of.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Hidden {
+pub struct ShadowedLogin {
     /// Whether the login for the same registry is gone; otherwise it is one that
     /// answers again when the token has ended.
     pub is_replaced: bool,
     /// What answers when the token has ended.
-    pub then: Option<ActiveSource>,
+    pub after_expiry: Option<ActiveSource>,
 }
 
 /// How an access token is related to what answers for the registry.
@@ -72,7 +72,7 @@ impl Broker<'_> {
     ///
     /// # Errors
     /// The keychain does not take it, or no client could use it.
-    pub fn store(&self, registry: &Registry, credential: Credential) -> Result<Stored> {
+    pub fn store(&self, registry: &Registry, credential: Credential) -> Result<StoreOutcome> {
         let login = Login::new(credential);
         if login.username == "<token>" {
             return Err(Error::user(format!(
@@ -87,29 +87,29 @@ impl Broker<'_> {
         }
         let context = self.source_context(registry);
         if self.is_ours(registry, &login, &context) {
-            return Ok(Stored::Unchanged);
+            return Ok(StoreOutcome::Unchanged);
         }
         let scope = LoginScope::Registry(registry.clone());
         let _lock = self
             .context
             .locks
-            .lock_login(&scope.item_name(), LOGIN_LOCK_TIMEOUT);
-        let mut until_it_ends = None;
+            .lock_login(&scope.item_name(), LOGIN_PATIENCE);
+        let mut shadowed_login = None;
         if login.kind() == LoginKind::Bearer {
             if self.has_issued(&scope, &login.secret, &context) {
-                return Ok(Stored::Unchanged);
+                return Ok(StoreOutcome::Unchanged);
             }
             match self.relation(registry, &login.secret, &context) {
-                Relation::Same => return Ok(Stored::Unchanged),
+                Relation::Same => return Ok(StoreOutcome::Unchanged),
                 Relation::Unknown(answering) if !self.keeps_tokens() => {
-                    return Ok(Stored::Untold(answering));
+                    return Ok(StoreOutcome::Unrecognized(answering));
                 }
                 Relation::Unknown(_) | Relation::Other => {}
             }
-            until_it_ends = self.hidden_by_token(registry, &scope, &context);
-            if until_it_ends
+            shadowed_login = self.shadowed_by_token(registry, &scope, &context);
+            if shadowed_login
                 .as_ref()
-                .is_some_and(|hidden| hidden.is_replaced)
+                .is_some_and(|shadowed| shadowed.is_replaced)
             {
                 self.refuse_to_lose_login(registry, &scope)?;
             }
@@ -124,7 +124,7 @@ impl Broker<'_> {
             )));
         }
         self.write_login(&scope, login, &context)?;
-        Ok(Stored::Written { until_it_ends })
+        Ok(StoreOutcome::Written { shadowed_login })
     }
 
     /// Whether a credential is the one that we answer anyway. Known without
@@ -212,7 +212,7 @@ impl Broker<'_> {
                 }
             }
             ResolvedIdentity::Exchanged(identity) => {
-                let kept = context.tokens.kept(&identity.key());
+                let kept = context.tokens.token(&identity.key());
                 match self.owner_known_locally(&resolved, context) {
                     _ if is_known_to_have_ended(&resolved) => Relation::Other,
                     Some(other) if is_same(&other) => Relation::Same,
@@ -234,20 +234,23 @@ impl Broker<'_> {
         is_written && tokens.delete(&item).is_ok()
     }
 
-    fn hidden_by_token(
+    fn shadowed_by_token(
         &self,
         registry: &Registry,
         scope: &LoginScope,
         context: &SourceContext<'_>,
-    ) -> Option<Hidden> {
+    ) -> Option<ShadowedLogin> {
         let former = context.logins.read(scope).ok().flatten();
         let is_replaced = former
             .is_some_and(|login| login.kind() != LoginKind::Bearer && !login.secret.is_empty());
         let behind = sources::find_behind(scope, registry, context)
             .ok()
             .flatten();
-        let then = behind.as_ref().map(ActiveSource::of);
-        (is_replaced || then.is_some()).then_some(Hidden { is_replaced, then })
+        let after_expiry = behind.as_ref().map(ActiveSource::of);
+        (is_replaced || after_expiry.is_some()).then_some(ShadowedLogin {
+            is_replaced,
+            after_expiry,
+        })
     }
 }
 
@@ -279,7 +282,7 @@ mod tests {
     }
 
     /// What becomes of an access token.
-    fn store(machine: &Machine, token: &str) -> Result<Stored> {
+    fn store(machine: &Machine, token: &str) -> Result<StoreOutcome> {
         let credential = Credential::bearer(Secret::new(token));
         machine.ask(|broker| broker.store(&registry("us.icr.io"), credential))
     }
@@ -307,7 +310,7 @@ mod tests {
         ] {
             let machine = machine_of_me();
             let stored = store(&machine, &token).unwrap();
-            assert_eq!(stored != Stored::Unchanged, is_stored, "{token}");
+            assert_eq!(stored != StoreOutcome::Unchanged, is_stored, "{token}");
             let answered = if is_stored { &*token } else { "access-1" };
             machine.answers("us.icr.io", &format!("iambearer:{answered}"));
             machine.answers("de.icr.io", "iambearer:access-1");
@@ -318,7 +321,7 @@ mod tests {
     fn an_expired_access_token_is_refused_unless_it_is_of_the_identity_that_answers() {
         let machine = machine_of_me();
         let own = token_of("me", "a", START - 1);
-        assert_eq!(store(&machine, &own), Ok(Stored::Unchanged));
+        assert_eq!(store(&machine, &own), Ok(StoreOutcome::Unchanged));
         for other in [
             token_of("me", "b", START - 1),
             token_of("other", "a", START - 1),
@@ -340,7 +343,7 @@ mod tests {
         for (login, is_stored) in [(login.clone(), false), (login.ended(START), true)] {
             machine.ask(|broker| broker.log_in(&scope, login)).unwrap();
             let stored = store(&machine, &token).unwrap();
-            assert_eq!(stored != Stored::Unchanged, is_stored);
+            assert_eq!(stored != StoreOutcome::Unchanged, is_stored);
         }
         machine.answers("us.icr.io", &format!("iambearer:{token}"));
     }
@@ -349,19 +352,19 @@ mod tests {
     fn what_a_token_takes_the_place_of_is_known() {
         let machine = machine_of_me();
         let token = token_of("other", "b", START + 600);
-        let hidden = |machine: &Machine| match store(machine, &token) {
-            Ok(Stored::Written {
-                until_it_ends: Some(hidden),
+        let shadowed = |machine: &Machine| match store(machine, &token) {
+            Ok(StoreOutcome::Written {
+                shadowed_login: Some(shadowed),
             }) => {
-                let then = hidden.then.map(|then| then.name);
-                (hidden.is_replaced, then.unwrap_or_default())
+                let then = shadowed.after_expiry.map(|then| then.name);
+                (shadowed.is_replaced, then.unwrap_or_default())
             }
             other => panic!("{other:?}"),
         };
         let default = "the default login".to_owned();
-        assert_eq!(hidden(&machine), (false, default));
+        assert_eq!(shadowed(&machine), (false, default));
         let machine = Machine::with_login("iamapikey", "key");
-        assert_eq!(hidden(&machine), (true, String::new()));
+        assert_eq!(shadowed(&machine), (true, String::new()));
     }
 
     #[test]
@@ -383,7 +386,7 @@ mod tests {
         let mut machine = machine_of_me();
         machine.answers("us.icr.io", "iambearer:access-1");
         machine.environment = machine.with_settings("", &[("IBMCLOUD_API_KEY", "another")]);
-        assert_eq!(store(&machine, "access-1"), Ok(Stored::Unchanged));
+        assert_eq!(store(&machine, "access-1"), Ok(StoreOutcome::Unchanged));
     }
 
     /// Then nobody can tell a token of ours that a client brings back from another.
@@ -396,10 +399,16 @@ mod tests {
         machine.durable.fail_with(Some(full));
         let token = token_of("somebody", "a", START + 600);
         let stored = store(&machine, &token);
-        assert!(matches!(stored, Ok(Stored::Untold(_))), "{stored:?}");
+        assert!(
+            matches!(stored, Ok(StoreOutcome::Unrecognized(_))),
+            "{stored:?}"
+        );
         machine.durable.fail_with(None);
         let stored = store(&machine, &token);
-        assert!(matches!(stored, Ok(Stored::Written { .. })), "{stored:?}");
+        assert!(
+            matches!(stored, Ok(StoreOutcome::Written { .. })),
+            "{stored:?}"
+        );
     }
 
     /// As on macOS and Windows, where no note says which login a registry has.

@@ -60,7 +60,7 @@ fn no_hint_is_written_about_a_login_that_another_process_changes() {
             assert!(found.unwrap().resolved.is_none());
             scopes
                 .each_ref()
-                .map(|scope| context.tokens.hint(scope).is_some())
+                .map(|scope| context.tokens.login_hint(scope).is_some())
         })
     };
     let changing = machine

@@ -99,7 +99,7 @@ impl SourceContext<'_> {
     /// Returns the hint about the login of a scope, where hints are used.
     fn hint(&self, scope: &LoginScope) -> Option<Hint> {
         self.cached_logins.as_ref()?;
-        self.tokens.hint(scope)
+        self.tokens.login_hint(scope)
     }
 }
 

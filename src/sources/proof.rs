@@ -279,7 +279,7 @@ impl<'a> SourceIdentity<'a> {
         if next != token {
             let lifetime = issued.refresh_lifetime.unwrap_or(REFRESH_TOKEN_LIFE);
             self.tokens
-                .store_rotated_refresh_token(&key, next, lifetime);
+                .insert_rotated_refresh_token(&key, next, lifetime);
         }
         Ok(issued)
     }
@@ -517,7 +517,7 @@ mod tests {
 
     fn keep(machine: &Machine, token: &str) {
         let tokens = machine.tokens();
-        tokens.store_rotated_refresh_token(&key(), &Secret::new(token), REFRESH_TOKEN_LIFE);
+        tokens.insert_rotated_refresh_token(&key(), &Secret::new(token), REFRESH_TOKEN_LIFE);
     }
 
     #[test]

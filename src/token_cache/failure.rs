@@ -17,9 +17,9 @@ pub(super) const LONG_OUTAGE: u64 = 60;
 
 /// A failure that is remembered, with nothing since that worked.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct PastFailure {
+pub struct LastFailure {
     /// What failed.
-    pub failure: Error,
+    pub error: Error,
     /// What a person calls the source that it is about.
     pub source: String,
     /// When it first failed like this, in seconds since 1970.
@@ -28,21 +28,21 @@ pub struct PastFailure {
     pub age: u64,
 }
 
-impl PastFailure {
+impl LastFailure {
     /// Whether it is one of this source. An outage is one of all sources that hold the
     /// same key: nobody should wait for each of them.
-    pub fn is_of(&self, source: &str) -> bool {
-        self.source == source || self.may_pass()
+    pub fn applies_to(&self, source: &str) -> bool {
+        self.source == source || self.is_outage()
     }
 
     /// Whether nothing is wrong with what the person set up.
-    pub fn may_pass(&self) -> bool {
-        self.failure.is_temporary()
+    pub fn is_outage(&self) -> bool {
+        self.error.is_temporary()
     }
 }
 
 /// The failure in a record, while it is worth telling.
-pub(super) fn past_failure(record: &Record, now: u64) -> Option<PastFailure> {
+pub(super) fn last_failure(record: &Record, now: u64) -> Option<LastFailure> {
     let Record::Failure {
         source,
         message,
@@ -59,19 +59,19 @@ pub(super) fn past_failure(record: &Record, now: u64) -> Option<PastFailure> {
     let age = now
         .checked_sub(*received)
         .filter(|age| *age < FAILURE_MEMORY)?;
-    let mut failure = if *permanent {
+    let mut error = if *permanent {
         Error::user(message.as_str())
     } else {
         Error::temporary(message.as_str())
     };
     if let Some(hint) = hint {
-        failure = failure.with_hint(hint);
+        error = error.with_hint(hint);
     }
     if *rejection {
-        failure = failure.as_rejection();
+        error = error.as_rejection();
     }
-    Some(PastFailure {
-        failure,
+    Some(LastFailure {
+        error,
         source: source.clone(),
         since: since.unwrap_or(*received).min(*received),
         age,

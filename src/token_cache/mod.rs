@@ -20,13 +20,13 @@ use crate::time::Clock;
 mod failure;
 mod key;
 
-pub use failure::PastFailure;
+pub use failure::LastFailure;
 pub use key::CacheKey;
 
 use failure::FAILURE_LIFE;
 use failure::FAILURE_MEMORY;
 use failure::dated;
-use failure::past_failure;
+use failure::last_failure;
 
 /// The least life left, in seconds, with which a token is handed out when IAM
 /// cannot give a new one: a pull must be able to begin with it.
@@ -47,7 +47,7 @@ pub enum Cached {
     /// It still works, but not for as long as a client may keep it.
     NearExpiry(Secret),
     /// Getting one failed a moment ago, like this.
-    Failed(PastFailure),
+    Failed(LastFailure),
     /// Nothing.
     Nothing,
 }
@@ -60,7 +60,7 @@ pub struct CachedToken {
     /// How long ago it was received, in seconds.
     pub age: u64,
     /// How long it is good yet, in seconds.
-    pub left: u64,
+    pub remaining: u64,
 }
 
 impl Cached {
@@ -77,7 +77,7 @@ impl Cached {
     /// Returns the same without a failure that is about another source.
     pub fn for_source(self, source: &str) -> Self {
         match self {
-            Self::Failed(past) if !past.is_of(source) => Self::Nothing,
+            Self::Failed(past) if !past.applies_to(source) => Self::Nothing,
             cached => cached,
         }
     }
@@ -154,20 +154,20 @@ impl<'a> TokenCache<'a> {
     }
 
     /// What is known about an identity's token.
-    pub fn look_up(&self, key: &CacheKey) -> Cached {
+    pub fn get(&self, key: &CacheKey) -> Cached {
         let record = self.read(&Item::token(key.as_str()));
         record.map_or(Cached::Nothing, |record| classify(record, self.clock.now()))
     }
 
     /// Returns what is known about an identity's token; a failure counts only if it is
     /// about this source.
-    pub fn look_up_for(&self, key: &CacheKey, source: &str) -> Cached {
-        self.look_up(key).for_source(source)
+    pub fn get_for_source(&self, key: &CacheKey, source: &str) -> Cached {
+        self.get(key).for_source(source)
     }
 
     /// An identity's token, for telling a person about it; `None` when it has ended,
     /// or there is none.
-    pub fn kept(&self, key: &CacheKey) -> Option<CachedToken> {
+    pub fn token(&self, key: &CacheKey) -> Option<CachedToken> {
         let Record::Token {
             secret,
             received,
@@ -178,13 +178,17 @@ impl<'a> TokenCache<'a> {
             return None;
         };
         let age = self.clock.now().checked_sub(received)?;
-        let left = lifetime.checked_sub(age).filter(|left| *left > 0)?;
-        Some(CachedToken { secret, age, left })
+        let remaining = lifetime.checked_sub(age).filter(|left| *left > 0)?;
+        Some(CachedToken {
+            secret,
+            age,
+            remaining,
+        })
     }
 
     /// Returns what is known about an identity's token, and whether its refresh is due.
     /// A recent attempt to refresh it does not count.
-    pub fn look_up_with_refresh_due(&self, key: &CacheKey) -> (Cached, bool) {
+    pub fn get_with_refresh_due(&self, key: &CacheKey) -> (Cached, bool) {
         let Some(record) = self.read::<Record>(&Item::token(key.as_str())) else {
             return (Cached::Nothing, true);
         };
@@ -195,7 +199,7 @@ impl<'a> TokenCache<'a> {
     }
 
     /// Keeps a token that has just been received, for as long as it is good.
-    pub fn keep(&self, key: &CacheKey, secret: &Secret, lifetime: Duration) {
+    pub fn insert(&self, key: &CacheKey, secret: &Secret, lifetime: Duration) {
         let record = Record::Token {
             secret: secret.clone(),
             received: self.clock.now(),
@@ -207,7 +211,7 @@ impl<'a> TokenCache<'a> {
 
     /// The token that is kept, however old, while it works.
     pub fn secret(&self, key: &CacheKey) -> Option<Secret> {
-        match self.look_up(key) {
+        match self.get(key) {
             Cached::Fresh(secret) | Cached::RefreshDue(secret) | Cached::NearExpiry(secret) => {
                 Some(secret)
             }
@@ -222,14 +226,19 @@ impl<'a> TokenCache<'a> {
 
     /// Keeps what replaced the refresh token of an identity whose source we only
     /// read.
-    pub fn store_rotated_refresh_token(&self, key: &CacheKey, secret: &Secret, lifetime: Duration) {
-        self.keep(&key.of_rotated_refresh_token(), secret, lifetime);
+    pub fn insert_rotated_refresh_token(
+        &self,
+        key: &CacheKey,
+        secret: &Secret,
+        lifetime: Duration,
+    ) {
+        self.insert(&key.of_rotated_refresh_token(), secret, lifetime);
     }
 
     /// Remembers that there was no token to be had with a source. If it `is_obeyed`, it is the
     /// answer for a few seconds; in any case a person can be told for an hour. Returns
     /// the failure with since when there has been one like it, if that is long.
-    pub fn remember_failure(
+    pub fn record_failure(
         &self,
         key: &CacheKey,
         source: &str,
@@ -239,9 +248,9 @@ impl<'a> TokenCache<'a> {
         let now = self.clock.now();
         let is_permanent = failure.is_user();
         let since = self
-            .past_failure(key)
-            .filter(|past| past.is_of(source))
-            .filter(|past| past.may_pass() != is_permanent)
+            .last_failure(key)
+            .filter(|past| past.applies_to(source))
+            .filter(|past| past.is_outage() != is_permanent)
             .map_or(now, |past| past.since);
         let record = Record::Failure {
             source: source.to_owned(),
@@ -263,9 +272,9 @@ impl<'a> TokenCache<'a> {
 
     /// The last failure to get a token, if nothing has worked since then; for telling
     /// a person about it.
-    pub fn past_failure(&self, key: &CacheKey) -> Option<PastFailure> {
+    pub fn last_failure(&self, key: &CacheKey) -> Option<LastFailure> {
         let record: Record = self.read(&Item::token(key.as_str()))?;
-        past_failure(&record, self.clock.now())
+        last_failure(&record, self.clock.now())
     }
 
     /// Remembers for a few seconds that there is no token newer than this one to
@@ -292,29 +301,29 @@ impl<'a> TokenCache<'a> {
     }
 
     /// Forgets that there was no token to be had.
-    pub fn forget_failure(&self, key: &CacheKey) {
-        if self.past_failure(key).is_some() {
-            self.forget(key);
+    pub fn remove_failure(&self, key: &CacheKey) {
+        if self.last_failure(key).is_some() {
+            self.remove(key);
         }
     }
 
     /// Forgets what is known about an identity's token.
-    pub fn forget(&self, key: &CacheKey) {
+    pub fn remove(&self, key: &CacheKey) {
         self.delete(&Item::token(key.as_str()));
     }
 
     /// Which login a scope has, as far as it was noted.
-    pub fn hint(&self, scope: &LoginScope) -> Option<LoginHint> {
+    pub fn login_hint(&self, scope: &LoginScope) -> Option<Hint> {
         self.read(&Item::hint(&scope.item_name()))
     }
 
     /// Notes which login a scope has.
-    pub fn note_hint(&self, scope: &LoginScope, hint: &LoginHint, lifetime: Duration) {
+    pub fn insert_login_hint(&self, scope: &LoginScope, hint: &Hint, lifetime: Duration) {
         self.write(&Item::hint(&scope.item_name()), hint, lifetime);
     }
 
     /// Forgets which login a scope has.
-    pub fn forget_hint(&self, scope: &LoginScope) {
+    pub fn remove_login_hint(&self, scope: &LoginScope) {
         self.delete(&Item::hint(&scope.item_name()));
     }
 
@@ -369,9 +378,9 @@ fn classify(record: Record, now: u64) -> Cached {
         }
         Record::Failure {
             received, obeyed, ..
-        } if obeyed && is_recent(received) => match past_failure(&record, now) {
-            Some(past) => Cached::Failed(PastFailure {
-                failure: dated(past.failure, past.since, now),
+        } if obeyed && is_recent(received) => match last_failure(&record, now) {
+            Some(past) => Cached::Failed(LastFailure {
+                error: dated(past.error, past.since, now),
                 ..past
             }),
             None => Cached::Nothing,

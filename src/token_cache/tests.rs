@@ -11,13 +11,13 @@ fn key() -> CacheKey {
 }
 
 fn keep(cache: &TokenCache<'_>, seconds: u64) {
-    cache.keep(&key(), &Secret::new("token"), Duration::from_secs(seconds));
+    cache.insert(&key(), &Secret::new("token"), Duration::from_secs(seconds));
 }
 
 /// The failure that is the answer for now.
 fn failed(cache: &TokenCache<'_>) -> Option<Error> {
-    match cache.look_up_for(&key(), "it") {
-        Cached::Failed(past) => Some(past.failure),
+    match cache.get_for_source(&key(), "it") {
+        Cached::Failed(past) => Some(past.error),
         _ => None,
     }
 }
@@ -26,16 +26,16 @@ fn failed(cache: &TokenCache<'_>) -> Option<Error> {
 fn a_token_that_is_kept_tells_its_age_until_it_ends() {
     let (keychain, clock) = (MemoryKeychain::default(), FakeClock::at(START));
     let cache = TokenCache::new(&keychain, &clock);
-    assert_eq!(cache.kept(&key()), None);
+    assert_eq!(cache.token(&key()), None);
     keep(&cache, 3600);
-    let ages = |cache: &TokenCache<'_>| cache.kept(&key()).map(|kept| (kept.age, kept.left));
+    let ages = |cache: &TokenCache<'_>| cache.token(&key()).map(|kept| (kept.age, kept.remaining));
     clock.now.set(START + 600);
     assert_eq!(ages(&cache), Some((600, 3000)));
     clock.now.set(START + 3600);
     assert_eq!(ages(&cache), None, "it has ended");
     clock.now.set(START - 1);
     assert_eq!(ages(&cache), None, "nobody knows how old it is");
-    cache.remember_failure(&key(), "it", Error::user("no"), true);
+    cache.record_failure(&key(), "it", Error::user("no"), true);
     assert_eq!(ages(&cache), None, "a failure is no token");
 }
 
@@ -56,11 +56,11 @@ fn a_token_is_fresh_for_half_its_life_and_usable_until_its_last_minute() {
         (1_000_000, Cached::Nothing),
     ] {
         clock.now.set(START + age);
-        assert_eq!(cache.look_up(&key()), expected, "after {age} s");
+        assert_eq!(cache.get(&key()), expected, "after {age} s");
     }
     clock.now.set(START - 1);
     assert_eq!(
-        cache.look_up(&key()),
+        cache.get(&key()),
         Cached::Nothing,
         "a clock set back knows no age"
     );
@@ -71,21 +71,18 @@ fn a_token_that_cannot_be_replaced_is_handed_out_for_a_few_seconds() {
     let (keychain, clock) = (MemoryKeychain::default(), FakeClock::at(START));
     let cache = TokenCache::new(&keychain, &clock);
     cache.record_refresh_attempt(&key());
-    assert_eq!(cache.look_up(&key()), Cached::Nothing, "there is none");
+    assert_eq!(cache.get(&key()), Cached::Nothing, "there is none");
     keep(&cache, 3600);
     clock.now.set(START + 2000);
     cache.record_refresh_attempt(&key());
     clock.now.set(START + 2004);
-    assert_eq!(cache.look_up(&key()), Cached::Fresh(Secret::new("token")));
+    assert_eq!(cache.get(&key()), Cached::Fresh(Secret::new("token")));
     assert!(
-        cache.look_up_with_refresh_due(&key()).1,
+        cache.get_with_refresh_due(&key()).1,
         "the background refresh goes on"
     );
     clock.now.set(START + 2005);
-    assert_eq!(
-        cache.look_up(&key()),
-        Cached::RefreshDue(Secret::new("token"))
-    );
+    assert_eq!(cache.get(&key()), Cached::RefreshDue(Secret::new("token")));
 }
 
 #[test]
@@ -100,13 +97,13 @@ fn a_failure_is_remembered_for_a_few_seconds() {
     ] {
         let may_pass = failure.is_temporary();
         clock.now.set(START);
-        cache.remember_failure(&key(), "it", failure.clone(), true);
+        cache.record_failure(&key(), "it", failure.clone(), true);
         clock.now.set(START + 4);
         assert_eq!(failed(&cache), Some(failure));
-        let of_another = cache.look_up_for(&key(), "another source");
+        let of_another = cache.get_for_source(&key(), "another source");
         assert_eq!(of_another != Cached::Nothing, may_pass);
         clock.now.set(START + 5);
-        assert_eq!(cache.look_up(&key()), Cached::Nothing);
+        assert_eq!(cache.get(&key()), Cached::Nothing);
     }
 }
 
@@ -115,22 +112,22 @@ fn a_failure_is_told_for_an_hour_after_it_is_not_obeyed_any_more() {
     let (keychain, clock) = (MemoryKeychain::default(), FakeClock::at(START));
     let cache = TokenCache::new(&keychain, &clock);
     let failure = Error::temporary("no network");
-    assert_eq!(cache.past_failure(&key()), None);
-    cache.remember_failure(&key(), "it", failure.clone(), false);
-    assert_eq!(cache.look_up(&key()), Cached::Nothing, "it is only told");
+    assert_eq!(cache.last_failure(&key()), None);
+    cache.record_failure(&key(), "it", failure.clone(), false);
+    assert_eq!(cache.get(&key()), Cached::Nothing, "it is only told");
     clock.now.set(START + 3599);
-    let past = PastFailure {
-        failure,
+    let past = LastFailure {
+        error: failure,
         source: "it".into(),
         since: START,
         age: 3599,
     };
-    assert_eq!(cache.past_failure(&key()), Some(past));
+    assert_eq!(cache.last_failure(&key()), Some(past));
     clock.now.set(START + 3600);
-    assert_eq!(cache.past_failure(&key()), None);
+    assert_eq!(cache.last_failure(&key()), None);
     clock.now.set(START + 100);
     keep(&cache, 3600);
-    assert_eq!(cache.past_failure(&key()), None, "a token takes its place");
+    assert_eq!(cache.last_failure(&key()), None, "a token takes its place");
 }
 
 #[test]
@@ -139,7 +136,7 @@ fn an_outage_says_since_when_it_lasts() {
     let cache = TokenCache::new(&keychain, &clock);
     let fail = |seconds: u64, failure: Error| {
         clock.now.set(START + seconds);
-        let failure = cache.remember_failure(&key(), "it", failure, true);
+        let failure = cache.record_failure(&key(), "it", failure, true);
         assert_eq!(
             failed(&cache),
             Some(failure.clone()),
@@ -175,7 +172,7 @@ fn what_is_no_record_of_ours_is_nothing() {
         keychain
             .write(&Item::token(key().as_str()), &Secret::new(text), None)
             .unwrap();
-        assert_eq!(cache.look_up(&key()), Cached::Nothing, "{text}");
+        assert_eq!(cache.get(&key()), Cached::Nothing, "{text}");
     }
 }
 
@@ -185,6 +182,6 @@ fn a_keychain_that_fails_is_an_empty_cache() {
     keychain.fail_with(Some(KeychainError::Refused("broken".into())));
     let cache = TokenCache::new(&keychain, &clock);
     keep(&cache, 3600);
-    cache.forget(&key());
-    assert_eq!(cache.look_up(&key()), Cached::Nothing);
+    cache.remove(&key());
+    assert_eq!(cache.get(&key()), Cached::Nothing);
 }

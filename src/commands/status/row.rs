@@ -23,7 +23,7 @@ use crate::registry::credential_check;
 use crate::settings::SourceName;
 use crate::sources::Origin;
 use crate::time::duration;
-use crate::token_cache::PastFailure;
+use crate::token_cache::LastFailure;
 
 /// An empty cell.
 const NOTHING: &str = "-";
@@ -140,19 +140,19 @@ impl Row {
     /// Returns what does not work: reading the source, the check, or the last exchange.
     fn problem(&self) -> Option<&Error> {
         let of_check = self.check.as_ref().and_then(|check| check.as_ref().err());
-        let rejection = self.past_failure().filter(|past| !past.may_pass());
-        let rejection = rejection.map(|past| &past.failure);
+        let rejection = self.last_failure().filter(|past| !past.is_outage());
+        let rejection = rejection.map(|past| &past.error);
         self.active.as_ref().err().or(of_check).or(rejection)
     }
 
     /// Returns the outage at the last `get`.
-    pub(super) fn outage(&self) -> Option<&PastFailure> {
-        self.past_failure().filter(|past| past.may_pass())
+    pub(super) fn outage(&self) -> Option<&LastFailure> {
+        self.last_failure().filter(|past| past.is_outage())
     }
 
     /// Returns the error that is cached in place of a token.
-    fn past_failure(&self) -> Option<&PastFailure> {
-        self.description()?.past_failure.as_ref()
+    fn last_failure(&self) -> Option<&LastFailure> {
+        self.description()?.last_failure.as_ref()
     }
 
     /// Returns the cells in the order of [`HEADINGS`]; the last one only with `is_checked`.
@@ -208,16 +208,16 @@ impl Row {
             clients: self.clients.iter().map(|client| client.name()).collect(),
             check: self.check_result(),
             problem: self.problem().map(Message::from),
-            last_error: self.past_failure().map(|past| LastErrorJson {
-                kind: if past.may_pass() {
+            last_error: self.last_failure().map(|past| LastErrorJson {
+                kind: if past.is_outage() {
                     "outage"
                 } else {
                     "rejection"
                 },
                 started_at: past.since,
                 age: past.age,
-                message: past.failure.text(),
-                fix: past.failure.hint(),
+                message: past.error.text(),
+                fix: past.error.hint(),
             }),
         }
     }
@@ -228,7 +228,7 @@ fn source_cells(description: &CredentialInfo) -> [String; 5] {
     let owner = description.owner.as_ref();
     let identity = owner.map_or_else(|| NOTHING.to_owned(), ToString::to_string);
     let source = description.source.strip_prefix("the ");
-    let token = match (description.token, &description.past_failure) {
+    let token = match (description.token, &description.last_failure) {
         (Some(life), _) => token_life(life),
         (None, Some(past)) => format!("failed {} ago", duration(past.age)),
         (None, None) if description.is_exchanged => "not cached".to_owned(),

@@ -9,31 +9,31 @@ use crate::sources::Origin;
 
 /// Why a login is over. It never comes back.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum End {
+pub enum ExpiryCause {
     /// IAM said that its session has ended.
-    Session,
+    SessionEnded,
     /// The token that was stored has expired.
-    Token,
+    TokenExpired,
 }
 
 /// A stored login, and what stands behind it.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct RedundantLogin {
+pub struct LoginStatus {
     /// What it is stored for.
     pub scope: LoginScope,
     /// Why it is over, if it is.
-    pub end: Option<End>,
+    pub expired: Option<ExpiryCause>,
     /// What would answer without it, if it is the login of a registry.
-    pub behind: Option<ActiveSource>,
+    pub shadowed: Option<ActiveSource>,
     /// Whether it is known to be of the same identity as the default login.
     pub is_same_as_default: bool,
 }
 
-impl RedundantLogin {
+impl LoginStatus {
     /// Whether the default login would answer without it.
-    pub fn hides_default(&self) -> bool {
-        let behind = self.behind.as_ref().map(|behind| &behind.origin);
-        behind == Some(&Origin::Login(LoginScope::Default))
+    pub fn shadows_default(&self) -> bool {
+        let shadowed = self.shadowed.as_ref().map(|shadowed| &shadowed.origin);
+        shadowed == Some(&Origin::Login(LoginScope::Default))
     }
 }
 
@@ -43,41 +43,41 @@ impl Broker<'_> {
     ///
     /// # Errors
     /// The keychain cannot list them.
-    pub fn redundant_logins(&self) -> Result<Vec<RedundantLogin>> {
+    pub fn login_statuses(&self) -> Result<Vec<LoginStatus>> {
         let default = self.login(&LoginScope::Default).ok().flatten();
         let logins = self.scopes()?.into_iter().filter_map(|scope| {
             let login = self.login(&scope).ok().flatten()?;
-            Some(self.own_login(scope, &login, default.as_ref()))
+            Some(self.login_status(scope, &login, default.as_ref()))
         });
         Ok(logins.collect())
     }
 
-    fn own_login(
+    fn login_status(
         &self,
         scope: LoginScope,
         login: &Login,
         default: Option<&Login>,
-    ) -> RedundantLogin {
-        let behind = match &scope {
+    ) -> LoginStatus {
+        let shadowed = match &scope {
             LoginScope::Registry(registry) if !registry.is_entitled() => {
                 self.answering_without(&scope, registry)
             }
             _ => Ok(None),
         };
         let owners = default.and_then(|default| default.owner.as_ref().zip(login.owner.as_ref()));
-        RedundantLogin {
-            end: self.end(login),
-            behind: behind.ok().flatten(),
+        LoginStatus {
+            expired: self.expiry_cause(login),
+            shadowed: shadowed.ok().flatten(),
             is_same_as_default: owners.is_some_and(|(one, other)| one.is_same_as(other)),
             scope,
         }
     }
 
-    fn end(&self, login: &Login) -> Option<End> {
+    fn expiry_cause(&self, login: &Login) -> Option<ExpiryCause> {
         if login.ended_at.is_some() {
-            return Some(End::Session);
+            return Some(ExpiryCause::SessionEnded);
         }
         let has_expired = login.has_expired(self.context.clock.now());
-        has_expired.then_some(End::Token)
+        has_expired.then_some(ExpiryCause::TokenExpired)
     }
 }

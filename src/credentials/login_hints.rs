@@ -63,7 +63,9 @@ pub(super) fn write_hint(scope: &LoginScope, login: Option<&Login>, context: &So
     let (id, lifetime) = match login {
         None => (None, ABSENCE_LIFE),
         Some(login) if login.kind().is_exchanged() => (Some(login.id.clone()), HINT_LIFE),
-        Some(_) => return context.tokens.forget_hint(scope),
+        Some(_) => return context.tokens.remove_login_hint(scope),
     };
-    context.tokens.note_hint(scope, &LoginHint { id }, lifetime);
+    context
+        .tokens
+        .insert_login_hint(scope, &Hint { id }, lifetime);
 }
