@@ -117,13 +117,12 @@ impl Context<'_> {
     /// # Errors
     /// See [`Settings::load`].
     pub fn registry(&self, address: &str) -> Result<Option<(Registry, Settings)>> {
-        let built_in = Registry::at(address, &[]);
         match self.settings() {
             Ok(settings) => {
                 let registry = Registry::at(address, &settings.registries);
                 Ok(registry.map(|registry| (registry, settings)))
             }
-            Err(_) if built_in.is_none() => Ok(None),
+            Err(_) if Registry::at(address, &[]).is_none() => Ok(None),
             Err(error) => Err(error),
         }
     }

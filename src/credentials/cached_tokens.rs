@@ -4,7 +4,7 @@ use std::iter;
 use std::time::Duration;
 
 use super::Broker;
-use super::usual_endpoint;
+use super::default_endpoint;
 use crate::error::Error;
 use crate::error::Result;
 use crate::iam::endpoint::Endpoint;
@@ -31,9 +31,9 @@ impl Broker<'_> {
     ///
     /// # Errors
     /// The keychain does not let them go.
-    pub fn forget_short_lived(&self) -> Result<()> {
-        let outcome = self.keychains.tokens.forget_short_lived();
-        outcome.map_err(|error| Error::temporary(format!("cannot forget the tokens: {error}")))
+    pub fn delete_short_lived(&self) -> Result<()> {
+        let outcome = self.keychains.tokens.delete_short_lived();
+        outcome.map_err(|error| error.into_error("cannot delete the tokens", Error::temporary))
     }
 
     /// Forgets what came from a scope's login, unless that is named `except`; a
@@ -95,7 +95,7 @@ impl Broker<'_> {
     fn endpoints_with(&self, profile: Option<&Profile>) -> impl Iterator<Item = Endpoint> {
         let of_profile = move |is_staging| {
             let own = profile.and_then(|profile| profile.iam_endpoint_for(is_staging));
-            own.unwrap_or_else(|| usual_endpoint(is_staging))
+            own.unwrap_or_else(|| default_endpoint(is_staging))
         };
         let of_environment = self.settings.iam_endpoint().cloned();
         [false, true]

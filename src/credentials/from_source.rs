@@ -141,7 +141,7 @@ impl Broker<'_> {
         wanted: CredentialKind,
         source: &str,
     ) -> Error {
-        let is_setting = self.settings.choice(registry).credential == wanted;
+        let is_setting = self.settings.for_registry(registry).credential == wanted;
         let fix = if is_setting {
             "Choose another 'credential' in the profile"
         } else {

@@ -67,5 +67,5 @@ pub(super) fn write_hint(scope: &LoginScope, login: Option<&Login>, context: &So
     };
     context
         .tokens
-        .insert_login_hint(scope, &Hint { id }, lifetime);
+        .insert_login_hint(scope, &LoginHint { id }, lifetime);
 }

@@ -10,7 +10,6 @@ use crate::keychain::Keychains;
 use crate::login::LoginScope;
 use crate::login::Logins;
 use crate::registry::Registry;
-use crate::settings::Choice;
 use crate::settings::CredentialKind;
 use crate::settings::ResolvedSettings;
 use crate::settings::Settings;
@@ -91,24 +90,13 @@ impl Broker<'_> {
         }
     }
 
-    /// Returns the endpoint of the IAM that issues a registry's tokens.
-    fn endpoint(&self, registry: &Registry) -> Endpoint {
-        let chosen = self.settings.choice(registry).iam_endpoint;
-        chosen.unwrap_or_else(|| default_endpoint(registry.is_staging()))
-    }
-
     /// Returns the endpoint of the IAM that issues the tokens of a login.
     pub fn endpoint_of(&self, scope: &LoginScope) -> Endpoint {
-        match scope {
-            LoginScope::Registry(registry) => self.endpoint(registry),
-            _ => self
-                .choice_of(scope)
-                .iam_endpoint
-                .unwrap_or_else(|| default_endpoint(false)),
-        }
+        let chosen = self.settings_for(scope).iam_endpoint;
+        chosen.unwrap_or_else(|| default_endpoint(is_staging(scope)))
     }
 
-    fn choice_of(&self, scope: &LoginScope) -> ResolvedSettings<'_> {
+    fn settings_for(&self, scope: &LoginScope) -> ResolvedSettings<'_> {
         match scope {
             LoginScope::Default => self.settings.for_default_login(),
             LoginScope::Profile(name) => self.settings.for_profile(name),
@@ -122,14 +110,23 @@ impl Broker<'_> {
     }
 
     fn source_context(&self, registry: &Registry) -> SourceContext<'_> {
-        self.source_context_of(&LoginScope::Registry(registry.clone()))
+        self.source_context_with(self.settings.for_registry(registry), registry.is_staging())
     }
 
     fn source_context_of(&self, scope: &LoginScope) -> SourceContext<'_> {
+        self.source_context_with(self.settings_for(scope), is_staging(scope))
+    }
+
+    fn source_context_with<'b>(
+        &'b self,
+        choice: ResolvedSettings<'b>,
+        is_staging: bool,
+    ) -> SourceContext<'b> {
+        let endpoint = choice.iam_endpoint.clone();
         SourceContext {
-            choice: self.choice_of(scope),
+            endpoint: endpoint.unwrap_or_else(|| default_endpoint(is_staging)),
+            choice,
             clock: self.context.clock,
-            endpoint: self.endpoint_of(scope),
             environment: self.environment,
             locks: &self.context.locks,
             logins: Logins::in_keychain(&*self.keychains.logins),
@@ -142,6 +139,10 @@ impl Broker<'_> {
             working_directory_credentials: self.settings.working_directory_credentials,
         }
     }
+}
+
+fn is_staging(scope: &LoginScope) -> bool {
+    matches!(scope, LoginScope::Registry(registry) if registry.is_staging())
 }
 
 /// Returns the endpoint that is used unless the settings choose another one.

@@ -93,7 +93,7 @@ impl Broker<'_> {
         let _lock = self
             .context
             .locks
-            .lock_login(&scope.item_name(), LOGIN_PATIENCE);
+            .lock_login(&scope.item_name(), LOGIN_LOCK_TIMEOUT);
         let mut shadowed_login = None;
         if login.kind() == LoginKind::Bearer {
             if self.has_issued(&scope, &login.secret, &context) {

@@ -85,8 +85,10 @@ impl Settings {
         let unreadable = |error| file_error(path, &format!("cannot be read ({error})"));
         let _rights = fs::act_as_owner(path).map_err(|error| unreadable(error.into()))?;
         let text = fs::read_regular(path, MAX_FILE_SIZE).map_err(unreadable)?;
-        fs::refuse_if_others_write(path, &Trusted::with_home(home))
-            .map_err(|error| file_error(path, &format!("is refused: {error}")))?;
+        fs::refuse_if_others_write(path, &TrustedUsers::with_home(home)).map_err(|error| {
+            let context = format!("the settings file {} is refused", path.display());
+            Error::from_anyhow(&error).with_context(context)
+        })?;
         self.files.push(SettingsFile {
             path: path.to_owned(),
             exists: true,

@@ -15,8 +15,8 @@ use crate::iam::Iam;
 use crate::iam::TokenResponse;
 use crate::iam::endpoint::Endpoint;
 use crate::lock::LockDirectory;
-use crate::login::Hint;
 use crate::login::Login;
+use crate::login::LoginHint;
 use crate::login::LoginScope;
 use crate::login::Logins;
 use crate::registry::Registry;
@@ -97,7 +97,7 @@ pub struct SourceContext<'a> {
 
 impl SourceContext<'_> {
     /// Returns the hint about the login of a scope, where hints are used.
-    fn hint(&self, scope: &LoginScope) -> Option<Hint> {
+    fn hint(&self, scope: &LoginScope) -> Option<LoginHint> {
         self.cached_logins.as_ref()?;
         self.tokens.login_hint(scope)
     }
@@ -296,8 +296,8 @@ pub fn look_up_locally<'a>(
                 };
                 match context.hint(&scope) {
                     None => return Ok(LocalLookup::Unknown),
-                    Some(Hint { id: None }) => uses_hints = true,
-                    Some(Hint { id: Some(id) }) => {
+                    Some(LoginHint { id: None }) => uses_hints = true,
+                    Some(LoginHint { id: Some(id) }) => {
                         return Ok(LocalLookup::Login(stored_login::key(&id, context)));
                     }
                 }

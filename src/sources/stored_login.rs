@@ -25,7 +25,6 @@ use crate::iam::grant::Client;
 use crate::iam::grant::Grant;
 use crate::iam::trusted_profile::TrustedProfile;
 use crate::login::Login;
-use crate::login::LoginHint;
 use crate::login::LoginKind;
 use crate::login::LoginScope;
 use crate::registry::Registry;

@@ -313,12 +313,12 @@ impl<'a> TokenCache<'a> {
     }
 
     /// Which login a scope has, as far as it was noted.
-    pub fn login_hint(&self, scope: &LoginScope) -> Option<Hint> {
+    pub fn login_hint(&self, scope: &LoginScope) -> Option<LoginHint> {
         self.read(&Item::hint(&scope.item_name()))
     }
 
     /// Notes which login a scope has.
-    pub fn insert_login_hint(&self, scope: &LoginScope, hint: &Hint, lifetime: Duration) {
+    pub fn insert_login_hint(&self, scope: &LoginScope, hint: &LoginHint, lifetime: Duration) {
         self.write(&Item::hint(&scope.item_name()), hint, lifetime);
     }
 
