@@ -215,7 +215,7 @@ fn a_text_that_is_no_key_is_repeated() {
     env.run(&["login", "ghcr.io"], Input::Bytes(b""))
         .is_user_error(&["ghcr.io is not an IBM Cloud registry"]);
     env.run(&["login", "--profile", "team-b"], Input::Bytes(b""))
-        .is_user_error(&["\"team-b\"", "did you mean `team-a`?"]);
+        .is_user_error(&["\"team-b\"", "Did you mean 'team-a'?"]);
     env.run(&["status", "--jsn"], Input::Bytes(b""))
         .is_usage_error(&["'--jsn'", "'--json'"]);
     env.store("https://index.docker.io/v1/", "someone", "some-password")

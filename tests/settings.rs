@@ -210,13 +210,13 @@ fn errors_of_commands_are_on_stderr_and_those_of_verbs_on_both_streams() {
             &[
                 "line 2, column 1",
                 "\"registrys\"",
-                "did you mean",
+                "Did you mean",
                 "registry",
             ][..],
         ),
         (
             "[profile.team-a]\n[registry.\"us.icr.io\"]\nprofile = \"teama\"\n",
-            &["line 3, column 11", "did you mean", "team-a"],
+            &["line 3, column 11", "Did you mean", "team-a"],
         ),
         (
             "[registry.\"us.icr.io\"]\n[registry.\"us.icr.io:443\"]\n",
@@ -264,12 +264,12 @@ fn an_invalid_variable_is_an_error() {
         (
             "ICR_PROFILE",
             "team-aa",
-            &["$ICR_PROFILE", "did you mean", "team-a"],
+            &["$ICR_PROFILE", "Did you mean", "team-a"],
         ),
         (
             "ICR_BACKGROUND_REFRESH",
             "1",
-            &["$ICR_BACKGROUND_REFRESH", "true or false"],
+            &["$ICR_BACKGROUND_REFRESH", "true, false"],
         ),
         ("ICR_KEYCHAIN", "pass", &["$ICR_KEYCHAIN", "secret-service"]),
     ] {

@@ -1,5 +1,6 @@
-//! One settings file as a tree in which everything knows its line and column.
+//! A settings file as a tree in which each value has its line and column.
 
+use std::fmt;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -7,12 +8,13 @@ use toml::Spanned;
 use toml::de::DeTable;
 use toml::de::DeValue;
 
-use super::name::hint;
+use super::invalid::Invalid;
+use super::name::suggestion;
 use crate::error::Error;
 use crate::error::Result;
 use crate::text::repeatable::quoted;
 
-/// Where something stands.
+/// A position in a settings file.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Place {
     path: PathBuf,
@@ -21,14 +23,26 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// The failure that something is wrong there.
+    /// Returns the error about this position.
     pub(super) fn wrong(&self, reason: &str) -> Error {
-        Error::user(format!(
-            "the settings file {} is wrong at line {}, column {}: {reason}",
+        Error::user(format!("{self}: {reason}"))
+    }
+
+    /// Returns the error about the value of a key at this position.
+    pub(super) fn invalid(&self, key: &str, invalid: Invalid) -> Error {
+        invalid.error(format_args!("{self}: {key}"))
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "the settings file {} is invalid at line {}, column {}",
             self.path.display(),
             self.line,
             self.column
-        ))
+        )
     }
 }
 
@@ -44,7 +58,7 @@ impl<'a> Document<'a> {
     pub(super) fn read<T>(self, then: impl FnOnce(Table<'_>) -> Result<T>) -> Result<T> {
         let root = DeTable::parse(self.text).map_err(|error| {
             let start = error.span().map_or(0, |span| span.start);
-            self.place(start).wrong(error.message())
+            self.place(start).wrong(&error.message().replace('`', "'"))
         })?;
         then(Table {
             document: self,
@@ -77,11 +91,11 @@ impl<'a> Table<'a> {
         let entries = self.entries();
         match entries.iter().find(|entry| !keys.contains(&entry.key)) {
             None => Ok(()),
-            Some(entry) => Err(entry.place().wrong(&format!(
-                "there is no key {} here; {}",
-                quoted(entry.key),
-                hint(entry.key, keys)
-            ))),
+            Some(entry) => {
+                let reason = format!("unknown key {}", quoted(entry.key));
+                let hint = suggestion(entry.key, keys, "keys");
+                Err(entry.place().wrong(&reason).with_hint(hint))
+            }
         }
     }
 
@@ -183,21 +197,12 @@ impl<'a> Value<'a> {
             })
     }
 
-    /// What one of these names stands for.
-    pub(super) fn named<T>(
+    /// Returns the parsed text.
+    pub(super) fn parsed<T, E: Into<Invalid>>(
         &self,
-        named: impl FnOnce(&str) -> Option<T>,
-        names: &[&str],
+        parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Result<T> {
-        let name = self.text()?;
-        named(name).ok_or_else(|| {
-            self.wrong(&format!(
-                "{} is {}; choose one of {}",
-                self.key,
-                quoted(name),
-                names.join(", ")
-            ))
-        })
+        parse(self.text()?).map_err(|error| self.place().invalid(self.key, error.into()))
     }
 
     pub(super) fn list(&self) -> Result<Vec<Value<'a>>> {
@@ -223,7 +228,7 @@ impl<'a> Value<'a> {
     fn is_no(&self, expected: &str) -> Error {
         let found = self.spanned.get_ref().type_str();
         self.wrong(&format!(
-            "{} has the type {found}; it must be {expected}",
+            "{} has the type {found}, but must be {expected}",
             self.key
         ))
     }

@@ -106,12 +106,10 @@ impl Settings {
                 "connect-timeout" => self.limits.connect = seconds(value)?,
                 "deadline" => self.limits.deadline = seconds(value)?,
                 "keychain" => {
-                    self.keychain =
-                        value.named(KeychainChoice::from_name, KeychainChoice::NAMES)?;
+                    self.keychain = value.parsed(KeychainChoice::parse)?;
                 }
                 "namespace" => {
-                    self.namespace = namespace(value.text()?)
-                        .map_err(|reason| value.wrong(&format!("namespace {reason}")))?;
+                    self.namespace = value.parsed(namespace)?;
                 }
                 "profile" => {
                     self.apply_profiles(value, environment)?;
@@ -156,13 +154,11 @@ impl Settings {
             let registry = Registry::parse(name)
                 .filter(|registry| registry.host() == name)
                 .ok_or_else(|| {
-                    item.wrong(&format!(
-                        "registries names {}, which is not a host in lower case",
-                        quoted(name)
-                    ))
+                    item.wrong(&format!("{} is not a host in lower case", quoted(name)))
+                        .with_hint("Use a host such as eu9.icr.io")
                 })?;
             if here.contains(&registry) {
-                return Err(item.wrong(&format!("registries names {registry} twice")));
+                return Err(item.wrong(&format!("registries contains {registry} twice")));
             }
             here.push(registry);
         }
@@ -181,12 +177,12 @@ impl Settings {
             let registry = Registry::parse(entry.key).ok_or_else(|| {
                 entry
                     .place()
-                    .wrong(&format!("{} is no registry host", quoted(entry.key)))
+                    .wrong(&format!("{} is not a registry host", quoted(entry.key)))
             })?;
             let mapping = mapping(&entry)?;
             if here.insert(registry.clone(), mapping).is_some() {
                 return Err(entry.place().wrong(&format!(
-                    "{} is {registry}, which has a table of its own already",
+                    "{} is {registry}, which already has a table",
                     quoted(entry.key)
                 )));
             }

@@ -18,6 +18,7 @@ use crate::text::repeatable::quoted;
 
 mod document;
 mod file;
+mod invalid;
 mod keychain_choice;
 mod name;
 mod profile;
@@ -27,8 +28,9 @@ mod tests;
 mod variables;
 
 use file::Mapping;
+use invalid::Invalid;
 pub use keychain_choice::KeychainChoice;
-use name::hint;
+use name::suggestion;
 pub use profile::CredentialKind;
 pub use profile::Profile;
 pub use profile::SourceName;
@@ -148,12 +150,8 @@ impl Settings {
     /// The settings have no such profile; the hint has the closest name.
     pub fn require_profile(&self, name: &str) -> Result<&Profile> {
         self.profile(name).ok_or_else(|| {
-            let known: Vec<&str> = self.profile_names().collect();
-            let hint = name::hint(name, &known);
-            let name = quoted(name);
-            Error::user(format!(
-                "the settings have no profile with the name {name}: {hint}; a profile is a table [profile.NAME] in the settings file"
-            ))
+            Error::user(format!("the settings have no profile {}", quoted(name)))
+                .with_hint(self.profile_hint(name))
         })
     }
 
@@ -202,16 +200,21 @@ impl Settings {
         &self.files
     }
 
-    fn known_profile(&self, name: &str) -> Result<String, String> {
+    fn known_profile(&self, name: &str) -> Result<String, Invalid> {
         if self.profiles.contains_key(name) {
             return Ok(name.to_owned());
         }
+        let reason = format!("is {}, but no profile has this name", quoted(name));
+        Err(Invalid::new(reason).with_hint(self.profile_hint(name)))
+    }
+
+    fn profile_hint(&self, name: &str) -> String {
         let names: Vec<&str> = self.profile_names().collect();
-        Err(format!(
-            "is {}, which is no profile of the settings file; {}",
-            quoted(name),
-            hint(name, &names)
-        ))
+        if names.is_empty() {
+            "Add a table [profile.NAME] to the settings file".to_owned()
+        } else {
+            suggestion(name, &names, "profiles")
+        }
     }
 
     /// Checked when all files have been read, because a file can name a profile or
@@ -219,13 +222,13 @@ impl Settings {
     fn check_mappings(&self) -> Result<()> {
         for (registry, mapping) in &self.mappings {
             if Registry::at(registry.host(), &self.registries).is_none() {
-                return Err(mapping.place.wrong(&format!(
-                    "{registry} is not a registry of IBM Cloud; if it is yours, name it in `registries`, too"
-                )));
+                let reason = format!("{registry} is not an IBM Cloud registry");
+                let hint = "To use a new region, add it to 'registries' too";
+                return Err(mapping.place.wrong(&reason).with_hint(hint));
             }
             if let Some((name, place)) = &mapping.profile {
                 self.known_profile(name)
-                    .map_err(|reason| place.wrong(&format!("profile {reason}")))?;
+                    .map_err(|invalid| place.invalid("profile", invalid))?;
             }
         }
         Ok(())

@@ -1,11 +1,15 @@
 //! Names in settings and variables, and the hint for an unknown one.
 
+use super::invalid::Invalid;
 use crate::text::closest_match::closest_match;
 use crate::text::repeatable::quoted;
 
 /// The size limit of the name of a namespace or a profile, in bytes: it is part of keychain
 /// items.
 const MAX_LENGTH: usize = 64;
+
+/// The hint for a name that is not plain.
+pub(super) const NAME_HINT: &str = "Use 1 to 64 letters, digits, '-', '_' or '.'";
 
 /// Gives the variants of an enumeration their names in settings and variables.
 macro_rules! named {
@@ -20,6 +24,13 @@ macro_rules! named {
                     $($name => Some(Self::$variant),)+
                     _ => None,
                 }
+            }
+
+            /// Returns the value with this name, or why there is none.
+            pub(super) fn parse(name: &str) -> Result<Self, $crate::settings::invalid::Invalid> {
+                Self::from_name(name).ok_or_else(|| {
+                    $crate::settings::invalid::Invalid::not_one_of(name, Self::NAMES)
+                })
             }
 
             /// Returns the name.
@@ -49,24 +60,20 @@ pub(super) fn is_plain(name: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
-pub(super) fn namespace(name: &str) -> Result<String, String> {
+pub(super) fn namespace(name: &str) -> Result<String, Invalid> {
     if is_plain(name) {
         Ok(name.to_owned())
     } else {
-        Err(format!(
-            "is {}; a namespace is 1 to 64 letters, digits, `-`, `_` or `.`",
-            quoted(name)
-        ))
+        Err(Invalid::new(format!("cannot be {}", quoted(name))).with_hint(NAME_HINT))
     }
 }
 
-/// Returns the end of a sentence about an unknown name: the closest name, or all known
-/// ones.
-pub(super) fn hint(name: &str, known: &[&str]) -> String {
-    match closest_match(name, known) {
-        Some(closest_match) => format!("did you mean `{closest_match}`?"),
-        None if known.is_empty() => "there is none".to_owned(),
-        None => format!("choose one of {}", known.join(", ")),
+/// Returns the hint for an unknown name: the closest name, or all of them. `kind` is the
+/// plural of what they name.
+pub(super) fn suggestion(name: &str, available: &[&str], kind: &str) -> String {
+    match closest_match(name, available) {
+        Some(closest_match) => format!("Did you mean '{closest_match}'?"),
+        None => format!("Available {kind}: {}", available.join(", ")),
     }
 }
 
@@ -77,14 +84,14 @@ mod tests {
     #[test]
     fn the_closest_name_is_suggested_or_all_names_are_listed() {
         let known = ["registries", "registry", "deadline"];
-        assert_eq!(hint("registrys", &known), "did you mean `registry`?");
-        assert_eq!(hint("deadlin", &known), "did you mean `deadline`?");
-        assert_eq!(
-            hint("zzz", &known),
-            "choose one of registries, registry, deadline"
-        );
-        assert_eq!(hint("zzz", &[]), "there is none");
-        assert_eq!(hint("", &["a"]), "choose one of a");
+        for (name, hint) in [
+            ("registrys", "Did you mean 'registry'?"),
+            ("deadlin", "Did you mean 'deadline'?"),
+            ("zzz", "Available keys: registries, registry, deadline"),
+            ("", "Available keys: registries, registry, deadline"),
+        ] {
+            assert_eq!(suggestion(name, &known, "keys"), hint);
+        }
     }
 
     #[test]

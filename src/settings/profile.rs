@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::document::Entry;
 use super::document::Table;
 use super::document::Value;
+use super::name::NAME_HINT;
 use super::name::is_plain;
 use super::name::named;
 use crate::credential::Credential;
@@ -145,17 +146,18 @@ impl Profile {
     /// Reads `[profile.NAME]`.
     pub(super) fn read(entry: &Entry<'_>, environment: &Environment) -> Result<Self> {
         if !is_plain(entry.key) {
-            return Err(entry.place().wrong(&format!(
-                "{} cannot be a profile's name: that is 1 to 64 letters, digits, `-`, `_` or `.`",
-                quoted(entry.key)
-            )));
+            return Err(entry
+                .place()
+                .wrong(&format!(
+                    "{} is not a valid profile name",
+                    quoted(entry.key)
+                ))
+                .with_hint(NAME_HINT));
         }
         let table = entry.value.table()?;
         table.has_only(&KEYS)?;
         let flag = |key| table.get(key).map(|value| value.flag()).transpose();
-        let source = optional(&table, "source", |value| {
-            value.named(SourceName::from_name, SourceName::NAMES)
-        })?;
+        let source = optional(&table, "source", |value| value.parsed(SourceName::parse))?;
         let private_endpoints = flag("private-endpoints")?.unwrap_or_default();
         Ok(Self {
             name: entry.key.to_owned(),
@@ -182,8 +184,7 @@ fn optional<'a, T>(
 
 fn trusted_profile(table: &Table<'_>) -> Result<Option<TrustedProfile>> {
     let profile = optional(table, "trusted-profile", |value| {
-        TrustedProfile::parse(value.text()?)
-            .map_err(|reason| value.wrong(&format!("trusted-profile {reason}")))
+        value.parsed(TrustedProfile::parse)
     })?;
     let Some(value) = table.get("account") else {
         return Ok(profile);
@@ -193,28 +194,33 @@ fn trusted_profile(table: &Table<'_>) -> Result<Option<TrustedProfile>> {
         Some(profile @ TrustedProfile::Name { .. }) if !account.is_empty() => {
             Ok(Some(profile.with_account(Some(account.to_owned()))))
         }
-        Some(TrustedProfile::Name { .. }) => Err(value.wrong("account is empty")),
-        _ => Err(value.wrong(
-            "account belongs to a trusted-profile that is given by its name; leave it out (an ID and a CRN say the account themselves)",
-        )),
+        Some(TrustedProfile::Name { .. }) => Err(value
+            .wrong("account is empty")
+            .with_hint("Set account to an account ID, or remove it")),
+        _ => Err(value
+            .wrong("account applies only to a trusted-profile that is given by its name")
+            .with_hint("Remove account (an ID or CRN includes its account)")),
     }
 }
 
 fn iam_endpoint(value: Value<'_>, private_endpoints: bool) -> Result<Endpoint> {
     if private_endpoints {
-        return Err(value.wrong(
-            "iam-endpoint and private-endpoints = true both say where IAM is; leave one of them out",
-        ));
+        return Err(value
+            .wrong("iam-endpoint and private-endpoints = true both select the IAM endpoint")
+            .with_hint("Remove one of them"));
     }
-    Endpoint::parse(value.text()?).map_err(|reason| value.wrong(&format!("iam-endpoint {reason}")))
+    value.parsed(Endpoint::parse)
 }
 
 fn credential(value: Value<'_>, source: Option<SourceName>) -> Result<CredentialKind> {
-    let kind = value.named(CredentialKind::from_name, CredentialKind::NAMES)?;
+    let kind = value.parsed(CredentialKind::parse)?;
     match (source, kind) {
         (Some(SourceName::RegistryToken), CredentialKind::RegistryToken) => Ok(kind),
         (Some(SourceName::RegistryToken), _) => Err(value
-            .wrong("the source registry-token hands out registry tokens; leave credential out")),
+            .wrong(&format!(
+                "credential cannot be {kind} with the source registry-token"
+            ))
+            .with_hint("Remove credential")),
         _ => Ok(kind),
     }
 }
@@ -225,16 +231,18 @@ fn file(
     environment: &Environment,
 ) -> Result<PathBuf> {
     let text = value.text()?;
-    let takers = "credentials-file and compute-resource-token";
+    let readers = "credentials-file or compute-resource-token";
     match source {
         Some(source) if source.reads_file() => {}
         Some(source) => {
-            return Err(value.wrong(&format!(
-                "the source {source} reads no file; only {takers} do"
-            )));
+            return Err(value
+                .wrong(&format!("the source {source} reads no file"))
+                .with_hint(format!("Remove file, or set source to {readers}")));
         }
         None => {
-            return Err(value.wrong(&format!("file needs a source that reads it: {takers} do")));
+            return Err(value
+                .wrong("file needs a source that reads it")
+                .with_hint(format!("Set source to {readers}")));
         }
     }
     let path = match text.strip_prefix("~/") {
@@ -242,10 +250,12 @@ fn file(
         Some(rest) => match environment.text(environment::HOME)? {
             Some(home) => Path::new(home).join(rest),
             None => {
-                return Err(value.wrong(&format!(
-                    "file begins with ~/, but ${} is not set",
-                    environment::HOME
-                )));
+                return Err(value
+                    .wrong(&format!(
+                        "file starts with ~/, but ${} is not set",
+                        environment::HOME
+                    ))
+                    .with_hint("Use an absolute path"));
             }
         },
     };
@@ -253,7 +263,7 @@ fn file(
         Ok(path)
     } else {
         Err(value.wrong(&format!(
-            "file is {}; it must be absolute or start with ~/",
+            "file must be absolute or start with ~/, but is {}",
             quoted(text)
         )))
     }

@@ -4,19 +4,16 @@ use super::DefinedIn;
 use super::KeychainChoice;
 use super::Settings;
 use super::SourceName;
+use super::invalid::Invalid;
 use super::name::namespace;
 use crate::environment;
 use crate::environment::Environment;
-use crate::error::Error;
 use crate::error::Result;
 use crate::iam::endpoint::Endpoint;
-use crate::text::repeatable::quoted;
 
 impl Settings {
     pub(super) fn apply_variables(&mut self, environment: &Environment) -> Result<()> {
-        let keychain = parsed(environment, environment::KEYCHAIN, |name| {
-            one_of(name, KeychainChoice::from_name, KeychainChoice::NAMES)
-        })?;
+        let keychain = parsed(environment, environment::KEYCHAIN, KeychainChoice::parse)?;
         self.override_with(
             "keychain",
             environment::KEYCHAIN,
@@ -36,7 +33,7 @@ impl Settings {
         );
         let flag = parsed(environment, environment::BACKGROUND_REFRESH, |text| {
             text.parse()
-                .map_err(|_| format!("is {}; it can be true or false", quoted(text)))
+                .map_err(|_| Invalid::not_one_of(text, &["true", "false"]))
         })?;
         self.override_with(
             "background-refresh",
@@ -53,9 +50,7 @@ impl Settings {
                 settings.iam_endpoint = Some(value);
             },
         );
-        let source = parsed(environment, environment::SOURCE, |name| {
-            one_of(name, SourceName::from_name, SourceName::NAMES)
-        })?;
+        let source = parsed(environment, environment::SOURCE, SourceName::parse)?;
         self.override_with("source", environment::SOURCE, source, |settings, value| {
             settings.source = Some(value);
         });
@@ -88,26 +83,12 @@ impl Settings {
     }
 }
 
-/// Returns the parsed value of a variable, if it is set. An error of `parse` is the end of
-/// a sentence.
-fn parsed<T>(
+/// Returns the parsed value of a variable, if it is set.
+fn parsed<T, E: Into<Invalid>>(
     environment: &Environment,
     variable: &'static str,
-    parse: impl FnOnce(&str) -> Result<T, String>,
+    parse: impl FnOnce(&str) -> Result<T, E>,
 ) -> Result<Option<T>> {
-    let text = environment.text(variable)?;
-    text.map(parse)
-        .transpose()
-        .map_err(|reason| Error::user(format!("${variable} {reason}")))
-}
-
-fn one_of<T>(
-    name: &str,
-    from_name: impl FnOnce(&str) -> Option<T>,
-    names: &[&str],
-) -> Result<T, String> {
-    from_name(name).ok_or_else(|| {
-        let known = names.join(", ");
-        format!("is {}; choose one of {known}", quoted(name))
-    })
+    let value = environment.text(variable)?.map(parse).transpose();
+    value.map_err(|error| error.into().error(format_args!("${variable}")))
 }

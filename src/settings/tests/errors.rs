@@ -13,7 +13,7 @@ fn an_error_in_the_file_has_its_line_and_column() {
         ("deadline = 5\ndeadline = 6\n", "line 2"),
         ("registries = [\"*.icr.io\"]\n", "not a host"),
         ("registries = [\"https://a.example\"]\n", "not a host"),
-        ("namespace = \"a:b\"\n", "a namespace is"),
+        ("namespace = \"a:b\"\n", "1 to 64"),
         ("[", "line 1"),
     ] {
         let error = load(text).unwrap_err().to_string();
@@ -49,7 +49,7 @@ fn an_invalid_variable_is_named() {
             "http://iam.cloud.ibm.com",
             "https://",
         ),
-        (environment::BACKGROUND_REFRESH, "no", "true or false"),
+        (environment::BACKGROUND_REFRESH, "no", "values: true, false"),
         (
             environment::SOURCE,
             "cli",
@@ -72,7 +72,7 @@ fn an_invalid_variable_is_named() {
 fn an_error_in_a_profile_or_a_registrys_table_has_its_line_and_column() {
     let name = "x".repeat(65);
     for (text, place, reason) in [
-        ("[profile.a]\nsourc = 1\n", "line 2, column 1", "`source`"),
+        ("[profile.a]\nsourc = 1\n", "line 2, column 1", "'source'"),
         ("[profile.a]\nsource = 1\n", "line 2, column 10", "string"),
         (
             "[profile.a]\nsource = \"cli\"\n",
@@ -150,17 +150,17 @@ fn an_error_in_a_profile_or_a_registrys_table_has_its_line_and_column() {
         (
             "[registry.\"us.icr.io\"]\nprofil = \"a\"\n",
             "line 2, column 1",
-            "`profile`",
+            "'profile'",
         ),
         (
             "[profile.team-a]\n[registry.\"us.icr.io\"]\nprofile = \"teamA\"\n",
             "line 3, column 11",
-            "did you mean `team-a`?",
+            "Did you mean 'team-a'?",
         ),
         (
             "[registry.\"us.icr.io\"]\n[registry.\"https://US.icr.io/v2/\"]\n",
             "line 2, column 11",
-            "us.icr.io, which has",
+            "us.icr.io, which already has",
         ),
         (
             "[registry.\"z.us.icr.io\"]\n[registry.us.icr.io]\n",
@@ -170,12 +170,12 @@ fn an_error_in_a_profile_or_a_registrys_table_has_its_line_and_column() {
         (
             "[registry.\"eu9.icr.io\"]\n",
             "line 1, column 11",
-            "`registries`",
+            "'registries'",
         ),
         (
             "[registry.\"*.icr.io\"]\n",
             "line 1, column 11",
-            "no registry host",
+            "not a registry host",
         ),
         (
             "registries = [\"a.example\", \"a.example\"]\n",
@@ -193,7 +193,7 @@ fn an_error_in_a_profile_or_a_registrys_table_has_its_line_and_column() {
             "-1, which is not between",
         ),
         ("deadline = 99999999999999999999\n", "line 1", ""),
-        ("# é\n\"é\" = 1\n", "line 2, column 1", "choose one of"),
+        ("# é\n\"é\" = 1\n", "line 2, column 1", "Available keys"),
     ] {
         let error = load(text).unwrap_err().to_string();
         assert!(
@@ -210,7 +210,7 @@ fn an_invalid_system_file_is_named_and_not_read_beside_a_selected_one() {
     let error = Settings::load(&environment, None, Some(system.path()));
     let error = error.unwrap_err().to_string();
     assert!(error.contains(&system.path().display().to_string()));
-    assert!(error.contains("did you mean `deadline`?"), "{error}");
+    assert!(error.contains("Did you mean 'deadline'?"), "{error}");
     let other = directory_with("deadline = 7\n");
     let path = other.path().join(PROGRAM).join("config.toml");
     let named = [(environment::CONFIG, path)].into_iter().collect();
