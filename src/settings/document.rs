@@ -1,18 +1,19 @@
-//! A settings file as a tree in which each value has its line and column.
+//! [`Document`]: the text of a settings file, and lines and columns in it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::path::PathBuf;
 
+use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::DeTable;
 use toml::de::DeValue;
 
+use super::deserializer::Node;
 use super::invalid::Invalid;
-use super::name::suggestion;
 use crate::error::Error;
 use crate::error::Result;
-use crate::text::repeatable::quoted;
 
 /// A position in a settings file.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -24,12 +25,12 @@ pub(super) struct Place {
 
 impl Place {
     /// Returns the error about this position.
-    pub(super) fn wrong(&self, reason: &str) -> Error {
-        Error::user(format!("{self}: {reason}"))
+    pub(super) fn error(&self, invalid: Invalid) -> Error {
+        invalid.error(format_args!("{self}:"))
     }
 
     /// Returns the error about the value of a key at this position.
-    pub(super) fn invalid(&self, key: &str, invalid: Invalid) -> Error {
+    pub(super) fn value_error(&self, key: &str, invalid: Invalid) -> Error {
         invalid.error(format_args!("{self}: {key}"))
     }
 }
@@ -46,28 +47,56 @@ impl fmt::Display for Place {
     }
 }
 
-/// A file that was read.
+/// A settings file that has been read.
 #[derive(Clone, Copy)]
 pub(super) struct Document<'a> {
     pub(super) path: &'a Path,
     pub(super) text: &'a str,
 }
 
-impl<'a> Document<'a> {
-    /// Reads the text, and hands its outermost table over.
-    pub(super) fn read<T>(self, then: impl FnOnce(Table<'_>) -> Result<T>) -> Result<T> {
+impl Document<'_> {
+    /// Parses the text.
+    ///
+    /// # Errors
+    /// It is not TOML, a key is unknown, or a value has the wrong type.
+    pub(super) fn parse<T: DeserializeOwned>(self) -> Result<T> {
         let root = DeTable::parse(self.text).map_err(|error| {
-            let start = error.span().map_or(0, |span| span.start);
-            self.place(start).wrong(&error.message().replace('`', "'"))
-        })?;
-        then(Table {
-            document: self,
-            entries: root.get_ref(),
+            // Clients wrap the message in backticks of their own.
+            let invalid = Invalid::new(error.message().replace('`', "'"));
+            invalid.at(error.span().unwrap_or_default())
+        });
+        let table = root.and_then(|root| {
+            let root = Spanned::new(root.span(), DeValue::Table(root.into_inner()));
+            T::deserialize(Node(root))
+        });
+        table.map_err(|invalid| {
+            let place = self.place_at(invalid.offset.unwrap_or_default());
+            place.error(invalid)
         })
     }
 
+    /// Returns the value of a key that `parse` makes of what the file has.
+    pub(super) fn value<T, V, E: Into<Invalid>>(
+        self,
+        key: &str,
+        value: Option<Spanned<T>>,
+        parse: impl FnOnce(T) -> Result<V, E>,
+    ) -> Result<Option<V>> {
+        let Some(value) = value else {
+            return Ok(None);
+        };
+        let start = value.span().start;
+        let parsed = parse(value.into_inner()).map(Some);
+        parsed.map_err(|invalid| self.place_at(start).value_error(key, invalid.into()))
+    }
+
+    /// Returns the position of a key or value.
+    pub(super) fn place<T>(self, spanned: &Spanned<T>) -> Place {
+        self.place_at(spanned.span().start)
+    }
+
     /// Lines and columns count from 1; columns are characters.
-    fn place(self, offset: usize) -> Place {
+    fn place_at(self, offset: usize) -> Place {
         let before = self.text.get(..offset).unwrap_or_default();
         let last = before.rsplit('\n').next().unwrap_or_default();
         Place {
@@ -78,158 +107,9 @@ impl<'a> Document<'a> {
     }
 }
 
-/// A table of the file.
-#[derive(Clone, Copy)]
-pub(super) struct Table<'a> {
-    document: Document<'a>,
-    entries: &'a DeTable<'a>,
-}
-
-impl<'a> Table<'a> {
-    /// Refuses the first key that is none of these.
-    pub(super) fn has_only(&self, keys: &[&str]) -> Result<()> {
-        let entries = self.entries();
-        match entries.iter().find(|entry| !keys.contains(&entry.key)) {
-            None => Ok(()),
-            Some(entry) => {
-                let reason = format!("unknown key {}", quoted(entry.key));
-                let hint = suggestion(entry.key, keys, "keys");
-                Err(entry.place().wrong(&reason).with_hint(hint))
-            }
-        }
-    }
-
-    /// The value of a key, if it is there.
-    pub(super) fn get(&self, key: &'a str) -> Option<Value<'a>> {
-        let value = self.entries.get(key)?;
-        Some(Value::new(self.document, key, value))
-    }
-
-    /// All entries, in the order of the file.
-    pub(super) fn entries(&self) -> Vec<Entry<'a>> {
-        let mut entries: Vec<_> = self.entries.iter().collect();
-        entries.sort_by_key(|(key, _)| key.span().start);
-        let entry = |(key, value): (&'a Spanned<_>, _)| {
-            let name: &'a std::borrow::Cow<'a, str> = key.get_ref();
-            Entry {
-                key: name,
-                offset: key.span().start,
-                value: Value::new(self.document, name, value),
-            }
-        };
-        entries.into_iter().map(entry).collect()
-    }
-}
-
-/// A key with its value.
-pub(super) struct Entry<'a> {
-    pub(super) key: &'a str,
-    offset: usize,
-    pub(super) value: Value<'a>,
-}
-
-impl Entry<'_> {
-    /// The place of the key.
-    pub(super) fn place(&self) -> Place {
-        self.value.document.place(self.offset)
-    }
-}
-
-/// A value.
-#[derive(Clone, Copy)]
-pub(super) struct Value<'a> {
-    document: Document<'a>,
-    key: &'a str,
-    spanned: &'a Spanned<DeValue<'a>>,
-}
-
-impl<'a> Value<'a> {
-    fn new(document: Document<'a>, key: &'a str, spanned: &'a Spanned<DeValue<'a>>) -> Self {
-        Self {
-            document,
-            key,
-            spanned,
-        }
-    }
-
-    /// The file that it stands in.
-    pub(super) fn path(&self) -> &'a Path {
-        self.document.path
-    }
-
-    /// Where it stands.
-    pub(super) fn place(&self) -> Place {
-        self.document.place(self.spanned.span().start)
-    }
-
-    /// The failure that it is not what it must be.
-    pub(super) fn wrong(&self, reason: &str) -> Error {
-        self.place().wrong(reason)
-    }
-
-    pub(super) fn text(&self) -> Result<&'a str> {
-        match self.spanned.get_ref() {
-            DeValue::String(text) => Ok(text),
-            _ => Err(self.is_no("a string")),
-        }
-    }
-
-    pub(super) fn flag(&self) -> Result<bool> {
-        match self.spanned.get_ref() {
-            DeValue::Boolean(flag) => Ok(*flag),
-            _ => Err(self.is_no("true or false")),
-        }
-    }
-
-    /// A whole number between these.
-    pub(super) fn number(&self, least: u64, most: u64, unit: &str) -> Result<u64> {
-        let DeValue::Integer(integer) = self.spanned.get_ref() else {
-            return Err(self.is_no("a whole number"));
-        };
-        u64::from_str_radix(integer.as_str(), integer.radix())
-            .ok()
-            .filter(|number| (least..=most).contains(number))
-            .ok_or_else(|| {
-                self.wrong(&format!(
-                    "{} is {integer}, which is not between {least} and {most} {unit}",
-                    self.key
-                ))
-            })
-    }
-
-    /// Returns the parsed text.
-    pub(super) fn parsed<T, E: Into<Invalid>>(
-        &self,
-        parse: impl FnOnce(&str) -> Result<T, E>,
-    ) -> Result<T> {
-        parse(self.text()?).map_err(|error| self.place().invalid(self.key, error.into()))
-    }
-
-    pub(super) fn list(&self) -> Result<Vec<Value<'a>>> {
-        match self.spanned.get_ref() {
-            DeValue::Array(items) => Ok(items
-                .iter()
-                .map(|item| Value::new(self.document, self.key, item))
-                .collect()),
-            _ => Err(self.is_no("an array of strings")),
-        }
-    }
-
-    pub(super) fn table(&self) -> Result<Table<'a>> {
-        match self.spanned.get_ref() {
-            DeValue::Table(entries) => Ok(Table {
-                document: self.document,
-                entries,
-            }),
-            _ => Err(self.is_no("a table")),
-        }
-    }
-
-    fn is_no(&self, expected: &str) -> Error {
-        let found = self.spanned.get_ref().type_str();
-        self.wrong(&format!(
-            "{} has the type {found}, but must be {expected}",
-            self.key
-        ))
-    }
+/// Returns the entries of a table in the order of the file.
+pub(super) fn in_file_order<T>(table: BTreeMap<Spanned<String>, T>) -> Vec<(Spanned<String>, T)> {
+    let mut entries: Vec<_> = table.into_iter().collect();
+    entries.sort_by_key(|(key, _)| key.span().start);
+    entries
 }

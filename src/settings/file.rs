@@ -5,17 +5,20 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::Deserialize;
+use toml::Spanned;
+
 use super::DefinedIn;
 use super::KeychainChoice;
 use super::Settings;
 use super::SettingsFile;
 use super::document::Document;
-use super::document::Entry;
 use super::document::Place;
-use super::document::Table;
-use super::document::Value;
+use super::document::in_file_order;
+use super::invalid::Invalid;
 use super::name::namespace;
 use super::profile::Profile;
+use super::profile::ProfileTable;
 use crate::environment;
 use crate::environment::Environment;
 use crate::error::Error;
@@ -31,22 +34,31 @@ const MAX_FILE_SIZE: u64 = 1024 * 1024;
 /// The limit of deadlines and timeouts, in seconds: clients give up earlier.
 const MAX_SECONDS: u64 = 600;
 
-/// The keys of the file.
-const KEYS: [&str; 10] = [
-    "attempt-timeout",
-    "background-refresh",
-    "connect-timeout",
-    "deadline",
-    "keychain",
-    "namespace",
-    "profile",
-    "registries",
-    "registry",
-    "working-directory-credentials",
-];
+/// The content of a settings file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct FileTable {
+    attempt_timeout: Option<Spanned<i64>>,
+    background_refresh: Option<bool>,
+    connect_timeout: Option<Spanned<i64>>,
+    deadline: Option<Spanned<i64>>,
+    keychain: Option<Spanned<String>>,
+    namespace: Option<Spanned<String>>,
+    #[serde(default)]
+    profile: BTreeMap<Spanned<String>, ProfileTable>,
+    #[serde(default)]
+    registries: Vec<Spanned<String>>,
+    #[serde(default)]
+    registry: BTreeMap<Spanned<String>, RegistryTable>,
+    working_directory_credentials: Option<bool>,
+}
 
-/// The keys of a registry's table.
-const REGISTRY_KEYS: [&str; 1] = ["profile"];
+/// `[registry.HOST]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RegistryTable {
+    profile: Option<Spanned<String>>,
+}
 
 /// A registry's table: `[registry.HOST]`.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -93,127 +105,131 @@ impl Settings {
             path: path.to_owned(),
             exists: true,
         });
-        Document { path, text: &text }.read(|root| self.apply(root, environment))
+        let document = Document { path, text: &text };
+        self.apply(document.parse()?, document, home)
     }
 
-    fn apply(&mut self, root: Table<'_>, environment: &Environment) -> Result<()> {
-        root.has_only(&KEYS)?;
-        for entry in root.entries() {
-            let value = entry.value;
-            match entry.key {
-                "attempt-timeout" => self.limits.attempt = seconds(value)?,
-                "background-refresh" => self.background_refresh = value.flag()?,
-                "connect-timeout" => self.limits.connect = seconds(value)?,
-                "deadline" => self.limits.deadline = seconds(value)?,
-                "keychain" => {
-                    self.keychain = value.parsed(KeychainChoice::parse)?;
+    fn apply(
+        &mut self,
+        file: FileTable,
+        document: Document<'_>,
+        home: Option<&Path>,
+    ) -> Result<()> {
+        let origin = || DefinedIn::File(document.path.to_owned());
+        let attempt = document.value("attempt-timeout", file.attempt_timeout, seconds)?;
+        self.override_with("attempt-timeout", origin(), attempt, |settings, value| {
+            settings.limits.attempt = value;
+        });
+        let connect = document.value("connect-timeout", file.connect_timeout, seconds)?;
+        self.override_with("connect-timeout", origin(), connect, |settings, value| {
+            settings.limits.connect = value;
+        });
+        let deadline = document.value("deadline", file.deadline, seconds)?;
+        self.override_with("deadline", origin(), deadline, |settings, value| {
+            settings.limits.deadline = value;
+        });
+        let keychain = document.value("keychain", file.keychain, |name| {
+            KeychainChoice::parse(&name)
+        })?;
+        self.override_with("keychain", origin(), keychain, |settings, value| {
+            settings.keychain = value;
+        });
+        let namespace = document.value("namespace", file.namespace, |name| namespace(&name))?;
+        self.override_with("namespace", origin(), namespace, |settings, value| {
+            settings.namespace = value;
+        });
+        self.override_with(
+            "background-refresh",
+            origin(),
+            file.background_refresh,
+            |settings, value| settings.background_refresh = value,
+        );
+        self.override_with(
+            "working-directory-credentials",
+            origin(),
+            file.working_directory_credentials,
+            |settings, value| settings.working_directory_credentials = value,
+        );
+        for (name, table) in in_file_order(file.profile) {
+            let profile = Profile::from_table(name, table, document, home)?;
+            let key = format!("profile.{}", profile.name);
+            self.override_with(&key, origin(), Some(profile), |settings, profile| {
+                settings.profiles.insert(profile.name.clone(), profile);
+            });
+        }
+        for registry in registries(file.registries, document)? {
+            let key = format!("registries.{registry}");
+            self.override_with(&key, origin(), Some(registry), |settings, registry| {
+                if !settings.registries.contains(&registry) {
+                    settings.registries.push(registry);
                 }
-                "namespace" => {
-                    self.namespace = value.parsed(namespace)?;
-                }
-                "profile" => {
-                    self.apply_profiles(value, environment)?;
-                    continue;
-                }
-                "registries" => {
-                    self.apply_registries(value)?;
-                    continue;
-                }
-                "registry" => {
-                    self.apply_mappings(value)?;
-                    continue;
-                }
-                "working-directory-credentials" => {
-                    self.working_directory_credentials = value.flag()?;
-                }
-                other => {
-                    return Err(Error::internal(format!(
-                        "the key {} has no meaning",
-                        quoted(other)
-                    )));
-                }
-            }
-            self.set_origin(entry.key.to_owned(), value);
+            });
+        }
+        for (registry, mapping) in mappings(file.registry, document)? {
+            let key = format!("registry.{registry}");
+            self.override_with(&key, origin(), Some(mapping), |settings, mapping| {
+                settings.mappings.insert(registry, mapping);
+            });
         }
         Ok(())
-    }
-
-    fn apply_profiles(&mut self, value: Value<'_>, environment: &Environment) -> Result<()> {
-        for entry in value.table()?.entries() {
-            let profile = Profile::read(&entry, environment)?;
-            self.set_origin(format!("profile.{}", profile.name), entry.value);
-            self.profiles.insert(profile.name.clone(), profile);
-        }
-        Ok(())
-    }
-
-    fn apply_registries(&mut self, value: Value<'_>) -> Result<()> {
-        let mut here = Vec::new();
-        for item in value.list()? {
-            let name = item.text()?;
-            let registry = Registry::parse(name)
-                .filter(|registry| registry.host() == name)
-                .ok_or_else(|| {
-                    item.wrong(&format!("{} is not a host in lower case", quoted(name)))
-                        .with_hint("Use a host such as eu9.icr.io")
-                })?;
-            if here.contains(&registry) {
-                return Err(item.wrong(&format!("registries contains {registry} twice")));
-            }
-            here.push(registry);
-        }
-        for registry in here {
-            self.set_origin(format!("registries.{registry}"), value);
-            if !self.registries.contains(&registry) {
-                self.registries.push(registry);
-            }
-        }
-        Ok(())
-    }
-
-    fn apply_mappings(&mut self, value: Value<'_>) -> Result<()> {
-        let mut here = BTreeMap::new();
-        for entry in value.table()?.entries() {
-            let registry = Registry::parse(entry.key).ok_or_else(|| {
-                entry
-                    .place()
-                    .wrong(&format!("{} is not a registry host", quoted(entry.key)))
-            })?;
-            let mapping = mapping(&entry)?;
-            if here.insert(registry.clone(), mapping).is_some() {
-                return Err(entry.place().wrong(&format!(
-                    "{} is {registry}, which already has a table",
-                    quoted(entry.key)
-                )));
-            }
-            self.set_origin(format!("registry.{registry}"), entry.value);
-        }
-        self.mappings.extend(here);
-        Ok(())
-    }
-
-    fn set_origin(&mut self, key: String, value: Value<'_>) {
-        self.origins
-            .insert(key, DefinedIn::File(value.path().to_owned()));
     }
 }
 
-fn mapping(entry: &Entry<'_>) -> Result<Mapping> {
-    let table = entry.value.table()?;
-    table.has_only(&REGISTRY_KEYS)?;
-    let profile = table
-        .get("profile")
-        .map(|value| Ok((value.text()?.to_owned(), value.place())));
-    Ok(Mapping {
-        place: entry.place(),
-        profile: profile.transpose()?,
-    })
+fn registries(names: Vec<Spanned<String>>, document: Document<'_>) -> Result<Vec<Registry>> {
+    let mut registries = Vec::new();
+    for name in names {
+        let registry = document.value("registries", Some(name), |name| {
+            let registry = Registry::parse(&name).filter(|registry| registry.host() == name);
+            let Some(registry) = registry else {
+                let reason = format!(
+                    "contains {}, which is not a host in lower case",
+                    quoted(&name)
+                );
+                return Err(Invalid::new(reason).with_hint("Use a host such as eu9.icr.io"));
+            };
+            if registries.contains(&registry) {
+                return Err(Invalid::new(format!("contains {registry} twice")));
+            }
+            Ok(registry)
+        })?;
+        registries.extend(registry);
+    }
+    Ok(registries)
 }
 
-fn seconds(value: Value<'_>) -> Result<Duration> {
-    value
-        .number(1, MAX_SECONDS, "seconds")
+fn mappings(
+    tables: BTreeMap<Spanned<String>, RegistryTable>,
+    document: Document<'_>,
+) -> Result<BTreeMap<Registry, Mapping>> {
+    let mut mappings = BTreeMap::new();
+    for (host, table) in in_file_order(tables) {
+        let place = document.place(&host);
+        let error =
+            |reason| place.error(Invalid::new(format!("{} {reason}", quoted(host.get_ref()))));
+        let registry = Registry::parse(host.get_ref())
+            .ok_or_else(|| error("is not a registry host".to_owned()))?;
+        if mappings.contains_key(&registry) {
+            return Err(error(format!("is {registry}, which already has a table")));
+        }
+        let profile = table.profile.map(|name| {
+            let place = document.place(&name);
+            (name.into_inner(), place)
+        });
+        mappings.insert(registry, Mapping { place, profile });
+    }
+    Ok(mappings)
+}
+
+fn seconds(number: i64) -> Result<Duration, Invalid> {
+    u64::try_from(number)
+        .ok()
+        .filter(|seconds| (1..=MAX_SECONDS).contains(seconds))
         .map(Duration::from_secs)
+        .ok_or_else(|| {
+            Invalid::new(format!(
+                "is {number}, which is not between 1 and {MAX_SECONDS} seconds"
+            ))
+        })
 }
 
 /// Returns the metadata of the link itself: a broken link is an error, not an absent file.

@@ -1,15 +1,19 @@
 //! [`Invalid`]: what is wrong with a value.
 
 use std::fmt;
+use std::ops::Range;
 
 use crate::error::Error;
 use crate::text::repeatable::quoted;
 
 /// What is wrong with a value, and what to do about it.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{reason}")]
 pub(super) struct Invalid {
     reason: String,
     hint: Option<String>,
+    /// The position in the settings file, in bytes.
+    pub(super) offset: Option<usize>,
 }
 
 impl Invalid {
@@ -18,6 +22,7 @@ impl Invalid {
         Self {
             reason: reason.into(),
             hint: None,
+            offset: None,
         }
     }
 
@@ -32,6 +37,15 @@ impl Invalid {
     pub(super) fn with_hint(self, hint: impl Into<String>) -> Self {
         Self {
             hint: Some(hint.into()),
+            ..self
+        }
+    }
+
+    /// Adds the position, unless a part of the value has one.
+    #[must_use]
+    pub(super) fn at(self, span: Range<usize>) -> Self {
+        Self {
+            offset: self.offset.or(Some(span.start)),
             ..self
         }
     }

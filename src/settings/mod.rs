@@ -16,6 +16,7 @@ use crate::registry;
 use crate::registry::Registry;
 use crate::text::repeatable::quoted;
 
+mod deserializer;
 mod document;
 mod file;
 mod invalid;
@@ -200,6 +201,20 @@ impl Settings {
         &self.files
     }
 
+    /// Sets a value, if there is one, and where it is set.
+    fn override_with<T>(
+        &mut self,
+        key: &str,
+        defined_in: DefinedIn,
+        value: Option<T>,
+        set: impl FnOnce(&mut Self, T),
+    ) {
+        if let Some(value) = value {
+            set(self, value);
+            self.origins.insert(key.to_owned(), defined_in);
+        }
+    }
+
     fn known_profile(&self, name: &str) -> Result<String, Invalid> {
         if self.profiles.contains_key(name) {
             return Ok(name.to_owned());
@@ -222,13 +237,13 @@ impl Settings {
     fn check_mappings(&self) -> Result<()> {
         for (registry, mapping) in &self.mappings {
             if Registry::at(registry.host(), &self.registries).is_none() {
-                let reason = format!("{registry} is not an IBM Cloud registry");
-                let hint = "To use a new region, add it to 'registries' too";
-                return Err(mapping.place.wrong(&reason).with_hint(hint));
+                let invalid = Invalid::new(format!("{registry} is not an IBM Cloud registry"))
+                    .with_hint("To use a new region, add it to 'registries' too");
+                return Err(mapping.place.error(invalid));
             }
             if let Some((name, place)) = &mapping.profile {
                 self.known_profile(name)
-                    .map_err(|invalid| place.invalid("profile", invalid))?;
+                    .map_err(|invalid| place.value_error("profile", invalid))?;
             }
         }
         Ok(())

@@ -3,31 +3,35 @@
 use std::path::Path;
 use std::path::PathBuf;
 
-use super::document::Entry;
-use super::document::Table;
-use super::document::Value;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::document::Document;
+use super::invalid::Invalid;
 use super::name::NAME_HINT;
 use super::name::is_plain;
 use super::name::named;
 use crate::credential::Credential;
 use crate::environment;
-use crate::environment::Environment;
 use crate::error::Result;
 use crate::iam::endpoint::Endpoint;
 use crate::iam::trusted_profile::TrustedProfile;
 use crate::secret::Secret;
 use crate::text::repeatable::quoted;
 
-/// The keys of a profile's table.
-const KEYS: [&str; 7] = [
-    "account",
-    "credential",
-    "file",
-    "iam-endpoint",
-    "private-endpoints",
-    "source",
-    "trusted-profile",
-];
+/// The content of `[profile.NAME]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct ProfileTable {
+    account: Option<Spanned<String>>,
+    credential: Option<Spanned<String>>,
+    file: Option<Spanned<String>>,
+    iam_endpoint: Option<Spanned<String>>,
+    #[serde(default)]
+    private_endpoints: bool,
+    source: Option<Spanned<String>>,
+    trusted_profile: Option<Spanned<String>>,
+}
 
 /// A profile: `[profile.NAME]`.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -143,127 +147,106 @@ impl Profile {
         }
     }
 
-    /// Reads `[profile.NAME]`.
-    pub(super) fn read(entry: &Entry<'_>, environment: &Environment) -> Result<Self> {
-        if !is_plain(entry.key) {
-            return Err(entry
-                .place()
-                .wrong(&format!(
-                    "{} is not a valid profile name",
-                    quoted(entry.key)
-                ))
-                .with_hint(NAME_HINT));
+    /// Creates the profile of a table.
+    pub(super) fn from_table(
+        name: Spanned<String>,
+        table: ProfileTable,
+        document: Document<'_>,
+        home: Option<&Path>,
+    ) -> Result<Self> {
+        if !is_plain(name.get_ref()) {
+            let reason = format!("{} is not a valid profile name", quoted(name.get_ref()));
+            let invalid = Invalid::new(reason).with_hint(NAME_HINT);
+            return Err(document.place(&name).error(invalid));
         }
-        let table = entry.value.table()?;
-        table.has_only(&KEYS)?;
-        let flag = |key| table.get(key).map(|value| value.flag()).transpose();
-        let source = optional(&table, "source", |value| value.parsed(SourceName::parse))?;
-        let private_endpoints = flag("private-endpoints")?.unwrap_or_default();
+        let source = document.value("source", table.source, |name| SourceName::parse(&name))?;
+        let mut trusted_profile =
+            document.value("trusted-profile", table.trusted_profile, |text| {
+                TrustedProfile::parse(&text)
+            })?;
+        let account = document.value("account", table.account, |account| {
+            checked_account(account, trusted_profile.as_ref())
+        })?;
+        if account.is_some() {
+            trusted_profile = trusted_profile.map(|profile| profile.with_account(account));
+        }
         Ok(Self {
-            name: entry.key.to_owned(),
+            name: name.into_inner(),
             source,
-            trusted_profile: trusted_profile(&table)?,
-            iam_endpoint: optional(&table, "iam-endpoint", |value| {
-                iam_endpoint(value, private_endpoints)
+            trusted_profile,
+            iam_endpoint: document.value("iam-endpoint", table.iam_endpoint, |text| {
+                iam_endpoint(&text, table.private_endpoints)
             })?,
-            private_endpoints,
-            credential: optional(&table, "credential", |value| credential(value, source))?
+            private_endpoints: table.private_endpoints,
+            credential: document
+                .value("credential", table.credential, |name| {
+                    credential(&name, source)
+                })?
                 .unwrap_or_default(),
-            file: optional(&table, "file", |value| file(value, source, environment))?,
+            file: document.value("file", table.file, |text| file(&text, source, home))?,
         })
     }
 }
 
-fn optional<'a, T>(
-    table: &Table<'a>,
-    key: &'a str,
-    read: impl FnOnce(Value<'a>) -> Result<T>,
-) -> Result<Option<T>> {
-    table.get(key).map(read).transpose()
-}
-
-fn trusted_profile(table: &Table<'_>) -> Result<Option<TrustedProfile>> {
-    let profile = optional(table, "trusted-profile", |value| {
-        value.parsed(TrustedProfile::parse)
-    })?;
-    let Some(value) = table.get("account") else {
-        return Ok(profile);
-    };
-    let account = value.text()?;
+fn checked_account(account: String, profile: Option<&TrustedProfile>) -> Result<String, Invalid> {
     match profile {
-        Some(profile @ TrustedProfile::Name { .. }) if !account.is_empty() => {
-            Ok(Some(profile.with_account(Some(account.to_owned()))))
+        Some(TrustedProfile::Name { .. }) if account.is_empty() => {
+            Err(Invalid::new("is empty").with_hint("Set account to an account ID, or remove it"))
         }
-        Some(TrustedProfile::Name { .. }) => Err(value
-            .wrong("account is empty")
-            .with_hint("Set account to an account ID, or remove it")),
-        _ => Err(value
-            .wrong("account applies only to a trusted-profile that is given by its name")
-            .with_hint("Remove account (an ID or CRN includes its account)")),
+        Some(TrustedProfile::Name { .. }) => Ok(account),
+        _ => Err(
+            Invalid::new("applies only to a trusted-profile that is given by its name")
+                .with_hint("Remove account (an ID or CRN includes its account)"),
+        ),
     }
 }
 
-fn iam_endpoint(value: Value<'_>, private_endpoints: bool) -> Result<Endpoint> {
+fn iam_endpoint(text: &str, private_endpoints: bool) -> Result<Endpoint, Invalid> {
     if private_endpoints {
-        return Err(value
-            .wrong("iam-endpoint and private-endpoints = true both select the IAM endpoint")
-            .with_hint("Remove one of them"));
+        return Err(
+            Invalid::new("and private-endpoints = true both select the IAM endpoint")
+                .with_hint("Remove one of them"),
+        );
     }
-    value.parsed(Endpoint::parse)
+    Ok(Endpoint::parse(text)?)
 }
 
-fn credential(value: Value<'_>, source: Option<SourceName>) -> Result<CredentialKind> {
-    let kind = value.parsed(CredentialKind::parse)?;
-    match (source, kind) {
-        (Some(SourceName::RegistryToken), CredentialKind::RegistryToken) => Ok(kind),
-        (Some(SourceName::RegistryToken), _) => Err(value
-            .wrong(&format!(
-                "credential cannot be {kind} with the source registry-token"
-            ))
-            .with_hint("Remove credential")),
-        _ => Ok(kind),
+fn credential(name: &str, source: Option<SourceName>) -> Result<CredentialKind, Invalid> {
+    let kind = CredentialKind::parse(name)?;
+    if source == Some(SourceName::RegistryToken) && kind != CredentialKind::RegistryToken {
+        let reason = format!("cannot be {kind} with the source registry-token");
+        return Err(Invalid::new(reason).with_hint("Remove credential"));
     }
+    Ok(kind)
 }
 
-fn file(
-    value: Value<'_>,
-    source: Option<SourceName>,
-    environment: &Environment,
-) -> Result<PathBuf> {
-    let text = value.text()?;
-    let readers = "credentials-file or compute-resource-token";
+fn file(text: &str, source: Option<SourceName>, home: Option<&Path>) -> Result<PathBuf, Invalid> {
+    const READERS: &str = "credentials-file or compute-resource-token";
     match source {
         Some(source) if source.reads_file() => {}
         Some(source) => {
-            return Err(value
-                .wrong(&format!("the source {source} reads no file"))
-                .with_hint(format!("Remove file, or set source to {readers}")));
+            let reason = format!("does not apply to the source {source}");
+            let hint = format!("Remove file, or set source to {READERS}");
+            return Err(Invalid::new(reason).with_hint(hint));
         }
         None => {
-            return Err(value
-                .wrong("file needs a source that reads it")
-                .with_hint(format!("Set source to {readers}")));
+            let hint = format!("Set source to {READERS}");
+            return Err(Invalid::new("needs a source that reads it").with_hint(hint));
         }
     }
-    let path = match text.strip_prefix("~/") {
-        None => PathBuf::from(text),
-        Some(rest) => match environment.text(environment::HOME)? {
-            Some(home) => Path::new(home).join(rest),
-            None => {
-                return Err(value
-                    .wrong(&format!(
-                        "file starts with ~/, but ${} is not set",
-                        environment::HOME
-                    ))
-                    .with_hint("Use an absolute path"));
-            }
-        },
+    let path = match (text.strip_prefix("~/"), home) {
+        (None, _) => PathBuf::from(text),
+        (Some(relative), Some(home)) => home.join(relative),
+        (Some(_), None) => {
+            let reason = format!("starts with ~/, but ${} is not set", environment::HOME);
+            return Err(Invalid::new(reason).with_hint("Use an absolute path"));
+        }
     };
     if path.is_absolute() {
         Ok(path)
     } else {
-        Err(value.wrong(&format!(
-            "file must be absolute or start with ~/, but is {}",
+        Err(Invalid::new(format!(
+            "must be absolute or start with ~/, but is {}",
             quoted(text)
         )))
     }

@@ -16,7 +16,7 @@ impl Settings {
         let keychain = parsed(environment, environment::KEYCHAIN, KeychainChoice::parse)?;
         self.override_with(
             "keychain",
-            environment::KEYCHAIN,
+            DefinedIn::Variable(environment::KEYCHAIN),
             keychain,
             |settings, value| {
                 settings.keychain = value;
@@ -25,7 +25,7 @@ impl Settings {
         let namespace = parsed(environment, environment::NAMESPACE, namespace)?;
         self.override_with(
             "namespace",
-            environment::NAMESPACE,
+            DefinedIn::Variable(environment::NAMESPACE),
             namespace,
             |settings, value| {
                 settings.namespace = value;
@@ -37,49 +37,40 @@ impl Settings {
         })?;
         self.override_with(
             "background-refresh",
-            environment::BACKGROUND_REFRESH,
+            DefinedIn::Variable(environment::BACKGROUND_REFRESH),
             flag,
             |settings, value| settings.background_refresh = value,
         );
         let endpoint = parsed(environment, environment::IAM_ENDPOINT, Endpoint::parse)?;
         self.override_with(
             "iam-endpoint",
-            environment::IAM_ENDPOINT,
+            DefinedIn::Variable(environment::IAM_ENDPOINT),
             endpoint,
             |settings, value| {
                 settings.iam_endpoint = Some(value);
             },
         );
         let source = parsed(environment, environment::SOURCE, SourceName::parse)?;
-        self.override_with("source", environment::SOURCE, source, |settings, value| {
-            settings.source = Some(value);
-        });
+        self.override_with(
+            "source",
+            DefinedIn::Variable(environment::SOURCE),
+            source,
+            |settings, value| {
+                settings.source = Some(value);
+            },
+        );
         let profile = parsed(environment, environment::PROFILE, |name| {
             self.known_profile(name)
         })?;
         self.override_with(
             "profile",
-            environment::PROFILE,
+            DefinedIn::Variable(environment::PROFILE),
             profile,
             |settings, value| {
                 settings.selected_profile = Some(value);
             },
         );
         Ok(())
-    }
-
-    fn override_with<T>(
-        &mut self,
-        key: &str,
-        variable: &'static str,
-        value: Option<T>,
-        set: impl FnOnce(&mut Self, T),
-    ) {
-        if let Some(value) = value {
-            set(self, value);
-            self.origins
-                .insert(key.to_owned(), DefinedIn::Variable(variable));
-        }
     }
 }
 

@@ -135,7 +135,7 @@ fn an_error_in_a_profile_or_a_registrys_table_has_its_line_and_column() {
         (
             "[profile.a]\nsource = \"vpc\"\nfile = \"/a\"\n",
             "line 3, column 8",
-            "vpc reads no file",
+            "the source vpc",
         ),
         (
             "[profile.a]\nsource = \"credentials-file\"\nfile = \"a\"\n",
