@@ -1,4 +1,4 @@
-//! Which keychains there are.
+//! The names of the keychains, and which is selected.
 
 /// A keychain of an operating system.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -38,13 +38,13 @@ impl Backend {
     }
 }
 
-/// Which keychains are opened.
+/// The keychains to open.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Selection {
-    /// The best that this machine has.
+    /// The best available keychain of this machine.
     Auto,
-    /// This one only.
+    /// This keychain only.
     Backend(Backend),
-    /// None: nothing is stored or cached.
+    /// No keychain: nothing is stored or cached.
     None,
 }

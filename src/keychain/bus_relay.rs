@@ -1,10 +1,9 @@
-//! The session bus for a process in a user namespace.
+//! A relay to the session bus for a process in a user namespace.
 //!
-//! To prove itself to the bus, libdbus sends the user id that it sees. In a user
-//! namespace that is not the one that the bus sees, and the bus hangs up. The
-//! D-Bus specification ("EXTERNAL", in "Authentication mechanisms") lets a client
-//! leave the id out, which libdbus never does. So the program runs itself again
-//! behind a relay that leaves it out.
+//! To authenticate, libdbus sends the user id that it sees. In a user namespace, that is not
+//! the id that the bus sees, so the bus closes the connection. The D-Bus specification
+//! ("EXTERNAL", in "Authentication mechanisms") lets a client omit the id, but libdbus always
+//! sends it. So the program runs itself again behind a relay that omits it.
 
 use std::ffi::OsString;
 use std::io;
@@ -27,12 +26,13 @@ use super::session_bus::is_own_peer;
 use super::user_namespace;
 use crate::environment::Environment;
 
-/// Begins the relay's socket's name, and tells that we run behind it already.
+/// The prefix of the socket's name, by which a process recognizes that it runs behind a relay.
 const SOCKET: &str = "docker-credential-icr-relay-";
 
-/// Runs this program again behind a relay, if it needs one, and returns its exit
-/// status. The socket is in the user's own runtime directory, and serves no process of
-/// another user: it would speak to the bus in our name.
+/// Runs this program again behind a relay, if it needs one, and returns its exit status.
+///
+/// The socket is in the user's runtime directory. The relay rejects processes of other users,
+/// because the bus would take them for this user.
 pub fn run_behind(arguments: &[OsString], environment: &Environment) -> Option<ExitCode> {
     let verb = arguments.first()?.to_str()?;
     if !["erase", "get", "list", "store"].contains(&verb) {
@@ -42,7 +42,7 @@ pub fn run_behind(arguments: &[OsString], environment: &Environment) -> Option<E
     let runtime_directory = environment.text(RUNTIME_DIRECTORY).ok()??;
     let bus = bus_address(environment)?;
     let path = Path::new(runtime_directory).join(format!("{SOCKET}{}", std::process::id()));
-    // Left by a process of that number that was killed.
+    // Left by a process with the same id that was killed.
     let _ = std::fs::remove_file(&path);
     let program = std::env::current_exe().ok()?;
     let listener = UnixListener::bind(&path).ok()?;
@@ -56,18 +56,18 @@ pub fn run_behind(arguments: &[OsString], environment: &Environment) -> Option<E
     Some(ExitCode::from(code.unwrap_or(1)))
 }
 
-/// Whether this process has been run again behind a relay.
+/// Returns whether this process runs behind a relay.
 pub fn is_behind(environment: &Environment) -> bool {
     let address = environment.text(BUS_ADDRESS).ok().flatten();
     address.is_some_and(is_relay)
 }
 
-/// Whether a bus address is that of a relay, which is another for every process.
+/// Returns whether a bus address is that of a relay. Each process has another one.
 pub(super) fn is_relay(address: &str) -> bool {
     address.contains(SOCKET)
 }
 
-/// Where the real bus listens; `None` also when we run behind a relay already.
+/// Returns the socket of the real bus; `None` also behind a relay.
 fn bus_address(environment: &Environment) -> Option<SocketAddr> {
     if is_behind(environment) {
         return None;
@@ -75,7 +75,8 @@ fn bus_address(environment: &Environment) -> Option<SocketAddr> {
     session_bus::address(environment)
 }
 
-/// Takes one client of this user's to the bus. An error ends the connection, and libdbus tells.
+/// Connects one client of this user to the bus. An error closes the connection, which
+/// libdbus reports.
 fn relay(listener: &UnixListener, bus: &SocketAddr) -> io::Result<()> {
     let mut client = loop {
         let (client, _) = listener.accept()?;
@@ -90,7 +91,8 @@ fn relay(listener: &UnixListener, bus: &SocketAddr) -> io::Result<()> {
     forward(bus, client)
 }
 
-/// The client says who it is; the bus is told to look for itself.
+/// Authenticates the client to the bus without its user id. The bus then takes the id from
+/// the socket.
 fn authenticate(client: &mut (impl Read + Write), bus: &mut (impl Read + Write)) -> io::Result<()> {
     read_line(client)?;
     bus.write_all(b"\0AUTH EXTERNAL\r\n")?;
@@ -104,7 +106,7 @@ fn forward(mut from: UnixStream, mut to: UnixStream) -> io::Result<()> {
     to.shutdown(Shutdown::Write)
 }
 
-/// A line of the introduction, which is short; what follows it is no line.
+/// Reads one line of the authentication, and nothing of what follows it.
 fn read_line(stream: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
     while line.last() != Some(&b'\n') && line.len() < 1024 {
@@ -120,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bus_is_told_no_user_id() {
+    fn the_bus_gets_no_user_id() {
         let (mut client, relayed) = UnixStream::pair().unwrap();
         let (bus, mut relay_end) = UnixStream::pair().unwrap();
         let relay = std::thread::spawn(move || {

@@ -1,9 +1,9 @@
 //! The Linux kernel keyring: `keyrings(7)`, `persistent-keyring(7)`.
 //!
-//! Records stand in the user's *persistent* keyring, which every session of the user
-//! shares and which outlives logout by three days after its last use
-//! (`/proc/sys/kernel/keys/persistent_keyring_expiry`), but not a reboot. Who can reach
-//! them there, and how user namespaces do, is told in `store`.
+//! Records are in the user's persistent keyring, which all sessions of the user share. The
+//! kernel deletes it at a reboot, or three days after its last use
+//! (`/proc/sys/kernel/keys/persistent_keyring_expiry`). `store` describes who can read the
+//! records, and how they are found in a user namespace.
 
 use std::time::Duration;
 
@@ -18,9 +18,9 @@ use super::Kind;
 use super::ListedItem;
 use crate::secret::Secret;
 
+mod keyrings;
 mod keys;
 mod proc_keys;
-mod rings;
 mod seal_key;
 mod session_keyring;
 mod store;
@@ -43,7 +43,7 @@ impl KernelKeyring {
         }
     }
 
-    /// Whether the kernel lets this process use it: containers often may not.
+    /// Returns whether this process may use the keyring; many containers may not.
     pub(super) fn is_available(&self) -> bool {
         self.store().is_ok()
     }
@@ -56,7 +56,7 @@ impl KernelKeyring {
         })
     }
 
-    /// Anybody on the machine may see a description: it holds names, no secrets.
+    /// Returns the description of a key. All users can see it, so it has no secrets.
     fn description(&self, item: &Item) -> String {
         format!("{}{}", self.prefix(item.kind_name()), item.name)
     }
@@ -81,8 +81,8 @@ impl Keychain for KernelKeyring {
         let store = self.store()?;
         let description = self.description(item);
         let key = store.write(&description, secret).map_err(keychain_error)?;
-        // Zero takes away the timeout of an older key of this name. A record
-        // knows its own end, so a timeout that cannot be set does no harm.
+        // Zero removes the timeout of an existing key. Records contain their expiry, so a
+        // timeout that cannot be set does no harm.
         let seconds = lifetime.map_or(0, |lifetime| lifetime.as_secs().max(1));
         let _ = key.set_timeout(usize::try_from(seconds).unwrap_or(usize::MAX));
         store
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_kernel_without_keyrings_is_told_in_words() {
+    fn a_kernel_without_keyrings_is_named_as_the_reason() {
         // Linux, errno.h: ENOSYS.
         assert!(reason(KeyError::Unknown(38)).contains("not implemented"));
         assert!(reason(KeyError::AccessDenied).contains("AccessDenied"));

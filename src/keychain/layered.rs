@@ -1,5 +1,5 @@
-//! Logins on a Linux machine that may or may not have a Secret Service right
-//! now: it keeps them if it is there, the kernel keyring if it is not.
+//! The `auto` keychain of logins on Linux: the Secret Service if one is running, otherwise
+//! the kernel keyring.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use super::Kind;
 use super::ListedItem;
 use crate::secret::Secret;
 
-/// `cache` is asked first, because asking costs nothing; it holds a login only
-/// when that was stored while `durable` was absent, which makes it the newer one.
+/// Two keychains. `cache` is read first, because that is fast. It contains a login only if
+/// `durable` was absent when the login was stored, so that login is the newer one.
 #[derive(Debug)]
 pub(super) struct Layered<Cache, Durable> {
     cache: Rc<Cache>,
@@ -78,7 +78,7 @@ impl<Cache: Keychain, Durable: Keychain> Keychain for Layered<Cache, Durable> {
     }
 }
 
-/// A keychain that is not there holds nothing.
+/// Returns the default for an absent keychain, which contains nothing.
 fn or_nothing<T: Default>(answer: Result<T, KeychainError>) -> Result<T, KeychainError> {
     match answer {
         Err(KeychainError::Absent(_)) => Ok(T::default()),
@@ -109,21 +109,17 @@ mod tests {
     }
 
     #[test]
-    fn a_login_goes_to_the_far_keychain_and_replaces_the_near_one() {
+    fn a_login_is_stored_in_the_durable_keychain_and_replaces_the_one_in_the_cache() {
         let (cache, durable, layered) = layers();
         cache.write(&item(), &Secret::new("old"), None).unwrap();
         layered.write(&item(), &Secret::new("new"), None).unwrap();
-        assert_eq!(
-            cache.read(&item()),
-            Ok(None),
-            "the older login must not win"
-        );
+        assert_eq!(cache.read(&item()), Ok(None), "the older login is deleted");
         assert_eq!(durable.read(&item()), Ok(Some(Secret::new("new"))));
         assert_eq!(layered.read(&item()), Ok(Some(Secret::new("new"))));
     }
 
     #[test]
-    fn without_a_far_keychain_the_near_one_serves() {
+    fn without_a_durable_keychain_the_cache_stores_logins() {
         let (cache, durable, layered) = layers();
         durable.fail_with(Some(KeychainError::Absent("no bus".into())));
         layered.write(&item(), &Secret::new("key"), None).unwrap();
@@ -135,12 +131,12 @@ mod tests {
         assert_eq!(
             layered.read(&item()),
             Ok(None),
-            "an absent keychain holds nothing"
+            "an absent keychain is empty"
         );
     }
 
     #[test]
-    fn without_any_keychain_a_login_is_refused_with_both_reasons() {
+    fn without_any_keychain_the_error_has_both_reasons() {
         let (cache, durable, layered) = layers();
         cache.fail_with(Some(KeychainError::Absent("no keyctl".into())));
         durable.fail_with(Some(KeychainError::Absent("no bus".into())));
@@ -156,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_near_keychain_does_not_let_an_older_login_speak() {
+    fn an_older_login_is_not_used_if_the_cache_cannot_be_read() {
         let (cache, durable, layered) = layers();
         durable.write(&item(), &Secret::new("old"), None).unwrap();
         cache.fail_with(Some(KeychainError::Refused("broken".into())));
@@ -164,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_locked_keychain_is_an_error_and_not_nothing() {
+    fn a_locked_keychain_is_not_an_empty_one() {
         let (_cache, durable, layered) = layers();
         durable.fail_with(Some(KeychainError::Locked("Secret Service")));
         assert_eq!(

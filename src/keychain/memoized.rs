@@ -1,5 +1,4 @@
-//! A keychain that is asked for each thing once: for whoever only looks around, where
-//! each question may be a call over a bus.
+//! A keychain that reads each item once, because each call may go over a bus.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -15,8 +14,8 @@ use crate::secret::Secret;
 
 type Answers<T> = RefCell<HashMap<(Kind, String), Result<Option<T>, KeychainError>>>;
 
-/// The keychain, with what it answered. What is written or deleted through it is
-/// forgotten; what others change in the meantime is not seen.
+/// A keychain with a cache of its answers. Writing and deleting clear the cache; changes by
+/// other processes are not noticed.
 #[derive(Debug)]
 pub(super) struct Memoized {
     keychain: Box<dyn Keychain>,
@@ -26,7 +25,7 @@ pub(super) struct Memoized {
 }
 
 impl Memoized {
-    /// The keychain, of which nothing is known yet.
+    /// Creates it with an empty cache.
     pub(super) fn new(keychain: Box<dyn Keychain>) -> Self {
         Self {
             keychain,
@@ -36,28 +35,28 @@ impl Memoized {
         }
     }
 
-    /// Whether the list of logins says that there is none of this name.
+    /// Returns whether the cached list of logins does not contain this item.
     fn is_known_to_be_absent(&self, item: &Item) -> bool {
         let logins = self.logins.borrow();
         let is_listed = |logins: &Vec<ListedItem>| logins.iter().any(|it| it.name == item.name);
         item.kind == Kind::Login && logins.as_ref().is_some_and(|logins| !is_listed(logins))
     }
 
-    fn remember<T: Clone>(
+    fn cached<T: Clone>(
         &self,
         answers: &Answers<T>,
         item: &Item,
-        ask: impl FnOnce() -> Result<Option<T>, KeychainError>,
+        read: impl FnOnce() -> Result<Option<T>, KeychainError>,
     ) -> Result<Option<T>, KeychainError> {
         if self.is_known_to_be_absent(item) {
             return Ok(None);
         }
         let mut answers = answers.borrow_mut();
         let answer = answers.entry((item.kind, item.name.clone()));
-        answer.or_insert_with(ask).clone()
+        answer.or_insert_with(read).clone()
     }
 
-    fn forget(&self) {
+    fn clear(&self) {
         self.backends.borrow_mut().clear();
         self.logins.borrow_mut().take();
         self.secrets.borrow_mut().clear();
@@ -66,7 +65,7 @@ impl Memoized {
 
 impl Keychain for Memoized {
     fn read(&self, item: &Item) -> Result<Option<Secret>, KeychainError> {
-        self.remember(&self.secrets, item, || self.keychain.read(item))
+        self.cached(&self.secrets, item, || self.keychain.read(item))
     }
 
     fn write(
@@ -75,12 +74,12 @@ impl Keychain for Memoized {
         secret: &Secret,
         lifetime: Option<Duration>,
     ) -> Result<(), KeychainError> {
-        self.forget();
+        self.clear();
         self.keychain.write(item, secret, lifetime)
     }
 
     fn delete(&self, item: &Item) -> Result<(), KeychainError> {
-        self.forget();
+        self.clear();
         self.keychain.delete(item)
     }
 
@@ -97,7 +96,7 @@ impl Keychain for Memoized {
     }
 
     fn backend(&self, item: &Item) -> Result<Option<Backend>, KeychainError> {
-        self.remember(&self.backends, item, || self.keychain.backend(item))
+        self.cached(&self.backends, item, || self.keychain.backend(item))
     }
 }
 
@@ -109,23 +108,23 @@ mod tests {
     use crate::keychain::memory::MemoryKeychain;
 
     #[test]
-    fn each_thing_is_asked_once_until_something_changes() {
+    fn each_item_is_read_once_until_something_changes() {
         let inner = Rc::new(MemoryKeychain::default());
         let (one, other) = (Item::login("us.icr.io"), Item::login("de.icr.io"));
         inner.write(&one, &Secret::new("key"), None).unwrap();
-        let remembered = Memoized::new(Box::new(Rc::clone(&inner)));
-        assert_eq!(remembered.read(&one), Ok(Some(Secret::new("key"))));
-        assert_eq!(remembered.logins().unwrap().len(), 1);
-        inner.fail_with(Some(KeychainError::Refused("asked again".into())));
-        assert_eq!(remembered.read(&one), Ok(Some(Secret::new("key"))));
-        assert_eq!(remembered.read(&other), Ok(None), "it is not in the list");
-        assert_eq!(remembered.backend(&other), Ok(None));
-        assert_eq!(remembered.logins().unwrap().len(), 1);
+        let memoized = Memoized::new(Box::new(Rc::clone(&inner)));
+        assert_eq!(memoized.read(&one), Ok(Some(Secret::new("key"))));
+        assert_eq!(memoized.logins().unwrap().len(), 1);
+        inner.fail_with(Some(KeychainError::Refused("read again".into())));
+        assert_eq!(memoized.read(&one), Ok(Some(Secret::new("key"))));
+        assert_eq!(memoized.read(&other), Ok(None), "not in the list");
+        assert_eq!(memoized.backend(&other), Ok(None));
+        assert_eq!(memoized.logins().unwrap().len(), 1);
         inner.fail_with(None);
-        remembered.write(&other, &Secret::new("new"), None).unwrap();
-        assert_eq!(remembered.read(&other), Ok(Some(Secret::new("new"))));
-        remembered.delete(&one).unwrap();
-        assert_eq!(remembered.read(&one), Ok(None));
-        assert_eq!(remembered.logins().unwrap().len(), 1);
+        memoized.write(&other, &Secret::new("new"), None).unwrap();
+        assert_eq!(memoized.read(&other), Ok(Some(Secret::new("new"))));
+        memoized.delete(&one).unwrap();
+        assert_eq!(memoized.read(&one), Ok(None));
+        assert_eq!(memoized.logins().unwrap().len(), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! A keychain that lives as long as a test and fails when told to.
+//! A keychain in memory for tests, which can be made to fail.
 
 use std::cell::Cell;
 use std::cell::RefCell;
@@ -16,36 +16,36 @@ use crate::secret::Secret;
 #[derive(Debug, Default)]
 pub(crate) struct MemoryKeychain {
     items: RefCell<BTreeMap<(&'static str, String), Secret>>,
-    failure: RefCell<Option<KeychainError>>,
+    error: RefCell<Option<KeychainError>>,
     calls: Cell<usize>,
     unwritable: RefCell<Option<String>>,
-    keeps_everything: Cell<bool>,
+    refuses_to_delete: Cell<bool>,
 }
 
 impl MemoryKeychain {
-    /// Every call fails like this from now on.
-    pub(crate) fn fail_with(&self, failure: Option<KeychainError>) {
-        *self.failure.borrow_mut() = failure;
+    /// Makes all calls fail with this error, or succeed again.
+    pub(crate) fn fail_with(&self, error: Option<KeychainError>) {
+        *self.error.borrow_mut() = error;
     }
 
-    /// Does not take the item of this name from now on.
+    /// Makes writing the item of this name fail.
     pub(crate) fn refuse_to_write(&self, name: &str) {
         *self.unwritable.borrow_mut() = Some(name.to_owned());
     }
 
-    /// Deletes nothing from now on.
+    /// Makes deleting fail.
     pub(crate) fn refuse_to_delete(&self) {
-        self.keeps_everything.set(true);
+        self.refuses_to_delete.set(true);
     }
 
-    /// How often it was asked anything.
+    /// Returns the number of calls.
     pub(crate) fn calls(&self) -> usize {
         self.calls.get()
     }
 
     fn call(&self) -> Result<(), KeychainError> {
         self.calls.set(self.calls.get() + 1);
-        self.failure.borrow().clone().map_or(Ok(()), Err)
+        self.error.borrow().clone().map_or(Ok(()), Err)
     }
 }
 
@@ -76,8 +76,8 @@ impl Keychain for MemoryKeychain {
 
     fn delete(&self, item: &Item) -> Result<(), KeychainError> {
         self.call()?;
-        if self.keeps_everything.get() {
-            return Err(KeychainError::Refused("it keeps everything".into()));
+        if self.refuses_to_delete.get() {
+            return Err(KeychainError::Refused("it deletes nothing".into()));
         }
         self.items
             .borrow_mut()
@@ -91,8 +91,8 @@ impl Keychain for MemoryKeychain {
         Ok(items
             .keys()
             .filter(|(listed, _)| *listed == kind.name())
-            .map(|(_, host)| ListedItem {
-                name: host.clone(),
+            .map(|(_, name)| ListedItem {
+                name: name.clone(),
                 username: None,
             })
             .collect())

@@ -1,9 +1,8 @@
-//! Where secrets rest: one trait, a file for each keychain, and [`open()`], the
-//! one place that chooses.
+//! Keychains, where the system stores secrets: one trait, a file for each keychain, and
+//! [`open()`], which selects them.
 //!
-//! Two kinds of things rest there. *Logins* are durable and go into the durable
-//! keychain. *Tokens* end within the hour and go where reading is cheapest and
-//! the system itself forgets them in time.
+//! Logins are stored in a durable keychain. Tokens expire within the hour and are cached
+//! where reading is fast, if possible in a keychain that deletes them at their expiry.
 
 use std::fmt;
 use std::path::Path;
@@ -39,27 +38,27 @@ pub(crate) mod memory;
 pub use backend::Backend;
 pub use backend::Selection;
 
-/// The name under which everything of ours stands in a keychain. Not the bare
-/// program name: an older program of that name keeps items under it.
+/// The prefix of the names of all items. Not the name of the program alone, because an
+/// older program stores items under that.
 const SCHEMA: &str = "docker-credential-icr.v1";
 
-/// Something that keeps secrets for the user.
+/// A store of the user's secrets.
 ///
-/// Writing replaces what was there; a reader at the same time sees the old or
-/// the new. Reading or deleting what is not there is no error. No call waits for
-/// a person unless the keychain was opened with [`Prompting::Allowed`].
+/// Writing replaces an item; a reader at the same time gets the old or the new secret.
+/// Reading or deleting a missing item is no error. Calls show a dialog and wait for a
+/// person only if the keychain was opened with [`Prompting::Allowed`].
 pub trait Keychain: fmt::Debug {
-    /// The secret of an item, if there is one.
+    /// Returns the secret of an item; `None` if it is not stored.
     ///
     /// # Errors
-    /// See [`KeychainError`]; nothing stored is not one of them.
+    /// See [`KeychainError`].
     fn read(&self, item: &Item) -> Result<Option<Secret>, KeychainError>;
 
-    /// Keeps the secret of an item, for `lifetime` where that is given and the
-    /// keychain can forget by itself.
+    /// Stores the secret of an item. Keychains that can delete items by themselves do so
+    /// after `lifetime`.
     ///
     /// # Errors
-    /// See [`KeychainError`]; what was stored before is then still there.
+    /// See [`KeychainError`]. The previous secret is kept.
     fn write(
         &self,
         item: &Item,
@@ -67,20 +66,20 @@ pub trait Keychain: fmt::Debug {
         lifetime: Option<Duration>,
     ) -> Result<(), KeychainError>;
 
-    /// Forgets an item.
+    /// Deletes an item.
     ///
     /// # Errors
-    /// See [`KeychainError`]; nothing stored is not one of them.
+    /// See [`KeychainError`].
     fn delete(&self, item: &Item) -> Result<(), KeychainError>;
 
-    /// The items of a kind, as far as that can be told without their secrets: a
-    /// keychain may know this while it is locked.
+    /// Returns the items of a kind. Their secrets are not read, so some keychains can do
+    /// this while they are locked.
     ///
     /// # Errors
     /// See [`KeychainError`].
     fn list(&self, kind: Kind) -> Result<Vec<ListedItem>, KeychainError>;
 
-    /// The logins it holds.
+    /// Returns the logins.
     ///
     /// # Errors
     /// See [`KeychainError`].
@@ -88,7 +87,7 @@ pub trait Keychain: fmt::Debug {
         self.list(Kind::Login)
     }
 
-    /// Forgets everything but the logins, whomever it came from.
+    /// Deletes all tokens and hints, whichever login they belong to.
     ///
     /// # Errors
     /// See [`KeychainError`].
@@ -102,18 +101,18 @@ pub trait Keychain: fmt::Debug {
         Ok(())
     }
 
-    /// Removes what the keychain keeps for itself, if it holds nothing else any more. Nothing
-    /// may be written afterwards.
+    /// Deletes the keychain's own data if it contains no items any more. Nothing may be
+    /// written afterwards.
     fn remove_unused(&self) {}
 
-    /// Returns the keychain that has an item; `None` if no keychain has it.
+    /// Returns the keychain that stores an item; `None` if it is not stored.
     ///
     /// # Errors
     /// See [`KeychainError`].
     fn backend(&self, item: &Item) -> Result<Option<Backend>, KeychainError>;
 }
 
-/// Which item: its kind, its name, and what a person may see of it.
+/// The kind, name and label of an item.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Item {
     kind: Kind,
@@ -122,21 +121,21 @@ pub struct Item {
     username: String,
 }
 
-/// What an item is.
+/// The kind of an item.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Kind {
-    /// What is known of a login without its secret.
+    /// The id of a login.
     Hint,
-    /// A durable secret that a person stored.
+    /// A login that a person stored.
     Login,
-    /// Something to try a keychain with.
+    /// A test item, which shows whether a keychain works.
     Probe,
-    /// A token, or what is known of why there is none.
+    /// A cached token, or a cached failure to get one.
     Token,
 }
 
 impl Kind {
-    /// Its name, as it is written into attributes and descriptions.
+    /// Returns the name in attributes and descriptions of stored items.
     fn name(self) -> &'static str {
         match self {
             Self::Hint => "hint",
@@ -148,13 +147,12 @@ impl Kind {
 }
 
 impl Item {
-    /// The login of that name.
+    /// Creates the item of a login.
     pub fn login(name: &str) -> Self {
         Self::new(Kind::Login, name)
     }
 
-    /// The same item, with what a person may see of it: what it is for, and whose
-    /// it is.
+    /// Adds the title and user name for programs that show keychains.
     pub fn with_label(self, title: &str, username: &str) -> Self {
         Self {
             title: title.to_owned(),
@@ -163,17 +161,17 @@ impl Item {
         }
     }
 
-    /// What is known of the login of that name without its secret.
+    /// Creates the item of a login's hint.
     pub fn hint(name: &str) -> Self {
         Self::new(Kind::Hint, name)
     }
 
-    /// The token that belongs to an identity, by the identity's cache key.
+    /// Creates the item of a cached token, by its cache key.
     pub fn token(key: &str) -> Self {
         Self::new(Kind::Token, key)
     }
 
-    /// Something that is written to see whether that is possible.
+    /// Creates a test item.
     pub fn probe(name: &str) -> Self {
         Self::new(Kind::Probe, name)
     }
@@ -191,10 +189,10 @@ impl Item {
         self.kind.name()
     }
 
-    /// What a person reads in Seahorse or Keychain Access.
+    /// Returns the label that programs such as Seahorse show.
     #[cfg_attr(
         not(target_os = "linux"),
-        expect(dead_code, reason = "others label by service")
+        expect(dead_code, reason = "other keychains show the name of the service")
     )]
     fn label(&self) -> String {
         match self.kind {
@@ -213,9 +211,9 @@ impl Item {
 /// An item in a keychain's list.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct ListedItem {
-    /// The item's name: for a login a registry's host, `@PROFILE`, or `@`.
+    /// The item's name: for a login the registry's host, `@PROFILE`, or `@`.
     pub name: String,
-    /// The user name, where it stands beside the secret and not only with it.
+    /// The user name, if the keychain stores it outside of the secret.
     pub username: Option<String>,
 }
 
@@ -284,26 +282,26 @@ impl KeychainError {
 /// Whether a keychain may ask the person to unlock it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Prompting {
-    /// A person has just asked us to keep or to forget something.
+    /// A person has just run a command that stores or deletes something.
     Allowed,
-    /// A program asks; a dialog would appear out of nowhere.
+    /// A client runs the program, so nobody expects a dialog.
     Never,
 }
 
 /// The two keychains of one run.
 #[derive(Debug)]
 pub struct Keychains {
-    /// Where logins rest.
+    /// The keychain of logins.
     pub logins: Box<dyn Keychain>,
-    /// Where tokens rest. It may be the same place.
+    /// The keychain of cached tokens; it may be the same one.
     pub tokens: Box<dyn Keychain>,
-    /// Whether reading from `tokens` is so much cheaper than from `logins` that
-    /// hints about logins are worth keeping there.
+    /// Whether reading from `tokens` is so much faster than from `logins` that hints
+    /// about logins are stored there.
     pub cache_is_local: bool,
 }
 
-/// Opens the selected keychains. Notes about keychains that time out, which are not
-/// secret, are in `state_directory`.
+/// Opens the selected keychains. Files that mark a timeout of a keychain are in
+/// `state_directory`.
 ///
 /// # Errors
 /// The selected keychain does not exist on this system.
@@ -366,8 +364,8 @@ pub fn open(
     }
 }
 
-/// Opens the selected keychains. Notes about keychains that time out, which are not
-/// secret, are in `state_directory`.
+/// Opens the selected keychains. Files that mark a timeout of a keychain are in
+/// `state_directory`.
 ///
 /// # Errors
 /// The selected keychain does not exist on this system.
@@ -416,7 +414,6 @@ pub(crate) fn items_of_service(
 
     let keychain = SecretService::new("", environment, state_directory, Prompting::Never);
     match keychain.of_service(service, suffix) {
-        // No keychain, no items.
         Err(KeychainError::Absent(_)) => Ok(Vec::new()),
         items => items,
     }
@@ -439,7 +436,7 @@ pub(crate) fn items_of_service(
 }
 
 impl Keychains {
-    /// The same for somebody who only looks around: each thing is asked once.
+    /// Returns the keychains with a cache, for commands that read an item more than once.
     pub fn memoized(self) -> Self {
         Self {
             logins: Box::new(memoized::Memoized::new(self.logins)),

@@ -1,10 +1,9 @@
 //! The macOS Keychain and the Windows Credential Manager, through `keyring`.
 //!
-//! Secrets go in as bytes: as text, Windows would take only 1,280 characters. A
-//! Windows credential holds 2,560 bytes (`CRED_MAX_CREDENTIAL_BLOB_SIZE`), so a
-//! longer secret is cut into parts, which a header names. Parts are written
-//! before the header and removed after it, so that a reader finds the old secret
-//! or the new one.
+//! Secrets are stored as bytes, because Windows limits text to 1,280 characters. A Windows
+//! credential has at most 2,560 bytes (`CRED_MAX_CREDENTIAL_BLOB_SIZE`), so a longer secret
+//! is split into parts, which a header names. Parts are written before the header and
+//! deleted after it, so that a reader finds the old secret or the new one.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -25,13 +24,14 @@ use crate::time::run_with_timeout;
 /// The first character of a header; records are JSON objects and begin with `{`.
 const HEADER: char = '#';
 
-/// How often a secret in parts is looked for while it is being replaced.
+/// How often a split secret is read while another process replaces it.
 const READ_ATTEMPTS: usize = 3;
 
-/// More parts than any token needs; a header that says more is not ours.
+/// The maximum number of parts, more than any token needs. A header with a larger number
+/// is not from this program.
 const MAX_PARTS: usize = 64;
 
-/// A keychain that `keyring`'s default store speaks to.
+/// The keychain behind the default store of `keyring`.
 #[derive(Debug)]
 pub(super) struct NativeKeychain {
     name: &'static str,
@@ -42,13 +42,13 @@ pub(super) struct NativeKeychain {
     timeout: Duration,
 }
 
-/// The keychain of this system.
+/// Opens the keychain of this system.
 #[cfg(any(target_os = "macos", windows))]
 pub(super) fn platform(
     namespace: &str,
     prompting: super::Prompting,
 ) -> Result<NativeKeychain, KeychainError> {
-    // Makes the system's own store the default one of `keyring_core`.
+    // Also makes the system's store the default one of `keyring_core`.
     if let Err(error) = keyring::Entry::store_status() {
         return Err(KeychainError::Unavailable(error.to_string()));
     }
@@ -79,7 +79,7 @@ pub(super) fn platform(
     })
 }
 
-/// The items of another program's that are there, by name.
+/// Returns the items of another program that have one of these names.
 #[cfg(any(target_os = "macos", windows))]
 pub(super) fn of_service(
     service: &str,
@@ -128,8 +128,8 @@ impl NativeKeychain {
         }
     }
 
-    /// Asks on a thread of its own: the system may show a dialog and wait for a
-    /// person, who may not be there.
+    /// Calls the keychain on a thread of its own, because the system may show a dialog and
+    /// wait for a person.
     fn call<T: Send + 'static>(
         &self,
         name: &str,
@@ -146,8 +146,8 @@ impl NativeKeychain {
             .try_for_each(|part| self.remove(&part))
     }
 
-    /// The secret that a header announces; `None` when its parts are gone or are
-    /// another's, because a writer has just replaced it.
+    /// Returns the secret that a header describes; `None` if another process has just
+    /// replaced its parts.
     fn join_parts(&self, name: &str, header: &Header) -> Result<Option<Secret>, KeychainError> {
         let mut whole = zeroize::Zeroizing::new(String::new());
         for part in header.part_names(name) {
@@ -260,9 +260,9 @@ impl Keychain for NativeKeychain {
     }
 }
 
-/// The name of an entry, if it is one of this service. The Credential Manager knows
-/// `USER.SERVICE` as one text, and where that is cut again is the binding's guess:
-/// both have dots.
+/// Returns the name of an entry if it belongs to this service. The Credential Manager
+/// stores `USER.SERVICE` as one text. Both parts contain dots, so `keyring` may split it at
+/// another dot.
 fn entry_of_service(own: &str, service: &str, user: &str) -> Option<String> {
     let whole = format!("{user}.{service}");
     let name = whole.strip_suffix(own)?.strip_suffix('.')?;
@@ -273,7 +273,7 @@ fn entry_name(item: &Item) -> String {
     format!("{}:{}", item.kind_name(), item.name)
 }
 
-/// What stands in place of a secret that was cut: how many parts, of what.
+/// The header of a split secret: the number of its parts and the digest of the whole.
 #[derive(Debug, Eq, PartialEq)]
 struct Header {
     count: usize,
@@ -281,7 +281,7 @@ struct Header {
 }
 
 impl Header {
-    /// The header that a secret needs; `None` when it fits as it is.
+    /// Creates the header for a secret; `None` if the secret needs no parts.
     fn of(secret: &str, max_blob_size: usize) -> Option<Self> {
         (secret.len() > max_blob_size).then(|| Self {
             count: parts(secret, max_blob_size).count(),
@@ -309,7 +309,7 @@ impl std::fmt::Display for Header {
     }
 }
 
-/// Cuts a text into parts of at most `max_size` bytes, never inside a character.
+/// Splits a text into parts of at most `max_size` bytes, between characters.
 fn parts(text: &str, max_size: usize) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -328,7 +328,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_is_known_wherever_its_dots_are_taken_for_the_divider() {
+    fn an_entry_is_recognized_at_whichever_dot_its_name_is_split() {
         let own = "docker-credential-icr.v1.default";
         for (service, user, name) in [
             (own, "login:us.icr.io", Some("login:us.icr.io")),
@@ -344,14 +344,14 @@ mod tests {
                 "login:us.icr.io",
                 None,
             ),
-            ("default", "somebody", None),
+            ("default", "other-user", None),
         ] {
             let found = entry_of_service(own, service, user);
             assert_eq!(found.as_deref(), name, "{user} {service}");
         }
     }
 
-    /// Each test has a namespace of its own in the one store of the process.
+    /// Creates a keychain with a namespace of its own, because tests share one store.
     fn keychain(service: &str) -> NativeKeychain {
         static STORE: std::sync::Once = std::sync::Once::new();
         STORE.call_once(|| {
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_around_the_limit_come_back_whole() {
+    fn secrets_around_the_size_limit_are_read_unchanged() {
         let keychain = keychain("limit");
         for size in [1, 1280, 1281, 2559, 2560, 2561, 5120, 5121, 30_000] {
             let secret = long("x", size);
@@ -388,12 +388,12 @@ mod tests {
         assert_eq!(
             keychain.read(&item()),
             Ok(Some(multibyte)),
-            "no character is cut in two"
+            "no character is split"
         );
     }
 
     #[test]
-    fn no_blob_is_longer_than_the_system_takes_and_no_part_is_left_behind() {
+    fn parts_are_within_the_size_limit_and_deleted_with_the_secret_that_they_belong_to() {
         let keychain = keychain("parts");
         keychain.write(&item(), &long("x", 9_000), None).unwrap();
         let header = keychain.header("login:us.icr.io").unwrap().unwrap();
@@ -409,13 +409,13 @@ mod tests {
             assert_eq!(
                 keychain.get(name),
                 Ok(None),
-                "the parts of the old secret are gone"
+                "the parts of the old secret are deleted"
             );
         }
     }
 
     #[test]
-    fn deleting_is_idempotent_and_takes_the_parts_along() {
+    fn deleting_twice_is_no_error_and_deletes_the_parts() {
         let keychain = keychain("delete");
         keychain.write(&item(), &long("x", 9_000), None).unwrap();
         let header = keychain.header("login:us.icr.io").unwrap().unwrap();
@@ -428,12 +428,12 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_with_a_part_missing_or_foreign_is_no_secret() {
-        let keychain = keychain("torn");
+    fn a_secret_with_a_missing_or_changed_part_is_not_returned() {
+        let keychain = keychain("incomplete");
         keychain.write(&item(), &long("x", 9_000), None).unwrap();
         let header = keychain.header("login:us.icr.io").unwrap().unwrap();
         let part = header.part_names("login:us.icr.io").nth(1).unwrap();
-        keychain.set(&part, "foreign").unwrap();
+        keychain.set(&part, "changed").unwrap();
         assert_eq!(keychain.read(&item()), Ok(None));
         keychain.remove(&part).unwrap();
         assert_eq!(keychain.read(&item()), Ok(None));

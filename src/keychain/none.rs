@@ -1,4 +1,4 @@
-//! No keychain at all: `ICR_KEYCHAIN=none`.
+//! The keychain for `ICR_KEYCHAIN=none`, which stores nothing.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use super::Kind;
 use super::ListedItem;
 use crate::secret::Secret;
 
-/// Holds nothing and refuses to.
+/// A keychain that is always empty and rejects writes.
 #[derive(Debug)]
 struct NoKeychain;
 
-/// Both keychains of somebody who wants none.
+/// Returns keychains that store nothing.
 pub(super) fn keychains() -> Keychains {
     Keychains {
         logins: Box::new(NoKeychain),

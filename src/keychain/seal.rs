@@ -1,5 +1,4 @@
-//! Sealing: records of a keychain that others may hold, but must neither read nor
-//! exchange for each other.
+//! Encryption of records that others can access but must neither read nor swap.
 
 use ring::aead::AES_256_GCM;
 use ring::aead::Aad;
@@ -12,18 +11,17 @@ use zeroize::Zeroizing;
 
 use crate::secret::Secret;
 
-/// How long a seal's key is, in bytes.
+/// The length of a seal's key, in bytes.
 pub const KEY_LENGTH: usize = 32;
 
 /// The bytes of a seal's key.
 pub type KeyBytes = Zeroizing<[u8; KEY_LENGTH]>;
 
-/// The first byte of a sealed record: the version of its format. Text never begins
-/// with it.
+/// The first byte of a sealed record: the version of its format. No text begins with it.
 const VERSION: u8 = 1;
 
-/// Seals records with AES-256-GCM. A sealed record is the version, a random nonce of
-/// 12 bytes, the ciphertext and its tag.
+/// A key that seals records with AES-256-GCM. A sealed record consists of the version, a
+/// random nonce of 12 bytes, the ciphertext and its tag.
 pub struct Seal(LessSafeKey);
 
 impl std::fmt::Debug for Seal {
@@ -39,8 +37,8 @@ impl Seal {
         Some(Self(LessSafeKey::new(key)))
     }
 
-    /// Returns the sealed record of a secret; it opens under this name only. The nonce
-    /// is random and used once.
+    /// Returns the sealed record of a secret, which can be opened with this name only. The
+    /// nonce must be random and used once.
     pub fn seal(&self, name: &str, secret: &Secret, nonce: [u8; NONCE_LEN]) -> Option<Vec<u8>> {
         let mut text = Zeroizing::new(secret.expose().as_bytes().to_vec());
         let aad = Aad::from(name.as_bytes());
@@ -51,7 +49,7 @@ impl Seal {
         Some([&[VERSION], &nonce[..], &text, tag.as_ref()].concat())
     }
 
-    /// Returns the secret in a record, if it was sealed with this key under this name.
+    /// Returns the secret in a record; `None` if it was sealed with another key or name.
     pub fn open(&self, name: &str, mut record: Vec<u8>) -> Option<Secret> {
         let (version, rest) = record.split_first_mut()?;
         let (nonce, ciphertext) = rest.split_at_mut_checked(NONCE_LEN)?;
@@ -78,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_opens_with_its_key_and_under_its_name_only() {
+    fn a_record_opens_with_its_key_and_name_only() {
         let secret = Secret::new("hunter2");
         let record = seal(1).seal("login:a", &secret, NONCE).unwrap();
         assert!(!record.windows(7).any(|window| window == b"hunter2"));
@@ -88,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_was_changed_does_not_open() {
+    fn a_changed_record_does_not_open() {
         let record = seal(1).seal("a", &Secret::new("text"), NONCE).unwrap();
         for index in 0..record.len() {
             let mut changed = record.clone();
@@ -103,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_secret_is_a_secret() {
+    fn an_empty_secret_can_be_sealed() {
         let record = seal(1).seal("a", &Secret::new(""), NONCE).unwrap();
         assert_eq!(seal(1).open("a", record), Some(Secret::new("")));
     }

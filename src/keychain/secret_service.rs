@@ -1,9 +1,8 @@
 //! The Secret Service: GNOME Keyring, KWallet and KeePassXC over D-Bus
 //! (freedesktop.org, Secret Service API 0.2).
 //!
-//! Spoken through `dbus-secret-service`, the layer below keyring's own store:
-//! that store waits for an unlock dialog for up to a year, and a `get` must
-//! never show one.
+//! Uses `dbus-secret-service`, the layer below keyring's own store: that store waits for an
+//! unlock dialog for up to a year, and a `get` must never show one.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -44,31 +43,34 @@ use crate::time::run_with_timeout;
 
 const NAME: &str = "Secret Service (GNOME Keyring, KWallet or KeePassXC)";
 
-/// How long a bus or a service that does not answer may hold us up, in all.
+/// The timeout of all calls together, except for dialogs.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long a service that hung is left alone, in seconds.
+/// How long the service is not called after a timeout, in seconds.
 const PAUSE_AFTER_TIMEOUT: u64 = 30;
 
-/// An end sooner than this is no lack of an answer: calls are given 2 s.
+/// libdbus reports a timeout and a closed connection as the same error. Its timeout is 2 s,
+/// so an error before this time means a closed connection.
 const MIN_CALL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long a person may take at an unlock dialog, in seconds.
+/// The timeout of an unlock dialog, in seconds.
 const PROMPT_SECONDS: u64 = 60;
 
-/// A token that was written this long before another one ended long ago, in seconds.
+/// The age from which a token has certainly expired, in seconds.
 const MAX_TOKEN_AGE: u64 = 24 * 60 * 60;
 
-/// Secrets over the session bus.
+/// The Secret Service on the session bus.
 pub(super) struct SecretService {
     namespace: String,
     has_bus: bool,
     bus: Option<SocketAddr>,
     prompt_seconds: u64,
     clock: SystemClock,
+    /// What is left of [`TIMEOUT`].
     remaining: Cell<Duration>,
     connection: Arc<Mutex<Option<Connection>>>,
     is_connected: Cell<bool>,
+    /// The file whose time is that of the last timeout.
     timeout_marker: Option<PathBuf>,
 }
 
@@ -96,7 +98,7 @@ impl SecretService {
         Self {
             namespace: namespace.to_owned(),
             has_bus: has_bus(environment),
-            // A relay is this user's, and takes one connection.
+            // A relay belongs to this user and accepts one connection only.
             bus: session_bus::address(environment).filter(|_| !bus_relay::is_behind(environment)),
             prompt_seconds,
             clock: SystemClock::start(),
@@ -109,8 +111,7 @@ impl SecretService {
         }
     }
 
-    /// Runs `work` against the service on a thread of its own, so that a bus that
-    /// hangs costs no more than what is left of our patience.
+    /// Connects if necessary and calls the service, within the remaining time.
     fn call<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
@@ -125,12 +126,12 @@ impl SecretService {
             return Err(KeychainError::Timeout(NAME));
         }
         if !self.is_connected.get() {
-            self.refuse_bus_of_another_user(remaining)?;
+            self.reject_bus_of_another_user(remaining)?;
             let (connection, seconds) = (Arc::clone(&self.connection), self.prompt_seconds);
             self.run_with_timeout(remaining, move || connect(&connection, seconds))?;
             self.is_connected.set(true);
         }
-        // Only now, because a dialog waits for a person, and a bus for nobody.
+        // Connecting shows no dialog, so only this call may take longer.
         let prompt = Duration::from_secs(self.prompt_seconds);
         let connection = Arc::clone(&self.connection);
         self.run_with_timeout(self.remaining.get() + prompt, move || {
@@ -139,8 +140,9 @@ impl SecretService {
         })
     }
 
-    /// Root is let in by every user's bus, and would act with that user's logins.
-    fn refuse_bus_of_another_user(&self, remaining: Duration) -> Result<(), KeychainError> {
+    /// Returns an error if the bus belongs to another user. A bus accepts connections of root,
+    /// who would then use that user's logins.
+    fn reject_bus_of_another_user(&self, remaining: Duration) -> Result<(), KeychainError> {
         let Some(address) = self.bus.clone() else {
             return Ok(());
         };
@@ -152,8 +154,8 @@ impl SecretService {
         }
     }
 
-    /// Runs a call on a thread of its own, and takes its time from what remains,
-    /// unless it may have been a person who took it.
+    /// Runs a call on a thread of its own, because it may hang. Subtracts its duration from the
+    /// remaining time, unless the call can show a dialog.
     fn run_with_timeout<T: Send + 'static>(
         &self,
         limit: Duration,
@@ -172,8 +174,8 @@ impl SecretService {
         }
     }
 
-    /// Asks no more, and tells the next processes: a build that wants thirty
-    /// registries should wait once. Where nothing can be written, they wait, too.
+    /// Makes this process and others skip the service for a while, so that a build that asks
+    /// for thirty registries waits once. If the file cannot be written, each process waits.
     fn record_timeout(&self) -> KeychainError {
         self.remaining.set(Duration::ZERO);
         if let Some(path) = &self.timeout_marker {
@@ -198,7 +200,6 @@ impl SecretService {
             Error::Unavailable => absent("no Secret Service is available"),
             Error::Dbus(error) => match error.name().unwrap_or_default() {
                 "org.freedesktop.Secret.Error.IsLocked" => KeychainError::Locked(NAME),
-                // What libdbus says of a bus that hung up, too.
                 "org.freedesktop.DBus.Error.NoReply" if took < MIN_CALL_TIMEOUT => {
                     absent("the D-Bus session bus closed the connection")
                 }
@@ -220,15 +221,15 @@ impl SecretService {
                 | "org.freedesktop.DBus.Error.Disconnected" => {
                     absent("the D-Bus session bus cannot be reached")
                 }
-                // D-Bus's own text talks of things that a person did not ask for.
+                // The name only, because D-Bus's text is about D-Bus's internals.
                 name => KeychainError::Refused(format!("the {NAME} refused ({name})")),
             },
             _ => KeychainError::Refused(format!("the {NAME} returned an invalid response")),
         }
     }
 
-    /// The items that `keyring` keeps for a program of that name, as far as their own
-    /// names end like this: the name and the secret of each.
+    /// Returns the names and secrets of the items that `keyring` stored for another program,
+    /// if their names have this suffix.
     pub(super) fn of_service(
         &self,
         service: &str,
@@ -310,7 +311,7 @@ impl Keychain for SecretService {
                 true,
                 "text/plain",
             )?;
-            // Only now, so that at every moment there is one to be found.
+            // Deleted after writing, so that a reader always finds one.
             for item in previous.iter().filter(|item| item.path != written.path) {
                 item.delete()?;
             }
@@ -357,16 +358,17 @@ impl Keychain for SecretService {
     }
 }
 
-/// A thread that panicked while it held the lock left a connection that is not
-/// known to be in step any more.
+/// Connects. A connection is not used after a panic of a thread that had it locked, because
+/// its state is unknown.
 fn connect(connection: &Mutex<Option<Connection>>, prompt_seconds: u64) -> Result<(), Error> {
     let made = Connection::connect_with_max_prompt_timeout(EncryptionType::Dh, prompt_seconds)?;
     *connection.lock().map_err(|_| Error::Unavailable)? = Some(made);
     Ok(())
 }
 
-/// The file that says that a service hung, for this bus: another session's may
-/// be well. Behind a relay it is the bus of the runtime directory.
+/// Returns the name of the file that marks a timeout. Each bus has its own file, because
+/// another session's service may work. Behind a relay, the bus is that of the runtime
+/// directory.
 fn timeout_marker_name(environment: &Environment) -> String {
     let value = |name| environment.text(name).ok().flatten();
     let address = value(BUS_ADDRESS).filter(|address| !bus_relay::is_relay(address));
@@ -374,8 +376,7 @@ fn timeout_marker_name(environment: &Environment) -> String {
     format!("secret-service-hung-{}", digest::fingerprint(&bus))
 }
 
-/// Whether there is anything to connect to: libdbus would otherwise try to start
-/// a bus of its own.
+/// Returns whether there is a bus. Without one, libdbus would start one.
 fn has_bus(environment: &Environment) -> bool {
     environment.has(BUS_ADDRESS)
         || matches!(environment.text(RUNTIME_DIRECTORY), Ok(Some(directory)) if Path::new(directory).join("bus").exists())
@@ -388,8 +389,8 @@ fn borrowed(attributes: &HashMap<String, String>) -> HashMap<&str, &str> {
         .collect()
 }
 
-/// There is more than one only while another process is replacing it, or after
-/// that process died.
+/// Returns the newest item. There is more than one only while another process replaces the
+/// item, or after that process was killed.
 fn newest(items: Vec<StoredItem<'_>>) -> Option<StoredItem<'_>> {
     match items.len() {
         0 | 1 => items.into_iter().next(),
@@ -399,6 +400,7 @@ fn newest(items: Vec<StoredItem<'_>>) -> Option<StoredItem<'_>> {
     }
 }
 
+/// Deletes the tokens that are much older than the one that was just written.
 fn delete_expired_tokens(
     service: &Connection,
     siblings: &HashMap<String, String>,
@@ -418,16 +420,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_bus_has_a_mark_of_its_own_and_every_relay_to_one_has_the_same() {
-        let mark = |address: &str| {
+    fn each_bus_has_a_timeout_marker_and_all_relays_to_one_bus_share_it() {
+        let marker = |address: &str| {
             let variables = [
                 ("DBUS_SESSION_BUS_ADDRESS", address),
                 ("XDG_RUNTIME_DIR", "/run/user/1"),
             ];
             timeout_marker_name(&variables.into_iter().collect())
         };
-        assert_ne!(mark("unix:path=/a"), mark("unix:path=/b"));
+        assert_ne!(marker("unix:path=/a"), marker("unix:path=/b"));
         let relay = |number| format!("unix:path=/run/user/1/docker-credential-icr-relay-{number}");
-        assert_eq!(mark(&relay(1)), mark(&relay(2)));
+        assert_eq!(marker(&relay(1)), marker(&relay(2)));
     }
 }

@@ -1,4 +1,4 @@
-//! The D-Bus session bus: where it listens, and whose it is.
+//! The address and owner of the D-Bus session bus.
 
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::SocketAddr;
@@ -12,14 +12,13 @@ use nix::unistd::Uid;
 
 use crate::environment::Environment;
 
-/// Names the bus's address.
+/// The variable with the address of the bus.
 pub(super) const BUS_ADDRESS: &str = "DBUS_SESSION_BUS_ADDRESS";
 
-/// Names the directory in which the bus is if no address is given.
+/// The variable with the directory of the bus if there is no address.
 pub(super) const RUNTIME_DIRECTORY: &str = "XDG_RUNTIME_DIR";
 
-/// Returns the socket that the bus listens at; `None` also for a bus with another
-/// transport than Unix sockets.
+/// Returns the socket of the bus; `None` if there is no bus, or it has another transport.
 pub(super) fn address(environment: &Environment) -> Option<SocketAddr> {
     match environment.text(BUS_ADDRESS).ok()? {
         Some(address) => address.split(';').find_map(parse),
@@ -30,17 +29,16 @@ pub(super) fn address(environment: &Environment) -> Option<SocketAddr> {
     }
 }
 
-/// Returns the user id of a bus that is another user's: `sudo -E` and `su -m` keep the
-/// caller's address, and a bus lets root in, too. Nobody is another user who cannot be
-/// asked; connecting then fails anyway. The call may block for as long as a bus that
-/// hangs.
+/// Returns the user id of the bus if it belongs to another user: `sudo -E` and `su -m` keep
+/// the caller's address, and a bus accepts connections of root. Returns `None` if the bus
+/// cannot be reached, because connecting then fails anyway. Blocks if the bus hangs.
 pub(super) fn other_owner(address: &SocketAddr) -> Option<u32> {
     let stream = UnixStream::connect_addr(address).ok()?;
     let owner = peer(&stream)?;
     (owner != Uid::effective().as_raw()).then_some(owner)
 }
 
-/// Whether the process at the other end of a socket is this user's.
+/// Returns whether the process at the other end of a socket belongs to this user.
 pub(super) fn is_own_peer(stream: &UnixStream) -> bool {
     peer(stream) == Some(Uid::effective().as_raw())
 }
@@ -90,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_read_as_d_bus_writes_it() {
+    fn addresses_of_d_bus_are_parsed() {
         let path = |address| Some(parse(address)?.as_pathname()?.to_owned());
         assert_eq!(
             path("unix:path=/run/user/1/bus"),
@@ -116,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn the_runtime_directory_serves_where_no_address_is_given() {
+    fn without_an_address_the_bus_is_in_the_runtime_directory() {
         let of = |variables: &[(&str, &str)]| {
             let environment = variables.iter().copied().collect();
             Some(address(&environment)?.as_pathname()?.to_owned())

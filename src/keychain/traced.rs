@@ -1,4 +1,4 @@
-//! A keychain whose every call is a span of the log.
+//! A keychain that logs each call as a span.
 
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use super::Kind;
 use super::ListedItem;
 use crate::secret::Secret;
 
-/// The keychain, timed. While nothing is logged that costs a comparison.
+/// A keychain whose calls are logged with their duration. Without a log, this costs one
+/// comparison.
 #[derive(Debug)]
 pub(super) struct Traced<K> {
     pub(super) keychain: K,
@@ -18,12 +19,12 @@ pub(super) struct Traced<K> {
 }
 
 impl<K: Keychain> Traced<K> {
-    /// The keychain, under this name in the log.
+    /// Creates it with the keychain's name in the log.
     pub(super) fn new(backend: &'static str, keychain: K) -> Self {
         Self { keychain, backend }
     }
 
-    /// Does something within a span.
+    /// Runs an operation within a span.
     fn trace<T>(
         &self,
         operation: &'static str,
@@ -40,7 +41,7 @@ impl<K: Keychain> Traced<K> {
         .entered();
         let outcome = work();
         if let Err(error) = &outcome {
-            tracing::debug!(%error, "not done");
+            tracing::debug!(%error, "the keychain operation failed");
         }
         outcome
     }
@@ -75,6 +76,6 @@ impl<K: Keychain> Keychain for Traced<K> {
     }
 
     fn backend(&self, item: &Item) -> Result<Option<Backend>, KeychainError> {
-        self.trace("look for", item, || self.keychain.backend(item))
+        self.trace("find", item, || self.keychain.backend(item))
     }
 }

@@ -1,43 +1,44 @@
-//! Who we are outside of the user namespace that we may be in.
+//! The user namespace of this process.
 //!
-//! Rootless podman and buildah call helpers in one, where the user looks like
-//! root. The kernel then gives us other keyrings, and the session bus does not
-//! believe the user id that libdbus claims.
+//! Rootless podman and buildah run helpers in a user namespace, in which the user appears to
+//! be root. The kernel then has other keyrings for the process, and the session bus rejects
+//! the user id that libdbus sends.
 
 use once_cell::sync::OnceCell;
 
-/// The user's id outside, where it is another than in here.
+/// Returns the user id outside of the namespace, if it differs from the one inside.
 pub(super) fn outer_uid() -> Option<u32> {
     let uid = own_uid();
     outside(map()?, uid).filter(|outer| *outer != uid)
 }
 
-/// Whether this is a user namespace around one program: the user looks like another one,
-/// or is the only one that there is (`bwrap`, `unshare --map-current-user`). A container
-/// with users of its own (LXC, `systemd-nspawn`) is a machine like any other.
+/// Returns whether this is the user namespace of one program: the user has another id
+/// inside, or is the only user (`bwrap`, `unshare --map-current-user`). A container with
+/// several users (LXC, `systemd-nspawn`) is treated as a machine.
 pub(super) fn is_around_one_program() -> bool {
     outer_uid().is_some() || map().is_some_and(has_one_user)
 }
 
-/// Whether the user has no id in here: then all users look the same.
+/// Returns whether the user has no id in the namespace. All such users look the same.
 pub(super) fn is_without_user() -> bool {
     map().is_some_and(|map| outside(map, own_uid()).is_none())
 }
 
-/// The map of this process's user ids. It stays as it is, so the kernel is asked once.
+/// Returns the map of this process's user ids. It never changes, so it is read once.
 fn map() -> Option<&'static str> {
     static MAP: OnceCell<Option<String>> = OnceCell::new();
     let read = || std::fs::read_to_string("/proc/self/uid_map").ok();
     MAP.get_or_init(read).as_deref()
 }
 
-/// Not the owner of `/proc/self`: that is root for a process whose memory is protected.
+/// Returns the user id inside. Not from the owner of `/proc/self`, which is root for a
+/// process whose memory is protected.
 fn own_uid() -> u32 {
     nix::unistd::getuid().as_raw()
 }
 
-/// Looks up an id in a map (`user_namespaces(7)`): lines of a first id inside, a
-/// first id outside, and how many follow.
+/// Returns the id outside for an id inside. Each line of a map (`user_namespaces(7)`) has the
+/// first id inside, the first id outside, and the number of ids.
 fn outside(map: &str, uid: u32) -> Option<u32> {
     map.lines().find_map(|line| {
         let mut fields = line
@@ -66,13 +67,13 @@ mod tests {
         assert_eq!(
             outside("0 0 4294967295\n", 1001),
             Some(1001),
-            "no namespace at all"
+            "no namespace"
         );
         assert_eq!(outside("garbage\n", 0), None);
     }
 
     #[test]
-    fn a_namespace_of_one_user_maps_one_id() {
+    fn a_namespace_with_one_user_has_one_id_in_its_map() {
         assert!(has_one_user("      1000       1000          1\n"));
         for map in [
             "         0          0 4294967295\n",

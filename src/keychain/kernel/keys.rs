@@ -15,21 +15,21 @@ use ring::rand::SystemRandom;
 use super::super::Kind;
 use super::super::SCHEMA;
 
-/// How many keys are looked at when listing: far above what an ordinary user's
-/// quota of 200 keys allows, and the binding needs the room up front.
+/// The maximum number of keys in a list. The library allocates space for all of them. An
+/// ordinary user's quota is 200 keys.
 const MAX_KEYS: usize = 65_536;
 
-/// Stands in a description where a record has its kind: this key seals the records of
-/// its namespace.
+/// The kind in the description of a seal's key.
 const SEAL: &str = "seal";
 
+/// Returns the keys and keyrings that are directly in a keyring.
 pub(super) fn links(ring: KeyRing) -> Vec<LinkNode> {
     let links = ring.get_links(MAX_KEYS);
     links.map(|links| links.to_vec()).unwrap_or_default()
 }
 
-/// The keys that stand directly in a keyring and belong to this user, with their
-/// descriptions: anybody who shares a session keyring may add keys to it.
+/// Returns the keys directly in a keyring that belong to this user, with their descriptions.
+/// Other users of the same session can add keys to its keyring.
 pub(super) fn own_keys(ring: KeyRing) -> Vec<(Key, String)> {
     own_keys_in(&links(ring))
 }
@@ -46,7 +46,7 @@ pub(super) fn described(links: &[LinkNode]) -> impl Iterator<Item = (Key, Metada
     keys.filter_map(|key| Some((key, key.metadata().ok()?)))
 }
 
-/// What the descriptions of a namespace begin with: `SCHEMA:NAMESPACE:`.
+/// Returns the prefix of a namespace's descriptions: `SCHEMA:NAMESPACE:`.
 pub(super) fn namespace_prefix(namespace: &str) -> String {
     format!("{SCHEMA}:{namespace}:")
 }
@@ -55,12 +55,12 @@ pub(super) fn seal_name(namespace: &str) -> String {
     namespace_prefix(namespace) + SEAL
 }
 
-/// Whether a record is a login, by its description: `SCHEMA:NAMESPACE:KIND:NAME`.
+/// Returns whether a description is that of a login: `SCHEMA:NAMESPACE:KIND:NAME`.
 pub(super) fn is_login(description: &str) -> bool {
     kind(description) == Some(Kind::Login.name())
 }
 
-/// The name of a record's kind, by its description.
+/// Returns the name of the kind in a description.
 pub(super) fn kind(description: &str) -> Option<&str> {
     let record = description.strip_prefix(SCHEMA)?;
     record.split(':').nth(2)
@@ -74,15 +74,15 @@ pub(super) fn own_uid() -> u32 {
     Uid::effective().as_raw()
 }
 
-/// All rights for the owner's user id, none for possessors.
+/// Returns all permissions for the owner's user id, and none for possessors.
 pub(super) fn owner_permissions() -> KeyPermissions {
     KeyPermissionsBuilder::builder()
         .user(Permission::ALL)
         .build()
 }
 
-/// What a possessor needs to read a key, and nothing to change it. Without the right to
-/// search it, the kernel does not count it as possessed.
+/// Returns the permissions with which a possessor can read a key but not change it. The kernel
+/// regards a key as possessed only if it may be searched.
 pub(super) fn possessor_permissions() -> KeyPermissions {
     let rights = Permission::VIEW | Permission::READ | Permission::SEARCH;
     KeyPermissionsBuilder::builder().posessor(rights).build()
@@ -102,7 +102,7 @@ pub(super) fn is_gone(error: KeyError) -> bool {
     )
 }
 
-/// The system's words where the binding has a number alone.
+/// Returns the text of an error; the system's if the library has only a number.
 pub(super) fn reason(error: KeyError) -> String {
     match error {
         KeyError::Unknown(number) => std::io::Error::from_raw_os_error(number).to_string(),

@@ -1,14 +1,13 @@
-//! `/proc/keys` (`proc_keys(5)`): the keys that this process may see, whether it
-//! possesses them or not.
+//! The list of keys in `/proc/keys` (`proc_keys(5)`): those that this process may see,
+//! whether it possesses them or not.
 
 use linux_keyutils::Key;
 use linux_keyutils::KeySerialId;
 
 const PATH: &str = "/proc/keys";
 
-/// Returns the keys of type `user` that belong to this user and whose descriptions
-/// begin with `prefix`, with their descriptions. A kernel without `/proc/keys` shows
-/// none.
+/// Returns the keys of type `user` that belong to this user and whose descriptions begin with
+/// `prefix`, with their descriptions; none if the kernel has no `/proc/keys`.
 pub(super) fn keys_of_user(uid: u32, prefix: &str) -> Vec<(Key, String)> {
     let listing = std::fs::read_to_string(PATH).unwrap_or_default();
     let keys = listing.lines().filter_map(|line| parse(line, uid));
@@ -16,7 +15,7 @@ pub(super) fn keys_of_user(uid: u32, prefix: &str) -> Vec<(Key, String)> {
         .collect()
 }
 
-/// Reads a line: serial number, flags, usage, timeout, permissions, owner, group, type,
+/// Parses a line: serial number, flags, usage, timeout, permissions, owner, group, type,
 /// and the description with the payload's length.
 fn parse(line: &str, uid: u32) -> Option<(Key, String)> {
     let (fields, description) = line.split_once(" user ")?;
@@ -24,7 +23,7 @@ fn parse(line: &str, uid: u32) -> Option<(Key, String)> {
     let &[serial, flags, _usage, _timeout, _permissions, owner, _group] = &fields[..] else {
         return None;
     };
-    // Only a key that has been instantiated, and neither revoked nor removed, has a payload.
+    // Only an instantiated key that is neither revoked nor dead has a payload.
     let is_readable = flags.contains('I') && !flags.contains(['D', 'R']);
     if !is_readable || owner.parse() != Ok(uid) {
         return None;
@@ -39,17 +38,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_of_this_user_is_read_from_its_line() {
+    fn a_key_of_this_user_is_parsed() {
         let line =
             "2080961b I--Q---     1  59m 003f0000  4711  4711 user      icr:x:localhost:5000: 13";
         let (key, description) = parse(line, 4711).unwrap();
         assert_eq!(key.get_id(), KeySerialId(0x2080_961b));
         assert_eq!(description, "icr:x:localhost:5000");
-        assert!(parse(line, 0).is_none(), "it belongs to another user");
+        assert!(parse(line, 0).is_none(), "another user's key");
     }
 
     #[test]
-    fn other_lines_are_passed_over() {
+    fn other_lines_are_skipped() {
         for line in [
             "",
             "garbage",

@@ -1,4 +1,4 @@
-//! The key that seals records.
+//! The key with which records are sealed.
 
 use linux_keyutils::Key;
 use linux_keyutils::KeyError;
@@ -14,16 +14,16 @@ use super::keys::possessor_permissions;
 use super::keys::random;
 use super::keys::seal_name;
 
-/// The key of a seal, and its bytes.
+/// A key in the kernel that has the bytes of a seal's key.
 pub(super) struct SealKey {
     pub(super) key: Key,
     pub(super) bytes: KeyBytes,
 }
 
 impl SealKey {
-    /// Returns the user's, and creates it if there is none. Two processes that create it
-    /// at the same time end with the same bytes: those that the kernel has.
-    /// The second value says whether there was none. `shared` is what the session has.
+    /// Returns the key in the user's persistent keyring, and whether it is new. Creates it if
+    /// it is missing, with the bytes of `shared`, the session's copy, if there is one. Two
+    /// processes that create it at the same time get the same bytes.
     pub(super) fn in_persistent(
         persistent: KeyRing,
         namespace: &str,
@@ -33,7 +33,7 @@ impl SealKey {
         if let Ok(key) = persistent.search(&name) {
             match Self::read(key) {
                 Ok(seal) if is_own(key.metadata()) => return Ok((seal, false)),
-                // Of another user, or no seal at all.
+                // The key of another user, or one with other content.
                 _ => persistent.unlink_key(key)?,
             }
         }
@@ -43,28 +43,28 @@ impl SealKey {
         };
         let key = match persistent.add_key(&name, &*bytes) {
             Ok(key) => key,
-            // Another process was first, and has taken the right to write away.
+            // Another process created it and removed the permission to write.
             Err(KeyError::AccessDenied) => persistent.search(&name)?,
             Err(error) => return Err(error),
         };
         if !is_own(key.metadata()) {
             return Err(KeyError::AccessDenied);
         }
-        // Fails where the other process has done it.
+        // Fails if the other process has done it.
         let _ = key.set_perms(possessor_permissions());
         Ok((Self::read(key)?, true))
     }
 
-    /// Returns that of a namespace among some keys.
+    /// Returns the key of a namespace's seal among some keys.
     pub(super) fn find(keys: &[(Key, String)], namespace: &str) -> Option<Self> {
         let name = seal_name(namespace);
         let (key, _) = keys.iter().find(|(_, found)| *found == name)?;
         Self::read(*key).ok()
     }
 
-    /// A key of its own: another user of the session possesses it and can read it, which is
-    /// of no use without the records, or remove it, which costs this session's rootless
-    /// clients their logins until the program runs outside again.
+    /// Puts a copy into the session keyring. Another user of the session can read it, which is
+    /// useless without the records, or delete it: then rootless clients of this session find
+    /// no logins until the program runs outside of their namespace again.
     pub(super) fn copy_to(
         session: KeyRing,
         namespace: &str,

@@ -12,14 +12,14 @@ use super::keys::links;
 use super::keys::own_keys_in;
 use super::seal_key::SealKey;
 
-/// Names every user's persistent keyring, before the user id.
+/// The prefix of the names of persistent keyrings; the user id follows.
 const PERSISTENT: &str = "_persistent.";
 
-/// The session keyring, and what stands directly in it.
+/// The session keyring, and the keys and keyrings that are directly in it.
 pub(super) struct SessionKeyring {
     pub(super) ring: KeyRing,
     links: Vec<LinkNode>,
-    /// Whether it belongs to this user; `su` and `sudo` keep the caller's.
+    /// Whether it belongs to this user: `su` and `sudo` keep that of the caller.
     pub(super) is_own: bool,
 }
 
@@ -37,7 +37,7 @@ impl SessionKeyring {
         own_keys_in(&self.links)
     }
 
-    /// The seal's key that the user's own session has.
+    /// Returns the copy of the seal's key, if the session keyring belongs to this user.
     pub(super) fn seal(&self, namespace: &str) -> Option<SealKey> {
         let keys = if self.is_own {
             self.own_keys()
@@ -47,9 +47,9 @@ impl SessionKeyring {
         SealKey::find(&keys, namespace)
     }
 
-    /// Takes persistent keyrings with records of ours out of the session. Versions before
-    /// the seal linked them there, whoever the session's owner was, and a link gives
-    /// possession to every process of the session.
+    /// Unlinks persistent keyrings with records of this program from the session keyring.
+    /// Versions without seals linked them there, even if the session belonged to another
+    /// user, and all processes of a session possess what is linked.
     pub(super) fn unlink_persistent_keyrings(&self) {
         for ring in self.links.iter().filter_map(LinkNode::as_ring) {
             let is_persistent = ring
@@ -62,7 +62,7 @@ impl SessionKeyring {
     }
 }
 
-/// Whether records of ours, of any user, stand in a keyring.
+/// Returns whether a keyring has records of this program, of any user.
 fn has_records(ring: KeyRing) -> bool {
     described(&links(ring)).any(|(_, metadata)| metadata.get_description().starts_with(SCHEMA))
 }

@@ -1,13 +1,12 @@
-//! Where records stand in the kernel, and who can reach them.
+//! The records in the kernel, and who can read them.
 //!
-//! A record's key is for its owner's user id alone: possessing it gives nothing, so a
-//! session keyring that several users share (`su` and `sudo` of Debian keep the
-//! caller's) gives nothing away. But a rootless container's root has that id as well.
-//! So a record is sealed with a key that only possession gives: it stands in the
-//! user's persistent keyring, which is linked to the keyring of this process alone, and
-//! a copy of it in the user's own session keyring, which rootless podman and buildah
-//! take along into their user namespaces and containers are not given. Neither half
-//! is of use without the other.
+//! Only its owner's user id can read a record's key; possessing it is not enough. So nothing
+//! is disclosed by a session keyring that several users share (`su` and `sudo` on Debian keep
+//! that of the caller). But root in a rootless container has that user id as well. So each
+//! record is sealed with a second key, which only possessors can read. It is in the user's
+//! persistent keyring, which is linked to the keyring of this process only. A copy is in the
+//! user's session keyring, which rootless podman and buildah keep in their user namespaces,
+//! and which containers do not get. Neither key is of use without the other.
 
 use linux_keyutils::Key;
 use linux_keyutils::KeyError;
@@ -17,6 +16,7 @@ use linux_keyutils::KeyRingIdentifier;
 use super::super::seal::KeyBytes;
 use super::super::seal::Seal;
 use super::super::user_namespace;
+use super::keyrings::Keyrings;
 use super::keys::is_gone;
 use super::keys::is_login;
 use super::keys::is_own;
@@ -26,20 +26,19 @@ use super::keys::own_uid;
 use super::keys::random;
 use super::keys::reason;
 use super::keys::seal_name;
-use super::rings::Rings;
 use super::seal_key::SealKey;
 use super::session_keyring::SessionKeyring;
 use crate::secret::Secret;
 
-/// How long a token's copy is kept that was sealed again, in seconds: its own end stands
-/// in it, the kernel's timeout does not come along.
+/// The timeout of a token that was sealed again, in seconds. The kernel's timeout of the
+/// original is not known; the token contains its own expiry.
 const COPY_TIMEOUT: usize = 60 * 60;
 
-/// The records of this user, as far as this process can reach them.
+/// The records of this user that this process can read.
 #[derive(Debug)]
 pub(super) struct Store {
     namespace: String,
-    rings: Rings,
+    keyrings: Keyrings,
     seal: Seal,
 }
 
@@ -47,7 +46,7 @@ impl Store {
     /// Opens the store of a namespace.
     ///
     /// # Errors
-    /// Why the kernel keyring cannot be used here, as the end of a sentence.
+    /// The reason why the kernel keyring cannot be used.
     pub(super) fn open(namespace: &str) -> Result<Self, String> {
         if user_namespace::is_without_user() {
             return Err("the user has no id in this user namespace".into());
@@ -65,7 +64,7 @@ impl Store {
         let shared = session.as_ref().and_then(|session| session.seal(namespace));
         let (key, is_new) = match SealKey::in_persistent(persistent, namespace, shared.as_ref()) {
             Err(KeyError::QuotaExceeded) => {
-                Rings::Outside { persistent }.make_room();
+                Keyrings::Outside { persistent }.make_room();
                 SealKey::in_persistent(persistent, namespace, shared.as_ref())
             }
             other => other,
@@ -73,7 +72,7 @@ impl Store {
         let store = Self {
             namespace: namespace.to_owned(),
             seal: key.seal()?,
-            rings: Rings::Outside { persistent },
+            keyrings: Keyrings::Outside { persistent },
         };
         if is_new {
             store.seal_legacy_logins(persistent);
@@ -93,30 +92,30 @@ impl Store {
         if !is_own(session.metadata()) {
             return Err("the session keyring belongs to another user".into());
         }
-        let rings = Rings::InNamespace { session };
+        let keyrings = Keyrings::InNamespace { session };
         let create = || SealKey::copy_to(session, namespace, &KeyBytes::new(random()?));
         let key = match SealKey::find(&own_keys(session), namespace) {
             Some(key) => Ok(key),
             None => create().or_else(|_| {
-                rings.make_room();
+                keyrings.make_room();
                 create()
             }),
         };
         let seal = key.and_then(|key| key.seal()).map_err(reason)?;
         Ok(Self {
             namespace: namespace.to_owned(),
-            rings,
+            keyrings,
             seal,
         })
     }
 
     /// Returns the secret of a record.
     pub(super) fn read(&self, description: &str) -> Result<Option<Secret>, KeyError> {
-        for key in self.rings.find(description) {
+        for key in self.keyrings.find(description) {
             match self.open_record(key, description) {
                 Ok(Some(secret)) => return Ok(Some(secret)),
-                Ok(None) => tracing::debug!(description, "a record has another seal"),
-                // Versions before the seal left records that only possession gives.
+                Ok(None) => tracing::debug!(description, "the record was sealed with another key"),
+                // Versions without seals left records that only possessors can read.
                 Err(KeyError::AccessDenied) => {}
                 Err(error) if is_gone(error) => {}
                 Err(error) => return Err(error),
@@ -129,34 +128,34 @@ impl Store {
         Ok(self.seal.open(description, key.read_to_vec()?))
     }
 
-    /// Adds a record, or replaces it. Where the user's quota (20,000 bytes by default) is
-    /// used up, records make room that cost no more than an exchange.
+    /// Adds a record, or replaces it. If the user's quota (20,000 bytes by default) is
+    /// exceeded, cached tokens are deleted first.
     pub(super) fn write(&self, description: &str, secret: &Secret) -> Result<Key, KeyError> {
         let record = self.seal.seal(description, secret, random()?);
         let record = record.ok_or(KeyError::InvalidArguments)?;
         match self.put(description, &record) {
             Err(KeyError::QuotaExceeded) => {
-                self.rings.make_room();
+                self.keyrings.make_room();
                 self.put(description, &record)
             }
             other => other,
         }
     }
 
-    /// Writes into the record that is there and opens with this seal. One with another seal
-    /// is another session's, to which it stays readable.
+    /// Writes into the existing record, or adds one. A record with another seal belongs to
+    /// another session and is kept.
     fn put(&self, description: &str, record: &[u8]) -> Result<Key, KeyError> {
-        let mut known = self.rings.find(description).into_iter();
+        let mut known = self.keyrings.find(description).into_iter();
         let known = known.find(|key| {
             matches!(self.open_record(*key, description), Ok(Some(_)))
                 && key.update(&record).is_ok()
         });
-        known.map_or_else(|| self.rings.add(description, record), Ok)
+        known.map_or_else(|| self.keyrings.add(description, record), Ok)
     }
 
-    /// Removes every record of this description but one.
+    /// Deletes all records with this description except one.
     pub(super) fn remove(&self, description: &str, except: Option<Key>) -> Result<(), KeyError> {
-        let mut others = self.rings.find(description);
+        let mut others = self.keyrings.find(description);
         others.retain(|key| Some(*key) != except);
         for key in others {
             match key.invalidate() {
@@ -167,9 +166,9 @@ impl Store {
         Ok(())
     }
 
-    /// Removes the seal's key once no record is left that needs it.
+    /// Deletes the seal's key if there are no records.
     pub(super) fn remove_unused_seal(&self) {
-        let Rings::Outside { persistent } = self.rings else {
+        let Keyrings::Outside { persistent } = self.keyrings else {
             return;
         };
         if !self.records(own_keys(persistent)).is_empty() {
@@ -185,12 +184,12 @@ impl Store {
         }
     }
 
-    /// Returns every record whose description begins with `prefix`.
+    /// Returns the records whose descriptions begin with `prefix`.
     pub(super) fn list(&self, prefix: &str) -> Vec<(Key, String)> {
-        self.rings.list(prefix)
+        self.keyrings.list(prefix)
     }
 
-    /// The records of this namespace among some keys.
+    /// Returns the records of this namespace among some keys.
     fn records(&self, mut keys: Vec<(Key, String)>) -> Vec<(Key, String)> {
         let seal = seal_name(&self.namespace);
         let prefix = namespace_prefix(&self.namespace);
@@ -198,9 +197,9 @@ impl Store {
         keys
     }
 
-    /// Moves records that a user namespace left in the session keyring to the persistent
-    /// one, so that they outlast the session, and shares the seal's key with the session in
-    /// place of the one that it has. Root has no use for that.
+    /// Moves records from the session keyring, where processes in a user namespace stored them,
+    /// to the persistent keyring, so that they outlast the session. Then replaces the session's
+    /// copy of the seal's key, except for root, who has no rootless clients.
     fn move_session_records(
         &self,
         session: &SessionKeyring,
@@ -227,7 +226,7 @@ impl Store {
         }
     }
 
-    /// Says whether a record has been copied, or is not worth it.
+    /// Seals a record with this seal. Returns whether the original may be deleted.
     fn reseal(&self, key: Key, description: &str, previous: &Seal) -> bool {
         let record = key.read_to_vec().ok();
         let Some(secret) = record.and_then(|record| previous.open(description, record)) else {
@@ -242,10 +241,10 @@ impl Store {
         true
     }
 
-    /// Seals the logins that a version before the seal left; tokens cost an exchange.
+    /// Seals the logins of versions without seals, and deletes their tokens.
     fn seal_legacy_logins(&self, persistent: KeyRing) {
         for (key, description) in self.records(own_keys(persistent)) {
-            // A process that made the seal at the same time has sealed it already.
+            // Another process that created the seal at the same time has sealed it.
             if matches!(self.open_record(key, &description), Ok(Some(_))) {
                 continue;
             }

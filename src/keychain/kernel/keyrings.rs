@@ -1,4 +1,4 @@
-//! Where records are looked for and added.
+//! The keyrings in which records are searched and added.
 
 use linux_keyutils::Key;
 use linux_keyutils::KeyError;
@@ -14,18 +14,18 @@ use super::keys::own_uid;
 use super::keys::owner_permissions;
 use super::proc_keys;
 
-/// Where records are looked for and added.
+/// The keyrings in which records are searched and added.
 #[derive(Debug)]
-pub(super) enum Rings {
-    /// In a user namespace the kernel has another persistent keyring, so new records
-    /// stand in the session keyring. Those from outside are reached by their numbers.
+pub(super) enum Keyrings {
+    /// In a user namespace, the kernel has another persistent keyring. So new records are
+    /// added to the session keyring, and those from outside are found in `/proc/keys`.
     InNamespace { session: KeyRing },
-    /// Everywhere else records stand in the persistent keyring.
+    /// Outside of a user namespace, records are in the persistent keyring.
     Outside { persistent: KeyRing },
 }
 
-impl Rings {
-    /// Every record of this user whose description begins with `prefix`.
+impl Keyrings {
+    /// Returns the records of this user whose descriptions begin with `prefix`.
     pub(super) fn list(&self, prefix: &str) -> Vec<(Key, String)> {
         let mut records = match self {
             Self::InNamespace { .. } => proc_keys::keys_of_user(own_uid(), prefix),
@@ -35,6 +35,7 @@ impl Rings {
         records
     }
 
+    /// Returns the records of this user with this description.
     pub(super) fn find(&self, description: &str) -> Vec<Key> {
         match self {
             Self::InNamespace { .. } => {
@@ -49,9 +50,9 @@ impl Rings {
         }
     }
 
-    /// Adds a record that is readable by its owner from the start. It is made in the keyring
-    /// of this process and linked from there: adding it where others may have put a key of
-    /// that name would write it into theirs.
+    /// Adds a record that only its owner can read, at any moment. It is created in the keyring
+    /// of this process and then linked: if another user has put a key of that name into the
+    /// session keyring, adding it there would write into that key.
     pub(super) fn add(&self, description: &str, record: &[u8]) -> Result<Key, KeyError> {
         let process = KeyRing::from_special_id(KeyRingIdentifier::Process, true)?;
         let key = process.add_key(description, record)?;
@@ -64,14 +65,13 @@ impl Rings {
         Ok(key)
     }
 
-    /// Removes what costs no more than an exchange to get back.
+    /// Deletes cached tokens and hints, which can be requested again.
     pub(super) fn make_room(&self) {
         let short_lived = [Kind::Hint, Kind::Token].map(|kind| Some(kind.name()));
         for (key, description) in self.list(SCHEMA) {
             if short_lived.contains(&kind(&description)) {
-                // The kernel counts a removed key until it is collected, but a
-                // shortened payload at once. Another process may have been
-                // faster; then there is nothing left to do.
+                // The kernel counts a deleted key until its next garbage collection, but a
+                // shorter payload at once. Errors mean that another process deleted it.
                 let _ = key.update(&b"-");
                 let _ = key.invalidate();
             }
