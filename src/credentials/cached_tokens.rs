@@ -107,7 +107,7 @@ impl Broker<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::test_support::Machine;
+    use super::super::test_support::TestMachine;
     use super::super::test_support::registry;
     use super::*;
 
@@ -121,15 +121,18 @@ mod tests {
             (team, &of_team[..], &[][..]),
             (LoginScope::Default, &[], &elsewhere),
         ] {
-            let mut machine = Machine::new();
-            let change_to = |machine: &mut Machine, variables: &[_]| {
+            let mut machine = TestMachine::new();
+            let change_to = |machine: &mut TestMachine, variables: &[_]| {
                 machine.environment = machine.with_settings(text, variables);
             };
             change_to(&mut machine, in_use);
             machine.log_in(&scope, "key").unwrap();
             let first = machine.get("us.icr.io").unwrap();
             change_to(&mut machine, at_logout);
-            assert_eq!(machine.ask(|broker| broker.log_out(&scope)), Ok(true));
+            assert_eq!(
+                machine.with_broker(|broker| broker.log_out(&scope)),
+                Ok(true)
+            );
             change_to(&mut machine, in_use);
             machine.log_in(&scope, "key").unwrap();
             assert_ne!(machine.get("us.icr.io").unwrap(), first, "{scope}");
@@ -138,23 +141,23 @@ mod tests {
 
     #[test]
     fn a_new_login_takes_effect_at_once() {
-        let machine = Machine::with_login("iamapikey", "one");
+        let machine = TestMachine::with_login("iamapikey", "one");
         machine.get("us.icr.io").unwrap();
         machine.store("us.icr.io", "iamapikey", "two").unwrap();
-        machine.answers("us.icr.io", "iambearer:access-2");
+        machine.assert_get("us.icr.io", "iambearer:access-2");
         machine.store("us.icr.io", "cp", "entitlement").unwrap();
-        machine.answers("us.icr.io", "cp:entitlement");
+        machine.assert_get("us.icr.io", "cp:entitlement");
     }
 
     #[test]
     fn what_is_erased_is_gone_with_its_token() {
-        let machine = Machine::with_login("iamapikey", "key");
+        let machine = TestMachine::with_login("iamapikey", "key");
         machine.get("us.icr.io").unwrap();
         machine
-            .ask(|broker| broker.erase(&registry("us.icr.io")))
+            .with_broker(|broker| broker.erase(&registry("us.icr.io")))
             .unwrap();
         machine
-            .ask(|broker| broker.erase(&registry("us.icr.io")))
+            .with_broker(|broker| broker.erase(&registry("us.icr.io")))
             .unwrap();
         assert_eq!(machine.get("us.icr.io"), Err(Error::not_found()));
         machine.store("us.icr.io", "iamapikey", "key").unwrap();

@@ -326,9 +326,9 @@ impl IssuedToken {
 mod tests {
     use std::rc::Rc;
 
-    use super::super::test_support::Machine;
     use super::super::test_support::START;
-    use super::super::test_support::form;
+    use super::super::test_support::TestMachine;
+    use super::super::test_support::form_fields;
     use super::super::test_support::registry;
     use super::*;
     use crate::http::transport::Authorization;
@@ -340,11 +340,11 @@ mod tests {
 
     #[test]
     fn during_an_outage_the_old_token_is_used_until_its_last_minute() {
-        let machine = Machine::with_login("iamapikey", "key");
+        let machine = TestMachine::with_login("iamapikey", "key");
         machine.get("us.icr.io").unwrap();
         machine.fail_iam_with(503);
         machine.clock.now.set(START + 3539);
-        machine.answers("us.icr.io", "iambearer:access-1");
+        machine.assert_get("us.icr.io", "iambearer:access-1");
         machine.clock.now.set(START + 3540);
         assert!(matches!(
             machine.get("us.icr.io"),
@@ -354,7 +354,7 @@ mod tests {
 
     #[test]
     fn an_old_token_does_not_hide_a_rejected_login() {
-        let machine = Machine::with_login("iamapikey", "key");
+        let machine = TestMachine::with_login("iamapikey", "key");
         machine.get("us.icr.io").unwrap();
         machine.fail_iam_with(400);
         machine.clock.advance(Duration::from_secs(1800));
@@ -366,19 +366,19 @@ mod tests {
 
     #[test]
     fn a_failure_is_cached_for_seconds_and_deleted_by_a_new_login() {
-        let machine = Machine::with_login("iamapikey", "key");
+        let machine = TestMachine::with_login("iamapikey", "key");
         machine.fail_iam_with(400);
         let first = machine.get("us.icr.io").unwrap_err();
         assert_eq!(machine.get("us.icr.io"), Err(first), "the same text again");
-        assert_eq!(machine.exchanges(), 1);
+        assert_eq!(machine.request_count(), 1);
         *machine.iam.status.borrow_mut() = None;
         machine.store("us.icr.io", "iamapikey", "key").unwrap();
-        machine.answers("us.icr.io", "iambearer:access-2");
+        machine.assert_get("us.icr.io", "iambearer:access-2");
     }
 
     #[test]
     fn a_rotated_refresh_token_replaces_the_stored_one_everywhere() {
-        let machine = Machine::with_login("iamrefresh", "first");
+        let machine = TestMachine::with_login("iamrefresh", "first");
         machine.store("de.icr.io", "iamrefresh", "first").unwrap();
         machine.store("uk.icr.io", "iamrefresh", "another").unwrap();
         for (host, token) in [
@@ -390,8 +390,11 @@ mod tests {
         }
         machine.clock.advance(Duration::from_secs(2000));
         machine.get("de.icr.io").unwrap();
-        let asked = machine.iam.asked.borrow();
-        let sent: Vec<&str> = asked.iter().map(|request| form(request)[2].1).collect();
+        let asked = machine.iam.requests.borrow();
+        let sent: Vec<&str> = asked
+            .iter()
+            .map(|request| form_fields(request)[2].1)
+            .collect();
         assert_eq!(sent, ["first", "another", "refresh-1"]);
         assert!(asked.iter().all(|request| request.authorization
             == Authorization::Basic {
@@ -402,11 +405,11 @@ mod tests {
 
     #[test]
     fn a_profile_is_assumed_with_the_service_ids_token() {
-        let machine = Machine::with_login("Profile-1", "key");
-        machine.answers("us.icr.io", "iambearer:access-2");
-        let asked = machine.iam.asked.borrow();
+        let machine = TestMachine::with_login("Profile-1", "key");
+        machine.assert_get("us.icr.io", "iambearer:access-2");
+        let asked = machine.iam.requests.borrow();
         assert_eq!(
-            form(&asked[1]),
+            form_fields(&asked[1]),
             [
                 ("grant_type", "urn:ibm:params:oauth:grant-type:assume"),
                 ("access_token", "access-1"),
@@ -417,24 +420,28 @@ mod tests {
 
     #[test]
     fn without_locks_a_token_due_for_refresh_is_replaced_all_the_same() {
-        let mut machine = Machine::with_login("iamapikey", "key");
+        let mut machine = TestMachine::with_login("iamapikey", "key");
         machine.locks = LockDirectory::at(None);
         machine.get("us.icr.io").unwrap();
         machine.clock.advance(Duration::from_secs(1800));
-        machine.answers("us.icr.io", "iambearer:access-2");
+        machine.assert_get("us.icr.io", "iambearer:access-2");
     }
 
     #[test]
     fn during_an_outage_a_get_with_a_token_does_not_wait() {
-        let machine = Machine::with_login("iamapikey", "key");
+        let machine = TestMachine::with_login("iamapikey", "key");
         machine.get("us.icr.io").unwrap();
         machine.fail_iam_with(503);
         machine.clock.now.set(START + 1800);
-        let (asked, elapsed) = (machine.exchanges(), machine.clock.elapsed.get());
+        let (asked, elapsed) = (machine.request_count(), machine.clock.elapsed.get());
         for _ in 0..26 {
-            machine.answers("us.icr.io", "iambearer:access-1");
+            machine.assert_get("us.icr.io", "iambearer:access-1");
         }
-        assert_eq!(machine.exchanges() - asked, 26, "each sends one request");
+        assert_eq!(
+            machine.request_count() - asked,
+            26,
+            "each sends one request"
+        );
         assert_eq!(machine.clock.elapsed.get(), elapsed, "without a pause");
         *machine.iam.status.borrow_mut() = None;
         assert_ne!(
@@ -445,26 +452,26 @@ mod tests {
 
     #[test]
     fn after_a_slow_failure_other_processes_do_not_wait() {
-        let machine = Machine::with_login("iamapikey", "key");
+        let machine = TestMachine::with_login("iamapikey", "key");
         machine.get("us.icr.io").unwrap();
         machine.fail_iam_with(503);
         machine.clock.now.set(START + 1800);
         let clock = Rc::clone(&machine.clock);
         let waiting = move || clock.advance(SLOW_EXCHANGE);
-        *machine.iam.meanwhile.borrow_mut() = Some(Box::new(waiting));
+        *machine.iam.on_request.borrow_mut() = Some(Box::new(waiting));
         machine.get("us.icr.io").unwrap();
-        let asked = machine.exchanges();
+        let asked = machine.request_count();
         machine.get("us.icr.io").unwrap();
-        assert_eq!(machine.exchanges(), asked);
+        assert_eq!(machine.request_count(), asked);
     }
 
     #[test]
     fn a_new_refresh_token_is_cached_while_the_keychain_cannot_be_written() {
-        let machine = Machine::with_login("iamrefresh", "first");
+        let machine = TestMachine::with_login("iamrefresh", "first");
         let durable = Rc::clone(&machine.durable);
         let lock = move || durable.fail_with(Some(KeychainError::Locked("durable")));
-        *machine.iam.meanwhile.borrow_mut() = Some(Box::new(lock));
-        machine.answers("us.icr.io", "iambearer:access-1");
+        *machine.iam.on_request.borrow_mut() = Some(Box::new(lock));
+        machine.assert_get("us.icr.io", "iambearer:access-1");
         let cache = Logins::in_keychain(&*machine.keychains.tokens);
         let login = cache
             .read(&LoginScope::Registry(registry("us.icr.io")))

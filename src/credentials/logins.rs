@@ -237,9 +237,9 @@ mod tests {
 
     use crate::iam::jwt;
 
-    use super::super::test_support::Machine;
     use super::super::test_support::START;
-    use super::super::test_support::form;
+    use super::super::test_support::TestMachine;
+    use super::super::test_support::form_fields;
     use super::super::test_support::registry;
     use super::*;
     use crate::keychain::Item;
@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn an_access_token_is_a_login_until_it_ends() {
         let token = jwt::unsigned(&json!({"exp": START + 600}));
-        let machine = Machine::with_login("iambearer", &token);
+        let machine = TestMachine::with_login("iambearer", &token);
         assert_eq!(machine.get("us.icr.io"), Ok(format!("iambearer:{token}")));
         machine.clock.advance(Duration::from_secs(600));
         assert_eq!(machine.get("us.icr.io"), Err(Error::not_found()));
@@ -257,24 +257,27 @@ mod tests {
         let failure = refused.unwrap_err().to_string();
         assert!(failure.contains("has expired"), "{failure}");
         assert_eq!(machine.get("de.icr.io"), Err(Error::not_found()));
-        assert_eq!(machine.exchanges(), 0);
+        assert_eq!(machine.request_count(), 0);
     }
 
     #[test]
     fn a_registry_token_that_has_ended_is_pruned() {
         let token = jwt::unsigned(&json!({"exp": START + 600}));
-        let machine = Machine::with_login("token", &token);
+        let machine = TestMachine::with_login("token", &token);
         assert_eq!(machine.get("us.icr.io"), Ok(format!("token:{token}")));
         machine.clock.advance(Duration::from_secs(600));
         assert_eq!(machine.get("us.icr.io"), Err(Error::not_found()));
-        assert_eq!(machine.ask(|broker| broker.list()), Ok(BTreeMap::new()));
+        assert_eq!(
+            machine.with_broker(|broker| broker.list()),
+            Ok(BTreeMap::new())
+        );
     }
 
     /// A machine with a default login, and one for `us.icr.io` that has
     /// expired.
-    fn machine_with_expired_login() -> Machine {
+    fn machine_with_expired_login() -> TestMachine {
         let token = jwt::unsigned(&json!({"exp": START + 600}));
-        let machine = Machine::with_login("token", &token);
+        let machine = TestMachine::with_login("token", &token);
         machine.log_in(&LoginScope::Default, "key").unwrap();
         machine.clock.advance(Duration::from_secs(600));
         machine
@@ -284,7 +287,7 @@ mod tests {
     fn an_expired_login_that_cannot_be_deleted_costs_no_answer() {
         let machine = machine_with_expired_login();
         machine.durable.refuse_to_delete();
-        machine.answers("us.icr.io", "iambearer:access-1");
+        machine.assert_get("us.icr.io", "iambearer:access-1");
     }
 
     #[test]
@@ -302,39 +305,42 @@ mod tests {
             &|broker| drop(broker.get_fresh(&host, None).unwrap()),
         ];
         for query in queries {
-            machine.ask(|broker| query(broker));
+            machine.with_broker(|broker| query(broker));
             assert!(
                 machine
-                    .ask(|broker| broker.login(&scope))
+                    .with_broker(|broker| broker.login(&scope))
                     .unwrap()
                     .is_some()
             );
         }
         machine.get("us.icr.io").unwrap();
-        assert_eq!(machine.ask(|broker| broker.login(&scope)), Ok(None));
+        assert_eq!(machine.with_broker(|broker| broker.login(&scope)), Ok(None));
     }
 
     #[test]
     fn a_refresh_token_that_was_replaced_is_stored_as_what_replaced_it() {
-        let machine = Machine::with_login("iamrefresh", "first");
+        let machine = TestMachine::with_login("iamrefresh", "first");
         machine.get("us.icr.io").unwrap();
         machine.store("de.icr.io", "iamrefresh", "first").unwrap();
         machine.clock.advance(Duration::from_secs(2000));
         machine.get("de.icr.io").unwrap();
-        assert_eq!(form(&machine.iam.asked.borrow()[1])[2].1, "refresh-1");
+        assert_eq!(
+            form_fields(&machine.iam.requests.borrow()[1])[2].1,
+            "refresh-1"
+        );
     }
 
     #[test]
     fn logins_for_several_scopes_are_all_stored_or_none() {
-        let machine = Machine::with_login("iamapikey", "former");
+        let machine = TestMachine::with_login("iamapikey", "former");
         let new = Login::new(CredentialKind::ApiKey.with(Secret::new("new")));
         let scopes = ["us.icr.io", "de.icr.io", "uk.icr.io"]
             .map(|host| LoginScope::Registry(registry(host)));
         let logins = scopes.clone().map(|scope| (scope, new.clone()));
         machine.durable.refuse_to_write("uk.icr.io");
-        let stored = |scope| machine.ask(|broker| broker.login(scope)).unwrap();
+        let stored = |scope| machine.with_broker(|broker| broker.login(scope)).unwrap();
         let failure = machine
-            .ask(|broker| broker.log_in_all(&logins))
+            .with_broker(|broker| broker.log_in_all(&logins))
             .unwrap_err()
             .to_string();
         assert!(
@@ -344,17 +350,17 @@ mod tests {
         let secret = stored(&scopes[0]).map(|login| login.secret);
         assert_eq!(secret, Some(Secret::new("former")));
         assert_eq!(stored(&scopes[1]), None);
-        machine.answers("us.icr.io", "iambearer:access-1");
+        machine.assert_get("us.icr.io", "iambearer:access-1");
 
         machine
-            .ask(|broker| broker.log_in_all(&logins[..2]))
+            .with_broker(|broker| broker.log_in_all(&logins[..2]))
             .unwrap();
         assert_eq!(stored(&scopes[1]), Some(new));
     }
 
     #[test]
     fn a_login_that_cannot_be_read_is_not_replaced_as_if_there_were_none() {
-        let machine = Machine::with_login("iamapikey", "former");
+        let machine = TestMachine::with_login("iamapikey", "former");
         let item = Item::login("de.icr.io");
         let newer = Secret::new(r#"{"v":2}"#);
         machine.durable.write(&item, &newer, None).unwrap();
@@ -363,13 +369,15 @@ mod tests {
             .map(|host| (LoginScope::Registry(registry(host)), new.clone()));
         machine.durable.refuse_to_write("uk.icr.io");
         let failure = machine
-            .ask(|broker| broker.log_in_all(&logins))
+            .with_broker(|broker| broker.log_in_all(&logins))
             .unwrap_err()
             .to_string();
         assert!(failure.contains("logout de.icr.io"), "{failure}");
         assert_eq!(machine.durable.read(&item), Ok(Some(newer)));
-        machine.answers("us.icr.io", "iambearer:access-1");
-        let stored = machine.ask(|broker| broker.login(&logins[0].0)).unwrap();
+        machine.assert_get("us.icr.io", "iambearer:access-1");
+        let stored = machine
+            .with_broker(|broker| broker.login(&logins[0].0))
+            .unwrap();
         assert_eq!(
             stored.map(|login| login.secret),
             Some(Secret::new("former"))

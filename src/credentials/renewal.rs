@@ -71,63 +71,69 @@ impl Broker<'_> {
 mod tests {
     use std::time::Duration;
 
-    use super::super::test_support::Machine;
+    use super::super::test_support::TestMachine;
     use super::super::test_support::registry;
 
     #[test]
     fn a_token_due_for_refresh_is_answered_at_once_and_refreshed_once_in_the_background() {
-        let machine = Machine::with_login("iamapikey", "key");
-        machine.renewal.are_possible.set(true);
+        let machine = TestMachine::with_login("iamapikey", "key");
+        machine.background_refresh.is_possible.set(true);
         machine.get("us.icr.io").unwrap();
         machine.clock.advance(Duration::from_secs(1800));
         for host in ["us.icr.io", "de.icr.io", "us.icr.io"] {
             machine.store(host, "iamapikey", "key").unwrap();
-            machine.answers(host, "iambearer:access-1");
+            machine.assert_get(host, "iambearer:access-1");
         }
-        assert_eq!((machine.renewal.started.get(), machine.exchanges()), (1, 1));
+        assert_eq!(
+            (
+                machine.background_refresh.started.get(),
+                machine.request_count()
+            ),
+            (1, 1)
+        );
         machine
-            .ask(|broker| broker.renew(&registry("us.icr.io")))
+            .with_broker(|broker| broker.renew(&registry("us.icr.io")))
             .unwrap();
-        machine.answers("us.icr.io", "iambearer:access-2");
+        machine.assert_get("us.icr.io", "iambearer:access-2");
         machine
-            .ask(|broker| broker.renew(&registry("us.icr.io")))
+            .with_broker(|broker| broker.renew(&registry("us.icr.io")))
             .unwrap();
-        assert_eq!(machine.exchanges(), 2, "it is refreshed already");
+        assert_eq!(machine.request_count(), 2, "it is refreshed already");
     }
 
     #[test]
     fn a_background_refresh_that_fails_is_started_again_after_a_few_seconds() {
-        let machine = Machine::with_login("iamapikey", "key");
-        machine.renewal.are_possible.set(true);
+        let machine = TestMachine::with_login("iamapikey", "key");
+        machine.background_refresh.is_possible.set(true);
         machine.get("us.icr.io").unwrap();
         machine.clock.advance(Duration::from_secs(1800));
         for started in [1, 1, 2, 2] {
             machine.get("us.icr.io").unwrap();
-            assert_eq!(machine.renewal.started.get(), started);
+            assert_eq!(machine.background_refresh.started.get(), started);
             machine.clock.advance(Duration::from_secs(3));
         }
     }
 
     #[test]
     fn a_token_near_its_expiry_is_replaced_before_the_answer() {
-        let machine = Machine::with_login("iamapikey", "key");
-        machine.renewal.are_possible.set(true);
+        let machine = TestMachine::with_login("iamapikey", "key");
+        machine.background_refresh.is_possible.set(true);
         machine.get("us.icr.io").unwrap();
         machine.clock.advance(Duration::from_secs(3300));
-        machine.answers("us.icr.io", "iambearer:access-2");
-        assert_eq!(machine.renewal.started.get(), 0);
+        machine.assert_get("us.icr.io", "iambearer:access-2");
+        assert_eq!(machine.background_refresh.started.get(), 0);
     }
 
     #[test]
     fn a_rejected_background_refresh_leaves_the_old_token_in_use() {
-        let machine = Machine::with_login("iamapikey", "key");
-        machine.renewal.are_possible.set(true);
+        let machine = TestMachine::with_login("iamapikey", "key");
+        machine.background_refresh.is_possible.set(true);
         machine.get("us.icr.io").unwrap();
         machine.clock.advance(Duration::from_secs(1800));
         machine.fail_iam_with(400);
-        let outcome = machine.ask(|broker| broker.renew(&registry("us.icr.io")));
+        let outcome = machine.with_broker(|broker| broker.renew(&registry("us.icr.io")));
         assert!(outcome.is_err());
-        machine.answers("us.icr.io", "iambearer:access-1");
+        machine.assert_get("us.icr.io", "iambearer:access-1");
         machine.clock.advance(Duration::from_secs(1800));
         assert!(
             machine.get("us.icr.io").is_err(),
@@ -137,11 +143,11 @@ mod tests {
 
     #[test]
     fn a_background_refresh_without_a_source_does_nothing() {
-        let machine = Machine::new();
+        let machine = TestMachine::new();
         assert_eq!(
-            machine.ask(|broker| broker.renew(&registry("us.icr.io"))),
+            machine.with_broker(|broker| broker.renew(&registry("us.icr.io"))),
             Ok(())
         );
-        assert_eq!(machine.exchanges(), 0);
+        assert_eq!(machine.request_count(), 0);
     }
 }

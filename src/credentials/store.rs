@@ -271,8 +271,8 @@ mod tests {
 
     use serde_json::json;
 
-    use super::super::test_support::Machine;
     use super::super::test_support::START;
+    use super::super::test_support::TestMachine;
     use super::super::test_support::registry;
     use super::*;
     use crate::keychain::KeychainError;
@@ -282,19 +282,19 @@ mod tests {
     }
 
     /// What becomes of an access token.
-    fn store(machine: &Machine, token: &str) -> Result<StoreOutcome> {
+    fn store(machine: &TestMachine, token: &str) -> Result<StoreOutcome> {
         let credential = Credential::bearer(Secret::new(token));
-        machine.ask(|broker| broker.store(&registry("us.icr.io"), credential))
+        machine.with_broker(|broker| broker.store(&registry("us.icr.io"), credential))
     }
 
     /// A machine with an API key for every registry, whose tokens are of `me` in account `a`.
-    fn machine_of_me() -> Machine {
-        let machine = Machine::new();
+    fn machine_of_me() -> TestMachine {
+        let machine = TestMachine::new();
         let token = Secret::new(token_of("me", "a", START + 3600));
         let login = Login::new(CredentialKind::ApiKey.with(Secret::new("key")));
         let login = login.owned_by(Owner::of(&token));
         machine
-            .ask(|broker| broker.log_in(&LoginScope::Default, login))
+            .with_broker(|broker| broker.log_in(&LoginScope::Default, login))
             .unwrap();
         machine
     }
@@ -312,8 +312,8 @@ mod tests {
             let stored = store(&machine, &token).unwrap();
             assert_eq!(stored != StoreOutcome::Unchanged, is_stored, "{token}");
             let answered = if is_stored { &*token } else { "access-1" };
-            machine.answers("us.icr.io", &format!("iambearer:{answered}"));
-            machine.answers("de.icr.io", "iambearer:access-1");
+            machine.assert_get("us.icr.io", &format!("iambearer:{answered}"));
+            machine.assert_get("de.icr.io", "iambearer:access-1");
         }
     }
 
@@ -335,24 +335,26 @@ mod tests {
 
     #[test]
     fn whose_session_is_over_may_log_in_with_a_token_of_the_same_identity() {
-        let machine = Machine::new();
+        let machine = TestMachine::new();
         let token = token_of("me", "a", START + 600);
         let scope = LoginScope::Registry(registry("us.icr.io"));
         let session = CredentialKind::RefreshToken.with(Secret::new("refresh"));
         let login = Login::new(session).owned_by(Owner::of(&Secret::new(&*token)));
         for (login, is_stored) in [(login.clone(), false), (login.ended(START), true)] {
-            machine.ask(|broker| broker.log_in(&scope, login)).unwrap();
+            machine
+                .with_broker(|broker| broker.log_in(&scope, login))
+                .unwrap();
             let stored = store(&machine, &token).unwrap();
             assert_eq!(stored != StoreOutcome::Unchanged, is_stored);
         }
-        machine.answers("us.icr.io", &format!("iambearer:{token}"));
+        machine.assert_get("us.icr.io", &format!("iambearer:{token}"));
     }
 
     #[test]
     fn what_a_token_takes_the_place_of_is_known() {
         let machine = machine_of_me();
         let token = token_of("other", "b", START + 600);
-        let shadowed = |machine: &Machine| match store(machine, &token) {
+        let shadowed = |machine: &TestMachine| match store(machine, &token) {
             Ok(StoreOutcome::Written {
                 shadowed_login: Some(shadowed),
             }) => {
@@ -363,13 +365,13 @@ mod tests {
         };
         let default = "the default login".to_owned();
         assert_eq!(shadowed(&machine), (false, default));
-        let machine = Machine::with_login("iamapikey", "key");
+        let machine = TestMachine::with_login("iamapikey", "key");
         assert_eq!(shadowed(&machine), (true, String::new()));
     }
 
     #[test]
     fn a_token_that_does_not_answer_replaces_no_login_that_lasts() {
-        let mut machine = Machine::with_login("iamapikey", "key");
+        let mut machine = TestMachine::with_login("iamapikey", "key");
         machine.environment = machine.with_settings("", &[("IBMCLOUD_API_KEY", "another")]);
         let token = token_of("other", "b", START + 600);
         let failure = store(&machine, &token).unwrap_err().to_string();
@@ -378,13 +380,13 @@ mod tests {
             "{failure}"
         );
         machine.environment = machine.with_settings("", &[]);
-        machine.answers("us.icr.io", "iambearer:access-1");
+        machine.assert_get("us.icr.io", "iambearer:access-1");
     }
 
     #[test]
     fn a_token_of_ours_comes_back_although_another_source_answers_by_now() {
         let mut machine = machine_of_me();
-        machine.answers("us.icr.io", "iambearer:access-1");
+        machine.assert_get("us.icr.io", "iambearer:access-1");
         machine.environment = machine.with_settings("", &[("IBMCLOUD_API_KEY", "another")]);
         assert_eq!(store(&machine, "access-1"), Ok(StoreOutcome::Unchanged));
     }
@@ -392,7 +394,7 @@ mod tests {
     /// Then nobody can tell a token of ours that a client brings back from another.
     #[test]
     fn where_no_token_is_kept_none_takes_the_place_of_what_answers() {
-        let mut machine = Machine::with_environment(&[("IBMCLOUD_API_KEY", "key")]);
+        let mut machine = TestMachine::with_environment(&[("IBMCLOUD_API_KEY", "key")]);
         machine.keychains.tokens = Box::new(Rc::clone(&machine.durable));
         machine.keychains.cache_is_local = false;
         let full = KeychainError::Refused("full".into());
@@ -415,7 +417,7 @@ mod tests {
     #[test]
     fn what_we_answered_comes_back_without_notes_too() {
         for credential in ["iambearer", "iamrefresh", "iamapikey"] {
-            let mut machine = Machine::new();
+            let mut machine = TestMachine::new();
             machine.keychains.cache_is_local = false;
             let text = format!("[profile.p]\ncredential = '{credential}'");
             machine.environment = machine.with_settings(&text, &[("ICR_PROFILE", "p")]);
@@ -424,14 +426,14 @@ mod tests {
             let answer = machine.get("us.icr.io").unwrap();
             let (username, secret) = answer.split_once(':').unwrap();
             machine.store("us.icr.io", username, secret).unwrap();
-            let scopes = machine.ask(|broker| broker.scopes());
+            let scopes = machine.with_broker(|broker| broker.scopes());
             assert_eq!(scopes.unwrap().len(), 1, "{credential}");
         }
     }
 
     #[test]
     fn an_identity_token_is_refused() {
-        let failure = Machine::new()
+        let failure = TestMachine::new()
             .store("us.icr.io", "<token>", "x")
             .unwrap_err()
             .to_string();
@@ -443,7 +445,7 @@ mod tests {
 
     #[test]
     fn our_own_token_may_come_back_while_the_keychain_is_locked() {
-        let machine = Machine::with_login("iamapikey", "key");
+        let machine = TestMachine::with_login("iamapikey", "key");
         machine.get("us.icr.io").unwrap();
         machine
             .durable
@@ -455,7 +457,7 @@ mod tests {
     #[test]
     fn an_empty_secret_is_taken_but_never_answered() {
         for username in ["iamapikey", "iambearer", "token", "cp", "somebody"] {
-            let machine = Machine::with_login(username, "");
+            let machine = TestMachine::with_login(username, "");
             assert_eq!(
                 machine.get("us.icr.io"),
                 Err(Error::not_found()),

@@ -35,28 +35,28 @@ pub(crate) const START: u64 = 1_800_000_000;
 
 /// IAM that numbers its tokens, until it is told to fail.
 #[derive(Default)]
-pub(crate) struct NumberedTokens {
-    pub(crate) asked: RefCell<Vec<Request>>,
-    pub(crate) meanwhile: RefCell<Option<Box<dyn Fn()>>>,
-    pub(crate) refused: RefCell<Option<Secret>>,
+pub(crate) struct FakeIam {
+    pub(crate) requests: RefCell<Vec<Request>>,
+    pub(crate) on_request: RefCell<Option<Box<dyn Fn()>>>,
+    pub(crate) rejected_secret: RefCell<Option<Secret>>,
     pub(crate) status: RefCell<Option<u16>>,
 }
 
-impl Transport for NumberedTokens {
+impl Transport for FakeIam {
     fn send(&self, request: Request) -> Result<Response, TransportError> {
         let Body::Form(form) = &request.body else {
             panic!("it is asked for tokens alone");
         };
-        let refused = self.refused.borrow().clone();
-        let is_refused = form
+        let rejected = self.rejected_secret.borrow().clone();
+        let is_rejected = form
             .iter()
-            .any(|(_, value)| Some(value) == refused.as_ref());
-        self.asked.borrow_mut().push(request);
-        if let Some(happens) = &*self.meanwhile.borrow() {
-            happens();
+            .any(|(_, value)| Some(value) == rejected.as_ref());
+        self.requests.borrow_mut().push(request);
+        if let Some(on_request) = &*self.on_request.borrow() {
+            on_request();
         }
-        let number = self.asked.borrow().len();
-        let status = if is_refused {
+        let number = self.requests.borrow().len();
+        let status = if is_rejected {
             400
         } else {
             self.status.borrow().unwrap_or(200)
@@ -75,33 +75,33 @@ impl Transport for NumberedTokens {
 
 /// Counts the processes that would be started, once that is possible.
 #[derive(Default)]
-pub(crate) struct Renewals {
-    pub(crate) are_possible: Cell<bool>,
+pub(crate) struct FakeBackgroundRefresh {
+    pub(crate) is_possible: Cell<bool>,
     pub(crate) started: Cell<usize>,
 }
 
-impl Renewals {
+impl FakeBackgroundRefresh {
     fn start(&self) -> bool {
-        if self.are_possible.get() {
+        if self.is_possible.get() {
             self.started.set(self.started.get() + 1);
         }
-        self.are_possible.get()
+        self.is_possible.get()
     }
 }
 
 /// A test environment with a cache keychain for tokens and a durable one for logins.
-pub(crate) struct Machine {
+pub(crate) struct TestMachine {
     pub(crate) clock: Rc<FakeClock>,
     pub(crate) environment: Environment,
     pub(crate) durable: Rc<MemoryKeychain>,
-    pub(crate) iam: NumberedTokens,
+    pub(crate) iam: FakeIam,
     pub(crate) keychains: Keychains,
     pub(crate) locks: LockDirectory,
-    pub(crate) renewal: Renewals,
+    pub(crate) background_refresh: FakeBackgroundRefresh,
     directory: tempfile::TempDir,
 }
 
-impl Machine {
+impl TestMachine {
     pub(crate) fn new() -> Self {
         Self::with_environment(&[])
     }
@@ -112,7 +112,7 @@ impl Machine {
         Self {
             clock: Rc::new(FakeClock::at(START)),
             environment: variables.iter().copied().collect(),
-            iam: NumberedTokens::default(),
+            iam: FakeIam::default(),
             keychains: Keychains {
                 logins: Box::new(Rc::clone(&durable)),
                 tokens: Box::new(Rc::new(MemoryKeychain::default())),
@@ -120,7 +120,7 @@ impl Machine {
             },
             durable,
             locks: LockDirectory::at(Some(directory.path().to_owned())),
-            renewal: Renewals::default(),
+            background_refresh: FakeBackgroundRefresh::default(),
             directory,
         }
     }
@@ -131,9 +131,9 @@ impl Machine {
         machine
     }
 
-    pub(crate) fn ask<T>(&self, question: impl FnOnce(&Broker<'_>) -> T) -> T {
+    pub(crate) fn with_broker<T>(&self, run: impl FnOnce(&Broker<'_>) -> T) -> T {
         let settings = Settings::load(&self.environment, None, None).unwrap();
-        let start = |_: &Registry| self.renewal.start();
+        let start = |_: &Registry| self.background_refresh.start();
         let terminal = FakeTerminal::default();
         let context = Context {
             start_background_refresh: &start,
@@ -145,7 +145,7 @@ impl Machine {
                 &self.iam,
             )
         };
-        question(&Broker {
+        run(&Broker {
             context: &context,
             settings: &settings,
             keychains: &self.keychains,
@@ -158,7 +158,7 @@ impl Machine {
             username: username.into(),
             secret: Secret::new(secret),
         };
-        self.ask(|broker| broker.store(&registry(host), credential).map(drop))
+        self.with_broker(|broker| broker.store(&registry(host), credential).map(drop))
     }
 
     /// Variables, with a settings file that holds this.
@@ -172,12 +172,13 @@ impl Machine {
 
     pub(crate) fn log_in(&self, scope: &LoginScope, key: &str) -> Result<()> {
         let login = Login::new(CredentialKind::ApiKey.with(Secret::new(key)));
-        self.ask(|broker| broker.log_in(scope, login))
+        self.with_broker(|broker| broker.log_in(scope, login))
     }
 
     /// `username:secret` of the answer.
     pub(crate) fn get(&self, host: &str) -> Result<String> {
-        let credential = self.ask(|broker| broker.get_and_delete_expired(&registry(host)))?;
+        let credential =
+            self.with_broker(|broker| broker.get_and_delete_expired(&registry(host)))?;
         Ok(format!(
             "{}:{}",
             credential.username,
@@ -186,12 +187,12 @@ impl Machine {
     }
 
     #[track_caller]
-    pub(crate) fn answers(&self, host: &str, credential: &str) {
+    pub(crate) fn assert_get(&self, host: &str, credential: &str) {
         assert_eq!(self.get(host).as_deref(), Ok(credential));
     }
 
-    pub(crate) fn exchanges(&self) -> usize {
-        self.iam.asked.borrow().len()
+    pub(crate) fn request_count(&self) -> usize {
+        self.iam.requests.borrow().len()
     }
 
     pub(crate) fn fail_iam_with(&self, status: u16) {
@@ -199,7 +200,7 @@ impl Machine {
     }
 }
 
-pub(crate) fn form(request: &Request) -> Vec<(&str, &str)> {
+pub(crate) fn form_fields(request: &Request) -> Vec<(&str, &str)> {
     let Body::Form(fields) = &request.body else {
         panic!("{request:?} has no form");
     };

@@ -1,7 +1,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::test_support::Machine;
+use super::test_support::TestMachine;
 use super::test_support::registry;
 use super::*;
 use crate::keychain::KeychainError;
@@ -10,11 +10,11 @@ use crate::secret::Secret;
 
 #[test]
 fn a_fresh_token_is_found_without_the_durable_keychain_and_without_iam() {
-    let machine = Machine::with_login("iamapikey", "key");
-    machine.answers("us.icr.io", "iambearer:access-1");
+    let machine = TestMachine::with_login("iamapikey", "key");
+    machine.assert_get("us.icr.io", "iambearer:access-1");
     let calls = machine.durable.calls();
     machine.clock.advance(Duration::from_secs(1799));
-    machine.answers("us.icr.io", "iambearer:access-1");
+    machine.assert_get("us.icr.io", "iambearer:access-1");
     assert_eq!(machine.durable.calls(), calls, "a hit is local");
     machine.clock.advance(Duration::from_secs(1));
     assert_eq!(
@@ -26,19 +26,19 @@ fn a_fresh_token_is_found_without_the_durable_keychain_and_without_iam() {
 
 #[test]
 fn all_regions_share_the_token_of_one_identity() {
-    let machine = Machine::with_environment(&[("IC_API_KEY", "key")]);
+    let machine = TestMachine::with_environment(&[("IC_API_KEY", "key")]);
     for region in crate::registry::REGIONS {
         for host in [region.host, region.private_host] {
-            machine.answers(host, "iambearer:access-1");
+            machine.assert_get(host, "iambearer:access-1");
         }
     }
-    assert_eq!(machine.exchanges(), 1);
+    assert_eq!(machine.request_count(), 1);
     assert_eq!(
         machine.get("stg.icr.io").as_deref(),
         Ok("iambearer:access-2"),
         "staging has an IAM of its own"
     );
-    let asked = machine.iam.asked.borrow();
+    let asked = machine.iam.requests.borrow();
     assert_eq!(
         asked[1].url,
         "https://iam.test.cloud.ibm.com/identity/token"
@@ -47,13 +47,13 @@ fn all_regions_share_the_token_of_one_identity() {
 
 #[test]
 fn no_hint_is_written_about_a_login_that_another_process_changes() {
-    let machine = Machine::new();
+    let machine = TestMachine::new();
     let scopes = [
         LoginScope::Registry(registry("us.icr.io")),
         LoginScope::Default,
     ];
     let look = || {
-        machine.ask(|broker| {
+        machine.with_broker(|broker| {
             let context = broker.source_context(&registry("us.icr.io"));
             let at_once = Deadline::after(&*machine.clock, Duration::ZERO);
             let found = broker.find_with_hints(&registry("us.icr.io"), &context, at_once);
@@ -73,13 +73,13 @@ fn no_hint_is_written_about_a_login_that_another_process_changes() {
 
 #[test]
 fn a_locked_keychain_does_not_cost_a_token_that_still_works() {
-    let machine = Machine::with_login("iamapikey", "key");
+    let machine = TestMachine::with_login("iamapikey", "key");
     machine.get("us.icr.io").unwrap();
     machine
         .durable
         .fail_with(Some(KeychainError::Locked("durable")));
     machine.clock.advance(Duration::from_secs(2000));
-    machine.answers("us.icr.io", "iambearer:access-1");
+    machine.assert_get("us.icr.io", "iambearer:access-1");
     let failure = machine.get("de.icr.io").unwrap_err().to_string();
     assert!(
         failure.contains("locked"),
@@ -89,22 +89,22 @@ fn a_locked_keychain_does_not_cost_a_token_that_still_works() {
 
 #[test]
 fn the_environment_comes_before_a_stored_login() {
-    let machine = Machine::with_environment(&[("IBMCLOUD_API_KEY", "key")]);
+    let machine = TestMachine::with_environment(&[("IBMCLOUD_API_KEY", "key")]);
     machine.store("us.icr.io", "alice", "password").unwrap();
-    machine.answers("us.icr.io", "iambearer:access-1");
+    machine.assert_get("us.icr.io", "iambearer:access-1");
 }
 
 #[test]
 fn a_get_uses_the_new_key_if_the_key_is_rotated_meanwhile() {
-    let machine = Machine::with_login("iamapikey", "old");
-    *machine.iam.refused.borrow_mut() = Some(Secret::new("old"));
+    let machine = TestMachine::with_login("iamapikey", "old");
+    *machine.iam.rejected_secret.borrow_mut() = Some(Secret::new("old"));
     assert!(
         machine.get("us.icr.io").is_err(),
         "no other key replaced it"
     );
 
-    let machine = Machine::with_login("iamapikey", "old");
-    *machine.iam.refused.borrow_mut() = Some(Secret::new("old"));
+    let machine = TestMachine::with_login("iamapikey", "old");
+    *machine.iam.rejected_secret.borrow_mut() = Some(Secret::new("old"));
     let durable = Rc::clone(&machine.durable);
     let rotate = move || {
         let scope = LoginScope::Registry(registry("us.icr.io"));
@@ -112,6 +112,6 @@ fn a_get_uses_the_new_key_if_the_key_is_rotated_meanwhile() {
         let logins = Logins::in_keychain(&*durable);
         logins.write(&scope, &Login::new(credential)).unwrap();
     };
-    *machine.iam.meanwhile.borrow_mut() = Some(Box::new(rotate));
-    machine.answers("us.icr.io", "iambearer:access-2");
+    *machine.iam.on_request.borrow_mut() = Some(Box::new(rotate));
+    machine.assert_get("us.icr.io", "iambearer:access-2");
 }

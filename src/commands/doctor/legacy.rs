@@ -143,7 +143,7 @@ fn take_over_text(stored: &[Registry]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credentials::test_support::Machine;
+    use crate::credentials::test_support::TestMachine;
     use crate::credentials::test_support::registry;
     use crate::keychain::KeychainError;
     use crate::secret::Secret;
@@ -157,10 +157,10 @@ mod tests {
 
     #[test]
     fn an_error_for_one_registry_does_not_stop_the_others() {
-        let machine = Machine::with_login("iamapikey", "key");
+        let machine = TestMachine::with_login("iamapikey", "key");
         let logins = ["de.icr.io", "us.icr.io", "uk.icr.io", "jp.icr.io"].map(legacy_login);
         machine.durable.refuse_to_write("uk.icr.io");
-        let (stored, errors) = machine.ask(|broker| take_over(logins.into(), broker));
+        let (stored, errors) = machine.with_broker(|broker| take_over(logins.into(), broker));
         assert_eq!(stored, ["de.icr.io", "jp.icr.io"].map(registry));
         let [own, unwritten] = &*errors else {
             panic!("{errors:?}");
@@ -170,18 +170,18 @@ mod tests {
             unwritten.starts_with("cannot take over: uk.icr.io: "),
             "{unwritten}"
         );
-        machine.answers("us.icr.io", "iambearer:access-3");
+        machine.assert_get("us.icr.io", "iambearer:access-3");
     }
 
     #[test]
     fn a_login_that_does_not_work_and_cannot_be_deleted_is_reported() {
-        let machine = Machine::new();
+        let machine = TestMachine::new();
         machine.fail_iam_with(400);
         let durable = std::rc::Rc::clone(&machine.durable);
         let fails = move || durable.fail_with(Some(KeychainError::Refused("broken".into())));
-        *machine.iam.meanwhile.borrow_mut() = Some(Box::new(fails));
+        *machine.iam.on_request.borrow_mut() = Some(Box::new(fails));
         let logins = vec![legacy_login("us.icr.io")];
-        let (stored, errors) = machine.ask(|broker| take_over(logins, broker));
+        let (stored, errors) = machine.with_broker(|broker| take_over(logins, broker));
         assert_eq!(stored, []);
         for part in ["us.icr.io", "cannot delete", "broken", "logout us.icr.io"] {
             assert!(errors[0].contains(part), "{errors:?}");
