@@ -1,93 +1,143 @@
-//! How long is a failure remembered?
+//! How long is a failure cached?
 
-use super::Record;
+use serde::Deserialize;
+use serde::Serialize;
+
+use super::record::is_recent;
 use crate::error::Error;
 use crate::time;
 
-/// How long a failure is answered again without asking IAM, in seconds: long enough
-/// for forty processes of one build, too short for a person who has mended it.
-pub(super) const FAILURE_LIFE: u64 = 5;
+/// The time, in seconds, for which a lookup returns a failure, so that IAM is not asked again:
+/// long enough for the forty processes of one build, short enough for a person who fixes the
+/// cause and tries again.
+pub(super) const FAILURE_CACHING: u64 = 5;
 
-/// How long a failure is remembered for telling a person about it, in seconds. A token
-/// that is got in the meantime takes its place.
-pub(super) const FAILURE_MEMORY: u64 = 60 * 60;
+/// The time, in seconds, for which the last failure is stored for reports. A token replaces
+/// it.
+pub(super) const FAILURE_RETENTION: u64 = 60 * 60;
 
-/// From when on a failure says since when it lasts, in seconds.
-pub(super) const LONG_OUTAGE: u64 = 60;
+/// The length, in seconds, from which an outage is long, and its errors say when it started.
+const LONG_OUTAGE: u64 = 60;
 
-/// A failure that is remembered, with nothing since that worked.
+/// The last failure to get a token; no token was received since.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct LastFailure {
     /// What failed.
     pub error: Error,
-    /// What a person calls the source that it is about.
+    /// The title of the source.
     pub source: String,
-    /// When it first failed like this, in seconds since 1970.
+    /// When it first failed in this way, in seconds since 1970.
     pub since: u64,
-    /// How long ago it last failed, in seconds.
+    /// The seconds since it last failed.
     pub age: u64,
 }
 
 impl LastFailure {
-    /// Whether it is one of this source. An outage is one of all sources that hold the
-    /// same key: nobody should wait for each of them.
+    /// Returns whether this is also a failure of the source. A rejection is about one source;
+    /// an outage affects all sources with the same key, which should not each wait for IAM.
     pub fn applies_to(&self, source: &str) -> bool {
         self.source == source || self.is_outage()
     }
 
-    /// Whether nothing is wrong with what the person set up.
+    /// Returns whether the error is temporary: the person need not change anything.
     pub fn is_outage(&self) -> bool {
         self.error.is_temporary()
     }
 }
 
-/// The failure in a record, while it is worth telling.
-pub(super) fn last_failure(record: &Record, now: u64) -> Option<LastFailure> {
-    let Record::Failure {
-        source,
-        message,
-        hint,
-        permanent,
-        rejection,
-        received,
-        since,
-        obeyed: _,
-    } = record
-    else {
-        return None;
-    };
-    let age = now
-        .checked_sub(*received)
-        .filter(|age| *age < FAILURE_MEMORY)?;
-    let mut error = if *permanent {
-        Error::user(message.as_str())
-    } else {
-        Error::temporary(message.as_str())
-    };
-    if let Some(hint) = hint {
-        error = error.with_hint(hint);
-    }
-    if *rejection {
-        error = error.as_rejection();
-    }
-    Some(LastFailure {
-        error,
-        source: source.clone(),
-        since: since.unwrap_or(*received).min(*received),
-        age,
-    })
+/// A failure as it is stored. Times are in seconds since 1970.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(super) struct FailureRecord {
+    /// The title of the source: several sources may have the same key.
+    #[serde(default)]
+    source: String,
+    message: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+    #[serde(rename = "permanent")]
+    is_user_error: bool,
+    #[serde(default, rename = "rejection")]
+    is_rejection: bool,
+    received: u64,
+    /// When it first failed in this way; `None` in records that older programs wrote.
+    #[serde(default)]
+    since: Option<u64>,
+    /// Whether lookups return it, not only reports.
+    #[serde(default = "yes", rename = "obeyed")]
+    is_returned: bool,
 }
 
-/// The failure with since when it lasts, if that is long and may pass.
-pub(super) fn dated(failure: Error, since: u64, now: u64) -> Error {
-    let lasted = now.saturating_sub(since);
-    if lasted < LONG_OUTAGE || !failure.is_temporary() {
-        return failure;
+fn yes() -> bool {
+    true
+}
+
+impl FailureRecord {
+    pub(super) fn new(
+        source: &str,
+        error: &Error,
+        since: u64,
+        now: u64,
+        is_returned: bool,
+    ) -> Self {
+        Self {
+            source: source.to_owned(),
+            message: error.undated_text(),
+            hint: error.hint().map(str::to_owned),
+            is_user_error: error.is_user(),
+            is_rejection: error.is_rejection(),
+            received: now,
+            since: Some(since),
+            is_returned,
+        }
+    }
+
+    /// Returns the failure if it is recent enough for reports.
+    pub(super) fn last_failure(self, now: u64) -> Option<LastFailure> {
+        let age = now
+            .checked_sub(self.received)
+            .filter(|age| *age < FAILURE_RETENTION)?;
+        let mut error = if self.is_user_error {
+            Error::user(self.message)
+        } else {
+            Error::temporary(self.message)
+        };
+        if let Some(hint) = self.hint {
+            error = error.with_hint(hint);
+        }
+        if self.is_rejection {
+            error = error.as_rejection();
+        }
+        Some(LastFailure {
+            error,
+            source: self.source,
+            since: self.since.unwrap_or(self.received).min(self.received),
+            age,
+        })
+    }
+
+    /// Returns the failure if it is recent enough to be the result of a lookup.
+    pub(super) fn current(self, now: u64) -> Option<LastFailure> {
+        if !self.is_returned || !is_recent(self.received, now) {
+            return None;
+        }
+        let last = self.last_failure(now)?;
+        Some(LastFailure {
+            error: with_start_of_outage(last.error, last.since, now),
+            ..last
+        })
+    }
+}
+
+/// Returns the error; during a long outage, with the time at which it started.
+pub(super) fn with_start_of_outage(error: Error, since: u64, now: u64) -> Error {
+    let length = now.saturating_sub(since);
+    if length < LONG_OUTAGE || !error.is_temporary() {
+        return error;
     }
     let since = format!(
         "failing since {}, {}",
         time::minute(since),
-        time::duration(lasted)
+        time::duration(length)
     );
-    failure.with_since(since)
+    error.with_since(since)
 }

@@ -4,26 +4,25 @@ use crate::digest;
 use crate::iam::endpoint::Endpoint;
 use crate::registry::Registry;
 
-/// Names an identity at an IAM endpoint.
+/// The key of an identity at an IAM endpoint.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CacheKey(String);
 
 impl CacheKey {
-    /// The key of the login or source named `id` at this endpoint. Whoever logs
-    /// in with something else has another `id`, so a new login is never answered
-    /// with an old token.
+    /// Creates the key of a login or a source. A login with another secret has another `id`,
+    /// so a new login never gets an old token.
     pub fn new(endpoint: &Endpoint, id: &str) -> Self {
         Self(digest::fingerprint(&[&endpoint.token_url(), id]))
     }
 
-    /// The key of the refresh token that was issued with the access token of this
-    /// key, for registries that are to get that.
+    /// Returns the key of the refresh token that IAM issued with the access token, for
+    /// registries whose credential is a refresh token.
     pub fn of_refresh_token(&self) -> Self {
         Self(digest::fingerprint(&["refresh token", &self.0]))
     }
 
-    /// The key of a registry token that was made with the access token of this key;
-    /// each registry has its own.
+    /// Returns the key of the registry token that was created with the access token. Each
+    /// registry has its own.
     pub fn of_registry_token(&self, registry: &Registry) -> Self {
         Self(digest::fingerprint(&[
             "registry token",
@@ -32,12 +31,13 @@ impl CacheKey {
         ]))
     }
 
-    /// The key of what replaced a refresh token whose source we do not write to.
+    /// Returns the key of the refresh token that replaced the one in a source that is only
+    /// read.
     pub(super) fn of_rotated_refresh_token(&self) -> Self {
         Self(digest::fingerprint(&["successor", &self.0]))
     }
 
-    /// The key's text: hexadecimal digits.
+    /// Returns the key as hexadecimal digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }

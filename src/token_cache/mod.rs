@@ -1,8 +1,7 @@
-//! Which token is still good, and what is kept of it.
+//! The token cache: which token is still good?
 //!
-//! Tokens are kept per identity, not per registry: an IAM token opens every
-//! region. The key is computed from what is at hand locally, so that finding a
-//! token takes no network and no bus.
+//! Tokens are cached per identity, not per registry, because an IAM token is valid in every
+//! region. The key is computed from local facts, so a lookup uses no network and no bus.
 
 use std::time::Duration;
 
@@ -19,48 +18,29 @@ use crate::time::Clock;
 
 mod failure;
 mod key;
+mod record;
 
 pub use failure::LastFailure;
 pub use key::CacheKey;
 
-use failure::FAILURE_LIFE;
-use failure::FAILURE_MEMORY;
-use failure::dated;
-use failure::last_failure;
+use failure::FAILURE_RETENTION;
+use failure::FailureRecord;
+use record::Record;
+use record::TokenRecord;
 
-/// The least life left, in seconds, with which a token is handed out when IAM
-/// cannot give a new one: a pull must be able to begin with it.
-const LEAST_LIFE: u64 = 60;
-
-/// The least life left, in seconds, with which a token is handed out although IAM
-/// was not asked for a new one: buildx keeps what it got for 4 minutes 50 seconds
-/// (`moby/buildkit`, `authprovider.go`).
-const CLIENT_MEMORY: u64 = 300;
-
-/// What is known about an identity's token.
+/// The result of a lookup in the token cache.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Cached {
-    /// More than half its life is left: hand it out.
+    /// A token that needs no refresh now.
     Fresh(Secret),
-    /// It works for a good while yet, but it is time for the next one.
+    /// A token that works for some minutes, but should be refreshed now.
     RefreshDue(Secret),
-    /// It still works, but not for as long as a client may keep it.
+    /// A token that may expire while a client still uses it.
     NearExpiry(Secret),
-    /// Getting one failed a moment ago, like this.
+    /// The error of an attempt to get a token, seconds ago.
     Failed(LastFailure),
-    /// Nothing.
+    /// No usable token and no recent error.
     Nothing,
-}
-
-/// A token that is kept.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct CachedToken {
-    /// The token.
-    pub secret: Secret,
-    /// How long ago it was received, in seconds.
-    pub age: u64,
-    /// How long it is good yet, in seconds.
-    pub remaining: u64,
 }
 
 impl Cached {
@@ -74,73 +54,27 @@ impl Cached {
         }
     }
 
-    /// Returns the same without a failure that is about another source.
+    /// Returns the same, but nothing instead of the failure of another source.
     pub fn for_source(self, source: &str) -> Self {
         match self {
-            Self::Failed(past) if !past.applies_to(source) => Self::Nothing,
+            Self::Failed(failure) if !failure.applies_to(source) => Self::Nothing,
             cached => cached,
         }
     }
 }
 
-/// The record that is stored in the keychain.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Record {
-    Token {
-        #[serde(serialize_with = "Secret::serialize_exposed")]
-        secret: Secret,
-        received: u64,
-        lifetime: u64,
-        /// When it was tried in vain to replace it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        tried: Option<u64>,
-    },
-    Failure {
-        /// What a person calls that which failed: several sources may hold one key.
-        #[serde(default)]
-        source: String,
-        message: String,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        hint: Option<String>,
-        permanent: bool,
-        #[serde(default)]
-        rejection: bool,
-        received: u64,
-        /// When it first failed like this; a record without it is the first.
-        #[serde(default)]
-        since: Option<u64>,
-        /// Whether it is answered again for a few seconds, and not only told.
-        #[serde(default = "yes")]
-        obeyed: bool,
-    },
+/// A cached token with its age.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CachedToken {
+    /// The token.
+    pub secret: Secret,
+    /// The seconds since it was received.
+    pub age: u64,
+    /// The seconds until it expires.
+    pub remaining: u64,
 }
 
-fn yes() -> bool {
-    true
-}
-
-impl Record {
-    /// The same record, as if nobody had tried to replace its token.
-    fn untried(self) -> Self {
-        match self {
-            Self::Token {
-                secret,
-                received,
-                lifetime,
-                tried: _,
-            } => Self::Token {
-                secret,
-                received,
-                lifetime,
-                tried: None,
-            },
-            failure => failure,
-        }
-    }
-}
-
-/// The tokens in a keychain. A keychain that fails is a cache that is empty.
+/// The token cache. A keychain that fails is an empty cache.
 #[derive(Clone, Copy)]
 pub struct TokenCache<'a> {
     keychain: &'a dyn Keychain,
@@ -148,84 +82,84 @@ pub struct TokenCache<'a> {
 }
 
 impl<'a> TokenCache<'a> {
-    /// The tokens in `keychain`, judged by `clock`.
+    /// Creates the token cache in a keychain.
     pub fn new(keychain: &'a dyn Keychain, clock: &'a dyn Clock) -> Self {
         Self { keychain, clock }
     }
 
-    /// What is known about an identity's token.
+    /// Returns what is cached for an identity.
     pub fn get(&self, key: &CacheKey) -> Cached {
-        let record = self.read(&Item::token(key.as_str()));
-        record.map_or(Cached::Nothing, |record| classify(record, self.clock.now()))
+        let record = self.record(key);
+        record.map_or(Cached::Nothing, |record| record.classify(self.clock.now()))
     }
 
-    /// Returns what is known about an identity's token; a failure counts only if it is
-    /// about this source.
-    pub fn get_for_source(&self, key: &CacheKey, source: &str) -> Cached {
-        self.get(key).for_source(source)
+    /// Returns what is cached for an identity, and whether a refresh is due. A recent attempt
+    /// to refresh the token does not change the second.
+    pub fn get_with_refresh_due(&self, key: &CacheKey) -> (Cached, bool) {
+        let Some(record) = self.record(key) else {
+            return (Cached::Nothing, true);
+        };
+        let now = self.clock.now();
+        let is_due = !record.is_in_first_half(now);
+        (record.classify(now), is_due)
     }
 
-    /// An identity's token, for telling a person about it; `None` when it has ended,
-    /// or there is none.
+    /// Returns the cached token of an identity while it is usable.
+    pub fn secret(&self, key: &CacheKey) -> Option<Secret> {
+        self.get(key).secret().cloned()
+    }
+
+    /// Returns the cached token of an identity with its age, until it expires.
     pub fn token(&self, key: &CacheKey) -> Option<CachedToken> {
-        let Record::Token {
-            secret,
-            received,
-            lifetime,
-            tried: _,
-        } = self.read(&Item::token(key.as_str()))?
-        else {
+        let Record::Token(record) = self.record(key)? else {
             return None;
         };
-        let age = self.clock.now().checked_sub(received)?;
-        let remaining = lifetime.checked_sub(age).filter(|left| *left > 0)?;
+        let age = record.age(self.clock.now())?;
+        let remaining = record.lifetime.checked_sub(age).filter(|left| *left > 0)?;
         Some(CachedToken {
-            secret,
+            secret: record.secret,
             age,
             remaining,
         })
     }
 
-    /// Returns what is known about an identity's token, and whether its refresh is due.
-    /// A recent attempt to refresh it does not count.
-    pub fn get_with_refresh_due(&self, key: &CacheKey) -> (Cached, bool) {
-        let Some(record) = self.read::<Record>(&Item::token(key.as_str())) else {
-            return (Cached::Nothing, true);
-        };
-        let now = self.clock.now();
-        let untried = classify(record.clone().untried(), now);
-        let is_due = !matches!(untried, Cached::Fresh(_));
-        (classify(record, now), is_due)
-    }
-
-    /// Keeps a token that has just been received, for as long as it is good.
+    /// Caches a token that has just been received, until it expires.
     pub fn insert(&self, key: &CacheKey, secret: &Secret, lifetime: Duration) {
-        let record = Record::Token {
+        let record = TokenRecord {
             secret: secret.clone(),
             received: self.clock.now(),
             lifetime: lifetime.as_secs(),
-            tried: None,
+            refresh_attempt: None,
         };
-        self.write(&Item::token(key.as_str()), &record, lifetime);
+        self.insert_record(key, &Record::Token(record), lifetime);
     }
 
-    /// The token that is kept, however old, while it works.
-    pub fn secret(&self, key: &CacheKey) -> Option<Secret> {
-        match self.get(key) {
-            Cached::Fresh(secret) | Cached::RefreshDue(secret) | Cached::NearExpiry(secret) => {
-                Some(secret)
-            }
-            Cached::Failed(_) | Cached::Nothing => None,
+    /// Records that the cached token could not be refreshed now. For some seconds, it counts
+    /// as fresh.
+    pub fn record_refresh_attempt(&self, key: &CacheKey) {
+        let now = self.clock.now();
+        if let Some(Record::Token(record)) = self.record(key) {
+            let age = now.saturating_sub(record.received);
+            let remaining = Duration::from_secs(record.lifetime.saturating_sub(age));
+            let record = TokenRecord {
+                refresh_attempt: Some(now),
+                ..record
+            };
+            self.insert_record(key, &Record::Token(record), remaining);
         }
     }
 
-    /// What replaced the refresh token of an identity whose source we only read.
+    /// Deletes what is cached for an identity.
+    pub fn remove(&self, key: &CacheKey) {
+        self.delete(&Item::token(key.as_str()));
+    }
+
+    /// Returns the refresh token that replaced the one in a source that is only read.
     pub fn rotated_refresh_token(&self, key: &CacheKey) -> Option<Secret> {
         self.secret(&key.of_rotated_refresh_token())
     }
 
-    /// Keeps what replaced the refresh token of an identity whose source we only
-    /// read.
+    /// Caches the refresh token that replaced the one in a source that is only read.
     pub fn insert_rotated_refresh_token(
         &self,
         key: &CacheKey,
@@ -235,103 +169,75 @@ impl<'a> TokenCache<'a> {
         self.insert(&key.of_rotated_refresh_token(), secret, lifetime);
     }
 
-    /// Remembers that there was no token to be had with a source. If it `is_obeyed`, it is the
-    /// answer for a few seconds; in any case a person can be told for an hour. Returns
-    /// the failure with since when there has been one like it, if that is long.
+    /// Records that getting a token with a source failed. If `is_returned`, lookups return the
+    /// error for some seconds; in any case [`TokenCache::last_failure`] returns it for an
+    /// hour. Returns the error; during a long outage, with the time at which it started.
     pub fn record_failure(
         &self,
         key: &CacheKey,
         source: &str,
-        failure: Error,
-        is_obeyed: bool,
+        error: Error,
+        is_returned: bool,
     ) -> Error {
         let now = self.clock.now();
-        let is_permanent = failure.is_user();
         let since = self
             .last_failure(key)
-            .filter(|past| past.applies_to(source))
-            .filter(|past| past.is_outage() != is_permanent)
-            .map_or(now, |past| past.since);
-        let record = Record::Failure {
-            source: source.to_owned(),
-            message: failure.undated_text(),
-            hint: failure.hint().map(str::to_owned),
-            permanent: is_permanent,
-            rejection: failure.is_rejection(),
-            received: now,
-            since: Some(since),
-            obeyed: is_obeyed,
-        };
-        self.write(
-            &Item::token(key.as_str()),
-            &record,
-            Duration::from_secs(FAILURE_MEMORY),
+            .filter(|last| last.applies_to(source))
+            .filter(|last| last.is_outage() != error.is_user())
+            .map_or(now, |last| last.since);
+        let record = FailureRecord::new(source, &error, since, now, is_returned);
+        self.insert_record(
+            key,
+            &Record::Failure(record),
+            Duration::from_secs(FAILURE_RETENTION),
         );
-        dated(failure, since, now)
+        failure::with_start_of_outage(error, since, now)
     }
 
-    /// The last failure to get a token, if nothing has worked since then; for telling
-    /// a person about it.
+    /// Returns the last failure to get a token, unless a token was received since, for
+    /// reports.
     pub fn last_failure(&self, key: &CacheKey) -> Option<LastFailure> {
-        let record: Record = self.read(&Item::token(key.as_str()))?;
-        last_failure(&record, self.clock.now())
-    }
-
-    /// Remembers for a few seconds that there is no token newer than this one to
-    /// be had; it counts as fresh for so long.
-    pub fn record_refresh_attempt(&self, key: &CacheKey) {
-        let item = Item::token(key.as_str());
-        let now = self.clock.now();
-        if let Some(Record::Token {
-            secret,
-            received,
-            lifetime,
-            tried: _,
-        }) = self.read(&item)
-        {
-            let left = lifetime.saturating_sub(now.saturating_sub(received));
-            let record = Record::Token {
-                secret,
-                received,
-                lifetime,
-                tried: Some(now),
-            };
-            self.write(&item, &record, Duration::from_secs(left));
+        match self.record(key)? {
+            Record::Failure(record) => record.last_failure(self.clock.now()),
+            Record::Token(_) => None,
         }
     }
 
-    /// Forgets that there was no token to be had.
+    /// Deletes the last failure to get a token.
     pub fn remove_failure(&self, key: &CacheKey) {
         if self.last_failure(key).is_some() {
             self.remove(key);
         }
     }
 
-    /// Forgets what is known about an identity's token.
-    pub fn remove(&self, key: &CacheKey) {
-        self.delete(&Item::token(key.as_str()));
-    }
-
-    /// Which login a scope has, as far as it was noted.
+    /// Returns the cached hint about the login for a scope.
     pub fn login_hint(&self, scope: &LoginScope) -> Option<LoginHint> {
         self.read(&Item::hint(&scope.item_name()))
     }
 
-    /// Notes which login a scope has.
+    /// Caches a hint about the login for a scope.
     pub fn insert_login_hint(&self, scope: &LoginScope, hint: &LoginHint, lifetime: Duration) {
         self.write(&Item::hint(&scope.item_name()), hint, lifetime);
     }
 
-    /// Forgets which login a scope has.
+    /// Deletes the hint about the login for a scope.
     pub fn remove_login_hint(&self, scope: &LoginScope) {
         self.delete(&Item::hint(&scope.item_name()));
+    }
+
+    fn record(&self, key: &CacheKey) -> Option<Record> {
+        self.read(&Item::token(key.as_str()))
+    }
+
+    fn insert_record(&self, key: &CacheKey, record: &Record, lifetime: Duration) {
+        self.write(&Item::token(key.as_str()), record, lifetime);
     }
 
     fn read<T: for<'de> Deserialize<'de>>(&self, item: &Item) -> Option<T> {
         match self.keychain.read(item) {
             Ok(record) => serde_json::from_str(record?.expose()).ok(),
             Err(error) => {
-                tracing::debug!(%error, "the token cache cannot be read");
+                tracing::debug!(%error, "cannot read the token cache");
                 None
             }
         }
@@ -342,50 +248,14 @@ impl<'a> TokenCache<'a> {
             return;
         };
         if let Err(error) = self.keychain.write(item, &record, Some(lifetime)) {
-            tracing::debug!(%error, "the token cache cannot be written");
+            tracing::debug!(%error, "cannot write to the token cache");
         }
     }
 
     fn delete(&self, item: &Item) {
         if let Err(error) = self.keychain.delete(item) {
-            tracing::debug!(%error, "the token cache cannot be written");
+            tracing::debug!(%error, "cannot delete from the token cache");
         }
-    }
-}
-
-/// A token's age counts from its receipt on this machine's clock, so a clock
-/// that is wrong does no harm. One that was set back since makes the age
-/// unknowable; the token then counts as gone.
-fn classify(record: Record, now: u64) -> Cached {
-    let is_recent = |time: u64| now.checked_sub(time).is_some_and(|age| age < FAILURE_LIFE);
-    match record {
-        Record::Token {
-            secret,
-            received,
-            lifetime,
-            tried,
-        } => {
-            let Some(age) = now.checked_sub(received) else {
-                return Cached::Nothing;
-            };
-            match lifetime.saturating_sub(age) {
-                left if left > lifetime / 2 => Cached::Fresh(secret),
-                0..=LEAST_LIFE => Cached::Nothing,
-                _ if tried.is_some_and(is_recent) => Cached::Fresh(secret),
-                left if left > CLIENT_MEMORY => Cached::RefreshDue(secret),
-                _ => Cached::NearExpiry(secret),
-            }
-        }
-        Record::Failure {
-            received, obeyed, ..
-        } if obeyed && is_recent(received) => match last_failure(&record, now) {
-            Some(past) => Cached::Failed(LastFailure {
-                error: dated(past.error, past.since, now),
-                ..past
-            }),
-            None => Cached::Nothing,
-        },
-        Record::Failure { .. } => Cached::Nothing,
     }
 }
 
