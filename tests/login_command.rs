@@ -1211,7 +1211,7 @@ mod terminal {
         session.exp_string("API key: ").expect("a prompt");
         session.send_line(KEY).expect("it listens");
         let shown = session.exp_eof().expect("an end");
-        assert!(shown.contains("Waiting until IAM knows"), "{shown}");
+        assert!(shown.contains("Waiting until IAM accepts"), "{shown}");
         assert!(shown.contains("Logged in to"), "{shown}");
         assert_eq!(env.cloud.exchanges(), 4);
         assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-me");

@@ -83,8 +83,8 @@ pub fn run(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>)
     }
 }
 
-/// Removes what may be a secret from an error, and the tips on passing a mistyped flag as
-/// a value, which is never meant.
+/// Removes possible secrets from an error, and clap's tip to pass a mistyped flag as a value,
+/// which does not help.
 fn without_secrets(mut error: clap::Error) -> clap::Error {
     error.remove(ContextKind::Suggested);
     // In other errors these are parts of the command's definition.

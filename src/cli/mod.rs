@@ -83,8 +83,8 @@ pub fn run(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>)
     }
 }
 
-/// Runs a person's command. Only these need the argument parser, which takes a client's
-/// time to build.
+/// Runs a person's command. Clients' verbs do without the argument parser, because building
+/// it takes time.
 fn run_command(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>) -> u8 {
     crate::log::start(context.environment, stdio.error);
     let name = arguments.first().and_then(|name| name.to_str());
@@ -99,8 +99,8 @@ fn run_command(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<
     }
 }
 
-/// Runs `work` in a span of the log, which tells the processes of one build apart, and
-/// logs its outcome.
+/// Runs `work` in a span of the log and logs its outcome. The span has the process ID, so
+/// that a reader can distinguish the processes of one build.
 fn logged<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let _span = tracing::info_span!("run", name, pid = std::process::id()).entered();
     let outcome = work();

@@ -1,4 +1,4 @@
-//! docker's file (`docker/cli`, `cli/config/config.go`).
+//! The configuration file of docker (`docker/cli`, `cli/config/config.go`).
 
 use std::path::Path;
 use std::path::PathBuf;
@@ -9,18 +9,18 @@ use super::Machine;
 use crate::error::Error;
 use crate::error::Result;
 
-/// Names docker's own directory.
+/// The variable with docker's configuration directory.
 pub const DIRECTORY: &str = "DOCKER_CONFIG";
 
-/// Its file in there.
+/// The name of the file in that directory.
 pub const FILE: &str = "config.json";
 
-/// Where docker of a snap keeps its file, in the home directory: it sees no other,
-/// and can start no program from outside of the snap (`canonical/docker-snap`,
-/// issues 10 and 18).
+/// The file of docker from a snap, relative to the home directory. That docker reads no other
+/// file and cannot start programs outside of the snap (`canonical/docker-snap`, issues 10
+/// and 18).
 pub const SNAP_FILE: &str = "snap/docker/current/.docker/config.json";
 
-/// `$DOCKER_CONFIG/config.json`, or `~/.docker/config.json`.
+/// Returns `$DOCKER_CONFIG/config.json`, or else `~/.docker/config.json`.
 pub(super) fn files(machine: &Machine<'_>) -> Result<Vec<ClientFile>> {
     let directory = match (machine.path(DIRECTORY)?, machine.home) {
         (Some(directory), _) => directory,
@@ -39,7 +39,7 @@ pub(super) fn files(machine: &Machine<'_>) -> Result<Vec<ClientFile>> {
     }])
 }
 
-/// The keychain's helper that docker takes by itself while its file says nothing about
+/// Returns the keychain helper that docker chooses itself while its file does not mention
 /// logins (`docker/cli`, `cli/config/credentials/default_store*.go`).
 pub fn detected_store(machine: &Machine<'_>) -> Option<&'static str> {
     let store = match () {
@@ -52,7 +52,7 @@ pub fn detected_store(machine: &Machine<'_>) -> Option<&'static str> {
     machine.has_program(&helper).then_some(store)
 }
 
-/// The file of docker in a snap, if there is one.
+/// Returns the file of docker from a snap, if it exists.
 pub fn snap_file(home: Option<&Path>) -> Option<PathBuf> {
     let file = home?.join(SNAP_FILE);
     file.exists().then_some(file)
@@ -64,7 +64,7 @@ mod tests {
     use crate::environment::Environment;
 
     #[test]
-    fn a_directory_that_is_named_comes_before_the_home() {
+    fn the_directory_in_the_variable_comes_before_the_home_directory() {
         let path = |environment: &Environment, home: Option<&str>| {
             let machine = Machine {
                 environment,

@@ -71,7 +71,7 @@ fn text_of(file: io::Result<File>) -> Result<Option<Zeroizing<String>>, ParseErr
         Err(error) if error.is::<io::Error>() || is_broken => {
             Err(ParseError::Broken(error.to_string()))
         }
-        // Clients know no limit, and wait for pipes.
+        // Clients have no limit, and they wait for pipes, so they may read this file.
         Err(error) => Err(ParseError::Ambiguous(error.to_string())),
     }
 }
@@ -81,7 +81,7 @@ fn text(bytes: Vec<u8>) -> Result<Zeroizing<String>, ParseError> {
         .map(Zeroizing::new)
         .map_err(|error| {
             let bytes = Zeroizing::new(error.into_bytes());
-            // Go puts U+FFFD in the place of such bytes, but within strings alone.
+            // Go replaces such bytes with U+FFFD, but only in strings.
             let text = Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned());
             let reason = "it is not UTF-8 text".to_owned();
             match Document::parse(&text) {
@@ -132,8 +132,9 @@ pub fn missing(path: &Path, old: Option<&str>) -> anyhow::Result<Made> {
     })
 }
 
-/// What is put in place has its content and attributes before anybody can see it, and by
-/// its descriptor: a name can stand for another file by then.
+/// Writes the new file beside the old one and renames it. Content and attributes are complete
+/// before the rename, so no other program sees a part of them. They are set by descriptor,
+/// because the name can mean another file by then.
 fn write(path: &Path, directory: &Path, old: Option<&str>, new: &str) -> Result<(), ReplaceError> {
     let name = path.file_name().context("it has no name")?;
     let unwritable = |error| anyhow!("cannot write in {}: {error}", directory.display());
@@ -257,13 +258,13 @@ fn keep_attributes(path: &Path, former: &File, new: &File) -> anyhow::Result<()>
     keep_extended_attributes(former, new)
 }
 
-/// Access control lists and whatever users note down. Labels of security modules
-/// (`security.*`) are for the system to give, which gives the same in the same
-/// directory; where this may be set, it is.
+/// Copies access control lists and users' own attributes. Labels of security modules
+/// (`security.*`) are copied if that is allowed; otherwise the system gives the new file the
+/// label that all files in this directory get.
 #[cfg(unix)]
 fn keep_extended_attributes(former: &File, new: &File) -> anyhow::Result<()> {
     use xattr::FileExt;
-    // A file system without them has none to keep.
+    // Not all file systems have extended attributes.
     let Ok(names) = former.list_xattr() else {
         return Ok(());
     };
@@ -310,12 +311,12 @@ mod tests {
         path.metadata().unwrap().mode() & 0o7777
     }
 
-    fn is_alone(path: &Path) -> bool {
+    fn is_only_file(path: &Path) -> bool {
         fs::read_dir(path.parent().unwrap()).unwrap().count() == 1
     }
 
     #[test]
-    fn a_new_file_is_for_its_owner_alone() {
+    fn only_its_owner_can_read_a_new_file() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a/b/config.json");
         let made = replace(&path, None, "{}").unwrap();
@@ -331,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn links_mode_and_attributes_stay() {
+    fn links_mode_and_attributes_are_kept() {
         let directory = tempfile::tempdir().unwrap();
         let target = directory.path().join("dotfiles");
         fs::create_dir(&target).unwrap();
@@ -349,11 +350,11 @@ mod tests {
         if has_attributes {
             assert_eq!(xattr::get(&target, "user.note").unwrap().unwrap(), b"mine");
         }
-        assert!(is_alone(&target));
+        assert!(is_only_file(&target));
     }
 
     #[test]
-    fn a_link_to_nothing_gets_something() {
+    fn the_missing_target_of_a_link_is_created() {
         let directory = tempfile::tempdir().unwrap();
         let link = directory.path().join("link");
         symlink("not/there.json", &link).unwrap();
@@ -368,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_wrote_in_the_meantime_is_not_lost() {
+    fn a_change_by_another_program_is_not_overwritten() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("config.json");
         fs::write(&path, "theirs").unwrap();
@@ -388,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_only_stays() {
+    fn a_read_only_file_is_not_replaced() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("config.json");
         fs::write(&path, "old").unwrap();
@@ -396,11 +397,11 @@ mod tests {
         let reason = replace(&path, Some("old"), "new").unwrap_err().to_string();
         assert!(reason.contains("read-only (mode 0444)"), "{reason}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
-        assert!(is_alone(&path));
+        assert!(is_only_file(&path));
     }
 
     #[test]
-    fn root_leaves_files_to_their_owners() {
+    fn files_that_root_replaces_keep_their_owners() {
         if !nix::unistd::Uid::effective().is_root() {
             return;
         }
@@ -424,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_or_has_no_end_is_not_read() {
+    fn directories_devices_and_huge_files_are_not_read() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("huge");
         fs::write(&path, vec![b' '; usize::try_from(LIMIT).unwrap() + 1]).unwrap();

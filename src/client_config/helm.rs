@@ -1,23 +1,23 @@
-//! helm's own file (`helm/helm`, `pkg/cli/environment.go` and `pkg/helmpath`), which
-//! is laid out as docker's is. What `helm registry login` has stored there comes
-//! before docker's file, and before every helper that is named in it.
+//! The registry configuration of helm (`helm/helm`, `pkg/cli/environment.go` and
+//! `pkg/helmpath`), in the format of docker's file. Passwords that `helm registry login`
+//! stores in it take precedence over docker's file and all helpers in that.
 
 use std::path::PathBuf;
 
 use super::Machine;
 use crate::error::Result;
 
-/// Names the file.
+/// The variable with the path of the file.
 const FILE: &str = "HELM_REGISTRY_CONFIG";
 
-/// Names helm's directory of settings.
+/// The variable with helm's configuration directory.
 const DIRECTORY: &str = "HELM_CONFIG_HOME";
 
-/// The file in there.
-const USUAL_FILE: &str = "registry/config.json";
+/// The path of the file in that directory.
+const DEFAULT_FILE: &str = "registry/config.json";
 
-/// Where helm's file is, whether or not it is there; on Windows only where a variable
-/// says so.
+/// Returns the path of helm's file, which need not exist. On Windows, returns `None` unless
+/// a variable is set.
 ///
 /// # Errors
 /// A variable is not UTF-8.
@@ -39,7 +39,7 @@ pub fn file(machine: &Machine<'_>) -> Result<Option<PathBuf>> {
             })
             .map(|settings| settings.join("helm")),
     };
-    Ok(directory.map(|directory| directory.join(USUAL_FILE)))
+    Ok(directory.map(|directory| directory.join(DEFAULT_FILE)))
 }
 
 #[cfg(test)]
@@ -51,7 +51,7 @@ mod tests {
     use crate::environment::Environment;
 
     #[test]
-    fn the_file_that_is_named_comes_before_the_usual_places() {
+    fn variables_come_before_the_default_file() {
         let variables = [
             (FILE, "/named.json"),
             (DIRECTORY, "/helm"),

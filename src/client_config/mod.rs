@@ -63,7 +63,7 @@ impl Client {
     /// # Errors
     /// A variable is not UTF-8.
     pub fn possible_files(self, machine: &Machine<'_>) -> Result<Vec<PathBuf>> {
-        // Without a home, there is none without a variable.
+        // Without a home directory, only variables lead to files.
         let files = self.files(machine).unwrap_or_default().into_iter();
         let mut paths: Vec<PathBuf> = files.map(|file| file.path).collect();
         if self == Self::Podman {
@@ -73,7 +73,7 @@ impl Client {
     }
 
     /// Returns whether this client is installed or was used.
-    pub fn is_here(self, machine: &Machine<'_>) -> bool {
+    pub fn is_present(self, machine: &Machine<'_>) -> bool {
         let programs = match self {
             Self::Docker => &["docker"][..],
             Self::Podman => &["podman", "buildah", "skopeo"],

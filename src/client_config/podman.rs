@@ -1,9 +1,9 @@
 //! The files of podman, buildah and skopeo (`containers/image`,
 //! `pkg/docker/config/config.go`; `containers/common`, `pkg/auth/auth.go`).
 //!
-//! `login` writes one of them, and asks a helper only if that one names it:
-//! otherwise it leaves the password there in clear, before all helpers that are
-//! named in the others.
+//! `podman login` writes one of these files and uses a helper only if this same file names
+//! it. Otherwise it writes the password to the file in plain text, and that password takes
+//! precedence over the helpers in all other files.
 
 use std::path::Path;
 use std::path::PathBuf;
@@ -18,51 +18,50 @@ use super::json::HELPER;
 use crate::error::Result;
 use crate::fs;
 
-/// Names the only file.
+/// The variable with the path of the file; if it is set, podman reads no other file.
 pub const FILE: &str = "REGISTRY_AUTH_FILE";
 
-/// Names the directory that is emptied when the user logs out.
+/// The variable with the runtime directory, which the system empties when the user logs out.
 const RUNTIME_DIRECTORY: &str = "XDG_RUNTIME_DIR";
 
-/// Names the directory of settings.
+/// The variable with the configuration directory.
 const CONFIG_DIRECTORY: &str = "XDG_CONFIG_HOME";
 
-/// The file in either of them.
+/// The path of the file in either directory.
 const AUTH_FILE: &str = "containers/auth.json";
 
-/// Where every user has a runtime directory, even if no variable says so; podman
-/// looks there.
+/// The parent of all users' runtime directories. Podman looks here if the variable is not
+/// set.
 const RUNTIME_DIRECTORIES: &str = "run/user";
 
-/// Names the file of settings for registries.
+/// The variable with the path of `registries.conf`.
 const REGISTRIES_FILE: &str = "CONTAINERS_REGISTRIES_CONF";
 
-/// That file, and the directory of those that change it, in `/etc` and in the user's
-/// `~/.config`, wherever the variable for that points
+/// `registries.conf`, and the directory with files that override parts of it. Both are in
+/// `/etc` and in `~/.config`; podman ignores `$XDG_CONFIG_HOME` here
 /// (`containers-registries.conf(5)` and `.conf.d(5)`; tried with podman 4.3.1).
 const REGISTRIES: [&str; 2] = ["containers/registries.conf", "containers/registries.conf.d"];
 
-/// The most that is read of a file of settings, in bytes.
+/// The maximum size of such a file, in bytes.
 const LIMIT: u64 = 1024 * 1024;
 
-/// Stands for the files with logins in the list of helpers.
+/// The entry in the list of helpers that means the files with logins.
 const AUTH_FILES: &str = "containers-auth.json";
 
-/// A file of docker before 1.7, which podman still reads, after all others: a map of
-/// hosts, as `auths` is.
+/// The file of docker before 1.7, which podman still reads after all others. It is a map of
+/// hosts, like `auths`.
 const LEGACY_FILE: &str = ".dockercfg";
 
-/// The helpers that are asked for every registry, in the settings for registries.
+/// The helpers for all registries: `credential-helpers` in `registries.conf`.
 #[derive(Debug, Eq, PartialEq)]
 pub struct GlobalHelpers {
-    /// The file that says so.
+    /// The file that lists them.
     pub path: PathBuf,
     names: Vec<String>,
 }
 
 impl GlobalHelpers {
-    /// Whoever is asked for every registry, if anybody is named: the last file that
-    /// says something counts.
+    /// Returns the list of the last file that has one.
     pub fn of(machine: &Machine<'_>) -> Option<Self> {
         let files = registries_files(machine).into_iter().rev();
         let mut named = files.filter_map(|path| {
@@ -77,24 +76,25 @@ impl GlobalHelpers {
         self.names.iter().position(|name| name == helper)
     }
 
-    /// Whether this program is among them.
-    pub fn name_us(&self) -> bool {
+    /// Returns whether the list contains this program.
+    pub fn include_this_program(&self) -> bool {
         self.position(HELPER).is_some()
     }
 
-    /// Whether logins in files are still read.
-    pub fn name_files(&self) -> bool {
+    /// Returns whether podman still reads the logins in files.
+    pub fn include_files(&self) -> bool {
         self.position(AUTH_FILES).is_some()
     }
 
-    /// Whether `login` gives a password to this program before it writes a file.
-    pub fn name_us_first(&self) -> bool {
+    /// Returns whether `podman login` gives a password to this program instead of writing it
+    /// to a file.
+    pub fn prefer_this_program(&self) -> bool {
         let files = self.position(AUTH_FILES).unwrap_or(usize::MAX);
         self.position(HELPER).is_some_and(|us| us < files)
     }
 }
 
-/// The list of helpers in a file of settings, if there is one.
+/// Returns the list of helpers in the text of a `registries.conf`, if it has one.
 fn helpers_in(text: &str) -> Option<Vec<String>> {
     let settings = DeTable::parse(text).ok()?;
     let helpers = settings.get_ref().get("credential-helpers")?;
@@ -103,7 +103,7 @@ fn helpers_in(text: &str) -> Option<Vec<String>> {
     Some(names.map(str::to_owned).collect())
 }
 
-/// Every file of settings for registries, the one that counts least first.
+/// Returns all files with settings for registries; later ones take precedence.
 fn registries_files(machine: &Machine<'_>) -> Vec<PathBuf> {
     let [file, directory] = REGISTRIES;
     let system = machine.root.join("etc");
@@ -111,18 +111,18 @@ fn registries_files(machine: &Machine<'_>) -> Vec<PathBuf> {
     let named = machine.path(REGISTRIES_FILE).ok().flatten();
     let own_file = own.as_ref().map(|own| own.join(file));
     let own_file = own_file.filter(|path| named.is_none() && path.exists());
-    // The user's file takes the place of the system's, and of what changes that.
+    // The user's file replaces the system's file and the files that override parts of it.
     let directories = match &own_file {
         Some(_) => vec![own],
         None => vec![Some(system.clone()), own],
     };
     let main = named.or(own_file).unwrap_or_else(|| system.join(file));
-    let changing = directories.into_iter().flatten();
-    let changing = changing.flat_map(|settings| in_directory(&settings.join(directory)));
-    [main].into_iter().chain(changing).collect()
+    let overriding = directories.into_iter().flatten();
+    let overriding = overriding.flat_map(|settings| in_directory(&settings.join(directory)));
+    [main].into_iter().chain(overriding).collect()
 }
 
-/// The files of a directory that are read, in their order.
+/// Returns the `*.conf` files of a directory, in the order in which podman reads them.
 fn in_directory(directory: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
     let paths = entries.map(|entry| entry.path());
@@ -133,15 +133,15 @@ fn in_directory(directory: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// `~/.dockercfg`, whether or not it is there.
+/// Returns the path of `~/.dockercfg`, which need not exist.
 pub fn legacy_file(machine: &Machine<'_>) -> Option<PathBuf> {
     Some(machine.home?.join(LEGACY_FILE))
 }
 
-/// The file that `login` writes. Without `$REGISTRY_AUTH_FILE` also the one in the
-/// directory of settings, if there is one: it is read as well, and stays when the
-/// runtime directory is emptied. Most versions of podman write to
-/// `$DOCKER_CONFIG/config.json` if that is set, others do not.
+/// Returns the file that `podman login` writes. Without `$REGISTRY_AUTH_FILE`, returns also
+/// the file in the configuration directory if it exists, because podman reads it, too, and
+/// it stays when the runtime directory is emptied. Most versions of podman write to
+/// `$DOCKER_CONFIG/config.json` if that variable is set.
 pub(super) fn files(machine: &Machine<'_>) -> Result<Vec<ClientFile>> {
     let file = |path, is_temporary| ClientFile {
         client: Client::Podman,
@@ -155,48 +155,49 @@ pub(super) fn files(machine: &Machine<'_>) -> Result<Vec<ClientFile>> {
     if let Some(directory) = machine.path(docker::DIRECTORY)? {
         files.push(file(directory.join(docker::FILE), false));
     }
-    let lasting = lasting(machine)?;
+    let persistent = persistent_file(machine)?;
     if cfg!(target_os = "linux") {
-        files.push(file(temporary(machine)?, true));
-        let lasting = lasting.filter(|path| path.exists());
-        files.extend(lasting.map(|path| file(path, false)));
+        files.push(file(temporary_file(machine)?, true));
+        let persistent = persistent.filter(|path| path.exists());
+        files.extend(persistent.map(|path| file(path, false)));
     } else {
-        files.extend(lasting.map(|path| file(path, false)));
+        files.extend(persistent.map(|path| file(path, false)));
     }
     Ok(files)
 }
 
-/// `$XDG_RUNTIME_DIR/containers/auth.json`, or that of a user by number.
-fn temporary(machine: &Machine<'_>) -> Result<PathBuf> {
+/// Returns `$XDG_RUNTIME_DIR/containers/auth.json`. Without the variable, the directory is
+/// found by the user ID.
+fn temporary_file(machine: &Machine<'_>) -> Result<PathBuf> {
     if let Some(directory) = machine.path(RUNTIME_DIRECTORY)? {
         return Ok(directory.join(AUTH_FILE));
     }
-    let number = machine.user_id.unwrap_or_default().to_string();
-    let own = machine.root.join(RUNTIME_DIRECTORIES).join(&number);
-    if number != "0" && own.is_dir() {
+    let user_id = machine.user_id.unwrap_or_default().to_string();
+    let own = machine.root.join(RUNTIME_DIRECTORIES).join(&user_id);
+    if user_id != "0" && own.is_dir() {
         return Ok(own.join(AUTH_FILE));
     }
     let containers = machine.root.join("run/containers");
-    Ok(containers.join(number).join("auth.json"))
+    Ok(containers.join(user_id).join("auth.json"))
 }
 
-/// The files that [`files`] names when other variables and files are not there: the
-/// lasting one, and every place of a user's runtime directory.
+/// Returns the files that [`files`] may return if other files exist: the persistent one, and
+/// the one in each possible runtime directory.
 pub(super) fn further_files(machine: &Machine<'_>) -> Result<Vec<PathBuf>> {
-    let number = machine.user_id.unwrap_or_default().to_string();
-    let run = machine.root.join(RUNTIME_DIRECTORIES).join(&number);
-    let containers = machine.root.join("run/containers").join(number);
+    let user_id = machine.user_id.unwrap_or_default().to_string();
+    let run = machine.root.join(RUNTIME_DIRECTORIES).join(&user_id);
+    let containers = machine.root.join("run/containers").join(user_id);
     let mut files = vec![
-        temporary(machine)?,
+        temporary_file(machine)?,
         run.join(AUTH_FILE),
         containers.join("auth.json"),
     ];
-    files.extend(lasting(machine)?);
+    files.extend(persistent_file(machine)?);
     Ok(files)
 }
 
-/// `~/.config/containers/auth.json`. Only on Linux the variable counts.
-fn lasting(machine: &Machine<'_>) -> Result<Option<PathBuf>> {
+/// Returns `~/.config/containers/auth.json`. Podman reads `$XDG_CONFIG_HOME` only on Linux.
+fn persistent_file(machine: &Machine<'_>) -> Result<Option<PathBuf>> {
     let named = if cfg!(target_os = "linux") {
         machine.path(CONFIG_DIRECTORY)?
     } else {
@@ -264,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_settings_for_registries_say_which_helpers_are_asked_for_all() {
+    fn the_last_registries_file_decides_which_helpers_serve_all_registries() {
         let root = tempfile::tempdir().unwrap();
         let environment = Environment::default();
         let home = root.path().join("home");
@@ -309,16 +310,19 @@ mod tests {
             .unwrap();
             let helpers = helpers().unwrap();
             let said = (
-                helpers.name_us(),
-                helpers.name_files(),
-                helpers.name_us_first(),
+                helpers.include_this_program(),
+                helpers.include_files(),
+                helpers.prefer_this_program(),
             );
             assert_eq!(said, (us, files, first), "{file}");
         }
         let own = home.join(".config/containers/registries.conf");
         std::fs::write(&own, "credential-helpers = [\"pass\"]").unwrap();
         std::fs::remove_dir_all(home.join(".config/containers/registries.conf.d")).unwrap();
-        assert!(!helpers().unwrap().name_us(), "the system's do not count");
+        assert!(
+            !helpers().unwrap().include_this_program(),
+            "the system's do not count"
+        );
         let named = root.path().join("named.conf");
         std::fs::write(&named, "credential-helpers = [\"icr\"]").unwrap();
         std::fs::remove_dir_all(root.path().join("etc")).unwrap();
@@ -331,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_named_is_the_only_one() {
+    fn the_file_in_the_variable_is_the_only_one() {
         let variables = [
             (FILE, "/f.json"),
             ("XDG_RUNTIME_DIR", "/r"),
@@ -341,14 +345,14 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_settings_that_is_not_there_is_not_made() {
+    fn a_missing_persistent_file_is_not_listed() {
         let variables = [("XDG_RUNTIME_DIR", "/r"), ("XDG_CONFIG_HOME", "/none")];
         let expected = [("/r/containers/auth.json".to_owned(), true)];
         assert_eq!(paths(&variables, 1000), expected);
     }
 
     #[test]
-    fn dockers_directory_counts_for_podman_as_well() {
+    fn podman_also_uses_dockers_directory() {
         let variables = [("XDG_RUNTIME_DIR", "/r"), ("DOCKER_CONFIG", "/d")];
         assert_eq!(
             paths(&variables, 1000)[0],

@@ -122,7 +122,7 @@ impl Change {
     /// Otherwise the entries are removed by their names; entries that were changed since
     /// stay.
     pub fn revert(&self, text: &str) -> String {
-        if let Some(before) = self.without_pieces(text) {
+        if let Some(before) = self.without_hunks(text) {
             return before;
         }
         match Document::parse(text) {
@@ -134,7 +134,7 @@ impl Change {
         }
     }
 
-    fn without_pieces(&self, text: &str) -> Option<String> {
+    fn without_hunks(&self, text: &str) -> Option<String> {
         let mut edits = Vec::new();
         for hunk in &self.hunks {
             let at = hunk.at..hunk.at.checked_add(hunk.text.len())?;

@@ -25,7 +25,7 @@ use crate::time::Deadline;
 /// A day in seconds.
 pub(super) const DAY: u64 = 24 * 60 * 60;
 
-/// How long before an API key expires people are warned, in seconds.
+/// How long before the expiry of an API key warnings start, in seconds.
 const WARNING_PERIOD: u64 = 14 * DAY;
 
 /// How many days a new key is valid by default.
@@ -37,10 +37,11 @@ const MAX_DAYS: u32 = 3650;
 /// The maximum length of the machine's name in a key's name, in characters.
 const MAX_NAME_LENGTH: usize = 100;
 
-/// How long a new key is retried: not all IAM servers may know it at once.
+/// How long the exchange of a new key is retried. It takes some seconds until all servers of
+/// IAM accept a new key.
 const NEW_KEY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long to wait before the first retry of a new key; each wait is longer by this.
+/// The wait before the first retry. Each further wait is longer by the same time.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Parses a number of days: `30` or `30d`.
@@ -117,10 +118,10 @@ fn creation_error(error: ServiceError, name: &str, login_context: &LoginContext<
         }
         error => {
             let error = error.with_source("a new API key", &login_context.endpoint);
-            let lost = format!(
+            let name_of_key = format!(
                 ". If IAM created it anyway, it is named '{name}' at https://cloud.ibm.com/iam/apikeys"
             );
-            error.with_end(&lost)
+            error.with_end(&name_of_key)
         }
     }
 }
@@ -136,7 +137,7 @@ pub(super) fn delete_unused(
         Err(error) => {
             let error = error.with_source("the new API key", &login_context.endpoint);
             format!(
-                ". The new API key '{}' ({}) still exists; delete it at https://cloud.ibm.com/iam/apikeys ({error})",
+                ". The new API key '{}' ({}) still exists ({error}). Delete it at https://cloud.ibm.com/iam/apikeys",
                 key.name, key.id
             )
         }
@@ -154,15 +155,15 @@ pub(super) fn exchange(
     })
 }
 
-/// Exchanges an API key that a person typed. It may be new, so while IAM does not know it,
-/// the exchange is retried for some seconds.
+/// Exchanges an API key that a person typed. It may be new, so the exchange is retried for
+/// some seconds while IAM does not accept the key.
 pub(super) fn exchange_typed(
     login_context: &LoginContext<'_>,
     key: &Secret,
 ) -> Result<TokenResponse, ServiceError> {
     match exchange(login_context, key) {
         Err(error) if is_unknown_key(&error) => {
-            let _progress = login_context.progress("Waiting until IAM knows the new API key");
+            let _progress = login_context.progress("Waiting until IAM accepts the new API key");
             login_context.context.clock.sleep(PAUSE);
             exchange_until_known(login_context, key, is_unknown_key)
         }
@@ -176,19 +177,19 @@ fn exchange_new(login_context: &LoginContext<'_>, key: &Secret) -> Result<TokenR
         .map_err(|error| error.with_source("the new API key", &login_context.endpoint))
 }
 
-/// Exchanges a new API key, and retries errors for which `may_pass` returns true.
+/// Exchanges a new API key, and retries errors for which `is_temporary` returns true.
 fn exchange_until_known(
     login_context: &LoginContext<'_>,
     key: &Secret,
-    may_pass: impl Fn(&ServiceError) -> bool,
+    is_temporary: impl Fn(&ServiceError) -> bool,
 ) -> Result<TokenResponse, ServiceError> {
     let clock = login_context.context.clock;
     let deadline = Deadline::after(clock, NEW_KEY_TIMEOUT);
     let mut pause = PAUSE;
     loop {
         let outcome = exchange(login_context, key);
-        let is_worth_it = outcome.as_ref().is_err_and(&may_pass);
-        if !is_worth_it || pause >= deadline.remaining(clock) {
+        let should_retry = outcome.as_ref().is_err_and(&is_temporary);
+        if !should_retry || pause >= deadline.remaining(clock) {
             return outcome;
         }
         clock.sleep(pause);
@@ -206,11 +207,11 @@ pub(super) fn issued_key(key: &CreatedApiKey) -> IssuedKey {
 
 /// Returns a warning that the API key created by this program expires soon, and the command
 /// that replaces it.
-pub(super) fn expiry_warning(speaker: &CredentialInfo, now: u64) -> Option<(String, String)> {
-    let Origin::Login(scope) = &speaker.origin else {
+pub(super) fn expiry_warning(active: &CredentialInfo, now: u64) -> Option<(String, String)> {
+    let Origin::Login(scope) = &active.origin else {
         return None;
     };
-    let end = speaker.key_ends_at?;
+    let end = active.key_ends_at?;
     let left = end.saturating_sub(now);
     let when = match (end > now, left / DAY) {
         _ if left >= WARNING_PERIOD => return None,
@@ -223,7 +224,7 @@ pub(super) fn expiry_warning(speaker: &CredentialInfo, now: u64) -> Option<(Stri
     Some((message, scope.rotate_command()))
 }
 
-/// Returns whether IAM does not know the key (any more).
+/// Returns whether the key does not exist in IAM: it was deleted, or is too new.
 pub(super) fn is_unknown_key(error: &ServiceError) -> bool {
     matches!(error, ServiceError::Refused { code: Some(code), .. } if code == "BXNIM0415E")
 }

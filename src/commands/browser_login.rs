@@ -88,10 +88,10 @@ fn authorization_page(iam: &Iam<'_>, terminal: &dyn Terminal) -> Result<Url> {
         .discover()
         .map_err(|error| error.with_source("the login page", &iam.endpoint))?;
     Url::parse(&discovery.authorization_endpoint)
-        .map_err(|error| Error::internal(format!("a page was taken for an URL: {error}")))
+        .map_err(|error| Error::internal(format!("IAM's login page has no valid URL: {error}")))
 }
 
-/// Shows the address even if a browser starts: the person may want another one.
+/// Shows the address even if a browser starts, because the person may prefer another browser.
 fn show(terminal: &dyn Terminal, address: &str) {
     terminal.write_line(&format!(
         "Open this page in a browser on this machine: {address}"
@@ -193,7 +193,7 @@ mod tests {
         cloud
     }
 
-    fn by_browser_of(desktop: &FakeDesktop, cloud: &Emulator) -> Result<TokenResponse> {
+    fn log_in_on(desktop: &FakeDesktop, cloud: &Emulator) -> Result<TokenResponse> {
         let clock = &desktop.clock;
         test_support::with_iam(cloud, clock, |iam| {
             log_in_with_browser(iam, desktop, &SystemRandom::new())
@@ -201,12 +201,14 @@ mod tests {
     }
 
     /// Returns a parameter that IAM received, from the browser or from this program.
-    fn given(cloud: &Emulator, path: &str, name: &str) -> String {
+    fn received_parameter(cloud: &Emulator, path: &str, name: &str) -> String {
         let requests = cloud.requests();
         let request = requests.iter().find(|request| request.path == path);
-        let request = request.expect("it was asked");
+        let request = request.expect("it was requested");
         let mut pairs = request.query.iter().chain(&request.form);
-        let pair = pairs.find(|(given, _)| given == name).expect("given");
+        let pair = pairs
+            .find(|(received, _)| received == name)
+            .expect("received");
         pair.1.clone()
     }
 
@@ -214,13 +216,13 @@ mod tests {
     fn a_browser_login_gives_a_token_and_a_refresh_token() {
         let cloud = cloud();
         let desktop = FakeDesktop::new(&[]);
-        let issued = by_browser_of(&desktop, &cloud).unwrap();
+        let issued = log_in_on(&desktop, &cloud).unwrap();
         assert!(issued.refresh_token.is_some());
         let page = desktop.page();
         assert!(page.contains("You can close this window"), "{page}");
 
-        let asked = |name: &str| given(&cloud, "/identity/authorize", name);
-        let exchanged = |name: &str| given(&cloud, "/identity/token", name);
+        let asked = |name: &str| received_parameter(&cloud, "/identity/authorize", name);
+        let exchanged = |name: &str| received_parameter(&cloud, "/identity/token", name);
         let verifier = exchanged("code_verifier");
         let challenge = BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, verifier.as_bytes()));
         assert_eq!(asked("code_challenge"), challenge);
@@ -266,7 +268,7 @@ mod tests {
         let cloud = cloud();
         cloud.accounts().set_wrong_state(true);
         let desktop = FakeDesktop::new(&[]);
-        let error = by_browser_of(&desktop, &cloud).unwrap_err().to_string();
+        let error = log_in_on(&desktop, &cloud).unwrap_err().to_string();
         assert!(error.contains("belongs to another login"), "{error}");
         assert!(desktop.page().contains("belongs to another login"));
         assert_eq!(cloud.exchanges(), 0);
@@ -277,7 +279,7 @@ mod tests {
         let cloud = cloud();
         cloud.accounts().set_browser_subject(None);
         let desktop = FakeDesktop::new(&[]);
-        let error = by_browser_of(&desktop, &cloud).unwrap_err().to_string();
+        let error = log_in_on(&desktop, &cloud).unwrap_err().to_string();
         let reason = "IAM denied the login: The person said no. (access_denied)";
         assert!(error.starts_with(reason), "{error}");
         assert!(desktop.page().contains("rejected the login"));
@@ -293,12 +295,12 @@ mod tests {
             message: "No.".into(),
         }]);
         let desktop = FakeDesktop::new(&[]);
-        let error = by_browser_of(&desktop, &cloud).unwrap_err().to_string();
+        let error = log_in_on(&desktop, &cloud).unwrap_err().to_string();
         let reason =
             "cannot use the authorization code from the browser: IAM rejected it (BXNIM0000E): No.";
         assert!(error.starts_with(reason), "{error}");
         assert!(error.contains("Start the login again"), "{error}");
-        let code = given(&cloud, "/identity/token", "code");
+        let code = received_parameter(&cloud, "/identity/token", "code");
         assert!(!error.contains(&code));
         assert!(desktop.page().contains("The terminal shows"));
     }

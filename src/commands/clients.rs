@@ -1,4 +1,5 @@
-//! What the configuration files of container clients say about this helper, read-only.
+//! What the configuration files of container clients contain about this helper. Nothing here
+//! changes them.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +34,7 @@ pub(super) struct ScannedFile {
     pub(super) contents: Result<Option<Contents>, ParseError>,
 }
 
-/// What a file says about this helper and about IBM Cloud registries.
+/// What a file contains about this helper and about IBM Cloud registries.
 #[derive(Debug)]
 pub(super) struct Contents {
     /// The registries for which the client uses this helper.
@@ -86,7 +87,7 @@ impl Clients {
         });
         Self {
             files: files.collect(),
-            podman_global: GlobalHelpers::of(&machine).filter(GlobalHelpers::name_us),
+            podman_global: GlobalHelpers::of(&machine).filter(GlobalHelpers::include_this_program),
         }
     }
 

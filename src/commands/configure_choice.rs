@@ -58,7 +58,7 @@ impl Choosing<'_> {
         }
         let here = Client::ALL.into_iter();
         let here: Vec<Client> = here
-            .filter(|client| client.is_here(&self.machine))
+            .filter(|client| client.is_present(&self.machine))
             .collect();
         if here.is_empty() {
             return Err(
@@ -154,7 +154,8 @@ impl Choosing<'_> {
     }
 
     fn nothing_found(&self, files: &[ClientFile]) -> Error {
-        let name_them = "Name the registries that you use: 'configure --registry us.icr.io'";
+        let name_them =
+            format!("Name the registries that you use: '{PROGRAM} configure --registry us.icr.io'");
         let is_password = |kind: &AuthKind| matches!(kind, AuthKind::Credential(_));
         let with_passwords = in_order(self.hosts_with(files, &is_password));
         if with_passwords.is_empty() {
@@ -210,12 +211,12 @@ impl Choosing<'_> {
     fn hosts_with(
         &self,
         files: &[ClientFile],
-        is_meant: &dyn Fn(&AuthKind) -> bool,
+        is_wanted: &dyn Fn(&AuthKind) -> bool,
     ) -> BTreeSet<String> {
         let further = &self.broker.settings.registries;
         in_documents(files, |document| {
             let logins = document.auth_entries(further).into_iter();
-            let logins = logins.filter(|login| is_meant(&login.kind));
+            let logins = logins.filter(|login| is_wanted(&login.kind));
             logins
                 .map(|login| login.registry.host().to_owned())
                 .collect()
@@ -264,8 +265,8 @@ fn hosts(addresses: &[String], settings: &Settings) -> Result<Vec<String>> {
     Ok(hosts)
 }
 
-/// Returns the error for an address that is no registry. It may be a client, which clap
-/// takes for a value of --registry.
+/// Returns the error for an address that is not a registry. It may be the name of a client:
+/// clap parses a client after --registry as one of its values.
 fn misplaced_client(address: &str, others: &[String], settings: &Settings) -> Error {
     let mut clients = Client::ALL.into_iter().map(Client::name);
     match clients.find(|client| *client == address) {
@@ -277,7 +278,7 @@ fn misplaced_client(address: &str, others: &[String], settings: &Settings) -> Er
                 others.join(" ")
             };
             Error::user(format!("'{client}' is a client, not a registry")).with_hint(format!(
-                "Put the client before --registry: 'configure {client} --registry {others}'"
+                "Put the client before --registry: '{PROGRAM} configure {client} --registry {others}'"
             ))
         }
     }

@@ -1,4 +1,4 @@
-//! What every command that changes logins works with.
+//! What the commands that change logins share.
 
 use super::warnings::Warnings;
 use crate::context::Context;

@@ -103,16 +103,16 @@ pub(crate) fn run(
             .stored_scopes(&session.settings, &is_stored)?;
         named.into_iter().collect()
     };
-    let mut leaving = scopes.clone();
+    let mut affected = scopes.clone();
     if arguments.revoke {
         let keys = issued_keys(&scopes, &broker)?;
         confirm_key_deletion(&keys, arguments.yes, context)?;
         for key in &keys {
             let logins_with_key = logins_with_key(key, &broker)?.into_iter();
-            leaving.extend(logins_with_key.map(|(scope, _)| scope));
+            affected.extend(logins_with_key.map(|(scope, _)| scope));
         }
     }
-    for (registry, error) in broker.delete_registry_tokens(&leaving, arguments.all) {
+    for (registry, error) in broker.remove_registry_tokens(&affected, arguments.all) {
         warnings.warn(format!(
             "registry tokens created by this program may remain at {registry} until they expire, within a day: {error}"
         ));
@@ -148,7 +148,8 @@ fn issued_keys(scopes: &BTreeSet<LoginScope>, broker: &Broker<'_>) -> Result<BTr
     Ok(keys)
 }
 
-/// Asks before API keys are deleted in IAM: that is final, and others may use them.
+/// Asks before API keys are deleted in IAM: that cannot be undone, and other programs may use
+/// them.
 fn confirm_key_deletion(
     keys: &BTreeSet<String>,
     is_confirmed: bool,
@@ -165,7 +166,7 @@ fn confirm_key_deletion(
         .with_hint("To delete it without a question, add --yes"));
     }
     let question =
-        format!("This deletes API key {keys} in IAM; whatever uses it stops working. Continue?");
+        format!("This deletes API key {keys} in IAM. Programs that use it stop working. Continue?");
     let answer = context.terminal.confirm(&question, false);
     match answer {
         Ok(true) => Ok(()),

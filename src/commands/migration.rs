@@ -40,7 +40,7 @@ struct Moved {
 }
 
 impl Migration {
-    /// Copies the passwords to the keychain, those of one registry at once.
+    /// Copies the passwords to the keychain, one registry after the other.
     pub(super) fn of(
         found: &[(String, AuthEntry)],
         broker: &Broker<'_>,
@@ -102,7 +102,7 @@ impl Migration {
     }
 
     /// Notes the moved passwords, and warns of files that still hold one.
-    pub(super) fn tell(&self, warnings: &Warnings<'_>) {
+    pub(super) fn report(&self, warnings: &Warnings<'_>) {
         let is_done = |moved: &Moved| moved.is_removed && moved.remains_in.is_empty();
         let done = self.moved.iter().filter(|(_, moved)| is_done(moved));
         let done: Vec<&Registry> = done.map(|(registry, _)| registry).collect();
@@ -124,7 +124,7 @@ impl Migration {
     }
 
     /// Restores the former logins for passwords that could not be removed from a file.
-    pub(super) fn take_back(&mut self, broker: &Broker<'_>, warnings: &Warnings<'_>) {
+    pub(super) fn restore_former_logins(&mut self, broker: &Broker<'_>, warnings: &Warnings<'_>) {
         for (registry, moved) in std::mem::take(&mut self.moved) {
             if moved.is_removed {
                 self.moved.insert(registry, moved);
@@ -253,9 +253,15 @@ fn moved(
             is_removed: false,
         }),
         Err(error) => {
-            let kept = restore(registry, former, &broker);
-            let lost = kept.err().map(|error| format!("; {error}"));
-            Err(stays(&format!("{error}{}", lost.unwrap_or_default())))
+            let mut reason = error.text();
+            if let Err(restore_error) = restore(registry, former, &broker) {
+                reason = format!("{reason}. The former login was not restored: {restore_error}");
+            }
+            let not_moved = stays(&reason);
+            Err(match error.hint() {
+                Some(hint) => not_moved.with_hint(hint),
+                None => not_moved,
+            })
         }
     }
 }

@@ -94,7 +94,7 @@ fn to_json(answer: &impl Serialize) -> Result<Zeroizing<String>> {
     text.map(Zeroizing::new).map_err(Error::internal)
 }
 
-/// Returns one error with a line for each thing that failed, if anything did.
+/// Returns one error with a line for each failure, if there are any.
 fn conclude(failures: &[String]) -> Result<()> {
     if failures.is_empty() {
         Ok(())

@@ -103,7 +103,7 @@ pub(crate) fn run(
             "--name and --namespace need --format kubernetes-secret",
         ));
     }
-    // Before any request, so that nobody waits for this error.
+    // Checked before any request, so that this error is shown without delay.
     if stdio.output_is_terminal && !arguments.reveal {
         return Err(Error::user("this would show a secret on the terminal")
             .with_hint("Send the output to a pipe or a file, or add --reveal"));

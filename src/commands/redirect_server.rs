@@ -1,7 +1,7 @@
 //! The server on this machine to which the browser brings IAM's answer (RFC 8252, section
 //! 7.3).
 //!
-//! Every program on this machine and every web page can call it. A request that is no
+//! All programs on this machine and all web pages can call it. A request that is not an
 //! answer is rejected and changes nothing, and no page shows what was sent.
 
 mod page;

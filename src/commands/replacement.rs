@@ -11,7 +11,7 @@ use crate::login::LoginScope;
 /// warns and goes on.
 ///
 /// # Errors
-/// The person says no or cancels.
+/// The person declines or cancels.
 pub(super) fn confirm_replacement(
     scopes: &[LoginScope],
     owner: Option<&Owner>,

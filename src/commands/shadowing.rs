@@ -36,8 +36,8 @@ pub(super) fn warn_if_shadowed(scopes: &[LoginScope], login_context: &LoginConte
     }
 }
 
-/// Returns the registries that a login is for, with their names in messages. Those without
-/// settings or logins of their own have one representative.
+/// Returns the registries that a login is for, with their names in messages. One example
+/// represents all registries without settings or logins of their own.
 fn registries_of(scope: &LoginScope, broker: &Broker<'_>) -> Vec<(String, Registry)> {
     let settings = broker.settings;
     let named = |registry: Registry| (registry.to_string(), registry);
@@ -75,7 +75,7 @@ fn is_chosen(profile: &str, settings: &Settings) -> bool {
         .is_some_and(|chosen| chosen.name == profile)
 }
 
-/// Returns a registry that stands for all but these.
+/// Returns an example of all registries except these, and what messages call them.
 fn representative(except: &[Registry], settings: &Settings) -> Option<(String, Registry)> {
     let name = if except.is_empty() {
         "all registries"

@@ -14,7 +14,7 @@ use crate::terminal::Terminal;
 /// How often a passcode may be typed.
 const MAX_PASSCODES: u32 = 3;
 
-/// IAM's code for an account that requires another factor, where no passcode helps
+/// IAM's error code for an account that requires a second factor, which no passcode replaces
 /// (`ibm-cloud-cli-sdk`, `bluemix/authentication/iam/iam.go`).
 const OTHER_FACTOR: &str = "BXNIM0400E";
 
@@ -35,7 +35,7 @@ pub fn log_in_with_passcode(iam: &Iam<'_>, terminal: &dyn Terminal) -> Result<To
     terminal.write_line(&format!(
         "Open this page in any browser and copy the one-time passcode: {page}"
     ));
-    // If none starts, the person opens the address.
+    // If no browser starts, the person can open the address.
     terminal.open_browser(&page);
     let mut attempt = 1;
     loop {

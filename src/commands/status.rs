@@ -133,7 +133,7 @@ impl Overview {
         let others = example.filter(|_| is_about_all);
         let others = others.map(|example| Target::Others {
             example,
-            is_alone: registries.is_empty(),
+            is_only_row: registries.is_empty(),
         });
         rows.extend(others.map(row).filter(Row::has_source_or_problem));
         let mut overview = Self {
@@ -288,7 +288,7 @@ fn warnings(rows: &[Row], files: &Clients, now: u64) -> Vec<Message> {
             let message = format!("{message} (since {since}, last {age} ago)");
             warnings.push(Message { message, fix });
         }
-        let expiring = row.description().and_then(|it| expiry_warning(it, now));
+        let expiring = row.active_source().and_then(|it| expiry_warning(it, now));
         if let Some((message, fix)) = expiring {
             let warning = Message::new(message, fix);
             if !warnings.contains(&warning) {

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use crate::context::Context;
 
-/// Writes warnings to stderr at once, and keeps them for the JSON answer.
+/// Writes warnings to stderr immediately, and collects them for the JSON answer.
 pub(super) struct Warnings<'a> {
     texts: RefCell<Vec<String>>,
     context: &'a Context<'a>,
@@ -19,7 +19,7 @@ impl<'a> Warnings<'a> {
         }
     }
 
-    /// Writes and keeps a warning.
+    /// Writes and collects a warning.
     pub(super) fn warn(&self, text: String) {
         self.context
             .terminal
@@ -27,7 +27,7 @@ impl<'a> Warnings<'a> {
         self.texts.borrow_mut().push(text);
     }
 
-    /// Writes a note, which asks for no action and is not kept.
+    /// Writes a note, which needs no action and is not in the JSON answer.
     pub(super) fn note(&self, text: &str) {
         self.context.terminal.write_line(&format!("note: {text}"));
     }

@@ -36,7 +36,7 @@ pub struct Verb {
     pub example: &'static str,
 }
 
-/// The verbs that clients call; `parse` knows the same ones.
+/// The verbs that clients call; `cli::parse` accepts the same ones.
 pub const VERBS: [Verb; 5] = [
     Verb {
         name: "get",
@@ -165,7 +165,7 @@ fn delete_login(address: &str, stdio: &mut Stdio<'_>, context: &Context<'_>) -> 
     Ok(())
 }
 
-/// Runs a background refresh, whose outcome nobody reads.
+/// Runs a background refresh. It prints nothing, because no client waits for it.
 pub(crate) fn renew(address: &str, context: &Context<'_>) -> Result<()> {
     let Some((registry, settings)) = context.registry(address)? else {
         return Ok(());

@@ -16,8 +16,8 @@ use crate::error::Result;
 use crate::error::one_line;
 use crate::secret::Secret;
 
-/// The error that tells clients that there is no credential (`credentials/error.go`). It is
-/// the same for every host.
+/// The error by which clients recognize that there is no credential
+/// (`credentials/error.go`). It is the same for all hosts.
 pub const NOT_FOUND: &str = "credentials not found in native keychain";
 
 /// The error for an empty server address.

@@ -12,7 +12,7 @@ use crate::credential::Credential;
 use crate::registry::Registry;
 use crate::secret::Secret;
 
-/// An entry of `auths`: everybody who can read the file can read the password.
+/// An entry of `auths`. Its password is not encrypted.
 #[derive(Debug)]
 pub struct AuthEntry {
     /// The key in `auths`.

@@ -21,7 +21,7 @@ use crate::error::Result;
 use crate::keychain::Prompting;
 use crate::registry::Registry;
 
-/// The number of registries from which on a classic build gets noticeably slower.
+/// With this many registries, a classic build is noticeably slower.
 const MANY: usize = 5;
 
 /// The cost of each registry in a classic `docker build`, in starts of `/bin/true`, as
@@ -32,7 +32,7 @@ const COST: f64 = 1.6;
 const START: f64 = 1.06;
 
 impl Configuring<'_> {
-    /// Warns that Docker stops choosing a keychain by itself once a helper is configured.
+    /// Warns that Docker uses no default keychain any more once a helper is configured.
     pub(super) fn warn_of_lost_store(&self, file: &ClientFile, document: &Document<'_>) {
         let store = docker::detected_store(&machine(self.context));
         let is_lost = file.client == Client::Docker && !document.mentions_logins();

@@ -3,12 +3,12 @@
 use anyhow::Context as _;
 
 use super::Configuring;
-use super::files::MOST_ATTEMPTS;
+use super::files::MAX_ATTEMPTS;
 use super::files::absolute;
 use super::files::read;
 use super::files::state_directory;
 use super::files::sweep;
-use super::files::unwritten;
+use super::files::write_error;
 use super::output::FileOutcome;
 use super::plan::Plan;
 use super::undo::known_files;
@@ -55,11 +55,11 @@ impl Configuring<'_> {
                 Err(error) => errors.push(error),
             }
         }
-        migration.take_back(self.broker, self.warnings);
+        migration.restore_former_logins(self.broker, self.warnings);
         for left in files.iter().flat_map(|file| file::leftovers(&file.path)) {
             migration.may_remain_in(&left.display().to_string());
         }
-        migration.tell(self.warnings);
+        migration.report(self.warnings);
         self.advise(files);
         Ok((done, errors))
     }
@@ -73,7 +73,7 @@ impl Configuring<'_> {
     ) -> Result<FileOutcome> {
         let is_served = |host: &&String| !migration.is_stuck(host);
         let hosts: Vec<String> = self.hosts.iter().filter(is_served).cloned().collect();
-        for _ in 0..MOST_ATTEMPTS {
+        for _ in 0..MAX_ATTEMPTS {
             let old = read(&file.path)?;
             let old = old.as_deref().map(String::as_str);
             let text = old.unwrap_or_default();
@@ -88,14 +88,16 @@ impl Configuring<'_> {
             if changed {
                 match self.write(file, old, &plan, &done.hosts) {
                     Err(ReplaceError::Changed) => continue,
-                    Err(ReplaceError::Failed(error)) => return Err(unwritten(&file.path, &error)),
+                    Err(ReplaceError::Failed(error)) => {
+                        return Err(write_error(&file.path, &error));
+                    }
                     Ok(()) => {}
                 }
             }
             migration.removed_from(&done.path, &plan.migrated);
             return Ok(done);
         }
-        Err(unwritten(&file.path, &ReplaceError::Changed))
+        Err(write_error(&file.path, &ReplaceError::Changed))
     }
 
     /// Writes the new version of a file, after recording the change for `--undo`. A change
@@ -127,8 +129,8 @@ impl Configuring<'_> {
         let directory = state_directory(self.context)?;
         let mut record = Record::load(&directory)?;
         record.changes.push(change);
-        let noted = record.save(&directory);
-        noted.context("cannot record the change for --undo")?;
+        let saved = record.save(&directory);
+        saved.context("cannot record the change for --undo")?;
         replace().inspect_err(|_| {
             record.changes.pop();
             // A record that stays is harmless: --undo finds nothing to remove.

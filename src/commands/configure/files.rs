@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::error::Result;
 
 /// How often a change is tried while other programs change the same file.
-pub(super) const MOST_ATTEMPTS: u32 = 5;
+pub(super) const MAX_ATTEMPTS: u32 = 5;
 
 /// Returns the directory of the record.
 pub(super) fn state_directory(context: &Context<'_>) -> anyhow::Result<PathBuf> {
@@ -41,11 +41,11 @@ pub(super) fn sweep(files: &[PathBuf], warnings: &Warnings<'_>) {
 }
 
 pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<String>>> {
-    file::read(path).map_err(|error| untouched(path, &error))
+    file::read(path).map_err(|error| parse_error(path, &error))
 }
 
 pub(super) fn parse<'a>(path: &Path, text: &'a str) -> Result<Document<'a>> {
-    Document::parse(text).map_err(|broken| untouched(path, &broken))
+    Document::parse(text).map_err(|broken| parse_error(path, &broken))
 }
 
 pub(super) fn plan_helpers(
@@ -55,19 +55,19 @@ pub(super) fn plan_helpers(
 ) -> Result<HelperPlan> {
     document
         .plan_helpers(hosts)
-        .map_err(|broken| untouched(path, &broken))
+        .map_err(|broken| parse_error(path, &broken))
 }
 
-pub(super) fn untouched(path: &Path, unread: &ParseError) -> Error {
-    let hint = match unread {
+pub(super) fn parse_error(path: &Path, error: &ParseError) -> Error {
+    let hint = match error {
         ParseError::Broken(_) => "Fix the file first",
         ParseError::Ambiguous(_) => {
             "Clients may be able to read it. Fix the file, or add the helper by hand"
         }
     };
-    Error::user(format!("{} was not changed: {unread}", path.display())).with_hint(hint)
+    Error::user(format!("{} was not changed: {error}", path.display())).with_hint(hint)
 }
 
-pub(super) fn unwritten(path: &Path, reason: &dyn std::fmt::Display) -> Error {
+pub(super) fn write_error(path: &Path, reason: &dyn std::fmt::Display) -> Error {
     Error::user(format!("{} was not changed: {reason:#}", path.display()))
 }

@@ -4,13 +4,13 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use super::Arguments;
-use super::files::MOST_ATTEMPTS;
+use super::files::MAX_ATTEMPTS;
 use super::files::absolute;
 use super::files::parse;
 use super::files::read;
 use super::files::state_directory;
 use super::files::sweep;
-use super::files::unwritten;
+use super::files::write_error;
 use super::output::FileOutcome;
 use crate::client_config::Client;
 use crate::client_config::Machine;
@@ -104,14 +104,14 @@ pub(super) fn known_files(context: &Context<'_>) -> Result<Vec<PathBuf>> {
 /// that the record's owner may not change.
 pub(super) fn check_undo(path: &Path, known: &[PathBuf], note: &Path) -> Result<()> {
     if !known.iter().any(|known| known == path) {
-        return Err(unwritten(
+        return Err(write_error(
             path,
             &"clients do not read it now. If a variable such as DOCKER_CONFIG named it, set it and try again; otherwise remove the helper by hand",
         ));
     }
     let owner = fs::acting_owner(note);
-    if owner.is_some() && fs::entry_exists(path) && owner != fs::acting_owner(path) {
-        return Err(unwritten(
+    if owner.is_some() && fs::is_there(path) && owner != fs::acting_owner(path) {
+        return Err(write_error(
             path,
             &format!(
                 "the owner of the record {} may not change it. Remove the helper by hand",
@@ -127,18 +127,22 @@ pub(super) fn remove_changes_as_owner(
     path: &Path,
     note: &Path,
     changes: &[Change],
-    is_dry: bool,
+    is_dry_run: bool,
 ) -> Result<FileOutcome> {
-    let _rights = fs::act_as_owner(note).map_err(|error| unwritten(path, &error))?;
-    remove_changes(path, changes, is_dry)
+    let _rights = fs::act_as_owner(note).map_err(|error| write_error(path, &error))?;
+    remove_changes(path, changes, is_dry_run)
 }
 
 /// Removes all changes from a file.
-pub(super) fn remove_changes(path: &Path, changes: &[Change], is_dry: bool) -> Result<FileOutcome> {
+pub(super) fn remove_changes(
+    path: &Path,
+    changes: &[Change],
+    is_dry_run: bool,
+) -> Result<FileOutcome> {
     let client = changes
         .first()
         .map_or(Client::Docker, |change| change.client);
-    for _ in 0..MOST_ATTEMPTS {
+    for _ in 0..MAX_ATTEMPTS {
         let mut done = FileOutcome::unchanged(client, path);
         let Some(old) = read(path)? else {
             return Ok(done);
@@ -160,25 +164,25 @@ pub(super) fn remove_changes(path: &Path, changes: &[Change], is_dry: bool) -> R
         if !done.changed {
             return Ok(done);
         }
-        if is_dry {
+        if is_dry_run {
             let new = (!done.removed).then_some(&*new);
             done.diff = Some(diff::unified(path, Some(&old), new));
             return Ok(done);
         }
         match file::replace(path, Some(&old), &new) {
             Err(ReplaceError::Changed) => continue,
-            Err(ReplaceError::Failed(error)) => return Err(unwritten(path, &error)),
+            Err(ReplaceError::Failed(error)) => return Err(write_error(path, &error)),
             Ok(_) => {}
         }
         if let Some(change) = made.filter(|_| done.removed) {
             let above = change.made_directories.iter();
             let above: Vec<PathBuf> = above.filter(|it| path.starts_with(it)).cloned().collect();
             let removed = file::remove(path, &above);
-            removed.map_err(|error| unwritten(path, &error))?;
+            removed.map_err(|error| write_error(path, &error))?;
         }
         return Ok(done);
     }
-    Err(unwritten(path, &ReplaceError::Changed))
+    Err(write_error(path, &ReplaceError::Changed))
 }
 
 /// Notes the files that still have the helper because it was added by hand.

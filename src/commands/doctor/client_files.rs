@@ -308,7 +308,7 @@ fn global_helper(helpers: &GlobalHelpers) -> Diagnostic {
         "{path} ({}) uses this helper for all registries",
         Client::Podman
     );
-    if helpers.name_files() {
+    if helpers.include_files() {
         return Diagnostic::ok(CHECK, message);
     }
     Diagnostic::warning(
@@ -331,7 +331,7 @@ fn podman_login_file(clients: &Clients) -> Option<Diagnostic> {
     let is_first = clients
         .podman_global
         .as_ref()
-        .is_some_and(GlobalHelpers::name_us_first);
+        .is_some_and(GlobalHelpers::prefer_this_program);
     if has_helper || !is_used || is_first {
         return None;
     }

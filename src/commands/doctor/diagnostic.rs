@@ -67,8 +67,7 @@ impl Diagnostic {
         Self::new(check, Verdict::Problem, error.text(), fix)
     }
 
-    /// Creates a problem from an error about the thing with this name, which the
-    /// message begins with.
+    /// Creates a problem from an error. The message begins with this name.
     pub(super) fn error_about(check: &'static str, name: &str, error: &Error) -> Self {
         let fix = error.hint().map(str::to_owned);
         Self::new(check, Verdict::Problem, error.text_about(name), fix)

@@ -18,10 +18,10 @@ const TEST_LENGTH: usize = 1600;
 /// The lifetime of the test item, in case this program ends before it deletes it.
 const TEST_LIFETIME: Duration = Duration::from_secs(60);
 
-/// The duration of all operations from which on a keychain is slow.
+/// A keychain is slow if the four operations together take this long.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// The use of a quota from which on there is a warning, in percent.
+/// A quota that is used to this percentage causes a warning.
 const QUOTA_WARNING: u64 = 80;
 
 /// The fix for a keychain that does not work.

@@ -41,11 +41,11 @@ const CERTIFICATE_DIRECTORY: &str = "SSL_CERT_DIR";
 /// The maximum length of a variable's value in a message, in characters.
 const MAX_VALUE: usize = 200;
 
-/// The difference from IAM's clock from which on there is a warning, in seconds. Clients
-/// compare a token's times with this clock.
+/// A larger difference from IAM's clock causes a warning, in seconds. Clients compare a
+/// token's times with this machine's clock.
 const CLOCK_TOLERANCE: u64 = 60;
 
-/// The response time from which on IAM is slow.
+/// IAM is slow if a response takes this long.
 const SLOW: Duration = Duration::from_secs(3);
 
 pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
@@ -239,7 +239,7 @@ fn token(registry: &Registry, probe: &CredentialCheck<'_>, broker: &Broker<'_>) 
     let owner = owner
         .map(|owner| format!(" for {owner}"))
         .unwrap_or_default();
-    // A login for one registry can be a password, which is handed out as it is stored.
+    // A login for one registry can be a password, which clients get unchanged.
     let is_token = [CredentialKind::AccessToken, CredentialKind::RegistryToken]
         .iter()
         .any(|kind| kind.username() == credential.username);

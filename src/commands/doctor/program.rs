@@ -85,7 +85,7 @@ fn other(check: &'static str, found: &Path, own: &Path, clock: &dyn Clock) -> Di
 
 fn replace(found: &Path, own: &Path) -> String {
     format!(
-        "Remove {}, or put the directory of {} before it on the PATH",
+        "Remove {}, or put the directory of {} first on the PATH",
         found.display(),
         own.display()
     )
@@ -119,7 +119,7 @@ fn in_login_shell(environment: &Environment, own: &Path, clock: &dyn Clock) -> O
     let warning = |message: String| Diagnostic::warning(CHECK, message, add_to_path(own));
     let Some((text, succeeded)) = process::run(&mut command, clock) else {
         return Some(warning(format!(
-            "cannot tell what a login shell finds: {shell} failed or did not end"
+            "cannot check what a login shell finds: {shell} failed or did not end"
         )));
     };
     // The output of the shell's startup files comes before the path.

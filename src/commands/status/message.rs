@@ -23,7 +23,7 @@ impl Message {
         }
     }
 
-    /// Creates a message about the thing with this name from an error; the hint is the
+    /// Creates a message from an error. The message begins with this name; the hint is the
     /// fix.
     pub(super) fn about(name: &str, error: &Error) -> Self {
         Self {

@@ -51,7 +51,7 @@ pub(super) enum Target {
         /// One of them.
         example: Registry,
         /// Whether there are no other rows.
-        is_alone: bool,
+        is_only_row: bool,
     },
 }
 
@@ -99,7 +99,9 @@ impl Row {
     pub(super) fn name(&self) -> &str {
         match &self.target {
             Target::Registry(registry) => registry.host(),
-            Target::Others { is_alone: true, .. } => "all registries",
+            Target::Others {
+                is_only_row: true, ..
+            } => "all registries",
             Target::Others { .. } => "all other registries",
         }
     }
@@ -113,7 +115,7 @@ impl Row {
     }
 
     /// Returns the active source.
-    pub(super) fn description(&self) -> Option<&CredentialInfo> {
+    pub(super) fn active_source(&self) -> Option<&CredentialInfo> {
         self.active.as_ref().ok()?.as_ref()
     }
 
@@ -151,8 +153,8 @@ impl Row {
     }
 
     /// Returns the error that is cached in place of a token.
-    fn last_failure(&self) -> Option<&LastFailure> {
-        self.description()?.last_failure.as_ref()
+    fn past_failure(&self) -> Option<&PastFailure> {
+        self.active_source()?.past_failure.as_ref()
     }
 
     /// Returns the cells in the order of [`HEADINGS`]; the last one only with `is_checked`.
@@ -186,7 +188,7 @@ impl Row {
 
     /// Returns the entry in the answer for `--json`.
     pub(super) fn to_json(&self) -> RegistryJson<'_> {
-        let active = self.description();
+        let active = self.active_source();
         RegistryJson {
             registry: match &self.target {
                 Target::Registry(registry) => Some(registry.host()),
