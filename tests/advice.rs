@@ -1,4 +1,4 @@
-//! Do the hints of rejections help? Each row of the table follows one and then gets an answer.
+//! Hints of rejections. For each row of the table, the test follows the hint, and then `get` succeeds.
 
 mod support;
 
@@ -15,36 +15,36 @@ use support::TestEnv;
 /// A new key, which IAM accepts.
 const NEW_KEY: &str = "A-NEW-API-KEY-77aa";
 
-/// The program's text for a rejection by IAM: its code and its message.
-type Refusal = (u16, &'static str, &'static str);
+/// A rejection by IAM: the HTTP status, its code and its message.
+type Rejection = (u16, &'static str, &'static str);
 
-const UNKNOWN: Refusal = (400, "BXNIM0415E", "Provided API key could not be found.");
-const DISABLED: Refusal = (400, "BXNIM0000E", "Provided API key is disabled.");
-const LOCKED: Refusal = (400, "BXNIM0000E", "Provided API key is locked.");
-const EXPIRED: Refusal = (400, "BXNIM0000E", "Provided API key has expired.");
-const SERVICE_ID: Refusal = (400, "BXNIM0000E", "Service ID ServiceId-1 was not found.");
-const USER_LOCKED: Refusal = (403, "BXNIM0000E", "User account is locked.");
-const NO_MEMBER: Refusal = (403, "BXNIM0000E", "User is not a member of account 1.");
-const MFA: Refusal = (400, "BXNIM0400E", "External authentication is required.");
-const ADDRESS: Refusal = (
+const UNKNOWN: Rejection = (400, "BXNIM0415E", "Provided API key could not be found.");
+const DISABLED: Rejection = (400, "BXNIM0000E", "Provided API key is disabled.");
+const LOCKED: Rejection = (400, "BXNIM0000E", "Provided API key is locked.");
+const EXPIRED: Rejection = (400, "BXNIM0000E", "Provided API key has expired.");
+const SERVICE_ID: Rejection = (400, "BXNIM0000E", "Service ID ServiceId-1 was not found.");
+const USER_LOCKED: Rejection = (403, "BXNIM0000E", "User account is locked.");
+const NO_MEMBER: Rejection = (403, "BXNIM0000E", "User is not a member of account 1.");
+const MFA: Rejection = (400, "BXNIM0400E", "External authentication is required.");
+const ADDRESS: Rejection = (
     401,
     "BXNIM0430E",
     "User login from given IP address is not permitted.",
 );
-const OVER: Refusal = (
+const SESSION_ENDED: Rejection = (
     400,
     "BXNIM0439E",
     "Session is invalidated due to inactivity.",
 );
-const NEW_CODE: Refusal = (400, "BXNIM9999E", "Something new.");
+const NEW_CODE: Rejection = (400, "BXNIM9999E", "Something new.");
 
 /// A source, how it is set up, and how a user replaces it.
 struct Source {
     name: &'static str,
     set_up: fn(&mut TestEnv),
     replace: fn(&mut TestEnv, &Outcome),
-    /// The text of every hint to replace it.
-    says: &'static str,
+    /// A part of the hint.
+    hint: &'static str,
 }
 
 const VARIABLE: Source = Source {
@@ -55,7 +55,7 @@ const VARIABLE: Source = Source {
     replace: |env, _| {
         env.set("IBMCLOUD_API_KEY", NEW_KEY);
     },
-    says: "Set a new key in $IBMCLOUD_API_KEY, or unset the variable",
+    hint: "Set a new key in $IBMCLOUD_API_KEY, or unset the variable",
 };
 
 const VARIABLE_UNSET: Source = Source {
@@ -68,7 +68,7 @@ const VARIABLE_UNSET: Source = Source {
     replace: |env, _| {
         env.unset("IBMCLOUD_API_KEY");
     },
-    says: "Set a new key in $IBMCLOUD_API_KEY, or unset the variable",
+    hint: "Set a new key in $IBMCLOUD_API_KEY, or unset the variable",
 };
 
 const TOKEN_VARIABLE: Source = Source {
@@ -81,7 +81,7 @@ const TOKEN_VARIABLE: Source = Source {
         env.add_refresh_token("A-NEW-REFRESH-TOKEN", "me");
         env.set("IC_IAM_REFRESH_TOKEN", "A-NEW-REFRESH-TOKEN");
     },
-    says: "Set a new token in $IC_IAM_REFRESH_TOKEN, or unset the variable",
+    hint: "Set a new token in $IC_IAM_REFRESH_TOKEN, or unset the variable",
 };
 
 const HOST_LOGIN: Source = Source {
@@ -91,7 +91,7 @@ const HOST_LOGIN: Source = Source {
             .is_silent_success();
     },
     replace: run_the_advised_login,
-    says: "'docker-credential-icr login us.icr.io', or run 'podman logout us.icr.io' before 'podman login us.icr.io'",
+    hint: "'docker-credential-icr login us.icr.io', or run 'podman logout us.icr.io' before 'podman login us.icr.io'",
 };
 
 /// The same for a user of podman, which erases and stores.
@@ -108,7 +108,7 @@ const DEFAULT_LOGIN: Source = Source {
     name: "the default login",
     set_up: |env| log_in(env, &["login"], ENVIRONMENT_KEY),
     replace: run_the_advised_login,
-    says: "'docker-credential-icr login'",
+    hint: "'docker-credential-icr login'",
 };
 
 const PROFILE_LOGIN: Source = Source {
@@ -118,7 +118,7 @@ const PROFILE_LOGIN: Source = Source {
         log_in(env, &["login", "--profile", "team"], ENVIRONMENT_KEY);
     },
     replace: run_the_advised_login,
-    says: "'docker-credential-icr login --profile team'",
+    hint: "'docker-credential-icr login --profile team'",
 };
 
 const SESSION_LOGIN: Source = Source {
@@ -129,7 +129,7 @@ const SESSION_LOGIN: Source = Source {
             .is_silent_success();
     },
     replace: run_the_advised_login,
-    says: "'docker-credential-icr login us.icr.io'",
+    hint: "'docker-credential-icr login us.icr.io'",
 };
 
 const CLI_SESSION: Source = Source {
@@ -142,11 +142,11 @@ const CLI_SESSION: Source = Source {
         env.add_refresh_token("THE-CLIS-NEW-REFRESH-TOKEN", "me");
         env.cli_session(&json!({"IAMRefreshToken": "THE-CLIS-NEW-REFRESH-TOKEN"}));
     },
-    says: "Run 'ibmcloud login', or log in once with 'docker-credential-icr login'",
+    hint: "Run 'ibmcloud login', or log in once with 'docker-credential-icr login'",
 };
 
 /// The same for a user who follows the other hint.
-const CLI_SESSION_LEFT: Source = Source {
+const CLI_SESSION_REPLACED_BY_LOGIN: Source = Source {
     replace: run_the_advised_login,
     ..CLI_SESSION
 };
@@ -161,7 +161,7 @@ const CREDENTIALS_FILE: Source = Source {
         let text = format!("CONTAINER_REGISTRY_APIKEY={NEW_KEY}\n");
         env.file("home/ibm-credentials.env", &text);
     },
-    says: "ibm-credentials.env, or remove its CONTAINER_REGISTRY_ lines",
+    hint: "ibm-credentials.env, or remove its CONTAINER_REGISTRY_ lines",
 };
 
 const COMPUTE_RESOURCE: Source = Source {
@@ -174,7 +174,7 @@ const COMPUTE_RESOURCE: Source = Source {
     replace: |env, _| {
         env.add_compute_resource_token("A-COMPUTE-RESOURCE-TOKEN", &["Profile-pod"]);
     },
-    says: "Check that the trusted profile trusts this compute resource",
+    hint: "Check that the trusted profile trusts this compute resource",
 };
 
 const ASSUMED_PROFILE: Source = Source {
@@ -188,7 +188,7 @@ const ASSUMED_PROFILE: Source = Source {
         let accounts = env.cloud.accounts();
         accounts.add_profile("Profile-1", &["IBMid-environment"]);
     },
-    says: "that it trusts this identity",
+    hint: "that it trusts this identity",
 };
 
 const INSTANCE: Source = Source {
@@ -202,10 +202,10 @@ const INSTANCE: Source = Source {
             .set("IBMCLOUD_CR_PROFILE", "Profile-vsi");
     },
     replace: |env, _| env.cloud.accounts().link_profile("Profile-vsi"),
-    says: "Link the trusted profile to this instance",
+    hint: "Link the trusted profile to this instance",
 };
 
-/// Runs the command in single quotes, with a new key on standard input.
+/// Runs the command that the hint has in single quotes, with a new key on standard input.
 fn run_the_advised_login(env: &mut TestEnv, outcome: &Outcome) {
     let command = outcome.stdout.split_once("'docker-credential-icr ");
     let (_, command) = command.unwrap_or_else(|| panic!("no command: {outcome:?}"));
@@ -223,7 +223,7 @@ fn log_in(env: &TestEnv, arguments: &[&str], key: &str) {
 
 #[test]
 fn the_hint_of_a_rejection_helps() {
-    let rows: &[(Source, Option<Refusal>, &str)] = &[
+    let rows: &[(Source, Option<Rejection>, &str)] = &[
         (VARIABLE, Some(UNKNOWN), "takes a few seconds to work"),
         (VARIABLE_UNSET, Some(UNKNOWN), ""),
         (
@@ -238,7 +238,7 @@ fn the_hint_of_a_rejection_helps() {
         (VARIABLE, Some(NO_MEMBER), "add the user to the account"),
         (VARIABLE, Some(MFA), "no second factor"),
         (VARIABLE, Some(NEW_CODE), ""),
-        (TOKEN_VARIABLE, Some(OVER), ""),
+        (TOKEN_VARIABLE, Some(SESSION_ENDED), ""),
         (HOST_LOGIN, Some(UNKNOWN), ""),
         (HOST_LOGIN_WITH_PODMAN, Some(UNKNOWN), ""),
         (HOST_LOGIN, Some(DISABLED), ""),
@@ -246,29 +246,29 @@ fn the_hint_of_a_rejection_helps() {
         (DEFAULT_LOGIN, Some(UNKNOWN), ""),
         (DEFAULT_LOGIN, Some(USER_LOCKED), "unlock"),
         (PROFILE_LOGIN, Some(UNKNOWN), ""),
-        (SESSION_LOGIN, Some(OVER), "Log in again with"),
+        (SESSION_LOGIN, Some(SESSION_ENDED), "Log in again with"),
         (SESSION_LOGIN, Some(MFA), "no second factor"),
-        (CLI_SESSION, Some(OVER), ""),
-        (CLI_SESSION_LEFT, Some(OVER), ""),
+        (CLI_SESSION, Some(SESSION_ENDED), ""),
+        (CLI_SESSION_REPLACED_BY_LOGIN, Some(SESSION_ENDED), ""),
         (CREDENTIALS_FILE, Some(UNKNOWN), "Set a new key in "),
         (COMPUTE_RESOURCE, None, ""),
         (ASSUMED_PROFILE, None, ""),
         (INSTANCE, None, ""),
     ];
-    for (source, refusal, also) in rows {
+    for (source, rejection, also) in rows {
         let Some(mut env) = TestEnv::with_keychain() else {
             return;
         };
         env.add_api_key(NEW_KEY, "new");
         env.add_api_key(ENVIRONMENT_KEY, "environment");
         (source.set_up)(&mut env);
-        env.keys().forget_tokens();
-        // After "Otherwise," it begins with a small letter.
-        let mut parts = vec![source.name, &source.says[1..], also];
-        if let Some((_, code, words)) = refusal {
+        env.keys().delete_tokens();
+        // After "Otherwise,", the hint begins with a lower-case letter.
+        let mut parts = vec![source.name, &source.hint[1..], also];
+        if let Some((_, code, words)) = rejection {
             parts.extend([*code, *words]);
         }
-        let fault = refusal.map(|(status, code, message)| Fault::Error {
+        let fault = rejection.map(|(status, code, message)| Fault::Error {
             status,
             code: code.into(),
             message: message.into(),
@@ -279,15 +279,15 @@ fn the_hint_of_a_rejection_helps() {
         assert!(!outcome.stdout.contains("network"), "{outcome:?}");
         env.cloud.always(None);
         (source.replace)(&mut env, &outcome);
-        if refusal.is_none() {
+        if rejection.is_none() {
             // A fix outside the program takes effect after a few seconds.
-            env.keys().forget_tokens();
+            env.keys().delete_tokens();
         }
         env.get("us.icr.io").is_credential("iambearer");
     }
 }
 
-/// What podman, buildah and skopeo do: they call `get` before they log in, and store nothing after an error.
+/// Podman, buildah and skopeo call `get` before they log in, and store nothing if it fails.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_client_that_is_about_to_log_in_gets_not_found() {
@@ -362,7 +362,7 @@ fn an_outage_has_the_hint_to_try_again() {
 }
 
 #[test]
-fn an_unknown_key_at_login_may_be_new() {
+fn the_hint_for_an_unknown_key_says_that_new_keys_take_time() {
     let Some(env) = TestEnv::with_keychain() else {
         return;
     };

@@ -56,7 +56,7 @@ fn imports_are_found() {
     assert!(imports().len() > ROOMS.len(), "the program's own imports");
 }
 
-/// That a file of one room uses another room.
+/// The use of one room by a file of another.
 #[derive(Debug, Eq, Ord, PartialEq, PartialOrd)]
 struct Import {
     from: String,

@@ -1,6 +1,5 @@
-//! What happens when the session of the IBM Cloud CLI changes, expires or is no readable file? What its content means is
-//! tested by `tests/cases/sources`.
-// Elsewhere the home directory is not where a variable says, and a lock keeps readers out.
+//! Sessions of the IBM Cloud CLI that change, expire or cannot be read. `tests/cases/sources` tests what their content means.
+// Only on Unix does a variable set the home directory, and can a locked file be read.
 #![cfg(unix)]
 
 mod support;
@@ -26,8 +25,8 @@ use support::token;
 
 const REFRESH_TOKEN: &str = "REFRESH-TOKEN-OF-THE-SESSION";
 
-/// A machine whose session says where IAM is. Its metadata service is another source, of `iam-Profile-machine`, that must not
-/// be used in the place of a broken session.
+/// Prepares a machine whose session contains the URL of IAM. Its metadata service is another source, of
+/// `iam-Profile-machine`. It must not be used instead of a broken session.
 fn prepared(mut env: TestEnv) -> TestEnv {
     env.unset("IBMCLOUD_IAM_API_ENDPOINT");
     let accounts = env.cloud.accounts();
@@ -84,7 +83,7 @@ fn an_expired_session_is_refreshed_once_and_never_written() {
     };
     env.add_refresh_token(REFRESH_TOKEN, "laptop");
     let path = env.cli_session(&expired());
-    let before = (fs::read(&path).expect("it is there"), modified(&path));
+    let before = (fs::read(&path).expect("the file exists"), modified(&path));
     for count in 1..=4 {
         for host in ["us.icr.io", "de.icr.io"] {
             assert_eq!(env.get(host).is_token_of(), "IBMid-laptop");
@@ -106,8 +105,8 @@ fn an_expired_session_is_refreshed_once_and_never_written() {
 }
 
 fn modified(path: &Path) -> std::time::SystemTime {
-    let metadata = fs::metadata(path).expect("it is there");
-    metadata.modified().expect("this file system knows")
+    let metadata = fs::metadata(path).expect("the file exists");
+    metadata.modified().expect("the file system records it")
 }
 
 #[test]
@@ -188,34 +187,34 @@ fn a_session_that_cannot_be_read_is_an_error() {
 }
 
 #[test]
-fn a_lock_that_is_never_released_delays_but_does_not_prevent() {
+fn a_lock_that_is_never_released_only_delays_get() {
     let env = test_env();
     let valid = token::ending_in(1200);
     let path = env.cli_session(&json!({"IAMToken": valid}));
     let holder = OpenOptions::new()
         .write(true)
         .open(&path)
-        .expect("it is ours");
+        .expect("the test may change it");
     holder.lock().expect("it is free");
     let outcome = env.get("us.icr.io");
     assert_eq!(outcome.is_credential("iambearer"), valid);
     assert!(outcome.took.as_secs() < 10, "{outcome:?}");
-    holder.set_len(0).expect("it is ours");
+    holder.set_len(0).expect("the test may change it");
     let outcome = env.get("us.icr.io");
     outcome.is_client_error(&[CLI_SESSION]);
     assert!(outcome.took.as_secs() < 10, "{outcome:?}");
 }
 
-/// The ways in which a program may write a session again and again.
+/// How a program rewrites a session.
 #[derive(Clone, Copy, Debug)]
 enum Writer {
-    /// As the CLI does: locked, cut to nothing, written.
+    /// Like the CLI: lock, truncate, write.
     Locked,
-    /// The same without the lock.
+    /// Truncate and write, without a lock.
     Truncating,
-    /// Without cutting it first: a shorter text leaves the end of a longer one.
+    /// Write without truncating first: after a shorter text, the end of a longer one remains.
     InPlace,
-    /// In small pieces.
+    /// Write byte by byte.
     Bytewise,
 }
 
@@ -226,13 +225,13 @@ impl Writer {
             .write(true)
             .truncate(truncates)
             .open(path)
-            .expect("it is there");
+            .expect("the file exists");
         match self {
             Self::Locked => {
                 file.lock().expect("readers unlock it");
-                file.set_len(0).expect("it is ours");
+                file.set_len(0).expect("the test may change it");
             }
-            Self::Bytewise => file.set_len(0).expect("it is ours"),
+            Self::Bytewise => file.set_len(0).expect("the test may change it"),
             Self::Truncating | Self::InPlace => {}
         }
         let size = if matches!(self, Self::Bytewise) {
@@ -244,7 +243,7 @@ impl Writer {
             file.write_all(piece).expect("there is room");
         }
         let end = file.stream_position().expect("it is a file");
-        file.set_len(end).expect("it is ours");
+        file.set_len(end).expect("the test may change it");
     }
 }
 

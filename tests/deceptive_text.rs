@@ -1,4 +1,4 @@
-//! Are texts from outside shown without characters that make them look different?
+//! Texts from IAM, clients and files are shown without characters that make a text look different.
 
 mod support;
 
@@ -10,7 +10,7 @@ use support::Input;
 use support::Outcome;
 use support::TestEnv;
 
-/// They turn the direction of a text, begin a line, hide it, or are not seen.
+/// Characters that change the direction of a text, begin a new line, or are invisible.
 const DECEPTIVE: [char; 14] = [
     '\u{202e}',
     '\u{202a}',
@@ -28,21 +28,21 @@ const DECEPTIVE: [char; 14] = [
     '\u{85}',
 ];
 
-/// `a` before, between and after them.
+/// Returns a text with all of them.
 fn text() -> String {
     let parts = DECEPTIVE.map(|character| format!("a{character}"));
     format!("{}a", parts.concat())
 }
 
 #[track_caller]
-fn shows_none(outcome: &Outcome) {
+fn is_without_deceptive_characters(outcome: &Outcome) {
     for shown in [&outcome.stdout, &outcome.stderr] {
         assert!(!shown.contains(DECEPTIVE), "{outcome:?}");
     }
 }
 
 #[test]
-fn in_answers_of_iam() {
+fn deceptive_text_in_answers_of_iam_is_not_shown() {
     let env = TestEnv::with_environment_key();
     for code in ["BXNIM0415E", &text()] {
         env.cloud.script([Fault::Error {
@@ -52,12 +52,12 @@ fn in_answers_of_iam() {
         }]);
         let outcome = env.get("us.icr.io");
         outcome.is_client_error(&["Sentence a a a"]);
-        shows_none(&outcome);
+        is_without_deceptive_characters(&outcome);
     }
 }
 
 #[test]
-fn in_a_user_name_that_a_client_stored() {
+fn deceptive_text_in_a_stored_user_name_is_not_shown() {
     let Some(mut env) = TestEnv::with_keychain() else {
         return;
     };
@@ -66,7 +66,7 @@ fn in_a_user_name_that_a_client_stored() {
     let username = text().replace('\u{85}', "");
     env.store("us.icr.io", &username, "some-password");
     let list = env.list();
-    shows_none(&list);
+    is_without_deceptive_characters(&list);
     let read: Value = serde_json::from_str(&list.stdout).expect("JSON");
     assert_eq!(read, json!({"us.icr.io": username}));
     for arguments in [
@@ -75,12 +75,12 @@ fn in_a_user_name_that_a_client_stored() {
         &["doctor"],
         &["logout", "us.icr.io"],
     ] {
-        shows_none(&env.run(arguments, Input::Bytes(b"")));
+        is_without_deceptive_characters(&env.run(arguments, Input::Bytes(b"")));
     }
 }
 
 #[test]
-fn in_settings() {
+fn deceptive_text_in_settings_is_not_shown() {
     let env = TestEnv::new();
     let text = text().replace('\u{85}', "");
     for settings in [
@@ -89,14 +89,14 @@ fn in_settings() {
         format!("[profile.a]\ntrusted-profile = \"{text}\"\n"),
     ] {
         env.settings(&settings);
-        shows_none(&env.get("us.icr.io"));
-        shows_none(&env.run(&["settings"], Input::Bytes(b"")));
-        shows_none(&env.run(&["settings", "--json"], Input::Bytes(b"")));
+        is_without_deceptive_characters(&env.get("us.icr.io"));
+        is_without_deceptive_characters(&env.run(&["settings"], Input::Bytes(b"")));
+        is_without_deceptive_characters(&env.run(&["settings", "--json"], Input::Bytes(b"")));
     }
 }
 
 #[test]
-fn in_a_clients_file() {
+fn deceptive_text_in_a_clients_file_is_not_shown() {
     let env = TestEnv::new();
     let text = text().replace('\u{85}', "");
     let content = json!({"credHelpers": {"us.icr.io": text}, "auths": {text: {}}});
@@ -127,6 +127,6 @@ fn in_a_clients_file() {
         &["doctor"],
         &["status"],
     ] {
-        shows_none(&env.run(arguments, Input::Bytes(b"")));
+        is_without_deceptive_characters(&env.run(arguments, Input::Bytes(b"")));
     }
 }

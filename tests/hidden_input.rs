@@ -74,16 +74,20 @@ impl Person {
     }
 
     fn type_command(&mut self, command: &str) {
-        self.session.send_line(command).expect("it listens");
+        self.session
+            .send_line(command)
+            .expect("the program reads input");
     }
 
     fn type_text(&mut self, text: &str) {
-        self.session.send(text).expect("it listens");
-        self.session.flush().expect("it listens");
+        self.session.send(text).expect("the program reads input");
+        self.session.flush().expect("the program reads input");
     }
 
     fn type_control(&mut self, key: char) {
-        self.session.send_control(key).expect("it listens");
+        self.session
+            .send_control(key)
+            .expect("the program reads input");
     }
 
     #[track_caller]

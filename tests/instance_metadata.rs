@@ -1,5 +1,4 @@
-//! How long does a token of the metadata service serve, and what if the service is broken? What it answers is tested by
-//! `tests/cases/sources`.
+//! How long tokens of the metadata service are used, and errors of the service. `tests/cases/sources` tests its answers.
 
 mod support;
 
@@ -11,7 +10,7 @@ use icr_emulator::Service;
 
 use support::TestEnv;
 
-/// Makes the machine's cloud its metadata service as well.
+/// Uses the emulated cloud as the machine's metadata service, too.
 fn add_metadata_service(env: &mut TestEnv) {
     let accounts = env.cloud.accounts();
     accounts.enable_metadata(&[MetadataApi::Identity]);

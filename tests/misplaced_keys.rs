@@ -1,4 +1,4 @@
-//! Is a key in the wrong place shown on a screen, to a client or in the log?
+//! API keys in the wrong place, such as an argument, are not shown: not on a screen, not to a client, not in the log.
 
 mod support;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 use support::Input;
 use support::TestEnv;
 
-/// Forty-four characters, as IAM makes them.
+/// Keys of 44 characters, like those of IAM.
 const KEYS: [&str; 3] = [
     "xK_q7ZbM0pR4-tW9yLcN2vH5jF8sD1gA3eQ6uI_oXzTm",
     "aBcD1eFgH2iJkL3mNoP4qRsT5uVwX6yZ7aBcD8eFgH9i",
@@ -38,7 +38,7 @@ fn is_not_shown(env: &mut TestEnv, key: &str, arguments: &[&str]) {
 }
 
 #[test]
-fn in_arguments() {
+fn a_key_in_the_arguments_is_not_shown() {
     for key in KEYS {
         let mut env = test_env();
         env.add_secret(key);
@@ -97,7 +97,7 @@ fn in_arguments() {
 }
 
 #[test]
-fn as_a_trusted_profile() {
+fn a_key_as_a_trusted_profile_is_not_shown() {
     for key in KEYS {
         let mut env = test_env();
         env.add_secret(key);
@@ -112,7 +112,7 @@ fn as_a_trusted_profile() {
 }
 
 #[test]
-fn in_what_a_client_sends() {
+fn a_key_in_a_clients_input_is_not_shown() {
     for key in KEYS {
         let mut env = TestEnv::new();
         env.add_secret(key);
@@ -140,7 +140,7 @@ fn in_what_a_client_sends() {
 }
 
 #[test]
-fn as_a_user_name() {
+fn a_key_as_a_user_name_is_not_shown() {
     let Some(env) = TestEnv::with_keychain() else {
         return;
     };
@@ -160,7 +160,7 @@ fn as_a_user_name() {
 }
 
 #[test]
-fn in_settings_and_variables() {
+fn a_key_in_settings_and_variables_is_not_shown() {
     for key in KEYS {
         let env = TestEnv::new();
         env.add_secret(key);
@@ -205,7 +205,7 @@ fn in_settings_and_variables() {
 }
 
 #[test]
-fn a_text_that_is_no_key_is_repeated() {
+fn other_text_is_repeated_in_errors() {
     let env = test_env();
     env.settings("[profile.team-a]\n");
     env.run(&["stauts"], Input::Bytes(b""))

@@ -1,4 +1,4 @@
-//! What happens when a pipe without a writer, or a link, is in the place of a file that the program opens?
+//! Pipes without a writer, and links, in place of files that the program opens.
 #![cfg(target_os = "linux")]
 
 mod support;
@@ -16,7 +16,7 @@ use support::Outcome;
 use support::TestEnv;
 use support::set_mode;
 
-/// Far less than the deadline of a `get`, and more than the timeout of a Secret Service.
+/// Much less than the deadline of `get`, and more than the timeout of a Secret Service.
 const SOON: Duration = Duration::from_secs(5);
 
 const LOCKS: &str = "cache/docker-credential-icr/locks";
@@ -27,7 +27,7 @@ fn make_pipe(path: &Path) {
     assert!(made.expect("coreutils").success());
 }
 
-/// Older than the time for which the note about a bus is used.
+/// Makes a file so old that the mark for a silent bus has expired.
 fn make_old(path: &Path) {
     let made = Command::new("touch")
         .args(["-d", "1 hour ago"])
@@ -41,16 +41,16 @@ fn ends_soon(outcome: &Outcome) {
     assert!(outcome.took < SOON, "{outcome:?}");
 }
 
-/// The path of every lock of an identity.
+/// Returns the paths of all locks of identities.
 fn locks(env: &TestEnv) -> Vec<PathBuf> {
     let folder = env.path(LOCKS);
-    fs::create_dir_all(&folder).expect("it is ours");
+    fs::create_dir_all(&folder).expect("the test may change it");
     let name = |number| folder.join(format!("identity-{number:02x}.lock"));
     (0..256).map(name).collect()
 }
 
 #[test]
-fn a_pipe_in_the_place_of_a_lock_only_disables_the_lock() {
+fn a_pipe_in_place_of_a_lock_only_disables_the_lock() {
     let env = TestEnv::with_environment_key();
     let made = Command::new("mkfifo").args(locks(&env)).status();
     assert!(made.expect("coreutils").success());
@@ -61,17 +61,20 @@ fn a_pipe_in_the_place_of_a_lock_only_disables_the_lock() {
 }
 
 #[test]
-fn a_link_in_the_place_of_a_lock_is_not_followed() {
+fn a_link_in_place_of_a_lock_is_not_followed() {
     for name in ["victim", "missing"] {
         let env = TestEnv::with_environment_key();
         let victim = env.file("victim", "text");
         set_mode(&victim, 0o644);
         for lock in locks(&env) {
-            symlink(env.path(name), lock).expect("it is ours");
+            symlink(env.path(name), lock).expect("the test may change it");
         }
         env.get("us.icr.io").is_credential("iambearer");
-        assert_eq!(fs::read_to_string(&victim).expect("it is there"), "text");
-        let mode = victim.metadata().expect("it is there").mode() & 0o777;
+        assert_eq!(
+            fs::read_to_string(&victim).expect("the file exists"),
+            "text"
+        );
+        let mode = victim.metadata().expect("the file exists").mode() & 0o777;
         assert_eq!(mode, 0o644, "it is not even closed to others");
         let missing = env.path("missing");
         assert!(!missing.exists(), "nothing is made behind a link");
@@ -79,7 +82,7 @@ fn a_link_in_the_place_of_a_lock_is_not_followed() {
 }
 
 #[test]
-fn directories_are_closed_to_others_whatever_the_umask() {
+fn directories_are_private_with_any_umask() {
     let env = TestEnv::with_environment_key();
     let mut command = Command::new("sh");
     command.args(["-c", "umask 0; exec \"$0\" get"]);
@@ -87,7 +90,7 @@ fn directories_are_closed_to_others_whatever_the_umask() {
     env.apply_to(&mut command);
     let outcome = env.start_as(command, "us.icr.io").finish();
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
-    let mode = |name: &str| env.path(name).metadata().expect("it is there").mode() & 0o777;
+    let mode = |name: &str| env.path(name).metadata().expect("the file exists").mode() & 0o777;
     let own = "cache/docker-credential-icr";
     assert_eq!([mode(own), mode(LOCKS)], [0o700, 0o700]);
     // Also those that an earlier version created.
@@ -98,9 +101,9 @@ fn directories_are_closed_to_others_whatever_the_umask() {
     assert_eq!([mode(own), mode(LOCKS)], [0o700, 0o700]);
 }
 
-/// The note about a silent bus is beside the locks.
+/// The mark for a silent bus is a file beside the locks.
 #[test]
-fn a_file_in_the_place_of_the_note_about_a_silent_bus_is_not_changed() {
+fn a_file_in_place_of_the_mark_for_a_silent_bus_is_not_changed() {
     let mut env = TestEnv::with_environment_key();
     let socket = env.path("bus");
     let _listener = UnixListener::bind(&socket).expect("the path is short");
@@ -114,7 +117,7 @@ fn a_file_in_the_place_of_the_note_about_a_silent_bus_is_not_changed() {
     };
     get();
     let folder = env.path("cache/docker-credential-icr");
-    let entries = fs::read_dir(&folder).expect("it is there").flatten();
+    let entries = fs::read_dir(&folder).expect("the file exists").flatten();
     let mark = entries
         .map(|entry| entry.path())
         .find(|path| path.display().to_string().contains("hung"))
@@ -124,16 +127,19 @@ fn a_file_in_the_place_of_the_note_about_a_silent_bus_is_not_changed() {
     get();
     let victim = env.file("victim", "text");
     make_old(&victim);
-    fs::remove_file(&mark).expect("it is there");
-    symlink(&victim, &mark).expect("it is ours");
-    let old = fs::metadata(&victim).expect("it is there").mtime();
+    fs::remove_file(&mark).expect("the file exists");
+    symlink(&victim, &mark).expect("the test may change it");
+    let old = fs::metadata(&victim).expect("the file exists").mtime();
     get();
-    assert_eq!(fs::read_to_string(&victim).expect("it is there"), "text");
-    assert_eq!(fs::metadata(&victim).expect("it is there").mtime(), old);
+    assert_eq!(
+        fs::read_to_string(&victim).expect("the file exists"),
+        "text"
+    );
+    assert_eq!(fs::metadata(&victim).expect("the file exists").mtime(), old);
 }
 
 #[test]
-fn a_pipe_in_the_place_of_a_named_file_is_refused() {
+fn a_pipe_in_place_of_a_file_in_a_variable_is_refused() {
     for variable in [
         "ICR_CONFIG",
         "IBM_CREDENTIALS_FILE",
@@ -177,14 +183,14 @@ fn a_secret_may_be_read_from_a_pipe_with_a_writer() {
 }
 
 #[test]
-fn a_pipe_in_the_place_of_the_settings_or_of_what_was_configured_is_refused() {
+fn a_pipe_in_place_of_the_settings_or_the_undo_record_is_refused() {
     let env = TestEnv::with_environment_key();
     let settings = env.settings("");
     make_pipe(&settings);
     let outcome = env.get("us.icr.io");
     outcome.is_client_error(&["not a regular file"]);
     ends_soon(&outcome);
-    fs::remove_file(settings).expect("it is there");
+    fs::remove_file(settings).expect("the file exists");
     let record = env.file(
         "home/.local/state/docker-credential-icr/configured.json",
         "",

@@ -1,6 +1,5 @@
-//! What happens when sources change, or several are used at the same time? Which source comes first is tested by
-//! `tests/cases/sources`.
-// Elsewhere the home directory is not where a variable says.
+//! Sources that change, or that are used at the same time. `tests/cases/sources` tests which source comes first.
+// Only on Unix does a variable set the home directory.
 #![cfg(unix)]
 
 mod support;
@@ -36,7 +35,7 @@ fn add_credentials_file(env: &TestEnv) {
 }
 
 #[test]
-fn a_token_of_a_source_that_is_gone_is_not_answered() {
+fn the_token_of_a_removed_source_is_not_returned() {
     with_each_keychain(|mut env| {
         add_credentials_file(&env);
         env.add_refresh_token(REFRESH_TOKEN, "session");
@@ -102,7 +101,7 @@ fn two_accounts_at_the_same_time_get_one_token_each() {
 
 /// A client that logs in stores what it got.
 #[test]
-fn an_answer_that_a_client_stores_changes_nothing() {
+fn storing_the_answer_of_get_changes_nothing() {
     with_each_keychain(|mut env| {
         add_credentials_file(&env);
         env.add_refresh_token(REFRESH_TOKEN, "session");
@@ -155,7 +154,7 @@ fn a_refresh_token_that_iam_rotates_is_replaced() {
 }
 
 #[test]
-fn private_endpoints_of_iam_are_used_where_they_are_chosen() {
+fn private_endpoints_of_iam_are_used_if_the_settings_select_them() {
     let mut env = TestEnv::with_environment_key();
     env.unset("IBMCLOUD_IAM_API_ENDPOINT");
     env.settings(
@@ -169,7 +168,7 @@ fn private_endpoints_of_iam_are_used_where_they_are_chosen() {
     ] {
         // A proxy that only reads where it is to connect to.
         let proxy = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = proxy.local_addr().expect("it listens");
+        let address = proxy.local_addr().expect("the program reads input");
         env.set("HTTPS_PROXY", format!("http://{address}"));
         let running = env.start(&["get"], host);
         let (client, _) = proxy.accept().expect("a connection");

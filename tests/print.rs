@@ -90,18 +90,18 @@ fn special_characters_in_a_secret_are_quoted_in_every_format() {
     let Some(env) = TestEnv::with_keychain() else {
         return;
     };
-    let odd = "it's $(touch x) `y` \"z\" \\ é 🦀: #";
-    env.store("us.icr.io", "cp", odd).is_silent_success();
+    let special = "it's $(touch x) `y` \"z\" \\ é 🦀: #";
+    env.store("us.icr.io", "cp", special).is_silent_success();
     let exports = answer(&env, &["--format", "env"]);
     let script = format!("{exports}\nprintf %s \"$ICR_PASSWORD\"");
     let output = Command::new("sh").args(["-c", &script]).output();
-    assert_eq!(output.expect("a shell").stdout, odd.as_bytes());
-    assert_eq!(answer(&env, &[]), odd);
+    assert_eq!(output.expect("a shell").stdout, special.as_bytes());
+    assert_eq!(answer(&env, &[]), special);
     assert_eq!(
         decoded(&answer(&env, &["--format", "basic"])),
-        format!("cp:{odd}")
+        format!("cp:{special}")
     );
-    let login = ("cp".to_owned(), odd.to_owned());
+    let login = ("cp".to_owned(), special.to_owned());
     assert_eq!(
         login_in(&answer(&env, &["--format", "docker-config"])),
         login
@@ -110,7 +110,7 @@ fn special_characters_in_a_secret_are_quoted_in_every_format() {
     let json: Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!(
         json,
-        json!({"registry": "us.icr.io", "username": "cp", "password": odd, "expires_at": null})
+        json!({"registry": "us.icr.io", "username": "cp", "password": special, "expires_at": null})
     );
 }
 
@@ -192,9 +192,9 @@ fn another_kind_of_credential_can_be_printed() {
     env.set("ICR_PROFILE", "p");
     assert_eq!(answer(&env, &[]), ENVIRONMENT_KEY);
     assert_eq!(user(&env, "iambearer").as_deref(), Some("iambearer"));
-    let given = token::ending_in(3600);
-    env.unset("IBMCLOUD_API_KEY").set("IC_IAM_TOKEN", &given);
-    assert_eq!(answer(&env, &["--credential", "iambearer"]), given);
+    let supplied = token::ending_in(3600);
+    env.unset("IBMCLOUD_API_KEY").set("IC_IAM_TOKEN", &supplied);
+    assert_eq!(answer(&env, &["--credential", "iambearer"]), supplied);
     printed(&env, &[]).is_user_error(&["iamapikey", "credential"]);
 }
 
@@ -240,15 +240,15 @@ fn without_a_credential_the_error_says_how_to_log_in() {
     assert!(!elsewhere.stderr.contains("hunter2"), "{elsewhere:?}");
 }
 
-/// The error names the option or the setting that asked for the kind.
+/// The error names the option or the setting that outcome for the kind.
 #[test]
 fn an_unavailable_kind_names_the_option_or_setting_that_asked_for_it() {
     let mut env = TestEnv::with_environment_key();
-    let token = env.access_token_of("somebody");
+    let token = env.access_token_of("user");
     env.unset("IBMCLOUD_API_KEY").set("IC_IAM_TOKEN", token);
-    let asked = printed(&env, &["--credential", "iamrefresh"]);
-    asked.is_user_error(&["'iamrefresh'", "Request another kind"]);
-    assert!(!asked.stderr.contains("settings"), "{asked:?}");
+    let outcome = printed(&env, &["--credential", "iamrefresh"]);
+    outcome.is_user_error(&["'iamrefresh'", "Request another kind"]);
+    assert!(!outcome.stderr.contains("settings"), "{outcome:?}");
     env.settings(
         "[profile.x]\ncredential = \"iamrefresh\"\n[registry.\"us.icr.io\"]\nprofile = \"x\"",
     );
@@ -282,7 +282,7 @@ fn the_examples_create_files_that_only_the_user_can_read() {
         };
         let mode = std::fs::metadata(env.path(name)).expect("a file");
         assert_eq!(mode.permissions().mode() & 0o777, 0o600, "{example}");
-        std::fs::remove_file(env.path(name)).expect("it is ours");
+        std::fs::remove_file(env.path(name)).expect("the test may change it");
     }
 }
 
@@ -352,7 +352,7 @@ fn a_terminal_shows_the_secret_only_with_reveal() {
         assert!(shown.contains("--reveal"), "{shown}");
         assert!(!shown.contains("eyJ"), "{shown}");
     }
-    assert_eq!(env.cloud.exchanges(), 0, "nothing is asked for in vain");
+    assert_eq!(env.cloud.exchanges(), 0, "no unnecessary request is sent");
     let shown = at_terminal(&["print", "us.icr.io", "--reveal"]);
     assert_eq!(owner(shown.trim()), "IBMid-environment");
 }
@@ -364,9 +364,10 @@ fn an_output_file_that_others_can_read_causes_a_warning() {
     let env = TestEnv::with_environment_key();
     for (mode, warns) in [(0o644, true), (0o604, true), (0o600, false)] {
         let path = env.path("secret");
-        let file = std::fs::File::create(&path).expect("it is ours");
+        let file = std::fs::File::create(&path).expect("the test may change it");
         let permissions = std::fs::Permissions::from_mode(mode);
-        file.set_permissions(permissions).expect("it is ours");
+        file.set_permissions(permissions)
+            .expect("the test may change it");
         let mut command = env.command(&["print", "us.icr.io"]);
         let output = command
             .stdout(file)
@@ -374,13 +375,13 @@ fn an_output_file_that_others_can_read_causes_a_warning() {
             .output();
         let output = output.expect("it runs");
         assert!(output.status.success(), "{output:?}");
-        let told = String::from_utf8(output.stderr).expect("text");
+        let stderr = String::from_utf8(output.stderr).expect("text");
         assert_eq!(
-            told.contains("other users can read the output file"),
+            stderr.contains("other users can read the output file"),
             warns,
-            "{mode:o}: {told}"
+            "{mode:o}: {stderr}"
         );
-        assert_eq!(told.contains("umask 077"), warns, "{mode:o}: {told}");
+        assert_eq!(stderr.contains("umask 077"), warns, "{mode:o}: {stderr}");
     }
     answer(&env, &[]);
 }

@@ -48,9 +48,9 @@ fn program(env: &TestEnv, arguments: &[&str]) -> Command {
     let copy = env.path("program");
     copy_executable(env!("CARGO_BIN_EXE_docker-credential-icr"), &copy);
     for folder in ["", "home", "cache", "config", "runtime", "program"] {
-        chown(env.path(folder), Some(user()), Some(user())).expect("we are root, or it is ours");
+        chown(env.path(folder), Some(user()), Some(user())).expect("the test may change it");
     }
-    let mut command = as_user(copy.to_str().expect("a path of ours"));
+    let mut command = as_user(copy.to_str().expect("a UTF-8 path"));
     command.args(arguments);
     env.apply_to(&mut command);
     command

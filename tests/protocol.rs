@@ -170,7 +170,7 @@ fn is_introduction(text: &str) {
 }
 
 #[test]
-fn an_address_is_trimmed_and_returned_as_sent() {
+fn an_address_is_trimmed_and_otherwise_returned_unchanged() {
     let env = TestEnv::with_environment_key();
     for input in [
         "us.icr.io",
@@ -235,7 +235,7 @@ fn is_error_about_the_limit(outcome: &Outcome, verb: &str) {
 }
 
 #[test]
-fn input_of_exactly_1_mib_is_taken_and_a_byte_more_is_not() {
+fn input_of_exactly_1_mib_is_accepted_and_a_byte_more_is_not() {
     let env = TestEnv::with_environment_key();
     let input = |length: usize| format!("us.icr.io{}", " ".repeat(length - "us.icr.io".len()));
     let outcome = env.get(&input(MIB));

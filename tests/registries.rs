@@ -121,11 +121,11 @@ fn every_spelling_of_an_address_is_the_same_registry() {
         return;
     };
     for stored in SPELLINGS {
-        env.store(stored, "someone", stored_secret(stored))
+        env.store(stored, "user", stored_secret(stored))
             .is_silent_success();
-        env.list().is_list(&[("us.icr.io", "someone")]);
+        env.list().is_list(&[("us.icr.io", "user")]);
         for asked in SPELLINGS {
-            let secret = env.get(asked).is_credential("someone");
+            let secret = env.get(asked).is_credential("user");
             assert_eq!(
                 secret,
                 stored_secret(stored),
@@ -141,7 +141,7 @@ fn every_spelling_of_an_address_is_the_same_registry() {
 fn stored_secret(spelling: &str) -> &'static str {
     match spelling.len() % 2 {
         0 => "secret-of-an-even-spelling",
-        _ => "secret-of-an-odd-spelling",
+        _ => "secret-of-an-unusual-spelling",
     }
 }
 
@@ -165,7 +165,7 @@ fn a_login_for_another_registry_is_refused_and_not_stored() {
         return;
     };
     for address in FOREIGN {
-        let outcome = env.store(address, "iamapikey", "key-for-somebody-else");
+        let outcome = env.store(address, "iamapikey", "key-for-another-registry");
         outcome.is_client_error(&["not an IBM Cloud registry", "credHelpers"]);
     }
     env.list().is_list(&[]);
@@ -188,7 +188,7 @@ fn another_registry_needs_no_keychain() {
         env.get(address).is_not_found();
         env.erase(address).is_silent_success();
         assert_eq!(
-            env.store(address, "iamapikey", "key-for-somebody-else")
+            env.store(address, "iamapikey", "key-for-another-registry")
                 .status,
             Some(1)
         );

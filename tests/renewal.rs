@@ -1,4 +1,4 @@
-//! Is a valid token answered without waiting for the next one?
+//! The background refresh: `get` returns a valid token without waiting for the next one.
 #![cfg(target_os = "linux")]
 
 mod support;
@@ -16,11 +16,11 @@ use support::TestEnv;
 use support::in_parallel;
 use support::wait_until;
 
-/// Longer than these tests wait, shorter than an attempt may take.
+/// How long IAM does not answer: longer than these tests wait, and shorter than the time limit of an attempt.
 const HANGING: Duration = Duration::from_secs(4);
 
 /// Creates an environment with a token whose refresh is due.
-fn env_with_aging_token() -> Option<(TestEnv, String)> {
+fn env_with_token_due_for_refresh() -> Option<(TestEnv, String)> {
     let mut env = TestEnv::with_keychain()?;
     env.settings(&format!("registries = [\"{}\"]\n", host(&env)));
     env.set("ICR_BACKGROUND_REFRESH", "true");
@@ -30,21 +30,21 @@ fn env_with_aging_token() -> Option<(TestEnv, String)> {
     Some((env, old))
 }
 
-/// A registry that no other machine has: it tells the background processes of this machine from others, whose environment only
-/// root can read.
+/// Returns a host that only this test uses. The arguments of its background processes contain the host, so the test
+/// recognizes them. Their environment, which only root can read, is not needed.
 fn host(env: &TestEnv) -> String {
     format!("at-{}.example.com", env.cloud.address().port())
 }
 
-/// Waits until the background process has ended, so that nothing is left after the test.
-fn is_renewed(env: &TestEnv, old: &str) {
+/// Waits until `get` returns a new token, so that no process remains after the test.
+fn wait_until_refreshed(env: &TestEnv, old: &str) {
     wait_until("a renewed token", || {
         env.get(&host(env)).is_credential("iambearer") != old
     });
 }
 
 /// Returns the background processes of this environment.
-fn renewals(env: &TestEnv) -> Vec<u32> {
+fn background_refreshes(env: &TestEnv) -> Vec<u32> {
     let expected = format!("\0renew\0{}\0", host(env));
     let processes = fs::read_dir("/proc").expect("Linux").flatten();
     processes
@@ -57,8 +57,8 @@ fn renewals(env: &TestEnv) -> Vec<u32> {
 }
 
 #[test]
-fn the_cached_token_is_answered_while_another_process_waits_for_iam() {
-    let Some((env, old)) = env_with_aging_token() else {
+fn the_cached_token_is_returned_while_another_process_waits_for_iam() {
+    let Some((env, old)) = env_with_token_due_for_refresh() else {
         return;
     };
     env.cloud.script([Fault::Delay(HANGING)]);
@@ -67,30 +67,30 @@ fn the_cached_token_is_answered_while_another_process_waits_for_iam() {
         assert_eq!(outcome.is_credential("iambearer"), old);
         assert!(outcome.took < HANGING / 2, "{outcome:?}");
     }
-    is_renewed(&env, &old);
+    wait_until_refreshed(&env, &old);
     assert_eq!(env.cloud.exchanges(), 2);
 }
 
 #[test]
-fn of_forty_processes_one_starts_a_renewal() {
-    let Some((env, old)) = env_with_aging_token() else {
+fn only_one_of_forty_processes_starts_a_background_refresh() {
+    let Some((env, old)) = env_with_token_due_for_refresh() else {
         return;
     };
     env.cloud.script([Fault::Delay(HANGING / 4)]);
     for outcome in in_parallel(40, |_| env.get(&host(&env))) {
         outcome.is_credential("iambearer");
     }
-    is_renewed(&env, &old);
+    wait_until_refreshed(&env, &old);
     assert_eq!(env.cloud.exchanges(), 2);
 }
 
 #[test]
-fn a_renewal_holds_nothing_of_the_clients() {
-    let Some((env, old)) = env_with_aging_token() else {
+fn a_background_refresh_keeps_no_file_or_session_of_the_client() {
+    let Some((env, old)) = env_with_token_due_for_refresh() else {
         return;
     };
     env.cloud.script([Fault::Delay(HANGING)]);
-    // A client that leaks a pipe of its own into its helpers, and waits for that as well.
+    // This client leaks a pipe into its helper, and also waits until that pipe is closed.
     let mut client = Command::new("sh");
     client
         .args(["-c", "exec \"$0\" get \"$1\" 9>&1 >/dev/null"])
@@ -100,7 +100,9 @@ fn a_renewal_holds_nothing_of_the_clients() {
     let outcome = env.start_as(client, Input::Bytes(b"")).finish();
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
     assert!(outcome.took < HANGING / 2, "{outcome:?}");
-    let renewal = *renewals(&env).first().expect("it waits for IAM");
+    let renewal = *background_refreshes(&env)
+        .first()
+        .expect("it waits for IAM");
     let status = fs::read_to_string(format!("/proc/{renewal}/stat")).expect("it runs");
     let after_name = status.rsplit(") ").next().expect("a name");
     let session = after_name.split(' ').nth(3).expect("a session");
@@ -108,22 +110,22 @@ fn a_renewal_holds_nothing_of_the_clients() {
     for stream in 0..3 {
         match fs::read_link(format!("/proc/{renewal}/fd/{stream}")) {
             Ok(stream) => assert_eq!(stream.to_str(), Some("/dev/null")),
-            // Only root sees it; how long the client waited shows it as well.
+            // Only root can read this. For others, the short wait of the client shows the same.
             Err(error) => assert_eq!(error.kind(), ErrorKind::PermissionDenied),
         }
     }
-    is_renewed(&env, &old);
+    wait_until_refreshed(&env, &old);
 }
 
 #[test]
 fn a_rejected_refresh_is_reported_when_the_cached_token_has_expired() {
-    let Some((env, old)) = env_with_aging_token() else {
+    let Some((env, old)) = env_with_token_due_for_refresh() else {
         return;
     };
     env.cloud.accounts().revoke_api_key(ENVIRONMENT_KEY);
     assert_eq!(env.get(&host(&env)).is_credential("iambearer"), old);
     wait_until("the end of the renewal", || {
-        env.cloud.exchanges() == 2 && renewals(&env).is_empty()
+        env.cloud.exchanges() == 2 && background_refreshes(&env).is_empty()
     });
     assert_eq!(env.get(&host(&env)).is_credential("iambearer"), old);
     env.keys().age_tokens(1600);
@@ -132,20 +134,20 @@ fn a_rejected_refresh_is_reported_when_the_cached_token_has_expired() {
 }
 
 #[test]
-fn a_token_that_ends_before_clients_forget_it_is_replaced_first() {
-    let Some((env, old)) = env_with_aging_token() else {
+fn a_token_that_expires_soon_is_replaced_before_it_is_returned() {
+    let Some((env, old)) = env_with_token_due_for_refresh() else {
         return;
     };
     env.keys().age_tokens(1400);
     assert_ne!(env.get(&host(&env)).is_credential("iambearer"), old);
     assert_eq!(env.cloud.exchanges(), 2);
-    assert_eq!(renewals(&env), [0; 0]);
+    assert_eq!(background_refreshes(&env), [0; 0]);
 }
 
 #[test]
-fn it_can_be_turned_off() {
+fn the_background_refresh_can_be_turned_off() {
     for off in ["variable", "file"] {
-        let Some((mut env, old)) = env_with_aging_token() else {
+        let Some((mut env, old)) = env_with_token_due_for_refresh() else {
             return;
         };
         match off {

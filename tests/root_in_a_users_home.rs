@@ -1,4 +1,4 @@
-//! What happens when root runs the program with a user's `HOME`, as `sudo -E`, `su -m` and macOS do?
+//! Root runs the program with a user's `HOME`, as with `sudo -E`, `su -m` and on macOS.
 #![cfg(target_os = "linux")]
 
 mod support;
@@ -27,14 +27,14 @@ const DOCKER: &str = "home/.docker/config.json";
 const RECORD: &str = "home/.local/state/docker-credential-icr/configured.json";
 const FOLDERS: [&str; 4] = ["home", "cache", "config", "runtime"];
 
-/// Creates an environment whose home belongs to a user, for tests that root runs; `None` without root.
+/// Creates an environment whose home directory belongs to a user. Returns `None` if the tests do not run as root.
 fn test_env() -> Option<TestEnv> {
     if !nix::unistd::Uid::effective().is_root() {
         skipped("only root can act for two users");
         return None;
     }
     let mut env = TestEnv::new();
-    env.add_api_key(KEY, "somebody");
+    env.add_api_key(KEY, "user");
     set_mode(&env.path(""), 0o755);
     for folder in FOLDERS {
         set_mode(&env.path(folder), 0o700);
@@ -56,7 +56,7 @@ fn users_file(env: &TestEnv, name: &str, text: &str) -> PathBuf {
     path
 }
 
-/// Gives a path and the directories above it, in the home, to the user.
+/// Makes the user the owner of a path in the home directory and of the directories above it.
 fn give_to_user(env: &TestEnv, name: &str) {
     let path = env.path(name);
     let home = env.path("home");
@@ -69,7 +69,7 @@ fn root(env: &TestEnv, arguments: &[&str]) -> Outcome {
     env.run(arguments, "us.icr.io")
 }
 
-/// The program, run by the user; it stands where the user may not look, so a copy is run.
+/// Runs a copy of the program as the user, who may have no access to the build directory.
 fn user(env: &TestEnv, arguments: &[&str]) -> Outcome {
     let program = env.path("docker-credential-icr");
     if !program.exists() {
@@ -82,12 +82,12 @@ fn user(env: &TestEnv, arguments: &[&str]) -> Outcome {
     env.start_as(command, "us.icr.io").finish()
 }
 
-/// Every path below a directory that belongs to root.
+/// Returns all paths below a directory that belong to root.
 fn of_root(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).expect("it is a directory") {
         let path = entry.expect("it can be read").path();
-        let metadata = path.symlink_metadata().expect("it is there");
+        let metadata = path.symlink_metadata().expect("the file exists");
         if metadata.uid() == 0 {
             found.push(path.clone());
         }
@@ -98,7 +98,8 @@ fn of_root(directory: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn note(path: &Path, at: usize, text: &str, before: &str) -> String {
+/// Returns a record for `--undo` with one change.
+fn record(path: &Path, at: usize, text: &str, before: &str) -> String {
     json!({"v": 1, "steps": [{
         "client": "docker", "path": path, "hosts": [["us.icr.io", null]], "made_helpers": true, "made_file": false,
         "made_directories": [], "pieces": [{"at": at, "text": text, "before": before}],
@@ -107,12 +108,12 @@ fn note(path: &Path, at: usize, text: &str, before: &str) -> String {
 }
 
 #[test]
-fn an_undo_by_root_obeys_no_note_beyond_what_its_owner_may_change() {
+fn an_undo_by_root_changes_only_what_the_owner_of_the_record_may_change() {
     let Some(mut env) = test_env() else {
         return;
     };
     let text = "{\"hosts\": []}";
-    let forged = |path: &Path| note(path, 11, "", "\"tcp://0.0.0.0:2375\"");
+    let forged = |path: &Path| record(path, 11, "", "\"tcp://0.0.0.0:2375\"");
     for name in ["etc/daemon.json", "etc/config.json"] {
         let path = env.file(name, text);
         set_mode(&path, 0o644);
@@ -122,33 +123,33 @@ fn an_undo_by_root_obeys_no_note_beyond_what_its_owner_may_change() {
             "clients do not read it now",
             "by hand",
         ]);
-        assert_eq!(fs::read_to_string(&path).expect("it is there"), text);
+        assert_eq!(fs::read_to_string(&path).expect("the file exists"), text);
     }
-    // A client's file now, but root's, and not that of the note's author.
+    // Now clients read the file, but it belongs to root and not to the owner of the record.
     let path = env.path("etc/config.json");
     env.set("DOCKER_CONFIG", env.path("etc"));
     root(&env, &["configure", "--undo"]).is_user_error(&["was not changed", "may not change it"]);
-    assert_eq!(fs::read_to_string(&path).expect("it is there"), text);
-    // And the user's own, which leads to root's.
+    assert_eq!(fs::read_to_string(&path).expect("the file exists"), text);
+    // The user's own file, a link to root's.
     env.unset("DOCKER_CONFIG");
     users_file(&env, DOCKER, "");
-    fs::remove_file(env.path(DOCKER)).expect("it is there");
+    fs::remove_file(env.path(DOCKER)).expect("the file exists");
     symlink(&path, env.path(DOCKER)).expect("root may");
     users_file(&env, RECORD, &forged(&env.path(DOCKER)));
     root(&env, &["configure", "--undo"]).is_user_error(&["was not changed"]);
-    assert_eq!(fs::read_to_string(&path).expect("it is there"), text);
-    let metadata = path.metadata().expect("it is there");
+    assert_eq!(fs::read_to_string(&path).expect("the file exists"), text);
+    let metadata = path.metadata().expect("the file exists");
     assert_eq!((metadata.uid(), metadata.mode() & 0o777), (0, 0o644));
 }
 
 #[test]
-fn an_undo_obeys_no_note_that_others_can_change() {
+fn an_undo_rejects_a_record_that_others_can_change() {
     let Some(env) = test_env() else {
         return;
     };
     let text = "{\"credHelpers\": {\"us.icr.io\": \"icr\"}}";
     users_file(&env, DOCKER, text);
-    let path = users_file(&env, RECORD, &note(&env.path(DOCKER), 0, "", " "));
+    let path = users_file(&env, RECORD, &record(&env.path(DOCKER), 0, "", " "));
     let folder = path.parent().expect("it is in a directory").to_owned();
     for (place, mode) in [(&path, 0o666), (&folder, 0o777)] {
         set_mode(place, mode);
@@ -161,7 +162,7 @@ fn an_undo_obeys_no_note_that_others_can_change() {
     let outcome = root(&env, &["configure", "--undo"]);
     outcome.is_user_error(&["belongs to another user (number 4712)", "sudo chown 4711"]);
     assert_eq!(
-        fs::read_to_string(env.path(DOCKER)).expect("it is there"),
+        fs::read_to_string(env.path(DOCKER)).expect("the file exists"),
         text
     );
 }
@@ -179,16 +180,16 @@ fn the_user_can_undo_what_root_configured() {
             let outcome = undo(&env, &["configure", "--undo"]);
             assert_eq!(outcome.status, Some(0), "{outcome:?}");
             assert_eq!(
-                fs::read_to_string(env.path(DOCKER)).expect("it is there"),
+                fs::read_to_string(env.path(DOCKER)).expect("the file exists"),
                 "{}"
             );
         }
     }
 }
 
-/// The user creates a link to root's file wherever a new version of the client's file appears.
+/// The user replaces each new version of the client's file with a link to root's file.
 #[test]
-fn a_link_in_the_place_of_a_new_version_changes_no_file_of_roots() {
+fn a_link_in_place_of_a_new_version_does_not_change_roots_file() {
     let Some(env) = test_env() else {
         return;
     };
@@ -216,7 +217,7 @@ fn a_link_in_the_place_of_a_new_version_changes_no_file_of_roots() {
                 }
             }
         });
-        // Where attributes were set by path, some five of these tries gave root's file away.
+        // An implementation that sets attributes by path fails in about five of these attempts.
         for _ in 0..150 {
             let _ = fs::remove_file(env.path(DOCKER));
             let _ = fs::remove_file(env.path(RECORD));
@@ -226,13 +227,16 @@ fn a_link_in_the_place_of_a_new_version_changes_no_file_of_roots() {
         }
         ends.store(true, Ordering::Relaxed);
     });
-    let metadata = victim.metadata().expect("it is there");
+    let metadata = victim.metadata().expect("the file exists");
     assert_eq!((metadata.uid(), metadata.mode() & 0o777), (0, 0o600));
-    assert_eq!(fs::read_to_string(&victim).expect("it is there"), "of root");
+    assert_eq!(
+        fs::read_to_string(&victim).expect("the file exists"),
+        "of root"
+    );
 }
 
 #[test]
-fn a_file_of_roots_in_the_users_directory_is_given_to_the_user_first() {
+fn a_file_of_root_in_the_users_directory_is_not_replaced_before_the_user_owns_it() {
     let Some(env) = test_env() else {
         return;
     };
@@ -251,7 +255,7 @@ fn a_file_of_roots_in_the_users_directory_is_given_to_the_user_first() {
 }
 
 #[test]
-fn root_leaves_nothing_behind_that_locks_the_user_out() {
+fn files_that_root_creates_stay_usable_for_the_user() {
     let Some(mut env) = test_env() else {
         return;
     };
@@ -281,9 +285,9 @@ fn root_leaves_nothing_behind_that_locks_the_user_out() {
     assert_eq!(user(&env, &["configure", "--undo"]).status, Some(0));
 }
 
-/// As versions before 0.1 left it.
+/// Versions before 0.1 left such files.
 #[test]
-fn files_that_root_left_are_reported_with_the_command_that_fixes_their_owner() {
+fn files_of_root_are_reported_with_the_command_that_changes_their_owner() {
     let Some(mut env) = test_env() else {
         return;
     };
@@ -329,7 +333,7 @@ fn files_that_root_left_are_reported_with_the_command_that_fixes_their_owner() {
 }
 
 #[test]
-fn the_settings_of_the_homes_owner_count_and_those_of_others_do_not() {
+fn root_reads_settings_of_the_owner_of_the_home_directory_but_of_no_other_user() {
     let Some(mut env) = test_env() else {
         return;
     };
@@ -342,11 +346,11 @@ fn the_settings_of_the_homes_owner_count_and_those_of_others_do_not() {
     let shown = || root(&env, &["settings"]);
     let outcome = shown();
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
-    // A file of root's that the user can read, too.
+    // A file of root that the user can read.
     chown(&path, Some(0), Some(0)).expect("root may");
     set_mode(&path, 0o644);
     assert_eq!(shown().status, Some(0));
-    // One that the user cannot read, and one of another user.
+    // A file that the user cannot read, and a file of another user.
     set_mode(&path, 0o600);
     let outcome = shown();
     outcome.is_user_error(&["cannot be read"]);
@@ -354,7 +358,7 @@ fn the_settings_of_the_homes_owner_count_and_those_of_others_do_not() {
     chown(&path, Some(OTHER_USER), Some(OTHER_USER)).expect("root may");
     set_mode(&path, 0o644);
     shown().is_user_error(&["another user (number 4712)", "sudo chown 4711 "]);
-    // With root's own home, the user's file is not root's to use, and not to be taken away.
+    // With root's own home directory, root does not use the user's file, and no hint changes its owner.
     give_to_user(&env, "home/.config/docker-credential-icr/config.toml");
     let folder = env.path("root");
     fs::create_dir(&folder).expect("it is root's");
@@ -368,7 +372,7 @@ fn the_settings_of_the_homes_owner_count_and_those_of_others_do_not() {
 }
 
 #[test]
-fn links_of_the_user_lead_root_to_nothing_that_the_user_may_not_change() {
+fn root_follows_no_link_to_files_that_the_user_may_not_change() {
     for (link, target) in [
         ("home/.docker", "etc"),
         ("home/.docker/config.json", "etc/config.json"),
@@ -389,7 +393,7 @@ fn links_of_the_user_lead_root_to_nothing_that_the_user_may_not_change() {
         set_mode(&victim, 0o644);
         set_mode(&env.path("etc"), 0o755);
         let path = users_file(&env, link, "");
-        fs::remove_file(&path).expect("it is there");
+        fs::remove_file(&path).expect("the file exists");
         symlink(env.path(target), &path).expect("root may");
         std::os::unix::fs::lchown(&path, Some(USER), Some(USER)).expect("root may");
         root(&env, &["configure", "docker", "--registry", "us.icr.io"]);
@@ -397,24 +401,26 @@ fn links_of_the_user_lead_root_to_nothing_that_the_user_may_not_change() {
         assert_eq!(root(&env, &["get"]).status, Some(0), "{link}");
         root(&env, &["doctor"]);
         assert_eq!(
-            fs::read_to_string(&victim).expect("it is there"),
+            fs::read_to_string(&victim).expect("the file exists"),
             text,
             "{link}"
         );
-        let metadata = victim.metadata().expect("it is there");
+        let metadata = victim.metadata().expect("the file exists");
         assert_eq!(
             (metadata.uid(), metadata.mode() & 0o777),
             (0, 0o644),
             "{link}"
         );
-        let count = fs::read_dir(env.path("etc")).expect("it is there").count();
-        assert_eq!(count, 1, "{link}: nothing was made there");
+        let count = fs::read_dir(env.path("etc"))
+            .expect("the file exists")
+            .count();
+        assert_eq!(count, 1, "{link}: nothing was created there");
     }
 }
 
-/// Without any of `sudo`'s variables, and where other variables than `HOME` name the user's directories.
+/// Without the variables of `sudo`, and with other variables than `HOME` for the user's directories.
 #[test]
-fn whatever_variable_leads_into_the_users_directories_nothing_of_roots_stays_there() {
+fn no_file_of_root_stays_in_the_users_directories_whichever_variable_names_them() {
     let Some(mut env) = test_env() else {
         return;
     };
@@ -435,7 +441,7 @@ fn whatever_variable_leads_into_the_users_directories_nothing_of_roots_stays_the
     }
     assert_eq!(root(&env, &["configure", "--undo"]).status, Some(0));
     assert_eq!(
-        fs::read_to_string(env.path(DOCKER)).expect("it is there"),
+        fs::read_to_string(env.path(DOCKER)).expect("the file exists"),
         "{}"
     );
 }

@@ -1,22 +1,23 @@
-//! Is every test there that `docs/security.md` points to?
+//! Do all tests exist that `docs/security.md` names?
 
 use std::fs;
 use std::path::Path;
 
-/// The least number of pointers; fewer would mean that this test cannot read them any more.
-const AT_LEAST: usize = 50;
+/// The page names at least this many tests. If fewer are found, this test does not understand
+/// the page any more.
+const MIN_POINTERS: usize = 50;
 
 #[test]
 fn every_test_that_the_page_names_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = fs::read_to_string(root.join("docs/security.md")).expect("the page");
-    // What stands between backticks is every second part.
+    // Every second part is between backticks.
     let quoted = page.split('`').skip(1).step_by(2);
     let pointers: Vec<(&str, &str)> = quoted
         .filter(|text| text.starts_with("tests/") || text.starts_with("src/"))
         .map(|text| text.split_once(": ").expect(text))
         .collect();
-    assert!(pointers.len() >= AT_LEAST, "{pointers:?}");
+    assert!(pointers.len() >= MIN_POINTERS, "{pointers:?}");
     for (file, test) in pointers {
         let path = root.join(file);
         if path.is_dir() {

@@ -241,7 +241,7 @@ fn errors_of_commands_are_on_stderr_and_those_of_verbs_on_both_streams() {
 }
 
 #[test]
-fn a_path_in_the_settings_is_never_one_of_the_working_directory() {
+fn a_path_in_the_settings_is_never_relative_to_the_working_directory() {
     let env = TestEnv::new();
     env.file("credentials.env", "IBM_CREDENTIALS_APIKEY=x\n");
     for path in ["credentials.env", "./credentials.env", "../credentials.env"] {
@@ -344,7 +344,7 @@ fn a_file_of_another_user_is_refused() {
 
 #[cfg(unix)]
 #[test]
-fn a_link_is_followed_and_judged_by_where_it_leads() {
+fn a_link_is_followed_and_its_target_is_checked() {
     let env = TestEnv::with_environment_key();
     let file = env.settings("");
     let real = env.file("real.toml", "deadline = 7\n");
@@ -375,7 +375,7 @@ fn an_irregular_file_is_refused_without_waiting() {
 }
 
 #[test]
-fn a_file_may_hold_1_mib() {
+fn a_settings_file_may_have_1_mib() {
     let env = TestEnv::with_environment_key();
     let filled = |length: usize| format!("# {}\ndeadline = 9", "x".repeat(length - 15));
     env.settings(&filled(1024 * 1024));

@@ -1,4 +1,4 @@
-//! How many exchanges do trusted profiles of one key need? One for each profile, and one for the key.
+//! Trusted profiles of one key share its token: one exchange for each profile, and one for the key.
 
 mod support;
 
@@ -37,7 +37,7 @@ fn map_registries(env: &TestEnv) {
 }
 
 #[test]
-fn of_keys_in_the_environment() {
+fn profiles_of_an_environment_key_share_its_token() {
     let Some(mut env) = test_env() else { return };
     map_registries(&env);
     env.set("IBMCLOUD_API_KEY", KEYS[0]);
@@ -53,7 +53,7 @@ fn of_keys_in_the_environment() {
 }
 
 #[test]
-fn of_logins_with_a_profile_of_their_own() {
+fn profiles_of_logins_with_the_same_key_share_its_token() {
     let Some(env) = test_env() else { return };
     env.store("us.icr.io", "iamapikey", KEYS[0]);
     env.store("de.icr.io", "Profile-1", KEYS[0]);
@@ -94,7 +94,7 @@ fn the_base_token_of_a_profile_is_deleted_with_its_login() {
 }
 
 #[test]
-fn of_a_session_whose_refresh_token_is_replaced() {
+fn profiles_of_a_session_share_its_replaced_refresh_token() {
     let Some(mut env) = test_env() else { return };
     env.add_refresh_token("REFRESH-TOKEN-OF-FIRST-1b8f", "first");
     env.store("us.icr.io", "iamrefresh", "REFRESH-TOKEN-OF-FIRST-1b8f");
@@ -111,7 +111,7 @@ fn of_a_session_whose_refresh_token_is_replaced() {
 }
 
 #[test]
-fn of_many_processes_at_once() {
+fn concurrent_processes_with_profiles_of_one_key_share_its_token() {
     let Some(mut env) = test_env() else { return };
     map_registries(&env);
     env.set("IBMCLOUD_API_KEY", KEYS[0]);
@@ -123,7 +123,7 @@ fn of_many_processes_at_once() {
 }
 
 #[test]
-fn a_token_that_the_profile_is_refused_with_is_not_used_again() {
+fn a_base_token_that_iam_rejects_for_a_profile_is_not_used_again() {
     let Some(mut env) = test_env() else { return };
     map_registries(&env);
     env.set("IBMCLOUD_API_KEY", KEYS[0]);
@@ -135,7 +135,7 @@ fn a_token_that_the_profile_is_refused_with_is_not_used_again() {
 }
 
 #[test]
-fn during_an_outage_the_cached_token_of_a_profile_is_answered_without_waiting() {
+fn during_an_outage_the_cached_token_of_a_profile_is_returned_without_waiting() {
     let Some(mut env) = test_env() else { return };
     map_registries(&env);
     env.set("IBMCLOUD_API_KEY", KEYS[0]);

@@ -1,6 +1,5 @@
-//! What happens when the file of a source is replaced, or is no readable file? What its content means is tested by
-//! `tests/cases/sources`.
-// Elsewhere the home directory is not where a variable says.
+//! Files of sources that are replaced or cannot be read. `tests/cases/sources` tests what their content means.
+// Only on Unix does a variable set the home directory.
 #![cfg(unix)]
 
 mod support;
@@ -19,12 +18,12 @@ use support::token;
 const FIRST: &str = "FIRST-COMPUTE-RESOURCE-TOKEN";
 const SECOND: &str = "SECOND-COMPUTE-RESOURCE-TOKEN";
 
-/// Another source, of `IBMid-elsewhere`, that must not be used in the place of a broken one.
+/// Adds another source, of `IBMid-elsewhere`. It must not be used instead of a broken one.
 fn add_cli_session(env: &TestEnv) {
     env.cli_session(&json!({"IAMToken": token::ending_in(3600)}));
 }
 
-/// Makes the file `token` the source of `us.icr.io`: the usual places of a pod's token belong to the system.
+/// Makes the file `token` the source of `us.icr.io`, because a test cannot write a pod's token to its default path.
 fn add_token_file(env: &TestEnv) {
     env.add_compute_resource_token(FIRST, &["Profile-pod"]);
     env.add_compute_resource_token(SECOND, &["Profile-pod"]);
@@ -138,7 +137,7 @@ fn no_other_source_is_used_while_the_token_of_a_pod_is_replaced() {
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            // As Kubernetes does: a new file in the place of the old one.
+            // Like Kubernetes: a new file replaces the old one.
             for token in [FIRST, SECOND].iter().cycle() {
                 if done.load(Ordering::Relaxed) {
                     break;

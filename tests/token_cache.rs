@@ -73,7 +73,7 @@ fn a_hundred_processes_that_start_cold_cost_one_exchange() {
 }
 
 #[test]
-fn forty_processes_with_a_refused_key_cost_one_exchange() {
+fn forty_processes_with_a_rejected_key_cost_one_exchange() {
     let Some(env) = test_env() else { return };
     env.cloud.accounts().revoke_api_key(ENVIRONMENT_KEY);
     env.cloud
@@ -126,14 +126,14 @@ fn an_outage_is_reported_with_its_start() {
     }
     env.cloud.always(None);
     env.get("us.icr.io").is_credential("iambearer");
-    env.keys().forget_tokens();
+    env.keys().delete_tokens();
     env.cloud.always(iam_is_down());
     let outcome = env.get("us.icr.io");
     assert!(!outcome.stdout.contains("since"), "{outcome:?}");
 }
 
 #[test]
-fn a_token_is_answered_until_half_its_lifetime() {
+fn a_token_is_returned_until_half_its_lifetime() {
     let Some(env) = test_env() else { return };
     let first = env.get("us.icr.io").is_credential("iambearer");
     env.keys().age_tokens(1700);
@@ -145,7 +145,7 @@ fn a_token_is_answered_until_half_its_lifetime() {
 }
 
 #[test]
-fn half_the_lifetime_is_that_of_the_token_and_not_of_an_hour() {
+fn half_the_lifetime_depends_on_the_token_and_is_not_fixed() {
     let Some(env) = test_env() else { return };
     env.cloud.accounts().set_token_lifetime(200);
     let first = env.get("us.icr.io").is_credential("iambearer");
@@ -156,7 +156,7 @@ fn half_the_lifetime_is_that_of_the_token_and_not_of_an_hour() {
 }
 
 #[test]
-fn the_cached_token_is_answered_during_an_outage() {
+fn the_cached_token_is_returned_during_an_outage() {
     let Some(env) = test_env() else { return };
     env.cloud.accounts().set_token_lifetime(200);
     let old = env.get("us.icr.io").is_credential("iambearer");
@@ -170,7 +170,7 @@ fn the_cached_token_is_answered_during_an_outage() {
 }
 
 #[test]
-fn the_cached_token_is_not_answered_in_its_last_minute() {
+fn the_cached_token_is_not_returned_in_its_last_minute() {
     let Some(env) = test_env() else { return };
     env.cloud.accounts().set_token_lifetime(200);
     env.get("us.icr.io").is_credential("iambearer");
@@ -189,7 +189,7 @@ fn the_cached_token_does_not_hide_that_the_key_is_rejected() {
 }
 
 #[test]
-fn a_token_from_the_future_is_not_answered() {
+fn a_token_from_the_future_is_not_returned() {
     let Some(env) = test_env() else { return };
     let first = env.get("us.icr.io").is_credential("iambearer");
     env.keys().age_tokens(-600);
@@ -253,7 +253,7 @@ fn a_process_that_never_releases_the_lock_does_not_block_others_forever() {
         .inspect(|file| file.lock().unwrap())
         .collect();
     assert!(!held.is_empty(), "there is a lock");
-    env.keys().forget_tokens();
+    env.keys().delete_tokens();
     let outcome = env.get("us.icr.io");
     outcome.is_credential("iambearer");
     assert!(outcome.took <= Duration::from_secs(3), "{:?}", outcome.took);
@@ -281,7 +281,7 @@ fn lock_files(env: &TestEnv) -> Vec<PathBuf> {
 }
 
 #[test]
-fn without_a_keychain_nothing_is_cached_and_every_get_is_answered() {
+fn without_a_keychain_nothing_is_cached_and_get_succeeds() {
     let env = TestEnv::with_environment_key();
     let tokens = [(); 2].map(|()| env.get("us.icr.io").is_credential("iambearer"));
     assert_ne!(tokens[0], tokens[1]);
@@ -292,7 +292,7 @@ fn without_a_keychain_nothing_is_cached_and_every_get_is_answered() {
 
 #[cfg(unix)]
 #[test]
-fn without_locks_every_get_is_answered() {
+fn without_locks_get_succeeds() {
     use std::os::unix::fs::PermissionsExt as _;
     let file = |env: &mut TestEnv| {
         std::fs::write(env.path("file"), "").unwrap();

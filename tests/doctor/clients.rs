@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::healthy_env::HealthyMachine;
 
 #[test]
-fn whatever_shadows_the_helper_is_reported() {
+fn everything_that_shadows_the_helper_is_reported() {
     let mut healthy = HealthyMachine::new();
     // No requests leave this machine.
     healthy

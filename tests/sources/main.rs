@@ -24,7 +24,7 @@ macro_rules! cases {
 }
 
 #[test]
-fn each_directory_has_a_line_here_and_each_line_a_directory() {
+fn all_cases_are_in_the_list() {
     let mut directories = setup::names_in(&case::directory());
     directories.retain(|name| name != "README.md" && name != "base");
     let without_line: Vec<&String> = directories

@@ -37,10 +37,14 @@ impl BadFile {
     pub(crate) fn create_at(self, path: &Path) {
         let _ = fs::remove_file(path).or_else(|_| fs::remove_dir(path));
         match self {
-            Self::Binary => fs::write(path, [0x00, 0xff, 0xfe, b'{', 0x80]).expect("it is ours"),
-            Self::Directory => fs::create_dir(path).expect("it is ours"),
-            Self::Empty => fs::write(path, "").expect("it is ours"),
-            Self::Huge => fs::write(path, "x".repeat(5 * 1024 * 1024)).expect("it is ours"),
+            Self::Binary => {
+                fs::write(path, [0x00, 0xff, 0xfe, b'{', 0x80]).expect("the test may change it")
+            }
+            Self::Directory => fs::create_dir(path).expect("the test may change it"),
+            Self::Empty => fs::write(path, "").expect("the test may change it"),
+            Self::Huge => {
+                fs::write(path, "x".repeat(5 * 1024 * 1024)).expect("the test may change it")
+            }
             Self::LinkToNothing => link("/nonexistent/file", path),
             Self::Pipe => {
                 let made = Command::new("mkfifo").arg(path).status();
@@ -55,7 +59,7 @@ impl BadFile {
 
 fn link(target: &str, path: &Path) {
     #[cfg(unix)]
-    std::os::unix::fs::symlink(target, path).expect("it is ours");
+    std::os::unix::fs::symlink(target, path).expect("the test may change it");
     #[cfg(not(unix))]
     let _ = (target, path);
 }

@@ -1,13 +1,13 @@
-//! What the program keeps in the kernel keyring, seen and touched from outside.
+//! Reads and changes the program's items in the kernel keyring, without the program.
 
 #[cfg(target_os = "linux")]
 pub(crate) use linux::Keys;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::available;
 #[cfg(not(target_os = "linux"))]
-pub(crate) use nowhere::Keys;
+pub(crate) use unsupported::Keys;
 #[cfg(not(target_os = "linux"))]
-pub(crate) use nowhere::available;
+pub(crate) use unsupported::available;
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -20,7 +20,10 @@ mod linux {
     use linux_keyutils::LinkNode;
     use serde_json::Value;
 
-    /// Whether this process may use the persistent keyring, and why not.
+    /// Checks that this process may use the persistent keyring.
+    ///
+    /// # Errors
+    /// It may not; the text says why.
     pub(crate) fn available() -> Result<(), String> {
         KeyRing::get_persistent(KeyRingIdentifier::Process)
             .map(|_| ())
@@ -40,17 +43,18 @@ mod linux {
             }
         }
 
-        /// What anybody on the machine may see of them, without what they all begin with.
+        /// Returns the descriptions of the keys without their common prefix. All users of the
+        /// machine can read descriptions.
         pub(crate) fn names(&self) -> Vec<String> {
             let keys = self.all().into_iter();
             let names = keys.map(|(_, name)| name);
             names.filter(|name| name != "seal").collect()
         }
 
-        /// Makes every kept token, and every failure in place of one, older by so many seconds.
+        /// Makes all cached tokens and failures older by this many seconds.
         pub(crate) fn age_tokens(&self, seconds: i64) {
             let tokens = self.of_kind("token");
-            assert!(!tokens.is_empty(), "a token is there to be made older");
+            assert!(!tokens.is_empty(), "a token is cached");
             for (key, name) in tokens {
                 self.change(key, &name, |record| {
                     let kind = if record["failure"].is_object() {
@@ -67,7 +71,7 @@ mod linux {
             }
         }
 
-        /// Changes the record of every login, as another version of the program may have left it.
+        /// Changes the records of all logins, to test records of other versions of the program.
         pub(crate) fn change_logins(&self, change: impl Fn(&mut Value)) {
             for (key, name) in self.of_kind("login") {
                 self.change(key, &name, &change);
@@ -76,29 +80,31 @@ mod linux {
 
         fn change(&self, key: Key, name: &str, change: impl FnOnce(&mut Value)) {
             let description = format!("{}{name}", self.prefix);
-            let record = key.read_to_vec().expect("our own key");
+            let record = key.read_to_vec().expect("a key of this user");
             let record = self
                 .seal()
                 .open(&description, record)
-                .expect("our own seal");
+                .expect("a seal of this user");
             let mut record: Value = serde_json::from_str(record.expose()).expect("a JSON record");
             change(&mut record);
             let record = Secret::new(record.to_string());
-            // One record is changed once in a test, so that its nonce is used once.
+            // A test changes each record only once, so this nonce is used once.
             let record = self.seal().seal(&description, &record, [1; 12]);
-            key.update(&record.expect("a seal")).expect("our own key");
+            key.update(&record.expect("a seal"))
+                .expect("a key of this user");
         }
 
-        /// Forgets every kept token, as the kernel does when its time has come.
-        pub(crate) fn forget_tokens(&self) {
+        /// Deletes all cached tokens, as the kernel does when they expire.
+        pub(crate) fn delete_tokens(&self) {
             for (key, _) in self.of_kind("token") {
                 remove(key);
             }
         }
 
-        /// How long the kernel keeps the keys of a kind, as `/proc/keys` tells it: `59m`, `4s`, `perm`.
+        /// Returns the remaining lifetimes of the keys of a kind, as in `/proc/keys`: `59m`, `4s`,
+        /// `perm`.
         pub(crate) fn lifetimes(&self, kind: &str) -> Vec<String> {
-            // Only what this thread possesses is listed for certain.
+            // `/proc/keys` lists a key for certain only after this thread has accessed it.
             drop(self.all());
             let listing = std::fs::read_to_string("/proc/keys").expect("a kernel with keys");
             let prefix = format!("{}{kind}:", self.prefix);
@@ -108,7 +114,7 @@ mod linux {
                 .collect()
         }
 
-        /// Removes them, and gives their room in the user's quota back at once.
+        /// Deletes all keys, and frees their part of the user's quota immediately.
         pub(crate) fn remove_all(&self) {
             for (key, _) in self.all() {
                 remove(key);
@@ -121,14 +127,14 @@ mod linux {
             }
         }
 
-        /// What the program seals its records with.
+        /// Returns the seal with which the program encrypts its records.
         fn seal(&self) -> Seal {
             let ring = KeyRing::get_persistent(KeyRingIdentifier::Process).expect("a keyring");
             let key = ring
                 .search(&format!("{}seal", self.prefix))
                 .expect("a seal");
             let mut bytes = KeyBytes::default();
-            key.read(&mut *bytes).expect("our own key");
+            key.read(&mut *bytes).expect("a key of this user");
             Seal::new(&bytes).expect("a key of a seal")
         }
 
@@ -162,17 +168,18 @@ mod linux {
     }
 
     fn remove(key: Key) {
-        // The kernel counts a key until it is collected, but a shortened payload at once.
+        // The quota counts a deleted key until the kernel collects it, but a shorter payload
+        // counts immediately.
         let _ = key.update(&"-");
         let _ = key.invalidate();
     }
 }
 
-/// So that the tests are understood, and skipped, on other systems.
+/// Stubs for other systems: the tests compile, and are skipped.
 #[cfg(not(target_os = "linux"))]
-mod nowhere {
+mod unsupported {
     pub(crate) fn available() -> Result<(), String> {
-        Err("only Linux has one".into())
+        Err("only Linux has a kernel keyring".into())
     }
 
     #[derive(Debug)]
@@ -191,7 +198,7 @@ mod nowhere {
 
         pub(crate) fn change_logins(&self, _change: impl Fn(&mut serde_json::Value)) {}
 
-        pub(crate) fn forget_tokens(&self) {}
+        pub(crate) fn delete_tokens(&self) {}
 
         pub(crate) fn lifetimes(&self, _kind: &str) -> Vec<String> {
             Vec::new()

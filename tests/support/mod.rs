@@ -190,8 +190,8 @@ impl TestEnv {
     pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
         let folder = path.parent().expect("it is below the test's directory");
-        fs::create_dir_all(folder).expect("the directory is ours");
-        fs::write(&path, text).expect("the directory is ours");
+        fs::create_dir_all(folder).expect("the test may change it");
+        fs::write(&path, text).expect("the test may change it");
         // Whatever the umask is: the program refuses a file that others can write to.
         set_mode(folder, 0o700);
         let is_below = |path: &&Path| *path != self.directory.path();
@@ -394,7 +394,8 @@ pub(crate) fn set_mode(path: &Path, mode: u32) {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("it is ours");
+        fs::set_permissions(path, fs::Permissions::from_mode(mode))
+            .expect("the test may change it");
     }
     #[cfg(not(unix))]
     let _ = (path, mode);
@@ -403,7 +404,7 @@ pub(crate) fn set_mode(path: &Path, mode: u32) {
 /// Copies an executable, such as the built binary for a user who cannot reach it.
 #[cfg(unix)]
 pub(crate) fn copy_executable(from: impl AsRef<Path>, to: &Path) {
-    write_executable(&fs::read(from).expect("it is ours"), to);
+    write_executable(&fs::read(from).expect("the test may change it"), to);
 }
 
 /// Writes an executable.

@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn size_shape_and_claims_are_ibms() {
+    fn tokens_have_ibms_size_form_and_claims() {
         let subject = Subject::service_id("1");
         let mint = || mint(&subject, API_KEY, 3600, None);
         let token = mint();
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn people_service_ids_and_profiles_differ() {
+    fn claims_depend_on_the_kind_of_identity() {
         let profile = Profile::new("Profile-4-2").of_account("account-2");
         for (subject, realm, identifier, sub_type) in [
             (Subject::user_of("7", "account-2"), "IBMid", "7", None),

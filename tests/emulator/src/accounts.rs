@@ -1,4 +1,4 @@
-//! Which secret belongs to which identity, and is it still valid?
+//! The secrets of the emulated cloud: their owners, and whether they are valid.
 
 use std::collections::HashMap;
 use std::collections::HashSet;
@@ -17,7 +17,7 @@ use crate::profile::Profile;
 use crate::profile::ProfileName;
 use crate::random;
 use crate::sessions;
-use crate::sessions::RefreshRefusal;
+use crate::sessions::RefreshRejection;
 use crate::sessions::Session;
 use crate::sessions::Sessions;
 use crate::subject::Subject;
@@ -255,7 +255,7 @@ impl Accounts {
     }
 
     /// Returns the owner of a valid refresh token.
-    pub(crate) fn refresh_token(&self, value: &str) -> Result<Subject, RefreshRefusal> {
+    pub(crate) fn refresh_token(&self, value: &str) -> Result<Subject, RefreshRejection> {
         self.ledger().sessions.owner(value).cloned()
     }
 
@@ -290,7 +290,7 @@ impl Accounts {
     pub(crate) fn redeem_refresh_token(
         &self,
         value: &str,
-    ) -> Result<(Subject, Session), RefreshRefusal> {
+    ) -> Result<(Subject, Session), RefreshRejection> {
         let mut ledger = self.ledger();
         let rotation = ledger.refresh_rotation;
         ledger.sessions.redeem(value, rotation)

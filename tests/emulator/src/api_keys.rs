@@ -9,8 +9,8 @@ use crate::clock::from_minute;
 use crate::clock::minute;
 use crate::clock::unix_now;
 use crate::random;
-use crate::refusal::Refusal;
-use crate::refusal::STAND_IN;
+use crate::rejection::Rejection;
+use crate::rejection::STAND_IN;
 use crate::request::Recorded;
 use crate::response::Response;
 use crate::subject::Subject;
@@ -92,7 +92,7 @@ pub(crate) fn owns(path: &str) -> bool {
 }
 
 /// Answers a request about API keys.
-pub(crate) fn answer(accounts: &Accounts, request: &Recorded) -> Result<Response, Refusal> {
+pub(crate) fn answer(accounts: &Accounts, request: &Recorded) -> Result<Response, Rejection> {
     let bearer = request.bearer();
     let subject = bearer.and_then(|token| accounts.access_token(token));
     let subject =
@@ -116,7 +116,11 @@ pub(crate) fn answer(accounts: &Accounts, request: &Recorded) -> Result<Response
 
 const PATH: &str = "/v1/apikeys";
 
-fn create(accounts: &Accounts, request: &Recorded, subject: Subject) -> Result<Response, Refusal> {
+fn create(
+    accounts: &Accounts,
+    request: &Recorded,
+    subject: Subject,
+) -> Result<Response, Rejection> {
     let body: Option<Map<String, Value>> = serde_json::from_str(&request.body).ok();
     let body = body.ok_or_else(|| refused(400, "The body is no JSON object."))?;
     if let Some(name) = body.keys().find(|name| !FIELDS.contains(&name.as_str())) {
@@ -173,14 +177,14 @@ fn details(
     accounts: &Accounts,
     request: &Recorded,
     subject: &Subject,
-) -> Result<Response, Refusal> {
+) -> Result<Response, Rejection> {
     let value = request.header("iam-apikey");
     let value = value.ok_or_else(|| refused(400, "Header missing: IAM-ApiKey."))?;
     let key = accounts.any_api_key(value);
     Ok(shown(&owned(key, subject)?))
 }
 
-fn delete(accounts: &Accounts, id: &str, subject: &Subject) -> Result<Response, Refusal> {
+fn delete(accounts: &Accounts, id: &str, subject: &Subject) -> Result<Response, Rejection> {
     if key_of(accounts, id, subject)?.locked {
         return Err(refused(409, "The API key is locked."));
     }
@@ -193,7 +197,7 @@ fn change(
     id: &str,
     subject: &Subject,
     change: impl FnOnce(&mut ApiKey),
-) -> Result<Response, Refusal> {
+) -> Result<Response, Rejection> {
     let mut key = key_of(accounts, id, subject)?;
     change(&mut key);
     key.entity_tag = random::id();
@@ -201,11 +205,11 @@ fn change(
     Ok(no_content())
 }
 
-fn key_of(accounts: &Accounts, id: &str, subject: &Subject) -> Result<ApiKey, Refusal> {
+fn key_of(accounts: &Accounts, id: &str, subject: &Subject) -> Result<ApiKey, Rejection> {
     owned(accounts.api_key_by_id(id), subject)
 }
 
-fn owned(key: Option<ApiKey>, subject: &Subject) -> Result<ApiKey, Refusal> {
+fn owned(key: Option<ApiKey>, subject: &Subject) -> Result<ApiKey, Rejection> {
     let key = key.ok_or_else(|| refused(404, "Provided API key could not be found."))?;
     if key.subject == *subject {
         Ok(key)
@@ -225,11 +229,11 @@ fn no_content() -> Response {
     Response::new(204, "application/json", "")
 }
 
-fn refused(status: u16, message: &str) -> Refusal {
-    Refusal::new(status, STAND_IN, message)
+fn refused(status: u16, message: &str) -> Rejection {
+    Rejection::new(status, STAND_IN, message)
 }
 
-fn text<'b>(body: &'b Map<String, Value>, name: &str) -> Result<Option<&'b str>, Refusal> {
+fn text<'b>(body: &'b Map<String, Value>, name: &str) -> Result<Option<&'b str>, Rejection> {
     match body.get(name) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
@@ -237,7 +241,7 @@ fn text<'b>(body: &'b Map<String, Value>, name: &str) -> Result<Option<&'b str>,
     }
 }
 
-fn flag(body: &Map<String, Value>, name: &str) -> Result<bool, Refusal> {
+fn flag(body: &Map<String, Value>, name: &str) -> Result<bool, Rejection> {
     match body.get(name) {
         None => Ok(false),
         Some(Value::Bool(flag)) => Ok(*flag),
@@ -343,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn an_order_is_read_closely() {
+    fn an_invalid_order_of_a_key_is_rejected() {
         let cloud = cloud();
         let headers = bearer(&cloud, "mine");
         for (change, status) in [
@@ -372,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn other_peoples_keys_are_theirs() {
+    fn keys_of_other_identities_are_not_accessible() {
         let cloud = cloud();
         let (mine, theirs) = (bearer(&cloud, "mine"), bearer(&cloud, "theirs"));
         let body = order(&json!({}));
@@ -394,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn locked_and_disabled() {
+    fn keys_can_be_locked_and_disabled() {
         let cloud = cloud();
         let headers = bearer(&cloud, "mine");
         let body = order(&json!({}));
@@ -417,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_have_the_services_shape() {
+    fn faults_have_the_form_of_the_service() {
         let cloud = cloud();
         let headers = bearer(&cloud, "mine");
         cloud.always_for(Service::ApiKeys, Some(Fault::Status(500)));

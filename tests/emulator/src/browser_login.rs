@@ -10,8 +10,8 @@ use crate::accounts::Accounts;
 use crate::grants;
 use crate::iam;
 use crate::random;
-use crate::refusal::Refusal;
-use crate::refusal::STAND_IN;
+use crate::rejection::Rejection;
+use crate::rejection::STAND_IN;
 use crate::request::Recorded;
 use crate::request::encode;
 use crate::response::Response;
@@ -42,37 +42,37 @@ impl Authorization {
 }
 
 /// Answers a browser.
-pub(crate) fn answer(accounts: &Accounts, request: &Recorded) -> Result<Response, Refusal> {
+pub(crate) fn answer(accounts: &Accounts, request: &Recorded) -> Result<Response, Rejection> {
     match (request.path.as_str(), request.method.as_str()) {
         (AUTHORIZE_PATH, "GET") => authorize(accounts, request),
         (PASSCODE_PATH, "GET") => show_passcode(accounts),
         (PASSCODE_PATH, "POST") => grants::passcode_of_session(accounts, request)
             .map(|passcode| iam::success(&json!({"passcode": passcode}))),
-        _ => Err(Refusal::new(405, STAND_IN, "Method not allowed.")),
+        _ => Err(Rejection::new(405, STAND_IN, "Method not allowed.")),
     }
 }
 
 /// Sends the browser back to the program that opened it, with a code or with an error (RFC 6749, section 4.1.2). If the request
 /// itself is not valid, the browser stays here.
-fn authorize(accounts: &Accounts, request: &Recorded) -> Result<Response, Refusal> {
+fn authorize(accounts: &Accounts, request: &Recorded) -> Result<Response, Rejection> {
     let parameter = |name: &str| {
         let message = format!("Parameter missing or not supported: {name}.");
         let value = request.parameter(name).filter(|value| !value.is_empty());
-        value.ok_or_else(|| Refusal::new(400, STAND_IN, message))
+        value.ok_or_else(|| Rejection::new(400, STAND_IN, message))
     };
     let only = |name: &str, supported: &str| {
         let message = format!("Parameter missing or not supported: {name}.");
         if parameter(name)? == supported {
             Ok(())
         } else {
-            Err(Refusal::new(400, STAND_IN, message))
+            Err(Rejection::new(400, STAND_IN, message))
         }
     };
     only("client_id", "bx")?;
     only("response_type", "code")?;
     let redirect_uri = parameter("redirect_uri")?;
     if !is_loopback(redirect_uri) {
-        return Err(Refusal::new(
+        return Err(Rejection::new(
             400,
             STAND_IN,
             "This redirect_uri is not allowed.",
@@ -114,8 +114,8 @@ fn authorize(accounts: &Accounts, request: &Recorded) -> Result<Response, Refusa
 }
 
 /// Returns a page with a new passcode.
-fn show_passcode(accounts: &Accounts) -> Result<Response, Refusal> {
-    let not_logged_in = || Refusal::new(401, STAND_IN, "Nobody is logged in.");
+fn show_passcode(accounts: &Accounts) -> Result<Response, Rejection> {
+    let not_logged_in = || Rejection::new(401, STAND_IN, "Nobody is logged in.");
     let subject = accounts.browser().subject.ok_or_else(not_logged_in)?;
     let passcode = accounts.issue_passcode(subject);
     let page = format!(
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_wants_the_client_the_place_and_the_verifier() {
+    fn a_code_needs_its_client_address_and_verifier() {
         let cloud = cloud();
         let plain = code(&cloud, "");
         let other = "http://localhost:4712/";
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_person_and_with_a_wrong_state() {
+    fn the_browser_gets_an_error_without_a_person_and_a_wrong_state_on_demand() {
         let cloud = cloud();
         cloud.accounts().set_wrong_state(true);
         let brought = redirect_parameters(&cloud, "");
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn only_loopback_and_what_is_supported() {
+    fn only_supported_requests_from_loopback_addresses_are_accepted() {
         let cloud = cloud();
         for place in [
             "https://localhost:4711/",
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn passcodes_by_page_and_by_session() {
+    fn a_page_and_a_session_give_passcodes() {
         let cloud = cloud();
         let page = wire::send(cloud.address(), "GET /identity/passcode HTTP/1.1\r\n\r\n");
         let (_, rest) = page.split_once("<code>").expect("a passcode");

@@ -52,7 +52,7 @@ pub(crate) fn from_minute(text: &str) -> Option<u64> {
     let day_of_era = year % 400 * 365 + year % 400 / 4 - year % 400 / 100 + day_of_year;
     let days = (year / 400 * 146_097 + day_of_era).checked_sub(719_468)?;
     let unix = days * 86_400 + hour * 3_600 + minutes * 60;
-    // Whatever is no date, or written another way, comes out as something else.
+    // A text that is no date, or has another form, does not survive this round trip.
     (minute(unix) == text).then_some(unix)
 }
 
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_around_a_leap_day() {
+    fn dates_around_a_leap_day_are_correct() {
         assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
         assert_eq!(rfc3339(951_782_399), "2000-02-28T23:59:59Z");
         assert_eq!(rfc3339(951_782_400), "2000-02-29T00:00:00Z");

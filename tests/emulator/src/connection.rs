@@ -52,7 +52,7 @@ impl Connection {
         Recorded::read(&mut self.stream, scheme)
     }
 
-    /// Returns the body of `request`; asks a client that waits for `100 Continue` to send it.
+    /// Returns the body of `request`. Sends `100 Continue` to a client that waits for it.
     pub(crate) fn body(&mut self, request: &Recorded) -> io::Result<Body<'_>> {
         if request
             .header("expect")

@@ -177,7 +177,7 @@ mod tests {
     use crate::wire;
 
     #[test]
-    fn every_control() {
+    fn all_controls_of_faults_and_requests_work() {
         let cloud = Emulator::start().expect("a port");
         cloud.accounts().add_api_key("key", Subject::user("1"));
         let control = |path: &str, body: &str| {
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn every_control_of_a_login() {
+    fn all_controls_of_logins_work() {
         let cloud = Emulator::start().expect("a port");
         let control = |path: &str, body: &str| {
             let start = format!("POST /emulator/{path}");
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn every_control_of_browser_and_metadata() {
+    fn all_controls_of_the_browser_and_the_metadata_service_work() {
         let cloud = Emulator::start().expect("a port");
         let control = |path: &str, body: &str| {
             let start = format!("POST /emulator/{path}");
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn every_control_of_registry_tokens() {
+    fn all_controls_of_registry_tokens_work() {
         let cloud = Emulator::start().expect("a port");
         cloud.accounts().add_api_key("key", Subject::user("1"));
         let control = |path: &str, body: &str| {
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_has_a_name() {
+    fn all_faults_have_a_name() {
         for json in [
             json!({"close_early": true}),
             json!({"delay_ms": 5000}),

@@ -4,8 +4,8 @@ use serde_json::json;
 
 use crate::browser_login;
 use crate::iam;
-use crate::refusal::Refusal;
-use crate::refusal::STAND_IN;
+use crate::rejection::Rejection;
+use crate::rejection::STAND_IN;
 use crate::request::Recorded;
 use crate::response::Response;
 
@@ -13,9 +13,9 @@ use crate::response::Response;
 pub(crate) const PATH: &str = "/identity/.well-known/openid-configuration";
 
 /// Answers with the endpoints at the host that the client called.
-pub(crate) fn answer(request: &Recorded) -> Result<Response, Refusal> {
+pub(crate) fn answer(request: &Recorded) -> Result<Response, Rejection> {
     if request.method != "GET" {
-        return Err(Refusal::new(405, STAND_IN, "Method not allowed."));
+        return Err(Rejection::new(405, STAND_IN, "Method not allowed."));
     }
     let at = |path: &str| format!("{}{path}", request.base);
     Ok(iam::success(&json!({
@@ -36,7 +36,7 @@ mod tests {
     const START: &str = "GET /identity/.well-known/openid-configuration";
 
     #[test]
-    fn endpoints_are_where_the_client_called() {
+    fn endpoints_have_the_host_that_the_client_called() {
         let cloud = Emulator::start().expect("a port");
         let (status, document) =
             wire::request(&cloud, START, "Host: private.iam.cloud.ibm.com\r\n", "");

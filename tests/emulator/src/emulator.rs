@@ -272,9 +272,9 @@ impl Cloud {
             path if path.starts_with(iam::PREFIX) => {
                 request.form = pairs(&connection.read_text(&request)?);
                 self.record(&request);
-                iam::stray(&request)
+                iam::unknown_request(&request)
             }
-            _ => return proxy::pass_on(self, &request, connection),
+            _ => return proxy::forward(self, &request, connection),
         };
         connection.write_all(&response.to_bytes())
     }

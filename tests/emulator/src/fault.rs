@@ -8,12 +8,12 @@ use serde_json::Value;
 
 use crate::clock;
 use crate::iam::success;
-use crate::refusal::Refusal;
-use crate::refusal::STAND_IN;
-use crate::refusal::Shape;
+use crate::rejection::Rejection;
+use crate::rejection::STAND_IN;
+use crate::rejection::Shape;
 use crate::response::Response;
 
-/// One thing that goes wrong with a request to a service of IBM Cloud.
+/// A failure of a request to a service of IBM Cloud.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fault {
     /// The request is read, then the connection is closed without an answer.
@@ -28,7 +28,7 @@ pub enum Fault {
         status: u16,
         /// The service's code, `BXNIM0415E`.
         code: String,
-        /// The sentence beside it.
+        /// The message.
         message: String,
     },
     /// Bytes that are not HTTP.
@@ -37,7 +37,7 @@ pub enum Fault {
     Html,
     /// A token that would be well-formed if it were not this many bytes long.
     HugeBody(usize),
-    /// A redirect to this place.
+    /// A redirect to this URL.
     Redirect(String),
     /// The normal answer, a byte at a time.
     SlowBytes {
@@ -53,7 +53,7 @@ pub enum Fault {
         /// The whole body.
         json: Value,
     },
-    /// The normal answer, cut in its middle.
+    /// The first half of the normal answer.
     Truncated,
 }
 
@@ -112,7 +112,7 @@ impl Fault {
                 status,
                 code,
                 message,
-            } => Refusal::new(status, code, message).into_response(shape),
+            } => Rejection::new(status, code, message).into_response(shape),
             Self::Garbage => {
                 return client.write_all(b"\x16\x03\x00 this is not HTTP \xff\xfe\r\n\r\n");
             }
@@ -140,9 +140,9 @@ impl Fault {
                 }
                 return Ok(());
             }
-            Self::Status(status) => refusal(status, shape),
+            Self::Status(status) => rejection(status, shape),
             Self::StatusWithRetryAfter(status, after) => {
-                refusal(status, shape).with_header("Retry-After", after)
+                rejection(status, shape).with_header("Retry-After", after)
             }
             Self::Token { json } => success(&json),
             Self::Truncated => {
@@ -156,8 +156,8 @@ impl Fault {
     }
 }
 
-fn refusal(status: u16, shape: Shape) -> Response {
-    Refusal::new(
+fn rejection(status: u16, shape: Shape) -> Response {
+    Rejection::new(
         status,
         STAND_IN,
         format!("The emulator was set to answer {status}."),

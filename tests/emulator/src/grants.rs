@@ -1,4 +1,5 @@
-//! The grants that IAM exchanges for an access token, and their conditions. A further grant is a further arm and a function.
+//! The grants that IAM exchanges for an access token, and their conditions. A new grant needs one arm of [`exchange`] and one
+//! function.
 
 use serde_json::Value;
 use serde_json::json;
@@ -7,15 +8,15 @@ use crate::accounts::Accounts;
 use crate::accounts::ComputeRefusal;
 use crate::clock::unix_now;
 use crate::profile::ProfileName;
-use crate::refusal::Refusal;
-use crate::refusal::STAND_IN;
+use crate::rejection::Rejection;
+use crate::rejection::STAND_IN;
 use crate::request::Recorded;
-use crate::sessions::RefreshRefusal;
+use crate::sessions::RefreshRejection;
 use crate::sessions::Session;
 use crate::subject::Subject;
 
 /// Exchanges the grant in the request's form.
-pub(crate) fn exchange(accounts: &Accounts, request: &Recorded) -> Result<Value, Refusal> {
+pub(crate) fn exchange(accounts: &Accounts, request: &Recorded) -> Result<Value, Rejection> {
     match field(request, "grant_type")? {
         "authorization_code" => authorization_code(accounts, request),
         "refresh_token" => refresh(accounts, request),
@@ -34,13 +35,13 @@ pub(crate) fn exchange(accounts: &Accounts, request: &Recorded) -> Result<Value,
 pub(crate) fn passcode_of_session(
     accounts: &Accounts,
     request: &Recorded,
-) -> Result<String, Refusal> {
+) -> Result<String, Rejection> {
     need_client(request)?;
     let subject = accounts.refresh_token(field(request, "refresh_token")?);
-    Ok(accounts.issue_passcode(subject.map_err(refused_refresh)?))
+    Ok(accounts.issue_passcode(subject.map_err(refresh_rejection)?))
 }
 
-fn api_key(accounts: &Accounts, request: &Recorded) -> Result<Value, Refusal> {
+fn api_key(accounts: &Accounts, request: &Recorded) -> Result<Value, Rejection> {
     let key = accounts.any_api_key(field(request, "apikey")?);
     let key = key.ok_or_else(|| refused("BXNIM0415E", "Provided API key could not be found."))?;
     if key.disabled {
@@ -53,7 +54,7 @@ fn api_key(accounts: &Accounts, request: &Recorded) -> Result<Value, Refusal> {
     Ok(token(accounts, request, &key.subject, session))
 }
 
-fn authorization_code(accounts: &Accounts, request: &Recorded) -> Result<Value, Refusal> {
+fn authorization_code(accounts: &Accounts, request: &Recorded) -> Result<Value, Rejection> {
     need_client(request)?;
     let redirect_uri = field(request, "redirect_uri")?;
     let authorization = accounts.redeem_code(field(request, "code")?);
@@ -74,7 +75,7 @@ fn authorization_code(accounts: &Accounts, request: &Recorded) -> Result<Value, 
     ))
 }
 
-fn passcode(accounts: &Accounts, request: &Recorded) -> Result<Value, Refusal> {
+fn passcode(accounts: &Accounts, request: &Recorded) -> Result<Value, Rejection> {
     need_client(request)?;
     let subject = accounts.redeem_passcode(field(request, "passcode")?);
     let subject =
@@ -83,18 +84,18 @@ fn passcode(accounts: &Accounts, request: &Recorded) -> Result<Value, Refusal> {
     Ok(token(accounts, request, &subject, Some(session)))
 }
 
-fn refresh(accounts: &Accounts, request: &Recorded) -> Result<Value, Refusal> {
+fn refresh(accounts: &Accounts, request: &Recorded) -> Result<Value, Rejection> {
     need_client(request)?;
     let redeemed = accounts.redeem_refresh_token(field(request, "refresh_token")?);
-    let (subject, session) = redeemed.map_err(refused_refresh)?;
+    let (subject, session) = redeemed.map_err(refresh_rejection)?;
     Ok(token(accounts, request, &subject, Some(session)))
 }
 
-fn assume(accounts: &Accounts, request: &Recorded) -> Result<Value, Refusal> {
+fn assume(accounts: &Accounts, request: &Recorded) -> Result<Value, Rejection> {
     let subject = if request.field("refresh_token").is_some() {
         need_client(request)?;
         let subject = accounts.refresh_token(field(request, "refresh_token")?);
-        subject.map_err(refused_refresh)?
+        subject.map_err(refresh_rejection)?
     } else {
         let subject = accounts.access_token(field(request, "access_token")?);
         subject
@@ -116,12 +117,12 @@ fn assume(accounts: &Accounts, request: &Recorded) -> Result<Value, Refusal> {
 }
 
 /// Never gives a refresh token: the owner always has the compute resource token.
-fn compute_resource_token(accounts: &Accounts, request: &Recorded) -> Result<Value, Refusal> {
+fn compute_resource_token(accounts: &Accounts, request: &Recorded) -> Result<Value, Rejection> {
     has_client(request)?;
     let name = profile_name(request)?;
     let profile = accounts.redeem_compute_resource_token(field(request, "cr_token")?, name);
-    let profile = profile.map_err(|refusal| {
-        let message = match refusal {
+    let profile = profile.map_err(|rejection| {
+        let message = match rejection {
             ComputeRefusal::ExpiredToken => "Provided compute resource token is expired.",
             ComputeRefusal::NotLinked => {
                 "The compute resource is not linked to the trusted profile."
@@ -134,7 +135,7 @@ fn compute_resource_token(accounts: &Accounts, request: &Recorded) -> Result<Val
 }
 
 /// Returns the profile in the form, which must be named in exactly one way.
-fn profile_name(request: &Recorded) -> Result<ProfileName<'_>, Refusal> {
+fn profile_name(request: &Recorded) -> Result<ProfileName<'_>, Rejection> {
     let given = |name: &str| request.field(name).filter(|value| !value.is_empty());
     match (
         given("profile_id"),
@@ -151,7 +152,7 @@ fn profile_name(request: &Recorded) -> Result<ProfileName<'_>, Refusal> {
     }
 }
 
-fn need_client(request: &Recorded) -> Result<(), Refusal> {
+fn need_client(request: &Recorded) -> Result<(), Rejection> {
     if has_client(request)? {
         Ok(())
     } else {
@@ -160,7 +161,7 @@ fn need_client(request: &Recorded) -> Result<(), Refusal> {
 }
 
 /// Returns whether the request is from the client `bx`, the only public one. No client is accepted; another one is rejected.
-fn has_client(request: &Recorded) -> Result<bool, Refusal> {
+fn has_client(request: &Recorded) -> Result<bool, Rejection> {
     match (request.header("authorization"), request.basic()) {
         (None, _) => Ok(false),
         (Some(_), Some((name, secret))) if name == "bx" && secret == "bx" => Ok(true),
@@ -168,29 +169,29 @@ fn has_client(request: &Recorded) -> Result<bool, Refusal> {
     }
 }
 
-fn field<'r>(request: &'r Recorded, name: &str) -> Result<&'r str, Refusal> {
+fn field<'r>(request: &'r Recorded, name: &str) -> Result<&'r str, Rejection> {
     let value = request.field(name).filter(|value| !value.is_empty());
     value.ok_or_else(|| refused("BXNIM0109E", &format!("Property missing or empty: {name}.")))
 }
 
-fn no_client() -> Refusal {
+fn no_client() -> Rejection {
     refused("BXNIM0308E", "No authorization header found.")
 }
 
-fn refused_refresh(refusal: RefreshRefusal) -> Refusal {
-    match refusal {
-        RefreshRefusal::Expired => refused("BXNIM0408E", "Provided refresh token is expired."),
-        RefreshRefusal::Invalidated(session) => refused(
+fn refresh_rejection(rejection: RefreshRejection) -> Rejection {
+    match rejection {
+        RefreshRejection::Expired => refused("BXNIM0408E", "Provided refresh token is expired."),
+        RefreshRejection::Invalidated(session) => refused(
             "BXNIM0439E",
             &format!("Session {session} is invalidated due to inactivity"),
         ),
-        RefreshRefusal::Unknown => refused("BXNIM0407E", "Provided refresh token is invalid."),
+        RefreshRejection::Unknown => refused("BXNIM0407E", "Provided refresh token is invalid."),
     }
 }
 
 /// Returns the rejection of a grant: IAM answers 400, also for wrong secrets.
-fn refused(code: &str, message: &str) -> Refusal {
-    Refusal::new(400, code, message)
+fn refused(code: &str, message: &str) -> Rejection {
+    Rejection::new(400, code, message)
 }
 
 fn token(
@@ -234,7 +235,7 @@ mod tests {
     const PASSCODE: &str = "urn:ibm:params:oauth:grant-type:passcode";
 
     #[test]
-    fn api_key_without_a_client() {
+    fn an_api_key_needs_no_client() {
         let cloud = Emulator::start().expect("a port");
         cloud.accounts().add_api_key("key", Subject::user("1"));
         let (status, token) =
@@ -251,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn api_key_unknown_or_revoked() {
+    fn unknown_and_revoked_api_keys_are_rejected() {
         let cloud = Emulator::start().expect("a port");
         cloud.accounts().add_api_key("key", Subject::user("1"));
         cloud.accounts().revoke_api_key("key");
@@ -269,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn refresh_token_rotates() {
+    fn a_refresh_token_is_replaced_when_it_is_used() {
         let cloud = Emulator::start().expect("a port");
         cloud.accounts().add_api_key("key", Subject::user("1"));
         let (_, token) =
@@ -304,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn refresh_token_without_rotation_stays() {
+    fn without_rotation_a_refresh_token_stays_valid() {
         let cloud = Emulator::start().expect("a port");
         cloud
             .accounts()
@@ -321,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn refresh_token_expired_or_without_its_client() {
+    fn a_refresh_token_needs_its_client_and_expires() {
         let cloud = Emulator::start().expect("a port");
         cloud
             .accounts()
@@ -338,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn assume_an_allowed_profile() {
+    fn an_allowed_profile_is_assumed() {
         let cloud = Emulator::start().expect("a port");
         cloud
             .accounts()
@@ -368,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn assume_needs_a_living_token() {
+    fn a_profile_is_assumed_only_with_a_valid_token() {
         let cloud = Emulator::start().expect("a port");
         cloud
             .accounts()
@@ -397,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn other_paths_methods_and_grants_are_refused() {
+    fn other_paths_methods_and_grants_are_rejected() {
         let cloud = Emulator::start().expect("a port");
         assert_eq!(wire::request(&cloud, "GET /identity/token", "", "").0, 405);
         assert_eq!(
@@ -413,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn refresh_token_of_an_ended_session() {
+    fn a_refresh_token_of_a_revoked_session_is_rejected() {
         let cloud = Emulator::start().expect("a port");
         cloud
             .accounts()
@@ -439,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn api_key_disabled_or_expired() {
+    fn disabled_and_expired_api_keys_are_rejected() {
         let cloud = Emulator::start().expect("a port");
         let accounts = cloud.accounts();
         accounts.add_api_key("disabled", Subject::user("1"));
@@ -456,7 +457,7 @@ mod tests {
     }
 
     #[test]
-    fn passcode_works_once_for_a_client() {
+    fn a_passcode_works_once_for_a_client() {
         let cloud = Emulator::start().expect("a port");
         let accounts = cloud.accounts();
         accounts.add_passcode("code", Subject::user_of("1", "account-2"));
@@ -482,7 +483,7 @@ mod tests {
     }
 
     #[test]
-    fn compute_resource_token_with_each_name_of_its_profile() {
+    fn a_compute_resource_token_accepts_id_name_and_crn_of_its_profile() {
         let cloud = Emulator::start().expect("a port");
         let accounts = cloud.accounts();
         let profile = Profile::new("Profile-1")
@@ -539,7 +540,7 @@ mod tests {
     }
 
     #[test]
-    fn assume_by_each_name_and_by_refresh_token() {
+    fn a_profile_is_assumed_by_id_name_crn_and_with_a_refresh_token() {
         let cloud = Emulator::start().expect("a port");
         let accounts = cloud.accounts();
         let profile = Profile::new("Profile-1")

@@ -16,7 +16,7 @@ use crate::clock;
 use crate::clock::rfc3339;
 use crate::profile::ProfileName;
 use crate::random;
-use crate::refusal::Refusal;
+use crate::rejection::Rejection;
 use crate::request::Recorded;
 use crate::response::Response;
 
@@ -61,7 +61,7 @@ pub(crate) fn is_exchange(request: &Recorded) -> bool {
 }
 
 /// Answers a request to the metadata service.
-pub(crate) fn answer(accounts: &Accounts, request: &Recorded) -> Result<Response, Refusal> {
+pub(crate) fn answer(accounts: &Accounts, request: &Recorded) -> Result<Response, Rejection> {
     let start = (request.method.as_str(), request.path.as_str());
     let new = match start {
         ("PUT", OLD_TOKEN) | ("POST", OLD_EXCHANGE) => false,
@@ -86,11 +86,11 @@ const LAST_OLD: &str = "2025-08-25";
 const FIRST_NEW: &str = "2025-08-26";
 
 /// Returns the API of a request, if the service has it and the version fits the path.
-fn api(accounts: &Accounts, request: &Recorded, new: bool) -> Result<MetadataApi, Refusal> {
+fn api(accounts: &Accounts, request: &Recorded, new: bool) -> Result<MetadataApi, Rejection> {
     let spoken = accounts.with_instance(|instance| instance.apis.clone());
     if spoken.is_empty() {
         let message = "The metadata service is not enabled on the provided instance.";
-        return Err(Refusal::new(403, "unauthorized", message));
+        return Err(Rejection::new(403, "unauthorized", message));
     }
     let version = request.parameter("version");
     let api = match (new, version) {
@@ -105,7 +105,7 @@ fn api(accounts: &Accounts, request: &Recorded, new: bool) -> Result<MetadataApi
         return Ok(api);
     }
     let version = version.ok_or_else(|| {
-        Refusal::new(400, "missing_value", "A `version` must be provided.").because_of(
+        Rejection::new(400, "missing_value", "A `version` must be provided.").because_of(
             "version",
             "parameter",
             None,
@@ -120,7 +120,7 @@ fn api(accounts: &Accounts, request: &Recorded, new: bool) -> Result<MetadataApi
         };
     if !fits {
         let message = "The `version` does not support this method.";
-        return Err(Refusal::new(400, "invalid_value", message).because_of(
+        return Err(Rejection::new(400, "invalid_value", message).because_of(
             "version",
             "parameter",
             Some(version),
@@ -130,7 +130,7 @@ fn api(accounts: &Accounts, request: &Recorded, new: bool) -> Result<MetadataApi
 }
 
 /// Returns an identity token. A header is required, which a tricked browser would not send.
-fn identity_token(accounts: &Accounts, request: &Recorded) -> Result<Response, Refusal> {
+fn identity_token(accounts: &Accounts, request: &Recorded) -> Result<Response, Rejection> {
     check_flavor(request)?;
     let body = body(request, "expires_in")?;
     let seconds = match &body["expires_in"] {
@@ -141,7 +141,7 @@ fn identity_token(accounts: &Accounts, request: &Recorded) -> Result<Response, R
             .ok_or_else(|| {
                 let message =
                     "The value provided for the `expires_in` field must be between `5` and `3600`.";
-                Refusal::new(400, "invalid_value", message).because_of(
+                Rejection::new(400, "invalid_value", message).because_of(
                     "expires_in",
                     "field",
                     Some(&value.to_string()),
@@ -159,7 +159,7 @@ fn iam_token(
     accounts: &Accounts,
     request: &Recorded,
     api: MetadataApi,
-) -> Result<Response, Refusal> {
+) -> Result<Response, Rejection> {
     if api == MetadataApi::PowerVs {
         check_flavor(request)?;
     }
@@ -170,14 +170,14 @@ fn iam_token(
     });
     if !lives {
         let message = "The provided token is invalid or expired.";
-        return Err(Refusal::new(401, "unauthenticated", message));
+        return Err(Rejection::new(401, "unauthenticated", message));
     }
     let body = body(request, "trusted_profile")?;
     let name = profile_name(&body["trusted_profile"])?;
     let default = accounts.with_instance(|instance| instance.default_profile.is_some());
     if name.is_none() && !default {
         let message = "A trusted profile ID was not passed in the request body.";
-        return Err(Refusal::new(400, "missing_field", message).because_of(
+        return Err(Rejection::new(400, "missing_field", message).because_of(
             "trusted_profile",
             "field",
             None,
@@ -185,34 +185,34 @@ fn iam_token(
     }
     let profile = accounts.instance_profile(name).ok_or_else(|| {
         let message = "The virtual server instance is not linked to the specified trusted profile.";
-        Refusal::new(400, "profile_not_linked", message)
+        Rejection::new(400, "profile_not_linked", message)
     })?;
     let grant_type = "urn:ibm:params:oauth:grant-type:cr-token";
     let (token, lifetime) = accounts.issue_access_token(&profile, grant_type, None);
     Ok(issued(&token, lifetime))
 }
 
-fn check_flavor(request: &Recorded) -> Result<(), Refusal> {
+fn check_flavor(request: &Recorded) -> Result<(), Rejection> {
     if request.header("metadata-flavor") == Some("ibm") {
         return Ok(());
     }
     let message = "A value such as `ibm` must be provided in the `Metadata-Flavor` header.";
-    Err(Refusal::new(400, "missing_value", message).because_of("Metadata-Flavor", "header", None))
+    Err(Rejection::new(400, "missing_value", message).because_of("Metadata-Flavor", "header", None))
 }
 
 /// Returns the body, an object with at most this member; an empty body is an empty object.
-fn body(request: &Recorded, member: &str) -> Result<Value, Refusal> {
+fn body(request: &Recorded, member: &str) -> Result<Value, Rejection> {
     if request.body.trim().is_empty() {
         return Ok(json!({}));
     }
     let body: Option<Value> = serde_json::from_str(&request.body).ok();
-    let malformed = || Refusal::new(400, "invalid_request", "The request body was malformed.");
+    let malformed = || Rejection::new(400, "invalid_request", "The request body was malformed.");
     let body = body.filter(Value::is_object).ok_or_else(malformed)?;
     check_members(&body, &[member])?;
     Ok(body)
 }
 
-fn profile_name(profile: &Value) -> Result<Option<ProfileName<'_>>, Refusal> {
+fn profile_name(profile: &Value) -> Result<Option<ProfileName<'_>>, Rejection> {
     if profile.is_null() {
         return Ok(None);
     }
@@ -222,7 +222,7 @@ fn profile_name(profile: &Value) -> Result<Option<ProfileName<'_>>, Refusal> {
         (None, Some(crn)) => Ok(Some(ProfileName::Crn(crn))),
         _ => {
             let message = "Exactly one of `id` and `crn` must name the trusted profile.";
-            Err(Refusal::new(400, "invalid_value", message).because_of(
+            Err(Rejection::new(400, "invalid_value", message).because_of(
                 "trusted_profile",
                 "field",
                 None,
@@ -231,7 +231,7 @@ fn profile_name(profile: &Value) -> Result<Option<ProfileName<'_>>, Refusal> {
     }
 }
 
-fn check_members(object: &Value, known: &[&str]) -> Result<(), Refusal> {
+fn check_members(object: &Value, known: &[&str]) -> Result<(), Rejection> {
     let mut names = object
         .as_object()
         .into_iter()
@@ -240,7 +240,7 @@ fn check_members(object: &Value, known: &[&str]) -> Result<(), Refusal> {
         None => Ok(()),
         Some(name) => {
             let message = format!("Unknown property `{name}` was specified in the request body.");
-            Err(Refusal::new(400, "unknown_field", message).because_of(name, "field", None))
+            Err(Rejection::new(400, "unknown_field", message).because_of(name, "field", None))
         }
     }
 }
@@ -258,8 +258,8 @@ fn issued(token: &str, lifetime: u64) -> Response {
     )
 }
 
-fn not_found() -> Refusal {
-    Refusal::new(404, "not_found", "The requested path was not found.")
+fn not_found() -> Rejection {
+    Rejection::new(404, "not_found", "The requested path was not found.")
 }
 
 /// Returns whether it looks like a date: `2025-08-26`.
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn both_steps_of_every_api() {
+    fn each_metadata_api_gives_a_token_in_two_steps() {
         for (api, (token, exchange)) in MetadataApi::ALL.into_iter().zip([OLD, NEW, POWER]) {
             let cloud = cloud(&[api]);
             let (status, identity) = wire::request(&cloud, token, FLAVOR, r#"{"expires_in":300}"#);
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_belong_to_paths() {
+    fn a_path_needs_a_version_that_has_it() {
         let cloud = cloud(&[MetadataApi::InstanceIdentity, MetadataApi::Identity]);
         for (start, status, error) in [
             (
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_spoken_is_not_found_and_what_is_disabled_forbidden() {
+    fn an_unsupported_api_is_not_found_and_a_disabled_service_forbids() {
         let cloud = cloud(&[MetadataApi::InstanceIdentity]);
         assert_eq!(wire::request(&cloud, NEW.0, FLAVOR, "").0, 404);
         assert_eq!(wire::request(&cloud, POWER.0, FLAVOR, "").0, 404);
@@ -403,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_step_wants_its_header_and_a_sane_lifetime() {
+    fn the_first_step_needs_its_header_and_a_valid_lifetime() {
         let cloud = cloud(&[MetadataApi::Identity]);
         for (headers, body, error) in [
             ("", "", "missing_value"),
@@ -420,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn the_second_step_wants_a_living_token_and_a_linked_profile() {
+    fn the_second_step_needs_a_valid_token_and_a_linked_profile() {
         let cloud = cloud(&[MetadataApi::Identity, MetadataApi::PowerVs]);
         let (_, identity) = wire::request(&cloud, NEW.0, FLAVOR, "");
         let headers = bearer(&identity);
@@ -460,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_have_the_services_shape() {
+    fn faults_have_the_form_of_the_service() {
         let cloud = cloud(&[MetadataApi::Identity]);
         let fault = Fault::Error {
             status: 500,

@@ -12,7 +12,7 @@ use crate::request::Recorded;
 use crate::response::Response;
 
 /// Forwards a request to the registry, and its answer back.
-pub(crate) fn pass_on(
+pub(crate) fn forward(
     cloud: &Cloud,
     request: &Recorded,
     client: &mut Connection,
@@ -35,8 +35,8 @@ pub(crate) fn pass_on(
         io::copy(&mut body, &mut registry).map(drop)
     };
     if sent.is_err() {
-        // Either the client left, and the registry must not wait for the rest; or the registry answered before it had read
-        // everything, and what it has to say is on its way nevertheless.
+        // Either the client disconnected, and the registry must not wait for the rest of the body; or the registry answered
+        // early, and its answer is forwarded below.
         let _ = registry.shutdown(Shutdown::Write);
     }
     // The request asks the registry to close the connection, so its answer ends there and needs no parsing.
@@ -55,7 +55,7 @@ fn head(request: &Recorded, secure: bool) -> String {
         head += &format!("{name}: {value}\r\n");
     }
     if secure {
-        // With it the registry's Location headers say https.
+        // With this header, the registry uses https in Location headers.
         head += "X-Forwarded-Proto: https\r\n";
     }
     head + "Connection: close\r\n\r\n"
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn counted_body() {
+    fn a_body_with_a_length_is_forwarded() {
         let answer = pass(
             "PUT /v2/a/b?c=%20 HTTP/1.1\r\nHost: us.icr.io\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\nhello",
         );
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn chunked_body() {
+    fn a_chunked_body_is_forwarded() {
         let answer = pass(
             "PATCH /v2/ HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
         );
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn waiting_client_is_asked_for_its_body() {
+    fn a_client_that_waits_for_100_continue_gets_it() {
         let answer =
             pass("PUT /v2/ HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello");
         let headers = r#"[("Content-Length", "5"), ("Connection", "close")]"#;
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn no_registry() {
+    fn without_a_registry_the_answer_is_an_error() {
         let cloud = Emulator::start().expect("a port");
         assert!(
             wire::send(cloud.address(), "GET /v2/ HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 503 ")

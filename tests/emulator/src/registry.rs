@@ -25,7 +25,7 @@ pub(crate) fn answer(cloud: &Cloud, request: &Recorded) -> Response {
     }
     let login = match login(&cloud.accounts, request) {
         Ok(login) => login,
-        Err(refusal) => return refusal,
+        Err(rejection) => return rejection,
     };
     let scopes = request
         .query
@@ -41,7 +41,7 @@ pub(crate) fn answer(cloud: &Cloud, request: &Recorded) -> Response {
         "sub": login.map(|login| login.subject.iam_id).unwrap_or_default(),
         "aud": "registry",
         "iat": now,
-        // A minute for a registry whose clock is behind.
+        // Tokens are valid a minute early, for a registry whose clock is behind.
         "nbf": now.saturating_sub(60),
         "exp": now + LIFETIME,
         "jti": random::id(),
@@ -107,8 +107,9 @@ fn login(accounts: &Accounts, request: &Recorded) -> Result<Option<Login>, Respo
     }
 }
 
-/// Returns the access for one scope, `repository:namespace/name:pull,push`. A login gets all it asks for, unless another account owns
-/// the namespace; a read-only token may only pull; public namespaces may be pulled by all. `None` if nothing is left.
+/// Returns the access for one scope, `repository:namespace/name:pull,push`. A login gets all that it requests, unless another
+/// account owns the namespace. A read-only token may only pull. Public namespaces may be pulled without a login. `None` if no
+/// access is granted.
 fn access(accounts: &Accounts, scope: &str, login: Option<&Login>) -> Option<Value> {
     let (kind, rest) = scope.split_once(':')?;
     let (name, actions) = rest.rsplit_once(':')?;
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn every_user_name_with_its_own_kind_of_secret() {
+    fn each_user_name_accepts_its_kind_of_secret() {
         let cloud = Emulator::start().expect("a port");
         let accounts = cloud.accounts();
         accounts.add_api_key("user-key", Subject::user("1"));
@@ -231,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn expired_secrets_are_refused() {
+    fn expired_secrets_are_rejected() {
         let cloud = Emulator::start().expect("a port");
         cloud.accounts().add_api_key("key", Subject::user("1"));
         cloud
@@ -257,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_keeps_its_namespaces_to_itself() {
+    fn namespaces_of_an_account_are_closed_to_others() {
         let cloud = Emulator::start().expect("a port");
         let accounts = cloud.accounts();
         accounts.add_account_namespace("account-1", "ns");
@@ -281,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_that_no_longer_work_are_refused() {
+    fn revoked_secrets_are_rejected() {
         let cloud = Emulator::start().expect("a port");
         let accounts = cloud.accounts();
         accounts.add_api_key("disabled", Subject::user("1"));

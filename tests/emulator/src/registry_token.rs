@@ -16,7 +16,7 @@ use serde_json::json;
 /// The key and certificate behind the registry's tokens.
 #[derive(Debug)]
 pub(crate) struct Signer {
-    /// Self-signed: docker-registry accepts a signing certificate that stands in its `rootcertbundle` itself.
+    /// Self-signed: docker-registry accepts a signing certificate that is itself in its `rootcertbundle`.
     certificate: rcgen::Certificate,
     certificate_pem: String,
     key: EcdsaKeyPair,
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn signature_verifies_under_the_certificate_it_carries() {
+    fn a_token_has_a_signature_of_the_certificate_in_it() {
         let signer = Signer::create().expect("keys");
         let token = signer.sign(&json!({"iss": "icr-emulator"}));
         let (signed, signature) = token.rsplit_once('.').expect("three parts");

@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn body_ends_where_its_framing_says() {
+    fn a_body_ends_at_its_length_or_last_chunk() {
         for (head, wire) in [
             ("Content-Length: 5", "hello GET /next"),
             (

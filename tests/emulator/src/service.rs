@@ -10,7 +10,7 @@ use crate::discovery;
 use crate::emulator::Cloud;
 use crate::iam;
 use crate::metadata;
-use crate::refusal::Shape;
+use crate::rejection::Shape;
 use crate::request::Recorded;
 use crate::response::Response;
 use crate::token_api;
@@ -89,7 +89,7 @@ impl Service {
             Self::RegistryTokens => token_api::answer(accounts, request),
             Self::Token => iam::exchange(accounts, request),
         };
-        answer.unwrap_or_else(|refusal| refusal.into_response(self.shape()))
+        answer.unwrap_or_else(|rejection| rejection.into_response(self.shape()))
     }
 
     fn shape(self) -> Shape {

@@ -22,7 +22,7 @@ pub(crate) struct Session {
 
 /// Why a refresh token is not exchanged.
 #[derive(Debug, Eq, PartialEq)]
-pub(crate) enum RefreshRefusal {
+pub(crate) enum RefreshRejection {
     Expired,
     /// The session of this ID was revoked.
     Invalidated(String),
@@ -62,7 +62,7 @@ impl Sessions {
     }
 
     /// Returns the owner of a valid token.
-    pub(crate) fn owner(&self, refresh_token: &str) -> Result<&Subject, RefreshRefusal> {
+    pub(crate) fn owner(&self, refresh_token: &str) -> Result<&Subject, RefreshRejection> {
         self.valid(refresh_token).map(|token| &token.subject)
     }
 
@@ -71,7 +71,7 @@ impl Sessions {
         &mut self,
         refresh_token: &str,
         rotation: bool,
-    ) -> Result<(Subject, Session), RefreshRefusal> {
+    ) -> Result<(Subject, Session), RefreshRejection> {
         let RefreshToken {
             session, subject, ..
         } = self.valid(refresh_token)?.clone();
@@ -95,16 +95,16 @@ impl Sessions {
         Ok((subject, session))
     }
 
-    fn valid(&self, refresh_token: &str) -> Result<&RefreshToken, RefreshRefusal> {
+    fn valid(&self, refresh_token: &str) -> Result<&RefreshToken, RefreshRejection> {
         let token = self.tokens.get(refresh_token);
-        let token = token.ok_or(RefreshRefusal::Unknown)?;
+        let token = token.ok_or(RefreshRejection::Unknown)?;
         if self.invalidated.contains(&token.session) {
-            return Err(RefreshRefusal::Invalidated(token.session.clone()));
+            return Err(RefreshRejection::Invalidated(token.session.clone()));
         }
         match token.state {
             State::Valid => Ok(token),
-            State::Expired => Err(RefreshRefusal::Expired),
-            State::Spent => Err(RefreshRefusal::Unknown),
+            State::Expired => Err(RefreshRejection::Expired),
+            State::Spent => Err(RefreshRejection::Unknown),
         }
     }
 }
@@ -141,13 +141,13 @@ mod tests {
         assert_eq!(session.id, opened.id);
         assert_eq!(
             sessions.redeem("first", true).map(drop),
-            Err(RefreshRefusal::Unknown)
+            Err(RefreshRejection::Unknown)
         );
         sessions.owner(&session.refresh_token).expect("it lives");
         assert!(sessions.invalidate("first"), "spent, but known");
         for token in ["first", &session.refresh_token] {
-            let refusal = RefreshRefusal::Invalidated(opened.id.clone());
-            assert_eq!(sessions.redeem(token, true).map(drop), Err(refusal));
+            let rejection = RefreshRejection::Invalidated(opened.id.clone());
+            assert_eq!(sessions.redeem(token, true).map(drop), Err(rejection));
         }
         sessions.open("second", Subject::user("1"));
         sessions.owner("second").expect("another session");

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::accounts::Accounts;
 use crate::clock::unix_now;
 use crate::random;
-use crate::refusal::Refusal;
+use crate::rejection::Rejection;
 use crate::request::Recorded;
 use crate::response::Response;
 use crate::subject::Subject;
@@ -49,7 +49,7 @@ impl RegistryToken {
             "secondary_owner": self.description,
             "encrypted_token": "",
         });
-        // Go leaves out what is empty.
+        // Go omits empty fields.
         for (name, value) in [("readonly", !self.may_write), ("revoked", self.is_revoked)] {
             if value {
                 shown[name] = true.into();
@@ -143,7 +143,7 @@ pub(crate) fn host(request: &Recorded) -> String {
 }
 
 /// Answers a request about tokens.
-pub(crate) fn answer(accounts: &Accounts, request: &Recorded) -> Result<Response, Refusal> {
+pub(crate) fn answer(accounts: &Accounts, request: &Recorded) -> Result<Response, Rejection> {
     if let Some(status) = accounts.with_token_book(|book| book.gone) {
         return Ok(Response::text(status, "404 page not found\n"));
     }
@@ -184,12 +184,12 @@ const PATH: &str = "/api/v1/tokens";
 /// IBM's code for an account that the identity does not belong to.
 const WRONG_ACCOUNT: &str = "CRG0009E";
 
-/// A code of our own where IBM's is not known.
+/// The code of errors for which IBM's code is unknown. IBM does not use it.
 const STAND_IN: &str = "CRG0000E";
 
 /// Returns the account in the headers, if the identity of the IAM token belongs to it. Old clients send the token as in the
 /// CLI's configuration, with its `Bearer`, and their refresh token.
-fn account(accounts: &Accounts, request: &Recorded) -> Result<String, Refusal> {
+fn account(accounts: &Accounts, request: &Recorded) -> Result<String, Rejection> {
     let token = request.header("authorization").unwrap_or_default();
     let token = request.bearer().unwrap_or(token);
     let subject: Option<Subject> = accounts.access_token(token);
@@ -205,7 +205,7 @@ fn account(accounts: &Accounts, request: &Recorded) -> Result<String, Refusal> {
     }
     if account != subject.account {
         let message = "You are not authorized to access the specified account.";
-        return Err(Refusal::new(401, WRONG_ACCOUNT, message));
+        return Err(Rejection::new(401, WRONG_ACCOUNT, message));
     }
     Ok(subject.account)
 }
@@ -215,7 +215,7 @@ fn make(
     request: &Recorded,
     account: String,
     host: String,
-) -> Result<Response, Refusal> {
+) -> Result<Response, Rejection> {
     let flag = |name: &str| match request.parameter(name) {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),
@@ -248,7 +248,7 @@ fn make(
 fn delete(
     accounts: &Accounts,
     is_meant: impl Fn(&RegistryToken) -> bool,
-) -> Result<Response, Refusal> {
+) -> Result<Response, Rejection> {
     let deleted = accounts.with_token_book(|book| {
         let before = book.tokens.len();
         book.tokens.retain(|token| !is_meant(token));
@@ -280,12 +280,12 @@ fn signed(claims: &Value) -> String {
     format!("{text}.{signature}")
 }
 
-fn unknown() -> Refusal {
+fn unknown() -> Rejection {
     refused(404, "The token could not be found.")
 }
 
-fn refused(status: u16, message: &str) -> Refusal {
-    Refusal::new(status, STAND_IN, message)
+fn refused(status: u16, message: &str) -> Rejection {
+    Rejection::new(status, STAND_IN, message)
 }
 
 #[cfg(test)]

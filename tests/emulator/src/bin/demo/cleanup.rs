@@ -50,7 +50,7 @@ impl Cleanup {
         };
         if line.is_empty() {
             cleanup.finish()?;
-            bail!("the process that cleans up does not say where");
+            bail!("the process that cleans up printed no directory");
         }
         Ok(cleanup)
     }

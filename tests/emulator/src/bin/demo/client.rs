@@ -113,7 +113,7 @@ pub(crate) fn refused(shell: &Shell, program: &str, arguments: &[&str]) -> anyho
         !finished.succeeded() && denied,
         "a pull without a login should fail:{finished}"
     );
-    Ok(screen::output("(refused: the image is private)")?)
+    Ok(screen::output("(rejected: the image is private)")?)
 }
 
 /// Returns what the client wrote into the file `pushed`.

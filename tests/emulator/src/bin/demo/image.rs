@@ -1,4 +1,4 @@
-//! An image made of nothing: an OCI layout (image-spec 1.0, `image-layout.md`) with one layer that holds one small file.
+//! A minimal image: an OCI layout (image-spec 1.0, `image-layout.md`) with one layer and one small file.
 
 use std::fs;
 use std::path::Path;
@@ -86,13 +86,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digest_of_nothing() {
+    fn the_digest_of_an_empty_text_is_correct() {
         let known = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(sha256(b""), known);
     }
 
     #[test]
-    fn archive_is_made_of_whole_blocks_and_ends_with_two_empty_ones() {
+    fn an_archive_has_whole_blocks_and_ends_with_two_empty_ones() {
         for (length, blocks) in [(0, 3), (1, 4), (BLOCK, 4), (BLOCK + 1, 5)] {
             let archive = tar("name", &vec![b'x'; length]);
             assert_eq!(archive.len(), blocks * BLOCK, "{length}");

@@ -46,7 +46,7 @@ fn main() -> ExitCode {
         [cleanup::ARGUMENT] => cleanup::serve(),
         [service::ARGUMENT, program, rest @ ..] => service::serve(program, rest),
         _ => Err(anyhow::anyhow!(
-            "`{}` is not understood; `cargo demo --help` explains",
+            "unknown arguments `{}`. See `cargo demo --help`",
             words.join(" ")
         )),
     };
@@ -76,20 +76,20 @@ fn perform(require_pull: bool) -> anyhow::Result<()> {
     let kept = step(3, "Log in, as `docker login` does it", || {
         log_in(&mut shell, &cloud, &key)
     })?;
-    step(4, "Ask for the login, as `docker pull` does it", || {
+    step(4, "Get a token, as `docker pull` does it", || {
         ask(&shell, &cloud, &key, kept)
     })?;
     step(5, "Push an image and pull it back", || match &client {
         Ok(client) => push_and_pull(&shell, &cloud, &key, client, kept),
         Err(missing) if require_pull => bail!("{missing}"),
-        Err(missing) => Ok(screen::note(&format!("Left out: {missing}"))?),
+        Err(missing) => Ok(screen::note(&format!("Skipped: {missing}"))?),
     })?;
     step(6, "Log out, and clean up", || {
         log_out(&mut shell, &cloud)?;
         drop(cloud);
         cleanup.finish()?;
         Ok(screen::note(
-            "Nothing of this demo is left: no login, no token, no file, no process.",
+            "The demo removed its login, tokens, files and processes.",
         )?)
     })?;
     screen::text(YOUR_TURN)?;
@@ -119,7 +119,10 @@ fn build() -> anyhow::Result<PathBuf> {
         .stderr(Stdio::inherit())
         .output()
         .context("cannot start cargo")?;
-    ensure!(output.status.success(), "cargo says why, above");
+    ensure!(
+        output.status.success(),
+        "the build failed; see the output of cargo above"
+    );
     let executable = String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
@@ -147,7 +150,7 @@ fn start_cloud(
         &json!({"credHelpers": {cloud.host(): "icr"}}).to_string(),
     )?;
     screen::note(&format!(
-        "{} is not IBM Cloud but an emulation of it: IAM and registry, in this very process{}.",
+        "{} is an emulation of IBM Cloud: IAM and registry, in this process{}.",
         cloud.url(),
         match &client {
             Ok(client) => format!(", with {}", client.registry()),
@@ -173,15 +176,15 @@ fn log_in(shell: &mut Shell, cloud: &Cloud, key: &str) -> anyhow::Result<bool> {
     if stored.succeeded() {
         ensure!(
             stored.is_silent(),
-            "`store` should say nothing; it said:{stored}"
+            "`store` should print nothing. It printed:{stored}"
         );
         screen::note(&format!("The key is now in {}.", shell.storage_name()))?;
         return Ok(true);
     }
     screen::output(stored.stderr())?;
-    screen::note("So no keychain is usable here. The other way is the environment:")?;
+    screen::note("No keychain is usable here, so the key is set in the environment:")?;
     shell.set("IBMCLOUD_API_KEY", key);
-    // What no keychain holds, none has to be cleared of.
+    // Without a keychain, the cleanup has no login to delete.
     shell.set("ICR_KEYCHAIN", "none");
     let assignments = [
         &*format!("IBMCLOUD_API_KEY={}", shortened(key)),
@@ -198,55 +201,56 @@ fn ask(shell: &Shell, cloud: &Cloud, key: &str, kept: bool) -> anyhow::Result<()
         let answer = shell.run(HELPER, &["get"], &cloud.host())?.succeed()?;
         ensure!(
             answer.stderr().is_empty(),
-            "`get` should be quiet; it said:{answer}"
+            "`get` should print nothing on stderr. It printed:{answer}"
         );
         let credential: Value =
             serde_json::from_str(answer.stdout()).context("`get` should answer JSON")?;
         let token = credential["Secret"]
             .as_str()
-            .context("there is no secret")?;
+            .context("the secret is missing")?;
         ensure!(
             credential["ServerURL"] == cloud.host(),
-            "it is for another registry or user:{answer}"
+            "the answer is for another registry:{answer}"
         );
         ensure!(
             credential["Username"] == "iambearer",
-            "it is no token:{answer}"
+            "the answer is not a token:{answer}"
         );
         let shown = answer.stdout().replace(token, &shortened(token));
         ensure!(
             !shown.contains(token) && !shown.contains(key),
-            "a secret is shown twice"
+            "the secret is shown twice"
         );
         if number == 1 {
             screen::output(&shown)?;
         }
         screen::note(&format!(
-            "{}{} ms; IAM has been asked {} so far.",
+            "{}{} ms. Token requests to IAM so far: {}.",
             match number {
                 1 => format!("A token of {} characters. It took ", token.len()),
-                _ if kept => "The same token, now kept. It took ".to_owned(),
-                _ => "Another token: without a keychain none is kept. It took ".to_owned(),
+                _ if kept => "The same token, from the cache. It took ".to_owned(),
+                _ =>
+                    "Another token, because without a keychain none is cached. It took ".to_owned(),
             },
             answer.milliseconds(),
-            times(cloud.exchanges())
+            cloud.exchanges()
         ))?;
         tokens.push(token.to_owned());
     }
     ensure!(
         cloud.exchanges() == if kept { 1 } else { 2 },
-        "IAM was asked {}",
-        times(cloud.exchanges())
+        "IAM got {} token requests",
+        cloud.exchanges()
     );
     ensure!(
         (tokens[0] == tokens[1]) == kept,
-        "the second token is a surprise"
+        "the second token should be cached only with a keychain"
     );
     shell.show_file("auth.json")?;
     tokens.push(key.to_owned());
     let count = shell.search_files(&tokens)?;
     Ok(screen::note(&format!(
-        "None of the {count} files in this directory holds the key or a token."
+        "None of the {count} files in this directory contains the key or a token."
     ))?)
 }
 
@@ -261,19 +265,19 @@ fn push_and_pull(
     let transfer = client.push_and_pull(shell, &cloud.host(), key)?;
     let (pushed, pulled) = (&transfer.pushed, &transfer.pulled);
     ensure!(pushed == pulled, "pushed {pushed}, but pulled {pulled}");
-    screen::note("The digest of the manifest that was pushed, and of the one that came back:")?;
+    screen::note("The digests of the pushed and the pulled manifest:")?;
     screen::output(&format!("{pushed}\n{pulled}"))?;
     if kept && transfer.by_login {
         ensure!(
             cloud.exchanges() == 1,
-            "IAM was asked {}",
-            times(cloud.exchanges())
+            "IAM got {} token requests",
+            cloud.exchanges()
         );
     }
     shell.search_files(&[key.to_owned()])?;
     Ok(screen::note(&format!(
-        "Pushed and pulled with the token alone; IAM has been asked {} so far.",
-        times(cloud.exchanges())
+        "Pushed and pulled with the token only. Token requests to IAM so far: {}.",
+        cloud.exchanges()
     ))?)
 }
 
@@ -287,44 +291,34 @@ fn log_out(shell: &mut Shell, cloud: &Cloud) -> anyhow::Result<()> {
     let answer = shell.run(HELPER, &["get"], &cloud.host())?;
     ensure!(
         !answer.succeeded() && answer.stdout() == NOT_FOUND,
-        "`get` should find nothing any more:{answer}"
+        "`get` should find no login after `erase`:{answer}"
     );
     Ok(screen::output(answer.stdout())?)
 }
 
-fn times(count: usize) -> String {
-    match count {
-        1 => "once".to_owned(),
-        2 => "twice".to_owned(),
-        _ => format!("{count} times"),
-    }
-}
-
 const INTRODUCTION: &str = "\
-docker-credential-icr at work, on this machine alone: no account, no network.
-The program is the real one. IBM Cloud is emulated, the API key is made up, and
-whatever the demo makes is removed at its end, also after Ctrl-C.";
+A demo of docker-credential-icr on this machine, without an account or a network.
+The program is the real one. IBM Cloud is emulated, and the API key is invented.
+All that the demo creates is removed at its end, also after Ctrl-C.";
 
 const YOUR_TURN: &str = "
 7. The same with your own IBM Cloud API key
    $ install/install.sh
-   Name the registry, for docker in ~/.docker/config.json, for podman, buildah
-   and skopeo in $XDG_RUNTIME_DIR/containers/auth.json:
-     {\"credHelpers\":{\"us.icr.io\":\"icr\"}}
-   Log in once (it asks for the key), then pull; with podman the same:
-   $ docker login -u iamapikey us.icr.io
-   $ docker pull us.icr.io/NAMESPACE/IMAGE";
+   $ docker-credential-icr login
+   $ docker-credential-icr configure --registry us.icr.io
+   $ docker pull us.icr.io/NAMESPACE/IMAGE
+   It works the same way with podman, buildah and skopeo.";
 
 const HELP: &str = "\
 usage: cargo demo [--require-pull]
 
 Builds docker-credential-icr, starts an emulation of IBM Cloud, logs in with a
-made-up API key, shows what a container client gets, pushes and pulls an image,
+invented API key, shows what a container client gets, pushes and pulls an image,
 logs out and cleans up. Needs no account, no network and no root.
 
-  --require-pull   it is an error if the programs for pushing and pulling are
-                   missing (docker-registry, and skopeo or podman)
-  --help           this text
+  --require-pull   Fail if the programs for pushing and pulling are missing
+                   (docker-registry, and skopeo or podman)
+  --help           Print this help
 
 ICR_KEYCHAIN names the keychain to use, as for docker-credential-icr itself.
-The exit status is 0 if every step that was shown really worked.";
+The exit status is 0 if all steps succeeded.";

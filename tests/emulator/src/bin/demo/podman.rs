@@ -30,13 +30,13 @@ pub(crate) fn push_and_pull(shell: &Shell, host: &str, key: &str) -> anyhow::Res
         &["CONTAINERS_CONF=$PWD/containers.conf CONTAINERS_STORAGE_CONF=$PWD/storage.conf"],
         "",
     )?;
-    let by_login = is_root(&shell)? || login_is_in_reach(&shell, host)?;
+    let by_login = is_root(&shell)? || finds_login_in_user_namespace(&shell, host)?;
     if !by_login {
-        screen::note("Podman without root asks in a user namespace, where no keychain is found:")?;
+        screen::note("Rootless podman runs helpers in a user namespace, where no keychain works:")?;
         let assignment = format!("IBMCLOUD_API_KEY={}", shortened(key));
         screen::command("export", &[&assignment, "ICR_KEYCHAIN=none"], "")?;
         shell.set("IBMCLOUD_API_KEY", key);
-        // The namespace has a kernel keyring of its own, which `erase` out here does not reach.
+        // The namespace has its own kernel keyring, which `erase` outside of it cannot delete from.
         shell.set("ICR_KEYCHAIN", "none");
     }
     let push = ["push", "--quiet", "--digestfile", "pushed", &image, &name];
@@ -97,7 +97,7 @@ fn configured(shell: &Shell) -> anyhow::Result<Shell> {
 }
 
 /// Returns whether the helper finds the login in the user namespace in which podman asks for it.
-fn login_is_in_reach(shell: &Shell, host: &str) -> anyhow::Result<bool> {
+fn finds_login_in_user_namespace(shell: &Shell, host: &str) -> anyhow::Result<bool> {
     let answer = shell.run("podman", &["unshare", HELPER, "get"], host)?;
     Ok(answer.succeeded())
 }

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_is_too_wide_stands_alone() {
+    fn a_word_that_is_too_wide_has_its_own_line() {
         let wide = "w".repeat(100);
         assert_eq!(
             folded(&format!("a {wide} b"), "", " ", ""),
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn digests_are_shortened_where_they_do_not_fit() {
+    fn digests_are_shortened_if_the_line_is_too_long() {
         let digest = format!("sha256:{}", "a".repeat(64));
         assert_eq!(without_long_digests(&digest), digest);
         let line = format!("Copying blob {digest} done");

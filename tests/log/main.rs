@@ -1,6 +1,9 @@
-//! What is in the log, and what is never there?
+//! What the log contains, and that it contains no secrets.
 
+#[path = "../support/mod.rs"]
 mod support;
+
+mod file;
 
 use std::fs;
 use std::io::Write as _;
@@ -44,7 +47,7 @@ fn log(env: &TestEnv) -> String {
     fs::read_to_string(env.path("log")).unwrap_or_default()
 }
 
-/// Makes everything that was sent to the cloud as a secret a secret of the test.
+/// Adds all secrets that were sent to the cloud to the secrets of the test.
 fn add_sent_secrets(env: &TestEnv) {
     for request in env.cloud.requests() {
         for field in SECRET_FIELDS {
@@ -61,9 +64,9 @@ fn add_sent_secrets(env: &TestEnv) {
     }
 }
 
-/// Runs everything that the program does, with and without errors.
-fn every_flow(env: &mut TestEnv) {
-    // No server outside this machine is asked.
+/// Runs all commands and verbs, with and without errors.
+fn run_all_commands(env: &mut TestEnv) {
+    // No request leaves this machine.
     env.set("HTTPS_PROXY", "http://127.0.0.1:1");
     let accounts = env.cloud.accounts();
     accounts.add_refresh_token("REFRESH-TOKEN-OF-A-PERSON", Subject::user("refresher"));
@@ -93,7 +96,7 @@ fn every_flow(env: &mut TestEnv) {
     env.get("de.icr.io");
     env.set("ICR_BACKGROUND_REFRESH", "false");
     for fault in [Fault::Status(503), Fault::Html, Fault::Status(400)] {
-        env.keys().forget_tokens();
+        env.keys().delete_tokens();
         env.cloud.script([fault]);
         env.get("de.icr.io");
     }
@@ -156,15 +159,15 @@ fn at_a_terminal(env: &TestEnv) {
     let mut shown = session.exp_string("not shown): ").expect("a prompt");
     session
         .send_line("PASSCODE-OF-A-PERSON")
-        .expect("it listens");
+        .expect("the program reads input");
     shown += &session.exp_string("[Y/n]").expect("a question");
-    session.send_line("y").expect("it listens");
+    session.send_line("y").expect("the program reads input");
     shown += &session.exp_eof().expect("an end");
     assert!(shown.contains("Its API key"), "{shown}");
     let mut session = dialog(env, &["login", "--web", "jp.icr.io"]);
     log_in_with(&mut session);
     shown += &session.exp_string("[Y/n]").expect("a question");
-    session.send_line("n").expect("it listens");
+    session.send_line("n").expect("the program reads input");
     shown += &session.exp_eof().expect("an end");
     assert!(shown.contains("This session expires"), "{shown}");
     for host in ["us.icr.io", "jp.icr.io"] {
@@ -187,7 +190,7 @@ fn add_files_of_other_programs(env: &mut TestEnv) {
     let report = env.path("report").display().to_string();
     let report = env.run(&["doctor", "--report", &report], Input::Open);
     assert!(env.path("report").exists(), "{report:?}");
-    fs::remove_file(file).expect("it is there");
+    fs::remove_file(file).expect("the file exists");
     let accounts = env.cloud.accounts();
     accounts.link_default_profile(PROFILE);
     let url = env.cloud.url();
@@ -198,7 +201,7 @@ fn add_files_of_other_programs(env: &mut TestEnv) {
     ] {
         env.cloud.accounts().enable_metadata(&[api]);
         env.set(variable, &url).set("ICR_SOURCE", source);
-        env.keys().forget_tokens();
+        env.keys().delete_tokens();
         env.get("us.icr.io").is_token_of();
         env.unset(variable).unset("ICR_SOURCE");
     }
@@ -249,8 +252,8 @@ fn registry_tokens(env: &mut TestEnv) {
 
 /// The commands for logins and credentials.
 fn commands_with_logins(env: &TestEnv) {
-    fs::create_dir_all(env.path("cli")).expect("it is ours");
-    fs::create_dir_all(env.path("home/.docker")).expect("it is ours");
+    fs::create_dir_all(env.path("cli")).expect("the test may change it");
+    fs::create_dir_all(env.path("home/.docker")).expect("the test may change it");
     let accounts = env.cloud.accounts();
     accounts.add_refresh_token("REFRESH-TOKEN-OF-THE-CLI", Subject::user("cli"));
     env.add_secret("REFRESH-TOKEN-OF-THE-CLI");
@@ -260,14 +263,10 @@ fn commands_with_logins(env: &TestEnv) {
     let auths = r#"{"auths": {"uk.icr.io": {"auth": "aWFtYXBpa2V5OkFQSS1LRVktT0YtQS1QRVJTT04="}}}"#;
     env.add_secret("aWFtYXBpa2V5OkFQSS1LRVktT0YtQS1QRVJTT04=");
     let docker = env.file("home/.docker/config.json", auths);
-    // The last word says whether it can succeed: a registry is not on this machine.
+    // The last value is whether the command can succeed: there is no registry on this machine.
     for (arguments, input, is_fine) in [
         ("login --api-key-stdin", "API-KEY-OF-A-PERSON", true),
-        (
-            "login --api-key-stdin us.icr.io",
-            "API-KEY-OF-NOBODY",
-            false,
-        ),
+        ("login --api-key-stdin us.icr.io", "UNKNOWN-API-KEY", false),
         ("login au.icr.io --from-ibmcloud --create-api-key", "", true),
         ("login --rotate au.icr.io", "", true),
         ("configure docker --registry uk.icr.io --dry-run", "", true),
@@ -288,7 +287,9 @@ fn commands_with_logins(env: &TestEnv) {
             .stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program was built");
         let mut stdin = child.stdin.take().expect("a pipe");
-        stdin.write_all(input.as_bytes()).expect("it listens");
+        stdin
+            .write_all(input.as_bytes())
+            .expect("the program reads input");
         drop(stdin);
         let output = child.wait_with_output().expect("it ends");
         let stderr = String::from_utf8(output.stderr).expect("text");
@@ -307,24 +308,24 @@ fn commands_with_logins(env: &TestEnv) {
             assert!(!stderr.contains(secret), "{secret}: {arguments:?} {stderr}");
         }
     }
-    fs::remove_file(docker).expect("it is there");
-    fs::remove_dir_all(env.path("cli")).expect("it is there");
+    fs::remove_file(docker).expect("the file exists");
+    fs::remove_dir_all(env.path("cli")).expect("the file exists");
 }
 
 #[test]
-fn no_flow_at_any_level_writes_a_secret_of_its_own() {
+fn no_command_logs_a_secret_at_any_level() {
     for level in LEVELS {
         let Some(env) = TestEnv::with_keychain() else {
             return;
         };
-        let log = logged(env, level, every_flow);
+        let log = logged(env, level, run_all_commands);
         match level {
             "off" => assert_eq!(log, ""),
             _ => assert!(log.contains("ERROR"), "failures are told: {level}\n{log}"),
         }
         for (part, from) in [("exchange{", 3), ("keychain{", 3), (": done", 2)] {
-            let is_there = LEVELS.iter().position(|it| *it == level).unwrap() >= from;
-            let wanted = is_there && level != "off";
+            let is_logged = LEVELS.iter().position(|it| *it == level).unwrap() >= from;
+            let wanted = is_logged && level != "off";
             assert_eq!(log.contains(part), wanted, "{part} at {level}\n{log}");
         }
     }
@@ -337,16 +338,16 @@ fn no_registry_token_is_in_the_log_at_any_level() {
             return;
         };
         let log = logged(env.with_registry(), level, registry_tokens);
-        let is_there = log.contains("create registry token");
-        assert_eq!(is_there, ["debug", "trace"].contains(&level), "{log}");
+        let is_logged = log.contains("create registry token");
+        assert_eq!(is_logged, ["debug", "trace"].contains(&level), "{log}");
     }
 }
 
-/// Returns the log of all that; neither it nor any other file has a secret.
+/// Runs `flows` with a log file and returns the log. Checks that no file contains a secret.
 fn logged(mut env: TestEnv, level: &str, flows: impl Fn(&mut TestEnv)) -> String {
     let path = env.path("log");
     env.set("ICR_LOG", level).set("ICR_LOG_FILE", path);
-    // What is on stderr is searched after each run, the file here.
+    // Each run checks its own stderr.
     flows(&mut env);
     assert!(env.secrets().len() > 5, "{:?}", env.secrets());
     assert_eq!(
@@ -383,131 +384,4 @@ fn each_step_is_logged_with_its_duration() {
     }
     assert!(text.contains("name=\"get\" pid="), "{text}");
     assert!(text.contains("the API key in $IBMCLOUD_API_KEY"), "{text}");
-}
-
-#[test]
-fn the_file_needs_no_other_variable_and_leaves_the_streams_alone() {
-    let mut env = TestEnv::with_environment_key();
-    env.get("us.icr.io").is_token_of();
-    assert!(!env.path("log").exists());
-    let path = env.path("log");
-    env.set("ICR_LOG_FILE", path);
-    // An answer is one only with a quiet stderr.
-    env.get("us.icr.io").is_token_of();
-    assert!(log(&env).contains("DEBUG"));
-    let before = log(&env).len();
-    env.set("ICR_LOG", "error");
-    env.get("us.icr.io").is_token_of();
-    assert_eq!(log(&env).len(), before, "the level holds for both");
-    env.cloud.script([Fault::Status(400)]);
-    let outcome = env.get("us.icr.io");
-    assert!(outcome.stderr.contains("ERROR"), "{outcome:?}");
-    assert!(log(&env)[before..].contains("ERROR"));
-}
-
-#[test]
-fn parallel_processes_write_whole_lines() {
-    let mut env = TestEnv::with_environment_key();
-    let path = env.path("log");
-    env.set("ICR_LOG_FILE", path).set("ICR_LOG", "trace");
-    in_parallel(20, |_| env.get("us.icr.io").is_token_of());
-    let log = log(&env);
-    let runs = log.lines().filter(|line| line.ends_with(": done")).count();
-    assert_eq!(runs, 20, "{log}");
-    for line in log.lines() {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        assert!(words[0].ends_with('Z') && words[0].len() > 20, "{line}");
-        assert!(["TRACE", "DEBUG", "INFO", "WARN", "ERROR"].contains(&words[1]));
-    }
-}
-
-#[cfg(unix)]
-#[test]
-fn the_file_is_for_its_user_and_never_large() {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    let mut env = TestEnv::with_environment_key();
-    let path = env.path("log");
-    env.set("ICR_LOG_FILE", &path);
-    env.get("us.icr.io").is_token_of();
-    assert_eq!(mode(&path), 0o600);
-    fs::write(&path, "x".repeat(1024 * 1024)).unwrap();
-    set_mode(&path, 0o644);
-    env.get("us.icr.io").is_token_of();
-    let older = env.path("log.1");
-    assert_eq!(mode(&path), 0o600);
-    assert!(fs::metadata(&path).unwrap().len() < 64 * 1024);
-    assert_eq!(fs::metadata(&older).unwrap().len(), 1024 * 1024);
-    fs::write(&path, "x".repeat(1024 * 1024)).unwrap();
-    env.get("us.icr.io").is_token_of();
-    let files = fs::read_dir(path.parent().unwrap()).unwrap().flatten();
-    let logs = files.filter(|file| file.file_name().to_string_lossy().starts_with("log"));
-    assert_eq!(logs.count(), 2, "and no third");
-}
-
-/// Checks that a log file that is not regular or of another user gets no line, and that the reason is shown.
-#[cfg(unix)]
-#[track_caller]
-fn is_refused(env: &mut TestEnv, path: &Path, reason: &str) {
-    env.set("ICR_LOG_FILE", path);
-    let outcome = env.get("us.icr.io");
-    assert_eq!(outcome.status, Some(0), "{outcome:?}");
-    assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:?}");
-    outcome.has(&outcome.stderr, &["no log is written", reason]);
-}
-
-#[cfg(unix)]
-#[test]
-fn the_target_of_a_link_is_not_changed() {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mut env = TestEnv::with_environment_key();
-    let target = env.file("target", "precious\n");
-    set_mode(&target, 0o644);
-    let names = ["link", "hard-link", "dangling"].map(|name| env.path(name));
-    std::os::unix::fs::symlink(&target, &names[0]).expect("it is ours");
-    std::os::unix::fs::symlink(env.path("missing"), &names[2]).expect("it is ours");
-    is_refused(&mut env, &names[0], "a link");
-    is_refused(&mut env, &names[2], "a link");
-    fs::hard_link(&target, &names[1]).expect("it is ours");
-    is_refused(&mut env, &names[1], "another name");
-    assert_eq!(fs::read_to_string(&target).unwrap(), "precious\n");
-    let mode = fs::metadata(&target).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o644);
-    assert!(!env.path("missing").exists());
-}
-
-#[cfg(unix)]
-#[test]
-fn a_file_of_another_user_is_not_changed() {
-    let mut env = TestEnv::with_environment_key();
-    let path = env.file("theirs", "");
-    set_mode(&path, 0o666);
-    // Only root can change the owner; other users get a device instead.
-    let path = match std::os::unix::fs::chown(&path, Some(4711), None) {
-        Ok(()) => path,
-        Err(_) => "/dev/null".into(),
-    };
-    let reason = if path.ends_with("null") {
-        "not a regular file"
-    } else {
-        "belongs to another user (number 4711)"
-    };
-    is_refused(&mut env, &path, reason);
-    assert_eq!(fs::read_to_string(&path).unwrap(), "");
-}
-
-#[test]
-fn a_log_that_cannot_be_written_does_not_prevent_an_answer() {
-    let mut env = TestEnv::with_environment_key();
-    let missing = env.path("missing/log");
-    let directory = env.path("home");
-    for path in [Path::new("log"), &missing, &directory] {
-        env.set("ICR_LOG_FILE", path);
-        let outcome = env.get("us.icr.io");
-        assert_eq!(outcome.status, Some(0), "{outcome:?}");
-        assert!(outcome.stdout.contains("iambearer"), "{outcome:?}");
-        assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:?}");
-        assert!(outcome.stderr.contains("$ICR_LOG_FILE"), "{outcome:?}");
-    }
-    env.add_secret(ENVIRONMENT_KEY);
 }

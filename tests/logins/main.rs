@@ -1,6 +1,11 @@
 //! Stored logins: what `store` accepts, and what `get` returns for it.
 
+#[path = "../support/mod.rs"]
 mod support;
+
+mod environment_keys;
+mod refresh_tokens;
+mod stored_tokens;
 
 use icr_emulator::Subject;
 use serde_json::json;
@@ -104,7 +109,7 @@ fn no_secret_is_in_the_log_or_in_a_file_or_in_a_key_description() {
         for (username, secret, answered, _) in all_stored_logins(&env) {
             env.store("us.icr.io", username, secret).is_silent_success();
             env.get("us.icr.io").is_credential(answered);
-            env.keys().forget_tokens();
+            env.keys().delete_tokens();
             env.get("us.icr.io").is_credential(answered);
             let names = env.keys().names().join("\n");
             assert!(names.contains("login:us.icr.io"), "{names}");
@@ -174,132 +179,6 @@ fn only_get_deletes_an_expired_registry_token() {
         env.list().is_list(&[]);
         env.get("us.icr.io").is_not_found();
     });
-}
-
-/// Clients store the credential that `get` returned, even if the registry rejected it.
-#[test]
-fn storing_the_own_access_token_never_replaces_a_lasting_login() {
-    with_each_keychain(|env| {
-        for (username, secret, answered, expected) in all_stored_logins(&env) {
-            env.store("us.icr.io", username, secret).is_silent_success();
-            let fresh = env.get("us.icr.io").is_credential(answered);
-            // Another token of the same identity is treated like the own one.
-            let mut echoes = vec![(answered, fresh)];
-            if answered == "iambearer" {
-                env.keys().forget_tokens();
-                env.get("us.icr.io").is_credential(answered);
-                echoes.push(echoes[0].clone());
-            }
-            for (username, echo) in echoes {
-                env.store("us.icr.io", username, &echo).is_silent_success();
-            }
-            env.list().is_list(&[("us.icr.io", username)]);
-            env.keys().forget_tokens();
-            let outcome = env.get("us.icr.io");
-            match answered {
-                "iambearer" => assert_eq!(outcome.is_token_of(), expected),
-                _ => assert_eq!(outcome.is_credential(answered), expected),
-            }
-        }
-    });
-}
-
-#[test]
-fn an_access_token_of_another_identity_replaces_a_lasting_login() {
-    with_each_keychain(|env| {
-        let foreign = env.access_token_of("elsewhere");
-        for (username, secret, answered, _) in all_stored_logins(&env) {
-            env.store("us.icr.io", username, secret).is_silent_success();
-            env.get("us.icr.io").is_credential(answered);
-            env.store("us.icr.io", "iambearer", &foreign)
-                .is_success_with_warning(&[
-                    "warning: this token replaces the login for us.icr.io",
-                    "When it expires",
-                    "'docker-credential-icr login us.icr.io'",
-                ]);
-            assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-elsewhere");
-            env.erase("us.icr.io").is_silent_success();
-        }
-    });
-}
-
-#[test]
-fn an_access_token_of_another_identity_takes_precedence_over_the_default_login() {
-    let Some(env) = TestEnv::with_keychain() else {
-        return;
-    };
-    env.add_api_key("LASTING-API-KEY", "lasting");
-    let login = env.run(&["login", "--api-key-stdin"], "LASTING-API-KEY");
-    assert_eq!(login.status, Some(0), "{login:?}");
-    assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-lasting");
-    let foreign = env.access_token_of("elsewhere");
-    let stored = env.store("us.icr.io", "iambearer", &foreign);
-    stored.is_success_with_warning(&[
-        "this token takes precedence for us.icr.io until it expires",
-        "'docker-credential-icr logout us.icr.io'",
-    ]);
-    assert_eq!(stored.stderr.lines().count(), 1, "{stored:?}");
-    assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-elsewhere");
-    assert_eq!(env.get("de.icr.io").is_token_of(), "IBMid-lasting");
-    let_logins_expire(&env, "iambearer");
-    assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-lasting");
-    // A token that is not IAM's is stored as well.
-    env.store("us.icr.io", "iambearer", "opaque-access-token")
-        .is_success_with_warning(&["until it expires"]);
-    env.get("us.icr.io").is_credential("iambearer");
-}
-
-/// `docker login -u iambearer` while a variable takes precedence.
-#[test]
-fn storing_a_login_that_is_not_used_causes_a_warning() {
-    with_each_keychain(|mut env| {
-        env.set_environment_key();
-        let fresh = env.get("us.icr.io").is_credential("iambearer");
-        env.store("us.icr.io", "iambearer", &fresh)
-            .is_silent_success();
-        env.store("us.icr.io", "iambearer", &token::ending_in(-60))
-            .is_client_error(&["the token has expired"]);
-        env.list().is_list(&[]);
-        env.add_api_key("GOOD-API-KEY", "good");
-        let foreign = env.access_token_of("elsewhere");
-        for (username, secret) in [("iambearer", &*foreign), ("iamapikey", "GOOD-API-KEY")] {
-            let stored = env.store("us.icr.io", username, secret);
-            stored.is_success_with_warning(&[
-                "warning: the login was stored, but the API key in $IBMCLOUD_API_KEY takes precedence",
-                "unset $IBMCLOUD_API_KEY",
-            ]);
-            assert_eq!(stored.stderr.lines().count(), 1, "{stored:?}");
-            assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-environment");
-        }
-        env.unset("IBMCLOUD_API_KEY");
-        assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-good");
-        let text = "[profile.team]\n[registry.\"us.icr.io\"]\nprofile = \"team\"\n";
-        env.settings(text);
-        env.add_api_key("API-KEY-OF-THE-TEAM", "team");
-        let login = ["login", "--api-key-stdin", "--profile", "team"];
-        let outcome = env.run(&login, "API-KEY-OF-THE-TEAM");
-        assert_eq!(outcome.status, Some(0), "{outcome:?}");
-        env.store("us.icr.io", "iamapikey", "GOOD-API-KEY")
-            .is_success_with_warning(&[
-                "takes precedence for us.icr.io",
-                "'docker-credential-icr logout --profile team'",
-            ]);
-    });
-}
-
-/// Without a keychain, the program cannot recognize its own tokens.
-#[test]
-fn without_a_keychain_storing_the_own_token_succeeds() {
-    let mut env = TestEnv::with_environment_key();
-    let fresh = env.get("us.icr.io").is_credential("iambearer");
-    env.store("us.icr.io", "iambearer", &fresh)
-        .is_success_with_warning(&[
-            "the token was not stored",
-            "the API key in $IBMCLOUD_API_KEY stays active for us.icr.io",
-        ]);
-    env.unset("IBMCLOUD_API_KEY");
-    env.store("us.icr.io", "iambearer", &fresh)
-        .is_client_error(&["ICR_KEYCHAIN"]);
 }
 
 #[test]
@@ -376,179 +255,6 @@ fn logins_are_per_host() {
         env.erase("us.icr.io").is_silent_success();
         env.get("us.icr.io").is_not_found();
         assert_eq!(env.get("de.icr.io").is_token_of(), "IBMid-de");
-    });
-}
-
-#[test]
-fn an_environment_key_takes_precedence_over_stored_logins_but_not_over_entitlements() {
-    with_each_keychain(|mut env| {
-        env.add_api_key("STORED-API-KEY", "stored");
-        env.store("us.icr.io", "iamapikey", "STORED-API-KEY")
-            .is_silent_success();
-        env.store("cp.icr.io", "cp", "ENTITLEMENT-KEY")
-            .is_silent_success();
-        assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-stored");
-        env.set_environment_key();
-        for host in ["us.icr.io", "de.icr.io"] {
-            assert_eq!(env.get(host).is_token_of(), "IBMid-environment", "{host}");
-        }
-        // An API key does not replace an entitlement key.
-        env.get("cp.icr.io").is_credential("cp");
-        env.erase("cp.icr.io")
-            .is_success_with_warning(&["$IBMCLOUD_API_KEY is still active for cp.icr.io"]);
-        assert_eq!(env.get("cp.icr.io").is_token_of(), "IBMid-environment");
-        env.unset("IBMCLOUD_API_KEY");
-        assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-stored");
-    });
-}
-
-#[test]
-fn the_first_key_variable_that_is_set_is_used() {
-    let mut env = TestEnv::new();
-    let variables = ["IBMCLOUD_API_KEY", "IC_API_KEY", "BLUEMIX_API_KEY"];
-    for variable in variables {
-        env.add_api_key(&format!("KEY-IN-{variable}"), variable);
-        env.set(variable, format!("KEY-IN-{variable}"));
-    }
-    for (index, variable) in variables.into_iter().enumerate() {
-        let owner = env.get("us.icr.io").is_token_of();
-        assert_eq!(owner, format!("IBMid-{variable}"));
-        // Empty is unset, as in IBM's own tools.
-        match index % 2 {
-            0 => env.set(variable, ""),
-            _ => env.unset(variable),
-        };
-    }
-    env.get("us.icr.io").is_not_found();
-}
-
-#[test]
-fn an_environment_key_may_be_in_a_file() {
-    let mut env = TestEnv::new();
-    env.add_api_key("API-KEY-IN-A-FILE", "file");
-    let file = env.path("key");
-    let at = |path: &std::path::Path| format!("@{}", path.display());
-    for variable in ["IBMCLOUD_API_KEY", "IC_API_KEY", "BLUEMIX_API_KEY"] {
-        for content in ["API-KEY-IN-A-FILE", " API-KEY-IN-A-FILE\r\n"] {
-            std::fs::write(&file, content).unwrap();
-            env.set(variable, at(&file));
-            assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-file");
-        }
-        env.unset(variable);
-    }
-}
-
-/// Silently using another identity would be worse than an error.
-#[test]
-fn an_invalid_key_file_is_an_error_and_no_other_source_is_used() {
-    with_each_keychain(|mut env| {
-        env.add_api_key("STORED-API-KEY", "stored");
-        env.store("us.icr.io", "iamapikey", "STORED-API-KEY")
-            .is_silent_success();
-        env.get("us.icr.io").is_credential("iambearer");
-        std::fs::write(env.path("empty"), " \n").unwrap();
-        std::fs::write(env.path("binary"), b"\xff\xfe").unwrap();
-        std::fs::create_dir(env.path("folder")).unwrap();
-        for name in ["missing", "empty", "binary", "folder"] {
-            let path = env.path(name).display().to_string();
-            env.set("IC_API_KEY", format!("@{path}"));
-            env.get("us.icr.io")
-                .is_client_error(&["$IC_API_KEY", &path]);
-            env.get("docker.io").is_not_found();
-        }
-        assert_eq!(env.cloud.exchanges(), 1);
-    });
-}
-
-#[test]
-fn a_rotated_refresh_token_is_stored() {
-    with_each_keychain(|env| {
-        let accounts = env.cloud.accounts();
-        accounts.add_refresh_token("FIRST-REFRESH-TOKEN", Subject::user("refresher"));
-        env.store("us.icr.io", "iamrefresh", "FIRST-REFRESH-TOKEN")
-            .is_silent_success();
-        for _ in 0..3 {
-            assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-refresher");
-            env.list().is_list(&[("us.icr.io", "iamrefresh")]);
-            env.keys().forget_tokens();
-        }
-        let used = used_refresh_tokens(&env);
-        assert_eq!(used[0], "FIRST-REFRESH-TOKEN");
-        assert!(used[0] != used[1] && used[1] != used[2], "{used:?}");
-        assert_eq!(used.len(), 3);
-    });
-}
-
-#[test]
-fn a_refresh_token_that_iam_does_not_rotate_is_kept() {
-    with_each_keychain(|env| {
-        let accounts = env.cloud.accounts();
-        accounts.set_refresh_rotation(false);
-        accounts.add_refresh_token("LASTING-REFRESH-TOKEN", Subject::user("refresher"));
-        env.store("us.icr.io", "iamrefresh", "LASTING-REFRESH-TOKEN")
-            .is_silent_success();
-        for _ in 0..2 {
-            env.get("us.icr.io").is_credential("iambearer");
-            env.keys().forget_tokens();
-        }
-        assert_eq!(used_refresh_tokens(&env), ["LASTING-REFRESH-TOKEN"; 2]);
-    });
-}
-
-#[test]
-fn a_refresh_token_survives_many_processes_that_race_for_it() {
-    with_each_keychain(|env| {
-        let accounts = env.cloud.accounts();
-        accounts.add_refresh_token("RACED-REFRESH-TOKEN", Subject::user("refresher"));
-        env.store("us.icr.io", "iamrefresh", "RACED-REFRESH-TOKEN")
-            .is_silent_success();
-        for round in 1..=3 {
-            for outcome in in_parallel(20, |_| env.get("us.icr.io")) {
-                assert_eq!(outcome.is_token_of(), "IBMid-refresher");
-            }
-            assert_eq!(env.cloud.exchanges(), round);
-            env.keys().forget_tokens();
-        }
-    });
-}
-
-#[test]
-fn a_refresh_token_stored_for_many_hosts_survives_on_all_of_them() {
-    with_each_keychain(|env| {
-        let accounts = env.cloud.accounts();
-        accounts.add_refresh_token("SHARED-REFRESH-TOKEN", Subject::user("refresher"));
-        let hosts = ["us.icr.io", "de.icr.io", "uk.icr.io"];
-        for host in hosts {
-            env.store(host, "iamrefresh", "SHARED-REFRESH-TOKEN")
-                .is_silent_success();
-        }
-        for _ in 0..2 {
-            for host in hosts {
-                assert_eq!(env.get(host).is_token_of(), "IBMid-refresher", "{host}");
-                env.keys().forget_tokens();
-            }
-        }
-        for outcome in in_parallel(12, |index| env.get(hosts[index % 3])) {
-            outcome.is_credential("iambearer");
-        }
-        assert_eq!(env.cloud.exchanges(), 7);
-    });
-}
-
-#[test]
-fn an_expired_refresh_token_is_an_error_with_a_hint() {
-    with_each_keychain(|env| {
-        let accounts = env.cloud.accounts();
-        accounts.add_refresh_token("ENDED-REFRESH-TOKEN", Subject::user("refresher"));
-        accounts.expire_refresh_token("ENDED-REFRESH-TOKEN");
-        env.store("us.icr.io", "iamrefresh", "ENDED-REFRESH-TOKEN")
-            .is_silent_success();
-        env.get("us.icr.io").is_client_error(&[
-            "the login for us.icr.io",
-            "BXNIM0408E",
-            "Provided refresh token is expired.",
-            "'docker-credential-icr login us.icr.io'",
-        ]);
     });
 }
 
@@ -673,13 +379,4 @@ fn an_entitlement_key_is_used_only_for_the_entitled_registry() {
         env.get("icr.io").is_not_found();
         env.get("cp.stg.icr.io").is_not_found();
     });
-}
-
-/// Returns the refresh tokens that IAM received, which are secrets.
-fn used_refresh_tokens(env: &TestEnv) -> Vec<String> {
-    let requests = env.cloud.requests().into_iter();
-    requests
-        .filter_map(|request| request.field("refresh_token").map(str::to_owned))
-        .inspect(|token| env.add_secret(token))
-        .collect()
 }

@@ -6,18 +6,18 @@ use serde_json::json;
 use crate::random;
 use crate::response::Response;
 
-/// A code of our own where IBM's is not known.
+/// The code of errors for which IBM's code is unknown. IBM does not use it.
 pub(crate) const STAND_IN: &str = "BXNIM0000E";
 
 /// The reason why a service rejects a request.
-pub(crate) struct Refusal {
+pub(crate) struct Rejection {
     status: u16,
     code: String,
     message: String,
     target: Option<Value>,
 }
 
-impl Refusal {
+impl Rejection {
     pub(crate) fn new(status: u16, code: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             status,
@@ -39,14 +39,14 @@ impl Refusal {
 
     pub(crate) fn into_response(self, shape: Shape) -> Response {
         match shape {
-            Shape::Iam => self.into_iams(),
-            Shape::Management => self.into_managements(),
-            Shape::Metadata => self.into_metadatas(),
-            Shape::Registry => self.into_registrys(),
+            Shape::Iam => self.into_iam(),
+            Shape::Management => self.into_management(),
+            Shape::Metadata => self.into_metadata(),
+            Shape::Registry => self.into_registry(),
         }
     }
 
-    fn into_iams(self) -> Response {
+    fn into_iam(self) -> Response {
         let transaction = random::id();
         let body = json!({
             "errorCode": self.code,
@@ -64,7 +64,7 @@ impl Refusal {
         Response::json(self.status, &body).with_header("Transaction-Id", transaction)
     }
 
-    fn into_managements(self) -> Response {
+    fn into_management(self) -> Response {
         let transaction = random::id();
         let body = json!({
             "trace": transaction,
@@ -74,7 +74,7 @@ impl Refusal {
         Response::json(self.status, &body).with_header("Transaction-Id", transaction)
     }
 
-    fn into_metadatas(self) -> Response {
+    fn into_metadata(self) -> Response {
         let mut error = json!({
             "code": self.code,
             "message": self.message,
@@ -87,7 +87,7 @@ impl Refusal {
         Response::json(self.status, &body)
     }
 
-    fn into_registrys(self) -> Response {
+    fn into_registry(self) -> Response {
         let body = json!({
             "code": self.code,
             "message": self.message,

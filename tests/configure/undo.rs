@@ -1,0 +1,121 @@
+//! What `configure --undo` removes and keeps.
+
+use super::*;
+
+#[test]
+fn new_files_are_private_and_undo_deletes_them() {
+    let mut env = TestEnv::with_environment_key();
+    let outcome = configure(&env, &["--registry", "us.icr.io"]);
+    outcome.is_user_error(&["Name a client: 'docker-credential-icr configure docker'"]);
+    succeeds(
+        &configure(&env, &["docker", "--registry", "us.icr.io"]),
+        &["docker: "],
+    );
+    let outcome = configure(&env, &["podman", "--registry", "https://US.icr.io/v2/"]);
+    succeeds(&outcome, &["podman, buildah and skopeo: "]);
+    outcome.has(
+        &outcome.stderr,
+        &[
+            "is lost when your session ends",
+            "export REGISTRY_AUTH_FILE=",
+        ],
+    );
+    for file in [DOCKER, PODMAN] {
+        assert_eq!(content(&env, file), NEW);
+        #[cfg(unix)]
+        assert_eq!(mode(&env.path(file)), 0o600);
+    }
+    env.set("REGISTRY_AUTH_FILE", env.path("home/mine/auth.json"));
+    env.set("DOCKER_CONFIG", env.path("home/docker"));
+    let outcome = configure(&env, &["podman", "--registry", "us.icr.io"]);
+    succeeds(&outcome, &["home/mine/auth.json"]);
+    assert_eq!(outcome.stderr, "");
+    succeeds(
+        &configure(&env, &["docker", "--registry", "us.icr.io"]),
+        &["home/docker/config.json"],
+    );
+    succeeds(
+        &configure(&env, &["--undo"]),
+        &["deleted (it was created by this program)"],
+    );
+    for path in [
+        "home/.docker",
+        "runtime/containers",
+        "home/mine",
+        "home/docker",
+    ] {
+        assert!(!env.path(path).exists(), "{path}");
+    }
+}
+
+#[test]
+fn undo_keeps_what_docker_wrote_since() {
+    let env = docker_env("{}");
+    succeeds(&configure(&env, &["--registry", "us.icr.io"]), &[]);
+    env.file(DOCKER, "{\n\t\"auths\": {\n\t\t\"us.icr.io\": {}\n\t},\n\t\"credHelpers\": {\n\t\t\"us.icr.io\": \"icr\"\n\t}\n}");
+    succeeds(&configure(&env, &["--undo"]), &["helper removed"]);
+    assert_eq!(
+        content(&env, DOCKER),
+        "{\n\t\"auths\": {\n\t\t\"us.icr.io\": {}\n\t}\n}"
+    );
+}
+
+#[test]
+fn a_change_that_cannot_be_recorded_is_not_made() {
+    let env = docker_env("{}");
+    let run = || configure(&env, &["--registry", "us.icr.io"]);
+    let state = "home/.local/state/docker-credential-icr";
+    env.file(state, "no directory");
+    run().is_user_error(&[
+        "config.json was not changed: ",
+        "cannot record the change for --undo",
+    ]);
+    assert_eq!(content(&env, DOCKER), "{}");
+    fs::remove_file(env.path(state)).expect("the test may change it");
+    let record = format!("{state}/configured.json");
+    env.file(&record, "{ damaged");
+    run().is_user_error(&["configured.json is damaged. Delete it", "by hand"]);
+    assert_eq!(content(&env, DOCKER), "{}");
+    configure(&env, &["--undo"]).is_user_error(&["is damaged. Delete it"]);
+    fs::remove_file(env.path(&record)).expect("the test may change it");
+    set_mode(&env.path(DOCKER), 0o400);
+    #[cfg(unix)]
+    {
+        run().is_user_error(&["read-only"]);
+        assert!(!env.path(&record).exists(), "nothing was put in");
+    }
+    set_mode(&env.path(DOCKER), 0o600);
+    succeeds(&run(), &["helper added"]);
+    succeeds(&configure(&env, &["--undo"]), &["helper removed"]);
+    assert_eq!(content(&env, DOCKER), "{}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_failed_undo_does_not_report_nothing_to_undo() {
+    let env = docker_env("{}");
+    succeeds(&configure(&env, &["--registry", "us.icr.io"]), &[]);
+    set_mode(&env.path(DOCKER), 0o400);
+    let outcome = configure(&env, &["--undo"]);
+    outcome.is_user_error(&["read-only"]);
+    assert_eq!(outcome.stdout, "");
+    set_mode(&env.path(DOCKER), 0o600);
+    succeeds(&configure(&env, &["--undo"]), &["helper removed"]);
+}
+
+#[test]
+fn a_helper_added_by_hand_is_noted_and_stays() {
+    let text = "{\"credHelpers\": {\"us.icr.io\": \"icr\"}}";
+    let env = docker_env(text);
+    let by_hand = "config.json still has the helper for us.icr.io, added by hand. Remove it there";
+    let outcome = configure(&env, &["--undo"]);
+    succeeds(&outcome, &["Nothing to undo"]);
+    outcome.has(&outcome.stderr, &[by_hand]);
+    succeeds(&configure(&env, &["--registry", "de.icr.io"]), &[]);
+    for arguments in [&["--undo", "--dry-run"][..], &["--undo"]] {
+        let outcome = configure(&env, arguments);
+        succeeds(&outcome, &["de.icr.io"]);
+        outcome.has(&outcome.stderr, &[by_hand]);
+    }
+    assert_eq!(content(&env, DOCKER), text);
+}
