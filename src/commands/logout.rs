@@ -112,7 +112,7 @@ pub(crate) fn run(
             affected.extend(logins_with_key.map(|(scope, _)| scope));
         }
     }
-    for (registry, error) in broker.remove_registry_tokens(&affected, arguments.all) {
+    for (registry, error) in broker.delete_registry_tokens(&affected, arguments.all) {
         warnings.warn(format!(
             "registry tokens created by this program may remain at {registry} until they expire, within a day: {error}"
         ));

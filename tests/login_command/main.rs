@@ -269,7 +269,7 @@ fn two_profiles_have_two_logins() {
     let Some(mut env) = test_env() else { return };
     env.settings(TWO_TEAMS);
     log_in(&env, KEY, &["--profile", "team-aa"])
-        .is_user_error(&["team-aa", "did you mean `team-a`"]);
+        .is_user_error(&["team-aa", "Did you mean 'team-a'?"]);
     answer(
         &log_in(&env, KEY, &["--profile", "team-a"]),
         &["profile 'team-a'"],

@@ -110,7 +110,7 @@ pub(super) fn check_undo(path: &Path, known: &[PathBuf], note: &Path) -> Result<
         ));
     }
     let owner = fs::acting_owner(note);
-    if owner.is_some() && fs::is_there(path) && owner != fs::acting_owner(path) {
+    if owner.is_some() && fs::entry_exists(path) && owner != fs::acting_owner(path) {
         return Err(write_error(
             path,
             &format!(

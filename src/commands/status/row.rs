@@ -153,8 +153,8 @@ impl Row {
     }
 
     /// Returns the error that is cached in place of a token.
-    fn past_failure(&self) -> Option<&PastFailure> {
-        self.active_source()?.past_failure.as_ref()
+    fn last_failure(&self) -> Option<&LastFailure> {
+        self.active_source()?.last_failure.as_ref()
     }
 
     /// Returns the cells in the order of [`HEADINGS`]; the last one only with `is_checked`.
