@@ -176,6 +176,13 @@ fn a_key_in_settings_and_variables_is_not_shown() {
             format!("[registry.\"us.icr.io\"]\nprofile = \"{key}\"\n"),
             format!("[registry.\"{key}\"]\n"),
             format!("keychain = {key}\n"),
+            format!("background-refresh = \"{key}\"\n"),
+            format!("deadline = \"{key}\"\n"),
+            format!("registries = \"{key}\"\n"),
+            format!("profile = \"{key}\"\n"),
+            format!("profile.\"{key}\" = 1\n"),
+            format!("profile.\"{key}\" = \"{key}\"\n"),
+            format!("registry.\"{key}\" = \"{key}\"\n"),
         ] {
             env.settings(&settings);
             let outcome = env.get("us.icr.io");

@@ -34,7 +34,7 @@ profile = "team-a"
 "#;
 
 /// Creates an environment without variables for settings. Not for `get`, which would use the real user's keychain.
-fn without_choices() -> TestEnv {
+fn without_variables() -> TestEnv {
     let mut env = TestEnv::new();
     for name in [
         "ICR_BACKGROUND_REFRESH",
@@ -76,7 +76,7 @@ fn row<'a>(table: &'a str, key: &str) -> [&'a str; 2] {
 
 #[test]
 fn every_value_is_shown_with_its_origin() {
-    let mut env = without_choices();
+    let mut env = without_variables();
     let file = text(&env.settings(TWO_ACCOUNTS));
     env.set("ICR_KEYCHAIN", "none")
         .set("ICR_PROFILE", "team-b")
@@ -127,7 +127,7 @@ fn every_value_is_shown_with_its_origin() {
 
 #[test]
 fn json_contains_the_same_as_the_table() {
-    let mut env = without_choices();
+    let mut env = without_variables();
     let file = text(&env.settings(TWO_ACCOUNTS));
     env.set("ICR_NAMESPACE", "elsewhere");
     let from_file = json!({"kind": "file", "path": file});
@@ -241,7 +241,7 @@ fn errors_of_commands_are_on_stderr_and_those_of_verbs_on_both_streams() {
 }
 
 #[test]
-fn a_path_in_the_settings_is_never_relative_to_the_working_directory() {
+fn a_path_in_the_settings_cannot_be_relative_to_the_working_directory() {
     let env = TestEnv::new();
     env.file("credentials.env", "IBM_CREDENTIALS_APIKEY=x\n");
     for path in ["credentials.env", "./credentials.env", "../credentials.env"] {
@@ -375,7 +375,7 @@ fn an_irregular_file_is_refused_without_waiting() {
 }
 
 #[test]
-fn a_settings_file_may_have_1_mib() {
+fn a_file_has_at_most_1_mib() {
     let env = TestEnv::with_environment_key();
     let filled = |length: usize| format!("# {}\ndeadline = 9", "x".repeat(length - 15));
     env.settings(&filled(1024 * 1024));
@@ -389,7 +389,7 @@ fn a_settings_file_may_have_1_mib() {
 }
 
 #[test]
-fn a_profile_chooses_the_iam() {
+fn a_profile_sets_the_iam_endpoint() {
     let mut env = TestEnv::with_environment_key();
     env.unset("IBMCLOUD_IAM_API_ENDPOINT");
     let cloud = env.cloud.url();

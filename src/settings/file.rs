@@ -53,14 +53,15 @@ struct FileTable {
     working_directory_credentials: Option<bool>,
 }
 
-/// `[registry.HOST]`.
+/// The content of `[registry.HOST]`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RegistryTable {
     profile: Option<Spanned<String>>,
 }
 
-/// A registry's table: `[registry.HOST]`.
+/// What a table `[registry.HOST]` sets, with positions for errors that are found when all
+/// files have been read.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Mapping {
     /// The position of the table.
@@ -87,11 +88,11 @@ impl Settings {
                 });
                 Ok(())
             }
-            Err(error) => Err(file_error(&path, &format!("cannot be reached ({error})"))),
+            Err(error) => Err(file_error(&path, &format!("cannot be read ({error})"))),
         }
     }
 
-    /// Applies a file: its values replace those of earlier files.
+    /// Applies a file. Its values replace those of earlier files.
     pub(super) fn apply_file(&mut self, path: &Path, environment: &Environment) -> Result<()> {
         let home = environment.text(environment::HOME)?.map(Path::new);
         let unreadable = |error| file_error(path, &format!("cannot be read ({error})"));

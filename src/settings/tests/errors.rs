@@ -192,7 +192,20 @@ fn an_error_in_a_profile_or_a_registrys_table_has_its_line_and_column() {
             "line 1, column 12",
             "-1, which is not between",
         ),
-        ("deadline = 99999999999999999999\n", "line 1", ""),
+        (
+            "deadline = 99999999999999999999\n",
+            "line 1, column 12",
+            "too large",
+        ),
+        ("deadline = 5.5\n", "line 1, column 12", "found float"),
+        (
+            "deadline = 1979-05-27\n",
+            "line 1, column 12",
+            "found datetime",
+        ),
+        ("registries = \"a\"\n", "line 1, column 14", "an array of"),
+        ("profile.a = 1\n", "line 1, column 13", "expected a table"),
+        ("a = [\n", "line 1, column 6", "expected ']'"),
         ("# é\n\"é\" = 1\n", "line 2, column 1", "Available keys"),
     ] {
         let error = load(text).unwrap_err().to_string();
