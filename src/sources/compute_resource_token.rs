@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use super::SourceContext;
 use super::environment_profile;
-use super::proof::GrantInput;
-use super::proof::SourceIdentity;
+use super::grant_input::GrantInput;
+use super::source_identity::SourceIdentity;
 use crate::error::Error;
 use crate::error::Result;
 use crate::fs;
@@ -63,9 +63,9 @@ pub(super) fn find_token<'a>(
         Error::user(format!("cannot use {source} ({error})"))
             .with_hint("Check that it is mounted there")
     })?;
-    let proof = GrantInput::ComputeResource { token, profile };
+    let input = GrantInput::ComputeResource { token, profile };
     let kind = SourceKind::ComputeResource;
-    Ok(Some(SourceIdentity::new(context, source, kind, proof)))
+    Ok(Some(SourceIdentity::new(context, source, kind, input)))
 }
 
 fn first_file(root: &Path) -> Option<PathBuf> {
@@ -149,8 +149,8 @@ mod tests {
             machine.file(&path, token);
             machine.look("us.icr.io", |registry, context| {
                 use super::super::Identity;
-                let proven = find(registry, context).unwrap().unwrap();
-                proven.key().as_str().to_owned()
+                let identity = find(registry, context).unwrap().unwrap();
+                identity.key().as_str().to_owned()
             })
         };
         assert_ne!(key("first"), key("second"));

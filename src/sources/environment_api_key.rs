@@ -2,8 +2,8 @@
 
 use super::SourceContext;
 use super::environment_profile;
-use super::proof::GrantInput;
-use super::proof::SourceIdentity;
+use super::grant_input::GrantInput;
+use super::source_identity::SourceIdentity;
 use crate::environment::API_KEY_VARIABLES;
 use crate::error::Result;
 use crate::registry::Registry;
@@ -21,8 +21,8 @@ pub(super) fn find<'a>(
                 name: variable,
                 holds: "key",
             };
-            let proven = SourceIdentity::new(context, source, kind, GrantInput::ApiKey(key));
-            return Ok(Some(proven.assuming(environment_profile::find(context)?)));
+            let identity = SourceIdentity::new(context, source, kind, GrantInput::ApiKey(key));
+            return Ok(Some(identity.assuming(environment_profile::find(context)?)));
         }
     }
     Ok(None)

@@ -2,8 +2,8 @@
 
 use super::SourceContext;
 use super::environment_profile;
-use super::proof::GrantInput;
-use super::proof::SourceIdentity;
+use super::grant_input::GrantInput;
+use super::source_identity::SourceIdentity;
 use crate::environment::COMPUTE_RESOURCE_PROFILE;
 use crate::environment::COMPUTE_RESOURCE_TOKEN;
 use crate::error::Error;
@@ -31,9 +31,9 @@ pub(super) fn find<'a>(
         Some(_) => None,
         None => environment_profile::find(context)?,
     };
-    let proof = GrantInput::ComputeResource { token, profile };
+    let input = GrantInput::ComputeResource { token, profile };
     let kind = SourceKind::ComputeResource;
     Ok(Some(
-        SourceIdentity::new(context, source, kind, proof).assuming(on_top),
+        SourceIdentity::new(context, source, kind, input).assuming(on_top),
     ))
 }

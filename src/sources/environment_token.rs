@@ -3,9 +3,9 @@
 
 use super::SourceContext;
 use super::environment_profile;
-use super::proof;
-use super::proof::GrantInput;
-use super::proof::SourceIdentity;
+use super::grant_input;
+use super::grant_input::GrantInput;
+use super::source_identity::SourceIdentity;
 use crate::environment::ACCESS_TOKEN_VARIABLES;
 use crate::environment::REFRESH_TOKEN_VARIABLES;
 use crate::error::Error;
@@ -29,12 +29,12 @@ pub(super) fn find<'a>(
     let first = *first;
     let refresh_variable = refresh.as_ref().map_or(first, |(variable, _)| *variable);
     let token = |found: Option<(&str, Secret)>| found.map(|(_, token)| token);
-    let proof = proof::of_tokens(token(access), token(refresh), Client::cli(), context);
-    let proof = proof.ok_or_else(|| {
+    let input = grant_input::from_tokens(token(access), token(refresh), Client::cli(), context);
+    let input = input.ok_or_else(|| {
         Error::user(format!("the token in ${first} has expired"))
             .with_hint("Set a new token, or unset the variable to use another login")
     })?;
-    let variable = match proof {
+    let variable = match input {
         GrantInput::RefreshToken { .. } => refresh_variable,
         _ => first,
     };
@@ -42,8 +42,8 @@ pub(super) fn find<'a>(
         name: variable,
         holds: "token",
     };
-    let proven = SourceIdentity::new(context, format!("the token in ${variable}"), kind, proof);
-    Ok(Some(proven.assuming(environment_profile::find(context)?)))
+    let identity = SourceIdentity::new(context, format!("the token in ${variable}"), kind, input);
+    Ok(Some(identity.assuming(environment_profile::find(context)?)))
 }
 
 fn first_of(
@@ -52,7 +52,7 @@ fn first_of(
 ) -> Result<Option<(&'static str, Secret)>> {
     for variable in variables {
         if let Some(token) = context.environment.secret(variable)? {
-            let token = proof::without_scheme(token.expose());
+            let token = grant_input::without_scheme(token.expose());
             if !iam::is_token(&token) {
                 return Err(Error::user(format!("${variable} does not contain a token"))
                     .with_hint("To show one, run 'ibmcloud iam oauth-tokens'"));

@@ -5,8 +5,8 @@
 
 use super::SourceContext;
 use super::environment_profile;
-use super::proof::GrantInput;
-use super::proof::SourceIdentity;
+use super::grant_input::GrantInput;
+use super::source_identity::SourceIdentity;
 use crate::environment::POWER_VS_URL;
 use crate::environment::VPC_URL;
 use crate::error::Error;
@@ -49,11 +49,11 @@ fn find<'a>(
     }
     let service = service_at(url).map_err(|reason| Error::user(format!("${variable} {reason}")))?;
     let profile = environment_profile::of_compute_resource(context)?;
-    Ok(Some(proven(context, service, profile)))
+    Ok(Some(identity(context, service, profile)))
 }
 
 /// The identity that a metadata service gives.
-pub(super) fn proven<'a>(
+pub(super) fn identity<'a>(
     context: &SourceContext<'a>,
     service: MetadataService,
     profile: Option<crate::iam::trusted_profile::TrustedProfile>,
@@ -62,6 +62,6 @@ pub(super) fn proven<'a>(
         Some(profile) => format!("this machine for {profile}"),
         None => "this machine".to_owned(),
     };
-    let proof = GrantInput::Instance { service, profile };
-    SourceIdentity::new(context, source, SourceKind::Instance, proof)
+    let input = GrantInput::Instance { service, profile };
+    SourceIdentity::new(context, source, SourceKind::Instance, input)
 }

@@ -10,10 +10,10 @@ use super::ReadLogin;
 use super::Resolved;
 use super::ResolvedIdentity;
 use super::SourceContext;
-use super::proof;
-use super::proof::Base;
-use super::proof::GrantInput;
-use super::proof::SourceIdentity;
+use super::grant_input::GrantInput;
+use super::source_identity;
+use super::source_identity::Base;
+use super::source_identity::SourceIdentity;
 use crate::digest;
 use crate::error::Error;
 use crate::error::Result;
@@ -134,15 +134,15 @@ fn fixed_identity<'a>(
         LoginKind::Profile => Some(TrustedProfile::Id(login.username.clone())),
         _ => login.trusted_profile.clone(),
     };
-    let proof = match login.kind() {
+    let input = match login.kind() {
         LoginKind::Bearer => GrantInput::AccessToken(login.secret.clone()),
         _ => GrantInput::ApiKey(login.secret.clone()),
     };
     let profile = context.choice.trusted_profile.cloned().or(own_profile);
     let kind = kind(&login, scope);
-    SourceIdentity::new(context, scope.login_title(), kind, proof)
+    SourceIdentity::new(context, scope.login_title(), kind, input)
         .assuming(profile)
-        .known_as(id(&login.id, context))
+        .with_id(id(&login.id, context))
 }
 
 fn kind(login: &Login, scope: &LoginScope) -> SourceKind {
@@ -369,7 +369,9 @@ impl Identity for RefreshTokenIdentity<'_> {
         let own = self.refresh(iam)?;
         match self.profile() {
             None => Ok(own),
-            Some(profile) => proof::assume(iam, &own.access_token, profile, &self.source()),
+            Some(profile) => {
+                source_identity::assume(iam, &own.access_token, profile, &self.source())
+            }
         }
     }
 

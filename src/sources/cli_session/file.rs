@@ -1,0 +1,108 @@
+//! The file of the CLI's session: where it is, and how it is read while the CLI may write it.
+
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::HINT;
+use super::Session;
+use crate::context::SystemPaths;
+use crate::environment::CLI_CONFIG_HOME;
+use crate::environment::CLI_HOME_VARIABLES;
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::error::Result;
+use crate::fs;
+use crate::time::Clock;
+use crate::time::Deadline;
+
+/// The most that is read, in bytes; a session has about ten thousand.
+const LIMIT: u64 = 4 * 1024 * 1024;
+
+/// How long to wait for a file that is locked: it is written in one go.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long after that a file may make no sense, because somebody who takes no
+/// lock is writing it, or somebody who does never lets go. Long, because a file
+/// system that is busy lets whoever cuts a file wait before he may write it.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// How long to wait before it is read again, and how long for its lock then.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Where the CLI would look (`ibm-cloud-cli-sdk`,
+/// `bluemix/configuration/config_helpers/helpers.go`), if there is anything in the
+/// home directory or somebody named another one.
+pub(super) fn path(
+    environment: &Environment,
+    system_paths: &SystemPaths,
+) -> Result<Option<PathBuf>> {
+    const FILE: &str = "config.json";
+    if let Some(directory) = environment.text(CLI_CONFIG_HOME)? {
+        return Ok(Some(Path::new(directory).join(FILE)));
+    }
+    let mut home = system_paths.home.clone();
+    for variable in CLI_HOME_VARIABLES.iter().rev() {
+        if let Some(directory) = environment.text(variable)? {
+            home = Some(PathBuf::from(directory));
+        }
+    }
+    let file = home.map(|home| {
+        let current = home.join(".ibmcloud");
+        let directory = if current.exists() {
+            current
+        } else {
+            home.join(".bluemix")
+        };
+        directory.join(FILE)
+    });
+    Ok(file.filter(|file| fs::is_there(file)))
+}
+
+/// What is in the file; nothing when there is none.
+pub(super) fn read(path: &Path, clock: &dyn Clock) -> Result<Option<Session>> {
+    let fail = |reason: String| {
+        Error::user(format!(
+            "cannot read the IBM Cloud CLI's session in {} ({reason})",
+            path.display()
+        ))
+        .with_hint(HINT)
+    };
+    let mut outcome = read_once(path, LOCK_PATIENCE);
+    let deadline = Deadline::after(clock, PATIENCE);
+    while let Ok(Err(_)) = outcome {
+        if deadline.remaining(clock).is_zero() {
+            break;
+        }
+        clock.sleep(PAUSE);
+        outcome = read_once(path, PAUSE);
+    }
+    match outcome {
+        Ok(Ok(session)) => Ok(Some(session)),
+        Ok(Err(error)) => Err(fail(format!(
+            "it is no session, at line {}, column {}",
+            error.line(),
+            error.column()
+        ))),
+        Err(error) if is_missing(&error) && !fs::is_there(path) => Ok(None),
+        Err(error) => Err(fail(error.to_string())),
+    }
+}
+
+/// Reads the file under the lock that the CLI takes to write it.
+fn read_once(
+    path: &Path,
+    patience: Duration,
+) -> anyhow::Result<Result<Session, serde_json::Error>> {
+    let bytes = zeroize::Zeroizing::new(fs::read_locked(path, LIMIT, patience)?);
+    Ok(serde_json::from_slice(&bytes))
+}
+
+fn is_missing(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| {
+        matches!(
+            error.kind(),
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+        )
+    })
+}
