@@ -12,7 +12,7 @@ use crate::registry::Registry;
 use crate::registry::api::Access;
 use crate::registry::api::RegistryApi;
 use crate::settings::CredentialKind;
-use crate::settings::SourceName;
+use crate::settings::SourceSelection;
 use crate::sources;
 use crate::sources::ResolvedIdentity;
 use crate::time::Deadline;
@@ -73,7 +73,7 @@ impl Broker<'_> {
         let choice = self.settings.for_registry(registry);
         let of_profile = choice.profile.and_then(|profile| profile.source);
         let sources = [self.settings.selected_source(), of_profile];
-        let advice = match sources.map(|source| source == Some(SourceName::RegistryToken)) {
+        let advice = match sources.map(|source| source == Some(SourceSelection::RegistryToken)) {
             _ if choice.credential != CredentialKind::RegistryToken => "",
             [true, _] => " (and remove 'registry-token' from $ICR_SOURCE)",
             [_, true] => " (and remove 'registry-token' from the settings)",

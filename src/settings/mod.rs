@@ -24,6 +24,7 @@ mod keychain_choice;
 mod name;
 mod profile;
 mod resolved;
+mod source_selection;
 #[cfg(test)]
 mod tests;
 mod variables;
@@ -36,6 +37,7 @@ pub use profile::CredentialKind;
 pub use profile::Profile;
 pub use profile::SourceName;
 pub use resolved::ResolvedSettings;
+pub use source_selection::SourceSelection;
 
 /// All settings.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -56,7 +58,7 @@ pub struct Settings {
     /// must not choose the identity.
     pub working_directory_credentials: bool,
     iam_endpoint: Option<Endpoint>,
-    source: Option<SourceName>,
+    source: Option<SourceSelection>,
     selected_profile: Option<String>,
     profiles: BTreeMap<String, Profile>,
     mappings: BTreeMap<Registry, Mapping>,
@@ -171,8 +173,8 @@ impl Settings {
         self.profile(self.selected_profile.as_deref()?)
     }
 
-    /// Returns the source that `ICR_SOURCE` selects for all registries.
-    pub fn selected_source(&self) -> Option<SourceName> {
+    /// Returns what `ICR_SOURCE` selects for all registries.
+    pub fn selected_source(&self) -> Option<SourceSelection> {
         self.source
     }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::SourceSelection;
 use super::document::Document;
 use super::invalid::Invalid;
 use super::name::NAME_HINT;
@@ -38,8 +39,8 @@ pub(super) struct ProfileTable {
 pub struct Profile {
     /// The name: 1 to 64 letters, digits, `-`, `_` or `.`.
     pub name: String,
-    /// The only source to use.
-    pub source: Option<SourceName>,
+    /// The only source to use, or registry tokens.
+    pub source: Option<SourceSelection>,
     /// The trusted profile to assume with the source's identity.
     pub trusted_profile: Option<TrustedProfile>,
     /// The IAM endpoint.
@@ -68,9 +69,6 @@ pub enum SourceName {
     Login,
     /// The metadata of a Power Virtual Server.
     PowerVs,
-    /// A registry token, created with the credential of another source. It is a
-    /// [`CredentialKind`] rather than a source.
-    RegistryToken,
     /// The metadata of a virtual server in a VPC.
     Vpc,
 }
@@ -82,7 +80,6 @@ named!(SourceName {
     "ibmcloud" => IbmCloudCli,
     "login" => Login,
     "power-vs" => PowerVs,
-    "registry-token" => RegistryToken,
     "vpc" => Vpc,
 });
 
@@ -141,10 +138,8 @@ impl Profile {
 
     /// Returns the kind of credential that `get` returns for its registries.
     pub fn credential_kind(&self) -> CredentialKind {
-        match self.source {
-            Some(SourceName::RegistryToken) => CredentialKind::RegistryToken,
-            _ => self.credential,
-        }
+        let implied = self.source.and_then(SourceSelection::credential);
+        implied.unwrap_or(self.credential)
     }
 
     /// Creates the profile of a table.
@@ -159,7 +154,8 @@ impl Profile {
             let invalid = Invalid::new(reason).with_hint(NAME_HINT);
             return Err(document.place(&name).error(invalid));
         }
-        let source = document.value("source", table.source, |name| SourceName::parse(&name))?;
+        let source =
+            document.value("source", table.source, |name| SourceSelection::parse(&name))?;
         let mut trusted_profile =
             document.value("trusted-profile", table.trusted_profile, |text| {
                 TrustedProfile::parse(&text)
@@ -211,19 +207,26 @@ fn iam_endpoint(text: &str, private_endpoints: bool) -> Result<Endpoint, Invalid
     Ok(Endpoint::parse(text)?)
 }
 
-fn credential(name: &str, source: Option<SourceName>) -> Result<CredentialKind, Invalid> {
+fn credential(name: &str, source: Option<SourceSelection>) -> Result<CredentialKind, Invalid> {
     let kind = CredentialKind::parse(name)?;
-    if source == Some(SourceName::RegistryToken) && kind != CredentialKind::RegistryToken {
-        let reason = format!("cannot be {kind} with the source registry-token");
+    let implied = source.and_then(SourceSelection::credential);
+    if let (Some(source), Some(implied)) = (source, implied)
+        && kind != implied
+    {
+        let reason = format!("cannot be {kind} with the source {source}");
         return Err(Invalid::new(reason).with_hint("Remove credential"));
     }
     Ok(kind)
 }
 
-fn file(text: &str, source: Option<SourceName>, home: Option<&Path>) -> Result<PathBuf, Invalid> {
+fn file(
+    text: &str,
+    source: Option<SourceSelection>,
+    home: Option<&Path>,
+) -> Result<PathBuf, Invalid> {
     const READERS: &str = "credentials-file or compute-resource-token";
     match source {
-        Some(source) if source.reads_file() => {}
+        Some(SourceSelection::Source(source)) if source.reads_file() => {}
         Some(source) => {
             let reason = format!("does not apply to the source {source}");
             let hint = format!("Remove file, or set source to {READERS}");

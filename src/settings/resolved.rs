@@ -6,6 +6,7 @@ use super::CredentialKind;
 use super::Profile;
 use super::Settings;
 use super::SourceName;
+use super::SourceSelection;
 use crate::iam::endpoint::Endpoint;
 use crate::iam::trusted_profile::TrustedProfile;
 use crate::registry::Registry;
@@ -15,8 +16,7 @@ use crate::registry::Registry;
 pub struct ResolvedSettings<'a> {
     /// The profile that `ICR_PROFILE` selects, or the registry's own.
     pub profile: Option<&'a Profile>,
-    /// The only source to use, from `ICR_SOURCE` or the profile. Never `registry-token`,
-    /// which sets [`ResolvedSettings::credential`] instead.
+    /// The only source to use, from `ICR_SOURCE` or the profile.
     pub source: Option<SourceName>,
     /// The IAM endpoint from the environment or the profile.
     pub iam_endpoint: Option<Endpoint>,
@@ -54,11 +54,11 @@ impl Settings {
         is_staging: bool,
     ) -> ResolvedSettings<'a> {
         let profile_source = profile.and_then(|profile| profile.source);
-        let wants_registry_token =
-            self.source.or(profile_source) == Some(SourceName::RegistryToken);
-        // A registry token is created with the credential of another source.
-        let mut sources = [self.source, profile_source].into_iter().flatten();
-        let source = sources.find(|source| *source != SourceName::RegistryToken);
+        // `ICR_SOURCE=registry-token` leaves the profile's source in force.
+        let mut selections = [self.source, profile_source].into_iter().flatten();
+        let source = selections.find_map(SourceSelection::source);
+        let selection = self.source.or(profile_source);
+        let implied = selection.and_then(SourceSelection::credential);
         ResolvedSettings {
             profile,
             source,
@@ -66,15 +66,13 @@ impl Settings {
                 .iam_endpoint
                 .clone()
                 .or_else(|| profile?.iam_endpoint_for(is_staging)),
-            credential: if wants_registry_token {
-                CredentialKind::RegistryToken
-            } else {
-                profile.map_or_else(Default::default, |profile| profile.credential)
-            },
+            credential: implied
+                .or_else(|| profile.map(|profile| profile.credential))
+                .unwrap_or_default(),
             trusted_profile: profile.and_then(|profile| profile.trusted_profile.as_ref()),
             // The file has the format of the profile's source.
             file: profile
-                .filter(|_| source == profile_source)
+                .filter(|_| source == profile_source.and_then(SourceSelection::source))
                 .and_then(|profile| profile.file.as_deref()),
         }
     }

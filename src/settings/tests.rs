@@ -197,7 +197,10 @@ fn the_users_file_takes_precedence_over_the_systems() {
     let hosts: Vec<&str> = settings.registries.iter().map(Registry::host).collect();
     assert_eq!(hosts, ["a.example", "b.example", "c.example"]);
     let changed = settings.profile("changed").unwrap();
-    assert_eq!(changed.source, Some(SourceName::Login));
+    assert_eq!(
+        changed.source,
+        Some(SourceSelection::Source(SourceName::Login))
+    );
     assert_eq!(changed.credential, CredentialKind::AccessToken);
     let of = |host| settings.for_registry(&at(host)).profile.map(|it| &*it.name);
     assert_eq!(of("us.icr.io"), None, "the user's table has none");

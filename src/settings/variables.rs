@@ -3,7 +3,7 @@
 use super::DefinedIn;
 use super::KeychainChoice;
 use super::Settings;
-use super::SourceName;
+use super::SourceSelection;
 use super::invalid::Invalid;
 use super::name::namespace;
 use crate::environment;
@@ -50,7 +50,7 @@ impl Settings {
                 settings.iam_endpoint = Some(value);
             },
         );
-        let source = parsed(environment, environment::SOURCE, SourceName::parse)?;
+        let source = parsed(environment, environment::SOURCE, SourceSelection::parse)?;
         self.override_with(
             "source",
             DefinedIn::Variable(environment::SOURCE),

@@ -446,9 +446,7 @@ fn missing(chosen: SourceName) -> (&'static str, Option<&'static str>) {
             "no login is stored",
             Some("Run 'docker-credential-icr login'"),
         ),
-        SourceName::PowerVs | SourceName::RegistryToken | SourceName::Vpc => {
-            ("it cannot be used", None)
-        }
+        SourceName::PowerVs | SourceName::Vpc => ("it cannot be used", None),
     }
 }
 

@@ -276,8 +276,7 @@ fn source_place(source: SourceName) -> &'static str {
         SourceName::CredentialsFile => "credentials file",
         SourceName::Environment => "environment",
         SourceName::IbmCloudCli => "CLI's config.json",
-        // A registry token is made with what another source finds.
-        SourceName::Login | SourceName::RegistryToken => "keychain",
+        SourceName::Login => "keychain",
         SourceName::PowerVs | SourceName::Vpc => "this machine",
     }
 }
