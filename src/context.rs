@@ -24,42 +24,41 @@ use crate::time::Clock;
 
 /// What the program can reach of the world.
 pub struct Context<'a> {
-    /// Time.
+    /// The clock.
     pub clock: &'a dyn Clock,
-    /// Where a user's settings are, on this system.
+    /// The directory of users' settings on this system.
     pub config_directory: Option<PathBuf>,
     /// The environment variables.
     pub environment: &'a Environment,
-    /// Where this user's processes meet.
+    /// The locks between processes of this user.
     pub locks: LockDirectory,
-    /// What this machine is called, if it is called anything.
+    /// Returns the name of this machine.
     pub machine_name: &'a dyn Fn() -> Option<String>,
-    /// What an older program of the same name left in the keychain for these
-    /// registries.
+    /// Returns the logins of an older program of the same name.
     pub legacy_logins: &'a LegacyLogins<'a>,
-    /// Opens the keychains that the settings choose.
+    /// Opens the keychains that the settings select.
     pub open_keychains: &'a dyn Fn(&Settings, Prompting) -> Result<Keychains, KeychainError>,
-    /// The arguments of the client that started the program, its name among them, where
-    /// a system tells.
+    /// Returns the arguments of the client that started the program, with its name; none if
+    /// the system does not show them.
     pub parent_arguments: &'a dyn Fn() -> Vec<String>,
-    /// Where other programs leave their files.
+    /// The paths of other programs' files.
     pub system_paths: SystemPaths,
-    /// Where this program itself is.
+    /// Returns the path of this program.
     pub program: &'a dyn Fn() -> Option<PathBuf>,
-    /// Random bits, for what is no secret.
+    /// Returns random bits, not for secrets.
     pub random: &'a dyn Fn() -> u64,
     /// Starts a process that gets the next token for a registry. Returns whether it was
     /// started.
     pub start_background_refresh: &'a dyn Fn(&Registry) -> bool,
-    /// Random bits that nobody can guess.
+    /// The source of random bits for secrets.
     pub secure_random: &'a dyn SecureRandom,
-    /// Where programs keep what they have to remember, on this system.
+    /// The directory of programs' persistent data on this system.
     pub state_directory: Option<PathBuf>,
-    /// Where everybody's settings are, on this system.
+    /// The directory of the settings for all users on this system.
     pub system_config_directory: Option<PathBuf>,
-    /// The person, for commands; clients have none.
+    /// The terminal of the person who runs a command.
     pub terminal: &'a dyn Terminal,
-    /// The way to IAM.
+    /// Sends HTTP requests.
     pub transport: &'a dyn Transport,
 }
 
@@ -71,25 +70,25 @@ pub struct Stdio<'a> {
     pub output: &'a mut dyn Write,
     /// Standard error.
     pub error: &'a mut dyn Write,
-    /// Whether a person looks at the output.
+    /// Whether standard output is a terminal.
     pub output_is_terminal: bool,
-    /// Whether the output is a file that other users can read.
+    /// Whether standard output is a file that other users can read.
     pub output_is_readable_by_others: bool,
 }
 
-/// Where files are that other programs write.
+/// The paths of files that other programs write.
 #[derive(Clone, Debug)]
 pub struct SystemPaths {
     /// The user's home directory.
     pub home: Option<PathBuf>,
-    /// Below which the system's own paths begin: `/`, but for tests.
+    /// The root directory; another one in tests.
     pub root: PathBuf,
-    /// Where the program was started.
+    /// The directory in which the program was started.
     pub working_directory: PathBuf,
 }
 
 impl SystemPaths {
-    /// A path that begins with `~/`, in the home directory.
+    /// Returns the path with the home directory instead of `~/`.
     pub fn expand(&self, path: &Path) -> PathBuf {
         match (path.strip_prefix("~"), &self.home) {
             (Ok(rest), Some(home)) => home.join(rest),
@@ -111,8 +110,8 @@ impl Context<'_> {
         )
     }
 
-    /// Returns the registry at an address, and the settings; `None` if it is not one of
-    /// IBM Cloud's. Broken settings are no error for other registries.
+    /// Returns the registry at an address, and the settings; `None` if it is not an IBM Cloud
+    /// registry. Invalid settings are no error for other registries.
     ///
     /// # Errors
     /// See [`Settings::load`].
@@ -127,10 +126,10 @@ impl Context<'_> {
         }
     }
 
-    /// Opens the keychains that the settings choose.
+    /// Opens the keychains that the settings select.
     ///
     /// # Errors
-    /// The chosen one does not exist on this system.
+    /// The selected one does not exist on this system.
     pub fn keychains(&self, settings: &Settings, prompting: Prompting) -> Result<Keychains> {
         (self.open_keychains)(settings, prompting)
             .map_err(|error| error.into_error("cannot open the keychain", Error::user))
@@ -143,7 +142,7 @@ pub struct Session<'a> {
     pub context: &'a Context<'a>,
     /// The settings.
     pub settings: Settings,
-    /// The keychains that the settings choose.
+    /// The keychains that the settings select.
     pub keychains: Keychains,
 }
 
@@ -156,7 +155,7 @@ impl<'a> Session<'a> {
         Self::with_settings(context, context.settings()?, prompting)
     }
 
-    /// Opens the keychains that these settings choose.
+    /// Opens the keychains that these settings select.
     ///
     /// # Errors
     /// See [`Context::keychains`].
@@ -180,8 +179,7 @@ static SECURE_RANDOM: std::sync::LazyLock<ring::rand::SystemRandom> =
 
 #[cfg(test)]
 impl<'a> Context<'a> {
-    /// Creates a context without a terminal's person, files of other programs, keychains or
-    /// background processes.
+    /// Creates a context without files of other programs, keychains and background processes.
     pub(crate) fn fake(
         clock: &'a dyn Clock,
         environment: &'a Environment,

@@ -1,4 +1,4 @@
-//! The environment variables as the program is given them, and their names.
+//! The environment variables and their names.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -18,121 +18,120 @@ use crate::secret::Secret;
 use crate::text::repeatable;
 use crate::time::run_with_timeout;
 
-/// API key variables in the order in which they are asked: IBM Cloud CLI
-/// (`bluemix/env.go`) first, then the Terraform provider's own, then the old name.
+/// The variables with an API key, in the order in which they are read: that of the IBM Cloud
+/// CLI (`bluemix/env.go`), that of the Terraform provider, and the old name.
 pub const API_KEY_VARIABLES: [&str; 3] = ["IBMCLOUD_API_KEY", "IC_API_KEY", "BLUEMIX_API_KEY"];
 
-/// Moves IAM somewhere else; the Terraform provider's name for it.
+/// The URL of IAM, with the name from the Terraform provider.
 pub const IAM_ENDPOINT: &str = "IBMCLOUD_IAM_API_ENDPOINT";
 
-/// Names the keychain: see [`crate::settings::KeychainChoice`].
+/// The keychain: see [`crate::settings::KeychainChoice`].
 pub const KEYCHAIN: &str = "ICR_KEYCHAIN";
 
-/// Names another settings file.
+/// The path of the settings file.
 pub const CONFIG: &str = "ICR_CONFIG";
 
-/// Chooses a profile of the settings file for every registry.
+/// The profile of the settings file for all registries.
 pub const PROFILE: &str = "ICR_PROFILE";
 
-/// Forces one source of identity: see [`crate::settings::SourceName`].
+/// The only source to use: see [`crate::settings::SourceName`].
 pub const SOURCE: &str = "ICR_SOURCE";
 
-/// Whether tokens are fetched anew in the background: `true` or `false`.
+/// Whether tokens are refreshed in the background: `true` or `false`.
 pub const BACKGROUND_REFRESH: &str = "ICR_BACKGROUND_REFRESH";
 
-/// The user's home directory, which `~/` stands for in a settings file.
+/// The user's home directory, which replaces `~/` in a settings file.
 pub const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
 
-/// Names a program that shows pages (`xdg-open` asks it).
+/// The browser (used by `xdg-open`).
 pub const BROWSER: &str = "BROWSER";
 
-/// Names the screen of an X11 desktop.
+/// The display of an X11 desktop.
 pub const DISPLAY: &str = "DISPLAY";
 
-/// Names the screen of a Wayland desktop.
+/// The display of a Wayland desktop.
 pub const WAYLAND_DISPLAY: &str = "WAYLAND_DISPLAY";
 
-/// The machine's name, which Windows sets.
+/// The name of the machine, set by Windows.
 pub const COMPUTER_NAME: &str = "COMPUTERNAME";
 
-/// Separates the items of this environment from all others in the same keychain.
+/// The namespace of this environment's items in the keychain.
 pub const NAMESPACE: &str = "ICR_NAMESPACE";
 
-/// Turns the log on, on stderr: `error`, `warn`, `info`, `debug` or `trace`.
+/// The level of the log on stderr: `error`, `warn`, `info`, `debug` or `trace`.
 pub const LOG: &str = "ICR_LOG";
 
-/// Turns the log on, into the file of this path, at the level of [`LOG`] or else
-/// `debug`.
+/// The path of the log file. Its level is that of [`LOG`], or `debug`.
 pub const LOG_FILE: &str = "ICR_LOG_FILE";
 
-/// Turns colours off on a terminal (no-color.org).
+/// Disables colours on a terminal (no-color.org).
 pub const NO_COLOR: &str = "NO_COLOR";
 
-/// The kind of the terminal; `dumb` is one without colours.
+/// The type of the terminal; `dumb` is one without colours.
 pub const TERM: &str = "TERM";
 
-/// How many characters fit on a line, where somebody says so.
+/// The width of the terminal in characters, if it is set.
 pub const COLUMNS: &str = "COLUMNS";
 
-/// A PEM file of further trusted certificate authorities (OpenSSL's name for it).
+/// A PEM file with additional trusted certificate authorities, with the name from OpenSSL.
 pub const CERTIFICATE_FILE: &str = "SSL_CERT_FILE";
 
-/// Holds a compute resource token, or `@file` (IBM Cloud CLI, `env_var_cli.md`).
+/// A compute resource token, or `@file` (IBM Cloud CLI, `env_var_cli.md`).
 pub const COMPUTE_RESOURCE_TOKEN: &str = "IBMCLOUD_CR_TOKEN";
 
-/// Names the trusted profile for a compute resource, by ID, name or CRN.
+/// The trusted profile for a compute resource: its ID, name or CRN.
 pub const COMPUTE_RESOURCE_PROFILE: &str = "IBMCLOUD_CR_PROFILE";
 
-/// Moves the metadata service of a VPC virtual server.
+/// The URL of the metadata service of a VPC virtual server.
 pub const VPC_URL: &str = "IBMCLOUD_CR_VPC_URL";
 
-/// Moves the metadata service of a Power Virtual Server.
+/// The URL of the metadata service of a Power Virtual Server.
 pub const POWER_VS_URL: &str = "IBMCLOUD_CR_PVS_URL";
 
-/// Access tokens, in the order of the Terraform provider (`bluemix-go`,
-/// `session.go`), which also named the four lists below.
+/// The variables with an access token, in the order of the Terraform provider (`bluemix-go`,
+/// `session.go`). The four lists below are also from there.
 pub const ACCESS_TOKEN_VARIABLES: [&str; 2] = ["IC_IAM_TOKEN", "IBMCLOUD_IAM_TOKEN"];
 
-/// Refresh tokens.
+/// The variables with a refresh token.
 pub const REFRESH_TOKEN_VARIABLES: [&str; 2] =
     ["IC_IAM_REFRESH_TOKEN", "IBMCLOUD_IAM_REFRESH_TOKEN"];
 
-/// The trusted profile to assume, by ID.
+/// The variables with the ID of a trusted profile to assume.
 pub const PROFILE_ID_VARIABLES: [&str; 2] = ["IC_IAM_PROFILE_ID", "IBMCLOUD_IAM_PROFILE_ID"];
 
-/// The trusted profile to assume, by name.
+/// The variables with the name of a trusted profile to assume.
 pub const PROFILE_NAME_VARIABLES: [&str; 2] = ["IC_IAM_PROFILE_NAME", "IBMCLOUD_IAM_PROFILE_NAME"];
 
-/// The account of a trusted profile that is named.
+/// The variables with the account of a trusted profile that is given by name.
 pub const ACCOUNT_ID_VARIABLES: [&str; 2] = ["IC_ACCOUNT_ID", "IBMCLOUD_ACCOUNT_ID"];
 
-/// Names IBM's credentials file (`go-sdk-core`, `core/config_utils.go`).
+/// The path of IBM's credentials file (`go-sdk-core`, `core/config_utils.go`).
 pub const CREDENTIALS_FILE: &str = "IBM_CREDENTIALS_FILE";
 
-/// The IBM Cloud CLI's own directory (`ibm-cloud-cli-sdk`,
+/// The directory of the IBM Cloud CLI (`ibm-cloud-cli-sdk`,
 /// `bluemix/configuration/config_helpers/helpers.go`).
 pub const CLI_CONFIG_HOME: &str = "IBMCLOUD_CONFIG_HOME";
 
-/// What the IBM Cloud CLI takes for the home directory.
+/// The variables that the IBM Cloud CLI uses as the home directory.
 pub const CLI_HOME_VARIABLES: [&str; 2] = ["IBMCLOUD_HOME", "BLUEMIX_HOME"];
 
-/// The most that is read from an `@file`: a key is 44 characters, and a path
-/// typed wrong may name something endless.
+/// The maximum size of an `@file`, in bytes. A key has 44 characters, and a mistyped path may
+/// be that of an endless device.
 const MAX_SECRET_FILE_SIZE: u64 = 64 * 1024;
 
-/// How long reading an `@file` may take: it may be a pipe that nobody writes to.
+/// The timeout for reading an `@file`, which may be a pipe whose writer does not write.
 const SECRET_FILE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The environment variables, read once.
 #[derive(Default)]
 pub struct Environment {
     variables: HashMap<OsString, OsString>,
-    // A pipe can be read once.
+    /// The secrets of files that were read, because a pipe can be read only once.
     secret_files: RefCell<HashMap<String, Result<Secret>>>,
 }
 
 impl Environment {
-    /// What this process was started with.
+    /// Returns the environment of this process.
     #[expect(clippy::disallowed_methods, reason = "the environment comes from here")]
     pub fn of_process() -> Self {
         Self {
@@ -141,7 +140,7 @@ impl Environment {
         }
     }
 
-    /// The variable's text; an empty one counts as unset, as in IBM's own tools.
+    /// Returns the text of a variable. An empty one counts as unset, as in IBM's tools.
     ///
     /// # Errors
     /// The value is not UTF-8.
@@ -156,23 +155,23 @@ impl Environment {
         }
     }
 
-    /// The names of all variables, without those that are no text.
+    /// Returns the names of all variables that are UTF-8.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.variables.keys().filter_map(|name| name.to_str())
     }
 
-    /// Whether the variable is set to something.
+    /// Returns whether the variable is set and not empty.
     pub fn has(&self, name: &str) -> bool {
         self.variables
             .get(std::ffi::OsStr::new(name))
             .is_some_and(|value| !value.is_empty())
     }
 
-    /// The variable's secret: its value, or the trimmed content of the file that
-    /// `@path` names (IBM Cloud CLI, `env_var_cli.md`).
+    /// Returns the secret in a variable: its value, or the trimmed content of the file of
+    /// `@path` (IBM Cloud CLI, `env_var_cli.md`).
     ///
     /// # Errors
-    /// The value is not UTF-8 or blank, or the file cannot be read, is empty or too large.
+    /// The value is blank or not UTF-8, or the file is empty, too large or cannot be read.
     pub fn secret(&self, name: &str) -> Result<Option<Secret>> {
         match self.text(name)? {
             None => Ok(None),
@@ -207,7 +206,7 @@ impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Environment 
     }
 }
 
-/// Prints names only: values may be secrets.
+/// Prints only names, because values may be secrets.
 impl std::fmt::Debug for Environment {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
@@ -217,11 +216,11 @@ impl std::fmt::Debug for Environment {
     }
 }
 
-/// The trimmed content of a file that holds one secret, within three seconds. It may be a
-/// pipe, as `<(command)` of a shell is, if somebody has it open to write to it.
+/// Returns the trimmed content of a file with one secret, within three seconds. The file may
+/// be a pipe that has a writer, such as `<(command)` in a shell.
 ///
 /// # Errors
-/// It cannot be read, is empty or too large, or is no text.
+/// The file cannot be read, is empty, too large or not UTF-8.
 pub(crate) fn secret_file(path: &Path) -> anyhow::Result<Secret> {
     let path = path.to_owned();
     run_with_timeout(SECRET_FILE_TIMEOUT, move || read_secret(&path))
@@ -232,9 +231,9 @@ fn secret_in_file(variable: &str, path: &str) -> Result<Secret> {
     secret_file(Path::new(path)).map_err(|error| {
         let path = repeatable::path(path);
         Error::user(format!(
-            "${variable} names the file {path}, which has no key ({error})"
+            "cannot read the file {path} named in ${variable}: {error}"
         ))
-        .with_hint("Name a file that has the key, or set the variable to the key")
+        .with_hint("Use the path of a file with the secret, or set the variable to the secret")
     })
 }
 
@@ -278,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_holds_no_key_is_named_with_its_variable() {
+    fn the_error_for_a_file_without_a_key_names_the_file_and_the_variable() {
         let directory = tempfile::tempdir().unwrap();
         let empty = directory.path().join("empty");
         std::fs::write(&empty, " \n").unwrap();
@@ -292,11 +291,8 @@ mod tests {
                 continue;
             }
             let environment: Environment = [("KEY", format!("@{path}"))].into_iter().collect();
-            let failure = environment.secret("KEY").unwrap_err().to_string();
-            assert!(
-                failure.contains("$KEY") && failure.contains(reason),
-                "{failure}"
-            );
+            let error = environment.secret("KEY").unwrap_err().to_string();
+            assert!(error.contains("$KEY") && error.contains(reason), "{error}");
         }
     }
 

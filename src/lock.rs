@@ -1,4 +1,5 @@
-//! One exchange at a time per identity, across the processes of a user.
+//! Locks between the processes of a user, so that one process at a time requests a token for
+//! an identity.
 
 use std::fs::File;
 use std::fs::TryLockError;
@@ -13,102 +14,101 @@ use crate::fs;
 use crate::fs::Missing;
 use crate::time::run_with_timeout;
 
-/// Whether we hold a lock. Held until dropped; the system takes it back when the
+/// The result of locking. A lock is held until it is dropped; the kernel releases it when the
 /// process dies.
 #[derive(Debug)]
 pub enum Lock {
-    /// Another process has it, and kept it for longer than we would wait.
+    /// Another process held the lock until the timeout.
     Busy,
-    /// Nobody else has it now.
+    /// This process holds the lock.
     Held(File),
-    /// Nothing can be locked here, or nothing needs to be.
+    /// Locks are not possible here, or not needed.
     None,
 }
 
 impl Lock {
-    /// Whether nobody else has it; without, the caller goes on all the same.
+    /// Returns whether this process holds the lock. Callers go on without one.
     pub fn is_held(&self) -> bool {
         matches!(self, Self::Held(_))
     }
 }
 
-/// How long one login may be in another process's hands: a read
-/// and a write of a keychain.
+/// The timeout for the lock of a login: longer than another process needs to read and write
+/// a keychain.
 pub const LOGIN_LOCK_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// The directory that holds lock files.
+/// The directory of the lock files.
 #[derive(Clone, Debug)]
 pub struct LockDirectory {
     path: Option<PathBuf>,
 }
 
 impl LockDirectory {
-    /// Lock files in `path`, which is made when it is first needed; without one
-    /// nothing can be locked.
+    /// Uses lock files in `path`, which is created when it is needed. Without a path, locks are
+    /// not possible.
     pub fn at(path: Option<PathBuf>) -> Self {
         Self { path }
     }
 
-    /// Waits up to `timeout` for the lock of an identity, and then goes on
-    /// without: two exchanges are better than no answer. For the same reason a
-    /// directory that cannot be written, or a file system without locks, is no
-    /// error.
+    /// Locks an identity, within `timeout`. A timeout, a directory that cannot be written and a
+    /// file system without locks are no errors, because two token requests are better than no
+    /// answer.
     ///
-    /// Keys share 256 files by their first two characters, so that no number of
-    /// identities fills a directory. Lock files hold nothing and are never
-    /// removed: removing one would let two processes hold the same key.
+    /// Keys share 256 files by their first two characters, so that the number of files is
+    /// limited. Lock files are empty and never deleted: otherwise, two processes could lock
+    /// the same key.
     pub fn lock_identity(&self, key: &str, timeout: Duration) -> Lock {
         self.lock("identity", key, timeout)
     }
 
-    /// The lock of an identity if nobody has it now.
+    /// Locks an identity if that is possible without waiting.
     pub fn try_lock_identity(&self, key: &str) -> Lock {
         self.lock("identity", key, Duration::ZERO)
     }
 
-    /// Waits up to `timeout`, and at most [`LOGIN_LOCK_TIMEOUT`], for the lock of the login with
-    /// this name in the keychain. It may be taken while an identity's is held, never the other
-    /// way round; they share no file.
+    /// Locks the login with this name in the keychain, within `timeout` and at most
+    /// [`LOGIN_LOCK_TIMEOUT`]. A process may do this while it holds the lock of an identity,
+    /// but not the reverse; they share no file.
     pub fn lock_login(&self, item_name: &str, timeout: Duration) -> Lock {
         let key = digest::fingerprint(&["login", item_name]);
         self.lock("login", &key, timeout.min(LOGIN_LOCK_TIMEOUT))
     }
 
-    /// Waits a moment for the lock of whoever changes clients' files.
+    /// Locks the changes of clients' files.
     pub fn lock_client_files(&self) -> Lock {
         self.lock("client-files", "", LOGIN_LOCK_TIMEOUT)
     }
 
-    /// Waits up to `timeout` for the lock under which API keys are rotated: two
-    /// rotations of one key would leave a new one behind that nobody has.
+    /// Locks the rotation of API keys, within `timeout`. Two rotations of one key at the same
+    /// time would leave a new key that no login has.
     pub fn lock_rotation(&self, timeout: Duration) -> Lock {
         self.lock("rotation", "all", timeout)
     }
 
-    /// Where the lock files are, or will be.
+    /// Returns the directory of the lock files, which may not exist yet.
     pub fn directory(&self) -> Option<&Path> {
         self.path.as_deref()
     }
 
-    /// Takes a lock, and gives it back: whether that can be done, and where.
+    /// Checks that locks are possible. Returns their directory.
     ///
     /// # Errors
-    /// Why not.
+    /// A lock file cannot be created or locked.
     pub fn check(&self) -> anyhow::Result<&Path> {
         let directory = self.path.as_deref().context("there is no home directory")?;
-        let tried = open(directory, "doctor-.lock").and_then(|file| match file.try_lock() {
+        let locked = open(directory, "doctor-.lock").and_then(|file| match file.try_lock() {
             Err(TryLockError::Error(error)) => Err(error.into()),
             _ => Ok(()),
         });
-        tried.with_context(|| directory.display().to_string())?;
+        locked.with_context(|| directory.display().to_string())?;
         Ok(directory)
     }
 
-    /// The lock files that there are, and whether another process holds each of them
-    /// now. The directory itself comes first, which nobody holds.
+    /// Returns the directory (first) and the lock files, and whether another process holds the
+    /// lock of each.
     ///
     /// # Errors
-    /// The directory is there but cannot be read.
+    /// The directory exists but cannot be read.
     pub fn files(&self) -> std::io::Result<Vec<(PathBuf, bool)>> {
         let Some(directory) = self.path.as_deref().filter(|path| path.exists()) else {
             return Ok(Vec::new());
@@ -143,7 +143,7 @@ impl LockDirectory {
             }
         };
         if !lock.is_held() {
-            tracing::debug!(kind, key, ?lock, "going on without a lock");
+            tracing::debug!(kind, key, ?lock, "continuing without a lock");
         }
         lock
     }
@@ -179,14 +179,14 @@ mod tests {
     const LONG: Duration = Duration::from_secs(60);
 
     #[test]
-    fn a_held_lock_keeps_others_waiting_until_it_is_dropped() {
+    fn other_processes_wait_for_a_lock_until_it_is_dropped() {
         let directory = tempfile::tempdir().unwrap();
-        let locks = LockDirectory::at(Some(directory.path().join("made/when/needed")));
+        let locks = LockDirectory::at(Some(directory.path().join("created/when/needed")));
         let first = locks.lock_identity("ab12", LONG);
         assert!(first.is_held());
         assert!(
             locks.lock_identity("cd34", LONG).is_held(),
-            "another name is another lock"
+            "another key has another lock"
         );
         let waited = locks.lock_identity("ab12", SOON);
         assert!(matches!(waited, Lock::Busy), "waiting is bounded");
@@ -197,18 +197,21 @@ mod tests {
         };
         assert_eq!(held(&locks), (1, 3), "a directory and two files");
         drop(first);
-        // Whoever waited in vain above was left behind, and has it for a moment.
+        // The abandoned thread of the timeout above may get the lock for a moment.
         assert!(locks.lock_identity("ab12", LONG).is_held());
         let clock = SystemClock::start();
         let deadline = Deadline::after(&clock, LONG);
         while held(&locks) != (0, 3) {
-            assert!(!deadline.remaining(&clock).is_zero(), "it is let go of");
+            assert!(
+                !deadline.remaining(&clock).is_zero(),
+                "the lock is released"
+            );
             clock.sleep(SOON);
         }
     }
 
     #[test]
-    fn a_logins_lock_is_free_while_any_identitys_is_held() {
+    fn a_login_can_be_locked_while_an_identity_is_locked() {
         let directory = tempfile::tempdir().unwrap();
         let locks = LockDirectory::at(Some(directory.path().to_owned()));
         let key = digest::fingerprint(&["login", "default"]);
@@ -217,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_can_be_locked_the_program_goes_on() {
+    fn without_a_directory_for_locks_the_program_continues() {
         let nowhere = LockDirectory::at(None).lock_identity("ab", LONG);
         assert!(matches!(nowhere, Lock::None));
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -226,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_cannot_leave_the_directory() {
+    fn a_lock_file_is_always_in_the_directory() {
         let directory = tempfile::tempdir().unwrap();
         let locks = LockDirectory::at(Some(directory.path().to_owned()));
         assert!(locks.lock_identity("../../x", LONG).is_held());

@@ -27,14 +27,13 @@ mod file;
 
 use file::LogFile;
 
-/// The longest line about the log itself, in characters.
+/// The maximum length of an error about the log itself, in characters.
 const MAX_LINE_LENGTH: usize = 1000;
 
-/// Starts the log of this process, as the environment variables say. Without them it does
-/// nothing. An invalid level starts it, too, with a warning in it: a log must not make a
-/// pull fail.
+/// Starts the log of this process if an environment variable asks for it. An invalid level is
+/// a warning in the log, because a log must not make a pull fail.
 ///
-/// One line is written to `error_output` if the log file cannot be written.
+/// Writes one line to `error_output` if the log file cannot be opened.
 pub fn start(environment: &Environment, error_output: &mut dyn io::Write) {
     let name = environment.text(environment::LOG).ok().flatten();
     let path = environment.text(environment::LOG_FILE).ok().flatten();
@@ -50,7 +49,7 @@ pub fn start(environment: &Environment, error_output: &mut dyn io::Write) {
             None
         }
     });
-    // Only our own events: those of libraries were not checked for secrets.
+    // Only events of this program, because those of libraries may contain secrets.
     let ours = Targets::new().with_target(
         env!("CARGO_CRATE_NAME"),
         match &level {
@@ -66,7 +65,7 @@ pub fn start(environment: &Environment, error_output: &mut dyn io::Write) {
         .try_init();
     if let (Some(name), Some(Err(_))) = (name, &level) {
         tracing::warn!(
-            "${} is {}; it can be error, warn, info, debug, trace or off",
+            "${} is {}, but must be error, warn, info, debug, trace or off",
             environment::LOG,
             quoted(name)
         );

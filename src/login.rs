@@ -1,5 +1,4 @@
-//! What `store` and `login` keep and where it rests: a login for one registry
-//! host, for a profile, or for every registry.
+//! Stored logins: for a registry, for a profile, or the default login.
 
 mod kind;
 pub mod legacy;
@@ -21,65 +20,65 @@ use crate::iam::owner::Owner;
 use crate::iam::trusted_profile::TrustedProfile;
 use crate::secret::Secret;
 
-/// A stored login. The keychain holds it as one JSON record.
+/// A stored login: one JSON record in the keychain.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Login {
     /// The version of the record.
     v: u32,
-    /// The user name it was stored with.
+    /// The user name with which it was stored.
     pub username: String,
-    /// The secret it was stored with, or the refresh token that replaced it.
+    /// The secret with which it was stored, or the refresh token that replaced it.
     #[serde(serialize_with = "Secret::serialize_exposed")]
     pub secret: Secret,
-    /// Names the login without giving its secret away, and stays the same when a
-    /// refresh token is replaced.
+    /// A digest that identifies the login without its secret. It stays the same when a refresh
+    /// token is replaced.
     pub id: String,
-    /// The trusted profile to assume on top.
+    /// The trusted profile to assume.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trusted_profile: Option<TrustedProfile>,
-    /// Which API key of IAM's the secret is, where this program had it made.
+    /// The API key that is the secret, if this program created it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issued_key: Option<IssuedKey>,
-    /// Whose tokens it leads to, as IAM said when somebody logged in with it. It is
-    /// shown and nothing more, so one that cannot be read costs no login.
+    /// The owner of its tokens, as IAM returned it at the login. It is only shown, so a login
+    /// with an invalid owner can still be used.
     #[serde(
         default,
-        deserialize_with = "readable",
+        deserialize_with = "valid_owner",
         skip_serializing_if = "Option::is_none"
     )]
     pub owner: Option<Owner>,
-    /// When IAM said that the session whose refresh token this is has ended for good,
-    /// in seconds since 1970.
+    /// The time at which IAM said that the session of the refresh token has ended, in seconds
+    /// since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<u64>,
 }
 
-fn readable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Owner>, D::Error> {
+/// Returns the owner; `None` if it is invalid.
+fn valid_owner<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Owner>, D::Error> {
     let value = serde_json::Value::deserialize(deserializer)?;
     Ok(serde_json::from_value(value).ok())
 }
 
-/// An API key that this program had IAM make.
+/// An API key that this program created at IAM.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct IssuedKey {
-    /// IAM's ID of it, `ApiKey-…`.
+    /// Its ID at IAM, `ApiKey-…`.
     pub id: String,
-    /// When it ends, in seconds since 1970.
+    /// Its expiry, in seconds since 1970; `None` if it does not expire.
     pub expires_at: Option<u64>,
 }
 
-/// A login without its secret: enough to find its token without asking a slow
-/// keychain.
+/// The id of a login, with which its token is found without reading a slow keychain.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct LoginHint {
-    /// See [`Login::id`]; `None` when there is no login.
+    /// See [`Login::id`]; `None` if no login is stored.
     pub id: Option<String>,
 }
 
 const VERSION: u32 = 1;
 
 impl Login {
-    /// The login that a client's credential makes.
+    /// Creates the login with a client's credential.
     pub fn new(credential: Credential) -> Self {
         let Credential { username, secret } = credential;
         Self {
@@ -94,8 +93,7 @@ impl Login {
         }
     }
 
-    /// The same login with a trusted profile to assume on top: another identity,
-    /// so it has another id.
+    /// Adds a trusted profile to assume. That is another identity, so the id changes.
     pub fn assuming(self, profile: TrustedProfile) -> Self {
         let id = profile.id_on_top_of(&self.id);
         Self {
@@ -105,7 +103,7 @@ impl Login {
         }
     }
 
-    /// The same login, whose secret is a key that IAM made for us.
+    /// Adds the ID and expiry of its API key, which this program created.
     pub fn with_issued_key(self, key: IssuedKey) -> Self {
         Self {
             issued_key: Some(key),
@@ -113,12 +111,12 @@ impl Login {
         }
     }
 
-    /// The same login with whoever its tokens are of.
-    pub fn owned_by(self, owner: Option<Owner>) -> Self {
+    /// Adds the owner of its tokens.
+    pub fn with_owner(self, owner: Option<Owner>) -> Self {
         Self { owner, ..self }
     }
 
-    /// The same login with what a record of it knows that is not known here.
+    /// Adds what a record of the same login has and this one lacks.
     pub fn completed_by(self, known: &Self) -> Self {
         if self.id == known.id {
             Self {
@@ -131,13 +129,13 @@ impl Login {
         }
     }
 
-    /// What its user name says about its secret.
+    /// Returns the kind of its secret.
     pub fn kind(&self) -> LoginKind {
         LoginKind::of(&self.username)
     }
 
-    /// Whether its secret is handed out as it is, and has expired by its own account or is
-    /// about to.
+    /// Returns whether its secret is a token, which clients get unchanged, and has expired or
+    /// expires within seconds.
     pub fn has_expired(&self, now: u64) -> bool {
         match self.kind() {
             LoginKind::Bearer | LoginKind::RegistryToken => {
@@ -147,7 +145,7 @@ impl Login {
         }
     }
 
-    /// The same login with the refresh token that IAM gave in exchange.
+    /// Replaces the refresh token.
     pub fn rotated(self, secret: Secret) -> Self {
         Self {
             secret,
@@ -156,8 +154,7 @@ impl Login {
         }
     }
 
-    /// The same login, of which IAM said at this time that its session has ended for
-    /// good.
+    /// Adds the time at which IAM said that the session has ended.
     pub fn ended(self, now: u64) -> Self {
         Self {
             ended_at: Some(now),
@@ -165,7 +162,7 @@ impl Login {
         }
     }
 
-    /// The user name and the secret as they were stored.
+    /// Returns the user name and the secret.
     pub fn into_credential(self) -> Credential {
         Credential {
             username: self.username,
@@ -186,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rotated_refresh_token_keeps_the_name_of_the_login() {
+    fn the_id_of_a_login_stays_when_its_refresh_token_is_replaced() {
         let first = login("iamrefresh", "one");
         let second = first.clone().rotated(Secret::new("two"));
         assert_eq!(first.id, second.id);

@@ -192,7 +192,7 @@ fn log_in(
         (None, Some((_, issued))) => (login, issued.clone()),
         (None, None) => (login, identity.issued.clone()),
     };
-    let login = login.owned_by(Owner::of(&issued.access_token));
+    let login = login.with_owner(Owner::of(&issued.access_token));
     store(&scopes, &login, &login_context).map_err(|error| match &key {
         None => error,
         Some((key, _)) => {

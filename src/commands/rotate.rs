@@ -162,7 +162,7 @@ fn with_new_key(old: Login, key: &Secret, owner: Option<&Owner>) -> Login {
         secret: key.clone(),
     });
     match old.trusted_profile {
-        None => login.owned_by(owner.cloned()),
-        Some(profile) => login.assuming(profile).owned_by(old.owner),
+        None => login.with_owner(owner.cloned()),
+        Some(profile) => login.assuming(profile).with_owner(old.owner),
     }
 }

@@ -292,7 +292,7 @@ mod tests {
         let machine = TestMachine::new();
         let token = Secret::new(token_of("me", "a", START + 3600));
         let login = Login::new(CredentialKind::ApiKey.with(Secret::new("key")));
-        let login = login.owned_by(Owner::of(&token));
+        let login = login.with_owner(Owner::of(&token));
         machine
             .with_broker(|broker| broker.log_in(&LoginScope::Default, login))
             .unwrap();
@@ -339,7 +339,7 @@ mod tests {
         let token = token_of("me", "a", START + 600);
         let scope = LoginScope::Registry(registry("us.icr.io"));
         let session = CredentialKind::RefreshToken.with(Secret::new("refresh"));
-        let login = Login::new(session).owned_by(Owner::of(&Secret::new(&*token)));
+        let login = Login::new(session).with_owner(Owner::of(&Secret::new(&*token)));
         for (login, is_stored) in [(login.clone(), false), (login.ended(START), true)] {
             machine
                 .with_broker(|broker| broker.log_in(&scope, login))

@@ -1,5 +1,5 @@
-//! A directory that is opened once, so that nobody can put another one in its place while
-//! a file in it is replaced.
+//! A directory that stays open, so that other users cannot swap it while a file in it is
+//! replaced.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -8,11 +8,11 @@ use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 
-/// What the names of new versions begin with while they are written, where the system has
-/// no files without a name. Six more characters follow.
+/// The prefix of temporary names of new versions, on systems that have no files without a
+/// name. Six more characters follow.
 const PREFIX: &str = ".docker-credential-icr-";
 
-/// A directory to read, replace and remove files in, by their names alone.
+/// An open directory in which files are read, replaced and deleted by name.
 #[derive(Debug)]
 pub struct Directory {
     #[cfg(unix)]
@@ -21,10 +21,10 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// Opens a directory; links on the way to it are followed.
+    /// Opens a directory. Follows links.
     ///
     /// # Errors
-    /// It is not there, or cannot be looked at.
+    /// The directory is missing or cannot be opened.
     pub fn open(path: &Path) -> io::Result<Self> {
         let path = path.canonicalize()?;
         Ok(Self {
@@ -34,17 +34,17 @@ impl Directory {
         })
     }
 
-    /// Puts a file here whose content and attributes `fill` gives it, in one step: whoever
-    /// opens `name` finds the old file or the whole new one. A file that is killed half
-    /// written is gone where the system has files without a name (Linux, on most file
-    /// systems), and otherwise lies beside the old one.
+    /// Creates or replaces a file, with content and attributes from `fill`, in one step: a
+    /// reader gets the old file or the complete new one.
     ///
-    /// `fill` is called again where a file without a name turns out to be none that can
-    /// be given one.
+    /// If the process is killed, the incomplete file disappears where the system has files
+    /// without a name (Linux, on most file systems). Otherwise, it stays beside the old one.
+    ///
+    /// `fill` is called a second time if a file without a name cannot be given one.
     ///
     /// # Errors
-    /// Those of `fill`; the file cannot be made, or not put in place; without `replaces`,
-    /// there is one of this name already.
+    /// Those of `fill`; the file cannot be created or renamed; without `replaces`, a file of
+    /// this name exists.
     pub fn put<E: From<anyhow::Error>>(
         &self,
         name: &OsStr,
@@ -52,16 +52,17 @@ impl Directory {
         fill: impl Fn(&File) -> Result<(), E>,
     ) -> Result<(), E> {
         system::put(self, name, replaces, &fill)?;
-        // The new name itself is on the disk only with the directory.
+        // The new name is on the disk only after the directory is.
         #[cfg(unix)]
         let _ = nix::unistd::fsync(&self.descriptor);
         Ok(())
     }
 
-    /// Opens a file to read it. A link is not followed, and a pipe not waited for.
+    /// Opens a file for reading. Does not follow links, and does not wait for the writer of a
+    /// pipe.
     ///
     /// # Errors
-    /// There is none, or it cannot be opened.
+    /// The file is missing or cannot be opened.
     pub fn read(&self, name: &OsStr) -> io::Result<File> {
         #[cfg(unix)]
         return unix::open_to_read(self, name);
@@ -69,8 +70,8 @@ impl Directory {
         File::open(self.path.join(name))
     }
 
-    /// The new versions that lie here because their writer was killed; those that somebody
-    /// is writing now are none.
+    /// Returns the new versions that killed processes left, without those that are being
+    /// written now.
     pub fn leftovers(&self) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(&self.path)
             .into_iter()
@@ -83,29 +84,29 @@ impl Directory {
         paths.filter(is_file).collect()
     }
 
-    /// Removes this user's [`Directory::leftovers`], and tells which.
+    /// Deletes this user's [`Directory::leftovers`]. Returns their paths.
     pub fn remove_leftovers(&self) -> Vec<PathBuf> {
-        let mut swept = self.leftovers();
-        swept.retain(|path| {
+        let mut deleted = self.leftovers();
+        deleted.retain(|path| {
             let name = path.file_name().unwrap_or_default();
             let is_own = self
                 .read(name)
                 .is_ok_and(|file| super::private::is_own(&file));
             is_own && self.remove(name).is_ok()
         });
-        swept
+        deleted
     }
 
-    /// Whoever writes a new version holds its lock meanwhile.
+    /// Returns whether a process is writing this new version: it holds the lock of the file.
     fn is_held(&self, name: &OsStr) -> bool {
         let attempt = self.read(name).map(|file| file.try_lock());
         matches!(attempt, Ok(Err(TryLockError::WouldBlock)))
     }
 
-    /// Removes a file.
+    /// Deletes a file.
     ///
     /// # Errors
-    /// It cannot be removed.
+    /// The file cannot be deleted.
     pub fn remove(&self, name: &OsStr) -> io::Result<()> {
         #[cfg(unix)]
         return unix::remove(self, name);
@@ -186,8 +187,8 @@ mod system {
     ) -> Result<(), E> {
         let path = &directory.path;
         let made = tempfile::Builder::new().prefix(PREFIX).tempfile_in(path);
-        let made = made
-            .map_err(|error| anyhow!("nothing can be written in {} ({error})", path.display()))?;
+        let made =
+            made.map_err(|error| anyhow!("cannot create a file in {} ({error})", path.display()))?;
         fill(made.as_file())?;
         let kept = made.persist(path.join(name));
         kept.map_err(|error| anyhow!("it cannot be replaced ({})", error.error))?;
@@ -221,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_put_in_place_whole_or_not_at_all() {
+    fn a_file_is_replaced_completely_or_not_at_all() {
         let path = tempfile::tempdir().unwrap();
         let directory = Directory::open(path.path()).unwrap();
         put(&directory, false, "one").unwrap();
@@ -242,12 +243,12 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn where_all_files_have_names_a_new_version_has_another_one_for_a_while() {
+    fn where_all_files_have_names_a_new_version_has_a_temporary_one() {
         let path = tempfile::tempdir().unwrap();
         let directory = Directory::open(path.path()).unwrap();
         let put = |replaces, text: &'static str| -> anyhow::Result<()> {
             system::put_named(&directory, OsStr::new(NAME), replaces, &|mut file| {
-                assert!(directory.leftovers().is_empty(), "somebody writes it");
+                assert!(directory.leftovers().is_empty(), "it is being written");
                 anyhow::ensure!(
                     names(path.path())
                         .iter()
@@ -257,7 +258,7 @@ mod tests {
             })
         };
         put(false, "one").unwrap();
-        assert!(put(false, "other").is_err(), "there is one already");
+        assert!(put(false, "other").is_err(), "it exists already");
         put(true, "two").unwrap();
         let text = std::fs::read_to_string(path.path().join(NAME)).unwrap();
         assert_eq!((&*text, names(path.path())), ("two", vec![NAME.to_owned()]));
@@ -265,14 +266,14 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_new_version_has_no_name_until_it_is_whole() {
+    fn a_new_version_has_no_name_until_it_is_complete() {
         let path = tempfile::tempdir().unwrap();
         let directory = Directory::open(path.path()).unwrap();
         if system::has_files_without_names(&directory) {
             let outcome: anyhow::Result<()> = directory.put(OsStr::new(NAME), true, |_| {
                 assert!(
                     names(path.path()).is_empty(),
-                    "a kill now would leave it there"
+                    "if the process is killed, nothing remains"
                 );
                 Ok(())
             });
@@ -285,7 +286,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_a_killed_writer_left_is_swept_and_nothing_else() {
+    fn only_files_that_a_killed_writer_left_are_deleted() {
         let path = tempfile::tempdir().unwrap();
         let at = |name: &str| path.path().join(name);
         let left = [
@@ -304,10 +305,10 @@ mod tests {
         let held = File::create(at(".docker-credential-icr-isheld")).unwrap();
         held.lock().unwrap();
         let directory = Directory::open(path.path()).unwrap();
-        let mut swept = directory.remove_leftovers();
-        swept.sort_unstable();
+        let mut deleted = directory.remove_leftovers();
+        deleted.sort_unstable();
         let path_of = |name: &str| path.path().canonicalize().unwrap().join(name);
-        assert_eq!(swept, left.map(path_of));
+        assert_eq!(deleted, left.map(path_of));
         assert_eq!(names(path.path()).len(), 5);
         drop(held);
         assert_eq!(directory.leftovers().len(), 1);
@@ -315,7 +316,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_directory_is_the_same_when_its_path_leads_elsewhere() {
+    fn an_open_directory_stays_the_same_when_its_path_changes() {
         let path = tempfile::tempdir().unwrap();
         let inside = path.path().join("inside");
         std::fs::create_dir(&inside).unwrap();
@@ -327,7 +328,7 @@ mod tests {
         std::os::unix::fs::symlink(NAME, path.path().join("moved/link")).unwrap();
         assert!(
             directory.read(OsStr::new("link")).is_err(),
-            "no link is followed"
+            "links are not followed"
         );
     }
 }

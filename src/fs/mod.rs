@@ -1,5 +1,4 @@
-//! Every file that this program opens: with whose rights, and what else than a plain file
-//! of the right owner is refused.
+//! Access to files: with which user's rights, and which files are rejected.
 
 use std::fs::File;
 use std::fs::OpenOptions;
@@ -35,63 +34,65 @@ pub use trust::refuse_if_others_write;
 pub use trust::with_owner_hint;
 pub use trust::writable_by_others;
 
-/// The text of a regular file of at most `limit` bytes.
+/// Returns the text of a regular file of at most `max_size` bytes.
 ///
-/// Symbolic links are followed. What else may stand at a path (a pipe that nobody
-/// writes to, a device without an end) is refused and not waited for.
+/// Follows symbolic links. Rejects other kinds of files without waiting: a pipe may have no
+/// writer, a device no end.
 ///
 /// # Errors
-/// It cannot be opened or read, is no regular file, is too large or not UTF-8.
-pub fn read_regular(path: &Path, limit: u64) -> anyhow::Result<String> {
-    String::from_utf8(read_bytes(path, limit)?)
+/// The file cannot be opened or read, is not a regular file, too large or not UTF-8.
+pub fn read_regular(path: &Path, max_size: u64) -> anyhow::Result<String> {
+    String::from_utf8(read_bytes(path, max_size)?)
         .ok()
         .context("it is not UTF-8 text")
 }
 
-/// The bytes of such a file, text or not.
+/// Returns the bytes of a regular file, like [`read_regular`].
 ///
 /// # Errors
-/// It cannot be opened or read, is no regular file or is too large.
-pub fn read_bytes(path: &Path, limit: u64) -> anyhow::Result<Vec<u8>> {
-    read(open(path)?, limit)
+/// The file cannot be opened or read, is not a regular file or too large.
+pub fn read_bytes(path: &Path, max_size: u64) -> anyhow::Result<Vec<u8>> {
+    read(open(path)?, max_size)
 }
 
-/// The bytes of such a file, while nobody writes to it who locks it for that
-/// (`flock`). After `timeout` it is read all the same.
+/// Returns the bytes of a regular file that its writers lock (`flock`). Waits until it is
+/// unlocked, and reads it anyway after `timeout`.
 ///
 /// # Errors
-/// It cannot be opened or read, is no regular file or is too large.
-pub fn read_locked(path: &Path, limit: u64, timeout: Duration) -> anyhow::Result<Vec<u8>> {
+/// The file cannot be opened or read, is not a regular file or too large.
+pub fn read_locked(path: &Path, max_size: u64, timeout: Duration) -> anyhow::Result<Vec<u8>> {
     let file = open(path)?;
     if let Err(TryLockError::WouldBlock) = file.try_lock_shared() {
         let waiting = file.try_clone()?;
-        // The lock belongs to the open file, not to either handle.
+        // Both handles share the lock, because it belongs to the open file.
         let _ = run_with_timeout(timeout, move || waiting.lock_shared());
     }
-    read(file, limit)
+    read(file, max_size)
 }
 
-/// Whether something stands at a path, be it a link that leads nowhere: that is
-/// broken, not absent. Nothing stands where this user may not look.
+/// Returns whether there is a file, directory or link at a path. A link whose target is
+/// missing counts, because it is broken and not absent. Returns false if this user may not
+/// access the directory.
 pub fn entry_exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 
-/// The bytes of an open file.
+/// Returns the bytes of an open file.
 ///
 /// # Errors
-/// It is no regular file, too large, or cannot be read.
-pub fn read(file: File, limit: u64) -> anyhow::Result<Vec<u8>> {
+/// The file is not a regular file, too large, or cannot be read.
+pub fn read(file: File, max_size: u64) -> anyhow::Result<Vec<u8>> {
     let metadata = file.metadata()?;
     ensure!(metadata.is_file(), "it is not a regular file");
-    // Room for all of it: a buffer that grows leaves copies behind.
-    let room = metadata.len().min(limit).saturating_add(1);
-    let mut bytes = Vec::with_capacity(usize::try_from(room)?);
-    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    // Large enough for all bytes, because a buffer that grows leaves copies in memory.
+    let capacity = metadata.len().min(max_size).saturating_add(1);
+    let mut bytes = Vec::with_capacity(usize::try_from(capacity)?);
+    file.take(max_size.saturating_add(1))
+        .read_to_end(&mut bytes)?;
     ensure!(
-        bytes.len() as u64 <= limit,
+        bytes.len() as u64 <= max_size,
         "it is larger than {}",
-        size(limit)
+        size(max_size)
     );
     Ok(bytes)
 }
@@ -104,11 +105,11 @@ fn size(bytes: u64) -> String {
     }
 }
 
-/// Opens a file that somebody names, to read it. Links are followed; a pipe is not waited
-/// for, and a terminal does not become ours.
+/// Opens a file for reading. Follows links, does not wait for the writer of a pipe, and does
+/// not make a terminal the controlling one of this process.
 ///
 /// # Errors
-/// It is not there, or cannot be opened.
+/// The file is missing or cannot be opened.
 #[cfg(unix)]
 pub fn open(path: &Path) -> std::io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
@@ -118,11 +119,11 @@ pub fn open(path: &Path) -> std::io::Result<File> {
         .open(path)
 }
 
-/// The same; reading a pipe waits for what those write who have it open. One that nobody
-/// has open is empty.
+/// Opens a file for reading, like [`open`]. Reading a pipe waits for its writers; a pipe
+/// without a writer is empty.
 ///
 /// # Errors
-/// It is not there, or cannot be opened.
+/// The file is missing or cannot be opened.
 pub fn open_waiting_for_writers(path: &Path) -> std::io::Result<File> {
     let file = open(path)?;
     #[cfg(unix)]
@@ -134,10 +135,10 @@ pub fn open_waiting_for_writers(path: &Path) -> std::io::Result<File> {
     Ok(file)
 }
 
-/// Opens a file that somebody names, to read it.
+/// Opens a file for reading.
 ///
 /// # Errors
-/// It is not there, or cannot be opened.
+/// The file is missing or cannot be opened.
 #[cfg(not(unix))]
 pub fn open(path: &Path) -> std::io::Result<File> {
     OpenOptions::new().read(true).open(path)
@@ -147,8 +148,8 @@ pub fn open(path: &Path) -> std::io::Result<File> {
 pub(crate) mod tests {
     use super::*;
 
-    /// Writes a file that nobody else can change, and makes its directory, whatever
-    /// the umask of whoever runs the tests.
+    /// Writes a file that other users cannot change, and creates its directory, whatever the
+    /// umask.
     pub(crate) fn write_own(path: &Path, text: &str) {
         let folder = path.parent().unwrap();
         std::fs::create_dir_all(folder).unwrap();
@@ -159,10 +160,14 @@ pub(crate) mod tests {
             .unwrap();
     }
 
-    /// Closes a directory, and those above it up to that for temporary files.
+    /// Makes a directory, and those above it up to the one for temporary files, accessible
+    /// only to this user.
     pub(crate) fn close_to_others(folder: &Path) {
         let end = std::env::temp_dir();
-        assert!(folder.starts_with(&end), "tests have no other directories");
+        assert!(
+            folder.starts_with(&end),
+            "tests use temporary directories only"
+        );
         for folder in folder.ancestors().take_while(|folder| *folder != end) {
             #[cfg(unix)]
             std::fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o700))
@@ -194,7 +199,7 @@ pub(crate) mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_link_that_leads_nowhere_is_there() {
+    fn a_link_without_a_target_exists() {
         let directory = tempfile::tempdir().unwrap();
         let link = directory.path().join("link");
         assert!(!entry_exists(&link));
@@ -205,14 +210,14 @@ pub(crate) mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_locked_file_is_waited_for_and_then_read() {
+    fn a_locked_file_is_read_when_it_is_unlocked() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("file");
         std::fs::write(&path, b"\xffhalf").unwrap();
         let writer = OpenOptions::new().write(true).open(&path).unwrap();
         writer.lock().unwrap();
         let read = |timeout| read_locked(&path, 8, Duration::from_millis(timeout)).unwrap();
-        assert_eq!(read(5), b"\xffhalf", "after a moment all the same");
+        assert_eq!(read(5), b"\xffhalf", "read after the timeout");
         let reader = std::thread::scope(|scope| {
             let reader = scope.spawn(|| read(60_000));
             std::fs::write(&path, b"whole").unwrap();
@@ -224,7 +229,7 @@ pub(crate) mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_is_no_file_is_refused_without_waiting() {
+    fn what_is_not_a_regular_file_is_rejected_without_waiting() {
         let directory = tempfile::tempdir().unwrap();
         let pipe = directory.path().join("pipe");
         let made = std::process::Command::new("mkfifo").arg(&pipe).status();

@@ -1,29 +1,28 @@
-//! With whose rights files are used: root, in a user's directories, acts as that user.
+//! The rights with which files are accessed: in a user's directories, root has that user's.
 //!
-//! `sudo -E`, `su -m` and macOS leave `HOME` to the caller. There the user decides what a
-//! path leads to, and could lead root anywhere; and what root makes there locks the user
-//! out. With the user's own rights, links lead nowhere that the user cannot go, and new
-//! files belong to the user from the start, so nothing has to be given away afterwards.
+//! `sudo -E`, `su -m` and macOS keep the caller's `HOME`. There, the user could make root
+//! follow links to any file, and the user could not change files that root creates. With the
+//! user's rights, root can follow links only where the user can, and new files belong to the
+//! user.
 
 use std::io;
 use std::path::Path;
 
-/// The rights to use files with; those from before are back when this is dropped.
+/// The rights with which files are accessed. Dropping it restores the previous rights.
 ///
-/// It is for file operations alone: the kernel checks keys by the same identity. Threads
-/// that are started meanwhile inherit it. On Linux it belongs to one thread, so it can
-/// be neither sent to another nor dropped there.
+/// Use it for file operations only, because the kernel checks access to keys by the same user
+/// id. New threads inherit the rights. On Linux, they are those of one thread, so this type is
+/// not `Send`.
 #[derive(Debug)]
-#[must_use = "the rights are given back when this is dropped"]
+#[must_use = "dropping it restores the previous rights"]
 pub struct OwnerRights {
     #[cfg(unix)]
     _identity: Option<system::Identity>,
     _of_this_thread: std::marker::PhantomData<*const ()>,
 }
 
-/// Uses files from now on with the rights of the user whose directories `path` is in, if
-/// this is root and there is one. Rights that were taken before are kept: a path that a
-/// user's file names must not lead back to root's rights.
+/// Gives root the rights of the user who owns the directories of `path`. If root already has
+/// a user's rights, they stay: a path in a user's file must not give root its own rights back.
 ///
 /// # Errors
 /// The system does not let root act as that user.
@@ -37,7 +36,7 @@ pub fn act_as_owner(path: &Path) -> io::Result<OwnerRights> {
     })
 }
 
-/// The number of the user whose rights [`act_as_owner`] takes at a path.
+/// Returns the id of the user whose rights [`act_as_owner`] gives for a path.
 pub fn acting_owner(path: &Path) -> Option<u32> {
     #[cfg(unix)]
     return unix::other_owner(path).map(|owner| owner.user.as_raw());
@@ -67,10 +66,10 @@ mod unix {
     use super::system::Identity;
     use crate::error::Error;
 
-    /// As many links as Linux follows.
+    /// The maximum number of links in a path, as in Linux.
     const MAX_LINKS: u32 = 40;
 
-    /// A user, and the group of the user's new files.
+    /// A user, and the group for new files.
     #[derive(Clone, Copy, Debug, Eq, PartialEq)]
     pub(in crate::fs) struct Owner {
         pub(in crate::fs) user: Uid,
@@ -84,12 +83,12 @@ mod unix {
         }
     }
 
-    /// The first user other than root whose directory or link a path leads through, if
-    /// this is root: everything behind it is in that user's hands. What is not there, or
-    /// is a plain file, decides nothing.
+    /// Returns the owner of the first directory or link in a path that does not belong to root,
+    /// if this process is root: that user controls everything below it. The owners of regular
+    /// files do not matter.
     ///
-    /// The group is the directory's, not the user's own by the system's lists: those may
-    /// be in a directory service, which `get` must not wait for.
+    /// The group is that of the directory. The user's own group may be known only to a
+    /// directory service, for which `get` must not wait.
     pub(super) fn other_owner(path: &Path) -> Option<Owner> {
         if !Uid::effective().is_root() {
             return None;
@@ -126,8 +125,8 @@ mod unix {
         None
     }
 
-    /// A user's directory that root made may still have root's group, whose rights are
-    /// not the user's.
+    /// Creates the owner. A user's directory that root created may have root's group, which the
+    /// user does not belong to.
     fn owner(user: u32, group: u32) -> Owner {
         Owner {
             user: Uid::from_raw(user),
@@ -135,7 +134,8 @@ mod unix {
         }
     }
 
-    /// Root in a container often lacks the capabilities for it.
+    /// Creates the error for a system that does not let root act as a user: root in a container
+    /// often lacks the capabilities.
     pub(super) fn refusal(owner: Owner) -> io::Error {
         let text = format!(
             "the system does not let root act as user {}, who owns the directory",
@@ -144,7 +144,7 @@ mod unix {
         io::Error::other(Error::user(text).with_hint("Run the command as that user"))
     }
 
-    /// The names in a path, the last one first.
+    /// Returns the names in a path in reverse order.
     fn reversed_names(path: &Path) -> Vec<OsString> {
         use std::path::Component;
         let names = path.components().filter_map(|component| match component {
@@ -157,12 +157,13 @@ mod unix {
         names
     }
 
-    /// Rootless podman and buildah call us in a user namespace, in which what
-    /// belongs to root outside seems to belong to nobody (`user_namespaces(7)`).
+    /// Returns whether an owner is root outside of this user namespace. Rootless podman and
+    /// buildah run the program in a namespace in which root's files have the overflow id, that
+    /// of `nobody` (`user_namespaces(7)`).
     #[cfg(target_os = "linux")]
     pub(in crate::fs) fn is_root_outside(owner: u32) -> bool {
-        let nobody = read("/proc/sys/kernel/overflowuid");
-        nobody.trim() == owner.to_string() && is_in_namespace()
+        let overflow_id = read("/proc/sys/kernel/overflowuid");
+        overflow_id.trim() == owner.to_string() && is_in_namespace()
     }
 
     #[cfg(not(target_os = "linux"))]
@@ -180,8 +181,8 @@ mod unix {
         std::fs::read_to_string(path).unwrap_or_default()
     }
 
-    /// Whether a map of user ids (`user_namespaces(7)`) is not that of the whole
-    /// machine, which maps every id to itself.
+    /// Returns whether a map of user ids (`user_namespaces(7)`) is that of a namespace. Outside of
+    /// one, each id is mapped to itself.
     #[cfg(target_os = "linux")]
     pub(super) fn is_namespace(map: &str) -> bool {
         let fields: Vec<&str> = map.split_whitespace().collect();
@@ -203,21 +204,21 @@ mod system {
     use super::unix::is_in_namespace;
     use super::unix::refusal;
 
-    /// No identity: asking for it changes nothing, and tells the one that holds
-    /// (`setfsuid(2)`, which reports no error).
-    const NOBODY: u32 = u32::MAX;
+    /// An invalid id. Setting it changes nothing and returns the current id (`setfsuid(2)`, which
+    /// reports no errors).
+    const INVALID_ID: u32 = u32::MAX;
 
-    /// The user whose rights this thread uses files with.
+    /// Returns the user whose rights to files this thread has.
     pub(in crate::fs) fn current_user() -> u32 {
-        setfsuid(Uid::from_raw(NOBODY)).as_raw()
+        setfsuid(Uid::from_raw(INVALID_ID)).as_raw()
     }
 
     fn current_group() -> u32 {
-        setfsgid(Gid::from_raw(NOBODY)).as_raw()
+        setfsgid(Gid::from_raw(INVALID_ID)).as_raw()
     }
 
-    /// Another user's rights to files, for this thread. The kernel takes the capabilities
-    /// that override them away meanwhile (`capabilities(7)`).
+    /// The previous rights of this thread, which has another user's rights until this is dropped.
+    /// Meanwhile, the kernel removes the capabilities that override them (`capabilities(7)`).
     #[derive(Debug)]
     pub(super) struct Identity {
         user: Uid,
@@ -227,18 +228,18 @@ mod system {
 
     impl Identity {
         pub(super) fn assume(owner: Owner) -> io::Result<Self> {
-            // Dropped on the way out of a failure, it undoes what was done.
-            let former = Self {
+            // Dropped on errors, which restores the previous rights.
+            let previous = Self {
                 user: Uid::from_raw(current_user()),
                 group: Gid::from_raw(current_group()),
                 groups: getgroups()?,
             };
-            leave_groups(&former.groups).map_err(|_| refusal(owner))?;
+            leave_groups(&previous.groups).map_err(|_| refusal(owner))?;
             setfsgid(owner.group);
             setfsuid(owner.user);
             let current = (current_user(), current_group());
             if current == (owner.user.as_raw(), owner.group.as_raw()) {
-                Ok(former)
+                Ok(previous)
             } else {
                 Err(refusal(owner))
             }
@@ -253,9 +254,9 @@ mod system {
         }
     }
 
-    /// Root's groups would go on opening files. In a user namespace they are those of the
-    /// user outside, who may do there whatever this process may; and often none can be
-    /// left (`setgroups` is denied).
+    /// Removes root's groups, because their rights would remain. In a user namespace, the groups
+    /// are those of the user outside, who has all rights of this process anyway, and often
+    /// cannot be removed (`setgroups` is denied).
     fn leave_groups(groups: &[Gid]) -> io::Result<()> {
         match set_groups(&[]) {
             Err(error) if !groups.is_empty() && !is_in_namespace() => Err(error),
@@ -263,7 +264,7 @@ mod system {
         }
     }
 
-    /// Of this thread alone: the C library's function is for all of them.
+    /// Sets the groups of this thread. The C library's function sets those of all threads.
     fn set_groups(groups: &[Gid]) -> io::Result<()> {
         let groups = groups.iter();
         let groups = groups.map(|group| rustix::thread::Gid::from_raw(group.as_raw()));
@@ -284,14 +285,15 @@ mod system {
     use super::unix::Owner;
     use super::unix::refusal;
 
-    /// The user whose rights this process uses files with.
+    /// Returns the user whose rights to files this process has.
     pub(in crate::fs) fn current_user() -> u32 {
         Uid::effective().as_raw()
     }
 
-    /// Another user's rights to files. There is no such identity for files alone here, so
-    /// it is the whole process's. Root's further groups stay: macOS keeps them in a
-    /// directory service, and they open nothing that matters there (`wheel`, `daemon`).
+    /// The previous rights of this process, which has another user's rights until this is
+    /// dropped. Here, they are not those for files alone. Root's supplementary groups stay:
+    /// macOS has them in a directory service, and they give no important rights (`wheel`,
+    /// `daemon`).
     #[derive(Debug)]
     pub(super) struct Identity {
         user: Uid,
@@ -300,14 +302,14 @@ mod system {
 
     impl Identity {
         pub(super) fn assume(owner: Owner) -> io::Result<Self> {
-            // Dropped on the way out of a failure, it undoes what was done.
-            let former = Self {
+            // Dropped on errors, which restores the previous rights.
+            let previous = Self {
                 user: Uid::effective(),
                 group: Gid::effective(),
             };
             setegid(owner.group).map_err(|_| refusal(owner))?;
             seteuid(owner.user).map_err(|_| refusal(owner))?;
-            Ok(former)
+            Ok(previous)
         }
     }
 
@@ -328,7 +330,7 @@ mod tests {
 
     use super::*;
 
-    /// A user's home below a directory of root's; `None` where only root can make it.
+    /// Creates a user's home below a directory of root; `None` if the tests do not run as root.
     fn home_of_another() -> Option<(tempfile::TempDir, PathBuf)> {
         nix::unistd::Uid::effective().is_root().then_some(())?;
         let directory = tempfile::tempdir().unwrap();
@@ -341,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn root_acts_as_the_first_other_user_on_the_way() {
+    fn root_acts_as_the_first_other_owner_in_a_path() {
         let Some((directory, home)) = home_of_another() else {
             return;
         };
@@ -374,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn what_root_makes_there_is_the_users_and_links_lead_no_further_than_the_user() {
+    fn with_a_users_rights_root_creates_the_users_files_and_follows_only_the_users_links() {
         let Some((directory, home)) = home_of_another() else {
             return;
         };
@@ -387,12 +389,18 @@ mod tests {
         assert!(std::fs::read(home.join("link")).is_err());
         assert!(std::fs::write(home.join("link"), "").is_err());
         std::fs::write(home.join("new"), "").unwrap();
-        let kept = act_as_owner(directory.path()).unwrap();
-        drop(kept);
+        let outer = act_as_owner(directory.path()).unwrap();
+        drop(outer);
         let inner = act_as_owner(&home).unwrap();
-        assert!(std::fs::read(&secret).is_err(), "it is not root again yet");
+        assert!(
+            std::fs::read(&secret).is_err(),
+            "the rights are still the user's"
+        );
         drop(inner);
-        assert!(std::fs::read(&secret).is_err(), "nor after the inner one");
+        assert!(
+            std::fs::read(&secret).is_err(),
+            "also after the inner one is dropped"
+        );
         drop(rights);
         assert_eq!(std::fs::read(&secret).unwrap(), b"of root");
         let metadata = home.join("new").metadata().unwrap();
@@ -401,7 +409,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_user_namespace_is_known_by_its_map() {
+    fn a_user_namespace_is_recognized_by_its_map() {
         use super::unix::is_namespace;
         assert!(!is_namespace("         0          0 4294967295\n"));
         assert!(is_namespace("0 1001 1\n1 100000 65536\n"));

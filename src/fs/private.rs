@@ -1,8 +1,8 @@
-//! Files and directories that this program makes for itself: this user's alone.
+//! The program's own files and directories, which only this user can access.
 //!
-//! A path below a directory of everybody's is no secret, so anything may have been put
-//! there. No link is followed, no pipe waited for, nothing of another user's used, and no
-//! content lost that this program has not written.
+//! Other users may know the paths and can create anything below a directory that all users
+//! can write to. So links are not followed, pipes not waited for, other users' files not
+//! used, and existing content not overwritten.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -17,33 +17,32 @@ use anyhow::ensure;
 use super::act_as_owner;
 use crate::PROGRAM;
 
-/// Whether a file is made when there is none.
+/// What to do if a file is missing.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Missing {
-    /// It is.
+    /// Create it.
     Create,
-    /// It is not.
+    /// Return an error.
     Fail,
 }
 
-/// Makes a directory, and those above it, that only this user can look into, whatever the
-/// umask. Where there is one already, the program's own directory and all below it are
-/// closed to others.
+/// Creates a directory, and the missing ones above it, that only this user can access, whatever
+/// the umask. Also makes existing directories private, from the program's own one downwards.
 ///
 /// # Errors
-/// It cannot be made; it is a link, or belongs to another user.
+/// The directory cannot be created, is a link, or belongs to another user.
 pub fn create_private_directories(path: &Path) -> anyhow::Result<()> {
     let _rights = act_as_owner(path)?;
     let mut ancestors: Vec<&Path> = path.ancestors().collect();
     ancestors.reverse();
     for directory in ancestors {
-        // Above, a link to a directory may stand; here `metadata` follows it.
+        // Above the own directory, links are allowed, so this follows them.
         if !directory.as_os_str().is_empty() && directory.metadata().is_err() {
             match create_directory(directory) {
-                // Another process was faster.
+                // Another process created it.
                 Err(_) if directory.is_dir() => {}
                 outcome => {
-                    outcome.with_context(|| format!("{} cannot be made", directory.display()))?
+                    outcome.with_context(|| format!("cannot create {}", directory.display()))?
                 }
             }
         }
@@ -62,10 +61,10 @@ pub fn create_private_directories(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Makes one directory that only this user can look into.
+/// Creates one directory that only this user can access.
 ///
 /// # Errors
-/// It cannot be made, or is there already.
+/// The directory exists or cannot be created.
 pub fn create_directory(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     return std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700)
@@ -86,9 +85,9 @@ fn close_to_others(directory: &Path) -> anyhow::Result<()> {
         .open(directory);
     let opened = opened.map_err(explained)?;
     let metadata = opened.metadata()?;
-    refuse_if_anothers(&metadata)?;
+    reject_other_owner(&metadata)?;
     if metadata.mode() & 0o7777 != 0o700 {
-        // Not every file system has modes.
+        // Some file systems have no modes.
         let _ = opened.set_permissions(std::fs::Permissions::from_mode(0o700));
         let is_open = opened.metadata()?.mode() & 0o022 != 0;
         ensure!(!is_open, "others can write to it");
@@ -101,12 +100,11 @@ fn close_to_others(_directory: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Opens a file of this user's alone, to read it and to add to it. One that others can
-/// read or write is closed to them (mode 0600).
+/// Opens a file for reading and appending, and makes it private (mode 0600).
 ///
 /// # Errors
-/// It cannot be opened or made; it is a link, no regular file, another user's, or has a
-/// second name.
+/// The file cannot be opened or created, is a link, not a regular file, belongs to another
+/// user, or has a second name.
 pub fn open_private(path: &Path, missing: Missing) -> anyhow::Result<File> {
     let _rights = act_as_owner(path)?;
     let mut options = OpenOptions::new();
@@ -115,19 +113,20 @@ pub fn open_private(path: &Path, missing: Missing) -> anyhow::Result<File> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
-        // Opening a pipe would wait for its other end, and a terminal could become ours.
+        // Opening a pipe could wait for its other end, and a terminal could become the
+        // controlling one of this process.
         options
             .mode(0o600)
             .custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK | nix::libc::O_NOCTTY);
     }
     let file = options.open(path).map_err(explained)?;
     ensure!(file.metadata()?.is_file(), "it is not a regular file");
-    only_for_us(&file)?;
+    make_private(&file)?;
     Ok(file)
 }
 
-/// `open(2)` says of a link that is not followed that there are too many of them, or that
-/// it is no directory.
+/// Replaces the error of `open(2)` for a link that is not followed ("Too many levels of
+/// symbolic links").
 #[cfg(unix)]
 fn explained(error: io::Error) -> anyhow::Error {
     match error.raw_os_error() {
@@ -142,7 +141,7 @@ fn explained(error: io::Error) -> anyhow::Error {
 }
 
 #[cfg(unix)]
-fn refuse_if_anothers(metadata: &std::fs::Metadata) -> anyhow::Result<()> {
+fn reject_other_owner(metadata: &std::fs::Metadata) -> anyhow::Result<()> {
     use std::os::unix::fs::MetadataExt;
     ensure!(
         metadata.uid() == super::owner::current_user(),
@@ -152,61 +151,61 @@ fn refuse_if_anothers(metadata: &std::fs::Metadata) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether an open file is a regular one of this user's.
+/// Returns whether an open file is a regular file of this user.
 pub(super) fn is_own(file: &File) -> bool {
     let Ok(metadata) = file.metadata() else {
         return false;
     };
     #[cfg(unix)]
-    if refuse_if_anothers(&metadata).is_err() {
+    if reject_other_owner(&metadata).is_err() {
         return false;
     }
     metadata.is_file()
 }
 
 #[cfg(unix)]
-fn only_for_us(file: &File) -> anyhow::Result<()> {
+fn make_private(file: &File) -> anyhow::Result<()> {
     use std::os::unix::fs::MetadataExt;
     use std::os::unix::fs::PermissionsExt;
     let metadata = file.metadata()?;
-    refuse_if_anothers(&metadata)?;
-    // Another name of it may be where everybody looks.
-    ensure!(
-        metadata.nlink() <= 1,
-        "it has another name besides (a hard link)"
-    );
+    reject_other_owner(&metadata)?;
+    // Its other name may be in a directory that all users can access.
+    ensure!(metadata.nlink() <= 1, "it has another name (a hard link)");
     let is_open = |mode: u32| mode & 0o077 != 0;
     if is_open(metadata.mode()) {
         file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
-        // Not every file system has modes.
+        // Some file systems have no modes.
         let is_left = is_open(file.metadata()?.mode());
-        ensure!(!is_left, "it cannot be kept from others (mode 0600)");
+        ensure!(
+            !is_left,
+            "others can access it (its mode cannot be set to 0600)"
+        );
     }
     Ok(())
 }
 
 #[cfg(not(unix))]
-fn only_for_us(_file: &File) -> anyhow::Result<()> {
+fn make_private(_file: &File) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Notes a time by an empty file of this user's, with its directory.
+/// Stores a time as that of an empty private file. Creates its directory.
 ///
 /// # Errors
 /// See [`create_private_directories`] and [`open_private`].
 pub fn write_time(path: &Path, time: SystemTime) -> anyhow::Result<()> {
     create_private_directories(path.parent().context("it has no directory")?)?;
     let file = open_private(path, Missing::Create)?;
-    // Not by writing: what stands there stays, whoever put it there.
+    // Without writing, so that existing content is kept.
     Ok(file.set_modified(time)?)
 }
 
-/// The time that [`write_time`] noted; `None` where nothing of this user's is.
+/// Returns the time that [`write_time`] stored; `None` if there is no file of this user.
 pub fn read_time(path: &Path) -> Option<SystemTime> {
     let _rights = act_as_owner(path).ok()?;
     let metadata = path.symlink_metadata().ok()?;
     #[cfg(unix)]
-    refuse_if_anothers(&metadata).ok()?;
+    reject_other_owner(&metadata).ok()?;
     metadata.is_file().then(|| metadata.modified().ok())?
 }
 
@@ -230,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_is_for_its_owner_alone_also_when_it_was_not() {
+    fn an_own_directory_is_made_private() {
         let directory = tempfile::tempdir().unwrap();
         let above = directory.path().join("cache");
         std::fs::create_dir(&above).unwrap();
@@ -243,14 +242,14 @@ mod tests {
         set_mode(&locks, 0o775);
         create_private_directories(&locks).unwrap();
         assert_eq!([mode(&own), mode(&locks)], [0o700, 0o700]);
-        assert_eq!(mode(&above), 0o755, "that one is not this program's");
+        assert_eq!(mode(&above), 0o755, "it is not the program's own directory");
         let link = above.join("link");
         symlink(&locks, &link).unwrap();
         assert!(create_private_directories(&link).is_err());
     }
 
     #[test]
-    fn what_another_has_put_there_is_neither_used_nor_changed() {
+    fn links_pipes_and_directories_are_neither_used_nor_changed() {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         std::fs::write(path("victim"), "text").unwrap();
@@ -275,9 +274,9 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_noted_and_no_content_is_lost() {
+    fn a_time_is_stored_and_existing_content_is_kept() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("made/when/needed");
+        let path = directory.path().join("created/when/needed");
         let time = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
         assert_eq!(read_time(&path), None);
         for text in ["", "not ours"] {

@@ -1,7 +1,7 @@
-//! Who can change a file, or put another one in its place.
+//! The users who can change or replace a file.
 //!
-//! As `ssh` does it (`openssh-portable`, `misc.c`, `safe_path`): the file and every
-//! directory above it count. Whoever can write to one of them can swap what is below.
+//! As in `ssh` (`openssh-portable`, `misc.c`, `safe_path`), the file and all directories above
+//! it are checked, because a user who can write to one of them can replace what is below.
 
 use std::path::Path;
 use std::path::PathBuf;
@@ -9,28 +9,27 @@ use std::path::PathBuf;
 use super::owner::acting_owner;
 use crate::error::Error;
 
-/// The users who may own a file that is believed, and the directories above it: root, and
-/// this user.
+/// The users who may own a trusted file and the directories above it: root and this user.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct TrustedUsers {
     users: Vec<u32>,
 }
 
 impl TrustedUsers {
-    /// This process's user; for root, also the user whose directory `home` is, whose files
-    /// root uses by `sudo -E`, by `su -m`, or on macOS.
+    /// Trusts the user of this process. For root, also trusts the owner of `home`, whose files
+    /// root uses after `sudo -E`, `su -m`, or on macOS.
     pub fn with_home(home: Option<&Path>) -> Self {
         #[cfg(unix)]
-        let us = Some(nix::unistd::Uid::effective().as_raw());
+        let own = Some(nix::unistd::Uid::effective().as_raw());
         #[cfg(not(unix))]
-        let us = None;
-        let users = [us, home.and_then(acting_owner)];
+        let own = None;
+        let users = [own, home.and_then(acting_owner)];
         Self {
             users: users.into_iter().flatten().collect(),
         }
     }
 
-    /// The user whose rights to files hold now ([`super::act_as_owner`]).
+    /// Trusts the user whose rights to files this process has ([`super::act_as_owner`]).
     pub fn acting_user() -> Self {
         Self {
             #[cfg(unix)]
@@ -46,29 +45,26 @@ impl TrustedUsers {
     }
 }
 
-/// Refuses a file that somebody other than the trusted users and root can change, or put
-/// another one in the place of: by its mode, its owner, or those of the directories above
-/// it. Links are followed first.
+/// Returns an error if users other than the trusted ones and root can change or replace a file,
+/// by the modes and owners of the file and the directories above it. Follows links first.
 ///
 /// # Errors
-/// Who can change what, with the command that fixes it as the hint; or the file cannot be
-/// examined.
+/// Who can change what, with a hint; or the file cannot be examined.
 pub fn refuse_if_others_write(path: &Path, trusted: &TrustedUsers) -> anyhow::Result<()> {
     #[cfg(unix)]
     if let Some((reason, fix)) = unix::summary(&unix::findings(path, Some(trusted))?) {
         return Err(Error::user(reason).with_hint(fix).into());
     }
-    // Windows guards a user's own folders with access control lists that inherit, and
-    // has nothing like an ordinary mode: nothing is looked at there.
+    // Windows has no modes, and its access control lists protect a user's own folders.
     let _ = (path, trusted);
     Ok(())
 }
 
-/// Who else can write to a file, or put another one in its place, by the modes of both and
-/// of the directories above: what was seen, and what to do. Links are followed first.
+/// Returns whether other users can change or replace a file, by the modes of the file and the
+/// directories above it: the reason and a hint. Follows links first.
 ///
 /// # Errors
-/// It cannot be looked at.
+/// The file cannot be examined.
 pub fn writable_by_others(path: &Path) -> std::io::Result<Option<(String, String)>> {
     #[cfg(unix)]
     return Ok(unix::summary(&unix::findings(path, None)?));
@@ -79,8 +75,8 @@ pub fn writable_by_others(path: &Path) -> std::io::Result<Option<(String, String
     }
 }
 
-/// Whether what is written to an output lands in a file that other users can read. A group
-/// without other members is nobody else.
+/// Returns whether an output is a file that other users can read. Groups without other members
+/// do not count.
 #[cfg(unix)]
 pub fn is_readable_by_others(output: &impl std::os::fd::AsFd) -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -89,14 +85,13 @@ pub fn is_readable_by_others(output: &impl std::os::fd::AsFd) -> bool {
     metadata.is_ok_and(|it| it.is_file() && unix::others_read(it.mode(), it.gid(), it.uid()))
 }
 
-/// See above: Windows has nothing like an ordinary mode.
+/// Returns false, because Windows has no modes.
 #[cfg(not(unix))]
 pub fn is_readable_by_others<T>(_output: &T) -> bool {
     false
 }
 
-/// The same error; where root's files in this user's directories are the reason, with the
-/// command that gives them back to the user.
+/// Adds a hint to an error if the reason may be that root owns files in this user's directories.
 pub fn with_owner_hint(error: anyhow::Error, path: &Path) -> anyhow::Error {
     match owned_by_root(path) {
         Some((_, command)) => {
@@ -107,9 +102,9 @@ pub fn with_owner_hint(error: anyhow::Error, path: &Path) -> anyhow::Error {
     }
 }
 
-/// What root made in this user's directories on the way to a path, and the command that
-/// gives it back to the user; `None` where nothing is in the way. Earlier versions left
-/// such files when root ran them with the user's `HOME`, and so do other programs.
+/// Returns the first file or directory of root in a path below a directory of this user, and
+/// the command that gives it to the user. Earlier versions and other programs leave such
+/// files if root runs them with the user's `HOME`.
 pub fn owned_by_root(path: &Path) -> Option<(PathBuf, String)> {
     #[cfg(unix)]
     return unix::owned_by_root(path);
@@ -131,21 +126,23 @@ mod unix {
     use crate::fs::owner::current_user;
     use crate::fs::owner::is_root_outside;
 
-    /// Write permission of the group, and of everybody.
+    /// The write permission of the group.
     const GROUP_WRITES: u32 = 0o020;
+    /// The write permission of all other users.
     const OTHERS_WRITE: u32 = 0o002;
-    /// In a directory with this bit, only its owner and a file's own take it away.
+    /// In a directory with this bit, only the owners of the directory and of a file can delete
+    /// or rename the file.
     const STICKY: u32 = 0o1000;
 
-    /// What is wrong, and the command that helps, if one does.
+    /// Why other users can change a file, and the command that fixes it, if there is one.
     #[derive(Debug, Eq, PartialEq)]
     pub(super) struct Finding {
         pub(super) reason: String,
         pub(super) command: Option<String>,
     }
 
-    /// What is wrong with a file and the directories above it; whose they are does not
-    /// count without `trusted`.
+    /// Returns the findings for a file and the directories above it. Without `trusted`, owners
+    /// are not checked.
     pub(super) fn findings(
         path: &Path,
         trusted: Option<&TrustedUsers>,
@@ -170,7 +167,7 @@ mod unix {
         Ok(findings)
     }
 
-    /// What of a file or directory decides who may write to it.
+    /// The attributes of a file or directory that determine who can write to it.
     pub(super) struct Entry {
         pub(super) owner: u32,
         pub(super) group: u32,
@@ -212,8 +209,8 @@ mod unix {
         mode & OTHERS_READ != 0 || (by_group && !Groups::of_system().is_private(group, owner))
     }
 
-    /// Gives a file to this user. Root takes none out of a user's directories: it is given
-    /// to that user where root uses that user's home, and is nothing for root otherwise.
+    /// Returns the command that gives a file to this user. If root uses a user's home, the file
+    /// is for that user. In other users' directories there is no command for root.
     fn owner_command(path: &Path, trusted: &TrustedUsers) -> Option<String> {
         let new_owner = match acting_owner(path) {
             Some(user) => Some(user).filter(|user| trusted.contains(*user)),
@@ -222,7 +219,7 @@ mod unix {
         new_owner.map(|user| format!("sudo chown {user} {}", quoted(path)))
     }
 
-    /// All findings in one sentence, and what to do about them.
+    /// Returns all findings as one text, and the hint.
     pub(super) fn summary(findings: &[Finding]) -> Option<(String, String)> {
         if findings.is_empty() {
             return None;
@@ -252,7 +249,8 @@ mod unix {
         Some((pair[1].to_owned(), command))
     }
 
-    /// A path as a shell takes it, within a command that stands in single quotes.
+    /// Quotes a path for a shell. Uses double quotes, because messages have commands in single
+    /// quotes.
     fn quoted(path: &Path) -> String {
         let text = path.display().to_string();
         let is_plain =
@@ -270,8 +268,7 @@ mod unix {
         quoted + "\""
     }
 
-    /// The system's users and groups, as far as files tell. A directory service is not
-    /// asked: `get` must not wait for it.
+    /// The system's users and groups, from files. `get` must not wait for a directory service.
     pub(super) struct Groups {
         passwd: String,
         group: String,
@@ -283,7 +280,7 @@ mod unix {
             Self::new(&read("/etc/passwd"), &read("/etc/group"))
         }
 
-        /// From the texts of `passwd(5)` and `group(5)`.
+        /// Creates it from the texts of `passwd(5)` and `group(5)`.
         pub(super) fn new(passwd: &str, group: &str) -> Self {
             Self {
                 passwd: passwd.to_owned(),
@@ -291,9 +288,9 @@ mod unix {
             }
         }
 
-        /// Whether a group is its user's own, of which nobody else is a member: such
-        /// users have umask 002, and write permission of the group gives nothing away.
-        /// What the files do not tell is not taken for private.
+        /// Returns whether a group has no members other than the user. On systems with such
+        /// groups the umask is 002, so files are writable by the group. Groups that are not
+        /// in the files do not count as private.
         pub(super) fn is_private(&self, group: u32, user: u32) -> bool {
             let (group, user) = (group.to_string(), user.to_string());
             let passwd = self.passwd.lines().map(fields);
@@ -342,13 +339,13 @@ mod tests {
         check(path).unwrap_err().to_string()
     }
 
-    /// A group that has other members, whoever runs the tests.
+    /// Gives a path to a group that has other members. Returns false if the tests may not do so.
     fn give_to_a_group_with_others(path: &Path) -> bool {
         std::os::unix::fs::chown(path, None, Some(54_321)).is_ok()
     }
 
     #[test]
-    fn who_can_write_is_reported_with_the_command_that_helps() {
+    fn files_that_others_can_write_to_are_reported_with_the_command_that_fixes_it() {
         let directory = tempfile::tempdir().unwrap();
         let above = directory.path().canonicalize().unwrap().join("above");
         let folder = above.join("a \"$folder\"");
@@ -403,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_judged_by_what_it_leads_to() {
+    fn the_target_of_a_link_is_checked() {
         let directory = tempfile::tempdir().unwrap();
         set_mode(directory.path(), 0o700);
         let path = directory.path().join("file");
@@ -417,9 +414,11 @@ mod tests {
     }
 
     #[test]
-    fn this_user_root_and_for_root_the_homes_owner_may_own_it() {
-        let owned_by = |owner, us| {
-            let trusted = TrustedUsers { users: us };
+    fn root_this_user_and_for_root_the_owner_of_the_home_are_trusted() {
+        let finding_for = |owner, trusted_users| {
+            let trusted = TrustedUsers {
+                users: trusted_users,
+            };
             let entry = Entry {
                 owner,
                 group: owner,
@@ -435,22 +434,22 @@ mod tests {
                 &groups,
             )
         };
-        for (owner, us) in [
+        for (owner, trusted_users) in [
             (0, vec![0]),
             (0, vec![1000]),
             (1000, vec![1000]),
             (1000, vec![0, 1000]),
         ] {
-            assert_eq!(owned_by(owner, us), None);
+            assert_eq!(finding_for(owner, trusted_users), None);
         }
-        for (owner, us) in [(1000, 0), (1001, 1000)] {
-            let finding = owned_by(owner, vec![us]).unwrap();
+        for (owner, own) in [(1000, 0), (1001, 1000)] {
+            let finding = finding_for(owner, vec![own]).unwrap();
             assert!(
                 finding
                     .reason
                     .contains(&format!("another user (number {owner})"))
             );
-            let command = format!("sudo chown {us} /nowhere/a");
+            let command = format!("sudo chown {own} /nowhere/a");
             assert_eq!(finding.command, Some(command));
         }
     }
@@ -465,13 +464,16 @@ mod tests {
         assert!(groups.is_private(1000, 1000));
         for (group, user, reason) in [
             (1001, 1001, "it has another member"),
-            (100, 1002, "it is another user's first group, too"),
-            (1000, 1001, "it is another user's"),
-            (4711, 4711, "the files do not name it"),
+            (100, 1002, "it is also another user's primary group"),
+            (1000, 1001, "it is another user's group"),
+            (4711, 4711, "it is not in the files"),
         ] {
             assert!(!groups.is_private(group, user), "{reason}");
         }
         let own = Groups::new("bob:x:1001:1001::/:", "bob:x:1001:bob");
-        assert!(own.is_private(1001, 1001), "members may name the user");
+        assert!(
+            own.is_private(1001, 1001),
+            "the user may be a listed member"
+        );
     }
 }

@@ -284,7 +284,7 @@ impl KeychainError {
 pub enum Prompting {
     /// A person has just run a command that stores or deletes something.
     Allowed,
-    /// A client runs the program, so nobody expects a dialog.
+    /// A client runs the program, so no dialog may appear.
     Never,
 }
 

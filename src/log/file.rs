@@ -1,5 +1,4 @@
-//! The log's file: nobody else's to read, never large, and written by many
-//! processes at once.
+//! The log file: private, of limited size, and written by several processes at once.
 
 use std::fs;
 use std::fs::File;
@@ -16,12 +15,12 @@ use crate::fs::Missing;
 use crate::fs::act_as_owner;
 use crate::fs::open_private;
 
-/// The most that a log file holds, in bytes: some thousand `get`s. Then it becomes
-/// `FILE.1`, in place of the one before, and a new one is begun.
+/// The maximum size of a log file, in bytes: some thousand `get`s. A full file is renamed to
+/// `FILE.1`, which replaces the previous one.
 const MAX_SIZE: u64 = 1024 * 1024;
 
-/// A file that is added to. Each line is written by one call at the end of the
-/// file, wherever that is by then, so that lines of several processes do not mix.
+/// A file to which lines are appended. Each line is written by one call, so that the lines of
+/// several processes do not mix.
 #[derive(Debug)]
 pub(super) struct LogFile {
     path: PathBuf,
@@ -30,22 +29,19 @@ pub(super) struct LogFile {
 }
 
 impl LogFile {
-    /// The file at `path`, which is made with mode 0600; one of ours that is there
-    /// already is given that mode. Nobody else's is written to, and no link is
-    /// followed: a path below a directory of everybody's is no secret, so anything may
-    /// have been put there.
+    /// Opens the private file at `path`, or creates it: see [`open_private`].
     ///
     /// # Errors
-    /// What is wrong with it, as the end of a sentence.
+    /// The path is relative, or the file cannot be opened or created.
     pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
         Self::with_max_size(path, MAX_SIZE)
     }
 
     fn with_max_size(path: &Path, max_size: u64) -> anyhow::Result<Self> {
-        // Clients start us wherever they are.
+        // Clients run the program in any directory.
         ensure!(
             path.is_absolute(),
-            "is {}, which is not a path from the root",
+            "is {}, which is not an absolute path",
             path.display()
         );
         let file = open_private(path, Missing::Create)
@@ -57,15 +53,15 @@ impl LogFile {
         })
     }
 
-    /// Begins a new file if this one has no room for so many bytes more. Of several
-    /// processes that see this at once, one moves the old file away.
-    fn make_room(&self, file: &mut File, bytes: usize) -> anyhow::Result<()> {
+    /// Starts a new file if this one has no space for `bytes` more bytes. If several processes
+    /// notice this at once, one of them renames the file.
+    fn rotate(&self, file: &mut File, bytes: usize) -> anyhow::Result<()> {
         let is_full = |length: u64| length.saturating_add(bytes as u64) > self.max_size;
         if !is_full(file.metadata()?.len()) || file.try_lock().is_err() {
             return Ok(());
         }
         let _rights = act_as_owner(&self.path)?;
-        // Somebody else may have moved it since we opened it.
+        // Another process may have renamed it since it was opened.
         if fs::metadata(&self.path).is_ok_and(|metadata| is_full(metadata.len())) {
             let mut older = self.path.clone().into_os_string();
             older.push(".1");
@@ -81,8 +77,8 @@ impl Write for &LogFile {
         let Ok(mut file) = self.file.lock() else {
             return Ok(bytes.len());
         };
-        // A log that cannot be begun anew grows rather than being lost.
-        let _ = self.make_room(&mut file, bytes.len());
+        // A file that cannot be rotated grows, so that nothing is lost.
+        let _ = self.rotate(&mut file, bytes.len());
         file.write(bytes)
     }
 
@@ -100,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_file_makes_room_for_a_new_one() {
+    fn a_full_file_is_renamed_and_a_new_one_started() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
         let older = directory.path().join("log.1");
@@ -114,31 +110,31 @@ mod tests {
     }
 
     #[test]
-    fn writers_at_once_lose_and_mix_nothing() {
+    fn lines_of_several_writers_are_complete() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
         std::thread::scope(|scope| {
             for writer in 0..8 {
                 let path = &path;
                 scope.spawn(move || {
-                    // Each opens the file for itself, as processes do.
+                    // Each writer opens the file, as processes do.
                     let log = LogFile::with_max_size(path, 12_000).unwrap();
                     for number in 0..100 {
-                        // By one call, as the log does.
+                        // One call per line, as in the log.
                         let line = format!("{writer} {number:07}\n");
                         (&log).write_all(line.as_bytes()).unwrap();
                     }
                 });
             }
         });
-        // 8,000 bytes: all in the first file.
+        // 8,000 bytes fit into the first file.
         let text = fs::read_to_string(&path).unwrap();
         assert_eq!(text.lines().count(), 800);
         assert!(text.lines().all(|line| line.len() == 9));
     }
 
     #[test]
-    fn a_file_that_others_moved_is_left_and_the_new_one_taken() {
+    fn a_writer_changes_to_the_new_file_of_another_one() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
         let (one, other) = (
@@ -156,7 +152,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn it_is_for_us_alone() {
+    fn the_file_is_private() {
         use std::os::unix::fs::PermissionsExt;
         let directory = tempfile::tempdir().unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -171,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_refused() {
+    fn directories_and_relative_paths_are_rejected() {
         let directory = tempfile::tempdir().unwrap();
         for path in [Path::new("log"), directory.path()] {
             assert!(LogFile::open(path).is_err(), "{}", path.display());
@@ -182,12 +178,12 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_pipe_is_refused_and_not_waited_for() {
+    fn a_pipe_is_rejected_without_waiting() {
         let directory = tempfile::tempdir().unwrap();
         let pipe = directory.path().join("pipe");
         let made = std::process::Command::new("mkfifo").arg(&pipe).status();
         assert!(made.unwrap().success());
-        // Without a reader it cannot be opened, with one it is no file.
+        // Without a reader it cannot be opened; with one it is not a regular file.
         assert!(LogFile::open(&pipe).is_err());
         let _reader = fs::OpenOptions::new().read(true).write(true).open(&pipe);
         let error = LogFile::open(&pipe).unwrap_err().to_string();

@@ -1,27 +1,27 @@
-//! What the user name of a login means.
+//! The kinds of logins, which the user name distinguishes.
 
 use crate::credential::BEARER;
 
-/// What a login's user name says about its secret (Registry documentation,
+/// The kind of a login's secret, by its user name (Registry documentation,
 /// `registry_access.md` and `registry_access_trusted_profiles.md`).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum LoginKind {
     /// `iamapikey`: an API key of a user or a service ID.
     ApiKey,
-    /// `iambearer`: an IAM access token, which ends within the hour.
+    /// `iambearer`: an IAM access token, which expires within the hour.
     Bearer,
-    /// `Profile-…`: a trusted profile, and a service ID's API key that may assume it.
+    /// `Profile-…`: the API key of a service ID that may assume this trusted profile.
     Profile,
     /// `iamrefresh`: an IAM refresh token.
     RefreshToken,
-    /// `token`: a registry token, which may end.
+    /// `token`: a registry token, which may expire.
     RegistryToken,
-    /// `cp` and anything else: handed out as it is.
+    /// `cp` and all others: a secret that clients get unchanged.
     Verbatim,
 }
 
 impl LoginKind {
-    /// The kind that a user name says.
+    /// Returns the kind for a user name.
     pub fn of(username: &str) -> Self {
         match username {
             "iamapikey" => Self::ApiKey,
@@ -33,7 +33,7 @@ impl LoginKind {
         }
     }
 
-    /// Whether the secret is exchanged for an access token.
+    /// Returns whether the secret is exchanged for an access token.
     pub fn is_exchanged(self) -> bool {
         matches!(self, Self::ApiKey | Self::Profile | Self::RefreshToken)
     }
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_user_name_says_what_the_secret_is() {
+    fn the_user_name_determines_the_kind() {
         for (username, kind) in [
             ("iamapikey", LoginKind::ApiKey),
             ("iambearer", LoginKind::Bearer),
@@ -57,7 +57,7 @@ mod tests {
             ),
             ("profile-x", LoginKind::Verbatim),
             ("IAMAPIKEY", LoginKind::Verbatim),
-            ("somebody", LoginKind::Verbatim),
+            ("other-user", LoginKind::Verbatim),
         ] {
             assert_eq!(LoginKind::of(username), kind, "{username}");
         }

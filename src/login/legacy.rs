@@ -1,7 +1,7 @@
 //! The logins of an older program of the same name (`imphil/docker-credential-icr`,
-//! `src/token_store.rs`): for each registry an access token, a refresh token and a date, in
-//! the keychain under the service name `docker-credential-icr`. They are read and never
-//! written.
+//! `src/token_store.rs`). For each registry, it stores an access token, a refresh token and a
+//! date in the keychain, under the service name `docker-credential-icr`. This program only
+//! reads them.
 
 use std::path::Path;
 
@@ -15,19 +15,19 @@ use crate::secret::Secret;
 /// The service name of that program in the keychain.
 pub const SERVICE: &str = "docker-credential-icr";
 
-/// The end of the names of refresh tokens.
+/// The suffix of the names of refresh tokens.
 const REFRESH: &str = "-refresh";
 
 /// A login of that program.
 #[derive(Clone, Debug)]
 pub struct LegacyLogin {
-    /// The registry that it is for.
+    /// The registry.
     pub registry: Registry,
-    /// Its refresh token.
+    /// The refresh token.
     pub refresh_token: Secret,
 }
 
-/// Returns the logins of that program for these registries.
+/// A function that returns the logins of that program for these registries.
 pub type LegacyLogins<'a> = dyn Fn(&[Registry]) -> Result<Vec<LegacyLogin>, KeychainError> + 'a;
 
 /// Returns the logins of that program for these registries, each registry once.
@@ -39,7 +39,7 @@ pub fn logins(
     state_directory: Option<&Path>,
     registries: &[Registry],
 ) -> Result<Vec<LegacyLogin>, KeychainError> {
-    // It uses the address that a client sent as the name.
+    // The names contain the address as the client sent it.
     let addresses = registries.iter().flat_map(|registry| {
         let host = registry.host();
         [host.to_owned(), format!("https://{host}")]
@@ -51,8 +51,8 @@ pub fn logins(
     Ok(of_registries(items, registries))
 }
 
-/// Returns the logins by the address in the items' names, without empty ones and those for
-/// other hosts.
+/// Returns the logins for these registries, by the addresses in the items' names. Skips items
+/// without a token.
 fn of_registries(items: Vec<(String, Secret)>, registries: &[Registry]) -> Vec<LegacyLogin> {
     let mut logins: Vec<LegacyLogin> = Vec::new();
     for (name, refresh_token) in items {

@@ -1,26 +1,26 @@
-//! What a login is for: one registry, a profile, or all other registries.
+//! The registries that a login is for.
 
 use super::Login;
 use crate::PROGRAM;
 use crate::error::Error;
 use crate::registry::Registry;
 
-/// What a login is for.
+/// The registries that a login is for.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum LoginScope {
-    /// Every registry that has no login of its own and no profile.
+    /// All registries without a login of their own and without a profile.
     Default,
     /// The registries of a profile in the settings file.
     Profile(String),
-    /// One registry host.
+    /// One registry.
     Registry(Registry),
 }
 
-/// Begins the names of items that are no hosts: no host has it in its name.
+/// The first character of item names that are no hosts; no host contains it.
 const NO_HOST: char = '@';
 
 impl LoginScope {
-    /// The keychain item's name: the host, `@PROFILE`, or `@` alone.
+    /// Returns the name of its keychain item: the host, `@PROFILE`, or `@`.
     pub fn item_name(&self) -> String {
         match self {
             Self::Default => NO_HOST.to_string(),
@@ -29,7 +29,7 @@ impl LoginScope {
         }
     }
 
-    /// Reads what [`LoginScope::item_name`] wrote.
+    /// Returns the scope with this [`LoginScope::item_name`].
     pub fn of_item(name: &str) -> Option<Self> {
         match name.strip_prefix(NO_HOST) {
             Some("") => Some(Self::Default),
@@ -38,7 +38,7 @@ impl LoginScope {
         }
     }
 
-    /// The registry, if it is the scope of one.
+    /// Returns the registry of a login for one registry.
     pub fn into_registry(self) -> Option<Registry> {
         match self {
             Self::Default | Self::Profile(_) => None,
@@ -46,22 +46,22 @@ impl LoginScope {
         }
     }
 
-    /// Whether it is IBM's own staging, which has an IAM of its own.
+    /// Returns whether it is IBM's internal staging registry, which has an IAM of its own.
     pub fn is_staging(&self) -> bool {
         matches!(self, Self::Registry(registry) if registry.is_staging())
     }
 
-    /// The command that logs in.
+    /// Returns the command that logs in.
     pub fn login_command(&self) -> String {
         self.command("login")
     }
 
-    /// The command that replaces its API key by a new one.
+    /// Returns the command that replaces the API key of the login.
     pub fn rotate_command(&self) -> String {
         self.command("login --rotate")
     }
 
-    /// The command that forgets its login.
+    /// Returns the command that deletes the login.
     pub fn logout_command(&self) -> String {
         self.command("logout")
     }
@@ -85,10 +85,7 @@ impl LoginScope {
             Self::Registry(registry) => format!("{PROGRAM} {words} {registry}"),
         }
     }
-}
 
-/// `us.icr.io`, `profile team-a`, `all registries`.
-impl LoginScope {
     /// Returns the name of the scope's login in messages.
     pub fn login_title(&self) -> String {
         match self {
@@ -99,6 +96,7 @@ impl LoginScope {
     }
 }
 
+/// Shows the registries: `us.icr.io`, `profile team-a`, `all registries`.
 impl std::fmt::Display for LoginScope {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -114,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_scope_is_read_back_from_its_item() {
+    fn a_scope_is_parsed_from_the_name_of_its_item() {
         let registry = Registry::parse("localhost:5000").unwrap();
         for (scope, name) in [
             (LoginScope::Default, "@"),

@@ -17,15 +17,15 @@ pub struct Logins<'a> {
 }
 
 impl<'a> Logins<'a> {
-    /// The logins in `keychain`.
+    /// Returns the logins in `keychain`.
     pub fn in_keychain(keychain: &'a dyn Keychain) -> Self {
         Self { keychain }
     }
 
-    /// The login for a scope, if there is one.
+    /// Returns the login for a scope; `None` if it is not stored.
     ///
     /// # Errors
-    /// The keychain cannot tell, or what it holds is no record of ours.
+    /// The keychain cannot be read, or the record is invalid.
     pub fn read(&self, scope: &LoginScope) -> Result<Option<Login>> {
         let item = Item::login(&scope.item_name());
         let record = self.keychain.read(&item);
@@ -38,10 +38,10 @@ impl<'a> Logins<'a> {
         record.map(|record| parse(scope, &record)).transpose()
     }
 
-    /// Keeps the login for a scope.
+    /// Stores the login for a scope.
     ///
     /// # Errors
-    /// The keychain does not take it.
+    /// The keychain cannot be written.
     pub fn write(&self, scope: &LoginScope, login: &Login) -> Result<()> {
         let record = serde_json::to_string(login)
             .map_err(|error| Error::internal(format!("cannot serialize a login: {error}")))?;
@@ -59,10 +59,10 @@ impl<'a> Logins<'a> {
             })
     }
 
-    /// Forgets the login for a scope.
+    /// Deletes the login for a scope.
     ///
     /// # Errors
-    /// The keychain does not let it go.
+    /// The keychain cannot delete it.
     pub fn delete(&self, scope: &LoginScope) -> Result<()> {
         self.keychain
             .delete(&Item::login(&scope.item_name()))
@@ -77,7 +77,7 @@ impl<'a> Logins<'a> {
     /// Returns the keychain that stores the login for a scope; `None` if there is no login.
     ///
     /// # Errors
-    /// The keychain cannot tell.
+    /// The keychain cannot be read.
     pub fn backend(&self, scope: &LoginScope) -> Result<Option<Backend>> {
         let item = Item::login(&scope.item_name());
         self.keychain.backend(&item).map_err(|error| {
@@ -88,11 +88,11 @@ impl<'a> Logins<'a> {
         })
     }
 
-    /// Every scope that has a login, with the user name where that can be told
-    /// without the secret.
+    /// Returns the scopes with a login, and the user name if the keychain stores it outside of
+    /// the secret.
     ///
     /// # Errors
-    /// The keychain cannot tell.
+    /// The keychain cannot be read.
     pub fn list(&self) -> Result<Vec<(LoginScope, Option<String>)>> {
         let logins = self
             .keychain
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_login_comes_back_as_it_was_stored() {
+    fn a_login_is_read_as_it_was_stored() {
         let keychain = MemoryKeychain::default();
         let logins = Logins::in_keychain(&keychain);
         let registry = LoginScope::Registry(Registry::parse("us.icr.io").unwrap());
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_of_a_login_is_kept_with_it_and_is_no_part_of_its_id() {
+    fn the_owner_of_a_login_is_stored_with_it_and_is_no_part_of_its_id() {
         let keychain = MemoryKeychain::default();
         let logins = Logins::in_keychain(&keychain);
         let owner = Owner::of(&Secret::new(crate::iam::jwt::unsigned(
@@ -157,7 +157,7 @@ mod tests {
         )));
         assert!(owner.is_some());
         let plain = login("iamapikey", "key");
-        let owned = plain.clone().owned_by(owner);
+        let owned = plain.clone().with_owner(owner);
         assert_eq!(plain.id, owned.id);
         logins.write(&LoginScope::Default, &owned).unwrap();
         assert_eq!(logins.read(&LoginScope::Default), Ok(Some(owned.clone())));
@@ -169,11 +169,11 @@ mod tests {
         keychain.write(&item, &Secret::new(record), None).unwrap();
         let scope = LoginScope::of_item("us.icr.io").unwrap();
         let old = logins.read(&scope).unwrap().unwrap();
-        assert_eq!(old.owner, None, "older records say nothing");
+        assert_eq!(old.owner, None, "older records have no owner");
     }
 
     #[test]
-    fn a_damaged_or_newer_record_says_how_to_get_rid_of_it() {
+    fn the_error_for_a_damaged_or_newer_record_says_how_to_delete_it() {
         let keychain = MemoryKeychain::default();
         let registry = LoginScope::Registry(Registry::parse("us.icr.io").unwrap());
         for record in [
@@ -186,20 +186,20 @@ mod tests {
             keychain
                 .write(&Item::login("us.icr.io"), &Secret::new(record), None)
                 .unwrap();
-            let failure = Logins::in_keychain(&keychain)
+            let error = Logins::in_keychain(&keychain)
                 .read(&registry)
                 .unwrap_err()
                 .to_string();
             assert!(
-                failure.contains("docker-credential-icr logout us.icr.io"),
-                "{failure}"
+                error.contains("docker-credential-icr logout us.icr.io"),
+                "{error}"
             );
-            assert!(!failure.contains("hunter2"), "{failure}");
+            assert!(!error.contains("hunter2"), "{error}");
         }
     }
 
     #[test]
-    fn a_profile_on_top_is_another_identity_and_is_kept_with_the_login() {
+    fn a_login_with_a_trusted_profile_is_another_identity() {
         let keychain = MemoryKeychain::default();
         let logins = Logins::in_keychain(&keychain);
         let own = login("iamapikey", "key");
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn an_owner_that_cannot_be_read_costs_no_login() {
+    fn a_login_with_an_invalid_owner_can_be_used() {
         let stored = serde_json::to_value(login("iamapikey", "key")).unwrap();
         for owner in [
             serde_json::json!({"kind": "robot", "iam_id": "iam-1"}),

@@ -1,18 +1,18 @@
-//! The next token, fetched by a process that nobody waits for.
+//! The process that refreshes a token in the background.
 //!
-//! Clients wait until the pipe to a helper is closed, so that process must hold
-//! nothing of theirs: no stream, no inherited descriptor, no session.
+//! Clients wait until all processes have closed the pipe to a helper. So this process must not
+//! keep the client's streams, file descriptors or session.
 
 use std::process::Command;
 use std::process::Stdio;
 
 use crate::registry::Registry;
 
-/// The verb by which the program runs itself. No client knows it.
+/// The argument with which the program runs itself. It is not for clients.
 pub const VERB: &str = "renew";
 
-/// Starts this program again, detached, to get the next token for a registry. Returns
-/// whether it was started.
+/// Starts this program as a background process that gets the next token for a registry.
+/// Returns whether it was started.
 pub fn start(registry: &Registry) -> bool {
     let Ok(program) = std::env::current_exe() else {
         return false;
@@ -27,21 +27,21 @@ pub fn start(registry: &Registry) -> bool {
     std::os::windows::process::CommandExt::creation_flags(&mut command, CREATE_NO_WINDOW);
     let started = command.spawn();
     if let Err(error) = &started {
-        tracing::debug!(%error, "no process can be started; the next token is got here");
+        tracing::debug!(%error, "cannot start a background refresh, so this process refreshes the token");
     }
     started.is_ok()
 }
 
-/// A process without a console of its own (Win32, "Process Creation Flags").
+/// The flag for a process without a console (Win32, "Process Creation Flags").
 #[cfg(windows)]
 const CREATE_NO_WINDOW: u32 = 0x0800_0000;
 
-/// Lets go of everything that this process got from the client's helper: the
-/// terminal's session, so that closing it does not end us, and descriptors that
-/// somebody forgot to close. To be called before anything is opened.
+/// Detaches this process from the client: leaves the session, so that closing the terminal does
+/// not end this process, and closes inherited file descriptors. Call this before anything is
+/// opened.
 #[cfg(unix)]
 pub fn detach() {
-    // Fails only for the leader of a session, who has one of its own.
+    // Fails only for the leader of a session, which is already detached.
     let _ = nix::unistd::setsid();
     let listed = std::fs::read_dir("/dev/fd").into_iter().flatten().flatten();
     let inherited: Vec<i32> = listed
@@ -49,11 +49,11 @@ pub fn detach() {
         .filter(|descriptor| *descriptor > 2)
         .collect();
     for descriptor in inherited {
-        // The one by which they were listed is closed already.
+        // Fails for the descriptor of the directory, which is closed already.
         let _ = nix::unistd::close(descriptor);
     }
 }
 
-/// Nothing is inherited unless it is named, on Windows.
+/// Does nothing, because processes on Windows inherit only what is named.
 #[cfg(windows)]
 pub fn detach() {}

@@ -1,4 +1,4 @@
-//! Processes: this one's memory, the one that called it, and those that it starts.
+//! Processes: the memory of this one, its parent, and background processes.
 
 pub mod background_refresh;
 pub mod memory;

@@ -1,21 +1,20 @@
-//! The client that called this program: is it about to log somebody in?
+//! The client that runs this program: is it about to store a new login?
 //!
-//! podman, buildah and skopeo call `get` before they log in, and take any error but
-//! "not found" for the end (`containers/common`, `pkg/auth/auth.go`): a login that IAM
-//! rejects would keep them from storing a new one. They say nothing that tells `login`
-//! from `pull`, but their arguments do.
+//! podman, buildah and skopeo call `get` before they log in, and stop at any error except
+//! "not found" (`containers/common`, `pkg/auth/auth.go`). So a login that IAM rejects would
+//! prevent a new one. Only the client's arguments distinguish `login` from `pull`.
 
 use std::path::Path;
 
 /// The clients that call `get` before they log in.
 const CLIENTS: [&str; 4] = ["buildah", "podman", "podman-remote", "skopeo"];
 
-/// Ends the name of a client that has started itself again
+/// The suffix of the name of a client that has started itself again
 /// (`containers/storage`, `pkg/unshare/unshare_linux.go`).
 const STARTED_AGAIN: &str = "-in-a-user-namespace";
 
-/// Options that stand before a client's command and take the next argument for their
-/// value (`podman --help`, `buildah --help`, `skopeo --help`).
+/// Options before a client's command that take the next argument as their value
+/// (`podman --help`, `buildah --help`, `skopeo --help`).
 const WITH_VALUE: [&str; 38] = [
     "--cdi-spec-dir",
     "--cgroup-manager",
@@ -57,21 +56,21 @@ const WITH_VALUE: [&str; 38] = [
     "-c",
 ];
 
-/// Whether these are the arguments of a client that is about to store a new login, its
-/// name among them.
+/// Returns whether the arguments, with the program's name, are those of a client that is about
+/// to store a new login.
 pub fn is_about_to_log_in(arguments: &[String]) -> bool {
     let Some((name, arguments)) = arguments.split_first() else {
         return false;
     };
     let name = file_name(name);
     let name = name.strip_suffix(STARTED_AGAIN).unwrap_or(name);
-    let only_looks = |argument: &String| argument.starts_with("--get-login");
+    let only_shows_login = |argument: &String| argument.starts_with("--get-login");
     CLIENTS.contains(&name)
         && command(arguments) == Some("login")
-        && !arguments.iter().any(only_looks)
+        && !arguments.iter().any(only_shows_login)
 }
 
-/// The first argument that is neither an option nor its value.
+/// Returns the first argument that is neither an option nor its value.
 fn command(arguments: &[String]) -> Option<&str> {
     let mut arguments = arguments.iter().map(String::as_str);
     loop {
@@ -88,9 +87,8 @@ fn file_name(path: &str) -> &str {
     name.and_then(|name| name.to_str()).unwrap_or_default()
 }
 
-/// The arguments of the process that started this program, its name among them; empty
-/// where a system does not tell. A copy of this program in between is passed over: see
-/// [`keychain::bus_relay`](crate::keychain).
+/// Returns the arguments of the process that started this program, with its name. Skips a
+/// process of this program in between: see [`keychain::bus_relay`](crate::keychain).
 #[cfg(target_os = "linux")]
 pub fn parent_arguments() -> Vec<String> {
     let parent = std::os::unix::process::parent_id();
@@ -105,7 +103,7 @@ pub fn parent_arguments() -> Vec<String> {
     }
 }
 
-/// The arguments of the process that started this program.
+/// Returns no arguments, because these systems do not show them.
 #[cfg(not(target_os = "linux"))]
 pub fn parent_arguments() -> Vec<String> {
     Vec::new()
@@ -133,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_that_logs_in_is_told_from_one_that_pulls() {
+    fn the_arguments_show_whether_a_client_is_about_to_log_in() {
         for (line, expected) in [
             ("podman login us.icr.io", true),
             ("/usr/bin/podman login -u iamapikey us.icr.io", true),

@@ -1,4 +1,4 @@
-//! Replacing a file on Unix: by descriptor, without a name where the system can.
+//! Replacing a file on Unix, by descriptor: with files without a name, if the system has them.
 
 use std::ffi::OsStr;
 use std::ffi::OsString;
@@ -31,14 +31,14 @@ pub(super) fn put<E: From<anyhow::Error>>(
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 return Err(anyhow::Error::from(error).into());
             }
-            // Not every file system that makes such files can name them.
+            // Some file systems create such files but cannot name them.
             Err(_) => {}
         }
     }
     put_named(directory, name, replaces, fill)
 }
 
-/// For file systems that have no files without a name.
+/// Replaces a file by one with a temporary name, for file systems without nameless files.
 pub(super) fn put_named<E: From<anyhow::Error>>(
     directory: &Directory,
     name: &OsStr,
@@ -65,31 +65,32 @@ pub(super) fn put_named<E: From<anyhow::Error>>(
 
 pub(super) fn unwritable(directory: &Directory, error: &io::Error) -> anyhow::Error {
     let path = directory.path.display();
-    anyhow!("nothing can be written in {path} ({error})")
+    anyhow!("cannot create a file in {path} ({error})")
 }
 
-/// A name for a while, which is removed again unless the file gets another one.
+/// A temporary name, which is deleted on drop unless the file gets another name.
 struct TemporaryName<'a> {
     directory: &'a Directory,
     name: OsString,
 }
 
 impl<'a> TemporaryName<'a> {
-    /// Gives something a name that nothing else has.
+    /// Calls `create` with unused names until one can be created.
     fn create<T>(
         directory: &'a Directory,
-        make: impl Fn(&OsStr) -> io::Result<T>,
+        create: impl Fn(&OsStr) -> io::Result<T>,
     ) -> io::Result<(Self, T)> {
         let mut builder = tempfile::Builder::new();
         builder.prefix(PREFIX).disable_cleanup(true);
-        // Names alone are asked for; the path counts for nothing.
-        let made = builder.make_in("/", |path| make(path.file_name().unwrap_or_default()))?;
+        // Only the generated name is used, not the path.
+        let made = builder.make_in("/", |path| create(path.file_name().unwrap_or_default()))?;
         let (made, path) = made.into_parts();
         let name = Path::new(&path).file_name().unwrap_or_default().to_owned();
         Ok((Self { directory, name }, made))
     }
 
-    /// A link replaces nothing, a rename does; not every file system has links.
+    /// Gives the file its name. A link fails if that exists, a rename replaces it. Some file
+    /// systems have no links.
     fn give_name(self, name: &OsStr, replaces: bool) -> io::Result<()> {
         let descriptor = &self.directory.descriptor;
         if !replaces {
@@ -134,8 +135,8 @@ mod linux {
     use crate::fs::Directory;
     use crate::fs::directory::unix;
 
-    /// A file that is gone when nobody has it open; `None` where the system has none,
-    /// or could not name it: `/proc` is the way to it (`open(2)`, `O_TMPFILE`).
+    /// Creates a file without a name, which disappears when it is closed; `None` if the system
+    /// has none, or has no `/proc`, through which it gets its name (`open(2)`, `O_TMPFILE`).
     pub(super) fn open_without_name(directory: &Directory) -> Option<File> {
         let flags = OFlag::O_RDWR | OFlag::O_TMPFILE;
         let file = unix::open_in(directory, OsStr::new("."), flags).ok()?;
@@ -158,8 +159,8 @@ mod linux {
         )?)
     }
 
-    /// A link replaces nothing, so a file that is to do that has another name for the
-    /// time between two calls.
+    /// Gives a file its name. Links cannot replace a file, so a replacement gets a temporary
+    /// name first.
     pub(super) fn place(
         directory: &Directory,
         file: &File,
