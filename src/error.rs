@@ -240,8 +240,8 @@ impl Error {
         prefixed(name, self.text())
     }
 
-    /// Returns the exit status of a command that fails so, one of [`EXIT_STATUSES`].
-    /// Clients distinguish no failures: for their verbs it is always 1.
+    /// Returns the exit status of a command with this error, one of [`EXIT_STATUSES`]. For
+    /// clients' verbs it is always 1.
     pub fn exit_status(&self) -> u8 {
         match self.kind {
             ErrorKind::NotFound

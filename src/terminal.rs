@@ -58,11 +58,14 @@ pub trait Terminal {
 
     /// Shows what is going on until the result is dropped: a spinner on a terminal, nothing in
     /// a pipe.
-    fn progress(&self, what: &str) -> Box<dyn Progress>;
+    fn progress(&self, what: &str) -> Progress;
 }
 
-/// A progress display, which ends when it is dropped.
-pub trait Progress {}
+/// A progress display, which ends when it is dropped; without a spinner, it shows nothing.
+#[must_use = "dropping it ends the display"]
+pub struct Progress {
+    spinner: Option<ProgressBar>,
+}
 
 /// The maximum length of a line, in characters. The URL of a login has about four hundred.
 const MAX_LINE_LENGTH: usize = 4000;
@@ -147,13 +150,15 @@ impl Terminal for SystemTerminal<'_> {
         started.is_ok()
     }
 
-    fn progress(&self, what: &str) -> Box<dyn Progress> {
-        if !io::stderr().is_terminal() {
-            return Box::new(NoProgress);
+    fn progress(&self, what: &str) -> Progress {
+        let spinner = io::stderr().is_terminal().then(|| {
+            let message = one_line(what, MAX_LINE_LENGTH);
+            ProgressBar::new_spinner().with_message(message)
+        });
+        if let Some(spinner) = &spinner {
+            spinner.enable_steady_tick(FRAME_INTERVAL);
         }
-        let spinner = ProgressBar::new_spinner().with_message(one_line(what, MAX_LINE_LENGTH));
-        spinner.enable_steady_tick(FRAME_INTERVAL);
-        Box::new(Spinner(spinner))
+        Progress { spinner }
     }
 }
 
@@ -199,19 +204,13 @@ fn ask_yes_or_no(
     Err(io::Error::other("the answer is not yes or no"))
 }
 
-struct Spinner(ProgressBar);
-
-impl Progress for Spinner {}
-
-impl Drop for Spinner {
+impl Drop for Progress {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        if let Some(spinner) = &self.spinner {
+            spinner.finish_and_clear();
+        }
     }
 }
-
-struct NoProgress;
-
-impl Progress for NoProgress {}
 
 #[cfg(test)]
 pub(crate) mod fake {
@@ -285,8 +284,8 @@ pub(crate) mod fake {
             self.has_browser
         }
 
-        fn progress(&self, _what: &str) -> Box<dyn Progress> {
-            Box::new(NoProgress)
+        fn progress(&self, _what: &str) -> Progress {
+            Progress { spinner: None }
         }
     }
 }

@@ -48,7 +48,7 @@ impl<'a> LoginContext<'a> {
     }
 
     /// Shows what is going on until the result is dropped.
-    pub(super) fn progress(&self, what: &str) -> Box<dyn Progress> {
+    pub(super) fn progress(&self, what: &str) -> Progress {
         self.context.terminal.progress(what)
     }
 }

@@ -109,7 +109,7 @@ impl Terminal for FakeDesktop {
         true
     }
 
-    fn progress(&self, what: &str) -> Box<dyn Progress> {
+    fn progress(&self, what: &str) -> Progress {
         self.terminal.progress(what)
     }
 }

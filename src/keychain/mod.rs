@@ -475,3 +475,18 @@ impl<K: Keychain + ?Sized> Keychain for std::rc::Rc<K> {
         (**self).backend(item)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_has_the_hint_that_fits_the_keychain() {
+        let locked = KeychainError::Locked("keychain").into_error("cannot read", Error::temporary);
+        assert_eq!(locked.text(), "cannot read: the keychain is locked");
+        assert!(locked.hint().is_some_and(|hint| hint.starts_with("Unlock")));
+        assert!(locked.is_temporary());
+        let refused = KeychainError::Refused("it refused".into());
+        assert_eq!(refused.into_error("cannot write", Error::user).hint(), None);
+    }
+}

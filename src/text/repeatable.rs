@@ -1,8 +1,9 @@
-//! Which input may be repeated in messages and logs, because it is hardly a secret.
+//! Checks whether messages and logs may repeat a text from the input, or whether it may be a
+//! secret.
 //!
-//! An API key or a password in the wrong place looks like any other word to a parser. So
-//! only what cannot well be one is repeated: hosts, short plain words, identifiers. API
-//! keys of IBM Cloud are 44 characters of mixed case with digits, passcodes 10; tokens
+//! A parser cannot distinguish an API key or password in the wrong place from another word. So
+//! only texts that are unlikely to be one are repeated: hosts, short plain words, identifiers.
+//! An API key of IBM Cloud has 44 characters of mixed case with digits, a passcode 10. Tokens
 //! are longer, with dots between their parts.
 
 use std::net::Ipv4Addr;
@@ -12,7 +13,7 @@ use super::address::host_of;
 /// Replaces a text that is not repeated.
 pub(crate) const NOT_SHOWN: &str = "a text that is not shown (it may be a secret)";
 
-/// How long IBM Cloud's API keys are, in characters.
+/// The length of IBM Cloud's API keys, in characters.
 const API_KEY_LENGTH: usize = 44;
 
 /// The size limit of a repeated word, in bytes.
@@ -121,7 +122,7 @@ fn is_uuid(text: &str) -> bool {
     groups.eq([Some(8), Some(4), Some(4), Some(4), Some(12)])
 }
 
-/// Whether a host's name ends with a domain, which a random text hardly does.
+/// Returns whether a host name ends with a domain, which is unlikely for a random text.
 fn has_domain(name: &str) -> bool {
     name.rsplit_once('.').is_some_and(|(_, domain)| {
         domain.len() >= 2 && domain.bytes().all(|byte| byte.is_ascii_alphabetic())
@@ -132,8 +133,8 @@ fn is_label(text: &str) -> bool {
     text.len() <= MAX_LABEL && has_plain_case(text)
 }
 
-/// Whether letters are of one case, as people write, or a capital is the first of
-/// letters alone. Keys and tokens have capitals and small letters in any order.
+/// Returns whether all letters have the same case, or only the first is a capital and there
+/// are no digits. Keys and tokens have capitals and small letters in any order.
 fn has_plain_case(text: &str) -> bool {
     let is_upper = |text: &str| text.bytes().any(|byte| byte.is_ascii_uppercase());
     let is_lower = |text: &str| text.bytes().any(|byte| byte.is_ascii_lowercase());
@@ -146,7 +147,7 @@ fn has_plain_case(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// Forty-four characters, as IAM makes them.
+    /// Texts of 44 characters, like API keys.
     const KEYS: [&str; 4] = [
         "aBcD1eFgH2iJkL3mNoP4qRsT5uVwX6yZ7aBcD8eFgH9i",
         "-BcD1eFgH2iJkL3mNoP4qRsT5uVwX6yZ7aBcD8eFgH9_",
@@ -232,14 +233,14 @@ mod tests {
         ] {
             assert!(is_repeatable(text), "{text}");
         }
-        for (address, told) in [
+        for (address, shown) in [
             ("https://GHCR.io/x?y", "ghcr.io"),
             ("registry-1.docker.io", "registry-1.docker.io"),
             ("Quay.io", "quay.io"),
             ("http://localhost:5000/", "localhost:5000"),
             ("us.icr.io/aBcD1eFgH2iJkL3", "us.icr.io"),
         ] {
-            assert_eq!(host(address).as_deref(), Some(told), "{address}");
+            assert_eq!(host(address).as_deref(), Some(shown), "{address}");
         }
         for text in [
             "",

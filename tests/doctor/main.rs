@@ -169,7 +169,10 @@ fn the_active_source_is_reported_with_the_reason() {
     healthy.reports(
         "source",
         "problem",
-        &["/does/not/exist", "fix: \"Use the path of a file with the secret"],
+        &[
+            "/does/not/exist",
+            "fix: \"Use the path of a file with the secret",
+        ],
     );
     healthy.env.unset("IBMCLOUD_API_KEY");
     healthy.docker(r#"{"credHelpers": {"cp.icr.io": "icr"}}"#);
