@@ -1,4 +1,4 @@
-//! What opens a registry's management API?
+//! Access to a registry's management API.
 
 use super::Broker;
 use super::exchange::MinLifetime;
@@ -18,9 +18,9 @@ use crate::sources::ResolvedIdentity;
 use crate::time::Deadline;
 
 impl Broker<'_> {
-    /// What opens a registry's management API: an access token of whoever speaks for
-    /// the registry, whatever `get` hands out. A login that is handed out as it is
-    /// opens nothing, and is passed over.
+    /// Returns the access token of a registry's active source for the management API, whatever
+    /// kind of credential `get` returns. A login that clients get as it is stored is skipped,
+    /// because the API does not accept it.
     fn access(&self, registry: &Registry, deadline: Deadline) -> Result<Access> {
         let context = self.source_context(registry);
         let not_logged_in = || {
@@ -38,18 +38,17 @@ impl Broker<'_> {
                 refresh_token: None,
             }),
             ResolvedIdentity::Exchanged(identity) => {
-                self.access_of(&TokenRequest::new(registry, &*identity, &context, deadline))
+                self.fetch_access(&TokenRequest::new(registry, &*identity, &context, deadline))
             }
         }
     }
 
-    /// A registry's management API, opened by whoever speaks for the registry; the
-    /// account is theirs, unless it is named. One deadline holds for IAM and for all
-    /// that the registry is asked.
+    /// Returns the client of a registry's management API, with the identity of the active
+    /// source, and its account unless `account` names another. IAM and the registry share one
+    /// deadline.
     ///
     /// # Errors
-    /// Nobody speaks for the registry, or IAM does not give a token; or see
-    /// [`RegistryApi::new`].
+    /// No source is active, or IAM issues no token; or see [`RegistryApi::new`].
     pub fn registry_api(
         &self,
         registry: &Registry,
@@ -61,8 +60,8 @@ impl Broker<'_> {
         self.registry_client(registry, access, account, http)
     }
 
-    /// The same, once it is open. A registry that has no tokens any more has whoever
-    /// chose them told where they did.
+    /// Returns the same with an access token. If the registry has no tokens of its own any
+    /// more, the hint names the setting that chooses them.
     pub(super) fn registry_client<'b>(
         &self,
         registry: &Registry,
@@ -73,29 +72,31 @@ impl Broker<'_> {
         let choice = self.settings.for_registry(registry);
         let of_profile = choice.profile.and_then(|profile| profile.source);
         let sources = [self.settings.selected_source(), of_profile];
-        let advice = match sources.map(|source| source == Some(SourceSelection::RegistryToken)) {
+        let hint = match sources.map(|source| source == Some(SourceName::RegistryToken)) {
             _ if choice.credential != CredentialKind::RegistryToken => "",
             [true, _] => " (and remove 'registry-token' from $ICR_SOURCE)",
             [_, true] => " (and remove 'registry-token' from the settings)",
             _ => " (and remove 'credential = \"token\"' from the settings)",
         };
         let api = RegistryApi::new(registry, access, account, http)?;
-        Ok(api.with_gone_hint(advice))
+        Ok(api.with_gone_hint(hint))
     }
 
-    /// What a registry token is made with; `None` where none is wanted.
+    /// Returns the access token with which a requested registry token is created; `None` if
+    /// another kind is requested.
     pub(super) fn access_for(&self, request: &TokenRequest<'_>) -> Option<Result<Access>> {
-        (request.wanted == CredentialKind::RegistryToken).then(|| self.access_of(request))
+        (request.wanted == CredentialKind::RegistryToken).then(|| self.fetch_access(request))
     }
 
-    pub(super) fn access_of(&self, request: &TokenRequest<'_>) -> Result<Access> {
+    /// Returns the access token of a request's identity.
+    pub(super) fn fetch_access(&self, request: &TokenRequest<'_>) -> Result<Access> {
         let request = TokenRequest {
             wanted: CredentialKind::AccessToken,
             ..*request
         };
         Ok(Access {
             token: self.fetch(&request, MinLifetime::Any)?,
-            // After the exchange, which may have replaced it.
+            // Read after the exchange, which may have replaced it.
             refresh_token: request.identity.refresh_token(),
             source: request.identity.source(),
         })

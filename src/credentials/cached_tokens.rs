@@ -18,67 +18,73 @@ use crate::token_cache::CacheKey;
 use crate::token_cache::TokenCache;
 
 impl Broker<'_> {
-    /// Keeps a token that an IAM gave for a login, so that the first `get` finds one.
-    pub fn cache_token(&self, endpoint: &Endpoint, login: &Login, token: &Secret, life: Duration) {
-        if !life.is_zero() {
+    /// Caches the token that IAM issued while a login was checked, so that the first `get`
+    /// finds one.
+    pub fn cache_token(
+        &self,
+        endpoint: &Endpoint,
+        login: &Login,
+        token: &Secret,
+        lifetime: Duration,
+    ) {
+        if !lifetime.is_zero() {
             let tokens = TokenCache::new(&*self.keychains.tokens, self.context.clock);
-            tokens.insert(&CacheKey::new(endpoint, &login.id), token, life);
+            tokens.insert(&CacheKey::new(endpoint, &login.id), token, lifetime);
         }
     }
 
-    /// Forgets every token, also those that came from no login: what IAM gave for
-    /// somebody else's session, say.
+    /// Deletes all cached tokens, also those of sources that are no login, such as a session
+    /// of the IBM Cloud CLI.
     ///
     /// # Errors
-    /// The keychain does not let them go.
+    /// The keychain cannot delete them.
     pub fn delete_short_lived(&self) -> Result<()> {
         let outcome = self.keychains.tokens.delete_short_lived();
         outcome.map_err(|error| error.into_error("cannot delete the tokens", Error::temporary))
     }
 
-    /// Forgets what came from a scope's login, unless that is named `except`; a
-    /// keychain that cannot be read does not keep it from being replaced or
-    /// removed. Returns the login, as far as there was one.
-    pub(super) fn forget_tokens(
+    /// Deletes the cached tokens of the login for a scope, unless its ID is `except`. Returns
+    /// the stored login. If the keychain cannot read it, the caller can still replace or
+    /// delete it.
+    pub(super) fn delete_cached_tokens(
         &self,
         scope: &LoginScope,
         context: &SourceContext<'_>,
         except: Option<&str>,
     ) -> Result<Option<Login>> {
-        let noted = context.tokens.login_hint(scope).and_then(|hint| hint.id);
+        let hinted_id = context.tokens.login_hint(scope).and_then(|hint| hint.id);
         let stored = context.logins.read(scope);
-        let of_stored = stored.as_ref().ok().and_then(Option::as_ref);
+        let login = stored.as_ref().ok().and_then(Option::as_ref);
         context.tokens.remove_login_hint(scope);
-        for id in noted.iter().chain(of_stored.map(|login| &login.id)) {
+        for id in hinted_id.iter().chain(login.map(|login| &login.id)) {
             if Some(id.as_str()) != except {
-                self.forget_all_of(id, context);
+                self.delete_tokens_of_id(id, context);
             }
         }
-        if let Some(login) = of_stored.filter(|login| Some(&*login.id) != except) {
-            self.forget_all_of(&sources::base_id(login), context);
+        if let Some(login) = login.filter(|login| Some(&*login.id) != except) {
+            self.delete_tokens_of_id(&sources::base_id(login), context);
         }
         stored
     }
 
-    fn forget_all_of(&self, login_id: &str, context: &SourceContext<'_>) {
-        for key in self.keys_of(login_id) {
+    fn delete_tokens_of_id(&self, login_id: &str, context: &SourceContext<'_>) {
+        for key in self.cache_keys_of(login_id) {
             context.tokens.remove(&key);
         }
     }
 
-    /// Every key under which a token of a login may be kept: one for each IAM and
-    /// trusted profile that a registry may have, with each profile of the settings
-    /// and without one. Which of them has a registry now does not matter: another
-    /// environment may have chosen another profile, or another IAM.
-    pub(super) fn keys_of(&self, login_id: &str) -> Vec<CacheKey> {
+    /// Returns all keys under which a token of a login may be cached: one for each IAM
+    /// endpoint and trusted profile, with each profile of the settings and without one. The
+    /// current choice does not matter, because another environment may have made another.
+    pub(super) fn cache_keys_of(&self, login_id: &str) -> Vec<CacheKey> {
         let mut keys = Vec::new();
         for profile in iter::once(None).chain(self.settings.profiles().map(Some)) {
-            let trusted = profile.and_then(|profile| profile.trusted_profile.as_ref());
-            let id = match trusted {
-                Some(trusted) => trusted.id_on_top_of(login_id),
+            let trusted_profile = profile.and_then(|profile| profile.trusted_profile.as_ref());
+            let id = match trusted_profile {
+                Some(trusted_profile) => trusted_profile.id_on_top_of(login_id),
                 None => login_id.to_owned(),
             };
-            for endpoint in self.endpoints_with(profile) {
+            for endpoint in self.endpoints_of(profile) {
                 let key = CacheKey::new(&endpoint, &id);
                 if !keys.contains(&key) {
                     let registries = self.settings.all_registries();
@@ -91,8 +97,8 @@ impl Broker<'_> {
         keys
     }
 
-    /// Every IAM that a registry's tokens may come from with this profile.
-    fn endpoints_with(&self, profile: Option<&Profile>) -> impl Iterator<Item = Endpoint> {
+    /// Returns the endpoints that may issue a registry's tokens with a profile.
+    fn endpoints_of(&self, profile: Option<&Profile>) -> impl Iterator<Item = Endpoint> {
         let of_profile = move |is_staging| {
             let own = profile.and_then(|profile| profile.iam_endpoint_for(is_staging));
             own.unwrap_or_else(|| default_endpoint(is_staging))
@@ -112,14 +118,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_logs_out_leaves_no_token_that_another_environment_got() {
+    fn logout_deletes_tokens_that_were_cached_with_other_settings() {
         let text = "[profile.team-a]\ntrusted-profile = 'Profile-1'\niam-endpoint = 'https://iam.example.com'";
         let team = LoginScope::Profile("team-a".into());
-        let of_team = [("ICR_PROFILE", "team-a")];
-        let elsewhere = [("IBMCLOUD_IAM_API_ENDPOINT", "https://iam.example.net")];
+        let with_profile = [("ICR_PROFILE", "team-a")];
+        let other_endpoint = [("IBMCLOUD_IAM_API_ENDPOINT", "https://iam.example.net")];
         for (scope, in_use, at_logout) in [
-            (team, &of_team[..], &[][..]),
-            (LoginScope::Default, &[], &elsewhere),
+            (team, &with_profile[..], &[][..]),
+            (LoginScope::Default, &[], &other_endpoint),
         ] {
             let mut machine = TestMachine::new();
             let change_to = |machine: &mut TestMachine, variables: &[_]| {
@@ -150,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_erased_is_gone_with_its_token() {
+    fn erase_deletes_the_login_and_its_token() {
         let machine = TestMachine::with_login("iamapikey", "key");
         machine.get("us.icr.io").unwrap();
         machine
@@ -164,7 +170,7 @@ mod tests {
         assert_eq!(
             machine.get("us.icr.io").as_deref(),
             Ok("iambearer:access-2"),
-            "the old token is not kept"
+            "the old token is deleted"
         );
     }
 }

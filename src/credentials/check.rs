@@ -1,4 +1,4 @@
-//! Does IAM accept who would answer now, whatever is cached?
+//! The check of a credential with IAM, whatever is cached.
 
 use std::cell::RefCell;
 
@@ -14,28 +14,27 @@ use crate::sources;
 use crate::sources::Identity;
 use crate::sources::ResolvedIdentity;
 use crate::token_cache::CacheKey;
-use crate::token_cache::TokenCache;
 
-/// Asks IAM for new tokens, each identity once.
+/// Requests new tokens from IAM, once for each identity.
 ///
-/// Nothing is written, with one exception: a refresh token that IAM replaces is kept
-/// as `get` keeps it, because the login would be lost otherwise.
+/// It writes nothing, with one exception: a refresh token that IAM rotates is stored as `get`
+/// stores it, because the login would be lost otherwise.
 pub struct CredentialCheck<'a> {
     broker: &'a Broker<'a>,
-    asked: RefCell<Vec<(CacheKey, Result<TokenResponse>)>>,
+    responses: RefCell<Vec<(CacheKey, Result<TokenResponse>)>>,
 }
 
 impl<'a> CredentialCheck<'a> {
-    /// A probe that has asked nobody yet.
+    /// Creates a check without responses.
     pub fn new(broker: &'a Broker<'a>) -> Self {
         Self {
             broker,
-            asked: RefCell::default(),
+            responses: RefCell::default(),
         }
     }
 
-    /// What `get` would answer for a registry with a token that IAM issues now; `None`
-    /// where a registry token would have to be made for that.
+    /// Returns the credential that `get` would return for a registry with a new token; `None`
+    /// if a registry token would have to be created for that.
     ///
     /// # Errors
     /// As [`Broker::get`].
@@ -52,26 +51,25 @@ impl<'a> CredentialCheck<'a> {
             }
             Some(ResolvedIdentity::Exchanged(identity)) => identity,
         };
-        let issued = self.issued(registry, &*identity, wanted)?;
+        let response = self.request_token(registry, &*identity, wanted)?;
         let secret = match wanted {
-            CredentialKind::AccessToken => Some(issued.access_token),
+            CredentialKind::AccessToken => Some(response.access_token),
             CredentialKind::ApiKey => {
                 return broker.own_api_key(registry, &*identity).map(Some);
             }
-            CredentialKind::RefreshToken => match issued.refresh_token {
+            CredentialKind::RefreshToken => match response.refresh_token {
                 None => return Err(broker.cannot_give(registry, wanted, &identity.source())),
                 token => token,
             },
-            CredentialKind::RegistryToken => {
-                let tokens: &TokenCache<'_> = &context.tokens;
-                tokens.secret(&wanted.key_of(identity.key(), registry))
-            }
+            CredentialKind::RegistryToken => context
+                .tokens
+                .secret(&wanted.key_of(identity.key(), registry)),
         };
         Ok(secret.map(|secret| wanted.with(secret)))
     }
 
-    /// What IAM gives now for an identity, or gave a moment ago.
-    fn issued(
+    /// Returns IAM's response for an identity. Each identity is exchanged once.
+    fn request_token(
         &self,
         registry: &Registry,
         identity: &dyn Identity,
@@ -82,20 +80,18 @@ impl<'a> CredentialCheck<'a> {
             _ => CredentialKind::AccessToken,
         };
         let key = wanted.key_of(identity.key(), registry);
-        let known = |asked: &[(CacheKey, Result<TokenResponse>)]| {
-            let found = asked.iter().find(|(asked, _)| *asked == key);
-            found.map(|(_, outcome)| outcome.clone())
-        };
-        if let Some(outcome) = known(&self.asked.borrow()) {
-            return outcome;
+        let responses = self.responses.borrow();
+        if let Some((_, response)) = responses.iter().find(|(other, _)| *other == key) {
+            return response.clone();
         }
+        drop(responses);
         let broker = self.broker;
         let deadline = broker.deadline();
-        let patience = deadline.remaining(broker.context.clock) / 2;
-        let _lock = broker.context.locks.lock_identity(key.as_str(), patience);
+        let timeout = deadline.remaining(broker.context.clock) / 2;
+        let _lock = broker.context.locks.lock_identity(key.as_str(), timeout);
         let iam = broker.iam(identity.endpoint(), MAX_ATTEMPTS, deadline);
-        let outcome = identity.exchange(&iam, wanted);
-        self.asked.borrow_mut().push((key, outcome.clone()));
-        outcome
+        let response = identity.exchange(&iam, wanted);
+        self.responses.borrow_mut().push((key, response.clone()));
+        response
     }
 }

@@ -1,4 +1,4 @@
-//! What did this program leave at registries for somebody who logs out?
+//! The deletion of registry tokens at logout.
 
 use std::collections::BTreeSet;
 
@@ -17,55 +17,56 @@ use crate::sources::ResolvedIdentity;
 use crate::time::Deadline;
 
 impl Broker<'_> {
-    /// Removes the registry tokens that this program made with the logins of these
-    /// scopes, or with `all` for whoever speaks, and still keeps one of: without
-    /// their login nobody could, and they would be good for up to a day. To be called
-    /// while the logins are there. The registries where that failed are returned with
-    /// the reason; all that they are asked takes a few seconds at most.
+    /// Deletes the registry tokens that this program created with the logins for these
+    /// scopes, or with `all`, also with other sources. Call it before the logins are deleted:
+    /// without them the tokens cannot be deleted, and are valid for up to a day. Only
+    /// registries with a cached token are asked, for some seconds in all.
+    ///
+    /// Returns the registries where it failed, with the error.
     pub fn delete_registry_tokens(
         &self,
         scopes: &BTreeSet<LoginScope>,
         all: bool,
     ) -> Vec<(Registry, Error)> {
-        let chosen: Vec<Registry> = self
+        let registries: Vec<Registry> = self
             .settings
             .all_registries()
             .filter(|registry| {
                 self.settings.for_registry(registry).credential == CredentialKind::RegistryToken
             })
             .collect();
-        // As a rule; then no keychain is asked for it.
-        if chosen.is_empty() {
+        // The usual case; no keychain is read then.
+        if registries.is_empty() {
             return Vec::new();
         }
         let deadline = Deadline::after(self.context.clock, STALE_TOKENS_TIMEOUT);
         let id_of = |scope: &LoginScope| Some(self.login(scope).ok()??.id);
-        let leaving: BTreeSet<String> = scopes.iter().filter_map(id_of).collect();
-        // Another scope may have the same login, whose tokens are all forgotten.
-        let leaves = |speaker: &Origin| match speaker {
-            Origin::Login(scope) => id_of(scope).is_some_and(|id| leaving.contains(&id)),
+        let deleted_ids: BTreeSet<String> = scopes.iter().filter_map(id_of).collect();
+        // Another scope may have the same login. Its cached tokens are deleted, too.
+        let is_deleted = |origin: &Origin| match origin {
+            Origin::Login(scope) => id_of(scope).is_some_and(|id| deleted_ids.contains(&id)),
             Origin::Source(_) => all,
         };
-        let outcomes = chosen.into_iter().map(|registry| {
-            let outcome = self.remove_tokens_at(&registry, &leaves, deadline);
-            (registry, outcome)
-        });
-        outcomes
-            .filter_map(|(registry, outcome)| Some((registry, outcome.err()?)))
+        registries
+            .into_iter()
+            .filter_map(|registry| {
+                let outcome = self.delete_tokens_at(&registry, &is_deleted, deadline);
+                Some((registry, outcome.err()?))
+            })
             .collect()
     }
 
-    fn remove_tokens_at(
+    fn delete_tokens_at(
         &self,
         registry: &Registry,
-        leaves: &dyn Fn(&Origin) -> bool,
+        is_deleted: &dyn Fn(&Origin) -> bool,
         deadline: Deadline,
     ) -> Result<()> {
         let context = self.source_context(registry);
-        // A source that is broken says nothing about what it was before.
+        // An invalid source does not show which identity created the tokens.
         let search = sources::find(registry, &context).ok();
         let resolved = search.and_then(|search| search.resolved);
-        let Some(resolved) = resolved.filter(|resolved| leaves(&resolved.origin)) else {
+        let Some(resolved) = resolved.filter(|resolved| is_deleted(&resolved.origin)) else {
             return Ok(());
         };
         let ResolvedIdentity::Exchanged(identity) = resolved.identity else {
@@ -75,9 +76,9 @@ impl Broker<'_> {
         if context.tokens.secret(&request.key()).is_none() {
             return Ok(());
         }
-        // Whatever comes of it: whoever stays gets a new one.
+        // Also if the deletion fails: a login that stays gets a new token.
         context.tokens.remove(&request.key());
-        let access = self.access_of(&request)?;
+        let access = self.fetch_access(&request)?;
         let http = self.http(1, deadline);
         let api = self.registry_client(registry, access, None, http)?;
         own_tokens::delete_all(&api, &self.owner_tag(&request))

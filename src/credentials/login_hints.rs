@@ -1,4 +1,4 @@
-//! Hints: which login a scope has, written where they can be read without a bus.
+//! Login hints: the ID of the login for a scope, cached where it can be read without D-Bus.
 
 use std::time::Duration;
 
@@ -14,19 +14,19 @@ use crate::sources::Search;
 use crate::sources::SourceContext;
 use crate::time::Deadline;
 
-/// The lifetime of a hint. It saves a call to the slow keychain while the token is
-/// fresh, which is usually half an hour.
-const HINT_LIFE: Duration = Duration::from_secs(60 * 60);
+/// The lifetime of a hint. It saves a call to the slow keychain while the token is fresh,
+/// which is usually half an hour.
+const HINT_LIFETIME: Duration = Duration::from_secs(60 * 60);
 
 /// The lifetime of the hint that there is no login. It is short, because a login may be
-/// stored where our hints are not visible.
-const ABSENCE_LIFE: Duration = Duration::from_secs(60);
+/// stored by a process whose hints this one cannot read.
+const ABSENCE_LIFETIME: Duration = Duration::from_secs(60);
 
 impl Broker<'_> {
     /// Finds the active source, and writes a hint for each login that was read.
     ///
-    /// A hint is written under the scope's lock, or not at all: otherwise it could
-    /// replace the hint of a process that has just changed the login.
+    /// A hint is written only while the login is locked: otherwise it could replace the hint of
+    /// a process that has just changed the login.
     pub(super) fn find_with_hints<'a>(
         &self,
         registry: &Registry,
@@ -46,7 +46,7 @@ impl Broker<'_> {
     }
 }
 
-/// Takes the login's lock. Where hints are not used, `get` does not touch a lock file.
+/// Locks the login. Where hints are not used, `get` does not touch a lock file.
 fn lock_for_hint(scope: &LoginScope, context: &SourceContext<'_>, deadline: Deadline) -> Lock {
     if context.cached_logins.is_none() {
         return Lock::None;
@@ -55,14 +55,14 @@ fn lock_for_hint(scope: &LoginScope, context: &SourceContext<'_>, deadline: Dead
     context.locks.lock_login(&scope.item_name(), timeout)
 }
 
-/// Writes which login a scope has, if that helps to find its token.
+/// Caches the hint about the login for a scope, if its token is found by the login's ID.
 pub(super) fn write_hint(scope: &LoginScope, login: Option<&Login>, context: &SourceContext<'_>) {
     if context.cached_logins.is_none() {
         return;
     }
     let (id, lifetime) = match login {
-        None => (None, ABSENCE_LIFE),
-        Some(login) if login.kind().is_exchanged() => (Some(login.id.clone()), HINT_LIFE),
+        None => (None, ABSENCE_LIFETIME),
+        Some(login) if login.kind().is_exchanged() => (Some(login.id.clone()), HINT_LIFETIME),
         Some(_) => return context.tokens.remove_login_hint(scope),
     };
     context

@@ -1,4 +1,4 @@
-//! Which stored logins are over, and which stand before the default login?
+//! The state of each stored login: has it expired, and which source does it shadow?
 
 use super::ActiveSource;
 use super::Broker;
@@ -7,30 +7,30 @@ use crate::login::Login;
 use crate::login::LoginScope;
 use crate::sources::Origin;
 
-/// Why a login is over. It never comes back.
+/// Why a login has expired.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ExpiryCause {
-    /// IAM said that its session has ended.
+    /// IAM has ended its session.
     SessionEnded,
-    /// The token that was stored has expired.
+    /// The stored token has expired.
     TokenExpired,
 }
 
-/// A stored login, and what stands behind it.
+/// The state of a stored login.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct LoginStatus {
-    /// What it is stored for.
+    /// The scope for which it is stored.
     pub scope: LoginScope,
-    /// Why it is over, if it is.
+    /// Why it has expired, if it has.
     pub expired: Option<ExpiryCause>,
-    /// What would answer without it, if it is the login of a registry.
+    /// The source that would be active without it, if it is the login of a registry.
     pub shadowed: Option<ActiveSource>,
-    /// Whether it is known to be of the same identity as the default login.
+    /// Whether it is known to have the same owner as the default login.
     pub is_same_as_default: bool,
 }
 
 impl LoginStatus {
-    /// Whether the default login would answer without it.
+    /// Returns whether the default login would be active without it.
     pub fn shadows_default(&self) -> bool {
         let shadowed = self.shadowed.as_ref().map(|shadowed| &shadowed.origin);
         shadowed == Some(&Origin::Login(LoginScope::Default))
@@ -38,11 +38,11 @@ impl LoginStatus {
 }
 
 impl Broker<'_> {
-    /// Every stored login that can be read. What cannot be told of one is passed over:
-    /// whoever uses it is told.
+    /// Returns the state of each stored login. Logins that cannot be read are skipped: `get`
+    /// reports them.
     ///
     /// # Errors
-    /// The keychain cannot list them.
+    /// The keychain cannot list the logins.
     pub fn login_statuses(&self) -> Result<Vec<LoginStatus>> {
         let default = self.login(&LoginScope::Default).ok().flatten();
         let logins = self.scopes()?.into_iter().filter_map(|scope| {
@@ -60,14 +60,14 @@ impl Broker<'_> {
     ) -> LoginStatus {
         let shadowed = match &scope {
             LoginScope::Registry(registry) if !registry.is_entitled() => {
-                self.answering_without(&scope, registry)
+                self.answering_without(&scope, registry).ok().flatten()
             }
-            _ => Ok(None),
+            _ => None,
         };
         let owners = default.and_then(|default| default.owner.as_ref().zip(login.owner.as_ref()));
         LoginStatus {
             expired: self.expiry_cause(login),
-            shadowed: shadowed.ok().flatten(),
+            shadowed,
             is_same_as_default: owners.is_some_and(|(one, other)| one.is_same_as(other)),
             scope,
         }

@@ -1,4 +1,4 @@
-//! Which logins are kept, and what goes with one that is changed?
+//! The stored logins: how are they stored, listed and deleted?
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -24,15 +24,15 @@ use crate::sources;
 use crate::sources::ExpiredLogin;
 use crate::sources::SourceContext;
 
-/// How long `get` waits to delete an expired login: whoever changes it in the meantime
-/// does so for good.
-const EXPIRED_PATIENCE: Duration = Duration::from_millis(100);
+/// The time limit for `get` to lock an expired login that it deletes. A process that has the
+/// lock is already changing the login.
+const EXPIRED_LOGIN_TIMEOUT: Duration = Duration::from_millis(100);
 
 impl Broker<'_> {
-    /// Keeps a login for a scope, in place of the one before it.
+    /// Stores the login for a scope, and replaces the previous one.
     ///
     /// # Errors
-    /// The keychain does not take it; the one before it is then still there.
+    /// The keychain cannot write it. The previous login is then still stored.
     pub fn log_in(&self, scope: &LoginScope, login: Login) -> Result<()> {
         let context = self.source_context_of(scope);
         let _lock = self
@@ -42,90 +42,94 @@ impl Broker<'_> {
         self.write_login(scope, login, &context)
     }
 
-    /// Keeps a login for each scope; when one of them cannot be written, all are put
-    /// back to what they were. What cannot be read could not be put back, and is not
-    /// replaced.
+    /// Stores a login for each scope. If one cannot be written, restores the previous logins
+    /// of all.
     ///
     /// # Errors
-    /// A former login cannot be read; or the keychain does not take one, and where it
-    /// does not take the former one back either, that is told.
+    /// A previous login cannot be read, so that it could not be restored; nothing is changed
+    /// then. Or a login cannot be written; the error names the logins that could not be
+    /// restored.
     pub fn log_in_all(&self, logins: &[(LoginScope, Login)]) -> Result<()> {
-        let former = logins.iter().map(|(scope, _)| self.login(scope));
-        let former = former.collect::<Result<Vec<Option<Login>>>>()?;
+        let previous = logins.iter().map(|(scope, _)| self.login(scope));
+        let previous = previous.collect::<Result<Vec<Option<Login>>>>()?;
         for (index, (scope, login)) in logins.iter().enumerate() {
-            let Err(failure) = self.log_in(scope, login.clone()) else {
+            let Err(error) = self.log_in(scope, login.clone()) else {
                 continue;
             };
-            let replaced = logins.iter().zip(former).take(index);
+            let replaced = logins.iter().zip(previous).take(index);
             let lost = replaced
-                .filter_map(|((scope, _), former)| self.put_back(scope, former).err())
-                .map(|failure| failure.to_string());
+                .filter_map(|((scope, _), login)| self.restore_login(scope, login).err())
+                .map(|error| error.text());
             let lost: Vec<String> = lost.collect();
             return Err(if lost.is_empty() {
-                failure
+                error
             } else {
                 Error::user(format!(
-                    "{failure}; what was there before is lost: {}",
-                    lost.join("; ")
+                    "{}. The previous logins could not be restored: {}",
+                    error.text(),
+                    lost.join(", ")
                 ))
+                .with_hint("Log in again")
             });
         }
         Ok(())
     }
 
-    fn put_back(&self, scope: &LoginScope, former: Option<Login>) -> Result<()> {
-        match former {
+    fn restore_login(&self, scope: &LoginScope, login: Option<Login>) -> Result<()> {
+        match login {
             Some(login) => self.log_in(scope, login),
             None => self.log_out(scope).map(drop),
         }
     }
 
+    /// Stores the login for a scope whose lock is held, and deletes the cached tokens of the
+    /// previous one.
     pub(super) fn write_login(
         &self,
         scope: &LoginScope,
         login: Login,
         context: &SourceContext<'_>,
     ) -> Result<()> {
-        let login = with_current_secret(scope, login, context);
-        let former = self.forget_tokens(scope, context, Some(&login.id));
-        let login = match former {
-            Ok(Some(former)) => login.completed_by(&former),
+        let login = with_latest_refresh_token(scope, login, context);
+        let previous = self.delete_cached_tokens(scope, context, Some(&login.id));
+        let login = match previous {
+            Ok(Some(previous)) => login.completed_by(&previous),
             _ => login,
         };
         context.logins.write(scope, &login)?;
-        // IAM may have refused this very login a moment ago, before it was mended.
-        for key in self.keys_of(&login.id) {
+        // IAM may have rejected this login until the person fixed something else.
+        for key in self.cache_keys_of(&login.id) {
             context.tokens.remove_failure(&key);
         }
         write_hint(scope, Some(&login), context);
         Ok(())
     }
 
-    /// Forgets the login for a scope, and the tokens that came from it. Says
-    /// whether there was one.
+    /// Deletes the login for a scope and its cached tokens. Returns whether a login was
+    /// stored.
     ///
     /// # Errors
-    /// The keychain does not let it go. That nothing was stored is no error.
+    /// The keychain cannot delete it.
     pub fn log_out(&self, scope: &LoginScope) -> Result<bool> {
         let context = self.source_context_of(scope);
         let _lock = self
             .context
             .locks
             .lock_login(&scope.item_name(), LOGIN_LOCK_TIMEOUT);
-        let former = self.forget_tokens(scope, &context, None);
+        let previous = self.delete_cached_tokens(scope, &context, None);
         context.logins.delete(scope)?;
-        Ok(!matches!(former, Ok(None)))
+        Ok(!matches!(previous, Ok(None)))
     }
 
-    /// Deletes logins that have expired, unless others have just taken their place.
-    /// Nothing depends on it, so a keychain that does not let go of one is only noted.
+    /// Deletes expired logins, unless they have been replaced in the meantime. The answer of
+    /// `get` does not depend on it, so a failure is only logged.
     pub(super) fn delete_expired(&self, expired: &[ExpiredLogin]) {
         let logins = Logins::in_keychain(&*self.keychains.logins);
         for ExpiredLogin { scope, id } in expired {
             let lock = self
                 .context
                 .locks
-                .lock_login(&scope.item_name(), EXPIRED_PATIENCE);
+                .lock_login(&scope.item_name(), EXPIRED_LOGIN_TIMEOUT);
             if matches!(lock, Lock::Busy) {
                 continue;
             }
@@ -133,51 +137,51 @@ impl Broker<'_> {
                 Some(stored) if stored.id == *id => logins.delete(scope),
                 _ => Ok(()),
             });
-            if let Err(failure) = outcome {
-                tracing::debug!(%scope, %failure, "an expired login is left where it is");
+            if let Err(error) = outcome {
+                tracing::debug!(%scope, %error, "cannot delete an expired login");
             }
         }
     }
 
-    /// Forgets the login for a registry, and the tokens that came from it.
+    /// Deletes the login for a registry and its cached tokens, if one is stored.
     ///
     /// # Errors
-    /// The keychain does not let it go. That nothing was stored is no error.
+    /// The keychain cannot delete it.
     pub fn erase(&self, registry: &Registry) -> Result<()> {
         self.log_out(&LoginScope::Registry(registry.clone()))
             .map(drop)
     }
 
-    /// The login for a scope, if there is one.
+    /// Returns the login for a scope, if one is stored.
     ///
     /// # Errors
-    /// The keychain cannot tell.
+    /// The keychain or the login cannot be read.
     pub fn login(&self, scope: &LoginScope) -> Result<Option<Login>> {
         Logins::in_keychain(&*self.keychains.logins).read(scope)
     }
 
-    /// Every scope that has a login, also one that cannot be read.
+    /// Returns the scopes of all stored logins, also of those that cannot be read.
     ///
     /// # Errors
-    /// The keychain cannot tell.
+    /// The keychain cannot be read.
     pub fn scopes(&self) -> Result<BTreeSet<LoginScope>> {
         let logins = Logins::in_keychain(&*self.keychains.logins).list()?;
         Ok(logins.into_iter().map(|(scope, _)| scope).collect())
     }
 
-    /// Which keychain the login for a scope rests in; `None` when there is none.
+    /// Returns the keychain that stores the login for a scope; `None` if none is stored.
     ///
     /// # Errors
-    /// The keychain cannot tell.
+    /// The keychain cannot be read.
     pub fn backend(&self, scope: &LoginScope) -> Result<Option<Backend>> {
         Logins::in_keychain(&*self.keychains.logins).backend(scope)
     }
 
-    /// Goes on with the session of the IBM Cloud CLI, and says which IAM it is of.
-    /// There is a refresh token in the answer.
+    /// Requests tokens with the session of the IBM Cloud CLI. Returns IAM's response, which
+    /// has a refresh token, and the session's endpoint.
     ///
     /// # Errors
-    /// There is none, or none that lasts, or IAM refuses it.
+    /// There is no session that can be refreshed, or IAM rejects it.
     pub fn exchange_cli_session(&self, scope: &LoginScope) -> Result<(TokenResponse, Endpoint)> {
         let context = self.source_context_of(scope);
         let session = sources::refreshable_session(&context, scope.is_staging())?;
@@ -186,15 +190,15 @@ impl Broker<'_> {
         Ok((issued, session.endpoint().clone()))
     }
 
-    /// Every scope that has a login, and the login's user name.
+    /// Returns the scopes of all stored logins that can be read, with their user names.
     ///
     /// # Errors
-    /// The keychain cannot tell.
+    /// The keychain cannot be read.
     pub fn logins(&self) -> Result<BTreeMap<LoginScope, String>> {
         let logins = Logins::in_keychain(&*self.keychains.logins);
         let mut usernames = BTreeMap::new();
         for (scope, username) in logins.list()? {
-            // One that is damaged is for `get` to complain about.
+            // `get` reports a login that cannot be read.
             let read = || Some(logins.read(&scope).ok()??.username);
             let username = username.or_else(read);
             usernames.extend(username.map(|username| (scope, username)));
@@ -202,10 +206,10 @@ impl Broker<'_> {
         Ok(usernames)
     }
 
-    /// Every registry that has a login of its own, and the login's user name.
+    /// Returns the registries that have a login of their own, with the user names.
     ///
     /// # Errors
-    /// The keychain cannot tell.
+    /// The keychain cannot be read.
     pub fn list(&self) -> Result<BTreeMap<Registry, String>> {
         let logins = self.logins()?.into_iter();
         Ok(logins
@@ -214,19 +218,23 @@ impl Broker<'_> {
     }
 }
 
-/// A refresh token that has been replaced since, in another scope that has the
-/// same login, is worth nothing: what replaced it is stored here as well.
-fn with_current_secret(scope: &LoginScope, login: Login, context: &SourceContext<'_>) -> Login {
+/// Returns a login with the latest refresh token. If IAM has rotated the refresh token of the
+/// same login in another scope, the old one does not work any more.
+fn with_latest_refresh_token(
+    scope: &LoginScope,
+    login: Login,
+    context: &SourceContext<'_>,
+) -> Login {
     if login.kind() != LoginKind::RefreshToken {
         return login;
     }
     let listed = context.logins.list().unwrap_or_default().into_iter();
     let others = listed.filter(|(other, _)| other != scope);
-    let current = others
+    let same = others
         .filter_map(|(other, _)| context.logins.read(&other).ok().flatten())
         .find(|other| other.id == login.id);
-    match current {
-        Some(current) => login.completed_by(&current).rotated(current.secret),
+    match same {
+        Some(same) => login.completed_by(&same).rotated(same.secret),
         None => login,
     }
 }
@@ -247,21 +255,21 @@ mod tests {
     use crate::secret::Secret;
 
     #[test]
-    fn an_access_token_is_a_login_until_it_ends() {
+    fn an_access_token_is_a_login_until_it_expires() {
         let token = jwt::unsigned(&json!({"exp": START + 600}));
         let machine = TestMachine::with_login("iambearer", &token);
         assert_eq!(machine.get("us.icr.io"), Ok(format!("iambearer:{token}")));
         machine.clock.advance(Duration::from_secs(600));
         assert_eq!(machine.get("us.icr.io"), Err(Error::not_found()));
-        let refused = machine.store("de.icr.io", "iambearer", &token);
-        let failure = refused.unwrap_err().to_string();
-        assert!(failure.contains("has expired"), "{failure}");
+        let outcome = machine.store("de.icr.io", "iambearer", &token);
+        let message = outcome.unwrap_err().to_string();
+        assert!(message.contains("has expired"), "{message}");
         assert_eq!(machine.get("de.icr.io"), Err(Error::not_found()));
         assert_eq!(machine.request_count(), 0);
     }
 
     #[test]
-    fn a_registry_token_that_has_ended_is_pruned() {
+    fn an_expired_registry_token_is_deleted() {
         let token = jwt::unsigned(&json!({"exp": START + 600}));
         let machine = TestMachine::with_login("token", &token);
         assert_eq!(machine.get("us.icr.io"), Ok(format!("token:{token}")));
@@ -273,8 +281,7 @@ mod tests {
         );
     }
 
-    /// A machine with a default login, and one for `us.icr.io` that has
-    /// expired.
+    /// Creates a machine with a default login, and an expired one for us.icr.io.
     fn machine_with_expired_login() -> TestMachine {
         let token = jwt::unsigned(&json!({"exp": START + 600}));
         let machine = TestMachine::with_login("token", &token);
@@ -284,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn an_expired_login_that_cannot_be_deleted_costs_no_answer() {
+    fn get_succeeds_although_an_expired_login_cannot_be_deleted() {
         let machine = machine_with_expired_login();
         machine.durable.refuse_to_delete();
         machine.assert_get("us.icr.io", "iambearer:access-1");
@@ -318,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refresh_token_that_was_replaced_is_stored_as_what_replaced_it() {
+    fn a_rotated_refresh_token_is_stored_in_its_latest_form() {
         let machine = TestMachine::with_login("iamrefresh", "first");
         machine.get("us.icr.io").unwrap();
         machine.store("de.icr.io", "iamrefresh", "first").unwrap();
@@ -331,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn logins_for_several_scopes_are_all_stored_or_none() {
+    fn either_all_logins_are_stored_or_none() {
         let machine = TestMachine::with_login("iamapikey", "former");
         let new = Login::new(CredentialKind::ApiKey.with(Secret::new("new")));
         let scopes = ["us.icr.io", "de.icr.io", "uk.icr.io"]
@@ -339,13 +346,13 @@ mod tests {
         let logins = scopes.clone().map(|scope| (scope, new.clone()));
         machine.durable.refuse_to_write("uk.icr.io");
         let stored = |scope| machine.with_broker(|broker| broker.login(scope)).unwrap();
-        let failure = machine
+        let message = machine
             .with_broker(|broker| broker.log_in_all(&logins))
             .unwrap_err()
             .to_string();
         assert!(
-            failure.contains("uk.icr.io") && !failure.contains("lost"),
-            "{failure}"
+            message.contains("uk.icr.io") && !message.contains("restored"),
+            "{message}"
         );
         let secret = stored(&scopes[0]).map(|login| login.secret);
         assert_eq!(secret, Some(Secret::new("former")));
@@ -359,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn a_login_that_cannot_be_read_is_not_replaced_as_if_there_were_none() {
+    fn a_login_that_cannot_be_read_is_not_replaced() {
         let machine = TestMachine::with_login("iamapikey", "former");
         let item = Item::login("de.icr.io");
         let newer = Secret::new(r#"{"v":2}"#);
@@ -368,11 +375,11 @@ mod tests {
         let logins = ["us.icr.io", "de.icr.io", "uk.icr.io"]
             .map(|host| (LoginScope::Registry(registry(host)), new.clone()));
         machine.durable.refuse_to_write("uk.icr.io");
-        let failure = machine
+        let message = machine
             .with_broker(|broker| broker.log_in_all(&logins))
             .unwrap_err()
             .to_string();
-        assert!(failure.contains("logout de.icr.io"), "{failure}");
+        assert!(message.contains("logout de.icr.io"), "{message}");
         assert_eq!(machine.durable.read(&item), Ok(Some(newer)));
         machine.assert_get("us.icr.io", "iambearer:access-1");
         let stored = machine
