@@ -1,4 +1,4 @@
-//! What is stored of a credential that somebody logged in with at a client?
+//! What is stored of a credential that a client sends after its login?
 
 use std::time::Duration;
 
@@ -26,67 +26,57 @@ use crate::sources::SourceContext;
 use crate::text::repeatable;
 use crate::token_cache::CacheKey;
 
-/// What came of a credential that a client gave us to store.
+/// The outcome of storing a credential that a client sent.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum StoreOutcome {
-    /// It is what this program answers anyway, so nothing changed.
+    /// It is what `get` returns anyway, so nothing changed.
     Unchanged,
-    /// It is an access token, and no token is kept here by which it could be told from
-    /// one that this program gave out. Nothing changed, and this answers.
+    /// It is an access token that this program may have issued: without a token cache it does
+    /// not recognize its own. Nothing changed, and this source stays active.
     Unrecognized(ActiveSource),
-    /// It is the login for the registry now.
+    /// It is now the login for the registry.
     Written {
-        /// What it takes the place of, where it is an access token that will end.
+        /// The login that it replaces or shadows, if it is an access token.
         shadowed_login: Option<ShadowedLogin>,
     },
 }
 
-/// The lasting login that an access token takes the place of.
+/// A permanent login that an access token replaces or shadows.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ShadowedLogin {
-    /// Whether the login for the same registry is gone; otherwise it is one that
-    /// answers again when the token has ended.
+    /// Whether the token replaced the login for the same registry. Otherwise it shadows
+    /// another source until it expires.
     pub is_replaced: bool,
-    /// What answers when the token has ended.
+    /// The source that becomes active when the token expires.
     pub after_expiry: Option<ActiveSource>,
 }
 
-/// How an access token is related to what answers for the registry.
-enum Relation {
-    /// It is of the same identity, so nothing is gained by storing it.
+/// The owner of an access token, compared with that of the registry's active source.
+enum Owners {
+    /// They are the same, so storing the token gains nothing.
     Same,
-    /// It is of another one, or nothing that lasts answers.
-    Other,
-    /// Nobody can tell.
+    /// They differ, or the active source does not work without the token.
+    Different,
+    /// The owner of the active source is unknown.
     Unknown(ActiveSource),
 }
 
-/// How long what is written to see whether tokens are kept is kept at most.
-const PROBE_LIFE: Duration = Duration::from_secs(60);
+/// The lifetime of the item that is written to check the token cache.
+const PROBE_LIFETIME: Duration = Duration::from_secs(60);
 
 impl Broker<'_> {
-    /// Stores a credential that somebody logged in with at a client.
+    /// Stores a credential that a client sent after its login.
     ///
-    /// A client that logged in with what [`Broker::get`] answered brings it back;
-    /// that succeeds and changes nothing.
+    /// A client that logged in with the credential from [`Broker::get`] sends it back. That
+    /// succeeds and changes nothing.
     ///
     /// # Errors
-    /// The keychain does not take it, or no client could use it.
+    /// The keychain cannot write it, or it is no credential that works later.
     pub fn store(&self, registry: &Registry, credential: Credential) -> Result<StoreOutcome> {
         let login = Login::new(credential);
-        if login.username == "<token>" {
-            return Err(Error::user(format!(
-                "{registry} does not accept identity tokens (user name <token>)"
-            ))
-            .with_hint(login_with_key(registry)));
-        }
-        // A user name is shown wherever the login is. A trusted profile's ID is as long.
-        if login.kind() == LoginKind::Verbatim && repeatable::is_api_key(&login.username) {
-            return Err(Error::user("the user name looks like an API key")
-                .with_hint(login_with_key(registry)));
-        }
+        check_username(registry, &login)?;
         let context = self.source_context(registry);
-        if self.is_ours(registry, &login, &context) {
+        if self.is_active_credential(registry, &login, &context) {
             return Ok(StoreOutcome::Unchanged);
         }
         let scope = LoginScope::Registry(registry.clone());
@@ -96,22 +86,22 @@ impl Broker<'_> {
             .lock_login(&scope.item_name(), LOGIN_LOCK_TIMEOUT);
         let mut shadowed_login = None;
         if login.kind() == LoginKind::Bearer {
-            if self.has_issued(&scope, &login.secret, &context) {
+            if was_issued_for_login(&scope, &login.secret, &context) {
                 return Ok(StoreOutcome::Unchanged);
             }
-            match self.relation(registry, &login.secret, &context) {
-                Relation::Same => return Ok(StoreOutcome::Unchanged),
-                Relation::Unknown(answering) if !self.keeps_tokens() => {
-                    return Ok(StoreOutcome::Unrecognized(answering));
+            match self.compare_owners(registry, &login.secret, &context) {
+                Owners::Same => return Ok(StoreOutcome::Unchanged),
+                Owners::Unknown(active) if !self.can_cache_tokens() => {
+                    return Ok(StoreOutcome::Unrecognized(active));
                 }
-                Relation::Unknown(_) | Relation::Other => {}
+                Owners::Unknown(_) | Owners::Different => {}
             }
-            shadowed_login = self.shadowed_by_token(registry, &scope, &context);
+            shadowed_login = shadowed_by_token(registry, &scope, &context);
             if shadowed_login
                 .as_ref()
                 .is_some_and(|shadowed| shadowed.is_replaced)
             {
-                self.refuse_to_lose_login(registry, &scope)?;
+                self.ensure_token_is_active(registry, &scope)?;
             }
         }
         if login.has_expired(self.context.clock.now()) {
@@ -127,9 +117,14 @@ impl Broker<'_> {
         Ok(StoreOutcome::Written { shadowed_login })
     }
 
-    /// Whether a credential is the one that we answer anyway. Known without
-    /// asking a keychain that may be locked by now, where the token is at hand.
-    fn is_ours(&self, registry: &Registry, login: &Login, context: &SourceContext<'_>) -> bool {
+    /// Returns whether a credential is the one that `get` returns. The token cache is read
+    /// first, because the keychain of the logins may be locked.
+    fn is_active_credential(
+        &self,
+        registry: &Registry,
+        login: &Login,
+        context: &SourceContext<'_>,
+    ) -> bool {
         let wanted = context.choice.credential;
         if login.username != wanted.username() {
             return false;
@@ -139,40 +134,27 @@ impl Broker<'_> {
         if entry.is_ok_and(|entry| entry.cached.secret() == Some(&login.secret)) {
             return true;
         }
-        let search = sources::find(registry, context);
-        let resolved = search.map(|search| search.resolved);
-        match resolved.map(|resolved| resolved.map(|resolved| resolved.identity)) {
-            Ok(Some(ResolvedIdentity::Exchanged(identity))) if wanted == CredentialKind::ApiKey => {
+        match active_source(registry, context).map(|resolved| resolved.identity) {
+            Some(ResolvedIdentity::Exchanged(identity)) if wanted == CredentialKind::ApiKey => {
                 identity.api_key() == Some(&login.secret)
             }
-            Ok(Some(ResolvedIdentity::Exchanged(identity))) => {
+            Some(ResolvedIdentity::Exchanged(identity)) => {
                 let key = wanted.key_of(identity.key(), registry);
                 context.tokens.secret(&key).as_ref() == Some(&login.secret)
             }
-            Ok(Some(ResolvedIdentity::AccessToken(token))) => token == login.secret,
-            _ => false,
+            Some(ResolvedIdentity::AccessToken(token)) => token == login.secret,
+            Some(ResolvedIdentity::Credential(_)) | None => false,
         }
     }
 
-    /// Whether a token is one that was issued for a login that another source answers
-    /// instead of now, such as a variable that was set since.
-    fn has_issued(&self, scope: &LoginScope, token: &Secret, context: &SourceContext<'_>) -> bool {
-        [scope, &LoginScope::Default].into_iter().any(|scope| {
-            let login = context.logins.read(scope).ok().flatten();
-            login.is_some_and(|login| {
-                let key = CacheKey::new(&context.endpoint, &login.id);
-                context.tokens.secret(&key).as_ref() == Some(token)
-            })
-        })
-    }
-
-    /// A token that does not even answer must not take the place of a login that lasts.
-    fn refuse_to_lose_login(&self, registry: &Registry, scope: &LoginScope) -> Result<()> {
+    /// Returns an error if another source takes precedence over the login for a registry. A
+    /// token that would not even be active must not replace a permanent login.
+    fn ensure_token_is_active(&self, registry: &Registry, scope: &LoginScope) -> Result<()> {
         match self.answering(registry)? {
-            Some(answering) if answering.origin != Origin::Login(scope.clone()) => {
+            Some(active) if active.origin != Origin::Login(scope.clone()) => {
                 Err(Error::user(format!(
                     "the token was not stored: it would replace the permanent login for {registry}, and {} takes precedence over both",
-                    answering.name
+                    active.name
                 ))
                 .with_hint(format!(
                     "To delete that login first, run '{}'",
@@ -183,86 +165,121 @@ impl Broker<'_> {
         }
     }
 
-    fn relation(
+    /// Compares the owner of an access token with that of a registry's active source, without
+    /// asking IAM.
+    fn compare_owners(
         &self,
         registry: &Registry,
         token: &Secret,
         context: &SourceContext<'_>,
-    ) -> Relation {
-        let Ok(Some(resolved)) = sources::find(registry, context).map(|search| search.resolved)
-        else {
-            return Relation::Other;
+    ) -> Owners {
+        let Some(resolved) = active_source(registry, context) else {
+            return Owners::Different;
         };
-        // An empty one proves nothing.
+        // `get` never returns an empty token.
         if token.is_empty() {
-            return Relation::Same;
+            return Owners::Same;
         }
         let owner = Owner::of(token);
-        let is_same = |other: &Owner| owner.as_ref().is_some_and(|it| it.is_same_as(other));
+        let is_same = |other: Option<&Owner>| {
+            let both = owner.as_ref().zip(other);
+            both.is_some_and(|(owner, other)| owner.is_same_as(other))
+        };
         match &resolved.identity {
-            ResolvedIdentity::Credential(_) => Relation::Other,
-            // One that lives longer is worth storing, also of the same identity.
-            ResolvedIdentity::AccessToken(answered) => {
-                let has_expired =
-                    jwt::has_expired(token.expose(), self.context.clock.now(), jwt::MARGIN);
-                if Owner::of(answered).is_some_and(|other| is_same(&other)) && has_expired {
-                    Relation::Same
+            ResolvedIdentity::Credential(_) => Owners::Different,
+            // A valid token of the same owner may expire later than the active one.
+            ResolvedIdentity::AccessToken(active) => {
+                let now = self.context.clock.now();
+                let has_expired = jwt::has_expired(token.expose(), now, jwt::MARGIN);
+                if has_expired && is_same(Owner::of(active).as_ref()) {
+                    Owners::Same
                 } else {
-                    Relation::Other
+                    Owners::Different
                 }
             }
+            ResolvedIdentity::Exchanged(_) if has_session_ended(&resolved) => Owners::Different,
             ResolvedIdentity::Exchanged(identity) => {
-                let kept = context.tokens.token(&identity.key());
-                match self.owner_known_locally(&resolved, context) {
-                    _ if is_known_to_have_ended(&resolved) => Relation::Other,
-                    Some(other) if is_same(&other) => Relation::Same,
-                    None if kept.is_none() => Relation::Unknown(ActiveSource::of(&resolved)),
-                    _ => Relation::Other,
+                let active = self.owner_known_locally(&resolved, context);
+                if is_same(active.as_ref()) {
+                    Owners::Same
+                } else if active.is_none() && context.tokens.token(&identity.key()).is_none() {
+                    Owners::Unknown(ActiveSource::of(&resolved))
+                } else {
+                    Owners::Different
                 }
             }
         }
     }
 
-    /// Whether tokens are kept at all, found out by trying. Where they are not, a
-    /// client brings back tokens that nobody here knows.
-    fn keeps_tokens(&self) -> bool {
+    /// Returns whether tokens can be cached, by writing an item. Without a token cache, this
+    /// program does not recognize a token that it issued.
+    fn can_cache_tokens(&self) -> bool {
         let item = Item::probe(&format!("store-{:016x}", (self.context.random)()));
         let tokens = &*self.keychains.tokens;
         let is_written = tokens
-            .write(&item, &Secret::new("probe"), Some(PROBE_LIFE))
+            .write(&item, &Secret::new("probe"), Some(PROBE_LIFETIME))
             .is_ok();
         is_written && tokens.delete(&item).is_ok()
     }
+}
 
-    fn shadowed_by_token(
-        &self,
-        registry: &Registry,
-        scope: &LoginScope,
-        context: &SourceContext<'_>,
-    ) -> Option<ShadowedLogin> {
-        let former = context.logins.read(scope).ok().flatten();
-        let is_replaced = former
-            .is_some_and(|login| login.kind() != LoginKind::Bearer && !login.secret.is_empty());
-        let behind = sources::find_behind(scope, registry, context)
-            .ok()
-            .flatten();
-        let after_expiry = behind.as_ref().map(ActiveSource::of);
-        (is_replaced || after_expiry.is_some()).then_some(ShadowedLogin {
-            is_replaced,
-            after_expiry,
+/// Returns an error for a user name that is no login. User names are shown in many places, so
+/// an API key is rejected. The ID of a trusted profile looks like one, but is none.
+fn check_username(registry: &Registry, login: &Login) -> Result<()> {
+    let error = if login.username == "<token>" {
+        Error::user(format!(
+            "{registry} does not accept identity tokens (user name <token>)"
+        ))
+    } else if login.kind() == LoginKind::Verbatim && repeatable::is_api_key(&login.username) {
+        Error::user("the user name looks like an API key")
+    } else {
+        return Ok(());
+    };
+    Err(error.with_hint(format!(
+        "Log in with 'docker login -u iamapikey {registry}'"
+    )))
+}
+
+/// Returns whether a token was issued for a stored login, which may now be shadowed by another
+/// source, such as a variable that was set since.
+fn was_issued_for_login(scope: &LoginScope, token: &Secret, context: &SourceContext<'_>) -> bool {
+    [scope, &LoginScope::Default].into_iter().any(|scope| {
+        let login = context.logins.read(scope).ok().flatten();
+        login.is_some_and(|login| {
+            let key = CacheKey::new(&context.endpoint, &login.id);
+            context.tokens.secret(&key).as_ref() == Some(token)
         })
-    }
+    })
+}
+
+/// Returns the permanent login that an access token for a registry replaces or shadows.
+fn shadowed_by_token(
+    registry: &Registry,
+    scope: &LoginScope,
+    context: &SourceContext<'_>,
+) -> Option<ShadowedLogin> {
+    let previous = context.logins.read(scope).ok().flatten();
+    let is_replaced =
+        previous.is_some_and(|login| login.kind() != LoginKind::Bearer && !login.secret.is_empty());
+    let behind = sources::find_behind(scope, registry, context)
+        .ok()
+        .flatten();
+    let after_expiry = behind.as_ref().map(ActiveSource::of);
+    (is_replaced || after_expiry.is_some()).then_some(ShadowedLogin {
+        is_replaced,
+        after_expiry,
+    })
+}
+
+/// Returns the active source of a registry, if it is valid.
+fn active_source<'a>(registry: &Registry, context: &'a SourceContext<'a>) -> Option<Resolved<'a>> {
+    sources::find(registry, context).ok()?.resolved
 }
 
 /// Returns whether IAM has ended the session of a stored login.
-fn is_known_to_have_ended(resolved: &Resolved<'_>) -> bool {
+fn has_session_ended(resolved: &Resolved<'_>) -> bool {
     let login = resolved.login.as_ref();
     login.is_some_and(|login| login.ended_at.is_some())
-}
-
-/// Returns the hint to log in with an API key.
-fn login_with_key(registry: &Registry) -> String {
-    format!("Log in with 'docker login -u iamapikey {registry}'")
 }
 
 #[cfg(test)]
@@ -277,20 +294,20 @@ mod tests {
     use super::*;
     use crate::keychain::KeychainError;
 
-    fn token_of(who: &str, account: &str, end: u64) -> String {
-        jwt::unsigned(&json!({"iam_id": who, "account": {"bss": account}, "exp": end}))
+    fn token_owned_by(iam_id: &str, account: &str, expires_at: u64) -> String {
+        jwt::unsigned(&json!({"iam_id": iam_id, "account": {"bss": account}, "exp": expires_at}))
     }
 
-    /// What becomes of an access token.
+    /// Stores an access token for us.icr.io.
     fn store(machine: &TestMachine, token: &str) -> Result<StoreOutcome> {
         let credential = Credential::bearer(Secret::new(token));
         machine.with_broker(|broker| broker.store(&registry("us.icr.io"), credential))
     }
 
-    /// A machine with an API key for every registry, whose tokens are of `me` in account `a`.
-    fn machine_of_me() -> TestMachine {
+    /// Creates a machine whose default login is an API key of `me` in account `a`.
+    fn machine_of_owner() -> TestMachine {
         let machine = TestMachine::new();
-        let token = Secret::new(token_of("me", "a", START + 3600));
+        let token = Secret::new(token_owned_by("me", "a", START + 3600));
         let login = Login::new(CredentialKind::ApiKey.with(Secret::new("key")));
         let login = login.with_owner(Owner::of(&token));
         machine
@@ -300,43 +317,43 @@ mod tests {
     }
 
     #[test]
-    fn an_access_token_is_stored_unless_it_is_of_the_identity_that_answers() {
+    fn an_access_token_is_stored_unless_it_has_the_owner_of_the_active_source() {
         let end = START + 600;
         for (token, is_stored) in [
-            (token_of("me", "a", end), false),
-            (token_of("me", "b", end), true),
-            (token_of("other", "a", end), true),
+            (token_owned_by("me", "a", end), false),
+            (token_owned_by("me", "b", end), true),
+            (token_owned_by("other", "a", end), true),
             ("opaque".to_owned(), true),
         ] {
-            let machine = machine_of_me();
+            let machine = machine_of_owner();
             let stored = store(&machine, &token).unwrap();
             assert_eq!(stored != StoreOutcome::Unchanged, is_stored, "{token}");
-            let answered = if is_stored { &*token } else { "access-1" };
-            machine.assert_get("us.icr.io", &format!("iambearer:{answered}"));
+            let returned = if is_stored { &*token } else { "access-1" };
+            machine.assert_get("us.icr.io", &format!("iambearer:{returned}"));
             machine.assert_get("de.icr.io", "iambearer:access-1");
         }
     }
 
     #[test]
-    fn an_expired_access_token_is_refused_unless_it_is_of_the_identity_that_answers() {
-        let machine = machine_of_me();
-        let own = token_of("me", "a", START - 1);
+    fn an_expired_access_token_is_rejected_unless_it_has_the_owner_of_the_active_source() {
+        let machine = machine_of_owner();
+        let own = token_owned_by("me", "a", START - 1);
         assert_eq!(store(&machine, &own), Ok(StoreOutcome::Unchanged));
         for other in [
-            token_of("me", "b", START - 1),
-            token_of("other", "a", START - 1),
-            // `get` would not hand it out any more.
-            token_of("other", "a", START + 9),
+            token_owned_by("me", "b", START - 1),
+            token_owned_by("other", "a", START - 1),
+            // It expires within seconds, so `get` would not return it.
+            token_owned_by("other", "a", START + 9),
         ] {
-            let failure = store(&machine, &other).unwrap_err().to_string();
-            assert!(failure.contains("has expired"), "{failure}");
+            let message = store(&machine, &other).unwrap_err().to_string();
+            assert!(message.contains("has expired"), "{message}");
         }
     }
 
     #[test]
-    fn whose_session_is_over_may_log_in_with_a_token_of_the_same_identity() {
+    fn after_a_session_has_ended_an_access_token_of_the_same_owner_is_stored() {
         let machine = TestMachine::new();
-        let token = token_of("me", "a", START + 600);
+        let token = token_owned_by("me", "a", START + 600);
         let scope = LoginScope::Registry(registry("us.icr.io"));
         let session = CredentialKind::RefreshToken.with(Secret::new("refresh"));
         let login = Login::new(session).with_owner(Owner::of(&Secret::new(&*token)));
@@ -351,9 +368,9 @@ mod tests {
     }
 
     #[test]
-    fn what_a_token_takes_the_place_of_is_known() {
-        let machine = machine_of_me();
-        let token = token_of("other", "b", START + 600);
+    fn storing_a_token_reports_the_login_that_it_replaces_or_shadows() {
+        let machine = machine_of_owner();
+        let token = token_owned_by("other", "b", START + 600);
         let shadowed = |machine: &TestMachine| match store(machine, &token) {
             Ok(StoreOutcome::Written {
                 shadowed_login: Some(shadowed),
@@ -370,36 +387,35 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_does_not_answer_replaces_no_login_that_lasts() {
+    fn a_token_that_would_not_be_active_replaces_no_permanent_login() {
         let mut machine = TestMachine::with_login("iamapikey", "key");
         machine.environment = machine.with_settings("", &[("IBMCLOUD_API_KEY", "another")]);
-        let token = token_of("other", "b", START + 600);
-        let failure = store(&machine, &token).unwrap_err().to_string();
+        let token = token_owned_by("other", "b", START + 600);
+        let message = store(&machine, &token).unwrap_err().to_string();
         assert!(
-            failure.contains("$IBMCLOUD_API_KEY takes precedence"),
-            "{failure}"
+            message.contains("$IBMCLOUD_API_KEY takes precedence"),
+            "{message}"
         );
         machine.environment = machine.with_settings("", &[]);
         machine.assert_get("us.icr.io", "iambearer:access-1");
     }
 
     #[test]
-    fn a_token_of_ours_comes_back_although_another_source_answers_by_now() {
-        let mut machine = machine_of_me();
+    fn an_issued_token_is_not_stored_after_another_source_became_active() {
+        let mut machine = machine_of_owner();
         machine.assert_get("us.icr.io", "iambearer:access-1");
         machine.environment = machine.with_settings("", &[("IBMCLOUD_API_KEY", "another")]);
         assert_eq!(store(&machine, "access-1"), Ok(StoreOutcome::Unchanged));
     }
 
-    /// Then nobody can tell a token of ours that a client brings back from another.
     #[test]
-    fn where_no_token_is_kept_none_takes_the_place_of_what_answers() {
+    fn without_a_token_cache_an_unrecognized_token_is_not_stored() {
         let mut machine = TestMachine::with_environment(&[("IBMCLOUD_API_KEY", "key")]);
         machine.keychains.tokens = Box::new(Rc::clone(&machine.durable));
         machine.keychains.cache_is_local = false;
         let full = KeychainError::Refused("full".into());
         machine.durable.fail_with(Some(full));
-        let token = token_of("somebody", "a", START + 600);
+        let token = token_owned_by("other", "a", START + 600);
         let stored = store(&machine, &token);
         assert!(
             matches!(stored, Ok(StoreOutcome::Unrecognized(_))),
@@ -413,9 +429,9 @@ mod tests {
         );
     }
 
-    /// As on macOS and Windows, where no note says which login a registry has.
+    /// As on macOS and Windows, where login hints are not used.
     #[test]
-    fn what_we_answered_comes_back_without_notes_too() {
+    fn a_returned_credential_is_recognized_without_login_hints() {
         for credential in ["iambearer", "iamrefresh", "iamapikey"] {
             let mut machine = TestMachine::new();
             machine.keychains.cache_is_local = false;
@@ -432,19 +448,19 @@ mod tests {
     }
 
     #[test]
-    fn an_identity_token_is_refused() {
-        let failure = TestMachine::new()
+    fn an_identity_token_is_rejected() {
+        let message = TestMachine::new()
             .store("us.icr.io", "<token>", "x")
             .unwrap_err()
             .to_string();
         assert!(
-            failure.contains("docker login -u iamapikey us.icr.io"),
-            "{failure}"
+            message.contains("docker login -u iamapikey us.icr.io"),
+            "{message}"
         );
     }
 
     #[test]
-    fn our_own_token_may_come_back_while_the_keychain_is_locked() {
+    fn an_issued_token_is_recognized_while_the_keychain_is_locked() {
         let machine = TestMachine::with_login("iamapikey", "key");
         machine.get("us.icr.io").unwrap();
         machine
@@ -455,8 +471,8 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_secret_is_taken_but_never_answered() {
-        for username in ["iamapikey", "iambearer", "token", "cp", "somebody"] {
+    fn an_empty_secret_is_stored_but_never_returned() {
+        for username in ["iamapikey", "iambearer", "token", "cp", "other-user"] {
             let machine = TestMachine::with_login(username, "");
             assert_eq!(
                 machine.get("us.icr.io"),
