@@ -119,7 +119,7 @@ impl Choosing<'_> {
     /// Returns the registries with a login, and those in the files if the login is for all
     /// registries.
     fn found_hosts(&self, files: &[ClientFile], asks: bool) -> Result<Vec<String>> {
-        let logins = self.broker.logins()?;
+        let logins = self.broker.usernames()?;
         let own = logins.keys().filter_map(|scope| match scope {
             LoginScope::Registry(registry) => Some(registry.host().to_owned()),
             _ => None,

@@ -156,15 +156,14 @@ mod tests {
     }
 
     #[test]
-    fn erase_deletes_the_login_and_its_token() {
+    fn logout_deletes_the_login_and_its_token() {
         let machine = TestMachine::with_login("iamapikey", "key");
         machine.get("us.icr.io").unwrap();
-        machine
-            .with_broker(|broker| broker.erase(&registry("us.icr.io")))
-            .unwrap();
-        machine
-            .with_broker(|broker| broker.erase(&registry("us.icr.io")))
-            .unwrap();
+        let scope = LoginScope::Registry(registry("us.icr.io"));
+        for is_stored in [true, false] {
+            let outcome = machine.with_broker(|broker| broker.log_out(&scope));
+            assert_eq!(outcome, Ok(is_stored));
+        }
         assert_eq!(machine.get("us.icr.io"), Err(Error::not_found()));
         machine.store("us.icr.io", "iamapikey", "key").unwrap();
         assert_eq!(

@@ -143,15 +143,6 @@ impl Broker<'_> {
         }
     }
 
-    /// Deletes the login for a registry and its cached tokens, if one is stored.
-    ///
-    /// # Errors
-    /// The keychain cannot delete it.
-    pub fn erase(&self, registry: &Registry) -> Result<()> {
-        self.log_out(&LoginScope::Registry(registry.clone()))
-            .map(drop)
-    }
-
     /// Returns the login for a scope, if one is stored.
     ///
     /// # Errors
@@ -194,7 +185,7 @@ impl Broker<'_> {
     ///
     /// # Errors
     /// The keychain cannot be read.
-    pub fn logins(&self) -> Result<BTreeMap<LoginScope, String>> {
+    pub fn usernames(&self) -> Result<BTreeMap<LoginScope, String>> {
         let logins = Logins::in_keychain(&*self.keychains.logins);
         let mut usernames = BTreeMap::new();
         for (scope, username) in logins.list()? {
@@ -210,8 +201,8 @@ impl Broker<'_> {
     ///
     /// # Errors
     /// The keychain cannot be read.
-    pub fn list(&self) -> Result<BTreeMap<Registry, String>> {
-        let logins = self.logins()?.into_iter();
+    pub fn registry_usernames(&self) -> Result<BTreeMap<Registry, String>> {
+        let logins = self.usernames()?.into_iter();
         Ok(logins
             .filter_map(|(scope, username)| Some((scope.into_registry()?, username)))
             .collect())
@@ -276,7 +267,7 @@ mod tests {
         machine.clock.advance(Duration::from_secs(600));
         assert_eq!(machine.get("us.icr.io"), Err(Error::not_found()));
         assert_eq!(
-            machine.with_broker(|broker| broker.list()),
+            machine.with_broker(|broker| broker.registry_usernames()),
             Ok(BTreeMap::new())
         );
     }
@@ -308,7 +299,7 @@ mod tests {
             &|broker| drop(broker.answering(&host).unwrap()),
             &|broker| drop(broker.origin(&host).unwrap()),
             &|broker| drop(broker.login_statuses().unwrap()),
-            &|broker| drop(broker.list().unwrap()),
+            &|broker| drop(broker.registry_usernames().unwrap()),
             &|broker| drop(broker.get_fresh(&host, None).unwrap()),
         ];
         for query in queries {

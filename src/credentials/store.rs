@@ -305,7 +305,7 @@ mod tests {
     }
 
     /// Creates a machine whose default login is an API key of `me` in account `a`.
-    fn machine_of_owner() -> TestMachine {
+    fn machine_with_login_of_me() -> TestMachine {
         let machine = TestMachine::new();
         let token = Secret::new(token_owned_by("me", "a", START + 3600));
         let login = Login::new(CredentialKind::ApiKey.with(Secret::new("key")));
@@ -325,7 +325,7 @@ mod tests {
             (token_owned_by("other", "a", end), true),
             ("opaque".to_owned(), true),
         ] {
-            let machine = machine_of_owner();
+            let machine = machine_with_login_of_me();
             let stored = store(&machine, &token).unwrap();
             assert_eq!(stored != StoreOutcome::Unchanged, is_stored, "{token}");
             let returned = if is_stored { &*token } else { "access-1" };
@@ -336,7 +336,7 @@ mod tests {
 
     #[test]
     fn an_expired_access_token_is_rejected_unless_it_has_the_owner_of_the_active_source() {
-        let machine = machine_of_owner();
+        let machine = machine_with_login_of_me();
         let own = token_owned_by("me", "a", START - 1);
         assert_eq!(store(&machine, &own), Ok(StoreOutcome::Unchanged));
         for other in [
@@ -369,7 +369,7 @@ mod tests {
 
     #[test]
     fn storing_a_token_reports_the_login_that_it_replaces_or_shadows() {
-        let machine = machine_of_owner();
+        let machine = machine_with_login_of_me();
         let token = token_owned_by("other", "b", START + 600);
         let shadowed = |machine: &TestMachine| match store(machine, &token) {
             Ok(StoreOutcome::Written {
@@ -402,7 +402,7 @@ mod tests {
 
     #[test]
     fn an_issued_token_is_not_stored_after_another_source_became_active() {
-        let mut machine = machine_of_owner();
+        let mut machine = machine_with_login_of_me();
         machine.assert_get("us.icr.io", "iambearer:access-1");
         machine.environment = machine.with_settings("", &[("IBMCLOUD_API_KEY", "another")]);
         assert_eq!(store(&machine, "access-1"), Ok(StoreOutcome::Unchanged));

@@ -1,4 +1,4 @@
-//! A machine of its own for tests, with an IAM that answers by numbers.
+//! A machine for tests, with a fake IAM that numbers its tokens.
 
 use std::cell::Cell;
 use std::cell::RefCell;
@@ -30,10 +30,11 @@ use crate::settings::Settings;
 use crate::terminal::fake::FakeTerminal;
 use crate::time::fake::FakeClock;
 
-/// When the tests begin.
+/// The time at which the tests start, in seconds since 1970.
 pub(crate) const START: u64 = 1_800_000_000;
 
-/// IAM that numbers its tokens, until it is told to fail.
+/// An IAM that numbers its tokens by request. It rejects one secret, or answers all requests
+/// with one status, if the test says so.
 #[derive(Default)]
 pub(crate) struct FakeIam {
     pub(crate) requests: RefCell<Vec<Request>>,
@@ -45,7 +46,7 @@ pub(crate) struct FakeIam {
 impl Transport for FakeIam {
     fn send(&self, request: Request) -> Result<Response, TransportError> {
         let Body::Form(form) = &request.body else {
-            panic!("it is asked for tokens alone");
+            panic!("not a request for a token");
         };
         let rejected = self.rejected_secret.borrow().clone();
         let is_rejected = form
@@ -73,7 +74,7 @@ impl Transport for FakeIam {
     }
 }
 
-/// Counts the processes that would be started, once that is possible.
+/// A counter of background refreshes. None starts until the test makes it possible.
 #[derive(Default)]
 pub(crate) struct FakeBackgroundRefresh {
     pub(crate) is_possible: Cell<bool>,
@@ -89,7 +90,8 @@ impl FakeBackgroundRefresh {
     }
 }
 
-/// A test environment with a cache keychain for tokens and a durable one for logins.
+/// A machine with its own environment, clock, locks and IAM, a keychain for cached tokens, and
+/// a durable one for logins.
 pub(crate) struct TestMachine {
     pub(crate) clock: Rc<FakeClock>,
     pub(crate) environment: Environment,
@@ -161,7 +163,7 @@ impl TestMachine {
         self.with_broker(|broker| broker.store(&registry(host), credential).map(drop))
     }
 
-    /// Variables, with a settings file that holds this.
+    /// Returns the variables, with one that names a new settings file.
     pub(crate) fn with_settings(&self, text: &str, variables: &[(&str, &str)]) -> Environment {
         let file = self.directory.path().join("settings/config.toml");
         write_own(&file, text);
@@ -175,7 +177,7 @@ impl TestMachine {
         self.with_broker(|broker| broker.log_in(scope, login))
     }
 
-    /// `username:secret` of the answer.
+    /// Returns the credential of a `get` as `username:secret`.
     pub(crate) fn get(&self, host: &str) -> Result<String> {
         let credential =
             self.with_broker(|broker| broker.get_and_delete_expired(&registry(host)))?;

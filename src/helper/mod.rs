@@ -160,7 +160,7 @@ fn delete_login(address: &str, stdio: &mut Stdio<'_>, context: &Context<'_>) -> 
     };
     let session = Session::with_settings(context, settings, Prompting::Allowed)?;
     let broker = Broker::new(&session);
-    broker.erase(&registry)?;
+    broker.log_out(&LoginScope::Registry(registry.clone()))?;
     warn(commands::after_logout(&registry, &broker), stdio);
     Ok(())
 }
@@ -177,7 +177,7 @@ pub(crate) fn renew(address: &str, context: &Context<'_>) -> Result<()> {
 /// Prints the stored logins. Ignores stdin: clients send a word, nothing, or leave a terminal.
 pub(crate) fn list(stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> {
     let session = Session::open(context, Prompting::Never)?;
-    let usernames = Broker::new(&session).list()?;
+    let usernames = Broker::new(&session).registry_usernames()?;
     let answer: serde_json::Map<String, serde_json::Value> = usernames
         .into_iter()
         .map(|(registry, username)| (registry.host().to_owned(), username.into()))

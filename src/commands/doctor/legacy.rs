@@ -121,7 +121,7 @@ fn store_and_check(login: LegacyLogin, broker: &Broker<'_>) -> Result<()> {
     let Err(error) = broker.get(&registry) else {
         return Ok(());
     };
-    Err(match broker.erase(&registry) {
+    Err(match broker.log_out(&scope) {
         Ok(_) => error,
         Err(erase_error) => Error::user(format!(
             "{}, and cannot delete the stored login: {erase_error}",
