@@ -11,7 +11,7 @@
 //! | [`helper`] | what do clients send, and how do they read an answer? |
 //! | [`registry`] | is this host one of IBM Cloud's registries, and what does it say? |
 //! | [`credentials`] | what comes after what? |
-//! | [`token_cache`] | is there a token that is still good? |
+//! | [`token_cache`] | which token is still good? |
 //! | [`sources`] | where does a credential come from? |
 //! | [`lock`] | who asks IAM, of all who want to? |
 //! | [`iam`], [`metadata`] | what does IAM, or a virtual server's metadata service, give? |
