@@ -1,12 +1,13 @@
 <#
 .SYNOPSIS
-    Builds docker-credential-icr and installs it for you alone, on Windows.
+    Builds docker-credential-icr and installs it for your user, on Windows.
 .DESCRIPTION
-    The program goes to %LOCALAPPDATA%\Programs\docker-credential-icr, which is put on your PATH; the completion for
-    PowerShell lies beside it. Needs Rust (https://rustup.rs) and the C++ build tools of Visual Studio.
+    Installs the program in %LOCALAPPDATA%\Programs\docker-credential-icr and adds this directory to your PATH. The
+    completion for PowerShell is in the same directory. Needs Rust (https://rustup.rs) and the C++ build tools of Visual Studio.
 .PARAMETER Uninstall
-    Removes what was installed. Run `docker-credential-icr logout --all` and `docker-credential-icr configure --undo`
-    before: logins stay in the Credential Manager, and clients would miss the program.
+    Removes the installed files. Before, run `docker-credential-icr logout --all` and
+    `docker-credential-icr configure --undo`: otherwise logins stay in the Credential Manager, and clients fail without
+    the program.
 .EXAMPLE
     powershell -ExecutionPolicy Bypass -File install\install.ps1
 #>

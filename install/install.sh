@@ -10,14 +10,14 @@ usage() {
     cat <<END
 usage: install.sh [--system | --prefix DIR] [--uninstall | --check]
 
-Builds $program and installs it for you alone, into \$XDG_BIN_HOME or ~/.local/bin;
-its manual and shell completions into \$XDG_DATA_HOME or ~/.local/share.
+Builds $program and installs it for your user: the program in \$XDG_BIN_HOME or ~/.local/bin,
+its manual and shell completions in \$XDG_DATA_HOME or ~/.local/share.
 
-  --system      for all users, into /usr/local/bin and /usr/local/share; only copying needs root
-  --prefix DIR  into DIR/bin and DIR/share
-  --uninstall   removes what was installed instead
-  --check       says what is missing for building, and does nothing else
-  --help        this text
+  --system      Install for all users in /usr/local/bin and /usr/local/share; only copying needs root
+  --prefix DIR  Install in DIR/bin and DIR/share
+  --uninstall   Remove the installed files
+  --check       Only list what is missing to build the program
+  --help        Print this help
 END
 }
 
@@ -45,7 +45,7 @@ parse() {
             shift
             ;;
         --prefix=?*) prefix=${1#--prefix=} ;;
-        *) misused "there is no option $1" ;;
+        *) misused "unknown option '$1'" ;;
         esac
         shift
     done
@@ -66,7 +66,7 @@ fail() {
 install_program() {
     local built
     directory=$(directory)
-    [ ! -d "$directory/$program" ] || fail "$directory/$program is a directory; remove it first"
+    [ ! -d "$directory/$program" ] || fail "$directory/$program is a directory. Remove it first"
     require_nothing "$(unfit_directory)"
     as_invoker --check >/dev/null
     echo "Building $program (a few minutes the first time)"
@@ -76,19 +76,19 @@ install_program() {
     install_documents
     echo "Installed $("$directory/$program" version) as $directory/$program"
     warn_about_path
-    tell_zsh
+    explain_zsh_completion
     next_step
 }
 
 uninstall_program() {
     directory=$(directory)
-    echo "Logins stay in the keychain, and clients that use the program will fail without it. To remove both, run before this:"
+    echo "Logins stay in the keychain, and clients that use the program fail without it. To remove both, run these commands before:"
     echo "    $program logout --all"
     echo "    $program configure --undo"
     require_nothing "$(unfit_directory)"
     remove_documents
     if [ ! -e "$directory/$program" ] && [ ! -L "$directory/$program" ]; then
-        echo "There is no $directory/$program; nothing to remove."
+        echo "$directory/$program does not exist: nothing to remove"
         return
     fi
     privileged rm "$directory/$program"
@@ -103,13 +103,13 @@ directory() {
     elif [ -n "$prefix" ]; then
         chosen=$prefix/bin
     elif [ -n "$(sudo_user)" ]; then
-        fail "sudo would install it for root alone; leave sudo out, or add --system"
+        fail "sudo would install it only for root. Run this without sudo, or add --system"
     elif [ -n "${XDG_BIN_HOME:-}" ]; then
         chosen=$XDG_BIN_HOME
     elif [ -n "${HOME:-}" ]; then
         chosen=$HOME/.local/bin
     else
-        fail "HOME is not set, so your own directory is unknown; set it, or use --prefix DIR or --system"
+        fail "HOME is not set, so your directory is unknown. Set HOME, or use --prefix DIR or --system"
     fi
     case $chosen in
     /*) echo "$chosen" ;;
@@ -132,7 +132,7 @@ share() {
     fi
 }
 
-# Each where its shell finds it; PowerShell has no such place.
+# Installs each completion where its shell finds it. PowerShell has no such directory.
 install_documents() {
     local completions=$workspace/install/completions share page
     share=$(share)
@@ -150,7 +150,7 @@ install_document() {
     privileged install -m 0644 "$1" "$2"
 }
 
-# Also those of other versions. Directories stay, because other programs may use them.
+# Also removes files of other versions. Directories stay, because other programs may use them.
 remove_documents() {
     local share document
     share=$(share)
@@ -264,19 +264,19 @@ replace() {
 warn_about_path() {
     local first
     if ! is_on_path "$directory"; then
-        echo "Warning: $directory is not on your PATH, so clients will not find the program. Add to your ~/.profile:"
+        echo "Warning: $directory is not on your PATH, so clients will not find the program. Add to ~/.profile:"
         echo "    export PATH=\"$directory:\$PATH\""
     fi
     first=$(type -P "$program" || true)
     if [ -n "$first" ] && [ ! "$first" -ef "$directory/$program" ]; then
-        echo "Warning: clients will find $first first; remove it, or put $directory before it on your PATH."
+        echo "Warning: clients will find $first first. Remove it, or put $directory first on your PATH."
     fi
 }
 
-# zsh's default path for functions has no directory in the home.
-tell_zsh() {
+# zsh's default path for functions has no directory in the home directory.
+explain_zsh_completion() {
     [ "$scope" = user ] && [[ ${SHELL:-} == */zsh ]] || return 0
-    echo "For zsh's completion, before compinit in ~/.zshrc:  fpath=(\"$(share)/zsh/site-functions\" \$fpath)"
+    echo "For completion in zsh, add to ~/.zshrc before compinit:  fpath=(\"$(share)/zsh/site-functions\" \$fpath)"
 }
 
 is_on_path() {
@@ -292,7 +292,7 @@ next_step() {
     cat <<'END'
 Next:
     docker-credential-icr login                             log in to all registries
-    docker-credential-icr configure --registry us.icr.io    has docker, podman, buildah and skopeo ask it
+    docker-credential-icr configure --registry us.icr.io    add this helper to Docker and Podman
 END
 }
 

@@ -1,4 +1,4 @@
-//! A desktop's D-Bus session with GNOME Keyring, private to the measurement and without a screen.
+//! A D-Bus session with GNOME Keyring, only for the measurement and without a screen.
 
 use std::fs::File;
 use std::io::BufRead as _;
@@ -174,7 +174,7 @@ struct KilledOnDrop(Child);
 
 impl KilledOnDrop {
     fn end(&mut self) {
-        // It may have ended by itself.
+        // It may have ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

@@ -22,7 +22,7 @@ use crate::stopwatch::Program;
 /// The emulator's API key.
 const API_KEY: &str = "measured-api-key";
 
-/// The registry where one is enough.
+/// The registry of measurements that need only one.
 pub(crate) const REGISTRY: &str = "us.icr.io";
 
 /// Everything that a measurement needs. Keys, processes and files are removed when it is dropped.

@@ -57,9 +57,9 @@ fn many_registries_cause_a_warning_about_slow_builds() {
 fn a_client_after_the_registry_option_is_reported() {
     let env = docker_env("{}");
     let outcome = configure(&env, &["--registry", "us.icr.io", "docker"]);
-    outcome.is_user_error(&["'configure docker --registry us.icr.io'"]);
+    outcome.is_user_error(&["'docker-credential-icr configure docker --registry us.icr.io'"]);
     let outcome = configure(&env, &["--registry", "podman"]);
-    outcome.is_user_error(&["'configure podman --registry HOST'"]);
+    outcome.is_user_error(&["'docker-credential-icr configure podman --registry HOST'"]);
     assert_eq!(content(&env, DOCKER), "{}");
 }
 

@@ -1,4 +1,4 @@
-# docker compose, the plug-in of docker or the program of its own.
+# docker compose, as a plug-in of docker or as a separate program.
 # shellcheck shell=bash
 
 compose() {
@@ -21,24 +21,24 @@ two_services() {
     cat >docker-compose.yml <<'YAML'
 services:
   ready:
-    image: us.icr.io/lab/hello
+    image: us.icr.io/private/hello
     network_mode: none
     command: ["sh", "-c", "exit 42"]
   made:
-    image: us.icr.io/lab/built
+    image: us.icr.io/private/built
     network_mode: none
     build: ./made
     command: ["sh", "-c", "exit 43"]
 YAML
     mkdir made
-    printf 'FROM us.icr.io/lab/hello\nLABEL built=by-compose\n' >made/Dockerfile
+    printf 'FROM us.icr.io/private/hello\nLABEL built=by-compose\n' >made/Dockerfile
 }
 
 test_compose_pulls_and_runs_a_private_image() {
     logged_in_user
     two_services
     succeeds compose pull ready
-    helper_was_asked_for_one_registry_only
+    helper_was_called_for_one_registry_only
     try compose up --no-build --exit-code-from ready ready
     is "$status" 42
     compose down >/dev/null 2>&1
@@ -49,9 +49,9 @@ test_compose_builds_from_a_private_image_and_pushes() {
     two_services
     succeeds compose build --pull made
     succeeds compose push made
-    helper_was_asked_for_one_registry_only
-    docker image rm --force us.icr.io/lab/built >/dev/null
-    succeeds docker pull us.icr.io/lab/built
+    helper_was_called_for_one_registry_only
+    docker image rm --force us.icr.io/private/built >/dev/null
+    succeeds docker pull us.icr.io/private/built
 }
 
 test_compose_with_a_failing_key_shows_why() {

@@ -1,8 +1,8 @@
 # Tests for podman, buildah and skopeo, which share the code for helpers and registries.
-# A scenario sets $client and defines `pull IMAGE` and `push IMAGE`, both with the expectation that precedes them: succeeds or fails.
+# A scenario sets $client and defines `pull IMAGE` and `push IMAGE`. Both are called through `succeeds` or `fails`.
 # shellcheck shell=bash
 
-# The only file that `login` writes to; a helper named elsewhere is bypassed (see below).
+# The only file that `login` writes to. `login` does not use a helper in another file (see below).
 readonly written_file=run/containers/auth.json
 
 # A user who has added the helper for these registries.
@@ -10,7 +10,7 @@ containers_user() {
     use_helper_in "$user_dir/$written_file" "$@"
 }
 
-# … and has logged in at us.icr.io with an API key.
+# A user who has also logged in to us.icr.io with an API key.
 logged_in_containers_user() {
     containers_user us.icr.io
     log_in_as iamapikey "$api_key" us.icr.io
@@ -23,18 +23,18 @@ log_in_as() {
 }
 
 # Writes a login without a helper. A test that calls this removes the file again.
-plain_login_in() {
+unencrypted_login_in() {
     jq --null-input --arg auth "$(printf 'iamapikey:%s' "$api_key" | base64 --wrap 0)" \
         '{auths: {"us.icr.io": {auth: $auth}}}' >"$1"
 }
 
 test_login_keeps_the_key_in_the_keychain_and_out_of_every_file() {
     logged_in_containers_user
-    holds_no_secret "$api_key"
+    contains_no_secret "$api_key"
     gets us.icr.io iambearer
 }
 
-test_login_asks_first_and_then_stores() {
+test_login_calls_get_and_then_store() {
     containers_user us.icr.io
     record_calls
     log_in_as iamapikey "$api_key" us.icr.io
@@ -45,9 +45,9 @@ test_login_and_pull_with_a_port() {
     containers_user us.icr.io:443
     log_in_as iamapikey "$api_key" us.icr.io:443
     record_calls
-    succeeds pull us.icr.io:443/lab/hello
+    succeeds pull us.icr.io:443/private/hello
     is "$(sort --unique "$calls")" 'get us.icr.io:443'
-    holds_no_secret "$api_key"
+    contains_no_secret "$api_key"
 }
 
 test_login_with_a_wrong_key_fails_and_stores_nothing() {
@@ -74,46 +74,46 @@ test_login_with_a_failing_key_shows_why() {
 test_login_replaces_one_that_iam_rejects() {
     containers_user us.icr.io
     store us.icr.io iamapikey "$wrong_api_key"
-    fails pull us.icr.io/lab/hello
+    fails pull us.icr.io/private/hello
     shows 'BXNIM0415E'
     fails "$client" login --get-login us.icr.io
     shows 'BXNIM0415E'
     log_in_as iamapikey "$api_key" us.icr.io
-    succeeds pull us.icr.io/lab/hello
+    succeeds pull us.icr.io/private/hello
 }
 
-test_get_login_names_the_token_user() {
+test_get_login_shows_the_user_name_of_the_token() {
     logged_in_containers_user
     succeeds "$client" login --get-login us.icr.io
     is "$stdout" iambearer
 }
 
-test_every_kind_of_login_pulls() {
+test_each_kind_of_login_can_pull() {
     local image name secret registry
     containers_user us.icr.io de.icr.io uk.icr.io au.icr.io cp.icr.io
     while read -r name secret image; do
         registry=${image%%/*}
         log_in_as "$name" "$secret" "$registry"
         succeeds pull "$image"
-        holds_no_secret "$secret"
+        contains_no_secret "$secret"
     done <<END
-iamapikey $api_key us.icr.io/lab/hello
-iamrefresh $(new_refresh_token) de.icr.io/lab/hello
-$profile $service_id_api_key uk.icr.io/lab/hello
-token $registry_token au.icr.io/lab/hello
+iamapikey $api_key us.icr.io/private/hello
+iamrefresh $(new_refresh_token) de.icr.io/private/hello
+$profile $service_id_api_key uk.icr.io/private/hello
+token $registry_token au.icr.io/private/hello
 cp $entitlement_key cp.icr.io/cp/hello
 END
 }
 
 test_login_then_pull_and_push() {
     logged_in_containers_user
-    succeeds pull us.icr.io/lab/hello
-    succeeds push "us.icr.io/lab/pushed-by-$client"
-    succeeds pull "us.icr.io/lab/pushed-by-$client"
-    holds_no_secret "$api_key"
+    succeeds pull us.icr.io/private/hello
+    succeeds push "us.icr.io/private/pushed-by-$client"
+    succeeds pull "us.icr.io/private/pushed-by-$client"
+    contains_no_secret "$api_key"
 }
 
-test_key_in_the_environment_serves_every_registry() {
+test_key_in_the_environment_works_for_all_registries() {
     containers_user us.icr.io de.icr.io private.jp2.icr.io
     export IBMCLOUD_API_KEY=$api_key
     exchanging 1 pull_from us.icr.io de.icr.io private.jp2.icr.io
@@ -121,24 +121,24 @@ test_key_in_the_environment_serves_every_registry() {
 
 pull_from() {
     local registry
-    for registry in "$@"; do succeeds pull "$registry/lab/hello"; done
+    for registry in "$@"; do succeeds pull "$registry/private/hello"; done
 }
 
 test_pull_of_a_namespaced_image_reaches_the_helper_as_host() {
     logged_in_containers_user
     record_calls
-    succeeds pull us.icr.io/lab/hello
+    succeeds pull us.icr.io/private/hello
     is "$(sort --unique "$calls")" 'get us.icr.io'
 }
 
-test_pull_of_a_public_image_with_nothing_configured() {
+test_pull_of_a_public_image_without_a_login() {
     containers_user icr.io
     exchanging 0 succeeds pull icr.io/public/hello
 }
 
-test_pull_of_a_private_image_with_nothing_configured_is_refused_by_the_registry_alone() {
+test_pull_of_a_private_image_without_a_login_is_rejected_by_the_registry() {
     containers_user us.icr.io
-    fails pull us.icr.io/lab/hello
+    fails pull us.icr.io/private/hello
     shows 'denied'
     does_not_show 'docker-credential'
     does_not_show 'error getting credentials'
@@ -147,21 +147,21 @@ test_pull_of_a_private_image_with_nothing_configured_is_refused_by_the_registry_
 test_pull_with_a_failing_key_shows_why_and_asks_iam_once() {
     containers_user us.icr.io
     export IBMCLOUD_API_KEY=$wrong_api_key
-    exchanging 1 fails pull us.icr.io/lab/hello
+    exchanging 1 fails pull us.icr.io/private/hello
     shows_both_streams_of_the_helper BXNIM0415E
     shows 'IBMCLOUD_API_KEY'
     does_not_show "$wrong_api_key"
 }
 
-test_pull_with_a_failing_key_does_not_go_on_to_the_next_file() {
+test_pull_with_a_failing_key_does_not_use_the_next_file() {
     containers_user us.icr.io
-    plain_login_in .docker/config.json
-    IBMCLOUD_API_KEY=$wrong_api_key fails pull us.icr.io/lab/hello
+    unencrypted_login_in .docker/config.json
+    IBMCLOUD_API_KEY=$wrong_api_key fails pull us.icr.io/private/hello
     shows 'BXNIM0415E'
     rm .docker/config.json
 }
 
-test_logout_erases_once_and_the_login_is_gone() {
+test_logout_erases_once_and_deletes_the_login() {
     logged_in_containers_user
     record_calls
     succeeds "$client" logout us.icr.io
@@ -169,7 +169,7 @@ test_logout_erases_once_and_the_login_is_gone() {
     gets_nothing us.icr.io
 }
 
-test_logout_all_with_nothing_stored_does_not_crash() {
+test_logout_all_without_a_login_does_not_crash() {
     containers_user "${registries[@]}"
     record_calls
     succeeds "$client" logout --all
@@ -184,17 +184,17 @@ test_logout_all_deletes_the_login_and_known_client_behaviour_the_helper_too() {
     is "$(jq --raw-output '.credHelpers // {} | length' "$user_dir/$written_file")" 0
 }
 
-test_known_client_behaviour_login_writes_the_key_unencrypted_if_the_helper_is_named_in_another_file() {
+test_known_client_behaviour_login_writes_the_key_unencrypted_if_the_helper_is_in_another_file() {
     use_helper_in .docker/config.json us.icr.io
     log_in_as iamapikey "$api_key" us.icr.io
     is "$(jq --raw-output '.auths["us.icr.io"].auth | @base64d' "$user_dir/$written_file")" "iamapikey:$api_key"
     record_calls
-    succeeds pull us.icr.io/lab/hello
+    succeeds pull us.icr.io/private/hello
     is "$(<"$calls")" ''
     rm "$user_dir/$written_file"
 }
 
-test_known_client_behaviour_logout_misses_a_helper_named_in_another_file() {
+test_known_client_behaviour_logout_ignores_a_helper_in_another_file() {
     use_helper_in .config/containers/auth.json us.icr.io
     store us.icr.io iamapikey "$api_key"
     record_calls
@@ -208,45 +208,45 @@ test_known_client_behaviour_credential_store_is_ignored() {
     echo '{"credsStore": "icr"}' >.docker/config.json
     export IBMCLOUD_API_KEY=$api_key
     record_calls
-    fails pull us.icr.io/lab/hello
+    fails pull us.icr.io/private/hello
     is "$(<"$calls")" ''
 }
 
-test_helper_in_any_file_that_is_read_serves_pulls() {
+test_pulls_use_a_helper_in_any_file_that_is_read() {
     local file
     export IBMCLOUD_API_KEY=$api_key
     for file in "$user_dir/$written_file" .config/containers/auth.json .docker/config.json; do
         use_helper_in "$file" us.icr.io
-        succeeds pull us.icr.io/lab/hello
+        succeeds pull us.icr.io/private/hello
         rm "$file"
     done
     use_helper_in "$user_dir/elsewhere.json" us.icr.io
-    REGISTRY_AUTH_FILE=$user_dir/elsewhere.json succeeds pull us.icr.io/lab/hello
+    REGISTRY_AUTH_FILE=$user_dir/elsewhere.json succeeds pull us.icr.io/private/hello
     use_helper_in "$user_dir/docker/config.json" us.icr.io
-    DOCKER_CONFIG=$user_dir/docker succeeds pull us.icr.io/lab/hello
+    DOCKER_CONFIG=$user_dir/docker succeeds pull us.icr.io/private/hello
 }
 
-test_nothing_stored_lets_the_next_file_answer() {
+test_without_a_login_the_next_file_is_used() {
     containers_user us.icr.io
-    plain_login_in .docker/config.json
-    succeeds pull us.icr.io/lab/hello
+    unencrypted_login_in .docker/config.json
+    succeeds pull us.icr.io/private/hello
     rm .docker/config.json
 }
 
-test_helper_for_every_registry_does_not_disturb_another_one() {
+test_helper_for_all_registries_does_not_affect_other_registries() {
     configure_registries 'credential-helpers = ["icr"]'
     export IBMCLOUD_API_KEY=$api_key
     record_calls
-    exchanging 0 succeeds pull "$open_registry/lab/hello"
+    exchanging 0 succeeds pull "$open_registry/private/hello"
     is "$(sort --unique "$calls")" "get $open_registry"
-    succeeds pull us.icr.io/lab/hello
+    succeeds pull us.icr.io/private/hello
 }
 
-test_helper_for_every_registry_logs_in_and_out() {
+test_helper_for_all_registries_logs_in_and_out() {
     configure_registries 'credential-helpers = ["icr"]'
     log_in_as iamapikey "$api_key" us.icr.io
-    succeeds pull us.icr.io/lab/hello
-    holds_no_secret "$api_key"
+    succeeds pull us.icr.io/private/hello
+    contains_no_secret "$api_key"
     record_calls
     succeeds "$client" logout --all
     is "$(<"$calls")" $'list unused\nerase us.icr.io'

@@ -2,13 +2,13 @@
 # unpacked. The machine's own apt does not change.
 # shellcheck shell=bash
 
-# What this release does not have comes from testing. A release only has its newest packages, so their versions are not pinned.
+# Packages that this release does not have come from testing. Versions are not pinned, because a mirror has only the newest.
 readonly debian_release=${ICR_DEBIAN_RELEASE:-trixie}
 
-# Programs that need a C library and nothing else. They run for the first time in the lab.
+# Programs that need only a C library. They run only in the namespaces.
 readonly debian_clients=(docker-cli docker-buildx docker-compose crane cosign oras)
 
-# Programs that need newer libraries, and these libraries by their names in trixie. They only work all together.
+# Programs that need newer libraries, and these libraries by their names in trixie. They work only together.
 readonly debian_containers=(podman buildah skopeo netavark
     libc6 libassuan9 libgpg-error0 libgpgme11t64 libsqlite3-0 libsubid5)
 
@@ -29,7 +29,7 @@ fetch_from_debian() {
     rm -r "$apt/packages"
 }
 
-# Gets the lists of packages, once, into an apt of our own.
+# Gets the lists of packages once, with a separate configuration of apt.
 update_apt() {
     local apt=$1
     if [ ! -e "$apt/log" ]; then
@@ -50,13 +50,13 @@ write_apt_configuration() {
     apt_configuration "$apt" >"$apt/apt.conf"
 }
 
-# The one that this machine's own apt uses.
+# The mirror that this machine's apt uses.
 debian_mirror() {
     # shellcheck disable=SC2016 # expands in apt
     apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | sort | sed --quiet 1p
 }
 
-# This machine's settings for reaching a mirror, such as proxies, are used here, too; those about trust are not.
+# Uses this machine's settings for reaching a mirror, such as proxies, but not its settings for trust.
 apt_configuration() {
     local apt=$1
     apt-config dump | grep '^Acquire::' | grep --invert-match '^Acquire::\(Allow\|IndexTargets\|Languages\)'
@@ -83,12 +83,12 @@ END
 unpack() {
     local package=$1 apt=$2 directory=$3
     own_apt "$apt" download "$package" &&
-        may_be_used "$package" "$apt" &&
+        has_compatible_libc "$package" "$apt" &&
         dpkg-deb --extract "$apt/packages/$package"_*.deb "$directory" >>"$apt/log" 2>&1
 }
 
-# The machine's programs run with this C library, too, so it may not be older than theirs.
-may_be_used() {
+# The machine's programs also run with the fetched C library, so it must not be older than theirs.
+has_compatible_libc() {
     local package=$1 apt=$2 installed
     [ "$package" = libc6 ] || return 0
     installed=$(dpkg-query --showformat '${Version}' --show libc6)

@@ -1,12 +1,12 @@
-# A machine within the machine: user, mount, network, process and cgroup namespaces, so that nothing the lab does outlives it.
-# A user namespace has kernel keyrings of its own, which is why there is one although the tests run as root.
+# The namespaces of the tests (user, mount, network, process, cgroup): nothing that the tests do remains after them.
+# The tests run as root, but need a user namespace, because it has its own kernel keyrings.
 # shellcheck shell=bash
 
-readonly LAB=/run/icr-lab
-export LAB
+readonly TEST_ROOT=/run/icr-test
+export TEST_ROOT
 
-# Variables of the caller that reach the lab; all else (proxies, certificates, API keys, agents) stays outside.
-kept_environment=("PATH=$LAB/bin:$PATH" "LAB=$LAB" "LANG=C.UTF-8" "ICR_ONLY=${ICR_ONLY:-}")
+# The variables of the tests. Other variables of the caller (proxies, certificates, API keys, agents) are removed.
+kept_environment=("PATH=$TEST_ROOT/bin:$PATH" "TEST_ROOT=$TEST_ROOT" "LANG=C.UTF-8" "ICR_ONLY=${ICR_ONLY:-}")
 
 # Runs a command as root of fresh namespaces, in a cgroup of its own; returns its exit status.
 in_own_namespaces() {
@@ -28,14 +28,14 @@ in_own_namespaces() {
     return $status
 }
 
-# Users can be mapped only from outside: says when the namespace is there, and goes on when they are.
+# Prints a line when the namespace exists, then waits: only the process outside can map the users.
 unshare_and_wait_for_users() {
     # shellcheck disable=SC2016 # expands in the namespace
     exec unshare --user --mount --net --pid --fork --kill-child --uts --ipc --cgroup \
-        bash -c 'echo there && read -r _ && exec "$@" >&3 3>&- </dev/null' - "$@"
+        bash -c 'echo ready && read -r _ && exec "$@" >&3 3>&- </dev/null' - "$@"
 }
 
-# Makes a cgroup below ours and prints its directory; prints nothing where there is no cgroup v2 to write to.
+# Creates a cgroup below the current one and prints its directory; prints nothing without a writable cgroup v2.
 new_cgroup() {
     local root directory
     root=$(findmnt --noheadings --first-only --output TARGET --types cgroup2) || return 0
@@ -48,7 +48,7 @@ join_cgroup() {
     [ -z "$1" ] || echo "$BASHPID" >"$1/cgroup.procs"
 }
 
-# Ends what may still run in the cgroup, and removes it with what the container engines made below it.
+# Kills the processes in the cgroup, and removes it with the cgroups that container engines created below it.
 remove_cgroup() {
     [ -d "$1" ] || return 0
     echo 1 >"$1/cgroup.kill" 2>/dev/null || true
@@ -60,13 +60,13 @@ remove_cgroup() {
     echo "end-to-end: could not remove $1" >&2
 }
 
-# Runs a command and fails if mounts, hosts, certificates, engine directories or links of this machine are not as before.
-left_as_it_was() {
+# Runs a command and fails if it changed mounts, hosts, certificates, engine directories or network links of this machine.
+without_changes_of_the_machine() {
     local before status=0
     before=$(fingerprint)
     "$@" || status=$?
     if ! diff <(echo "$before") <(fingerprint); then
-        echo "end-to-end: the machine is not as it was before (difference above)" >&2
+        echo "end-to-end: the tests changed this machine (difference above)" >&2
         return 1
     fi
     return $status
@@ -79,18 +79,19 @@ fingerprint() {
     ip -brief link
 }
 
-# In the namespaces: creates private directories where engines and clients write, makes the rest read-only, and copies what is hidden.
+# In the namespaces: creates private directories where engines and clients write, and makes the rest read-only. Scripts and
+# binaries are copied, because their directories may be hidden afterwards.
 prepare_namespaces() {
     local scripts=$1 binaries=$2 clients=$3 directory
     mount --make-rprivate /
-    mount --types tmpfs --options mode=755 lab /run
-    mkdir -p "$LAB"/{bin,tmp,clients}
-    cp -r "$scripts" "$LAB/scripts"
-    mount --bind "$clients" "$LAB/clients"
-    cp "$binaries"/{docker-credential-icr,icr-emulator} "$LAB/bin/"
+    mount --types tmpfs --options mode=755 icr-test /run
+    mkdir -p "$TEST_ROOT"/{bin,tmp,clients}
+    cp -r "$scripts" "$TEST_ROOT/scripts"
+    mount --bind "$clients" "$TEST_ROOT/clients"
+    cp "$binaries"/{docker-credential-icr,icr-emulator} "$TEST_ROOT/bin/"
     for directory in /etc /var; do overlay "$directory"; done
-    for directory in /root /home /dev/shm; do mount --types tmpfs lab "$directory"; done
-    mount --types tmpfs --options mode=1777 lab /tmp
+    for directory in /root /home /dev/shm; do mount --types tmpfs icr-test "$directory"; done
+    mount --types tmpfs --options mode=1777 icr-test /tmp
     mount --types proc proc /proc
     mount --types sysfs sysfs /sys
     mount --types cgroup2 cgroup2 /sys/fs/cgroup || echo "end-to-end: no cgroup v2 here, containers may not start" >&2
@@ -100,7 +101,7 @@ prepare_namespaces() {
 
 # Makes a directory writable; changes are lost at the end.
 overlay() {
-    local over=$LAB/overlay$1
+    local over=$TEST_ROOT/overlay$1
     mkdir -p "$over"/{upper,work}
     mount --types overlay --options "lowerdir=$1,upperdir=$over/upper,workdir=$over/work" overlay "$1"
 }

@@ -1,7 +1,7 @@
 # The packages of debian_clients.sh, or the reason why one is missing.
 # shellcheck shell=bash
 
-readonly newer=$LAB/clients/debian
+readonly newer=$TEST_ROOT/clients/debian
 
 # Skips unless a package of programs could be fetched and a command of it runs here.
 require_newer() {

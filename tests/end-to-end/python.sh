@@ -3,7 +3,7 @@
 
 # Runs a program of Python from stdin.
 python() {
-    local directory=$LAB/clients/$environment
+    local directory=$TEST_ROOT/clients/$environment
     [ ! -e "$directory/missing" ] || skip "$(<"$directory/missing")"
     REQUESTS_CA_BUNDLE=/etc/ssl/certs/ca-certificates.crt try "$directory/bin/python3" -
 }

@@ -1,7 +1,7 @@
 # Clients from PyPI. They are fetched before the namespaces start, which have no network. The system's Python does not change.
 # shellcheck shell=bash
 
-# The system's own: what others install elsewhere (pyenv, say, in a home) is not there in the lab.
+# The system's Python: one in a home directory (pyenv) does not exist in the namespaces.
 readonly system_python=/usr/bin/python3
 
 # Creates a virtual environment with the packages of a file; if that fails, a file `missing` there says why.
@@ -16,7 +16,7 @@ fetch_python_clients() {
     fi
 }
 
-# Only wheels: a source distribution would run code of its own outside the namespaces.
+# Only wheels: a source distribution would run its code outside of the namespaces.
 fetch_into() {
     timeout 180 "$system_python" -m pip --python "$1" --no-cache-dir --retries 1 --timeout 10 install --only-binary :all: \
         --no-compile --requirement "$2"

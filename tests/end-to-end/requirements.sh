@@ -1,7 +1,7 @@
 # What a machine needs to run the end-to-end tests. If something is missing, it is listed and the exit status is 77.
 # shellcheck shell=bash
 
-# Program and the Debian package that holds it.
+# The programs, each with its Debian package.
 readonly requirements="
 buildah buildah
 busybox busybox-static
@@ -31,7 +31,7 @@ su util-linux
 sudo sudo
 unshare util-linux"
 
-# The same for the tests in a browser, which are skipped without: not every distribution has these as packages.
+# The same for the tests in a browser. They are skipped without these programs, because not all distributions have packages of them.
 declare -rA browser_requirements=([certutil]=libnss3-tools [chromium]=chromium)
 
 # The same for the tests of other clients; pip3 fetches those of PyPI.
@@ -43,7 +43,7 @@ cannot_run() {
 }
 
 require_root() {
-    [ "$(id -u)" = 0 ] || cannot_run "dockerd and the namespaces of these tests need root, this is $(id -un); try: sudo $0"
+    [ "$(id -u)" = 0 ] || cannot_run "dockerd and the namespaces of these tests need root, and this is $(id -un). Run: sudo $0"
 }
 
 require_programs() {
@@ -56,5 +56,5 @@ require_programs() {
 }
 
 require_file() {
-    [ -x "$1" ] || cannot_run "no program $1 (cargo build --workspace --bins makes it)"
+    [ -x "$1" ] || cannot_run "$1 does not exist. Build it with: cargo build --workspace --bins"
 }

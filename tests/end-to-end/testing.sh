@@ -1,4 +1,4 @@
-# Tests and their expectations. A test is a function test_…; it starts as a new user without logins or tokens.
+# Runs tests, and defines their assertions. A test is a function test_… and starts as a new user without logins or tokens.
 # shellcheck shell=bash
 
 # Runs the tests of scenarios/NAME.sh in the order in which they are written.
@@ -30,24 +30,24 @@ run_test() {
         new_user "$name"
         before_each_test
         run_test_body "$test"
-    ) >"$LAB/test.log" 2>&1
+    ) >"$TEST_ROOT/test.log" 2>&1
     status=$?
     set -e
     case $status in
     0) echo "ok $title" ;;
-    77) echo "skipped $title: $(tail -n 1 "$LAB/test.log")" ;;
+    77) echo "skipped $title: $(tail -n 1 "$TEST_ROOT/test.log")" ;;
     *) echo "FAILED $title" ;;
-    esac | tee --append "$LAB/results"
-    [ $status = 0 ] || [ $status = 77 ] || sed 's/^/    /' "$LAB/test.log"
-    rm "$LAB/test.log"
+    esac | tee --append "$TEST_ROOT/results"
+    [ $status = 0 ] || [ $status = 77 ] || sed 's/^/    /' "$TEST_ROOT/test.log"
+    rm "$TEST_ROOT/test.log"
 }
 
-# Runs before each test of a scenario, which may define its own.
+# Runs before each test. A scenario may redefine it.
 before_each_test() {
     :
 }
 
-# Runs a test; a scenario may define its own way, such as another user.
+# Runs a test. A scenario may redefine it, for example to run tests as another user.
 run_test_body() {
     "$@"
 }
@@ -55,16 +55,16 @@ run_test_body() {
 # Prints the counts; fails if a test failed.
 summary() {
     local passed failed skipped
-    passed=$(grep --count '^ok ' "$LAB/results") || true
-    failed=$(grep --count '^FAILED ' "$LAB/results") || true
-    skipped=$(grep --count '^skipped ' "$LAB/results") || true
+    passed=$(grep --count '^ok ' "$TEST_ROOT/results") || true
+    failed=$(grep --count '^FAILED ' "$TEST_ROOT/results") || true
+    skipped=$(grep --count '^skipped ' "$TEST_ROOT/results") || true
     echo "$passed passed, $failed failed$([ "$skipped" = 0 ] || echo ", $skipped skipped")"
     [ "$failed" = 0 ]
 }
 
 # Creates an empty home, runtime directory and kernel keyring, and removes all faults of the cloud.
 new_user() {
-    user_dir=$LAB/users/$1
+    user_dir=$TEST_ROOT/users/$1
     export HOME=$user_dir/home XDG_RUNTIME_DIR=$user_dir/run TMPDIR=$user_dir/tmp
     export ICR_NAMESPACE=$1
     mkdir -p "$HOME/.docker" "$XDG_RUNTIME_DIR/containers" "$HOME/.config/containers" "$TMPDIR"
@@ -80,7 +80,7 @@ clear_tokens() {
     keyctl clear "$(keyctl get_persistent @s)"
 }
 
-# IAM's next answer is a token that no registry accepts.
+# Makes IAM answer the next request with a token that no registry accepts.
 next_token_is_invalid() {
     clear_tokens
     control fault '{"token": {"access_token": "eyJhbGciOiJub25lIn0.eyJleHAiOjk5OTk5OTk5OTl9.c2ln", "token_type": "Bearer",
@@ -92,7 +92,7 @@ skip() {
     exit 77
 }
 
-# Runs expectations, and fails if they take longer than this many milliseconds.
+# Runs assertions, and fails if they take longer than this many milliseconds.
 within_milliseconds() {
     local limit=$1 start=${EPOCHREALTIME/./}
     shift
@@ -101,12 +101,12 @@ within_milliseconds() {
     [ "$took" -le "$limit" ] || fail "should take at most $limit ms, took $took ms"
 }
 
-# The keychain's timeout of 3 s, and an exchange on a busy machine.
+# The keychain's timeout of 3 s, plus an exchange on a busy machine, in milliseconds.
 readonly keychain_timeout=4500
-# Less than that timeout.
+# Less than the keychain's timeout, in milliseconds.
 readonly no_wait=2500
 
-# Runs a command and keeps its results for the next expectations: $status, $stdout, $stderr.
+# Runs a command and stores its results for the next assertions: $status, $stdout, $stderr.
 try() {
     tried=("$@")
     status=0
@@ -122,7 +122,7 @@ try_with() {
     try "$@" < <(printf %s "$input")
 }
 
-# Runs a program for at most this many seconds; a function limits its programs itself.
+# Runs a program for at most this many seconds. Functions limit their programs themselves.
 within() {
     local limit=$1
     shift
@@ -163,18 +163,18 @@ is() {
   but is:    $1"
 }
 
-# The client shows both streams of the helper: stderr unchanged, stdout in its own error.
+# Asserts that the client shows both streams of the helper: stderr unchanged, stdout in the client's error.
 shows_both_streams_of_the_helper() {
     shows 'error getting credentials - err: exit status 1, out: `'
     is "$(grep --only-matching --fixed-strings "$1" <<<"$stderr" | wc --lines) times $1" "2 times $1"
 }
 
-# Asks the helper for a registry's credential.
+# Calls the helper's `get` for a registry.
 get() {
     try_with "$1" docker-credential-icr get
 }
 
-# The helper answers with this user name, and writes nothing to stderr.
+# Asserts that the helper answers with this user name, and writes nothing to stderr.
 gets() {
     get "$1"
     [ $status = 0 ] || fail "get should succeed"
@@ -190,7 +190,7 @@ gets_nothing() {
     is "$stderr" ''
 }
 
-# The helper fails with one line, the same on both streams, that contains this text.
+# Asserts that the helper fails with one line, the same on both streams, that contains this text.
 gets_error() {
     get "$1"
     is "$status" 1
@@ -200,7 +200,7 @@ gets_error() {
     does_not_show 'credentials not found'
 }
 
-# Stores a login the way clients do.
+# Stores a login, as clients do.
 store() {
     try_with "$(request_to_store "$@")" docker-credential-icr store
     is "$status" 0
@@ -223,10 +223,10 @@ exchanging() {
     is "$(($(exchanges) - before)) exchanges" "$expected exchanges"
 }
 
-# From here on, clients find a helper that records each call (verb and registry) and then runs the real one.
+# From now on, clients find a helper that records each call (verb and registry) and then runs the real one.
 record_calls() {
     calls=$user_dir/calls
-    export ICR_LAB_CALLS=$calls PATH=$LAB/scripts/recording:$PATH
+    export ICR_RECORDED_CALLS=$calls PATH=$TEST_ROOT/scripts/recording:$PATH
     : >"$calls"
 }
 
@@ -238,17 +238,17 @@ use_helper_in() {
     jq --null-input '{credHelpers: ($ARGS.positional | map({(.): "icr"}) | add)}' --args "$@" >"$file"
 }
 
-# No file of this user contains a secret, as it is or in base64.
-holds_no_secret() {
+# Asserts that no file of this user contains the secrets, neither unchanged nor in base64.
+contains_no_secret() {
     local secret
     for secret in "$@"; do
-        try grep --recursive --files-with-matches --fixed-strings --regexp="$(renderings "$secret")" "$user_dir"
+        try grep --recursive --files-with-matches --fixed-strings --regexp="$(encodings "$secret")" "$user_dir"
         is "$stdout" ''
     done
 }
 
-# A secret in all its forms: as it is, and in base64 at each offset.
-renderings() {
+# Prints a secret unchanged, and in base64 at each offset.
+encodings() {
     local before
     echo "$1"
     for before in '' x xx; do

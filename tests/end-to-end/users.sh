@@ -3,7 +3,7 @@
 
 readonly config=.docker/config.json
 
-# A user of one registry who is logged in there, and whose engine has none of its images.
+# A user of one registry who is logged in to it. The engine has no images of this registry.
 logged_in_user() {
     use_helper_in "$config" us.icr.io
     try_with "$api_key" docker-credential-icr login --api-key-stdin
@@ -12,7 +12,7 @@ logged_in_user() {
     record_calls
 }
 
-# … whose API key is wrong.
+# A user whose API key is wrong.
 user_with_a_wrong_key() {
     use_helper_in "$config" us.icr.io
     remove_images
@@ -24,16 +24,16 @@ shows_why_the_key_failed() {
     does_not_show "$wrong_api_key"
 }
 
-# A user whose helper is for all registries.
+# A user with the helper for all registries (credsStore).
 credential_store_user() {
     echo '{"credsStore": "icr"}' >"$config"
 }
 
 remove_images() {
-    docker image rm --force us.icr.io/lab/hello us.icr.io/lab/built >/dev/null 2>&1 || true
+    docker image rm --force us.icr.io/private/hello us.icr.io/private/built >/dev/null 2>&1 || true
 }
 
-helper_was_asked_for_one_registry_only() {
+helper_was_called_for_one_registry_only() {
     is "$(sort --unique "$calls")" 'get us.icr.io'
-    holds_no_secret "$api_key"
+    contains_no_secret "$api_key"
 }

@@ -42,10 +42,12 @@ const REGISTRIES: [&str; 3] = ["ADDRESS", "HOST", "REGISTRY"];
 
 /// Adds IBM's registry hosts as values, without deprecated ones and staging.
 fn with_hosts(command: Command) -> Command {
-    command.mut_args(offering_hosts).mut_subcommands(with_hosts)
+    command
+        .mut_args(with_host_values)
+        .mut_subcommands(with_hosts)
 }
 
-fn offering_hosts(argument: Arg) -> Arg {
+fn with_host_values(argument: Arg) -> Arg {
     let names = argument.get_value_names().unwrap_or_default();
     let is_registry = match names {
         [name] => REGISTRIES.contains(&name.as_str()),
@@ -87,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn every_shell_knows_every_verb_and_a_command_of_people() {
+    fn all_completions_contain_verbs_and_commands() {
         for document in all() {
             let text = String::from_utf8(document.content).unwrap();
             for name in VERBS.map(|verb| verb.name).into_iter().chain(["settings"]) {

@@ -10,10 +10,10 @@ use anyhow::ensure;
 use serde_json::Value;
 
 /// The prefixes of licence files, in upper case.
-const BEGINNINGS: [&str; 4] = ["COPYING", "LICENSE", "LICENCE", "NOTICE"];
+const FILE_PREFIXES: [&str; 4] = ["COPYING", "LICENSE", "LICENCE", "NOTICE"];
 
 /// Linked libraries that are not crates.
-const BESIDE_CRATES: &str = "\
+const OTHER_LIBRARIES: &str = "\
 Rust's standard library: Copyright (c) The Rust Project contributors, MIT OR Apache-2.0
 musl, in static binaries: Copyright (c) 2005-2020 Rich Felker, et al., MIT
 ";
@@ -22,7 +22,7 @@ musl, in static binaries: Copyright (c) 2005-2020 Rich Felker, et al., MIT
 pub(crate) fn text(target: &str) -> anyhow::Result<String> {
     let metadata = metadata(target)?;
     let crates = linked(&metadata)?;
-    let mut summary = BESIDE_CRATES.to_owned();
+    let mut summary = OTHER_LIBRARIES.to_owned();
     let mut words: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for package in crates {
         let name = format!(
@@ -88,12 +88,12 @@ fn linked(metadata: &Value) -> anyhow::Result<Vec<&Value>> {
 /// Returns the licences of a crate and of the C libraries that it contains.
 fn files(directory: &Path) -> anyhow::Result<Vec<String>> {
     let mut texts = Vec::new();
-    for directory in std::iter::once(directory.to_owned()).chain(brought_along(directory)?) {
+    for directory in std::iter::once(directory.to_owned()).chain(vendored_libraries(directory)?) {
         let mut entries: Vec<_> = std::fs::read_dir(directory)?.collect::<Result<_, _>>()?;
         entries.sort_by_key(std::fs::DirEntry::file_name);
         for entry in entries {
             let name = entry.file_name().to_string_lossy().to_uppercase();
-            let is_licence = BEGINNINGS
+            let is_licence = FILE_PREFIXES
                 .iter()
                 .any(|beginning| name.starts_with(beginning));
             if is_licence && entry.file_type()?.is_file() {
@@ -106,7 +106,7 @@ fn files(directory: &Path) -> anyhow::Result<Vec<String>> {
     Ok(texts)
 }
 
-fn brought_along(directory: &Path) -> anyhow::Result<Vec<std::path::PathBuf>> {
+fn vendored_libraries(directory: &Path) -> anyhow::Result<Vec<std::path::PathBuf>> {
     let vendor = directory.join("vendor");
     if !vendor.is_dir() {
         return Ok(Vec::new());
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_linked_is_there_and_what_only_builds_or_tests_is_not() {
+    fn the_list_has_linked_crates_but_no_build_or_test_dependencies() {
         let text = text("x86_64-unknown-linux-musl").unwrap();
         for linked in [
             "ring 0.",

@@ -181,11 +181,11 @@ fn add_parts(command: &Command, roff: &mut Roff) {
 }
 
 /// Adds the exit statuses: two for clients' verbs, more for commands. A command with statuses of its own has three.
-fn add_exit_statuses(command: &Command, tells_itself: bool, roff: &mut Roff) {
+fn add_exit_statuses(command: &Command, has_own_statuses: bool, roff: &mut Roff) {
     let typed = command.get_bin_name().unwrap_or_default();
     let mut verbs = VERBS.iter();
     let is_verb = verbs.any(|verb| typed == format!("{PROGRAM} {}", verb.name));
-    let count = match (is_verb, tells_itself) {
+    let count = match (is_verb, has_own_statuses) {
         (true, _) => 2,
         (false, true) => 3,
         (false, false) => EXIT_STATUSES.len(),

@@ -128,7 +128,7 @@ impl Options {
                 "--stop-registry-tokens" => options.stop_registry_tokens = Some(value.parse()?),
                 "--tls-directory" => options.tls_directory = Some(value.into()),
                 "--token-lifetime" => options.token_lifetime = Some(value.parse()?),
-                _ => bail!("there is no option `{option}`\n{USAGE}"),
+                _ => bail!("unknown option '{option}'\n{USAGE}"),
             }
         }
         Ok(options)

@@ -1,4 +1,4 @@
-# Sources: two accounts side by side, and all sources that need no person.
+# Two accounts at the same time, and all sources that need no person.
 # shellcheck shell=bash
 
 readonly config=.docker/config.json
@@ -45,8 +45,8 @@ each_team_pulls_its_own() {
 test_docker_pulls_from_two_registries_under_two_accounts() {
     user_of_two_teams
     each_team_pulls_its_own docker pull
-    holds_no_secret "$key_of_team_a"
-    holds_no_secret "$key_of_team_b"
+    contains_no_secret "$key_of_team_a"
+    contains_no_secret "$key_of_team_b"
 }
 
 test_podman_pulls_from_two_registries_under_two_accounts() {
@@ -63,7 +63,7 @@ inspect() {
     skopeo inspect "docker://$1"
 }
 
-test_a_profile_in_the_environment_is_for_every_registry() {
+test_a_profile_in_the_environment_is_for_all_registries() {
     user_of_two_teams
     ICR_PROFILE=team-b succeeds docker pull us.icr.io/team-b/hello
     ICR_PROFILE=team-a succeeds docker pull de.icr.io/team-a/hello
@@ -91,21 +91,21 @@ END
 }
 
 # The token with which the login was checked is enough.
-test_one_login_serves_every_registry_until_logout() {
+test_one_login_works_for_all_registries_until_logout() {
     use_helper_in "$config" "${regions[@]}"
     log_in_with "$api_key"
     exchanging 0 pull_everywhere
-    holds_no_secret "$api_key"
+    contains_no_secret "$api_key"
     succeeds docker-credential-icr logout
-    fails docker pull us.icr.io/lab/hello
+    fails docker pull us.icr.io/private/hello
 }
 
 pull_everywhere() {
     local region
-    for region in "${regions[@]}"; do succeeds docker pull "$region/lab/hello"; done
+    for region in "${regions[@]}"; do succeeds docker pull "$region/private/hello"; done
 }
 
-test_the_session_of_the_ibm_cloud_cli_is_enough() {
+test_the_session_of_the_ibm_cloud_cli_is_used() {
     use_helper_in "$config" us.icr.io de.icr.io
     mkdir .bluemix
     (umask 077 && jq --null-input --arg token "$(new_refresh_token)" \
@@ -117,33 +117,33 @@ test_the_session_of_the_ibm_cloud_cli_is_enough() {
     rm .bluemix/config.json "$user_dir/before"
 }
 
-# … and once more with the rotated refresh token; that of the session no longer works.
+# Pulls twice from each registry: the second time with the rotated refresh token, because the session's is no longer valid.
 pull_twice_from_each() {
-    succeeds docker pull us.icr.io/lab/hello
-    succeeds docker pull de.icr.io/lab/hello
+    succeeds docker pull us.icr.io/private/hello
+    succeeds docker pull de.icr.io/private/hello
     printf '[profile.long-push]\ncredential = "iamrefresh"\n' | settings
-    ICR_PROFILE=long-push succeeds docker pull us.icr.io/lab/hello
+    ICR_PROFILE=long-push succeeds docker pull us.icr.io/private/hello
 }
 
 test_a_pod_with_a_compute_resource_token() {
     use_helper_in "$config" us.icr.io
     mkdir -p /var/run/secrets/tokens
     echo "$compute_resource_token" >/var/run/secrets/tokens/sa-token
-    fails docker pull us.icr.io/lab/hello
+    fails docker pull us.icr.io/private/hello
     export IBMCLOUD_CR_PROFILE=$profile
-    succeeds docker pull us.icr.io/lab/hello
+    succeeds docker pull us.icr.io/private/hello
     echo no-longer-good >/var/run/secrets/tokens/sa-token
-    fails docker pull us.icr.io/lab/hello
+    fails docker pull us.icr.io/private/hello
     shows '/var/run/secrets/tokens/sa-token'
     rm -r /var/run/secrets
 }
 
 test_a_virtual_server_by_its_metadata() {
     use_helper_in "$config" us.icr.io
-    exchanging 0 fails docker pull us.icr.io/lab/hello
+    exchanging 0 fails docker pull us.icr.io/private/hello
     export IBMCLOUD_CR_VPC_URL=$emulator
-    succeeds docker pull us.icr.io/lab/hello
+    succeeds docker pull us.icr.io/private/hello
     unset IBMCLOUD_CR_VPC_URL
     export IBMCLOUD_CR_PVS_URL=$emulator
-    succeeds docker pull us.icr.io/lab/hello
+    succeeds docker pull us.icr.io/private/hello
 }

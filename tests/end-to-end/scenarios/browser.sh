@@ -1,7 +1,7 @@
 # A login in a real browser, Debian's Chromium, and answers that must be rejected.
 # shellcheck shell=bash
 
-# A user of a desktop whose browser trusts the lab's cloud and is logged in there.
+# A desktop user whose browser trusts the emulated cloud and is logged in to it.
 desktop_user() {
     local program
     for program in "${!browser_requirements[@]}"; do
@@ -9,21 +9,21 @@ desktop_user() {
     done
     use_helper_in .docker/config.json us.icr.io
     trust_the_cloud_in_browsers
-    make_desktop
+    create_desktop
     control browser-user 1
     control wrong-state off
 }
 
-# Chromium reads further authorities from the user's own NSS database.
+# Chromium reads additional authorities from the user's NSS database.
 trust_the_cloud_in_browsers() {
     local database=sql:$HOME/.pki/nssdb
     mkdir -p "$HOME/.pki/nssdb"
     certutil -d "$database" -N --empty-password
-    certutil -d "$database" -A -t C,, -n lab -i "$LAB/tls/authority.pem"
+    certutil -d "$database" -A -t C,, -n icr-test -i "$TEST_ROOT/tls/authority.pem"
 }
 
-# Pages open in a browser without a screen, which saves its last page.
-make_desktop() {
+# Creates a program that opens pages in a headless browser and saves the last page.
+create_desktop() {
     desktop=$user_dir/desktop
     mkdir "$desktop"
     cat >"$desktop/xdg-open" <<END
@@ -31,7 +31,7 @@ make_desktop() {
 chromium --headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking \
     --disable-component-update --disable-sync --password-store=basic --user-data-dir="$desktop/profile" \
     --dump-dom "\$1" >"$desktop/page.new" 2>"$logs/browser"
-# Its history holds every address.
+# The browser's history contains all addresses.
 rm -rf "$desktop/profile"
 mv "$desktop/page.new" "$desktop/page"
 END
@@ -59,9 +59,9 @@ test_login_then_pull() {
     shows "$emulator/identity/authorize?client_id=bx&response_type=code&redirect_uri=http%3A%2F%2Flocalhost%3A"
     browser_shows 'You can close this window'
     gets us.icr.io iambearer
-    succeeds docker pull us.icr.io/lab/hello
-    shows us.icr.io/lab/hello
-    holds_no_secret "$(exchanged code)" "$(exchanged code_verifier)"
+    succeeds docker pull us.icr.io/private/hello
+    shows us.icr.io/private/hello
+    contains_no_secret "$(exchanged code)" "$(exchanged code_verifier)"
 }
 
 test_answer_of_another_login_is_not_used() {

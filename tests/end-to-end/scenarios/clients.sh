@@ -1,4 +1,4 @@
-# Clients beside those that have scenarios of their own: docker compose, docker-py, testcontainers and oras for Python.
+# Clients without a scenario of their own: docker compose, docker-py, testcontainers and oras for Python.
 # shellcheck shell=bash
 
 . "$here/users.sh"
@@ -14,16 +14,16 @@ test_docker_py_pulls_builds_and_pushes() {
 import docker, io
 
 client = docker.from_env()
-client.images.pull("us.icr.io/lab/hello", tag="latest")
-recipe = io.BytesIO(b"FROM us.icr.io/lab/hello\nLABEL built=by-docker-py\n")
-client.images.build(fileobj=recipe, pull=True, tag="us.icr.io/lab/built")
-for step in client.images.push("us.icr.io/lab/built", stream=True, decode=True):
+client.images.pull("us.icr.io/private/hello", tag="latest")
+recipe = io.BytesIO(b"FROM us.icr.io/private/hello\nLABEL built=by-docker-py\n")
+client.images.build(fileobj=recipe, pull=True, tag="us.icr.io/private/built")
+for step in client.images.push("us.icr.io/private/built", stream=True, decode=True):
     assert "error" not in step, step
 PYTHON
-    helper_was_asked_for_one_registry_only
-    docker image rm --force us.icr.io/lab/built >/dev/null
-    succeeds docker pull us.icr.io/lab/built
-    is "$(docker image inspect --format '{{.Config.Labels.built}}' us.icr.io/lab/built)" by-docker-py
+    helper_was_called_for_one_registry_only
+    docker image rm --force us.icr.io/private/built >/dev/null
+    succeeds docker pull us.icr.io/private/built
+    is "$(docker image inspect --format '{{.Config.Labels.built}}' us.icr.io/private/built)" by-docker-py
 }
 
 test_docker_py_with_a_failing_key_shows_why() {
@@ -31,13 +31,13 @@ test_docker_py_with_a_failing_key_shows_why() {
     python <<'PYTHON'
 import docker
 
-docker.from_env().images.pull("us.icr.io/lab/hello", tag="latest")
+docker.from_env().images.pull("us.icr.io/private/hello", tag="latest")
 PYTHON
     is "$status" 1
     shows_why_the_key_failed
 }
 
-test_docker_py_pulls_a_public_image_with_nothing_configured() {
+test_docker_py_pulls_a_public_image_without_a_login() {
     use_helper_in "$config" icr.io
     python_succeeds <<'PYTHON'
 import docker
@@ -52,36 +52,36 @@ test_testcontainers_runs_a_private_image() {
     python_succeeds <<'PYTHON'
 from testcontainers.core.container import DockerContainer
 
-container = DockerContainer("us.icr.io/lab/hello").with_command(["sh", "-c", "exit 42"]).with_kwargs(network_mode="none")
+container = DockerContainer("us.icr.io/private/hello").with_command(["sh", "-c", "exit 42"]).with_kwargs(network_mode="none")
 with container:
     assert container.get_wrapped_container().wait()["StatusCode"] == 42
 PYTHON
-    helper_was_asked_for_one_registry_only
+    helper_was_called_for_one_registry_only
 }
 
-# Its push requests a token that only allows pulls, so with a docker-registry it can only pull.
+# Only a pull: for a push, this client requests a token that only allows pulls, which docker-registry rejects.
 test_oras_for_python_pulls() {
     logged_in_user
-    skopeo copy --quiet --format oci docker://us.icr.io/lab/hello docker://us.icr.io/lab/artifact
+    skopeo copy --quiet --format oci docker://us.icr.io/private/hello docker://us.icr.io/private/artifact
     record_calls
     python_succeeds <<'PYTHON'
 import oras.client
 
-assert oras.client.OrasClient().pull(target="us.icr.io/lab/artifact:latest", outdir="pulled")
+assert oras.client.OrasClient().pull(target="us.icr.io/private/artifact:latest", outdir="pulled")
 PYTHON
     [ -n "$(find pulled -type f -size +0)" ] || fail 'should pull files'
-    helper_was_asked_for_one_registry_only
+    helper_was_called_for_one_registry_only
 }
 
 ## Printed credentials for tools without helper support, such as kaniko and helm
 
-test_a_printed_configuration_is_enough_without_the_helper() {
+test_a_printed_configuration_works_without_the_helper() {
     logged_in_user
     mkdir printed
     docker-credential-icr print us.icr.io --format docker-config >printed/config.json
     record_calls
-    succeeds docker --config printed pull us.icr.io/lab/hello
-    succeeds skopeo inspect --authfile printed/config.json docker://us.icr.io/lab/hello
+    succeeds docker --config printed pull us.icr.io/private/hello
+    succeeds skopeo inspect --authfile printed/config.json docker://us.icr.io/private/hello
     is "$(<"$calls")" ''
     rm -r printed
 }
@@ -91,7 +91,7 @@ test_a_printed_token_logs_in_from_stdin() {
     mkdir other
     try log_in_with_printed_token
     is "$status" 0
-    succeeds skopeo inspect --authfile other/auth.json docker://us.icr.io/lab/hello
+    succeeds skopeo inspect --authfile other/auth.json docker://us.icr.io/private/hello
     rm -r other
 }
 

@@ -9,7 +9,7 @@ configure() {
 
 # A user who logged in without a helper: the key is unencrypted in the client's file.
 docker_user_without_helper() {
-    # With an empty file, docker takes the desktop's keychain.
+    # With an empty file, docker would use the desktop's keychain.
     echo '{"auths": {"other.example": {"auth": "eDp5"}}}' >"$docker_file"
     succeeds docker login --username iamapikey --password "$api_key" us.icr.io
     is "$(jq --raw-output '.auths["us.icr.io"].auth | @base64d' "$docker_file")" "iamapikey:$api_key"
@@ -21,17 +21,17 @@ podman_user_without_helper() {
 }
 
 docker_pulls() {
-    succeeds docker pull us.icr.io/lab/hello
+    succeeds docker pull us.icr.io/private/hello
 }
 
 podman_pulls() {
-    succeeds within 60 podman pull us.icr.io/lab/hello
+    succeeds within 60 podman pull us.icr.io/private/hello
 }
 
 test_configure_then_docker_logs_in_and_pulls() {
     configure docker --registry us.icr.io
     succeeds docker login --username iamapikey --password "$api_key" us.icr.io
-    holds_no_secret "$api_key"
+    contains_no_secret "$api_key"
     record_calls
     docker_pulls
     is "$(<"$calls")" 'get us.icr.io'
@@ -40,25 +40,25 @@ test_configure_then_docker_logs_in_and_pulls() {
 test_configure_then_podman_logs_in_and_pulls() {
     configure podman --registry us.icr.io
     succeeds podman login --username iamapikey --password "$api_key" us.icr.io
-    holds_no_secret "$api_key"
+    contains_no_secret "$api_key"
     record_calls
     podman_pulls
     is "$(sort --unique "$calls")" 'get us.icr.io'
 }
 
-test_configure_then_podman_logs_in_at_the_file_that_is_named() {
+test_configure_then_podman_logs_in_with_the_file_in_the_variable() {
     export REGISTRY_AUTH_FILE=$user_dir/elsewhere/auth.json
     configure podman --registry us.icr.io
     succeeds podman login --username iamapikey --password "$api_key" us.icr.io
-    holds_no_secret "$api_key"
+    contains_no_secret "$api_key"
     podman_pulls
 }
 
-test_configure_then_podman_logs_in_with_a_directory_of_dockers() {
+test_configure_then_podman_logs_in_with_dockers_directory() {
     export DOCKER_CONFIG=$user_dir/docker
     configure podman --registry us.icr.io
     succeeds podman login --username iamapikey --password "$api_key" us.icr.io
-    holds_no_secret "$api_key"
+    contains_no_secret "$api_key"
     podman_pulls
 }
 
@@ -69,7 +69,7 @@ test_configure_finds_both_clients_and_the_registries_that_have_a_login() {
     podman_pulls
 }
 
-test_known_client_behaviour_docker_takes_the_keychain_only_while_its_file_names_no_helper() {
+test_known_client_behaviour_docker_uses_the_keychain_only_without_a_helper_in_its_file() {
     succeeds docker login --username iamapikey --password "$api_key" us.icr.io
     is "$(jq --raw-output .credsStore "$docker_file")" secretservice
     rm "$docker_file"
@@ -80,26 +80,26 @@ test_known_client_behaviour_docker_takes_the_keychain_only_while_its_file_names_
     rm "$docker_file"
 }
 
-test_migrate_moves_the_key_of_docker_and_it_goes_on_pulling() {
+test_migrate_moves_dockers_key_and_docker_still_pulls() {
     docker_user_without_helper
     configure docker --migrate
-    holds_no_secret "$api_key"
+    contains_no_secret "$api_key"
     is "$(jq --compact-output '[(.auths | keys), .credHelpers]' "$docker_file")" '[["other.example"],{"us.icr.io":"icr"}]'
     record_calls
     docker_pulls
     is "$(<"$calls")" 'get us.icr.io'
 }
 
-test_migrate_moves_the_key_of_podman_and_it_goes_on_pulling() {
+test_migrate_moves_podmans_key_and_podman_still_pulls() {
     podman_user_without_helper
     configure podman --migrate
-    holds_no_secret "$api_key"
+    contains_no_secret "$api_key"
     record_calls
     podman_pulls
     is "$(sort --unique "$calls")" 'get us.icr.io'
 }
 
-test_migrate_of_a_key_that_iam_refuses_leaves_everything_as_it_is() {
+test_migrate_of_a_key_that_iam_rejects_changes_nothing() {
     docker_user_without_helper
     local before
     before=$(<"$docker_file")
@@ -112,7 +112,7 @@ test_migrate_of_a_key_that_iam_refuses_leaves_everything_as_it_is() {
     rm "$docker_file"
 }
 
-test_undo_gives_the_file_back_and_docker_goes_on_without_the_helper() {
+test_undo_restores_the_file_and_docker_works_without_the_helper() {
     docker_user_without_helper
     cp "$docker_file" "$user_dir/before"
     configure docker --registry us.icr.io de.icr.io
@@ -129,14 +129,14 @@ test_undo_after_docker_has_rewritten_its_file() {
     succeeds docker login --username iamapikey --password "$api_key" us.icr.io
     configure --undo
     is "$(jq --compact-output . "$docker_file")" '{"auths":{"us.icr.io":{}}}'
-    fails docker pull us.icr.io/lab/hello
+    fails docker pull us.icr.io/private/hello
 }
 
-test_undo_removes_what_podman_did_not_have_and_it_goes_on_without_the_helper() {
+test_undo_removes_the_helper_from_podmans_file_and_podman_works_without_it() {
     configure podman --registry us.icr.io
     configure --undo
     [ ! -e "$user_dir/$podman_file" ] || fail 'should be removed'
-    fails podman pull us.icr.io/lab/hello
+    fails podman pull us.icr.io/private/hello
     podman_user_without_helper
     record_calls
     podman_pulls

@@ -8,7 +8,7 @@ docker_user() {
     use_helper_in "$config" "$@"
 }
 
-# … and has logged in at us.icr.io with an API key.
+# A user who has also logged in to us.icr.io with an API key.
 logged_in_docker_user() {
     docker_user us.icr.io
     succeeds docker login --username iamapikey --password "$api_key" us.icr.io
@@ -19,7 +19,7 @@ pulls() {
     shows "$1"
 }
 
-# What follows is known of docker 20.10, 28.2 and later ones.
+# Returns whether docker has at least this version. The tests know the behavior of docker 20.10, 28.2 and later.
 docker_is_at_least() {
     printf '%s\n' "$1" "$(docker version --format '{{.Client.Version}}')" | sort --version-sort --check=quiet
 }
@@ -27,20 +27,20 @@ docker_is_at_least() {
 test_login_keeps_the_key_in_the_keychain_and_out_of_every_file() {
     logged_in_docker_user
     shows 'Login Succeeded'
-    holds_no_secret "$api_key"
+    contains_no_secret "$api_key"
     is "$(jq --compact-output .auths "$config")" '{"us.icr.io":{}}'
     gets us.icr.io iambearer
 }
 
 test_login_then_pull_run_and_push_a_private_image() {
     logged_in_docker_user
-    pulls us.icr.io/lab/hello
-    try docker run --rm --pull always --network none us.icr.io/lab/hello sh -c 'exit 42'
+    pulls us.icr.io/private/hello
+    try docker run --rm --pull always --network none us.icr.io/private/hello sh -c 'exit 42'
     is "$status" 42
-    docker tag us.icr.io/lab/hello us.icr.io/lab/pushed
-    succeeds docker push us.icr.io/lab/pushed
-    pulls us.icr.io/lab/pushed
-    holds_no_secret "$api_key"
+    docker tag us.icr.io/private/hello us.icr.io/private/pushed
+    succeeds docker push us.icr.io/private/pushed
+    pulls us.icr.io/private/pushed
+    contains_no_secret "$api_key"
 }
 
 test_login_calls_only_store() {
@@ -54,7 +54,7 @@ test_login_with_a_path_or_scheme_reaches_the_helper_as_host() {
     docker_is_at_least 28 || skip 'older dockers take the address literally and bypass the helper'
     docker_user us.icr.io
     local address
-    for address in us.icr.io/lab https://us.icr.io/v2/; do
+    for address in us.icr.io/private https://us.icr.io/v2/; do
         record_calls
         succeeds docker login --username iamapikey --password "$api_key" "$address"
         is "$(<"$calls")" 'store us.icr.io iamapikey'
@@ -66,9 +66,9 @@ test_login_and_pull_with_a_port() {
     docker_user us.icr.io:443
     record_calls
     succeeds docker login --username iamapikey --password "$api_key" us.icr.io:443
-    pulls us.icr.io:443/lab/hello
+    pulls us.icr.io:443/private/hello
     is "$(<"$calls")" $'store us.icr.io:443 iamapikey\nget us.icr.io:443'
-    holds_no_secret "$api_key"
+    contains_no_secret "$api_key"
 }
 
 test_login_with_a_wrong_key_fails_and_stores_nothing() {
@@ -97,10 +97,10 @@ test_login_without_arguments_leaves_the_key_in_place_although_the_registry_rejec
     ! docker_is_at_least 28 || is "$(head -n 2 "$calls")" $'get us.icr.io\nstore us.icr.io iambearer'
     is "$(docker-credential-icr list)" '{"us.icr.io":"iamapikey"}'
     clear_tokens
-    pulls us.icr.io/lab/hello
+    pulls us.icr.io/private/hello
 }
 
-test_login_without_arguments_and_without_a_login_asks_for_one() {
+test_login_without_arguments_and_without_a_login_prompts_for_one() {
     docker_user us.icr.io
     fails docker login us.icr.io
     shows 'TTY'
@@ -113,10 +113,10 @@ test_login_with_another_key_takes_effect_immediately() {
     succeeds docker login --username iamapikey --password "${many_api_keys[0]}" us.icr.io
     exchanging 1 gets us.icr.io iambearer
     [ "$stdout" != "$first" ] || fail 'should be a token of the other key'
-    holds_no_secret "${many_api_keys[0]}"
+    contains_no_secret "${many_api_keys[0]}"
 }
 
-test_login_at_one_registry_is_none_at_another() {
+test_login_at_one_registry_is_not_used_for_another() {
     logged_in_docker_user
     gets us.icr.io iambearer
     gets_nothing de.icr.io
@@ -127,17 +127,17 @@ test_login_as_refresh_token_then_pull() {
     local refresh_token
     refresh_token=$(new_refresh_token)
     succeeds docker login --username iamrefresh --password "$refresh_token" de.icr.io
-    pulls de.icr.io/lab/hello
+    pulls de.icr.io/private/hello
     gets de.icr.io iambearer
-    holds_no_secret "$refresh_token"
+    contains_no_secret "$refresh_token"
 }
 
 test_login_as_trusted_profile_then_pull() {
     docker_user uk.icr.io
     succeeds docker login --username "$profile" --password "$service_id_api_key" uk.icr.io
-    pulls uk.icr.io/lab/hello
+    pulls uk.icr.io/private/hello
     gets uk.icr.io iambearer
-    holds_no_secret "$service_id_api_key"
+    contains_no_secret "$service_id_api_key"
 }
 
 test_login_with_an_access_token_then_pull() {
@@ -146,18 +146,18 @@ test_login_with_an_access_token_then_pull() {
     local token
     token=$(secret_in_answer)
     succeeds docker login --username iambearer --password "$token" private.us.icr.io
-    pulls private.us.icr.io/lab/hello
+    pulls private.us.icr.io/private/hello
     gets private.us.icr.io iambearer
-    holds_no_secret "$token"
+    contains_no_secret "$token"
 }
 
 test_login_with_a_registry_token_then_pull() {
     docker_user us.icr.io
     succeeds docker login --username token --password "$registry_token" us.icr.io
-    pulls us.icr.io/lab/hello
+    pulls us.icr.io/private/hello
     gets us.icr.io token
     is "$(secret_in_answer)" "$registry_token"
-    holds_no_secret "$registry_token"
+    contains_no_secret "$registry_token"
 }
 
 test_login_with_an_entitlement_key_then_pull() {
@@ -165,10 +165,10 @@ test_login_with_an_entitlement_key_then_pull() {
     succeeds docker login --username cp --password "$entitlement_key" cp.icr.io
     pulls cp.icr.io/cp/hello
     gets cp.icr.io cp
-    holds_no_secret "$entitlement_key"
+    contains_no_secret "$entitlement_key"
 }
 
-test_login_at_a_foreign_registry_fails_with_a_message() {
+test_login_at_another_registry_fails_with_a_message() {
     docker_user "$open_registry"
     fails docker login --username me --password secret "$open_registry"
     shows 'Error saving credentials'
@@ -176,7 +176,7 @@ test_login_at_a_foreign_registry_fails_with_a_message() {
     does_not_show 'credentials not found'
 }
 
-test_logout_erases_twice_and_the_login_is_gone() {
+test_logout_erases_twice_and_deletes_the_login() {
     logged_in_docker_user
     record_calls
     succeeds docker logout us.icr.io
@@ -191,7 +191,7 @@ test_logout_without_a_login_succeeds_quietly() {
     does_not_show WARNING
 }
 
-test_key_in_the_environment_serves_every_registry() {
+test_key_in_the_environment_works_for_all_registries() {
     docker_user us.icr.io de.icr.io private.jp2.icr.io
     export IBMCLOUD_API_KEY=$api_key
     exchanging 1 pull_from us.icr.io de.icr.io private.jp2.icr.io
@@ -200,28 +200,28 @@ test_key_in_the_environment_serves_every_registry() {
 test_certificate_file_adds_to_the_authorities_of_the_system() {
     local another
     another=$(find /usr/share/ca-certificates -name '*.crt' -print -quit)
-    [ -n "$another" ] || skip "there is no authority but the lab's; install ca-certificates"
+    [ -n "$another" ] || skip "the system has no certificate authority (package ca-certificates)"
     export IBMCLOUD_API_KEY=$api_key
     exchanging 1 succeeds env SSL_CERT_FILE="$another" docker-credential-icr get us.icr.io
 }
 
 pull_from() {
     local registry
-    for registry in "$@"; do pulls "$registry/lab/hello"; done
+    for registry in "$@"; do pulls "$registry/private/hello"; done
 }
 
-test_pull_and_push_ask_once_each() {
+test_pull_and_push_call_the_helper_once_each() {
     logged_in_docker_user
     record_calls
-    pulls us.icr.io/lab/hello
+    pulls us.icr.io/private/hello
     is "$(<"$calls")" 'get us.icr.io'
-    docker tag us.icr.io/lab/hello us.icr.io/lab/pushed-once
+    docker tag us.icr.io/private/hello us.icr.io/private/pushed-once
     record_calls
-    succeeds docker push us.icr.io/lab/pushed-once
+    succeeds docker push us.icr.io/private/pushed-once
     is "$(<"$calls")" 'get us.icr.io'
 }
 
-test_pull_of_a_public_image_with_nothing_configured() {
+test_pull_of_a_public_image_without_a_login() {
     docker_user icr.io
     record_calls
     pulls icr.io/public/hello
@@ -229,9 +229,9 @@ test_pull_of_a_public_image_with_nothing_configured() {
     is "$stderr" ''
 }
 
-test_pull_of_a_private_image_with_nothing_configured_is_unauthorized_without_noise() {
+test_pull_of_a_private_image_without_a_login_is_unauthorized_without_a_message_of_the_helper() {
     docker_user us.icr.io
-    fails docker pull us.icr.io/lab/hello
+    fails docker pull us.icr.io/private/hello
     shows 'denied'
     does_not_show 'docker-credential'
     does_not_show 'IAM'
@@ -241,7 +241,7 @@ test_pull_of_a_private_image_with_nothing_configured_is_unauthorized_without_noi
 test_pull_with_a_failing_key_shows_why() {
     docker_user us.icr.io
     export IBMCLOUD_API_KEY=$wrong_api_key
-    fails docker pull us.icr.io/lab/hello
+    fails docker pull us.icr.io/private/hello
     shows 'BXNIM0415E'
     shows 'IBMCLOUD_API_KEY'
     gets_error us.icr.io 'Provided API key could not be found'
@@ -251,7 +251,7 @@ test_pull_with_a_failing_key_shows_why() {
 test_run_with_a_failing_key_shows_why() {
     docker_user us.icr.io
     export IBMCLOUD_API_KEY=$wrong_api_key
-    fails docker run --rm --pull always --network none us.icr.io/lab/hello true
+    fails docker run --rm --pull always --network none us.icr.io/private/hello true
     shows 'BXNIM0415E'
     ! docker_is_at_least 28 || shows_both_streams_of_the_helper BXNIM0415E
 }
@@ -259,41 +259,41 @@ test_run_with_a_failing_key_shows_why() {
 test_pull_while_iam_is_down_ends_in_time_and_shows_why() {
     logged_in_docker_user
     control fault '{"always": {"status": 503}}'
-    fails docker pull us.icr.io/lab/hello
+    fails docker pull us.icr.io/private/hello
     shows 503
 }
 
 test_create_with_a_failing_key_shows_why() {
     docker_user us.icr.io
     export IBMCLOUD_API_KEY=$wrong_api_key
-    fails docker create --pull always us.icr.io/lab/hello true
+    fails docker create --pull always us.icr.io/private/hello true
     shows 'BXNIM0415E'
 }
 
-test_push_without_a_login_is_refused_by_the_registry() {
+test_push_without_a_login_is_rejected_by_the_registry() {
     docker_user us.icr.io
-    docker tag hello us.icr.io/lab/refused
-    fails docker push us.icr.io/lab/refused
+    docker tag hello us.icr.io/private/refused
+    fails docker push us.icr.io/private/refused
     does_not_show 'docker-credential'
 }
 
-# Builds FROM a private image with the classic builder, which asks every helper there is.
+# Builds from a private image with the classic builder, which calls all configured helpers.
 classic_build() {
     printf 'FROM %s\nLABEL built=yes\n' "$1" >"$TMPDIR/Dockerfile"
     DOCKER_BUILDKIT=0 try docker build --pull --tag built "$TMPDIR"
 }
 
-test_classic_build_with_26_registries_asks_for_one_token() {
+test_classic_build_with_26_registries_requests_one_token() {
     docker_user "${registries[@]}"
     export IBMCLOUD_API_KEY=$api_key
     record_calls
-    exchanging 1 classic_build us.icr.io/lab/hello
+    exchanging 1 classic_build us.icr.io/private/hello
     is "$status" 0
     shows 'Successfully built'
     is "$(sort --unique "$calls" | wc --lines) registries asked" '26 registries asked'
 }
 
-test_classic_build_with_26_registries_and_nothing_configured_is_quiet() {
+test_classic_build_with_26_registries_and_no_login_shows_no_message() {
     docker_user "${registries[@]}"
     exchanging 0 classic_build icr.io/public/hello
     is "$status" 0
@@ -303,11 +303,11 @@ test_classic_build_with_26_registries_and_nothing_configured_is_quiet() {
 test_classic_build_with_a_failing_key_shows_why_and_asks_iam_once() {
     docker_user "${registries[@]}"
     export IBMCLOUD_API_KEY=$wrong_api_key
-    exchanging 1 classic_build "$open_registry/lab/hello"
+    exchanging 1 classic_build "$open_registry/private/hello"
     shows 'BXNIM0415E'
 }
 
-# The first docker on the PATH that can build with BuildKit: Debian's older one brings it, newer ones need a plug-in.
+# The first docker on the PATH that can build with BuildKit. Debian's older one includes it, newer ones need a plug-in.
 docker_with_buildkit() {
     local docker
     while read -r docker; do
@@ -323,25 +323,25 @@ test_buildkit_build_from_a_private_image() {
     docker=$(docker_with_buildkit)
     [ -n "$docker" ] || skip 'no docker here can build with BuildKit (package docker-buildx)'
     logged_in_docker_user
-    printf 'FROM us.icr.io/lab/hello\nLABEL built=with-buildkit\n' >"$TMPDIR/Dockerfile"
+    printf 'FROM us.icr.io/private/hello\nLABEL built=with-buildkit\n' >"$TMPDIR/Dockerfile"
     record_calls
     DOCKER_BUILDKIT=1 succeeds "$docker" build --pull "$TMPDIR"
     is "$(sort --unique "$calls")" 'get us.icr.io'
-    holds_no_secret "$api_key"
+    contains_no_secret "$api_key"
 }
 
 test_credential_store_logs_in_pulls_and_logs_out() {
     credential_store_user
     succeeds docker login --username iamapikey --password "$api_key" us.icr.io
-    pulls us.icr.io/lab/hello
-    holds_no_secret "$api_key"
+    pulls us.icr.io/private/hello
+    contains_no_secret "$api_key"
     record_calls
     succeeds docker logout us.icr.io
     is "$(sort --unique "$calls" | xargs)" 'erase http://us.icr.io erase https://us.icr.io erase us.icr.io'
     gets_nothing us.icr.io
 }
 
-test_credential_store_does_not_disturb_docker_hub() {
+test_credential_store_does_not_affect_docker_hub() {
     credential_store_user
     record_calls
     pulls hello
@@ -349,29 +349,29 @@ test_credential_store_does_not_disturb_docker_hub() {
     is "$stderr" ''
 }
 
-test_credential_store_does_not_disturb_another_registry() {
+test_credential_store_does_not_affect_another_registry() {
     credential_store_user
     export IBMCLOUD_API_KEY=$api_key
-    exchanging 0 pulls "$open_registry/lab/hello"
+    exchanging 0 pulls "$open_registry/private/hello"
     is "$stderr" ''
 }
 
-test_credential_store_serves_a_classic_build() {
+test_credential_store_works_for_a_classic_build() {
     credential_store_user
     succeeds docker login --username iamapikey --password "$api_key" us.icr.io
     record_calls
-    classic_build us.icr.io/lab/hello
+    classic_build us.icr.io/private/hello
     is "$status" 0
     is "$(head -n 1 "$calls" | cut --delimiter ' ' --fields 1)" list
     grep --quiet --line-regexp 'get us.icr.io' "$calls" || fail 'the listed login should be asked for'
 }
 
-test_revoked_key_fails_with_a_message_once_its_token_is_gone() {
+test_revoked_key_fails_with_a_message_after_its_token_is_deleted() {
     docker_user us.icr.io
     succeeds docker login --username iamapikey --password "$key_to_revoke" us.icr.io
     control revoke-api-key "$key_to_revoke"
     clear_tokens
-    fails docker pull us.icr.io/lab/hello
+    fails docker pull us.icr.io/private/hello
     shows 'BXNIM0415E'
     does_not_show "$key_to_revoke"
 }

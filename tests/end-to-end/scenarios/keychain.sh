@@ -26,7 +26,7 @@ test_secret_service_item_is_found_and_read_by_a_user_and_shows_no_secret() {
     [[ $visible != *"$api_key"* ]] || fail 'only the secret should hold the key'
 }
 
-# As keyring 3 stores it for imphil/docker-credential-icr.
+# Stores a login as imphil/docker-credential-icr does (with the crate keyring 3).
 leave_login_of_older_program() {
     printf %s "$2" | secret-tool store --label=older service docker-credential-icr \
         username "https://$1-refresh" target default application rust-keyring
@@ -36,30 +36,30 @@ test_secret_service_login_of_the_older_program_is_found_and_taken_over() {
     local refresh_token
     refresh_token=$(new_refresh_token)
     leave_login_of_older_program us.icr.io "$refresh_token"
-    docker-credential-icr doctor >"$LAB/log/doctor" 2>&1 || true
-    grep --quiet 'older program of the same name left logins in the keychain for us.icr.io' "$LAB/log/doctor" || fail 'it should be found'
-    ! grep --quiet --fixed-strings "$refresh_token" "$LAB/log/doctor" || fail 'the token should not be shown'
+    docker-credential-icr doctor >"$TEST_ROOT/log/doctor" 2>&1 || true
+    grep --quiet 'older program of the same name left logins in the keychain for us.icr.io' "$TEST_ROOT/log/doctor" || fail 'it should be found'
+    ! grep --quiet --fixed-strings "$refresh_token" "$TEST_ROOT/log/doctor" || fail 'the token should not be shown'
     succeeds docker-credential-icr doctor --take-over
     shows "Stored the older program's logins for us.icr.io"
     gets us.icr.io iambearer
     succeeds secret-tool lookup service docker-credential-icr username https://us.icr.io-refresh
 }
 
-test_secret_service_logins_of_another_namespace_are_not_ours() {
+test_secret_service_logins_of_another_namespace_are_not_used() {
     store us.icr.io iamapikey "$api_key"
     ICR_NAMESPACE=elsewhere gets_nothing us.icr.io
     ICR_NAMESPACE=elsewhere succeeds docker-credential-icr list
     is "$stdout" '{}'
 }
 
-test_secret_service_alone_keeps_tokens_too() {
+test_secret_service_only_also_caches_tokens() {
     export ICR_KEYCHAIN=secret-service
     store us.icr.io iamapikey "$api_key"
     exchanging 1 gets us.icr.io iambearer
     exchanging 0 gets us.icr.io iambearer
 }
 
-test_secret_service_alone_answers_from_its_cache_with_at_most_8_calls() {
+test_secret_service_only_returns_a_cached_token_with_at_most_8_calls() {
     export ICR_KEYCHAIN=secret-service
     store us.icr.io iamapikey "$api_key"
     gets us.icr.io iambearer
@@ -68,14 +68,14 @@ test_secret_service_alone_answers_from_its_cache_with_at_most_8_calls() {
     exchanging 0 gets us.icr.io iambearer
     wait_for monitor mark_the_monitor end
     local helper calls
-    helper=$(awk '$8 == "SearchItems" {print $4}' "$LAB/log/monitor" | sort --unique)
-    calls=$(awk -v helper="$helper" '$1 == "mc" && $4 == helper {print $8}' "$LAB/log/monitor")
+    helper=$(awk '$8 == "SearchItems" {print $4}' "$TEST_ROOT/log/monitor" | sort --unique)
+    calls=$(awk -v helper="$helper" '$1 == "mc" && $4 == helper {print $8}' "$TEST_ROOT/log/monitor")
     if [ -z "$calls" ] || [ "$(wc --lines <<<"$calls")" -gt 8 ]; then fail "should be 1 to 8 calls: $calls"; fi
 }
 
 # Makes a call and checks that it appears in the monitor's log.
 mark_the_monitor() {
-    call_bus "/mark/$1" GetId && grep --quiet "/mark/$1" "$LAB/log/monitor"
+    call_bus "/mark/$1" GetId && grep --quiet "/mark/$1" "$TEST_ROOT/log/monitor"
 }
 
 test_locked_keychain_is_named_in_the_error_without_waiting() {
@@ -84,18 +84,18 @@ test_locked_keychain_is_named_in_the_error_without_waiting() {
     ICR_KEYCHAIN=secret-service within_milliseconds "$keychain_timeout" gets_error us.icr.io locked
 }
 
-test_locked_keychain_does_not_matter_to_a_key_in_the_environment() {
+test_locked_keychain_does_not_affect_a_key_in_the_environment() {
     locked_keychain
     IBMCLOUD_API_KEY=$api_key within_milliseconds "$keychain_timeout" gets us.icr.io iambearer
 }
 
-test_locked_keychain_is_not_taken_for_an_empty_one_when_a_client_lists() {
+test_locked_keychain_is_not_listed_as_an_empty_one() {
     locked_keychain
     try docker-credential-icr list
     shows_login_or_reason
 }
 
-# A client that lists asks only for what is listed, so a login that is left out is silently lost.
+# A client that calls `list` then calls `get` only for listed registries. So a login that is not listed would be ignored.
 shows_login_or_reason() {
     [ "$status" != 0 ] || shows '"us.icr.io"'
     [ "$status" = 0 ] || shows locked
@@ -107,7 +107,7 @@ test_locked_keychain_does_not_break_a_logout() {
     within_milliseconds 10000 succeeds docker logout us.icr.io
 }
 
-test_no_bus_a_key_in_the_environment_serves() {
+test_no_bus_a_key_in_the_environment_works() {
     no_bus
     export IBMCLOUD_API_KEY=$api_key
     local keychain
@@ -116,7 +116,7 @@ test_no_bus_a_key_in_the_environment_serves() {
     done
 }
 
-test_no_bus_and_nothing_stored_is_not_found() {
+test_no_bus_and_no_login_is_not_found() {
     no_bus
     within_milliseconds "$no_wait" gets_nothing us.icr.io
 }
@@ -125,9 +125,9 @@ test_no_bus_login_with_docker_is_stored_in_the_kernel_keyring() {
     no_bus
     use_helper_in .docker/config.json us.icr.io
     succeeds docker login --username iamapikey --password "$api_key" us.icr.io
-    holds_no_secret "$api_key"
+    contains_no_secret "$api_key"
     gets us.icr.io iambearer
-    succeeds docker pull us.icr.io/lab/hello
+    succeeds docker pull us.icr.io/private/hello
     succeeds docker logout us.icr.io
     gets_nothing us.icr.io
 }
@@ -146,7 +146,7 @@ store_fails() {
     does_not_show "$api_key"
 }
 
-test_bus_without_provider_a_key_in_the_environment_serves() {
+test_bus_without_provider_a_key_in_the_environment_works() {
     bus_without_provider
     export IBMCLOUD_API_KEY=$api_key
     within_milliseconds "$keychain_timeout" gets us.icr.io iambearer
@@ -174,10 +174,10 @@ test_silent_provider_and_nothing_else_fails_with_a_message_and_waits_once() {
     within_milliseconds "$no_wait" gets_error us.icr.io 'did not answer'
 }
 
-test_silent_provider_does_not_hold_up_a_classic_build_for_26_registries() {
+test_silent_provider_delays_a_classic_build_with_26_registries_only_once() {
     bus_with_silent_provider
     use_helper_in .docker/config.json "${registries[@]}"
-    printf 'FROM %s\n' "$open_registry/lab/hello" >"$TMPDIR/Dockerfile"
+    printf 'FROM %s\n' "$open_registry/private/hello" >"$TMPDIR/Dockerfile"
     DOCKER_BUILDKIT=0 within_milliseconds 10000 succeeds docker build --pull "$TMPDIR"
 }
 
@@ -200,7 +200,7 @@ test_kernel_keyring_login_is_found_from_another_session() {
     is "$stdout" '{"us.icr.io":"iamapikey"}'
 }
 
-test_kernel_keyring_shows_no_secret_and_forgets_tokens_by_itself() {
+test_kernel_keyring_shows_no_secret_and_deletes_expired_tokens() {
     export ICR_KEYCHAIN=kernel
     store us.icr.io iamapikey "$api_key"
     gets us.icr.io iambearer
@@ -220,7 +220,7 @@ as_ordinary_user() {
         env --unset=DBUS_SESSION_BUS_ADDRESS HOME="$user_dir/ordinary" XDG_RUNTIME_DIR="$user_dir/ordinary" "$@"
 }
 
-test_kernel_keyring_of_an_ordinary_user_survives_30_identities() {
+test_kernel_keyring_of_an_ordinary_user_works_with_30_identities() {
     [ "$(</proc/sys/kernel/keys/maxbytes)" -lt 40000 ] || skip 'the quota of this machine has room for 30 tokens'
     export ICR_KEYCHAIN=kernel
     mkdir "$user_dir/ordinary"
@@ -249,7 +249,7 @@ identity_gets_a_token() {
 in_container() {
     local directory status=0 streams=$user_dir/streams volumes=()
     for directory in /usr /lib /lib64 /etc; do [ ! -d "$directory" ] || volumes+=(--volume "$directory:$directory:ro"); done
-    for directory in "$LAB/bin" "$LAB/bus" "$user_dir"; do volumes+=(--volume "$directory:$directory"); done
+    for directory in "$TEST_ROOT/bin" "$TEST_ROOT/bus" "$user_dir"; do volumes+=(--volume "$directory:$directory"); done
     mkdir "$streams"
     cat >"$streams/in"
     # shellcheck disable=SC2016 # expands in the container
@@ -263,12 +263,12 @@ in_container() {
 }
 
 gets_in_container() {
-    try_with us.icr.io in_container "$LAB/bin/docker-credential-icr" get
+    try_with us.icr.io in_container "$TEST_ROOT/bin/docker-credential-icr" get
     is "$status$stderr" 0
     is "$(jq --raw-output .Username <<<"$stdout")" iambearer
 }
 
-test_kernel_keyring_forbidden_by_seccomp_a_key_in_a_mounted_file_serves() {
+test_kernel_keyring_forbidden_by_seccomp_a_key_in_a_mounted_file_works() {
     no_bus
     fails in_container /usr/bin/keyctl show @s
     shows 'Operation not permitted'
@@ -283,22 +283,22 @@ test_kernel_keyring_forbidden_by_seccomp_tokens_are_stored_in_the_secret_service
     exchanging 0 gets_in_container
 }
 
-test_kernel_keyring_forbidden_by_seccomp_and_no_bus_says_where_a_key_can_be_given() {
+test_kernel_keyring_forbidden_by_seccomp_and_no_bus_suggests_a_key_in_the_environment() {
     no_bus
-    try_with us.icr.io in_container "$LAB/bin/docker-credential-icr" get
+    try_with us.icr.io in_container "$TEST_ROOT/bin/docker-credential-icr" get
     is "$status$stderr" 1
     is "$stdout" 'credentials not found in native keychain'
-    try_with "$(request_to_store us.icr.io iamapikey unkept)" in_container "$LAB/bin/docker-credential-icr" store
+    try_with "$(request_to_store us.icr.io iamapikey unkept)" in_container "$TEST_ROOT/bin/docker-credential-icr" store
     is "$status$stdout" "1$stderr"
     shows IBMCLOUD_API_KEY
 }
 
-test_forty_clients_at_once_make_one_exchange() {
+test_forty_parallel_clients_make_one_exchange() {
     export IBMCLOUD_API_KEY=$api_key
     exchanging 1 forty_clients
 }
 
-test_forty_clients_at_once_rotate_a_refresh_token_once_and_keep_the_new_one() {
+test_forty_parallel_clients_rotate_a_refresh_token_once_and_store_the_new_one() {
     store us.icr.io iamrefresh "$(new_refresh_token)"
     exchanging 1 forty_clients
     clear_tokens

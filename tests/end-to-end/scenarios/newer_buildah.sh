@@ -1,4 +1,4 @@
-# A newer buildah: all that buildah.sh tries.
+# A newer buildah: all tests of buildah.sh.
 # shellcheck shell=bash
 . "$here/scenarios/buildah.sh"
 . "$here/newer_containers.sh"

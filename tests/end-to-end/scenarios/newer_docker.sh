@@ -1,4 +1,4 @@
-# A newer docker CLI with its plug-ins, at the same engine: all that docker.sh and compose.sh try, and buildx.
+# A newer docker CLI with its plug-ins, with the same engine: all tests of docker.sh and compose.sh, and buildx.
 # shellcheck shell=bash
 . "$here/scenarios/docker.sh"
 . "$here/compose.sh"
@@ -23,27 +23,27 @@ require_buildx() {
     require_newer docker-buildx docker buildx version
 }
 
-recipe_from_a_private_image() {
+dockerfile_with_a_private_image() {
     mkdir recipe
-    printf 'FROM us.icr.io/lab/hello\nLABEL built=by-buildx\n' >recipe/Dockerfile
+    printf 'FROM us.icr.io/private/hello\nLABEL built=by-buildx\n' >recipe/Dockerfile
 }
 
-test_buildx_builds_from_a_private_image_and_pushes_and_asks_for_no_other_registry() {
+test_buildx_builds_from_a_private_image_and_pushes_without_other_registries() {
     require_buildx
     logged_in_user
     docker_user us.icr.io de.icr.io uk.icr.io
-    recipe_from_a_private_image
-    succeeds docker buildx build --pull --push --tag us.icr.io/lab/built recipe
-    helper_was_asked_for_one_registry_only
+    dockerfile_with_a_private_image
+    succeeds docker buildx build --pull --push --tag us.icr.io/private/built recipe
+    helper_was_called_for_one_registry_only
     remove_images
-    succeeds docker pull us.icr.io/lab/built
-    is "$(docker image inspect --format '{{.Config.Labels.built}}' us.icr.io/lab/built)" by-buildx
+    succeeds docker pull us.icr.io/private/built
+    is "$(docker image inspect --format '{{.Config.Labels.built}}' us.icr.io/private/built)" by-buildx
 }
 
 test_buildx_with_a_failing_key_shows_why() {
     require_buildx
     user_with_a_wrong_key
-    recipe_from_a_private_image
+    dockerfile_with_a_private_image
     fails docker buildx build --pull recipe
     shows_why_the_key_failed
 }

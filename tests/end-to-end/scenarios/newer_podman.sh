@@ -1,4 +1,4 @@
-# A newer podman: all that podman.sh tries.
+# A newer podman: all tests of podman.sh.
 # shellcheck shell=bash
 . "$here/scenarios/podman.sh"
 . "$here/newer_containers.sh"

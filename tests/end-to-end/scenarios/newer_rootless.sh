@@ -1,4 +1,4 @@
-# A newer podman and buildah of an ordinary user: all that rootless.sh tries.
+# A newer podman and buildah of an ordinary user: all tests of rootless.sh.
 # shellcheck shell=bash
 . "$here/scenarios/rootless.sh"
 . "$here/newer_containers.sh"

@@ -1,4 +1,4 @@
-# A newer skopeo: all that skopeo.sh tries.
+# A newer skopeo: all tests of skopeo.sh.
 # shellcheck shell=bash
 . "$here/scenarios/skopeo.sh"
 . "$here/newer_containers.sh"

@@ -1,7 +1,7 @@
-# Runs last: after everything that the clients and the helper have done, no file of the lab holds a secret.
+# Runs last: after all tests, no file that clients or the helper wrote contains a secret.
 # shellcheck shell=bash
 
-# Every secret that was sent to IAM or the registry in this run, and how all access tokens and all registry tokens begin.
+# Prints all secrets that were sent to IAM or the registry in this run, and the beginnings of all access and registry tokens.
 secrets_of_this_run() {
     printf '%s\n' "$api_key" "${revocable_api_keys[@]}" "$wrong_api_key" "$service_id_api_key" "$registry_token" "$entitlement_key" \
         "$key_of_team_a" "$key_of_team_b" "$compute_resource_token" "${many_api_keys[@]}"
@@ -14,9 +14,9 @@ secrets_of_this_run() {
 
 test_no_file_holds_a_secret() {
     local secret patterns
-    patterns=$(secrets_of_this_run | sort --unique | while read -r secret; do renderings "$secret"; done)
+    patterns=$(secrets_of_this_run | sort --unique | while read -r secret; do encodings "$secret"; done)
     grep --quiet --fixed-strings eyJ <<<"$patterns"
-    # The lab's scripts contain their own secrets; clients were fetched before.
+    # The scripts contain the tests' secrets, and clients were fetched before the tests.
     try grep --recursive --devices=skip --files-with-matches --fixed-strings --exclude-dir=scripts --exclude-dir=clients \
         --file=<(echo "$patterns") /run /tmp /root /home /dev/shm
     is "$stdout" ''

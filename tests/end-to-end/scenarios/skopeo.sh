@@ -1,4 +1,4 @@
-# skopeo: the tests of containers.sh, and looking without pulling.
+# skopeo: the tests of containers.sh, `skopeo inspect` and `skopeo copy`.
 # shellcheck shell=bash
 client=skopeo
 . "$here/containers.sh"
@@ -13,12 +13,12 @@ push() {
 
 test_inspect_a_private_image() {
     logged_in_containers_user
-    succeeds skopeo inspect docker://us.icr.io/lab/hello
-    is "$(jq --raw-output .Name <<<"$stdout")" us.icr.io/lab/hello
+    succeeds skopeo inspect docker://us.icr.io/private/hello
+    is "$(jq --raw-output .Name <<<"$stdout")" us.icr.io/private/hello
 }
 
 test_copy_from_one_region_to_another_with_one_exchange() {
     containers_user us.icr.io de.icr.io
     export IBMCLOUD_API_KEY=$api_key
-    exchanging 1 succeeds skopeo copy docker://us.icr.io/lab/hello docker://de.icr.io/lab/copied
+    exchanging 1 succeeds skopeo copy docker://us.icr.io/private/hello docker://de.icr.io/private/copied
 }

@@ -4,20 +4,20 @@
 
 # Debian assigns these numbers to no user.
 readonly alice=61011 bob=61012
-readonly helper=$LAB/bin/docker-credential-icr
+readonly helper=$TEST_ROOT/bin/docker-credential-icr
 
-# Every test here starts as alice, in a session keyring as pam_keyinit creates it: her own and empty.
+# All tests here start as alice, with a new, empty session keyring, as pam_keyinit creates it.
 run_test_body() {
     unset DBUS_SESSION_BUS_ADDRESS
-    make_users
+    create_users
     as_alice "$@"
 }
 
-make_users() {
+create_users() {
     local name
     for name in alice bob; do
         sed --in-place "/^$name:/d" /etc/passwd /etc/group
-        # The password is here and none, so that PAM looks for no other.
+        # The empty password is in this file, so PAM does not look for another one.
         echo "$name:*:${!name}:${!name}::$user_dir/$name:/bin/bash" >>/etc/passwd
         echo "$name:x:${!name}:" >>/etc/group
         mkdir "$user_dir/$name"
@@ -35,21 +35,21 @@ as_alice() {
     setpriv --reuid "$alice" --regid "$alice" --clear-groups --inh-caps=-all \
         env HOME="$user_dir/alice" USER=alice \
         keyctl session - bash -euo pipefail -c 'here=$1 user_dir=$2 && shift 2
-            . "$here/lab.sh" && . "$here/testing.sh" && . "$here/scenarios/two_users.sh"
+            . "$here/environment.sh" && . "$here/testing.sh" && . "$here/scenarios/two_users.sh"
             logs=$user_dir/alice/log && mkdir -p "$logs" && cd && "$@"' - "$here" "$user_dir" "$@"
 }
 
-# A command of root's, as sudo runs it in alice's session; -H as on Debian, where HOME is root's.
+# Runs a command as root, as sudo runs it in alice's session; -H as on Debian, where HOME is root's.
 as_root() {
     sudo -n HOME="$user_dir/root" ICR_NAMESPACE="$ICR_NAMESPACE" "$@"
 }
 
-# A command of bob's, as su runs it in alice's session.
+# Runs a command as bob, as su runs it in alice's session.
 as_bob() {
     sudo -n su bob --shell /bin/bash --command "cd; ICR_NAMESPACE=$ICR_NAMESPACE XDG_RUNTIME_DIR= $(printf '%q ' "$@")"
 }
 
-# A session keyring of bob's own, as ssh and a login at the console give one.
+# Runs a command as bob, with a session keyring of bob, as after a login with ssh or at the console.
 as_bob_elsewhere() {
     as_bob keyctl session - "$@"
 }
@@ -60,7 +60,7 @@ log_in() {
     is "$status" 0
 }
 
-# The helper, called as this user, answers with an access token of this account; the lab's accounts are named after teams.
+# Asserts that the helper, run as this user, answers with an access token of this account.
 answers_with() {
     local account=$1
     shift
@@ -77,7 +77,7 @@ account_in_answer() {
     base64 --decode <<<"$claims" | jq --raw-output .account.bss
 }
 
-# This user has no login, by any command that could show one.
+# Asserts that no command shows a login of this user.
 has_no_login() {
     try "$@" "$helper" get us.icr.io
     is "$status" 1
@@ -88,7 +88,7 @@ has_no_login() {
     does_not_show team-
 }
 
-# None of the keys that this user can see or find in the session contains a secret or a login's user name.
+# Asserts that no key that this user can find contains a secret or the user name of a login.
 reads_no_key() {
     local secret=$1
     shift
@@ -106,7 +106,7 @@ record_numbers() {
     awk -v space=":$ICR_NAMESPACE:" 'index($0, space) {printf "%s ", $1}' /proc/keys
 }
 
-test_root_by_sudo_and_the_user_cannot_use_each_others_logins() {
+test_root_with_sudo_and_the_user_cannot_use_each_others_logins() {
     log_in "$key_of_team_b" as_root
     answers_with team-b as_root
     has_no_login env
@@ -122,7 +122,7 @@ test_root_by_sudo_and_the_user_cannot_use_each_others_logins() {
     reads_no_key "$key_of_team_a" as_root
 }
 
-test_another_user_by_su_cannot_use_or_read_the_login() {
+test_another_user_with_su_cannot_use_or_read_the_login() {
     log_in "$key_of_team_a" env
     answers_with team-a env
     keys=$(record_numbers)
@@ -135,7 +135,7 @@ test_another_user_by_su_cannot_use_or_read_the_login() {
     answers_with team-a env
 }
 
-test_sessions_of_ones_own_share_ones_login_and_no_other() {
+test_sessions_of_a_user_share_the_login_of_this_user_only() {
     log_in "$key_of_team_a" env
     log_in "$key_of_team_b" as_bob_elsewhere
     answers_with team-a keyctl session -
@@ -159,7 +159,7 @@ test_a_logout_leaves_no_key_behind() {
 }
 
 # After forty minutes a refresh is due: get answers immediately, and another process refreshes the token.
-test_a_background_refresh_stays_with_its_user() {
+test_a_background_refresh_uses_the_login_of_its_user() {
     local before
     log_in "$key_of_team_a" env
     answers_with team-a env
@@ -178,7 +178,7 @@ has_exchanged_since() {
 }
 
 # pam_keyinit leaves a revoked session keyring to processes that outlive their session.
-test_a_session_keyring_that_was_revoked_does_no_harm() {
+test_a_revoked_session_keyring_causes_no_error() {
     log_in "$key_of_team_a" env
     # shellcheck disable=SC2016 # expands in the session
     try keyctl session - bash -c 'keyctl revoke @s; "$1" get us.icr.io' - "$helper"
@@ -208,7 +208,7 @@ test_a_container_of_the_same_user_reads_no_record() {
     reads_no_key "$key_of_team_a" unshare --map-root-user keyctl session -
 }
 
-# A key that all users may write, in the place of a record, of the seal and of both.
+# Another user creates a key that all may write, in place of a record, of the seal, or of both.
 test_a_key_that_another_user_created_receives_no_secret() {
     local name
     for name in login:us.icr.io seal; do
@@ -224,8 +224,8 @@ test_a_key_that_another_user_created_receives_no_secret() {
     answers_with team-a env
 }
 
-# A user who linked another user's keyring, while an earlier version had it in the session, keeps it.
-test_a_keyring_that_another_user_kept_reveals_no_login() {
+# With an earlier version, a user could link another user's keyring from the session, and still has it.
+test_a_keyring_that_another_user_linked_reveals_no_login() {
     local ring created
     ring=$(keyctl get_persistent @s)
     as_bob keyctl link "$ring" @u
@@ -242,13 +242,13 @@ test_a_keyring_that_another_user_kept_reveals_no_login() {
     reads_no_key "$key_of_team_a" as_bob_with_its_keys
 }
 
-# A session of bob's own that possesses what he linked into his user keyring.
+# Runs a command in a session of bob that possesses the keys in his user keyring.
 as_bob_with_its_keys() {
     # shellcheck disable=SC2016 # expands in the session
     as_bob keyctl session - bash -c 'keyctl link @u @s && "$@"' - "$@" 2>/dev/null
 }
 
-# As earlier versions did: root's keyring is linked into the session of the user who called sudo.
+# Earlier versions linked root's keyring into the session of the user who called sudo.
 test_keyrings_that_an_earlier_version_linked_are_unlinked() {
     # shellcheck disable=SC2016 # expands in root's shell
     as_root bash -c 'ring=$(keyctl get_persistent @s)
@@ -263,7 +263,7 @@ test_keyrings_that_an_earlier_version_linked_are_unlinked() {
     does_not_show _persistent
 }
 
-test_a_login_of_an_earlier_version_is_still_there() {
+test_a_login_of_an_earlier_version_is_still_found() {
     local login
     login=$(jq --null-input --compact-output --arg key "$key_of_team_a" '{v: 1, username: "iamapikey", secret: $key, id: "x"}')
     # shellcheck disable=SC2016 # expands in one process, whose keyring the persistent one is linked to
@@ -276,7 +276,7 @@ test_a_login_of_an_earlier_version_is_still_there() {
 }
 
 # sudo -E keeps the address of the caller's bus, which accepts root.
-test_the_bus_of_another_user_is_not_asked() {
+test_the_bus_of_another_user_is_not_used() {
     export XDG_RUNTIME_DIR=$user_dir/run
     start_bus "$XDG_RUNTIME_DIR/bus"
     start_gnome_keyring

@@ -1,4 +1,4 @@
-# The lab, which all tests use: an IBM Cloud, registries, a docker engine and a desktop's keychain, all on loopback.
+# The services that all tests use: an emulated IBM Cloud, registries, a docker engine and a desktop's keychain, all on loopback.
 # shellcheck shell=bash
 
 readonly regions=(icr.io us.icr.io uk.icr.io de.icr.io au.icr.io jp.icr.io jp2.icr.io ca.icr.io ca2.icr.io br.icr.io es.icr.io
@@ -7,37 +7,37 @@ readonly registries=("${regions[@]}" "${regions[@]/#/private.}")
 readonly open_registry=open.example:5001
 readonly emulator=https://iam.cloud.ibm.com
 
-# All secrets that tests use: none may be in a file afterwards (scenarios/plaintext.sh).
-readonly api_key=icr-lab-api-key-7Jm2vQx9Lr4TzB8nWc5Ks1Yd
-# One for each scenario that revokes one.
-readonly revocable_api_keys=(icr-lab-revocable-api-key-3Hf6Gp0Rt8Ue icr-lab-revocable-api-key-9Wd2Kc5Sv7Ao)
-readonly wrong_api_key=icr-lab-wrong-api-key-Zq5Xw2Mn7Va9
-readonly service_id_api_key=icr-lab-service-id-api-key-Nb4Lk8Tj6Ye
-readonly registry_token=icr-lab-registry-token-Rk7Zv1Fn4Qb
-readonly entitlement_key=icr-lab-entitlement-key-Mx2Gt6Bu8Jp
+# All secrets of the tests. Afterwards, no file may contain one (scenarios/plaintext.sh).
+readonly api_key=icr-test-api-key-7Jm2vQx9Lr4TzB8nWc5Ks1Yd
+# API keys that are revoked, one for each scenario that does so.
+readonly revocable_api_keys=(icr-test-revocable-api-key-3Hf6Gp0Rt8Ue icr-test-revocable-api-key-9Wd2Kc5Sv7Ao)
+readonly wrong_api_key=icr-test-wrong-api-key-Zq5Xw2Mn7Va9
+readonly service_id_api_key=icr-test-service-id-api-key-Nb4Lk8Tj6Ye
+readonly registry_token=icr-test-registry-token-Rk7Zv1Fn4Qb
+readonly entitlement_key=icr-test-entitlement-key-Mx2Gt6Bu8Jp
 # Two accounts with private namespaces.
-readonly key_of_team_a=icr-lab-key-of-team-a-Vt3Xq8Lk2Wm
-readonly key_of_team_b=icr-lab-key-of-team-b-Pz7Nc4Rd9Ye
-readonly compute_resource_token=icr-lab-compute-resource-token-Hb5Ju1Kx
+readonly key_of_team_a=icr-test-key-of-team-a-Vt3Xq8Lk2Wm
+readonly key_of_team_b=icr-test-key-of-team-b-Pz7Nc4Rd9Ye
+readonly compute_resource_token=icr-test-compute-resource-token-Hb5Ju1Kx
 # Enough identities to fill the kernel keyring of an ordinary user.
-mapfile -t many_api_keys < <(printf 'icr-lab-many_api_keys-key-%02d-Ws6Hq1Vc3Zx\n' {1..30})
+mapfile -t many_api_keys < <(printf 'icr-test-many_api_keys-key-%02d-Ws6Hq1Vc3Zx\n' {1..30})
 readonly many_api_keys profile=Profile-8dd84246-7df4-4667-94e4-8cede51d5ac5
 
-open_lab() {
-    mkdir -p "$logs" "$LAB"/{registry,tls}
-    export HOME=$LAB/service-home DOCKER_HOST=unix://$LAB/docker.sock
+start_environment() {
+    mkdir -p "$logs" "$TEST_ROOT"/{registry,tls}
+    export HOME=$TEST_ROOT/service-home DOCKER_HOST=unix://$TEST_ROOT/docker.sock
     mkdir "$HOME"
-    name_the_hosts
+    write_hosts
     start_emulator
     trust_only_the_emulator
     start_registries
     start_docker
     configure_podman
-    make_images
+    create_images
     start_keychain
 }
 
-name_the_hosts() {
+write_hosts() {
     local host
     for host in localhost "$(uname -n)" "${registries[@]}" cp.icr.io iam.cloud.ibm.com "${open_registry%:*}"; do
         echo "127.0.0.1 $host"
@@ -46,7 +46,7 @@ name_the_hosts() {
 }
 
 # The directory for the logs of services.
-logs=$LAB/log
+logs=$TEST_ROOT/log
 
 # Starts a service in the background, with its output in a log. Without the redirection, bash would close its stdin.
 start() {
@@ -55,7 +55,7 @@ start() {
     "$@" <&0 >"$logs/$name" 2>&1 3>&- &
 }
 
-# Waits until a command succeeds; if a service does not start, prints the end of its log and ends the run.
+# Waits until a command succeeds. If a service does not start, prints the end of its log and ends the run.
 wait_for() {
     local name=$1
     shift
@@ -63,7 +63,7 @@ wait_for() {
         if "$@" >/dev/null 2>&1; then return; fi
         sleep 0.05
     done
-    echo "end-to-end: $name is not ready after 30 s; its log ends with:" >&2
+    echo "end-to-end: $name is not ready after 30 s. Its log ends with:" >&2
     tail -n 20 "$logs/$name" >&2
     exit 1
 }
@@ -72,34 +72,34 @@ start_emulator() {
     local host key arguments=()
     for host in "${registries[@]}" cp.icr.io iam.cloud.ibm.com; do arguments+=(--host "$host"); done
     for key in "${revocable_api_keys[@]}" "${many_api_keys[@]}"; do arguments+=(--api-key "$key"); done
-    start emulator icr-emulator serve --listen 127.0.0.1:443 --tls-directory "$LAB/tls" "${arguments[@]}" \
-        --registry-upstream 127.0.0.1:5000 --public-namespace public --ready-file "$LAB/emulator-ready" \
+    start emulator icr-emulator serve --listen 127.0.0.1:443 --tls-directory "$TEST_ROOT/tls" "${arguments[@]}" \
+        --registry-upstream 127.0.0.1:5000 --public-namespace public --ready-file "$TEST_ROOT/emulator-ready" \
         --api-key "$api_key" --service-id-api-key "$service_id_api_key" \
         --profile "$profile" --registry-token "$registry_token" \
         --entitlement-key "$entitlement_key" --compute-resource-token "$compute_resource_token=$profile" --metadata \
         --linked-profile "$profile" --account-api-key "team-a=$key_of_team_a" --account-api-key "team-b=$key_of_team_b" \
         --account-namespace team-a=team-a --account-namespace team-b=team-b
-    wait_for emulator test -e "$LAB/emulator-ready"
+    wait_for emulator test -e "$TEST_ROOT/emulator-ready"
 }
 
 trust_only_the_emulator() {
-    cp --remove-destination "$LAB/tls/authority.pem" /etc/ssl/certs/ca-certificates.crt
+    cp --remove-destination "$TEST_ROOT/tls/authority.pem" /etc/ssl/certs/ca-certificates.crt
 }
 
-# Two docker-registries with the same images: one behind the emulator that requires tokens, one open to all.
+# Two docker-registries with the same images: one behind the emulator, which requires tokens, and one without a login.
 start_registries() {
-    registry_configuration 127.0.0.1:5000 >"$LAB/registry.yml"
-    cat >>"$LAB/registry.yml" <<END
+    registry_configuration 127.0.0.1:5000 >"$TEST_ROOT/registry.yml"
+    cat >>"$TEST_ROOT/registry.yml" <<END
 auth:
   token:
     realm: https://us.icr.io/oauth/token
     service: registry
     issuer: icr-emulator
-    rootcertbundle: $LAB/tls/token-signing.pem
+    rootcertbundle: $TEST_ROOT/tls/token-signing.pem
 END
-    registry_configuration 127.0.0.1:5001 >"$LAB/open-registry.yml"
-    start registry docker-registry serve "$LAB/registry.yml"
-    start open-registry docker-registry serve "$LAB/open-registry.yml"
+    registry_configuration 127.0.0.1:5001 >"$TEST_ROOT/open-registry.yml"
+    start registry docker-registry serve "$TEST_ROOT/registry.yml"
+    start open-registry docker-registry serve "$TEST_ROOT/open-registry.yml"
     wait_for registry curl --silent http://127.0.0.1:5000/v2/
     wait_for open-registry curl --silent http://127.0.0.1:5001/v2/
 }
@@ -108,15 +108,15 @@ registry_configuration() {
     cat <<END
 version: 0.1
 log: {level: warn}
-storage: {filesystem: {rootdirectory: $LAB/registry}}
+storage: {filesystem: {rootdirectory: $TEST_ROOT/registry}}
 http: {addr: "$1", relativeurls: true}
 END
 }
 
-# An engine without networks: containers reach the lab with --network host.
+# An engine without networks: containers reach the services with --network host.
 start_docker() {
-    start docker dockerd --host "$DOCKER_HOST" --data-root "$LAB/docker" --exec-root "$LAB/docker-exec" \
-        --pidfile "$LAB/docker.pid" --storage-driver vfs --bridge none --iptables=false --ip6tables=false \
+    start docker dockerd --host "$DOCKER_HOST" --data-root "$TEST_ROOT/docker" --exec-root "$TEST_ROOT/docker-exec" \
+        --pidfile "$TEST_ROOT/docker.pid" --storage-driver vfs --bridge none --iptables=false --ip6tables=false \
         --registry-mirror "http://$open_registry"
     wait_for docker docker version
 }
@@ -140,8 +140,8 @@ configure_storage() {
     cat >/etc/containers/storage.conf <<END
 [storage]
 driver = "vfs"
-runroot = "$LAB/$1-run"
-graphroot = "$LAB/$1"
+runroot = "$TEST_ROOT/$1-run"
+graphroot = "$TEST_ROOT/$1"
 END
 }
 
@@ -160,23 +160,23 @@ END
 }
 
 # One image under the names that the tests pull: private, public, entitled, of two accounts, and docker.io's library.
-make_images() {
+create_images() {
     local name
-    cp "$(command -v busybox)" "$LAB/tmp/busybox"
-    tar --directory "$LAB/tmp" --create busybox | docker import --change 'ENTRYPOINT ["/busybox"]' - hello >/dev/null
-    for name in lab/hello public/hello cp/hello team-a/hello team-b/hello library/hello; do
+    cp "$(command -v busybox)" "$TEST_ROOT/tmp/busybox"
+    tar --directory "$TEST_ROOT/tmp" --create busybox | docker import --change 'ENTRYPOINT ["/busybox"]' - hello >/dev/null
+    for name in private/hello public/hello cp/hello team-a/hello team-b/hello library/hello; do
         docker tag hello "$open_registry/$name"
         docker push --quiet "$open_registry/$name" >/dev/null
     done
 }
 
-# The keychain of a desktop session, unlocked; sessions in other states are made by scenarios/keychain.sh.
+# The unlocked keychain of a desktop session. scenarios/keychain.sh creates sessions in other states.
 start_keychain() {
-    start_bus "$LAB/bus"
+    start_bus "$TEST_ROOT/bus"
     start_gnome_keyring
 }
 
-# A session bus that starts no services by itself, so that it has only those of the lab.
+# A session bus that starts no services, so that it has only those of the tests.
 start_bus() {
     export DBUS_SESSION_BUS_ADDRESS=unix:path=$1
     cat >"$1.conf" <<END
@@ -232,7 +232,7 @@ exchanges() {
     curl --silent --show-error --fail "$emulator/emulator/exchanges"
 }
 
-# A refresh token as the ibmcloud CLI gets one; IAM replaces it when it is used, so every test needs its own.
+# A refresh token, as the ibmcloud CLI gets one. IAM replaces it when it is used, so each test needs its own.
 new_refresh_token() {
     curl --silent --show-error --fail --user bx:bx --data grant_type=urn:ibm:params:oauth:grant-type:apikey \
         --data "apikey=$api_key" "$emulator/identity/token" | jq --raw-output .refresh_token
