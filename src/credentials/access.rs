@@ -72,7 +72,7 @@ impl Broker<'_> {
         let choice = self.settings.for_registry(registry);
         let of_profile = choice.profile.and_then(|profile| profile.source);
         let sources = [self.settings.selected_source(), of_profile];
-        let hint = match sources.map(|source| source == Some(SourceName::RegistryToken)) {
+        let hint = match sources.map(|source| source == Some(SourceSelection::RegistryToken)) {
             _ if choice.credential != CredentialKind::RegistryToken => "",
             [true, _] => " (and remove 'registry-token' from $ICR_SOURCE)",
             [_, true] => " (and remove 'registry-token' from the settings)",

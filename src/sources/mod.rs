@@ -38,7 +38,6 @@ mod environment_profile;
 mod environment_token;
 mod grant_input;
 mod instance_metadata;
-mod local_source;
 mod source_identity;
 mod stored_login;
 
@@ -47,30 +46,28 @@ pub use source_identity::Base;
 pub(crate) use cli_session::refreshable_session;
 pub(crate) use stored_login::base_id;
 
-use grant_input::GrantInput;
-use local_source::LocalSource;
 use source_identity::SourceIdentity;
 use stored_login::StoredLogin;
 
-/// The sources, first come first served. What a person chose for a registry comes
-/// first; then what is in the environment, because it was put there for this very
-/// command (IBM's CLI and SDKs do the same); then what was stored for this
-/// program; then what other programs left; last what the machine itself is.
-const CHAIN: [&dyn Source; 11] = [
-    &StoredLogin::OfProfile,
-    &LocalSource(SourceName::Environment, environment_api_key::find),
-    &LocalSource(SourceName::Environment, environment_compute_resource::find),
-    &LocalSource(SourceName::Environment, environment_token::find),
-    &StoredLogin::OfRegistry,
-    &StoredLogin::Default,
-    &LocalSource(SourceName::CredentialsFile, credentials_file::find),
-    &LocalSource(SourceName::IbmCloudCli, cli_session::find),
-    &LocalSource(
+/// The sources in their order. A login for the profile that a person chose for a registry
+/// comes first; then the environment, which is set for one command (IBM's CLI and SDKs do
+/// the same); then the other stored logins; then what other programs stored; last the
+/// machine's own identity.
+const CHAIN: [Source; 11] = [
+    Source::Login(StoredLogin::OfProfile),
+    Source::Local(SourceName::Environment, environment_api_key::find),
+    Source::Local(SourceName::Environment, environment_compute_resource::find),
+    Source::Local(SourceName::Environment, environment_token::find),
+    Source::Login(StoredLogin::OfRegistry),
+    Source::Login(StoredLogin::Default),
+    Source::Local(SourceName::CredentialsFile, credentials_file::find),
+    Source::Local(SourceName::IbmCloudCli, cli_session::find),
+    Source::Local(
         SourceName::ComputeResourceToken,
         compute_resource_token::find,
     ),
-    &LocalSource(SourceName::Vpc, instance_metadata::find_vpc),
-    &LocalSource(SourceName::PowerVs, instance_metadata::find_power_vs),
+    Source::Local(SourceName::Vpc, instance_metadata::find_vpc),
+    Source::Local(SourceName::PowerVs, instance_metadata::find_power_vs),
 ];
 
 /// What sources may look at.
@@ -280,6 +277,7 @@ pub fn look_up_locally<'a>(
     registry: &Registry,
     context: &'a SourceContext<'a>,
 ) -> Result<LocalLookup<'a>> {
+    let _span = tracing::debug_span!("find", %registry).entered();
     let mut uses_hints = false;
     for source in sources(registry, context) {
         match source {

@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use super::Identity;
+use super::Origin;
+use super::Resolved;
+use super::ResolvedIdentity;
 use super::SourceContext;
 use super::grant_input::GrantInput;
 use crate::error::Error;
@@ -19,6 +22,7 @@ use crate::iam::trusted_profile::TrustedProfile;
 use crate::metadata::MetadataService;
 use crate::secret::Secret;
 use crate::settings::CredentialKind;
+use crate::settings::SourceName;
 use crate::sources::advice::Service;
 use crate::sources::advice::SourceKind;
 use crate::time::Clock;
@@ -97,11 +101,25 @@ impl<'a> SourceIdentity<'a> {
         )
     }
 
-    /// Returns the access token that is used as it is, if the source has one.
-    pub(super) fn provided_access_token(&self) -> Option<&Secret> {
-        match (&self.input, &self.assume) {
-            (GrantInput::AccessToken(token), None) => Some(token),
-            _ => None,
+    /// Returns what a source gives with this identity. An access token is the credential
+    /// itself, unless a registry token is to be requested with it.
+    pub(super) fn resolved(self, name: SourceName, context: &SourceContext<'_>) -> Resolved<'a> {
+        let title = self.source.clone();
+        let identity = match self {
+            Self {
+                input: GrantInput::AccessToken(token),
+                assume: None,
+                ..
+            } if context.choice.credential != CredentialKind::RegistryToken => {
+                ResolvedIdentity::AccessToken(token)
+            }
+            identity => ResolvedIdentity::Exchanged(Box::new(identity)),
+        };
+        Resolved {
+            identity,
+            login: None,
+            origin: Origin::Source(name),
+            title,
         }
     }
 
@@ -184,7 +202,7 @@ impl<'a> SourceIdentity<'a> {
         if next != token {
             let lifetime = issued.refresh_lifetime.unwrap_or(REFRESH_TOKEN_LIFE);
             self.tokens
-                .store_rotated_refresh_token(&key, next, lifetime);
+                .insert_rotated_refresh_token(&key, next, lifetime);
         }
         Ok(issued)
     }

@@ -453,7 +453,7 @@ fn settings_show_the_kind_of_credential() {
     );
     machine.settings("[profile.x]\nsource = \"registry-token\"\ncredential = \"iamrefresh\"");
     let outcome = machine.env.run(&["settings"], Input::Open);
-    outcome.is_user_error(&["registry-token", "leave credential out"]);
+    outcome.is_user_error(&["registry-token", "Remove credential"]);
     machine.settings("[profile.x]\nsource = \"environment\"\ncredential = \"token\"");
     assert_eq!(machine.env.run(&["settings"], Input::Open).status, Some(0));
 }

@@ -56,7 +56,7 @@ pub(super) fn path(
         };
         directory.join(FILE)
     });
-    Ok(file.filter(|file| fs::is_there(file)))
+    Ok(file.filter(|file| fs::entry_exists(file)))
 }
 
 /// What is in the file; nothing when there is none.
@@ -84,7 +84,7 @@ pub(super) fn read(path: &Path, clock: &dyn Clock) -> Result<Option<Session>> {
             error.line(),
             error.column()
         ))),
-        Err(error) if is_missing(&error) && !fs::is_there(path) => Ok(None),
+        Err(error) if is_missing(&error) && !fs::entry_exists(path) => Ok(None),
         Err(error) => Err(fail(error.to_string())),
     }
 }

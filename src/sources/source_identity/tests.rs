@@ -95,7 +95,7 @@ fn key() -> CacheKey {
 
 fn keep(machine: &Machine, token: &str) {
     let tokens = machine.tokens();
-    tokens.store_rotated_refresh_token(&key(), &Secret::new(token), REFRESH_TOKEN_LIFE);
+    tokens.insert_rotated_refresh_token(&key(), &Secret::new(token), REFRESH_TOKEN_LIFE);
 }
 
 #[test]
