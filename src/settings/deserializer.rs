@@ -20,6 +20,55 @@ use crate::text::repeatable::quoted;
 /// A key or a value.
 pub(super) struct Node<'de>(pub(super) Spanned<DeValue<'de>>);
 
+// Not generic, because `Deserializer` has a copy of its methods for each type.
+impl Node<'_> {
+    fn unexpected(&self, expected: &str) -> Invalid {
+        let found = self.0.get_ref().type_str();
+        Invalid::new(format!("expected {expected}, found {found}")).at(self.0.span())
+    }
+
+    fn flag(&self) -> Result<bool, Invalid> {
+        let flag = self.0.get_ref().as_bool();
+        flag.ok_or_else(|| self.unexpected("true or false"))
+    }
+
+    fn number(&self) -> Result<i64, Invalid> {
+        let number = self.0.get_ref().as_integer();
+        let number = number.ok_or_else(|| self.unexpected("a whole number"))?;
+        i64::from_str_radix(number.as_str(), number.radix())
+            .map_err(|_| Invalid::new("the number is too large").at(self.0.span()))
+    }
+
+    fn text(&self) -> Result<&str, Invalid> {
+        let text = self.0.get_ref().as_str();
+        text.ok_or_else(|| self.unexpected("a string"))
+    }
+
+    fn items(self) -> Result<Vec<Self>, Invalid> {
+        let unexpected = self.unexpected("an array of strings");
+        match self.0.into_inner() {
+            DeValue::Array(items) => Ok(items.into_iter().map(Self).collect()),
+            _ => Err(unexpected),
+        }
+    }
+
+    /// Returns keys and values in the order of the file.
+    fn entries(self) -> Result<Vec<(Self, Self)>, Invalid> {
+        let unexpected = self.unexpected("a table");
+        let DeValue::Table(table) = self.0.into_inner() else {
+            return Err(unexpected);
+        };
+        let mut entries: Vec<_> = table.into_iter().collect();
+        entries.sort_by_key(|(key, _)| key.span().start);
+        let entries = entries.into_iter().map(|(key, value)| {
+            let span = key.span();
+            let key = DeValue::String(key.into_inner());
+            (Self(Spanned::new(span, key)), Self(value))
+        });
+        Ok(entries.collect())
+    }
+}
+
 impl Error for Invalid {
     /// Ignores serde's message, which may repeat a secret.
     fn custom<T>(_message: T) -> Self {
@@ -40,61 +89,40 @@ impl<'de> IntoDeserializer<'de, Invalid> for Node<'de> {
     }
 }
 
-macro_rules! deserialize_types {
-    ($($method:ident: $expected:literal $is_expected:ident;)+) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Invalid> {
-            let value = self.0.get_ref();
-            if value.$is_expected() {
-                return self.deserialize_any(visitor);
-            }
-            let reason = format!("expected {}, found {}", $expected, value.type_str());
-            Err(Invalid::new(reason).at(self.0.span()))
-        }
-    )+};
-}
-
 impl<'de> Deserializer<'de> for Node<'de> {
     type Error = Invalid;
 
-    deserialize_types! {
-        deserialize_bool: "true or false" is_bool;
-        deserialize_i64: "a whole number" is_integer;
-        deserialize_map: "a table" is_table;
-        deserialize_seq: "an array of strings" is_array;
-        deserialize_string: "a string" is_str;
+    fn deserialize_any<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, Invalid> {
+        Err(Invalid::custom("").at(self.0.span()))
     }
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Invalid> {
-        let span = self.0.span();
-        let result = match self.0.into_inner() {
-            DeValue::String(text) => visitor.visit_string(text.into_owned()),
-            DeValue::Boolean(flag) => visitor.visit_bool(flag),
-            DeValue::Integer(number) => {
-                match i64::from_str_radix(number.as_str(), number.radix()) {
-                    Ok(number) => visitor.visit_i64(number),
-                    Err(_) => Err(Invalid::new("the number is too large")),
-                }
-            }
-            DeValue::Array(items) => {
-                visitor.visit_seq(SeqDeserializer::new(items.into_iter().map(Node)))
-            }
-            DeValue::Table(table) => {
-                let mut entries: Vec<_> = table.into_iter().collect();
-                entries.sort_by_key(|(key, _)| key.span().start);
-                let entries = entries.into_iter().map(|(key, value)| {
-                    let span = key.span();
-                    let key = DeValue::String(key.into_inner());
-                    (Node(Spanned::new(span, key)), Node(value))
-                });
-                visitor.visit_map(MapDeserializer::new(entries))
-            }
-            DeValue::Float(_) | DeValue::Datetime(_) => Err(Invalid::custom("")),
-        };
-        result.map_err(|invalid: Invalid| invalid.at(span))
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Invalid> {
+        visitor.visit_bool(self.flag()?)
+    }
+
+    fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Invalid> {
+        visitor.visit_i64(self.number()?)
+    }
+
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Invalid> {
+        let key = visitor.visit_str(self.text()?);
+        key.map_err(|invalid: Invalid| invalid.at(self.0.span()))
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Invalid> {
+        visitor.visit_map(MapDeserializer::new(self.entries()?.into_iter()))
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Invalid> {
         visitor.visit_some(self)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Invalid> {
+        visitor.visit_seq(SeqDeserializer::new(self.items()?.into_iter()))
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Invalid> {
+        visitor.visit_str(self.text()?)
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -113,6 +141,6 @@ impl<'de> Deserializer<'de> for Node<'de> {
 
     serde::forward_to_deserialize_any! {
         i8 i16 i32 i128 u8 u16 u32 u64 u128 f32 f64 char str bytes byte_buf unit
-        unit_struct newtype_struct tuple tuple_struct enum identifier ignored_any
+        unit_struct newtype_struct tuple tuple_struct enum ignored_any
     }
 }
