@@ -35,10 +35,7 @@ impl Broker<'_> {
     /// The keychain cannot write it. The previous login is then still stored.
     pub fn log_in(&self, scope: &LoginScope, login: Login) -> Result<()> {
         let context = self.source_context_of(scope);
-        let _lock = self
-            .context
-            .locks
-            .lock_login(&scope.item_name(), LOGIN_LOCK_TIMEOUT);
+        let _lock = self.lock_login(scope);
         self.write_login(scope, login, &context)
     }
 
@@ -65,7 +62,7 @@ impl Broker<'_> {
                 error
             } else {
                 Error::user(format!(
-                    "{}. The previous logins could not be restored: {}",
+                    "{}. Not all previous logins could be restored: {}",
                     error.text(),
                     lost.join(", ")
                 ))
@@ -112,10 +109,7 @@ impl Broker<'_> {
     /// The keychain cannot delete it.
     pub fn log_out(&self, scope: &LoginScope) -> Result<bool> {
         let context = self.source_context_of(scope);
-        let _lock = self
-            .context
-            .locks
-            .lock_login(&scope.item_name(), LOGIN_LOCK_TIMEOUT);
+        let _lock = self.lock_login(scope);
         let previous = self.delete_cached_tokens(scope, &context, None);
         context.logins.delete(scope)?;
         Ok(!matches!(previous, Ok(None)))
@@ -124,7 +118,7 @@ impl Broker<'_> {
     /// Deletes expired logins, unless they have been replaced in the meantime. The answer of
     /// `get` does not depend on it, so a failure is only logged.
     pub(super) fn delete_expired(&self, expired: &[ExpiredLogin]) {
-        let logins = Logins::in_keychain(&*self.keychains.logins);
+        let logins = self.stored_logins();
         for ExpiredLogin { scope, id } in expired {
             let lock = self
                 .context
@@ -148,7 +142,7 @@ impl Broker<'_> {
     /// # Errors
     /// The keychain or the login cannot be read.
     pub fn login(&self, scope: &LoginScope) -> Result<Option<Login>> {
-        Logins::in_keychain(&*self.keychains.logins).read(scope)
+        self.stored_logins().read(scope)
     }
 
     /// Returns the scopes of all stored logins, also of those that cannot be read.
@@ -156,7 +150,7 @@ impl Broker<'_> {
     /// # Errors
     /// The keychain cannot be read.
     pub fn scopes(&self) -> Result<BTreeSet<LoginScope>> {
-        let logins = Logins::in_keychain(&*self.keychains.logins).list()?;
+        let logins = self.stored_logins().list()?;
         Ok(logins.into_iter().map(|(scope, _)| scope).collect())
     }
 
@@ -165,7 +159,7 @@ impl Broker<'_> {
     /// # Errors
     /// The keychain cannot be read.
     pub fn backend(&self, scope: &LoginScope) -> Result<Option<Backend>> {
-        Logins::in_keychain(&*self.keychains.logins).backend(scope)
+        self.stored_logins().backend(scope)
     }
 
     /// Requests tokens with the session of the IBM Cloud CLI. Returns IAM's response, which
@@ -186,7 +180,7 @@ impl Broker<'_> {
     /// # Errors
     /// The keychain cannot be read.
     pub fn usernames(&self) -> Result<BTreeMap<LoginScope, String>> {
-        let logins = Logins::in_keychain(&*self.keychains.logins);
+        let logins = self.stored_logins();
         let mut usernames = BTreeMap::new();
         for (scope, username) in logins.list()? {
             // `get` reports a login that cannot be read.
@@ -206,6 +200,16 @@ impl Broker<'_> {
         Ok(logins
             .filter_map(|(scope, username)| Some((scope.into_registry()?, username)))
             .collect())
+    }
+
+    /// Locks the login for a scope, before it is changed.
+    pub(super) fn lock_login(&self, scope: &LoginScope) -> Lock {
+        let locks = &self.context.locks;
+        locks.lock_login(&scope.item_name(), LOGIN_LOCK_TIMEOUT)
+    }
+
+    fn stored_logins(&self) -> Logins<'_> {
+        Logins::in_keychain(&*self.keychains.logins)
     }
 }
 
@@ -354,6 +358,23 @@ mod tests {
             .with_broker(|broker| broker.log_in_all(&logins[..2]))
             .unwrap();
         assert_eq!(stored(&scopes[1]), Some(new));
+    }
+
+    #[test]
+    fn the_error_names_a_login_that_could_not_be_restored() {
+        let machine = TestMachine::new();
+        let new = Login::new(CredentialKind::ApiKey.with(Secret::new("new")));
+        let logins = ["de.icr.io", "uk.icr.io"]
+            .map(|host| (LoginScope::Registry(registry(host)), new.clone()));
+        machine.durable.refuse_to_write("uk.icr.io");
+        machine.durable.refuse_to_delete();
+        let error = machine
+            .with_broker(|broker| broker.log_in_all(&logins))
+            .unwrap_err();
+        let text = error.text();
+        assert!(text.contains("could be restored: "), "{text}");
+        assert!(text.contains("de.icr.io"), "{text}");
+        assert_eq!(error.hint(), Some("Log in again"));
     }
 
     #[test]

@@ -11,7 +11,6 @@ use crate::error::Result;
 use crate::iam::jwt;
 use crate::iam::owner::Owner;
 use crate::keychain::Item;
-use crate::lock::LOGIN_LOCK_TIMEOUT;
 use crate::login::Login;
 use crate::login::LoginKind;
 use crate::login::LoginScope;
@@ -80,10 +79,7 @@ impl Broker<'_> {
             return Ok(StoreOutcome::Unchanged);
         }
         let scope = LoginScope::Registry(registry.clone());
-        let _lock = self
-            .context
-            .locks
-            .lock_login(&scope.item_name(), LOGIN_LOCK_TIMEOUT);
+        let _lock = self.lock_login(&scope);
         let mut shadowed_login = None;
         if login.kind() == LoginKind::Bearer {
             if was_issued_for_login(&scope, &login.secret, &context) {
