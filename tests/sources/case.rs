@@ -23,12 +23,12 @@ struct Expect {
     base: Option<String>,
     /// What `get` answers for each address.
     get: BTreeMap<String, Answer>,
-    /// Values of `ICR_KEYCHAIN`, each for a run of its own.
+    /// Values of `ICR_KEYCHAIN`, each for a separate run.
     #[serde(default = "no_keychain")]
     keychains: Vec<String>,
     /// All requests of these `get`s to the main cloud, in order.
     requests: Option<Vec<Request>>,
-    /// Further texts that must be shown nowhere but in the secret of an answer.
+    /// Additional texts that may be shown only as the secret of an answer.
     #[serde(default)]
     secrets: Vec<String>,
 }
@@ -53,7 +53,7 @@ enum Answer {
 #[serde(deny_unknown_fields)]
 struct Request {
     path: String,
-    /// Fields of the form, some of them; `null` for one that must be absent.
+    /// Some fields of the form; `null` for one that must be absent.
     #[serde(default)]
     fields: BTreeMap<String, Option<String>>,
     /// The same for headers.

@@ -1,4 +1,4 @@
-//! `cloud.json` and `cloud-NAME.json`: what an emulated IBM Cloud knows.
+//! `cloud.json` and `cloud-NAME.json`: the content of an emulated IBM Cloud.
 
 use std::collections::BTreeMap;
 
@@ -15,14 +15,14 @@ use super::support::TestEnv;
 pub(crate) struct Clouds(BTreeMap<String, Emulator>);
 
 impl Clouds {
-    /// Starts one, in the place of an earlier one of that name.
+    /// Starts a cloud. It replaces an earlier one of the same name.
     pub(crate) fn start(&mut self, name: &str, file: &CloudFile, env: &TestEnv) {
         let cloud = Emulator::start().expect("a free port on loopback");
         file.set_up(&cloud, env);
         self.0.insert(name.to_owned(), cloud);
     }
 
-    /// The name and the URL of each.
+    /// Returns the name and the URL of each cloud.
     pub(crate) fn urls(&self) -> impl Iterator<Item = (&str, String)> {
         self.0.iter().map(|(name, cloud)| (&**name, cloud.url()))
     }
@@ -39,7 +39,7 @@ pub(crate) struct CloudFile {
     metadata_service: Option<MetadataService>,
     #[serde(default)]
     refresh_tokens: BTreeMap<String, Owned>,
-    /// Whether a refresh token works once only; it does if this is not given.
+    /// Whether a refresh token works only once (the default).
     refresh_tokens_rotate: Option<bool>,
     #[serde(default)]
     trusted_profiles: BTreeMap<String, TrustedProfile>,
@@ -55,7 +55,7 @@ struct Owned {
     state: Option<State>,
 }
 
-/// What happened to a secret since it was issued.
+/// Whether a secret is still valid.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum State {
@@ -106,7 +106,7 @@ struct TrustedProfile {
 }
 
 impl CloudFile {
-    /// Adds all that to a cloud, and the secrets in it to those of the test.
+    /// Adds the content to a cloud, and its secrets to those of the test.
     pub(crate) fn set_up(&self, cloud: &Emulator, env: &TestEnv) {
         let accounts = cloud.accounts();
         if let Some(rotate) = self.refresh_tokens_rotate {

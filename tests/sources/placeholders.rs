@@ -11,7 +11,7 @@ use super::support::token;
 pub(crate) struct Placeholders(RefCell<BTreeMap<String, String>>);
 
 impl Placeholders {
-    /// Creates those that every text may have.
+    /// Creates the placeholders that all texts may have.
     pub(crate) fn new(env: &TestEnv, clouds: &Clouds) -> Self {
         let home = env.path("home").display().to_string();
         let known = [("cloud", env.cloud.url()), ("home", home)];

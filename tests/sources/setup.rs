@@ -1,4 +1,4 @@
-//! What a case sets up before it asks.
+//! What a case sets up before it calls `get`.
 
 use std::fs;
 use std::path::Path;
@@ -39,7 +39,7 @@ struct Login {
 /// The environment that the directories of a case describe.
 pub(crate) struct Setup {
     pub(crate) env: TestEnv,
-    /// They run as long as this exists.
+    /// The clouds run until this value is dropped.
     _clouds: Clouds,
     /// The case's base first.
     directories: Vec<PathBuf>,

@@ -1,4 +1,4 @@
-//! Unusable files in the place of a file with a secret.
+//! Unusable files in place of a file with a secret.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ pub(crate) enum BadFile {
     Pipe,
     /// A file that cannot be read, not even by root.
     Unreadable,
-    /// A device without an end.
+    /// A device with endless content.
     Zero,
 }
 
@@ -33,7 +33,7 @@ impl BadFile {
         all
     }
 
-    /// Creates it at a path, in the place of what is there.
+    /// Creates it at a path, and replaces a file there.
     pub(crate) fn create_at(self, path: &Path) {
         let _ = fs::remove_file(path).or_else(|_| fs::remove_dir(path));
         match self {
@@ -50,7 +50,7 @@ impl BadFile {
                 let made = Command::new("mkfifo").arg(path).status();
                 assert!(made.expect("coreutils").success());
             }
-            // Nothing is mapped at its beginning: reading it is an input/output error.
+            // No memory is mapped at the beginning, so reading it is an input/output error.
             Self::Unreadable => link("/proc/self/mem", path),
             Self::Zero => link("/dev/zero", path),
         }

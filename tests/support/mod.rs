@@ -84,8 +84,8 @@ impl TestEnv {
         env
     }
 
-    /// Creates an environment that stores everything in the kernel keyring. Returns `None`, with a line that says why, if there
-    /// is no such keyring; with `CI=true` that is a failure.
+    /// Creates an environment that stores everything in the kernel keyring. Without this keyring, it returns `None` and prints
+    /// the reason; with `CI=true`, the test fails.
     ///
     /// Only one exists at a time: the keyring of an ordinary user holds 20,000 bytes, about ten tokens, and when it is full the
     /// program deletes the tokens of all namespaces.
@@ -192,7 +192,7 @@ impl TestEnv {
         let folder = path.parent().expect("it is below the test's directory");
         fs::create_dir_all(folder).expect("the test may change it");
         fs::write(&path, text).expect("the test may change it");
-        // Whatever the umask is: the program refuses a file that others can write to.
+        // Independent of the umask, because the program refuses a file that others can write to.
         set_mode(folder, 0o700);
         let is_below = |path: &&Path| *path != self.directory.path();
         for above in folder.ancestors().take_while(is_below) {
@@ -376,7 +376,7 @@ pub(crate) fn skipped(reason: &str) {
     let test = std::thread::current();
     let name = test.name().unwrap_or_default();
     let line = format!("SKIPPED {name}: {reason}\n");
-    // Not by a macro: those are captured when the test passes.
+    // Not with `println!`, whose output is not shown if the test passes.
     let _ = std::io::stderr().write_all(line.as_bytes());
 }
 

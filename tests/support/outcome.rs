@@ -24,7 +24,7 @@ pub(crate) struct Outcome {
     pub(crate) read_all_input: bool,
 }
 
-/// Shortened, because some tests send megabytes.
+/// Shortens long texts, because some tests send megabytes.
 impl fmt::Debug for Outcome {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let start = |text: &str| text.chars().take(2000).collect::<String>();
@@ -59,7 +59,7 @@ impl Outcome {
         self.has_quiet_stderr();
     }
 
-    /// Checks for the answer by which clients go on without a credential.
+    /// Checks for the "not found" answer, with which clients continue without a credential.
     #[track_caller]
     pub(crate) fn is_not_found(&self) {
         assert_eq!(self.status, Some(1), "{self:?}");

@@ -18,7 +18,7 @@ use std::time::Instant;
 use super::Outcome;
 use super::clock;
 
-/// The longest time of a run, longer than the program's own deadline.
+/// The maximum time of a run, longer than the program's deadline.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// The standard input of a run.

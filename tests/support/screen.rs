@@ -11,10 +11,10 @@ use rexpect::session::spawn_command;
 use super::Input;
 use super::TestEnv;
 
-/// More lines than any command writes.
+/// The height of the terminal: more lines than any command writes.
 const ROWS: u16 = 500;
 
-/// The longest time until an expected output, in milliseconds.
+/// The maximum wait for an expected output, in milliseconds.
 const TIMEOUT: u64 = 30_000;
 
 /// The text that the shell at a terminal writes after each command, before its exit status.
