@@ -8,12 +8,13 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::error::Error;
 use crate::secret::Secret;
 
 mod backend;
 #[cfg(target_os = "linux")]
 pub mod bus_relay;
+mod error;
+mod item;
 #[cfg(target_os = "linux")]
 mod kernel;
 #[cfg(target_os = "linux")]
@@ -37,6 +38,10 @@ pub(crate) mod memory;
 
 pub use backend::Backend;
 pub use backend::Selection;
+pub use error::KeychainError;
+pub use item::Item;
+pub use item::Kind;
+pub use item::ListedItem;
 
 /// The prefix of the names of all items. Not the name of the program alone, because an
 /// older program stores items under that.
@@ -110,173 +115,6 @@ pub trait Keychain: fmt::Debug {
     /// # Errors
     /// See [`KeychainError`].
     fn backend(&self, item: &Item) -> Result<Option<Backend>, KeychainError>;
-}
-
-/// The kind, name and label of an item.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Item {
-    kind: Kind,
-    name: String,
-    title: String,
-    username: String,
-}
-
-/// The kind of an item.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Kind {
-    /// The id of a login.
-    Hint,
-    /// A login that a person stored.
-    Login,
-    /// A test item, which shows whether a keychain works.
-    Probe,
-    /// A cached token, or a cached failure to get one.
-    Token,
-}
-
-impl Kind {
-    /// Returns the name in attributes and descriptions of stored items.
-    fn name(self) -> &'static str {
-        match self {
-            Self::Hint => "hint",
-            Self::Login => "login",
-            Self::Probe => "probe",
-            Self::Token => "token",
-        }
-    }
-}
-
-impl Item {
-    /// Creates the item of a login.
-    pub fn login(name: &str) -> Self {
-        Self::new(Kind::Login, name)
-    }
-
-    /// Adds the title and user name for programs that show keychains.
-    pub fn with_label(self, title: &str, username: &str) -> Self {
-        Self {
-            title: title.to_owned(),
-            username: username.to_owned(),
-            ..self
-        }
-    }
-
-    /// Creates the item of a login's hint.
-    pub fn hint(name: &str) -> Self {
-        Self::new(Kind::Hint, name)
-    }
-
-    /// Creates the item of a cached token, by its cache key.
-    pub fn token(key: &str) -> Self {
-        Self::new(Kind::Token, key)
-    }
-
-    /// Creates a test item.
-    pub fn probe(name: &str) -> Self {
-        Self::new(Kind::Probe, name)
-    }
-
-    fn new(kind: Kind, name: &str) -> Self {
-        Self {
-            kind,
-            name: name.to_owned(),
-            title: String::new(),
-            username: String::new(),
-        }
-    }
-
-    fn kind_name(&self) -> &'static str {
-        self.kind.name()
-    }
-
-    /// Returns the label that programs such as Seahorse show.
-    #[cfg_attr(
-        not(target_os = "linux"),
-        expect(dead_code, reason = "other keychains show the name of the service")
-    )]
-    fn label(&self) -> String {
-        match self.kind {
-            Kind::Login => format!(
-                "IBM Cloud Container Registry: login for {} ({})",
-                self.title, self.username
-            ),
-            _ => format!(
-                "IBM Cloud Container Registry: short-lived {}",
-                self.kind_name()
-            ),
-        }
-    }
-}
-
-/// An item in a keychain's list.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct ListedItem {
-    /// The item's name: for a login the registry's host, `@PROFILE`, or `@`.
-    pub name: String,
-    /// The user name, if the keychain stores it outside of the secret.
-    pub username: Option<String>,
-}
-
-/// Why a keychain operation failed.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum KeychainError {
-    /// The keychain is not available here; another one may be.
-    #[error("{0}")]
-    Absent(String),
-    /// The settings select no keychain.
-    #[error("no keychain is selected (keychain = none)")]
-    Disabled,
-    /// The keychain is locked, and the person may not be asked to unlock it.
-    #[error("the {0} is locked")]
-    Locked(&'static str),
-    /// The keychain did not answer in time.
-    #[error("the {0} did not answer in time")]
-    Timeout(&'static str),
-    /// No keychain of this system is available.
-    #[error("no keychain is available: {0}")]
-    Unavailable(String),
-    /// The selected keychain is one of another operating system.
-    #[error("the selected keychain does not exist on this system")]
-    Unsupported,
-    /// The keychain has no space left.
-    #[error("the {0} is full")]
-    QuotaExceeded(&'static str),
-    /// The keychain refused the operation, or does not work.
-    #[error("{0}")]
-    Refused(String),
-}
-
-impl KeychainError {
-    /// Returns what to do about it: a sentence without a full stop.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Absent(_) | Self::Unsupported => {
-                Some("Set ICR_KEYCHAIN=auto, or keychain = \"auto\" in the settings file")
-            }
-            Self::Disabled => Some("Select a keychain with ICR_KEYCHAIN or in the settings file"),
-            Self::Locked(_) => Some(
-                "Unlock it (log in to the desktop, or open it with its own program), and try again",
-            ),
-            Self::Timeout(_) => Some(
-                "Restart it and try again in half a minute, or select another keychain with ICR_KEYCHAIN",
-            ),
-            Self::Unavailable(_) => Some("Set IBMCLOUD_API_KEY to an API key instead"),
-            Self::QuotaExceeded(_) => Some(
-                "Remove keys that you do not need (keyctl; /proc/key-users shows the quota), or select another keychain with ICR_KEYCHAIN",
-            ),
-            Self::Refused(_) => None,
-        }
-    }
-
-    /// Returns the error of an operation that failed because of this one. `create` makes it
-    /// from its message.
-    pub fn into_error(self, operation: &str, create: impl FnOnce(String) -> Error) -> Error {
-        let error = create(format!("{operation}: {self}"));
-        match self.hint() {
-            Some(hint) => error.with_hint(hint),
-            None => error,
-        }
-    }
 }
 
 /// Whether a keychain may ask the person to unlock it.
@@ -473,20 +311,5 @@ impl<K: Keychain + ?Sized> Keychain for std::rc::Rc<K> {
 
     fn backend(&self, item: &Item) -> Result<Option<Backend>, KeychainError> {
         (**self).backend(item)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_error_has_the_hint_that_fits_the_keychain() {
-        let locked = KeychainError::Locked("keychain").into_error("cannot read", Error::temporary);
-        assert_eq!(locked.text(), "cannot read: the keychain is locked");
-        assert!(locked.hint().is_some_and(|hint| hint.starts_with("Unlock")));
-        assert!(locked.is_temporary());
-        let refused = KeychainError::Refused("it refused".into());
-        assert_eq!(refused.into_error("cannot write", Error::user).hint(), None);
     }
 }
