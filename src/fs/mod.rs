@@ -119,7 +119,7 @@ pub fn open(path: &Path) -> std::io::Result<File> {
         .open(path)
 }
 
-/// Opens a file for reading, like [`open`]. Reading a pipe waits for its writers; a pipe
+/// Opens a file for reading, like [`open()`]. Reading a pipe waits for its writers; a pipe
 /// without a writer is empty.
 ///
 /// # Errors
