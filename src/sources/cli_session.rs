@@ -1,7 +1,7 @@
 //! The session of the IBM Cloud CLI (`ibm-cloud-cli-sdk`,
 //! `bluemix/configuration/core_config/bx_config.go`).
 //!
-//! It is read and never written: what IAM gives for it stays in our own cache.
+//! The session is only read: the tokens that IAM issues for it are in this program's cache.
 
 mod file;
 #[cfg(test)]
@@ -33,9 +33,9 @@ use crate::sources::advice::SourceKind;
 const HINT: &str = "Run 'ibmcloud login', or log in permanently with 'docker-credential-icr login'";
 
 /// The hint for a session that cannot be stored as a login.
-const TAKE_OVER_HINT: &str = "Run 'ibmcloud login' first, or log in with an API key";
+const NOT_REFRESHABLE_HINT: &str = "Run 'ibmcloud login' first, or log in with an API key";
 
-/// The parts of `config.json` that say who is logged in and where.
+/// The keys of `config.json` that contain the tokens and select the IAM.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Session {
@@ -70,10 +70,11 @@ struct AssumedProfile {
     id: Option<String>,
 }
 
-/// The session, for taking it over for registries of production or of staging.
+/// Returns the identity of the session's refresh token, to store it as a login for registries
+/// of production or staging.
 ///
 /// # Errors
-/// Nobody is logged in, or in a way that does not last.
+/// The CLI has no session, one of another IBM Cloud, or one without a refresh token.
 pub(crate) fn refreshable_session<'a>(
     context: &SourceContext<'a>,
     is_staging: bool,
@@ -88,19 +89,30 @@ pub(crate) fn refreshable_session<'a>(
             Error::user("the IBM Cloud CLI has no session").with_hint("Run 'ibmcloud login' first")
         );
     };
-    let fail = |reason: &str| Error::user(format!("{source} {reason}"));
+    let fail = |reason: &str| {
+        Error::user(format!("cannot use {source}: {reason}")).with_hint(NOT_REFRESHABLE_HINT)
+    };
     if session.is_staging() != is_staging {
-        return Err(fail(
-            "is of another IBM Cloud than the registry: staging has an IAM of its own",
-        ));
+        let (own, wanted) = if is_staging {
+            ("production", "staging")
+        } else {
+            ("staging", "production")
+        };
+        return Err(fail(&format!(
+            "it is a session of {own}, but the registry is one of {wanted}"
+        )));
     }
     let endpoint = session.endpoint(context).map_err(|reason| fail(&reason))?;
-    let refresh_token = usable(session.refresh_token).filter(crate::iam::is_token);
-    let token =
-        refresh_token.ok_or_else(|| fail("has no refresh token").with_hint(TAKE_OVER_HINT))?;
+    let refresh_token = without_scheme(session.refresh_token).filter(crate::iam::is_token);
+    let token = refresh_token.ok_or_else(|| fail("it has no refresh token"))?;
     let client = Client::cli();
     let input = GrantInput::RefreshToken { token, client };
-    let identity = SourceIdentity::new(context, source, SourceKind::Hint(TAKE_OVER_HINT), input);
+    let identity = SourceIdentity::new(
+        context,
+        source,
+        SourceKind::Hint(NOT_REFRESHABLE_HINT),
+        input,
+    );
     Ok(Box::new(identity.with_endpoint(endpoint)))
 }
 
@@ -115,12 +127,12 @@ pub(super) fn find<'a>(
     let Some(session) = file::read(&path, context.clock)? else {
         return Ok(None);
     };
-    // Neither IAM's tokens are good for the other's registries.
+    // Production and staging have different IAMs, and registries accept the tokens of one.
     if session.is_staging() != registry.is_staging() {
         return Ok(None);
     }
     let source = source(&path);
-    let fail = |reason: &str| Error::user(format!("{source} {reason}")).with_hint(HINT);
+    let fail = |reason: &str| Error::user(format!("cannot use {source}: {reason}")).with_hint(HINT);
     let endpoint = session.endpoint(context).map_err(|reason| fail(&reason))?;
     let Some(identity) = session
         .identity(context, &source)
@@ -138,8 +150,8 @@ fn source(path: &Path) -> String {
     format!("the IBM Cloud CLI's session in {}", path.display())
 }
 
-/// A token as the session has it, if it has one.
-fn usable(token: Option<Secret>) -> Option<Secret> {
+/// Returns a token of the session without its scheme; `None` if it is empty.
+fn without_scheme(token: Option<Secret>) -> Option<Secret> {
     let token = grant_input::without_scheme(token?.expose());
     (!token.is_empty()).then_some(token)
 }
@@ -149,7 +161,7 @@ impl Session {
         self.cloud_name.as_deref() == Some("staging")
     }
 
-    /// The IAM that the CLI itself would ask.
+    /// Returns the IAM endpoint of the session, unless the settings have one.
     fn endpoint(&self, context: &SourceContext<'_>) -> Result<Endpoint, String> {
         let chosen = match (self.is_private, self.is_in_vpc) {
             (true, true) => &self.vpc_endpoint,
@@ -158,19 +170,22 @@ impl Session {
         };
         match chosen.as_deref().filter(|url| !url.is_empty()) {
             Some(url) if context.choice.iam_endpoint.is_none() => {
-                Endpoint::parse(url).map_err(|reason| format!("names an IAM that {reason}"))
+                Endpoint::parse(url).map_err(|reason| format!("its IAM endpoint {reason}"))
             }
             _ => Ok(context.endpoint.clone()),
         }
     }
 
-    /// The session's tokens; nothing when nobody is logged in.
+    /// Returns the identity of the session; `None` after a logout.
     fn identity<'a>(
         self,
         context: &SourceContext<'a>,
         source: &str,
     ) -> Result<Option<SourceIdentity<'a>>, String> {
-        let (access, refresh) = (usable(self.access_token), usable(self.refresh_token));
+        let (access, refresh) = (
+            without_scheme(self.access_token),
+            without_scheme(self.refresh_token),
+        );
         if access.is_none() && refresh.is_none() {
             return Ok(None);
         }
@@ -179,17 +194,21 @@ impl Session {
             .flatten()
             .all(crate::iam::is_token)
         {
-            return Err("holds no token where one should be".into());
+            return Err("it contains an invalid token".into());
         }
-        let machine = match self.compute_resource_type.as_deref() {
+        let service = match self.compute_resource_type.as_deref() {
             _ if !self.is_compute_resource => None,
-            Some("VPC") => Some(machine(context, VPC_URL, MetadataService::vpc)?),
-            Some("PVS") => Some(machine(context, POWER_VS_URL, MetadataService::power_vs)?),
+            Some("VPC") => Some(metadata_service(context, VPC_URL, MetadataService::vpc)?),
+            Some("PVS") => Some(metadata_service(
+                context,
+                POWER_VS_URL,
+                MetadataService::power_vs,
+            )?),
             _ => None,
         };
         match (
             grant_input::from_tokens(access, refresh, Client::cli(), context),
-            machine,
+            service,
         ) {
             (Some(input), _) => {
                 let kind = SourceKind::CliSession;
@@ -200,19 +219,18 @@ impl Session {
                 let profile = profile.map(TrustedProfile::Id);
                 Ok(Some(instance_metadata::identity(context, service, profile)))
             }
-            (None, None) => Err("has expired".into()),
+            (None, None) => Err("it has expired".into()),
         }
     }
 }
 
-/// The metadata service where the CLI would ask it (`ibm-cloud-cli-sdk`,
-/// `VPCCRITokenURL`).
-fn machine(
+/// Returns the metadata service that the CLI uses (`ibm-cloud-cli-sdk`, `VPCCRITokenURL`).
+fn metadata_service(
     context: &SourceContext<'_>,
     variable: &str,
     service_at: fn(Option<&str>) -> Result<MetadataService, String>,
 ) -> Result<MetadataService, String> {
     let url = context.environment.text(variable);
-    let url = url.map_err(|failure| format!("cannot be renewed: {failure}"))?;
-    service_at(url).map_err(|reason| format!("cannot be renewed: ${variable} {reason}"))
+    let url = url.map_err(|error| error.text())?;
+    service_at(url).map_err(|reason| format!("${variable} {reason}"))
 }

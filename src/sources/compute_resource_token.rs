@@ -1,5 +1,5 @@
-//! The compute resource token that a pod, a Code Engine job or an agent finds in
-//! a file. It is rotated under our feet, so it is read for every `get`.
+//! The compute resource token of a pod, a Code Engine job or an agent, in a file. The platform
+//! replaces it at any time, so it is read for each `get`.
 
 use std::path::Path;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ use crate::secret::Secret;
 use crate::settings::SourceName;
 use crate::sources::advice::SourceKind;
 
-/// Where it may be, first come first served (`go-sdk-core`,
+/// The paths of the token in their order (`go-sdk-core`,
 /// `core/container_authenticator.go`).
 const PATHS: [&str; 3] = [
     "var/run/secrets/tokens/vault-token",
@@ -26,11 +26,11 @@ const PATHS: [&str; 3] = [
     "var/run/secrets/codeengine.cloud.ibm.com/compute-resource-token/token",
 ];
 
-/// The most that is read, in bytes: such tokens have a few thousand.
-const LIMIT: u64 = 64 * 1024;
+/// The size limit of the file, in bytes. Such tokens have a few thousand.
+const MAX_SIZE: u64 = 64 * 1024;
 
-/// The token in the first of these files, for the chosen trusted profile. Without
-/// a profile nobody meant it for us.
+/// Returns the identity of the token in the first of these files and of the selected trusted
+/// profile. Without a profile, the token is meant for other programs.
 pub(super) fn find<'a>(
     _registry: &Registry,
     context: &SourceContext<'a>,
@@ -45,7 +45,7 @@ pub(super) fn find<'a>(
     find_token(chosen, profile, context)
 }
 
-/// The token in the named file, or in the first that is there.
+/// Returns the identity of the token in the named file, or in the first that exists.
 pub(super) fn find_token<'a>(
     named: Option<&Path>,
     profile: TrustedProfile,
@@ -60,8 +60,9 @@ pub(super) fn find_token<'a>(
         path.display()
     );
     let token = read(&path).map_err(|error| {
-        Error::user(format!("cannot use {source} ({error})"))
-            .with_hint("Check that it is mounted there")
+        Error::from_anyhow(&error)
+            .with_context(format_args!("cannot use {source}"))
+            .with_hint("Check that the token is mounted there")
     })?;
     let input = GrantInput::ComputeResource { token, profile };
     let kind = SourceKind::ComputeResource;
@@ -74,11 +75,11 @@ fn first_file(root: &Path) -> Option<PathBuf> {
 }
 
 fn read(path: &Path) -> anyhow::Result<Secret> {
-    let text = zeroize::Zeroizing::new(fs::read_regular(path, LIMIT)?);
+    let text = zeroize::Zeroizing::new(fs::read_regular(path, MAX_SIZE)?);
     let token = text.trim();
     anyhow::ensure!(!token.is_empty(), "it is empty");
     let token = Secret::new(token);
-    anyhow::ensure!(iam::is_token(&token), "it holds no token");
+    anyhow::ensure!(iam::is_token(&token), "it does not contain a token");
     Ok(token)
 }
 
@@ -104,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_profile_nobody_meant_it_for_us() {
+    fn a_token_without_a_profile_is_not_used() {
         let mut machine = Machine::new();
         machine.file(&format!("root/{}", PATHS[0]), "token");
         assert_eq!(machine.found("us.icr.io"), Ok(None));
@@ -113,14 +114,14 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_token_is_named() {
+    fn a_file_without_a_token_is_named_in_the_error() {
         let path = format!("root/{}", PATHS[0]);
         for (text, reason) in [
             (String::new(), "it is empty"),
             (" \n".into(), "it is empty"),
             ("x".repeat(65 * 1024), "larger than 64 KiB"),
-            ("one two".into(), "it holds no token"),
-            ("\u{1f980}".into(), "it holds no token"),
+            ("one two".into(), "it does not contain a token"),
+            ("\u{1f980}".into(), "it does not contain a token"),
         ] {
             let machine = machine();
             machine.file(&path, &text);
@@ -129,10 +130,10 @@ mod tests {
         }
     }
 
-    /// Kubernetes puts links there, which lead nowhere for a moment at worst.
+    /// Kubernetes mounts links, which are broken for a moment at worst.
     #[cfg(unix)]
     #[test]
-    fn a_link_that_leads_nowhere_is_broken() {
+    fn a_broken_link_is_an_error() {
         let machine = machine();
         let path = machine.file(&format!("root/{}", PATHS[0]), "");
         machine.file(&format!("root/{}", PATHS[1]), "token");
@@ -142,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rotated_token_is_another_key() {
+    fn a_rotated_token_has_another_key() {
         let machine = machine();
         let path = format!("root/{}", PATHS[2]);
         let key = |token: &str| {

@@ -32,9 +32,9 @@ use crate::text::repeatable::quoted;
 /// (`container-registry-go-sdk`, `containerregistryv1`).
 const PREFIX: &str = "CONTAINER_REGISTRY_";
 
-/// Properties that say how to talk to a service, and not who one is. A file that
-/// has these alone is about something else.
-const OF_THE_SERVICE: [&str; 6] = [
+/// Properties about the service's address, without credentials. A file that has only these
+/// is meant for other programs.
+const SERVICE_PROPERTIES: [&str; 6] = [
     "URL",
     "DISABLE_SSL",
     "ENABLE_GZIP",
@@ -45,10 +45,13 @@ const OF_THE_SERVICE: [&str; 6] = [
 
 const FILE_NAME: &str = "ibm-credentials.env";
 
-/// The most that is read, in bytes.
-const LIMIT: u64 = 1024 * 1024;
+/// The values of `AUTH_TYPE` that this program supports.
+const TYPES: &str = "iam, iamAssume, container, vpc, bearerToken";
 
-/// Whoever the file names for this service.
+/// The size limit of the file, in bytes.
+const MAX_SIZE: u64 = 1024 * 1024;
+
+/// Returns the identity that the file has for this service.
 pub(super) fn find<'a>(
     _registry: &Registry,
     context: &SourceContext<'a>,
@@ -56,26 +59,26 @@ pub(super) fn find<'a>(
     let Some(path) = path_of_file(context)? else {
         return Ok(None);
     };
-    let fail = |reason: String| {
-        Error::user(format!(
-            "the IBM credentials file {} {reason}",
-            path.display()
-        ))
-    };
-    let text = fs::read_regular(&path, LIMIT)
+    let name = format!("the IBM credentials file {}", path.display());
+    let text = fs::read_regular(&path, MAX_SIZE)
         .map(zeroize::Zeroizing::new)
-        .map_err(|error| fail(format!("cannot be read ({error})")))?;
-    // Windows' editors begin a file with a mark.
+        .map_err(|error| {
+            Error::from_anyhow(&error).with_context(format_args!("cannot read {name}"))
+        })?;
+    // Editors on Windows write a byte order mark.
     let properties = Properties::read(text.strip_prefix('\u{feff}').unwrap_or(&text));
     if properties.0.is_empty() {
         return Ok(None);
     }
-    properties.identity(&path, context).map(Some).map_err(fail)
+    properties
+        .identity(&path, context)
+        .map(Some)
+        .map_err(|error| error.with_context(format_args!("cannot use {name}")))
 }
 
-/// The file that somebody named, that of the working directory if the settings
-/// allow it (a repository must not choose whose credentials are used), or that of
-/// the home directory.
+/// Returns the path of the file: the one that the settings or a variable name, the one in the
+/// working directory if the settings allow it (a repository must not select credentials), or
+/// the one in the home directory.
 fn path_of_file(context: &SourceContext<'_>) -> Result<Option<PathBuf>> {
     if context.choice.source == Some(SourceName::CredentialsFile)
         && let Some(path) = context.choice.file
@@ -96,7 +99,7 @@ fn path_of_file(context: &SourceContext<'_>) -> Result<Option<PathBuf>> {
     Ok(paths.find(|path| fs::entry_exists(path)))
 }
 
-fn of_file(path: &Path) -> SourceKind {
+fn kind(path: &Path) -> SourceKind {
     SourceKind::CredentialsFile(path.to_owned())
 }
 
@@ -104,7 +107,7 @@ fn of_file(path: &Path) -> SourceKind {
 struct Properties(HashMap<String, Secret>);
 
 impl Properties {
-    /// Lines of `NAME=VALUE`; what begins with `#` is a comment.
+    /// Reads lines of `NAME=VALUE`. Lines that begin with `#` are comments.
     fn read(text: &str) -> Self {
         let lines = text.lines().map(str::trim);
         Self(
@@ -112,24 +115,21 @@ impl Properties {
                 .filter(|line| !line.starts_with('#'))
                 .filter_map(|line| line.split_once('='))
                 .filter_map(|(name, value)| Some((name.trim().strip_prefix(PREFIX)?, value.trim())))
-                .filter(|(name, value)| !value.is_empty() && !OF_THE_SERVICE.contains(name))
+                .filter(|(name, value)| !value.is_empty() && !SERVICE_PROPERTIES.contains(name))
                 .map(|(name, value)| (name.to_owned(), Secret::new(value)))
                 .collect(),
         )
     }
 
-    fn identity<'a>(
-        &self,
-        path: &Path,
-        context: &SourceContext<'a>,
-    ) -> Result<SourceIdentity<'a>, String> {
+    fn identity<'a>(&self, path: &Path, context: &SourceContext<'a>) -> Result<SourceIdentity<'a>> {
         if self
             .text("AUTH_DISABLE_SSL")
             .is_some_and(|value| value.eq_ignore_ascii_case("true"))
         {
-            return Err(format!(
-                "sets {PREFIX}AUTH_DISABLE_SSL, but this program always checks who it talks to; take it out"
-            ));
+            return Err(Error::user(format!(
+                "{PREFIX}AUTH_DISABLE_SSL is not supported, because certificates are always verified"
+            ))
+            .with_hint("Remove that line"));
         }
         let identity = self.identity_by_type(path, context)?;
         Ok(match context.choice.trusted_profile {
@@ -142,14 +142,14 @@ impl Properties {
         &self,
         path: &Path,
         context: &SourceContext<'a>,
-    ) -> Result<SourceIdentity<'a>, String> {
+    ) -> Result<SourceIdentity<'a>> {
         let default = if self.has("APIKEY") {
             "iam"
         } else {
             "container"
         };
-        let kind = self.text("AUTH_TYPE").or_else(|| self.text("AUTHTYPE"));
-        let kind = kind.unwrap_or(default);
+        let auth_type = self.text("AUTH_TYPE").or_else(|| self.text("AUTHTYPE"));
+        let auth_type = auth_type.unwrap_or(default);
         let source = |what: &str| format!("{what} in {}", path.display());
         let own = || {
             let input = self.own_input()?;
@@ -157,14 +157,14 @@ impl Properties {
                 GrantInput::RefreshToken { .. } => "the refresh token",
                 _ => "the API key",
             };
-            Ok::<_, String>(SourceIdentity::new(
+            Ok::<_, Error>(SourceIdentity::new(
                 context,
                 source(what),
-                of_file(path),
+                kind(path),
                 input,
             ))
         };
-        let identity = match kind.to_ascii_lowercase().as_str() {
+        let identity = match auth_type.to_ascii_lowercase().as_str() {
             "iam" => own()?,
             "iamassume" if context.choice.trusted_profile.is_some() => own()?,
             "iamassume" => {
@@ -175,17 +175,15 @@ impl Properties {
             "vpc" => return self.vpc(context),
             "bearertoken" => self.bearer_token(context, path, source("the token"))?,
             other => {
-                return Err(format!(
-                    "sets {PREFIX}AUTH_TYPE to {}; the types that lead to a registry are iam, iamAssume, container, vpc and bearerToken",
-                    quoted(other)
-                ));
+                let message = format!("{PREFIX}AUTH_TYPE cannot be {}", quoted(other));
+                return Err(Error::user(message).with_hint(format!("Available values: {TYPES}")));
             }
         };
         Ok(identity.with_endpoint(self.endpoint(context)?))
     }
 
-    /// The API key, or a refresh token and the client that got it.
-    fn own_input(&self) -> Result<GrantInput, String> {
+    /// Returns the API key, or a refresh token and the OAuth client that it was issued to.
+    fn own_input(&self) -> Result<GrantInput> {
         if let Some(key) = self.secret("APIKEY")? {
             return Ok(GrantInput::ApiKey(key.clone()));
         }
@@ -197,7 +195,8 @@ impl Properties {
                 id: id.to_owned(),
                 secret: secret.clone(),
             },
-            _ => return Err(missing("CLIENT_ID and its CLIENT_SECRET")),
+            (None, _) => return Err(missing("CLIENT_ID")),
+            (_, None) => return Err(missing("CLIENT_SECRET")),
         };
         Ok(GrantInput::RefreshToken {
             token: token.clone(),
@@ -205,27 +204,25 @@ impl Properties {
         })
     }
 
-    fn compute_resource<'a>(
-        &self,
-        context: &SourceContext<'a>,
-    ) -> Result<SourceIdentity<'a>, String> {
+    fn compute_resource<'a>(&self, context: &SourceContext<'a>) -> Result<SourceIdentity<'a>> {
         let chosen = context.choice.trusted_profile.cloned();
         let profile = chosen.or_else(|| self.profile());
         let profile = profile.ok_or_else(|| missing("IAM_PROFILE_ID"))?;
         let file = self.text("CR_TOKEN_FILENAME").map(Path::new);
         let file = file.map(|path| context.system_paths.expand(path));
-        compute_resource_token::find_token(file.as_deref(), profile, context)
-            .map_err(|failure| format!("leads nowhere: {failure}"))?
-            .ok_or_else(|| "wants a compute resource token, but no file holds one here".into())
+        compute_resource_token::find_token(file.as_deref(), profile, context)?.ok_or_else(|| {
+            Error::user("no file with a compute resource token exists")
+                .with_hint(format!("Set {PREFIX}CR_TOKEN_FILENAME to its path"))
+        })
     }
 
-    fn vpc<'a>(&self, context: &SourceContext<'a>) -> Result<SourceIdentity<'a>, String> {
+    fn vpc<'a>(&self, context: &SourceContext<'a>) -> Result<SourceIdentity<'a>> {
         let mut service = MetadataService::vpc(self.text("AUTH_URL"))
-            .map_err(|reason| format!("sets {PREFIX}AUTH_URL, which {reason}"))?;
+            .map_err(|reason| invalid("AUTH_URL", &reason))?;
         if let Some(version) = self.text("VPC_IMS_VERSION") {
             service = service
                 .with_version(version)
-                .map_err(|reason| format!("sets {PREFIX}VPC_IMS_VERSION, which {reason}"))?;
+                .map_err(|reason| invalid("VPC_IMS_VERSION", &reason))?;
         }
         let chosen = context.choice.trusted_profile.cloned();
         let profile = chosen.or_else(|| self.profile());
@@ -237,21 +234,22 @@ impl Properties {
         context: &SourceContext<'a>,
         path: &Path,
         source: String,
-    ) -> Result<SourceIdentity<'a>, String> {
+    ) -> Result<SourceIdentity<'a>> {
         let token = self
             .secret("BEARER_TOKEN")?
             .ok_or_else(|| missing("BEARER_TOKEN"))?;
         let token = grant_input::without_scheme(token.expose());
         if !crate::iam::is_token(&token) {
-            return Err(format!("sets {PREFIX}BEARER_TOKEN to what is no token"));
+            return Err(invalid("BEARER_TOKEN", "is not a token"));
         }
         let input = grant_input::from_tokens(Some(token), None, Client::cli(), context);
-        let input =
-            input.ok_or_else(|| format!("sets {PREFIX}BEARER_TOKEN to one that has ended"))?;
-        Ok(SourceIdentity::new(context, source, of_file(path), input))
+        let input = input.ok_or_else(|| {
+            invalid("BEARER_TOKEN", "has expired").with_hint("Set a new token, or an API key")
+        })?;
+        Ok(SourceIdentity::new(context, source, kind(path), input))
     }
 
-    /// The trusted profile, by the first of its three names.
+    /// Returns the trusted profile: by ID, otherwise by CRN, otherwise by name.
     fn profile(&self) -> Option<TrustedProfile> {
         let owned = |name| self.text(name).map(str::to_owned);
         let by_name = |name| TrustedProfile::Name {
@@ -264,11 +262,12 @@ impl Properties {
             .or_else(|| owned("IAM_PROFILE_NAME").map(by_name))
     }
 
-    /// The file's IAM, unless another one was chosen.
-    fn endpoint(&self, context: &SourceContext<'_>) -> Result<Endpoint, String> {
+    /// Returns the file's IAM endpoint, unless the settings have one.
+    fn endpoint(&self, context: &SourceContext<'_>) -> Result<Endpoint> {
         match self.text("AUTH_URL") {
-            Some(url) if context.choice.iam_endpoint.is_none() => Endpoint::parse(url)
-                .map_err(|reason| format!("sets {PREFIX}AUTH_URL, which {reason}")),
+            Some(url) if context.choice.iam_endpoint.is_none() => {
+                Endpoint::parse(url).map_err(|reason| invalid("AUTH_URL", &reason))
+            }
             _ => Ok(context.endpoint.clone()),
         }
     }
@@ -277,14 +276,14 @@ impl Properties {
         self.0.contains_key(name)
     }
 
-    /// A secret, which the SDKs do not take in quotes or braces (`go-sdk-core`,
+    /// Returns a secret. The SDKs reject quotes and braces around it (`go-sdk-core`,
     /// `core/utils.go`, `HasBadFirstOrLastChar`).
-    fn secret(&self, name: &str) -> Result<Option<&Secret>, String> {
+    fn secret(&self, name: &str) -> Result<Option<&Secret>> {
         let secret = self.0.get(name);
         match secret.map(Secret::expose) {
-            Some(text) if text.starts_with(['{', '"']) || text.ends_with(['}', '"']) => Err(
-                format!("sets {PREFIX}{name} to something in quotes or braces; take those off"),
-            ),
+            Some(text) if text.starts_with(['{', '"']) || text.ends_with(['}', '"']) => {
+                Err(invalid(name, "is in quotes or braces").with_hint("Remove them"))
+            }
             _ => Ok(secret),
         }
     }
@@ -294,6 +293,10 @@ impl Properties {
     }
 }
 
-fn missing(name: &str) -> String {
-    format!("lacks {PREFIX}{name}")
+fn missing(name: &str) -> Error {
+    invalid(name, "is missing").with_hint(format!("Add it, or remove the {PREFIX} lines"))
+}
+
+fn invalid(name: &str, reason: &str) -> Error {
+    Error::user(format!("{PREFIX}{name} {reason}"))
 }

@@ -1,4 +1,4 @@
-//! An API key in the environment: for CI, and for whoever uses IBM's other tools.
+//! An API key in the environment, as CI and IBM's other tools set it.
 
 use super::SourceContext;
 use super::environment_profile;
@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::registry::Registry;
 use crate::sources::advice::SourceKind;
 
-/// The first API key variable that is set; it serves every registry.
+/// Returns the identity of the first API key variable that is set, for all registries.
 pub(super) fn find<'a>(
     _registry: &Registry,
     context: &SourceContext<'a>,

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::registry::Registry;
 use crate::sources::advice::SourceKind;
 
-/// The token of `$IBMCLOUD_CR_TOKEN`, for the trusted profile beside it.
+/// Returns the identity of the token in `$IBMCLOUD_CR_TOKEN` and of its trusted profile.
 pub(super) fn find<'a>(
     _registry: &Registry,
     context: &SourceContext<'a>,
@@ -26,14 +26,14 @@ pub(super) fn find<'a>(
         .with_hint(format!("Set {COMPUTE_RESOURCE_PROFILE}"))
     })?;
     let source = format!("the compute resource token in ${COMPUTE_RESOURCE_TOKEN} for {profile}");
-    let on_top = match context.choice.trusted_profile {
-        // It is the token's own profile already.
+    let assumed = match context.choice.trusted_profile {
+        // The settings' profile is the token's own here.
         Some(_) => None,
         None => environment_profile::find(context)?,
     };
     let input = GrantInput::ComputeResource { token, profile };
     let kind = SourceKind::ComputeResource;
     Ok(Some(
-        SourceIdentity::new(context, source, kind, input).assuming(on_top),
+        SourceIdentity::new(context, source, kind, input).assuming(assumed),
     ))
 }

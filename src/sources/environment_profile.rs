@@ -1,5 +1,5 @@
-//! The trusted profile that the environment wants to be assumed, by the names
-//! that the Terraform provider gave its variables (`bluemix-go`, `session.go`).
+//! The trusted profile that the environment selects, with the variables of the Terraform
+//! provider (`bluemix-go`, `session.go`).
 
 use super::SourceContext;
 use crate::environment;
@@ -8,8 +8,8 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::iam::trusted_profile::TrustedProfile;
 
-/// The profile to assume on top of what the environment holds: the one chosen in
-/// the settings, otherwise by ID, otherwise by name.
+/// Returns the profile that an identity from the environment assumes: that of the settings,
+/// otherwise that of the variables by ID, otherwise by name.
 pub(super) fn find(context: &SourceContext<'_>) -> Result<Option<TrustedProfile>> {
     if let Some(profile) = context.choice.trusted_profile {
         return Ok(Some(profile.clone()));
@@ -35,8 +35,8 @@ pub(super) fn find(context: &SourceContext<'_>) -> Result<Option<TrustedProfile>
     }))
 }
 
-/// The trusted profile for a compute resource: the one chosen in the settings,
-/// otherwise that of `$IBMCLOUD_CR_PROFILE` (IBM Cloud CLI, `env_var_cli.md`).
+/// Returns the trusted profile for a compute resource: that of the settings, otherwise that
+/// of `$IBMCLOUD_CR_PROFILE` (IBM Cloud CLI, `env_var_cli.md`).
 pub(super) fn of_compute_resource(context: &SourceContext<'_>) -> Result<Option<TrustedProfile>> {
     if let Some(profile) = context.choice.trusted_profile {
         return Ok(Some(profile.clone()));

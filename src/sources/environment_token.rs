@@ -1,4 +1,4 @@
-//! IAM tokens in the environment, as the Terraform provider takes them
+//! IAM tokens in the environment, with the variables of the Terraform provider
 //! (`bluemix-go`, `session.go`).
 
 use super::SourceContext;
@@ -16,7 +16,7 @@ use crate::registry::Registry;
 use crate::secret::Secret;
 use crate::sources::advice::SourceKind;
 
-/// The access token, and the refresh token for when it has ended.
+/// Returns the identity of the access token, or of the refresh token if that has expired.
 pub(super) fn find<'a>(
     _registry: &Registry,
     context: &SourceContext<'a>,
@@ -32,7 +32,7 @@ pub(super) fn find<'a>(
     let input = grant_input::from_tokens(token(access), token(refresh), Client::cli(), context);
     let input = input.ok_or_else(|| {
         Error::user(format!("the token in ${first} has expired"))
-            .with_hint("Set a new token, or unset the variable to use another login")
+            .with_hint("Set a new token, or unset the variable to use another source")
     })?;
     let variable = match input {
         GrantInput::RefreshToken { .. } => refresh_variable,
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_script_leaves_of_an_empty_variable_is_no_token() {
+    fn a_bearer_scheme_without_a_token_is_an_error() {
         for text in ["Bearer", "Bearer ", " bearer\t", "a b", "\u{1f980}", " "] {
             let mut machine = Machine::new();
             machine.set("IC_IAM_TOKEN", text);
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn where_a_refresh_token_is_wanted_a_fresh_access_token_is_not_taken() {
+    fn an_access_token_is_not_used_where_get_returns_refresh_tokens() {
         let mut machine = Machine::new();
         machine.settings("[profile.p]\ncredential = \"iamrefresh\"\n");
         machine

@@ -1,4 +1,4 @@
-//! What IAM issues an access token for, once a source has found it.
+//! [`GrantInput`]: the secret or service that access tokens are requested with.
 
 use super::SourceContext;
 use crate::digest;
@@ -9,11 +9,11 @@ use crate::metadata::MetadataService;
 use crate::secret::Secret;
 use crate::settings::CredentialKind;
 
-/// An access token of somebody else's that has less life than this, in seconds,
-/// is replaced where it can be: a pull takes a while.
-const ENOUGH: u64 = 120;
+/// An access token that another program stored is used only if it is valid for this long, in
+/// seconds, and a refresh token is available: a pull takes a while.
+const MIN_LIFETIME: u64 = 120;
 
-/// What IAM, or a machine's metadata service, gives an access token for.
+/// What a source requests access tokens with, at IAM or at a metadata service.
 pub(super) enum GrantInput {
     AccessToken(Secret),
     ApiKey(Secret),
@@ -32,7 +32,7 @@ pub(super) enum GrantInput {
 }
 
 impl GrantInput {
-    /// Names it without giving it away.
+    /// Returns a digest that distinguishes it from other input.
     pub(super) fn id(&self) -> String {
         match self {
             Self::AccessToken(token) => digest::fingerprint(&["iambearer", token.expose()]),
@@ -54,8 +54,8 @@ impl GrantInput {
     }
 }
 
-/// The better of an access token and the refresh token that came with it. Where a
-/// refresh token is to be handed out, no access token is of use.
+/// Returns the access token, or the refresh token if the access token is near expiry or
+/// `get` returns refresh tokens. `None` if neither is valid.
 pub(super) fn from_tokens(
     access_token: Option<Secret>,
     refresh_token: Option<Secret>,
@@ -63,23 +63,23 @@ pub(super) fn from_tokens(
     context: &SourceContext<'_>,
 ) -> Option<GrantInput> {
     let now = context.clock.now();
-    let has_ended = |token: &Secret, margin| jwt::has_expired(token.expose(), now, margin);
+    let has_expired = |token: &Secret, margin| jwt::has_expired(token.expose(), now, margin);
     let wants_refresh_token = context.choice.credential == CredentialKind::RefreshToken;
     match (access_token, refresh_token) {
         (_, Some(token)) if wants_refresh_token => Some(GrantInput::RefreshToken { token, client }),
-        (Some(token), Some(_)) if !has_ended(&token, ENOUGH) => {
+        (Some(token), Some(_)) if !has_expired(&token, MIN_LIFETIME) => {
             Some(GrantInput::AccessToken(token))
         }
         (_, Some(token)) => Some(GrantInput::RefreshToken { token, client }),
-        (Some(token), None) if !has_ended(&token, jwt::MARGIN) => {
+        (Some(token), None) if !has_expired(&token, jwt::MARGIN) => {
             Some(GrantInput::AccessToken(token))
         }
         _ => None,
     }
 }
 
-/// The token in `Bearer eyJ…`, as some programs keep it; of `Bearer` alone, which
-/// is left when a script's variable is empty, nothing.
+/// Returns the token in `Bearer eyJ…`, as some programs store it. It is empty for `Bearer`
+/// alone, which is what a script makes of an empty variable.
 pub(super) fn without_scheme(token: &str) -> Secret {
     let token = token.trim();
     let (scheme, bare) = token.split_once(char::is_whitespace).unwrap_or((token, ""));
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_scheme_is_taken_off_in_any_spelling() {
+    fn the_scheme_is_removed_in_any_spelling() {
         for (text, token) in [
             ("Bearer eyJ", "eyJ"),
             (" bearer\t eyJ\n", "eyJ"),

@@ -1,7 +1,7 @@
-//! What the machine itself is: a virtual server of a VPC, or of Power VS.
+//! The identity of a virtual server, from its metadata service (VPC or Power VS).
 //!
-//! Used only if a variable or the settings say that this is one. Elsewhere there is no
-//! answer from 169.254.169.254, and every `get` would wait for it.
+//! It is used only if a variable or the settings select it. On other machines
+//! 169.254.169.254 does not answer, and each `get` would wait for a timeout.
 
 use super::SourceContext;
 use super::environment_profile;
@@ -16,7 +16,7 @@ use crate::registry::Registry;
 use crate::settings::SourceName;
 use crate::sources::advice::SourceKind;
 
-/// The metadata service of a VPC virtual server.
+/// Returns the identity of a VPC virtual server.
 pub(super) fn find_vpc<'a>(
     _registry: &Registry,
     context: &SourceContext<'a>,
@@ -24,7 +24,7 @@ pub(super) fn find_vpc<'a>(
     find(context, SourceName::Vpc, VPC_URL, MetadataService::vpc)
 }
 
-/// The metadata service of a Power Virtual Server.
+/// Returns the identity of a Power Virtual Server.
 pub(super) fn find_power_vs<'a>(
     _registry: &Registry,
     context: &SourceContext<'a>,
@@ -52,7 +52,7 @@ fn find<'a>(
     Ok(Some(identity(context, service, profile)))
 }
 
-/// The identity that a metadata service gives.
+/// Returns the identity whose tokens a metadata service issues.
 pub(super) fn identity<'a>(
     context: &SourceContext<'a>,
     service: MetadataService,

@@ -1,4 +1,4 @@
-//! The identity that a source has, and how IAM exchanges it.
+//! [`SourceIdentity`]: the identity that a source has, and how a token is issued for it.
 
 use std::time::Duration;
 
@@ -32,27 +32,31 @@ use crate::token_cache::TokenCache;
 #[cfg(test)]
 mod tests;
 
-/// The life of an access token that does not say its end.
-const UNKNOWN_LIFE: Duration = Duration::from_secs(60 * 60);
+/// The lifetime of an access token without the claim `exp`.
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(60 * 60);
 
-/// How long a refresh token is kept that does not say its end: IAM's own limit
+/// The lifetime of a refresh token if IAM's response does not contain it: IAM's limit
 /// (account documentation, `iam-token-exp.md`).
-const REFRESH_TOKEN_LIFE: Duration = Duration::from_secs(72 * 60 * 60);
+const REFRESH_TOKEN_LIFETIME: Duration = Duration::from_secs(72 * 60 * 60);
 
-/// A proof, and what a person calls it.
+/// An identity that is exchanged for a token with one [`GrantInput`].
 pub(super) struct SourceIdentity<'a> {
+    /// The trusted profile that the identity assumes.
     assume: Option<TrustedProfile>,
     endpoint: Endpoint,
+    /// Distinguishes identities in the token cache.
     id: String,
-    /// Decides what helps when IAM rejects it.
+    /// Decides the hint if IAM rejects the input.
     kind: SourceKind,
     input: GrantInput,
+    /// The source's name in messages.
     source: String,
     tokens: TokenCache<'a>,
     clock: &'a dyn Clock,
 }
 
 impl<'a> SourceIdentity<'a> {
+    /// Creates an identity at the registry's IAM endpoint.
     pub(super) fn new(
         context: &SourceContext<'a>,
         source: impl Into<String>,
@@ -71,7 +75,7 @@ impl<'a> SourceIdentity<'a> {
         }
     }
 
-    /// With a trusted profile to assume on top, which makes it another identity.
+    /// Returns the identity that assumes a trusted profile: another one, with an id of its own.
     pub(super) fn assuming(self, profile: Option<TrustedProfile>) -> Self {
         match profile {
             None => self,
@@ -83,12 +87,12 @@ impl<'a> SourceIdentity<'a> {
         }
     }
 
-    /// Of an IAM that the source itself names.
+    /// Returns the identity at the IAM endpoint that the source itself names.
     pub(super) fn with_endpoint(self, endpoint: Endpoint) -> Self {
         Self { endpoint, ..self }
     }
 
-    /// Under an id that it is known by already.
+    /// Returns the identity with the id of a stored login.
     pub(super) fn with_id(self, id: String) -> Self {
         Self { id, ..self }
     }
@@ -123,7 +127,15 @@ impl<'a> SourceIdentity<'a> {
         }
     }
 
-    /// The metadata service that it asks, if it asks one.
+    /// Returns whether its tokens are those of a trusted profile without assuming one.
+    pub(super) fn is_of_profile(&self) -> bool {
+        matches!(
+            self.input,
+            GrantInput::ComputeResource { .. } | GrantInput::Instance { .. }
+        )
+    }
+
+    /// Returns the metadata service that issues its tokens.
     #[cfg(test)]
     pub(super) fn metadata_service(&self) -> Option<&MetadataService> {
         match &self.input {
@@ -159,21 +171,22 @@ impl<'a> SourceIdentity<'a> {
     }
 
     fn as_issued(&self, token: &Secret) -> TokenResponse {
-        let end = jwt::times(token.expose()).map(|times| times.exp);
-        let left = end.map(|end| Duration::from_secs(end.saturating_sub(self.clock.now())));
+        let expiry = jwt::times(token.expose()).map(|times| times.exp);
+        let lifetime =
+            expiry.map(|expiry| Duration::from_secs(expiry.saturating_sub(self.clock.now())));
         TokenResponse {
             access_token: token.clone(),
-            lifetime: left.unwrap_or(UNKNOWN_LIFE),
+            lifetime: lifetime.unwrap_or(DEFAULT_LIFETIME),
             refresh_token: None,
             refresh_lifetime: None,
         }
     }
 
-    /// The refresh token is somebody else's, and stays where it is. If IAM
-    /// replaces it, ours is the newer one until that somebody gets another.
+    /// Exchanges a refresh token that another program stores. It is not written back: if IAM
+    /// replaces it, the new one is cached until the other program has another one.
     ///
-    /// What replaced it is kept under the token's own id: whoever is somebody else
-    /// on top of it, or wants another kind of credential, goes on from there too.
+    /// It is cached under the id of the input, so that all trusted profiles and kinds of
+    /// credentials share it.
     fn refresh(
         &self,
         token: &Secret,
@@ -181,11 +194,11 @@ impl<'a> SourceIdentity<'a> {
         iam: &Iam<'_>,
     ) -> Result<TokenResponse, ServiceError> {
         let key = CacheKey::new(&self.endpoint, &self.input.id());
-        let ask = |token: &Secret| iam.exchange(&Grant::RefreshToken { token, client });
+        let exchange = |token: &Secret| iam.exchange(&Grant::RefreshToken { token, client });
         let rotated_refresh_token = || self.tokens.rotated_refresh_token(&key);
         let mut current = rotated_refresh_token().unwrap_or_else(|| token.clone());
-        let mut outcome = ask(&current);
-        // Somebody may have replaced it just now, or what replaced it may be over.
+        let mut outcome = exchange(&current);
+        // Another process may have replaced the token just now, or the cached one has expired.
         let others: [&dyn Fn() -> Option<Secret>; 2] =
             [&rotated_refresh_token, &|| Some(token.clone())];
         for other in others {
@@ -193,14 +206,14 @@ impl<'a> SourceIdentity<'a> {
                 break;
             }
             if let Some(other) = other().filter(|other| *other != current) {
-                outcome = ask(&other).or(outcome);
+                outcome = exchange(&other).or(outcome);
                 current = other;
             }
         }
         let mut issued = outcome?;
         let next = issued.refresh_token.get_or_insert(current);
         if next != token {
-            let lifetime = issued.refresh_lifetime.unwrap_or(REFRESH_TOKEN_LIFE);
+            let lifetime = issued.refresh_lifetime.unwrap_or(REFRESH_TOKEN_LIFETIME);
             self.tokens
                 .insert_rotated_refresh_token(&key, next, lifetime);
         }
@@ -216,6 +229,7 @@ pub struct Base<'a> {
 }
 
 impl<'a> Base<'a> {
+    /// Creates the base of an identity that assumes this profile.
     pub(super) fn new(identity: impl Identity + 'a, profile: &'a TrustedProfile) -> Self {
         Self {
             identity: Box::new(identity),
@@ -223,16 +237,16 @@ impl<'a> Base<'a> {
         }
     }
 
-    /// Asks IAM for the profile's token, with an access token of the identity.
+    /// Requests the profile's token with an access token of the identity.
     ///
     /// # Errors
-    /// What IAM said, with the name of the source and the profile.
+    /// IAM is unavailable or rejects it. The error names the source and the profile.
     pub fn assume(&self, iam: &Iam<'_>, access_token: &Secret) -> Result<TokenResponse> {
         assume(iam, access_token, self.profile, &self.identity.source())
     }
 }
 
-/// What is proven without the trusted profile on top.
+/// An identity without the trusted profile that it assumes.
 struct WithoutProfile<'a>(&'a SourceIdentity<'a>);
 
 impl Identity for WithoutProfile<'_> {
@@ -248,7 +262,7 @@ impl Identity for WithoutProfile<'_> {
         self.0.exchange_input(iam, wanted)
     }
 
-    /// Under the proof's own id, which it has wherever no profile is on top.
+    /// Returns the key of the input's own id, which the identities without a profile have.
     fn key(&self) -> CacheKey {
         CacheKey::new(&self.0.endpoint, &self.0.input.id())
     }
@@ -258,7 +272,7 @@ impl Identity for WithoutProfile<'_> {
     }
 }
 
-/// What the profile is given for an access token that may assume it.
+/// Requests a trusted profile's token with an access token of an identity that may assume it.
 pub(super) fn assume(
     iam: &Iam<'_>,
     access_token: &Secret,
@@ -285,7 +299,7 @@ impl Identity for SourceIdentity<'_> {
 
     fn base(&self) -> Option<Base<'_>> {
         match (&self.input, &self.assume) {
-            // It is a token already.
+            // An access token needs no exchange that could be shared.
             (GrantInput::AccessToken(_), _) | (_, None) => None,
             (_, Some(profile)) => Some(Base::new(WithoutProfile(self), profile)),
         }

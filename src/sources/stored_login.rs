@@ -1,4 +1,4 @@
-//! A login that `store` or `login` put into the keychain.
+//! A login that `store` or `login` has stored in the keychain.
 
 use std::iter;
 
@@ -153,7 +153,8 @@ fn kind(login: &Login, scope: &LoginScope) -> SourceKind {
     }
 }
 
-/// The identity's id: the login's own, with the profile that was chosen on top.
+/// Returns the identity's id: the login's own, combined with the trusted profile of the
+/// settings.
 fn id(login_id: &str, context: &SourceContext<'_>) -> String {
     match context.choice.trusted_profile {
         Some(profile) => profile.id_on_top_of(login_id),
@@ -166,8 +167,8 @@ pub(super) fn key(login_id: &str, context: &SourceContext<'_>) -> CacheKey {
     CacheKey::new(&context.endpoint, &id(login_id, context))
 }
 
-/// The id of a login without the trusted profile that it assumes: that of its API key,
-/// or one of its own, which stays when its refresh token is replaced.
+/// Returns the id of a login without the trusted profile that it assumes: that of its API
+/// key, or one of its own, which does not change when its refresh token is replaced.
 pub(crate) fn base_id(login: &Login) -> String {
     match (login.kind(), &login.trusted_profile) {
         (LoginKind::RefreshToken, None) => login.id.clone(),
@@ -189,27 +190,27 @@ impl RefreshTokenIdentity<'_> {
         self.context.choice.trusted_profile.or(own)
     }
 
-    /// Another process may have rotated the token since the login was read; only
-    /// what the keychain holds now is good. Should IAM refuse even that, the
-    /// keychain is asked once more, for whoever replaced it without our lock.
+    /// Exchanges the refresh token. It is read again first, because another process may have
+    /// replaced it since the login was read, and once more if IAM rejects it, because not
+    /// every process holds the lock.
     fn refresh(&self, iam: &Iam<'_>) -> Result<TokenResponse> {
         let current = self.current()?;
         let client = Client::cli();
-        let ask = |token| {
+        let exchange = |token| {
             iam.exchange(&Grant::RefreshToken {
                 token,
                 client: &client,
             })
         };
-        let mut issued = match ask(&current.secret) {
+        let mut issued = match exchange(&current.secret) {
             Err(error @ ServiceError::Refused { .. }) => {
                 let newer = self.current()?;
                 if newer.secret == current.secret {
-                    return Err(self.refused(error, &current.secret, iam));
+                    return Err(self.rejected(error, &current.secret, iam));
                 }
-                ask(&newer.secret).map_err(|error| self.refused(error, &newer.secret, iam))?
+                exchange(&newer.secret).map_err(|error| self.rejected(error, &newer.secret, iam))?
             }
-            other => other.map_err(|error| self.refused(error, &current.secret, iam))?,
+            other => other.map_err(|error| self.rejected(error, &current.secret, iam))?,
         };
         let next = issued.refresh_token.get_or_insert(current.secret.clone());
         if *next != current.secret {
@@ -218,11 +219,11 @@ impl RefreshTokenIdentity<'_> {
         Ok(issued)
     }
 
-    /// What IAM's refusal means, and how to get out of it. That the session has ended
-    /// for good is noted with the login, so that others know without asking.
-    fn refused(&self, error: ServiceError, refresh_token: &Secret, iam: &Iam<'_>) -> Error {
+    /// Returns the error for a rejection. If the session has ended, that is stored with the
+    /// login, so that other processes need not ask IAM.
+    fn rejected(&self, error: ServiceError, refresh_token: &Secret, iam: &Iam<'_>) -> Error {
         if is_end_of_session(&error) {
-            self.note_end(refresh_token, iam);
+            self.store_session_end(refresh_token, iam);
         }
         let kind = SourceKind::StoredLogin {
             scope: self.scope.clone(),
@@ -232,7 +233,7 @@ impl RefreshTokenIdentity<'_> {
         error.for_token(&self.source(), &kind, &iam.endpoint)
     }
 
-    /// What a person calls the source that would answer without this login, if there is one.
+    /// Returns the name of the source that is used without this login, if there is one.
     fn behind(&self) -> Option<String> {
         let LoginScope::Registry(registry) = &self.scope else {
             return None;
@@ -241,8 +242,8 @@ impl RefreshTokenIdentity<'_> {
         behind.map(|behind| behind.title)
     }
 
-    /// Notes that the session is over wherever this login is stored.
-    fn note_end(&self, refresh_token: &Secret, iam: &Iam<'_>) {
+    /// Stores with all copies of this login that its session has ended.
+    fn store_session_end(&self, refresh_token: &Secret, iam: &Iam<'_>) {
         let now = self.context.clock.now();
         for scope in self.scopes() {
             let outcome = self.change_at(&scope, iam, |login| {
@@ -250,12 +251,12 @@ impl RefreshTokenIdentity<'_> {
                     .then(|| login.ended(now))
             });
             if let Err(error) = outcome {
-                tracing::debug!(%scope, %error, "that the session is over is not noted");
+                tracing::debug!(%scope, %error, "cannot store that the session has ended");
             }
         }
     }
 
-    /// Every scope that may have this login, its own first.
+    /// Returns all scopes that may have this login, its own first.
     fn scopes(&self) -> Vec<LoginScope> {
         let listed = self.context.logins.list().unwrap_or_default().into_iter();
         let others = listed
@@ -271,8 +272,8 @@ impl RefreshTokenIdentity<'_> {
         iam: &Iam<'_>,
         change: impl FnOnce(Login) -> Option<Login>,
     ) -> Result<()> {
-        let patience = iam.http.deadline.remaining(iam.http.clock);
-        let _lock = self.context.locks.lock_login(&scope.item_name(), patience);
+        let timeout = iam.http.deadline.remaining(iam.http.clock);
+        let _lock = self.context.locks.lock_login(&scope.item_name(), timeout);
         let stored = self.context.logins.read(scope)?;
         let changed = stored
             .filter(|login| login.id == self.login.id)
@@ -293,8 +294,8 @@ impl RefreshTokenIdentity<'_> {
         }
     }
 
-    /// Replaces the refresh token wherever this login is stored, here first. The
-    /// access token is good whether or not that succeeds.
+    /// Replaces the refresh token in all copies of this login, this one first. Errors are
+    /// logged, because the access token is valid anyway.
     fn rotate(&self, refresh_token: &Secret, iam: &Iam<'_>) {
         for scope in self.scopes() {
             self.rotate_at(&scope, refresh_token, iam);
@@ -307,26 +308,26 @@ impl RefreshTokenIdentity<'_> {
         let Err(error) = outcome else {
             return;
         };
-        tracing::warn!(%scope, %error, "the new refresh token is not stored in its place");
-        // The old one may be worth nothing now. The cache keychain is read first,
-        // so that the new one counts until it can be written to its place.
+        tracing::warn!(%scope, %error, "cannot store the new refresh token");
+        // The old one may be invalid now. The cache keychain is read first, so the new one is
+        // used until it can be stored in its place.
         if scope == &self.scope
             && let Some(cache) = &self.context.cached_logins
             && let Err(error) =
                 cache.write(scope, &self.login.clone().rotated(refresh_token.clone()))
         {
-            tracing::warn!(%scope, %error, "the new refresh token is lost");
+            tracing::warn!(%scope, %error, "cannot cache the new refresh token either");
         }
     }
 }
 
-/// Whether IAM says that a session is over and never comes back. That a refresh token is
-/// not valid (`BXNIM0407E`) may only mean that another IAM was asked.
+/// Returns whether IAM says that a session has ended. A refresh token that is "not valid"
+/// (`BXNIM0407E`) may only mean that it is one of another IAM.
 fn is_end_of_session(error: &ServiceError) -> bool {
     matches!(error, ServiceError::Refused { code: Some(code), .. } if SESSION_ENDED.contains(&code.as_str()))
 }
 
-/// A login with a refresh token, without the trusted profile on top.
+/// A login with a refresh token, without the trusted profile that it assumes.
 struct WithoutProfile<'a>(&'a RefreshTokenIdentity<'a>);
 
 impl Identity for WithoutProfile<'_> {

@@ -1,4 +1,4 @@
-//! The file of the CLI's session: where it is, and how it is read while the CLI may write it.
+//! The file of the CLI's session: its path, and how it is read while the CLI may write it.
 
 use std::path::Path;
 use std::path::PathBuf;
@@ -16,23 +16,23 @@ use crate::fs;
 use crate::time::Clock;
 use crate::time::Deadline;
 
-/// The most that is read, in bytes; a session has about ten thousand.
-const LIMIT: u64 = 4 * 1024 * 1024;
+/// The size limit of the file, in bytes. A session has about ten thousand.
+const MAX_SIZE: u64 = 4 * 1024 * 1024;
 
-/// How long to wait for a file that is locked: it is written in one go.
-const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+/// How long to wait for the lock of the file, which the CLI holds while it writes.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long after that a file may make no sense, because somebody who takes no
-/// lock is writing it, or somebody who does never lets go. Long, because a file
-/// system that is busy lets whoever cuts a file wait before he may write it.
-const PATIENCE: Duration = Duration::from_secs(4);
+/// How long after that invalid content is read again: a program may write without the lock,
+/// or never release it. Long, because on a busy file system a writer that has truncated the
+/// file may wait before it can write.
+const TIMEOUT: Duration = Duration::from_secs(4);
 
-/// How long to wait before it is read again, and how long for its lock then.
+/// The pause before the file is read again, and how long to wait for its lock then.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Where the CLI would look (`ibm-cloud-cli-sdk`,
-/// `bluemix/configuration/config_helpers/helpers.go`), if there is anything in the
-/// home directory or somebody named another one.
+/// Returns the path that the CLI uses (`ibm-cloud-cli-sdk`,
+/// `bluemix/configuration/config_helpers/helpers.go`), if the file exists or a variable names
+/// its directory.
 pub(super) fn path(
     environment: &Environment,
     system_paths: &SystemPaths,
@@ -59,17 +59,17 @@ pub(super) fn path(
     Ok(file.filter(|file| fs::entry_exists(file)))
 }
 
-/// What is in the file; nothing when there is none.
+/// Reads the session; `None` if the file does not exist.
 pub(super) fn read(path: &Path, clock: &dyn Clock) -> Result<Option<Session>> {
     let fail = |reason: String| {
         Error::user(format!(
-            "cannot read the IBM Cloud CLI's session in {} ({reason})",
+            "cannot read the IBM Cloud CLI's session in {}: {reason}",
             path.display()
         ))
         .with_hint(HINT)
     };
-    let mut outcome = read_once(path, LOCK_PATIENCE);
-    let deadline = Deadline::after(clock, PATIENCE);
+    let mut outcome = read_once(path, LOCK_TIMEOUT);
+    let deadline = Deadline::after(clock, TIMEOUT);
     while let Ok(Err(_)) = outcome {
         if deadline.remaining(clock).is_zero() {
             break;
@@ -80,7 +80,7 @@ pub(super) fn read(path: &Path, clock: &dyn Clock) -> Result<Option<Session>> {
     match outcome {
         Ok(Ok(session)) => Ok(Some(session)),
         Ok(Err(error)) => Err(fail(format!(
-            "it is no session, at line {}, column {}",
+            "it is not a session (line {}, column {})",
             error.line(),
             error.column()
         ))),
@@ -90,11 +90,8 @@ pub(super) fn read(path: &Path, clock: &dyn Clock) -> Result<Option<Session>> {
 }
 
 /// Reads the file under the lock that the CLI takes to write it.
-fn read_once(
-    path: &Path,
-    patience: Duration,
-) -> anyhow::Result<Result<Session, serde_json::Error>> {
-    let bytes = zeroize::Zeroizing::new(fs::read_locked(path, LIMIT, patience)?);
+fn read_once(path: &Path, timeout: Duration) -> anyhow::Result<Result<Session, serde_json::Error>> {
+    let bytes = zeroize::Zeroizing::new(fs::read_locked(path, MAX_SIZE, timeout)?);
     Ok(serde_json::from_slice(&bytes))
 }
 

@@ -25,7 +25,7 @@ fn machine_with(session: &Value) -> Machine {
     machine
 }
 
-/// The IAM that the session's refresh token goes to.
+/// Returns the IAM endpoint that gets the session's refresh token.
 fn endpoint(machine: &Machine) -> String {
     machine.look("us.icr.io", |registry, context| {
         let identity = find(registry, context).unwrap().unwrap();
@@ -34,7 +34,7 @@ fn endpoint(machine: &Machine) -> String {
 }
 
 #[test]
-fn the_sessions_own_iam_is_asked_unless_another_is_chosen() {
+fn the_sessions_own_iam_is_used_unless_the_settings_have_another() {
     let session = |is_private: bool, is_in_vpc: bool| {
         json!({
             "IAMEndpoint": "https://iam.example.com",
@@ -61,14 +61,14 @@ fn the_sessions_own_iam_is_asked_unless_another_is_chosen() {
 }
 
 #[test]
-fn a_compute_resource_that_has_no_refresh_token_is_renewed_by_its_machine() {
+fn a_compute_resource_session_without_a_refresh_token_uses_the_metadata_service() {
     let session = |kind: &str, end: u64| {
         json!({
             "CRIType": kind, "IAMToken": format!("Bearer {}", token(end)),
             "IsLoggedInAsCRI": true, "Profile": {"ID": "Profile-1", "Name": "x"}
         })
     };
-    let asked = |machine: &Machine| {
+    let resolved = |machine: &Machine| {
         machine.look("us.icr.io", |registry, context| {
             let identity = find(registry, context).unwrap().unwrap();
             let service = identity
@@ -88,10 +88,10 @@ fn a_compute_resource_that_has_no_refresh_token_is_renewed_by_its_machine() {
         machine_with(&session(kind, NOW + 600)).finds("us.icr.io", "token ");
         let mut machine = machine_with(&session(kind, NOW));
         let source = "this machine for trusted profile Profile-1".to_owned();
-        assert_eq!(asked(&machine), (Some(usual.into()), source.clone()));
+        assert_eq!(resolved(&machine), (Some(usual.into()), source.clone()));
         machine.set(variable, "https://metadata.example.com");
         let moved = Some("https://metadata.example.com".to_owned());
-        assert_eq!(asked(&machine), (moved, source));
+        assert_eq!(resolved(&machine), (moved, source));
         machine.unset(variable);
         machine.set(variable, "http://metadata.example.com");
         machine.fails_with(&["IBM Cloud CLI's session", variable, "unencrypted"]);
@@ -102,7 +102,7 @@ fn a_compute_resource_that_has_no_refresh_token_is_renewed_by_its_machine() {
 }
 
 #[test]
-fn an_access_token_is_used_while_it_is_good() {
+fn an_access_token_is_used_while_it_is_valid() {
     for (left, refresh, expected) in [
         (9, "", None),
         (11, "", Some("token ")),
@@ -121,7 +121,7 @@ fn an_access_token_is_used_while_it_is_good() {
 }
 
 #[test]
-fn where_a_refresh_token_is_wanted_a_fresh_access_token_is_not_taken() {
+fn an_access_token_is_not_used_where_get_returns_refresh_tokens() {
     let session = json!({"IAMToken": token(NOW + 3600), "IAMRefreshToken": "r"});
     let mut machine = machine_with(&session);
     machine.finds("us.icr.io", "token ");
@@ -131,7 +131,7 @@ fn where_a_refresh_token_is_wanted_a_fresh_access_token_is_not_taken() {
 }
 
 #[test]
-fn nobody_is_logged_in() {
+fn a_session_without_tokens_is_skipped() {
     for session in [
         "{}",
         r#"{"IAMToken":"","IAMRefreshToken":""}"#,
@@ -144,7 +144,7 @@ fn nobody_is_logged_in() {
 }
 
 #[test]
-fn what_is_no_session_is_told_in_a_moment() {
+fn an_invalid_session_is_reported_within_seconds() {
     for text in [
         "",
         "{",
@@ -164,10 +164,10 @@ fn what_is_no_session_is_told_in_a_moment() {
     }
 }
 
-/// Whoever holds the lock must not make us wait for each attempt anew.
+/// The lock is waited for once, not for each attempt.
 #[cfg(unix)]
 #[test]
-fn a_lock_that_is_held_for_good_costs_a_moment_once() {
+fn a_lock_that_is_never_released_costs_one_timeout() {
     let machine = Machine::new();
     let path = machine.file(FILE, "");
     let holder = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
@@ -179,7 +179,7 @@ fn a_lock_that_is_held_for_good_costs_a_moment_once() {
 }
 
 #[test]
-fn the_directory_is_found_as_the_cli_finds_it() {
+fn the_directory_is_the_one_that_the_cli_uses() {
     let mut machine = Machine::new();
     let file = |name: &str| {
         let session = json!({"IAMRefreshToken": name});
@@ -210,6 +210,6 @@ fn the_directory_is_found_as_the_cli_finds_it() {
     assert_eq!(
         machine.found("us.icr.io"),
         Ok(None),
-        "the CLI looks nowhere else"
+        "the CLI has no other directory"
     );
 }

@@ -6,7 +6,7 @@ use crate::sources::tests::NOW;
 
 const FILE: &str = "home/ibm-credentials.env";
 
-/// A machine with these properties of our service in its file.
+/// Creates a machine whose file has these properties of our service.
 fn machine_with(properties: &str) -> Machine {
     let machine = Machine::new();
     let lines = properties.split(' ').filter(|line| !line.is_empty());
@@ -35,7 +35,7 @@ fn lines_are_read_as_the_sdks_read_them() {
 }
 
 #[test]
-fn a_file_without_our_service_is_passed_over() {
+fn a_file_without_our_service_is_skipped() {
     for text in [
         "",
         "\n",
@@ -50,7 +50,7 @@ fn a_file_without_our_service_is_passed_over() {
 }
 
 #[test]
-fn every_type_is_known_by_any_spelling() {
+fn all_types_are_accepted_in_any_case() {
     let token = jwt::unsigned(&serde_json::json!({"exp": NOW + 60}));
     for (properties, part) in [
         ("APIKEY=key", "the API key in /"),
@@ -86,83 +86,80 @@ fn every_type_is_known_by_any_spelling() {
 }
 
 #[test]
-fn what_is_missing_or_makes_no_sense_is_named() {
-    let ended = jwt::unsigned(&serde_json::json!({"exp": NOW}));
+fn a_missing_or_invalid_property_is_named() {
+    let expired = jwt::unsigned(&serde_json::json!({"exp": NOW}));
     for (properties, part) in [
         (
             "AUTH_TYPE=basic USERNAME=u PASSWORD=hunter2",
-            "AUTH_TYPE to \"basic\"",
+            "AUTH_TYPE cannot be \"basic\"",
         ),
-        ("AUTH_TYPE=noAuth", "AUTH_TYPE to \"noauth\""),
-        ("AUTH_TYPE=iam", "lacks CONTAINER_REGISTRY_APIKEY"),
+        ("AUTH_TYPE=noAuth", "AUTH_TYPE cannot be \"noauth\""),
+        ("AUTH_TYPE=iam", "CONTAINER_REGISTRY_APIKEY is missing"),
         (
             "AUTH_TYPE=iam REFRESH_TOKEN=hunter2",
-            "lacks CONTAINER_REGISTRY_CLIENT_ID and its CLIENT_SECRET",
+            "CONTAINER_REGISTRY_CLIENT_ID is missing",
         ),
         (
             "AUTH_TYPE=iamAssume APIKEY=hunter2",
-            "lacks CONTAINER_REGISTRY_IAM_PROFILE_ID",
+            "CONTAINER_REGISTRY_IAM_PROFILE_ID is missing",
         ),
         (
             "AUTH_TYPE=iamAssume IAM_PROFILE_ID=Profile-1",
-            "lacks CONTAINER_REGISTRY_APIKEY",
+            "CONTAINER_REGISTRY_APIKEY is missing",
         ),
         (
             "AUTH_TYPE=container",
-            "lacks CONTAINER_REGISTRY_IAM_PROFILE_ID",
+            "CONTAINER_REGISTRY_IAM_PROFILE_ID is missing",
         ),
         (
             "AUTH_TYPE=container IAM_PROFILE_ID=Profile-1",
-            "no file holds one here",
+            "no file with a compute resource token exists",
         ),
         (
             "AUTH_TYPE=container IAM_PROFILE_ID=Profile-1 CR_TOKEN_FILENAME=/nonexistent",
-            "leads nowhere: cannot use the compute resource token in /nonexistent",
+            "cannot use the compute resource token in /nonexistent",
         ),
         (
             "AUTH_TYPE=bearerToken",
-            "lacks CONTAINER_REGISTRY_BEARER_TOKEN",
+            "CONTAINER_REGISTRY_BEARER_TOKEN is missing",
         ),
-        ("AUTH_TYPE=bearerToken BEARER_TOKEN=Bearer", "is no token"),
         (
-            &format!("AUTH_TYPE=bearerToken BEARER_TOKEN={ended}"),
-            "one that has ended",
+            "AUTH_TYPE=bearerToken BEARER_TOKEN=Bearer",
+            "is not a token",
+        ),
+        (
+            &format!("AUTH_TYPE=bearerToken BEARER_TOKEN={expired}"),
+            "BEARER_TOKEN has expired",
         ),
         (
             "AUTH_TYPE=bearerToken BEARER_TOKEN=\"hunter2\"",
-            "BEARER_TOKEN to something in quotes",
+            "BEARER_TOKEN is in quotes",
         ),
-        (
-            "APIKEY=\"hunter2\"",
-            "APIKEY to something in quotes or braces",
-        ),
-        (
-            "APIKEY={hunter2}",
-            "APIKEY to something in quotes or braces",
-        ),
+        ("APIKEY=\"hunter2\"", "APIKEY is in quotes or braces"),
+        ("APIKEY={hunter2}", "APIKEY is in quotes or braces"),
         (
             "APIKEY=hunter2 AUTH_URL=http://iam.example.com",
-            "AUTH_URL, which",
+            "AUTH_URL would",
         ),
         ("APIKEY=hunter2 AUTH_DISABLE_SSL=TRUE", "AUTH_DISABLE_SSL"),
         (
             "AUTH_TYPE=vpc AUTH_URL=http://metadata.example.com",
-            "AUTH_URL, which",
+            "AUTH_URL would",
         ),
         (
             "AUTH_TYPE=vpc VPC_IMS_VERSION=new",
-            "VPC_IMS_VERSION, which",
+            "VPC_IMS_VERSION is not",
         ),
     ] {
         let machine = machine_with(properties);
         machine.fails_with(&["the IBM credentials file /", FILE, part]);
-        let failure = machine.found("us.icr.io").unwrap_err().to_string();
-        assert!(!failure.contains("hunter2"), "{failure}");
+        let error = machine.found("us.icr.io").unwrap_err().to_string();
+        assert!(!error.contains("hunter2"), "{error}");
     }
 }
 
 #[test]
-fn the_files_iam_is_asked_unless_another_is_chosen() {
+fn the_files_iam_is_used_unless_the_settings_have_another() {
     let mut machine = machine_with("APIKEY=key AUTH_URL=https://iam.example.com/identity/token");
     let endpoint = |machine: &Machine| {
         machine.look("us.icr.io", |registry, context| {
@@ -176,7 +173,7 @@ fn the_files_iam_is_asked_unless_another_is_chosen() {
 }
 
 #[test]
-fn the_working_directory_counts_only_where_the_settings_allow_it() {
+fn the_working_directory_is_used_only_where_the_settings_allow_it() {
     let mut machine = Machine::new();
     machine.file(
         "here/ibm-credentials.env",
@@ -193,23 +190,20 @@ fn the_working_directory_counts_only_where_the_settings_allow_it() {
 }
 
 #[test]
-fn a_file_that_was_named_must_be_there() {
+fn a_file_that_a_variable_names_must_exist() {
     let mut machine = machine_with("APIKEY=key");
     machine.set("IBM_CREDENTIALS_FILE", "/nonexistent/file");
-    machine.fails_with(&[
-        "the IBM credentials file /nonexistent/file",
-        "cannot be read",
-    ]);
+    machine.fails_with(&["the IBM credentials file /nonexistent/file", "cannot read"]);
 }
 
 #[cfg(unix)]
 #[test]
-fn a_link_that_leads_nowhere_is_broken() {
+fn a_broken_link_is_an_error() {
     let mut machine = Machine::new();
     machine.settings("working-directory-credentials = true\n");
     let path = machine.file("here/ibm-credentials.env", "");
     std::fs::remove_file(&path).unwrap();
     std::os::unix::fs::symlink("/nonexistent", &path).unwrap();
     machine.file(FILE, "CONTAINER_REGISTRY_APIKEY=key\n");
-    machine.fails_with(&["here/ibm-credentials.env", "cannot be read"]);
+    machine.fails_with(&["here/ibm-credentials.env", "cannot read"]);
 }

@@ -15,27 +15,28 @@ use crate::http::transport::TransportError;
 use crate::sources::tests::Machine;
 use crate::time::Deadline;
 
-/// IAM that takes one refresh token, once, and replaces it.
-struct Rotating<'a> {
-    asked: Cell<usize>,
-    good: RefCell<String>,
+/// An IAM that accepts one refresh token once, and replaces it.
+struct RotatingIam<'a> {
+    requests: Cell<usize>,
+    accepted: RefCell<String>,
+    /// Is called during each request.
     meanwhile: &'a dyn Fn(),
 }
 
-impl Transport for Rotating<'_> {
+impl Transport for RotatingIam<'_> {
     fn send(&self, request: Request) -> Result<Response, TransportError> {
-        self.asked.set(self.asked.get() + 1);
-        let number = self.asked.get();
+        self.requests.set(self.requests.get() + 1);
+        let number = self.requests.get();
         (self.meanwhile)();
         let Body::Form(form) = request.body else {
             panic!("{request:?} has no form");
         };
-        let is_good = form.iter().any(|(name, value)| {
-            *name == "refresh_token" && value.expose() == self.good.borrow().as_str()
+        let is_accepted = form.iter().any(|(name, value)| {
+            *name == "refresh_token" && value.expose() == self.accepted.borrow().as_str()
         });
-        let (status, body) = if is_good {
-            self.good.replace(format!("rotated-{number}"));
-            let token = self.good.borrow().clone();
+        let (status, body) = if is_accepted {
+            self.accepted.replace(format!("rotated-{number}"));
+            let token = self.accepted.borrow().clone();
             (
                 200,
                 json!({"access_token": "a", "refresh_token": token, "expires_in": 3600}),
@@ -50,12 +51,12 @@ impl Transport for Rotating<'_> {
     }
 }
 
-/// What a refresh of `first` comes to when IAM takes `good`, after how many
-/// requests.
-fn refresh(machine: &Machine, good: &str, meanwhile: &dyn Fn()) -> (Result<()>, usize) {
-    let transport = Rotating {
-        asked: Cell::new(0),
-        good: RefCell::new(good.into()),
+/// Refreshes the token `first` where IAM accepts `accepted`. Returns the result and the
+/// number of requests.
+fn refresh(machine: &Machine, accepted: &str, meanwhile: &dyn Fn()) -> (Result<()>, usize) {
+    let transport = RotatingIam {
+        requests: Cell::new(0),
+        accepted: RefCell::new(accepted.into()),
         meanwhile,
     };
     let limits = Limits::default();
@@ -75,7 +76,7 @@ fn refresh(machine: &Machine, good: &str, meanwhile: &dyn Fn()) -> (Result<()>, 
             .exchange(&iam, CredentialKind::AccessToken)
             .map(drop)
     });
-    (outcome, transport.asked.get())
+    (outcome, transport.requests.get())
 }
 
 fn first() -> GrantInput {
@@ -93,13 +94,13 @@ fn key() -> CacheKey {
     CacheKey::new(&Endpoint::public(), &first().id())
 }
 
-fn keep(machine: &Machine, token: &str) {
+fn cache(machine: &Machine, token: &str) {
     let tokens = machine.tokens();
-    tokens.insert_rotated_refresh_token(&key(), &Secret::new(token), REFRESH_TOKEN_LIFE);
+    tokens.insert_rotated_refresh_token(&key(), &Secret::new(token), REFRESH_TOKEN_LIFETIME);
 }
 
 #[test]
-fn what_replaced_a_refresh_token_is_used_from_then_on() {
+fn a_rotated_refresh_token_is_used_from_then_on() {
     let machine = Machine::new();
     let nothing: &dyn Fn() = &|| {};
     assert_eq!(refresh(&machine, "first", nothing), (Ok(()), 1));
@@ -108,11 +109,11 @@ fn what_replaced_a_refresh_token_is_used_from_then_on() {
         Some(Secret::new("rotated-1"))
     );
     assert_eq!(refresh(&machine, "rotated-1", nothing), (Ok(()), 1));
-    keep(&machine, "over");
+    cache(&machine, "over");
     assert_eq!(
         refresh(&machine, "first", nothing),
         (Ok(()), 2),
-        "the session's own may live on"
+        "the session's own token is tried if the cached one is rejected"
     );
     assert_eq!(
         rotated_refresh_token(&machine),
@@ -121,9 +122,9 @@ fn what_replaced_a_refresh_token_is_used_from_then_on() {
 }
 
 #[test]
-fn who_was_overtaken_goes_on_with_what_the_other_got() {
+fn a_refresh_token_that_another_process_rotated_is_used() {
     let machine = Machine::new();
-    let other = || keep(&machine, "of-another");
+    let other = || cache(&machine, "of-another");
     assert_eq!(refresh(&machine, "of-another", &other), (Ok(()), 2));
     assert_eq!(
         rotated_refresh_token(&machine),
@@ -132,16 +133,16 @@ fn who_was_overtaken_goes_on_with_what_the_other_got() {
 }
 
 #[test]
-fn a_session_that_is_over_is_asked_for_no_more_than_needed() {
+fn an_expired_session_costs_no_needless_requests() {
     let machine = Machine::new();
-    let (outcome, asked) = refresh(&machine, "none", &|| {});
+    let (outcome, requests) = refresh(&machine, "none", &|| {});
     assert!(
         matches!(&outcome, Err(error) if error.is_user()),
         "{outcome:?}"
     );
-    assert_eq!(asked, 1);
-    keep(&machine, "over");
-    let (outcome, asked) = refresh(&machine, "none", &|| {});
+    assert_eq!(requests, 1);
+    cache(&machine, "over");
+    let (outcome, requests) = refresh(&machine, "none", &|| {});
     assert!(outcome.is_err());
-    assert_eq!(asked, 2);
+    assert_eq!(requests, 2);
 }
