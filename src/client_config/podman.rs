@@ -321,7 +321,7 @@ mod tests {
         std::fs::remove_dir_all(home.join(".config/containers/registries.conf.d")).unwrap();
         assert!(
             !helpers().unwrap().include_this_program(),
-            "the system's do not count"
+            "the system's files are ignored"
         );
         let named = root.path().join("named.conf");
         std::fs::write(&named, "credential-helpers = [\"icr\"]").unwrap();

@@ -214,27 +214,37 @@ fn moved(
     broker: &Broker<'_>,
     replaces: bool,
 ) -> Result<Moved> {
-    let stays = |reason: &str| {
-        Error::user(format!(
-            "the password for {registry} was not moved: {reason}"
-        ))
+    let not_moved = |error: &Error| {
+        let text = format!(
+            "the password for {registry} was not moved: {}",
+            error.text()
+        );
+        match error.hint() {
+            Some(hint) => Error::user(text).with_hint(hint),
+            None => Error::user(text),
+        }
     };
     if broker.settings.keychain == KeychainChoice::None {
-        return Err(stays(
-            "no keychain is used (`keychain = \"none\"` in the settings)",
-        ));
+        let error = Error::user("the settings choose no keychain (`none`)")
+            .with_hint("Choose a keychain with $ICR_KEYCHAIN or in the settings file");
+        return Err(not_moved(&error));
     }
     let scope = LoginScope::Registry(registry.clone());
-    let former = broker
-        .login(&scope)
-        .map_err(|error| stays(&error.to_string()))?;
+    let former = broker.login(&scope).map_err(|error| not_moved(&error))?;
     let new = Login::new(credential.clone());
     if let Some(former) = former
         .as_ref()
         .filter(|former| former.id != new.id && !replaces)
     {
-        let conflict = scope.conflict(former);
-        return Err(conflict.with_context(format!("the password for {registry} was not moved")));
+        let error = Error::user(format!(
+            "the keychain has another login for it (user name {})",
+            former.username
+        ))
+        .with_hint(format!(
+            "Delete that login with '{}', or replace it with --force",
+            scope.logout_command()
+        ));
+        return Err(not_moved(&error));
     }
     // Variables that are set now may be unset later.
     let environment = Environment::default();
@@ -253,15 +263,14 @@ fn moved(
             is_removed: false,
         }),
         Err(error) => {
-            let mut reason = error.text();
-            if let Err(restore_error) = restore(registry, former, &broker) {
-                reason = format!("{reason}. The former login was not restored: {restore_error}");
+            let error = not_moved(&error);
+            match restore(registry, former, &broker) {
+                Ok(()) => Err(error),
+                Err(restore_error) => {
+                    let end = format!(". The former login was not restored: {restore_error}");
+                    Err(error.with_end(&end))
+                }
             }
-            let not_moved = stays(&reason);
-            Err(match error.hint() {
-                Some(hint) => not_moved.with_hint(hint),
-                None => not_moved,
-            })
         }
     }
 }
@@ -275,9 +284,10 @@ fn check(
 ) -> Result<()> {
     let stored = broker.login(scope)?;
     if stored.is_none_or(|stored| stored.id != login.id) {
-        return Err(Error::user(
-            "it is an access token that has expired or is not needed. Remove it by hand",
-        ));
+        return Err(
+            Error::user("it is an access token that has expired or is not needed")
+                .with_hint("Remove it by hand"),
+        );
     }
     match broker.origin(registry)? {
         Some(Origin::Login(active)) if active == *scope => broker.get(registry).map(drop),

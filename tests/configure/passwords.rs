@@ -45,7 +45,7 @@ fn a_password_in_the_file_causes_a_warning_and_is_moved_with_migrate() {
     assert_eq!(
         content(&env, DOCKER),
         format!("{without}}}"),
-        "passwords do not come back"
+        "passwords are not restored"
     );
     env.list().is_list(&[("us.icr.io", "iamapikey")]);
 }
@@ -81,7 +81,7 @@ fn a_password_that_fails_the_check_is_not_moved() {
     assert_eq!(
         env.get("us.icr.io").is_token_of(),
         "IBMid-other",
-        "the former one is back"
+        "the former login is restored"
     );
     let outcome = configure(&env, &["--migrate", "--force"]);
     succeeds(&outcome, &["helper added"]);

@@ -11,7 +11,7 @@ require_compose() {
     elif command -v docker-compose >/dev/null; then
         compose=(docker-compose)
     else
-        skip 'there is no docker compose here (package docker-compose)'
+        skip 'docker compose is not installed (package docker-compose)'
     fi
 }
 

@@ -158,7 +158,7 @@ fn unencrypted_requests_never_use_a_proxy() {
     assert_eq!(
         env.get("us.icr.io").is_token_of(),
         "IBMid-environment",
-        "a proxy would be asked in vain"
+        "a proxy cannot help here"
     );
 }
 

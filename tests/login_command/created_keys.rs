@@ -197,7 +197,7 @@ fn concurrent_rotations_and_a_logout_leave_no_unused_key() {
     assert_eq!(
         env.cloud.accounts().api_key_count(),
         before + 1,
-        "the old one, which a logout leaves"
+        "only the old key, which a logout does not delete"
     );
     env.get("us.icr.io").is_not_found();
 }

@@ -140,7 +140,7 @@ fn a_login_of_another_kind_is_only_replaced_with_force() {
     machine.token("add", &["--login"]).is_user_error(&parts);
     assert!(
         machine.registry_requests().is_empty(),
-        "there is no token that nobody has"
+        "no unused token exists"
     );
     machine.env.list().is_list(&[(&host, "iamapikey")]);
     machine

@@ -36,7 +36,7 @@ fn a_logout_deletes_its_tokens_in_the_registry() {
     assert_eq!(
         machine.registry_requests().len(),
         asked,
-        "there is nothing to ask about"
+        "no request is needed"
     );
     stdout_of(&run(&["logout", "--all"]));
     assert_eq!((count(&host), count(&other)), (1, 0));

@@ -38,20 +38,20 @@ impl Configuring<'_> {
         }
         let moves = !found.is_empty() && self.confirm_migration(&found)?;
         if self.arguments.dry_run {
-            let done = files.iter().map(|file| self.preview(file, moves));
+            let outcomes = files.iter().map(|file| self.preview(file, moves));
             self.advise(files);
-            return Ok((done.collect::<Result<_>>()?, Vec::new()));
+            return Ok((outcomes.collect::<Result<_>>()?, Vec::new()));
         }
         let mut migration = if moves {
             Migration::of(&found, self.broker, self.arguments.force, self.context)
         } else {
             Migration::default()
         };
-        let mut done = Vec::new();
+        let mut outcomes = Vec::new();
         let mut errors = std::mem::take(&mut migration.errors);
         for file in files {
             match self.change(file, &mut migration) {
-                Ok(changed) => done.push(changed),
+                Ok(changed) => outcomes.push(changed),
                 Err(error) => errors.push(error),
             }
         }
@@ -61,7 +61,7 @@ impl Configuring<'_> {
         }
         migration.report(self.warnings);
         self.advise(files);
-        Ok((done, errors))
+        Ok((outcomes, errors))
     }
 
     /// Changes one file. The helper is not added for a registry whose password could not
@@ -83,10 +83,10 @@ impl Configuring<'_> {
             })?;
             self.confirm_replacement(&file.path, &plan.helper_plan)?;
             let changed = *plan.new != text;
-            let mut done = self.outcome(file, &plan, &hosts, old.is_none() && changed);
-            done.changed = changed;
+            let mut outcome = self.outcome(file, &plan, &hosts, old.is_none() && changed);
+            outcome.changed = changed;
             if changed {
-                match self.write(file, old, &plan, &done.hosts) {
+                match self.write(file, old, &plan, &outcome.hosts) {
                     Err(ReplaceError::Changed) => continue,
                     Err(ReplaceError::Failed(error)) => {
                         return Err(write_error(&file.path, &error));
@@ -94,8 +94,8 @@ impl Configuring<'_> {
                     Ok(()) => {}
                 }
             }
-            migration.removed_from(&done.path, &plan.migrated);
-            return Ok(done);
+            migration.removed_from(&outcome.path, &plan.migrated);
+            return Ok(outcome);
         }
         Err(write_error(&file.path, &ReplaceError::Changed))
     }

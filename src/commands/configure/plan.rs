@@ -51,7 +51,7 @@ impl Configuring<'_> {
         }
         self.warn_of_lost_store(file, &document);
         let logins = document.auth_entries(&self.broker.settings.registries);
-        let (chosen, others): (Vec<_>, Vec<_>) = logins
+        let (selected, others): (Vec<_>, Vec<_>) = logins
             .into_iter()
             .partition(|login| self.hosts.iter().any(|host| host == login.registry.host()));
         for login in others {
@@ -61,7 +61,7 @@ impl Configuring<'_> {
                 login.registry
             ));
         }
-        Ok(chosen
+        Ok(selected
             .into_iter()
             .map(|login| (path.clone(), login))
             .collect())
@@ -158,16 +158,16 @@ impl Configuring<'_> {
             moves && self.hosts.iter().any(|host| host == login.registry.host())
         })?;
         let changed = *plan.new != text;
-        let mut done = self.outcome(file, &plan, &self.hosts, old.is_none() && changed);
-        done.changed = changed;
-        done.diff = changed.then(|| {
+        let mut outcome = self.outcome(file, &plan, &self.hosts, old.is_none() && changed);
+        outcome.changed = changed;
+        outcome.diff = changed.then(|| {
             diff::unified(
                 &file.path,
                 old.as_deref().map(String::as_str),
                 Some(&plan.new),
             )
         });
-        Ok(done)
+        Ok(outcome)
     }
 
     pub(super) fn outcome(

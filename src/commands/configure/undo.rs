@@ -51,25 +51,25 @@ pub(super) fn undo(
     if !arguments.dry_run {
         sweep(&known, warnings);
     }
-    let mut done = Vec::new();
+    let mut outcomes = Vec::new();
     let mut errors = Vec::new();
     for path in paths {
-        let is_meant = |change: &&Change| {
+        let is_selected = |change: &&Change| {
             change.path == path
                 && arguments
                     .client
                     .is_none_or(|client| client == change.client)
         };
-        let changes: Vec<Change> = record.changes.iter().filter(is_meant).cloned().collect();
+        let changes: Vec<Change> = record.changes.iter().filter(is_selected).cloned().collect();
         if changes.is_empty() {
             continue;
         }
         let removed = check_undo(&path, &known, &directory)
             .and_then(|()| remove_changes_as_owner(&path, &directory, &changes, arguments.dry_run));
         match removed {
-            Ok(out) => {
-                done.push(out);
-                record.changes.retain(|change| !is_meant(&change));
+            Ok(outcome) => {
+                outcomes.push(outcome);
+                record.changes.retain(|change| !is_selected(&change));
             }
             Err(error) => errors.push(error),
         }
@@ -79,8 +79,8 @@ pub(super) fn undo(
             Error::from_anyhow(&error).with_context("cannot update the record of changes")
         })?;
     }
-    note_remaining(arguments, &done, &record, warnings, context);
-    Ok((done, errors))
+    note_remaining(arguments, &outcomes, &record, warnings, context);
+    Ok((outcomes, errors))
 }
 
 /// Returns the files that `--undo` may change: those that clients read now, and those that
@@ -102,22 +102,22 @@ pub(super) fn known_files(context: &Context<'_>) -> Result<Vec<PathBuf>> {
 
 /// Checks that a record does not lead to other files than those of clients, or to a file
 /// that the record's owner may not change.
-pub(super) fn check_undo(path: &Path, known: &[PathBuf], note: &Path) -> Result<()> {
+pub(super) fn check_undo(path: &Path, known: &[PathBuf], state_directory: &Path) -> Result<()> {
     if !known.iter().any(|known| known == path) {
-        return Err(write_error(
-            path,
-            &"clients do not read it now. If a variable such as DOCKER_CONFIG named it, set it and try again; otherwise remove the helper by hand",
+        return Err(write_error(path, &"clients do not read it now").with_hint(
+            "If a variable such as DOCKER_CONFIG named it, set the variable and try again. Otherwise remove the helper by hand",
         ));
     }
-    let owner = fs::acting_owner(note);
-    if owner.is_some() && fs::entry_exists(path) && owner != fs::acting_owner(path) {
+    let owner = fs::acting_owner(state_directory);
+    if owner.is_some() && fs::is_there(path) && owner != fs::acting_owner(path) {
         return Err(write_error(
             path,
             &format!(
-                "the owner of the record {} may not change it. Remove the helper by hand",
-                note.display()
+                "the owner of the record {} may not change it",
+                state_directory.display()
             ),
-        ));
+        )
+        .with_hint("Remove the helper by hand"));
     }
     Ok(())
 }
@@ -125,11 +125,11 @@ pub(super) fn check_undo(path: &Path, known: &[PathBuf], note: &Path) -> Result<
 /// Removes the changes with the rights of the record's owner.
 pub(super) fn remove_changes_as_owner(
     path: &Path,
-    note: &Path,
+    state_directory: &Path,
     changes: &[Change],
     is_dry_run: bool,
 ) -> Result<FileOutcome> {
-    let _rights = fs::act_as_owner(note).map_err(|error| write_error(path, &error))?;
+    let _rights = fs::act_as_owner(state_directory).map_err(|error| write_error(path, &error))?;
     remove_changes(path, changes, is_dry_run)
 }
 
@@ -143,9 +143,9 @@ pub(super) fn remove_changes(
         .first()
         .map_or(Client::Docker, |change| change.client);
     for _ in 0..MAX_ATTEMPTS {
-        let mut done = FileOutcome::unchanged(client, path);
+        let mut outcome = FileOutcome::unchanged(client, path);
         let Some(old) = read(path)? else {
-            return Ok(done);
+            return Ok(outcome);
         };
         let before = parse(path, &old)?.our_hosts();
         let new = changes
@@ -154,33 +154,33 @@ pub(super) fn remove_changes(
             .fold(old.to_string(), |text, change| change.revert(&text));
         let document = parse(path, &new)?;
         let after = document.our_hosts();
-        done.hosts = before
+        outcome.hosts = before
             .into_iter()
             .filter(|host| !after.contains(host))
             .collect();
-        done.changed = new != *old;
-        let made = changes.iter().find(|change| change.made_file);
-        done.removed = done.changed && made.is_some() && document.is_empty();
-        if !done.changed {
-            return Ok(done);
+        outcome.changed = new != *old;
+        let creating = changes.iter().find(|change| change.made_file);
+        outcome.removed = outcome.changed && creating.is_some() && document.is_empty();
+        if !outcome.changed {
+            return Ok(outcome);
         }
         if is_dry_run {
-            let new = (!done.removed).then_some(&*new);
-            done.diff = Some(diff::unified(path, Some(&old), new));
-            return Ok(done);
+            let new = (!outcome.removed).then_some(&*new);
+            outcome.diff = Some(diff::unified(path, Some(&old), new));
+            return Ok(outcome);
         }
         match file::replace(path, Some(&old), &new) {
             Err(ReplaceError::Changed) => continue,
             Err(ReplaceError::Failed(error)) => return Err(write_error(path, &error)),
             Ok(_) => {}
         }
-        if let Some(change) = made.filter(|_| done.removed) {
+        if let Some(change) = creating.filter(|_| outcome.removed) {
             let above = change.made_directories.iter();
             let above: Vec<PathBuf> = above.filter(|it| path.starts_with(it)).cloned().collect();
             let removed = file::remove(path, &above);
             removed.map_err(|error| write_error(path, &error))?;
         }
-        return Ok(done);
+        return Ok(outcome);
     }
     Err(write_error(path, &ReplaceError::Changed))
 }
@@ -188,15 +188,15 @@ pub(super) fn remove_changes(
 /// Notes the files that still have the helper because it was added by hand.
 pub(super) fn note_remaining(
     arguments: &Arguments,
-    done: &[FileOutcome],
-    left: &Record,
+    outcomes: &[FileOutcome],
+    record: &Record,
     warnings: &Warnings<'_>,
     context: &Context<'_>,
 ) {
     let clients = arguments.client.map_or(Client::ALL.to_vec(), |it| vec![it]);
     for file in files_of(&clients, &machine(context)).unwrap_or_default() {
         let path = absolute(&file.path);
-        if left.changes.iter().any(|change| change.path == path) {
+        if record.changes.iter().any(|change| change.path == path) {
             continue;
         }
         let text = read(&file.path).ok().flatten();
@@ -204,9 +204,9 @@ pub(super) fn note_remaining(
         let mut hosts = Document::parse(text).map_or(Vec::new(), |document| document.our_hosts());
         let path = path.display().to_string();
         // After a dry run, the hosts to remove are still in the file.
-        let out = done.iter().filter(|done| done.path == path);
-        let out: Vec<&String> = out.flat_map(|done| &done.hosts).collect();
-        hosts.retain(|host| !out.contains(&host));
+        let removed = outcomes.iter().filter(|outcome| outcome.path == path);
+        let removed: Vec<&String> = removed.flat_map(|outcome| &outcome.hosts).collect();
+        hosts.retain(|host| !removed.contains(&host));
         if !hosts.is_empty() {
             warnings.note(&format!(
                 "{path} still has the helper for {}, added by hand. Remove it there",

@@ -5,7 +5,7 @@
 desktop_user() {
     local program
     for program in "${!browser_requirements[@]}"; do
-        command -v "$program" >/dev/null || skip "no $program here (package ${browser_requirements[$program]})"
+        command -v "$program" >/dev/null || skip "$program is not installed (package ${browser_requirements[$program]})"
     done
     use_helper_in .docker/config.json us.icr.io
     trust_the_cloud_in_browsers

@@ -51,7 +51,7 @@ test_login_calls_only_store() {
 }
 
 test_login_with_a_path_or_scheme_reaches_the_helper_as_host() {
-    docker_is_at_least 28 || skip 'older dockers take the address literally and bypass the helper'
+    docker_is_at_least 28 || skip 'older versions of docker use the address unchanged, and so do not call the helper'
     docker_user us.icr.io
     local address
     for address in us.icr.io/private https://us.icr.io/v2/; do
@@ -321,7 +321,7 @@ docker_with_buildkit() {
 test_buildkit_build_from_a_private_image() {
     local docker
     docker=$(docker_with_buildkit)
-    [ -n "$docker" ] || skip 'no docker here can build with BuildKit (package docker-buildx)'
+    [ -n "$docker" ] || skip 'no installed docker can build with BuildKit (package docker-buildx)'
     logged_in_docker_user
     printf 'FROM us.icr.io/private/hello\nLABEL built=with-buildkit\n' >"$TMPDIR/Dockerfile"
     record_calls
@@ -363,7 +363,7 @@ test_credential_store_works_for_a_classic_build() {
     classic_build us.icr.io/private/hello
     is "$status" 0
     is "$(head -n 1 "$calls" | cut --delimiter ' ' --fields 1)" list
-    grep --quiet --line-regexp 'get us.icr.io' "$calls" || fail 'the listed login should be asked for'
+    grep --quiet --line-regexp 'get us.icr.io' "$calls" || fail 'the helper should be called for the listed login'
 }
 
 test_revoked_key_fails_with_a_message_after_its_token_is_deleted() {

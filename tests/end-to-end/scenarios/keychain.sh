@@ -221,7 +221,7 @@ as_ordinary_user() {
 }
 
 test_kernel_keyring_of_an_ordinary_user_works_with_30_identities() {
-    [ "$(</proc/sys/kernel/keys/maxbytes)" -lt 40000 ] || skip 'the quota of this machine has room for 30 tokens'
+    [ "$(</proc/sys/kernel/keys/maxbytes)" -lt 40000 ] || skip 'the quota of this machine is larger than 30 tokens'
     export ICR_KEYCHAIN=kernel
     mkdir "$user_dir/ordinary"
     chown "$ordinary_user" "$user_dir/ordinary"
