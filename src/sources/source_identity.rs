@@ -97,14 +97,6 @@ impl<'a> SourceIdentity<'a> {
         Self { id, ..self }
     }
 
-    /// Whether it is a trusted profile's already, by its proof.
-    pub(super) fn is_of_profile(&self) -> bool {
-        matches!(
-            self.input,
-            GrantInput::ComputeResource { .. } | GrantInput::Instance { .. }
-        )
-    }
-
     /// Returns what a source gives with this identity. An access token is the credential
     /// itself, unless a registry token is to be requested with it.
     pub(super) fn resolved(self, name: SourceName, context: &SourceContext<'_>) -> Resolved<'a> {

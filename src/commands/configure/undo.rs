@@ -109,7 +109,7 @@ pub(super) fn check_undo(path: &Path, known: &[PathBuf], state_directory: &Path)
         ));
     }
     let owner = fs::acting_owner(state_directory);
-    if owner.is_some() && fs::is_there(path) && owner != fs::acting_owner(path) {
+    if owner.is_some() && fs::entry_exists(path) && owner != fs::acting_owner(path) {
         return Err(write_error(
             path,
             &format!(
