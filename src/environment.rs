@@ -237,6 +237,15 @@ fn secret_in_file(variable: &str, path: &str) -> Result<Secret> {
     })
 }
 
+/// Returns the system's error, or the usual one in plain words.
+fn readable_reason(error: std::io::Error) -> anyhow::Error {
+    if error.kind() == std::io::ErrorKind::NotFound {
+        anyhow!("it does not exist")
+    } else {
+        error.into()
+    }
+}
+
 fn read_secret(path: &Path) -> anyhow::Result<Secret> {
     let mut text = Zeroizing::new(String::new());
     fs::open_waiting_for_writers(path)?

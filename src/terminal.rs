@@ -120,8 +120,9 @@ impl Terminal for SystemTerminal<'_> {
 
     fn ask(&self, prompt: &str) -> io::Result<String> {
         let prompt = format!("{} ", one_line(prompt, MAX_LINE_LENGTH));
-        io::stderr().write_all(prompt.as_bytes())?;
-        line(&mut device()?)
+        let mut output = io::stderr();
+        output.write_all(prompt.as_bytes())?;
+        line(&mut device()?).inspect_err(|_| end_prompt(&mut output))
     }
 
     fn confirm(&self, question: &str, default: bool) -> io::Result<bool> {
@@ -183,6 +184,11 @@ fn line(answers: &mut dyn BufRead) -> io::Result<String> {
     }
 }
 
+/// Ends the line of a prompt without an answer, before the error is written.
+fn end_prompt(output: &mut dyn Write) {
+    let _ = writeln!(output);
+}
+
 /// Asks a question until the answer is yes or no.
 fn ask_yes_or_no(
     question: &str,
@@ -194,7 +200,8 @@ fn ask_yes_or_no(
     for _ in 0..MAX_QUESTIONS {
         let question = format!("{} {choice} ", one_line(question, MAX_LINE_LENGTH));
         output.write_all(question.as_bytes())?;
-        match line(answers)?.to_ascii_lowercase().as_str() {
+        let answer = line(answers).inspect_err(|_| end_prompt(output))?;
+        match answer.to_ascii_lowercase().as_str() {
             "" => return Ok(default),
             "y" | "yes" => return Ok(true),
             "n" | "no" => return Ok(false),

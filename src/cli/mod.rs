@@ -67,17 +67,30 @@ pub fn run(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>)
         Err(error) => {
             if stdio.output_is_terminal {
                 report_to_person(&error, stdio);
-            } else {
-                report_to_client(&error, stdio);
+                return error.exit_status();
             }
+            // A client of a newer protocol may send an unknown verb, and every client
+            // expects 1 for an error.
+            report_to_client(&error, stdio);
             return 1;
         }
+    };
+    let requested = match &request {
+        Request::Get(address) => Some(address.clone().unwrap_or_default()),
+        _ => None,
     };
     crate::log::start(context.environment, stdio.error);
     match logged(request.name(), || answer(request, stdio, context)) {
         Ok(()) => 0,
         Err(error) => {
             report_to_client(&error, stdio);
+            if let Some(address) = requested
+                && stdio.output_is_terminal
+                && context.terminal.is_interactive()
+                && let Some(hint) = helper::hint_for_person(&error, &address, context)
+            {
+                let _ = writeln!(stdio.error, "hint: {}", one_line(&hint, MAX_LINE_LENGTH));
+            }
             1
         }
     }
@@ -138,7 +151,7 @@ fn report_to_person(error: &Error, stdio: &mut Stdio<'_>) {
 fn parse(arguments: &[OsString]) -> Result<Request> {
     let texts: Option<Vec<&str>> = arguments.iter().map(|argument| argument.to_str()).collect();
     let texts = texts
-        .ok_or_else(|| Error::user("an argument is not UTF-8 text").with_hint("See --help"))?;
+        .ok_or_else(|| Error::usage("an argument is not UTF-8 text").with_hint("See --help"))?;
     match texts.as_slice() {
         [verb, "--help" | "-h"] | ["help", verb, ..] if is_known(verb) => {
             Ok(Request::Help(Some((*verb).to_owned())))
@@ -153,24 +166,24 @@ fn parse(arguments: &[OsString]) -> Result<Request> {
         ["version" | "--version" | "-v"] => Ok(Request::Version),
         ["--help" | "-h" | "help"] => Ok(Request::Help(None)),
         [verb @ ("get" | "erase" | "store" | "list" | "version"), ..] => {
-            Err(Error::user(format!("too many arguments for '{verb}'"))
+            Err(Error::usage(format!("too many arguments for '{verb}'"))
                 .with_hint(format!("See '{PROGRAM} {verb} --help'")))
         }
         ["help", unknown, ..] | [unknown, ..] => Err(unknown_command(unknown)),
-        [] => Err(Error::user(USAGE)),
+        [] => Err(Error::usage(USAGE)),
     }
 }
 
 fn unknown_command(unknown: &str) -> Error {
     if !repeatable::is_repeatable(unknown) {
-        return Error::user("unknown command (not shown, because it may be a secret)")
+        return Error::usage("unknown command (not shown, because it may be a secret)")
             .with_hint("See --help");
     }
     let hint = closest_command(unknown).map_or_else(
         || "See --help".to_owned(),
         |name| format!("Did you mean '{name}'? See --help"),
     );
-    Error::user(format!("unknown command '{unknown}'")).with_hint(hint)
+    Error::usage(format!("unknown command '{unknown}'")).with_hint(hint)
 }
 
 /// Returns whether this is a client's verb or a person's command.
@@ -199,8 +212,10 @@ fn answer(request: Request, stdio: &mut Stdio<'_>, context: &Context<'_>) -> Res
     }
 }
 
-const USAGE: &str = "Usage: docker-credential-icr <get|store|erase|list|version> (see --help)";
+const USAGE: &str = "Usage: docker-credential-icr <get|store|erase|list|version>, or a command such as login, configure, status or doctor (see --help for all commands)";
 
+/// The version as `NAME (PACKAGE) VERSION`, which is the form of Docker's own helpers.
+/// The version as `NAME (PACKAGE) VERSION`, which is the form of Docker's own helpers.
 const VERSION: &str = concat!(
     "docker-credential-icr (",
     env!("CARGO_PKG_NAME"),
@@ -210,12 +225,22 @@ const VERSION: &str = concat!(
 
 /// Returns the help on the program: what it does, its commands and its verbs.
 fn introduction() -> String {
+    let line = |call: String, summary: &str| format!("    {call:<18} {summary}\n");
+    let commands = COMMANDS.map(|(name, argument)| {
+        line(
+            format!("{name}{argument}"),
+            &arguments::summary(name).unwrap_or_default(),
+        )
+    });
     let verbs = VERBS.map(|verb| {
         let address = if verb.takes_address { " [ADDRESS]" } else { "" };
-        let call = format!("{}{address}", verb.name);
-        format!("    {call:<18} {}\n", verb.explanation)
+        line(format!("{}{address}", verb.name), verb.explanation)
     });
-    format!("{INTRODUCTION}\n{}", verbs.concat().trim_end())
+    format!(
+        "{INTRODUCTION}\n{}\nCommands that clients call:\n{}",
+        commands.concat(),
+        verbs.concat().trim_end()
+    )
 }
 
 /// The first lines of [`introduction`].
@@ -227,17 +252,19 @@ Get started:
     docker-credential-icr login
     docker-credential-icr configure --registry us.icr.io de.icr.io
 
-Commands (see COMMAND --help):
-    login [REGISTRY]   Log in to all registries, or to those you name
-    logout [REGISTRY]  Log out and delete cached tokens
-    configure          Add this helper to Docker and Podman (--undo removes it)
-    print REGISTRY     Print a credential for tools without helper support
-    settings           Show all settings and where each comes from
-    status [REGISTRY]  Show who is logged in where, and when tokens expire
-    doctor             Diagnose problems and suggest fixes
-    token              Add, list, print and remove registry tokens
+Commands (for details: docker-credential-icr COMMAND --help):"#;
 
-Commands that clients call:"#;
+/// The commands in the order of [`introduction`], each with its argument.
+const COMMANDS: [(&str, &str); 8] = [
+    ("login", " [REGISTRY]"),
+    ("logout", " [REGISTRY]"),
+    ("configure", ""),
+    ("print", " REGISTRY"),
+    ("settings", ""),
+    ("status", " [REGISTRY]"),
+    ("doctor", ""),
+    ("token", ""),
+];
 
 #[cfg(test)]
 mod tests {
@@ -259,9 +286,17 @@ mod tests {
     }
 
     #[test]
-    fn the_introduction_lists_every_verb() {
+    fn the_introduction_lists_every_command() {
+        let mut listed = COMMANDS.map(|(name, _)| name).to_vec();
+        listed.sort_unstable();
+        assert_eq!(listed, arguments::names());
+    }
+
+    #[test]
+    fn the_introduction_explains_commands_and_verbs() {
         let text = introduction();
         for line in [
+            "    doctor             Diagnose problems and suggest fixes\n",
             "    get [ADDRESS]      Print the credential for a registry as JSON\n",
             "    version            Print the version",
         ] {

@@ -1,5 +1,7 @@
 //! The API key to log in with: from a file, stdin or a prompt.
 
+use std::io::ErrorKind;
+use std::io::ErrorKind;
 use std::io::Read;
 use std::path::Path;
 
@@ -53,8 +55,18 @@ impl ApiKeyArguments {
 }
 
 fn from_file(argument: &str, context: &Context<'_>) -> Result<Secret> {
+    if argument == "-" {
+        return Err(
+            Error::usage("--api-key needs @FILE").with_hint("To read stdin, use --api-key-stdin")
+        );
+    }
+    if argument == "-" {
+        return Err(
+            Error::usage("--api-key needs @FILE").with_hint("To read stdin, use --api-key-stdin")
+        );
+    }
     let Some(path) = argument.strip_prefix('@') else {
-        return Err(Error::user(
+        return Err(Error::usage(
             "--api-key needs @FILE, not the key itself: other users can see a program's arguments",
         )
         .with_hint(
@@ -78,13 +90,32 @@ fn from_stdin(stdio: &mut Stdio<'_>) -> Result<Secret> {
         return Err(fail("it is too large"));
     }
     let text = std::str::from_utf8(&bytes).map_err(|_| fail("it is not UTF-8 text"))?;
+    if text.trim().is_empty() {
+        return Err(
+            Error::user("stdin is empty: it has no API key").with_hint(format!(
+                "Pipe the key in: '{PROGRAM} login --api-key-stdin < FILE'"
+            )),
+        );
+    }
+    if text.trim().is_empty() {
+        return Err(
+            Error::user("stdin is empty: it has no API key").with_hint(format!(
+                "Pipe the key in: '{PROGRAM} login --api-key-stdin < FILE'"
+            )),
+        );
+    }
     parse_key(text).map_err(fail)
 }
 
 fn from_prompt(context: &Context<'_>) -> Result<Secret> {
     let answer = context.terminal.ask_secret("IBM Cloud API key: ");
-    let answer =
-        answer.map_err(|error| Error::user(format!("cannot read the API key ({error})")))?;
+    let answer = answer.map_err(|error| {
+        Error::user(if error.kind() == ErrorKind::UnexpectedEof {
+            "canceled: no API key was entered. Nothing was changed".to_owned()
+        } else {
+            format!("cannot read the API key ({error})")
+        })
+    })?;
     parse_key(answer.expose())
         .map_err(|reason| Error::user(format!("this is not an API key: {reason}")))
 }

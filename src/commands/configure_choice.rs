@@ -154,19 +154,24 @@ impl Choosing<'_> {
     }
 
     fn nothing_found(&self, files: &[ClientFile]) -> Error {
-        let name_them =
-            format!("Name the registries that you use: '{PROGRAM} configure --registry us.icr.io'");
+        let name_them = format!("Run '{PROGRAM} configure --registry us.icr.io'");
         let is_password = |kind: &AuthKind| matches!(kind, AuthKind::Credential(_));
         let with_passwords = in_order(self.hosts_with(files, &is_password));
         if with_passwords.is_empty() {
-            return Error::user("no registry has a login of its own").with_hint(name_them);
+            let reason = if self.context.terminal.is_interactive() {
+                "--json asks nothing"
+            } else {
+                "not a terminal"
+            };
+            return Error::user(format!("cannot ask which registries you use: {reason}"))
+                .with_hint(name_them);
         }
         Error::user(format!(
             "no registry has a login of its own, but unencrypted passwords were found for {}",
             listed(&with_passwords)
         ))
         .with_hint(format!(
-            "To move them to the keychain and add the helper, run '{PROGRAM} configure --migrate'. {name_them}"
+            "To move them to the keychain and add the helper, run '{PROGRAM} configure --migrate'. To add the helper only, run '{PROGRAM} configure --registry us.icr.io'"
         ))
     }
 
@@ -180,6 +185,7 @@ impl Choosing<'_> {
         };
         let prompt = format!("Registries [{}]:", found.join(" "));
         let terminal = self.context.terminal;
+        terminal.write_line("Name the registries that you use, separated by blanks");
         for _ in 0..MAX_PROMPTS {
             let answer = terminal.ask(&prompt).map_err(|_| no_answer())?;
             let separator = |character: char| character == ',' || character.is_whitespace();
@@ -273,7 +279,7 @@ fn misplaced_client(address: &str, others: &[String], settings: &Settings) -> Er
         None => not_ibm_cloud_registry(address, settings),
         Some(client) => {
             let others = if others.is_empty() {
-                "HOST".to_owned()
+                "REGISTRY".to_owned()
             } else {
                 others.join(" ")
             };
@@ -293,5 +299,5 @@ fn in_order(mut hosts: BTreeSet<String>) -> Vec<String> {
 }
 
 fn no_answer() -> Error {
-    Error::user("no answer. Nothing was changed")
+    Error::user("canceled: no answer was given. Nothing was changed")
 }

@@ -58,11 +58,11 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     api_key: ApiKeyArguments,
 
-    /// Log in with a one-time passcode from your browser
+    /// Log in with a one-time passcode, which you get in any browser
     #[arg(long, groups = ["method", "session"])]
     sso: bool,
 
-    /// Log in with your browser
+    /// Log in with the browser on this machine
     #[arg(long, groups = ["method", "session"])]
     web: bool,
 
@@ -75,14 +75,14 @@ pub(crate) struct Arguments {
     rotate: bool,
 
     /// Create an API key for this machine and store it instead of the session
-    #[arg(long, requires = "session")]
+    #[arg(long)]
     create_api_key: bool,
 
     /// Days until the new API key expires [default: 90]
     #[arg(long, value_name = "DAYS", value_parser = api_key_lifecycle::days)]
     expires: Option<u32>,
 
-    /// Assume a trusted profile, by ID, CRN or name
+    /// Assume an IAM trusted profile, by ID, CRN or name
     #[arg(long, value_name = "PROFILE")]
     profile_id: Option<String>,
 
@@ -111,7 +111,7 @@ impl Arguments {
     fn trusted_profile(&self) -> Result<Option<TrustedProfile>> {
         let profile = self.profile_id.as_deref().map(TrustedProfile::parse);
         let profile = profile.transpose();
-        let profile = profile.map_err(|reason| Error::user(format!("--profile-id {reason}")))?;
+        let profile = profile.map_err(|reason| Error::usage(format!("--profile-id {reason}")))?;
         Ok(profile.map(|profile| profile.with_account(self.account.clone())))
     }
 }
@@ -124,6 +124,16 @@ pub(crate) fn run(
     if arguments.expires.is_some() && !arguments.uses_session() && !arguments.rotate {
         return Err(Error::usage("--expires needs a new API key")
             .with_hint("Add --rotate, or --create-api-key with --sso, --web or --from-ibmcloud"));
+    }
+    if arguments.create_api_key && !arguments.uses_session() {
+        return Err(Error::usage(
+            "--create-api-key needs one of --sso, --web or --from-ibmcloud",
+        ));
+    }
+    if arguments.create_api_key && !arguments.uses_session() {
+        return Err(Error::usage(
+            "--create-api-key needs one of --sso, --web or --from-ibmcloud",
+        ));
     }
     let settings = context.settings()?;
     if settings.keychain == KeychainChoice::None {

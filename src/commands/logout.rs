@@ -37,7 +37,7 @@ Examples:
 
 /// Log out and delete cached tokens
 ///
-/// It is no error if no login is stored.
+/// If no login is stored, nothing happens and the exit status is 0.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, verbatim_doc_comment)]
 pub(crate) struct Arguments {

@@ -58,7 +58,7 @@ Examples:
 #[command(after_help = EXAMPLES, verbatim_doc_comment)]
 pub(crate) struct Arguments {
     /// Registry, for example us.icr.io
-    #[arg(value_name = "HOST")]
+    #[arg(value_name = "REGISTRY")]
     registry: String,
 
     /// Output format

@@ -50,12 +50,15 @@ pub(super) fn run(
 }
 
 fn with_created_key(scope: &LoginScope, broker: &Broker<'_>) -> Result<(Login, IssuedKey)> {
-    let login = broker
-        .login(scope)?
-        .ok_or_else(|| Error::user(format!("cannot replace an API key: {}", not_stored(scope))))?;
+    let login = broker.login(scope)?.ok_or_else(|| {
+        Error::user(format!("cannot replace an API key: {}", not_stored(scope))).with_hint(format!(
+            "Run '{} --sso --create-api-key' first",
+            scope.login_command()
+        ))
+    })?;
     let key = login.issued_key.clone().ok_or_else(|| {
         Error::user(format!(
-            "{} has no API key created by --create-api-key, and others are not replaced",
+            "{} cannot be rotated: only API keys created by --create-api-key can be replaced",
             login_for(scope)
         ))
         .with_hint(format!(

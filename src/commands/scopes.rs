@@ -18,11 +18,12 @@ const MAX_NAME_LENGTH: usize = 100;
 /// The logins that a command changes.
 #[derive(clap::Args)]
 pub(super) struct ScopeArgs {
-    /// Registries, for example us.icr.io; omit for the default login
+    /// Registries, for example us.icr.io. Without one, the login is for all registries
+    /// (the default login)
     #[arg(value_name = "REGISTRY")]
     registries: Vec<String>,
 
-    /// Use the login of a profile in the settings file
+    /// Change the login for a profile of the settings file
     #[arg(long, value_name = "NAME", conflicts_with = "registries")]
     profile: Option<String>,
 }
@@ -111,7 +112,14 @@ pub(super) fn known_registries(
 /// Creates the error for an address that is not an IBM Cloud registry.
 pub(super) fn not_ibm_cloud_registry(address: &str, settings: &Settings) -> Error {
     let Some(host) = repeatable::host(address) else {
-        return Error::user("this is not an IBM Cloud registry (example: us.icr.io)");
+        let name = if repeatable::is_repeatable(address) {
+            format!("'{address}'")
+        } else {
+            "this".to_owned()
+        };
+        return Error::user(format!(
+            "{name} is not an IBM Cloud registry (example: us.icr.io)"
+        ));
     };
     let files = settings.files();
     // The last one wins, and the user can write to it.

@@ -48,11 +48,12 @@ Exit status: 0 if there are no problems, otherwise 1. Without --check, problems 
 sources and keychains that cannot be read, expired logins, and logins that IAM
 rejected at the last `get`.";
 
-/// Show the active source of each registry
+/// Show who is logged in where, and when tokens expire
 ///
-/// Lists the registries that have a login, that the settings name, or for which
-/// a client uses this helper; and all other registries if a source is active for
-/// them. Sends no requests without --check.
+/// Shows each registry that you use, and where its credential comes from (its
+/// source): a login, a variable, a file or the machine. You use a registry if it
+/// has a login, if the settings name it, or if a client uses this helper for it.
+/// Sends no requests without --check.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, verbatim_doc_comment)]
 pub(crate) struct Arguments {

@@ -61,7 +61,7 @@ enum Action {
 #[derive(clap::Args)]
 struct Target {
     /// Registry, for example us.icr.io
-    #[arg(long, value_name = "HOST")]
+    #[arg(long, value_name = "REGISTRY")]
     registry: String,
 
     /// ID of the account, if it is not the one of your login

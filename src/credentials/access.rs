@@ -25,7 +25,7 @@ impl Broker<'_> {
         let context = self.source_context(registry);
         let not_logged_in = || {
             Error::user(format!("not logged in to {registry}")).with_hint(format!(
-                "Run '{}', or set IBMCLOUD_API_KEY",
+                "Run '{}', or set $IBMCLOUD_API_KEY",
                 login_command(registry, self.settings)
             ))
         };

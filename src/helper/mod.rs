@@ -8,6 +8,7 @@ use crate::context::Context;
 use crate::context::Session;
 use crate::context::Stdio;
 use crate::credentials::Broker;
+use crate::credentials::login_command;
 use crate::error::Error;
 use crate::error::ErrorKind;
 use crate::error::Result;
@@ -48,7 +49,10 @@ pub const VERBS: [Verb; 5] = [
         name: "store",
         explanation: "Store a login, read as JSON from stdin",
         takes_address: false,
-        example: "docker-credential-icr store < login.json",
+        example: concat!(
+            "docker-credential-icr store < login.json\n\nlogin.json:\n  ",
+            r#"{"ServerURL":"us.icr.io","Username":"iamapikey","Secret":"…"}"#
+        ),
     },
     Verb {
         name: "erase",
@@ -90,6 +94,34 @@ pub(crate) fn get(
         .map_err(|error| Error::unwritten_answer(&error))
 }
 
+/// Returns a hint on an answer whose text only clients understand, for a person who tries
+/// `get` at a terminal. The address is empty if it was not an argument.
+pub(crate) fn hint_for_person(
+    error: &Error,
+    address: &str,
+    context: &Context<'_>,
+) -> Option<String> {
+    if error.kind() == ErrorKind::NoServerAddress {
+        return Some(format!(
+            "Name a registry, for example '{PROGRAM} get us.icr.io'"
+        ));
+    }
+    if !error.is_not_found() || address.is_empty() {
+        return None;
+    }
+    Some(match context.registry(address).ok()? {
+        Some((registry, settings)) => format!(
+            "Not logged in to {registry}. Run '{}'",
+            login_command(&registry, &settings)
+        ),
+        None => {
+            let host = repeatable::host(address);
+            let host = host.unwrap_or_else(|| "this".to_owned());
+            format!("{host} is not an IBM Cloud registry")
+        }
+    })
+}
+
 /// Returns whether IAM rejected a stored login that the client is about to replace, which an
 /// error would prevent. A client's login does not replace a profile's.
 fn is_about_to_be_replaced(
@@ -117,7 +149,7 @@ pub(crate) fn store(stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> 
             "{address} is not an IBM Cloud registry, and {PROGRAM} stores no logins for others"
         ))
         .with_hint(
-            "In Docker's config.json, use it in credHelpers of IBM Cloud registries only, and not as credsStore",
+            "In Docker's config.json, name 'icr' under credHelpers, for IBM Cloud registries only, not under credsStore",
         ));
     };
     let session = Session::with_settings(context, settings, Prompting::Allowed)?;

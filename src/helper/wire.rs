@@ -26,6 +26,12 @@ pub const NO_SERVER_ADDRESS: &str = "no credentials server URL";
 /// The error for an empty user name.
 pub const NO_USERNAME: &str = "no credentials username";
 
+/// An example of the input of `store`.
+const STORE_INPUT: &str = r#"{"ServerURL":"us.icr.io","Username":"iamapikey","Secret":"…"}"#;
+
+/// An example of the input of `store`.
+const STORE_INPUT: &str = r#"{"ServerURL":"us.icr.io","Username":"iamapikey","Secret":"…"}"#;
+
 /// The maximum size of the input, in bytes.
 const MAX_INPUT: u64 = 1024 * 1024;
 
@@ -98,6 +104,7 @@ pub fn store_request(input: &[u8]) -> Result<StoreRequest> {
             error.line(),
             error.column()
         ))
+        .with_hint(format!("Send {STORE_INPUT}"))
     })?;
     let address = take_text(&mut fields, "ServerURL")?.unwrap_or_default();
     let username = take_text(&mut fields, "Username")?.unwrap_or_default();

@@ -108,7 +108,10 @@ pub(crate) fn parse_url(text: &str) -> Result<Url, String> {
     let rest = text.split_once(':').map_or(text, |(_, rest)| rest);
     let rest = rest.trim_start_matches(['/', '\\', '\t', '\n', '\r']);
     let authority = rest.split(['/', '\\', '?', '#']).next().unwrap_or_default();
-    if !text.is_ascii() || authority.contains('%') {
+    if authority.contains('%') {
+        return Err("contains % in the host name".into());
+    }
+    if !text.is_ascii() {
         return Err(
             "contains a character that is not ASCII; write the host in its ASCII form (xn--…)"
                 .into(),

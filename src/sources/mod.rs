@@ -433,9 +433,12 @@ fn missing(chosen: SourceName) -> (&'static str, Option<&'static str>) {
         ),
         SourceName::CredentialsFile => (
             "no IBM credentials file has a property that begins with CONTAINER_REGISTRY_",
-            Some("Set IBM_CREDENTIALS_FILE, or 'file' in the profile"),
+            Some("Set $IBM_CREDENTIALS_FILE, or 'file' in the profile"),
         ),
-        SourceName::Environment => ("no variable has a credential", Some("Set IBMCLOUD_API_KEY")),
+        SourceName::Environment => (
+            "no variable has a credential",
+            Some("Set $IBMCLOUD_API_KEY"),
+        ),
         SourceName::IbmCloudCli => (
             "the IBM Cloud CLI has no session",
             Some("Run 'ibmcloud login'"),

@@ -224,8 +224,8 @@ fn the_source_for_all_other_registries_has_a_row() {
             REGISTRY        IDENTITY  SOURCE  USER NAME  TOKEN  STORED IN  CLIENTS
             all registries  problem   -       -          -      -          none
 
-            problem: all registries: cannot read the file /does/not/exist named in $IBMCLOUD_API_KEY: No such file or directory (os error 2)
-                     fix: Use the path of a file with the secret, or set the variable to the secret
+            problem: all registries: $IBMCLOUD_API_KEY names the file /does/not/exist, which cannot be read: it does not exist
+                     fix: Name a file that has the key, or set the variable to the key
 
             No client uses this helper. To continue:
               docker-credential-icr configure     Add this helper to Docker and Podman

@@ -260,7 +260,15 @@ fn syntax(text: &str, error: &serde_json::Error) -> String {
     } else {
         ""
     };
-    format!("it is not valid JSON: {error}{hint}")
+    let text = error.to_string();
+    let reason = if error.is_eof() {
+        "it ends too early"
+    } else {
+        text.split_once(" at line ")
+            .map_or(&*text, |(reason, _)| reason)
+    };
+    let (line, column) = (error.line(), error.column());
+    format!("it is not valid JSON (line {line}, column {column}: {reason}){hint}")
 }
 
 /// Adds the line and column of a byte offset to a message.
@@ -305,7 +313,7 @@ mod tests {
                 "line 2 column 11. JSON has no comments",
             ),
             ("{\"a\": 1,}", "line 1 column 9"),
-            ("{} hunter2", "trailing characters at line 1 column 4"),
+            ("{} hunter2", "line 1, column 4: trailing characters"),
             ("{\"a\":\"hunter2\n\"}", "control character"),
             ("\u{feff}{}", "byte order mark"),
             ("[\"hunter2\"]", "it is not an object (line 1, column 1)"),

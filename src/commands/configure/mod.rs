@@ -37,7 +37,7 @@ Examples:
   docker-credential-icr configure --all --dry-run         show the changes
   docker-credential-icr configure --undo                  remove the helper";
 
-/// Add this helper to Docker and Podman (`--undo` removes it)
+/// Add this helper to Docker and Podman (--undo removes it)
 ///
 /// Nothing else in their files changes. Passwords for IBM Cloud registries in these
 /// files are reported; --migrate moves them to the keychain.
@@ -48,10 +48,10 @@ pub(crate) struct Arguments {
     client: Option<Client>,
 
     /// Configure these registries, such as us.icr.io
-    #[arg(long = "registry", value_name = "HOST", num_args = 1.., value_delimiter = ',')]
+    #[arg(long = "registry", value_name = "REGISTRY", num_args = 1.., value_delimiter = ',')]
     registries: Vec<String>,
 
-    /// Configure all public registries; slows down a classic `docker build`
+    /// Configure all public registries; docker build without BuildKit asks for each of them
     #[arg(long, conflicts_with = "registries")]
     all: bool,
 
@@ -67,7 +67,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     migrate: bool,
 
-    /// Replace other helpers, and other logins in the keychain
+    /// Replace other helpers and, with --migrate, other logins in the keychain
     #[arg(long)]
     force: bool,
 

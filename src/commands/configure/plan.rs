@@ -56,7 +56,7 @@ impl Configuring<'_> {
             .partition(|login| self.hosts.iter().any(|host| host == login.registry.host()));
         for login in others {
             self.warnings.warn(format!(
-                "the password for {} is stored unencrypted in {path}. To move it, add --migrate --registry {}",
+                "the password for {} is stored unencrypted in {path}. To move it, run '{PROGRAM} configure --migrate --registry {}'",
                 login.key,
                 login.registry
             ));

@@ -61,6 +61,12 @@ impl Diagnostic {
         Self::new(check, Verdict::Problem, message, Some(fix.into()))
     }
 
+    /// Creates a warning for a group that needs the settings.
+    pub(super) fn skipped(check: &'static str) -> Self {
+        let message = "skipped: the settings cannot be read";
+        Self::new(check, Verdict::Warning, message, None)
+    }
+
     /// Creates a problem from an error; its hint is the fix.
     pub(super) fn error(check: &'static str, error: &Error) -> Self {
         let fix = error.hint().map(str::to_owned);

@@ -25,7 +25,7 @@ const SLOW: Duration = Duration::from_secs(1);
 const QUOTA_WARNING: u64 = 80;
 
 /// The fix for a keychain that does not work.
-const SELECT_ANOTHER: &str = "Select another keychain with ICR_KEYCHAIN";
+const SELECT_ANOTHER: &str = "Select another keychain with $ICR_KEYCHAIN";
 
 /// The fix for a full kernel keyring.
 const FREE_QUOTA: &str =
@@ -39,7 +39,7 @@ const KEY_USERS: &str = "proc/key-users";
 
 pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
     if context.settings_error.is_some() {
-        return Vec::new();
+        return vec![Diagnostic::skipped("keychain")];
     }
     if context.settings.keychain == KeychainChoice::None {
         return vec![Diagnostic::warning(

@@ -53,10 +53,10 @@ Exit status: 0 if there are no problems (warnings are allowed), otherwise 1.";
 /// Diagnose problems and suggest fixes
 ///
 /// Checks the program and the PATH, the settings, the clients' files, the
-/// keychains, the sources and other files. Requests new tokens from IAM and shows
-/// them to the registries. Changes nothing: locks are released, and test items in
-/// the keychains are deleted. Only a refresh token that IAM replaces is stored,
-/// because the login would be lost otherwise.
+/// keychains, the sources and other files. Requests new tokens from IAM and sends
+/// them to the registries, to see whether they are accepted. Leaves no changes,
+/// with one exception: if IAM replaces a refresh token during the check, the new
+/// one is stored.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, verbatim_doc_comment)]
 pub(crate) struct Arguments {
@@ -68,7 +68,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     json: bool,
 
-    /// Store the logins of an older program of the same name as logins of this one
+    /// Import logins that another, older docker-credential-icr stored in the keychain
     #[arg(long, conflicts_with_all = ["report", "json"])]
     take_over: bool,
 }
@@ -102,11 +102,16 @@ impl<'a> CheckContext<'a> {
         })
     }
 
-    /// Returns the registries in use, or one of IBM's if there are none.
-    fn registries(&self, broker: &Broker<'_>) -> BTreeSet<Registry> {
+    /// Returns the registries in use.
+    fn registries_in_use(&self, broker: &Broker<'_>) -> BTreeSet<Registry> {
         let stored = broker.scopes().unwrap_or_default();
         let clients = self.clients.by_registry();
-        let mut registries = scopes::known_registries(stored, self.settings, &clients);
+        scopes::known_registries(stored, self.settings, &clients)
+    }
+
+    /// Returns the registries in use, or one of IBM's as an example if there are none.
+    fn registries(&self, broker: &Broker<'_>) -> BTreeSet<Registry> {
+        let mut registries = self.registries_in_use(broker);
         if registries.is_empty() {
             registries.extend(self.settings.all_registries().next());
         }

@@ -155,7 +155,7 @@ fn under_sudo(context: &CheckContext<'_>, path: &str, own: &Path) -> Option<Diag
         None => Diagnostic::warning(
             CHECK,
             format!("'sudo docker' does not find {PROGRAM}: it is not on {origin} ({path})"),
-            "sudo ./install/install.sh --system",
+            "In the directory of the installer: sudo ./install/install.sh --system",
         ),
     })
 }

@@ -5,7 +5,8 @@ use super::Diagnostic;
 
 pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
     if let Some(error) = context.settings_error {
-        return vec![Diagnostic::error("settings", error)];
+        let fix = error.hint().unwrap_or("Correct what the message names");
+        return vec![Diagnostic::problem("settings", error.text(), fix)];
     }
     let settings = context.settings;
     let files = settings.files().iter().filter(|file| file.exists);

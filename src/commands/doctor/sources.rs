@@ -14,14 +14,27 @@ use crate::registry::Registry;
 use crate::sources::Origin;
 
 pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
+    if context.settings_error.is_some() {
+        return vec![Diagnostic::skipped("source")];
+    }
     let Some(broker) = context.broker() else {
         return Vec::new();
     };
     let now = context.context.clock.now();
     let mut diagnostics: Vec<Diagnostic> = Vec::new();
+    let is_unused = context.registries_in_use(&broker).is_empty();
     for registry in context.registries(&broker) {
         let active = broker.describe(&registry);
-        diagnostics.push(active_source(&registry, &active, &broker));
+        let is_example = is_unused && matches!(active, Ok(None));
+        diagnostics.push(if is_example {
+            Diagnostic::warning(
+                "source",
+                "not logged in, and no registry is in use yet",
+                login_command(&registry, broker.settings),
+            )
+        } else {
+            active_source(&registry, &active, &broker)
+        });
         let active = active.ok().flatten();
         if let Some((message, fix)) = active.and_then(|active| expiry_warning(&active, now))
             && !diagnostics.iter().any(|it| it.message == message)
