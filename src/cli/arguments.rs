@@ -68,10 +68,6 @@ pub fn run(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>)
             return Err(Error::usage("print needs a registry")
                 .with_hint(format!("For example: '{PROGRAM} print us.icr.io'")));
         }
-        Err(error) if lacks_registry(&error) => {
-            return Err(Error::usage("print needs a registry")
-                .with_hint(format!("For example: '{PROGRAM} print us.icr.io'")));
-        }
         Err(error) => {
             let text = without_secrets(error).render().to_string();
             // The caller puts it before every error.
@@ -99,22 +95,10 @@ fn lacks_registry(error: &clap::Error) -> bool {
     )
 }
 
-/// Returns whether only the registry of `print` is missing; no other command requires one.
-fn lacks_registry(error: &clap::Error) -> bool {
-    matches!(
-        error.get(ContextKind::InvalidArg),
-        Some(ContextValue::Strings(missing)) if *missing == ["<REGISTRY>"]
-    )
-}
-
 /// Removes what may be a secret from an error, and the tips on passing a mistyped flag as
-/// a value, which is never meant. Does not list the alias of `list`, either. Does not list the alias of `list`, either.
+/// a value, which is never meant. Does not list the alias of `list`, either.
 fn without_secrets(mut error: clap::Error) -> clap::Error {
     error.remove(ContextKind::Suggested);
-    if let Some(ContextValue::Strings(names)) = error.get(ContextKind::ValidSubcommand) {
-        let names = names.iter().filter(|name| *name != "ls").cloned().collect();
-        error.insert(ContextKind::ValidSubcommand, ContextValue::Strings(names));
-    }
     if let Some(ContextValue::Strings(names)) = error.get(ContextKind::ValidSubcommand) {
         let names = names.iter().filter(|name| *name != "ls").cloned().collect();
         error.insert(ContextKind::ValidSubcommand, ContextValue::Strings(names));
@@ -141,13 +125,6 @@ pub fn names() -> Vec<String> {
     let all = Arguments::command();
     let names = all.get_subcommands().map(clap::Command::get_name);
     names.map(str::to_owned).collect()
-}
-
-/// Returns the first line of a command's help.
-pub fn summary(name: &str) -> Option<String> {
-    let all = Arguments::command();
-    let about = all.find_subcommand(name)?.get_about()?;
-    Some(about.to_string())
 }
 
 /// Returns the first line of a command's help.

@@ -215,7 +215,6 @@ fn answer(request: Request, stdio: &mut Stdio<'_>, context: &Context<'_>) -> Res
 const USAGE: &str = "Usage: docker-credential-icr <get|store|erase|list|version>, or a command such as login, configure, status or doctor (see --help for all commands)";
 
 /// The version as `NAME (PACKAGE) VERSION`, which is the form of Docker's own helpers.
-/// The version as `NAME (PACKAGE) VERSION`, which is the form of Docker's own helpers.
 const VERSION: &str = concat!(
     "docker-credential-icr (",
     env!("CARGO_PKG_NAME"),

@@ -1,7 +1,6 @@
 //! The API key to log in with: from a file, stdin or a prompt.
 
 use std::io::ErrorKind;
-use std::io::ErrorKind;
 use std::io::Read;
 use std::path::Path;
 
@@ -60,11 +59,6 @@ fn from_file(argument: &str, context: &Context<'_>) -> Result<Secret> {
             Error::usage("--api-key needs @FILE").with_hint("To read stdin, use --api-key-stdin")
         );
     }
-    if argument == "-" {
-        return Err(
-            Error::usage("--api-key needs @FILE").with_hint("To read stdin, use --api-key-stdin")
-        );
-    }
     let Some(path) = argument.strip_prefix('@') else {
         return Err(Error::usage(
             "--api-key needs @FILE, not the key itself: other users can see a program's arguments",
@@ -90,13 +84,6 @@ fn from_stdin(stdio: &mut Stdio<'_>) -> Result<Secret> {
         return Err(fail("it is too large"));
     }
     let text = std::str::from_utf8(&bytes).map_err(|_| fail("it is not UTF-8 text"))?;
-    if text.trim().is_empty() {
-        return Err(
-            Error::user("stdin is empty: it has no API key").with_hint(format!(
-                "Pipe the key in: '{PROGRAM} login --api-key-stdin < FILE'"
-            )),
-        );
-    }
     if text.trim().is_empty() {
         return Err(
             Error::user("stdin is empty: it has no API key").with_hint(format!(

@@ -130,11 +130,6 @@ pub(crate) fn run(
             "--create-api-key needs one of --sso, --web or --from-ibmcloud",
         ));
     }
-    if arguments.create_api_key && !arguments.uses_session() {
-        return Err(Error::usage(
-            "--create-api-key needs one of --sso, --web or --from-ibmcloud",
-        ));
-    }
     let settings = context.settings()?;
     if settings.keychain == KeychainChoice::None {
         return Err(no_keychain());

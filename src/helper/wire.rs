@@ -29,9 +29,6 @@ pub const NO_USERNAME: &str = "no credentials username";
 /// An example of the input of `store`.
 const STORE_INPUT: &str = r#"{"ServerURL":"us.icr.io","Username":"iamapikey","Secret":"…"}"#;
 
-/// An example of the input of `store`.
-const STORE_INPUT: &str = r#"{"ServerURL":"us.icr.io","Username":"iamapikey","Secret":"…"}"#;
-
 /// The maximum size of the input, in bytes.
 const MAX_INPUT: u64 = 1024 * 1024;
 

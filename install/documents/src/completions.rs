@@ -38,7 +38,7 @@ fn document(shell: Shell) -> Document {
 }
 
 /// The names of arguments that take registries.
-const REGISTRIES: [&str; 3] = ["ADDRESS", "HOST", "REGISTRY"];
+const REGISTRIES: [&str; 2] = ["ADDRESS", "REGISTRY"];
 
 /// Adds IBM's registry hosts as values, without deprecated ones and staging.
 fn with_hosts(command: Command) -> Command {
