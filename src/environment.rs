@@ -248,7 +248,8 @@ fn readable_reason(error: std::io::Error) -> anyhow::Error {
 
 fn read_secret(path: &Path) -> anyhow::Result<Secret> {
     let mut text = Zeroizing::new(String::new());
-    fs::open_waiting_for_writers(path)?
+    fs::open_waiting_for_writers(path)
+        .map_err(readable_reason)?
         .take(MAX_SECRET_FILE_SIZE + 1)
         .read_to_string(&mut text)?;
     ensure!(text.len() as u64 <= MAX_SECRET_FILE_SIZE, "it is too large");
@@ -293,7 +294,7 @@ mod tests {
         let missing = directory.path().join("missing");
         for (path, reason) in [
             (empty.display().to_string(), "is empty"),
-            (missing.display().to_string(), "No such file"),
+            (missing.display().to_string(), "does not exist"),
             ("/dev/zero".to_owned(), "is too large"),
         ] {
             if cfg!(windows) && path == "/dev/zero" {

@@ -131,7 +131,7 @@ fn a_key_file_may_be_plain_text_or_json() {
         answer(&outcome, &[owner]);
         assert_eq!(env.get("us.icr.io").is_token_of(), owner);
     }
-    for (argument, reason) in [("@missing", "No such file"), ("@home", "directory")] {
+    for (argument, reason) in [("@missing", "does not exist"), ("@home", "directory")] {
         let outcome = env.run(&["login", "--api-key", argument], Input::Open);
         outcome.is_user_error(&[&argument[1..], reason]);
     }
