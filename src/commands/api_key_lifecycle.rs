@@ -105,7 +105,7 @@ pub(super) fn create(
 
 fn creation_error(error: ServiceError, name: &str, login_context: &LoginContext<'_>) -> Error {
     match error {
-        ServiceError::Refused {
+        ServiceError::Rejected {
             message,
             code,
             status,
@@ -172,7 +172,7 @@ pub(super) fn exchange_typed(
 }
 
 fn exchange_new(login_context: &LoginContext<'_>, key: &Secret) -> Result<TokenResponse> {
-    let is_refused = |error: &ServiceError| matches!(error, ServiceError::Refused { .. });
+    let is_refused = |error: &ServiceError| matches!(error, ServiceError::Rejected { .. });
     exchange_until_known(login_context, key, is_refused)
         .map_err(|error| error.with_source("the new API key", &login_context.endpoint))
 }
@@ -226,7 +226,7 @@ pub(super) fn expiry_warning(active: &CredentialInfo, now: u64) -> Option<(Strin
 
 /// Returns whether the key does not exist in IAM: it was deleted, or is too new.
 pub(super) fn is_unknown_key(error: &ServiceError) -> bool {
-    matches!(error, ServiceError::Refused { code: Some(code), .. } if code == "BXNIM0415E")
+    matches!(error, ServiceError::Rejected { code: Some(code), .. } if code == "BXNIM0415E")
 }
 
 #[cfg(test)]

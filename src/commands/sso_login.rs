@@ -90,7 +90,7 @@ fn exchange(
 /// Returns whether another passcode may be accepted.
 fn may_accept_another(error: &ServiceError) -> bool {
     match error {
-        ServiceError::Refused { code, .. } => code.as_deref() != Some(OTHER_FACTOR),
+        ServiceError::Rejected { code, .. } => code.as_deref() != Some(OTHER_FACTOR),
         ServiceError::Unusable { .. } => true,
         ServiceError::Unavailable(_) | ServiceError::InvalidResponse { .. } => false,
     }

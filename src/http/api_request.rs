@@ -73,7 +73,7 @@ impl ApiRequest<'_> {
                 .map_err(|reason| ServiceError::InvalidResponse { reason });
         }
         Err(match error_body::parse(&response.body, &self.secrets) {
-            Some(error) => ServiceError::Refused {
+            Some(error) => ServiceError::Rejected {
                 status,
                 code: error.code,
                 message: error.message,
@@ -81,7 +81,7 @@ impl ApiRequest<'_> {
             None => ServiceError::InvalidResponse {
                 reason: format!(
                     "it is an error without a reason (HTTP {status}){}",
-                    self.if_proxied("; a proxy may have sent it")
+                    self.if_proxied(" (a proxy may have sent it)")
                 ),
             },
         })

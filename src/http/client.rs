@@ -111,7 +111,7 @@ pub(super) fn build(
         {
             Some(reason) => TransportError::Local(reason),
             None => TransportError::Untrusted(format!(
-                "the trusted certificate authorities cannot be loaded ({}); {advice}",
+                "the trusted certificate authorities cannot be loaded: {} ({advice})",
                 root_cause(&error)
             )),
         }
@@ -209,7 +209,7 @@ fn transport_error(error: &reqwest::Error) -> TransportError {
     }
     match certificate_error(error) {
         Some(reason) => TransportError::Untrusted(format!(
-            "{reason}; if your company uses a TLS proxy, add its certificate authority to the system's trust store, or set SSL_CERT_FILE to its file"
+            "{reason} (if this network has a TLS proxy, add its certificate authority to the system's trust store, or set SSL_CERT_FILE to its file)"
         )),
         None if error.is_timeout() => TransportError::NoAnswer {
             is_connected: !error.is_connect(),

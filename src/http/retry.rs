@@ -110,7 +110,7 @@ impl Http<'_> {
                 error: ServiceError::InvalidResponse {
                     reason: format!(
                         "it is an unexpected redirect (HTTP {status}){}",
-                        request.if_proxied("; a proxy may require a login")
+                        request.if_proxied(" (a proxy may require a login)")
                     ),
                 },
                 is_undone: false,
@@ -230,9 +230,9 @@ mod tests {
     #[test]
     fn lasting_failures_are_not_retried() {
         let untrusted = Err(TransportError::Untrusted("unknown issuer".into()));
-        let refused = r#"{"errorCode":"BXNIM0415E","errorMessage":"no"}"#;
+        let rejection = r#"{"errorCode":"BXNIM0415E","errorMessage":"no"}"#;
         for failure in [
-            response(400, refused),
+            response(400, rejection),
             response(401, ""),
             response(404, ""),
             response(501, ""),

@@ -1,4 +1,4 @@
-//! [`ServiceError`]: why a service did not give what it was asked for, and the
+//! [`ServiceError`]: why a request to a service failed, and the
 //! [`Error`] that a person sees.
 
 use std::time::Duration;
@@ -10,11 +10,11 @@ use crate::time::duration;
 const MIN_WAIT: Duration = Duration::from_secs(1);
 const MAX_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Why a service did not give what it was asked for.
+/// Why a request to a service failed.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum ServiceError {
     /// It rejected the request, and would reject it again.
-    Refused {
+    Rejected {
         /// The HTTP status.
         status: u16,
         /// Its code, such as `BXNIM0415E`.
@@ -74,7 +74,7 @@ pub struct ServiceDescription {
 }
 
 impl Outage {
-    /// Returns the sentence that tells what happened.
+    /// Returns a sentence about what happened.
     fn describe(&self, service: &ServiceDescription) -> String {
         let name = &service.name;
         let address = &service.name_and_address;
@@ -120,7 +120,7 @@ impl ServiceError {
         };
         let prefix = action.map_or_else(String::new, |action| format!("{action}: "));
         match self {
-            Self::Refused {
+            Self::Rejected {
                 status,
                 code,
                 message,

@@ -16,7 +16,7 @@ use crate::time::fake::FakeClock;
 
 type Answer = Result<Response, TransportError>;
 
-/// A transport that gives the listed answers; each may take time.
+/// A transport that returns the listed answers, each after a time.
 pub(crate) struct FakeService {
     pub(crate) clock: FakeClock,
     answers: RefCell<VecDeque<(Duration, Answer)>>,
@@ -28,7 +28,7 @@ impl FakeService {
         Self::answering_after(answers.into_iter().map(|answer| (0, answer)).collect())
     }
 
-    /// Creates a service that gives each answer after so many seconds.
+    /// Creates a service that returns each answer after so many seconds.
     pub(crate) fn answering_after(answers: Vec<(u64, Answer)>) -> Self {
         Self {
             clock: FakeClock::at(1_800_000_000),

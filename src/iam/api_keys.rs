@@ -20,8 +20,8 @@ use crate::time::parsed;
 const MAX_NAME: usize = 200;
 
 /// How an expiry is sent (`platform-services-go-sdk`, `iamidentityv1`,
-/// `CreateAPIKeyOptions`). Seconds are left out, so that the key does not outlive what
-/// was asked for.
+/// `CreateAPIKeyOptions`). Seconds are left out, so that the key does not expire later
+/// than requested.
 const EXPIRY_FORMAT: &str = "%Y-%m-%dT%H:%M+0000";
 
 /// An API key to create.
@@ -138,7 +138,7 @@ impl Iam<'_> {
         };
         let response = self.http.send_with_retry(&request)?;
         match request.parse_response(&response, |_| Ok(())) {
-            Err(ServiceError::Refused { status: 404, .. }) => Ok(()),
+            Err(ServiceError::Rejected { status: 404, .. }) => Ok(()),
             outcome => outcome,
         }
     }
@@ -231,7 +231,7 @@ mod tests {
         Secret::new("access")
     }
 
-    fn made() -> Result<Response, TransportError> {
+    fn created() -> Result<Response, TransportError> {
         let body = json!({
             "id": "ApiKey-1", "entity_tag": "1-a", "crn": "crn:v1:x", "locked": false,
             "disabled": false, "created_at": "2026-11-21T09:50+0000", "created_by": "IBMid-1",
@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_key_is_created_with_an_expiry_and_without_a_copy_at_iam() {
-        let service = FakeService::answering(vec![made()]);
+        let service = FakeService::answering(vec![created()]);
         let created = public_iam(&service)
             .create_api_key(&token(), &WANTED)
             .unwrap();
@@ -295,8 +295,8 @@ mod tests {
             assert!(matches!(outcome, Err(ServiceError::Unavailable(_))));
             assert_eq!(service.requests().len(), 1);
         }
-        for was_not_heard in [unreachable(), later(429, "2"), response(429, "")] {
-            let service = FakeService::answering(vec![was_not_heard, made()]);
+        for without_effect in [unreachable(), later(429, "2"), response(429, "")] {
+            let service = FakeService::answering(vec![without_effect, created()]);
             assert!(
                 public_iam(&service)
                     .create_api_key(&token(), &WANTED)
@@ -394,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_no_header_is_not_sent_and_not_shown() {
+    fn a_secret_with_control_characters_is_not_sent_and_not_shown() {
         let service = FakeService::answering(Vec::new());
         let bad = Secret::new("hunter2\r\nX: y");
         for outcome in [
@@ -412,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_does_not_repeat_the_secret() {
+    fn a_rejection_does_not_repeat_the_secret() {
         let body = json!({
             "trace": "t", "errors": [{"code": "forbidden", "message": "access may not, nor hunter2"}]
         });
@@ -421,7 +421,7 @@ mod tests {
         let outcome = public_iam(&service).api_key_details(&token(), &key);
         assert_eq!(
             outcome,
-            Err(ServiceError::Refused {
+            Err(ServiceError::Rejected {
                 status: 403,
                 code: Some("forbidden".into()),
                 message: "[redacted] may not, nor [redacted]".into(),

@@ -27,7 +27,7 @@ impl Iam<'_> {
     ///
     /// # Errors
     /// See [`ServiceError`]. An address that is not `https` (or on this machine) is
-    /// refused, because people type secrets there.
+    /// rejected, because people type secrets there.
     pub fn discover(&self) -> Result<Discovery, ServiceError> {
         let request = self.discovery_request();
         let response = self.http.send_with_retry(&request)?;
@@ -96,7 +96,7 @@ fn page(name: &str, text: &str) -> Result<String, String> {
                 && url.fragment().is_none()
         })
         .map(String::from)
-        .ok_or_else(|| format!("its {name} is no https:// address"))
+        .ok_or_else(|| format!("its {name} does not use https"))
 }
 
 #[cfg(test)]
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unsafe_login_page_is_refused() {
+    fn an_unsafe_login_page_is_rejected() {
         for bad in [
             "",
             "http://iam.cloud.ibm.com/identity/passcode",

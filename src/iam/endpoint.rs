@@ -89,20 +89,20 @@ pub(crate) fn base_of(
 ) -> Result<String, String> {
     let url = parse_url(text)?;
     if has_user_info(&url) {
-        return Err("has a user name or password in it; leave those out".into());
+        return Err("must not contain a user name or password".into());
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err("has a query or a fragment; leave out ? and #".into());
+        return Err("must not contain a query or a fragment (? or #)".into());
     }
     if !is_safe(&url, may_be_unencrypted) {
-        return Err("would send secrets unencrypted; use an https:// address (http:// only for this machine)".into());
+        return Err("must use https, because secrets would be sent unencrypted (http is for this machine only)".into());
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
 /// Parses a URL whose host is written in ASCII.
 ///
-/// Other hosts are refused before parsing, because the parser is built without Unicode's
+/// Other hosts are rejected before parsing, because the parser is built without Unicode's
 /// tables. It also decodes `%` in a host.
 pub(crate) fn parse_url(text: &str) -> Result<Url, String> {
     let rest = text.split_once(':').map_or(text, |(_, rest)| rest);
@@ -113,7 +113,7 @@ pub(crate) fn parse_url(text: &str) -> Result<Url, String> {
     }
     if !text.is_ascii() {
         return Err(
-            "contains a character that is not ASCII; write the host in its ASCII form (xn--…)"
+            "must contain only ASCII characters (a host in another script has the form xn--…)"
                 .into(),
         );
     }
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_is_not_ascii_is_refused_before_it_is_parsed() {
+    fn a_host_that_is_not_ascii_is_rejected_before_it_is_parsed() {
         let hosts = [
             "MÜNCHEN.example",
             "münchen.example",
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unencrypted_endpoint_is_refused() {
+    fn an_unencrypted_endpoint_is_rejected() {
         for text in [
             "http://iam.cloud.ibm.com",
             "http://127.0.0.1.evil.com",
@@ -283,7 +283,7 @@ mod tests {
         ] {
             assert!(Endpoint::parse(text).is_err(), "{text}");
         }
-        let failure = Endpoint::parse("https://user:hunter2@iam.cloud.ibm.com").unwrap_err();
-        assert!(!failure.contains("hunter2"), "{failure}");
+        let error = Endpoint::parse("https://user:hunter2@iam.cloud.ibm.com").unwrap_err();
+        assert!(!error.contains("hunter2"), "{error}");
     }
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 /// How long before its expiry an access token is not used any more, in seconds: services
-/// refuse tokens shortly before their expiry (`go-sdk-core`, `core/token.go`).
+/// reject tokens shortly before their expiry (`go-sdk-core`, `core/token.go`).
 pub const MARGIN: u64 = 10;
 
 /// The registered claims about time (RFC 7519, section 4.1).

@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_token_response_is_refused() {
+    fn an_invalid_token_response_is_rejected() {
         for answer in [
             json!({}),
             json!([]),

@@ -38,21 +38,19 @@ impl TrustedProfile {
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         if text.is_empty() {
-            return Err("is empty; give the ID, CRN or name of a trusted profile".into());
+            return Err("must be the ID, CRN or name of a trusted profile, but is empty".into());
         }
         if text.len() > MAX_LENGTH {
-            return Err(format!(
-                "is longer than {MAX_LENGTH} bytes, which no trusted profile is"
-            ));
+            return Err(format!("must have at most {MAX_LENGTH} bytes"));
         }
         if text.chars().any(char::is_control) {
-            return Err("contains control characters, which no trusted profile has".into());
+            return Err("must not contain control characters".into());
         }
         let is_id = text.starts_with("Profile-");
         if (is_id || text.starts_with("crn:")) && !text.bytes().all(|byte| byte.is_ascii_graphic())
         {
             return Err(
-                "is not the ID or CRN of a trusted profile: those contain only ASCII letters and signs, without spaces".into(),
+                "must contain only ASCII letters and signs without spaces, because it is an ID or a CRN".into(),
             );
         }
         Ok(match text {
@@ -103,7 +101,7 @@ impl fmt::Display for TrustedProfile {
         match self {
             Self::Id(text) | Self::Crn(text) => write!(formatter, "trusted profile {text}"),
             Self::Name { name, .. } => {
-                write!(formatter, "trusted profile `{}`", repeatable::name(name))
+                write!(formatter, "trusted profile '{}'", repeatable::name(name))
             }
         }
     }
@@ -138,12 +136,12 @@ mod tests {
             (
                 " my builds\n",
                 name("my builds", None),
-                "trusted profile `my builds`".to_owned(),
+                "trusted profile 'my builds'".to_owned(),
             ),
             (
                 "profile-1",
                 name("profile-1", None),
-                "trusted profile `profile-1`".to_owned(),
+                "trusted profile 'profile-1'".to_owned(),
             ),
         ] {
             let read = TrustedProfile::parse(text).unwrap();
@@ -153,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_profile_is_refused() {
+    fn an_invalid_profile_is_rejected() {
         let long = "x".repeat(MAX_LENGTH + 1);
         for text in [
             "",

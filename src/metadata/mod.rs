@@ -96,13 +96,13 @@ impl MetadataService {
     /// What is wrong with the version, as the end of a sentence.
     pub fn with_version(self, version: &str) -> Result<Self, String> {
         if self.kind == InstanceKind::PowerVs {
-            return Err("is only for VPC; the service of Power VS has no versions".into());
+            return Err("is not supported by the service of Power VS".into());
         }
         if !is_date(version) {
             return Err("is not a date such as 2025-08-26".into());
         }
         if api_of(version).is_none() {
-            return Err("is older than the service".into());
+            return Err("is older than the first version of the service".into());
         }
         Ok(Self {
             version: Some(version.to_owned()),

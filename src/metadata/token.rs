@@ -118,7 +118,7 @@ fn access_body(profile: Option<&TrustedProfile>) -> Result<Body, ServiceError> {
         Some(TrustedProfile::Name { name, .. }) => {
             return Err(ServiceError::Unusable {
                 reason: format!(
-                    "an instance metadata service takes the ID (Profile-…) or the CRN of a trusted profile, not its name `{name}`"
+                    "an instance metadata service takes the ID (Profile-…) or the CRN of a trusted profile, not its name '{name}'"
                 ),
             });
         }
@@ -147,7 +147,7 @@ mod tests {
         response(200, &body.to_string())
     }
 
-    fn refusal(status: u16, code: &str) -> Answer {
+    fn rejection(status: u16, code: &str) -> Answer {
         let body = json!({
             "errors": [{"code": code, "message": format!("about {code}"), "more_info": "https://x"}],
             "status_code": status, "trace": "t"
@@ -238,7 +238,7 @@ mod tests {
         }]});
         for unknown in [
             response(404, "page not found"),
-            refusal(404, "not_found"),
+            rejection(404, "not_found"),
             response(405, ""),
             response(400, &bad_version.to_string()),
         ] {
@@ -257,11 +257,11 @@ mod tests {
                 "http://169.254.169.254/instance_identity/v1/iam_token?version=2022-03-01"
             );
         }
-        let both = vec![response(404, ""), refusal(404, "not_found")];
+        let both = vec![response(404, ""), rejection(404, "not_found")];
         let (outcome, requests) = ask(&vpc(), None, both);
         assert!(matches!(
             outcome,
-            Err(ServiceError::Refused { status: 404, .. })
+            Err(ServiceError::Rejected { status: 404, .. })
         ));
         assert_eq!(requests.len(), 2);
     }
@@ -323,7 +323,7 @@ mod tests {
             .with_source("the instance metadata", &vpc())
             .to_string();
         assert!(
-            text.contains("`ci`") && text.contains("Profile-…"),
+            text.contains("'ci'") && text.contains("Profile-…"),
             "{text}"
         );
         assert!(requests.is_empty());
@@ -333,15 +333,15 @@ mod tests {
     fn a_rejection_by_the_service_has_a_hint() {
         for (answers, parts) in [
             (
-                vec![given("identity"), refusal(400, "profile_not_linked")],
+                vec![given("identity"), rejection(400, "profile_not_linked")],
                 ["profile_not_linked", "Link the trusted profile"],
             ),
             (
-                vec![refusal(403, "unauthorized")],
+                vec![rejection(403, "unauthorized")],
                 ["about unauthorized", "Enable the metadata service"],
             ),
             (
-                vec![given("identity"), refusal(401, "unauthenticated")],
+                vec![given("identity"), rejection(401, "unauthenticated")],
                 ["about unauthenticated", "Check the trusted profile"],
             ),
         ] {
@@ -367,7 +367,7 @@ mod tests {
     fn an_unreachable_service_may_mean_another_kind_of_machine() {
         for silent in [unreachable as fn() -> Answer, network] {
             let (outcome, requests) = ask(&vpc(), None, (0..4).map(|_| silent()).collect());
-            assert_eq!(requests.len(), 4, "asked again as IAM is");
+            assert_eq!(requests.len(), 4, "retried like requests to IAM");
             let failure = outcome.unwrap_err().with_source("this machine", &vpc());
             assert!(failure.is_temporary());
             let text = failure.to_string();

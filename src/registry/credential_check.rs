@@ -1,4 +1,4 @@
-//! The check whether a registry accepts a credential, by the first request that every
+//! The check whether a registry accepts a credential, by the first request that each
 //! client sends.
 //!
 //! Address and answers: Registry documentation (`registry_access.md`,
@@ -95,7 +95,7 @@ pub fn check_credential(
             "{registry} is unavailable (HTTP {status})"
         ))
         .with_hint("Try again later")),
-        status => Err(refusal(registry, status, &response.body, credential)),
+        status => Err(rejection(registry, status, &response.body, credential)),
     }
 }
 
@@ -130,7 +130,7 @@ fn check_token(registry: &Registry, body: &[u8]) -> Result<()> {
     }
 }
 
-fn refusal(registry: &Registry, status: u16, body: &[u8], credential: &Credential) -> Error {
+fn rejection(registry: &Registry, status: u16, body: &[u8], credential: &Credential) -> Error {
     let answer: Value = serde_json::from_slice(body).unwrap_or_default();
     let error = &answer["errors"][0];
     let words = [&error["message"], &error["detail"], &answer["message"]]
@@ -193,7 +193,7 @@ mod tests {
         (outcome, transport.1.take().remove(0))
     }
 
-    fn refused(status: u16, message: &str) -> String {
+    fn rejected(status: u16, message: &str) -> String {
         let body = json!({"errors": [{"code": "UNAUTHORIZED", "message": message}]});
         ask(Ok((status, body.to_string())))
             .0
@@ -242,12 +242,12 @@ mod tests {
             ),
             (418, "I am a teapot", "troubleshoot-auth-req"),
         ] {
-            let text = refused(status, message);
+            let text = rejected(status, message);
             assert!(text.contains(message.trim_end_matches('.')), "{text}");
             assert!(text.contains(&format!("HTTP {status}")), "{text}");
             assert!(text.contains(meaning), "{text}");
         }
-        let text = refused(401, "no\u{1b}[2J the-token");
+        let text = rejected(401, "no\u{1b}[2J the-token");
         assert!(
             !text.contains('\u{1b}') && !text.contains("the-token"),
             "{text}"

@@ -48,7 +48,7 @@ impl OwnerTag {
     }
 }
 
-/// Creates a token for a day that may pull and push as far as its identity may.
+/// Creates a token that is valid for a day and may pull and push what its identity may.
 ///
 /// # Errors
 /// See [`RegistryApi::create_token`].

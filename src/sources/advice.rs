@@ -385,7 +385,7 @@ mod tests {
 
     #[test]
     fn a_rejection_names_source_code_and_hint() {
-        let error = ServiceError::Refused {
+        let error = ServiceError::Rejected {
             status: 400,
             code: Some("BXNIM0415E".into()),
             message: "Provided API key [redacted] could not be found.".into(),
@@ -436,14 +436,14 @@ mod tests {
 
     #[test]
     fn an_error_without_a_source_names_iam() {
-        let refused = ServiceError::Refused {
+        let rejected = ServiceError::Rejected {
             status: 403,
             code: None,
             message: "no".into(),
         };
         for (error, expected) in [
             (
-                refused,
+                rejected,
                 "IAM rejected the request (HTTP 403): no. Check the proxy settings, and whether the account allows this IP address",
             ),
             (

@@ -116,7 +116,7 @@ pub(crate) fn refreshable_session<'a>(
     Ok(Box::new(identity.with_endpoint(endpoint)))
 }
 
-/// Whoever is logged in with the CLI.
+/// Returns the identity of the session, for registries of the same IBM Cloud.
 pub(super) fn find<'a>(
     registry: &Registry,
     context: &SourceContext<'a>,

@@ -194,7 +194,7 @@ impl<'a> SourceIdentity<'a> {
         let others: [&dyn Fn() -> Option<Secret>; 2] =
             [&rotated_refresh_token, &|| Some(token.clone())];
         for other in others {
-            if !matches!(outcome, Err(ServiceError::Refused { .. })) {
+            if !matches!(outcome, Err(ServiceError::Rejected { .. })) {
                 break;
             }
             if let Some(other) = other().filter(|other| *other != current) {

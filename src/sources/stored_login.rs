@@ -62,7 +62,7 @@ impl StoredLogin {
         }
     }
 
-    /// Returns what the login gives. It is read with `read_login`.
+    /// Returns what the login contains. It is read with `read_login`.
     pub(super) fn find<'a>(
         self,
         registry: &Registry,
@@ -203,7 +203,7 @@ impl RefreshTokenIdentity<'_> {
             })
         };
         let mut issued = match exchange(&current.secret) {
-            Err(error @ ServiceError::Refused { .. }) => {
+            Err(error @ ServiceError::Rejected { .. }) => {
                 let newer = self.current()?;
                 if newer.secret == current.secret {
                     return Err(self.rejected(error, &current.secret, iam));
@@ -324,7 +324,7 @@ impl RefreshTokenIdentity<'_> {
 /// Returns whether IAM says that a session has ended. A refresh token that is "not valid"
 /// (`BXNIM0407E`) may only mean that it is one of another IAM.
 fn is_end_of_session(error: &ServiceError) -> bool {
-    matches!(error, ServiceError::Refused { code: Some(code), .. } if SESSION_ENDED.contains(&code.as_str()))
+    matches!(error, ServiceError::Rejected { code: Some(code), .. } if SESSION_ENDED.contains(&code.as_str()))
 }
 
 /// A login with a refresh token, without the trusted profile that it assumes.

@@ -162,7 +162,7 @@ impl RegistryApi<'_> {
         }
     }
 
-    /// The list of tokens tells a missing token from a missing API.
+    /// The list of tokens distinguishes a missing token from a missing API.
     fn explained_for(&self, id: &str, error: CallError) -> Error {
         match error {
             CallError::Absent(404) => match self.tokens() {
@@ -468,7 +468,7 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_registry_token_is_refused() {
+    fn an_invalid_registry_token_is_rejected() {
         for body in [
             json!({}),
             json!({"token": ""}),

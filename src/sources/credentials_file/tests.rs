@@ -64,7 +64,7 @@ fn all_types_are_accepted_in_any_case() {
             "AUTH_TYPE=iamassume APIKEY=key IAM_PROFILE_ID=Profile-1",
             "the API key in /",
         ),
-        ("IAM_PROFILE_NAME=ops", "sa-token for trusted profile `ops`"),
+        ("IAM_PROFILE_NAME=ops", "sa-token for trusted profile 'ops'"),
         (
             "AUTH_TYPE=Container IAM_PROFILE_ID=Profile-1",
             "sa-token for trusted profile Profile-1",
@@ -139,12 +139,12 @@ fn a_missing_or_invalid_property_is_named() {
         ("APIKEY={hunter2}", "APIKEY is in quotes or braces"),
         (
             "APIKEY=hunter2 AUTH_URL=http://iam.example.com",
-            "AUTH_URL would",
+            "AUTH_URL must use https",
         ),
         ("APIKEY=hunter2 AUTH_DISABLE_SSL=TRUE", "AUTH_DISABLE_SSL"),
         (
             "AUTH_TYPE=vpc AUTH_URL=http://metadata.example.com",
-            "AUTH_URL would",
+            "AUTH_URL must use https",
         ),
         (
             "AUTH_TYPE=vpc VPC_IMS_VERSION=new",
