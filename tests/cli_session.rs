@@ -46,7 +46,7 @@ fn env_with_keychain() -> Option<TestEnv> {
     TestEnv::with_keychain().map(prepared)
 }
 
-/// The tokens of a session whose access token has expired.
+/// Returns the tokens of a session whose access token has expired.
 fn expired() -> Value {
     json!({"IAMToken": format!("Bearer {}", token::ending_in(-60)), "IAMRefreshToken": REFRESH_TOKEN})
 }

@@ -77,7 +77,7 @@ fn a_link_in_place_of_a_lock_is_not_followed() {
         let mode = victim.metadata().expect("the file exists").mode() & 0o777;
         assert_eq!(mode, 0o644, "it is not even closed to others");
         let missing = env.path("missing");
-        assert!(!missing.exists(), "nothing is made behind a link");
+        assert!(!missing.exists(), "nothing is created behind a link");
     }
 }
 

@@ -18,7 +18,7 @@ use support::token;
 const KEY: &str = "API-KEY-OF-THE-FILE";
 const REFRESH_TOKEN: &str = "REFRESH-TOKEN-OF-A-PERSON";
 
-/// Runs a test with a keychain that holds both logins and tokens, and with one whose bus is missing, where hints are used.
+/// Runs a test with a keychain that stores logins and tokens, and with one without a bus, which uses hints.
 fn with_each_keychain(test: impl Fn(TestEnv)) {
     for choice in ["kernel", "auto"] {
         if let Some(env) = TestEnv::with_keychain_named(choice) {

@@ -1,4 +1,4 @@
-//! Can another process of the same user, or a core dump, read the program's memory?
+//! Other processes of the same user, and core dumps, cannot read the program's memory.
 #![cfg(target_os = "linux")]
 
 mod support;
@@ -19,7 +19,7 @@ use support::TestEnv;
 use support::copy_executable;
 use support::wait_until;
 
-/// The user `nobody`, as whom the processes run if root starts the tests: root may read every process.
+/// The ID of the user `nobody`. If root starts the tests, the processes run as this user, because root may read all processes.
 const ORDINARY_USER: u32 = 65_534;
 
 /// How long IAM does not answer, longer than a test needs.

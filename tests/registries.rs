@@ -1,4 +1,4 @@
-//! Which hosts get a credential, and what happens to all others?
+//! Which hosts get a credential, and which do not.
 
 mod support;
 
@@ -137,7 +137,7 @@ fn every_spelling_of_an_address_is_the_same_registry() {
     }
 }
 
-/// Two secrets in turn, so that an old one would be noticed.
+/// Returns one of two secrets in turn, so that the test fails if an old one is returned.
 fn stored_secret(spelling: &str) -> &'static str {
     match spelling.len() % 2 {
         0 => "secret-of-an-even-spelling",
@@ -195,7 +195,7 @@ fn another_registry_needs_no_keychain() {
     }
     assert_eq!(bus.connections(), 0);
     assert_eq!(env.get("us.icr.io").status, Some(1));
-    assert!(bus.connections() > 0, "the bus would have noticed");
+    assert!(bus.connections() > 0, "the test would notice a connection");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! When is IAM asked, and when is a cached answer used?
+//! The token cache: when `get` requests a token from IAM, and when it returns a cached one.
 
 mod support;
 

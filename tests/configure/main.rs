@@ -247,7 +247,7 @@ fn links_stay_and_read_only_files_are_not_changed() {
     set_mode(&env.path("home/dotfile"), 0o400);
     run().is_user_error(&["read-only (mode 0400)", "chmod u+w"]);
     assert_eq!(content(&env, "home/dotfile"), "{}");
-    // Only root can create the files of the rest.
+    // Only root can create the files that follow.
     set_mode(&env.path("home/dotfile"), 0o600);
     if chown(env.path("home/dotfile"), Some(12345), Some(12346)).is_err() {
         return;

@@ -14,7 +14,7 @@ readonly debian_containers=(podman buildah skopeo netavark
 
 readonly debian_keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
-# Unpacks packages into a directory; for a package that is not available, a file missing/PACKAGE there says why.
+# Unpacks packages into a directory. For a package that is not available, the file missing/PACKAGE contains the reason.
 fetch_from_debian() {
     local apt=$1 directory=$2 package
     shift 2

@@ -8,7 +8,7 @@ export TEST_ROOT
 # The variables of the tests. Other variables of the caller (proxies, certificates, API keys, agents) are removed.
 kept_environment=("PATH=$TEST_ROOT/bin:$PATH" "TEST_ROOT=$TEST_ROOT" "LANG=C.UTF-8" "ICR_ONLY=${ICR_ONLY:-}")
 
-# Runs a command as root of fresh namespaces, in a cgroup of its own; returns its exit status.
+# Runs a command as root of new namespaces, in its own cgroup; returns its exit status.
 in_own_namespaces() {
     local cgroup namespaces status=0
     cgroup=$(new_cgroup)

@@ -9,7 +9,7 @@ require_newer() {
     require_to_run "${@:2}"
 }
 
-# Skips if one of these files exists, which say why a package could not be fetched.
+# Skips if one of these files exists. They contain the reason why a package could not be fetched.
 require_fetched() {
     local missing
     for missing in "$@"; do

@@ -4,7 +4,7 @@
 # The system's Python: one in a home directory (pyenv) does not exist in the namespaces.
 readonly system_python=/usr/bin/python3
 
-# Creates a virtual environment with the packages of a file; if that fails, a file `missing` there says why.
+# Creates a virtual environment with the packages of a file. If that fails, the file `missing` in it contains the reason.
 fetch_python_clients() {
     local directory=$1 file=$2
     mkdir "$directory"

@@ -1,4 +1,4 @@
-//! What is sent to IAM, and how are its answers handled?
+//! What is sent to IAM, and how its answers are handled.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -92,7 +92,7 @@ fn each_grant_sends_exactly_its_fields() {
             let form: Vec<(&str, &str)> = request
                 .form
                 .iter()
-                // The service's own token is not known before.
+                // The service's token is unknown before the request.
                 .map(|(name, value)| match &**name {
                     "access_token" => (&**name, ""),
                     name => (name, &**value),
@@ -315,7 +315,7 @@ fn too_many_open_files_are_reported_as_such() {
     let env = TestEnv::with_environment_key();
     let binary = env!("CARGO_BIN_EXE_docker-credential-icr");
     let mut failed = 0;
-    // Below that not even the program is loaded.
+    // With fewer files, the program itself cannot be loaded.
     for limit in 4..=20 {
         let mut shell = std::process::Command::new("bash");
         shell.args(["-c", &format!("ulimit -n {limit} && exec {binary} get")]);

@@ -76,7 +76,7 @@ fn run_all_commands(env: &mut TestEnv) {
     env.add_api_key("API-KEY-OF-A-PERSON", "person");
     for (username, secret) in [
         ("iamapikey", "API-KEY-OF-A-PERSON"),
-        ("iamapikey", "API-KEY-OF-NOBODY"),
+        ("iamapikey", "UNKNOWN-API-KEY"),
         ("iamrefresh", "REFRESH-TOKEN-OF-A-PERSON"),
         (PROFILE, "API-KEY-OF-A-SERVICE"),
         ("token", "OPAQUE-REGISTRY-TOKEN"),
@@ -105,8 +105,8 @@ fn run_all_commands(env: &mut TestEnv) {
         .set("IBMCLOUD_CR_PROFILE", PROFILE);
     env.get("us.icr.io");
     env.unset("IBMCLOUD_CR_TOKEN");
-    env.add_secret("AN-IAM-TOKEN-OF-SOMEBODY");
-    env.set("IC_IAM_TOKEN", "AN-IAM-TOKEN-OF-SOMEBODY");
+    env.add_secret("AN-IAM-TOKEN-OF-A-USER");
+    env.set("IC_IAM_TOKEN", "AN-IAM-TOKEN-OF-A-USER");
     env.get("us.icr.io");
     env.unset("IC_IAM_TOKEN");
     env.add_secret("password-of-an-address");
@@ -211,12 +211,12 @@ fn add_files_of_other_programs(env: &mut TestEnv) {
 fn registry_tokens(env: &mut TestEnv) {
     env.set_environment_key();
     let [host, other] = env.registries();
-    let mut told = String::new();
+    let mut output = String::new();
     let mut token = |task: &str, further: &[&str]| {
         let arguments = [&["token", task, "--registry", &host], further].concat();
         let outcome = env.run(&arguments, Input::Open);
         assert_eq!(outcome.status, Some(0), "{outcome:?}");
-        told += &outcome.stderr;
+        output += &outcome.stderr;
     };
     for further in [&[][..], &["--quiet"], &["--json"], &["--login"]] {
         token("add", further);
@@ -246,7 +246,7 @@ fn registry_tokens(env: &mut TestEnv) {
     env.run(&["logout", "--all"], Input::Open);
     add_sent_secrets(env);
     for secret in env.secrets().iter() {
-        assert!(!told.contains(secret), "{secret}: {told}");
+        assert!(!output.contains(secret), "{secret}: {output}");
     }
 }
 
@@ -321,7 +321,7 @@ fn no_command_logs_a_secret_at_any_level() {
         let log = logged(env, level, run_all_commands);
         match level {
             "off" => assert_eq!(log, ""),
-            _ => assert!(log.contains("ERROR"), "failures are told: {level}\n{log}"),
+            _ => assert!(log.contains("ERROR"), "failures are logged: {level}\n{log}"),
         }
         for (part, from) in [("exchange{", 3), ("keychain{", 3), (": done", 2)] {
             let is_logged = LEVELS.iter().position(|it| *it == level).unwrap() >= from;

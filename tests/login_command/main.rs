@@ -336,9 +336,9 @@ fn a_login_that_is_not_used_causes_a_warning() {
     answer_with_warning(&outcome, &["us.icr.io", "de.icr.io"]);
     let warnings = as_json(&outcome)["warnings"].clone();
     assert_eq!(warnings.as_array().map(Vec::len), Some(2), "{warnings}");
-    env.settings("[profile.alone]\n");
-    let outcome = log_in(&env, KEY, &["--profile", "alone"]);
-    answer_with_warning(&outcome, &["no registry uses profile 'alone'"]);
+    env.settings("[profile.unused]\n");
+    let outcome = log_in(&env, KEY, &["--profile", "unused"]);
+    answer_with_warning(&outcome, &["no registry uses profile 'unused'"]);
     env.settings("");
     env.set("IBMCLOUD_API_KEY", OTHER_KEY);
     let outcome = log_in(&env, KEY, &["uk.icr.io"]);
@@ -390,7 +390,7 @@ fn a_trusted_profile_is_checked_and_then_assumed() {
         .named("builders")
         .trusting(&["IBMid-me"]);
     env.cloud.accounts().add_trusted_profile(builders);
-    for named in ["Profile-2", "nobody", ""] {
+    for named in ["Profile-2", "unknown", ""] {
         log_in(&env, KEY, &["--profile-id", named]).is_user_error(&["rofile"]);
     }
     log_in(&env, OTHER_KEY, &["--profile-id", "Profile-1"]).is_user_error(&["Profile-1"]);

@@ -15,7 +15,7 @@ use support::TestEnv;
 use support::in_parallel;
 use support::token;
 
-/// Logins behave alike in both kinds of keychain: beside the tokens, and behind a slow bus, where hints are used.
+/// The keychains of the tests: one stores logins and tokens, the other is behind a slow bus, so that hints are used.
 const KEYCHAINS: [&str; 2] = ["kernel", "auto"];
 
 const PROFILE: &str = "Profile-8dd84246-7df4-4667-94e4-8ecde51d5ac5";
@@ -284,7 +284,7 @@ fn erase_deletes_a_login_with_its_token() {
             }
             env.get("us.icr.io").is_not_found();
             env.list().is_list(&[]);
-            // That nothing is stored is cached for a minute.
+            // The fact that nothing is stored is cached for a minute.
             let left = env.keys().names();
             assert!(
                 left.iter().all(|name| name.starts_with("hint:")),

@@ -274,11 +274,11 @@ fn a_supplied_access_token_creates_a_registry_token() {
         return;
     };
     let host = machine.host();
-    let given = machine.env.get(&host).is_credential("iambearer");
+    let supplied = machine.env.get(&host).is_credential("iambearer");
     machine
         .env
         .unset("IBMCLOUD_API_KEY")
-        .set("IC_IAM_TOKEN", format!("Bearer {given}"));
+        .set("IC_IAM_TOKEN", format!("Bearer {supplied}"));
     machine.choose_registry_tokens();
     let first = machine.env.get(&host).is_credential("token");
     assert_eq!(machine.env.get(&host).is_credential("token"), first);

@@ -124,8 +124,8 @@ impl Accounts {
         self.ledger().profiles.insert(profile.id.clone(), profile);
     }
 
-    /// Makes `value` the token of a compute resource (a pod, say) that the profiles of these IDs are linked to, besides those that
-    /// are already. Unknown ones are created in `account-1`.
+    /// Makes `value` the token of a compute resource (for example a pod), and links the profiles of these IDs to it, in addition
+    /// to those that are already linked. Unknown profiles are created in `account-1`.
     pub fn add_compute_resource_token(&self, value: &str, profiles: &[&str]) {
         let mut ledger = self.ledger();
         for id in profiles {

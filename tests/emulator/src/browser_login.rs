@@ -115,7 +115,7 @@ fn authorize(accounts: &Accounts, request: &Recorded) -> Result<Response, Reject
 
 /// Returns a page with a new passcode.
 fn show_passcode(accounts: &Accounts) -> Result<Response, Rejection> {
-    let not_logged_in = || Rejection::new(401, STAND_IN, "Nobody is logged in.");
+    let not_logged_in = || Rejection::new(401, STAND_IN, "No person is logged in.");
     let subject = accounts.browser().subject.ok_or_else(not_logged_in)?;
     let passcode = accounts.issue_passcode(subject);
     let page = format!(

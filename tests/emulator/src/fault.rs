@@ -311,7 +311,7 @@ mod tests {
         assert_eq!(
             wire::exchange(&cloud, &[], false).0,
             400,
-            "a healthy IAM wants a grant"
+            "an IAM without a fault requires a grant"
         );
     }
 }

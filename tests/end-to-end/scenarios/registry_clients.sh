@@ -117,9 +117,9 @@ image_to_sign() {
 
 # Signs without Sigstore's services. cosign 3 needs other options for that than cosign 2.
 sign() {
-    local alone=(--tlog-upload=false)
-    [[ $(cosign sign --help 2>&1) != *use-signing-config* ]] || alone+=(--use-signing-config=false)
-    COSIGN_PASSWORD='' within 60 cosign sign "${alone[@]}" --yes --key cosign.key "us.icr.io/private/signed@$(<digest)"
+    local offline=(--tlog-upload=false)
+    [[ $(cosign sign --help 2>&1) != *use-signing-config* ]] || offline+=(--use-signing-config=false)
+    COSIGN_PASSWORD='' within 60 cosign sign "${offline[@]}" --yes --key cosign.key "us.icr.io/private/signed@$(<digest)"
 }
 
 test_cosign_signs_and_verifies() {

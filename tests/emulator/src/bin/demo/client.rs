@@ -38,7 +38,7 @@ enum Kind {
 }
 
 impl Client {
-    /// Looks for the programs; the error says what to install.
+    /// Finds the programs. The error names the packages to install.
     pub(crate) fn find() -> Result<Self, String> {
         let registry = if shell::is_installed("docker-registry") {
             Some("docker-registry")

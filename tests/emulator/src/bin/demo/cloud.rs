@@ -45,8 +45,8 @@ impl Cloud {
                 _registry: None,
             });
         };
-        // Emulator and registry must know each other's port, so the registry's is chosen before it can listen there itself. If
-        // another process takes it in between, another port is tried.
+        // Emulator and registry need each other's port, so the registry's is chosen before it listens there. If another process
+        // uses the port in between, another one is tried.
         let mut outcome = Err(anyhow::anyhow!("no attempt was made"));
         for _ in 0..ATTEMPTS {
             outcome = open_with_registry(directory, &authority, client.registry());

@@ -23,7 +23,7 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Starts a service; `command` says how (its directory, environment and output), but gets other arguments.
+    /// Starts a service with the directory, environment and output of `command`, whose arguments are replaced.
     pub(crate) fn start(
         mut command: Command,
         service: &[impl AsRef<OsStr>],

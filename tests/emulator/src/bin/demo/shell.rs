@@ -76,7 +76,7 @@ impl Shell {
         self.directory.join(name)
     }
 
-    /// Writes a file that other users cannot change, whatever the umask: the program refuses other settings files.
+    /// Writes a file that other users cannot change, independent of the umask, because the program refuses other settings files.
     pub(crate) fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
         let mut options = fs::OpenOptions::new();
         options.write(true).create(true).truncate(true);
