@@ -21,7 +21,7 @@ impl Broker<'_> {
     /// Returns the access token of a registry's active source for the management API, whatever
     /// kind of credential `get` returns. A login that clients get as it is stored is skipped,
     /// because the API does not accept it.
-    fn access(&self, registry: &Registry, deadline: Deadline) -> Result<Access> {
+    fn registry_access(&self, registry: &Registry, deadline: Deadline) -> Result<Access> {
         let context = self.source_context(registry);
         let not_logged_in = || {
             Error::user(format!("not logged in to {registry}")).with_hint(format!(
@@ -55,7 +55,7 @@ impl Broker<'_> {
         account: Option<&str>,
     ) -> Result<RegistryApi<'_>> {
         let deadline = self.deadline();
-        let access = self.access(registry, deadline)?;
+        let access = self.registry_access(registry, deadline)?;
         let http = self.http(MAX_ATTEMPTS, deadline);
         self.registry_client(registry, access, account, http)
     }
@@ -70,13 +70,15 @@ impl Broker<'_> {
         http: Http<'b>,
     ) -> Result<RegistryApi<'b>> {
         let choice = self.settings.for_registry(registry);
-        let of_profile = choice.profile.and_then(|profile| profile.source);
-        let sources = [self.settings.selected_source(), of_profile];
-        let hint = match sources.map(|source| source == Some(SourceSelection::RegistryToken)) {
-            _ if choice.credential != CredentialKind::RegistryToken => "",
-            [true, _] => " (and remove 'registry-token' from $ICR_SOURCE)",
-            [_, true] => " (and remove 'registry-token' from the settings)",
-            _ => " (and remove 'credential = \"token\"' from the settings)",
+        let source_of_profile = choice.profile.and_then(|profile| profile.source);
+        let hint = if choice.credential != CredentialKind::RegistryToken {
+            ""
+        } else if self.settings.selected_source() == Some(SourceSelection::RegistryToken) {
+            " (and remove 'registry-token' from $ICR_SOURCE)"
+        } else if source_of_profile == Some(SourceSelection::RegistryToken) {
+            " (and remove 'registry-token' from the settings)"
+        } else {
+            " (and remove 'credential = \"token\"' from the settings)"
         };
         let api = RegistryApi::new(registry, access, account, http)?;
         Ok(api.with_gone_hint(hint))
