@@ -95,7 +95,7 @@ pub(crate) fn base_of(
         return Err("must not contain a query or a fragment (? or #)".into());
     }
     if !is_safe(&url, may_be_unencrypted) {
-        return Err("must use https, because secrets would be sent unencrypted (http is for this machine only)".into());
+        return Err("must use https://, because secrets would be sent unencrypted (http:// is for this machine only)".into());
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }

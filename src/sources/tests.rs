@@ -10,7 +10,7 @@ use crate::time::fake::FakeClock;
 
 pub(super) const NOW: u64 = 1_800_000_000;
 
-/// A machine of its own, on which sources are looked for and nobody is asked.
+/// A fake machine: files, variables, keychain and clock. It sends no requests.
 pub(super) struct Machine {
     pub(super) clock: FakeClock,
     directory: TempDir,
@@ -23,16 +23,16 @@ pub(super) struct Machine {
 impl Machine {
     pub(super) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let place = |name: &str| directory.path().join(name);
+        let path = |name: &str| directory.path().join(name);
         Self {
             clock: FakeClock::at(NOW),
             environment: Vec::new(),
             keychain: MemoryKeychain::default(),
             locks: LockDirectory::at(None),
             system_paths: SystemPaths {
-                home: Some(place("home")),
-                root: place("root"),
-                working_directory: place("here"),
+                home: Some(path("home")),
+                root: path("root"),
+                working_directory: path("here"),
             },
             directory,
         }
@@ -60,7 +60,7 @@ impl Machine {
         path
     }
 
-    /// Keeps a login with this user name.
+    /// Stores a login with this user name.
     pub(super) fn log_in(&self, scope: &LoginScope, username: &str) {
         let login = crate::login::Login::new(Credential {
             username: username.into(),
@@ -78,7 +78,7 @@ impl Machine {
         TokenCache::new(&self.keychain, &self.clock)
     }
 
-    /// Lets a source look around on behalf of a registry.
+    /// Calls a function with the context of a registry.
     pub(super) fn look<T>(
         &self,
         host: &str,
@@ -105,8 +105,8 @@ impl Machine {
         look(&registry, &context)
     }
 
-    /// What speaks for the registry: a person's name for the source, `token …`,
-    /// or `credential …`.
+    /// Returns what is found for the registry: the source's name in messages, `token …` or
+    /// `credential …`.
     pub(super) fn found(&self, host: &str) -> Result<Option<String>> {
         self.look(host, |registry, context| {
             let resolved = find(registry, context)?.resolved;
@@ -128,9 +128,9 @@ impl Machine {
 
     #[track_caller]
     pub(super) fn fails_with(&self, parts: &[&str]) {
-        let failure = self.found("us.icr.io").unwrap_err();
-        assert!(failure.is_user(), "{failure:?}");
-        let text = failure.to_string();
+        let error = self.found("us.icr.io").unwrap_err();
+        assert!(error.is_user(), "{error:?}");
+        let text = error.to_string();
         for part in parts {
             assert!(text.contains(part), "{part} is missing: {text}");
         }
@@ -141,8 +141,8 @@ fn registry(host: &str) -> Registry {
     Registry::parse(host).unwrap()
 }
 
-/// A machine with every source there is, the settings' own first.
-fn crowded() -> Machine {
+/// Creates a machine on which all sources have a credential.
+fn with_all_sources() -> Machine {
     let mut machine = Machine::new();
     machine.settings("[profile.team]\n[registry.\"de.icr.io\"]\nprofile = \"team\"\n");
     machine
@@ -170,7 +170,7 @@ fn crowded() -> Machine {
     machine
 }
 
-/// What is taken away, and who speaks then: each in the documented order.
+/// A source by its name, how it is removed, and the source that is active then.
 type Step = (&'static str, fn(&mut Machine), &'static str);
 
 const AFTER_LOGINS: [Step; 6] = [
@@ -227,34 +227,35 @@ const ENVIRONMENT: [Step; 3] = [
     ),
 ];
 
-fn runs_through(host: &str, mut machine: Machine, first: &str, steps: &[Step]) {
+#[track_caller]
+fn sources_follow_each_other(host: &str, mut machine: Machine, first: &str, steps: &[Step]) {
     machine.finds(host, first);
-    for (what, take_away, next) in steps {
-        take_away(&mut machine);
+    for (name, remove, next) in steps {
+        remove(&mut machine);
         let found = machine.found(host).unwrap();
         let found = found.as_deref().unwrap_or("nothing");
-        assert!(found.contains(next), "without {what}: {found}");
+        assert!(found.contains(next), "without {name}: {found}");
     }
 }
 
-fn without_own_login(host: &'static str) -> Vec<Step> {
-    let take: fn(&mut Machine) = match host {
+fn without_login_for(host: &'static str) -> Vec<Step> {
+    let remove: fn(&mut Machine) = match host {
         "cp.icr.io" => |machine| machine.log_out(&LoginScope::Registry(registry("cp.icr.io"))),
         _ => |machine| machine.log_out(&LoginScope::Registry(registry("us.icr.io"))),
     };
-    vec![("own login", take, "the default login")]
+    vec![("own login", remove, "the default login")]
 }
 
 #[test]
-fn sources_are_asked_in_the_documented_order() {
+fn sources_are_used_in_the_documented_order() {
     let mut steps = Vec::from(ENVIRONMENT);
-    steps.extend(without_own_login("us.icr.io"));
+    steps.extend(without_login_for("us.icr.io"));
     steps.extend(AFTER_LOGINS);
-    runs_through("us.icr.io", crowded(), "$IBMCLOUD_API_KEY", &steps);
+    sources_follow_each_other("us.icr.io", with_all_sources(), "$IBMCLOUD_API_KEY", &steps);
 }
 
 #[test]
-fn the_profile_of_a_registry_comes_first_and_keeps_the_default_login_out() {
+fn the_login_of_a_profile_comes_first_and_the_default_login_is_not_used() {
     let mut steps: Vec<Step> = vec![(
         "login of the profile",
         |machine| machine.log_out(&LoginScope::Profile("team".into())),
@@ -268,12 +269,12 @@ fn the_profile_of_a_registry_comes_first_and_keeps_the_default_login_out() {
     ));
     steps.extend(&AFTER_LOGINS[1..]);
     let first = "the login for profile 'team'";
-    runs_through("de.icr.io", crowded(), first, &steps);
+    sources_follow_each_other("de.icr.io", with_all_sources(), first, &steps);
 }
 
 #[test]
-fn the_entitled_registry_asks_its_own_login_first() {
-    let machine = crowded();
+fn the_entitled_registry_uses_its_own_login_first() {
+    let machine = with_all_sources();
     machine.finds("cp.icr.io", "the login for cp.icr.io");
     machine.log_in(&LoginScope::Registry(registry("cp.icr.io")), "cp");
     machine.finds("cp.icr.io", "credential cp");
@@ -282,7 +283,7 @@ fn the_entitled_registry_asks_its_own_login_first() {
 }
 
 #[test]
-fn a_forced_source_is_the_only_one_asked() {
+fn a_selected_source_is_the_only_one_used() {
     for (name, part) in [
         ("compute-resource-token", "tokens/vault-token"),
         ("credentials-file", "API key in /"),
@@ -292,7 +293,7 @@ fn a_forced_source_is_the_only_one_asked() {
         ("power-vs", "this machine"),
         ("vpc", "this machine"),
     ] {
-        let mut machine = crowded();
+        let mut machine = with_all_sources();
         machine.set("ICR_SOURCE", name);
         machine.finds("us.icr.io", part);
         let mut machine = Machine::new();
@@ -310,6 +311,6 @@ fn a_forced_source_is_the_only_one_asked() {
 }
 
 #[test]
-fn nobody_is_found_where_nobody_is() {
+fn nothing_is_found_without_credentials() {
     assert_eq!(Machine::new().found("us.icr.io"), Ok(None));
 }
