@@ -44,7 +44,7 @@ pub enum ReplaceError {
 
 /// What was created for a file.
 #[derive(Debug, Default, Eq, PartialEq)]
-pub struct Made {
+pub struct Created {
     /// Directories, the outermost first.
     pub directories: Vec<PathBuf>,
     /// Whether there was no file before.
@@ -56,7 +56,8 @@ pub struct Made {
 /// # Errors
 /// The file cannot be read, is no regular file, too large or not UTF-8.
 pub fn read(path: &Path) -> Result<Option<Zeroizing<String>>, ParseError> {
-    let _rights =
+    // Until it is dropped, at the end of the function.
+    let _as_owner =
         fs::act_as_owner(path).map_err(|error| ParseError::Ambiguous(error.to_string()))?;
     text_of(fs::open(path))
 }
@@ -71,7 +72,8 @@ fn text_of(file: io::Result<File>) -> Result<Option<Zeroizing<String>>, ParseErr
         Err(error) if error.is::<io::Error>() || is_broken => {
             Err(ParseError::Broken(error.to_string()))
         }
-        // Clients have no limit, and they wait for pipes, so they may read this file.
+        // Too large, or not a regular file: clients would read it, so it is not broken, but
+        // this program does not read it.
         Err(error) => Err(ParseError::Ambiguous(error.to_string())),
     }
 }
@@ -81,7 +83,8 @@ fn text(bytes: Vec<u8>) -> Result<Zeroizing<String>, ParseError> {
         .map(Zeroizing::new)
         .map_err(|error| {
             let bytes = Zeroizing::new(error.into_bytes());
-            // Go replaces such bytes with U+FFFD, but only in strings.
+            // Go clients accept invalid UTF-8 inside strings (as U+FFFD), so such a file is not
+            // broken for them.
             let text = Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned());
             let reason = "it is not UTF-8 text".to_owned();
             match Document::parse(&text) {
@@ -102,9 +105,9 @@ fn is_of_kind(error: &anyhow::Error, kind: io::ErrorKind) -> bool {
 ///
 /// # Errors
 /// See [`ReplaceError`]; then nothing was changed.
-pub fn replace(path: &Path, old: Option<&str>, new: &str) -> Result<Made, ReplaceError> {
-    let _rights = fs::act_as_owner(path).map_err(anyhow::Error::from)?;
-    let made = missing(path, old)?;
+pub fn replace(path: &Path, old: Option<&str>, new: &str) -> Result<Created, ReplaceError> {
+    let _as_owner = fs::act_as_owner(path).map_err(anyhow::Error::from)?;
+    let made = would_create(path, old)?;
     let path = resolved(path).context("its symbolic links cannot be resolved")?;
     let directory = path.parent().context("it has no directory")?;
     make_directories(&made.directories)?;
@@ -119,22 +122,21 @@ pub fn replace(path: &Path, old: Option<&str>, new: &str) -> Result<Made, Replac
 ///
 /// # Errors
 /// Symbolic links cannot be resolved.
-pub fn missing(path: &Path, old: Option<&str>) -> anyhow::Result<Made> {
-    let _rights = fs::act_as_owner(path)?;
+pub fn would_create(path: &Path, old: Option<&str>) -> anyhow::Result<Created> {
+    let _as_owner = fs::act_as_owner(path)?;
     let path = resolved(path).context("its symbolic links cannot be resolved")?;
     let directory = path.parent().context("it has no directory")?;
     let missing = directory.ancestors().take_while(|path| !path.exists());
     let mut missing: Vec<PathBuf> = missing.map(Path::to_owned).collect();
     missing.reverse();
-    Ok(Made {
+    Ok(Created {
         directories: missing,
         file: old.is_none(),
     })
 }
 
-/// Writes the new file beside the old one and renames it. Content and attributes are complete
-/// before the rename, so no other program sees a part of them. They are set by descriptor,
-/// because the name can mean another file by then.
+/// Writes content and attributes to the temporary file before the rename, through its
+/// descriptor and not its name, because another process could exchange a file behind a name.
 fn write(path: &Path, directory: &Path, old: Option<&str>, new: &str) -> Result<(), ReplaceError> {
     let name = path.file_name().context("it has no name")?;
     let unwritable = |error| anyhow!("cannot write in {}: {error}", directory.display());
@@ -161,15 +163,15 @@ fn write(path: &Path, directory: &Path, old: Option<&str>, new: &str) -> Result<
 
 /// Returns the copies of a client's file that interrupted runs left beside it.
 pub fn leftovers(path: &Path) -> Vec<PathBuf> {
-    beside(path, |directory| directory.leftovers())
+    with_directory_of(path, |directory| directory.leftovers())
 }
 
 /// Deletes this user's [`leftovers`], and returns their paths.
-pub fn sweep(path: &Path) -> Vec<PathBuf> {
-    beside(path, |directory| directory.remove_leftovers())
+pub fn delete_leftovers(path: &Path) -> Vec<PathBuf> {
+    with_directory_of(path, |directory| directory.sweep())
 }
 
-fn beside(path: &Path, found: impl FnOnce(&Directory) -> Vec<PathBuf>) -> Vec<PathBuf> {
+fn with_directory_of(path: &Path, found: impl FnOnce(&Directory) -> Vec<PathBuf>) -> Vec<PathBuf> {
     let Ok(_rights) = fs::act_as_owner(path) else {
         return Vec::new();
     };
@@ -185,7 +187,7 @@ fn beside(path: &Path, found: impl FnOnce(&Directory) -> Vec<PathBuf>) -> Vec<Pa
 /// # Errors
 /// The file cannot be deleted.
 pub fn remove(path: &Path, directories: &[PathBuf]) -> io::Result<()> {
-    let _rights = fs::act_as_owner(path)?;
+    let _as_owner = fs::act_as_owner(path)?;
     let path = resolved(path)?;
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::Error::other("it has no directory"));
@@ -234,22 +236,22 @@ fn make_directories(missing: &[PathBuf]) -> anyhow::Result<()> {
 fn keep_attributes(path: &Path, former: &File, new: &File) -> anyhow::Result<()> {
     use std::os::unix::fs::MetadataExt;
     use std::os::unix::fs::PermissionsExt;
-    let (of, made) = (former.metadata()?, new.metadata()?);
-    let mode = of.mode() & 0o7777;
+    let (old_metadata, new_metadata) = (former.metadata()?, new.metadata()?);
+    let mode = old_metadata.mode() & 0o7777;
     if mode & WRITABLE == 0 {
         bail!(
             "it is read-only (mode {mode:04o}). If another tool manages it, change it there; otherwise run 'chmod u+w {}'",
             path.display()
         );
     }
-    if (made.uid(), made.gid()) != (of.uid(), of.gid()) {
-        std::os::unix::fs::fchown(new, Some(of.uid()), Some(of.gid())).map_err(|_| {
+    if (new_metadata.uid(), new_metadata.gid()) != (old_metadata.uid(), old_metadata.gid()) {
+        std::os::unix::fs::fchown(new, Some(old_metadata.uid()), Some(old_metadata.gid())).map_err(|_| {
             anyhow!(
                 "replacing it would change its owner ({}:{}). Give it to this user with 'sudo chown {}:{} {}'",
-                of.uid(),
-                of.gid(),
-                made.uid(),
-                made.gid(),
+                old_metadata.uid(),
+                old_metadata.gid(),
+                new_metadata.uid(),
+                new_metadata.gid(),
                 path.display()
             )
         })?;
@@ -258,9 +260,8 @@ fn keep_attributes(path: &Path, former: &File, new: &File) -> anyhow::Result<()>
     keep_extended_attributes(former, new)
 }
 
-/// Copies access control lists and users' own attributes. Labels of security modules
-/// (`security.*`) are copied if that is allowed; otherwise the system gives the new file the
-/// label that all files in this directory get.
+/// Copies all extended attributes. A `security.*` label that cannot be copied is no error:
+/// the system labels a new file in this directory the same way.
 #[cfg(unix)]
 fn keep_extended_attributes(former: &File, new: &File) -> anyhow::Result<()> {
     use xattr::FileExt;
@@ -343,7 +344,10 @@ mod tests {
         symlink("dotfiles/config.json", directory.path().join("link")).unwrap();
         let link = directory.path().join("link-to-link");
         symlink(directory.path().join("link"), &link).unwrap();
-        assert_eq!(replace(&link, Some("old"), "new").unwrap(), Made::default());
+        assert_eq!(
+            replace(&link, Some("old"), "new").unwrap(),
+            Created::default()
+        );
         assert!(link.is_symlink());
         assert_eq!(fs::read_to_string(&target).unwrap(), "new");
         assert_eq!(mode(&target), 0o640);

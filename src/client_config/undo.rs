@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::Client;
 use super::file;
-use super::file::Made;
+use super::file::Created;
 use super::json::Document;
 use super::json::Edit;
 use super::json::apply_edits;
@@ -108,7 +108,7 @@ impl Change {
     }
 
     /// Adds the file and directories that were created for the change.
-    pub fn with(self, made: Made) -> Self {
+    pub fn with(self, made: Created) -> Self {
         Self {
             made_file: made.file,
             made_directories: made.directories,

@@ -125,7 +125,7 @@ impl Configuring<'_> {
             &plan.base,
             &plan.helper_plan.edits,
         );
-        let change = change.with(file::missing(&file.path, old)?);
+        let change = change.with(file::would_create(&file.path, old)?);
         let directory = state_directory(self.context)?;
         let mut record = Record::load(&directory)?;
         record.changes.push(change);

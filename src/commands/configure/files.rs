@@ -32,7 +32,7 @@ pub(super) fn absolute(path: &Path) -> PathBuf {
 
 /// Deletes copies of clients' files that interrupted runs left.
 pub(super) fn sweep(files: &[PathBuf], warnings: &Warnings<'_>) {
-    for path in files.iter().flat_map(|path| file::sweep(path)) {
+    for path in files.iter().flat_map(|path| file::delete_leftovers(path)) {
         warnings.note(&format!(
             "deleted {}, a copy left by an interrupted run",
             path.display()
