@@ -172,8 +172,8 @@ impl Error {
 
     /// Appends to the message.
     #[must_use]
-    pub fn with_end(mut self, end: &str) -> Self {
-        self.message.push_str(end);
+    pub fn with_note(mut self, note: &str) -> Self {
+        self.message.push_str(note);
         self
     }
 

@@ -98,7 +98,7 @@ pub(super) fn create(
         Ok(issued) => Ok((created, issued)),
         Err(error) => {
             let outcome = delete_unused(login_context, access_token, &created);
-            Err(error.with_end(&outcome))
+            Err(error.with_note(&outcome))
         }
     }
 }
@@ -121,7 +121,7 @@ fn creation_error(error: ServiceError, name: &str, login_context: &LoginContext<
             let name_of_key = format!(
                 ". If IAM created it anyway, it is named '{name}' at https://cloud.ibm.com/iam/apikeys"
             );
-            error.with_end(&name_of_key)
+            error.with_note(&lost)
         }
     }
 }

@@ -173,56 +173,72 @@ fn log_in(
     let profile = arguments.trusted_profile()?;
     let endpoint = common_endpoint(&scopes, broker)?;
     let login_context = LoginContext::new(broker, endpoint, context, warnings);
-    let identity = authenticate(arguments, &scopes, &login_context, stdio)?;
+    let authenticated = authenticate(arguments, &scopes, &login_context, stdio)?;
     let authenticated_at = broker.context.clock.elapsed();
-    let access_token = &identity.issued.access_token;
-    let own = Owner::of(access_token);
+    let access_token = &authenticated.issued.access_token;
+    let identity_owner = Owner::of(access_token);
     let assumed = match profile {
         None => None,
         Some(profile) => {
-            let profile = in_account_of(profile, own.as_ref());
+            let profile = in_account_of(profile, identity_owner.as_ref());
             Some((assume(&login_context, access_token, &profile)?, profile))
         }
     };
-    let final_token = assumed.as_ref().map(|(issued, _)| &issued.access_token);
-    let owner = Owner::of(final_token.unwrap_or(access_token));
-    replacement::confirm_replacement(&scopes, owner.as_ref(), arguments.yes, &login_context)?;
-    let key = match identity.key {
+    let assumed_token = assumed.as_ref().map(|(issued, _)| &issued.access_token);
+    let login_owner = Owner::of(assumed_token.unwrap_or(access_token));
+    replacement::confirm_replacement(&scopes, login_owner.as_ref(), arguments.yes, &login_context)?;
+    let created_key = match authenticated.key {
         Some(_) => None,
-        None => key_for_session(arguments, &login_context, access_token, own.as_ref())?,
+        None => key_for_session(
+            arguments,
+            &login_context,
+            access_token,
+            identity_owner.as_ref(),
+        )?,
     };
-    let login = identity.login(key.as_ref().map(|(key, _)| key))?;
-    let (login, issued) = match (assumed, &key) {
+    let login = authenticated.login(created_key.as_ref().map(|(key, _)| key))?;
+    let (login, final_token) = match (assumed, &created_key) {
         (Some((issued, profile)), _) => (login.assuming(profile), issued),
         (None, Some((_, issued))) => (login, issued.clone()),
-        (None, None) => (login, identity.issued.clone()),
+        (None, None) => (login, authenticated.issued.clone()),
     };
-    let login = login.with_owner(Owner::of(&issued.access_token));
-    store(&scopes, &login, &login_context).map_err(|error| match &key {
+    let login = login.owned_by(Owner::of(&final_token.access_token));
+    store(&scopes, &login, &login_context).map_err(|error| match &created_key {
         None => error,
         Some((key, _)) => {
-            let end = api_key_lifecycle::delete_unused(&login_context, access_token, key);
-            error.with_end(&end)
+            let cleanup_note = api_key_lifecycle::delete_unused(&login_context, access_token, key);
+            error.with_note(&cleanup_note)
         }
     })?;
-    // The person may have taken long to answer a question.
+    cache_token(&login_context, &login, &final_token, authenticated_at);
+    redundant_logins::delete_expired(&scopes, arguments.yes, &login_context);
+    shadowing::warn_if_shadowed(&scopes, &login_context);
+    let owner = login.owner.clone();
+    let key_name = created_key.map(|(key, _)| key.name);
+    Ok(StoredLogin::new(scopes, &login, owner, key_name, broker))
+}
+
+/// Caches the token of a login. `authenticated_at` is when IAM accepted the identity:
+/// since then, the person may have taken long to answer a question.
+fn cache_token(
+    login_context: &LoginContext<'_>,
+    login: &Login,
+    token: &TokenResponse,
+    authenticated_at: Duration,
+) {
+    let broker = login_context.broker;
     let waited = broker
         .context
         .clock
         .elapsed()
         .saturating_sub(authenticated_at);
-    let lifetime = issued.lifetime.saturating_sub(waited);
-    broker.cache_token(
+    let lifetime = token.lifetime.saturating_sub(waited);
+    broker.keep_token(
         &login_context.endpoint,
-        &login,
-        &issued.access_token,
+        login,
+        &token.access_token,
         lifetime,
     );
-    redundant_logins::delete_expired(&scopes, arguments.yes, &login_context);
-    shadowing::warn_if_shadowed(&scopes, &login_context);
-    let owner = login.owner.clone();
-    let key_name = key.map(|(key, _)| key.name);
-    Ok(StoredLogin::new(scopes, &login, owner, key_name, broker))
 }
 
 fn store(scopes: &[LoginScope], login: &Login, login_context: &LoginContext<'_>) -> Result<()> {
@@ -295,7 +311,7 @@ fn use_cli_session(
 ) -> Result<TokenResponse> {
     let scope = scopes.first().unwrap_or(&LoginScope::Default);
     let progress = login_context.progress("Using the session of the IBM Cloud CLI");
-    let (mut issued, endpoint) = login_context.broker.exchange_cli_session(scope)?;
+    let (mut issued, endpoint) = login_context.broker.token_from_cli_session(scope)?;
     drop(progress);
     if endpoint != login_context.endpoint {
         login_context.warn(format!(
@@ -303,7 +319,8 @@ fn use_cli_session(
             endpoint.base(),
             login_context.endpoint.base(),
         ));
-        // The token is from the other endpoint, so it is not cached.
+        // The cache would be that of this login's endpoint. A token without lifetime is not
+        // cached.
         issued.lifetime = Duration::ZERO;
     }
     Ok(issued)
@@ -335,7 +352,8 @@ fn common_endpoint(scopes: &[LoginScope], broker: &Broker<'_>) -> Result<Endpoin
     }
 }
 
-/// Adds the account of the identity to a trusted profile that has only a name: IAM needs one.
+/// Adds an account to a trusted profile that is only named: IAM finds a trusted profile by
+/// name only together with an account. If none was given, it is the identity's own.
 fn in_account_of(profile: TrustedProfile, owner: Option<&Owner>) -> TrustedProfile {
     match &profile {
         TrustedProfile::Name { account: None, .. } => {

@@ -100,16 +100,16 @@ fn rotate(
         .collect();
     // Another process changed the logins in the meantime.
     if logins.is_empty() {
-        let end = api_key_lifecycle::delete_unused(login_context, &access_token, &created);
+        let cleanup_note = api_key_lifecycle::delete_unused(login_context, &access_token, &created);
         let error = Error::temporary(format!(
             "{} was changed or deleted by another process, so its API key was not replaced",
             login_for(scope)
         ));
-        return Err(error.with_end(&end));
+        return Err(error.with_note(&cleanup_note));
     }
     if let Err(error) = login_context.broker.log_in_all(&logins) {
-        let end = api_key_lifecycle::delete_unused(login_context, &access_token, &created);
-        return Err(error.with_end(&end));
+        let cleanup_note = api_key_lifecycle::delete_unused(login_context, &access_token, &created);
+        return Err(error.with_note(&cleanup_note));
     }
     let is_plain = |(_, login): &&(LoginScope, Login)| login.trusted_profile.is_none();
     if let Some((_, login)) = logins.iter().find(is_plain) {

@@ -166,8 +166,8 @@ impl Broker<'_> {
     /// has a refresh token, and the session's endpoint.
     ///
     /// # Errors
-    /// There is no session that can be refreshed, or IAM rejects it.
-    pub fn exchange_cli_session(&self, scope: &LoginScope) -> Result<(TokenResponse, Endpoint)> {
+    /// There is none, or none that lasts, or IAM refuses it.
+    pub fn token_from_cli_session(&self, scope: &LoginScope) -> Result<(TokenResponse, Endpoint)> {
         let context = self.source_context_of(scope);
         let session = sources::refreshable_session(&context, scope.is_staging())?;
         let iam = self.iam(session.endpoint(), MAX_ATTEMPTS, self.deadline());
