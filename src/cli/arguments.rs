@@ -49,7 +49,7 @@ enum Command {
 }
 
 /// Returns whether a person's command has this name.
-pub fn exists(name: &OsStr) -> bool {
+pub fn is_person_command(name: &OsStr) -> bool {
     name.to_str().is_some_and(Command::has_subcommand)
 }
 
@@ -188,10 +188,10 @@ mod tests {
     #[test]
     fn only_commands_of_people_exist() {
         for name in ["configure", "login", "logout", "settings"] {
-            assert!(exists(OsStr::new(name)), "{name}");
+            assert!(is_person_command(OsStr::new(name)), "{name}");
         }
         for name in ["", "get", "help", "Settings", "--help", "setting"] {
-            assert!(!exists(OsStr::new(name)), "{name}");
+            assert!(!is_person_command(OsStr::new(name)), "{name}");
         }
     }
 }

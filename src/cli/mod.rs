@@ -13,14 +13,12 @@ use crate::error::one_line;
 use crate::helper;
 use crate::helper::VERBS;
 use crate::helper::wire;
+use crate::helper::wire::MAX_LINE_LENGTH;
 use crate::process::background_refresh;
 use crate::text::closest_match::closest_match;
 use crate::text::repeatable;
 
-/// The maximum length of a line of an error message, in characters.
-const MAX_LINE_LENGTH: usize = 1000;
-
-/// A client's verb with its argument, or a question about the program.
+/// What a client asks for, or help or version.
 enum Request {
     Erase(Option<String>),
     Get(Option<String>),
@@ -59,10 +57,10 @@ pub fn run(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>)
         let _ = writeln!(stdio.output, "{text}");
         return 1;
     };
-    if arguments::exists(first) {
+    if arguments::is_person_command(first) {
         return run_command(arguments, stdio, context);
     }
-    let request = match parse(arguments) {
+    let request = match parse_client_request(arguments) {
         Ok(request) => request,
         Err(error) => {
             if stdio.output_is_terminal {
@@ -80,7 +78,7 @@ pub fn run(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>)
         _ => None,
     };
     crate::log::start(context.environment, stdio.error);
-    match logged(request.name(), || answer(request, stdio, context)) {
+    match logged(request.name(), || dispatch(request, stdio, context)) {
         Ok(()) => 0,
         Err(error) => {
             report_to_client(&error, stdio);
@@ -96,8 +94,8 @@ pub fn run(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>)
     }
 }
 
-/// Runs a person's command. Clients' verbs do without the argument parser, because building
-/// it takes time.
+/// Runs a person's command. Building the argument parser takes as long as answering a client,
+/// so clients skip it.
 fn run_command(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>) -> u8 {
     crate::log::start(context.environment, stdio.error);
     let name = arguments.first().and_then(|name| name.to_str());
@@ -112,8 +110,8 @@ fn run_command(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<
     }
 }
 
-/// Runs `work` in a span of the log and logs its outcome. The span has the process ID, so
-/// that a reader can distinguish the processes of one build.
+/// Runs `work` in a span of the log, and logs its outcome. The span has the process's ID, so
+/// that the log of a docker build, which runs many of these processes, can be read.
 fn logged<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let _span = tracing::info_span!("run", name, pid = std::process::id()).entered();
     let outcome = work();
@@ -148,7 +146,7 @@ fn report_to_person(error: &Error, stdio: &mut Stdio<'_>) {
     }
 }
 
-fn parse(arguments: &[OsString]) -> Result<Request> {
+fn parse_client_request(arguments: &[OsString]) -> Result<Request> {
     let texts: Option<Vec<&str>> = arguments.iter().map(|argument| argument.to_str()).collect();
     let texts = texts
         .ok_or_else(|| Error::usage("an argument is not UTF-8 text").with_hint("See --help"))?;
@@ -170,6 +168,7 @@ fn parse(arguments: &[OsString]) -> Result<Request> {
                 .with_hint(format!("See '{PROGRAM} {verb} --help'")))
         }
         ["help", unknown, ..] | [unknown, ..] => Err(unknown_command(unknown)),
+        // The caller handles this case.
         [] => Err(Error::usage(USAGE)),
     }
 }
@@ -188,7 +187,7 @@ fn unknown_command(unknown: &str) -> Error {
 
 /// Returns whether this is a client's verb or a person's command.
 fn is_known(name: &str) -> bool {
-    VERBS.iter().any(|verb| verb.name == name) || arguments::exists(name.as_ref())
+    VERBS.iter().any(|verb| verb.name == name) || arguments::is_person_command(name.as_ref())
 }
 
 /// Returns the verb or command with the most similar name.
@@ -199,7 +198,7 @@ fn closest_command(unknown: &str) -> Option<String> {
     closest_match(unknown, &known).map(str::to_owned)
 }
 
-fn answer(request: Request, stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> {
+fn dispatch(request: Request, stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> {
     match request {
         Request::Erase(address) => helper::erase(address, stdio, context),
         Request::Get(address) => helper::get(address, stdio, context),
@@ -273,7 +272,7 @@ mod tests {
     fn help_lists_exactly_the_verbs_that_are_parsed() {
         let parsed = |arguments: &[&str]| {
             let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
-            parse(&arguments).is_ok()
+            parse_client_request(&arguments).is_ok()
         };
         for verb in VERBS {
             assert!(parsed(&[verb.name]), "{}", verb.name);

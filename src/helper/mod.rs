@@ -1,4 +1,4 @@
-//! The verbs of Docker's credential-helper protocol: get, store, erase and list.
+//! The verbs of Docker's credential-helper protocol: get, store, erase, list and version.
 
 pub mod wire;
 
@@ -20,9 +20,6 @@ use crate::registry::Registry;
 use crate::sources::Origin;
 use crate::text::printable;
 use crate::text::repeatable;
-
-/// The maximum length of a warning of a client's verb, in characters.
-const MAX_WARNING_LENGTH: usize = 1000;
 
 /// A verb of the protocol, as help, completions and the manual explain it.
 #[derive(Clone, Copy, Debug)]
@@ -79,7 +76,7 @@ pub(crate) fn get(
     stdio: &mut Stdio<'_>,
     context: &Context<'_>,
 ) -> Result<()> {
-    let address = server_address(address, stdio)?;
+    let address = read_address(address, stdio)?;
     let (registry, settings) = context.registry(&address)?.ok_or(Error::not_found())?;
     let session = Session::with_settings(context, settings, Prompting::Never)?;
     let broker = Broker::new(&session);
@@ -122,8 +119,9 @@ pub(crate) fn hint_for_person(
     })
 }
 
-/// Returns whether IAM rejected a stored login that the client is about to replace, which an
-/// error would prevent. A client's login does not replace a profile's.
+/// Returns whether IAM rejected a stored login that the client is about to replace. During
+/// `docker login`, the client asks for the old login first. An error here would stop it, so a
+/// rejected login is answered with "not found". A client's login does not replace a profile's.
 fn is_about_to_be_replaced(
     error: &Error,
     registry: &Registry,
@@ -159,10 +157,10 @@ pub(crate) fn store(stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> 
     Ok(())
 }
 
-/// Writes a warning to stderr, which clients show.
+/// Writes a warning to stderr, which clients show, some of them in backticks.
 fn warn(text: Option<String>, stdio: &mut Stdio<'_>) {
     if let Some(text) = text {
-        let line = one_line(&text, MAX_WARNING_LENGTH).replace('`', "'");
+        let line = one_line(&text, wire::MAX_LINE_LENGTH).replace('`', "'");
         let _ = writeln!(stdio.error, "warning: {line}");
     }
 }
@@ -175,7 +173,7 @@ pub(crate) fn erase(
     context: &Context<'_>,
 ) -> Result<()> {
     let outcome =
-        server_address(address, stdio).and_then(|address| delete_login(&address, stdio, context));
+        read_address(address, stdio).and_then(|address| delete_login(&address, stdio, context));
     match outcome {
         Err(error) if error.kind() == ErrorKind::NoServerAddress => Err(error),
         Err(error) => {
@@ -197,7 +195,7 @@ fn delete_login(address: &str, stdio: &mut Stdio<'_>, context: &Context<'_>) -> 
     Ok(())
 }
 
-/// Runs a background refresh. It prints nothing, because no client waits for it.
+/// Runs in a background process; its result goes only to the log.
 pub(crate) fn renew(address: &str, context: &Context<'_>) -> Result<()> {
     let Some((registry, settings)) = context.registry(address)? else {
         return Ok(());
@@ -206,7 +204,7 @@ pub(crate) fn renew(address: &str, context: &Context<'_>) -> Result<()> {
     Broker::new(&session).renew(&registry)
 }
 
-/// Prints the stored logins. Ignores stdin: clients send a word, nothing, or leave a terminal.
+/// Prints the stored logins. Ignores stdin: clients send a word or nothing, or stdin is still a terminal.
 pub(crate) fn list(stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> {
     let session = Session::open(context, Prompting::Never)?;
     let usernames = Broker::new(&session).registry_usernames()?;
@@ -218,7 +216,7 @@ pub(crate) fn list(stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> {
     print(stdio, &printable::in_json(&answer))
 }
 
-fn server_address(argument: Option<String>, stdio: &mut Stdio<'_>) -> Result<String> {
+fn read_address(argument: Option<String>, stdio: &mut Stdio<'_>) -> Result<String> {
     match argument {
         Some(address) => wire::server_address(address.as_bytes()),
         None => wire::server_address(&wire::read_input(stdio.input)?),

@@ -36,8 +36,8 @@ const MAX_INPUT: u64 = 1024 * 1024;
 /// error instead of a broken pipe.
 const MAX_DRAIN: u64 = 64 * 1024 * 1024;
 
-/// The maximum length of an error line, in characters.
-const MAX_LINE_LENGTH: usize = 1000;
+/// The maximum length of a line of an error or a warning, in characters.
+pub const MAX_LINE_LENGTH: usize = 1000;
 
 /// The input of `store`.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -88,8 +88,8 @@ pub fn server_address(input: &[u8]) -> Result<String> {
     }
 }
 
-/// Parses the input of `store`: a JSON object with `ServerURL`, `Username` and `Secret`, in
-/// any case, as Go's decoder reads them. The secret may be empty, as in the reference.
+/// Parses the input of `store`: a JSON object with `ServerURL`, `Username` and `Secret`.
+/// Upper or lower case does not matter, as in Go. The secret may be empty, as in the reference.
 ///
 /// # Errors
 /// It is not such an object, or a field is missing, empty or no string.
@@ -103,6 +103,7 @@ pub fn store_request(input: &[u8]) -> Result<StoreRequest> {
         ))
         .with_hint(format!("Send {STORE_INPUT}"))
     })?;
+    // A missing address or user name is reported like an empty one, as in the reference.
     let address = take_text(&mut fields, "ServerURL")?.unwrap_or_default();
     let username = take_text(&mut fields, "Username")?.unwrap_or_default();
     let secret = take_text(&mut fields, "Secret")?.map(Secret::new);
@@ -123,6 +124,7 @@ pub fn store_request(input: &[u8]) -> Result<StoreRequest> {
     })
 }
 
+/// Removes a field and returns its text. An exact name wins over one that differs in case.
 fn take_text(fields: &mut Map<String, Value>, name: &str) -> Result<Option<String>> {
     let key = if fields.contains_key(name) {
         Some(name.to_owned())
