@@ -39,8 +39,8 @@ impl Endpoint {
     /// Parses an endpoint with or without the token path, like IBM's SDKs.
     ///
     /// # Errors
-    /// What is wrong with it, as the end of a sentence: it must be `https`, or
-    /// `http` on this machine.
+    /// It is neither `https` nor, on this machine, `http`: a phrase that follows the name of
+    /// the setting, such as `is not a URL`.
     pub fn parse(text: &str) -> Result<Self, String> {
         let base = base_of(text, |_| false)?;
         Ok(Self::at(base.strip_suffix(TOKEN_PATH).unwrap_or(&base)))
@@ -102,8 +102,9 @@ pub(crate) fn base_of(
 
 /// Parses a URL whose host is written in ASCII.
 ///
-/// Other hosts are rejected before parsing, because the parser is built without Unicode's
-/// tables. It also decodes `%` in a host.
+/// Other hosts are rejected before parsing, because `Url` is built without Unicode's tables
+/// here. It would also decode `%` in a host. The host is found as `Url` finds it, which
+/// drops tabs and line breaks and reads `\\` as `/`.
 pub(crate) fn parse_url(text: &str) -> Result<Url, String> {
     let rest = text.split_once(':').map_or(text, |(_, rest)| rest);
     let rest = rest.trim_start_matches(['/', '\\', '\t', '\n', '\r']);

@@ -19,8 +19,8 @@ pub struct Region {
     pub legacy_host: Option<&'static str>,
 }
 
-/// Every public region. IBM adds some; until a release knows them, the settings
-/// file names their hosts.
+/// All public regions. If IBM adds a region, users list its host in the settings until the
+/// next release.
 #[rustfmt::skip]
 pub const REGIONS: [Region; 13] = [
     Region { name: "global",   host: "icr.io",     private_host: "private.icr.io",     legacy_host: Some("registry.bluemix.net") },
@@ -38,14 +38,14 @@ pub const REGIONS: [Region; 13] = [
     Region { name: "in-mum",   host: "in2.icr.io", private_host: "private.in2.icr.io", legacy_host: None },
 ];
 
-/// The entitled registries of IBM's licensed software, the second for staging:
-/// user name `cp`.
+/// The hosts of IBM's licensed software. Login: user name `cp`, password an entitlement
+/// key. The second is for IBM's tests (staging).
 pub const ENTITLED_HOSTS: [&str; 2] = ["cp.icr.io", "cp.stg.icr.io"];
 
 /// IBM's own staging registries; their tokens come from staging IAM.
 pub const STAGING_HOSTS: [&str; 2] = ["stg.icr.io", "cp.stg.icr.io"];
 
-/// A registry that credentials may be given to.
+/// A registry's host. Only [`Registry::at`] checks that it may get credentials.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Registry {
     host: String,

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::CheckContext;
 use super::Diagnostic;
 use super::Verdict;
-use super::command;
+use super::command_line;
 use crate::client_config::Client;
 use crate::client_config::docker;
 use crate::client_config::file;
@@ -48,7 +48,7 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
         diagnostics.push(Diagnostic::warning(
             "configured-clients",
             "no client is configured to use this helper",
-            command("configure"),
+            command_line("configure"),
         ));
     }
     if context.context.environment.has(DOCKER_AUTH_CONFIG) {
@@ -297,7 +297,7 @@ fn configure<T: ToString>(client: Client, registries: &[T]) -> String {
         words.push("--registry".to_owned());
         words.extend(registries.iter().map(ToString::to_string));
     }
-    command(&words.join(" "))
+    command_line(&words.join(" "))
 }
 
 /// Checks whether podman uses this helper for all registries.

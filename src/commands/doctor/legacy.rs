@@ -2,7 +2,7 @@
 
 use super::CheckContext;
 use super::Diagnostic;
-use super::command;
+use super::command_line;
 use crate::commands::conclude;
 use crate::commands::print;
 use crate::commands::scopes::listed;
@@ -37,7 +37,7 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
         ),
         format!(
             "Run '{}' to use them, then delete the old ones with {}",
-            command("doctor --take-over"),
+            command_line("doctor --take-over"),
             removal()
         ),
     )]
@@ -75,7 +75,7 @@ pub(super) fn run_take_over(stdio: &mut Stdio<'_>, context: &CheckContext<'_>) -
     if logins.is_empty() {
         return Err(
             Error::user("no login of an older program found in the keychain")
-                .with_hint(format!("Log in with '{}'", command("login"))),
+                .with_hint(format!("Log in with '{}'", command_line("login"))),
         );
     }
     let settings = context.settings.clone();
@@ -135,7 +135,7 @@ fn take_over_text(stored: &[Registry]) -> String {
     format!(
         "Stored the older program's logins for {}. These sessions expire; for a login that does not, run '{}'\nThe older program's own items are still stored. Delete them with {}",
         listed(stored),
-        command("login"),
+        command_line("login"),
         removal()
     )
 }

@@ -87,8 +87,9 @@ struct CheckContext<'a> {
 }
 
 impl<'a> CheckContext<'a> {
-    /// Creates the broker; `None` without readable settings or without keychains, as
-    /// `get` fails then, too.
+    /// Creates the broker; `None` without readable settings or without keychains
+    /// (then `get` fails, and there is nothing to check). Not from a [`Session`](crate::context::Session),
+    /// which cannot be opened then.
     fn broker(&self) -> Option<Broker<'a>> {
         if self.settings_error.is_some() {
             return None;
@@ -128,7 +129,8 @@ struct Group {
     check: fn(&CheckContext<'_>) -> Vec<Diagnostic>,
 }
 
-/// The groups in the order in which they run: earlier results explain later ones.
+/// The groups in the order in which they run: a later problem is often the result of
+/// an earlier one.
 const GROUPS: [Group; 8] = [
     Group {
         key: "program",
@@ -214,6 +216,6 @@ pub(crate) fn run(
 }
 
 /// Returns the command line of this program with these arguments.
-fn command(arguments: &str) -> String {
+fn command_line(arguments: &str) -> String {
     format!("{PROGRAM} {arguments}")
 }
