@@ -326,6 +326,12 @@ mod tests {
     }
 
     #[test]
+    fn a_prompt_without_an_answer_ends_its_line() {
+        let (answer, output) = answered("", true);
+        assert!(answer.is_err() && output.ends_with('\n'), "{output:?}");
+    }
+
+    #[test]
     fn a_question_is_not_repeated_forever() {
         for answers in ["", "a\n", "a\nb\nc\ny\n"] {
             assert!(answered(answers, true).0.is_err(), "{answers:?}");

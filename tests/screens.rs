@@ -64,6 +64,8 @@ fn wrong_arguments() {
             ("", NO_INPUT),
             ("nonsense", NO_INPUT),
             ("get a b", NO_INPUT),
+            ("get us.icr.io", NO_INPUT),
+            ("get ghcr.io", NO_INPUT),
             ("configure kubernetes", NO_INPUT),
             ("configure --undo --all", NO_INPUT),
             ("configure --registry ghcr.io", NO_INPUT),
@@ -339,6 +341,7 @@ fn configure_and_undo() {
         with_docker,
         &[
             ("configure --all --dry-run --force", NO_INPUT),
+            ("configure docker", &[("Registries [us.icr.io]: ", "\u{4}")]),
             (
                 "configure docker --registry us.icr.io uk.icr.io",
                 &[("config.json? [y/N] ", "n")],

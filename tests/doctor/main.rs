@@ -105,8 +105,11 @@ fn settings_that_cannot_be_read_are_a_problem() {
     healthy.reports(
         "settings",
         "problem",
-        &["colour", "config.toml is invalid at line 1"],
+        &["colour", "config.toml is wrong at line 1", "Correct"],
     );
+    for check in ["keychain", "source"] {
+        healthy.reports(check, "warning", &["skipped: the settings cannot be read"]);
+    }
 }
 
 #[test]

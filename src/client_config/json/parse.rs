@@ -312,7 +312,7 @@ mod tests {
                 "{\n  \"a\": 1, # hunter2\n}",
                 "line 2 column 11. JSON has no comments",
             ),
-            ("{\"a\": 1,}", "line 1 column 9"),
+            ("{\"a\": 1,}", "(line 1, column 9: "),
             ("{} hunter2", "line 1, column 4: trailing characters"),
             ("{\"a\":\"hunter2\n\"}", "control character"),
             ("\u{feff}{}", "byte order mark"),

@@ -154,7 +154,7 @@ const GROUPS: [Group; 8] = [
     },
     Group {
         key: "legacy",
-        title: "Older program",
+        title: "Legacy logins",
         check: legacy::check,
     },
     Group {
