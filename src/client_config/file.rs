@@ -168,7 +168,7 @@ pub fn leftovers(path: &Path) -> Vec<PathBuf> {
 
 /// Deletes this user's [`leftovers`], and returns their paths.
 pub fn delete_leftovers(path: &Path) -> Vec<PathBuf> {
-    with_directory_of(path, |directory| directory.sweep())
+    with_directory_of(path, |directory| directory.remove_leftovers())
 }
 
 fn with_directory_of(path: &Path, found: impl FnOnce(&Directory) -> Vec<PathBuf>) -> Vec<PathBuf> {

@@ -121,7 +121,7 @@ fn creation_error(error: ServiceError, name: &str, login_context: &LoginContext<
             let name_of_key = format!(
                 ". If IAM created it anyway, it is named '{name}' at https://cloud.ibm.com/iam/apikeys"
             );
-            error.with_note(&lost)
+            error.with_note(&name_of_key)
         }
     }
 }

@@ -202,7 +202,7 @@ fn log_in(
         (None, Some((_, issued))) => (login, issued.clone()),
         (None, None) => (login, authenticated.issued.clone()),
     };
-    let login = login.owned_by(Owner::of(&final_token.access_token));
+    let login = login.with_owner(Owner::of(&final_token.access_token));
     store(&scopes, &login, &login_context).map_err(|error| match &created_key {
         None => error,
         Some((key, _)) => {
@@ -233,7 +233,7 @@ fn cache_token(
         .elapsed()
         .saturating_sub(authenticated_at);
     let lifetime = token.lifetime.saturating_sub(waited);
-    broker.keep_token(
+    broker.cache_token(
         &login_context.endpoint,
         login,
         &token.access_token,

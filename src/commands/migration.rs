@@ -267,8 +267,8 @@ fn moved(
             match restore(registry, former, &broker) {
                 Ok(()) => Err(error),
                 Err(restore_error) => {
-                    let end = format!(". The former login was not restored: {restore_error}");
-                    Err(error.with_end(&end))
+                    let note = format!(". The former login was not restored: {restore_error}");
+                    Err(error.with_note(&note))
                 }
             }
         }
