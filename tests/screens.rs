@@ -341,7 +341,6 @@ fn configure_and_undo() {
         with_docker,
         &[
             ("configure --all --dry-run --force", NO_INPUT),
-            ("configure docker", &[("Registries [us.icr.io]: ", "\u{4}")]),
             (
                 "configure docker --registry us.icr.io uk.icr.io",
                 &[("config.json? [y/N] ", "n")],
