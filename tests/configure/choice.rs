@@ -59,7 +59,7 @@ fn a_client_after_the_registry_option_is_reported() {
     let outcome = configure(&env, &["--registry", "us.icr.io", "docker"]);
     outcome.is_user_error(&["'docker-credential-icr configure docker --registry us.icr.io'"]);
     let outcome = configure(&env, &["--registry", "podman"]);
-    outcome.is_user_error(&["'docker-credential-icr configure podman --registry HOST'"]);
+    outcome.is_user_error(&["'docker-credential-icr configure podman --registry REGISTRY'"]);
     assert_eq!(content(&env, DOCKER), "{}");
 }
 

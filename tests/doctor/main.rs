@@ -105,7 +105,11 @@ fn settings_that_cannot_be_read_are_a_problem() {
     healthy.reports(
         "settings",
         "problem",
-        &["colour", "config.toml is wrong at line 1", "Correct"],
+        &[
+            "colour",
+            "config.toml is invalid at line 1",
+            "Available keys",
+        ],
     );
     for check in ["keychain", "source"] {
         healthy.reports(check, "warning", &["skipped: the settings cannot be read"]);
@@ -303,10 +307,10 @@ fn the_help_has_examples() {
         Diagnose problems and suggest fixes
 
         Checks the program and the PATH, the settings, the clients' files, the
-        keychains, the sources and other files. Requests new tokens from IAM and shows
-        them to the registries. Changes nothing: locks are released, and test items in
-        the keychains are deleted. Only a refresh token that IAM replaces is stored,
-        because the login would be lost otherwise.
+        keychains, the sources and other files. Requests new tokens from IAM and sends
+        them to the registries, to see whether they are accepted. Leaves no changes,
+        with one exception: if IAM replaces a refresh token during the check, the new
+        one is stored.
 
         Usage: docker-credential-icr doctor [OPTIONS]
 
@@ -318,7 +322,7 @@ fn the_help_has_examples() {
                   Print JSON
 
               --take-over
-                  Store the logins of an older program of the same name as logins of this one
+                  Import logins that another, older docker-credential-icr stored in the keychain
 
           -h, --help
                   Print help (see a summary with '-h')

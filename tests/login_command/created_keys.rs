@@ -126,7 +126,7 @@ fn a_key_is_rotated_in_every_login_that_has_it() {
     for (arguments, part) in [
         (
             &["login", "--rotate", "uk.icr.io"][..],
-            "no API key created by --create-api-key",
+            "only API keys created by --create-api-key",
         ),
         (
             &["login", "--rotate", "jp.icr.io"],

@@ -141,7 +141,7 @@ fn a_key_file_may_be_plain_text_or_json() {
 fn a_key_as_an_argument_is_rejected() {
     let Some(env) = test_env() else { return };
     let outcome = env.run(&["login", "--api-key", KEY], "");
-    outcome.is_user_error(&["--api-key-stdin", "@", "other users"]);
+    outcome.is_usage_error(&["--api-key-stdin", "@", "other users"]);
     let outcome = env.run(&["login", KEY], "");
     outcome.is_user_error(&["not an IBM Cloud registry"]);
     assert_eq!(env.cloud.exchanges(), 0);
@@ -390,9 +390,10 @@ fn a_trusted_profile_is_checked_and_then_assumed() {
         .named("builders")
         .trusting(&["IBMid-me"]);
     env.cloud.accounts().add_trusted_profile(builders);
-    for named in ["Profile-2", "unknown", ""] {
+    for named in ["Profile-2", "unknown"] {
         log_in(&env, KEY, &["--profile-id", named]).is_user_error(&["rofile"]);
     }
+    log_in(&env, KEY, &["--profile-id", ""]).is_usage_error(&["but is empty"]);
     log_in(&env, OTHER_KEY, &["--profile-id", "Profile-1"]).is_user_error(&["Profile-1"]);
     log_in(
         &env,

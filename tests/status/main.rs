@@ -224,8 +224,8 @@ fn the_source_for_all_other_registries_has_a_row() {
             REGISTRY        IDENTITY  SOURCE  USER NAME  TOKEN  STORED IN  CLIENTS
             all registries  problem   -       -          -      -          none
 
-            problem: all registries: $IBMCLOUD_API_KEY names the file /does/not/exist, which cannot be read: it does not exist
-                     fix: Name a file that has the key, or set the variable to the key
+            problem: all registries: cannot read the file /does/not/exist named in $IBMCLOUD_API_KEY: it does not exist
+                     fix: Use the path of a file with the secret, or set the variable to the secret
 
             No client uses this helper. To continue:
               docker-credential-icr configure     Add this helper to Docker and Podman
@@ -359,11 +359,12 @@ fn the_help_has_examples() {
     is(
         &answer(&TestEnv::new(), &["--help"]),
         expect![[r#"
-            Show the active source of each registry
+            Show who is logged in where, and when tokens expire
 
-            Lists the registries that have a login, that the settings name, or for which
-            a client uses this helper; and all other registries if a source is active for
-            them. Sends no requests without --check.
+            Shows each registry that you use, and where its credential comes from (its
+            source): a login, a variable, a file or the machine. You use a registry if it
+            has a login, if the settings name it, or if a client uses this helper for it.
+            Sends no requests without --check.
 
             Usage: docker-credential-icr status [OPTIONS] [REGISTRY]...
 

@@ -303,14 +303,14 @@ mod tests {
     #[test]
     fn errors_have_the_position_and_nothing_of_the_content() {
         for (text, part) in [
-            ("{\"auths\": {\"a\": \"hunter2\"", "line 1 column 25"),
+            ("{\"auths\": {\"a\": \"hunter2\"", "line 1, column 25"),
             (
                 "{\n  // hunter2\n}",
-                "line 2 column 3. JSON has no comments",
+                "line 2, column 3: key must be a string). JSON has no comments",
             ),
             (
                 "{\n  \"a\": 1, # hunter2\n}",
-                "line 2 column 11. JSON has no comments",
+                "line 2, column 11: key must be a string). JSON has no comments",
             ),
             ("{\"a\": 1,}", "(line 1, column 9: "),
             ("{} hunter2", "line 1, column 4: trailing characters"),
