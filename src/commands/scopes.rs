@@ -112,14 +112,7 @@ pub(super) fn known_registries(
 /// Creates the error for an address that is not an IBM Cloud registry.
 pub(super) fn not_ibm_cloud_registry(address: &str, settings: &Settings) -> Error {
     let Some(host) = repeatable::host(address) else {
-        let name = if repeatable::is_repeatable(address) {
-            format!("'{address}'")
-        } else {
-            "this".to_owned()
-        };
-        return Error::user(format!(
-            "{name} is not an IBM Cloud registry (example: us.icr.io)"
-        ));
+        return Error::user("this is not an IBM Cloud registry (example: us.icr.io)");
     };
     let files = settings.files();
     // The last one wins, and the user can write to it.
