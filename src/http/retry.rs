@@ -18,12 +18,12 @@ const FIRST_PAUSE: Duration = Duration::from_millis(400);
 struct AttemptError {
     error: ServiceError,
     /// Whether the request certainly had no effect.
-    is_undone: bool,
+    had_no_effect: bool,
 }
 
 impl Http<'_> {
-    /// Sends a request, again after a temporary failure while there is time, and
-    /// returns the response of success or rejection.
+    /// Sends a request. Repeats it after temporary failures until the deadline. Returns the
+    /// response, also if it rejects the request (4xx).
     ///
     /// # Errors
     /// See [`ServiceError`]. A request that is not idempotent is not repeated once the
@@ -49,9 +49,10 @@ impl Http<'_> {
                 _ => None,
             };
             let wait = retry_after.unwrap_or_else(|| jittered(pause, (self.random)()));
-            if attempt >= self.max_attempts
+            let may_repeat = request.idempotent || failed.had_no_effect;
+            if !may_repeat
+                || attempt >= self.max_attempts
                 || wait >= self.deadline.remaining(self.clock)
-                || !request.idempotent && !failed.is_undone
             {
                 return Err(failed.error);
             }
@@ -74,7 +75,7 @@ impl Http<'_> {
             let reason = "the deadline has passed".to_owned();
             return Err(AttemptError {
                 error: ServiceError::Unavailable(Outage::Unreachable(reason)),
-                is_undone: true,
+                had_no_effect: true,
             });
         }
         let sent = self.transport.send(Request {
@@ -97,14 +98,15 @@ impl Http<'_> {
             "response"
         );
         match response.status {
+            // 501 (not implemented) will not get better.
             status @ (429 | 500 | 502..=599) => Err(AttemptError {
                 error: ServiceError::Unavailable(Outage::Answered {
                     status,
                     retry_after: response
                         .retry_after
-                        .and_then(|value| retry_after(&value, self.clock.now())),
+                        .and_then(|value| parse_retry_after(&value, self.clock.now())),
                 }),
-                is_undone: status == 429,
+                had_no_effect: status == 429,
             }),
             status @ 300..=399 => Err(AttemptError {
                 error: ServiceError::InvalidResponse {
@@ -113,7 +115,7 @@ impl Http<'_> {
                         request.if_proxied(" (a proxy may require a login)")
                     ),
                 },
-                is_undone: false,
+                had_no_effect: false,
             }),
             _ => Ok(response),
         }
@@ -123,7 +125,7 @@ impl Http<'_> {
 impl AttemptError {
     /// `waited` is the time since the first attempt.
     fn new(error: TransportError, unreachable_note: &'static str, waited: Duration) -> Self {
-        let is_undone = matches!(
+        let had_no_effect = matches!(
             error,
             TransportError::Local(_)
                 | TransportError::NoAnswer {
@@ -143,12 +145,15 @@ impl AttemptError {
             }),
             TransportError::Untrusted(reason) => ServiceError::InvalidResponse { reason },
         };
-        Self { error, is_undone }
+        Self {
+            error,
+            had_no_effect,
+        }
     }
 }
 
 /// Reads a `Retry-After` (RFC 9110, section 10.2.3): seconds or an HTTP date.
-fn retry_after(value: &str, now: u64) -> Option<Duration> {
+fn parse_retry_after(value: &str, now: u64) -> Option<Duration> {
     if let Ok(seconds) = value.trim().parse() {
         return Some(Duration::from_secs(seconds));
     }
@@ -290,18 +295,18 @@ mod tests {
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {
-        assert_eq!(retry_after(" 5 ", 0), Some(Duration::from_secs(5)));
+        assert_eq!(parse_retry_after(" 5 ", 0), Some(Duration::from_secs(5)));
         let now = 784_111_777; // Sun, 06 Nov 1994 08:49:37 GMT
         assert_eq!(
-            retry_after("Sun, 06 Nov 1994 08:49:47 GMT", now),
+            parse_retry_after("Sun, 06 Nov 1994 08:49:47 GMT", now),
             Some(Duration::from_secs(10))
         );
         assert_eq!(
-            retry_after("Sun, 06 Nov 1994 08:49:27 GMT", now),
+            parse_retry_after("Sun, 06 Nov 1994 08:49:27 GMT", now),
             Some(Duration::ZERO),
             "a date in the past"
         );
-        assert_eq!(retry_after("soon", now), None);
-        assert_eq!(retry_after("-1", now), None);
+        assert_eq!(parse_retry_after("soon", now), None);
+        assert_eq!(parse_retry_after("-1", now), None);
     }
 }
