@@ -25,13 +25,13 @@ Register-ArgumentCompleter -Native -CommandName 'docker-credential-icr' -ScriptB
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
-            [CompletionResult]::new('configure', 'configure', [CompletionResultType]::ParameterValue, 'Add this helper to Docker and Podman (`--undo` removes it)')
+            [CompletionResult]::new('configure', 'configure', [CompletionResultType]::ParameterValue, 'Add this helper to Docker and Podman (--undo removes it)')
             [CompletionResult]::new('doctor', 'doctor', [CompletionResultType]::ParameterValue, 'Diagnose problems and suggest fixes')
             [CompletionResult]::new('login', 'login', [CompletionResultType]::ParameterValue, 'Log in to all registries, or to those you name')
             [CompletionResult]::new('logout', 'logout', [CompletionResultType]::ParameterValue, 'Log out and delete cached tokens')
             [CompletionResult]::new('print', 'print', [CompletionResultType]::ParameterValue, 'Print a credential for tools without helper support')
             [CompletionResult]::new('settings', 'settings', [CompletionResultType]::ParameterValue, 'Show all settings and where they are set')
-            [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Show the active source of each registry')
+            [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Show who is logged in where, and when tokens expire')
             [CompletionResult]::new('token', 'token', [CompletionResultType]::ParameterValue, 'Create, list and delete registry tokens')
             [CompletionResult]::new('get', 'get', [CompletionResultType]::ParameterValue, 'For clients: Print the credential for a registry as JSON')
             [CompletionResult]::new('store', 'store', [CompletionResultType]::ParameterValue, 'For clients: Store a login, read as JSON from stdin')
@@ -42,11 +42,11 @@ Register-ArgumentCompleter -Native -CommandName 'docker-credential-icr' -ScriptB
         }
         'docker-credential-icr;configure' {
             [CompletionResult]::new('--registry', '--registry', [CompletionResultType]::ParameterName, 'Configure these registries, such as us.icr.io')
-            [CompletionResult]::new('--all', '--all', [CompletionResultType]::ParameterName, 'Configure all public registries; slows down a classic `docker build`')
+            [CompletionResult]::new('--all', '--all', [CompletionResultType]::ParameterName, 'Configure all public registries; docker build without BuildKit asks for each of them')
             [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Show the changes without making them')
             [CompletionResult]::new('--undo', '--undo', [CompletionResultType]::ParameterName, 'Remove what `configure` added; moved passwords are not restored')
             [CompletionResult]::new('--migrate', '--migrate', [CompletionResultType]::ParameterName, 'Move the registries'' passwords from these files to the keychain')
-            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Replace other helpers, and other logins in the keychain')
+            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Replace other helpers and, with --migrate, other logins in the keychain')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
@@ -55,20 +55,20 @@ Register-ArgumentCompleter -Native -CommandName 'docker-credential-icr' -ScriptB
         'docker-credential-icr;doctor' {
             [CompletionResult]::new('--report', '--report', [CompletionResultType]::ParameterName, 'Write a report without secrets to a new file')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON')
-            [CompletionResult]::new('--take-over', '--take-over', [CompletionResultType]::ParameterName, 'Store the logins of an older program of the same name as logins of this one')
+            [CompletionResult]::new('--take-over', '--take-over', [CompletionResultType]::ParameterName, 'Import logins that another, older docker-credential-icr stored in the keychain')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
         'docker-credential-icr;login' {
-            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Use the login of a profile in the settings file')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Change the login for a profile of the settings file')
             [CompletionResult]::new('--api-key', '--api-key', [CompletionResultType]::ParameterName, 'Read the API key from a file, with `@` before its path')
             [CompletionResult]::new('--expires', '--expires', [CompletionResultType]::ParameterName, 'Days until the new API key expires [default: 90]')
-            [CompletionResult]::new('--profile-id', '--profile-id', [CompletionResultType]::ParameterName, 'Assume a trusted profile, by ID, CRN or name')
+            [CompletionResult]::new('--profile-id', '--profile-id', [CompletionResultType]::ParameterName, 'Assume an IAM trusted profile, by ID, CRN or name')
             [CompletionResult]::new('--account', '--account', [CompletionResultType]::ParameterName, 'Account of the trusted profile, if it is not yours')
             [CompletionResult]::new('--api-key-stdin', '--api-key-stdin', [CompletionResultType]::ParameterName, 'Read the API key from stdin')
-            [CompletionResult]::new('--sso', '--sso', [CompletionResultType]::ParameterName, 'Log in with a one-time passcode from your browser')
-            [CompletionResult]::new('--web', '--web', [CompletionResultType]::ParameterName, 'Log in with your browser')
+            [CompletionResult]::new('--sso', '--sso', [CompletionResultType]::ParameterName, 'Log in with a one-time passcode, which you get in any browser')
+            [CompletionResult]::new('--web', '--web', [CompletionResultType]::ParameterName, 'Log in with the browser on this machine')
             [CompletionResult]::new('--from-ibmcloud', '--from-ibmcloud', [CompletionResultType]::ParameterName, 'Use the session of the IBM Cloud CLI')
             [CompletionResult]::new('--rotate', '--rotate', [CompletionResultType]::ParameterName, 'Replace the API key created by `--create-api-key`')
             [CompletionResult]::new('--create-api-key', '--create-api-key', [CompletionResultType]::ParameterName, 'Create an API key for this machine and store it instead of the session')
@@ -79,7 +79,7 @@ Register-ArgumentCompleter -Native -CommandName 'docker-credential-icr' -ScriptB
             break
         }
         'docker-credential-icr;logout' {
-            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Use the login of a profile in the settings file')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Change the login for a profile of the settings file')
             [CompletionResult]::new('--all', '--all', [CompletionResultType]::ParameterName, 'Delete all logins')
             [CompletionResult]::new('--revoke', '--revoke', [CompletionResultType]::ParameterName, 'Also delete the API key created by `--create-api-key` in IAM')
             [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Delete API keys in IAM without asking')

@@ -26,13 +26,13 @@ end
 
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -s v -l version -d 'Print version'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -s h -l help -d 'Print help'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "configure" -d 'Add this helper to Docker and Podman (`--undo` removes it)'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "configure" -d 'Add this helper to Docker and Podman (--undo removes it)'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "doctor" -d 'Diagnose problems and suggest fixes'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "login" -d 'Log in to all registries, or to those you name'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "logout" -d 'Log out and delete cached tokens'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "print" -d 'Print a credential for tools without helper support'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "settings" -d 'Show all settings and where they are set'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "status" -d 'Show the active source of each registry'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "status" -d 'Show who is logged in where, and when tokens expire'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "token" -d 'Create, list and delete registry tokens'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "get" -d 'For clients: Print the credential for a registry as JSON'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "store" -d 'For clients: Store a login, read as JSON from stdin'
@@ -66,32 +66,32 @@ private.in.icr.io\t''
 in2.icr.io\t''
 private.in2.icr.io\t''
 cp.icr.io\t''"
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand configure" -l all -d 'Configure all public registries; slows down a classic `docker build`'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand configure" -l all -d 'Configure all public registries; docker build without BuildKit asks for each of them'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand configure" -l dry-run -d 'Show the changes without making them'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand configure" -l undo -d 'Remove what `configure` added; moved passwords are not restored'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand configure" -l migrate -d 'Move the registries\' passwords from these files to the keychain'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand configure" -l force -d 'Replace other helpers, and other logins in the keychain'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand configure" -l force -d 'Replace other helpers and, with --migrate, other logins in the keychain'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand configure" -l json -d 'Print JSON'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand configure" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand doctor" -l report -d 'Write a report without secrets to a new file' -r -F
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand doctor" -l json -d 'Print JSON'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand doctor" -l take-over -d 'Store the logins of an older program of the same name as logins of this one'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand doctor" -l take-over -d 'Import logins that another, older docker-credential-icr stored in the keychain'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l profile -d 'Use the login of a profile in the settings file' -r
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l profile -d 'Change the login for a profile of the settings file' -r
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l api-key -d 'Read the API key from a file, with `@` before its path' -r
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l expires -d 'Days until the new API key expires [default: 90]' -r
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l profile-id -d 'Assume a trusted profile, by ID, CRN or name' -r
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l profile-id -d 'Assume an IAM trusted profile, by ID, CRN or name' -r
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l account -d 'Account of the trusted profile, if it is not yours' -r
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l api-key-stdin -d 'Read the API key from stdin'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l sso -d 'Log in with a one-time passcode from your browser'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l web -d 'Log in with your browser'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l sso -d 'Log in with a one-time passcode, which you get in any browser'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l web -d 'Log in with the browser on this machine'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l from-ibmcloud -d 'Use the session of the IBM Cloud CLI'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l rotate -d 'Replace the API key created by `--create-api-key`'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l create-api-key -d 'Create an API key for this machine and store it instead of the session'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l yes -d 'Replace other logins and delete expired ones without asking'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l json -d 'Print JSON'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand logout" -l profile -d 'Use the login of a profile in the settings file' -r
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand logout" -l profile -d 'Change the login for a profile of the settings file' -r
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand logout" -l all -d 'Delete all logins'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand logout" -l revoke -d 'Also delete the API key created by `--create-api-key` in IAM'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand logout" -l yes -d 'Delete API keys in IAM without asking'
