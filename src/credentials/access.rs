@@ -69,9 +69,9 @@ impl Broker<'_> {
         account: Option<&str>,
         http: Http<'b>,
     ) -> Result<RegistryApi<'b>> {
-        let choice = self.settings.for_registry(registry);
-        let source_of_profile = choice.profile.and_then(|profile| profile.source);
-        let hint = if choice.credential != CredentialKind::RegistryToken {
+        let settings = self.settings.for_registry(registry);
+        let source_of_profile = settings.profile.and_then(|profile| profile.source);
+        let hint = if settings.credential != CredentialKind::RegistryToken {
             ""
         } else if self.settings.selected_source() == Some(SourceSelection::RegistryToken) {
             " (and remove 'registry-token' from $ICR_SOURCE)"

@@ -75,7 +75,7 @@ impl Broker<'_> {
 
     /// Returns all keys under which a token of a login may be cached: one for each IAM
     /// endpoint and trusted profile, with each profile of the settings and without one. The
-    /// current choice does not matter, because another environment may have made another.
+    /// selected profile does not matter, because another environment may select another.
     pub(super) fn cache_keys_of(&self, login_id: &str) -> Vec<CacheKey> {
         let mut keys = Vec::new();
         for profile in iter::once(None).chain(self.settings.profiles().map(Some)) {

@@ -41,7 +41,7 @@ impl<'a> CredentialCheck<'a> {
     pub fn credential(&self, registry: &Registry) -> Result<Option<Credential>> {
         let broker = self.broker;
         let context = broker.source_context(registry);
-        let wanted = context.choice.credential;
+        let wanted = context.settings.credential;
         let resolved = sources::find(registry, &context)?.resolved;
         let identity: Box<dyn Identity + '_> = match resolved.map(|resolved| resolved.identity) {
             None => return Err(Error::not_found()),

@@ -64,7 +64,7 @@ impl Broker<'_> {
         let (cached, is_refresh_due) = tokens.get_with_refresh_due(&key);
         let cached_secret = cached.secret().cloned();
         let old = match cached.for_source(&source) {
-            Cached::Failed(past) => return Err(past.error),
+            Cached::Failed(failure) => return Err(failure.error),
             Cached::Nothing => None,
             _ if min_lifetime == MinLifetime::Half && is_refresh_due => None,
             Cached::Fresh(secret) => return Ok(secret),
@@ -94,8 +94,8 @@ impl Broker<'_> {
                 if old.is_none() && cached_secret.is_some() {
                     return Err(error);
                 }
-                let is_obeyed = took_long || error.is_user();
-                Err(tokens.record_failure(&key, &source, error, is_obeyed))
+                let is_returned = took_long || error.is_user();
+                Err(tokens.record_failure(&key, &source, error, is_returned))
             }
         }
     }
@@ -261,7 +261,7 @@ impl<'a> TokenRequest<'a> {
             registry,
             identity,
             context,
-            wanted: context.choice.credential,
+            wanted: context.settings.credential,
             deadline,
         }
     }

@@ -29,7 +29,7 @@ impl Broker<'_> {
     ) -> Result<Credential> {
         let deadline = self.deadline();
         let mut context = self.source_context(registry);
-        context.choice.credential = wanted.unwrap_or(context.choice.credential);
+        context.settings.credential = wanted.unwrap_or(context.settings.credential);
         let resolved = self.find_with_hints(registry, &context, deadline)?.resolved;
         self.credential_from(resolved, registry, &context, |identity| {
             let request = TokenRequest::new(registry, identity, &context, deadline);
@@ -46,7 +46,7 @@ impl Broker<'_> {
         context: &SourceContext<'_>,
         token: impl FnOnce(&dyn Identity) -> Result<Secret>,
     ) -> Result<Credential> {
-        let wanted = context.choice.credential;
+        let wanted = context.settings.credential;
         match resolved.map(|resolved| resolved.identity) {
             None => Err(Error::not_found()),
             Some(ResolvedIdentity::Credential(credential)) => Ok(credential),

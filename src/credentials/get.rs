@@ -46,7 +46,7 @@ impl Broker<'_> {
     fn look_up(&self, registry: &Registry, expired: &mut Vec<ExpiredLogin>) -> Result<Credential> {
         let deadline = self.deadline();
         let context = self.source_context(registry);
-        let wanted = context.choice.credential;
+        let wanted = context.settings.credential;
 
         // 1. The cached token of the identity that local facts name.
         let local = sources::look_up_locally(registry, &context)?;
@@ -91,7 +91,7 @@ impl Broker<'_> {
     ) -> Option<Result<Secret>> {
         match (&entry.cached, &entry.key) {
             (Cached::Fresh(secret), _) => Some(Ok(secret.clone())),
-            (Cached::Failed(past), _) => Some(Err(past.error.clone())),
+            (Cached::Failed(failure), _) => Some(Err(failure.error.clone())),
             (Cached::RefreshDue(secret), Some(key)) => self
                 .is_refreshed_by_another(registry, key, tokens)
                 .then(|| Ok(secret.clone())),
@@ -113,7 +113,7 @@ impl CacheEntry {
         registry: &Registry,
         context: &SourceContext<'_>,
     ) -> Self {
-        let wanted = context.choice.credential;
+        let wanted = context.settings.credential;
         let cached = match local.identity() {
             Some(ResolvedIdentity::AccessToken(token)) if wanted == CredentialKind::AccessToken => {
                 Cached::Fresh(token.clone())
@@ -139,6 +139,6 @@ impl CacheEntry {
     /// Returns whether IAM rejected an identity with this key. It may have been another
     /// source with the same key, so the rejection is no answer before the source is known.
     fn is_rejection(&self) -> bool {
-        matches!(&self.cached, Cached::Failed(past) if !past.is_outage())
+        matches!(&self.cached, Cached::Failed(failure) if !failure.is_outage())
     }
 }

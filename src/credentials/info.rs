@@ -147,11 +147,11 @@ impl Broker<'_> {
         let ResolvedIdentity::Exchanged(identity) = &resolved.identity else {
             return None;
         };
-        let kept = context.tokens.token(&identity.key());
-        let of_token = kept.and_then(|kept| Owner::of(&kept.secret));
+        let cached = context.tokens.token(&identity.key());
+        let of_token = cached.and_then(|cached| Owner::of(&cached.secret));
         // A trusted profile of the settings makes it another identity.
         let login = resolved.login.as_ref();
-        let login = login.filter(|_| context.choice.trusted_profile.is_none());
+        let login = login.filter(|_| context.settings.trusted_profile.is_none());
         of_token.or_else(|| login?.owner.clone())
     }
 
@@ -162,8 +162,8 @@ impl Broker<'_> {
             LoginKind::Bearer => Owner::of(&login.secret),
             _ => {
                 let tokens = TokenCache::new(&*self.keychains.tokens, self.context.clock);
-                let kept = tokens.token(&CacheKey::new(&self.endpoint_of(scope), &login.id));
-                kept.and_then(|kept| Owner::of(&kept.secret))
+                let cached = tokens.token(&CacheKey::new(&self.endpoint_of(scope), &login.id));
+                cached.and_then(|cached| Owner::of(&cached.secret))
             }
         };
         login.owner.clone().or_else(of_token)
@@ -180,14 +180,14 @@ impl Broker<'_> {
         };
         let is_exchanged = match &resolved.identity {
             ResolvedIdentity::AccessToken(_) | ResolvedIdentity::Credential(_) => false,
-            ResolvedIdentity::Exchanged(_) => context.choice.credential != CredentialKind::ApiKey,
+            ResolvedIdentity::Exchanged(_) => context.settings.credential != CredentialKind::ApiKey,
         };
         let (username, secret, token) = self.handed_out(registry, &resolved, &context);
         let last_failure = match &resolved.identity {
             ResolvedIdentity::Exchanged(identity) if is_exchanged => {
-                let key = context.choice.credential.key_of(identity.key(), registry);
-                let past = context.tokens.last_failure(&key);
-                past.filter(|past| past.applies_to(&resolved.title))
+                let key = context.settings.credential.key_of(identity.key(), registry);
+                let failure = context.tokens.last_failure(&key);
+                failure.filter(|failure| failure.applies_to(&resolved.title))
             }
             _ => None,
         };
@@ -200,7 +200,7 @@ impl Broker<'_> {
         let key_ends_at = key.and_then(|key| key.expires_at);
         // A trusted profile of the settings makes it another identity.
         let noted = login
-            .filter(|_| context.choice.trusted_profile.is_none())
+            .filter(|_| context.settings.trusted_profile.is_none())
             .and_then(|login| login.owner);
         Ok(Some(CredentialInfo {
             origin: resolved.origin,
@@ -223,7 +223,7 @@ impl Broker<'_> {
         resolved: &Resolved<'_>,
         context: &SourceContext<'_>,
     ) -> (String, Option<Secret>, Option<TokenLife>) {
-        let wanted = context.choice.credential;
+        let wanted = context.settings.credential;
         match &resolved.identity {
             ResolvedIdentity::AccessToken(token) => {
                 let life = self.own_life(token);
@@ -237,14 +237,14 @@ impl Broker<'_> {
                 (wanted.username().to_owned(), None, None)
             }
             ResolvedIdentity::Exchanged(identity) => {
-                let kept = context
+                let cached = context
                     .tokens
                     .token(&wanted.key_of(identity.key(), registry));
-                let life = kept.as_ref().map(|kept| TokenLife {
-                    age: Some(kept.age),
-                    left: kept.remaining,
+                let life = cached.as_ref().map(|cached| TokenLife {
+                    age: Some(cached.age),
+                    left: cached.remaining,
                 });
-                let secret = kept.map(|kept| kept.secret);
+                let secret = cached.map(|cached| cached.secret);
                 (wanted.username().to_owned(), secret, life)
             }
         }

@@ -119,13 +119,13 @@ impl Broker<'_> {
 
     fn source_context_with<'b>(
         &'b self,
-        choice: ResolvedSettings<'b>,
+        settings: ResolvedSettings<'b>,
         is_staging: bool,
     ) -> SourceContext<'b> {
-        let endpoint = choice.iam_endpoint.clone();
+        let endpoint = settings.iam_endpoint.clone();
         SourceContext {
             endpoint: endpoint.unwrap_or_else(|| default_endpoint(is_staging)),
-            choice,
+            settings,
             clock: self.context.clock,
             environment: self.environment,
             locks: &self.context.locks,

@@ -121,7 +121,7 @@ impl Broker<'_> {
         login: &Login,
         context: &SourceContext<'_>,
     ) -> bool {
-        let wanted = context.choice.credential;
+        let wanted = context.settings.credential;
         if login.username != wanted.username() {
             return false;
         }

@@ -29,7 +29,7 @@ const EXPIRY_FORMAT: &str = "%Y-%m-%dT%H:%M+0000";
 pub struct NewApiKey<'a> {
     /// The name in the list of API keys; need not be unique.
     pub name: &'a str,
-    /// What it is for.
+    /// Its description.
     pub description: &'a str,
     /// The owner: the `iam_id` of the access token.
     pub iam_id: &'a str,

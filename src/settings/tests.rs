@@ -139,12 +139,12 @@ fn variables_take_precedence_over_profiles() {
         ],
     );
     for host in ["us.icr.io", "de.icr.io", "eu9.icr.io"] {
-        let choice = settings.for_registry(&at(host));
-        assert_eq!(choice.profile, settings.selected_profile());
-        assert_eq!(choice.profile, settings.profile("team-b"));
-        assert_eq!(choice.source, Some(SourceName::Vpc));
-        assert_eq!(choice.file, None, "vpc reads no file");
-        assert_eq!(choice.iam_endpoint.unwrap().base(), endpoint.1);
+        let resolved = settings.for_registry(&at(host));
+        assert_eq!(resolved.profile, settings.selected_profile());
+        assert_eq!(resolved.profile, settings.profile("team-b"));
+        assert_eq!(resolved.source, Some(SourceName::Vpc));
+        assert_eq!(resolved.file, None, "vpc reads no file");
+        assert_eq!(resolved.iam_endpoint.unwrap().base(), endpoint.1);
     }
     let same_source = [
         (environment::PROFILE, "team-b"),

@@ -142,7 +142,7 @@ pub(super) fn find<'a>(
     };
     let identity = identity.with_endpoint(endpoint);
     Ok(Some(
-        identity.assuming(context.choice.trusted_profile.cloned()),
+        identity.assuming(context.settings.trusted_profile.cloned()),
     ))
 }
 
@@ -169,7 +169,7 @@ impl Session {
             (false, _) => &self.endpoint,
         };
         match chosen.as_deref().filter(|url| !url.is_empty()) {
-            Some(url) if context.choice.iam_endpoint.is_none() => {
+            Some(url) if context.settings.iam_endpoint.is_none() => {
                 Endpoint::parse(url).map_err(|reason| format!("its IAM endpoint {reason}"))
             }
             _ => Ok(context.endpoint.clone()),

@@ -38,8 +38,8 @@ pub(super) fn find<'a>(
     let Some(profile) = environment_profile::of_compute_resource(context)? else {
         return Ok(None);
     };
-    let chosen = match context.choice.source {
-        Some(SourceName::ComputeResourceToken) => context.choice.file,
+    let chosen = match context.settings.source {
+        Some(SourceName::ComputeResourceToken) => context.settings.file,
         _ => None,
     };
     find_token(chosen, profile, context)

@@ -80,8 +80,8 @@ pub(super) fn find<'a>(
 /// working directory if the settings allow it (a repository must not select credentials), or
 /// the one in the home directory.
 fn path_of_file(context: &SourceContext<'_>) -> Result<Option<PathBuf>> {
-    if context.choice.source == Some(SourceName::CredentialsFile)
-        && let Some(path) = context.choice.file
+    if context.settings.source == Some(SourceName::CredentialsFile)
+        && let Some(path) = context.settings.file
     {
         return Ok(Some(path.to_owned()));
     }
@@ -132,7 +132,7 @@ impl Properties {
             .with_hint("Remove that line"));
         }
         let identity = self.identity_by_type(path, context)?;
-        Ok(match context.choice.trusted_profile {
+        Ok(match context.settings.trusted_profile {
             Some(profile) if !identity.is_of_profile() => identity.assuming(Some(profile.clone())),
             _ => identity,
         })
@@ -166,7 +166,7 @@ impl Properties {
         };
         let identity = match auth_type.to_ascii_lowercase().as_str() {
             "iam" => own()?,
-            "iamassume" if context.choice.trusted_profile.is_some() => own()?,
+            "iamassume" if context.settings.trusted_profile.is_some() => own()?,
             "iamassume" => {
                 let profile = self.profile().ok_or_else(|| missing("IAM_PROFILE_ID"))?;
                 own()?.assuming(Some(profile))
@@ -205,7 +205,7 @@ impl Properties {
     }
 
     fn compute_resource<'a>(&self, context: &SourceContext<'a>) -> Result<SourceIdentity<'a>> {
-        let chosen = context.choice.trusted_profile.cloned();
+        let chosen = context.settings.trusted_profile.cloned();
         let profile = chosen.or_else(|| self.profile());
         let profile = profile.ok_or_else(|| missing("IAM_PROFILE_ID"))?;
         let file = self.text("CR_TOKEN_FILENAME").map(Path::new);
@@ -224,7 +224,7 @@ impl Properties {
                 .with_version(version)
                 .map_err(|reason| invalid("VPC_IMS_VERSION", &reason))?;
         }
-        let chosen = context.choice.trusted_profile.cloned();
+        let chosen = context.settings.trusted_profile.cloned();
         let profile = chosen.or_else(|| self.profile());
         Ok(instance_metadata::identity(context, service, profile))
     }
@@ -265,7 +265,7 @@ impl Properties {
     /// Returns the file's IAM endpoint, unless the settings have one.
     fn endpoint(&self, context: &SourceContext<'_>) -> Result<Endpoint> {
         match self.text("AUTH_URL") {
-            Some(url) if context.choice.iam_endpoint.is_none() => {
+            Some(url) if context.settings.iam_endpoint.is_none() => {
                 Endpoint::parse(url).map_err(|reason| invalid("AUTH_URL", &reason))
             }
             _ => Ok(context.endpoint.clone()),

@@ -26,7 +26,7 @@ pub(super) fn find<'a>(
         .with_hint(format!("Set {COMPUTE_RESOURCE_PROFILE}"))
     })?;
     let source = format!("the compute resource token in ${COMPUTE_RESOURCE_TOKEN} for {profile}");
-    let assumed = match context.choice.trusted_profile {
+    let assumed = match context.settings.trusted_profile {
         // The settings' profile is the token's own here.
         Some(_) => None,
         None => environment_profile::find(context)?,

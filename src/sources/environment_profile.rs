@@ -11,7 +11,7 @@ use crate::iam::trusted_profile::TrustedProfile;
 /// Returns the profile that an identity from the environment assumes: that of the settings,
 /// otherwise that of the variables by ID, otherwise by name.
 pub(super) fn find(context: &SourceContext<'_>) -> Result<Option<TrustedProfile>> {
-    if let Some(profile) = context.choice.trusted_profile {
+    if let Some(profile) = context.settings.trusted_profile {
         return Ok(Some(profile.clone()));
     }
     let environment = context.environment;
@@ -38,7 +38,7 @@ pub(super) fn find(context: &SourceContext<'_>) -> Result<Option<TrustedProfile>
 /// Returns the trusted profile for a compute resource: that of the settings, otherwise that
 /// of `$IBMCLOUD_CR_PROFILE` (IBM Cloud CLI, `env_var_cli.md`).
 pub(super) fn of_compute_resource(context: &SourceContext<'_>) -> Result<Option<TrustedProfile>> {
-    if let Some(profile) = context.choice.trusted_profile {
+    if let Some(profile) = context.settings.trusted_profile {
         return Ok(Some(profile.clone()));
     }
     match context

@@ -64,7 +64,7 @@ pub(super) fn from_tokens(
 ) -> Option<GrantInput> {
     let now = context.clock.now();
     let has_expired = |token: &Secret, margin| jwt::has_expired(token.expose(), now, margin);
-    let wants_refresh_token = context.choice.credential == CredentialKind::RefreshToken;
+    let wants_refresh_token = context.settings.credential == CredentialKind::RefreshToken;
     match (access_token, refresh_token) {
         (_, Some(token)) if wants_refresh_token => Some(GrantInput::RefreshToken { token, client }),
         (Some(token), Some(_)) if !has_expired(&token, MIN_LIFETIME) => {

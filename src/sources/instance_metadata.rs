@@ -44,7 +44,7 @@ fn find<'a>(
     service_at: fn(Option<&str>) -> Result<MetadataService, String>,
 ) -> Result<Option<SourceIdentity<'a>>> {
     let url = context.environment.text(variable)?;
-    if url.is_none() && context.choice.source != Some(name) {
+    if url.is_none() && context.settings.source != Some(name) {
         return Ok(None);
     }
     let service = service_at(url).map_err(|reason| Error::user(format!("${variable} {reason}")))?;

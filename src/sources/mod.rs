@@ -1,10 +1,9 @@
-//! Who we are at IBM Cloud: the sources that can say so, and the order in which
-//! they are asked.
+//! The sources of credentials, and their order.
 //!
-//! A source is one file here and one line in `CHAIN`. It finds an [`Identity`],
-//! which IAM exchanges for a token, or something that is handed out as it is. A
-//! source that is not there is passed over; one that is there but broken is an
-//! error that names it, because silently being somebody else would be worse.
+//! A source is one file here and one line in `CHAIN`. It finds an [`Identity`], which is
+//! exchanged for a token, or a credential that is used as it is. A source without
+//! credentials is skipped. An invalid source is an error: skipping it would silently use
+//! another identity.
 
 use crate::context::SystemPaths;
 use crate::credential::Credential;
@@ -70,29 +69,28 @@ const CHAIN: [Source; 11] = [
     Source::Local(SourceName::PowerVs, instance_metadata::find_power_vs),
 ];
 
-/// What sources may look at.
+/// What sources can use: no network, no terminal, and no keychain but for logins and tokens.
 pub struct SourceContext<'a> {
-    /// What the settings say about the registry.
-    pub choice: ResolvedSettings<'a>,
-    /// For judging whether a stored token has ended.
+    /// The settings for the registry.
+    pub settings: ResolvedSettings<'a>,
+    /// Time, to find expired tokens.
     pub clock: &'a dyn Clock,
-    /// The IAM that the registry's tokens come from.
+    /// The IAM that issues the registry's tokens.
     pub endpoint: Endpoint,
     /// The environment variables.
     pub environment: &'a Environment,
-    /// One writer at a time per login.
+    /// The locks of logins and identities.
     pub locks: &'a LockDirectory,
     /// The stored logins.
     pub logins: Logins<'a>,
-    /// Where logins are looked for first, if that is not the only place: see
-    /// [`Keychains::cache_is_local`](crate::keychain::Keychains). Notes about
-    /// logins are worth keeping only then.
+    /// The cache of logins, which is read first; `None` if the keychain itself is local (see
+    /// [`Keychains::cache_is_local`](crate::keychain::Keychains)), where hints are not used.
     pub cached_logins: Option<Logins<'a>>,
-    /// Where other programs leave their files.
+    /// The paths of other programs' files.
     pub system_paths: &'a SystemPaths,
-    /// Whether `./ibm-credentials.env` may say who we are.
+    /// Whether `./ibm-credentials.env` is read.
     pub working_directory_credentials: bool,
-    /// The tokens, and notes about logins.
+    /// The cached tokens, and the hints about logins.
     pub tokens: TokenCache<'a>,
 }
 
@@ -106,7 +104,7 @@ impl SourceContext<'_> {
 
 /// What a source found for a registry. The source was read once for all of it.
 pub struct Resolved<'a> {
-    /// The identity, or what is handed out in its place.
+    /// The identity, or the credential.
     pub identity: ResolvedIdentity<'a>,
     /// The stored login, if it is one.
     pub login: Option<Login>,
@@ -116,11 +114,11 @@ pub struct Resolved<'a> {
     pub title: String,
 }
 
-/// How a credential is made from what a source has.
+/// The identity that a source has, or a credential that is used as it is.
 pub enum ResolvedIdentity<'a> {
     /// An access token that was provided.
     AccessToken(Secret),
-    /// A credential that is handed out as it is stored.
+    /// A stored credential that clients get as it is.
     Credential(Credential),
     /// An identity that IAM issues tokens for.
     Exchanged(Box<dyn Identity + 'a>),
@@ -136,10 +134,10 @@ enum Lookup<'a> {
     Nothing,
 }
 
-/// A stored login whose secret has expired by its own account.
+/// A stored login whose secret has expired.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ExpiredLogin {
-    /// What it was stored for.
+    /// The scope it is stored for.
     pub scope: LoginScope,
     /// See [`Login::id`](crate::login::Login).
     pub id: String,
@@ -184,37 +182,37 @@ impl LocalLookup<'_> {
     }
 }
 
-/// Something that can prove who we are to IAM.
+/// An identity at IAM, for which tokens are issued.
 pub trait Identity {
-    /// The API key that it is, if it is one.
+    /// Returns the API key, if the identity is one.
     fn api_key(&self) -> Option<&Secret>;
 
-    /// Which IAM is asked.
+    /// Returns the endpoint of the IAM that issues its tokens.
     fn endpoint(&self) -> &Endpoint;
 
-    /// The identity that it is before it assumes a trusted profile, if it assumes one
-    /// and that identity has to ask IAM. Its token is kept as every other is, so that
-    /// several profiles of one key cost the key one exchange.
+    /// Returns the identity that assumes a trusted profile, if this one is a profile and the
+    /// other needs a token of its own. That token is cached too, so that several profiles of
+    /// one API key need one exchange of the key.
     fn base(&self) -> Option<Base<'_>> {
         None
     }
 
-    /// Asks IAM for an access token, and with it for a refresh token if that is
-    /// `wanted`. Called by one process at a time per key.
+    /// Requests an access token, and a refresh token with it if that is `wanted`. Called by
+    /// one process at a time per key.
     ///
     /// # Errors
-    /// What IAM or the keychain said, with this source's name.
+    /// The request failed; the message names this source.
     fn exchange(&self, iam: &Iam<'_>, wanted: CredentialKind) -> Result<TokenResponse>;
 
-    /// Under which key its token is kept.
+    /// Returns the key under which its token is cached.
     fn key(&self) -> CacheKey;
 
-    /// The refresh token that it is, if it is one: the newest that is known here.
+    /// Returns the newest refresh token known here, if the identity is one.
     fn refresh_token(&self) -> Option<Secret> {
         None
     }
 
-    /// What a person calls it: `the API key in $IBMCLOUD_API_KEY`.
+    /// Returns its name in messages, such as `the API key in $IBMCLOUD_API_KEY`.
     fn source(&self) -> String;
 }
 
@@ -395,7 +393,7 @@ fn first<'a>(
 
 /// Returns an error if the settings choose a source, because it has no credentials.
 fn nothing(registry: &Registry, context: &SourceContext<'_>) -> Result<()> {
-    match context.choice.source {
+    match context.settings.source {
         // Clients ask before they log in, and take any error for the end.
         None | Some(SourceName::Login) => Ok(()),
         Some(chosen) => {
@@ -417,7 +415,7 @@ fn sources(registry: &Registry, context: &SourceContext<'_>) -> impl Iterator<It
     let first = registry
         .is_entitled()
         .then_some(Source::Login(StoredLogin::OfRegistry));
-    let chosen = context.choice.source;
+    let chosen = context.settings.source;
     first
         .into_iter()
         .chain(CHAIN)

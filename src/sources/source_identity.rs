@@ -106,7 +106,7 @@ impl<'a> SourceIdentity<'a> {
                 input: GrantInput::AccessToken(token),
                 assume: None,
                 ..
-            } if context.choice.credential != CredentialKind::RegistryToken => {
+            } if context.settings.credential != CredentialKind::RegistryToken => {
                 ResolvedIdentity::AccessToken(token)
             }
             identity => ResolvedIdentity::Exchanged(Box::new(identity)),

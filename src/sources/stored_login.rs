@@ -54,7 +54,7 @@ impl StoredLogin {
         registry: &Registry,
         context: &SourceContext<'_>,
     ) -> Option<LoginScope> {
-        match (self, context.choice.profile) {
+        match (self, context.settings.profile) {
             (Self::OfProfile, Some(profile)) => Some(LoginScope::Profile(profile.name.clone())),
             (Self::OfRegistry, _) => Some(LoginScope::Registry(registry.clone())),
             (Self::Default, None) if is_for(registry, context) => Some(LoginScope::Default),
@@ -93,7 +93,7 @@ impl StoredLogin {
 /// Returns whether the default login is used for the registry. Staging has an IAM of its
 /// own, which must not get secrets of production.
 fn is_for(registry: &Registry, context: &SourceContext<'_>) -> bool {
-    !registry.is_staging() || context.choice.iam_endpoint.is_some()
+    !registry.is_staging() || context.settings.iam_endpoint.is_some()
 }
 
 /// Returns the identity of a login, or the credential that it is.
@@ -109,8 +109,8 @@ fn identity_of<'a>(
             login,
         })),
         LoginKind::Bearer
-            if context.choice.trusted_profile.is_none()
-                && context.choice.credential != CredentialKind::RegistryToken =>
+            if context.settings.trusted_profile.is_none()
+                && context.settings.credential != CredentialKind::RegistryToken =>
         {
             ResolvedIdentity::AccessToken(login.secret)
         }
@@ -138,7 +138,7 @@ fn fixed_identity<'a>(
         LoginKind::Bearer => GrantInput::AccessToken(login.secret.clone()),
         _ => GrantInput::ApiKey(login.secret.clone()),
     };
-    let profile = context.choice.trusted_profile.cloned().or(own_profile);
+    let profile = context.settings.trusted_profile.cloned().or(own_profile);
     let kind = kind(&login, scope);
     SourceIdentity::new(context, scope.login_title(), kind, input)
         .assuming(profile)
@@ -156,7 +156,7 @@ fn kind(login: &Login, scope: &LoginScope) -> SourceKind {
 /// Returns the identity's id: the login's own, combined with the trusted profile of the
 /// settings.
 fn id(login_id: &str, context: &SourceContext<'_>) -> String {
-    match context.choice.trusted_profile {
+    match context.settings.trusted_profile {
         Some(profile) => profile.id_on_top_of(login_id),
         None => login_id.to_owned(),
     }
@@ -187,7 +187,7 @@ struct RefreshTokenIdentity<'a> {
 impl RefreshTokenIdentity<'_> {
     fn profile(&self) -> Option<&TrustedProfile> {
         let own = self.login.trusted_profile.as_ref();
-        self.context.choice.trusted_profile.or(own)
+        self.context.settings.trusted_profile.or(own)
     }
 
     /// Exchanges the refresh token. It is read again first, because another process may have

@@ -87,11 +87,11 @@ impl Machine {
         let environment: Environment = self.environment.iter().cloned().collect();
         let settings = Settings::load(&environment, None, None).unwrap();
         let registry = Registry::parse(host).unwrap();
-        let choice = settings.for_registry(&registry);
-        let endpoint = choice.iam_endpoint.clone();
+        let resolved = settings.for_registry(&registry);
+        let endpoint = resolved.iam_endpoint.clone();
         let endpoint = endpoint.unwrap_or_else(Endpoint::public);
         let context = SourceContext {
-            choice,
+            settings: resolved,
             clock: &self.clock,
             endpoint,
             environment: &environment,

@@ -142,14 +142,14 @@ impl Row {
     /// Returns what does not work: reading the source, the check, or the last exchange.
     fn problem(&self) -> Option<&Error> {
         let of_check = self.check.as_ref().and_then(|check| check.as_ref().err());
-        let rejection = self.last_failure().filter(|past| !past.is_outage());
-        let rejection = rejection.map(|past| &past.error);
+        let rejection = self.last_failure().filter(|failure| !failure.is_outage());
+        let rejection = rejection.map(|failure| &failure.error);
         self.active.as_ref().err().or(of_check).or(rejection)
     }
 
     /// Returns the outage at the last `get`.
     pub(super) fn outage(&self) -> Option<&LastFailure> {
-        self.last_failure().filter(|past| past.is_outage())
+        self.last_failure().filter(|failure| failure.is_outage())
     }
 
     /// Returns the error that is cached in place of a token.
@@ -210,16 +210,16 @@ impl Row {
             clients: self.clients.iter().map(|client| client.name()).collect(),
             check: self.check_result(),
             problem: self.problem().map(Message::from),
-            last_error: self.last_failure().map(|past| LastErrorJson {
-                kind: if past.is_outage() {
+            last_error: self.last_failure().map(|failure| LastErrorJson {
+                kind: if failure.is_outage() {
                     "outage"
                 } else {
                     "rejection"
                 },
-                started_at: past.since,
-                age: past.age,
-                message: past.error.text(),
-                fix: past.error.hint(),
+                started_at: failure.since,
+                age: failure.age,
+                message: failure.error.text(),
+                fix: failure.error.hint(),
             }),
         }
     }
@@ -232,7 +232,7 @@ fn source_cells(description: &CredentialInfo) -> [String; 5] {
     let source = description.source.strip_prefix("the ");
     let token = match (description.token, &description.last_failure) {
         (Some(life), _) => token_life(life),
-        (None, Some(past)) => format!("failed {} ago", duration(past.age)),
+        (None, Some(failure)) => format!("failed {} ago", duration(failure.age)),
         (None, None) if description.is_exchanged => "not cached".to_owned(),
         (None, None) => NOTHING.to_owned(),
     };
