@@ -1,4 +1,4 @@
-//! The exchange of an identity for a new token, by one process at a time.
+//! The exchange of an identity for a new token, normally by one process at a time.
 
 use std::path::Path;
 use std::time::Duration;
@@ -35,8 +35,11 @@ const MAX_REFRESH_TOKEN_CACHING: Duration = Duration::from_secs(2 * 60 * 60);
 pub(super) const STALE_TOKENS_TIMEOUT: Duration = Duration::from_secs(3);
 
 impl Broker<'_> {
-    /// Returns a new token, or the one that another process got in the meantime. Only one
-    /// process at a time requests it.
+    /// Returns a new token, or the one that another process got in the meantime.
+    ///
+    /// Normally one process at a time requests it. If the lock is busy until its timeout, an
+    /// old token that still works is returned; without one, or without locks, the request is
+    /// sent anyway.
     pub(super) fn fetch(
         &self,
         request: &TokenRequest<'_>,
@@ -45,12 +48,12 @@ impl Broker<'_> {
         self.fetch_with(request, min_lifetime, false)
     }
 
-    /// Returns a new token; with a token that still works, IAM is asked once only.
+    /// Returns the same. If the caller has a token that still works, the request is not retried.
     fn fetch_with(
         &self,
         request: &TokenRequest<'_>,
         min_lifetime: MinLifetime,
-        has_token: bool,
+        has_fallback: bool,
     ) -> Result<Secret> {
         let tokens = &request.context.tokens;
         let key = request.key();
@@ -73,7 +76,7 @@ impl Broker<'_> {
                 _ => Some(secret),
             },
         };
-        let (outcome, took_long) = self.exchange(request, prepared, has_token || old.is_some());
+        let (outcome, took_long) = self.exchange(request, prepared, has_fallback || old.is_some());
         match (outcome, old) {
             (Ok(issued_token), _) => {
                 tokens.insert(&key, &issued_token.secret, issued_token.lifetime);
@@ -106,12 +109,12 @@ impl Broker<'_> {
         &self,
         request: &TokenRequest<'_>,
         prepared: Prepared<'_>,
-        has_token: bool,
+        has_fallback: bool,
     ) -> (Result<IssuedToken>, bool) {
         let identity = request.identity;
         let _span = tracing::debug_span!("exchange", source = identity.source()).entered();
         let started = self.context.clock.elapsed();
-        let max_attempts = if has_token { 1 } else { MAX_ATTEMPTS };
+        let max_attempts = if has_fallback { 1 } else { MAX_ATTEMPTS };
         let outcome = match prepared {
             Prepared::Access(access) => {
                 access.and_then(|access| self.registry_token(request, access, max_attempts))
@@ -119,7 +122,7 @@ impl Broker<'_> {
             Prepared::Base(base, token) => {
                 token.and_then(|token| self.profile_token(request, &base, &token, max_attempts))
             }
-            Prepared::Nothing => self.iam_token(request, max_attempts),
+            Prepared::IdentityOnly => self.iam_token(request, max_attempts),
         };
         (
             outcome,
@@ -144,22 +147,23 @@ impl Broker<'_> {
             .ok_or_else(|| self.cannot_give(request.registry, wanted, &request.identity.source()))
     }
 
-    /// Gets what the exchange needs. Call it before taking the lock: it takes a lock of
-    /// its own, which may be the same file.
+    /// Gets what the exchange needs: for a trusted profile, the token of the identity that
+    /// assumes it. Call it before taking the lock: it locks that identity, perhaps with the
+    /// same file, and would wait for itself.
     pub(super) fn prepare<'e>(&self, request: &TokenRequest<'e>) -> Prepared<'e> {
         if let Some(access) = self.access_for(request) {
             return Prepared::Access(access);
         }
         let Some(base) = request.identity.base() else {
-            return Prepared::Nothing;
+            return Prepared::IdentityOnly;
         };
-        let has_token = request.context.tokens.secret(&request.key()).is_some();
+        let has_fallback = request.context.tokens.secret(&request.key()).is_some();
         let of_base = TokenRequest {
             identity: &*base.identity,
             wanted: CredentialKind::AccessToken,
             ..*request
         };
-        let token = self.fetch_with(&of_base, MinLifetime::Any, has_token);
+        let token = self.fetch_with(&of_base, MinLifetime::Any, has_fallback);
         Prepared::Base(base, token)
     }
 
@@ -274,12 +278,12 @@ impl<'a> TokenRequest<'a> {
 
 /// The credentials that an exchange starts with.
 pub(super) enum Prepared<'a> {
-    /// What opens the registry's management API.
+    /// The access to the registry's management API.
     Access(Result<Access>),
     /// The identity that assumes a trusted profile, and its access token.
     Base(Base<'a>, Result<Secret>),
-    /// The identity itself.
-    Nothing,
+    /// Nothing more: the identity is exchanged directly.
+    IdentityOnly,
 }
 
 /// How much of its lifetime a cached token must have left.

@@ -17,8 +17,8 @@ use crate::sources::ResolvedIdentity;
 use crate::sources::SourceContext;
 
 impl Broker<'_> {
-    /// Returns the credential for a registry, for a tool that does not ask again: a token
-    /// has at least half its lifetime left. `wanted` overrides the settings.
+    /// Returns the credential for a registry, for a tool that keeps it: an exchanged token has
+    /// at least half of its lifetime left. `wanted` overrides the settings.
     ///
     /// # Errors
     /// As [`Broker::get`]; also if no new token can be issued.

@@ -1,7 +1,7 @@
 //! The way of a `get`, from top to bottom.
 //!
 //! Almost every `get` ends at step 1, with a few reads of the kernel keyring: no bus, no
-//! lock, no network. The rest is in `hints` (step 2), `from_source` and `exchange`
+//! lock, no network. The rest is in `login_hints` (step 2), `from_source` and `exchange`
 //! (steps 3 to 5).
 
 use super::Broker;
@@ -21,8 +21,9 @@ use crate::token_cache::Cached;
 use crate::token_cache::TokenCache;
 
 impl Broker<'_> {
-    /// Returns the credential for a registry, for a client, and deletes the stored logins
-    /// that have expired. Nothing else deletes them: a query changes nothing.
+    /// Returns the credential for a registry, and deletes the stored logins that have expired.
+    /// For a client's `get`; commands that only inspect use [`Broker::get`], which deletes
+    /// nothing.
     ///
     /// # Errors
     /// As [`Broker::get`].
@@ -65,7 +66,7 @@ impl Broker<'_> {
                     expired.extend(search.expired);
                     search.resolved
                 }
-                // A keychain that is locked or hangs does not cost a token that still works.
+                // If the keychain is locked or hangs, the cached token is used, if there is one.
                 Err(error) if error.is_temporary() => {
                     let token = entry.cached.secret().cloned();
                     return token.map(|secret| wanted.with(secret)).ok_or(error);
@@ -74,7 +75,7 @@ impl Broker<'_> {
             },
         };
 
-        // 3. to 5. The identity's lock, the exchange, the cache.
+        // 3. to 5. (`fetch`): the identity's lock, the exchange, the cache.
         self.credential_from(resolved, registry, &context, |identity| {
             let request = TokenRequest::new(registry, identity, &context, deadline);
             self.token_or_replacement(&request, entry)
@@ -115,6 +116,7 @@ impl CacheEntry {
     ) -> Self {
         let wanted = context.settings.credential;
         let cached = match local.identity() {
+            // A provided token needs no request.
             Some(ResolvedIdentity::AccessToken(token)) if wanted == CredentialKind::AccessToken => {
                 Cached::Fresh(token.clone())
             }

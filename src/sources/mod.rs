@@ -69,7 +69,7 @@ const CHAIN: [Source; 11] = [
     Source::Local(SourceName::PowerVs, instance_metadata::find_power_vs),
 ];
 
-/// What sources can use: no network, no terminal, and no keychain but for logins and tokens.
+/// What sources can use: no network and no terminal; keychains only for logins and tokens.
 pub struct SourceContext<'a> {
     /// The settings for the registry.
     pub settings: ResolvedSettings<'a>,
@@ -153,11 +153,11 @@ pub struct Search<'a> {
 
 /// The active source, as far as it is known without a slow keychain and without a network.
 pub enum LocalLookup<'a> {
-    /// It comes before all stored logins.
+    /// The active source, for certain: no stored login comes before it.
     Active(Resolved<'a>),
-    /// It comes after logins that do not exist, if the hints are still true.
+    /// The active source, if the hints are right that the logins before it do not exist.
     Hinted(Resolved<'a>),
-    /// It is a stored login whose token is cached under this key, if the hint is still true.
+    /// A stored login whose token is cached under this key, if the hint is right.
     Login(CacheKey),
     /// Only the keychain knows.
     Unknown,
@@ -184,15 +184,15 @@ impl LocalLookup<'_> {
 
 /// An identity at IAM, for which tokens are issued.
 pub trait Identity {
-    /// Returns the API key, if the identity is one.
+    /// Returns the API key, if the identity was created from one.
     fn api_key(&self) -> Option<&Secret>;
 
     /// Returns the endpoint of the IAM that issues its tokens.
     fn endpoint(&self) -> &Endpoint;
 
-    /// Returns the identity that assumes a trusted profile, if this one is a profile and the
-    /// other needs a token of its own. That token is cached too, so that several profiles of
-    /// one API key need one exchange of the key.
+    /// If this identity assumes a trusted profile, returns the identity underneath, whose token
+    /// is requested and cached first; `None` if that is not needed. So several profiles of one
+    /// API key need one exchange of the key.
     fn base(&self) -> Option<Base<'_>> {
         None
     }
@@ -207,7 +207,7 @@ pub trait Identity {
     /// Returns the key under which its token is cached.
     fn key(&self) -> CacheKey;
 
-    /// Returns the newest refresh token known here, if the identity is one.
+    /// Returns the newest refresh token, if the identity was created from one.
     fn refresh_token(&self) -> Option<Secret> {
         None
     }
@@ -394,7 +394,7 @@ fn first<'a>(
 /// Returns an error if the settings choose a source, because it has no credentials.
 fn nothing(registry: &Registry, context: &SourceContext<'_>) -> Result<()> {
     match context.settings.source {
-        // Clients ask before they log in, and take any error for the end.
+        // No error: `docker login` calls `get` first, and any error but "not found" ends it.
         None | Some(SourceName::Login) => Ok(()),
         Some(chosen) => {
             let (message, hint) = missing(chosen);

@@ -119,7 +119,8 @@ impl<'a> SourceIdentity<'a> {
         }
     }
 
-    /// Returns whether its tokens are those of a trusted profile without assuming one.
+    /// Returns whether IAM issues a trusted profile's token for the input itself, so that no
+    /// second request is needed.
     pub(super) fn is_of_profile(&self) -> bool {
         matches!(
             self.input,
@@ -177,7 +178,7 @@ impl<'a> SourceIdentity<'a> {
     /// Exchanges a refresh token that another program stores. It is not written back: if IAM
     /// replaces it, the new one is cached until the other program has another one.
     ///
-    /// It is cached under the id of the input, so that all trusted profiles and kinds of
+    /// The new one is cached under the id of the input, so that all trusted profiles and kinds of
     /// credentials share it.
     fn refresh(
         &self,
@@ -190,7 +191,8 @@ impl<'a> SourceIdentity<'a> {
         let rotated_refresh_token = || self.tokens.rotated_refresh_token(&key);
         let mut current = rotated_refresh_token().unwrap_or_else(|| token.clone());
         let mut outcome = exchange(&current);
-        // Another process may have replaced the token just now, or the cached one has expired.
+        // After a rejection, tries the token that another process has just cached, then that of
+        // the source. If all are rejected, the first rejection is returned.
         let others: [&dyn Fn() -> Option<Secret>; 2] =
             [&rotated_refresh_token, &|| Some(token.clone())];
         for other in others {

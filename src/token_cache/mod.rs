@@ -1,7 +1,7 @@
 //! The token cache: which token is still good?
 //!
-//! Tokens are cached per identity, not per registry, because an IAM token is valid in every
-//! region. The key is computed from local facts, so a lookup uses no network and no bus.
+//! IAM tokens are cached per identity, because they are valid in every region; registry tokens
+//! per identity and registry. The key is computed from local facts, so a lookup uses no network and no bus.
 
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ impl Cached {
         }
     }
 
-    /// Returns the same, but nothing instead of the failure of another source.
+    /// Replaces a failure that is about another source with `Nothing`.
     pub fn for_source(self, source: &str) -> Self {
         match self {
             Self::Failed(failure) if !failure.applies_to(source) => Self::Nothing,
@@ -93,8 +93,9 @@ impl<'a> TokenCache<'a> {
         record.map_or(Cached::Nothing, |record| record.classify(self.clock.now()))
     }
 
-    /// Returns what is cached for an identity, and whether a refresh is due. A recent attempt
-    /// to refresh the token does not change the second.
+    /// Returns what is cached for an identity, and whether half of the token's lifetime has
+    /// passed. After a failed attempt to refresh it, the token counts as fresh for some
+    /// seconds, but its refresh is still due.
     pub fn get_with_refresh_due(&self, key: &CacheKey) -> (Cached, bool) {
         let Some(record) = self.record(key) else {
             return (Cached::Nothing, true);
@@ -154,12 +155,14 @@ impl<'a> TokenCache<'a> {
         self.delete(&Item::token(key.as_str()));
     }
 
-    /// Returns the refresh token that replaced the one in a source that is only read.
+    /// Returns the refresh token that replaced the one of a source to which this program does
+    /// not write, such as the IBM Cloud CLI's file.
     pub fn rotated_refresh_token(&self, key: &CacheKey) -> Option<Secret> {
         self.secret(&key.of_rotated_refresh_token())
     }
 
-    /// Caches the refresh token that replaced the one in a source that is only read.
+    /// Caches the refresh token that replaced the one of a source to which this program does
+    /// not write, such as the IBM Cloud CLI's file.
     pub fn insert_rotated_refresh_token(
         &self,
         key: &CacheKey,

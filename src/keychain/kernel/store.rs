@@ -1,12 +1,14 @@
 //! The records in the kernel, and who can read them.
 //!
-//! Only its owner's user id can read a record's key; possessing it is not enough. So nothing
-//! is disclosed by a session keyring that several users share (`su` and `sudo` on Debian keep
-//! that of the caller). But root in a rootless container has that user id as well. So each
-//! record is sealed with a second key, which only possessors can read. It is in the user's
-//! persistent keyring, which is linked to the keyring of this process only. A copy is in the
-//! user's session keyring, which rootless podman and buildah keep in their user namespaces,
-//! and which containers do not get. Neither key is of use without the other.
+//! Each record is a kernel key that only its owner's user id can read, also in a session keyring
+//! that several users share (`su` and `sudo` on Debian keep that of the caller). Root in a
+//! rootless container has that user id, too, so each record is encrypted with a second key, the
+//! seal key. A process can read the seal key only if one of its keyrings links to it. An attacker
+//! needs both.
+//!
+//! The seal key is in the user's persistent keyring, which is linked to the keyring of this
+//! process only. A copy is in the user's session keyring, which rootless podman and buildah keep
+//! in their user namespaces, and which containers do not get.
 
 use linux_keyutils::Key;
 use linux_keyutils::KeyError;
