@@ -1,6 +1,7 @@
 //! The environment of the measured programs: a home, an emulated IBM Cloud and a desktop.
 
 use std::cell::Cell;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
@@ -101,7 +102,10 @@ impl Environment {
         let mut command = self.helper_command(storage, &namespace);
         command.arg("status");
         let answer = self.run(&mut command, "")?;
-        ensure!(answer.contains("min left"), "no token is shown in {answer}");
+        ensure!(
+            answer.contains("expires in"),
+            "no token is shown in {answer}"
+        );
         Ok(Program {
             command,
             input: self.input("")?,
@@ -126,19 +130,55 @@ impl Environment {
         keys::remove(&format!("{}-cold-", self.namespace));
     }
 
-    /// Returns another program, in the home and environment of the helper.
+    /// Returns another program in the environment of all measured programs.
     pub(crate) fn program(
         &self,
-        program: &str,
+        program: impl AsRef<OsStr>,
         arguments: &[&str],
         input: &str,
     ) -> anyhow::Result<Program> {
-        let mut command = self.desktop.command(program, self.home.path());
+        let mut command = self.command(program);
         command.args(arguments);
         Ok(Program {
             command,
             input: self.input(input)?,
         })
+    }
+
+    /// Returns Debian's helper. It needs the bus, too.
+    pub(crate) fn other_helper(&self, verb: &str, input: &str) -> anyhow::Result<Program> {
+        let mut program = self.program("docker-credential-secretservice", &[verb], input)?;
+        program
+            .command
+            .env("DBUS_SESSION_BUS_ADDRESS", self.desktop.address());
+        Ok(program)
+    }
+
+    /// Returns an error if a program gets variables that it does not need. Cargo, for one, gives benchmarks an
+    /// `LD_LIBRARY_PATH` with four directories, and every dynamically linked program searches them at its start.
+    pub(crate) fn ensure_it_is_bare(&self) -> anyhow::Result<()> {
+        let mut env = self.program("/usr/bin/env", &[], "")?;
+        let variables = self.run(&mut env.command, "")?;
+        let mut names: Vec<&str> = variables
+            .lines()
+            .filter_map(|line| Some(line.split_once('=')?.0))
+            .collect();
+        names.sort_unstable();
+        ensure!(
+            names == ["HOME", "PATH"],
+            "measured programs get these variables: {names:?}"
+        );
+        Ok(())
+    }
+
+    /// Every measured program begins with this command: with the same bare environment.
+    fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .env("HOME", self.home.path())
+            .env("PATH", "/usr/bin:/bin");
+        command
     }
 
     /// Runs a command to its end and returns its answer.
@@ -169,11 +209,8 @@ impl Environment {
     }
 
     fn helper_command(&self, storage: Storage, namespace: &str) -> Command {
-        let home = self.home.path();
-        let mut command = Command::new(&self.helper);
+        let mut command = self.command(&self.helper);
         command
-            .env_clear()
-            .env("HOME", home)
             .env("ICR_NAMESPACE", namespace)
             .env("IBMCLOUD_IAM_API_ENDPOINT", self.cloud.url())
             .env("SSL_CERT_FILE", self.authority.certificate_path());

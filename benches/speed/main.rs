@@ -9,6 +9,8 @@ mod desktop;
 #[cfg(target_os = "linux")]
 mod environment;
 #[cfg(target_os = "linux")]
+mod faults;
+#[cfg(target_os = "linux")]
 mod keys;
 #[cfg(target_os = "linux")]
 mod rows;
@@ -23,6 +25,9 @@ fn main() -> anyhow::Result<()> {
     let helper = arguments
         .next()
         .context("missing argument: the binary. Use benches/run")?;
+    let smallest = arguments
+        .next()
+        .context("missing argument: the smallest program. Use benches/run")?;
     let bound = arguments
         .next()
         .context("missing argument: the bound of a hot get. Use benches/run")?
@@ -33,7 +38,7 @@ fn main() -> anyhow::Result<()> {
         .map_or(Ok(300), |text| text.parse())
         .context("ROUNDS must be a number")?;
     let environment = environment::Environment::open(helper.as_ref())?;
-    rows::measure(&environment, bound, rounds)?.print();
+    rows::measure(&environment, smallest.as_ref(), bound, rounds)?.print();
     Ok(())
 }
 

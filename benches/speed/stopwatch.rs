@@ -57,11 +57,11 @@ impl Program {
             .arg(report)
             .arg(self.command.get_program())
             .args(self.command.get_args());
+        command.env_clear();
         for (name, value) in self.command.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
+            if let Some(value) = value {
+                command.env(name, value);
+            }
         }
         Self {
             command,
@@ -70,9 +70,30 @@ impl Program {
     }
 }
 
-/// Returns the median time of each program. They run in turn, so that other load affects all of them alike, and each time in
-/// another order, because a program starts faster after a similar one.
-pub(crate) fn alternate(programs: &mut [Program], rounds: usize) -> anyhow::Result<Vec<Duration>> {
+/// The times of one program.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Times {
+    pub(crate) median: Duration,
+    /// A tenth of the runs took less. Other load affects it less than the median.
+    pub(crate) p10: Duration,
+}
+
+impl Times {
+    /// Returns the median and the tenth percentile.
+    pub(crate) fn of(mut times: Vec<Duration>) -> Self {
+        times.sort_unstable();
+        let at = |index: usize| times.get(index).copied().unwrap_or_default();
+        Self {
+            median: at(times.len() / 2),
+            p10: at(times.len() / 10),
+        }
+    }
+}
+
+/// Returns the times of each program. They run in turn, so that other load affects all of them alike, and each time in
+/// another order, because a program starts faster after a similar one. `Command` starts them with `posix_spawn`, which does not
+/// copy the memory of this process.
+pub(crate) fn alternate(programs: &mut [Program], rounds: usize) -> anyhow::Result<Vec<Times>> {
     let mut times = vec![Vec::with_capacity(rounds); programs.len()];
     let mut order: Vec<usize> = (0..programs.len()).collect();
     for _ in 0..rounds {
@@ -81,11 +102,5 @@ pub(crate) fn alternate(programs: &mut [Program], rounds: usize) -> anyhow::Resu
             times[number].push(programs[number].time()?);
         }
     }
-    Ok(times.into_iter().map(median).collect())
-}
-
-/// Returns the median.
-pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times.get(times.len() / 2).copied().unwrap_or_default()
+    Ok(times.into_iter().map(Times::of).collect())
 }

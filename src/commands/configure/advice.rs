@@ -24,13 +24,6 @@ use crate::registry::Registry;
 /// With this many registries, a classic build is noticeably slower.
 const MANY: usize = 5;
 
-/// The cost of each registry in a classic `docker build`, in starts of `/bin/true`, as
-/// measured by `benches/run`.
-const COST: f64 = 1.6;
-
-/// How long a start of `/bin/true` took in that measurement, in milliseconds.
-const START: f64 = 1.06;
-
 impl Configuring<'_> {
     /// Warns that Docker uses no default keychain any more once a helper is configured.
     pub(super) fn warn_of_lost_store(&self, file: &ClientFile, document: &Document<'_>) {
@@ -58,9 +51,7 @@ impl Configuring<'_> {
         let count = docker.map_or(0, |file| self.count_in(file));
         if count >= MANY {
             self.warnings.warn(format!(
-                "a classic `docker build` requests credentials for all {count} registries, which takes about {:.0} ms with cached tokens (as long as starting /bin/true {:.0} times). BuildKit requests only what it needs",
-                count as f64 * COST * START,
-                count as f64 * COST
+                "a classic `docker build` requests credentials for all {count} registries, one after the other. BuildKit requests only what it needs"
             ));
         }
     }
