@@ -117,28 +117,41 @@ impl Settings {
         home: Option<&Path>,
     ) -> Result<()> {
         let origin = || DefinedIn::File(document.path.to_owned());
-        let attempt = document.value("attempt-timeout", file.attempt_timeout, seconds)?;
-        self.override_with("attempt-timeout", origin(), attempt, |settings, value| {
-            settings.limits.attempt = value;
-        });
-        let connect = document.value("connect-timeout", file.connect_timeout, seconds)?;
-        self.override_with("connect-timeout", origin(), connect, |settings, value| {
-            settings.limits.connect = value;
-        });
-        let deadline = document.value("deadline", file.deadline, seconds)?;
-        self.override_with("deadline", origin(), deadline, |settings, value| {
-            settings.limits.deadline = value;
-        });
-        let keychain = document.value("keychain", file.keychain, |name| {
-            KeychainChoice::parse(&name)
-        })?;
-        self.override_with("keychain", origin(), keychain, |settings, value| {
-            settings.keychain = value;
-        });
-        let namespace = document.value("namespace", file.namespace, |name| namespace(&name))?;
-        self.override_with("namespace", origin(), namespace, |settings, value| {
-            settings.namespace = value;
-        });
+        self.apply_value(
+            document,
+            "attempt-timeout",
+            file.attempt_timeout,
+            seconds,
+            |settings, value| settings.limits.attempt = value,
+        )?;
+        self.apply_value(
+            document,
+            "connect-timeout",
+            file.connect_timeout,
+            seconds,
+            |settings, value| settings.limits.connect = value,
+        )?;
+        self.apply_value(
+            document,
+            "deadline",
+            file.deadline,
+            seconds,
+            |settings, value| settings.limits.deadline = value,
+        )?;
+        self.apply_value(
+            document,
+            "keychain",
+            file.keychain,
+            |name| KeychainChoice::parse(&name),
+            |settings, value| settings.keychain = value,
+        )?;
+        self.apply_value(
+            document,
+            "namespace",
+            file.namespace,
+            |name| namespace(&name),
+            |settings, value| settings.namespace = value,
+        )?;
         self.override_with(
             "background-refresh",
             origin(),
@@ -172,6 +185,20 @@ impl Settings {
                 settings.mappings.insert(registry, mapping);
             });
         }
+        Ok(())
+    }
+
+    /// Applies the value of a key, if the file has one.
+    fn apply_value<T, V, E: Into<Invalid>>(
+        &mut self,
+        document: Document<'_>,
+        key: &str,
+        value: Option<Spanned<T>>,
+        parse: impl FnOnce(T) -> Result<V, E>,
+        set: impl FnOnce(&mut Self, V),
+    ) -> Result<()> {
+        let value = document.value(key, value, parse)?;
+        self.override_with(key, DefinedIn::File(document.path.to_owned()), value, set);
         Ok(())
     }
 }

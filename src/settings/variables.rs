@@ -13,73 +13,59 @@ use crate::iam::endpoint::Endpoint;
 
 impl Settings {
     pub(super) fn apply_variables(&mut self, environment: &Environment) -> Result<()> {
-        let keychain = parsed(environment, environment::KEYCHAIN, KeychainChoice::parse)?;
-        self.override_with(
-            "keychain",
-            DefinedIn::Variable(environment::KEYCHAIN),
-            keychain,
-            |settings, value| {
-                settings.keychain = value;
+        self.apply_variable(
+            (environment::KEYCHAIN, "keychain"),
+            environment,
+            |_, name| KeychainChoice::parse(name),
+            |settings, value| settings.keychain = value,
+        )?;
+        self.apply_variable(
+            (environment::NAMESPACE, "namespace"),
+            environment,
+            |_, name| namespace(name),
+            |settings, value| settings.namespace = value,
+        )?;
+        self.apply_variable(
+            (environment::BACKGROUND_REFRESH, "background-refresh"),
+            environment,
+            |_, text| {
+                text.parse()
+                    .map_err(|_| Invalid::not_one_of(text, &["true", "false"]))
             },
-        );
-        let namespace = parsed(environment, environment::NAMESPACE, namespace)?;
-        self.override_with(
-            "namespace",
-            DefinedIn::Variable(environment::NAMESPACE),
-            namespace,
-            |settings, value| {
-                settings.namespace = value;
-            },
-        );
-        let flag = parsed(environment, environment::BACKGROUND_REFRESH, |text| {
-            text.parse()
-                .map_err(|_| Invalid::not_one_of(text, &["true", "false"]))
-        })?;
-        self.override_with(
-            "background-refresh",
-            DefinedIn::Variable(environment::BACKGROUND_REFRESH),
-            flag,
             |settings, value| settings.background_refresh = value,
-        );
-        let endpoint = parsed(environment, environment::IAM_ENDPOINT, Endpoint::parse)?;
-        self.override_with(
-            "iam-endpoint",
-            DefinedIn::Variable(environment::IAM_ENDPOINT),
-            endpoint,
-            |settings, value| {
-                settings.iam_endpoint = Some(value);
-            },
-        );
-        let source = parsed(environment, environment::SOURCE, SourceSelection::parse)?;
-        self.override_with(
-            "source",
-            DefinedIn::Variable(environment::SOURCE),
-            source,
-            |settings, value| {
-                settings.source = Some(value);
-            },
-        );
-        let profile = parsed(environment, environment::PROFILE, |name| {
-            self.known_profile(name)
-        })?;
-        self.override_with(
-            "profile",
-            DefinedIn::Variable(environment::PROFILE),
-            profile,
-            |settings, value| {
-                settings.selected_profile = Some(value);
-            },
-        );
+        )?;
+        self.apply_variable(
+            (environment::IAM_ENDPOINT, "iam-endpoint"),
+            environment,
+            |_, url| Endpoint::parse(url),
+            |settings, value| settings.iam_endpoint = Some(value),
+        )?;
+        self.apply_variable(
+            (environment::SOURCE, "source"),
+            environment,
+            |_, name| SourceSelection::parse(name),
+            |settings, value| settings.source = Some(value),
+        )?;
+        self.apply_variable(
+            (environment::PROFILE, "profile"),
+            environment,
+            Self::known_profile,
+            |settings, value| settings.selected_profile = Some(value),
+        )
+    }
+
+    /// Applies a variable, if it is set, to the setting with this key.
+    fn apply_variable<T, E: Into<Invalid>>(
+        &mut self,
+        (variable, key): (&'static str, &str),
+        environment: &Environment,
+        parse: impl FnOnce(&Self, &str) -> Result<T, E>,
+        set: impl FnOnce(&mut Self, T),
+    ) -> Result<()> {
+        let text = environment.text(variable)?;
+        let value = text.map(|text| parse(self, text)).transpose();
+        let value = value.map_err(|error| error.into().error(format_args!("${variable}")))?;
+        self.override_with(key, DefinedIn::Variable(variable), value, set);
         Ok(())
     }
-}
-
-/// Returns the parsed value of a variable, if it is set.
-fn parsed<T, E: Into<Invalid>>(
-    environment: &Environment,
-    variable: &'static str,
-    parse: impl FnOnce(&str) -> Result<T, E>,
-) -> Result<Option<T>> {
-    let value = environment.text(variable)?.map(parse).transpose();
-    value.map_err(|error| error.into().error(format_args!("${variable}")))
 }
