@@ -1,5 +1,6 @@
 //! The arguments of people's commands, and help on commands and verbs.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::ffi::OsString;
 
@@ -122,16 +123,17 @@ fn without_secrets(mut error: clap::Error) -> clap::Error {
 
 /// Returns the names of all commands.
 pub fn names() -> Vec<String> {
-    let all = Arguments::command();
-    let names = all.get_subcommands().map(clap::Command::get_name);
-    names.map(str::to_owned).collect()
+    summaries().into_keys().collect()
 }
 
-/// Returns the first line of a command's help.
-pub fn summary(name: &str) -> Option<String> {
+/// Returns the names of all commands, each with the first line of its help.
+pub fn summaries() -> BTreeMap<String, String> {
     let all = Arguments::command();
-    let about = all.find_subcommand(name)?.get_about()?;
-    Some(about.to_string())
+    let commands = all.get_subcommands().map(|command| {
+        let about = command.get_about().map(ToString::to_string);
+        (command.get_name().to_owned(), about.unwrap_or_default())
+    });
+    commands.collect()
 }
 
 /// Returns the help of a command or of a client's verb.
@@ -161,9 +163,13 @@ pub fn definitions() -> clap::Command {
 
 fn definition(verb: Verb) -> clap::Command {
     let explanation = format!("For clients: {}", verb.explanation);
+    let input = verb
+        .input
+        .map(|(file, text)| format!("\n\n{file}:\n  {text}"));
+    let example = format!("Example:\n  {}{}", verb.example, input.unwrap_or_default());
     let command = clap::Command::new(verb.name)
         .about(explanation)
-        .after_help(format!("Example:\n  {}", verb.example))
+        .after_help(example)
         .disable_version_flag(true);
     if verb.takes_address {
         let address = clap::Arg::new("ADDRESS")

@@ -224,11 +224,10 @@ const VERSION: &str = concat!(
 /// Returns the help on the program: what it does, its commands and its verbs.
 fn introduction() -> String {
     let line = |call: String, summary: &str| format!("    {call:<18} {summary}\n");
+    let summaries = arguments::summaries();
     let commands = COMMANDS.map(|(name, argument)| {
-        line(
-            format!("{name}{argument}"),
-            &arguments::summary(name).unwrap_or_default(),
-        )
+        let summary = summaries.get(name).map_or("", String::as_str);
+        line(format!("{name}{argument}"), summary)
     });
     let verbs = VERBS.map(|verb| {
         let address = if verb.takes_address { " [ADDRESS]" } else { "" };

@@ -32,42 +32,46 @@ pub struct Verb {
     pub takes_address: bool,
     /// What a person may type to try it.
     pub example: &'static str,
+    /// The name and the content of the file in the example.
+    pub input: Option<(&'static str, &'static str)>,
 }
 
-/// The verbs that clients call; `cli::parse` accepts the same ones.
+/// The verbs that clients call; `cli::parse_client_request` accepts the same ones.
 pub const VERBS: [Verb; 5] = [
     Verb {
         name: "get",
         explanation: "Print the credential for a registry as JSON",
         takes_address: true,
         example: "docker-credential-icr get us.icr.io",
+        input: None,
     },
     Verb {
         name: "store",
         explanation: "Store a login, read as JSON from stdin",
         takes_address: false,
-        example: concat!(
-            "docker-credential-icr store < login.json\n\nlogin.json:\n  ",
-            r#"{"ServerURL":"us.icr.io","Username":"iamapikey","Secret":"…"}"#
-        ),
+        example: "docker-credential-icr store < login.json",
+        input: Some(("login.json", wire::STORE_INPUT)),
     },
     Verb {
         name: "erase",
         explanation: "Delete the login for a registry",
         takes_address: true,
         example: "docker-credential-icr erase us.icr.io",
+        input: None,
     },
     Verb {
         name: "list",
         explanation: "List the registries with a login as JSON",
         takes_address: false,
         example: "docker-credential-icr list",
+        input: None,
     },
     Verb {
         name: "version",
         explanation: "Print the version",
         takes_address: false,
         example: "docker-credential-icr version",
+        input: None,
     },
 ];
 
@@ -204,7 +208,8 @@ pub(crate) fn renew(address: &str, context: &Context<'_>) -> Result<()> {
     Broker::new(&session).renew(&registry)
 }
 
-/// Prints the stored logins. Ignores stdin: clients send a word or nothing, or stdin is still a terminal.
+/// Prints the stored logins. Ignores stdin: clients send a word or nothing, or stdin is still a
+/// terminal.
 pub(crate) fn list(stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> {
     let session = Session::open(context, Prompting::Never)?;
     let usernames = Broker::new(&session).registry_usernames()?;

@@ -27,7 +27,7 @@ pub const NO_SERVER_ADDRESS: &str = "no credentials server URL";
 pub const NO_USERNAME: &str = "no credentials username";
 
 /// An example of the input of `store`.
-const STORE_INPUT: &str = r#"{"ServerURL":"us.icr.io","Username":"iamapikey","Secret":"…"}"#;
+pub const STORE_INPUT: &str = r#"{"ServerURL":"us.icr.io","Username":"iamapikey","Secret":"…"}"#;
 
 /// The maximum size of the input, in bytes.
 const MAX_INPUT: u64 = 1024 * 1024;
