@@ -30,6 +30,16 @@ const MAX_MEMORY_KIB: u64 = 8_000_000 / 1024;
 const COLD_ROUNDS: usize = 30;
 const PARALLEL: usize = 100;
 
+/// What a program's time is compared with.
+enum Bound {
+    /// Nothing.
+    None,
+    /// `/bin/true`, and the page faults of the smallest program.
+    Local,
+    /// docker-credential-secretservice.
+    OtherHelper,
+}
+
 /// Measures everything. A hot `get` may take `bound` starts of `/bin/true`.
 pub(crate) fn measure(
     environment: &Environment,
@@ -57,17 +67,17 @@ fn hot(
     rounds: usize,
     table: &mut Table,
 ) -> anyhow::Result<()> {
-    let names = [
-        "smallest static program",
-        "/bin/true",
-        "version",
-        "hot get, key in the environment",
-        "hot get, login in the kernel keyring",
-        "hot get, login in the Secret Service",
-        "hot get, Secret Service only",
-        "docker-credential-secretservice get",
-        "status, login in the kernel keyring",
-        "status, login in the Secret Service",
+    let rows = [
+        ("smallest static program", Bound::None),
+        ("/bin/true", Bound::None),
+        ("version", Bound::None),
+        ("hot get, key in the environment", Bound::Local),
+        ("hot get, login in the kernel keyring", Bound::Local),
+        ("hot get, login in the Secret Service", Bound::Local),
+        ("hot get, Secret Service only", Bound::OtherHelper),
+        ("docker-credential-secretservice get", Bound::None),
+        ("status, login in the kernel keyring", Bound::None),
+        ("status, login in the Secret Service", Bound::None),
     ];
     let mut programs = [
         environment.program(smallest, &[], REGISTRY)?,
@@ -97,17 +107,13 @@ fn hot(
     let [_, floor, .., other, _, _] = times.as_slice() else {
         return Ok(());
     };
-    for ((what, times), faults) in names.iter().zip(&times).zip(&faults) {
+    for (((what, bounded_by), times), faults) in rows.iter().zip(&times).zip(&faults) {
         let ratio = ratio(times.median, floor.median);
         let local = format!("{bound} × /bin/true, {MAX_FAULTS} page faults");
-        let bound = match *what {
-            "hot get, Secret Service only" => {
-                Some(("1 × …-secretservice", times.median < other.median))
-            }
-            hot if hot.starts_with("hot get") => {
-                Some((&*local, ratio <= bound && faults - least <= MAX_FAULTS))
-            }
-            _ => None,
+        let bound = match bounded_by {
+            Bound::None => None,
+            Bound::Local => Some((&*local, ratio <= bound && faults - least <= MAX_FAULTS)),
+            Bound::OtherHelper => Some(("1 × …-secretservice", times.median < other.median)),
         };
         table.timed(
             what,
