@@ -175,7 +175,7 @@ impl Login {
 mod tests {
     use super::*;
 
-    fn login(username: &str, secret: &str) -> Login {
+    pub(super) fn login(username: &str, secret: &str) -> Login {
         Login::new(Credential {
             username: username.into(),
             secret: Secret::new(secret),

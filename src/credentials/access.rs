@@ -23,21 +23,21 @@ impl Broker<'_> {
     /// because the API does not accept it.
     fn registry_access(&self, registry: &Registry, deadline: Deadline) -> Result<Access> {
         let context = self.source_context(registry);
-        let not_logged_in = || {
-            Error::user(format!("not logged in to {registry}")).with_hint(format!(
+        let resolved = sources::find_identity(registry, &context)?;
+        match resolved.map(|resolved| (resolved.identity, resolved.title)) {
+            None | Some((ResolvedIdentity::Credential(_), _)) => Err(Error::user(format!(
+                "not logged in to {registry}"
+            ))
+            .with_hint(format!(
                 "Run '{}', or set $IBMCLOUD_API_KEY",
                 login_command(registry, self.settings)
-            ))
-        };
-        let resolved = sources::find_identity(registry, &context)?.ok_or_else(not_logged_in)?;
-        match resolved.identity {
-            ResolvedIdentity::Credential(_) => Err(not_logged_in()),
-            ResolvedIdentity::AccessToken(token) => Ok(Access {
-                source: resolved.title,
+            ))),
+            Some((ResolvedIdentity::AccessToken(token), source)) => Ok(Access {
+                source,
                 token,
                 refresh_token: None,
             }),
-            ResolvedIdentity::Exchanged(identity) => {
+            Some((ResolvedIdentity::Exchanged(identity), _)) => {
                 self.fetch_access(&TokenRequest::new(registry, &*identity, &context, deadline))
             }
         }

@@ -121,19 +121,12 @@ fn parse(scope: &LoginScope, record: &Secret) -> Result<Login> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::login;
     use super::*;
-    use crate::credential::Credential;
     use crate::iam::owner::Owner;
     use crate::iam::trusted_profile::TrustedProfile;
     use crate::keychain::memory::MemoryKeychain;
     use crate::registry::Registry;
-
-    fn login(username: &str, secret: &str) -> Login {
-        Login::new(Credential {
-            username: username.into(),
-            secret: Secret::new(secret),
-        })
-    }
 
     #[test]
     fn a_login_is_read_as_it_was_stored() {

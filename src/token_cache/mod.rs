@@ -1,7 +1,8 @@
 //! The token cache: which token is still good?
 //!
 //! IAM tokens are cached per identity, because they are valid in every region; registry tokens
-//! per identity and registry. The key is computed from local facts, so a lookup uses no network and no bus.
+//! per identity and registry. The key is computed from local facts, so a lookup uses no
+//! network and no bus.
 
 use std::time::Duration;
 

@@ -39,12 +39,10 @@ impl SessionKeyring {
 
     /// Returns the copy of the seal's key, if the session keyring belongs to this user.
     pub(super) fn seal(&self, namespace: &str) -> Option<SealKey> {
-        let keys = if self.is_own {
-            self.own_keys()
-        } else {
-            Vec::new()
-        };
-        SealKey::find(&keys, namespace)
+        if !self.is_own {
+            return None;
+        }
+        SealKey::find(&self.own_keys(), namespace)
     }
 
     /// Unlinks persistent keyrings with records of this program from the session keyring.
