@@ -51,7 +51,7 @@ fn wrong_arguments_point_to_the_help() {
     for (arguments, part) in [
         (&["GET"][..], "unknown command 'GET'. See --help"),
         (&[""], "unknown command ''"),
-        (&["--nonsense"], "unknown command '--nonsense'"),
+        (&["--nonsense"], "unknown option '--nonsense'"),
         (&["nonsense", "us.icr.io"], "unknown command 'nonsense'"),
         (
             &["stauts"],

@@ -97,11 +97,18 @@ fn lacks_registry(error: &clap::Error) -> bool {
 }
 
 /// Removes what may be a secret from an error, and the tips on passing a mistyped flag as
-/// a value, which is never meant. Does not list the alias of `list`, either.
+/// a value, which is never meant. Does not list aliases, either.
 fn without_secrets(mut error: clap::Error) -> clap::Error {
     error.remove(ContextKind::Suggested);
     if let Some(ContextValue::Strings(names)) = error.get(ContextKind::ValidSubcommand) {
-        let names = names.iter().filter(|name| *name != "ls").cloned().collect();
+        let commands = Arguments::command();
+        let is_command = |name: &&String| {
+            let mut of_commands = commands
+                .get_subcommands()
+                .flat_map(clap::Command::get_subcommands);
+            of_commands.any(|command| command.get_name() == **name)
+        };
+        let names = names.iter().filter(is_command).cloned().collect();
         error.insert(ContextKind::ValidSubcommand, ContextValue::Strings(names));
     }
     // In other errors these are parts of the command's definition.

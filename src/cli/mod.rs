@@ -182,7 +182,12 @@ fn unknown_command(unknown: &str) -> Error {
         || "See --help".to_owned(),
         |name| format!("Did you mean '{name}'? See --help"),
     );
-    Error::usage(format!("unknown command '{unknown}'")).with_hint(hint)
+    let kind = if unknown.starts_with('-') {
+        "option"
+    } else {
+        "command"
+    };
+    Error::usage(format!("unknown {kind} '{unknown}'")).with_hint(hint)
 }
 
 /// Returns whether this is a client's verb or a person's command.

@@ -29,12 +29,14 @@ use crate::iam::endpoint::Endpoint;
 use crate::iam::grant::Grant;
 use crate::iam::owner::Owner;
 use crate::iam::trusted_profile::TrustedProfile;
+use crate::keychain::KeychainError;
 use crate::keychain::Prompting;
 use crate::login::Login;
 use crate::login::LoginScope;
 use crate::secret::Secret;
 use crate::settings::CredentialKind;
 use crate::settings::KeychainChoice;
+use crate::settings::Settings;
 use crate::sources::advice::SourceKind;
 use answer::LoginAnswer;
 pub(super) use answer::StoredLogin;
@@ -131,9 +133,6 @@ pub(crate) fn run(
         ));
     }
     let settings = context.settings()?;
-    if settings.keychain == KeychainChoice::None {
-        return Err(no_keychain());
-    }
     let session = Session::with_settings(context, settings, Prompting::Allowed)?;
     let broker = Broker::new(&session);
     let warnings = Warnings::new(context);
@@ -155,11 +154,12 @@ pub(crate) fn run(
     }
 }
 
-/// Creates the error for a login where nothing can be stored.
-pub(super) fn no_keychain() -> Error {
-    Error::user("cannot store a login: the settings choose no keychain (`none`)").with_hint(
-        "Choose a keychain with $ICR_KEYCHAIN or in the settings file, or set $IBMCLOUD_API_KEY instead of logging in",
-    )
+/// Returns an error if the settings choose no keychain: nothing can be stored.
+pub(super) fn require_keychain(settings: &Settings) -> Result<()> {
+    if settings.keychain == KeychainChoice::None {
+        return Err(KeychainError::Disabled.into_error("cannot store a login", Error::user));
+    }
+    Ok(())
 }
 
 fn log_in(
@@ -172,6 +172,7 @@ fn log_in(
     let scopes = arguments.scopes.scopes(broker.settings)?;
     let profile = arguments.trusted_profile()?;
     let endpoint = common_endpoint(&scopes, broker)?;
+    require_keychain(broker.settings)?;
     let login_context = LoginContext::new(broker, endpoint, context, warnings);
     let authenticated = authenticate(arguments, &scopes, &login_context, stdio)?;
     let authenticated_at = broker.context.clock.elapsed();

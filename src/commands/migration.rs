@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use super::login::require_keychain;
 use super::scopes::listed;
 use super::warnings::Warnings;
 use crate::PROGRAM;
@@ -18,7 +19,6 @@ use crate::error::Result;
 use crate::login::Login;
 use crate::login::LoginScope;
 use crate::registry::Registry;
-use crate::settings::KeychainChoice;
 use crate::sources::Origin;
 
 /// Passwords that were copied to the keychain, and are not removed from the files yet.
@@ -224,11 +224,7 @@ fn moved(
             None => Error::user(text),
         }
     };
-    if broker.settings.keychain == KeychainChoice::None {
-        let error = Error::user("the settings choose no keychain (`none`)")
-            .with_hint("Choose a keychain with $ICR_KEYCHAIN or in the settings file");
-        return Err(not_moved(&error));
-    }
+    require_keychain(broker.settings).map_err(|error| not_moved(&error))?;
     let scope = LoginScope::Registry(registry.clone());
     let former = broker.login(&scope).map_err(|error| not_moved(&error))?;
     let new = Login::new(credential.clone());

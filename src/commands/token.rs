@@ -5,7 +5,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::conclude;
-use super::login::no_keychain;
+use super::login::require_keychain;
 use super::print;
 use super::print_json;
 use super::registry_at;
@@ -29,7 +29,6 @@ use crate::registry::api::tokens::ListedToken;
 use crate::registry::api::tokens::NewToken;
 use crate::registry::api::tokens::Token;
 use crate::settings::CredentialKind;
-use crate::settings::KeychainChoice;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -79,7 +78,7 @@ Examples:
 ///
 /// Prints its identifier and the token, which is a secret.
 #[derive(clap::Args)]
-#[command(after_help = ADD_EXAMPLES, verbatim_doc_comment)]
+#[command(after_help = ADD_EXAMPLES, verbatim_doc_comment, alias = "create")]
 struct Add {
     #[command(flatten)]
     target: Target,
@@ -156,7 +155,7 @@ Example:
 
 /// Delete tokens, which revokes them
 #[derive(clap::Args)]
-#[command(after_help = REMOVE_EXAMPLES, verbatim_doc_comment)]
+#[command(after_help = REMOVE_EXAMPLES, verbatim_doc_comment, aliases = ["delete", "remove"])]
 struct Remove {
     #[command(flatten)]
     target: Target,
@@ -205,9 +204,7 @@ fn check_replacement(
     broker: &Broker<'_>,
     context: &Context<'_>,
 ) -> Result<()> {
-    if broker.settings.keychain == KeychainChoice::None {
-        return Err(no_keychain());
-    }
+    require_keychain(broker.settings)?;
     let scope = LoginScope::Registry(registry.clone());
     let former = broker.login(&scope)?;
     let Some(former) = former.filter(|login| login.kind() != LoginKind::RegistryToken) else {

@@ -80,7 +80,7 @@ impl ApiRequest<'_> {
             },
             None => ServiceError::InvalidResponse {
                 reason: format!(
-                    "it is an error without a reason (HTTP {status}){}",
+                    "it is HTTP {status} without a reason{}",
                     self.if_proxied(" (a proxy may have sent it)")
                 ),
             },

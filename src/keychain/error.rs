@@ -38,7 +38,9 @@ impl KeychainError {
             Self::Absent(_) | Self::Unsupported => {
                 Some("Set ICR_KEYCHAIN=auto, or keychain = \"auto\" in the settings file")
             }
-            Self::Disabled => Some("Select a keychain with ICR_KEYCHAIN or in the settings file"),
+            Self::Disabled => Some(
+                "Select a keychain with ICR_KEYCHAIN or in the settings file, or set IBMCLOUD_API_KEY instead of logging in",
+            ),
             Self::Locked(_) => Some(
                 "Unlock it (log in to the desktop, or open it with its own program), and try again",
             ),

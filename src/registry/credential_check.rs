@@ -138,7 +138,7 @@ fn rejection(registry: &Registry, status: u16, body: &[u8], credential: &Credent
         .find_map(|value| value.as_str().filter(|text| !text.is_empty()));
     let Some(words) = words else {
         return Error::temporary(format!(
-            "the response of {registry} is an error without a reason (HTTP {status})"
+            "the response of {registry} is HTTP {status} without a reason"
         ))
         .with_hint(PROXY_HINT);
     };

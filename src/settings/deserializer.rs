@@ -11,43 +11,72 @@ use serde::de::value::MapDeserializer;
 use serde::de::value::SeqDeserializer;
 use serde_spanned::de::SpannedDeserializer;
 use toml::Spanned;
+use toml::de::DeTable;
 use toml::de::DeValue;
 
 use super::invalid::Invalid;
 use super::name::suggestion;
-use crate::text::repeatable::quoted;
+use crate::text::repeatable;
 
 /// A key or a value.
-pub(super) struct Node<'de>(pub(super) Spanned<DeValue<'de>>);
+pub(super) struct Node<'de> {
+    value: Spanned<DeValue<'de>>,
+    /// What an error calls it.
+    name: String,
+}
 
 // Not generic, because `Deserializer` has a copy of its methods for each type.
-impl Node<'_> {
+impl<'de> Node<'de> {
+    /// Creates the node of a whole file.
+    pub(super) fn root(table: Spanned<DeTable<'de>>) -> Self {
+        Self {
+            value: Spanned::new(table.span(), DeValue::Table(table.into_inner())),
+            name: String::new(),
+        }
+    }
+
     fn unexpected(&self, expected: &str) -> Invalid {
-        let found = self.0.get_ref().type_str();
-        Invalid::new(format!("expected {expected}, found {found}")).at(self.0.span())
+        let found = match self.value.get_ref() {
+            DeValue::String(_) => "a string",
+            DeValue::Integer(_) => "a whole number",
+            DeValue::Float(_) => "a number with a decimal point",
+            DeValue::Boolean(_) => "true or false",
+            DeValue::Datetime(_) => "a date or a time",
+            DeValue::Array(_) => "an array",
+            DeValue::Table(_) => "a table",
+        };
+        let reason = format!("{} must be {expected}, not {found}", self.name);
+        Invalid::new(reason).at(self.value.span())
     }
 
     fn flag(&self) -> Result<bool, Invalid> {
-        let flag = self.0.get_ref().as_bool();
+        let flag = self.value.get_ref().as_bool();
         flag.ok_or_else(|| self.unexpected("true or false"))
     }
 
     fn number(&self) -> Result<i64, Invalid> {
-        let number = self.0.get_ref().as_integer();
+        let number = self.value.get_ref().as_integer();
         let number = number.ok_or_else(|| self.unexpected("a whole number"))?;
         i64::from_str_radix(number.as_str(), number.radix())
-            .map_err(|_| Invalid::new("the number is too large").at(self.0.span()))
+            .map_err(|_| Invalid::new(format!("{} is too large", self.name)).at(self.value.span()))
     }
 
     fn text(&self) -> Result<&str, Invalid> {
-        let text = self.0.get_ref().as_str();
+        let text = self.value.get_ref().as_str();
         text.ok_or_else(|| self.unexpected("a string"))
     }
 
     fn items(self) -> Result<Vec<Self>, Invalid> {
         let unexpected = self.unexpected("an array of strings");
-        match self.0.into_inner() {
-            DeValue::Array(items) => Ok(items.into_iter().map(Self).collect()),
+        let name = format!("each item of {}", self.name);
+        match self.value.into_inner() {
+            DeValue::Array(items) => Ok(items
+                .into_iter()
+                .map(|value| Self {
+                    value,
+                    name: name.clone(),
+                })
+                .collect()),
             _ => Err(unexpected),
         }
     }
@@ -55,15 +84,19 @@ impl Node<'_> {
     /// Returns keys and values in the order of the file.
     fn entries(self) -> Result<Vec<(Self, Self)>, Invalid> {
         let unexpected = self.unexpected("a table");
-        let DeValue::Table(table) = self.0.into_inner() else {
+        let DeValue::Table(table) = self.value.into_inner() else {
             return Err(unexpected);
         };
         let mut entries: Vec<_> = table.into_iter().collect();
         entries.sort_by_key(|(key, _)| key.span().start);
         let entries = entries.into_iter().map(|(key, value)| {
+            let name = repeatable::name(key.get_ref()).to_owned();
             let span = key.span();
-            let key = DeValue::String(key.into_inner());
-            (Self(Spanned::new(span, key)), Self(value))
+            let key = Self {
+                value: Spanned::new(span, DeValue::String(key.into_inner())),
+                name: name.clone(),
+            };
+            (key, Self { value, name })
         });
         Ok(entries.collect())
     }
@@ -76,7 +109,7 @@ impl Error for Invalid {
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        Self::new(format!("unknown key {}", quoted(field)))
+        Self::new(format!("unknown key {}", repeatable::quoted(field)))
             .with_hint(suggestion(field, expected, "keys"))
     }
 }
@@ -93,7 +126,7 @@ impl<'de> Deserializer<'de> for Node<'de> {
     type Error = Invalid;
 
     fn deserialize_any<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, Invalid> {
-        Err(Invalid::custom("").at(self.0.span()))
+        Err(Invalid::custom("").at(self.value.span()))
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Invalid> {
@@ -106,7 +139,7 @@ impl<'de> Deserializer<'de> for Node<'de> {
 
     fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Invalid> {
         let key = visitor.visit_str(self.text()?);
-        key.map_err(|invalid: Invalid| invalid.at(self.0.span()))
+        key.map_err(|invalid: Invalid| invalid.at(self.value.span()))
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Invalid> {
@@ -132,7 +165,7 @@ impl<'de> Deserializer<'de> for Node<'de> {
         visitor: V,
     ) -> Result<V::Value, Invalid> {
         if serde_spanned::de::is_spanned(name) {
-            let span = self.0.span();
+            let span = self.value.span();
             visitor.visit_map(SpannedDeserializer::new(self, span))
         } else {
             self.deserialize_map(visitor)

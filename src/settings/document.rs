@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::DeTable;
-use toml::de::DeValue;
 
 use super::deserializer::Node;
 use super::invalid::Invalid;
@@ -65,10 +64,7 @@ impl Document<'_> {
             let invalid = Invalid::new(error.message().replace('`', "'"));
             invalid.at(error.span().unwrap_or_default())
         });
-        let table = root.and_then(|root| {
-            let root = Spanned::new(root.span(), DeValue::Table(root.into_inner()));
-            T::deserialize(Node(root))
-        });
+        let table = root.and_then(|root| T::deserialize(Node::root(root)));
         table.map_err(|invalid| {
             let place = self.place_at(invalid.offset.unwrap_or_default());
             place.error(invalid)

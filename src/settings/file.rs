@@ -210,7 +210,7 @@ fn registries(names: Vec<Spanned<String>>, document: Document<'_>) -> Result<Vec
             let registry = Registry::parse(&name).filter(|registry| registry.host() == name);
             let Some(registry) = registry else {
                 let reason = format!(
-                    "contains {}, which is not a host in lower case",
+                    "must contain hosts in lower case only, not {}",
                     quoted(&name)
                 );
                 return Err(Invalid::new(reason).with_hint("Use a host such as eu9.icr.io"));

@@ -14,6 +14,7 @@ use crate::http::Limits;
 use crate::iam::endpoint::Endpoint;
 use crate::registry;
 use crate::registry::Registry;
+use crate::text::repeatable::is_repeatable;
 use crate::text::repeatable::quoted;
 
 mod deserializer;
@@ -124,7 +125,12 @@ impl Settings {
     ) -> Result<Self> {
         let mut settings = Self::default();
         match environment.text(environment::CONFIG)? {
-            Some(path) => settings.apply_file(Path::new(path), environment)?,
+            Some(path) => settings
+                .apply_file(Path::new(path), environment)
+                .map_err(|error| match error.hint() {
+                    Some(_) => error,
+                    None => error.with_hint("ICR_CONFIG selects this file"),
+                })?,
             None => {
                 for directory in [system_directory, config_directory].into_iter().flatten() {
                     let path = directory.join(PROGRAM).join("config.toml");
@@ -228,7 +234,9 @@ impl Settings {
     fn profile_hint(&self, name: &str) -> String {
         let names: Vec<&str> = self.profile_names().collect();
         if names.is_empty() {
-            "Add a table [profile.NAME] to the settings file".to_owned()
+            let is_bare_key = !name.is_empty() && !name.contains('.') && is_repeatable(name);
+            let name = if is_bare_key { name } else { "NAME" };
+            format!("Add a table [profile.{name}] to the settings file")
         } else {
             suggestion(name, &names, "profiles")
         }

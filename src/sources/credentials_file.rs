@@ -63,7 +63,13 @@ pub(super) fn find<'a>(
     let text = fs::read_regular(&path, MAX_SIZE)
         .map(zeroize::Zeroizing::new)
         .map_err(|error| {
-            Error::from_anyhow(&error).with_context(format_args!("cannot read {name}"))
+            let error = Error::from_anyhow(&error).with_context(format_args!("cannot read {name}"));
+            match context.environment.text(CREDENTIALS_FILE) {
+                Ok(Some(named)) if path == Path::new(named) => error.with_hint(format!(
+                    "{CREDENTIALS_FILE} names this file: correct or unset the variable"
+                )),
+                _ => error,
+            }
         })?;
     // Editors on Windows write a byte order mark.
     let properties = Properties::read(text.strip_prefix('\u{feff}').unwrap_or(&text));

@@ -397,7 +397,7 @@ fn nothing(registry: &Registry, context: &SourceContext<'_>) -> Result<()> {
         // No error: `docker login` calls `get` first, and any error but "not found" ends it.
         None | Some(SourceName::Login) => Ok(()),
         Some(chosen) => {
-            let (message, hint) = missing(chosen);
+            let (message, hint) = missing(chosen, context)?;
             let error = Error::user(format!(
                 "the source selected for {registry} is '{chosen}', but {message}"
             ));
@@ -423,11 +423,24 @@ fn sources(registry: &Registry, context: &SourceContext<'_>) -> impl Iterator<It
 }
 
 /// Returns what is missing for a selected source, and the hint.
-fn missing(chosen: SourceName) -> (&'static str, Option<&'static str>) {
-    match chosen {
+fn missing(
+    chosen: SourceName,
+    context: &SourceContext<'_>,
+) -> Result<(&'static str, Option<&'static str>)> {
+    Ok(match chosen {
+        SourceName::ComputeResourceToken
+            if environment_profile::of_compute_resource(context)?.is_none() =>
+        {
+            (
+                "no trusted profile is named for it",
+                Some("Set IBMCLOUD_CR_PROFILE, or 'trusted-profile' in the profile"),
+            )
+        }
         SourceName::ComputeResourceToken => (
-            "there is no compute resource token file, or no trusted profile for it",
-            Some("Set IBMCLOUD_CR_PROFILE, or 'trusted-profile' in the profile"),
+            "no file with such a token exists",
+            Some(
+                "Mount the token of a service account, and name its file with 'file' in the profile",
+            ),
         ),
         SourceName::CredentialsFile => (
             "no IBM credentials file has a property that begins with CONTAINER_REGISTRY_",
@@ -446,7 +459,7 @@ fn missing(chosen: SourceName) -> (&'static str, Option<&'static str>) {
             Some("Run 'docker-credential-icr login'"),
         ),
         SourceName::PowerVs | SourceName::Vpc => ("it cannot be used", None),
-    }
+    })
 }
 
 #[cfg(test)]

@@ -107,7 +107,7 @@ fn a_failed_undo_does_not_report_nothing_to_undo() {
 fn a_helper_added_by_hand_is_noted_and_stays() {
     let text = "{\"credHelpers\": {\"us.icr.io\": \"icr\"}}";
     let env = docker_env(text);
-    let by_hand = "config.json still has the helper for us.icr.io, added by hand. Remove it there";
+    let by_hand = "config.json still has the helper for us.icr.io, which the record of 'configure' does not have. Remove it there by hand";
     let outcome = configure(&env, &["--undo"]);
     succeeds(&outcome, &["Nothing to undo"]);
     outcome.has(&outcome.stderr, &[by_hand]);

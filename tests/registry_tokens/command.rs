@@ -249,7 +249,8 @@ fn wrong_arguments_are_rejected() {
     machine
         .token("add", &["--login", "--quiet"])
         .is_usage_error(&["--quiet"]);
-    run(&["token"]).is_usage_error(&["add, get, list"]);
+    run(&["token"]).is_usage_error(&["[subcommands: add, get, list, rm]"]);
+    machine.token("remove", &[]).is_usage_error(&["ID"]);
     for task in ["add", "get", "list", "rm"] {
         let help = run(&["token", task, "--help"]);
         assert!(stdout_of(&help).contains("Example"), "{help:?}");

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Configuring;
 use super::files::read;
 use super::output::FileOutcome;
+use crate::PROGRAM;
 use crate::client_config::Client;
 use crate::client_config::ClientFile;
 use crate::client_config::docker;
@@ -42,7 +43,7 @@ impl Configuring<'_> {
         let temporary = files.iter().find(|file| file.is_temporary);
         if let Some(file) = temporary {
             self.warnings.note(&format!(
-                "{} is lost when your session ends. To keep it, run: export {}=~/.config/containers/auth.json, then run this command again",
+                "{} is lost when your session ends. To keep it, run: export {}=~/.config/containers/auth.json && {PROGRAM} configure podman",
                 file.path.display(),
                 podman::FILE
             ));

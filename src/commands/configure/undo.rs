@@ -185,7 +185,7 @@ pub(super) fn remove_changes(
     Err(write_error(path, &ReplaceError::Changed))
 }
 
-/// Notes the files that still have the helper because it was added by hand.
+/// Notes the files that still have the helper that no record names.
 pub(super) fn note_remaining(
     arguments: &Arguments,
     outcomes: &[FileOutcome],
@@ -209,7 +209,7 @@ pub(super) fn note_remaining(
         hosts.retain(|host| !removed.contains(&host));
         if !hosts.is_empty() {
             warnings.note(&format!(
-                "{path} still has the helper for {}, added by hand. Remove it there",
+                "{path} still has the helper for {}, which the record of 'configure' does not have. Remove it there by hand",
                 listed(&hosts)
             ));
         }

@@ -11,8 +11,14 @@ fn an_error_in_the_file_has_its_line_and_column() {
         ("deadline = \"5\"\n", "line 1, column 12"),
         ("deadline = 0\n", "between 1 and 600"),
         ("deadline = 5\ndeadline = 6\n", "line 2"),
-        ("registries = [\"*.icr.io\"]\n", "not a host"),
-        ("registries = [\"https://a.example\"]\n", "not a host"),
+        (
+            "registries = [\"*.icr.io\"]\n",
+            "hosts in lower case only, not",
+        ),
+        (
+            "registries = [\"https://a.example\"]\n",
+            "hosts in lower case only, not",
+        ),
         ("namespace = \"a:b\"\n", "1 to 64"),
         ("[", "line 1"),
     ] {
@@ -185,7 +191,7 @@ fn an_error_in_a_profile_or_a_registrys_table_has_its_line_and_column() {
         (
             "registries = [\"a.example\", 5]\n",
             "line 1, column 28",
-            "integer",
+            "each item of registries must be a string, not a whole number",
         ),
         (
             "deadline = -1\n",
@@ -197,14 +203,26 @@ fn an_error_in_a_profile_or_a_registrys_table_has_its_line_and_column() {
             "line 1, column 12",
             "too large",
         ),
-        ("deadline = 5.5\n", "line 1, column 12", "found float"),
+        (
+            "deadline = 5.5\n",
+            "line 1, column 12",
+            "deadline must be a whole number, not a number with a decimal point",
+        ),
         (
             "deadline = 1979-05-27\n",
             "line 1, column 12",
-            "found datetime",
+            "deadline must be a whole number, not a date",
         ),
-        ("registries = \"a\"\n", "line 1, column 14", "an array of"),
-        ("profile.a = 1\n", "line 1, column 13", "expected a table"),
+        (
+            "registries = \"a\"\n",
+            "line 1, column 14",
+            "registries must be an array of strings, not a string",
+        ),
+        (
+            "profile.a = 1\n",
+            "line 1, column 13",
+            "a must be a table, not a whole number",
+        ),
         ("a = [\n", "line 1, column 6", "expected ']'"),
         ("# é\n\"é\" = 1\n", "line 2, column 1", "Available keys"),
     ] {
