@@ -1,6 +1,7 @@
 //! Locks between the processes of a user, so that one process at a time requests a token for
 //! an identity.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::fs::TryLockError;
 use std::path::Path;
@@ -70,8 +71,21 @@ impl LockDirectory {
     /// [`LOGIN_LOCK_TIMEOUT`]. A process may do this while it holds the lock of an identity,
     /// but not the reverse; they share no file.
     pub fn lock_login(&self, item_name: &str, timeout: Duration) -> Lock {
-        let key = digest::fingerprint(&["login", item_name]);
-        self.lock("login", &key, timeout.min(LOGIN_LOCK_TIMEOUT))
+        let timeout = timeout.min(LOGIN_LOCK_TIMEOUT);
+        self.lock("login", &login_key(item_name), timeout)
+    }
+
+    /// Locks the logins with these names, within `timeout` for each. Each file is locked once,
+    /// in the order of the files, so that two processes never wait for each other.
+    pub fn lock_logins(
+        &self,
+        item_names: impl Iterator<Item = String>,
+        timeout: Duration,
+    ) -> Vec<Lock> {
+        let names = item_names.map(|name| (file_name("login", &login_key(&name)), name));
+        let by_file: BTreeMap<String, String> = names.collect();
+        let names = by_file.values();
+        names.map(|name| self.lock_login(name, timeout)).collect()
     }
 
     /// Locks the changes of clients' files.
@@ -125,12 +139,7 @@ impl LockDirectory {
     }
 
     fn lock(&self, kind: &str, key: &str, timeout: Duration) -> Lock {
-        let stripe: String = key
-            .chars()
-            .take(2)
-            .filter(char::is_ascii_alphanumeric)
-            .collect();
-        let name = format!("{kind}-{stripe}.lock");
+        let name = file_name(kind, key);
         let file = self
             .path
             .as_deref()
@@ -147,6 +156,16 @@ impl LockDirectory {
         }
         lock
     }
+}
+
+fn login_key(item_name: &str) -> String {
+    digest::fingerprint(&["login", item_name])
+}
+
+fn file_name(kind: &str, key: &str) -> String {
+    let stripe = key.chars().take(2);
+    let stripe: String = stripe.filter(char::is_ascii_alphanumeric).collect();
+    format!("{kind}-{stripe}.lock")
 }
 
 fn wait_for(file: File, timeout: Duration) -> Lock {
@@ -217,6 +236,18 @@ mod tests {
         let key = digest::fingerprint(&["login", "default"]);
         let _identity = locks.lock_identity(&key, LONG);
         assert!(locks.lock_login("default", LONG).is_held());
+    }
+
+    #[test]
+    fn logins_that_share_a_lock_file_are_locked_together() {
+        let directory = tempfile::tempdir().unwrap();
+        let locks = LockDirectory::at(Some(directory.path().to_owned()));
+        let names = (0..1000).map(|number| format!("registry-{number}"));
+        let held = locks.lock_logins(names, LONG);
+        assert!(held.iter().all(Lock::is_held));
+        assert!(held.len() <= 256, "{}", held.len());
+        let again = locks.lock_login("registry-7", Duration::ZERO);
+        assert!(matches!(again, Lock::Busy));
     }
 
     #[test]

@@ -3,10 +3,12 @@
 mod kind;
 pub mod legacy;
 mod scope;
+mod snapshot;
 mod stored;
 
 pub use kind::LoginKind;
 pub use scope::LoginScope;
+pub use snapshot::LoginSnapshot;
 pub use stored::Logins;
 
 use serde::Deserialize;

@@ -172,8 +172,8 @@ fn log_in(
     let scopes = arguments.scopes.scopes(broker.settings)?;
     let profile = arguments.trusted_profile()?;
     let endpoint = common_endpoint(&scopes, broker)?;
-    require_keychain(broker.settings)?;
-    let login_context = LoginContext::new(broker, endpoint, context, warnings);
+    let logins = broker.login_snapshot();
+    let login_context = LoginContext::new(broker, &logins, endpoint, context, warnings);
     let authenticated = authenticate(arguments, &scopes, &login_context, stdio)?;
     let authenticated_at = broker.context.clock.elapsed();
     let access_token = &authenticated.issued.access_token;
@@ -187,7 +187,8 @@ fn log_in(
     };
     let assumed_token = assumed.as_ref().map(|(issued, _)| &issued.access_token);
     let login_owner = Owner::of(assumed_token.unwrap_or(access_token));
-    replacement::confirm_replacement(&scopes, login_owner.as_ref(), arguments.yes, &login_context)?;
+    let login_owner = login_owner.as_ref();
+    let confirmed = replacement::confirm(&scopes, login_owner, arguments.yes, &login_context)?;
     let created_key = match authenticated.key {
         Some(_) => None,
         None => key_for_session(
@@ -204,19 +205,21 @@ fn log_in(
         (None, None) => (login, authenticated.issued.clone()),
     };
     let login = login.with_owner(Owner::of(&final_token.access_token));
-    store(&scopes, &login, &login_context).map_err(|error| match &created_key {
+    let stored = broker.replace_logins(&scopes, &logins, &|_| Some(login.clone()));
+    let replacements = stored.map_err(|error| match &created_key {
         None => error,
         Some((key, _)) => {
             let cleanup_note = api_key_lifecycle::delete_unused(&login_context, access_token, key);
             error.with_note(&cleanup_note)
         }
     })?;
+    replacement::warn(&replacements, login_owner, &confirmed, &login_context);
     cache_token(&login_context, &login, &final_token, authenticated_at);
     redundant_logins::delete_expired(&scopes, arguments.yes, &login_context);
     shadowing::warn_if_shadowed(&scopes, &login_context);
     let owner = login.owner.clone();
     let key_name = created_key.map(|(key, _)| key.name);
-    Ok(StoredLogin::new(scopes, &login, owner, key_name, broker))
+    Ok(StoredLogin::new(scopes, &login, owner, key_name, &logins))
 }
 
 /// Caches the token of a login. `authenticated_at` is when IAM accepted the identity:
@@ -240,11 +243,6 @@ fn cache_token(
         &token.access_token,
         lifetime,
     );
-}
-
-fn store(scopes: &[LoginScope], login: &Login, login_context: &LoginContext<'_>) -> Result<()> {
-    let logins = scopes.iter().map(|scope| (scope.clone(), login.clone()));
-    login_context.broker.log_in_all(&logins.collect::<Vec<_>>())
 }
 
 /// An identity that IAM has accepted.

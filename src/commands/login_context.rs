@@ -6,6 +6,7 @@ use crate::credentials::Broker;
 use crate::http::MAX_ATTEMPTS;
 use crate::iam::Iam;
 use crate::iam::endpoint::Endpoint;
+use crate::login::LoginSnapshot;
 use crate::terminal::Progress;
 use crate::time::Deadline;
 
@@ -13,6 +14,8 @@ use crate::time::Deadline;
 pub(super) struct LoginContext<'a> {
     /// The broker that keeps the logins.
     pub(super) broker: &'a Broker<'a>,
+    /// The stored logins.
+    pub(super) logins: &'a LoginSnapshot<'a>,
     /// The IAM endpoint.
     pub(super) endpoint: Endpoint,
     /// What the program can reach.
@@ -23,12 +26,14 @@ pub(super) struct LoginContext<'a> {
 impl<'a> LoginContext<'a> {
     pub(super) fn new(
         broker: &'a Broker<'a>,
+        logins: &'a LoginSnapshot<'a>,
         endpoint: Endpoint,
         context: &'a Context<'a>,
         warnings: &'a Warnings<'a>,
     ) -> Self {
         Self {
             broker,
+            logins,
             endpoint,
             context,
             warnings,

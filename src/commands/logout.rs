@@ -10,7 +10,7 @@ use super::json::ScopeJson;
 use super::login_context::LoginContext;
 use super::print;
 use super::print_json;
-use super::rotate::logins_with_key;
+use super::rotate::scopes_with_key;
 use super::scopes::ScopeArgs;
 use super::scopes::listed;
 use super::scopes::login_for;
@@ -28,6 +28,7 @@ use crate::keychain::Prompting;
 use crate::login::IssuedKey;
 use crate::login::Login;
 use crate::login::LoginScope;
+use crate::login::LoginSnapshot;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -93,7 +94,8 @@ pub(crate) fn run(
     let session = Session::open(context, Prompting::Allowed)?;
     let broker = Broker::new(&session);
     let warnings = Warnings::new(context);
-    let stored = broker.scopes()?;
+    let logins = broker.login_snapshot();
+    let stored = logins.scopes()?;
     let mut scopes: BTreeSet<LoginScope> = if arguments.all {
         stored.clone()
     } else {
@@ -105,29 +107,32 @@ pub(crate) fn run(
     };
     let mut affected = scopes.clone();
     if arguments.revoke {
-        let keys = issued_keys(&scopes, &broker)?;
-        confirm_key_deletion(&keys, arguments.yes, context)?;
-        for key in &keys {
-            let logins_with_key = logins_with_key(key, &broker)?.into_iter();
-            affected.extend(logins_with_key.map(|(scope, _)| scope));
+        if !arguments.yes {
+            // Another process may change logins while a person reads the question.
+            let keys = issued_keys(&scopes, &broker.login_snapshot())?;
+            confirm_key_deletion(&keys, context)?;
+        }
+        for key in issued_keys(&scopes, &logins)? {
+            affected.extend(scopes_with_key(&key, &logins)?);
         }
     }
-    for (registry, error) in broker.delete_registry_tokens(&affected, arguments.all) {
+    for (registry, error) in broker.delete_registry_tokens(&affected, arguments.all, &logins) {
         warnings.warn(format!(
             "registry tokens created by this program may remain at {registry} until they expire, within a day: {error}"
         ));
     }
     let mut outcome = Outcome::default();
     if arguments.revoke {
-        outcome.delete_keys(&mut scopes, &broker, context, &warnings)?;
+        outcome.delete_keys(&mut scopes, &logins, &broker, context, &warnings)?;
     }
-    outcome.delete_logins(&scopes, &broker);
+    outcome.delete_logins(&scopes, &logins, &broker);
     if arguments.all {
         broker.delete_short_lived()?;
     }
     let is_left = |scope: &&LoginScope| !outcome.deleted.contains(scope);
     outcome.remaining = stored.iter().filter(is_left).cloned().collect();
-    shadowing::warn_after_logout(&outcome.deleted, &outcome.missing, &broker, &warnings);
+    let (deleted, missing) = (&outcome.deleted, &outcome.missing);
+    shadowing::warn_after_logout(deleted, missing, &logins, &broker, &warnings);
     if outcome.failures.is_empty() || outcome.has_changed_something() {
         if arguments.json {
             print_json(stdio, &outcome.to_json(&warnings))?;
@@ -139,10 +144,13 @@ pub(crate) fn run(
 }
 
 /// Returns the IDs of the API keys that this program created for these logins.
-fn issued_keys(scopes: &BTreeSet<LoginScope>, broker: &Broker<'_>) -> Result<BTreeSet<String>> {
+fn issued_keys(
+    scopes: &BTreeSet<LoginScope>,
+    logins: &LoginSnapshot<'_>,
+) -> Result<BTreeSet<String>> {
     let mut keys = BTreeSet::new();
     for scope in scopes {
-        let login = broker.login(scope)?;
+        let login = logins.read(scope)?;
         keys.extend(login.and_then(|login| login.issued_key).map(|key| key.id));
     }
     Ok(keys)
@@ -150,12 +158,8 @@ fn issued_keys(scopes: &BTreeSet<LoginScope>, broker: &Broker<'_>) -> Result<BTr
 
 /// Asks before API keys are deleted in IAM: that cannot be undone, and other programs may use
 /// them.
-fn confirm_key_deletion(
-    keys: &BTreeSet<String>,
-    is_confirmed: bool,
-    context: &Context<'_>,
-) -> Result<()> {
-    if keys.is_empty() || is_confirmed {
+fn confirm_key_deletion(keys: &BTreeSet<String>, context: &Context<'_>) -> Result<()> {
+    if keys.is_empty() {
         return Ok(());
     }
     let keys = listed(&keys.iter().collect::<Vec<_>>());
@@ -184,12 +188,13 @@ impl Outcome {
     fn delete_keys(
         &mut self,
         scopes: &mut BTreeSet<LoginScope>,
+        logins: &LoginSnapshot<'_>,
         broker: &Broker<'_>,
         context: &Context<'_>,
         warnings: &Warnings<'_>,
     ) -> Result<()> {
         for scope in scopes.clone() {
-            let Some(login) = broker.login(&scope)? else {
+            let Some(login) = logins.read(&scope)? else {
                 continue;
             };
             let Some(key) = &login.issued_key else {
@@ -202,8 +207,8 @@ impl Outcome {
             if self.deleted_keys.contains(&key.id) {
                 continue;
             }
-            let login_context =
-                LoginContext::new(broker, broker.endpoint_of(&scope), context, warnings);
+            let endpoint = broker.endpoint_of(&scope);
+            let login_context = LoginContext::new(broker, logins, endpoint, context, warnings);
             if let Err(error) = delete_key(&login_context, &login, key) {
                 self.failures.push(format!(
                     "{error}. The login is kept. To delete it without its API key ({}), run '{}'",
@@ -214,7 +219,7 @@ impl Outcome {
                 continue;
             }
             self.deleted_keys.push(key.id.clone());
-            for (other, _) in logins_with_key(&key.id, broker)? {
+            for other in scopes_with_key(&key.id, logins)? {
                 if scopes.insert(other.clone()) {
                     warnings.warn(format!(
                         "{} has the same API key and is deleted, too",
@@ -226,9 +231,14 @@ impl Outcome {
         Ok(())
     }
 
-    fn delete_logins(&mut self, scopes: &BTreeSet<LoginScope>, broker: &Broker<'_>) {
+    fn delete_logins(
+        &mut self,
+        scopes: &BTreeSet<LoginScope>,
+        logins: &LoginSnapshot<'_>,
+        broker: &Broker<'_>,
+    ) {
         for scope in scopes {
-            match broker.log_out(scope) {
+            match broker.log_out(scope, logins) {
                 Ok(true) => self.deleted.push(scope.clone()),
                 Ok(false) => self.missing.push(scope.clone()),
                 Err(error) => self.failures.push(error.to_string()),

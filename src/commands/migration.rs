@@ -249,7 +249,7 @@ fn moved(
         ..*broker
     };
     let outcome = broker
-        .store(registry, credential.clone())
+        .store(registry, credential.clone(), &broker.login_snapshot())
         .and_then(|_| check(registry, &scope, &new, &broker));
     match outcome {
         Ok(()) => Ok(Moved {
@@ -278,15 +278,18 @@ fn check(
     login: &Login,
     broker: &Broker<'_>,
 ) -> Result<()> {
-    let stored = broker.login(scope)?;
+    let logins = broker.login_snapshot();
+    let stored = logins.read(scope)?;
     if stored.is_none_or(|stored| stored.id != login.id) {
         return Err(
             Error::user("it is an access token that has expired or is not needed")
                 .with_hint("Remove it by hand"),
         );
     }
-    match broker.origin(registry)? {
-        Some(Origin::Login(active)) if active == *scope => broker.get(registry).map(drop),
+    match broker.active_source(registry, &logins)? {
+        Some(active) if active.origin == Origin::Login(scope.clone()) => {
+            broker.get(registry).map(drop)
+        }
         _ => Err(
             Error::user(format!("another source takes precedence for {registry}"))
                 .with_hint(format!("See '{PROGRAM} settings'")),
@@ -298,6 +301,6 @@ fn restore(registry: &Registry, former: Option<Login>, broker: &Broker<'_>) -> R
     let scope = LoginScope::Registry(registry.clone());
     match former {
         Some(login) => broker.log_in(&scope, login),
-        None => broker.log_out(&scope).map(drop),
+        None => broker.log_out(&scope, &broker.login_snapshot()).map(drop),
     }
 }

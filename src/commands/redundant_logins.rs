@@ -10,6 +10,7 @@ use crate::credentials::LoginStatus;
 use crate::error::Result;
 use crate::login::LoginKind;
 use crate::login::LoginScope;
+use crate::login::LoginSnapshot;
 use crate::registry::Registry;
 use crate::settings::CredentialKind;
 use crate::sources::Origin;
@@ -53,9 +54,9 @@ impl Notice {
 ///
 /// # Errors
 /// The keychain cannot list them.
-pub(super) fn notices(broker: &Broker<'_>) -> Result<Vec<Notice>> {
-    let logins = broker.login_statuses()?;
-    Ok(logins.into_iter().filter_map(notice).collect())
+pub(super) fn notices(broker: &Broker<'_>, logins: &LoginSnapshot<'_>) -> Result<Vec<Notice>> {
+    let statuses = broker.login_statuses(logins)?;
+    Ok(statuses.into_iter().filter_map(notice).collect())
 }
 
 fn notice(login: LoginStatus) -> Option<Notice> {
@@ -114,8 +115,9 @@ pub(super) fn delete_expired(
     if is_interactive {
         check_sessions(login_context);
     }
-    let logins = login_context.broker.login_statuses().unwrap_or_default();
+    let logins = login_context.broker.login_statuses(login_context.logins);
     for LoginStatus { scope, .. } in logins
+        .unwrap_or_default()
         .into_iter()
         .filter(|login| login.expired.is_some() && login.shadows_default())
     {
@@ -134,7 +136,8 @@ pub(super) fn delete_expired(
 }
 
 fn delete(scope: &LoginScope, login_context: &LoginContext<'_>) {
-    match login_context.broker.log_out(scope) {
+    let LoginContext { broker, logins, .. } = login_context;
+    match broker.log_out(scope, logins) {
         Ok(_) => login_context.warn(format!("deleted the expired login for {scope}")),
         Err(error) => login_context.warn(format!(
             "cannot delete the expired login for {scope}: {error}"
@@ -145,28 +148,29 @@ fn delete(scope: &LoginScope, login_context: &LoginContext<'_>) {
 /// Asks IAM whether the sessions of single registries have expired, which is recorded in
 /// the login. All of it takes no longer than one `get` may.
 fn check_sessions(login_context: &LoginContext<'_>) {
-    let broker = login_context.broker;
+    let LoginContext { broker, logins, .. } = login_context;
     let deadline = Deadline::after(broker.context.clock, broker.settings.limits.deadline);
-    for registry in sessions(broker) {
+    for registry in sessions(logins, broker) {
         if deadline.remaining(broker.context.clock).is_zero() {
             return;
         }
         let _progress = login_context.progress(&format!("Checking the login for {registry}"));
         // A rejection is recorded in the login; other errors say nothing about it.
         let _ = broker.get(&registry);
+        let _ = logins.read_again(&LoginScope::Registry(registry));
     }
 }
 
 /// Returns the registries that use a session of their own.
-fn sessions(broker: &Broker<'_>) -> Vec<Registry> {
-    let scopes = broker.scopes().unwrap_or_default().into_iter();
+fn sessions(logins: &LoginSnapshot<'_>, broker: &Broker<'_>) -> Vec<Registry> {
+    let scopes = logins.scopes().unwrap_or_default().into_iter();
     let is_session = |registry: &Registry| {
         let scope = LoginScope::Registry(registry.clone());
-        let login = broker.login(&scope).ok().flatten();
+        let login = logins.read(&scope).ok().flatten();
         login.is_some_and(|login| {
             login.kind() == LoginKind::RefreshToken && login.ended_at.is_none()
         }) && broker.settings.for_registry(registry).credential == CredentialKind::AccessToken
-            && matches!(broker.origin(registry), Ok(Some(Origin::Login(speaker))) if speaker == scope)
+            && matches!(broker.active_source(registry, logins), Ok(Some(active)) if active.origin == Origin::Login(scope))
     };
     scopes
         .filter_map(LoginScope::into_registry)

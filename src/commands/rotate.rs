@@ -16,6 +16,7 @@ use crate::iam::owner::Owner;
 use crate::login::IssuedKey;
 use crate::login::Login;
 use crate::login::LoginScope;
+use crate::login::LoginSnapshot;
 use crate::secret::Secret;
 use crate::sources::advice::SourceKind;
 
@@ -32,25 +33,26 @@ pub(super) fn run(
         .context
         .locks
         .lock_rotation(broker.settings.limits.deadline);
-    let stored = broker.scopes()?;
+    let logins = broker.login_snapshot();
+    let stored = logins.scopes()?;
     let scopes = arguments.stored_scopes(broker.settings, &|scope| stored.contains(scope))?;
     let mut keys: Vec<(LoginScope, Login, IssuedKey)> = Vec::new();
     for scope in scopes {
-        let (login, key) = with_created_key(&scope, broker)?;
+        let (login, key) = with_created_key(&scope, &logins)?;
         if !keys.iter().any(|(_, _, known)| known.id == key.id) {
             keys.push((scope, login, key));
         }
     }
     let rotate = |(scope, login, key): (LoginScope, Login, IssuedKey)| {
-        let login_context =
-            LoginContext::new(broker, broker.endpoint_of(&scope), context, warnings);
+        let endpoint = broker.endpoint_of(&scope);
+        let login_context = LoginContext::new(broker, &logins, endpoint, context, warnings);
         rotate(&login_context, &scope, &login, &key, days)
     };
     keys.into_iter().map(rotate).collect()
 }
 
-fn with_created_key(scope: &LoginScope, broker: &Broker<'_>) -> Result<(Login, IssuedKey)> {
-    let login = broker.login(scope)?.ok_or_else(|| {
+fn with_created_key(scope: &LoginScope, logins: &LoginSnapshot<'_>) -> Result<(Login, IssuedKey)> {
+    let login = logins.read(scope)?.ok_or_else(|| {
         Error::user(format!("cannot replace an API key: {}", not_stored(scope))).with_hint(format!(
             "Run '{} --sso --create-api-key' first",
             scope.login_command()
@@ -90,30 +92,31 @@ fn rotate(
     let owner = Owner::of(&access_token);
     let (created, issued) =
         api_key_lifecycle::create(login_context, &access_token, owner.as_ref(), days)?;
-    let logins: Vec<(LoginScope, Login)> = logins_with_key(&old_key.id, login_context.broker)?
-        .into_iter()
-        .map(|(scope, old)| {
-            let key = api_key_lifecycle::issued_key(&created);
-            let login = with_new_key(old, &created.key, owner.as_ref());
-            (scope, login.with_issued_key(key))
-        })
-        .collect();
-    // Another process changed the logins in the meantime.
-    if logins.is_empty() {
+    let (broker, logins) = (login_context.broker, login_context.logins);
+    // Another process may have changed a login in the meantime.
+    let successor = |former: Option<&Login>| {
+        let former = former.filter(|login| has_key(login, &old_key.id))?;
+        let login = with_new_key(former.clone(), &created.key, owner.as_ref());
+        Some(login.with_issued_key(api_key_lifecycle::issued_key(&created)))
+    };
+    let stored = scopes_with_key(&old_key.id, logins)
+        .and_then(|scopes| broker.replace_logins(&scopes, logins, &successor))
+        .and_then(|replacements| {
+            if replacements.is_empty() {
+                return Err(Error::temporary(format!(
+                    "{} was changed or deleted by another process, so its API key was not replaced",
+                    login_for(scope)
+                )));
+            }
+            Ok(replacements)
+        });
+    let replacements = stored.map_err(|error| {
         let cleanup_note = api_key_lifecycle::delete_unused(login_context, &access_token, &created);
-        let error = Error::temporary(format!(
-            "{} was changed or deleted by another process, so its API key was not replaced",
-            login_for(scope)
-        ));
-        return Err(error.with_note(&cleanup_note));
-    }
-    if let Err(error) = login_context.broker.log_in_all(&logins) {
-        let cleanup_note = api_key_lifecycle::delete_unused(login_context, &access_token, &created);
-        return Err(error.with_note(&cleanup_note));
-    }
-    let is_plain = |(_, login): &&(LoginScope, Login)| login.trusted_profile.is_none();
-    if let Some((_, login)) = logins.iter().find(is_plain) {
-        let (broker, token) = (login_context.broker, &issued.access_token);
+        error.with_note(&cleanup_note)
+    })?;
+    let mut stored = replacements.iter().map(|replacement| &replacement.login);
+    if let Some(login) = stored.find(|login| login.trusted_profile.is_none()) {
+        let token = &issued.access_token;
         broker.cache_token(&login_context.endpoint, login, token, issued.lifetime);
     }
     let _progress = login_context.progress("Deleting the old API key");
@@ -127,35 +130,31 @@ fn rotate(
             old_key.id
         ));
     }
-    let login = logins.first().map_or(old, |(_, login)| login);
-    let scopes = logins.iter().map(|(scope, _)| scope.clone()).collect();
+    let login = replacements.first().map_or(old, |first| &first.login);
+    let scopes = replacements.iter().map(|it| it.scope.clone()).collect();
     let owner = login.owner.clone().or(owner);
     Ok(StoredLogin::new(
         scopes,
         login,
         owner,
         Some(created.name),
-        login_context.broker,
+        logins,
     ))
 }
 
-/// Returns the logins with the API key of this ID.
-pub(super) fn logins_with_key(
-    key_id: &str,
-    broker: &Broker<'_>,
-) -> Result<Vec<(LoginScope, Login)>> {
-    let mut logins_with_key = Vec::new();
-    for scope in broker.scopes()? {
-        // A damaged login has no key to use.
-        let login = broker.login(&scope).ok().flatten();
-        let is_of_key = |key: &IssuedKey| key.id == key_id;
-        if let Some(login) = login
-            && login.issued_key.as_ref().is_some_and(is_of_key)
-        {
-            logins_with_key.push((scope, login));
-        }
-    }
-    Ok(logins_with_key)
+/// Returns the scopes of the logins with the API key of this ID. A login that cannot be read
+/// has no key to use.
+pub(super) fn scopes_with_key(key_id: &str, logins: &LoginSnapshot<'_>) -> Result<Vec<LoginScope>> {
+    let is_of_key = |scope: &LoginScope| {
+        let login = logins.read(scope).ok().flatten();
+        login.is_some_and(|login| has_key(&login, key_id))
+    };
+    Ok(logins.scopes()?.into_iter().filter(is_of_key).collect())
+}
+
+fn has_key(login: &Login, key_id: &str) -> bool {
+    let key = login.issued_key.as_ref();
+    key.is_some_and(|key| key.id == key_id)
 }
 
 /// Returns the same login with another API key of this owner.

@@ -12,6 +12,7 @@ use crate::credentials::StoreOutcome;
 use crate::environment;
 use crate::environment::Environment;
 use crate::login::LoginScope;
+use crate::login::LoginSnapshot;
 use crate::registry::Registry;
 use crate::settings::Settings;
 use crate::settings::SourceName;
@@ -20,7 +21,7 @@ use crate::sources::Origin;
 /// Warns of registries that do not use the logins that were just stored.
 pub(super) fn warn_if_shadowed(scopes: &[LoginScope], login_context: &LoginContext<'_>) {
     for scope in scopes {
-        let registries = registries_of(scope, login_context.broker);
+        let registries = registries_of(scope, login_context.logins, login_context.broker);
         if registries.is_empty() {
             login_context.warn(format!(
                 "no registry uses {}. Add it to a table [registry.\"us.icr.io\"] of the settings file, or set ${}",
@@ -29,7 +30,8 @@ pub(super) fn warn_if_shadowed(scopes: &[LoginScope], login_context: &LoginConte
             ));
         }
         for (name, registry) in registries {
-            if let Some(text) = shadowed_by(scope, &name, &registry, login_context.broker) {
+            let (logins, broker) = (login_context.logins, login_context.broker);
+            if let Some(text) = shadowed_by(scope, &name, &registry, logins, broker) {
                 login_context.warn(text);
             }
         }
@@ -38,7 +40,11 @@ pub(super) fn warn_if_shadowed(scopes: &[LoginScope], login_context: &LoginConte
 
 /// Returns the registries that a login is for, with their names in messages. One example
 /// represents all registries without settings or logins of their own.
-fn registries_of(scope: &LoginScope, broker: &Broker<'_>) -> Vec<(String, Registry)> {
+fn registries_of(
+    scope: &LoginScope,
+    logins: &LoginSnapshot<'_>,
+    broker: &Broker<'_>,
+) -> Vec<(String, Registry)> {
     let settings = broker.settings;
     let named = |registry: Registry| (registry.to_string(), registry);
     match scope {
@@ -55,7 +61,7 @@ fn registries_of(scope: &LoginScope, broker: &Broker<'_>) -> Vec<(String, Regist
             let mapped = settings.mapped_registries();
             let mapped = mapped.filter(|(_, profile)| profile.is_some());
             let mut others: Vec<Registry> = mapped.map(|(registry, _)| registry.clone()).collect();
-            for other in broker.scopes().unwrap_or_default() {
+            for other in logins.scopes().unwrap_or_default() {
                 if let LoginScope::Registry(registry) = other
                     && !registry.is_entitled()
                     && !others.contains(&registry)
@@ -93,10 +99,11 @@ fn shadowed_by(
     scope: &LoginScope,
     name: &str,
     registry: &Registry,
+    logins: &LoginSnapshot<'_>,
     broker: &Broker<'_>,
 ) -> Option<String> {
     let unused = format!("this login is not used for {name}");
-    let active = match broker.answering(registry) {
+    let active = match broker.active_source(registry, logins) {
         Ok(Some(active)) => active,
         Ok(None) => {
             let profile = broker.settings.for_registry(registry).profile?;
@@ -154,6 +161,7 @@ fn removal_hint(active: &ActiveSource, broker: &Broker<'_>) -> String {
 pub(crate) fn after_store(
     registry: &Registry,
     stored: &StoreOutcome,
+    logins: &LoginSnapshot<'_>,
     broker: &Broker<'_>,
 ) -> Option<String> {
     let scope = LoginScope::Registry(registry.clone());
@@ -164,7 +172,7 @@ pub(crate) fn after_store(
             active.name
         )),
         StoreOutcome::Written { shadowed_login } => {
-            let shadowed = shadowed_by(&scope, registry.host(), registry, broker);
+            let shadowed = shadowed_by(&scope, registry.host(), registry, logins, broker);
             let shadowed = shadowed.map(|text| format!("the login was stored, but {text}"));
             shadowed.or_else(|| Some(until_token_expires(&scope, shadowed_login.as_ref()?)))
         }
@@ -191,8 +199,12 @@ fn until_token_expires(scope: &LoginScope, shadowed: &ShadowedLogin) -> String {
 
 /// Returns a warning if another source stays active for a registry after its login was
 /// deleted.
-pub(crate) fn after_logout(registry: &Registry, broker: &Broker<'_>) -> Option<String> {
-    let active = broker.answering(registry).ok()??;
+pub(crate) fn after_logout(
+    registry: &Registry,
+    logins: &LoginSnapshot<'_>,
+    broker: &Broker<'_>,
+) -> Option<String> {
+    let active = broker.active_source(registry, logins).ok()??;
     Some(still_active(&active, registry.host(), broker))
 }
 
@@ -202,6 +214,7 @@ pub(crate) fn after_logout(registry: &Registry, broker: &Broker<'_>) -> Option<S
 pub(super) fn warn_after_logout(
     deleted: &[LoginScope],
     missing: &[LoginScope],
+    logins: &LoginSnapshot<'_>,
     broker: &Broker<'_>,
     warnings: &Warnings<'_>,
 ) {
@@ -214,8 +227,8 @@ pub(super) fn warn_after_logout(
     };
     let mut remaining: Vec<(ActiveSource, Vec<String>)> = Vec::new();
     for scope in scopes {
-        for (name, registry) in registries_of(scope, broker) {
-            let Ok(Some(active)) = broker.answering(&registry) else {
+        for (name, registry) in registries_of(scope, logins, broker) {
+            let Ok(Some(active)) = broker.active_source(&registry, logins) else {
                 continue;
             };
             let is_login = matches!(active.origin, Origin::Login(_));

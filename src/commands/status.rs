@@ -23,6 +23,7 @@ use crate::error::Result;
 use crate::error::one_line;
 use crate::keychain::Prompting;
 use crate::login::LoginScope;
+use crate::login::LoginSnapshot;
 use crate::registry::Registry;
 use crate::time;
 
@@ -32,6 +33,7 @@ mod row;
 
 use json::StatusAnswer;
 use message::Message;
+use row::Checked;
 use row::HEADINGS;
 use row::MAX_CELL;
 use row::Row;
@@ -87,11 +89,7 @@ pub(crate) fn run(
     stdio: &mut Stdio<'_>,
     context: &Context<'_>,
 ) -> Result<()> {
-    let mut session = Session::open(context, Prompting::Never)?;
-    // A check can change what the keychains contain.
-    if !arguments.check {
-        session.keychains = session.keychains.memoized();
-    }
+    let session = Session::open(context, Prompting::Never)?;
     let broker = Broker::new(&session);
     let overview = Overview::of(arguments, &broker, context)?;
     if arguments.json {
@@ -112,9 +110,10 @@ impl Overview {
         let files = Clients::of(context, broker.settings);
         let clients = files.by_registry();
         let mut problems = Vec::new();
+        let logins = broker.login_snapshot();
         let is_about_all = arguments.registries.is_empty();
         let registries = if is_about_all {
-            let stored = broker.scopes().unwrap_or_else(|error| {
+            let stored = logins.scopes().unwrap_or_else(|error| {
                 problems.push(Message::from(&error));
                 BTreeSet::new()
             });
@@ -122,13 +121,6 @@ impl Overview {
         } else {
             registries_named(&arguments.registries, broker)?
         };
-        let row = |target: Target| {
-            // Registries that are not in use are checked only if no registry is in use.
-            let is_used = registries.is_empty() || matches!(target, Target::Registry(_));
-            Row::of(target, &clients, arguments.check && is_used, broker)
-        };
-        let targets = registries.iter().cloned().map(Target::Registry);
-        let mut rows: Vec<Row> = targets.map(row).collect();
         let mut others = broker.settings.all_registries();
         let example = others.find(|other| !other.is_entitled() && !registries.contains(other));
         let others = example.filter(|_| is_about_all);
@@ -136,7 +128,17 @@ impl Overview {
             example,
             is_only_row: registries.is_empty(),
         });
-        rows.extend(others.map(row).filter(Row::has_source_or_problem));
+        let targets = registries.into_iter().map(Target::Registry).chain(others);
+        // All checks come before the first login is read, because they may change logins.
+        let check = |target: Target| {
+            let checked = arguments.check.then(|| row::check(&target, broker));
+            (target, checked.flatten())
+        };
+        let checked: Vec<(Target, Option<Result<Checked>>)> = targets.map(check).collect();
+        let rows = checked
+            .into_iter()
+            .map(|(target, checked)| Row::of(target, checked, &clients, &logins, broker));
+        let rows: Vec<Row> = rows.filter(Row::is_shown).collect();
         let mut overview = Self {
             warnings: warnings(&rows, &files, context.clock.now()),
             notes: Vec::new(),
@@ -144,14 +146,14 @@ impl Overview {
             rows,
             problems,
         };
-        overview.add_notices(is_about_all, broker);
+        overview.add_notices(is_about_all, &logins, broker);
         Ok(overview)
     }
 
     /// Adds the messages about stored logins: all of them, or those of the rows.
-    fn add_notices(&mut self, is_about_all: bool, broker: &Broker<'_>) {
+    fn add_notices(&mut self, is_about_all: bool, logins: &LoginSnapshot<'_>, broker: &Broker<'_>) {
         // If logins cannot be listed, that is among the problems already.
-        let notices = redundant_logins::notices(broker).unwrap_or_default();
+        let notices = redundant_logins::notices(broker, logins).unwrap_or_default();
         for notice in notices {
             let is_shown = |row: &Row| row.login_scope() == notice.scope;
             if !is_about_all && !self.rows.iter().any(is_shown) {

@@ -304,18 +304,22 @@ fn to_answer<'a>(add: &Add, registry: &'a Registry, token: &'a Token) -> TokenAd
 /// Stores a token as the login for its registry. Returns what was done, for the person.
 fn log_in(broker: &Broker<'_>, registry: &Registry, token: &Token) -> Result<String> {
     let scope = LoginScope::Registry(registry.clone());
-    let before = broker.login(&scope).ok().flatten();
     let login = Login::new(CredentialKind::RegistryToken.with(token.value.clone()));
-    broker.log_in(&scope, login).map_err(|error| {
+    let (logins, successor) = (broker.login_snapshot(), |_: Option<&Login>| {
+        Some(login.clone())
+    });
+    let stored = broker.replace_logins(&[scope], &logins, &successor);
+    let replacements = stored.map_err(|error| {
         let id = token.id.as_deref().unwrap_or("unknown");
         Error::user(format!(
             "the token {id} was created, but not stored: {error}"
         ))
     })?;
-    Ok(match before {
-        Some(before) => format!(
+    let mut former = replacements.into_iter().filter_map(|it| it.former);
+    Ok(match former.next() {
+        Some(former) => format!(
             "Logged in to {registry} with the token; it replaced the stored login ({})",
-            kind_name(&before)
+            kind_name(&former)
         ),
         None => format!("Logged in to {registry} with the token"),
     })

@@ -43,18 +43,16 @@ impl Broker<'_> {
         outcome.map_err(|error| error.into_error("cannot delete the tokens", Error::temporary))
     }
 
-    /// Deletes the cached tokens of the login for a scope, unless its ID is `except`. Returns
-    /// the stored login. If the keychain cannot read it, the caller can still replace or
-    /// delete it.
+    /// Deletes the cached tokens of `login`, which is stored for a scope, and those of the
+    /// hint about it, unless its ID is `except`.
     pub(super) fn delete_cached_tokens(
         &self,
         scope: &LoginScope,
-        context: &SourceContext<'_>,
+        login: Option<&Login>,
         except: Option<&str>,
-    ) -> Result<Option<Login>> {
+        context: &SourceContext<'_>,
+    ) {
         let hinted_id = context.tokens.login_hint(scope).and_then(|hint| hint.id);
-        let stored = context.logins.read(scope);
-        let login = stored.as_ref().ok().and_then(Option::as_ref);
         context.tokens.remove_login_hint(scope);
         for id in hinted_id.iter().chain(login.map(|login| &login.id)) {
             if Some(id.as_str()) != except {
@@ -64,7 +62,6 @@ impl Broker<'_> {
         if let Some(login) = login.filter(|login| Some(&*login.id) != except) {
             self.delete_tokens_of_id(&sources::base_id(login), context);
         }
-        stored
     }
 
     fn delete_tokens_of_id(&self, login_id: &str, context: &SourceContext<'_>) {
@@ -136,7 +133,7 @@ mod tests {
             let first = machine.get("us.icr.io").unwrap();
             change_to(&mut machine, at_logout);
             assert_eq!(
-                machine.with_broker(|broker| broker.log_out(&scope)),
+                machine.with_broker(|broker| broker.log_out(&scope, &broker.login_snapshot())),
                 Ok(true)
             );
             change_to(&mut machine, in_use);
@@ -161,7 +158,8 @@ mod tests {
         machine.get("us.icr.io").unwrap();
         let scope = LoginScope::Registry(registry("us.icr.io"));
         for is_stored in [true, false] {
-            let outcome = machine.with_broker(|broker| broker.log_out(&scope));
+            let outcome =
+                machine.with_broker(|broker| broker.log_out(&scope, &broker.login_snapshot()));
             assert_eq!(outcome, Ok(is_stored));
         }
         assert_eq!(machine.get("us.icr.io"), Err(Error::not_found()));

@@ -8,6 +8,7 @@ use super::exchange::TokenRequest;
 use crate::error::Error;
 use crate::error::Result;
 use crate::login::LoginScope;
+use crate::login::LoginSnapshot;
 use crate::registry::Registry;
 use crate::registry::own_tokens;
 use crate::settings::CredentialKind;
@@ -27,6 +28,7 @@ impl Broker<'_> {
         &self,
         scopes: &BTreeSet<LoginScope>,
         all: bool,
+        logins: &LoginSnapshot<'_>,
     ) -> Vec<(Registry, Error)> {
         let registries: Vec<Registry> = self
             .settings
@@ -40,7 +42,7 @@ impl Broker<'_> {
             return Vec::new();
         }
         let deadline = Deadline::after(self.context.clock, STALE_TOKENS_TIMEOUT);
-        let id_of = |scope: &LoginScope| Some(self.login(scope).ok()??.id);
+        let id_of = |scope: &LoginScope| Some(logins.read(scope).ok()??.id);
         let deleted_ids: BTreeSet<String> = scopes.iter().filter_map(id_of).collect();
         // Another scope may have the same login. Its cached tokens are deleted, too.
         let is_deleted = |origin: &Origin| match origin {
@@ -50,7 +52,7 @@ impl Broker<'_> {
         registries
             .into_iter()
             .filter_map(|registry| {
-                let outcome = self.delete_tokens_at(&registry, &is_deleted, deadline);
+                let outcome = self.delete_tokens_at(&registry, &is_deleted, deadline, logins);
                 Some((registry, outcome.err()?))
             })
             .collect()
@@ -61,11 +63,12 @@ impl Broker<'_> {
         registry: &Registry,
         is_deleted: &dyn Fn(&Origin) -> bool,
         deadline: Deadline,
+        logins: &LoginSnapshot<'_>,
     ) -> Result<()> {
         let context = self.source_context(registry);
         // An invalid source does not show which identity created the tokens.
-        let search = sources::find(registry, &context).ok();
-        let resolved = search.and_then(|search| search.resolved);
+        let search = sources::find_with(registry, &context, &|scope| logins.read(scope));
+        let resolved = search.ok().and_then(|search| search.resolved);
         let Some(resolved) = resolved.filter(|resolved| is_deleted(&resolved.origin)) else {
             return Ok(());
         };

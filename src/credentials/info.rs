@@ -6,8 +6,10 @@ use crate::error::Result;
 use crate::iam::jwt;
 use crate::iam::owner::Owner;
 use crate::keychain::Backend;
+use crate::login::Login;
 use crate::login::LoginKind;
 use crate::login::LoginScope;
+use crate::login::LoginSnapshot;
 use crate::registry::Registry;
 use crate::secret::Secret;
 use crate::settings::CredentialKind;
@@ -90,8 +92,12 @@ impl Broker<'_> {
     ///
     /// # Errors
     /// A source is invalid, or a keychain cannot be read.
-    pub fn describe(&self, registry: &Registry) -> Result<Option<CredentialInfo>> {
-        self.describe_as(&LoginScope::Registry(registry.clone()), registry)
+    pub fn describe(
+        &self,
+        registry: &Registry,
+        logins: &LoginSnapshot<'_>,
+    ) -> Result<Option<CredentialInfo>> {
+        self.describe_as(&LoginScope::Registry(registry.clone()), registry, logins)
     }
 
     /// Returns the same for all registries without settings or a login of their own;
@@ -99,41 +105,41 @@ impl Broker<'_> {
     ///
     /// # Errors
     /// See [`Broker::describe`].
-    pub fn describe_others(&self, example: &Registry) -> Result<Option<CredentialInfo>> {
-        self.describe_as(&LoginScope::Default, example)
-    }
-
-    /// Returns the origin of what is active for a registry.
-    ///
-    /// # Errors
-    /// A source is invalid.
-    pub fn origin(&self, registry: &Registry) -> Result<Option<Origin>> {
-        let context = self.source_context(registry);
-        let resolved = sources::find(registry, &context)?.resolved;
-        Ok(resolved.map(|resolved| resolved.origin))
+    pub fn describe_others(
+        &self,
+        example: &Registry,
+        logins: &LoginSnapshot<'_>,
+    ) -> Result<Option<CredentialInfo>> {
+        self.describe_as(&LoginScope::Default, example, logins)
     }
 
     /// Returns the active source of a registry.
     ///
     /// # Errors
     /// A source is invalid.
-    pub fn answering(&self, registry: &Registry) -> Result<Option<ActiveSource>> {
+    pub fn active_source(
+        &self,
+        registry: &Registry,
+        logins: &LoginSnapshot<'_>,
+    ) -> Result<Option<ActiveSource>> {
         let context = self.source_context(registry);
-        let resolved = sources::find(registry, &context)?.resolved;
-        Ok(resolved.as_ref().map(ActiveSource::of))
+        let search = sources::find_with(registry, &context, &|scope| logins.read(scope))?;
+        Ok(search.resolved.as_ref().map(ActiveSource::of))
     }
 
     /// Returns the source that would be active without the login stored for a scope.
     ///
     /// # Errors
     /// A source is invalid.
-    pub fn answering_without(
+    pub fn active_source_without(
         &self,
         scope: &LoginScope,
         registry: &Registry,
+        logins: &LoginSnapshot<'_>,
     ) -> Result<Option<ActiveSource>> {
         let context = self.source_context(registry);
-        let behind = sources::find_behind(scope, registry, &context)?;
+        let read_login = |scope: &LoginScope| logins.read(scope);
+        let behind = sources::find_behind(scope, registry, &context, &read_login)?;
         Ok(behind.as_ref().map(ActiveSource::of))
     }
 
@@ -155,9 +161,8 @@ impl Broker<'_> {
         of_token.or_else(|| login?.owner.clone())
     }
 
-    /// Returns the owner of the login stored for a scope, without asking IAM.
-    pub fn owner_of(&self, scope: &LoginScope) -> Option<Owner> {
-        let login = self.login(scope).ok()??;
+    /// Returns the owner of the login for a scope, without asking IAM.
+    pub fn owner_of(&self, scope: &LoginScope, login: &Login) -> Option<Owner> {
         let of_token = || match login.kind() {
             LoginKind::Bearer => Owner::of(&login.secret),
             _ => {
@@ -173,9 +178,11 @@ impl Broker<'_> {
         &self,
         scope: &LoginScope,
         registry: &Registry,
+        logins: &LoginSnapshot<'_>,
     ) -> Result<Option<CredentialInfo>> {
         let context = self.source_context_of(scope);
-        let Some(resolved) = sources::find(registry, &context)?.resolved else {
+        let search = sources::find_with(registry, &context, &|scope| logins.read(scope))?;
+        let Some(resolved) = search.resolved else {
             return Ok(None);
         };
         let is_exchanged = match &resolved.identity {
@@ -193,7 +200,7 @@ impl Broker<'_> {
         };
         let keychain = match &resolved.origin {
             Origin::Source(_) => None,
-            Origin::Login(scope) => context.logins.backend(scope)?,
+            Origin::Login(scope) => logins.backend(scope)?,
         };
         let login = resolved.login;
         let key = login.as_ref().and_then(|login| login.issued_key.as_ref());

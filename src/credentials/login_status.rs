@@ -5,6 +5,7 @@ use super::Broker;
 use crate::error::Result;
 use crate::login::Login;
 use crate::login::LoginScope;
+use crate::login::LoginSnapshot;
 use crate::sources::Origin;
 
 /// Why a login has expired.
@@ -43,28 +44,30 @@ impl Broker<'_> {
     ///
     /// # Errors
     /// The keychain cannot list the logins.
-    pub fn login_statuses(&self) -> Result<Vec<LoginStatus>> {
-        let default = self.login(&LoginScope::Default).ok().flatten();
-        let logins = self.scopes()?.into_iter().filter_map(|scope| {
-            let login = self.login(&scope).ok().flatten()?;
-            Some(self.login_status(scope, &login, default.as_ref()))
+    pub fn login_statuses(&self, logins: &LoginSnapshot<'_>) -> Result<Vec<LoginStatus>> {
+        let statuses = logins.scopes()?.into_iter().filter_map(|scope| {
+            let login = logins.read(&scope).ok().flatten()?;
+            Some(self.login_status(scope, &login, logins))
         });
-        Ok(logins.collect())
+        Ok(statuses.collect())
     }
 
     fn login_status(
         &self,
         scope: LoginScope,
         login: &Login,
-        default: Option<&Login>,
+        logins: &LoginSnapshot<'_>,
     ) -> LoginStatus {
         let shadowed = match &scope {
             LoginScope::Registry(registry) if !registry.is_entitled() => {
-                self.answering_without(&scope, registry).ok().flatten()
+                let shadowed = self.active_source_without(&scope, registry, logins);
+                shadowed.ok().flatten()
             }
             _ => None,
         };
-        let owners = default.and_then(|default| default.owner.as_ref().zip(login.owner.as_ref()));
+        let default = logins.read(&LoginScope::Default).ok().flatten();
+        let default_owner = default.and_then(|default| default.owner);
+        let owners = default_owner.as_ref().zip(login.owner.as_ref());
         LoginStatus {
             expired: self.expiry_cause(login),
             shadowed,

@@ -1,7 +1,6 @@
 //! The stored logins: how are they stored, listed and deleted?
 
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Broker;
@@ -11,22 +10,32 @@ use crate::error::Result;
 use crate::http::MAX_ATTEMPTS;
 use crate::iam::TokenResponse;
 use crate::iam::endpoint::Endpoint;
-use crate::keychain::Backend;
 use crate::lock::LOGIN_LOCK_TIMEOUT;
 use crate::lock::Lock;
 use crate::login::Login;
 use crate::login::LoginKind;
 use crate::login::LoginScope;
+use crate::login::LoginSnapshot;
 use crate::login::Logins;
 use crate::registry::Registry;
 use crate::settings::CredentialKind;
 use crate::sources;
 use crate::sources::ExpiredLogin;
-use crate::sources::SourceContext;
 
 /// The time limit for `get` to lock an expired login that it deletes. A process that has the
 /// lock is already changing the login.
 const EXPIRED_LOGIN_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// A login that was stored.
+#[derive(Debug)]
+pub struct Replacement {
+    /// Its scope.
+    pub scope: LoginScope,
+    /// The login as it is stored.
+    pub login: Login,
+    /// The login that it replaced, with its owner if that is known locally.
+    pub former: Option<Login>,
+}
 
 impl Broker<'_> {
     /// Stores the login for a scope, and replaces the previous one.
@@ -34,72 +43,92 @@ impl Broker<'_> {
     /// # Errors
     /// The keychain cannot write it. The previous login is then still stored.
     pub fn log_in(&self, scope: &LoginScope, login: Login) -> Result<()> {
-        let context = self.source_context_of(scope);
         let _lock = self.lock_login(scope);
-        self.write_login(scope, login, &context)
+        self.write_login(scope, login, &self.login_snapshot())
+            .map(drop)
     }
 
-    /// Stores a login for each scope. If one cannot be written, restores the previous logins
-    /// of all.
+    /// Stores a login for each scope: the one that `successor` returns for the previous one;
+    /// `None` changes nothing. If one cannot be written, restores the previous logins of all.
+    ///
+    /// The previous logins are read here, under the locks that are held until all is written.
     ///
     /// # Errors
     /// A previous login cannot be read, so that it could not be restored; nothing is changed
     /// then. Or a login cannot be written; the error names the logins that could not be
     /// restored.
-    pub fn log_in_all(&self, logins: &[(LoginScope, Login)]) -> Result<()> {
-        let previous = logins.iter().map(|(scope, _)| self.login(scope));
-        let previous = previous.collect::<Result<Vec<Option<Login>>>>()?;
-        for (index, (scope, login)) in logins.iter().enumerate() {
-            let Err(error) = self.log_in(scope, login.clone()) else {
+    pub fn replace_logins(
+        &self,
+        scopes: &[LoginScope],
+        logins: &LoginSnapshot<'_>,
+        successor: &dyn Fn(Option<&Login>) -> Option<Login>,
+    ) -> Result<Vec<Replacement>> {
+        let _locks = self.lock_logins(scopes);
+        let mut previous = Vec::new();
+        for scope in scopes {
+            previous.push((scope, logins.read_again(scope)?));
+        }
+        let mut replacements = Vec::new();
+        for (index, (scope, former)) in previous.iter().enumerate() {
+            let Some(login) = successor(former.as_ref()) else {
                 continue;
             };
-            let replaced = logins.iter().zip(previous).take(index);
-            let lost = replaced
-                .filter_map(|((scope, _), login)| self.restore_login(scope, login).err())
-                .map(|error| error.text());
-            let lost: Vec<String> = lost.collect();
-            return Err(if lost.is_empty() {
-                error
-            } else {
-                Error::user(format!(
-                    "{}. Not all previous logins could be restored: {}",
-                    error.text(),
-                    lost.join(", ")
-                ))
-                .with_hint("Log in again")
+            // The owner may only be known from the cached token, which is deleted now.
+            let former = former.clone().map(|former| {
+                let owner = self.owner_of(scope, &former);
+                former.with_owner(owner)
+            });
+            let login = self.write_login(scope, login, logins).map_err(|error| {
+                let outcomes = previous[..index]
+                    .iter()
+                    .map(|(scope, login)| self.restore_login(scope, login.clone(), logins));
+                not_stored(error, outcomes)
+            })?;
+            replacements.push(Replacement {
+                scope: (*scope).clone(),
+                login,
+                former,
             });
         }
-        Ok(())
+        Ok(replacements)
     }
 
-    fn restore_login(&self, scope: &LoginScope, login: Option<Login>) -> Result<()> {
+    fn restore_login(
+        &self,
+        scope: &LoginScope,
+        login: Option<Login>,
+        logins: &LoginSnapshot<'_>,
+    ) -> Result<()> {
         match login {
-            Some(login) => self.log_in(scope, login),
-            None => self.log_out(scope).map(drop),
+            Some(login) => self.write_login(scope, login, logins).map(drop),
+            None => self.delete_login(scope, logins).map(drop),
         }
     }
 
     /// Stores the login for a scope whose lock is held, and deletes the cached tokens of the
-    /// previous one.
+    /// previous one. Returns what is stored. A previous login that cannot be read is replaced.
     pub(super) fn write_login(
         &self,
         scope: &LoginScope,
         login: Login,
-        context: &SourceContext<'_>,
-    ) -> Result<()> {
-        let login = with_latest_refresh_token(scope, login, context);
-        let previous = self.delete_cached_tokens(scope, context, Some(&login.id));
+        logins: &LoginSnapshot<'_>,
+    ) -> Result<Login> {
+        let context = self.source_context_of(scope);
+        let login = with_latest_refresh_token(scope, login, logins);
+        let previous = logins.read(scope).ok().flatten();
+        self.delete_cached_tokens(scope, previous.as_ref(), Some(&login.id), &context);
         let login = match previous {
-            Ok(Some(previous)) => login.completed_by(&previous),
-            _ => login,
+            Some(previous) => login.completed_by(&previous),
+            None => login,
         };
         context.logins.write(scope, &login)?;
+        logins.record(scope, Some(login.clone()));
         // IAM may have rejected this login until the person fixed something else.
         for key in self.cache_keys_of(&login.id) {
             context.tokens.remove_failure(&key);
         }
-        write_hint(scope, Some(&login), context);
-        Ok(())
+        write_hint(scope, Some(&login), &context);
+        Ok(login)
     }
 
     /// Deletes the login for a scope and its cached tokens. Returns whether a login was
@@ -107,11 +136,22 @@ impl Broker<'_> {
     ///
     /// # Errors
     /// The keychain cannot delete it.
-    pub fn log_out(&self, scope: &LoginScope) -> Result<bool> {
-        let context = self.source_context_of(scope);
+    pub fn log_out(&self, scope: &LoginScope, logins: &LoginSnapshot<'_>) -> Result<bool> {
         let _lock = self.lock_login(scope);
-        let previous = self.delete_cached_tokens(scope, &context, None);
+        // If it cannot be read, it can still be deleted.
+        let _ = logins.read_again(scope);
+        self.delete_login(scope, logins)
+    }
+
+    /// Deletes the login for a scope whose lock is held, and its cached tokens. Returns whether
+    /// a login was stored.
+    fn delete_login(&self, scope: &LoginScope, logins: &LoginSnapshot<'_>) -> Result<bool> {
+        let context = self.source_context_of(scope);
+        let previous = logins.read(scope);
+        let known = previous.as_ref().ok().and_then(Option::as_ref);
+        self.delete_cached_tokens(scope, known, None, &context);
         context.logins.delete(scope)?;
+        logins.record(scope, None);
         Ok(!matches!(previous, Ok(None)))
     }
 
@@ -143,23 +183,6 @@ impl Broker<'_> {
     /// The keychain or the login cannot be read.
     pub fn login(&self, scope: &LoginScope) -> Result<Option<Login>> {
         self.stored_logins().read(scope)
-    }
-
-    /// Returns the scopes of all stored logins, also of those that cannot be read.
-    ///
-    /// # Errors
-    /// The keychain cannot be read.
-    pub fn scopes(&self) -> Result<BTreeSet<LoginScope>> {
-        let logins = self.stored_logins().list()?;
-        Ok(logins.into_iter().map(|(scope, _)| scope).collect())
-    }
-
-    /// Returns the keychain that stores the login for a scope; `None` if none is stored.
-    ///
-    /// # Errors
-    /// The keychain cannot be read.
-    pub fn backend(&self, scope: &LoginScope) -> Result<Option<Backend>> {
-        self.stored_logins().backend(scope)
     }
 
     /// Requests tokens with the session of the IBM Cloud CLI. Returns IAM's response, which
@@ -208,9 +231,30 @@ impl Broker<'_> {
         locks.lock_login(&scope.item_name(), LOGIN_LOCK_TIMEOUT)
     }
 
+    fn lock_logins(&self, scopes: &[LoginScope]) -> Vec<Lock> {
+        let names = scopes.iter().map(LoginScope::item_name);
+        self.context.locks.lock_logins(names, LOGIN_LOCK_TIMEOUT)
+    }
+
     fn stored_logins(&self) -> Logins<'_> {
         Logins::in_keychain(&*self.keychains.logins)
     }
+}
+
+/// Returns the error for logins that were not stored, with those of the previous logins that
+/// could not be restored.
+fn not_stored(error: Error, restored: impl Iterator<Item = Result<()>>) -> Error {
+    let lost = restored.filter_map(Result::err).map(|error| error.text());
+    let lost: Vec<String> = lost.collect();
+    if lost.is_empty() {
+        return error;
+    }
+    Error::user(format!(
+        "{}. Not all previous logins could be restored: {}",
+        error.text(),
+        lost.join(", ")
+    ))
+    .with_hint("Log in again")
 }
 
 /// Returns a login with the latest refresh token. If IAM has rotated the refresh token of the
@@ -218,15 +262,15 @@ impl Broker<'_> {
 fn with_latest_refresh_token(
     scope: &LoginScope,
     login: Login,
-    context: &SourceContext<'_>,
+    logins: &LoginSnapshot<'_>,
 ) -> Login {
     if login.kind() != LoginKind::RefreshToken {
         return login;
     }
-    let listed = context.logins.list().unwrap_or_default().into_iter();
-    let others = listed.filter(|(other, _)| other != scope);
+    let listed = logins.scopes().unwrap_or_default().into_iter();
+    let others = listed.filter(|other| other != scope);
     let same = others
-        .filter_map(|(other, _)| context.logins.read(&other).ok().flatten())
+        .filter_map(|other| logins.read(&other).ok().flatten())
         .find(|other| other.id == login.id);
     match same {
         Some(same) => login.completed_by(&same).rotated(same.secret),
@@ -292,22 +336,23 @@ mod tests {
         machine.assert_get("us.icr.io", "iambearer:access-1");
     }
 
+    type Query<'a> = dyn Fn(&Broker<'_>, &LoginSnapshot<'_>) + 'a;
+
     #[test]
     fn only_get_deletes_an_expired_login() {
         let machine = machine_with_expired_login();
         let host = registry("us.icr.io");
         let scope = LoginScope::Registry(host.clone());
-        let queries: [&dyn Fn(&Broker<'_>); 7] = [
-            &|broker| drop(broker.get(&host).unwrap()),
-            &|broker| drop(broker.describe(&host).unwrap()),
-            &|broker| drop(broker.answering(&host).unwrap()),
-            &|broker| drop(broker.origin(&host).unwrap()),
-            &|broker| drop(broker.login_statuses().unwrap()),
-            &|broker| drop(broker.registry_usernames().unwrap()),
-            &|broker| drop(broker.get_fresh(&host, None).unwrap()),
+        let queries: [&Query<'_>; 6] = [
+            &|broker, _| drop(broker.get(&host).unwrap()),
+            &|broker, logins| drop(broker.describe(&host, logins).unwrap()),
+            &|broker, logins| drop(broker.active_source(&host, logins).unwrap()),
+            &|broker, logins| drop(broker.login_statuses(logins).unwrap()),
+            &|broker, _| drop(broker.registry_usernames().unwrap()),
+            &|broker, _| drop(broker.get_fresh(&host, None).unwrap()),
         ];
         for query in queries {
-            machine.with_broker(|broker| query(broker));
+            machine.with_broker(|broker| query(broker, &broker.login_snapshot()));
             assert!(
                 machine
                     .with_broker(|broker| broker.login(&scope))
@@ -332,17 +377,25 @@ mod tests {
         );
     }
 
+    fn replace_all(
+        broker: &Broker<'_>,
+        scopes: &[LoginScope],
+        new: &Login,
+    ) -> Result<Vec<Replacement>> {
+        let logins = broker.login_snapshot();
+        broker.replace_logins(scopes, &logins, &|_| Some(new.clone()))
+    }
+
     #[test]
     fn either_all_logins_are_stored_or_none() {
         let machine = TestMachine::with_login("iamapikey", "former");
         let new = Login::new(CredentialKind::ApiKey.with(Secret::new("new")));
         let scopes = ["us.icr.io", "de.icr.io", "uk.icr.io"]
             .map(|host| LoginScope::Registry(registry(host)));
-        let logins = scopes.clone().map(|scope| (scope, new.clone()));
         machine.durable.refuse_to_write("uk.icr.io");
         let stored = |scope| machine.with_broker(|broker| broker.login(scope)).unwrap();
         let message = machine
-            .with_broker(|broker| broker.log_in_all(&logins))
+            .with_broker(|broker| replace_all(broker, &scopes, &new))
             .unwrap_err()
             .to_string();
         assert!(
@@ -355,7 +408,7 @@ mod tests {
         machine.assert_get("us.icr.io", "iambearer:access-1");
 
         machine
-            .with_broker(|broker| broker.log_in_all(&logins[..2]))
+            .with_broker(|broker| replace_all(broker, &scopes[..2], &new))
             .unwrap();
         assert_eq!(stored(&scopes[1]), Some(new));
     }
@@ -364,12 +417,11 @@ mod tests {
     fn the_error_names_a_login_that_could_not_be_restored() {
         let machine = TestMachine::new();
         let new = Login::new(CredentialKind::ApiKey.with(Secret::new("new")));
-        let logins = ["de.icr.io", "uk.icr.io"]
-            .map(|host| (LoginScope::Registry(registry(host)), new.clone()));
+        let scopes = ["de.icr.io", "uk.icr.io"].map(|host| LoginScope::Registry(registry(host)));
         machine.durable.refuse_to_write("uk.icr.io");
         machine.durable.refuse_to_delete();
         let error = machine
-            .with_broker(|broker| broker.log_in_all(&logins))
+            .with_broker(|broker| replace_all(broker, &scopes, &new))
             .unwrap_err();
         let text = error.text();
         assert!(text.contains("could be restored: "), "{text}");
@@ -384,18 +436,18 @@ mod tests {
         let newer = Secret::new(r#"{"v":2}"#);
         machine.durable.write(&item, &newer, None).unwrap();
         let new = Login::new(CredentialKind::ApiKey.with(Secret::new("new")));
-        let logins = ["us.icr.io", "de.icr.io", "uk.icr.io"]
-            .map(|host| (LoginScope::Registry(registry(host)), new.clone()));
+        let scopes = ["us.icr.io", "de.icr.io", "uk.icr.io"]
+            .map(|host| LoginScope::Registry(registry(host)));
         machine.durable.refuse_to_write("uk.icr.io");
         let message = machine
-            .with_broker(|broker| broker.log_in_all(&logins))
+            .with_broker(|broker| replace_all(broker, &scopes, &new))
             .unwrap_err()
             .to_string();
         assert!(message.contains("logout de.icr.io"), "{message}");
         assert_eq!(machine.durable.read(&item), Ok(Some(newer)));
         machine.assert_get("us.icr.io", "iambearer:access-1");
         let stored = machine
-            .with_broker(|broker| broker.login(&logins[0].0))
+            .with_broker(|broker| broker.login(&scopes[0]))
             .unwrap();
         assert_eq!(
             stored.map(|login| login.secret),

@@ -8,6 +8,7 @@ use crate::iam::Iam;
 use crate::iam::endpoint::Endpoint;
 use crate::keychain::Keychains;
 use crate::login::LoginScope;
+use crate::login::LoginSnapshot;
 use crate::login::Logins;
 use crate::registry::Registry;
 use crate::settings::CredentialKind;
@@ -41,6 +42,7 @@ pub use info::TokenLife;
 pub use info::login_command;
 pub use login_status::ExpiryCause;
 pub use login_status::LoginStatus;
+pub use logins::Replacement;
 pub use store::ShadowedLogin;
 pub use store::StoreOutcome;
 
@@ -66,6 +68,11 @@ impl<'a> Broker<'a> {
             keychains: &session.keychains,
             environment: session.context.environment,
         }
+    }
+
+    /// Returns the stored logins, of which nothing has been read.
+    pub fn login_snapshot(&self) -> LoginSnapshot<'a> {
+        LoginSnapshot::of(Logins::in_keychain(&*self.keychains.logins))
     }
 }
 

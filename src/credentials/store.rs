@@ -14,6 +14,7 @@ use crate::keychain::Item;
 use crate::login::Login;
 use crate::login::LoginKind;
 use crate::login::LoginScope;
+use crate::login::LoginSnapshot;
 use crate::registry::Registry;
 use crate::secret::Secret;
 use crate::settings::CredentialKind;
@@ -69,35 +70,48 @@ impl Broker<'_> {
     /// A client that logged in with the credential from [`Broker::get`] sends it back. That
     /// succeeds and changes nothing.
     ///
+    /// Of `logins`, nothing may have been read: they are read here, under the lock of the login.
+    ///
     /// # Errors
     /// The keychain cannot write it, or it is no credential that works later.
-    pub fn store(&self, registry: &Registry, credential: Credential) -> Result<StoreOutcome> {
+    pub fn store(
+        &self,
+        registry: &Registry,
+        credential: Credential,
+        logins: &LoginSnapshot<'_>,
+    ) -> Result<StoreOutcome> {
         let login = Login::new(credential);
         check_username(registry, &login)?;
         let context = self.source_context(registry);
-        if self.is_active_credential(registry, &login, &context) {
+        if is_cached_credential(registry, &login, &context) {
             return Ok(StoreOutcome::Unchanged);
         }
         let scope = LoginScope::Registry(registry.clone());
         let _lock = self.lock_login(&scope);
+        let search = sources::find_with(registry, &context, &|scope| logins.read(scope));
+        let active = search.map(|search| search.resolved);
+        let resolved = active.as_ref().ok().and_then(Option::as_ref);
+        if is_active_credential(registry, &login, resolved, &context) {
+            return Ok(StoreOutcome::Unchanged);
+        }
         let mut shadowed_login = None;
         if login.kind() == LoginKind::Bearer {
-            if was_issued_for_login(&scope, &login.secret, &context) {
+            if was_issued_for_login(&scope, &login.secret, logins, &context) {
                 return Ok(StoreOutcome::Unchanged);
             }
-            match self.compare_owners(registry, &login.secret, &context) {
+            match self.compare_owners(resolved, &login.secret, &context) {
                 Owners::Same => return Ok(StoreOutcome::Unchanged),
                 Owners::Unknown(active) if !self.can_cache_tokens() => {
                     return Ok(StoreOutcome::Unrecognized(active));
                 }
                 Owners::Unknown(_) | Owners::Different => {}
             }
-            shadowed_login = shadowed_by_token(registry, &scope, &context);
+            shadowed_login = self.shadowed_by_token(registry, &scope, logins);
             if shadowed_login
                 .as_ref()
                 .is_some_and(|shadowed| shadowed.is_replaced)
             {
-                self.ensure_token_is_active(registry, &scope)?;
+                ensure_token_is_active(registry, &scope, &active)?;
             }
         }
         if login.has_expired(self.context.clock.now()) {
@@ -109,67 +123,18 @@ impl Broker<'_> {
                 scope.login_command()
             )));
         }
-        self.write_login(&scope, login, &context)?;
+        self.write_login(&scope, login, logins)?;
         Ok(StoreOutcome::Written { shadowed_login })
     }
 
-    /// Returns whether a credential is the one that `get` returns. The token cache is read
-    /// first, because the keychain of the logins may be locked.
-    fn is_active_credential(
-        &self,
-        registry: &Registry,
-        login: &Login,
-        context: &SourceContext<'_>,
-    ) -> bool {
-        let wanted = context.settings.credential;
-        if login.username != wanted.username() {
-            return false;
-        }
-        let local = sources::look_up_locally(registry, context);
-        let entry = local.map(|local| CacheEntry::of(&local, registry, context));
-        if entry.is_ok_and(|entry| entry.cached.secret() == Some(&login.secret)) {
-            return true;
-        }
-        match active_source(registry, context).map(|resolved| resolved.identity) {
-            Some(ResolvedIdentity::Exchanged(identity)) if wanted == CredentialKind::ApiKey => {
-                identity.api_key() == Some(&login.secret)
-            }
-            Some(ResolvedIdentity::Exchanged(identity)) => {
-                let key = wanted.key_of(identity.key(), registry);
-                context.tokens.secret(&key).as_ref() == Some(&login.secret)
-            }
-            Some(ResolvedIdentity::AccessToken(token)) => token == login.secret,
-            Some(ResolvedIdentity::Credential(_)) | None => false,
-        }
-    }
-
-    /// Returns an error if another source takes precedence over the login for a registry. A
-    /// token that would not even be active must not replace a permanent login.
-    fn ensure_token_is_active(&self, registry: &Registry, scope: &LoginScope) -> Result<()> {
-        match self.answering(registry)? {
-            Some(active) if active.origin != Origin::Login(scope.clone()) => {
-                Err(Error::user(format!(
-                    "the token was not stored: it would replace the permanent login for {registry}, and {} takes precedence over both",
-                    active.name
-                ))
-                .with_hint(format!(
-                    "To delete that login first, run '{}'",
-                    scope.logout_command()
-                )))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Compares the owner of an access token with that of a registry's active source, without
-    /// asking IAM.
+    /// Compares the owner of an access token with that of the active source, without asking IAM.
     fn compare_owners(
         &self,
-        registry: &Registry,
+        active: Option<&Resolved<'_>>,
         token: &Secret,
         context: &SourceContext<'_>,
     ) -> Owners {
-        let Some(resolved) = active_source(registry, context) else {
+        let Some(resolved) = active else {
             return Owners::Different;
         };
         // `get` never returns an empty token.
@@ -193,18 +158,36 @@ impl Broker<'_> {
                     Owners::Different
                 }
             }
-            ResolvedIdentity::Exchanged(_) if has_session_ended(&resolved) => Owners::Different,
+            ResolvedIdentity::Exchanged(_) if has_session_ended(resolved) => Owners::Different,
             ResolvedIdentity::Exchanged(identity) => {
-                let active = self.owner_known_locally(&resolved, context);
+                let active = self.owner_known_locally(resolved, context);
                 if is_same(active.as_ref()) {
                     Owners::Same
                 } else if active.is_none() && context.tokens.token(&identity.key()).is_none() {
-                    Owners::Unknown(ActiveSource::of(&resolved))
+                    Owners::Unknown(ActiveSource::of(resolved))
                 } else {
                     Owners::Different
                 }
             }
         }
+    }
+
+    /// Returns the permanent login that an access token for a registry replaces or shadows.
+    fn shadowed_by_token(
+        &self,
+        registry: &Registry,
+        scope: &LoginScope,
+        logins: &LoginSnapshot<'_>,
+    ) -> Option<ShadowedLogin> {
+        let previous = logins.read(scope).ok().flatten();
+        let is_replaced = previous
+            .is_some_and(|login| login.kind() != LoginKind::Bearer && !login.secret.is_empty());
+        let after_expiry = self.active_source_without(scope, registry, logins);
+        let after_expiry = after_expiry.ok().flatten();
+        (is_replaced || after_expiry.is_some()).then_some(ShadowedLogin {
+            is_replaced,
+            after_expiry,
+        })
     }
 
     /// Returns whether tokens can be cached, by writing an item. Without a token cache, this
@@ -236,40 +219,76 @@ fn check_username(registry: &Registry, login: &Login) -> Result<()> {
     )))
 }
 
+/// Returns whether a credential is the one that `get` returns from the token cache. It is
+/// looked up first, because the keychain of the logins may be locked.
+fn is_cached_credential(registry: &Registry, login: &Login, context: &SourceContext<'_>) -> bool {
+    if login.username != context.settings.credential.username() {
+        return false;
+    }
+    let local = sources::look_up_locally(registry, context);
+    let entry = local.map(|local| CacheEntry::of(&local, registry, context));
+    entry.is_ok_and(|entry| entry.cached.secret() == Some(&login.secret))
+}
+
+/// Returns whether a credential is the one that `get` returns from the active source.
+fn is_active_credential(
+    registry: &Registry,
+    login: &Login,
+    active: Option<&Resolved<'_>>,
+    context: &SourceContext<'_>,
+) -> bool {
+    let wanted = context.settings.credential;
+    if login.username != wanted.username() {
+        return false;
+    }
+    match active.map(|resolved| &resolved.identity) {
+        Some(ResolvedIdentity::Exchanged(identity)) if wanted == CredentialKind::ApiKey => {
+            identity.api_key() == Some(&login.secret)
+        }
+        Some(ResolvedIdentity::Exchanged(identity)) => {
+            let key = wanted.key_of(identity.key(), registry);
+            context.tokens.secret(&key).as_ref() == Some(&login.secret)
+        }
+        Some(ResolvedIdentity::AccessToken(token)) => *token == login.secret,
+        Some(ResolvedIdentity::Credential(_)) | None => false,
+    }
+}
+
+/// Returns an error if another source takes precedence over the login for a registry. A
+/// token that would not even be active must not replace a permanent login.
+fn ensure_token_is_active(
+    registry: &Registry,
+    scope: &LoginScope,
+    active: &Result<Option<Resolved<'_>>>,
+) -> Result<()> {
+    match active.as_ref().map_err(Clone::clone)? {
+        Some(active) if active.origin != Origin::Login(scope.clone()) => Err(Error::user(format!(
+            "the token was not stored: it would replace the permanent login for {registry}, and {} takes precedence over both",
+            active.title
+        ))
+        .with_hint(format!(
+            "To delete that login first, run '{}'",
+            scope.logout_command()
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// Returns whether a token was issued for a stored login, which may now be shadowed by another
 /// source, such as a variable that was set since.
-fn was_issued_for_login(scope: &LoginScope, token: &Secret, context: &SourceContext<'_>) -> bool {
+fn was_issued_for_login(
+    scope: &LoginScope,
+    token: &Secret,
+    logins: &LoginSnapshot<'_>,
+    context: &SourceContext<'_>,
+) -> bool {
     [scope, &LoginScope::Default].into_iter().any(|scope| {
-        let login = context.logins.read(scope).ok().flatten();
+        let login = logins.read(scope).ok().flatten();
         login.is_some_and(|login| {
             let key = CacheKey::new(&context.endpoint, &login.id);
             context.tokens.secret(&key).as_ref() == Some(token)
         })
     })
-}
-
-/// Returns the permanent login that an access token for a registry replaces or shadows.
-fn shadowed_by_token(
-    registry: &Registry,
-    scope: &LoginScope,
-    context: &SourceContext<'_>,
-) -> Option<ShadowedLogin> {
-    let previous = context.logins.read(scope).ok().flatten();
-    let is_replaced =
-        previous.is_some_and(|login| login.kind() != LoginKind::Bearer && !login.secret.is_empty());
-    let behind = sources::find_behind(scope, registry, context)
-        .ok()
-        .flatten();
-    let after_expiry = behind.as_ref().map(ActiveSource::of);
-    (is_replaced || after_expiry.is_some()).then_some(ShadowedLogin {
-        is_replaced,
-        after_expiry,
-    })
-}
-
-/// Returns the active source of a registry, if it is valid.
-fn active_source<'a>(registry: &Registry, context: &'a SourceContext<'a>) -> Option<Resolved<'a>> {
-    sources::find(registry, context).ok()?.resolved
 }
 
 /// Returns whether IAM has ended the session of a stored login.
@@ -297,7 +316,9 @@ mod tests {
     /// Stores an access token for us.icr.io.
     fn store(machine: &TestMachine, token: &str) -> Result<StoreOutcome> {
         let credential = Credential::bearer(Secret::new(token));
-        machine.with_broker(|broker| broker.store(&registry("us.icr.io"), credential))
+        machine.with_broker(|broker| {
+            broker.store(&registry("us.icr.io"), credential, &broker.login_snapshot())
+        })
     }
 
     /// Creates a machine whose default login is an API key of `me` in account `a`.
@@ -438,7 +459,7 @@ mod tests {
             let answer = machine.get("us.icr.io").unwrap();
             let (username, secret) = answer.split_once(':').unwrap();
             machine.store("us.icr.io", username, secret).unwrap();
-            let scopes = machine.with_broker(|broker| broker.scopes());
+            let scopes = machine.with_broker(|broker| broker.login_snapshot().scopes());
             assert_eq!(scopes.unwrap().len(), 1, "{credential}");
         }
     }

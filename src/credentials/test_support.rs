@@ -160,7 +160,11 @@ impl TestMachine {
             username: username.into(),
             secret: Secret::new(secret),
         };
-        self.with_broker(|broker| broker.store(&registry(host), credential).map(drop))
+        self.with_broker(|broker| {
+            let logins = broker.login_snapshot();
+            let outcome = broker.store(&registry(host), credential, &logins);
+            outcome.map(drop)
+        })
     }
 
     /// Returns the variables, with one that names a new settings file.

@@ -7,6 +7,7 @@ use crate::commands;
 use crate::context::Context;
 use crate::context::Session;
 use crate::context::Stdio;
+use crate::credentials::ActiveSource;
 use crate::credentials::Broker;
 use crate::credentials::login_command;
 use crate::error::Error;
@@ -135,10 +136,11 @@ fn is_about_to_be_replaced(
     error.is_rejection()
         && parent::is_about_to_log_in(&(context.parent_arguments)())
         && matches!(
-            broker.origin(registry),
-            Ok(Some(Origin::Login(
-                LoginScope::Default | LoginScope::Registry(_)
-            )))
+            broker.active_source(registry, &broker.login_snapshot()),
+            Ok(Some(ActiveSource {
+                origin: Origin::Login(LoginScope::Default | LoginScope::Registry(_)),
+                ..
+            }))
         )
 }
 
@@ -156,8 +158,10 @@ pub(crate) fn store(stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> 
     };
     let session = Session::with_settings(context, settings, Prompting::Allowed)?;
     let broker = Broker::new(&session);
-    let stored = broker.store(&registry, request.credential)?;
-    warn(commands::after_store(&registry, &stored, &broker), stdio);
+    let logins = broker.login_snapshot();
+    let stored = broker.store(&registry, request.credential, &logins)?;
+    let warning = commands::after_store(&registry, &stored, &logins, &broker);
+    warn(warning, stdio);
     Ok(())
 }
 
@@ -194,8 +198,9 @@ fn delete_login(address: &str, stdio: &mut Stdio<'_>, context: &Context<'_>) -> 
     };
     let session = Session::with_settings(context, settings, Prompting::Allowed)?;
     let broker = Broker::new(&session);
-    broker.log_out(&LoginScope::Registry(registry.clone()))?;
-    warn(commands::after_logout(&registry, &broker), stdio);
+    let logins = broker.login_snapshot();
+    broker.log_out(&LoginScope::Registry(registry.clone()), &logins)?;
+    warn(commands::after_logout(&registry, &logins, &broker), stdio);
     Ok(())
 }
 

@@ -19,7 +19,6 @@ mod item;
 mod kernel;
 #[cfg(target_os = "linux")]
 mod layered;
-mod memoized;
 #[cfg(any(target_os = "macos", windows, test))]
 mod native;
 mod none;
@@ -271,16 +270,6 @@ pub(crate) fn items_of_service(
     _state_directory: Option<&Path>,
 ) -> Result<Vec<(String, Secret)>, KeychainError> {
     native::of_service(service, names)
-}
-
-impl Keychains {
-    /// Returns the keychains with a cache, for commands that read an item more than once.
-    pub fn memoized(self) -> Self {
-        Self {
-            logins: Box::new(memoized::Memoized::new(self.logins)),
-            ..self
-        }
-    }
 }
 
 impl<K: Keychain + ?Sized> Keychain for std::rc::Rc<K> {

@@ -343,7 +343,8 @@ pub fn find_identity<'a>(
     Ok(search.resolved)
 }
 
-/// Returns what would be active for the registry without the login stored for a scope.
+/// Returns what would be active for the registry without the login stored for a scope. Other
+/// logins are read with `read_login`.
 ///
 /// # Errors
 /// A source is invalid.
@@ -351,6 +352,7 @@ pub fn find_behind<'a>(
     scope: &LoginScope,
     registry: &Registry,
     context: &'a SourceContext<'a>,
+    read_login: &ReadLogin<'_>,
 ) -> Result<Option<Resolved<'a>>> {
     for source in sources(registry, context) {
         if let Source::Login(login) = source
@@ -358,7 +360,7 @@ pub fn find_behind<'a>(
         {
             continue;
         }
-        let lookup = source.find(registry, context, &|scope| context.logins.read(scope))?;
+        let lookup = source.find(registry, context, read_login)?;
         if let Lookup::Found(resolved) = lookup {
             return Ok(Some(*resolved));
         }

@@ -238,7 +238,8 @@ impl RefreshTokenIdentity<'_> {
         let LoginScope::Registry(registry) = &self.scope else {
             return None;
         };
-        let behind = super::find_behind(&self.scope, registry, self.context).ok()?;
+        let read_login = |scope: &LoginScope| self.context.logins.read(scope);
+        let behind = super::find_behind(&self.scope, registry, self.context, &read_login).ok()?;
         behind.map(|behind| behind.title)
     }
 

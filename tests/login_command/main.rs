@@ -4,6 +4,8 @@
 mod support;
 
 mod created_keys;
+#[cfg(unix)]
+mod keychain_calls;
 mod logout;
 mod owners;
 mod sessions;

@@ -18,7 +18,7 @@ fn the_key_is_prompted_for_and_not_shown() {
 }
 
 /// Types a key, and answers the question that follows.
-fn log_in_and_answer(
+pub(super) fn log_in_and_answer(
     env: &TestEnv,
     arguments: &[&str],
     key: &str,

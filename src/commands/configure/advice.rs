@@ -89,9 +89,9 @@ pub(super) fn note_missing_logins(
     context: &Context<'_>,
     warnings: &Warnings<'_>,
 ) -> Result<()> {
-    let mut session = Session::open(context, Prompting::Never)?;
-    session.keychains = session.keychains.memoized();
+    let session = Session::open(context, Prompting::Never)?;
     let broker = Broker::new(&session);
+    let logins = broker.login_snapshot();
     let mut hosts: Vec<&String> = Vec::new();
     for host in outcomes
         .iter()
@@ -103,7 +103,8 @@ pub(super) fn note_missing_logins(
     }
     let registries = hosts.into_iter();
     let registries = registries.filter_map(|host| Registry::at(host, &session.settings.registries));
-    let has_no_login = |registry: &Registry| matches!(broker.origin(registry), Ok(None));
+    let has_no_login =
+        |registry: &Registry| matches!(broker.active_source(registry, &logins), Ok(None));
     let mut by_command: BTreeMap<String, Vec<Registry>> = BTreeMap::new();
     for registry in registries.filter(has_no_login) {
         let command = login_command(&registry, &session.settings);

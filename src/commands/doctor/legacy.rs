@@ -112,16 +112,18 @@ fn store_and_check(login: LegacyLogin, broker: &Broker<'_>) -> Result<()> {
         refresh_token,
     } = login;
     let scope = LoginScope::Registry(registry.clone());
-    if broker.login(&scope)?.is_some() {
+    let logins = broker.login_snapshot();
+    if logins.read(&scope)?.is_some() {
         return Err(Error::user(format!(
             "{registry} has a stored login, which is not replaced"
         )));
     }
-    broker.store(&registry, CredentialKind::RefreshToken.with(refresh_token))?;
+    let credential = CredentialKind::RefreshToken.with(refresh_token);
+    broker.store(&registry, credential, &broker.login_snapshot())?;
     let Err(error) = broker.get(&registry) else {
         return Ok(());
     };
-    Err(match broker.log_out(&scope) {
+    Err(match broker.log_out(&scope, &logins) {
         Ok(_) => error,
         Err(erase_error) => Error::user(format!(
             "{}, and cannot delete the stored login: {erase_error}",

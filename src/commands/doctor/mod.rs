@@ -21,6 +21,7 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::keychain::Keychains;
 use crate::keychain::Prompting;
+use crate::login::LoginSnapshot;
 use crate::registry::Registry;
 use crate::settings::Settings;
 
@@ -104,15 +105,15 @@ impl<'a> CheckContext<'a> {
     }
 
     /// Returns the registries in use.
-    fn registries_in_use(&self, broker: &Broker<'_>) -> BTreeSet<Registry> {
-        let stored = broker.scopes().unwrap_or_default();
+    fn registries_in_use(&self, logins: &LoginSnapshot<'_>) -> BTreeSet<Registry> {
+        let stored = logins.scopes().unwrap_or_default();
         let clients = self.clients.by_registry();
         scopes::known_registries(stored, self.settings, &clients)
     }
 
     /// Returns the registries in use, or one of IBM's as an example if there are none.
-    fn registries(&self, broker: &Broker<'_>) -> BTreeSet<Registry> {
-        let mut registries = self.registries_in_use(broker);
+    fn registries(&self, logins: &LoginSnapshot<'_>) -> BTreeSet<Registry> {
+        let mut registries = self.registries_in_use(logins);
         if registries.is_empty() {
             registries.extend(self.settings.all_registries().next());
         }

@@ -54,7 +54,7 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
     let Some(broker) = context.broker() else {
         return diagnostics;
     };
-    let registries = context.registries(&broker);
+    let registries = context.registries(&broker.login_snapshot());
     let mut endpoints: Vec<Endpoint> = Vec::new();
     for registry in &registries {
         let endpoint = broker.endpoint_of(&LoginScope::Registry(registry.clone()));

@@ -21,10 +21,11 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
         return Vec::new();
     };
     let now = context.context.clock.now();
+    let logins = broker.login_snapshot();
     let mut diagnostics: Vec<Diagnostic> = Vec::new();
-    let is_unused = context.registries_in_use(&broker).is_empty();
-    for registry in context.registries(&broker) {
-        let active = broker.describe(&registry);
+    let is_unused = context.registries_in_use(&logins).is_empty();
+    for registry in context.registries(&logins) {
+        let active = broker.describe(&registry, &logins);
         let is_example = is_unused && matches!(active, Ok(None));
         diagnostics.push(if is_example {
             Diagnostic::warning(
@@ -42,7 +43,7 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
             diagnostics.push(Diagnostic::warning("api-key-expiry", message, fix));
         }
     }
-    let notices = redundant_logins::notices(&broker).unwrap_or_default();
+    let notices = redundant_logins::notices(&broker, &logins).unwrap_or_default();
     diagnostics.extend(notices.into_iter().map(stored_login));
     diagnostics
 }

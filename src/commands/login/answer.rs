@@ -7,7 +7,6 @@ use serde::Serialize;
 use crate::commands::json::OwnerJson;
 use crate::commands::json::ScopeJson;
 use crate::commands::scopes::scope_list;
-use crate::credentials::Broker;
 use crate::iam::owner::Owner;
 use crate::iam::trusted_profile::TrustedProfile;
 use crate::keychain::Backend;
@@ -15,6 +14,7 @@ use crate::login::IssuedKey;
 use crate::login::Login;
 use crate::login::LoginKind;
 use crate::login::LoginScope;
+use crate::login::LoginSnapshot;
 use crate::time;
 
 /// The JSON answer of `login`.
@@ -71,9 +71,9 @@ impl StoredLogin {
         login: &Login,
         owner: Option<Owner>,
         key_name: Option<String>,
-        broker: &Broker<'_>,
+        logins: &LoginSnapshot<'_>,
     ) -> Self {
-        let keychain = scopes.first().map(|scope| broker.backend(scope));
+        let keychain = scopes.first().map(|scope| logins.backend(scope));
         Self {
             username: login.username.clone(),
             owner,

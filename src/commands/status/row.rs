@@ -18,6 +18,7 @@ use crate::error::one_line;
 use crate::iam::owner::Owner;
 use crate::keychain::Backend;
 use crate::login::LoginScope;
+use crate::login::LoginSnapshot;
 use crate::registry::Registry;
 use crate::registry::credential_check;
 use crate::settings::SourceName;
@@ -67,21 +68,17 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// Creates the row; with `is_checked`, checks first what clients get.
+    /// Creates the row; `checked` is the result of `--check`.
     pub(super) fn of(
         target: Target,
+        checked: Option<Result<Checked>>,
         clients: &BTreeMap<Option<Registry>, Vec<Client>>,
-        is_checked: bool,
+        logins: &LoginSnapshot<'_>,
         broker: &Broker<'_>,
     ) -> Self {
-        let checked = if is_checked {
-            check(&target, broker)
-        } else {
-            None
-        };
         let mut active = match &target {
-            Target::Registry(registry) => broker.describe(registry),
-            Target::Others { example, .. } => broker.describe_others(example),
+            Target::Registry(registry) => broker.describe(registry, logins),
+            Target::Others { example, .. } => broker.describe_others(example, logins),
         };
         // The token of the check is the newest, and without a cache the only one.
         if let (Ok(Some(active)), Some(Ok(Checked { owner, .. }))) = (&mut active, &checked) {
@@ -117,6 +114,12 @@ impl Row {
     /// Returns the active source.
     pub(super) fn active_source(&self) -> Option<&CredentialInfo> {
         self.active.as_ref().ok()?.as_ref()
+    }
+
+    /// Returns whether the row is shown: the one about all other registries only if it says
+    /// something about them.
+    pub(super) fn is_shown(&self) -> bool {
+        matches!(self.target, Target::Registry(_)) || self.has_source_or_problem()
     }
 
     /// Returns whether a source is active, or cannot be read.
@@ -282,7 +285,7 @@ fn source_place(source: SourceName) -> &'static str {
 }
 
 /// The result of a check.
-struct Checked {
+pub(super) struct Checked {
     /// The owner of the token.
     owner: Option<Owner>,
     /// Whether the registry accepted the credential.
@@ -290,12 +293,15 @@ struct Checked {
 }
 
 /// Gets a credential and shows it to the registry. `None` if no source is active for all
-/// other registries, which is no problem.
-fn check(target: &Target, broker: &Broker<'_>) -> Option<Result<Checked>> {
-    let (Target::Registry(registry)
-    | Target::Others {
-        example: registry, ..
-    }) = target;
+/// other registries, which is no problem, or if they are not in use, because others are.
+pub(super) fn check(target: &Target, broker: &Broker<'_>) -> Option<Result<Checked>> {
+    let registry = match target {
+        Target::Registry(registry) => registry,
+        Target::Others {
+            is_only_row: false, ..
+        } => return None,
+        Target::Others { example, .. } => example,
+    };
     let credential = match (broker.get(registry), target) {
         (Ok(credential), _) => credential,
         (Err(error), Target::Others { .. }) if error.is_not_found() => return None,
