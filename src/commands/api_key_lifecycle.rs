@@ -76,10 +76,10 @@ pub(super) fn create(
             Error::user("IAM creates API keys only for users and service IDs of an account")
                 .with_hint("Log in without --create-api-key")
         })?;
-    let machine =
-        (login_context.context.machine_name)().unwrap_or_else(|| "an unnamed machine".into());
+    let machine = (login_context.broker.context.machine_name)()
+        .unwrap_or_else(|| "an unnamed machine".into());
     let name = format!("{PROGRAM} on {}", one_line(&machine, MAX_NAME_LENGTH));
-    let now = login_context.context.clock.now();
+    let now = login_context.broker.context.clock.now();
     let request = NewApiKey {
         name: &name,
         description: &format!(
@@ -164,7 +164,7 @@ pub(super) fn exchange_typed(
     match exchange(login_context, key) {
         Err(error) if is_unknown_key(&error) => {
             let _progress = login_context.progress("Waiting until IAM accepts the new API key");
-            login_context.context.clock.sleep(PAUSE);
+            login_context.broker.context.clock.sleep(PAUSE);
             exchange_until_known(login_context, key, is_unknown_key)
         }
         outcome => outcome,
@@ -183,7 +183,7 @@ fn exchange_until_known(
     key: &Secret,
     is_temporary: impl Fn(&ServiceError) -> bool,
 ) -> Result<TokenResponse, ServiceError> {
-    let clock = login_context.context.clock;
+    let clock = login_context.broker.context.clock;
     let deadline = Deadline::after(clock, NEW_KEY_TIMEOUT);
     let mut pause = PAUSE;
     loop {

@@ -138,9 +138,9 @@ pub(crate) fn run(
     let warnings = Warnings::new(context);
     let logins = if arguments.rotate {
         let days = arguments.days();
-        rotate::run(&arguments.scopes, days, &broker, context, &warnings)?
+        rotate::run(&arguments.scopes, days, &broker, &warnings)?
     } else {
-        vec![log_in(arguments, &broker, stdio, context, &warnings)?]
+        vec![log_in(arguments, &broker, stdio, &warnings)?]
     };
     if arguments.json {
         let answer = LoginAnswer {
@@ -166,14 +166,18 @@ fn log_in(
     arguments: &Arguments,
     broker: &Broker<'_>,
     stdio: &mut Stdio<'_>,
-    context: &Context<'_>,
     warnings: &Warnings<'_>,
 ) -> Result<StoredLogin> {
     let scopes = arguments.scopes.scopes(broker.settings)?;
     let profile = arguments.trusted_profile()?;
     let endpoint = common_endpoint(&scopes, broker)?;
     let logins = broker.login_snapshot();
-    let login_context = LoginContext::new(broker, &logins, endpoint, context, warnings);
+    let login_context = LoginContext {
+        broker,
+        logins: &logins,
+        endpoint,
+        warnings,
+    };
     let authenticated = authenticate(arguments, &scopes, &login_context, stdio)?;
     let authenticated_at = broker.context.clock.elapsed();
     let access_token = &authenticated.issued.access_token;
@@ -273,7 +277,7 @@ fn authenticate(
     stdio: &mut Stdio<'_>,
 ) -> Result<Authenticated> {
     let session = |issued| Authenticated { issued, key: None };
-    let terminal = login_context.context.terminal;
+    let terminal = login_context.broker.context.terminal;
     if arguments.sso {
         return log_in_with_passcode(&login_context.iam(), terminal).map(session);
     }
@@ -281,14 +285,16 @@ fn authenticate(
         return log_in_with_browser(
             &login_context.iam(),
             terminal,
-            login_context.context.secure_random,
+            login_context.broker.context.secure_random,
         )
         .map(session);
     }
     if arguments.from_ibmcloud {
         return use_cli_session(scopes, login_context).map(session);
     }
-    let key = arguments.api_key.read(stdio, login_context.context)?;
+    let key = arguments
+        .api_key
+        .read(stdio, login_context.broker.context)?;
     let _progress = login_context.progress("Checking the API key with IAM");
     let issued = if arguments.api_key.is_typed() {
         api_key_lifecycle::exchange_typed(login_context, &key)
@@ -410,7 +416,7 @@ fn wants_api_key(
     owner: Option<&Owner>,
     days: u32,
 ) -> Result<bool> {
-    let terminal = login_context.context.terminal;
+    let terminal = login_context.broker.context.terminal;
     if !terminal.is_interactive() || !owner.is_some_and(api_key_lifecycle::can_have_api_keys) {
         return Ok(false);
     }

@@ -1,7 +1,6 @@
 //! What the commands that change logins share.
 
 use super::warnings::Warnings;
-use crate::context::Context;
 use crate::credentials::Broker;
 use crate::http::MAX_ATTEMPTS;
 use crate::iam::Iam;
@@ -18,28 +17,11 @@ pub(super) struct LoginContext<'a> {
     pub(super) logins: &'a LoginSnapshot<'a>,
     /// The IAM endpoint.
     pub(super) endpoint: Endpoint,
-    /// What the program can reach.
-    pub(super) context: &'a Context<'a>,
-    warnings: &'a Warnings<'a>,
+    /// The warnings of the command.
+    pub(super) warnings: &'a Warnings<'a>,
 }
 
 impl<'a> LoginContext<'a> {
-    pub(super) fn new(
-        broker: &'a Broker<'a>,
-        logins: &'a LoginSnapshot<'a>,
-        endpoint: Endpoint,
-        context: &'a Context<'a>,
-        warnings: &'a Warnings<'a>,
-    ) -> Self {
-        Self {
-            broker,
-            logins,
-            endpoint,
-            context,
-            warnings,
-        }
-    }
-
     /// Warns the person.
     pub(super) fn warn(&self, text: String) {
         self.warnings.warn(text);
@@ -54,6 +36,6 @@ impl<'a> LoginContext<'a> {
 
     /// Shows what is going on until the result is dropped.
     pub(super) fn progress(&self, what: &str) -> Progress {
-        self.context.terminal.progress(what)
+        self.broker.context.terminal.progress(what)
     }
 }

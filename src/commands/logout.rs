@@ -123,7 +123,7 @@ pub(crate) fn run(
     }
     let mut outcome = Outcome::default();
     if arguments.revoke {
-        outcome.delete_keys(&mut scopes, &logins, &broker, context, &warnings)?;
+        outcome.delete_keys(&mut scopes, &logins, &broker, &warnings)?;
     }
     outcome.delete_logins(&scopes, &logins, &broker);
     if arguments.all {
@@ -190,7 +190,6 @@ impl Outcome {
         scopes: &mut BTreeSet<LoginScope>,
         logins: &LoginSnapshot<'_>,
         broker: &Broker<'_>,
-        context: &Context<'_>,
         warnings: &Warnings<'_>,
     ) -> Result<()> {
         for scope in scopes.clone() {
@@ -208,7 +207,12 @@ impl Outcome {
                 continue;
             }
             let endpoint = broker.endpoint_of(&scope);
-            let login_context = LoginContext::new(broker, logins, endpoint, context, warnings);
+            let login_context = LoginContext {
+                broker,
+                logins,
+                endpoint,
+                warnings,
+            };
             if let Err(error) = delete_key(&login_context, &login, key) {
                 self.failures.push(format!(
                     "{error}. The login is kept. To delete it without its API key ({}), run '{}'",

@@ -110,7 +110,7 @@ pub(super) fn delete_expired(
     if !scopes.contains(&LoginScope::Default) {
         return;
     }
-    let terminal = login_context.context.terminal;
+    let terminal = login_context.broker.context.terminal;
     let is_interactive = terminal.is_interactive() && !is_confirmed;
     if is_interactive {
         check_sessions(login_context);

@@ -20,7 +20,7 @@ pub(super) fn confirm(
     login_context: &LoginContext<'_>,
 ) -> Result<Vec<Owner>> {
     let LoginContext { broker, logins, .. } = login_context;
-    let terminal = login_context.context.terminal;
+    let terminal = login_context.broker.context.terminal;
     let mut confirmed = Vec::new();
     if is_agreed || !terminal.is_interactive() {
         return Ok(confirmed);

@@ -7,7 +7,6 @@ use super::scopes::ScopeArgs;
 use super::scopes::login_for;
 use super::scopes::not_stored;
 use super::warnings::Warnings;
-use crate::context::Context;
 use crate::credential::Credential;
 use crate::credentials::Broker;
 use crate::error::Error;
@@ -26,7 +25,6 @@ pub(super) fn run(
     arguments: &ScopeArgs,
     days: u32,
     broker: &Broker<'_>,
-    context: &Context<'_>,
     warnings: &Warnings<'_>,
 ) -> Result<Vec<StoredLogin>> {
     let _lock = broker
@@ -45,7 +43,12 @@ pub(super) fn run(
     }
     let rotate = |(scope, login, key): (LoginScope, Login, IssuedKey)| {
         let endpoint = broker.endpoint_of(&scope);
-        let login_context = LoginContext::new(broker, &logins, endpoint, context, warnings);
+        let login_context = LoginContext {
+            broker,
+            logins: &logins,
+            endpoint,
+            warnings,
+        };
         rotate(&login_context, &scope, &login, &key, days)
     };
     keys.into_iter().map(rotate).collect()

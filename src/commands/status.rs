@@ -91,7 +91,7 @@ pub(crate) fn run(
 ) -> Result<()> {
     let session = Session::open(context, Prompting::Never)?;
     let broker = Broker::new(&session);
-    let overview = Overview::of(arguments, &broker, context)?;
+    let overview = Overview::of(arguments, &broker)?;
     if arguments.json {
         print_json(stdio, &overview.to_json())?;
     } else {
@@ -106,8 +106,8 @@ pub(crate) fn run(
 }
 
 impl Overview {
-    fn of(arguments: &Arguments, broker: &Broker<'_>, context: &Context<'_>) -> Result<Self> {
-        let files = Clients::of(context, broker.settings);
+    fn of(arguments: &Arguments, broker: &Broker<'_>) -> Result<Self> {
+        let files = Clients::of(broker.context, broker.settings);
         let clients = files.by_registry();
         let mut problems = Vec::new();
         let logins = broker.login_snapshot();
@@ -140,7 +140,7 @@ impl Overview {
             .map(|(target, checked)| Row::of(target, checked, &clients, &logins, broker));
         let rows: Vec<Row> = rows.filter(Row::is_shown).collect();
         let mut overview = Self {
-            warnings: warnings(&rows, &files, context.clock.now()),
+            warnings: warnings(&rows, &files, broker.context.clock.now()),
             notes: Vec::new(),
             login_commands: login_commands(&rows, broker),
             rows,
@@ -155,7 +155,7 @@ impl Overview {
         // If logins cannot be listed, that is among the problems already.
         let notices = redundant_logins::notices(broker, logins).unwrap_or_default();
         for notice in notices {
-            let is_shown = |row: &Row| row.login_scope() == notice.scope;
+            let is_shown = |row: &Row| row.target.scope() == notice.scope;
             if !is_about_all && !self.rows.iter().any(is_shown) {
                 continue;
             }

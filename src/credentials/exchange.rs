@@ -45,16 +45,6 @@ impl Broker<'_> {
         request: &TokenRequest<'_>,
         min_lifetime: MinLifetime,
     ) -> Result<Secret> {
-        self.fetch_with(request, min_lifetime, false)
-    }
-
-    /// Returns the same. If the caller has a token that still works, the request is not retried.
-    fn fetch_with(
-        &self,
-        request: &TokenRequest<'_>,
-        min_lifetime: MinLifetime,
-        has_fallback: bool,
-    ) -> Result<Secret> {
         let tokens = &request.context.tokens;
         let key = request.key();
         let source = request.identity.source();
@@ -76,7 +66,7 @@ impl Broker<'_> {
                 _ => Some(secret),
             },
         };
-        let (outcome, took_long) = self.exchange(request, prepared, has_fallback || old.is_some());
+        let (outcome, took_long) = self.exchange(request, prepared, old.is_some());
         match (outcome, old) {
             (Ok(issued_token), _) => {
                 tokens.insert(&key, &issued_token.secret, issued_token.lifetime);
@@ -114,7 +104,11 @@ impl Broker<'_> {
         let identity = request.identity;
         let _span = tracing::debug_span!("exchange", source = identity.source()).entered();
         let started = self.context.clock.elapsed();
-        let max_attempts = if has_fallback { 1 } else { MAX_ATTEMPTS };
+        let max_attempts = if has_fallback || request.has_fallback {
+            1
+        } else {
+            MAX_ATTEMPTS
+        };
         let outcome = match prepared {
             Prepared::Access(access) => {
                 access.and_then(|access| self.registry_token(request, access, max_attempts))
@@ -157,13 +151,13 @@ impl Broker<'_> {
         let Some(base) = request.identity.base() else {
             return Prepared::IdentityOnly;
         };
-        let has_fallback = request.context.tokens.secret(&request.key()).is_some();
         let of_base = TokenRequest {
             identity: &*base.identity,
             wanted: CredentialKind::AccessToken,
+            has_fallback: request.context.tokens.secret(&request.key()).is_some(),
             ..*request
         };
-        let token = self.fetch_with(&of_base, MinLifetime::Any, has_fallback);
+        let token = self.fetch(&of_base, MinLifetime::Any);
         Prepared::Base(base, token)
     }
 
@@ -251,6 +245,8 @@ pub(super) struct TokenRequest<'a> {
     pub(super) context: &'a SourceContext<'a>,
     pub(super) wanted: CredentialKind,
     pub(super) deadline: Deadline,
+    /// Whether the caller has a token that still works. Then the request is not retried.
+    pub(super) has_fallback: bool,
 }
 
 impl<'a> TokenRequest<'a> {
@@ -267,6 +263,7 @@ impl<'a> TokenRequest<'a> {
             context,
             wanted: context.settings.credential,
             deadline,
+            has_fallback: false,
         }
     }
 

@@ -88,31 +88,6 @@ pub fn login_command(registry: &Registry, settings: &Settings) -> String {
 }
 
 impl Broker<'_> {
-    /// Returns the active source of a registry and its credential.
-    ///
-    /// # Errors
-    /// A source is invalid, or a keychain cannot be read.
-    pub fn describe(
-        &self,
-        registry: &Registry,
-        logins: &LoginSnapshot<'_>,
-    ) -> Result<Option<CredentialInfo>> {
-        self.describe_as(&LoginScope::Registry(registry.clone()), registry, logins)
-    }
-
-    /// Returns the same for all registries without settings or a login of their own;
-    /// `example` is one of them.
-    ///
-    /// # Errors
-    /// See [`Broker::describe`].
-    pub fn describe_others(
-        &self,
-        example: &Registry,
-        logins: &LoginSnapshot<'_>,
-    ) -> Result<Option<CredentialInfo>> {
-        self.describe_as(&LoginScope::Default, example, logins)
-    }
-
     /// Returns the active source of a registry.
     ///
     /// # Errors
@@ -174,7 +149,12 @@ impl Broker<'_> {
         login.owner.clone().or_else(of_token)
     }
 
-    fn describe_as(
+    /// Returns the active source of a scope's registries and its credential; `registry` is one
+    /// of them.
+    ///
+    /// # Errors
+    /// A source is invalid, or a keychain cannot be read.
+    pub fn describe(
         &self,
         scope: &LoginScope,
         registry: &Registry,

@@ -345,7 +345,7 @@ mod tests {
         let scope = LoginScope::Registry(host.clone());
         let queries: [&Query<'_>; 6] = [
             &|broker, _| drop(broker.get(&host).unwrap()),
-            &|broker, logins| drop(broker.describe(&host, logins).unwrap()),
+            &|broker, logins| drop(broker.describe(&scope, &host, logins).unwrap()),
             &|broker, logins| drop(broker.active_source(&host, logins).unwrap()),
             &|broker, logins| drop(broker.login_statuses(logins).unwrap()),
             &|broker, _| drop(broker.registry_usernames().unwrap()),

@@ -10,6 +10,7 @@ use crate::credentials::Broker;
 use crate::credentials::CredentialInfo;
 use crate::credentials::login_command;
 use crate::error::Result;
+use crate::login::LoginScope;
 use crate::registry::Registry;
 use crate::sources::Origin;
 
@@ -25,7 +26,8 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
     let mut diagnostics: Vec<Diagnostic> = Vec::new();
     let is_unused = context.registries_in_use(&logins).is_empty();
     for registry in context.registries(&logins) {
-        let active = broker.describe(&registry, &logins);
+        let scope = LoginScope::Registry(registry.clone());
+        let active = broker.describe(&scope, &registry, &logins);
         let is_example = is_unused && matches!(active, Ok(None));
         diagnostics.push(if is_example {
             Diagnostic::warning(

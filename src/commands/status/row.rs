@@ -56,9 +56,29 @@ pub(super) enum Target {
     },
 }
 
+impl Target {
+    /// Returns one of the registries.
+    fn registry(&self) -> &Registry {
+        match self {
+            Self::Registry(registry)
+            | Self::Others {
+                example: registry, ..
+            } => registry,
+        }
+    }
+
+    /// Returns the scope of the login that is made for just these registries.
+    pub(super) fn scope(&self) -> LoginScope {
+        match self {
+            Self::Registry(registry) => LoginScope::Registry(registry.clone()),
+            Self::Others { .. } => LoginScope::Default,
+        }
+    }
+}
+
 /// One row of the table.
 pub(super) struct Row {
-    target: Target,
+    pub(super) target: Target,
     /// The active source; `None` if not logged in.
     active: Result<Option<CredentialInfo>>,
     /// The clients that use this helper.
@@ -76,10 +96,7 @@ impl Row {
         logins: &LoginSnapshot<'_>,
         broker: &Broker<'_>,
     ) -> Self {
-        let mut active = match &target {
-            Target::Registry(registry) => broker.describe(registry, logins),
-            Target::Others { example, .. } => broker.describe_others(example, logins),
-        };
+        let mut active = broker.describe(&target.scope(), target.registry(), logins);
         // The token of the check is the newest, and without a cache the only one.
         if let (Ok(Some(active)), Some(Ok(Checked { owner, .. }))) = (&mut active, &checked) {
             active.owner = owner.clone().or_else(|| active.owner.take());
@@ -100,14 +117,6 @@ impl Row {
                 is_only_row: true, ..
             } => "all registries",
             Target::Others { .. } => "all other registries",
-        }
-    }
-
-    /// Returns the scope of the login that is made for just this row.
-    pub(super) fn login_scope(&self) -> LoginScope {
-        match &self.target {
-            Target::Registry(registry) => LoginScope::Registry(registry.clone()),
-            Target::Others { .. } => LoginScope::Default,
         }
     }
 
@@ -295,13 +304,13 @@ pub(super) struct Checked {
 /// Gets a credential and shows it to the registry. `None` if no source is active for all
 /// other registries, which is no problem, or if they are not in use, because others are.
 pub(super) fn check(target: &Target, broker: &Broker<'_>) -> Option<Result<Checked>> {
-    let registry = match target {
-        Target::Registry(registry) => registry,
-        Target::Others {
-            is_only_row: false, ..
-        } => return None,
-        Target::Others { example, .. } => example,
-    };
+    if let Target::Others {
+        is_only_row: false, ..
+    } = target
+    {
+        return None;
+    }
+    let registry = target.registry();
     let credential = match (broker.get(registry), target) {
         (Ok(credential), _) => credential,
         (Err(error), Target::Others { .. }) if error.is_not_found() => return None,
