@@ -30,6 +30,7 @@ mod info;
 mod login_hints;
 mod login_status;
 mod logins;
+mod own_credentials;
 mod renewal;
 mod store;
 #[cfg(test)]
