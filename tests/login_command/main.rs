@@ -121,6 +121,24 @@ fn a_key_on_stdin_is_checked_and_used_for_all_registries() {
     env.get("cp.icr.io").is_token_of();
 }
 
+/// Each locks all its logins at once.
+#[test]
+fn parallel_logins_for_the_same_registries_store_one_of_them_everywhere() {
+    let Some(env) = test_env() else { return };
+    let hosts = ["us.icr.io", "de.icr.io", "uk.icr.io", "jp.icr.io"];
+    let outcomes = in_parallel(8, |number| {
+        let mut hosts = hosts;
+        hosts.rotate_left(number % 4);
+        log_in(&env, if number < 4 { KEY } else { OTHER_KEY }, &hosts)
+    });
+    for outcome in outcomes {
+        assert_eq!(outcome.status, Some(0), "{outcome:?}");
+        assert!(outcome.took.as_secs() < 4, "a lock timed out: {outcome:?}");
+    }
+    let owners = hosts.map(|host| env.get(host).is_token_of());
+    assert_eq!(owners, [(); 4].map(|()| owners[0].clone()));
+}
+
 #[test]
 fn a_key_file_may_be_plain_text_or_json() {
     let Some(env) = test_env() else { return };

@@ -54,6 +54,26 @@ fn replacing_the_login_of_another_account_needs_a_yes() {
 }
 
 #[test]
+fn a_login_that_was_stored_while_the_question_was_open_is_not_replaced_silently() {
+    let Some(env) = test_env() else { return };
+    env.add_api_key("LOGIN-API-KEY-99dd", "third");
+    answer(&log_in(&env, KEY, &[]), &[]);
+    let mut session = dialog(&env, &["login"]);
+    session.exp_string("API key: ").expect("a prompt");
+    session
+        .send_line(OTHER_KEY)
+        .expect("the program reads input");
+    session.exp_string("(IBMid-me)").expect("a question");
+    let meanwhile = log_in(&env, "LOGIN-API-KEY-99dd", &[]);
+    answer_with_warning(&meanwhile, &["(IBMid-me)", "(IBMid-third)"]);
+    session.send_line("y").expect("the program reads input");
+    let shown = session.exp_eof().expect("an end");
+    let warning = shown.find("warning: the default login of user third");
+    assert!(warning.is_some(), "{shown}");
+    assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-other");
+}
+
+#[test]
 fn deleting_an_expired_session_is_offered() {
     let question = "The login for us.icr.io has expired. Delete it";
     for (typed, owner) in [("", Some("IBMid-me")), ("n", None)] {
