@@ -8,6 +8,8 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::http::MAX_ATTEMPTS;
 use crate::iam::TokenResponse;
+use crate::login::LoginScope;
+use crate::login::LoginSnapshot;
 use crate::registry::Registry;
 use crate::settings::CredentialKind;
 use crate::sources;
@@ -21,14 +23,16 @@ use crate::token_cache::CacheKey;
 /// stores it, because the login would be lost otherwise.
 pub struct CredentialCheck<'a> {
     broker: &'a Broker<'a>,
+    logins: LoginSnapshot<'a>,
     responses: RefCell<Vec<(CacheKey, Result<TokenResponse>)>>,
 }
 
 impl<'a> CredentialCheck<'a> {
     /// Creates a check without responses.
-    pub fn new(broker: &'a Broker<'a>) -> Self {
+    pub fn new(broker: &'a Broker<'a>, logins: LoginSnapshot<'a>) -> Self {
         Self {
             broker,
+            logins,
             responses: RefCell::default(),
         }
     }
@@ -42,7 +46,8 @@ impl<'a> CredentialCheck<'a> {
         let broker = self.broker;
         let context = broker.source_context(registry);
         let wanted = context.settings.credential;
-        let resolved = sources::find(registry, &context)?.resolved;
+        let read_login = |scope: &LoginScope| self.logins.read(scope);
+        let resolved = sources::find(registry, &context, &read_login)?.resolved;
         let identity: Box<dyn Identity + '_> = match resolved.map(|resolved| resolved.identity) {
             None => return Err(Error::not_found()),
             Some(ResolvedIdentity::Credential(credential)) => return Ok(Some(credential)),

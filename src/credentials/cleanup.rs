@@ -67,7 +67,7 @@ impl Broker<'_> {
     ) -> Result<()> {
         let context = self.source_context(registry);
         // An invalid source does not show which identity created the tokens.
-        let search = sources::find_with(registry, &context, &|scope| logins.read(scope));
+        let search = sources::find(registry, &context, &|scope| logins.read(scope));
         let resolved = search.ok().and_then(|search| search.resolved);
         let Some(resolved) = resolved.filter(|resolved| is_deleted(&resolved.origin)) else {
             return Ok(());

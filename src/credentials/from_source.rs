@@ -7,6 +7,7 @@ use super::get::CacheEntry;
 use crate::credential::Credential;
 use crate::error::Error;
 use crate::error::Result;
+use crate::login::LoginScope;
 use crate::registry::Registry;
 use crate::secret::Secret;
 use crate::settings::CredentialKind;
@@ -77,7 +78,8 @@ impl Broker<'_> {
 
     /// Returns the token of the identity that has replaced a rejected one, if one has.
     fn token_of_replacement(&self, rejected: &TokenRequest<'_>) -> Option<Result<Secret>> {
-        let search = sources::find(rejected.registry, rejected.context).ok()?;
+        let read_login = |scope: &LoginScope| rejected.context.logins.read(scope);
+        let search = sources::find(rejected.registry, rejected.context, &read_login).ok()?;
         match search.resolved?.identity {
             ResolvedIdentity::Exchanged(identity) if identity.key() != rejected.identity.key() => {
                 let request = TokenRequest {

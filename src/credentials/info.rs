@@ -98,7 +98,7 @@ impl Broker<'_> {
         logins: &LoginSnapshot<'_>,
     ) -> Result<Option<ActiveSource>> {
         let context = self.source_context(registry);
-        let search = sources::find_with(registry, &context, &|scope| logins.read(scope))?;
+        let search = sources::find(registry, &context, &|scope| logins.read(scope))?;
         Ok(search.resolved.as_ref().map(ActiveSource::of))
     }
 
@@ -161,7 +161,7 @@ impl Broker<'_> {
         logins: &LoginSnapshot<'_>,
     ) -> Result<Option<CredentialInfo>> {
         let context = self.source_context_of(scope);
-        let search = sources::find_with(registry, &context, &|scope| logins.read(scope))?;
+        let search = sources::find(registry, &context, &|scope| logins.read(scope))?;
         let Some(resolved) = search.resolved else {
             return Ok(None);
         };

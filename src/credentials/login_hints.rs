@@ -34,7 +34,7 @@ impl Broker<'_> {
         deadline: Deadline,
     ) -> Result<Search<'a>> {
         let _span = tracing::debug_span!("find", %registry).entered();
-        sources::find_with(registry, context, &|scope| {
+        sources::find(registry, context, &|scope| {
             let lock = lock_for_hint(scope, context, deadline);
             let login = context.logins.read(scope)?;
             let login = login.filter(|login| !login.secret.is_empty());

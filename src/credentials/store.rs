@@ -68,7 +68,7 @@ impl Broker<'_> {
         }
         let scope = LoginScope::Registry(registry.clone());
         let _lock = self.lock_login(&scope);
-        let search = sources::find_with(registry, &context, &|scope| logins.read(scope));
+        let search = sources::find(registry, &context, &|scope| logins.read(scope));
         let active = search.map(|search| search.resolved);
         let resolved = active.as_ref().ok().and_then(Option::as_ref);
         if is_active_credential(registry, &login, resolved, &context) {

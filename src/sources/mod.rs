@@ -307,19 +307,12 @@ pub fn look_up_locally<'a>(
     Ok(LocalLookup::Unknown)
 }
 
-/// Returns what the active source has for the registry. Changes nothing.
+/// Returns what the active source has for the registry. Logins are read with `read_login`;
+/// nothing is changed.
 ///
 /// # Errors
 /// A source is invalid, or the one that the settings choose has no credentials.
-pub fn find<'a>(registry: &Registry, context: &'a SourceContext<'a>) -> Result<Search<'a>> {
-    find_with(registry, context, &|scope| context.logins.read(scope))
-}
-
-/// Returns the same as [`find`], with logins that `read_login` reads.
-///
-/// # Errors
-/// See [`find`].
-pub fn find_with<'a>(
+pub fn find<'a>(
     registry: &Registry,
     context: &'a SourceContext<'a>,
     read_login: &ReadLogin<'_>,

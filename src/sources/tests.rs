@@ -109,7 +109,8 @@ impl Machine {
     /// `credential …`.
     pub(super) fn found(&self, host: &str) -> Result<Option<String>> {
         self.look(host, |registry, context| {
-            let resolved = find(registry, context)?.resolved;
+            let read_login = |scope: &LoginScope| context.logins.read(scope);
+            let resolved = find(registry, context, &read_login)?.resolved;
             Ok(resolved.map(|resolved| match resolved.identity {
                 ResolvedIdentity::AccessToken(token) => format!("token {}", token.expose()),
                 ResolvedIdentity::Credential(credential) => {

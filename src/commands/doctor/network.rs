@@ -54,7 +54,8 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
     let Some(broker) = context.broker() else {
         return diagnostics;
     };
-    let registries = context.registries(&broker.login_snapshot());
+    let logins = broker.login_snapshot();
+    let registries = context.registries(&logins);
     let mut endpoints: Vec<Endpoint> = Vec::new();
     for registry in &registries {
         let endpoint = broker.endpoint_of(&LoginScope::Registry(registry.clone()));
@@ -65,7 +66,7 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
     for endpoint in &endpoints {
         diagnostics.extend(iam(endpoint, &broker));
     }
-    let probe = CredentialCheck::new(&broker);
+    let probe = CredentialCheck::new(&broker, logins);
     diagnostics.extend(
         registries
             .iter()
