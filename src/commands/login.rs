@@ -221,9 +221,8 @@ fn log_in(
     cache_token(&login_context, &login, &final_token, authenticated_at);
     redundant_logins::delete_expired(&scopes, arguments.yes, &login_context);
     shadowing::warn_if_shadowed(&scopes, &login_context);
-    let owner = login.owner.clone();
     let key_name = created_key.map(|(key, _)| key.name);
-    Ok(StoredLogin::new(scopes, &login, owner, key_name, &logins))
+    Ok(StoredLogin::new(scopes, login, key_name, &logins))
 }
 
 /// Caches the token of a login. `authenticated_at` is when IAM accepted the identity:

@@ -9,8 +9,10 @@ use super::scopes::not_stored;
 use super::warnings::Warnings;
 use crate::credential::Credential;
 use crate::credentials::Broker;
+use crate::credentials::Replacement;
 use crate::error::Error;
 use crate::error::Result;
+use crate::iam::api_keys::CreatedApiKey;
 use crate::iam::owner::Owner;
 use crate::login::IssuedKey;
 use crate::login::Login;
@@ -95,24 +97,7 @@ fn rotate(
     let owner = Owner::of(&access_token);
     let (created, issued) =
         api_key_lifecycle::create(login_context, &access_token, owner.as_ref(), days)?;
-    let (broker, logins) = (login_context.broker, login_context.logins);
-    // Another process may have changed a login in the meantime.
-    let successor = |former: Option<&Login>| {
-        let former = former.filter(|login| has_key(login, &old_key.id))?;
-        let login = with_new_key(former.clone(), &created.key, owner.as_ref());
-        Some(login.with_issued_key(api_key_lifecycle::issued_key(&created)))
-    };
-    let stored = scopes_with_key(&old_key.id, logins)
-        .and_then(|scopes| broker.replace_logins(&scopes, logins, &successor))
-        .and_then(|replacements| {
-            if replacements.is_empty() {
-                return Err(Error::temporary(format!(
-                    "{} was changed or deleted by another process, so its API key was not replaced",
-                    login_for(scope)
-                )));
-            }
-            Ok(replacements)
-        });
+    let stored = store_new_key(login_context, scope, old_key, &created, owner.as_ref());
     let replacements = stored.map_err(|error| {
         let cleanup_note = api_key_lifecycle::delete_unused(login_context, &access_token, &created);
         error.with_note(&cleanup_note)
@@ -120,6 +105,7 @@ fn rotate(
     let mut stored = replacements.iter().map(|replacement| &replacement.login);
     if let Some(login) = stored.find(|login| login.trusted_profile.is_none()) {
         let token = &issued.access_token;
+        let broker = login_context.broker;
         broker.cache_token(&login_context.endpoint, login, token, issued.lifetime);
     }
     let _progress = login_context.progress("Deleting the old API key");
@@ -134,15 +120,38 @@ fn rotate(
         ));
     }
     let login = replacements.first().map_or(old, |first| &first.login);
+    let login = login.clone().with_owner(login.owner.clone().or(owner));
     let scopes = replacements.iter().map(|it| it.scope.clone()).collect();
-    let owner = login.owner.clone().or(owner);
-    Ok(StoredLogin::new(
-        scopes,
-        login,
-        owner,
-        Some(created.name),
-        logins,
-    ))
+    let (key_name, logins) = (Some(created.name), login_context.logins);
+    Ok(StoredLogin::new(scopes, login, key_name, logins))
+}
+
+/// Stores a new key in all logins that still have the old one.
+///
+/// # Errors
+/// See [`Broker::replace_logins`]; or no login has the old key any more.
+fn store_new_key(
+    login_context: &LoginContext<'_>,
+    scope: &LoginScope,
+    old_key: &IssuedKey,
+    created: &CreatedApiKey,
+    owner: Option<&Owner>,
+) -> Result<Vec<Replacement>> {
+    let LoginContext { broker, logins, .. } = login_context;
+    let successor = |former: Option<&Login>| {
+        let former = former.filter(|login| has_key(login, &old_key.id))?;
+        let login = with_new_key(former.clone(), &created.key, owner);
+        Some(login.with_issued_key(api_key_lifecycle::issued_key(created)))
+    };
+    let scopes = scopes_with_key(&old_key.id, logins)?;
+    let replacements = broker.replace_logins(&scopes, logins, &successor)?;
+    if replacements.is_empty() {
+        return Err(Error::temporary(format!(
+            "{} was changed or deleted by another process, so its API key was not replaced",
+            login_for(scope)
+        )));
+    }
+    Ok(replacements)
 }
 
 /// Returns the scopes of the logins with the API key of this ID. A login that cannot be read

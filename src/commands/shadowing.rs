@@ -218,13 +218,10 @@ pub(super) fn warn_after_logout(
     broker: &Broker<'_>,
     warnings: &Warnings<'_>,
 ) {
-    let default = [LoginScope::Default];
-    let scopes: &mut dyn Iterator<Item = &LoginScope> = if deleted.is_empty() && missing.is_empty()
-    {
-        &mut default.iter()
-    } else {
-        &mut deleted.iter().chain(missing)
-    };
+    let mut scopes: Vec<&LoginScope> = deleted.iter().chain(missing).collect();
+    if scopes.is_empty() {
+        scopes.push(&LoginScope::Default);
+    }
     let mut remaining: Vec<(ActiveSource, Vec<String>)> = Vec::new();
     for scope in scopes {
         for (name, registry) in registries_of(scope, logins, broker) {

@@ -7,7 +7,6 @@ use serde::Serialize;
 use crate::commands::json::OwnerJson;
 use crate::commands::json::ScopeJson;
 use crate::commands::scopes::scope_list;
-use crate::iam::owner::Owner;
 use crate::iam::trusted_profile::TrustedProfile;
 use crate::keychain::Backend;
 use crate::login::IssuedKey;
@@ -57,10 +56,7 @@ struct ApiKeyJson {
 /// A login that was just stored.
 pub(in crate::commands) struct StoredLogin {
     scopes: Vec<LoginScope>,
-    username: String,
-    owner: Option<Owner>,
-    trusted_profile: Option<TrustedProfile>,
-    key: Option<IssuedKey>,
+    login: Login,
     key_name: Option<String>,
     keychain: Option<Backend>,
 }
@@ -68,34 +64,32 @@ pub(in crate::commands) struct StoredLogin {
 impl StoredLogin {
     pub(in crate::commands) fn new(
         scopes: Vec<LoginScope>,
-        login: &Login,
-        owner: Option<Owner>,
+        login: Login,
         key_name: Option<String>,
         logins: &LoginSnapshot<'_>,
     ) -> Self {
         let keychain = scopes.first().map(|scope| logins.backend(scope));
         Self {
-            username: login.username.clone(),
-            owner,
-            trusted_profile: login.trusted_profile.clone(),
-            key: login.issued_key.clone(),
+            scopes,
+            login,
             key_name,
             keychain: keychain.and_then(|keychain| keychain.ok().flatten()),
-            scopes,
         }
     }
 
     pub(super) fn to_json(&self) -> LoginJson {
-        let profile = self.trusted_profile.as_ref().map(|profile| match profile {
+        let login = &self.login;
+        let profile = login.trusted_profile.as_ref();
+        let profile = profile.map(|profile| match profile {
             TrustedProfile::Id(text) | TrustedProfile::Crn(text) => text.clone(),
             TrustedProfile::Name { name, .. } => name.clone(),
         });
         LoginJson {
             scopes: self.scopes.iter().map(ScopeJson::from).collect(),
-            username: self.username.clone(),
-            owner: self.owner.as_ref().map(OwnerJson::from),
+            username: login.username.clone(),
+            owner: login.owner.as_ref().map(OwnerJson::from),
             trusted_profile: profile,
-            api_key: self.key.as_ref().map(|key| ApiKeyJson {
+            api_key: login.issued_key.as_ref().map(|key| ApiKeyJson {
                 id: key.id.clone(),
                 name: self.key_name.clone(),
                 expires_at: key.expires_at,
@@ -109,7 +103,7 @@ impl StoredLogin {
 impl fmt::Display for StoredLogin {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scopes = scope_list(&self.scopes);
-        match &self.owner {
+        match &self.login.owner {
             Some(owner) => writeln!(formatter, "Logged in to {scopes} as {owner}")?,
             None => writeln!(
                 formatter,
@@ -120,7 +114,7 @@ impl fmt::Display for StoredLogin {
             .keychain
             .map_or("the system's keychain", Backend::described);
         write!(formatter, "Saved in {keychain}")?;
-        if let Some(IssuedKey { id, expires_at }) = &self.key {
+        if let Some(IssuedKey { id, expires_at }) = &self.login.issued_key {
             let name = self.key_name.as_deref().unwrap_or_default();
             let expiry = expires_at.map_or("does not expire".into(), |time| {
                 format!("expires on {}", time::day(time))
@@ -131,7 +125,7 @@ impl fmt::Display for StoredLogin {
                 "\nIts API key '{name}' ({id}) {expiry}. To replace it, run '{}'",
                 scope.rotate_command()
             )?;
-        } else if LoginKind::of(&self.username) == LoginKind::RefreshToken {
+        } else if self.login.kind() == LoginKind::RefreshToken {
             write!(
                 formatter,
                 "\nThis session expires within days. For a lasting login, add --create-api-key"
