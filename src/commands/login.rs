@@ -178,47 +178,28 @@ fn log_in(
         endpoint,
         warnings,
     };
-    let authenticated = authenticate(arguments, &scopes, &login_context, stdio)?;
+    let mut identity = authenticate(arguments, &scopes, &login_context, stdio)?;
     let authenticated_at = broker.context.clock.elapsed();
-    let access_token = &authenticated.issued.access_token;
-    let identity_owner = Owner::of(access_token);
-    let assumed = match profile {
-        None => None,
-        Some(profile) => {
-            let profile = in_account_of(profile, identity_owner.as_ref());
-            Some((assume(&login_context, access_token, &profile)?, profile))
-        }
-    };
-    let assumed_token = assumed.as_ref().map(|(issued, _)| &issued.access_token);
-    let login_owner = Owner::of(assumed_token.unwrap_or(access_token));
-    let login_owner = login_owner.as_ref();
-    let confirmed = replacement::confirm(&scopes, login_owner, arguments.yes, &login_context)?;
-    let created_key = match authenticated.key {
-        Some(_) => None,
-        None => key_for_session(
-            arguments,
-            &login_context,
-            access_token,
-            identity_owner.as_ref(),
-        )?,
-    };
-    let login = authenticated.login(created_key.as_ref().map(|(key, _)| key))?;
-    let (login, final_token) = match (assumed, &created_key) {
-        (Some((issued, profile)), _) => (login.assuming(profile), issued),
-        (None, Some((_, issued))) => (login, issued.clone()),
-        (None, None) => (login, authenticated.issued.clone()),
-    };
-    let login = login.with_owner(Owner::of(&final_token.access_token));
+    if let Some(profile) = profile {
+        let profile = in_account_of(profile, identity.owner().as_ref());
+        let issued = assume(&login_context, identity.access_token(), &profile)?;
+        identity.assumed = Some((issued, profile));
+    }
+    let owner = Owner::of(&identity.token().access_token);
+    let confirmed = replacement::confirm(&scopes, owner.as_ref(), arguments.yes, &login_context)?;
+    let created_key = key_for_session(arguments, &identity, &login_context)?;
+    let (login, token) = identity.login(created_key.as_ref())?;
     let stored = broker.replace_logins(&scopes, &logins, &|_| Some(login.clone()));
     let replacements = stored.map_err(|error| match &created_key {
         None => error,
         Some((key, _)) => {
+            let access_token = identity.access_token();
             let cleanup_note = api_key_lifecycle::delete_unused(&login_context, access_token, key);
             error.with_note(&cleanup_note)
         }
     })?;
-    replacement::warn(&replacements, login_owner, &confirmed, &login_context);
-    cache_token(&login_context, &login, &final_token, authenticated_at);
+    replacement::warn(&replacements, owner.as_ref(), &confirmed, &login_context);
+    cache_token(&login_context, &login, &token, authenticated_at);
     redundant_logins::delete_expired(&scopes, arguments.yes, &login_context);
     shadowing::warn_if_shadowed(&scopes, &login_context);
     let key_name = created_key.map(|(key, _)| key.name);
@@ -253,19 +234,47 @@ struct Authenticated {
     issued: TokenResponse,
     /// The API key that was exchanged; `None` for a session.
     key: Option<Secret>,
+    /// The trusted profile that it assumes, with a token of it.
+    assumed: Option<(TokenResponse, TrustedProfile)>,
 }
 
 impl Authenticated {
-    /// Returns the login to store: with the API key, with the one that was created for the
-    /// session, or with the session's refresh token.
-    fn login(&self, created: Option<&CreatedApiKey>) -> Result<Login> {
-        match (&self.key, created) {
-            (Some(key), _) => Ok(api_key_login(key)),
-            (None, Some(key)) => {
-                Ok(api_key_login(&key.key).with_issued_key(api_key_lifecycle::issued_key(key)))
+    /// Returns the identity's own token, not that of the trusted profile.
+    fn access_token(&self) -> &Secret {
+        &self.issued.access_token
+    }
+
+    /// Returns the owner of the identity's own token.
+    fn owner(&self) -> Option<Owner> {
+        Owner::of(self.access_token())
+    }
+
+    /// Returns the token of the login: that of the trusted profile, if one is assumed.
+    fn token(&self) -> &TokenResponse {
+        let assumed = self.assumed.as_ref();
+        assumed.map_or(&self.issued, |(issued, _)| issued)
+    }
+
+    /// Returns the login to store, and a token of it: with the API key, with the one that was
+    /// created for the session, or with the session's refresh token.
+    fn login(
+        &self,
+        created: Option<&(CreatedApiKey, TokenResponse)>,
+    ) -> Result<(Login, TokenResponse)> {
+        let login = match (&self.key, created) {
+            (Some(key), _) => api_key_login(key),
+            (None, Some((key, _))) => {
+                api_key_login(&key.key).with_issued_key(api_key_lifecycle::issued_key(key))
             }
-            (None, None) => session_login(&self.issued),
-        }
+            (None, None) => session_login(&self.issued)?,
+        };
+        let (login, token) = match (&self.assumed, created) {
+            (Some((issued, profile)), _) => (login.assuming(profile.clone()), issued),
+            (None, Some((_, issued))) => (login, issued),
+            (None, None) => (login, &self.issued),
+        };
+        let owner = Owner::of(&token.access_token);
+        Ok((login.with_owner(owner), token.clone()))
     }
 }
 
@@ -275,7 +284,11 @@ fn authenticate(
     login_context: &LoginContext<'_>,
     stdio: &mut Stdio<'_>,
 ) -> Result<Authenticated> {
-    let session = |issued| Authenticated { issued, key: None };
+    let session = |issued| Authenticated {
+        issued,
+        key: None,
+        assumed: None,
+    };
     let terminal = login_context.broker.context.terminal;
     if arguments.sso {
         return log_in_with_passcode(&login_context.iam(), terminal).map(session);
@@ -306,6 +319,7 @@ fn authenticate(
     Ok(Authenticated {
         issued,
         key: Some(key),
+        assumed: None,
     })
 }
 
@@ -386,21 +400,27 @@ fn assume(
     })
 }
 
-/// Creates the API key to store instead of the session, if the person wants one.
+/// Creates the API key to store instead of a session, if the person wants one.
 fn key_for_session(
     arguments: &Arguments,
+    identity: &Authenticated,
     login_context: &LoginContext<'_>,
-    access_token: &Secret,
-    owner: Option<&Owner>,
 ) -> Result<Option<(CreatedApiKey, TokenResponse)>> {
-    let days = arguments.days();
-    if arguments.create_api_key {
-        return api_key_lifecycle::create(login_context, access_token, owner, days).map(Some);
-    }
-    if !wants_api_key(login_context, owner, days)? {
+    if identity.key.is_some() {
         return Ok(None);
     }
-    match api_key_lifecycle::create(login_context, access_token, owner, days) {
+    let (days, owner) = (arguments.days(), identity.owner());
+    let create = || {
+        let access_token = identity.access_token();
+        api_key_lifecycle::create(login_context, access_token, owner.as_ref(), days)
+    };
+    if arguments.create_api_key {
+        return create().map(Some);
+    }
+    if !wants_api_key(login_context, owner.as_ref(), days)? {
+        return Ok(None);
+    }
+    match create() {
         Ok(key) => Ok(Some(key)),
         Err(error) => {
             login_context.warn(format!("{error}. The session is stored instead"));
