@@ -76,6 +76,10 @@ pub const COLUMNS: &str = "COLUMNS";
 /// A PEM file with additional trusted certificate authorities, with the name from OpenSSL.
 pub const CERTIFICATE_FILE: &str = "SSL_CERT_FILE";
 
+/// Directories of certificate authorities that replace the system's
+/// (`rustls-native-certs`), with the name from OpenSSL.
+pub const CERTIFICATE_DIRECTORY: &str = "SSL_CERT_DIR";
+
 /// A compute resource token, or `@file` (IBM Cloud CLI, `env_var_cli.md`).
 pub const COMPUTE_RESOURCE_TOKEN: &str = "IBMCLOUD_CR_TOKEN";
 

@@ -12,9 +12,9 @@ use docker_credential_icr::cli;
 use docker_credential_icr::context::Context;
 use docker_credential_icr::context::Stdio;
 use docker_credential_icr::context::SystemPaths;
-use docker_credential_icr::environment;
 use docker_credential_icr::environment::Environment;
 use docker_credential_icr::fs;
+use docker_credential_icr::http::certificates::CertificatePaths;
 use docker_credential_icr::http::client::Https;
 use docker_credential_icr::keychain;
 use docker_credential_icr::lock::LockDirectory;
@@ -47,10 +47,6 @@ fn main() -> ExitCode {
     if let Some(code) = keychain::bus_relay::run_behind(&arguments, &environment) {
         return code;
     }
-    let certificate_file = environment
-        .text(environment::CERTIFICATE_FILE)
-        .ok()
-        .flatten();
     let state = state_directory();
     let context = Context {
         clock: &SystemClock::start(),
@@ -80,7 +76,7 @@ fn main() -> ExitCode {
         start_background_refresh: &|registry| start_background_refresh(registry, &environment),
         secure_random: &SystemRandom::new(),
         terminal: &SystemTerminal::new(&environment),
-        transport: &Https::trusting(certificate_file.map(PathBuf::from)),
+        transport: &Https::trusting(CertificatePaths::of(&environment)),
         environment: &environment,
     };
     let output = std::io::stdout();

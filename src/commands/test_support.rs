@@ -32,7 +32,7 @@ pub(super) fn with_iam<T>(
     requests(&Iam {
         endpoint: Endpoint::parse(&cloud.url()).unwrap(),
         http: Http {
-            transport: &Https::trusting(None),
+            transport: &Https::default(),
             clock,
             random: &|| 7,
             limits,

@@ -4,19 +4,25 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::bail;
 use reqwest::Certificate;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
-#[cfg(all(unix, not(target_os = "macos")))]
 use super::exhaustion::FEW_FILES;
 use super::exhaustion::exhausted_resource;
 use super::transport::ProxyPolicy;
 use super::transport::TransportError;
+use crate::environment;
+use crate::environment::Environment;
 use crate::fs;
 use crate::time::run_with_timeout;
 
 /// The size limit of a certificate file, in bytes: ninety times the usual bundle.
 const MAX_CERTIFICATE_FILE: u64 = 16 * 1024 * 1024;
+
+/// Where each section of a PEM file begins.
+const SECTION_START: &[u8] = b"-----BEGIN ";
 
 /// Where Linux distributions store the system's certificate authorities (the list of
 /// Go's `crypto/x509`, `root_linux.go`). Other systems have none of these files.
@@ -28,29 +34,98 @@ const SYSTEM_BUNDLES: [&str; 5] = [
     "/etc/ssl/cert.pem",
 ];
 
-pub(super) fn additional_certificates(
-    path: Option<&Path>,
-) -> Result<Vec<Certificate>, TransportError> {
-    let Some(path) = path else {
-        return Ok(Vec::new());
-    };
-    let mut certificates =
-        certificates_in(path).map_err(|error| match exhausted_resource(error.as_ref()) {
-            Some(reason) => TransportError::Local(reason),
-            None => TransportError::Untrusted(format!(
-                "cannot use {}, the file in $SSL_CERT_FILE ({})",
-                path.display(),
-                error.root_cause()
-            )),
-        })?;
-    // On Linux the variable also makes the verifier leave the system's file out.
-    certificates.extend(system_bundle());
-    Ok(certificates)
+/// Where a person says that certificate authorities are.
+#[derive(Clone, Debug, Default)]
+pub struct CertificatePaths {
+    /// A file with additional ones.
+    pub file: Option<PathBuf>,
+    /// Directories that replace the system's. Only Linux has this.
+    pub directories: Vec<PathBuf>,
 }
 
-fn system_bundle() -> Vec<Certificate> {
+impl CertificatePaths {
+    /// Returns the paths in `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+    pub fn of(environment: &Environment) -> Self {
+        let text = |name| environment.text(name).ok().flatten();
+        let directories = text(environment::CERTIFICATE_DIRECTORY).filter(|_| READS_FILES);
+        // The TLS library reads the variable in the same way.
+        let directories = directories.map(|list| std::env::split_paths(list).collect());
+        let mut directories: Vec<PathBuf> = directories.unwrap_or_default();
+        directories.retain(|path| !path.as_os_str().is_empty());
+        Self {
+            file: text(environment::CERTIFICATE_FILE).map(PathBuf::from),
+            directories,
+        }
+    }
+
+    /// Returns why the first directory that gives no authority gives none.
+    pub fn unusable_directory(&self) -> Option<String> {
+        self.directories.iter().find_map(|path| {
+            let reason = match std::fs::read_dir(path) {
+                Err(error) => error.to_string(),
+                Ok(_) if !directory_bundle(path).certificates.is_empty() => return None,
+                Ok(_) => "it contains no certificate".to_owned(),
+            };
+            Some(format!(
+                "cannot use {}, the directory in ${} ({reason})",
+                path.display(),
+                environment::CERTIFICATE_DIRECTORY
+            ))
+        })
+    }
+}
+
+/// Certificates that can be used, and how many cannot.
+#[derive(Default)]
+struct Bundle {
+    certificates: Vec<CertificateDer<'static>>,
+    unreadable: usize,
+}
+
+impl Bundle {
+    /// Creates a bundle of those that are X.509 certificates.
+    fn of(certificates: impl IntoIterator<Item = Option<CertificateDer<'static>>>) -> Self {
+        let mut bundle = Self::default();
+        for certificate in certificates {
+            match certificate.filter(|it| webpki::anchor_from_trusted_cert(it).is_ok()) {
+                Some(certificate) => bundle.certificates.push(certificate),
+                None => bundle.unreadable += 1,
+            }
+        }
+        bundle
+    }
+}
+
+/// Returns the authorities of the file and those of the system, without unreadable ones.
+pub(super) fn additional_certificates(
+    paths: &CertificatePaths,
+) -> Result<Vec<Certificate>, TransportError> {
+    let Some(path) = &paths.file else {
+        return Ok(Vec::new());
+    };
+    let mut certificates = file_bundle(path)
+        .map_err(|error| match exhausted_resource(error.as_ref()) {
+            Some(reason) => TransportError::Local(reason),
+            None => TransportError::UntrustedServer {
+                reason: format!(
+                    "cannot use {}, the file in ${} ({})",
+                    path.display(),
+                    environment::CERTIFICATE_FILE,
+                    error.root_cause()
+                ),
+                hint: "Set SSL_CERT_FILE to a file of certificates (PEM), or unset it",
+            },
+        })?
+        .certificates;
+    // On Linux the variable also makes the verifier leave the system's file out.
+    certificates.extend(system_bundle().certificates);
+    let certificates = certificates.iter().map(|der| Certificate::from_der(der));
+    Ok(certificates.flatten().collect())
+}
+
+fn system_bundle() -> Bundle {
     let mut bundles = SYSTEM_BUNDLES.iter();
-    let bundle = bundles.find_map(|path| certificates_in(Path::new(path)).ok());
+    let bundle = bundles.find_map(|path| file_bundle(Path::new(path)).ok());
     bundle.unwrap_or_default()
 }
 
@@ -61,80 +136,186 @@ pub struct Authorities {
     pub system: Option<usize>,
     /// The additional file, and how many authorities it contains.
     pub further: Option<(PathBuf, usize)>,
+    /// How many certificates cannot be read.
+    pub unreadable: usize,
 }
 
 /// Returns the authorities that [`Https`](super::client::Https) trusts with the same
-/// file, within `limit`.
+/// paths, within `limit`.
 ///
 /// # Errors
-/// The file cannot be used, or there is no authority at all.
+/// The reason, and a hint: the file cannot be used, or there is no authority at all.
 pub fn authorities(
-    certificate_file: Option<PathBuf>,
+    paths: CertificatePaths,
     limit: Duration,
-) -> Result<Authorities, String> {
+) -> Result<Authorities, (String, Option<&'static str>)> {
     let found = run_with_timeout(limit, move || {
         // Built as for a request, so that it fails in the same way.
-        super::client::build(certificate_file.as_deref(), limit, ProxyPolicy::Direct)?;
-        let further = certificate_file.map(|path| {
-            let count = certificates_in(&path).map_or(0, |found| found.len());
-            (path, count)
+        super::client::build(&paths, limit, ProxyPolicy::Direct)?;
+        let system = system_authorities(&paths);
+        let mut unreadable = system.as_ref().map_or(0, |bundle| bundle.unreadable);
+        let further = paths.file.map(|path| {
+            let bundle = file_bundle(&path).unwrap_or_default();
+            unreadable += bundle.unreadable;
+            (path, bundle.certificates.len())
         });
         Ok(Authorities {
-            system: system_authorities(further.is_some()),
+            system: system.map(|bundle| bundle.certificates.len()),
             further,
+            unreadable,
         })
     });
-    let late = || TransportError::Untrusted("they cannot be read in time".into());
-    found
-        .unwrap_or_else(|| Err(late()))
-        .map_err(|error| match error {
+    let late = "the trusted certificate authorities cannot be read in time";
+    match found {
+        None | Some(Err(TransportError::NoAnswer { .. })) => Err((late.to_owned(), None)),
+        Some(Ok(authorities)) => Ok(authorities),
+        Some(Err(TransportError::UntrustedServer { reason, hint })) => Err((reason, Some(hint))),
+        Some(Err(
             TransportError::Local(reason)
             | TransportError::Network(reason)
             | TransportError::Unreachable(reason)
-            | TransportError::Untrusted(reason) => reason,
-            TransportError::NoAnswer { .. } => "they cannot be read in time".to_owned(),
-        })
+            | TransportError::Untrusted(reason),
+        )) => Err((reason, None)),
+    }
 }
 
-/// Returns the number of authorities in the system's files.
+/// Whether the TLS library reads certificate authorities from files. macOS and Windows
+/// check each certificate themselves.
+const READS_FILES: bool = cfg!(all(unix, not(target_os = "macos")));
+
+/// Returns the authorities in the system's files, or in the directories that replace them.
 #[cfg(all(unix, not(target_os = "macos")))]
-fn system_authorities(has_further: bool) -> Option<usize> {
-    Some(if has_further {
-        system_bundle().len()
-    } else {
-        rustls_native_certs::load_native_certs().certs.len()
-    })
+fn system_authorities(paths: &CertificatePaths) -> Option<Bundle> {
+    if paths.file.is_some() {
+        return Some(system_bundle());
+    }
+    let store = rustls_native_certs::load_native_certs();
+    let errors = store.errors.len();
+    Some(unreadable_too(
+        Bundle::of(store.certs.into_iter().map(Some)),
+        errors,
+    ))
+}
+
+/// Returns the authorities in a directory. Those that cannot be read are counted.
+#[cfg(all(unix, not(target_os = "macos")))]
+fn directory_bundle(path: &Path) -> Bundle {
+    let store = rustls_native_certs::load_certs_from_paths(None, Some(path));
+    let errors = store.errors.len();
+    unreadable_too(Bundle::of(store.certs.into_iter().map(Some)), errors)
+}
+
+#[cfg(all(unix, not(target_os = "macos")))]
+fn unreadable_too(bundle: Bundle, further: usize) -> Bundle {
+    Bundle {
+        unreadable: bundle.unreadable + further,
+        ..bundle
+    }
 }
 
 /// Returns the exhausted resource if the system's authorities cannot be read. If they
 /// can be read now, the resource was open files, some of which the failed HTTP client has
-/// closed, unless the `further` authorities are the cause.
+/// closed, unless additional authorities are the cause.
 #[cfg(all(unix, not(target_os = "macos")))]
-pub(super) fn trust_store_exhaustion(has_further: bool) -> Option<String> {
+pub(super) fn trust_store_exhaustion(paths: &CertificatePaths) -> Option<String> {
     let store = rustls_native_certs::load_native_certs();
     let resource = store
         .errors
         .iter()
         .find_map(|error| exhausted_resource(error));
     let reason = || format!("{FEW_FILES} to read the certificate authorities");
-    resource.or_else(|| (!has_further && !store.certs.is_empty()).then(reason))
+    resource.or_else(|| {
+        let is_readable = !Bundle::of(store.certs.into_iter().map(Some))
+            .certificates
+            .is_empty();
+        (paths.file.is_none() && is_readable).then(reason)
+    })
 }
 
 /// Returns nothing: no files are read.
 #[cfg(not(all(unix, not(target_os = "macos"))))]
-pub(super) fn trust_store_exhaustion(_has_further: bool) -> Option<String> {
+pub(super) fn trust_store_exhaustion(_paths: &CertificatePaths) -> Option<String> {
     None
 }
 
-/// Returns nothing: macOS and Windows check each certificate themselves.
+/// Returns nothing: no files are read.
 #[cfg(not(all(unix, not(target_os = "macos"))))]
-fn system_authorities(_has_further: bool) -> Option<usize> {
+fn system_authorities(_paths: &CertificatePaths) -> Option<Bundle> {
     None
 }
 
-fn certificates_in(path: &Path) -> anyhow::Result<Vec<Certificate>> {
+/// Returns nothing: no directory is used.
+#[cfg(not(all(unix, not(target_os = "macos"))))]
+fn directory_bundle(_path: &Path) -> Bundle {
+    Bundle::default()
+}
+
+/// Returns the certificates in a PEM file.
+///
+/// # Errors
+/// The file cannot be read, or no certificate in it.
+fn file_bundle(path: &Path) -> anyhow::Result<Bundle> {
     let pem = fs::read_bytes(path, MAX_CERTIFICATE_FILE)?;
-    let certificates = Certificate::from_pem_bundle(&pem)?;
-    ensure!(!certificates.is_empty(), "it contains no certificate");
-    Ok(certificates)
+    let bundle = Bundle::of(sections(&pem).filter_map(certificate_in));
+    match (bundle.certificates.len(), bundle.unreadable) {
+        (0, 0) => bail!("it contains no certificate"),
+        (0, 1) => bail!("its certificate is unreadable"),
+        (0, count) => bail!("all {count} certificates in it are unreadable"),
+        _ => Ok(bundle),
+    }
+}
+
+/// Returns the parts of a PEM file, each from the beginning of a section to that of the
+/// next one. A section that is cut off, or does not end in a line of its own, so leaves
+/// the next one readable.
+fn sections(pem: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let starts = pem.windows(SECTION_START.len()).enumerate();
+    let mut starts: Vec<usize> = starts
+        .filter(|(_, window)| *window == SECTION_START)
+        .map(|(start, _)| start)
+        .collect();
+    starts.push(pem.len());
+    let ranges: Vec<(usize, usize)> = starts.windows(2).map(|it| (it[0], it[1])).collect();
+    ranges.into_iter().map(|(start, end)| &pem[start..end])
+}
+
+/// Returns the certificate of a section: `None` if the section is something else, and
+/// `Some(None)` if it cannot be read.
+fn certificate_in(section: &[u8]) -> Option<Option<CertificateDer<'static>>> {
+    let read = CertificateDer::pem_slice_iter(section).next()?;
+    Some(read.ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use icr_emulator::Authority;
+
+    use super::*;
+
+    #[test]
+    fn an_unreadable_certificate_leaves_the_others_readable() {
+        let directory = tempfile::tempdir().unwrap();
+        let authority = Authority::create(directory.path()).unwrap();
+        let good = std::fs::read_to_string(authority.certificate_path()).unwrap();
+        let damaged = "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n";
+        let not_x509 = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        let key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+        let half = &good[..good.len() / 2];
+        let last_line_open = good.trim_end();
+        for (text, readable, unreadable) in [
+            (good.clone(), 1, 0),
+            (format!("# Comment\n{good}{key}{good}"), 2, 0),
+            (good.replace('\n', "\r\n"), 1, 0),
+            (format!("{damaged}{good}"), 1, 1),
+            (format!("{good}{damaged}{good}"), 2, 1),
+            (format!("{not_x509}{good}"), 1, 1),
+            (format!("{half}\n{good}"), 1, 1),
+            (format!("{good}{half}"), 1, 1),
+            (format!("{last_line_open}{good}"), 2, 0),
+        ] {
+            let bundle = Bundle::of(sections(text.as_bytes()).filter_map(certificate_in));
+            let counts = (bundle.certificates.len(), bundle.unreadable);
+            assert_eq!(counts, (readable, unreadable), "{text}");
+        }
+    }
 }

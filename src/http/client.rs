@@ -4,16 +4,17 @@
 use std::error::Error;
 use std::io::Read;
 use std::mem::ManuallyDrop;
-use std::path::Path;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use once_cell::unsync::OnceCell;
+use reqwest::Url;
 use reqwest::blocking::Client;
+use reqwest::blocking::ClientBuilder;
 use reqwest::header::HeaderValue;
 use reqwest::redirect::Policy;
 
+use super::certificates::CertificatePaths;
 use super::certificates::additional_certificates;
 use super::certificates::trust_store_exhaustion;
 use super::exhaustion::cause_of;
@@ -21,6 +22,8 @@ use super::exhaustion::exhausted_resource;
 use super::exhaustion::local_error;
 use super::exhaustion::root_cause;
 use super::name_lookup::SystemLookup;
+use super::tls_error::UnverifiedServer;
+use super::tls_error::untrusted_server;
 use super::transport::Authorization;
 use super::transport::Body;
 use super::transport::Method;
@@ -32,6 +35,9 @@ use super::transport::TransportError;
 use crate::secret::Secret;
 use crate::time::try_with_timeout;
 
+/// How long a server is asked why its certificate was not accepted.
+const MAX_EXPLANATION_TIME: Duration = Duration::from_secs(3);
+
 /// The size limit of a response, in bytes.
 const MAX_BODY: u64 = 1024 * 1024;
 
@@ -41,7 +47,7 @@ const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VE
 /// trust store takes longer than a `get` from the cache.
 #[derive(Debug, Default)]
 pub struct Https {
-    certificate_file: Option<PathBuf>,
+    certificate_paths: CertificatePaths,
     // Never dropped, because dropping waits for a name lookup that may hang.
     direct: OnceCell<ManuallyDrop<Client>>,
     proxied: OnceCell<ManuallyDrop<Client>>,
@@ -49,10 +55,10 @@ pub struct Https {
 
 impl Https {
     /// Creates a transport that trusts the system's authorities and those in
-    /// `certificate_file` (PEM).
-    pub fn trusting(certificate_file: Option<PathBuf>) -> Self {
+    /// `certificate_paths`.
+    pub fn trusting(certificate_paths: CertificatePaths) -> Self {
         Self {
-            certificate_file,
+            certificate_paths,
             direct: OnceCell::new(),
             proxied: OnceCell::new(),
         }
@@ -65,16 +71,16 @@ impl Https {
             ProxyPolicy::Proxied => &self.proxied,
         };
         let client = client.get_or_try_init(|| {
-            let certificate_file = self.certificate_file.clone();
+            let certificate_paths = self.certificate_paths.clone();
             let connect_timeout = request.connect_timeout;
             // Reading a certificate file may never end (a pipe, say).
             try_with_timeout(request.timeout, move || {
-                build(certificate_file.as_deref(), connect_timeout, proxy)
+                build(&certificate_paths, connect_timeout, proxy)
             })
             .unwrap_or_else(|unfinished| {
                 Err(local_error(unfinished).unwrap_or_else(|| {
                     let reason = "the trusted certificate authorities cannot be read in time";
-                    TransportError::Untrusted(reason.into())
+                    no_authorities(reason.to_owned())
                 }))
             })
             .map(ManuallyDrop::new)
@@ -84,38 +90,54 @@ impl Https {
 }
 
 pub(super) fn build(
-    certificate_file: Option<&Path>,
+    certificate_paths: &CertificatePaths,
     connect_timeout: Duration,
     proxy: ProxyPolicy,
 ) -> Result<Client, TransportError> {
-    // Fails only if a default is installed already, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = Client::builder()
-        .user_agent(USER_AGENT)
-        .dns_resolver(Arc::new(SystemLookup))
-        .redirect(Policy::none())
-        .connect_timeout(connect_timeout)
-        .tls_certs_merge(additional_certificates(certificate_file)?);
-    if proxy == ProxyPolicy::Direct {
-        builder = builder.no_proxy();
-    }
-    let advice = if cfg!(any(target_os = "macos", windows)) {
-        "check the system's certificates, and $SSL_CERT_FILE if it is set"
-    } else {
-        "install the system's CA certificates (package ca-certificates)"
-    };
+    let certificates = additional_certificates(certificate_paths)?;
+    let builder = common_builder(connect_timeout, proxy).tls_certs_merge(certificates);
     builder.build().map_err(|error| {
         // The library does not report why it found no authorities.
-        match exhausted_resource(&error)
-            .or_else(|| trust_store_exhaustion(certificate_file.is_some()))
+        if let Some(reason) =
+            exhausted_resource(&error).or_else(|| trust_store_exhaustion(certificate_paths))
         {
-            Some(reason) => TransportError::Local(reason),
-            None => TransportError::Untrusted(format!(
-                "the trusted certificate authorities cannot be loaded: {} ({advice})",
+            return TransportError::Local(reason);
+        }
+        match certificate_paths.unusable_directory() {
+            Some(reason) => TransportError::UntrustedServer {
+                reason,
+                hint: "Set SSL_CERT_DIR to a directory of certificates (PEM), or unset it",
+            },
+            None => no_authorities(format!(
+                "the trusted certificate authorities cannot be loaded: {}",
                 root_cause(&error)
             )),
         }
     })
+}
+
+/// Returns the error for a machine without authorities.
+fn no_authorities(reason: String) -> TransportError {
+    let hint = if cfg!(any(target_os = "macos", windows)) {
+        "Check the system's certificates, and $SSL_CERT_FILE if it is set"
+    } else {
+        "Install the system's CA certificates (package ca-certificates)"
+    };
+    TransportError::UntrustedServer { reason, hint }
+}
+
+fn common_builder(connect_timeout: Duration, proxy: ProxyPolicy) -> ClientBuilder {
+    // Fails only if a default is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = Client::builder()
+        .user_agent(USER_AGENT)
+        .dns_resolver(Arc::new(SystemLookup))
+        .redirect(Policy::none())
+        .connect_timeout(connect_timeout);
+    match proxy {
+        ProxyPolicy::Direct => builder.no_proxy(),
+        ProxyPolicy::Proxied => builder,
+    }
 }
 
 impl Transport for Https {
@@ -167,7 +189,10 @@ fn send(client: &Client, request: &Request) -> Result<Response, TransportError> 
             .header("Content-Type", "application/json")
             .body(text.expose().to_owned()),
     };
-    let response = builder.send().map_err(|error| transport_error(&error))?;
+    let response = {
+        let sent = builder.send();
+        sent.map_err(|error| transport_error(&error, request))?
+    };
     let header = |name: &str| {
         let value = response.headers().get(name)?;
         value.to_str().ok().map(str::to_owned)
@@ -203,14 +228,12 @@ fn sensitive(name: &str, value: &Secret) -> Result<HeaderValue, TransportError> 
     Ok(value)
 }
 
-fn transport_error(error: &reqwest::Error) -> TransportError {
+fn transport_error(error: &reqwest::Error, request: &Request) -> TransportError {
     if let Some(reason) = exhausted_resource(error) {
         return TransportError::Local(reason);
     }
-    match certificate_error(error) {
-        Some(reason) => TransportError::Untrusted(format!(
-            "{reason} (if this network has a TLS proxy, add its certificate authority to the system's trust store, or set SSL_CERT_FILE to its file)"
-        )),
+    match rustls_error(error).filter(|_| error.is_connect()) {
+        Some(tls) => untrusted_server(tls, || unverified_server(request).unwrap_or_default()),
         None if error.is_timeout() => TransportError::NoAnswer {
             is_connected: !error.is_connect(),
         },
@@ -219,16 +242,32 @@ fn transport_error(error: &reqwest::Error) -> TransportError {
     }
 }
 
-/// Returns the text of the rustls error in the chain of `error`.
-fn certificate_error(error: &reqwest::Error) -> Option<String> {
+/// Returns the rustls error in the chain of `error`.
+fn rustls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
     let mut cause = error.source();
     while let Some(current) = cause {
         if let Some(tls) = current.downcast_ref::<rustls::Error>() {
-            return Some(tls.to_string());
+            return Some(tls);
         }
         cause = cause_of(current);
     }
     None
+}
+
+/// Asks the server of a request that was not sent for its start page, over a connection
+/// without a check of its certificate. Nothing of the request but the host is sent. The
+/// answer only explains why the certificate was not accepted.
+fn unverified_server(request: &Request) -> Option<UnverifiedServer> {
+    let timeout = MAX_EXPLANATION_TIME.min(request.timeout);
+    let client = common_builder(timeout, request.proxy)
+        .tls_danger_accept_invalid_certs(true)
+        .tls_info(true)
+        .timeout(timeout)
+        .build()
+        .ok()?;
+    let url = Url::parse(&request.url).ok()?.join("/").ok()?;
+    let response = client.get(url.clone()).send().ok()?;
+    Some(UnverifiedServer::of(&url, &response))
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod retry;
 mod service_error;
 #[cfg(test)]
 pub(crate) mod test_support;
+mod tls_error;
 pub mod transport;
 
 pub(crate) use api_request::ApiRequest;

@@ -132,6 +132,7 @@ impl AttemptError {
                     is_connected: false
                 }
                 | TransportError::Unreachable(_)
+                | TransportError::UntrustedServer { .. }
         );
         let error = match error {
             TransportError::Local(reason) => ServiceError::Unavailable(Outage::Local(reason)),
@@ -144,6 +145,9 @@ impl AttemptError {
                 note: unreachable_note,
             }),
             TransportError::Untrusted(reason) => ServiceError::InvalidResponse { reason },
+            TransportError::UntrustedServer { reason, hint } => {
+                ServiceError::UntrustedServer { reason, hint }
+            }
         };
         Self {
             error,

@@ -29,6 +29,13 @@ pub enum ServiceError {
         /// What is wrong, as the end of a sentence.
         reason: String,
     },
+    /// The server at its address has no trusted certificate, so no request was made.
+    UntrustedServer {
+        /// Why, as the end of a sentence.
+        reason: String,
+        /// What a person can do.
+        hint: &'static str,
+    },
     /// The input cannot be sent, so no request was made.
     Unusable {
         /// What is wrong with it, as the end of a sentence.
@@ -142,6 +149,11 @@ impl ServiceError {
                 service.name_and_address
             ))
             .with_hint(service.invalid_hint),
+            Self::UntrustedServer { reason, hint } => {
+                let address = &service.name_and_address;
+                Error::temporary(format!("{prefix}cannot trust {address}: {reason}"))
+                    .with_hint(hint)
+            }
             Self::Unusable { reason } => Error::user(format!("{prefix}{reason}")),
         }
     }

@@ -104,9 +104,16 @@ pub enum TransportError {
     },
     /// Temporary: no connection. The request was not sent.
     Unreachable(String),
-    /// Lasting: the server has no trusted certificate, its response is too large, or this
-    /// machine cannot check it.
+    /// Lasting: the response is too large, or the request fits no HTTP header.
     Untrusted(String),
+    /// Lasting: the server's certificate is not trusted, or no certificate can be checked.
+    /// The request was not sent.
+    UntrustedServer {
+        /// Why, as the end of a sentence.
+        reason: String,
+        /// What a person can do.
+        hint: &'static str,
+    },
 }
 
 /// Sends requests.

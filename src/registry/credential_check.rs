@@ -109,6 +109,9 @@ fn unreachable(registry: &Registry, error: TransportError) -> Error {
         TransportError::Untrusted(reason) => {
             return Error::user(format!("cannot trust the response of {registry}: {reason}"));
         }
+        TransportError::UntrustedServer { reason, hint } => {
+            return Error::user(format!("cannot trust {registry}: {reason}")).with_hint(hint);
+        }
     };
     Error::temporary(format!("{registry} is unreachable: {reason}"))
         .with_hint("Check the network and the proxy settings, and try again")

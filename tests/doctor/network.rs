@@ -131,6 +131,23 @@ fn certificates_are_checked_as_for_a_request() {
         "ok",
         &["the system's ", " and 1 in ", "authority.pem"],
     );
+    let damaged = "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n";
+    let path = healthy.env.path("authority/authority.pem");
+    let good = std::fs::read_to_string(&path).expect("PEM");
+    std::fs::write(&path, format!("{good}{damaged}{damaged}")).expect("a file");
+    healthy.reports(
+        "certificates",
+        "warning",
+        &[" and 1 in ", "skipped 2 unreadable certificates"],
+    );
+    std::fs::write(&path, format!("{damaged}{good}")).expect("a file");
+    healthy.reports(
+        "certificates",
+        "warning",
+        &["skipped 1 unreadable certificate"],
+    );
+    healthy.reports("iam", "ok", &[]);
+    std::fs::write(&path, good).expect("a file");
     healthy.env.set("SSL_CERT_FILE", "/nonexistent");
     healthy.reports(
         "certificates",
@@ -156,5 +173,28 @@ fn certificates_are_checked_as_for_a_request() {
         healthy.env.set("SSL_CERT_DIR", directory);
         let message = "trusts the 2 certificate authorities in $SSL_CERT_DIR";
         healthy.reports("certificates", "ok", &[message]);
+        let damaged_path = healthy.env.path("authority/damaged.pem");
+        std::fs::write(damaged_path, damaged).expect("a file");
+        let message = format!("{message}, and skipped 1 unreadable certificate");
+        healthy.reports("certificates", "warning", &[&message]);
+        healthy.env.set("SSL_CERT_DIR", "/nonexistent");
+        healthy.reports(
+            "certificates",
+            "problem",
+            &[
+                "/nonexistent, the directory in $SSL_CERT_DIR",
+                "Set SSL_CERT_DIR",
+            ],
+        );
+        // The file gives authorities as well.
+        healthy
+            .env
+            .set("SSL_CERT_FILE", healthy.env.path("authority/authority.pem"));
+        healthy.reports(
+            "certificates",
+            "warning",
+            &["the directory in $SSL_CERT_DIR"],
+        );
+        healthy.reports("certificates", "ok", &[" and 1 in "]);
     }
 }

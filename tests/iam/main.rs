@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod certificates;
 mod connection;
 
 use std::io::BufRead as _;
@@ -17,8 +18,10 @@ use std::thread;
 use std::time::Duration;
 
 use icr_emulator::Authority;
+use icr_emulator::CertificateKind;
 use icr_emulator::Emulator;
 use icr_emulator::Fault;
+use icr_emulator::Service;
 use icr_emulator::Subject;
 use serde_json::Value;
 use serde_json::json;

@@ -25,6 +25,7 @@ use crate::login::LoginSnapshot;
 use crate::registry::Registry;
 use crate::settings::Settings;
 
+mod certificates;
 mod client_files;
 mod diagnostic;
 mod files;

@@ -1,18 +1,14 @@
 //! Checks proxies, certificates, IAM, the clock and the registries.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::CheckContext;
 use super::Diagnostic;
-use super::Verdict;
+use super::certificates;
 use crate::credentials::Broker;
 use crate::credentials::CredentialCheck;
-use crate::environment::CERTIFICATE_FILE;
 use crate::environment::Environment;
 use crate::error::one_line;
-use crate::http::certificates;
-use crate::http::certificates::Authorities;
 use crate::iam::endpoint::Endpoint;
 use crate::iam::endpoint::parse_url;
 use crate::iam::owner::Owner;
@@ -34,10 +30,6 @@ const PROXY_VARIABLES: [&str; 8] = [
     "no_proxy",
 ];
 
-/// A directory of certificate authorities that replaces the system's
-/// (`rustls-native-certs`).
-const CERTIFICATE_DIRECTORY: &str = "SSL_CERT_DIR";
-
 /// The maximum length of a variable's value in a message, in characters.
 const MAX_VALUE: usize = 200;
 
@@ -50,7 +42,7 @@ const SLOW: Duration = Duration::from_secs(3);
 
 pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
     let mut diagnostics = proxies(context.context.environment);
-    diagnostics.push(certificates(context));
+    diagnostics.extend(certificates::check(context));
     let Some(broker) = context.broker() else {
         return diagnostics;
     };
@@ -132,41 +124,6 @@ fn redacted(url: &str) -> String {
         Some((_, host)) => format!("{scheme}[redacted]@{host}"),
         None => url.to_owned(),
     }
-}
-
-/// Checks the certificate authorities.
-fn certificates(context: &CheckContext<'_>) -> Diagnostic {
-    const CHECK: &str = "certificates";
-    let environment = context.context.environment;
-    let file = environment.text(CERTIFICATE_FILE);
-    let file = file.ok().flatten().map(PathBuf::from);
-    let is_named = file.is_some();
-    let limit = context.settings.limits.attempt;
-    match (certificates::authorities(file, limit), is_named) {
-        (Ok(authorities), _) => {
-            let has_directory = environment.has(CERTIFICATE_DIRECTORY) && !is_named;
-            Diagnostic::ok(CHECK, trusted_authorities(&authorities, has_directory))
-        }
-        (Err(reason), true) => Diagnostic::problem(
-            CHECK,
-            reason,
-            format!("Set {CERTIFICATE_FILE} to a file of certificates (PEM), or unset it"),
-        ),
-        (Err(reason), false) => Diagnostic::new(CHECK, Verdict::Problem, reason, None),
-    }
-}
-
-fn trusted_authorities(authorities: &Authorities, has_directory: bool) -> String {
-    let count = authorities.system.map(|count| format!("{count} "));
-    let count = count.unwrap_or_default();
-    let base = if has_directory {
-        format!("the {count}certificate authorities in ${CERTIFICATE_DIRECTORY}")
-    } else {
-        format!("the system's {count}certificate authorities")
-    };
-    let additional = authorities.further.as_ref();
-    let additional = additional.map(|(path, count)| format!(" and {count} in {}", path.display()));
-    format!("trusts {base}{}", additional.unwrap_or_default())
 }
 
 /// Checks that IAM answers, how fast, and the difference from its clock.
@@ -263,6 +220,7 @@ fn token(registry: &Registry, probe: &CredentialCheck<'_>, broker: &Broker<'_>) 
 
 #[cfg(test)]
 mod tests {
+    use super::super::Verdict;
     use super::*;
 
     #[test]

@@ -14,11 +14,33 @@ use rcgen::ExtendedKeyUsagePurpose;
 use rcgen::IsCa;
 use rcgen::KeyPair;
 use rcgen::KeyUsagePurpose;
+use rcgen::date_time_ymd;
 use rustls::ServerConfig;
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::PrivateKeyDer;
 
 use crate::registry_token::Signer;
+
+/// The name in a certificate [`CertificateKind::ForAnotherHost`].
+const ANOTHER_HOST: &str = "login.hotel.example";
+
+/// What is special about a server's certificate.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum CertificateKind {
+    /// Nothing: the authority issued it for the server, and it is valid.
+    #[default]
+    Good,
+    /// It ended with the year 2019.
+    Expired,
+    /// It is for `login.hotel.example`.
+    ForAnotherHost,
+    /// It begins with the year 3000.
+    NotYetValid,
+    /// No authority issued it.
+    SelfSigned,
+    /// No authority issued it, and it is one itself: what `openssl req -x509` creates.
+    SelfSignedAuthority,
+}
 
 /// A temporary certificate authority. Its keys never leave this process, so its certificates are useless after it.
 #[derive(Debug)]
@@ -75,16 +97,37 @@ impl Authority {
     }
 
     /// Returns the configuration of a TLS server for `hosts` and this machine.
-    pub(crate) fn server_config(&self, hosts: &[String]) -> anyhow::Result<Arc<ServerConfig>> {
+    pub(crate) fn server_config(
+        &self,
+        hosts: &[String],
+        kind: CertificateKind,
+    ) -> anyhow::Result<Arc<ServerConfig>> {
         let mut names = hosts.to_vec();
-        names.extend(["localhost".to_owned(), "127.0.0.1".to_owned()]);
+        if kind == CertificateKind::ForAnotherHost {
+            names = vec![ANOTHER_HOST.to_owned()];
+        } else {
+            names.extend(["localhost".to_owned(), "127.0.0.1".to_owned()]);
+        }
         let mut params = CertificateParams::new(names)?;
         params
             .distinguished_name
             .push(DnType::CommonName, "icr-emulator");
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        match kind {
+            CertificateKind::Expired => params.not_after = date_time_ymd(2020, 1, 1),
+            CertificateKind::NotYetValid => params.not_before = date_time_ymd(3000, 1, 1),
+            CertificateKind::SelfSignedAuthority => {
+                params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            }
+            _ => {}
+        }
         let key = KeyPair::generate()?;
-        let certificate = params.signed_by(&key, &self.issuer)?;
+        let certificate = match kind {
+            CertificateKind::SelfSigned | CertificateKind::SelfSignedAuthority => {
+                params.self_signed(&key)?
+            }
+            _ => params.signed_by(&key, &self.issuer)?,
+        };
         let key = PrivateKeyDer::try_from(key.serialize_der()).map_err(anyhow::Error::msg)?;
         // No provider is installed for the process: the tests' own TLS client chooses its own.
         let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))

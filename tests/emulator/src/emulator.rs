@@ -20,6 +20,7 @@ use rustls::ServerConfig;
 
 use crate::accounts::Accounts;
 use crate::authority::Authority;
+use crate::authority::CertificateKind;
 use crate::connection::Connection;
 use crate::control;
 use crate::fault::Fault;
@@ -52,6 +53,7 @@ impl Emulator {
             listen_plain: None,
             registry_upstream: None,
             tls: None,
+            certificate: CertificateKind::default(),
         }
     }
 
@@ -132,6 +134,7 @@ pub struct Builder<'a> {
     listen_plain: Option<SocketAddr>,
     registry_upstream: Option<SocketAddr>,
     tls: Option<(&'a Authority, Vec<String>)>,
+    certificate: CertificateKind,
 }
 
 impl<'a> Builder<'a> {
@@ -162,12 +165,20 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Uses a certificate of this kind for TLS.
+    pub fn certificate(self, certificate: CertificateKind) -> Self {
+        Self {
+            certificate,
+            ..self
+        }
+    }
+
     /// Starts to listen and to serve in the background.
     pub fn start(self) -> anyhow::Result<Emulator> {
         let tls = self
             .tls
             .as_ref()
-            .map(|(authority, hosts)| authority.server_config(hosts))
+            .map(|(authority, hosts)| authority.server_config(hosts, self.certificate))
             .transpose()?;
         let signer = match self.tls {
             Some((authority, _)) => authority.signer(),

@@ -46,6 +46,7 @@ mod wire;
 
 pub use accounts::Accounts;
 pub use authority::Authority;
+pub use authority::CertificateKind;
 pub use emulator::Builder;
 pub use emulator::Emulator;
 pub use fault::Fault;

@@ -28,6 +28,8 @@ pub enum Service {
     Metadata,
     /// `/api/v1/tokens…` of a registry: creates, lists and deletes its tokens.
     RegistryTokens,
+    /// `/`: what answers a client that asks nothing.
+    StartPage,
     /// `POST /identity/token`: exchanges grants.
     Token,
 }
@@ -37,6 +39,7 @@ impl Service {
     pub(crate) fn of(request: &Recorded) -> Option<Self> {
         match request.path.as_str() {
             iam::TOKEN_PATH => (request.method == "POST").then_some(Self::Token),
+            "/" => Some(Self::StartPage),
             discovery::PATH => Some(Self::Discovery),
             browser_login::AUTHORIZE_PATH | browser_login::PASSCODE_PATH => Some(Self::Browser),
             path if metadata::owns(path) => Some(Self::Metadata),
@@ -54,6 +57,7 @@ impl Service {
             "discovery" => Self::Discovery,
             "metadata" => Self::Metadata,
             "registry-tokens" => Self::RegistryTokens,
+            "start-page" => Self::StartPage,
             "token" => Self::Token,
             _ => return None,
         };
@@ -87,6 +91,7 @@ impl Service {
             Self::Discovery => discovery::answer(request),
             Self::Metadata => metadata::answer(accounts, request),
             Self::RegistryTokens => token_api::answer(accounts, request),
+            Self::StartPage => Ok(iam::unknown_request(request)),
             Self::Token => iam::exchange(accounts, request),
         };
         answer.unwrap_or_else(|rejection| rejection.into_response(self.shape()))
@@ -97,7 +102,7 @@ impl Service {
             Self::ApiKeys => Shape::Management,
             Self::Metadata => Shape::Metadata,
             Self::RegistryTokens => Shape::Registry,
-            Self::Browser | Self::Discovery | Self::Token => Shape::Iam,
+            Self::Browser | Self::Discovery | Self::StartPage | Self::Token => Shape::Iam,
         }
     }
 }
