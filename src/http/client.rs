@@ -21,7 +21,7 @@ use super::exhaustion::cause_of;
 use super::exhaustion::exhausted_resource;
 use super::exhaustion::local_error;
 use super::exhaustion::root_cause;
-use super::name_lookup::SystemLookup;
+use super::name_lookup::NameLookup;
 use super::tls_error::UnverifiedServer;
 use super::tls_error::untrusted_server;
 use super::transport::Authorization;
@@ -131,7 +131,7 @@ fn common_builder(connect_timeout: Duration, proxy: ProxyPolicy) -> ClientBuilde
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = Client::builder()
         .user_agent(USER_AGENT)
-        .dns_resolver(Arc::new(SystemLookup))
+        .dns_resolver(Arc::new(NameLookup::default()))
         .redirect(Policy::none())
         .connect_timeout(connect_timeout);
     match proxy {

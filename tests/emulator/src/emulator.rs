@@ -298,7 +298,7 @@ impl Cloud {
     }
 }
 
-const UNPOISONED: &str = "nothing panics while it holds this lock";
+pub(crate) const UNPOISONED: &str = "nothing panics while it holds this lock";
 
 #[derive(Debug)]
 struct Listener {
