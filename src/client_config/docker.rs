@@ -20,9 +20,36 @@ pub const FILE: &str = "config.json";
 /// and 18).
 pub const SNAP_FILE: &str = "snap/docker/current/.docker/config.json";
 
+/// Returns the directory in `$DOCKER_CONFIG`.
+///
+/// # Errors
+/// It is a file, or a name that a shell should have expanded.
+pub fn directory(machine: &Machine<'_>) -> Result<Option<PathBuf>> {
+    let Some(directory) = machine.path(DIRECTORY)? else {
+        return Ok(None);
+    };
+    let path = directory.display();
+    if directory.is_file() {
+        let parent = directory.parent().unwrap_or(&directory).display();
+        return Err(Error::user(format!(
+            "${DIRECTORY} has to be a directory, but {path} is a file"
+        ))
+        .with_hint(format!("export {DIRECTORY}={parent}")));
+    }
+    let text = directory.to_string_lossy();
+    let is_unexpanded = text.starts_with('~') || text.contains(['$', '%']);
+    if is_unexpanded && !directory.exists() {
+        return Err(Error::user(format!(
+            "${DIRECTORY} is '{path}', which no shell has expanded: docker would create a directory of this name"
+        ))
+        .with_hint(format!("export {DIRECTORY}=\"$HOME/.docker\"")));
+    }
+    Ok(Some(directory))
+}
+
 /// Returns `$DOCKER_CONFIG/config.json`, or else `~/.docker/config.json`.
-pub(super) fn files(machine: &Machine<'_>) -> Result<Vec<ClientFile>> {
-    let directory = match (machine.path(DIRECTORY)?, machine.home) {
+pub(super) fn files(machine: &Machine<'_>, with_port: bool) -> Result<Vec<ClientFile>> {
+    let directory = match (directory(machine)?, machine.home) {
         (Some(directory), _) => directory,
         (None, Some(home)) => home.join(".docker"),
         (None, None) => {
@@ -36,6 +63,7 @@ pub(super) fn files(machine: &Machine<'_>) -> Result<Vec<ClientFile>> {
         client: Client::Docker,
         path: directory.join(FILE),
         is_temporary: false,
+        with_port,
     }])
 }
 
@@ -72,7 +100,7 @@ mod tests {
                 root: Path::new("/"),
                 user_id: None,
             };
-            Some(files(&machine).ok()?.remove(0).path)
+            Some(files(&machine, false).ok()?.remove(0).path)
         };
         let nothing = Environment::default();
         let named = Environment::from_iter([(DIRECTORY, "/d")]);

@@ -16,6 +16,7 @@ use anyhow::bail;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use super::encoding;
 use super::json::Document;
 use super::json::ParseError;
 use crate::fs;
@@ -64,21 +65,35 @@ pub fn read(path: &Path) -> Result<Option<Zeroizing<String>>, ParseError> {
 
 fn text_of(file: io::Result<File>) -> Result<Option<Zeroizing<String>>, ParseError> {
     let is_directory = |file: &File| file.metadata().is_ok_and(|metadata| metadata.is_dir());
-    let is_broken = file.as_ref().is_ok_and(is_directory);
+    if file.as_ref().is_ok_and(is_directory) {
+        return Err(ParseError::Directory);
+    }
     let bytes = file.map_err(anyhow::Error::from);
     match bytes.and_then(|file| fs::read(file, LIMIT)) {
         Ok(bytes) => text(bytes).map(Some),
         Err(error) if is_of_kind(&error, io::ErrorKind::NotFound) => Ok(None),
-        Err(error) if error.is::<io::Error>() || is_broken => {
-            Err(ParseError::Broken(error.to_string()))
-        }
+        Err(error) if error.is::<io::Error>() => Err(ParseError::Broken(error.to_string())),
         // Too large, or not a regular file: clients would read it, so it is not broken, but
         // this program does not read it.
         Err(error) => Err(ParseError::Ambiguous(error.to_string())),
     }
 }
 
+/// Returns the text of a file that was read, even if clients cannot decode it.
+pub fn decoded(
+    content: Result<Option<Zeroizing<String>>, ParseError>,
+) -> Result<Option<Zeroizing<String>>, ParseError> {
+    match content {
+        Err(ParseError::Encoding { text, .. }) => Ok(Some(Zeroizing::new(text.expose().into()))),
+        content => content,
+    }
+}
+
 fn text(bytes: Vec<u8>) -> Result<Zeroizing<String>, ParseError> {
+    if let Some((encoding, text)) = encoding::decode(&bytes) {
+        drop(Zeroizing::new(bytes));
+        return Err(ParseError::Encoding { encoding, text });
+    }
     String::from_utf8(bytes)
         .map(Zeroizing::new)
         .map_err(|error| {
@@ -148,7 +163,10 @@ fn write(path: &Path, directory: &Path, old: Option<&str>, new: &str) -> Result<
             keep_attributes(path, former, file)?;
         }
         file.sync_all().map_err(unwritable)?;
-        match text_of(now).map_err(anyhow::Error::from)?.as_deref() {
+        match decoded(text_of(now))
+            .map_err(anyhow::Error::from)?
+            .as_deref()
+        {
             now if now.map(String::as_str) == old => Ok(()),
             _ => Err(ReplaceError::Changed),
         }

@@ -6,9 +6,11 @@
 
 pub mod diff;
 pub mod docker;
+mod encoding;
 pub mod file;
 pub mod helm;
 pub mod json;
+pub mod nerdctl;
 pub mod podman;
 pub mod undo;
 
@@ -32,17 +34,30 @@ pub enum Client {
     Docker,
     /// Podman, Buildah and Skopeo, which share a file.
     Podman,
+    /// nerdctl, which reads docker's file but looks up other keys in it. Its changes are
+    /// recorded as docker's, so that earlier versions can undo them.
+    #[serde(skip)]
+    Nerdctl,
 }
 
 impl Client {
-    /// Every client.
+    /// Every client with files of its own.
     pub const ALL: [Self; 2] = [Self::Docker, Self::Podman];
+
+    /// Returns the client whose file it reads: itself, except for nerdctl.
+    pub fn owner_of_file(self) -> Self {
+        match self {
+            Self::Nerdctl => Self::Docker,
+            client => client,
+        }
+    }
 
     /// Returns its name as an argument.
     pub fn name(self) -> &'static str {
         match self {
             Self::Docker => "docker",
             Self::Podman => "podman",
+            Self::Nerdctl => "nerdctl",
         }
     }
 
@@ -52,8 +67,9 @@ impl Client {
     /// There is no home directory, or a variable is not UTF-8.
     pub fn files(self, machine: &Machine<'_>) -> Result<Vec<ClientFile>> {
         match self {
-            Self::Docker => docker::files(machine),
+            Self::Docker => docker::files(machine, nerdctl::is_installed(machine)),
             Self::Podman => podman::files(machine),
+            Self::Nerdctl => docker::files(machine, true),
         }
     }
 
@@ -75,8 +91,10 @@ impl Client {
     /// Returns whether this client is installed or was used.
     pub fn is_present(self, machine: &Machine<'_>) -> bool {
         let programs = match self {
+            Self::Docker if nerdctl::is_installed(machine) => return true,
             Self::Docker => &["docker"][..],
             Self::Podman => &["podman", "buildah", "skopeo"],
+            Self::Nerdctl => return nerdctl::is_installed(machine),
         };
         let files = self.files(machine).unwrap_or_default();
         files.iter().any(|file| file.path.exists())
@@ -90,6 +108,7 @@ impl std::fmt::Display for Client {
         formatter.write_str(match self {
             Self::Docker => "docker",
             Self::Podman => "podman, buildah and skopeo",
+            Self::Nerdctl => "nerdctl",
         })
     }
 }
@@ -103,6 +122,24 @@ pub struct ClientFile {
     pub path: PathBuf,
     /// Whether the system empties its directory when the user logs out.
     pub is_temporary: bool,
+    /// Whether nerdctl reads it, which looks up registries with their port.
+    pub with_port: bool,
+}
+
+impl ClientFile {
+    /// Returns the keys that clients look up in this file for these hosts.
+    pub fn keys(&self, hosts: &[String]) -> Vec<String> {
+        let mut keys = Vec::new();
+        for host in hosts {
+            let with_port = self.with_port.then(|| json::key_with_port(host));
+            for key in [host.clone()].into_iter().chain(with_port) {
+                if !keys.contains(&key) {
+                    keys.push(key);
+                }
+            }
+        }
+        keys
+    }
 }
 
 /// What determines where clients look for their files.

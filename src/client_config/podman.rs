@@ -147,12 +147,13 @@ pub(super) fn files(machine: &Machine<'_>) -> Result<Vec<ClientFile>> {
         client: Client::Podman,
         path,
         is_temporary,
+        with_port: false,
     };
     if let Some(path) = machine.path(FILE)? {
         return Ok(vec![file(path, false)]);
     }
     let mut files = Vec::new();
-    if let Some(directory) = machine.path(docker::DIRECTORY)? {
+    if let Some(directory) = docker::directory(machine)? {
         files.push(file(directory.join(docker::FILE), false));
     }
     let persistent = persistent_file(machine)?;

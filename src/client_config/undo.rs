@@ -232,12 +232,11 @@ mod tests {
     fn configured(text: &str) -> (String, Change) {
         let hosts: Vec<String> = HOSTS.iter().map(|&host| host.to_owned()).collect();
         let helper_plan = Document::parse(text).unwrap().plan_helpers(&hosts).unwrap();
-        let others = helper_plan.other_helpers.iter();
-        let former = |host: &String| others.clone().find(|(other, _)| other == host);
+        let former = |host: &String| helper_plan.former(host).map(str::to_owned);
         let hosts = hosts
             .iter()
             .filter(|host| !helper_plan.configured.contains(host))
-            .map(|host| (host.clone(), former(host).map(|(_, helper)| helper.clone())));
+            .map(|host| (host.clone(), former(host)));
         let file = (Client::Docker, Path::new("/f"));
         let change = Change::new(
             file,
@@ -259,6 +258,7 @@ mod tests {
             "{\n\n}\n",
             "{\"credHelpers\":null}",
             "{\"credHelpers\": { \t}, \"a\": 1e400}",
+            "{\"credHelpers\": {\"us.icr.io\": null, \"de.icr.io\": \"docker-credential-icr\"}}",
             "{\n\t\"credHelpers\": {\n\t\t\"de.icr.io\": \"other\"\n\t}\n}",
             "{\r\n  \"a\": \"\\ud800\",\r\n  \"credHelpers\": {\"us.icr.io\": \"icr\"}\r\n}",
         ] {

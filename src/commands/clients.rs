@@ -2,6 +2,7 @@
 //! changes them.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crate::client_config::Client;
 use crate::client_config::ClientFile;
@@ -9,8 +10,10 @@ use crate::client_config::Machine;
 use crate::client_config::file;
 use crate::client_config::json::AuthEntry;
 use crate::client_config::json::Document;
-use crate::client_config::json::HELPER;
+use crate::client_config::json::HelperName;
+use crate::client_config::json::Mistake;
 use crate::client_config::json::ParseError;
+use crate::client_config::json::is_looked_up;
 use crate::client_config::podman::GlobalHelpers;
 use crate::context::Context;
 use crate::registry::Registry;
@@ -39,8 +42,12 @@ pub(super) struct ScannedFile {
 pub(super) struct Contents {
     /// The registries for which the client uses this helper.
     pub(super) registries: Vec<Registry>,
+    /// The registries for which nerdctl uses this helper: those that are named with the port.
+    pub(super) with_port: Vec<Registry>,
     /// Other hosts for which the client uses this helper.
     pub(super) foreign_hosts: Vec<String>,
+    /// What people wrote that clients ignore.
+    pub(super) mistakes: Vec<Mistake>,
     /// The registries for which the client uses another helper, with its name.
     pub(super) other_helpers: Vec<(Registry, String)>,
     /// Another helper for all other registries (`credsStore`).
@@ -92,7 +99,7 @@ impl Clients {
     }
 
     /// Returns the clients that use this helper, by registry; under `None` those that use
-    /// it for all registries.
+    /// it for all registries. A registry whose key no client looks up has none.
     pub(super) fn by_registry(&self) -> BTreeMap<Option<Registry>, Vec<Client>> {
         let of_file = |scanned: &ScannedFile| {
             let contents = scanned.readable();
@@ -114,7 +121,26 @@ impl Clients {
                 clients.push(client);
             }
         }
+        for (_, mistake) in self.mistakes() {
+            if let Mistake::Key { registry, .. } = mistake {
+                clients.entry(Some(registry.clone())).or_default();
+            }
+        }
         clients
+    }
+
+    /// Returns the mistakes in all files, each once: clients may share a file.
+    pub(super) fn mistakes(&self) -> Vec<(&ClientFile, &Mistake)> {
+        let mut paths = BTreeSet::new();
+        let mut mistakes = Vec::new();
+        for scanned in &self.files {
+            if paths.insert(&scanned.file.path) {
+                let contents = scanned.readable().into_iter();
+                let found = contents.flat_map(|contents| &contents.mistakes);
+                mistakes.extend(found.map(|mistake| (&scanned.file, mistake)));
+            }
+        }
+        mistakes
     }
 
     /// Returns a message for each file that cannot be read.
@@ -132,32 +158,48 @@ impl Clients {
     }
 }
 
+/// Returns the name of another helper.
+fn other(helper: Option<HelperName>) -> Option<String> {
+    match helper {
+        Some(HelperName::Other(name)) => Some(name),
+        _ => None,
+    }
+}
+
 fn contents(file: &ClientFile, settings: &Settings) -> Result<Option<Contents>, ParseError> {
     let Some(text) = file::read(&file.path)? else {
         return Ok(None);
     };
     let document = Document::parse(&text)?;
     let additional = &settings.registries;
+    let mistakes = document.mistakes(additional);
     let mut registries = Vec::new();
+    let mut with_port = Vec::new();
     let mut foreign_hosts = Vec::new();
     for host in document.our_hosts() {
         match Registry::at(&host, additional) {
-            Some(registry) => registries.push(registry),
-            None => foreign_hosts.push(host),
+            Some(registry) if registry.host() == host => registries.push(registry),
+            Some(registry) if is_looked_up(&host, &registry) => with_port.push(registry),
+            None if !mistakes.iter().any(|mistake| mistake.is_about_key(&host)) => {
+                foreign_hosts.push(host);
+            }
+            _ => {}
         }
     }
     let mut known: Vec<Registry> = settings.all_registries().collect();
     known.dedup();
     let other_helpers = known.into_iter().filter_map(|registry| {
-        let helper = document.helper_of(registry.host())?;
-        (!registries.contains(&registry)).then_some((registry, helper))
+        let helper = other(document.helper_of(registry.host()))?;
+        Some((registry, helper))
     });
     Ok(Some(Contents {
         other_helpers: other_helpers.collect(),
-        other_default_store: document.store().filter(|store| store != HELPER),
+        other_default_store: other(document.store()),
         is_default_store: document.is_our_store(),
         plaintext_logins: document.auth_entries(additional),
         registries,
+        with_port,
         foreign_hosts,
+        mistakes,
     }))
 }

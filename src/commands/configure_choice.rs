@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use clap::ValueEnum;
+
 use super::scopes::listed;
 use super::scopes::not_ibm_cloud_registry;
 use super::warnings::Warnings;
@@ -10,8 +12,10 @@ use crate::PROGRAM;
 use crate::client_config::Client;
 use crate::client_config::ClientFile;
 use crate::client_config::Machine;
+use crate::client_config::docker;
 use crate::client_config::json::AuthKind;
 use crate::client_config::json::Document;
+use crate::client_config::json::Mistake;
 use crate::context::Context;
 use crate::credentials::Broker;
 use crate::error::Error;
@@ -56,6 +60,7 @@ impl Choosing<'_> {
         if let Some(client) = named {
             return Ok(vec![client]);
         }
+        docker::directory(&self.machine)?;
         let here = Client::ALL.into_iter();
         let here: Vec<Client> = here
             .filter(|client| client.is_present(&self.machine))
@@ -205,9 +210,11 @@ impl Choosing<'_> {
     /// Returns the registries with this helper or an entry of `auths` in the files.
     fn known_hosts(&self, files: &[ClientFile]) -> BTreeSet<String> {
         let further = &self.broker.settings.registries;
-        let is_known = |host: &String| Registry::at(host, further).is_some();
         let mut hosts = in_documents(files, |document| {
-            document.our_hosts().into_iter().filter(is_known).collect()
+            let hosts = document.our_hosts().into_iter();
+            let registries = hosts.filter_map(|host| Registry::at(&host, further));
+            let known = registries.map(|registry| registry.host().to_owned());
+            known.chain(meant_hosts(document, further)).collect()
         });
         hosts.extend(self.hosts_with(files, &|_| true));
         hosts
@@ -228,6 +235,18 @@ impl Choosing<'_> {
                 .collect()
         })
     }
+}
+
+/// Returns the registries that a file names in a way that clients ignore.
+fn meant_hosts(document: &Document<'_>, further: &[Registry]) -> Vec<String> {
+    let mistakes = document.mistakes(further).into_iter();
+    let registries = mistakes.filter_map(|mistake| match mistake {
+        Mistake::Key { registry, .. } | Mistake::NoHelperName(registry) => Some(registry),
+        Mistake::HelperName { key, .. } => Registry::at(&key, further),
+        Mistake::Field { .. } | Mistake::Wildcard(_) => None,
+    });
+    let hosts = registries.map(|registry| registry.host().to_owned());
+    hosts.collect()
 }
 
 /// Returns what is found in all files together. Unreadable files are reported later.
@@ -251,8 +270,9 @@ pub(super) fn files_of(clients: &[Client], machine: &Machine<'_>) -> Result<Vec<
     let mut files: Vec<ClientFile> = Vec::new();
     for client in clients {
         for file in client.files(machine)? {
-            if !files.iter().any(|other| other.path == file.path) {
-                files.push(file);
+            match files.iter_mut().find(|other| other.path == file.path) {
+                Some(other) => other.with_port |= file.with_port,
+                None => files.push(file),
             }
         }
     }
@@ -274,7 +294,7 @@ fn hosts(addresses: &[String], settings: &Settings) -> Result<Vec<String>> {
 /// Returns the error for an address that is not a registry. It may be the name of a client:
 /// clap parses a client after --registry as one of its values.
 fn misplaced_client(address: &str, others: &[String], settings: &Settings) -> Error {
-    let mut clients = Client::ALL.into_iter().map(Client::name);
+    let mut clients = Client::value_variants().iter().map(|it| it.name());
     match clients.find(|client| *client == address) {
         None => not_ibm_cloud_registry(address, settings),
         Some(client) => {

@@ -19,6 +19,7 @@ use crate::time;
 mod api_key_input;
 mod api_key_lifecycle;
 pub mod browser_login;
+mod client_mistakes;
 mod clients;
 pub(crate) mod configure;
 mod configure_choice;

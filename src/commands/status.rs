@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::api_key_lifecycle::expiry_warning;
+use super::client_mistakes::describe;
 use super::clients::Clients;
 use super::counted;
 use super::print;
@@ -278,12 +279,17 @@ fn login_commands(rows: &[Row], broker: &Broker<'_>) -> Vec<String> {
     commands.into_iter().collect()
 }
 
-/// Returns warnings about clients' files that cannot be read, outages, and API keys that
+/// Returns warnings about clients' files that cannot be read or have mistakes, outages, and API keys that
 /// expire soon, each key once.
 fn warnings(rows: &[Row], files: &Clients, now: u64) -> Vec<Message> {
     let unread = files.read_errors().into_iter();
     let unread = unread.map(|error| Message::new(error, format!("{PROGRAM} doctor")));
-    let mut warnings: Vec<Message> = unread.collect();
+    let mistakes = files.mistakes().into_iter();
+    let mistakes = mistakes.map(|(file, mistake)| {
+        let message = describe(&file.path, file.client, mistake);
+        Message::new(message, format!("{PROGRAM} doctor"))
+    });
+    let mut warnings: Vec<Message> = unread.chain(mistakes).collect();
     for row in rows {
         if let Some(outage) = row.outage() {
             let Message { message, fix } = Message::about(row.name(), &outage.error);

@@ -111,12 +111,16 @@ fn check_case(case: &Path) {
         return;
     }
     let after = fs::read(case.join("after.json")).expect("after.json or error.txt");
-    succeeds(&configure(&env, &arguments), &["helper added for "]);
+    let outcome = configure(&env, &arguments);
+    succeeds(&outcome, &["helper added for "]);
     has_content(&after);
+    if let Ok(parts) = fs::read_to_string(case.join("stderr.txt")) {
+        outcome.has(&outcome.stderr, &parts.lines().collect::<Vec<_>>());
+    }
     succeeds(&configure(&env, &arguments), &["already configured for "]);
     has_content(&after);
     succeeds(&configure(&env, &["--undo"]), &["helper removed for "]);
-    has_content(&before);
+    has_content(&fs::read(case.join("undone.json")).unwrap_or(before));
     assert_eq!(mode(&file), 0o640);
     succeeds(&configure(&env, &["--undo"]), &["Nothing to undo"]);
     let directory = file.parent().expect("a directory");

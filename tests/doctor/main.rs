@@ -3,10 +3,15 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod cases;
 mod clients;
 #[cfg(unix)]
 mod fixes;
 mod healthy_env;
+#[cfg(unix)]
+mod mistakes;
+#[cfg(unix)]
+mod nerdctl;
 mod network;
 #[cfg(unix)]
 mod program;

@@ -130,3 +130,23 @@ fn a_clients_file_that_cannot_be_read_is_a_warning() {
     env.file("home/.docker/config.json", "null");
     assert!(answer(&env, &[]).contains("config.json: it is `null`"));
 }
+
+#[test]
+fn a_key_that_no_client_looks_up_is_a_warning_and_not_a_client() {
+    let mut env = TestEnv::new();
+    env.set("COLUMNS", "1000");
+    std::fs::create_dir(env.path("home/.docker")).unwrap();
+    env.file(
+        "home/.docker/config.json",
+        r#"{"credHelpers": {"https://us.icr.io": "icr", "de.icr.io": "icr"}}"#,
+    );
+    let shown = json_of(&env, &[]);
+    let clients = |index: usize| &shown["registries"][index]["clients"];
+    assert_eq!(clients(0), &json!(["docker"]), "{shown:#}");
+    assert_eq!(clients(1), &json!([]), "{shown:#}");
+    let text = answer(&env, &[]);
+    assert!(
+        text.contains("'https://us.icr.io', which clients never look up: the key has to be 'us.icr.io'\n         fix: docker-credential-icr doctor"),
+        "{text}"
+    );
+}

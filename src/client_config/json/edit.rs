@@ -7,6 +7,7 @@ use super::AuthKind;
 use super::Document;
 use super::HELPER;
 use super::HELPERS;
+use super::HelperName;
 use super::ParseError;
 use super::parse::Member;
 use super::parse::Object;
@@ -30,10 +31,49 @@ pub struct HelperPlan {
     pub configured: Vec<String>,
     /// Hosts with another helper, and its name.
     pub other_helpers: Vec<(String, String)>,
+    /// Hosts whose helper was this program, misspelled, or had no name; with that name.
+    pub corrected: Vec<(String, String)>,
     /// The edits for all hosts that are not in `configured`.
     pub edits: Vec<Edit>,
     /// Whether the edits create `credHelpers`.
     pub creates_section: bool,
+}
+
+impl HelperPlan {
+    /// Returns the name of the helper that the edits replace for a host.
+    pub fn former(&self, host: &str) -> Option<&str> {
+        let mut replaced = self.other_helpers.iter().chain(&self.corrected);
+        let (_, name) = replaced.find(|(other, _)| other == host)?;
+        Some(name)
+    }
+
+    /// Adds the edit that replaces the helper of a host, unless it is this one.
+    fn replace_helper(
+        &mut self,
+        host: &str,
+        member: &Member<'_>,
+        text: &str,
+    ) -> Result<(), ParseError> {
+        let name = member.helper_name().ok_or_else(|| {
+            let what = "the helper's name is missing";
+            ParseError::Broken(at(text, member.value_at.start, what))
+        })?;
+        let host = host.to_owned();
+        match name {
+            HelperName::Ours => {
+                self.configured.push(host);
+                return Ok(());
+            }
+            HelperName::Empty => self.corrected.push((host, String::new())),
+            HelperName::Misspelled(name) => self.corrected.push((host, name)),
+            HelperName::Other(name) => self.other_helpers.push((host, name)),
+        }
+        self.edits.push(Edit {
+            at: member.value_at.clone(),
+            text: quoted(HELPER),
+        });
+        Ok(())
+    }
 }
 
 impl Document<'_> {
@@ -48,22 +88,7 @@ impl Document<'_> {
         for host in hosts {
             match self.unique_member(helpers.as_ref(), host)? {
                 None => missing.push(host),
-                Some(member) if member.is_ours() => helper_plan.configured.push(host.clone()),
-                Some(member) => {
-                    let other = serde_json::from_str(member.value).map_err(|_| {
-                        let what = "the helper's name is missing";
-                        let reason = at(self.text, member.value_at.start, what);
-                        match member.value {
-                            "null" => ParseError::Ambiguous(reason),
-                            _ => ParseError::Broken(reason),
-                        }
-                    })?;
-                    helper_plan.other_helpers.push((host.clone(), other));
-                    helper_plan.edits.push(Edit {
-                        at: member.value_at.clone(),
-                        text: quoted(HELPER),
-                    });
-                }
+                Some(member) => helper_plan.replace_helper(host, member, self.text)?,
             }
         }
         if !missing.is_empty() {
@@ -210,7 +235,7 @@ mod tests {
         );
         let document = Document::parse(&after).unwrap();
         for host in &hosts {
-            assert_eq!(document.helper_of(host).as_deref(), Some(HELPER), "{after}");
+            assert_eq!(document.helper_of(host), Some(HelperName::Ours), "{after}");
         }
         assert_eq!(with_helper_again(&after, &hosts), after);
         after

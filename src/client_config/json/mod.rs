@@ -11,6 +11,7 @@
 mod auths;
 mod edit;
 mod layout;
+mod mistakes;
 mod parse;
 mod redact;
 
@@ -20,6 +21,10 @@ pub use edit::Edit;
 pub use edit::HelperPlan;
 pub use edit::apply_edits;
 pub use edit::inverse_edits;
+pub use mistakes::HelperName;
+pub use mistakes::Mistake;
+pub use mistakes::is_looked_up;
+pub use mistakes::key_with_port;
 pub use parse::Document;
 pub use parse::ParseError;
 

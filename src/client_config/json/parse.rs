@@ -13,7 +13,9 @@ use thiserror::Error;
 use super::AUTHS;
 use super::HELPER;
 use super::HELPERS;
+use super::HelperName;
 use super::STORE;
+use crate::secret::Secret;
 
 /// Why a file cannot be changed. The message has the position, and nothing of the content.
 ///
@@ -27,6 +29,17 @@ pub enum ParseError {
     /// Clients may read the file, but this program would have to guess which part counts.
     #[error("{0}")]
     Ambiguous(String),
+    /// It is a directory. Clients cannot read it.
+    #[error("it is a directory, not a file")]
+    Directory,
+    /// It is text in an encoding that clients cannot read, but this program can.
+    #[error("{encoding}, which clients do not accept")]
+    Encoding {
+        /// Which encoding it is, as a part of a sentence.
+        encoding: &'static str,
+        /// The decoded text.
+        text: Secret,
+    },
 }
 
 /// A parsed client file. It has no `Debug`, because it may hold secrets.
@@ -84,11 +97,11 @@ impl<'a> Document<'a> {
         Ok(document)
     }
 
-    /// Returns the name of the helper for a host.
-    pub fn helper_of(&self, host: &str) -> Option<String> {
+    /// Returns the helper for a host, if the file has one.
+    pub fn helper_of(&self, host: &str) -> Option<HelperName> {
         let helpers = self.object_field(HELPERS).ok()??;
         let member = helpers.members.iter().rfind(|member| member.is(host))?;
-        serde_json::from_str(member.value).ok()
+        member.helper_name()
     }
 
     /// Returns the hosts that this program is configured for, in the order of the file.
@@ -101,10 +114,8 @@ impl<'a> Document<'a> {
     }
 
     /// Returns the helper for all other registries (`credsStore`).
-    pub fn store(&self) -> Option<String> {
-        let member = self.fields(STORE).last()?;
-        let name: String = serde_json::from_str(member.value).ok()?;
-        Some(name).filter(|name| !name.is_empty())
+    pub fn store(&self) -> Option<HelperName> {
+        self.fields(STORE).last()?.helper_name()
     }
 
     /// Returns whether this program is the helper for all other registries (`credsStore`).
@@ -372,7 +383,10 @@ mod tests {
         let document = Document::parse(text).unwrap();
         assert!(document.is_our_store());
         assert_eq!(document.our_hosts(), ["us.icr.io", "icr.io"]);
-        assert_eq!(document.helper_of("b.icr.io").as_deref(), Some("x"));
+        assert_eq!(
+            document.helper_of("b.icr.io"),
+            Some(HelperName::Other("x".to_owned()))
+        );
         assert_eq!(document.helper_of("x.icr.io"), None);
         let nothing = Document::parse("").unwrap();
         assert!(!nothing.is_our_store() && nothing.is_empty());

@@ -10,7 +10,9 @@ use crate::client_config::Client;
 use crate::client_config::ClientFile;
 use crate::client_config::docker;
 use crate::client_config::json::Document;
+use crate::client_config::json::Mistake;
 use crate::client_config::podman;
+use crate::commands::client_mistakes::describe;
 use crate::commands::clients::machine;
 use crate::commands::scopes::listed;
 use crate::commands::warnings::Warnings;
@@ -38,6 +40,22 @@ impl Configuring<'_> {
         }
     }
 
+    /// Notes what people wrote for the chosen registries and clients ignore.
+    pub(super) fn note_mistakes(&self, file: &ClientFile, document: &Document<'_>) {
+        let is_chosen = |mistake: &Mistake| match mistake {
+            Mistake::Key { registry, .. } | Mistake::NoHelperName(registry) => {
+                self.hosts.iter().any(|host| host == registry.host())
+            }
+            Mistake::HelperName { key, .. } => self.hosts.contains(key),
+            Mistake::Field { .. } | Mistake::Wildcard(_) => true,
+        };
+        let mistakes = document.mistakes(&self.broker.settings.registries);
+        for mistake in mistakes.iter().filter(|mistake| is_chosen(mistake)) {
+            self.warnings
+                .note(&describe(&file.path, file.client, mistake));
+        }
+    }
+
     /// Notes a temporary file, and warns of slow builds.
     pub(super) fn advise(&self, files: &[ClientFile]) {
         let temporary = files.iter().find(|file| file.is_temporary);
@@ -62,12 +80,8 @@ impl Configuring<'_> {
         let text = read(&file.path).ok().flatten();
         let text = text.as_deref().map_or("", String::as_str);
         let mut hosts = Document::parse(text).map_or(Vec::new(), |document| document.our_hosts());
-        let new = self
-            .hosts
-            .iter()
-            .filter(|host| !hosts.contains(host))
-            .cloned();
-        let new: Vec<String> = new.collect();
+        let mut new = file.keys(&self.hosts);
+        new.retain(|host| !hosts.contains(host));
         hosts.extend(new);
         hosts.len()
     }
@@ -91,22 +105,17 @@ pub(super) fn note_missing_logins(
 ) -> Result<()> {
     let session = Session::open(context, Prompting::Never)?;
     let broker = Broker::new(&session);
-    let logins = broker.login_snapshot();
-    let mut hosts: Vec<&String> = Vec::new();
+    let mut registries: Vec<Registry> = Vec::new();
     for host in outcomes
         .iter()
         .flat_map(|outcome| outcome.hosts.iter().chain(&outcome.already))
     {
-        if !hosts.contains(&host) {
-            hosts.push(host);
-        }
+        let registry = Registry::at(host, &session.settings.registries);
+        registries.extend(registry.filter(|registry| !registries.contains(registry)));
     }
-    let registries = hosts.into_iter();
-    let registries = registries.filter_map(|host| Registry::at(host, &session.settings.registries));
-    let has_no_login =
-        |registry: &Registry| matches!(broker.active_source(registry, &logins), Ok(None));
+    let has_no_login = |registry: &Registry| matches!(broker.origin(registry), Ok(None));
     let mut by_command: BTreeMap<String, Vec<Registry>> = BTreeMap::new();
-    for registry in registries.filter(has_no_login) {
+    for registry in registries.into_iter().filter(has_no_login) {
         let command = login_command(&registry, &session.settings);
         by_command.entry(command).or_default().push(registry);
     }

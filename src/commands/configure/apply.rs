@@ -5,7 +5,7 @@ use anyhow::Context as _;
 use super::Configuring;
 use super::files::MAX_ATTEMPTS;
 use super::files::absolute;
-use super::files::read;
+use super::files::read_encoded;
 use super::files::state_directory;
 use super::files::sweep;
 use super::files::write_error;
@@ -73,8 +73,9 @@ impl Configuring<'_> {
     ) -> Result<FileOutcome> {
         let is_served = |host: &&String| !migration.is_stuck(host);
         let hosts: Vec<String> = self.hosts.iter().filter(is_served).cloned().collect();
+        let hosts = file.keys(&hosts);
         for _ in 0..MAX_ATTEMPTS {
-            let old = read(&file.path)?;
+            let (old, is_encoded) = read_encoded(&file.path)?;
             let old = old.as_deref().map(String::as_str);
             let text = old.unwrap_or_default();
             let plan = self.plan(&file.path, text, &hosts, &|login| match &login.kind {
@@ -82,7 +83,7 @@ impl Configuring<'_> {
                 _ => false,
             })?;
             self.confirm_replacement(&file.path, &plan.helper_plan)?;
-            let changed = *plan.new != text;
+            let changed = is_encoded || *plan.new != text;
             let mut outcome = self.outcome(file, &plan, &hosts, old.is_none() && changed);
             outcome.changed = changed;
             if changed {
@@ -113,11 +114,8 @@ impl Configuring<'_> {
         if hosts.is_empty() {
             return replace();
         }
-        let former = plan.helper_plan.other_helpers.iter();
-        let former = |host: &String| former.clone().find(|(other, _)| other == host);
-        let hosts = hosts
-            .iter()
-            .map(|host| (host.clone(), former(host).map(|(_, helper)| helper.clone())));
+        let former = |host: &String| plan.helper_plan.former(host).map(str::to_owned);
+        let hosts = hosts.iter().map(|host| (host.clone(), former(host)));
         let change = Change::new(
             (file.client, &absolute(&file.path)),
             hosts.collect(),

@@ -40,8 +40,18 @@ pub(super) fn sweep(files: &[PathBuf], warnings: &Warnings<'_>) {
     }
 }
 
+/// Returns the text of a file, and whether clients cannot decode it, so that it has to be
+/// written anew.
+pub(super) fn read_encoded(path: &Path) -> Result<(Option<Zeroizing<String>>, bool)> {
+    let content = file::read(path);
+    let is_encoded = matches!(content, Err(ParseError::Encoding { .. }));
+    let text = file::decoded(content).map_err(|error| parse_error(path, &error))?;
+    Ok((text, is_encoded))
+}
+
+/// Returns the text of a file.
 pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<String>>> {
-    file::read(path).map_err(|error| parse_error(path, &error))
+    read_encoded(path).map(|(text, _)| text)
 }
 
 pub(super) fn parse<'a>(path: &Path, text: &'a str) -> Result<Document<'a>> {
@@ -60,12 +70,21 @@ pub(super) fn plan_helpers(
 
 pub(super) fn parse_error(path: &Path, error: &ParseError) -> Error {
     let hint = match error {
-        ParseError::Broken(_) => "Fix the file first",
+        ParseError::Broken(_) | ParseError::Encoding { .. } => "Fix the file first".to_owned(),
         ParseError::Ambiguous(_) => {
-            "Clients may be able to read it. Fix the file, or add the helper by hand"
+            "Clients may be able to read it. Fix the file, or add the helper by hand".to_owned()
         }
+        ParseError::Directory => directory_fix(path),
     };
     Error::user(format!("{} was not changed: {error}", path.display())).with_hint(hint)
+}
+
+/// Returns how to get rid of a directory in the place of a client's file.
+pub(in crate::commands) fn directory_fix(path: &Path) -> String {
+    format!(
+        "A mount of a missing file creates such a directory. Remove it: rmdir {}",
+        path.display()
+    )
 }
 
 pub(super) fn write_error(path: &Path, reason: &dyn std::fmt::Display) -> Error {

@@ -23,6 +23,7 @@ use crate::error::Result;
 use crate::keychain::Prompting;
 use advice::note_missing_logins;
 use advice::warn_of_snap;
+pub(super) use files::directory_fix;
 use output::FileOutcome;
 use output::as_json;
 use output::summary;
@@ -33,6 +34,7 @@ Examples:
   docker-credential-icr configure                         asks which registries and clients
   docker-credential-icr configure --registry us.icr.io de.icr.io
   docker-credential-icr configure podman --registry us.icr.io
+  docker-credential-icr configure nerdctl --registry us.icr.io
   docker-credential-icr configure --migrate               move passwords to the keychain
   docker-credential-icr configure --all --dry-run         show the changes
   docker-credential-icr configure --undo                  remove the helper";

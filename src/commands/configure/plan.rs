@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::Configuring;
 use super::files::parse;
 use super::files::plan_helpers;
-use super::files::read;
+use super::files::read_encoded;
 use super::output::FileOutcome;
 use crate::PROGRAM;
 use crate::client_config::ClientFile;
@@ -38,10 +38,17 @@ pub(super) struct Plan {
 impl Configuring<'_> {
     /// Checks a file, and returns the passwords of the chosen registries with its path.
     pub(super) fn check(&self, file: &ClientFile) -> Result<Vec<(String, AuthEntry)>> {
-        let text = read(&file.path)?;
+        let (text, is_encoded) = read_encoded(&file.path)?;
+        if is_encoded {
+            self.warnings.note(&format!(
+                "clients cannot decode {}, because it is not UTF-8 without a byte order mark. It is written as UTF-8",
+                file.path.display()
+            ));
+        }
         let text = text.as_deref().map_or("", String::as_str);
         let document = parse(&file.path, text)?;
-        let helper_plan = plan_helpers(&file.path, &document, &self.hosts)?;
+        let keys = file.keys(&self.hosts);
+        let helper_plan = plan_helpers(&file.path, &document, &keys)?;
         self.confirm_replacement(&file.path, &helper_plan)?;
         let path = file.path.display().to_string();
         if document.is_our_store() {
@@ -49,6 +56,7 @@ impl Configuring<'_> {
                 "`\"credsStore\": \"icr\"` in {path} makes Docker use this helper for all registries, so logins to others fail. Remove that line; `credHelpers` is enough"
             ));
         }
+        self.note_mistakes(file, &document);
         self.warn_of_lost_store(file, &document);
         let logins = document.auth_entries(&self.broker.settings.registries);
         let (selected, others): (Vec<_>, Vec<_>) = logins
@@ -152,13 +160,14 @@ impl Configuring<'_> {
     }
 
     pub(super) fn preview(&self, file: &ClientFile, moves: bool) -> Result<FileOutcome> {
-        let old = read(&file.path)?;
+        let (old, is_encoded) = read_encoded(&file.path)?;
         let text = old.as_deref().map_or("", String::as_str);
-        let plan = self.plan(&file.path, text, &self.hosts, &|login| {
+        let keys = file.keys(&self.hosts);
+        let plan = self.plan(&file.path, text, &keys, &|login| {
             moves && self.hosts.iter().any(|host| host == login.registry.host())
         })?;
-        let changed = *plan.new != text;
-        let mut outcome = self.outcome(file, &plan, &self.hosts, old.is_none() && changed);
+        let changed = is_encoded || *plan.new != text;
+        let mut outcome = self.outcome(file, &plan, &keys, old.is_none() && changed);
         outcome.changed = changed;
         outcome.diff = changed.then(|| {
             diff::unified(

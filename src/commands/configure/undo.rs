@@ -58,7 +58,7 @@ pub(super) fn undo(
             change.path == path
                 && arguments
                     .client
-                    .is_none_or(|client| client == change.client)
+                    .is_none_or(|client| client.owner_of_file() == change.client)
         };
         let changes: Vec<Change> = record.changes.iter().filter(is_selected).cloned().collect();
         if changes.is_empty() {

@@ -7,7 +7,9 @@ use zeroize::Zeroizing;
 use super::CheckContext;
 use super::Diagnostic;
 use super::Verdict;
+use super::client_mistakes;
 use super::command_line;
+use super::nerdctl;
 use crate::client_config::Client;
 use crate::client_config::docker;
 use crate::client_config::file;
@@ -21,6 +23,7 @@ use crate::commands::clients::Clients;
 use crate::commands::clients::Contents;
 use crate::commands::clients::ScannedFile;
 use crate::commands::clients::machine;
+use crate::commands::configure::directory_fix;
 use crate::commands::migration::only_credential;
 use crate::commands::scopes::listed;
 use crate::registry::Registry;
@@ -33,15 +36,23 @@ const PLAINTEXT_PASSWORD: &str = "plaintext-password";
 
 pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
     let clients = context.clients;
-    let in_file = |scanned| in_file(scanned, context);
-    let mut diagnostics: Vec<Diagnostic> = clients.files.iter().flat_map(in_file).collect();
+    let mut diagnostics = Vec::new();
+    let mut unreadable = BTreeSet::new();
+    for scanned in &clients.files {
+        // Clients may share a file, and its error is the same for all of them.
+        if scanned.contents.is_ok() || unreadable.insert(&scanned.file.path) {
+            diagnostics.extend(in_file(scanned, context));
+        }
+    }
     diagnostics.extend(
         Client::ALL
             .into_iter()
             .flat_map(|it| immovable(it, clients)),
     );
+    diagnostics.extend(client_mistakes::check(context));
     diagnostics.extend(clients.podman_global.as_ref().map(global_helper));
     diagnostics.extend(podman_login_file(clients));
+    diagnostics.extend(nerdctl::check(context));
     diagnostics.extend(legacy_podman_file(context));
     diagnostics.extend(helm_file(context));
     if clients.by_registry().is_empty() {
@@ -79,6 +90,16 @@ fn in_file(scanned: &ScannedFile, context: &CheckContext<'_>) -> Vec<Diagnostic>
             "client-file",
             format!("neither this program nor {client} can read {path}: {reason}"),
             format!("Correct or remove {path}"),
+        )],
+        Err(ParseError::Directory) => vec![Diagnostic::problem(
+            "client-file",
+            format!("{client} cannot read {path}: it is a directory, not a file"),
+            directory_fix(&scanned.file.path),
+        )],
+        Err(ParseError::Encoding { encoding, .. }) => vec![Diagnostic::problem(
+            "client-file",
+            format!("{client} cannot read {path}: {encoding}"),
+            configure::<Registry>(client, &[]),
         )],
         Err(ParseError::Ambiguous(reason)) => vec![Diagnostic::warning(
             "client-file",
@@ -291,7 +312,7 @@ fn default_store(client: Client, path: &str, contents: &Contents) -> Vec<Diagnos
 
 /// Returns the command that adds this helper for these registries; without any, the
 /// command asks which ones.
-fn configure<T: ToString>(client: Client, registries: &[T]) -> String {
+pub(super) fn configure<T: ToString>(client: Client, registries: &[T]) -> String {
     let mut words = vec![format!("configure {}", client.name())];
     if !registries.is_empty() {
         words.push("--registry".to_owned());

@@ -27,11 +27,13 @@ use crate::settings::Settings;
 
 mod certificates;
 mod client_files;
+mod client_mistakes;
 mod diagnostic;
 mod files;
 mod json;
 mod keychains;
 mod legacy;
+mod nerdctl;
 mod network;
 mod process;
 mod program;

@@ -26,6 +26,7 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
     let own = (context.context.program)().unwrap_or_default();
     let path = environment.text("PATH").ok().flatten().unwrap_or_default();
     let mut diagnostics = vec![on_path(path, &own, clock)];
+    diagnostics.extend(relative_entry(path));
     // A link on the PATH is what other shells should find, not its target.
     let installed = first_in(path, PROGRAM).filter(|found| is_same(found, &own));
     let installed = installed.unwrap_or_else(|| own.clone());
@@ -51,6 +52,33 @@ fn on_path(path: &str, own: &Path, clock: &dyn Clock) -> Diagnostic {
         }
         Some(found) => other(CHECK, &found, own, clock),
     }
+}
+
+/// Checks that all directories on the PATH are absolute. Clients in Go refuse a program that
+/// they find in another one, and do not look further (`os/exec`, `ErrDot`).
+fn relative_entry(path: &str) -> Option<Diagnostic> {
+    const CHECK: &str = "path-entry";
+    let mut entries = std::env::split_paths(OsStr::new(path));
+    let entry = entries.find(|entry| !path.is_empty() && !entry.is_absolute())?;
+    let name = if entry.as_os_str().is_empty() {
+        "an empty entry, which means the working directory".to_owned()
+    } else {
+        format!("the relative entry '{}'", entry.display())
+    };
+    let fix = "Remove it from the PATH, or write the absolute path of the directory";
+    let program = format!("{PROGRAM}{}", std::env::consts::EXE_SUFFIX);
+    let before = std::env::split_paths(OsStr::new(path)).take_while(|it| *it != entry);
+    let is_found_before = before
+        .into_iter()
+        .any(|it| is_executable(&it.join(&program)));
+    if !is_found_before && is_executable(&entry.join(&program)) {
+        let message = format!(
+            "the PATH has {name}: clients find {PROGRAM} there first, and refuse to start it"
+        );
+        return Some(Diagnostic::problem(CHECK, message, fix));
+    }
+    let message = format!("the PATH has {name}: clients start no helper that they find there");
+    Some(Diagnostic::warning(CHECK, message, fix))
 }
 
 /// Returns the diagnostic for another file of this name that comes first.

@@ -1,0 +1,37 @@
+//! What mistakes in clients' files mean, in words: for `configure`, `doctor` and `status`.
+
+use std::path::Path;
+
+use crate::PROGRAM;
+use crate::client_config::Client;
+use crate::client_config::json::HELPER;
+use crate::client_config::json::Mistake;
+
+/// Returns what a mistake in a client's file means for the client.
+pub(super) fn describe(path: &Path, client: Client, mistake: &Mistake) -> String {
+    let path = path.display();
+    match mistake {
+        Mistake::Key { key, registry } => format!(
+            "{path} ({client}) has this helper for '{key}', which clients never look up: the key has to be '{registry}'"
+        ),
+        Mistake::Wildcard(key) => format!(
+            "{path} ({client}) has this helper for '{key}', but clients do not expand wildcards: each registry needs a key of its own"
+        ),
+        Mistake::HelperName { key, name } => format!(
+            "{path} ({client}) names the helper '{name}' for {key}, so clients start docker-credential-{name}, which does not exist: the name of {PROGRAM} is '{HELPER}'"
+        ),
+        Mistake::NoHelperName(registry) => format!(
+            "{path} ({client}) has an empty name as the helper for {registry}, so clients use no helper for it"
+        ),
+        Mistake::Field { name, entry, known } => {
+            let place = match entry {
+                None => String::new(),
+                Some(entry) if entry == "auths" => " in auths".to_owned(),
+                Some(entry) => format!(" in the entry of auths for {entry}"),
+            };
+            format!(
+                "{path} ({client}) has '{name}'{place}, which clients do not know: the field is '{known}', beside auths"
+            )
+        }
+    }
+}

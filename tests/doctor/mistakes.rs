@@ -1,0 +1,100 @@
+//! What people wrote into variables, and clients do not accept.
+
+use std::fs;
+
+use crate::healthy_env::HealthyMachine;
+
+#[test]
+fn a_variable_that_names_dockers_file_instead_of_its_directory_is_reported() {
+    let mut healthy = HealthyMachine::new();
+    let file = healthy.env.path("home/.docker/config.json");
+    let fix = format!("export DOCKER_CONFIG={}", file.parent().unwrap().display());
+    healthy.env.set("DOCKER_CONFIG", file);
+    healthy.reports(
+        "docker-config",
+        "problem",
+        &["$DOCKER_CONFIG has to be a directory", "is a file", &fix],
+    );
+    for client in [&["docker"][..], &["podman"], &[]] {
+        let arguments = [&["configure"], client, &["--registry", "us.icr.io"]].concat();
+        let outcome = healthy.env.run(&arguments, "");
+        outcome.is_user_error(&["$DOCKER_CONFIG has to be a directory", &fix]);
+    }
+}
+
+#[test]
+fn a_variable_that_no_shell_has_expanded_is_reported() {
+    let mut healthy = HealthyMachine::new();
+    for directory in [
+        "~/.docker",
+        "$HOME/.docker",
+        "${HOME}/.docker",
+        "%USERPROFILE%/.docker",
+    ] {
+        healthy.env.set("DOCKER_CONFIG", directory);
+        healthy.reports(
+            "docker-config",
+            "problem",
+            &[directory, "no shell has expanded", "export DOCKER_CONFIG="],
+        );
+        let outcome = healthy
+            .env
+            .run(&["configure", "docker", "--registry", "us.icr.io"], "");
+        outcome.is_user_error(&["no shell has expanded"]);
+    }
+    healthy.env.set("DOCKER_CONFIG", "docker");
+    healthy.reports("docker-config", "warning", &["a relative path (docker)"]);
+}
+
+#[test]
+fn a_directory_in_the_place_of_dockers_file_is_reported_once() {
+    let healthy = HealthyMachine::new();
+    let file = healthy.env.path("home/.docker/config.json");
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    let fix = format!("rmdir {}", file.display());
+    healthy.reports(
+        "client-file",
+        "problem",
+        &["is a directory, not a file", &fix],
+    );
+    let outcome = healthy
+        .env
+        .run(&["configure", "docker", "--registry", "us.icr.io"], "");
+    outcome.is_user_error(&["config.json was not changed: it is a directory", &fix]);
+}
+
+#[test]
+fn relative_and_empty_entries_of_the_path_are_reported() {
+    let mut healthy = HealthyMachine::new();
+    let bin = healthy.env.path("bin");
+    healthy.does_not_report("path-entry");
+    for (path, name) in [
+        (
+            format!("{}:tools", bin.display()),
+            "the relative entry 'tools'",
+        ),
+        (
+            format!("{}:", bin.display()),
+            "an empty entry, which means the working directory",
+        ),
+        (format!(":{}", bin.display()), "an empty entry"),
+        (format!("~/bin:{}", bin.display()), "'~/bin'"),
+    ] {
+        healthy.env.set("PATH", path);
+        healthy.reports(
+            "path-entry",
+            "warning",
+            &[name, "start no helper that they find there"],
+        );
+    }
+}
+
+#[test]
+fn a_program_that_is_found_by_a_relative_entry_is_a_problem() {
+    let mut healthy = HealthyMachine::new();
+    let bin = healthy.env.path("bin");
+    // Of the directory in which the program runs.
+    healthy.env.set("PATH", format!("./bin:{}", bin.display()));
+    healthy.reports("path-entry", "problem", &["'./bin'", "refuse to start it"]);
+}
