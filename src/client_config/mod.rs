@@ -11,6 +11,7 @@ pub mod file;
 pub mod helm;
 pub mod json;
 pub mod nerdctl;
+pub mod node;
 pub mod podman;
 pub mod undo;
 
@@ -34,8 +35,8 @@ pub enum Client {
     Docker,
     /// Podman, Buildah and Skopeo, which share a file.
     Podman,
-    /// nerdctl, which reads docker's file but looks up other keys in it. Its changes are
-    /// recorded as docker's, so that earlier versions can undo them.
+    /// nerdctl, which looks up other keys in docker's file
+    // Its changes are recorded as docker's, so that earlier versions can undo them.
     #[serde(skip)]
     Nerdctl,
 }

@@ -15,6 +15,7 @@ use super::ClientFile;
 use super::Machine;
 use super::docker;
 use super::json::HELPER;
+use super::json::HelperName;
 use crate::error::Result;
 use crate::fs;
 
@@ -81,6 +82,12 @@ impl GlobalHelpers {
         self.position(HELPER).is_some()
     }
 
+    /// Returns the name of this program in the list if podman does not find it.
+    pub fn misspelled(&self) -> Option<&str> {
+        let mut names = self.names.iter().map(String::as_str);
+        names.find(|name| matches!(HelperName::of(name), HelperName::Misspelled(_)))
+    }
+
     /// Returns whether podman still reads the logins in files.
     pub fn include_files(&self) -> bool {
         self.position(AUTH_FILES).is_some()
@@ -123,7 +130,7 @@ fn registries_files(machine: &Machine<'_>) -> Vec<PathBuf> {
 }
 
 /// Returns the `*.conf` files of a directory, in the order in which podman reads them.
-fn in_directory(directory: &Path) -> Vec<PathBuf> {
+pub(super) fn in_directory(directory: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
     let paths = entries.map(|entry| entry.path());
     let mut paths: Vec<PathBuf> = paths

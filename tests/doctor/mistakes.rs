@@ -98,3 +98,80 @@ fn a_program_that_is_found_by_a_relative_entry_is_a_problem() {
     healthy.env.set("PATH", format!("./bin:{}", bin.display()));
     healthy.reports("path-entry", "problem", &["'./bin'", "refuse to start it"]);
 }
+
+#[test]
+fn only_logins_of_our_registries_in_the_variable_are_a_warning() {
+    let mut healthy = HealthyMachine::new();
+    let login = |host: &str| format!(r#"{{"auths": {{"{host}": {{"auth": "eDp5"}}}}}}"#);
+    for harmless in [
+        login("registry.gitlab.com"),
+        r#"{"auths": {"us.icr.io": {}}}"#.to_owned(),
+        String::new(),
+    ] {
+        healthy.env.set("DOCKER_AUTH_CONFIG", &harmless);
+        healthy.does_not_report("docker-auth-config");
+    }
+    for host in ["us.icr.io", "https://us.icr.io/v2/", "us.icr.io:443"] {
+        healthy.env.set("DOCKER_AUTH_CONFIG", login(host));
+        let fix = format!("Remove {host} from $DOCKER_AUTH_CONFIG");
+        healthy.reports(
+            "docker-auth-config",
+            "warning",
+            &["instead of this helper", &fix],
+        );
+    }
+    let helper = r#"{"credHelpers": {"us.icr.io": "icr"}}"#;
+    healthy.env.set("DOCKER_AUTH_CONFIG", helper);
+    healthy.reports(
+        "docker-auth-config",
+        "ok",
+        &["GitLab Runner and testcontainers use this helper for us.icr.io"],
+    );
+    healthy.env.set(
+        "DOCKER_AUTH_CONFIG",
+        helper.replace("icr\"}", "docker-credential-icr\"}"),
+    );
+    healthy.reports(
+        "docker-auth-config",
+        "warning",
+        &["the name of docker-credential-icr is"],
+    );
+    healthy.env.set("DOCKER_AUTH_CONFIG", "secret-of-a-person");
+    healthy.env.add_secret("secret-of-a-person");
+    healthy.reports(
+        "docker-auth-config",
+        "warning",
+        &["clients cannot read $DOCKER_AUTH_CONFIG", "not valid JSON"],
+    );
+}
+
+#[test]
+fn mistakes_in_podmans_list_of_helpers_are_reported() {
+    let healthy = HealthyMachine::new();
+    let directory = healthy.env.path("home/.config/containers");
+    fs::create_dir_all(&directory).unwrap();
+    let list = |names: &str| {
+        let text = format!("credential-helpers = [{names}]\n");
+        fs::write(directory.join("registries.conf"), text).unwrap();
+    };
+    list("\"containers-auth.json\", \"docker-credential-icr\"");
+    healthy.reports(
+        "credential-helpers",
+        "problem",
+        &[
+            "docker-credential-docker-credential-icr",
+            "Write \\\"icr\\\" in credential-helpers",
+        ],
+    );
+    fs::create_dir_all(healthy.env.path("runtime/containers")).unwrap();
+    let auth_file = healthy.env.path("runtime/containers/auth.json");
+    fs::write(auth_file, r#"{"credHelpers": {"us.icr.io": "icr"}}"#).unwrap();
+    list("\"pass\"");
+    healthy.reports(
+        "credential-helpers",
+        "problem",
+        &["ignore auth.json and this helper in it"],
+    );
+    list("\"pass\", \"containers-auth.json\"");
+    healthy.does_not_report("credential-helpers");
+}

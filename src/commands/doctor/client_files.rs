@@ -9,7 +9,10 @@ use super::Diagnostic;
 use super::Verdict;
 use super::client_mistakes;
 use super::command_line;
+use super::docker_auth_config;
 use super::nerdctl;
+use super::node;
+use super::podman_registries;
 use crate::client_config::Client;
 use crate::client_config::docker;
 use crate::client_config::file;
@@ -28,11 +31,9 @@ use crate::commands::migration::only_credential;
 use crate::commands::scopes::listed;
 use crate::registry::Registry;
 use crate::settings::KeychainChoice;
+use crate::settings::Settings;
 
-/// Holds logins that take precedence over all helpers (`docker/cli`, `memorystore`).
-const DOCKER_AUTH_CONFIG: &str = "DOCKER_AUTH_CONFIG";
-
-const PLAINTEXT_PASSWORD: &str = "plaintext-password";
+pub(super) const PLAINTEXT_PASSWORD: &str = "plaintext-password";
 
 pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
     let clients = context.clients;
@@ -50,7 +51,7 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
             .flat_map(|it| immovable(it, clients)),
     );
     diagnostics.extend(client_mistakes::check(context));
-    diagnostics.extend(clients.podman_global.as_ref().map(global_helper));
+    diagnostics.extend(podman_registries::check(context));
     diagnostics.extend(podman_login_file(clients));
     diagnostics.extend(nerdctl::check(context));
     diagnostics.extend(legacy_podman_file(context));
@@ -62,13 +63,8 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
             command_line("configure"),
         ));
     }
-    if context.context.environment.has(DOCKER_AUTH_CONFIG) {
-        diagnostics.push(Diagnostic::warning(
-            "docker-auth-config",
-            format!("${DOCKER_AUTH_CONFIG} is set: docker prefers the logins in it to all helpers"),
-            format!("unset {DOCKER_AUTH_CONFIG}"),
-        ));
-    }
+    diagnostics.extend(docker_auth_config::check(context));
+    diagnostics.extend(node::check(&machine(context.context), context.settings));
     if let Some(path) = docker::snap_file(context.context.system_paths.home.as_deref()) {
         diagnostics.push(Diagnostic::warning(
             "docker-snap",
@@ -321,24 +317,6 @@ pub(super) fn configure<T: ToString>(client: Client, registries: &[T]) -> String
     command_line(&words.join(" "))
 }
 
-/// Checks whether podman uses this helper for all registries.
-fn global_helper(helpers: &GlobalHelpers) -> Diagnostic {
-    const CHECK: &str = "credential-helpers";
-    let path = helpers.path.display();
-    let message = format!(
-        "{path} ({}) uses this helper for all registries",
-        Client::Podman
-    );
-    if helpers.include_files() {
-        return Diagnostic::ok(CHECK, message);
-    }
-    Diagnostic::warning(
-        CHECK,
-        format!("{message}, and ignores the logins for other registries in auth.json"),
-        format!("Add \"containers-auth.json\" after \"icr\" in credential-helpers of {path}"),
-    )
-}
-
 /// Checks the file that `podman login` writes: without the helper in this file, podman
 /// writes plaintext passwords to it, which take precedence over all other files.
 fn podman_login_file(clients: &Clients) -> Option<Diagnostic> {
@@ -380,7 +358,7 @@ fn legacy_podman_file(context: &CheckContext<'_>) -> Option<Diagnostic> {
     let path = podman::legacy_file(&machine(context.context))?;
     let text = file::read(&path).ok()??;
     let document = Zeroizing::new(format!("{{\"auths\":{}}}", &*text));
-    let keys = secret_keys(&document, context);
+    let keys = secret_keys(&document, context.settings);
     let path = path.display();
     (!keys.is_empty()).then(|| {
         Diagnostic::warning(
@@ -399,7 +377,7 @@ fn legacy_podman_file(context: &CheckContext<'_>) -> Option<Diagnostic> {
 fn helm_file(context: &CheckContext<'_>) -> Option<Diagnostic> {
     let path = helm::file(&machine(context.context)).ok()??;
     let text = file::read(&path).ok()??;
-    let keys = secret_keys(&text, context);
+    let keys = secret_keys(&text, context.settings);
     (!keys.is_empty()).then(|| {
         let commands: Vec<String> = keys
             .iter()
@@ -418,11 +396,11 @@ fn helm_file(context: &CheckContext<'_>) -> Option<Diagnostic> {
 }
 
 /// Returns the keys under which a file contains passwords or tokens for our registries.
-fn secret_keys(text: &str, context: &CheckContext<'_>) -> Vec<String> {
+pub(super) fn secret_keys(text: &str, settings: &Settings) -> Vec<String> {
     let Ok(document) = Document::parse(text) else {
         return Vec::new();
     };
-    let logins = document.auth_entries(&context.settings.registries);
+    let logins = document.auth_entries(&settings.registries);
     let secret = logins.into_iter().filter(AuthEntry::is_secret);
     secret.map(|login| login.key).collect()
 }
