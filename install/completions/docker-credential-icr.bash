@@ -91,7 +91,7 @@ _docker__credential__icr() {
             return 0
             ;;
         docker__credential__icr__subcmd__configure)
-            opts="-h --registry --all --dry-run --undo --migrate --force --json --help docker podman nerdctl"
+            opts="-h --registry --all --dry-run --undo --migrate --force --json --help docker podman nerdctl regctl"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -13,6 +13,7 @@ pub mod json;
 pub mod nerdctl;
 pub mod node;
 pub mod podman;
+mod regctl;
 pub mod undo;
 
 use std::ffi::OsStr;
@@ -22,6 +23,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde::Serialize;
 
+use self::json::Format;
 use crate::environment::Environment;
 use crate::error::Result;
 
@@ -39,11 +41,13 @@ pub enum Client {
     // Its changes are recorded as docker's, so that earlier versions can undo them.
     #[serde(skip)]
     Nerdctl,
+    /// regctl, which prefers the logins in a file of its own
+    Regctl,
 }
 
 impl Client {
     /// Every client with files of its own.
-    pub const ALL: [Self; 2] = [Self::Docker, Self::Podman];
+    pub const ALL: [Self; 3] = [Self::Docker, Self::Podman, Self::Regctl];
 
     /// Returns the client whose file it reads: itself, except for nerdctl.
     pub fn owner_of_file(self) -> Self {
@@ -53,12 +57,21 @@ impl Client {
         }
     }
 
+    /// Returns the format of its files.
+    pub fn format(self) -> Format {
+        match self {
+            Self::Regctl => Format::Regctl,
+            Self::Docker | Self::Nerdctl | Self::Podman => Format::Docker,
+        }
+    }
+
     /// Returns its name as an argument.
     pub fn name(self) -> &'static str {
         match self {
             Self::Docker => "docker",
             Self::Podman => "podman",
             Self::Nerdctl => "nerdctl",
+            Self::Regctl => "regctl",
         }
     }
 
@@ -71,6 +84,7 @@ impl Client {
             Self::Docker => docker::files(machine, nerdctl::is_installed(machine)),
             Self::Podman => podman::files(machine),
             Self::Nerdctl => docker::files(machine, true),
+            Self::Regctl => regctl::files(machine),
         }
     }
 
@@ -96,6 +110,7 @@ impl Client {
             Self::Docker => &["docker"][..],
             Self::Podman => &["podman", "buildah", "skopeo"],
             Self::Nerdctl => return nerdctl::is_installed(machine),
+            Self::Regctl => &["regctl"],
         };
         let files = self.files(machine).unwrap_or_default();
         files.iter().any(|file| file.path.exists())
@@ -110,6 +125,7 @@ impl std::fmt::Display for Client {
             Self::Docker => "docker",
             Self::Podman => "podman, buildah and skopeo",
             Self::Nerdctl => "nerdctl",
+            Self::Regctl => "regctl",
         })
     }
 }

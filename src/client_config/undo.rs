@@ -27,6 +27,10 @@ use crate::fs::TrustedUsers;
 /// The name of the record's file, in the state directory.
 const FILE: &str = "configured.json";
 
+/// The file with the changes for regctl: earlier versions, which do not know this client, would
+/// call the record damaged.
+const REGCTL_FILE: &str = "configured-regctl.json";
+
 /// The largest record that is read, in bytes.
 const LIMIT: u64 = 4 * 1024 * 1024;
 
@@ -125,7 +129,7 @@ impl Change {
         if let Some(before) = self.without_hunks(text) {
             return before;
         }
-        match Document::parse(text) {
+        match Document::parse_as(text, self.client.format()) {
             Ok(document) => apply_edits(
                 text,
                 &document.remove_helpers(&self.hosts, self.made_helpers),
@@ -152,7 +156,8 @@ impl Change {
         }
         let before = apply_edits(text, &edits);
         // Never turn a valid file into an invalid one, whatever happened in between.
-        let is_possible = before.len() as u64 <= file::LIMIT && Document::parse(&before).is_ok();
+        let is_possible = before.len() as u64 <= file::LIMIT
+            && Document::parse_as(&before, self.client.format()).is_ok();
         is_possible.then_some(before)
     }
 }
@@ -171,15 +176,22 @@ impl Record {
     /// then decide what `configure --undo` writes.
     pub fn load(directory: &Path) -> anyhow::Result<Self> {
         let _rights = fs::act_as_owner(directory)?;
-        let path = path_in(directory);
+        let mut record = Self::read(&path_in(directory))?;
+        record
+            .changes
+            .extend(Self::read(&directory.join(REGCTL_FILE))?.changes);
+        Ok(record)
+    }
+
+    fn read(path: &Path) -> anyhow::Result<Self> {
         let text = match path.symlink_metadata() {
             Err(error) if is_absent(&error) => return Ok(Self::default()),
             Err(error) => Err(error.into()),
             Ok(metadata) if !metadata.is_file() => Err(anyhow!("it is not a regular file")),
-            Ok(_) => fs::refuse_if_others_write(&path, &TrustedUsers::acting_user())
-                .and_then(|()| fs::read_regular(&path, LIMIT)),
+            Ok(_) => fs::refuse_if_others_write(path, &TrustedUsers::acting_user())
+                .and_then(|()| fs::read_regular(path, LIMIT)),
         };
-        let text = text.map_err(|error| fs::with_owner_hint(error, &path))?;
+        let text = text.map_err(|error| fs::with_owner_hint(error, path))?;
         serde_json::from_str(&text).map_err(|_| {
             anyhow!(
                 "{} is damaged. Delete it, and remove the helper from the clients' files by hand",
@@ -194,14 +206,23 @@ impl Record {
     /// The file cannot be written.
     pub fn save(&self, directory: &Path) -> anyhow::Result<()> {
         let _rights = fs::act_as_owner(directory)?;
-        let path = path_in(directory);
-        self.write(directory, &path)
-            .map_err(|error| fs::with_owner_hint(error, &path))
+        let changes = self.changes.iter().cloned();
+        let (of_regctl, others) = changes.partition(|change| change.client == Client::Regctl);
+        for (name, changes) in [(FILE, others), (REGCTL_FILE, of_regctl)] {
+            let record = Self {
+                v: VERSION,
+                changes,
+            };
+            let path = directory.join(name);
+            let written = record.write(directory, name);
+            written.map_err(|error| fs::with_owner_hint(error, &path))?;
+        }
+        Ok(())
     }
 
-    fn write(&self, directory: &Path, path: &Path) -> anyhow::Result<()> {
+    fn write(&self, directory: &Path, name: &str) -> anyhow::Result<()> {
         if self.changes.is_empty() {
-            return match std::fs::remove_file(path) {
+            return match std::fs::remove_file(directory.join(name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
                 _ => Ok(()),
             };
@@ -210,7 +231,7 @@ impl Record {
         let text = serde_json::to_vec_pretty(self)?;
         let directory = Directory::open(directory)?;
         directory.remove_leftovers();
-        directory.put(OsStr::new(FILE), true, |mut file| {
+        directory.put(OsStr::new(name), true, |mut file| {
             file.write_all(&text)?;
             Ok(file.sync_all()?)
         })

@@ -17,6 +17,9 @@ pub(super) fn describe(path: &Path, client: Client, mistake: &Mistake) -> String
         Mistake::Wildcard(key) => format!(
             "{path} ({client}) has this helper for '{key}', but clients do not expand wildcards: each registry needs a key of its own"
         ),
+        Mistake::HelperName { key, name } if client == Client::Regctl => format!(
+            "{path} names the program '{name}' for {key}, which does not exist: regctl needs the whole name, {PROGRAM}"
+        ),
         Mistake::HelperName { key, name } => format!(
             "{path} ({client}) names the helper '{name}' for {key}, so clients start docker-credential-{name}, which does not exist: the name of {PROGRAM} is '{HELPER}'"
         ),

@@ -170,7 +170,7 @@ fn contents(file: &ClientFile, settings: &Settings) -> Result<Option<Contents>, 
     let Some(text) = file::read(&file.path)? else {
         return Ok(None);
     };
-    let document = Document::parse(&text)?;
+    let document = Document::parse_as(&text, file.client.format())?;
     let additional = &settings.registries;
     let mistakes = document.mistakes(additional);
     let mut registries = Vec::new();

@@ -66,11 +66,12 @@ impl Choosing<'_> {
             .filter(|client| client.is_present(&self.machine))
             .collect();
         if here.is_empty() {
-            return Err(
-                Error::user("cannot find Docker, Podman, Buildah or Skopeo").with_hint(format!(
-                    "Name a client: '{PROGRAM} configure docker' or '{PROGRAM} configure podman'"
-                )),
-            );
+            return Err(Error::user(
+                "cannot find Docker, Podman, Buildah, Skopeo, nerdctl or regctl",
+            )
+            .with_hint(format!(
+                "Name a client: '{PROGRAM} configure docker' or '{PROGRAM} configure podman'"
+            )));
         }
         Ok(here)
     }
@@ -257,7 +258,7 @@ fn in_documents(
     let mut all = BTreeSet::new();
     for file in files {
         if let Ok(Some(text)) = crate::client_config::file::read(&file.path)
-            && let Ok(document) = Document::parse(&text)
+            && let Ok(document) = Document::parse_as(&text, file.client.format())
         {
             all.extend(found(&document));
         }

@@ -5,6 +5,7 @@ mod support;
 
 mod choice;
 mod passwords;
+mod regctl;
 #[cfg(unix)]
 mod terminal;
 mod undo;
@@ -27,6 +28,7 @@ const OTHER_KEY: &str = "CONFIGURE-API-KEY-42be";
 
 const DOCKER: &str = "home/.docker/config.json";
 const PODMAN: &str = "runtime/containers/auth.json";
+const REGCTL: &str = "home/.regctl/config.json";
 
 /// What docker writes for one registry with this helper.
 const NEW: &str = "{\n\t\"credHelpers\": {\n\t\t\"us.icr.io\": \"icr\"\n\t}\n}\n";
@@ -89,10 +91,13 @@ fn check_case(case: &Path) {
     let arguments: Vec<&str> = arguments.split_whitespace().collect();
     let before = fs::read(case.join("before.json")).expect("before.json");
     let env = docker_env("{}");
-    let file = if arguments.first() == Some(&"podman") {
-        env.file(PODMAN, "{}")
-    } else {
-        env.path(DOCKER)
+    let file = match arguments.first() {
+        Some(&"podman") => env.file(PODMAN, "{}"),
+        Some(&"regctl") => {
+            fs::create_dir(env.path("home/.regctl")).expect("the test may change it");
+            env.file(REGCTL, "{}")
+        }
+        _ => env.path(DOCKER),
     };
     fs::write(&file, &before).expect("the test may change it");
     set_mode(&file, 0o640);

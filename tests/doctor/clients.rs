@@ -211,3 +211,40 @@ fn further_files_of_clients_are_checked() {
     // `podman login` gives the password to this helper first.
     healthy.does_not_report("podman-login");
 }
+
+#[test]
+fn a_key_in_the_file_of_regctl_is_reported() {
+    let healthy = HealthyMachine::new();
+    healthy.env.add_secret("KEY-OF-REGCTL-9e11");
+    fs::create_dir(healthy.env.path("home/.regctl")).unwrap();
+    let write = |entry: &str| {
+        let text = format!(r#"{{"hosts": {{"us.icr.io": {{{entry}}}}}}}"#);
+        healthy.env.file("home/.regctl/config.json", &text);
+    };
+    let login = r#""user": "iamapikey", "pass": "KEY-OF-REGCTL-9e11""#;
+    write(login);
+    healthy.reports(
+        "plaintext-password",
+        "problem",
+        &[
+            "/.regctl/config.json contains plaintext passwords for us.icr.io, which regctl uses",
+            "configure regctl --registry us.icr.io --migrate",
+        ],
+    );
+    write(&format!(
+        r#"{login}, "credHelper": "/opt/bin/docker-credential-icr""#
+    ));
+    healthy.reports("plaintext-password", "warning", &["us.icr.io"]);
+    write(r#""credHelper": "icr""#);
+    healthy.reports(
+        "helper-name",
+        "problem",
+        &["regctl needs the whole name, docker-credential-icr"],
+    );
+    write(r#""credHelper": "docker-credential-pass""#);
+    healthy.reports(
+        "other-helper",
+        "warning",
+        &["(regctl) uses docker-credential-pass"],
+    );
+}

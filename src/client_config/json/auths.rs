@@ -6,7 +6,10 @@ use zeroize::Zeroizing;
 
 use super::AUTHS;
 use super::Document;
+use super::Format;
+use super::HOST_LOGIN;
 use super::parse::Member;
+use super::parse::Object;
 use super::parse::object;
 use crate::credential::Credential;
 use crate::registry::Registry;
@@ -45,8 +48,8 @@ impl Document<'_> {
     /// Returns the passwords for IBM Cloud registries, including `further` ones.
     /// Docker leaves entries without a password behind; they do not count.
     pub fn auth_entries(&self, further: &[Registry]) -> Vec<AuthEntry> {
-        let auths = self.object_field(AUTHS).ok().flatten();
-        let members = auths.map(|auths| auths.members).unwrap_or_default();
+        let logins = self.logins();
+        let members = logins.map(|logins| logins.members).unwrap_or_default();
         members
             .into_iter()
             .filter_map(|member| {
@@ -62,7 +65,15 @@ impl Document<'_> {
             .collect()
     }
 
-    /// Returns what a client would send for an entry of `auths`; `None` for nothing.
+    /// Returns the object with the logins of registries.
+    pub(super) fn logins(&self) -> Option<Object<'_>> {
+        match self.format {
+            Format::Docker => self.object_field(AUTHS).ok().flatten(),
+            Format::Regctl => self.section(),
+        }
+    }
+
+    /// Returns what a client would send for an entry; `None` for nothing.
     pub(super) fn auth_kind(&self, member: &Member<'_>) -> Option<AuthKind> {
         let Ok(entry) = object(self.text, member.value, "") else {
             return (member.value != "null").then_some(AuthKind::Unreadable);
@@ -73,11 +84,19 @@ impl Document<'_> {
             let text: String = serde_json::from_str(member.value).ok()?;
             (!text.is_empty()).then(|| Zeroizing::new(text))
         };
-        if ["identitytoken", "registrytoken"]
-            .iter()
-            .any(|name| text(name).is_some())
-        {
+        let tokens = match self.format {
+            Format::Docker => &["identitytoken", "registrytoken"][..],
+            Format::Regctl => &["token"],
+        };
+        if tokens.iter().any(|name| text(name).is_some()) {
             return Some(AuthKind::Token);
+        }
+        if self.format == Format::Regctl {
+            let [user, password] = HOST_LOGIN.map(text);
+            return Some(AuthKind::Credential(Credential {
+                username: user?.to_string(),
+                secret: Secret::new(&**password.as_ref()?),
+            }));
         }
         if let Some(auth) = text("auth") {
             return Some(match decoded(&auth) {

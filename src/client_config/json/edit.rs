@@ -2,16 +2,17 @@
 
 use std::ops::Range;
 
-use super::AUTHS;
 use super::AuthKind;
 use super::Document;
-use super::HELPER;
-use super::HELPERS;
+use super::Format;
+use super::HOST_HELPER;
+use super::HOST_LOGIN;
 use super::HelperName;
 use super::ParseError;
 use super::parse::Member;
 use super::parse::Object;
 use super::parse::at;
+use super::parse::object;
 use crate::credential::Credential;
 use crate::registry::Registry;
 
@@ -52,11 +53,12 @@ impl HelperPlan {
         &mut self,
         host: &str,
         member: &Member<'_>,
-        text: &str,
+        document: &Document<'_>,
     ) -> Result<(), ParseError> {
-        let name = member.helper_name().ok_or_else(|| {
+        let format = document.format;
+        let name = HelperName::read(member.value, format).ok_or_else(|| {
             let what = "the helper's name is missing";
-            ParseError::Broken(at(text, member.value_at.start, what))
+            ParseError::Broken(at(document.text, member.value_at.start, what))
         })?;
         let host = host.to_owned();
         match name {
@@ -70,9 +72,29 @@ impl HelperPlan {
         }
         self.edits.push(Edit {
             at: member.value_at.clone(),
-            text: quoted(HELPER),
+            text: quoted(format.helper()),
         });
         Ok(())
+    }
+
+    /// Adds the edit that sets the helper in the entry of a host.
+    fn set_helper(
+        &mut self,
+        host: &str,
+        entry: &Member<'_>,
+        document: &Document<'_>,
+    ) -> Result<(), ParseError> {
+        if document.format == Format::Docker {
+            return self.replace_helper(host, entry, document);
+        }
+        let entry = object(document.text, entry.value, &format!("`{host}`"))?;
+        match entry.field(HOST_HELPER) {
+            Some(member) => self.replace_helper(host, member, document),
+            None => {
+                self.edits.push(document.field_addition(&entry));
+                Ok(())
+            }
+        }
     }
 }
 
@@ -83,19 +105,19 @@ impl Document<'_> {
     /// A host occurs twice, or its value is not the name of a helper.
     pub fn plan_helpers(&self, hosts: &[String]) -> Result<HelperPlan, ParseError> {
         let mut helper_plan = HelperPlan::default();
-        let helpers = self.object_field(HELPERS)?;
+        let section = self.object_field(self.format.section())?;
         let mut missing = Vec::new();
         for host in hosts {
-            match self.unique_member(helpers.as_ref(), host)? {
+            match self.unique_member(section.as_ref(), host)? {
                 None => missing.push(host),
-                Some(member) => helper_plan.replace_helper(host, member, self.text)?,
+                Some(entry) => helper_plan.set_helper(host, entry, self)?,
             }
         }
         if !missing.is_empty() {
-            helper_plan.creates_section = helpers.is_none();
+            helper_plan.creates_section = section.is_none();
             helper_plan
                 .edits
-                .push(self.addition(helpers.as_ref(), &missing));
+                .push(self.addition(section.as_ref(), &missing));
         }
         helper_plan.edits.sort_by_key(|edit| edit.at.start);
         Ok(helper_plan)
@@ -105,27 +127,51 @@ impl Document<'_> {
     /// restore, if any. If `created` and no entry is left, `credHelpers` is removed, too.
     /// Entries with other helpers stay.
     pub fn remove_helpers(&self, hosts: &[(String, Option<String>)], created: bool) -> Vec<Edit> {
-        let Some((root, helpers)) = self.root.as_ref().zip(self.helpers()) else {
+        let Some((root, section)) = self.root.as_ref().zip(self.section()) else {
             return Vec::new();
         };
         let former = |member: &Member<'_>| {
-            let mut hosts = hosts.iter().filter(|_| member.is_ours());
+            let mut hosts = hosts.iter().filter(|_| self.is_ours(member));
             hosts.find(|(host, _)| member.is(host))
         };
-        let is_gone = |member: &Member<'_>| matches!(former(member), Some((_, None)));
-        if created && !helpers.members.is_empty() && helpers.members.iter().all(is_gone) {
-            return removal(root, &|member| member.is_field(HELPERS));
+        let is_gone = |member: &Member<'_>| {
+            matches!(former(member), Some((_, None))) && self.has_only_helper(member)
+        };
+        if created && !section.members.is_empty() && section.members.iter().all(is_gone) {
+            return removal(root, &|member| member.is_field(self.format.section()));
         }
-        let mut edits = removal(&helpers, &is_gone);
-        edits.extend(helpers.members.iter().filter_map(|member| {
-            let (_, former) = former(member)?;
-            former.as_ref().map(|former| Edit {
-                at: member.value_at.clone(),
-                text: quoted(former),
-            })
-        }));
+        let mut edits = removal(&section, &is_gone);
+        for member in section.members.iter().filter(|member| !is_gone(member)) {
+            if let Some((_, former)) = former(member) {
+                edits.extend(self.former_helper(member, former.as_deref()));
+            }
+        }
         edits.sort_by_key(|edit| edit.at.start);
         edits
+    }
+
+    /// Returns whether an entry consists of its helper.
+    fn has_only_helper(&self, entry: &Member<'_>) -> bool {
+        let fields = object(self.text, entry.value, "").map(|entry| entry.members.len());
+        self.format == Format::Docker || fields == Ok(1)
+    }
+
+    /// Returns the edits that give an entry its former helper, or none.
+    fn former_helper(&self, entry: &Member<'_>, former: Option<&str>) -> Vec<Edit> {
+        let replacement = |member: &Member<'_>, former: &str| Edit {
+            at: member.value_at.clone(),
+            text: quoted(former),
+        };
+        let object = object(self.text, entry.value, "").ok();
+        let field = object.as_ref().and_then(|object| object.field(HOST_HELPER));
+        match (former, self.format, field, &object) {
+            (Some(former), Format::Docker, _, _) => vec![replacement(entry, former)],
+            (Some(former), _, Some(field), _) => vec![replacement(field, former)],
+            (None, Format::Regctl, _, Some(object)) => {
+                removal(object, &|member| member.is_field(HOST_HELPER))
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// Returns the edits that remove the passwords for which `is_moved` returns true.
@@ -134,21 +180,28 @@ impl Document<'_> {
         further: &[Registry],
         is_moved: &dyn Fn(&Registry, &Credential) -> bool,
     ) -> Vec<Edit> {
-        let Ok(Some(auths)) = self.object_field(AUTHS) else {
+        let Some(logins) = self.logins() else {
             return Vec::new();
         };
-        removal(&auths, &|member| {
-            let registry = member
-                .key
-                .as_deref()
-                .and_then(|key| Registry::at(key, further));
+        let is_moved = |member: &Member<'_>| {
+            let key = member.key.as_deref();
+            let registry = key.and_then(|key| Registry::at(key, further));
             match registry.zip(self.auth_kind(member)) {
                 Some((registry, AuthKind::Credential(credential))) => {
                     is_moved(&registry, &credential)
                 }
                 _ => false,
             }
-        })
+        };
+        if self.format == Format::Docker {
+            return removal(&logins, &is_moved);
+        }
+        let moved = logins.members.iter().filter(|member| is_moved(member));
+        let entries = moved.filter_map(|member| object(self.text, member.value, "").ok());
+        let is_login = |member: &Member<'_>| HOST_LOGIN.iter().any(|name| member.is_field(name));
+        entries
+            .flat_map(|entry| removal(&entry, &is_login))
+            .collect()
     }
 }
 

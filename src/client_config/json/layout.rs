@@ -2,8 +2,9 @@
 
 use super::Document;
 use super::Edit;
+use super::Format;
 use super::HELPER;
-use super::HELPERS;
+use super::HOST_HELPER;
 use super::edit::quoted;
 use super::parse::Object;
 use super::parse::after_line;
@@ -20,10 +21,21 @@ struct Style<'a> {
 }
 
 impl<'a> Document<'a> {
+    /// Returns the edit that adds this helper to an entry of `hosts`.
+    pub(super) fn field_addition(&self, entry: &Object<'_>) -> Edit {
+        let style = self.style();
+        let field = host_helper(&style);
+        self.with_members(entry, &[field], &self.indentation_of(entry), &style)
+    }
+
     /// Returns the edit that adds this helper for hosts without an entry.
     pub(super) fn addition(&self, helpers: Option<&Object<'a>>, hosts: &[&String]) -> Edit {
         let style = self.style();
-        let value = quoted(HELPER);
+        let section = self.format.section();
+        let value = match self.format {
+            Format::Docker => quoted(HELPER),
+            Format::Regctl => format!("{{{}}}", host_helper(&style)),
+        };
         let entries: Vec<String> = hosts
             .iter()
             .map(|host| format!("{}{}{value}", quoted(host), style.colon))
@@ -33,7 +45,7 @@ impl<'a> Document<'a> {
         }
         let Some(root) = &self.root else {
             let object = block(&entries, INDENTATION, &style);
-            let all = block(&[format!("\"{HELPERS}\": {object}")], "", &style);
+            let all = block(&[format!("\"{section}\": {object}")], "", &style);
             return Edit {
                 at: 0..self.text.len(),
                 text: all + "\n",
@@ -45,13 +57,13 @@ impl<'a> Document<'a> {
             self.indentation_within(root)
         };
         let object = block(&entries, &inside, &style);
-        if let Some(null) = self.fields(HELPERS).next() {
+        if let Some(null) = self.fields(section).next() {
             return Edit {
                 at: null.value_at.clone(),
                 text: object,
             };
         }
-        let member = format!("\"{HELPERS}\"{}{object}", style.colon);
+        let member = format!("\"{section}\"{}{object}", style.colon);
         self.with_members(root, &[member], &self.indentation_of(root), &style)
     }
 
@@ -132,6 +144,12 @@ impl<'a> Document<'a> {
             newline: gap.contains(['\n', '\r']).then_some(newline),
         }
     }
+}
+
+/// Returns the field with this helper in an entry of `hosts`.
+fn host_helper(style: &Style<'_>) -> String {
+    let helper = quoted(Format::Regctl.helper());
+    format!("{}{}{helper}", quoted(HOST_HELPER), style.colon)
 }
 
 /// Returns a new object in the layout of the file; its closing brace is indented by

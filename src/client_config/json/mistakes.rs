@@ -2,6 +2,7 @@
 
 use super::AUTHS;
 use super::Document;
+use super::Format;
 use super::HELPER;
 use super::HELPERS;
 use super::STORE;
@@ -29,22 +30,34 @@ pub enum HelperName {
 }
 
 impl HelperName {
-    /// Reads a name as it is in a file.
+    /// Reads a name as it is in docker's file or podman's.
     pub fn of(name: &str) -> Self {
-        if name == HELPER {
+        Self::in_format(name, Format::Docker)
+    }
+
+    /// Reads a value of a file; `None` if it is no name.
+    pub(super) fn read(json: &str, format: Format) -> Option<Self> {
+        let name: Option<String> = serde_json::from_str(json).ok()?;
+        Some(name.map_or(Self::Empty, |name| Self::in_format(&name, format)))
+    }
+
+    fn in_format(name: &str, format: Format) -> Self {
+        if name == format.helper() {
             return Self::Ours;
         }
         let word = name.trim();
         if word.is_empty() {
             return Self::Empty;
         }
-        let word = word.rsplit(['/', '\\']).next().unwrap_or(word);
-        let word = word.to_ascii_lowercase();
-        let word = word.strip_suffix(".exe").unwrap_or(&word);
-        if word == HELPER || word == PROGRAM {
-            return Self::Misspelled(name.to_owned());
+        let file = word.rsplit(['/', '\\']).next().unwrap_or(word);
+        let file = file.to_ascii_lowercase();
+        let file = file.strip_suffix(".exe").unwrap_or(&file);
+        match format {
+            // regctl starts a program by its path.
+            Format::Regctl if file == PROGRAM && word == name => Self::Ours,
+            _ if file == HELPER || file == PROGRAM => Self::Misspelled(name.to_owned()),
+            _ => Self::Other(name.to_owned()),
         }
-        Self::Other(name.to_owned())
     }
 }
 
@@ -97,24 +110,28 @@ impl Document<'_> {
     /// Returns the mistakes about this helper and about IBM Cloud registries, including
     /// `further` ones, and the misspelled names of fields.
     pub fn mistakes(&self, further: &[Registry]) -> Vec<Mistake> {
-        let root = self.root.iter().flat_map(|root| &root.members);
-        let mut mistakes: Vec<Mistake> =
-            root.filter_map(|member| misspelled(member, None)).collect();
-        mistakes.extend(self.mistakes_in_auths(further));
-        let helpers = self.helpers();
-        let helpers = helpers.iter().flat_map(|helpers| &helpers.members);
-        mistakes.extend(helpers.flat_map(|member| self.mistakes_in_helper(member, further)));
-        if let Some(store) = self.fields(STORE).last()
-            && let Some(HelperName::Misspelled(name)) = store.helper_name()
-        {
+        let mut mistakes = match self.format {
+            Format::Docker => self.mistaken_fields(further),
+            Format::Regctl => Vec::new(),
+        };
+        let section = self.section();
+        let entries = section.iter().flat_map(|section| &section.members);
+        mistakes.extend(entries.flat_map(|entry| self.mistakes_in_helper(entry, further)));
+        if let (Format::Docker, Some(HelperName::Misspelled(name))) = (self.format, self.store()) {
             let key = STORE.to_owned();
             mistakes.push(Mistake::HelperName { key, name });
         }
         mistakes
     }
 
+    fn mistaken_fields(&self, further: &[Registry]) -> Vec<Mistake> {
+        let root = self.root.iter().flat_map(|root| &root.members);
+        let in_root = root.filter_map(|member| misspelled(member, None));
+        in_root.chain(self.mistakes_in_auths(further)).collect()
+    }
+
     fn mistakes_in_helper(&self, member: &Member<'_>, further: &[Registry]) -> Vec<Mistake> {
-        let Some((key, name)) = member.key.as_deref().zip(member.helper_name()) else {
+        let Some((key, name)) = member.key.as_deref().zip(self.helper_name(member)) else {
             return Vec::new();
         };
         let mut mistakes = Vec::new();
@@ -126,7 +143,8 @@ impl Document<'_> {
                 name: name.clone(),
             }),
             HelperName::Empty => {
-                let known = registry.clone().filter(|registry| registry.host() == key);
+                let known = registry.filter(|registry| registry.host() == key);
+                let known = known.filter(|_| self.format == Format::Docker);
                 mistakes.extend(known.map(Mistake::NoHelperName));
                 return mistakes;
             }
@@ -163,14 +181,6 @@ impl Document<'_> {
             fields.iter().find_map(|field| misplaced(field, key))
         };
         members.iter().filter_map(in_entry).collect()
-    }
-}
-
-impl Member<'_> {
-    /// Returns what a value means as the name of a helper; `None` if it is no name.
-    pub(super) fn helper_name(&self) -> Option<HelperName> {
-        let name: Option<String> = serde_json::from_str(self.value).ok()?;
-        Some(name.map_or(HelperName::Empty, |name| HelperName::of(&name)))
     }
 }
 

@@ -28,6 +28,8 @@ pub use mistakes::key_with_port;
 pub use parse::Document;
 pub use parse::ParseError;
 
+use crate::PROGRAM;
+
 /// The name of this program in `credHelpers` and `credsStore`; clients put
 /// `docker-credential-` before it.
 pub const HELPER: &str = "icr";
@@ -35,3 +37,45 @@ pub const HELPER: &str = "icr";
 const AUTHS: &str = "auths";
 const HELPERS: &str = "credHelpers";
 const STORE: &str = "credsStore";
+
+/// Where a file has the helper of each registry.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Format {
+    /// Docker's file and podman's: names of helpers in `credHelpers`.
+    Docker,
+    /// regctl's file: programs in `hosts`, as the field `credHelper` of each entry
+    /// (`regclient/regclient`, `config/host.go` and `config/credhelper.go`).
+    Regctl,
+}
+
+impl Format {
+    /// Returns the object with an entry for each registry.
+    fn section(self) -> &'static str {
+        match self {
+            Self::Docker => HELPERS,
+            Self::Regctl => "hosts",
+        }
+    }
+
+    /// Returns what stands for this program.
+    pub fn helper(self) -> &'static str {
+        match self {
+            Self::Docker => HELPER,
+            Self::Regctl => PROGRAM,
+        }
+    }
+
+    /// Returns the program that clients start for a helper.
+    pub fn program(self, helper: &str) -> String {
+        match self {
+            Self::Docker => format!("docker-credential-{helper}"),
+            Self::Regctl => helper.to_owned(),
+        }
+    }
+}
+
+/// The field of an entry of `hosts` with the program.
+const HOST_HELPER: &str = "credHelper";
+
+/// The fields of an entry of `hosts` with a login.
+const HOST_LOGIN: [&str; 2] = ["user", "pass"];

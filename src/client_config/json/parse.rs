@@ -11,8 +11,9 @@ use serde_json::value::RawValue;
 use thiserror::Error;
 
 use super::AUTHS;
-use super::HELPER;
+use super::Format;
 use super::HELPERS;
+use super::HOST_HELPER;
 use super::HelperName;
 use super::STORE;
 use crate::secret::Secret;
@@ -45,6 +46,7 @@ pub enum ParseError {
 /// A parsed client file. It has no `Debug`, because it may hold secrets.
 pub struct Document<'a> {
     pub(super) text: &'a str,
+    pub(super) format: Format,
     /// `None` for an empty file.
     pub(super) root: Option<Object<'a>>,
 }
@@ -65,19 +67,31 @@ pub(super) struct Member<'a> {
 }
 
 impl<'a> Document<'a> {
+    /// Parses docker's file or podman's as clients do.
+    ///
+    /// # Errors
+    /// See [`Document::parse_as`].
+    pub fn parse(text: &'a str) -> Result<Self, ParseError> {
+        Self::parse_as(text, Format::Docker)
+    }
+
     /// Parses a file as clients do.
     ///
     /// # Errors
-    /// It is not one JSON object, or its `auths` or `credHelpers` are invalid or
+    /// It is not one JSON object, or its `auths`, `credHelpers` or `hosts` are invalid or
     /// ambiguous.
-    pub fn parse(text: &'a str) -> Result<Self, ParseError> {
+    pub fn parse_as(text: &'a str, format: Format) -> Result<Self, ParseError> {
         if text.starts_with('\u{feff}') {
             return Err(ParseError::Broken(
                 "it begins with a byte order mark, which clients do not accept".into(),
             ));
         }
         if text.bytes().all(is_space) {
-            return Ok(Self { text, root: None });
+            return Ok(Self {
+                text,
+                format,
+                root: None,
+            });
         }
         let mut deserializer = serde_json::Deserializer::from_str(text);
         let raw = <&RawValue>::deserialize(&mut deserializer);
@@ -90,37 +104,39 @@ impl<'a> Document<'a> {
         end.map_err(|error| ParseError::Ambiguous(syntax(text, &error)))?;
         let document = Self {
             text,
+            format,
             root: Some(root),
         };
         document.object_field(AUTHS)?;
-        document.object_field(HELPERS)?;
+        document.object_field(format.section())?;
         Ok(document)
     }
 
     /// Returns the helper for a host, if the file has one.
     pub fn helper_of(&self, host: &str) -> Option<HelperName> {
-        let helpers = self.object_field(HELPERS).ok()??;
-        let member = helpers.members.iter().rfind(|member| member.is(host))?;
-        member.helper_name()
+        let section = self.section()?;
+        let entry = section.members.iter().rfind(|member| member.is(host))?;
+        self.helper_name(entry)
     }
 
     /// Returns the hosts that this program is configured for, in the order of the file.
     pub fn our_hosts(&self) -> Vec<String> {
-        let helpers = self.object_field(HELPERS).ok().flatten();
-        let members = helpers.map(|helpers| helpers.members).unwrap_or_default();
-        let ours = members.into_iter().filter(Member::is_ours);
+        let members = self.section().map(|section| section.members);
+        let members = members.unwrap_or_default().into_iter();
+        let ours = members.filter(|entry| self.is_ours(entry));
         ours.filter_map(|member| member.key.map(Cow::into_owned))
             .collect()
     }
 
     /// Returns the helper for all other registries (`credsStore`).
     pub fn store(&self) -> Option<HelperName> {
-        self.fields(STORE).last()?.helper_name()
+        let store = self.fields(STORE).last()?;
+        HelperName::read(store.value, Format::Docker)
     }
 
     /// Returns whether this program is the helper for all other registries (`credsStore`).
     pub fn is_our_store(&self) -> bool {
-        self.fields(STORE).any(Member::is_ours)
+        self.store() == Some(HelperName::Ours)
     }
 
     /// Returns whether the file says anything about logins. Otherwise docker chooses its
@@ -141,8 +157,24 @@ impl<'a> Document<'a> {
             .is_none_or(|root| root.members.is_empty())
     }
 
-    pub(super) fn helpers(&self) -> Option<Object<'a>> {
-        self.object_field(HELPERS).ok().flatten()
+    /// Returns the object with an entry for each registry.
+    pub(super) fn section(&self) -> Option<Object<'a>> {
+        self.object_field(self.format.section()).ok().flatten()
+    }
+
+    /// Returns the helper in the entry of a registry; `None` if it has none.
+    pub(super) fn helper_name(&self, entry: &Member<'_>) -> Option<HelperName> {
+        match self.format {
+            Format::Docker => HelperName::read(entry.value, self.format),
+            Format::Regctl => {
+                let entry = object(self.text, entry.value, "").ok()?;
+                HelperName::read(entry.field(HOST_HELPER)?.value, self.format)
+            }
+        }
+    }
+
+    pub(super) fn is_ours(&self, entry: &Member<'_>) -> bool {
+        self.helper_name(entry) == Some(HelperName::Ours)
     }
 
     pub(super) fn fields<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s Member<'a>> {
@@ -194,6 +226,13 @@ impl<'a> Document<'a> {
     }
 }
 
+impl<'a> Object<'a> {
+    /// Returns the member that Go reads as that field of a structure.
+    pub(super) fn field(&self, name: &str) -> Option<&Member<'a>> {
+        self.members.iter().rfind(|member| member.is_field(name))
+    }
+}
+
 impl Member<'_> {
     /// Returns whether Go reads this member as that field of a structure.
     pub(super) fn is_field(&self, name: &str) -> bool {
@@ -204,10 +243,6 @@ impl Member<'_> {
     /// Returns whether Go reads this member as that key of a map.
     pub(super) fn is(&self, key: &str) -> bool {
         self.key.as_deref() == Some(key)
-    }
-
-    pub(super) fn is_ours(&self) -> bool {
-        serde_json::from_str::<String>(self.value).is_ok_and(|value| value == HELPER)
     }
 }
 

@@ -7,6 +7,7 @@ use super::edit::Edit;
 use super::edit::apply_edits;
 use super::edit::quoted;
 use super::parse::Member;
+use crate::PROGRAM;
 
 /// Fields of docker's file that hold no secrets.
 const HARMLESS: [&str; 14] = [
@@ -49,7 +50,9 @@ fn redact(member: &Member<'_>, edits: &mut Vec<Edit>) {
         let end = end_of_string(value, start);
         let is_name = value[end..].trim_start().starts_with(':');
         // A name may have a user and a password in it, as URLs do.
-        if (!is_name || value[start..end].contains('@')) && end - start > 2 {
+        let word = &value[start..end];
+        let is_helper = word.trim_matches('"') == PROGRAM;
+        if (!is_name || word.contains('@')) && !is_helper && end - start > 2 {
             edits.push(Edit {
                 at: member.value_at.start + start..member.value_at.start + end,
                 text: quoted("[redacted]"),

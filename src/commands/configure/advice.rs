@@ -79,7 +79,8 @@ impl Configuring<'_> {
     pub(super) fn count_in(&self, file: &ClientFile) -> usize {
         let text = read(&file.path).ok().flatten();
         let text = text.as_deref().map_or("", String::as_str);
-        let mut hosts = Document::parse(text).map_or(Vec::new(), |document| document.our_hosts());
+        let document = Document::parse_as(text, file.client.format());
+        let mut hosts = document.map_or(Vec::new(), |document| document.our_hosts());
         let mut new = file.keys(&self.hosts);
         new.retain(|host| !hosts.contains(host));
         hosts.extend(new);

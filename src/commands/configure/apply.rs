@@ -78,11 +78,11 @@ impl Configuring<'_> {
             let (old, is_encoded) = read_encoded(&file.path)?;
             let old = old.as_deref().map(String::as_str);
             let text = old.unwrap_or_default();
-            let plan = self.plan(&file.path, text, &hosts, &|login| match &login.kind {
+            let plan = self.plan(file, text, &hosts, &|login| match &login.kind {
                 AuthKind::Credential(credential) => migration.has(&login.registry, credential),
                 _ => false,
             })?;
-            self.confirm_replacement(&file.path, &plan.helper_plan)?;
+            self.confirm_replacement(file, &plan.helper_plan)?;
             let changed = is_encoded || *plan.new != text;
             let mut outcome = self.outcome(file, &plan, &hosts, old.is_none() && changed);
             outcome.changed = changed;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use zeroize::Zeroizing;
 
 use crate::PROGRAM;
+use crate::client_config::Client;
 use crate::client_config::file;
 use crate::client_config::json::Document;
 use crate::client_config::json::HelperPlan;
@@ -54,8 +55,8 @@ pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<String>>> {
     read_encoded(path).map(|(text, _)| text)
 }
 
-pub(super) fn parse<'a>(path: &Path, text: &'a str) -> Result<Document<'a>> {
-    Document::parse(text).map_err(|broken| parse_error(path, &broken))
+pub(super) fn parse<'a>(path: &Path, text: &'a str, client: Client) -> Result<Document<'a>> {
+    Document::parse_as(text, client.format()).map_err(|broken| parse_error(path, &broken))
 }
 
 pub(super) fn plan_helpers(

@@ -108,7 +108,7 @@ struct File<'a> {
     added: &'a [String],
     /// Whether the file changed.
     changed: bool,
-    /// The client: `docker` or `podman`.
+    /// The client: `docker`, `podman` or `regctl`.
     client: &'a str,
     /// Hosts that the helper was configured for before.
     configured: &'a [String],

@@ -1,7 +1,5 @@
 //! What would change: the checks and questions before a file is written.
 
-use std::path::Path;
-
 use zeroize::Zeroizing;
 
 use super::Configuring;
@@ -46,10 +44,10 @@ impl Configuring<'_> {
             ));
         }
         let text = text.as_deref().map_or("", String::as_str);
-        let document = parse(&file.path, text)?;
+        let document = parse(&file.path, text, file.client)?;
         let keys = file.keys(&self.hosts);
         let helper_plan = plan_helpers(&file.path, &document, &keys)?;
-        self.confirm_replacement(&file.path, &helper_plan)?;
+        self.confirm_replacement(file, &helper_plan)?;
         let path = file.path.display().to_string();
         if document.is_our_store() {
             self.warnings.warn(format!(
@@ -75,7 +73,11 @@ impl Configuring<'_> {
             .collect())
     }
 
-    pub(super) fn confirm_replacement(&self, path: &Path, helper_plan: &HelperPlan) -> Result<()> {
+    pub(super) fn confirm_replacement(
+        &self,
+        file: &ClientFile,
+        helper_plan: &HelperPlan,
+    ) -> Result<()> {
         if self.arguments.force {
             return Ok(());
         }
@@ -84,7 +86,7 @@ impl Configuring<'_> {
             let asks = self.is_interactive && !self.arguments.dry_run;
             let question = format!(
                 "Replace the helper '{other}' for {host} in {}?",
-                path.display()
+                file.path.display()
             );
             if asks
                 && self
@@ -96,8 +98,9 @@ impl Configuring<'_> {
                 continue;
             }
             return Err(Error::user(format!(
-                "{} already has a helper for {host}: docker-credential-{other}. Nothing was changed",
-                path.display()
+                "{} already has a helper for {host}: {}. Nothing was changed",
+                file.path.display(),
+                file.client.format().program(&other)
             ))
             .with_hint("To replace it, use --force"));
         }
@@ -134,13 +137,14 @@ impl Configuring<'_> {
     /// Returns what the file would be.
     pub(super) fn plan(
         &self,
-        path: &Path,
+        file: &ClientFile,
         text: &str,
         hosts: &[String],
         is_moved: &dyn Fn(&AuthEntry) -> bool,
     ) -> Result<Plan> {
         let further = &self.broker.settings.registries;
-        let document = parse(path, text)?;
+        let (path, client) = (&file.path, file.client);
+        let document = parse(path, text, client)?;
         let logins = document.auth_entries(further);
         let moved: Vec<&AuthEntry> = logins.iter().filter(|login| is_moved(login)).collect();
         let edits = document.remove_auth_entries(further, &|registry, credential| {
@@ -150,7 +154,7 @@ impl Configuring<'_> {
             })
         });
         let base = Zeroizing::new(apply_edits(text, &edits));
-        let helper_plan = plan_helpers(path, &parse(path, &base)?, hosts)?;
+        let helper_plan = plan_helpers(path, &parse(path, &base, client)?, hosts)?;
         Ok(Plan {
             new: Zeroizing::new(apply_edits(&base, &helper_plan.edits)),
             migrated: moved.iter().map(|login| login.registry.clone()).collect(),
@@ -163,7 +167,7 @@ impl Configuring<'_> {
         let (old, is_encoded) = read_encoded(&file.path)?;
         let text = old.as_deref().map_or("", String::as_str);
         let keys = file.keys(&self.hosts);
-        let plan = self.plan(&file.path, text, &keys, &|login| {
+        let plan = self.plan(file, text, &keys, &|login| {
             moves && self.hosts.iter().any(|host| host == login.registry.host())
         })?;
         let changed = is_encoded || *plan.new != text;

@@ -147,12 +147,12 @@ pub(super) fn remove_changes(
         let Some(old) = read(path)? else {
             return Ok(outcome);
         };
-        let before = parse(path, &old)?.our_hosts();
+        let before = parse(path, &old, client)?.our_hosts();
         let new = changes
             .iter()
             .rev()
             .fold(old.to_string(), |text, change| change.revert(&text));
-        let document = parse(path, &new)?;
+        let document = parse(path, &new, client)?;
         let after = document.our_hosts();
         outcome.hosts = before
             .into_iter()
@@ -201,7 +201,8 @@ pub(super) fn note_remaining(
         }
         let text = read(&file.path).ok().flatten();
         let text = text.as_deref().map_or("", String::as_str);
-        let mut hosts = Document::parse(text).map_or(Vec::new(), |document| document.our_hosts());
+        let document = Document::parse_as(text, file.client.format());
+        let mut hosts = document.map_or(Vec::new(), |document| document.our_hosts());
         let path = path.display().to_string();
         // After a dry run, the hosts to remove are still in the file.
         let removed = outcomes.iter().filter(|outcome| outcome.path == path);

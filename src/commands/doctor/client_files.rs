@@ -263,7 +263,10 @@ fn other_helpers(
         .map(move |(registry, helper)| {
             Diagnostic::warning(
                 "other-helper",
-                format!("{path} ({client}) uses docker-credential-{helper} for {registry}"),
+                format!(
+                    "{path} ({client}) uses {} for {registry}",
+                    client.format().program(helper)
+                ),
                 format!("{} --force", configure(client, &[registry])),
             )
         })

@@ -5,7 +5,6 @@ use super::Diagnostic;
 use super::client_files::configure;
 use crate::client_config::ClientFile;
 use crate::client_config::docker;
-use crate::client_config::json::HELPER;
 use crate::client_config::json::Mistake;
 use crate::commands::client_mistakes::describe;
 use crate::commands::clients::machine;
@@ -49,7 +48,11 @@ fn diagnostic(file: &ClientFile, mistake: &Mistake) -> Diagnostic {
         Mistake::HelperName { key, .. } => {
             let fix = match Registry::parse(key) {
                 Some(registry) if registry.host() == key => configure(client, &[registry]),
-                _ => format!("Write \"{HELPER}\" in {}", file.path.display()),
+                _ => format!(
+                    "Write \"{}\" in {}",
+                    client.format().helper(),
+                    file.path.display()
+                ),
             };
             Diagnostic::problem("helper-name", message, fix)
         }

@@ -40,7 +40,7 @@ pub(super) struct RegistryJson<'a> {
     /// When the API key of the login expires, in seconds since 1970; null unless this
     /// program created the key.
     pub(super) api_key_expires_at: Option<u64>,
-    /// The clients that use this helper for the registry: `docker`, `podman`.
+    /// The clients that use this helper for the registry: `docker`, `podman`, `regctl`.
     pub(super) clients: Vec<&'static str>,
     /// The result of `--check`: `ok` or `problem`; null if not checked.
     pub(super) check: Option<&'static str>,
