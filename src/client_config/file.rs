@@ -16,6 +16,7 @@ use anyhow::bail;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use super::busy;
 use super::encoding;
 use super::json::Document;
 use super::json::ParseError;
@@ -41,6 +42,13 @@ pub enum ReplaceError {
     /// The file cannot be replaced.
     #[error(transparent)]
     Failed(#[from] anyhow::Error),
+}
+
+impl ReplaceError {
+    /// Returns whether another program has the file open, so that it can be replaced later.
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Failed(error) if busy::is_busy(error))
+    }
 }
 
 /// What was created for a file.
@@ -72,6 +80,7 @@ fn text_of(file: io::Result<File>) -> Result<Option<Zeroizing<String>>, ParseErr
     match bytes.and_then(|file| fs::read(file, LIMIT)) {
         Ok(bytes) => text(bytes).map(Some),
         Err(error) if is_of_kind(&error, io::ErrorKind::NotFound) => Ok(None),
+        Err(error) if busy::is_busy(&error) => Err(ParseError::Busy),
         Err(error) if error.is::<io::Error>() => Err(ParseError::Broken(error.to_string())),
         // Too large, or not a regular file: clients would read it, so it is not broken, but
         // this program does not read it.

@@ -191,7 +191,10 @@ mod system {
             made.map_err(|error| anyhow!("cannot create a file in {} ({error})", path.display()))?;
         fill(made.as_file())?;
         let kept = made.persist(path.join(name));
-        kept.map_err(|error| anyhow!("it cannot be replaced ({})", error.error))?;
+        kept.map_err(|error| {
+            let reason = format!("it cannot be replaced ({})", error.error);
+            anyhow::Error::from(error.error).context(reason)
+        })?;
         Ok(())
     }
 }

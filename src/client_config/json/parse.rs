@@ -30,6 +30,9 @@ pub enum ParseError {
     /// Clients may read the file, but this program would have to guess which part counts.
     #[error("{0}")]
     Ambiguous(String),
+    /// Another program has it open, and Windows refuses to read it.
+    #[error("another program has it open")]
+    Busy,
     /// It is a directory. Clients cannot read it.
     #[error("it is a directory, not a file")]
     Directory,

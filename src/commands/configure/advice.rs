@@ -77,7 +77,7 @@ impl Configuring<'_> {
 
     /// Returns the number of registries with this helper after the change.
     pub(super) fn count_in(&self, file: &ClientFile) -> usize {
-        let text = read(&file.path).ok().flatten();
+        let text = read(&file.path, self.context.clock).ok().flatten();
         let text = text.as_deref().map_or("", String::as_str);
         let document = Document::parse_as(text, file.client.format());
         let mut hosts = document.map_or(Vec::new(), |document| document.our_hosts());

@@ -13,6 +13,7 @@ use super::output::FileOutcome;
 use super::plan::Plan;
 use super::undo::known_files;
 use crate::client_config::ClientFile;
+use crate::client_config::busy;
 use crate::client_config::file;
 use crate::client_config::file::ReplaceError;
 use crate::client_config::json::AuthKind;
@@ -75,7 +76,7 @@ impl Configuring<'_> {
         let hosts: Vec<String> = self.hosts.iter().filter(is_served).cloned().collect();
         let hosts = file.keys(&hosts);
         for _ in 0..MAX_ATTEMPTS {
-            let (old, is_encoded) = read_encoded(&file.path)?;
+            let (old, is_encoded) = read_encoded(&file.path, self.context.clock)?;
             let old = old.as_deref().map(String::as_str);
             let text = old.unwrap_or_default();
             let plan = self.plan(file, text, &hosts, &|login| match &login.kind {
@@ -110,7 +111,8 @@ impl Configuring<'_> {
         plan: &Plan,
         hosts: &[String],
     ) -> Result<(), ReplaceError> {
-        let replace = || file::replace(&file.path, old, &plan.new).map(drop);
+        let attempt = || file::replace(&file.path, old, &plan.new).map(drop);
+        let replace = || busy::retry(self.context.clock, ReplaceError::is_busy, attempt);
         if hosts.is_empty() {
             return replace();
         }

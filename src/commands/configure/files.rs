@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::PROGRAM;
 use crate::client_config::Client;
+use crate::client_config::busy;
 use crate::client_config::file;
 use crate::client_config::json::Document;
 use crate::client_config::json::HelperPlan;
@@ -15,6 +16,7 @@ use crate::commands::warnings::Warnings;
 use crate::context::Context;
 use crate::error::Error;
 use crate::error::Result;
+use crate::time::Clock;
 
 /// How often a change is tried while other programs change the same file.
 pub(super) const MAX_ATTEMPTS: u32 = 5;
@@ -43,16 +45,20 @@ pub(super) fn sweep(files: &[PathBuf], warnings: &Warnings<'_>) {
 
 /// Returns the text of a file, and whether clients cannot decode it, so that it has to be
 /// written anew.
-pub(super) fn read_encoded(path: &Path) -> Result<(Option<Zeroizing<String>>, bool)> {
-    let content = file::read(path);
+pub(super) fn read_encoded(
+    path: &Path,
+    clock: &dyn Clock,
+) -> Result<(Option<Zeroizing<String>>, bool)> {
+    let is_busy = |error: &ParseError| *error == ParseError::Busy;
+    let content = busy::retry(clock, is_busy, || file::read(path));
     let is_encoded = matches!(content, Err(ParseError::Encoding { .. }));
     let text = file::decoded(content).map_err(|error| parse_error(path, &error))?;
     Ok((text, is_encoded))
 }
 
 /// Returns the text of a file.
-pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<String>>> {
-    read_encoded(path).map(|(text, _)| text)
+pub(super) fn read(path: &Path, clock: &dyn Clock) -> Result<Option<Zeroizing<String>>> {
+    read_encoded(path, clock).map(|(text, _)| text)
 }
 
 pub(super) fn parse<'a>(path: &Path, text: &'a str, client: Client) -> Result<Document<'a>> {
@@ -76,6 +82,7 @@ pub(super) fn parse_error(path: &Path, error: &ParseError) -> Error {
             "Clients may be able to read it. Fix the file, or add the helper by hand".to_owned()
         }
         ParseError::Directory => directory_fix(path),
+        ParseError::Busy => "Close the other program, and try again".to_owned(),
     };
     Error::user(format!("{} was not changed: {error}", path.display())).with_hint(hint)
 }

@@ -36,7 +36,7 @@ pub(super) struct Plan {
 impl Configuring<'_> {
     /// Checks a file, and returns the passwords of the chosen registries with its path.
     pub(super) fn check(&self, file: &ClientFile) -> Result<Vec<(String, AuthEntry)>> {
-        let (text, is_encoded) = read_encoded(&file.path)?;
+        let (text, is_encoded) = read_encoded(&file.path, self.context.clock)?;
         if is_encoded {
             self.warnings.note(&format!(
                 "clients cannot decode {}, because it is not UTF-8 without a byte order mark. It is written as UTF-8",
@@ -164,7 +164,7 @@ impl Configuring<'_> {
     }
 
     pub(super) fn preview(&self, file: &ClientFile, moves: bool) -> Result<FileOutcome> {
-        let (old, is_encoded) = read_encoded(&file.path)?;
+        let (old, is_encoded) = read_encoded(&file.path, self.context.clock)?;
         let text = old.as_deref().map_or("", String::as_str);
         let keys = file.keys(&self.hosts);
         let plan = self.plan(file, text, &keys, &|login| {

@@ -14,6 +14,7 @@ use super::files::write_error;
 use super::output::FileOutcome;
 use crate::client_config::Client;
 use crate::client_config::Machine;
+use crate::client_config::busy;
 use crate::client_config::diff;
 use crate::client_config::file;
 use crate::client_config::file::ReplaceError;
@@ -29,6 +30,7 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::error::Result;
 use crate::fs;
+use crate::time::Clock;
 
 /// Removes the recorded changes, the latest first. A change that cannot be removed stays
 /// recorded.
@@ -64,8 +66,15 @@ pub(super) fn undo(
         if changes.is_empty() {
             continue;
         }
-        let removed = check_undo(&path, &known, &directory)
-            .and_then(|()| remove_changes_as_owner(&path, &directory, &changes, arguments.dry_run));
+        let removed = check_undo(&path, &known, &directory).and_then(|()| {
+            remove_changes_as_owner(
+                &path,
+                &directory,
+                &changes,
+                arguments.dry_run,
+                context.clock,
+            )
+        });
         match removed {
             Ok(outcome) => {
                 outcomes.push(outcome);
@@ -128,9 +137,10 @@ pub(super) fn remove_changes_as_owner(
     state_directory: &Path,
     changes: &[Change],
     is_dry_run: bool,
+    clock: &dyn Clock,
 ) -> Result<FileOutcome> {
     let _rights = fs::act_as_owner(state_directory).map_err(|error| write_error(path, &error))?;
-    remove_changes(path, changes, is_dry_run)
+    remove_changes(path, changes, is_dry_run, clock)
 }
 
 /// Removes all changes from a file.
@@ -138,13 +148,14 @@ pub(super) fn remove_changes(
     path: &Path,
     changes: &[Change],
     is_dry_run: bool,
+    clock: &dyn Clock,
 ) -> Result<FileOutcome> {
     let client = changes
         .first()
         .map_or(Client::Docker, |change| change.client);
     for _ in 0..MAX_ATTEMPTS {
         let mut outcome = FileOutcome::unchanged(client, path);
-        let Some(old) = read(path)? else {
+        let Some(old) = read(path, clock)? else {
             return Ok(outcome);
         };
         let before = parse(path, &old, client)?.our_hosts();
@@ -169,7 +180,8 @@ pub(super) fn remove_changes(
             outcome.diff = Some(diff::unified(path, Some(&old), new));
             return Ok(outcome);
         }
-        match file::replace(path, Some(&old), &new) {
+        let replace = || file::replace(path, Some(&old), &new);
+        match busy::retry(clock, ReplaceError::is_busy, replace) {
             Err(ReplaceError::Changed) => continue,
             Err(ReplaceError::Failed(error)) => return Err(write_error(path, &error)),
             Ok(_) => {}
@@ -199,7 +211,7 @@ pub(super) fn note_remaining(
         if record.changes.iter().any(|change| change.path == path) {
             continue;
         }
-        let text = read(&file.path).ok().flatten();
+        let text = read(&file.path, context.clock).ok().flatten();
         let text = text.as_deref().map_or("", String::as_str);
         let document = Document::parse_as(text, file.client.format());
         let mut hosts = document.map_or(Vec::new(), |document| document.our_hosts());

@@ -87,6 +87,11 @@ fn in_file(scanned: &ScannedFile, context: &CheckContext<'_>) -> Vec<Diagnostic>
             format!("neither this program nor {client} can read {path}: {reason}"),
             format!("Correct or remove {path}"),
         )],
+        Err(ParseError::Busy) => vec![Diagnostic::warning(
+            "client-file",
+            format!("another program has {path} open"),
+            "Close the other program, and try again",
+        )],
         Err(ParseError::Directory) => vec![Diagnostic::problem(
             "client-file",
             format!("{client} cannot read {path}: it is a directory, not a file"),

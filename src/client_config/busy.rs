@@ -1,0 +1,90 @@
+//! Files that another program has open. Windows then refuses to read or replace them; editors,
+//! virus scanners and clients close them again after a moment.
+
+use std::io;
+use std::time::Duration;
+
+use crate::time::Clock;
+
+/// Windows' errors for such a file: access denied (if it is to be replaced), sharing violation,
+/// lock violation.
+const CODES: [i32; 3] = [5, 32, 33];
+
+/// How long a file is tried again.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The time between two attempts.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Tries again for a moment while `is_busy` returns true for the error.
+///
+/// # Errors
+/// The error of the last attempt.
+pub fn retry<T, E>(
+    clock: &dyn Clock,
+    is_busy: impl Fn(&E) -> bool,
+    mut attempt: impl FnMut() -> Result<T, E>,
+) -> Result<T, E> {
+    let start = clock.elapsed();
+    loop {
+        match attempt() {
+            Err(error) if is_busy(&error) && clock.elapsed().saturating_sub(start) < TIMEOUT => {
+                clock.sleep(PAUSE);
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Returns whether an error means that another program has the file open.
+pub(super) fn is_busy(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain();
+    cfg!(windows) && causes.any(|cause| cause.downcast_ref().is_some_and(has_busy_code))
+}
+
+fn has_busy_code(error: &io::Error) -> bool {
+    error
+        .raw_os_error()
+        .is_some_and(|code| CODES.contains(&code))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::time::fake::FakeClock;
+
+    #[test]
+    fn a_busy_file_is_tried_again_for_a_moment() {
+        let clock = FakeClock::at(0);
+        let attempts = Cell::new(0);
+        let third = || {
+            attempts.set(attempts.get() + 1);
+            if attempts.get() < 3 {
+                Err("busy")
+            } else {
+                Ok(())
+            }
+        };
+        assert_eq!(retry(&clock, |_| true, third), Ok(()));
+        assert_eq!(clock.elapsed(), 2 * PAUSE);
+        let always = || Err::<(), _>("busy");
+        assert_eq!(retry(&clock, |_| true, always), Err("busy"));
+        assert_eq!(clock.elapsed(), 2 * PAUSE + TIMEOUT);
+        assert_eq!(retry(&clock, |_| false, always), Err("busy"));
+        assert_eq!(
+            clock.elapsed(),
+            2 * PAUSE + TIMEOUT,
+            "other errors are final"
+        );
+    }
+
+    #[test]
+    fn a_sharing_violation_means_that_the_file_is_busy() {
+        assert!(has_busy_code(&io::Error::from_raw_os_error(32)));
+        assert!(!has_busy_code(&io::Error::from_raw_os_error(2)));
+        let error = anyhow::Error::from(io::Error::from_raw_os_error(32)).context("cannot read it");
+        assert_eq!(is_busy(&error), cfg!(windows));
+    }
+}
