@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::Client;
 use super::ClientFile;
 use super::Machine;
+use super::variable;
 use crate::error::Error;
 use crate::error::Result;
 
@@ -25,26 +26,7 @@ pub const SNAP_FILE: &str = "snap/docker/current/.docker/config.json";
 /// # Errors
 /// It is a file, or a name that a shell should have expanded.
 pub fn directory(machine: &Machine<'_>) -> Result<Option<PathBuf>> {
-    let Some(directory) = machine.path(DIRECTORY)? else {
-        return Ok(None);
-    };
-    let path = directory.display();
-    if directory.is_file() {
-        let parent = directory.parent().unwrap_or(&directory).display();
-        return Err(Error::user(format!(
-            "${DIRECTORY} has to be a directory, but {path} is a file"
-        ))
-        .with_hint(format!("export {DIRECTORY}={parent}")));
-    }
-    let text = directory.to_string_lossy();
-    let is_unexpanded = text.starts_with('~') || text.contains(['$', '%']);
-    if is_unexpanded && !directory.exists() {
-        return Err(Error::user(format!(
-            "${DIRECTORY} is '{path}', which no shell has expanded: docker would create a directory of this name"
-        ))
-        .with_hint(format!("export {DIRECTORY}=\"$HOME/.docker\"")));
-    }
-    Ok(Some(directory))
+    variable::directory(machine, DIRECTORY)
 }
 
 /// Returns `$DOCKER_CONFIG/config.json`, or else `~/.docker/config.json`.

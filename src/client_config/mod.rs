@@ -14,8 +14,9 @@ pub mod json;
 pub mod nerdctl;
 pub mod node;
 pub mod podman;
-mod regctl;
+pub mod regctl;
 pub mod undo;
+mod variable;
 
 use std::ffi::OsStr;
 use std::path::Path;

@@ -16,6 +16,7 @@ use super::Machine;
 use super::docker;
 use super::json::HELPER;
 use super::json::HelperName;
+use super::variable;
 use crate::error::Result;
 use crate::fs;
 
@@ -140,6 +141,14 @@ pub(super) fn in_directory(directory: &Path) -> Vec<PathBuf> {
     paths
 }
 
+/// Returns the file in `$REGISTRY_AUTH_FILE`.
+///
+/// # Errors
+/// It is a directory, or a name that a shell should have expanded.
+pub fn named_file(machine: &Machine<'_>) -> Result<Option<PathBuf>> {
+    variable::file(machine, FILE)
+}
+
 /// Returns the path of `~/.dockercfg`, which need not exist.
 pub fn legacy_file(machine: &Machine<'_>) -> Option<PathBuf> {
     Some(machine.home?.join(LEGACY_FILE))
@@ -156,7 +165,7 @@ pub(super) fn files(machine: &Machine<'_>) -> Result<Vec<ClientFile>> {
         is_temporary,
         with_port: false,
     };
-    if let Some(path) = machine.path(FILE)? {
+    if let Some(path) = named_file(machine)? {
         return Ok(vec![file(path, false)]);
     }
     let mut files = Vec::new();

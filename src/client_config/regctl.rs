@@ -2,9 +2,12 @@
 //! as well, but a password that `regctl registry login` stores in its own file takes precedence
 //! over the helpers there.
 
+use std::path::PathBuf;
+
 use super::Client;
 use super::ClientFile;
 use super::Machine;
+use super::variable;
 use crate::error::Error;
 use crate::error::Result;
 
@@ -14,10 +17,18 @@ const FILE: &str = "REGCTL_CONFIG";
 /// The file, relative to the home directory.
 const DEFAULT_FILE: &str = ".regctl/config.json";
 
+/// Returns the file in `$REGCTL_CONFIG`.
+///
+/// # Errors
+/// It is a directory, or a name that a shell should have expanded.
+pub fn named_file(machine: &Machine<'_>) -> Result<Option<PathBuf>> {
+    variable::file(machine, FILE)
+}
+
 /// Returns `$REGCTL_CONFIG`, or else `~/.regctl/config.json`.
 pub(super) fn files(machine: &Machine<'_>) -> Result<Vec<ClientFile>> {
     let in_home = || machine.home.map(|home| home.join(DEFAULT_FILE));
-    let path = machine.path(FILE)?.or_else(in_home).ok_or_else(|| {
+    let path = named_file(machine)?.or_else(in_home).ok_or_else(|| {
         Error::user("cannot locate regctl's config.json: no home directory")
             .with_hint(format!("Set ${FILE}"))
     })?;

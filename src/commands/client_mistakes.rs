@@ -6,11 +6,15 @@ use crate::PROGRAM;
 use crate::client_config::Client;
 use crate::client_config::json::HELPER;
 use crate::client_config::json::Mistake;
+use crate::client_config::json::is_looked_up;
 
 /// Returns what a mistake in a client's file means for the client.
 pub(super) fn describe(path: &Path, client: Client, mistake: &Mistake) -> String {
     let path = path.display();
     match mistake {
+        Mistake::Key { key, registry } if is_looked_up(key, registry) => format!(
+            "{path} ({client}) has this helper for '{key}', which only nerdctl looks up, and other clients for images with this port: their key has to be '{registry}'"
+        ),
         Mistake::Key { key, registry } => format!(
             "{path} ({client}) has this helper for '{key}', which clients never look up: the key has to be '{registry}'"
         ),

@@ -16,6 +16,8 @@ use crate::client_config::docker;
 use crate::client_config::json::AuthKind;
 use crate::client_config::json::Document;
 use crate::client_config::json::Mistake;
+use crate::client_config::podman;
+use crate::client_config::regctl;
 use crate::context::Context;
 use crate::credentials::Broker;
 use crate::error::Error;
@@ -61,6 +63,8 @@ impl Choosing<'_> {
             return Ok(vec![client]);
         }
         docker::directory(&self.machine)?;
+        podman::named_file(&self.machine)?;
+        regctl::named_file(&self.machine)?;
         let here = Client::ALL.into_iter();
         let here: Vec<Client> = here
             .filter(|client| client.is_present(&self.machine))

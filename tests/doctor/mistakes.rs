@@ -11,14 +11,51 @@ fn a_variable_that_names_dockers_file_instead_of_its_directory_is_reported() {
     let fix = format!("export DOCKER_CONFIG={}", file.parent().unwrap().display());
     healthy.env.set("DOCKER_CONFIG", file);
     healthy.reports(
-        "docker-config",
+        "client-variable",
         "problem",
-        &["$DOCKER_CONFIG has to be a directory", "is a file", &fix],
+        &[
+            "$DOCKER_CONFIG has to be a directory",
+            "is the path of a file",
+            &fix,
+        ],
     );
     for client in [&["docker"][..], &["podman"], &[]] {
         let arguments = [&["configure"], client, &["--registry", "us.icr.io"]].concat();
         let outcome = healthy.env.run(&arguments, "");
         outcome.is_user_error(&["$DOCKER_CONFIG has to be a directory", &fix]);
+    }
+}
+
+#[test]
+fn a_variable_with_the_name_of_a_file_that_does_not_exist_is_reported() {
+    let mut healthy = HealthyMachine::new();
+    let directory = healthy.env.path("home/elsewhere");
+    healthy
+        .env
+        .set("DOCKER_CONFIG", directory.join("config.json"));
+    healthy.reports("client-variable", "problem", &["has to be a directory"]);
+    let outcome = healthy
+        .env
+        .run(&["configure", "docker", "--registry", "us.icr.io"], "");
+    outcome.is_user_error(&["has to be a directory"]);
+    assert!(!directory.exists());
+}
+
+#[test]
+fn a_variable_that_names_a_directory_instead_of_a_file_is_reported() {
+    for (variable, client) in [
+        ("REGISTRY_AUTH_FILE", "podman"),
+        ("REGCTL_CONFIG", "regctl"),
+    ] {
+        let mut healthy = HealthyMachine::new();
+        let directory = healthy.env.path("home/.docker");
+        healthy.env.set(variable, directory);
+        let message = format!("${variable} has to be a file");
+        healthy.reports("client-variable", "problem", &[&message, "is a directory"]);
+        let outcome = healthy
+            .env
+            .run(&["configure", client, "--registry", "us.icr.io"], "");
+        outcome.is_user_error(&[&message]);
     }
 }
 
@@ -33,7 +70,7 @@ fn a_variable_that_no_shell_has_expanded_is_reported() {
     ] {
         healthy.env.set("DOCKER_CONFIG", directory);
         healthy.reports(
-            "docker-config",
+            "client-variable",
             "problem",
             &[directory, "no shell has expanded", "export DOCKER_CONFIG="],
         );
@@ -43,7 +80,7 @@ fn a_variable_that_no_shell_has_expanded_is_reported() {
         outcome.is_user_error(&["no shell has expanded"]);
     }
     healthy.env.set("DOCKER_CONFIG", "docker");
-    healthy.reports("docker-config", "warning", &["a relative path (docker)"]);
+    healthy.reports("client-variable", "warning", &["a relative path (docker)"]);
 }
 
 #[test]

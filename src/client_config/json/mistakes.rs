@@ -64,8 +64,8 @@ impl HelperName {
 /// A mistake in a client's file.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Mistake {
-    /// A key of `credHelpers` that names a registry, but that clients never look up, because
-    /// they compare keys whole.
+    /// A key of `credHelpers` that names a registry, but that clients do not look up, because
+    /// they compare keys whole. One with the port is looked up by nerdctl only.
     Key {
         /// The key in the file.
         key: String,
@@ -156,7 +156,7 @@ impl Document<'_> {
             }
             // With the right key beside it, it does no harm.
             Some(registry)
-                if !is_looked_up(key, &registry) && self.helper_of(registry.host()).is_none() =>
+                if key != registry.host() && self.helper_of(registry.host()).is_none() =>
             {
                 let key = key.to_owned();
                 mistakes.push(Mistake::Key { key, registry });
@@ -283,6 +283,7 @@ mod tests {
             ("us.icr.io.", "us.icr.io"),
             ("//us.icr.io", "us.icr.io"),
             ("https://us.icr.io:443", "us.icr.io"),
+            ("us.icr.io:443", "us.icr.io"),
         ] {
             let text = format!(r#"{{"credHelpers": {{"{key}": "icr"}}}}"#);
             let mistakes = Document::parse(&text).unwrap().mistakes(&[]);

@@ -112,7 +112,27 @@ impl<'a> Document<'a> {
         };
         document.object_field(AUTHS)?;
         document.object_field(format.section())?;
+        if format == Format::Docker {
+            document.check_helper_names()?;
+        }
         Ok(document)
+    }
+
+    /// Returns an error if a helper is no text: then clients read nothing of the file.
+    fn check_helper_names(&self) -> Result<(), ParseError> {
+        let section = self.section();
+        let helpers = section.iter().flat_map(|section| &section.members);
+        for member in helpers.chain(self.fields(STORE)) {
+            if HelperName::read(member.value, self.format).is_none() {
+                let what = "the helper's name is missing";
+                return Err(ParseError::Broken(at(
+                    self.text,
+                    member.value_at.start,
+                    what,
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Returns the helper for a host, if the file has one.
@@ -390,6 +410,14 @@ mod tests {
             (
                 "{\"credHelpers\":{\"us.icr.io\":7}}",
                 "the helper's name is missing (line 1, column 29)",
+            ),
+            (
+                "{\"credHelpers\":{\"x.io\":[\"hunter2\"]}}",
+                "the helper's name is missing (line 1, column 24)",
+            ),
+            (
+                "{\"credsStore\":{\"a\":\"hunter2\"}}",
+                "the helper's name is missing (line 1, column 15)",
             ),
         ] {
             let reason = reason(text);

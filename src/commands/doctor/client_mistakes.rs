@@ -1,28 +1,36 @@
 //! Checks what people wrote by hand into clients' files and variables, and clients ignore.
 
+use std::path::PathBuf;
+
 use super::CheckContext;
 use super::Diagnostic;
 use super::client_files::configure;
 use crate::client_config::ClientFile;
+use crate::client_config::Machine;
 use crate::client_config::docker;
 use crate::client_config::json::Mistake;
+use crate::client_config::json::is_looked_up;
+use crate::client_config::podman;
+use crate::client_config::regctl;
 use crate::commands::client_mistakes::describe;
 use crate::commands::clients::machine;
 use crate::registry::Registry;
 
 pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
     let mistakes = context.clients.mistakes().into_iter();
-    let mut diagnostics = docker_directory(context);
+    let mut diagnostics = variables(&machine(context.context));
     diagnostics.extend(mistakes.map(|(file, mistake)| diagnostic(file, mistake)));
     diagnostics
 }
 
-/// Checks the directory in `$DOCKER_CONFIG`.
-fn docker_directory(context: &CheckContext<'_>) -> Vec<Diagnostic> {
-    const CHECK: &str = "docker-config";
-    match docker::directory(&machine(context.context)) {
-        Err(error) => vec![Diagnostic::error(CHECK, &error)],
-        Ok(Some(directory)) if directory.is_relative() => vec![Diagnostic::warning(
+/// Checks the variables with the paths of clients' files.
+fn variables(machine: &Machine<'_>) -> Vec<Diagnostic> {
+    const CHECK: &str = "client-variable";
+    let directory = docker::directory(machine);
+    let is_relative = |directory: &&PathBuf| directory.is_relative();
+    let relative = directory.as_ref().ok().and_then(Option::as_ref);
+    let relative = relative.filter(is_relative).map(|directory| {
+        Diagnostic::warning(
             CHECK,
             format!(
                 "${} is a relative path ({}), so clients read another file in each directory",
@@ -30,15 +38,25 @@ fn docker_directory(context: &CheckContext<'_>) -> Vec<Diagnostic> {
                 directory.display()
             ),
             format!("export {}=\"$HOME/.docker\"", docker::DIRECTORY),
-        )],
-        Ok(_) => Vec::new(),
-    }
+        )
+    });
+    let paths = [
+        directory.clone(),
+        podman::named_file(machine),
+        regctl::named_file(machine),
+    ];
+    let errors = paths.into_iter().filter_map(Result::err);
+    let errors = errors.map(|error| Diagnostic::error(CHECK, &error));
+    relative.into_iter().chain(errors).collect()
 }
 
 fn diagnostic(file: &ClientFile, mistake: &Mistake) -> Diagnostic {
     let client = file.client;
     let message = describe(&file.path, client, mistake);
     match mistake {
+        Mistake::Key { key, registry } if is_looked_up(key, registry) => {
+            Diagnostic::warning("helper-key", message, configure(client, &[registry]))
+        }
         Mistake::Key { registry, .. } => {
             Diagnostic::problem("helper-key", message, configure(client, &[registry]))
         }

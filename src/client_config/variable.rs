@@ -1,0 +1,71 @@
+//! Variables with the paths of clients' files, and what people set them to by mistake.
+
+use std::path::Path;
+use std::path::PathBuf;
+
+use super::Machine;
+use super::docker;
+use crate::error::Error;
+use crate::error::Result;
+
+/// Returns the directory in a variable.
+///
+/// # Errors
+/// The variable names a file, or no shell has expanded it.
+pub(super) fn directory(machine: &Machine<'_>, variable: &str) -> Result<Option<PathBuf>> {
+    let Some(path) = expanded(machine, variable)? else {
+        return Ok(None);
+    };
+    let is_meant_as_file = path.ends_with(docker::FILE) && !path.is_dir();
+    if path.is_file() || is_meant_as_file {
+        let parent = path.parent().unwrap_or(&path).display();
+        return Err(Error::user(format!(
+            "${variable} has to be a directory, but {} is the path of a file",
+            path.display()
+        ))
+        .with_hint(format!("export {variable}={parent}")));
+    }
+    Ok(Some(path))
+}
+
+/// Returns the file in a variable.
+///
+/// # Errors
+/// The variable names a directory, or no shell has expanded it.
+pub(super) fn file(machine: &Machine<'_>, variable: &str) -> Result<Option<PathBuf>> {
+    let Some(path) = expanded(machine, variable)? else {
+        return Ok(None);
+    };
+    if path.is_dir() {
+        let file = path.join("auth.json");
+        return Err(Error::user(format!(
+            "${variable} has to be a file, but {} is a directory",
+            path.display()
+        ))
+        .with_hint(format!("export {variable}={}", file.display())));
+    }
+    Ok(Some(path))
+}
+
+/// Returns the path in a variable.
+fn expanded(machine: &Machine<'_>, variable: &str) -> Result<Option<PathBuf>> {
+    let Some(path) = machine.path(variable)? else {
+        return Ok(None);
+    };
+    let text = path.to_string_lossy();
+    let is_unexpanded = text.starts_with('~') || text.contains(['$', '%']);
+    if is_unexpanded && !path.exists() {
+        return Err(Error::user(format!(
+            "${variable} is '{text}', which no shell has expanded: clients would use a path of exactly this name"
+        ))
+        .with_hint(format!("export {variable}=\"{}\"", in_home(&path))));
+    }
+    Ok(Some(path))
+}
+
+/// Returns a path below `$HOME` that a shell expands.
+fn in_home(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let rest = text.split_once(['/', '\\']).map(|(_, rest)| rest);
+    format!("$HOME/{}", rest.unwrap_or_default())
+}
