@@ -46,6 +46,24 @@ test_configure_then_podman_logs_in_and_pulls() {
     is "$(sort --unique "$calls")" 'get us.icr.io'
 }
 
+# Both clients compare keys whole.
+test_keys_that_no_client_looks_up_are_completed_by_configure() {
+    succeeds docker-credential-icr store <<<"{\"ServerURL\": \"us.icr.io\", \"Username\": \"iamapikey\", \"Secret\": \"$api_key\"}"
+    record_calls
+    local key
+    for key in https://us.icr.io us.icr.io/ us.icr.io/private US.icr.io us.icr.io:443; do
+        echo "{\"credHelpers\": {\"$key\": \"icr\"}}" | tee "$docker_file" >"$user_dir/$podman_file"
+        fails docker pull us.icr.io/private/hello
+        fails within 60 podman pull us.icr.io/private/hello
+        is "$(<"$calls")" ''
+    done
+    configure --registry us.icr.io
+    : >"$calls"
+    docker_pulls
+    podman_pulls
+    is "$(sort --unique "$calls")" 'get us.icr.io'
+}
+
 test_configure_then_podman_logs_in_with_the_file_in_the_variable() {
     export REGISTRY_AUTH_FILE=$user_dir/elsewhere/auth.json
     configure podman --registry us.icr.io
