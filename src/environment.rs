@@ -1,22 +1,20 @@
 //! The environment variables and their names.
 
+pub(crate) mod secret_file;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::io::Read;
 use std::path::Path;
-use std::time::Duration;
-
-use anyhow::anyhow;
-use anyhow::ensure;
-use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::error::Result;
-use crate::fs;
 use crate::secret::Secret;
+use crate::secret::input;
+use crate::secret::input::SecretKind;
+use crate::secret::input::Unusable;
+use crate::text::encoding;
 use crate::text::repeatable;
-use crate::time::run_with_timeout;
 
 /// The variables with an API key, in the order in which they are read: that of the IBM Cloud
 /// CLI (`bluemix/env.go`), that of the Terraform provider, and the old name.
@@ -119,19 +117,12 @@ pub const CLI_CONFIG_HOME: &str = "IBMCLOUD_CONFIG_HOME";
 /// The variables that the IBM Cloud CLI uses as the home directory.
 pub const CLI_HOME_VARIABLES: [&str; 2] = ["IBMCLOUD_HOME", "BLUEMIX_HOME"];
 
-/// The maximum size of an `@file`, in bytes. A key has 44 characters, and a mistyped path may
-/// be that of an endless device.
-const MAX_SECRET_FILE_SIZE: u64 = 64 * 1024;
-
-/// The timeout for reading an `@file`, which may be a pipe whose writer does not write.
-const SECRET_FILE_TIMEOUT: Duration = Duration::from_secs(3);
-
 /// The environment variables, read once.
 #[derive(Default)]
 pub struct Environment {
     variables: HashMap<OsString, OsString>,
-    /// The secrets of files that were read, because a pipe can be read only once.
-    secret_files: RefCell<HashMap<String, Result<Secret>>>,
+    /// The texts of files that were read, because a pipe can be read only once.
+    secret_files: RefCell<HashMap<String, Result<Secret, String>>>,
 }
 
 impl Environment {
@@ -171,30 +162,44 @@ impl Environment {
             .is_some_and(|value| !value.is_empty())
     }
 
-    /// Returns the secret in a variable: its value, or the trimmed content of the file of
-    /// `@path` (IBM Cloud CLI, `env_var_cli.md`).
+    /// Returns the secret in a variable: in its value, or in the file of `@path` (IBM Cloud CLI,
+    /// `env_var_cli.md`).
     ///
     /// # Errors
-    /// The value is blank or not UTF-8, or the file is empty, too large or cannot be read.
-    pub fn secret(&self, name: &str) -> Result<Option<Secret>> {
-        match self.text(name)? {
-            None => Ok(None),
-            Some(value) => match value.strip_prefix('@') {
-                None => match value.trim() {
-                    "" => Err(Error::user(format!("${name} contains only spaces"))
-                        .with_hint("Set the variable to a secret, or unset it")),
-                    secret => Ok(Some(Secret::new(secret))),
-                },
-                Some(path) => {
-                    let mut files = self.secret_files.borrow_mut();
-                    let secret = files.entry(path.to_owned());
-                    secret
-                        .or_insert_with(|| secret_in_file(name, path))
-                        .clone()
-                        .map(Some)
-                }
-            },
-        }
+    /// The value, or the content of the file, is certainly no such secret, or the file cannot be
+    /// read.
+    pub fn secret(&self, name: &str, kind: SecretKind) -> Result<Option<Secret>> {
+        let value = match self.variables.get(std::ffi::OsStr::new(name)) {
+            Some(value) if !value.is_empty() => value,
+            _ => return Ok(None),
+        };
+        let unusable_here = |reason| unusable(kind, &format!("${name}"), &reason);
+        let text = encoding::decode(value.as_encoded_bytes());
+        let text = text.map_err(|reason| unusable_here(Unusable::because(reason)))?;
+        let Some(path) = input::file_argument(&text) else {
+            return input::read(kind, &text).map(Some).map_err(unusable_here);
+        };
+        let shown = repeatable::path(path);
+        let holder = format!("the file {shown} named in ${name}");
+        let content = self.secret_file(path).map_err(|reason| {
+            Error::user(format!("cannot read {holder}: {reason}")).with_hint(format!(
+                "Use the path of a file with the {kind}, or set the variable to the {kind}",
+                kind = kind.name()
+            ))
+        })?;
+        input::read(kind, content.expose())
+            .map(Some)
+            .map_err(|reason| unusable(kind, &holder, &reason))
+    }
+
+    /// Returns the text of the file of an `@FILE`, which is read once.
+    fn secret_file(&self, path: &str) -> Result<Secret, String> {
+        let mut files = self.secret_files.borrow_mut();
+        let text = files.entry(path.to_owned()).or_insert_with(|| {
+            let home = self.text(HOME).ok().flatten().map(Path::new);
+            secret_file::read(path, home).map_err(|error| error.to_string())
+        });
+        text.clone()
     }
 }
 
@@ -220,46 +225,23 @@ impl std::fmt::Debug for Environment {
     }
 }
 
-/// Returns the trimmed content of a file with one secret, within three seconds. The file may
-/// be a pipe that has a writer, such as `<(command)` in a shell.
-///
-/// # Errors
-/// The file cannot be read, is empty, too large or not UTF-8.
-pub(crate) fn secret_file(path: &Path) -> anyhow::Result<Secret> {
-    let path = path.to_owned();
-    run_with_timeout(SECRET_FILE_TIMEOUT, move || read_secret(&path))
-        .unwrap_or_else(|| Err(anyhow!("it cannot be read in time")))
-}
-
-fn secret_in_file(variable: &str, path: &str) -> Result<Secret> {
-    secret_file(Path::new(path)).map_err(|error| {
-        let path = repeatable::path(path);
-        Error::user(format!(
-            "cannot read the file {path} named in ${variable}: {error}"
-        ))
-        .with_hint("Use the path of a file with the secret, or set the variable to the secret")
-    })
-}
-
-/// Returns the system's error, or the usual one in plain words.
-fn readable_reason(error: std::io::Error) -> anyhow::Error {
-    if error.kind() == std::io::ErrorKind::NotFound {
-        anyhow!("it does not exist")
-    } else {
-        error.into()
-    }
-}
-
-fn read_secret(path: &Path) -> anyhow::Result<Secret> {
-    let mut text = Zeroizing::new(String::new());
-    fs::open_waiting_for_writers(path)
-        .map_err(readable_reason)?
-        .take(MAX_SECRET_FILE_SIZE + 1)
-        .read_to_string(&mut text)?;
-    ensure!(text.len() as u64 <= MAX_SECRET_FILE_SIZE, "it is too large");
-    let key = text.trim();
-    ensure!(!key.is_empty(), "it is empty");
-    Ok(Secret::new(key))
+/// Returns the error for a variable, or the file that it names, with something else than a secret.
+fn unusable(kind: SecretKind, holder: &str, reason: &Unusable) -> Error {
+    let name = kind.name();
+    let hint = match reason.other_kind() {
+        Some(SecretKind::ApiKey) => format!("Set ${} to the key", API_KEY_VARIABLES[0]),
+        Some(_) => format!(
+            "Set ${} to the token, and unset this variable, or use an API key",
+            ACCESS_TOKEN_VARIABLES[0]
+        ),
+        None => match kind {
+            SecretKind::AccessToken | SecretKind::RefreshToken => {
+                "To show one, run 'ibmcloud iam oauth-tokens'".to_owned()
+            }
+            _ => format!("Set the variable to the {name}, or to @ and the path of a file with it"),
+        },
+    };
+    Error::user(format!("{holder} holds no {name}: {reason}")).with_hint(hint)
 }
 
 #[cfg(test)]
@@ -279,15 +261,25 @@ mod tests {
         ]
         .into_iter()
         .collect();
-        assert_eq!(environment.secret("PLAIN"), Ok(Some(Secret::new("key"))));
         assert_eq!(
-            environment.secret("FILE"),
+            environment.secret("PLAIN", SecretKind::ApiKey),
+            Ok(Some(Secret::new("key")))
+        );
+        assert_eq!(
+            environment.secret("FILE", SecretKind::ApiKey),
             Ok(Some(Secret::new("from-file")))
         );
-        assert_eq!(environment.secret("EMPTY"), Ok(None), "empty is unset");
-        let blank = environment.secret("BLANK").unwrap_err().to_string();
+        assert_eq!(
+            environment.secret("EMPTY", SecretKind::ApiKey),
+            Ok(None),
+            "empty is unset"
+        );
+        let blank = environment
+            .secret("BLANK", SecretKind::ApiKey)
+            .unwrap_err()
+            .to_string();
         assert!(blank.contains("$BLANK"), "{blank}");
-        assert_eq!(environment.secret("UNSET"), Ok(None));
+        assert_eq!(environment.secret("UNSET", SecretKind::ApiKey), Ok(None));
     }
 
     #[test]
@@ -305,7 +297,10 @@ mod tests {
                 continue;
             }
             let environment: Environment = [("KEY", format!("@{path}"))].into_iter().collect();
-            let error = environment.secret("KEY").unwrap_err().to_string();
+            let error = environment
+                .secret("KEY", SecretKind::ApiKey)
+                .unwrap_err()
+                .to_string();
             assert!(error.contains("$KEY") && error.contains(reason), "{error}");
         }
     }

@@ -1,11 +1,17 @@
 //! [`Secret`]: text that is never printed.
 
+pub mod input;
+
 use std::fmt;
 
 use serde::Deserialize;
 use serde::Deserializer;
 use serde::Serializer;
 use zeroize::Zeroizing;
+
+/// The size limit of a secret that is sent, in bytes: what the kernel keyring stores, and twenty
+/// times the usual size of an access token.
+pub(crate) const MAX_LENGTH: usize = 32_000;
 
 /// A secret text. It is zeroed on drop and prints as `[redacted]`. Only
 /// [`Secret::expose`] returns it, so that each use can be found.

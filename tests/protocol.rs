@@ -18,7 +18,7 @@ const NO_ADDRESSES: [(&[u8], &str); 6] = [
     (b"us.icr.io\rde.icr.io", "more than one line"),
     (b"us.icr.io\0", "control characters"),
     (b"us\x1b[31m.icr.io", "control characters"),
-    (b"\xff\xfe", "UTF-8"),
+    (b"\xff\xff", "UTF-8"),
     (b"us.icr.io\xc3", "UTF-8"),
 ];
 

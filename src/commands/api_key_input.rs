@@ -2,20 +2,20 @@
 
 use std::io::ErrorKind;
 use std::io::Read;
-use std::path::Path;
 
-use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::PROGRAM;
 use crate::context::Context;
 use crate::context::Stdio;
-use crate::environment;
 use crate::environment::API_KEY_VARIABLES;
+use crate::environment::secret_file;
 use crate::error::Error;
 use crate::error::Result;
-use crate::iam::is_token;
 use crate::secret::Secret;
+use crate::secret::input;
+use crate::secret::input::SecretKind;
+use crate::secret::input::Unusable;
 use crate::text::repeatable;
 
 /// The maximum size of the input on stdin, in bytes. A key has 44, and a key file some 200.
@@ -67,31 +67,35 @@ fn from_file(argument: &str, context: &Context<'_>) -> Result<Secret> {
             "Use --api-key-stdin, or store the key in a file and write `@` before its path",
         ));
     };
-    let shown = repeatable::path(path);
-    let fail =
-        |reason: String| Error::user(format!("cannot read an API key from {shown}: {reason}"));
-    let text = environment::secret_file(&context.system_paths.expand(Path::new(path)))
-        .map_err(|error| fail(error.to_string()))?;
-    parse_key(text.expose()).map_err(|reason| fail(reason.to_owned()))
+    let fail = |reason: &dyn std::fmt::Display| {
+        let shown = repeatable::path(path);
+        Error::user(format!("cannot read an API key from {shown}: {reason}"))
+    };
+    let text = secret_file::read(path, context.system_paths.home.as_deref());
+    let text = text.map_err(|error| fail(&error))?;
+    input::read(SecretKind::ApiKey, text.expose())
+        .map_err(|reason| with_hint(fail(&reason), &reason))
 }
 
 fn from_stdin(stdio: &mut Stdio<'_>) -> Result<Secret> {
-    let fail = |reason: &str| Error::user(format!("cannot read an API key from stdin: {reason}"));
+    let fail = |reason: &dyn std::fmt::Display| {
+        Error::user(format!("cannot read an API key from stdin: {reason}"))
+    };
     let mut bytes = Zeroizing::new(Vec::new());
     let read = stdio.input.take(MAX_KEY_INPUT + 1).read_to_end(&mut bytes);
-    read.map_err(|error| fail(&error.to_string()))?;
+    read.map_err(|error| fail(&error))?;
     if bytes.len() as u64 > MAX_KEY_INPUT {
-        return Err(fail("it is too large"));
+        return Err(fail(&"it is too large"));
     }
-    let text = std::str::from_utf8(&bytes).map_err(|_| fail("it is not UTF-8 text"))?;
-    if text.trim().is_empty() {
+    if bytes.trim_ascii().is_empty() {
         return Err(
             Error::user("stdin is empty: it has no API key").with_hint(format!(
                 "Pipe the key in: '{PROGRAM} login --api-key-stdin < FILE'"
             )),
         );
     }
-    parse_key(text).map_err(fail)
+    input::read_bytes(SecretKind::ApiKey, &bytes)
+        .map_err(|reason| with_hint(fail(&reason), &reason))
 }
 
 fn from_prompt(context: &Context<'_>) -> Result<Secret> {
@@ -103,8 +107,20 @@ fn from_prompt(context: &Context<'_>) -> Result<Secret> {
             format!("cannot read the API key ({error})")
         })
     })?;
-    parse_key(answer.expose())
-        .map_err(|reason| Error::user(format!("this is not an API key: {reason}")))
+    input::read(SecretKind::ApiKey, answer.expose()).map_err(|reason| {
+        let error = Error::user(format!("this is no API key: {reason}"));
+        with_hint(error, &reason)
+    })
+}
+
+/// Adds what to do with another kind of secret.
+fn with_hint(error: Error, reason: &Unusable) -> Error {
+    match reason.other_kind() {
+        Some(_) => error.with_hint(format!(
+            "Create an API key with 'ibmcloud iam api-key-create NAME', or log in with '{PROGRAM} login --sso'"
+        )),
+        None => error,
+    }
 }
 
 fn no_key_given(context: &Context<'_>) -> Error {
@@ -117,64 +133,4 @@ fn no_key_given(context: &Context<'_>) -> Error {
     Error::user("cannot prompt for an API key: not a terminal").with_hint(format!(
         "Run '{PROGRAM} login --api-key-stdin < FILE', or add --api-key @FILE{hint}"
     ))
-}
-
-/// Parses a key, alone or in the JSON file that `ibmcloud iam api-key-create --file` and the
-/// console write.
-fn parse_key(text: &str) -> Result<Secret, &'static str> {
-    #[derive(Deserialize)]
-    struct KeyFile {
-        apikey: Secret,
-    }
-    let text = text.trim();
-    let key = if text.starts_with('{') {
-        serde_json::from_str::<KeyFile>(text)
-            .map(|file| file.apikey)
-            .map_err(|_| "it is JSON without `apikey`")?
-    } else {
-        Secret::new(text)
-    };
-    match key.expose() {
-        "" => Err("it is empty"),
-        key if key.lines().count() > 1 => Err("it has more than one line"),
-        _ if !is_token(&key) => Err("it is not plain text, or too long"),
-        _ => Ok(key),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_may_be_a_line_or_a_key_file() {
-        for text in [
-            "key",
-            " key\r\n",
-            "\nkey\n\n",
-            r#"{"name": "n", "apikey": "key"}"#,
-            "{\n\t\"apikey\": \"key\"\n}\n",
-        ] {
-            assert_eq!(parse_key(text), Ok(Secret::new("key")), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn invalid_keys_are_rejected_and_not_repeated() {
-        let long = "hunter2".repeat(10_000);
-        for text in [
-            "",
-            " \n",
-            "hunter2\nhunter2",
-            "hunter2 hunter2\u{1b}",
-            "{\"hunter2\"}",
-            "{\"apikey\": 7}",
-            "{\"apikey\": \"\"}",
-            "{\"apikey\": \"a\\nb\"}",
-            &long,
-        ] {
-            let reason = parse_key(text).unwrap_err();
-            assert!(!reason.contains("hunter2"), "{reason}");
-        }
-    }
 }

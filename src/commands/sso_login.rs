@@ -4,11 +4,12 @@
 use crate::error::Error;
 use crate::error::Result;
 use crate::http::ServiceError;
-use crate::iam;
 use crate::iam::Iam;
 use crate::iam::TokenResponse;
 use crate::iam::grant::Grant;
 use crate::secret::Secret;
+use crate::secret::input;
+use crate::secret::input::SecretKind;
 use crate::terminal::Terminal;
 
 /// How often a passcode may be typed.
@@ -65,26 +66,25 @@ fn passcode_page(iam: &Iam<'_>, terminal: &dyn Terminal) -> Result<String> {
     Ok(discovery.passcode_endpoint)
 }
 
-/// Prompts for a passcode, and removes the spaces that may be copied with it.
+/// Prompts for a passcode.
 fn passcode(terminal: &dyn Terminal) -> Result<Secret> {
-    let typed = terminal
+    terminal
         .ask_secret("Passcode (not shown): ")
-        .map_err(|error| Error::user(format!("cannot read the passcode ({error})")))?;
-    Ok(Secret::new(typed.expose().trim()))
+        .map_err(|error| Error::user(format!("cannot read the passcode ({error})")))
 }
 
 fn exchange(
     iam: &Iam<'_>,
     terminal: &dyn Terminal,
-    passcode: &Secret,
+    typed: &Secret,
 ) -> Result<TokenResponse, ServiceError> {
-    if !iam::is_token(passcode) {
-        return Err(ServiceError::Unusable {
-            reason: "it is empty, too long or not plain text".into(),
-        });
-    }
+    let passcode = input::read(SecretKind::Passcode, typed.expose());
+    let passcode = passcode.map_err(|reason| ServiceError::Unusable {
+        reason: reason.to_string(),
+    })?;
     let _asking = terminal.progress("Asking IAM for a token");
-    iam.with_new_deadline().exchange(&Grant::Passcode(passcode))
+    iam.with_new_deadline()
+        .exchange(&Grant::Passcode(&passcode))
 }
 
 /// Returns whether another passcode may be accepted.

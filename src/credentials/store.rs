@@ -14,6 +14,10 @@ use crate::login::LoginKind;
 use crate::login::LoginScope;
 use crate::login::LoginSnapshot;
 use crate::registry::Registry;
+use crate::secret::Secret;
+use crate::secret::input;
+use crate::secret::input::SecretKind;
+use crate::settings::CredentialKind;
 use crate::sources;
 use crate::sources::Origin;
 use crate::sources::Resolved;
@@ -54,13 +58,8 @@ impl Broker<'_> {
     ///
     /// # Errors
     /// The keychain cannot write it, or it is no credential that works later.
-    pub fn store(
-        &self,
-        registry: &Registry,
-        credential: Credential,
-        logins: &LoginSnapshot<'_>,
-    ) -> Result<StoreOutcome> {
-        let login = Login::new(credential);
+    pub fn store(&self, registry: &Registry, credential: Credential) -> Result<StoreOutcome> {
+        let login = Login::new(with_read_secret(registry, credential)?);
         check_username(registry, &login)?;
         let context = self.source_context(registry);
         if is_cached_credential(registry, &login, &context) {
@@ -124,6 +123,35 @@ impl Broker<'_> {
             after_expiry,
         })
     }
+}
+
+/// Returns the credential with its secret as [`input::read`] reads it. An empty one is stored, as
+/// in Docker's own helpers, and secrets that IAM does not issue are not changed.
+fn with_read_secret(registry: &Registry, credential: Credential) -> Result<Credential> {
+    let kind = match LoginKind::of(&credential.username) {
+        LoginKind::ApiKey | LoginKind::Profile => SecretKind::ApiKey,
+        LoginKind::Bearer => SecretKind::AccessToken,
+        LoginKind::RefreshToken => SecretKind::RefreshToken,
+        LoginKind::RegistryToken | LoginKind::Verbatim => return Ok(credential),
+    };
+    if credential.secret.is_empty() {
+        return Ok(credential);
+    }
+    let secret = input::read(kind, credential.secret.expose()).map_err(|reason| {
+        let name = kind.name();
+        Error::user(format!(
+            "cannot store the login for {registry}: its secret is no {name}: {reason}"
+        ))
+        .with_hint(match reason.other_kind() {
+            Some(SecretKind::ApiKey) => "Log in with the user name iamapikey",
+            Some(_) => "Log in with the user name iambearer",
+            None => "Log in with the secret alone",
+        })
+    })?;
+    Ok(Credential {
+        secret,
+        ..credential
+    })
 }
 
 /// Returns an error for a user name that is no login. User names are shown in many places, so

@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::error::one_line;
 use crate::secret::Secret;
+use crate::text::encoding;
 
 /// The error by which clients recognize that there is no credential
 /// (`credentials/error.go`). It is the same for all hosts.
@@ -69,12 +70,12 @@ pub fn read_input(input: &mut dyn Read) -> Result<Zeroizing<Vec<u8>>> {
 /// Parses the server address in an input or argument: one line, trimmed.
 ///
 /// # Errors
-/// It is empty ([`NO_SERVER_ADDRESS`]), not UTF-8, has more than one line, or contains
+/// It is empty ([`NO_SERVER_ADDRESS`]), neither UTF-8 nor UTF-16, has more than one line, or contains
 /// control characters.
 pub fn server_address(input: &[u8]) -> Result<String> {
-    let text = std::str::from_utf8(input)
-        .map_err(|_| Error::user("the server address is not UTF-8 text"))?
-        .trim();
+    let text = encoding::decode(input)
+        .map_err(|reason| Error::user(format!("cannot read the server address: {reason}")))?;
+    let text = text.trim();
     match text {
         "" => Err(Error::no_server_address()),
         _ if text.contains(['\n', '\r']) => {
@@ -94,8 +95,13 @@ pub fn server_address(input: &[u8]) -> Result<String> {
 /// # Errors
 /// It is not such an object, or a field is missing, empty or no string.
 pub fn store_request(input: &[u8]) -> Result<StoreRequest> {
+    let text = encoding::decode(input).map_err(|reason| {
+        Error::user(format!(
+            "stdin is not a JSON object with ServerURL, Username and Secret: {reason}"
+        ))
+    })?;
     // The text of serde_json's error may contain a secret.
-    let mut fields: Map<String, Value> = serde_json::from_slice(input).map_err(|error| {
+    let mut fields: Map<String, Value> = serde_json::from_str(&text).map_err(|error| {
         Error::user(format!(
             "stdin is not a JSON object with ServerURL, Username and Secret (line {}, column {})",
             error.line(),
@@ -197,7 +203,9 @@ mod tests {
             (b"us.icr.io\rde.icr.io", "more than one line"),
             (b"us.icr.io\0", "control characters"),
             (b"us\x1b[31m.icr.io", "control characters"),
-            (b"\xff\xfe", "not UTF-8"),
+            (b"\xff", "not UTF-8"),
+            (b"\xff\xfe", NO_SERVER_ADDRESS),
+            (b"\xff\xfeu\0s", "cut off"),
         ] {
             let error = server_address(input).unwrap_err().to_string();
             assert!(error.contains(reason), "{input:?}: {error}");

@@ -8,11 +8,8 @@ use super::transport::Body;
 use super::transport::Method;
 use super::transport::ProxyPolicy;
 use super::transport::Response;
+use crate::secret::MAX_LENGTH;
 use crate::secret::Secret;
-
-/// The size limit of an access token, in bytes: what the kernel keyring stores, and
-/// twenty times the usual size.
-const MAX_TOKEN: usize = 32_000;
 
 /// A request to one service. It may be sent several times.
 pub(crate) struct ApiRequest<'a> {
@@ -93,6 +90,6 @@ impl ApiRequest<'_> {
 pub fn is_token(token: &Secret) -> bool {
     let token = token.expose();
     !token.is_empty()
-        && token.len() <= MAX_TOKEN
+        && token.len() <= MAX_LENGTH
         && token.bytes().all(|byte| byte.is_ascii_graphic())
 }

@@ -27,6 +27,7 @@ use crate::iam::trusted_profile::TrustedProfile;
 use crate::metadata::MetadataService;
 use crate::registry::Registry;
 use crate::secret::Secret;
+use crate::secret::input;
 use crate::sources::advice::SourceKind;
 
 /// The hint for a session that cannot be used.
@@ -152,7 +153,7 @@ fn source(path: &Path) -> String {
 
 /// Returns a token of the session without its scheme; `None` if it is empty.
 fn without_scheme(token: Option<Secret>) -> Option<Secret> {
-    let token = grant_input::without_scheme(token?.expose());
+    let token = Secret::new(input::without_scheme(token?.expose()));
     (!token.is_empty()).then_some(token)
 }
 

@@ -11,10 +11,11 @@ use super::source_identity::SourceIdentity;
 use crate::error::Error;
 use crate::error::Result;
 use crate::fs;
-use crate::iam;
 use crate::iam::trusted_profile::TrustedProfile;
 use crate::registry::Registry;
 use crate::secret::Secret;
+use crate::secret::input;
+use crate::secret::input::SecretKind;
 use crate::settings::SourceName;
 use crate::sources::advice::SourceKind;
 
@@ -75,12 +76,8 @@ fn first_file(root: &Path) -> Option<PathBuf> {
 }
 
 fn read(path: &Path) -> anyhow::Result<Secret> {
-    let text = zeroize::Zeroizing::new(fs::read_regular(path, MAX_SIZE)?);
-    let token = text.trim();
-    anyhow::ensure!(!token.is_empty(), "it is empty");
-    let token = Secret::new(token);
-    anyhow::ensure!(iam::is_token(&token), "it does not contain a token");
-    Ok(token)
+    let bytes = zeroize::Zeroizing::new(fs::read_bytes(path, MAX_SIZE)?);
+    Ok(input::read_bytes(SecretKind::ComputeResourceToken, &bytes)?)
 }
 
 #[cfg(test)]
@@ -120,8 +117,8 @@ mod tests {
             (String::new(), "it is empty"),
             (" \n".into(), "it is empty"),
             ("x".repeat(65 * 1024), "larger than 64 KiB"),
-            ("one two".into(), "it does not contain a token"),
-            ("\u{1f980}".into(), "it does not contain a token"),
+            ("one two".into(), "it has more than one word"),
+            ("\u{1f980}".into(), "it is not plain text"),
         ] {
             let machine = machine();
             machine.file(&path, &text);

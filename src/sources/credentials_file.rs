@@ -8,6 +8,8 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::path::PathBuf;
 
+use zeroize::Zeroizing;
+
 use super::SourceContext;
 use super::compute_resource_token;
 use super::grant_input;
@@ -24,8 +26,11 @@ use crate::iam::trusted_profile::TrustedProfile;
 use crate::metadata::MetadataService;
 use crate::registry::Registry;
 use crate::secret::Secret;
+use crate::secret::input;
+use crate::secret::input::SecretKind;
 use crate::settings::SourceName;
 use crate::sources::advice::SourceKind;
+use crate::text::encoding;
 use crate::text::repeatable::quoted;
 
 /// Begins the properties of this service: the SDK's `DefaultServiceName`
@@ -60,19 +65,10 @@ pub(super) fn find<'a>(
         return Ok(None);
     };
     let name = format!("the IBM credentials file {}", path.display());
-    let text = fs::read_regular(&path, MAX_SIZE)
-        .map(zeroize::Zeroizing::new)
-        .map_err(|error| {
-            let error = Error::from_anyhow(&error).with_context(format_args!("cannot read {name}"));
-            match context.environment.text(CREDENTIALS_FILE) {
-                Ok(Some(named)) if path == Path::new(named) => error.with_hint(format!(
-                    "{CREDENTIALS_FILE} names this file: correct or unset the variable"
-                )),
-                _ => error,
-            }
-        })?;
-    // Editors on Windows write a byte order mark.
-    let properties = Properties::read(text.strip_prefix('\u{feff}').unwrap_or(&text));
+    let text = read_text(&path).map_err(|error| {
+        Error::from_anyhow(&error).with_context(format_args!("cannot read {name}"))
+    })?;
+    let properties = Properties::read(&text);
     if properties.0.is_empty() {
         return Ok(None);
     }
@@ -80,6 +76,11 @@ pub(super) fn find<'a>(
         .identity(&path, context)
         .map(Some)
         .map_err(|error| error.with_context(format_args!("cannot use {name}")))
+}
+
+fn read_text(path: &Path) -> anyhow::Result<Zeroizing<String>> {
+    let bytes = Zeroizing::new(fs::read_bytes(path, MAX_SIZE)?);
+    encoding::decode(&bytes).map_err(|reason| anyhow::anyhow!(reason))
 }
 
 /// Returns the path of the file: the one that the settings or a variable name, the one in the
@@ -190,13 +191,13 @@ impl Properties {
 
     /// Returns the API key, or a refresh token and the OAuth client that it was issued to.
     fn own_input(&self) -> Result<GrantInput> {
-        if let Some(key) = self.secret("APIKEY")? {
-            return Ok(GrantInput::ApiKey(key.clone()));
+        if let Some(key) = self.secret("APIKEY", SecretKind::ApiKey)? {
+            return Ok(GrantInput::ApiKey(key));
         }
         let token = self
-            .secret("REFRESH_TOKEN")?
+            .secret("REFRESH_TOKEN", SecretKind::RefreshToken)?
             .ok_or_else(|| missing("APIKEY"))?;
-        let client = match (self.text("CLIENT_ID"), self.secret("CLIENT_SECRET")?) {
+        let client = match (self.text("CLIENT_ID"), self.unquoted("CLIENT_SECRET")?) {
             (Some(id), Some(secret)) => Client {
                 id: id.to_owned(),
                 secret: secret.clone(),
@@ -204,10 +205,7 @@ impl Properties {
             (None, _) => return Err(missing("CLIENT_ID")),
             (_, None) => return Err(missing("CLIENT_SECRET")),
         };
-        Ok(GrantInput::RefreshToken {
-            token: token.clone(),
-            client,
-        })
+        Ok(GrantInput::RefreshToken { token, client })
     }
 
     fn compute_resource<'a>(&self, context: &SourceContext<'a>) -> Result<SourceIdentity<'a>> {
@@ -242,12 +240,8 @@ impl Properties {
         source: String,
     ) -> Result<SourceIdentity<'a>> {
         let token = self
-            .secret("BEARER_TOKEN")?
+            .secret("BEARER_TOKEN", SecretKind::AccessToken)?
             .ok_or_else(|| missing("BEARER_TOKEN"))?;
-        let token = grant_input::without_scheme(token.expose());
-        if !crate::iam::is_token(&token) {
-            return Err(invalid("BEARER_TOKEN", "is not a token"));
-        }
         let input = grant_input::from_tokens(Some(token), None, Client::cli(), context);
         let input = input.ok_or_else(|| {
             invalid("BEARER_TOKEN", "has expired").with_hint("Set a new token, or an API key")
@@ -282,9 +276,19 @@ impl Properties {
         self.0.contains_key(name)
     }
 
-    /// Returns a secret. The SDKs reject quotes and braces around it (`go-sdk-core`,
+    /// Returns the secret in a property.
+    fn secret(&self, name: &str, kind: SecretKind) -> Result<Option<Secret>> {
+        let value = self.unquoted(name)?;
+        let secret = value.map(|value| input::read(kind, value.expose()));
+        secret.transpose().map_err(|reason| {
+            let message = format!("{PREFIX}{name} holds no {}: {reason}", kind.name());
+            Error::user(message).with_hint("Replace it")
+        })
+    }
+
+    /// Returns a property. The SDKs reject quotes and braces around secrets (`go-sdk-core`,
     /// `core/utils.go`, `HasBadFirstOrLastChar`).
-    fn secret(&self, name: &str) -> Result<Option<&Secret>> {
+    fn unquoted(&self, name: &str) -> Result<Option<&Secret>> {
         let secret = self.0.get(name);
         match secret.map(Secret::expose) {
             Some(text) if text.starts_with(['{', '"']) || text.ends_with(['}', '"']) => {

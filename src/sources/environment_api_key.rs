@@ -7,6 +7,7 @@ use super::source_identity::SourceIdentity;
 use crate::environment::API_KEY_VARIABLES;
 use crate::error::Result;
 use crate::registry::Registry;
+use crate::secret::input::SecretKind;
 use crate::sources::advice::SourceKind;
 
 /// Returns the identity of the first API key variable that is set, for all registries.
@@ -15,7 +16,7 @@ pub(super) fn find<'a>(
     context: &SourceContext<'a>,
 ) -> Result<Option<SourceIdentity<'a>>> {
     for variable in API_KEY_VARIABLES {
-        if let Some(key) = context.environment.secret(variable)? {
+        if let Some(key) = context.environment.secret(variable, SecretKind::ApiKey)? {
             let source = format!("the API key in ${variable}");
             let kind = SourceKind::Variable {
                 name: variable,

@@ -9,6 +9,7 @@ use crate::environment::COMPUTE_RESOURCE_TOKEN;
 use crate::error::Error;
 use crate::error::Result;
 use crate::registry::Registry;
+use crate::secret::input::SecretKind;
 use crate::sources::advice::SourceKind;
 
 /// Returns the identity of the token in `$IBMCLOUD_CR_TOKEN` and of its trusted profile.
@@ -16,7 +17,8 @@ pub(super) fn find<'a>(
     _registry: &Registry,
     context: &SourceContext<'a>,
 ) -> Result<Option<SourceIdentity<'a>>> {
-    let Some(token) = context.environment.secret(COMPUTE_RESOURCE_TOKEN)? else {
+    let kind = SecretKind::ComputeResourceToken;
+    let Some(token) = context.environment.secret(COMPUTE_RESOURCE_TOKEN, kind)? else {
         return Ok(None);
     };
     let profile = environment_profile::of_compute_resource(context)?.ok_or_else(|| {

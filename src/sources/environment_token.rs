@@ -10,10 +10,10 @@ use crate::environment::ACCESS_TOKEN_VARIABLES;
 use crate::environment::REFRESH_TOKEN_VARIABLES;
 use crate::error::Error;
 use crate::error::Result;
-use crate::iam;
 use crate::iam::grant::Client;
 use crate::registry::Registry;
 use crate::secret::Secret;
+use crate::secret::input::SecretKind;
 use crate::sources::advice::SourceKind;
 
 /// Returns the identity of the access token, or of the refresh token if that has expired.
@@ -21,8 +21,8 @@ pub(super) fn find<'a>(
     _registry: &Registry,
     context: &SourceContext<'a>,
 ) -> Result<Option<SourceIdentity<'a>>> {
-    let access = first_of(context, &ACCESS_TOKEN_VARIABLES)?;
-    let refresh = first_of(context, &REFRESH_TOKEN_VARIABLES)?;
+    let access = first_of(context, &ACCESS_TOKEN_VARIABLES, SecretKind::AccessToken)?;
+    let refresh = first_of(context, &REFRESH_TOKEN_VARIABLES, SecretKind::RefreshToken)?;
     let Some((first, _)) = access.as_ref().or(refresh.as_ref()) else {
         return Ok(None);
     };
@@ -49,14 +49,10 @@ pub(super) fn find<'a>(
 fn first_of(
     context: &SourceContext<'_>,
     variables: &[&'static str],
+    kind: SecretKind,
 ) -> Result<Option<(&'static str, Secret)>> {
     for variable in variables {
-        if let Some(token) = context.environment.secret(variable)? {
-            let token = grant_input::without_scheme(token.expose());
-            if !iam::is_token(&token) {
-                return Err(Error::user(format!("${variable} does not contain a token"))
-                    .with_hint("To show one, run 'ibmcloud iam oauth-tokens'"));
-            }
+        if let Some(token) = context.environment.secret(variable, kind)? {
             return Ok(Some((variable, token)));
         }
     }

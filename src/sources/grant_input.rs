@@ -77,37 +77,3 @@ pub(super) fn from_tokens(
         _ => None,
     }
 }
-
-/// Returns the token in `Bearer eyJ…`, as some programs store it. It is empty for `Bearer`
-/// alone, which is what a script makes of an empty variable.
-pub(super) fn without_scheme(token: &str) -> Secret {
-    let token = token.trim();
-    let (scheme, bare) = token.split_once(char::is_whitespace).unwrap_or((token, ""));
-    if scheme.eq_ignore_ascii_case("bearer") {
-        Secret::new(bare.trim())
-    } else {
-        Secret::new(token)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_scheme_is_removed_in_any_spelling() {
-        for (text, token) in [
-            ("Bearer eyJ", "eyJ"),
-            (" bearer\t eyJ\n", "eyJ"),
-            ("eyJ", "eyJ"),
-            ("Bearer", ""),
-            ("BEARER ", ""),
-            ("Bearereyj", "Bearereyj"),
-            ("Basic x", "Basic x"),
-            ("é eyJ", "é eyJ"),
-            ("", ""),
-        ] {
-            assert_eq!(without_scheme(text), Secret::new(token), "{text:?}");
-        }
-    }
-}

@@ -2,5 +2,6 @@
 
 pub(crate) mod address;
 pub(crate) mod closest_match;
+pub(crate) mod encoding;
 pub(crate) mod printable;
 pub(crate) mod repeatable;

@@ -192,7 +192,7 @@ fn invalid_input_is_not_sent_to_iam() {
             Input::from("one-secret\ntwo-secret\n"),
             "more than one line",
         ),
-        (Input::from(&b"\xff\xfe\x00"[..]), "not UTF-8 text"),
+        (Input::from(&b"\xff\xff\x00"[..]), "not UTF-8 text"),
         (Input::from(&b"a\x1bb"[..]), "not plain text"),
         (Input::from("{\"secret\": 1}"), "apikey"),
         (Input::from(&large[..]), "too large"),

@@ -153,7 +153,7 @@ mod tests {
     fn legacy_login(host: &str) -> LegacyLogin {
         LegacyLogin {
             registry: registry(host),
-            refresh_token: Secret::new(format!("refresh token for {host}")),
+            refresh_token: Secret::new(format!("refresh-token-for-{host}")),
         }
     }
 

@@ -125,7 +125,7 @@ fn a_missing_or_invalid_property_is_named() {
         ),
         (
             "AUTH_TYPE=bearerToken BEARER_TOKEN=Bearer",
-            "is not a token",
+            "holds no token",
         ),
         (
             &format!("AUTH_TYPE=bearerToken BEARER_TOKEN={expired}"),

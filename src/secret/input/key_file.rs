@@ -1,0 +1,66 @@
+//! JSON that has the secret in a member: the file of `ibmcloud iam api-key-create --file` and of
+//! the console's download, service credentials, and the answers of `--output json`.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+use zeroize::Zeroizing;
+
+use super::SecretKind;
+use super::Unusable;
+use super::assignment::normalized;
+use crate::secret::Secret;
+
+/// The members of a JSON object. Their values are not copied.
+type Object<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
+
+/// The member of service credentials that has the key (`ibmcloud resource service-key`).
+const CREDENTIALS: &str = "credentials";
+
+/// Returns the secret in a JSON object; `None` if the text is not meant as JSON.
+///
+/// # Errors
+/// It is JSON without the secret, or broken.
+pub(super) fn value(kind: SecretKind, text: &str) -> Result<Option<Secret>, Unusable> {
+    if !is_meant_as_json(text) {
+        return Ok(None);
+    }
+    // Some ways of setting a variable keep the backslashes of a shell.
+    let unescaped = Zeroizing::new(text.replace("\\\"", "\""));
+    let Some(file) = object(text).or_else(|| object(&unescaped)) else {
+        return Err(Unusable::because("it is JSON that cannot be parsed"));
+    };
+    let credentials = file.get(CREDENTIALS).and_then(|inner| object(inner.get()));
+    let own = member(kind, &file);
+    let value = own.or_else(|| member(kind, &credentials?));
+    value.map(Some).ok_or(Unusable::because(match kind {
+        SecretKind::ApiKey => "it is JSON without 'apikey'",
+        _ => "it is JSON without a token",
+    }))
+}
+
+/// Returns whether a text in braces or brackets is JSON rather than a template
+/// (`{{ secrets.KEY }}`) or an example (`[API_KEY]`).
+fn is_meant_as_json(text: &str) -> bool {
+    let inside = text.trim_start_matches('[').trim_start();
+    let members = inside.strip_prefix('{').map(str::trim_start);
+    inside == "]" || members.is_some_and(|members| !members.starts_with('{'))
+}
+
+/// Returns a JSON object, or the only one of an array.
+fn object(text: &str) -> Option<Object<'_>> {
+    if let Ok(object) = serde_json::from_str(text) {
+        return Some(object);
+    }
+    let [object] = serde_json::from_str::<[Object<'_>; 1]>(text).ok()?;
+    Some(object)
+}
+
+/// Returns the text of the member with the secret.
+fn member(kind: SecretKind, object: &Object<'_>) -> Option<Secret> {
+    let endings = kind.name_endings();
+    let is_named = |name: &str| endings.contains(&&*normalized(name));
+    let (_, value) = object.iter().find(|(name, _)| is_named(name))?;
+    serde_json::from_str(value.get()).ok()
+}
