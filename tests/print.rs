@@ -69,7 +69,7 @@ fn the_value_is_only_the_password() {
 #[test]
 fn a_shell_can_evaluate_the_env_format() {
     let env = TestEnv::with_environment_key();
-    let exports = answer(&env, &["--format", "env"]);
+    let exports = printed(&env, &["--format", "env"]).stdout;
     let script = format!(
         "{exports}\nprintf '%s\\n' \"$ICR_REGISTRY\" \"$ICR_USERNAME\" \"$ICR_PASSWORD\" \"$CF_DOCKER_USERNAME\" \"$CF_DOCKER_PASSWORD\""
     );
@@ -162,6 +162,21 @@ fn a_pull_secret_is_a_manifest_with_a_warning_when_it_expires() {
         assert_eq!(text(&secret["metadata"]["name"]), name);
         assert_eq!(text(&secret["metadata"]["namespace"]), name);
     }
+}
+
+#[test]
+fn shell_commands_cause_a_warning_when_the_password_expires() {
+    let env = TestEnv::with_environment_key();
+    let outcome = printed(&env, &["--format", "env"]);
+    assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:?}");
+    let parts = [
+        "this password expires on 2",
+        "'cf push'",
+        "--credential iamapikey",
+    ];
+    outcome.has(&outcome.stderr, &parts);
+    answer(&env, &["--format", "env", "--credential", "iamapikey"]);
+    answer(&env, &["--format", "docker-config"]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ pub mod arguments;
 use std::ffi::OsString;
 
 use crate::PROGRAM;
+use crate::commands;
 use crate::context::Context;
 use crate::context::Stdio;
 use crate::error::Error;
@@ -207,12 +208,12 @@ fn dispatch(request: Request, stdio: &mut Stdio<'_>, context: &Context<'_>) -> R
     match request {
         Request::Erase(address) => helper::erase(address, stdio, context),
         Request::Get(address) => helper::get(address, stdio, context),
-        Request::Help(None) => helper::print(stdio, &introduction()),
-        Request::Help(Some(name)) => helper::print(stdio, &arguments::help_on(&name)),
+        Request::Help(None) => commands::print(stdio, &introduction()),
+        Request::Help(Some(name)) => commands::print(stdio, &arguments::help_on(&name)),
         Request::List => helper::list(stdio, context),
         Request::Renew(address) => helper::renew(&address, context),
         Request::Store => helper::store(stdio, context),
-        Request::Version => helper::print(stdio, VERSION),
+        Request::Version => commands::print(stdio, VERSION),
     }
 }
 

@@ -67,7 +67,12 @@ fn when(seconds: u64) -> String {
 /// # Errors
 /// Writing fails.
 pub(crate) fn print(stdio: &mut Stdio<'_>, text: &str) -> Result<()> {
-    match writeln!(stdio.output, "{text}") {
+    is_written(writeln!(stdio.output, "{text}"))
+}
+
+/// Returns the error of writing an answer to stdout. A closed pipe is no error.
+pub(crate) fn is_written(outcome: std::io::Result<()>) -> Result<()> {
+    match outcome {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Error::unwritten_answer(&error))
         }

@@ -122,9 +122,7 @@ pub(crate) fn run(
                 }
                 _ => error,
             })?;
-    if is_secret {
-        warn_if_it_expires(&credential, context);
-    }
+    warn_if_it_expires(arguments.format, &credential, context);
     if stdio.output_is_readable_by_others {
         Warnings::new(context).warn(
             "other users can read the output file. Run 'chmod go-r' on it, and 'umask 077' before the next time".into(),
@@ -133,8 +131,17 @@ pub(crate) fn run(
     print_line(stdio, &formatted(arguments, &registry, &credential)?)
 }
 
-/// Warns if a pull secret will expire: the cluster does not refresh it.
-fn warn_if_it_expires(credential: &Credential, context: &Context<'_>) {
+/// Warns if a credential expires that its user keeps: a cluster, or Cloud Foundry, which stores the
+/// password of `cf push` and pulls with it at each restage.
+fn warn_if_it_expires(format: Format, credential: &Credential, context: &Context<'_>) {
+    let (what, keeper) = match format {
+        Format::KubernetesSecret => ("this secret", "in the cluster"),
+        Format::Env => (
+            "this password",
+            "where it is stored, for example by 'cf push'",
+        ),
+        Format::Value | Format::Basic | Format::Json | Format::DockerConfig => return,
+    };
     let expires_at = jwt::times(credential.secret.expose()).map(|times| times.exp);
     let expiry = match LoginKind::of(&credential.username) {
         LoginKind::RefreshToken => Some("within three days".to_owned()),
@@ -142,7 +149,7 @@ fn warn_if_it_expires(credential: &Credential, context: &Context<'_>) {
     };
     if let Some(expiry) = expiry {
         Warnings::new(context).warn(format!(
-            "this secret expires {expiry} and is not refreshed in the cluster. For a lasting one, add --credential iamapikey"
+            "{what} expires {expiry} and is not refreshed {keeper}. For a lasting one, add --credential iamapikey"
         ));
     }
 }

@@ -92,8 +92,7 @@ pub(crate) fn get(
         }
         outcome => outcome?,
     };
-    wire::write_credential(stdio.output, &address, &credential)
-        .map_err(|error| Error::unwritten_answer(&error))
+    commands::is_written(wire::write_credential(stdio.output, &address, &credential))
 }
 
 /// Returns a hint on an answer whose text only clients understand, for a person who tries
@@ -223,7 +222,7 @@ pub(crate) fn list(stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> {
         .map(|(registry, username)| (registry.host().to_owned(), username.into()))
         .collect();
     let answer = serde_json::Value::Object(answer).to_string();
-    print(stdio, &printable::in_json(&answer))
+    commands::print(stdio, &printable::in_json(&answer))
 }
 
 fn read_address(argument: Option<String>, stdio: &mut Stdio<'_>) -> Result<String> {
@@ -231,8 +230,4 @@ fn read_address(argument: Option<String>, stdio: &mut Stdio<'_>) -> Result<Strin
         Some(address) => wire::server_address(address.as_bytes()),
         None => wire::server_address(&wire::read_input(stdio.input)?),
     }
-}
-
-pub(crate) fn print(stdio: &mut Stdio<'_>, text: &str) -> Result<()> {
-    writeln!(stdio.output, "{text}").map_err(|error| Error::unwritten_answer(&error))
 }

@@ -33,31 +33,53 @@ const MAX_MESSAGE: usize = 300;
 /// The hint if they do not come from the registry.
 const PROXY_HINT: &str = "Check the proxy settings, and whether this network has a login page";
 
-/// Parts of a rejection message, in lower case, and the hint for it. The first match
-/// counts.
-const REASONS: [(&[&str], &str); 4] = [
-    (
-        &["private-only", "private only", "private network"],
-        "The account allows access only from IBM Cloud's private network: use a private host (such as private.us.icr.io) in that network, or have an administrator turn private-only access off",
-    ),
-    (
-        &[
-            "ip address",
-            "allowlist",
-            "allow list",
-            "whitelist",
-            "context-based",
-        ],
-        "The account allows only certain IP addresses: connect from one of them (with a VPN, for example), or have an administrator add yours to the allowed IP addresses",
-    ),
-    (
-        &["iam polic", "access polic", "not authorized", "permission"],
-        "Have an administrator give this identity the role Reader (to pull) or Writer (to push) for Container Registry",
-    ),
-    (
-        &["not active", "not valid", "authorization required"],
-        "Log in again, and check that the account is active and the identity is a member of it",
-    ),
+/// What a rejection means.
+struct Reason {
+    /// Parts of its message, in lower case.
+    signs: &'static [&'static str],
+    /// What it is, after `because of`.
+    cause: &'static str,
+    hint: &'static str,
+}
+
+/// The reasons for rejections (Registry documentation, `ts_access_denied.md` and the pages that it
+/// names). The first match counts.
+const REASONS: [Reason; 7] = [
+    Reason {
+        signs: &["private-only", "private only", "private network"],
+        cause: "private-only access",
+        hint: "The account allows access only from IBM Cloud's private network: use a private host (such as private.us.icr.io) in that network, or have an administrator turn private-only access off",
+    },
+    Reason {
+        signs: &["context-based", "context based", "network zone"],
+        cause: "a context-based restriction",
+        hint: "A rule of the account does not allow access from this network: use one that it allows, or have an administrator change the rule (https://cloud.ibm.com/context-based-restrictions)",
+    },
+    Reason {
+        signs: &["ip address", "allowlist", "allow list", "whitelist"],
+        cause: "the allowlist of IP addresses",
+        hint: "The account allows only certain IP addresses: connect from one of them (with a VPN, for example), or have an administrator add yours to the allowed IP addresses",
+    },
+    Reason {
+        signs: &["quota"],
+        cause: "a quota",
+        hint: "Have an administrator raise the quota ('ibmcloud cr quota'), or wait for the next month",
+    },
+    Reason {
+        signs: &["insufficient scope", "insufficient_scope"],
+        cause: "insufficient scope: a missing role, or a context-based restriction",
+        hint: "Have an administrator give this identity the role Reader (to pull) or Writer (to push) for the namespace, and check the context-based restrictions of the account",
+    },
+    Reason {
+        signs: &["iam polic", "access polic", "not authorized", "permission"],
+        cause: "a missing role, or a context-based restriction",
+        hint: "Have an administrator give this identity the role Reader (to pull) or Writer (to push) for Container Registry, and check the context-based restrictions of the account",
+    },
+    Reason {
+        signs: &["not active", "not valid", "authorization required"],
+        cause: "the credential, or the wrong region",
+        hint: "Log in again, and check that the account is active and the identity is a member of it. Namespaces belong to one region: check that the image is in this registry's",
+    },
 ];
 
 /// Checks that a registry accepts a credential. Pulls nothing.
@@ -154,15 +176,17 @@ fn rejection(registry: &Registry, status: u16, body: &[u8], credential: &Credent
     let small = words.to_lowercase();
     let known = REASONS
         .iter()
-        .find(|(signs, _)| signs.iter().any(|sign| small.contains(sign)));
+        .find(|reason| reason.signs.iter().any(|sign| small.contains(sign)));
     let hint = known.map_or(
         "See https://cloud.ibm.com/docs/Registry?topic=Registry-troubleshoot-auth-req",
-        |(_, hint)| *hint,
+        |reason| reason.hint,
     );
+    let cause = known.map(|reason| format!(" because of {}", reason.cause));
+    let cause = cause.unwrap_or_default();
     let words = words.trim_end_matches('.');
+    let username = &credential.username;
     Error::user(format!(
-        "{registry} rejected the user name '{}' (HTTP {status}): {words}",
-        credential.username
+        "{registry} rejected the user name '{username}'{cause} (HTTP {status}): {words}"
     ))
     .with_hint(hint)
 }
@@ -235,13 +259,39 @@ mod tests {
             ),
             (
                 403,
-                "Private-only access is enabled on this account.",
+                "Private-only access is enabled on this account, but this request was over the public network. You must access this account over the private network",
+                "because of private-only access",
+            ),
+            (
+                403,
+                "You must access this account over the private network.",
                 "private.us.icr.io",
+            ),
+            (
+                403,
+                "Access is denied by a context-based restriction rule.",
+                "because of a context-based restriction (",
+            ),
+            (
+                403,
+                "Your account has exceeded its pull traffic quota for the current month.",
+                "because of a quota",
+            ),
+            (401, "Insufficient scope", "because of insufficient scope"),
+            (
+                403,
+                "You are not authorized to access the specified resource.",
+                "because of a missing role, or",
+            ),
+            (
+                401,
+                "Authorization required. See https://cloud.ibm.com/docs/Registry?topic=Registry-troubleshoot-auth-req",
+                "the wrong region",
             ),
             (
                 401,
                 "The request comes from an IP address that is not allowed.",
-                "allowed IP addresses",
+                "because of the allowlist of IP addresses",
             ),
             (418, "I am a teapot", "troubleshoot-auth-req"),
         ] {

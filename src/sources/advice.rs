@@ -56,6 +56,8 @@ pub enum SourceKind {
 enum Reason {
     /// The IP address is not allowed.
     AddressNotAllowed,
+    /// A context-based restriction does not allow the network.
+    ContextNotAllowed,
     /// The API key is disabled or locked.
     KeyDisabled,
     /// The API key does not exist (any more).
@@ -99,7 +101,9 @@ impl Reason {
             "expired",
             "not valid",
         ]);
-        if has(&["ip address", "ip-address"]) {
+        if has(&["context-based", "context based"]) {
+            Self::ContextNotAllowed
+        } else if has(&["ip address", "ip-address"]) {
             Self::AddressNotAllowed
         } else if has(&["factor", "mfa"]) {
             Self::MfaRequired
@@ -166,6 +170,9 @@ impl SourceKind {
             }
             (_, Reason::AddressNotAllowed) => {
                 return "Use an allowed IP address, or have an administrator allow this one (https://cloud.ibm.com/iam)".to_owned();
+            }
+            (_, Reason::ContextNotAllowed) => {
+                return "Use a network that the account's context-based restrictions allow, or have an administrator change the rule (https://cloud.ibm.com/context-based-restrictions)".to_owned();
             }
             (Self::Hint(_) | Self::Other, Reason::MfaRequired) => {
                 return format!(
