@@ -14,10 +14,8 @@ use crate::login::LoginKind;
 use crate::login::LoginScope;
 use crate::login::LoginSnapshot;
 use crate::registry::Registry;
-use crate::secret::Secret;
 use crate::secret::input;
 use crate::secret::input::SecretKind;
-use crate::settings::CredentialKind;
 use crate::sources;
 use crate::sources::Origin;
 use crate::sources::Resolved;
@@ -58,7 +56,12 @@ impl Broker<'_> {
     ///
     /// # Errors
     /// The keychain cannot write it, or it is no credential that works later.
-    pub fn store(&self, registry: &Registry, credential: Credential) -> Result<StoreOutcome> {
+    pub fn store(
+        &self,
+        registry: &Registry,
+        credential: Credential,
+        logins: &LoginSnapshot<'_>,
+    ) -> Result<StoreOutcome> {
         let login = Login::new(with_read_secret(registry, credential)?);
         check_username(registry, &login)?;
         let context = self.source_context(registry);

@@ -66,7 +66,13 @@ pub(super) fn find<'a>(
     };
     let name = format!("the IBM credentials file {}", path.display());
     let text = read_text(&path).map_err(|error| {
-        Error::from_anyhow(&error).with_context(format_args!("cannot read {name}"))
+        let error = Error::from_anyhow(&error).with_context(format_args!("cannot read {name}"));
+        match context.environment.text(CREDENTIALS_FILE) {
+            Ok(Some(named)) if path == Path::new(named) => error.with_hint(format!(
+                "{CREDENTIALS_FILE} names this file: correct or unset the variable"
+            )),
+            _ => error,
+        }
     })?;
     let properties = Properties::read(&text);
     if properties.0.is_empty() {

@@ -106,6 +106,7 @@ pub(super) fn note_missing_logins(
 ) -> Result<()> {
     let session = Session::open(context, Prompting::Never)?;
     let broker = Broker::new(&session);
+    let logins = broker.login_snapshot();
     let mut registries: Vec<Registry> = Vec::new();
     for host in outcomes
         .iter()
@@ -114,7 +115,8 @@ pub(super) fn note_missing_logins(
         let registry = Registry::at(host, &session.settings.registries);
         registries.extend(registry.filter(|registry| !registries.contains(registry)));
     }
-    let has_no_login = |registry: &Registry| matches!(broker.origin(registry), Ok(None));
+    let has_no_login =
+        |registry: &Registry| matches!(broker.active_source(registry, &logins), Ok(None));
     let mut by_command: BTreeMap<String, Vec<Registry>> = BTreeMap::new();
     for registry in registries.into_iter().filter(has_no_login) {
         let command = login_command(&registry, &session.settings);
