@@ -99,8 +99,10 @@ impl Client {
         // Without a home directory, only variables lead to files.
         let files = self.files(machine).unwrap_or_default().into_iter();
         let mut paths: Vec<PathBuf> = files.map(|file| file.path).collect();
-        if self == Self::Podman {
-            paths.extend(podman::further_files(machine)?);
+        match self {
+            Self::Podman => paths.extend(podman::further_files(machine)?),
+            Self::Regctl => paths.extend(regctl::default_files(machine)?),
+            Self::Docker | Self::Nerdctl => {}
         }
         Ok(paths)
     }

@@ -57,3 +57,22 @@ fn a_password_that_nerdctl_stored_beside_the_helper_is_a_problem() {
         ],
     );
 }
+
+#[test]
+fn a_password_that_finch_stored_is_a_warning() {
+    let healthy = HealthyMachine::new();
+    let auth = STANDARD.encode("iamapikey:KEY-OF-FINCH-22ab");
+    healthy.env.add_secret("KEY-OF-FINCH-22ab");
+    healthy.env.add_secret(&auth);
+    std::fs::create_dir(healthy.env.path("home/.finch")).unwrap();
+    let text = format!(r#"{{"auths": {{"us.icr.io:443": {{"auth": "{auth}"}}}}}}"#);
+    healthy.env.file("home/.finch/config.json", &text);
+    healthy.reports(
+        "plaintext-password",
+        "warning",
+        &[
+            "us.icr.io:443, which finch uses",
+            "finch logout us.icr.io:443",
+        ],
+    );
+}

@@ -4,8 +4,11 @@ use std::collections::BTreeSet;
 
 use super::CheckContext;
 use super::Diagnostic;
+use super::client_files::PLAINTEXT_PASSWORD;
 use super::client_files::configure;
+use super::client_files::secret_keys;
 use crate::client_config::Client;
+use crate::client_config::file;
 use crate::client_config::json::key_with_port;
 use crate::client_config::nerdctl;
 use crate::commands::clients::Contents;
@@ -20,7 +23,7 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
     let is_installed = nerdctl::is_installed(&machine(context.context));
     let files = context.clients.files.iter();
     let dockers = files.filter(|scanned| scanned.file.client == Client::Docker);
-    let mut diagnostics = Vec::new();
+    let mut diagnostics: Vec<Diagnostic> = finch_logins(context).into_iter().collect();
     for scanned in dockers {
         let Some(contents) = scanned.readable() else {
             continue;
@@ -31,6 +34,25 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
         }
     }
     diagnostics
+}
+
+/// Checks the logins in the file of Finch.
+fn finch_logins(context: &CheckContext<'_>) -> Option<Diagnostic> {
+    let path = nerdctl::finch_file(&machine(context.context))?;
+    let keys = secret_keys(&file::read(&path).ok()??, context.settings);
+    (!keys.is_empty()).then(|| {
+        let commands = keys.iter().map(|key| format!("finch logout {key}"));
+        let commands: Vec<String> = commands.collect();
+        Diagnostic::warning(
+            PLAINTEXT_PASSWORD,
+            format!(
+                "{} contains plaintext passwords for {}, which finch uses",
+                path.display(),
+                listed(&keys)
+            ),
+            commands.join(" && "),
+        )
+    })
 }
 
 /// Checks the logins that nerdctl has stored in the file.
