@@ -110,6 +110,9 @@ pub const ACCOUNT_ID_VARIABLES: [&str; 2] = ["IC_ACCOUNT_ID", "IBMCLOUD_ACCOUNT_
 /// The path of IBM's credentials file (`go-sdk-core`, `core/config_utils.go`).
 pub const CREDENTIALS_FILE: &str = "IBM_CREDENTIALS_FILE";
 
+/// The services of an app in Cloud Foundry, as JSON (`go-sdk-core`, `core/config_utils.go`).
+pub const VCAP_SERVICES: &str = "VCAP_SERVICES";
+
 /// The directory of the IBM Cloud CLI (`ibm-cloud-cli-sdk`,
 /// `bluemix/configuration/config_helpers/helpers.go`).
 pub const CLI_CONFIG_HOME: &str = "IBMCLOUD_CONFIG_HOME";

@@ -6,7 +6,7 @@ use support::TestEnv;
 
 /// `registry_overview.md` of the Registry documentation: public, private and deprecated hosts; then the entitled registry and
 /// IBM's staging.
-const HOSTS: [&str; 34] = [
+const HOSTS: [&str; 36] = [
     "icr.io",
     "us.icr.io",
     "uk.icr.io",
@@ -18,6 +18,7 @@ const HOSTS: [&str; 34] = [
     "ca2.icr.io",
     "br.icr.io",
     "es.icr.io",
+    "fr2.icr.io",
     "in.icr.io",
     "in2.icr.io",
     "private.icr.io",
@@ -31,6 +32,7 @@ const HOSTS: [&str; 34] = [
     "private.ca2.icr.io",
     "private.br.icr.io",
     "private.es.icr.io",
+    "private.fr2.icr.io",
     "private.in.icr.io",
     "private.in2.icr.io",
     "registry.bluemix.net",

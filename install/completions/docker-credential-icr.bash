@@ -98,7 +98,7 @@ _docker__credential__icr() {
             fi
             case "${prev}" in
                 --registry)
-                    COMPREPLY=($(compgen -W "icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io fr2.icr.io private.fr2.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -127,7 +127,7 @@ _docker__credential__icr() {
             return 0
             ;;
         docker__credential__icr__subcmd__erase)
-            opts="-h --help icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io"
+            opts="-h --help icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io fr2.icr.io private.fr2.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -141,7 +141,7 @@ _docker__credential__icr() {
             return 0
             ;;
         docker__credential__icr__subcmd__get)
-            opts="-h --help icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io"
+            opts="-h --help icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io fr2.icr.io private.fr2.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -169,7 +169,7 @@ _docker__credential__icr() {
             return 0
             ;;
         docker__credential__icr__subcmd__login)
-            opts="-h --profile --api-key-stdin --api-key --sso --web --from-ibmcloud --rotate --create-api-key --expires --profile-id --account --yes --json --help icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io"
+            opts="-h --profile --api-key-stdin --api-key --sso --web --from-ibmcloud --rotate --create-api-key --expires --profile-id --account --yes --json --help icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io fr2.icr.io private.fr2.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -203,7 +203,7 @@ _docker__credential__icr() {
             return 0
             ;;
         docker__credential__icr__subcmd__logout)
-            opts="-h --profile --all --revoke --yes --json --help icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io"
+            opts="-h --profile --all --revoke --yes --json --help icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io fr2.icr.io private.fr2.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -221,7 +221,7 @@ _docker__credential__icr() {
             return 0
             ;;
         docker__credential__icr__subcmd__print)
-            opts="-h --format --credential --name --namespace --reveal --help icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io"
+            opts="-h --format --credential --name --namespace --reveal --help icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io fr2.icr.io private.fr2.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -265,7 +265,7 @@ _docker__credential__icr() {
             return 0
             ;;
         docker__credential__icr__subcmd__status)
-            opts="-h --check --json --help icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io"
+            opts="-h --check --json --help icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io fr2.icr.io private.fr2.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -314,7 +314,7 @@ _docker__credential__icr() {
             fi
             case "${prev}" in
                 --registry)
-                    COMPREPLY=($(compgen -W "icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io fr2.icr.io private.fr2.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io" -- "${cur}"))
                     return 0
                     ;;
                 --account)
@@ -340,7 +340,7 @@ _docker__credential__icr() {
             fi
             case "${prev}" in
                 --registry)
-                    COMPREPLY=($(compgen -W "icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io fr2.icr.io private.fr2.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io" -- "${cur}"))
                     return 0
                     ;;
                 --account)
@@ -362,7 +362,7 @@ _docker__credential__icr() {
             fi
             case "${prev}" in
                 --registry)
-                    COMPREPLY=($(compgen -W "icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io fr2.icr.io private.fr2.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io" -- "${cur}"))
                     return 0
                     ;;
                 --account)
@@ -384,7 +384,7 @@ _docker__credential__icr() {
             fi
             case "${prev}" in
                 --registry)
-                    COMPREPLY=($(compgen -W "icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io fr2.icr.io private.fr2.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io" -- "${cur}"))
                     return 0
                     ;;
                 --account)

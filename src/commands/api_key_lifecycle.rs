@@ -73,8 +73,8 @@ pub(super) fn create(
     let (owner, account_id) = owner
         .and_then(|owner| Some((owner, owner.account.as_deref()?)))
         .ok_or_else(|| {
-            Error::user("IAM creates API keys only for users and service IDs of an account")
-                .with_hint("Log in without --create-api-key")
+            Error::user("IAM creates API keys only for users and service IDs of an account, and none while a trusted profile is applied")
+                .with_hint("Log in without --create-api-key, or without the profile")
         })?;
     let machine = (login_context.broker.context.machine_name)()
         .unwrap_or_else(|| "an unnamed machine".into());
@@ -114,7 +114,7 @@ fn creation_error(error: ServiceError, name: &str, login_context: &LoginContext<
             Error::user(format!(
                 "cannot create an API key: IAM rejected it ({code}HTTP {status}): {message}"
             ))
-            .with_hint("Check whether your account allows API keys")
+            .with_hint(creation_hint(&message))
         }
         error => {
             let error = error.with_source("a new API key", &login_context.endpoint);
@@ -123,6 +123,20 @@ fn creation_error(error: ServiceError, name: &str, login_context: &LoginContext<
             );
             error.with_note(&name_of_key)
         }
+    }
+}
+
+/// Returns what to do if IAM does not create a key. IBM documents no codes for these reasons, so
+/// the words of its message choose the hint.
+fn creation_hint(message: &str) -> &'static str {
+    let words = message.to_ascii_lowercase();
+    let has = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
+    if has(&["limit", "maximum", "too many", "exceed", "quota"]) {
+        "An identity can have 20 API keys at most. Delete those that are not used at https://cloud.ibm.com/iam/apikeys, or log in with one that exists, without --create-api-key"
+    } else if has(&["profile"]) {
+        "No API key can be created while a trusted profile is applied. Log in to IBM Cloud without the profile, or leave out --create-api-key"
+    } else {
+        "Check whether your account allows API keys"
     }
 }
 
@@ -240,6 +254,24 @@ mod tests {
         }
         for text in ["", "0", "-1", "3651", "30 d", "d", "1h", "99999999999"] {
             assert!(days(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_reason_for_not_creating_a_key_chooses_the_hint() {
+        for (message, part) in [
+            (
+                "The limit of API keys has been reached.",
+                "20 API keys at most",
+            ),
+            ("Maximum number of apikeys exceeded", "20 API keys at most"),
+            (
+                "You cannot create an API key while a profile is applied.",
+                "trusted profile",
+            ),
+            ("API key creation is disabled.", "your account allows"),
+        ] {
+            assert!(creation_hint(message).contains(part), "{message}");
         }
     }
 }

@@ -97,7 +97,8 @@ impl Broker<'_> {
     /// Returns the endpoints that may issue a registry's tokens with a profile.
     fn endpoints_of(&self, profile: Option<&Profile>) -> impl Iterator<Item = Endpoint> {
         let of_profile = move |is_staging| {
-            let own = profile.and_then(|profile| profile.iam_endpoint_for(is_staging));
+            let own =
+                profile.and_then(|profile| self.settings.iam_endpoint_of(profile, is_staging));
             own.unwrap_or_else(|| default_endpoint(is_staging))
         };
         let of_environment = self.settings.iam_endpoint().cloned();

@@ -31,6 +31,18 @@ impl Endpoint {
         Self::at("https://private.iam.cloud.ibm.com")
     }
 
+    /// `https://private.REGION.iam.cloud.ibm.com` in the regions that have an IAM endpoint of their
+    /// own in the private network (`bluemix-go`, `endpoints/endpoints_locator.go`), otherwise
+    /// [`Endpoint::private`].
+    pub fn private_in(region: &str) -> Self {
+        const REGIONS: [&str; 2] = ["us-south", "us-east"];
+        if REGIONS.contains(&region) {
+            Self::at(&format!("https://private.{region}.iam.cloud.ibm.com"))
+        } else {
+            Self::private()
+        }
+    }
+
     /// `https://iam.test.cloud.ibm.com`, whose tokens the staging registries take.
     pub fn staging() -> Self {
         Self::at("https://iam.test.cloud.ibm.com")

@@ -1,7 +1,8 @@
 //! [`Registry`] and the table of IBM Cloud's registry hosts.
 //!
 //! Hosts: Registry documentation, `registry_overview.md` (regions, private and
-//! deprecated names). The entitled and staging registries are known from IBM's
+//! deprecated names). `eu-fr2` is a restricted region, known from IBM's SDK
+//! (`container-registry-go-sdk`, `GetServiceURLForRegion`). The entitled and staging registries are known from IBM's
 //! OpenShift documentation and scripts.
 
 use crate::text::address::host_of;
@@ -22,7 +23,7 @@ pub struct Region {
 /// All public regions. If IBM adds a region, users list its host in the settings until the
 /// next release.
 #[rustfmt::skip]
-pub const REGIONS: [Region; 13] = [
+pub const REGIONS: [Region; 14] = [
     Region { name: "global",   host: "icr.io",     private_host: "private.icr.io",     legacy_host: Some("registry.bluemix.net") },
     Region { name: "us-south", host: "us.icr.io",  private_host: "private.us.icr.io",  legacy_host: Some("registry.ng.bluemix.net") },
     Region { name: "eu-gb",    host: "uk.icr.io",  private_host: "private.uk.icr.io",  legacy_host: Some("registry.eu-gb.bluemix.net") },
@@ -33,6 +34,7 @@ pub const REGIONS: [Region; 13] = [
     Region { name: "ca-tor",   host: "ca.icr.io",  private_host: "private.ca.icr.io",  legacy_host: None },
     Region { name: "ca-mon",   host: "ca2.icr.io", private_host: "private.ca2.icr.io", legacy_host: None },
     Region { name: "br-sao",   host: "br.icr.io",  private_host: "private.br.icr.io",  legacy_host: None },
+    Region { name: "eu-fr2",   host: "fr2.icr.io", private_host: "private.fr2.icr.io", legacy_host: None },
     Region { name: "eu-es",    host: "es.icr.io",  private_host: "private.es.icr.io",  legacy_host: None },
     Region { name: "in-che",   host: "in.icr.io",  private_host: "private.in.icr.io",  legacy_host: None },
     Region { name: "in-mum",   host: "in2.icr.io", private_host: "private.in2.icr.io", legacy_host: None },
@@ -145,7 +147,7 @@ mod tests {
         hosts.dedup();
         assert_eq!(
             hosts.len(),
-            13 * 2 + 5 + 3,
+            14 * 2 + 5 + 3,
             "no host stands twice in the table"
         );
     }

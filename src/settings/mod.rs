@@ -19,6 +19,7 @@ use crate::text::repeatable::quoted;
 
 mod deserializer;
 mod document;
+mod endpoint_variables;
 mod file;
 mod invalid;
 mod keychain_choice;
@@ -59,6 +60,10 @@ pub struct Settings {
     /// must not choose the identity.
     pub working_directory_credentials: bool,
     iam_endpoint: Option<Endpoint>,
+    /// The endpoint that the variables of IBM's Terraform provider select; not for staging.
+    production_iam_endpoint: Option<Endpoint>,
+    /// The endpoint of `private-endpoints`.
+    private_iam: Endpoint,
     source: Option<SourceSelection>,
     selected_profile: Option<String>,
     profiles: BTreeMap<String, Profile>,
@@ -97,6 +102,8 @@ impl Default for Settings {
             background_refresh: true,
             working_directory_credentials: false,
             iam_endpoint: None,
+            production_iam_endpoint: None,
+            private_iam: Endpoint::private(),
             source: None,
             selected_profile: None,
             profiles: BTreeMap::new(),
@@ -186,7 +193,8 @@ impl Settings {
 
     /// Returns the IAM endpoint that the environment selects.
     pub fn iam_endpoint(&self) -> Option<&Endpoint> {
-        self.iam_endpoint.as_ref()
+        let production = self.production_iam_endpoint.as_ref();
+        self.iam_endpoint.as_ref().or(production)
     }
 
     /// Returns the registries that have a table, with the profile that it selects.

@@ -128,14 +128,6 @@ impl CredentialKind {
 }
 
 impl Profile {
-    /// Returns the profile's IAM endpoint for production or staging registries, if it sets
-    /// one. The private network has no endpoint for staging.
-    pub fn iam_endpoint_for(&self, is_staging: bool) -> Option<Endpoint> {
-        let private = self.private_endpoints && !is_staging;
-        let named = self.iam_endpoint.clone();
-        named.or_else(|| private.then(Endpoint::private))
-    }
-
     /// Returns the kind of credential that `get` returns for its registries.
     pub fn credential_kind(&self) -> CredentialKind {
         let implied = self.source.and_then(SourceSelection::credential);

@@ -65,7 +65,8 @@ impl Settings {
             iam_endpoint: self
                 .iam_endpoint
                 .clone()
-                .or_else(|| profile?.iam_endpoint_for(is_staging)),
+                .or_else(|| self.production_iam_endpoint.clone().filter(|_| !is_staging))
+                .or_else(|| self.iam_endpoint_of(profile?, is_staging)),
             credential: implied
                 .or_else(|| profile.map(|profile| profile.credential))
                 .unwrap_or_default(),

@@ -4,6 +4,7 @@ use super::DefinedIn;
 use super::KeychainChoice;
 use super::Settings;
 use super::SourceSelection;
+use super::endpoint_variables::Selection;
 use super::invalid::Invalid;
 use super::name::namespace;
 use crate::environment;
@@ -34,6 +35,7 @@ impl Settings {
             },
             |settings, value| settings.background_refresh = value,
         )?;
+        self.apply_endpoint_variables(environment)?;
         self.apply_variable(
             (environment::IAM_ENDPOINT, "iam-endpoint"),
             environment,
@@ -52,6 +54,27 @@ impl Settings {
             Self::known_profile,
             |settings, value| settings.selected_profile = Some(value),
         )
+    }
+
+    fn apply_endpoint_variables(&mut self, environment: &Environment) -> Result<()> {
+        // It takes precedence, so the others need not be valid.
+        if environment.has(environment::IAM_ENDPOINT) {
+            return Ok(());
+        }
+        let selection = Selection::read(environment)?;
+        self.private_iam = selection.private;
+        if let Some((variable, endpoint)) = selection.endpoint {
+            let origin = DefinedIn::Variable(variable);
+            self.override_with(
+                "iam-endpoint",
+                origin,
+                Some(endpoint),
+                |settings, endpoint| {
+                    settings.production_iam_endpoint = Some(endpoint);
+                },
+            );
+        }
+        Ok(())
     }
 
     /// Applies a variable, if it is set, to the setting with this key.

@@ -31,6 +31,8 @@ pub enum SourceKind {
     Other,
     /// A trusted profile that another identity assumes.
     Profile,
+    /// The variable of a property of the SDKs, without its prefix.
+    Property(&'static str),
     /// A stored login.
     StoredLogin {
         /// Its scope.
@@ -213,6 +215,7 @@ impl SourceKind {
             Self::Hint(hint) => (*hint).to_owned(),
             Self::Instance => of_metadata(None).to_owned(),
             Self::Other => "Check that it belongs to this account and may be used from here".to_owned(),
+            Self::Property(name) => format!("Set a new value in $CONTAINER_REGISTRY_{name}, or unset the variable"),
             Self::Profile => "Check the ID and the account of the trusted profile, and that it trusts this identity (https://cloud.ibm.com/iam/trusted-profiles)".to_owned(),
             Self::StoredLogin {
                 scope,

@@ -34,9 +34,11 @@ mod credentials_file;
 mod environment_api_key;
 mod environment_compute_resource;
 mod environment_profile;
+mod environment_properties;
 mod environment_token;
 mod grant_input;
 mod instance_metadata;
+mod sdk_properties;
 mod source_identity;
 mod stored_login;
 
@@ -52,11 +54,12 @@ use stored_login::StoredLogin;
 /// comes first; then the environment, which is set for one command (IBM's CLI and SDKs do
 /// the same); then the other stored logins; then what other programs stored; last the
 /// machine's own identity.
-const CHAIN: [Source; 11] = [
+const CHAIN: [Source; 12] = [
     Source::Login(StoredLogin::OfProfile),
     Source::Local(SourceName::Environment, environment_api_key::find),
     Source::Local(SourceName::Environment, environment_compute_resource::find),
     Source::Local(SourceName::Environment, environment_token::find),
+    Source::Local(SourceName::Environment, environment_properties::find),
     Source::Login(StoredLogin::OfRegistry),
     Source::Login(StoredLogin::Default),
     Source::Local(SourceName::CredentialsFile, credentials_file::find),

@@ -45,8 +45,8 @@ fn many_registries_cause_a_warning_about_slow_builds() {
         &outcome.stderr,
         &[
             "warning: a classic `docker build`",
-            "13 registries",
-            "all 13 registries, one after the other",
+            "14 registries",
+            "all 14 registries, one after the other",
         ],
     );
     let few = with_docker(TestEnv::with_environment_key(), "{}");

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 
 readonly regions=(icr.io us.icr.io uk.icr.io de.icr.io au.icr.io jp.icr.io jp2.icr.io ca.icr.io ca2.icr.io br.icr.io es.icr.io
-    in.icr.io in2.icr.io)
+    fr2.icr.io in.icr.io in2.icr.io)
 readonly registries=("${regions[@]}" "${regions[@]/#/private.}")
 readonly open_registry=open.example:5001
 readonly emulator=https://iam.cloud.ibm.com

@@ -1,5 +1,7 @@
+use super::super::sdk_properties::PREFIX;
 use super::*;
 use crate::iam::jwt;
+use crate::secret::Secret;
 use crate::sources::Identity;
 use crate::sources::tests::Machine;
 use crate::sources::tests::NOW;
