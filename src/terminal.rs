@@ -7,9 +7,6 @@ use std::io::BufReader;
 use std::io::IsTerminal;
 use std::io::Read;
 use std::io::Write;
-use std::time::Duration;
-
-use indicatif::ProgressBar;
 
 use crate::environment;
 use crate::environment::Environment;
@@ -18,6 +15,9 @@ use crate::secret::Secret;
 
 #[cfg(unix)]
 mod hidden_input;
+mod spinner;
+
+use spinner::Spinner;
 
 /// Prompts and messages for the person who typed a command.
 ///
@@ -64,7 +64,7 @@ pub trait Terminal {
 /// A progress display, which ends when it is dropped; without a spinner, it shows nothing.
 #[must_use = "dropping it ends the display"]
 pub struct Progress {
-    spinner: Option<ProgressBar>,
+    _spinner: Option<Spinner>,
 }
 
 /// The maximum length of a line, in characters. The URL of a login has about four hundred.
@@ -75,9 +75,6 @@ const MAX_ANSWER_LENGTH: u64 = 4096;
 
 /// How often a question is asked until the answer is yes or no.
 const MAX_QUESTIONS: u32 = 3;
-
-/// The time between two frames of the spinner.
-const FRAME_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The terminal device, which stdin and stdout may not be.
 const DEVICE: &str = if cfg!(windows) { "CONIN$" } else { "/dev/tty" };
@@ -152,14 +149,9 @@ impl Terminal for SystemTerminal<'_> {
     }
 
     fn progress(&self, what: &str) -> Progress {
-        let spinner = io::stderr().is_terminal().then(|| {
-            let message = one_line(what, MAX_LINE_LENGTH);
-            ProgressBar::new_spinner().with_message(message)
-        });
-        if let Some(spinner) = &spinner {
-            spinner.enable_steady_tick(FRAME_INTERVAL);
+        Progress {
+            _spinner: Spinner::start(what),
         }
-        Progress { spinner }
     }
 }
 
@@ -209,14 +201,6 @@ fn ask_yes_or_no(
         }
     }
     Err(io::Error::other("the answer is not yes or no"))
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        if let Some(spinner) = &self.spinner {
-            spinner.finish_and_clear();
-        }
-    }
 }
 
 #[cfg(test)]
@@ -292,7 +276,7 @@ pub(crate) mod fake {
         }
 
         fn progress(&self, _what: &str) -> Progress {
-            Progress { spinner: None }
+            Progress { _spinner: None }
         }
     }
 }
