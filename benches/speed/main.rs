@@ -1,4 +1,5 @@
-//! Measures the speed and size of the release binary and prints one table. `benches/run` starts it.
+//! Measures the speed and size of the release binary and prints one table, or profiles it. `benches/run` and
+//! `install/function-order` start it.
 #![cfg_attr(
     not(target_os = "linux"),
     expect(dead_code, reason = "measures on Linux only")
@@ -21,25 +22,29 @@ mod table;
 fn main() -> anyhow::Result<()> {
     use anyhow::Context as _;
 
-    let mut arguments = std::env::args().skip(1).filter(|text| text != "--bench");
-    let helper = arguments
-        .next()
-        .context("missing argument: the binary. Use benches/run")?;
-    let smallest = arguments
-        .next()
-        .context("missing argument: the smallest program. Use benches/run")?;
-    let bound = arguments
-        .next()
-        .context("missing argument: the bound of a hot get. Use benches/run")?
-        .parse()
-        .context("the bound must be a number")?;
-    let rounds = arguments
-        .next()
-        .map_or(Ok(300), |text| text.parse())
-        .context("ROUNDS must be a number")?;
-    let environment = environment::Environment::open(helper.as_ref())?;
-    rows::measure(&environment, smallest.as_ref(), bound, rounds)?.print();
-    Ok(())
+    let arguments: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|text| text != "--bench")
+        .collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        ["profile", helper, directory] => {
+            let environment = environment::Environment::open(helper.as_ref())?;
+            rows::profile(&environment, directory.as_ref())
+        }
+        ["measure", helper, smallest, before, bound, rounds] => {
+            let comparison = rows::Comparison {
+                smallest: smallest.into(),
+                before: (!before.is_empty()).then(|| before.into()),
+                bound: bound.parse().context("the bound must be a number")?,
+                rounds: rounds.parse().context("ROUNDS must be a number")?,
+            };
+            let environment = environment::Environment::open(helper.as_ref())?;
+            rows::measure(&environment, &comparison)?.print();
+            Ok(())
+        }
+        _ => anyhow::bail!("wrong arguments. Use benches/run or install/function-order"),
+    }
 }
 
 #[cfg(not(target_os = "linux"))]

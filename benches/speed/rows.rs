@@ -1,6 +1,7 @@
 //! The measurements and their bounds.
 
 use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -30,6 +31,32 @@ const MAX_MEMORY_KIB: u64 = 8_000_000 / 1024;
 const COLD_ROUNDS: usize = 30;
 const PARALLEL: usize = 100;
 
+const OTHER_HELPER: &str = "docker-credential-secretservice get";
+
+/// The hot `get`s that are measured.
+const HOT: [(&str, Bound, Storage); 4] = [
+    (
+        "hot get, key in the environment",
+        Bound::Local,
+        Storage::EnvironmentKey,
+    ),
+    (
+        "hot get, login in the kernel keyring",
+        Bound::Local,
+        Storage::Kernel,
+    ),
+    (
+        "hot get, login in the Secret Service",
+        Bound::Local,
+        Storage::Desktop,
+    ),
+    (
+        "hot get, Secret Service only",
+        Bound::OtherHelper,
+        Storage::SecretService,
+    ),
+];
+
 /// What a program's time is compared with.
 enum Bound {
     /// Nothing.
@@ -40,16 +67,29 @@ enum Bound {
     OtherHelper,
 }
 
-/// Measures everything. A hot `get` may take `bound` starts of `/bin/true`.
-pub(crate) fn measure(
-    environment: &Environment,
-    smallest: &Path,
-    bound: f64,
-    rounds: usize,
-) -> anyhow::Result<Table> {
+/// What the helper is compared with.
+pub(crate) struct Comparison {
+    pub(crate) smallest: PathBuf,
+    /// An earlier helper.
+    pub(crate) before: Option<PathBuf>,
+    /// The bound of a hot `get`, in starts of `/bin/true`.
+    pub(crate) bound: f64,
+    /// How often each program is started.
+    pub(crate) rounds: usize,
+}
+
+/// A program that is timed in turn with others.
+struct Row {
+    what: String,
+    bound: Bound,
+    program: Program,
+}
+
+/// Measures everything.
+pub(crate) fn measure(environment: &Environment, comparison: &Comparison) -> anyhow::Result<Table> {
     environment.ensure_it_is_bare()?;
     let mut table = Table::default();
-    hot(environment, smallest, bound, rounds, &mut table)?;
+    hot(environment, comparison, &mut table)?;
     bus_calls(environment, &mut table)?;
     cold(environment, &mut table)?;
     every_region(environment, &mut table)?;
@@ -59,69 +99,113 @@ pub(crate) fn measure(
     Ok(table)
 }
 
-/// Measures hot `get`s, `status` and other programs, started in turn.
+/// Returns the rows of hot `get`s, `status` and other programs. The first two are what the others are compared with.
+fn rows(environment: &Environment, comparison: &Comparison) -> anyhow::Result<Vec<Row>> {
+    let row = |what: &str, bound, program| Row {
+        what: what.to_owned(),
+        bound,
+        program,
+    };
+    let other =
+        |program: &Path, arguments: &[&str]| environment.program(program, arguments, REGISTRY);
+    let mut rows = vec![
+        row(
+            "smallest static program",
+            Bound::None,
+            other(&comparison.smallest, &[])?,
+        ),
+        row(
+            "/bin/true",
+            Bound::None,
+            other(Path::new("/bin/true"), &[])?,
+        ),
+        row(
+            "version",
+            Bound::None,
+            other(&environment.helper, &["version"])?,
+        ),
+    ];
+    for (what, bound, storage) in HOT {
+        let program = environment.hot(storage)?;
+        if let Some(before) = &comparison.before {
+            let before = program.with_executable(before);
+            rows.push(row(&format!("before: {what}"), Bound::None, before));
+        }
+        rows.push(row(what, bound, program));
+    }
+    rows.extend([
+        row(OTHER_HELPER, Bound::None, other_helper(environment)?),
+        row(
+            "status, login in the kernel keyring",
+            Bound::None,
+            environment.status(Storage::Kernel)?,
+        ),
+        row(
+            "status, login in the Secret Service",
+            Bound::None,
+            environment.status(Storage::Desktop)?,
+        ),
+    ]);
+    Ok(rows)
+}
+
 fn hot(
     environment: &Environment,
-    smallest: &Path,
-    bound: f64,
-    rounds: usize,
+    comparison: &Comparison,
     table: &mut Table,
 ) -> anyhow::Result<()> {
-    let rows = [
-        ("smallest static program", Bound::None),
-        ("/bin/true", Bound::None),
-        ("version", Bound::None),
-        ("hot get, key in the environment", Bound::Local),
-        ("hot get, login in the kernel keyring", Bound::Local),
-        ("hot get, login in the Secret Service", Bound::Local),
-        ("hot get, Secret Service only", Bound::OtherHelper),
-        ("docker-credential-secretservice get", Bound::None),
-        ("status, login in the kernel keyring", Bound::None),
-        ("status, login in the Secret Service", Bound::None),
-    ];
-    let mut programs = [
-        environment.program(smallest, &[], REGISTRY)?,
-        environment.program("/bin/true", &[], REGISTRY)?,
-        environment.program(&environment.helper, &["version"], REGISTRY)?,
-        environment.hot(Storage::EnvironmentKey)?,
-        environment.hot(Storage::Kernel)?,
-        environment.hot(Storage::Desktop)?,
-        environment.hot(Storage::SecretService)?,
-        other_helper(environment)?,
-        environment.status(Storage::Kernel)?,
-        environment.status(Storage::Desktop)?,
-    ];
+    let mut rows = rows(environment, comparison)?;
     let before = environment.cloud.requests().len();
-    let times = stopwatch::alternate(&mut programs, rounds)?;
+    let programs = rows.iter_mut().map(|row| &mut row.program).collect();
+    let times = stopwatch::alternate(programs, comparison.rounds)?;
     ensure!(
         environment.cloud.requests().len() == before,
         "a hot `get` or `status` sent a request"
     );
-    let faults = programs
+    let faults = rows
         .iter()
-        .map(|program| faults::of(program, environment))
+        .map(|row| faults::of(&row.program, environment))
         .collect::<anyhow::Result<Vec<i64>>>()?;
-    let [least, ..] = faults.as_slice() else {
+    let of_other = rows.iter().position(|row| row.what == OTHER_HELPER);
+    let (Some(least), [_, floor, ..], Some(other)) = (faults.first(), &*times, of_other) else {
         return Ok(());
     };
-    let [_, floor, .., other, _, _] = times.as_slice() else {
-        return Ok(());
-    };
-    for (((what, bounded_by), times), faults) in rows.iter().zip(&times).zip(&faults) {
-        let ratio = ratio(times.median, floor.median);
+    let bound = comparison.bound;
+    for ((row, time), faults) in rows.iter().zip(&times).zip(&faults) {
+        let ratio = ratio(time.median, floor.median);
         let local = format!("{bound} × /bin/true, {MAX_FAULTS} page faults");
-        let bound = match bounded_by {
+        let bound = match row.bound {
             Bound::None => None,
             Bound::Local => Some((&*local, ratio <= bound && faults - least <= MAX_FAULTS)),
-            Bound::OtherHelper => Some(("1 × …-secretservice", times.median < other.median)),
+            Bound::OtherHelper => Some(("1 × …-secretservice", time.median < times[other].median)),
         };
         table.timed(
-            what,
-            *times,
+            &row.what,
+            *time,
             &format!("{ratio:.2} × /bin/true"),
             Some(faults - least),
             bound,
         );
+    }
+    Ok(())
+}
+
+/// Runs each hot `get` once under callgrind, which writes a profile of its instructions, `callgrind.1` and so on.
+pub(crate) fn profile(environment: &Environment, directory: &Path) -> anyhow::Result<()> {
+    for (number, (_, _, storage)) in (1..).zip(HOT) {
+        let output = directory.join(format!("callgrind.{number}"));
+        let output = format!("--callgrind-out-file={}", output.display());
+        let plain = [
+            "--dump-instr=yes",
+            "--compress-pos=no",
+            "--compress-strings=no",
+            "--demangle=no",
+        ];
+        let arguments = [&["--quiet", "--tool=callgrind"], &plain[..]].concat();
+        environment
+            .hot(storage)?
+            .under("valgrind", &arguments, output.as_ref())
+            .time()?;
     }
     Ok(())
 }

@@ -55,8 +55,17 @@ impl Program {
         command
             .args(arguments)
             .arg(report)
-            .arg(self.command.get_program())
-            .args(self.command.get_args());
+            .arg(self.command.get_program());
+        self.as_arguments_of(command)
+    }
+
+    /// Returns the same arguments, environment and input for another executable.
+    pub(crate) fn with_executable(&self, executable: &Path) -> Self {
+        self.as_arguments_of(Command::new(executable))
+    }
+
+    fn as_arguments_of(&self, mut command: Command) -> Self {
+        command.args(self.command.get_args());
         command.env_clear();
         for (name, value) in self.command.get_envs() {
             if let Some(value) = value {
@@ -93,7 +102,10 @@ impl Times {
 /// Returns the times of each program. They run in turn, so that other load affects all of them alike, and each time in
 /// another order, because a program starts faster after a similar one. `Command` starts them with `posix_spawn`, which does not
 /// copy the memory of this process.
-pub(crate) fn alternate(programs: &mut [Program], rounds: usize) -> anyhow::Result<Vec<Times>> {
+pub(crate) fn alternate(
+    mut programs: Vec<&mut Program>,
+    rounds: usize,
+) -> anyhow::Result<Vec<Times>> {
     let mut times = vec![Vec::with_capacity(rounds); programs.len()];
     let mut order: Vec<usize> = (0..programs.len()).collect();
     for _ in 0..rounds {
