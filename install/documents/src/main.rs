@@ -1,5 +1,5 @@
-//! Generates the completions, the manual and the licences. `install/generate` and `install/packages` run it. It is a crate of
-//! its own so that the shipped binary contains none of it.
+//! Generates the completions, the manual, the licences and the order of functions. `install/generate`, `install/packages` and
+//! `install/function-order` run it. It is a crate of its own so that the shipped binary contains none of it.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -8,24 +8,28 @@ use std::path::PathBuf;
 use anyhow::bail;
 
 mod completions;
+mod function_order;
 mod licences;
 mod manual;
 
 const USAGE: &str =
     "usage: icr-documents generate DIRECTORY     write completions and manual into subdirectories
-       icr-documents licences TARGET      print the licences of everything linked for a target";
+       icr-documents licences TARGET      print the licences of everything linked for a target
+       icr-documents function-order DIRECTORY…    print the linker script for builds and their profiles";
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
         ["generate", directory] => generate(Path::new(directory)),
-        ["licences", target] => {
-            let text = licences::text(target)?;
-            Ok(std::io::stdout().write_all(text.as_bytes())?)
-        }
+        ["licences", target] => print(&licences::text(target)?),
+        ["function-order", builds @ ..] => print(&function_order::script(builds)?),
         _ => bail!(USAGE),
     }
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    Ok(std::io::stdout().write_all(text.as_bytes())?)
 }
 
 /// A generated file.

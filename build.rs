@@ -1,0 +1,131 @@
+//! Options for the linker of release binaries on Linux. A start costs little if few pages of memory are touched;
+//! `docs/performance.md` says what each option brings.
+//!
+//! No option is required: each one is tried with a small program first, and left out if the linker, the C library or the
+//! machine does not support it.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "cargo gives a build script its arguments as environment variables"
+)]
+
+use std::env;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+use std::process::Stdio;
+
+/// The order of functions in the binary.
+const FUNCTION_ORDER: &str = "install/function-order.ld";
+
+/// The variable for a file with the linker's map of the binary, which `install/function-order` reads.
+const LINK_MAP: &str = "ICR_LINK_MAP";
+
+/// A program that needs a relocation, and fails without it.
+const PROBE: &str = r#"
+    static TEXTS: [&str; 2] = ["a", "b"];
+    fn main() { assert_eq!(std::hint::black_box(&TEXTS)[1], "b"); }
+"#;
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed={FUNCTION_ORDER}");
+    println!("cargo::rerun-if-env-changed={LINK_MAP}");
+    if variable("CARGO_CFG_TARGET_OS") != "linux" || variable("PROFILE") != "release" {
+        return;
+    }
+    let linker = Linker::of_this_build();
+    let order = Path::new(&variable("CARGO_MANIFEST_DIR")).join(FUNCTION_ORDER);
+    for options in [
+        vec!["-T".to_owned(), order.display().to_string()],
+        // Compact relocations have a thirtieth of the size, and each start reads them.
+        vec!["-z".to_owned(), "pack-relative-relocs".to_owned()],
+    ] {
+        let arguments = linker.arguments(&options);
+        if linker.supports(&arguments) {
+            link_with(&arguments);
+        }
+    }
+    // Each shared library costs a start ten page faults, and these two are needed for a backtrace and a spinner.
+    if variable("CARGO_CFG_TARGET_ENV") == "gnu" {
+        for library in ["gcc_eh", "m"] {
+            let library = format!("static:-bundle={library}");
+            if linker.supports(&["-l".to_owned(), library.clone()]) {
+                println!("cargo::rustc-link-lib={library}");
+            }
+        }
+    }
+    if let Ok(map) = env::var(LINK_MAP) {
+        // With names of functions, because valgrind reports their real addresses only then.
+        let options = ["--strip-debug", "--no-demangle", &format!("-Map={map}")];
+        link_with(&linker.arguments(&options.map(str::to_owned)));
+    }
+}
+
+fn link_with(arguments: &[String]) {
+    for argument in arguments {
+        if let Some(argument) = argument.strip_prefix("-Clink-arg=") {
+            println!("cargo::rustc-link-arg-bins={argument}");
+        }
+    }
+}
+
+/// The linker that rustc uses for the binary.
+struct Linker {
+    /// Not a C compiler, which passes options on.
+    is_bare: bool,
+    probe: PathBuf,
+}
+
+impl Linker {
+    fn of_this_build() -> Self {
+        Self {
+            is_bare: env::var("RUSTC_LINKER").is_ok_and(|linker| linker.ends_with("lld")),
+            probe: Path::new(&variable("OUT_DIR")).join("probe"),
+        }
+    }
+
+    /// Returns rustc's arguments for options of the linker.
+    fn arguments(&self, options: &[String]) -> Vec<String> {
+        let options = options.iter().flat_map(|option| {
+            let prefix = (!self.is_bare).then_some("-Xlinker");
+            prefix.into_iter().chain([option.as_str()])
+        });
+        options
+            .map(|option| format!("-Clink-arg={option}"))
+            .collect()
+    }
+
+    /// Returns whether a program that is linked with these arguments of rustc works.
+    fn supports(&self, arguments: &[String]) -> bool {
+        let source = self.probe.with_extension("rs");
+        let mut rustc = Command::new(variable("RUSTC"));
+        rustc
+            .args(["--crate-name", "probe", "--edition", "2024", "--target"])
+            .arg(variable("TARGET"))
+            .args(variable("CARGO_ENCODED_RUSTFLAGS").split_terminator('\x1f'))
+            .args(env::var("RUSTC_LINKER").map(|linker| format!("-Clinker={linker}")))
+            .args(arguments)
+            .arg("-o")
+            .arg(&self.probe)
+            .arg(&source);
+        std::fs::write(&source, PROBE).is_ok()
+            && is_successful(&mut rustc)
+            && (!self.can_run() || is_successful(&mut Command::new(&self.probe)))
+    }
+
+    /// Returns whether this machine runs programs for the target.
+    fn can_run(&self) -> bool {
+        let processor = |target: &str| target.split('-').next().map(str::to_owned);
+        processor(&variable("HOST")) == processor(&variable("TARGET"))
+    }
+}
+
+fn is_successful(command: &mut Command) -> bool {
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// Returns a variable that cargo sets for every build script.
+fn variable(name: &str) -> String {
+    env::var(name).unwrap_or_default()
+}
