@@ -9,9 +9,7 @@ use reqwest::Certificate;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::exhaustion::FEW_FILES;
 use super::exhaustion::exhausted_resource;
-use super::transport::ProxyPolicy;
 use super::transport::TransportError;
 use crate::environment;
 use crate::environment::Environment;
@@ -77,7 +75,7 @@ impl CertificatePaths {
 
 /// Certificates that can be used, and how many cannot.
 #[derive(Default)]
-struct Bundle {
+pub(super) struct Bundle {
     certificates: Vec<CertificateDer<'static>>,
     unreadable: usize,
 }
@@ -94,45 +92,91 @@ impl Bundle {
         }
         bundle
     }
+
+    #[cfg(all(unix, not(target_os = "macos")))]
+    fn add(&mut self, other: Self) {
+        self.unreadable += other.unreadable;
+        for certificate in other.certificates {
+            if !self.certificates.contains(&certificate) {
+                self.certificates.push(certificate);
+            }
+        }
+    }
 }
 
-/// Returns the authorities of the file and those of the system, without unreadable ones.
-pub(super) fn additional_certificates(
-    paths: &CertificatePaths,
-) -> Result<Vec<Certificate>, TransportError> {
-    let Some(path) = &paths.file else {
-        return Ok(Vec::new());
-    };
-    let mut certificates = file_bundle(path)
-        .map_err(|error| match exhausted_resource(error.as_ref()) {
-            Some(reason) => TransportError::Local(reason),
-            None => TransportError::UntrustedServer {
-                reason: format!(
-                    "cannot use {}, the file in ${} ({})",
-                    path.display(),
-                    environment::CERTIFICATE_FILE,
-                    error.root_cause()
-                ),
-                hint: "Set SSL_CERT_FILE to a file of certificates (PEM), or unset it",
+/// The authorities that are trusted.
+pub(super) struct Trusted {
+    /// Those of the system, if they are in files. Otherwise the system checks each certificate
+    /// itself, and `further` are added.
+    pub(super) system: Option<Bundle>,
+    /// Those of the additional file.
+    further: Option<Bundle>,
+}
+
+impl Trusted {
+    /// Reads all authorities. Unreadable ones are skipped.
+    ///
+    /// # Errors
+    /// The additional file cannot be used, or there is no authority at all.
+    pub(super) fn read(paths: &CertificatePaths) -> Result<Self, TransportError> {
+        let further = paths.file.as_deref().map(further_bundle).transpose()?;
+        let (system, exhausted) = match system_bundle(paths) {
+            Some((bundle, exhausted)) => (Some(bundle), exhausted),
+            None => (None, None),
+        };
+        let trusted = Self { system, further };
+        if trusted.system.is_none() || trusted.certificates().next().is_some() {
+            return Ok(trusted);
+        }
+        if let Some(reason) = exhausted {
+            return Err(TransportError::Local(reason));
+        }
+        Err(match paths.unusable_directory() {
+            Some(reason) => TransportError::UntrustedServer {
+                reason,
+                hint: "Set SSL_CERT_DIR to a directory of certificates (PEM), or unset it",
             },
-        })?
-        .certificates;
-    // On Linux the variable also makes the verifier leave the system's file out.
-    certificates.extend(system_bundle().certificates);
-    let certificates = certificates.iter().map(|der| Certificate::from_der(der));
-    Ok(certificates.flatten().collect())
+            None => no_authorities("this machine has no readable certificate authorities".into()),
+        })
+    }
+
+    /// Returns them for the HTTP client.
+    pub(super) fn certificates(&self) -> impl Iterator<Item = Certificate> {
+        let bundles = self.system.iter().chain(&self.further);
+        let certificates = bundles.flat_map(|bundle| &bundle.certificates);
+        certificates.filter_map(|der| Certificate::from_der(der).ok())
+    }
 }
 
-fn system_bundle() -> Bundle {
-    let mut bundles = SYSTEM_BUNDLES.iter();
-    let bundle = bundles.find_map(|path| file_bundle(Path::new(path)).ok());
-    bundle.unwrap_or_default()
+/// Returns the error for a machine without authorities.
+pub(super) fn no_authorities(reason: String) -> TransportError {
+    let hint = if READS_FILES {
+        "Install the system's CA certificates (package ca-certificates)"
+    } else {
+        "Check the system's certificates, and $SSL_CERT_FILE if it is set"
+    };
+    TransportError::UntrustedServer { reason, hint }
+}
+
+fn further_bundle(path: &Path) -> Result<Bundle, TransportError> {
+    file_bundle(path).map_err(|error| match exhausted_resource(error.as_ref()) {
+        Some(reason) => TransportError::Local(reason),
+        None => TransportError::UntrustedServer {
+            reason: format!(
+                "cannot use {}, the file in ${} ({})",
+                path.display(),
+                environment::CERTIFICATE_FILE,
+                error.root_cause()
+            ),
+            hint: "Set SSL_CERT_FILE to a file of certificates (PEM), or unset it",
+        },
+    })
 }
 
 /// The trusted certificate authorities.
 #[derive(Debug)]
 pub struct Authorities {
-    /// How many of them the TLS library reads from the system's files, if it does.
+    /// How many of them are in the system's files, if they are in files.
     pub system: Option<usize>,
     /// The additional file, and how many authorities it contains.
     pub further: Option<(PathBuf, usize)>,
@@ -150,18 +194,13 @@ pub fn authorities(
     limit: Duration,
 ) -> Result<Authorities, (String, Option<&'static str>)> {
     let found = run_with_timeout(limit, move || {
-        // Built as for a request, so that it fails in the same way.
-        super::client::build(&paths, limit, ProxyPolicy::Direct)?;
-        let system = system_authorities(&paths);
-        let mut unreadable = system.as_ref().map_or(0, |bundle| bundle.unreadable);
-        let further = paths.file.map(|path| {
-            let bundle = file_bundle(&path).unwrap_or_default();
-            unreadable += bundle.unreadable;
-            (path, bundle.certificates.len())
-        });
+        let trusted = Trusted::read(&paths)?;
+        let bundles = trusted.system.iter().chain(&trusted.further);
+        let unreadable = bundles.map(|bundle| bundle.unreadable).sum();
+        let count = |bundle: Bundle| bundle.certificates.len();
         Ok(Authorities {
-            system: system.map(|bundle| bundle.certificates.len()),
-            further,
+            system: trusted.system.map(count),
+            further: paths.file.zip(trusted.further.map(count)),
             unreadable,
         })
     });
@@ -179,69 +218,57 @@ pub fn authorities(
     }
 }
 
-/// Whether the TLS library reads certificate authorities from files. macOS and Windows
-/// check each certificate themselves.
+/// Whether the system's authorities are in files. macOS and Windows check each certificate
+/// themselves.
 const READS_FILES: bool = cfg!(all(unix, not(target_os = "macos")));
 
-/// Returns the authorities in the system's files, or in the directories that replace them.
+/// Returns the authorities in the system's files, or in the directories that replace them, and
+/// the resource that reading them exhausted.
 #[cfg(all(unix, not(target_os = "macos")))]
-fn system_authorities(paths: &CertificatePaths) -> Option<Bundle> {
-    if paths.file.is_some() {
-        return Some(system_bundle());
+fn system_bundle(paths: &CertificatePaths) -> Option<(Bundle, Option<String>)> {
+    let mut bundle = Bundle::default();
+    let mut exhausted = None;
+    if !paths.directories.is_empty() {
+        let directories = paths.directories.iter();
+        directories.for_each(|path| bundle.add(directory_bundle(path)));
+    } else if paths.file.is_none() {
+        let store = rustls_native_certs::load_native_certs();
+        exhausted = store.errors.iter().find_map(|it| exhausted_resource(it));
+        bundle = Bundle::of(store.certs.into_iter().map(Some));
+        bundle.unreadable += store.errors.len();
     }
-    let store = rustls_native_certs::load_native_certs();
-    let errors = store.errors.len();
-    Some(unreadable_too(
-        Bundle::of(store.certs.into_iter().map(Some)),
-        errors,
-    ))
+    // The library loses the certificate behind one that is cut off. It reads no system's file
+    // beside a person's.
+    if paths.file.is_some() || (bundle.unreadable > 0 && paths.directories.is_empty()) {
+        let mut files = SYSTEM_BUNDLES.iter();
+        let file = files.find_map(|path| file_bundle(Path::new(path)).ok());
+        let unreadable = bundle.unreadable;
+        bundle.add(file.unwrap_or_default());
+        if paths.file.is_none() {
+            // Those of this file were counted.
+            bundle.unreadable = unreadable;
+        }
+    }
+    Some((bundle, exhausted))
+}
+
+/// Returns nothing: no files are read.
+#[cfg(not(all(unix, not(target_os = "macos"))))]
+fn system_bundle(_paths: &CertificatePaths) -> Option<(Bundle, Option<String>)> {
+    None
 }
 
 /// Returns the authorities in a directory. Those that cannot be read are counted.
 #[cfg(all(unix, not(target_os = "macos")))]
 fn directory_bundle(path: &Path) -> Bundle {
-    let store = rustls_native_certs::load_certs_from_paths(None, Some(path));
-    let errors = store.errors.len();
-    unreadable_too(Bundle::of(store.certs.into_iter().map(Some)), errors)
-}
-
-#[cfg(all(unix, not(target_os = "macos")))]
-fn unreadable_too(bundle: Bundle, further: usize) -> Bundle {
-    Bundle {
-        unreadable: bundle.unreadable + further,
-        ..bundle
+    if std::fs::read_dir(path).is_err() {
+        // Its error is not that of a certificate.
+        return Bundle::default();
     }
-}
-
-/// Returns the exhausted resource if the system's authorities cannot be read. If they
-/// can be read now, the resource was open files, some of which the failed HTTP client has
-/// closed, unless additional authorities are the cause.
-#[cfg(all(unix, not(target_os = "macos")))]
-pub(super) fn trust_store_exhaustion(paths: &CertificatePaths) -> Option<String> {
-    let store = rustls_native_certs::load_native_certs();
-    let resource = store
-        .errors
-        .iter()
-        .find_map(|error| exhausted_resource(error));
-    let reason = || format!("{FEW_FILES} to read the certificate authorities");
-    resource.or_else(|| {
-        let is_readable = !Bundle::of(store.certs.into_iter().map(Some))
-            .certificates
-            .is_empty();
-        (paths.file.is_none() && is_readable).then(reason)
-    })
-}
-
-/// Returns nothing: no files are read.
-#[cfg(not(all(unix, not(target_os = "macos"))))]
-pub(super) fn trust_store_exhaustion(_paths: &CertificatePaths) -> Option<String> {
-    None
-}
-
-/// Returns nothing: no files are read.
-#[cfg(not(all(unix, not(target_os = "macos"))))]
-fn system_authorities(_paths: &CertificatePaths) -> Option<Bundle> {
-    None
+    let store = rustls_native_certs::load_certs_from_paths(None, Some(path));
+    let mut bundle = Bundle::of(store.certs.into_iter().map(Some));
+    bundle.unreadable += store.errors.len();
+    bundle
 }
 
 /// Returns nothing: no directory is used.

@@ -15,8 +15,8 @@ use reqwest::header::HeaderValue;
 use reqwest::redirect::Policy;
 
 use super::certificates::CertificatePaths;
-use super::certificates::additional_certificates;
-use super::certificates::trust_store_exhaustion;
+use super::certificates::Trusted;
+use super::certificates::no_authorities;
 use super::exhaustion::cause_of;
 use super::exhaustion::exhausted_resource;
 use super::exhaustion::local_error;
@@ -89,41 +89,28 @@ impl Https {
     }
 }
 
-pub(super) fn build(
+fn build(
     certificate_paths: &CertificatePaths,
     connect_timeout: Duration,
     proxy: ProxyPolicy,
 ) -> Result<Client, TransportError> {
-    let certificates = additional_certificates(certificate_paths)?;
-    let builder = common_builder(connect_timeout, proxy).tls_certs_merge(certificates);
-    builder.build().map_err(|error| {
-        // The library does not report why it found no authorities.
-        if let Some(reason) =
-            exhausted_resource(&error).or_else(|| trust_store_exhaustion(certificate_paths))
-        {
-            return TransportError::Local(reason);
-        }
-        match certificate_paths.unusable_directory() {
-            Some(reason) => TransportError::UntrustedServer {
-                reason,
-                hint: "Set SSL_CERT_DIR to a directory of certificates (PEM), or unset it",
-            },
+    let trusted = Trusted::read(certificate_paths)?;
+    let certificates = trusted.certificates();
+    let builder = common_builder(connect_timeout, proxy);
+    let builder = if trusted.system.is_some() {
+        builder.tls_certs_only(certificates)
+    } else {
+        builder.tls_certs_merge(certificates)
+    };
+    builder
+        .build()
+        .map_err(|error| match exhausted_resource(&error) {
+            Some(reason) => TransportError::Local(reason),
             None => no_authorities(format!(
-                "the trusted certificate authorities cannot be loaded: {}",
+                "the trusted certificate authorities cannot be used: {}",
                 root_cause(&error)
             )),
-        }
-    })
-}
-
-/// Returns the error for a machine without authorities.
-fn no_authorities(reason: String) -> TransportError {
-    let hint = if cfg!(any(target_os = "macos", windows)) {
-        "Check the system's certificates, and $SSL_CERT_FILE if it is set"
-    } else {
-        "Install the system's CA certificates (package ca-certificates)"
-    };
-    TransportError::UntrustedServer { reason, hint }
+        })
 }
 
 fn common_builder(connect_timeout: Duration, proxy: ProxyPolicy) -> ClientBuilder {

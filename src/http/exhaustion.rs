@@ -6,7 +6,7 @@ use super::transport::TransportError;
 use crate::time::Unfinished;
 
 /// The message for too many open files.
-pub(super) const FEW_FILES: &str = "this process has too many open files";
+const FEW_FILES: &str = "this process has too many open files";
 
 /// Returns the exhausted resource of this machine if a system error in the chain of
 /// `error` names one.

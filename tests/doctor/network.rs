@@ -9,7 +9,11 @@ fn each_step_of_the_network_is_checked() {
     let mut healthy = HealthyMachine::new();
     let url = healthy.env.cloud.url();
     healthy.reports("iam", "ok", &[&url, "answered in"]);
-    healthy.reports("clock", "ok", &["by 0 s"]);
+    healthy.reports(
+        "clock",
+        "ok",
+        &["this machine's clock differs from IAM's by "],
+    );
     healthy.reports("exchange", "ok", &["IBMid-environment", "account-1"]);
     healthy.reports("registry", "ok", &["accepted the token"]);
     healthy.reports("proxy", "ok", &["no variable sets a proxy"]);

@@ -197,6 +197,56 @@ fn a_directory_without_certificates_is_named() {
     assert_eq!(cloud.exchanges(), 2);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn an_unreadable_certificate_of_the_system_is_skipped() {
+    let (mut env, cloud) = env_with_tls();
+    let system = "/etc/ssl/certs/ca-certificates.crt";
+    let file = env.path("system.pem");
+    let good = std::fs::read_to_string(env.path("authority/authority.pem")).expect("PEM");
+    std::fs::write(&file, &good).expect("a file");
+    let script = format!(
+        "mount --bind {} {system} && exec {} get",
+        file.display(),
+        env!("CARGO_BIN_EXE_docker-credential-icr")
+    );
+    let command = || {
+        let mut command = std::process::Command::new("unshare");
+        command.args(["--mount", "--propagation", "private"]);
+        if !nix::unistd::geteuid().is_root() {
+            command.args(["--user", "--map-root-user"]);
+        }
+        command
+    };
+    let mount = format!("mount --bind {} {system}", file.display());
+    let probe = command().args(["sh", "-c", &mount]).output();
+    if !probe.is_ok_and(|output| output.status.success()) {
+        support::skipped(&format!("it needs a mount namespace and {system}"));
+        return;
+    }
+    env.unset("SSL_CERT_FILE");
+    let damaged = "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n";
+    let (half, _) = good.split_at(good.len() / 2);
+    for (index, text) in [
+        good.clone(),
+        format!("{damaged}{good}"),
+        format!("{half}\n{good}"),
+        format!("{}{good}", good.trim_end()),
+    ]
+    .iter()
+    .enumerate()
+    {
+        std::fs::write(&file, text).expect("a file");
+        let mut command = command();
+        command.args(["sh", "-c", &script]);
+        env.apply_to(&mut command);
+        command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        let outcome = env.start_as(command, "us.icr.io").finish();
+        assert_eq!(outcome.status, Some(0), "{text}: {outcome:?}");
+        assert_eq!(cloud.exchanges(), index + 1, "{text}");
+    }
+}
+
 /// Creates an environment and an IAM whose certificate is of this kind.
 fn env_with_certificate(kind: CertificateKind) -> (TestEnv, Emulator) {
     let mut env = TestEnv::with_environment_key();
