@@ -11,6 +11,7 @@ use ring::rand::SecureRandom;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::error::Result;
+use crate::http::OutageMarks;
 use crate::http::transport::Transport;
 use crate::keychain::KeychainError;
 use crate::keychain::Keychains;
@@ -41,6 +42,8 @@ pub struct Context<'a> {
     /// Returns the arguments of the client that started the program, with its name; none if
     /// the system does not show them.
     pub parent_arguments: &'a dyn Fn() -> Vec<String>,
+    /// What processes of this user know about services that did not answer.
+    pub outage_marks: OutageMarks,
     /// The paths of other programs' files.
     pub system_paths: SystemPaths,
     /// Returns the path of this program.
@@ -192,6 +195,7 @@ impl<'a> Context<'a> {
             config_directory: None,
             environment,
             locks,
+            outage_marks: OutageMarks::NONE,
             machine_name: &|| Some("laptop".into()),
             legacy_logins: &|_| Ok(Vec::new()),
             open_keychains: &|_, _| Err(KeychainError::Absent("no keychain".into())),

@@ -14,7 +14,7 @@ use docker_credential_icr::context::Stdio;
 use docker_credential_icr::context::SystemPaths;
 use docker_credential_icr::environment::Environment;
 use docker_credential_icr::fs;
-use docker_credential_icr::http::certificates::CertificatePaths;
+use docker_credential_icr::http::OutageMarks;
 use docker_credential_icr::http::client::Https;
 use docker_credential_icr::keychain;
 use docker_credential_icr::lock::LockDirectory;
@@ -52,6 +52,7 @@ fn main() -> ExitCode {
         clock: &SystemClock::start(),
         config_directory: dirs::config_dir(),
         locks: LockDirectory::at(state.as_ref().map(|state| state.join("locks"))),
+        outage_marks: OutageMarks::at(state.clone()),
         machine_name: &|| machine_name(&environment),
         legacy_logins: &|registries| legacy::logins(&environment, state.as_deref(), registries),
         open_keychains: &|settings, prompting| {

@@ -353,6 +353,7 @@ fn an_outage_has_the_hint_to_try_again() {
             "is unavailable (HTTP 429). Try again in 60 min\n",
         ),
     ] {
+        env.forget_outages();
         env.cloud.always(Some(fault));
         let outcome = env.get("us.icr.io");
         outcome.is_client_error(&["the API key in $IBMCLOUD_API_KEY"]);

@@ -125,6 +125,7 @@ fn an_outage_is_reported_with_its_start() {
         }
     }
     env.cloud.always(None);
+    env.forget_outages();
     env.get("us.icr.io").is_credential("iambearer");
     env.keys().delete_tokens();
     env.cloud.always(iam_is_down());
@@ -166,6 +167,7 @@ fn the_cached_token_is_returned_during_an_outage() {
         assert_eq!(outcome.is_credential("iambearer"), old);
     }
     env.cloud.always(None);
+    env.forget_outages();
     assert_ne!(env.get("us.icr.io").is_credential("iambearer"), old);
 }
 

@@ -92,9 +92,9 @@ fn may_accept_another(error: &ServiceError) -> bool {
     match error {
         ServiceError::Rejected { code, .. } => code.as_deref() != Some(OTHER_FACTOR),
         ServiceError::Unusable { .. } => true,
-        ServiceError::Unavailable(_)
-        | ServiceError::InvalidResponse { .. }
-        | ServiceError::UntrustedServer { .. } => false,
+        ServiceError::Proxy(_)
+        | ServiceError::Unavailable(_)
+        | ServiceError::InvalidResponse { .. } => false,
     }
 }
 

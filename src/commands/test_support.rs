@@ -12,6 +12,8 @@ use reqwest::blocking::Client;
 use crate::http::Http;
 use crate::http::Limits;
 use crate::http::client::Https;
+use crate::http::test_support::NO_MARKS;
+use crate::http::test_support::NO_PROXIES;
 use crate::iam::Iam;
 use crate::iam::endpoint::Endpoint;
 use crate::secret::Secret;
@@ -38,6 +40,9 @@ pub(super) fn with_iam<T>(
             limits,
             max_attempts: 1,
             deadline: Deadline::after(clock, limits.deadline),
+            proxies: &NO_PROXIES,
+            outage_marks: &NO_MARKS,
+            avoids_outages: false,
         },
     })
 }

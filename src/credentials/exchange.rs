@@ -75,7 +75,7 @@ impl Broker<'_> {
                 self.delete_stale_tokens(request, issued_token, cached_secret.as_ref());
                 Ok(secret)
             }
-            (Err(error), Some(secret)) if error.is_temporary() => {
+            (Err(error), Some(secret)) if !error.is_rejection() => {
                 tracing::warn!(%error, "the cached token is used once more");
                 if took_long {
                     tokens.record_refresh_attempt(&key);
@@ -125,7 +125,9 @@ impl Broker<'_> {
     }
 
     fn iam_token(&self, request: &TokenRequest<'_>, max_attempts: u32) -> Result<IssuedToken> {
-        let iam = self.iam(request.identity.endpoint(), max_attempts, request.deadline);
+        let iam = self
+            .iam(request.identity.endpoint(), max_attempts, request.deadline)
+            .avoiding_outages();
         let response = request.identity.exchange(&iam, request.wanted)?;
         self.wanted_part(response, request)
     }
@@ -170,7 +172,9 @@ impl Broker<'_> {
         token: &Secret,
         max_attempts: u32,
     ) -> Result<IssuedToken> {
-        let iam = self.iam(request.identity.endpoint(), max_attempts, request.deadline);
+        let iam = self
+            .iam(request.identity.endpoint(), max_attempts, request.deadline)
+            .avoiding_outages();
         let response = base.assume(&iam, token).inspect_err(|error| {
             if error.is_user() {
                 request.context.tokens.remove(&base.identity.key());
@@ -185,7 +189,7 @@ impl Broker<'_> {
         access: Access,
         max_attempts: u32,
     ) -> Result<IssuedToken> {
-        let http = self.http(max_attempts, request.deadline);
+        let http = self.http(max_attempts, request.deadline).avoiding_outages();
         let api = self.registry_client(request.registry, access.clone(), None, http)?;
         let token = own_tokens::create(&api, &self.owner_tag(request))?;
         Ok(IssuedToken {

@@ -95,6 +95,9 @@ impl Broker<'_> {
             limits: self.settings.limits,
             max_attempts,
             deadline,
+            proxies: &self.settings.proxies,
+            outage_marks: &self.context.outage_marks,
+            avoids_outages: false,
         }
     }
 

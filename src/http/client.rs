@@ -1,14 +1,13 @@
 //! [`Https`]: the real transport, reqwest over rustls with ring and the operating
 //! system's trust store.
 
+use std::cell::RefCell;
 use std::error::Error;
 use std::io::Read;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::time::Duration;
 
-use once_cell::unsync::OnceCell;
-use reqwest::Url;
 use reqwest::blocking::Client;
 use reqwest::blocking::ClientBuilder;
 use reqwest::header::HeaderValue;
@@ -21,17 +20,17 @@ use super::exhaustion::cause_of;
 use super::exhaustion::exhausted_resource;
 use super::exhaustion::local_error;
 use super::exhaustion::root_cause;
-use super::name_lookup::NameLookup;
-use super::tls_error::UnverifiedServer;
-use super::tls_error::untrusted_server;
+use super::name_lookup::SystemLookup;
+use super::proxy::Proxy;
+use super::proxy::Route;
 use super::transport::Authorization;
 use super::transport::Body;
 use super::transport::Method;
-use super::transport::ProxyPolicy;
 use super::transport::Request;
 use super::transport::Response;
 use super::transport::Transport;
 use super::transport::TransportError;
+use super::tunnel;
 use crate::secret::Secret;
 use crate::time::try_with_timeout;
 
@@ -49,8 +48,7 @@ const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VE
 pub struct Https {
     certificate_paths: CertificatePaths,
     // Never dropped, because dropping waits for a name lookup that may hang.
-    direct: OnceCell<ManuallyDrop<Client>>,
-    proxied: OnceCell<ManuallyDrop<Client>>,
+    clients: RefCell<Vec<(Route, ManuallyDrop<Client>)>>,
 }
 
 impl Https {
@@ -58,47 +56,55 @@ impl Https {
     /// `certificate_paths`.
     pub fn trusting(certificate_paths: CertificatePaths) -> Self {
         Self {
-            certificate_paths,
-            direct: OnceCell::new(),
-            proxied: OnceCell::new(),
+            certificate_file,
+            clients: RefCell::default(),
         }
     }
 
     fn client(&self, request: &Request) -> Result<Client, TransportError> {
-        let proxy = request.proxy;
-        let client = match proxy {
-            ProxyPolicy::Direct => &self.direct,
-            ProxyPolicy::Proxied => &self.proxied,
-        };
-        let client = client.get_or_try_init(|| {
-            let certificate_paths = self.certificate_paths.clone();
-            let connect_timeout = request.connect_timeout;
-            // Reading a certificate file may never end (a pipe, say).
-            try_with_timeout(request.timeout, move || {
-                build(&certificate_paths, connect_timeout, proxy)
-            })
-            .unwrap_or_else(|unfinished| {
-                Err(local_error(unfinished).unwrap_or_else(|| {
-                    let reason = "the trusted certificate authorities cannot be read in time";
-                    no_authorities(reason.to_owned())
-                }))
-            })
-            .map(ManuallyDrop::new)
+        let mut clients = self.clients.borrow_mut();
+        let known = clients.iter().find(|(route, _)| *route == request.route);
+        if let Some((_, client)) = known {
+            return Ok(Client::clone(client));
+        }
+        let certificate_file = self.certificate_file.clone();
+        let connect_timeout = request.connect_timeout;
+        let route = request.route.clone();
+        // Reading a certificate file may never end (a pipe, say).
+        let client = try_with_timeout(request.timeout, move || {
+            build(certificate_file.as_deref(), connect_timeout, &route)
+        })
+        .unwrap_or_else(|unfinished| {
+            Err(local_error(unfinished).unwrap_or_else(|| {
+                let reason = "the trusted certificate authorities cannot be read in time";
+                TransportError::Untrusted(reason.into())
+            }))
         })?;
-        Ok(Client::clone(client))
+        clients.push((request.route.clone(), ManuallyDrop::new(client.clone())));
+        Ok(client)
     }
 }
 
 fn build(
     certificate_paths: &CertificatePaths,
     connect_timeout: Duration,
-    proxy: ProxyPolicy,
+    route: &Route,
 ) -> Result<Client, TransportError> {
-    let trusted = Trusted::read(certificate_paths)?;
-    let certificates = trusted.certificates();
-    let builder = common_builder(connect_timeout, proxy);
-    let builder = if trusted.system.is_some() {
-        builder.tls_certs_only(certificates)
+    // Fails only if a default is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = Client::builder()
+        .user_agent(USER_AGENT)
+        .dns_resolver(Arc::new(SystemLookup))
+        .redirect(Policy::none())
+        .connect_timeout(connect_timeout)
+        .tls_certs_merge(additional_certificates(certificate_file)?);
+    builder = match route {
+        Route::Direct => builder.no_proxy(),
+        Route::Proxy(proxy, _) => builder.proxy(reqwest_proxy(proxy)?),
+        Route::System => builder,
+    };
+    let advice = if cfg!(any(target_os = "macos", windows)) {
+        "check the system's certificates, and $SSL_CERT_FILE if it is set"
     } else {
         builder.tls_certs_merge(certificates)
     };
@@ -125,6 +131,17 @@ fn common_builder(connect_timeout: Duration, proxy: ProxyPolicy) -> ClientBuilde
         ProxyPolicy::Direct => builder.no_proxy(),
         ProxyPolicy::Proxied => builder,
     }
+}
+
+/// Returns a proxy as the HTTP library takes it.
+fn reqwest_proxy(proxy: &Proxy) -> Result<reqwest::Proxy, TransportError> {
+    let made = reqwest::Proxy::all(&proxy.url).map_err(|_| {
+        TransportError::Untrusted(format!("the proxy {} cannot be used", proxy.url))
+    })?;
+    Ok(match &proxy.authorization {
+        None => made,
+        Some(value) => made.custom_http_auth(sensitive("Proxy-Authorization", value)?),
+    })
 }
 
 impl Transport for Https {
@@ -176,10 +193,10 @@ fn send(client: &Client, request: &Request) -> Result<Response, TransportError> 
             .header("Content-Type", "application/json")
             .body(text.expose().to_owned()),
     };
-    let response = {
-        let sent = builder.send();
-        sent.map_err(|error| transport_error(&error, request))?
-    };
+    let response = builder.send().map_err(|error| {
+        tunnel::refusal(&error, &request.route, &request.url)
+            .unwrap_or_else(|| transport_error(&error))
+    })?;
     let header = |name: &str| {
         let value = response.headers().get(name)?;
         value.to_str().ok().map(str::to_owned)
@@ -276,7 +293,7 @@ mod tests {
             headers: Vec::new(),
             authorization: Authorization::None,
             body: Body::Empty,
-            proxy: ProxyPolicy::Direct,
+            route: Route::Direct,
             connect_timeout: TIMEOUT,
             timeout: TIMEOUT,
         }

@@ -12,15 +12,22 @@ pub mod client;
 mod error_body;
 mod exhaustion;
 mod name_lookup;
+mod no_proxy;
+mod outage_mark;
+pub mod proxy;
 mod retry;
 mod service_error;
 #[cfg(test)]
 pub(crate) mod test_support;
 mod tls_error;
 pub mod transport;
+mod tunnel;
 
 pub(crate) use api_request::ApiRequest;
 pub use api_request::is_token;
+pub use outage_mark::OutageMarks;
+use proxy::Proxies;
+pub use proxy::ProxyRefusal;
 pub use service_error::Outage;
 pub use service_error::ServiceDescription;
 pub use service_error::ServiceError;
@@ -65,9 +72,25 @@ pub struct Http<'a> {
     pub max_attempts: u32,
     /// When all attempts must be over.
     pub deadline: Deadline,
+    /// The proxies.
+    pub proxies: &'a Proxies,
+    /// What processes of this user know about services that did not answer.
+    pub outage_marks: &'a OutageMarks,
+    /// Whether a service that has just not answered another process is not asked. A person
+    /// who runs a command wants an answer of now.
+    pub avoids_outages: bool,
 }
 
 impl Http<'_> {
+    /// Returns the same that asks no service that has just not answered another process.
+    #[must_use]
+    pub fn avoiding_outages(self) -> Self {
+        Self {
+            avoids_outages: true,
+            ..self
+        }
+    }
+
     /// Returns the same with a deadline that starts now, for the time after a person
     /// has answered.
     #[must_use]

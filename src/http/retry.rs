@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
+use reqwest::Url;
+
 use super::ApiRequest;
 use super::Http;
 use super::Outage;
 use super::ServiceError;
+use super::outage_mark::Advice;
+use super::outage_mark::Mark;
+use super::proxy::Route;
 use super::transport::Request;
 use super::transport::Response;
 use super::transport::TransportError;
@@ -13,6 +18,15 @@ use crate::time::parse_http_date;
 
 /// How long to wait before the second attempt; doubled for each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(400);
+
+/// The time over which processes that wait for the same moment are spread.
+const MAX_SPREAD: Duration = Duration::from_secs(1);
+
+/// A service that asks for a longer wait has sent nonsense, such as the time in milliseconds.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The HTTP status of a client that asks too often.
+const TOO_MANY_REQUESTS: u16 = 429;
 
 /// Why an attempt has no response.
 struct AttemptError {
@@ -27,28 +41,62 @@ impl Http<'_> {
     ///
     /// # Errors
     /// See [`ServiceError`]. A request that is not idempotent is not repeated once the
-    /// service may have received it.
+    /// service may have received it. If another process of this user has just had no answer,
+    /// its error is returned.
     pub(crate) fn send_with_retry(
         &self,
         request: &ApiRequest<'_>,
     ) -> Result<Response, ServiceError> {
         request.check()?;
+        let way = Way::new(request, self);
+        let known = self.outage_marks.read(&way.service);
+        if self.avoids_outages {
+            self.wait_for_pause(known.clone(), &way)?;
+        }
+        if self.deadline.remaining(self.clock).is_zero() {
+            let reason = "the deadline has passed".to_owned();
+            return Err(ServiceError::Unavailable(Outage::Unreachable(reason)));
+        }
+        let started = self.clock.elapsed();
+        let outcome = self.repeat(request, &way, started);
+        match &outcome {
+            Ok(_) if known.is_some() => self.outage_marks.remove(&way.service),
+            Ok(_) => {}
+            Err(error) => self.mark_outage(error, &way, self.clock.elapsed() - started),
+        }
+        outcome
+    }
+
+    /// Sends a request until it is answered or may not be repeated.
+    fn repeat(
+        &self,
+        request: &ApiRequest<'_>,
+        way: &Way,
+        started: Duration,
+    ) -> Result<Response, ServiceError> {
         let mut attempt = 1;
         let mut pause = FIRST_PAUSE;
-        let started = self.clock.elapsed();
         loop {
-            let failed = match self.attempt(request, started) {
+            let failed = match self.attempt(request, way, started) {
                 Ok(response) => return Ok(response),
                 Err(failed) => failed,
             };
             let ServiceError::Unavailable(outage) = &failed.error else {
                 return Err(failed.error);
             };
-            let retry_after = match outage {
-                Outage::Answered { retry_after, .. } => *retry_after,
-                _ => None,
+            let (status, retry_after) = match outage {
+                Outage::Answered {
+                    status,
+                    retry_after,
+                } => (Some(*status), *retry_after),
+                _ => (None, None),
             };
             let wait = retry_after.unwrap_or_else(|| jittered(pause, (self.random)()));
+            if retry_after.is_some() || status == Some(TOO_MANY_REQUESTS) {
+                let seconds = wait.as_secs().max(1);
+                let mark = Mark::pause(&way.route_id, outage, seconds, self.clock.now());
+                self.outage_marks.write(&way.service, &mark);
+            }
             let may_repeat = request.idempotent || failed.had_no_effect;
             if !may_repeat
                 || attempt >= self.max_attempts
@@ -63,34 +111,76 @@ impl Http<'_> {
         }
     }
 
+    /// Obeys the mark of another process: waits until the service wants to be asked again.
+    ///
+    /// # Errors
+    /// The service has just not answered, the pause is longer than the deadline, or the
+    /// caller has a token and need not wait.
+    fn wait_for_pause(&self, mut mark: Option<Mark>, way: &Way) -> Result<(), ServiceError> {
+        loop {
+            let advice = mark.and_then(|mark| mark.advice(&way.route_id, self.clock.now()));
+            let (seconds, error) = match advice {
+                None => return Ok(()),
+                Some(Advice::Fail(error)) => (None, error),
+                Some(Advice::Wait(seconds, error)) => (Some(seconds), error),
+            };
+            let remaining = self.deadline.remaining(self.clock);
+            // Not all processes ask in the same moment.
+            let wait = seconds.map(|seconds| {
+                Duration::from_secs(seconds) + jittered(MAX_SPREAD, (self.random)())
+            });
+            let wait = wait.filter(|wait| self.max_attempts > 1 && *wait < remaining);
+            let Some(wait) = wait else {
+                tracing::debug!(service = way.service, ?error, "known from another process");
+                return Err(error);
+            };
+            tracing::debug!(
+                service = way.service,
+                ?wait,
+                "another process was told to wait"
+            );
+            self.clock.sleep(wait);
+            mark = self.outage_marks.read(&way.service);
+        }
+    }
+
+    /// Marks a service for other processes if this one has tried long or often enough.
+    fn mark_outage(&self, error: &ServiceError, way: &Way, took: Duration) {
+        // Less may be what a busy lock has left of the deadline.
+        let is_slow = took * 2 >= self.limits.attempt.min(self.limits.deadline);
+        let is_silent = matches!(error, ServiceError::Unavailable(Outage::Silent { .. }));
+        let is_tried = self.max_attempts > 1 && !is_silent;
+        if !is_slow && !is_tried && !matches!(error, ServiceError::Proxy(_)) {
+            return;
+        }
+        if let Some(mark) = Mark::of_error(&way.route_id, error, self.clock.now()) {
+            self.outage_marks.write(&way.service, &mark);
+        }
+    }
+
     /// Sends the request once; `started` is the time of the first attempt.
     fn attempt(
         &self,
         request: &ApiRequest<'_>,
+        way: &Way,
         started: Duration,
     ) -> Result<Response, AttemptError> {
         let _span = tracing::debug_span!("request", name = request.name).entered();
         let timeout = self.limits.attempt.min(self.deadline.remaining(self.clock));
-        if timeout.is_zero() {
-            let reason = "the deadline has passed".to_owned();
-            return Err(AttemptError {
-                error: ServiceError::Unavailable(Outage::Unreachable(reason)),
-                had_no_effect: true,
-            });
-        }
         let sent = self.transport.send(Request {
             method: request.method,
             url: request.url.clone(),
             headers: request.headers.clone(),
             authorization: request.authorization.clone(),
             body: request.body.clone(),
-            proxy: request.proxy,
+            route: way.route.clone(),
             connect_timeout: self.limits.connect.min(timeout),
             timeout,
         });
         let response = sent.map_err(|error| {
             let waited = self.clock.elapsed().saturating_sub(started);
-            AttemptError::new(error, request.unreachable_note, waited)
+            let note = format!("{}{}", request.unreachable_note, way.note);
+            AttemptError::new(error, &note, waited)
         })?;
         tracing::debug!(
             status = response.status,
@@ -99,14 +189,12 @@ impl Http<'_> {
         );
         match response.status {
             // 501 (not implemented) will not get better.
-            status @ (429 | 500 | 502..=599) => Err(AttemptError {
+            status @ (TOO_MANY_REQUESTS | 500 | 502..=599) => Err(AttemptError {
                 error: ServiceError::Unavailable(Outage::Answered {
                     status,
-                    retry_after: response
-                        .retry_after
-                        .and_then(|value| parse_retry_after(&value, self.clock.now())),
+                    retry_after: retry_after(&response, self.clock.now()),
                 }),
-                had_no_effect: status == 429,
+                had_no_effect: status == TOO_MANY_REQUESTS,
             }),
             status @ 300..=399 => Err(AttemptError {
                 error: ServiceError::InvalidResponse {
@@ -122,28 +210,55 @@ impl Http<'_> {
     }
 }
 
+/// How a request gets to its service.
+struct Way {
+    /// The scheme, host and port of the service.
+    service: String,
+    route: Route,
+    /// What distinguishes the route in marks.
+    route_id: String,
+    /// What errors say about the route.
+    note: String,
+}
+
+impl Way {
+    fn new(request: &ApiRequest<'_>, http: &Http<'_>) -> Self {
+        let route = http.proxies.route(&request.url, request.proxy);
+        let origin = Url::parse(&request.url).map(|url| url.origin().ascii_serialization());
+        Self {
+            service: origin.unwrap_or_default(),
+            route_id: route.id(),
+            note: http.proxies.note(&route),
+            route,
+        }
+    }
+}
+
 impl AttemptError {
-    /// `waited` is the time since the first attempt.
-    fn new(error: TransportError, unreachable_note: &'static str, waited: Duration) -> Self {
+    /// `note` is the end of a sentence about the failure, `waited` the time since the first
+    /// attempt.
+    fn new(error: TransportError, note: &str, waited: Duration) -> Self {
         let had_no_effect = matches!(
             error,
             TransportError::Local(_)
                 | TransportError::NoAnswer {
                     is_connected: false
                 }
+                | TransportError::Proxy(_)
                 | TransportError::Unreachable(_)
                 | TransportError::UntrustedServer { .. }
         );
         let error = match error {
             TransportError::Local(reason) => ServiceError::Unavailable(Outage::Local(reason)),
             TransportError::Network(reason) | TransportError::Unreachable(reason) => {
-                let reason = format!("{reason}{unreachable_note}");
+                let reason = format!("{reason}{note}");
                 ServiceError::Unavailable(Outage::Unreachable(reason))
             }
             TransportError::NoAnswer { .. } => ServiceError::Unavailable(Outage::Silent {
                 waited,
-                note: unreachable_note,
+                note: note.to_owned(),
             }),
+            TransportError::Proxy(refusal) => ServiceError::Proxy(refusal),
             TransportError::Untrusted(reason) => ServiceError::InvalidResponse { reason },
             TransportError::UntrustedServer { reason, hint } => {
                 ServiceError::UntrustedServer { reason, hint }
@@ -156,13 +271,22 @@ impl AttemptError {
     }
 }
 
-/// Reads a `Retry-After` (RFC 9110, section 10.2.3): seconds or an HTTP date.
+/// Returns how long the service asks clients to wait (`Retry-After`, RFC 9110, section
+/// 10.2.3); `None` if it does not say, or if that makes no sense.
+fn retry_after(response: &Response, now: u64) -> Option<Duration> {
+    // A date is one of the service's clock.
+    let date = response.date.as_deref().and_then(parse_http_date);
+    parse_retry_after(response.retry_after.as_deref()?, date.unwrap_or(now))
+}
+
+/// Reads a `Retry-After`: seconds or an HTTP date.
 fn parse_retry_after(value: &str, now: u64) -> Option<Duration> {
-    if let Ok(seconds) = value.trim().parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let at = parse_http_date(value)?;
-    Some(Duration::from_secs(at.saturating_sub(now)))
+    let seconds = match value.trim().parse() {
+        Ok(seconds) => Some(seconds),
+        Err(_) => parse_http_date(value.trim()).map(|at| at.saturating_sub(now)),
+    };
+    let is_sensible = |wait: &Duration| (Duration::from_secs(1)..=MAX_RETRY_AFTER).contains(wait);
+    seconds.map(Duration::from_secs).filter(is_sensible)
 }
 
 /// Returns a duration between half of `pause` and all of it.
@@ -307,10 +431,20 @@ mod tests {
         );
         assert_eq!(
             parse_retry_after("Sun, 06 Nov 1994 08:49:27 GMT", now),
-            Some(Duration::ZERO),
+            None,
             "a date in the past"
         );
-        assert_eq!(parse_retry_after("soon", now), None);
-        assert_eq!(parse_retry_after("-1", now), None);
+        for nonsense in [
+            "soon",
+            "-1",
+            "0",
+            "1.5",
+            "",
+            "86401",
+            "99999999999999999999",
+            "Mon",
+        ] {
+            assert_eq!(parse_retry_after(nonsense, now), None, "{nonsense}");
+        }
     }
 }

@@ -3,6 +3,10 @@
 
 use std::time::Duration;
 
+use serde::Deserialize;
+use serde::Serialize;
+
+use super::ProxyRefusal;
 use crate::error::Error;
 use crate::time::duration;
 
@@ -22,6 +26,8 @@ pub enum ServiceError {
         /// Its message.
         message: String,
     },
+    /// The proxy refused to connect to it, and would refuse again.
+    Proxy(ProxyRefusal),
     /// It cannot answer now, or cannot be reached.
     Unavailable(Outage),
     /// The response does not come from the service, or makes no sense.
@@ -44,7 +50,8 @@ pub enum ServiceError {
 }
 
 /// Why a service is unavailable.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Outage {
     /// It answered that it cannot.
     Answered {
@@ -59,9 +66,8 @@ pub enum Outage {
     Silent {
         /// How long the program waited, over all attempts.
         waited: Duration,
-        /// What that may mean, in parentheses after a space; empty if it needs no
-        /// explanation.
-        note: &'static str,
+        /// The end of the sentence: what that may mean, and the proxy; may be empty.
+        note: String,
     },
     /// There was no connection, or it broke: why, as the end of a sentence.
     Unreachable(String),
@@ -140,6 +146,9 @@ impl ServiceError {
                     .with_hint(hint)
                     .as_rejection()
             }
+            Self::Proxy(refusal) => {
+                Error::user(format!("{prefix}{refusal}")).with_hint(refusal.hint())
+            }
             Self::Unavailable(outage) => {
                 Error::temporary(format!("{prefix}{}", outage.describe(service)))
                     .with_hint(outage.hint(service.unreachable_hint))
@@ -171,7 +180,7 @@ mod tests {
         };
         let silent = Outage::Silent {
             waited: Duration::from_secs(20),
-            note: "",
+            note: String::new(),
         };
         for (outage, hint) in [
             (answered(None), "Try again later"),

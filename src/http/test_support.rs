@@ -7,12 +7,20 @@ use std::time::Duration;
 use super::Http;
 use super::Limits;
 use super::MAX_ATTEMPTS;
+use super::OutageMarks;
+use super::proxy::Proxies;
 use super::transport::Request;
 use super::transport::Response;
 use super::transport::Transport;
 use super::transport::TransportError;
 use crate::time::Deadline;
 use crate::time::fake::FakeClock;
+
+/// No marks of other processes.
+pub(crate) static NO_MARKS: OutageMarks = OutageMarks::NONE;
+
+/// No proxy.
+pub(crate) static NO_PROXIES: Proxies = Proxies::NONE;
 
 type Answer = Result<Response, TransportError>;
 
@@ -52,6 +60,9 @@ impl FakeService {
             limits,
             max_attempts: MAX_ATTEMPTS,
             deadline: Deadline::after(&self.clock, limits.deadline),
+            proxies: &NO_PROXIES,
+            outage_marks: &NO_MARKS,
+            avoids_outages: false,
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::proxy::ProxyRefusal;
+use super::proxy::Route;
 use crate::secret::Secret;
 
 /// One request.
@@ -17,8 +19,8 @@ pub struct Request {
     pub authorization: Authorization,
     /// The body.
     pub body: Body,
-    /// Whether it may use a proxy.
-    pub proxy: ProxyPolicy,
+    /// Through which proxy it goes.
+    pub route: Route,
     /// How long connecting may take.
     pub connect_timeout: Duration,
     /// How long the request and its response may take.
@@ -102,6 +104,8 @@ pub enum TransportError {
         /// Whether there was a connection, so that the request may have had its effect.
         is_connected: bool,
     },
+    /// Lasting: the proxy refused to connect. The request was not sent.
+    Proxy(ProxyRefusal),
     /// Temporary: no connection. The request was not sent.
     Unreachable(String),
     /// Lasting: the response is too large, or the request fits no HTTP header.

@@ -130,6 +130,7 @@ fn access_body(profile: Option<&TrustedProfile>) -> Result<Body, ServiceError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::proxy::Route;
     use crate::http::test_support::FakeService;
     use crate::http::test_support::network;
     use crate::http::test_support::response;
@@ -217,11 +218,7 @@ mod tests {
                 ]
             );
             for request in requests {
-                assert_eq!(
-                    request.proxy,
-                    ProxyPolicy::Direct,
-                    "no proxy knows this instance"
-                );
+                assert_eq!(request.route, Route::Direct, "no proxy knows this instance");
                 assert_eq!(
                     request.headers,
                     [("Metadata-Flavor", Secret::new("ibm"))],

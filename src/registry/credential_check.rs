@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::error::one_line;
 use crate::http::Limits;
+use crate::http::proxy::Proxies;
 use crate::http::transport::Authorization;
 use crate::http::transport::Body;
 use crate::http::transport::Method;
@@ -91,19 +92,21 @@ pub fn check_credential(
     credential: &Credential,
     transport: &dyn Transport,
     limits: Limits,
+    proxies: &Proxies,
 ) -> Result<()> {
     let _span = tracing::debug_span!("registry", %registry).entered();
     let timeout: Duration = limits.attempt;
+    let url = format!("https://{}{TOKEN_PATH}", registry.host());
     let request = Request {
         method: Method::Get,
-        url: format!("https://{}{TOKEN_PATH}", registry.host()),
+        route: proxies.route(&url, ProxyPolicy::Proxied),
+        url,
         headers: Vec::new(),
         authorization: Authorization::Basic {
             username: credential.username.clone(),
             password: credential.secret.clone(),
         },
         body: Body::Empty,
-        proxy: ProxyPolicy::Proxied,
         connect_timeout: limits.connect.min(timeout),
         timeout,
     };
@@ -127,6 +130,9 @@ fn unreachable(registry: &Registry, error: TransportError) -> Error {
             return Error::temporary(format!("cannot send a request to {registry}: {reason}"));
         }
         TransportError::Network(reason) | TransportError::Unreachable(reason) => reason,
+        TransportError::Proxy(refusal) => {
+            return Error::user(refusal.to_string()).with_hint(refusal.hint());
+        }
         TransportError::NoAnswer { .. } => "no answer in time".to_owned(),
         TransportError::Untrusted(reason) => {
             return Error::user(format!("cannot trust the response of {registry}: {reason}"));
@@ -216,7 +222,13 @@ mod tests {
         let transport = Answering(answer, RefCell::default());
         let registry = Registry::parse("us.icr.io").unwrap();
         let credential = Credential::bearer(Secret::new("the-token"));
-        let outcome = check_credential(&registry, &credential, &transport, Limits::default());
+        let outcome = check_credential(
+            &registry,
+            &credential,
+            &transport,
+            Limits::default(),
+            &Proxies::NONE,
+        );
         (outcome, transport.1.take().remove(0))
     }
 

@@ -11,6 +11,8 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::error::Result;
 use crate::http::Limits;
+use crate::http::proxy::Proxies;
+use crate::http::proxy::Proxy;
 use crate::iam::endpoint::Endpoint;
 use crate::registry;
 use crate::registry::Registry;
@@ -59,6 +61,10 @@ pub struct Settings {
     /// Whether `./ibm-credentials.env` is read; by default false, because a repository
     /// must not choose the identity.
     pub working_directory_credentials: bool,
+    /// The proxies of the environment and of the settings.
+    pub proxies: Proxies,
+    proxy: Option<Proxy>,
+    no_proxy: Option<String>,
     iam_endpoint: Option<Endpoint>,
     /// The endpoint that the variables of IBM's Terraform provider select; not for staging.
     production_iam_endpoint: Option<Endpoint>,
@@ -101,6 +107,9 @@ impl Default for Settings {
             limits: Limits::default(),
             background_refresh: true,
             working_directory_credentials: false,
+            proxies: Proxies::NONE,
+            proxy: None,
+            no_proxy: None,
             iam_endpoint: None,
             production_iam_endpoint: None,
             private_iam: Endpoint::private(),
@@ -146,6 +155,11 @@ impl Settings {
             }
         }
         settings.apply_variables(environment)?;
+        settings.proxies = Proxies::new(
+            environment,
+            settings.proxy.as_ref(),
+            settings.no_proxy.as_deref(),
+        );
         settings.check_mappings()?;
         Ok(settings)
     }

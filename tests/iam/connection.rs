@@ -72,19 +72,65 @@ fn an_endpoint_may_be_written_with_its_path() {
 }
 
 #[test]
-fn requests_use_the_proxy_unless_the_host_is_excluded() {
-    let (mut env, cloud) = env_with_tls();
-    let tunnel = format!("CONNECT localhost:{} HTTP/1.1", cloud.address().port());
-    for variable in ["https_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"] {
-        let (proxy, asked) = proxy(cloud.address());
-        env.set(variable, proxy);
-        assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-tls");
-        assert_eq!(asked.recv().unwrap(), tunnel, "{variable}");
-        env.unset(variable);
-    }
-    env.set("HTTPS_PROXY", closed_port())
-        .set("NO_PROXY", "localhost");
+fn only_certificates_of_trusted_authorities_are_accepted() {
+    let mut env = TestEnv::with_environment_key();
+    let authority = Authority::create(env.path("authority")).unwrap();
+    let cloud = Emulator::builder().tls(&authority, &[]).start().unwrap();
+    cloud
+        .accounts()
+        .add_api_key(ENVIRONMENT_KEY, Subject::user("tls"));
+    env.set("IBMCLOUD_IAM_API_ENDPOINT", cloud.url());
+    let outcome = env.get("us.icr.io");
+    outcome.is_client_error(&[
+        "$IBMCLOUD_API_KEY",
+        &cloud.url(),
+        "certificate",
+        "SSL_CERT_FILE",
+    ]);
+    assert_eq!(cloud.exchanges(), 0, "the key was not sent");
+
+    env.set("SSL_CERT_FILE", authority.certificate_path());
     assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-tls");
+    assert_eq!(cloud.exchanges(), 1);
+
+    let another = Authority::create(env.path("another")).unwrap();
+    env.set("SSL_CERT_FILE", another.certificate_path());
+    env.get("us.icr.io").is_client_error(&["certificate"]);
+    assert_eq!(cloud.exchanges(), 1);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_certificate_for_another_name_is_refused() {
+    let mut env = TestEnv::with_environment_key();
+    let authority = Authority::create(env.path("authority")).unwrap();
+    let builder = Emulator::builder().tls(&authority, &["us.icr.io"]);
+    let cloud = builder.listen(([127, 0, 0, 2], 0).into()).start().unwrap();
+    env.set("SSL_CERT_FILE", authority.certificate_path());
+    env.set(
+        "IBMCLOUD_IAM_API_ENDPOINT",
+        format!("https://{}", cloud.address()),
+    );
+    env.get("us.icr.io").is_client_error(&["certificate"]);
+    assert_eq!(cloud.exchanges(), 0);
+}
+
+#[test]
+fn an_unusable_certificate_file_is_named() {
+    let mut env = TestEnv::with_environment_key();
+    std::fs::write(env.path("empty.pem"), "").unwrap();
+    std::fs::write(
+        env.path("broken.pem"),
+        "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n",
+    )
+    .unwrap();
+    for name in ["missing.pem", "empty.pem", "broken.pem"] {
+        let path = env.path(name);
+        env.set("SSL_CERT_FILE", &path);
+        env.get("us.icr.io")
+            .is_client_error(&["$SSL_CERT_FILE", &path.display().to_string()]);
+    }
+    assert_eq!(env.cloud.exchanges(), 0);
 }
 
 #[test]
@@ -104,6 +150,7 @@ fn unencrypted_requests_never_use_a_proxy() {
 fn the_password_of_an_unreachable_proxy_is_not_shown() {
     let (mut env, _cloud) = env_with_tls();
     env.settings("deadline = 1\n");
+    env.set("IBMCLOUD_IAM_API_ENDPOINT", "https://iam.example");
     env.add_secret("password-of-the-proxy");
     let proxy = closed_port().replace("//", "//user:password-of-the-proxy@");
     env.set("HTTPS_PROXY", proxy);
@@ -117,32 +164,4 @@ fn the_password_of_an_unreachable_proxy_is_not_shown() {
 fn closed_port() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     format!("http://{}", listener.local_addr().expect("an address"))
-}
-
-/// A proxy that takes one client to this address; returns its URL, and the request
-/// line that it will get.
-fn proxy(address: SocketAddr) -> (String, Receiver<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    let (sender, asked) = mpsc::channel();
-    thread::spawn(move || {
-        let (mut client, _) = listener.accept().expect("a client");
-        let mut reader = BufReader::new(client.try_clone().expect("a socket"));
-        let mut head = Vec::new();
-        while head.last().is_none_or(|line: &String| line.trim() != "") {
-            let mut line = String::new();
-            reader.read_line(&mut line).expect("a request");
-            head.push(line);
-        }
-        // A test that asserts nothing about it drops the receiver.
-        let _ = sender.send(head[0].trim().to_owned());
-        let mut server = TcpStream::connect(address).expect("a server");
-        client
-            .write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            .expect("a client");
-        let mut there = server.try_clone().expect("a socket");
-        thread::spawn(move || std::io::copy(&mut reader, &mut there));
-        let _ = std::io::copy(&mut server, &mut client);
-    });
-    (url, asked)
 }

@@ -5,6 +5,8 @@ mod support;
 
 mod certificates;
 mod connection;
+mod outages;
+mod proxies;
 
 use std::io::BufRead as _;
 use std::io::BufReader;
@@ -12,8 +14,6 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::net::TcpStream;
-use std::sync::mpsc;
-use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::Duration;
 
@@ -341,7 +341,9 @@ fn too_many_open_files_are_reported_as_such() {
 fn env_with_tls() -> (TestEnv, Emulator) {
     let mut env = TestEnv::with_environment_key();
     let authority = Authority::create(env.path("authority")).expect("an authority");
-    let cloud = Emulator::builder().tls(&authority, &[]).start();
+    let cloud = Emulator::builder()
+        .tls(&authority, &["iam.example"])
+        .start();
     let cloud = cloud.expect("an emulator");
     cloud
         .accounts()

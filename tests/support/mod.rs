@@ -285,6 +285,16 @@ impl TestEnv {
         self.directory.path().join(name)
     }
 
+    /// Deletes what the program remembers of services that did not answer, as if time had passed.
+    pub(crate) fn forget_outages(&self) {
+        for path in files_below(&self.path("cache")) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name.starts_with("outage-") {
+                fs::remove_file(&path).expect("a file of this test");
+            }
+        }
+    }
+
     /// Returns the test's keys in the kernel keyring.
     pub(crate) fn keys(&self) -> &Keys {
         &self.keys

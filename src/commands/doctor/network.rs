@@ -210,7 +210,9 @@ fn token(registry: &Registry, probe: &CredentialCheck<'_>, broker: &Broker<'_>) 
         ),
     );
     let (transport, limits) = (broker.context.transport, broker.settings.limits);
-    let answer = credential_check::check_credential(registry, &credential, transport, limits);
+    let proxies = &broker.settings.proxies;
+    let answer =
+        credential_check::check_credential(registry, &credential, transport, limits, proxies);
     let answer = match answer {
         Ok(()) => Diagnostic::ok("registry", format!("{registry} accepted the {what}")),
         Err(error) => Diagnostic::error_about("registry", registry.host(), &error),

@@ -321,9 +321,16 @@ pub(super) fn check(target: &Target, broker: &Broker<'_>) -> Option<Result<Check
         (Err(error), _) => return Some(Err(error)),
     };
     let (transport, limits) = (broker.context.transport, broker.settings.limits);
+    let proxies = &broker.settings.proxies;
     Some(Ok(Checked {
         owner: Owner::of(&credential.secret),
-        result: credential_check::check_credential(registry, &credential, transport, limits),
+        result: credential_check::check_credential(
+            registry,
+            &credential,
+            transport,
+            limits,
+            proxies,
+        ),
     }))
 }
 

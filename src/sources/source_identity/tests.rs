@@ -6,6 +6,8 @@ use serde_json::json;
 use super::*;
 use crate::http::Http;
 use crate::http::Limits;
+use crate::http::test_support::NO_MARKS;
+use crate::http::test_support::NO_PROXIES;
 use crate::http::test_support::response;
 use crate::http::transport::Body;
 use crate::http::transport::Request;
@@ -69,6 +71,9 @@ fn refresh(machine: &Machine, accepted: &str, meanwhile: &dyn Fn()) -> (Result<(
             limits,
             max_attempts: 1,
             deadline: Deadline::after(&machine.clock, limits.deadline),
+            proxies: &NO_PROXIES,
+            outage_marks: &NO_MARKS,
+            avoids_outages: false,
         },
     };
     let outcome = machine.look("us.icr.io", |_, context| {

@@ -1,0 +1,214 @@
+//! [`OutageMarks`]: what other processes of this user have just found out about a service,
+//! so that all `get`s of one build wait once. A mark has no secret: it is a file, because
+//! there may be no keychain.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use serde::Deserialize;
+use serde::Serialize;
+
+use super::Outage;
+use super::ProxyRefusal;
+use super::ServiceError;
+use crate::digest;
+use crate::fs;
+use crate::fs::Missing;
+
+/// The time, in seconds, for which a quick failure is remembered: a build with many
+/// registries needs less, and after it a network that is back is used.
+const QUICK_OUTAGE: u64 = 5;
+
+/// The same for a service that did not answer. Asking again costs a whole deadline, so half
+/// of that is not too long for a network that is back.
+const SILENT_OUTAGE: u64 = 10;
+
+/// The same for a proxy that rejects its user name and password. Each attempt brings the
+/// person's account closer to being locked. Another password in the variable is tried at
+/// once.
+const PROXY_REFUSAL: u64 = 60;
+
+/// The longest pause, in seconds, for which one answer of a service keeps all processes from
+/// asking again. One request a minute overloads no service, and a wrong `Retry-After` stops
+/// no user for longer.
+const MAX_PAUSE: u64 = 60;
+
+/// The size limit of a mark, in bytes.
+const MAX_SIZE: u64 = 16 * 1024;
+
+/// The marks of all services, in a directory of this user.
+#[derive(Clone, Debug, Default)]
+pub struct OutageMarks {
+    directory: Option<PathBuf>,
+}
+
+/// What is known about a service.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(super) struct Mark {
+    /// The route on which it was found out.
+    route: String,
+    /// When it was found out, in seconds since 1970.
+    written: u64,
+    /// How long it holds, in seconds.
+    holds: u64,
+    /// When the service wants to be asked again, in seconds since 1970.
+    #[serde(default)]
+    retry_at: Option<u64>,
+    finding: Finding,
+}
+
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Finding {
+    /// The service wants no request for a while, and is asked after it.
+    Pause(Outage),
+    /// All attempts of a process failed.
+    Outage(Outage),
+    /// The proxy refused.
+    Proxy(ProxyRefusal),
+}
+
+/// What a process does about a mark.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Advice {
+    /// Fail at once, with this error.
+    Fail(ServiceError),
+    /// Wait so many seconds before the request, or fail with this error.
+    Wait(u64, ServiceError),
+}
+
+impl Mark {
+    /// Creates the mark of a pause until the next request.
+    pub(super) fn pause(route: &str, outage: &Outage, seconds: u64, now: u64) -> Self {
+        Self {
+            route: route.to_owned(),
+            written: now,
+            holds: seconds.min(MAX_PAUSE),
+            retry_at: retry_at(outage, now),
+            finding: Finding::Pause(outage.clone()),
+        }
+    }
+
+    /// Creates the mark of a request that failed after all its attempts; `None` if that says
+    /// nothing about the service, or if the service has named a time and so has a mark.
+    pub(super) fn of_error(route: &str, error: &ServiceError, now: u64) -> Option<Self> {
+        let (holds, finding) = match error {
+            ServiceError::Unavailable(outage) => {
+                let holds = match outage {
+                    Outage::Local(_)
+                    | Outage::Answered {
+                        retry_after: Some(_),
+                        ..
+                    } => return None,
+                    Outage::Silent { .. } => SILENT_OUTAGE,
+                    Outage::Answered { .. } | Outage::Unreachable(_) => QUICK_OUTAGE,
+                };
+                (holds, Finding::Outage(outage.clone()))
+            }
+            ServiceError::Proxy(refusal) => (PROXY_REFUSAL, Finding::Proxy(refusal.clone())),
+            _ => return None,
+        };
+        Some(Self {
+            route: route.to_owned(),
+            written: now,
+            holds,
+            retry_at: None,
+            finding,
+        })
+    }
+
+    /// Returns what to do about it; `None` if it no longer holds.
+    pub(super) fn advice(&self, route: &str, now: u64) -> Option<Advice> {
+        // A mark from the future was written before the clock was set back.
+        let age = now.checked_sub(self.written)?;
+        let left = self.holds.checked_sub(age).filter(|left| *left > 0)?;
+        if self.route != route {
+            return None;
+        }
+        Some(match &self.finding {
+            Finding::Pause(outage) => Advice::Wait(left, self.error(outage, now)),
+            Finding::Outage(outage) => Advice::Fail(self.error(outage, now)),
+            Finding::Proxy(refusal) => Advice::Fail(ServiceError::Proxy(refusal.clone())),
+        })
+    }
+
+    fn error(&self, outage: &Outage, now: u64) -> ServiceError {
+        ServiceError::Unavailable(match outage {
+            Outage::Answered { status, .. } => Outage::Answered {
+                status: *status,
+                retry_after: self.retry_at.and_then(|at| {
+                    let left = at.checked_sub(now)?;
+                    Some(std::time::Duration::from_secs(left))
+                }),
+            },
+            other => other.clone(),
+        })
+    }
+}
+
+fn retry_at(outage: &Outage, now: u64) -> Option<u64> {
+    match outage {
+        Outage::Answered { retry_after, .. } => {
+            Some(now.saturating_add(retry_after.as_ref()?.as_secs()))
+        }
+        _ => None,
+    }
+}
+
+impl OutageMarks {
+    /// No marks: each process finds out for itself.
+    pub const NONE: Self = Self { directory: None };
+
+    /// Uses files in `directory`, which is created when it is needed.
+    pub fn at(directory: Option<PathBuf>) -> Self {
+        Self { directory }
+    }
+
+    /// Returns the mark of a service, whether it still holds or not.
+    pub(super) fn read(&self, service: &str) -> Option<Mark> {
+        let path = self.path(service)?;
+        let file = fs::open_private(&path, Missing::Fail).ok()?;
+        let text = fs::read(file, MAX_SIZE).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+
+    /// Writes the mark of a service. Without it, other processes find out for themselves.
+    pub(super) fn write(&self, service: &str, mark: &Mark) {
+        let Some(path) = self.path(service) else {
+            return;
+        };
+        match write(&path, mark) {
+            Ok(()) => tracing::debug!(service, holds = mark.holds, "marked for other processes"),
+            Err(error) => tracing::debug!(service, %error, "cannot write the mark"),
+        }
+    }
+
+    /// Deletes the mark of a service.
+    pub(super) fn remove(&self, service: &str) {
+        if let Some(path) = self.path(service) {
+            let rights = fs::act_as_owner(&path);
+            if rights.is_ok() {
+                let _ = std::fs::remove_file(path);
+            }
+        }
+    }
+
+    fn path(&self, service: &str) -> Option<PathBuf> {
+        let name = format!("outage-{}", digest::fingerprint(&[service]));
+        Some(self.directory.as_deref()?.join(name))
+    }
+}
+
+/// Writes a mark. Another process may read a part of it, which is no mark.
+fn write(path: &Path, mark: &Mark) -> anyhow::Result<()> {
+    fs::create_private_directories(path.parent().context("it has no directory")?)?;
+    let text = serde_json::to_vec(mark)?;
+    let mut file = fs::open_private(path, Missing::Create)?;
+    file.set_len(0)?;
+    Ok(file.write_all(&text)?)
+}
+
+#[cfg(test)]
+mod tests;
