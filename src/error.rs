@@ -20,6 +20,7 @@ pub struct Error {
     since: Option<String>,
     hint: Option<String>,
     is_rejection: bool,
+    is_unreachable: bool,
 }
 
 /// What the caller does next.
@@ -75,6 +76,7 @@ impl Error {
             since: None,
             hint: None,
             is_rejection: false,
+            is_unreachable: false,
         }
     }
 
@@ -186,6 +188,15 @@ impl Error {
         }
     }
 
+    /// Marks it as the absence of an answer from the network.
+    #[must_use]
+    pub fn as_unreachable(self) -> Self {
+        Self {
+            is_unreachable: true,
+            ..self
+        }
+    }
+
     /// Returns what the caller does next.
     pub fn kind(&self) -> ErrorKind {
         self.kind
@@ -209,6 +220,11 @@ impl Error {
     /// Returns whether IAM does not accept what the source holds, and will not later.
     pub fn is_rejection(&self) -> bool {
         self.is_rejection
+    }
+
+    /// Returns whether the network gave no answer.
+    pub fn is_unreachable(&self) -> bool {
+        self.is_unreachable
     }
 
     /// Returns what to do about it.

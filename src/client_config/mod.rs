@@ -7,7 +7,7 @@
 pub mod busy;
 pub mod diff;
 pub mod docker;
-mod encoding;
+pub mod docker_proxy;
 pub mod file;
 pub mod helm;
 pub mod json;

@@ -34,7 +34,7 @@ Examples:
 /// Show all settings and where they are set
 ///
 /// Environment variables take precedence over your settings file, then come the
-/// system's settings file and the defaults. Settings contain no secrets.
+/// system's settings file and the defaults. Secrets are not shown.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, verbatim_doc_comment)]
 pub(crate) struct Arguments {
@@ -87,7 +87,7 @@ fn to_text(answer: &SettingsAnswer<'_>, screen: Screen) -> String {
     )
 }
 
-fn value_rows(values: &ValuesJson<'_>) -> [[String; 3]; 10] {
+fn value_rows(values: &ValuesJson<'_>) -> [[String; 3]; 12] {
     fn of<T: ToString>(key: &str, setting: &SettingJson<'_, T>) -> [String; 3] {
         row(key, &setting.value.to_string(), &setting.origin)
     }
@@ -105,6 +105,8 @@ fn value_rows(values: &ValuesJson<'_>) -> [[String; 3]; 10] {
             "working-directory-credentials",
             &values.working_directory_credentials,
         ),
+        optional("proxy", &values.proxy),
+        optional("no-proxy", &values.no_proxy),
         optional("profile", &values.profile),
         optional("source", &values.source),
         optional("iam-endpoint", &values.iam_endpoint),

@@ -4,6 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Broker;
+use crate::client_config::Machine;
+use crate::client_config::docker_proxy;
+use crate::error::Error;
 use crate::error::Result;
 use crate::http::MAX_ATTEMPTS;
 use crate::iam::TokenResponse;
@@ -119,9 +122,29 @@ impl Broker<'_> {
             Prepared::IdentityOnly => self.iam_token(request, max_attempts),
         };
         (
-            outcome,
+            outcome.map_err(|error| self.with_docker_proxy(error)),
             self.context.clock.elapsed() - started >= SLOW_EXCHANGE,
         )
+    }
+
+    /// Adds to the hint that docker has a proxy, if this program has none and the network gave
+    /// no answer.
+    fn with_docker_proxy(&self, error: Error) -> Error {
+        if !error.is_unreachable() || self.settings.proxies.configured().is_some() {
+            return error;
+        }
+        let paths = &self.context.system_paths;
+        let home = paths.home.as_deref();
+        let machine = Machine::of_process(self.environment, home, &paths.root);
+        let Some(found) = docker_proxy::docker_proxies(&machine).into_iter().next() else {
+            return error;
+        };
+        let hint = format!(
+            "{}. Docker has a proxy ({}), and this program has none: set HTTPS_PROXY, or proxy in the settings",
+            error.hint().unwrap_or("Check the network"),
+            found.file.display()
+        );
+        error.with_hint(hint)
     }
 
     fn iam_token(&self, request: &TokenRequest<'_>, max_attempts: u32) -> Result<IssuedToken> {

@@ -83,24 +83,16 @@ impl Proxies {
         no_proxy: NoProxy::NONE,
     };
 
-    /// Reads the variables; the settings serve where they are not set.
-    pub fn new(
-        environment: &Environment,
-        proxy_setting: Option<&Proxy>,
-        no_proxy_setting: Option<&str>,
-    ) -> Self {
+    /// Reads the variables of a proxy; the setting serves where they are not set. `no_proxy`
+    /// is the list of the hosts that need none.
+    pub fn new(environment: &Environment, setting: Option<&Proxy>, no_proxy: &str) -> Self {
         let variable = PROXY_VARIABLES.into_iter().find_map(|name| {
             let proxy = in_variable(environment, name)?;
             Some((ProxyOrigin::Variable(name), proxy))
         });
-        let mut lists = NO_PROXY_VARIABLES.into_iter();
-        let list = lists.find_map(|name| environment.text(name).ok().flatten());
         Self {
-            proxy: variable.or_else(|| Some((ProxyOrigin::Setting, Ok(proxy_setting?.clone())))),
-            no_proxy: list
-                .or(no_proxy_setting)
-                .map(NoProxy::parse)
-                .unwrap_or_default(),
+            proxy: variable.or_else(|| Some((ProxyOrigin::Setting, Ok(setting?.clone())))),
+            no_proxy: NoProxy::parse(no_proxy),
         }
     }
 
@@ -160,6 +152,13 @@ pub fn in_variable(environment: &Environment, name: &str) -> Option<Result<Proxy
     }
 }
 
+/// Returns the first variable with the hosts that need no proxy that is not empty, and its
+/// list.
+pub fn no_proxy_variable(environment: &Environment) -> Option<(&'static str, &str)> {
+    let mut names = NO_PROXY_VARIABLES.into_iter();
+    names.find_map(|name| Some((name, environment.text(name).ok()??)))
+}
+
 impl Route {
     /// Returns what distinguishes this way from others, in the mark of an outage. A short
     /// part of a digest shows that the password has changed, and too little to guess it.
@@ -177,6 +176,14 @@ impl Route {
 }
 
 impl Proxy {
+    /// Returns the URL as it is shown: with a mark instead of user name and password.
+    pub fn redacted(&self) -> String {
+        match (&self.authorization, self.url.split_once("://")) {
+            (Some(_), Some((scheme, host))) => format!("{scheme}://[redacted]@{host}"),
+            _ => self.url.clone(),
+        }
+    }
+
     /// Reads a proxy: a URL, or a host with an optional port.
     ///
     /// # Errors

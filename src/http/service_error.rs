@@ -150,8 +150,12 @@ impl ServiceError {
                 Error::user(format!("{prefix}{refusal}")).with_hint(refusal.hint())
             }
             Self::Unavailable(outage) => {
-                Error::temporary(format!("{prefix}{}", outage.describe(service)))
-                    .with_hint(outage.hint(service.unreachable_hint))
+                let error = Error::temporary(format!("{prefix}{}", outage.describe(service)))
+                    .with_hint(outage.hint(service.unreachable_hint));
+                match outage {
+                    Outage::Silent { .. } | Outage::Unreachable(_) => error.as_unreachable(),
+                    Outage::Answered { .. } | Outage::Local(_) => error,
+                }
             }
             Self::InvalidResponse { reason } => Error::temporary(format!(
                 "{prefix}cannot trust the response of {}: {reason}",

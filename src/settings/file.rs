@@ -25,6 +25,7 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::fs;
 use crate::fs::TrustedUsers;
+use crate::http::proxy::Proxy;
 use crate::registry::Registry;
 use crate::text::repeatable::quoted;
 
@@ -44,8 +45,10 @@ struct FileTable {
     deadline: Option<Spanned<i64>>,
     keychain: Option<Spanned<String>>,
     namespace: Option<Spanned<String>>,
+    no_proxy: Option<Spanned<String>>,
     #[serde(default)]
     profile: BTreeMap<Spanned<String>, ProfileTable>,
+    proxy: Option<Spanned<String>>,
     #[serde(default)]
     registries: Vec<Spanned<String>>,
     #[serde(default)]
@@ -152,6 +155,20 @@ impl Settings {
             |name| namespace(&name),
             |settings, value| settings.namespace = value,
         )?;
+        self.apply_value(
+            document,
+            "no-proxy",
+            file.no_proxy,
+            Ok::<_, Invalid>,
+            |settings, value| settings.no_proxy = Some(value),
+        )?;
+        self.apply_value(
+            document,
+            "proxy",
+            file.proxy,
+            |text| proxy(&text, document.path),
+            |settings, value| settings.proxy = Some(value),
+        )?;
         self.override_with(
             "background-refresh",
             origin(),
@@ -201,6 +218,20 @@ impl Settings {
         self.override_with(key, DefinedIn::File(document.path.to_owned()), value, set);
         Ok(())
     }
+}
+
+/// Reads a proxy. Its text is never repeated.
+fn proxy(text: &str, path: &Path) -> Result<Proxy, Invalid> {
+    const HINT: &str = "Use http://HOST:PORT";
+    let proxy = Proxy::parse(text)
+        .map_err(|reason| Invalid::new(format!("cannot be used: {reason}")).with_hint(HINT))?;
+    let has_login = proxy.authorization.is_some();
+    if has_login && fs::open(path).is_ok_and(|file| fs::is_readable_by_others(&file)) {
+        let reason = "contains a user name or password, and other users can read the file";
+        let hint = format!("Make the file private: 'chmod 600 {}'", path.display());
+        return Err(Invalid::new(reason).with_hint(hint));
+    }
+    Ok(proxy)
 }
 
 fn registries(names: Vec<Spanned<String>>, document: Document<'_>) -> Result<Vec<Registry>> {

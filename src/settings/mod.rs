@@ -155,11 +155,6 @@ impl Settings {
             }
         }
         settings.apply_variables(environment)?;
-        settings.proxies = Proxies::new(
-            environment,
-            settings.proxy.as_ref(),
-            settings.no_proxy.as_deref(),
-        );
         settings.check_mappings()?;
         Ok(settings)
     }
@@ -209,6 +204,17 @@ impl Settings {
     pub fn iam_endpoint(&self) -> Option<&Endpoint> {
         let production = self.production_iam_endpoint.as_ref();
         self.iam_endpoint.as_ref().or(production)
+    }
+
+    /// Returns the proxy of the environment or the files, without user name and password.
+    pub fn proxy(&self) -> Option<&str> {
+        let (_, proxy) = self.proxies.configured()?;
+        Some(&proxy.ok()?.url)
+    }
+
+    /// Returns the hosts that need no proxy, of the environment or the files.
+    pub fn no_proxy(&self) -> Option<&str> {
+        self.no_proxy.as_deref()
     }
 
     /// Returns the registries that have a table, with the profile that it selects.

@@ -10,10 +10,14 @@ use super::name::namespace;
 use crate::environment;
 use crate::environment::Environment;
 use crate::error::Result;
+use crate::http::proxy;
+use crate::http::proxy::Proxies;
+use crate::http::proxy::ProxyOrigin;
 use crate::iam::endpoint::Endpoint;
 
 impl Settings {
     pub(super) fn apply_variables(&mut self, environment: &Environment) -> Result<()> {
+        self.apply_proxy_variables(environment);
         self.apply_variable(
             (environment::KEYCHAIN, "keychain"),
             environment,
@@ -56,25 +60,26 @@ impl Settings {
         )
     }
 
-    fn apply_endpoint_variables(&mut self, environment: &Environment) -> Result<()> {
-        // It takes precedence, so the others need not be valid.
-        if environment.has(environment::IAM_ENDPOINT) {
-            return Ok(());
-        }
-        let selection = Selection::read(environment)?;
-        self.private_iam = selection.private;
-        if let Some((variable, endpoint)) = selection.endpoint {
-            let origin = DefinedIn::Variable(variable);
+    /// Applies the variables of proxies. Invalid ones are no errors, because they are for all
+    /// programs.
+    fn apply_proxy_variables(&mut self, environment: &Environment) {
+        if let Some((name, list)) = proxy::no_proxy_variable(environment) {
             self.override_with(
-                "iam-endpoint",
-                origin,
-                Some(endpoint),
-                |settings, endpoint| {
-                    settings.production_iam_endpoint = Some(endpoint);
-                },
+                "no-proxy",
+                DefinedIn::Variable(name),
+                Some(list.to_owned()),
+                |settings, list| settings.no_proxy = Some(list),
             );
         }
-        Ok(())
+        self.proxies = Proxies::new(
+            environment,
+            self.proxy.as_ref(),
+            self.no_proxy.as_deref().unwrap_or_default(),
+        );
+        if let Some((ProxyOrigin::Variable(name), _)) = self.proxies.configured() {
+            self.origins
+                .insert("proxy".to_owned(), DefinedIn::Variable(name));
+        }
     }
 
     /// Applies a variable, if it is set, to the setting with this key.

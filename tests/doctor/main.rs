@@ -75,7 +75,7 @@ fn a_healthy_machine_has_no_problems() {
           ok       localhost:55555: the API key in $IBMCLOUD_API_KEY, user name iambearer (the first source with credentials)
 
         Network
-          ok       no variable sets a proxy
+          ok       no variable and no setting names a proxy
           ok       trusts the system's 7 certificate authorities and 7 in /m/authority/authority.pem
           ok       IAM at https://localhost:55555 answered in 7 ms
           ok       this machine's clock differs from IAM's by 7 s

@@ -16,7 +16,7 @@ fn each_step_of_the_network_is_checked() {
     );
     healthy.reports("exchange", "ok", &["IBMid-environment", "account-1"]);
     healthy.reports("registry", "ok", &["accepted the token"]);
-    healthy.reports("proxy", "ok", &["no variable sets a proxy"]);
+    healthy.reports("proxy", "ok", &["no variable and no setting names a proxy"]);
     healthy.reports("certificates", "ok", &["authority"]);
     healthy.env.add_secret("password-of-the-proxy");
     healthy
@@ -36,14 +36,6 @@ fn each_step_of_the_network_is_checked() {
     );
     healthy.reports("iam", "ok", &[]);
     healthy.env.unset("NO_PROXY");
-    let message = format!("\"IAM at {url} is unreachable");
-    healthy.reports("iam", "problem", &[&message, "proxy"]);
-    healthy.env.set("HTTPS_PROXY", "bogus://x");
-    healthy.reports(
-        "proxy",
-        "warning",
-        &["HTTPS_PROXY=bogus://x is not a usable proxy", "or unset it"],
-    );
     healthy.env.unset("HTTPS_PROXY");
     healthy.env.cloud.accounts().revoke_api_key(ENVIRONMENT_KEY);
     healthy.reports(
@@ -52,6 +44,125 @@ fn each_step_of_the_network_is_checked() {
         &["BXNIM0415E", "fix: \"Set a new key in $IBMCLOUD_API_KEY"],
     );
     healthy.reports("iam", "ok", &[]);
+}
+
+#[test]
+fn what_is_made_of_each_proxy_is_said() {
+    const PASSWORD: &str = "password-of-the-proxy";
+    let mut healthy = HealthyMachine::new();
+    healthy.env.add_secret(PASSWORD);
+    let login = |end: &str| format!("http://user:{PASSWORD}@proxy.example:3128{end}");
+    let none = String::new;
+    for (variables, verdict, words) in [
+        (
+            vec![("HTTPS_PROXY", login(""))],
+            "ok",
+            &["HTTPS_PROXY=http://[redacted]@proxy.example:3128"][..],
+        ),
+        (
+            vec![("HTTPS_PROXY", none()), ("https_proxy", login(""))],
+            "ok",
+            &[
+                "https_proxy=http://[redacted]@proxy.example:3128",
+                "HTTPS_PROXY is empty",
+            ],
+        ),
+        (
+            vec![(
+                "HTTPS_PROXY",
+                format!("http://user:{PASSWORD}@ss@proxy.example"),
+            )],
+            "ok",
+            &[
+                "HTTPS_PROXY=http://[redacted]@proxy.example (",
+                "end at the last @",
+            ],
+        ),
+        (
+            vec![("HTTPS_PROXY", login("\r"))],
+            "warning",
+            &[
+                "HTTPS_PROXY is read as http://[redacted]@proxy.example:3128, but docker and podman cannot read it",
+            ],
+        ),
+        (
+            vec![(
+                "HTTPS_PROXY",
+                format!("http://user:{PASSWORD}#@proxy.example"),
+            )],
+            "warning",
+            &["HTTPS_PROXY is read as", "percent-encoded"],
+        ),
+        (
+            vec![("HTTPS_PROXY", format!("bogus://{PASSWORD}"))],
+            "warning",
+            &[
+                "HTTPS_PROXY is not a usable proxy: its scheme",
+                "or unset it",
+            ],
+        ),
+        (
+            vec![("ALL_PROXY", "socks5://proxy.example".to_owned())],
+            "warning",
+            &["ALL_PROXY is not a usable proxy: it is a SOCKS proxy"],
+        ),
+        (
+            vec![("HTTP_PROXY", login(""))],
+            "warning",
+            &["HTTP_PROXY is not for https://", "Set HTTPS_PROXY"],
+        ),
+        (
+            vec![(
+                "NO_PROXY",
+                "https://a.example, b.example c.example".to_owned(),
+            )],
+            "warning",
+            &["https://a.example, b.example c.example", "by commas"],
+        ),
+    ] {
+        for (name, value) in &variables {
+            healthy.env.set(name, value);
+        }
+        healthy.reports("proxy", verdict, words);
+        for (name, _) in variables {
+            healthy.env.unset(name);
+        }
+    }
+}
+
+#[test]
+fn a_proxy_that_only_docker_has_is_reported() {
+    let mut healthy = HealthyMachine::new();
+    let file = "home/.docker/config.json";
+    let text = std::fs::read_to_string(healthy.env.path(file)).expect("docker uses the helper");
+    let with_proxy = text.replacen(
+        '{',
+        r#"{"proxies": {"default": {"httpsProxy": "http://proxy.example:3128"}},"#,
+        1,
+    );
+    healthy.env.file(file, &with_proxy);
+    healthy.reports(
+        "docker-proxy",
+        "ok",
+        &[
+            "docker has http://proxy.example:3128 in ",
+            file,
+            "IAM is reached without",
+        ],
+    );
+    healthy
+        .env
+        .set("IBMCLOUD_IAM_API_ENDPOINT", "https://127.0.0.1:1");
+    healthy.reports(
+        "docker-proxy",
+        "warning",
+        &["docker has", "Set HTTPS_PROXY, or proxy in the settings"],
+    );
+    healthy.env.get("us.icr.io").is_client_error(&[
+        "Docker has a proxy (",
+        file,
+        "set HTTPS_PROXY, or proxy in the settings",
+    ]);
 }
 
 #[test]

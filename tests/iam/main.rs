@@ -30,6 +30,7 @@ use support::ENVIRONMENT_KEY;
 use support::NOT_FOUND;
 use support::TestEnv;
 use support::in_parallel;
+use support::set_mode;
 
 const PROFILE: &str = "Profile-1";
 

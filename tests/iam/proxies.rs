@@ -136,6 +136,45 @@ fn a_variable_that_is_no_proxy_is_named_if_iam_cannot_be_reached() {
     ]);
 }
 
+#[test]
+fn the_proxy_of_the_settings_serves_without_variables() {
+    const PASSWORD: &str = "p@ss:word";
+    let (mut env, cloud) = env_behind_proxy();
+    env.add_secret(PASSWORD);
+    let proxy = FakeProxy::tunnel_for(cloud.address(), ENCODED_LOGIN);
+    let with_login = proxy.url.replace("//", &format!("//person:{PASSWORD}@"));
+    let file = env.settings(&format!("proxy = \"{with_login}\"\ndeadline = 1\n"));
+    assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-tls");
+    let shown = env.run(&["settings", "--json"], "");
+    shown.has(&shown.stdout, &["\"proxy\"", &proxy.url]);
+    set_mode(&file, 0o644);
+    env.get("us.icr.io").is_client_error(&[
+        "line 1",
+        "proxy contains a user name or password, and other users can read the file",
+        "chmod 600",
+    ]);
+    set_mode(&file, 0o600);
+    let count = proxy.lines().len();
+    let other = FakeProxy::tunnel(cloud.address());
+    env.set("https_proxy", &other.url);
+    assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-tls");
+    assert_eq!((proxy.lines().len(), other.lines().len()), (count, 1));
+    env.unset("https_proxy");
+    env.settings(&format!(
+        "proxy = \"{}\"\nno-proxy = \"*.example\"\ndeadline = 1\n",
+        proxy.url
+    ));
+    env.get("us.icr.io").is_client_error(&[HOST]);
+    env.set("NO_PROXY", "another.example");
+    env.get("us.icr.io")
+        .is_client_error(&["in proxy in the settings requires a user name"]);
+    env.settings("proxy = \"socks5://p@ss:word@127.0.0.1:1\"\n");
+    env.get("us.icr.io").is_client_error(&[
+        "proxy cannot be used: it is a SOCKS proxy",
+        "Use http://HOST:PORT",
+    ]);
+}
+
 /// Returns an environment whose IAM only a proxy finds.
 fn env_behind_proxy() -> (TestEnv, Emulator) {
     let (mut env, cloud) = env_with_tls();

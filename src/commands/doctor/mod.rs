@@ -40,6 +40,7 @@ mod node;
 mod podman_registries;
 mod process;
 mod program;
+mod proxies;
 mod report;
 mod report_file;
 mod settings;

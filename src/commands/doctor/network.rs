@@ -1,16 +1,17 @@
-//! Checks proxies, certificates, IAM, the clock and the registries.
+//! Checks certificates, IAM, the clock and the registries.
 
 use std::time::Duration;
 
 use super::CheckContext;
 use super::Diagnostic;
-use super::certificates;
+use super::Verdict;
+use super::proxies;
 use crate::credentials::Broker;
 use crate::credentials::CredentialCheck;
-use crate::environment::Environment;
-use crate::error::one_line;
+use crate::environment::CERTIFICATE_FILE;
+use crate::http::certificates;
+use crate::http::certificates::Authorities;
 use crate::iam::endpoint::Endpoint;
-use crate::iam::endpoint::parse_url;
 use crate::iam::owner::Owner;
 use crate::login::LoginScope;
 use crate::registry::Registry;
@@ -18,20 +19,9 @@ use crate::registry::credential_check;
 use crate::settings::CredentialKind;
 use crate::time::Deadline;
 
-/// The variables that name proxies, and hosts that need none.
-const PROXY_VARIABLES: [&str; 8] = [
-    "HTTPS_PROXY",
-    "https_proxy",
-    "ALL_PROXY",
-    "all_proxy",
-    "HTTP_PROXY",
-    "http_proxy",
-    "NO_PROXY",
-    "no_proxy",
-];
-
-/// The maximum length of a variable's value in a message, in characters.
-const MAX_VALUE: usize = 200;
+/// A directory of certificate authorities that replaces the system's
+/// (`rustls-native-certs`).
+const CERTIFICATE_DIRECTORY: &str = "SSL_CERT_DIR";
 
 /// A larger difference from IAM's clock causes a warning, in seconds. Clients compare a
 /// token's times with this machine's clock.
@@ -41,8 +31,8 @@ const CLOCK_TOLERANCE: u64 = 60;
 const SLOW: Duration = Duration::from_secs(3);
 
 pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
-    let mut diagnostics = proxies(context.context.environment);
-    diagnostics.extend(certificates::check(context));
+    let mut diagnostics = proxies::check(context);
+    diagnostics.push(certificates(context));
     let Some(broker) = context.broker() else {
         return diagnostics;
     };
@@ -55,10 +45,14 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
             endpoints.push(endpoint);
         }
     }
-    for endpoint in &endpoints {
-        diagnostics.extend(iam(endpoint, &broker));
-    }
-    let probe = CredentialCheck::new(&broker, logins);
+    let answers: Vec<Diagnostic> = endpoints
+        .iter()
+        .flat_map(|endpoint| iam(endpoint, &broker))
+        .collect();
+    let is_reached = answers.iter().all(|it| it.verdict != Verdict::Problem);
+    diagnostics.extend(proxies::of_docker(context, is_reached));
+    diagnostics.extend(answers);
+    let probe = CredentialCheck::new(&broker);
     diagnostics.extend(
         registries
             .iter()
@@ -67,63 +61,39 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
     diagnostics
 }
 
-fn proxies(environment: &Environment) -> Vec<Diagnostic> {
-    const CHECK: &str = "proxy";
-    let mut set: Vec<String> = Vec::new();
-    let mut diagnostics: Vec<Diagnostic> = Vec::new();
-    for name in PROXY_VARIABLES {
-        let Some(value) = environment.text(name).ok().flatten() else {
-            continue;
-        };
-        let shown = one_line(&redacted(value), MAX_VALUE);
-        let shown = format!("{name}={shown}");
-        if is_list_of_hosts(name) || is_usable_proxy(value) {
-            set.push(shown);
-        } else {
-            diagnostics.push(Diagnostic::warning(
-                CHECK,
-                format!("{shown} is not a usable proxy"),
-                format!("Set {name}=http://HOST:PORT, or unset it"),
-            ));
+/// Checks the certificate authorities.
+fn certificates(context: &CheckContext<'_>) -> Diagnostic {
+    const CHECK: &str = "certificates";
+    let environment = context.context.environment;
+    let file = environment.text(CERTIFICATE_FILE);
+    let file = file.ok().flatten().map(PathBuf::from);
+    let is_named = file.is_some();
+    let limit = context.settings.limits.attempt;
+    match (certificates::authorities(file, limit), is_named) {
+        (Ok(authorities), _) => {
+            let has_directory = environment.has(CERTIFICATE_DIRECTORY) && !is_named;
+            Diagnostic::ok(CHECK, trusted_authorities(&authorities, has_directory))
         }
-    }
-    if !set.is_empty() {
-        diagnostics.push(Diagnostic::ok(
+        (Err(reason), true) => Diagnostic::problem(
             CHECK,
-            format!("proxy settings: {}", set.join(", ")),
-        ));
-    } else if diagnostics.is_empty() {
-        diagnostics.push(Diagnostic::ok(CHECK, "no variable sets a proxy"));
+            reason,
+            format!("Set {CERTIFICATE_FILE} to a file of certificates (PEM), or unset it"),
+        ),
+        (Err(reason), false) => Diagnostic::new(CHECK, Verdict::Problem, reason, None),
     }
-    diagnostics
 }
 
-fn is_list_of_hosts(variable: &str) -> bool {
-    variable.eq_ignore_ascii_case("NO_PROXY")
-}
-
-/// Returns whether the HTTP client uses this value as a proxy: a URL with the scheme
-/// `http` or `https`, which may be missing. It ignores other values (`hyper-util`,
-/// `client/proxy/matcher.rs`), and is built without SOCKS.
-fn is_usable_proxy(value: &str) -> bool {
-    let url = if value.contains("://") {
-        value.to_owned()
+fn trusted_authorities(authorities: &Authorities, has_directory: bool) -> String {
+    let count = authorities.system.map(|count| format!("{count} "));
+    let count = count.unwrap_or_default();
+    let base = if has_directory {
+        format!("the {count}certificate authorities in ${CERTIFICATE_DIRECTORY}")
     } else {
-        format!("http://{value}")
+        format!("the system's {count}certificate authorities")
     };
-    parse_url(&url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-}
-
-/// Returns the URL with user name and password redacted.
-fn redacted(url: &str) -> String {
-    let (scheme, rest) = match url.split_once("://") {
-        Some((scheme, rest)) => (format!("{scheme}://"), rest),
-        None => (String::new(), url),
-    };
-    match rest.rsplit_once('@') {
-        Some((_, host)) => format!("{scheme}[redacted]@{host}"),
-        None => url.to_owned(),
-    }
+    let additional = authorities.further.as_ref();
+    let additional = additional.map(|(path, count)| format!(" and {count} in {}", path.display()));
+    format!("trusts {base}{}", additional.unwrap_or_default())
 }
 
 /// Checks that IAM answers, how fast, and the difference from its clock.
@@ -224,36 +194,6 @@ fn token(registry: &Registry, probe: &CredentialCheck<'_>, broker: &Broker<'_>) 
 mod tests {
     use super::super::Verdict;
     use super::*;
-
-    #[test]
-    fn the_password_of_a_proxy_is_redacted() {
-        for (url, shown) in [
-            ("http://proxy:3128", "http://proxy:3128"),
-            (
-                "http://user:password@proxy:3128",
-                "http://[redacted]@proxy:3128",
-            ),
-            ("user:p@ss@proxy", "[redacted]@proxy"),
-            ("localhost,.example.com", "localhost,.example.com"),
-        ] {
-            assert_eq!(redacted(url), shown);
-        }
-    }
-
-    #[test]
-    fn only_what_the_http_client_supports_is_a_usable_proxy() {
-        for value in [
-            "http://proxy:3128",
-            "https://u:p@proxy",
-            "proxy:3128",
-            "10.0.0.1",
-        ] {
-            assert!(is_usable_proxy(value), "{value}");
-        }
-        for value in ["bogus://x", "socks5://proxy:1080", "http://", "://", "a b"] {
-            assert!(!is_usable_proxy(value), "{value}");
-        }
-    }
 
     #[test]
     fn a_clock_difference_of_over_a_minute_is_a_warning() {

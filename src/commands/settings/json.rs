@@ -41,6 +41,10 @@ pub(super) struct ValuesJson<'a> {
     pub(super) background_refresh: SettingJson<'a, bool>,
     /// Whether a credentials file in the working directory is read.
     pub(super) working_directory_credentials: SettingJson<'a, bool>,
+    /// The URL of the proxy, without user name and password; null for none.
+    pub(super) proxy: SettingJson<'a, Option<&'a str>>,
+    /// The hosts that need no proxy, separated by commas; null for none.
+    pub(super) no_proxy: SettingJson<'a, Option<&'a str>>,
     /// The profile for all registries; null if none is selected.
     pub(super) profile: SettingJson<'a, Option<&'a str>>,
     /// The source for all registries; null if none is selected.
@@ -181,6 +185,8 @@ impl<'a> ValuesJson<'a> {
                 "working-directory-credentials",
                 settings.working_directory_credentials,
             ),
+            proxy: SettingJson::new(settings, "proxy", settings.proxy()),
+            no_proxy: SettingJson::new(settings, "no-proxy", settings.no_proxy()),
             profile: SettingJson::new(settings, "profile", profile.map(|it| &*it.name)),
             source: SettingJson::new(
                 settings,

@@ -196,16 +196,20 @@ fn the_first_variable_that_is_not_blank_counts_then_the_settings() {
         ),
     ] {
         let environment: Environment = variables.iter().copied().collect();
-        let proxies = Proxies::new(&environment, has_setting.then_some(&setting), None);
+        let proxies = Proxies::new(
+            &environment,
+            has_setting.then_some(&setting),
+            no_proxy_variable(&environment).map_or("", |(_, list)| list),
+        );
         let used = match proxies.route(IAM, ProxyPolicy::Proxied) {
             Route::Proxy(proxy, _) => Some(proxy.url),
             Route::Direct | Route::System => None,
         };
         assert_eq!(used.as_deref(), host, "{variables:?} {has_setting}");
     }
-    let proxies = Proxies::new(&Environment::default(), Some(&setting), Some("*.ibm.com"));
+    let proxies = Proxies::new(&Environment::default(), Some(&setting), "*.ibm.com");
     assert_eq!(proxies.route(IAM, ProxyPolicy::Proxied), Route::Direct);
-    let proxies = Proxies::new(&Environment::default(), Some(&setting), None);
+    let proxies = Proxies::new(&Environment::default(), Some(&setting), "");
     for (url, policy) in [
         (IAM, ProxyPolicy::Direct),
         ("http://169.254.169.254/", ProxyPolicy::Proxied),
