@@ -11,15 +11,15 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use anyhow::anyhow;
 use anyhow::bail;
-use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::busy;
-use super::encoding;
+use super::Client;
+use super::generated;
+use super::in_place;
 use super::json::Document;
 use super::json::ParseError;
+use crate::error::Error;
 use crate::fs;
 use crate::fs::Directory;
 
@@ -34,7 +34,7 @@ const MAX_LINKS: u32 = 40;
 const WRITABLE: u32 = 0o222;
 
 /// Why a file was not replaced.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum ReplaceError {
     /// Another program has written the file in the meantime.
     #[error("another program keeps changing it")]
@@ -45,9 +45,26 @@ pub enum ReplaceError {
 }
 
 impl ReplaceError {
-    /// Returns whether another program has the file open, so that it can be replaced later.
-    pub fn is_busy(&self) -> bool {
-        matches!(self, Self::Failed(error) if busy::is_busy(error))
+    /// Returns the error with its hint. If the system does not let this user write there, the
+    /// hint is to choose another directory.
+    pub fn into_error(self, client: Client) -> Error {
+        let Self::Failed(error) = &self else {
+            return Error::user(self.to_string());
+        };
+        let is_unwritable = [
+            io::ErrorKind::PermissionDenied,
+            io::ErrorKind::ReadOnlyFilesystem,
+        ]
+        .iter()
+        .any(|kind| is_of_kind(error, *kind));
+        let error = Error::from_anyhow(error);
+        if error.hint().is_some() || !is_unwritable {
+            return error;
+        }
+        error.with_hint(match client {
+            Client::Docker => "Set DOCKER_CONFIG to a directory that this user can write to",
+            Client::Podman => "Set REGISTRY_AUTH_FILE to a file that this user can write to",
+        })
     }
 }
 
@@ -134,6 +151,7 @@ pub fn replace(path: &Path, old: Option<&str>, new: &str) -> Result<Created, Rep
     let made = would_create(path, old)?;
     let path = resolved(path).context("its symbolic links cannot be resolved")?;
     let directory = path.parent().context("it has no directory")?;
+    generated::refuse(&path)?;
     make_directories(&made.directories)?;
     let outcome = write(&path, directory, old, new);
     if outcome.is_err() {
@@ -159,11 +177,28 @@ pub fn would_create(path: &Path, old: Option<&str>) -> anyhow::Result<Created> {
     })
 }
 
+/// Writes the new version: into a file that is mounted by itself, otherwise in its place.
+fn write(path: &Path, directory: &Path, old: Option<&str>, new: &str) -> Result<(), ReplaceError> {
+    let Some(text) = old else {
+        return put(path, directory, old, new);
+    };
+    if !in_place::is_mounted(path) {
+        match put(path, directory, old, new) {
+            Err(ReplaceError::Failed(error)) if is_of_kind(&error, io::ErrorKind::ResourceBusy) => {
+            }
+            outcome => return outcome,
+        }
+    }
+    refuse_read_only(path, &path.metadata().map_err(anyhow::Error::from)?)?;
+    in_place::write(path, text, new)
+}
+
 /// Writes content and attributes to the temporary file before the rename, through its
 /// descriptor and not its name, because another process could exchange a file behind a name.
-fn write(path: &Path, directory: &Path, old: Option<&str>, new: &str) -> Result<(), ReplaceError> {
+fn put(path: &Path, directory: &Path, old: Option<&str>, new: &str) -> Result<(), ReplaceError> {
     let name = path.file_name().context("it has no name")?;
-    let unwritable = |error| anyhow!("cannot write in {}: {error}", directory.display());
+    let context = format!("cannot write in {}", directory.display());
+    let unwritable = |error: io::Error| anyhow::Error::from(error).context(context.clone());
     let directory = Directory::open(directory).map_err(unwritable)?;
     let outcome = directory.put(name, old.is_some(), |mut file| {
         file.write_all(new.as_bytes()).map_err(unwritable)?;
@@ -250,10 +285,8 @@ fn make_directories(missing: &[PathBuf]) -> anyhow::Result<()> {
     for (index, directory) in missing.iter().enumerate() {
         if let Err(error) = fs::create_directory(directory) {
             remove_directories(&missing[..index]);
-            bail!(
-                "cannot create the directory {}: {error}",
-                directory.display()
-            );
+            let context = format!("cannot create the directory {}", directory.display());
+            return Err(anyhow::Error::from(error).context(context));
         }
     }
     Ok(())
@@ -264,27 +297,45 @@ fn keep_attributes(path: &Path, former: &File, new: &File) -> anyhow::Result<()>
     use std::os::unix::fs::MetadataExt;
     use std::os::unix::fs::PermissionsExt;
     let (old_metadata, new_metadata) = (former.metadata()?, new.metadata()?);
-    let mode = old_metadata.mode() & 0o7777;
-    if mode & WRITABLE == 0 {
-        bail!(
-            "it is read-only (mode {mode:04o}). If another tool manages it, change it there; otherwise run 'chmod u+w {}'",
-            path.display()
-        );
-    }
+    refuse_read_only(path, &old_metadata)?;
     if (new_metadata.uid(), new_metadata.gid()) != (old_metadata.uid(), old_metadata.gid()) {
-        std::os::unix::fs::fchown(new, Some(old_metadata.uid()), Some(old_metadata.gid())).map_err(|_| {
-            anyhow!(
-                "replacing it would change its owner ({}:{}). Give it to this user with 'sudo chown {}:{} {}'",
-                old_metadata.uid(),
-                old_metadata.gid(),
-                new_metadata.uid(),
-                new_metadata.gid(),
-                path.display()
-            )
-        })?;
+        std::os::unix::fs::fchown(new, Some(old_metadata.uid()), Some(old_metadata.gid()))
+            .map_err(|_| {
+                let (uid, gid) = (old_metadata.uid(), old_metadata.gid());
+                Error::user(format!("replacing it would change its owner ({uid}:{gid})")).with_hint(
+                    format!(
+                        "Give it to this user with 'sudo chown {}:{} {}'",
+                        new_metadata.uid(),
+                        new_metadata.gid(),
+                        path.display()
+                    ),
+                )
+            })?;
     }
+    let mode = old_metadata.mode() & 0o7777;
     new.set_permissions(std::fs::Permissions::from_mode(mode))?;
     keep_extended_attributes(former, new)
+}
+
+#[cfg(unix)]
+fn refuse_read_only(path: &Path, metadata: &std::fs::Metadata) -> anyhow::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let mode = metadata.mode() & 0o7777;
+    if mode & WRITABLE != 0 {
+        return Ok(());
+    }
+    let hint = format!(
+        "If another tool manages it, change it there; otherwise run 'chmod u+w {}'",
+        path.display()
+    );
+    let text = format!("it is read-only (mode {mode:04o})");
+    Err(Error::user(text).with_hint(hint).into())
+}
+
+#[cfg(not(unix))]
+fn refuse_read_only(_path: &Path, metadata: &std::fs::Metadata) -> anyhow::Result<()> {
+    anyhow::ensure!(!metadata.permissions().readonly(), "it is read-only");
+    Ok(())
 }
 
 /// Copies all extended attributes. A `security.*` label that cannot be copied is no error:

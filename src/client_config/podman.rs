@@ -15,8 +15,7 @@ use super::ClientFile;
 use super::Machine;
 use super::docker;
 use super::json::HELPER;
-use super::json::HelperName;
-use super::variable;
+use crate::error::Error;
 use crate::error::Result;
 use crate::fs;
 
@@ -25,6 +24,9 @@ pub const FILE: &str = "REGISTRY_AUTH_FILE";
 
 /// The variable with the runtime directory, which the system empties when the user logs out.
 const RUNTIME_DIRECTORY: &str = "XDG_RUNTIME_DIR";
+
+/// The variable with the directory for temporary files.
+const TEMPORARY_DIRECTORY: &str = "TMPDIR";
 
 /// The variable with the configuration directory.
 const CONFIG_DIRECTORY: &str = "XDG_CONFIG_HOME";
@@ -174,7 +176,8 @@ pub(super) fn files(machine: &Machine<'_>) -> Result<Vec<ClientFile>> {
     }
     let persistent = persistent_file(machine)?;
     if cfg!(target_os = "linux") {
-        files.push(file(temporary_file(machine)?, true));
+        let temporary = temporary_files(machine)?.into_iter();
+        files.extend(temporary.map(|path| file(path, true)));
         let persistent = persistent.filter(|path| path.exists());
         files.extend(persistent.map(|path| file(path, false)));
     } else {
@@ -183,32 +186,105 @@ pub(super) fn files(machine: &Machine<'_>) -> Result<Vec<ClientFile>> {
     Ok(files)
 }
 
-/// Returns `$XDG_RUNTIME_DIR/containers/auth.json`. Without the variable, the directory is
-/// found by the user ID.
-fn temporary_file(machine: &Machine<'_>) -> Result<PathBuf> {
+/// Returns the files of podman, buildah and skopeo that are lost at the end of a session or at a
+/// reboot: `$XDG_RUNTIME_DIR/containers/auth.json`; without the variable, those in the
+/// directories that podman creates and in the one of buildah and skopeo.
+///
+/// # Errors
+/// The runtime directory belongs to another user, as after `su` without `-`.
+fn temporary_files(machine: &Machine<'_>) -> Result<Vec<PathBuf>> {
     if let Some(directory) = machine.path(RUNTIME_DIRECTORY)? {
-        return Ok(directory.join(AUTH_FILE));
+        if is_of_another_user(&directory) {
+            return Err(Error::user(format!(
+                "podman cannot use {}: ${RUNTIME_DIRECTORY} belongs to another user",
+                directory.display()
+            ))
+            .with_hint(format!(
+                "Unset {RUNTIME_DIRECTORY}, or set {FILE} to a file of this user"
+            )));
+        }
+        return Ok(vec![directory.join(AUTH_FILE)]);
     }
+    let (in_session, without_session) = directories_of_user(machine)?;
+    let containers = containers_directory(machine);
+    if machine.user_id.unwrap_or_default() == 0 {
+        return Ok(vec![containers.join("auth.json")]);
+    }
+    if is_private_directory(&in_session) {
+        return Ok(vec![in_session.join(AUTH_FILE)]);
+    }
+    let usable = without_session
+        .into_iter()
+        .filter(|path| !fs::entry_exists(path) || is_private_directory(path));
+    let mut files: Vec<PathBuf> = usable.map(|path| path.join(AUTH_FILE)).collect();
+    files.extend(Some(containers.join("auth.json")).filter(|_| is_private_directory(&containers)));
+    if files.is_empty() {
+        return Err(Error::user(
+            "podman has no directory for its logins: other users own those in the directory for temporary files",
+        )
+        .with_hint(format!("Set {FILE} to a file of this user")));
+    }
+    Ok(files)
+}
+
+/// Returns the directories that podman chooses for a user without `$XDG_RUNTIME_DIR`: the one of
+/// the session, and those that it creates if there is none (`containers/storage`,
+/// `pkg/homedir/homedir_unix.go`; podman 4: `pkg/util`, tried with podman 4.3.1).
+fn directories_of_user(machine: &Machine<'_>) -> Result<(PathBuf, [PathBuf; 2])> {
+    let user_id = machine.user_id.unwrap_or_default();
+    let temporary = machine.path(TEMPORARY_DIRECTORY)?;
+    let temporary = temporary.unwrap_or_else(|| machine.root.join("tmp"));
+    let session = machine.root.join(RUNTIME_DIRECTORIES);
+    let created = ["storage-run", "podman-run"];
+    Ok((
+        session.join(user_id.to_string()),
+        created.map(|name| temporary.join(format!("{name}-{user_id}"))),
+    ))
+}
+
+/// Returns the directory of buildah and skopeo, and of podman for root, without
+/// `$XDG_RUNTIME_DIR`.
+fn containers_directory(machine: &Machine<'_>) -> PathBuf {
     let user_id = machine.user_id.unwrap_or_default().to_string();
-    let own = machine.root.join(RUNTIME_DIRECTORIES).join(&user_id);
-    if user_id != "0" && own.is_dir() {
-        return Ok(own.join(AUTH_FILE));
-    }
-    let containers = machine.root.join("run/containers");
-    Ok(containers.join(user_id).join("auth.json"))
+    machine.root.join("run/containers").join(user_id)
+}
+
+/// Returns whether a path is a directory of this user that other users cannot change, as podman
+/// requires.
+#[cfg(unix)]
+fn is_private_directory(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let own = nix::unistd::Uid::effective().as_raw();
+    let metadata = path.symlink_metadata();
+    metadata.is_ok_and(|it| it.is_dir() && it.uid() == own && it.mode() & 0o722 == 0o700)
+}
+
+#[cfg(not(unix))]
+fn is_private_directory(path: &Path) -> bool {
+    path.is_dir()
+}
+
+#[cfg(unix)]
+fn is_of_another_user(directory: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let own = nix::unistd::Uid::effective();
+    !own.is_root() && matches!(directory.metadata(), Ok(it) if it.uid() != own.as_raw())
+}
+
+#[cfg(not(unix))]
+fn is_of_another_user(_directory: &Path) -> bool {
+    false
 }
 
 /// Returns the files that [`files`] may return if other files exist: the persistent one, and
 /// the one in each possible runtime directory.
 pub(super) fn further_files(machine: &Machine<'_>) -> Result<Vec<PathBuf>> {
-    let user_id = machine.user_id.unwrap_or_default().to_string();
-    let run = machine.root.join(RUNTIME_DIRECTORIES).join(&user_id);
-    let containers = machine.root.join("run/containers").join(user_id);
-    let mut files = vec![
-        temporary_file(machine)?,
-        run.join(AUTH_FILE),
-        containers.join("auth.json"),
-    ];
+    let (in_session, without_session) = directories_of_user(machine)?;
+    let named = machine.path(RUNTIME_DIRECTORY)?;
+    let directories = named.into_iter().chain([in_session]);
+    let directories = directories.chain(without_session);
+    let mut files: Vec<PathBuf> = directories.map(|path| path.join(AUTH_FILE)).collect();
+    files.push(containers_directory(machine).join("auth.json"));
     files.extend(persistent_file(machine)?);
     Ok(files)
 }
@@ -236,7 +312,7 @@ mod tests {
             let path = root.path().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             if is_directory {
-                std::fs::create_dir(path).unwrap();
+                crate::fs::create_directory(&path).unwrap();
             } else {
                 std::fs::write(path, "{}").unwrap();
             }
@@ -273,11 +349,24 @@ mod tests {
             ),
             (&[("XDG_RUNTIME_DIR", "/r")], 0, "/r/containers/auth.json"),
             (&[], 1000, "/run/user/1000/containers/auth.json"),
-            (&[], 1001, "/run/containers/1001/auth.json"),
             (&[], 0, "/run/containers/0/auth.json"),
         ] {
             let expected = vec![temporary(first), lasting.clone()];
             assert_eq!(paths(variables, user_id), expected, "{variables:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_runtime_directory_podman_creates_one() {
+        for (variables, directory) in [(&[][..], "/tmp"), (&[("TMPDIR", "/none")], "/none")] {
+            let found = paths(variables, 1001);
+            let path = |name: &str| {
+                (
+                    format!("{directory}/{name}-1001/containers/auth.json"),
+                    true,
+                )
+            };
+            assert_eq!(found[..2], ["storage-run", "podman-run"].map(path));
         }
     }
 

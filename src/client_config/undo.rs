@@ -54,6 +54,14 @@ impl Default for Record {
     }
 }
 
+/// The error for a record that is not what this program wrote. Its changes may still be undone
+/// by hand, so it is not replaced.
+#[derive(Debug, thiserror::Error)]
+#[error("{} is damaged. Delete it, and remove the helper from the clients' files by hand", path.display())]
+pub struct DamagedRecord {
+    path: PathBuf,
+}
+
 /// One change of one file.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Change {
@@ -191,13 +199,8 @@ impl Record {
             Ok(_) => fs::refuse_if_others_write(path, &TrustedUsers::acting_user())
                 .and_then(|()| fs::read_regular(path, LIMIT)),
         };
-        let text = text.map_err(|error| fs::with_owner_hint(error, path))?;
-        serde_json::from_str(&text).map_err(|_| {
-            anyhow!(
-                "{} is damaged. Delete it, and remove the helper from the clients' files by hand",
-                path.display()
-            )
-        })
+        let text = text.map_err(|error| fs::with_owner_hint(error, &path))?;
+        serde_json::from_str(&text).map_err(|_| DamagedRecord { path }.into())
     }
 
     /// Writes the record, or deletes the file if nothing is left to undo.

@@ -1,6 +1,7 @@
 //! The keys of a settings file, and how a file changes the settings.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -73,6 +74,15 @@ pub(super) struct Mapping {
     pub(super) profile: Option<(String, Place)>,
 }
 
+/// Returns whether this user has no access to the home directory, so that it is another user's
+/// (`HOME` is kept by `su`, or set by a container): its settings are not those of this user. If
+/// only a directory below it has no access, the settings are this user's and cannot be read.
+fn is_in_inaccessible_home(path: &Path) -> bool {
+    let settings_of_programs = path.ancestors().nth(2);
+    let metadata = settings_of_programs.map(Path::symlink_metadata);
+    metadata.is_some_and(|it| it.is_err_and(|it| it.kind() == ErrorKind::PermissionDenied))
+}
+
 impl Settings {
     /// Applies a file, if it exists.
     pub(super) fn apply_file_if_present(
@@ -84,7 +94,7 @@ impl Settings {
         let metadata = metadata_as_owner(&path).or_else(|_| path.symlink_metadata());
         match metadata {
             Ok(_) => self.apply_file(&path, environment),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(error) if error.kind() == ErrorKind::NotFound || is_in_inaccessible_home(&path) => {
                 self.files.push(SettingsFile {
                     path,
                     exists: false,

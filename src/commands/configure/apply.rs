@@ -1,11 +1,13 @@
 //! Writing the planned changes, with a record for `--undo`.
 
-use anyhow::Context as _;
+use std::path::PathBuf;
 
 use super::Configuring;
+use super::files::ANOTHER_STATE_DIRECTORY;
 use super::files::MAX_ATTEMPTS;
 use super::files::absolute;
-use super::files::read_encoded;
+use super::files::read;
+use super::files::replace_error;
 use super::files::state_directory;
 use super::files::sweep;
 use super::files::write_error;
@@ -18,6 +20,7 @@ use crate::client_config::file;
 use crate::client_config::file::ReplaceError;
 use crate::client_config::json::AuthKind;
 use crate::client_config::undo::Change;
+use crate::client_config::undo::DamagedRecord;
 use crate::client_config::undo::Record;
 use crate::commands::migration::Migration;
 use crate::error::Error;
@@ -90,9 +93,7 @@ impl Configuring<'_> {
             if changed {
                 match self.write(file, old, &plan, &outcome.hosts) {
                     Err(ReplaceError::Changed) => continue,
-                    Err(ReplaceError::Failed(error)) => {
-                        return Err(write_error(&file.path, &error));
-                    }
+                    Err(error) => return Err(replace_error(&file.path, file.client, error)),
                     Ok(()) => {}
                 }
             }
@@ -102,8 +103,10 @@ impl Configuring<'_> {
         Err(write_error(&file.path, &ReplaceError::Changed))
     }
 
-    /// Writes the new version of a file, after recording the change for `--undo`. A change
-    /// that cannot be recorded is not made.
+    /// Writes the new version of a file, after recording the change for `--undo`.
+    ///
+    /// A user without a home, or with one that cannot be written (containers of OpenShift and
+    /// Tekton), gets a warning instead of a record. A damaged record has to be repaired first.
     pub(super) fn write(
         &self,
         file: &ClientFile,
@@ -116,8 +119,34 @@ impl Configuring<'_> {
         if hosts.is_empty() {
             return replace();
         }
-        let former = |host: &String| plan.helper_plan.former(host).map(str::to_owned);
-        let hosts = hosts.iter().map(|host| (host.clone(), former(host)));
+        let change = self.recorded_change(file, old, plan, hosts)?;
+        match self.record(change) {
+            Ok((mut record, directory)) => replace().inspect_err(|_| {
+                record.changes.pop();
+                // A record that stays is harmless: --undo finds nothing to remove.
+                let _ = record.save(&directory);
+            }),
+            Err(error) if error.is::<DamagedRecord>() => Err(error.into()),
+            Err(error) => {
+                replace()?;
+                self.warn_of_missing_record(&error);
+                Ok(())
+            }
+        }
+    }
+
+    fn recorded_change(
+        &self,
+        file: &ClientFile,
+        old: Option<&str>,
+        plan: &Plan,
+        hosts: &[String],
+    ) -> anyhow::Result<Change> {
+        let former = plan.helper_plan.other_helpers.iter();
+        let former = |host: &String| former.clone().find(|(other, _)| other == host);
+        let hosts = hosts
+            .iter()
+            .map(|host| (host.clone(), former(host).map(|(_, helper)| helper.clone())));
         let change = Change::new(
             (file.client, &absolute(&file.path)),
             hosts.collect(),
@@ -125,16 +154,27 @@ impl Configuring<'_> {
             &plan.base,
             &plan.helper_plan.edits,
         );
-        let change = change.with(file::would_create(&file.path, old)?);
+        Ok(change.with(file::would_create(&file.path, old)?))
+    }
+
+    /// Adds a change to the record. Returns the record and its directory.
+    fn record(&self, change: Change) -> anyhow::Result<(Record, PathBuf)> {
         let directory = state_directory(self.context)?;
         let mut record = Record::load(&directory)?;
         record.changes.push(change);
-        let saved = record.save(&directory);
-        saved.context("cannot record the change for --undo")?;
-        replace().inspect_err(|_| {
-            record.changes.pop();
-            // A record that stays is harmless: --undo finds nothing to remove.
-            let _ = record.save(&directory);
-        })
+        record.save(&directory)?;
+        Ok((record, directory))
+    }
+
+    fn warn_of_missing_record(&self, error: &anyhow::Error) {
+        let error = Error::from_anyhow(error);
+        let hint = error.hint().unwrap_or(ANOTHER_STATE_DIRECTORY);
+        let text = error.text();
+        let warning = format!(
+            "cannot record the change, so 'configure --undo' will not know of it: {text}. {hint}"
+        );
+        if !self.warnings.texts().contains(&warning) {
+            self.warnings.warn(warning);
+        }
     }
 }

@@ -7,8 +7,8 @@ use zeroize::Zeroizing;
 
 use crate::PROGRAM;
 use crate::client_config::Client;
-use crate::client_config::busy;
 use crate::client_config::file;
+use crate::client_config::file::ReplaceError;
 use crate::client_config::json::Document;
 use crate::client_config::json::HelperPlan;
 use crate::client_config::json::ParseError;
@@ -21,10 +21,23 @@ use crate::time::Clock;
 /// How often a change is tried while other programs change the same file.
 pub(super) const MAX_ATTEMPTS: u32 = 5;
 
+/// What to do if the record cannot be in the home directory. `dirs` reads `$XDG_STATE_HOME` only
+/// on Linux.
+pub(super) const ANOTHER_STATE_DIRECTORY: &str = if cfg!(target_os = "linux") {
+    "To keep the record elsewhere, set XDG_STATE_HOME to a directory of this user"
+} else {
+    "Set HOME to a directory of this user"
+};
+
 /// Returns the directory of the record.
-pub(super) fn state_directory(context: &Context<'_>) -> anyhow::Result<PathBuf> {
+///
+/// # Errors
+/// There is no home directory, and no variable names another one.
+pub(super) fn state_directory(context: &Context<'_>) -> Result<PathBuf> {
     let directory = context.state_directory.as_ref();
-    let directory = directory.ok_or_else(|| anyhow::anyhow!("cannot locate the home directory"))?;
+    let directory = directory.ok_or_else(|| {
+        Error::user("cannot locate the home directory").with_hint(ANOTHER_STATE_DIRECTORY)
+    })?;
     Ok(directory.join(PROGRAM))
 }
 
@@ -87,12 +100,11 @@ pub(super) fn parse_error(path: &Path, error: &ParseError) -> Error {
     Error::user(format!("{} was not changed: {error}", path.display())).with_hint(hint)
 }
 
-/// Returns how to get rid of a directory in the place of a client's file.
-pub(in crate::commands) fn directory_fix(path: &Path) -> String {
-    format!(
-        "A mount of a missing file creates such a directory. Remove it: rmdir {}",
-        path.display()
-    )
+/// Returns the error for a file that was not replaced, with its hint.
+pub(super) fn replace_error(path: &Path, client: Client, error: ReplaceError) -> Error {
+    error
+        .into_error(client)
+        .with_context(format!("{} was not changed", path.display()))
 }
 
 pub(super) fn write_error(path: &Path, reason: &dyn std::fmt::Display) -> Error {

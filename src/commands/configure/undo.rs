@@ -8,6 +8,7 @@ use super::files::MAX_ATTEMPTS;
 use super::files::absolute;
 use super::files::parse;
 use super::files::read;
+use super::files::replace_error;
 use super::files::state_directory;
 use super::files::sweep;
 use super::files::write_error;
@@ -40,7 +41,7 @@ pub(super) fn undo(
     warnings: &Warnings<'_>,
 ) -> Result<(Vec<FileOutcome>, Vec<Error>)> {
     let _lock = context.locks.lock_client_files();
-    let directory = state_directory(context).map_err(|error| Error::user(format!("{error:#}")))?;
+    let directory = state_directory(context)?;
     let mut record = Record::load(&directory).map_err(|error| Error::from_anyhow(&error))?;
     let mut paths: Vec<_> = record
         .changes
@@ -183,7 +184,7 @@ pub(super) fn remove_changes(
         let replace = || file::replace(path, Some(&old), &new);
         match busy::retry(clock, ReplaceError::is_busy, replace) {
             Err(ReplaceError::Changed) => continue,
-            Err(ReplaceError::Failed(error)) => return Err(write_error(path, &error)),
+            Err(error) => return Err(replace_error(path, client, error)),
             Ok(_) => {}
         }
         if let Some(change) = creating.filter(|_| outcome.removed) {

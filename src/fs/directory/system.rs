@@ -6,7 +6,6 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use anyhow::anyhow;
 use nix::errno::Errno;
 use nix::fcntl::AtFlags;
 use nix::fcntl::OFlag;
@@ -52,20 +51,28 @@ pub(super) fn put_named<E: From<anyhow::Error>>(
             OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL,
         )
     });
-    let (named, file) = made.map_err(|error| unwritable(directory, &error))?;
+    let (named, file) = made.map_err(|error| unwritable(directory, error))?;
     let _ = file.try_lock();
     fill(&file)?;
     match named.give_name(name, replaces) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             Err(anyhow::Error::from(error).into())
         }
-        given => given.map_err(|error| anyhow!("it cannot be replaced ({error})").into()),
+        given => given.map_err(|error| {
+            let error = anyhow::Error::from(error);
+            error.context("it cannot be replaced").into()
+        }),
     }
 }
 
-pub(super) fn unwritable(directory: &Directory, error: &io::Error) -> anyhow::Error {
-    let path = directory.path.display();
-    anyhow!("cannot create a file in {path} ({error})")
+fn unwritable(directory: &Directory, error: io::Error) -> anyhow::Error {
+    let context = format!("cannot create a file in {}", directory.path.display());
+    // `tempfile` adds the path of its own name to the error.
+    let error = match error.raw_os_error() {
+        Some(number) => io::Error::from_raw_os_error(number),
+        None => error.kind().into(),
+    };
+    anyhow::Error::from(error).context(context)
 }
 
 /// A temporary name, which is deleted on drop unless the file gets another name.
