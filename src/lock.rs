@@ -110,7 +110,7 @@ impl LockDirectory {
     /// A lock file cannot be created or locked.
     pub fn check(&self) -> anyhow::Result<&Path> {
         let directory = self.path.as_deref().context("there is no home directory")?;
-        let locked = open(directory, "doctor-.lock").and_then(|file| match file.try_lock() {
+        let locked = open(directory, "doctor-.lock").and_then(|file| match fs::try_lock(&file) {
             Err(TryLockError::Error(error)) => Err(error.into()),
             _ => Ok(()),
         });
@@ -132,23 +132,24 @@ impl LockDirectory {
         for entry in std::fs::read_dir(directory)? {
             let path = entry?.path();
             let file = fs::open(&path);
-            let attempt = file.map(|file| file.try_lock());
+            let attempt = file.map(|file| fs::try_lock(&file));
             files.push((path, matches!(attempt, Ok(Err(TryLockError::WouldBlock)))));
         }
         Ok(files)
     }
 
     fn lock(&self, kind: &str, key: &str, timeout: Duration) -> Lock {
-        let name = file_name(kind, key);
-        let file = self
-            .path
-            .as_deref()
-            .and_then(|directory| open(directory, &name).ok());
-        let lock = match file {
+        let stripe: String = key
+            .chars()
+            .take(2)
+            .filter(char::is_ascii_alphanumeric)
+            .collect();
+        let name = format!("{kind}-{stripe}.lock");
+        let lock = match self.path.clone() {
             None => Lock::None,
-            Some(file) => {
+            Some(directory) => {
                 let _span = tracing::debug_span!("lock", kind, key).entered();
-                wait_for(file, timeout)
+                wait_for(directory, name, timeout)
             }
         };
         if !lock.is_held() {
@@ -158,18 +159,13 @@ impl LockDirectory {
     }
 }
 
-fn login_key(item_name: &str) -> String {
-    digest::fingerprint(&["login", item_name])
-}
-
-fn file_name(kind: &str, key: &str) -> String {
-    let stripe = key.chars().take(2);
-    let stripe: String = stripe.filter(char::is_ascii_alphanumeric).collect();
-    format!("{kind}-{stripe}.lock")
-}
-
-fn wait_for(file: File, timeout: Duration) -> Lock {
-    match file.try_lock() {
+/// Opens and locks a file. A home directory on a network may not answer: then there is no lock.
+fn wait_for(directory: PathBuf, name: String, timeout: Duration) -> Lock {
+    let opened = run_with_timeout(fs::LOCK_CALL_TIMEOUT, move || open(&directory, &name).ok());
+    let Some(file) = opened.flatten() else {
+        return Lock::None;
+    };
+    match fs::try_lock(&file) {
         Ok(()) => return Lock::Held(file),
         Err(TryLockError::WouldBlock) if timeout.is_zero() => return Lock::Busy,
         Err(TryLockError::WouldBlock) => {}

@@ -8,7 +8,9 @@ use std::fs;
 use std::os::unix::fs::chown;
 use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use support::Outcome;
 use support::TestEnv;
@@ -51,6 +53,31 @@ fn users_directory(env: &TestEnv, name: &str) {
     fs::create_dir(&path).expect("the test may change it");
     set_mode(&path, 0o700);
     chown(&path, Some(USER), Some(USER)).expect("root may");
+}
+
+/// Runs the program on a kernel that answers some system calls differently: see
+/// `support/system_calls.py`. Returns `None` without Python.
+fn with_system_calls(
+    env: &TestEnv,
+    rules: &str,
+    arguments: &[&str],
+    input: &str,
+) -> Option<Outcome> {
+    const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/system_calls.py");
+    let python = Path::new("/usr/bin/python3");
+    if !python.exists() {
+        skipped("it needs /usr/bin/python3");
+        return None;
+    }
+    let mut command = Command::new(python);
+    command.args([SCRIPT, rules, PROGRAM]).args(arguments);
+    env.apply_to(&mut command);
+    let outcome = env.start_as(command, input).finish();
+    Some(Outcome {
+        verb: arguments.concat(),
+        address: input.to_owned(),
+        ..outcome
+    })
 }
 
 /// Runs the program after mounts in a namespace of its own.
@@ -207,4 +234,61 @@ fn without_a_runtime_directory_podman_is_configured_where_it_looks() {
         !outcome.stdout.contains("storage-run"),
         "podman does not use it"
     );
+}
+
+#[test]
+fn where_locks_never_return_the_program_goes_on_without_them() {
+    let env = TestEnv::with_environment_key();
+    env.file(DOCKER, "{}");
+    let run = |arguments: &[&str]| {
+        let outcome = with_system_calls(&env, "flock=hang", arguments, "us.icr.io")?;
+        assert!(outcome.took < Duration::from_secs(6), "{outcome:?}");
+        Some(outcome)
+    };
+    let Some(outcome) = run(&["get"]) else {
+        return;
+    };
+    outcome.is_credential("iambearer");
+    for arguments in [&CONFIGURE[..], &["configure", "--undo"]] {
+        run(arguments).inspect(succeeds);
+    }
+    let doctor = run(&["doctor"]).expect("it ran before");
+    doctor.has(
+        &doctor.stdout,
+        &["locking a file does not return", "set XDG_CACHE_HOME"],
+    );
+}
+
+#[test]
+fn without_persistent_keyrings_the_user_keyring_stores_logins_and_tokens() {
+    // Linux, errno.h: EPERM, EINVAL, ENOSYS, EOPNOTSUPP.
+    for number in ["1", "22", "38", "95"] {
+        let Some(env) = TestEnv::with_keychain() else {
+            return;
+        };
+        let rules = format!("persistent={number}");
+        let key = "USER-KEYRING-API-KEY-4be1";
+        env.add_api_key(key, "user-keyring");
+        let run =
+            |arguments: &[&str], input: &str| with_system_calls(&env, &rules, arguments, input);
+        let login = format!(
+            "{{\"ServerURL\": \"us.icr.io\", \"Username\": \"iamapikey\", \"Secret\": \"{key}\"}}"
+        );
+        let Some(outcome) = run(&["store"], &login) else {
+            return;
+        };
+        outcome.is_silent_success();
+        for _ in 0..2 {
+            let outcome = run(&["get"], "us.icr.io").expect("it ran before");
+            outcome.is_credential("iambearer");
+        }
+        assert_eq!(env.cloud.requests().len(), 1, "the token is cached");
+        let doctor = run(&["doctor"], "").expect("it ran before");
+        let place = "lost at reboot; this kernel has no persistent keyrings";
+        doctor.has(&doctor.stdout, &[place]);
+        run(&["logout", "--all"], "").inspect(succeeds);
+        run(&["get"], "us.icr.io")
+            .expect("it ran before")
+            .is_not_found();
+    }
 }

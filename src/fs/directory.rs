@@ -99,7 +99,7 @@ impl Directory {
 
     /// Returns whether a process is writing this new version: it holds the lock of the file.
     fn is_held(&self, name: &OsStr) -> bool {
-        let attempt = self.read(name).map(|file| file.try_lock());
+        let attempt = self.read(name).map(|file| super::try_lock(&file));
         matches!(attempt, Ok(Err(TryLockError::WouldBlock)))
     }
 

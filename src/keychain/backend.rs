@@ -5,6 +5,8 @@
 pub enum Backend {
     /// The Linux kernel's persistent keyring of the user.
     Kernel,
+    /// The Linux kernel's other keyring of the user, on kernels without persistent ones.
+    KernelWithoutPersistence,
     /// The macOS Keychain.
     Macos,
     /// GNOME Keyring, KWallet or KeePassXC, by the Secret Service interface.
@@ -17,7 +19,7 @@ impl Backend {
     /// Returns the name in settings and JSON answers.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Kernel => "kernel",
+            Self::Kernel | Self::KernelWithoutPersistence => "kernel",
             Self::Macos => "macos",
             Self::SecretService => "secret-service",
             Self::Windows => "windows",
@@ -30,6 +32,10 @@ impl Backend {
         match self {
             Self::Kernel => {
                 "the Linux kernel keyring (lost at reboot, or after 3 days without use)"
+            }
+            // Since Linux 5.3; before, with the user's last process (`user-keyring(7)`).
+            Self::KernelWithoutPersistence => {
+                "the Linux kernel keyring (lost at reboot; this kernel has no persistent keyrings)"
             }
             Self::Macos => "the macOS Keychain",
             Self::SecretService => "the Secret Service (GNOME Keyring, KWallet or KeePassXC)",

@@ -2,8 +2,10 @@
 //!
 //! Records are in the user's persistent keyring, which all sessions of the user share. The
 //! kernel deletes it at a reboot, or three days after its last use
-//! (`/proc/sys/kernel/keys/persistent_keyring_expiry`). `store` describes who can read the
-//! records, and how they are found in a user namespace.
+//! (`/proc/sys/kernel/keys/persistent_keyring_expiry`). Kernels without persistent keyrings
+//! (`CONFIG_PERSISTENT_KEYRINGS`: WSL 2, small boards) have the user keyring, which is lost at a
+//! reboot only. `store` describes who can read the records, and how they are found in a user
+//! namespace.
 
 use std::time::Duration;
 
@@ -116,7 +118,13 @@ impl Keychain for KernelKeyring {
     }
 
     fn backend(&self, item: &Item) -> Result<Option<Backend>, KeychainError> {
-        Ok(self.read(item)?.map(|_| Backend::Kernel))
+        let has_item = self.read(item)?.is_some();
+        let backend = if self.store()?.is_persistent() {
+            Backend::Kernel
+        } else {
+            Backend::KernelWithoutPersistence
+        };
+        Ok(has_item.then_some(backend))
     }
 }
 

@@ -188,7 +188,7 @@ pub fn open(
                 cache_is_local: false,
             })
         }
-        Selection::Backend(Backend::Kernel) => {
+        Selection::Backend(Backend::Kernel | Backend::KernelWithoutPersistence) => {
             let kernel = kernel();
             Ok(Keychains {
                 logins: Box::new(Rc::clone(&kernel)),

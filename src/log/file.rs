@@ -14,6 +14,7 @@ use anyhow::ensure;
 use crate::fs::Missing;
 use crate::fs::act_as_owner;
 use crate::fs::open_private;
+use crate::fs::try_lock;
 
 /// The maximum size of a log file, in bytes: some thousand `get`s. A full file is renamed to
 /// `FILE.1`, which replaces the previous one.
@@ -57,7 +58,7 @@ impl LogFile {
     /// notice this at once, one of them renames the file.
     fn rotate(&self, file: &mut File, bytes: usize) -> anyhow::Result<()> {
         let is_full = |length: u64| length.saturating_add(bytes as u64) > self.max_size;
-        if !is_full(file.metadata()?.len()) || file.try_lock().is_err() {
+        if !is_full(file.metadata()?.len()) || try_lock(file).is_err() {
             return Ok(());
         }
         let _rights = act_as_owner(&self.path)?;

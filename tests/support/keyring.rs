@@ -119,6 +119,13 @@ mod linux {
             for (key, _) in self.all() {
                 remove(key);
             }
+            // Where the program stores items on kernels without persistent keyrings.
+            if let Ok(user) = KeyRing::from_special_id(KeyRingIdentifier::User, false) {
+                for (key, _) in self.in_ring(user) {
+                    remove(key);
+                    let _ = user.unlink_key(key);
+                }
+            }
             let Ok(session) = KeyRing::from_special_id(KeyRingIdentifier::Session, false) else {
                 return;
             };

@@ -1,6 +1,7 @@
 //! Checks owners and modes of files, held locks and leftovers.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -36,7 +37,7 @@ fn locks(context: &CheckContext<'_>) -> Vec<Diagnostic> {
         (Err(error), _) => Diagnostic::warning(
             CHECK,
             format!("cannot take locks, so parallel processes each request a token: {error:#}"),
-            locks_fix(context),
+            locks_fix(context, &error),
         ),
         (Ok(directory), None) => {
             Diagnostic::ok(CHECK, format!("no locks held in {}", directory.display()))
@@ -63,7 +64,11 @@ fn locks(context: &CheckContext<'_>) -> Vec<Diagnostic> {
     diagnostics
 }
 
-fn locks_fix(context: &CheckContext<'_>) -> String {
+fn locks_fix(context: &CheckContext<'_>, error: &anyhow::Error) -> String {
+    let hangs = |error: &io::Error| error.kind() == io::ErrorKind::TimedOut;
+    if error.root_cause().downcast_ref().is_some_and(hangs) {
+        return "To wait no longer, set XDG_CACHE_HOME to a directory on a local disk".to_owned();
+    }
     let directory = context.context.locks.directory();
     let by_root = directory.and_then(fs::owned_by_root);
     match (by_root, directory) {

@@ -274,7 +274,7 @@ fn token_life(life: TokenLife) -> String {
 /// Returns the short name of a keychain.
 fn keychain_name(keychain: Backend) -> &'static str {
     match keychain {
-        Backend::Kernel => "kernel keyring",
+        Backend::Kernel | Backend::KernelWithoutPersistence => "kernel keyring",
         Backend::Macos => "Keychain",
         Backend::SecretService => "Secret Service",
         Backend::Windows => "Credential Manager",

@@ -52,7 +52,7 @@ pub(super) fn put_named<E: From<anyhow::Error>>(
         )
     });
     let (named, file) = made.map_err(|error| unwritable(directory, error))?;
-    let _ = file.try_lock();
+    let _ = crate::fs::try_lock(&file);
     fill(&file)?;
     match named.give_name(name, replaces) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -147,7 +147,7 @@ mod linux {
     pub(super) fn open_without_name(directory: &Directory) -> Option<File> {
         let flags = OFlag::O_RDWR | OFlag::O_TMPFILE;
         let file = unix::open_in(directory, OsStr::new("."), flags).ok()?;
-        let _ = file.try_lock();
+        let _ = crate::fs::try_lock(&file);
         path_of(&file).exists().then_some(file)
     }
 

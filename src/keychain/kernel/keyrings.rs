@@ -20,16 +20,37 @@ pub(super) enum Keyrings {
     /// In a user namespace, the kernel has another persistent keyring. So new records are
     /// added to the session keyring, and those from outside are found in `/proc/keys`.
     InNamespace { session: KeyRing },
-    /// Outside of a user namespace, records are in the persistent keyring.
-    Outside { persistent: KeyRing },
+    /// Outside of a user namespace, records are in the persistent keyring, or in the user
+    /// keyring.
+    Outside {
+        persistent: KeyRing,
+        is_persistent: bool,
+    },
 }
 
 impl Keyrings {
+    /// Returns the keyring of the user for processes outside of a user namespace, linked into the
+    /// keyring of this process: the persistent one. If the kernel has none, the user keyring.
+    pub(super) fn outside() -> Result<Self, KeyError> {
+        match KeyRing::get_persistent(KeyRingIdentifier::Process) {
+            Ok(persistent) => Ok(Self::Outside {
+                persistent,
+                is_persistent: true,
+            }),
+            // It exists, but cannot be used now.
+            Err(KeyError::QuotaExceeded) => Err(KeyError::QuotaExceeded),
+            Err(error) => Ok(Self::Outside {
+                persistent: user_keyring().map_err(|_| error)?,
+                is_persistent: false,
+            }),
+        }
+    }
+
     /// Returns the records of this user whose descriptions begin with `prefix`.
     pub(super) fn list(&self, prefix: &str) -> Vec<(Key, String)> {
         let mut records = match self {
             Self::InNamespace { .. } => proc_keys::keys_of_user(own_uid(), prefix),
-            Self::Outside { persistent } => own_keys(*persistent),
+            Self::Outside { persistent, .. } => own_keys(*persistent),
         };
         records.retain(|(_, description)| description.starts_with(prefix));
         records
@@ -43,7 +64,7 @@ impl Keyrings {
                 keys.retain(|(_, found)| found == description);
                 keys.into_iter().map(|(key, _)| key).collect()
             }
-            Self::Outside { persistent } => {
+            Self::Outside { persistent, .. } => {
                 let found = persistent.search(description).into_iter();
                 found.filter(|key| is_own(key.metadata())).collect()
             }
@@ -59,7 +80,7 @@ impl Keyrings {
         key.set_perms(owner_permissions())?;
         match self {
             Self::InNamespace { session } => session.link_key(key),
-            Self::Outside { persistent } => persistent.link_key(key),
+            Self::Outside { persistent, .. } => persistent.link_key(key),
         }?;
         let _ = process.unlink_key(key);
         Ok(key)
@@ -77,4 +98,13 @@ impl Keyrings {
             }
         }
     }
+}
+
+/// Returns the user keyring, linked into the keyring of this process: the session keyring that
+/// `docker` or `su` give a process need not contain it, and only possessors can read the seal.
+fn user_keyring() -> Result<KeyRing, KeyError> {
+    let user = KeyRing::from_special_id(KeyRingIdentifier::User, true)?;
+    let process = KeyRing::from_special_id(KeyRingIdentifier::Process, true)?;
+    process.link_keyring(user)?;
+    Ok(user)
 }

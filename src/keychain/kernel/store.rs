@@ -61,12 +61,15 @@ impl Store {
     }
 
     fn outside(namespace: &str) -> Result<Self, KeyError> {
-        let persistent = KeyRing::get_persistent(KeyRingIdentifier::Process)?;
+        let keyrings = Keyrings::outside()?;
+        let Keyrings::Outside { persistent, .. } = keyrings else {
+            return Err(KeyError::InvalidArguments);
+        };
         let session = SessionKeyring::current();
         let shared = session.as_ref().and_then(|session| session.seal(namespace));
         let (key, is_new) = match SealKey::in_persistent(persistent, namespace, shared.as_ref()) {
             Err(KeyError::QuotaExceeded) => {
-                Keyrings::Outside { persistent }.make_room();
+                keyrings.make_room();
                 SealKey::in_persistent(persistent, namespace, shared.as_ref())
             }
             other => other,
@@ -74,7 +77,7 @@ impl Store {
         let store = Self {
             namespace: namespace.to_owned(),
             seal: key.seal()?,
-            keyrings: Keyrings::Outside { persistent },
+            keyrings,
         };
         if is_new {
             store.seal_legacy_logins(persistent);
@@ -109,6 +112,17 @@ impl Store {
             keyrings,
             seal,
         })
+    }
+
+    /// Returns whether the records are in a persistent keyring.
+    pub(super) fn is_persistent(&self) -> bool {
+        !matches!(
+            self.keyrings,
+            Keyrings::Outside {
+                is_persistent: false,
+                ..
+            }
+        )
     }
 
     /// Returns the secret of a record.
@@ -170,7 +184,7 @@ impl Store {
 
     /// Deletes the seal's key if there are no records.
     pub(super) fn remove_unused_seal(&self) {
-        let Keyrings::Outside { persistent } = self.keyrings else {
+        let Keyrings::Outside { persistent, .. } = self.keyrings else {
             return;
         };
         if !self.records(own_keys(persistent)).is_empty() {
