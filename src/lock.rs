@@ -139,12 +139,7 @@ impl LockDirectory {
     }
 
     fn lock(&self, kind: &str, key: &str, timeout: Duration) -> Lock {
-        let stripe: String = key
-            .chars()
-            .take(2)
-            .filter(char::is_ascii_alphanumeric)
-            .collect();
-        let name = format!("{kind}-{stripe}.lock");
+        let name = file_name(kind, key);
         let lock = match self.path.clone() {
             None => Lock::None,
             Some(directory) => {
@@ -157,6 +152,16 @@ impl LockDirectory {
         }
         lock
     }
+}
+
+fn login_key(item_name: &str) -> String {
+    digest::fingerprint(&["login", item_name])
+}
+
+fn file_name(kind: &str, key: &str) -> String {
+    let stripe = key.chars().take(2);
+    let stripe: String = stripe.filter(char::is_ascii_alphanumeric).collect();
+    format!("{kind}-{stripe}.lock")
 }
 
 /// Opens and locks a file. A home directory on a network may not answer: then there is no lock.

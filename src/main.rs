@@ -15,6 +15,7 @@ use docker_credential_icr::context::SystemPaths;
 use docker_credential_icr::environment::Environment;
 use docker_credential_icr::fs;
 use docker_credential_icr::http::OutageMarks;
+use docker_credential_icr::http::certificates::CertificatePaths;
 use docker_credential_icr::http::client::Https;
 use docker_credential_icr::keychain;
 use docker_credential_icr::lock::LockDirectory;

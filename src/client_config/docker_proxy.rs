@@ -59,7 +59,7 @@ pub fn docker_proxies(machine: &Machine<'_>) -> Vec<DockerProxy> {
             proxies.extend(in_unit(&file));
         }
     }
-    for file in docker::files(machine).unwrap_or_default() {
+    for file in docker::files(machine, false).unwrap_or_default() {
         proxies.extend(in_json(&file.path, for_containers));
     }
     proxies

@@ -15,6 +15,7 @@ use anyhow::bail;
 use zeroize::Zeroizing;
 
 use super::Client;
+use super::busy;
 use super::generated;
 use super::in_place;
 use super::json::Document;
@@ -22,6 +23,8 @@ use super::json::ParseError;
 use crate::error::Error;
 use crate::fs;
 use crate::fs::Directory;
+use crate::secret::Secret;
+use crate::text::encoding;
 
 /// The largest client file that is read, in bytes. Docker's usually has a few hundred.
 pub const LIMIT: u64 = 4 * 1024 * 1024;
@@ -45,6 +48,11 @@ pub enum ReplaceError {
 }
 
 impl ReplaceError {
+    /// Returns whether another program has the file open, so that it can be replaced later.
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Failed(error) if busy::is_busy(error))
+    }
+
     /// Returns the error with its hint. If the system does not let this user write there, the
     /// hint is to choose another directory.
     pub fn into_error(self, client: Client) -> Error {
@@ -62,8 +70,11 @@ impl ReplaceError {
             return error;
         }
         error.with_hint(match client {
-            Client::Docker => "Set DOCKER_CONFIG to a directory that this user can write to",
+            Client::Docker | Client::Nerdctl => {
+                "Set DOCKER_CONFIG to a directory that this user can write to"
+            }
             Client::Podman => "Set REGISTRY_AUTH_FILE to a file that this user can write to",
+            Client::Regctl => "Set REGCTL_CONFIG to a file that this user can write to",
         })
     }
 }
@@ -116,9 +127,14 @@ pub fn decoded(
 }
 
 fn text(bytes: Vec<u8>) -> Result<Zeroizing<String>, ParseError> {
-    if let Some((encoding, text)) = encoding::decode(&bytes) {
+    if let Some(deviation) = encoding::deviation(&bytes)
+        && let Ok(text) = encoding::decode(&bytes)
+    {
         drop(Zeroizing::new(bytes));
-        return Err(ParseError::Encoding { encoding, text });
+        return Err(ParseError::Encoding {
+            encoding: deviation,
+            text: Secret::new(&*text),
+        });
     }
     String::from_utf8(bytes)
         .map(Zeroizing::new)

@@ -15,6 +15,8 @@ use super::ClientFile;
 use super::Machine;
 use super::docker;
 use super::json::HELPER;
+use super::json::HelperName;
+use super::variable;
 use crate::error::Error;
 use crate::error::Result;
 use crate::fs;

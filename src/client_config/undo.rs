@@ -199,8 +199,13 @@ impl Record {
             Ok(_) => fs::refuse_if_others_write(path, &TrustedUsers::acting_user())
                 .and_then(|()| fs::read_regular(path, LIMIT)),
         };
-        let text = text.map_err(|error| fs::with_owner_hint(error, &path))?;
-        serde_json::from_str(&text).map_err(|_| DamagedRecord { path }.into())
+        let text = text.map_err(|error| fs::with_owner_hint(error, path))?;
+        serde_json::from_str(&text).map_err(|_| {
+            DamagedRecord {
+                path: path.to_owned(),
+            }
+            .into()
+        })
     }
 
     /// Writes the record, or deletes the file if nothing is left to undo.

@@ -94,7 +94,8 @@ fn may_accept_another(error: &ServiceError) -> bool {
         ServiceError::Unusable { .. } => true,
         ServiceError::Proxy(_)
         | ServiceError::Unavailable(_)
-        | ServiceError::InvalidResponse { .. } => false,
+        | ServiceError::InvalidResponse { .. }
+        | ServiceError::UntrustedServer { .. } => false,
     }
 }
 

@@ -10,7 +10,6 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::exhaustion::exhausted_resource;
-use super::proxy::Route;
 use super::transport::TransportError;
 use crate::environment;
 use crate::environment::Environment;
@@ -195,12 +194,10 @@ pub fn authorities(
     limit: Duration,
 ) -> Result<Authorities, (String, Option<&'static str>)> {
     let found = run_with_timeout(limit, move || {
-        // Built as for a request, so that it fails in the same way.
-        super::client::build(certificate_file.as_deref(), limit, &Route::Direct)?;
-        let further = certificate_file.map(|path| {
-            let count = certificates_in(&path).map_or(0, |found| found.len());
-            (path, count)
-        });
+        let trusted = Trusted::read(&paths)?;
+        let bundles = trusted.system.iter().chain(&trusted.further);
+        let unreadable = bundles.map(|bundle| bundle.unreadable).sum();
+        let count = |bundle: Bundle| bundle.certificates.len();
         Ok(Authorities {
             system: trusted.system.map(count),
             further: paths.file.zip(trusted.further.map(count)),
@@ -216,10 +213,10 @@ pub fn authorities(
             TransportError::Local(reason)
             | TransportError::Network(reason)
             | TransportError::Unreachable(reason)
-            | TransportError::Untrusted(reason) => reason,
-            TransportError::NoAnswer { .. } => "they cannot be read in time".to_owned(),
-            TransportError::Proxy(refusal) => refusal.to_string(),
-        })
+            | TransportError::Untrusted(reason),
+        )) => Err((reason, None)),
+        Some(Err(TransportError::Proxy(refusal))) => Err((refusal.to_string(), None)),
+    }
 }
 
 /// Whether the system's authorities are in files. macOS and Windows check each certificate

@@ -8,6 +8,7 @@ use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::Url;
 use reqwest::blocking::Client;
 use reqwest::blocking::ClientBuilder;
 use reqwest::header::HeaderValue;
@@ -20,9 +21,11 @@ use super::exhaustion::cause_of;
 use super::exhaustion::exhausted_resource;
 use super::exhaustion::local_error;
 use super::exhaustion::root_cause;
-use super::name_lookup::SystemLookup;
+use super::name_lookup::NameLookup;
 use super::proxy::Proxy;
 use super::proxy::Route;
+use super::tls_error::UnverifiedServer;
+use super::tls_error::untrusted_server;
 use super::transport::Authorization;
 use super::transport::Body;
 use super::transport::Method;
@@ -56,7 +59,7 @@ impl Https {
     /// `certificate_paths`.
     pub fn trusting(certificate_paths: CertificatePaths) -> Self {
         Self {
-            certificate_file,
+            certificate_paths,
             clients: RefCell::default(),
         }
     }
@@ -67,17 +70,17 @@ impl Https {
         if let Some((_, client)) = known {
             return Ok(Client::clone(client));
         }
-        let certificate_file = self.certificate_file.clone();
+        let certificate_paths = self.certificate_paths.clone();
         let connect_timeout = request.connect_timeout;
         let route = request.route.clone();
         // Reading a certificate file may never end (a pipe, say).
         let client = try_with_timeout(request.timeout, move || {
-            build(certificate_file.as_deref(), connect_timeout, &route)
+            build(&certificate_paths, connect_timeout, &route)
         })
         .unwrap_or_else(|unfinished| {
             Err(local_error(unfinished).unwrap_or_else(|| {
                 let reason = "the trusted certificate authorities cannot be read in time";
-                TransportError::Untrusted(reason.into())
+                no_authorities(reason.to_owned())
             }))
         })?;
         clients.push((request.route.clone(), ManuallyDrop::new(client.clone())));
@@ -90,21 +93,11 @@ fn build(
     connect_timeout: Duration,
     route: &Route,
 ) -> Result<Client, TransportError> {
-    // Fails only if a default is installed already, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = Client::builder()
-        .user_agent(USER_AGENT)
-        .dns_resolver(Arc::new(SystemLookup))
-        .redirect(Policy::none())
-        .connect_timeout(connect_timeout)
-        .tls_certs_merge(additional_certificates(certificate_file)?);
-    builder = match route {
-        Route::Direct => builder.no_proxy(),
-        Route::Proxy(proxy, _) => builder.proxy(reqwest_proxy(proxy)?),
-        Route::System => builder,
-    };
-    let advice = if cfg!(any(target_os = "macos", windows)) {
-        "check the system's certificates, and $SSL_CERT_FILE if it is set"
+    let trusted = Trusted::read(certificate_paths)?;
+    let certificates = trusted.certificates();
+    let builder = common_builder(connect_timeout, route)?;
+    let builder = if trusted.system.is_some() {
+        builder.tls_certs_only(certificates)
     } else {
         builder.tls_certs_merge(certificates)
     };
@@ -119,7 +112,10 @@ fn build(
         })
 }
 
-fn common_builder(connect_timeout: Duration, proxy: ProxyPolicy) -> ClientBuilder {
+fn common_builder(
+    connect_timeout: Duration,
+    route: &Route,
+) -> Result<ClientBuilder, TransportError> {
     // Fails only if a default is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = Client::builder()
@@ -127,10 +123,11 @@ fn common_builder(connect_timeout: Duration, proxy: ProxyPolicy) -> ClientBuilde
         .dns_resolver(Arc::new(NameLookup::default()))
         .redirect(Policy::none())
         .connect_timeout(connect_timeout);
-    match proxy {
-        ProxyPolicy::Direct => builder.no_proxy(),
-        ProxyPolicy::Proxied => builder,
-    }
+    Ok(match route {
+        Route::Direct => builder.no_proxy(),
+        Route::Proxy(proxy, _) => builder.proxy(reqwest_proxy(proxy)?),
+        Route::System => builder,
+    })
 }
 
 /// Returns a proxy as the HTTP library takes it.
@@ -195,7 +192,7 @@ fn send(client: &Client, request: &Request) -> Result<Response, TransportError> 
     };
     let response = builder.send().map_err(|error| {
         tunnel::refusal(&error, &request.route, &request.url)
-            .unwrap_or_else(|| transport_error(&error))
+            .unwrap_or_else(|| transport_error(&error, request))
     })?;
     let header = |name: &str| {
         let value = response.headers().get(name)?;
@@ -263,7 +260,8 @@ fn rustls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
 /// answer only explains why the certificate was not accepted.
 fn unverified_server(request: &Request) -> Option<UnverifiedServer> {
     let timeout = MAX_EXPLANATION_TIME.min(request.timeout);
-    let client = common_builder(timeout, request.proxy)
+    let client = common_builder(timeout, &request.route)
+        .ok()?
         .tls_danger_accept_invalid_certs(true)
         .tls_info(true)
         .timeout(timeout)

@@ -60,6 +60,27 @@ impl Settings {
         )
     }
 
+    fn apply_endpoint_variables(&mut self, environment: &Environment) -> Result<()> {
+        // It takes precedence, so the others need not be valid.
+        if environment.has(environment::IAM_ENDPOINT) {
+            return Ok(());
+        }
+        let selection = Selection::read(environment)?;
+        self.private_iam = selection.private;
+        if let Some((variable, endpoint)) = selection.endpoint {
+            let origin = DefinedIn::Variable(variable);
+            self.override_with(
+                "iam-endpoint",
+                origin,
+                Some(endpoint),
+                |settings, endpoint| {
+                    settings.production_iam_endpoint = Some(endpoint);
+                },
+            );
+        }
+        Ok(())
+    }
+
     /// Applies the variables of proxies. Invalid ones are no errors, because they are for all
     /// programs.
     fn apply_proxy_variables(&mut self, environment: &Environment) {

@@ -32,6 +32,16 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Zeroizing<String>, &'static str> {
     }
 }
 
+/// Returns why programs that read only plain UTF-8 cannot read these bytes: a phrase that
+/// begins with `it`. `None` for UTF-8 without a mark, and for bytes that are no text.
+pub(crate) fn deviation(bytes: &[u8]) -> Option<&'static str> {
+    if utf_16_units(bytes).is_some() {
+        return Some("it is UTF-16 text");
+    }
+    let has_mark = bytes.starts_with("\u{feff}".as_bytes());
+    has_mark.then_some("it begins with a byte order mark")
+}
+
 /// Returns the text without byte order marks at its beginning. Windows PowerShell may add one
 /// to a file that has one.
 pub(crate) fn without_mark(text: &str) -> &str {
@@ -116,6 +126,22 @@ mod tests {
                 Ok(text),
                 "{bytes:?}"
             );
+        }
+    }
+
+    #[test]
+    fn what_differs_from_plain_utf_8_is_named() {
+        for (bytes, expected) in [
+            (&b"{}"[..], None),
+            (b"", None),
+            (b"\xff", None),
+            (b"\xef\xbb\xbf{}", Some("byte order mark")),
+            (b"\xff\xfe{\0}\0", Some("UTF-16")),
+            (b"\0{\0}", Some("UTF-16")),
+        ] {
+            let named = deviation(bytes);
+            assert_eq!(named.is_some(), expected.is_some(), "{bytes:?}");
+            assert!(named.is_none_or(|named| named.contains(expected.unwrap_or_default())));
         }
     }
 

@@ -72,68 +72,6 @@ fn an_endpoint_may_be_written_with_its_path() {
 }
 
 #[test]
-fn only_certificates_of_trusted_authorities_are_accepted() {
-    let mut env = TestEnv::with_environment_key();
-    let authority = Authority::create(env.path("authority")).unwrap();
-    let cloud = Emulator::builder().tls(&authority, &[]).start().unwrap();
-    cloud
-        .accounts()
-        .add_api_key(ENVIRONMENT_KEY, Subject::user("tls"));
-    env.set("IBMCLOUD_IAM_API_ENDPOINT", cloud.url());
-    let outcome = env.get("us.icr.io");
-    outcome.is_client_error(&[
-        "$IBMCLOUD_API_KEY",
-        &cloud.url(),
-        "certificate",
-        "SSL_CERT_FILE",
-    ]);
-    assert_eq!(cloud.exchanges(), 0, "the key was not sent");
-
-    env.set("SSL_CERT_FILE", authority.certificate_path());
-    assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-tls");
-    assert_eq!(cloud.exchanges(), 1);
-
-    let another = Authority::create(env.path("another")).unwrap();
-    env.set("SSL_CERT_FILE", another.certificate_path());
-    env.get("us.icr.io").is_client_error(&["certificate"]);
-    assert_eq!(cloud.exchanges(), 1);
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn a_certificate_for_another_name_is_refused() {
-    let mut env = TestEnv::with_environment_key();
-    let authority = Authority::create(env.path("authority")).unwrap();
-    let builder = Emulator::builder().tls(&authority, &["us.icr.io"]);
-    let cloud = builder.listen(([127, 0, 0, 2], 0).into()).start().unwrap();
-    env.set("SSL_CERT_FILE", authority.certificate_path());
-    env.set(
-        "IBMCLOUD_IAM_API_ENDPOINT",
-        format!("https://{}", cloud.address()),
-    );
-    env.get("us.icr.io").is_client_error(&["certificate"]);
-    assert_eq!(cloud.exchanges(), 0);
-}
-
-#[test]
-fn an_unusable_certificate_file_is_named() {
-    let mut env = TestEnv::with_environment_key();
-    std::fs::write(env.path("empty.pem"), "").unwrap();
-    std::fs::write(
-        env.path("broken.pem"),
-        "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n",
-    )
-    .unwrap();
-    for name in ["missing.pem", "empty.pem", "broken.pem"] {
-        let path = env.path(name);
-        env.set("SSL_CERT_FILE", &path);
-        env.get("us.icr.io")
-            .is_client_error(&["$SSL_CERT_FILE", &path.display().to_string()]);
-    }
-    assert_eq!(env.cloud.exchanges(), 0);
-}
-
-#[test]
 fn unencrypted_requests_never_use_a_proxy() {
     let mut env = TestEnv::with_environment_key();
     for variable in ["http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"] {

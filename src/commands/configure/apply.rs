@@ -6,7 +6,7 @@ use super::Configuring;
 use super::files::ANOTHER_STATE_DIRECTORY;
 use super::files::MAX_ATTEMPTS;
 use super::files::absolute;
-use super::files::read;
+use super::files::read_encoded;
 use super::files::replace_error;
 use super::files::state_directory;
 use super::files::sweep;
@@ -142,11 +142,8 @@ impl Configuring<'_> {
         plan: &Plan,
         hosts: &[String],
     ) -> anyhow::Result<Change> {
-        let former = plan.helper_plan.other_helpers.iter();
-        let former = |host: &String| former.clone().find(|(other, _)| other == host);
-        let hosts = hosts
-            .iter()
-            .map(|host| (host.clone(), former(host).map(|(_, helper)| helper.clone())));
+        let former = |host: &String| plan.helper_plan.former(host).map(str::to_owned);
+        let hosts = hosts.iter().map(|host| (host.clone(), former(host)));
         let change = Change::new(
             (file.client, &absolute(&file.path)),
             hosts.collect(),

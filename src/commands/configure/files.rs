@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::PROGRAM;
 use crate::client_config::Client;
+use crate::client_config::busy;
 use crate::client_config::file;
 use crate::client_config::file::ReplaceError;
 use crate::client_config::json::Document;
@@ -98,6 +99,14 @@ pub(super) fn parse_error(path: &Path, error: &ParseError) -> Error {
         ParseError::Busy => "Close the other program, and try again".to_owned(),
     };
     Error::user(format!("{} was not changed: {error}", path.display())).with_hint(hint)
+}
+
+/// Returns how to get rid of a directory in the place of a client's file.
+pub(in crate::commands) fn directory_fix(path: &Path) -> String {
+    format!(
+        "A mount of a missing file creates such a directory. Remove it: rmdir {}",
+        path.display()
+    )
 }
 
 /// Returns the error for a file that was not replaced, with its hint.

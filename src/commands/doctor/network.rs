@@ -5,12 +5,10 @@ use std::time::Duration;
 use super::CheckContext;
 use super::Diagnostic;
 use super::Verdict;
+use super::certificates;
 use super::proxies;
 use crate::credentials::Broker;
 use crate::credentials::CredentialCheck;
-use crate::environment::CERTIFICATE_FILE;
-use crate::http::certificates;
-use crate::http::certificates::Authorities;
 use crate::iam::endpoint::Endpoint;
 use crate::iam::owner::Owner;
 use crate::login::LoginScope;
@@ -18,10 +16,6 @@ use crate::registry::Registry;
 use crate::registry::credential_check;
 use crate::settings::CredentialKind;
 use crate::time::Deadline;
-
-/// A directory of certificate authorities that replaces the system's
-/// (`rustls-native-certs`).
-const CERTIFICATE_DIRECTORY: &str = "SSL_CERT_DIR";
 
 /// A larger difference from IAM's clock causes a warning, in seconds. Clients compare a
 /// token's times with this machine's clock.
@@ -32,7 +26,7 @@ const SLOW: Duration = Duration::from_secs(3);
 
 pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
     let mut diagnostics = proxies::check(context);
-    diagnostics.push(certificates(context));
+    diagnostics.extend(certificates::check(context));
     let Some(broker) = context.broker() else {
         return diagnostics;
     };
@@ -52,48 +46,13 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
     let is_reached = answers.iter().all(|it| it.verdict != Verdict::Problem);
     diagnostics.extend(proxies::of_docker(context, is_reached));
     diagnostics.extend(answers);
-    let probe = CredentialCheck::new(&broker);
+    let probe = CredentialCheck::new(&broker, logins);
     diagnostics.extend(
         registries
             .iter()
             .flat_map(|registry| token(registry, &probe, &broker)),
     );
     diagnostics
-}
-
-/// Checks the certificate authorities.
-fn certificates(context: &CheckContext<'_>) -> Diagnostic {
-    const CHECK: &str = "certificates";
-    let environment = context.context.environment;
-    let file = environment.text(CERTIFICATE_FILE);
-    let file = file.ok().flatten().map(PathBuf::from);
-    let is_named = file.is_some();
-    let limit = context.settings.limits.attempt;
-    match (certificates::authorities(file, limit), is_named) {
-        (Ok(authorities), _) => {
-            let has_directory = environment.has(CERTIFICATE_DIRECTORY) && !is_named;
-            Diagnostic::ok(CHECK, trusted_authorities(&authorities, has_directory))
-        }
-        (Err(reason), true) => Diagnostic::problem(
-            CHECK,
-            reason,
-            format!("Set {CERTIFICATE_FILE} to a file of certificates (PEM), or unset it"),
-        ),
-        (Err(reason), false) => Diagnostic::new(CHECK, Verdict::Problem, reason, None),
-    }
-}
-
-fn trusted_authorities(authorities: &Authorities, has_directory: bool) -> String {
-    let count = authorities.system.map(|count| format!("{count} "));
-    let count = count.unwrap_or_default();
-    let base = if has_directory {
-        format!("the {count}certificate authorities in ${CERTIFICATE_DIRECTORY}")
-    } else {
-        format!("the system's {count}certificate authorities")
-    };
-    let additional = authorities.further.as_ref();
-    let additional = additional.map(|(path, count)| format!(" and {count} in {}", path.display()));
-    format!("trusts {base}{}", additional.unwrap_or_default())
 }
 
 /// Checks that IAM answers, how fast, and the difference from its clock.
