@@ -12,6 +12,8 @@ use docker_credential_icr::cli;
 use docker_credential_icr::context::Context;
 use docker_credential_icr::context::Stdio;
 use docker_credential_icr::context::SystemPaths;
+#[cfg(windows)]
+use docker_credential_icr::environment;
 use docker_credential_icr::environment::Environment;
 use docker_credential_icr::fs;
 use docker_credential_icr::http::OutageMarks;

@@ -23,7 +23,8 @@ const MAX_CERTIFICATE_FILE: u64 = 16 * 1024 * 1024;
 const SECTION_START: &[u8] = b"-----BEGIN ";
 
 /// Where Linux distributions store the system's certificate authorities (the list of
-/// Go's `crypto/x509`, `root_linux.go`). Other systems have none of these files.
+/// Go's `crypto/x509`, `root_linux.go`).
+#[cfg(all(unix, not(target_os = "macos")))]
 const SYSTEM_BUNDLES: [&str; 5] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
