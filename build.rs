@@ -35,12 +35,19 @@ fn main() {
     }
     let linker = Linker::of_this_build();
     let order = Path::new(&variable("CARGO_MANIFEST_DIR")).join(FUNCTION_ORDER);
-    for options in [
-        vec!["-T".to_owned(), order.display().to_string()],
-        // Compact relocations have a thirtieth of the size, and each start reads them.
-        vec!["-z".to_owned(), "pack-relative-relocs".to_owned()],
-    ] {
-        let arguments = linker.arguments(&options);
+    let order = order.display().to_string();
+    let mut options = vec![
+        ["-T", order.as_str()],
+        // No page of the file is mapped twice, as code and as data.
+        ["-z", "separate-code"],
+    ];
+    // Compact relocations have a thirtieth of the size, and each start reads them. musl knows them; of glibc, only the one
+    // that runs the program tells.
+    if linker.can_run() || variable("CARGO_CFG_TARGET_ENV") == "musl" {
+        options.push(["-z", "pack-relative-relocs"]);
+    }
+    for option in options {
+        let arguments = linker.arguments(&option);
         if linker.supports(&arguments) {
             link_with(&arguments);
         }
@@ -56,8 +63,7 @@ fn main() {
     }
     if let Ok(map) = env::var(LINK_MAP) {
         // With names of functions, because valgrind reports their real addresses only then.
-        let options = ["--strip-debug", "--no-demangle", &format!("-Map={map}")];
-        link_with(&linker.arguments(&options.map(str::to_owned)));
+        link_with(&linker.arguments(&["--strip-debug", "--no-demangle", &format!("-Map={map}")]));
     }
 }
 
@@ -85,10 +91,10 @@ impl Linker {
     }
 
     /// Returns rustc's arguments for options of the linker.
-    fn arguments(&self, options: &[String]) -> Vec<String> {
-        let options = options.iter().flat_map(|option| {
+    fn arguments(&self, options: &[&str]) -> Vec<String> {
+        let options = options.iter().flat_map(|&option| {
             let prefix = (!self.is_bare).then_some("-Xlinker");
-            prefix.into_iter().chain([option.as_str()])
+            prefix.into_iter().chain([option])
         });
         options
             .map(|option| format!("-Clink-arg={option}"))
