@@ -32,11 +32,20 @@ fn main() -> anyhow::Result<()> {
             let environment = environment::Environment::open(helper.as_ref())?;
             rows::profile(&environment, directory.as_ref())
         }
-        ["measure", helper, smallest, before, bound, rounds] => {
+        [
+            "measure",
+            helper,
+            smallest,
+            before,
+            bound,
+            max_faults,
+            rounds,
+        ] => {
             let comparison = rows::Comparison {
                 smallest: smallest.into(),
                 before: (!before.is_empty()).then(|| before.into()),
                 bound: bound.parse().context("the bound must be a number")?,
+                max_faults: max_faults.parse().context("the bound must be a number")?,
                 rounds: rounds.parse().context("ROUNDS must be a number")?,
             };
             let environment = environment::Environment::open(helper.as_ref())?;
