@@ -185,10 +185,9 @@ impl Environment {
         let shown = repeatable::path(path);
         let holder = format!("the file {shown} named in ${name}");
         let content = self.secret_file(path).map_err(|reason| {
-            Error::user(format!("cannot read {holder}: {reason}")).with_hint(format!(
-                "Use the path of a file with the {kind}, or set the variable to the {kind}",
-                kind = kind.name()
-            ))
+            Error::user(format!("cannot read {holder}: {reason}")).with_hint(
+                "Use the path of a file with the secret, or set the variable to the secret",
+            )
         })?;
         input::read(kind, content.expose())
             .map(Some)

@@ -36,7 +36,7 @@ const MAX_PATH: usize = 256;
 type Sign = (fn(&str) -> bool, &'static str);
 
 /// What no secret of IBM Cloud has, in the order in which it is checked.
-const SIGNS: [Sign; 21] = [
+const SIGNS: [Sign; 20] = [
     (str::is_empty, "it is empty"),
     (
         is_unexpanded_variable,
@@ -81,23 +81,24 @@ const SIGNS: [Sign; 21] = [
         "it contains NUL characters, so it is no text",
     ),
     (
-        |text| text.contains([' ', '\t']),
-        "it has more than one word",
-    ),
-    (
         |text| text.starts_with(OPENING) || text.ends_with(OPENING),
         "it has a quotation mark at one end",
     ),
     (has_invisible, "it contains invisible characters"),
     (
-        |text| !text.bytes().all(|byte| byte.is_ascii_graphic()),
+        |text| {
+            !text
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() || byte == b' ')
+        },
         "it is not plain text",
     ),
     (|text| text.len() > MAX_LENGTH, "it is too long"),
 ];
 
 /// The signs of texts that are no API key and no passcode, but could be a token.
-const KEY_SIGNS: [Sign; 5] = [
+const KEY_SIGNS: [Sign; 6] = [
+    (is_words, "it has more than one word"),
     (
         assignment::is_assignment,
         "it is an assignment (NAME=VALUE), but not of an API key",
@@ -116,6 +117,9 @@ const KEY_SIGNS: [Sign; 5] = [
         "it is a word that programs write for a missing value",
     ),
 ];
+
+/// The sign of texts that are no token, which is one word.
+const TOKEN_SIGNS: [Sign; 1] = [(|text| text.contains(' '), "it has more than one word")];
 
 const OPENING: [char; 3] = ['"', '\'', '`'];
 
@@ -147,7 +151,7 @@ impl Unusable {
         }
         let signs = match kind {
             SecretKind::ApiKey | SecretKind::Passcode => &KEY_SIGNS[..],
-            _ => &[],
+            _ => &TOKEN_SIGNS,
         };
         let mut signs = SIGNS.iter().chain(signs);
         let found = signs.find(|(is_found, _)| is_found(text));
@@ -222,6 +226,15 @@ fn is_example(text: &str) -> bool {
         || WORDS.contains(&&*word)
         || word.starts_with("your") && (word.contains("key") || word.contains("token"))
         || is_variable && NAMES.contains(&&*word)
+}
+
+/// Returns whether a text is several keys or words of a language. A secret with spaces and symbols
+/// may be a key of another IAM.
+fn is_words(text: &str) -> bool {
+    let is_of_words = |character: char| {
+        character.is_ascii_alphanumeric() || " _-.,:;'\"!?()/@".contains(character)
+    };
+    text.contains(' ') && text.chars().all(is_of_words)
 }
 
 /// `****`, `••••`, `xxxx…`.
