@@ -282,7 +282,7 @@ fn the_examples_create_files_that_only_the_user_can_read() {
     let examples: Vec<&str> = lines
         .filter(|line| line.contains(" print ") && line.contains(".json"))
         .collect();
-    assert_eq!(examples.len(), 3, "{examples:?}");
+    assert_eq!(examples.len(), 4, "{examples:?}");
     for example in examples {
         let program = env!("CARGO_BIN_EXE_docker-credential-icr");
         let script = example.replace("docker-credential-icr", program);
@@ -290,11 +290,8 @@ fn the_examples_create_files_that_only_the_user_can_read() {
         shell.args(["-c", &format!("umask 022\n{script}")]);
         env.apply_to(&mut shell);
         assert!(shell.status().expect("a shell").success(), "{example}");
-        let name = if example.contains("kaniko") {
-            "kaniko.json"
-        } else {
-            "auth.json"
-        };
+        let (_, target) = example.split_once("> ").expect("a redirection");
+        let (name, _) = target.split_once(')').expect("a subshell");
         let mode = std::fs::metadata(env.path(name)).expect("a file");
         assert_eq!(mode.permissions().mode() & 0o777, 0o600, "{example}");
         std::fs::remove_file(env.path(name)).expect("the test may change it");

@@ -38,7 +38,7 @@ const PROXY_HINT: &str = "Check the proxy settings, and whether this network has
 struct Reason {
     /// Parts of its message, in lower case.
     signs: &'static [&'static str],
-    /// What it is, after `because of`.
+    /// What it is, in parentheses after the message.
     cause: &'static str,
     hint: &'static str,
 }
@@ -187,12 +187,12 @@ fn rejection(registry: &Registry, status: u16, body: &[u8], credential: &Credent
         "See https://cloud.ibm.com/docs/Registry?topic=Registry-troubleshoot-auth-req",
         |reason| reason.hint,
     );
-    let cause = known.map(|reason| format!(" because of {}", reason.cause));
+    let cause = known.map(|reason| format!(" (reason: {})", reason.cause));
     let cause = cause.unwrap_or_default();
     let words = words.trim_end_matches('.');
     let username = &credential.username;
     Error::user(format!(
-        "{registry} rejected the user name '{username}'{cause} (HTTP {status}): {words}"
+        "{registry} rejected the user name '{username}' (HTTP {status}): {words}{cause}"
     ))
     .with_hint(hint)
 }
@@ -272,7 +272,7 @@ mod tests {
             (
                 403,
                 "Private-only access is enabled on this account, but this request was over the public network. You must access this account over the private network",
-                "because of private-only access",
+                "(reason: private-only access)",
             ),
             (
                 403,
@@ -282,18 +282,22 @@ mod tests {
             (
                 403,
                 "Access is denied by a context-based restriction rule.",
-                "because of a context-based restriction (",
+                "(reason: a context-based restriction)",
             ),
             (
                 403,
                 "Your account has exceeded its pull traffic quota for the current month.",
-                "because of a quota",
+                "(reason: a quota)",
             ),
-            (401, "Insufficient scope", "because of insufficient scope"),
+            (
+                401,
+                "Insufficient scope",
+                "(reason: insufficient scope: a missing role",
+            ),
             (
                 403,
                 "You are not authorized to access the specified resource.",
-                "because of a missing role, or",
+                "(reason: a missing role, or",
             ),
             (
                 401,
@@ -303,7 +307,7 @@ mod tests {
             (
                 401,
                 "The request comes from an IP address that is not allowed.",
-                "because of the allowlist of IP addresses",
+                "(reason: the allowlist of IP addresses)",
             ),
             (418, "I am a teapot", "troubleshoot-auth-req"),
         ] {
