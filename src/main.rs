@@ -55,7 +55,7 @@ fn main() -> ExitCode {
         clock: &SystemClock::start(),
         config_directory: dirs::config_dir(),
         locks: LockDirectory::at(state.as_ref().map(|state| state.join("locks"))),
-        outage_marks: OutageMarks::at(state.clone()),
+        outage_marks: OutageMarks::at(mark_directories(state.clone())),
         machine_name: &|| machine_name(&environment),
         legacy_logins: &|registries| legacy::logins(&environment, state.as_deref(), registries),
         open_keychains: &|settings, prompting| {
@@ -121,6 +121,13 @@ fn start_background_refresh(registry: &Registry, environment: &Environment) -> b
     }
     let _ = environment;
     background_refresh::start(registry)
+}
+
+/// Returns the directories of marks: that of the locks, or the runtime directory if the home
+/// directory is read-only.
+fn mark_directories(state: Option<PathBuf>) -> impl Iterator<Item = PathBuf> {
+    let runtime = dirs::runtime_dir().map(|directory| directory.join(PROGRAM));
+    state.into_iter().chain(runtime)
 }
 
 /// Returns the directory of locks. The cache directory is the same in all sessions, unlike

@@ -8,7 +8,9 @@ use crate::client_config::Machine;
 use crate::client_config::docker_proxy;
 use crate::error::Error;
 use crate::error::Result;
+use crate::http::Http;
 use crate::http::MAX_ATTEMPTS;
+use crate::iam::Iam;
 use crate::iam::TokenResponse;
 use crate::lock::Lock;
 use crate::registry::Registry;
@@ -28,6 +30,12 @@ use crate::token_cache::Cached;
 /// Failures that took this long are cached although they may be temporary, so that
 /// parallel processes do not wait again.
 const SLOW_EXCHANGE: Duration = Duration::from_secs(5);
+
+/// How long a process with a token that still works waits for the lock, and for an answer.
+const BRIEF: Duration = Duration::from_secs(3);
+
+/// After a failure that took this long, other processes with a token do not try.
+const NOTICEABLE: Duration = Duration::from_secs(1);
 
 /// The longest time for which a refresh token is cached: it may be valid for days, but
 /// IAM ends an unused session sooner.
@@ -53,10 +61,10 @@ impl Broker<'_> {
         let source = request.identity.source();
         let prepared = self.prepare(request);
         // Half of the time is for the lock, half for the request.
-        let lock = self.context.locks.lock_identity(
-            key.as_str(),
-            request.deadline.remaining(self.context.clock) / 2,
-        );
+        let half = request.deadline.remaining(self.context.clock) / 2;
+        let has_token = min_lifetime == MinLifetime::Any && tokens.secret(&key).is_some();
+        let timeout = if has_token { half.min(BRIEF) } else { half };
+        let lock = self.context.locks.lock_identity(key.as_str(), timeout);
         let (cached, is_refresh_due) = tokens.get_with_refresh_due(&key);
         let cached_secret = cached.secret().cloned();
         let old = match cached.for_source(&source) {
@@ -69,7 +77,13 @@ impl Broker<'_> {
                 _ => Some(secret),
             },
         };
-        let (outcome, took_long) = self.exchange(request, prepared, old.is_some());
+        let started = self.context.clock.elapsed();
+        let tries = if has_fallback || old.is_some() {
+            Tries::OneBrief
+        } else {
+            Tries::Several
+        };
+        let (outcome, took_long) = self.exchange(request, prepared, tries);
         match (outcome, old) {
             (Ok(issued_token), _) => {
                 tokens.insert(&key, &issued_token.secret, issued_token.lifetime);
@@ -80,7 +94,7 @@ impl Broker<'_> {
             }
             (Err(error), Some(secret)) if !error.is_rejection() => {
                 tracing::warn!(%error, "the cached token is used once more");
-                if took_long {
+                if self.context.clock.elapsed() - started >= NOTICEABLE {
                     tokens.record_refresh_attempt(&key);
                 }
                 Ok(secret)
@@ -96,30 +110,24 @@ impl Broker<'_> {
         }
     }
 
-    /// Requests a token from IAM or the registry, and returns whether that was slow. With
-    /// a token that still works, the request is not retried.
+    /// Requests a token from IAM or the registry, and returns whether that was slow.
     pub(super) fn exchange(
         &self,
         request: &TokenRequest<'_>,
         prepared: Prepared<'_>,
-        has_fallback: bool,
+        tries: Tries,
     ) -> (Result<IssuedToken>, bool) {
         let identity = request.identity;
         let _span = tracing::debug_span!("exchange", source = identity.source()).entered();
         let started = self.context.clock.elapsed();
-        let max_attempts = if has_fallback || request.has_fallback {
-            1
-        } else {
-            MAX_ATTEMPTS
-        };
         let outcome = match prepared {
             Prepared::Access(access) => {
-                access.and_then(|access| self.registry_token(request, access, max_attempts))
+                access.and_then(|access| self.registry_token(request, access, tries))
             }
             Prepared::Base(base, token) => {
-                token.and_then(|token| self.profile_token(request, &base, &token, max_attempts))
+                token.and_then(|token| self.profile_token(request, &base, &token, tries))
             }
-            Prepared::IdentityOnly => self.iam_token(request, max_attempts),
+            Prepared::IdentityOnly => self.iam_token(request, tries),
         };
         (
             outcome.map_err(|error| self.with_docker_proxy(error)),
@@ -147,10 +155,17 @@ impl Broker<'_> {
         error.with_hint(hint)
     }
 
-    fn iam_token(&self, request: &TokenRequest<'_>, max_attempts: u32) -> Result<IssuedToken> {
-        let iam = self
-            .iam(request.identity.endpoint(), max_attempts, request.deadline)
-            .avoiding_outages();
+    fn patient_iam(&self, request: &TokenRequest<'_>, tries: Tries) -> Iam<'_> {
+        let endpoint = request.identity.endpoint();
+        let iam = self.iam(endpoint, tries.max_attempts(), request.deadline);
+        Iam {
+            http: tries.limit(iam.http),
+            ..iam
+        }
+    }
+
+    fn iam_token(&self, request: &TokenRequest<'_>, tries: Tries) -> Result<IssuedToken> {
+        let iam = self.patient_iam(request, tries);
         let response = request.identity.exchange(&iam, request.wanted)?;
         self.wanted_part(response, request)
     }
@@ -193,11 +208,9 @@ impl Broker<'_> {
         request: &TokenRequest<'_>,
         base: &Base<'_>,
         token: &Secret,
-        max_attempts: u32,
+        tries: Tries,
     ) -> Result<IssuedToken> {
-        let iam = self
-            .iam(request.identity.endpoint(), max_attempts, request.deadline)
-            .avoiding_outages();
+        let iam = self.patient_iam(request, tries);
         let response = base.assume(&iam, token).inspect_err(|error| {
             if error.is_user() {
                 request.context.tokens.remove(&base.identity.key());
@@ -210,9 +223,9 @@ impl Broker<'_> {
         &self,
         request: &TokenRequest<'_>,
         access: Access,
-        max_attempts: u32,
+        tries: Tries,
     ) -> Result<IssuedToken> {
-        let http = self.http(max_attempts, request.deadline).avoiding_outages();
+        let http = tries.limit(self.http(tries.max_attempts(), request.deadline));
         let api = self.registry_client(request.registry, access.clone(), None, http)?;
         let token = own_tokens::create(&api, &self.owner_tag(request))?;
         Ok(IssuedToken {
@@ -300,6 +313,36 @@ impl<'a> TokenRequest<'a> {
     }
 }
 
+/// How often a request is sent, and how long the caller waits.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(super) enum Tries {
+    /// Until the deadline.
+    Several,
+    /// Once: no client waits.
+    One,
+    /// Once and not for long: the caller has a token that still works.
+    OneBrief,
+}
+
+impl Tries {
+    fn max_attempts(self) -> u32 {
+        match self {
+            Self::Several => MAX_ATTEMPTS,
+            Self::One | Self::OneBrief => 1,
+        }
+    }
+
+    /// Returns the client of these attempts, which asks no service that has just not answered
+    /// another process.
+    fn limit(self, http: Http<'_>) -> Http<'_> {
+        let mut http = http.avoiding_outages();
+        if self == Self::OneBrief {
+            http.limits.attempt = http.limits.attempt.min(BRIEF);
+        }
+        http
+    }
+}
+
 /// The credentials that an exchange starts with.
 pub(super) enum Prepared<'a> {
     /// The access to the registry's management API.
@@ -351,160 +394,4 @@ impl IssuedToken {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::rc::Rc;
-
-    use super::super::test_support::START;
-    use super::super::test_support::TestMachine;
-    use super::super::test_support::form_fields;
-    use super::super::test_support::registry;
-    use super::*;
-    use crate::http::transport::Authorization;
-    use crate::iam::grant::Client;
-    use crate::keychain::KeychainError;
-    use crate::lock::LockDirectory;
-    use crate::login::LoginScope;
-    use crate::login::Logins;
-
-    #[test]
-    fn during_an_outage_the_old_token_is_used_until_its_last_minute() {
-        let machine = TestMachine::with_login("iamapikey", "key");
-        machine.get("us.icr.io").unwrap();
-        machine.fail_iam_with(503);
-        machine.clock.now.set(START + 3539);
-        machine.assert_get("us.icr.io", "iambearer:access-1");
-        machine.clock.now.set(START + 3540);
-        assert!(matches!(
-            machine.get("us.icr.io"),
-            Err(error) if error.is_temporary()
-        ));
-    }
-
-    #[test]
-    fn an_old_token_does_not_hide_a_rejected_login() {
-        let machine = TestMachine::with_login("iamapikey", "key");
-        machine.get("us.icr.io").unwrap();
-        machine.fail_iam_with(400);
-        machine.clock.advance(Duration::from_secs(1800));
-        assert!(matches!(
-            machine.get("us.icr.io"),
-            Err(error) if error.is_user()
-        ));
-    }
-
-    #[test]
-    fn a_failure_is_cached_for_seconds_and_deleted_by_a_new_login() {
-        let machine = TestMachine::with_login("iamapikey", "key");
-        machine.fail_iam_with(400);
-        let first = machine.get("us.icr.io").unwrap_err();
-        assert_eq!(machine.get("us.icr.io"), Err(first), "the same text again");
-        assert_eq!(machine.request_count(), 1);
-        *machine.iam.status.borrow_mut() = None;
-        machine.store("us.icr.io", "iamapikey", "key").unwrap();
-        machine.assert_get("us.icr.io", "iambearer:access-2");
-    }
-
-    #[test]
-    fn a_rotated_refresh_token_replaces_the_stored_one_everywhere() {
-        let machine = TestMachine::with_login("iamrefresh", "first");
-        machine.store("de.icr.io", "iamrefresh", "first").unwrap();
-        machine.store("uk.icr.io", "iamrefresh", "another").unwrap();
-        for (host, token) in [
-            ("us.icr.io", "access-1"),
-            ("de.icr.io", "access-1"),
-            ("uk.icr.io", "access-2"),
-        ] {
-            assert_eq!(machine.get(host), Ok(format!("iambearer:{token}")));
-        }
-        machine.clock.advance(Duration::from_secs(2000));
-        machine.get("de.icr.io").unwrap();
-        let asked = machine.iam.requests.borrow();
-        let sent: Vec<&str> = asked
-            .iter()
-            .map(|request| form_fields(request)[2].1)
-            .collect();
-        assert_eq!(sent, ["first", "another", "refresh-1"]);
-        assert!(asked.iter().all(|request| request.authorization
-            == Authorization::Basic {
-                username: Client::cli().id,
-                password: Client::cli().secret,
-            }));
-    }
-
-    #[test]
-    fn a_profile_is_assumed_with_the_service_ids_token() {
-        let machine = TestMachine::with_login("Profile-1", "key");
-        machine.assert_get("us.icr.io", "iambearer:access-2");
-        let asked = machine.iam.requests.borrow();
-        assert_eq!(
-            form_fields(&asked[1]),
-            [
-                ("grant_type", "urn:ibm:params:oauth:grant-type:assume"),
-                ("access_token", "access-1"),
-                ("profile_id", "Profile-1"),
-            ]
-        );
-    }
-
-    #[test]
-    fn without_locks_a_token_due_for_refresh_is_replaced_all_the_same() {
-        let mut machine = TestMachine::with_login("iamapikey", "key");
-        machine.locks = LockDirectory::at(None);
-        machine.get("us.icr.io").unwrap();
-        machine.clock.advance(Duration::from_secs(1800));
-        machine.assert_get("us.icr.io", "iambearer:access-2");
-    }
-
-    #[test]
-    fn during_an_outage_a_get_with_a_token_does_not_wait() {
-        let machine = TestMachine::with_login("iamapikey", "key");
-        machine.get("us.icr.io").unwrap();
-        machine.fail_iam_with(503);
-        machine.clock.now.set(START + 1800);
-        let (asked, elapsed) = (machine.request_count(), machine.clock.elapsed.get());
-        for _ in 0..26 {
-            machine.assert_get("us.icr.io", "iambearer:access-1");
-        }
-        assert_eq!(
-            machine.request_count() - asked,
-            26,
-            "each sends one request"
-        );
-        assert_eq!(machine.clock.elapsed.get(), elapsed, "without a pause");
-        *machine.iam.status.borrow_mut() = None;
-        assert_ne!(
-            machine.get("us.icr.io").as_deref(),
-            Ok("iambearer:access-1")
-        );
-    }
-
-    #[test]
-    fn after_a_slow_failure_other_processes_do_not_wait() {
-        let machine = TestMachine::with_login("iamapikey", "key");
-        machine.get("us.icr.io").unwrap();
-        machine.fail_iam_with(503);
-        machine.clock.now.set(START + 1800);
-        let clock = Rc::clone(&machine.clock);
-        let waiting = move || clock.advance(SLOW_EXCHANGE);
-        *machine.iam.on_request.borrow_mut() = Some(Box::new(waiting));
-        machine.get("us.icr.io").unwrap();
-        let asked = machine.request_count();
-        machine.get("us.icr.io").unwrap();
-        assert_eq!(machine.request_count(), asked);
-    }
-
-    #[test]
-    fn a_new_refresh_token_is_cached_while_the_keychain_cannot_be_written() {
-        let machine = TestMachine::with_login("iamrefresh", "first");
-        let durable = Rc::clone(&machine.durable);
-        let lock = move || durable.fail_with(Some(KeychainError::Locked("durable")));
-        *machine.iam.on_request.borrow_mut() = Some(Box::new(lock));
-        machine.assert_get("us.icr.io", "iambearer:access-1");
-        let cache = Logins::in_keychain(&*machine.keychains.tokens);
-        let login = cache
-            .read(&LoginScope::Registry(registry("us.icr.io")))
-            .unwrap()
-            .unwrap();
-        assert_eq!(login.secret.expose(), "refresh-1");
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 
 use super::Broker;
 use super::exchange::TokenRequest;
+use super::exchange::Tries;
 use crate::error::Result;
 use crate::lock::Lock;
 use crate::registry::Registry;
@@ -35,7 +36,7 @@ impl Broker<'_> {
         if matches!(lock, Lock::Busy) || !is_refresh_due {
             return Ok(());
         }
-        let issued_token = self.exchange(&request, prepared, true).0?;
+        let issued_token = self.exchange(&request, prepared, Tries::One).0?;
         context
             .tokens
             .insert(&key, &issued_token.secret, issued_token.lifetime);

@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::Outage;
 use super::ProxyRefusal;
 use super::ServiceError;
+use super::proxy::LOGIN_REQUIRED;
 use crate::digest;
 use crate::fs;
 use crate::fs::Missing;
@@ -38,10 +39,11 @@ const MAX_PAUSE: u64 = 60;
 /// The size limit of a mark, in bytes.
 const MAX_SIZE: u64 = 16 * 1024;
 
-/// The marks of all services, in a directory of this user.
+/// The marks of all services, in directories of this user. The first that can be written is
+/// used: a home directory may be read-only.
 #[derive(Clone, Debug, Default)]
 pub struct OutageMarks {
-    directory: Option<PathBuf>,
+    directories: Vec<PathBuf>,
 }
 
 /// What is known about a service.
@@ -107,7 +109,14 @@ impl Mark {
                 };
                 (holds, Finding::Outage(outage.clone()))
             }
-            ServiceError::Proxy(refusal) => (PROXY_REFUSAL, Finding::Proxy(refusal.clone())),
+            ServiceError::Proxy(refusal) => {
+                let holds = if refusal.status == LOGIN_REQUIRED {
+                    PROXY_REFUSAL
+                } else {
+                    QUICK_OUTAGE
+                };
+                (holds, Finding::Proxy(refusal.clone()))
+            }
             _ => return None,
         };
         Some(Self {
@@ -159,45 +168,53 @@ fn retry_at(outage: &Outage, now: u64) -> Option<u64> {
 
 impl OutageMarks {
     /// No marks: each process finds out for itself.
-    pub const NONE: Self = Self { directory: None };
+    pub const NONE: Self = Self {
+        directories: Vec::new(),
+    };
 
-    /// Uses files in `directory`, which is created when it is needed.
-    pub fn at(directory: Option<PathBuf>) -> Self {
-        Self { directory }
+    /// Uses files in the first of these directories that can be written. They are created when
+    /// they are needed.
+    pub fn at(directories: impl IntoIterator<Item = PathBuf>) -> Self {
+        Self {
+            directories: directories.into_iter().collect(),
+        }
     }
 
     /// Returns the mark of a service, whether it still holds or not.
     pub(super) fn read(&self, service: &str) -> Option<Mark> {
-        let path = self.path(service)?;
-        let file = fs::open_private(&path, Missing::Fail).ok()?;
-        let text = fs::read(file, MAX_SIZE).ok()?;
-        serde_json::from_slice(&text).ok()
+        self.paths(service).find_map(|path| {
+            let file = fs::open_private(&path, Missing::Fail).ok()?;
+            let text = fs::read(file, MAX_SIZE).ok()?;
+            serde_json::from_slice(&text).ok()
+        })
     }
 
     /// Writes the mark of a service. Without it, other processes find out for themselves.
     pub(super) fn write(&self, service: &str, mark: &Mark) {
-        let Some(path) = self.path(service) else {
-            return;
-        };
-        match write(&path, mark) {
-            Ok(()) => tracing::debug!(service, holds = mark.holds, "marked for other processes"),
-            Err(error) => tracing::debug!(service, %error, "cannot write the mark"),
+        let is_written = self.paths(service).any(|path| {
+            write(&path, mark)
+                .inspect_err(|error| tracing::debug!(%error, "cannot write a mark"))
+                .is_ok()
+        });
+        if is_written {
+            tracing::debug!(service, holds = mark.holds, "marked for other processes");
         }
     }
 
     /// Deletes the mark of a service.
     pub(super) fn remove(&self, service: &str) {
-        if let Some(path) = self.path(service) {
-            let rights = fs::act_as_owner(&path);
-            if rights.is_ok() {
+        for path in self.paths(service) {
+            if let Ok(_rights) = fs::act_as_owner(&path) {
                 let _ = std::fs::remove_file(path);
             }
         }
     }
 
-    fn path(&self, service: &str) -> Option<PathBuf> {
+    fn paths(&self, service: &str) -> impl Iterator<Item = PathBuf> {
         let name = format!("outage-{}", digest::fingerprint(&[service]));
-        Some(self.directory.as_deref()?.join(name))
+        self.directories
+            .iter()
+            .map(move |directory| directory.join(&name))
     }
 }
 

@@ -19,6 +19,9 @@ use crate::time::parse_http_date;
 /// How long to wait before the second attempt; doubled for each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(400);
 
+/// A service that did not answer for so long will not answer other processes either.
+const MIN_SILENCE: Duration = Duration::from_secs(5);
+
 /// The time over which processes that wait for the same moment are spread.
 const MAX_SPREAD: Duration = Duration::from_secs(1);
 
@@ -147,7 +150,7 @@ impl Http<'_> {
     /// Marks a service for other processes if this one has tried long or often enough.
     fn mark_outage(&self, error: &ServiceError, way: &Way, took: Duration) {
         // Less may be what a busy lock has left of the deadline.
-        let is_slow = took * 2 >= self.limits.attempt.min(self.limits.deadline);
+        let is_slow = took >= MIN_SILENCE.min(self.limits.deadline / 2);
         let is_silent = matches!(error, ServiceError::Unavailable(Outage::Silent { .. }));
         let is_tried = self.max_attempts > 1 && !is_silent;
         if !is_slow && !is_tried && !matches!(error, ServiceError::Proxy(_)) {

@@ -44,16 +44,6 @@ impl Iam<'_> {
         }
     }
 
-    /// Returns the same that sends nothing to an IAM that has just not answered another
-    /// process.
-    #[must_use]
-    pub fn avoiding_outages(self) -> Self {
-        Self {
-            http: self.http.avoiding_outages(),
-            ..self
-        }
-    }
-
     /// Returns a token for a grant.
     ///
     /// # Errors

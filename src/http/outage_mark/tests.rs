@@ -47,7 +47,10 @@ impl User {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         Self {
-            marks: OutageMarks::at(Some(directory.path().join("created/when/needed"))),
+            marks: OutageMarks::at([
+                "/proc/not-possible".into(),
+                directory.path().join("created/when/needed"),
+            ]),
             now: Cell::new(1_800_000_000),
             _directory: directory,
         }
@@ -228,8 +231,8 @@ fn the_time_until_the_next_request_counts_down() {
 #[test]
 fn what_is_no_mark_is_ignored() {
     let directory = tempfile::tempdir().unwrap();
-    let marks = OutageMarks::at(Some(directory.path().to_owned()));
-    let path = marks.path("https://service.example").unwrap();
+    let marks = OutageMarks::at([directory.path().to_owned()]);
+    let path = marks.paths("https://service.example").next().unwrap();
     for text in ["", "{", "[]", "{\"route\":\"direct\"}", "\u{fffd}"] {
         std::fs::write(&path, text).unwrap();
         assert_eq!(marks.read("https://service.example"), None, "{text}");
