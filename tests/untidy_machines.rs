@@ -292,3 +292,40 @@ fn without_persistent_keyrings_the_user_keyring_stores_logins_and_tokens() {
             .is_not_found();
     }
 }
+
+#[test]
+fn cached_tokens_leave_a_part_of_the_users_keys_to_other_programs() {
+    let Some(mut env) = root_env().and_then(|_| TestEnv::with_keychain()) else {
+        return;
+    };
+    set_mode(&env.path(""), 0o755);
+    support::copy_executable(PROGRAM, &env.path("docker-credential-icr"));
+    env.set("HOME", "/nonexistent");
+    for variable in ["XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"] {
+        env.unset(variable);
+    }
+    let keys: Vec<String> = (0..12)
+        .map(|index| format!("QUOTA-API-KEY-{index:02}-c9f1"))
+        .collect();
+    for key in &keys {
+        env.add_api_key(key, key);
+        env.set("IBMCLOUD_API_KEY", key);
+        as_user(&env, &["get"]).is_credential("iambearer");
+        let users = fs::read_to_string("/proc/key-users").expect("a kernel with keys");
+        let line = users
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("4711:"));
+        let bytes = line.and_then(|line| line.split_whitespace().last()?.split_once('/'));
+        let (used, max) = bytes.expect("the user has keys");
+        let [used, max] = [used, max].map(|number| number.parse::<u64>().expect("a number"));
+        assert!(used * 4 <= max * 3, "{used} of {max} bytes after {key}");
+    }
+    let requests = env.cloud.requests().len();
+    as_user(&env, &["get"]).is_credential("iambearer");
+    assert_eq!(
+        env.cloud.requests().len(),
+        requests,
+        "the newest token is cached"
+    );
+    succeeds(&as_user(&env, &["logout", "--all"]));
+}

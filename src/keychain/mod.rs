@@ -17,6 +17,7 @@ mod error;
 mod item;
 #[cfg(target_os = "linux")]
 mod kernel;
+pub mod key_quota;
 #[cfg(target_os = "linux")]
 mod layered;
 #[cfg(any(target_os = "macos", windows, test))]

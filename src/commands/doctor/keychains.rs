@@ -9,6 +9,8 @@ use crate::keychain::Backend;
 use crate::keychain::Item;
 use crate::keychain::Keychain;
 use crate::keychain::KeychainError;
+use crate::keychain::key_quota::KeyQuota;
+use crate::keychain::key_quota::MAX_SHARE;
 use crate::secret::Secret;
 use crate::settings::KeychainChoice;
 
@@ -21,9 +23,6 @@ const TEST_LIFETIME: Duration = Duration::from_secs(60);
 /// A keychain is slow if the four operations together take this long.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// A quota that is used to this percentage causes a warning.
-const QUOTA_WARNING: u64 = 80;
-
 /// The fix for a keychain that does not work.
 const SELECT_ANOTHER: &str = "Select another keychain with $ICR_KEYCHAIN";
 
@@ -33,9 +32,6 @@ const FREE_QUOTA: &str =
 
 /// The fix for a selected keychain that does not exist.
 const SELECT_AUTO: &str = "Set ICR_KEYCHAIN=auto, or `keychain = \"auto\"` in the settings file";
-
-/// The users' quotas of keys (`keyrings(7)`), below the root directory.
-const KEY_USERS: &str = "proc/key-users";
 
 pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
     if context.settings_error.is_some() {
@@ -138,17 +134,18 @@ fn fix(error: &KeychainError, choice: KeychainChoice) -> &'static str {
 /// Checks the user's quota of keys in the kernel.
 fn quota(context: &Context<'_>) -> Option<Diagnostic> {
     const CHECK: &str = "kernel-quota";
-    let text = std::fs::read_to_string(context.system_paths.root.join(KEY_USERS)).ok()?;
-    let quota = Quota::of(&text, user()?)?;
+    let quota = KeyQuota::of_user(&context.system_paths.root, user()?)?;
     let message = format!(
         "the kernel keyring uses {} of {} keys and {} of {} bytes",
         quota.keys, quota.max_keys, quota.bytes, quota.max_bytes
     );
-    Some(if quota.is_nearly_used() {
-        let message = format!("{message}; tokens are not cached when it is full");
-        Diagnostic::warning(CHECK, message, FREE_QUOTA)
-    } else {
+    Some(if quota.allows_tokens(0, 0) {
         Diagnostic::ok(CHECK, message)
+    } else {
+        let message = format!(
+            "{message}; above {MAX_SHARE} %, no tokens are cached, so that containers can still be started"
+        );
+        Diagnostic::warning(CHECK, message, FREE_QUOTA)
     })
 }
 
@@ -160,46 +157,6 @@ fn user() -> Option<u32> {
 #[cfg(not(unix))]
 fn user() -> Option<u32> {
     None
-}
-
-/// A user's line in `/proc/key-users` (`proc_key-users(5)`).
-#[derive(Debug, Eq, PartialEq)]
-struct Quota {
-    keys: u64,
-    max_keys: u64,
-    bytes: u64,
-    max_bytes: u64,
-}
-
-impl Quota {
-    /// Reads the user's line: `1000:    12 12/12 8/200 1500/20000`.
-    fn of(text: &str, user: u32) -> Option<Self> {
-        let fraction = |text: &str| {
-            let (used, max) = text.split_once('/')?;
-            Some((used.parse().ok()?, max.parse().ok()?))
-        };
-        text.lines().find_map(|line| {
-            let (id, rest) = line.split_once(':')?;
-            if id.trim().parse() != Ok(user) {
-                return None;
-            }
-            let fields: Vec<&str> = rest.split_whitespace().collect();
-            let (keys, max_keys) = fraction(fields.get(2)?)?;
-            let (bytes, max_bytes) = fraction(fields.get(3)?)?;
-            Some(Self {
-                keys,
-                max_keys,
-                bytes,
-                max_bytes,
-            })
-        })
-    }
-
-    fn is_nearly_used(&self) -> bool {
-        let is_full =
-            |used: u64, max: u64| used.saturating_mul(100) >= max.saturating_mul(QUOTA_WARNING);
-        is_full(self.keys, self.max_keys) || is_full(self.bytes, self.max_bytes)
-    }
 }
 
 #[cfg(test)]
@@ -226,20 +183,6 @@ mod tests {
         ] {
             let fix = fix(&error, choice);
             assert!(fix.contains(part), "{error:?}: {fix}");
-        }
-    }
-
-    #[test]
-    fn the_quota_of_a_user_is_read_from_the_key_users_file() {
-        let text =
-            "    0:    79 78/78 47/1000000 1020/25000000\n 1000:    12 12/12 8/200 16000/20000\n";
-        let quota = Quota::of(text, 1000).unwrap();
-        assert_eq!((quota.keys, quota.max_keys), (8, 200));
-        assert_eq!((quota.bytes, quota.max_bytes), (16_000, 20_000));
-        assert!(quota.is_nearly_used());
-        assert!(!Quota::of(text, 0).unwrap().is_nearly_used());
-        for (text, user) in [(text, 7), ("garbage", 0), ("0: 1 1/1 x/y 1/2", 0)] {
-            assert_eq!(Quota::of(text, user), None);
         }
     }
 }

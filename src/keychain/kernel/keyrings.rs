@@ -1,5 +1,7 @@
 //! The keyrings in which records are searched and added.
 
+use std::path::Path;
+
 use linux_keyutils::Key;
 use linux_keyutils::KeyError;
 use linux_keyutils::KeyRing;
@@ -7,6 +9,7 @@ use linux_keyutils::KeyRingIdentifier;
 
 use super::super::Kind;
 use super::super::SCHEMA;
+use super::super::key_quota::KeyQuota;
 use super::keys::is_own;
 use super::keys::kind;
 use super::keys::own_keys;
@@ -88,13 +91,35 @@ impl Keyrings {
 
     /// Deletes cached tokens and hints, which can be requested again.
     pub(super) fn make_room(&self) {
+        self.delete_short_lived_until(&|| false);
+    }
+
+    /// Returns whether a record that can be requested again may be added: the user's use of the
+    /// quota stays below a part of it. Otherwise deletes others, one after the other.
+    pub(super) fn make_room_for_token(&self, description: &str, bytes: usize) -> bool {
+        let is_allowed = || {
+            let quota = KeyQuota::of_user(Path::new("/"), own_uid());
+            quota.is_none_or(|quota| quota.allows_tokens(1, bytes as u64))
+        };
+        // A replaced record needs no more space.
+        if is_allowed() || !self.find(description).is_empty() {
+            return true;
+        }
+        self.delete_short_lived_until(&is_allowed);
+        is_allowed()
+    }
+
+    fn delete_short_lived_until(&self, is_enough: &dyn Fn() -> bool) {
         let short_lived = [Kind::Hint, Kind::Token].map(|kind| Some(kind.name()));
-        for (key, description) in self.list(SCHEMA) {
-            if short_lived.contains(&kind(&description)) {
-                // The kernel counts a deleted key until its next garbage collection, but a
-                // shorter payload at once. Errors mean that another process deleted it.
-                let _ = key.update(&b"-");
-                let _ = key.invalidate();
+        let mut records = self.list(SCHEMA);
+        records.retain(|(_, description)| short_lived.contains(&kind(description)));
+        for (key, _) in records {
+            // The kernel counts a deleted key until its next garbage collection, but a shorter
+            // payload at once. Errors mean that another process deleted it.
+            let _ = key.update(&b"-");
+            let _ = key.invalidate();
+            if is_enough() {
+                break;
             }
         }
     }

@@ -145,10 +145,15 @@ impl Store {
     }
 
     /// Adds a record, or replaces it. If the user's quota (20,000 bytes by default) is
-    /// exceeded, cached tokens are deleted first.
+    /// exceeded, cached tokens are deleted first. Tokens leave a part of it to other programs:
+    /// without any space, no container can be started.
     pub(super) fn write(&self, description: &str, secret: &Secret) -> Result<Key, KeyError> {
         let record = self.seal.seal(description, secret, random()?);
         let record = record.ok_or(KeyError::InvalidArguments)?;
+        let size = description.len() + record.len();
+        if !is_login(description) && !self.keyrings.make_room_for_token(description, size) {
+            return Err(KeyError::QuotaExceeded);
+        }
         match self.put(description, &record) {
             Err(KeyError::QuotaExceeded) => {
                 self.keyrings.make_room();
