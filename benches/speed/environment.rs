@@ -26,6 +26,10 @@ const API_KEY: &str = "measured-api-key";
 /// The registry of measurements that need only one.
 pub(crate) const REGISTRY: &str = "us.icr.io";
 
+/// The logins and all keys of [`Storage::FullKernel`].
+const LOGINS: usize = 1000;
+const KEYS: usize = 5000;
+
 /// Everything that a measurement needs. Keys, processes and files are removed when it is dropped.
 pub(crate) struct Environment {
     pub(crate) cloud: Emulator,
@@ -44,6 +48,8 @@ pub(crate) enum Storage {
     EnvironmentKey,
     /// All in the kernel keyring.
     Kernel,
+    /// All in the kernel keyring, with 1,000 logins among 5,000 keys.
+    FullKernel,
     /// The login in GNOME Keyring, tokens in the kernel keyring.
     Desktop,
     /// All in GNOME Keyring.
@@ -72,15 +78,10 @@ impl Environment {
 
     /// Returns `get` of a helper that has a cached token.
     pub(crate) fn hot(&self, storage: Storage) -> anyhow::Result<Program> {
-        let namespace = format!("{}-{}", self.namespace, storage as u8);
+        let namespace = self.namespace_of(storage);
         if !matches!(storage, Storage::EnvironmentKey) {
-            let login = format!(
-                r#"{{"ServerURL":"{REGISTRY}","Username":"iamapikey","Secret":"{API_KEY}"}}"#
-            );
-            self.run(
-                self.helper_command(storage, &namespace).arg("store"),
-                &login,
-            )?;
+            let mut store = self.helper_command(storage, &namespace);
+            self.run(store.arg("store"), &login(REGISTRY))?;
         }
         let mut command = self.helper_command(storage, &namespace);
         command.arg("get");
@@ -95,10 +96,32 @@ impl Environment {
         })
     }
 
+    /// Fills the kernel keyring for [`Storage::FullKernel`].
+    pub(crate) fn fill_kernel(&self) -> anyhow::Result<()> {
+        let namespace = self.namespace_of(Storage::FullKernel);
+        for number in 1..LOGINS {
+            let login = login(&format!("host-{number}.example.com"));
+            let mut store = self.helper_command(Storage::FullKernel, &namespace);
+            self.run(store.arg("store"), &login)?;
+        }
+        keys::add(&namespace, KEYS - LOGINS)
+    }
+
+    /// Returns a command of a helper that has a cached token.
+    pub(crate) fn with_token(&self, storage: Storage, verb: &str) -> anyhow::Result<Program> {
+        self.hot(storage)?;
+        let mut command = self.helper_command(storage, &self.namespace_of(storage));
+        command.arg(verb);
+        Ok(Program {
+            command,
+            input: self.input("")?,
+        })
+    }
+
     /// Returns `status` of a helper that has a cached token.
     pub(crate) fn status(&self, storage: Storage) -> anyhow::Result<Program> {
         self.hot(storage)?;
-        let namespace = format!("{}-{}", self.namespace, storage as u8);
+        let namespace = self.namespace_of(storage);
         let mut command = self.helper_command(storage, &namespace);
         command.arg("status");
         let answer = self.run(&mut command, "")?;
@@ -208,6 +231,10 @@ impl Environment {
         Ok(path)
     }
 
+    fn namespace_of(&self, storage: Storage) -> String {
+        format!("{}-{}", self.namespace, storage as u8)
+    }
+
     fn helper_command(&self, storage: Storage, namespace: &str) -> Command {
         let mut command = self.command(&self.helper);
         command
@@ -216,7 +243,7 @@ impl Environment {
             .env("SSL_CERT_FILE", self.authority.certificate_path());
         match storage {
             Storage::EnvironmentKey => command.env("IBMCLOUD_API_KEY", API_KEY),
-            Storage::Kernel => command.env("ICR_KEYCHAIN", "kernel"),
+            Storage::Kernel | Storage::FullKernel => command.env("ICR_KEYCHAIN", "kernel"),
             Storage::Desktop => command.env("DBUS_SESSION_BUS_ADDRESS", self.desktop.address()),
             Storage::SecretService => command
                 .env("ICR_KEYCHAIN", "secret-service")
@@ -224,6 +251,11 @@ impl Environment {
         };
         command
     }
+}
+
+/// Returns what a client sends to store a login for a host.
+fn login(host: &str) -> String {
+    format!(r#"{{"ServerURL":"{host}","Username":"iamapikey","Secret":"{API_KEY}"}}"#)
 }
 
 impl Drop for Environment {

@@ -1,30 +1,55 @@
-//! Removal of the helper's keys from the kernel keyring.
+//! The helper's keys in the kernel keyring.
 
-use linux_keyutils::KeyRing;
-use linux_keyutils::KeyRingIdentifier;
-use linux_keyutils::LinkNode;
+use keyutils_raw as raw;
+use keyutils_raw::KeyringSerial;
 
-/// The largest number of keys of one user.
-const MAX_KEYS: usize = 65_536;
+/// The longest description and the longest content of a keyring that are read, in bytes.
+const MAX_LENGTH: usize = 65_536;
+
+/// Adds keys to the user's keyring, as those of other programs and namespaces.
+///
+/// # Errors
+/// The quota does not allow it; that of an ordinary user is 200 keys.
+pub(crate) fn add(namespace: &str, count: usize) -> anyhow::Result<()> {
+    let ring = persistent_keyring()?;
+    for number in 0..count {
+        raw::add_key("user", &format!("other:{namespace}:{number}"), b"x", ring)?;
+    }
+    Ok(())
+}
 
 /// Removes the keys of every namespace that begins with `prefix`.
 pub(crate) fn remove(prefix: &str) {
-    let Ok(ring) = KeyRing::get_persistent(KeyRingIdentifier::Process) else {
+    let Ok(ids) = persistent_keyring().and_then(content) else {
         return;
     };
-    let links = ring.get_links(MAX_KEYS).map(|links| links.to_vec());
-    for link in links.unwrap_or_default() {
-        let LinkNode::Key(key) = link else { continue };
-        let ours = key.metadata().is_ok_and(|metadata| {
-            metadata
-                .get_description()
-                .split(':')
-                .nth(1)
-                .is_some_and(|name| name.starts_with(prefix))
-        });
-        if ours {
+    let (ids, _) = ids.as_chunks();
+    let keys = ids.iter().map(|id| i32::from_ne_bytes(*id));
+    for key in keys.filter_map(KeyringSerial::new) {
+        let namespace = namespace(key).unwrap_or_default();
+        if namespace.starts_with(prefix) {
             // It may have expired already.
-            let _ = key.invalidate();
+            let _ = raw::keyctl_invalidate(key);
         }
     }
+}
+
+fn persistent_keyring() -> anyhow::Result<KeyringSerial> {
+    let ring = raw::keyctl_get_persistent(u32::MAX, raw::KEY_SPEC_PROCESS_KEYRING);
+    Ok(ring?)
+}
+
+fn content(ring: KeyringSerial) -> anyhow::Result<Vec<u8>> {
+    let mut ids = vec![0; MAX_LENGTH];
+    let length = raw::keyctl_read(ring, Some(ids[..].as_mut().into()))?;
+    ids.truncate(length);
+    Ok(ids)
+}
+
+/// Returns the namespace in a description: `TYPE;UID;GID;PERMISSIONS;SCHEMA:NAMESPACE:…`.
+fn namespace(key: KeyringSerial) -> Option<String> {
+    let mut text = vec![0; MAX_LENGTH];
+    let length = raw::keyctl_describe(key, Some(text[..].as_mut().into())).ok()?;
+    let text = str::from_utf8(text.get(..length)?).ok()?;
+    Some(text.split(':').nth(1)?.to_owned())
 }

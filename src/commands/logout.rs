@@ -125,9 +125,11 @@ pub(crate) fn run(
     if arguments.revoke {
         outcome.delete_keys(&mut scopes, &logins, &broker, &warnings)?;
     }
-    outcome.delete_logins(&scopes, &logins, &broker);
     if arguments.all {
+        outcome.delete_logins(&scopes, |scope| broker.delete_login(scope));
         broker.delete_short_lived()?;
+    } else {
+        outcome.delete_logins(&scopes, |scope| broker.log_out(scope));
     }
     let is_left = |scope: &&LoginScope| !outcome.deleted.contains(scope);
     outcome.remaining = stored.iter().filter(is_left).cloned().collect();
@@ -238,11 +240,10 @@ impl Outcome {
     fn delete_logins(
         &mut self,
         scopes: &BTreeSet<LoginScope>,
-        logins: &LoginSnapshot<'_>,
-        broker: &Broker<'_>,
+        delete: impl Fn(&LoginScope) -> Result<bool>,
     ) {
         for scope in scopes {
-            match broker.log_out(scope, logins) {
+            match delete(scope) {
                 Ok(true) => self.deleted.push(scope.clone()),
                 Ok(false) => self.missing.push(scope.clone()),
                 Err(error) => self.failures.push(error.to_string()),

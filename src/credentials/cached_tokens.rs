@@ -1,5 +1,6 @@
 //! Which cached tokens belong to a login?
 
+use std::collections::BTreeSet;
 use std::iter;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use crate::error::Result;
 use crate::iam::endpoint::Endpoint;
 use crate::login::Login;
 use crate::login::LoginScope;
+use crate::registry::Registry;
 use crate::secret::Secret;
 use crate::settings::Profile;
 use crate::sources;
@@ -54,58 +56,65 @@ impl Broker<'_> {
     ) {
         let hinted_id = context.tokens.login_hint(scope).and_then(|hint| hint.id);
         context.tokens.remove_login_hint(scope);
-        for id in hinted_id.iter().chain(login.map(|login| &login.id)) {
-            if Some(id.as_str()) != except {
-                self.delete_tokens_of_id(id, context);
-            }
-        }
-        if let Some(login) = login.filter(|login| Some(&*login.id) != except) {
-            self.delete_tokens_of_id(&sources::base_id(login), context);
-        }
+        let changed = login.filter(|login| Some(&*login.id) != except);
+        let base_id = changed.map(sources::base_id);
+        let login_ids = hinted_id.iter().chain(login.map(|login| &login.id));
+        let old_ids = login_ids.filter(|id| Some(id.as_str()) != except);
+        let ids: Vec<&str> = old_ids.chain(&base_id).map(String::as_str).collect();
+        context.tokens.remove_all(self.cache_keys_of(&ids));
+        stored
     }
 
-    fn delete_tokens_of_id(&self, login_id: &str, context: &SourceContext<'_>) {
-        for key in self.cache_keys_of(login_id) {
-            context.tokens.remove(&key);
-        }
-    }
-
-    /// Returns all keys under which a token of a login may be cached: one for each IAM
+    /// Returns all keys under which a token of these logins may be cached: one for each IAM
     /// endpoint and trusted profile, with each profile of the settings and without one. The
     /// selected profile does not matter, because another environment may select another.
-    pub(super) fn cache_keys_of(&self, login_id: &str) -> Vec<CacheKey> {
-        let mut keys = Vec::new();
-        for profile in iter::once(None).chain(self.settings.profiles().map(Some)) {
+    pub(super) fn cache_keys_of(&self, login_ids: &[&str]) -> Vec<CacheKey> {
+        let registries: Vec<Registry> = self.settings.all_registries().collect();
+        let mut keys = BTreeSet::new();
+        for (key, is_of) in login_ids.iter().flat_map(|id| self.identities_of(id)) {
+            let registries = registries.iter().filter(|registry| is_of(registry));
+            keys.extend(registries.map(|registry| key.of_registry_token(registry)));
+            keys.extend([key.of_refresh_token(), key]);
+        }
+        keys.into_iter().collect()
+    }
+
+    /// Returns the keys of a login's access tokens, and which registries use each.
+    fn identities_of(
+        &self,
+        login_id: &str,
+    ) -> impl Iterator<Item = (CacheKey, fn(&Registry) -> bool)> {
+        let profiles = iter::once(None).chain(self.settings.profiles().map(Some));
+        profiles.flat_map(move |profile| {
             let trusted_profile = profile.and_then(|profile| profile.trusted_profile.as_ref());
             let id = match trusted_profile {
                 Some(trusted_profile) => trusted_profile.id_on_top_of(login_id),
                 None => login_id.to_owned(),
             };
-            for endpoint in self.endpoints_of(profile) {
-                let key = CacheKey::new(&endpoint, &id);
-                if !keys.contains(&key) {
-                    let registries = self.settings.all_registries();
-                    keys.extend(registries.map(|registry| key.of_registry_token(&registry)));
-                    keys.push(key.of_refresh_token());
-                    keys.push(key);
-                }
-            }
-        }
-        keys
+            let endpoints = self.endpoints_of(profile);
+            endpoints.map(move |(endpoint, is_of)| (CacheKey::new(&endpoint, &id), is_of))
+        })
     }
 
-    /// Returns the endpoints that may issue a registry's tokens with a profile.
-    fn endpoints_of(&self, profile: Option<&Profile>) -> impl Iterator<Item = Endpoint> {
+    /// Returns the endpoints that may issue tokens with a profile, and for which registries.
+    fn endpoints_of(
+        &self,
+        profile: Option<&Profile>,
+    ) -> impl Iterator<Item = (Endpoint, fn(&Registry) -> bool)> {
         let of_profile = move |is_staging| {
             let own =
                 profile.and_then(|profile| self.settings.iam_endpoint_of(profile, is_staging));
             own.unwrap_or_else(|| default_endpoint(is_staging))
         };
+        let is_any: fn(&Registry) -> bool = |_| true;
+        let is_public: fn(&Registry) -> bool = |registry| !registry.is_staging();
         let of_environment = self.settings.iam_endpoint().cloned();
-        [false, true]
-            .map(of_profile)
-            .into_iter()
-            .chain(of_environment)
+        [
+            (of_profile(false), is_public),
+            (of_profile(true), Registry::is_staging),
+        ]
+        .into_iter()
+        .chain(of_environment.map(|endpoint| (endpoint, is_any)))
     }
 }
 

@@ -124,11 +124,10 @@ impl Broker<'_> {
         context.logins.write(scope, &login)?;
         logins.record(scope, Some(login.clone()));
         // IAM may have rejected this login until the person fixed something else.
-        for key in self.cache_keys_of(&login.id) {
-            context.tokens.remove_failure(&key);
-        }
-        write_hint(scope, Some(&login), &context);
-        Ok(login)
+        let keys = self.cache_keys_of(&[&login.id]);
+        context.tokens.remove_failures(keys);
+        write_hint(scope, Some(&login), context);
+        Ok(())
     }
 
     /// Deletes the login for a scope and its cached tokens. Returns whether a login was
@@ -152,6 +151,18 @@ impl Broker<'_> {
         self.delete_cached_tokens(scope, known, None, &context);
         context.logins.delete(scope)?;
         logins.record(scope, None);
+        Ok(!matches!(previous, Ok(None)))
+    }
+
+    /// Deletes the login for a scope, but no cached tokens. Returns whether a login was stored.
+    ///
+    /// # Errors
+    /// The keychain cannot delete it.
+    pub fn delete_login(&self, scope: &LoginScope) -> Result<bool> {
+        let _lock = self.lock_login(scope);
+        let logins = self.stored_logins();
+        let previous = logins.read(scope);
+        logins.delete(scope)?;
         Ok(!matches!(previous, Ok(None)))
     }
 

@@ -7,9 +7,10 @@
 //! reboot only. `store` describes who can read the records, and how they are found in a user
 //! namespace.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use linux_keyutils::KeyError;
+use nix::errno::Errno;
 use once_cell::unsync::OnceCell;
 
 use super::Backend;
@@ -20,6 +21,7 @@ use super::Kind;
 use super::ListedItem;
 use crate::secret::Secret;
 
+mod keyctl;
 mod keyrings;
 mod keys;
 mod proc_keys;
@@ -27,7 +29,6 @@ mod seal_key;
 mod session_keyring;
 mod store;
 
-use keys::reason;
 use store::Store;
 
 /// The kernel keyring of the user.
@@ -86,7 +87,7 @@ impl Keychain for KernelKeyring {
         // Zero removes the timeout of an existing key. Records contain their expiry, so a
         // timeout that cannot be set does no harm.
         let seconds = lifetime.map_or(0, |lifetime| lifetime.as_secs().max(1));
-        let _ = key.set_timeout(usize::try_from(seconds).unwrap_or(usize::MAX));
+        let _ = key.set_timeout(u32::try_from(seconds).unwrap_or(u32::MAX));
         store
             .remove(&description, Some(key))
             .map_err(keychain_error)
@@ -111,6 +112,20 @@ impl Keychain for KernelKeyring {
         Ok(names.collect())
     }
 
+    fn names_within(&self, kind: Kind, max_calls: usize) -> Option<BTreeSet<String>> {
+        let prefix = self.prefix(kind.name());
+        let store = self.store().ok()?;
+        let descriptions = store.descriptions_within(&prefix, max_calls)?;
+        let name = |description: String| Some(description.strip_prefix(&prefix)?.to_owned());
+        Some(descriptions.into_iter().filter_map(name).collect())
+    }
+
+    fn delete_all(&self, kind: Kind) -> Result<(), KeychainError> {
+        self.store()?
+            .remove_all(&self.prefix(kind.name()))
+            .map_err(keychain_error)
+    }
+
     fn remove_unused(&self) {
         if let Ok(store) = self.store() {
             store.remove_unused_seal();
@@ -128,24 +143,12 @@ impl Keychain for KernelKeyring {
     }
 }
 
-fn keychain_error(error: KeyError) -> KeychainError {
-    if matches!(error, KeyError::QuotaExceeded) {
-        return KeychainError::QuotaExceeded("kernel keyring");
-    }
-    KeychainError::Refused(match error {
-        KeyError::InvalidArguments => "the secret is too large for the kernel keyring".into(),
-        other => format!("the kernel keyring refused ({})", reason(other)),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_kernel_without_keyrings_is_named_as_the_reason() {
-        // Linux, errno.h: ENOSYS.
-        assert!(reason(KeyError::Unknown(38)).contains("not implemented"));
-        assert!(reason(KeyError::AccessDenied).contains("AccessDenied"));
+fn keychain_error(error: Errno) -> KeychainError {
+    match error {
+        Errno::EDQUOT => KeychainError::QuotaExceeded("kernel keyring"),
+        Errno::EINVAL => {
+            KeychainError::Refused("the secret is too large for the kernel keyring".into())
+        }
+        other => KeychainError::Refused(format!("the kernel keyring refused ({})", other.desc())),
     }
 }

@@ -4,6 +4,7 @@
 //! Logins are stored in a durable keychain. Tokens expire within the hour and are cached
 //! where reading is fast, if possible in a keychain that deletes them at their expiry.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 use std::time::Duration;
@@ -97,13 +98,25 @@ pub trait Keychain: fmt::Debug {
     /// # Errors
     /// See [`KeychainError`].
     fn delete_short_lived(&self) -> Result<(), KeychainError> {
-        for kind in [Kind::Hint, Kind::Token] {
-            for listed in self.list(kind)? {
-                self.delete(&Item::new(kind, &listed.name))?;
-            }
-        }
+        self.delete_all(Kind::Hint)?;
+        self.delete_all(Kind::Token)?;
         self.remove_unused();
         Ok(())
+    }
+
+    /// Deletes all items of a kind.
+    ///
+    /// # Errors
+    /// See [`KeychainError`].
+    fn delete_all(&self, kind: Kind) -> Result<(), KeychainError> {
+        let mut items = self.list(kind)?.into_iter();
+        items.try_for_each(|listed| self.delete(&Item::new(kind, &listed.name)))
+    }
+
+    /// Returns the names of the items of a kind, if a list of them takes at most `max_calls`
+    /// calls. `None` is no error: each item can still be read.
+    fn names_within(&self, _kind: Kind, _max_calls: usize) -> Option<BTreeSet<String>> {
+        None
     }
 
     /// Deletes the keychain's own data if it contains no items any more. Nothing may be
@@ -293,6 +306,14 @@ impl<K: Keychain + ?Sized> Keychain for std::rc::Rc<K> {
 
     fn list(&self, kind: Kind) -> Result<Vec<ListedItem>, KeychainError> {
         (**self).list(kind)
+    }
+
+    fn delete_all(&self, kind: Kind) -> Result<(), KeychainError> {
+        (**self).delete_all(kind)
+    }
+
+    fn names_within(&self, kind: Kind, max_calls: usize) -> Option<BTreeSet<String>> {
+        (**self).names_within(kind, max_calls)
     }
 
     fn remove_unused(&self) {

@@ -49,8 +49,8 @@ impl Seal {
         Some([&[VERSION], &nonce[..], &text, tag.as_ref()].concat())
     }
 
-    /// Returns the secret in a record; `None` if it was sealed with another key or name.
-    pub fn open(&self, name: &str, mut record: Vec<u8>) -> Option<Secret> {
+    /// Returns the secret in a record, which is decrypted in place and overwritten; `None` if it was sealed with another key or name.
+    pub fn open(&self, name: &str, record: &mut [u8]) -> Option<Secret> {
         let (version, rest) = record.split_first_mut()?;
         let (nonce, ciphertext) = rest.split_at_mut_checked(NONCE_LEN)?;
         if *version != VERSION {
@@ -78,11 +78,11 @@ mod tests {
     #[test]
     fn a_record_opens_with_its_key_and_name_only() {
         let secret = Secret::new("hunter2");
-        let record = seal(1).seal("login:a", &secret, NONCE).unwrap();
+        let mut record = seal(1).seal("login:a", &secret, NONCE).unwrap();
         assert!(!record.windows(7).any(|window| window == b"hunter2"));
-        assert_eq!(seal(1).open("login:a", record.clone()), Some(secret));
-        assert_eq!(seal(1).open("login:b", record.clone()), None);
-        assert_eq!(seal(2).open("login:a", record), None);
+        assert_eq!(seal(1).open("login:a", &mut record.clone()), Some(secret));
+        assert_eq!(seal(1).open("login:b", &mut record.clone()), None);
+        assert_eq!(seal(2).open("login:a", &mut record), None);
     }
 
     #[test]
@@ -91,19 +91,19 @@ mod tests {
         for index in 0..record.len() {
             let mut changed = record.clone();
             changed[index] ^= 1;
-            assert_eq!(seal(1).open("a", changed), None, "byte {index}");
-            let truncated = record[..index].to_vec();
-            assert_eq!(seal(1).open("a", truncated), None, "{index} bytes");
+            assert_eq!(seal(1).open("a", &mut changed), None, "byte {index}");
+            let mut truncated = record[..index].to_vec();
+            assert_eq!(seal(1).open("a", &mut truncated), None, "{index} bytes");
         }
         for text in ["", "-", "{\"token\":{}}"] {
-            assert_eq!(seal(1).open("a", text.into()), None, "{text}");
+            assert_eq!(seal(1).open("a", &mut Vec::from(text)), None, "{text}");
         }
     }
 
     #[test]
     fn an_empty_secret_can_be_sealed() {
-        let record = seal(1).seal("a", &Secret::new(""), NONCE).unwrap();
-        assert_eq!(seal(1).open("a", record), Some(Secret::new("")));
+        let mut record = seal(1).seal("a", &Secret::new(""), NONCE).unwrap();
+        assert_eq!(seal(1).open("a", &mut record), Some(Secret::new("")));
     }
 
     #[test]

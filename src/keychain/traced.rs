@@ -1,5 +1,6 @@
 //! A keychain that logs each call as a span.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Backend;
@@ -69,6 +70,15 @@ impl<K: Keychain> Keychain for Traced<K> {
 
     fn list(&self, kind: Kind) -> Result<Vec<ListedItem>, KeychainError> {
         self.trace("list", &Item::new(kind, ""), || self.keychain.list(kind))
+    }
+
+    fn delete_all(&self, kind: Kind) -> Result<(), KeychainError> {
+        let item = Item::new(kind, "");
+        self.trace("delete all", &item, || self.keychain.delete_all(kind))
+    }
+
+    fn names_within(&self, kind: Kind, max_calls: usize) -> Option<BTreeSet<String>> {
+        self.keychain.names_within(kind, max_calls)
     }
 
     fn remove_unused(&self) {

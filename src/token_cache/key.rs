@@ -5,7 +5,7 @@ use crate::iam::endpoint::Endpoint;
 use crate::registry::Registry;
 
 /// The key of an identity at an IAM endpoint.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct CacheKey(String);
 
 impl CacheKey {

@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::error::Error;
 use crate::keychain::Item;
 use crate::keychain::Keychain;
+use crate::keychain::Kind;
 use crate::login::LoginHint;
 use crate::login::LoginScope;
 use crate::secret::Secret;
@@ -151,6 +152,22 @@ impl<'a> TokenCache<'a> {
         }
     }
 
+    /// Deletes what is cached for these identities.
+    pub fn remove_all(&self, keys: Vec<CacheKey>) {
+        for key in self.stored(keys) {
+            self.remove(&key);
+        }
+    }
+
+    /// Returns the keys under which something may be cached. Keychains list the items if that
+    /// takes fewer calls than a search for each.
+    fn stored(&self, mut keys: Vec<CacheKey>) -> Vec<CacheKey> {
+        if let Some(names) = self.keychain.names_within(Kind::Token, keys.len()) {
+            keys.retain(|key| names.contains(key.as_str()));
+        }
+        keys
+    }
+
     /// Deletes what is cached for an identity.
     pub fn remove(&self, key: &CacheKey) {
         self.delete(&Item::token(key.as_str()));
@@ -207,10 +224,12 @@ impl<'a> TokenCache<'a> {
         }
     }
 
-    /// Deletes the last failure to get a token.
-    pub fn remove_failure(&self, key: &CacheKey) {
-        if self.last_failure(key).is_some() {
-            self.remove(key);
+    /// Deletes the last failures to get a token.
+    pub fn remove_failures(&self, keys: Vec<CacheKey>) {
+        for key in self.stored(keys) {
+            if self.last_failure(&key).is_some() {
+                self.remove(&key);
+            }
         }
     }
 

@@ -14,10 +14,8 @@ mod linux {
     use docker_credential_icr::keychain::seal::KeyBytes;
     use docker_credential_icr::keychain::seal::Seal;
     use docker_credential_icr::secret::Secret;
-    use linux_keyutils::Key;
-    use linux_keyutils::KeyRing;
-    use linux_keyutils::KeyRingIdentifier;
-    use linux_keyutils::LinkNode;
+    use keyutils_raw as raw;
+    use keyutils_raw::KeyringSerial;
     use serde_json::Value;
 
     /// Checks that this process may use the persistent keyring.
@@ -25,9 +23,8 @@ mod linux {
     /// # Errors
     /// It may not; the text says why.
     pub(crate) fn available() -> Result<(), String> {
-        KeyRing::get_persistent(KeyRingIdentifier::Process)
-            .map(|_| ())
-            .map_err(|error| error.to_string())
+        let ring = raw::keyctl_get_persistent(u32::MAX, raw::KEY_SPEC_PROCESS_KEYRING);
+        ring.map(drop).map_err(|error| error.to_string())
     }
 
     /// The keys of one namespace.
@@ -78,20 +75,19 @@ mod linux {
             }
         }
 
-        fn change(&self, key: Key, name: &str, change: impl FnOnce(&mut Value)) {
+        fn change(&self, key: KeyringSerial, name: &str, change: impl FnOnce(&mut Value)) {
             let description = format!("{}{name}", self.prefix);
-            let record = key.read_to_vec().expect("a key of this user");
+            let mut record = content(key).expect("a key of this user");
             let record = self
                 .seal()
-                .open(&description, record)
+                .open(&description, &mut record)
                 .expect("a seal of this user");
             let mut record: Value = serde_json::from_str(record.expose()).expect("a JSON record");
             change(&mut record);
             let record = Secret::new(record.to_string());
             // A test changes each record only once, so this nonce is used once.
             let record = self.seal().seal(&description, &record, [1; 12]);
-            key.update(&record.expect("a seal"))
-                .expect("a key of this user");
+            raw::keyctl_update(key, &record.expect("a seal")).expect("a key of this user");
         }
 
         /// Deletes all cached tokens, as the kernel does when they expire.
@@ -99,6 +95,65 @@ mod linux {
             for (key, _) in self.of_kind("token") {
                 remove(key);
             }
+        }
+
+        /// Returns the number of all keys in the user's keyring, also of other namespaces.
+        pub(crate) fn count_in_keyring(&self) -> usize {
+            let ids = persistent().and_then(content).unwrap_or_default();
+            ids.len() / size_of::<KeyringSerial>()
+        }
+
+        /// Adds keys with these names.
+        ///
+        /// # Errors
+        /// The quota of the user does not allow it.
+        pub(crate) fn add(&self, names: impl Iterator<Item = String>) -> Result<(), String> {
+            let ring = persistent().expect("a keyring");
+            self.add_to(ring, names)
+        }
+
+        /// Adds keys with these names to the session keyring.
+        pub(crate) fn add_to_session(&self, names: impl Iterator<Item = String>) {
+            self.add_to(raw::KEY_SPEC_SESSION_KEYRING, names)
+                .expect("a session keyring with space");
+        }
+
+        fn add_to(
+            &self,
+            ring: KeyringSerial,
+            mut names: impl Iterator<Item = String>,
+        ) -> Result<(), String> {
+            names.try_for_each(|name| {
+                let description = format!("{}{name}", self.prefix);
+                let added = raw::add_key("user", &description, b"x", ring);
+                added.map(drop).map_err(|error| error.to_string())
+            })
+        }
+
+        /// Copies the only login to these names.
+        ///
+        /// # Errors
+        /// The quota of the user does not allow it.
+        pub(crate) fn copy_login(&self, names: impl Iterator<Item = String>) -> Result<(), String> {
+            let logins = self.of_kind("login");
+            let [(key, name)] = &logins[..] else {
+                panic!("{} logins", logins.len());
+            };
+            let mut record = content(*key).expect("a key of this user");
+            let description = format!("{}{name}", self.prefix);
+            let seal = self.seal();
+            let secret = seal.open(&description, &mut record).expect("a login");
+            let ring = persistent().expect("a keyring");
+            for (number, name) in names.enumerate() {
+                let description = format!("{}login:{name}", self.prefix);
+                let mut nonce = [2; 12];
+                nonce[..8].copy_from_slice(&number.to_ne_bytes());
+                let record = seal.seal(&description, &secret, nonce).expect("a seal");
+                let added = raw::add_key("user", &description, &record, ring);
+                let key = added.map_err(|error| error.to_string())?;
+                raw::keyctl_setperm(key, raw::KEY_USR_ALL).expect("a key of this user");
+            }
+            Ok(())
         }
 
         /// Returns the remaining lifetimes of the keys of a kind, as in `/proc/keys`: `59m`, `4s`,
@@ -119,66 +174,70 @@ mod linux {
             for (key, _) in self.all() {
                 remove(key);
             }
-            // Where the program stores items on kernels without persistent keyrings.
-            if let Ok(user) = KeyRing::from_special_id(KeyRingIdentifier::User, false) {
-                for (key, _) in self.in_ring(user) {
-                    remove(key);
-                    let _ = user.unlink_key(key);
-                }
-            }
-            let Ok(session) = KeyRing::from_special_id(KeyRingIdentifier::Session, false) else {
-                return;
-            };
-            for (key, _) in self.in_ring(session) {
-                let _ = session.unlink_key(key);
+            for (key, _) in self.in_ring(raw::KEY_SPEC_SESSION_KEYRING) {
+                let _ = raw::keyctl_unlink(key, raw::KEY_SPEC_SESSION_KEYRING);
             }
         }
 
         /// Returns the seal with which the program encrypts its records.
         fn seal(&self) -> Seal {
-            let ring = KeyRing::get_persistent(KeyRingIdentifier::Process).expect("a keyring");
-            let key = ring
-                .search(&format!("{}seal", self.prefix))
-                .expect("a seal");
+            let name = format!("{}seal", self.prefix);
+            let ring = persistent().expect("a keyring");
+            let key = raw::keyctl_search(ring, "user", &name, None).expect("a seal");
             let mut bytes = KeyBytes::default();
-            key.read(&mut *bytes).expect("a key of this user");
+            bytes.copy_from_slice(&content(key).expect("a key of this user"));
             Seal::new(&bytes).expect("a key of a seal")
         }
 
-        fn of_kind(&self, kind: &str) -> Vec<(Key, String)> {
+        fn of_kind(&self, kind: &str) -> Vec<(KeyringSerial, String)> {
             let start = format!("{kind}:");
             let keys = self.all().into_iter();
             keys.filter(|(_, name)| name.starts_with(&start)).collect()
         }
 
-        fn all(&self) -> Vec<(Key, String)> {
-            let Ok(ring) = KeyRing::get_persistent(KeyRingIdentifier::Process) else {
-                return Vec::new();
-            };
-            self.in_ring(ring)
+        fn all(&self) -> Vec<(KeyringSerial, String)> {
+            persistent().map_or_else(Vec::new, |ring| self.in_ring(ring))
         }
 
-        fn in_ring(&self, ring: KeyRing) -> Vec<(Key, String)> {
-            let links = ring.get_links(65_536).map(|links| links.to_vec());
-            let links = links.unwrap_or_default().into_iter();
-            links
-                .filter_map(|link| match link {
-                    LinkNode::Key(key) => {
-                        let metadata = key.metadata().ok()?;
-                        let name = metadata.get_description().strip_prefix(&self.prefix)?;
-                        Some((key, name.to_owned()))
-                    }
-                    LinkNode::KeyRing(_) => None,
-                })
+        fn in_ring(&self, ring: KeyringSerial) -> Vec<(KeyringSerial, String)> {
+            let ids = content(ring).unwrap_or_default();
+            let (ids, _) = ids.as_chunks();
+            let keys = ids
+                .iter()
+                .filter_map(|id| KeyringSerial::new(i32::from_ne_bytes(*id)));
+            keys.filter_map(|key| Some((key, self.name(key)?)))
                 .collect()
+        }
+
+        /// Returns the description without the common prefix: `TYPE;UID;GID;PERMISSIONS;PREFIX…`.
+        fn name(&self, key: KeyringSerial) -> Option<String> {
+            let mut text = vec![0; MAX_LENGTH];
+            let length = raw::keyctl_describe(key, Some(text[..].as_mut().into())).ok()?;
+            let text = str::from_utf8(text.get(..length)?.strip_suffix(b"\0")?).ok()?;
+            let description = text.splitn(5, ';').nth(4)?;
+            Some(description.strip_prefix(&self.prefix)?.to_owned())
         }
     }
 
-    fn remove(key: Key) {
+    /// The longest content and description that tests read, in bytes.
+    const MAX_LENGTH: usize = 65_536;
+
+    fn persistent() -> Option<KeyringSerial> {
+        raw::keyctl_get_persistent(u32::MAX, raw::KEY_SPEC_PROCESS_KEYRING).ok()
+    }
+
+    fn content(key: KeyringSerial) -> Option<Vec<u8>> {
+        let mut content = vec![0; MAX_LENGTH];
+        let length = raw::keyctl_read(key, Some(content[..].as_mut().into())).ok()?;
+        content.truncate(length);
+        Some(content)
+    }
+
+    fn remove(key: KeyringSerial) {
         // The quota counts a deleted key until the kernel collects it, but a shorter payload
         // counts immediately.
-        let _ = key.update(&"-");
-        let _ = key.invalidate();
+        let _ = raw::keyctl_update(key, b"-");
+        let _ = raw::keyctl_invalidate(key);
     }
 }
 
@@ -206,6 +265,23 @@ mod unsupported {
         pub(crate) fn change_logins(&self, _change: impl Fn(&mut serde_json::Value)) {}
 
         pub(crate) fn delete_tokens(&self) {}
+
+        pub(crate) fn count_in_keyring(&self) -> usize {
+            0
+        }
+
+        pub(crate) fn add(&self, _names: impl Iterator<Item = String>) -> Result<(), String> {
+            Ok(())
+        }
+
+        pub(crate) fn add_to_session(&self, _names: impl Iterator<Item = String>) {}
+
+        pub(crate) fn copy_login(
+            &self,
+            _names: impl Iterator<Item = String>,
+        ) -> Result<(), String> {
+            Ok(())
+        }
 
         pub(crate) fn lifetimes(&self, _kind: &str) -> Vec<String> {
             Vec::new()

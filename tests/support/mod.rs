@@ -466,6 +466,6 @@ pub(crate) fn files_below(directory: &Path) -> Vec<PathBuf> {
     clippy::disallowed_methods,
     reason = "this variable is for the tests, not for the program"
 )]
-fn must_run_everything() -> bool {
+pub(crate) fn must_run_everything() -> bool {
     std::env::var_os("CI").is_some_and(|value| value == "true")
 }

@@ -1,20 +1,18 @@
 //! The keyrings in which records are searched and added.
 
-use std::path::Path;
+use std::collections::BTreeSet;
 
-use linux_keyutils::Key;
-use linux_keyutils::KeyError;
-use linux_keyutils::KeyRing;
-use linux_keyutils::KeyRingIdentifier;
+use nix::errno::Errno;
 
 use super::super::Kind;
 use super::super::SCHEMA;
-use super::super::key_quota::KeyQuota;
+use super::keyctl::Key;
+use super::keyctl::PROCESS_KEYRING;
+use super::keys::OWNER_PERMISSIONS;
 use super::keys::is_own;
 use super::keys::kind;
 use super::keys::own_keys;
 use super::keys::own_uid;
-use super::keys::owner_permissions;
 use super::proc_keys;
 
 /// The keyrings in which records are searched and added.
@@ -22,13 +20,9 @@ use super::proc_keys;
 pub(super) enum Keyrings {
     /// In a user namespace, the kernel has another persistent keyring. So new records are
     /// added to the session keyring, and those from outside are found in `/proc/keys`.
-    InNamespace { session: KeyRing },
-    /// Outside of a user namespace, records are in the persistent keyring, or in the user
-    /// keyring.
-    Outside {
-        persistent: KeyRing,
-        is_persistent: bool,
-    },
+    InNamespace { session: Key },
+    /// Outside of a user namespace, records are in the persistent keyring.
+    Outside { persistent: Key },
 }
 
 impl Keyrings {
@@ -59,6 +53,22 @@ impl Keyrings {
         records
     }
 
+    /// Returns the descriptions of this user's records that begin with `prefix`; `None` if that
+    /// takes more than `max_calls` calls, one for each key in the keyring.
+    pub(super) fn descriptions_within(
+        &self,
+        prefix: &str,
+        max_calls: usize,
+    ) -> Option<BTreeSet<String>> {
+        if let Self::Outside { persistent } = self
+            && persistent.links().ok()?.len() > max_calls
+        {
+            return None;
+        }
+        let records = self.list(prefix).into_iter();
+        Some(records.map(|(_, description)| description).collect())
+    }
+
     /// Returns the records of this user with this description.
     pub(super) fn find(&self, description: &str) -> Vec<Key> {
         match self {
@@ -69,7 +79,7 @@ impl Keyrings {
             }
             Self::Outside { persistent, .. } => {
                 let found = persistent.search(description).into_iter();
-                found.filter(|key| is_own(key.metadata())).collect()
+                found.filter(|key| is_own(*key)).collect()
             }
         }
     }
@@ -77,15 +87,14 @@ impl Keyrings {
     /// Adds a record that only its owner can read, at any moment. It is created in the keyring
     /// of this process and then linked: if another user has put a key of that name into the
     /// session keyring, adding it there would write into that key.
-    pub(super) fn add(&self, description: &str, record: &[u8]) -> Result<Key, KeyError> {
-        let process = KeyRing::from_special_id(KeyRingIdentifier::Process, true)?;
-        let key = process.add_key(description, record)?;
-        key.set_perms(owner_permissions())?;
+    pub(super) fn add(&self, description: &str, record: &[u8]) -> Result<Key, Errno> {
+        let key = PROCESS_KEYRING.add(description, record)?;
+        key.set_permissions(OWNER_PERMISSIONS)?;
         match self {
-            Self::InNamespace { session } => session.link_key(key),
-            Self::Outside { persistent, .. } => persistent.link_key(key),
+            Self::InNamespace { session } => session.link(key),
+            Self::Outside { persistent } => persistent.link(key),
         }?;
-        let _ = process.unlink_key(key);
+        let _ = PROCESS_KEYRING.unlink(key);
         Ok(key)
     }
 
@@ -111,15 +120,12 @@ impl Keyrings {
 
     fn delete_short_lived_until(&self, is_enough: &dyn Fn() -> bool) {
         let short_lived = [Kind::Hint, Kind::Token].map(|kind| Some(kind.name()));
-        let mut records = self.list(SCHEMA);
-        records.retain(|(_, description)| short_lived.contains(&kind(description)));
-        for (key, _) in records {
-            // The kernel counts a deleted key until its next garbage collection, but a shorter
-            // payload at once. Errors mean that another process deleted it.
-            let _ = key.update(&b"-");
-            let _ = key.invalidate();
-            if is_enough() {
-                break;
+        for (key, description) in self.list(SCHEMA) {
+            if short_lived.contains(&kind(&description)) {
+                // The kernel counts a deleted key until its next garbage collection, but a
+                // shorter payload at once. Errors mean that another process deleted it.
+                let _ = key.update(b"-");
+                let _ = key.invalidate();
             }
         }
     }

@@ -1,49 +1,41 @@
-//! The kernel's keys: what keyrings contain, descriptions, permissions and errors.
+//! The keys of this program: descriptions, owners, permissions and errors.
 
-use linux_keyutils::Key;
-use linux_keyutils::KeyError;
-use linux_keyutils::KeyPermissions;
-use linux_keyutils::KeyPermissionsBuilder;
-use linux_keyutils::KeyRing;
-use linux_keyutils::LinkNode;
-use linux_keyutils::Metadata;
-use linux_keyutils::Permission;
+use std::sync::OnceLock;
+
+use keyutils_raw as raw;
+use nix::errno::Errno;
 use nix::unistd::Uid;
 use ring::rand::SecureRandom;
 use ring::rand::SystemRandom;
 
 use super::super::Kind;
 use super::super::SCHEMA;
-
-/// The maximum number of keys in a list. The library allocates space for all of them. An
-/// ordinary user's quota is 200 keys.
-const MAX_KEYS: usize = 65_536;
+use super::keyctl::Attributes;
+use super::keyctl::Key;
 
 /// The kind in the description of a seal's key.
 const SEAL: &str = "seal";
 
-/// Returns the keys and keyrings that are directly in a keyring.
-pub(super) fn links(ring: KeyRing) -> Vec<LinkNode> {
-    let links = ring.get_links(MAX_KEYS);
-    links.map(|links| links.to_vec()).unwrap_or_default()
+/// Returns the keys and keyrings that are directly in a keyring, with their attributes; none
+/// if the keyring cannot be read.
+pub(super) fn described(ring: Key) -> Vec<(Key, Attributes)> {
+    let links = ring.links().unwrap_or_default().into_iter();
+    links
+        .filter_map(|key| Some((key, key.attributes().ok()?)))
+        .collect()
 }
 
 /// Returns the keys directly in a keyring that belong to this user, with their descriptions.
 /// Other users of the same session can add keys to its keyring.
-pub(super) fn own_keys(ring: KeyRing) -> Vec<(Key, String)> {
-    own_keys_in(&links(ring))
+pub(super) fn own_keys(ring: Key) -> Vec<(Key, String)> {
+    own_keys_in(described(ring))
 }
 
-pub(super) fn own_keys_in(links: &[LinkNode]) -> Vec<(Key, String)> {
-    let keys = described(links);
-    let own = keys.filter(|(_, metadata)| metadata.get_uid() == own_uid());
-    own.map(|(key, metadata)| (key, metadata.get_description().to_owned()))
+pub(super) fn own_keys_in(keys: Vec<(Key, Attributes)>) -> Vec<(Key, String)> {
+    let keys = keys.into_iter();
+    let own = keys.filter(|(_, it)| it.is_user_key && it.uid == own_uid());
+    own.map(|(key, attributes)| (key, attributes.description))
         .collect()
-}
-
-pub(super) fn described(links: &[LinkNode]) -> impl Iterator<Item = (Key, Metadata)> {
-    let keys = links.iter().filter_map(LinkNode::as_key);
-    keys.filter_map(|key| Some((key, key.metadata().ok()?)))
 }
 
 /// Returns the prefix of a namespace's descriptions: `SCHEMA:NAMESPACE:`.
@@ -66,46 +58,37 @@ pub(super) fn kind(description: &str) -> Option<&str> {
     record.split(':').nth(2)
 }
 
-pub(super) fn is_own(metadata: Result<Metadata, KeyError>) -> bool {
-    metadata.is_ok_and(|metadata| metadata.get_uid() == own_uid())
+/// Returns whether a key or keyring belongs to this user.
+pub(super) fn is_own(key: Key) -> bool {
+    key.attributes()
+        .is_ok_and(|attributes| attributes.uid == own_uid())
 }
 
+/// Returns this user's id. It is asked for once: no keychain is used with the rights of
+/// another user.
 pub(super) fn own_uid() -> u32 {
-    Uid::effective().as_raw()
+    static UID: OnceLock<u32> = OnceLock::new();
+    *UID.get_or_init(|| Uid::effective().as_raw())
 }
 
-/// Returns all permissions for the owner's user id, and none for possessors.
-pub(super) fn owner_permissions() -> KeyPermissions {
-    KeyPermissionsBuilder::builder()
-        .user(Permission::ALL)
-        .build()
-}
+/// All permissions for the owner's user id, and none for possessors.
+pub(super) const OWNER_PERMISSIONS: u32 = raw::KEY_USR_ALL;
 
-/// Returns the permissions with which a possessor can read a key but not change it. The kernel
-/// regards a key as possessed only if it may be searched.
-pub(super) fn possessor_permissions() -> KeyPermissions {
-    let rights = Permission::VIEW | Permission::READ | Permission::SEARCH;
-    KeyPermissionsBuilder::builder().posessor(rights).build()
-}
+/// The permissions with which a possessor can read a key but not change it. The kernel regards
+/// a key as possessed only if it may be searched.
+pub(super) const POSSESSOR_PERMISSIONS: u32 =
+    raw::KEY_POS_VIEW | raw::KEY_POS_READ | raw::KEY_POS_SEARCH;
 
-pub(super) fn random<const LENGTH: usize>() -> Result<[u8; LENGTH], KeyError> {
+pub(super) fn random<const LENGTH: usize>() -> Result<[u8; LENGTH], Errno> {
     let mut bytes = [0; LENGTH];
     let filled = SystemRandom::new().fill(&mut bytes);
-    filled.map_err(|_| KeyError::InvalidArguments)?;
+    filled.map_err(|_| Errno::EINVAL)?;
     Ok(bytes)
 }
 
-pub(super) fn is_gone(error: KeyError) -> bool {
+pub(super) fn is_gone(error: Errno) -> bool {
     matches!(
         error,
-        KeyError::KeyDoesNotExist | KeyError::KeyExpired | KeyError::KeyRevoked
+        Errno::ENOKEY | Errno::EKEYEXPIRED | Errno::EKEYREVOKED
     )
-}
-
-/// Returns the text of an error; the system's if the library has only a number.
-pub(super) fn reason(error: KeyError) -> String {
-    match error {
-        KeyError::Unknown(number) => std::io::Error::from_raw_os_error(number).to_string(),
-        known => known.to_string(),
-    }
 }

@@ -1,8 +1,7 @@
 //! The list of keys in `/proc/keys` (`proc_keys(5)`): those that this process may see,
 //! whether it possesses them or not.
 
-use linux_keyutils::Key;
-use linux_keyutils::KeySerialId;
+use super::keyctl::Key;
 
 const PATH: &str = "/proc/keys";
 
@@ -29,8 +28,8 @@ fn parse(line: &str, uid: u32) -> Option<(Key, String)> {
         return None;
     }
     let (description, _length) = description.trim_start().rsplit_once(": ")?;
-    let serial = KeySerialId(i32::from_str_radix(serial, 16).ok()?);
-    Some((Key::from_id(serial), description.to_owned()))
+    let key = Key::with_id(i32::from_str_radix(serial, 16).ok()?)?;
+    Some((key, description.to_owned()))
 }
 
 #[cfg(test)]
@@ -42,7 +41,7 @@ mod tests {
         let line =
             "2080961b I--Q---     1  59m 003f0000  4711  4711 user      icr:x:localhost:5000: 13";
         let (key, description) = parse(line, 4711).unwrap();
-        assert_eq!(key.get_id(), KeySerialId(0x2080_961b));
+        assert_eq!(Some(key), Key::with_id(0x2080_961b));
         assert_eq!(description, "icr:x:localhost:5000");
         assert!(parse(line, 0).is_none(), "another user's key");
     }

@@ -1,16 +1,14 @@
 //! The key with which records are sealed.
 
-use linux_keyutils::Key;
-use linux_keyutils::KeyError;
-use linux_keyutils::KeyRing;
+use nix::errno::Errno;
 
 use super::super::seal::KEY_LENGTH;
 use super::super::seal::KeyBytes;
 use super::super::seal::Seal;
+use super::keyctl::Key;
+use super::keys::POSSESSOR_PERMISSIONS;
 use super::keys::described;
 use super::keys::is_own;
-use super::keys::links;
-use super::keys::possessor_permissions;
 use super::keys::random;
 use super::keys::seal_name;
 
@@ -25,33 +23,33 @@ impl SealKey {
     /// it is missing, with the bytes of `shared`, the session's copy, if there is one. Two
     /// processes that create it at the same time get the same bytes.
     pub(super) fn in_persistent(
-        persistent: KeyRing,
+        persistent: Key,
         namespace: &str,
         shared: Option<&Self>,
-    ) -> Result<(Self, bool), KeyError> {
+    ) -> Result<(Self, bool), Errno> {
         let name = seal_name(namespace);
         if let Ok(key) = persistent.search(&name) {
             match Self::read(key) {
-                Ok(seal) if is_own(key.metadata()) => return Ok((seal, false)),
+                Ok(seal) if is_own(key) => return Ok((seal, false)),
                 // The key of another user, or one with other content.
-                _ => persistent.unlink_key(key)?,
+                _ => persistent.unlink(key)?,
             }
         }
         let bytes = match shared {
             Some(shared) => shared.bytes.clone(),
             None => KeyBytes::new(random()?),
         };
-        let key = match persistent.add_key(&name, &*bytes) {
+        let key = match persistent.add(&name, &*bytes) {
             Ok(key) => key,
             // Another process created it and removed the permission to write.
-            Err(KeyError::AccessDenied) => persistent.search(&name)?,
+            Err(Errno::EACCES) => persistent.search(&name)?,
             Err(error) => return Err(error),
         };
-        if !is_own(key.metadata()) {
-            return Err(KeyError::AccessDenied);
+        if !is_own(key) {
+            return Err(Errno::EACCES);
         }
         // Fails if the other process has done it.
-        let _ = key.set_perms(possessor_permissions());
+        let _ = key.set_permissions(POSSESSOR_PERMISSIONS);
         Ok((Self::read(key)?, true))
     }
 
@@ -65,31 +63,27 @@ impl SealKey {
     /// Puts a copy into the session keyring. Another user of the session can read it, which is
     /// useless without the records, or delete it: then rootless clients of this session find
     /// no logins until the program runs outside of their namespace again.
-    pub(super) fn copy_to(
-        session: KeyRing,
-        namespace: &str,
-        bytes: &KeyBytes,
-    ) -> Result<Self, KeyError> {
+    pub(super) fn copy_to(session: Key, namespace: &str, bytes: &KeyBytes) -> Result<Self, Errno> {
         let name = seal_name(namespace);
-        for (other, metadata) in described(&links(session)) {
-            if metadata.get_description() == name {
-                session.unlink_key(other)?;
+        for (other, attributes) in described(session) {
+            if attributes.is_user_key && attributes.description == name {
+                session.unlink(other)?;
             }
         }
-        let key = session.add_key(&name, &**bytes)?;
-        key.set_perms(possessor_permissions())?;
+        let key = session.add(&name, &**bytes)?;
+        key.set_permissions(POSSESSOR_PERMISSIONS)?;
         Self::read(key)
     }
 
-    fn read(key: Key) -> Result<Self, KeyError> {
+    fn read(key: Key) -> Result<Self, Errno> {
         let mut bytes = KeyBytes::default();
-        match key.read(&mut *bytes)? {
+        match key.read_into(&mut *bytes)? {
             KEY_LENGTH => Ok(Self { key, bytes }),
-            _ => Err(KeyError::InvalidArguments),
+            _ => Err(Errno::EINVAL),
         }
     }
 
-    pub(super) fn seal(&self) -> Result<Seal, KeyError> {
-        Seal::new(&self.bytes).ok_or(KeyError::InvalidArguments)
+    pub(super) fn seal(&self) -> Result<Seal, Errno> {
+        Seal::new(&self.bytes).ok_or(Errno::EINVAL)
     }
 }

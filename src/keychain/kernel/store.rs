@@ -10,14 +10,15 @@
 //! process only. A copy is in the user's session keyring, which rootless podman and buildah keep
 //! in their user namespaces, and which containers do not get.
 
-use linux_keyutils::Key;
-use linux_keyutils::KeyError;
-use linux_keyutils::KeyRing;
-use linux_keyutils::KeyRingIdentifier;
+use std::collections::BTreeSet;
+
+use nix::errno::Errno;
 
 use super::super::seal::KeyBytes;
 use super::super::seal::Seal;
 use super::super::user_namespace;
+use super::keyctl::Key;
+use super::keyctl::SESSION_KEYRING;
 use super::keyrings::Keyrings;
 use super::keys::is_gone;
 use super::keys::is_login;
@@ -26,7 +27,6 @@ use super::keys::namespace_prefix;
 use super::keys::own_keys;
 use super::keys::own_uid;
 use super::keys::random;
-use super::keys::reason;
 use super::keys::seal_name;
 use super::seal_key::SealKey;
 use super::session_keyring::SessionKeyring;
@@ -34,7 +34,7 @@ use crate::secret::Secret;
 
 /// The timeout of a token that was sealed again, in seconds. The kernel's timeout of the
 /// original is not known; the token contains its own expiry.
-const COPY_TIMEOUT: usize = 60 * 60;
+const COPY_TIMEOUT: u32 = 60 * 60;
 
 /// The records of this user that this process can read.
 #[derive(Debug)]
@@ -56,20 +56,17 @@ impl Store {
         if user_namespace::is_around_one_program() {
             Self::in_namespace(namespace)
         } else {
-            Self::outside(namespace).map_err(reason)
+            Self::outside(namespace).map_err(|error| error.desc().to_owned())
         }
     }
 
-    fn outside(namespace: &str) -> Result<Self, KeyError> {
-        let keyrings = Keyrings::outside()?;
-        let Keyrings::Outside { persistent, .. } = keyrings else {
-            return Err(KeyError::InvalidArguments);
-        };
-        let session = SessionKeyring::current();
-        let shared = session.as_ref().and_then(|session| session.seal(namespace));
+    fn outside(namespace: &str) -> Result<Self, Errno> {
+        let persistent = Key::persistent_keyring()?;
+        let session = SessionKeyring::read();
+        let shared = session.seal(namespace);
         let (key, is_new) = match SealKey::in_persistent(persistent, namespace, shared.as_ref()) {
-            Err(KeyError::QuotaExceeded) => {
-                keyrings.make_room();
+            Err(Errno::EDQUOT) => {
+                Keyrings::Outside { persistent }.make_room();
                 SealKey::in_persistent(persistent, namespace, shared.as_ref())
             }
             other => other,
@@ -82,19 +79,17 @@ impl Store {
         if is_new {
             store.seal_legacy_logins(persistent);
         }
-        if let Some(session) = session {
-            session.unlink_persistent_keyrings();
-            if session.is_own {
-                store.move_session_records(&session, persistent, shared.as_ref(), &key);
-            }
+        session.unlink_persistent_keyrings();
+        if session.is_own {
+            store.move_session_records(session.own_keys, persistent, shared.as_ref(), &key);
         }
         Ok(store)
     }
 
     fn in_namespace(namespace: &str) -> Result<Self, String> {
-        let session = KeyRing::from_special_id(KeyRingIdentifier::Session, true);
-        let session = session.map_err(reason)?;
-        if !is_own(session.metadata()) {
+        let reason = |error: Errno| error.desc().to_owned();
+        let session = Key::own_session_keyring().map_err(reason)?;
+        if !is_own(session) {
             return Err("the session keyring belongs to another user".into());
         }
         let keyrings = Keyrings::InNamespace { session };
@@ -126,13 +121,13 @@ impl Store {
     }
 
     /// Returns the secret of a record.
-    pub(super) fn read(&self, description: &str) -> Result<Option<Secret>, KeyError> {
+    pub(super) fn read(&self, description: &str) -> Result<Option<Secret>, Errno> {
         for key in self.keyrings.find(description) {
             match self.open_record(key, description) {
                 Ok(Some(secret)) => return Ok(Some(secret)),
                 Ok(None) => tracing::debug!(description, "the record was sealed with another key"),
                 // Versions without seals left records that only possessors can read.
-                Err(KeyError::AccessDenied) => {}
+                Err(Errno::EACCES) => {}
                 Err(error) if is_gone(error) => {}
                 Err(error) => return Err(error),
             }
@@ -140,22 +135,17 @@ impl Store {
         Ok(None)
     }
 
-    fn open_record(&self, key: Key, description: &str) -> Result<Option<Secret>, KeyError> {
-        Ok(self.seal.open(description, key.read_to_vec()?))
+    fn open_record(&self, key: Key, description: &str) -> Result<Option<Secret>, Errno> {
+        Ok(self.seal.open(description, &mut key.content()?))
     }
 
     /// Adds a record, or replaces it. If the user's quota (20,000 bytes by default) is
-    /// exceeded, cached tokens are deleted first. Tokens leave a part of it to other programs:
-    /// without any space, no container can be started.
-    pub(super) fn write(&self, description: &str, secret: &Secret) -> Result<Key, KeyError> {
+    /// exceeded, cached tokens are deleted first.
+    pub(super) fn write(&self, description: &str, secret: &Secret) -> Result<Key, Errno> {
         let record = self.seal.seal(description, secret, random()?);
-        let record = record.ok_or(KeyError::InvalidArguments)?;
-        let size = description.len() + record.len();
-        if !is_login(description) && !self.keyrings.make_room_for_token(description, size) {
-            return Err(KeyError::QuotaExceeded);
-        }
+        let record = record.ok_or(Errno::EINVAL)?;
         match self.put(description, &record) {
-            Err(KeyError::QuotaExceeded) => {
+            Err(Errno::EDQUOT) => {
                 self.keyrings.make_room();
                 self.put(description, &record)
             }
@@ -165,26 +155,19 @@ impl Store {
 
     /// Writes into the existing record, or adds one. A record with another seal belongs to
     /// another session and is kept.
-    fn put(&self, description: &str, record: &[u8]) -> Result<Key, KeyError> {
+    fn put(&self, description: &str, record: &[u8]) -> Result<Key, Errno> {
         let mut known = self.keyrings.find(description).into_iter();
         let known = known.find(|key| {
-            matches!(self.open_record(*key, description), Ok(Some(_)))
-                && key.update(&record).is_ok()
+            matches!(self.open_record(*key, description), Ok(Some(_))) && key.update(record).is_ok()
         });
         known.map_or_else(|| self.keyrings.add(description, record), Ok)
     }
 
     /// Deletes all records with this description except one.
-    pub(super) fn remove(&self, description: &str, except: Option<Key>) -> Result<(), KeyError> {
+    pub(super) fn remove(&self, description: &str, except: Option<Key>) -> Result<(), Errno> {
         let mut others = self.keyrings.find(description);
         others.retain(|key| Some(*key) != except);
-        for key in others {
-            match key.invalidate() {
-                Err(error) if !is_gone(error) => return Err(error),
-                _ => {}
-            }
-        }
-        Ok(())
+        others.into_iter().try_for_each(invalidate)
     }
 
     /// Deletes the seal's key if there are no records.
@@ -192,17 +175,35 @@ impl Store {
         let Keyrings::Outside { persistent, .. } = self.keyrings else {
             return;
         };
-        if !self.records(own_keys(persistent)).is_empty() {
+        let keys = own_keys(persistent);
+        if !self.records(keys.clone()).is_empty() {
             return;
         }
         let name = seal_name(&self.namespace);
-        let session = KeyRing::from_special_id(KeyRingIdentifier::Session, false).ok();
-        for ring in [Some(persistent), session].into_iter().flatten() {
-            let keys = own_keys(ring).into_iter();
-            for (key, _) in keys.filter(|(_, found)| *found == name) {
-                let _ = ring.unlink_key(key);
+        for (ring, keys) in [
+            (persistent, keys),
+            (SESSION_KEYRING, own_keys(SESSION_KEYRING)),
+        ] {
+            for (key, _) in keys.iter().filter(|(_, found)| *found == name) {
+                let _ = ring.unlink(*key);
             }
         }
+    }
+
+    /// Deletes the records whose descriptions begin with `prefix`, one call for each.
+    pub(super) fn remove_all(&self, prefix: &str) -> Result<(), Errno> {
+        let records = self.list(prefix).into_iter();
+        records.map(|(key, _)| key).try_for_each(invalidate)
+    }
+
+    /// Returns the descriptions that begin with `prefix`; `None` if that takes more than
+    /// `max_calls` calls.
+    pub(super) fn descriptions_within(
+        &self,
+        prefix: &str,
+        max_calls: usize,
+    ) -> Option<BTreeSet<String>> {
+        self.keyrings.descriptions_within(prefix, max_calls)
     }
 
     /// Returns the records whose descriptions begin with `prefix`.
@@ -223,34 +224,35 @@ impl Store {
     /// copy of the seal's key, except for root, who has no rootless clients.
     fn move_session_records(
         &self,
-        session: &SessionKeyring,
-        persistent: KeyRing,
+        session: Vec<(Key, String)>,
+        persistent: Key,
         shared: Option<&SealKey>,
         key: &SealKey,
     ) {
         let previous = shared.filter(|shared| shared.bytes != key.bytes);
         let previous_seal = previous.and_then(|previous| previous.seal().ok());
-        for (key, description) in self.records(session.own_keys()) {
+        for (key, description) in self.records(session) {
             let is_moved = match &previous_seal {
-                None => persistent.link_key(key).is_ok(),
+                None => persistent.link(key).is_ok(),
                 Some(previous) => self.reseal(key, &description, previous),
             };
             if is_moved {
-                let _ = session.ring.unlink_key(key);
+                let _ = SESSION_KEYRING.unlink(key);
             }
         }
         if let Some(previous) = previous {
-            let _ = session.ring.unlink_key(previous.key);
+            let _ = SESSION_KEYRING.unlink(previous.key);
         }
         if own_uid() != 0 && (shared.is_none() || previous.is_some()) {
-            let _ = SealKey::copy_to(session.ring, &self.namespace, &key.bytes);
+            let _ = SealKey::copy_to(SESSION_KEYRING, &self.namespace, &key.bytes);
         }
     }
 
     /// Seals a record with this seal. Returns whether the original may be deleted.
     fn reseal(&self, key: Key, description: &str, previous: &Seal) -> bool {
-        let record = key.read_to_vec().ok();
-        let Some(secret) = record.and_then(|record| previous.open(description, record)) else {
+        let record = key.content().ok();
+        let secret = record.and_then(|mut record| previous.open(description, &mut record));
+        let Some(secret) = secret else {
             return true;
         };
         let Ok(copy) = self.write(description, &secret) else {
@@ -263,15 +265,15 @@ impl Store {
     }
 
     /// Seals the logins of versions without seals, and deletes their tokens.
-    fn seal_legacy_logins(&self, persistent: KeyRing) {
+    fn seal_legacy_logins(&self, persistent: Key) {
         for (key, description) in self.records(own_keys(persistent)) {
             // Another process that created the seal at the same time has sealed it.
             if matches!(self.open_record(key, &description), Ok(Some(_))) {
                 continue;
             }
-            let record = key.read_to_vec().map(String::from_utf8);
-            match record {
-                Ok(Ok(record)) if is_login(&description) => {
+            let record = key.content().unwrap_or_default();
+            match str::from_utf8(&record) {
+                Ok(record) if is_login(&description) && !record.is_empty() => {
                     let _ = self.write(&description, &Secret::new(record));
                 }
                 _ => {
@@ -279,5 +281,13 @@ impl Store {
                 }
             }
         }
+    }
+}
+
+/// Deletes a key, if it still exists.
+fn invalidate(key: Key) -> Result<(), Errno> {
+    match key.invalidate() {
+        Err(error) if !is_gone(error) => Err(error),
+        _ => Ok(()),
     }
 }
