@@ -75,8 +75,8 @@ pub struct Stdio<'a> {
     pub error: &'a mut dyn Write,
     /// Whether standard output is a terminal.
     pub output_is_terminal: bool,
-    /// Whether standard output is a file that other users can read.
-    pub output_is_readable_by_others: bool,
+    /// Returns whether standard output is a file that other users can read.
+    pub output_is_readable_by_others: &'a dyn Fn() -> bool,
 }
 
 /// The paths of files that other programs write.

@@ -3,7 +3,7 @@
 pub(crate) mod secret_file;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -123,9 +123,10 @@ pub const CLI_HOME_VARIABLES: [&str; 2] = ["IBMCLOUD_HOME", "BLUEMIX_HOME"];
 /// The environment variables, read once.
 #[derive(Default)]
 pub struct Environment {
-    variables: HashMap<OsString, OsString>,
-    /// The texts of files that were read, because a pipe can be read only once.
-    secret_files: RefCell<HashMap<String, Result<Secret, String>>>,
+    /// Not a `HashMap`, which asks the kernel for random bits.
+    variables: BTreeMap<OsString, OsString>,
+    /// The secrets of files that were read, because a pipe can be read only once.
+    secret_files: RefCell<BTreeMap<String, Result<Secret>>>,
 }
 
 impl Environment {

@@ -87,7 +87,7 @@ fn main() -> ExitCode {
     let mut stdio = Stdio {
         input: &mut std::io::stdin().lock(),
         output_is_terminal: output.is_terminal(),
-        output_is_readable_by_others: fs::is_readable_by_others(&output),
+        output_is_readable_by_others: &|| fs::is_readable_by_others(&output),
         output: &mut output.lock(),
         // Not locked: the log is written from other threads, too.
         error: &mut std::io::stderr(),

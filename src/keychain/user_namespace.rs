@@ -4,6 +4,10 @@
 //! be root. The kernel then has other keyrings for the process, and the session bus rejects
 //! the user id that libdbus sends.
 
+use std::fs::File;
+use std::io;
+use std::io::Read as _;
+
 use once_cell::sync::OnceCell;
 
 /// Returns the user id outside of the namespace, if it differs from the one inside.
@@ -27,14 +31,24 @@ pub(super) fn is_without_user() -> bool {
 /// Returns the map of this process's user ids. It never changes, so it is read once.
 fn map() -> Option<&'static str> {
     static MAP: OnceCell<Option<String>> = OnceCell::new();
-    let read = || std::fs::read_to_string("/proc/self/uid_map").ok();
-    MAP.get_or_init(read).as_deref()
+    MAP.get_or_init(|| read("/proc/self/uid_map").ok())
+        .as_deref()
 }
 
-/// Returns the user id inside. Not from the owner of `/proc/self`, which is root for a
-/// process whose memory is protected.
+/// Reads a file in `/proc`, whose size the kernel does not know before. Almost all maps have one
+/// line of 33 bytes.
+fn read(path: &str) -> io::Result<String> {
+    let mut text = String::with_capacity(256);
+    // Only the file itself is asked for its size.
+    File::open(path)?.take(u64::MAX).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// Returns the user id inside, which never changes. Not from the owner of `/proc/self`, which
+/// is root for a process whose memory is protected.
 fn own_uid() -> u32 {
-    nix::unistd::getuid().as_raw()
+    static UID: OnceCell<u32> = OnceCell::new();
+    *UID.get_or_init(|| nix::unistd::getuid().as_raw())
 }
 
 /// Returns the id outside for an id inside. Each line of a map (`user_namespaces(7)`) has the

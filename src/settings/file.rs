@@ -91,10 +91,13 @@ impl Settings {
         environment: &Environment,
     ) -> Result<()> {
         // Without a file, the rights of its owner are not needed.
-        let metadata = metadata_as_owner(&path).or_else(|_| path.symlink_metadata());
+        let metadata = metadata_as_owner(&path).or_else(|error| match error.kind() {
+            ErrorKind::NotFound => Err(error),
+            _ => path.symlink_metadata(),
+        });
         match metadata {
             Ok(_) => self.apply_file(&path, environment),
-            Err(error) if error.kind() == ErrorKind::NotFound || is_in_inaccessible_home(&path) => {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
                 self.files.push(SettingsFile {
                     path,
                     exists: false,

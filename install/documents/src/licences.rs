@@ -34,7 +34,11 @@ pub(crate) fn text(target: &str) -> anyhow::Result<String> {
         summary.push_str(&format!("{name}: {licence}\n"));
         let manifest = Path::new(string(package, "manifest_path")?);
         let directory = manifest.parent().context("a manifest is in a directory")?;
-        for text in files(directory)? {
+        let mut texts = files(directory)?;
+        if texts.is_empty() {
+            texts.extend(header(directory));
+        }
+        for text in texts {
             words.entry(text).or_default().insert(name.clone());
         }
     }
@@ -104,6 +108,15 @@ fn files(directory: &Path) -> anyhow::Result<Vec<String>> {
         }
     }
     Ok(texts)
+}
+
+/// Returns the licence at the beginning of a crate's source, for crates without a licence file.
+fn header(directory: &Path) -> Option<String> {
+    let source = std::fs::read_to_string(directory.join("src/lib.rs")).ok()?;
+    let lines = source.lines().map_while(|line| line.strip_prefix("//"));
+    let lines: Vec<&str> = lines.map(str::trim_end).collect();
+    let text = lines.join("\n");
+    text.contains("Copyright").then_some(text)
 }
 
 fn vendored_libraries(directory: &Path) -> anyhow::Result<Vec<std::path::PathBuf>> {
