@@ -148,6 +148,23 @@ impl Environment {
         })
     }
 
+    /// Returns curl's request for a token, the same as that of a cold `get`.
+    pub(crate) fn token_request_by_curl(&self) -> anyhow::Result<Program> {
+        let url = format!("{}/identity/token", self.cloud.url());
+        let form = format!("grant_type=urn:ibm:params:oauth:grant-type:apikey&apikey={API_KEY}");
+        let certificate = self.authority.certificate_path().display().to_string();
+        let arguments = [
+            "--silent",
+            "--fail",
+            "--cacert",
+            &certificate,
+            "--data",
+            &form,
+            &url,
+        ];
+        self.program("curl", &arguments, "")
+    }
+
     /// Removes the tokens of cold measurements, because a user's keyring is small.
     pub(crate) fn remove_cold_tokens(&self) {
         keys::remove(&format!("{}-cold-", self.namespace));

@@ -12,10 +12,11 @@ const RUNS: usize = 5;
 /// same for every program.
 pub(crate) fn of(program: &Program, environment: &Environment) -> anyhow::Result<i64> {
     let report = environment.home.path().join("page-faults");
+    let report = report.display().to_string();
     let mut least = i64::MAX;
     for _ in 0..RUNS {
         program
-            .under("time", &["--format", "%R", "--output"], &report)
+            .under("time", &["--format", "%R", "--output", &report])
             .time()?;
         let text = std::fs::read_to_string(&report)?;
         let count = text

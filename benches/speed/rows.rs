@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use anyhow::ensure;
 use docker_credential_icr::registry::REGIONS;
 
+use crate::counts;
 use crate::environment::Environment;
 use crate::environment::REGISTRY;
 use crate::environment::Storage;
@@ -24,7 +25,7 @@ const SECRET_LENGTH: usize = 1600;
 /// The address of that secret.
 const OTHER_ADDRESS: &str = "registry.example";
 
-const MAX_CALLS: usize = 8;
+const MAX_FAULTS: i64 = 60;
 const MAX_BINARY_BYTES: u64 = 6_000_000;
 const MAX_MEMORY_KIB: u64 = 8_000_000 / 1024;
 const COLD_ROUNDS: usize = 30;
@@ -270,30 +271,43 @@ fn bus_calls(environment: &Environment, table: &mut Table) -> anyhow::Result<()>
     };
     let calls = calls_of(environment.hot(Storage::SecretService)?)?;
     let others = calls_of(other_helper(environment)?)?;
+    let max_calls = counts::bound("dynamic hot get, Secret Service only, D-Bus calls")?;
     table.bounded(
         "D-Bus calls of a hot get, Secret Service only",
         calls.to_string(),
         format!("{others} by …-secretservice"),
-        &format!("at most {MAX_CALLS}"),
-        calls <= MAX_CALLS,
+        &format!("at most {max_calls}"),
+        calls <= max_calls,
     );
     Ok(())
 }
 
 fn cold(environment: &Environment, table: &mut Table) -> anyhow::Result<()> {
     let before = environment.cloud.requests().len();
-    let mut times = Vec::new();
+    let (mut times, mut curl_times) = (Vec::new(), Vec::new());
+    let mut curl = environment.token_request_by_curl()?;
     for _ in 0..COLD_ROUNDS {
         times.push(environment.cold()?.time()?);
+        curl_times.push(curl.time()?);
     }
-    let requests = environment.cloud.requests().len() - before;
+    let requests = environment.cloud.requests().len() - before - COLD_ROUNDS;
+    let [median, of_curl] = [times, curl_times].map(|times| Times::of(times).median);
     table.bounded(
         "cold get, HTTPS to the emulator",
-        milliseconds(Times::of(times).median),
+        milliseconds(median),
         format!("requests: {requests} in {COLD_ROUNDS}"),
-        "1 request",
-        requests == COLD_ROUNDS,
+        "1 request, below curl",
+        requests == COLD_ROUNDS && median < of_curl,
     );
+    table.add([
+        "curl, the same request",
+        &milliseconds(of_curl),
+        "",
+        "",
+        "",
+        "",
+        "",
+    ]);
     Ok(())
 }
 
@@ -377,9 +391,9 @@ fn memory(environment: &Environment, table: &mut Table) -> anyhow::Result<()> {
             Storage::SecretService,
         ),
     ] {
-        let report = environment.home.path().join("memory");
+        let report = environment.home.path().join("memory").display().to_string();
         let hot = environment.hot(storage)?;
-        let mut measured = hot.under("time", &["--format", "%M", "--output"], &report);
+        let mut measured = hot.under("time", &["--format", "%M", "--output", &report]);
         measured.time()?;
         let text = std::fs::read_to_string(&report)?;
         let kib: u64 = text

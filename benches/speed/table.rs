@@ -38,7 +38,8 @@ impl Table {
         self.add([what, &measured, "", &ratio, "", bound, verdict(is_within)]);
     }
 
-    fn add(&mut self, cells: [&str; 7]) {
+    /// Adds a row.
+    pub(crate) fn add(&mut self, cells: [&str; 7]) {
         self.0.push(cells.map(str::to_owned));
     }
 
