@@ -100,9 +100,12 @@ impl Environment {
     pub(crate) fn fill_kernel(&self) -> anyhow::Result<()> {
         let namespace = self.namespace_of(Storage::FullKernel);
         for number in 1..LOGINS {
-            let login = login(&format!("host-{number}.example.com"));
+            let host = format!("host-{number}.example.com");
+            let settings = self.home.path().join("full.toml");
+            fs::write(&settings, format!("registries = ['{host}']\n"))?;
             let mut store = self.helper_command(Storage::FullKernel, &namespace);
-            self.run(store.arg("store"), &login)?;
+            store.arg("store").env("ICR_CONFIG", settings);
+            self.run(&mut store, &login(&host))?;
         }
         keys::add(&namespace, KEYS - LOGINS)
     }

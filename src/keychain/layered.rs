@@ -1,6 +1,7 @@
 //! The `auto` keychain of logins on Linux: the Secret Service if one is running, otherwise
 //! the kernel keyring.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -61,13 +62,11 @@ impl<Cache: Keychain, Durable: Keychain> Keychain for Layered<Cache, Durable> {
     }
 
     fn list(&self, kind: Kind) -> Result<Vec<ListedItem>, KeychainError> {
-        let mut logins = or_nothing(self.cache.list(kind))?;
-        for login in or_nothing(self.durable.list(kind))? {
-            if !logins.iter().any(|cache| cache.name == login.name) {
-                logins.push(login);
-            }
-        }
-        Ok(logins)
+        let cached = or_nothing(self.cache.list(kind))?;
+        let names: BTreeSet<String> = cached.iter().map(|login| login.name.clone()).collect();
+        let mut durable = or_nothing(self.durable.list(kind))?;
+        durable.retain(|login| !names.contains(&login.name));
+        Ok([cached, durable].concat())
     }
 
     fn backend(&self, item: &Item) -> Result<Option<Backend>, KeychainError> {

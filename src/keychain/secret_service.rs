@@ -5,6 +5,7 @@
 //! unlock dialog for up to a year, and a `get` must never show one.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::os::unix::net::SocketAddr;
 use std::path::Path;
@@ -251,6 +252,31 @@ impl SecretService {
         })
     }
 
+    /// Returns the items of a kind; `None` if there are more than `max_calls`, because each takes
+    /// a call.
+    fn list_within(
+        &self,
+        kind: Kind,
+        max_calls: usize,
+    ) -> Result<Option<Vec<ListedItem>>, KeychainError> {
+        let attributes = self.attributes_of_kind(kind.name());
+        self.call(move |service| {
+            let found = service.search_items(borrowed(&attributes))?;
+            if found.unlocked.len() + found.locked.len() > max_calls {
+                return Ok(None);
+            }
+            let mut items = Vec::new();
+            for item in found.unlocked.iter().chain(&found.locked) {
+                let mut attributes = item.get_attributes()?;
+                items.extend(attributes.remove("name").map(|name| ListedItem {
+                    name,
+                    username: attributes.remove("username"),
+                }));
+            }
+            Ok(Some(items))
+        })
+    }
+
     fn attributes(&self, item: &Item) -> HashMap<String, String> {
         let mut attributes = self.attributes_of_kind(item.kind_name());
         attributes.insert("name".into(), item.name.clone());
@@ -338,19 +364,13 @@ impl Keychain for SecretService {
     }
 
     fn list(&self, kind: Kind) -> Result<Vec<ListedItem>, KeychainError> {
-        let attributes = self.attributes_of_kind(kind.name());
-        self.call(move |service| {
-            let found = service.search_items(borrowed(&attributes))?;
-            let mut logins = Vec::new();
-            for item in found.unlocked.iter().chain(&found.locked) {
-                let mut attributes = item.get_attributes()?;
-                logins.extend(attributes.remove("name").map(|name| ListedItem {
-                    name,
-                    username: attributes.remove("username"),
-                }));
-            }
-            Ok(logins)
-        })
+        let items = self.list_within(kind, usize::MAX)?;
+        Ok(items.unwrap_or_default())
+    }
+
+    fn names_within(&self, kind: Kind, max_calls: usize) -> Option<BTreeSet<String>> {
+        let items = self.list_within(kind, max_calls).ok()??.into_iter();
+        Some(items.map(|item| item.name).collect())
     }
 
     fn backend(&self, item: &Item) -> Result<Option<Backend>, KeychainError> {

@@ -4,7 +4,7 @@ use std::io;
 
 use keyutils_raw as raw;
 use nix::errno::Errno;
-use zeroize::Zeroizing;
+use zeroize::Zeroize as _;
 
 /// The size of the first buffer for a key's content, in bytes. Almost all cached tokens are
 /// shorter.
@@ -90,8 +90,8 @@ impl Key {
         parse(&text).ok_or(Errno::EINVAL)
     }
 
-    /// Returns the content.
-    pub(super) fn content(self) -> Result<Zeroizing<Vec<u8>>, Errno> {
+    /// Returns the content. Sealed records are no secrets; callers overwrite others.
+    pub(super) fn content(self) -> Result<Vec<u8>, Errno> {
         self.read(USUAL_LENGTH)
     }
 
@@ -101,7 +101,7 @@ impl Key {
         raw::keyctl_read(self.0, Some(buffer.into())).map_err(error)
     }
 
-    fn read(self, usual_length: usize) -> Result<Zeroizing<Vec<u8>>, Errno> {
+    fn read(self, usual_length: usize) -> Result<Vec<u8>, Errno> {
         complete(usual_length, |buffer| self.read_into(buffer))
     }
 
@@ -149,15 +149,17 @@ fn check(description: &str) -> Result<(), Errno> {
 fn complete(
     usual_length: usize,
     read: impl Fn(&mut [u8]) -> Result<usize, Errno>,
-) -> Result<Zeroizing<Vec<u8>>, Errno> {
-    let mut buffer = Zeroizing::new(vec![0; usual_length]);
+) -> Result<Vec<u8>, Errno> {
+    let mut buffer = vec![0; usual_length];
     loop {
         let length = read(&mut buffer)?;
         if length <= buffer.len() {
             buffer.truncate(length);
             return Ok(buffer);
         }
-        buffer = Zeroizing::new(vec![0; length]);
+        // Some kernels write the part that fits.
+        buffer.zeroize();
+        buffer.resize(length, 0);
     }
 }
 
@@ -206,7 +208,7 @@ mod tests {
             Ok(content.len())
         };
         for usual_length in [0, 4, 9, 64] {
-            assert_eq!(&**complete(usual_length, read).unwrap(), content);
+            assert_eq!(complete(usual_length, read).unwrap(), content);
         }
         assert_eq!(complete(4, |_| Err(Errno::EACCES)), Err(Errno::EACCES));
     }

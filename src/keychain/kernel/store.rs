@@ -13,6 +13,7 @@
 use std::collections::BTreeSet;
 
 use nix::errno::Errno;
+use zeroize::Zeroizing;
 
 use super::super::seal::KeyBytes;
 use super::super::seal::Seal;
@@ -271,7 +272,7 @@ impl Store {
             if matches!(self.open_record(key, &description), Ok(Some(_))) {
                 continue;
             }
-            let record = key.content().unwrap_or_default();
+            let record = Zeroizing::new(key.content().unwrap_or_default());
             match str::from_utf8(&record) {
                 Ok(record) if is_login(&description) && !record.is_empty() => {
                     let _ = self.write(&description, &Secret::new(record));
