@@ -125,8 +125,8 @@ pub const CLI_HOME_VARIABLES: [&str; 2] = ["IBMCLOUD_HOME", "BLUEMIX_HOME"];
 pub struct Environment {
     /// Not a `HashMap`, which asks the kernel for random bits.
     variables: BTreeMap<OsString, OsString>,
-    /// The secrets of files that were read, because a pipe can be read only once.
-    secret_files: RefCell<BTreeMap<String, Result<Secret>>>,
+    /// The texts of files that were read, because a pipe can be read only once.
+    secret_files: RefCell<BTreeMap<String, Result<Secret, String>>>,
 }
 
 impl Environment {

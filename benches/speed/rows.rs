@@ -25,7 +25,6 @@ const SECRET_LENGTH: usize = 1600;
 /// The address of that secret.
 const OTHER_ADDRESS: &str = "registry.example";
 
-const MAX_FAULTS: i64 = 60;
 const MAX_BINARY_BYTES: u64 = 6_000_000;
 const MAX_MEMORY_KIB: u64 = 8_000_000 / 1024;
 const COLD_ROUNDS: usize = 30;
@@ -148,6 +147,26 @@ fn rows(environment: &Environment, comparison: &Comparison) -> anyhow::Result<Ve
             environment.status(Storage::Desktop)?,
         ),
     ]);
+    if environment.fill_kernel().is_ok() {
+        const FULL: &str = "1,000 logins among 5,000 keys";
+        rows.extend([
+            row(
+                &format!("hot get, {FULL}"),
+                Bound::Local,
+                environment.hot(Storage::FullKernel)?,
+            ),
+            row(
+                &format!("status, {FULL}"),
+                Bound::None,
+                environment.with_token(Storage::FullKernel, "status")?,
+            ),
+            row(
+                &format!("list, {FULL}"),
+                Bound::None,
+                environment.with_token(Storage::FullKernel, "list")?,
+            ),
+        ]);
+    }
     Ok(rows)
 }
 
@@ -156,42 +175,7 @@ fn hot(
     comparison: &Comparison,
     table: &mut Table,
 ) -> anyhow::Result<()> {
-    let mut rows = vec![
-        ("smallest static program", Bound::None),
-        ("/bin/true", Bound::None),
-        ("version", Bound::None),
-        ("hot get, key in the environment", Bound::Local),
-        ("hot get, login in the kernel keyring", Bound::Local),
-        ("hot get, login in the Secret Service", Bound::Local),
-        ("hot get, Secret Service only", Bound::OtherHelper),
-        ("docker-credential-secretservice get", Bound::None),
-        ("status, login in the kernel keyring", Bound::None),
-        ("status, login in the Secret Service", Bound::None),
-    ];
-    let mut programs = vec![
-        environment.program(smallest, &[], REGISTRY)?,
-        environment.program("/bin/true", &[], REGISTRY)?,
-        environment.program(&environment.helper, &["version"], REGISTRY)?,
-        environment.hot(Storage::EnvironmentKey)?,
-        environment.hot(Storage::Kernel)?,
-        environment.hot(Storage::Desktop)?,
-        environment.hot(Storage::SecretService)?,
-        other_helper(environment)?,
-        environment.status(Storage::Kernel)?,
-        environment.status(Storage::Desktop)?,
-    ];
-    if environment.fill_kernel().is_ok() {
-        rows.extend([
-            ("hot get, 1,000 logins among 5,000 keys", Bound::Local),
-            ("status, 1,000 logins among 5,000 keys", Bound::None),
-            ("list, 1,000 logins among 5,000 keys", Bound::None),
-        ]);
-        programs.extend([
-            environment.hot(Storage::FullKernel)?,
-            environment.with_token(Storage::FullKernel, "status")?,
-            environment.with_token(Storage::FullKernel, "list")?,
-        ]);
-    }
+    let mut rows = rows(environment, comparison)?;
     let before = environment.cloud.requests().len();
     let programs = rows.iter_mut().map(|row| &mut row.program).collect();
     let times = stopwatch::alternate(programs, comparison.rounds)?;
@@ -203,10 +187,8 @@ fn hot(
         .iter()
         .map(|row| faults::of(&row.program, environment))
         .collect::<anyhow::Result<Vec<i64>>>()?;
-    let [least, ..] = faults.as_slice() else {
-        return Ok(());
-    };
-    let [_, floor, _, _, _, _, _, other, ..] = times.as_slice() else {
+    let of_other = rows.iter().position(|row| row.what == OTHER_HELPER);
+    let (Some(least), [_, floor, ..], Some(other)) = (faults.first(), &*times, of_other) else {
         return Ok(());
     };
     let (bound, max_faults) = (comparison.bound, comparison.max_faults);
@@ -240,10 +222,10 @@ pub(crate) fn profile(environment: &Environment, directory: &Path) -> anyhow::Re
             "--compress-strings=no",
             "--demangle=no",
         ];
-        let arguments = [&["--quiet", "--tool=callgrind"], &plain[..]].concat();
+        let arguments = [&["--quiet", "--tool=callgrind", &output], &plain[..]].concat();
         environment
             .hot(storage)?
-            .under("valgrind", &arguments, output.as_ref())
+            .under("valgrind", &arguments)
             .time()?;
     }
     Ok(())

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::hash::BuildHasher as _;
 use std::hash::RandomState;
+use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
 use std::process::Stdio;
@@ -51,10 +52,17 @@ impl Program {
     /// Returns the same program, run by another one that writes a report.
     pub(crate) fn under(&self, program: &str, arguments: &[&str]) -> Self {
         let mut command = Command::new(program);
-        command
-            .args(arguments)
-            .arg(self.command.get_program())
-            .args(self.command.get_args());
+        command.args(arguments).arg(self.command.get_program());
+        self.as_arguments_of(command)
+    }
+
+    /// Returns the same arguments, environment and input for another executable.
+    pub(crate) fn with_executable(&self, executable: &Path) -> Self {
+        self.as_arguments_of(Command::new(executable))
+    }
+
+    fn as_arguments_of(&self, mut command: Command) -> Self {
+        command.args(self.command.get_args());
         command.env_clear();
         for (name, value) in self.command.get_envs() {
             if let Some(value) = value {

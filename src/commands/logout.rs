@@ -126,10 +126,10 @@ pub(crate) fn run(
         outcome.delete_keys(&mut scopes, &logins, &broker, &warnings)?;
     }
     if arguments.all {
-        outcome.delete_logins(&scopes, |scope| broker.delete_login(scope));
+        outcome.delete_logins(&scopes, |scope| broker.delete_login_only(scope, &logins));
         broker.delete_short_lived()?;
     } else {
-        outcome.delete_logins(&scopes, |scope| broker.log_out(scope));
+        outcome.delete_logins(&scopes, |scope| broker.log_out(scope, &logins));
     }
     let is_left = |scope: &&LoginScope| !outcome.deleted.contains(scope);
     outcome.remaining = stored.iter().filter(is_left).cloned().collect();

@@ -122,9 +122,7 @@ pub(crate) fn run(
                 }
                 _ => error,
             })?;
-    if is_secret {
-        warn_if_it_expires(&credential, context);
-    }
+    warn_if_it_expires(arguments.format, &credential, context);
     if (stdio.output_is_readable_by_others)() {
         Warnings::new(context).warn(
             "other users can read the output file. Run 'chmod go-r' on it, and 'umask 077' before the next time".into(),

@@ -62,7 +62,6 @@ impl Broker<'_> {
         let old_ids = login_ids.filter(|id| Some(id.as_str()) != except);
         let ids: Vec<&str> = old_ids.chain(&base_id).map(String::as_str).collect();
         context.tokens.remove_all(self.cache_keys_of(&ids));
-        stored
     }
 
     /// Returns all keys under which a token of these logins may be cached: one for each IAM

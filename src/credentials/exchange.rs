@@ -78,7 +78,7 @@ impl Broker<'_> {
             },
         };
         let started = self.context.clock.elapsed();
-        let tries = if has_fallback || old.is_some() {
+        let tries = if request.has_fallback || old.is_some() {
             Tries::OneBrief
         } else {
             Tries::Several

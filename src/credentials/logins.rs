@@ -126,8 +126,8 @@ impl Broker<'_> {
         // IAM may have rejected this login until the person fixed something else.
         let keys = self.cache_keys_of(&[&login.id]);
         context.tokens.remove_failures(keys);
-        write_hint(scope, Some(&login), context);
-        Ok(())
+        write_hint(scope, Some(&login), &context);
+        Ok(login)
     }
 
     /// Deletes the login for a scope and its cached tokens. Returns whether a login was
@@ -158,11 +158,15 @@ impl Broker<'_> {
     ///
     /// # Errors
     /// The keychain cannot delete it.
-    pub fn delete_login(&self, scope: &LoginScope) -> Result<bool> {
+    pub fn delete_login_only(
+        &self,
+        scope: &LoginScope,
+        logins: &LoginSnapshot<'_>,
+    ) -> Result<bool> {
         let _lock = self.lock_login(scope);
-        let logins = self.stored_logins();
-        let previous = logins.read(scope);
-        logins.delete(scope)?;
+        let previous = logins.read_again(scope);
+        self.stored_logins().delete(scope)?;
+        logins.record(scope, None);
         Ok(!matches!(previous, Ok(None)))
     }
 

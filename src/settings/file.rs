@@ -97,7 +97,7 @@ impl Settings {
         });
         match metadata {
             Ok(_) => self.apply_file(&path, environment),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
+            Err(error) if error.kind() == ErrorKind::NotFound || is_in_inaccessible_home(&path) => {
                 self.files.push(SettingsFile {
                     path,
                     exists: false,

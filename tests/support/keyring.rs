@@ -174,6 +174,11 @@ mod linux {
             for (key, _) in self.all() {
                 remove(key);
             }
+            // Where the program stores items on kernels without persistent keyrings.
+            for (key, _) in self.in_ring(raw::KEY_SPEC_USER_KEYRING) {
+                remove(key);
+                let _ = raw::keyctl_unlink(key, raw::KEY_SPEC_USER_KEYRING);
+            }
             for (key, _) in self.in_ring(raw::KEY_SPEC_SESSION_KEYRING) {
                 let _ = raw::keyctl_unlink(key, raw::KEY_SPEC_SESSION_KEYRING);
             }

@@ -47,6 +47,11 @@ impl Key {
         key(raw::keyctl_get_persistent(u32::MAX, PROCESS_KEYRING.0))
     }
 
+    /// Returns the user keyring, which is made when it is first used.
+    pub(super) fn user_keyring() -> Result<Self, Errno> {
+        key(raw::keyctl_get_keyring_id(raw::KEY_SPEC_USER_KEYRING, true))
+    }
+
     /// Returns the session keyring; a new one if this process has none of its own.
     pub(super) fn own_session_keyring() -> Result<Self, Errno> {
         key(raw::keyctl_get_keyring_id(SESSION_KEYRING.0, true))

@@ -1,11 +1,13 @@
 //! The keyrings in which records are searched and added.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use nix::errno::Errno;
 
 use super::super::Kind;
 use super::super::SCHEMA;
+use super::super::key_quota::KeyQuota;
 use super::keyctl::Key;
 use super::keyctl::PROCESS_KEYRING;
 use super::keys::OWNER_PERMISSIONS;
@@ -21,21 +23,25 @@ pub(super) enum Keyrings {
     /// In a user namespace, the kernel has another persistent keyring. So new records are
     /// added to the session keyring, and those from outside are found in `/proc/keys`.
     InNamespace { session: Key },
-    /// Outside of a user namespace, records are in the persistent keyring.
-    Outside { persistent: Key },
+    /// Outside of a user namespace, records are in the persistent keyring, or in the user
+    /// keyring.
+    Outside {
+        persistent: Key,
+        is_persistent: bool,
+    },
 }
 
 impl Keyrings {
     /// Returns the keyring of the user for processes outside of a user namespace, linked into the
     /// keyring of this process: the persistent one. If the kernel has none, the user keyring.
-    pub(super) fn outside() -> Result<Self, KeyError> {
-        match KeyRing::get_persistent(KeyRingIdentifier::Process) {
+    pub(super) fn outside() -> Result<Self, Errno> {
+        match Key::persistent_keyring() {
             Ok(persistent) => Ok(Self::Outside {
                 persistent,
                 is_persistent: true,
             }),
             // It exists, but cannot be used now.
-            Err(KeyError::QuotaExceeded) => Err(KeyError::QuotaExceeded),
+            Err(Errno::EDQUOT) => Err(Errno::EDQUOT),
             Err(error) => Ok(Self::Outside {
                 persistent: user_keyring().map_err(|_| error)?,
                 is_persistent: false,
@@ -60,7 +66,7 @@ impl Keyrings {
         prefix: &str,
         max_calls: usize,
     ) -> Option<BTreeSet<String>> {
-        if let Self::Outside { persistent } = self
+        if let Self::Outside { persistent, .. } = self
             && persistent.links().ok()?.len() > max_calls
         {
             return None;
@@ -92,7 +98,7 @@ impl Keyrings {
         key.set_permissions(OWNER_PERMISSIONS)?;
         match self {
             Self::InNamespace { session } => session.link(key),
-            Self::Outside { persistent } => persistent.link(key),
+            Self::Outside { persistent, .. } => persistent.link(key),
         }?;
         let _ = PROCESS_KEYRING.unlink(key);
         Ok(key)
@@ -120,12 +126,15 @@ impl Keyrings {
 
     fn delete_short_lived_until(&self, is_enough: &dyn Fn() -> bool) {
         let short_lived = [Kind::Hint, Kind::Token].map(|kind| Some(kind.name()));
-        for (key, description) in self.list(SCHEMA) {
-            if short_lived.contains(&kind(&description)) {
-                // The kernel counts a deleted key until its next garbage collection, but a
-                // shorter payload at once. Errors mean that another process deleted it.
-                let _ = key.update(b"-");
-                let _ = key.invalidate();
+        let mut records = self.list(SCHEMA);
+        records.retain(|(_, description)| short_lived.contains(&kind(description)));
+        for (key, _) in records {
+            // The kernel counts a deleted key until its next garbage collection, but a shorter
+            // payload at once. Errors mean that another process deleted it.
+            let _ = key.update(b"-");
+            let _ = key.invalidate();
+            if is_enough() {
+                break;
             }
         }
     }
@@ -133,9 +142,8 @@ impl Keyrings {
 
 /// Returns the user keyring, linked into the keyring of this process: the session keyring that
 /// `docker` or `su` give a process need not contain it, and only possessors can read the seal.
-fn user_keyring() -> Result<KeyRing, KeyError> {
-    let user = KeyRing::from_special_id(KeyRingIdentifier::User, true)?;
-    let process = KeyRing::from_special_id(KeyRingIdentifier::Process, true)?;
-    process.link_keyring(user)?;
+fn user_keyring() -> Result<Key, Errno> {
+    let user = Key::user_keyring()?;
+    PROCESS_KEYRING.link(user)?;
     Ok(user)
 }

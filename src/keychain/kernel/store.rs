@@ -62,12 +62,15 @@ impl Store {
     }
 
     fn outside(namespace: &str) -> Result<Self, Errno> {
-        let persistent = Key::persistent_keyring()?;
+        let keyrings = Keyrings::outside()?;
+        let Keyrings::Outside { persistent, .. } = keyrings else {
+            return Err(Errno::EINVAL);
+        };
         let session = SessionKeyring::read();
         let shared = session.seal(namespace);
         let (key, is_new) = match SealKey::in_persistent(persistent, namespace, shared.as_ref()) {
             Err(Errno::EDQUOT) => {
-                Keyrings::Outside { persistent }.make_room();
+                keyrings.make_room();
                 SealKey::in_persistent(persistent, namespace, shared.as_ref())
             }
             other => other,
@@ -141,10 +144,15 @@ impl Store {
     }
 
     /// Adds a record, or replaces it. If the user's quota (20,000 bytes by default) is
-    /// exceeded, cached tokens are deleted first.
+    /// exceeded, cached tokens are deleted first. Tokens leave a part of it to other programs:
+    /// without any space, no container can be started.
     pub(super) fn write(&self, description: &str, secret: &Secret) -> Result<Key, Errno> {
         let record = self.seal.seal(description, secret, random()?);
         let record = record.ok_or(Errno::EINVAL)?;
+        let size = description.len() + record.len();
+        if !is_login(description) && !self.keyrings.make_room_for_token(description, size) {
+            return Err(Errno::EDQUOT);
+        }
         match self.put(description, &record) {
             Err(Errno::EDQUOT) => {
                 self.keyrings.make_room();
