@@ -329,3 +329,50 @@ fn cached_tokens_leave_a_part_of_the_users_keys_to_other_programs() {
     );
     succeeds(&as_user(&env, &["logout", "--all"]));
 }
+
+#[test]
+fn a_secret_service_that_answers_nonsense_is_not_used_and_doctor_reports_it() {
+    let programs = ["dbus-run-session", "dbus-test-tool", "gdbus"];
+    let is_missing = |name: &&str| !Path::new("/usr/bin").join(name).exists();
+    if let Some(missing) = programs.into_iter().find(is_missing) {
+        skipped(&format!("it needs {missing}"));
+        return;
+    }
+    let Some(mut env) = TestEnv::with_keychain_named("auto") else {
+        return;
+    };
+    env.set("PATH", "/usr/bin:/bin");
+    let key = "NONSENSE-API-KEY-b8e2";
+    env.add_api_key(key, "nonsense");
+    // Answers each call with an empty message.
+    let script = "dbus-test-tool echo --name=org.freedesktop.secrets & \
+        gdbus wait --session --timeout 10 org.freedesktop.secrets; \"$0\" \"$@\"; status=$?; kill $!; exit $status";
+    let run = |arguments: &[&str], input: &str| {
+        let mut command = Command::new("/usr/bin/dbus-run-session");
+        command
+            .args(["--", "sh", "-c", script, PROGRAM])
+            .args(arguments);
+        env.apply_to(&mut command);
+        let outcome = env.start_as(command, input).finish();
+        Outcome {
+            verb: arguments.concat(),
+            address: input.to_owned(),
+            ..outcome
+        }
+    };
+    let login = format!(
+        "{{\"ServerURL\": \"us.icr.io\", \"Username\": \"iamapikey\", \"Secret\": \"{key}\"}}"
+    );
+    // The bus daemon writes to stderr, too.
+    succeeds(&run(&["store"], &login));
+    let outcome = run(&["get"], "us.icr.io");
+    succeeds(&outcome);
+    outcome.has(&outcome.stdout, &["iambearer"]);
+    let doctor = run(&["doctor"], "");
+    let reason = "cannot be used: it answered org.freedesktop.DBus.Error";
+    doctor.has(
+        &doctor.stdout,
+        &[reason, "so logins are stored in the kernel keyring"],
+    );
+    succeeds(&run(&["logout", "--all"], ""));
+}

@@ -32,10 +32,6 @@ pub const LIMIT: u64 = 4 * 1024 * 1024;
 /// The number of links that Linux follows.
 const MAX_LINKS: u32 = 40;
 
-/// The write permissions of owner, group and others.
-#[cfg(unix)]
-const WRITABLE: u32 = 0o222;
-
 /// Why a file was not replaced.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplaceError {
@@ -59,12 +55,11 @@ impl ReplaceError {
         let Self::Failed(error) = &self else {
             return Error::user(self.to_string());
         };
-        let is_unwritable = [
+        let kinds = [
             io::ErrorKind::PermissionDenied,
             io::ErrorKind::ReadOnlyFilesystem,
-        ]
-        .iter()
-        .any(|kind| is_of_kind(error, *kind));
+        ];
+        let is_unwritable = kinds.into_iter().any(|kind| is_of_kind(error, kind));
         let error = Error::from_anyhow(error);
         if error.hint().is_some() || !is_unwritable {
             return error;
@@ -205,7 +200,7 @@ fn write(path: &Path, directory: &Path, old: Option<&str>, new: &str) -> Result<
             outcome => return outcome,
         }
     }
-    refuse_read_only(path, &path.metadata().map_err(anyhow::Error::from)?)?;
+    in_place::refuse_read_only(path, &path.metadata().map_err(anyhow::Error::from)?)?;
     in_place::write(path, text, new)
 }
 
@@ -313,7 +308,7 @@ fn keep_attributes(path: &Path, former: &File, new: &File) -> anyhow::Result<()>
     use std::os::unix::fs::MetadataExt;
     use std::os::unix::fs::PermissionsExt;
     let (old_metadata, new_metadata) = (former.metadata()?, new.metadata()?);
-    refuse_read_only(path, &old_metadata)?;
+    in_place::refuse_read_only(path, &old_metadata)?;
     if (new_metadata.uid(), new_metadata.gid()) != (old_metadata.uid(), old_metadata.gid()) {
         std::os::unix::fs::fchown(new, Some(old_metadata.uid()), Some(old_metadata.gid()))
             .map_err(|_| {
@@ -331,27 +326,6 @@ fn keep_attributes(path: &Path, former: &File, new: &File) -> anyhow::Result<()>
     let mode = old_metadata.mode() & 0o7777;
     new.set_permissions(std::fs::Permissions::from_mode(mode))?;
     keep_extended_attributes(former, new)
-}
-
-#[cfg(unix)]
-fn refuse_read_only(path: &Path, metadata: &std::fs::Metadata) -> anyhow::Result<()> {
-    use std::os::unix::fs::MetadataExt;
-    let mode = metadata.mode() & 0o7777;
-    if mode & WRITABLE != 0 {
-        return Ok(());
-    }
-    let hint = format!(
-        "If another tool manages it, change it there; otherwise run 'chmod u+w {}'",
-        path.display()
-    );
-    let text = format!("it is read-only (mode {mode:04o})");
-    Err(Error::user(text).with_hint(hint).into())
-}
-
-#[cfg(not(unix))]
-fn refuse_read_only(_path: &Path, metadata: &std::fs::Metadata) -> anyhow::Result<()> {
-    anyhow::ensure!(!metadata.permissions().readonly(), "it is read-only");
-    Ok(())
 }
 
 /// Copies all extended attributes. A `security.*` label that cannot be copied is no error:

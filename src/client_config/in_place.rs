@@ -22,6 +22,10 @@ use crate::error::Error;
 /// The hint for a file that is mounted read-only.
 const CHANGE_AT_ORIGIN: &str = "Change the file that is mounted there (of the image, the host or the ConfigMap), or set DOCKER_CONFIG (podman: REGISTRY_AUTH_FILE) to a file of your own";
 
+/// The write permissions of owner, group and others.
+#[cfg(unix)]
+const WRITABLE: u32 = 0o222;
+
 /// The mounts of this process (`proc_pid_mountinfo(5)`).
 #[cfg(target_os = "linux")]
 const MOUNTS: &str = "/proc/self/mountinfo";
@@ -80,6 +84,31 @@ pub(super) fn write(path: &Path, old: &str, new: &str) -> Result<(), ReplaceErro
         restored.context("it was mounted by itself and is incomplete now")?;
     }
     Ok(outcome?)
+}
+
+/// Returns an error if no user may write to a file, by its mode: another tool may manage it.
+///
+/// # Errors
+/// The file is read-only, with what to do.
+#[cfg(unix)]
+pub(super) fn refuse_read_only(path: &Path, metadata: &std::fs::Metadata) -> anyhow::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let mode = metadata.mode() & 0o7777;
+    if mode & WRITABLE != 0 {
+        return Ok(());
+    }
+    let hint = format!(
+        "If another tool manages it, change it there; otherwise run 'chmod u+w {}'",
+        path.display()
+    );
+    let text = format!("it is read-only (mode {mode:04o})");
+    Err(Error::user(text).with_hint(hint).into())
+}
+
+#[cfg(not(unix))]
+pub(super) fn refuse_read_only(_path: &Path, metadata: &std::fs::Metadata) -> anyhow::Result<()> {
+    anyhow::ensure!(!metadata.permissions().readonly(), "it is read-only");
+    Ok(())
 }
 
 fn open(path: &Path) -> io::Result<File> {

@@ -14,6 +14,8 @@ use crate::time::run_with_timeout;
 
 mod directory;
 mod lock;
+#[cfg(unix)]
+mod modeless;
 mod owner;
 mod private;
 mod trust;
@@ -33,6 +35,7 @@ pub use private::write_time;
 pub use trust::TrustedUsers;
 pub use trust::is_readable_by_others;
 pub use trust::owned_by_root;
+pub use trust::readable_by_others;
 pub use trust::refuse_if_others_write;
 pub use trust::with_owner_hint;
 pub use trust::writable_by_others;

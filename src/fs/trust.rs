@@ -91,6 +91,11 @@ pub fn is_readable_by_others<T>(_output: &T) -> bool {
     false
 }
 
+/// Returns whether other users can read a file. Groups without other members do not count.
+pub fn readable_by_others(path: &Path) -> bool {
+    super::open(path).is_ok_and(|file| is_readable_by_others(&file))
+}
+
 /// Adds a hint to an error if the reason may be that root owns files in this user's directories.
 pub fn with_owner_hint(error: anyhow::Error, path: &Path) -> anyhow::Error {
     match owned_by_root(path) {
@@ -122,6 +127,8 @@ mod unix {
     use std::path::PathBuf;
 
     use super::TrustedUsers;
+    use crate::fs::modeless;
+    use crate::fs::modeless::FileSystem;
     use crate::fs::owner::acting_owner;
     use crate::fs::owner::current_user;
     use crate::fs::owner::is_root_outside;
@@ -139,6 +146,8 @@ mod unix {
     pub(super) struct Finding {
         pub(super) reason: String,
         pub(super) command: Option<String>,
+        /// The file system, if it may have no modes.
+        pub(super) file_system: Option<FileSystem>,
     }
 
     /// Returns the findings for a file and the directories above it. Without `trusted`, owners
@@ -189,6 +198,7 @@ mod unix {
             return Some(Finding {
                 reason: format!("{what} belongs to another user (number {owner})"),
                 command: owner_command(path, trusted),
+                file_system: None,
             });
         }
         if entry.is_directory && mode & STICKY != 0 {
@@ -199,6 +209,7 @@ mod unix {
         is_written.then(|| Finding {
             reason: format!("others can write to {what} (mode {:04o})", mode & 0o7777),
             command: Some(format!("chmod go-w {}", quoted(path))),
+            file_system: modeless::of(path),
         })
     }
 
@@ -226,8 +237,15 @@ mod unix {
         }
         let reasons: Vec<&str> = findings.iter().map(|it| &*it.reason).collect();
         let commands: Option<Vec<&str>> = findings.iter().map(|it| it.command.as_deref()).collect();
+        let modeless = findings.iter().find_map(|it| it.file_system);
         let fix = match commands {
-            Some(commands) => format!("Run '{}'", commands.join(" && ")),
+            Some(commands) => {
+                let fix = format!("Run '{}'", commands.join(" && "));
+                match modeless {
+                    Some(file_system) => format!("{fix}. {}", file_system.advice()),
+                    None => fix,
+                }
+            }
             None => "Use a file that root owns, or set HOME to the home of its owner".to_owned(),
         };
         Some((reasons.join(", and "), fix))

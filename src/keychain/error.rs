@@ -8,6 +8,10 @@ pub enum KeychainError {
     /// The keychain is not available here; another one may be.
     #[error("{0}")]
     Absent(String),
+    /// The keychain answers what it should not, so it counts as absent. The name of the keychain,
+    /// and what it answered.
+    #[error("the {0} cannot be used: {1}")]
+    InvalidAnswer(&'static str, String),
     /// The settings select no keychain.
     #[error("no keychain is selected (keychain = none)")]
     Disabled,
@@ -51,8 +55,16 @@ impl KeychainError {
             Self::QuotaExceeded(_) => Some(
                 "Remove keys that you do not need (keyctl; /proc/key-users shows the quota), or select another keychain with ICR_KEYCHAIN",
             ),
+            Self::InvalidAnswer(..) => Some(
+                "Check that it has a default collection (in KeePassXC, a database with a group exposed to the Secret Service), or select another keychain with ICR_KEYCHAIN",
+            ),
             Self::Refused(_) => None,
         }
+    }
+
+    /// Returns whether another keychain may be used instead.
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent(_) | Self::InvalidAnswer(..))
     }
 
     /// Returns the error of an operation that failed because of this one. `create` makes it

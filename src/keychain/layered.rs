@@ -43,13 +43,14 @@ impl<Cache: Keychain, Durable: Keychain> Keychain for Layered<Cache, Durable> {
     ) -> Result<(), KeychainError> {
         match self.durable.write(item, secret, lifetime) {
             Ok(()) => or_nothing(self.cache.delete(item)),
-            Err(KeychainError::Absent(durable_reason)) => {
+            Err(error) if error.is_absent() => {
                 let written = self.cache.write(item, secret, lifetime);
-                written.map_err(|error| match error {
-                    KeychainError::Absent(cache_reason) => {
-                        KeychainError::Unavailable(format!("{durable_reason}, and {cache_reason}"))
+                written.map_err(|cache_error| {
+                    if cache_error.is_absent() {
+                        KeychainError::Unavailable(format!("{error}, and {cache_error}"))
+                    } else {
+                        cache_error
                     }
-                    other => other,
                 })
             }
             Err(other) => Err(other),
@@ -80,7 +81,7 @@ impl<Cache: Keychain, Durable: Keychain> Keychain for Layered<Cache, Durable> {
 /// Returns the default for an absent keychain, which contains nothing.
 fn or_nothing<T: Default>(answer: Result<T, KeychainError>) -> Result<T, KeychainError> {
     match answer {
-        Err(KeychainError::Absent(_)) => Ok(T::default()),
+        Err(error) if error.is_absent() => Ok(T::default()),
         other => other,
     }
 }
@@ -132,6 +133,15 @@ mod tests {
             Ok(None),
             "an absent keychain is empty"
         );
+    }
+
+    #[test]
+    fn a_durable_keychain_that_answers_nonsense_counts_as_absent() {
+        let (cache, durable, layered) = layers();
+        durable.fail_with(Some(KeychainError::InvalidAnswer("it", "nonsense".into())));
+        layered.write(&item(), &Secret::new("key"), None).unwrap();
+        assert_eq!(cache.read(&item()), Ok(Some(Secret::new("key"))));
+        assert_eq!(layered.logins().unwrap().len(), 1);
     }
 
     #[test]

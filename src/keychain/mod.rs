@@ -265,7 +265,7 @@ pub(crate) fn items_of_service(
 
     let keychain = SecretService::new("", environment, state_directory, Prompting::Never);
     match keychain.of_service(service, suffix) {
-        Err(KeychainError::Absent(_)) => Ok(Vec::new()),
+        Err(error) if error.is_absent() => Ok(Vec::new()),
         items => items,
     }
 }

@@ -60,6 +60,20 @@ const PROMPT_SECONDS: u64 = 60;
 /// The age from which a token has certainly expired, in seconds.
 const MAX_TOKEN_AGE: u64 = 24 * 60 * 60;
 
+/// Errors of a program that owns the name of the Secret Service but does not implement it, or has
+/// no collection: KeePassXC without an exposed group, old versions of KWallet. `Failed` is the
+/// name that the `dbus` library gives to answers of wrong types.
+const NONSENSE: [&str; 8] = [
+    "org.freedesktop.DBus.Error.Failed",
+    "org.freedesktop.DBus.Error.InvalidArgs",
+    "org.freedesktop.DBus.Error.InvalidSignature",
+    "org.freedesktop.DBus.Error.UnknownInterface",
+    "org.freedesktop.DBus.Error.UnknownMethod",
+    "org.freedesktop.DBus.Error.UnknownObject",
+    "org.freedesktop.DBus.Error.UnknownProperty",
+    "org.freedesktop.Secret.Error.NoSuchObject",
+];
+
 /// The Secret Service on the session bus.
 pub(super) struct SecretService {
     namespace: String,
@@ -194,38 +208,43 @@ impl SecretService {
     }
 
     fn classify(&self, error: &Error, took: Duration) -> KeychainError {
-        let absent = |reason: &str| KeychainError::Absent(reason.to_owned());
         match error {
             Error::Locked | Error::Prompt => KeychainError::Locked(NAME),
-            Error::NoResult => absent("the Secret Service has no default collection"),
-            Error::Unavailable => absent("no Secret Service is available"),
-            Error::Dbus(error) => match error.name().unwrap_or_default() {
-                "org.freedesktop.Secret.Error.IsLocked" => KeychainError::Locked(NAME),
-                "org.freedesktop.DBus.Error.NoReply" if took < MIN_CALL_TIMEOUT => {
-                    absent("the D-Bus session bus closed the connection")
-                }
-                "org.freedesktop.DBus.Error.NoReply"
-                | "org.freedesktop.DBus.Error.Timeout"
-                | "org.freedesktop.DBus.Error.TimedOut" => self.record_timeout(),
-                "org.freedesktop.DBus.Error.ServiceUnknown"
-                | "org.freedesktop.DBus.Error.NameHasNoOwner" => {
-                    absent("no Secret Service is running on the session bus")
-                }
-                name if name.starts_with("org.freedesktop.DBus.Error.Spawn") => {
-                    absent("the Secret Service cannot be started")
-                }
-                "org.freedesktop.DBus.Error.FileNotFound"
-                | "org.freedesktop.DBus.Error.NoServer"
-                | "org.freedesktop.DBus.Error.NotSupported"
-                | "org.freedesktop.DBus.Error.AccessDenied"
-                | "org.freedesktop.DBus.Error.BadAddress"
-                | "org.freedesktop.DBus.Error.Disconnected" => {
-                    absent("the D-Bus session bus cannot be reached")
-                }
-                // The name only, because D-Bus's text is about D-Bus's internals.
-                name => KeychainError::Refused(format!("the {NAME} refused ({name})")),
-            },
-            _ => KeychainError::Refused(format!("the {NAME} returned an invalid response")),
+            Error::NoResult => invalid_answer("it has no default collection"),
+            Error::Unavailable => KeychainError::Absent("no Secret Service is available".into()),
+            Error::Dbus(error) => self.classify_name(error.name().unwrap_or_default(), took),
+            _ => invalid_answer("its answer cannot be read"),
+        }
+    }
+
+    /// Classifies an error of D-Bus by its name. The texts are about D-Bus's internals.
+    fn classify_name(&self, name: &str, took: Duration) -> KeychainError {
+        let absent = |reason: &str| KeychainError::Absent(reason.to_owned());
+        match name {
+            "org.freedesktop.Secret.Error.IsLocked" => KeychainError::Locked(NAME),
+            "org.freedesktop.DBus.Error.NoReply" if took < MIN_CALL_TIMEOUT => {
+                absent("the D-Bus session bus closed the connection")
+            }
+            "org.freedesktop.DBus.Error.NoReply"
+            | "org.freedesktop.DBus.Error.Timeout"
+            | "org.freedesktop.DBus.Error.TimedOut" => self.record_timeout(),
+            "org.freedesktop.DBus.Error.ServiceUnknown"
+            | "org.freedesktop.DBus.Error.NameHasNoOwner" => {
+                absent("no Secret Service is running on the session bus")
+            }
+            name if name.starts_with("org.freedesktop.DBus.Error.Spawn") => {
+                absent("the Secret Service cannot be started")
+            }
+            "org.freedesktop.DBus.Error.FileNotFound"
+            | "org.freedesktop.DBus.Error.NoServer"
+            | "org.freedesktop.DBus.Error.NotSupported"
+            | "org.freedesktop.DBus.Error.AccessDenied"
+            | "org.freedesktop.DBus.Error.BadAddress"
+            | "org.freedesktop.DBus.Error.Disconnected" => {
+                absent("the D-Bus session bus cannot be reached")
+            }
+            name if NONSENSE.contains(&name) => invalid_answer(&format!("it answered {name}")),
+            name => KeychainError::Refused(format!("the {NAME} refused ({name})")),
         }
     }
 
@@ -378,6 +397,10 @@ impl Keychain for SecretService {
     }
 }
 
+fn invalid_answer(answer: &str) -> KeychainError {
+    KeychainError::InvalidAnswer(NAME, answer.to_owned())
+}
+
 /// Connects. A connection is not used after a panic of a thread that had it locked, because
 /// its state is unknown.
 fn connect(connection: &Mutex<Option<Connection>>, prompt_seconds: u64) -> Result<(), Error> {
@@ -438,6 +461,28 @@ fn delete_expired_tokens(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_that_no_secret_service_gives_counts_as_absence() {
+        let environment = Environment::default();
+        let service = SecretService::new("test", &environment, None, Prompting::Never);
+        let classify = |name: &str| service.classify_name(name, Duration::ZERO);
+        for name in ["UnknownMethod", "UnknownObject", "InvalidArgs"] {
+            let error = classify(&format!("org.freedesktop.DBus.Error.{name}"));
+            assert!(
+                error.is_absent() && error.to_string().contains(name),
+                "{error}"
+            );
+        }
+        assert!(
+            service
+                .classify(&Error::NoResult, Duration::ZERO)
+                .is_absent()
+        );
+        assert!(service.classify(&Error::Parse, Duration::ZERO).is_absent());
+        assert!(!classify("org.freedesktop.DBus.Error.LimitsExceeded").is_absent());
+        assert!(!classify("org.freedesktop.Secret.Error.IsLocked").is_absent());
+    }
 
     #[test]
     fn each_bus_has_a_timeout_marker_and_all_relays_to_one_bus_share_it() {

@@ -162,7 +162,9 @@ fn modes(context: &CheckContext<'_>) -> Vec<Diagnostic> {
     let mut paths: Vec<PathBuf> = with_passwords.chain(log).collect();
     paths.sort_unstable();
     paths.dedup();
-    let readable = paths.into_iter().filter(|path| others_read(path));
+    let readable = paths
+        .into_iter()
+        .filter(|path| fs::readable_by_others(path));
     readable
         .map(|path| {
             Diagnostic::warning(
@@ -172,18 +174,6 @@ fn modes(context: &CheckContext<'_>) -> Vec<Diagnostic> {
             )
         })
         .collect()
-}
-
-#[cfg(unix)]
-fn others_read(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    let metadata = path.metadata();
-    metadata.is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
-}
-
-#[cfg(not(unix))]
-fn others_read(_path: &Path) -> bool {
-    false
 }
 
 /// Finds token files of an older program of the same name (a fork of

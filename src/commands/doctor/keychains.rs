@@ -9,10 +9,12 @@ use crate::keychain::Backend;
 use crate::keychain::Item;
 use crate::keychain::Keychain;
 use crate::keychain::KeychainError;
+use crate::keychain::Prompting;
 use crate::keychain::key_quota::KeyQuota;
 use crate::keychain::key_quota::MAX_SHARE;
 use crate::secret::Secret;
 use crate::settings::KeychainChoice;
+use crate::settings::Settings;
 
 /// The length of the test item, in bytes: about that of an access token.
 const TEST_LENGTH: usize = 1600;
@@ -61,8 +63,31 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
             "Allow the system calls keyctl, add_key and request_key in this container",
         ));
     }
+    if wants_kernel {
+        diagnostics.extend(unusable_secret_service(context));
+    }
     diagnostics.extend(quota(context.context));
     diagnostics
+}
+
+/// Finds a Secret Service that is not used because of what it answers.
+fn unusable_secret_service(context: &CheckContext<'_>) -> Option<Diagnostic> {
+    let mut settings: Settings = context.settings.clone();
+    settings.keychain = KeychainChoice::SecretService;
+    let item =
+        Item::probe("doctor").with_label("test item of docker-credential-icr doctor", "test");
+    let keychains = (context.context.open_keychains)(&settings, Prompting::Never).ok()?;
+    let logins = &keychains.logins;
+    let written = logins.write(&item, &Secret::new("test"), Some(TEST_LIFETIME));
+    let _ = logins.delete(&item);
+    let error = written.err()?;
+    matches!(error, KeychainError::InvalidAnswer(..)).then(|| {
+        Diagnostic::warning(
+            "secret-service",
+            format!("{error}, so logins are stored in the kernel keyring"),
+            error.hint().unwrap_or(SELECT_ANOTHER),
+        )
+    })
 }
 
 /// Writes, reads and deletes a test item.
@@ -127,7 +152,7 @@ fn fix(error: &KeychainError, choice: KeychainChoice) -> &'static str {
             SELECT_AUTO
         }
         (KeychainError::QuotaExceeded(_), _) => FREE_QUOTA,
-        (KeychainError::Refused(_), _) => SELECT_ANOTHER,
+        (KeychainError::InvalidAnswer(..) | KeychainError::Refused(_), _) => SELECT_ANOTHER,
     }
 }
 
