@@ -15,6 +15,10 @@ use crate::time::run_with_timeout;
 mod directory;
 mod lock;
 #[cfg(unix)]
+#[cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, reason = "only Linux has these numbers")
+)]
 mod modeless;
 mod owner;
 mod private;
