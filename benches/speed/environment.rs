@@ -110,6 +110,11 @@ impl Environment {
         keys::add(&namespace, KEYS - LOGINS)
     }
 
+    /// Removes what [`Environment::fill_kernel`] stored.
+    pub(crate) fn empty_kernel(&self) {
+        keys::remove(&self.namespace_of(Storage::FullKernel));
+    }
+
     /// Returns a command of a helper that has a cached token.
     pub(crate) fn with_token(&self, storage: Storage, verb: &str) -> anyhow::Result<Program> {
         self.hot(storage)?;

@@ -27,6 +27,7 @@ const OTHER_ADDRESS: &str = "registry.example";
 
 const MAX_BINARY_BYTES: u64 = 6_000_000;
 const MAX_MEMORY_KIB: u64 = 8_000_000 / 1024;
+const FULL_ROUNDS: usize = 30;
 const COLD_ROUNDS: usize = 30;
 const PARALLEL: usize = 100;
 
@@ -90,7 +91,8 @@ struct Row {
 pub(crate) fn measure(environment: &Environment, comparison: &Comparison) -> anyhow::Result<Table> {
     environment.ensure_it_is_bare()?;
     let mut table = Table::default();
-    hot(environment, comparison, &mut table)?;
+    hot(environment, smallest, bound, rounds, &mut table)?;
+    full_keyring(environment, &mut table)?;
     bus_calls(environment, &mut table)?;
     cold(environment, &mut table)?;
     every_region(environment, &mut table)?;
@@ -100,82 +102,38 @@ pub(crate) fn measure(environment: &Environment, comparison: &Comparison) -> any
     Ok(table)
 }
 
-/// Returns the rows of hot `get`s, `status` and other programs. The first two are what the others are compared with.
-fn rows(environment: &Environment, comparison: &Comparison) -> anyhow::Result<Vec<Row>> {
-    let row = |what: &str, bound, program| Row {
-        what: what.to_owned(),
-        bound,
-        program,
-    };
-    let other =
-        |program: &Path, arguments: &[&str]| environment.program(program, arguments, REGISTRY);
-    let mut rows = vec![
-        row(
-            "smallest static program",
-            Bound::None,
-            other(&comparison.smallest, &[])?,
-        ),
-        row(
-            "/bin/true",
-            Bound::None,
-            other(Path::new("/bin/true"), &[])?,
-        ),
-        row(
-            "version",
-            Bound::None,
-            other(&environment.helper, &["version"])?,
-        ),
-    ];
-    for (what, bound, storage) in HOT {
-        let program = environment.hot(storage)?;
-        if let Some(before) = &comparison.before {
-            let before = program.with_executable(before);
-            rows.push(row(&format!("before: {what}"), Bound::None, before));
-        }
-        rows.push(row(what, bound, program));
-    }
-    rows.extend([
-        row(OTHER_HELPER, Bound::None, other_helper(environment)?),
-        row(
-            "status, login in the kernel keyring",
-            Bound::None,
-            environment.status(Storage::Kernel)?,
-        ),
-        row(
-            "status, login in the Secret Service",
-            Bound::None,
-            environment.status(Storage::Desktop)?,
-        ),
-    ]);
-    if environment.fill_kernel().is_ok() {
-        const FULL: &str = "1,000 logins among 5,000 keys";
-        rows.extend([
-            row(
-                &format!("hot get, {FULL}"),
-                Bound::Local,
-                environment.hot(Storage::FullKernel)?,
-            ),
-            row(
-                &format!("status, {FULL}"),
-                Bound::None,
-                environment.with_token(Storage::FullKernel, "status")?,
-            ),
-            row(
-                &format!("list, {FULL}"),
-                Bound::None,
-                environment.with_token(Storage::FullKernel, "list")?,
-            ),
-        ]);
-    }
-    Ok(rows)
-}
-
+/// Measures hot `get`s, `status` and other programs, started in turn.
 fn hot(
     environment: &Environment,
-    comparison: &Comparison,
+    smallest: &Path,
+    bound: f64,
+    rounds: usize,
     table: &mut Table,
 ) -> anyhow::Result<()> {
-    let mut rows = rows(environment, comparison)?;
+    let rows = [
+        ("smallest static program", Bound::None),
+        ("/bin/true", Bound::None),
+        ("version", Bound::None),
+        ("hot get, key in the environment", Bound::Local),
+        ("hot get, login in the kernel keyring", Bound::Local),
+        ("hot get, login in the Secret Service", Bound::Local),
+        ("hot get, Secret Service only", Bound::OtherHelper),
+        ("docker-credential-secretservice get", Bound::None),
+        ("status, login in the kernel keyring", Bound::None),
+        ("status, login in the Secret Service", Bound::None),
+    ];
+    let mut programs = [
+        environment.program(smallest, &[], REGISTRY)?,
+        environment.program("/bin/true", &[], REGISTRY)?,
+        environment.program(&environment.helper, &["version"], REGISTRY)?,
+        environment.hot(Storage::EnvironmentKey)?,
+        environment.hot(Storage::Kernel)?,
+        environment.hot(Storage::Desktop)?,
+        environment.hot(Storage::SecretService)?,
+        other_helper(environment)?,
+        environment.status(Storage::Kernel)?,
+        environment.status(Storage::Desktop)?,
+    ];
     let before = environment.cloud.requests().len();
     let programs = rows.iter_mut().map(|row| &mut row.program).collect();
     let times = stopwatch::alternate(programs, comparison.rounds)?;
@@ -191,11 +149,13 @@ fn hot(
     let (Some(least), [_, floor, ..], Some(other)) = (faults.first(), &*times, of_other) else {
         return Ok(());
     };
-    let (bound, max_faults) = (comparison.bound, comparison.max_faults);
-    for ((row, time), faults) in rows.iter().zip(&times).zip(&faults) {
-        let ratio = ratio(time.median, floor.median);
-        let local = format!("{bound} × /bin/true, {max_faults} page faults");
-        let bound = match row.bound {
+    let [_, floor, .., other, _, _] = times.as_slice() else {
+        return Ok(());
+    };
+    for (((what, bounded_by), times), faults) in rows.iter().zip(&times).zip(&faults) {
+        let ratio = ratio(times.median, floor.median);
+        let local = format!("{bound} × /bin/true, {MAX_FAULTS} page faults");
+        let bound = match bounded_by {
             Bound::None => None,
             Bound::Local => Some((&*local, ratio <= bound && faults - least <= max_faults)),
             Bound::OtherHelper => Some(("1 × …-secretservice", time.median < times[other].median)),
@@ -211,23 +171,27 @@ fn hot(
     Ok(())
 }
 
-/// Runs each hot `get` once under callgrind, which writes a profile of its instructions, `callgrind.1` and so on.
-pub(crate) fn profile(environment: &Environment, directory: &Path) -> anyhow::Result<()> {
-    for (number, (_, _, storage)) in (1..).zip(HOT) {
-        let output = directory.join(format!("callgrind.{number}"));
-        let output = format!("--callgrind-out-file={}", output.display());
-        let plain = [
-            "--dump-instr=yes",
-            "--compress-pos=no",
-            "--compress-strings=no",
-            "--demangle=no",
+/// Measures commands with 1,000 logins among 5,000 keys, if the quota of the user allows so many.
+fn full_keyring(environment: &Environment, table: &mut Table) -> anyhow::Result<()> {
+    if environment.fill_kernel().is_ok() {
+        let names = ["hot get", "status", "list"];
+        let mut programs = [
+            environment.program("/bin/true", &[], REGISTRY)?,
+            environment.hot(Storage::FullKernel)?,
+            environment.with_token(Storage::FullKernel, "status")?,
+            environment.with_token(Storage::FullKernel, "list")?,
         ];
-        let arguments = [&["--quiet", "--tool=callgrind", &output], &plain[..]].concat();
-        environment
-            .hot(storage)?
-            .under("valgrind", &arguments)
-            .time()?;
+        let times = stopwatch::alternate(&mut programs, FULL_ROUNDS)?;
+        let [floor, times @ ..] = times.as_slice() else {
+            return Ok(());
+        };
+        for (name, times) in names.iter().zip(times) {
+            let what = format!("{name}, 1,000 logins among 5,000 keys");
+            let ratio = format!("{:.2} × /bin/true", ratio(times.median, floor.median));
+            table.timed(&what, *times, &ratio, None, None);
+        }
     }
+    environment.empty_kernel();
     Ok(())
 }
 
