@@ -91,7 +91,7 @@ struct Row {
 pub(crate) fn measure(environment: &Environment, comparison: &Comparison) -> anyhow::Result<Table> {
     environment.ensure_it_is_bare()?;
     let mut table = Table::default();
-    hot(environment, smallest, bound, rounds, &mut table)?;
+    hot(environment, comparison, &mut table)?;
     full_keyring(environment, &mut table)?;
     bus_calls(environment, &mut table)?;
     cold(environment, &mut table)?;
@@ -102,38 +102,62 @@ pub(crate) fn measure(environment: &Environment, comparison: &Comparison) -> any
     Ok(table)
 }
 
-/// Measures hot `get`s, `status` and other programs, started in turn.
+/// Returns the rows of hot `get`s, `status` and other programs. The first two are what the others are compared with.
+fn rows(environment: &Environment, comparison: &Comparison) -> anyhow::Result<Vec<Row>> {
+    let row = |what: &str, bound, program| Row {
+        what: what.to_owned(),
+        bound,
+        program,
+    };
+    let other =
+        |program: &Path, arguments: &[&str]| environment.program(program, arguments, REGISTRY);
+    let mut rows = vec![
+        row(
+            "smallest static program",
+            Bound::None,
+            other(&comparison.smallest, &[])?,
+        ),
+        row(
+            "/bin/true",
+            Bound::None,
+            other(Path::new("/bin/true"), &[])?,
+        ),
+        row(
+            "version",
+            Bound::None,
+            other(&environment.helper, &["version"])?,
+        ),
+    ];
+    for (what, bound, storage) in HOT {
+        let program = environment.hot(storage)?;
+        if let Some(before) = &comparison.before {
+            let before = program.with_executable(before);
+            rows.push(row(&format!("before: {what}"), Bound::None, before));
+        }
+        rows.push(row(what, bound, program));
+    }
+    rows.extend([
+        row(OTHER_HELPER, Bound::None, other_helper(environment)?),
+        row(
+            "status, login in the kernel keyring",
+            Bound::None,
+            environment.status(Storage::Kernel)?,
+        ),
+        row(
+            "status, login in the Secret Service",
+            Bound::None,
+            environment.status(Storage::Desktop)?,
+        ),
+    ]);
+    Ok(rows)
+}
+
 fn hot(
     environment: &Environment,
-    smallest: &Path,
-    bound: f64,
-    rounds: usize,
+    comparison: &Comparison,
     table: &mut Table,
 ) -> anyhow::Result<()> {
-    let rows = [
-        ("smallest static program", Bound::None),
-        ("/bin/true", Bound::None),
-        ("version", Bound::None),
-        ("hot get, key in the environment", Bound::Local),
-        ("hot get, login in the kernel keyring", Bound::Local),
-        ("hot get, login in the Secret Service", Bound::Local),
-        ("hot get, Secret Service only", Bound::OtherHelper),
-        ("docker-credential-secretservice get", Bound::None),
-        ("status, login in the kernel keyring", Bound::None),
-        ("status, login in the Secret Service", Bound::None),
-    ];
-    let mut programs = [
-        environment.program(smallest, &[], REGISTRY)?,
-        environment.program("/bin/true", &[], REGISTRY)?,
-        environment.program(&environment.helper, &["version"], REGISTRY)?,
-        environment.hot(Storage::EnvironmentKey)?,
-        environment.hot(Storage::Kernel)?,
-        environment.hot(Storage::Desktop)?,
-        environment.hot(Storage::SecretService)?,
-        other_helper(environment)?,
-        environment.status(Storage::Kernel)?,
-        environment.status(Storage::Desktop)?,
-    ];
+    let mut rows = rows(environment, comparison)?;
     let before = environment.cloud.requests().len();
     let programs = rows.iter_mut().map(|row| &mut row.program).collect();
     let times = stopwatch::alternate(programs, comparison.rounds)?;
@@ -149,13 +173,11 @@ fn hot(
     let (Some(least), [_, floor, ..], Some(other)) = (faults.first(), &*times, of_other) else {
         return Ok(());
     };
-    let [_, floor, .., other, _, _] = times.as_slice() else {
-        return Ok(());
-    };
-    for (((what, bounded_by), times), faults) in rows.iter().zip(&times).zip(&faults) {
-        let ratio = ratio(times.median, floor.median);
-        let local = format!("{bound} × /bin/true, {MAX_FAULTS} page faults");
-        let bound = match bounded_by {
+    let (bound, max_faults) = (comparison.bound, comparison.max_faults);
+    for ((row, time), faults) in rows.iter().zip(&times).zip(&faults) {
+        let ratio = ratio(time.median, floor.median);
+        let local = format!("{bound} × /bin/true, {max_faults} page faults");
+        let bound = match row.bound {
             Bound::None => None,
             Bound::Local => Some((&*local, ratio <= bound && faults - least <= max_faults)),
             Bound::OtherHelper => Some(("1 × …-secretservice", time.median < times[other].median)),
@@ -181,7 +203,7 @@ fn full_keyring(environment: &Environment, table: &mut Table) -> anyhow::Result<
             environment.with_token(Storage::FullKernel, "status")?,
             environment.with_token(Storage::FullKernel, "list")?,
         ];
-        let times = stopwatch::alternate(&mut programs, FULL_ROUNDS)?;
+        let times = stopwatch::alternate(programs.iter_mut().collect(), FULL_ROUNDS)?;
         let [floor, times @ ..] = times.as_slice() else {
             return Ok(());
         };
@@ -192,6 +214,26 @@ fn full_keyring(environment: &Environment, table: &mut Table) -> anyhow::Result<
         }
     }
     environment.empty_kernel();
+    Ok(())
+}
+
+/// Runs each hot `get` once under callgrind, which writes a profile of its instructions, `callgrind.1` and so on.
+pub(crate) fn profile(environment: &Environment, directory: &Path) -> anyhow::Result<()> {
+    for (number, (_, _, storage)) in (1..).zip(HOT) {
+        let output = directory.join(format!("callgrind.{number}"));
+        let output = format!("--callgrind-out-file={}", output.display());
+        let plain = [
+            "--dump-instr=yes",
+            "--compress-pos=no",
+            "--compress-strings=no",
+            "--demangle=no",
+        ];
+        let arguments = [&["--quiet", "--tool=callgrind", &output], &plain[..]].concat();
+        environment
+            .hot(storage)?
+            .under("valgrind", &arguments)
+            .time()?;
+    }
     Ok(())
 }
 
