@@ -284,6 +284,7 @@ impl Machine {
         programs()
             .into_iter()
             .map(|program| {
+                self.env.forget_outages();
                 let mut command = Command::new(&program);
                 command.arg("get");
                 self.env.apply_to(&mut command);

@@ -171,6 +171,7 @@ fn log_in(
     let scopes = arguments.scopes.scopes(broker.settings)?;
     let profile = arguments.trusted_profile()?;
     let endpoint = common_endpoint(&scopes, broker)?;
+    require_keychain(broker.settings)?;
     let logins = broker.login_snapshot();
     let login_context = LoginContext {
         broker,

@@ -70,6 +70,7 @@ fn a_password_that_fails_the_check_is_not_moved() {
     migrate(&[]).is_user_error(&[stays, "503"]);
     env.list().is_list(&[]);
     env.cloud.always(None);
+    env.forget_outages();
     env.add_api_key(OTHER_KEY, "other");
     env.store("us.icr.io", "iamapikey", OTHER_KEY)
         .is_silent_success();
@@ -78,6 +79,7 @@ fn a_password_that_fails_the_check_is_not_moved() {
     env.cloud.always(Some(Fault::Status(503)));
     migrate(&["--force"]).is_user_error(&[stays, "503"]);
     env.cloud.always(None);
+    env.forget_outages();
     assert_eq!(
         env.get("us.icr.io").is_token_of(),
         "IBMid-other",
