@@ -213,7 +213,7 @@ impl Error {
     }
 
     /// Returns whether the person must do something first.
-    pub fn is_user(&self) -> bool {
+    pub fn needs_user_action(&self) -> bool {
         self.kind == ErrorKind::User
     }
 

@@ -181,7 +181,7 @@ pub(crate) fn after_store(
 
 fn until_token_expires(scope: &LoginScope, shadowed: &ShadowedLogin) -> String {
     let (login, logout) = (scope.login_command(), scope.logout_command());
-    let lasting = format!("For a lasting login, run '{login}'");
+    let lasting = format!("For a permanent login, run '{login}'");
     match (&shadowed.after_expiry, shadowed.is_replaced) {
         (Some(then), false) => format!(
             "this token takes precedence for {scope} until it expires. To use {} now, run '{logout}'",

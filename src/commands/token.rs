@@ -39,7 +39,7 @@ Examples:
 /// Create, list and delete registry tokens
 ///
 /// A registry token is a password for one region, with the user name `token`. IBM
-/// withdrew them in 2021, and most registries reject them. For a lasting login, use
+/// withdrew them in 2021, and most registries reject them. For a permanent login, use
 /// an API key: docker-credential-icr login.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, arg_required_else_help = false, verbatim_doc_comment)]

@@ -104,7 +104,7 @@ impl Broker<'_> {
                 if old.is_none() && cached_secret.is_some() {
                     return Err(error);
                 }
-                let is_returned = took_long || error.is_user();
+                let is_returned = took_long || error.needs_user_action();
                 Err(tokens.record_failure(&key, &source, error, is_returned))
             }
         }
@@ -212,7 +212,7 @@ impl Broker<'_> {
     ) -> Result<IssuedToken> {
         let iam = self.patient_iam(request, tries);
         let response = base.assume(&iam, token).inspect_err(|error| {
-            if error.is_user() {
+            if error.needs_user_action() {
                 request.context.tokens.remove(&base.identity.key());
             }
         })?;

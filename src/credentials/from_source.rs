@@ -31,7 +31,9 @@ impl Broker<'_> {
         let deadline = self.deadline();
         let mut context = self.source_context(registry);
         context.settings.credential = wanted.unwrap_or(context.settings.credential);
-        let resolved = self.find_with_hints(registry, &context, deadline)?.resolved;
+        let resolved = self
+            .find_and_write_hints(registry, &context, deadline)?
+            .resolved;
         self.credential_from(resolved, registry, &context, |identity| {
             let request = TokenRequest::new(registry, identity, &context, deadline);
             self.fetch(&request, MinLifetime::Half)
@@ -69,7 +71,7 @@ impl Broker<'_> {
         entry: CacheEntry,
     ) -> Result<Secret> {
         match self.token(request, entry) {
-            Err(error) if error.is_user() => {
+            Err(error) if error.needs_user_action() => {
                 self.token_of_replacement(request).unwrap_or(Err(error))
             }
             answer => answer,

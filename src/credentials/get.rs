@@ -61,7 +61,7 @@ impl Broker<'_> {
         // 2. The first source that has a credential.
         let resolved = match local {
             LocalLookup::Active(resolved) => Some(resolved),
-            _ => match self.find_with_hints(registry, &context, deadline) {
+            _ => match self.find_and_write_hints(registry, &context, deadline) {
                 Ok(search) => {
                     expired.extend(search.expired);
                     search.resolved

@@ -27,7 +27,7 @@ impl Broker<'_> {
     ///
     /// A hint is written only while the login is locked: otherwise it could replace the hint of
     /// a process that has just changed the login.
-    pub(super) fn find_with_hints<'a>(
+    pub(super) fn find_and_write_hints<'a>(
         &self,
         registry: &Registry,
         context: &'a SourceContext<'a>,

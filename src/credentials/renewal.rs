@@ -19,7 +19,9 @@ impl Broker<'_> {
     pub fn renew(&self, registry: &Registry) -> Result<()> {
         let deadline = self.deadline();
         let context = self.source_context(registry);
-        let found = self.find_with_hints(registry, &context, deadline)?.resolved;
+        let found = self
+            .find_and_write_hints(registry, &context, deadline)?
+            .resolved;
         let Some(ResolvedIdentity::Exchanged(identity)) = found.map(|resolved| resolved.identity)
         else {
             return Ok(());

@@ -56,7 +56,7 @@ fn no_hint_is_written_about_a_login_that_another_process_changes() {
         machine.with_broker(|broker| {
             let context = broker.source_context(&registry("us.icr.io"));
             let at_once = Deadline::after(&*machine.clock, Duration::ZERO);
-            let found = broker.find_with_hints(&registry("us.icr.io"), &context, at_once);
+            let found = broker.find_and_write_hints(&registry("us.icr.io"), &context, at_once);
             assert!(found.unwrap().resolved.is_none());
             scopes
                 .each_ref()

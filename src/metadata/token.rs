@@ -346,7 +346,7 @@ mod tests {
             let failure = outcome
                 .unwrap_err()
                 .with_source("the identity of this machine", &vpc());
-            assert!(failure.is_user());
+            assert!(failure.needs_user_action());
             let text = failure.to_string();
             for part in parts {
                 assert!(text.contains(part), "{text}");

@@ -409,7 +409,7 @@ mod tests {
             &kind,
             &Endpoint::public(),
         );
-        assert!(failure.is_user() && failure.is_rejection());
+        assert!(failure.needs_user_action() && failure.is_rejection());
         assert_eq!(
             failure.to_string(),
             "cannot get a token with the API key in $IBMCLOUD_API_KEY: IAM rejected it (BXNIM0415E): Provided API key [redacted] could not be found. Set a new key in $IBMCLOUD_API_KEY, or unset the variable. A new key takes a few seconds to work"

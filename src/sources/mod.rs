@@ -382,7 +382,7 @@ fn first<'a>(
             Lookup::Found(_) | Lookup::Nothing => {}
         }
     }
-    nothing(registry, context)?;
+    require_selected_source(registry, context)?;
     Ok(Search {
         resolved: None,
         expired,
@@ -390,12 +390,12 @@ fn first<'a>(
 }
 
 /// Returns an error if the settings choose a source, because it has no credentials.
-fn nothing(registry: &Registry, context: &SourceContext<'_>) -> Result<()> {
+fn require_selected_source(registry: &Registry, context: &SourceContext<'_>) -> Result<()> {
     match context.settings.source {
         // No error: `docker login` calls `get` first, and any error but "not found" ends it.
         None | Some(SourceName::Login) => Ok(()),
         Some(chosen) => {
-            let (message, hint) = missing(chosen, context)?;
+            let (message, hint) = missing_part(chosen, context)?;
             let error = Error::user(format!(
                 "the source selected for {registry} is '{chosen}', but {message}"
             ));
@@ -421,7 +421,7 @@ fn sources(registry: &Registry, context: &SourceContext<'_>) -> impl Iterator<It
 }
 
 /// Returns what is missing for a selected source, and the hint.
-fn missing(
+fn missing_part(
     chosen: SourceName,
     context: &SourceContext<'_>,
 ) -> Result<(&'static str, Option<&'static str>)> {

@@ -130,7 +130,7 @@ impl Machine {
     #[track_caller]
     pub(super) fn fails_with(&self, parts: &[&str]) {
         let error = self.found("us.icr.io").unwrap_err();
-        assert!(error.is_user(), "{error:?}");
+        assert!(error.needs_user_action(), "{error:?}");
         let text = error.to_string();
         for part in parts {
             assert!(text.contains(part), "{part} is missing: {text}");

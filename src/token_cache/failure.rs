@@ -83,7 +83,7 @@ impl FailureRecord {
             source: source.to_owned(),
             message: error.undated_text(),
             hint: error.hint().map(str::to_owned),
-            is_user_error: error.is_user(),
+            is_user_error: error.needs_user_action(),
             is_rejection: error.is_rejection(),
             received: now,
             since: Some(since),

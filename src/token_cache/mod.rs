@@ -204,7 +204,7 @@ impl<'a> TokenCache<'a> {
         let since = self
             .last_failure(key)
             .filter(|last| last.applies_to(source))
-            .filter(|last| last.is_outage() != error.is_user())
+            .filter(|last| last.is_outage() != error.needs_user_action())
             .map_or(now, |last| last.since);
         let record = FailureRecord::new(source, &error, since, now, is_returned);
         self.insert_record(

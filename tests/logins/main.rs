@@ -29,7 +29,7 @@ fn with_each_keychain(test: impl Fn(TestEnv)) {
     }
 }
 
-/// Sets up a cloud with a credential for every user name. Returns the lasting logins with what `get` returns: a user name, and
+/// Sets up a cloud with a credential for every user name. Returns the permanent logins with what `get` returns: a user name, and
 /// the owner of the token or the secret itself.
 fn all_stored_logins(
     env: &TestEnv,

@@ -128,7 +128,7 @@ impl fmt::Display for StoredLogin {
         } else if self.login.kind() == LoginKind::RefreshToken {
             write!(
                 formatter,
-                "\nThis session expires within days. For a lasting login, add --create-api-key"
+                "\nThis session expires within days. For a permanent login, add --create-api-key"
             )?;
         }
         Ok(())

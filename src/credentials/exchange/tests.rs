@@ -34,7 +34,7 @@ fn an_old_token_does_not_hide_a_rejected_login() {
     machine.clock.advance(Duration::from_secs(1800));
     assert!(matches!(
         machine.get("us.icr.io"),
-        Err(error) if error.is_user()
+        Err(error) if error.needs_user_action()
     ));
 }
 

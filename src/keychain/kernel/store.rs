@@ -55,13 +55,13 @@ impl Store {
             return Err("the user has no id in this user namespace".into());
         }
         if user_namespace::is_around_one_program() {
-            Self::in_namespace(namespace)
+            Self::open_in_user_namespace(namespace)
         } else {
-            Self::outside(namespace).map_err(|error| error.desc().to_owned())
+            Self::open_outside_user_namespace(namespace).map_err(|error| error.desc().to_owned())
         }
     }
 
-    fn outside(namespace: &str) -> Result<Self, Errno> {
+    fn open_outside_user_namespace(namespace: &str) -> Result<Self, Errno> {
         let keyrings = Keyrings::outside()?;
         let Keyrings::Outside { persistent, .. } = keyrings else {
             return Err(Errno::EINVAL);
@@ -90,7 +90,7 @@ impl Store {
         Ok(store)
     }
 
-    fn in_namespace(namespace: &str) -> Result<Self, String> {
+    fn open_in_user_namespace(namespace: &str) -> Result<Self, String> {
         let reason = |error: Errno| error.desc().to_owned();
         let session = Key::own_session_keyring().map_err(reason)?;
         if !is_own(session) {

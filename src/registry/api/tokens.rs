@@ -339,7 +339,10 @@ mod tests {
             (usual(), Some("")),
         ] {
             let error = RegistryApi::new(&registry, access, account, service.http()).err();
-            assert!(error.as_ref().is_some_and(Error::is_user), "{error:?}");
+            assert!(
+                error.as_ref().is_some_and(Error::needs_user_action),
+                "{error:?}"
+            );
         }
     }
 

@@ -142,7 +142,7 @@ fn an_expired_session_costs_no_needless_requests() {
     let machine = Machine::new();
     let (outcome, requests) = refresh(&machine, "none", &|| {});
     assert!(
-        matches!(&outcome, Err(error) if error.is_user()),
+        matches!(&outcome, Err(error) if error.needs_user_action()),
         "{outcome:?}"
     );
     assert_eq!(requests, 1);
