@@ -124,7 +124,7 @@ fn passwords_that_cannot_be_migrated_are_reported_with_the_reason() {
     assert_eq!(
         reported(&same),
         [
-            "problem: FILE contains plaintext passwords for us.icr.io, which docker uses instead of this helper fix: Select a keychain with ICR_KEYCHAIN=auto, then run: docker-credential-icr configure docker --registry us.icr.io --migrate"
+            "problem: FILE contains passwords in clear text for us.icr.io, which docker uses instead of this helper fix: Select a keychain with ICR_KEYCHAIN=auto, then run: docker-credential-icr configure docker --registry us.icr.io --migrate"
         ]
     );
     let different = format!(
@@ -143,7 +143,7 @@ fn passwords_that_cannot_be_migrated_are_reported_with_the_reason() {
     assert_eq!(
         reported(&of_another),
         [
-            "warning: FILE contains plaintext passwords for us.icr.io fix: Select a keychain with ICR_KEYCHAIN=auto, then run: docker-credential-icr configure docker --registry us.icr.io --migrate --force"
+            "warning: FILE contains passwords in clear text for us.icr.io fix: Select a keychain with ICR_KEYCHAIN=auto, then run: docker-credential-icr configure docker --registry us.icr.io --migrate --force"
         ]
     );
 }
@@ -164,7 +164,7 @@ fn further_files_of_clients_are_checked() {
         "plaintext-password",
         "warning",
         &[
-            "home/.dockercfg contains plaintext passwords",
+            "home/.dockercfg contains passwords in clear text",
             "for us.icr.io, which podman",
             "Remove us.icr.io from",
         ],
@@ -227,7 +227,7 @@ fn a_key_in_the_file_of_regctl_is_reported() {
         "plaintext-password",
         "problem",
         &[
-            "/.regctl/config.json contains plaintext passwords for us.icr.io, which regctl uses",
+            "/.regctl/config.json contains passwords in clear text for us.icr.io, which regctl uses",
             "configure regctl --registry us.icr.io --migrate",
         ],
     );

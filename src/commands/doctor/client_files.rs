@@ -155,7 +155,7 @@ fn plaintext_passwords(
     let mut diagnostics = Vec::new();
     if !used.is_empty() {
         let message = format!(
-            "{path} contains plaintext passwords for {}, which {client} uses instead of this helper",
+            "{path} contains passwords in clear text for {}, which {client} uses instead of this helper",
             listed(&used)
         );
         let fix = migration(client, contents, &used, context);
@@ -163,7 +163,7 @@ fn plaintext_passwords(
     }
     if !unused.is_empty() {
         let message = format!(
-            "{path} contains plaintext passwords for {}",
+            "{path} contains passwords in clear text for {}",
             listed(&unused)
         );
         let fix = migration(client, contents, &unused, context);
@@ -372,7 +372,7 @@ fn legacy_podman_file(context: &CheckContext<'_>) -> Option<Diagnostic> {
         Diagnostic::warning(
             PLAINTEXT_PASSWORD,
             format!(
-                "{path} contains plaintext passwords for {}, which {} uses if no other file has a login",
+                "{path} contains passwords in clear text for {}, which {} uses if no other file has a login",
                 listed(&keys),
                 Client::Podman
             ),

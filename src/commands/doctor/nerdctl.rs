@@ -46,7 +46,7 @@ fn finch_logins(context: &CheckContext<'_>) -> Option<Diagnostic> {
         Diagnostic::warning(
             PLAINTEXT_PASSWORD,
             format!(
-                "{} contains plaintext passwords for {}, which finch uses",
+                "{} contains passwords in clear text for {}, which finch uses",
                 path.display(),
                 listed(&keys)
             ),
@@ -74,7 +74,7 @@ fn plaintext_logins(scanned: &ScannedFile, contents: &Contents) -> Option<Diagno
         Diagnostic::problem(
             CHECK,
             format!(
-                "{} contains plaintext passwords for {}, which nerdctl uses instead of this helper",
+                "{} contains passwords in clear text for {}, which nerdctl uses instead of this helper",
                 scanned.file.path.display(),
                 listed(&keys)
             ),

@@ -61,7 +61,7 @@ fn in_file(reader: Reader, path: &Path, settings: &Settings) -> Vec<Diagnostic> 
     if !keys.is_empty() {
         diagnostics.push(Diagnostic::warning(
             PLAINTEXT_PASSWORD,
-            format!("{path} ({reader}) contains plaintext passwords for {}", listed(&keys)),
+            format!("{path} ({reader}) contains passwords in clear text for {}", listed(&keys)),
             format!("Remove {} from auths in {path}, and add them to credHelpers with the helper \"icr\"", listed(&keys)),
         ));
     }
