@@ -1,15 +1,16 @@
-//! What did a proxy answer to `CONNECT`? The HTTP library reports only that it was not
+//! The answer of a proxy to `CONNECT`. The HTTP library reports only that it was not
 //! success.
 
 use std::io::Read as _;
 use std::io::Write as _;
+use std::net::IpAddr;
 use std::net::TcpStream;
-use std::net::ToSocketAddrs as _;
 use std::time::Duration;
 
 use reqwest::Url;
 
 use super::exhaustion::root_cause;
+use super::name_lookup;
 use super::proxy::LOGIN_REQUIRED;
 use super::proxy::Proxy;
 use super::proxy::ProxyRefusal;
@@ -62,10 +63,12 @@ fn connect_status(proxy: &Proxy, host: &str, port: u16) -> Option<u16> {
         return None;
     }
     let proxy_host = url.host_str()?.trim_matches(['[', ']']);
-    let mut addresses = (proxy_host, url.port_or_known_default()?)
-        .to_socket_addrs()
-        .ok()?;
-    let mut stream = TcpStream::connect_timeout(&addresses.next()?, STATUS_TIMEOUT).ok()?;
+    let address = match proxy_host.parse::<IpAddr>() {
+        Ok(address) => address,
+        Err(_) => *name_lookup::addresses(proxy_host).ok()?.first()?,
+    };
+    let address = (address, url.port_or_known_default()?).into();
+    let mut stream = TcpStream::connect_timeout(&address, STATUS_TIMEOUT).ok()?;
     stream.set_read_timeout(Some(STATUS_TIMEOUT)).ok()?;
     stream.set_write_timeout(Some(STATUS_TIMEOUT)).ok()?;
     let mut head = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n");

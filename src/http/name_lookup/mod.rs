@@ -41,9 +41,9 @@ mod resolver;
 mod system;
 
 #[cfg(target_env = "musl")]
-use resolver::addresses;
+pub(super) use resolver::addresses;
 #[cfg(not(target_env = "musl"))]
-use system::addresses;
+pub(super) use system::addresses;
 
 /// Looks up each name on a thread of its own.
 ///

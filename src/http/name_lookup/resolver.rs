@@ -21,7 +21,7 @@ use super::resolv_conf::ResolvConf;
 /// # Errors
 /// The name is unknown, or the lookup failed.
 #[cfg_attr(not(target_env = "musl"), expect(dead_code, reason = "for musl"))]
-pub(super) fn addresses(name: &str) -> io::Result<Vec<IpAddr>> {
+pub(in super::super) fn addresses(name: &str) -> io::Result<Vec<IpAddr>> {
     let text = |path| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
     let hosts = text("/etc/hosts");
     let host_name = nix::unistd::gethostname().unwrap_or_default();

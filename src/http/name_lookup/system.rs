@@ -5,14 +5,14 @@ use std::net::IpAddr;
 use std::net::ToSocketAddrs;
 
 #[cfg(target_os = "linux")]
-pub(super) use linux::addresses;
+pub(in super::super) use linux::addresses;
 
 /// Returns the addresses of a name.
 ///
 /// # Errors
 /// The name is unknown, or the lookup failed.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn addresses(name: &str) -> io::Result<Vec<IpAddr>> {
+pub(in super::super) fn addresses(name: &str) -> io::Result<Vec<IpAddr>> {
     system_addresses(name)
 }
 
@@ -34,8 +34,8 @@ mod linux {
     use super::super::families::Family;
     use super::*;
 
-    /// After this time, each family is looked up by itself, too.
-    const PATIENCE: Duration = Duration::from_secs(1);
+    /// After this time, each family is looked up separately as well.
+    const COMBINED_TIMEOUT: Duration = Duration::from_secs(1);
 
     /// Returns the addresses of a name.
     ///
@@ -46,19 +46,19 @@ mod linux {
     ///
     /// # Errors
     /// The name is unknown, or the lookup failed.
-    pub(in super::super) fn addresses(name: &str) -> io::Result<Vec<IpAddr>> {
+    pub(in super::super::super) fn addresses(name: &str) -> io::Result<Vec<IpAddr>> {
         let (sender, outcomes) = mpsc::channel();
         let (of_all, all) = (sender.clone(), name.to_owned());
         let thread = std::thread::Builder::new();
-        // The receiver may have what it needs already.
+        // Sending fails if the receiver already has an outcome, which is no error.
         thread.spawn(move || drop(of_all.send(system_addresses(&all))))?;
-        if let Ok(outcome) = outcomes.recv_timeout(PATIENCE) {
+        if let Ok(outcome) = outcomes.recv_timeout(COMBINED_TIMEOUT) {
             return outcome;
         }
         let each = name.to_owned();
         let thread = std::thread::Builder::new();
         thread.spawn(move || {
-            // The lookup of both reports an error.
+            // The combined lookup reports errors.
             if let Ok(found) = families::both(move |family| family_addresses(&each, family)) {
                 let _ = sender.send(Ok(found));
             }
