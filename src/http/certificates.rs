@@ -33,10 +33,10 @@ const SYSTEM_BUNDLES: [&str; 5] = [
     "/etc/ssl/cert.pem",
 ];
 
-/// Where a person says that certificate authorities are.
+/// The paths of certificate authorities in the environment.
 #[derive(Clone, Debug, Default)]
 pub struct CertificatePaths {
-    /// A file with additional ones.
+    /// A file with additional authorities.
     pub file: Option<PathBuf>,
     /// Directories that replace the system's. Only Linux has this.
     pub directories: Vec<PathBuf>,
@@ -57,7 +57,7 @@ impl CertificatePaths {
         }
     }
 
-    /// Returns why the first directory that gives no authority gives none.
+    /// Returns the reason why a directory contains no usable authority; `None` if all have one.
     pub fn unusable_directory(&self) -> Option<String> {
         self.directories.iter().find_map(|path| {
             let reason = match std::fs::read_dir(path) {
@@ -141,7 +141,7 @@ impl Trusted {
         })
     }
 
-    /// Returns them for the HTTP client.
+    /// Returns the certificates for the HTTP client.
     pub(super) fn certificates(&self) -> impl Iterator<Item = Certificate> {
         let bundles = self.system.iter().chain(&self.further);
         let certificates = bundles.flat_map(|bundle| &bundle.certificates);
@@ -239,22 +239,22 @@ fn system_bundle(paths: &CertificatePaths) -> Option<(Bundle, Option<String>)> {
         bundle = Bundle::of(store.certs.into_iter().map(Some));
         bundle.unreadable += store.errors.len();
     }
-    // The library loses the certificate behind one that is cut off. It reads no system's file
-    // beside a person's.
+    // The library skips the certificate after one that is cut off. With `SSL_CERT_FILE`, it
+    // does not read the system's files.
     if paths.file.is_some() || (bundle.unreadable > 0 && paths.directories.is_empty()) {
         let mut files = SYSTEM_BUNDLES.iter();
         let file = files.find_map(|path| file_bundle(Path::new(path)).ok());
         let unreadable = bundle.unreadable;
         bundle.add(file.unwrap_or_default());
         if paths.file.is_none() {
-            // Those of this file were counted.
+            // The library has counted those of this file.
             bundle.unreadable = unreadable;
         }
     }
     Some((bundle, exhausted))
 }
 
-/// Returns nothing: no files are read.
+/// Returns `None`: the system checks certificates itself.
 #[cfg(not(all(unix, not(target_os = "macos"))))]
 fn system_bundle(_paths: &CertificatePaths) -> Option<(Bundle, Option<String>)> {
     None
@@ -264,7 +264,7 @@ fn system_bundle(_paths: &CertificatePaths) -> Option<(Bundle, Option<String>)> 
 #[cfg(all(unix, not(target_os = "macos")))]
 fn directory_bundle(path: &Path) -> Bundle {
     if std::fs::read_dir(path).is_err() {
-        // Its error is not that of a certificate.
+        // The library would report the directory's error as an unreadable certificate.
         return Bundle::default();
     }
     let store = rustls_native_certs::load_certs_from_paths(None, Some(path));
@@ -273,7 +273,7 @@ fn directory_bundle(path: &Path) -> Bundle {
     bundle
 }
 
-/// Returns nothing: no directory is used.
+/// Returns an empty bundle: the system checks certificates itself.
 #[cfg(not(all(unix, not(target_os = "macos"))))]
 fn directory_bundle(_path: &Path) -> Bundle {
     Bundle::default()

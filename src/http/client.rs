@@ -116,7 +116,7 @@ fn common_builder(
     connect_timeout: Duration,
     route: &Route,
 ) -> Result<ClientBuilder, TransportError> {
-    // Fails only if a default is installed already, which is as good.
+    // Fails only if a default is installed already. Then that one is used.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = Client::builder()
         .user_agent(USER_AGENT)
@@ -130,7 +130,7 @@ fn common_builder(
     })
 }
 
-/// Returns a proxy as the HTTP library takes it.
+/// Returns a proxy in the HTTP library's form.
 fn reqwest_proxy(proxy: &Proxy) -> Result<reqwest::Proxy, TransportError> {
     let made = reqwest::Proxy::all(&proxy.url).map_err(|_| {
         TransportError::Untrusted(format!("the proxy {} cannot be used", proxy.url))

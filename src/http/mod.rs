@@ -72,17 +72,17 @@ pub struct Http<'a> {
     pub max_attempts: u32,
     /// When all attempts must be over.
     pub deadline: Deadline,
-    /// The proxies.
+    /// The proxies of the environment and the settings.
     pub proxies: &'a Proxies,
-    /// What processes of this user know about services that did not answer.
+    /// Recent outages, shared by the processes of this user.
     pub outage_marks: &'a OutageMarks,
-    /// Whether a service that has just not answered another process is not asked. A person
-    /// who runs a command wants an answer of now.
+    /// Whether a request fails at once if another process has just found an outage. False for
+    /// a person's commands, which need a current answer.
     pub avoids_outages: bool,
 }
 
 impl Http<'_> {
-    /// Returns the same that asks no service that has just not answered another process.
+    /// Returns a copy whose requests fail at once if another process has just found an outage.
     #[must_use]
     pub fn avoiding_outages(self) -> Self {
         Self {
@@ -91,8 +91,8 @@ impl Http<'_> {
         }
     }
 
-    /// Returns the same with a deadline that starts now, for the time after a person
-    /// has answered.
+    /// Returns a copy with a deadline that starts now, for the time after a person has
+    /// answered.
     #[must_use]
     pub fn with_new_deadline(self) -> Self {
         Self {

@@ -32,8 +32,8 @@ impl NoProxy {
     /// No hosts but this machine.
     pub(super) const NONE: Self = Self(Vec::new());
 
-    /// Reads a list whose entries are separated by commas. Entries that make no sense are
-    /// left out, as by Go.
+    /// Reads a list whose entries are separated by commas. Invalid entries are ignored,
+    /// as in Go.
     pub(super) fn parse(list: &str) -> Self {
         Self(list.split(',').filter_map(Matcher::parse).collect())
     }

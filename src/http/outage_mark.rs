@@ -1,6 +1,6 @@
-//! [`OutageMarks`]: what other processes of this user have just found out about a service,
-//! so that all `get`s of one build wait once. A mark has no secret: it is a file, because
-//! there may be no keychain.
+//! [`OutageMarks`]: recent outages, shared by the processes of this user, so that all `get`s
+//! of one build together wait once. A mark contains no secret. It is a file, because there
+//! may be no keychain.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -46,16 +46,16 @@ pub struct OutageMarks {
     directories: Vec<PathBuf>,
 }
 
-/// What is known about a service.
+/// What a process has found out about a service.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(super) struct Mark {
-    /// The route on which it was found out.
+    /// The route of the request.
     route: String,
-    /// When it was found out, in seconds since 1970.
+    /// When the mark was written, in seconds since 1970.
     written: u64,
-    /// How long it holds, in seconds.
+    /// How long the mark is valid, in seconds.
     holds: u64,
-    /// When the service wants to be asked again, in seconds since 1970.
+    /// The end of the pause that the service asks for, in seconds since 1970.
     #[serde(default)]
     retry_at: Option<u64>,
     finding: Finding,
@@ -64,20 +64,20 @@ pub(super) struct Mark {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Finding {
-    /// The service wants no request for a while, and is asked after it.
+    /// The service asks for a pause. Requests are sent after it.
     Pause(Outage),
     /// All attempts of a process failed.
     Outage(Outage),
-    /// The proxy refused.
+    /// The proxy refused to connect.
     Proxy(ProxyRefusal),
 }
 
-/// What a process does about a mark.
+/// What a process does because of a mark.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Advice {
-    /// Fail at once, with this error.
+pub(super) enum Reaction {
+    /// Fails at once, with this error.
     Fail(ServiceError),
-    /// Wait so many seconds before the request, or fail with this error.
+    /// Waits for this number of seconds before the request, or fails with this error.
     Wait(u64, ServiceError),
 }
 
@@ -93,8 +93,8 @@ impl Mark {
         }
     }
 
-    /// Creates the mark of a request that failed after all its attempts; `None` if that says
-    /// nothing about the service, or if the service has named a time and so has a mark.
+    /// Creates the mark of a request that failed after all its attempts; `None` if the
+    /// error is not about the service, or if a pause is marked already.
     pub(super) fn of_error(route: &str, error: &ServiceError, now: u64) -> Option<Self> {
         let (holds, finding) = match error {
             ServiceError::Unavailable(outage) => {
@@ -128,8 +128,8 @@ impl Mark {
         })
     }
 
-    /// Returns what to do about it; `None` if it no longer holds.
-    pub(super) fn advice(&self, route: &str, now: u64) -> Option<Advice> {
+    /// Returns what to do because of this mark; `None` if it is no longer valid.
+    pub(super) fn reaction(&self, route: &str, now: u64) -> Option<Reaction> {
         // A mark from the future was written before the clock was set back.
         let age = now.checked_sub(self.written)?;
         let left = self.holds.checked_sub(age).filter(|left| *left > 0)?;
@@ -137,9 +137,9 @@ impl Mark {
             return None;
         }
         Some(match &self.finding {
-            Finding::Pause(outage) => Advice::Wait(left, self.error(outage, now)),
-            Finding::Outage(outage) => Advice::Fail(self.error(outage, now)),
-            Finding::Proxy(refusal) => Advice::Fail(ServiceError::Proxy(refusal.clone())),
+            Finding::Pause(outage) => Reaction::Wait(left, self.error(outage, now)),
+            Finding::Outage(outage) => Reaction::Fail(self.error(outage, now)),
+            Finding::Proxy(refusal) => Reaction::Fail(ServiceError::Proxy(refusal.clone())),
         })
     }
 
@@ -167,7 +167,7 @@ fn retry_at(outage: &Outage, now: u64) -> Option<u64> {
 }
 
 impl OutageMarks {
-    /// No marks: each process finds out for itself.
+    /// No marks: each process sends its requests.
     pub const NONE: Self = Self {
         directories: Vec::new(),
     };
@@ -180,7 +180,7 @@ impl OutageMarks {
         }
     }
 
-    /// Returns the mark of a service, whether it still holds or not.
+    /// Returns the mark of a service, even if it is no longer valid.
     pub(super) fn read(&self, service: &str) -> Option<Mark> {
         self.paths(service).find_map(|path| {
             let file = fs::open_private(&path, Missing::Fail).ok()?;
@@ -189,7 +189,8 @@ impl OutageMarks {
         })
     }
 
-    /// Writes the mark of a service. Without it, other processes find out for themselves.
+    /// Writes the mark of a service. An error is only logged, because other processes work
+    /// without the mark.
     pub(super) fn write(&self, service: &str, mark: &Mark) {
         let is_written = self.paths(service).any(|path| {
             write(&path, mark)
@@ -218,7 +219,7 @@ impl OutageMarks {
     }
 }
 
-/// Writes a mark. Another process may read a part of it, which is no mark.
+/// Writes a mark. Another process may read an incomplete one, which it ignores.
 fn write(path: &Path, mark: &Mark) -> anyhow::Result<()> {
     fs::create_private_directories(path.parent().context("it has no directory")?)?;
     let text = serde_json::to_vec(mark)?;

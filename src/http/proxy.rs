@@ -1,4 +1,4 @@
-//! Which proxy do requests use? The variables are read as Go programs such as docker and
+//! The proxy that requests use. The variables are read as Go programs such as docker and
 //! podman read them (`golang.org/x/net/http/httpproxy`), and more leniently where those fail.
 
 use std::fmt;
@@ -15,6 +15,7 @@ use super::transport::ProxyPolicy;
 use crate::digest;
 use crate::environment::Environment;
 use crate::secret::Secret;
+use crate::secret::input::without_quotes;
 
 /// The variables with the proxy for encrypted requests. The first that is not blank counts.
 /// `ALL_PROXY` is from curl; Go does not read it. All requests that may use a proxy are
@@ -34,9 +35,9 @@ pub struct Proxy {
     pub url: String,
     /// The value of the header `Proxy-Authorization`, if the proxy has a user name.
     pub authorization: Option<Secret>,
-    /// What was tolerated in the text that names it: ends of sentences.
+    /// What was ignored or corrected in the text: a clause of a sentence for each.
     pub tolerated: Vec<&'static str>,
-    /// Whether Go programs read the text, too.
+    /// Whether Go programs can read the text.
     pub is_read_by_go: bool,
 }
 
@@ -58,7 +59,7 @@ impl fmt::Display for ProxyOrigin {
     }
 }
 
-/// The way of a request.
+/// How a request reaches its service.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Route {
     /// Without a proxy.
@@ -83,8 +84,8 @@ impl Proxies {
         no_proxy: NoProxy::NONE,
     };
 
-    /// Reads the variables of a proxy; the setting serves where they are not set. `no_proxy`
-    /// is the list of the hosts that need none.
+    /// Reads the variables of a proxy. If none is set, uses the setting. `no_proxy` is the
+    /// list of the hosts that need no proxy.
     pub fn new(environment: &Environment, setting: Option<&Proxy>, no_proxy: &str) -> Self {
         let variable = PROXY_VARIABLES.into_iter().find_map(|name| {
             let proxy = in_variable(environment, name)?;
@@ -96,7 +97,7 @@ impl Proxies {
         }
     }
 
-    /// Returns the way of requests to a URL.
+    /// Returns the route of requests to a URL.
     pub fn route(&self, url: &str, policy: ProxyPolicy) -> Route {
         let Some(url) = Url::parse(url)
             .ok()
@@ -119,8 +120,8 @@ impl Proxies {
         }
     }
 
-    /// Returns the end of a sentence about a request that failed on a way: the proxy that it
-    /// went through, or the one that it could not use; may be empty.
+    /// Returns the end of a sentence about a request that failed on a route: the proxy that
+    /// it went through, or the one that it could not use; may be empty.
     pub(super) fn note(&self, route: &Route) -> String {
         match (route, &self.proxy) {
             (Route::Proxy(proxy, origin), _) => {
@@ -160,8 +161,8 @@ pub fn no_proxy_variable(environment: &Environment) -> Option<(&'static str, &st
 }
 
 impl Route {
-    /// Returns what distinguishes this way from others, in the mark of an outage. A short
-    /// part of a digest shows that the password has changed, and too little to guess it.
+    /// Returns the ID of this route in the mark of an outage. A short part of a digest shows
+    /// that the password has changed, but does not help to guess it.
     pub(super) fn id(&self) -> String {
         match self {
             Self::Direct => "direct".to_owned(),
@@ -176,7 +177,7 @@ impl Route {
 }
 
 impl Proxy {
-    /// Returns the URL as it is shown: with a mark instead of user name and password.
+    /// Returns the URL with `[redacted]` instead of the user name and password.
     pub fn redacted(&self) -> String {
         match (&self.authorization, self.url.split_once("://")) {
             (Some(_), Some((scheme, host))) => format!("{scheme}://[redacted]@{host}"),
@@ -233,8 +234,7 @@ fn trimmed(text: &str) -> &str {
 
 /// Returns the text without a pair of quotes, which `--env-file` keeps.
 fn unquoted(text: &str) -> &str {
-    let inner = |quote: char| text.strip_prefix(quote)?.strip_suffix(quote);
-    inner('"').or_else(|| inner('\'')).map_or(text, trimmed)
+    without_quotes(text).map_or(text, trimmed)
 }
 
 /// Returns the URL of a proxy from what follows its user name and password.
@@ -287,7 +287,7 @@ fn is_user_info_of_go(text: &str) -> bool {
 pub struct ProxyRefusal {
     /// Its HTTP status.
     pub status: u16,
-    /// Its URL, or words for the system's proxy.
+    /// The proxy as messages name it.
     proxy: String,
     /// Where it is set; `None` for the system's proxy.
     origin: Option<String>,
@@ -322,7 +322,7 @@ impl ProxyRefusal {
         }
     }
 
-    /// Returns what a person does about it.
+    /// Returns the hint.
     pub fn hint(&self) -> String {
         let host = &self.host;
         match (self.status, &self.origin, self.has_login) {

@@ -8,8 +8,8 @@ use super::ApiRequest;
 use super::Http;
 use super::Outage;
 use super::ServiceError;
-use super::outage_mark::Advice;
 use super::outage_mark::Mark;
+use super::outage_mark::Reaction;
 use super::proxy::Route;
 use super::transport::Request;
 use super::transport::Response;
@@ -19,13 +19,14 @@ use crate::time::parse_http_date;
 /// How long to wait before the second attempt; doubled for each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(400);
 
-/// A service that did not answer for so long will not answer other processes either.
+/// The minimum time without an answer after which other processes do not ask the service.
 const MIN_SILENCE: Duration = Duration::from_secs(5);
 
 /// The time over which processes that wait for the same moment are spread.
 const MAX_SPREAD: Duration = Duration::from_secs(1);
 
-/// A service that asks for a longer wait has sent nonsense, such as the time in milliseconds.
+/// The longest wait that a service can ask for. A longer one is a mistake, such as a time in
+/// milliseconds.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The HTTP status of a client that asks too often.
@@ -44,28 +45,28 @@ impl Http<'_> {
     ///
     /// # Errors
     /// See [`ServiceError`]. A request that is not idempotent is not repeated once the
-    /// service may have received it. If another process of this user has just had no answer,
-    /// its error is returned.
+    /// service may have received it. If another process of this user has just found an outage,
+    /// returns its error.
     pub(crate) fn send_with_retry(
         &self,
         request: &ApiRequest<'_>,
     ) -> Result<Response, ServiceError> {
         request.check()?;
-        let way = Way::new(request, self);
-        let known = self.outage_marks.read(&way.service);
+        let target = Target::new(request, self);
+        let known = self.outage_marks.read(&target.service);
         if self.avoids_outages {
-            self.wait_for_pause(known.clone(), &way)?;
+            self.wait_for_pause(known.clone(), &target)?;
         }
         if self.deadline.remaining(self.clock).is_zero() {
             let reason = "the deadline has passed".to_owned();
             return Err(ServiceError::Unavailable(Outage::Unreachable(reason)));
         }
         let started = self.clock.elapsed();
-        let outcome = self.repeat(request, &way, started);
+        let outcome = self.repeat(request, &target, started);
         match &outcome {
-            Ok(_) if known.is_some() => self.outage_marks.remove(&way.service),
+            Ok(_) if known.is_some() => self.outage_marks.remove(&target.service),
             Ok(_) => {}
-            Err(error) => self.mark_outage(error, &way, self.clock.elapsed() - started),
+            Err(error) => self.mark_outage(error, &target, self.clock.elapsed() - started),
         }
         outcome
     }
@@ -74,13 +75,13 @@ impl Http<'_> {
     fn repeat(
         &self,
         request: &ApiRequest<'_>,
-        way: &Way,
+        target: &Target,
         started: Duration,
     ) -> Result<Response, ServiceError> {
         let mut attempt = 1;
         let mut pause = FIRST_PAUSE;
         loop {
-            let failed = match self.attempt(request, way, started) {
+            let failed = match self.attempt(request, target, started) {
                 Ok(response) => return Ok(response),
                 Err(failed) => failed,
             };
@@ -97,8 +98,8 @@ impl Http<'_> {
             let wait = retry_after.unwrap_or_else(|| jittered(pause, (self.random)()));
             if retry_after.is_some() || status == Some(TOO_MANY_REQUESTS) {
                 let seconds = wait.as_secs().max(1);
-                let mark = Mark::pause(&way.route_id, outage, seconds, self.clock.now());
-                self.outage_marks.write(&way.service, &mark);
+                let mark = Mark::pause(&target.route_id, outage, seconds, self.clock.now());
+                self.outage_marks.write(&target.service, &mark);
             }
             let may_repeat = request.idempotent || failed.had_no_effect;
             if !may_repeat
@@ -114,50 +115,54 @@ impl Http<'_> {
         }
     }
 
-    /// Obeys the mark of another process: waits until the service wants to be asked again.
+    /// Waits until the end of the pause that another process has marked.
     ///
     /// # Errors
-    /// The service has just not answered, the pause is longer than the deadline, or the
+    /// Another process has marked an outage, the pause is longer than the deadline, or the
     /// caller has a token and need not wait.
-    fn wait_for_pause(&self, mut mark: Option<Mark>, way: &Way) -> Result<(), ServiceError> {
+    fn wait_for_pause(&self, mut mark: Option<Mark>, target: &Target) -> Result<(), ServiceError> {
         loop {
-            let advice = mark.and_then(|mark| mark.advice(&way.route_id, self.clock.now()));
-            let (seconds, error) = match advice {
+            let reaction = mark.and_then(|mark| mark.reaction(&target.route_id, self.clock.now()));
+            let (seconds, error) = match reaction {
                 None => return Ok(()),
-                Some(Advice::Fail(error)) => (None, error),
-                Some(Advice::Wait(seconds, error)) => (Some(seconds), error),
+                Some(Reaction::Fail(error)) => (None, error),
+                Some(Reaction::Wait(seconds, error)) => (Some(seconds), error),
             };
             let remaining = self.deadline.remaining(self.clock);
-            // Not all processes ask in the same moment.
+            // Random, because processes that ask at the same moment overload the service.
             let wait = seconds.map(|seconds| {
                 Duration::from_secs(seconds) + jittered(MAX_SPREAD, (self.random)())
             });
             let wait = wait.filter(|wait| self.max_attempts > 1 && *wait < remaining);
             let Some(wait) = wait else {
-                tracing::debug!(service = way.service, ?error, "known from another process");
+                tracing::debug!(
+                    service = target.service,
+                    ?error,
+                    "another process has marked an outage"
+                );
                 return Err(error);
             };
             tracing::debug!(
-                service = way.service,
+                service = target.service,
                 ?wait,
-                "another process was told to wait"
+                "waiting for the end of a pause that another process marked"
             );
             self.clock.sleep(wait);
-            mark = self.outage_marks.read(&way.service);
+            mark = self.outage_marks.read(&target.service);
         }
     }
 
     /// Marks a service for other processes if this one has tried long or often enough.
-    fn mark_outage(&self, error: &ServiceError, way: &Way, took: Duration) {
-        // Less may be what a busy lock has left of the deadline.
+    fn mark_outage(&self, error: &ServiceError, target: &Target, took: Duration) {
+        // A shorter time may be what the wait for a lock left of the deadline.
         let is_slow = took >= MIN_SILENCE.min(self.limits.deadline / 2);
         let is_silent = matches!(error, ServiceError::Unavailable(Outage::Silent { .. }));
         let is_tried = self.max_attempts > 1 && !is_silent;
         if !is_slow && !is_tried && !matches!(error, ServiceError::Proxy(_)) {
             return;
         }
-        if let Some(mark) = Mark::of_error(&way.route_id, error, self.clock.now()) {
-            self.outage_marks.write(&way.service, &mark);
+        if let Some(mark) = Mark::of_error(&target.route_id, error, self.clock.now()) {
+            self.outage_marks.write(&target.service, &mark);
         }
     }
 
@@ -165,7 +170,7 @@ impl Http<'_> {
     fn attempt(
         &self,
         request: &ApiRequest<'_>,
-        way: &Way,
+        target: &Target,
         started: Duration,
     ) -> Result<Response, AttemptError> {
         let _span = tracing::debug_span!("request", name = request.name).entered();
@@ -176,13 +181,13 @@ impl Http<'_> {
             headers: request.headers.clone(),
             authorization: request.authorization.clone(),
             body: request.body.clone(),
-            route: way.route.clone(),
+            route: target.route.clone(),
             connect_timeout: self.limits.connect.min(timeout),
             timeout,
         });
         let response = sent.map_err(|error| {
             let waited = self.clock.elapsed().saturating_sub(started);
-            let note = format!("{}{}", request.unreachable_note, way.note);
+            let note = format!("{}{}", request.unreachable_note, target.note);
             AttemptError::new(error, &note, waited)
         })?;
         tracing::debug!(
@@ -213,18 +218,18 @@ impl Http<'_> {
     }
 }
 
-/// How a request gets to its service.
-struct Way {
+/// The service of a request, and the route to it.
+struct Target {
     /// The scheme, host and port of the service.
     service: String,
     route: Route,
-    /// What distinguishes the route in marks.
+    /// The ID of the route in marks.
     route_id: String,
-    /// What errors say about the route.
+    /// The end of a sentence about a failed request, which names the proxy; may be empty.
     note: String,
 }
 
-impl Way {
+impl Target {
     fn new(request: &ApiRequest<'_>, http: &Http<'_>) -> Self {
         let route = http.proxies.route(&request.url, request.proxy);
         let origin = Url::parse(&request.url).map(|url| url.origin().ascii_serialization());

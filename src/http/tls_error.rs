@@ -1,4 +1,4 @@
-//! Words for a server that is not trusted.
+//! Errors about servers that are not trusted.
 
 use reqwest::Url;
 use reqwest::blocking::Response;
@@ -13,7 +13,7 @@ use crate::time::day_and_minute;
 use crate::time::duration;
 use crate::time::parse_http_date;
 
-/// A smaller difference of two clocks explains no rejected certificate, in seconds.
+/// The minimum difference of two clocks that explains a rejected certificate, in seconds.
 const CLOCK_TOLERANCE: u64 = 60;
 
 /// The maximum length of what a certificate or a TLS library says, in characters.
@@ -41,8 +41,8 @@ const LOG_IN_TO_NETWORK: &str =
 const CHECK_NETWORK: &str =
     "Check the address and the proxy settings, and whether this network has a login page";
 
-/// What a server says of itself over a connection that proves nothing. It is used for
-/// words only.
+/// Facts about a server from a connection without a check of its certificate. Only messages
+/// use them.
 #[derive(Debug, Default)]
 pub(super) struct UnverifiedServer {
     /// Its certificate.
@@ -54,7 +54,7 @@ pub(super) struct UnverifiedServer {
 }
 
 impl UnverifiedServer {
-    /// Returns what a response says of the server at `url`.
+    /// Returns the facts in a response from `url`.
     pub(super) fn of(url: &Url, response: &Response) -> Self {
         let header = |name: &str| response.headers().get(name)?.to_str().ok();
         let info = response.extensions().get::<TlsInfo>();

@@ -33,7 +33,7 @@ pub(super) struct AddressQuestion {
     pub(super) bytes: Vec<u8>,
 }
 
-/// What a name server says.
+/// The answer of a name server.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) enum Answer {
     /// The addresses.
@@ -42,7 +42,7 @@ pub(super) enum Answer {
     None,
     /// The answer is longer than a datagram.
     Truncated,
-    /// It does not know: another server may.
+    /// The server failed, for this reason. Another server may have an answer.
     Failed(String),
 }
 

@@ -1,4 +1,4 @@
-//! Asks name servers for the addresses of a name.
+//! Requests to name servers for the addresses of a name.
 
 use std::io;
 use std::io::Read;
@@ -25,7 +25,7 @@ use crate::time::SystemClock;
 
 /// After this time, the next server is asked as well: glibc waits for the whole timeout,
 /// which is as long as an attempt to connect.
-const PATIENCE: Duration = Duration::from_secs(1);
+const HEAD_START: Duration = Duration::from_secs(1);
 
 /// The size of the largest datagram that is read; without EDNS, servers send 512 bytes.
 const MAX_DATAGRAM: usize = 4096;
@@ -35,9 +35,9 @@ const MAX_DATAGRAM: usize = 4096;
 pub(super) enum LookupError {
     /// The name does not exist, or has no address.
     NoAddress,
-    /// No server answers: the last reason.
+    /// No server answers. Contains the last reason.
     NoAnswer(String),
-    /// This machine cannot ask.
+    /// This machine cannot send requests.
     Local(io::Error),
 }
 
@@ -83,7 +83,7 @@ fn ask_once(
     servers: &[SocketAddr],
     question: &Arc<AddressQuestion>,
 ) -> Result<Vec<IpAddr>, LookupError> {
-    let patience = PATIENCE.min(conf.timeout);
+    let head_start = HEAD_START.min(conf.timeout);
     let (sender, answers) = mpsc::channel::<(usize, Answer)>();
     let mut remaining = servers.iter();
     // The answers of the servers that were asked, in their order.
@@ -98,7 +98,7 @@ fn ask_once(
         };
         let wait = || match remaining.len() {
             0 => answers.recv().ok(),
-            _ => answers.recv_timeout(patience).ok(),
+            _ => answers.recv_timeout(head_start).ok(),
         };
         let answer = if is_needed { None } else { wait() };
         match answer {

@@ -1,4 +1,4 @@
-//! `/etc/resolv.conf` (resolv.conf(5)), read as glibc does: what makes no sense is skipped.
+//! `/etc/resolv.conf` (resolv.conf(5)), read as glibc does: invalid lines are skipped.
 
 use std::net::IpAddr;
 use std::net::Ipv4Addr;

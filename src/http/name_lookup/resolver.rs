@@ -69,7 +69,8 @@ fn ask_name_servers(name: &str, conf: ResolvConf) -> io::Result<Vec<IpAddr>> {
             }
         }
         if reason.is_some() {
-            // The servers fail for other domains as well: only the name itself is left.
+            // The servers would fail for the other domains as well, so only the name itself is
+            // looked up.
             names.retain(|candidate| candidate == name);
         }
     }
@@ -197,9 +198,9 @@ mod tests {
         let second = server(|_, _| NameAnswer::NoSuchName);
         let first = knowing(both());
         assert_eq!(found("", &[&first, &second]), both());
-        // Nothing of the second counts before the first has had its time.
+        // The second server's answer does not count while the first may still answer.
         let slow = server(|_, _| {
-            wait(PATIENCE_AND_MORE);
+            wait(LATE);
             NameAnswer::Addresses(both())
         });
         assert!(!found("", &[&slow, &second]).is_empty());
@@ -210,8 +211,8 @@ mod tests {
         );
     }
 
-    /// Longer than a server is waited for before the next one is asked.
-    const PATIENCE_AND_MORE: Duration = Duration::from_millis(1300);
+    /// A time after which the next server has been asked.
+    const LATE: Duration = Duration::from_millis(1300);
 
     fn wait(time: Duration) {
         let (_sender, never) = std::sync::mpsc::channel::<()>();

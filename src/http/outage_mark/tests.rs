@@ -205,10 +205,10 @@ fn a_pause_is_never_longer_than_a_minute() {
 fn a_mark_holds_for_its_route_and_its_time() {
     let error = ServiceError::Unavailable(Outage::Unreachable("refused".into()));
     let mark = Mark::of_error("direct", &error, 1000).unwrap();
-    assert_eq!(mark.advice("direct", 1000), Some(Advice::Fail(error)));
-    assert_eq!(mark.advice("http://proxy 12ab", 1000), None);
-    assert_eq!(mark.advice("direct", 1000 + QUICK_OUTAGE), None);
-    assert_eq!(mark.advice("direct", 999), None, "the clock was set back");
+    assert_eq!(mark.reaction("direct", 1000), Some(Reaction::Fail(error)));
+    assert_eq!(mark.reaction("http://proxy 12ab", 1000), None);
+    assert_eq!(mark.reaction("direct", 1000 + QUICK_OUTAGE), None);
+    assert_eq!(mark.reaction("direct", 999), None, "the clock was set back");
     let local = ServiceError::Unavailable(Outage::Local("too many files".into()));
     assert_eq!(Mark::of_error("direct", &local, 1000), None);
 }
@@ -224,8 +224,8 @@ fn the_time_until_the_next_request_counts_down() {
         status: 429,
         retry_after: Some(Duration::from_secs(3590)),
     };
-    let expected = Advice::Wait(MAX_PAUSE - 10, ServiceError::Unavailable(left));
-    assert_eq!(mark.advice("direct", 1010), Some(expected));
+    let expected = Reaction::Wait(MAX_PAUSE - 10, ServiceError::Unavailable(left));
+    assert_eq!(mark.reaction("direct", 1010), Some(expected));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use super::*;
 
-/// The texts of people, and what they mean: the URL, the user name with the password, whether
+/// Texts that name a proxy, and their meaning: the URL, the user name with the password, whether
 /// Go reads the text, and how many things are tolerated; or why it cannot be used.
 #[test]
 fn a_proxy_is_a_url_or_a_host() {
