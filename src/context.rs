@@ -42,7 +42,7 @@ pub struct Context<'a> {
     /// Returns the arguments of the client that started the program, with its name; none if
     /// the system does not show them.
     pub parent_arguments: &'a dyn Fn() -> Vec<String>,
-    /// What processes of this user know about services that did not answer.
+    /// Recent outages, shared by the processes of this user.
     pub outage_marks: OutageMarks,
     /// The paths of other programs' files.
     pub system_paths: SystemPaths,

@@ -10,13 +10,14 @@ use crate::time::Clock;
 /// lock violation.
 const CODES: [i32; 3] = [5, 32, 33];
 
-/// How long a file is tried again.
+/// How long attempts are repeated.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The time between two attempts.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Tries again for a moment while `is_busy` returns true for the error.
+/// Repeats an attempt for up to two seconds while `is_busy` returns true for its error. Returns
+/// the outcome of the last attempt.
 ///
 /// # Errors
 /// The error of the last attempt.

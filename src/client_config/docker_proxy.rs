@@ -1,7 +1,8 @@
-//! Which proxy does docker have that other programs do not see? In Docker's `config.json` it
-//! is for containers, in `daemon.json` and in the service's environment for the daemon, which
-//! pulls and pushes; the client, which calls this helper, has only its variables
-//! (Docker documentation, `daemon/proxy.md`).
+//! The proxies in docker's own files, which other programs do not see.
+//!
+//! The proxy in Docker's `config.json` is for containers. The one in `daemon.json` or in the
+//! service's environment is for the daemon, which pulls and pushes. The client, which calls this
+//! helper, uses only its variables (Docker documentation, `daemon/proxy.md`).
 
 use std::path::Path;
 use std::path::PathBuf;
@@ -28,7 +29,7 @@ const UNIT_DIRECTORIES: [&str; 5] = [
 /// The directories of units of rootless docker, relative to the home directory.
 const USER_UNIT_DIRECTORY: &str = ".config/systemd/user";
 
-/// The names of the proxy for encrypted requests, in the order of their importance.
+/// The variables with the proxy for encrypted requests. The first that is set counts.
 const VARIABLES: [&str; 2] = ["HTTPS_PROXY", "https_proxy"];
 
 /// A proxy in a file of docker.

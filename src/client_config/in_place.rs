@@ -6,7 +6,6 @@
 use std::fs::File;
 use std::fs::OpenOptions;
 use std::io;
-use std::io::Read;
 use std::io::Seek;
 use std::io::Write;
 use std::path::Path;
@@ -18,6 +17,7 @@ use zeroize::Zeroizing;
 use super::file::LIMIT;
 use super::file::ReplaceError;
 use crate::error::Error;
+use crate::fs;
 
 /// The hint for a file that is mounted read-only.
 const CHANGE_AT_ORIGIN: &str = "Change the file that is mounted there (of the image, the host or the ConfigMap), or set DOCKER_CONFIG (podman: REGISTRY_AUTH_FILE) to a file of your own";
@@ -30,7 +30,7 @@ const WRITABLE: u32 = 0o222;
 #[cfg(target_os = "linux")]
 const MOUNTS: &str = "/proc/self/mountinfo";
 
-/// Returns whether something is mounted on a file.
+/// Returns whether a file is mounted by itself.
 pub(super) fn is_mounted(path: &Path) -> bool {
     #[cfg(target_os = "linux")]
     if let (Ok(path), Ok(mounts)) = (path.canonicalize(), std::fs::read_to_string(MOUNTS)) {
@@ -124,11 +124,8 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 fn read(file: &mut File) -> anyhow::Result<Zeroizing<Vec<u8>>> {
-    ensure!(file.metadata()?.is_file(), "it is not a regular file");
     file.rewind()?;
-    let mut bytes = Zeroizing::new(Vec::new());
-    file.take(LIMIT + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    Ok(Zeroizing::new(fs::read(file.try_clone()?, LIMIT)?))
 }
 
 fn put(file: &mut File, former_length: usize, new: &str) -> anyhow::Result<()> {

@@ -26,7 +26,7 @@ const LIMIT: u64 = 1024 * 1024;
 /// A service or tool that reads a file of the machine.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Reader {
-    /// Tools of containers that the file is named to.
+    /// Container tools, if a variable or an argument names the file.
     NamedTools,
     /// CRI-O.
     CriO,

@@ -1,6 +1,6 @@
-//! The file of regctl (`regclient/regclient`, `cmd/regctl/config.go` and pull request 1038). regctl reads docker's file
-//! as well, but a password that `regctl registry login` stores in its own file takes precedence
-//! over the helpers there.
+//! The file of regctl (`regclient/regclient`, `cmd/regctl/config.go` and pull request 1038).
+//! regctl reads docker's file as well, but a password that `regctl registry login` stores in its
+//! own file takes precedence over the helpers there.
 
 use std::path::PathBuf;
 

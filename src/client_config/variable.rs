@@ -1,4 +1,4 @@
-//! Variables with the paths of clients' files, and what people set them to by mistake.
+//! Variables with the paths of clients' files, and usual mistakes in them.
 
 use std::path::Path;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! What mistakes in clients' files mean, in words: for `configure`, `doctor` and `status`.
+//! Messages about mistakes in clients' files, for `configure`, `doctor` and `status`.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::client_config::json::HELPER;
 use crate::client_config::json::Mistake;
 use crate::client_config::json::is_looked_up;
 
-/// Returns what a mistake in a client's file means for the client.
+/// Returns the message about a mistake in a client's file.
 pub(super) fn describe(path: &Path, client: Client, mistake: &Mistake) -> String {
     let path = path.display();
     match mistake {

@@ -46,7 +46,7 @@ pub(super) struct Contents {
     pub(super) with_port: Vec<Registry>,
     /// Other hosts for which the client uses this helper.
     pub(super) foreign_hosts: Vec<String>,
-    /// What people wrote that clients ignore.
+    /// The mistakes in the file that the client ignores.
     pub(super) mistakes: Vec<Mistake>,
     /// The registries for which the client uses another helper, with its name.
     pub(super) other_helpers: Vec<(Registry, String)>,

@@ -131,8 +131,8 @@ pub(crate) fn run(
     print_line(stdio, &formatted(arguments, &registry, &credential)?)
 }
 
-/// Warns if a credential expires that its user keeps: a cluster, or Cloud Foundry, which stores the
-/// password of `cf push` and pulls with it at each restage.
+/// Warns if a credential expires that is stored for later: by a cluster, or by Cloud Foundry,
+/// which stores the password of `cf push` and pulls with it at each restage.
 fn warn_if_it_expires(format: Format, credential: &Credential, context: &Context<'_>) {
     let (what, keeper) = match format {
         Format::KubernetesSecret => ("this secret", "in the cluster"),

@@ -279,8 +279,8 @@ fn login_commands(rows: &[Row], broker: &Broker<'_>) -> Vec<String> {
     commands.into_iter().collect()
 }
 
-/// Returns warnings about clients' files that cannot be read or have mistakes, outages, and API keys that
-/// expire soon, each key once.
+/// Returns warnings about clients' files that cannot be read or have mistakes, outages, and API
+/// keys that expire soon, each key once.
 fn warnings(rows: &[Row], files: &Clients, now: u64) -> Vec<Message> {
     let unread = files.read_errors().into_iter();
     let unread = unread.map(|error| Message::new(error, format!("{PROGRAM} doctor")));

@@ -71,7 +71,7 @@ impl<'a> Broker<'a> {
         }
     }
 
-    /// Returns the stored logins, of which nothing has been read.
+    /// Creates a snapshot of the stored logins, which reads each one when it is first needed.
     pub fn login_snapshot(&self) -> LoginSnapshot<'a> {
         LoginSnapshot::of(Logins::in_keychain(&*self.keychains.logins))
     }

@@ -1,4 +1,5 @@
-//! Is a credential that a client sends one that `get` has returned, or as good as that?
+//! Recognizes the credentials that `get` has returned or would return, so that `store` does not
+//! store them as logins.
 
 use std::time::Duration;
 

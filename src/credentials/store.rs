@@ -52,7 +52,7 @@ impl Broker<'_> {
     /// A client that logged in with the credential from [`Broker::get`] sends it back. That
     /// succeeds and changes nothing.
     ///
-    /// Of `logins`, nothing may have been read: they are read here, under the lock of the login.
+    /// `logins` must be a new snapshot, because logins are read under the lock.
     ///
     /// # Errors
     /// The keychain cannot write it, or it is no credential that works later.

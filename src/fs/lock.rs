@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::time::run_with_timeout;
 
 /// The timeout of a call that locks a file without waiting. In a network home whose lock service
-/// cannot be reached, `flock(2)` does not return, with `LOCK_NB` neither.
+/// cannot be reached, `flock(2)` does not return, even with `LOCK_NB`.
 pub const LOCK_CALL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Whether a call has hung in this process. No further ones are made then, so that a command that

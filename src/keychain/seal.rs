@@ -49,7 +49,8 @@ impl Seal {
         Some([&[VERSION], &nonce[..], &text, tag.as_ref()].concat())
     }
 
-    /// Returns the secret in a record, which is decrypted in place and overwritten; `None` if it was sealed with another key or name.
+    /// Returns the secret in a record, which is decrypted in place and overwritten; `None` if it
+    /// was sealed with another key or name.
     pub fn open(&self, name: &str, record: &mut [u8]) -> Option<Secret> {
         let (version, rest) = record.split_first_mut()?;
         let (nonce, ciphertext) = rest.split_at_mut_checked(NONCE_LEN)?;

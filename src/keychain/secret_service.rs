@@ -63,7 +63,7 @@ const MAX_TOKEN_AGE: u64 = 24 * 60 * 60;
 /// Errors of a program that owns the name of the Secret Service but does not implement it, or has
 /// no collection: KeePassXC without an exposed group, old versions of KWallet. `Failed` is the
 /// name that the `dbus` library gives to answers of wrong types.
-const NONSENSE: [&str; 8] = [
+const INVALID_ANSWERS: [&str; 8] = [
     "org.freedesktop.DBus.Error.Failed",
     "org.freedesktop.DBus.Error.InvalidArgs",
     "org.freedesktop.DBus.Error.InvalidSignature",
@@ -243,7 +243,9 @@ impl SecretService {
             | "org.freedesktop.DBus.Error.Disconnected" => {
                 absent("the D-Bus session bus cannot be reached")
             }
-            name if NONSENSE.contains(&name) => invalid_answer(&format!("it answered {name}")),
+            name if INVALID_ANSWERS.contains(&name) => {
+                invalid_answer(&format!("it answered {name}"))
+            }
             name => KeychainError::Refused(format!("the {NAME} refused ({name})")),
         }
     }

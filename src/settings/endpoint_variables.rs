@@ -1,5 +1,6 @@
 //! The variables of IBM's Terraform provider that select the IAM endpoint
-//! (`terraform-provider-ibm`, `ibm/conns/config.go`; `bluemix-go`, `endpoints/endpoints_locator.go`).
+//! (`terraform-provider-ibm`, `ibm/conns/config.go`; `bluemix-go`,
+//! `endpoints/endpoints_locator.go`).
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,7 +18,7 @@ use crate::iam::endpoint::Endpoint;
 use crate::text::encoding;
 use crate::text::repeatable;
 
-/// The network that is used, by variables in their order.
+/// The variables with the network to use. The first that is set counts.
 const VISIBILITY_VARIABLES: [&str; 2] = ["IC_VISIBILITY", "IBMCLOUD_VISIBILITY"];
 
 /// The kind of private endpoint.

@@ -54,7 +54,7 @@ pub(super) enum Place {
 }
 
 impl Place {
-    /// Returns what cannot be used, in errors.
+    /// Returns the name of the place in errors.
     fn name(&self) -> String {
         match self {
             Self::File(path) => format!("the IBM credentials file {}", path.display()),
@@ -63,7 +63,7 @@ impl Place {
         }
     }
 
-    /// Returns the name of a secret of the property.
+    /// Returns the name of the source of a secret: the secret and its place.
     fn source(&self, what: &str, property: &str) -> String {
         match self {
             Self::File(path) => format!("{what} in {}", path.display()),

@@ -1,4 +1,5 @@
-//! The spinner while a person waits. Not from `indicatif`, which links libm: ten page faults at each start.
+//! The spinner while a person waits. Not from `indicatif`, which links libm: ten page faults at
+//! each start.
 
 use std::sync::mpsc;
 use std::sync::mpsc::Receiver;
@@ -63,7 +64,8 @@ fn spin(terminal: &Term, message: &str, stopped: &Receiver<()>) {
     let _ = terminal.clear_line();
 }
 
-/// Returns a line that is shorter than the terminal is wide, because a longer one could not be cleared.
+/// Returns a line that is shorter than the terminal is wide, because a longer one could not be
+/// cleared.
 fn line(frame: char, message: &str, columns: u16) -> String {
     one_line(
         &format!("{frame} {message}"),

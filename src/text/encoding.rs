@@ -6,7 +6,7 @@
 
 use zeroize::Zeroizing;
 
-/// Returns a unit of UTF-16 in one order of its bytes.
+/// A function that reads a unit of UTF-16 in one byte order.
 type Unit = fn([u8; 2]) -> u16;
 
 /// The byte order marks of UTF-16, little and big endian (Unicode Standard, section 23.8).

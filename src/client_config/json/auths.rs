@@ -73,7 +73,7 @@ impl Document<'_> {
         }
     }
 
-    /// Returns what a client would send for an entry; `None` for nothing.
+    /// Returns what a client would send for an entry; `None` if it would send nothing.
     pub(super) fn auth_kind(&self, member: &Member<'_>) -> Option<AuthKind> {
         let Ok(entry) = object(self.text, member.value, "") else {
             return (member.value != "null").then_some(AuthKind::Unreadable);

@@ -1,4 +1,4 @@
-//! What people write into clients' files that clients ignore without a word.
+//! Mistakes in clients' files that clients ignore without an error.
 
 use super::AUTHS;
 use super::Document;
@@ -11,8 +11,8 @@ use super::parse::object;
 use crate::PROGRAM;
 use crate::registry::Registry;
 
-/// The longest part of a file that a message repeats, in bytes. Longer names may be secrets.
-const LONGEST: usize = 100;
+/// The maximum length of a name that a message repeats, in bytes. Longer ones may be secrets.
+const MAX_NAME: usize = 100;
 
 /// The name of a helper in `credHelpers` or `credsStore`.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -30,7 +30,7 @@ pub enum HelperName {
 }
 
 impl HelperName {
-    /// Reads a name as it is in docker's file or podman's.
+    /// Reads a name in docker's file or podman's.
     pub fn of(name: &str) -> Self {
         Self::in_format(name, Format::Docker)
     }
@@ -154,7 +154,7 @@ impl Document<'_> {
             _ if key.contains('*') && !key.contains('@') => {
                 mistakes.push(Mistake::Wildcard(key.to_owned()))
             }
-            // With the right key beside it, it does no harm.
+            // If the right key exists as well, the wrong one does no harm.
             Some(registry)
                 if key != registry.host() && self.helper_of(registry.host()).is_none() =>
             {
@@ -173,7 +173,7 @@ impl Document<'_> {
         let members = auths.map(|auths| auths.members).unwrap_or_default();
         let in_entry = |entry: &Member<'_>| {
             let key = entry.key.as_deref()?;
-            if meant(key).is_some() {
+            if known_field(key).is_some() {
                 return misplaced(entry, AUTHS);
             }
             Registry::at(key, further)?;
@@ -208,7 +208,7 @@ fn named_registry(key: &str, further: &[Registry]) -> Option<Registry> {
 /// Returns the mistake of a field of the file itself, or of this entry of `auths`.
 fn misspelled(member: &Member<'_>, entry: Option<&str>) -> Option<Mistake> {
     let name = member.key.as_deref()?;
-    let known = meant(name)?;
+    let known = known_field(name)?;
     if entry.is_none() && member.is_field(known) {
         return None;
     }
@@ -225,8 +225,8 @@ fn misplaced(member: &Member<'_>, entry: &str) -> Option<Mistake> {
 
 /// Returns the field of the file that a name means: `credHelpers` for `credHelper`,
 /// `credentialHelpers` and `cred_helpers`, `credsStore` for `credStore`.
-fn meant(name: &str) -> Option<&'static str> {
-    if name.len() > LONGEST {
+fn known_field(name: &str) -> Option<&'static str> {
+    if name.len() > MAX_NAME {
         return None;
     }
     let letters = name.chars().filter(char::is_ascii_alphabetic);

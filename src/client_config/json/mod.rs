@@ -38,7 +38,7 @@ const AUTHS: &str = "auths";
 const HELPERS: &str = "credHelpers";
 const STORE: &str = "credsStore";
 
-/// Where a file has the helper of each registry.
+/// The format of a client's file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Format {
     /// Docker's file and podman's: names of helpers in `credHelpers`.
@@ -57,7 +57,7 @@ impl Format {
         }
     }
 
-    /// Returns what stands for this program.
+    /// Returns the name of this program in a file.
     pub fn helper(self) -> &'static str {
         match self {
             Self::Docker => HELPER,

@@ -40,7 +40,7 @@ impl Configuring<'_> {
         }
     }
 
-    /// Notes what people wrote for the chosen registries and clients ignore.
+    /// Prints a note for each mistake in a file that concerns the chosen registries.
     pub(super) fn note_mistakes(&self, file: &ClientFile, document: &Document<'_>) {
         let is_chosen = |mistake: &Mistake| match mistake {
             Mistake::Key { registry, .. } | Mistake::NoHelperName(registry) => {

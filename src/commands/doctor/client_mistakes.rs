@@ -1,4 +1,4 @@
-//! Checks what people wrote by hand into clients' files and variables, and clients ignore.
+//! Checks clients' files and variables for mistakes that clients ignore.
 
 use std::path::PathBuf;
 

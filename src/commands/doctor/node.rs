@@ -26,7 +26,7 @@ pub(super) fn check(machine: &Machine<'_>, settings: &Settings) -> Vec<Diagnosti
         .collect()
 }
 
-/// Checks one file. Most users cannot read these files, which is no problem of theirs.
+/// Checks one file. Ignores a file that cannot be read, because usually only root can read it.
 fn in_file(reader: Reader, path: &Path, settings: &Settings) -> Vec<Diagnostic> {
     let Ok(Some(text)) = file::read(path) else {
         return Vec::new();

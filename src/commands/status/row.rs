@@ -57,7 +57,7 @@ pub(super) enum Target {
 }
 
 impl Target {
-    /// Returns one of the registries.
+    /// Returns the registry, or an example of the others.
     fn registry(&self) -> &Registry {
         match self {
             Self::Registry(registry)

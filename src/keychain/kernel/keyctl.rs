@@ -26,7 +26,7 @@ pub(super) const SESSION_KEYRING: Key = Key(raw::KEY_SPEC_SESSION_KEYRING);
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Key(raw::KeyringSerial);
 
-/// What the kernel shows of a key.
+/// The attributes of a key.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Attributes {
     pub(super) is_keyring: bool,

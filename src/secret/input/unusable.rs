@@ -32,7 +32,7 @@ const MAX_KEY: usize = 8 * 1024;
 /// The length of a path above which it may be a token that begins with a slash, in bytes.
 const MAX_PATH: usize = 256;
 
-/// A property of a text, and the reason that it is for not being a secret.
+/// A property that no secret has, and the reason that an error gives for it.
 type Sign = (fn(&str) -> bool, &'static str);
 
 /// What no secret of IBM Cloud has, in the order in which it is checked.
