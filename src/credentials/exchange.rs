@@ -32,10 +32,10 @@ use crate::token_cache::Cached;
 const SLOW_EXCHANGE: Duration = Duration::from_secs(5);
 
 /// How long a process with a token that still works waits for the lock, and for an answer.
-const BRIEF: Duration = Duration::from_secs(3);
+const BRIEF_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// After a failure that took this long, other processes with a token do not try.
-const NOTICEABLE: Duration = Duration::from_secs(1);
+const SLOW_ATTEMPT: Duration = Duration::from_secs(1);
 
 /// The longest time for which a refresh token is cached: it may be valid for days, but
 /// IAM ends an unused session sooner.
@@ -63,7 +63,11 @@ impl Broker<'_> {
         // Half of the time is for the lock, half for the request.
         let half = request.deadline.remaining(self.context.clock) / 2;
         let has_token = min_lifetime == MinLifetime::Any && tokens.secret(&key).is_some();
-        let timeout = if has_token { half.min(BRIEF) } else { half };
+        let timeout = if has_token {
+            half.min(BRIEF_TIMEOUT)
+        } else {
+            half
+        };
         let lock = self.context.locks.lock_identity(key.as_str(), timeout);
         let (cached, is_refresh_due) = tokens.get_with_refresh_due(&key);
         let cached_secret = cached.secret().cloned();
@@ -78,12 +82,12 @@ impl Broker<'_> {
             },
         };
         let started = self.context.clock.elapsed();
-        let tries = if request.has_fallback || old.is_some() {
-            Tries::OneBrief
+        let attempts = if request.has_fallback || old.is_some() {
+            Attempts::OneBrief
         } else {
-            Tries::Several
+            Attempts::Several
         };
-        let (outcome, took_long) = self.exchange(request, prepared, tries);
+        let (outcome, took_long) = self.exchange(request, prepared, attempts);
         match (outcome, old) {
             (Ok(issued_token), _) => {
                 tokens.insert(&key, &issued_token.secret, issued_token.lifetime);
@@ -94,7 +98,7 @@ impl Broker<'_> {
             }
             (Err(error), Some(secret)) if !error.is_rejection() => {
                 tracing::warn!(%error, "the cached token is used once more");
-                if self.context.clock.elapsed() - started >= NOTICEABLE {
+                if self.context.clock.elapsed() - started >= SLOW_ATTEMPT {
                     tokens.record_refresh_attempt(&key);
                 }
                 Ok(secret)
@@ -115,19 +119,19 @@ impl Broker<'_> {
         &self,
         request: &TokenRequest<'_>,
         prepared: Prepared<'_>,
-        tries: Tries,
+        attempts: Attempts,
     ) -> (Result<IssuedToken>, bool) {
         let identity = request.identity;
         let _span = tracing::debug_span!("exchange", source = identity.source()).entered();
         let started = self.context.clock.elapsed();
         let outcome = match prepared {
             Prepared::Access(access) => {
-                access.and_then(|access| self.registry_token(request, access, tries))
+                access.and_then(|access| self.registry_token(request, access, attempts))
             }
             Prepared::Base(base, token) => {
-                token.and_then(|token| self.profile_token(request, &base, &token, tries))
+                token.and_then(|token| self.profile_token(request, &base, &token, attempts))
             }
-            Prepared::IdentityOnly => self.iam_token(request, tries),
+            Prepared::IdentityOnly => self.iam_token(request, attempts),
         };
         (
             outcome.map_err(|error| self.with_docker_proxy(error)),
@@ -155,17 +159,17 @@ impl Broker<'_> {
         error.with_hint(hint)
     }
 
-    fn patient_iam(&self, request: &TokenRequest<'_>, tries: Tries) -> Iam<'_> {
+    fn iam_client(&self, request: &TokenRequest<'_>, attempts: Attempts) -> Iam<'_> {
         let endpoint = request.identity.endpoint();
-        let iam = self.iam(endpoint, tries.max_attempts(), request.deadline);
+        let iam = self.iam(endpoint, attempts.max_attempts(), request.deadline);
         Iam {
-            http: tries.limit(iam.http),
+            http: attempts.limit(iam.http),
             ..iam
         }
     }
 
-    fn iam_token(&self, request: &TokenRequest<'_>, tries: Tries) -> Result<IssuedToken> {
-        let iam = self.patient_iam(request, tries);
+    fn iam_token(&self, request: &TokenRequest<'_>, attempts: Attempts) -> Result<IssuedToken> {
+        let iam = self.iam_client(request, attempts);
         let response = request.identity.exchange(&iam, request.wanted)?;
         self.wanted_part(response, request)
     }
@@ -208,9 +212,9 @@ impl Broker<'_> {
         request: &TokenRequest<'_>,
         base: &Base<'_>,
         token: &Secret,
-        tries: Tries,
+        attempts: Attempts,
     ) -> Result<IssuedToken> {
-        let iam = self.patient_iam(request, tries);
+        let iam = self.iam_client(request, attempts);
         let response = base.assume(&iam, token).inspect_err(|error| {
             if error.needs_user_action() {
                 request.context.tokens.remove(&base.identity.key());
@@ -223,9 +227,9 @@ impl Broker<'_> {
         &self,
         request: &TokenRequest<'_>,
         access: Access,
-        tries: Tries,
+        attempts: Attempts,
     ) -> Result<IssuedToken> {
-        let http = tries.limit(self.http(tries.max_attempts(), request.deadline));
+        let http = attempts.limit(self.http(attempts.max_attempts(), request.deadline));
         let api = self.registry_client(request.registry, access.clone(), None, http)?;
         let token = own_tokens::create(&api, &self.owner_tag(request))?;
         Ok(IssuedToken {
@@ -285,7 +289,7 @@ pub(super) struct TokenRequest<'a> {
     pub(super) context: &'a SourceContext<'a>,
     pub(super) wanted: CredentialKind,
     pub(super) deadline: Deadline,
-    /// Whether the caller has a token that still works. Then the request is not retried.
+    /// Whether the caller has a token that still works, so that the request is not retried.
     pub(super) has_fallback: bool,
 }
 
@@ -313,18 +317,18 @@ impl<'a> TokenRequest<'a> {
     }
 }
 
-/// How often a request is sent, and how long the caller waits.
+/// How often a request is sent, and for how long.
 #[derive(Clone, Copy, Eq, PartialEq)]
-pub(super) enum Tries {
+pub(super) enum Attempts {
     /// Until the deadline.
     Several,
     /// Once: no client waits.
     One,
-    /// Once and not for long: the caller has a token that still works.
+    /// Once, with a short timeout: the caller has a token that still works.
     OneBrief,
 }
 
-impl Tries {
+impl Attempts {
     fn max_attempts(self) -> u32 {
         match self {
             Self::Several => MAX_ATTEMPTS,
@@ -332,12 +336,12 @@ impl Tries {
         }
     }
 
-    /// Returns the client of these attempts, which asks no service that has just not answered
-    /// another process.
+    /// Returns the client for these attempts. Its requests fail at once if another process has
+    /// just found an outage.
     fn limit(self, http: Http<'_>) -> Http<'_> {
         let mut http = http.avoiding_outages();
         if self == Self::OneBrief {
-            http.limits.attempt = http.limits.attempt.min(BRIEF);
+            http.limits.attempt = http.limits.attempt.min(BRIEF_TIMEOUT);
         }
         http
     }

@@ -1,8 +1,8 @@
 //! The refresh of a token before it expires, in the background.
 
 use super::Broker;
+use super::exchange::Attempts;
 use super::exchange::TokenRequest;
-use super::exchange::Tries;
 use crate::error::Result;
 use crate::lock::Lock;
 use crate::registry::Registry;
@@ -38,7 +38,7 @@ impl Broker<'_> {
         if matches!(lock, Lock::Busy) || !is_refresh_due {
             return Ok(());
         }
-        let issued_token = self.exchange(&request, prepared, Tries::One).0?;
+        let issued_token = self.exchange(&request, prepared, Attempts::One).0?;
         context
             .tokens
             .insert(&key, &issued_token.secret, issued_token.lifetime);

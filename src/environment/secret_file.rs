@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_named_for_what_it_is() {
+    fn the_error_says_why_a_path_is_no_readable_file() {
         let directory = tempfile::tempdir().unwrap();
         let home = directory.path();
         let missing = home.join("missing").display().to_string();

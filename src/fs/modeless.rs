@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_system_without_modes_has_its_own_way_out() {
+    fn the_fix_names_a_file_system_without_modes() {
         for (number, parts) in [
             (0x4d44, ["(FAT)", "umask=022"]),
             (0xff53_4d42, ["(CIFS)", "umask=022"]),

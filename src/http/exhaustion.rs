@@ -6,7 +6,7 @@ use super::transport::TransportError;
 use crate::time::Unfinished;
 
 /// The message for too many open files.
-const FEW_FILES: &str = "this process has too many open files";
+const TOO_MANY_FILES: &str = "this process has too many open files";
 
 /// Returns the exhausted resource of this machine if a system error in the chain of
 /// `error` names one.
@@ -27,7 +27,7 @@ pub(super) fn exhausted_resource(error: &(dyn Error + 'static)) -> Option<String
 fn resource_of(code: i32) -> Option<&'static str> {
     use nix::errno::Errno;
     match Errno::from_raw(code) {
-        Errno::EMFILE => Some(FEW_FILES),
+        Errno::EMFILE => Some(TOO_MANY_FILES),
         Errno::ENFILE => Some("this machine has too many open files"),
         Errno::ENOMEM | Errno::ENOBUFS => Some("this machine has too little memory"),
         Errno::EAGAIN => Some(
@@ -41,7 +41,7 @@ fn resource_of(code: i32) -> Option<&'static str> {
 #[cfg(windows)]
 fn resource_of(code: i32) -> Option<&'static str> {
     match code {
-        4 | 10_024 => Some(FEW_FILES),
+        4 | 10_024 => Some(TOO_MANY_FILES),
         8 | 14 | 1_450 | 1_455 | 10_055 => Some("this machine has too little memory"),
         _ => None,
     }

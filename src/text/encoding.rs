@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_differs_from_plain_utf_8_is_named() {
+    fn a_deviation_from_plain_utf_8_is_reported() {
         for (bytes, expected) in [
             (&b"{}"[..], None),
             (b"", None),
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn other_bytes_are_named_for_what_they_are() {
+    fn the_error_says_what_undecodable_bytes_are() {
         for (bytes, reason) in [
             (&b"\xa0key"[..], "not UTF-8"),
             (b"\x1f\x8b\x08\x00", "not UTF-8"),

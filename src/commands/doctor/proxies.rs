@@ -35,14 +35,15 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
     diagnostics.extend(ineffective_entries(context.settings.no_proxy()));
     diagnostics.extend(only_unencrypted(environment, proxies));
     let has_warnings = !diagnostics.is_empty();
-    if let Some(message) = in_force(context, has_warnings) {
+    if let Some(message) = active_proxies(context, has_warnings) {
         diagnostics.insert(0, Diagnostic::ok(CHECK, message));
     }
     diagnostics
 }
 
-/// Returns a sentence about the proxy that is used; `None` if warnings say it all.
-fn in_force(context: &CheckContext<'_>, has_warnings: bool) -> Option<String> {
+/// Returns the message about the proxy that is used; `None` if there is none and warnings
+/// explain why.
+fn active_proxies(context: &CheckContext<'_>, has_warnings: bool) -> Option<String> {
     let environment = context.context.environment;
     let list = context.settings.no_proxy().map(|list| {
         let name = match proxy::no_proxy_variable(environment) {

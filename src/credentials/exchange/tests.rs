@@ -161,7 +161,7 @@ fn with_a_token_that_still_works_an_attempt_is_short_and_others_do_not_wait() {
     machine.fail_iam_with(503);
     machine.clock.now.set(START + 3400);
     let clock = Rc::clone(&machine.clock);
-    let waiting = move || clock.advance(BRIEF);
+    let waiting = move || clock.advance(BRIEF_TIMEOUT);
     *machine.iam.on_request.borrow_mut() = Some(Box::new(waiting));
     let asked = machine.request_count();
     machine.assert_get("us.icr.io", "iambearer:access-1");
@@ -169,7 +169,7 @@ fn with_a_token_that_still_works_an_attempt_is_short_and_others_do_not_wait() {
         .iter()
         .map(|request| request.timeout)
         .collect();
-    assert_eq!(timeouts, [BRIEF]);
+    assert_eq!(timeouts, [BRIEF_TIMEOUT]);
     machine.assert_get("us.icr.io", "iambearer:access-1");
     assert_eq!(machine.request_count(), asked + 1);
 }

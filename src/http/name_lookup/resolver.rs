@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn one_family_is_enough_whatever_is_said_of_the_other() {
+    fn addresses_of_one_family_are_enough() {
         for failure in failures() {
             for (known, addresses) in [("A", v4()), ("AAAA", v6())] {
                 let (said, expected) = (failure.clone(), addresses.clone());
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_is_not_there_is_skipped() {
+    fn an_unreachable_server_is_skipped() {
         let missing = server(|_, _| NameAnswer::Silence).address();
         let mut conf = conf("", &[&knowing(both())]);
         conf.servers.insert(0, SocketAddr::new(missing.ip(), 1));
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unanswered_question_is_repeated_and_named() {
+    fn an_unanswered_question_is_repeated_and_the_error_names_the_server() {
         let silent = server(|_, _| NameAnswer::Silence);
         let text = error("options timeout:1 attempts:2", &[&silent]);
         assert_eq!(
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn options_change_who_is_asked_for_what() {
+    fn options_select_record_types_and_servers() {
         let server = knowing(both());
         assert_eq!(found("options no-aaaa", &[&server]), v4());
         assert_eq!(server.questions().len(), 1);
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn local_names_are_not_asked_for() {
+    fn no_server_is_asked_for_local_names() {
         let server = knowing(both());
         let hosts = "127.0.0.7 iam.cloud.test\n";
         for (name, address) in [(NAME, "127.0.0.7"), ("localhost", "127.0.0.1")] {

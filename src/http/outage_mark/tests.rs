@@ -229,7 +229,7 @@ fn the_time_until_the_next_request_counts_down() {
 }
 
 #[test]
-fn what_is_no_mark_is_ignored() {
+fn an_unreadable_mark_is_ignored() {
     let directory = tempfile::tempdir().unwrap();
     let marks = OutageMarks::at([directory.path().to_owned()]);
     let path = marks.paths("https://service.example").next().unwrap();

@@ -110,7 +110,7 @@ fn a_proxy_is_a_url_or_a_host() {
 }
 
 #[test]
-fn what_cannot_be_a_proxy_is_not_repeated() {
+fn an_invalid_proxy_is_not_repeated_in_its_error() {
     for (text, reason) in [
         ("socks5://hunter2:1080", "SOCKS"),
         ("bogus://hunter2", "scheme"),
@@ -261,7 +261,7 @@ fn a_refusal_names_the_place_of_the_login() {
 }
 
 #[test]
-fn another_password_is_another_way() {
+fn another_password_changes_the_id_of_the_route() {
     let id = |text| {
         let proxy = Proxy::parse(text).unwrap();
         Route::Proxy(proxy, ProxyOrigin::Setting).id()

@@ -119,7 +119,7 @@ fn a_token_is_found_in_what_is_around_it() {
 
 /// Keys of other forms may exist: what could be one is sent.
 #[test]
-fn what_may_be_a_key_is_not_rejected() {
+fn a_text_that_may_be_a_key_is_not_rejected() {
     let texts = [
         KEY,
         "-BcD1eFgH2iJkL3mNoP4qRsT5uVwX6yZ7aBcD8eFgH9_",
@@ -146,7 +146,7 @@ fn what_may_be_a_key_is_not_rejected() {
 }
 
 #[test]
-fn what_is_no_key_is_named_for_what_it_is() {
+fn the_error_says_what_a_text_is_instead_of_a_key() {
     let base64_of_key = {
         use base64::Engine;
         base64::engine::general_purpose::STANDARD.encode(format!("{KEY}\n"))
@@ -248,7 +248,7 @@ fn what_is_no_key_is_named_for_what_it_is() {
 }
 
 #[test]
-fn what_is_no_token_is_named_for_what_it_is() {
+fn the_error_says_what_a_text_is_instead_of_a_token() {
     for kind in [SecretKind::AccessToken, SecretKind::ComputeResourceToken] {
         rejects(
             kind,

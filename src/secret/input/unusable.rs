@@ -1,4 +1,4 @@
-//! [`Unusable`]: what a text is instead of a secret.
+//! [`Unusable`]: the reason why a text is no secret.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -113,7 +113,7 @@ const KEY_SIGNS: [Sign; 6] = [
     ),
     (|text| text.len() > MAX_KEY, "it is too long"),
     (
-        is_nothing,
+        is_missing_value,
         "it is a word that programs write for a missing value",
     ),
 ];
@@ -179,7 +179,7 @@ fn is_iam_token(text: &str) -> bool {
         || text.starts_with("eyJ") && text.split('.').count() >= 3
 }
 
-/// `$NAME`, `${NAME}`, `%NAME%`, `!NAME!`, `$env:NAME`.
+/// Returns whether a text is a variable: `$NAME`, `${NAME}`, `%NAME%`, `!NAME!`, `$env:NAME`.
 fn is_unexpanded_variable(text: &str) -> bool {
     let is_name = |name: &str| {
         let mut characters = name.chars();
@@ -194,7 +194,8 @@ fn is_unexpanded_variable(text: &str) -> bool {
             .any(|mark| in_pair(mark).is_some_and(is_name))
 }
 
-/// `{{ secrets.KEY }}`, `${{ secrets.KEY }}`, `((key))`, `#{KEY}#`, `__KEY__`.
+/// Returns whether a text is a template: `{{ secrets.KEY }}`, `${{ secrets.KEY }}`, `((key))`,
+/// `#{KEY}#`, `__KEY__`.
 fn is_template(text: &str) -> bool {
     [
         ("{{", "}}"),
@@ -207,7 +208,8 @@ fn is_template(text: &str) -> bool {
     .any(|(start, end)| text.starts_with(start) && text.ends_with(end))
 }
 
-/// `<your API key>`, `[API_KEY]`, `YOUR_API_KEY`, `changeme`, `IBMCLOUD_API_KEY`.
+/// Returns whether a text is a placeholder: `<your API key>`, `[API_KEY]`, `YOUR_API_KEY`,
+/// `changeme`, `IBMCLOUD_API_KEY`.
 fn is_example(text: &str) -> bool {
     /// Words without punctuation.
     const WORDS: [&str; 4] = ["changeme", "placeholder", "todo", "replaceme"];
@@ -237,7 +239,7 @@ fn is_words(text: &str) -> bool {
     text.contains(' ') && text.chars().all(is_of_words)
 }
 
-/// `****`, `••••`, `xxxx…`.
+/// Returns whether a text is masked: `****`, `••••`, `xxxx…`.
 fn is_masked(text: &str) -> bool {
     ['*', '•', '●', '.', '…', 'x', 'X', '-', '_']
         .into_iter()
@@ -248,7 +250,8 @@ fn is_markup(text: &str) -> bool {
     text.starts_with("<!") || text.starts_with("<?") || text.starts_with('<') && text.contains("</")
 }
 
-/// References of 1Password, `vals`, Vault, Bitwarden, AWS and IBM's own services.
+/// Returns whether a text is a reference of 1Password, `vals`, Vault, Bitwarden, AWS or one of
+/// IBM's services.
 fn is_reference(text: &str) -> bool {
     const SCHEMES: [&str; 8] = [
         "op://", "ref+", "vault:", "bws://", "arn:aws:", "ssm:", "sm://", "keyring:",
@@ -256,7 +259,8 @@ fn is_reference(text: &str) -> bool {
     SCHEMES.iter().any(|scheme| text.starts_with(scheme))
 }
 
-/// The IDs that IAM gives to keys, service IDs, profiles and users (IAM Identity Services API).
+/// Returns whether a text is an ID that IAM gives to a key, service ID, profile or user (IAM
+/// Identity Services API).
 fn is_identifier(text: &str) -> bool {
     const PREFIXES: [&str; 6] = [
         "ApiKey-",
@@ -301,8 +305,8 @@ fn is_base64_of_text(text: &str) -> bool {
     text.len() >= MIN_LENGTH && !content.is_empty() && content.iter().all(is_key_text)
 }
 
-/// Words that `jq`, JavaScript, Python, Go and CI write for a missing value.
-fn is_nothing(text: &str) -> bool {
+/// Returns whether a text is what `jq`, JavaScript, Python, Go or CI write for a missing value.
+fn is_missing_value(text: &str) -> bool {
     const WORDS: [&str; 6] = ["null", "undefined", "None", "nil", "false", "true"];
     WORDS.contains(&text)
 }
