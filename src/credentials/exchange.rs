@@ -152,7 +152,7 @@ impl Broker<'_> {
             return error;
         };
         let hint = format!(
-            "{}. Docker has a proxy ({}), and this program has none: set HTTPS_PROXY, or proxy in the settings",
+            "{}. Docker has a proxy ({}), and this program has none: set HTTPS_PROXY, or the setting 'proxy'",
             error.hint().unwrap_or("Check the network"),
             found.file.display()
         );

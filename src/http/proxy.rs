@@ -26,7 +26,7 @@ pub const PROXY_VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY
 pub const NO_PROXY_VARIABLES: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
 /// The setting that names a proxy, in messages.
-const SETTING: &str = "proxy in the settings";
+const SETTING: &str = "the setting 'proxy'";
 
 /// A proxy.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -147,7 +147,7 @@ fn a_proxy_that_only_docker_has_is_reported() {
         &[
             "docker has http://proxy.example:3128 in ",
             file,
-            "IAM is reached without",
+            "IAM is reachable without it",
         ],
     );
     healthy
@@ -156,12 +156,12 @@ fn a_proxy_that_only_docker_has_is_reported() {
     healthy.reports(
         "docker-proxy",
         "warning",
-        &["docker has", "Set HTTPS_PROXY, or proxy in the settings"],
+        &["docker has", "Set HTTPS_PROXY, or the setting 'proxy'"],
     );
     healthy.env.get("us.icr.io").is_client_error(&[
         "Docker has a proxy (",
         file,
-        "set HTTPS_PROXY, or proxy in the settings",
+        "set HTTPS_PROXY, or the setting 'proxy'",
     ]);
 }
 

@@ -167,7 +167,7 @@ fn the_proxy_of_the_settings_serves_without_variables() {
     env.get("us.icr.io").is_client_error(&[HOST]);
     env.set("NO_PROXY", "another.example");
     env.get("us.icr.io")
-        .is_client_error(&["in proxy in the settings requires a user name"]);
+        .is_client_error(&["in the setting 'proxy' requires a user name"]);
     env.settings("proxy = \"socks5://p@ss:word@127.0.0.1:1\"\n");
     env.get("us.icr.io").is_client_error(&[
         "proxy cannot be used: it is a SOCKS proxy",

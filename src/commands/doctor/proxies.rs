@@ -2,7 +2,6 @@
 
 use super::CheckContext;
 use super::Diagnostic;
-use super::Verdict;
 use crate::client_config::docker_proxy;
 use crate::commands::clients;
 use crate::environment::Environment;
@@ -132,7 +131,7 @@ fn only_unencrypted(environment: &Environment, proxies: &Proxies) -> Option<Diag
         Diagnostic::warning(
             CHECK,
             format!("{name} is not for https://, so requests to IAM use no proxy"),
-            "Set HTTPS_PROXY, too, if IAM can be reached only through the proxy",
+            "Also set HTTPS_PROXY if IAM can be reached only through the proxy",
         )
     })
 }
@@ -149,14 +148,12 @@ pub(super) fn of_docker(context: &CheckContext<'_>, is_iam_reached: bool) -> Vec
         let url = proxy.map_or_else(|| "a proxy".to_owned(), |proxy| proxy.redacted());
         let message = format!("docker has {url} in {file}, and this program has no proxy");
         if is_iam_reached {
-            return Diagnostic::new(
+            return Diagnostic::ok(
                 DOCKER_CHECK,
-                Verdict::Ok,
-                format!("{message}; IAM is reached without"),
-                None,
+                format!("{message}; IAM is reachable without it"),
             );
         }
-        let fix = "Set HTTPS_PROXY, or proxy in the settings, to this proxy";
+        let fix = "Set HTTPS_PROXY, or the setting 'proxy', to this proxy";
         Diagnostic::warning(DOCKER_CHECK, message, fix)
     });
     diagnostic.collect()
