@@ -184,15 +184,15 @@ impl Environment {
             return input::read(kind, &text).map(Some).map_err(unusable_here);
         };
         let shown = repeatable::path(path);
-        let holder = format!("the file {shown} named in ${name}");
+        let place = format!("the file {shown} named in ${name}");
         let content = self.secret_file(path).map_err(|reason| {
-            Error::user(format!("cannot read {holder}: {reason}")).with_hint(
+            Error::user(format!("cannot read {place}: {reason}")).with_hint(
                 "Use the path of a file with the secret, or set the variable to the secret",
             )
         })?;
         input::read(kind, content.expose())
             .map(Some)
-            .map_err(|reason| unusable(kind, &holder, &reason))
+            .map_err(|reason| unusable(kind, &place, &reason))
     }
 
     /// Returns the text of the file of an `@FILE`, which is read once.
@@ -229,7 +229,7 @@ impl std::fmt::Debug for Environment {
 }
 
 /// Returns the error for a variable, or the file that it names, with something else than a secret.
-fn unusable(kind: SecretKind, holder: &str, reason: &Unusable) -> Error {
+fn unusable(kind: SecretKind, place: &str, reason: &Unusable) -> Error {
     let name = kind.name();
     let hint = match reason.other_kind() {
         Some(SecretKind::ApiKey) => format!("Set ${} to the key", API_KEY_VARIABLES[0]),
@@ -244,7 +244,7 @@ fn unusable(kind: SecretKind, holder: &str, reason: &Unusable) -> Error {
             _ => format!("Set the variable to the {name}, or to @ and the path of a file with it"),
         },
     };
-    Error::user(format!("{holder} holds no {name}: {reason}")).with_hint(hint)
+    Error::user(format!("{place} holds no {name}: {reason}")).with_hint(hint)
 }
 
 #[cfg(test)]

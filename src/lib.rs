@@ -10,10 +10,10 @@
 //! | [`commands`] | what does a person ask for? |
 //! | [`helper`] | what do clients send, and how do they read an answer? |
 //! | [`registry`] | is this host one of IBM Cloud's registries, and what does it say? |
-//! | [`credentials`] | what comes after what? |
+//! | [`credentials`] | in which order are a token and its source found? |
 //! | [`token_cache`] | which token is still good? |
 //! | [`sources`] | where does a credential come from? |
-//! | [`lock`] | who asks IAM, of all who want to? |
+//! | [`lock`] | which of several processes asks IAM? |
 //! | [`iam`], [`metadata`] | what does IAM, or a virtual server's metadata service, give? |
 //! | [`http`] | what carries a request? |
 //! | [`keychain`] | where does the system keep secrets? |

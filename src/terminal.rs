@@ -56,8 +56,8 @@ pub trait Terminal {
     /// Opens a page. Returns whether a browser was started.
     fn open_browser(&self, url: &str) -> bool;
 
-    /// Shows what is going on until the result is dropped: a spinner on a terminal, nothing in
-    /// a pipe.
+    /// Shows a progress message until the result is dropped: a spinner on a terminal, nothing
+    /// in a pipe.
     fn progress(&self, what: &str) -> Progress;
 }
 

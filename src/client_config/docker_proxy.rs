@@ -9,12 +9,11 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
+use super::MAX_SETTINGS_SIZE;
 use super::Machine;
+use super::conf_files;
 use super::docker;
 use crate::fs;
-
-/// The size limit of a file, in bytes.
-const MAX_SIZE: u64 = 1024 * 1024;
 
 /// The directories of systemd's units, relative to the root directory. Earlier ones take
 /// precedence (`systemd.unit(5)`).
@@ -68,7 +67,7 @@ pub fn docker_proxies(machine: &Machine<'_>) -> Vec<DockerProxy> {
 
 /// Returns the proxy in a JSON file.
 fn in_json(file: &Path, find: impl FnOnce(&Value) -> Option<String>) -> Option<DockerProxy> {
-    let bytes = fs::read_bytes(file, MAX_SIZE).ok()?;
+    let bytes = fs::read_bytes(file, MAX_SETTINGS_SIZE).ok()?;
     let value = find(&serde_json::from_slice(&bytes).ok()?)?;
     Some(DockerProxy {
         file: file.to_owned(),
@@ -91,17 +90,7 @@ fn text(value: &Value) -> Option<String> {
 
 /// Returns the files that define docker's service in a directory: the drop-ins, then the unit.
 fn unit_files(directory: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(directory.join("docker.service.d"));
-    let mut files: Vec<PathBuf> = entries
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "conf")
-        })
-        .collect();
-    files.sort_unstable();
+    let mut files = conf_files(&directory.join("docker.service.d"));
     files.push(directory.join("docker.service"));
     files
 }
@@ -109,7 +98,9 @@ fn unit_files(directory: &Path) -> Vec<PathBuf> {
 /// Returns the proxy in the environment that a unit sets, or in the first of its environment
 /// files that has one.
 fn in_unit(file: &Path) -> Option<DockerProxy> {
-    let unit = fs::read_regular(file, MAX_SIZE).ok()?.replace("\\\n", " ");
+    let unit = fs::read_regular(file, MAX_SETTINGS_SIZE)
+        .ok()?
+        .replace("\\\n", " ");
     let values = |key: &'static str| {
         unit.lines().filter_map(move |line| {
             let (name, value) = line.trim().split_once('=')?;
@@ -125,7 +116,7 @@ fn in_unit(file: &Path) -> Option<DockerProxy> {
     }
     values("EnvironmentFile").find_map(|path| {
         let file = PathBuf::from(path.trim_start_matches('-'));
-        let lines = fs::read_regular(&file, MAX_SIZE).ok()?;
+        let lines = fs::read_regular(&file, MAX_SETTINGS_SIZE).ok()?;
         let assigned: Vec<String> = lines.lines().flat_map(words).collect();
         Some(DockerProxy {
             value: proxy_in(&assigned)?,

@@ -31,6 +31,9 @@ use self::json::Format;
 use crate::environment::Environment;
 use crate::error::Result;
 
+/// The size limit of a file with the settings of a client or service, in bytes.
+const MAX_SETTINGS_SIZE: u64 = 1024 * 1024;
+
 /// A container client with a configuration file of its own.
 #[derive(
     Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize, clap::ValueEnum,
@@ -208,4 +211,15 @@ impl<'a> Machine<'a> {
         std::env::split_paths(OsStr::new(path.unwrap_or_default()))
             .any(|directory| directory.join(&name).is_file())
     }
+}
+
+/// Returns the `*.conf` files of a directory, in the order in which clients and services read them.
+fn conf_files(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let paths = entries.map(|entry| entry.path());
+    let mut paths: Vec<PathBuf> = paths
+        .filter(|path| path.extension().is_some_and(|it| it == "conf"))
+        .collect();
+    paths.sort_unstable();
+    paths
 }

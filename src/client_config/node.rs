@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use toml::de::DeTable;
 
+use super::MAX_SETTINGS_SIZE;
 use super::Machine;
+use super::conf_files;
 use crate::fs;
 
 /// The file that is meant for all users of podman and its relatives.
@@ -19,9 +21,6 @@ const KUBELET_FILE: &str = "var/lib/kubelet/config.json";
 /// The settings of CRI-O and the directory with files that override parts of them
 /// (`crio.conf(5)`).
 const CRIO: [&str; 2] = ["etc/crio/crio.conf", "etc/crio/crio.conf.d"];
-
-/// The maximum size of a file with settings, in bytes.
-const LIMIT: u64 = 1024 * 1024;
 
 /// A service or tool that reads a file of the machine.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -60,10 +59,10 @@ pub fn files(machine: &Machine<'_>) -> Vec<(Reader, PathBuf)> {
 /// last one that is set counts.
 fn crio_file(machine: &Machine<'_>) -> Option<PathBuf> {
     let [file, directory] = CRIO;
-    let overriding = super::podman::in_directory(&machine.root.join(directory));
+    let overriding = conf_files(&machine.root.join(directory));
     let files = [machine.root.join(file)].into_iter().chain(overriding);
     let mut named = files.rev().filter_map(|path| {
-        let text = fs::read_regular(&path, LIMIT).ok()?;
+        let text = fs::read_regular(&path, MAX_SETTINGS_SIZE).ok()?;
         let settings = DeTable::parse(&text).ok()?;
         let image = settings.get_ref().get("crio")?.get_ref().get("image")?;
         let name = image.get_ref().get("global_auth_file")?.get_ref();

@@ -12,7 +12,9 @@ use toml::de::DeTable;
 
 use super::Client;
 use super::ClientFile;
+use super::MAX_SETTINGS_SIZE;
 use super::Machine;
+use super::conf_files;
 use super::docker;
 use super::json::HELPER;
 use super::json::HelperName;
@@ -48,9 +50,6 @@ const REGISTRIES_FILE: &str = "CONTAINERS_REGISTRIES_CONF";
 /// (`containers-registries.conf(5)` and `.conf.d(5)`; tried with podman 4.3.1).
 const REGISTRIES: [&str; 2] = ["containers/registries.conf", "containers/registries.conf.d"];
 
-/// The maximum size of such a file, in bytes.
-const LIMIT: u64 = 1024 * 1024;
-
 /// The entry in the list of helpers that means the files with logins.
 const AUTH_FILES: &str = "containers-auth.json";
 
@@ -71,7 +70,7 @@ impl GlobalHelpers {
     pub fn of(machine: &Machine<'_>) -> Option<Self> {
         let files = registries_files(machine).into_iter().rev();
         let mut named = files.filter_map(|path| {
-            let text = fs::read_regular(&path, LIMIT).ok()?;
+            let text = fs::read_regular(&path, MAX_SETTINGS_SIZE).ok()?;
             let names = helpers_in(&text)?;
             Some(Self { path, names })
         });
@@ -130,19 +129,8 @@ fn registries_files(machine: &Machine<'_>) -> Vec<PathBuf> {
     };
     let main = named.or(own_file).unwrap_or_else(|| system.join(file));
     let overriding = directories.into_iter().flatten();
-    let overriding = overriding.flat_map(|settings| in_directory(&settings.join(directory)));
+    let overriding = overriding.flat_map(|settings| conf_files(&settings.join(directory)));
     [main].into_iter().chain(overriding).collect()
-}
-
-/// Returns the `*.conf` files of a directory, in the order in which podman reads them.
-pub(super) fn in_directory(directory: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    let paths = entries.map(|entry| entry.path());
-    let mut paths: Vec<PathBuf> = paths
-        .filter(|path| path.extension().is_some_and(|it| it == "conf"))
-        .collect();
-    paths.sort_unstable();
-    paths
 }
 
 /// Returns the file in `$REGISTRY_AUTH_FILE`.

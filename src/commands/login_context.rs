@@ -1,4 +1,4 @@
-//! What the commands that change logins share.
+//! The context of commands that change logins.
 
 use super::warnings::Warnings;
 use crate::credentials::Broker;
@@ -9,7 +9,7 @@ use crate::login::LoginSnapshot;
 use crate::terminal::Progress;
 use crate::time::Deadline;
 
-/// The stored logins, the IAM endpoint of one command, and the person who typed it.
+/// The stored logins, the IAM endpoint and the warnings of one command.
 pub(super) struct LoginContext<'a> {
     /// The broker that keeps the logins.
     pub(super) broker: &'a Broker<'a>,
@@ -34,7 +34,7 @@ impl<'a> LoginContext<'a> {
         self.broker.iam(&self.endpoint, MAX_ATTEMPTS, deadline)
     }
 
-    /// Shows what is going on until the result is dropped.
+    /// Shows a progress message until the result is dropped.
     pub(super) fn progress(&self, what: &str) -> Progress {
         self.broker.context.terminal.progress(what)
     }

@@ -1,4 +1,4 @@
-//! The stored logins: how are they stored, listed and deleted?
+//! The stored logins: storing, listing and deleting them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The file of an `@FILE`: where it is, and its text.
+//! The path and the text of the file in an `@FILE`.
 
 use std::io::ErrorKind;
 use std::io::Read;
@@ -62,7 +62,7 @@ fn read_text(path: &Path, is_quoted: bool) -> anyhow::Result<Secret> {
     Ok(Secret::new(&**text))
 }
 
-/// Returns the system's error, or the usual ones in plain words.
+/// Returns the reason why a file cannot be opened: the system's error, or why it does not exist.
 fn readable_reason(path: &Path, is_quoted: bool, error: std::io::Error) -> anyhow::Error {
     if error.kind() != ErrorKind::NotFound {
         return error.into();

@@ -47,7 +47,7 @@ fn each_step_of_the_network_is_checked() {
 }
 
 #[test]
-fn what_is_made_of_each_proxy_is_said() {
+fn the_use_of_each_proxy_is_reported() {
     const PASSWORD: &str = "password-of-the-proxy";
     let mut healthy = HealthyMachine::new();
     healthy.env.add_secret(PASSWORD);

@@ -123,7 +123,7 @@ impl Configuring<'_> {
         match self.record(change) {
             Ok((mut record, directory)) => replace().inspect_err(|_| {
                 record.changes.pop();
-                // A record that stays is harmless: --undo finds nothing to remove.
+                // If this fails, the record is harmless: --undo finds nothing to remove.
                 let _ = record.save(&directory);
             }),
             Err(error) if error.is::<DamagedRecord>() => Err(error.into()),

@@ -57,8 +57,8 @@ pub(super) fn sweep(files: &[PathBuf], warnings: &Warnings<'_>) {
     }
 }
 
-/// Returns the text of a file, and whether clients cannot decode it, so that it has to be
-/// written anew.
+/// Returns the text of a file, and whether it must be rewritten because clients cannot decode
+/// it.
 pub(super) fn read_encoded(
     path: &Path,
     clock: &dyn Clock,
@@ -101,7 +101,7 @@ pub(super) fn parse_error(path: &Path, error: &ParseError) -> Error {
     Error::user(format!("{} was not changed: {error}", path.display())).with_hint(hint)
 }
 
-/// Returns how to get rid of a directory in the place of a client's file.
+/// Returns the fix for a directory in the place of a client's file.
 pub(in crate::commands) fn directory_fix(path: &Path) -> String {
     format!(
         "A mount of a missing file creates such a directory. Remove it: rmdir {}",

@@ -131,7 +131,7 @@ fn only_unencrypted(environment: &Environment, proxies: &Proxies) -> Option<Diag
         Diagnostic::warning(
             CHECK,
             format!("{name} is not for https://, so requests to IAM use no proxy"),
-            "Also set HTTPS_PROXY if IAM can be reached only through the proxy",
+            "Set HTTPS_PROXY as well if IAM can be reached only through the proxy",
         )
     })
 }
