@@ -233,10 +233,12 @@ impl Target {
     fn new(request: &ApiRequest<'_>, http: &Http<'_>) -> Self {
         let route = http.proxies.route(&request.url, request.proxy);
         let origin = Url::parse(&request.url).map(|url| url.origin().ascii_serialization());
+        let note = http.proxies.note(&route);
         Self {
             service: origin.unwrap_or_default(),
-            route_id: route.id(),
-            note: http.proxies.note(&route),
+            // A process with other variables has another note, and finds out for itself.
+            route_id: format!("{}{note}", route.id()),
+            note,
             route,
         }
     }

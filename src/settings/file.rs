@@ -74,6 +74,12 @@ pub(super) struct Mapping {
     pub(super) profile: Option<(String, Place)>,
 }
 
+/// Returns whether a file does not exist. The home directory of a service account may be a file:
+/// `/dev/null`.
+fn is_absent(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
 /// Returns whether this user has no access to the home directory, so that it is another user's
 /// (`HOME` is kept by `su`, or set by a container): its settings are not those of this user. If
 /// only a directory below it has no access, the settings are this user's and cannot be read.
@@ -91,13 +97,16 @@ impl Settings {
         environment: &Environment,
     ) -> Result<()> {
         // Without a file, the rights of its owner are not needed.
-        let metadata = metadata_as_owner(&path).or_else(|error| match error.kind() {
-            ErrorKind::NotFound => Err(error),
-            _ => path.symlink_metadata(),
+        let metadata = metadata_as_owner(&path).or_else(|error| {
+            if is_absent(&error) {
+                Err(error)
+            } else {
+                path.symlink_metadata()
+            }
         });
         match metadata {
             Ok(_) => self.apply_file(&path, environment),
-            Err(error) if error.kind() == ErrorKind::NotFound || is_in_inaccessible_home(&path) => {
+            Err(error) if is_absent(&error) || is_in_inaccessible_home(&path) => {
                 self.files.push(SettingsFile {
                     path,
                     exists: false,

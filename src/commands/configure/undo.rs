@@ -86,7 +86,11 @@ pub(super) fn undo(
     }
     if !arguments.dry_run {
         record.save(&directory).map_err(|error| {
-            Error::from_anyhow(&error).with_context("cannot update the record of changes")
+            let context = format!(
+                "cannot update the record of changes in {}",
+                directory.display()
+            );
+            Error::from_anyhow(&error).with_context(context)
         })?;
     }
     note_remaining(arguments, &outcomes, &record, warnings, context);
