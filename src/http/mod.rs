@@ -28,6 +28,7 @@ pub use api_request::is_token;
 pub use outage_mark::OutageMarks;
 use proxy::Proxies;
 pub use proxy::ProxyRefusal;
+pub use service_error::INVALID_RESPONSE_HINT;
 pub use service_error::Outage;
 pub use service_error::ServiceDescription;
 pub use service_error::ServiceError;

@@ -10,6 +10,10 @@ use super::ProxyRefusal;
 use crate::error::Error;
 use crate::time::duration;
 
+/// The hint if a response does not come from the service.
+pub const INVALID_RESPONSE_HINT: &str =
+    "Check the proxy settings, and whether this network has a login page";
+
 /// The range of waiting times that a hint names.
 const MIN_WAIT: Duration = Duration::from_secs(1);
 const MAX_WAIT: Duration = Duration::from_secs(24 * 60 * 60);

@@ -14,6 +14,7 @@ use crate::credential::Credential;
 use crate::error::Error;
 use crate::error::Result;
 use crate::error::one_line;
+use crate::http::INVALID_RESPONSE_HINT;
 use crate::http::Limits;
 use crate::http::proxy::Proxies;
 use crate::http::transport::Authorization;
@@ -30,9 +31,6 @@ const TOKEN_PATH: &str = "/oauth/token?service=registry";
 
 /// The length limit of a message that is repeated, in characters.
 const MAX_MESSAGE: usize = 300;
-
-/// The hint if they do not come from the registry.
-const PROXY_HINT: &str = "Check the proxy settings, and whether this network has a login page";
 
 /// What a rejection means.
 struct Reason {
@@ -156,7 +154,7 @@ fn check_token(registry: &Registry, body: &[u8]) -> Result<()> {
     } else {
         Err(
             Error::temporary(format!("the response of {registry} is not a token"))
-                .with_hint(PROXY_HINT),
+                .with_hint(INVALID_RESPONSE_HINT),
         )
     }
 }
@@ -171,7 +169,7 @@ fn rejection(registry: &Registry, status: u16, body: &[u8], credential: &Credent
         return Error::temporary(format!(
             "the response of {registry} is HTTP {status} without a reason"
         ))
-        .with_hint(PROXY_HINT);
+        .with_hint(INVALID_RESPONSE_HINT);
     };
     let words = if credential.secret.is_empty() {
         words.to_owned()

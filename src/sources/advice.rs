@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use crate::PROGRAM;
 use crate::error::Error;
+use crate::http::INVALID_RESPONSE_HINT;
 use crate::http::ServiceDescription;
 use crate::http::ServiceError;
 use crate::iam::endpoint::Endpoint;
@@ -275,7 +276,7 @@ impl Service<'_> {
                 name: "IAM".to_owned(),
                 name_and_address: format!("IAM at {}", endpoint.base()),
                 unreachable_hint: "Check the network and the proxy settings, and try again",
-                invalid_hint: "Check the proxy settings, and whether this network has a login page",
+                invalid_hint: INVALID_RESPONSE_HINT,
             },
             Self::Metadata(service) => {
                 let name = format!("the instance metadata service at {}", service.url());

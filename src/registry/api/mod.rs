@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::http::ApiRequest;
 use crate::http::Http;
+use crate::http::INVALID_RESPONSE_HINT;
 use crate::http::ServiceDescription;
 use crate::http::ServiceError;
 use crate::http::transport::Authorization;
@@ -133,7 +134,7 @@ impl<'a> RegistryApi<'a> {
             name: self.registry.to_string(),
             name_and_address: format!("the registry {}", self.registry),
             unreachable_hint: "Check the network and the proxy settings, and try again",
-            invalid_hint: "Check the proxy settings, and whether this network has a login page",
+            invalid_hint: INVALID_RESPONSE_HINT,
         };
         error.explain(Some(action), &service, |_, _| {
             "Check that it belongs to the account (or choose another with --account) and may manage this registry".to_owned()
