@@ -98,9 +98,15 @@ fn without_a_home_that_can_be_written_configure_works_without_a_record() {
     };
     users_directory(&env, "workspace");
     env.unset("XDG_CACHE_HOME").unset("XDG_CONFIG_HOME");
-    for (index, home) in [Some("/"), Some("/nonexistent"), Some("/root"), None]
-        .into_iter()
-        .enumerate()
+    for (index, home) in [
+        Some("/"),
+        Some("/nonexistent"),
+        Some("/dev/null"),
+        Some("/root"),
+        None,
+    ]
+    .into_iter()
+    .enumerate()
     {
         match home {
             Some(home) => env.set("HOME", home),
