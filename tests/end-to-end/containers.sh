@@ -174,7 +174,7 @@ test_logout_all_without_a_login_does_not_crash() {
     record_calls
     succeeds "$client" logout --all
     does_not_show 'goroutine'
-    is "$(grep --count '^erase ' "$calls") erased" '26 erased'
+    is "$(grep --count '^erase ' "$calls") erased" "${#registries[@]} erased"
 }
 
 test_logout_all_deletes_the_login_and_known_client_behaviour_the_helper_too() {

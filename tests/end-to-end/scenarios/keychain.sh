@@ -174,7 +174,7 @@ test_silent_provider_and_nothing_else_fails_with_a_message_and_waits_once() {
     within_milliseconds "$no_wait" gets_error us.icr.io 'did not answer'
 }
 
-test_silent_provider_delays_a_classic_build_with_26_registries_only_once() {
+test_silent_provider_delays_a_classic_build_with_all_registries_only_once() {
     bus_with_silent_provider
     use_helper_in .docker/config.json "${registries[@]}"
     printf 'FROM %s\n' "$open_registry/private/hello" >"$TMPDIR/Dockerfile"
