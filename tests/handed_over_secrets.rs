@@ -15,7 +15,7 @@ const KEY: &str = "KEY-OF-A-PERSON-91b2";
 
 /// Texts with `@` in place of a key, which is used. The JSON is the file of `ibmcloud iam api-key-create --file` and of the
 /// console's download.
-const WITH_A_KEY: [&str; 12] = [
+const WITH_A_KEY: [&str; 16] = [
     "@",
     " @ \r\n",
     "\u{feff}@\r\n",
@@ -23,6 +23,10 @@ const WITH_A_KEY: [&str; 12] = [
     "'@'\n",
     "“@”",
     "@\\n",
+    "@\\t",
+    "@\\",
+    "@^M",
+    "@%0A",
     "\u{200b}@\u{a0}",
     "export IBMCLOUD_API_KEY=\"@\"\n",
     "apikey: @",
@@ -31,13 +35,18 @@ const WITH_A_KEY: [&str; 12] = [
 ];
 
 /// Texts without a key, and a part of the error about each.
-const WITHOUT_A_KEY: [(&str, &str); 18] = [
+const WITHOUT_A_KEY: [(&str, &str); 20] = [
     ("$IBMCLOUD_API_KEY", "not expanded"),
     ("${IBM_CLOUD_KEY}", "not expanded"),
     ("%IBMCLOUD_API_KEY%", "not expanded"),
     ("<your API key>", "placeholder"),
     ("{{ ibmcloud_api_key }}", "template"),
     ("the-first-key the-second-key", "more than one word"),
+    ("the-first-key # prod", "a comment"),
+    (
+        "Basic aWFtYXBpa2V5OnRoZS1maXJzdC1rZXk=",
+        "Authorization header",
+    ),
     ("the-first-key\nthe-second-key", "more than one line"),
     ("Bearer eyJhbGciOiJub25lIn0.e30.c2ln", "IAM token"),
     ("{\"name\": \"the-first-key\"}", "JSON without 'apikey'"),

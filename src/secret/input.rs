@@ -131,6 +131,12 @@ const QUOTES: [(char, char); 9] = [
 /// What terminals send before and after a pasted text (xterm, "Bracketed Paste Mode").
 const PASTE_MARKS: [&str; 2] = ["\u{1b}[200~", "\u{1b}[201~"];
 
+/// How white space at the end of a line is written in other texts: in strings, in terminals and in
+/// URLs. A backslash alone continues a line of a shell.
+const LINE_ENDS: [&str; 11] = [
+    "\\n", "\\r", "\\t", "\\", "^M", "^J", "%0A", "%0a", "%0D", "%0d", "%20",
+];
+
 /// Returns the path in `@FILE`, which may have quotation marks around all of it.
 pub(crate) fn file_argument(text: &str) -> Option<&str> {
     let text = text.trim_matches(is_blank);
@@ -146,7 +152,7 @@ fn strip(text: &str) -> &str {
             shorter = shorter.strip_prefix(mark).unwrap_or(shorter);
             shorter = shorter.strip_suffix(mark).unwrap_or(shorter);
         }
-        for escape in ["\\n", "\\r"] {
+        for escape in LINE_ENDS {
             shorter = shorter.strip_suffix(escape).unwrap_or(shorter);
         }
         shorter = without_quotes(shorter).unwrap_or(shorter);

@@ -97,7 +97,12 @@ const SIGNS: [Sign; 20] = [
 ];
 
 /// The signs of texts that are no API key and no passcode, but could be a token.
-const KEY_SIGNS: [Sign; 6] = [
+const KEY_SIGNS: [Sign; 8] = [
+    (is_before_comment, "it has a comment after it"),
+    (
+        is_basic_authorization,
+        "it is the value of an Authorization header (Basic), not the secret itself",
+    ),
     (is_words, "it has more than one word"),
     (
         assignment::is_assignment,
@@ -237,6 +242,19 @@ fn is_words(text: &str) -> bool {
         character.is_ascii_alphanumeric() || " _-.,:;'\"!?()/@".contains(character)
     };
     text.contains(' ') && text.chars().all(is_of_words)
+}
+
+/// Returns whether a text is one word and a comment: `KEY # prod`.
+fn is_before_comment(text: &str) -> bool {
+    let rest = text.split_once(' ').map(|(_, rest)| rest.trim_start());
+    rest.is_some_and(|rest| rest.starts_with('#'))
+}
+
+/// Returns whether a text is user and password as HTTP sends them (RFC 7617, section 2).
+fn is_basic_authorization(text: &str) -> bool {
+    let (scheme, value) = text.split_once(' ').unwrap_or_default();
+    let decoded = zeroize::Zeroizing::new(STANDARD.decode(value.trim()).unwrap_or_default());
+    scheme.eq_ignore_ascii_case("basic") && decoded.contains(&b':')
 }
 
 /// Returns whether a text is masked: `****`, `••••`, `xxxx…`.
