@@ -144,7 +144,7 @@ pub(crate) fn file_argument(text: &str) -> Option<&str> {
 }
 
 /// Returns the text without what is certainly not part of a secret at its ends.
-fn strip(text: &str) -> &str {
+pub(crate) fn strip(text: &str) -> &str {
     let mut rest = text;
     loop {
         let mut shorter = encoding::without_mark(rest).trim_matches(is_blank);

@@ -13,9 +13,11 @@ use super::sdk_properties::Place;
 use super::sdk_properties::Properties;
 use super::source_identity::SourceIdentity;
 use crate::environment::VCAP_SERVICES;
+use crate::error::Error;
 use crate::error::Result;
 use crate::registry::Registry;
 use crate::secret::Secret;
+use crate::secret::input;
 
 /// The properties of which one is enough for an identity. Kubernetes sets other variables with
 /// this prefix in pods, such as `CONTAINER_REGISTRY_SERVICE_HOST` for a service of this name.
@@ -56,7 +58,11 @@ pub(super) fn find<'a>(
     let Some(services) = context.environment.text(VCAP_SERVICES)? else {
         return Ok(None);
     };
-    let Some(key) = key_in_services(services) else {
+    let key = key_in_services(input::strip(services)).map_err(|reason| {
+        Error::user(format!("cannot use ${VCAP_SERVICES}: {reason}"))
+            .with_hint("Correct it, or unset it to use another source")
+    })?;
+    let Some(key) = key else {
         return Ok(None);
     };
     let name = format!("{PREFIX}APIKEY");
@@ -76,27 +82,56 @@ fn in_variables(context: &SourceContext<'_>) -> Result<Properties> {
 
 /// Returns the API key of this service. What the variable has for other services, in any form, is
 /// no error.
-fn key_in_services(text: &str) -> Option<Secret> {
+///
+/// # Errors
+/// The reason why the variable cannot be read, or the instance of this service.
+fn key_in_services(text: &str) -> std::result::Result<Option<Secret>, &'static str> {
+    type Services<'a> = Option<BTreeMap<Cow<'a, str>, &'a RawValue>>;
+    let services: Services<'_> =
+        serde_json::from_str(text).map_err(|_| "it is not a JSON object")?;
+    for (label, instances) in services.unwrap_or_default() {
+        if let Some(key) = key_of_label(&label, instances)? {
+            return Ok(Some(key));
+        }
+    }
+    Ok(None)
+}
+
+/// Returns the API key of this service among the instances with a label.
+fn key_of_label(
+    label: &str,
+    instances: &RawValue,
+) -> std::result::Result<Option<Secret>, &'static str> {
+    #[derive(Deserialize)]
+    struct Named {
+        name: Option<String>,
+    }
     #[derive(Deserialize)]
     struct Service {
-        name: Option<String>,
-        credentials: Credentials,
+        credentials: Option<Credentials>,
     }
     #[derive(Deserialize)]
     struct Credentials {
         apikey: Option<Secret>,
     }
-    let services: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(text).ok()?;
-    services.iter().find_map(|(label, instances)| {
-        let instances: Vec<&RawValue> = serde_json::from_str(instances.get()).ok()?;
-        let mut instances = instances
-            .iter()
-            .filter_map(|instance| serde_json::from_str::<Service>(instance.get()).ok());
-        let is_ours = |name: &str| SERVICE_NAMES.contains(&name);
-        let has_label = is_ours(label);
-        instances.find_map(|service| {
-            let is_ours = has_label || service.name.as_deref().is_some_and(is_ours);
-            service.credentials.apikey.filter(|_| is_ours)
-        })
-    })
+    let is_ours = |name: &str| SERVICE_NAMES.contains(&name);
+    let instances: Vec<&RawValue> = match serde_json::from_str(instances.get()) {
+        Ok(instances) => instances,
+        Err(_) if is_ours(label) => return Err("the container registry in it is not a list"),
+        Err(_) => return Ok(None),
+    };
+    for instance in instances {
+        let named = serde_json::from_str::<Named>(instance.get()).ok();
+        let name = named.and_then(|named| named.name);
+        if !is_ours(label) && !name.as_deref().is_some_and(is_ours) {
+            continue;
+        }
+        let service: Service = serde_json::from_str(instance.get())
+            .map_err(|_| "the API key of the container registry in it is not a text")?;
+        let key = service.credentials.and_then(|found| found.apikey);
+        if key.is_some() {
+            return Ok(key);
+        }
+    }
+    Ok(None)
 }

@@ -253,8 +253,10 @@ cases! {
     source_power_vs_is_the_only_one_used,
     source_vpc_is_the_only_one_used,
     two_accounts_are_each_used_for_their_registry,
+    vcap_services_in_quotes_are_read,
     vcap_services_of_other_services_are_ignored,
-    vcap_services_that_are_not_json_are_ignored,
+    vcap_services_that_are_not_json_are_an_error,
+    vcap_services_with_a_key_that_is_no_text_are_an_error,
     vcap_services_with_an_api_key_are_read,
     vcap_services_with_the_name_of_an_instance_are_read,
 }
