@@ -27,6 +27,9 @@ pub(super) fn describe(path: &Path, client: Client, mistake: &Mistake) -> String
         Mistake::HelperName { key, name } => format!(
             "{path} ({client}) names the helper '{name}' for {key}, so clients start docker-credential-{name}, which does not exist: the name of {PROGRAM} is '{HELPER}'"
         ),
+        Mistake::RepeatedKey(registry) => format!(
+            "{path} ({client}) has '{registry}' more than once, and clients use the last one"
+        ),
         Mistake::NoHelperName(registry) => format!(
             "{path} ({client}) has an empty name as the helper for {registry}, so clients use no helper for it"
         ),

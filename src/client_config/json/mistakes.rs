@@ -81,6 +81,8 @@ pub enum Mistake {
         /// The name in the file.
         name: String,
     },
+    /// A registry that occurs more than once. Clients use the last one (`encoding/json` of Go).
+    RepeatedKey(Registry),
     /// A registry whose helper has no name.
     NoHelperName(Registry),
     /// A field that clients do not know.
@@ -101,7 +103,7 @@ impl Mistake {
             Self::Key { key, .. } | Self::Wildcard(key) | Self::HelperName { key, .. } => {
                 key == host
             }
-            Self::NoHelperName(_) | Self::Field { .. } => false,
+            Self::RepeatedKey(_) | Self::NoHelperName(_) | Self::Field { .. } => false,
         }
     }
 }
@@ -117,11 +119,27 @@ impl Document<'_> {
         let section = self.section();
         let entries = section.iter().flat_map(|section| &section.members);
         mistakes.extend(entries.flat_map(|entry| self.mistakes_in_helper(entry, further)));
+        mistakes.extend(self.repeated_keys(further));
         if let (Format::Docker, Some(HelperName::Misspelled(name))) = (self.format, self.store()) {
             let key = STORE.to_owned();
             mistakes.push(Mistake::HelperName { key, name });
         }
         mistakes
+    }
+
+    /// Returns the registries that occur more than once, each once.
+    fn repeated_keys(&self, further: &[Registry]) -> Vec<Mistake> {
+        let section = self.section();
+        let members = section.iter().flat_map(|section| &section.members);
+        let keys: Vec<&str> = members.filter_map(|member| member.key.as_deref()).collect();
+        let is_second = |at: usize| keys[..at].iter().filter(|it| **it == keys[at]).count() == 1;
+        let seconds = (0..keys.len()).filter(|at| is_second(*at));
+        let registry =
+            |at: usize| Registry::at(keys[at], further).filter(|it| it.host() == keys[at]);
+        seconds
+            .filter_map(registry)
+            .map(Mistake::RepeatedKey)
+            .collect()
     }
 
     fn mistaken_fields(&self, further: &[Registry]) -> Vec<Mistake> {

@@ -145,10 +145,15 @@ impl<'a> Document<'a> {
     /// Returns the hosts that this program is configured for, in the order of the file.
     pub fn our_hosts(&self) -> Vec<String> {
         let members = self.section().map(|section| section.members);
-        let members = members.unwrap_or_default().into_iter();
-        let ours = members.filter(|entry| self.is_ours(entry));
-        ours.filter_map(|member| member.key.map(Cow::into_owned))
-            .collect()
+        let keys = members.unwrap_or_default().into_iter();
+        let keys = keys.filter_map(|member| member.key.map(Cow::into_owned));
+        let mut hosts: Vec<String> = Vec::new();
+        for host in keys {
+            if self.helper_of(&host) == Some(HelperName::Ours) && !hosts.contains(&host) {
+                hosts.push(host);
+            }
+        }
+        hosts
     }
 
     /// Returns the helper for all other registries (`credsStore`).

@@ -43,7 +43,9 @@ impl Configuring<'_> {
     /// Prints a note for each mistake in a file that concerns the chosen registries.
     pub(super) fn note_mistakes(&self, file: &ClientFile, document: &Document<'_>) {
         let is_chosen = |mistake: &Mistake| match mistake {
-            Mistake::Key { registry, .. } | Mistake::NoHelperName(registry) => {
+            Mistake::Key { registry, .. }
+            | Mistake::RepeatedKey(registry)
+            | Mistake::NoHelperName(registry) => {
                 self.hosts.iter().any(|host| host == registry.host())
             }
             Mistake::HelperName { key, .. } => self.hosts.contains(key),

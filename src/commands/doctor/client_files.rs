@@ -19,6 +19,7 @@ use crate::client_config::file;
 use crate::client_config::helm;
 use crate::client_config::json::AuthEntry;
 use crate::client_config::json::Document;
+use crate::client_config::json::Mistake;
 use crate::client_config::json::ParseError;
 use crate::client_config::podman;
 use crate::client_config::podman::GlobalHelpers;
@@ -266,13 +267,20 @@ fn other_helpers(
         .other_helpers
         .iter()
         .map(move |(registry, helper)| {
+            let command = format!("{} --force", configure(client, &[registry]));
+            let repeated = Mistake::RepeatedKey(registry.clone());
+            let fix = if contents.mistakes.contains(&repeated) {
+                format!("Remove all but one '{registry}' from {path}, then run '{command}'")
+            } else {
+                command
+            };
             Diagnostic::warning(
                 "other-helper",
                 format!(
                     "{path} ({client}) uses {} for {registry}",
                     client.format().program(helper)
                 ),
-                format!("{} --force", configure(client, &[registry])),
+                fix,
             )
         })
 }

@@ -74,6 +74,14 @@ fn diagnostic(file: &ClientFile, mistake: &Mistake) -> Diagnostic {
             };
             Diagnostic::problem("helper-name", message, fix)
         }
+        Mistake::RepeatedKey(registry) => Diagnostic::warning(
+            "helper-key",
+            message,
+            format!(
+                "Remove all but one '{registry}' from {}",
+                file.path.display()
+            ),
+        ),
         Mistake::NoHelperName(registry) => {
             Diagnostic::warning("helper-name", message, configure(client, &[registry]))
         }
