@@ -90,10 +90,12 @@ pub(super) struct Properties {
 }
 
 impl Properties {
-    /// Returns the properties in lines of `NAME=VALUE`. Lines that begin with `#` are comments.
+    /// Returns the properties in lines of `NAME=VALUE`, which may have `export` before them as in
+    /// a file for shells. Lines that begin with `#` are comments.
     pub(super) fn in_lines(text: &str, place: Place) -> Self {
         let lines = text.lines().map(str::trim);
         let lines = lines.filter(|line| !line.starts_with('#'));
+        let lines = lines.map(|line| line.strip_prefix("export ").unwrap_or(line));
         Self::of(lines.filter_map(|line| line.split_once('=')), place)
     }
 
@@ -263,12 +265,18 @@ impl Properties {
 
     /// Returns the secret in a property.
     fn secret(&self, name: &str, kind: SecretKind) -> Result<Option<Secret>> {
-        let value = self.unquoted(name)?;
+        let value = self.values.get(name);
+        // The braces of `${KEY}` are not the ones to remove.
+        if value.is_some_and(|value| !value.expose().contains('$')) {
+            self.unquoted(name)?;
+        }
         let secret = value.map(|value| input::read(kind, value.expose()));
-        secret.transpose().map_err(|reason| {
+        let secret = secret.transpose().map_err(|reason| {
             let message = format!("{PREFIX}{name} holds no {}: {reason}", kind.name());
             Error::user(message).with_hint("Replace it")
-        })
+        })?;
+        self.unquoted(name)?;
+        Ok(secret)
     }
 
     /// Returns a property. The SDKs reject quotes and braces around secrets (`go-sdk-core`,

@@ -139,6 +139,11 @@ fn a_missing_or_invalid_property_is_named() {
         ),
         ("APIKEY=\"hunter2\"", "APIKEY is in quotes or braces"),
         ("APIKEY={hunter2}", "APIKEY is in quotes or braces"),
+        ("APIKEY=${KEY}", "it is a variable that was not expanded"),
+        (
+            "APIKEY=\"${KEY}\"",
+            "it is a variable that was not expanded",
+        ),
         (
             "APIKEY=hunter2 AUTH_URL=http://iam.example.com",
             "AUTH_URL must use https",
