@@ -36,7 +36,8 @@ pub const HELPER: &str = "icr";
 
 const AUTHS: &str = "auths";
 const HELPERS: &str = "credHelpers";
-const STORE: &str = "credsStore";
+/// The field with the helper for all other registries.
+pub const STORE: &str = "credsStore";
 
 /// The format of a client's file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

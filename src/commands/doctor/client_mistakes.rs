@@ -9,6 +9,7 @@ use crate::client_config::ClientFile;
 use crate::client_config::Machine;
 use crate::client_config::docker;
 use crate::client_config::json::Mistake;
+use crate::client_config::json::STORE;
 use crate::client_config::json::is_looked_up;
 use crate::client_config::podman;
 use crate::client_config::regctl;
@@ -66,6 +67,11 @@ fn diagnostic(file: &ClientFile, mistake: &Mistake) -> Diagnostic {
         Mistake::HelperName { key, .. } => {
             let fix = match Registry::parse(key) {
                 Some(registry) if registry.host() == key => configure(client, &[registry]),
+                _ if key == STORE => format!(
+                    "Run '{}', and remove credsStore from {}",
+                    configure::<Registry>(client, &[]),
+                    file.path.display()
+                ),
                 _ => format!(
                     "Write \"{}\" in {}",
                     client.format().helper(),
