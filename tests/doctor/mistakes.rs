@@ -173,6 +173,15 @@ fn only_logins_of_our_registries_in_the_variable_are_a_warning() {
         "warning",
         &["the name of docker-credential-icr is"],
     );
+    healthy.env.set(
+        "DOCKER_AUTH_CONFIG",
+        helper.replace("icr\"}", "ecr-login\"}"),
+    );
+    healthy.reports(
+        "docker-auth-config",
+        "warning",
+        &["GitLab Runner and testcontainers use docker-credential-ecr-login for us.icr.io"],
+    );
     healthy.env.set("DOCKER_AUTH_CONFIG", "secret-of-a-person");
     healthy.env.add_secret("secret-of-a-person");
     healthy.reports(

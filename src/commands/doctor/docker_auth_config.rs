@@ -8,6 +8,8 @@ use super::Diagnostic;
 use super::client_files::secret_keys;
 use crate::client_config::Client;
 use crate::client_config::json::Document;
+use crate::client_config::json::HELPER;
+use crate::client_config::json::HelperName;
 use crate::commands::client_mistakes::describe;
 use crate::commands::scopes::listed;
 use crate::registry::Registry;
@@ -50,6 +52,7 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
             format!("Remove {} from {NAME}", listed(&keys)),
         ));
     }
+    diagnostics.extend(other_helpers(&document, context));
     let hosts = document.our_hosts().into_iter();
     let registries = hosts.filter_map(|host| Registry::at(&host, further));
     let registries: Vec<Registry> = registries.collect();
@@ -63,4 +66,21 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
         ));
     }
     diagnostics
+}
+
+/// Finds the registries with another helper. Docker does not read helpers in the variable.
+fn other_helpers(document: &Document<'_>, context: &CheckContext<'_>) -> Vec<Diagnostic> {
+    let mut known: Vec<Registry> = context.settings.all_registries().collect();
+    known.dedup();
+    let diagnostic = |registry: Registry| match document.helper_of(registry.host())? {
+        HelperName::Other(name) => Some(Diagnostic::warning(
+            CHECK,
+            format!(
+                "GitLab Runner and testcontainers use docker-credential-{name} for {registry} ({NAME})"
+            ),
+            format!("Write \"{HELPER}\" for {registry} in {NAME}"),
+        )),
+        _ => None,
+    };
+    known.into_iter().filter_map(diagnostic).collect()
 }
