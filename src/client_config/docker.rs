@@ -24,7 +24,7 @@ pub const SNAP_FILE: &str = "snap/docker/current/.docker/config.json";
 /// Returns the directory in `$DOCKER_CONFIG`.
 ///
 /// # Errors
-/// It is a file, or a name that a shell should have expanded.
+/// It is a file, in quotes, or a name that a shell should have expanded.
 pub fn directory(machine: &Machine<'_>) -> Result<Option<PathBuf>> {
     variable::directory(machine, DIRECTORY)
 }

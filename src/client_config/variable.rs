@@ -11,7 +11,7 @@ use crate::error::Result;
 /// Returns the directory in a variable.
 ///
 /// # Errors
-/// The variable names a file, or no shell has expanded it.
+/// The variable names a file, is in quotes, or no shell has expanded it.
 pub(super) fn directory(machine: &Machine<'_>, variable: &str) -> Result<Option<PathBuf>> {
     let Some(path) = expanded(machine, variable)? else {
         return Ok(None);
@@ -31,7 +31,7 @@ pub(super) fn directory(machine: &Machine<'_>, variable: &str) -> Result<Option<
 /// Returns the file in a variable.
 ///
 /// # Errors
-/// The variable names a directory, or no shell has expanded it.
+/// The variable names a directory, is in quotes, or no shell has expanded it.
 pub(super) fn file(machine: &Machine<'_>, variable: &str) -> Result<Option<PathBuf>> {
     let Some(path) = expanded(machine, variable)? else {
         return Ok(None);
@@ -53,6 +53,12 @@ fn expanded(machine: &Machine<'_>, variable: &str) -> Result<Option<PathBuf>> {
         return Ok(None);
     };
     let text = path.to_string_lossy();
+    if let Some(inner) = quoted(&text).filter(|_| !path.exists()) {
+        return Err(Error::user(format!(
+            "${variable} is {text}, and clients read the quotes as a part of the path"
+        ))
+        .with_hint(format!("export {variable}={inner}")));
+    }
     let is_unexpanded = text.starts_with('~') || text.contains(['$', '%']);
     if is_unexpanded && !path.exists() {
         return Err(Error::user(format!(
@@ -61,6 +67,12 @@ fn expanded(machine: &Machine<'_>, variable: &str) -> Result<Option<PathBuf>> {
         .with_hint(format!("export {variable}=\"{}\"", in_home(&path))));
     }
     Ok(Some(path))
+}
+
+/// Returns the text in quotes, which `docker run --env-file` keeps.
+fn quoted(text: &str) -> Option<&str> {
+    let in_quotes = |quote: char| text.strip_prefix(quote)?.strip_suffix(quote);
+    ['"', '\''].into_iter().find_map(in_quotes)
 }
 
 /// Returns a path below `$HOME` that a shell expands.

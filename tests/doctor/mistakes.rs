@@ -221,3 +221,19 @@ fn mistakes_in_podmans_list_of_helpers_are_reported() {
     list("\"pass\", \"containers-auth.json\"");
     healthy.does_not_report("credential-helpers");
 }
+
+#[test]
+fn a_variable_in_quotes_is_reported() {
+    for quote in ['"', '\''] {
+        let mut healthy = HealthyMachine::new();
+        let value = format!("{quote}/nowhere/.docker{quote}");
+        healthy.env.set("DOCKER_CONFIG", &value);
+        let parts = [
+            "the quotes as a part of the path",
+            "export DOCKER_CONFIG=/nowhere/.docker",
+        ];
+        healthy.reports("client-variable", "problem", &parts);
+        let arguments = ["configure", "docker", "--registry", "us.icr.io"];
+        healthy.env.run(&arguments, "").is_user_error(&parts);
+    }
+}
