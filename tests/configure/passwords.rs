@@ -149,6 +149,21 @@ fn passwords_that_cannot_be_moved_are_reported() {
     env.list().is_list(&[]);
 }
 
+#[test]
+fn a_token_that_cannot_be_moved_is_not_a_reason_to_migrate() {
+    let env = docker_env(r#"{"auths": {"us.icr.io": {"identitytoken": "t"}}}"#);
+    let outcome = configure(&env, &["docker", "--registry", "us.icr.io"]);
+    succeeds(&outcome, &["helper added"]);
+    outcome.has(&outcome.stderr, &["token that only its client can use"]);
+    assert!(!outcome.stderr.contains("--migrate"), "{}", outcome.stderr);
+    let doctor = env.run(&["doctor"], "");
+    let count = doctor
+        .stdout
+        .matches("token that only its client can use")
+        .count();
+    assert_eq!(count, 1, "{}", doctor.stdout);
+}
+
 /// As `kill -9` leaves it where the system has no files without a name, and as earlier versions did everywhere.
 #[test]
 fn a_copy_of_an_interrupted_run_is_reported_and_deleted() {

@@ -112,6 +112,18 @@ impl Configuring<'_> {
         if self.arguments.migrate {
             return Ok(true);
         }
+        let (tokens, found): (Vec<_>, Vec<_>) = found
+            .iter()
+            .partition(|(_, login)| login.kind == AuthKind::Token);
+        for (path, login) in tokens {
+            self.warnings.warn(format!(
+                "the entry for {} in {path} is a token that only its client can use. Log out with the client that wrote it, then log in again",
+                login.key
+            ));
+        }
+        if found.is_empty() {
+            return Ok(false);
+        }
         let mut places: Vec<String> = Vec::new();
         for (path, login) in found {
             let place = format!("{} in {path}", login.key);

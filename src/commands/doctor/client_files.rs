@@ -46,11 +46,7 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
             diagnostics.extend(in_file(scanned, context));
         }
     }
-    diagnostics.extend(
-        Client::ALL
-            .into_iter()
-            .flat_map(|it| immovable(it, clients)),
-    );
+    diagnostics.extend(all_immovable(clients));
     diagnostics.extend(client_mistakes::check(context));
     diagnostics.extend(podman_registries::check(context));
     diagnostics.extend(podman_login_file(clients));
@@ -169,6 +165,24 @@ fn plaintext_passwords(
         );
         let fix = migration(client, contents, &unused, context);
         diagnostics.push(Diagnostic::warning(PLAINTEXT_PASSWORD, message, fix));
+    }
+    diagnostics
+}
+
+/// Finds the passwords that `configure --migrate` cannot move, each once: clients may
+/// share a file.
+fn all_immovable(clients: &Clients) -> Vec<Diagnostic> {
+    let mut diagnostics: Vec<Diagnostic> = Vec::new();
+    for new in Client::ALL
+        .into_iter()
+        .flat_map(|it| immovable(it, clients))
+    {
+        let mut known = diagnostics.iter_mut();
+        match known.find(|known| known.message == new.message) {
+            Some(known) if new.verdict == Verdict::Problem => *known = new,
+            Some(_) => {}
+            None => diagnostics.push(new),
+        }
     }
     diagnostics
 }
