@@ -197,6 +197,8 @@ fn a_key_in_settings_and_variables_is_not_shown() {
             "ICR_PROFILE",
             "IBMCLOUD_IAM_API_ENDPOINT",
             "ICR_LOG",
+            "ICR_CONFIG",
+            "ICR_LOG_FILE",
         ] {
             let mut env = TestEnv::new();
             env.add_secret(key);

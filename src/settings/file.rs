@@ -28,6 +28,7 @@ use crate::fs;
 use crate::fs::TrustedUsers;
 use crate::http::proxy::Proxy;
 use crate::registry::Registry;
+use crate::text::repeatable;
 use crate::text::repeatable::quoted;
 
 /// The size limit of a settings file, in bytes.
@@ -320,5 +321,7 @@ fn metadata_as_owner(path: &Path) -> std::io::Result<std::fs::Metadata> {
 }
 
 fn file_error(path: &Path, reason: &str) -> Error {
-    Error::user(format!("the settings file {} {reason}", path.display()))
+    let path = path.to_string_lossy();
+    let path = repeatable::path(&path);
+    Error::user(format!("the settings file {path} {reason}"))
 }
