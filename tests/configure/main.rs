@@ -21,6 +21,7 @@ use serde_json::json;
 
 use support::Outcome;
 use support::TestEnv;
+use support::case_directories;
 use support::set_mode;
 
 const KEY: &str = "CONFIGURE-API-KEY-31af";
@@ -70,15 +71,7 @@ fn succeeds(outcome: &Outcome, parts: &[&str]) {
 #[expect(clippy::print_stdout, reason = "it names the case that fails")]
 #[test]
 fn every_case_changes_the_file_as_expected_and_undo_restores_it() {
-    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/configure");
-    let entries = fs::read_dir(cases).expect("the cases");
-    let mut cases: Vec<_> = entries
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.is_dir())
-        .collect();
-    cases.sort();
-    assert!(!cases.is_empty());
-    for case in cases {
+    for case in case_directories("configure") {
         // Shown if the case fails.
         println!("case {}", case.display());
         check_case(&case);

@@ -1,25 +1,17 @@
 //! The cases of `tests/cases/doctor`, whose README.md says how to add one.
 
 use std::fs;
-use std::path::Path;
 
 use serde_json::Value;
 
 use crate::healthy_env::HealthyMachine;
+use crate::support::case_directories;
 
 #[expect(clippy::print_stdout, reason = "it names the case that fails")]
 #[test]
 fn every_case_of_dockers_file_is_reported_as_expected() {
-    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/doctor");
-    let entries = fs::read_dir(cases).expect("the cases");
-    let mut cases: Vec<_> = entries
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.is_dir())
-        .collect();
-    cases.sort();
-    assert!(!cases.is_empty());
     let healthy = HealthyMachine::new();
-    for case in cases {
+    for case in case_directories("doctor") {
         // Shown if the case fails.
         println!("case {}", case.display());
         let config = fs::read(case.join("config.json")).expect("config.json");

@@ -69,7 +69,7 @@ fn login_store_and_logout_read_each_login_once() {
                 assert_eq!(log_in(env, key, arguments).status, Some(0));
             });
         }
-        let token = env.access_token_of("somebody-else");
+        let token = env.access_token_of("another-person");
         for (host, username, secret) in [
             ("us.icr.io", "iamapikey", KEY),
             ("us.icr.io", "iamrefresh", REFRESH_TOKEN),

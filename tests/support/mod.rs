@@ -451,6 +451,21 @@ pub(crate) fn in_parallel<T: Send>(count: usize, run: impl Fn(usize) -> T + Sync
     })
 }
 
+/// Returns the directories of `tests/cases` with the cases of this kind, sorted.
+pub(crate) fn case_directories(kind: &str) -> Vec<PathBuf> {
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/cases")
+        .join(kind);
+    let entries = fs::read_dir(cases).expect("the cases");
+    let mut cases: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.is_dir())
+        .collect();
+    cases.sort();
+    assert!(!cases.is_empty());
+    cases
+}
+
 /// Returns all files below a directory.
 pub(crate) fn files_below(directory: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
