@@ -149,7 +149,12 @@ impl Broker<'_> {
         let previous = logins.read(scope);
         let known = previous.as_ref().ok().and_then(Option::as_ref);
         self.delete_cached_tokens(scope, known, None, &context);
-        context.logins.delete(scope)?;
+        self.delete_stored(scope, logins)
+    }
+
+    fn delete_stored(&self, scope: &LoginScope, logins: &LoginSnapshot<'_>) -> Result<bool> {
+        let previous = logins.read(scope);
+        self.stored_logins().delete(scope)?;
         logins.record(scope, None);
         Ok(!matches!(previous, Ok(None)))
     }
@@ -164,10 +169,9 @@ impl Broker<'_> {
         logins: &LoginSnapshot<'_>,
     ) -> Result<bool> {
         let _lock = self.lock_login(scope);
-        let previous = logins.read_again(scope);
-        self.stored_logins().delete(scope)?;
-        logins.record(scope, None);
-        Ok(!matches!(previous, Ok(None)))
+        // If it cannot be read, it can still be deleted.
+        let _ = logins.read_again(scope);
+        self.delete_stored(scope, logins)
     }
 
     /// Deletes expired logins, unless they have been replaced in the meantime. The answer of
