@@ -154,6 +154,15 @@ impl Error {
         }
     }
 
+    /// Adds a hint, unless it has one.
+    #[must_use]
+    pub fn with_default_hint(self, hint: impl Into<String>) -> Self {
+        match self.hint {
+            Some(_) => self,
+            None => self.with_hint(hint),
+        }
+    }
+
     /// Adds since when it has failed: `failing since 21:04 UTC, 7 min`.
     #[must_use]
     pub fn with_since(self, since: String) -> Self {

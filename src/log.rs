@@ -20,6 +20,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::environment;
 use crate::environment::Environment;
+use crate::error::Error;
 use crate::error::one_line;
 use crate::text::repeatable::quoted;
 
@@ -44,6 +45,7 @@ pub fn start(environment: &Environment, error_output: &mut dyn io::Write) {
     let file = path.and_then(|path| match LogFile::open(Path::new(path)) {
         Ok(file) => Some(Arc::new(file)),
         Err(error) => {
+            let error = Error::from_anyhow(&error);
             let line = format!("no log is written: ${} {error}", environment::LOG_FILE);
             let _ = writeln!(error_output, "{}", one_line(&line, MAX_LINE_LENGTH));
             None

@@ -50,8 +50,8 @@ impl ReplaceError {
     }
 
     /// Returns the error with its hint. If the system does not let this user write there, the
-    /// hint is to choose another directory.
-    pub fn into_error(self, client: Client) -> Error {
+    /// hint is to take the directory over from root, or to choose another one.
+    pub fn into_error(self, path: &Path, client: Client) -> Error {
         let Self::Failed(error) = &self else {
             return Error::user(self.to_string());
         };
@@ -63,6 +63,9 @@ impl ReplaceError {
         let error = Error::from_anyhow(error);
         if error.hint().is_some() || !is_unwritable {
             return error;
+        }
+        if let Some((_, command)) = fs::owned_by_root(path) {
+            return error.with_hint(format!("To give it to this user, run '{command}'"));
         }
         error.with_hint(match client {
             Client::Docker | Client::Nerdctl => {
@@ -104,6 +107,9 @@ fn text_of(file: io::Result<File>) -> Result<Option<Zeroizing<String>>, ParseErr
         Ok(bytes) => text(bytes).map(Some),
         Err(error) if is_of_kind(&error, io::ErrorKind::NotFound) => Ok(None),
         Err(error) if busy::is_busy(&error) => Err(ParseError::Busy),
+        Err(error) if is_of_kind(&error, io::ErrorKind::PermissionDenied) => {
+            Err(ParseError::Denied(Error::from_anyhow(&error)))
+        }
         Err(error) if error.is::<io::Error>() => Err(ParseError::Broken(error.to_string())),
         // Too large, or not a regular file: clients would read it, so it is not broken, but
         // this program does not read it.

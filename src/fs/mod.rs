@@ -11,7 +11,10 @@ use anyhow::Context;
 use anyhow::ensure;
 
 use crate::time::run_with_timeout;
+#[cfg(unix)]
+use denied::Access;
 
+mod denied;
 mod directory;
 mod lock;
 #[cfg(unix)]
@@ -120,7 +123,8 @@ fn size(bytes: u64) -> String {
 /// not make a terminal the controlling one of this process.
 ///
 /// # Errors
-/// The file is missing or cannot be opened.
+/// The file is missing or cannot be opened. If the system denies it, the error is an
+/// [`Error`](crate::error::Error) with the owner and a hint.
 #[cfg(unix)]
 pub fn open(path: &Path) -> std::io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
@@ -128,6 +132,7 @@ pub fn open(path: &Path) -> std::io::Result<File> {
         .read(true)
         .custom_flags(nix::libc::O_NONBLOCK | nix::libc::O_NOCTTY)
         .open(path)
+        .map_err(|error| denied::with_reason(path, Access::Read, error))
 }
 
 /// Opens a file for reading, like [`open()`]. Reading a pipe waits for its writers; a pipe

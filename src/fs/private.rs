@@ -15,6 +15,8 @@ use anyhow::Context;
 use anyhow::ensure;
 
 use super::act_as_owner;
+use super::denied;
+use super::denied::Access;
 use crate::PROGRAM;
 
 /// What to do if a file is missing.
@@ -119,7 +121,9 @@ pub fn open_private(path: &Path, missing: Missing) -> anyhow::Result<File> {
             .mode(0o600)
             .custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK | nix::libc::O_NOCTTY);
     }
-    let file = options.open(path).map_err(explained)?;
+    let file = options.open(path);
+    let file = file.map_err(|error| denied::with_reason(path, Access::Write, error));
+    let file = file.map_err(explained)?;
     ensure!(file.metadata()?.is_file(), "it is not a regular file");
     make_private(&file)?;
     Ok(file)

@@ -121,7 +121,7 @@ pub fn owned_by_root(path: &Path) -> Option<(PathBuf, String)> {
 }
 
 #[cfg(unix)]
-mod unix {
+pub(super) mod unix {
     use std::os::unix::fs::MetadataExt;
     use std::path::Path;
     use std::path::PathBuf;
@@ -269,7 +269,7 @@ mod unix {
 
     /// Quotes a path for a shell. Uses double quotes, because messages have commands in single
     /// quotes.
-    fn quoted(path: &Path) -> String {
+    pub(in crate::fs) fn quoted(path: &Path) -> String {
         let text = path.display().to_string();
         let is_plain =
             |character: char| character.is_alphanumeric() || "/._-+@%,:".contains(character);

@@ -47,10 +47,10 @@ impl LogFile {
             repeatable::path(&path.to_string_lossy())
         );
         let file = open_private(path, Missing::Create)
-            .with_context(|| format!("names {}", path.display()));
+            .with_context(|| format!("names {}", path.display()))?;
         Ok(Self {
             path: path.to_owned(),
-            file: Mutex::new(file.map_err(|error| anyhow::anyhow!("{error:#}"))?),
+            file: Mutex::new(file),
             max_size,
         })
     }

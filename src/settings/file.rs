@@ -114,16 +114,17 @@ impl Settings {
                 });
                 Ok(())
             }
-            Err(error) => Err(file_error(&path, &format!("cannot be read ({error})"))),
+            // Reading it has the error with the reason.
+            Err(_) => self.apply_file(&path, environment),
         }
     }
 
     /// Applies a file. Its values replace those of earlier files.
     pub(super) fn apply_file(&mut self, path: &Path, environment: &Environment) -> Result<()> {
         let home = environment.text(environment::HOME)?.map(Path::new);
-        let unreadable = |error| file_error(path, &format!("cannot be read ({error})"));
-        let _rights = fs::act_as_owner(path).map_err(|error| unreadable(error.into()))?;
-        let text = fs::read_regular(path, MAX_FILE_SIZE).map_err(unreadable)?;
+        let _rights = fs::act_as_owner(path).map_err(|error| unreadable(path, &error.into()))?;
+        let text = fs::read_regular(path, MAX_FILE_SIZE);
+        let text = text.map_err(|error| unreadable(path, &error))?;
         fs::refuse_if_others_write(path, &TrustedUsers::with_home(home)).map_err(|error| {
             let context = format!("the settings file {} is refused", path.display());
             Error::from_anyhow(&error).with_context(context)
@@ -318,6 +319,16 @@ fn seconds(number: i64) -> Result<Duration, Invalid> {
 fn metadata_as_owner(path: &Path) -> std::io::Result<std::fs::Metadata> {
     let _rights = fs::act_as_owner(path)?;
     path.symlink_metadata()
+}
+
+/// Creates the error for a file that cannot be read, with the reason's hint.
+fn unreadable(path: &Path, reason: &anyhow::Error) -> Error {
+    let reason = Error::from_anyhow(reason);
+    let error = file_error(path, &format!("cannot be read ({})", reason.text()));
+    match reason.hint() {
+        Some(hint) => error.with_hint(hint),
+        None => error,
+    }
 }
 
 fn file_error(path: &Path, reason: &str) -> Error {

@@ -143,10 +143,7 @@ impl Settings {
         match environment.text(environment::CONFIG)? {
             Some(path) => settings
                 .apply_file(Path::new(path), environment)
-                .map_err(|error| match error.hint() {
-                    Some(_) => error,
-                    None => error.with_hint("ICR_CONFIG selects this file"),
-                })?,
+                .map_err(|error| error.with_default_hint("ICR_CONFIG selects this file"))?,
             None => {
                 for directory in [system_directory, config_directory].into_iter().flatten() {
                     let path = directory.join(PROGRAM).join("config.toml");

@@ -63,7 +63,7 @@ pub(super) fn find_token<'a>(
     let token = read(&path).map_err(|error| {
         Error::from_anyhow(&error)
             .with_context(format_args!("cannot use {source}"))
-            .with_hint("Check that the token is mounted there")
+            .with_default_hint("Check that the token is mounted there")
     })?;
     let input = GrantInput::ComputeResource { token, profile };
     let kind = SourceKind::ComputeResource;

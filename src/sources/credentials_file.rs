@@ -37,7 +37,7 @@ pub(super) fn find<'a>(
     let text = read_text(&path).map_err(|error| {
         let error = Error::from_anyhow(&error).with_context(format_args!("cannot read {name}"));
         match context.environment.text(CREDENTIALS_FILE) {
-            Ok(Some(named)) if path == Path::new(named) => error.with_hint(format!(
+            Ok(Some(named)) if path == Path::new(named) => error.with_default_hint(format!(
                 "{CREDENTIALS_FILE} names this file: correct or unset the variable"
             )),
             _ => error,

@@ -8,7 +8,6 @@ use serde::Deserializer;
 use serde::de::MapAccess;
 use serde::de::Visitor;
 use serde_json::value::RawValue;
-use thiserror::Error;
 
 use super::AUTHS;
 use super::Format;
@@ -16,13 +15,14 @@ use super::HELPERS;
 use super::HOST_HELPER;
 use super::HelperName;
 use super::STORE;
+use crate::error::Error;
 use crate::secret::Secret;
 
 /// Why a file cannot be changed. The message has the position, and nothing of the content.
 ///
 /// What clients accept was tried with docker 28.2.2 and podman 4.3.1. Only docker accepts
 /// text after the object (Go's `json.Decoder`).
-#[derive(Debug, Error, Eq, PartialEq)]
+#[derive(Debug, thiserror::Error, Eq, PartialEq)]
 pub enum ParseError {
     /// Clients cannot read the file either.
     #[error("{0}")]
@@ -33,6 +33,9 @@ pub enum ParseError {
     /// Another program has it open, and Windows refuses to read it.
     #[error("another program has it open")]
     Busy,
+    /// This user may not read it, and clients of this user neither.
+    #[error("{}", .0.text())]
+    Denied(Error),
     /// It is a directory. Clients cannot read it.
     #[error("it is a directory, not a file")]
     Directory,

@@ -95,10 +95,18 @@ pub(super) fn parse_error(path: &Path, error: &ParseError) -> Error {
         ParseError::Ambiguous(_) => {
             "Clients may be able to read it. Fix the file, or add the helper by hand".to_owned()
         }
+        ParseError::Denied(error) => access_fix(error),
         ParseError::Directory => directory_fix(path),
         ParseError::Busy => "Close the other program, and try again".to_owned(),
     };
     Error::user(format!("{} was not changed: {error}", path.display())).with_hint(hint)
+}
+
+/// Returns the fix for a file that this user may not read.
+pub(in crate::commands) fn access_fix(error: &Error) -> String {
+    let hint = error.hint();
+    hint.unwrap_or("Give this user access to the file")
+        .to_owned()
 }
 
 /// Returns the fix for a directory in the place of a client's file.
@@ -112,7 +120,7 @@ pub(in crate::commands) fn directory_fix(path: &Path) -> String {
 /// Returns the error for a file that was not replaced, with its hint.
 pub(super) fn replace_error(path: &Path, client: Client, error: ReplaceError) -> Error {
     error
-        .into_error(client)
+        .into_error(path, client)
         .with_context(format!("{} was not changed", path.display()))
 }
 

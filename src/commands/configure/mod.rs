@@ -23,6 +23,7 @@ use crate::error::Result;
 use crate::keychain::Prompting;
 use advice::note_missing_logins;
 use advice::warn_of_snap;
+pub(super) use files::access_fix;
 pub(super) use files::directory_fix;
 use output::FileOutcome;
 use output::as_json;

@@ -27,6 +27,7 @@ use crate::commands::clients::Clients;
 use crate::commands::clients::Contents;
 use crate::commands::clients::ScannedFile;
 use crate::commands::clients::machine;
+use crate::commands::configure::access_fix;
 use crate::commands::configure::directory_fix;
 use crate::commands::migration::only_credential;
 use crate::commands::scopes::listed;
@@ -88,6 +89,11 @@ fn in_file(scanned: &ScannedFile, context: &CheckContext<'_>) -> Vec<Diagnostic>
             "client-file",
             format!("another program has {path} open"),
             "Close the other program, and try again",
+        )],
+        Err(ParseError::Denied(error)) => vec![Diagnostic::problem(
+            "client-file",
+            format!("{client} cannot read {path}: {}", error.text()),
+            access_fix(error),
         )],
         Err(ParseError::Directory) => vec![Diagnostic::problem(
             "client-file",

@@ -9,6 +9,7 @@ use super::CheckContext;
 use super::Diagnostic;
 use crate::PROGRAM;
 use crate::client_config::file;
+use crate::client_config::json::ParseError;
 use crate::client_config::undo;
 use crate::commands::clients::Contents;
 use crate::commands::counted;
@@ -81,7 +82,9 @@ fn locks_fix(context: &CheckContext<'_>, error: &anyhow::Error) -> String {
 /// Finds files of this program and of clients that belong to root, in directories of
 /// this user.
 fn owned_by_root(context: &CheckContext<'_>) -> Vec<Diagnostic> {
+    // A file that cannot be read has a diagnostic with the same fix.
     let clients = context.clients.files.iter();
+    let clients = clients.filter(|it| !matches!(it.contents, Err(ParseError::Denied(_))));
     let clients = clients.map(|scanned| scanned.file.path.clone());
     let context = context.context;
     let locks = context.locks.files().unwrap_or_default().into_iter();

@@ -61,12 +61,12 @@ pub(super) fn path(
 
 /// Reads the session; `None` if the file does not exist.
 pub(super) fn read(path: &Path, clock: &dyn Clock) -> Result<Option<Session>> {
-    let fail = |reason: String| {
-        Error::user(format!(
-            "cannot read the IBM Cloud CLI's session in {}: {reason}",
+    let fail = |reason: Error| {
+        let what = format!(
+            "cannot read the IBM Cloud CLI's session in {}",
             path.display()
-        ))
-        .with_hint(HINT)
+        );
+        reason.with_context(what).with_default_hint(HINT)
     };
     let mut outcome = read_once(path, LOCK_TIMEOUT);
     let deadline = Deadline::after(clock, TIMEOUT);
@@ -79,13 +79,13 @@ pub(super) fn read(path: &Path, clock: &dyn Clock) -> Result<Option<Session>> {
     }
     match outcome {
         Ok(Ok(session)) => Ok(Some(session)),
-        Ok(Err(error)) => Err(fail(format!(
+        Ok(Err(error)) => Err(fail(Error::user(format!(
             "it is not a session (line {}, column {})",
             error.line(),
             error.column()
-        ))),
+        )))),
         Err(error) if is_missing(&error) && !fs::entry_exists(path) => Ok(None),
-        Err(error) => Err(fail(error.to_string())),
+        Err(error) => Err(fail(Error::from_anyhow(&error))),
     }
 }
 

@@ -2,7 +2,10 @@
 //! runtime directory.
 #![cfg(target_os = "linux")]
 
+#[path = "../support/mod.rs"]
 mod support;
+
+mod denied_files;
 
 use std::fs;
 use std::os::unix::fs::chown;
