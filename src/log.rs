@@ -6,9 +6,11 @@
 //! numbers and `Secret`s, which print as nothing.
 
 use std::io;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use anyhow::bail;
 use tracing_subscriber::Layer;
 use tracing_subscriber::Registry;
 use tracing_subscriber::filter::LevelFilter;
@@ -23,6 +25,7 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::error::one_line;
 use crate::text::repeatable::quoted;
+use crate::time::run_with_timeout;
 
 mod file;
 
@@ -30,6 +33,9 @@ use file::LogFile;
 
 /// The maximum length of an error about the log itself, in characters.
 const MAX_LINE_LENGTH: usize = 1000;
+
+/// The timeout for opening the log file.
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Starts the log of this process if an environment variable asks for it. An invalid level is
 /// a warning in the log, because a log must not make a pull fail.
@@ -42,7 +48,7 @@ pub fn start(environment: &Environment, error_output: &mut dyn io::Write) {
         return;
     }
     let level: Option<Result<LevelFilter, _>> = name.map(str::parse);
-    let file = path.and_then(|path| match LogFile::open(Path::new(path)) {
+    let file = path.and_then(|path| match open_in_time(path) {
         Ok(file) => Some(Arc::new(file)),
         Err(error) => {
             let error = Error::from_anyhow(&error);
@@ -72,6 +78,13 @@ pub fn start(environment: &Environment, error_output: &mut dyn io::Write) {
             quoted(name)
         );
     }
+}
+
+/// Opens the log file. Its file system may not answer.
+fn open_in_time(path: &str) -> anyhow::Result<LogFile> {
+    let owned = PathBuf::from(path);
+    let opened = run_with_timeout(TIMEOUT, move || LogFile::open(&owned));
+    opened.unwrap_or_else(|| bail!("names {path}, whose file system does not answer"))
 }
 
 /// Returns a layer that writes a line for each event and for each closed span. The writer

@@ -76,6 +76,7 @@ pub fn run(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>)
             return Err(Error::usage(text.trim_end()));
         }
     };
+    commands::require_answers(context)?;
     match arguments.command {
         Command::Configure(arguments) => configure::run(&arguments, stdio, context),
         Command::Doctor(arguments) => doctor::run(&arguments, stdio, context),

@@ -24,6 +24,7 @@ mod clients;
 pub(crate) mod configure;
 mod configure_choice;
 pub(crate) mod doctor;
+mod file_systems;
 mod json;
 pub(crate) mod login;
 mod login_context;
@@ -46,6 +47,7 @@ mod test_support;
 pub(crate) mod token;
 mod warnings;
 
+pub(crate) use file_systems::require_answers;
 pub(crate) use shadowing::after_logout;
 pub(crate) use shadowing::after_store;
 

@@ -14,10 +14,13 @@ use crate::error::Error;
 use crate::error::ErrorKind;
 use crate::error::Result;
 use crate::error::one_line;
+use crate::http::Limits;
 use crate::keychain::Prompting;
 use crate::login::LoginScope;
 use crate::process::parent;
+use crate::process::watchdog;
 use crate::registry::Registry;
+use crate::settings::Settings;
 use crate::sources::Origin;
 use crate::text::printable;
 use crate::text::repeatable;
@@ -82,7 +85,12 @@ pub(crate) fn get(
     context: &Context<'_>,
 ) -> Result<()> {
     let address = read_address(address, stdio)?;
+    let default = Limits::default().deadline;
+    watchdog::end_process_after(default);
     let (registry, settings) = context.registry(&address)?.ok_or(Error::not_found())?;
+    if settings.limits.deadline != default {
+        watchdog::end_process_after(settings.limits.deadline);
+    }
     let session = Session::with_settings(context, settings, Prompting::Never)?;
     let broker = Broker::new(&session);
     let credential = match broker.get_and_delete_expired(&registry) {
@@ -145,7 +153,7 @@ fn is_about_to_be_replaced(
 
 pub(crate) fn store(stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> {
     let request = wire::store_request(&wire::read_input(stdio.input)?)?;
-    let Some((registry, settings)) = context.registry(&request.server_address)? else {
+    let Some((registry, settings)) = registry_at(&request.server_address, context)? else {
         let address = repeatable::host(&request.server_address);
         let address = address.unwrap_or_else(|| "this address".to_owned());
         return Err(Error::user(format!(
@@ -192,7 +200,7 @@ pub(crate) fn erase(
 }
 
 fn delete_login(address: &str, stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> {
-    let Some((registry, settings)) = context.registry(address)? else {
+    let Some((registry, settings)) = registry_at(address, context)? else {
         return Ok(());
     };
     let session = Session::with_settings(context, settings, Prompting::Allowed)?;
@@ -205,7 +213,7 @@ fn delete_login(address: &str, stdio: &mut Stdio<'_>, context: &Context<'_>) -> 
 
 /// Runs in a background process; its result goes only to the log.
 pub(crate) fn renew(address: &str, context: &Context<'_>) -> Result<()> {
-    let Some((registry, settings)) = context.registry(address)? else {
+    let Some((registry, settings)) = registry_at(address, context)? else {
         return Ok(());
     };
     let session = Session::with_settings(context, settings, Prompting::Never)?;
@@ -215,7 +223,8 @@ pub(crate) fn renew(address: &str, context: &Context<'_>) -> Result<()> {
 /// Prints the stored logins. Ignores stdin: clients send a word or nothing, or stdin is still a
 /// terminal.
 pub(crate) fn list(stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> {
-    let session = Session::open(context, Prompting::Never)?;
+    let settings = in_time(|| context.settings())?;
+    let session = Session::with_settings(context, settings, Prompting::Never)?;
     let usernames = Broker::new(&session).registry_usernames()?;
     let answer: serde_json::Map<String, serde_json::Value> = usernames
         .into_iter()
@@ -223,6 +232,16 @@ pub(crate) fn list(stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> {
         .collect();
     let answer = serde_json::Value::Object(answer).to_string();
     commands::print(stdio, &printable::in_json(&answer))
+}
+
+/// Returns the registry at an address, and the settings, or ends the process if their file system
+/// does not answer.
+fn registry_at(address: &str, context: &Context<'_>) -> Result<Option<(Registry, Settings)>> {
+    in_time(|| context.registry(address))
+}
+
+fn in_time<T>(call: impl FnOnce() -> T) -> T {
+    watchdog::with_deadline(Limits::default().deadline, call)
 }
 
 fn read_address(argument: Option<String>, stdio: &mut Stdio<'_>) -> Result<String> {

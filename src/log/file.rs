@@ -188,7 +188,7 @@ mod tests {
         // Without a reader it cannot be opened; with one it is not a regular file.
         assert!(LogFile::open(&pipe).is_err());
         let _reader = fs::OpenOptions::new().read(true).write(true).open(&pipe);
-        let error = LogFile::open(&pipe).unwrap_err().to_string();
+        let error = format!("{:#}", LogFile::open(&pipe).unwrap_err());
         assert!(error.contains("not a regular file"), "{error}");
     }
 }

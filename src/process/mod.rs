@@ -3,3 +3,4 @@
 pub mod background_refresh;
 pub mod memory;
 pub mod parent;
+pub mod watchdog;

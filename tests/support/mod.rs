@@ -169,6 +169,11 @@ impl TestEnv {
         self
     }
 
+    /// Returns the value of an environment variable.
+    pub(crate) fn variable(&self, name: &str) -> Option<OsString> {
+        self.variables.get(OsStr::new(name)).cloned()
+    }
+
     /// Removes an environment variable.
     pub(crate) fn unset(&mut self, name: &str) -> &mut Self {
         self.variables.remove(OsStr::new(name));

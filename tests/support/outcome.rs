@@ -16,6 +16,8 @@ pub(crate) struct Outcome {
     pub(crate) logs: bool,
     /// The exit status; `None` when a signal ended it.
     pub(crate) status: Option<i32>,
+    /// The signal that ended it.
+    pub(crate) signal: Option<i32>,
     pub(crate) stderr: String,
     pub(crate) stdout: String,
     pub(crate) took: Duration,

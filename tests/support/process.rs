@@ -126,6 +126,7 @@ impl Running {
             },
             logs: self.command.get_envs().any(|(name, _)| name == "ICR_LOG"),
             status: status.code(),
+            signal: signal(status),
             stderr: text(error),
             stdout: text(output),
             took: self.started.elapsed(),
@@ -170,4 +171,15 @@ fn in_background<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -
         let _ = sender.send(work());
     });
     receiver
+}
+
+/// Returns the signal that ended a process.
+#[cfg(unix)]
+fn signal(status: std::process::ExitStatus) -> Option<i32> {
+    std::os::unix::process::ExitStatusExt::signal(&status)
+}
+
+#[cfg(not(unix))]
+fn signal(_status: std::process::ExitStatus) -> Option<i32> {
+    None
 }

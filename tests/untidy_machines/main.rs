@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod dead_file_systems;
 mod denied_files;
 
 use std::fs;
