@@ -17,21 +17,15 @@ use std::net::Ipv6Addr;
 use std::net::Shutdown;
 use std::net::TcpListener;
 use std::net::TcpStream;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
-use std::sync::mpsc;
-use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::Duration;
 
 use crate::secret::Secret;
 use page::Page;
+use request::Head;
 use request::Method;
 use request::ReadError;
+use request::Request;
 
 /// The maximum number of open connections; the oldest is closed for a new one. Browsers
 /// open two or three, and send nothing over most of them.
@@ -40,7 +34,8 @@ const MAX_CONNECTIONS: usize = 32;
 /// How many ports are tried until one is free at both addresses.
 const MAX_PORTS: u32 = 8;
 
-/// How often the server looks for new connections.
+/// How often the server looks for new connections and for what they have sent. It polls, because
+/// closing a connection does not wake a thread that reads from it on Windows.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The server, which listens on the same port of `127.0.0.1` and `::1`: browsers may try
@@ -57,7 +52,7 @@ pub(super) struct RedirectServer {
 pub(super) struct Limits {
     /// Until the browser comes back.
     pub(super) answer: Duration,
-    /// One read or write of a connection.
+    /// Until a connection sends more.
     pub(super) transfer: Duration,
 }
 
@@ -109,85 +104,45 @@ impl RedirectServer {
     /// # Errors
     /// The system accepts no connections.
     pub(super) fn wait(self, state: &str, limits: Limits) -> io::Result<Option<Answer>> {
-        let connections = Arc::new(Connections::new(state, limits.transfer));
-        let outcome = self.accept_until_answered(&connections, limits.answer);
-        connections.close_all();
-        outcome
-    }
-
-    fn accept_until_answered(
-        &self,
-        connections: &Arc<Connections>,
-        limit: Duration,
-    ) -> io::Result<Option<Answer>> {
-        let (sender, answers) = mpsc::channel();
         for listener in &self.listeners {
             listener.set_nonblocking(true)?;
         }
-        let mut remaining = limit;
+        let mut connections = Connections::new(state, limits.transfer);
+        let mut remaining = limits.answer;
         loop {
             for listener in &self.listeners {
-                accept(listener, connections, &sender)?;
+                connections.accept(listener)?;
             }
-            if let Ok(answer) = answers.recv_timeout(POLL_INTERVAL.min(remaining)) {
+            if let Some(answer) = connections.serve() {
                 return Ok(Some(answer));
             }
             if remaining.is_zero() {
                 return Ok(None);
             }
-            remaining = remaining.saturating_sub(POLL_INTERVAL);
+            let pause = POLL_INTERVAL.min(remaining);
+            thread::park_timeout(pause);
+            remaining -= pause;
         }
     }
 }
 
-/// Serves each new connection on a thread of its own: one that sends nothing must not delay
-/// the next. No more than [`MAX_CONNECTIONS`] at a time, so that a flood leaves time to look
-/// for the answer.
-fn accept(
-    listener: &TcpListener,
-    connections: &Arc<Connections>,
-    answers: &Sender<Answer>,
-) -> io::Result<()> {
-    for _ in 0..MAX_CONNECTIONS {
-        let stream = match listener.accept() {
-            Ok((stream, _)) => stream,
-            Err(error) => match error.kind() {
-                ErrorKind::WouldBlock => return Ok(()),
-                // This connection failed; the next one may be good.
-                ErrorKind::ConnectionAborted
-                | ErrorKind::ConnectionReset
-                | ErrorKind::Interrupted => continue,
-                _ => return Err(error),
-            },
-        };
-        let connection = connections.add(stream);
-        let (served, all, answers) = (
-            Arc::clone(&connection),
-            Arc::clone(connections),
-            answers.clone(),
-        );
-        let thread = thread::Builder::new().spawn(move || {
-            let answer = all.serve(&served);
-            all.close(&served);
-            if let Some(answer) = answer {
-                let _ = answers.send(answer);
-            }
-        });
-        if thread.is_err() {
-            connections.close(&connection);
-        }
-    }
-    Ok(())
-}
-
-/// The open connections of one login, and what their threads share.
+/// The open connections of one login.
 #[derive(Debug)]
 struct Connections {
     state: Secret,
     transfer_limit: Duration,
-    is_answered: AtomicBool,
+    is_answered: bool,
     /// The oldest comes first.
-    open: Mutex<VecDeque<Arc<TcpStream>>>,
+    open: VecDeque<Connection>,
+}
+
+/// A connection over which a request may come. Dropping it closes it.
+#[derive(Debug)]
+struct Connection {
+    stream: TcpStream,
+    head: Head,
+    /// How long nothing was received.
+    idle: Duration,
 }
 
 impl Connections {
@@ -195,78 +150,94 @@ impl Connections {
         Self {
             state: Secret::new(state),
             transfer_limit,
-            is_answered: AtomicBool::new(false),
-            open: Mutex::default(),
+            is_answered: false,
+            open: VecDeque::new(),
         }
     }
 
-    /// Answers one request. The page is sent before the answer is passed on, because all
-    /// connections are closed then.
-    fn serve(&self, connection: &TcpStream) -> Option<Answer> {
-        // Some systems let it inherit the listener's mode.
-        let _ = connection.set_nonblocking(false);
-        let _ = connection.set_read_timeout(Some(self.transfer_limit));
-        let _ = connection.set_write_timeout(Some(self.transfer_limit));
-        let request = match request::read(connection) {
-            Ok(request) => request,
-            Err(ReadError::Disconnected) => return None,
-            Err(ReadError::Malformed) => {
-                page::MALFORMED.send(connection);
-                return None;
+    /// Accepts the new connections. No more than [`MAX_CONNECTIONS`] at a time, so that a flood
+    /// leaves time to look for the answer.
+    fn accept(&mut self, listener: &TcpListener) -> io::Result<()> {
+        for _ in 0..MAX_CONNECTIONS {
+            match listener.accept() {
+                Ok((stream, _)) => self.add(stream),
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock => return Ok(()),
+                    // This connection failed; the next one may be good.
+                    ErrorKind::ConnectionAborted
+                    | ErrorKind::ConnectionReset
+                    | ErrorKind::Interrupted => {}
+                    _ => return Err(error),
+                },
             }
-            Err(ReadError::TooLong) => {
-                page::TOO_LONG.send(connection);
-                return None;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, stream: TcpStream) {
+        // Not all systems let it inherit the listener's mode.
+        if stream.set_nonblocking(true).is_err() {
+            return;
+        }
+        if self.open.len() >= MAX_CONNECTIONS {
+            self.open.pop_front();
+        }
+        self.open.push_back(Connection {
+            stream,
+            head: Head::new(),
+            idle: Duration::ZERO,
+        });
+    }
+
+    /// Reads what has been received, and answers each complete request. Returns the answer to
+    /// the login; requests after it get a page that says so.
+    fn serve(&mut self) -> Option<Answer> {
+        let mut answer = None;
+        for mut connection in std::mem::take(&mut self.open) {
+            let received = connection.head.length();
+            match connection.head.read(&connection.stream) {
+                Ok(None) if connection.head.length() > received => {
+                    connection.idle = Duration::ZERO;
+                    self.open.push_back(connection);
+                }
+                Ok(None) if connection.idle < self.transfer_limit => {
+                    connection.idle += POLL_INTERVAL;
+                    self.open.push_back(connection);
+                }
+                Ok(None) | Err(ReadError::Disconnected) => {}
+                Ok(Some(request)) => answer = answer.or(self.reply(&request, &connection.stream)),
+                Err(ReadError::Malformed) => page::MALFORMED.send(&connection.stream),
+                Err(ReadError::TooLong) => page::TOO_LONG.send(&connection.stream),
             }
-        };
+        }
+        answer
+    }
+
+    /// Sends the page for a request. Returns the answer in it, if it is the first one.
+    fn reply(&mut self, request: &Request, stream: &TcpStream) -> Option<Answer> {
         let (page, answer) = match request.answer(self.state.expose()) {
-            Ok(_) if self.is_answered.swap(true, Ordering::Relaxed) => (&page::TOO_LATE, None),
+            Ok(_) if self.is_answered => (&page::TOO_LATE, None),
             Ok(answer) => (Page::for_answer(&answer), Some(answer)),
             Err(page) => (page, None),
         };
+        self.is_answered |= answer.is_some();
         tracing::debug!(
             page.status,
             is_answer = answer.is_some(),
             "request to the redirect server"
         );
         if request.method == Method::Head {
-            page.send_head(connection);
+            page.send_head(stream);
         } else {
-            page.send(connection);
+            page.send(stream);
         }
         answer
     }
-
-    fn add(&self, stream: TcpStream) -> Arc<TcpStream> {
-        let mut open = self.open();
-        if open.len() >= MAX_CONNECTIONS
-            && let Some(oldest) = open.pop_front()
-        {
-            shut_down(&oldest);
-        }
-        let connection = Arc::new(stream);
-        open.push_back(Arc::clone(&connection));
-        connection
-    }
-
-    fn close(&self, connection: &Arc<TcpStream>) {
-        shut_down(connection);
-        self.open().retain(|open| !Arc::ptr_eq(open, connection));
-    }
-
-    fn close_all(&self) {
-        self.open()
-            .iter()
-            .for_each(|connection| shut_down(connection));
-    }
-
-    fn open(&self) -> MutexGuard<'_, VecDeque<Arc<TcpStream>>> {
-        // A list of connections stays valid when a thread panics.
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// Ends the reads and writes of the connection's thread, too.
-fn shut_down(connection: &TcpStream) {
-    let _ = connection.shutdown(Shutdown::Both);
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // The page is sent before the system closes the connection.
+        let _ = self.stream.shutdown(Shutdown::Both);
+    }
 }

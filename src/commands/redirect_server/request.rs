@@ -53,23 +53,46 @@ pub(super) enum ReadError {
     TooLong,
 }
 
-/// Reads the head of a request. Its body is never needed.
-pub(super) fn read(mut connection: impl Read) -> Result<Request, ReadError> {
-    // Never reallocated, so that no copy of a code stays in memory.
-    let mut head = Zeroizing::new(vec![0; MAX_HEAD_LENGTH]);
-    let mut length = 0;
-    while length < MAX_HEAD_LENGTH {
-        match connection.read(&mut head[length..]) {
-            Ok(0) => return Err(ReadError::Disconnected),
-            Ok(more) => length += more,
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(_) => return Err(ReadError::Disconnected),
-        }
-        if let Some(request) = parse(&head[..length])? {
-            return Ok(request);
+/// The head of a request, as far as it has been received. Its body is never needed.
+#[derive(Debug)]
+pub(super) struct Head {
+    /// Never reallocated, so that no copy of a code stays in memory.
+    bytes: Zeroizing<Vec<u8>>,
+    length: usize,
+}
+
+impl Head {
+    pub(super) fn new() -> Self {
+        Self {
+            bytes: Zeroizing::new(vec![0; MAX_HEAD_LENGTH]),
+            length: 0,
         }
     }
-    Err(ReadError::TooLong)
+
+    /// Returns the number of bytes that have been received.
+    pub(super) fn length(&self) -> usize {
+        self.length
+    }
+
+    /// Reads from a connection until the request is complete; `None` if more of it must be
+    /// received first.
+    pub(super) fn read(&mut self, mut connection: impl Read) -> Result<Option<Request>, ReadError> {
+        while self.length < MAX_HEAD_LENGTH {
+            match connection.read(&mut self.bytes[self.length..]) {
+                Ok(0) => return Err(ReadError::Disconnected),
+                Ok(more) => self.length += more,
+                Err(error) => match error.kind() {
+                    ErrorKind::Interrupted => continue,
+                    ErrorKind::WouldBlock => return Ok(None),
+                    _ => return Err(ReadError::Disconnected),
+                },
+            }
+            if let Some(request) = parse(&self.bytes[..self.length])? {
+                return Ok(Some(request));
+            }
+        }
+        Err(ReadError::TooLong)
+    }
 }
 
 /// Returns `None` if the head is incomplete.

@@ -10,8 +10,8 @@ use super::page::RECEIVED;
 use super::page::TOO_LATE;
 use super::page::TOO_LONG;
 use super::page::WRONG_STATE;
+use super::request::Head;
 use super::request::Request;
-use super::request::read;
 use super::*;
 
 const STATE: &str = "s7a-_te";
@@ -204,17 +204,17 @@ impl Read for Trickle<'_> {
 #[test]
 fn a_request_may_come_in_pieces() {
     let trickle = |text: &'static str| {
-        read(Trickle {
+        Head::new().read(Trickle {
             bytes: text.as_bytes(),
             is_interrupted: false,
         })
     };
-    let request = trickle(GOOD).unwrap();
+    let request = trickle(GOOD).unwrap().unwrap();
     assert_eq!(request.answer(STATE).unwrap(), code().unwrap());
     assert_eq!(trickle("GET / HT").unwrap_err(), ReadError::Disconnected);
     assert_eq!(trickle("GET / FTP").unwrap_err(), ReadError::Malformed);
     let endless = io::repeat(b'A');
-    assert_eq!(read(endless).unwrap_err(), ReadError::TooLong);
+    assert_eq!(Head::new().read(endless).unwrap_err(), ReadError::TooLong);
     assert!(!format!("{request:?}").contains("c0de"), "{request:?}");
 }
 
@@ -242,18 +242,13 @@ fn only_one_of_many_answers_is_used() {
 
 #[test]
 fn a_second_answer_gets_a_page_of_its_own() {
-    let connections = Connections::new(STATE, LONG);
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let serve = || {
-        let browser = connect(listener.local_addr().unwrap(), GOOD);
-        let (connection, _) = listener.accept().unwrap();
-        let outcome = connections.serve(&connection);
-        drop(connection);
-        (outcome, answer(browser))
-    };
-    assert_eq!(serve().0, code());
-    let (outcome, page) = serve();
-    assert_eq!(outcome, None);
+    let server = RedirectServer::bind().unwrap();
+    let address = server.listeners[0].local_addr().unwrap();
+    let [first, second] = [(); 2].map(|()| connect(address, GOOD));
+    let outcome = server.wait(STATE, with_answer_limit(LONG)).unwrap();
+    assert_eq!(outcome, code());
+    assert!(answer(first).starts_with("HTTP/1.1 200 "));
+    let page = answer(second);
     assert!(page.starts_with("HTTP/1.1 410 "), "{page}");
 }
 
@@ -274,11 +269,19 @@ fn a_wait_ends_in_time_and_nothing_listens_afterwards() {
 
 #[test]
 fn a_connection_that_stops_sending_times_out() {
-    let connections = Connections::new(STATE, Duration::from_millis(1));
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let _browser = connect(listener.local_addr().unwrap(), "GET / ");
-    let (connection, _) = listener.accept().unwrap();
-    assert_eq!(connections.serve(&connection), None);
+    let server = RedirectServer::bind().unwrap();
+    let address = server.listeners[0].local_addr().unwrap();
+    let limits = Limits {
+        answer: LONG,
+        transfer: Duration::from_millis(1),
+    };
+    let outcome = thread::scope(|scope| {
+        let waiting = scope.spawn(|| server.wait(STATE, limits).unwrap());
+        assert_eq!(answer(connect(address, "GET / ")), "", "it is closed");
+        ask(address, GOOD);
+        waiting.join().unwrap()
+    });
+    assert_eq!(outcome, code());
 }
 
 #[test]
