@@ -2,10 +2,13 @@
 
 pub(crate) mod secret_file;
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::path::Path;
+use std::path::PathBuf;
 
 use crate::error::Error;
 use crate::error::Result;
@@ -40,6 +43,16 @@ pub const BACKGROUND_REFRESH: &str = "ICR_BACKGROUND_REFRESH";
 
 /// The user's home directory, which replaces `~/` in a settings file.
 pub const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+
+/// The directory of programs' settings on Windows.
+pub const APP_DATA: &str = "APPDATA";
+
+/// The directory of programs' data on this machine, on Windows.
+pub const LOCAL_APP_DATA: &str = "LOCALAPPDATA";
+
+/// The variables that together are the home directory of the IBM Cloud CLI on Windows
+/// (`ibm-cloud-cli-sdk`, `bluemix/configuration/config_helpers/helpers.go`).
+pub const HOME_PARTS: [&str; 2] = ["HOMEDRIVE", "HOMEPATH"];
 
 /// The browser (used by `xdg-open`).
 pub const BROWSER: &str = "BROWSER";
@@ -123,7 +136,7 @@ pub const CLI_HOME_VARIABLES: [&str; 2] = ["IBMCLOUD_HOME", "BLUEMIX_HOME"];
 /// The environment variables, read once.
 #[derive(Default)]
 pub struct Environment {
-    /// Not a `HashMap`, which asks the kernel for random bits.
+    /// By their [`folded`] names. Not a `HashMap`, which asks the kernel for random bits.
     variables: BTreeMap<OsString, OsString>,
     /// The texts of files that were read, because a pipe can be read only once.
     secret_files: RefCell<BTreeMap<String, Result<Secret, String>>>,
@@ -133,10 +146,7 @@ impl Environment {
     /// Returns the environment of this process.
     #[expect(clippy::disallowed_methods, reason = "the environment comes from here")]
     pub fn of_process() -> Self {
-        Self {
-            variables: std::env::vars_os().collect(),
-            secret_files: RefCell::default(),
-        }
+        std::env::vars_os().collect()
     }
 
     /// Returns the text of a variable. An empty one counts as unset, as in IBM's tools.
@@ -144,7 +154,7 @@ impl Environment {
     /// # Errors
     /// The value is not UTF-8.
     pub fn text(&self, name: &str) -> Result<Option<&str>> {
-        match self.variables.get(std::ffi::OsStr::new(name)) {
+        match self.value(name) {
             None => Ok(None),
             Some(value) => match value.to_str() {
                 Some("") => Ok(None),
@@ -154,16 +164,24 @@ impl Environment {
         }
     }
 
-    /// Returns the names of all variables that are UTF-8.
+    /// Returns the names of all variables that are UTF-8; in capital letters on Windows.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.variables.keys().filter_map(|name| name.to_str())
     }
 
     /// Returns whether the variable is set and not empty.
     pub fn has(&self, name: &str) -> bool {
-        self.variables
-            .get(std::ffi::OsStr::new(name))
-            .is_some_and(|value| !value.is_empty())
+        self.value(name).is_some_and(|value| !value.is_empty())
+    }
+
+    /// Returns the absolute path in a variable; `None` if there is none.
+    pub fn absolute_path(&self, name: &str) -> Option<PathBuf> {
+        let path = Path::new(self.value(name)?);
+        path.is_absolute().then(|| path.to_owned())
+    }
+
+    fn value(&self, name: &str) -> Option<&OsString> {
+        self.variables.get(&*folded(OsStr::new(name)))
     }
 
     /// Returns the secret in a variable: in its value, or in the file of `@path` (IBM Cloud CLI,
@@ -173,7 +191,7 @@ impl Environment {
     /// The value, or the content of the file, is certainly no such secret, or the file cannot be
     /// read.
     pub fn secret(&self, name: &str, kind: SecretKind) -> Result<Option<Secret>> {
-        let value = match self.variables.get(std::ffi::OsStr::new(name)) {
+        let value = match self.value(name) {
             Some(value) if !value.is_empty() => value,
             _ => return Ok(None),
         };
@@ -211,11 +229,29 @@ impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Environment 
         Self {
             variables: variables
                 .into_iter()
-                .map(|(name, value)| (name.into(), value.into()))
+                .map(|(name, value)| (folded_name(name.into()), value.into()))
                 .collect(),
             secret_files: RefCell::default(),
         }
     }
+}
+
+/// Returns a name as it is compared: Windows ignores the case of ASCII letters, and spells
+/// `PATH` as `Path`.
+fn folded(name: &OsStr) -> Cow<'_, OsStr> {
+    if cfg!(windows) {
+        Cow::Owned(folded_name(name.to_owned()))
+    } else {
+        Cow::Borrowed(name)
+    }
+}
+
+/// Does the same as [`folded`] with a name that need not be copied.
+fn folded_name(mut name: OsString) -> OsString {
+    if cfg!(windows) {
+        name.make_ascii_uppercase();
+    }
+    name
 }
 
 /// Prints only names, because values may be secrets.
@@ -305,6 +341,34 @@ mod tests {
                 .unwrap_err()
                 .to_string();
             assert!(error.contains("$KEY") && error.contains(reason), "{error}");
+        }
+    }
+
+    #[test]
+    fn on_windows_the_case_of_a_name_does_not_count() {
+        let environment: Environment = [("Path", r"C:\bin"), ("ibmcloud_api_key", "key")]
+            .into_iter()
+            .collect();
+        let path = environment.text("PATH");
+        assert_eq!(path, Ok(cfg!(windows).then_some(r"C:\bin")));
+        assert_eq!(environment.has("IBMCLOUD_API_KEY"), cfg!(windows));
+        let secret = environment.secret("IBMCLOUD_API_KEY", SecretKind::ApiKey);
+        assert_eq!(secret, Ok(cfg!(windows).then(|| Secret::new("key"))));
+        assert_eq!(environment.text("Path"), Ok(Some(r"C:\bin")));
+    }
+
+    #[test]
+    fn only_an_absolute_path_names_a_directory() {
+        let absolute = if cfg!(windows) { r"C:\home" } else { "/home/x" };
+        for (value, expected) in [
+            (absolute, Some(absolute)),
+            ("home", None),
+            ("%USERPROFILE%", None),
+            ("", None),
+        ] {
+            let environment: Environment = [("DIRECTORY", value)].into_iter().collect();
+            let path = environment.absolute_path("DIRECTORY");
+            assert_eq!(path, expected.map(PathBuf::from), "{value}");
         }
     }
 

@@ -12,7 +12,6 @@ use docker_credential_icr::cli;
 use docker_credential_icr::context::Context;
 use docker_credential_icr::context::Stdio;
 use docker_credential_icr::context::SystemPaths;
-#[cfg(windows)]
 use docker_credential_icr::environment;
 use docker_credential_icr::environment::Environment;
 use docker_credential_icr::fs;
@@ -50,10 +49,14 @@ fn main() -> ExitCode {
     if let Some(code) = keychain::bus_relay::run_behind(&arguments, &environment) {
         return code;
     }
-    let state = state_directory();
+    let directory = |variable, of_system: fn() -> Option<PathBuf>| {
+        named_directory(&environment, variable).or_else(of_system)
+    };
+    let state = directory(environment::LOCAL_APP_DATA, state_directory);
+    let state = state.map(|base| base.join(PROGRAM));
     let context = Context {
         clock: &SystemClock::start(),
-        config_directory: dirs::config_dir(),
+        config_directory: directory(environment::APP_DATA, dirs::config_dir),
         locks: LockDirectory::at(state.as_ref().map(|state| state.join("locks"))),
         outage_marks: OutageMarks::at(mark_directories(state.clone())),
         machine_name: &|| machine_name(&environment),
@@ -67,11 +70,13 @@ fn main() -> ExitCode {
                 prompting,
             )
         },
-        state_directory: dirs::state_dir().or_else(dirs::data_local_dir),
+        state_directory: directory(environment::LOCAL_APP_DATA, || {
+            dirs::state_dir().or_else(dirs::data_local_dir)
+        }),
         system_config_directory: system_config_directory(),
         parent_arguments: &parent::parent_arguments,
         system_paths: SystemPaths {
-            home: dirs::home_dir(),
+            home: directory(environment::HOME, dirs::home_dir),
             root: PathBuf::from("/"),
             working_directory: PathBuf::from("."),
         },
@@ -130,9 +135,16 @@ fn mark_directories(state: Option<PathBuf>) -> impl Iterator<Item = PathBuf> {
     state.into_iter().chain(runtime)
 }
 
-/// Returns the directory of locks. The cache directory is the same in all sessions, unlike
-/// the runtime directory, which is the only one of a user without a home.
+/// Returns the directory in which that of the locks is. The cache directory is the same in all
+/// sessions, unlike the runtime directory, which is the only one of a user without a home.
 fn state_directory() -> Option<PathBuf> {
-    let base = dirs::cache_dir().or_else(dirs::runtime_dir)?;
-    Some(base.join(PROGRAM))
+    dirs::cache_dir().or_else(dirs::runtime_dir)
+}
+
+/// Returns the directory of this user that a variable of Windows names. Docker and other clients
+/// read the variable there, but `dirs` asks the system; elsewhere, `dirs` reads the variables.
+fn named_directory(environment: &Environment, variable: &str) -> Option<PathBuf> {
+    environment
+        .absolute_path(variable)
+        .filter(|_| cfg!(windows))
 }

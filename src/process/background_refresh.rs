@@ -3,7 +3,11 @@
 //! Clients wait until all processes have closed the pipe to a helper. So this process must not
 //! keep the client's streams, file descriptors or session.
 
+use std::io;
+use std::path::Path;
+#[cfg(unix)]
 use std::process::Command;
+#[cfg(unix)]
 use std::process::Stdio;
 
 use crate::registry::Registry;
@@ -17,24 +21,45 @@ pub fn start(registry: &Registry) -> bool {
     let Ok(program) = std::env::current_exe() else {
         return false;
     };
-    let mut command = Command::new(program);
-    command
-        .args([VERB, registry.host()])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    #[cfg(windows)]
-    std::os::windows::process::CommandExt::creation_flags(&mut command, CREATE_NO_WINDOW);
-    let started = command.spawn();
+    let started = start_process(&program, [VERB, registry.host()]);
     if let Err(error) = &started {
         tracing::debug!(%error, "cannot start a background refresh, so this process refreshes the token");
     }
     started.is_ok()
 }
 
-/// The flag for a process without a console (Win32, "Process Creation Flags").
+#[cfg(unix)]
+fn start_process(program: &Path, arguments: [&str; 2]) -> io::Result<()> {
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command.spawn().map(drop)
+}
+
+/// Not with `Command`, whose children inherit all inheritable handles (rust-lang/rust#54760; the
+/// option that prevents it is unstable). Clients make the streams of a helper inheritable.
 #[cfg(windows)]
-const CREATE_NO_WINDOW: u32 = 0x0800_0000;
+fn start_process(program: &Path, arguments: [&str; 2]) -> io::Result<()> {
+    let program = program.to_str().ok_or(io::ErrorKind::InvalidFilename)?;
+    let [verb, host] = arguments;
+    let line = format!("\"{program}\" {verb} {host}");
+    let inherits_handles = false;
+    let started = winsafe::CreateProcess(
+        Some(program),
+        Some(&line),
+        None,
+        None,
+        inherits_handles,
+        winsafe::co::CREATE::NO_WINDOW,
+        &[],
+        None,
+        &mut winsafe::STARTUPINFO::default(),
+    );
+    started.map(drop).map_err(io::Error::other)
+}
 
 /// Detaches this process from the client: leaves the session, so that closing the terminal does
 /// not end this process, and closes inherited file descriptors. Call this before anything is
@@ -54,6 +79,6 @@ pub fn detach() {
     }
 }
 
-/// Does nothing, because processes on Windows inherit only what is named.
+/// Does nothing, because the process has inherited no handles.
 #[cfg(windows)]
 pub fn detach() {}

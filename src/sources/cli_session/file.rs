@@ -10,6 +10,7 @@ use crate::context::SystemPaths;
 use crate::environment::CLI_CONFIG_HOME;
 use crate::environment::CLI_HOME_VARIABLES;
 use crate::environment::Environment;
+use crate::environment::HOME_PARTS;
 use crate::error::Error;
 use crate::error::Result;
 use crate::fs;
@@ -41,22 +42,37 @@ pub(super) fn path(
     if let Some(directory) = environment.text(CLI_CONFIG_HOME)? {
         return Ok(Some(Path::new(directory).join(FILE)));
     }
-    let mut home = system_paths.home.clone();
+    let mut home = home(environment, system_paths)?;
     for variable in CLI_HOME_VARIABLES.iter().rev() {
         if let Some(directory) = environment.text(variable)? {
             home = Some(PathBuf::from(directory));
         }
     }
     let file = home.map(|home| {
-        let current = home.join(".ibmcloud");
-        let directory = if current.exists() {
-            current
-        } else {
-            home.join(".bluemix")
-        };
+        let [current, former] = directories(&home);
+        let directory = if current.exists() { current } else { former };
         directory.join(FILE)
     });
     Ok(file.filter(|file| fs::entry_exists(file)))
+}
+
+/// Returns the home directory of the CLI. On Windows, two variables come before `USERPROFILE`.
+/// They may name a network drive, so the directory in them counts only if the CLI has used it.
+fn home(environment: &Environment, system_paths: &SystemPaths) -> Result<Option<PathBuf>> {
+    let mut parts = String::new();
+    for variable in HOME_PARTS {
+        parts += environment.text(variable)?.unwrap_or_default();
+    }
+    let named = Some(PathBuf::from(parts));
+    let named = named.filter(|path| cfg!(windows) && path.is_absolute());
+    let is_used = |home: &PathBuf| directories(home).iter().any(|it| it.exists());
+    let used = named.filter(is_used);
+    Ok(used.or_else(|| system_paths.home.clone()))
+}
+
+/// Returns the directories of the CLI's current and former versions.
+fn directories(home: &Path) -> [PathBuf; 2] {
+    [".ibmcloud", ".bluemix"].map(|name| home.join(name))
 }
 
 /// Reads the session; `None` if the file does not exist.

@@ -102,6 +102,23 @@ fn a_compute_resource_session_without_a_refresh_token_uses_the_metadata_service(
 }
 
 #[test]
+fn on_windows_the_home_directory_of_the_cli_is_in_two_variables() {
+    let session = json!({"IAMRefreshToken": "r"}).to_string();
+    let mut machine = Machine::new();
+    machine.file("drive/.bluemix/config.json", &session);
+    let home = machine.system_paths.home.clone().unwrap();
+    let drive = home.with_file_name("drive").display().to_string();
+    let (letter, path) = drive.split_at(if cfg!(windows) { "C:".len() } else { 0 });
+    machine.set("HOMEDRIVE", letter).set("HOMEPATH", path);
+    let found = machine.found("us.icr.io").unwrap();
+    assert_eq!(found.is_some(), cfg!(windows), "{found:?}");
+    machine.file(FILE, &session);
+    machine.finds("us.icr.io", if cfg!(windows) { "drive" } else { "home" });
+    machine.set("HOMEPATH", "\\missing");
+    machine.finds("us.icr.io", "home");
+}
+
+#[test]
 fn an_access_token_is_used_while_it_is_valid() {
     for (left, refresh, expected) in [
         (9, "", None),
