@@ -5,6 +5,7 @@ use super::test_support::TestMachine;
 use super::test_support::registry;
 use super::*;
 use crate::keychain::KeychainError;
+use crate::keychain::native_tests;
 use crate::login::Login;
 use crate::secret::Secret;
 
@@ -114,4 +115,27 @@ fn a_get_uses_the_new_key_if_the_key_is_rotated_meanwhile() {
     };
     *machine.iam.on_request.borrow_mut() = Some(Box::new(rotate));
     machine.assert_get("us.icr.io", "iambearer:access-2");
+}
+
+/// The calls are those of the test's own thread, so one from another thread would be missed.
+#[test]
+fn a_hot_get_on_windows_reads_one_credential_lists_none_and_starts_nothing() {
+    for (service, variables, reads) in [
+        ("hot.environment", &[("IC_API_KEY", "key")][..], 1),
+        ("hot.login", &[], 2),
+    ] {
+        let mut machine = TestMachine::with_environment(variables);
+        machine.keychains = native_tests::keychains(service);
+        machine.background_refresh.is_possible.set(true);
+        if variables.is_empty() {
+            machine.store("us.icr.io", "iamapikey", "key").unwrap();
+        }
+        machine.assert_get("us.icr.io", "iambearer:access-1");
+        native_tests::take_calls();
+        machine.assert_get("us.icr.io", "iambearer:access-1");
+        let calls = native_tests::take_calls();
+        assert_eq!(calls, vec!["CredRead"; reads], "{service}");
+        let requests = machine.request_count();
+        assert_eq!((requests, machine.background_refresh.started.get()), (1, 0));
+    }
 }

@@ -30,6 +30,9 @@ pub enum KeychainError {
     /// The keychain has no space left.
     #[error("the {0} is full")]
     QuotaExceeded(&'static str),
+    /// The secret is too large. The name of the keychain, and the maximum in bytes.
+    #[error("it is too large for the {0}, which takes at most {1} bytes")]
+    TooLarge(&'static str, usize),
     /// The keychain refused the operation, or does not work.
     #[error("{0}")]
     Refused(String),
@@ -55,6 +58,9 @@ impl KeychainError {
             Self::QuotaExceeded(_) => Some(
                 "Remove keys that you do not need (keyctl; /proc/key-users shows the quota), or select another keychain with ICR_KEYCHAIN",
             ),
+            Self::TooLarge(..) => {
+                Some("Check what was given: an API key has 44 characters, a token a few thousand")
+            }
             Self::InvalidAnswer(..) => Some(
                 "Check that it has a default collection (in KeePassXC, a database with a group exposed to the Secret Service), or select another keychain with ICR_KEYCHAIN",
             ),

@@ -36,6 +36,8 @@ mod user_namespace;
 
 #[cfg(test)]
 pub(crate) mod memory;
+#[cfg(test)]
+pub(crate) use native::tests as native_tests;
 
 pub use backend::Backend;
 pub use backend::Selection;

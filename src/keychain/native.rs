@@ -5,6 +5,11 @@
 //! is split into parts, which a header names. Parts are written before the header and
 //! deleted after it, so that a reader finds the old secret or the new one.
 
+mod parts;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -20,16 +25,13 @@ use super::ListedItem;
 use crate::digest;
 use crate::secret::Secret;
 use crate::time::run_with_timeout;
-
-/// The first character of a header; records are JSON objects and begin with `{`.
-const HEADER: char = '#';
+use parts::HEADER;
+use parts::Header;
+use parts::MAX_PARTS;
+use parts::parts;
 
 /// How often a split secret is read while another process replaces it.
 const READ_ATTEMPTS: usize = 3;
-
-/// The maximum number of parts, more than any token needs. A header with a larger number
-/// is not from this program.
-const MAX_PARTS: usize = 64;
 
 /// The keychain behind the default store of `keyring`.
 #[derive(Debug)]
@@ -39,7 +41,9 @@ pub(super) struct NativeKeychain {
     modifiers: HashMap<&'static str, &'static str>,
     search: HashMap<&'static str, String>,
     max_blob_size: usize,
-    timeout: Duration,
+    /// How long to wait for the system, which may show a dialog and wait for a person; `None` if
+    /// it never does.
+    timeout: Option<Duration>,
 }
 
 /// Opens the keychain of this system.
@@ -53,29 +57,10 @@ pub(super) fn platform(
         return Err(KeychainError::Unavailable(error.to_string()));
     }
     let service = format!("{}.{namespace}", super::SCHEMA);
-    let timeout = match prompting {
-        super::Prompting::Allowed => Duration::from_secs(60),
-        super::Prompting::Never => Duration::from_secs(3),
-    };
     Ok(if cfg!(windows) {
-        NativeKeychain {
-            name: "Windows Credential Manager",
-            // The default would roam with the domain profile.
-            modifiers: [("persistence", "Local")].into(),
-            search: [("pattern", service.replace('.', "\\."))].into(),
-            max_blob_size: 2560,
-            timeout,
-            service,
-        }
+        NativeKeychain::windows(service)
     } else {
-        NativeKeychain {
-            name: "macOS Keychain",
-            modifiers: HashMap::new(),
-            search: [("service", service.clone())].into(),
-            max_blob_size: usize::MAX,
-            timeout,
-            service,
-        }
+        NativeKeychain::macos(service, prompting)
     })
 }
 
@@ -99,7 +84,38 @@ pub(super) fn of_service(
     Ok(items)
 }
 
+#[cfg_attr(
+    not(any(target_os = "macos", windows)),
+    allow(dead_code, reason = "tests of the others use a part of it")
+)]
 impl NativeKeychain {
+    /// Returns the Credential Manager, which answers without a dialog.
+    fn windows(service: String) -> Self {
+        Self {
+            name: "Windows Credential Manager",
+            // The default would roam with the domain profile.
+            modifiers: [("persistence", "Local")].into(),
+            search: [("pattern", service.replace('.', "\\."))].into(),
+            max_blob_size: 2560,
+            timeout: None,
+            service,
+        }
+    }
+
+    fn macos(service: String, prompting: super::Prompting) -> Self {
+        Self {
+            name: "macOS Keychain",
+            modifiers: HashMap::new(),
+            search: [("service", service.clone())].into(),
+            max_blob_size: usize::MAX,
+            timeout: Some(match prompting {
+                super::Prompting::Allowed => Duration::from_secs(60),
+                super::Prompting::Never => Duration::from_secs(3),
+            }),
+            service,
+        }
+    }
+
     fn entry(&self, name: &str) -> Result<Entry, KeychainError> {
         Entry::new_with_modifiers(&self.service, name, &self.modifiers)
             .map_err(|error| self.classify(error))
@@ -128,15 +144,35 @@ impl NativeKeychain {
         }
     }
 
-    /// Calls the keychain on a thread of its own, because the system may show a dialog and
-    /// wait for a person.
+    /// Calls the keychain: on a thread of its own if it may wait for a person.
     fn call<T: Send + 'static>(
         &self,
         name: &str,
         work: impl FnOnce(Entry) -> keyring_core::Result<T> + Send + 'static,
     ) -> Result<keyring_core::Result<T>, KeychainError> {
         let entry = self.entry(name)?;
-        run_with_timeout(self.timeout, move || work(entry)).ok_or(KeychainError::Timeout(self.name))
+        match self.timeout {
+            None => Ok(work(entry)),
+            Some(timeout) => run_with_timeout(timeout, move || work(entry))
+                .ok_or(KeychainError::Timeout(self.name)),
+        }
+    }
+
+    /// Stores a secret in one entry, or in parts before their header.
+    fn set_whole(
+        &self,
+        name: &str,
+        secret: &Secret,
+        header: Option<&Header>,
+    ) -> Result<(), KeychainError> {
+        let Some(header) = header else {
+            return self.set(name, secret.expose());
+        };
+        let parts = parts(secret.expose(), self.max_blob_size);
+        for (part_name, part) in header.part_names(name).zip(parts) {
+            self.set(&part_name, part)?;
+        }
+        self.set(name, &header.to_string())
     }
 
     fn remove_parts(&self, name: &str, header: Option<&Header>) -> Result<(), KeychainError> {
@@ -158,6 +194,18 @@ impl NativeKeychain {
         }
         let is_whole = digest::fingerprint(&[&whole]) == header.digest;
         Ok(is_whole.then(|| Secret::new(whole.as_str())))
+    }
+
+    /// Returns the names of all entries, also of parts.
+    fn entry_names(&self) -> Result<BTreeSet<String>, KeychainError> {
+        let search = self.search.iter();
+        let search: HashMap<&str, &str> =
+            search.map(|(key, value)| (*key, value.as_str())).collect();
+        let entries = Entry::search(&search).map_err(|error| self.classify(error))?;
+        let specifiers = entries.iter().filter_map(Entry::get_specifiers);
+        Ok(specifiers
+            .filter_map(|(service, user)| entry_of_service(&self.service, &service, &user))
+            .collect())
     }
 
     fn header(&self, name: &str) -> Result<Option<Header>, KeychainError> {
@@ -201,24 +249,23 @@ impl Keychain for NativeKeychain {
         _lifetime: Option<Duration>,
     ) -> Result<(), KeychainError> {
         let name = entry_name(item);
-        let previous = self.header(&name)?;
         let header = Header::of(secret.expose(), self.max_blob_size);
-        match &header {
-            None => self.set(&name, secret.expose())?,
-            Some(header) => {
-                let parts = parts(secret.expose(), self.max_blob_size);
-                for (part_name, part) in header.part_names(&name).zip(parts) {
-                    self.set(&part_name, part)?;
-                }
-                self.set(&name, &header.to_string())?;
-            }
+        if header.as_ref().is_some_and(Header::is_too_long) {
+            let max_size = MAX_PARTS * self.max_blob_size;
+            return Err(KeychainError::TooLarge(self.name, max_size));
         }
-        self.remove_parts(
+        let previous = self.header(&name)?;
+        let outcome = self.set_whole(&name, secret, header.as_ref());
+        // The parts of what is not stored: the new secret if that failed, otherwise the old one.
+        let (stored, unused) = match outcome {
+            Ok(()) => (&header, &previous),
+            Err(_) => (&previous, &header),
+        };
+        let removed = self.remove_parts(
             &name,
-            previous
-                .filter(|previous| Some(previous) != header.as_ref())
-                .as_ref(),
-        )
+            unused.as_ref().filter(|it| Some(*it) != stored.as_ref()),
+        );
+        outcome.and(removed)
     }
 
     fn delete(&self, item: &Item) -> Result<(), KeychainError> {
@@ -229,17 +276,9 @@ impl Keychain for NativeKeychain {
     }
 
     fn list(&self, kind: Kind) -> Result<Vec<ListedItem>, KeychainError> {
-        let search: HashMap<&str, &str> = self
-            .search
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
         let prefix = format!("{}:", kind.name());
-        let entries = Entry::search(&search).map_err(|error| self.classify(error))?;
-        Ok(entries
-            .iter()
-            .filter_map(Entry::get_specifiers)
-            .filter_map(|(service, user)| entry_of_service(&self.service, &service, &user))
+        let names = self.entry_names()?.into_iter();
+        Ok(names
             .filter(|name| !name.contains(HEADER))
             .filter_map(|name| {
                 Some(ListedItem {
@@ -248,6 +287,19 @@ impl Keychain for NativeKeychain {
                 })
             })
             .collect())
+    }
+
+    /// Deletes parts without a header: a process that ended while it wrote them left them.
+    fn remove_unused(&self) {
+        let Ok(names) = self.entry_names() else {
+            return;
+        };
+        for part in &names {
+            let whole = part.split_once(HEADER).map(|(whole, _)| whole);
+            if whole.is_some_and(|whole| !names.contains(whole)) {
+                let _ = self.remove(part);
+            }
+        }
     }
 
     fn backend(&self, item: &Item) -> Result<Option<Backend>, KeychainError> {
@@ -271,171 +323,4 @@ fn entry_of_service(own: &str, service: &str, user: &str) -> Option<String> {
 
 fn entry_name(item: &Item) -> String {
     format!("{}:{}", item.kind_name(), item.name)
-}
-
-/// The header of a split secret: the number of its parts and the digest of the whole.
-#[derive(Debug, Eq, PartialEq)]
-struct Header {
-    count: usize,
-    digest: String,
-}
-
-impl Header {
-    /// Creates the header for a secret; `None` if the secret needs no parts.
-    fn of(secret: &str, max_blob_size: usize) -> Option<Self> {
-        (secret.len() > max_blob_size).then(|| Self {
-            count: parts(secret, max_blob_size).count(),
-            digest: digest::fingerprint(&[secret]),
-        })
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        let (count, digest) = text.strip_prefix(HEADER)?.split_once(HEADER)?;
-        let count = count.parse().ok().filter(|count| *count <= MAX_PARTS)?;
-        Some(Self {
-            count,
-            digest: digest.to_owned(),
-        })
-    }
-
-    fn part_names<'a>(&'a self, name: &'a str) -> impl Iterator<Item = String> + 'a {
-        (0..self.count).map(move |index| format!("{name}{HEADER}{}{HEADER}{index}", self.digest))
-    }
-}
-
-impl std::fmt::Display for Header {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{HEADER}{}{HEADER}{}", self.count, self.digest)
-    }
-}
-
-/// Splits a text into parts of at most `max_size` bytes, between characters.
-fn parts(text: &str, max_size: usize) -> impl Iterator<Item = &str> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        let mut end = max_size.min(rest.len());
-        while !rest.is_char_boundary(end) {
-            end -= 1;
-        }
-        let (part, remainder) = rest.split_at(end);
-        rest = remainder;
-        (!part.is_empty()).then_some(part)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_entry_is_recognized_at_whichever_dot_its_name_is_split() {
-        let own = "docker-credential-icr.v1.default";
-        for (service, user, name) in [
-            (own, "login:us.icr.io", Some("login:us.icr.io")),
-            (
-                "default",
-                "login:us.icr.io.docker-credential-icr.v1",
-                Some("login:us.icr.io"),
-            ),
-            ("v1.default", "login:.docker-credential-icr", Some("login:")),
-            ("docker-credential-icr.v1.other", "login:us.icr.io", None),
-            (
-                "docker-credential-icr.v1.a.default",
-                "login:us.icr.io",
-                None,
-            ),
-            ("default", "other-user", None),
-        ] {
-            let found = entry_of_service(own, service, user);
-            assert_eq!(found.as_deref(), name, "{user} {service}");
-        }
-    }
-
-    /// Creates a keychain with a namespace of its own, because tests share one store.
-    fn keychain(service: &str) -> NativeKeychain {
-        static STORE: std::sync::Once = std::sync::Once::new();
-        STORE.call_once(|| {
-            keyring_core::set_default_store(keyring_core::mock::Store::new().unwrap());
-        });
-        NativeKeychain {
-            name: "test keychain",
-            service: service.to_owned(),
-            modifiers: HashMap::new(),
-            search: HashMap::new(),
-            max_blob_size: 2560,
-            timeout: Duration::from_secs(60),
-        }
-    }
-
-    fn item() -> Item {
-        Item::login("us.icr.io").with_label("us.icr.io", "iamapikey")
-    }
-
-    fn long(character: &str, bytes: usize) -> Secret {
-        Secret::new(character.repeat(bytes / character.len()))
-    }
-
-    #[test]
-    fn secrets_around_the_size_limit_are_read_unchanged() {
-        let keychain = keychain("limit");
-        for size in [1, 1280, 1281, 2559, 2560, 2561, 5120, 5121, 30_000] {
-            let secret = long("x", size);
-            keychain.write(&item(), &secret, None).unwrap();
-            assert_eq!(keychain.read(&item()), Ok(Some(secret)), "{size} bytes");
-        }
-        let multibyte = long("é🦀", 9_000);
-        keychain.write(&item(), &multibyte, None).unwrap();
-        assert_eq!(
-            keychain.read(&item()),
-            Ok(Some(multibyte)),
-            "no character is split"
-        );
-    }
-
-    #[test]
-    fn parts_are_within_the_size_limit_and_deleted_with_the_secret_that_they_belong_to() {
-        let keychain = keychain("parts");
-        keychain.write(&item(), &long("x", 9_000), None).unwrap();
-        let header = keychain.header("login:us.icr.io").unwrap().unwrap();
-        let names: Vec<String> = header.part_names("login:us.icr.io").collect();
-        assert_eq!(names.len(), 4);
-        for name in &names {
-            assert!(keychain.get(name).unwrap().unwrap().expose().len() <= 2560);
-        }
-        keychain
-            .write(&item(), &Secret::new("short"), None)
-            .unwrap();
-        for name in &names {
-            assert_eq!(
-                keychain.get(name),
-                Ok(None),
-                "the parts of the old secret are deleted"
-            );
-        }
-    }
-
-    #[test]
-    fn deleting_twice_is_no_error_and_deletes_the_parts() {
-        let keychain = keychain("delete");
-        keychain.write(&item(), &long("x", 9_000), None).unwrap();
-        let header = keychain.header("login:us.icr.io").unwrap().unwrap();
-        keychain.delete(&item()).unwrap();
-        keychain.delete(&item()).unwrap();
-        assert_eq!(keychain.read(&item()), Ok(None));
-        for name in header.part_names("login:us.icr.io") {
-            assert_eq!(keychain.get(&name), Ok(None));
-        }
-    }
-
-    #[test]
-    fn a_secret_with_a_missing_or_changed_part_is_not_returned() {
-        let keychain = keychain("incomplete");
-        keychain.write(&item(), &long("x", 9_000), None).unwrap();
-        let header = keychain.header("login:us.icr.io").unwrap().unwrap();
-        let part = header.part_names("login:us.icr.io").nth(1).unwrap();
-        keychain.set(&part, "changed").unwrap();
-        assert_eq!(keychain.read(&item()), Ok(None));
-        keychain.remove(&part).unwrap();
-        assert_eq!(keychain.read(&item()), Ok(None));
-    }
 }

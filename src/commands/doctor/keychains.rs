@@ -152,7 +152,12 @@ fn fix(error: &KeychainError, choice: KeychainChoice) -> &'static str {
             SELECT_AUTO
         }
         (KeychainError::QuotaExceeded(_), _) => FREE_QUOTA,
-        (KeychainError::InvalidAnswer(..) | KeychainError::Refused(_), _) => SELECT_ANOTHER,
+        (
+            KeychainError::InvalidAnswer(..)
+            | KeychainError::Refused(_)
+            | KeychainError::TooLarge(..),
+            _,
+        ) => SELECT_ANOTHER,
     }
 }
 
