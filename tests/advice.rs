@@ -8,6 +8,7 @@ use icr_emulator::Subject;
 use serde_json::json;
 
 use support::ENVIRONMENT_KEY;
+#[cfg(target_os = "linux")]
 use support::NOT_FOUND;
 use support::Outcome;
 use support::TestEnv;

@@ -1,6 +1,4 @@
 //! Sessions of the IBM Cloud CLI that change, expire or cannot be read. `tests/cases/sources` tests what their content means.
-// Only on Unix does a variable set the home directory, and can a locked file be read.
-#![cfg(unix)]
 
 mod support;
 

@@ -3,6 +3,7 @@
 
 mod support;
 
+#[cfg(unix)]
 use std::ffi::OsString;
 use std::fs;
 

@@ -1,6 +1,4 @@
 //! Sources that change, or that are used at the same time. `tests/cases/sources` tests which source comes first.
-// Only on Unix does a variable set the home directory.
-#![cfg(unix)]
 
 mod support;
 
@@ -14,18 +12,10 @@ use serde_json::json;
 use support::TestEnv;
 use support::in_parallel;
 use support::token;
+use support::with_each_keychain;
 
 const KEY: &str = "API-KEY-OF-THE-FILE";
 const REFRESH_TOKEN: &str = "REFRESH-TOKEN-OF-A-PERSON";
-
-/// Runs a test with a keychain that stores logins and tokens, and with one without a bus, which uses hints.
-fn with_each_keychain(test: impl Fn(TestEnv)) {
-    for choice in ["kernel", "auto"] {
-        if let Some(env) = TestEnv::with_keychain_named(choice) {
-            test(env);
-        }
-    }
-}
 
 /// Puts an API key of `IBMid-file` into the credentials file.
 fn add_credentials_file(env: &TestEnv) {

@@ -2,12 +2,14 @@
 
 mod support;
 
+#[cfg(unix)]
 use std::process::Command;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use icr_emulator::Fault;
 use serde_json::Value;
+#[cfg(unix)]
 use serde_json::json;
 use yaml_rust2::Yaml;
 use yaml_rust2::YamlLoader;

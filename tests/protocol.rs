@@ -2,6 +2,7 @@
 
 mod support;
 
+#[cfg(target_os = "linux")]
 use std::process::Command;
 
 use serde_json::json;

@@ -15,6 +15,7 @@ use std::sync::atomic::Ordering;
 
 use serde_json::json;
 
+use support::DOCKER;
 use support::Outcome;
 use support::TestEnv;
 use support::set_mode;
@@ -23,7 +24,6 @@ use support::skipped;
 const USER: u32 = 4711;
 const OTHER_USER: u32 = 4712;
 const KEY: &str = "ROOT-IN-A-HOME-API-KEY-77d0";
-const DOCKER: &str = "home/.docker/config.json";
 const RECORD: &str = "home/.local/state/docker-credential-icr/configured.json";
 const FOLDERS: [&str; 4] = ["home", "cache", "config", "runtime"];
 

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use support::Input;
 use support::TestEnv;
+#[cfg(unix)]
 use support::set_mode;
 
 const TWO_ACCOUNTS: &str = r#"
@@ -185,7 +186,7 @@ fn json_contains_the_same_as_the_table() {
 #[test]
 fn without_settings_files_their_paths_are_shown() {
     let mut env = TestEnv::with_environment_key();
-    let path = text(&env.path("config/docker-credential-icr/config.toml"));
+    let path = text(&env.path(support::SETTINGS));
     let shown = as_json(&env);
     let files = shown["files"].as_array().unwrap();
     assert_eq!(files.last(), Some(&json!({"path": path, "exists": false})));

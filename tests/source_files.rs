@@ -1,6 +1,4 @@
 //! Files of sources that are replaced or cannot be read. `tests/cases/sources` tests what their content means.
-// Only on Unix does a variable set the home directory.
-#![cfg(unix)]
 
 mod support;
 

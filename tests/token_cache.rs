@@ -46,7 +46,7 @@ fn twenty_six_hosts_of_one_identity_cost_one_exchange() {
 
 #[test]
 fn a_key_stored_for_many_hosts_costs_one_exchange() {
-    for keychain in ["kernel", "auto"] {
+    for keychain in support::KEYCHAINS {
         let Some(env) = TestEnv::with_keychain_named(keychain) else {
             return;
         };
@@ -279,7 +279,7 @@ fn lock_files_are_empty_and_private() {
 }
 
 fn lock_files(env: &TestEnv) -> Vec<PathBuf> {
-    support::files_below(&env.path("cache/docker-credential-icr/locks"))
+    support::files_below(&env.path(support::STATE).join("locks"))
 }
 
 #[test]

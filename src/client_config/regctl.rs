@@ -70,6 +70,9 @@ pub(super) fn default_files(machine: &Machine<'_>) -> Result<Vec<PathBuf>> {
 
 #[cfg(test)]
 mod tests {
+    // The paths are those of Unix, and the variable too.
+    #![cfg(unix)]
+
     use std::path::Path;
 
     use super::*;
@@ -97,7 +100,6 @@ mod tests {
             .collect()
     }
 
-    #[cfg(unix)]
     #[test]
     fn the_file_in_the_variable_comes_first_and_then_the_newer_place() {
         const HOME: &str = ".regctl/config.json";

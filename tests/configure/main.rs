@@ -19,7 +19,10 @@ use icr_emulator::Fault;
 use serde_json::Value;
 use serde_json::json;
 
+use support::DOCKER;
 use support::Outcome;
+use support::PODMAN;
+use support::PODMAN_DIRECTORY;
 use support::TestEnv;
 use support::case_directories;
 use support::set_mode;
@@ -27,8 +30,6 @@ use support::set_mode;
 const KEY: &str = "CONFIGURE-API-KEY-31af";
 const OTHER_KEY: &str = "CONFIGURE-API-KEY-42be";
 
-const DOCKER: &str = "home/.docker/config.json";
-const PODMAN: &str = "runtime/containers/auth.json";
 const REGCTL: &str = "home/.regctl/config.json";
 
 /// What docker writes for one registry with this helper.
@@ -181,12 +182,16 @@ fn the_file_of_another_user_is_not_changed() {
     assert_eq!(left.count(), 1);
 }
 
+/// Returns the mode of a file; the same for all where there are no modes.
+#[cfg(unix)]
 fn mode(path: &Path) -> u32 {
-    #[cfg(unix)]
-    return std::os::unix::fs::MetadataExt::mode(&path.metadata().expect("the file exists"))
-        & 0o7777;
-    #[cfg(not(unix))]
-    return 0o640;
+    use std::os::unix::fs::MetadataExt as _;
+    path.metadata().expect("the file exists").mode() & 0o7777
+}
+
+#[cfg(not(unix))]
+fn mode(_path: &Path) -> u32 {
+    0o640
 }
 
 #[test]
@@ -201,7 +206,7 @@ fn a_broken_file_of_one_client_does_not_stop_another_that_is_named() {
 #[test]
 fn all_files_are_read_before_one_is_written() {
     let env = docker_env("{");
-    fs::create_dir(env.path("runtime/containers")).expect("the test may change it");
+    fs::create_dir_all(env.path(PODMAN_DIRECTORY)).expect("the test may change it");
     env.file(PODMAN, "{}");
     configure(&env, &["--registry", "us.icr.io"]).is_user_error(&["config.json was not changed"]);
     assert_eq!(content(&env, PODMAN), "{}");

@@ -40,7 +40,7 @@ fn new_files_are_private_and_undo_deletes_them() {
     );
     for path in [
         "home/.docker",
-        "runtime/containers",
+        crate::support::PODMAN_DIRECTORY,
         "home/mine",
         "home/docker",
     ] {

@@ -55,8 +55,8 @@ fn everything_that_shadows_the_helper_is_reported() {
     );
     healthy.docker(&format!("{{{ours}}}, \"credsStore\": \"icr\"}}"));
     healthy.reports("creds-store", "warning", &["all registries"]);
-    fs::create_dir_all(healthy.env.path("runtime/containers")).unwrap();
-    healthy.env.file("runtime/containers/auth.json", "{}");
+    fs::create_dir_all(healthy.env.path(crate::support::PODMAN_DIRECTORY)).unwrap();
+    healthy.env.file(crate::support::PODMAN, "{}");
     let fix = format!("configure podman --registry {}", healthy.registry);
     healthy.docker(&format!("{{{ours}}}}}"));
     healthy.reports("podman-login", "warning", &["plaintext password", &fix]);
@@ -207,7 +207,7 @@ fn further_files_of_clients_are_checked() {
     );
     healthy.reports("credential-helpers", "ok", &["all registries"]);
     healthy.docker(r#"{"credHelpers": {"us.icr.io": "icr"}}"#);
-    healthy.env.file("runtime/containers/auth.json", "{}");
+    healthy.env.file(crate::support::PODMAN, "{}");
     // `podman login` gives the password to this helper first.
     healthy.does_not_report("podman-login");
 }

@@ -29,7 +29,7 @@ fn the_suggested_commands_fix_the_problems() {
     let auth = STANDARD.encode(format!("iamapikey:{ENVIRONMENT_KEY}"));
     healthy.env.add_secret(&auth);
     let registry = healthy.registry.clone();
-    let podman = "runtime/containers/auth.json";
+    let podman = crate::support::PODMAN;
     let auths = format!("\"auths\": {{\"{registry}\": {{\"auth\": \"{auth}\"}}}}");
     let log_in = |healthy: &HealthyMachine| {
         let outcome = healthy.env.store(&registry, "iamapikey", ENVIRONMENT_KEY);

@@ -206,7 +206,7 @@ fn files_that_other_users_can_read_or_change_are_reported() {
     let healthy = HealthyMachine::on(env);
     healthy.env.get("us.icr.io").is_token_of();
     healthy.reports("locks", "ok", &["no locks held"]);
-    let locks = healthy.env.path("cache/docker-credential-icr/locks");
+    let locks = healthy.env.path(support::STATE).join("locks");
     let lock = fs::read_dir(&locks)
         .unwrap()
         .flatten()
@@ -242,10 +242,9 @@ fn files_that_other_users_can_read_or_change_are_reported() {
             None => healthy.does_not_report("modes"),
         }
     }
-    fs::create_dir_all(healthy.env.path("config/docker-credential-icr/tokens")).unwrap();
-    healthy
-        .env
-        .file("config/docker-credential-icr/tokens/us.icr.io.json", "{}");
+    let tokens = format!("{}/tokens", support::CONFIG);
+    fs::create_dir_all(healthy.env.path(&tokens)).unwrap();
+    healthy.env.file(&format!("{tokens}/us.icr.io.json"), "{}");
     healthy.reports(
         "plaintext-tokens",
         "warning",

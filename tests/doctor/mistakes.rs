@@ -209,8 +209,8 @@ fn mistakes_in_podmans_list_of_helpers_are_reported() {
             "Write \\\"icr\\\" in credential-helpers",
         ],
     );
-    fs::create_dir_all(healthy.env.path("runtime/containers")).unwrap();
-    let auth_file = healthy.env.path("runtime/containers/auth.json");
+    fs::create_dir_all(healthy.env.path(crate::support::PODMAN_DIRECTORY)).unwrap();
+    let auth_file = healthy.env.path(crate::support::PODMAN);
     fs::write(auth_file, r#"{"credHelpers": {"us.icr.io": "icr"}}"#).unwrap();
     list("\"pass\"");
     healthy.reports(

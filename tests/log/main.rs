@@ -23,6 +23,7 @@ use support::browser::log_in_with;
 use support::in_parallel;
 #[cfg(unix)]
 use support::screen::dialog;
+#[cfg(unix)]
 use support::set_mode;
 
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];

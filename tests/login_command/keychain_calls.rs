@@ -53,7 +53,7 @@ fn calls_once(env: &TestEnv, call: &str, run: impl FnOnce(&TestEnv)) {
 
 #[test]
 fn login_store_and_logout_read_each_login_once() {
-    for keychain in ["kernel", "auto"] {
+    for keychain in KEYCHAINS {
         let Some(env) = env_with(keychain).map(with_log) else {
             return;
         };
@@ -127,7 +127,7 @@ fn status_reads_each_login_once_for_all_registries() {
         calls_once(&env, "read us.icr.io", |env| {
             let outcome = env.run(arguments, "");
             assert_eq!(outcome.status, Some(0), "{outcome:?}");
-            outcome.has(&outcome.stdout, &["us.icr.io", "kernel"]);
+            outcome.has(&outcome.stdout, &["us.icr.io", KEYCHAIN_NAME]);
         });
     }
 }

@@ -22,6 +22,9 @@ use serde_json::Value;
 use serde_json::json;
 
 use support::Input;
+use support::KEYCHAIN_NAME;
+use support::KEYCHAIN_WORDS;
+use support::KEYCHAINS;
 use support::Outcome;
 use support::TestEnv;
 use support::in_parallel;
@@ -32,7 +35,7 @@ const REFRESH_TOKEN: &str = "LOGIN-REFRESH-TOKEN-99cc";
 
 /// Returns a machine with a keychain, and a cloud with two API keys and a session.
 fn test_env() -> Option<TestEnv> {
-    env_with("kernel")
+    env_with(KEYCHAINS[0])
 }
 
 fn env_with(keychain: &str) -> Option<TestEnv> {
@@ -111,7 +114,7 @@ fn a_key_on_stdin_is_checked_and_used_for_all_registries() {
         &[
             "user me@registry-tests.example.com (IBMid-me) of account account-1",
             "Logged in to all registries",
-            "kernel keyring",
+            KEYCHAIN_WORDS,
         ],
     );
     assert_eq!(env.cloud.exchanges(), 1);
@@ -321,7 +324,7 @@ fn the_json_keys_are_stable() {
     let scopes = json!([{"kind": "registry", "registry": "us.icr.io"}]);
     let login = json!({
         "scopes": scopes, "username": "iamapikey", "owner": owner,
-        "trusted_profile": null, "api_key": null, "keychain": "kernel",
+        "trusted_profile": null, "api_key": null, "keychain": KEYCHAIN_NAME,
     });
     assert_eq!(
         as_json(&outcome),

@@ -14,20 +14,9 @@ use support::Input;
 use support::TestEnv;
 use support::in_parallel;
 use support::token;
-
-/// The keychains of the tests: one stores logins and tokens, the other is behind a slow bus, so that hints are used.
-const KEYCHAINS: [&str; 2] = ["kernel", "auto"];
+use support::with_each_keychain;
 
 const PROFILE: &str = "Profile-8dd84246-7df4-4667-94e4-8ecde51d5ac5";
-
-/// Runs a test with each of [`KEYCHAINS`].
-fn with_each_keychain(test: impl Fn(TestEnv)) {
-    for choice in KEYCHAINS {
-        if let Some(env) = TestEnv::with_keychain_named(choice) {
-            test(env);
-        }
-    }
-}
 
 /// Sets up a cloud with a credential for every user name. Returns the permanent logins with what `get` returns: a user name, and
 /// the owner of the token or the secret itself.

@@ -1,7 +1,5 @@
 //! Which credential `get` returns, from which source: one test for each directory of `tests/cases/sources`. The README there
 //! says how to add one.
-// Only on Unix does a variable set the home directory.
-#![cfg(unix)]
 
 mod case;
 mod cloud;

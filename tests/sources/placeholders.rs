@@ -13,7 +13,8 @@ pub(crate) struct Placeholders(RefCell<BTreeMap<String, String>>);
 impl Placeholders {
     /// Creates the placeholders that all texts may have.
     pub(crate) fn new(env: &TestEnv, clouds: &Clouds) -> Self {
-        let home = env.path("home").display().to_string();
+        // In JSON and TOML, `\` would need an escape; Windows takes both.
+        let home = env.path("home").display().to_string().replace('\\', "/");
         let known = [("cloud", env.cloud.url()), ("home", home)];
         let values = known.into_iter().chain(clouds.urls());
         let values = values.map(|(name, value)| (name.to_owned(), value));

@@ -69,11 +69,9 @@ fn env_with_logins() -> Option<TestEnv> {
         "home/.docker/config.json",
         r#"{"credHelpers": {"us.icr.io": "icr", "uk.icr.io": "icr", "gcr.io": "gcloud"}}"#,
     );
-    std::fs::create_dir_all(env.path("runtime/containers")).expect("the directory is writable");
-    env.file(
-        "runtime/containers/auth.json",
-        r#"{"credHelpers": {"us.icr.io": "icr"}}"#,
-    );
+    std::fs::create_dir_all(env.path(support::PODMAN_DIRECTORY))
+        .expect("the directory is writable");
+    env.file(support::PODMAN, r#"{"credHelpers": {"us.icr.io": "icr"}}"#);
     Some(env)
 }
 
@@ -177,7 +175,7 @@ fn json_contains_the_same_as_the_table() {
                 },
                 "username": "iambearer",
                 "token": null,
-                "keychain": "kernel",
+                "keychain": support::KEYCHAIN_NAME,
                 "api_key_expires_at": null,
                 "clients": ["docker", "podman"],
                 "check": null,

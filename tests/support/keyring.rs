@@ -1,16 +1,48 @@
-//! Reads and changes the program's items in the kernel keyring, without the program.
+//! Reads and changes the program's items in the system's keychain, without the program.
+
+use serde_json::Value;
 
 #[cfg(target_os = "linux")]
 pub(crate) use linux::Keys;
 #[cfg(target_os = "linux")]
-pub(crate) use linux::available;
-#[cfg(not(target_os = "linux"))]
+pub(super) use linux::available;
+#[cfg(target_os = "linux")]
+pub(super) use linux::turn;
+#[cfg(target_os = "macos")]
 pub(crate) use unsupported::Keys;
-#[cfg(not(target_os = "linux"))]
-pub(crate) use unsupported::available;
+#[cfg(target_os = "macos")]
+pub(super) use unsupported::available;
+#[cfg(target_os = "macos")]
+pub(super) use unsupported::turn;
+#[cfg(windows)]
+pub(crate) use windows::Keys;
+#[cfg(windows)]
+pub(super) use windows::available;
+#[cfg(windows)]
+pub(super) use windows::turn;
+
+/// The part of a record's name before the namespace.
+const SCHEMA: &str = "docker-credential-icr.v1";
+
+/// Makes the cached token or failure in a record older.
+fn age(record: &mut Value, seconds: i64) {
+    let kind = if record["failure"].is_object() {
+        "failure"
+    } else {
+        "token"
+    };
+    for time in ["received", "since"] {
+        if let Some(moment) = record[kind][time].as_i64() {
+            record[kind][time] = (moment - seconds).into();
+        }
+    }
+}
 
 #[cfg(target_os = "linux")]
 mod linux {
+    use std::fs::File;
+    use std::path::Path;
+
     use docker_credential_icr::keychain::seal::KeyBytes;
     use docker_credential_icr::keychain::seal::Seal;
     use docker_credential_icr::secret::Secret;
@@ -18,13 +50,23 @@ mod linux {
     use keyutils_raw::KeyringSerial;
     use serde_json::Value;
 
+    use super::SCHEMA;
+
     /// Checks that this process may use the persistent keyring.
     ///
     /// # Errors
     /// It may not; the text says why.
-    pub(crate) fn available() -> Result<(), String> {
+    pub(in super::super) fn available() -> Result<(), String> {
         let ring = raw::keyctl_get_persistent(u32::MAX, raw::KEY_SPEC_PROCESS_KEYRING);
         ring.map(drop).map_err(|error| error.to_string())
+    }
+
+    /// Waits until no other test uses the keyring: that of an ordinary user holds 20,000 bytes, about ten tokens, and when it is
+    /// full the program deletes the tokens of all namespaces.
+    pub(in super::super) fn turn() -> Option<File> {
+        let turn = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("kernel-keyring.lock"))
+            .and_then(|file| file.lock().map(|()| file));
+        Some(turn.expect("the target directory is on a file system with locks"))
     }
 
     /// The keys of one namespace.
@@ -36,7 +78,7 @@ mod linux {
     impl Keys {
         pub(crate) fn of_namespace(namespace: &str) -> Self {
             Self {
-                prefix: format!("docker-credential-icr.v1:{namespace}:"),
+                prefix: format!("{SCHEMA}:{namespace}:"),
             }
         }
 
@@ -53,18 +95,7 @@ mod linux {
             let tokens = self.of_kind("token");
             assert!(!tokens.is_empty(), "a token is cached");
             for (key, name) in tokens {
-                self.change(key, &name, |record| {
-                    let kind = if record["failure"].is_object() {
-                        "failure"
-                    } else {
-                        "token"
-                    };
-                    for time in ["received", "since"] {
-                        if let Some(moment) = record[kind][time].as_i64() {
-                            record[kind][time] = (moment - seconds).into();
-                        }
-                    }
-                });
+                self.change(key, &name, |record| super::age(record, seconds));
             }
         }
 
@@ -246,11 +277,145 @@ mod linux {
     }
 }
 
-/// Stubs for other systems: the tests compile, and are skipped.
-#[cfg(not(target_os = "linux"))]
+/// The items of tests in the Windows Credential Manager.
+#[cfg(windows)]
+mod windows {
+    use std::collections::HashMap;
+    use std::fs::File;
+
+    use docker_credential_icr::environment::Environment;
+    use docker_credential_icr::keychain;
+    use docker_credential_icr::keychain::Item;
+    use docker_credential_icr::keychain::Keychain;
+    use docker_credential_icr::keychain::Kind;
+    use docker_credential_icr::keychain::Prompting;
+    use docker_credential_icr::keychain::Selection;
+    use docker_credential_icr::secret::Secret;
+    use keyring_core::Entry;
+    use serde_json::Value;
+
+    use super::SCHEMA;
+
+    /// Checks that there is a Credential Manager.
+    ///
+    /// # Errors
+    /// There is none; the text says why.
+    pub(in super::super) fn available() -> Result<(), String> {
+        match keyring::Entry::store_status() {
+            Ok(()) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Does not wait: each test has a namespace of its own, and nothing is full.
+    pub(in super::super) fn turn() -> Option<File> {
+        None
+    }
+
+    /// The items of one namespace.
+    #[derive(Debug)]
+    pub(crate) struct Keys {
+        namespace: String,
+    }
+
+    impl Keys {
+        pub(crate) fn of_namespace(namespace: &str) -> Self {
+            Self {
+                namespace: namespace.to_owned(),
+            }
+        }
+
+        /// Returns the names of the items, without what they have in common. A long secret has several items.
+        pub(crate) fn names(&self) -> Vec<String> {
+            let items = self.all().into_iter();
+            items.map(|(name, _)| name).collect()
+        }
+
+        /// Makes all cached tokens and failures older by this many seconds.
+        pub(crate) fn age_tokens(&self, seconds: i64) {
+            let count = self.change(Kind::Token, |record| super::age(record, seconds));
+            assert!(count > 0, "a token is cached");
+        }
+
+        /// Changes the records of all logins, to test records of other versions of the program.
+        pub(crate) fn change_logins(&self, change: impl Fn(&mut Value)) {
+            self.change(Kind::Login, change);
+        }
+
+        /// Returns the number of changed records.
+        fn change(&self, kind: Kind, change: impl Fn(&mut Value)) -> usize {
+            let keychain = self.keychain();
+            let items = keychain.list(kind).expect("the Credential Manager");
+            for listed in &items {
+                let item = match kind {
+                    Kind::Login => Item::login(&listed.name),
+                    _ => Item::token(&listed.name),
+                };
+                let record = keychain.read(&item).expect("the Credential Manager");
+                let record = record.expect("no other process deletes it");
+                let mut record: Value =
+                    serde_json::from_str(record.expose()).expect("a JSON record");
+                change(&mut record);
+                keychain
+                    .write(&item, &Secret::new(record.to_string()), None)
+                    .expect("the Credential Manager");
+            }
+            items.len()
+        }
+
+        /// Deletes all cached tokens.
+        pub(crate) fn delete_tokens(&self) {
+            let deleted = self.keychain().delete_all(Kind::Token);
+            deleted.expect("the Credential Manager");
+        }
+
+        /// Deletes all items.
+        pub(crate) fn remove_all(&self) {
+            for (_, entry) in self.all() {
+                let _ = entry.delete_credential();
+            }
+        }
+
+        fn keychain(&self) -> Box<dyn Keychain> {
+            let keychains = keychain::open(
+                Selection::Auto,
+                &self.namespace,
+                &Environment::default(),
+                None,
+                Prompting::Never,
+            );
+            keychains.expect("the Credential Manager").tokens
+        }
+
+        /// Returns the items and their names. The Credential Manager stores `NAME.SERVICE` as one text.
+        fn all(&self) -> Vec<(String, Entry)> {
+            if available().is_err() {
+                return Vec::new();
+            }
+            let end = format!(".{SCHEMA}.{}", self.namespace);
+            let search = HashMap::from([("pattern", self.namespace.as_str())]);
+            let entries = Entry::search(&search).expect("the Credential Manager");
+            let named = entries.into_iter().filter_map(|entry| {
+                let (service, user) = entry.get_specifiers()?;
+                let whole = format!("{user}.{service}");
+                Some((whole.strip_suffix(&end)?.to_owned(), entry))
+            });
+            named.collect()
+        }
+    }
+}
+
+/// Stubs for macOS: the tests compile, and those with a keychain are skipped.
+#[cfg(target_os = "macos")]
 mod unsupported {
-    pub(crate) fn available() -> Result<(), String> {
-        Err("only Linux has a kernel keyring".into())
+    use std::fs::File;
+
+    pub(in super::super) fn available() -> Result<(), String> {
+        Err("tests do not use the keychain of a person".into())
+    }
+
+    pub(in super::super) fn turn() -> Option<File> {
+        None
     }
 
     #[derive(Debug)]
@@ -270,27 +435,6 @@ mod unsupported {
         pub(crate) fn change_logins(&self, _change: impl Fn(&mut serde_json::Value)) {}
 
         pub(crate) fn delete_tokens(&self) {}
-
-        pub(crate) fn count_in_keyring(&self) -> usize {
-            0
-        }
-
-        pub(crate) fn add(&self, _names: impl Iterator<Item = String>) -> Result<(), String> {
-            Ok(())
-        }
-
-        pub(crate) fn add_to_session(&self, _names: impl Iterator<Item = String>) {}
-
-        pub(crate) fn copy_login(
-            &self,
-            _names: impl Iterator<Item = String>,
-        ) -> Result<(), String> {
-            Ok(())
-        }
-
-        pub(crate) fn lifetimes(&self, _kind: &str) -> Vec<String> {
-            Vec::new()
-        }
 
         pub(crate) fn remove_all(&self) {}
     }

@@ -1,5 +1,5 @@
-//! The environment of each test: empty directories, few variables, an emulated IBM Cloud, and a namespace of its own in the kernel
-//! keyring. All output is searched for the secrets of the test.
+//! The environment of each test: empty directories, few variables, an emulated IBM Cloud, and a namespace of its own in the system's
+//! keychain. All output is searched for the secrets of the test.
 #![allow(
     dead_code,
     unused_imports,
@@ -15,6 +15,7 @@ mod outcome;
 mod process;
 #[cfg(unix)]
 pub(crate) mod screen;
+mod system;
 pub(crate) mod token;
 
 use std::collections::BTreeMap;
@@ -50,15 +51,13 @@ pub(crate) use process::Running;
 pub(crate) use screen::Screen;
 #[cfg(unix)]
 pub(crate) use screen::Typed;
+pub(crate) use system::*;
 
 /// The text by which clients recognize that there is no credential.
 pub(crate) const NOT_FOUND: &str = "credentials not found in native keychain";
 
 /// The API key that [`TestEnv::with_environment_key`] sets; the person `IBMid-environment` owns it.
 pub(crate) const ENVIRONMENT_KEY: &str = "ENVIRONMENT-API-KEY-5c1f";
-
-/// The file of the IBM Cloud CLI's session, in the test's directory.
-pub(crate) const CLI_SESSION: &str = "home/.bluemix/config.json";
 
 /// The environment in which a test runs the program, and an emulated cloud. All of it is removed when it is dropped.
 pub(crate) struct TestEnv {
@@ -67,7 +66,7 @@ pub(crate) struct TestEnv {
     keys: Keys,
     secrets: Arc<Mutex<Vec<String>>>,
     variables: BTreeMap<OsString, OsString>,
-    /// A lock, held while there may be keys in the kernel.
+    /// A lock, held while there may be items in a keychain of which only one test may use a part.
     _turn: Option<File>,
 }
 
@@ -84,28 +83,21 @@ impl TestEnv {
         env
     }
 
-    /// Creates an environment that stores everything in the kernel keyring. Without this keyring, it returns `None` and prints
-    /// the reason; with `CI=true`, the test fails.
-    ///
-    /// Only one exists at a time: the keyring of an ordinary user holds 20,000 bytes, about ten tokens, and when it is full the
-    /// program deletes the tokens of all namespaces.
+    /// Creates an environment that stores everything in the first of [`KEYCHAINS`]. Without it, it returns `None` and prints the
+    /// reason; with `CI=true`, the test fails.
     pub(crate) fn with_keychain() -> Option<Self> {
-        Self::with_keychain_named("kernel")
+        Self::with_keychain_named(KEYCHAINS[0])
     }
 
     /// Does the same as [`TestEnv::with_keychain`] with another value of `ICR_KEYCHAIN`.
     pub(crate) fn with_keychain_named(choice: &str) -> Option<Self> {
         if let Err(reason) = keyring::available() {
-            let reason =
-                format!("it needs the kernel keyring, which cannot be used here ({reason})");
+            let reason = format!("it needs a keychain, which cannot be used here ({reason})");
             skipped(&reason);
             assert!(!must_run_everything(), "{reason}");
             return None;
         }
-        let turn = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("kernel-keyring.lock"))
-            .and_then(|file| file.lock().map(|()| file))
-            .expect("the target directory is on a file system with locks");
-        Some(Self::create(choice, Some(turn)))
+        Some(Self::create(choice, keyring::turn()))
     }
 
     /// Adds TLS and a registry to the cloud, at [`TestEnv::registries`], and to the settings.
@@ -144,17 +136,13 @@ impl TestEnv {
             _turn: turn,
             cloud,
         };
-        for (variable, folder) in [
-            ("HOME", "home"),
-            ("XDG_CACHE_HOME", "cache"),
-            ("XDG_CONFIG_HOME", "config"),
-            ("XDG_RUNTIME_DIR", "runtime"),
-        ] {
+        for (variable, folder) in DIRECTORY_VARIABLES {
             let path = env.path(folder);
-            fs::create_dir(&path).expect("the directory is new and ours");
+            fs::create_dir_all(&path).expect("the directory is new and ours");
             set_mode(&path, 0o700);
             env.set(variable, path);
         }
+        env.variables.extend(variables_of_the_system());
         let endpoint = env.cloud.url();
         env.set("ICR_KEYCHAIN", keychain)
             .set("ICR_BACKGROUND_REFRESH", "false")
@@ -188,7 +176,7 @@ impl TestEnv {
 
     /// Writes the user's settings file.
     pub(crate) fn settings(&self, text: &str) -> PathBuf {
-        self.file("config/docker-credential-icr/config.toml", text)
+        self.file(SETTINGS, text)
     }
 
     /// Writes a file that other users cannot write to.
@@ -292,7 +280,7 @@ impl TestEnv {
 
     /// Deletes what the program remembers of services that did not answer, as if time had passed.
     pub(crate) fn forget_outages(&self) {
-        for path in files_below(&self.path("cache")) {
+        for path in files_below(&self.path(STATE)) {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             if name.starts_with("outage-") {
                 fs::remove_file(&path).expect("a file of this test");
@@ -300,7 +288,7 @@ impl TestEnv {
         }
     }
 
-    /// Returns the test's keys in the kernel keyring.
+    /// Returns the test's items in the keychain.
     pub(crate) fn keys(&self) -> &Keys {
         &self.keys
     }
@@ -386,36 +374,6 @@ impl Drop for TestEnv {
     }
 }
 
-/// Reports why a test does not run here.
-pub(crate) fn skipped(reason: &str) {
-    let test = std::thread::current();
-    let name = test.name().unwrap_or_default();
-    let line = format!("SKIPPED {name}: {reason}\n");
-    // Not with `println!`, whose output is not shown if the test passes.
-    let _ = std::io::stderr().write_all(line.as_bytes());
-}
-
-/// Creates a directory whose path has the same length everywhere, because the width of tables depends on it.
-fn temporary_directory() -> TempDir {
-    #[cfg(unix)]
-    let directory = tempfile::tempdir_in("/tmp");
-    #[cfg(not(unix))]
-    let directory = tempfile::tempdir();
-    directory.expect("a temporary directory")
-}
-
-/// Sets the mode of a file or directory, on systems that have modes.
-pub(crate) fn set_mode(path: &Path, mode: u32) {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        fs::set_permissions(path, fs::Permissions::from_mode(mode))
-            .expect("the test may change it");
-    }
-    #[cfg(not(unix))]
-    let _ = (path, mode);
-}
-
 /// Copies an executable, such as the built binary for a user who cannot reach it.
 #[cfg(unix)]
 pub(crate) fn copy_executable(from: impl AsRef<Path>, to: &Path) {
@@ -438,6 +396,15 @@ pub(crate) fn write_executable(content: &[u8], to: &Path) {
     stdin.write_all(content).expect("the shell reads it");
     drop(stdin);
     assert!(shell.wait().expect("it is our child").success(), "{to:?}");
+}
+
+/// Runs a test with each of [`KEYCHAINS`].
+pub(crate) fn with_each_keychain(test: impl Fn(TestEnv)) {
+    for choice in KEYCHAINS {
+        if let Some(env) = TestEnv::with_keychain_named(choice) {
+            test(env);
+        }
+    }
 }
 
 /// Calls a function on several threads at the same time, with their numbers.
@@ -480,12 +447,4 @@ pub(crate) fn files_below(directory: &Path) -> Vec<PathBuf> {
             _ => vec![entry.path()],
         })
         .collect()
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this variable is for the tests, not for the program"
-)]
-pub(crate) fn must_run_everything() -> bool {
-    std::env::var_os("CI").is_some_and(|value| value == "true")
 }

@@ -16,6 +16,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use support::DOCKER;
 use support::Outcome;
 use support::TestEnv;
 use support::set_mode;
@@ -24,7 +25,6 @@ use support::skipped;
 const USER: u32 = 4711;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_docker-credential-icr");
 const CONFIGURE: [&str; 4] = ["configure", "docker", "--registry", "us.icr.io"];
-const DOCKER: &str = "home/.docker/config.json";
 
 /// Creates an environment for tests that need root, for other users or for mounts.
 fn root_env() -> Option<TestEnv> {
