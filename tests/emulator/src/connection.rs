@@ -52,6 +52,12 @@ impl Connection {
         Recorded::read(&mut self.stream, scheme)
     }
 
+    /// Waits for the TLS handshake that the client begins now.
+    pub(crate) fn start_tls(&mut self, config: Arc<ServerConfig>) -> io::Result<()> {
+        *self = Self::new(self.socket.try_clone()?, Some(config))?;
+        Ok(())
+    }
+
     /// Returns the body of `request`. Sends `100 Continue` to a client that waits for it.
     pub(crate) fn body(&mut self, request: &Recorded) -> io::Result<Body<'_>> {
         if request

@@ -23,15 +23,20 @@ use crate::authority::Authority;
 use crate::authority::CertificateKind;
 use crate::connection::Connection;
 use crate::control;
+use crate::distribution;
 use crate::fault::Fault;
 use crate::iam;
+use crate::image::Image;
 use crate::metadata;
 use crate::proxy;
 use crate::registry;
 use crate::registry_token::Signer;
+use crate::repositories::Repositories;
 use crate::request::Recorded;
 use crate::request::pairs;
 use crate::service::Service;
+use crate::tunnel;
+use crate::tunnel::Hosts;
 
 /// A running cloud; it stops when dropped.
 #[derive(Debug)]
@@ -108,6 +113,11 @@ impl Emulator {
         self.cloud.always(service, fault);
     }
 
+    /// Adds an image that can be pulled from `repository` (`namespace/name`), if no real registry is behind the cloud.
+    pub fn add_image(&self, repository: &str, tag: &str, image: Image) {
+        self.cloud.repositories.add(repository, tag, image);
+    }
+
     /// Returns the identities and secrets this cloud knows.
     pub fn accounts(&self) -> &Accounts {
         &self.cloud.accounts
@@ -144,7 +154,7 @@ impl<'a> Builder<'a> {
         self
     }
 
-    /// Sets a second address, always without TLS.
+    /// Sets a second address, always without TLS. It is also a proxy to the hosts of [`Self::tls`].
     pub fn listen_plain(mut self, address: SocketAddr) -> Self {
         self.listen_plain = Some(address);
         self
@@ -175,18 +185,19 @@ impl<'a> Builder<'a> {
 
     /// Starts to listen and to serve in the background.
     pub fn start(self) -> anyhow::Result<Emulator> {
-        let tls = self
-            .tls
-            .as_ref()
-            .map(|(authority, hosts)| authority.server_config(hosts, self.certificate))
-            .transpose()?;
-        let signer = match self.tls {
-            Some((authority, _)) => authority.signer(),
-            None => Arc::new(Signer::create()?),
+        let (signer, hosts) = match self.tls {
+            Some((authority, names)) => {
+                let config = authority.server_config(&names, self.certificate)?;
+                (authority.signer(), Some(Hosts { config, names }))
+            }
+            None => (Arc::new(Signer::create()?), None),
         };
+        let tls = hosts.as_ref().map(|hosts| Arc::clone(&hosts.config));
         let cloud = Arc::new(Cloud {
             accounts: Accounts::new(),
             always: Mutex::default(),
+            hosts,
+            repositories: Repositories::default(),
             requests: Mutex::default(),
             script: Mutex::default(),
             signer,
@@ -213,6 +224,8 @@ impl<'a> Builder<'a> {
 pub(crate) struct Cloud {
     pub(crate) accounts: Accounts,
     always: Mutex<HashMap<Service, Fault>>,
+    pub(crate) hosts: Option<Hosts>,
+    pub(crate) repositories: Repositories,
     requests: Mutex<Vec<Recorded>>,
     script: Mutex<HashMap<Service, VecDeque<Fault>>>,
     pub(crate) signer: Arc<Signer>,
@@ -258,8 +271,11 @@ impl Cloud {
         scripted.or_else(|| self.always.lock().expect(UNPOISONED).get(&service).cloned())
     }
 
-    fn serve(&self, connection: &mut Connection) -> io::Result<()> {
+    pub(crate) fn serve(&self, connection: &mut Connection) -> io::Result<()> {
         let mut request = connection.read_request()?;
+        if request.method == "CONNECT" {
+            return tunnel::serve(self, &request, connection);
+        }
         if let Some(service) = Service::of(&request) {
             let body = connection.read_text(&request)?;
             if service.reads_forms() {
@@ -285,9 +301,15 @@ impl Cloud {
                 self.record(&request);
                 iam::unknown_request(&request)
             }
+            path if self.upstream.is_none() && distribution::owns(path) => {
+                distribution::answer(self, &request)
+            }
             _ => return proxy::forward(self, &request, connection),
         };
-        connection.write_all(&response.to_bytes())
+        connection.write_all(&match request.method.as_str() {
+            "HEAD" => response.to_bytes_without_body(),
+            _ => response.to_bytes(),
+        })
     }
 
     fn record(&self, request: &Recorded) {

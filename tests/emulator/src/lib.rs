@@ -1,6 +1,6 @@
 //! An emulation of the parts of IBM Cloud that `docker-credential-icr` uses, on a loopback port: IAM with its tokens, browser logins and API keys, the metadata
-//! service of virtual servers, the registry's `/oauth/token` and tokens, and a reverse proxy in front of a real registry. For tests and the demo
-//! only.
+//! service of virtual servers, the registry's `/oauth/token` and tokens, and its images: either the emulator's own, which can be pulled, or those of
+//! a real registry behind it. For tests and the demo only.
 //!
 //! ```
 //! use icr_emulator::{Emulator, Fault, Subject};
@@ -24,10 +24,12 @@ mod clock;
 mod connection;
 mod control;
 mod discovery;
+mod distribution;
 mod emulator;
 mod fault;
 mod grants;
 mod iam;
+mod image;
 mod metadata;
 mod name_server;
 mod profile;
@@ -36,12 +38,14 @@ mod random;
 mod registry;
 mod registry_token;
 mod rejection;
+mod repositories;
 mod request;
 mod response;
 mod service;
 mod sessions;
 mod subject;
 mod token_api;
+mod tunnel;
 #[cfg(test)]
 mod wire;
 
@@ -51,6 +55,7 @@ pub use authority::CertificateKind;
 pub use emulator::Builder;
 pub use emulator::Emulator;
 pub use fault::Fault;
+pub use image::Image;
 pub use metadata::MetadataApi;
 pub use name_server::NameAnswer;
 pub use name_server::NameQuestion;

@@ -11,6 +11,7 @@ use anyhow::bail;
 use icr_emulator::Accounts;
 use icr_emulator::Authority;
 use icr_emulator::Emulator;
+use icr_emulator::Image;
 use icr_emulator::MetadataApi;
 use icr_emulator::Subject;
 
@@ -20,7 +21,8 @@ const USAGE: &str = "usage: icr-emulator serve --listen ADDRESS:PORT [--listen-p
     [--account-api-key ACCOUNT=VALUE]… [--account-namespace ACCOUNT=NAMESPACE]… [--passcode VALUE]…
     [--compute-resource-token VALUE=PROFILE]… [--browser-user ID] [--metadata] [--linked-profile ID]…
     [--registry-token VALUE]… [--registry-token-lifetime SECONDS] [--stop-registry-tokens STATUS]
-    [--entitlement-key VALUE]… [--token-lifetime SECONDS] [--public-namespace NAME]… [--ready-file PATH]";
+    [--entitlement-key VALUE]… [--token-lifetime SECONDS] [--public-namespace NAME]… [--image NAMESPACE/NAME]…
+    [--ready-file PATH]";
 
 fn main() -> anyhow::Result<()> {
     let options = Options::parse(std::env::args().skip(1))?;
@@ -58,6 +60,7 @@ struct Options {
     compute_resource_tokens: Vec<(String, String)>,
     entitlement_keys: Vec<String>,
     hosts: Vec<String>,
+    images: Vec<String>,
     linked_profiles: Vec<String>,
     listen: Option<SocketAddr>,
     listen_plain: Option<SocketAddr>,
@@ -111,6 +114,7 @@ impl Options {
                 "--compute-resource-token" => options.compute_resource_tokens.push(name_last()?),
                 "--entitlement-key" => options.entitlement_keys.push(value),
                 "--host" => options.hosts.push(value),
+                "--image" => options.images.push(value),
                 "--linked-profile" => options.linked_profiles.push(value),
                 "--listen" => options.listen = Some(address()?),
                 "--listen-plain" => options.listen_plain = Some(address()?),
@@ -191,6 +195,10 @@ impl Options {
             .for_each(|name| accounts.add_public_namespace(name));
         if let Some(seconds) = self.token_lifetime {
             accounts.set_token_lifetime(seconds);
+        }
+        for repository in &self.images {
+            let text = format!("Hello from {repository}.\n");
+            emulator.add_image(repository, "latest", Image::of_file("hello", &text));
         }
     }
 

@@ -164,7 +164,7 @@ mod tests {
     fn without_a_registry_the_answer_is_an_error() {
         let cloud = Emulator::start().expect("a port");
         assert!(
-            wire::send(cloud.address(), "GET /v2/ HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 503 ")
+            wire::send(cloud.address(), "GET /v1/ HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 503 ")
         );
     }
 }

@@ -17,6 +17,11 @@ use crate::token_api;
 /// The token endpoint that the registry's challenge names.
 pub(crate) const TOKEN_PATH: &str = "/oauth/token";
 
+/// Who issues registry tokens.
+pub(crate) const ISSUER: &str = "icr-emulator";
+/// For whom registry tokens are issued: the service that the registry's challenge names.
+pub(crate) const SERVICE: &str = "registry";
+
 /// Answers a request for a registry token.
 pub(crate) fn answer(cloud: &Cloud, request: &Recorded) -> Response {
     if request.method != "GET" {
@@ -37,9 +42,9 @@ pub(crate) fn answer(cloud: &Cloud, request: &Recorded) -> Response {
         .collect();
     let now = unix_now();
     let token = cloud.signer.sign(&json!({
-        "iss": "icr-emulator",
+        "iss": ISSUER,
         "sub": login.map(|login| login.subject.iam_id).unwrap_or_default(),
-        "aud": "registry",
+        "aud": SERVICE,
         "iat": now,
         // Tokens are valid a minute early, for a registry whose clock is behind.
         "nbf": now.saturating_sub(60),
@@ -128,7 +133,8 @@ fn unauthorized() -> Response {
     error(401, "UNAUTHORIZED", UNAUTHORIZED)
 }
 
-fn error(status: u16, code: &str, message: &str) -> Response {
+/// Returns an error in the form of the registry's.
+pub(crate) fn error(status: u16, code: &str, message: &str) -> Response {
     Response::json(
         status,
         &json!({"errors": [{"code": code, "message": message, "detail": message}]}),

@@ -69,9 +69,14 @@ impl Recorded {
 
     /// Returns the value of the first header of this name, in whatever case it was sent.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let mut headers = self.headers.iter();
+        self.headers(name).next()
+    }
+
+    /// Returns the values of all headers of this name.
+    pub(crate) fn headers(&self, name: &str) -> impl Iterator<Item = &str> {
+        let headers = self.headers.iter();
         headers
-            .find(|(sent, _)| sent.eq_ignore_ascii_case(name))
+            .filter(move |(sent, _)| sent.eq_ignore_ascii_case(name))
             .map(|(_, value)| value.as_str())
     }
 

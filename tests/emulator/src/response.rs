@@ -52,6 +52,11 @@ impl Response {
         )
     }
 
+    /// Returns the answer to the same request with `HEAD`: no body, but its length.
+    pub(crate) fn to_bytes_without_body(&self) -> Vec<u8> {
+        self.head(self.body.len()).into_bytes()
+    }
+
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         [self.head(self.body.len()).as_bytes(), &self.body].concat()
     }

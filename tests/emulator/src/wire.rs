@@ -1,5 +1,7 @@
 //! A minimal HTTP client for the tests, which returns the bytes as they arrive.
 
+use std::io::BufRead as _;
+use std::io::BufReader;
 use std::io::Read as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -20,6 +22,18 @@ pub(crate) fn send(address: SocketAddr, request: &str) -> String {
         .read_to_end(&mut answer)
         .expect("the emulator closes in order");
     String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// Sends these bytes and returns the first line of the answer.
+pub(crate) fn start(address: SocketAddr, request: &str) -> String {
+    let mut socket = TcpStream::connect(address).expect("the emulator listens");
+    socket
+        .write_all(request.as_bytes())
+        .expect("the emulator reads");
+    let mut line = String::new();
+    let read = BufReader::new(socket).read_line(&mut line);
+    read.expect("the emulator answers");
+    line.trim_end().to_owned()
 }
 
 /// Sends a request (`GET /path`); returns status and JSON of the answer.
