@@ -68,11 +68,10 @@ pub(super) fn default_files(machine: &Machine<'_>) -> Result<Vec<PathBuf>> {
     Ok(settings.into_iter().chain(in_home(HOME_FILE)).collect())
 }
 
+// The paths are those of Unix, and the variable too.
 #[cfg(test)]
+#[cfg(unix)]
 mod tests {
-    // The paths are those of Unix, and the variable too.
-    #![cfg(unix)]
-
     use std::path::Path;
 
     use super::*;
