@@ -1,7 +1,10 @@
 //! Files that another program has open. Windows then refuses to read or replace them; editors,
 //! virus scanners and clients close them again after a moment.
 
+#[cfg(windows)]
+use std::fs::OpenOptions;
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::time::Clock;
@@ -11,12 +14,19 @@ use crate::time::Clock;
 const CODES: [i32; 3] = [5, 32, 33];
 
 /// How long attempts are repeated.
-const TIMEOUT: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The time between two attempts.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Repeats an attempt for up to two seconds while `is_busy` returns true for its error. Returns
+/// What to do about such a file.
+pub const HINT: &str = if cfg!(windows) {
+    "Close the other program, and try again. In Resource Monitor (resmon), \"Associated Handles\" shows which one it is"
+} else {
+    "Close the other program, and try again"
+};
+
+/// Repeats an attempt for up to a second while `is_busy` returns true for its error. Returns
 /// the outcome of the last attempt.
 ///
 /// # Errors
@@ -41,6 +51,25 @@ pub fn retry<T, E>(
 pub(super) fn is_busy(error: &anyhow::Error) -> bool {
     let mut causes = error.chain();
     cfg!(windows) && causes.any(|cause| cause.downcast_ref().is_some_and(has_busy_code))
+}
+
+/// Returns whether another program has a file open, so that it cannot be replaced. Windows often
+/// denies the access then, as it does without the right to replace the file.
+#[cfg(windows)]
+pub(super) fn is_open_elsewhere(path: &Path) -> bool {
+    use std::os::windows::fs::OpenOptionsExt;
+    /// The right to delete (Win32, "Standard Access Rights").
+    const DELETE: u32 = 0x0001_0000;
+    /// Win32, "System Error Codes".
+    const ERROR_SHARING_VIOLATION: i32 = 32;
+    let attempt = OpenOptions::new().access_mode(DELETE).open(path);
+    attempt.is_err_and(|error| error.raw_os_error() == Some(ERROR_SHARING_VIOLATION))
+}
+
+/// Returns false, because other systems replace a file that is open.
+#[cfg(unix)]
+pub(super) fn is_open_elsewhere(_path: &Path) -> bool {
+    false
 }
 
 fn has_busy_code(error: &io::Error) -> bool {

@@ -183,7 +183,7 @@ mod tests {
             .into_iter()
             .map(|proxy| {
                 let file = proxy.file.strip_prefix(directory.path()).unwrap();
-                (file.display().to_string(), proxy.value)
+                (file.to_str().unwrap().replace('\\', "/"), proxy.value)
             })
             .collect()
     }

@@ -35,6 +35,9 @@ const MAX_LINKS: u32 = 40;
 /// Why a file was not replaced.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplaceError {
+    /// Another program has the file open, so that it cannot be replaced.
+    #[error("another program has it open")]
+    Busy,
     /// Another program has written the file in the meantime.
     #[error("another program keeps changing it")]
     Changed,
@@ -44,16 +47,22 @@ pub enum ReplaceError {
 }
 
 impl ReplaceError {
-    /// Returns whether another program has the file open, so that it can be replaced later.
+    /// Returns whether another program may have the file open, so that it can be replaced later.
     pub fn is_busy(&self) -> bool {
-        matches!(self, Self::Failed(error) if busy::is_busy(error))
+        match self {
+            Self::Busy => true,
+            Self::Changed => false,
+            Self::Failed(error) => busy::is_busy(error),
+        }
     }
 
     /// Returns the error with its hint. If the system does not let this user write there, the
     /// hint is to take the directory over from root, or to choose another one.
     pub fn into_error(self, path: &Path, client: Client) -> Error {
-        let Self::Failed(error) = &self else {
-            return Error::user(self.to_string());
+        let error = match &self {
+            Self::Busy => return Error::user(self.to_string()).with_hint(busy::HINT),
+            Self::Changed => return Error::user(self.to_string()),
+            Self::Failed(error) => error,
         };
         let kinds = [
             io::ErrorKind::PermissionDenied,
@@ -174,7 +183,10 @@ pub fn replace(path: &Path, old: Option<&str>, new: &str) -> Result<Created, Rep
     if outcome.is_err() {
         remove_directories(&made.directories);
     }
-    outcome.map(|()| made)
+    match outcome {
+        Err(error) if error.is_busy() && busy::is_open_elsewhere(&path) => Err(ReplaceError::Busy),
+        outcome => outcome.map(|()| made),
+    }
 }
 
 /// Returns what [`replace`] would create.

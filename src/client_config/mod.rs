@@ -30,6 +30,7 @@ use serde::Serialize;
 use self::json::Format;
 use crate::environment::Environment;
 use crate::error::Result;
+use crate::fs;
 
 /// The size limit of a file with the settings of a client or service, in bytes.
 const MAX_SETTINGS_SIZE: u64 = 1024 * 1024;
@@ -87,12 +88,16 @@ impl Client {
     /// # Errors
     /// There is no home directory, or a variable is not UTF-8.
     pub fn files(self, machine: &Machine<'_>) -> Result<Vec<ClientFile>> {
-        match self {
+        let mut files = match self {
             Self::Docker => docker::files(machine, nerdctl::is_installed(machine)),
             Self::Podman => podman::files(machine),
             Self::Nerdctl => docker::files(machine, true),
             Self::Regctl => regctl::files(machine),
+        }?;
+        for file in &mut files {
+            file.path = fs::with_own_separators(&file.path);
         }
+        Ok(files)
     }
 
     /// Returns every file that this program may have changed for this client with these
@@ -109,7 +114,10 @@ impl Client {
             Self::Regctl => paths.extend(regctl::default_files(machine)?),
             Self::Docker | Self::Nerdctl => {}
         }
-        Ok(paths)
+        Ok(paths
+            .iter()
+            .map(|path| fs::with_own_separators(path))
+            .collect())
     }
 
     /// Returns whether this client is installed or was used.
@@ -202,7 +210,8 @@ impl<'a> Machine<'a> {
 
     /// Returns the path in a variable, if it is set and not empty.
     fn path(&self, variable: &str) -> Result<Option<PathBuf>> {
-        Ok(self.environment.text(variable)?.map(PathBuf::from))
+        let path = self.environment.text(variable)?.map(Path::new);
+        Ok(path.map(fs::with_own_separators))
     }
 
     fn has_program(&self, name: &str) -> bool {

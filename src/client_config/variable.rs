@@ -7,6 +7,7 @@ use super::Machine;
 use super::docker;
 use crate::error::Error;
 use crate::error::Result;
+use crate::text::shell;
 
 /// Returns the directory in a variable.
 ///
@@ -18,12 +19,12 @@ pub(super) fn directory(machine: &Machine<'_>, variable: &str) -> Result<Option<
     };
     let is_meant_as_file = path.ends_with(docker::FILE) && !path.is_dir();
     if path.is_file() || is_meant_as_file {
-        let parent = path.parent().unwrap_or(&path).display();
+        let parent = path.parent().unwrap_or(&path).display().to_string();
         return Err(Error::user(format!(
             "${variable} has to be a directory, but {} is the path of a file",
             path.display()
         ))
-        .with_hint(format!("export {variable}={parent}")));
+        .with_hint(shell::set(variable, &parent)));
     }
     Ok(Some(path))
 }
@@ -42,7 +43,7 @@ pub(super) fn file(machine: &Machine<'_>, variable: &str) -> Result<Option<PathB
             "${variable} has to be a file, but {} is a directory",
             path.display()
         ))
-        .with_hint(format!("export {variable}={}", file.display())));
+        .with_hint(shell::set(variable, &file.display().to_string())));
     }
     Ok(Some(path))
 }
@@ -57,14 +58,14 @@ fn expanded(machine: &Machine<'_>, variable: &str) -> Result<Option<PathBuf>> {
         return Err(Error::user(format!(
             "${variable} is {text}, and clients read the quotes as a part of the path"
         ))
-        .with_hint(format!("export {variable}={inner}")));
+        .with_hint(shell::set(variable, inner)));
     }
     let is_unexpanded = text.starts_with('~') || text.contains(['$', '%']);
     if is_unexpanded && !path.exists() {
         return Err(Error::user(format!(
             "${variable} is '{text}', which no shell has expanded: clients would use a path of exactly this name"
         ))
-        .with_hint(format!("export {variable}=\"{}\"", in_home(&path))));
+        .with_hint(shell::set_in_home(variable, &below_first_part(&path))));
     }
     Ok(Some(path))
 }
@@ -75,9 +76,9 @@ fn quoted(text: &str) -> Option<&str> {
     ['"', '\''].into_iter().find_map(in_quotes)
 }
 
-/// Returns a path below `$HOME` that a shell expands.
-fn in_home(path: &Path) -> String {
+/// Returns a path without its first part, such as `~` or a variable, with slashes.
+fn below_first_part(path: &Path) -> String {
     let text = path.to_string_lossy();
     let rest = text.split_once(['/', '\\']).map(|(_, rest)| rest);
-    format!("$HOME/{}", rest.unwrap_or_default())
+    rest.unwrap_or_default().replace('\\', "/")
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use crate::client_config::Client;
 use crate::client_config::ClientFile;
 use crate::client_config::Machine;
+use crate::client_config::busy;
 use crate::client_config::file;
 use crate::client_config::json::AuthEntry;
 use crate::client_config::json::Document;
@@ -86,10 +87,11 @@ impl Clients {
     /// Reads the files of all clients.
     pub(super) fn of(context: &Context<'_>, settings: &Settings) -> Self {
         let machine = machine(context);
+        let is_busy = |error: &ParseError| *error == ParseError::Busy;
         let files = |client: Client| client.files(&machine).unwrap_or_default();
         let files = Client::ALL.into_iter().flat_map(files);
         let files = files.map(|file| ScannedFile {
-            contents: contents(&file, settings),
+            contents: busy::retry(context.clock, is_busy, || contents(&file, settings)),
             file,
         });
         Self {

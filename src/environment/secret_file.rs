@@ -64,7 +64,13 @@ fn read_text(path: &Path, is_quoted: bool) -> anyhow::Result<Secret> {
 
 /// Returns the reason why a file cannot be opened: the system's error, or why it does not exist.
 fn readable_reason(path: &Path, is_quoted: bool, error: std::io::Error) -> anyhow::Error {
-    if error.kind() != ErrorKind::NotFound {
+    if path.is_dir() {
+        return anyhow!("it is a directory");
+    }
+    // Windows has characters that no name contains, such as quotation marks.
+    let is_missing = error.kind() == ErrorKind::NotFound
+        || cfg!(windows) && error.kind() == ErrorKind::InvalidFilename;
+    if !is_missing {
         return error.into();
     }
     let text = path.to_string_lossy();
@@ -132,7 +138,6 @@ mod tests {
             assert!(reason.contains(expected), "{path}: {reason}");
         }
         assert!(reason("~/key", None).contains("no home directory"));
-        #[cfg(unix)]
         assert_eq!(
             reason(&home.display().to_string(), None),
             "it is a directory"

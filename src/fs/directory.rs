@@ -240,6 +240,8 @@ mod tests {
         file.read_to_string(&mut text).unwrap();
         assert_eq!(text, "two");
         assert_eq!(names(path.path()), [NAME]);
+        // On Windows, a deleted file keeps its name until it is closed.
+        drop(file);
         directory.remove(OsStr::new(NAME)).unwrap();
         assert!(names(path.path()).is_empty());
     }

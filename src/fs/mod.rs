@@ -5,6 +5,7 @@ use std::fs::OpenOptions;
 use std::fs::TryLockError;
 use std::io::Read;
 use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -82,6 +83,16 @@ pub fn read_locked(path: &Path, max_size: u64, timeout: Duration) -> anyhow::Res
         let _ = run_with_timeout(timeout, move || waiting.lock_shared());
     }
     read(file, max_size)
+}
+
+/// Returns a path as the system writes it: with backslashes on Windows, where slashes are
+/// separators, too.
+pub fn with_own_separators(path: &Path) -> PathBuf {
+    if cfg!(windows) {
+        path.components().collect()
+    } else {
+        path.to_owned()
+    }
 }
 
 /// Returns whether there is a file, directory or link at a path. A link whose target is
@@ -189,6 +200,21 @@ pub(crate) mod tests {
             std::fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o700))
                 .unwrap();
             let _ = folder;
+        }
+    }
+
+    #[test]
+    fn on_windows_a_path_has_backslashes() {
+        for (path, on_windows) in [
+            (
+                r"C:\Users\x\.config\containers/auth.json",
+                r"C:\Users\x\.config\containers\auth.json",
+            ),
+            ("C:/Users/x/", r"C:\Users\x"),
+            ("a/b", r"a\b"),
+        ] {
+            let shown = with_own_separators(Path::new(path)).display().to_string();
+            assert_eq!(shown, if cfg!(windows) { on_windows } else { path });
         }
     }
 

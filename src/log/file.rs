@@ -14,12 +14,27 @@ use anyhow::ensure;
 use crate::fs::Missing;
 use crate::fs::act_as_owner;
 use crate::fs::open_private;
-use crate::fs::try_lock;
 use crate::text::repeatable;
 
 /// The maximum size of a log file, in bytes: some thousand `get`s. A full file is renamed to
 /// `FILE.1`, which replaces the previous one.
 const MAX_SIZE: u64 = 1024 * 1024;
+
+/// The end of the name of the file that is the lock.
+#[cfg(windows)]
+const LOCK_SUFFIX: &str = ".docker-credential-icr-lock";
+
+/// The right to write (Win32, "Generic Access Rights").
+#[cfg(windows)]
+const GENERIC_WRITE: u32 = 0x4000_0000;
+
+/// The right to delete (Win32, "Standard Access Rights").
+#[cfg(windows)]
+const DELETE: u32 = 0x0001_0000;
+
+/// The flag for a file that the system deletes (Win32, "CreateFileW").
+#[cfg(windows)]
+const FILE_FLAG_DELETE_ON_CLOSE: u32 = 0x0400_0000;
 
 /// A file to which lines are appended. Each line is written by one call, so that the lines of
 /// several processes do not mix.
@@ -59,9 +74,10 @@ impl LogFile {
     /// notice this at once, one of them renames the file.
     fn rotate(&self, file: &mut File, bytes: usize) -> anyhow::Result<()> {
         let is_full = |length: u64| length.saturating_add(bytes as u64) > self.max_size;
-        if !is_full(file.metadata()?.len()) || try_lock(file).is_err() {
+        if !is_full(file.metadata()?.len()) {
             return Ok(());
         }
+        let _lock = self.lock_rotation(file)?;
         let _rights = act_as_owner(&self.path)?;
         // Another process may have renamed it since it was opened.
         if fs::metadata(&self.path).is_ok_and(|metadata| is_full(metadata.len())) {
@@ -71,6 +87,35 @@ impl LogFile {
         }
         *file = open_private(&self.path, Missing::Create)?;
         Ok(())
+    }
+}
+
+#[cfg(unix)]
+impl LogFile {
+    /// Locks the full file, until its last descriptor is closed.
+    fn lock_rotation(&self, file: &File) -> anyhow::Result<File> {
+        crate::fs::try_lock(file)?;
+        Ok(file.try_clone()?)
+    }
+}
+
+/// Windows lets only the process with the lock of a file write to it, so the log has a file for
+/// its lock.
+#[cfg(windows)]
+impl LogFile {
+    /// Opens the file of the lock, which no other process can open meanwhile. The system deletes
+    /// it when it is closed, also if the process is killed.
+    fn lock_rotation(&self, _file: &File) -> io::Result<File> {
+        use std::os::windows::fs::OpenOptionsExt;
+        let mut path = self.path.clone().into_os_string();
+        path.push(LOCK_SUFFIX);
+        fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .access_mode(GENERIC_WRITE | DELETE)
+            .share_mode(0)
+            .custom_flags(FILE_FLAG_DELETE_ON_CLOSE)
+            .open(path)
     }
 }
 
@@ -133,6 +178,29 @@ mod tests {
         let text = fs::read_to_string(&path).unwrap();
         assert_eq!(text.lines().count(), 800);
         assert!(text.lines().all(|line| line.len() == 9));
+    }
+
+    #[test]
+    fn no_line_is_lost_while_several_writers_start_new_files() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        let open = || LogFile::with_max_size(&path, 5_000).unwrap();
+        std::thread::scope(|scope| {
+            for writer in 0..8 {
+                scope.spawn(move || {
+                    let log = open();
+                    for number in 0..100 {
+                        let line = format!("{writer} {number:07}\n");
+                        (&log).write_all(line.as_bytes()).unwrap();
+                    }
+                });
+            }
+        });
+        // A file that another writer is about to rename may get a few lines more.
+        let older = directory.path().join("log.1");
+        assert!(lines(&path) < 800 && lines(&older) > 0);
+        assert_eq!(lines(&path) + lines(&older), 800);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
     }
 
     #[test]

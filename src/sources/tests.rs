@@ -60,6 +60,12 @@ impl Machine {
         path
     }
 
+    /// Returns the path of such a file, as messages show it.
+    pub(super) fn path(&self, name: &str) -> String {
+        let path = self.directory.path().join(name);
+        crate::fs::with_own_separators(&path).display().to_string()
+    }
+
     /// Stores a login with this user name.
     pub(super) fn log_in(&self, scope: &LoginScope, username: &str) {
         let login = crate::login::Login::new(Credential {
@@ -171,6 +177,13 @@ fn with_all_sources() -> Machine {
     machine
 }
 
+/// The beginning of the name of the API key in the credentials file.
+pub(super) const API_KEY_IN_FILE: &str = if cfg!(windows) {
+    "API key in C:\\"
+} else {
+    "API key in /"
+};
+
 /// A source by its name, how it is removed, and the source that is active then.
 type Step = (&'static str, fn(&mut Machine), &'static str);
 
@@ -178,7 +191,7 @@ const AFTER_LOGINS: [Step; 6] = [
     (
         "default login",
         |machine| machine.log_out(&LoginScope::Default),
-        "API key in /",
+        API_KEY_IN_FILE,
     ),
     (
         "credentials file",
@@ -266,7 +279,7 @@ fn the_login_of_a_profile_comes_first_and_the_default_login_is_not_used() {
     steps.push((
         "own login",
         |machine| machine.log_out(&LoginScope::Registry(registry("de.icr.io"))),
-        "API key in /",
+        API_KEY_IN_FILE,
     ));
     steps.extend(&AFTER_LOGINS[1..]);
     let first = "the login for profile 'team'";
@@ -287,7 +300,7 @@ fn the_entitled_registry_uses_its_own_login_first() {
 fn a_selected_source_is_the_only_one_used() {
     for (name, part) in [
         ("compute-resource-token", "tokens/vault-token"),
-        ("credentials-file", "API key in /"),
+        ("credentials-file", API_KEY_IN_FILE),
         ("environment", "$IBMCLOUD_API_KEY"),
         ("ibmcloud", "the IBM Cloud CLI's session"),
         ("login", "the login for us.icr.io"),

@@ -5,3 +5,4 @@ pub(crate) mod closest_match;
 pub(crate) mod encoding;
 pub(crate) mod printable;
 pub(crate) mod repeatable;
+pub(crate) mod shell;

@@ -23,6 +23,7 @@ use crate::credentials::login_command;
 use crate::error::Result;
 use crate::keychain::Prompting;
 use crate::registry::Registry;
+use crate::text::shell;
 
 /// With this many registries, a classic build is noticeably slower.
 const MANY: usize = 5;
@@ -62,10 +63,11 @@ impl Configuring<'_> {
     pub(super) fn advise(&self, files: &[ClientFile]) {
         let temporary = files.iter().find(|file| file.is_temporary);
         if let Some(file) = temporary {
+            let persistent = shell::set_in_home(podman::FILE, ".config/containers/auth.json");
             self.warnings.note(&format!(
-                "{} is lost when your session ends. To keep it, run: export {}=~/.config/containers/auth.json && {PROGRAM} configure podman",
+                "{} is lost when your session ends. To keep it, run: {}",
                 file.path.display(),
-                podman::FILE
+                shell::and_then(&persistent, &format!("{PROGRAM} configure podman"))
             ));
         }
         let docker = files.iter().find(|file| file.client == Client::Docker);

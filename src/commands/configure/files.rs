@@ -97,7 +97,7 @@ pub(super) fn parse_error(path: &Path, error: &ParseError) -> Error {
         }
         ParseError::Denied(error) => access_fix(error),
         ParseError::Directory => directory_fix(path),
-        ParseError::Busy => "Close the other program, and try again".to_owned(),
+        ParseError::Busy => busy::HINT.to_owned(),
     };
     Error::user(format!("{} was not changed: {error}", path.display())).with_hint(hint)
 }

@@ -14,6 +14,7 @@ use super::nerdctl;
 use super::node;
 use super::podman_registries;
 use crate::client_config::Client;
+use crate::client_config::busy;
 use crate::client_config::docker;
 use crate::client_config::file;
 use crate::client_config::helm;
@@ -88,7 +89,7 @@ fn in_file(scanned: &ScannedFile, context: &CheckContext<'_>) -> Vec<Diagnostic>
         Err(ParseError::Busy) => vec![Diagnostic::warning(
             "client-file",
             format!("another program has {path} open"),
-            "Close the other program, and try again",
+            busy::HINT,
         )],
         Err(ParseError::Denied(error)) => vec![Diagnostic::problem(
             "client-file",

@@ -16,6 +16,7 @@ use crate::client_config::regctl;
 use crate::commands::client_mistakes::describe;
 use crate::commands::clients::machine;
 use crate::registry::Registry;
+use crate::text::shell;
 
 pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
     let mistakes = context.clients.mistakes().into_iter();
@@ -38,7 +39,7 @@ fn variables(machine: &Machine<'_>) -> Vec<Diagnostic> {
                 docker::DIRECTORY,
                 directory.display()
             ),
-            format!("export {}=\"$HOME/.docker\"", docker::DIRECTORY),
+            shell::set_in_home(docker::DIRECTORY, ".docker"),
         )
     });
     let paths = [

@@ -13,6 +13,7 @@ use crate::client_config::json::HelperName;
 use crate::commands::client_mistakes::describe;
 use crate::commands::scopes::listed;
 use crate::registry::Registry;
+use crate::text::shell;
 
 const VARIABLE: &str = "DOCKER_AUTH_CONFIG";
 
@@ -29,7 +30,8 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
         Ok(document) => document,
         Err(error) => {
             let message = format!("clients cannot read {NAME}: {error}");
-            let fix = format!("Correct {NAME}, or unset it: unset {VARIABLE}");
+            let unset = shell::unset(VARIABLE);
+            let fix = format!("Correct {NAME}, or unset it: {unset}");
             return vec![Diagnostic::warning(CHECK, message, fix)];
         }
     };

@@ -122,7 +122,10 @@ fn replace(found: &Path, own: &Path) -> String {
 fn add_to_path(own: &Path) -> String {
     let directory = own.parent().unwrap_or(Path::new(".")).display();
     if cfg!(windows) {
-        format!("Add {directory} to the Path variable of your user")
+        let path = "[Environment]::GetEnvironmentVariable('Path', 'User')";
+        format!(
+            "Run in PowerShell: [Environment]::SetEnvironmentVariable('Path', {path} + ';{directory}', 'User')"
+        )
     } else {
         format!("Add to ~/.profile: export PATH=\"{directory}:$PATH\"")
     }

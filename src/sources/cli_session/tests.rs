@@ -106,8 +106,7 @@ fn on_windows_the_home_directory_of_the_cli_is_in_two_variables() {
     let session = json!({"IAMRefreshToken": "r"}).to_string();
     let mut machine = Machine::new();
     machine.file("drive/.bluemix/config.json", &session);
-    let home = machine.system_paths.home.clone().unwrap();
-    let drive = home.with_file_name("drive").display().to_string();
+    let drive = machine.path("drive");
     let (letter, path) = drive.split_at(if cfg!(windows) { "C:".len() } else { 0 });
     machine.set("HOMEDRIVE", letter).set("HOMEPATH", path);
     let found = machine.found("us.icr.io").unwrap();
@@ -212,8 +211,11 @@ fn the_directory_is_the_one_that_the_cli_uses() {
     ] {
         file(name);
     }
-    let home = machine.system_paths.home.clone().unwrap();
-    let path = |name: &str| home.join(name).display().to_string();
+    let home = machine.path("home");
+    let path = |name: &str| {
+        let path = std::path::Path::new(&home).join(name);
+        crate::fs::with_own_separators(&path).display().to_string()
+    };
     machine.finds("us.icr.io", &path(".ibmcloud/config.json"));
     std::fs::remove_dir_all(path(".ibmcloud")).unwrap();
     machine.finds("us.icr.io", &path(".bluemix/config.json"));

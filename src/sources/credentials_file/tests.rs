@@ -3,6 +3,7 @@ use super::*;
 use crate::iam::jwt;
 use crate::secret::Secret;
 use crate::sources::Identity;
+use crate::sources::tests::API_KEY_IN_FILE;
 use crate::sources::tests::Machine;
 use crate::sources::tests::NOW;
 
@@ -55,16 +56,16 @@ fn a_file_without_our_service_is_skipped() {
 fn all_types_are_accepted_in_any_case() {
     let token = jwt::unsigned(&serde_json::json!({"exp": NOW + 60}));
     for (properties, part) in [
-        ("APIKEY=key", "the API key in /"),
-        ("AUTH_TYPE=IAM APIKEY=key", "the API key in /"),
-        ("AUTHTYPE=Iam APIKEY=key", "the API key in /"),
+        ("APIKEY=key", API_KEY_IN_FILE),
+        ("AUTH_TYPE=IAM APIKEY=key", API_KEY_IN_FILE),
+        ("AUTHTYPE=Iam APIKEY=key", API_KEY_IN_FILE),
         (
             "AUTH_TYPE=iam REFRESH_TOKEN=r CLIENT_ID=i CLIENT_SECRET=s",
-            "the refresh token in /",
+            "the refresh token in ",
         ),
         (
             "AUTH_TYPE=iamassume APIKEY=key IAM_PROFILE_ID=Profile-1",
-            "the API key in /",
+            API_KEY_IN_FILE,
         ),
         ("IAM_PROFILE_NAME=ops", "sa-token for trusted profile 'ops'"),
         (
@@ -159,7 +160,8 @@ fn a_missing_or_invalid_property_is_named() {
         ),
     ] {
         let machine = machine_with(properties);
-        machine.fails_with(&["the IBM credentials file /", FILE, part]);
+        let path = machine.path(FILE);
+        machine.fails_with(&["the IBM credentials file", &path, part]);
         let error = machine.found("us.icr.io").unwrap_err().to_string();
         assert!(!error.contains("hunter2"), "{error}");
     }
@@ -190,10 +192,10 @@ fn the_working_directory_is_used_only_where_the_settings_allow_it() {
     machine.settings("working-directory-credentials = true\n");
     machine.finds("us.icr.io", "the API key in ");
     machine.file(FILE, "CONTAINER_REGISTRY_AUTH_TYPE=nonsense\n");
-    machine.finds("us.icr.io", "here/ibm-credentials.env");
+    machine.finds("us.icr.io", &machine.path("here/ibm-credentials.env"));
     let named = machine.file("here/named", "CONTAINER_REGISTRY_APIKEY=key\n");
     machine.set("IBM_CREDENTIALS_FILE", &named.display().to_string());
-    machine.finds("us.icr.io", "here/named");
+    machine.finds("us.icr.io", &machine.path("here/named"));
 }
 
 #[test]
