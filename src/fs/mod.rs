@@ -17,6 +17,8 @@ use denied::Access;
 
 mod denied;
 mod directory;
+#[cfg(unix)]
+mod groups;
 mod lock;
 #[cfg(unix)]
 #[cfg_attr(

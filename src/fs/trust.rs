@@ -127,6 +127,7 @@ pub(super) mod unix {
     use std::path::PathBuf;
 
     use super::TrustedUsers;
+    use crate::fs::groups::Groups;
     use crate::fs::modeless;
     use crate::fs::modeless::FileSystem;
     use crate::fs::owner::acting_owner;
@@ -285,54 +286,6 @@ pub(super) mod unix {
         }
         quoted + "\""
     }
-
-    /// The system's users and groups, from files. `get` must not wait for a directory service.
-    pub(super) struct Groups {
-        passwd: String,
-        group: String,
-    }
-
-    impl Groups {
-        fn of_system() -> Self {
-            let read = |path| std::fs::read_to_string(path).unwrap_or_default();
-            Self::new(&read("/etc/passwd"), &read("/etc/group"))
-        }
-
-        /// Creates it from the texts of `passwd(5)` and `group(5)`.
-        pub(super) fn new(passwd: &str, group: &str) -> Self {
-            Self {
-                passwd: passwd.to_owned(),
-                group: group.to_owned(),
-            }
-        }
-
-        /// Returns whether a group has no members other than the user. On systems with such
-        /// groups the umask is 002, so files are writable by the group. Groups that are not
-        /// in the files do not count as private.
-        pub(super) fn is_private(&self, group: u32, user: u32) -> bool {
-            let (group, user) = (group.to_string(), user.to_string());
-            let passwd = self.passwd.lines().map(fields);
-            let users: Vec<Vec<&str>> = passwd
-                .filter(|fields| fields.get(3) == Some(&&*group))
-                .collect();
-            let is_users = |fields: &Vec<&str>| fields.get(2) == Some(&&*user);
-            let names: Vec<&str> = users.iter().filter_map(|it| it.first().copied()).collect();
-            let mut entries = self.group.lines().map(fields);
-            let Some(entry) = entries.find(|fields| fields.get(2) == Some(&&*group)) else {
-                return false;
-            };
-            let members = entry.get(3).copied().unwrap_or_default().split(',');
-            !users.is_empty()
-                && users.iter().all(is_users)
-                && members
-                    .filter(|member| !member.is_empty())
-                    .all(|member| names.contains(&member))
-        }
-    }
-
-    fn fields(line: &str) -> Vec<&str> {
-        line.trim().split(':').collect()
-    }
 }
 
 #[cfg(test)]
@@ -341,9 +294,9 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::unix::Entry;
-    use super::unix::Groups;
     use super::unix::finding;
     use super::*;
+    use crate::fs::groups::Groups;
 
     fn set_mode(path: &Path, mode: u32) {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
@@ -443,7 +396,7 @@ mod tests {
                 mode: 0o600,
                 is_directory: false,
             };
-            let groups = || Groups::new("", "");
+            let groups = || Groups::none();
             finding(
                 "it",
                 Path::new("/nowhere/a"),
@@ -470,28 +423,5 @@ mod tests {
             let command = format!("sudo chown {own} /nowhere/a");
             assert_eq!(finding.command, Some(command));
         }
-    }
-
-    #[test]
-    fn a_group_without_others_may_write() {
-        let groups = Groups::new(
-            "root:x:0:0::/root:/bin/sh\nann:x:1000:1000::/:\nbob:x:1001:1001::/:\neve:x:1002:100::/:\nsam:x:1003:100::/:",
-            "root:x:0:\nann:x:1000:\nbob:x:1001:bob,ann\nusers:x:100:\n",
-        );
-        assert!(groups.is_private(0, 0));
-        assert!(groups.is_private(1000, 1000));
-        for (group, user, reason) in [
-            (1001, 1001, "it has another member"),
-            (100, 1002, "it is also another user's primary group"),
-            (1000, 1001, "it is another user's group"),
-            (4711, 4711, "it is not in the files"),
-        ] {
-            assert!(!groups.is_private(group, user), "{reason}");
-        }
-        let own = Groups::new("bob:x:1001:1001::/:", "bob:x:1001:bob");
-        assert!(
-            own.is_private(1001, 1001),
-            "the user may be a listed member"
-        );
     }
 }

@@ -144,3 +144,28 @@ fn a_file_outside_of_the_users_directories_is_not_given_to_the_user() {
     assert!(!outcome.stderr.contains("chown"), "{}", outcome.stderr);
     assert_eq!(fs::read_to_string(&path).expect("it is there"), "{}");
 }
+
+#[test]
+fn a_group_with_the_users_number_that_only_a_directory_service_knows_may_write() {
+    let Some(env) = users_env() else {
+        return;
+    };
+    let name = "users-home/.config/docker-credential-icr/config.toml";
+    let path = roots_file(&env, name, "keychain = \"none\"\n");
+    let directory = path
+        .rsplit_once('/')
+        .map(|(directory, _)| directory.to_owned());
+    let give_to = |group: u32| {
+        for (path, mode) in [
+            (path.clone(), 0o664),
+            (directory.clone().expect("a directory"), 0o775),
+        ] {
+            chown(&path, Some(USER), Some(group)).expect("root may");
+            set_mode(path.as_ref(), mode);
+        }
+    };
+    give_to(USER);
+    as_user(&env, &["get"]).is_credential("iambearer");
+    give_to(USER + 1);
+    as_user(&env, &["get"]).is_client_error(&["others can write to it (mode 0664)"]);
+}
