@@ -83,6 +83,14 @@ impl Client {
         }
     }
 
+    /// Returns the form of a verb that fits its name in messages.
+    pub fn verb(self, of_one: &'static str, of_several: &'static str) -> &'static str {
+        match self {
+            Self::Podman => of_several,
+            Self::Docker | Self::Nerdctl | Self::Regctl => of_one,
+        }
+    }
+
     /// Returns the files that need the helper for this client, in order of precedence.
     ///
     /// # Errors

@@ -145,6 +145,16 @@ impl Clients {
         mistakes
     }
 
+    /// Returns the path of each file that cannot be read.
+    pub(super) fn unread(&self) -> Vec<String> {
+        let unread = self.files.iter().filter(|it| it.contents.is_err());
+        let mut paths: Vec<String> = unread
+            .map(|it| it.file.path.display().to_string())
+            .collect();
+        paths.dedup();
+        paths
+    }
+
     /// Returns a message for each file that cannot be read.
     pub(super) fn read_errors(&self) -> Vec<String> {
         let mut errors = Vec::new();

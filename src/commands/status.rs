@@ -12,6 +12,7 @@ use super::redundant_logins;
 use super::redundant_logins::Severity;
 use super::scopes;
 use super::scopes::ScopeArgs;
+use super::scopes::listed;
 use super::screen::Screen;
 use super::table;
 use crate::PROGRAM;
@@ -81,6 +82,8 @@ struct Overview {
     notes: Vec<Message>,
     /// Problems that belong to no row.
     problems: Vec<Message>,
+    /// The clients' files that cannot be read.
+    unread_files: Vec<String>,
     /// The commands that log in where no source is active.
     login_commands: Vec<String>,
 }
@@ -144,6 +147,7 @@ impl Overview {
             warnings: warnings(&rows, &files, broker.context.clock.now()),
             notes: Vec::new(),
             login_commands: login_commands(&rows, broker),
+            unread_files: files.unread(),
             rows,
             problems,
         };
@@ -216,7 +220,13 @@ impl Overview {
 
     fn table(&self, screen: Screen, is_checked: bool) -> String {
         let columns = if is_checked { 8 } else { 7 };
-        let rows = self.rows.iter().map(|row| row.cells(is_checked));
+        let no_client = if self.unread_files.is_empty() {
+            "none"
+        } else {
+            "unknown"
+        };
+        let rows = self.rows.iter();
+        let rows = rows.map(|row| row.cells(is_checked, no_client));
         table::to_text(&HEADINGS[..columns], &rows.collect::<Vec<_>>(), screen)
     }
 
@@ -232,7 +242,22 @@ impl Overview {
             format!("  {}", self.login_commands.join("\n  "))
         };
         let configure = format!("  {PROGRAM} configure     Add this helper to Docker and Podman");
+        let is_unknown = no_client && !self.unread_files.is_empty();
         match (no_login, no_client) {
+            (_, true) if is_unknown => {
+                let login = no_login.then(|| format!("Not logged in. To continue:\n{login}"));
+                let files = listed(&self.unread_files);
+                let clients = format!(
+                    "No client's file that can be read names this helper. Cannot read {files}. To continue:\n  {PROGRAM} doctor        Show how to correct the file"
+                );
+                Some(
+                    login
+                        .into_iter()
+                        .chain([clients])
+                        .collect::<Vec<_>>()
+                        .join("\n\n"),
+                )
+            }
             (true, true) => Some(format!(
                 "Not logged in, and no client uses this helper. To begin:\n{login}\n{configure}"
             )),

@@ -56,11 +56,21 @@ fn everything_that_shadows_the_helper_is_reported() {
     healthy.docker(&format!("{{{ours}}}, \"credsStore\": \"icr\"}}"));
     healthy.reports("creds-store", "warning", &["all registries"]);
     fs::create_dir_all(healthy.env.path(crate::support::PODMAN_DIRECTORY)).unwrap();
+    let file = healthy
+        .env
+        .file(crate::support::PODMAN, &format!("{{{auth}}}"));
+    let message = format!(
+        "{} contains passwords in clear text for us.icr.io, which podman, buildah and skopeo use instead of this helper",
+        file.display()
+    );
+    healthy.reports("plaintext-password", "problem", &[&message]);
     healthy.env.file(crate::support::PODMAN, "{}");
     let fix = format!("configure podman --registry {}", healthy.registry);
     healthy.docker(&format!("{{{ours}}}}}"));
     healthy.reports("podman-login", "warning", &["plaintext password", &fix]);
     healthy.docker("{ no JSON");
+    let unread = "no client's file that can be read names this helper. Cannot read ";
+    healthy.reports("configured-clients", "warning", &[unread, "config.json"]);
     healthy.reports(
         "client-file",
         "problem",

@@ -127,8 +127,32 @@ fn a_clients_file_that_cannot_be_read_is_a_warning() {
     assert_eq!(text.matches(&warning).count(), 1, "{text}");
     let warnings = json_of(&env, &[])["warnings"].take();
     assert_eq!(warnings.as_array().map(Vec::len), Some(1), "{warnings}");
+    assert!(!text.contains("no client uses"), "{text}");
+    let unread = format!(
+        "No client's file that can be read names this helper. Cannot read {}.",
+        path.display()
+    );
+    env.set("COLUMNS", "1000");
+    assert!(answer(&env, &[]).contains(&unread), "{text}");
     env.file("home/.docker/config.json", "null");
     assert!(answer(&env, &[]).contains("config.json: it is `null`"));
+    env.set_environment_key();
+    let text = answer(&env, &["us.icr.io"]);
+    assert!(text.contains(" unknown\n"), "{text}");
+}
+
+#[test]
+fn the_source_of_a_virtual_server_is_not_where_its_tokens_are_from() {
+    let mut env = TestEnv::new();
+    env.set("COLUMNS", "1000");
+    let accounts = env.cloud.accounts();
+    accounts.enable_metadata(&[icr_emulator::MetadataApi::Identity]);
+    accounts.link_default_profile("Profile-default");
+    let url = env.cloud.url();
+    env.set("IBMCLOUD_CR_VPC_URL", url);
+    let text = answer(&env, &["us.icr.io"]);
+    assert_eq!(text.matches("this machine").count(), 1, "{text}");
+    assert!(text.contains(" metadata service "), "{text}");
 }
 
 #[test]

@@ -56,11 +56,17 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
     diagnostics.extend(legacy_podman_file(context));
     diagnostics.extend(helm_file(context));
     if clients.by_registry().is_empty() {
-        diagnostics.push(Diagnostic::warning(
-            "configured-clients",
-            "no client is configured to use this helper",
-            command_line("configure"),
-        ));
+        let unread = clients.unread();
+        let message = if unread.is_empty() {
+            "no client is configured to use this helper".to_owned()
+        } else {
+            format!(
+                "no client's file that can be read names this helper. Cannot read {}",
+                listed(&unread)
+            )
+        };
+        let fix = command_line("configure");
+        diagnostics.push(Diagnostic::warning("configured-clients", message, fix));
     }
     diagnostics.extend(docker_auth_config::check(context));
     diagnostics.extend(node::check(&machine(context.context), context.settings));
@@ -159,8 +165,9 @@ fn plaintext_passwords(
     let mut diagnostics = Vec::new();
     if !used.is_empty() {
         let message = format!(
-            "{path} contains passwords in clear text for {}, which {client} uses instead of this helper",
-            listed(&used)
+            "{path} contains passwords in clear text for {}, which {client} {} instead of this helper",
+            listed(&used),
+            client.verb("uses", "use")
         );
         let fix = migration(client, contents, &used, context);
         diagnostics.push(Diagnostic::problem(PLAINTEXT_PASSWORD, message, fix));
@@ -401,7 +408,7 @@ fn legacy_podman_file(context: &CheckContext<'_>) -> Option<Diagnostic> {
         Diagnostic::warning(
             PLAINTEXT_PASSWORD,
             format!(
-                "{path} contains passwords in clear text for {}, which {} uses if no other file has a login",
+                "{path} contains passwords in clear text for {}, which {} use if no other file has a login",
                 listed(&keys),
                 Client::Podman
             ),

@@ -170,10 +170,11 @@ impl Row {
     }
 
     /// Returns the cells in the order of [`HEADINGS`]; the last one only with `is_checked`.
-    pub(super) fn cells(&self, is_checked: bool) -> Vec<String> {
+    /// `no_client` is the text for no client.
+    pub(super) fn cells(&self, is_checked: bool, no_client: &str) -> Vec<String> {
         let clients: Vec<&str> = self.clients.iter().map(|client| client.name()).collect();
         let clients = if clients.is_empty() {
-            "none".to_owned()
+            no_client.to_owned()
         } else {
             clients.join(", ")
         };
@@ -289,7 +290,7 @@ fn source_place(source: SourceName) -> &'static str {
         SourceName::Environment => "environment",
         SourceName::IbmCloudCli => "CLI's config.json",
         SourceName::Login => "keychain",
-        SourceName::PowerVs | SourceName::Vpc => "this machine",
+        SourceName::PowerVs | SourceName::Vpc => "metadata service",
     }
 }
 
