@@ -18,6 +18,7 @@ use super::Client;
 use super::busy;
 use super::generated;
 use super::in_place;
+use super::in_place::Reason;
 use super::json::Document;
 use super::json::ParseError;
 use crate::error::Error;
@@ -206,20 +207,23 @@ pub fn would_create(path: &Path, old: Option<&str>) -> anyhow::Result<Created> {
     })
 }
 
-/// Writes the new version: into a file that is mounted by itself, otherwise in its place.
+/// Writes the new version: into a file that is mounted by itself or has several names, otherwise
+/// in its place.
 fn write(path: &Path, directory: &Path, old: Option<&str>, new: &str) -> Result<(), ReplaceError> {
     let Some(text) = old else {
         return put(path, directory, old, new);
     };
-    if !in_place::is_mounted(path) {
-        match put(path, directory, old, new) {
+    let reason = match in_place::reason(path) {
+        Some(reason) => reason,
+        None => match put(path, directory, old, new) {
             Err(ReplaceError::Failed(error)) if is_of_kind(&error, io::ErrorKind::ResourceBusy) => {
+                Reason::Mounted
             }
             outcome => return outcome,
-        }
-    }
+        },
+    };
     in_place::refuse_read_only(path, &path.metadata().map_err(anyhow::Error::from)?)?;
-    in_place::write(path, text, new)
+    in_place::write(path, reason, text, new)
 }
 
 /// Writes content and attributes to the temporary file before the rename, through its

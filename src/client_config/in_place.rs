@@ -1,7 +1,9 @@
-//! Writing into a file that cannot be replaced, because it is mounted by itself.
+//! Writing into a file that must not be replaced: it is mounted by itself, or has several names.
 //!
 //! Containers and dev containers mount single files, such as `config.json` or a `ConfigMap`. The
-//! kernel refuses to rename another file over a mount (`rename(2)`, `EBUSY`).
+//! kernel refuses to rename another file over a mount (`rename(2)`, `EBUSY`). A rename over one name
+//! of a file with hard links, as some people keep their dotfiles, would leave the others with the
+//! old content.
 
 use std::fs::File;
 use std::fs::OpenOptions;
@@ -18,6 +20,7 @@ use super::file::LIMIT;
 use super::file::ReplaceError;
 use crate::error::Error;
 use crate::fs;
+use crate::text::encoding;
 
 /// The hint for a file that is mounted read-only.
 const CHANGE_AT_ORIGIN: &str = "Change the file that is mounted there (of the image, the host or the ConfigMap), or set DOCKER_CONFIG (podman: REGISTRY_AUTH_FILE) to a file of your own";
@@ -30,8 +33,46 @@ const WRITABLE: u32 = 0o222;
 #[cfg(target_os = "linux")]
 const MOUNTS: &str = "/proc/self/mountinfo";
 
-/// Returns whether a file is mounted by itself.
-pub(super) fn is_mounted(path: &Path) -> bool {
+/// Why a file is written in place.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Reason {
+    /// It is mounted by itself.
+    Mounted,
+    /// It has several names.
+    HardLinks,
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Mounted => "it is mounted by itself",
+            Self::HardLinks => "it has several names (hard links)",
+        })
+    }
+}
+
+/// Returns why a file has to be written in place; `None` for one that can be replaced.
+pub(super) fn reason(path: &Path) -> Option<Reason> {
+    if is_mounted(path) {
+        Some(Reason::Mounted)
+    } else {
+        has_several_names(path).then_some(Reason::HardLinks)
+    }
+}
+
+#[cfg(unix)]
+fn has_several_names(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    path.symlink_metadata()
+        .is_ok_and(|it| it.is_file() && it.nlink() > 1)
+}
+
+#[cfg(not(unix))]
+fn has_several_names(_path: &Path) -> bool {
+    false
+}
+
+fn is_mounted(path: &Path) -> bool {
     #[cfg(target_os = "linux")]
     if let (Ok(path), Ok(mounts)) = (path.canonicalize(), std::fs::read_to_string(MOUNTS)) {
         return mount_points(&mounts).any(|mount_point| Path::new(&mount_point) == path);
@@ -68,20 +109,25 @@ fn mount_points(mounts: &str) -> impl Iterator<Item = String> {
 ///
 /// # Errors
 /// See [`ReplaceError`]. The file is read-only, or is not what was read.
-pub(super) fn write(path: &Path, old: &str, new: &str) -> Result<(), ReplaceError> {
-    let mut file = open(path).map_err(unwritable)?;
-    if read(&mut file)?.as_slice() != old.as_bytes() {
+pub(super) fn write(path: &Path, reason: Reason, old: &str, new: &str) -> Result<(), ReplaceError> {
+    let mut file = open(path).map_err(|error| unwritable(reason, &error))?;
+    let former = read(&mut file)?;
+    if encoding::decode(&former).map_or(true, |text| **text != *old) {
         return Err(ReplaceError::Changed);
     }
-    let outcome = put(&mut file, old.len(), new).and_then(|()| {
+    let outcome = put(&mut file, former.len(), new.as_bytes()).and_then(|()| {
         let is_written = read(&mut file)?.as_slice() == new.as_bytes();
         ensure!(is_written, "it does not contain what was written");
         Ok(())
     });
     if outcome.is_err() {
         let length = file.metadata().map_or(0, |it| it.len());
-        let restored = put(&mut file, usize::try_from(length).unwrap_or_default(), old);
-        restored.context("it was mounted by itself and is incomplete now")?;
+        let restored = put(
+            &mut file,
+            usize::try_from(length).unwrap_or_default(),
+            &former,
+        );
+        restored.context("it was written in place and is incomplete now")?;
     }
     Ok(outcome?)
 }
@@ -128,25 +174,27 @@ fn read(file: &mut File) -> anyhow::Result<Zeroizing<Vec<u8>>> {
     Ok(Zeroizing::new(fs::read(file.try_clone()?, LIMIT)?))
 }
 
-fn put(file: &mut File, former_length: usize, new: &str) -> anyhow::Result<()> {
-    let mut padded = Zeroizing::new(String::with_capacity(new.len().max(former_length)));
-    padded.push_str(new);
-    padded.extend(std::iter::repeat_n(
-        '\n',
-        former_length.saturating_sub(new.len()),
-    ));
+fn put(file: &mut File, former_length: usize, new: &[u8]) -> anyhow::Result<()> {
+    let length = new.len().max(former_length);
+    let mut padded = Zeroizing::new(Vec::with_capacity(length));
+    padded.extend_from_slice(new);
+    padded.resize(length, b'\n');
     file.rewind()?;
-    file.write_all(padded.as_bytes())?;
+    file.write_all(&padded)?;
     file.set_len(new.len() as u64)?;
     Ok(file.sync_all()?)
 }
 
-fn unwritable(error: io::Error) -> anyhow::Error {
+fn unwritable(reason: Reason, error: &io::Error) -> anyhow::Error {
     let text = match error.kind() {
         io::ErrorKind::ReadOnlyFilesystem => "it is mounted read-only".to_owned(),
-        _ => format!("it is mounted by itself, and cannot be written ({error})"),
+        _ => format!("{reason}, and cannot be written ({error})"),
     };
-    Error::user(text).with_hint(CHANGE_AT_ORIGIN).into()
+    let hint = match reason {
+        Reason::Mounted => CHANGE_AT_ORIGIN,
+        Reason::HardLinks => "Check the owner and mode of the file",
+    };
+    Error::user(text).with_hint(hint).into()
 }
 
 #[cfg(test)]
@@ -163,10 +211,13 @@ mod tests {
             ("", "{}"),
         ] {
             std::fs::write(&path, old).unwrap();
-            write(&path, old, new).unwrap();
+            write(&path, Reason::Mounted, old, new).unwrap();
             assert_eq!(std::fs::read_to_string(&path).unwrap(), new);
         }
-        let changed = write(&path, "{ }", "new");
+        std::fs::write(&path, b"\xff\xfe{\0}\0").unwrap();
+        write(&path, Reason::HardLinks, "{}", "{}").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "{}", "as UTF-8");
+        let changed = write(&path, Reason::Mounted, "{ }", "new");
         assert!(matches!(changed, Err(ReplaceError::Changed)));
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "{}");
     }

@@ -267,6 +267,22 @@ fn links_stay_and_read_only_files_are_not_changed() {
     assert_eq!((metadata.uid(), metadata.gid()), (12345, 12346));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_hard_link_of_the_file_stays_one() {
+    let env = docker_env("{}\n");
+    let dotfile = env.path("home/dotfile");
+    fs::hard_link(env.path(DOCKER), &dotfile).expect("the same file system");
+    succeeds(
+        &configure(&env, &["docker", "--registry", "us.icr.io"]),
+        &["helper added"],
+    );
+    assert_eq!(content(&env, "home/dotfile"), NEW);
+    succeeds(&configure(&env, &["--undo"]), &["helper removed"]);
+    assert_eq!(content(&env, "home/dotfile"), "{}\n");
+    assert_eq!(content(&env, DOCKER), "{}\n");
+}
+
 #[test]
 fn a_dry_run_shows_a_diff_without_secrets_and_does_nothing() {
     let Some(env) = TestEnv::with_keychain() else {

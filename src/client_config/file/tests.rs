@@ -145,3 +145,20 @@ fn directories_devices_and_huge_files_are_not_read() {
     assert_eq!(read(&directory.path().join("missing")).unwrap(), None);
     assert_eq!(read(&directory.path().join("missing/too")).unwrap(), None);
 }
+
+#[test]
+fn all_names_of_a_file_with_hard_links_stay_the_same_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let [path, other] = ["config.json", "dotfile"].map(|name| directory.path().join(name));
+    for old in [&b"{\"longer\": 1}"[..], b"\xef\xbb\xbf{}", b"{}"] {
+        fs::write(&path, old).unwrap();
+        let _ = fs::hard_link(&path, &other);
+        let text = decoded(read(&path)).unwrap().unwrap();
+        replace(&path, Some(&text), "{\"new\": 1}").unwrap();
+        assert_eq!(fs::read_to_string(&other).unwrap(), "{\"new\": 1}");
+        assert_eq!(path.metadata().unwrap().nlink(), 2);
+    }
+    set_mode(&path, 0o400);
+    assert!(replace(&path, Some("{\"new\": 1}"), "{}").is_err());
+    assert_eq!(fs::read_to_string(&other).unwrap(), "{\"new\": 1}");
+}
