@@ -1,15 +1,19 @@
 //! The background refresh: `get` returns a valid token without waiting for the next one.
-#![cfg(target_os = "linux")]
+#![cfg(any(target_os = "linux", windows))]
 
 mod support;
 
+#[cfg(target_os = "linux")]
 use std::fs;
+#[cfg(target_os = "linux")]
 use std::io::ErrorKind;
+#[cfg(target_os = "linux")]
 use std::process::Command;
 use std::time::Duration;
 
 use icr_emulator::Fault;
 
+#[cfg(target_os = "linux")]
 use support::ENVIRONMENT_KEY;
 use support::Input;
 use support::TestEnv;
@@ -44,6 +48,7 @@ fn wait_until_refreshed(env: &TestEnv, old: &str) {
 }
 
 /// Returns the background processes of this environment.
+#[cfg(target_os = "linux")]
 fn background_refreshes(env: &TestEnv) -> Vec<u32> {
     let expected = format!("\0renew\0{}\0", host(env));
     let processes = fs::read_dir("/proc").expect("Linux").flatten();
@@ -84,6 +89,7 @@ fn only_one_of_forty_processes_starts_a_background_refresh() {
     assert_eq!(env.cloud.exchanges(), 2);
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn a_background_refresh_keeps_no_file_or_session_of_the_client() {
     let Some((env, old)) = env_with_token_due_for_refresh() else {
@@ -117,6 +123,7 @@ fn a_background_refresh_keeps_no_file_or_session_of_the_client() {
     wait_until_refreshed(&env, &old);
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn a_rejected_refresh_is_reported_when_the_cached_token_has_expired() {
     let Some((env, old)) = env_with_token_due_for_refresh() else {
@@ -141,6 +148,7 @@ fn a_token_that_expires_soon_is_replaced_before_it_is_returned() {
     env.keys().age_tokens(1400);
     assert_ne!(env.get(&host(&env)).is_credential("iambearer"), old);
     assert_eq!(env.cloud.exchanges(), 2);
+    #[cfg(target_os = "linux")]
     assert_eq!(background_refreshes(&env), [0; 0]);
 }
 

@@ -189,6 +189,19 @@ pub(crate) mod tests {
             .unwrap();
     }
 
+    /// Reports that a test does not run under Wine. Returns whether it does not: on Windows itself,
+    /// it runs.
+    #[expect(clippy::print_stderr, reason = "a test that does not run says so")]
+    pub(crate) fn skipped_under_wine(reason: &str) -> bool {
+        let is_wine = cfg!(windows) && Path::new(r"C:\windows\system32\winecfg.exe").exists();
+        if is_wine {
+            let thread = std::thread::current();
+            let name = thread.name().unwrap_or_default();
+            eprintln!("SKIPPED {name}: Wine {reason}");
+        }
+        is_wine
+    }
+
     /// Makes a directory, and those above it up to the one for temporary files, accessible
     /// only to this user.
     pub(crate) fn close_to_others(folder: &Path) {

@@ -195,7 +195,7 @@ fn the_working_directory_is_used_only_where_the_settings_allow_it() {
     machine.finds("us.icr.io", &machine.path("here/ibm-credentials.env"));
     let named = machine.file("here/named", "CONTAINER_REGISTRY_APIKEY=key\n");
     machine.set("IBM_CREDENTIALS_FILE", &named.display().to_string());
-    machine.finds("us.icr.io", &machine.path("here/named"));
+    machine.finds("us.icr.io", &named.display().to_string());
 }
 
 #[test]
