@@ -14,6 +14,7 @@ use super::transport::TransportError;
 use crate::environment;
 use crate::environment::Environment;
 use crate::fs;
+use crate::secret::input::without_quotes;
 use crate::time::run_with_timeout;
 
 /// The size limit of a certificate file, in bytes: ninety times the usual bundle.
@@ -32,6 +33,10 @@ const SYSTEM_BUNDLES: [&str; 5] = [
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
     "/etc/ssl/cert.pem",
 ];
+
+/// Where they store single ones (`openssl-probe`).
+#[cfg(all(unix, not(target_os = "macos")))]
+const SYSTEM_DIRECTORIES: [&str; 2] = ["/etc/ssl/certs", "/etc/pki/tls/certs"];
 
 /// The paths of certificate authorities in the environment.
 #[derive(Clone, Debug, Default)]
@@ -169,7 +174,11 @@ fn further_bundle(path: &Path) -> Result<Bundle, TransportError> {
                 environment::CERTIFICATE_FILE,
                 error.root_cause()
             ),
-            hint: "Set SSL_CERT_FILE to a file of certificates (PEM), or unset it",
+            hint: if without_quotes(&path.to_string_lossy()).is_some() {
+                "Set SSL_CERT_FILE without the quotes, which are read as a part of the path"
+            } else {
+                "Set SSL_CERT_FILE to a file of certificates (PEM), or unset it"
+            },
         },
     })
 }
@@ -234,7 +243,7 @@ fn system_bundle(paths: &CertificatePaths) -> Option<(Bundle, Option<String>)> {
         let directories = paths.directories.iter();
         directories.for_each(|path| bundle.add(directory_bundle(path)));
     } else if paths.file.is_none() {
-        let store = rustls_native_certs::load_native_certs();
+        let store = system_store();
         exhausted = store.errors.iter().find_map(|it| exhausted_resource(it));
         bundle = Bundle::of(store.certs.into_iter().map(Some));
         bundle.unreadable += store.errors.len();
@@ -242,9 +251,9 @@ fn system_bundle(paths: &CertificatePaths) -> Option<(Bundle, Option<String>)> {
     // The library skips the certificate after one that is cut off. With `SSL_CERT_FILE`, it
     // does not read the system's files.
     if paths.file.is_some() || (bundle.unreadable > 0 && paths.directories.is_empty()) {
+        let unreadable = bundle.unreadable;
         let mut files = SYSTEM_BUNDLES.iter();
         let file = files.find_map(|path| file_bundle(Path::new(path)).ok());
-        let unreadable = bundle.unreadable;
         bundle.add(file.unwrap_or_default());
         if paths.file.is_none() {
             // The library has counted those of this file.
@@ -252,6 +261,29 @@ fn system_bundle(paths: &CertificatePaths) -> Option<(Bundle, Option<String>)> {
         }
     }
     Some((bundle, exhausted))
+}
+
+/// Returns the certificates of the system as the library reads them.
+#[cfg(all(unix, not(target_os = "macos")))]
+fn system_store() -> rustls_native_certs::CertificateResult {
+    let store = rustls_native_certs::load_native_certs();
+    if !store.errors.iter().any(is_without_path) {
+        return store;
+    }
+    let first = |paths: &[&'static str]| {
+        let mut paths = paths.iter().copied().map(Path::new);
+        paths.find(|path| path.exists())
+    };
+    let file = first(&SYSTEM_BUNDLES);
+    rustls_native_certs::load_certs_from_paths(file, first(&SYSTEM_DIRECTORIES))
+}
+
+/// Returns whether the library has read an empty `SSL_CERT_FILE` as the path of a file, and so
+/// none of the system's. For Go, and so for docker and podman, an empty variable is not set
+/// (`crypto/x509`, `root_unix.go`).
+#[cfg(all(unix, not(target_os = "macos")))]
+fn is_without_path(error: &rustls_native_certs::Error) -> bool {
+    matches!(&error.kind, rustls_native_certs::ErrorKind::Io { path, .. } if path.as_os_str().is_empty())
 }
 
 /// Returns `None`: the system checks certificates itself.

@@ -313,3 +313,29 @@ fn certificates_are_checked_as_for_a_request() {
         healthy.reports("certificates", "ok", &[" and 1 in "]);
     }
 }
+
+/// Go, and so docker and podman, read an empty variable as one that is not set.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_empty_variable_for_certificates_is_not_set() {
+    let mut healthy = HealthyMachine::new();
+    // No requests leave this machine.
+    healthy
+        .env
+        .unset("SSL_CERT_FILE")
+        .set("HTTPS_PROXY", "http://127.0.0.1:1");
+    let message = |healthy: &HealthyMachine| {
+        let (diagnostics, _) = healthy.diagnostics();
+        let mut found = diagnostics
+            .iter()
+            .filter(|it| it["check"] == "certificates");
+        let only = found.next().expect("it is checked").clone();
+        assert_eq!(found.next(), None);
+        only
+    };
+    let unset = message(&healthy);
+    for variable in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
+        healthy.env.set(variable, "");
+        assert_eq!(message(&healthy), unset, "{variable}");
+    }
+}
