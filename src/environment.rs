@@ -1,5 +1,6 @@
 //! The environment variables and their names.
 
+pub mod mask;
 pub(crate) mod secret_file;
 
 use std::borrow::Cow;
@@ -154,7 +155,7 @@ impl Environment {
     /// # Errors
     /// The value is not UTF-8.
     pub fn text(&self, name: &str) -> Result<Option<&str>> {
-        match self.value(name) {
+        match self.raw(name) {
             None => Ok(None),
             Some(value) => match value.to_str() {
                 Some("") => Ok(None),
@@ -164,6 +165,18 @@ impl Environment {
         }
     }
 
+    /// Returns the text of a variable that names something: a setting, a URL, an ID or a file. White
+    /// space around it and a pair of quotes, which `docker run --env-file` keeps, are not part of
+    /// it. Not for variables of other programs, which read the quotes.
+    ///
+    /// # Errors
+    /// The value is not UTF-8.
+    pub fn value(&self, name: &str) -> Result<Option<&str>> {
+        let text = self.text(name)?.map(str::trim);
+        let text = text.map(|text| input::without_quotes(text).map_or(text, str::trim));
+        Ok(text.filter(|text| !text.is_empty()))
+    }
+
     /// Returns the names of all variables that are UTF-8; in capital letters on Windows.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.variables.keys().filter_map(|name| name.to_str())
@@ -171,16 +184,16 @@ impl Environment {
 
     /// Returns whether the variable is set and not empty.
     pub fn has(&self, name: &str) -> bool {
-        self.value(name).is_some_and(|value| !value.is_empty())
+        self.raw(name).is_some_and(|value| !value.is_empty())
     }
 
     /// Returns the absolute path in a variable; `None` if there is none.
     pub fn absolute_path(&self, name: &str) -> Option<PathBuf> {
-        let path = Path::new(self.value(name)?);
+        let path = Path::new(self.raw(name)?);
         path.is_absolute().then(|| path.to_owned())
     }
 
-    fn value(&self, name: &str) -> Option<&OsString> {
+    fn raw(&self, name: &str) -> Option<&OsString> {
         self.variables.get(&*folded(OsStr::new(name)))
     }
 
@@ -191,7 +204,7 @@ impl Environment {
     /// The value, or the content of the file, is certainly no such secret, or the file cannot be
     /// read.
     pub fn secret(&self, name: &str, kind: SecretKind) -> Result<Option<Secret>> {
-        let value = match self.value(name) {
+        let value = match self.raw(name) {
             Some(value) if !value.is_empty() => value,
             _ => return Ok(None),
         };
@@ -369,6 +382,24 @@ mod tests {
             let environment: Environment = [("DIRECTORY", value)].into_iter().collect();
             let path = environment.absolute_path("DIRECTORY");
             assert_eq!(path, expected.map(PathBuf::from), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_value_has_no_quotes_and_blanks_around_it() {
+        for (text, value) in [
+            ("kernel", Some("kernel")),
+            (" kernel\r\n", Some("kernel")),
+            ("\"kernel\"", Some("kernel")),
+            ("' kernel '", Some("kernel")),
+            ("\"kernel", Some("\"kernel")),
+            ("\"a b\" c", Some("\"a b\" c")),
+            ("\"\"", None),
+            (" \n", None),
+            ("", None),
+        ] {
+            let environment: Environment = [("NAME", text)].into_iter().collect();
+            assert_eq!(environment.value("NAME"), Ok(value), "{text:?}");
         }
     }
 

@@ -22,6 +22,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::environment;
 use crate::environment::Environment;
+use crate::environment::mask::Mask;
 use crate::error::Error;
 use crate::error::one_line;
 use crate::text::repeatable::quoted;
@@ -37,13 +38,39 @@ const MAX_LINE_LENGTH: usize = 1000;
 /// The timeout for opening the log file.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
+/// Where lines are written.
+#[derive(Clone)]
+enum Target {
+    File(Arc<LogFile>),
+    Stderr,
+}
+
+/// Writes a line without the keys of the environment.
+struct Line {
+    target: Target,
+    mask: Arc<Mask>,
+}
+
+impl io::Write for Line {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &self.target {
+            Target::File(file) => self.mask.write(bytes, &mut &**file),
+            Target::Stderr => self.mask.write(bytes, &mut io::stderr()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Starts the log of this process if an environment variable asks for it. An invalid level is
 /// a warning in the log, because a log must not make a pull fail.
 ///
 /// Writes one line to `error_output` if the log file cannot be opened.
 pub fn start(environment: &Environment, error_output: &mut dyn io::Write) {
-    let name = environment.text(environment::LOG).ok().flatten();
-    let path = environment.text(environment::LOG_FILE).ok().flatten();
+    let name = environment.value(environment::LOG).ok().flatten();
+    let path = environment.value(environment::LOG_FILE).ok().flatten();
     if name.is_none() && path.is_none() {
         return;
     }
@@ -65,8 +92,17 @@ pub fn start(environment: &Environment, error_output: &mut dyn io::Write) {
             Some(Err(_)) | None => LevelFilter::DEBUG,
         },
     );
-    let to_stderr = name.map(|_| BoxMakeWriter::new(io::stderr));
-    let writers = to_stderr.into_iter().chain(file.map(BoxMakeWriter::new));
+    let mask = Arc::new(Mask::of(environment));
+    let masked = |target: Target| {
+        let mask = mask.clone();
+        BoxMakeWriter::new(move || Line {
+            target: target.clone(),
+            mask: mask.clone(),
+        })
+    };
+    let to_stderr = name.map(|_| masked(Target::Stderr));
+    let to_file = file.map(|file| masked(Target::File(file)));
+    let writers = to_stderr.into_iter().chain(to_file);
     let layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = writers.map(lines_to).collect();
     let _ = tracing_subscriber::registry()
         .with(layers.with_filter(ours))

@@ -10,6 +10,7 @@ use std::io::Write;
 
 use crate::environment;
 use crate::environment::Environment;
+use crate::environment::mask::Mask;
 use crate::error::one_line;
 use crate::secret::Secret;
 
@@ -133,7 +134,9 @@ impl Terminal for SystemTerminal<'_> {
     }
 
     fn write_line(&self, line: &str) {
-        let _ = writeln!(io::stderr(), "{}", one_line(line, MAX_LINE_LENGTH));
+        let line = one_line(line, MAX_LINE_LENGTH);
+        let line = Mask::of(self.environment).apply(&line).into_owned();
+        let _ = writeln!(io::stderr(), "{line}");
     }
 
     /// The launcher runs in a session of its own without our streams.

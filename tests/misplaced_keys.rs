@@ -214,6 +214,59 @@ fn a_key_in_settings_and_variables_is_not_shown() {
 }
 
 #[test]
+fn a_key_in_a_variable_for_something_else_is_not_shown() {
+    let key = KEYS[0];
+    let url = format!("https://{key}");
+    for (variable, value) in [
+        ("DOCKER_CONFIG", key),
+        ("DOCKER_AUTH_CONFIG", key),
+        ("REGISTRY_AUTH_FILE", key),
+        ("REGCTL_CONFIG", key),
+        ("HELM_CONFIG_HOME", key),
+        ("XDG_RUNTIME_DIR", key),
+        ("SSL_CERT_FILE", key),
+        ("SSL_CERT_DIR", key),
+        ("NO_PROXY", key),
+        ("HTTPS_PROXY", &*url),
+        ("HTTP_PROXY", key),
+        ("IC_REGION", key),
+        ("IC_ENDPOINTS_FILE_PATH", key),
+        ("IBMCLOUD_IAM_API_ENDPOINT", &*url),
+        ("IBMCLOUD_CR_API_ENDPOINT", key),
+        ("IBM_CREDENTIALS_FILE", key),
+        ("IBMCLOUD_CONFIG_HOME", key),
+        ("IBMCLOUD_CR_VPC_URL", &*url),
+        ("VCAP_SERVICES", key),
+    ] {
+        let mut env = TestEnv::new();
+        env.add_secret(key);
+        env.add_secret(&key.to_ascii_lowercase());
+        env.set_environment_key();
+        env.set(variable, value);
+        env.set("ICR_LOG", "trace").set("COLUMNS", "30");
+        env.get("us.icr.io");
+        for arguments in [
+            &["settings"][..],
+            &["status"],
+            &[
+                "configure",
+                "docker",
+                "--dry-run",
+                "--registry",
+                "us.icr.io",
+            ],
+        ] {
+            env.run(arguments, Input::Bytes(b""));
+        }
+        let report = env.path("report.txt");
+        let arguments = ["doctor", "--report", &report.display().to_string()];
+        env.run(&arguments, Input::Bytes(b""));
+        assert!(report.exists(), "{variable}");
+        assert!(!env.files_with_secrets().contains(&report), "{variable}");
+    }
+}
+
+#[test]
 fn other_text_is_repeated_in_errors() {
     let env = test_env();
     env.settings("[profile.team-a]\n");

@@ -8,6 +8,8 @@ use crate::PROGRAM;
 use crate::commands;
 use crate::context::Context;
 use crate::context::Stdio;
+use crate::environment::mask::Mask;
+use crate::environment::mask::MaskedWriter;
 use crate::error::Error;
 use crate::error::Result;
 use crate::error::one_line;
@@ -18,6 +20,9 @@ use crate::helper::wire::MAX_LINE_LENGTH;
 use crate::process::background_refresh;
 use crate::text::closest_match::closest_match;
 use crate::text::repeatable;
+
+/// The commands whose answers may be secrets, so that keys are not removed from them.
+const PRINT_SECRETS: [&str; 2] = ["print", "token"];
 
 /// What a client asks for, or help or version.
 enum Request {
@@ -49,6 +54,14 @@ impl Request {
 /// clients 0, or 1 for every error; for people one of
 /// [`EXIT_STATUSES`](crate::error::EXIT_STATUSES).
 pub fn run(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>) -> u8 {
+    let mut error = MaskedWriter::new(stdio.error, context.environment);
+    let stdio = &mut Stdio {
+        input: &mut *stdio.input,
+        output: &mut *stdio.output,
+        error: &mut error,
+        output_is_terminal: stdio.output_is_terminal,
+        output_is_readable_by_others: stdio.output_is_readable_by_others,
+    };
     let Some(first) = arguments.first() else {
         let text = if stdio.output_is_terminal {
             introduction()
@@ -70,7 +83,7 @@ pub fn run(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>)
             }
             // A client of a newer protocol may send an unknown verb, and every client
             // expects 1 for an error.
-            report_to_client(&error, stdio);
+            report_to_client(&error, stdio, context);
             return 1;
         }
     };
@@ -82,7 +95,7 @@ pub fn run(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>)
     match logged(request.name(), || dispatch(request, stdio, context)) {
         Ok(()) => 0,
         Err(error) => {
-            report_to_client(&error, stdio);
+            report_to_client(&error, stdio, context);
             if let Some(address) = requested
                 && stdio.output_is_terminal
                 && context.terminal.is_interactive()
@@ -100,9 +113,21 @@ pub fn run(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>)
 fn run_command(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>) -> u8 {
     crate::log::start(context.environment, stdio.error);
     let name = arguments.first().and_then(|name| name.to_str());
-    match logged(name.unwrap_or_default(), || {
+    let name = name.unwrap_or_default();
+    let outcome = logged(name, || {
+        if PRINT_SECRETS.contains(&name) {
+            return arguments::run(arguments, stdio, context);
+        }
+        let stdio = &mut Stdio {
+            input: &mut *stdio.input,
+            output: &mut MaskedWriter::new(stdio.output, context.environment),
+            error: &mut *stdio.error,
+            output_is_terminal: stdio.output_is_terminal,
+            output_is_readable_by_others: stdio.output_is_readable_by_others,
+        };
         arguments::run(arguments, stdio, context)
-    }) {
+    });
+    match outcome {
         Ok(()) => 0,
         Err(error) => {
             report_to_person(&error, stdio);
@@ -127,8 +152,9 @@ fn logged<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
 /// Writes an error to both streams, because some clients show one and some the other. A
 /// terminal shows both, so there it is written once. "Not found" is an answer for clients
 /// and no error for people.
-fn report_to_client(error: &Error, stdio: &mut Stdio<'_>) {
+fn report_to_client(error: &Error, stdio: &mut Stdio<'_>, context: &Context<'_>) {
     let line = wire::error_line(error);
+    let line = Mask::of(context.environment).apply(&line).into_owned();
     let is_answer = error.is_not_found();
     if is_answer || !stdio.output_is_terminal {
         let _ = writeln!(stdio.output, "{line}");

@@ -3,6 +3,7 @@
 use reqwest::Url;
 
 use crate::http::transport::ProxyPolicy;
+use crate::text::repeatable;
 
 /// The path of the token API (IAM Identity Services, "Create an IAM access token").
 const TOKEN_PATH: &str = "/identity/token";
@@ -52,8 +53,13 @@ impl Endpoint {
     ///
     /// # Errors
     /// It is neither `https` nor, on this machine, `http`: a phrase that follows the name of
-    /// the setting, such as `is not a URL`.
+    /// the setting, such as `must use https://`.
     pub fn parse(text: &str) -> Result<Self, String> {
+        if !text.contains("://") {
+            let host = repeatable::host(text);
+            let host = host.as_deref().unwrap_or("iam.cloud.ibm.com");
+            return Err(format!("must begin with https://, as in https://{host}"));
+        }
         let base = base_of(text, |_| false)?;
         Ok(Self::at(base.strip_suffix(TOKEN_PATH).unwrap_or(&base)))
     }

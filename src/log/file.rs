@@ -14,7 +14,6 @@ use anyhow::ensure;
 use crate::fs::Missing;
 use crate::fs::act_as_owner;
 use crate::fs::open_private;
-use crate::text::repeatable;
 
 /// The maximum size of a log file, in bytes: some thousand `get`s. A full file is renamed to
 /// `FILE.1`, which replaces the previous one.
@@ -59,7 +58,7 @@ impl LogFile {
         ensure!(
             path.is_absolute(),
             "is {}, which is not an absolute path",
-            repeatable::path(&path.to_string_lossy())
+            path.display()
         );
         let file = open_private(path, Missing::Create)
             .with_context(|| format!("names {}", path.display()))?;

@@ -109,14 +109,13 @@ impl Settings {
     }
 }
 
-/// Returns the first variable that is set, and its value without blanks.
+/// Returns the first variable that is set, and its value.
 fn first_of<'e>(
     variables: &[&'static str],
     environment: &'e Environment,
 ) -> Result<Option<(&'static str, &'e str)>> {
     for variable in variables {
-        let text = environment.text(variable)?.map(str::trim);
-        if let Some(text) = text.filter(|text| !text.is_empty()) {
+        if let Some(text) = environment.value(variable)? {
             return Ok(Some((variable, text)));
         }
     }

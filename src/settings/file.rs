@@ -28,11 +28,10 @@ use crate::fs;
 use crate::fs::TrustedUsers;
 use crate::http::proxy::Proxy;
 use crate::registry::Registry;
-use crate::text::repeatable;
 use crate::text::repeatable::quoted;
 
 /// The size limit of a settings file, in bytes.
-const MAX_FILE_SIZE: u64 = 1024 * 1024;
+pub(super) const MAX_FILE_SIZE: u64 = 1024 * 1024;
 
 /// The limit of deadlines and timeouts, in seconds: clients give up earlier.
 const MAX_SECONDS: u64 = 600;
@@ -332,7 +331,5 @@ fn unreadable(path: &Path, reason: &anyhow::Error) -> Error {
 }
 
 fn file_error(path: &Path, reason: &str) -> Error {
-    let path = path.to_string_lossy();
-    let path = repeatable::path(&path);
-    Error::user(format!("the settings file {path} {reason}"))
+    Error::user(format!("the settings file {} {reason}", path.display()))
 }

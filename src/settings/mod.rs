@@ -140,7 +140,7 @@ impl Settings {
         system_directory: Option<&Path>,
     ) -> Result<Self> {
         let mut settings = Self::default();
-        match environment.text(environment::CONFIG)? {
+        match environment.value(environment::CONFIG)? {
             Some(path) => settings
                 .apply_file(Path::new(path), environment)
                 .map_err(|error| error.with_default_hint("ICR_CONFIG selects this file"))?,

@@ -62,7 +62,7 @@ impl Settings {
 
     fn apply_endpoint_variables(&mut self, environment: &Environment) -> Result<()> {
         // It takes precedence, so the others need not be valid.
-        if environment.has(environment::IAM_ENDPOINT) {
+        if environment.value(environment::IAM_ENDPOINT)?.is_some() {
             return Ok(());
         }
         let selection = Selection::read(environment)?;
@@ -111,7 +111,7 @@ impl Settings {
         parse: impl FnOnce(&Self, &str) -> Result<T, E>,
         set: impl FnOnce(&mut Self, T),
     ) -> Result<()> {
-        let text = environment.text(variable)?;
+        let text = environment.value(variable)?;
         let value = text.map(|text| parse(self, text)).transpose();
         let value = value.map_err(|error| error.into().error(format_args!("${variable}")))?;
         self.override_with(key, DefinedIn::Variable(variable), value, set);

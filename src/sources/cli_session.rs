@@ -231,7 +231,7 @@ fn metadata_service(
     variable: &str,
     service_at: fn(Option<&str>) -> Result<MetadataService, String>,
 ) -> Result<MetadataService, String> {
-    let url = context.environment.text(variable);
+    let url = context.environment.value(variable);
     let url = url.map_err(|error| error.text())?;
     service_at(url).map_err(|reason| format!("${variable} {reason}"))
 }

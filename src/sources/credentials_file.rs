@@ -36,7 +36,7 @@ pub(super) fn find<'a>(
     let name = format!("the IBM credentials file {}", path.display());
     let text = read_text(&path).map_err(|error| {
         let error = Error::from_anyhow(&error).with_context(format_args!("cannot read {name}"));
-        match context.environment.text(CREDENTIALS_FILE) {
+        match context.environment.value(CREDENTIALS_FILE) {
             Ok(Some(named)) if path == Path::new(named) => error.with_default_hint(format!(
                 "{CREDENTIALS_FILE} names this file: correct or unset the variable"
             )),
@@ -60,7 +60,7 @@ fn path_of_file(context: &SourceContext<'_>) -> Result<Option<PathBuf>> {
     {
         return Ok(Some(path.to_owned()));
     }
-    if let Some(path) = context.environment.text(CREDENTIALS_FILE)? {
+    if let Some(path) = context.environment.value(CREDENTIALS_FILE)? {
         return Ok(Some(PathBuf::from(path)));
     }
     let system_paths = context.system_paths;

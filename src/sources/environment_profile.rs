@@ -43,7 +43,7 @@ pub(super) fn of_compute_resource(context: &SourceContext<'_>) -> Result<Option<
     }
     match context
         .environment
-        .text(environment::COMPUTE_RESOURCE_PROFILE)?
+        .value(environment::COMPUTE_RESOURCE_PROFILE)?
     {
         None => Ok(None),
         Some(text) => parse(environment::COMPUTE_RESOURCE_PROFILE, text).map(Some),
@@ -55,7 +55,7 @@ fn first_of<'e>(
     variables: &[&'static str],
 ) -> Result<Option<(&'static str, &'e str)>> {
     for variable in variables {
-        if let Some(text) = environment.text(variable)? {
+        if let Some(text) = environment.value(variable)? {
             return Ok(Some((variable, text)));
         }
     }

@@ -43,7 +43,7 @@ fn find<'a>(
     variable: &str,
     service_at: fn(Option<&str>) -> Result<MetadataService, String>,
 ) -> Result<Option<SourceIdentity<'a>>> {
-    let url = context.environment.text(variable)?;
+    let url = context.environment.value(variable)?;
     if url.is_none() && context.settings.source != Some(name) {
         return Ok(None);
     }

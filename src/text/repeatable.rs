@@ -53,12 +53,31 @@ pub(crate) fn is_api_key(text: &str) -> bool {
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
         && !has_plain_case(text)
+        && !is_iam_id(text)
+}
+
+/// Returns the JSON Web Token (RFC 7519) with which a word begins.
+pub(crate) fn token_at_start(word: &str) -> Option<&str> {
+    let mut dots = word.match_indices('.').map(|(at, _)| at).skip(1);
+    dots.next().filter(|_| word.starts_with("eyJ"))?;
+    word.get(..dots.next().unwrap_or(word.len()))
+}
+
+/// Returns whether a text is an ID of IAM: `Profile-`, `ServiceId-` or the like, and a UUID.
+fn is_iam_id(text: &str) -> bool {
+    let parts = text.split_once('-');
+    parts.is_some_and(|(kind, id)| kind.bytes().all(|it| it.is_ascii_alphabetic()) && is_uuid(id))
+}
+
+/// Returns whether a text is the path of a file or a directory, or several, and no secret.
+pub(crate) fn is_path(text: &str) -> bool {
+    let is_file_name = || text.contains('.') && text.split('.').all(is_label);
+    text.is_empty() || text.contains(['/', '\\']) || is_word(text) || is_file_name()
 }
 
 /// Returns the path of a file, or a replacement if it may be a secret.
 pub(crate) fn path(text: &str) -> &str {
-    let is_file_name = || text.contains('.') && text.split('.').all(is_label);
-    if text.contains(['/', '\\']) || is_word(text) || is_file_name() {
+    if is_path(text) {
         text
     } else {
         "(its name is not shown, it may be a secret)"

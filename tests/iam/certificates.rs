@@ -61,6 +61,10 @@ fn an_unusable_certificate_file_is_named() {
         env.get("us.icr.io")
             .is_client_error(&["$SSL_CERT_FILE", &path.display().to_string()]);
     }
+    let quoted = format!("\"{}\"", env.path("authority.pem").display());
+    env.set("SSL_CERT_FILE", quoted);
+    env.get("us.icr.io")
+        .is_client_error(&["without the quotes"]);
     assert_eq!(env.cloud.exchanges(), 0);
 }
 

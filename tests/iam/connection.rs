@@ -62,6 +62,54 @@ fn an_unencrypted_endpoint_gets_no_secret() {
 }
 
 #[test]
+fn quotes_around_a_variable_are_not_part_of_its_value() {
+    let mut env = TestEnv::with_environment_key();
+    let url = env.cloud.url();
+    let settings = env.settings("").display().to_string();
+    for quoted in [
+        |text: &str| format!("\"{text}\""),
+        |text: &str| format!("'{text}'"),
+        |text: &str| format!(" \"{text}\"\r\n"),
+        |text: &str| format!("{text}\r"),
+    ] {
+        env.set("IBMCLOUD_IAM_API_ENDPOINT", quoted(&url))
+            .set("ICR_SOURCE", quoted("environment"))
+            .set("ICR_KEYCHAIN", quoted("none"))
+            .set("ICR_NAMESPACE", quoted("work"))
+            .set("ICR_BACKGROUND_REFRESH", quoted("false"))
+            .set("ICR_CONFIG", quoted(&settings))
+            .set("ICR_LOG", quoted("off"))
+            .set("IC_VISIBILITY", quoted("private"));
+        assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-environment");
+    }
+    env.set("ICR_SOURCE", "\"\"").set("ICR_KEYCHAIN", "''");
+    env.get("us.icr.io").is_token_of();
+    env.set("ICR_SOURCE", "\"environment");
+    env.get("us.icr.io")
+        .is_client_error(&["$ICR_SOURCE", "Available values"]);
+}
+
+#[test]
+fn an_endpoint_without_a_scheme_is_named_with_it() {
+    let mut env = TestEnv::with_environment_key();
+    for (text, url) in [
+        ("iam.cloud.ibm.com", "https://iam.cloud.ibm.com"),
+        (
+            "private.iam.cloud.ibm.com/identity/token",
+            "https://private.iam.cloud.ibm.com",
+        ),
+        ("iam.example.com:8443", "https://iam.example.com:8443"),
+        ("not a URL", "https://iam.cloud.ibm.com"),
+    ] {
+        env.set("IBMCLOUD_IAM_API_ENDPOINT", text);
+        env.get("us.icr.io").is_client_error(&[&format!(
+            "$IBMCLOUD_IAM_API_ENDPOINT must begin with https://, as in {url}"
+        )]);
+    }
+    assert_eq!(env.cloud.exchanges(), 0);
+}
+
+#[test]
 fn an_endpoint_may_be_written_with_its_path() {
     let mut env = TestEnv::with_environment_key();
     for suffix in ["", "/", "/identity/token", "/identity/token/"] {

@@ -160,7 +160,7 @@ fn modes(context: &CheckContext<'_>) -> Vec<Diagnostic> {
         let has_secrets = scanned.readable().is_some_and(Contents::has_secrets);
         has_secrets.then(|| scanned.file.path.clone())
     });
-    let log = context.context.environment.text(environment::LOG_FILE);
+    let log = context.context.environment.value(environment::LOG_FILE);
     let log = log.ok().flatten().map(PathBuf::from);
     let mut paths: Vec<PathBuf> = with_passwords.chain(log).collect();
     paths.sort_unstable();

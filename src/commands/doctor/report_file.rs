@@ -11,6 +11,7 @@ use super::Report;
 use crate::client_config::file;
 use crate::client_config::json::Document;
 use crate::commands::screen::Screen;
+use crate::environment::mask::Mask;
 use crate::error::Error;
 use crate::error::Result;
 use crate::error::one_line;
@@ -50,8 +51,11 @@ pub(super) fn write(path: &Path, report: &Report, context: &CheckContext<'_>) ->
         }
     };
     let mut file = create(path).map_err(write_error)?;
-    file.write_all(text(report, context).as_bytes())
-        .map_err(write_error)
+    let text = text(report, context);
+    let text = Mask::of(context.context.environment)
+        .apply(&text)
+        .into_owned();
+    file.write_all(text.as_bytes()).map_err(write_error)
 }
 
 fn create(path: &Path) -> io::Result<File> {
