@@ -124,9 +124,48 @@ impl Context<'_> {
                 let registry = Registry::at(address, &settings.registries);
                 Ok(registry.map(|registry| (registry, settings)))
             }
-            Err(_) if Registry::at(address, &[]).is_none() => Ok(None),
-            Err(error) => Err(error),
+            Err(error) => {
+                let registry = Registry::parse(address);
+                if registry
+                    .is_some_and(|it| Registry::at(address, &[]).is_some() || self.may_add(&it))
+                {
+                    Err(error)
+                } else {
+                    Ok(None)
+                }
+            }
         }
+    }
+
+    /// Returns whether settings that cannot be loaded may add this registry.
+    fn may_add(&self, registry: &Registry) -> bool {
+        Settings::mention(
+            registry.host(),
+            self.environment,
+            self.config_directory.as_deref(),
+            self.system_config_directory.as_deref(),
+        )
+    }
+
+    /// Returns the settings that deleting logins needs. If the settings cannot be loaded, these are
+    /// the keychain and the namespace, and the error is returned with them.
+    ///
+    /// # Errors
+    /// The keychain or the namespace is invalid.
+    pub fn settings_for_deletion(&self) -> Result<(Settings, Option<Error>)> {
+        self.settings()
+            .map(|settings| (settings, None))
+            .or_else(|error| {
+                let settings = Settings::with_login_place(
+                    self.environment,
+                    self.config_directory.as_deref(),
+                    self.system_config_directory.as_deref(),
+                );
+                match settings {
+                    Some(settings) => Ok((settings, Some(error))),
+                    None => Err(error),
+                }
+            })
     }
 
     /// Opens the keychains that the settings select.

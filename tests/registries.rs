@@ -274,6 +274,17 @@ fn a_broken_settings_file_is_named_with_the_line_and_does_not_affect_other_regis
     assert_eq!(env.cloud.exchanges(), 0);
 }
 
+#[test]
+fn a_registry_of_a_broken_settings_file_gets_its_error() {
+    let env = TestEnv::with_environment_key();
+    let file = env.settings("registries = [\"eu9.icr.io\"]\nbogus = 1\n");
+    let file = file.display().to_string();
+    env.get("https://eu9.icr.io/v2/")
+        .is_client_error(&[&file, "line 2, column 1", "bogus"]);
+    env.get("u9.icr.io").is_not_found();
+    env.get("ghcr.io").is_not_found();
+}
+
 /// A session bus that closes all connections, and counts them.
 #[cfg(target_os = "linux")]
 mod bus {

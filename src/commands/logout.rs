@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::api_key_lifecycle;
 use super::conclude;
+use super::ignored_settings;
 use super::json::ScopeJson;
 use super::login_context::LoginContext;
 use super::print;
@@ -22,6 +23,7 @@ use crate::context::Context;
 use crate::context::Session;
 use crate::context::Stdio;
 use crate::credentials::Broker;
+use crate::environment;
 use crate::error::Error;
 use crate::error::Result;
 use crate::keychain::Prompting;
@@ -62,6 +64,15 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
+impl Arguments {
+    /// Returns whether more of the settings is needed than where logins are stored: to send an API
+    /// key to the right IAM, or to know which profile's login is meant.
+    fn needs_all_settings(&self, context: &Context<'_>) -> bool {
+        let is_profile_selected = context.environment.has(environment::PROFILE);
+        self.revoke || (!self.all && self.scopes.is_empty() && is_profile_selected)
+    }
+}
+
 /// The JSON answer of `logout`.
 #[derive(Debug, Serialize)]
 pub(crate) struct LogoutAnswer {
@@ -91,15 +102,25 @@ pub(crate) fn run(
     stdio: &mut Stdio<'_>,
     context: &Context<'_>,
 ) -> Result<()> {
-    let session = Session::open(context, Prompting::Allowed)?;
+    let (settings, ignored) = context.settings_for_deletion()?;
+    if let Some(error) = &ignored
+        && arguments.needs_all_settings(context)
+    {
+        return Err(error.clone());
+    }
+    let session = Session::with_settings(context, settings, Prompting::Allowed)?;
     let broker = Broker::new(&session);
     let warnings = Warnings::new(context);
+    if let Some(error) = &ignored {
+        warnings.warn(ignored_settings(error));
+    }
     let logins = broker.login_snapshot();
     let stored = logins.scopes()?;
     let mut scopes: BTreeSet<LoginScope> = if arguments.all {
         stored.clone()
     } else {
-        let is_stored = |scope: &LoginScope| stored.contains(scope);
+        // A name that only the settings know is no error without them.
+        let is_stored = |scope: &LoginScope| ignored.is_some() || stored.contains(scope);
         let named = arguments
             .scopes
             .stored_scopes(&session.settings, &is_stored)?;
@@ -133,8 +154,10 @@ pub(crate) fn run(
     }
     let is_left = |scope: &&LoginScope| !outcome.deleted.contains(scope);
     outcome.remaining = stored.iter().filter(is_left).cloned().collect();
-    let (deleted, missing) = (&outcome.deleted, &outcome.missing);
-    shadowing::warn_after_logout(deleted, missing, &logins, &broker, &warnings);
+    if ignored.is_none() {
+        let (deleted, missing) = (&outcome.deleted, &outcome.missing);
+        shadowing::warn_after_logout(deleted, missing, &logins, &broker, &warnings);
+    }
     if outcome.failures.is_empty() || outcome.has_changed_something() {
         if arguments.json {
             print_json(stdio, &outcome.to_json(&warnings))?;

@@ -59,6 +59,11 @@ fn registry_at(address: &str, context: &Context<'_>) -> Result<(Registry, Settin
     })
 }
 
+/// Returns the warning that a login was deleted without the settings.
+pub(crate) fn ignored_settings(error: &Error) -> String {
+    format!("the settings were ignored, except keychain and namespace: {error}")
+}
+
 /// Formats a time in seconds since 1970 for a person: `2026-11-21 09:50 UTC`.
 fn when(seconds: u64) -> String {
     time::day_and_minute(seconds)

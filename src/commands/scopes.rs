@@ -37,6 +37,11 @@ impl ScopeArgs {
         }
     }
 
+    /// Returns whether they name neither a registry nor a profile.
+    pub(super) fn is_empty(&self) -> bool {
+        self.registries.is_empty() && self.profile.is_none()
+    }
+
     /// Returns the scopes of new logins, without duplicates.
     ///
     /// # Errors

@@ -200,15 +200,28 @@ pub(crate) fn erase(
 }
 
 fn delete_login(address: &str, stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> {
-    let Some((registry, settings)) = registry_at(address, context)? else {
+    let Some(registry) = in_time(|| registry_to_erase(address, context))? else {
         return Ok(());
     };
+    let (settings, ignored) = context.settings_for_deletion()?;
     let session = Session::with_settings(context, settings, Prompting::Allowed)?;
     let broker = Broker::new(&session);
     let logins = broker.login_snapshot();
     broker.log_out(&LoginScope::Registry(registry.clone()), &logins)?;
-    warn(commands::after_logout(&registry, &logins, &broker), stdio);
+    let warning = match ignored {
+        None => commands::after_logout(&registry, &logins, &broker),
+        Some(error) => Some(commands::ignored_settings(&error)),
+    };
+    warn(warning, stdio);
     Ok(())
+}
+
+/// Returns the registry at an address, also if it may be one of settings that cannot be loaded.
+fn registry_to_erase(address: &str, context: &Context<'_>) -> Result<Option<Registry>> {
+    match context.registry(address) {
+        Ok(found) => Ok(found.map(|(registry, _)| registry)),
+        Err(error) => Registry::parse(address).map(Some).ok_or(error),
+    }
 }
 
 /// Runs in a background process; its result goes only to the log.

@@ -25,6 +25,7 @@ mod endpoint_variables;
 mod file;
 mod invalid;
 mod keychain_choice;
+mod login_place;
 mod name;
 mod profile;
 mod resolved;

@@ -116,3 +116,38 @@ fn a_logout_warns_of_sources_that_stay_active() {
     log_in(&env, KEY, &[]);
     answer(&env.run(&["logout"], ""), &["Deleted"]);
 }
+
+#[test]
+fn a_login_is_deleted_although_the_settings_are_broken() {
+    let Some(mut env) = TestEnv::with_keychain() else {
+        return;
+    };
+    env.settings("registries = [\"eu9.icr.io\"]\nnamespace = \"work\"\n");
+    for host in ["us.icr.io", "de.icr.io", "eu9.icr.io", "jp.icr.io"] {
+        env.store(host, "iamapikey", "a-stored-api-key")
+            .is_silent_success();
+    }
+    env.settings("registries = [\"eu9.icr.io\"]\nnamespace = \"work\"\nregistrys = 1\n");
+    for host in ["us.icr.io", "eu9.icr.io"] {
+        let erased = env.erase(host);
+        assert_eq!(erased.status, Some(0), "{erased:?}");
+        for part in ["warning: the settings were ignored", "registrys"] {
+            assert!(erased.stderr.contains(part), "{erased:?}");
+        }
+    }
+    env.run(&["logout", "--all", "--revoke", "--yes"], "")
+        .is_user_error(&["registrys"]);
+    env.set("ICR_PROFILE", "team-a");
+    env.run(&["logout"], "").is_user_error(&["registrys"]);
+    env.unset("ICR_PROFILE");
+    for (argument, deleted) in [("de.icr.io", "de.icr.io"), ("--all", "jp.icr.io")] {
+        let outcome = env.run(&["logout", argument], "");
+        outcome.has(&outcome.stdout, &["Deleted the login for", deleted]);
+        answer_with_warning(&outcome, &["settings were ignored", "line 3, column 1"]);
+    }
+    env.settings("namespace = \"work\"\n");
+    env.list().is_list(&[]);
+    env.settings("namespace = \"a:b\"\n");
+    env.run(&["logout", "--all"], "")
+        .is_user_error(&["namespace"]);
+}
