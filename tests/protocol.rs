@@ -400,8 +400,17 @@ fn an_empty_secret_is_accepted_and_never_returned() {
     ] {
         env.store("us.icr.io", username, "").is_silent_success();
         env.get("us.icr.io").is_not_found();
+        env.list().is_list(&[]);
     }
     assert_eq!(env.cloud.exchanges(), 0);
+    env.store("us.icr.io", "iamapikey", "a-stored-api-key")
+        .is_silent_success();
+    env.store("us.icr.io", "iamapikey", "").is_client_error(&[
+        "its secret is empty",
+        "previous login is kept",
+        "'docker-credential-icr logout us.icr.io'",
+    ]);
+    env.list().is_list(&[("us.icr.io", "iamapikey")]);
 }
 
 #[test]

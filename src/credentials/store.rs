@@ -24,7 +24,7 @@ use crate::text::repeatable;
 /// The outcome of storing a credential that a client sent.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum StoreOutcome {
-    /// It is what `get` returns anyway, so nothing changed.
+    /// It is what `get` returns anyway, or no credential, so nothing changed.
     Unchanged,
     /// It is an access token that this program may have issued: without a token cache it does
     /// not recognize its own. Nothing changed, and this source stays active.
@@ -64,6 +64,9 @@ impl Broker<'_> {
     ) -> Result<StoreOutcome> {
         let login = Login::new(with_read_secret(registry, credential)?);
         check_username(registry, &login)?;
+        if login.secret.is_empty() {
+            return ensure_no_login_is_lost(registry, logins).map(|()| StoreOutcome::Unchanged);
+        }
         let context = self.source_context(registry);
         if is_cached_credential(registry, &login, &context) {
             return Ok(StoreOutcome::Unchanged);
@@ -128,8 +131,22 @@ impl Broker<'_> {
     }
 }
 
-/// Returns the credential with its secret as [`input::read`] reads it. An empty one is stored, as
-/// in Docker's own helpers, and secrets that IAM does not issue are not changed.
+/// Returns an error if a client sent an empty secret for a registry that has a login. Without one,
+/// the client gets no error, as from Docker's own helpers, and nothing is stored: `get` would not
+/// return it.
+fn ensure_no_login_is_lost(registry: &Registry, logins: &LoginSnapshot<'_>) -> Result<()> {
+    let scope = LoginScope::Registry(registry.clone());
+    match logins.read(&scope)? {
+        Some(login) if !login.secret.is_empty() => Err(Error::user(format!(
+            "cannot store the login for {registry}: its secret is empty. The previous login is kept"
+        ))
+        .with_hint(format!("To delete it, run '{}'", scope.logout_command()))),
+        _ => Ok(()),
+    }
+}
+
+/// Returns the credential with its secret as [`input::read`] reads it. An empty one, and secrets
+/// that IAM does not issue, are not changed.
 fn with_read_secret(registry: &Registry, credential: Credential) -> Result<Credential> {
     let kind = match LoginKind::of(&credential.username) {
         LoginKind::ApiKey | LoginKind::Profile => SecretKind::ApiKey,
@@ -389,9 +406,12 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_secret_is_stored_but_never_returned() {
+    fn an_empty_secret_is_not_stored() {
         for username in ["iamapikey", "iambearer", "token", "cp", "other-user"] {
-            let machine = TestMachine::with_login(username, "");
+            let machine = TestMachine::new();
+            assert_eq!(machine.store("us.icr.io", username, ""), Ok(()));
+            let scopes = machine.with_broker(|broker| broker.login_snapshot().scopes());
+            assert_eq!(scopes.map(|scopes| scopes.len()), Ok(0), "{username}");
             assert_eq!(
                 machine.get("us.icr.io"),
                 Err(Error::not_found()),
