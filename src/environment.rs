@@ -76,6 +76,9 @@ pub const LOG: &str = "ICR_LOG";
 /// The path of the log file. Its level is that of [`LOG`], or `debug`.
 pub const LOG_FILE: &str = "ICR_LOG_FILE";
 
+/// `0`: the output has no colours (bixense.com/clicolors).
+pub const CLICOLOR: &str = "CLICOLOR";
+
 /// Disables colours on a terminal (no-color.org).
 pub const NO_COLOR: &str = "NO_COLOR";
 

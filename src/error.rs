@@ -20,6 +20,7 @@ pub struct Error {
     since: Option<String>,
     hint: Option<String>,
     is_rejection: bool,
+    is_shown: bool,
     is_unreachable: bool,
 }
 
@@ -76,6 +77,7 @@ impl Error {
             since: None,
             hint: None,
             is_rejection: false,
+            is_shown: false,
             is_unreachable: false,
         }
     }
@@ -197,6 +199,15 @@ impl Error {
         }
     }
 
+    /// Marks it as part of the answer, or as not to be shown: only the exit status tells it.
+    #[must_use]
+    pub fn as_shown(self) -> Self {
+        Self {
+            is_shown: true,
+            ..self
+        }
+    }
+
     /// Marks it as the absence of an answer from the network.
     #[must_use]
     pub fn as_unreachable(self) -> Self {
@@ -229,6 +240,11 @@ impl Error {
     /// Returns whether IAM does not accept what the source holds, and will not later.
     pub fn is_rejection(&self) -> bool {
         self.is_rejection
+    }
+
+    /// Returns whether only the exit status tells it.
+    pub fn is_shown(&self) -> bool {
+        self.is_shown
     }
 
     /// Returns whether the network gave no answer.

@@ -271,9 +271,9 @@ fn other_text_is_repeated_in_errors() {
     let env = test_env();
     env.settings("[profile.team-a]\n");
     env.run(&["stauts"], Input::Bytes(b""))
-        .is_client_error(&["unknown command 'stauts'. Did you mean 'status'?"]);
+        .is_unknown_command(&["unknown command 'stauts'. Did you mean 'status'?"]);
     env.run(&["help", "lgin"], Input::Bytes(b""))
-        .is_client_error(&["unknown command 'lgin'. Did you mean 'login'?"]);
+        .is_unknown_command(&["unknown command 'lgin'. Did you mean 'login'?"]);
     env.run(&["login", "ghcr.io"], Input::Bytes(b""))
         .is_user_error(&["ghcr.io is not an IBM Cloud registry"]);
     env.run(&["login", "--profile", "team-b"], Input::Bytes(b""))

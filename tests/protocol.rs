@@ -26,7 +26,7 @@ const NO_ADDRESSES: [(&[u8], &str); 6] = [
 #[test]
 fn version_and_help_succeed_on_stdout() {
     let env = TestEnv::new();
-    for arguments in [["version"], ["--version"], ["-v"]] {
+    for arguments in [["version"], ["--version"], ["-v"], ["-V"]] {
         let outcome = env.run(&arguments, Input::Open);
         let expected = concat!(
             "docker-credential-icr (docker-credential-icr) ",
@@ -62,8 +62,16 @@ fn wrong_arguments_point_to_the_help() {
             &["help", "stauts"],
             "unknown command 'stauts'. Did you mean 'status'? See --help",
         ),
+        (&["--version", "us.icr.io"], ""),
+        (&["-V", "us.icr.io"], ""),
+        (&["--help", "us.icr.io"], ""),
+    ] {
+        let outcome = env.run(arguments, "us.icr.io");
+        outcome.is_unknown_command(&[part, "See ", "--help"]);
+    }
+    for (arguments, part) in [
         (
-            &["get", "us.icr.io", "de.icr.io"],
+            &["get", "us.icr.io", "de.icr.io"][..],
             "too many arguments for '",
         ),
         (
@@ -73,8 +81,6 @@ fn wrong_arguments_point_to_the_help() {
         (&["store", "us.icr.io"], "too many arguments for '"),
         (&["list", "us.icr.io"], "too many arguments for '"),
         (&["version", "us.icr.io"], "too many arguments for '"),
-        (&["--version", "us.icr.io"], ""),
-        (&["--help", "us.icr.io"], ""),
     ] {
         let outcome = env.run(arguments, "us.icr.io");
         outcome.is_client_error(&[part, "See ", "--help"]);
@@ -91,6 +97,7 @@ fn every_verb_and_command_has_help_with_an_example() {
         "erase",
         "list",
         "version",
+        "completions",
         "configure",
         "doctor",
         "login",
@@ -99,6 +106,7 @@ fn every_verb_and_command_has_help_with_an_example() {
         "settings",
         "status",
         "token",
+        "whoami",
     ] {
         for arguments in [&[name, "--help"][..], &["help", name]] {
             let outcome = env.run(arguments, "us.icr.io");

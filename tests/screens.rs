@@ -46,6 +46,8 @@ fn help_of_each_command() {
             ("print --help", NO_INPUT),
             ("settings --help", NO_INPUT),
             ("status --help", NO_INPUT),
+            ("whoami --help", NO_INPUT),
+            ("completions --help", NO_INPUT),
             ("token --help", NO_INPUT),
             ("token add --help", NO_INPUT),
             ("token get --help", NO_INPUT),
@@ -63,6 +65,7 @@ fn wrong_arguments() {
         &[
             ("", NO_INPUT),
             ("nonsense", NO_INPUT),
+            ("-V", NO_INPUT),
             ("get a b", NO_INPUT),
             ("get us.icr.io", NO_INPUT),
             ("get ghcr.io", NO_INPUT),
@@ -81,6 +84,8 @@ fn wrong_arguments() {
             ("print us.icr.io --name NAME", NO_INPUT),
             ("settings now", NO_INPUT),
             ("status ghcr.io", NO_INPUT),
+            ("completions", NO_INPUT),
+            ("completions tcsh", NO_INPUT),
             ("token", NO_INPUT),
             ("token add", NO_INPUT),
             ("token rm --registry us.icr.io", NO_INPUT),
@@ -133,7 +138,15 @@ fn login_and_logout() {
 
 #[test]
 fn status_without_logins() {
-    compare("status-without-logins", empty, &[("status", NO_INPUT)]);
+    compare(
+        "status-without-logins",
+        empty,
+        &[
+            ("status", NO_INPUT),
+            ("status us.icr.io", NO_INPUT),
+            ("whoami", NO_INPUT),
+        ],
+    );
 }
 
 /// A profile with a login, and one without credentials.
@@ -180,7 +193,12 @@ fn status_with_logins() {
         &[
             ("status", NO_INPUT),
             ("status us.icr.io", NO_INPUT),
+            ("status us.icr.io --long", NO_INPUT),
+            ("status us.icr.io uk.icr.io", NO_INPUT),
             ("status us.icr.io --json", NO_INPUT),
+            ("status --quiet", NO_INPUT),
+            ("whoami", NO_INPUT),
+            ("whoami us.icr.io --json", NO_INPUT),
         ],
     );
 }
@@ -256,7 +274,7 @@ fn registry_tokens() {
         ended,
         &[
             (
-                "token add --registry localhost:55555 --description ci",
+                "token add --registry localhost:55555 --description ci --reveal",
                 NO_INPUT,
             ),
             (
@@ -264,7 +282,7 @@ fn registry_tokens() {
                 NO_INPUT,
             ),
             (
-                "token add --registry localhost:55555 --readwrite --non-expiring --json",
+                "token add --registry localhost:55555 --readwrite --non-expiring --json --reveal",
                 NO_INPUT,
             ),
             ("token list --registry localhost:55555", NO_INPUT),
@@ -349,7 +367,12 @@ fn configure_and_undo() {
                 "configure docker",
                 &[("Registries [us.icr.io]: ", ""), ("[Y/n] ", "y")],
             ),
+            (
+                "configure docker --registry us.icr.io uk.icr.io --migrate --check",
+                NO_INPUT,
+            ),
             ("configure docker --registry us.icr.io --migrate", NO_INPUT),
+            ("configure docker --registry us.icr.io --check", NO_INPUT),
             ("configure docker --registry us.icr.io", NO_INPUT),
             ("configure podman --registry us.icr.io", NO_INPUT),
             ("configure --undo --dry-run", NO_INPUT),

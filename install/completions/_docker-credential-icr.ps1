@@ -21,10 +21,12 @@ Register-ArgumentCompleter -Native -CommandName 'docker-credential-icr' -ScriptB
 
     $completions = @(switch ($command) {
         'docker-credential-icr' {
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions for a shell')
             [CompletionResult]::new('configure', 'configure', [CompletionResultType]::ParameterValue, 'Add this helper to Docker and Podman (--undo removes it)')
             [CompletionResult]::new('doctor', 'doctor', [CompletionResultType]::ParameterValue, 'Diagnose problems and suggest fixes')
             [CompletionResult]::new('login', 'login', [CompletionResultType]::ParameterValue, 'Log in to all registries, or to those you name')
@@ -33,6 +35,7 @@ Register-ArgumentCompleter -Native -CommandName 'docker-credential-icr' -ScriptB
             [CompletionResult]::new('settings', 'settings', [CompletionResultType]::ParameterValue, 'Show all settings and where they are set')
             [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Show who is logged in where, and when tokens expire')
             [CompletionResult]::new('token', 'token', [CompletionResultType]::ParameterValue, 'Create, list and delete registry tokens')
+            [CompletionResult]::new('whoami', 'whoami', [CompletionResultType]::ParameterValue, 'Show which identity each registry sees')
             [CompletionResult]::new('get', 'get', [CompletionResultType]::ParameterValue, 'For clients: Print the credential for a registry as JSON')
             [CompletionResult]::new('store', 'store', [CompletionResultType]::ParameterValue, 'For clients: Store a login, read as JSON from stdin')
             [CompletionResult]::new('erase', 'erase', [CompletionResultType]::ParameterValue, 'For clients: Delete the login for a registry')
@@ -40,10 +43,16 @@ Register-ArgumentCompleter -Native -CommandName 'docker-credential-icr' -ScriptB
             [CompletionResult]::new('version', 'version', [CompletionResultType]::ParameterValue, 'For clients: Print the version')
             break
         }
+        'docker-credential-icr;completions' {
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
         'docker-credential-icr;configure' {
             [CompletionResult]::new('--registry', '--registry', [CompletionResultType]::ParameterName, 'Configure these registries, such as us.icr.io')
             [CompletionResult]::new('--all', '--all', [CompletionResultType]::ParameterName, 'Configure all public registries; docker build without BuildKit asks for each of them')
             [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Show the changes without making them')
+            [CompletionResult]::new('--check', '--check', [CompletionResultType]::ParameterName, 'Change and ask nothing; exit with 1 and list the files that would change')
             [CompletionResult]::new('--undo', '--undo', [CompletionResultType]::ParameterName, 'Remove what `configure` added; moved passwords are not restored')
             [CompletionResult]::new('--migrate', '--migrate', [CompletionResultType]::ParameterName, 'Move the registries'' passwords from these files to the keychain')
             [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Replace other helpers and, with --migrate, other logins in the keychain')
@@ -73,6 +82,7 @@ Register-ArgumentCompleter -Native -CommandName 'docker-credential-icr' -ScriptB
             [CompletionResult]::new('--rotate', '--rotate', [CompletionResultType]::ParameterName, 'Replace the API key created by `--create-api-key`')
             [CompletionResult]::new('--create-api-key', '--create-api-key', [CompletionResultType]::ParameterName, 'Create an API key for this machine and store it instead of the session')
             [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Replace other logins and delete expired ones without asking')
+            [CompletionResult]::new('--no-configure', '--no-configure', [CompletionResultType]::ParameterName, 'Do not offer to add the helper to Docker and Podman')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
@@ -106,6 +116,9 @@ Register-ArgumentCompleter -Native -CommandName 'docker-credential-icr' -ScriptB
         }
         'docker-credential-icr;status' {
             [CompletionResult]::new('--check', '--check', [CompletionResultType]::ParameterName, 'Get a token for each registry, and check that the registry accepts it')
+            [CompletionResult]::new('--long', '--long', [CompletionResultType]::ParameterName, 'Show more columns: source, user name, age of the token, place of storage')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print nothing: only the exit status tells whether you are logged in')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print nothing: only the exit status tells whether you are logged in')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
@@ -115,7 +128,7 @@ Register-ArgumentCompleter -Native -CommandName 'docker-credential-icr' -ScriptB
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('add', 'add', [CompletionResultType]::ParameterValue, 'Create a token: read-only and valid for 24 hours by default')
-            [CompletionResult]::new('get', 'get', [CompletionResultType]::ParameterValue, 'Print a token, which is a secret')
+            [CompletionResult]::new('get', 'get', [CompletionResultType]::ParameterValue, 'Print a token')
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the tokens of your account, without their secrets')
             [CompletionResult]::new('ls', 'ls', [CompletionResultType]::ParameterValue, 'List the tokens of your account, without their secrets')
             [CompletionResult]::new('rm', 'rm', [CompletionResultType]::ParameterValue, 'Delete tokens, which revokes them')
@@ -132,6 +145,7 @@ Register-ArgumentCompleter -Native -CommandName 'docker-credential-icr' -ScriptB
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON, including the token unless it is stored')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print only the token')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print only the token')
+            [CompletionResult]::new('--reveal', '--reveal', [CompletionResultType]::ParameterName, 'Print the token even on a terminal')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
@@ -139,8 +153,9 @@ Register-ArgumentCompleter -Native -CommandName 'docker-credential-icr' -ScriptB
         'docker-credential-icr;token;get' {
             [CompletionResult]::new('--registry', '--registry', [CompletionResultType]::ParameterName, 'Registry, for example us.icr.io')
             [CompletionResult]::new('--account', '--account', [CompletionResultType]::ParameterName, 'ID of the account, if it is not the one of your login')
-            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
-            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--reveal', '--reveal', [CompletionResultType]::ParameterName, 'Print the token even on a terminal')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
         'docker-credential-icr;token;list' {
@@ -164,6 +179,12 @@ Register-ArgumentCompleter -Native -CommandName 'docker-credential-icr' -ScriptB
             [CompletionResult]::new('--account', '--account', [CompletionResultType]::ParameterName, 'ID of the account, if it is not the one of your login')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'docker-credential-icr;whoami' {
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
         'docker-credential-icr;get' {

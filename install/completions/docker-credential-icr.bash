@@ -16,6 +16,9 @@ _docker__credential__icr() {
             ",$1")
                 cmd="docker__credential__icr"
                 ;;
+            docker__credential__icr,completions)
+                cmd="docker__credential__icr__subcmd__completions"
+                ;;
             docker__credential__icr,configure)
                 cmd="docker__credential__icr__subcmd__configure"
                 ;;
@@ -55,6 +58,9 @@ _docker__credential__icr() {
             docker__credential__icr,version)
                 cmd="docker__credential__icr__subcmd__version"
                 ;;
+            docker__credential__icr,whoami)
+                cmd="docker__credential__icr__subcmd__whoami"
+                ;;
             docker__credential__icr__subcmd__token,add)
                 cmd="docker__credential__icr__subcmd__token__subcmd__add"
                 ;;
@@ -77,7 +83,7 @@ _docker__credential__icr() {
 
     case "${cmd}" in
         docker__credential__icr)
-            opts="-v -h --version --help configure doctor login logout print settings status token get store erase list version"
+            opts="-v -V -h --version --help completions configure doctor login logout print settings status token whoami get store erase list version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -90,8 +96,22 @@ _docker__credential__icr() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        docker__credential__icr__subcmd__completions)
+            opts="-h --help bash elvish fish powershell zsh"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         docker__credential__icr__subcmd__configure)
-            opts="-h --registry --all --dry-run --undo --migrate --force --json --help docker podman nerdctl regctl"
+            opts="-h --registry --all --dry-run --check --undo --migrate --force --json --help docker podman nerdctl regctl"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -169,7 +189,7 @@ _docker__credential__icr() {
             return 0
             ;;
         docker__credential__icr__subcmd__login)
-            opts="-h --profile --api-key-stdin --api-key --sso --web --from-ibmcloud --rotate --create-api-key --expires --profile-id --account --yes --json --help icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io fr2.icr.io private.fr2.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io"
+            opts="-h --profile --api-key-stdin --api-key --sso --web --from-ibmcloud --rotate --create-api-key --expires --profile-id --account --yes --no-configure --json --help icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io fr2.icr.io private.fr2.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -265,7 +285,7 @@ _docker__credential__icr() {
             return 0
             ;;
         docker__credential__icr__subcmd__status)
-            opts="-h --check --json --help icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io fr2.icr.io private.fr2.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io"
+            opts="-q -h --check --long --quiet --json --help icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io fr2.icr.io private.fr2.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -307,7 +327,7 @@ _docker__credential__icr() {
             return 0
             ;;
         docker__credential__icr__subcmd__token__subcmd__add)
-            opts="-q -h --registry --account --description --non-expiring --readwrite --login --force --json --quiet --help"
+            opts="-q -h --registry --account --description --non-expiring --readwrite --login --force --json --quiet --reveal --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -333,7 +353,7 @@ _docker__credential__icr() {
             return 0
             ;;
         docker__credential__icr__subcmd__token__subcmd__get)
-            opts="-h --registry --account --help"
+            opts="-h --registry --account --reveal --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -400,6 +420,20 @@ _docker__credential__icr() {
             ;;
         docker__credential__icr__subcmd__version)
             opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        docker__credential__icr__subcmd__whoami)
+            opts="-h --json --help icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io fr2.icr.io private.fr2.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

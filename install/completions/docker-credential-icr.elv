@@ -18,10 +18,12 @@ set edit:completion:arg-completer[docker-credential-icr] = {|@words|
     }
     var completions = [
         &'docker-credential-icr'= {
+            cand -V 'Print version'
             cand -v 'Print version'
             cand --version 'Print version'
             cand -h 'Print help'
             cand --help 'Print help'
+            cand completions 'Print the completions for a shell'
             cand configure 'Add this helper to Docker and Podman (--undo removes it)'
             cand doctor 'Diagnose problems and suggest fixes'
             cand login 'Log in to all registries, or to those you name'
@@ -30,16 +32,22 @@ set edit:completion:arg-completer[docker-credential-icr] = {|@words|
             cand settings 'Show all settings and where they are set'
             cand status 'Show who is logged in where, and when tokens expire'
             cand token 'Create, list and delete registry tokens'
+            cand whoami 'Show which identity each registry sees'
             cand get 'For clients: Print the credential for a registry as JSON'
             cand store 'For clients: Store a login, read as JSON from stdin'
             cand erase 'For clients: Delete the login for a registry'
             cand list 'For clients: List the registries with a login as JSON'
             cand version 'For clients: Print the version'
         }
+        &'docker-credential-icr;completions'= {
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'docker-credential-icr;configure'= {
             cand --registry 'Configure these registries, such as us.icr.io'
             cand --all 'Configure all public registries; docker build without BuildKit asks for each of them'
             cand --dry-run 'Show the changes without making them'
+            cand --check 'Change and ask nothing; exit with 1 and list the files that would change'
             cand --undo 'Remove what `configure` added; moved passwords are not restored'
             cand --migrate 'Move the registries'' passwords from these files to the keychain'
             cand --force 'Replace other helpers and, with --migrate, other logins in the keychain'
@@ -67,6 +75,7 @@ set edit:completion:arg-completer[docker-credential-icr] = {|@words|
             cand --rotate 'Replace the API key created by `--create-api-key`'
             cand --create-api-key 'Create an API key for this machine and store it instead of the session'
             cand --yes 'Replace other logins and delete expired ones without asking'
+            cand --no-configure 'Do not offer to add the helper to Docker and Podman'
             cand --json 'Print JSON'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
@@ -96,6 +105,9 @@ set edit:completion:arg-completer[docker-credential-icr] = {|@words|
         }
         &'docker-credential-icr;status'= {
             cand --check 'Get a token for each registry, and check that the registry accepts it'
+            cand --long 'Show more columns: source, user name, age of the token, place of storage'
+            cand -q 'Print nothing: only the exit status tells whether you are logged in'
+            cand --quiet 'Print nothing: only the exit status tells whether you are logged in'
             cand --json 'Print JSON'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
@@ -104,7 +116,7 @@ set edit:completion:arg-completer[docker-credential-icr] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
             cand add 'Create a token: read-only and valid for 24 hours by default'
-            cand get 'Print a token, which is a secret'
+            cand get 'Print a token'
             cand list 'List the tokens of your account, without their secrets'
             cand ls 'List the tokens of your account, without their secrets'
             cand rm 'Delete tokens, which revokes them'
@@ -120,14 +132,16 @@ set edit:completion:arg-completer[docker-credential-icr] = {|@words|
             cand --json 'Print JSON, including the token unless it is stored'
             cand -q 'Print only the token'
             cand --quiet 'Print only the token'
+            cand --reveal 'Print the token even on a terminal'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
         &'docker-credential-icr;token;get'= {
             cand --registry 'Registry, for example us.icr.io'
             cand --account 'ID of the account, if it is not the one of your login'
-            cand -h 'Print help'
-            cand --help 'Print help'
+            cand --reveal 'Print the token even on a terminal'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
         }
         &'docker-credential-icr;token;list'= {
             cand --registry 'Registry, for example us.icr.io'
@@ -148,6 +162,11 @@ set edit:completion:arg-completer[docker-credential-icr] = {|@words|
             cand --account 'ID of the account, if it is not the one of your login'
             cand -h 'Print help'
             cand --help 'Print help'
+        }
+        &'docker-credential-icr;whoami'= {
+            cand --json 'Print JSON'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
         }
         &'docker-credential-icr;get'= {
             cand -h 'Print help'

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_docker_credential_icr_global_optspecs
-    string join \n v/version h/help
+    string join \n V/version h/help
 end
 
 function __fish_docker_credential_icr_needs_command
@@ -24,8 +24,9 @@ function __fish_docker_credential_icr_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -s v -l version -d 'Print version'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -s V -s v -l version -d 'Print version'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -s h -l help -d 'Print help'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "completions" -d 'Print the completions for a shell'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "configure" -d 'Add this helper to Docker and Podman (--undo removes it)'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "doctor" -d 'Diagnose problems and suggest fixes'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "login" -d 'Log in to all registries, or to those you name'
@@ -34,11 +35,13 @@ complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "settings" -d 'Show all settings and where they are set'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "status" -d 'Show who is logged in where, and when tokens expire'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "token" -d 'Create, list and delete registry tokens'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "whoami" -d 'Show which identity each registry sees'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "get" -d 'For clients: Print the credential for a registry as JSON'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "store" -d 'For clients: Store a login, read as JSON from stdin'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "erase" -d 'For clients: Delete the login for a registry'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "list" -d 'For clients: List the registries with a login as JSON'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "version" -d 'For clients: Print the version'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand configure" -l registry -d 'Configure these registries, such as us.icr.io' -r -f -a "icr.io\t''
 private.icr.io\t''
 us.icr.io\t''
@@ -70,6 +73,7 @@ private.in2.icr.io\t''
 cp.icr.io\t''"
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand configure" -l all -d 'Configure all public registries; docker build without BuildKit asks for each of them'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand configure" -l dry-run -d 'Show the changes without making them'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand configure" -l check -d 'Change and ask nothing; exit with 1 and list the files that would change'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand configure" -l undo -d 'Remove what `configure` added; moved passwords are not restored'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand configure" -l migrate -d 'Move the registries\' passwords from these files to the keychain'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand configure" -l force -d 'Replace other helpers and, with --migrate, other logins in the keychain'
@@ -91,6 +95,7 @@ complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcomm
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l rotate -d 'Replace the API key created by `--create-api-key`'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l create-api-key -d 'Create an API key for this machine and store it instead of the session'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l yes -d 'Replace other logins and delete expired ones without asking'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l no-configure -d 'Do not offer to add the helper to Docker and Podman'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l json -d 'Print JSON'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand logout" -l profile -d 'Change the login for a profile of the settings file' -r
@@ -116,11 +121,13 @@ complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcomm
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand settings" -l json -d 'Print JSON'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand settings" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand status" -l check -d 'Get a token for each registry, and check that the registry accepts it'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand status" -l long -d 'Show more columns: source, user name, age of the token, place of storage'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand status" -s q -l quiet -d 'Print nothing: only the exit status tells whether you are logged in'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand status" -l json -d 'Print JSON'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and not __fish_seen_subcommand_from add get list ls rm" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and not __fish_seen_subcommand_from add get list ls rm" -f -a "add" -d 'Create a token: read-only and valid for 24 hours by default'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and not __fish_seen_subcommand_from add get list ls rm" -f -a "get" -d 'Print a token, which is a secret'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and not __fish_seen_subcommand_from add get list ls rm" -f -a "get" -d 'Print a token'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and not __fish_seen_subcommand_from add get list ls rm" -f -a "list" -d 'List the tokens of your account, without their secrets'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and not __fish_seen_subcommand_from add get list ls rm" -f -a "ls" -d 'List the tokens of your account, without their secrets'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and not __fish_seen_subcommand_from add get list ls rm" -f -a "rm" -d 'Delete tokens, which revokes them'
@@ -161,6 +168,7 @@ complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcomm
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from add" -l force -d 'Replace a login of another kind without asking'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from add" -l json -d 'Print JSON, including the token unless it is stored'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from add" -s q -l quiet -d 'Print only the token'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from add" -l reveal -d 'Print the token even on a terminal'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from get" -l registry -d 'Registry, for example us.icr.io' -r -f -a "icr.io\t''
 private.icr.io\t''
@@ -192,7 +200,8 @@ in2.icr.io\t''
 private.in2.icr.io\t''
 cp.icr.io\t''"
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from get" -l account -d 'ID of the account, if it is not the one of your login' -r
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from get" -s h -l help -d 'Print help'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from get" -l reveal -d 'Print the token even on a terminal'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from get" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from list" -l registry -d 'Registry, for example us.icr.io' -r -f -a "icr.io\t''
 private.icr.io\t''
 us.icr.io\t''
@@ -288,6 +297,8 @@ private.in2.icr.io\t''
 cp.icr.io\t''"
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from rm" -l account -d 'ID of the account, if it is not the one of your login' -r
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand token; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand whoami" -l json -d 'Print JSON'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand whoami" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand get" -s h -l help -d 'Print help'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand store" -s h -l help -d 'Print help'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand erase" -s h -l help -d 'Print help'

@@ -14,6 +14,7 @@ use clap::error::ErrorKind;
 
 use crate::PROGRAM;
 use crate::commands;
+use crate::commands::completions;
 use crate::commands::configure;
 use crate::commands::doctor;
 use crate::commands::login;
@@ -22,6 +23,7 @@ use crate::commands::print;
 use crate::commands::settings;
 use crate::commands::status;
 use crate::commands::token;
+use crate::commands::whoami;
 use crate::context::Context;
 use crate::context::Stdio;
 use crate::error::Error;
@@ -39,6 +41,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Completions(completions::Arguments),
     Configure(configure::Arguments),
     Doctor(doctor::Arguments),
     Login(Box<login::Arguments>),
@@ -47,6 +50,7 @@ enum Command {
     Settings(settings::Arguments),
     Status(status::Arguments),
     Token(token::Arguments),
+    Whoami(whoami::Arguments),
 }
 
 /// Returns whether a person's command has this name.
@@ -65,9 +69,14 @@ pub fn run(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>)
         Err(error) if error.kind() == ErrorKind::DisplayHelp => {
             return commands::print(stdio, error.render().to_string().trim_end());
         }
-        Err(error) if lacks_registry(&error) => {
+        Err(error) if lacks_only(&error, "<REGISTRY>") => {
             return Err(Error::usage("print needs a registry")
                 .with_hint(format!("For example: '{PROGRAM} print us.icr.io'")));
+        }
+        Err(error) if lacks_only(&error, "<SHELL>") => {
+            return Err(Error::usage("completions needs a shell").with_hint(format!(
+                "For example: '{PROGRAM} completions bash' (also: elvish, fish, powershell, zsh)"
+            )));
         }
         Err(error) => {
             let text = without_secrets(error).render().to_string();
@@ -78,6 +87,7 @@ pub fn run(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>)
     };
     commands::require_answers(context)?;
     match arguments.command {
+        Command::Completions(arguments) => completions::run(&arguments, stdio),
         Command::Configure(arguments) => configure::run(&arguments, stdio, context),
         Command::Doctor(arguments) => doctor::run(&arguments, stdio, context),
         Command::Login(arguments) => login::run(&arguments, stdio, context),
@@ -86,14 +96,16 @@ pub fn run(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>)
         Command::Settings(arguments) => settings::run(&arguments, stdio, context),
         Command::Status(arguments) => status::run(&arguments, stdio, context),
         Command::Token(arguments) => token::run(&arguments, stdio, context),
+        Command::Whoami(arguments) => whoami::run(&arguments, stdio, context),
     }
 }
 
-/// Returns whether only the registry of `print` is missing; no other command requires one.
-fn lacks_registry(error: &clap::Error) -> bool {
+/// Returns whether only this argument is missing. One command requires it: `print` a registry,
+/// `completions` a shell.
+fn lacks_only(error: &clap::Error, argument: &str) -> bool {
     matches!(
         error.get(ContextKind::InvalidArg),
-        Some(ContextValue::Strings(missing)) if *missing == ["<REGISTRY>"]
+        Some(ContextValue::Strings(missing)) if *missing == [argument]
     )
 }
 
@@ -157,7 +169,8 @@ pub fn help_on(name: &str) -> String {
 /// and the manual. They parse nothing.
 pub fn definitions() -> clap::Command {
     let version = clap::Arg::new("version")
-        .short('v')
+        .short('V')
+        .visible_short_alias('v')
         .long("version")
         .action(ArgAction::Version)
         .help("Print version");

@@ -2,6 +2,7 @@
 
 pub mod arguments;
 
+use std::ffi::OsStr;
 use std::ffi::OsString;
 
 use crate::PROGRAM;
@@ -51,7 +52,7 @@ impl Request {
 }
 
 /// Runs the program; `arguments` are those after its name. Returns its exit status: for
-/// clients 0, or 1 for every error; for people one of
+/// clients 0, or 1 for every error; for people, and for an unknown command, one of
 /// [`EXIT_STATUSES`](crate::error::EXIT_STATUSES).
 pub fn run(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>) -> u8 {
     let mut error = MaskedWriter::new(stdio.error, context.environment);
@@ -81,10 +82,14 @@ pub fn run(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>)
                 report_to_person(&error, stdio);
                 return error.exit_status();
             }
-            // A client of a newer protocol may send an unknown verb, and every client
-            // expects 1 for an error.
+            // A client of a newer protocol may send an unknown verb. For clients, every status
+            // but 0 is an error.
             report_to_client(&error, stdio, context);
-            return 1;
+            return if names_verb(first) {
+                1
+            } else {
+                error.exit_status()
+            };
         }
     };
     let requested = match &request {
@@ -166,6 +171,9 @@ fn report_to_client(error: &Error, stdio: &mut Stdio<'_>, context: &Context<'_>)
 
 /// Writes an error to stderr, and its hint on a line of its own.
 fn report_to_person(error: &Error, stdio: &mut Stdio<'_>) {
+    if error.is_shown() {
+        return;
+    }
     let hint = error.hint().map(|hint| format!("hint: {hint}"));
     let text = format!("error: {}", error.text());
     for line in text.lines().chain(hint.as_deref()) {
@@ -188,7 +196,7 @@ fn parse_client_request(arguments: &[OsString]) -> Result<Request> {
         ["store"] => Ok(Request::Store),
         ["list"] => Ok(Request::List),
         [background_refresh::VERB, address] => Ok(Request::Renew((*address).to_owned())),
-        ["version" | "--version" | "-v"] => Ok(Request::Version),
+        ["version" | "--version" | "-v" | "-V"] => Ok(Request::Version),
         ["--help" | "-h" | "help"] => Ok(Request::Help(None)),
         [verb @ ("get" | "erase" | "store" | "list" | "version"), ..] => {
             Err(Error::usage(format!("too many arguments for '{verb}'"))
@@ -219,7 +227,12 @@ fn unknown_command(unknown: &str) -> Error {
 
 /// Returns whether this is a client's verb or a person's command.
 fn is_known(name: &str) -> bool {
-    VERBS.iter().any(|verb| verb.name == name) || arguments::is_person_command(name.as_ref())
+    names_verb(name.as_ref()) || arguments::is_person_command(name.as_ref())
+}
+
+/// Returns whether this is a client's verb.
+fn names_verb(name: &OsStr) -> bool {
+    VERBS.iter().any(|verb| name == verb.name)
 }
 
 /// Returns the verb or command with the most similar name.
@@ -284,15 +297,17 @@ Get started:
 Commands (for details: docker-credential-icr COMMAND --help):"#;
 
 /// The commands in the order of [`introduction`], each with its argument.
-const COMMANDS: [(&str, &str); 8] = [
+const COMMANDS: [(&str, &str); 10] = [
     ("login", " [REGISTRY]"),
     ("logout", " [REGISTRY]"),
     ("configure", ""),
     ("print", " REGISTRY"),
     ("settings", ""),
     ("status", " [REGISTRY]"),
+    ("whoami", " [REGISTRY]"),
     ("doctor", ""),
     ("token", ""),
+    ("completions", " SHELL"),
 ];
 
 #[cfg(test)]

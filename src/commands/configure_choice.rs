@@ -1,6 +1,7 @@
 //! The choice of clients and registries. What the arguments leave open is asked at a
 //! terminal, and otherwise taken from logins and files.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use clap::ValueEnum;
@@ -44,6 +45,15 @@ pub(super) struct Choice {
     pub(super) hosts: Vec<String>,
 }
 
+/// What is done with the chosen files.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(super) enum Purpose {
+    /// They are changed, or the changes are shown.
+    Configure,
+    /// They are compared with what is asked for, and nothing is asked.
+    Check,
+}
+
 /// What the choice depends on.
 pub(super) struct Choosing<'a> {
     pub(super) broker: &'a Broker<'a>,
@@ -52,6 +62,7 @@ pub(super) struct Choosing<'a> {
     pub(super) machine: Machine<'a>,
     /// Whether passwords in files are moved, which logs in to their registries.
     pub(super) moves_passwords: bool,
+    pub(super) purpose: Purpose,
     pub(super) warnings: &'a Warnings<'a>,
     pub(super) context: &'a Context<'a>,
 }
@@ -106,6 +117,23 @@ impl Choosing<'_> {
         })
     }
 
+    /// Chooses for clients that are chosen already. Asks for the registries if there are none.
+    pub(super) fn choose_for(&self, clients: Vec<Client>, named: Vec<String>) -> Result<Choice> {
+        let files = files_of(&clients, &self.machine)?;
+        let hosts = if named.is_empty() {
+            let mut known = self.known_hosts(&files);
+            known.extend(own_hosts(&self.broker.usernames()?));
+            self.ask_for_hosts(in_order(known))?
+        } else {
+            named
+        };
+        Ok(Choice {
+            clients,
+            files,
+            hosts,
+        })
+    }
+
     fn ask_for_clients(&self, here: &[Client]) -> Result<Vec<Client>> {
         let mut wanted = Vec::new();
         for &client in here {
@@ -130,11 +158,7 @@ impl Choosing<'_> {
     /// registries.
     fn found_hosts(&self, files: &[ClientFile], asks: bool) -> Result<Vec<String>> {
         let logins = self.broker.usernames()?;
-        let own = logins.keys().filter_map(|scope| match scope {
-            LoginScope::Registry(registry) => Some(registry.host().to_owned()),
-            _ => None,
-        });
-        let mut hosts: BTreeSet<String> = own.collect();
+        let mut hosts: BTreeSet<String> = own_hosts(&logins);
         let mut reason = "they have a login";
         let serves_all = logins
             .keys()
@@ -158,8 +182,12 @@ impl Choosing<'_> {
         if hosts.is_empty() {
             return Err(self.nothing_found(files));
         }
+        let doing = match self.purpose {
+            Purpose::Configure => "configuring",
+            Purpose::Check => "checking",
+        };
         self.warnings
-            .note(&format!("configuring {}, because {reason}", listed(&hosts)));
+            .note(&format!("{doing} {}, because {reason}", listed(&hosts)));
         Ok(hosts)
     }
 
@@ -168,10 +196,10 @@ impl Choosing<'_> {
         let is_password = |kind: &AuthKind| matches!(kind, AuthKind::Credential(_));
         let with_passwords = in_order(self.hosts_with(files, &is_password));
         if with_passwords.is_empty() {
-            let reason = if self.context.terminal.is_interactive() {
-                "--json asks nothing"
-            } else {
-                "not a terminal"
+            let reason = match self.purpose {
+                _ if !self.context.terminal.is_interactive() => "not a terminal",
+                Purpose::Configure => "--json asks nothing",
+                Purpose::Check => "--check asks nothing",
             };
             return Error::user(format!("cannot ask which registries you use: {reason}"))
                 .with_hint(name_them);
@@ -240,6 +268,15 @@ impl Choosing<'_> {
                 .collect()
         })
     }
+}
+
+/// Returns the registries with a login of their own.
+fn own_hosts<T>(logins: &BTreeMap<LoginScope, T>) -> BTreeSet<String> {
+    let own = logins.keys().filter_map(|scope| match scope {
+        LoginScope::Registry(registry) => Some(registry.host().to_owned()),
+        _ => None,
+    });
+    own.collect()
 }
 
 /// Returns the registries that a file names in a way that clients ignore.

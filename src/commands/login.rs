@@ -1,6 +1,7 @@
 //! `login`: checks a login with IAM and stores it.
 
 mod answer;
+mod configure_offer;
 
 use std::time::Duration;
 
@@ -96,6 +97,10 @@ pub(crate) struct Arguments {
     #[arg(long)]
     yes: bool,
 
+    /// Do not offer to add the helper to Docker and Podman
+    #[arg(long)]
+    no_configure: bool,
+
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -104,6 +109,12 @@ pub(crate) struct Arguments {
 impl Arguments {
     fn uses_session(&self) -> bool {
         self.sso || self.web || self.from_ibmcloud
+    }
+
+    /// Returns whether the login ends with the question about clients: not if the person wants
+    /// no questions, and not after `--rotate`, which only replaces a key.
+    fn offers_configure(&self) -> bool {
+        !self.no_configure && !self.yes && !self.rotate
     }
 
     fn days(&self) -> u32 {
@@ -150,8 +161,18 @@ pub(crate) fn run(
         print_json(stdio, &answer)
     } else {
         let texts: Vec<String> = logins.iter().map(StoredLogin::to_string).collect();
-        print(stdio, &texts.join("\n\n"))
+        print(stdio, &texts.join("\n\n"))?;
+        if arguments.offers_configure() && is_dialog(stdio, context) {
+            let scopes = arguments.scopes.scopes(broker.settings)?;
+            configure_offer::offer(&scopes, &broker, stdio, &warnings)?;
+        }
+        Ok(())
     }
+}
+
+/// Returns whether a person sees the answer and can be asked.
+fn is_dialog(stdio: &Stdio<'_>, context: &Context<'_>) -> bool {
+    stdio.output_is_terminal && context.terminal.is_interactive()
 }
 
 /// Returns an error if the settings choose no keychain: nothing can be stored.

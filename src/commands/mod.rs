@@ -21,6 +21,7 @@ mod api_key_lifecycle;
 pub mod browser_login;
 mod client_mistakes;
 mod clients;
+pub(crate) mod completions;
 pub(crate) mod configure;
 mod configure_choice;
 pub(crate) mod doctor;
@@ -37,6 +38,7 @@ mod replacement;
 mod rotate;
 mod scopes;
 mod screen;
+mod secret_output;
 pub(crate) mod settings;
 mod shadowing;
 pub mod sso_login;
@@ -46,6 +48,7 @@ mod table;
 mod test_support;
 pub(crate) mod token;
 mod warnings;
+pub(crate) mod whoami;
 
 pub(crate) use file_systems::require_answers;
 pub(crate) use shadowing::after_logout;
@@ -115,4 +118,22 @@ fn conclude(failures: &[String]) -> Result<()> {
         // The caller puts the prefix before the first line.
         Err(Error::user(failures.join("\nerror: ")))
     }
+}
+
+/// Returns the only error with its hint, or several as one. The same error counts once.
+fn conclude_errors(errors: Vec<Error>) -> Result<()> {
+    let mut unique: Vec<Error> = Vec::new();
+    for error in errors {
+        if !unique.contains(&error) {
+            unique.push(error);
+        }
+    }
+    if unique.len() == 1 {
+        return unique.pop().map_or(Ok(()), Err);
+    }
+    let messages: Vec<String> = unique.iter().map(Error::to_string).collect();
+    if !unique.is_empty() && unique.iter().all(Error::is_temporary) {
+        return Err(Error::temporary(messages.join("\nerror: ")));
+    }
+    conclude(&messages)
 }

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::print as print_line;
 use super::registry_at;
+use super::secret_output;
 use super::to_json;
 use super::warnings::Warnings;
 use super::when;
@@ -104,10 +105,7 @@ pub(crate) fn run(
         ));
     }
     // Checked before any request, so that this error is shown without delay.
-    if stdio.output_is_terminal && !arguments.reveal {
-        return Err(Error::user("this would show a secret on the terminal")
-            .with_hint("Send the output to a pipe or a file, or add --reveal"));
-    }
+    secret_output::require_hidden(stdio, arguments.reveal, secret_output::ELSEWHERE)?;
     let (registry, settings) = registry_at(&arguments.registry, context)?;
     let session = Session::with_settings(context, settings, Prompting::Allowed)?;
     let broker = Broker::new(&session);
@@ -123,11 +121,7 @@ pub(crate) fn run(
                 _ => error,
             })?;
     warn_if_it_expires(arguments.format, &credential, context);
-    if (stdio.output_is_readable_by_others)() {
-        Warnings::new(context).warn(
-            "other users can read the output file. Run 'chmod go-r' on it, and 'umask 077' before the next time".into(),
-        );
-    }
+    secret_output::warn_if_readable_by_others(stdio, context);
     print_line(stdio, &formatted(arguments, &registry, &credential)?)
 }
 

@@ -27,7 +27,7 @@ impl Screen {
 
     /// Creates the screen for the standard output. The width is `COLUMNS`, or else that of
     /// the terminal; a pipe has none. There are no colours in a pipe, with `NO_COLOR`
-    /// (no-color.org) or with `TERM=dumb`.
+    /// (no-color.org), with `CLICOLOR=0` or with `TERM=dumb`.
     pub(super) fn of(stdio: &Stdio<'_>, context: &Context<'_>) -> Self {
         let is_terminal = stdio.output_is_terminal;
         let of_terminal = || context.terminal.width().filter(|_| is_terminal);
@@ -35,6 +35,11 @@ impl Screen {
             has_colors: is_terminal && wants_colors(context.environment),
             width: columns(context.environment).or_else(of_terminal),
         }
+    }
+
+    /// Returns the width in characters; `None` if lines may have any length.
+    pub(super) fn width(self) -> Option<usize> {
+        self.width
     }
 
     /// Returns whether each line of a text fits.
@@ -61,6 +66,19 @@ impl Screen {
     /// Returns a text in the colour for problems.
     pub(super) fn problem(self, text: &str) -> String {
         self.styled(&Style::new().red(), text)
+    }
+
+    /// Returns a unified diff in the colours of git.
+    pub(super) fn diff(self, diff: &str) -> String {
+        let style = |line: &str| match line.as_bytes() {
+            [b'-', b'-', b'-', b' ', ..] | [b'+', b'+', b'+', b' ', ..] => Style::new().bold(),
+            [b'@', b'@', ..] => Style::new().cyan(),
+            [b'-', ..] => Style::new().red(),
+            [b'+', ..] => Style::new().green(),
+            _ => Style::new(),
+        };
+        let lines = diff.lines().map(|line| self.styled(&style(line), line));
+        lines.collect::<Vec<_>>().join("\n")
     }
 
     fn styled(self, style: &Style, text: &str) -> String {
@@ -99,7 +117,8 @@ impl Screen {
 
 fn wants_colors(environment: &Environment) -> bool {
     let is_dumb = environment.text(environment::TERM) == Ok(Some("dumb"));
-    !is_dumb && !environment.has(environment::NO_COLOR)
+    let is_off = environment.text(environment::CLICOLOR) == Ok(Some("0"));
+    !is_dumb && !is_off && !environment.has(environment::NO_COLOR)
 }
 
 fn columns(environment: &Environment) -> Option<usize> {
@@ -142,10 +161,24 @@ mod tests {
             (&[("TERM", "dumb")], false),
             (&[("NO_COLOR", "1")], false),
             (&[("NO_COLOR", "")], true),
+            (&[("CLICOLOR", "0")], false),
+            (&[("CLICOLOR", "1")], true),
+            (&[("CLICOLOR", "1"), ("NO_COLOR", "1")], false),
         ] {
             let environment = variables.iter().copied().collect();
             assert_eq!(wants_colors(&environment), wanted, "{variables:?}");
         }
+    }
+
+    #[test]
+    fn a_diff_has_the_colors_of_git() {
+        let diff = "--- a\n+++ b\n@@ -1 +1 @@\n same\n-old\n+new";
+        assert_eq!(screen(None, false).diff(diff), diff);
+        let colored = screen(None, true).diff(diff);
+        assert_eq!(
+            colored,
+            "\u{1b}[1m--- a\u{1b}[0m\n\u{1b}[1m+++ b\u{1b}[0m\n\u{1b}[36m@@ -1 +1 @@\u{1b}[0m\n same\n\u{1b}[31m-old\u{1b}[0m\n\u{1b}[32m+new\u{1b}[0m"
+        );
     }
 
     #[test]

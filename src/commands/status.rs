@@ -10,8 +10,6 @@ use super::print;
 use super::print_json;
 use super::redundant_logins;
 use super::redundant_logins::Severity;
-use super::scopes;
-use super::scopes::ScopeArgs;
 use super::scopes::listed;
 use super::screen::Screen;
 use super::table;
@@ -26,31 +24,40 @@ use crate::error::one_line;
 use crate::keychain::Prompting;
 use crate::login::LoginScope;
 use crate::login::LoginSnapshot;
-use crate::registry::Registry;
 use crate::time;
 
+mod columns;
 mod json;
 mod message;
 mod row;
+mod target;
 
+use columns::Columns;
+use columns::FLEXIBLE;
+use columns::MAX_CELL;
+pub(super) use columns::source_name;
 use json::StatusAnswer;
-use message::Message;
+pub(super) use message::Message;
 use row::Checked;
-use row::HEADINGS;
-use row::MAX_CELL;
-use row::Row;
-use row::Target;
+pub(super) use row::Row;
+pub(super) use row::name_of;
+pub(super) use target::Target;
+pub(super) use target::targets;
+
+/// The width of the table if it is not written to a terminal, in characters.
+const DEFAULT_WIDTH: usize = 100;
 
 const EXAMPLES: &str = "\
 Examples:
   docker-credential-icr status
   docker-credential-icr status us.icr.io
   docker-credential-icr status --check
-  docker-credential-icr status --json
+  docker-credential-icr status -q us.icr.io || docker-credential-icr login us.icr.io
 
 Exit status: 0 if there are no problems, otherwise 1. Without --check, problems are
 sources and keychains that cannot be read, expired logins, and logins that IAM
-rejected at the last `get`.";
+rejected at the last `get`. A registry that you name is a problem if you are not
+logged in to it; with --quiet, so is no login at all.";
 
 /// Show who is logged in where, and when tokens expire
 ///
@@ -68,6 +75,14 @@ pub(crate) struct Arguments {
     /// Get a token for each registry, and check that the registry accepts it
     #[arg(long)]
     check: bool,
+
+    /// Show more columns: source, user name, age of the token, place of storage
+    #[arg(long)]
+    long: bool,
+
+    /// Print nothing: only the exit status tells whether you are logged in
+    #[arg(long, short, conflicts_with_all = ["json", "long"])]
+    quiet: bool,
 
     /// Print JSON
     #[arg(long)]
@@ -93,16 +108,30 @@ pub(crate) fn run(
     stdio: &mut Stdio<'_>,
     context: &Context<'_>,
 ) -> Result<()> {
+    let outcome = show(arguments, stdio, context);
+    if arguments.quiet {
+        return outcome.map_err(Error::as_shown);
+    }
+    outcome
+}
+
+fn show(arguments: &Arguments, stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> {
     let session = Session::open(context, Prompting::Never)?;
     let broker = Broker::new(&session);
     let overview = Overview::of(arguments, &broker)?;
     if arguments.json {
         print_json(stdio, &overview.to_json())?;
-    } else {
+    } else if !arguments.quiet {
         let screen = Screen::of(stdio, context);
-        print(stdio, &overview.to_text(screen, arguments.check))?;
+        let columns = Columns {
+            is_checked: arguments.check,
+            is_long: arguments.long,
+            no_client: overview.no_client(),
+        };
+        print(stdio, &overview.to_text(screen, columns))?;
     }
     match overview.problems().len() {
+        0 if overview.lacks_login(arguments) => Err(Error::user("not logged in").as_shown()),
         0 => Ok(()),
         count => Err(Error::user(format!("{} found", counted(count, "problem")))
             .with_hint(format!("Run '{PROGRAM} doctor' for details"))),
@@ -113,32 +142,17 @@ impl Overview {
     fn of(arguments: &Arguments, broker: &Broker<'_>) -> Result<Self> {
         let files = Clients::of(broker.context, broker.settings);
         let clients = files.by_registry();
-        let mut problems = Vec::new();
         let logins = broker.login_snapshot();
         let is_about_all = arguments.registries.is_empty();
-        let registries = if is_about_all {
-            let stored = logins.scopes().unwrap_or_else(|error| {
-                problems.push(Message::from(&error));
-                BTreeSet::new()
-            });
-            scopes::known_registries(stored, broker.settings, &clients)
-        } else {
-            registries_named(&arguments.registries, broker)?
-        };
-        let mut others = broker.settings.all_registries();
-        let example = others.find(|other| !other.is_entitled() && !registries.contains(other));
-        let others = example.filter(|_| is_about_all);
-        let others = others.map(|example| Target::Others {
-            example,
-            is_only_row: registries.is_empty(),
-        });
-        let targets = registries.into_iter().map(Target::Registry).chain(others);
+        let (targets, error) = targets(&arguments.registries, &clients, &logins, broker)?;
+        let problems = error.iter().map(Message::from).collect();
         // All checks come before the first login is read, because they may change logins.
         let check = |target: Target| {
             let checked = arguments.check.then(|| row::check(&target, broker));
             (target, checked.flatten())
         };
-        let checked: Vec<(Target, Option<Result<Checked>>)> = targets.map(check).collect();
+        let targets = targets.into_iter().map(check);
+        let checked: Vec<(Target, Option<Result<Checked>>)> = targets.collect();
         let rows = checked
             .into_iter()
             .map(|(target, checked)| Row::of(target, checked, &clients, &logins, broker));
@@ -170,12 +184,15 @@ impl Overview {
                 Severity::Note => self.notes.push(notice.into()),
             }
         }
-        // The default login does not apply to these registries.
+        // The default login does not apply to these registries, or the person asks about them.
+        // If no source is active at all, the next steps are shown instead.
         let default_login = LoginScope::Default.login_command();
+        let has_source = self.rows.iter().any(Row::has_source_or_problem);
         let notes = self.rows.iter().filter_map(|row| {
             let command = row.missing_login(broker)?;
             let message = format!("not logged in to {}; pulls are anonymous", row.name());
-            (command != default_login).then(|| Message::new(message, command))
+            let is_noted = command != default_login || (!is_about_all && has_source);
+            is_noted.then(|| Message::new(message, command))
         });
         self.notes.extend(notes.collect::<Vec<_>>());
     }
@@ -186,10 +203,21 @@ impl Overview {
         of_rows.chain(self.problems.iter().cloned()).collect()
     }
 
-    fn to_text(&self, screen: Screen, is_checked: bool) -> String {
+    /// Returns whether a login is missing that the person asks about: for a registry that is
+    /// named, or with `--quiet` for all of them.
+    fn lacks_login(&self, arguments: &Arguments) -> bool {
+        let mut has_source = self.rows.iter().map(Row::has_source_or_problem);
+        if arguments.registries.is_empty() {
+            arguments.quiet && !has_source.any(|it| it)
+        } else {
+            !has_source.all(|it| it)
+        }
+    }
+
+    fn to_text(&self, screen: Screen, columns: Columns) -> String {
         let mut parts = Vec::new();
         if !self.rows.is_empty() {
-            parts.push(self.table(screen, is_checked));
+            parts.push(self.table(screen, columns));
         }
         for (label, styled, messages) in [
             (PROBLEM, screen.problem(PROBLEM), &self.problems()),
@@ -218,16 +246,25 @@ impl Overview {
         parts.join("\n\n")
     }
 
-    fn table(&self, screen: Screen, is_checked: bool) -> String {
-        let columns = if is_checked { 8 } else { 7 };
-        let no_client = if self.unread_files.is_empty() {
+    /// Returns the text for a registry without a client.
+    fn no_client(&self) -> &'static str {
+        if self.unread_files.is_empty() {
             "none"
         } else {
             "unknown"
+        }
+    }
+
+    fn table(&self, screen: Screen, columns: Columns) -> String {
+        let headings = columns.headings();
+        let rows: Vec<Vec<String>> = self.rows.iter().map(|row| columns.cells(row)).collect();
+        let width = screen.width().unwrap_or(DEFAULT_WIDTH);
+        let cut = if columns.is_long {
+            None
+        } else {
+            table::cut(&headings, &rows, width, &FLEXIBLE)
         };
-        let rows = self.rows.iter();
-        let rows = rows.map(|row| row.cells(is_checked, no_client));
-        table::to_text(&HEADINGS[..columns], &rows.collect::<Vec<_>>(), screen)
+        table::to_text(&headings, &cut.unwrap_or(rows), screen)
     }
 
     /// Returns the commands that log in and configure clients, if they are needed.
@@ -282,16 +319,6 @@ impl Overview {
 const PROBLEM: &str = "problem:";
 const WARNING: &str = "warning:";
 const NOTE: &str = "note:";
-
-/// Returns the registries that the arguments name.
-///
-/// # Errors
-/// One of them is not an IBM Cloud registry.
-fn registries_named(addresses: &[String], broker: &Broker<'_>) -> Result<BTreeSet<Registry>> {
-    let scopes = ScopeArgs::only(addresses).scopes(broker.settings)?;
-    let registries = scopes.into_iter().filter_map(LoginScope::into_registry);
-    Ok(registries.collect())
-}
 
 /// Returns the commands that log in where no source is active; none if the default
 /// login is enough for one of them.

@@ -3,6 +3,7 @@
 use console::Alignment;
 use console::measure_text_width;
 use console::pad_str;
+use console::truncate_str;
 
 use super::screen::Screen;
 
@@ -43,9 +44,40 @@ pub(super) fn to_text<Row: AsRef<[String]>>(
     paragraphs.join("\n")
 }
 
+/// Returns the rows with longer cells of these columns cut, in this order, so that the table is
+/// no wider. Each column has its minimum width. Returns `None` if it is wider even so.
+pub(super) fn cut(
+    headings: &[&str],
+    rows: &[Vec<String>],
+    width: usize,
+    columns: &[(usize, usize)],
+) -> Option<Vec<Vec<String>>> {
+    let mut rows = rows.to_vec();
+    let mut widths: Vec<usize> = (0..headings.len())
+        .map(|column| {
+            let cells = rows.iter().filter_map(|row| row.get(column));
+            let cells = cells.map(|cell| measure_text_width(cell));
+            let heading = headings.get(column).map(|text| measure_text_width(text));
+            cells.chain(heading).max().unwrap_or_default()
+        })
+        .collect();
+    for &(column, minimum) in columns {
+        let excess = (widths.iter().sum::<usize>() + GAP * (widths.len() - 1)).checked_sub(width);
+        let (Some(excess @ 1..), Some(old)) = (excess, widths.get_mut(column)) else {
+            continue;
+        };
+        *old = (*old).min(old.saturating_sub(excess).max(minimum));
+        for cell in rows.iter_mut().filter_map(|row| row.get_mut(column)) {
+            *cell = truncate_str(cell, *old, "…").into_owned();
+        }
+    }
+    let total = widths.iter().sum::<usize>() + GAP * (widths.len() - 1);
+    (total <= width).then_some(rows)
+}
+
 /// Returns rows as lines, each column as wide as its widest cell, without trailing spaces.
 /// A wide character occupies two terminal columns.
-fn aligned<Row: AsRef<[String]>>(rows: &[Row]) -> String {
+pub(super) fn aligned<Row: AsRef<[String]>>(rows: &[Row]) -> String {
     let columns = rows.iter().map(|row| row.as_ref().len()).max();
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.as_ref().get(column));
@@ -66,6 +98,24 @@ fn aligned<Row: AsRef<[String]>>(rows: &[Row]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wide_table_is_cut_in_the_order_of_the_columns() {
+        let rows = [vec!["abcdef".to_owned(), "ghijkl".to_owned()]];
+        let cut = |width| {
+            let rows = cut(&["A", "B"], &rows, width, &[(1, 3), (0, 4)])?;
+            Some(rows.concat().join(" "))
+        };
+        for (width, expected) in [
+            (14, Some("abcdef ghijkl")),
+            (13, Some("abcdef ghij…")),
+            (11, Some("abcdef gh…")),
+            (9, Some("abc… gh…")),
+            (8, None),
+        ] {
+            assert_eq!(cut(width).as_deref(), expected, "{width}");
+        }
+    }
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {

@@ -10,6 +10,7 @@ use super::print;
 use super::print_json;
 use super::registry_at;
 use super::screen::Screen;
+use super::secret_output;
 use super::table;
 use super::to_json;
 use super::when;
@@ -76,7 +77,8 @@ Examples:
 
 /// Create a token: read-only and valid for 24 hours by default
 ///
-/// Prints its identifier and the token, which is a secret.
+/// Prints its identifier and the token, which is a secret: on a terminal, it needs
+/// --reveal.
 #[derive(clap::Args)]
 #[command(after_help = ADD_EXAMPLES, verbatim_doc_comment, alias = "create")]
 struct Add {
@@ -115,13 +117,19 @@ struct Add {
     /// Print only the token
     #[arg(long, short, conflicts_with_all = ["json", "login"])]
     quiet: bool,
+
+    /// Print the token even on a terminal
+    #[arg(long, conflicts_with = "login")]
+    reveal: bool,
 }
 
 const GET_EXAMPLES: &str = "\
 Example:
   docker-credential-icr token get --registry us.icr.io ae57b394-e39d-595f-ae5d-e46905285df6";
 
-/// Print a token, which is a secret
+/// Print a token
+///
+/// The output is a secret: on a terminal, it needs --reveal.
 #[derive(clap::Args)]
 #[command(after_help = GET_EXAMPLES, verbatim_doc_comment)]
 struct Get {
@@ -130,6 +138,10 @@ struct Get {
 
     /// Identifier of the token
     id: String,
+
+    /// Print the token even on a terminal
+    #[arg(long)]
+    reveal: bool,
 }
 
 const LIST_EXAMPLES: &str = "\
@@ -176,6 +188,7 @@ pub(crate) fn run(
         Action::List(list) => &list.target,
         Action::Rm(remove) => &remove.target,
     };
+    check_output(&arguments.action, stdio)?;
     let (registry, settings) = registry_at(&target.registry, context)?;
     let session = Session::with_settings(context, settings, Prompting::Allowed)?;
     let broker = Broker::new(&session);
@@ -185,11 +198,40 @@ pub(crate) fn run(
         check_replacement(add, &registry, &broker, context)?;
     }
     let api = broker.registry_api(&registry, target.account.as_deref())?;
+    if prints_secret(&arguments.action) {
+        secret_output::warn_if_readable_by_others(stdio, context);
+    }
     match &arguments.action {
         Action::Add(add) => create(add, &broker, &api, stdio),
         Action::Get(get) => print(stdio, api.token(&get.id)?.value.expose()),
         Action::List(list) => show(list, &api, stdio, context),
         Action::Rm(remove) => delete_tokens(remove, &api, stdio),
+    }
+}
+
+/// Checks where a secret would be written, before a token is created that would be lost.
+///
+/// # Errors
+/// See [`secret_output::require_hidden`].
+fn check_output(action: &Action, stdio: &Stdio<'_>) -> Result<()> {
+    match action {
+        Action::Add(add) if !add.login => secret_output::require_hidden(
+            stdio,
+            add.reveal,
+            &format!("{}, add --login", secret_output::ELSEWHERE),
+        ),
+        Action::Get(get) => {
+            secret_output::require_hidden(stdio, get.reveal, secret_output::ELSEWHERE)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn prints_secret(action: &Action) -> bool {
+    match action {
+        Action::Add(add) => !add.login,
+        Action::Get(_) => true,
+        Action::List(_) | Action::Rm(_) => false,
     }
 }
 

@@ -105,16 +105,35 @@ impl fmt::Display for OwnerKind {
     }
 }
 
-impl fmt::Display for Owner {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match self.kind {
+impl Owner {
+    /// Returns its kind, name and IAM ID, without the account: `user me@example.com (IBMid-1)`.
+    pub fn identity(&self) -> String {
+        match self.own_name() {
+            Some(name) => format!("{} {name} ({})", self.kind, self.iam_id),
+            None => format!("{} {}", self.kind, self.iam_id),
+        }
+    }
+
+    /// Returns its name, or else its IAM ID: `me@example.com`, `service ID builder`.
+    pub fn short_identity(&self) -> String {
+        match (self.own_name(), self.kind) {
+            (Some(name), OwnerKind::User) => name.clone(),
+            (Some(name), kind) => format!("{kind} {name}"),
+            (None, _) => self.iam_id.clone(),
+        }
+    }
+
+    fn own_name(&self) -> Option<&String> {
+        match self.kind {
             OwnerKind::User => self.email.as_ref().or(self.name.as_ref()),
             OwnerKind::Profile | OwnerKind::ServiceId => self.name.as_ref(),
-        };
-        match name {
-            Some(name) => write!(formatter, "{} {name} ({})", self.kind, self.iam_id)?,
-            None => write!(formatter, "{} {}", self.kind, self.iam_id)?,
         }
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.identity())?;
         match &self.account {
             Some(account) => write!(formatter, " of account {account}"),
             None => Ok(()),

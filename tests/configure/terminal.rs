@@ -79,3 +79,39 @@ fn declining_to_replace_a_helper_changes_nothing() {
     session.exp_eof().expect("the end");
     assert_eq!(content(&env, DOCKER), text);
 }
+
+#[test]
+fn a_check_at_a_terminal_asks_nothing() {
+    let env = docker_env("{}");
+    let mut session = at_terminal(&env, &["--check"]);
+    let shown = session.exp_eof().expect("the end");
+    assert!(shown.contains("--check asks nothing"), "{shown}");
+}
+
+#[test]
+fn a_diff_has_colors_at_a_terminal_unless_a_variable_forbids_them() {
+    let diff = |variable: Option<(&str, &str)>| {
+        let mut env = docker_env("{}");
+        if let Some((name, value)) = variable {
+            env.set(name, value);
+        }
+        let arguments = ["docker", "--registry", "us.icr.io", "--dry-run"];
+        let mut session = at_terminal(&env, &arguments);
+        session.exp_eof().expect("the end")
+    };
+    for variable in [None, Some(("CLICOLOR", "1")), Some(("NO_COLOR", ""))] {
+        let shown = diff(variable);
+        assert!(shown.contains("\u{1b}[32m+"), "{variable:?}: {shown:?}");
+        assert!(shown.contains("\u{1b}[36m@@"), "{variable:?}: {shown:?}");
+    }
+    for variable in [("CLICOLOR", "0"), ("NO_COLOR", "1"), ("NO_COLOR", "0")] {
+        let shown = diff(Some(variable));
+        assert!(!shown.contains('\u{1b}'), "{variable:?}: {shown:?}");
+        assert!(shown.contains("+"), "{shown:?}");
+    }
+    let mut env = docker_env("{}");
+    env.set("CLICOLOR_FORCE", "1");
+    let arguments = ["docker", "--registry", "us.icr.io", "--dry-run"];
+    let piped = configure(&env, &arguments).stdout;
+    assert!(!piped.contains('\u{1b}'), "only at a terminal: {piped:?}");
+}

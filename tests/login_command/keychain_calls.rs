@@ -120,9 +120,9 @@ fn status_reads_each_login_once_for_all_registries() {
     answer(&log_in(&env, KEY, &[]), &[]);
     answer(&log_in(&env, KEY, &["us.icr.io", "de.icr.io"]), &[]);
     for arguments in [
-        &["status"][..],
+        &["status", "--long"][..],
         &["status", "--json"],
-        &["status", "us.icr.io"],
+        &["status", "us.icr.io", "--long"],
     ] {
         calls_once(&env, "read us.icr.io", |env| {
             let outcome = env.run(arguments, "");

@@ -3,6 +3,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(unix)]
+mod configure_offer;
 mod created_keys;
 #[cfg(unix)]
 mod keychain_calls;

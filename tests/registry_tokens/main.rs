@@ -5,6 +5,8 @@ mod support;
 
 mod command;
 mod logout;
+#[cfg(unix)]
+mod terminal;
 
 use std::time::Duration;
 

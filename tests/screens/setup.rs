@@ -111,7 +111,7 @@ const VARIATIONS: [(&str, &str); 10] = [
         "ApiKey-0123456789abcdef0123456789abcdef",
     ),
     (r"icr on [^']+'", "icr on a-machine'"),
-    (r"old, expires in (50|49)\b", "old, expires in 50"),
+    (r"\bin (50|49) min\b", "in 50 min"),
     (r#""age": \d{3}"#, r#""age": 600"#),
     (r#""expires_in": \d{4}"#, r#""expires_in": 3000"#),
     (r"eyJ[\w.-]+", "eyJ…"),

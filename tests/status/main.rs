@@ -3,7 +3,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod exit_status;
 mod messages;
+mod whoami;
 
 use expect_test::Expect;
 use expect_test::expect;
@@ -36,7 +38,7 @@ fn without_variations(text: &str) -> String {
     for seconds in 1..10 {
         text = text.replace(&format!(" {seconds} s old"), " 0 s old");
     }
-    text.replace("expires in 59 min", "expires in 60 min")
+    text.replace("in 59 min", "in 60 min")
 }
 
 #[track_caller]
@@ -101,11 +103,11 @@ fn all_registries_in_use_are_in_one_table() {
     is(
         &table,
         expect![[r#"
-            REGISTRY   IDENTITY                                                                    SOURCE                      USER NAME  TOKEN                       STORED IN       CLIENTS
-            cp.icr.io  -                                                                           login for cp.icr.io         cp         -                           kernel keyring  none
-            de.icr.io  user team-b@registry-tests.example.com (IBMid-team-b) of account account-1  login for profile 'team-b'  iambearer  0 s old, expires in 60 min  kernel keyring  none
-            uk.icr.io  not logged in                                                               -                           -          -                           -               docker
-            us.icr.io  user person@registry-tests.example.com (IBMid-person) of account account-1  login for us.icr.io         iambearer  0 s old, expires in 60 min  kernel keyring  docker, podman
+            REGISTRY   ACCOUNT    IDENTITY                           EXPIRES    CLIENTS
+            cp.icr.io  -          login for cp.icr.io                -          none
+            de.icr.io  account-1  team-b@registry-tests.example.com  in 60 min  none
+            uk.icr.io  -          not logged in                      -          docker
+            us.icr.io  account-1  person@registry-tests.example.com  in 60 min  docker, podman
         "#]],
     );
     env.set("COLUMNS", "60");
@@ -113,40 +115,25 @@ fn all_registries_in_use_are_in_one_table() {
     is(
         &narrow,
         expect![[r#"
-            cp.icr.io
-              identity  -
-              source    login for cp.icr.io
-              user name cp
-              token     -
-              stored in kernel keyring
-              clients   none
-            de.icr.io
-              identity  user team-b@registry-tests.example.com
-                        (IBMid-team-b) of account account-1
-              source    login for profile 'team-b'
-              user name iambearer
-              token     0 s old, expires in 60 min
-              stored in kernel keyring
-              clients   none
-            uk.icr.io
-              identity  not logged in
-              source    -
-              user name -
-              token     -
-              stored in -
-              clients   docker
-            us.icr.io
-              identity  user person@registry-tests.example.com
-                        (IBMid-person) of account account-1
-              source    login for us.icr.io
-              user name iambearer
-              token     0 s old, expires in 60 min
-              stored in kernel keyring
-              clients   docker, podman
+            REGISTRY   ACCOUNT    IDENTITY          EXPIRES    CLIENTS
+            cp.icr.io  -          login for cp.ic…  -          none
+            de.icr.io  account-1  team-b@registry…  in 60 min  none
+            uk.icr.io  -          not logged in     -          docker
+            us.icr.io  account-1  person@registry…  in 60 min  docker, …
         "#]],
     );
     env.set("COLUMNS", "1000");
     assert_eq!(answer(&env, &[]), table);
+    is(
+        &answer(&env, &["--long"]),
+        expect![[r#"
+        REGISTRY   ACCOUNT    IDENTITY                                               EXPIRES    CLIENTS         SOURCE                      USER NAME  TOKEN    STORED IN
+        cp.icr.io  -          -                                                      -          none            login for cp.icr.io         cp         -        kernel keyring
+        de.icr.io  account-1  user team-b@registry-tests.example.com (IBMid-team-b)  in 60 min  none            login for profile 'team-b'  iambearer  0 s old  kernel keyring
+        uk.icr.io  -          not logged in                                          -          docker          -                           -          -        -
+        us.icr.io  account-1  user person@registry-tests.example.com (IBMid-person)  in 60 min  docker, podman  login for us.icr.io         iambearer  0 s old  kernel keyring
+    "#]],
+    );
     assert_eq!(env.cloud.requests().len(), asked, "no requests were sent");
 }
 
@@ -203,8 +190,8 @@ fn the_source_for_all_other_registries_has_a_row() {
     is(
         &table,
         expect![[r#"
-            REGISTRY        IDENTITY  SOURCE                        USER NAME  TOKEN       STORED IN    CLIENTS
-            all registries  -         API key in $IBMCLOUD_API_KEY  iambearer  not cached  environment  none
+            REGISTRY        ACCOUNT  IDENTITY                      EXPIRES     CLIENTS
+            all registries  -        API key in $IBMCLOUD_API_KEY  not cached  none
 
             No client uses this helper. To continue:
               docker-credential-icr configure     Add this helper to Docker and Podman
@@ -219,8 +206,8 @@ fn the_source_for_all_other_registries_has_a_row() {
     is(
         &outcome.stdout,
         expect![[r#"
-            REGISTRY        IDENTITY  SOURCE  USER NAME  TOKEN  STORED IN  CLIENTS
-            all registries  problem   -       -          -      -          none
+            REGISTRY        ACCOUNT  IDENTITY  EXPIRES  CLIENTS
+            all registries  -        problem   -        none
 
             problem: all registries: cannot read the file /does/not/exist named in $IBMCLOUD_API_KEY: it does not exist
                      fix: Use the path of a file with the secret, or set the variable to the secret
@@ -264,8 +251,8 @@ fn a_check_sends_requests_to_iam_and_the_registry() {
     is(
         &text,
         expect![[r#"
-            REGISTRY         IDENTITY                                                                              SOURCE                        USER NAME  TOKEN       STORED IN    CLIENTS  CHECK
-            localhost:55555  user environment@registry-tests.example.com (IBMid-environment) of account account-1  API key in $IBMCLOUD_API_KEY  iambearer  not cached  environment  none     ok
+            REGISTRY         ACCOUNT    IDENTITY                                EXPIRES     CLIENTS  CHECK
+            localhost:55555  account-1  environment@registry-tests.example.com  not cached  none     ok
 
             No client uses this helper. To continue:
               docker-credential-icr configure     Add this helper to Docker and Podman
@@ -300,9 +287,9 @@ fn a_check_sends_no_requests_to_registries_that_are_not_in_use() {
     is(
         &text,
         expect![[r#"
-            REGISTRY              IDENTITY                                                                              SOURCE                        USER NAME  TOKEN       STORED IN    CLIENTS  CHECK
-            localhost:55555       user environment@registry-tests.example.com (IBMid-environment) of account account-1  API key in $IBMCLOUD_API_KEY  iambearer  not cached  environment  docker   ok
-            all other registries  -                                                                                     API key in $IBMCLOUD_API_KEY  iambearer  not cached  environment  none     -
+            REGISTRY              ACCOUNT    IDENTITY                                EXPIRES     CLIENTS  CHECK
+            localhost:55555       account-1  environment@registry-tests.example.com  not cached  docker   ok
+            all other registries  -          API key in $IBMCLOUD_API_KEY            not cached  none     -
         "#]],
     );
     let paths = env.cloud.requests().into_iter().map(|request| request.path);
@@ -333,8 +320,8 @@ fn podman_can_use_the_helper_for_all_registries() {
     is(
         &answer(&env, &[]),
         expect![[r#"
-            REGISTRY        IDENTITY  SOURCE                        USER NAME  TOKEN       STORED IN    CLIENTS
-            all registries  -         API key in $IBMCLOUD_API_KEY  iambearer  not cached  environment  podman
+            REGISTRY        ACCOUNT  IDENTITY                      EXPIRES     CLIENTS
+            all registries  -        API key in $IBMCLOUD_API_KEY  not cached  podman
         "#]],
     );
 }
@@ -374,6 +361,12 @@ fn the_help_has_examples() {
                   --check
                       Get a token for each registry, and check that the registry accepts it
 
+                  --long
+                      Show more columns: source, user name, age of the token, place of storage
+
+              -q, --quiet
+                      Print nothing: only the exit status tells whether you are logged in
+
                   --json
                       Print JSON
 
@@ -384,11 +377,12 @@ fn the_help_has_examples() {
               docker-credential-icr status
               docker-credential-icr status us.icr.io
               docker-credential-icr status --check
-              docker-credential-icr status --json
+              docker-credential-icr status -q us.icr.io || docker-credential-icr login us.icr.io
 
             Exit status: 0 if there are no problems, otherwise 1. Without --check, problems are
             sources and keychains that cannot be read, expired logins, and logins that IAM
-            rejected at the last `get`.
+            rejected at the last `get`. A registry that you name is a problem if you are not
+            logged in to it; with --quiet, so is no login at all.
         "#]],
     );
 }
@@ -400,9 +394,9 @@ mod at_a_terminal {
     use super::*;
 
     /// Returns what a terminal of 80 columns shows.
-    fn shown(env: &TestEnv) -> String {
+    fn shown(env: &TestEnv, arguments: &[&str]) -> String {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_docker-credential-icr"));
-        command.arg("status");
+        command.arg("status").args(arguments);
         env.apply_to(&mut command);
         command.stdout(std::process::Stdio::inherit());
         let mut session = spawn_command(command, Some(20_000)).expect("a terminal");
@@ -413,12 +407,12 @@ mod at_a_terminal {
     fn there_are_colors_unless_a_variable_disables_them() {
         let mut env = TestEnv::with_environment_key();
         env.set("TERM", "xterm");
-        assert!(shown(&env).contains("\u{1b}[1m"), "a heading is bold");
+        assert!(shown(&env, &[]).contains("\u{1b}[1m"), "a heading is bold");
         for (name, value) in [("NO_COLOR", "1"), ("TERM", "dumb")] {
             env.set(name, value);
-            let text = shown(&env);
+            let text = shown(&env, &[]);
             assert!(
-                !text.contains('\u{1b}') && text.contains("SOURCE"),
+                !text.contains('\u{1b}') && text.contains("IDENTITY"),
                 "{text:?}"
             );
             env.unset("NO_COLOR").set("TERM", "xterm");
@@ -432,10 +426,11 @@ mod at_a_terminal {
             return;
         };
         env.set("TERM", "dumb").set("COLUMNS", "40");
-        let text = shown(&env);
+        let text = shown(&env, &["--long"]);
         let text = text.replace('\r', "");
-        // A single word cannot be wrapped.
-        let is_long = |line: &&str| line.chars().count() > 40 && line.trim().contains(' ');
+        // A single word cannot be wrapped, also beside its heading.
+        let is_long =
+            |line: &&str| line.chars().count() > 40 && line.split_whitespace().count() > 2;
         assert_eq!(text.lines().find(is_long), None, "{text}");
         assert!(text.lines().count() > 20, "{text}");
     }

@@ -72,7 +72,19 @@ impl Outcome {
     /// Checks for an error of a client's verb: one line, the same on both streams, with these parts in it.
     #[track_caller]
     pub(crate) fn is_client_error(&self, parts: &[&str]) {
-        assert_eq!(self.status, Some(1), "{self:?}");
+        self.is_error_line(1, parts);
+    }
+
+    /// Checks for the error about an unknown command in a pipe: the same line, for a client of a newer protocol, with the exit
+    /// status of wrong arguments.
+    #[track_caller]
+    pub(crate) fn is_unknown_command(&self, parts: &[&str]) {
+        self.is_error_line(2, parts);
+    }
+
+    #[track_caller]
+    fn is_error_line(&self, status: i32, parts: &[&str]) {
+        assert_eq!(self.status, Some(status), "{self:?}");
         let line = self.stdout.strip_suffix('\n').expect("a whole line");
         assert!(!line.trim().is_empty(), "{self:?}");
         assert!(!line.contains(char::is_control), "one plain line: {self:?}");

@@ -90,15 +90,12 @@ pub(crate) fn dialog(env: &TestEnv, arguments: &[&str]) -> PtySession {
     shell
         .args([
             "-c",
-            "stty echo && echo ready && read line && exec \"$0\" \"$@\"",
+            "PATH=/usr/bin:/bin stty echo && echo ready && read line && exec \"$0\" \"$@\"",
         ])
         .arg(program.get_program())
         .args(arguments);
     env.apply_to(&mut shell);
-    shell
-        .env("PATH", "/usr/bin:/bin")
-        .env("TERM", "xterm")
-        .stdout(Stdio::inherit());
+    shell.env("TERM", "xterm").stdout(Stdio::inherit());
     let mut session = spawn_command(shell, Some(TIMEOUT)).expect("a terminal");
     session.exp_string("ready").expect("the shell");
     session
@@ -173,6 +170,7 @@ fn style_of(cell: &vt100::Cell) -> String {
         vt100::Color::Idx(1) => Some("red"),
         vt100::Color::Idx(2) => Some("green"),
         vt100::Color::Idx(3) => Some("yellow"),
+        vt100::Color::Idx(6) => Some("cyan"),
         _ => Some("another color"),
     };
     let bold = cell.bold().then_some("bold");

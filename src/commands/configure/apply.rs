@@ -68,6 +68,17 @@ impl Configuring<'_> {
         Ok((outcomes, errors))
     }
 
+    /// Compares all files with what is asked for, and changes nothing.
+    pub(super) fn compare(&self, files: &[ClientFile]) -> Result<Vec<FileOutcome>> {
+        let mut found = Vec::new();
+        for file in files {
+            found.extend(self.check(file)?);
+        }
+        let moves = !found.is_empty() && self.confirm_migration(&found)?;
+        let outcomes = files.iter().map(|file| self.preview(file, moves));
+        outcomes.collect()
+    }
+
     /// Changes one file. The helper is not added for a registry whose password could not
     /// be moved: it would have no login to answer with.
     pub(super) fn change(

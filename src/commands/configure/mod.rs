@@ -9,10 +9,13 @@ mod undo;
 
 use crate::client_config::Client;
 use crate::commands::clients::machine;
-use crate::commands::conclude;
+use crate::commands::conclude_errors;
 use crate::commands::configure_choice::Choosing;
+use crate::commands::configure_choice::Purpose;
+use crate::commands::counted;
 use crate::commands::print;
 use crate::commands::print_json;
+use crate::commands::screen::Screen;
 use crate::commands::warnings::Warnings;
 use crate::context::Context;
 use crate::context::Session;
@@ -38,13 +41,14 @@ Examples:
   docker-credential-icr configure nerdctl --registry us.icr.io
   docker-credential-icr configure --migrate               move passwords to the keychain
   docker-credential-icr configure --all --dry-run         show the changes
+  docker-credential-icr configure --all --check           exit with 1 if something is missing
   docker-credential-icr configure --undo                  remove the helper";
 
 /// Add this helper to Docker and Podman (--undo removes it)
 ///
 /// Nothing else in their files changes. Passwords for IBM Cloud registries in these
 /// files are reported; --migrate moves them to the keychain.
-#[derive(clap::Args)]
+#[derive(clap::Args, Default)]
 #[command(after_help = EXAMPLES, verbatim_doc_comment)]
 pub(crate) struct Arguments {
     /// Configure only this client [default: all that are found]
@@ -61,6 +65,10 @@ pub(crate) struct Arguments {
     /// Show the changes without making them
     #[arg(long)]
     dry_run: bool,
+
+    /// Change and ask nothing; exit with 1 and list the files that would change
+    #[arg(long, conflicts_with_all = ["dry_run", "undo"])]
+    check: bool,
 
     /// Remove what `configure` added; moved passwords are not restored
     #[arg(long, conflicts_with_all = ["registries", "all", "migrate", "force"])]
@@ -103,10 +111,14 @@ pub(crate) fn run(
     if arguments.json {
         print_json(stdio, &as_json(arguments, &outcomes, &warnings)?)?;
     } else {
-        let text = summary(arguments, &outcomes, errors.is_empty());
+        let screen = Screen::of(stdio, context);
+        let text = summary(arguments, &outcomes, errors.is_empty(), screen);
         if !text.is_empty() {
             print(stdio, &text)?;
         }
+    }
+    if arguments.check {
+        return conclude_check(&outcomes);
     }
     if !arguments.undo && !arguments.dry_run {
         note_missing_logins(&outcomes, context, &warnings)?;
@@ -121,13 +133,18 @@ fn configure(
 ) -> Result<(Vec<FileOutcome>, Vec<Error>)> {
     let session = Session::open(context, Prompting::Allowed)?;
     let broker = Broker::new(&session);
-    let is_interactive = context.terminal.is_interactive() && !arguments.json;
+    let is_interactive = context.terminal.is_interactive() && !arguments.json && !arguments.check;
     let machine = machine(context);
     let choosing = Choosing {
         broker: &broker,
         is_interactive,
         machine,
         moves_passwords: arguments.migrate,
+        purpose: if arguments.check {
+            Purpose::Check
+        } else {
+            Purpose::Configure
+        },
         warnings,
         context,
     };
@@ -140,16 +157,60 @@ fn configure(
         warnings,
         context,
     };
+    if arguments.check {
+        return Ok((configuring.compare(&choice.files)?, Vec::new()));
+    }
     let (outcomes, errors) = configuring.run(&choice.files)?;
     warn_of_snap(&choice.clients, context, warnings);
     Ok((outcomes, errors))
 }
 
-/// Returns the only error with its hint, or several as one.
-fn conclude_errors(mut errors: Vec<Error>) -> Result<()> {
-    if errors.len() == 1 {
-        return errors.pop().map_or(Ok(()), Err);
+/// Adds the helper to these clients for these hosts; without hosts, it asks for them. There must
+/// be a terminal.
+pub(super) fn add_to(
+    clients: Vec<Client>,
+    hosts: Vec<String>,
+    broker: &Broker<'_>,
+    stdio: &mut Stdio<'_>,
+    warnings: &Warnings<'_>,
+) -> Result<()> {
+    let context = broker.context;
+    let choosing = Choosing {
+        broker,
+        is_interactive: true,
+        machine: machine(context),
+        moves_passwords: false,
+        purpose: Purpose::Configure,
+        warnings,
+        context,
+    };
+    let choice = choosing.choose_for(clients, hosts)?;
+    let arguments = Arguments::default();
+    let configuring = Configuring {
+        arguments: &arguments,
+        broker,
+        hosts: choice.hosts,
+        is_interactive: true,
+        warnings,
+        context,
+    };
+    let (outcomes, errors) = configuring.run(&choice.files)?;
+    warn_of_snap(&choice.clients, context, warnings);
+    let screen = Screen::of(stdio, context);
+    let text = summary(&arguments, &outcomes, errors.is_empty(), screen);
+    if !text.is_empty() {
+        print(stdio, &text)?;
     }
-    let messages: Vec<String> = errors.iter().map(Error::to_string).collect();
-    conclude(&messages)
+    conclude_errors(errors)
+}
+
+/// Returns an error if `--check` found a file that is not as asked.
+fn conclude_check(outcomes: &[FileOutcome]) -> Result<()> {
+    match outcomes.iter().filter(|outcome| outcome.changed).count() {
+        0 => Ok(()),
+        count => Err(
+            Error::user(format!("{} would change", counted(count, "file")))
+                .with_hint("To change it, run the same command without --check"),
+        ),
+    }
 }

@@ -8,9 +8,14 @@ use serde_json::Value;
 use super::Arguments;
 use crate::client_config::Client;
 use crate::commands::scopes::listed;
+use crate::commands::screen::Screen;
 use crate::commands::warnings::Warnings;
 use crate::error::Error;
 use crate::error::Result;
+use crate::error::one_line;
+
+/// The maximum length of a helper's name in a message, in characters.
+const MAX_NAME_LENGTH: usize = 100;
 
 /// What happened to one file.
 #[derive(Debug)]
@@ -25,6 +30,8 @@ pub(super) struct FileOutcome {
     pub(super) created: bool,
     pub(super) removed: bool,
     pub(super) changed: bool,
+    /// Hosts for which the file names other helpers, with their names; only in previews.
+    pub(super) other_helpers: Vec<(String, String)>,
     pub(super) diff: Option<String>,
 }
 
@@ -39,6 +46,7 @@ impl FileOutcome {
             created: false,
             removed: false,
             changed: false,
+            other_helpers: Vec::new(),
             diff: None,
         }
     }
@@ -49,7 +57,12 @@ pub(super) fn summary(
     arguments: &Arguments,
     outcomes: &[FileOutcome],
     is_complete: bool,
+    screen: Screen,
 ) -> String {
+    if arguments.check {
+        let lines = outcomes.iter().flat_map(FileOutcome::differences);
+        return lines.collect::<Vec<_>>().join("\n");
+    }
     if arguments.dry_run {
         let diffs: String = outcomes
             .iter()
@@ -58,7 +71,7 @@ pub(super) fn summary(
         return if diffs.is_empty() {
             "No changes".into()
         } else {
-            diffs.trim_end().to_owned()
+            screen.diff(diffs.trim_end())
         };
     }
     let is_shown = |outcome: &&FileOutcome| {
@@ -74,6 +87,33 @@ pub(super) fn summary(
 }
 
 impl FileOutcome {
+    /// Returns the lines about what is not as asked in this file.
+    fn differences(&self) -> Vec<String> {
+        let is_other = |host: &String| self.other_helpers.iter().any(|(other, _)| other == host);
+        let missing = self.hosts.iter().filter(|host| !is_other(host));
+        let missing: Vec<&String> = missing.collect();
+        let others = self.other_helpers.iter().map(|(host, other)| {
+            let other = one_line(other, MAX_NAME_LENGTH);
+            format!("helper '{other}' instead of this one for {host}")
+        });
+        let mut found = Vec::new();
+        if !missing.is_empty() {
+            found.push(format!("helper missing for {}", listed(&missing)));
+        }
+        found.extend(others);
+        if !self.migrated.is_empty() {
+            let hosts = listed(&self.migrated);
+            found.push(format!("unencrypted password for {hosts}"));
+        }
+        if self.changed && found.is_empty() {
+            found.push("not as clients read it".to_owned());
+        }
+        let lines = found.iter();
+        lines
+            .map(|text| format!("{}: {}: {text}", self.client, self.path))
+            .collect()
+    }
+
     /// Returns the line about this file.
     fn line(&self, is_undo: bool) -> String {
         let file = format!("{}: {}", self.client, self.path);
@@ -93,7 +133,7 @@ impl FileOutcome {
 /// The answer of `configure --json`.
 #[derive(Serialize)]
 struct Answer<'a> {
-    /// Whether nothing was changed because of `--dry-run`.
+    /// Whether nothing was changed because of `--dry-run` or `--check`.
     dry_run: bool,
     /// The files of the chosen clients.
     files: Vec<File<'a>>,
@@ -137,6 +177,7 @@ impl<'a> File<'a> {
             created,
             removed,
             changed,
+            other_helpers: _,
             diff,
         } = outcome;
         let (added, removed_hosts) = if is_undo {
@@ -167,7 +208,7 @@ pub(super) fn as_json(
 ) -> Result<Value> {
     let files = outcomes.iter();
     let answer = Answer {
-        dry_run: arguments.dry_run,
+        dry_run: arguments.dry_run || arguments.check,
         files: files
             .map(|outcome| File::new(outcome, arguments.undo))
             .collect(),

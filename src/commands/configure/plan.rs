@@ -47,7 +47,9 @@ impl Configuring<'_> {
         let document = parse(&file.path, text, file.client)?;
         let keys = file.keys(&self.hosts);
         let helper_plan = plan_helpers(&file.path, &document, &keys)?;
-        self.confirm_replacement(file, &helper_plan)?;
+        if !self.arguments.check {
+            self.confirm_replacement(file, &helper_plan)?;
+        }
         let path = file.path.display().to_string();
         if document.is_our_store() {
             self.warnings.warn(format!(
@@ -185,6 +187,7 @@ impl Configuring<'_> {
         let changed = is_encoded || *plan.new != text;
         let mut outcome = self.outcome(file, &plan, &keys, old.is_none() && changed);
         outcome.changed = changed;
+        outcome.other_helpers = plan.helper_plan.other_helpers;
         outcome.diff = changed.then(|| {
             diff::unified(
                 &file.path,

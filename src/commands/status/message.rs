@@ -7,7 +7,7 @@ use crate::error::Error;
 
 /// A message for a person.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub(super) struct Message {
+pub(in crate::commands) struct Message {
     /// What was found: a text for people.
     pub(super) message: String,
     /// How to repair it, preferably a command; null if there is no advice.

@@ -6,79 +6,26 @@ use super::json::LastErrorJson;
 use super::json::RegistryJson;
 use super::json::TokenJson;
 use super::message::Message;
+use super::target::Target;
 use crate::client_config::Client;
 use crate::commands::json::OwnerJson;
 use crate::credentials::Broker;
 use crate::credentials::CredentialInfo;
-use crate::credentials::TokenLife;
 use crate::credentials::login_command;
 use crate::error::Error;
 use crate::error::Result;
-use crate::error::one_line;
 use crate::iam::owner::Owner;
 use crate::keychain::Backend;
-use crate::login::LoginScope;
 use crate::login::LoginSnapshot;
 use crate::registry::Registry;
 use crate::registry::credential_check;
 use crate::settings::SourceName;
 use crate::sources::Origin;
-use crate::time::duration;
 use crate::token_cache::LastFailure;
 
-/// An empty cell.
-const NOTHING: &str = "-";
-
-/// The maximum length of a cell, in characters.
-pub(super) const MAX_CELL: usize = 400;
-
-pub(super) const HEADINGS: [&str; 8] = [
-    "REGISTRY",
-    "IDENTITY",
-    "SOURCE",
-    "USER NAME",
-    "TOKEN",
-    "STORED IN",
-    "CLIENTS",
-    "CHECK",
-];
-
-/// The registries that a row is about.
-pub(super) enum Target {
-    /// This registry.
-    Registry(Registry),
-    /// All registries without a row of their own.
-    Others {
-        /// One of them.
-        example: Registry,
-        /// Whether there are no other rows.
-        is_only_row: bool,
-    },
-}
-
-impl Target {
-    /// Returns the registry, or an example of the others.
-    fn registry(&self) -> &Registry {
-        match self {
-            Self::Registry(registry)
-            | Self::Others {
-                example: registry, ..
-            } => registry,
-        }
-    }
-
-    /// Returns the scope of the login that is made for just these registries.
-    pub(super) fn scope(&self) -> LoginScope {
-        match self {
-            Self::Registry(registry) => LoginScope::Registry(registry.clone()),
-            Self::Others { .. } => LoginScope::Default,
-        }
-    }
-}
-
 /// One row of the table.
-pub(super) struct Row {
-    pub(super) target: Target,
+pub(in crate::commands) struct Row {
+    pub(in crate::commands) target: Target,
     /// The active source; `None` if not logged in.
     active: Result<Option<CredentialInfo>>,
     /// The clients that use this helper.
@@ -89,7 +36,7 @@ pub(super) struct Row {
 
 impl Row {
     /// Creates the row; `checked` is the result of `--check`.
-    pub(super) fn of(
+    pub(in crate::commands) fn of(
         target: Target,
         checked: Option<Result<Checked>>,
         clients: &BTreeMap<Option<Registry>, Vec<Client>>,
@@ -110,7 +57,7 @@ impl Row {
     }
 
     /// Returns the registry as the first column shows it.
-    pub(super) fn name(&self) -> &str {
+    pub(in crate::commands) fn name(&self) -> &str {
         match &self.target {
             Target::Registry(registry) => registry.host(),
             Target::Others {
@@ -120,6 +67,11 @@ impl Row {
         }
     }
 
+    /// Returns the active source, `None` if not logged in, or why it cannot be read.
+    pub(in crate::commands) fn state(&self) -> Result<Option<&CredentialInfo>, &Error> {
+        self.active.as_ref().map(Option::as_ref)
+    }
+
     /// Returns the active source.
     pub(super) fn active_source(&self) -> Option<&CredentialInfo> {
         self.active.as_ref().ok()?.as_ref()
@@ -127,12 +79,12 @@ impl Row {
 
     /// Returns whether the row is shown: the one about all other registries only if it says
     /// something about them.
-    pub(super) fn is_shown(&self) -> bool {
+    pub(in crate::commands) fn is_shown(&self) -> bool {
         matches!(self.target, Target::Registry(_)) || self.has_source_or_problem()
     }
 
     /// Returns whether a source is active, or cannot be read.
-    pub(super) fn has_source_or_problem(&self) -> bool {
+    pub(in crate::commands) fn has_source_or_problem(&self) -> bool {
         !matches!(self.active, Ok(None))
     }
 
@@ -169,32 +121,8 @@ impl Row {
         self.active_source()?.last_failure.as_ref()
     }
 
-    /// Returns the cells in the order of [`HEADINGS`]; the last one only with `is_checked`.
-    /// `no_client` is the text for no client.
-    pub(super) fn cells(&self, is_checked: bool, no_client: &str) -> Vec<String> {
-        let clients: Vec<&str> = self.clients.iter().map(|client| client.name()).collect();
-        let clients = if clients.is_empty() {
-            no_client.to_owned()
-        } else {
-            clients.join(", ")
-        };
-        let without_source =
-            |identity: &str| [identity, NOTHING, NOTHING, NOTHING, NOTHING].map(str::to_owned);
-        let middle = match &self.active {
-            Ok(Some(description)) => source_cells(description),
-            Ok(None) => without_source("not logged in"),
-            Err(_) => without_source("problem"),
-        };
-        let check = is_checked.then(|| self.check_result().unwrap_or(NOTHING));
-        let mut cells = vec![self.name().to_owned()];
-        cells.extend(middle);
-        cells.push(clients);
-        cells.extend(check.map(str::to_owned));
-        cells.iter().map(|cell| one_line(cell, MAX_CELL)).collect()
-    }
-
     /// Returns the result of `--check`: `ok` or `problem`.
-    fn check_result(&self) -> Option<&'static str> {
+    pub(super) fn check_result(&self) -> Option<&'static str> {
         let check = self.check.as_ref()?;
         Some(if check.is_ok() { "ok" } else { "problem" })
     }
@@ -203,14 +131,8 @@ impl Row {
     pub(super) fn to_json(&self) -> RegistryJson<'_> {
         let active = self.active_source();
         RegistryJson {
-            registry: match &self.target {
-                Target::Registry(registry) => Some(registry.host()),
-                Target::Others { .. } => None,
-            },
-            source: active.map(|it| match &it.origin {
-                Origin::Login(_) => SourceName::Login.name(),
-                Origin::Source(source) => source.name(),
-            }),
+            registry: self.target.host(),
+            source: active.map(|it| name_of(&it.origin)),
             title: active.map(|it| &*it.source),
             owner: active.and_then(|it| it.owner.as_ref()).map(OwnerJson::from),
             username: active.map(|it| &*it.username),
@@ -238,64 +160,16 @@ impl Row {
     }
 }
 
-/// Returns the identity, source, user name, token and place of storage.
-fn source_cells(description: &CredentialInfo) -> [String; 5] {
-    let owner = description.owner.as_ref();
-    let identity = owner.map_or_else(|| NOTHING.to_owned(), ToString::to_string);
-    let source = description.source.strip_prefix("the ");
-    let token = match (description.token, &description.last_failure) {
-        (Some(life), _) => token_life(life),
-        (None, Some(failure)) => format!("failed {} ago", duration(failure.age)),
-        (None, None) if description.is_exchanged => "not cached".to_owned(),
-        (None, None) => NOTHING.to_owned(),
-    };
-    let stored_in = match (&description.origin, description.keychain) {
-        (Origin::Login(_), Some(keychain)) => keychain_name(keychain).to_owned(),
-        (Origin::Login(_), None) => NOTHING.to_owned(),
-        (Origin::Source(source), _) => source_place(*source).to_owned(),
-    };
-    [
-        identity,
-        source.unwrap_or(&description.source).to_owned(),
-        description.username.clone(),
-        token,
-        stored_in,
-    ]
-}
-
-/// `12 min old, expires in 48 min`.
-fn token_life(life: TokenLife) -> String {
-    let expires = format!("expires in {}", duration(life.left));
-    match life.age {
-        Some(age) => format!("{} old, {expires}", duration(age)),
-        None => expires,
-    }
-}
-
-/// Returns the short name of a keychain.
-fn keychain_name(keychain: Backend) -> &'static str {
-    match keychain {
-        Backend::Kernel | Backend::KernelWithoutPersistence => "kernel keyring",
-        Backend::Macos => "Keychain",
-        Backend::SecretService => "Secret Service",
-        Backend::Windows => "Credential Manager",
-    }
-}
-
-/// Returns where a source other than a login reads its secret.
-fn source_place(source: SourceName) -> &'static str {
-    match source {
-        SourceName::ComputeResourceToken => "token file",
-        SourceName::CredentialsFile => "credentials file",
-        SourceName::Environment => "environment",
-        SourceName::IbmCloudCli => "CLI's config.json",
-        SourceName::Login => "keychain",
-        SourceName::PowerVs | SourceName::Vpc => "metadata service",
+/// Returns the name of a source, as in the settings.
+pub(in crate::commands) fn name_of(origin: &Origin) -> &'static str {
+    match origin {
+        Origin::Login(_) => SourceName::Login.name(),
+        Origin::Source(source) => source.name(),
     }
 }
 
 /// The result of a check.
-pub(super) struct Checked {
+pub(in crate::commands) struct Checked {
     /// The owner of the token.
     owner: Option<Owner>,
     /// Whether the registry accepted the credential.
