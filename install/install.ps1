@@ -5,14 +5,15 @@
     Installs the program in %LOCALAPPDATA%\Programs\docker-credential-icr and adds this directory to your PATH. The
     completion for PowerShell is in the same directory. Needs Rust (https://rustup.rs) and the C++ build tools of Visual Studio.
 .PARAMETER Uninstall
-    Removes the installed files. Before, run `docker-credential-icr logout --all` and
-    `docker-credential-icr configure --undo`: otherwise logins stay in the Credential Manager, and clients fail without
-    the program.
+    Removes the helper from your clients' files, after a question, and the installed files. Logins stay in the
+    Credential Manager: to delete them, run `docker-credential-icr logout --all` before.
+.PARAMETER Yes
+    With -Uninstall, does not ask.
 .EXAMPLE
     powershell -ExecutionPolicy Bypass -File install\install.ps1
 #>
 [CmdletBinding()]
-param([switch] $Uninstall)
+param([switch] $Uninstall, [switch] $Yes)
 
 Set-StrictMode -Version Latest
 $ErrorActionPreference = 'Stop'
@@ -35,7 +36,26 @@ function Set-UserPath([string[]] $Entries) {
     [Environment]::SetEnvironmentVariable("$program-none", $null, 'User')
 }
 
+# Removes the helper from the files of clients, which fail without the program.
+function Undo-Configure([string] $Program) {
+    $changes = & $Program configure --undo --dry-run --json | Out-String
+    if ($LASTEXITCODE -ne 0) { throw "cannot find out which clients use the program. Nothing was removed" }
+    if (-not $changes.Contains('"changed": true')) { return }
+    $question = "Remove the helper from your clients' files ('docker-credential-icr configure --undo')? [Y/n]"
+    if (-not $Yes -and (Read-Host $question) -match '^\s*[nN]') {
+        Write-Warning 'Clients whose files name the helper fail without it.'
+        return
+    }
+    & $Program configure --undo
+    if ($LASTEXITCODE -ne 0) { throw "the helper is still in your clients' files. Nothing was removed" }
+}
+
 if ($Uninstall) {
+    $installed = Join-Path $directory "$program.exe"
+    if (Test-Path $installed) {
+        Write-Output "Logins stay in the Credential Manager. To delete them, run before: $program logout --all"
+        Undo-Configure $installed
+    }
     Set-UserPath @(Get-UserPath)
     if (Test-Path $directory) { Remove-Item -Recurse $directory }
     Write-Output "Removed $directory"

@@ -8,21 +8,22 @@ readonly workspace
 
 usage() {
     cat <<END
-usage: install.sh [--system | --prefix DIR] [--uninstall | --check]
+usage: install.sh [--system | --prefix DIR] [--uninstall [--yes] | --check]
 
 Builds $program and installs it for your user: the program in \$XDG_BIN_HOME or ~/.local/bin,
 its manual and shell completions in \$XDG_DATA_HOME or ~/.local/share.
 
   --system      Install for all users in /usr/local/bin and /usr/local/share; only copying needs root
   --prefix DIR  Install in DIR/bin and DIR/share
-  --uninstall   Remove the installed files
+  --uninstall   Remove the helper from your clients' files, after a question, and the installed files
+  --yes         With --uninstall, do not ask
   --check       Only list what is missing to build the program
   --help        Print this help
 END
 }
 
 main() {
-    action=install scope=user prefix=
+    action=install scope=user prefix='' yes=''
     parse "$@"
     case $action in
     build) build ;;
@@ -39,6 +40,7 @@ parse() {
         --build | --check | --help | --uninstall) action=${1#--} ;;
         -h) action=help ;;
         --system) scope=system ;;
+        --yes | -y) yes=yes ;;
         --prefix)
             [ -n "${2:-}" ] || misused "--prefix needs a directory"
             prefix=$2
@@ -50,6 +52,7 @@ parse() {
         shift
     done
     [ "$scope" = user ] || [ -z "$prefix" ] || misused "--system and --prefix exclude each other"
+    [ -z "$yes" ] || [ "$action" = uninstall ] || misused "--yes needs --uninstall"
 }
 
 misused() {
@@ -82,10 +85,11 @@ install_program() {
 
 uninstall_program() {
     directory=$(directory)
-    echo "Logins stay in the keychain, and clients that use the program fail without it. To remove both, run these commands before:"
-    echo "    $program logout --all"
-    echo "    $program configure --undo"
     require_nothing "$(unfit_directory)"
+    if [ -f "$directory/$program" ]; then
+        echo "Logins stay in the keychain. To delete them, run this command before: $program logout --all"
+        undo_configure
+    fi
     remove_documents
     if [ ! -e "$directory/$program" ] && [ ! -L "$directory/$program" ]; then
         echo "$directory/$program does not exist: nothing to remove"
@@ -93,6 +97,57 @@ uninstall_program() {
     fi
     privileged rm "$directory/$program"
     echo "Removed $directory/$program"
+}
+
+# Removes the helper from the files of the user's clients, which fail without it.
+undo_configure() {
+    local changes
+    [ "$scope" = user ] || echo "Other users who ran '$program configure' have to run '$program configure --undo' before."
+    # Notes and errors are shown once: by the run that changes the files, or if there is none, by another dry run.
+    if ! changes=$(run_as_invoker configure --undo --dry-run --json 2>/dev/null); then
+        run_as_invoker configure --undo --dry-run >/dev/null || true
+        echo "install.sh: cannot find out which clients use the program" >&2
+        { [ -z "$yes" ] && [ -t 0 ] && agrees "Remove it anyway? Clients that use it fail without it" n; } ||
+            fail "nothing was removed. To remove the program anyway: rm $directory/$program"
+    elif contains_change "$changes"; then
+        if [ "$yes" = yes ] || agrees "Remove the helper from your clients' files ('$program configure --undo')?" y; then
+            run_as_invoker configure --undo || fail "the helper is still in your clients' files. Nothing was removed"
+        else
+            echo "Warning: clients whose files name the helper fail without it."
+        fi
+    else
+        run_as_invoker configure --undo --dry-run >/dev/null
+    fi
+}
+
+contains_change() {
+    case $1 in
+    *'"changed": true'*) return 0 ;;
+    *) return 1 ;;
+    esac
+}
+
+# Runs the installed program, under sudo as the user who called it.
+run_as_invoker() {
+    local user
+    user=$(sudo_user)
+    set -- "$directory/$program" "$@"
+    if [ -n "$user" ]; then set -- sudo -H -u "$user" -- "$@"; fi
+    "$@"
+}
+
+# Asks a question with a default answer, y or n.
+agrees() {
+    local answer choice='[y/N]'
+    [ "$2" = n ] || choice='[Y/n]'
+    [ -t 0 ] || fail "there is no terminal to ask: $1 To answer with yes, add --yes. Nothing was removed"
+    while true; do
+        read -r -p "$1 $choice " answer || fail "canceled. Nothing was removed"
+        case ${answer:-$2} in
+        [yY] | [yY][eE][sS]) return 0 ;;
+        [nN] | [nN][oO]) return 1 ;;
+        esac
+    done
 }
 
 # Prints the program's directory as an absolute path.

@@ -1,0 +1,189 @@
+//! `install.sh --uninstall`: what it asks, and what it removes from clients' files. `tests/install` tests the rest.
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+
+use rexpect::session::PtySession;
+use rexpect::session::spawn_command;
+
+use support::Input;
+use support::Outcome;
+use support::TestEnv;
+use support::copy_executable;
+use support::write_executable;
+
+const DOCKER: &str = "home/.docker/config.json";
+const BEFORE: &str = "{\n\t\"auths\": {}\n}\n";
+const QUESTION: &str =
+    "Remove the helper from your clients' files ('docker-credential-icr configure --undo')? [Y/n] ";
+
+/// A machine with the installed program, which docker uses.
+fn env_with_program() -> TestEnv {
+    let env = TestEnv::new();
+    for directory in ["home/.docker", "prefix/bin"] {
+        fs::create_dir_all(env.path(directory)).expect("the directory is writable");
+    }
+    copy_executable(env!("CARGO_BIN_EXE_docker-credential-icr"), &program(&env));
+    env.file(DOCKER, BEFORE);
+    let configure = ["configure", "docker", "--registry", "us.icr.io"];
+    let outcome = env.run(&configure, Input::Open);
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    env
+}
+
+fn program(env: &TestEnv) -> PathBuf {
+    env.path("prefix/bin/docker-credential-icr")
+}
+
+fn installer(env: &TestEnv, arguments: &[&str]) -> Command {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("install/install.sh");
+    let mut command = Command::new("/bin/bash");
+    env.apply_to(&mut command);
+    command
+        .arg(script)
+        .arg("--prefix")
+        .arg(env.path("prefix"))
+        .args(arguments)
+        .env("PATH", "/usr/bin:/bin");
+    command
+}
+
+fn in_a_pipe(env: &TestEnv, arguments: &[&str]) -> Outcome {
+    env.start_as(installer(env, arguments), Input::Bytes(b""))
+        .finish()
+}
+
+fn at_a_terminal(env: &TestEnv, arguments: &[&str]) -> PtySession {
+    let mut command = installer(env, arguments);
+    command.stdout(std::process::Stdio::inherit());
+    spawn_command(command, Some(30_000)).expect("a terminal")
+}
+
+/// Asserts whether the program and its entry in docker's file are there.
+#[track_caller]
+fn has(env: &TestEnv, is_program_there: bool, is_helper_there: bool) {
+    assert_eq!(program(env).exists(), is_program_there);
+    let docker = fs::read_to_string(env.path(DOCKER)).expect("the file exists");
+    assert_eq!(docker != BEFORE, is_helper_there, "{docker}");
+}
+
+#[test]
+fn a_person_is_asked_before_the_helper_is_removed_from_clients_files() {
+    for (answers, remains) in [
+        (&[""][..], false),
+        (&["what", "yes"], false),
+        (&["n"], true),
+    ] {
+        let env = env_with_program();
+        let mut session = at_a_terminal(&env, &["--uninstall"]);
+        for answer in answers {
+            session.exp_string(QUESTION).expect("a question");
+            session.send_line(answer).expect("it reads input");
+        }
+        let shown = session.exp_eof().expect("an end");
+        assert!(shown.contains("Removed "), "{shown}");
+        assert_eq!(
+            shown.contains("helper removed for us.icr.io"),
+            !remains,
+            "{shown}"
+        );
+        assert_eq!(shown.contains("Warning: clients"), remains, "{shown}");
+        has(&env, false, remains);
+    }
+}
+
+#[test]
+fn without_a_terminal_it_removes_nothing_unless_the_answer_is_given() {
+    let env = env_with_program();
+    let outcome = in_a_pipe(&env, &["--uninstall"]);
+    assert_eq!(outcome.status, Some(1), "{outcome:?}");
+    outcome.has(&outcome.stderr, &["add --yes", "Nothing was removed"]);
+    has(&env, true, true);
+    let outcome = in_a_pipe(&env, &["--uninstall", "--yes"]);
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    outcome.has(
+        &outcome.stdout,
+        &["helper removed for us.icr.io", "Removed "],
+    );
+    has(&env, false, false);
+}
+
+#[test]
+fn nothing_is_asked_if_no_client_uses_the_program() {
+    let env = env_with_program();
+    let outcome = env.run(&["configure", "--undo"], Input::Open);
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    // An entry that `configure` did not add has to be removed by hand.
+    env.file(DOCKER, r#"{"credHelpers": {"de.icr.io": "icr"}}"#);
+    let outcome = in_a_pipe(&env, &["--uninstall"]);
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    assert_eq!(
+        outcome
+            .stderr
+            .matches("still has the helper for de.icr.io")
+            .count(),
+        1
+    );
+    has(&env, false, true);
+    let outcome = in_a_pipe(&env, &["--uninstall"]);
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    outcome.has(&outcome.stdout, &["nothing to remove"]);
+}
+
+#[test]
+fn the_program_stays_if_the_helper_cannot_be_removed() {
+    let env = env_with_program();
+    env.file(DOCKER, "not JSON");
+    let outcome = in_a_pipe(&env, &["--uninstall", "--yes"]);
+    assert_eq!(outcome.status, Some(1), "{outcome:?}");
+    outcome.has(
+        &outcome.stderr,
+        &["config.json", "nothing was removed", "anyway: rm "],
+    );
+    assert!(program(&env).exists());
+    let mut session = at_a_terminal(&env, &["--uninstall"]);
+    session
+        .exp_string("Remove it anyway? ")
+        .expect("a question");
+    session.send_line("y").expect("it reads input");
+    session.exp_eof().expect("an end");
+    assert!(!program(&env).exists());
+}
+
+/// The files are those of the user who called sudo, not root's.
+#[test]
+fn under_sudo_the_helper_is_removed_as_the_user_who_called_it() {
+    if !nix::unistd::Uid::effective().is_root() {
+        return;
+    }
+    let env = env_with_program();
+    let calls = env.path("calls");
+    let sudo = format!(
+        "#!/bin/sh\necho \"$*\" >>{}\nwhile [ \"$1\" != -- ]; do shift; done\nshift\nexec \"$@\"\n",
+        calls.display()
+    );
+    fs::create_dir(env.path("fake")).expect("the directory is writable");
+    write_executable(sudo.as_bytes(), &env.path("fake/sudo"));
+    let mut command = installer(&env, &["--uninstall", "--yes"]);
+    let path = format!("{}:/usr/bin:/bin", env.path("fake").display());
+    command.env("PATH", path).env("SUDO_USER", "alice");
+    let outcome = env.start_as(command, Input::Bytes(b"")).finish();
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    let calls = fs::read_to_string(calls).expect("sudo was called");
+    assert!(calls.contains("-H -u alice -- "), "{calls}");
+    assert!(calls.contains("configure --undo\n"), "{calls}");
+    has(&env, false, false);
+}
+
+#[test]
+fn yes_needs_uninstall() {
+    let env = TestEnv::new();
+    let outcome = in_a_pipe(&env, &["--yes"]);
+    assert_eq!(outcome.status, Some(2), "{outcome:?}");
+    outcome.has(&outcome.stderr, &["--yes needs --uninstall", "usage:"]);
+}
