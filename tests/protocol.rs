@@ -53,6 +53,10 @@ fn wrong_arguments_point_to_the_help() {
         (&["GET"][..], "unknown command 'GET'. See --help"),
         (&[""], "unknown command ''"),
         (&["--nonsense"], "unknown option '--nonsense'"),
+        (
+            &["--verison"],
+            "unknown option '--verison'. Did you mean '--version'? See --help",
+        ),
         (&["nonsense", "us.icr.io"], "unknown command 'nonsense'"),
         (
             &["stauts"],

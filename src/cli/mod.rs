@@ -235,8 +235,11 @@ fn names_verb(name: &OsStr) -> bool {
     VERBS.iter().any(|verb| name == verb.name)
 }
 
-/// Returns the verb or command with the most similar name.
+/// Returns the verb, the command or the option with the most similar name.
 fn closest_command(unknown: &str) -> Option<String> {
+    if unknown.starts_with('-') {
+        return closest_match(unknown, &["--help", "--version"]).map(str::to_owned);
+    }
     let commands = arguments::names();
     let verbs = VERBS.iter().map(|verb| verb.name);
     let known: Vec<&str> = verbs.chain(commands.iter().map(String::as_str)).collect();
@@ -293,6 +296,7 @@ system's keychain or in $IBMCLOUD_API_KEY, never in config.json.
 Get started:
     docker-credential-icr login
     docker-credential-icr configure --registry us.icr.io de.icr.io
+    docker pull us.icr.io/NAMESPACE/IMAGE
 
 Commands (for details: docker-credential-icr COMMAND --help):"#;
 
@@ -301,12 +305,12 @@ const COMMANDS: [(&str, &str); 10] = [
     ("login", " [REGISTRY]"),
     ("logout", " [REGISTRY]"),
     ("configure", ""),
-    ("print", " REGISTRY"),
-    ("settings", ""),
     ("status", " [REGISTRY]"),
     ("whoami", " [REGISTRY]"),
     ("doctor", ""),
+    ("print", " REGISTRY"),
     ("token", ""),
+    ("settings", ""),
     ("completions", " SHELL"),
 ];
 

@@ -97,7 +97,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     yes: bool,
 
-    /// Do not offer to add the helper to Docker and Podman
+    /// Do not offer to add the helper to Docker and Podman; --yes does not, either
     #[arg(long)]
     no_configure: bool,
 

@@ -62,7 +62,7 @@ pub(crate) struct Arguments {
     #[arg(value_name = "REGISTRY")]
     registry: String,
 
-    /// Output format
+    /// Output format: value, env, basic, json, docker-config or kubernetes-secret
     #[arg(long, value_enum, default_value_t = Format::Value, hide_possible_values = true)]
     format: Format,
 

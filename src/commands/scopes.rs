@@ -23,7 +23,7 @@ pub(super) struct ScopeArgs {
     #[arg(value_name = "REGISTRY")]
     registries: Vec<String>,
 
-    /// Change the login for a profile of the settings file
+    /// Select the login for a profile of the settings file
     #[arg(long, value_name = "NAME", conflicts_with = "registries")]
     profile: Option<String>,
 }

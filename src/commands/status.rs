@@ -56,8 +56,8 @@ Examples:
 
 Exit status: 0 if there are no problems, otherwise 1. Without --check, problems are
 sources and keychains that cannot be read, expired logins, and logins that IAM
-rejected at the last `get`. A registry that you name is a problem if you are not
-logged in to it; with --quiet, so is no login at all.";
+rejected at the last `get`. It is also 1 if you are not logged in to a registry that
+you name, or with --quiet not logged in at all.";
 
 /// Show who is logged in where, and when tokens expire
 ///
@@ -76,11 +76,11 @@ pub(crate) struct Arguments {
     #[arg(long)]
     check: bool,
 
-    /// Show more columns: source, user name, age of the token, place of storage
+    /// Show all columns, with whole IDs
     #[arg(long)]
     long: bool,
 
-    /// Print nothing: only the exit status tells whether you are logged in
+    /// Print nothing; exit with 0 if you are logged in without problems, otherwise 1
     #[arg(long, short, conflicts_with_all = ["json", "long"])]
     quiet: bool,
 

@@ -362,10 +362,10 @@ fn the_help_has_examples() {
                       Get a token for each registry, and check that the registry accepts it
 
                   --long
-                      Show more columns: source, user name, age of the token, place of storage
+                      Show all columns, with whole IDs
 
               -q, --quiet
-                      Print nothing: only the exit status tells whether you are logged in
+                      Print nothing; exit with 0 if you are logged in without problems, otherwise 1
 
                   --json
                       Print JSON
@@ -381,8 +381,8 @@ fn the_help_has_examples() {
 
             Exit status: 0 if there are no problems, otherwise 1. Without --check, problems are
             sources and keychains that cannot be read, expired logins, and logins that IAM
-            rejected at the last `get`. A registry that you name is a problem if you are not
-            logged in to it; with --quiet, so is no login at all.
+            rejected at the last `get`. It is also 1 if you are not logged in to a registry that
+            you name, or with --quiet not logged in at all.
         "#]],
     );
 }

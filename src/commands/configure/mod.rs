@@ -66,7 +66,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     dry_run: bool,
 
-    /// Change and ask nothing; exit with 1 and list the files that would change
+    /// List what is missing without adding it; exit with 1 if anything is
     #[arg(long, conflicts_with_all = ["dry_run", "undo"])]
     check: bool,
 
@@ -210,7 +210,7 @@ fn conclude_check(outcomes: &[FileOutcome]) -> Result<()> {
         0 => Ok(()),
         count => Err(
             Error::user(format!("{} would change", counted(count, "file")))
-                .with_hint("To change it, run the same command without --check"),
+                .with_hint("Run the same command without --check"),
         ),
     }
 }
