@@ -70,7 +70,7 @@ Register-ArgumentCompleter -Native -CommandName 'docker-credential-icr' -ScriptB
             break
         }
         'docker-credential-icr;login' {
-            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Change the login for a profile of the settings file')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Select the login for a profile of the settings file')
             [CompletionResult]::new('--api-key', '--api-key', [CompletionResultType]::ParameterName, 'Read the API key from a file, with `@` before its path')
             [CompletionResult]::new('--expires', '--expires', [CompletionResultType]::ParameterName, 'Days until the new API key expires [default: 90]')
             [CompletionResult]::new('--profile-id', '--profile-id', [CompletionResultType]::ParameterName, 'Assume an IAM trusted profile, by ID, CRN or name')
@@ -89,7 +89,7 @@ Register-ArgumentCompleter -Native -CommandName 'docker-credential-icr' -ScriptB
             break
         }
         'docker-credential-icr;logout' {
-            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Change the login for a profile of the settings file')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Select the login for a profile of the settings file')
             [CompletionResult]::new('--all', '--all', [CompletionResultType]::ParameterName, 'Delete all logins')
             [CompletionResult]::new('--revoke', '--revoke', [CompletionResultType]::ParameterName, 'Also delete the API key created by `--create-api-key` in IAM')
             [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Delete API keys in IAM without asking')
@@ -99,7 +99,7 @@ Register-ArgumentCompleter -Native -CommandName 'docker-credential-icr' -ScriptB
             break
         }
         'docker-credential-icr;print' {
-            [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'Output format')
+            [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'Output format: value, env, basic, json, docker-config or kubernetes-secret')
             [CompletionResult]::new('--credential', '--credential', [CompletionResultType]::ParameterName, 'Print another kind of credential, named by its user name')
             [CompletionResult]::new('--name', '--name', [CompletionResultType]::ParameterName, 'Name of the Kubernetes secret [default: icr-pull-secret]')
             [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'Namespace of the Kubernetes secret')

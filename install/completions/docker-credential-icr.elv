@@ -63,7 +63,7 @@ set edit:completion:arg-completer[docker-credential-icr] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'docker-credential-icr;login'= {
-            cand --profile 'Change the login for a profile of the settings file'
+            cand --profile 'Select the login for a profile of the settings file'
             cand --api-key 'Read the API key from a file, with `@` before its path'
             cand --expires 'Days until the new API key expires [default: 90]'
             cand --profile-id 'Assume an IAM trusted profile, by ID, CRN or name'
@@ -81,7 +81,7 @@ set edit:completion:arg-completer[docker-credential-icr] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'docker-credential-icr;logout'= {
-            cand --profile 'Change the login for a profile of the settings file'
+            cand --profile 'Select the login for a profile of the settings file'
             cand --all 'Delete all logins'
             cand --revoke 'Also delete the API key created by `--create-api-key` in IAM'
             cand --yes 'Delete API keys in IAM without asking'
@@ -90,7 +90,7 @@ set edit:completion:arg-completer[docker-credential-icr] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'docker-credential-icr;print'= {
-            cand --format 'Output format'
+            cand --format 'Output format: value, env, basic, json, docker-config or kubernetes-secret'
             cand --credential 'Print another kind of credential, named by its user name'
             cand --name 'Name of the Kubernetes secret [default: icr-pull-secret]'
             cand --namespace 'Namespace of the Kubernetes secret'

@@ -83,7 +83,7 @@ complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcomm
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand doctor" -l json -d 'Print JSON'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand doctor" -l take-over -d 'Import logins that another, older docker-credential-icr stored in the keychain'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l profile -d 'Change the login for a profile of the settings file' -r
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l profile -d 'Select the login for a profile of the settings file' -r
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l api-key -d 'Read the API key from a file, with `@` before its path' -r
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l expires -d 'Days until the new API key expires [default: 90]' -r
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l profile-id -d 'Assume an IAM trusted profile, by ID, CRN or name' -r
@@ -98,13 +98,13 @@ complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcomm
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l no-configure -d 'Do not offer to add the helper to Docker and Podman; --yes does not, either'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l json -d 'Print JSON'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand logout" -l profile -d 'Change the login for a profile of the settings file' -r
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand logout" -l profile -d 'Select the login for a profile of the settings file' -r
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand logout" -l all -d 'Delete all logins'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand logout" -l revoke -d 'Also delete the API key created by `--create-api-key` in IAM'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand logout" -l yes -d 'Delete API keys in IAM without asking'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand logout" -l json -d 'Print JSON'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand logout" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand print" -l format -d 'Output format' -r -f -a "value\t''
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand print" -l format -d 'Output format: value, env, basic, json, docker-config or kubernetes-secret' -r -f -a "value\t''
 env\t''
 basic\t''
 json\t''
