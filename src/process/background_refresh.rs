@@ -47,6 +47,9 @@ fn start_process(program: &Path, arguments: [&str; 2]) -> io::Result<()> {
     let [verb, host] = arguments;
     let line = format!("\"{program}\" {verb} {host}");
     let inherits_handles = false;
+    // It has no streams: Wine, for one, would duplicate ours.
+    let mut streams = winsafe::STARTUPINFO::default();
+    streams.dwFlags = winsafe::co::STARTF::USESTDHANDLES;
     let started = winsafe::CreateProcess(
         Some(program),
         Some(&line),
@@ -56,7 +59,7 @@ fn start_process(program: &Path, arguments: [&str; 2]) -> io::Result<()> {
         winsafe::co::CREATE::NO_WINDOW,
         &[],
         None,
-        &mut winsafe::STARTUPINFO::default(),
+        &mut streams,
     );
     started.map(drop).map_err(io::Error::other)
 }
