@@ -78,10 +78,18 @@ fn forty_processes_with_a_rejected_key_cost_one_exchange() {
     env.cloud.accounts().revoke_api_key(ENVIRONMENT_KEY);
     env.cloud
         .always(Some(Fault::Delay(Duration::from_millis(300))));
-    for outcome in in_parallel(40, |_| env.get("us.icr.io")) {
+    let outcomes = in_parallel(40, |_| env.get("us.icr.io"));
+    for outcome in &outcomes {
         outcome.is_client_error(&["BXNIM0415E", "$IBMCLOUD_API_KEY"]);
     }
-    assert_eq!(env.cloud.exchanges(), 1);
+    // The rejection is cached for five seconds. Where starting forty processes takes longer (Wine), IAM is asked again.
+    let took = outcomes.iter().map(|outcome| outcome.took).max();
+    let asked_again = took.unwrap_or_default().as_secs() / 5;
+    let exchanges = env.cloud.exchanges() as u64;
+    assert!(
+        (1..=1 + asked_again).contains(&exchanges),
+        "{exchanges} in {took:?}"
+    );
 }
 
 #[cfg(target_os = "linux")]

@@ -184,8 +184,16 @@ fn concurrent_rotations_and_a_logout_leave_no_unused_key() {
     env.keys().delete_tokens();
     assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-me");
 
+    // Longer than a process needs to start, and shorter than an attempt may take.
+    let hanging = || {
+        Fault::Delay(std::time::Duration::from_secs(if cfg!(windows) {
+            3
+        } else {
+            1
+        }))
+    };
     let seen = env.cloud.requests().len();
-    env.cloud.script_for(Service::ApiKeys, [slow()]);
+    env.cloud.script_for(Service::ApiKeys, [hanging()]);
     let rotation = env.start(&["login", "--rotate"], Input::Open);
     while env.cloud.requests().len() < seen + 2 {
         std::thread::yield_now();
