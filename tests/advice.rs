@@ -351,7 +351,7 @@ fn an_outage_has_the_hint_to_try_again() {
         ),
         (
             Fault::StatusWithRetryAfter(429, "3600".into()),
-            "is unavailable (HTTP 429). Try again in 60 min\n",
+            "IAM got too many requests (HTTP 429). Try again in 60 min\n",
         ),
     ] {
         env.forget_outages();

@@ -272,6 +272,12 @@ fn other_text_is_repeated_in_errors() {
     env.settings("[profile.team-a]\n");
     env.run(&["stauts"], Input::Bytes(b""))
         .is_unknown_command(&["unknown command 'stauts'. Did you mean 'status'?"]);
+    env.run(&["--hunter2"], Input::Bytes(b""))
+        .is_unknown_command(&["unknown option (not shown"]);
+    env.run(&["login", "--profile", "prod-2"], Input::Bytes(b""))
+        .is_user_error(&["no profile \"prod-2\""]);
+    env.run(&["print", "us.icr.io", "--name", "a"], Input::Bytes(b""))
+        .is_usage_error(&["error: --name needs --format", "\nhint: "]);
     env.run(&["help", "lgin"], Input::Bytes(b""))
         .is_unknown_command(&["unknown command 'lgin'. Did you mean 'login'?"]);
     env.run(&["login", "ghcr.io"], Input::Bytes(b""))

@@ -209,19 +209,19 @@ fn parse_client_request(arguments: &[OsString]) -> Result<Request> {
 }
 
 fn unknown_command(unknown: &str) -> Error {
-    if !repeatable::is_repeatable(unknown) {
-        return Error::usage("unknown command (not shown, because it may be a secret)")
-            .with_hint("See --help");
-    }
-    let hint = closest_command(unknown).map_or_else(
-        || "See --help".to_owned(),
-        |name| format!("Did you mean '{name}'? See --help"),
-    );
     let kind = if unknown.starts_with('-') {
         "option"
     } else {
         "command"
     };
+    if !repeatable::is_repeatable(unknown) {
+        let reason = "(not shown, because it may be a secret)";
+        return Error::usage(format!("unknown {kind} {reason}")).with_hint("See --help");
+    }
+    let hint = closest_command(unknown).map_or_else(
+        || "See --help".to_owned(),
+        |name| format!("Did you mean '{name}'? See --help"),
+    );
     Error::usage(format!("unknown {kind} '{unknown}'")).with_hint(hint)
 }
 

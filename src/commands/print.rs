@@ -98,11 +98,17 @@ pub(crate) fn run(
     stdio: &mut Stdio<'_>,
     context: &Context<'_>,
 ) -> Result<()> {
-    let is_secret = arguments.format == Format::KubernetesSecret;
-    if !is_secret && (arguments.name.is_some() || arguments.namespace.is_some()) {
-        return Err(Error::usage(
-            "--name and --namespace need --format kubernetes-secret",
-        ));
+    let of_secret = [
+        ("--name", &arguments.name),
+        ("--namespace", &arguments.namespace),
+    ];
+    let of_secret = of_secret.iter().find(|(_, value)| value.is_some());
+    if let Some((flag, _)) = of_secret.filter(|_| arguments.format != Format::KubernetesSecret) {
+        return Err(
+            Error::usage(format!("{flag} needs --format kubernetes-secret")).with_hint(format!(
+                "Add --format kubernetes-secret, or leave out {flag}"
+            )),
+        );
     }
     // Checked before any request, so that this error is shown without delay.
     secret_output::require_hidden(stdio, arguments.reveal, secret_output::ELSEWHERE)?;

@@ -60,8 +60,8 @@ impl Broker<'_> {
         self.registry_client(registry, access, account, http)
     }
 
-    /// Returns the same with an access token. If the registry has no tokens of its own any
-    /// more, the hint names the setting that chooses them.
+    /// Returns the client of a registry's management API, which uses this access. If the registry
+    /// has no tokens of its own any more, the hint names the setting that chooses them.
     pub(super) fn registry_client<'b>(
         &self,
         registry: &Registry,

@@ -71,6 +71,8 @@ impl Broker<'_> {
         let lock = self.context.locks.lock_identity(key.as_str(), timeout);
         let (cached, is_refresh_due) = tokens.get_with_refresh_due(&key);
         let cached_secret = cached.secret().cloned();
+        // The token that is returned if there is no new one. For `print` it is empty although a token
+        // is cached, because that one has not enough of its lifetime left.
         let old = match cached.for_source(&source) {
             Cached::Failed(failure) => return Err(failure.error),
             Cached::Nothing => None,
@@ -108,8 +110,8 @@ impl Broker<'_> {
                 if old.is_none() && cached_secret.is_some() {
                     return Err(error);
                 }
-                let is_returned = took_long || error.needs_user_action();
-                Err(tokens.record_failure(&key, &source, error, is_returned))
+                let answers_lookups = took_long || error.needs_user_action();
+                Err(tokens.record_failure(&key, &source, error, answers_lookups))
             }
         }
     }
@@ -139,8 +141,8 @@ impl Broker<'_> {
         )
     }
 
-    /// Adds to the hint that docker has a proxy, if this program has none and the network gave
-    /// no answer.
+    /// Replaces the hint of an error if the network gave no answer, this program has no proxy and
+    /// docker has one.
     fn with_docker_proxy(&self, error: Error) -> Error {
         if !error.is_unreachable() || self.settings.proxies.configured().is_some() {
             return error;
@@ -151,12 +153,10 @@ impl Broker<'_> {
         let Some(found) = docker_proxy::docker_proxies(&machine).into_iter().next() else {
             return error;
         };
-        let hint = format!(
-            "{}. Docker has a proxy ({}), and this program has none: set HTTPS_PROXY, or the setting 'proxy'",
-            error.hint().unwrap_or("Check the network"),
+        error.with_hint(format!(
+            "Docker has a proxy ({}), and this program has none: set HTTPS_PROXY, or the setting 'proxy'",
             found.file.display()
-        );
-        error.with_hint(hint)
+        ))
     }
 
     fn iam_client(&self, request: &TokenRequest<'_>, attempts: Attempts) -> Iam<'_> {

@@ -138,8 +138,9 @@ impl CacheEntry {
         }
     }
 
-    /// Returns whether IAM rejected an identity with this key. It may have been another
-    /// source with the same key, so the rejection is no answer before the source is known.
+    /// Returns whether IAM rejected an identity with this key. Two sources that have the same API key
+    /// have the same entry, and the error names the one that was rejected. So the error is no answer
+    /// until the active source is known: [`Cached::for_source`] compares it.
     fn is_rejection(&self) -> bool {
         matches!(&self.cached, Cached::Failed(failure) if !failure.is_outage())
     }

@@ -11,6 +11,7 @@ use super::ServiceError;
 use super::outage_mark::Mark;
 use super::outage_mark::Reaction;
 use super::proxy::Route;
+use super::service_error::TOO_MANY_REQUESTS;
 use super::transport::Request;
 use super::transport::Response;
 use super::transport::TransportError;
@@ -29,8 +30,8 @@ const MAX_SPREAD: Duration = Duration::from_secs(1);
 /// milliseconds.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The HTTP status of a client that asks too often.
-const TOO_MANY_REQUESTS: u16 = 429;
+/// The HTTP status of a network in which a person has to log in first (RFC 6585, section 6).
+const NETWORK_LOGIN_REQUIRED: u16 = 511;
 
 /// Why an attempt has no response.
 struct AttemptError {
@@ -196,6 +197,14 @@ impl Http<'_> {
             "response"
         );
         match response.status {
+            NETWORK_LOGIN_REQUIRED => Err(AttemptError {
+                error: ServiceError::InvalidResponse {
+                    reason: format!(
+                        "a login page of this network answered instead (HTTP {NETWORK_LOGIN_REQUIRED})"
+                    ),
+                },
+                had_no_effect: true,
+            }),
             // 501 (not implemented) will not get better.
             status @ (TOO_MANY_REQUESTS | 500 | 502..=599) => Err(AttemptError {
                 error: ServiceError::Unavailable(Outage::Answered {
@@ -311,12 +320,9 @@ mod tests {
     use super::super::test_support::FakeService;
     use super::super::test_support::later;
     use super::super::test_support::network;
+    use super::super::test_support::request;
     use super::super::test_support::response;
     use super::super::test_support::unreachable;
-    use super::super::transport::Authorization;
-    use super::super::transport::Body;
-    use super::super::transport::Method;
-    use super::super::transport::ProxyPolicy;
     use super::*;
 
     type Answer = Result<Response, TransportError>;
@@ -328,18 +334,7 @@ mod tests {
     /// Returns the outcome, the timeout of each attempt and the time that all took.
     fn run(answers: Vec<(u64, Answer)>) -> (Result<(), ServiceError>, Vec<Duration>, Duration) {
         let service = FakeService::answering_after(answers);
-        let request = ApiRequest {
-            name: "test",
-            method: Method::Post,
-            url: "https://service.example".to_owned(),
-            headers: Vec::new(),
-            authorization: Authorization::None,
-            body: Body::Empty,
-            proxy: ProxyPolicy::Proxied,
-            secrets: Vec::new(),
-            idempotent: true,
-            unreachable_note: "",
-        };
+        let request = request();
         let http = service.http();
         let outcome = http.send_with_retry(&request).and_then(|response| {
             request.parse_response(&response, |body| {
@@ -379,6 +374,7 @@ mod tests {
             response(401, ""),
             response(404, ""),
             response(501, ""),
+            response(511, "<html>log in to the hotel</html>"),
             response(302, ""),
             response(200, "<html>log in to the hotel</html>"),
             response(204, ""),

@@ -10,6 +10,9 @@ use super::ProxyRefusal;
 use crate::error::Error;
 use crate::time::duration;
 
+/// The HTTP status of a client that asks too often (RFC 6585, section 4).
+pub(super) const TOO_MANY_REQUESTS: u16 = 429;
+
 /// The hint if a response does not come from the service.
 pub const INVALID_RESPONSE_HINT: &str =
     "Check the proxy settings, and whether this network has a login page";
@@ -96,6 +99,10 @@ impl Outage {
         let name = &service.name;
         let address = &service.name_and_address;
         match self {
+            Self::Answered {
+                status: TOO_MANY_REQUESTS,
+                ..
+            } => format!("{name} got too many requests (HTTP {TOO_MANY_REQUESTS})"),
             Self::Answered { status, .. } => format!("{name} is unavailable (HTTP {status})"),
             Self::Local(reason) => format!("cannot send a request to {name}: {reason}"),
             Self::Silent { waited, note } => {
@@ -114,6 +121,10 @@ impl Outage {
             } if (MIN_WAIT..=MAX_WAIT).contains(after) => {
                 format!("Try again in {}", duration(after.as_secs()))
             }
+            Self::Answered {
+                status: TOO_MANY_REQUESTS,
+                ..
+            } => "Try again in a minute, with fewer processes at the same time".to_owned(),
             Self::Answered { .. } => "Try again later".to_owned(),
             Self::Local(_) => "Close other programs or raise the limit, and try again".to_owned(),
             Self::Silent { .. } | Self::Unreachable(_) => unreachable_hint.to_owned(),
@@ -182,8 +193,8 @@ mod tests {
 
     #[test]
     fn only_an_unreachable_service_gets_the_hint_about_the_network() {
-        let answered = |seconds: Option<u64>| Outage::Answered {
-            status: 429,
+        let answered = |status, seconds: Option<u64>| Outage::Answered {
+            status,
             retry_after: seconds.map(Duration::from_secs),
         };
         let silent = Outage::Silent {
@@ -191,10 +202,14 @@ mod tests {
             note: String::new(),
         };
         for (outage, hint) in [
-            (answered(None), "Try again later"),
-            (answered(Some(0)), "Try again later"),
-            (answered(Some(30)), "Try again in 30 s"),
-            (answered(Some(3600)), "Try again in 60 min"),
+            (answered(503, None), "Try again later"),
+            (answered(503, Some(0)), "Try again later"),
+            (answered(503, Some(30)), "Try again in 30 s"),
+            (answered(429, Some(3600)), "Try again in 60 min"),
+            (
+                answered(429, None),
+                "Try again in a minute, with fewer processes at the same time",
+            ),
             (silent, "network"),
             (Outage::Unreachable(String::new()), "network"),
         ] {

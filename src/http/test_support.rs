@@ -4,11 +4,16 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::ApiRequest;
 use super::Http;
 use super::Limits;
 use super::MAX_ATTEMPTS;
 use super::OutageMarks;
 use super::proxy::Proxies;
+use super::transport::Authorization;
+use super::transport::Body;
+use super::transport::Method;
+use super::transport::ProxyPolicy;
 use super::transport::Request;
 use super::transport::Response;
 use super::transport::Transport;
@@ -79,6 +84,22 @@ impl Transport for FakeService {
         let (took, answer) = next.expect("no more requests than answers");
         self.clock.advance(took);
         answer
+    }
+}
+
+/// Returns a request that may be repeated.
+pub(crate) fn request() -> ApiRequest<'static> {
+    ApiRequest {
+        name: "test",
+        method: Method::Post,
+        url: "https://service.example/token".to_owned(),
+        headers: Vec::new(),
+        authorization: Authorization::None,
+        body: Body::Empty,
+        proxy: ProxyPolicy::Proxied,
+        secrets: Vec::new(),
+        idempotent: true,
+        unreachable_note: "",
     }
 }
 

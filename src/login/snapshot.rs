@@ -58,7 +58,8 @@ impl<'a> LoginSnapshot<'a> {
         self.read_again(scope)
     }
 
-    /// Returns the same, read again from the keychain: another process may have changed it.
+    /// Returns the login for a scope, read again from the keychain: another process may have changed
+    /// it.
     ///
     /// # Errors
     /// See [`LoginSnapshot::read`].

@@ -41,7 +41,8 @@ impl<'a> Logins<'a> {
     /// Stores the login for a scope.
     ///
     /// # Errors
-    /// The keychain cannot be written.
+    /// The keychain cannot be written. A person has to act then, because the login would be lost. A
+    /// keychain that cannot be read may be locked for a moment, so that error is temporary.
     pub fn write(&self, scope: &LoginScope, login: &Login) -> Result<()> {
         let record = serde_json::to_string(login)
             .map_err(|error| Error::internal(format!("cannot serialize a login: {error}")))?;

@@ -114,7 +114,15 @@ pub fn check_credential(
     tracing::debug!(status = response.status, "answered");
     match response.status {
         200 => check_token(registry, &response.body),
-        status @ (429 | 500..=599) => Err(Error::temporary(format!(
+        429 => Err(
+            Error::temporary(format!("{registry} got too many requests (HTTP 429)"))
+                .with_hint("Try again in a minute"),
+        ),
+        511 => Err(Error::temporary(format!(
+            "a login page of this network answered instead of {registry} (HTTP 511)"
+        ))
+        .with_hint(INVALID_RESPONSE_HINT)),
+        status @ 500..=599 => Err(Error::temporary(format!(
             "{registry} is unavailable (HTTP {status})"
         ))
         .with_hint("Try again later")),

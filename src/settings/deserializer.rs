@@ -109,8 +109,22 @@ impl Error for Invalid {
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        Self::new(format!("unknown key {}", repeatable::quoted(field)))
-            .with_hint(suggestion(field, expected, "keys"))
+        Self::new(format!("unknown key {}", repeatable::quoted(field))).with_hint(suggestion(
+            field,
+            expected,
+            kind_of_keys(expected),
+        ))
+    }
+}
+
+/// Returns what these keys belong to: each kind of table has a key that no other has.
+fn kind_of_keys(keys: &[&str]) -> &'static str {
+    if keys.contains(&"keychain") {
+        "keys outside of tables"
+    } else if keys.contains(&"source") {
+        "keys of a profile"
+    } else {
+        "keys of a registry's table"
     }
 }
 

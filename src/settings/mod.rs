@@ -16,8 +16,8 @@ use crate::http::proxy::Proxy;
 use crate::iam::endpoint::Endpoint;
 use crate::registry;
 use crate::registry::Registry;
-use crate::text::repeatable::is_repeatable;
-use crate::text::repeatable::quoted;
+use crate::text::repeatable::is_name;
+use crate::text::repeatable::quoted_name;
 
 mod deserializer;
 mod document;
@@ -37,6 +37,7 @@ mod variables;
 use file::Mapping;
 use invalid::Invalid;
 pub use keychain_choice::KeychainChoice;
+use name::is_plain;
 use name::suggestion;
 pub use profile::CredentialKind;
 pub use profile::Profile;
@@ -173,8 +174,11 @@ impl Settings {
     /// The settings have no such profile; the hint has the closest name.
     pub fn require_profile(&self, name: &str) -> Result<&Profile> {
         self.profile(name).ok_or_else(|| {
-            Error::user(format!("the settings have no profile {}", quoted(name)))
-                .with_hint(self.profile_hint(name))
+            Error::user(format!(
+                "the settings have no profile {}",
+                quoted_name(name)
+            ))
+            .with_hint(self.profile_hint(name))
         })
     }
 
@@ -253,16 +257,19 @@ impl Settings {
         if self.profiles.contains_key(name) {
             return Ok(name.to_owned());
         }
-        let reason = format!("is {}, but no profile has this name", quoted(name));
+        let reason = format!("is {}, but no profile has this name", quoted_name(name));
         Err(Invalid::new(reason).with_hint(self.profile_hint(name)))
     }
 
     fn profile_hint(&self, name: &str) -> String {
         let names: Vec<&str> = self.profile_names().collect();
         if names.is_empty() {
-            let is_bare_key = !name.is_empty() && !name.contains('.') && is_repeatable(name);
-            let name = if is_bare_key { name } else { "NAME" };
-            format!("Add a table [profile.{name}] to the settings file")
+            let key = match name {
+                _ if !is_name(name) || !is_plain(name) => "NAME".to_owned(),
+                _ if name.contains('.') => format!("\"{name}\""),
+                _ => name.to_owned(),
+            };
+            format!("Add a table [profile.{key}] to the settings file")
         } else {
             suggestion(name, &names, "profiles")
         }

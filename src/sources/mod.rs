@@ -133,8 +133,8 @@ enum Lookup<'a> {
     Found(Box<Resolved<'a>>),
     /// A stored login that has expired.
     Expired(ExpiredLogin),
-    /// Nothing.
-    Nothing,
+    /// No credential.
+    Absent,
 }
 
 /// A stored login whose secret has expired.
@@ -252,7 +252,7 @@ impl Source {
         match self {
             Self::Login(login) => login.find(registry, context, read_login),
             Self::Local(name, find) => Ok(match find(registry, context)? {
-                None => Lookup::Nothing,
+                None => Lookup::Absent,
                 Some(identity) => Lookup::Found(Box::new(identity.resolved(name, context))),
             }),
         }
@@ -379,7 +379,7 @@ fn first<'a>(
                 return Ok(Search { resolved, expired });
             }
             Lookup::Expired(login) => expired.push(login),
-            Lookup::Found(_) | Lookup::Nothing => {}
+            Lookup::Found(_) | Lookup::Absent => {}
         }
     }
     require_selected_source(registry, context)?;
@@ -395,14 +395,9 @@ fn require_selected_source(registry: &Registry, context: &SourceContext<'_>) -> 
         // No error: `docker login` calls `get` first, and any error but "not found" ends it.
         None | Some(SourceName::Login) => Ok(()),
         Some(chosen) => {
-            let (message, hint) = missing_part(chosen, context)?;
-            let error = Error::user(format!(
-                "the source selected for {registry} is '{chosen}', but {message}"
-            ));
-            Err(match hint {
-                Some(hint) => error.with_hint(hint),
-                None => error,
-            })
+            let (reason, hint) = reason_for_absence(chosen, context)?;
+            let error = format!("the source selected for {registry} is '{chosen}', but {reason}");
+            Err(Error::user(error).with_hint(hint))
         }
     }
 }
@@ -420,43 +415,35 @@ fn sources(registry: &Registry, context: &SourceContext<'_>) -> impl Iterator<It
         .filter(move |source| chosen.is_none_or(|chosen| chosen == source.name()))
 }
 
-/// Returns what is missing for a selected source, and the hint.
-fn missing_part(
+/// Returns why a selected source has no credential, and the hint.
+fn reason_for_absence(
     chosen: SourceName,
     context: &SourceContext<'_>,
-) -> Result<(&'static str, Option<&'static str>)> {
+) -> Result<(&'static str, &'static str)> {
     Ok(match chosen {
         SourceName::ComputeResourceToken
             if environment_profile::of_compute_resource(context)?.is_none() =>
         {
             (
                 "no trusted profile is named for it",
-                Some("Set IBMCLOUD_CR_PROFILE, or 'trusted-profile' in the profile"),
+                "Set IBMCLOUD_CR_PROFILE, or 'trusted-profile' in the profile",
             )
         }
         SourceName::ComputeResourceToken => (
             "no file with such a token exists",
-            Some(
-                "Mount the token of a service account, and name its file with 'file' in the profile",
-            ),
+            "Mount the token of a service account, and name its file with 'file' in the profile",
         ),
         SourceName::CredentialsFile => (
             "no IBM credentials file has a property that begins with CONTAINER_REGISTRY_",
-            Some("Set $IBM_CREDENTIALS_FILE, or 'file' in the profile"),
+            "Set $IBM_CREDENTIALS_FILE, or 'file' in the profile",
         ),
-        SourceName::Environment => (
-            "no variable has a credential",
-            Some("Set $IBMCLOUD_API_KEY"),
+        SourceName::Environment => ("no variable has a credential", "Set $IBMCLOUD_API_KEY"),
+        SourceName::IbmCloudCli => ("the IBM Cloud CLI has no session", "Run 'ibmcloud login'"),
+        SourceName::Login => ("no login is stored", "Run 'docker-credential-icr login'"),
+        SourceName::PowerVs | SourceName::Vpc => (
+            "this machine has no metadata service for it",
+            "Run the program on a virtual server of IBM Cloud, or select another source",
         ),
-        SourceName::IbmCloudCli => (
-            "the IBM Cloud CLI has no session",
-            Some("Run 'ibmcloud login'"),
-        ),
-        SourceName::Login => (
-            "no login is stored",
-            Some("Run 'docker-credential-icr login'"),
-        ),
-        SourceName::PowerVs | SourceName::Vpc => ("it cannot be used", None),
     })
 }
 

@@ -70,12 +70,12 @@ impl StoredLogin {
         read_login: &ReadLogin<'_>,
     ) -> Result<Lookup<'a>> {
         let Some(scope) = self.scope(registry, context) else {
-            return Ok(Lookup::Nothing);
+            return Ok(Lookup::Absent);
         };
         // IAM rejects an empty secret, so it is no login.
         let login = read_login(&scope)?.filter(|login| !login.secret.is_empty());
         Ok(match login {
-            None => Lookup::Nothing,
+            None => Lookup::Absent,
             Some(login) if login.has_expired(context.clock.now()) => {
                 let id = login.id;
                 Lookup::Expired(ExpiredLogin { scope, id })

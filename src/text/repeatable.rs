@@ -46,6 +46,22 @@ pub(crate) fn quoted(text: &str) -> String {
     }
 }
 
+/// Returns a name that a person chose in quotation marks, or [`NOT_SHOWN`].
+pub(crate) fn quoted_name(text: &str) -> String {
+    if is_name(text) {
+        format!("{text:?}")
+    } else {
+        NOT_SHOWN.to_owned()
+    }
+}
+
+/// Returns whether a text is repeatable or a short name that may contain digits: `prod-2`.
+pub(crate) fn is_name(text: &str) -> bool {
+    let is_part = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_' | b'.');
+    is_repeatable(text)
+        || text.len() <= MAX_WORD && text.bytes().all(is_part) && has_plain_case(text)
+}
+
 /// Returns whether a text has the form of IBM Cloud's API keys.
 pub(crate) fn is_api_key(text: &str) -> bool {
     text.len() == API_KEY_LENGTH
@@ -203,6 +219,12 @@ mod tests {
             let host = host(secret);
             assert!(host.is_none_or(|host| host == "us.icr.io"), "{secret}");
         }
+        for key in KEYS
+            .into_iter()
+            .chain([&*token, "4k7Qp2XwZz", "correct horse"])
+        {
+            assert_eq!(quoted_name(key), NOT_SHOWN);
+        }
         for key in KEYS {
             for address in [
                 key.to_owned(),
@@ -260,6 +282,9 @@ mod tests {
             ("us.icr.io/aBcD1eFgH2iJkL3", "us.icr.io"),
         ] {
             assert_eq!(host(address).as_deref(), Some(shown), "{address}");
+        }
+        for text in ["team-a", "prod2", "PROD-2", "v1.2"] {
+            assert!(is_name(text), "{text}");
         }
         for text in [
             "",

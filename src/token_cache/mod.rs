@@ -190,7 +190,7 @@ impl<'a> TokenCache<'a> {
         self.insert(&key.of_rotated_refresh_token(), secret, lifetime);
     }
 
-    /// Records that getting a token with a source failed. If `is_returned`, lookups return the
+    /// Records that getting a token with a source failed. If `answers_lookups`, lookups return the
     /// error for some seconds; in any case [`TokenCache::last_failure`] returns it for an
     /// hour. Returns the error; during a long outage, with the time at which it started.
     pub fn record_failure(
@@ -198,15 +198,16 @@ impl<'a> TokenCache<'a> {
         key: &CacheKey,
         source: &str,
         error: Error,
-        is_returned: bool,
+        answers_lookups: bool,
     ) -> Error {
         let now = self.clock.now();
+        // An outage after a rejection, or a rejection after an outage, starts now.
         let since = self
             .last_failure(key)
             .filter(|last| last.applies_to(source))
             .filter(|last| last.is_outage() != error.needs_user_action())
             .map_or(now, |last| last.since);
-        let record = FailureRecord::new(source, &error, since, now, is_returned);
+        let record = FailureRecord::new(source, &error, since, now, answers_lookups);
         self.insert_record(
             key,
             &Record::Failure(record),

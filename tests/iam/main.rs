@@ -244,6 +244,10 @@ fn an_invalid_response_is_an_error_and_never_a_credential() {
     for (fault, part) in [
         (Fault::Empty, "empty"),
         (Fault::Html, "web page"),
+        (
+            Fault::Status(511),
+            "a login page of this network answered instead (HTTP 511)",
+        ),
         (Fault::HugeBody(2 * 1024 * 1024), "1 MiB"),
         (Fault::HugeBody(100_000), "too long"),
         (Fault::Token { json: json!({}) }, "not a token"),

@@ -117,9 +117,9 @@ fn all_processes_obey_one_retry_after() {
     env.cloud
         .script([Fault::StatusWithRetryAfter(429, "120".into())]);
     env.get("us.icr.io")
-        .is_client_error(&["unavailable (HTTP 429)", "Try again in"]);
+        .is_client_error(&["IAM got too many requests (HTTP 429)", "Try again in"]);
     for outcome in in_parallel(8, |_| env.get("de.icr.io")) {
-        outcome.is_client_error(&["unavailable (HTTP 429)", "Try again in"]);
+        outcome.is_client_error(&["IAM got too many requests (HTTP 429)", "Try again in"]);
         assert!(outcome.took <= BUILD, "{:?}", outcome.took);
     }
     assert_eq!(env.cloud.exchanges(), 1, "the others know");

@@ -12,12 +12,24 @@ use crate::lock::LockDirectory;
 use crate::login::LoginScope;
 use crate::login::Logins;
 
-#[test]
-fn during_an_outage_the_old_token_is_used_until_its_last_minute() {
+/// Creates a machine with a token of this age in seconds, while IAM is unavailable.
+fn machine_during_outage(age: u64) -> TestMachine {
     let machine = TestMachine::with_login("iamapikey", "key");
     machine.get("us.icr.io").unwrap();
     machine.fail_iam_with(503);
-    machine.clock.now.set(START + 3539);
+    machine.clock.now.set(START + age);
+    machine
+}
+
+fn let_each_request_take(machine: &TestMachine, time: Duration) {
+    let clock = Rc::clone(&machine.clock);
+    let waiting = move || clock.advance(time);
+    *machine.iam.on_request.borrow_mut() = Some(Box::new(waiting));
+}
+
+#[test]
+fn during_an_outage_the_old_token_is_used_until_its_last_minute() {
+    let machine = machine_during_outage(3539);
     machine.assert_get("us.icr.io", "iambearer:access-1");
     machine.clock.now.set(START + 3540);
     assert!(matches!(
@@ -103,10 +115,7 @@ fn without_locks_a_token_due_for_refresh_is_replaced_all_the_same() {
 
 #[test]
 fn during_an_outage_a_get_with_a_token_does_not_wait() {
-    let machine = TestMachine::with_login("iamapikey", "key");
-    machine.get("us.icr.io").unwrap();
-    machine.fail_iam_with(503);
-    machine.clock.now.set(START + 1800);
+    let machine = machine_during_outage(1800);
     let (asked, elapsed) = (machine.request_count(), machine.clock.elapsed.get());
     for _ in 0..26 {
         machine.assert_get("us.icr.io", "iambearer:access-1");
@@ -126,13 +135,8 @@ fn during_an_outage_a_get_with_a_token_does_not_wait() {
 
 #[test]
 fn after_a_slow_failure_other_processes_do_not_wait() {
-    let machine = TestMachine::with_login("iamapikey", "key");
-    machine.get("us.icr.io").unwrap();
-    machine.fail_iam_with(503);
-    machine.clock.now.set(START + 1800);
-    let clock = Rc::clone(&machine.clock);
-    let waiting = move || clock.advance(SLOW_EXCHANGE);
-    *machine.iam.on_request.borrow_mut() = Some(Box::new(waiting));
+    let machine = machine_during_outage(1800);
+    let_each_request_take(&machine, SLOW_EXCHANGE);
     machine.get("us.icr.io").unwrap();
     let asked = machine.request_count();
     machine.get("us.icr.io").unwrap();
@@ -156,13 +160,8 @@ fn a_new_refresh_token_is_cached_while_the_keychain_cannot_be_written() {
 
 #[test]
 fn with_a_token_that_still_works_an_attempt_is_short_and_others_do_not_wait() {
-    let machine = TestMachine::with_login("iamapikey", "key");
-    machine.get("us.icr.io").unwrap();
-    machine.fail_iam_with(503);
-    machine.clock.now.set(START + 3400);
-    let clock = Rc::clone(&machine.clock);
-    let waiting = move || clock.advance(BRIEF_TIMEOUT);
-    *machine.iam.on_request.borrow_mut() = Some(Box::new(waiting));
+    let machine = machine_during_outage(3400);
+    let_each_request_take(&machine, BRIEF_TIMEOUT);
     let asked = machine.request_count();
     machine.assert_get("us.icr.io", "iambearer:access-1");
     let timeouts: Vec<Duration> = machine.iam.requests.borrow()[asked..]

@@ -1,17 +1,13 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use super::super::ApiRequest;
 use super::super::Http;
 use super::super::test_support::FakeService;
 use super::super::test_support::later;
 use super::super::test_support::network;
+use super::super::test_support::request;
 use super::super::test_support::response;
 use super::super::test_support::unreachable;
-use super::super::transport::Authorization;
-use super::super::transport::Body;
-use super::super::transport::Method;
-use super::super::transport::ProxyPolicy;
 use super::super::transport::Response;
 use super::super::transport::TransportError;
 use super::*;
@@ -97,21 +93,6 @@ fn command_of_a_person(http: Http<'_>) -> Http<'_> {
     Http {
         avoids_outages: false,
         ..http
-    }
-}
-
-fn request() -> ApiRequest<'static> {
-    ApiRequest {
-        name: "test",
-        method: Method::Post,
-        url: "https://service.example/token".to_owned(),
-        headers: Vec::new(),
-        authorization: Authorization::None,
-        body: Body::Empty,
-        proxy: ProxyPolicy::Proxied,
-        secrets: Vec::new(),
-        idempotent: true,
-        unreachable_note: "",
     }
 }
 

@@ -240,13 +240,13 @@ impl Store {
     ) {
         let previous = shared.filter(|shared| shared.bytes != key.bytes);
         let previous_seal = previous.and_then(|previous| previous.seal().ok());
-        for (key, description) in self.records(session) {
+        for (record, description) in self.records(session) {
             let is_moved = match &previous_seal {
-                None => persistent.link(key).is_ok(),
-                Some(previous) => self.reseal(key, &description, previous),
+                None => persistent.link(record).is_ok(),
+                Some(previous) => self.reseal(record, &description, previous),
             };
             if is_moved {
-                let _ = SESSION_KEYRING.unlink(key);
+                let _ = SESSION_KEYRING.unlink(record);
             }
         }
         if let Some(previous) = previous {
@@ -257,7 +257,8 @@ impl Store {
         }
     }
 
-    /// Seals a record with this seal. Returns whether the original may be deleted.
+    /// Seals a record with this seal. Returns whether the original may be deleted: also if the
+    /// previous seal does not open it, because then no process can read it.
     fn reseal(&self, key: Key, description: &str, previous: &Seal) -> bool {
         let record = key.content().ok();
         let secret = record.and_then(|mut record| previous.open(description, &mut record));

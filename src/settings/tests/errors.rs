@@ -224,7 +224,21 @@ fn an_error_in_a_profile_or_a_registrys_table_has_its_line_and_column() {
             "a must be a table, not a whole number",
         ),
         ("a = [\n", "line 1, column 6", "expected ']'"),
-        ("# é\n\"é\" = 1\n", "line 2, column 1", "Available keys"),
+        (
+            "# é\n\"é\" = 1\n",
+            "line 2, column 1",
+            "Available keys outside of tables: attempt-timeout",
+        ),
+        (
+            "[profile.a]\nzzzz = 1\n",
+            "line 2, column 1",
+            "Available keys of a profile: ",
+        ),
+        (
+            "[registry.\"us.icr.io\"]\nzzzz = 1\n",
+            "line 2, column 1",
+            "Available keys of a registry's table: profile",
+        ),
     ] {
         let error = load(text).unwrap_err().to_string();
         assert!(
