@@ -217,8 +217,10 @@ impl Environment {
         let Some(path) = input::file_argument(&text) else {
             return input::read(kind, &text).map(Some).map_err(unusable_here);
         };
-        let shown = repeatable::path(path);
-        let place = format!("the file {shown} named in ${name}");
+        let place = match path.trim() {
+            "" => format!("the file named in ${name}"),
+            path => format!("the file {} named in ${name}", repeatable::path(path)),
+        };
         let content = self.secret_file(path).map_err(|reason| {
             Error::user(format!("cannot read {place}: {reason}")).with_hint(
                 "Use the path of a file with the secret, or set the variable to the secret",

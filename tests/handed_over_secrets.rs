@@ -260,3 +260,32 @@ fn a_variable_with_the_bytes_of_a_utf_16_file_is_read() {
     env.get("us.icr.io")
         .is_client_error(&["$IBMCLOUD_API_KEY", "not UTF-8"]);
 }
+
+#[test]
+fn a_path_that_is_missing_or_no_file_is_named_for_what_it_is() {
+    let mut env = TestEnv::new();
+    let socket = env.path("socket");
+    #[cfg(unix)]
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).expect("a short path");
+    for (value, words) in [
+        (
+            "@".to_owned(),
+            "the file named in $IBMCLOUD_API_KEY: its path is missing after @",
+        ),
+        (
+            " @ \n".to_owned(),
+            "the file named in $IBMCLOUD_API_KEY: its path is missing after @",
+        ),
+        (
+            "@/dev/null".to_owned(),
+            "it is a device, and nothing came from it",
+        ),
+        (format!("@{}", socket.display()), "it is a socket"),
+    ] {
+        if cfg!(windows) && !value.trim().ends_with('@') {
+            continue;
+        }
+        env.set("IBMCLOUD_API_KEY", value);
+        env.get("us.icr.io").is_client_error(&[words]);
+    }
+}

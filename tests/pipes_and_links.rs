@@ -165,6 +165,9 @@ fn a_pipe_in_place_of_a_file_in_a_variable_is_refused() {
             outcome.took < Duration::from_secs(2),
             "{variable}: {outcome:?}"
         );
+        if at == "@" {
+            outcome.is_client_error(&["it is a pipe, and nothing came from it"]);
+        }
     }
 }
 

@@ -68,7 +68,10 @@ fn from_file(argument: &str, context: &Context<'_>) -> Result<Secret> {
         ));
     };
     let fail = |reason: &dyn std::fmt::Display| {
-        let shown = repeatable::path(path);
+        let shown = match path.trim() {
+            "" => "a file",
+            path => repeatable::path(path),
+        };
         Error::user(format!("cannot read an API key from {shown}: {reason}"))
     };
     let text = secret_file::read(path, context.system_paths.home.as_deref());

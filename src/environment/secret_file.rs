@@ -1,5 +1,6 @@
 //! The path and the text of the file in an `@FILE`.
 
+use std::fs::FileType;
 use std::io::ErrorKind;
 use std::io::Read;
 use std::path::Path;
@@ -54,18 +55,40 @@ fn path_of_argument(argument: &str, home: Option<&Path>) -> anyhow::Result<PathB
 fn read_text(path: &Path, is_quoted: bool) -> anyhow::Result<Secret> {
     let file = fs::open_waiting_for_writers(path);
     let file = file.map_err(|error| readable_reason(path, is_quoted, error))?;
-    ensure!(!file.metadata()?.is_dir(), "it is a directory");
+    let kind = file.metadata()?.file_type();
+    ensure!(!kind.is_dir(), "it is a directory");
     let mut bytes = Zeroizing::new(Vec::new());
     file.take(MAX_SIZE + 1).read_to_end(&mut bytes)?;
     ensure!(bytes.len() as u64 <= MAX_SIZE, "it is too large");
+    ensure!(
+        !bytes.is_empty() || kind.is_file(),
+        "it is {}, and nothing came from it",
+        not_a_file(kind)
+    );
     let text = encoding::decode(&bytes).map_err(|reason| anyhow!(reason))?;
     Ok(Secret::new(&**text))
+}
+
+/// Returns what is at a path instead of a file.
+fn not_a_file(kind: FileType) -> &'static str {
+    #[cfg(unix)]
+    if std::os::unix::fs::FileTypeExt::is_fifo(&kind) {
+        return "a pipe";
+    }
+    let _ = kind;
+    "a device"
 }
 
 /// Returns the reason why a file cannot be opened: the system's error, or why it does not exist.
 fn readable_reason(path: &Path, is_quoted: bool, error: std::io::Error) -> anyhow::Error {
     if path.is_dir() {
         return anyhow!("it is a directory");
+    }
+    #[cfg(unix)]
+    if std::fs::metadata(path)
+        .is_ok_and(|it| std::os::unix::fs::FileTypeExt::is_socket(&it.file_type()))
+    {
+        return anyhow!("it is a socket");
     }
     // Windows has characters that no name contains, such as quotation marks.
     let is_missing = error.kind() == ErrorKind::NotFound

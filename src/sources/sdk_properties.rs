@@ -91,12 +91,17 @@ pub(super) struct Properties {
 
 impl Properties {
     /// Returns the properties in lines of `NAME=VALUE`, which may have `export` before them as in
-    /// a file for shells. Lines that begin with `#` are comments.
+    /// a file for shells, which then removes quotes around the value. Lines that begin with `#` are comments.
     pub(super) fn in_lines(text: &str, place: Place) -> Self {
         let lines = text.lines().map(str::trim);
         let lines = lines.filter(|line| !line.starts_with('#'));
-        let lines = lines.map(|line| line.strip_prefix("export ").unwrap_or(line));
-        Self::of(lines.filter_map(|line| line.split_once('=')), place)
+        let pairs = lines.filter_map(|line| match line.strip_prefix("export ") {
+            None => line.split_once('='),
+            Some(line) => line
+                .split_once('=')
+                .map(|(name, value)| (name, value_of_shell(value))),
+        });
+        Self::of(pairs, place)
     }
 
     /// Returns those of these names and values that are properties of this service.
@@ -294,6 +299,12 @@ impl Properties {
     fn text(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(Secret::expose)
     }
+}
+
+/// Returns a value without the pair of quotes around it, which a shell removes.
+fn value_of_shell(value: &str) -> &str {
+    let value = value.trim();
+    input::without_quotes(value).unwrap_or(value)
 }
 
 fn missing(name: &str) -> Error {

@@ -109,6 +109,7 @@ cases! {
     credentials_file_with_an_unknown_client_is_an_error,
     credentials_file_with_an_unknown_type_is_an_error,
     credentials_file_with_blanks_and_crlf_is_read,
+    credentials_file_with_export_and_quotes_is_read,
     credentials_file_with_export_before_its_names_is_read,
     credentials_file_with_only_a_comment_is_ignored,
     credentials_file_with_only_the_url_of_the_service_is_ignored,

@@ -26,6 +26,12 @@ pub(super) fn value(kind: SecretKind, text: &str) -> Result<Option<Secret>, Unus
     if !is_meant_as_json(text) {
         return Ok(None);
     }
+    if let Some(mut list) = list(text) {
+        return match (list.len(), list.pop()) {
+            (1, Some(only)) => Ok(Some(only)),
+            _ => Err(Unusable::because("it is a list of several keys (JSON)")),
+        };
+    }
     // Some ways of setting a variable keep the backslashes of a shell.
     let unescaped = Zeroizing::new(text.replace("\\\"", "\""));
     let Some(file) = object(text).or_else(|| object(&unescaped)) else {
@@ -40,12 +46,25 @@ pub(super) fn value(kind: SecretKind, text: &str) -> Result<Option<Secret>, Unus
     }))
 }
 
+/// Returns the texts of a JSON array of at least one text or of several objects. One object in an
+/// array is what IBM's CLI prints.
+fn list(text: &str) -> Option<Vec<Secret>> {
+    if let Ok(texts) = serde_json::from_str::<Vec<Secret>>(text) {
+        return Some(texts).filter(|texts| !texts.is_empty());
+    }
+    let objects = serde_json::from_str::<Vec<Object<'_>>>(text).ok()?;
+    let texts = objects.iter().map(|_| Secret::new(""));
+    Some(texts.collect()).filter(|texts: &Vec<Secret>| texts.len() > 1)
+}
+
 /// Returns whether a text in braces or brackets is JSON rather than a template
 /// (`{{ secrets.KEY }}`) or an example (`[API_KEY]`).
 fn is_meant_as_json(text: &str) -> bool {
     let inside = text.trim_start_matches('[').trim_start();
     let members = inside.strip_prefix('{').map(str::trim_start);
-    inside == "]" || members.is_some_and(|members| !members.starts_with('{'))
+    inside == "]"
+        || inside.starts_with('"')
+        || members.is_some_and(|members| !members.starts_with('{'))
 }
 
 /// Returns a JSON object, or the only one of an array.
