@@ -17,6 +17,9 @@ use std::process::Stdio;
 /// The order of functions in the binary.
 const FUNCTION_ORDER: &str = "install/function-order.ld";
 
+/// The `opt-level` of the profile `release`; the profiles that inherit from it have another one.
+const RELEASE_OPT_LEVEL: &str = "s";
+
 /// The variable for a file with the linker's map of the binary, which `install/function-order` reads.
 const LINK_MAP: &str = "ICR_LINK_MAP";
 
@@ -52,8 +55,9 @@ fn main() {
             link_with(&arguments);
         }
     }
-    // Each shared library costs a start ten page faults, and these two are needed for a backtrace and a spinner.
-    if variable("CARGO_CFG_TARGET_ENV") == "gnu" {
+    // Each shared library costs a start ten page faults, and these two are needed for a backtrace and a spinner. The profile
+    // `demo` is a release without link-time optimization: it calls functions that the static libm does not have.
+    if variable("CARGO_CFG_TARGET_ENV") == "gnu" && variable("OPT_LEVEL") == RELEASE_OPT_LEVEL {
         for library in ["gcc_eh", "m"] {
             let library = format!("static:-bundle={library}");
             if linker.supports(&["-l".to_owned(), library.clone()]) {

@@ -16,10 +16,10 @@ use anyhow::Context as _;
 use anyhow::bail;
 use anyhow::ensure;
 
-use crate::HELPER;
 use crate::podman;
+use crate::process;
+use crate::program::HELPER;
 use crate::secret;
-use crate::service;
 use crate::shell::Shell;
 
 /// The argument that makes this program the cleanup process.
@@ -34,7 +34,7 @@ pub(crate) struct Cleanup {
 impl Cleanup {
     /// Starts the process; it makes a directory for the demo.
     pub(crate) fn start() -> anyhow::Result<Self> {
-        let mut child = service::detached(service::ourselves()?.arg(ARGUMENT))
+        let mut child = process::detached(process::ourselves()?.arg(ARGUMENT))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -60,14 +60,14 @@ impl Cleanup {
         &self.directory
     }
 
-    /// Makes the process remove the login of this helper, too.
-    pub(crate) fn add_login(&mut self, helper: &Path, url: &str) -> anyhow::Result<()> {
+    /// Makes the process remove the logins of this helper, too.
+    pub(crate) fn add_logins(&mut self, helper: &Path, proxy: &str) -> anyhow::Result<()> {
         let mut input = self
             .child
             .stdin
             .as_ref()
             .context("the cleanup process has ended")?;
-        writeln!(input, "{}\n{url}", helper.display())?;
+        writeln!(input, "{}\n{proxy}", helper.display())?;
         Ok(())
     }
 
@@ -99,20 +99,18 @@ pub(crate) fn serve() -> anyhow::Result<()> {
     make_private(&directory).with_context(|| format!("cannot create `{}`", directory.display()))?;
     let _ = writeln!(io::stdout(), "{}", directory.display());
     let entrusted = io::read_to_string(io::stdin()).unwrap_or_default();
-    let erased = match entrusted.split_once('\n') {
-        Some((helper, url)) => erase(&directory, helper, url.trim_end()),
+    let logged_out = match entrusted.split_once('\n') {
+        Some((helper, proxy)) => log_out(&directory, helper, proxy.trim_end()),
         None => Ok(()),
     };
     remove(&directory).with_context(|| format!("cannot remove `{}`", directory.display()))?;
-    erased
+    logged_out
 }
 
-fn erase(directory: &Path, helper: &str, url: &str) -> anyhow::Result<()> {
-    let host = url.trim_start_matches("https://");
-    let shell = Shell::new(directory, helper.as_ref(), url);
+fn log_out(directory: &Path, helper: &str, proxy: &str) -> anyhow::Result<()> {
+    let shell = Shell::new(directory, helper.as_ref(), proxy);
     podman::end(&shell)?;
-    let erased = shell.run(HELPER, &["erase"], host)?.succeed()?;
-    ensure!(erased.is_silent(), "`erase` was not silent:{erased}");
+    shell.run(HELPER, &["logout", "--all"], "")?.succeed()?;
     Ok(())
 }
 
@@ -132,7 +130,7 @@ fn remove(directory: &Path) -> io::Result<()> {
             _ => return Ok(()),
         };
         allow_removing(directory);
-        service::pause();
+        process::pause();
     }
     outcome
 }

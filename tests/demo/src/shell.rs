@@ -19,19 +19,24 @@ use base64::prelude::BASE64_STANDARD;
 
 use crate::screen;
 
-/// Variables of the user that the demo must not see: real keys, proxies, a log on stderr.
-const UNSET: [&str; 10] = [
-    "ALL_PROXY",
-    "BLUEMIX_API_KEY",
-    "HTTPS_PROXY",
-    "HTTP_PROXY",
-    "IBMCLOUD_API_KEY",
-    "IC_API_KEY",
-    "ICR_LOG",
-    "all_proxy",
-    "http_proxy",
-    "https_proxy",
+/// The starts of the names of variables that the demo must not see: the user's keys, settings of clients, directories.
+const HIDDEN: [&str; 12] = [
+    "BLUEMIX_",
+    "BM_",
+    "CONTAINER",
+    "DOCKER_",
+    "IBMCLOUD_",
+    "IBM_",
+    "IC_",
+    "ICR_",
+    "REGISTRY_",
+    "SSL_CERT_",
+    "VCAP_",
+    "XDG_",
 ];
+
+/// Those that it sees nevertheless: the keychain to use, and where the session's programs listen.
+const SEEN: [&str; 2] = ["ICR_KEYCHAIN", "XDG_RUNTIME_DIR"];
 
 /// A directory and an environment.
 #[derive(Clone)]
@@ -41,23 +46,25 @@ pub(crate) struct Shell {
 }
 
 impl Shell {
-    /// Creates the shell for a cloud at `url`; the cleanup process creates the same one again.
-    pub(crate) fn new(directory: &Path, helper: &Path, url: &str) -> Self {
+    /// Creates the shell for a cloud behind this proxy; the cleanup process creates the same one again.
+    pub(crate) fn new(directory: &Path, helper: &Path, proxy: &str) -> Self {
         let below = |name: &str| directory.join(name).into_os_string();
         let name = directory.file_name().unwrap_or_default();
+        let mut variables = vec![
+            ("PATH", search_path(helper)),
+            ("HOME", directory.into()),
+            ("HTTPS_PROXY", proxy.into()),
+            ("SSL_CERT_FILE", below("authority.pem")),
+            ("ICR_NAMESPACE", name.into()),
+            // Otherwise podman's file is outside of the home directory.
+            ("REGISTRY_AUTH_FILE", below("auth.json")),
+        ];
+        if cfg!(windows) {
+            variables.push(("DOCKER_CONFIG", below(".docker")));
+        }
         Self {
-            variables: vec![
-                ("PATH", search_path(helper)),
-                ("IBMCLOUD_IAM_API_ENDPOINT", url.into()),
-                ("SSL_CERT_FILE", below("authority.pem")),
-                ("ICR_CONFIG", below("config.toml")),
-                ("ICR_NAMESPACE", name.into()),
-                ("REGISTRY_AUTH_FILE", below("auth.json")),
-                // Lock files of the helper, caches of the clients.
-                ("XDG_CACHE_HOME", below("cache")),
-                ("XDG_DATA_HOME", below("data")),
-            ],
             directory: directory.to_owned(),
+            variables,
         }
     }
 
@@ -82,8 +89,11 @@ impl Shell {
         options.write(true).create(true).truncate(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(self.path(name));
-        file.and_then(|mut file| file.write_all(text.as_bytes()))
+        let path = self.path(name);
+        let created = path.parent().map_or(Ok(()), fs::create_dir_all);
+        created
+            .and_then(|()| options.open(&path))
+            .and_then(|mut file| file.write_all(text.as_bytes()))
             .with_context(|| format!("cannot write `{name}`"))
     }
 
@@ -104,7 +114,7 @@ impl Shell {
             let value = value.to_string_lossy();
             let value = match value.split_once(':') {
                 Some((first, _)) if *name == "PATH" => format!("{first}:$PATH"),
-                _ => value.replacen(&format!("{directory}/"), "$PWD/", 1),
+                _ => value.replacen(&directory, "$PWD", 1),
             };
             format!("{name}={value}")
         };
@@ -119,15 +129,25 @@ impl Shell {
         arguments: &[&str],
         input: &str,
     ) -> anyhow::Result<Finished> {
+        self.finish(&mut self.command(program), arguments, input)
+    }
+
+    /// Runs a command of this shell to its end.
+    pub(crate) fn finish(
+        &self,
+        command: &mut Command,
+        arguments: &[&str],
+        input: &str,
+    ) -> anyhow::Result<Finished> {
+        let program = command.get_program().to_string_lossy().into_owned();
         let started = now();
-        let mut child = self
-            .command(program)
+        let mut child = command
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .with_context(|| format!("cannot start `{program}`"))?;
+            .with_context(|| format!("cannot start '{program}'"))?;
         // Inputs are smaller than a pipe's buffer, so this does not block; a program need not read it.
         child
             .stdin
@@ -135,10 +155,10 @@ impl Shell {
             .map(|mut pipe| pipe.write_all(input.as_bytes()));
         let output = child
             .wait_with_output()
-            .with_context(|| format!("cannot wait for `{program}`"))?;
+            .with_context(|| format!("cannot wait for '{program}'"))?;
         Ok(Finished {
-            line: [&[program], arguments].concat().join(" "),
-            milliseconds: started.elapsed().as_millis(),
+            milliseconds: started.elapsed().as_secs_f64() * 1000.0,
+            line: [&[&*program], arguments].concat().join(" "),
             stderr: trimmed(&output.stderr),
             stdout: trimmed(&output.stdout),
             output,
@@ -149,23 +169,23 @@ impl Shell {
     pub(crate) fn show(&self, program: &str, arguments: &[&str]) -> anyhow::Result<Finished> {
         screen::command(program, arguments, "")?;
         let finished = self.run(program, arguments, "")?.succeed()?;
-        screen::output(finished.stdout())?;
+        finished.show()?;
         Ok(finished)
     }
 
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.current_dir(&self.directory);
-        UNSET.iter().for_each(|name| {
+        for (name, _) in environment().filter(|(name, _)| name.to_str().is_some_and(is_hidden)) {
             command.env_remove(name);
-        });
+        }
         for (name, value) in &self.variables {
             command.env(name, value);
         }
         command
     }
 
-    /// Fails if a file in the directory holds one of the secrets, bare or as the end of a base64 login. Returns how many files there are.
+    /// Fails if a file in the directory contains one of the secrets, bare or as the end of a base64 login. Returns how many files there are.
     pub(crate) fn search_files(&self, secrets: &[String]) -> anyhow::Result<usize> {
         let encoded = |secret: &String| {
             ["iamapikey", "iambearer"]
@@ -193,34 +213,19 @@ impl Shell {
                         .any(|window| window == needle.as_bytes())
                 };
                 if needles.iter().any(|needle| holds(&needle)) {
-                    bail!("`{}` holds a secret", entry.path().display());
+                    bail!("{} contains a secret", entry.path().display());
                 }
                 count += 1;
             }
         }
         Ok(count)
     }
-
-    /// Returns where a login that has just been stored is, in words.
-    pub(crate) fn storage_name(&self) -> &'static str {
-        let name = self.directory.file_name().unwrap_or_default();
-        let login = format!(":{}:login:", name.to_string_lossy());
-        match env::consts::OS {
-            "linux" if fs::read_to_string("/proc/keys").is_ok_and(|keys| keys.contains(&login)) => {
-                "the kernel keyring of this user"
-            }
-            "linux" => "the Secret Service (GNOME Keyring, KWallet, KeePassXC)",
-            "macos" => "the macOS Keychain",
-            "windows" => "the Windows Credential Manager",
-            _ => "the keychain",
-        }
-    }
 }
 
 /// How a program ended.
 pub(crate) struct Finished {
     line: String,
-    milliseconds: u128,
+    milliseconds: f64,
     output: Output,
     stderr: String,
     stdout: String,
@@ -236,15 +241,17 @@ impl Finished {
         if self.succeeded() {
             Ok(self)
         } else {
-            bail!("`{}` failed:{self}", self.line)
+            bail!("'{}' failed:{self}", self.line)
         }
     }
 
-    pub(crate) fn is_silent(&self) -> bool {
-        self.stdout.is_empty() && self.stderr.is_empty()
+    /// Prints what it printed.
+    pub(crate) fn show(&self) -> anyhow::Result<()> {
+        screen::output(&self.stderr)?;
+        Ok(screen::output(&self.stdout)?)
     }
 
-    pub(crate) fn milliseconds(&self) -> u128 {
+    pub(crate) fn milliseconds(&self) -> f64 {
         self.milliseconds
     }
 
@@ -295,6 +302,12 @@ fn variable(name: &str) -> Option<OsString> {
     environment().find_map(|(set, value)| (set == name).then_some(value))
 }
 
+fn is_hidden(name: &str) -> bool {
+    let is_proxy = name.to_ascii_uppercase().ends_with("_PROXY");
+    let has_prefix = HIDDEN.iter().any(|start| name.starts_with(start));
+    (is_proxy || has_prefix) && !SEEN.contains(&name)
+}
+
 /// Returns whether a program is on the search path. It is not started, because podman then already writes files.
 pub(crate) fn is_installed(program: &str) -> bool {
     let path = variable("PATH").unwrap_or_default();
@@ -329,4 +342,46 @@ fn search_path(helper: &Path) -> OsString {
 
 fn trimmed(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_and_settings_of_the_user_are_hidden() {
+        let hidden = "IBMCLOUD_API_KEY IC_API_KEY BLUEMIX_HOME ICR_CONFIG ICR_LOG DOCKER_CONFIG REGISTRY_AUTH_FILE \
+             CONTAINERS_CONF CONTAINER_REGISTRY_APIKEY IBM_CREDENTIALS_FILE XDG_CONFIG_HOME SSL_CERT_DIR \
+             HTTPS_PROXY https_proxy NO_PROXY no_proxy ALL_PROXY";
+        for name in hidden.split_whitespace() {
+            assert!(is_hidden(name), "{name}");
+        }
+        for name in [
+            "PATH",
+            "HOME",
+            "LANG",
+            "ICR_KEYCHAIN",
+            "XDG_RUNTIME_DIR",
+            "ICON",
+        ] {
+            assert!(!is_hidden(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_secret_in_a_file_is_found() {
+        let name = format!("icr-demo-test-{}", crate::secret::unique_name().unwrap());
+        let directory = env::temp_dir().join(name);
+        fs::create_dir(&directory).unwrap();
+        let shell = Shell::new(&directory, Path::new("bin/helper"), "http://127.0.0.1:1");
+        let secrets = ["KEY".to_owned()];
+        shell.write("a/b", "none").unwrap();
+        assert_eq!(shell.search_files(&secrets).unwrap(), 1);
+        for content in ["the KEY", "aWFtYXBpa2V5OktFWQ=="] {
+            shell.write("a/b", content).unwrap();
+            let error = shell.search_files(&secrets).unwrap_err().to_string();
+            assert!(error.ends_with("contains a secret"), "{error}");
+        }
+        fs::remove_dir_all(directory).unwrap();
+    }
 }
