@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::healthy_env::HealthyMachine;
 use crate::support::case_directories;
+use crate::support::with_slashes;
 
 #[expect(clippy::print_stdout, reason = "it names the case that fails")]
 #[test]
@@ -39,7 +40,9 @@ fn check(finding: &str, diagnostics: &[Value]) {
     let found = of_check.filter(|it| it["verdict"] == verdict).any(|it| {
         let word = |name: &str| it[name].as_str().unwrap_or_default().to_owned();
         let text = format!("{} fix: {}", word("message"), word("fix"));
-        parts.iter().all(|part| text.contains(part))
+        let text = with_slashes(&text);
+        let has = |part: &&str| text.contains(&*with_slashes(part));
+        parts.iter().all(has)
     });
     assert!(found, "`{finding}` is missing: {diagnostics:#?}");
 }

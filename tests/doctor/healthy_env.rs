@@ -9,6 +9,7 @@ use crate::support::ENVIRONMENT_KEY;
 use crate::support::Input;
 use crate::support::Outcome;
 use crate::support::TestEnv;
+use crate::support::with_slashes;
 
 /// A machine without problems: the program on the PATH, an API key, and docker configured for a registry on loopback.
 pub(crate) struct HealthyMachine {
@@ -72,8 +73,12 @@ impl HealthyMachine {
         let diagnostic =
             diagnostic.unwrap_or_else(|| panic!("no {verdict} of {check}: {diagnostics:#?}"));
         let text = format!("{} fix: {}", diagnostic["message"], diagnostic["fix"]);
+        let text = with_slashes(&text);
         for part in parts {
-            assert!(text.contains(part), "`{part}` is missing: {text}");
+            assert!(
+                text.contains(&*with_slashes(part)),
+                "`{part}` is missing: {text}"
+            );
         }
         assert!(verdict != "problem" || !has_succeeded, "{diagnostics:#?}");
     }

@@ -45,6 +45,7 @@ pub(crate) use clock::unix_now;
 pub(crate) use clock::wait_until;
 pub(crate) use keyring::Keys;
 pub(crate) use outcome::Outcome;
+pub(crate) use outcome::with_slashes;
 pub(crate) use process::Input;
 pub(crate) use process::Running;
 #[cfg(unix)]
@@ -93,8 +94,8 @@ impl TestEnv {
     pub(crate) fn with_keychain_named(choice: &str) -> Option<Self> {
         if let Err(reason) = keyring::available() {
             let reason = format!("it needs a keychain, which cannot be used here ({reason})");
-            skipped(&reason);
             assert!(!must_run_everything(), "{reason}");
+            skipped(&reason);
             return None;
         }
         Some(Self::create(choice, keyring::turn()))

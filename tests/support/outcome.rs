@@ -1,5 +1,6 @@
 //! The result of one run of the program, and the checks of it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -48,9 +49,7 @@ impl Outcome {
     pub(crate) fn is_success_with_warning(&self, parts: &[&str]) {
         assert_eq!(self.status, Some(0), "{self:?}");
         assert_eq!(self.stdout, "", "{self:?}");
-        for part in parts {
-            assert!(self.stderr.contains(part), "`{part}` is missing: {self:?}");
-        }
+        self.has(&self.stderr, parts);
     }
 
     /// Checks for success without any output: `store` and `erase`.
@@ -98,9 +97,7 @@ impl Outcome {
         } else {
             assert_eq!(self.stdout, self.stderr, "{self:?}");
         }
-        for part in parts {
-            assert!(line.contains(part), "`{part}` is missing: {self:?}");
-        }
+        self.has(line, parts);
     }
 
     /// Checks for an error that the user must fix: on stderr only, with these parts in it.
@@ -132,7 +129,10 @@ impl Outcome {
     #[track_caller]
     pub(crate) fn has(&self, text: &str, parts: &[&str]) {
         for part in parts {
-            assert!(text.contains(part), "`{part}` is missing: {self:?}");
+            assert!(
+                with_slashes(text).contains(&*with_slashes(part)),
+                "`{part}` is missing: {self:?}"
+            );
         }
     }
 
@@ -206,5 +206,14 @@ impl Outcome {
     #[track_caller]
     fn object(&self) -> Map<String, Value> {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// Returns a text in which paths of Windows have the separator of Unix, which Windows takes, too.
+pub(crate) fn with_slashes(text: &str) -> Cow<'_, str> {
+    if cfg!(windows) {
+        Cow::Owned(text.replace('\\', "/"))
+    } else {
+        Cow::Borrowed(text)
     }
 }
