@@ -1,4 +1,4 @@
-//! Each key that a command prints with `--json` is in its table in the README, and each key of the table is printed.
+//! Each key that a command prints with `--json` is in its table in `docs/json.md`, and each key of the table is printed.
 
 mod support;
 
@@ -24,6 +24,18 @@ const ENDED_SESSION: &str = "REFRESH-TOKEN-OF-A-SESSION-THAT-ENDED";
 const RUNS: [(&str, &[&str], &str); 12] = [
     ("settings --json", &["settings", "--json"], ""),
     ("status --json", &["status", "--json"], ""),
+    (
+        "configure --json",
+        &[
+            "configure",
+            "podman",
+            "--registry",
+            "us.icr.io",
+            "--dry-run",
+            "--json",
+        ],
+        "",
+    ),
     ("doctor --json", &["doctor", "--json"], ""),
     ("whoami --json", &["whoami", "--json"], ""),
     (
@@ -130,14 +142,14 @@ fn add_keys(value: &Value, path: &str, keys: &mut BTreeSet<String>) {
     }
 }
 
-/// Returns the keys in the table below this title in the README.
+/// Returns the keys in the table below this title in `docs/json.md`.
 fn documented_keys(title: &str) -> BTreeSet<String> {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let readme = fs::read_to_string(readme).expect("the README");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/json.md");
+    let page = fs::read_to_string(page).expect("the page");
     let heading = format!("\n### `{title}`\n");
-    let (_, section) = readme
+    let (_, section) = page
         .split_once(&heading)
-        .unwrap_or_else(|| panic!("the README has no section '{title}'"));
+        .unwrap_or_else(|| panic!("docs/json.md has no section '{title}'"));
     let lines = section.lines().take_while(|line| !line.starts_with('#'));
     let keys = lines.filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
     keys.map(|(key, _)| key.to_owned()).collect()
@@ -154,7 +166,7 @@ fn matches(documented: &str, key: &str) -> bool {
 }
 
 #[test]
-fn the_readme_documents_the_keys_of_each_answer() {
+fn the_keys_of_each_answer_are_documented() {
     let Some(env) = test_env() else { return };
     let [registry, _] = env.registries();
     let mut printed: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();

@@ -279,8 +279,8 @@ fn the_examples_create_files_that_only_the_user_can_read() {
     use std::os::unix::fs::PermissionsExt as _;
     let env = TestEnv::with_environment_key();
     let help = env.run(&["print", "--help"], Input::Open).stdout;
-    let readme = include_str!("../README.md");
-    let lines = help.lines().chain(readme.lines());
+    let page = include_str!("../docs/clients.md");
+    let lines = help.lines().chain(page.lines());
     let examples: Vec<&str> = lines
         .filter(|line| line.contains(" print ") && line.contains(".json"))
         .collect();

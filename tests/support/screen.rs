@@ -121,7 +121,7 @@ fn start(env: &TestEnv, commands: &[Typed<'_>], columns: u16) -> PtySession {
 }
 
 /// Returns what a terminal shows of the written bytes, each of which is one character here.
-fn seen(written: &str, columns: u16) -> String {
+pub(crate) fn seen(written: &str, columns: u16) -> String {
     let size = [ROWS, columns].map(|size| NonZero::new(size).expect("a terminal with room"));
     let mut terminal = vt100::Parser::new(size[0], size[1], 0);
     let bytes: Vec<u8> = written.chars().map(|byte| byte as u8).collect();
