@@ -2,10 +2,13 @@
 
 use std::io::Result;
 
+use clap::Arg;
+use clap::ArgAction;
 use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::Roff;
 use clap_mangen::roff::bold;
+use clap_mangen::roff::italic;
 use clap_mangen::roff::roman;
 use docker_credential_icr::PROGRAM;
 use docker_credential_icr::cli::arguments;
@@ -27,7 +30,7 @@ const PARTS: [(&str, &str); 3] = [
 const EXIT_STATUS: &str = "EXIT STATUS";
 
 /// The further sections of the program's page: titles and entries, each with a name and its meaning.
-const SECTIONS: [(&str, &[(&str, &str)]); 3] = [
+const SECTIONS: [(&str, &[(&str, &str)]); 2] = [
     (
         "ENVIRONMENT",
         &[
@@ -88,14 +91,13 @@ const SECTIONS: [(&str, &[(&str, &str)]); 3] = [
             ),
         ],
     ),
-    (
-        "SEE ALSO",
-        &[(
-            "docker-login(1), podman-login(1), containers-auth.json(5)",
-            "README.md, which is installed with the program: sources of credentials, settings and troubleshooting.",
-        )],
-    ),
 ];
+
+/// The other pages that a reader of the program's page may look for.
+const SEE_ALSO: &str = "docker-login(1), podman-login(1), containers-auth.json(5)";
+
+/// The width of lines that are not filled: a terminal of 80 columns without the indentation of man.
+const WIDTH: usize = 73;
 
 /// Returns all pages.
 pub(crate) fn all() -> Result<Vec<Document>> {
@@ -130,8 +132,8 @@ fn page(command: &Command) -> Result<Document> {
     let mut content = Vec::new();
     page.render_title(&mut content)?;
     page.render_name_section(&mut content)?;
-    page.render_synopsis_section(&mut content)?;
-    page.render_description_section(&mut content)?;
+    synopsis(command).to_writer(&mut content)?;
+    description(command).to_writer(&mut content)?;
     if command
         .get_arguments()
         .any(|argument| !argument.is_hide_set())
@@ -143,9 +145,13 @@ fn page(command: &Command) -> Result<Document> {
     }
     let mut more = Roff::new();
     add_parts(command, &mut more);
-    if command.get_name() == PROGRAM {
+    let see_also = if command.get_name() == PROGRAM {
         add_sections(&mut more);
-    }
+        SEE_ALSO.to_owned()
+    } else {
+        format!("{PROGRAM}(1)")
+    };
+    more.control("SH", ["SEE ALSO"]).text([roman(see_also)]);
     more.to_writer(&mut content)?;
     Ok(Document {
         name: page.get_filename(),
@@ -153,7 +159,80 @@ fn page(command: &Command) -> Result<Document> {
     })
 }
 
-/// Adds what follows the options in a command's help, line by line.
+/// Returns the synopsis: options with the names of their values, then arguments.
+fn synopsis(command: &Command) -> Roff {
+    let name = command.get_bin_name().unwrap_or(PROGRAM);
+    let mut parts = vec![bold(name)];
+    let shown = command
+        .get_arguments()
+        .filter(|argument| !argument.is_hide_set());
+    let (arguments, options): (Vec<&Arg>, Vec<&Arg>) =
+        shown.partition(|argument| argument.is_positional());
+    for argument in options.into_iter().chain(arguments) {
+        parts.push(roman(if argument.is_required_set() {
+            " "
+        } else {
+            " ["
+        }));
+        let option = argument.get_long().map(|long| format!("--{long}"));
+        let separator = if option.is_some() { " " } else { "" };
+        parts.extend(option.map(bold));
+        if let Some(value) = value_of(argument) {
+            parts.extend([roman(separator), italic(value)]);
+            let is_repeated = argument
+                .get_num_args()
+                .is_some_and(|count| count.max_values() > 1);
+            parts.extend(is_repeated.then(|| roman("...")));
+        }
+        parts.extend((!argument.is_required_set()).then(|| roman("]")));
+    }
+    if visible(command).next().is_some() {
+        parts.extend([roman(" "), italic("COMMAND")]);
+    }
+    let mut roff = Roff::new();
+    roff.control("SH", ["SYNOPSIS"]).text(parts);
+    roff
+}
+
+/// Returns the description: paragraphs, and a list of the indented lines that are a name and its meaning.
+fn description(command: &Command) -> Roff {
+    let text = command.get_long_about().or(command.get_about());
+    let text = text.map(ToString::to_string).unwrap_or_default();
+    let mut roff = Roff::new();
+    roff.control("SH", ["DESCRIPTION"]);
+    for (index, paragraph) in text.split("\n\n").enumerate() {
+        if index > 0 {
+            roff.control("PP", []);
+        }
+        for line in paragraph.lines() {
+            let trimmed = line.trim_start();
+            let entry = trimmed.split_once("  ").filter(|_| trimmed != line);
+            match entry {
+                Some((name, meaning)) => {
+                    roff.control("TP", []).text([bold(name)]);
+                    roff.text([roman(meaning.trim_start())])
+                }
+                None => roff.text([roman(trimmed)]),
+            };
+        }
+    }
+    roff
+}
+
+/// Returns the name of an argument's value, if it takes one.
+fn value_of(argument: &Arg) -> Option<String> {
+    let takes_value = matches!(argument.get_action(), ArgAction::Append | ArgAction::Set);
+    let names = argument.get_value_names().filter(|_| takes_value)?;
+    Some(
+        names
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(" "),
+    )
+}
+
+/// Adds what follows the options in a command's help. Exit statuses are a paragraph, other parts keep their lines.
 fn add_parts(command: &Command, roff: &mut Roff) {
     let text = command
         .get_after_long_help()
@@ -166,8 +245,13 @@ fn add_parts(command: &Command, roff: &mut Roff) {
             .find_map(|(title, start)| Some((*title, paragraph.strip_prefix(start)?)));
         let (title, text) = part.unwrap_or(("NOTES", paragraph));
         has_statuses |= title == EXIT_STATUS;
-        roff.control("SH", [title]).control("nf", []);
-        for line in text.lines() {
+        roff.control("SH", [title]);
+        if title == EXIT_STATUS {
+            roff.text([roman(text.replace('\n', " "))]);
+            continue;
+        }
+        roff.control("nf", []);
+        for line in text.lines().flat_map(wrapped) {
             roff.text([roman(line)]);
         }
         roff.control("fi", []);
@@ -180,17 +264,49 @@ fn add_parts(command: &Command, roff: &mut Roff) {
     }
 }
 
-/// Adds the exit statuses: two for clients' verbs, more for commands. A command with statuses of its own has three.
+/// Returns a line as one or more lines that fit. The explanation of a command gets a line of its own; a command goes on after
+/// a backslash.
+fn wrapped(line: &str) -> Vec<String> {
+    if line.len() <= WIDTH {
+        return vec![line.to_owned()];
+    }
+    let command = line.trim_start();
+    let indentation = " ".repeat(line.len() - command.len());
+    if let Some((command, explanation)) = command.split_once("  ") {
+        let explanation = explanation.trim_start();
+        return vec![
+            format!("{indentation}{command}"),
+            format!("{indentation}    {explanation}"),
+        ];
+    }
+    let mut lines = vec![String::new()];
+    for word in command.split(' ') {
+        let last = lines.last_mut().expect("one line at least");
+        let is_first = last.is_empty();
+        if is_first {
+            *last = format!("{indentation}{word}");
+        } else if last.len() + word.len() + " ".len() + " \\".len() <= WIDTH {
+            *last = format!("{last} {word}");
+        } else {
+            last.push_str(" \\");
+            lines.push(format!("{indentation}    {word}"));
+        }
+    }
+    lines
+}
+
+/// Adds the exit statuses: two for clients' verbs, more for commands. A command with a text about its statuses explains all but
+/// that of wrong arguments.
 fn add_exit_statuses(command: &Command, has_own_statuses: bool, roff: &mut Roff) {
     let typed = command.get_bin_name().unwrap_or_default();
     let mut verbs = VERBS.iter();
     let is_verb = verbs.any(|verb| typed == format!("{PROGRAM} {}", verb.name));
-    let count = match (is_verb, has_own_statuses) {
-        (true, _) => 2,
-        (false, true) => 3,
-        (false, false) => EXIT_STATUSES.len(),
+    let statuses = match (is_verb, has_own_statuses) {
+        (true, _) => &EXIT_STATUSES[..2],
+        (false, true) => &EXIT_STATUSES[2..3],
+        (false, false) => &EXIT_STATUSES[..],
     };
-    for (status, meaning) in &EXIT_STATUSES[..count] {
+    for (status, meaning) in statuses {
         roff.control("TP", []);
         roff.text([bold(status.to_string())])
             .text([roman(*meaning)]);
@@ -240,7 +356,7 @@ mod tests {
 
     #[test]
     fn a_command_has_every_exit_status_and_a_verb_two() {
-        for (name, count) in [("token-list", 4), ("status", 3), ("get", 2), ("token", 0)] {
+        for (name, count) in [("token-list", 4), ("status", 1), ("get", 2), ("token", 0)] {
             let text = page(&format!("docker-credential-icr-{name}.1"));
             let (_, statuses) = text.split_once("EXIT STATUS").unwrap_or_default();
             assert_eq!(statuses.matches(".TP").count(), count, "{name}");
@@ -253,6 +369,79 @@ mod tests {
             // As man shows it: NAME(1), the manual, NAME(1), with a space between them.
             let name = page.name.len() - ".1".len() + "(1)".len();
             assert!(2 * name + MANUAL.len() + 2 <= 80, "{}", page.name);
+        }
+    }
+
+    #[test]
+    fn names_in_a_description_are_a_list() {
+        let text = page("docker-credential-icr-print.1");
+        assert!(
+            text.contains(".TP\n\\fBvalue\\fR\nonly the password\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_synopsis_names_values() {
+        let text = page("docker-credential-icr-print.1");
+        assert!(text.contains(r"[\fB\-\-format\fR \fIFORMAT\fR]"), "{text}");
+        assert!(text.contains(r" \fIREGISTRY\fR"), "{text}");
+        let text = page("docker-credential-icr-configure.1");
+        assert!(
+            text.contains(r"[\fB\-\-registry\fR \fIREGISTRY\fR...]"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn lines_that_are_not_filled_fit_into_eighty_columns() {
+        for page in all().unwrap() {
+            let text = String::from_utf8(page.content).unwrap();
+            for part in text.split(".nf\n").skip(1) {
+                let (lines, _) = part.split_once(".fi\n").unwrap();
+                for line in lines.lines() {
+                    let line = line
+                        .replace(r"\-", "-")
+                        .replace(r"\*(Aq", "'")
+                        .replace(r"\\", "\\");
+                    assert!(line.len() <= WIDTH, "{}: {line}", page.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_command_goes_on_after_a_backslash() {
+        let lines = wrapped(&format!("  print {} | kubectl apply", "x".repeat(60)));
+        assert_eq!(
+            lines,
+            [
+                format!("  print {} | \\", "x".repeat(60)),
+                "      kubectl apply".into()
+            ]
+        );
+        let lines = wrapped(&format!("  configure {}   adds it", "x".repeat(60)));
+        assert_eq!(
+            lines,
+            [
+                format!("  configure {}", "x".repeat(60)),
+                "      adds it".into()
+            ]
+        );
+    }
+
+    #[test]
+    fn each_exit_status_is_explained_once() {
+        let text = page("docker-credential-icr-doctor.1");
+        assert_eq!(text.matches(".SH \"EXIT STATUS\"").count(), 1);
+        assert!(!text.contains("Success."), "{text}");
+    }
+
+    #[test]
+    fn no_page_refers_to_a_file_that_is_not_installed() {
+        for page in all().unwrap() {
+            let text = String::from_utf8(page.content).unwrap();
+            assert!(!text.contains(".md"), "{}", page.name);
         }
     }
 
