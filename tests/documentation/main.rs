@@ -1,5 +1,5 @@
 //! Is the documentation true? Each block of README.md, docs/ and the pages beside README.md is run, or a comment above it says
-//! why not; links lead to pages and headings that exist; the picture of a session is current.
+//! why not; links and names of files lead to what exists; the picture of a session is current.
 //!
 //! A block of commands runs in a shell, on a machine with the default login and with Docker and Podman configured. Settings are
 //! loaded, JSON and YAML are parsed, clients' files are used for a pull, and the commands in definitions of CI jobs run with an
@@ -197,6 +197,16 @@ fn each_link_leads_to_a_page_and_a_heading() {
                     "{place}: {link}: no such heading among {anchors:?}"
                 );
             }
+        }
+    }
+}
+
+#[test]
+fn each_file_that_a_page_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for page in Page::all() {
+        for (place, name) in page.named_files() {
+            assert!(root.join(&name).exists(), "{place}: {name} does not exist");
         }
     }
 }

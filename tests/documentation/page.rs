@@ -127,16 +127,27 @@ impl Page {
 
     /// Returns the links within the repository, each with its place.
     pub(crate) fn links(&self) -> Vec<(String, String)> {
-        let pattern = Regex::new(r"\]\(([^)\s]+)\)").expect("a pattern");
-        let links = self.prose().into_iter().flat_map(|(number, line)| {
-            let links = pattern.captures_iter(line).map(|link| link[1].to_owned());
-            let links: Vec<(usize, String)> = links.map(|link| (number, link)).collect();
-            links
-        });
+        let mut links = self.found(r"\]\(([^)\s]+)\)");
+        links.retain(|(_, link)| !link.contains("://"));
         links
-            .filter(|(_, link)| !link.contains("://"))
-            .map(|(number, link)| (format!("{}:{number}", self.name()), link))
-            .collect()
+    }
+
+    /// Returns the files of the repository that are named between backticks, each with its place.
+    pub(crate) fn named_files(&self) -> Vec<(String, String)> {
+        self.found(r"`((?:benches|docs|install|src|tests)/[\w./-]+)")
+    }
+
+    /// Returns the first group of each match outside of blocks, with its place.
+    fn found(&self, pattern: &str) -> Vec<(String, String)> {
+        let pattern = Regex::new(pattern).expect("a pattern");
+        let found = self.prose().into_iter().flat_map(|(number, line)| {
+            let place = format!("{}:{number}", self.name());
+            let texts = pattern
+                .captures_iter(line)
+                .map(|groups| groups[1].to_owned());
+            texts.map(|text| (place.clone(), text)).collect::<Vec<_>>()
+        });
+        found.collect()
     }
 
     /// Returns the anchors that GitHub gives to the headings.
