@@ -79,14 +79,16 @@ fingerprint() {
     ip -brief link
 }
 
-# In the namespaces: creates private directories where engines and clients write, and makes the rest read-only. Scripts and
-# binaries are copied, because their directories may be hidden afterwards.
+# In the namespaces: creates private directories where engines and clients write, and makes the rest read-only. Scripts,
+# pages and binaries are copied, because their directories may be hidden afterwards.
 prepare_namespaces() {
     local scripts=$1 binaries=$2 clients=$3 directory
     mount --make-rprivate /
     mount --types tmpfs --options mode=755 icr-test /run
     mkdir -p "$TEST_ROOT"/{bin,tmp,clients}
     cp -r "$scripts" "$TEST_ROOT/scripts"
+    cp -r "$scripts/../../docs" "$TEST_ROOT/pages"
+    cp "$scripts/../../README.md" "$TEST_ROOT/pages/"
     mount --bind "$clients" "$TEST_ROOT/clients"
     cp "$binaries"/{docker-credential-icr,icr-emulator} "$TEST_ROOT/bin/"
     for directory in /etc /var; do overlay "$directory"; done
