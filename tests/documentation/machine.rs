@@ -35,11 +35,10 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// Creates a machine without logins. Returns `None` if the kernel keyring cannot be used here.
-    pub(crate) fn create() -> Option<Self> {
+    /// Creates a machine with these settings and without logins. Returns `None` if the kernel keyring cannot be used here.
+    pub(crate) fn create(settings: &str) -> Option<Self> {
         let mut env = TestEnv::with_keychain()?.with_registry();
         let hosts = env.registries();
-        env.settings(&format!("registries = {hosts:?}\n"));
         env.add_api_key(KEY, "reader");
         env.file("key", KEY);
         let bin = env.path("bin");
@@ -57,7 +56,12 @@ impl Machine {
             .set("TERM", "xterm")
             .set("DOCUMENTED_REGISTRIES", hosts.join(" "))
             .set("DOCUMENTED_KEY", KEY);
-        Some(Self { env })
+        let machine = Self { env };
+        let settings = machine.with_real_names(settings);
+        machine
+            .env
+            .settings(&format!("registries = {hosts:?}\n{settings}"));
+        Some(machine)
     }
 
     /// Stores a login for all registries.

@@ -47,6 +47,8 @@ pub(crate) enum Condition {
     Key,
     /// Without a login and without configured clients.
     NewMachine,
+    /// With the settings of the last block of settings above it.
+    Settings,
     /// With a session of the IBM Cloud CLI, which has logged in Docker, too.
     Session,
     /// At a terminal, where all questions are answered.
@@ -195,6 +197,7 @@ fn condition(name: &str, place: &str) -> Condition {
         "continued" => Condition::Continued,
         "key" => Condition::Key,
         "new machine" => Condition::NewMachine,
+        "settings" => Condition::Settings,
         "session" => Condition::Session,
         "terminal" => Condition::Terminal,
         other => panic!("{place}: unknown condition '{other}'"),
