@@ -116,7 +116,9 @@ impl Machine {
     }
 
     pub(crate) fn outcome(&self, commands: &str, variables: &[(&str, &str)]) -> Output {
-        let mut shell = self.shell(&format!("set -euo pipefail\n{commands}"));
+        // A shell of a person has a prompt.
+        let script = format!("PS1='$ '\nset -euo pipefail\n{commands}");
+        let mut shell = self.shell(&script);
         shell.envs(variables.iter().copied()).stdin(Stdio::null());
         shell.output().expect("a shell")
     }

@@ -27,7 +27,7 @@ const QUESTIONS: [&str; 4] = [KEY_QUESTION, NO_QUESTION, "[Y/n] ", "]: "];
 /// Returns the script of a shell that runs commands and then prints [`STATUS`].
 pub(crate) fn script(commands: &str) -> String {
     format!(
-        "PATH=/usr/bin:/bin stty cols {COLUMNS} rows 50\n(set -euo pipefail\n{commands}\n)\necho \"{STATUS}$?\""
+        "PATH=/usr/bin:/bin stty echo cols {COLUMNS} rows 50\n(set -euo pipefail\n{commands}\n)\necho \"{STATUS}$?\""
     )
 }
 
