@@ -27,7 +27,7 @@ runs() {
 
 test_the_quick_start_pulls_with_docker_and_podman() {
     runs 5 "$(commands_below README.md '## Quick start' hello)"
-    shows 'default login'
+    shows 'all other registries'
     contains_no_secret "$api_key"
 }
 
