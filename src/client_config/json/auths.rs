@@ -10,6 +10,7 @@ use super::Format;
 use super::HOST_LOGIN;
 use super::parse::Member;
 use super::parse::Object;
+use super::parse::kind_of;
 use super::parse::object;
 use crate::credential::Credential;
 use crate::registry::Registry;
@@ -84,6 +85,9 @@ impl Document<'_> {
             let text: String = serde_json::from_str(member.value).ok()?;
             (!text.is_empty()).then(|| Zeroizing::new(text))
         };
+        if self.has_wrong_types(&entry) {
+            return Some(AuthKind::Unreadable);
+        }
         let tokens = match self.format {
             Format::Docker => &["identitytoken", "registrytoken"][..],
             Format::Regctl => &["token"],
@@ -109,6 +113,26 @@ impl Document<'_> {
             username: username.to_string(),
             secret: Secret::new(&**text("password")?),
         }))
+    }
+}
+
+impl Document<'_> {
+    /// Returns whether a field with a login is neither text nor null. Clients then cannot read the
+    /// entry (`encoding/json` of Go).
+    fn has_wrong_types(&self, entry: &Object<'_>) -> bool {
+        let fields = match self.format {
+            Format::Docker => &[
+                "auth",
+                "username",
+                "password",
+                "identitytoken",
+                "registrytoken",
+            ][..],
+            Format::Regctl => &["user", "pass", "token"],
+        };
+        let is_text = |member: &Member<'_>| ["a text", "null"].contains(&kind_of(member.value));
+        let mut members = entry.members.iter();
+        members.any(|member| fields.iter().any(|name| member.is_field(name)) && !is_text(member))
     }
 }
 
@@ -144,7 +168,7 @@ mod tests {
                 "jp.icr.io": {{"identitytoken": "t", "auth": "{auth}"}},
                 "br.icr.io": {{"auth": "no base64!"}},
                 "es.icr.io": {{}}, "in.icr.io": null, "ca.icr.io": {{"auth": "", "email": "e"}},
-                "au.icr.io": 7,
+                "au.icr.io": 7, "private.us.icr.io": {{"auth": ["x"]}}, "fr2.icr.io": {{"username": 7}},
                 "evil-icr.io": {{"auth": "{auth}"}}, "index.docker.io": {{"auth": "{auth}"}}
             }}}}"#
         );
@@ -169,6 +193,12 @@ mod tests {
                 ("jp.icr.io", "jp.icr.io", AuthKind::Token),
                 ("br.icr.io", "br.icr.io", AuthKind::Unreadable),
                 ("au.icr.io", "au.icr.io", AuthKind::Unreadable),
+                (
+                    "private.us.icr.io",
+                    "private.us.icr.io",
+                    AuthKind::Unreadable
+                ),
+                ("fr2.icr.io", "fr2.icr.io", AuthKind::Unreadable),
             ]
         );
         let redacted = document.redacted();

@@ -11,7 +11,7 @@ use super::HelperName;
 use super::ParseError;
 use super::parse::Member;
 use super::parse::Object;
-use super::parse::at;
+use super::parse::not_a_name;
 use super::parse::object;
 use crate::credential::Credential;
 use crate::registry::Registry;
@@ -56,10 +56,8 @@ impl HelperPlan {
         document: &Document<'_>,
     ) -> Result<(), ParseError> {
         let format = document.format;
-        let name = HelperName::read(member.value, format).ok_or_else(|| {
-            let what = "the helper's name is missing";
-            ParseError::Broken(at(document.text, member.value_at.start, what))
-        })?;
+        let name = HelperName::read(member.value, format)
+            .ok_or_else(|| not_a_name(document.text, member))?;
         let host = host.to_owned();
         match name {
             HelperName::Ours => {

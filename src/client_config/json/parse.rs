@@ -127,12 +127,7 @@ impl<'a> Document<'a> {
         let helpers = section.iter().flat_map(|section| &section.members);
         for member in helpers.chain(self.fields(STORE)) {
             if HelperName::read(member.value, self.format).is_none() {
-                let what = "the helper's name is missing";
-                return Err(ParseError::Broken(at(
-                    self.text,
-                    member.value_at.start,
-                    what,
-                )));
+                return Err(not_a_name(self.text, member));
             }
         }
         Ok(())
@@ -322,6 +317,25 @@ pub(super) fn object<'a>(text: &str, json: &'a str, what: &str) -> Result<Object
     })
 }
 
+/// Creates the error for the value of a helper that is no text.
+pub(super) fn not_a_name(text: &str, member: &Member<'_>) -> ParseError {
+    let kind = kind_of(member.value);
+    let what = format!("the helper is {kind}, but must be a name in quotes");
+    ParseError::Broken(at(text, member.value_at.start, &what))
+}
+
+/// Returns what a JSON value is: a part of a sentence.
+pub(super) fn kind_of(json: &str) -> &'static str {
+    match json.bytes().next() {
+        Some(b'{') => "an object",
+        Some(b'[') => "a list",
+        Some(b'"') => "a text",
+        Some(b't' | b'f') => "true or false",
+        Some(b'n') => "null",
+        _ => "a number",
+    }
+}
+
 /// Returns the byte range of a part of a text.
 fn place(text: &str, part: &str) -> Range<usize> {
     let start = part.as_ptr() as usize - text.as_ptr() as usize;
@@ -417,15 +431,19 @@ mod tests {
             ),
             (
                 "{\"credHelpers\":{\"us.icr.io\":7}}",
-                "the helper's name is missing (line 1, column 29)",
+                "the helper is a number, but must be a name in quotes (line 1, column 29)",
+            ),
+            (
+                "{\"credHelpers\":{\"us.icr.io\":true}}",
+                "the helper is true or false, but must be a name in quotes",
             ),
             (
                 "{\"credHelpers\":{\"x.io\":[\"hunter2\"]}}",
-                "the helper's name is missing (line 1, column 24)",
+                "the helper is a list, but must be a name in quotes (line 1, column 24)",
             ),
             (
                 "{\"credsStore\":{\"a\":\"hunter2\"}}",
-                "the helper's name is missing (line 1, column 15)",
+                "the helper is an object, but must be a name in quotes (line 1, column 15)",
             ),
         ] {
             let reason = reason(text);

@@ -62,7 +62,7 @@ impl Configuring<'_> {
         let (selected, others): (Vec<_>, Vec<_>) = logins
             .into_iter()
             .partition(|login| self.hosts.iter().any(|host| host == login.registry.host()));
-        for login in others {
+        for login in others.into_iter().filter(AuthEntry::is_secret) {
             self.warnings.warn(format!(
                 "the password for {} is stored unencrypted in {path}. To move it, run '{PROGRAM} configure --migrate --registry {}'",
                 login.key,
@@ -120,6 +120,14 @@ impl Configuring<'_> {
         for (path, login) in tokens {
             self.warnings.warn(format!(
                 "the entry for {} in {path} is a token that only its client can use. Log out with the client that wrote it, then log in again",
+                login.key
+            ));
+        }
+        let (found, unreadable): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(|(_, login)| login.is_secret());
+        for (path, login) in unreadable {
+            self.warnings.warn(format!(
+                "the entry for {} in {path} is invalid, so clients cannot read it. Remove the entry",
                 login.key
             ));
         }
