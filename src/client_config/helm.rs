@@ -8,10 +8,10 @@ use super::Machine;
 use crate::error::Result;
 
 /// The variable with the path of the file.
-const FILE: &str = "HELM_REGISTRY_CONFIG";
+pub(super) const FILE: &str = "HELM_REGISTRY_CONFIG";
 
 /// The variable with helm's configuration directory.
-const DIRECTORY: &str = "HELM_CONFIG_HOME";
+pub(super) const DIRECTORY: &str = "HELM_CONFIG_HOME";
 
 /// The path of the file in that directory.
 const DEFAULT_FILE: &str = "registry/config.json";

@@ -28,12 +28,33 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use self::json::Format;
+use crate::environment;
 use crate::environment::Environment;
+use crate::error::Error;
 use crate::error::Result;
 use crate::fs;
+use crate::text::shell;
 
 /// The size limit of a file with the settings of a client or service, in bytes.
 const MAX_SETTINGS_SIZE: u64 = 1024 * 1024;
+
+/// The variables with paths of clients' files, and the usual path, relative to the home directory.
+const CLIENT_VARIABLES: [(&str, &str); 3] = [
+    (docker::DIRECTORY, ".docker"),
+    (podman::FILE, ".config/containers/auth.json"),
+    (regctl::FILE, ".regctl/config.json"),
+];
+
+/// Other variables that determine where clients look.
+const FURTHER_VARIABLES: [&str; 7] = [
+    environment::HOME,
+    podman::RUNTIME_DIRECTORY,
+    podman::TEMPORARY_DIRECTORY,
+    podman::CONFIG_DIRECTORY,
+    podman::REGISTRIES_FILE,
+    helm::FILE,
+    helm::DIRECTORY,
+];
 
 /// A container client with a configuration file of its own.
 #[derive(
@@ -217,9 +238,38 @@ impl<'a> Machine<'a> {
     }
 
     /// Returns the path in a variable, if it is set and not empty.
+    ///
+    /// # Errors
+    /// See [`variable::path`].
     fn path(&self, variable: &str) -> Result<Option<PathBuf>> {
-        let path = self.environment.text(variable)?.map(Path::new);
-        Ok(path.map(fs::with_own_separators))
+        variable::path(self.environment, variable)
+    }
+
+    /// Returns what is wrong with the variables that determine where clients look, each with a
+    /// hint.
+    pub fn variable_errors(&self) -> Vec<Error> {
+        let named = [
+            docker::directory(self),
+            podman::named_file(self),
+            regctl::named_file(self),
+        ];
+        let others = FURTHER_VARIABLES.map(|name| self.path(name));
+        let paths = named.into_iter().chain(others);
+        paths.filter_map(Result::err).collect()
+    }
+
+    /// Returns a warning for each variable with a relative path, and the fix.
+    pub fn relative_variables(&self) -> Vec<(String, String)> {
+        let warning = |(name, home_path): (&str, &str)| {
+            let path = self.path(name).ok().flatten();
+            let path = path.filter(|path| path.is_relative())?;
+            let message = format!(
+                "${name} is a relative path ({}), so clients read another file in each directory",
+                path.display()
+            );
+            Some((message, shell::set_in_home(name, home_path)))
+        };
+        CLIENT_VARIABLES.into_iter().filter_map(warning).collect()
     }
 
     fn has_program(&self, name: &str) -> bool {

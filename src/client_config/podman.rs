@@ -27,13 +27,13 @@ use crate::fs;
 pub const FILE: &str = "REGISTRY_AUTH_FILE";
 
 /// The variable with the runtime directory, which the system empties when the user logs out.
-const RUNTIME_DIRECTORY: &str = "XDG_RUNTIME_DIR";
+pub(super) const RUNTIME_DIRECTORY: &str = "XDG_RUNTIME_DIR";
 
 /// The variable with the directory for temporary files.
-const TEMPORARY_DIRECTORY: &str = "TMPDIR";
+pub(super) const TEMPORARY_DIRECTORY: &str = "TMPDIR";
 
 /// The variable with the configuration directory.
-const CONFIG_DIRECTORY: &str = "XDG_CONFIG_HOME";
+pub(super) const CONFIG_DIRECTORY: &str = "XDG_CONFIG_HOME";
 
 /// The path of the file in either directory.
 const AUTH_FILE: &str = "containers/auth.json";
@@ -43,7 +43,7 @@ const AUTH_FILE: &str = "containers/auth.json";
 const RUNTIME_DIRECTORIES: &str = "run/user";
 
 /// The variable with the path of `registries.conf`.
-const REGISTRIES_FILE: &str = "CONTAINERS_REGISTRIES_CONF";
+pub(super) const REGISTRIES_FILE: &str = "CONTAINERS_REGISTRIES_CONF";
 
 /// `registries.conf`, and the directory with files that override parts of it. Both are in
 /// `/etc` and in `~/.config`; podman ignores `$XDG_CONFIG_HOME` here

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::error::Result;
 
 /// The variable with the path of the file.
-const FILE: &str = "REGCTL_CONFIG";
+pub(super) const FILE: &str = "REGCTL_CONFIG";
 
 /// The file, relative to the home directory.
 const HOME_FILE: &str = ".regctl/config.json";

@@ -5,8 +5,12 @@ use std::path::PathBuf;
 
 use super::Machine;
 use super::docker;
+use crate::environment::Environment;
 use crate::error::Error;
 use crate::error::Result;
+use crate::fs;
+use crate::secret::input;
+use crate::text::repeatable;
 use crate::text::shell;
 
 /// Returns the directory in a variable.
@@ -14,7 +18,7 @@ use crate::text::shell;
 /// # Errors
 /// The variable names a file, is in quotes, or no shell has expanded it.
 pub(super) fn directory(machine: &Machine<'_>, variable: &str) -> Result<Option<PathBuf>> {
-    let Some(path) = expanded(machine, variable)? else {
+    let Some(path) = machine.path(variable)? else {
         return Ok(None);
     };
     let is_meant_as_file = path.ends_with(docker::FILE) && !path.is_dir();
@@ -34,7 +38,7 @@ pub(super) fn directory(machine: &Machine<'_>, variable: &str) -> Result<Option<
 /// # Errors
 /// The variable names a directory, is in quotes, or no shell has expanded it.
 pub(super) fn file(machine: &Machine<'_>, variable: &str) -> Result<Option<PathBuf>> {
-    let Some(path) = expanded(machine, variable)? else {
+    let Some(path) = machine.path(variable)? else {
         return Ok(None);
     };
     if path.is_dir() {
@@ -48,37 +52,35 @@ pub(super) fn file(machine: &Machine<'_>, variable: &str) -> Result<Option<PathB
     Ok(Some(path))
 }
 
-/// Returns the path in a variable.
-fn expanded(machine: &Machine<'_>, variable: &str) -> Result<Option<PathBuf>> {
-    let Some(path) = machine.path(variable)? else {
+/// Returns the path in a variable, if it is set and not empty.
+///
+/// # Errors
+/// The value is not UTF-8, is in quotes, which `docker run --env-file` keeps, or contains a name
+/// that a shell should have expanded.
+pub(super) fn path(environment: &Environment, variable: &str) -> Result<Option<PathBuf>> {
+    let Some(text) = environment.text(variable)? else {
         return Ok(None);
     };
-    let text = path.to_string_lossy();
-    if let Some(inner) = quoted(&text).filter(|_| !path.exists()) {
+    let path = fs::with_own_separators(Path::new(text));
+    let shown = repeatable::path(text);
+    if let Some(inner) = input::without_quotes(text).filter(|_| !path.exists()) {
         return Err(Error::user(format!(
-            "${variable} is {text}, and clients read the quotes as a part of the path"
+            "${variable} is {shown}, and clients read the quotes as a part of the path"
         ))
-        .with_hint(shell::set(variable, inner)));
+        .with_hint(shell::set(variable, repeatable::path(inner))));
     }
     let is_unexpanded = text.starts_with('~') || text.contains(['$', '%']);
     if is_unexpanded && !path.exists() {
         return Err(Error::user(format!(
-            "${variable} is '{text}', which no shell has expanded: clients would use a path of exactly this name"
+            "${variable} is '{shown}', which no shell has expanded: clients would use a path of exactly this name"
         ))
-        .with_hint(shell::set_in_home(variable, &below_first_part(&path))));
+        .with_hint(shell::set_in_home(variable, &below_first_part(shown))));
     }
     Ok(Some(path))
 }
 
-/// Returns the text in quotes, which `docker run --env-file` keeps.
-fn quoted(text: &str) -> Option<&str> {
-    let in_quotes = |quote: char| text.strip_prefix(quote)?.strip_suffix(quote);
-    ['"', '\''].into_iter().find_map(in_quotes)
-}
-
 /// Returns a path without its first part, such as `~` or a variable, with slashes.
-fn below_first_part(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    let rest = text.split_once(['/', '\\']).map(|(_, rest)| rest);
+fn below_first_part(path: &str) -> String {
+    let rest = path.split_once(['/', '\\']).map(|(_, rest)| rest);
     rest.unwrap_or_default().replace('\\', "/")
 }

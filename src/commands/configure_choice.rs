@@ -13,12 +13,9 @@ use crate::PROGRAM;
 use crate::client_config::Client;
 use crate::client_config::ClientFile;
 use crate::client_config::Machine;
-use crate::client_config::docker;
 use crate::client_config::json::AuthKind;
 use crate::client_config::json::Document;
 use crate::client_config::json::Mistake;
-use crate::client_config::podman;
-use crate::client_config::regctl;
 use crate::context::Context;
 use crate::credentials::Broker;
 use crate::error::Error;
@@ -28,6 +25,7 @@ use crate::registry;
 use crate::registry::REGIONS;
 use crate::registry::Registry;
 use crate::settings::Settings;
+use crate::text::repeatable;
 
 /// How often a person is asked for registries.
 const MAX_PROMPTS: u32 = 3;
@@ -73,9 +71,9 @@ impl Choosing<'_> {
         if let Some(client) = named {
             return Ok(vec![client]);
         }
-        docker::directory(&self.machine)?;
-        podman::named_file(&self.machine)?;
-        regctl::named_file(&self.machine)?;
+        if let Some(error) = self.machine.variable_errors().into_iter().next() {
+            return Err(error);
+        }
         let here = Client::ALL.into_iter();
         let here: Vec<Client> = here
             .filter(|client| client.is_present(&self.machine))
@@ -105,6 +103,10 @@ impl Choosing<'_> {
             clients = self.ask_for_clients(&clients)?;
         }
         let files = files_of(&clients, &self.machine)?;
+        for (message, fix) in self.machine.relative_variables() {
+            self.warnings
+                .warn(format!("{message}. To change that, run '{fix}'"));
+        }
         let hosts = match (all, addresses.is_empty()) {
             (true, _) => REGIONS.iter().map(|region| region.host.into()).collect(),
             (false, false) => hosts(addresses, self.broker.settings)?,
@@ -323,9 +325,16 @@ pub(super) fn files_of(clients: &[Client], machine: &Machine<'_>) -> Result<Vec<
 
 fn hosts(addresses: &[String], settings: &Settings) -> Result<Vec<String>> {
     let mut hosts = Vec::new();
-    for address in addresses {
+    for (index, address) in addresses.iter().enumerate() {
         let registry = Registry::at(address, &settings.registries);
-        let registry = registry.ok_or_else(|| misplaced_client(address, &hosts, settings))?;
+        let registry = registry.ok_or_else(|| {
+            let error = misplaced_client(address, &hosts, settings);
+            if addresses.len() > 1 && !repeatable::is_repeatable(address) {
+                error.with_context(format!("registry {}", index + 1))
+            } else {
+                error
+            }
+        })?;
         if !hosts.iter().any(|host| host == registry.host()) {
             hosts.push(registry.host().to_owned());
         }

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::error::one_line;
 use crate::login::LoginScope;
+use crate::registry::REGIONS;
 use crate::registry::Registry;
 use crate::settings::Settings;
 use crate::text::repeatable;
@@ -116,8 +117,22 @@ pub(super) fn known_registries(
 
 /// Creates the error for an address that is not an IBM Cloud registry.
 pub(super) fn not_ibm_cloud_registry(address: &str, settings: &Settings) -> Error {
+    if let Some(region) = REGIONS
+        .iter()
+        .find(|it| it.name.eq_ignore_ascii_case(address))
+    {
+        return Error::user(format!("{} is a region, not a registry", region.name))
+            .with_hint(format!("Use its registry, {}", region.host));
+    }
     let Some(host) = repeatable::host(address) else {
-        return Error::user("this is not an IBM Cloud registry (example: us.icr.io)");
+        let what = if !address.is_empty() && repeatable::is_repeatable(address) {
+            format!("'{address}'")
+        } else {
+            "this".to_owned()
+        };
+        return Error::user(format!(
+            "{what} is not an IBM Cloud registry (example: us.icr.io)"
+        ));
     };
     let files = settings.files();
     // The last one wins, and the user can write to it.

@@ -149,3 +149,39 @@ fn losing_dockers_default_keychain_causes_a_warning() {
         assert_eq!(configure(&env, &["--registry", "de.icr.io"]).stderr, "");
     }
 }
+
+#[test]
+fn the_word_that_is_not_a_registry_is_named() {
+    let env = docker_env("{}");
+    let not_shown = "abcdEFGH1234abcdEFGH1234abcdEFGH1234abcdEFGH";
+    env.add_secret(not_shown);
+    for (words, parts) in [
+        (
+            &["us.icr.io", "us-south"][..],
+            &[
+                "us-south is a region, not a registry",
+                "Use its registry, us.icr.io",
+            ][..],
+        ),
+        (
+            &["EU-DE"],
+            &["eu-de is a region", "Use its registry, de.icr.io"],
+        ),
+        (
+            &["us.icr.io", "uk"],
+            &["'uk' is not an IBM Cloud registry (example: us.icr.io)"],
+        ),
+        (
+            &["us.icr.io", "de.icr.io", not_shown],
+            &["registry 3: this is not an IBM Cloud registry"],
+        ),
+        (
+            &["us.icr.io", "gcr.io"],
+            &["gcr.io is not an IBM Cloud registry"],
+        ),
+    ] {
+        let arguments = [&["docker", "--registry"], words].concat();
+        configure(&env, &arguments).is_user_error(parts);
+    }
+    assert_eq!(content(&env, DOCKER), "{}");
+}

@@ -237,3 +237,46 @@ fn a_variable_in_quotes_is_reported() {
         healthy.env.run(&arguments, "").is_user_error(&parts);
     }
 }
+
+#[test]
+fn a_relative_path_in_a_clients_variable_is_a_warning() {
+    for (client, variable, path) in [
+        ("docker", "DOCKER_CONFIG", "docker"),
+        ("podman", "REGISTRY_AUTH_FILE", "auth.json"),
+        ("regctl", "REGCTL_CONFIG", "./regctl.json"),
+    ] {
+        let mut healthy = HealthyMachine::new();
+        healthy.env.set(variable, path);
+        let message = format!("${variable} is a relative path ({path}), so clients read another");
+        let fix = format!("export {variable}=");
+        healthy.reports("client-variable", "warning", &[&message, &fix]);
+        let arguments = ["configure", client, "--registry", "us.icr.io", "--dry-run"];
+        let outcome = healthy.env.run(&arguments, "");
+        outcome.has(&outcome.stderr, &["warning: ", &message, &fix]);
+    }
+}
+
+#[test]
+fn quotes_around_the_path_in_any_variable_are_reported() {
+    for variable in [
+        "REGISTRY_AUTH_FILE",
+        "REGCTL_CONFIG",
+        "XDG_RUNTIME_DIR",
+        "XDG_CONFIG_HOME",
+        "TMPDIR",
+        "HELM_REGISTRY_CONFIG",
+        "CONTAINERS_REGISTRIES_CONF",
+        "HOME",
+    ] {
+        let mut healthy = HealthyMachine::new();
+        healthy.env.set(variable, "\"/nowhere/a\"");
+        let message = format!("${variable} is");
+        let fix = format!("export {variable}=/nowhere/a");
+        let parts = [&*message, "the quotes as a part of the path", &fix];
+        healthy.reports("client-variable", "problem", &parts);
+        let outcome = healthy
+            .env
+            .run(&["configure", "--registry", "us.icr.io"], "");
+        outcome.is_user_error(&parts);
+    }
+}

@@ -65,9 +65,8 @@ impl Configuring<'_> {
         if let Some(file) = temporary {
             let persistent = shell::set_in_home(podman::FILE, ".config/containers/auth.json");
             self.warnings.note(&format!(
-                "{} is lost when your session ends. To keep it, run: {}",
-                file.path.display(),
-                shell::and_then(&persistent, &format!("{PROGRAM} configure podman"))
+                "{} is lost when your session ends. To use a file that stays, add '{persistent}' to your shell's profile, open a new shell, and run '{PROGRAM} configure podman'",
+                file.path.display()
             ));
         }
         let docker = files.iter().find(|file| file.client == Client::Docker);

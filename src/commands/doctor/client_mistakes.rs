@@ -1,22 +1,16 @@
 //! Checks clients' files and variables for mistakes that clients ignore.
 
-use std::path::PathBuf;
-
 use super::CheckContext;
 use super::Diagnostic;
 use super::client_files::configure;
 use crate::client_config::ClientFile;
 use crate::client_config::Machine;
-use crate::client_config::docker;
 use crate::client_config::json::Mistake;
 use crate::client_config::json::STORE;
 use crate::client_config::json::is_looked_up;
-use crate::client_config::podman;
-use crate::client_config::regctl;
 use crate::commands::client_mistakes::describe;
 use crate::commands::clients::machine;
 use crate::registry::Registry;
-use crate::text::shell;
 
 pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
     let mistakes = context.clients.mistakes().into_iter();
@@ -28,28 +22,11 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
 /// Checks the variables with the paths of clients' files.
 fn variables(machine: &Machine<'_>) -> Vec<Diagnostic> {
     const CHECK: &str = "client-variable";
-    let directory = docker::directory(machine);
-    let is_relative = |directory: &&PathBuf| directory.is_relative();
-    let relative = directory.as_ref().ok().and_then(Option::as_ref);
-    let relative = relative.filter(is_relative).map(|directory| {
-        Diagnostic::warning(
-            CHECK,
-            format!(
-                "${} is a relative path ({}), so clients read another file in each directory",
-                docker::DIRECTORY,
-                directory.display()
-            ),
-            shell::set_in_home(docker::DIRECTORY, ".docker"),
-        )
-    });
-    let paths = [
-        directory.clone(),
-        podman::named_file(machine),
-        regctl::named_file(machine),
-    ];
-    let errors = paths.into_iter().filter_map(Result::err);
-    let errors = errors.map(|error| Diagnostic::error(CHECK, &error));
-    relative.into_iter().chain(errors).collect()
+    let relative = machine.relative_variables().into_iter();
+    let relative = relative.map(|(message, fix)| Diagnostic::warning(CHECK, message, fix));
+    let errors = machine.variable_errors();
+    let errors = errors.iter().map(|error| Diagnostic::error(CHECK, error));
+    relative.chain(errors).collect()
 }
 
 fn diagnostic(file: &ClientFile, mistake: &Mistake) -> Diagnostic {
