@@ -280,6 +280,19 @@ impl<'a> Machine<'a> {
     }
 }
 
+#[cfg(test)]
+impl<'a> Machine<'a> {
+    /// Creates a machine with this root directory, and without a user.
+    pub(crate) fn without_user(environment: &'a Environment, root: &'a Path) -> Self {
+        Self {
+            environment,
+            home: None,
+            root,
+            user_id: None,
+        }
+    }
+}
+
 /// Returns the `*.conf` files of a directory, in the order in which clients and services read them.
 fn conf_files(directory: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();

@@ -81,12 +81,7 @@ mod tests {
     fn the_last_setting_of_crio_names_its_file() {
         let root = tempfile::tempdir().unwrap();
         let environment = Environment::default();
-        let machine = Machine {
-            environment: &environment,
-            home: None,
-            root: root.path(),
-            user_id: None,
-        };
+        let machine = Machine::without_user(&environment, root.path());
         assert_eq!(files(&machine).len(), 2);
         for (file, text, expected) in [
             (

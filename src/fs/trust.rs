@@ -52,7 +52,7 @@ impl TrustedUsers {
 /// Who can change what, with a hint; or the file cannot be examined.
 pub fn refuse_if_others_write(path: &Path, trusted: &TrustedUsers) -> anyhow::Result<()> {
     #[cfg(unix)]
-    if let Some((reason, fix)) = unix::summary(&unix::findings(path, Some(trusted))?) {
+    if let Some((reason, fix)) = unix::summary(&unix::weaknesses(path, Some(trusted))?) {
         return Err(Error::user(reason).with_hint(fix).into());
     }
     // Windows has no modes, and its access control lists protect a user's own folders.
@@ -67,7 +67,7 @@ pub fn refuse_if_others_write(path: &Path, trusted: &TrustedUsers) -> anyhow::Re
 /// The file cannot be examined.
 pub fn writable_by_others(path: &Path) -> std::io::Result<Option<(String, String)>> {
     #[cfg(unix)]
-    return Ok(unix::summary(&unix::findings(path, None)?));
+    return Ok(unix::summary(&unix::weaknesses(path, None)?));
     #[cfg(not(unix))]
     {
         let _ = path;
@@ -144,21 +144,21 @@ pub(super) mod unix {
 
     /// Why other users can change a file, and the command that fixes it, if there is one.
     #[derive(Debug, Eq, PartialEq)]
-    pub(super) struct Finding {
+    pub(super) struct Weakness {
         pub(super) reason: String,
         pub(super) command: Option<String>,
         /// The file system, if it may have no modes.
         pub(super) file_system: Option<FileSystem>,
     }
 
-    /// Returns the findings for a file and the directories above it. Without `trusted`, owners
+    /// Returns the weaknesses for a file and the directories above it. Without `trusted`, owners
     /// are not checked.
-    pub(super) fn findings(
+    pub(super) fn weaknesses(
         path: &Path,
         trusted: Option<&TrustedUsers>,
-    ) -> std::io::Result<Vec<Finding>> {
+    ) -> std::io::Result<Vec<Weakness>> {
         let file = path.canonicalize()?;
-        let mut findings = Vec::new();
+        let mut weaknesses = Vec::new();
         for (height, path) in file.ancestors().enumerate() {
             let what = match height {
                 0 => "it".to_owned(),
@@ -172,9 +172,9 @@ pub(super) mod unix {
                 mode: metadata.mode(),
                 is_directory: metadata.is_dir(),
             };
-            findings.extend(finding(&what, path, &entry, trusted, &Groups::of_system));
+            weaknesses.extend(weakness(&what, path, &entry, trusted, &Groups::of_system));
         }
-        Ok(findings)
+        Ok(weaknesses)
     }
 
     /// The attributes of a file or directory that determine who can write to it.
@@ -185,18 +185,18 @@ pub(super) mod unix {
         pub(super) is_directory: bool,
     }
 
-    pub(super) fn finding(
+    pub(super) fn weakness(
         what: &str,
         path: &Path,
         entry: &Entry,
         trusted: Option<&TrustedUsers>,
         groups: &dyn Fn() -> Groups,
-    ) -> Option<Finding> {
+    ) -> Option<Weakness> {
         let Entry { owner, mode, .. } = *entry;
         if let Some(trusted) = trusted.filter(|it| !it.contains(owner))
             && !is_root_outside(owner)
         {
-            return Some(Finding {
+            return Some(Weakness {
                 reason: format!("{what} belongs to another user (number {owner})"),
                 command: owner_command(path, trusted),
                 file_system: None,
@@ -207,7 +207,7 @@ pub(super) mod unix {
         }
         let is_written = mode & OTHERS_WRITE != 0
             || (mode & GROUP_WRITES != 0 && !groups().is_private(entry.group, owner));
-        is_written.then(|| Finding {
+        is_written.then(|| Weakness {
             reason: format!("others can write to {what} (mode {:04o})", mode & 0o7777),
             command: Some(format!("chmod go-w {}", quoted(path))),
             file_system: modeless::of(path),
@@ -231,14 +231,15 @@ pub(super) mod unix {
         new_owner.map(|user| format!("sudo chown {user} {}", quoted(path)))
     }
 
-    /// Returns all findings as one text, and the hint.
-    pub(super) fn summary(findings: &[Finding]) -> Option<(String, String)> {
-        if findings.is_empty() {
+    /// Returns all weaknesses as one text, and the hint.
+    pub(super) fn summary(weaknesses: &[Weakness]) -> Option<(String, String)> {
+        if weaknesses.is_empty() {
             return None;
         }
-        let reasons: Vec<&str> = findings.iter().map(|it| &*it.reason).collect();
-        let commands: Option<Vec<&str>> = findings.iter().map(|it| it.command.as_deref()).collect();
-        let modeless = findings.iter().find_map(|it| it.file_system);
+        let reasons: Vec<&str> = weaknesses.iter().map(|it| &*it.reason).collect();
+        let commands: Option<Vec<&str>> =
+            weaknesses.iter().map(|it| it.command.as_deref()).collect();
+        let modeless = weaknesses.iter().find_map(|it| it.file_system);
         let fix = match commands {
             Some(commands) => {
                 let fix = format!("Run '{}'", commands.join(" && "));
@@ -294,7 +295,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::unix::Entry;
-    use super::unix::finding;
+    use super::unix::weakness;
     use super::*;
     use crate::fs::groups::Groups;
 
@@ -386,7 +387,7 @@ mod tests {
 
     #[test]
     fn root_this_user_and_for_root_the_owner_of_the_home_are_trusted() {
-        let finding_for = |owner, trusted_users| {
+        let weakness_for = |owner, trusted_users| {
             let trusted = TrustedUsers {
                 users: trusted_users,
             };
@@ -397,7 +398,7 @@ mod tests {
                 is_directory: false,
             };
             let groups = || Groups::none();
-            finding(
+            weakness(
                 "it",
                 Path::new("/nowhere/a"),
                 &entry,
@@ -411,17 +412,17 @@ mod tests {
             (1000, vec![1000]),
             (1000, vec![0, 1000]),
         ] {
-            assert_eq!(finding_for(owner, trusted_users), None);
+            assert_eq!(weakness_for(owner, trusted_users), None);
         }
         for (owner, own) in [(1000, 0), (1001, 1000)] {
-            let finding = finding_for(owner, vec![own]).unwrap();
+            let weakness = weakness_for(owner, vec![own]).unwrap();
             assert!(
-                finding
+                weakness
                     .reason
                     .contains(&format!("another user (number {owner})"))
             );
             let command = format!("sudo chown {own} /nowhere/a");
-            assert_eq!(finding.command, Some(command));
+            assert_eq!(weakness.command, Some(command));
         }
     }
 }

@@ -41,6 +41,9 @@ struct Reason {
     hint: &'static str,
 }
 
+/// What to do about a context-based restriction, which IAM and registries report.
+pub const ALLOWED_NETWORK_HINT: &str = "Use a network that the account's context-based restrictions allow, or have an administrator change the rule (https://cloud.ibm.com/context-based-restrictions)";
+
 /// The reasons for rejections (Registry documentation, `ts_access_denied.md` and the pages that it
 /// names). The first match counts.
 const REASONS: [Reason; 7] = [
@@ -52,7 +55,7 @@ const REASONS: [Reason; 7] = [
     Reason {
         signs: &["context-based", "context based", "network zone"],
         cause: "a context-based restriction",
-        hint: "A rule of the account does not allow access from this network: use one that it allows, or have an administrator change the rule (https://cloud.ibm.com/context-based-restrictions)",
+        hint: ALLOWED_NETWORK_HINT,
     },
     Reason {
         signs: &["ip address", "allowlist", "allow list", "whitelist"],

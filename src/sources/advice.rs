@@ -14,6 +14,7 @@ use crate::http::ServiceError;
 use crate::iam::endpoint::Endpoint;
 use crate::login::LoginScope;
 use crate::metadata::MetadataService;
+use crate::registry::credential_check::ALLOWED_NETWORK_HINT;
 
 /// The kind of source that IAM's input comes from.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -175,7 +176,7 @@ impl SourceKind {
                 return "Use an allowed IP address, or have an administrator allow this one (https://cloud.ibm.com/iam)".to_owned();
             }
             (_, Reason::ContextNotAllowed) => {
-                return "Use a network that the account's context-based restrictions allow, or have an administrator change the rule (https://cloud.ibm.com/context-based-restrictions)".to_owned();
+                return ALLOWED_NETWORK_HINT.to_owned();
             }
             (Self::Hint(_) | Self::Other, Reason::MfaRequired) => {
                 return format!(

@@ -117,12 +117,7 @@ mod tests {
             "[crio.image]\nglobal_auth_file = \"/etc/crio.json\"",
         );
         let environment = Environment::default();
-        let machine = Machine {
-            environment: &environment,
-            home: None,
-            root: root.path(),
-            user_id: None,
-        };
+        let machine = Machine::without_user(&environment, root.path());
         let diagnostics = check(&machine, &Settings::default());
         let line = |it: Diagnostic| format!("{} {}: {}", it.verdict.name(), it.check, it.message);
         diagnostics.into_iter().map(line).collect()
