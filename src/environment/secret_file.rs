@@ -43,6 +43,7 @@ pub(crate) fn read(path: &str, home: Option<&Path>) -> anyhow::Result<Secret> {
 fn path_of_argument(argument: &str, home: Option<&Path>) -> anyhow::Result<PathBuf> {
     let bare = argument.trim();
     let path = input::without_quotes(bare).unwrap_or(bare);
+    let path = path.strip_prefix("file://").unwrap_or(path);
     ensure!(!path.is_empty(), "its path is missing after @");
     ensure!(path != "-", "it is stdin (-), which @ does not read");
     match (Path::new(path).strip_prefix("~"), home) {
@@ -134,6 +135,7 @@ mod tests {
             format!("'{path}'"),
             "~/key".to_owned(),
             "\"~/key\"".to_owned(),
+            format!("file://{path}"),
         ] {
             let text = read(&argument, Some(home)).unwrap();
             assert_eq!(text.expose(), "key\r\n", "{argument}");

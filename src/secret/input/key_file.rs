@@ -15,8 +15,12 @@ use crate::secret::Secret;
 /// The members of a JSON object. Their values are not copied.
 type Object<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 
-/// The member of service credentials that has the key (`ibmcloud resource service-key`).
-const CREDENTIALS: &str = "credentials";
+/// The members that may have the object with the secret: of service credentials (`ibmcloud resource
+/// service-key`), and of Vault's answers (`vault kv get -format=json`), where it is `data.data`.
+const OUTER_MEMBERS: [&str; 2] = ["credentials", "data"];
+
+/// How many of these may be around the secret.
+const MAX_DEPTH: usize = 2;
 
 /// Returns the secret in a JSON object; `None` if the text is not meant as JSON.
 ///
@@ -37,9 +41,7 @@ pub(super) fn value(kind: SecretKind, text: &str) -> Result<Option<Secret>, Unus
     let Some(file) = object(text).or_else(|| object(&unescaped)) else {
         return Err(Unusable::because("it is JSON that cannot be parsed"));
     };
-    let credentials = file.get(CREDENTIALS).and_then(|inner| object(inner.get()));
-    let own = member(kind, &file);
-    let value = own.or_else(|| member(kind, &credentials?));
+    let value = nested_member(kind, &file, MAX_DEPTH);
     value.map(Some).ok_or(Unusable::because(match kind {
         SecretKind::ApiKey => "it is JSON without 'apikey'",
         _ => "it is JSON without a token",
@@ -74,6 +76,18 @@ fn object(text: &str) -> Option<Object<'_>> {
     }
     let [object] = serde_json::from_str::<[Object<'_>; 1]>(text).ok()?;
     Some(object)
+}
+
+/// Returns the secret of an object, or of an object in it.
+fn nested_member(kind: SecretKind, object: &Object<'_>, depth: usize) -> Option<Secret> {
+    let own = member(kind, object);
+    if own.is_some() || depth == 0 {
+        return own;
+    }
+    OUTER_MEMBERS.iter().find_map(|name| {
+        let inner = self::object(object.get(*name)?.get())?;
+        nested_member(kind, &inner, depth - 1)
+    })
 }
 
 /// Returns the text of the member with the secret.

@@ -36,15 +36,16 @@ const MAX_PATH: usize = 256;
 type Sign = (fn(&str) -> bool, &'static str);
 
 /// What no secret of IBM Cloud has, in the order in which it is checked.
-const SIGNS: [Sign; 20] = [
+const SIGNS: [Sign; 21] = [
     (str::is_empty, "it is empty"),
+    (is_encrypted, "it is encrypted. Decrypt it first"),
     (
         is_unexpanded_variable,
         "it is a variable that was not expanded",
     ),
     (
         |text| text.starts_with("$("),
-        "it is a command that was not expanded",
+        "it is a variable or a command that was not expanded",
     ),
     (is_template, "it is a template that was not filled in"),
     (is_markup, "it is HTML or XML"),
@@ -207,10 +208,25 @@ fn is_template(text: &str) -> bool {
         ("{", "}"),
         ("((", "))"),
         ("#{", "}#"),
+        ("#{", "}"),
         ("__", "__"),
     ]
     .into_iter()
     .any(|(start, end)| text.starts_with(start) && text.ends_with(end))
+}
+
+/// Returns whether a text is encrypted by SOPS, Jasypt, Ansible, Vault's transit engine, age or
+/// OpenPGP.
+fn is_encrypted(text: &str) -> bool {
+    const STARTS: [&str; 6] = [
+        "ENC[",
+        "ENC(",
+        "$ANSIBLE_VAULT;",
+        "vault:v1:",
+        "-----BEGIN AGE ENCRYPTED FILE-----",
+        "-----BEGIN PGP MESSAGE-----",
+    ];
+    STARTS.iter().any(|start| text.starts_with(start))
 }
 
 /// Returns whether a text is a placeholder: `<your API key>`, `[API_KEY]`, `YOUR_API_KEY`,
@@ -323,8 +339,17 @@ fn is_base64_of_text(text: &str) -> bool {
     text.len() >= MIN_LENGTH && !content.is_empty() && content.iter().all(is_key_text)
 }
 
-/// Returns whether a text is what `jq`, JavaScript, Python, Go or CI write for a missing value.
+/// Returns whether a text is what `jq`, JavaScript, Python, Go, PowerShell or CI write for a missing
+/// value.
 fn is_missing_value(text: &str) -> bool {
-    const WORDS: [&str; 6] = ["null", "undefined", "None", "nil", "false", "true"];
+    const WORDS: [&str; 7] = [
+        "null",
+        "undefined",
+        "None",
+        "nil",
+        "false",
+        "true",
+        "System.Security.SecureString",
+    ];
     WORDS.contains(&text)
 }
