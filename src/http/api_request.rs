@@ -65,22 +65,28 @@ impl ApiRequest<'_> {
         parse: impl FnOnce(&[u8]) -> Result<T, String>,
     ) -> Result<T, ServiceError> {
         let status = response.status;
-        if (200..=299).contains(&status) {
-            return parse(&response.body)
-                .map_err(|reason| ServiceError::InvalidResponse { reason });
-        }
+        let invalid = if (200..=299).contains(&status) {
+            match parse(&response.body) {
+                Ok(parsed) => return Ok(parsed),
+                Err(reason) => reason,
+            }
+        } else {
+            let content = if response.body.trim_ascii_start().starts_with(b"<") {
+                "with a web page"
+            } else {
+                "without a reason"
+            };
+            let note = self.if_proxied(" (a proxy may have sent it)");
+            format!("it is HTTP {status} {content}{note}")
+        };
+        // A gateway may answer with success although the service has rejected the request.
         Err(match error_body::parse(&response.body, &self.secrets) {
             Some(error) => ServiceError::Rejected {
                 status,
                 code: error.code,
                 message: error.message,
             },
-            None => ServiceError::InvalidResponse {
-                reason: format!(
-                    "it is HTTP {status} without a reason{}",
-                    self.if_proxied(" (a proxy may have sent it)")
-                ),
-            },
+            None => ServiceError::InvalidResponse { reason: invalid },
         })
     }
 }

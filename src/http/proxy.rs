@@ -200,6 +200,9 @@ impl Proxy {
         if unquoted != value {
             tolerated.push("the quotes around it are left out");
         }
+        if let Some(reason) = no_proxy_but(unquoted) {
+            return Err(reason);
+        }
         let is_trimmed = !tolerated.is_empty();
         let (scheme, rest) = unquoted.split_once("://").unwrap_or(("http", unquoted));
         let scheme = scheme.to_ascii_lowercase();
@@ -225,6 +228,31 @@ impl Proxy {
             tolerated,
         })
     }
+}
+
+/// Returns what a text is that is certainly not the address of a proxy, although it can be read as
+/// one.
+fn no_proxy_but(text: &str) -> Option<&'static str> {
+    const WORDS: [&str; 6] = ["direct", "none", "null", "false", "true", "undefined"];
+    let text = text.to_ascii_lowercase();
+    let (_, address) = text.rsplit_once('@').unwrap_or(("", &text));
+    let path = address.split(['?', '#']).next().unwrap_or_default();
+    if path.ends_with(".pac") || path.ends_with("/wpad.dat") || text.starts_with("pac+") {
+        return Some(
+            "it is the address of a PAC file, and only the proxies in such a file can be used",
+        );
+    }
+    if WORDS.contains(&&*text) {
+        return Some("it is a word, not the address of a proxy");
+    }
+    if address.contains('$') {
+        return Some("it contains a variable that was not expanded");
+    }
+    let has_one_slash = ["http:/", "https:/"].iter().any(|start| {
+        let rest = text.strip_prefix(start);
+        rest.is_some_and(|rest| !rest.starts_with('/'))
+    });
+    has_one_slash.then_some("it has one slash after its scheme instead of two")
 }
 
 /// Returns the text without blanks, line breaks and a byte order mark at its ends.

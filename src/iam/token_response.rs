@@ -94,6 +94,7 @@ fn no_token(body: &[u8]) -> String {
     let start = body.trim_ascii_start();
     match start.first() {
         None => "it is empty".into(),
+        Some(0x1f) => "it is compressed, which no request asked for (gzip)".into(),
         Some(b'<') => "it is a web page; a proxy or a login portal may have sent it".into(),
         Some(_) => "it is not a token, or was cut off".into(),
     }
@@ -212,6 +213,7 @@ mod tests {
         for (body, reason) in [
             (&b""[..], "empty"),
             (b" <!DOCTYPE html>", "web page"),
+            (b"\x1f\x8b\x08", "compressed"),
             (b"{\"access_token\":\"t\",\"expir", "cut off"),
             (b"\xff\xfe", "not a token"),
         ] {

@@ -284,6 +284,19 @@ fn an_invalid_response_is_an_error_and_never_a_credential() {
     }
 }
 
+/// Gateways in front of IAM do this.
+#[test]
+fn a_rejection_with_the_status_of_success_is_a_rejection() {
+    let env = TestEnv::with_environment_key();
+    let json = json!({"errorCode": "BXNIM0415E", "errorMessage": "no"});
+    env.cloud.script([Fault::Token { json }]);
+    env.get("us.icr.io").is_client_error(&[
+        "IAM rejected it (BXNIM0415E): no",
+        "Set a new key in $IBMCLOUD_API_KEY",
+    ]);
+    assert_eq!(env.cloud.exchanges(), 1);
+}
+
 #[test]
 fn the_deadline_holds_for_every_behavior_of_iam() {
     let faults = [

@@ -113,6 +113,15 @@ fn a_proxy_is_a_url_or_a_host() {
 fn an_invalid_proxy_is_not_repeated_in_its_error() {
     for (text, reason) in [
         ("socks5://hunter2:1080", "SOCKS"),
+        ("http://wpad.example/proxy.PAC", "PAC file"),
+        ("file:///etc/hunter2.pac", "PAC file"),
+        ("pac+https://hunter2.example", "PAC file"),
+        ("http://hunter2.example/wpad.dat?x", "PAC file"),
+        ("DIRECT", "a word"),
+        ("none", "a word"),
+        ("http://${HUNTER2}:3128", "not expanded"),
+        ("http://user:hunter2@$PROXY", "not expanded"),
+        ("http:/hunter2:3128", "one slash"),
         ("bogus://hunter2", "scheme"),
         ("http://", "no host"),
         ("://", "scheme"),
