@@ -23,6 +23,9 @@ const MAX_CERTIFICATE_FILE: u64 = 16 * 1024 * 1024;
 /// Where each section of a PEM file begins.
 const SECTION_START: &[u8] = b"-----BEGIN ";
 
+/// How a certificate in DER begins, as Windows exports it: a sequence with two bytes of length.
+const DER_START: &[u8] = b"\x30\x82";
+
 /// Where Linux distributions store the system's certificate authorities (the list of
 /// Go's `crypto/x509`, `root_linux.go`).
 #[cfg(all(unix, not(target_os = "macos")))]
@@ -140,7 +143,15 @@ impl Trusted {
         Err(match paths.unusable_directory() {
             Some(reason) => TransportError::UntrustedServer {
                 reason,
-                hint: "Set SSL_CERT_DIR to a directory of certificates (PEM), or unset it",
+                hint: match paths.directories.iter().find_map(|path| slip_in(path)) {
+                    Some(Slip::Quotes) => {
+                        "Set SSL_CERT_DIR without the quotes, which are read as a part of the path"
+                    }
+                    Some(Slip::Unexpanded) => {
+                        "Set SSL_CERT_DIR to the whole path, because no shell has expanded it"
+                    }
+                    None => "Set SSL_CERT_DIR to a directory of certificates (PEM), or unset it",
+                },
             },
             None => no_authorities("this machine has no readable certificate authorities".into()),
         })
@@ -164,6 +175,25 @@ pub(super) fn no_authorities(reason: String) -> TransportError {
     TransportError::UntrustedServer { reason, hint }
 }
 
+/// What is wrong with a path in a variable.
+enum Slip {
+    Quotes,
+    Unexpanded,
+}
+
+/// Returns what is wrong with the text of a path at which nothing is.
+fn slip_in(path: &Path) -> Option<Slip> {
+    let text = path.to_string_lossy();
+    if path.exists() {
+        None
+    } else if without_quotes(&text).is_some() {
+        Some(Slip::Quotes)
+    } else {
+        let is_unexpanded = text.starts_with('~') || text.contains(['$', '%']);
+        is_unexpanded.then_some(Slip::Unexpanded)
+    }
+}
+
 fn further_bundle(path: &Path) -> Result<Bundle, TransportError> {
     file_bundle(path).map_err(|error| match exhausted_resource(error.as_ref()) {
         Some(reason) => TransportError::Local(reason),
@@ -174,10 +204,14 @@ fn further_bundle(path: &Path) -> Result<Bundle, TransportError> {
                 environment::CERTIFICATE_FILE,
                 error.root_cause()
             ),
-            hint: if without_quotes(&path.to_string_lossy()).is_some() {
-                "Set SSL_CERT_FILE without the quotes, which are read as a part of the path"
-            } else {
-                "Set SSL_CERT_FILE to a file of certificates (PEM), or unset it"
+            hint: match slip_in(path) {
+                Some(Slip::Quotes) => {
+                    "Set SSL_CERT_FILE without the quotes, which are read as a part of the path"
+                }
+                Some(Slip::Unexpanded) => {
+                    "Set SSL_CERT_FILE to the whole path, because no shell has expanded it"
+                }
+                None => "Set SSL_CERT_FILE to a file of certificates (PEM), or unset it",
             },
         },
     })
@@ -319,6 +353,12 @@ fn file_bundle(path: &Path) -> anyhow::Result<Bundle> {
     let pem = fs::read_bytes(path, MAX_CERTIFICATE_FILE)?;
     let bundle = Bundle::of(sections(&pem).filter_map(certificate_in));
     match (bundle.certificates.len(), bundle.unreadable) {
+        (0, 0) if pem.starts_with(DER_START) => bail!(
+            "it is in DER format. Convert it with 'openssl x509 -inform der -in FILE -out FILE.pem'"
+        ),
+        (0, 0) if pem.starts_with(b"\xff\xfe") || pem.starts_with(b"\xfe\xff") => {
+            bail!("it is UTF-16 text")
+        }
         (0, 0) => bail!("it contains no certificate"),
         (0, 1) => bail!("its certificate is unreadable"),
         (0, count) => bail!("all {count} certificates in it are unreadable"),

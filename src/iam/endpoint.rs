@@ -61,7 +61,9 @@ impl Endpoint {
             return Err(format!("must begin with https://, as in https://{host}"));
         }
         let base = base_of(text, |_| false)?;
-        Ok(Self::at(base.strip_suffix(TOKEN_PATH).unwrap_or(&base)))
+        let paths = [TOKEN_PATH, "/identity"];
+        let bare = paths.iter().find_map(|path| base.strip_suffix(path));
+        Ok(Self::at(bare.unwrap_or(&base)))
     }
 
     /// Returns the base URL, which identifies the endpoint.
@@ -175,6 +177,7 @@ mod tests {
             "https://IAM.example.com/",
             "https://iam.example.com/identity/token",
             "https://iam.example.com:443/identity/token/",
+            "https://iam.example.com/identity/",
         ] {
             assert_eq!(
                 Endpoint::parse(text).unwrap().token_url(),

@@ -60,15 +60,28 @@ impl Document<'_> {
     /// It is not TOML, a key is unknown, or a value has the wrong type.
     pub(super) fn parse<T: DeserializeOwned>(self) -> Result<T> {
         let root = DeTable::parse(self.text).map_err(|error| {
-            // Clients wrap the message in backticks of their own.
-            let invalid = Invalid::new(error.message().replace('`', "'"));
-            invalid.at(error.span().unwrap_or_default())
+            let span = error.span().unwrap_or_default();
+            let invalid = if self.is_bare_word(span.start) {
+                Invalid::new("a text must be in quotes")
+                    .with_hint("For example: keychain = \"auto\"")
+            } else {
+                // Clients wrap the message in backticks of their own.
+                Invalid::new(error.message().replace('`', "'"))
+            };
+            invalid.at(span)
         });
         let table = root.and_then(|root| T::deserialize(Node::root(root)));
         table.map_err(|invalid| {
             let place = self.place_at(invalid.offset.unwrap_or_default());
             place.error(invalid)
         })
+    }
+
+    /// Returns whether a word without quotes begins at this offset in place of a value. The parser
+    /// takes some for a number.
+    fn is_bare_word(self, offset: usize) -> bool {
+        let (before, after) = self.text.split_at_checked(offset).unwrap_or_default();
+        before.trim_end().ends_with('=') && after.starts_with(|it: char| it.is_ascii_alphabetic())
     }
 
     /// Returns the value of a key that `parse` makes of what the file has.

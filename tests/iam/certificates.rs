@@ -65,6 +65,21 @@ fn an_unusable_certificate_file_is_named() {
     env.set("SSL_CERT_FILE", quoted);
     env.get("us.icr.io")
         .is_client_error(&["without the quotes"]);
+    env.set("SSL_CERT_FILE", "~/authority.pem");
+    env.get("us.icr.io")
+        .is_client_error(&["no shell has expanded"]);
+    for (content, words) in [
+        (
+            &b"\x30\x82\x03\x01"[..],
+            "it is in DER format. Convert it with 'openssl",
+        ),
+        (b"\xff\xfe-\0-\0", "it is UTF-16 text"),
+    ] {
+        let path = env.path("other.cer");
+        std::fs::write(&path, content).expect("a file");
+        env.set("SSL_CERT_FILE", &path);
+        env.get("us.icr.io").is_client_error(&[words]);
+    }
     assert_eq!(env.cloud.exchanges(), 0);
 }
 

@@ -224,6 +224,8 @@ fn an_error_in_a_profile_or_a_registrys_table_has_its_line_and_column() {
             "a must be a table, not a whole number",
         ),
         ("a = [\n", "line 1, column 6", "expected ']'"),
+        ("keychain = none\n", "line 1, column 12", "in quotes"),
+        ("namespace =work\n", "line 1, column 12", "in quotes"),
         (
             "# é\n\"é\" = 1\n",
             "line 2, column 1",
