@@ -36,7 +36,7 @@ struct Person {
 impl Person {
     fn at_the_prompt() -> Option<Self> {
         let mut person = Self::at_a_shell()?;
-        person.type_command("\"$PROGRAM\" login");
+        person.type_command("\"$PROGRAM\" login --no-configure");
         person.sees(PROMPT);
         Some(person)
     }
@@ -229,7 +229,7 @@ fn in_the_background_the_prompt_waits_for_the_terminal() {
     let Some(mut person) = Person::at_a_shell() else {
         return;
     };
-    person.type_command("\"$PROGRAM\" login &");
+    person.type_command("\"$PROGRAM\" login --no-configure &");
     person.sees("ready> ");
     person.has_a_usual_terminal();
     person.type_command("fg");
