@@ -56,7 +56,7 @@ fn use_variable(demo: &mut Demo) -> anyhow::Result<()> {
     demo.has_keychain = false;
     screen::command("echo", &["{}", ">", CLIENT_FILE], "")?;
     shell.write(CLIENT_FILE, "{}\n")?;
-    shell.show(HELPER, &["configure", "docker", "--registry", FIRST_REGION])?;
+    shell.show(HELPER, &["configure", "--registry", FIRST_REGION])?;
     Ok(())
 }
 

@@ -17,7 +17,11 @@ pub(crate) fn show(demo: &mut Demo) -> anyhow::Result<()> {
     let image = image_in(SECOND_REGION);
     let wrong = secret::api_key()?;
     let assignment = format!("{VARIABLE}={}", shortened(&wrong));
-    screen::note("A variable with an old key is left over, and takes precedence over the login:")?;
+    screen::note(if demo.has_keychain {
+        "A variable with an old key is left over, and takes precedence over the login:"
+    } else {
+        "The variable has an old key:"
+    })?;
     screen::command("export", &[&assignment], "")?;
     demo.shell.set(VARIABLE, wrong);
 
