@@ -1,28 +1,34 @@
 //! Reads and changes the program's items in the system's keychain, without the program.
 
+use std::fs::File;
+use std::path::Path;
+
 use serde_json::Value;
 
 #[cfg(target_os = "linux")]
 pub(crate) use linux::Keys;
 #[cfg(target_os = "linux")]
 pub(super) use linux::available;
-#[cfg(target_os = "linux")]
-pub(super) use linux::turn;
 #[cfg(target_os = "macos")]
 pub(crate) use unsupported::Keys;
 #[cfg(target_os = "macos")]
 pub(super) use unsupported::available;
-#[cfg(target_os = "macos")]
-pub(super) use unsupported::turn;
 #[cfg(windows)]
 pub(crate) use windows::Keys;
 #[cfg(windows)]
 pub(super) use windows::available;
-#[cfg(windows)]
-pub(super) use windows::turn;
 
 /// The part of a record's name before the namespace.
 const SCHEMA: &str = "docker-credential-icr.v1";
+
+/// Waits until no other test uses the keychain. The kernel keyring of an ordinary user holds 20,000 bytes, about ten tokens, and
+/// when it is full the program deletes the tokens of all namespaces. Under Wine, a list of credentials overruns its buffer if
+/// another process stores one at the same moment.
+pub(super) fn turn() -> File {
+    File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("keychain.lock"))
+        .and_then(|file| file.lock().map(|()| file))
+        .expect("the target directory is on a file system with locks")
+}
 
 /// Makes the cached token or failure in a record older.
 fn age(record: &mut Value, seconds: i64) {
@@ -40,9 +46,6 @@ fn age(record: &mut Value, seconds: i64) {
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use std::fs::File;
-    use std::path::Path;
-
     use docker_credential_icr::keychain::seal::KeyBytes;
     use docker_credential_icr::keychain::seal::Seal;
     use docker_credential_icr::secret::Secret;
@@ -59,14 +62,6 @@ mod linux {
     pub(in super::super) fn available() -> Result<(), String> {
         let ring = raw::keyctl_get_persistent(u32::MAX, raw::KEY_SPEC_PROCESS_KEYRING);
         ring.map(drop).map_err(|error| error.to_string())
-    }
-
-    /// Waits until no other test uses the keyring: that of an ordinary user holds 20,000 bytes, about ten tokens, and when it is
-    /// full the program deletes the tokens of all namespaces.
-    pub(in super::super) fn turn() -> Option<File> {
-        let turn = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("kernel-keyring.lock"))
-            .and_then(|file| file.lock().map(|()| file));
-        Some(turn.expect("the target directory is on a file system with locks"))
     }
 
     /// The keys of one namespace.
@@ -281,7 +276,6 @@ mod linux {
 #[cfg(windows)]
 mod windows {
     use std::collections::HashMap;
-    use std::fs::File;
 
     use docker_credential_icr::environment::Environment;
     use docker_credential_icr::keychain;
@@ -305,11 +299,6 @@ mod windows {
             Ok(()) => Ok(()),
             Err(error) => Err(error.to_string()),
         }
-    }
-
-    /// Does not wait: each test has a namespace of its own, and nothing is full.
-    pub(in super::super) fn turn() -> Option<File> {
-        None
     }
 
     /// The items of one namespace.
@@ -408,14 +397,8 @@ mod windows {
 /// Stubs for macOS: the tests compile, and those with a keychain are skipped.
 #[cfg(target_os = "macos")]
 mod unsupported {
-    use std::fs::File;
-
     pub(in super::super) fn available() -> Result<(), String> {
         Err("tests do not use the keychain of a person".into())
-    }
-
-    pub(in super::super) fn turn() -> Option<File> {
-        None
     }
 
     #[derive(Debug)]

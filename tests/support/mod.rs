@@ -67,8 +67,8 @@ pub(crate) struct TestEnv {
     keys: Keys,
     secrets: Arc<Mutex<Vec<String>>>,
     variables: BTreeMap<OsString, OsString>,
-    /// A lock, held while there may be items in a keychain of which only one test may use a part.
-    _turn: Option<File>,
+    /// A lock, held while there may be items in the keychain.
+    turn: Option<File>,
 }
 
 impl TestEnv {
@@ -98,7 +98,7 @@ impl TestEnv {
             skipped(&reason);
             return None;
         }
-        Some(Self::create(choice, keyring::turn()))
+        Some(Self::create(choice, Some(keyring::turn())))
     }
 
     /// Adds TLS and a registry to the cloud, at [`TestEnv::registries`], and to the settings.
@@ -134,7 +134,7 @@ impl TestEnv {
             directory,
             secrets: Arc::default(),
             variables: BTreeMap::new(),
-            _turn: turn,
+            turn,
             cloud,
         };
         for (variable, folder) in DIRECTORY_VARIABLES {
@@ -274,9 +274,10 @@ impl TestEnv {
         }
     }
 
-    /// Returns a path in the test's directory.
+    /// Returns a path in the test's directory, with this system's separators.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
+        let path = self.directory.path().join(name);
+        path.components().collect()
     }
 
     /// Deletes what the program remembers of services that did not answer, as if time had passed.
@@ -371,6 +372,10 @@ impl TestEnv {
 
 impl Drop for TestEnv {
     fn drop(&mut self) {
+        // See `keyring::turn`.
+        if cfg!(windows) && self.turn.is_none() {
+            return;
+        }
         self.keys.remove_all();
     }
 }
