@@ -27,7 +27,7 @@ fn add_token_file(env: &TestEnv) {
     env.add_compute_resource_token(SECOND, &["Profile-pod"]);
     let path = env.file("token", FIRST);
     env.settings(&format!(
-        "[profile.pod]\nsource = \"compute-resource-token\"\nfile = \"{}\"\ntrusted-profile = \"Profile-pod\"\n\
+        "[profile.pod]\nsource = \"compute-resource-token\"\nfile = '{}'\ntrusted-profile = \"Profile-pod\"\n\
          [registry.\"us.icr.io\"]\nprofile = \"pod\"\n",
         path.display()
     ));
