@@ -13,6 +13,7 @@ fn new_files_are_private_and_undo_deletes_them() {
     );
     let outcome = configure(&env, &["podman", "--registry", "https://US.icr.io/v2/"]);
     succeeds(&outcome, &["podman, buildah and skopeo: "]);
+    #[cfg(target_os = "linux")]
     outcome.has(
         &outcome.stderr,
         &[
@@ -64,7 +65,7 @@ fn undo_keeps_what_docker_wrote_since() {
 fn a_change_that_cannot_be_recorded_is_made_with_a_warning_unless_the_record_is_damaged() {
     let env = docker_env("{}");
     let run = || configure(&env, &["--registry", "us.icr.io"]);
-    let state = "home/.local/state/docker-credential-icr";
+    let state = crate::support::DATA;
     env.file(state, "no directory");
     let outcome = run();
     succeeds(&outcome, &["helper added"]);

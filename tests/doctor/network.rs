@@ -120,6 +120,10 @@ fn the_use_of_each_proxy_is_reported() {
             &["https://a.example, b.example c.example", "by commas"],
         ),
     ] {
+        // On Windows, two names that differ in case are one variable.
+        if cfg!(windows) && variables.len() > 1 {
+            continue;
+        }
         for (name, value) in &variables {
             healthy.env.set(name, value);
         }

@@ -209,10 +209,10 @@ impl Outcome {
     }
 }
 
-/// Returns a text in which paths of Windows have the separator of Unix, which Windows takes, too.
+/// Returns a text in which paths of Windows have the separator of Unix, which Windows takes, too. In JSON, it is escaped.
 pub(crate) fn with_slashes(text: &str) -> Cow<'_, str> {
     if cfg!(windows) {
-        Cow::Owned(text.replace('\\', "/"))
+        Cow::Owned(text.replace(r"\\", "/").replace('\\', "/"))
     } else {
         Cow::Borrowed(text)
     }

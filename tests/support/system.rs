@@ -84,6 +84,15 @@ pub(crate) const STATE: &str = if cfg!(target_os = "macos") {
     "cache/docker-credential-icr"
 };
 
+/// The program's directory in the directory of persistent data: the records of `configure`.
+pub(crate) const DATA: &str = if cfg!(windows) {
+    STATE
+} else if cfg!(target_os = "macos") {
+    CONFIG
+} else {
+    "home/.local/state/docker-credential-icr"
+};
+
 /// The file of the IBM Cloud CLI's session.
 pub(crate) const CLI_SESSION: &str = "home/.bluemix/config.json";
 
