@@ -329,7 +329,7 @@ fn hosts(addresses: &[String], settings: &Settings) -> Result<Vec<String>> {
         let registry = Registry::at(address, &settings.registries);
         let registry = registry.ok_or_else(|| {
             let error = misplaced_client(address, &hosts, settings);
-            if addresses.len() > 1 && !repeatable::is_repeatable(address) {
+            if addresses.len() > 1 && repeatable::host(address).is_none() {
                 error.with_context(format!("registry {}", index + 1))
             } else {
                 error

@@ -125,14 +125,7 @@ pub(super) fn not_ibm_cloud_registry(address: &str, settings: &Settings) -> Erro
             .with_hint(format!("Use its registry, {}", region.host));
     }
     let Some(host) = repeatable::host(address) else {
-        let what = if !address.is_empty() && repeatable::is_repeatable(address) {
-            format!("'{address}'")
-        } else {
-            "this".to_owned()
-        };
-        return Error::user(format!(
-            "{what} is not an IBM Cloud registry (example: us.icr.io)"
-        ));
+        return Error::user("this is not an IBM Cloud registry (example: us.icr.io)");
     };
     let files = settings.files();
     // The last one wins, and the user can write to it.

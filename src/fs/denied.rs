@@ -33,8 +33,6 @@ mod unix {
     use std::path::Path;
     use std::path::PathBuf;
 
-    use nix::unistd::getgroups;
-
     use super::Access;
     use crate::error::Error;
     use crate::fs::owner::current_user;
@@ -65,9 +63,19 @@ mod unix {
 
     /// Returns why this user has no such access to a file; `None` if nothing is known about it.
     pub(super) fn reason(path: &Path, access: Access) -> Option<Error> {
-        let groups = getgroups().unwrap_or_default();
-        let groups: Vec<u32> = groups.into_iter().map(|group| group.as_raw()).collect();
-        Some(obstacle(path, access)?.error(current_user(), &groups))
+        Some(obstacle(path, access)?.error(current_user(), &groups()))
+    }
+
+    /// Returns the supplementary groups of this process; none where a directory service has them.
+    fn groups() -> Vec<u32> {
+        #[cfg(target_os = "linux")]
+        return nix::unistd::getgroups()
+            .unwrap_or_default()
+            .into_iter()
+            .map(|group| group.as_raw())
+            .collect();
+        #[cfg(not(target_os = "linux"))]
+        Vec::new()
     }
 
     /// Returns the file, or the lowest directory above it whose attributes can be read.

@@ -12,7 +12,6 @@ use anyhow::Context;
 use anyhow::ensure;
 
 use crate::time::run_with_timeout;
-#[cfg(unix)]
 use denied::Access;
 
 mod denied;
@@ -170,7 +169,8 @@ pub fn open_waiting_for_writers(path: &Path) -> std::io::Result<File> {
 /// The file is missing or cannot be opened.
 #[cfg(not(unix))]
 pub fn open(path: &Path) -> std::io::Result<File> {
-    OpenOptions::new().read(true).open(path)
+    let opened = OpenOptions::new().read(true).open(path);
+    opened.map_err(|error| denied::with_reason(path, Access::Read, error))
 }
 
 #[cfg(test)]

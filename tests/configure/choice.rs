@@ -159,7 +159,7 @@ fn the_word_that_is_not_a_registry_is_named() {
         (
             &["us.icr.io", "us-south"][..],
             &[
-                "us-south is a region, not a registry",
+                "registry 2: us-south is a region, not a registry",
                 "Use its registry, us.icr.io",
             ][..],
         ),
@@ -169,7 +169,7 @@ fn the_word_that_is_not_a_registry_is_named() {
         ),
         (
             &["us.icr.io", "uk"],
-            &["'uk' is not an IBM Cloud registry (example: us.icr.io)"],
+            &["registry 2: this is not an IBM Cloud registry (example: us.icr.io)"],
         ),
         (
             &["us.icr.io", "de.icr.io", not_shown],
