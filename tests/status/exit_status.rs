@@ -1,6 +1,7 @@
 //! The exit status, and `--quiet`.
 
 use icr_emulator::Fault;
+use icr_emulator::Subject;
 
 use crate::answer;
 use crate::env_with_logins;
@@ -96,7 +97,11 @@ fn the_table_fits_a_hundred_columns() {
         return;
     };
     let owner = "a-person-with-a-long-name.and-a-second-name.and-a-third-name";
-    env.add_api_key("API-KEY-OF-A-LONG-NAME", owner);
+    let account = "0123456789abcdef0123456789abcdef";
+    env.add_secret("API-KEY-OF-A-LONG-NAME");
+    let subject = Subject::user_of(owner, account);
+    let accounts = env.cloud.accounts();
+    accounts.add_api_key("API-KEY-OF-A-LONG-NAME", subject);
     env.store("us.icr.io", "iamapikey", "API-KEY-OF-A-LONG-NAME")
         .is_silent_success();
     env.get("us.icr.io").is_token_of();
@@ -113,5 +118,6 @@ fn the_table_fits_a_hundred_columns() {
     assert_eq!(longest, Some(100), "{table}");
     assert!(table.contains("docker, podman"), "{table}");
     let long = answer(&env, &["--long"]);
-    assert!(long.contains(owner), "{long}");
+    assert!(long.contains(owner) && long.contains(account), "{long}");
+    assert!(table.contains("  0123456789ab…  "), "{table}");
 }
