@@ -122,15 +122,6 @@ pub(crate) fn skipped(reason: &str) {
     let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
-/// Reports why a test does not run under Wine. Returns whether it does not: on Windows itself, it runs.
-pub(crate) fn skipped_under_wine(reason: &str) -> bool {
-    let is_wine = cfg!(windows) && Path::new(r"C:\windows\system32\winecfg.exe").exists();
-    if is_wine {
-        skipped(&format!("Wine {reason}"));
-    }
-    is_wine
-}
-
 /// Creates a directory whose path has the same length everywhere, because the width of tables depends on it.
 pub(super) fn temporary_directory() -> TempDir {
     #[cfg(unix)]
