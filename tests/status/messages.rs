@@ -150,7 +150,7 @@ fn the_source_of_a_virtual_server_is_not_where_its_tokens_are_from() {
     accounts.link_default_profile("Profile-default");
     let url = env.cloud.url();
     env.set("IBMCLOUD_CR_VPC_URL", url);
-    let text = answer(&env, &["us.icr.io"]);
+    let text = answer(&env, &["--long", "us.icr.io"]);
     assert_eq!(text.matches("this machine").count(), 1, "{text}");
     assert!(text.contains(" metadata service "), "{text}");
 }
