@@ -15,7 +15,6 @@ use anyhow::bail;
 use zeroize::Zeroizing;
 
 use super::Client;
-use super::busy;
 use super::generated;
 use super::in_place;
 use super::in_place::Reason;
@@ -24,6 +23,7 @@ use super::json::ParseError;
 use crate::error::Error;
 use crate::fs;
 use crate::fs::Directory;
+use crate::fs::busy;
 use crate::secret::Secret;
 use crate::text::encoding;
 
@@ -53,7 +53,7 @@ impl ReplaceError {
         match self {
             Self::Busy => true,
             Self::Changed => false,
-            Self::Failed(error) => busy::is_busy(error),
+            Self::Failed(error) => busy::may_be_busy(error),
         }
     }
 
@@ -104,14 +104,14 @@ pub fn read(path: &Path) -> Result<Option<Zeroizing<String>>, ParseError> {
     // Until it is dropped, at the end of the function.
     let _as_owner =
         fs::act_as_owner(path).map_err(|error| ParseError::Ambiguous(error.to_string()))?;
-    text_of(fs::open(path))
+    match text_of(fs::open(path)) {
+        // Windows opens no directory, and says that the access is denied.
+        Err(_) if path.is_dir() => Err(ParseError::Directory),
+        content => content,
+    }
 }
 
 fn text_of(file: io::Result<File>) -> Result<Option<Zeroizing<String>>, ParseError> {
-    let is_directory = |file: &File| file.metadata().is_ok_and(|metadata| metadata.is_dir());
-    if file.as_ref().is_ok_and(is_directory) {
-        return Err(ParseError::Directory);
-    }
     let bytes = file.map_err(anyhow::Error::from);
     match bytes.and_then(|file| fs::read(file, LIMIT)) {
         Ok(bytes) => text(bytes).map(Some),

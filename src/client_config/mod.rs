@@ -4,7 +4,6 @@
 //! A client is one file here, one variant of [`Client`] and one arm of
 //! [`Client::files`].
 
-pub mod busy;
 pub mod diff;
 pub mod docker;
 pub mod docker_proxy;

@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use crate::client_config::Client;
 use crate::client_config::ClientFile;
 use crate::client_config::Machine;
-use crate::client_config::busy;
 use crate::client_config::file;
 use crate::client_config::json::AuthEntry;
 use crate::client_config::json::Document;
@@ -17,6 +16,7 @@ use crate::client_config::json::ParseError;
 use crate::client_config::json::is_looked_up;
 use crate::client_config::podman::GlobalHelpers;
 use crate::context::Context;
+use crate::fs::busy;
 use crate::registry::Registry;
 use crate::settings::Settings;
 

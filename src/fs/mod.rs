@@ -14,6 +14,7 @@ use anyhow::ensure;
 use crate::time::run_with_timeout;
 use denied::Access;
 
+pub mod busy;
 mod denied;
 mod directory;
 #[cfg(unix)]

@@ -15,7 +15,6 @@ use super::output::FileOutcome;
 use super::plan::Plan;
 use super::undo::known_files;
 use crate::client_config::ClientFile;
-use crate::client_config::busy;
 use crate::client_config::file;
 use crate::client_config::file::ReplaceError;
 use crate::client_config::json::AuthKind;
@@ -25,6 +24,7 @@ use crate::client_config::undo::Record;
 use crate::commands::migration::Migration;
 use crate::error::Error;
 use crate::error::Result;
+use crate::fs::busy;
 
 impl Configuring<'_> {
     /// Reads all files before the first one is written.

@@ -7,7 +7,6 @@ use zeroize::Zeroizing;
 
 use crate::PROGRAM;
 use crate::client_config::Client;
-use crate::client_config::busy;
 use crate::client_config::file;
 use crate::client_config::file::ReplaceError;
 use crate::client_config::json::Document;
@@ -17,6 +16,7 @@ use crate::commands::warnings::Warnings;
 use crate::context::Context;
 use crate::error::Error;
 use crate::error::Result;
+use crate::fs::busy;
 use crate::time::Clock;
 
 /// How often a change is tried while other programs change the same file.

@@ -15,7 +15,6 @@ use super::files::write_error;
 use super::output::FileOutcome;
 use crate::client_config::Client;
 use crate::client_config::Machine;
-use crate::client_config::busy;
 use crate::client_config::diff;
 use crate::client_config::file;
 use crate::client_config::file::ReplaceError;
@@ -31,6 +30,7 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::error::Result;
 use crate::fs;
+use crate::fs::busy;
 use crate::time::Clock;
 
 /// Removes the recorded changes, the latest first. A change that cannot be removed stays

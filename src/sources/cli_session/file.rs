@@ -14,6 +14,7 @@ use crate::environment::HOME_PARTS;
 use crate::error::Error;
 use crate::error::Result;
 use crate::fs;
+use crate::fs::busy;
 use crate::time::Clock;
 use crate::time::Deadline;
 
@@ -86,10 +87,7 @@ pub(super) fn read(path: &Path, clock: &dyn Clock) -> Result<Option<Session>> {
     };
     let mut outcome = read_once(path, LOCK_TIMEOUT);
     let deadline = Deadline::after(clock, TIMEOUT);
-    while let Ok(Err(_)) = outcome {
-        if deadline.remaining(clock).is_zero() {
-            break;
-        }
+    while may_change(&outcome) && !deadline.remaining(clock).is_zero() {
         clock.sleep(PAUSE);
         outcome = read_once(path, PAUSE);
     }
@@ -101,7 +99,20 @@ pub(super) fn read(path: &Path, clock: &dyn Clock) -> Result<Option<Session>> {
             error.column()
         )))),
         Err(error) if is_missing(&error) && !fs::entry_exists(path) => Ok(None),
+        Err(error) if busy::is_busy(&error) => Err(Error::temporary(format!(
+            "cannot read the IBM Cloud CLI's session in {}: another program has it open",
+            path.display()
+        ))
+        .with_hint(busy::HINT)),
         Err(error) => Err(fail(Error::from_anyhow(&error))),
+    }
+}
+
+/// Returns whether a program may be writing the file, or has it open.
+fn may_change(outcome: &anyhow::Result<Result<Session, serde_json::Error>>) -> bool {
+    match outcome {
+        Ok(session) => session.is_err(),
+        Err(error) => busy::is_busy(error),
     }
 }
 

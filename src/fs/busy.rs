@@ -9,9 +9,15 @@ use std::time::Duration;
 
 use crate::time::Clock;
 
-/// Windows' errors for such a file: access denied (if it is to be replaced), sharing violation,
-/// lock violation.
-const CODES: [i32; 3] = [5, 32, 33];
+/// Windows' error for such a file that is to be replaced, and for one without the right to do so
+/// (Win32, "System Error Codes").
+const ERROR_ACCESS_DENIED: i32 = 5;
+
+/// Windows' error for a file that another program has open and does not share.
+const ERROR_SHARING_VIOLATION: i32 = 32;
+
+/// Windows' error for a file with a lock.
+const ERROR_LOCK_VIOLATION: i32 = 33;
 
 /// How long attempts are repeated.
 const TIMEOUT: Duration = Duration::from_secs(1);
@@ -48,34 +54,38 @@ pub fn retry<T, E>(
 }
 
 /// Returns whether an error means that another program has the file open.
-pub(super) fn is_busy(error: &anyhow::Error) -> bool {
-    let mut causes = error.chain();
-    cfg!(windows) && causes.any(|cause| cause.downcast_ref().is_some_and(has_busy_code))
+pub fn is_busy(error: &anyhow::Error) -> bool {
+    has_code(error, &[ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION])
+}
+
+/// Returns whether the error of replacing a file may mean that another program has it open.
+pub fn may_be_busy(error: &anyhow::Error) -> bool {
+    is_busy(error) || has_code(error, &[ERROR_ACCESS_DENIED])
 }
 
 /// Returns whether another program has a file open, so that it cannot be replaced. Windows often
 /// denies the access then, as it does without the right to replace the file.
 #[cfg(windows)]
-pub(super) fn is_open_elsewhere(path: &Path) -> bool {
+pub fn is_open_elsewhere(path: &Path) -> bool {
     use std::os::windows::fs::OpenOptionsExt;
     /// The right to delete (Win32, "Standard Access Rights").
     const DELETE: u32 = 0x0001_0000;
-    /// Win32, "System Error Codes".
-    const ERROR_SHARING_VIOLATION: i32 = 32;
     let attempt = OpenOptions::new().access_mode(DELETE).open(path);
     attempt.is_err_and(|error| error.raw_os_error() == Some(ERROR_SHARING_VIOLATION))
 }
 
 /// Returns false, because other systems replace a file that is open.
 #[cfg(unix)]
-pub(super) fn is_open_elsewhere(_path: &Path) -> bool {
+pub fn is_open_elsewhere(_path: &Path) -> bool {
     false
 }
 
-fn has_busy_code(error: &io::Error) -> bool {
-    error
-        .raw_os_error()
-        .is_some_and(|code| CODES.contains(&code))
+fn has_code(error: &anyhow::Error, codes: &[i32]) -> bool {
+    let is_one = |cause: &io::Error| cause.raw_os_error().is_some_and(|it| codes.contains(&it));
+    cfg!(windows)
+        && error
+            .chain()
+            .any(|cause| cause.downcast_ref().is_some_and(is_one))
 }
 
 #[cfg(test)]
@@ -112,9 +122,20 @@ mod tests {
 
     #[test]
     fn a_sharing_violation_means_that_the_file_is_busy() {
-        assert!(has_busy_code(&io::Error::from_raw_os_error(32)));
-        assert!(!has_busy_code(&io::Error::from_raw_os_error(2)));
-        let error = anyhow::Error::from(io::Error::from_raw_os_error(32)).context("cannot read it");
-        assert_eq!(is_busy(&error), cfg!(windows));
+        for (code, busy, maybe) in [
+            (32, true, true),
+            (33, true, true),
+            (5, false, true),
+            (2, false, false),
+        ] {
+            let error = io::Error::from_raw_os_error(code);
+            let error = anyhow::Error::from(error).context("cannot read it");
+            let found = (is_busy(&error), may_be_busy(&error));
+            assert_eq!(
+                found,
+                (busy && cfg!(windows), maybe && cfg!(windows)),
+                "{code}"
+            );
+        }
     }
 }
