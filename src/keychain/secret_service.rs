@@ -476,12 +476,9 @@ mod tests {
                 "{error}"
             );
         }
-        assert!(
-            service
-                .classify(&Error::NoResult, Duration::ZERO)
-                .is_absent()
-        );
-        assert!(service.classify(&Error::Parse, Duration::ZERO).is_absent());
+        for error in [Error::NoResult, Error::Parse] {
+            assert!(service.classify(&error, Duration::ZERO).is_absent());
+        }
         assert!(!classify("org.freedesktop.DBus.Error.LimitsExceeded").is_absent());
         assert!(!classify("org.freedesktop.Secret.Error.IsLocked").is_absent());
     }

@@ -81,6 +81,8 @@ fn without_the_new_key_nothing_is_stored() {
     }
 }
 
+/// On Linux, because other systems have no Secret Service.
+#[cfg(target_os = "linux")]
 #[test]
 fn a_key_that_cannot_be_stored_is_deleted_again() {
     // This environment has no bus.
