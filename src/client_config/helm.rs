@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use super::Machine;
+use crate::environment;
 use crate::error::Result;
 
 /// The variable with the path of the file.
@@ -16,8 +17,8 @@ pub(super) const DIRECTORY: &str = "HELM_CONFIG_HOME";
 /// The path of the file in that directory.
 const DEFAULT_FILE: &str = "registry/config.json";
 
-/// Returns the path of helm's file, which need not exist. On Windows, returns `None` unless
-/// a variable is set.
+/// Returns the path of helm's file, which need not exist
+/// (`pkg/helmpath/lazypath.go` and those of the systems).
 ///
 /// # Errors
 /// A variable is not UTF-8.
@@ -27,19 +28,22 @@ pub fn file(machine: &Machine<'_>) -> Result<Option<PathBuf>> {
     }
     let directory = match machine.path(DIRECTORY)? {
         Some(directory) => Some(directory),
-        None => machine
-            .path("XDG_CONFIG_HOME")?
-            .or_else(|| {
-                let settings = match () {
-                    () if cfg!(windows) => return None,
-                    () if cfg!(target_os = "macos") => "Library/Preferences",
-                    () => ".config",
-                };
-                Some(machine.home?.join(settings))
-            })
-            .map(|settings| settings.join("helm")),
+        None => settings_directory(machine)?.map(|settings| settings.join("helm")),
     };
     Ok(directory.map(|directory| directory.join(DEFAULT_FILE)))
+}
+
+/// Returns the directory of all programs' settings, as helm finds it.
+fn settings_directory(machine: &Machine<'_>) -> Result<Option<PathBuf>> {
+    if let Some(directory) = machine.path("XDG_CONFIG_HOME")? {
+        return Ok(Some(directory));
+    }
+    let in_home = match () {
+        () if cfg!(windows) => return machine.path(environment::APP_DATA),
+        () if cfg!(target_os = "macos") => "Library/Preferences",
+        () => ".config",
+    };
+    Ok(machine.home.map(|home| home.join(in_home)))
 }
 
 #[cfg(test)]

@@ -105,13 +105,10 @@ fn the_table_fits_a_hundred_columns() {
     env.store("us.icr.io", "iamapikey", "API-KEY-OF-A-LONG-NAME")
         .is_silent_success();
     env.get("us.icr.io").is_token_of();
-    for (file, directory) in [
-        ("config.json", "home/.docker"),
-        ("auth.json", "runtime/containers"),
-    ] {
-        std::fs::create_dir_all(env.path(directory)).expect("the directory is writable");
-        let text = r#"{"credHelpers": {"us.icr.io": "icr"}}"#;
-        env.file(&format!("{directory}/{file}"), text);
+    for file in ["home/.docker/config.json", crate::support::PODMAN] {
+        let directory = env.path(file).parent().map(std::path::Path::to_owned);
+        std::fs::create_dir_all(directory.expect("it has one")).expect("it is writable");
+        env.file(file, r#"{"credHelpers": {"us.icr.io": "icr"}}"#);
     }
     let table = answer(&env, &[]);
     let longest = table.lines().map(|line| line.chars().count()).max();

@@ -152,7 +152,7 @@ fn the_source_of_a_virtual_server_is_not_where_its_tokens_are_from() {
     env.set("IBMCLOUD_CR_VPC_URL", url);
     let text = answer(&env, &["--long", "us.icr.io"]);
     assert_eq!(text.matches("this machine").count(), 1, "{text}");
-    assert!(text.contains(" metadata service "), "{text}");
+    assert!(text.contains(" metadata service\n"), "{text}");
 }
 
 #[test]
