@@ -161,14 +161,14 @@ impl Choosing<'_> {
     fn found_hosts(&self, files: &[ClientFile], asks: bool) -> Result<Vec<String>> {
         let logins = self.broker.usernames()?;
         let mut hosts: BTreeSet<String> = own_hosts(&logins);
-        let mut reason = "they have a login";
+        let mut places = "the logins";
         let serves_all = logins
             .keys()
             .any(|scope| !matches!(scope, LoginScope::Registry(_)));
         if serves_all || self.moves_passwords || asks {
             let known = self.known_hosts(files);
             if !known.is_subset(&hosts) {
-                reason = "they have a login, or occur in the clients' files";
+                places = "the logins and the clients' files";
             }
             hosts.extend(known);
         }
@@ -189,7 +189,7 @@ impl Choosing<'_> {
             Purpose::Check => "checking",
         };
         self.warnings
-            .note(&format!("{doing} {}, because {reason}", listed(&hosts)));
+            .note(&format!("{doing} {}, found in {places}", listed(&hosts)));
         Ok(hosts)
     }
 
