@@ -106,9 +106,9 @@ impl Error {
         Self::new(ErrorKind::Temporary, message)
     }
 
-    /// Creates an [`ErrorKind::Temporary`] for an answer that cannot be written to stdout.
+    /// Creates an [`ErrorKind::User`] for an answer that cannot be written to stdout.
     pub fn unwritten_answer(error: &std::io::Error) -> Self {
-        Self::temporary(format!("cannot write the answer ({error})"))
+        Self::user(format!("cannot write the answer ({error})"))
     }
 
     /// Creates an [`ErrorKind::User`] from the reasons that an `anyhow` error has, with the

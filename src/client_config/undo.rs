@@ -199,7 +199,10 @@ impl Record {
             Ok(_) => fs::refuse_if_others_write(path, &TrustedUsers::acting_user())
                 .and_then(|()| fs::read_regular(path, LIMIT)),
         };
-        let text = text.map_err(|error| fs::with_owner_hint(error, path))?;
+        let text = text.map_err(|error| {
+            let what = format!("cannot read the record {}", path.display());
+            fs::with_owner_hint(error, path).context(what)
+        })?;
         serde_json::from_str(&text).map_err(|_| {
             DamagedRecord {
                 path: path.to_owned(),

@@ -13,6 +13,7 @@ use crate::client_config::json::AuthKind;
 use crate::context::Context;
 use crate::credential::Credential;
 use crate::credentials::Broker;
+use crate::credentials::with_read_secret;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::error::Result;
@@ -227,7 +228,8 @@ fn moved(
     require_keychain(broker.settings).map_err(|error| not_moved(&error))?;
     let scope = LoginScope::Registry(registry.clone());
     let former = broker.login(&scope).map_err(|error| not_moved(&error))?;
-    let new = Login::new(credential.clone());
+    let read = with_read_secret(registry, credential.clone());
+    let new = Login::new(read.map_err(|error| not_moved(&error))?);
     if let Some(former) = former
         .as_ref()
         .filter(|former| former.id != new.id && !replaces)

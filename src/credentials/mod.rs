@@ -46,6 +46,7 @@ pub use login_status::LoginStatus;
 pub use logins::Replacement;
 pub use store::ShadowedLogin;
 pub use store::StoreOutcome;
+pub(crate) use store::with_read_secret;
 
 /// Gets, stores and deletes credentials.
 #[derive(Clone, Copy)]

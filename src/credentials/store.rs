@@ -147,7 +147,7 @@ fn ensure_no_login_is_lost(registry: &Registry, logins: &LoginSnapshot<'_>) -> R
 
 /// Returns the credential with its secret as [`input::read`] reads it. An empty one, and secrets
 /// that IAM does not issue, are not changed.
-fn with_read_secret(registry: &Registry, credential: Credential) -> Result<Credential> {
+pub(crate) fn with_read_secret(registry: &Registry, credential: Credential) -> Result<Credential> {
     let kind = match LoginKind::of(&credential.username) {
         LoginKind::ApiKey | LoginKind::Profile => SecretKind::ApiKey,
         LoginKind::Bearer => SecretKind::AccessToken,

@@ -166,6 +166,10 @@ pub(super) mod unix {
                 _ => format!("the directory {}", path.display()),
             };
             let metadata = path.metadata()?;
+            // Devices such as /dev/null are for all users, and contain nothing that clients start.
+            if !metadata.is_file() && !metadata.is_dir() {
+                continue;
+            }
             let entry = Entry {
                 owner: metadata.uid(),
                 group: metadata.gid(),

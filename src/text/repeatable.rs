@@ -114,6 +114,26 @@ pub(crate) fn name(text: &str) -> &str {
     }
 }
 
+/// Returns a key or a helper of a client's file as messages show it: hosts as they are, other
+/// texts in quotation marks, and [`NOT_SHOWN`] for what may be a secret.
+pub(crate) fn file_word(text: &str) -> String {
+    if is_bare_host(text) || is_word(text) {
+        text.to_owned()
+    } else if is_shown_in_files(text) {
+        format!("{text:?}")
+    } else {
+        NOT_SHOWN.to_owned()
+    }
+}
+
+/// Returns whether a key or a helper of a client's file is no secret: a host, also with a path and
+/// a port but without a user, a name, or words such as `docker-credential-pass`.
+pub(crate) fn is_shown_in_files(text: &str) -> bool {
+    let is_short = text.len() <= MAX_WORD && name(text) == text && !text.contains('@');
+    let are_words = || text.len() <= MAX_LABEL && text.split('-').all(is_word);
+    is_short || is_name(text) || host(text).is_some() || are_words()
+}
+
 /// Returns whether a text is no secret: nothing, a host, an option, a word, a small number or an
 /// identifier.
 pub(crate) fn is_repeatable(text: &str) -> bool {

@@ -13,7 +13,7 @@ fn without_a_terminal_registries_with_a_login_are_configured() {
     env.store("us.icr.io", "iamapikey", KEY).is_silent_success();
     let outcome = configure(&env, &[]);
     succeeds(&outcome, &["helper added for us.icr.io and de.icr.io"]);
-    outcome.has(&outcome.stderr, &["they have a login"]);
+    outcome.has(&outcome.stderr, &["found in the logins"]);
 }
 
 #[test]
@@ -32,7 +32,10 @@ fn with_a_default_login_the_registries_in_the_files_are_configured() {
     assert_eq!(env.run(&["login", "--api-key-stdin"], KEY).status, Some(0));
     let outcome = configure(&env, &[]);
     succeeds(&outcome, &["helper added for de.icr.io"]);
-    outcome.has(&outcome.stderr, &["occur in the clients' files"]);
+    outcome.has(
+        &outcome.stderr,
+        &["found in the logins and the clients' files"],
+    );
 }
 
 #[test]

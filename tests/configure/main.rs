@@ -383,3 +383,21 @@ fn help_has_examples() {
         ],
     );
 }
+
+#[test]
+fn a_dry_run_creates_nothing() {
+    let mut env = TestEnv::new();
+    let home = env.path("absent/home");
+    env.set("HOME", home.to_str().expect("it is UTF-8"));
+    env.set("USERPROFILE", home.to_str().expect("it is UTF-8"));
+    for variable in ["XDG_CACHE_HOME", "XDG_CONFIG_HOME", "LOCALAPPDATA"] {
+        env.unset(variable);
+    }
+    let arguments = ["docker", "--registry", "us.icr.io", "--dry-run"];
+    succeeds(
+        &configure(&env, &arguments),
+        &["+\t\t\"us.icr.io\": \"icr\""],
+    );
+    succeeds(&configure(&env, &["--undo", "--dry-run"]), &[]);
+    assert!(!env.path("absent").exists());
+}

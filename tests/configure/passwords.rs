@@ -3,6 +3,22 @@
 use super::*;
 
 #[test]
+fn a_key_is_moved_without_what_was_copied_with_it() {
+    for (before, after) in [("", "\n"), ("", "\r\n"), ("", " "), ("\"", "\"")] {
+        let Some(env) = TestEnv::with_keychain() else {
+            return;
+        };
+        env.add_api_key(KEY, "me");
+        let us = entry(&env, "us.icr.io", &format!("{before}{KEY}{after}"));
+        let env = with_docker(env, &format!("{{\"auths\": {{{us}}}}}"));
+        let outcome = configure(&env, &["--migrate"]);
+        succeeds(&outcome, &["helper added for us.icr.io"]);
+        assert!(!content(&env, DOCKER).contains("auth\":"));
+        assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-me");
+    }
+}
+
+#[test]
 fn a_password_in_the_file_causes_a_warning_and_is_moved_with_migrate() {
     let Some(env) = TestEnv::with_keychain() else {
         return;

@@ -280,3 +280,41 @@ fn quotes_around_the_path_in_any_variable_are_reported() {
         outcome.is_user_error(&parts);
     }
 }
+
+#[test]
+fn a_key_among_the_helpers_of_a_file_is_not_shown() {
+    let key = "abcdEFGH1234abcdEFGH1234abcdEFGH1234abcdEFGH";
+    for helpers in [
+        format!("\"https://iamapikey:{key}@us.icr.io\": \"icr\""),
+        format!("\"{key}\": \"icr\""),
+        format!("\"us.icr.io\": \"{key}\""),
+    ] {
+        let healthy = HealthyMachine::new();
+        healthy.env.add_secret(key);
+        healthy.docker(&format!("{{\"credHelpers\": {{{helpers}}}}}"));
+        let report = healthy.env.path("report");
+        let report = report.to_str().expect("it is UTF-8");
+        let commands: [&[&str]; 5] = [
+            &["doctor"],
+            &["doctor", "--json"],
+            &["doctor", "--report", report],
+            &["configure", "docker", "--registry", "us.icr.io"],
+            &["configure", "--registry", "de.icr.io", "--dry-run"],
+        ];
+        for arguments in commands {
+            let outcome = healthy.env.run(arguments, "");
+            let shown = format!("{}{}", outcome.stdout, outcome.stderr);
+            assert!(!shown.contains(key), "{arguments:?}: {shown}");
+        }
+        let report = std::fs::read_to_string(report).expect("doctor writes it");
+        assert!(!report.contains(key), "{report}");
+    }
+}
+
+#[test]
+fn a_device_in_place_of_a_file_gets_no_advice_about_its_mode() {
+    let mut healthy = HealthyMachine::new();
+    healthy.env.set("REGISTRY_AUTH_FILE", "/dev/null");
+    let outcome = healthy.env.run(&["doctor"], "");
+    assert!(!outcome.stdout.contains("chmod"), "{}", outcome.stdout);
+}

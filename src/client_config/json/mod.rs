@@ -29,6 +29,8 @@ pub use parse::Document;
 pub use parse::ParseError;
 
 use crate::PROGRAM;
+use crate::text::repeatable;
+use crate::text::repeatable::NOT_SHOWN;
 
 /// The name of this program in `credHelpers` and `credsStore`; clients put
 /// `docker-credential-` before it.
@@ -66,8 +68,11 @@ impl Format {
         }
     }
 
-    /// Returns the program that clients start for a helper.
+    /// Returns the program that clients start for a helper, as messages show it.
     pub fn program(self, helper: &str) -> String {
+        if !repeatable::is_shown_in_files(helper) {
+            return NOT_SHOWN.to_owned();
+        }
         match self {
             Self::Docker => format!("docker-credential-{helper}"),
             Self::Regctl => helper.to_owned(),

@@ -8,11 +8,10 @@ use super::edit::apply_edits;
 use super::edit::quoted;
 use super::parse::Member;
 use crate::PROGRAM;
+use crate::text::repeatable;
 
 /// Fields of docker's file that hold no secrets.
-const HARMLESS: [&str; 14] = [
-    HELPERS,
-    STORE,
+const HARMLESS: [&str; 12] = [
     "currentContext",
     "detachKeys",
     "experimental",
@@ -29,30 +28,34 @@ const HARMLESS: [&str; 14] = [
 
 impl Document<'_> {
     /// Returns the text with `[redacted]` for every string outside the known harmless
-    /// fields: passwords, headers, proxies, and what other programs wrote.
+    /// fields: passwords, headers, proxies, and what other programs wrote. In the fields with
+    /// helpers, hosts and names stay.
     pub fn redacted(&self) -> String {
         let mut edits = Vec::new();
         for member in self.root.iter().flat_map(|root| &root.members) {
-            let is_harmless = |harmless: &&str| member.is_field(harmless);
-            if !HARMLESS.iter().any(is_harmless) {
-                redact(member, &mut edits);
+            let is_field = |name: &&str| member.is_field(name);
+            if !HARMLESS.iter().any(is_field) {
+                let has_helpers = [HELPERS, STORE].iter().any(is_field);
+                redact(member, has_helpers, &mut edits);
             }
         }
         apply_edits(self.text, &edits)
     }
 }
 
-/// Redacts every string in a value, but not the names of members.
-fn redact(member: &Member<'_>, edits: &mut Vec<Edit>) {
+/// Redacts the strings in a value. Names of members stay, and with `has_helpers` other strings,
+/// unless they may be secrets: a URL has a user and a password in it, or a key is in the wrong
+/// place.
+fn redact(member: &Member<'_>, has_helpers: bool, edits: &mut Vec<Edit>) {
     let value = member.value;
     let mut position = 0;
     while let Some(start) = value[position..].find('"').map(|found| position + found) {
         let end = end_of_string(value, start);
         let is_name = value[end..].trim_start().starts_with(':');
-        // A name may have a user and a password in it, as URLs do.
-        let word = &value[start..end];
-        let is_helper = word.trim_matches('"') == PROGRAM;
-        if (!is_name || word.contains('@')) && !is_helper && end - start > 2 {
+        let word = value[start..end].trim_matches('"');
+        let is_shown =
+            word == PROGRAM || (is_name || has_helpers) && repeatable::is_shown_in_files(word);
+        if !is_shown && !word.is_empty() {
             edits.push(Edit {
                 at: member.value_at.start + start..member.value_at.start + end,
                 text: quoted("[redacted]"),
@@ -84,14 +87,18 @@ mod tests {
     fn possible_secrets_are_redacted() {
         let text = r#"{"HttpHeaders": {"Authorization": "s3cret-1"}, "currentContext": "rootless",
             "proxies": {"default": {"httpProxy": "http://u:s3cret-2@h"}}, "x": ["s3cret-3", {"y": "s3c\"ret-4"}],
-            "auths": {"https://u:s3cret-5@x.io": {"username": "s3cret-6"}}, "s": "s3cret-7",
-            "credHelpers": {"us.icr.io": "icr"}, "empty": ""}"#;
+            "auths": {"https://u:s3cret-5@x.io": {"username": "s3cret-6"},
+            "s3cABCDEFGH1234abcdEFGH1234abcdEFGH1234abcde": {}}, "s": "s3cret-7",
+            "credHelpers": {"us.icr.io": "icr", "https://u:s3cret-8@de.icr.io": "icr",
+            "s3cABCDEFGH1234abcdEFGH1234abcdEFGH1234abcde": "icr", "de.icr.io/v2/": "ecr-login",
+            "jp.icr.io": "s3cABCDEFGH1234abcdEFGH1234abcdEFGH1234abcde"}, "empty": ""}"#;
         let redacted = Document::parse(text).unwrap().redacted();
         assert!(!redacted.contains("s3c"), "{redacted}");
         for kept in [
             "\"Authorization\": \"[redacted]\"",
             "rootless",
             "\"us.icr.io\": \"icr\"",
+            "\"de.icr.io/v2/\": \"ecr-login\"",
             "\"empty\": \"\"",
         ] {
             assert!(redacted.contains(kept), "{redacted}");

@@ -29,7 +29,8 @@ use crate::fs::busy;
 impl Configuring<'_> {
     /// Reads all files before the first one is written.
     pub(super) fn run(&self, files: &[ClientFile]) -> Result<(Vec<FileOutcome>, Vec<Error>)> {
-        let _lock = self.context.locks.lock_client_files();
+        // A dry run creates no file, not even a lock.
+        let _lock = (!self.arguments.dry_run).then(|| self.context.locks.lock_client_files());
         if !self.arguments.dry_run {
             sweep(
                 &known_files(self.context).unwrap_or_default(),

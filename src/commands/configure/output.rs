@@ -17,6 +17,9 @@ use crate::error::one_line;
 /// The maximum length of a helper's name in a message, in characters.
 const MAX_NAME_LENGTH: usize = 100;
 
+/// The maximum length of a path in a message, in characters: that of Linux.
+const MAX_PATH_LENGTH: usize = 4096;
+
 /// What happened to one file.
 #[derive(Debug)]
 pub(super) struct FileOutcome {
@@ -116,7 +119,7 @@ impl FileOutcome {
 
     /// Returns the line about this file.
     fn line(&self, is_undo: bool) -> String {
-        let file = format!("{}: {}", self.client, self.path);
+        let file = format!("{}: {}", self.client, one_line(&self.path, MAX_PATH_LENGTH));
         let hosts = listed(&self.hosts);
         match (is_undo, self.removed, self.hosts.is_empty()) {
             (true, true, _) => format!("{file}: deleted (it was created by this program)"),

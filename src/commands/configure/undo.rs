@@ -40,7 +40,8 @@ pub(super) fn undo(
     context: &Context<'_>,
     warnings: &Warnings<'_>,
 ) -> Result<(Vec<FileOutcome>, Vec<Error>)> {
-    let _lock = context.locks.lock_client_files();
+    // A dry run creates no file, not even a lock.
+    let _lock = (!arguments.dry_run).then(|| context.locks.lock_client_files());
     let directory = state_directory(context)?;
     let mut record = Record::load(&directory).map_err(|error| Error::from_anyhow(&error))?;
     let mut paths: Vec<_> = record

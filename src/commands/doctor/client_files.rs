@@ -35,6 +35,7 @@ use crate::fs::busy;
 use crate::registry::Registry;
 use crate::settings::KeychainChoice;
 use crate::settings::Settings;
+use crate::text::repeatable;
 
 pub(super) const PLAINTEXT_PASSWORD: &str = "plaintext-password";
 
@@ -319,6 +320,7 @@ fn foreign_hosts(
     contents: &Contents,
 ) -> impl Iterator<Item = Diagnostic> {
     contents.foreign_hosts.iter().map(move |host| {
+        let host = repeatable::file_word(host);
         Diagnostic::warning(
             "foreign-host",
             format!("{path} ({client}) uses this helper for {host}, which is not an IBM Cloud registry"),
