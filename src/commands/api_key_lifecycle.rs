@@ -169,13 +169,22 @@ pub(super) fn exchange(
     })
 }
 
+/// Exchanges an API key once, while a person waits.
+pub(super) fn check(
+    login_context: &LoginContext<'_>,
+    key: &Secret,
+) -> Result<TokenResponse, ServiceError> {
+    let _progress = login_context.progress("Checking the API key with IAM");
+    exchange(login_context, key)
+}
+
 /// Exchanges an API key that a person typed. It may be new, so the exchange is retried for
 /// some seconds while IAM does not accept the key.
 pub(super) fn exchange_typed(
     login_context: &LoginContext<'_>,
     key: &Secret,
 ) -> Result<TokenResponse, ServiceError> {
-    match exchange(login_context, key) {
+    match check(login_context, key) {
         Err(error) if is_unknown_key(&error) => {
             let _progress = login_context.progress("Waiting until IAM accepts the new API key");
             login_context.broker.context.clock.sleep(PAUSE);

@@ -329,11 +329,10 @@ fn authenticate(
     let key = arguments
         .api_key
         .read(stdio, login_context.broker.context)?;
-    let _progress = login_context.progress("Checking the API key with IAM");
     let issued = if arguments.api_key.is_typed() {
         api_key_lifecycle::exchange_typed(login_context, &key)
     } else {
-        api_key_lifecycle::exchange(login_context, &key)
+        api_key_lifecycle::check(login_context, &key)
     };
     let issued = issued.map_err(|error| {
         error.for_token("the API key", &SourceKind::Typed, &login_context.endpoint)
