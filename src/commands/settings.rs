@@ -34,7 +34,7 @@ Examples:
 /// Show all settings and where they are set
 ///
 /// Environment variables take precedence over your settings file, then come the
-/// system's settings file and the defaults. Secrets are not shown.
+/// system's settings files and the defaults. Secrets are not shown.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, verbatim_doc_comment)]
 pub(crate) struct Arguments {

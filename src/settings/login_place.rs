@@ -6,10 +6,12 @@ use std::path::PathBuf;
 
 use toml::de::DeTable;
 
+use super::FILE_NAME;
 use super::KeychainChoice;
 use super::Settings;
 use super::file::MAX_FILE_SIZE;
 use super::name::namespace;
+use super::system_files::system_files;
 use crate::PROGRAM;
 use crate::environment;
 use crate::environment::Environment;
@@ -73,11 +75,11 @@ fn texts(
     let chosen = environment.value(environment::CONFIG).ok().flatten();
     let paths: Vec<PathBuf> = match chosen {
         Some(path) => vec![PathBuf::from(path)],
-        None => [system_directory, config_directory]
-            .into_iter()
-            .flatten()
-            .map(|directory| directory.join(PROGRAM).join("config.toml"))
-            .collect(),
+        None => {
+            let of_system = system_directory.map(system_files);
+            let own = config_directory.map(|it| it.join(PROGRAM).join(FILE_NAME));
+            of_system.into_iter().flatten().chain(own).collect()
+        }
     };
     paths.into_iter().filter_map(|path| {
         let _rights = fs::act_as_owner(&path).ok()?;

@@ -30,6 +30,7 @@ mod name;
 mod profile;
 mod resolved;
 mod source_selection;
+mod system_files;
 #[cfg(test)]
 mod tests;
 mod variables;
@@ -44,6 +45,9 @@ pub use profile::Profile;
 pub use profile::SourceName;
 pub use resolved::ResolvedSettings;
 pub use source_selection::SourceSelection;
+
+/// The name of a settings file in the directory of this program.
+const FILE_NAME: &str = "config.toml";
 
 /// All settings.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -130,8 +134,8 @@ impl Settings {
     ///
     /// `config_directory` is the user's (`~/.config` on Linux), `system_directory` the
     /// machine's (`/etc`). Variables take precedence over the user's file, and that over
-    /// the system's: key by key, but a profile or a registry's table as a whole. If
-    /// `ICR_CONFIG` names a file, no other is read.
+    /// the system's, of which the last one in `config.d` takes precedence: key by key, but a
+    /// profile or a registry's table as a whole. If `ICR_CONFIG` names a file, no other is read.
     ///
     /// # Errors
     /// A file cannot be read or is invalid, another user can write to it, `ICR_CONFIG`
@@ -147,8 +151,11 @@ impl Settings {
                 .apply_file(Path::new(path), environment)
                 .map_err(|error| error.with_default_hint("ICR_CONFIG selects this file"))?,
             None => {
-                for directory in [system_directory, config_directory].into_iter().flatten() {
-                    let path = directory.join(PROGRAM).join("config.toml");
+                if let Some(directory) = system_directory {
+                    settings.apply_system_files(directory, environment)?;
+                }
+                if let Some(directory) = config_directory {
+                    let path = directory.join(PROGRAM).join(FILE_NAME);
                     settings.apply_file_if_present(path, environment)?;
                 }
             }

@@ -5,6 +5,7 @@ use crate::fs::tests::write_own;
 use crate::iam::trusted_profile::TrustedProfile;
 
 mod errors;
+mod system_files;
 
 fn load(text: &str) -> Result<Settings> {
     let directory = tempfile::tempdir().unwrap();

@@ -74,6 +74,10 @@ const SECTIONS: [(&str, &[(&str, &str)]); 2] = [
                 "Settings for all users.",
             ),
             (
+                "/etc/docker-credential-icr/config.d/*.toml",
+                "Further settings for all users, in the order of their names.",
+            ),
+            (
                 "~/.docker/config.json",
                 "Docker's configuration; credHelpers names this helper for registries.",
             ),

@@ -2,6 +2,7 @@
 
 use super::CheckContext;
 use super::Diagnostic;
+use crate::commands::scopes::listed;
 
 pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
     if let Some(error) = context.settings_error {
@@ -14,7 +15,7 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
     let message = if files.is_empty() {
         "no settings file found (none is required)".to_owned()
     } else {
-        format!("{} can be read", files.join(" and "))
+        format!("{} can be read", listed(&files))
     };
     let mut diagnostics = vec![Diagnostic::ok("settings", message)];
     let profile = settings.selected_profile();
