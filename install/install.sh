@@ -15,8 +15,8 @@ its manual and shell completions in \$XDG_DATA_HOME or ~/.local/share.
 
   --system      Install for all users in /usr/local/bin and /usr/local/share; only copying needs root
   --prefix DIR  Install in DIR/bin and DIR/share
-  --uninstall   Remove the helper from your clients' files, after a question, and the installed files
-  --yes         With --uninstall, do not ask
+  --uninstall   Remove the helper from your clients' files, your logins (it asks before both) and the installed files
+  --yes         With --uninstall, answer yes to both questions
   --check       Only list what is missing to build the program
   --help        Print this help
 END
@@ -28,6 +28,7 @@ main() {
     case $action in
     build) build ;;
     check) check && echo "Nothing is missing." ;;
+    tidy) remove_own_directories ;;
     install) install_program ;;
     uninstall) uninstall_program ;;
     help) usage ;;
@@ -37,7 +38,7 @@ main() {
 parse() {
     while [ $# -gt 0 ]; do
         case $1 in
-        --build | --check | --help | --uninstall) action=${1#--} ;;
+        --build | --check | --help | --tidy | --uninstall) action=${1#--} ;;
         -h) action=help ;;
         --system) scope=system ;;
         --yes | -y) yes=yes ;;
@@ -87,8 +88,10 @@ uninstall_program() {
     directory=$(directory)
     require_nothing "$(unfit_directory)"
     if [ -f "$directory/$program" ]; then
-        echo "Logins stay in the keychain. To delete them, run this command before: $program logout --all"
+        [ "$scope" = user ] || echo "Other users have to run '$program configure --undo' and '$program logout --all' before."
         undo_configure
+        delete_logins
+        as_invoker --tidy
     fi
     remove_documents
     if [ ! -e "$directory/$program" ] && [ ! -L "$directory/$program" ]; then
@@ -102,7 +105,6 @@ uninstall_program() {
 # Removes the helper from the files of the user's clients, which fail without it.
 undo_configure() {
     local changes
-    [ "$scope" = user ] || echo "Other users who ran '$program configure' have to run '$program configure --undo' before."
     # Notes and errors are shown once: by the run that changes the files, or if there is none, by another dry run.
     if ! changes=$(run_as_invoker configure --undo --dry-run --json 2>/dev/null); then
         run_as_invoker configure --undo --dry-run >/dev/null || true
@@ -120,6 +122,39 @@ undo_configure() {
     fi
 }
 
+# Deletes the logins of the user and the cached tokens: without the program, no other program deletes them.
+delete_logins() {
+    has_logins || return 0
+    if [ "$yes" = yes ] || agrees "Delete your logins from the keychain ('$program logout --all')?" y; then
+        run_as_invoker logout --all || fail "the logins are still in the keychain. The program was not removed. To remove it anyway: rm $directory/$program"
+    else
+        echo "Your logins stay in the keychain."
+    fi
+}
+
+# Without an answer, there may be logins.
+has_logins() {
+    local rows
+    rows=$(run_as_invoker status --json 2>/dev/null) || [ -n "$rows" ] || return 0
+    case $rows in
+    *'"source": "login"'*) return 0 ;;
+    *) return 1 ;;
+    esac
+}
+
+# Removes what the program keeps in the user's directories: locks and marks, which contain no secret. Settings stay, and so does
+# the record of changes that were not undone.
+remove_own_directories() {
+    local caches=${XDG_CACHE_HOME:-${HOME:-}/.cache} others=("${XDG_STATE_HOME:-${HOME:-}/.local/state}" "${XDG_CONFIG_HOME:-${HOME:-}/.config}") other
+    if [ "$(uname)" = Darwin ]; then
+        caches=$HOME/Library/Caches others=("$HOME/Library/Application Support")
+    fi
+    rm -rf "$caches/$program/locks" "$caches/$program"/outage-* "$caches/$program"/secret-service-hung-*
+    for other in "$caches" "${others[@]}"; do
+        rmdir "$other/$program" 2>/dev/null || true
+    done
+}
+
 contains_change() {
     case $1 in
     *'"changed": true'*) return 0 ;;
@@ -127,11 +162,11 @@ contains_change() {
     esac
 }
 
-# Runs the installed program, under sudo as the user who called it.
+# Runs the installed program, under sudo as the user who called it. Variables with keys do not matter here: only logins do.
 run_as_invoker() {
     local user
     user=$(sudo_user)
-    set -- "$directory/$program" "$@"
+    set -- env ICR_SOURCE=login "$directory/$program" "$@"
     if [ -n "$user" ]; then set -- sudo -H -u "$user" -- "$@"; fi
     "$@"
 }

@@ -431,7 +431,7 @@ fn no_file_of_root_stays_in_the_users_directories_whichever_variable_names_them(
     let own = env.path("root");
     fs::create_dir(&own).expect("it is root's");
     env.set("HOME", &own).set("IBMCLOUD_API_KEY", KEY);
-    env.set("XDG_CONFIG_HOME", own.join("config"));
+    env.set("XDG_CONFIG_HOME", env.path("home/.config"));
     env.set("DOCKER_CONFIG", env.path("home/.docker"));
     env.set("ICR_LOG_FILE", env.path("home/log"));
     env.set("XDG_STATE_HOME", env.path("home/.local/state"));

@@ -22,9 +22,16 @@ const BEFORE: &str = "{\n\t\"auths\": {}\n}\n";
 const QUESTION: &str =
     "Remove the helper from your clients' files ('docker-credential-icr configure --undo')? [Y/n] ";
 
+const LOGINS: &str =
+    "Delete your logins from the keychain ('docker-credential-icr logout --all')? [Y/n] ";
+const KEY: &str = "A-KEY-OF-A-PERSON-71c0";
+
 /// A machine with the installed program, which docker uses.
 fn env_with_program() -> TestEnv {
-    let env = TestEnv::new();
+    with_program(TestEnv::new())
+}
+
+fn with_program(env: TestEnv) -> TestEnv {
     for directory in ["home/.docker", "prefix/bin"] {
         fs::create_dir_all(env.path(directory)).expect("the directory is writable");
     }
@@ -178,6 +185,66 @@ fn under_sudo_the_helper_is_removed_as_the_user_who_called_it() {
     assert!(calls.contains("-H -u alice -- "), "{calls}");
     assert!(calls.contains("configure --undo\n"), "{calls}");
     has(&env, false, false);
+}
+
+#[test]
+fn a_person_is_asked_before_logins_are_deleted() {
+    for (answer, is_left) in [("", false), ("n", true)] {
+        let Some(env) = TestEnv::with_keychain() else {
+            return;
+        };
+        let env = with_program(env);
+        env.store("us.icr.io", "iamapikey", KEY).is_silent_success();
+        let mut session = at_a_terminal(&env, &["--uninstall"]);
+        session.exp_string(QUESTION).expect("a question");
+        session.send_line("").expect("it reads input");
+        session.exp_string(LOGINS).expect("a question");
+        session.send_line(answer).expect("it reads input");
+        let shown = session.exp_eof().expect("an end");
+        assert_eq!(shown.contains("logins stay"), is_left, "{shown}");
+        has(&env, false, false);
+        let logins: &[_] = if is_left {
+            &[("us.icr.io", "iamapikey")]
+        } else {
+            &[]
+        };
+        env.list().is_list(logins);
+    }
+}
+
+#[test]
+fn without_a_terminal_logins_are_deleted_only_with_yes() {
+    let Some(env) = TestEnv::with_keychain() else {
+        return;
+    };
+    let env = with_program(env);
+    assert_eq!(
+        env.run(&["configure", "--undo"], Input::Open).status,
+        Some(0)
+    );
+    env.add_api_key(KEY, "me");
+    assert_eq!(env.run(&["login", "--api-key-stdin"], KEY).status, Some(0));
+    let outcome = in_a_pipe(&env, &["--uninstall"]);
+    assert_eq!(outcome.status, Some(1), "{outcome:?}");
+    outcome.has(&outcome.stderr, &["Delete your logins", "add --yes"]);
+    assert!(program(&env).exists());
+    let outcome = in_a_pipe(&env, &["--uninstall", "--yes"]);
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    outcome.has(&outcome.stdout, &["Deleted the default login", "Removed "]);
+    for directory in [support::STATE, support::DATA, support::CONFIG] {
+        assert!(!env.path(directory).exists(), "{directory}");
+    }
+}
+
+/// Settings are a person's own work.
+#[test]
+fn settings_stay() {
+    let env = env_with_program();
+    env.settings("[profile.a]\n");
+    let outcome = in_a_pipe(&env, &["--uninstall", "--yes"]);
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    assert!(env.path(support::CONFIG).join("config.toml").exists());
+    assert!(!env.path(support::DATA).exists());
 }
 
 #[test]

@@ -146,10 +146,11 @@ pub fn legacy_file(machine: &Machine<'_>) -> Option<PathBuf> {
     Some(machine.home?.join(LEGACY_FILE))
 }
 
-/// Returns the file that `podman login` writes. Without `$REGISTRY_AUTH_FILE`, returns also
-/// the file in the configuration directory if it exists, because podman reads it, too, and
-/// it stays when the runtime directory is emptied. Most versions of podman write to
-/// `$DOCKER_CONFIG/config.json` if that variable is set.
+/// Returns the file that `podman login` writes, because without the helper in it the password
+/// is written to it. Without `$REGISTRY_AUTH_FILE`, this file is lost when the runtime
+/// directory is emptied, so the next one that podman reads is returned as well: the one in the
+/// configuration directory, unless this user cannot create it (containers without a home).
+/// Most versions of podman write to `$DOCKER_CONFIG/config.json` if that variable is set.
 pub(super) fn files(machine: &Machine<'_>) -> Result<Vec<ClientFile>> {
     let file = |path, is_temporary| ClientFile {
         client: Client::Podman,
@@ -168,7 +169,7 @@ pub(super) fn files(machine: &Machine<'_>) -> Result<Vec<ClientFile>> {
     if cfg!(target_os = "linux") {
         let temporary = temporary_files(machine)?.into_iter();
         files.extend(temporary.map(|path| file(path, true)));
-        let persistent = persistent.filter(|path| path.exists());
+        let persistent = persistent.filter(|path| path.exists() || fs::may_create(path));
         files.extend(persistent.map(|path| file(path, false)));
     } else {
         files.extend(persistent.map(|path| file(path, false)));
@@ -266,8 +267,8 @@ fn is_of_another_user(_directory: &Path) -> bool {
     false
 }
 
-/// Returns the files that [`files`] may return if other files exist: the persistent one, and
-/// the one in each possible runtime directory.
+/// Returns the files that [`files`] may return if other files or rights exist: the persistent
+/// one, and the one in each possible runtime directory.
 pub(super) fn further_files(machine: &Machine<'_>) -> Result<Vec<PathBuf>> {
     let (in_session, without_session) = directories_of_user(machine)?;
     let named = machine.path(RUNTIME_DIRECTORY)?;
@@ -293,6 +294,8 @@ fn persistent_file(machine: &Machine<'_>) -> Result<Option<PathBuf>> {
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 mod tests {
+    use std::slice;
+
     use super::*;
     use crate::environment::Environment;
 
@@ -441,10 +444,20 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_persistent_file_is_not_listed() {
-        let variables = [("XDG_RUNTIME_DIR", "/r"), ("XDG_CONFIG_HOME", "/none")];
-        let expected = [("/r/containers/auth.json".to_owned(), true)];
-        assert_eq!(paths(&variables, 1000), expected);
+    fn a_persistent_file_that_this_user_cannot_create_is_not_listed() {
+        let runtime = ("XDG_RUNTIME_DIR", "/r");
+        let temporary = ("/r/containers/auth.json".to_owned(), true);
+        assert_eq!(
+            paths(&[runtime, ("XDG_CONFIG_HOME", "/proc/version")], 1000),
+            slice::from_ref(&temporary)
+        );
+        let new = tempfile::tempdir().unwrap();
+        let new = new.path().display().to_string();
+        let lasting = (format!("{new}/containers/auth.json"), false);
+        assert_eq!(
+            paths(&[runtime, ("XDG_CONFIG_HOME", &new)], 1000),
+            [temporary, lasting]
+        );
     }
 
     #[test]

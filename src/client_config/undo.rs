@@ -211,7 +211,8 @@ impl Record {
         })
     }
 
-    /// Writes the record, or deletes the file if nothing is left to undo.
+    /// Writes the record. If nothing is left to undo, deletes the file, and the directory if that
+    /// leaves it empty.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -227,6 +228,10 @@ impl Record {
             let path = directory.join(name);
             let written = record.write(directory, name);
             written.map_err(|error| fs::with_owner_hint(error, &path))?;
+        }
+        if self.changes.is_empty() {
+            // On macOS and Windows, other files of this program are in it, so it may stay.
+            let _ = std::fs::remove_dir(directory);
         }
         Ok(())
     }
@@ -350,7 +355,8 @@ mod tests {
         assert_eq!(Record::load(&directory).unwrap().changes, record.changes);
         record.changes.clear();
         record.save(&directory).unwrap();
-        assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0);
+        assert!(!directory.exists());
+        std::fs::create_dir(&directory).unwrap();
         std::fs::write(directory.join(FILE), "{").unwrap();
         assert!(Record::load(&directory).is_err());
     }

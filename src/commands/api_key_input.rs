@@ -130,10 +130,12 @@ fn no_key_given(context: &Context<'_>) -> Error {
     let given = API_KEY_VARIABLES
         .iter()
         .find(|variable| context.environment.has(variable));
-    let hint = given.map_or(String::new(), |variable| {
-        format!(". While ${variable} is set, no login is needed: it takes precedence")
-    });
+    let [variable, ..] = API_KEY_VARIABLES;
+    let hint = match given {
+        Some(given) => format!("While ${given} is set, no login is needed: it takes precedence"),
+        None => format!("In a CI job, set {variable}: then no login is needed"),
+    };
     Error::user("cannot prompt for an API key: not a terminal").with_hint(format!(
-        "Run '{PROGRAM} login --api-key-stdin < FILE', or add --api-key @FILE{hint}"
+        "Run '{PROGRAM} login --api-key-stdin < FILE', or add --api-key @FILE. {hint}"
     ))
 }

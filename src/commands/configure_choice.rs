@@ -20,6 +20,7 @@ use crate::context::Context;
 use crate::credentials::Broker;
 use crate::error::Error;
 use crate::error::Result;
+use crate::login::LoginKind;
 use crate::login::LoginScope;
 use crate::registry;
 use crate::registry::REGIONS;
@@ -46,16 +47,18 @@ pub(super) struct Choice {
 /// What is done with the chosen files.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub(super) enum Purpose {
-    /// They are changed, or the changes are shown.
+    /// They are changed.
     Configure,
     /// They are compared with what is asked for, and nothing is asked.
     Check,
+    /// The changes are shown, and nothing is asked.
+    Preview,
 }
 
 /// What the choice depends on.
 pub(super) struct Choosing<'a> {
     pub(super) broker: &'a Broker<'a>,
-    /// Whether questions can be asked.
+    /// Whether a person chooses what the arguments leave open.
     pub(super) is_interactive: bool,
     pub(super) machine: Machine<'a>,
     /// Whether passwords in files are moved, which logs in to their registries.
@@ -98,8 +101,8 @@ impl Choosing<'_> {
         all: bool,
     ) -> Result<Choice> {
         let mut clients = self.clients(client)?;
-        let asks = self.is_interactive && addresses.is_empty() && !all;
-        if asks && client.is_none() {
+        let is_open = self.is_interactive && addresses.is_empty() && !all;
+        if is_open && client.is_none() && self.purpose != Purpose::Preview {
             clients = self.ask_for_clients(&clients)?;
         }
         let files = files_of(&clients, &self.machine)?;
@@ -110,7 +113,7 @@ impl Choosing<'_> {
         let hosts = match (all, addresses.is_empty()) {
             (true, _) => REGIONS.iter().map(|region| region.host.into()).collect(),
             (false, false) => hosts(addresses, self.broker.settings)?,
-            (false, true) => self.found_hosts(&files, asks)?,
+            (false, true) => self.found_hosts(&files, is_open)?,
         };
         Ok(Choice {
             clients,
@@ -158,14 +161,14 @@ impl Choosing<'_> {
 
     /// Returns the registries with a login, and those in the files if the login is for all
     /// registries.
-    fn found_hosts(&self, files: &[ClientFile], asks: bool) -> Result<Vec<String>> {
+    fn found_hosts(&self, files: &[ClientFile], is_open: bool) -> Result<Vec<String>> {
         let logins = self.broker.usernames()?;
         let mut hosts: BTreeSet<String> = own_hosts(&logins);
         let mut places = "the logins";
         let serves_all = logins
             .keys()
             .any(|scope| !matches!(scope, LoginScope::Registry(_)));
-        if serves_all || self.moves_passwords || asks {
+        if serves_all || self.moves_passwords || is_open {
             let known = self.known_hosts(files);
             if !known.is_subset(&hosts) {
                 places = "the logins and the clients' files";
@@ -173,11 +176,18 @@ impl Choosing<'_> {
             hosts.extend(known);
         }
         let hosts: Vec<String> = in_order(hosts);
-        if asks {
+        if is_open && self.purpose == Purpose::Preview {
+            let hosts = suggested(hosts);
+            self.warnings.note(&format!(
+                "showing the changes for {}. Without --dry-run, 'configure' asks for the registries and suggests these",
+                listed(&hosts)
+            ));
+            return Ok(hosts);
+        }
+        if is_open {
             for (scope, username) in &logins {
-                self.context
-                    .terminal
-                    .write_line(&format!("Found a login for {scope} (user name {username})"));
+                let line = format!("You are logged in to {}", described(scope, username));
+                self.context.terminal.write_line(&line);
             }
             return self.ask_for_hosts(hosts);
         }
@@ -187,6 +197,7 @@ impl Choosing<'_> {
         let doing = match self.purpose {
             Purpose::Configure => "configuring",
             Purpose::Check => "checking",
+            Purpose::Preview => "showing the changes for",
         };
         self.warnings
             .note(&format!("{doing} {}, found in {places}", listed(&hosts)));
@@ -200,7 +211,7 @@ impl Choosing<'_> {
         if with_passwords.is_empty() {
             let reason = match self.purpose {
                 _ if !self.context.terminal.is_interactive() => "not a terminal",
-                Purpose::Configure => "--json asks nothing",
+                Purpose::Configure | Purpose::Preview => "--json asks nothing",
                 Purpose::Check => "--check asks nothing",
             };
             return Error::user(format!("cannot ask which registries you use: {reason}"))
@@ -218,11 +229,7 @@ impl Choosing<'_> {
     /// Prompts for registries until all that are typed are IBM Cloud's, a few times at most.
     /// A wrong answer is not repeated, because it may be a secret.
     fn ask_for_hosts(&self, found: Vec<String>) -> Result<Vec<String>> {
-        let found = if found.is_empty() {
-            vec![DEFAULT_HOST.to_owned()]
-        } else {
-            found
-        };
+        let found = suggested(found);
         let prompt = format!("Registries [{}]:", found.join(" "));
         let terminal = self.context.terminal;
         terminal.write_line("Name the registries that you use, separated by blanks");
@@ -270,6 +277,32 @@ impl Choosing<'_> {
                 .collect()
         })
     }
+}
+
+/// Returns the suggestion for a person, who need not know any registry.
+fn suggested(found: Vec<String>) -> Vec<String> {
+    if found.is_empty() {
+        vec![DEFAULT_HOST.to_owned()]
+    } else {
+        found
+    }
+}
+
+/// Returns what a login is for, and which secret it has.
+fn described(scope: &LoginScope, username: &str) -> String {
+    let registries = match scope {
+        LoginScope::Profile(name) => format!("the registries of profile '{name}'"),
+        LoginScope::Default | LoginScope::Registry(_) => scope.to_string(),
+    };
+    let secret = match LoginKind::of(username) {
+        LoginKind::ApiKey => "an API key",
+        LoginKind::Bearer => "an access token",
+        LoginKind::Profile => "an API key and a trusted profile",
+        LoginKind::RefreshToken => "a session",
+        LoginKind::RegistryToken => "a registry token",
+        LoginKind::Verbatim => return format!("{registries} as {username}"),
+    };
+    format!("{registries} with {secret}")
 }
 
 /// Returns the registries with a login of their own.

@@ -20,7 +20,7 @@ use crate::context::Session;
 use crate::context::Stdio;
 use crate::credential::Credential;
 use crate::credentials::Broker;
-use crate::credentials::login_command;
+use crate::credentials::login_hint;
 use crate::error::Error;
 use crate::error::ErrorKind;
 use crate::error::Result;
@@ -120,9 +120,8 @@ pub(crate) fn run(
             .get_fresh(&registry, arguments.credential)
             .map_err(|error| match error.kind() {
                 ErrorKind::NotFound => {
-                    let login = login_command(&registry, &session.settings);
-                    Error::user(format!("not logged in to {registry}"))
-                        .with_hint(format!("Run '{login}', or set $IBMCLOUD_API_KEY"))
+                    let hint = login_hint(&registry, &session.settings, context);
+                    Error::user(format!("not logged in to {registry}")).with_hint(hint)
                 }
                 _ => error,
             })?;

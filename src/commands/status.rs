@@ -18,6 +18,7 @@ use crate::context::Context;
 use crate::context::Session;
 use crate::context::Stdio;
 use crate::credentials::Broker;
+use crate::credentials::job_hint;
 use crate::error::Error;
 use crate::error::Result;
 use crate::error::one_line;
@@ -99,8 +100,8 @@ struct Overview {
     problems: Vec<Message>,
     /// The clients' files that cannot be read.
     unread_files: Vec<String>,
-    /// The commands that log in where no source is active.
-    login_commands: Vec<String>,
+    /// How to log in where no source is active.
+    login_steps: String,
 }
 
 pub(crate) fn run(
@@ -160,7 +161,7 @@ impl Overview {
         let mut overview = Self {
             warnings: warnings(&rows, &files, broker.context.clock.now()),
             notes: Vec::new(),
-            login_commands: login_commands(&rows, broker),
+            login_steps: login_steps(&rows, broker),
             unread_files: files.unread(),
             rows,
             problems,
@@ -272,12 +273,7 @@ impl Overview {
         let no_login =
             !self.rows.iter().any(Row::has_source_or_problem) && self.problems.is_empty();
         let no_client = self.rows.iter().all(|row| row.clients.is_empty());
-        let login = if self.login_commands.is_empty() {
-            let command = LoginScope::Default.login_command();
-            format!("  {command}         Log in to all registries")
-        } else {
-            format!("  {}", self.login_commands.join("\n  "))
-        };
+        let login = &self.login_steps;
         let configure = format!("  {PROGRAM} configure     Add this helper to Docker and Podman");
         let is_unknown = no_client && !self.unread_files.is_empty();
         match (no_login, no_client) {
@@ -320,15 +316,19 @@ const PROBLEM: &str = "problem:";
 const WARNING: &str = "warning:";
 const NOTE: &str = "note:";
 
-/// Returns the commands that log in where no source is active; none if the default
-/// login is enough for one of them.
-fn login_commands(rows: &[Row], broker: &Broker<'_>) -> Vec<String> {
+/// Returns a line with each command that logs in where no source is active; only the default
+/// one if it is enough for a registry.
+fn login_steps(rows: &[Row], broker: &Broker<'_>) -> String {
+    let default = LoginScope::Default.login_command();
     let commands = rows.iter().filter_map(|row| row.missing_login(broker));
     let commands: BTreeSet<String> = commands.collect();
-    if commands.contains(&LoginScope::Default.login_command()) {
-        return Vec::new();
+    if commands.is_empty() || commands.contains(&default) {
+        let job = job_hint(&default, broker.settings, broker.context);
+        let job = job.map_or(String::new(), |job| format!(" or, {job}"));
+        return format!("  {default}         Log in to all registries{job}");
     }
-    commands.into_iter().collect()
+    let commands: Vec<String> = commands.into_iter().collect();
+    format!("  {}", commands.join("\n  "))
 }
 
 /// Returns warnings about clients' files that cannot be read or have mistakes, outages, and API

@@ -19,11 +19,11 @@ use crate::context::Session;
 use crate::context::Stdio;
 use crate::credentials::Broker;
 use crate::credentials::CredentialInfo;
+use crate::credentials::default_login_hint;
 use crate::error::Error;
 use crate::error::Result;
 use crate::iam::owner::Owner;
 use crate::keychain::Prompting;
-use crate::login::LoginScope;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -111,8 +111,8 @@ pub(crate) fn run(
         .chain(lines.into_iter().filter_map(|line| line.error))
         .collect();
     if errors.is_empty() && !is_logged_in {
-        let command = LoginScope::Default.login_command();
-        return Err(Error::user("not logged in").with_hint(format!("Run '{command}'")));
+        let hint = default_login_hint(&session.settings, context);
+        return Err(Error::user("not logged in").with_hint(hint));
     }
     if errors.is_empty() && lacks_named {
         return Err(Error::user("not logged in").as_shown());

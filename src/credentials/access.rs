@@ -3,7 +3,7 @@
 use super::Broker;
 use super::exchange::MinLifetime;
 use super::exchange::TokenRequest;
-use super::info::login_command;
+use super::login_advice::login_hint;
 use crate::error::Error;
 use crate::error::Result;
 use crate::http::Http;
@@ -28,10 +28,7 @@ impl Broker<'_> {
             None | Some((ResolvedIdentity::Credential(_), _)) => Err(Error::user(format!(
                 "not logged in to {registry}"
             ))
-            .with_hint(format!(
-                "Run '{}', or set $IBMCLOUD_API_KEY",
-                login_command(registry, self.settings)
-            ))),
+            .with_hint(login_hint(registry, self.settings, self.context))),
             Some((ResolvedIdentity::AccessToken(token), source)) => Ok(Access {
                 source,
                 token,

@@ -104,6 +104,28 @@ pub fn entry_exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 
+/// Returns whether this user may create a file, and missing directories above it.
+pub fn may_create(path: &Path) -> bool {
+    let mut above = path.ancestors().skip(1);
+    let directory = above.find(|directory| entry_exists(directory));
+    directory.is_some_and(|directory| directory.is_dir() && is_writable(directory))
+}
+
+#[cfg(unix)]
+fn is_writable(directory: &Path) -> bool {
+    use nix::fcntl::AT_FDCWD;
+    use nix::fcntl::AtFlags;
+    use nix::unistd::AccessFlags;
+    let wanted = AccessFlags::W_OK | AccessFlags::X_OK;
+    nix::unistd::faccessat(AT_FDCWD, directory, wanted, AtFlags::AT_EACCESS).is_ok()
+}
+
+#[cfg(not(unix))]
+fn is_writable(directory: &Path) -> bool {
+    let metadata = directory.metadata();
+    metadata.is_ok_and(|metadata| !metadata.permissions().readonly())
+}
+
 /// Returns the bytes of an open file.
 ///
 /// # Errors
@@ -236,6 +258,15 @@ pub(crate) mod tests {
 
     fn error<T: std::fmt::Debug>(outcome: anyhow::Result<T>) -> String {
         outcome.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_file_may_be_created_below_a_directory_of_this_user() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("file"), "").unwrap();
+        for (path, may) in [("new", true), ("a/b/new", true), ("file/new", false)] {
+            assert_eq!(may_create(&directory.path().join(path)), may, "{path}");
+        }
     }
 
     #[test]

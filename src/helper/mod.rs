@@ -9,7 +9,7 @@ use crate::context::Session;
 use crate::context::Stdio;
 use crate::credentials::ActiveSource;
 use crate::credentials::Broker;
-use crate::credentials::login_command;
+use crate::credentials::login_hint;
 use crate::error::Error;
 use crate::error::ErrorKind;
 use crate::error::Result;
@@ -120,8 +120,8 @@ pub(crate) fn hint_for_person(
     }
     Some(match context.registry(address).ok()? {
         Some((registry, settings)) => format!(
-            "Not logged in to {registry}. Run '{}'",
-            login_command(&registry, &settings)
+            "Not logged in to {registry}. {}",
+            login_hint(&registry, &settings, context)
         ),
         None => {
             let host = repeatable::host(address);

@@ -89,9 +89,9 @@ fn registries_without_a_login_are_noted_with_the_command() {
         stderr_of(&configure(&env, &all)),
         [
             "note: not logged in to cp.icr.io. Run 'docker login -u cp cp.icr.io'",
-            "note: not logged in to us.icr.io and uk.icr.io. Run 'docker-credential-icr login'",
             "note: not logged in to de.icr.io. Run 'docker-credential-icr login --profile a'",
             "note: not logged in to stg.icr.io. Run 'docker-credential-icr login stg.icr.io'",
+            "note: not logged in to us.icr.io and uk.icr.io. Run 'docker-credential-icr login' or, in a CI job, set IBMCLOUD_API_KEY",
         ]
     );
     env.set_environment_key();

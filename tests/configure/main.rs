@@ -24,6 +24,7 @@ use support::DOCKER;
 use support::Outcome;
 use support::PODMAN;
 use support::PODMAN_DIRECTORY;
+use support::PODMAN_LASTING;
 use support::TestEnv;
 use support::case_directories;
 use support::set_mode;
@@ -231,10 +232,10 @@ fn a_huge_file_is_not_changed_and_not_called_broken() {
 fn podman_gets_all_durable_files_that_it_reads() {
     let env = TestEnv::new();
     fs::create_dir(env.path("config/containers")).expect("the test may change it");
-    env.file("config/containers/auth.json", "{}");
+    env.file(PODMAN_LASTING, "{}");
     succeeds(&configure(&env, &["--registry", "us.icr.io"]), &[]);
     assert_eq!(content(&env, PODMAN), NEW);
-    assert_eq!(content(&env, "config/containers/auth.json"), NEW.trim_end());
+    assert_eq!(content(&env, PODMAN_LASTING), NEW.trim_end());
     assert!(!env.path(DOCKER).exists(), "there is no docker here");
 }
 

@@ -88,6 +88,49 @@ fn a_check_at_a_terminal_asks_nothing() {
     assert!(shown.contains("--check asks nothing"), "{shown}");
 }
 
+/// It shows what the answers would change that the questions suggest.
+#[test]
+fn a_dry_run_at_a_terminal_asks_nothing() {
+    let env = docker_env("{}");
+    let mut session = at_terminal(&env, &["--dry-run"]);
+    let shown = session.exp_eof().expect("the end");
+    for part in [
+        "note: showing the changes for us.icr.io. Without --dry-run, 'configure' asks",
+        "\"us.icr.io\": \"icr\"",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    for question in ["[Y/n]", "Registries ["] {
+        assert!(!shown.contains(question), "{question}: {shown}");
+    }
+    assert_eq!(content(&env, DOCKER), "{}");
+    configure(&env, &["--dry-run"]).is_user_error(&["not a terminal"]);
+}
+
+#[test]
+fn a_login_is_described_before_the_question_for_registries() {
+    let Some(env) = TestEnv::with_keychain() else {
+        return;
+    };
+    env.add_api_key(KEY, "me");
+    assert_eq!(env.run(&["login", "--api-key-stdin"], KEY).status, Some(0));
+    env.store("cp.icr.io", "cp", KEY).is_silent_success();
+    let env = with_docker(env, "{}");
+    let mut session = at_terminal(&env, &["docker"]);
+    for part in [
+        "You are logged in to all registries with an API key",
+        "You are logged in to cp.icr.io as cp",
+        "Registries [",
+    ] {
+        session.exp_string(part).expect(part);
+    }
+    session
+        .send_line("us.icr.io")
+        .expect("the program reads input");
+    session.exp_string("helper added").expect("success");
+    session.exp_eof().expect("the end");
+}
+
 #[test]
 fn a_diff_has_colors_at_a_terminal_unless_a_variable_forbids_them() {
     let diff = |variable: Option<(&str, &str)>| {

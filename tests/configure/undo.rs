@@ -13,15 +13,8 @@ fn new_files_are_private_and_undo_deletes_them() {
     );
     let outcome = configure(&env, &["podman", "--registry", "https://US.icr.io/v2/"]);
     succeeds(&outcome, &["podman, buildah and skopeo: "]);
-    #[cfg(target_os = "linux")]
-    outcome.has(
-        &outcome.stderr,
-        &[
-            "is lost when your session ends",
-            "export REGISTRY_AUTH_FILE=",
-        ],
-    );
-    for file in [DOCKER, PODMAN] {
+    assert_eq!(outcome.stderr, "");
+    for file in [DOCKER, PODMAN, PODMAN_LASTING] {
         assert_eq!(content(&env, file), NEW);
         #[cfg(unix)]
         assert_eq!(mode(&env.path(file)), 0o600);
@@ -42,11 +35,37 @@ fn new_files_are_private_and_undo_deletes_them() {
     for path in [
         "home/.docker",
         crate::support::PODMAN_DIRECTORY,
+        "config/containers",
         "home/mine",
         "home/docker",
     ] {
         assert!(!env.path(path).exists(), "{path}");
     }
+}
+
+/// The system deletes podman's file in the runtime directory at the end of a session.
+#[cfg(target_os = "linux")]
+#[test]
+fn after_a_reboot_podman_has_the_helper_and_undo_names_only_what_it_removes() {
+    let env = TestEnv::with_environment_key();
+    let podman = ["podman", "--registry", "us.icr.io"];
+    succeeds(&configure(&env, &podman), &["helper added"]);
+    fs::remove_dir_all(env.path(PODMAN_DIRECTORY)).expect("the test may change it");
+    let status = env.run(&["status", "us.icr.io"], support::Input::Open);
+    succeeds(&status, &["podman"]);
+    // 'podman login' writes the other file.
+    let checked = configure(&env, &["podman", "--registry", "us.icr.io", "--check"]);
+    assert_eq!(checked.status, Some(1), "{checked:?}");
+    assert_eq!(checked.stdout.lines().count(), 1, "{checked:?}");
+    checked.has(
+        &checked.stdout,
+        &["runtime/containers/auth.json: helper missing"],
+    );
+    let undone = configure(&env, &["--undo"]);
+    succeeds(&undone, &["config/containers/auth.json: deleted"]);
+    assert_eq!(undone.stdout.lines().count(), 1, "{undone:?}");
+    assert!(!env.path(PODMAN_LASTING).exists());
+    succeeds(&configure(&env, &["--undo"]), &["Nothing to undo"]);
 }
 
 #[test]

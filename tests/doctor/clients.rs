@@ -222,6 +222,30 @@ fn further_files_of_clients_are_checked() {
     healthy.does_not_report("podman-login");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn podman_with_the_helper_only_in_its_temporary_file_is_a_warning() {
+    let healthy = HealthyMachine::new();
+    let ours = r#"{"credHelpers": {"us.icr.io": "icr"}}"#;
+    healthy.docker("{}");
+    fs::create_dir_all(healthy.env.path(crate::support::PODMAN_DIRECTORY)).unwrap();
+    healthy.env.file(crate::support::PODMAN, ours);
+    healthy.reports(
+        "podman-session",
+        "warning",
+        &[
+            "podman, buildah and skopeo use this helper for us.icr.io only until your session ends",
+            "configure podman --registry us.icr.io",
+        ],
+    );
+    healthy.docker(ours);
+    healthy.does_not_report("podman-session");
+    healthy.docker("{}");
+    fs::create_dir_all(healthy.env.path("config/containers")).unwrap();
+    healthy.env.file(crate::support::PODMAN_LASTING, ours);
+    healthy.does_not_report("podman-session");
+}
+
 #[test]
 fn a_key_in_the_file_of_regctl_is_reported() {
     let healthy = HealthyMachine::new();

@@ -84,7 +84,7 @@ fn without_logins_and_clients_it_shows_how_to_begin() {
         &answer(&env, &[]),
         expect![[r#"
             Not logged in, and no client uses this helper. To begin:
-              docker-credential-icr login         Log in to all registries
+              docker-credential-icr login         Log in to all registries or, in a CI job, set IBMCLOUD_API_KEY
               docker-credential-icr configure     Add this helper to Docker and Podman
         "#]],
     );

@@ -86,6 +86,30 @@ fn without_a_login_it_fails() {
     whoami(&env, &["ghcr.io"]).is_user_error(&["ghcr.io is not an IBM Cloud registry"]);
 }
 
+/// Some CI systems give a job a terminal. Where the settings select a source, the variable is not used.
+#[cfg(unix)]
+#[test]
+fn the_hint_to_log_in_names_the_variable_where_a_job_may_run() {
+    use crate::support::Screen;
+    let mut env = TestEnv::new();
+    let shown = |screen: Screen, env: &TestEnv| screen.shows(env, &[("whoami", &[])]).concat();
+    let job = "' or, in a CI job, set IBMCLOUD_API_KEY";
+    assert!(shown(Screen::Pipe, &env).contains(job));
+    for (value, is_job) in [("true", true), ("1", true), ("false", false), ("", false)] {
+        env.set("CI", value);
+        let shown = shown(Screen::Terminal(200), &env);
+        assert_eq!(shown.contains(job), is_job, "CI={value}: {shown}");
+    }
+    env.set("CI", "true").set("ICR_SOURCE", "login");
+    assert!(!shown(Screen::Pipe, &env).contains("IBMCLOUD_API_KEY"));
+    env.unset("ICR_SOURCE");
+    let doctor = env.run(&["doctor"], "");
+    doctor.has(
+        &doctor.stdout,
+        &["fix: In a CI job, set IBMCLOUD_API_KEY. Otherwise, run: docker-credential-icr login"],
+    );
+}
+
 #[test]
 fn an_identity_that_cannot_be_found_is_an_error() {
     let mut env = TestEnv::with_environment_key();

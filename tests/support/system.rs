@@ -113,6 +113,13 @@ pub(crate) const PODMAN: &str = if cfg!(target_os = "linux") {
     "home/.config/containers/auth.json"
 };
 
+/// Podman's file that stays when a session ends.
+pub(crate) const PODMAN_LASTING: &str = if cfg!(target_os = "linux") {
+    "config/containers/auth.json"
+} else {
+    PODMAN
+};
+
 /// Reports why a test does not run here.
 pub(crate) fn skipped(reason: &str) {
     let test = std::thread::current();

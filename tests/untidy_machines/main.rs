@@ -213,10 +213,11 @@ fn without_a_runtime_directory_podman_is_configured_where_it_looks() {
     let podman = ["configure", "podman", "--registry", "us.icr.io"];
     let outcome = as_user(&env, &podman);
     succeeds(&outcome);
-    outcome.has(&outcome.stderr, &["REGISTRY_AUTH_FILE"]);
+    assert_eq!(outcome.stderr, "");
     let files =
         ["storage-run", "podman-run"].map(|name| format!("tmp/{name}-{USER}/containers/auth.json"));
-    for file in &files {
+    let lasting = "users-home/.config/containers/auth.json".to_owned();
+    for file in files.iter().chain([&lasting]) {
         let text = fs::read_to_string(env.path(file)).expect("it was created");
         assert!(text.contains("icr"), "{file}");
     }
@@ -243,6 +244,20 @@ fn without_a_runtime_directory_podman_is_configured_where_it_looks() {
     assert!(
         !outcome.stdout.contains("storage-run"),
         "podman does not use it"
+    );
+    // A container's user whose home directory belongs to root.
+    let home = env.path("roots-home");
+    fs::create_dir(&home).expect("it is ours");
+    set_mode(&home, 0o755);
+    env.set("HOME", home);
+    let outcome = as_user(&env, &podman);
+    succeeds(&outcome);
+    outcome.has(
+        &outcome.stderr,
+        &[
+            "podman has the helper until your session ends",
+            "set REGISTRY_AUTH_FILE to its path",
+        ],
     );
 }
 

@@ -82,7 +82,7 @@ const SECTIONS: [(&str, &[(&str, &str)]); 2] = [
                 "Docker's configuration; credHelpers names this helper for registries.",
             ),
             (
-                "$XDG_RUNTIME_DIR/containers/auth.json",
+                "$XDG_RUNTIME_DIR/containers/auth.json, ~/.config/containers/auth.json",
                 "The same for Podman, Buildah and Skopeo.",
             ),
             (

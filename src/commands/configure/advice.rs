@@ -19,11 +19,10 @@ use crate::commands::warnings::Warnings;
 use crate::context::Context;
 use crate::context::Session;
 use crate::credentials::Broker;
-use crate::credentials::login_command;
+use crate::credentials::login_hint;
 use crate::error::Result;
 use crate::keychain::Prompting;
 use crate::registry::Registry;
-use crate::text::shell;
 
 /// With this many registries, a classic build is noticeably slower.
 const MANY: usize = 5;
@@ -59,14 +58,14 @@ impl Configuring<'_> {
         }
     }
 
-    /// Notes a temporary file, and warns of slow builds.
+    /// Notes that podman has only a temporary file, and warns of slow builds.
     pub(super) fn advise(&self, files: &[ClientFile]) {
-        let temporary = files.iter().find(|file| file.is_temporary);
-        if let Some(file) = temporary {
-            let persistent = shell::set_in_home(podman::FILE, ".config/containers/auth.json");
+        let podmans = files.iter().filter(|file| file.client == Client::Podman);
+        let (temporary, lasting): (Vec<_>, Vec<_>) = podmans.partition(|file| file.is_temporary);
+        if !temporary.is_empty() && lasting.is_empty() {
+            let file = podman::FILE;
             self.warnings.note(&format!(
-                "{} is lost when your session ends. To use a file that stays, add '{persistent}' to your shell's profile, open a new shell, and run '{PROGRAM} configure podman'",
-                file.path.display()
+                "podman has the helper until your session ends: this user cannot create a file that stays in the home directory. To use another one, set {file} to its path, and run '{PROGRAM} configure podman' again"
             ));
         }
         let docker = files.iter().find(|file| file.client == Client::Docker);
@@ -120,16 +119,13 @@ pub(super) fn note_missing_logins(
     }
     let has_no_login =
         |registry: &Registry| matches!(broker.active_source(registry, &logins), Ok(None));
-    let mut by_command: BTreeMap<String, Vec<Registry>> = BTreeMap::new();
+    let mut by_hint: BTreeMap<String, Vec<Registry>> = BTreeMap::new();
     for registry in registries.into_iter().filter(has_no_login) {
-        let command = login_command(&registry, &session.settings);
-        by_command.entry(command).or_default().push(registry);
+        let hint = login_hint(&registry, &session.settings, context);
+        by_hint.entry(hint).or_default().push(registry);
     }
-    for (command, registries) in by_command {
-        warnings.note(&format!(
-            "not logged in to {}. Run '{command}'",
-            listed(&registries)
-        ));
+    for (hint, registries) in by_hint {
+        warnings.note(&format!("not logged in to {}. {hint}", listed(&registries)));
     }
     Ok(())
 }

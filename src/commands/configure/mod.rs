@@ -140,10 +140,10 @@ fn configure(
         is_interactive,
         machine,
         moves_passwords: arguments.migrate,
-        purpose: if arguments.check {
-            Purpose::Check
-        } else {
-            Purpose::Configure
+        purpose: match (arguments.check, arguments.dry_run) {
+            (true, _) => Purpose::Check,
+            (false, true) => Purpose::Preview,
+            (false, false) => Purpose::Configure,
         },
         warnings,
         context,

@@ -77,8 +77,14 @@ pub(super) fn summary(
             screen.diff(diffs.trim_end())
         };
     }
+    // A file that has no entry of this program any more, for example because the system has
+    // deleted it, needs no line.
     let is_shown = |outcome: &&FileOutcome| {
-        arguments.undo || !(outcome.hosts.is_empty() && outcome.already.is_empty())
+        if arguments.undo {
+            outcome.changed
+        } else {
+            !(outcome.hosts.is_empty() && outcome.already.is_empty())
+        }
     };
     let shown = outcomes.iter().filter(is_shown);
     let lines: Vec<String> = shown.map(|outcome| outcome.line(arguments.undo)).collect();
@@ -124,7 +130,7 @@ impl FileOutcome {
         match (is_undo, self.removed, self.hosts.is_empty()) {
             (true, true, _) => format!("{file}: deleted (it was created by this program)"),
             (true, false, false) => format!("{file}: helper removed for {hosts}"),
-            (true, false, true) => format!("{file}: no changes"),
+            (true, false, true) => format!("{file}: restored"),
             (false, _, true) => {
                 format!("{file}: already configured for {}", listed(&self.already))
             }

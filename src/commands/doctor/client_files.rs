@@ -13,6 +13,7 @@ use super::docker_auth_config;
 use super::nerdctl;
 use super::node;
 use super::podman_registries;
+use super::podman_session;
 use crate::client_config::Client;
 use crate::client_config::docker;
 use crate::client_config::file;
@@ -53,6 +54,7 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
     diagnostics.extend(client_mistakes::check(context));
     diagnostics.extend(podman_registries::check(context));
     diagnostics.extend(podman_login_file(clients));
+    diagnostics.extend(podman_session::check(context));
     diagnostics.extend(nerdctl::check(context));
     diagnostics.extend(legacy_podman_file(context));
     diagnostics.extend(helm_file(context));

@@ -38,6 +38,7 @@ mod nerdctl;
 mod network;
 mod node;
 mod podman_registries;
+mod podman_session;
 mod process;
 mod program;
 mod proxies;

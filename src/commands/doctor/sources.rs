@@ -8,7 +8,7 @@ use crate::commands::redundant_logins::Notice;
 use crate::commands::redundant_logins::Severity;
 use crate::credentials::Broker;
 use crate::credentials::CredentialInfo;
-use crate::credentials::login_command;
+use crate::credentials::login_fix;
 use crate::error::Result;
 use crate::login::LoginScope;
 use crate::registry::Registry;
@@ -33,7 +33,7 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
             Diagnostic::warning(
                 "source",
                 "not logged in, and no registry is in use yet",
-                login_command(&registry, broker.settings),
+                login_fix(&registry, &broker),
             )
         } else {
             active_source(&registry, &active, &broker)
@@ -81,7 +81,7 @@ fn active_source(
         Ok(None) => Diagnostic::warning(
             CHECK,
             format!("{registry}: not logged in; pulls are anonymous"),
-            login_command(registry, broker.settings),
+            login_fix(registry, broker),
         ),
         Err(error) => Diagnostic::error_about(CHECK, registry.host(), error),
     }
