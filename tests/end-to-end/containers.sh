@@ -226,6 +226,16 @@ test_pulls_use_a_helper_in_any_file_that_is_read() {
     DOCKER_CONFIG=$user_dir/docker succeeds pull us.icr.io/private/hello
 }
 
+# The system deletes the runtime directory at the end of a session.
+test_pulls_use_the_helper_of_configure_after_the_end_of_a_session() {
+    succeeds docker-credential-icr configure podman --registry us.icr.io
+    export IBMCLOUD_API_KEY=$api_key
+    rm --recursive "$XDG_RUNTIME_DIR/containers"
+    record_calls
+    succeeds pull us.icr.io/private/hello
+    is "$(sort --unique "$calls")" 'get us.icr.io'
+}
+
 test_without_a_login_the_next_file_is_used() {
     containers_user us.icr.io
     unencrypted_login_in .docker/config.json
