@@ -55,6 +55,9 @@ pub const LOCAL_APP_DATA: &str = "LOCALAPPDATA";
 /// (`ibm-cloud-cli-sdk`, `bluemix/configuration/config_helpers/helpers.go`).
 pub const HOME_PARTS: [&str; 2] = ["HOMEDRIVE", "HOMEPATH"];
 
+/// The directory of programs' persistent data (XDG Base Directory Specification).
+pub const STATE_HOME: &str = "XDG_STATE_HOME";
+
 /// The browser (used by `xdg-open`).
 pub const BROWSER: &str = "BROWSER";
 
@@ -194,6 +197,12 @@ impl Environment {
     pub fn absolute_path(&self, name: &str) -> Option<PathBuf> {
         let path = Path::new(self.raw(name)?);
         path.is_absolute().then(|| path.to_owned())
+    }
+
+    /// Returns the value of a variable as it is; `None` if it is unset or empty.
+    pub fn raw_value(&self, name: &str) -> Option<&OsStr> {
+        let value = self.raw(name)?.as_os_str();
+        (!value.is_empty()).then_some(value)
     }
 
     fn raw(&self, name: &str) -> Option<&OsString> {

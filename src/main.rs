@@ -66,7 +66,10 @@ fn main() -> ExitCode {
                 settings.keychain.selection(),
                 &settings.namespace,
                 &environment,
-                state.as_deref(),
+                &keychain::KeychainDirectories {
+                    marks: state.clone(),
+                    logins: login_directory(&environment),
+                },
                 prompting,
             )
         },
@@ -133,6 +136,19 @@ fn start_background_refresh(registry: &Registry, environment: &Environment) -> b
 fn mark_directories(state: Option<PathBuf>) -> impl Iterator<Item = PathBuf> {
     let runtime = dirs::runtime_dir().map(|directory| directory.join(PROGRAM));
     state.into_iter().chain(runtime)
+}
+
+/// Returns the directory of encrypted logins. Root's is the machine's, because `sudo` may keep
+/// another user's home directory.
+fn login_directory(environment: &Environment) -> Option<PathBuf> {
+    #[cfg(unix)]
+    if nix::unistd::Uid::effective().is_root()
+        && environment.absolute_path(environment::STATE_HOME).is_none()
+    {
+        return Some(PathBuf::from("/var/lib").join(PROGRAM).join("keychain"));
+    }
+    let _ = environment;
+    Some(dirs::state_dir()?.join(PROGRAM).join("keychain"))
 }
 
 /// Returns the directory in which that of the locks is. The cache directory is the same in all

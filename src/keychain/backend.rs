@@ -9,8 +9,12 @@ pub enum Backend {
     KernelWithoutPersistence,
     /// The macOS Keychain.
     Macos,
+    /// The password store of `pass`, which GnuPG encrypts.
+    Pass,
     /// GNOME Keyring, KWallet or KeePassXC, by the Secret Service interface.
     SecretService,
+    /// Files that `systemd-creds` encrypts.
+    SystemdCreds,
     /// The Windows Credential Manager.
     Windows,
 }
@@ -21,8 +25,22 @@ impl Backend {
         match self {
             Self::Kernel | Self::KernelWithoutPersistence => "kernel",
             Self::Macos => "macos",
+            Self::Pass => "pass",
             Self::SecretService => "secret-service",
+            Self::SystemdCreds => "systemd-creds",
             Self::Windows => "windows",
+        }
+    }
+
+    /// Returns a short name for people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Kernel | Self::KernelWithoutPersistence => "kernel keyring",
+            Self::Macos => "Keychain",
+            Self::Pass => "pass",
+            Self::SecretService => "Secret Service",
+            Self::SystemdCreds => "systemd-creds",
+            Self::Windows => "Credential Manager",
         }
     }
 
@@ -38,7 +56,11 @@ impl Backend {
                 "the Linux kernel keyring (lost at reboot; this kernel has no persistent keyrings)"
             }
             Self::Macos => "the macOS Keychain",
+            Self::Pass => "the password store of pass (kept until you log out)",
             Self::SecretService => "the Secret Service (GNOME Keyring, KWallet or KeePassXC)",
+            Self::SystemdCreds => {
+                "an encrypted file (systemd-creds; kept until you log out, and of use on this machine only)"
+            }
             Self::Windows => "the Windows Credential Manager",
         }
     }

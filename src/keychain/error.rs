@@ -1,5 +1,7 @@
 //! [`KeychainError`]: why a keychain operation failed.
 
+use std::borrow::Cow;
+
 use crate::error::Error;
 
 /// Why a keychain operation failed.
@@ -18,6 +20,16 @@ pub enum KeychainError {
     /// The keychain is locked, and the person may not be asked to unlock it.
     #[error("the {0} is locked")]
     Locked(&'static str),
+    /// The GnuPG key of `pass` is locked, and its agent may not ask for the passphrase. The entry
+    /// that cannot be decrypted.
+    #[error("the GnuPG key of pass is locked")]
+    LockedKey(String),
+    /// `pass` has no store, in this directory.
+    #[error("pass has no password store in {0}")]
+    NotInitialized(String),
+    /// The keychain has the item but cannot decrypt it. The name of the keychain, and the reason.
+    #[error("{0} cannot decrypt it here ({1})")]
+    Undecryptable(&'static str, String),
     /// The keychain did not answer in time.
     #[error("the {0} did not answer in time")]
     Timeout(&'static str),
@@ -40,37 +52,57 @@ pub enum KeychainError {
 
 impl KeychainError {
     /// Returns what to do about it: a sentence without a full stop.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
+    pub fn hint(&self) -> Option<Cow<'static, str>> {
+        Some(Cow::Borrowed(match self {
             Self::Absent(_) | Self::Unsupported => {
-                Some("Set ICR_KEYCHAIN=auto, or keychain = \"auto\" in the settings file")
+                "Set ICR_KEYCHAIN=auto, or keychain = \"auto\" in the settings file"
             }
-            Self::Disabled => Some(
-                "Select a keychain with ICR_KEYCHAIN or in the settings file, or set IBMCLOUD_API_KEY instead of logging in",
-            ),
-            Self::Locked(_) => Some(
-                "Unlock it (log in to the desktop, or open it with its own program), and try again",
-            ),
-            Self::Timeout(_) => Some(
-                "Restart it and try again in half a minute, or select another keychain with ICR_KEYCHAIN",
-            ),
-            Self::Unavailable(_) => Some("Set IBMCLOUD_API_KEY to an API key instead"),
-            Self::QuotaExceeded(_) => Some(
-                "Remove keys that you do not need (keyctl; /proc/key-users shows the quota), or select another keychain with ICR_KEYCHAIN",
-            ),
+            Self::Disabled => {
+                "Select a keychain with ICR_KEYCHAIN or in the settings file, or set IBMCLOUD_API_KEY instead of logging in"
+            }
+            Self::Locked(_) => {
+                "Unlock it (log in to the desktop, or open it with its own program), and try again"
+            }
+            Self::LockedKey(entry) => {
+                return Some(Cow::Owned(format!(
+                    "Unlock it at a terminal with 'pass show {entry} > /dev/null', and try again"
+                )));
+            }
+            Self::NotInitialized(_) => {
+                "Create it with 'pass init KEY' (KEY is the ID of your GnuPG key), or select another keychain with ICR_KEYCHAIN"
+            }
+            Self::Undecryptable(..) => {
+                "If it was stored on another machine, or the machine's key has changed, delete the login with 'docker-credential-icr logout', and log in again"
+            }
+            Self::Timeout("pass") => {
+                "Restart GnuPG's agent with 'gpgconf --kill gpg-agent', and try again in half a minute"
+            }
+            Self::Timeout("systemd-creds") => {
+                "Try again in half a minute, or select another keychain with ICR_KEYCHAIN"
+            }
+            Self::Timeout(_) => {
+                "Restart it and try again in half a minute, or select another keychain with ICR_KEYCHAIN"
+            }
+            Self::Unavailable(_) => "Set IBMCLOUD_API_KEY to an API key instead",
+            Self::QuotaExceeded(_) => {
+                "Remove keys that you do not need (keyctl; /proc/key-users shows the quota), or select another keychain with ICR_KEYCHAIN"
+            }
             Self::TooLarge(..) => {
-                Some("Check what was given: an API key has 44 characters, a token a few thousand")
+                "Check what was given: an API key has 44 characters, a token a few thousand"
             }
-            Self::InvalidAnswer(..) => Some(
-                "Check that it has a default collection (in KeePassXC, a database with a group exposed to the Secret Service), or select another keychain with ICR_KEYCHAIN",
-            ),
-            Self::Refused(_) => None,
-        }
+            Self::InvalidAnswer(..) => {
+                "Check that it has a default collection (in KeePassXC, a database with a group exposed to the Secret Service), or select another keychain with ICR_KEYCHAIN"
+            }
+            Self::Refused(_) => return None,
+        }))
     }
 
     /// Returns whether another keychain may be used instead.
     pub fn is_absent(&self) -> bool {
-        matches!(self, Self::Absent(_) | Self::InvalidAnswer(..))
+        matches!(
+            self,
+            Self::Absent(_) | Self::InvalidAnswer(..) | Self::NotInitialized(_)
+        )
     }
 
     /// Returns the error of an operation that failed because of this one. `create` makes it

@@ -1,7 +1,7 @@
-//! The `auto` keychain of logins on Linux: the Secret Service if one is running, otherwise
-//! the kernel keyring.
+//! The `auto` keychain of logins on Linux: the Secret Service if one is running, otherwise encrypted
+//! files, and the kernel keyring where nothing else works.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -13,26 +13,47 @@ use super::Kind;
 use super::ListedItem;
 use crate::secret::Secret;
 
-/// Two keychains. `cache` is read first, because that is fast. It contains a login only if
-/// `durable` was absent when the login was stored, so that login is the newer one.
+/// Several keychains, the preferred one first. Items are written to the first that is not absent,
+/// and read from the last that has them: it contains an item only if those before it were absent when
+/// the item was written, so that item is the newer one. That order is also the fast one.
 #[derive(Debug)]
-pub(super) struct Layered<Cache, Durable> {
-    cache: Rc<Cache>,
-    durable: Rc<Durable>,
+pub(super) struct Layered {
+    keychains: Vec<Rc<dyn Keychain>>,
 }
 
-impl<Cache: Keychain, Durable: Keychain> Layered<Cache, Durable> {
-    pub(super) fn new(cache: Rc<Cache>, durable: Rc<Durable>) -> Self {
-        Self { cache, durable }
+impl Layered {
+    pub(super) fn new(keychains: Vec<Rc<dyn Keychain>>) -> Self {
+        Self { keychains }
+    }
+
+    /// Returns the first answer of a keychain, in the order in which they are read.
+    fn first<T>(
+        &self,
+        ask: impl Fn(&dyn Keychain) -> Result<Option<T>, KeychainError>,
+    ) -> Result<Option<T>, KeychainError> {
+        for keychain in self.keychains.iter().rev() {
+            if let Some(answer) = or_nothing(ask(&**keychain))? {
+                return Ok(Some(answer));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Deletes an item in all keychains but one.
+    fn delete_except(&self, written: Option<usize>, item: &Item) -> Result<(), KeychainError> {
+        let mut outcome = Ok(());
+        for (index, keychain) in self.keychains.iter().enumerate().rev() {
+            if Some(index) != written {
+                outcome = outcome.and(or_nothing(keychain.delete(item)));
+            }
+        }
+        outcome
     }
 }
 
-impl<Cache: Keychain, Durable: Keychain> Keychain for Layered<Cache, Durable> {
+impl Keychain for Layered {
     fn read(&self, item: &Item) -> Result<Option<Secret>, KeychainError> {
-        match or_nothing(self.cache.read(item))? {
-            Some(secret) => Ok(Some(secret)),
-            None => or_nothing(self.durable.read(item)),
-        }
+        self.first(|keychain| keychain.read(item))
     }
 
     fn write(
@@ -41,40 +62,32 @@ impl<Cache: Keychain, Durable: Keychain> Keychain for Layered<Cache, Durable> {
         secret: &Secret,
         lifetime: Option<Duration>,
     ) -> Result<(), KeychainError> {
-        match self.durable.write(item, secret, lifetime) {
-            Ok(()) => or_nothing(self.cache.delete(item)),
-            Err(error) if error.is_absent() => {
-                let written = self.cache.write(item, secret, lifetime);
-                written.map_err(|cache_error| {
-                    if cache_error.is_absent() {
-                        KeychainError::Unavailable(format!("{error}, and {cache_error}"))
-                    } else {
-                        cache_error
-                    }
-                })
+        let mut reasons: Vec<String> = Vec::new();
+        for (index, keychain) in self.keychains.iter().enumerate() {
+            match keychain.write(item, secret, lifetime) {
+                Ok(()) => return self.delete_except(Some(index), item),
+                Err(error) if error.is_absent() => reasons.push(error.to_string()),
+                Err(other) => return Err(other),
             }
-            Err(other) => Err(other),
         }
+        Err(KeychainError::Unavailable(reasons.join(", and ")))
     }
 
     fn delete(&self, item: &Item) -> Result<(), KeychainError> {
-        let cache = or_nothing(self.cache.delete(item));
-        or_nothing(self.durable.delete(item)).and(cache)
+        self.delete_except(None, item)
     }
 
     fn list(&self, kind: Kind) -> Result<Vec<ListedItem>, KeychainError> {
-        let cached = or_nothing(self.cache.list(kind))?;
-        let names: BTreeSet<String> = cached.iter().map(|login| login.name.clone()).collect();
-        let mut durable = or_nothing(self.durable.list(kind))?;
-        durable.retain(|login| !names.contains(&login.name));
-        Ok([cached, durable].concat())
+        let mut items = BTreeMap::new();
+        for keychain in &self.keychains {
+            let listed = or_nothing(keychain.list(kind))?.into_iter();
+            items.extend(listed.map(|item| (item.name.clone(), item)));
+        }
+        Ok(items.into_values().collect())
     }
 
     fn backend(&self, item: &Item) -> Result<Option<Backend>, KeychainError> {
-        match or_nothing(self.cache.backend(item))? {
-            Some(backend) => Ok(Some(backend)),
-            None => or_nothing(self.durable.backend(item)),
-        }
+        self.first(|keychain| keychain.backend(item))
     }
 }
 
@@ -95,16 +108,12 @@ mod tests {
         Item::login("us.icr.io").with_label("us.icr.io", "iamapikey")
     }
 
-    fn layers() -> (
-        Rc<MemoryKeychain>,
-        Rc<MemoryKeychain>,
-        Layered<MemoryKeychain, MemoryKeychain>,
-    ) {
+    fn layers() -> (Rc<MemoryKeychain>, Rc<MemoryKeychain>, Layered) {
         let (cache, durable) = (
             Rc::new(MemoryKeychain::default()),
             Rc::new(MemoryKeychain::default()),
         );
-        let layered = Layered::new(Rc::clone(&cache), Rc::clone(&durable));
+        let layered = Layered::new(vec![Rc::clone(&durable) as _, Rc::clone(&cache) as _]);
         (cache, durable, layered)
     }
 
@@ -179,5 +188,25 @@ mod tests {
         assert!(layered.write(&item(), &Secret::new("key"), None).is_err());
         assert!(layered.delete(&item()).is_err());
         assert!(layered.logins().is_err());
+    }
+
+    #[test]
+    fn a_login_is_stored_in_the_first_keychain_that_works_and_deleted_from_all_others() {
+        let keychains = [(); 3].map(|()| Rc::new(MemoryKeychain::default()));
+        let layered = Layered::new(keychains.clone().map(|keychain| keychain as _).into());
+        for keychain in &keychains {
+            keychain.write(&item(), &Secret::new("old"), None).unwrap();
+        }
+        keychains[0].fail_with(Some(KeychainError::Absent("no bus".into())));
+        layered.write(&item(), &Secret::new("new"), None).unwrap();
+        assert_eq!(keychains[2].read(&item()), Ok(None));
+        assert_eq!(keychains[1].read(&item()), Ok(Some(Secret::new("new"))));
+        assert_eq!(layered.logins().unwrap().len(), 1);
+
+        // The bus is back, and its login is the older one.
+        keychains[0].fail_with(None);
+        assert_eq!(layered.read(&item()), Ok(Some(Secret::new("new"))));
+        layered.delete(&item()).unwrap();
+        assert_eq!(layered.read(&item()), Ok(None));
     }
 }

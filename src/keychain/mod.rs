@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::secret::Secret;
@@ -14,22 +15,36 @@ use crate::secret::Secret;
 mod backend;
 #[cfg(target_os = "linux")]
 pub mod bus_relay;
+#[cfg(target_os = "linux")]
+mod decryptions;
 mod error;
 mod item;
+#[cfg(target_os = "linux")]
+mod item_files;
 #[cfg(target_os = "linux")]
 mod kernel;
 pub mod key_quota;
 #[cfg(target_os = "linux")]
 mod layered;
+#[cfg(target_os = "linux")]
+mod linux;
 #[cfg(any(target_os = "macos", windows, test))]
 mod native;
 mod none;
+#[cfg(target_os = "linux")]
+mod program;
 #[cfg(target_os = "linux")]
 pub mod seal;
 #[cfg(target_os = "linux")]
 mod secret_service;
 #[cfg(target_os = "linux")]
 mod session_bus;
+#[cfg(target_os = "linux")]
+mod systemd_creds;
+#[cfg(target_os = "linux")]
+mod timeout_marker;
+#[cfg(target_os = "linux")]
+mod token_files;
 mod traced;
 #[cfg(target_os = "linux")]
 mod user_namespace;
@@ -153,72 +168,19 @@ pub struct Keychains {
     pub cache_is_local: bool,
 }
 
-/// Opens the selected keychains. Files that mark a timeout of a keychain are in
-/// `state_directory`.
-///
-/// # Errors
-/// The selected keychain does not exist on this system.
-#[cfg(target_os = "linux")]
-pub fn open(
-    selection: Selection,
-    namespace: &str,
-    environment: &crate::environment::Environment,
-    state_directory: Option<&Path>,
-    prompting: Prompting,
-) -> Result<Keychains, KeychainError> {
-    use std::rc::Rc;
-
-    use kernel::KernelKeyring;
-    use layered::Layered;
-    use secret_service::SecretService;
-    use traced::Traced;
-
-    let kernel = || {
-        let kernel = KernelKeyring::new(namespace);
-        Rc::new(Traced::new("kernel keyring", kernel))
-    };
-    let secret_service = || {
-        let secret_service = SecretService::new(namespace, environment, state_directory, prompting);
-        Rc::new(Traced::new("Secret Service", secret_service))
-    };
-    match selection {
-        Selection::Auto => {
-            let kernel = kernel();
-            let secret_service = secret_service();
-            let has_kernel = kernel.keychain.is_available();
-            Ok(Keychains {
-                tokens: if has_kernel {
-                    Box::new(Rc::clone(&kernel))
-                } else {
-                    Box::new(Rc::clone(&secret_service))
-                },
-                logins: Box::new(Layered::new(kernel, secret_service)),
-                cache_is_local: has_kernel,
-            })
-        }
-        Selection::Backend(Backend::SecretService) => {
-            let secret_service = secret_service();
-            Ok(Keychains {
-                logins: Box::new(Rc::clone(&secret_service)),
-                tokens: Box::new(secret_service),
-                cache_is_local: false,
-            })
-        }
-        Selection::Backend(Backend::Kernel | Backend::KernelWithoutPersistence) => {
-            let kernel = kernel();
-            Ok(Keychains {
-                logins: Box::new(Rc::clone(&kernel)),
-                tokens: Box::new(kernel),
-                cache_is_local: false,
-            })
-        }
-        Selection::None => Ok(none::keychains()),
-        Selection::Backend(Backend::Macos | Backend::Windows) => Err(KeychainError::Unsupported),
-    }
+/// The directories of keychains that store something in files.
+#[derive(Clone, Debug, Default)]
+pub struct KeychainDirectories {
+    /// The directory of files that mark a timeout of a keychain.
+    pub marks: Option<PathBuf>,
+    /// The directory of encrypted logins.
+    pub logins: Option<PathBuf>,
 }
 
-/// Opens the selected keychains. Files that mark a timeout of a keychain are in
-/// `state_directory`.
+#[cfg(target_os = "linux")]
+pub use linux::open;
+
+/// Opens the selected keychains.
 ///
 /// # Errors
 /// The selected keychain does not exist on this system.
@@ -227,7 +189,7 @@ pub fn open(
     selection: Selection,
     namespace: &str,
     _environment: &crate::environment::Environment,
-    _state_directory: Option<&Path>,
+    _directories: &KeychainDirectories,
     prompting: Prompting,
 ) -> Result<Keychains, KeychainError> {
     const OURS: Backend = if cfg!(windows) {

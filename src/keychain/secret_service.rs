@@ -9,11 +9,9 @@ use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::os::unix::net::SocketAddr;
 use std::path::Path;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
-use std::time::UNIX_EPOCH;
 
 use dbus_secret_service::EncryptionType;
 use dbus_secret_service::Error;
@@ -32,11 +30,11 @@ use super::bus_relay;
 use super::session_bus;
 use super::session_bus::BUS_ADDRESS;
 use super::session_bus::RUNTIME_DIRECTORY;
+use super::timeout_marker::TimeoutMarker;
 use crate::digest;
 use crate::environment::DISPLAY;
 use crate::environment::Environment;
 use crate::environment::WAYLAND_DISPLAY;
-use crate::fs;
 use crate::secret::Secret;
 use crate::time::Clock;
 use crate::time::SystemClock;
@@ -46,9 +44,6 @@ const NAME: &str = "Secret Service (GNOME Keyring, KWallet or KeePassXC)";
 
 /// The timeout of all calls together, except for dialogs.
 const TIMEOUT: Duration = Duration::from_secs(3);
-
-/// How long the service is not called after a timeout, in seconds.
-const PAUSE_AFTER_TIMEOUT: u64 = 30;
 
 /// libdbus reports a timeout and a closed connection as the same error. Its timeout is 2 s,
 /// so an error before this time means a closed connection.
@@ -85,8 +80,7 @@ pub(super) struct SecretService {
     remaining: Cell<Duration>,
     connection: Arc<Mutex<Option<Connection>>>,
     is_connected: Cell<bool>,
-    /// The file whose time is that of the last timeout.
-    timeout_marker: Option<PathBuf>,
+    timeout_marker: TimeoutMarker,
 }
 
 impl std::fmt::Debug for SecretService {
@@ -120,10 +114,17 @@ impl SecretService {
             remaining: Cell::new(TIMEOUT),
             connection: Arc::default(),
             is_connected: Cell::new(false),
-            timeout_marker: state_directory
-                .filter(|_| prompting == Prompting::Never)
-                .map(|directory| directory.join(timeout_marker_name(environment))),
+            timeout_marker: TimeoutMarker::at(
+                state_directory
+                    .filter(|_| prompting == Prompting::Never)
+                    .map(|directory| directory.join(timeout_marker_name(environment))),
+            ),
         }
+    }
+
+    /// Returns whether there is a bus, on which there may be a Secret Service.
+    pub(super) fn has_bus(&self) -> bool {
+        self.has_bus
     }
 
     /// Connects if necessary and calls the service, within the remaining time.
@@ -137,7 +138,7 @@ impl SecretService {
             ));
         }
         let remaining = self.remaining.get();
-        if remaining.is_zero() || self.timed_out_recently() {
+        if remaining.is_zero() || self.timeout_marker.is_recent(&self.clock) {
             return Err(KeychainError::Timeout(NAME));
         }
         if !self.is_connected.get() {
@@ -189,22 +190,11 @@ impl SecretService {
         }
     }
 
-    /// Makes this process and others skip the service for a while, so that a build that asks
-    /// for thirty registries waits once. If the file cannot be written, each process waits.
+    /// Makes this process and others skip the service for a while.
     fn record_timeout(&self) -> KeychainError {
         self.remaining.set(Duration::ZERO);
-        if let Some(path) = &self.timeout_marker {
-            let now = UNIX_EPOCH + Duration::from_secs(self.clock.now());
-            let _ = fs::write_time(path, now);
-        }
+        self.timeout_marker.set(&self.clock);
         KeychainError::Timeout(NAME)
-    }
-
-    fn timed_out_recently(&self) -> bool {
-        let written = self.timeout_marker.as_deref().and_then(fs::read_time);
-        let written = written.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-        let age = written.and_then(|time| self.clock.now().checked_sub(time.as_secs()));
-        age.is_some_and(|age| age < PAUSE_AFTER_TIMEOUT)
     }
 
     fn classify(&self, error: &Error, took: Duration) -> KeychainError {

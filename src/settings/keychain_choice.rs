@@ -16,8 +16,12 @@ pub enum KeychainChoice {
     Macos,
     /// No keychain: nothing is stored or cached.
     None,
+    /// The password store of `pass`, which GnuPG encrypts.
+    Pass,
     /// The Secret Service: GNOME Keyring, KWallet or KeePassXC.
     SecretService,
+    /// Files that `systemd-creds` encrypts.
+    SystemdCreds,
     /// The Windows Credential Manager.
     Windows,
 }
@@ -27,7 +31,9 @@ named!(KeychainChoice {
     "kernel" => Kernel,
     "macos" => Macos,
     "none" => None,
+    "pass" => Pass,
     "secret-service" => SecretService,
+    "systemd-creds" => SystemdCreds,
     "windows" => Windows,
 });
 
@@ -39,7 +45,9 @@ impl KeychainChoice {
             Self::Kernel => Selection::Backend(Backend::Kernel),
             Self::Macos => Selection::Backend(Backend::Macos),
             Self::None => Selection::None,
+            Self::Pass => Selection::Backend(Backend::Pass),
             Self::SecretService => Selection::Backend(Backend::SecretService),
+            Self::SystemdCreds => Selection::Backend(Backend::SystemdCreds),
             Self::Windows => Selection::Backend(Backend::Windows),
         }
     }

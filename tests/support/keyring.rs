@@ -370,7 +370,7 @@ mod windows {
                 Selection::Auto,
                 &self.namespace,
                 &Environment::default(),
-                None,
+                &keychain::KeychainDirectories::default(),
                 Prompting::Never,
             );
             keychains.expect("the Credential Manager").tokens

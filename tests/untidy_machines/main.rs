@@ -397,7 +397,7 @@ fn a_secret_service_that_answers_nonsense_is_not_used_and_doctor_reports_it() {
     let reason = "cannot be used: it answered org.freedesktop.DBus.Error";
     doctor.has(
         &doctor.stdout,
-        &[reason, "so logins are stored in the kernel keyring"],
+        &[reason, "so another keychain stores logins"],
     );
     succeeds(&run(&["logout", "--all"], ""));
 }

@@ -1,5 +1,6 @@
 //! Checks that keychains store items, and how fast.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::CheckContext;
@@ -84,8 +85,8 @@ fn unusable_secret_service(context: &CheckContext<'_>) -> Option<Diagnostic> {
     matches!(error, KeychainError::InvalidAnswer(..)).then(|| {
         Diagnostic::warning(
             "secret-service",
-            format!("{error}, so logins are stored in the kernel keyring"),
-            error.hint().unwrap_or(SELECT_ANOTHER),
+            format!("{error}, so another keychain stores logins"),
+            error.hint().unwrap_or(SELECT_ANOTHER.into()),
         )
     })
 }
@@ -141,8 +142,8 @@ fn test_keychain(
     }
 }
 
-fn fix(error: &KeychainError, choice: KeychainChoice) -> &'static str {
-    match (error, choice) {
+fn fix(error: &KeychainError, choice: KeychainChoice) -> Cow<'static, str> {
+    let text = match (error, choice) {
         (KeychainError::Locked(_), _) => "Log in to the desktop, or set ICR_KEYCHAIN=kernel",
         (KeychainError::Timeout(_), _) => "Restart it, or set ICR_KEYCHAIN=kernel",
         (KeychainError::Absent(_), KeychainChoice::Auto) | (KeychainError::Unavailable(_), _) => {
@@ -158,7 +159,14 @@ fn fix(error: &KeychainError, choice: KeychainChoice) -> &'static str {
             | KeychainError::TooLarge(..),
             _,
         ) => SELECT_ANOTHER,
-    }
+        (
+            KeychainError::LockedKey(_)
+            | KeychainError::NotInitialized(_)
+            | KeychainError::Undecryptable(..),
+            _,
+        ) => return error.hint().unwrap_or(SELECT_ANOTHER.into()),
+    };
+    Cow::Borrowed(text)
 }
 
 /// Checks the user's quota of keys in the kernel.

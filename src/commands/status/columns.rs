@@ -135,7 +135,7 @@ fn source_cells(active: &CredentialInfo) -> [String; 4] {
         None => NOTHING.to_owned(),
     };
     let stored_in = match (&active.origin, active.keychain) {
-        (Origin::Login(_), Some(keychain)) => keychain_name(keychain).to_owned(),
+        (Origin::Login(_), Some(keychain)) => keychain.title().to_owned(),
         (Origin::Login(_), None) => NOTHING.to_owned(),
         (Origin::Source(source), _) => source_place(*source).to_owned(),
     };
@@ -151,16 +151,6 @@ fn source_cells(active: &CredentialInfo) -> [String; 4] {
 pub(in crate::commands) fn source_name(active: &CredentialInfo) -> &str {
     let name = active.source.strip_prefix("the ");
     name.unwrap_or(&active.source)
-}
-
-/// Returns the short name of a keychain.
-fn keychain_name(keychain: Backend) -> &'static str {
-    match keychain {
-        Backend::Kernel | Backend::KernelWithoutPersistence => "kernel keyring",
-        Backend::Macos => "Keychain",
-        Backend::SecretService => "Secret Service",
-        Backend::Windows => "Credential Manager",
-    }
 }
 
 /// Returns where a source other than a login reads its secret.

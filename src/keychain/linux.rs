@@ -1,0 +1,142 @@
+//! The keychains of Linux.
+
+use std::rc::Rc;
+
+use super::Backend;
+use super::Keychain;
+use super::KeychainDirectories;
+use super::KeychainError;
+use super::Keychains;
+use super::Prompting;
+use super::Selection;
+use super::kernel::KernelKeyring;
+use super::layered::Layered;
+use super::none;
+use super::secret_service::SecretService;
+use super::systemd_creds::SystemdCreds;
+use super::token_files::TokenFiles;
+use super::traced::Traced;
+use crate::environment::Environment;
+
+/// Opens the selected keychains.
+///
+/// # Errors
+/// The selected keychain does not exist on this system.
+pub fn open(
+    selection: Selection,
+    namespace: &str,
+    environment: &Environment,
+    directories: &KeychainDirectories,
+    prompting: Prompting,
+) -> Result<Keychains, KeychainError> {
+    let opener = Opener {
+        namespace,
+        environment,
+        directories,
+        prompting,
+    };
+    match selection {
+        Selection::Auto => Ok(opener.auto()),
+        Selection::Backend(Backend::SecretService) => {
+            let secret_service = opener.secret_service();
+            Ok(Keychains {
+                logins: Box::new(Rc::clone(&secret_service)),
+                tokens: Box::new(secret_service),
+                cache_is_local: false,
+            })
+        }
+        Selection::Backend(Backend::Kernel | Backend::KernelWithoutPersistence) => {
+            let kernel = opener.kernel();
+            Ok(Keychains {
+                logins: Box::new(Rc::clone(&kernel)),
+                tokens: Box::new(kernel),
+                cache_is_local: false,
+            })
+        }
+        Selection::Backend(Backend::SystemdCreds) => {
+            Ok(opener.with_tokens_in_the_kernel(opener.systemd_creds()))
+        }
+        Selection::None => Ok(none::keychains()),
+        Selection::Backend(_) => Err(KeychainError::Unsupported),
+    }
+}
+
+/// What all keychains are opened with.
+#[derive(Clone, Copy)]
+struct Opener<'a> {
+    namespace: &'a str,
+    environment: &'a Environment,
+    directories: &'a KeychainDirectories,
+    prompting: Prompting,
+}
+
+impl Opener<'_> {
+    fn kernel(&self) -> Rc<Traced<KernelKeyring>> {
+        let kernel = KernelKeyring::new(self.namespace);
+        Rc::new(Traced::new("kernel keyring", kernel))
+    }
+
+    fn secret_service(&self) -> Rc<Traced<SecretService>> {
+        let marks = self.directories.marks.as_deref();
+        let secret_service =
+            SecretService::new(self.namespace, self.environment, marks, self.prompting);
+        Rc::new(Traced::new("Secret Service", secret_service))
+    }
+
+    fn systemd_creds(&self) -> Rc<Traced<SystemdCreds>> {
+        let keychain = SystemdCreds::new(
+            self.namespace,
+            self.environment,
+            self.directories.logins.as_deref(),
+            self.directories.marks.as_deref(),
+            self.prompting,
+        );
+        Rc::new(Traced::new("systemd-creds", keychain))
+    }
+
+    /// Returns the tokens of an encrypting keychain, with hints.
+    fn token_files(&self, tokens: Rc<dyn Keychain>) -> TokenFiles {
+        TokenFiles::new(tokens, self.directories.logins.as_deref(), self.namespace)
+    }
+
+    /// Returns a keychain of logins whose tokens and hints are in the kernel keyring or, if this
+    /// process may not use that, in the same keychain.
+    fn with_tokens_in_the_kernel(&self, logins: Rc<dyn Keychain>) -> Keychains {
+        let kernel = self.kernel();
+        let tokens: Box<dyn Keychain> = if kernel.keychain.is_available() {
+            Box::new(kernel)
+        } else {
+            Box::new(self.token_files(Rc::clone(&logins)))
+        };
+        Keychains {
+            logins: Box::new(logins),
+            tokens,
+            cache_is_local: true,
+        }
+    }
+
+    fn auto(&self) -> Keychains {
+        let kernel = self.kernel();
+        let has_kernel = kernel.keychain.is_available();
+        let secret_service = self.secret_service();
+        let has_bus = secret_service.keychain.has_bus();
+        let systemd_creds = self.systemd_creds();
+        let has_files = !has_kernel && !has_bus && systemd_creds.keychain.has_program();
+        let encrypted: Vec<Rc<dyn Keychain>> = vec![systemd_creds];
+        let mut all: Vec<Rc<dyn Keychain>> = vec![secret_service];
+        all.extend(encrypted.iter().cloned());
+        let tokens: Box<dyn Keychain> = if has_kernel {
+            Box::new(Rc::clone(&kernel))
+        } else if has_files {
+            Box::new(self.token_files(Rc::new(Layered::new(encrypted))))
+        } else {
+            Box::new(Layered::new(all.clone()))
+        };
+        all.push(kernel);
+        Keychains {
+            logins: Box::new(Layered::new(all)),
+            tokens,
+            cache_is_local: has_kernel || has_files,
+        }
+    }
+}

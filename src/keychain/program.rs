@@ -1,0 +1,248 @@
+//! Runs the programs of other keychains: with secrets in memory files instead of arguments, and
+//! with a time limit.
+
+use std::cell::Cell;
+use std::ffi::OsStr;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::io::Read;
+use std::io::Seek;
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Child;
+use std::process::Command;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use nix::sys::memfd::MFdFlags;
+use nix::sys::memfd::memfd_create;
+use nix::sys::signal::Signal;
+use nix::sys::signal::killpg;
+use nix::unistd::Pid;
+use zeroize::Zeroizing;
+
+use super::KeychainError;
+use super::Prompting;
+use super::timeout_marker::TimeoutMarker;
+use crate::environment;
+use crate::environment::Environment;
+use crate::fs;
+use crate::fs::TrustedUsers;
+use crate::text::printable;
+use crate::time::Clock;
+use crate::time::SystemClock;
+
+/// The variable with the directories of programs.
+const PATH: &str = "PATH";
+
+/// The interval between two checks of whether a program has ended.
+const POLL_INTERVAL: Duration = Duration::from_millis(1);
+
+/// The maximum size of the output, in bytes: an encrypted secret of the maximum length.
+const MAX_OUTPUT: u64 = 256 * 1024;
+
+/// The maximum length of a reason that a program printed, in characters.
+const MAX_REASON: usize = 160;
+
+/// Variables with secrets, which other programs do not need.
+const SECRET_VARIABLES: [&[&str]; 4] = [
+    &environment::API_KEY_VARIABLES,
+    &environment::ACCESS_TOKEN_VARIABLES,
+    &environment::REFRESH_TOKEN_VARIABLES,
+    &[
+        environment::COMPUTE_RESOURCE_TOKEN,
+        environment::VCAP_SERVICES,
+    ],
+];
+
+/// A program that is found on the `PATH` when it is first needed.
+#[derive(Debug)]
+pub(super) struct Program {
+    name: &'static str,
+    path: Option<OsString>,
+    timeout: Duration,
+    marker: TimeoutMarker,
+    clock: SystemClock,
+    has_timed_out: Cell<bool>,
+}
+
+/// What a program wrote.
+#[derive(Debug)]
+pub(super) struct Output {
+    pub(super) is_success: bool,
+    /// Its standard output, which may be a secret.
+    pub(super) stdout: Zeroizing<Vec<u8>>,
+    /// Its messages.
+    pub(super) messages: String,
+}
+
+impl Output {
+    /// Returns the last message, for an error.
+    pub(super) fn reason(&self) -> String {
+        let lines = self.messages.lines().map(str::trim);
+        let lines = lines.filter(|line| !line.is_empty() && !line.starts_with("[GNUPG:]"));
+        let line = lines.last().unwrap_or("it gave no reason");
+        let line: String = line.chars().take(MAX_REASON).collect();
+        printable::in_lines(&line).trim_end_matches('.').to_owned()
+    }
+}
+
+impl Program {
+    /// Creates the program with the time limit of one run. After a timeout, it is not run again for
+    /// a while, also by other processes: the file that marks this is in `marks`.
+    pub(super) fn new(
+        name: &'static str,
+        environment: &Environment,
+        timeout: Duration,
+        marks: Option<&Path>,
+        prompting: Prompting,
+    ) -> Self {
+        let marks = marks.filter(|_| prompting == Prompting::Never);
+        Self {
+            name,
+            path: environment.raw_value(PATH).map(OsStr::to_owned),
+            timeout,
+            marker: TimeoutMarker::at(marks.map(|it| it.join(format!("{name}-hung")))),
+            clock: SystemClock::start(),
+            has_timed_out: Cell::new(false),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// Returns the path of the program: that of the first one in an absolute directory of the
+    /// `PATH`.
+    ///
+    /// # Errors
+    /// There is none, or other users can replace it.
+    pub(super) fn find(&self) -> Result<PathBuf, KeychainError> {
+        let directories = self.path.iter().flat_map(std::env::split_paths);
+        let absolute = directories.filter(|directory| directory.is_absolute());
+        let found = absolute
+            .map(|directory| directory.join(self.name))
+            .find(|path| is_executable(path));
+        let Some(path) = found else {
+            let reason = format!("the program {} is not on the PATH", self.name);
+            return Err(KeychainError::Absent(reason));
+        };
+        match fs::refuse_if_others_write(&path, &TrustedUsers::acting_user()) {
+            Ok(()) => Ok(path),
+            Err(error) => Err(KeychainError::Absent(format!(
+                "the program {} is not safe to run: {error}",
+                path.display()
+            ))),
+        }
+    }
+
+    /// Runs the program with these arguments and variables, and with `input` as its standard input.
+    ///
+    /// # Errors
+    /// It cannot be found or started, or does not end in time.
+    pub(super) fn run(
+        &self,
+        arguments: &[&str],
+        variables: &[(&str, &OsStr)],
+        input: &[u8],
+    ) -> Result<Output, KeychainError> {
+        let path = self.find()?;
+        if self.has_timed_out.get() || self.marker.is_recent(&self.clock) {
+            return Err(KeychainError::Timeout(self.name));
+        }
+        let mut command = Command::new(path);
+        command.args(arguments).env("LC_ALL", "C");
+        for name in SECRET_VARIABLES.iter().copied().flatten() {
+            command.env_remove(name);
+        }
+        command.envs(variables.iter().copied());
+        match self.run_to_end(&mut command, input) {
+            Ok(Some(output)) => Ok(output),
+            Ok(None) => {
+                self.has_timed_out.set(true);
+                self.marker.set(&self.clock);
+                Err(KeychainError::Timeout(self.name))
+            }
+            Err(error) => Err(KeychainError::Refused(format!(
+                "the program {} cannot be run ({error})",
+                self.name
+            ))),
+        }
+    }
+
+    /// Runs a command; `None` if it does not end in time. It is the first process of a group, so
+    /// that all processes that it started are ended with it.
+    ///
+    /// Its streams are files in memory: a process that it leaves behind, such as GnuPG's agent,
+    /// could keep a pipe open.
+    fn run_to_end(&self, command: &mut Command, input: &[u8]) -> io::Result<Option<Output>> {
+        let mut stdin = memory_file()?;
+        stdin.write_all(input)?;
+        stdin.rewind()?;
+        let (mut stdout, mut stderr) = (memory_file()?, memory_file()?);
+        let mut child = command
+            .stdin(stdin)
+            .stdout(stdout.try_clone()?)
+            .stderr(stderr.try_clone()?)
+            .process_group(0)
+            .spawn()?;
+        let Some(status) = self.wait(&mut child, &stdout)? else {
+            end_group(&mut child);
+            return Ok(None);
+        };
+        let messages = content(&mut stderr)?;
+        Ok(Some(Output {
+            is_success: status.success(),
+            stdout: content(&mut stdout)?,
+            messages: String::from_utf8_lossy(&messages).into_owned(),
+        }))
+    }
+
+    fn wait(&self, child: &mut Child, stdout: &File) -> io::Result<Option<ExitStatus>> {
+        let started = self.clock.elapsed();
+        loop {
+            if let Some(status) = child.try_wait()? {
+                return Ok(Some(status));
+            }
+            let is_too_long = stdout.metadata()?.len() > MAX_OUTPUT;
+            if is_too_long || self.clock.elapsed().saturating_sub(started) > self.timeout {
+                return Ok(None);
+            }
+            self.clock.sleep(POLL_INTERVAL);
+        }
+    }
+}
+
+/// Ends a program and the processes that it started.
+fn end_group(child: &mut Child) {
+    if let Ok(id) = i32::try_from(child.id()) {
+        let _ = killpg(Pid::from_raw(id), Signal::SIGKILL);
+    }
+    let _ = child.wait();
+}
+
+/// Returns a file without a name, of which nothing is on a disk.
+fn memory_file() -> io::Result<File> {
+    Ok(File::from(memfd_create(
+        c"docker-credential-icr",
+        MFdFlags::MFD_CLOEXEC,
+    )?))
+}
+
+fn content(file: &mut File) -> io::Result<Zeroizing<Vec<u8>>> {
+    let size = file.metadata()?.len().min(MAX_OUTPUT);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(size).unwrap_or(0)));
+    file.rewind()?;
+    file.take(size).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    let metadata = path.metadata();
+    metadata.is_ok_and(|it| it.is_file() && it.permissions().mode() & 0o111 != 0)
+}
