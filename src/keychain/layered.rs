@@ -91,6 +91,38 @@ impl Keychain for Layered {
     }
 }
 
+/// A keychain that is used only where it works: if it cannot write, it counts as absent.
+#[derive(Debug)]
+pub(super) struct WhereUsable<K>(pub(super) Rc<K>);
+
+impl<K: Keychain> Keychain for WhereUsable<K> {
+    fn read(&self, item: &Item) -> Result<Option<Secret>, KeychainError> {
+        self.0.read(item)
+    }
+
+    fn write(
+        &self,
+        item: &Item,
+        secret: &Secret,
+        lifetime: Option<Duration>,
+    ) -> Result<(), KeychainError> {
+        let written = self.0.write(item, secret, lifetime);
+        written.map_err(|error| KeychainError::Absent(error.to_string()))
+    }
+
+    fn delete(&self, item: &Item) -> Result<(), KeychainError> {
+        self.0.delete(item)
+    }
+
+    fn list(&self, kind: Kind) -> Result<Vec<ListedItem>, KeychainError> {
+        self.0.list(kind)
+    }
+
+    fn backend(&self, item: &Item) -> Result<Option<Backend>, KeychainError> {
+        self.0.backend(item)
+    }
+}
+
 /// Returns the default for an absent keychain, which contains nothing.
 fn or_nothing<T: Default>(answer: Result<T, KeychainError>) -> Result<T, KeychainError> {
     match answer {
@@ -208,5 +240,28 @@ mod tests {
         assert_eq!(layered.read(&item()), Ok(Some(Secret::new("new"))));
         layered.delete(&item()).unwrap();
         assert_eq!(layered.read(&item()), Ok(None));
+    }
+
+    #[test]
+    fn a_keychain_that_does_not_work_is_skipped_but_its_logins_are_not() {
+        let (cache, pass) = (
+            Rc::new(MemoryKeychain::default()),
+            Rc::new(MemoryKeychain::default()),
+        );
+        let layered = Layered::new(vec![
+            Rc::new(WhereUsable(Rc::clone(&pass))) as _,
+            Rc::clone(&cache) as _,
+        ]);
+        pass.write(&item(), &Secret::new("old"), None).unwrap();
+        pass.fail_with(Some(KeychainError::LockedKey("entry".into())));
+        assert!(matches!(
+            layered.read(&item()),
+            Err(KeychainError::LockedKey(_))
+        ));
+        assert!(
+            layered.write(&item(), &Secret::new("new"), None).is_err(),
+            "the old one remains"
+        );
+        assert_eq!(layered.read(&item()), Ok(Some(Secret::new("new"))));
     }
 }

@@ -11,7 +11,9 @@ use super::Prompting;
 use super::Selection;
 use super::kernel::KernelKeyring;
 use super::layered::Layered;
+use super::layered::WhereUsable;
 use super::none;
+use super::pass::Pass;
 use super::secret_service::SecretService;
 use super::systemd_creds::SystemdCreds;
 use super::token_files::TokenFiles;
@@ -56,6 +58,9 @@ pub fn open(
         Selection::Backend(Backend::SystemdCreds) => {
             Ok(opener.with_tokens_in_the_kernel(opener.systemd_creds()))
         }
+        Selection::Backend(Backend::Pass) => {
+            Ok(opener.with_tokens_in_the_kernel(opener.pass(prompting)))
+        }
         Selection::None => Ok(none::keychains()),
         Selection::Backend(_) => Err(KeychainError::Unsupported),
     }
@@ -94,6 +99,16 @@ impl Opener<'_> {
         Rc::new(Traced::new("systemd-creds", keychain))
     }
 
+    fn pass(&self, prompting: Prompting) -> Rc<Traced<Pass>> {
+        let keychain = Pass::new(
+            self.namespace,
+            self.environment,
+            self.directories,
+            prompting,
+        );
+        Rc::new(Traced::new("pass", keychain))
+    }
+
     /// Returns the tokens of an encrypting keychain, with hints.
     fn token_files(&self, tokens: Rc<dyn Keychain>) -> TokenFiles {
         TokenFiles::new(tokens, self.directories.logins.as_deref(), self.namespace)
@@ -121,8 +136,15 @@ impl Opener<'_> {
         let secret_service = self.secret_service();
         let has_bus = secret_service.keychain.has_bus();
         let systemd_creds = self.systemd_creds();
-        let has_files = !has_kernel && !has_bus && systemd_creds.keychain.has_program();
-        let encrypted: Vec<Rc<dyn Keychain>> = vec![systemd_creds];
+        // Used only where it asks for nothing.
+        let pass = self.pass(Prompting::Never);
+        let has_files = !has_kernel
+            && !has_bus
+            && (systemd_creds.keychain.has_program() || pass.keychain.is_initialized());
+        let encrypted: Vec<Rc<dyn Keychain>> = vec![
+            Rc::new(WhereUsable(systemd_creds)),
+            Rc::new(WhereUsable(pass)),
+        ];
         let mut all: Vec<Rc<dyn Keychain>> = vec![secret_service];
         all.extend(encrypted.iter().cloned());
         let tokens: Box<dyn Keychain> = if has_kernel {

@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::keychain::Backend;
 use crate::keychain::Item;
 use crate::keychain::Keychain;
+use crate::keychain::KeychainError;
 use crate::secret::Secret;
 
 /// The logins in a keychain.
@@ -30,10 +31,16 @@ impl<'a> Logins<'a> {
         let item = Item::login(&scope.item_name());
         let record = self.keychain.read(&item);
         let record = record.map_err(|error| {
-            error.into_error(
-                &format!("cannot read {}", scope.login_title()),
-                Error::temporary,
-            )
+            let operation = format!("cannot read {}", scope.login_title());
+            match error {
+                KeychainError::Undecryptable(..) => {
+                    Error::user(format!("{operation}: {error}")).with_hint(format!(
+                        "If it was stored on another machine, or the machine's key has changed, delete it with '{}', and log in again",
+                        scope.logout_command()
+                    ))
+                }
+                error => error.into_error(&operation, Error::temporary),
+            }
         })?;
         record.map(|record| parse(scope, &record)).transpose()
     }

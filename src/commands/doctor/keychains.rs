@@ -52,11 +52,12 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
         Err(error) => return vec![Diagnostic::error("keychain", error)],
     };
     let (logins, tokens) = (&*keychains.logins, &*keychains.tokens);
-    let mut diagnostics = vec![test_keychain("keychain-logins", "logins", logins, context)];
+    let (tested, used) = test_keychain("keychain-logins", "logins", logins, context);
+    let mut diagnostics = vec![tested];
     let wants_kernel =
         cfg!(target_os = "linux") && context.settings.keychain == KeychainChoice::Auto;
     if keychains.cache_is_local {
-        diagnostics.push(test_keychain("keychain-tokens", "tokens", tokens, context));
+        diagnostics.push(test_keychain("keychain-tokens", "tokens", tokens, context).0);
     } else if wants_kernel {
         diagnostics.push(Diagnostic::warning(
             "kernel-keyring",
@@ -65,39 +66,66 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
         ));
     }
     if wants_kernel {
-        diagnostics.extend(unusable_secret_service(context));
+        diagnostics.extend(unused_keychains(used, context));
     }
     diagnostics.extend(quota(context.context));
     diagnostics
 }
 
-/// Finds a Secret Service that is not used because of what it answers.
-fn unusable_secret_service(context: &CheckContext<'_>) -> Option<Diagnostic> {
+/// Returns why the keychains that `auto` prefers are not used. A Secret Service that answers what it
+/// should not is a warning: the person who started it expects that it is used.
+fn unused_keychains(used: Option<Backend>, context: &CheckContext<'_>) -> Vec<Diagnostic> {
+    let preferred = [
+        (Backend::SecretService, KeychainChoice::SecretService),
+        (Backend::SystemdCreds, KeychainChoice::SystemdCreds),
+        (Backend::Pass, KeychainChoice::Pass),
+    ];
+    let before = preferred
+        .iter()
+        .take_while(|(backend, _)| Some(*backend) != used);
+    let diagnostics = before.filter_map(|(backend, choice)| {
+        let error = write_error(*choice, context)?;
+        let check = match backend {
+            Backend::SecretService => "secret-service",
+            Backend::SystemdCreds => "systemd-creds",
+            _ => "pass",
+        };
+        if matches!(error, KeychainError::InvalidAnswer(..)) {
+            return Some(Diagnostic::warning(
+                check,
+                format!("{error}, so another keychain stores logins"),
+                error.hint().unwrap_or(SELECT_ANOTHER.into()),
+            ));
+        }
+        let title = backend.title();
+        Some(Diagnostic::ok(
+            check,
+            format!("not used ({title}): {error}"),
+        ))
+    });
+    diagnostics.collect()
+}
+
+/// Returns the error of writing a test item into a keychain, if there is one.
+fn write_error(choice: KeychainChoice, context: &CheckContext<'_>) -> Option<KeychainError> {
     let mut settings: Settings = context.settings.clone();
-    settings.keychain = KeychainChoice::SecretService;
+    settings.keychain = choice;
     let item =
         Item::probe("doctor").with_label("test item of docker-credential-icr doctor", "test");
     let keychains = (context.context.open_keychains)(&settings, Prompting::Never).ok()?;
     let logins = &keychains.logins;
     let written = logins.write(&item, &Secret::new("test"), Some(TEST_LIFETIME));
     let _ = logins.delete(&item);
-    let error = written.err()?;
-    matches!(error, KeychainError::InvalidAnswer(..)).then(|| {
-        Diagnostic::warning(
-            "secret-service",
-            format!("{error}, so another keychain stores logins"),
-            error.hint().unwrap_or(SELECT_ANOTHER.into()),
-        )
-    })
+    written.err()
 }
 
-/// Writes, reads and deletes a test item.
+/// Writes, reads and deletes a test item. Returns also the keychain that stored it.
 fn test_keychain(
     check: &'static str,
     what: &str,
     keychain: &dyn Keychain,
     context: &CheckContext<'_>,
-) -> Diagnostic {
+) -> (Diagnostic, Option<Backend>) {
     let choice = context.settings.keychain;
     let context = context.context;
     let item = Item::probe(&format!("doctor-{:016x}", (context.random)()))
@@ -110,20 +138,21 @@ fn test_keychain(
     let deleted = keychain.delete(&item);
     let took = context.clock.elapsed() - started;
     let place = backend.map_or("the system's keychain", Backend::described);
-    match (written, read, deleted) {
+    let diagnostic = match (written, read, deleted) {
         (Ok(()), Ok(Some(value)), Ok(())) if value == secret => {
             let milliseconds = took.as_secs_f64() * 1000.0;
             let message = format!(
                 "{what} are stored in {place}; write, find, read and delete took {milliseconds:.1} ms"
             );
             if took > SLOW {
-                return Diagnostic::warning(
+                Diagnostic::warning(
                     check,
                     format!("{message}, which is slow"),
-                    "Set ICR_KEYCHAIN=kernel if you do not need the Secret Service",
-                );
+                    "Set ICR_KEYCHAIN=kernel if logins need not outlast a reboot",
+                )
+            } else {
+                Diagnostic::ok(check, message)
             }
-            Diagnostic::ok(check, message)
         }
         (Ok(()), Ok(_), Ok(())) => Diagnostic::problem(
             check,
@@ -139,7 +168,8 @@ fn test_keychain(
                 fix(&error, choice),
             )
         }
-    }
+    };
+    (diagnostic, backend)
 }
 
 fn fix(error: &KeychainError, choice: KeychainChoice) -> Cow<'static, str> {

@@ -3,7 +3,6 @@
 use super::row::Row;
 use crate::credentials::CredentialInfo;
 use crate::error::one_line;
-use crate::keychain::Backend;
 use crate::settings::SourceName;
 use crate::sources::Origin;
 use crate::time::duration;

@@ -1,0 +1,351 @@
+//! The password store of `pass`, which GnuPG encrypts.
+//!
+//! A login is the entry `docker-credential-icr/NAMESPACE/login/NAME` of the user's store, which may be
+//! a git repository: `pass` commits each change. Tokens are in a store of their own with the same
+//! keys, so that none is in a repository.
+
+use std::ffi::OsStr;
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::Backend;
+use super::Item;
+use super::Keychain;
+use super::KeychainDirectories;
+use super::KeychainError;
+use super::Kind;
+use super::ListedItem;
+use super::Prompting;
+use super::decryptions::Decryptions;
+use super::item_files::ItemFiles;
+use super::item_files::encoded;
+use super::program::Output;
+use super::program::Program;
+use crate::PROGRAM;
+use crate::environment;
+use crate::environment::Environment;
+use crate::fs;
+use crate::secret::Secret;
+
+const NAME: &str = "pass";
+
+/// The time limit of one run. A smart card takes a second.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The time limit if the person may be asked for a passphrase.
+const PROMPT_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// The age from which a token has certainly expired.
+const MAX_TOKEN_AGE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The variables of `pass` (`pass(1)`).
+const STORE: &str = "PASSWORD_STORE_DIR";
+const KEYS: &str = "PASSWORD_STORE_KEY";
+const GPG_OPTIONS: &str = "PASSWORD_STORE_GPG_OPTS";
+
+/// The terminal of GnuPG's agent. `pass` would use that of its standard input, which is none.
+const GPG_TERMINAL: &str = "GPG_TTY";
+
+/// The file with the keys of a store.
+const KEY_FILE: &str = ".gpg-id";
+
+/// The maximum size of [`KEY_FILE`], in bytes.
+const MAX_KEY_FILE: u64 = 64 * 1024;
+
+/// GnuPG's options for messages that can be parsed, and for an agent that asks nobody.
+const STATUS: &str = "--status-fd=2";
+const NO_QUESTION: &str = "--pinentry-mode=error --batch --no-tty";
+
+/// GnuPG's codes for a key without its passphrase (`err-codes.h` of libgpg-error): a wrong one, none
+/// in time, no program to ask with, and two kinds of cancellation.
+const LOCKED: [u32; 5] = [11, 62, 85, 99, 198];
+
+/// The user's password store.
+#[derive(Debug)]
+pub(super) struct Pass {
+    namespace: String,
+    store: Option<PathBuf>,
+    logins: ItemFiles,
+    /// The directory of the store of tokens.
+    token_store: Option<PathBuf>,
+    tokens: ItemFiles,
+    keys: Option<OsString>,
+    gpg_options: OsString,
+    /// The terminal at which the person may be asked for a passphrase.
+    terminal: OsString,
+    program: Program,
+    decryptions: Decryptions,
+}
+
+impl Pass {
+    /// Creates the keychain.
+    pub(super) fn new(
+        namespace: &str,
+        environment: &Environment,
+        directories: &KeychainDirectories,
+        prompting: Prompting,
+    ) -> Self {
+        let terminal = terminal().filter(|_| prompting == Prompting::Allowed);
+        let has_display =
+            environment.has(environment::DISPLAY) || environment.has(environment::WAYLAND_DISPLAY);
+        let may_ask = prompting == Prompting::Allowed && (terminal.is_some() || has_display);
+        let own_options = if may_ask {
+            STATUS.to_owned()
+        } else {
+            format!("{STATUS} {NO_QUESTION}")
+        };
+        let mut gpg_options = environment
+            .raw_value(GPG_OPTIONS)
+            .unwrap_or_default()
+            .to_owned();
+        gpg_options.push(format!(" {own_options}"));
+        let home = || {
+            Some(
+                environment
+                    .absolute_path(environment::HOME)?
+                    .join(".password-store"),
+            )
+        };
+        let store = environment.absolute_path(STORE).or_else(home);
+        let token_store = directories
+            .logins
+            .as_ref()
+            .map(|it| it.with_file_name(NAME));
+        let timeout = if may_ask { PROMPT_TIMEOUT } else { TIMEOUT };
+        let marks = directories.marks.as_deref();
+        let own = store.as_ref().map(|store| store.join(PROGRAM));
+        Self {
+            namespace: namespace.to_owned(),
+            logins: ItemFiles::new(own.as_deref(), namespace, ".gpg"),
+            tokens: ItemFiles::new(token_store.as_deref(), namespace, ".gpg"),
+            store,
+            token_store,
+            keys: environment.raw_value(KEYS).map(OsStr::to_owned),
+            gpg_options,
+            terminal: terminal.unwrap_or_default(),
+            program: Program::new(NAME, environment, timeout, marks, prompting),
+            decryptions: Decryptions::default(),
+        }
+    }
+
+    /// Returns whether there is a store, and the program. The key may be locked.
+    pub(super) fn is_initialized(&self) -> bool {
+        self.recipients().is_ok() && self.program.find().is_ok()
+    }
+
+    /// Returns the files of a kind of items.
+    fn files(&self, kind: Kind) -> &ItemFiles {
+        match kind {
+            Kind::Login => &self.logins,
+            Kind::Hint | Kind::Probe | Kind::Token => &self.tokens,
+        }
+    }
+
+    /// Returns the name of an item's entry in its store.
+    fn entry(&self, item: &Item) -> String {
+        let entry = format!(
+            "{}/{}/{}",
+            self.namespace,
+            item.kind_name(),
+            encoded(&item.name)
+        );
+        match item.kind {
+            Kind::Login => format!("{PROGRAM}/{entry}"),
+            Kind::Hint | Kind::Probe | Kind::Token => entry,
+        }
+    }
+
+    /// Returns the IDs of the keys for which the user's store is encrypted.
+    ///
+    /// # Errors
+    /// There is no store.
+    fn recipients(&self) -> Result<OsString, KeychainError> {
+        if let Some(keys) = &self.keys {
+            return Ok(keys.clone());
+        }
+        let Some(store) = &self.store else {
+            return Err(KeychainError::Absent(
+                "this user has no home directory".into(),
+            ));
+        };
+        let own = store.join(PROGRAM);
+        let directories = [&*own.join(&self.namespace), &own, store];
+        let file = directories
+            .iter()
+            .find_map(|directory| fs::read_regular(&directory.join(KEY_FILE), MAX_KEY_FILE).ok());
+        let Some(file) = file else {
+            return Err(KeychainError::NotInitialized(store.display().to_string()));
+        };
+        let keys = file
+            .lines()
+            .map(|line| line.split('#').next().unwrap_or_default().trim());
+        let keys: Vec<&str> = keys.filter(|key| !key.is_empty()).collect();
+        Ok(keys.join(" ").into())
+    }
+
+    /// Runs `pass` with the store of an item.
+    fn run(&self, kind: Kind, arguments: &[&str], input: &[u8]) -> Result<Output, KeychainError> {
+        let mut variables: Vec<(&str, &OsStr)> = vec![
+            (GPG_OPTIONS, &self.gpg_options),
+            (GPG_TERMINAL, &self.terminal),
+        ];
+        let recipients;
+        if kind == Kind::Login {
+            variables.extend(
+                self.store
+                    .as_deref()
+                    .map(|store| (STORE, store.as_os_str())),
+            );
+        } else {
+            recipients = self.recipients()?;
+            let store = self.token_store.as_deref();
+            variables.extend(store.map(|store| (STORE, store.as_os_str())));
+            variables.push((KEYS, &recipients));
+        }
+        self.program.run(arguments, &variables, input)
+    }
+
+    /// Runs `pass` for a change.
+    ///
+    /// # Errors
+    /// It fails.
+    fn change(&self, item: &Item, arguments: &[&str], input: &[u8]) -> Result<(), KeychainError> {
+        let output = self.run(item.kind, arguments, input)?;
+        if output.is_success {
+            return Ok(());
+        }
+        Err(self.failure(item, &output))
+    }
+
+    /// Returns the secret of an entry.
+    fn show(&self, item: &Item, entry: &str) -> Result<Secret, KeychainError> {
+        let output = match self.run(item.kind, &["show", "--", entry], &[]) {
+            // There is an entry, so it is not absent.
+            Err(error) if error.is_absent() => {
+                return Err(KeychainError::Undecryptable(NAME, error.to_string()));
+            }
+            output => output?,
+        };
+        if !output.is_success {
+            return Err(self.failure(item, &output));
+        }
+        let text = str::from_utf8(&output.stdout);
+        let text = text.map_err(|_| KeychainError::Undecryptable(NAME, "it is no text".into()))?;
+        Ok(Secret::new(text))
+    }
+
+    fn failure(&self, item: &Item, output: &Output) -> KeychainError {
+        let status = |keyword: &str| {
+            let mut lines = output.messages.lines();
+            lines.find_map(|line| line.strip_prefix("[GNUPG:] ")?.strip_prefix(keyword))
+        };
+        let code = status("ERROR pkdecrypt_failed ").and_then(|code| code.trim().parse().ok());
+        // The other bits are the number of the program that failed.
+        if code.is_some_and(|code: u32| LOCKED.contains(&(code & 0xffff))) {
+            return KeychainError::LockedKey(self.entry(item));
+        }
+        if status("NO_SECKEY ").is_some() || status("DECRYPTION_FAILED").is_some() {
+            return KeychainError::Undecryptable(NAME, output.reason());
+        }
+        KeychainError::Refused(format!("{NAME} failed ({})", output.reason()))
+    }
+}
+
+impl Keychain for Pass {
+    fn read(&self, item: &Item) -> Result<Option<Secret>, KeychainError> {
+        let Some(encrypted) = self.files(item.kind).read(item)? else {
+            return Ok(None);
+        };
+        if let Some(secret) = self.decryptions.find(&encrypted) {
+            return Ok(Some(secret));
+        }
+        let secret = self.show(item, &self.entry(item))?;
+        self.decryptions.insert(encrypted, secret.clone());
+        Ok(Some(secret))
+    }
+
+    /// `pass` writes into the entry itself, so the new secret is first an entry of another name: a
+    /// reader finds the old one until the new one is complete and can be decrypted.
+    fn write(
+        &self,
+        item: &Item,
+        secret: &Secret,
+        _lifetime: Option<Duration>,
+    ) -> Result<(), KeychainError> {
+        self.recipients()?;
+        self.program.find()?;
+        if let Some(store) = self
+            .token_store
+            .as_ref()
+            .filter(|_| item.kind != Kind::Login)
+        {
+            fs::create_private_directories(store).map_err(|error| {
+                KeychainError::Absent(format!("cannot write {} ({error:#})", store.display()))
+            })?;
+        }
+        let entry = self.entry(item);
+        let new = format!("{entry}~");
+        let secret_bytes = secret.expose().as_bytes();
+        self.change(
+            item,
+            &["insert", "--multiline", "--force", "--", &new],
+            secret_bytes,
+        )?;
+        let is_readable = match item.kind {
+            Kind::Token => Ok(true),
+            _ => self.show(item, &new).map(|shown| shown == *secret),
+        };
+        if !matches!(is_readable, Ok(true)) {
+            let _ = self.change(item, &["rm", "--force", "--", &new], &[]);
+            is_readable?;
+            return Err(KeychainError::Refused(format!(
+                "{NAME} does not decrypt what it has encrypted"
+            )));
+        }
+        self.change(item, &["mv", "--force", "--", &new, &entry], &[])?;
+        if item.kind == Kind::Token {
+            self.tokens.delete_older(item, MAX_TOKEN_AGE);
+        }
+        Ok(())
+    }
+
+    fn delete(&self, item: &Item) -> Result<(), KeychainError> {
+        if item.kind != Kind::Login {
+            return self.tokens.delete(item);
+        }
+        if !self.logins.exists(item) {
+            return Ok(());
+        }
+        let deleted = self.change(item, &["rm", "--force", "--", &self.entry(item)], &[]);
+        match deleted {
+            Err(error) if error.is_absent() => Err(KeychainError::Refused(error.to_string())),
+            deleted => deleted,
+        }
+    }
+
+    fn list(&self, kind: Kind) -> Result<Vec<ListedItem>, KeychainError> {
+        self.files(kind).list(kind)
+    }
+
+    fn backend(&self, item: &Item) -> Result<Option<Backend>, KeychainError> {
+        Ok(self.files(item.kind).exists(item).then_some(Backend::Pass))
+    }
+}
+
+/// Returns the path of the terminal of this process's streams.
+fn terminal() -> Option<OsString> {
+    let (input, error) = (std::io::stdin(), std::io::stderr());
+    let path = if error.is_terminal() {
+        nix::unistd::ttyname(error)
+    } else if input.is_terminal() {
+        nix::unistd::ttyname(input)
+    } else {
+        return None;
+    };
+    Some(path.ok()?.into_os_string())
+}
+
+#[cfg(test)]
+mod tests;

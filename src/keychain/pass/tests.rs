@@ -1,0 +1,262 @@
+use std::os::unix::fs::PermissionsExt;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::fs::tests::close_to_others;
+
+/// A directory with a stand-in for `pass`, whose "encryption" moves letters.
+struct Machine {
+    directory: TempDir,
+}
+
+const STAND_IN: &str = r#"#!/bin/sh
+here=HERE
+echo "$*" >>"$here/calls"
+echo "$PASSWORD_STORE_GPG_OPTS" >"$here/options"
+store=$PASSWORD_STORE_DIR
+verb=$1
+shift
+while [ $# -gt 0 ]; do case $1 in
+    --) shift && break ;;
+    *) shift ;;
+esac done
+[ ! -e "$here/hangs" ] || exec sleep 60
+case $verb in
+insert)
+    mkdir -p "$(dirname "$store/$1")"
+    exec tr a-z n-za-m >"$store/$1.gpg"
+    ;;
+show)
+    if [ -e "$here/is-locked" ]; then
+        echo '[GNUPG:] ERROR pkdecrypt_failed 67108949' >&2
+        echo 'gpg: decryption failed: No secret key' >&2
+        exit 2
+    elif [ -e "$here/has-no-key" ]; then
+        echo '[GNUPG:] NO_SECKEY 090B848BE1227F00' >&2
+        echo 'gpg: decryption failed: No secret key' >&2
+        exit 2
+    fi
+    exec tr a-z n-za-m <"$store/$1.gpg"
+    ;;
+mv) exec mv "$store/$1.gpg" "$store/$2.gpg" ;;
+rm) exec rm "$store/$1.gpg" ;;
+esac
+"#;
+
+impl Machine {
+    fn new() -> Self {
+        let machine = Self {
+            directory: tempfile::tempdir().unwrap(),
+        };
+        let bin = machine.path("bin");
+        std::fs::create_dir(&bin).unwrap();
+        let here = machine.directory.path().display().to_string();
+        std::fs::write(bin.join(NAME), STAND_IN.replace("HERE", &here)).unwrap();
+        std::fs::set_permissions(bin.join(NAME), PermissionsExt::from_mode(0o700)).unwrap();
+        close_to_others(&bin);
+        std::fs::create_dir(machine.path("store")).unwrap();
+        machine
+    }
+
+    fn initialized() -> Self {
+        let machine = Self::new();
+        machine.add("store/.gpg-id", "# mine\nme@example.com # first\n\nteam\n");
+        machine
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn add(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    fn calls(&self) -> Vec<String> {
+        let calls = std::fs::read_to_string(self.path("calls")).unwrap_or_default();
+        calls.lines().map(str::to_owned).collect()
+    }
+
+    fn keychain(&self) -> Pass {
+        let path = format!("{}:/usr/bin:/bin", self.path("bin").display());
+        let store = self.path("store").display().to_string();
+        let variables = [
+            ("PATH", &*path),
+            ("PASSWORD_STORE_DIR", &store),
+            ("PASSWORD_STORE_GPG_OPTS", "--trust-model=always"),
+        ];
+        let directories = KeychainDirectories {
+            marks: Some(self.path("marks")),
+            logins: Some(self.path("state/keychain")),
+        };
+        let environment = variables.into_iter().collect();
+        Pass::new("default", &environment, &directories, Prompting::Never)
+    }
+
+    fn files(&self) -> Vec<String> {
+        let directory = self.path("store/docker-credential-icr/default/login");
+        let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+        entries
+            .map(|it| it.file_name().into_string().unwrap())
+            .collect()
+    }
+}
+
+fn login() -> Item {
+    Item::login("us.icr.io")
+}
+
+#[test]
+fn a_login_is_an_entry_and_its_secret_is_no_argument() {
+    let machine = Machine::initialized();
+    let keychain = machine.keychain();
+    assert_eq!(keychain.read(&login()), Ok(None));
+    assert_eq!(keychain.logins(), Ok(Vec::new()));
+    assert!(
+        machine.calls().is_empty(),
+        "nothing runs if there is no entry"
+    );
+
+    let secret = Secret::new("hunter");
+    keychain.write(&login(), &secret, None).unwrap();
+    let name = "docker-credential-icr/default/login/us.icr.io";
+    assert_eq!(
+        machine.calls(),
+        [
+            format!("insert --multiline --force -- {name}~"),
+            format!("show -- {name}~"),
+            format!("mv --force -- {name}~ {name}"),
+        ]
+    );
+    let options = std::fs::read_to_string(machine.path("options")).unwrap();
+    assert_eq!(
+        options.trim_end(),
+        "--trust-model=always --status-fd=2 --pinentry-mode=error --batch --no-tty"
+    );
+    assert_eq!(machine.files(), ["us.icr.io.gpg"]);
+    let reader = machine.keychain();
+    for _ in 0..2 {
+        assert_eq!(reader.read(&login()), Ok(Some(secret.clone())));
+    }
+    assert_eq!(machine.calls().len(), 4, "it is decrypted once");
+    assert_eq!(reader.backend(&login()), Ok(Some(Backend::Pass)));
+    assert_eq!(reader.logins().unwrap()[0].name, "us.icr.io");
+    reader.delete(&login()).unwrap();
+    reader.delete(&login()).unwrap();
+    assert_eq!(reader.read(&login()), Ok(None));
+}
+
+#[test]
+fn without_a_store_or_the_program_nothing_is_stored() {
+    let machine = Machine::new();
+    let error = machine
+        .keychain()
+        .write(&login(), &Secret::new("key"), None)
+        .unwrap_err();
+    assert!(
+        error.is_absent() && error.hint().unwrap().contains("pass init"),
+        "{error}"
+    );
+    assert!(!machine.keychain().is_initialized());
+    machine.add("store/.gpg-id", "me\n");
+    assert!(machine.keychain().is_initialized());
+    std::fs::remove_file(machine.path("bin").join(NAME)).unwrap();
+    let path = machine.path("bin").display().to_string();
+    let store = machine.path("store").display().to_string();
+    let variables = [("PATH", &*path), ("PASSWORD_STORE_DIR", &store)];
+    let environment = variables.into_iter().collect();
+    let directories = KeychainDirectories::default();
+    let keychain = Pass::new("default", &environment, &directories, Prompting::Never);
+    let error = keychain
+        .write(&login(), &Secret::new("key"), None)
+        .unwrap_err();
+    assert!(
+        error.is_absent() && error.to_string().contains("PATH"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_locked_key_is_an_error_that_says_how_to_unlock_it() {
+    let machine = Machine::initialized();
+    machine
+        .keychain()
+        .write(&login(), &Secret::new("old"), None)
+        .unwrap();
+    machine.add("is-locked", "");
+    let error = machine.keychain().read(&login()).unwrap_err();
+    assert_eq!(error.to_string(), "the GnuPG key of pass is locked");
+    let command = "'pass show docker-credential-icr/default/login/us.icr.io > /dev/null'";
+    assert!(error.hint().unwrap().contains(command));
+
+    let written = machine
+        .keychain()
+        .write(&login(), &Secret::new("new"), None);
+    assert!(
+        matches!(written, Err(KeychainError::LockedKey(_))),
+        "{written:?}"
+    );
+    assert_eq!(
+        machine.files(),
+        ["us.icr.io.gpg"],
+        "nothing remains of the new one"
+    );
+    std::fs::remove_file(machine.path("is-locked")).unwrap();
+    assert_eq!(
+        machine.keychain().read(&login()),
+        Ok(Some(Secret::new("old")))
+    );
+    machine.add("is-locked", "");
+    machine.keychain().delete(&login()).unwrap();
+    assert!(machine.files().is_empty(), "a locked login can be deleted");
+}
+
+#[test]
+fn a_login_without_its_key_cannot_be_decrypted() {
+    let machine = Machine::initialized();
+    machine
+        .keychain()
+        .write(&login(), &Secret::new("key"), None)
+        .unwrap();
+    machine.add("has-no-key", "");
+    let error = machine.keychain().read(&login()).unwrap_err();
+    assert!(matches!(error, KeychainError::Undecryptable(..)), "{error}");
+    assert!(error.to_string().contains("No secret key"), "{error}");
+}
+
+#[test]
+fn an_agent_that_hangs_is_not_waited_for() {
+    let machine = Machine::initialized();
+    machine
+        .keychain()
+        .write(&login(), &Secret::new("key"), None)
+        .unwrap();
+    machine.add("hangs", "");
+    let slow = machine.keychain();
+    let slow = Pass {
+        program: slow.program.with_timeout(Duration::from_millis(50)),
+        ..slow
+    };
+    let error = slow.read(&login()).unwrap_err();
+    assert_eq!(error, KeychainError::Timeout(NAME));
+    assert!(error.hint().unwrap().contains("gpgconf --kill gpg-agent"));
+    assert_eq!(machine.keychain().read(&login()), Err(error));
+}
+
+#[test]
+fn tokens_are_in_a_store_of_their_own_with_the_same_keys() {
+    let machine = Machine::initialized();
+    let keychain = machine.keychain();
+    let token = Item::token("0123");
+    keychain.write(&token, &Secret::new("token"), None).unwrap();
+    assert_eq!(keychain.recipients(), Ok("me@example.com team".into()));
+    assert!(machine.path("state/pass/default/token/0123.gpg").exists());
+    assert!(!machine.path("store/docker-credential-icr").exists());
+    assert_eq!(
+        machine.keychain().read(&token),
+        Ok(Some(Secret::new("token")))
+    );
+    keychain.delete(&token).unwrap();
+    assert!(!machine.path("state/pass").exists());
+}
