@@ -1,5 +1,5 @@
-//! Options for the linker of release binaries on Linux. A start costs little if few pages of memory are touched;
-//! `docs/performance.md` says what each option brings.
+//! What `version --json` shows: the target, and for releases the commit. And options for the linker of release binaries on
+//! Linux. A start costs little if few pages of memory are touched; `docs/performance.md` says what each option brings.
 //!
 //! No option is required: each one is tried with a small program first, and left out if the linker, the C library or the
 //! machine does not support it.
@@ -23,6 +23,12 @@ const RELEASE_OPT_LEVEL: &str = "s";
 /// The variable for a file with the linker's map of the binary, which `install/function-order` reads.
 const LINK_MAP: &str = "ICR_LINK_MAP";
 
+/// The variable with the commit of a source that has neither a repository nor one of [`COMMIT_FILES`].
+const COMMIT_VARIABLE: &str = "SOURCE_COMMIT";
+
+/// The files with the commit: the first is in the source of a published crate, and `git archive` completes the second.
+const COMMIT_FILES: [&str; 2] = [".cargo_vcs_info.json", "install/commit.txt"];
+
 /// A program that needs a relocation, and fails without it.
 const PROBE: &str = r#"
     static TEXTS: [&str; 2] = ["a", "b"];
@@ -33,6 +39,10 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed={FUNCTION_ORDER}");
     println!("cargo::rerun-if-env-changed={LINK_MAP}");
+    println!("cargo::rustc-env=ICR_TARGET={}", variable("TARGET"));
+    if let Some(commit) = commit(Path::new(&variable("CARGO_MANIFEST_DIR"))) {
+        println!("cargo::rustc-env=ICR_COMMIT={commit}");
+    }
     if variable("CARGO_CFG_TARGET_OS") != "linux" || variable("PROFILE") != "release" {
         return;
     }
@@ -69,6 +79,58 @@ fn main() {
         // With names of functions, because valgrind reports their real addresses only then.
         link_with(&linker.arguments(&["--strip-debug", "--no-demangle", &format!("-Map={map}")]));
     }
+}
+
+/// Returns the commit that is built, as Git's hash, if it is known.
+fn commit(directory: &Path) -> Option<String> {
+    println!("cargo::rerun-if-env-changed={COMMIT_VARIABLE}");
+    let given = env::var(COMMIT_VARIABLE).ok();
+    let files = COMMIT_FILES.iter().filter_map(|name| {
+        // A file that does not exist would run this script at each build.
+        let text = std::fs::read_to_string(directory.join(name)).ok()?;
+        println!("cargo::rerun-if-changed={name}");
+        Some(text)
+    });
+    given
+        .into_iter()
+        .chain(files)
+        .find_map(|text| hash_in(&text))
+        .or_else(|| commit_of_repository(directory))
+}
+
+/// Returns the first hash of a commit in a text: 40 or 64 hexadecimal digits.
+fn hash_in(text: &str) -> Option<String> {
+    let mut words = text.split(|character: char| !character.is_ascii_alphanumeric());
+    let is_hash = |word: &&str| {
+        matches!(word.len(), 40 | 64) && word.chars().all(|digit| digit.is_ascii_hexdigit())
+    };
+    words.find(is_hash).map(str::to_lowercase)
+}
+
+/// Returns the commit of the repository that begins in this directory. Only for releases: other builds would start anew after
+/// each commit.
+fn commit_of_repository(directory: &Path) -> Option<String> {
+    if variable("PROFILE") != "release" || !directory.join(".git").exists() {
+        return None;
+    }
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git")
+            .arg("-C")
+            .arg(directory)
+            .args(arguments)
+            .output()
+            .ok()
+            .filter(|output| output.status.success())?;
+        Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
+    };
+    // They change with each commit, and when another branch is checked out.
+    for name in ["HEAD", "logs/HEAD"] {
+        let path = git(&["rev-parse", "--git-path", name])?;
+        if directory.join(&path).exists() {
+            println!("cargo::rerun-if-changed={path}");
+        }
+    }
+    hash_in(&git(&["rev-parse", "HEAD"])?)
 }
 
 fn link_with(arguments: &[String]) {

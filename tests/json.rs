@@ -21,7 +21,8 @@ const ENDED_SESSION: &str = "REFRESH-TOKEN-OF-A-SESSION-THAT-ENDED";
 /// The commands in the order in which they run on one machine, each with the title of its table, its arguments and its
 /// input. The keys of all runs with the same title belong to one table.
 /// `REGISTRY` in arguments is the host of a registry on loopback.
-const RUNS: [(&str, &[&str], &str); 13] = [
+const RUNS: [(&str, &[&str], &str); 14] = [
+    ("version --json", &["version", "--json"], ""),
     ("settings --json", &["settings", "--json"], ""),
     ("status --json", &["status", "--json"], ""),
     (

@@ -44,6 +44,38 @@ fn version_and_help_succeed_on_stdout() {
 }
 
 #[test]
+fn the_version_tells_one_build_from_another() {
+    let env = TestEnv::new();
+    let outcome = env.run(&["version", "--json"], Input::Open);
+    assert_eq!((outcome.status, &*outcome.stderr), (Some(0), ""));
+    let answer: serde_json::Value = serde_json::from_str(&outcome.stdout).expect("JSON");
+    assert_eq!(answer["version"], env!("CARGO_PKG_VERSION"));
+    let is_hash =
+        |commit: &str| commit.len() >= 40 && commit.chars().all(|digit| digit.is_ascii_hexdigit());
+    let commit = &answer["commit"];
+    assert!(commit.is_null() || commit.as_str().is_some_and(is_hash));
+    let target = answer["target"].as_str().expect("a target");
+    assert!(target.starts_with(std::env::consts::ARCH), "{target}");
+    let features = answer["features"].as_array().expect("a list");
+    assert!(
+        features.contains(&"debug-assertions".into()),
+        "{features:?}"
+    );
+    assert_eq!(
+        features.contains(&"keychain-kernel".into()),
+        cfg!(target_os = "linux")
+    );
+    for arguments in [
+        &["version", "--jsno"][..],
+        &["list", "--json"],
+        &["version", "--json", "a"],
+    ] {
+        let outcome = env.run(arguments, "");
+        outcome.is_client_error(&["too many arguments for '", "--help"]);
+    }
+}
+
+#[test]
 fn wrong_arguments_point_to_the_help() {
     let env = TestEnv::with_environment_key();
     let outcome = env.run(&[], "");

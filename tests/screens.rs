@@ -53,6 +53,7 @@ fn help_of_each_command() {
             ("token get --help", NO_INPUT),
             ("token list --help", NO_INPUT),
             ("token rm --help", NO_INPUT),
+            ("version --help", NO_INPUT),
         ],
     );
 }

@@ -208,6 +208,7 @@ Register-ArgumentCompleter -Native -CommandName 'docker-credential-icr' -ScriptB
             break
         }
         'docker-credential-icr;version' {
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON, with the commit, the target and the features')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break

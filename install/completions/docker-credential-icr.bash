@@ -419,7 +419,7 @@ _docker__credential__icr() {
             return 0
             ;;
         docker__credential__icr__subcmd__version)
-            opts="-h --help"
+            opts="-h --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -185,6 +185,7 @@ set edit:completion:arg-completer[docker-credential-icr] = {|@words|
             cand --help 'Print help'
         }
         &'docker-credential-icr;version'= {
+            cand --json 'Print JSON, with the commit, the target and the features'
             cand -h 'Print help'
             cand --help 'Print help'
         }

@@ -303,4 +303,5 @@ complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcomm
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand store" -s h -l help -d 'Print help'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand erase" -s h -l help -d 'Print help'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand list" -s h -l help -d 'Print help'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand version" -l json -d 'Print JSON, with the commit, the target and the features'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand version" -s h -l help -d 'Print help'

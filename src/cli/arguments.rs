@@ -30,6 +30,7 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::helper::VERBS;
 use crate::helper::Verb;
+use crate::helper::VerbArgument;
 use crate::text::repeatable;
 
 #[derive(Parser)]
@@ -192,13 +193,19 @@ fn definition(verb: Verb) -> clap::Command {
         .about(explanation)
         .after_help(example)
         .disable_version_flag(true);
-    if verb.takes_address {
-        let address = clap::Arg::new("ADDRESS")
-            .help("Registry; read from stdin if omitted")
-            .value_hint(clap::ValueHint::Hostname);
-        command.arg(address)
-    } else {
-        command
+    match verb.argument {
+        VerbArgument::None => command,
+        VerbArgument::Address => command.arg(
+            clap::Arg::new("ADDRESS")
+                .help("Registry; read from stdin if omitted")
+                .value_hint(clap::ValueHint::Hostname),
+        ),
+        VerbArgument::Json => command.arg(
+            clap::Arg::new("json")
+                .long("json")
+                .action(ArgAction::SetTrue)
+                .help("Print JSON, with the commit, the target and the features"),
+        ),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::error::Result;
 use crate::error::one_line;
 use crate::helper;
 use crate::helper::VERBS;
+use crate::helper::VerbArgument;
 use crate::helper::wire;
 use crate::helper::wire::MAX_LINE_LENGTH;
 use crate::process::background_refresh;
@@ -33,7 +34,7 @@ enum Request {
     List,
     Renew(String),
     Store,
-    Version,
+    Version { is_json: bool },
 }
 
 impl Request {
@@ -46,7 +47,7 @@ impl Request {
             Self::List => "list",
             Self::Renew(_) => "renew",
             Self::Store => "store",
-            Self::Version => "version",
+            Self::Version { .. } => "version",
         }
     }
 }
@@ -196,7 +197,8 @@ fn parse_client_request(arguments: &[OsString]) -> Result<Request> {
         ["store"] => Ok(Request::Store),
         ["list"] => Ok(Request::List),
         [background_refresh::VERB, address] => Ok(Request::Renew((*address).to_owned())),
-        ["version" | "--version" | "-v" | "-V"] => Ok(Request::Version),
+        ["version" | "--version" | "-v" | "-V"] => Ok(Request::Version { is_json: false }),
+        ["version" | "--version", "--json"] => Ok(Request::Version { is_json: true }),
         ["--help" | "-h" | "help"] => Ok(Request::Help(None)),
         [verb @ ("get" | "erase" | "store" | "list" | "version"), ..] => {
             Err(Error::usage(format!("too many arguments for '{verb}'"))
@@ -255,19 +257,11 @@ fn dispatch(request: Request, stdio: &mut Stdio<'_>, context: &Context<'_>) -> R
         Request::List => helper::list(stdio, context),
         Request::Renew(address) => helper::renew(&address, context),
         Request::Store => helper::store(stdio, context),
-        Request::Version => commands::print(stdio, VERSION),
+        Request::Version { is_json } => commands::version::run(is_json, stdio),
     }
 }
 
 const USAGE: &str = "Usage: docker-credential-icr <get|store|erase|list|version>, or a command such as login, configure, status or doctor (see --help for all commands)";
-
-/// The version as `NAME (PACKAGE) VERSION`, which is the form of Docker's own helpers.
-const VERSION: &str = concat!(
-    "docker-credential-icr (",
-    env!("CARGO_PKG_NAME"),
-    ") ",
-    env!("CARGO_PKG_VERSION")
-);
 
 /// Returns the help on the program: what it does, its commands and its verbs.
 fn introduction() -> String {
@@ -278,7 +272,11 @@ fn introduction() -> String {
         line(format!("{name}{argument}"), summary)
     });
     let verbs = VERBS.map(|verb| {
-        let address = if verb.takes_address { " [ADDRESS]" } else { "" };
+        let address = if verb.argument == VerbArgument::Address {
+            " [ADDRESS]"
+        } else {
+            ""
+        };
         line(format!("{}{address}", verb.name), verb.explanation)
     });
     format!(
@@ -327,7 +325,11 @@ mod tests {
         for verb in VERBS {
             assert!(parsed(&[verb.name]), "{}", verb.name);
             let address = [verb.name, "us.icr.io"];
-            assert_eq!(parsed(&address), verb.takes_address, "{}", verb.name);
+            let takes_address = verb.argument == VerbArgument::Address;
+            assert_eq!(parsed(&address), takes_address, "{}", verb.name);
+            let takes_json = verb.argument == VerbArgument::Json;
+            let is_flag = parsed(&[verb.name, "--json"]) && !takes_address;
+            assert_eq!(is_flag, takes_json, "{}", verb.name);
         }
         let names = VERBS.map(|verb| verb.name).join("|");
         assert!(USAGE.contains(&format!("<{names}>")), "{USAGE}");

@@ -47,6 +47,7 @@ mod table;
 #[cfg(test)]
 mod test_support;
 pub(crate) mod token;
+pub(crate) mod version;
 mod warnings;
 pub(crate) mod whoami;
 

@@ -32,12 +32,23 @@ pub struct Verb {
     pub name: &'static str,
     /// What it does: an imperative without a period.
     pub explanation: &'static str,
-    /// Whether the address may be an argument, instead of standard input.
-    pub takes_address: bool,
+    /// What may follow it.
+    pub argument: VerbArgument,
     /// What a person may type to try it.
     pub example: &'static str,
     /// The name and the content of the file in the example.
     pub input: Option<(&'static str, &'static str)>,
+}
+
+/// What may follow a verb.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum VerbArgument {
+    /// Nothing.
+    None,
+    /// The address, instead of standard input.
+    Address,
+    /// The flag `--json`, for people.
+    Json,
 }
 
 /// The verbs that clients call; `cli::parse_client_request` accepts the same ones.
@@ -45,36 +56,36 @@ pub const VERBS: [Verb; 5] = [
     Verb {
         name: "get",
         explanation: "Print the credential for a registry as JSON",
-        takes_address: true,
+        argument: VerbArgument::Address,
         example: "docker-credential-icr get us.icr.io",
         input: None,
     },
     Verb {
         name: "store",
         explanation: "Store a login, read as JSON from stdin",
-        takes_address: false,
+        argument: VerbArgument::None,
         example: "docker-credential-icr store < login.json",
         input: Some(("login.json", wire::STORE_INPUT)),
     },
     Verb {
         name: "erase",
         explanation: "Delete the login for a registry",
-        takes_address: true,
+        argument: VerbArgument::Address,
         example: "docker-credential-icr erase us.icr.io",
         input: None,
     },
     Verb {
         name: "list",
         explanation: "List the registries with a login as JSON",
-        takes_address: false,
+        argument: VerbArgument::None,
         example: "docker-credential-icr list",
         input: None,
     },
     Verb {
         name: "version",
         explanation: "Print the version",
-        takes_address: false,
-        example: "docker-credential-icr version",
+        argument: VerbArgument::Json,
+        example: "docker-credential-icr version --json",
         input: None,
     },
 ];
