@@ -9,6 +9,7 @@
 //! | [`cli`] | what do the arguments ask for? |
 //! | [`commands`] | what does a person ask for? |
 //! | [`helper`] | what do clients send, and how do they read an answer? |
+//! | [`kubelet`] | what does a Kubernetes node ask for, and for how long does it keep an answer? |
 //! | [`registry`] | is this host one of IBM Cloud's registries, and what does it say? |
 //! | [`credentials`] | in which order are a token and its source found? |
 //! | [`token_cache`] | which token is still good? |
@@ -40,6 +41,7 @@ pub mod helper;
 pub mod http;
 pub mod iam;
 pub mod keychain;
+pub mod kubelet;
 pub mod lock;
 pub mod log;
 pub mod login;

@@ -19,6 +19,7 @@ use docker_credential_icr::http::OutageMarks;
 use docker_credential_icr::http::certificates::CertificatePaths;
 use docker_credential_icr::http::client::Https;
 use docker_credential_icr::keychain;
+use docker_credential_icr::kubelet;
 use docker_credential_icr::lock::LockDirectory;
 use docker_credential_icr::login::legacy;
 use docker_credential_icr::process::background_refresh;
@@ -35,10 +36,19 @@ use ring::rand::SystemRandom;
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
+/// The variable with the user's directory for locks and sockets.
+#[cfg(unix)]
+const RUNTIME_DIRECTORY: &str = "XDG_RUNTIME_DIR";
+
 fn main() -> ExitCode {
     memory::protect();
     let environment = Environment::of_process();
-    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let mut arguments = std::env::args_os();
+    let name = PathBuf::from(arguments.next().unwrap_or_default());
+    let mut arguments: Vec<OsString> = arguments.collect();
+    if arguments.is_empty() && kubelet::is_provider_name(&name) && !std::io::stdin().is_terminal() {
+        arguments.push(kubelet::VERB.into());
+    }
     if arguments
         .first()
         .is_some_and(|verb| verb == background_refresh::VERB)
@@ -49,14 +59,28 @@ fn main() -> ExitCode {
     if let Some(code) = keychain::bus_relay::run_behind(&arguments, &environment) {
         return code;
     }
+    let is_for_kubelet = kubelet::is_requested(&arguments);
     let directory = |variable, of_system: fn() -> Option<PathBuf>| {
         named_directory(&environment, variable).or_else(of_system)
     };
-    let state = directory(environment::LOCAL_APP_DATA, state_directory);
+    let state = if is_for_kubelet {
+        node_directory(&environment)
+    } else {
+        directory(environment::LOCAL_APP_DATA, state_directory)
+    };
     let state = state.map(|base| base.join(PROGRAM));
+    let home = if is_for_kubelet {
+        environment.absolute_path(environment::HOME)
+    } else {
+        directory(environment::HOME, dirs::home_dir)
+    };
+    let config = match &home {
+        None if is_for_kubelet => None,
+        _ => directory(environment::APP_DATA, dirs::config_dir),
+    };
     let context = Context {
         clock: &SystemClock::start(),
-        config_directory: directory(environment::APP_DATA, dirs::config_dir),
+        config_directory: config,
         locks: LockDirectory::at(state.as_ref().map(|state| state.join("locks"))),
         outage_marks: OutageMarks::at(mark_directories(state.clone())),
         machine_name: &|| machine_name(&environment),
@@ -79,7 +103,7 @@ fn main() -> ExitCode {
         system_config_directory: system_config_directory(),
         parent_arguments: &parent::parent_arguments,
         system_paths: SystemPaths {
-            home: directory(environment::HOME, dirs::home_dir),
+            home,
             root: PathBuf::from("/"),
             working_directory: PathBuf::from("."),
         },
@@ -155,6 +179,26 @@ fn login_directory(environment: &Environment) -> Option<PathBuf> {
 /// sessions, unlike the runtime directory, which is the only one of a user without a home.
 fn state_directory() -> Option<PathBuf> {
     dirs::cache_dir().or_else(dirs::runtime_dir)
+}
+
+/// Returns the directory in which that of the locks is on a node of Kubernetes: nothing is written
+/// to root's home directory, and without `HOME` nothing in it is read.
+#[cfg(unix)]
+fn node_directory(environment: &Environment) -> Option<PathBuf> {
+    let of_root = || {
+        nix::unistd::Uid::effective()
+            .is_root()
+            .then(|| "/run".into())
+    };
+    environment
+        .absolute_path(RUNTIME_DIRECTORY)
+        .or_else(of_root)
+}
+
+/// Returns the directory in which that of the locks is on a node of Kubernetes.
+#[cfg(windows)]
+fn node_directory(environment: &Environment) -> Option<PathBuf> {
+    environment.absolute_path(environment::LOCAL_APP_DATA)
 }
 
 /// Returns the directory of this user that a variable of Windows names. Docker and other clients

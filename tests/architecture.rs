@@ -6,9 +6,10 @@ use std::path::Path;
 use std::path::PathBuf;
 
 /// The top-level modules ("rooms") from top to bottom.
-const ROOMS: [&str; 28] = [
+const ROOMS: [&str; 29] = [
     "main",
     "cli",
+    "kubelet",
     "helper",
     "commands",
     "credentials",

@@ -19,6 +19,7 @@ use crate::helper::VERBS;
 use crate::helper::VerbArgument;
 use crate::helper::wire;
 use crate::helper::wire::MAX_LINE_LENGTH;
+use crate::kubelet;
 use crate::process::background_refresh;
 use crate::text::closest_match::closest_match;
 use crate::text::repeatable;
@@ -73,6 +74,9 @@ pub fn run(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>)
         let _ = writeln!(stdio.output, "{text}");
         return 1;
     };
+    if kubelet::is_requested(arguments) {
+        return serve_kubelet(stdio, context);
+    }
     if arguments::is_person_command(first) {
         return run_command(arguments, stdio, context);
     }
@@ -138,6 +142,19 @@ fn run_command(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<
         Err(error) => {
             report_to_person(&error, stdio);
             error.exit_status()
+        }
+    }
+}
+
+/// Answers the kubelet. An error is one line on stderr without its end, because the kubelet's log
+/// has it in the middle of a line. The kubelet throws stdout away then.
+fn serve_kubelet(stdio: &mut Stdio<'_>, context: &Context<'_>) -> u8 {
+    crate::log::start(context.environment, stdio.error);
+    match logged(kubelet::VERB, || kubelet::serve(stdio, context)) {
+        Ok(()) => 0,
+        Err(error) => {
+            let _ = write!(stdio.error, "{}", wire::error_line(&error));
+            1
         }
     }
 }

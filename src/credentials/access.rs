@@ -94,7 +94,7 @@ impl Broker<'_> {
             ..*request
         };
         Ok(Access {
-            token: self.fetch(&request, MinLifetime::Any)?,
+            token: self.fetch(&request, MinLifetime::Any)?.secret,
             // Read after the exchange, which may have replaced it.
             refresh_token: request.identity.refresh_token(),
             source: request.identity.source(),

@@ -26,6 +26,7 @@ use crate::sources::SourceContext;
 use crate::time::Deadline;
 use crate::token_cache::CacheKey;
 use crate::token_cache::Cached;
+use crate::token_cache::CachedToken;
 
 /// Failures that took this long are cached although they may be temporary, so that
 /// parallel processes do not wait again.
@@ -55,7 +56,7 @@ impl Broker<'_> {
         &self,
         request: &TokenRequest<'_>,
         min_lifetime: MinLifetime,
-    ) -> Result<Secret> {
+    ) -> Result<CachedToken> {
         let tokens = &request.context.tokens;
         let key = request.key();
         let source = request.identity.source();
@@ -77,10 +78,10 @@ impl Broker<'_> {
             Cached::Failed(failure) => return Err(failure.error),
             Cached::Nothing => None,
             _ if min_lifetime == MinLifetime::Half && is_refresh_due => None,
-            Cached::Fresh(secret) => return Ok(secret),
-            Cached::RefreshDue(secret) | Cached::NearExpiry(secret) => match lock {
-                Lock::Busy => return Ok(secret),
-                _ => Some(secret),
+            Cached::Fresh(token) => return Ok(token),
+            Cached::RefreshDue(token) | Cached::NearExpiry(token) => match lock {
+                Lock::Busy => return Ok(token),
+                _ => Some(token),
             },
         };
         let started = self.context.clock.elapsed();
@@ -94,16 +95,16 @@ impl Broker<'_> {
             (Ok(issued_token), _) => {
                 tokens.insert(&key, &issued_token.secret, issued_token.lifetime);
                 drop(lock);
-                let secret = issued_token.secret.clone();
+                let token = issued_token.as_cached();
                 self.delete_stale_tokens(request, issued_token, cached_secret.as_ref());
-                Ok(secret)
+                Ok(token)
             }
-            (Err(error), Some(secret)) if !error.is_rejection() => {
+            (Err(error), Some(token)) if !error.is_rejection() => {
                 tracing::warn!(%error, "the cached token is used once more");
                 if self.context.clock.elapsed() - started >= SLOW_ATTEMPT {
                     tokens.record_refresh_attempt(&key);
                 }
-                Ok(secret)
+                Ok(token)
             }
             (Err(error), old) => {
                 // A token that other processes still use is not replaced by the failure.
@@ -202,7 +203,7 @@ impl Broker<'_> {
             ..*request
         };
         let token = self.fetch(&of_base, MinLifetime::Any);
-        Prepared::Base(base, token)
+        Prepared::Base(base, token.map(|token| token.secret))
     }
 
     /// Returns a token of the trusted profile that an identity assumes. If IAM rejects
@@ -394,6 +395,15 @@ impl IssuedToken {
             lifetime,
             registry_token: None,
         })
+    }
+
+    /// Returns the token as the cache has it now.
+    fn as_cached(&self) -> CachedToken {
+        CachedToken {
+            secret: self.secret.clone(),
+            age: 0,
+            remaining: self.lifetime.as_secs(),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use super::Broker;
 use super::exchange::MinLifetime;
 use super::exchange::TokenRequest;
 use super::get::CacheEntry;
+use super::get::TimedCredential;
 use crate::credential::Credential;
 use crate::error::Error;
 use crate::error::Result;
@@ -16,6 +17,7 @@ use crate::sources::Identity;
 use crate::sources::Resolved;
 use crate::sources::ResolvedIdentity;
 use crate::sources::SourceContext;
+use crate::token_cache::CachedToken;
 
 impl Broker<'_> {
     /// Returns the credential for a registry, for a tool that keeps it: an exchanged token has
@@ -34,10 +36,11 @@ impl Broker<'_> {
         let resolved = self
             .find_and_write_hints(registry, &context, deadline)?
             .resolved;
-        self.credential_from(resolved, registry, &context, |identity| {
+        let answer = self.credential_from(resolved, registry, &context, |identity| {
             let request = TokenRequest::new(registry, identity, &context, deadline);
             self.fetch(&request, MinLifetime::Half)
-        })
+        });
+        answer.map(|answer| answer.credential)
     }
 
     /// Returns the credential that the active source gives for a registry. An identity's
@@ -47,20 +50,24 @@ impl Broker<'_> {
         resolved: Option<Resolved<'_>>,
         registry: &Registry,
         context: &SourceContext<'_>,
-        token: impl FnOnce(&dyn Identity) -> Result<Secret>,
-    ) -> Result<Credential> {
+        token: impl FnOnce(&dyn Identity) -> Result<CachedToken>,
+    ) -> Result<TimedCredential> {
         let wanted = context.settings.credential;
-        match resolved.map(|resolved| resolved.identity) {
-            None => Err(Error::not_found()),
-            Some(ResolvedIdentity::Credential(credential)) => Ok(credential),
+        let credential = match resolved.map(|resolved| resolved.identity) {
+            None => return Err(Error::not_found()),
+            Some(ResolvedIdentity::Credential(credential)) => credential,
             Some(ResolvedIdentity::AccessToken(token)) => {
-                self.provided_token(registry, wanted, token)
+                self.provided_token(registry, wanted, token)?
             }
             Some(ResolvedIdentity::Exchanged(identity)) if wanted == CredentialKind::ApiKey => {
-                self.own_api_key(registry, &*identity)
+                self.own_api_key(registry, &*identity)?
             }
-            Some(ResolvedIdentity::Exchanged(identity)) => Ok(wanted.with(token(&*identity)?)),
-        }
+            Some(ResolvedIdentity::Exchanged(identity)) => {
+                let token = token(&*identity)?;
+                return Ok(TimedCredential::with_token(wanted, token));
+            }
+        };
+        Ok(TimedCredential::as_stored(credential, context.clock))
     }
 
     /// Returns the token of an identity. If IAM rejects the identity and another one has
@@ -69,7 +76,7 @@ impl Broker<'_> {
         &self,
         request: &TokenRequest<'_>,
         entry: CacheEntry,
-    ) -> Result<Secret> {
+    ) -> Result<CachedToken> {
         match self.token(request, entry) {
             Err(error) if error.needs_user_action() => {
                 self.token_of_replacement(request).unwrap_or(Err(error))
@@ -79,7 +86,7 @@ impl Broker<'_> {
     }
 
     /// Returns the token of the identity that has replaced a rejected one, if one has.
-    fn token_of_replacement(&self, rejected: &TokenRequest<'_>) -> Option<Result<Secret>> {
+    fn token_of_replacement(&self, rejected: &TokenRequest<'_>) -> Option<Result<CachedToken>> {
         let read_login = |scope: &LoginScope| rejected.context.logins.read(scope);
         let search = sources::find(rejected.registry, rejected.context, &read_login).ok()?;
         match search.resolved?.identity {
@@ -97,7 +104,7 @@ impl Broker<'_> {
 
     /// Returns the token of an identity: the cached one, or a new one. `entry` was read
     /// before the source was known.
-    fn token(&self, request: &TokenRequest<'_>, entry: CacheEntry) -> Result<Secret> {
+    fn token(&self, request: &TokenRequest<'_>, entry: CacheEntry) -> Result<CachedToken> {
         let tokens = &request.context.tokens;
         let key = request.key();
         let mut entry = if entry.key.as_ref() == Some(&key) {

@@ -8,6 +8,7 @@ use super::Broker;
 use super::exchange::TokenRequest;
 use crate::credential::Credential;
 use crate::error::Result;
+use crate::iam::jwt;
 use crate::registry::Registry;
 use crate::secret::Secret;
 use crate::settings::CredentialKind;
@@ -16,8 +17,10 @@ use crate::sources::ExpiredLogin;
 use crate::sources::LocalLookup;
 use crate::sources::ResolvedIdentity;
 use crate::sources::SourceContext;
+use crate::time::Clock;
 use crate::token_cache::CacheKey;
 use crate::token_cache::Cached;
+use crate::token_cache::CachedToken;
 use crate::token_cache::TokenCache;
 
 impl Broker<'_> {
@@ -28,8 +31,32 @@ impl Broker<'_> {
     /// # Errors
     /// As [`Broker::get`].
     pub fn get_and_delete_expired(&self, registry: &Registry) -> Result<Credential> {
+        let context = self.source_context(registry);
+        let answer = self.look_up_and_delete_expired(registry, &context);
+        answer.map(|answer| answer.credential)
+    }
+
+    /// Does the same for a client that keeps the credential for some time. API keys and refresh
+    /// tokens are exchanged for access tokens, whatever the settings say.
+    ///
+    /// # Errors
+    /// As [`Broker::get`].
+    pub fn get_short_lived(&self, registry: &Registry) -> Result<TimedCredential> {
+        let mut context = self.source_context(registry);
+        context.settings.credential = match context.settings.credential {
+            CredentialKind::RegistryToken => CredentialKind::RegistryToken,
+            _ => CredentialKind::AccessToken,
+        };
+        self.look_up_and_delete_expired(registry, &context)
+    }
+
+    fn look_up_and_delete_expired(
+        &self,
+        registry: &Registry,
+        context: &SourceContext<'_>,
+    ) -> Result<TimedCredential> {
         let mut expired = Vec::new();
-        let answer = self.look_up(registry, &mut expired);
+        let answer = self.look_up(registry, context, &mut expired);
         self.delete_expired(&expired);
         answer
     }
@@ -40,44 +67,51 @@ impl Broker<'_> {
     /// [`Error::not_found()`](crate::error::Error::not_found) if no source has a credential
     /// for it; otherwise what failed, with the source that was used.
     pub fn get(&self, registry: &Registry) -> Result<Credential> {
-        self.look_up(registry, &mut Vec::new())
+        let context = self.source_context(registry);
+        let answer = self.look_up(registry, &context, &mut Vec::new());
+        answer.map(|answer| answer.credential)
     }
 
     /// Returns the credential for a registry, and adds the expired logins that were skipped.
-    fn look_up(&self, registry: &Registry, expired: &mut Vec<ExpiredLogin>) -> Result<Credential> {
+    fn look_up(
+        &self,
+        registry: &Registry,
+        context: &SourceContext<'_>,
+        expired: &mut Vec<ExpiredLogin>,
+    ) -> Result<TimedCredential> {
         let deadline = self.deadline();
-        let context = self.source_context(registry);
         let wanted = context.settings.credential;
 
         // 1. The cached token of the identity that local facts name.
-        let local = sources::look_up_locally(registry, &context)?;
-        let entry = CacheEntry::of(&local, registry, &context);
+        let local = sources::look_up_locally(registry, context)?;
+        let entry = CacheEntry::of(&local, registry, context);
         if !entry.is_rejection()
             && let Some(answer) = self.cached_answer(registry, &entry, &context.tokens)
         {
-            return answer.map(|secret| wanted.with(secret));
+            return answer.map(|token| TimedCredential::with_token(wanted, token));
         }
 
         // 2. The first source that has a credential.
         let resolved = match local {
             LocalLookup::Active(resolved) => Some(resolved),
-            _ => match self.find_and_write_hints(registry, &context, deadline) {
+            _ => match self.find_and_write_hints(registry, context, deadline) {
                 Ok(search) => {
                     expired.extend(search.expired);
                     search.resolved
                 }
                 // If the keychain is locked or hangs, the cached token is used, if there is one.
                 Err(error) if error.is_temporary() => {
-                    let token = entry.cached.secret().cloned();
-                    return token.map(|secret| wanted.with(secret)).ok_or(error);
+                    let token = entry.cached.token().cloned();
+                    let answer = token.map(|token| TimedCredential::with_token(wanted, token));
+                    return answer.ok_or(error);
                 }
                 Err(error) => return Err(error),
             },
         };
 
         // 3. to 5. (`fetch`): the identity's lock, the exchange, the cache.
-        self.credential_from(resolved, registry, &context, |identity| {
-            let request = TokenRequest::new(registry, identity, &context, deadline);
+        self.credential_from(resolved, registry, context, |identity| {
+            let request = TokenRequest::new(registry, identity, context, deadline);
             self.token_or_replacement(&request, entry)
         })
     }
@@ -89,16 +123,49 @@ impl Broker<'_> {
         registry: &Registry,
         entry: &CacheEntry,
         tokens: &TokenCache<'_>,
-    ) -> Option<Result<Secret>> {
+    ) -> Option<Result<CachedToken>> {
         match (&entry.cached, &entry.key) {
-            (Cached::Fresh(secret), _) => Some(Ok(secret.clone())),
+            (Cached::Fresh(token), _) => Some(Ok(token.clone())),
             (Cached::Failed(failure), _) => Some(Err(failure.error.clone())),
-            (Cached::RefreshDue(secret), Some(key)) => self
+            (Cached::RefreshDue(token), Some(key)) => self
                 .is_refreshed_by_another(registry, key, tokens)
-                .then(|| Ok(secret.clone())),
+                .then(|| Ok(token.clone())),
             (Cached::RefreshDue(_) | Cached::NearExpiry(_) | Cached::Nothing, _) => None,
         }
     }
+}
+
+/// A credential, and how long it works.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TimedCredential {
+    /// The credential.
+    pub credential: Credential,
+    /// The seconds until it expires; `None` if it does not expire, or that is not known.
+    pub remaining: Option<u64>,
+}
+
+impl TimedCredential {
+    /// Creates a credential of a kind with a token that was issued for it.
+    pub(super) fn with_token(wanted: CredentialKind, token: CachedToken) -> Self {
+        Self {
+            credential: wanted.with(token.secret),
+            remaining: Some(token.remaining),
+        }
+    }
+
+    /// Creates a credential that is given as it is stored. A token may say when it expires.
+    pub(super) fn as_stored(credential: Credential, clock: &dyn Clock) -> Self {
+        Self {
+            remaining: remaining_of(&credential.secret, clock),
+            credential,
+        }
+    }
+}
+
+/// Returns the seconds until a token expires, if it says when.
+fn remaining_of(token: &Secret, clock: &dyn Clock) -> Option<u64> {
+    let times = jwt::times(token.expose())?;
+    Some(times.exp.saturating_sub(clock.now()))
 }
 
 /// What the token cache has for an identity, and under which key.
@@ -118,7 +185,11 @@ impl CacheEntry {
         let cached = match local.identity() {
             // A provided token needs no request.
             Some(ResolvedIdentity::AccessToken(token)) if wanted == CredentialKind::AccessToken => {
-                Cached::Fresh(token.clone())
+                Cached::Fresh(CachedToken {
+                    secret: token.clone(),
+                    age: 0,
+                    remaining: remaining_of(token, context.clock).unwrap_or_default(),
+                })
             }
             _ => Cached::Nothing,
         };

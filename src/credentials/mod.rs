@@ -17,6 +17,7 @@ use crate::settings::Settings;
 use crate::sources::SourceContext;
 use crate::time::Deadline;
 use crate::token_cache::CacheKey;
+use crate::token_cache::FAILURE_CACHING;
 use crate::token_cache::TokenCache;
 
 mod access;
@@ -38,6 +39,7 @@ mod store;
 pub(crate) mod test_support;
 
 pub use check::CredentialCheck;
+pub use get::TimedCredential;
 pub use info::ActiveSource;
 pub use info::CredentialInfo;
 pub use info::TokenLife;
@@ -64,6 +66,8 @@ pub struct Broker<'a> {
     pub keychains: &'a Keychains,
     /// The environment variables; empty while a moved login is verified.
     pub environment: &'a Environment,
+    /// How long a failure is returned again without asking IAM, in seconds.
+    pub failure_caching: u64,
 }
 
 impl<'a> Broker<'a> {
@@ -74,6 +78,7 @@ impl<'a> Broker<'a> {
             settings: &session.settings,
             keychains: &session.keychains,
             environment: session.context.environment,
+            failure_caching: FAILURE_CACHING,
         }
     }
 
@@ -152,7 +157,8 @@ impl Broker<'_> {
                 .cache_is_local
                 .then(|| Logins::in_keychain(&*self.keychains.tokens)),
             system_paths: &self.context.system_paths,
-            tokens: TokenCache::new(&*self.keychains.tokens, self.context.clock),
+            tokens: TokenCache::new(&*self.keychains.tokens, self.context.clock)
+                .with_failure_caching(self.failure_caching),
             working_directory_credentials: self.settings.working_directory_credentials,
         }
     }

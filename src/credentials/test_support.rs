@@ -152,6 +152,7 @@ impl TestMachine {
             settings: &settings,
             keychains: &self.keychains,
             environment: &self.environment,
+            failure_caching: crate::token_cache::FAILURE_CACHING,
         })
     }
 

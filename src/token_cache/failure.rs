@@ -3,14 +3,14 @@
 use serde::Deserialize;
 use serde::Serialize;
 
-use super::record::is_recent;
+use super::record::is_within;
 use crate::error::Error;
 use crate::time;
 
 /// The time, in seconds, for which a lookup returns a failure, so that IAM is not asked again:
 /// long enough for the forty processes of one build, short enough for a person who fixes the
 /// cause and tries again.
-pub(super) const FAILURE_CACHING: u64 = 5;
+pub const FAILURE_CACHING: u64 = 5;
 
 /// The time, in seconds, for which the last failure is stored for reports. A token replaces
 /// it.
@@ -115,9 +115,10 @@ impl FailureRecord {
         })
     }
 
-    /// Returns the failure if it is recent enough to be the result of a lookup.
-    pub(super) fn current(self, now: u64) -> Option<LastFailure> {
-        if !self.is_returned || !is_recent(self.received, now) {
+    /// Returns the failure if it is no older than `max_age` seconds, so that it is the result of a
+    /// lookup.
+    pub(super) fn current(self, now: u64, max_age: u64) -> Option<LastFailure> {
+        if !self.is_returned || !is_within(max_age, self.received, now) {
             return None;
         }
         let last = self.last_failure(now)?;

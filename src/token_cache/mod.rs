@@ -22,6 +22,7 @@ mod failure;
 mod key;
 mod record;
 
+pub use failure::FAILURE_CACHING;
 pub use failure::LastFailure;
 pub use key::CacheKey;
 
@@ -34,11 +35,11 @@ use record::TokenRecord;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Cached {
     /// A token that needs no refresh now.
-    Fresh(Secret),
+    Fresh(CachedToken),
     /// A token that works for some minutes, but should be refreshed now.
-    RefreshDue(Secret),
+    RefreshDue(CachedToken),
     /// A token that may expire while a client still uses it.
-    NearExpiry(Secret),
+    NearExpiry(CachedToken),
     /// The error of an attempt to get a token, seconds ago.
     Failed(LastFailure),
     /// No usable token and no recent error.
@@ -47,13 +48,16 @@ pub enum Cached {
 
 impl Cached {
     /// Returns the token, if there is one.
-    pub fn secret(&self) -> Option<&Secret> {
+    pub fn token(&self) -> Option<&CachedToken> {
         match self {
-            Self::Fresh(secret) | Self::RefreshDue(secret) | Self::NearExpiry(secret) => {
-                Some(secret)
-            }
+            Self::Fresh(token) | Self::RefreshDue(token) | Self::NearExpiry(token) => Some(token),
             Self::Failed(_) | Self::Nothing => None,
         }
+    }
+
+    /// Returns the text of the token, if there is one.
+    pub fn secret(&self) -> Option<&Secret> {
+        self.token().map(|token| &token.secret)
     }
 
     /// Replaces a failure that is about another source with `Nothing`.
@@ -81,18 +85,33 @@ pub struct CachedToken {
 pub struct TokenCache<'a> {
     keychain: &'a dyn Keychain,
     clock: &'a dyn Clock,
+    /// How long lookups return a failure, in seconds.
+    failure_caching: u64,
 }
 
 impl<'a> TokenCache<'a> {
     /// Creates the token cache in a keychain.
     pub fn new(keychain: &'a dyn Keychain, clock: &'a dyn Clock) -> Self {
-        Self { keychain, clock }
+        Self {
+            keychain,
+            clock,
+            failure_caching: FAILURE_CACHING,
+        }
+    }
+
+    /// Returns the same cache with another time, in seconds, for which lookups return a failure.
+    #[must_use]
+    pub fn with_failure_caching(self, seconds: u64) -> Self {
+        Self {
+            failure_caching: seconds,
+            ..self
+        }
     }
 
     /// Returns what is cached for an identity.
     pub fn get(&self, key: &CacheKey) -> Cached {
         let record = self.record(key);
-        record.map_or(Cached::Nothing, |record| record.classify(self.clock.now()))
+        record.map_or(Cached::Nothing, |record| self.classify(record))
     }
 
     /// Returns what is cached for an identity, and whether half of the token's lifetime has
@@ -102,9 +121,12 @@ impl<'a> TokenCache<'a> {
         let Some(record) = self.record(key) else {
             return (Cached::Nothing, true);
         };
-        let now = self.clock.now();
-        let is_due = !record.is_in_first_half(now);
-        (record.classify(now), is_due)
+        let is_due = !record.is_in_first_half(self.clock.now());
+        (self.classify(record), is_due)
+    }
+
+    fn classify(&self, record: Record) -> Cached {
+        record.classify(self.clock.now(), self.failure_caching)
     }
 
     /// Returns the cached token of an identity while it is usable.

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use super::Cached;
+use super::CachedToken;
 use super::failure::FAILURE_CACHING;
 use super::failure::FailureRecord;
 use crate::secret::Secret;
@@ -39,11 +40,14 @@ pub(super) struct TokenRecord {
 }
 
 impl Record {
-    /// Returns what this record means at a time.
-    pub(super) fn classify(self, now: u64) -> Cached {
+    /// Returns what this record means at a time. A failure means something for `failure_caching`
+    /// seconds.
+    pub(super) fn classify(self, now: u64, failure_caching: u64) -> Cached {
         match self {
             Self::Token(token) => token.classify(now),
-            Self::Failure(failure) => failure.current(now).map_or(Cached::Nothing, Cached::Failed),
+            Self::Failure(failure) => failure
+                .current(now, failure_caching)
+                .map_or(Cached::Nothing, Cached::Failed),
         }
     }
 
@@ -71,31 +75,37 @@ impl TokenRecord {
     }
 
     fn classify(self, now: u64) -> Cached {
-        let Some(remaining) = self.remaining(now) else {
+        let Some(age) = self.age(now) else {
             return Cached::Nothing;
         };
-        if remaining > self.lifetime / 2 {
-            return Cached::Fresh(self.secret);
+        let remaining = self.lifetime.saturating_sub(age);
+        let is_in_first_half = remaining > self.lifetime / 2;
+        let token = CachedToken {
+            secret: self.secret,
+            age,
+            remaining,
+        };
+        if is_in_first_half {
+            return Cached::Fresh(token);
         }
         if remaining <= MIN_USABLE {
             return Cached::Nothing;
         }
         if self
             .refresh_attempt
-            .is_some_and(|time| is_recent(time, now))
+            .is_some_and(|time| is_within(FAILURE_CACHING, time, now))
         {
-            return Cached::Fresh(self.secret);
+            return Cached::Fresh(token);
         }
         if remaining > NEAR_EXPIRY {
-            Cached::RefreshDue(self.secret)
+            Cached::RefreshDue(token)
         } else {
-            Cached::NearExpiry(self.secret)
+            Cached::NearExpiry(token)
         }
     }
 }
 
-/// Returns whether a failure at a time still prevents another attempt.
-pub(super) fn is_recent(time: u64, now: u64) -> bool {
-    now.checked_sub(time)
-        .is_some_and(|age| age < FAILURE_CACHING)
+/// Returns whether a failure at a time still prevents another attempt: for `max_age` seconds.
+pub(super) fn is_within(max_age: u64, time: u64, now: u64) -> bool {
+    now.checked_sub(time).is_some_and(|age| age < max_age)
 }

@@ -14,6 +14,15 @@ fn insert_token(cache: &TokenCache<'_>, seconds: u64) {
     cache.insert(&key(), &Secret::new("token"), Duration::from_secs(seconds));
 }
 
+/// Returns the token of [`insert_token`] with a lifetime of an hour, after some seconds.
+fn token(age: u64) -> CachedToken {
+    CachedToken {
+        secret: Secret::new("token"),
+        age,
+        remaining: 3600 - age,
+    }
+}
+
 /// Returns the error that a lookup for the source `source` returns.
 fn current_error(cache: &TokenCache<'_>) -> Option<Error> {
     match cache.get(&key()).for_source("source") {
@@ -47,14 +56,13 @@ fn a_token_is_fresh_for_half_its_lifetime_and_usable_until_its_last_minute() {
     let (keychain, clock) = (MemoryKeychain::default(), FakeClock::at(START));
     let cache = TokenCache::new(&keychain, &clock);
     insert_token(&cache, 3600);
-    let token = Secret::new("token");
     for (age, expected) in [
-        (0, Cached::Fresh(token.clone())),
-        (1799, Cached::Fresh(token.clone())),
-        (1800, Cached::RefreshDue(token.clone())),
-        (3299, Cached::RefreshDue(token.clone())),
-        (3300, Cached::NearExpiry(token.clone())),
-        (3539, Cached::NearExpiry(token)),
+        (0, Cached::Fresh(token(0))),
+        (1799, Cached::Fresh(token(1799))),
+        (1800, Cached::RefreshDue(token(1800))),
+        (3299, Cached::RefreshDue(token(3299))),
+        (3300, Cached::NearExpiry(token(3300))),
+        (3539, Cached::NearExpiry(token(3539))),
         (3540, Cached::Nothing),
         (1_000_000, Cached::Nothing),
     ] {
@@ -76,10 +84,10 @@ fn a_token_counts_as_fresh_for_seconds_after_a_failed_refresh() {
     cache.record_refresh_attempt(&key());
     clock.now.set(START + 2004);
     let (cached, is_refresh_due) = cache.get_with_refresh_due(&key());
-    assert_eq!(cached, Cached::Fresh(Secret::new("token")));
+    assert_eq!(cached, Cached::Fresh(token(2004)));
     assert!(is_refresh_due, "the background refresh continues");
     clock.now.set(START + 2005);
-    assert_eq!(cache.get(&key()), Cached::RefreshDue(Secret::new("token")));
+    assert_eq!(cache.get(&key()), Cached::RefreshDue(token(2005)));
 }
 
 #[test]
@@ -101,6 +109,10 @@ fn a_failure_is_returned_for_seconds() {
         assert_eq!(of_another != Cached::Nothing, is_outage);
         clock.now.set(START + 5);
         assert_eq!(cache.get(&key()), Cached::Nothing);
+        let for_longer = cache.with_failure_caching(60);
+        assert_ne!(for_longer.get(&key()), Cached::Nothing);
+        clock.now.set(START + 60);
+        assert_eq!(for_longer.get(&key()), Cached::Nothing);
     }
 }
 
@@ -163,7 +175,8 @@ fn records_of_earlier_programs_are_read() {
         r#"{{"token":{{"secret":"x","received":{},"lifetime":3600,"tried":{START}}}}}"#,
         START - 2000
     ));
-    assert_eq!(cache.get(&key()), Cached::Fresh(Secret::new("x")));
+    let fresh = cache.get(&key());
+    assert!(matches!(&fresh, Cached::Fresh(token) if token.secret.expose() == "x"));
     store(format!(
         r#"{{"failure":{{"message":"no","permanent":true,"rejection":true,"received":{START}}}}}"#
     ));

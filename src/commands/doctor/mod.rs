@@ -24,6 +24,7 @@ use crate::keychain::Prompting;
 use crate::login::LoginSnapshot;
 use crate::registry::Registry;
 use crate::settings::Settings;
+use crate::token_cache::FAILURE_CACHING;
 
 mod certificates;
 mod client_files;
@@ -109,6 +110,7 @@ impl<'a> CheckContext<'a> {
             settings: self.settings,
             keychains,
             environment: self.context.environment,
+            failure_caching: FAILURE_CACHING,
         })
     }
 
