@@ -202,6 +202,24 @@ impl ClientFile {
         }
         keys
     }
+
+    /// Returns the command with which its client removes a login from this file. `podman logout`
+    /// looks into one file only.
+    pub fn logout_command(&self, key: &str, machine: &Machine<'_>) -> String {
+        let is_default = || {
+            let files = Client::Podman.files(machine).unwrap_or_default();
+            files.first().is_some_and(|first| first.path == self.path)
+        };
+        match self.client {
+            Client::Docker => format!("docker logout {key}"),
+            Client::Nerdctl => format!("nerdctl logout {key}"),
+            Client::Podman if is_default() => format!("podman logout {key}"),
+            Client::Podman => {
+                format!("podman logout --authfile {} {key}", self.path.display())
+            }
+            Client::Regctl => format!("regctl registry logout {key}"),
+        }
+    }
 }
 
 /// What determines where clients look for their files.

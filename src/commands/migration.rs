@@ -13,6 +13,7 @@ use crate::client_config::json::AuthKind;
 use crate::context::Context;
 use crate::credential::Credential;
 use crate::credentials::Broker;
+use crate::credentials::login_command;
 use crate::credentials::with_read_secret;
 use crate::environment::Environment;
 use crate::error::Error;
@@ -40,30 +41,39 @@ struct Moved {
     is_removed: bool,
 }
 
+/// A password in a client's file.
+pub(super) struct FoundPassword {
+    pub(super) file: String,
+    pub(super) entry: AuthEntry,
+    /// How to remove it from the file without another effect: the end of a sentence.
+    pub(super) removal: String,
+}
+
 impl Migration {
     /// Copies the passwords to the keychain, one registry after the other.
     pub(super) fn of(
-        found: &[(String, AuthEntry)],
+        found: &[FoundPassword],
         broker: &Broker<'_>,
         replaces: bool,
         context: &Context<'_>,
     ) -> Self {
         let mut migration = Self::default();
-        let mut by_registry: BTreeMap<&Registry, Vec<(String, &AuthEntry)>> = BTreeMap::new();
-        for (file, login) in found {
-            let logins = by_registry.entry(&login.registry).or_default();
-            logins.push((file.clone(), login));
+        let mut by_registry: BTreeMap<&Registry, Vec<&FoundPassword>> = BTreeMap::new();
+        for password in found {
+            let passwords = by_registry.entry(&password.entry.registry).or_default();
+            passwords.push(password);
         }
-        for (registry, logins) in by_registry {
+        for (registry, passwords) in by_registry {
             let _progress = context
                 .terminal
                 .progress(&format!("Moving the password for {registry}"));
-            let outcome = only_credential(registry, &logins)
+            let logins = passwords.iter().map(|it| (it.file.clone(), &it.entry));
+            let outcome = only_credential(registry, &logins.collect::<Vec<_>>())
                 .map_err(Immovable::error)
-                .and_then(|credential| moved(registry, credential, broker, replaces));
+                .and_then(|credential| moved(registry, credential, &passwords, broker, replaces));
             match outcome {
                 Ok(mut moved) => {
-                    moved.remains_in = logins.iter().map(|(file, _)| file.clone()).collect();
+                    moved.remains_in = passwords.iter().map(|it| it.file.clone()).collect();
                     migration.moved.insert(registry.clone(), moved);
                 }
                 Err(error) => {
@@ -108,8 +118,13 @@ impl Migration {
         let done = self.moved.iter().filter(|(_, moved)| is_done(moved));
         let done: Vec<&Registry> = done.map(|(registry, _)| registry).collect();
         if !done.is_empty() {
+            let noun = if done.len() == 1 {
+                "password"
+            } else {
+                "passwords"
+            };
             warnings.note(&format!(
-                "Moved the {} password to the keychain (verified)",
+                "Moved the {noun} for {} to the keychain (verified)",
                 listed(&done)
             ));
         }
@@ -117,8 +132,9 @@ impl Migration {
             if moved.is_removed && !moved.remains_in.is_empty() {
                 let files: Vec<&String> = moved.remains_in.iter().collect();
                 warnings.warn(format!(
-                    "the {registry} password is in the keychain (verified), but also still in {}. Make that file writable, then run this command again",
-                    listed(&files)
+                    "the password for {registry} is in the keychain (verified), but also still in {}. Make {} writable, then run this command again",
+                    listed(&files),
+                    if files.len() == 1 { "that file" } else { "those files" }
                 ));
             }
         }
@@ -212,10 +228,11 @@ pub(super) fn only_credential(
 fn moved(
     registry: &Registry,
     credential: Credential,
+    passwords: &[&FoundPassword],
     broker: &Broker<'_>,
     replaces: bool,
 ) -> Result<Moved> {
-    let not_moved = |error: &Error| {
+    let not_moved = |error: Error| {
         let text = format!(
             "the password for {registry} was not moved: {}",
             error.text()
@@ -225,52 +242,97 @@ fn moved(
             None => Error::user(text),
         }
     };
-    require_keychain(broker.settings).map_err(|error| not_moved(&error))?;
+    require_keychain(broker.settings).map_err(not_moved)?;
     let scope = LoginScope::Registry(registry.clone());
-    let former = broker.login(&scope).map_err(|error| not_moved(&error))?;
+    let former = broker.login(&scope).map_err(not_moved)?;
     let read = with_read_secret(registry, credential.clone());
-    let new = Login::new(read.map_err(|error| not_moved(&error))?);
+    let new =
+        Login::new(read.map_err(|error| not_moved(useless(registry, passwords, broker, &error)))?);
     if let Some(former) = former
         .as_ref()
         .filter(|former| former.id != new.id && !replaces)
     {
-        let error = Error::user(format!(
-            "the keychain has another login for it (user name {})",
-            former.username
-        ))
-        .with_hint(format!(
-            "Delete that login with '{}', or replace it with --force",
-            scope.logout_command()
-        ));
-        return Err(not_moved(&error));
+        return Err(not_moved(another_login(former, passwords)));
     }
     // Variables that are set now may be unset later.
     let environment = Environment::default();
-    let broker = Broker {
+    let without_variables = Broker {
         environment: &environment,
         ..*broker
     };
-    let outcome = broker
+    let outcome = without_variables
         .store(registry, credential.clone(), &broker.login_snapshot())
-        .and_then(|_| check(registry, &scope, &new, &broker));
-    match outcome {
-        Ok(()) => Ok(Moved {
+        .and_then(|_| check(registry, &scope, &new, &without_variables));
+    let Err(error) = outcome else {
+        return Ok(Moved {
             credential,
             former,
             remains_in: BTreeSet::new(),
             is_removed: false,
-        }),
-        Err(error) => {
-            let error = not_moved(&error);
-            match restore(registry, former, &broker) {
-                Ok(()) => Err(error),
-                Err(restore_error) => {
-                    let note = format!(". The former login was not restored: {restore_error}");
-                    Err(error.with_note(&note))
-                }
-            }
+        });
+    };
+    let restored = restore(registry, former, &without_variables);
+    let error = if error.is_rejection() {
+        useless(registry, passwords, broker, &error)
+    } else {
+        error
+    };
+    match restored {
+        Ok(()) => Err(not_moved(error)),
+        Err(restore_error) => {
+            let note = format!(". The former login was not restored: {restore_error}");
+            Err(not_moved(error).with_note(&note))
         }
     }
+}
+
+/// Returns the error for a password beside another login, which the person may want to keep.
+fn another_login(former: &Login, passwords: &[&FoundPassword]) -> Error {
+    Error::user(format!(
+        "the keychain has another login for it (user name {})",
+        former.username
+    ))
+    .with_hint(format!(
+        "To replace that login, use --force. To keep that login, remove the password {}",
+        removal(passwords)
+    ))
+}
+
+/// Returns the error for a password that is no longer valid. Its hint is the whole way to a
+/// registry that works, because a new login alone would leave the password in the file.
+fn useless(
+    registry: &Registry,
+    passwords: &[&FoundPassword],
+    broker: &Broker<'_>,
+    error: &Error,
+) -> Error {
+    let files: BTreeSet<&str> = passwords.iter().map(|it| &*it.file).collect();
+    let files: Vec<&str> = files.into_iter().collect();
+    let reason = error.text();
+    let text = if error.is_rejection() {
+        format!("IAM rejects the password in {} ({reason})", listed(&files))
+    } else {
+        format!("{} in {}", reason.trim_end_matches('.'), listed(&files))
+    };
+    let has_source = matches!(
+        broker.active_source(registry, &broker.login_snapshot()),
+        Ok(Some(_))
+    );
+    let configure = format!("'{PROGRAM} configure --registry {registry}'");
+    let next = if has_source {
+        format!("run {configure}")
+    } else {
+        let login = login_command(registry, broker.settings);
+        format!("run '{login}' and {configure}")
+    };
+    Error::user(text).with_hint(format!("Remove it {}, then {next}", removal(passwords)))
+}
+
+/// Returns how to remove the passwords from all files.
+fn removal(passwords: &[&FoundPassword]) -> String {
+    let removals: BTreeSet<&str> = passwords.iter().map(|it| &*it.removal).collect();
+    let removals: Vec<&str> = removals.into_iter().collect();
+    listed(&removals)
 }
 
 /// Checks that `get` answers with the stored login.

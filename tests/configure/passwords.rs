@@ -47,7 +47,7 @@ fn a_password_in_the_file_causes_a_warning_and_is_moved_with_migrate() {
     succeeds(&outcome, &["helper added for us.icr.io"]);
     outcome.has(
         &outcome.stderr,
-        &["Moved the us.icr.io password to the keychain (verified)"],
+        &["Moved the password for us.icr.io to the keychain (verified)"],
     );
     let without = "{\"auths\": {\"x.io\": {\"auth\": \"eDp5\"}}";
     assert_eq!(
@@ -90,7 +90,7 @@ fn a_password_that_fails_the_check_is_not_moved() {
     env.add_api_key(OTHER_KEY, "other");
     env.store("us.icr.io", "iamapikey", OTHER_KEY)
         .is_silent_success();
-    migrate(&[]).is_user_error(&[stays, "another login", "logout us.icr.io", "--force"]);
+    migrate(&[]).is_user_error(&[stays, "another login", "docker logout us.icr.io", "--force"]);
     assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-other");
     env.cloud.always(Some(Fault::Status(503)));
     migrate(&["--force"]).is_user_error(&[stays, "503"]);
@@ -122,7 +122,7 @@ fn a_password_that_is_still_in_a_file_is_not_reported_as_moved() {
     outcome.has(
         &outcome.stderr,
         &[
-            "the us.icr.io password is in the keychain (verified), but also still in ",
+            "the password for us.icr.io is in the keychain (verified), but also still in ",
             "auth.json. Make that file writable",
             "auth.json was not changed: it is read-only",
         ],
@@ -136,7 +136,7 @@ fn a_password_that_is_still_in_a_file_is_not_reported_as_moved() {
     succeeds(&outcome, &["helper added"]);
     outcome.has(
         &outcome.stderr,
-        &["Moved the us.icr.io password to the keychain (verified)"],
+        &["Moved the password for us.icr.io to the keychain (verified)"],
     );
     assert!(!content(&env, PODMAN).contains("auth\""));
 }
@@ -225,4 +225,97 @@ fn passwords_are_not_reported_as_moved_while_a_copy_holds_them() {
     );
     assert!(!outcome.stderr.contains("Moved the"), "{outcome:?}");
     assert!(path.exists());
+}
+
+/// `docker logout` of a registry without a helper removes its entry from the file.
+fn docker_logout(env: &TestEnv) {
+    env.file(DOCKER, "{\"auths\": {}}");
+}
+
+#[test]
+fn each_hint_about_a_rejected_password_leads_to_a_registry_that_works() {
+    let Some(env) = TestEnv::with_keychain() else {
+        return;
+    };
+    let text = format!("{{\"auths\": {{{}}}}}", entry(&env, "us.icr.io", KEY));
+    let env = with_docker(env, &text);
+    env.add_api_key(OTHER_KEY, "other");
+    let way_out = [
+        "IAM rejects the password in ",
+        "config.json (",
+        "BXNIM0415E",
+        "hint: Remove it with 'docker logout us.icr.io', then run 'docker-credential-icr login' and 'docker-credential-icr configure --registry us.icr.io'",
+    ];
+    configure(&env, &["--migrate"]).is_user_error(&way_out);
+    configure(&env, &["--migrate", "--force"]).is_user_error(&way_out);
+    docker_logout(&env);
+    let login = ["login", "--api-key-stdin"];
+    succeeds(&env.run(&login, OTHER_KEY), &[]);
+    let add = ["--registry", "us.icr.io"];
+    succeeds(&configure(&env, &add), &["helper added for us.icr.io"]);
+    assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-other");
+}
+
+#[test]
+fn with_a_login_the_hint_about_a_rejected_password_is_to_remove_it_only() {
+    let Some(env) = TestEnv::with_keychain() else {
+        return;
+    };
+    let text = format!("{{\"auths\": {{{}}}}}", entry(&env, "us.icr.io", KEY));
+    let env = with_docker(env, &text);
+    env.add_api_key(OTHER_KEY, "other");
+    let login = ["login", "us.icr.io", "--api-key-stdin"];
+    succeeds(&env.run(&login, OTHER_KEY), &[]);
+    configure(&env, &["--migrate"]).is_user_error(&[
+        "To replace that login, use --force. To keep that login, remove the password with 'docker logout us.icr.io'",
+    ]);
+    configure(&env, &["--migrate", "--force"]).is_user_error(&[
+        "hint: Remove it with 'docker logout us.icr.io', then run 'docker-credential-icr configure --registry us.icr.io'",
+    ]);
+    docker_logout(&env);
+    let add = ["--registry", "us.icr.io"];
+    succeeds(&configure(&env, &add), &["helper added for us.icr.io"]);
+    assert_eq!(env.get("us.icr.io").is_token_of(), "IBMid-other");
+}
+
+#[test]
+fn the_way_to_remove_a_rejected_password_fits_its_file() {
+    let Some(env) = TestEnv::with_keychain() else {
+        return;
+    };
+    let us = entry(&env, "us.icr.io", KEY);
+    let text = format!("{{\"auths\": {{{us}}}}}");
+    let env = with_docker(env, "{}");
+    env.file(PODMAN, &text);
+    let migrate = ["podman", "--migrate"];
+    configure(&env, &migrate).is_user_error(&["Remove it with 'podman logout us.icr.io'"]);
+    // 'docker logout' would delete the login in the keychain as well.
+    let with_helper =
+        format!("{{\"auths\": {{{us}}}, \"credHelpers\": {{\"us.icr.io\": \"icr\"}}}}");
+    env.file(DOCKER, &with_helper);
+    let migrate = ["docker", "--migrate"];
+    configure(&env, &migrate).is_user_error(&[
+        "Remove it by hand (the entry 'us.icr.io' in ",
+        "config.json), then",
+    ]);
+}
+
+#[test]
+fn several_moved_passwords_are_passwords() {
+    let Some(env) = TestEnv::with_keychain() else {
+        return;
+    };
+    env.add_api_key(KEY, "me");
+    let hosts = ["us.icr.io", "de.icr.io"].map(|host| entry(&env, host, KEY));
+    let env = with_docker(env, &format!("{{\"auths\": {{{}}}}}", hosts.join(", ")));
+    let outcome = configure(&env, &["--migrate"]);
+    succeeds(&outcome, &["helper added"]);
+    let note = "Moved the passwords for us.icr.io and de.icr.io to the keychain (verified)";
+    assert!(
+        outcome.stderr.contains(note)
+            || outcome
+                .stderr
+                .contains("Moved the passwords for de.icr.io and us.icr.io to"),
+        "{outcome:?}"
+    );
 }

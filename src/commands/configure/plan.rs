@@ -12,8 +12,12 @@ use crate::client_config::ClientFile;
 use crate::client_config::diff;
 use crate::client_config::json::AuthEntry;
 use crate::client_config::json::AuthKind;
+use crate::client_config::json::Document;
+use crate::client_config::json::HelperName;
 use crate::client_config::json::HelperPlan;
 use crate::client_config::json::apply_edits;
+use crate::commands::clients::machine;
+use crate::commands::migration::FoundPassword;
 use crate::commands::scopes::listed;
 use crate::error::Error;
 use crate::error::Result;
@@ -35,7 +39,7 @@ pub(super) struct Plan {
 
 impl Configuring<'_> {
     /// Checks a file, and returns the passwords of the chosen registries with its path.
-    pub(super) fn check(&self, file: &ClientFile) -> Result<Vec<(String, AuthEntry)>> {
+    pub(super) fn check(&self, file: &ClientFile) -> Result<Vec<FoundPassword>> {
         let (text, is_encoded) = read_encoded(&file.path, self.context.clock)?;
         if is_encoded {
             self.warnings.note(&format!(
@@ -69,10 +73,27 @@ impl Configuring<'_> {
                 login.registry
             ));
         }
-        Ok(selected
-            .into_iter()
-            .map(|login| (path.clone(), login))
-            .collect())
+        let found = selected.into_iter().map(|entry| FoundPassword {
+            file: path.clone(),
+            removal: self.removal(file, &document, &entry),
+            entry,
+        });
+        Ok(found.collect())
+    }
+
+    /// Returns how to remove an entry from a file. A client with this helper would delete the
+    /// login in the keychain as well.
+    fn removal(&self, file: &ClientFile, document: &Document<'_>, entry: &AuthEntry) -> String {
+        let host = entry.registry.host();
+        if document.helper_of(host) == Some(HelperName::Ours) || document.is_our_store() {
+            return format!(
+                "by hand (the entry '{}' in {})",
+                entry.key,
+                file.path.display()
+            );
+        }
+        let command = file.logout_command(&entry.key, &machine(self.context));
+        format!("with '{command}'")
     }
 
     pub(super) fn confirm_replacement(
@@ -110,13 +131,13 @@ impl Configuring<'_> {
     }
 
     /// Returns whether to move the passwords; otherwise warns where they are.
-    pub(super) fn confirm_migration(&self, found: &[(String, AuthEntry)]) -> Result<bool> {
+    pub(super) fn confirm_migration(&self, found: &[FoundPassword]) -> Result<bool> {
         if self.arguments.migrate {
             return Ok(true);
         }
-        let (tokens, found): (Vec<_>, Vec<_>) = found
-            .iter()
-            .partition(|(_, login)| login.kind == AuthKind::Token);
+        let found = found.iter().map(|it| (&it.file, &it.entry));
+        let (tokens, found): (Vec<_>, Vec<_>) =
+            found.partition(|(_, login)| login.kind == AuthKind::Token);
         for (path, login) in tokens {
             self.warnings.warn(format!(
                 "the entry for {} in {path} is a token that only its client can use. Log out with the client that wrote it, then log in again",
