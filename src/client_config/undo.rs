@@ -9,6 +9,7 @@ use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
 
+use anyhow::Context;
 use anyhow::anyhow;
 use serde::Deserialize;
 use serde::Serialize;
@@ -30,6 +31,12 @@ const FILE: &str = "configured.json";
 /// The file with the changes for regctl: earlier versions, which do not know this client, would
 /// call the record damaged.
 const REGCTL_FILE: &str = "configured-regctl.json";
+
+/// The files, each with the clients whose changes it has.
+const FILES: [(&str, &[Client]); 2] = [
+    (FILE, &[Client::Docker, Client::Podman]),
+    (REGCTL_FILE, &[Client::Regctl]),
+];
 
 /// The largest record that is read, in bytes.
 const LIMIT: u64 = 4 * 1024 * 1024;
@@ -54,12 +61,46 @@ impl Default for Record {
     }
 }
 
-/// The error for a record that is not what this program wrote. Its changes may still be undone
-/// by hand, so it is not replaced.
-#[derive(Debug, thiserror::Error)]
-#[error("{} is damaged. Delete it, and remove the helper from the clients' files by hand", path.display())]
+/// How many damaged records are kept side by side.
+const MAX_DAMAGED: u32 = 100;
+
+/// A record that is not what this version writes: cut off, empty, of another program or of a later
+/// version.
+#[derive(Debug)]
 pub struct DamagedRecord {
     path: PathBuf,
+    /// The clients whose changes it has.
+    pub clients: &'static [Client],
+}
+
+impl DamagedRecord {
+    /// Returns its path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Gives it another name in the same directory, and returns that. Earlier ones stay.
+    ///
+    /// # Errors
+    /// The file cannot be renamed.
+    pub fn set_aside(&self) -> anyhow::Result<PathBuf> {
+        let _rights = fs::act_as_owner(&self.path)?;
+        let name = |number: u32| {
+            let suffix = match number {
+                1 => ".damaged".to_owned(),
+                number => format!(".damaged-{number}"),
+            };
+            let mut name = self.path.clone().into_os_string();
+            name.push(suffix);
+            PathBuf::from(name)
+        };
+        let mut names = (1..=MAX_DAMAGED).map(name);
+        let free = names.find(|name| name.symlink_metadata().is_err());
+        let free = free.context("there are too many damaged records")?;
+        let renamed = std::fs::rename(&self.path, &free);
+        renamed.with_context(|| format!("cannot rename the record {}", self.path.display()))?;
+        Ok(free)
+    }
 }
 
 /// One change of one file.
@@ -119,6 +160,12 @@ impl Change {
         }
     }
 
+    /// Creates the record of changes that are only known by the names of the hosts.
+    pub fn by_name(client: Client, path: &Path, hosts: Vec<String>) -> Self {
+        let hosts = hosts.into_iter().map(|host| (host, None)).collect();
+        Self::new((client, path), hosts, true, "", &[])
+    }
+
     /// Adds the file and directories that were created for the change.
     pub fn with(self, made: Created) -> Self {
         Self {
@@ -126,6 +173,17 @@ impl Change {
             made_directories: made.directories,
             ..self
         }
+    }
+
+    /// Records another path of the same file, also in the directories that were created.
+    pub fn move_to(&mut self, path: &Path) {
+        let above: Vec<&Path> = path.ancestors().skip(1).collect();
+        for directory in &mut self.made_directories {
+            if let Some(same) = above.iter().find(|it| fs::is_same_place(it, directory)) {
+                *directory = same.to_path_buf();
+            }
+        }
+        self.path = path.to_owned();
     }
 
     /// Returns the text without this change.
@@ -147,6 +205,9 @@ impl Change {
     }
 
     fn without_hunks(&self, text: &str) -> Option<String> {
+        if self.hunks.is_empty() {
+            return None;
+        }
         let mut edits = Vec::new();
         for hunk in &self.hunks {
             let at = hunk.at..hunk.at.checked_add(hunk.text.len())?;
@@ -177,38 +238,40 @@ pub fn path_in(directory: &Path) -> PathBuf {
 
 impl Record {
     /// Reads the record with the rights of the directory's owner. A missing file is an
-    /// empty record.
+    /// empty record; damaged ones are returned beside it.
     ///
     /// # Errors
-    /// The file cannot be read, is damaged, or can be changed by another user, who could
-    /// then decide what `configure --undo` writes.
-    pub fn load(directory: &Path) -> anyhow::Result<Self> {
+    /// The file cannot be read, or can be changed by another user, who could then decide what
+    /// `configure --undo` writes.
+    pub fn load(directory: &Path) -> anyhow::Result<(Self, Vec<DamagedRecord>)> {
         let _rights = fs::act_as_owner(directory)?;
-        let mut record = Self::read(&path_in(directory))?;
-        record
-            .changes
-            .extend(Self::read(&directory.join(REGCTL_FILE))?.changes);
-        Ok(record)
+        let mut all = Self::default();
+        let mut damaged = Vec::new();
+        for (name, clients) in FILES {
+            let path = directory.join(name);
+            match Self::read(&path)? {
+                Some(record) => all.changes.extend(record.changes),
+                None => damaged.push(DamagedRecord { path, clients }),
+            }
+        }
+        Ok((all, damaged))
     }
 
-    fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = match path.symlink_metadata() {
-            Err(error) if is_absent(&error) => return Ok(Self::default()),
+    /// Reads one file; `None` if it is damaged.
+    fn read(path: &Path) -> anyhow::Result<Option<Self>> {
+        let bytes = match path.symlink_metadata() {
+            Err(error) if is_absent(&error) => return Ok(Some(Self::default())),
             Err(error) => Err(error.into()),
             Ok(metadata) if !metadata.is_file() => Err(anyhow!("it is not a regular file")),
             Ok(_) => fs::refuse_if_others_write(path, &TrustedUsers::acting_user())
-                .and_then(|()| fs::read_regular(path, LIMIT)),
+                .and_then(|()| fs::read_bytes(path, LIMIT)),
         };
-        let text = text.map_err(|error| {
+        let bytes = bytes.map_err(|error| {
             let what = format!("cannot read the record {}", path.display());
             fs::with_owner_hint(error, path).context(what)
         })?;
-        serde_json::from_str(&text).map_err(|_| {
-            DamagedRecord {
-                path: path.to_owned(),
-            }
-            .into()
-        })
+        let record = serde_json::from_slice::<Self>(&bytes).ok();
+        Ok(record.filter(|record| record.v == VERSION))
     }
 
     /// Writes the record. If nothing is left to undo, deletes the file, and the directory if that
@@ -347,17 +410,36 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         fs::tests::close_to_others(directory.path());
         let directory = directory.path().join("made/when/needed");
-        let mut record = Record::load(&directory).unwrap();
+        let (mut record, _) = Record::load(&directory).unwrap();
         assert!(record.changes.is_empty());
         record.save(&directory).unwrap();
         record.changes.push(configured("{}").1);
         record.save(&directory).unwrap();
-        assert_eq!(Record::load(&directory).unwrap().changes, record.changes);
+        assert_eq!(Record::load(&directory).unwrap().0.changes, record.changes);
         record.changes.clear();
         record.save(&directory).unwrap();
         assert!(!directory.exists());
-        std::fs::create_dir(&directory).unwrap();
-        std::fs::write(directory.join(FILE), "{").unwrap();
-        assert!(Record::load(&directory).is_err());
+    }
+
+    #[test]
+    fn a_damaged_record_is_set_aside_beside_earlier_ones() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::tests::close_to_others(directory.path());
+        let directory = directory.path();
+        for (text, name) in [
+            (&b"{"[..], "configured.json.damaged"),
+            (b"", "configured.json.damaged-2"),
+            (b"\xff\0", "configured.json.damaged-3"),
+            (b"{\"v\": 2, \"steps\": []}", "configured.json.damaged-4"),
+            (b"{\"name\": \"other\"}", "configured.json.damaged-5"),
+        ] {
+            std::fs::write(directory.join(FILE), text).unwrap();
+            let (record, damaged) = Record::load(directory).unwrap();
+            assert!(record.changes.is_empty());
+            assert_eq!(damaged[0].set_aside().unwrap(), directory.join(name));
+            assert_eq!(std::fs::read(directory.join(name)).unwrap(), text);
+        }
+        assert_eq!(Record::load(directory).unwrap().1.len(), 0);
+        assert_eq!(std::fs::read_dir(directory).unwrap().count(), 5);
     }
 }

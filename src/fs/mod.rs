@@ -27,6 +27,7 @@ mod lock;
 )]
 mod modeless;
 mod owner;
+mod place;
 mod private;
 mod trust;
 
@@ -36,6 +37,7 @@ pub use lock::try_lock;
 pub use owner::OwnerRights;
 pub use owner::act_as_owner;
 pub use owner::acting_owner;
+pub use place::is_same_place;
 pub use private::Missing;
 pub use private::create_directory;
 pub use private::create_private_directories;

@@ -5,6 +5,8 @@ mod support;
 
 mod check;
 mod choice;
+#[cfg(target_os = "linux")]
+mod default_keychain;
 mod passwords;
 mod regctl;
 #[cfg(unix)]

@@ -81,7 +81,7 @@ fn undo_keeps_what_docker_wrote_since() {
 }
 
 #[test]
-fn a_change_that_cannot_be_recorded_is_made_with_a_warning_unless_the_record_is_damaged() {
+fn a_change_that_cannot_be_recorded_is_made_with_a_warning() {
     let env = docker_env("{}");
     let run = || configure(&env, &["--registry", "us.icr.io"]);
     let state = crate::support::DATA;
@@ -93,11 +93,6 @@ fn a_change_that_cannot_be_recorded_is_made_with_a_warning_unless_the_record_is_
     env.file(DOCKER, "{}");
     fs::remove_file(env.path(state)).expect("the test may change it");
     let record = format!("{state}/configured.json");
-    env.file(&record, "{ damaged");
-    run().is_user_error(&["configured.json is damaged. Delete it", "by hand"]);
-    assert_eq!(content(&env, DOCKER), "{}");
-    configure(&env, &["--undo"]).is_user_error(&["is damaged. Delete it"]);
-    fs::remove_file(env.path(&record)).expect("the test may change it");
     set_mode(&env.path(DOCKER), 0o400);
     #[cfg(unix)]
     {
@@ -138,4 +133,99 @@ fn a_helper_added_by_hand_is_noted_and_stays() {
         outcome.has(&outcome.stderr, &[by_hand]);
     }
     assert_eq!(content(&env, DOCKER), text);
+}
+
+#[test]
+fn a_damaged_record_is_set_aside_and_does_not_stop_configure() {
+    let before =
+        "{\n  \"credHelpers\": {\n    \"x.io\": \"x\",\n    \"de.icr.io\": \"icr\"\n  }\n}\n";
+    let env = docker_env(before);
+    let record = format!("{}/configured.json", crate::support::DATA);
+    for (number, text) in ["{ damaged", "", "[1]", "{\"v\": 9, \"steps\": []}"]
+        .iter()
+        .enumerate()
+    {
+        env.file(DOCKER, before);
+        env.file(&record, text);
+        let outcome = configure(&env, &["docker", "--registry", "us.icr.io"]);
+        succeeds(&outcome, &["helper added for us.icr.io"]);
+        let name = match number {
+            0 => "configured.json.damaged".to_owned(),
+            number => format!("configured.json.damaged-{}", number + 1),
+        };
+        let warning = format!("{name}. '--undo' can still remove this helper by the names");
+        outcome.has(&outcome.stderr, &["warning: the record ", &warning]);
+        assert_eq!(
+            content(&env, &format!("{}/{name}", crate::support::DATA)),
+            *text
+        );
+        succeeds(&configure(&env, &["--undo"]), &["helper removed for"]);
+        assert_eq!(
+            content(&env, DOCKER),
+            "{\n  \"credHelpers\": {\n    \"x.io\": \"x\"\n  }\n}\n"
+        );
+    }
+}
+
+#[test]
+fn undo_with_a_damaged_record_removes_entries_by_name() {
+    let text = "{\"credHelpers\": {\"us.icr.io\": \"icr\"}}";
+    let env = docker_env(text);
+    let record = format!("{}/configured.json", crate::support::DATA);
+    env.file(&record, "{");
+    let dry = configure(&env, &["--undo", "--dry-run"]);
+    succeeds(&dry, &["us.icr.io"]);
+    assert_eq!(content(&env, &record), "{", "a dry run renames nothing");
+    assert_eq!(content(&env, DOCKER), text);
+    let outcome = configure(&env, &["--undo"]);
+    succeeds(&outcome, &["helper removed for us.icr.io"]);
+    outcome.has(&outcome.stderr, &["configured.json.damaged. "]);
+    assert_eq!(content(&env, DOCKER), "{}");
+    assert_eq!(content(&env, &format!("{record}.damaged")), "{");
+}
+
+#[test]
+fn undo_knows_a_file_by_another_path_to_it() {
+    let mut env = docker_env("{}");
+    let plain = env.path("home/.docker").display().to_string();
+    for spelling in ["/../.docker/", "//", "/./."] {
+        let other = format!("{plain}{spelling}");
+        for (configured, undone) in [(&plain, &other), (&other, &plain)] {
+            env.set("DOCKER_CONFIG", configured);
+            succeeds(
+                &configure(&env, &["docker", "--registry", "us.icr.io"]),
+                &["helper added"],
+            );
+            env.set("DOCKER_CONFIG", undone);
+            let outcome = configure(&env, &["--undo"]);
+            succeeds(&outcome, &["helper removed"]);
+            assert_eq!(outcome.stderr, "");
+            assert_eq!(content(&env, DOCKER), "{}");
+        }
+    }
+}
+
+/// As on Fedora Silverblue, where `/home` is a link to `/var/home`.
+#[cfg(unix)]
+#[test]
+fn undo_knows_a_file_whose_home_is_reached_through_a_link() {
+    let mut env = TestEnv::new();
+    std::os::unix::fs::symlink("home", env.path("link")).expect("a link");
+    let (home, link) = (env.path("home"), env.path("link"));
+    for (first, second) in [(&link, &home), (&home, &link)] {
+        env.set("HOME", first.clone());
+        succeeds(
+            &configure(&env, &["docker", "--registry", "us.icr.io"]),
+            &["helper added"],
+        );
+        env.set("HOME", second.clone());
+        succeeds(
+            &configure(&env, &["docker", "--registry", "de.icr.io"]),
+            &[],
+        );
+        let outcome = configure(&env, &["--undo"]);
+        succeeds(&outcome, &["deleted (it was created by this program)"]);
+        assert_eq!(outcome.stderr, "");
+        assert!(!env.path("home/.docker").exists());
+    }
 }

@@ -28,10 +28,15 @@ use crate::registry::Registry;
 const MANY: usize = 5;
 
 impl Configuring<'_> {
-    /// Warns that Docker uses no default keychain any more once a helper is configured.
-    pub(super) fn warn_of_lost_store(&self, file: &ClientFile, document: &Document<'_>) {
+    /// Warns that Docker uses no default keychain any more once a helper is added to a file with
+    /// this text.
+    pub(super) fn warn_of_lost_store(&self, file: &ClientFile, text: &str, outcome: &FileOutcome) {
+        if file.client != Client::Docker || outcome.hosts.is_empty() {
+            return;
+        }
+        let document = Document::parse_as(text, file.client.format());
+        let is_lost = document.is_ok_and(|document| !document.mentions_logins());
         let store = docker::detected_store(&machine(self.context));
-        let is_lost = file.client == Client::Docker && !document.mentions_logins();
         if let Some(store) = store.filter(|_| is_lost) {
             self.warnings.warn(format!(
                 "Docker will stop using its default keychain for other registries. To keep it, add `\"credsStore\": \"{store}\"` to {}",

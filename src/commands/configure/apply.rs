@@ -13,13 +13,13 @@ use super::files::sweep;
 use super::files::write_error;
 use super::output::FileOutcome;
 use super::plan::Plan;
+use super::record;
 use super::undo::known_files;
 use crate::client_config::ClientFile;
 use crate::client_config::file;
 use crate::client_config::file::ReplaceError;
 use crate::client_config::json::AuthKind;
 use crate::client_config::undo::Change;
-use crate::client_config::undo::DamagedRecord;
 use crate::client_config::undo::Record;
 use crate::commands::migration::Migration;
 use crate::error::Error;
@@ -108,6 +108,7 @@ impl Configuring<'_> {
                     Err(error) => return Err(replace_error(&file.path, file.client, error)),
                     Ok(()) => {}
                 }
+                self.warn_of_lost_store(file, text, &outcome);
             }
             migration.removed_from(&outcome.path, &plan.migrated);
             return Ok(outcome);
@@ -118,7 +119,7 @@ impl Configuring<'_> {
     /// Writes the new version of a file, after recording the change for `--undo`.
     ///
     /// A user without a home, or with one that cannot be written (containers of OpenShift and
-    /// Tekton), gets a warning instead of a record. A damaged record has to be repaired first.
+    /// Tekton), gets a warning instead of a record.
     pub(super) fn write(
         &self,
         file: &ClientFile,
@@ -138,7 +139,6 @@ impl Configuring<'_> {
                 // If this fails, the record is harmless: --undo finds nothing to remove.
                 let _ = record.save(&directory);
             }),
-            Err(error) if error.is::<DamagedRecord>() => Err(error.into()),
             Err(error) => {
                 replace()?;
                 self.warn_of_missing_record(&error);
@@ -169,7 +169,7 @@ impl Configuring<'_> {
     /// Adds a change to the record. Returns the record and its directory.
     fn record(&self, change: Change) -> anyhow::Result<(Record, PathBuf)> {
         let directory = state_directory(self.context)?;
-        let mut record = Record::load(&directory)?;
+        let mut record = record::load(&directory, false, self.context, self.warnings)?;
         record.changes.push(change);
         record.save(&directory)?;
         Ok((record, directory))

@@ -5,6 +5,7 @@ mod apply;
 mod files;
 mod output;
 mod plan;
+mod record;
 mod undo;
 
 use crate::client_config::Client;

@@ -61,7 +61,6 @@ impl Configuring<'_> {
             ));
         }
         self.note_mistakes(file, &document);
-        self.warn_of_lost_store(file, &document);
         let logins = document.auth_entries(&self.broker.settings.registries);
         let (selected, others): (Vec<_>, Vec<_>) = logins
             .into_iter()
@@ -216,6 +215,7 @@ impl Configuring<'_> {
         let changed = is_encoded || *plan.new != text;
         let mut outcome = self.outcome(file, &plan, &keys, old.is_none() && changed);
         outcome.changed = changed;
+        self.warn_of_lost_store(file, text, &outcome);
         outcome.other_helpers = plan.helper_plan.other_helpers;
         outcome.diff = changed.then(|| {
             diff::unified(

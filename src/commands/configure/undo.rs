@@ -1,5 +1,6 @@
 //! `configure --undo`: removes what `configure` has added.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -13,6 +14,7 @@ use super::files::state_directory;
 use super::files::sweep;
 use super::files::write_error;
 use super::output::FileOutcome;
+use super::record;
 use crate::client_config::Client;
 use crate::client_config::Machine;
 use crate::client_config::diff;
@@ -43,15 +45,18 @@ pub(super) fn undo(
     // A dry run creates no file, not even a lock.
     let _lock = (!arguments.dry_run).then(|| context.locks.lock_client_files());
     let directory = state_directory(context)?;
-    let mut record = Record::load(&directory).map_err(|error| Error::from_anyhow(&error))?;
-    let mut paths: Vec<_> = record
-        .changes
-        .iter()
-        .map(|change| change.path.clone())
-        .collect();
-    paths.sort();
-    paths.dedup();
+    let record = record::load(&directory, arguments.dry_run, context, warnings);
+    let mut record = record.map_err(|error| Error::from_anyhow(&error))?;
     let known = known_files(context)?;
+    for change in &mut record.changes {
+        // The path of a client, because the recorded one may lead elsewhere in a moment.
+        let same = known.iter().find(|it| fs::is_same_place(it, &change.path));
+        if let Some(known) = same.filter(|it| **it != change.path) {
+            change.move_to(known);
+        }
+    }
+    let paths = record.changes.iter().map(|change| change.path.clone());
+    let paths: BTreeSet<PathBuf> = paths.collect();
     if !arguments.dry_run {
         sweep(&known, warnings);
     }
@@ -214,21 +219,27 @@ pub(super) fn note_remaining(
     let clients = arguments.client.map_or(Client::ALL.to_vec(), |it| vec![it]);
     for file in files_of(&clients, &machine(context)).unwrap_or_default() {
         let path = absolute(&file.path);
-        if record.changes.iter().any(|change| change.path == path) {
+        if record
+            .changes
+            .iter()
+            .any(|change| fs::is_same_place(&change.path, &path))
+        {
             continue;
         }
         let text = read(&file.path, context.clock).ok().flatten();
         let text = text.as_deref().map_or("", String::as_str);
         let document = Document::parse_as(text, file.client.format());
         let mut hosts = document.map_or(Vec::new(), |document| document.our_hosts());
-        let path = path.display().to_string();
         // After a dry run, the hosts to remove are still in the file.
-        let removed = outcomes.iter().filter(|outcome| outcome.path == path);
+        let removed = outcomes
+            .iter()
+            .filter(|outcome| fs::is_same_place(Path::new(&outcome.path), &path));
         let removed: Vec<&String> = removed.flat_map(|outcome| &outcome.hosts).collect();
         hosts.retain(|host| !removed.contains(&host));
         if !hosts.is_empty() {
             warnings.note(&format!(
-                "{path} still has the helper for {}, which the record of 'configure' does not have. Remove it there by hand",
+                "{} still has the helper for {}, which the record of 'configure' does not have. Remove it there by hand",
+                path.display(),
                 listed(&hosts)
             ));
         }
