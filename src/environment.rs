@@ -166,7 +166,8 @@ impl Environment {
             Some(value) => match value.to_str() {
                 Some("") => Ok(None),
                 Some(text) => Ok(Some(text)),
-                None => Err(Error::user(format!("${name} is not UTF-8 text"))),
+                None => Err(Error::user(format!("${name} is not UTF-8 text"))
+                    .with_hint(format!("Set {name} to a value in UTF-8"))),
             },
         }
     }
@@ -186,6 +187,11 @@ impl Environment {
     /// Returns the names of all variables that are UTF-8; in capital letters on Windows.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.variables.keys().filter_map(|name| name.to_str())
+    }
+
+    /// Returns the value of a variable that need not be UTF-8, such as a list of directories.
+    pub fn os_text(&self, name: &str) -> Option<&OsStr> {
+        self.raw(name).map(OsString::as_os_str)
     }
 
     /// Returns whether the variable is set and not empty.

@@ -62,6 +62,15 @@ impl LockDirectory {
         self.lock("identity", key, timeout)
     }
 
+    /// Locks an identity like [`lock_identity`](Self::lock_identity), for a query: creates no
+    /// directory. Without one, no other process has a lock.
+    pub fn lock_identity_in_existing(&self, key: &str, timeout: Duration) -> Lock {
+        match &self.path {
+            Some(path) if path.is_dir() => self.lock_identity(key, timeout),
+            _ => Lock::None,
+        }
+    }
+
     /// Locks an identity if that is possible without waiting.
     pub fn try_lock_identity(&self, key: &str) -> Lock {
         self.lock("identity", key, Duration::ZERO)
@@ -104,17 +113,19 @@ impl LockDirectory {
         self.path.as_deref()
     }
 
-    /// Checks that locks are possible. Returns their directory.
+    /// Checks that locks are possible, and creates nothing. Returns their directory.
     ///
     /// # Errors
-    /// A lock file cannot be created or locked.
+    /// A lock file exists and cannot be locked, or none can be created.
     pub fn check(&self) -> anyhow::Result<&Path> {
         let directory = self.path.as_deref().context("there is no home directory")?;
-        let locked = open(directory, "doctor-.lock").and_then(|file| match fs::try_lock(&file) {
-            Err(TryLockError::Error(error)) => Err(error.into()),
-            _ => Ok(()),
-        });
-        locked.with_context(|| directory.display().to_string())?;
+        let files = self.files().unwrap_or_default();
+        let file = files.iter().map(|(path, _)| path).find(|it| is_lock(it));
+        let checked = match file {
+            Some(file) => check_file(file),
+            None => fs::check_writable(&directory.join(file_name("check", ""))),
+        };
+        checked.with_context(|| directory.display().to_string())?;
         Ok(directory)
     }
 
@@ -180,6 +191,22 @@ fn wait_for(directory: PathBuf, name: String, timeout: Duration) -> Lock {
         None => Lock::Busy,
         Some(Ok(file)) => Lock::Held(file),
         Some(Err(_)) => Lock::None,
+    }
+}
+
+/// Returns whether a path in the directory is that of a lock file.
+fn is_lock(path: &Path) -> bool {
+    path.extension().is_some_and(|it| it == "lock")
+}
+
+/// Checks that a lock file can be opened and locked, or is locked.
+fn check_file(path: &Path) -> anyhow::Result<()> {
+    fs::check_writable(path)?;
+    let _rights = fs::act_as_owner(path)?;
+    let file = fs::open(path)?;
+    match fs::try_lock(&file) {
+        Err(TryLockError::Error(error)) => Err(error.into()),
+        _ => Ok(()),
     }
 }
 

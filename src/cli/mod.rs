@@ -201,8 +201,12 @@ fn report_to_person(error: &Error, stdio: &mut Stdio<'_>) {
 
 fn parse_client_request(arguments: &[OsString]) -> Result<Request> {
     let texts: Option<Vec<&str>> = arguments.iter().map(|argument| argument.to_str()).collect();
-    let texts = texts
+    let mut texts = texts
         .ok_or_else(|| Error::usage("an argument is not UTF-8 text").with_hint("See --help"))?;
+    // The end of the options, of which verbs have none.
+    if texts.get(1) == Some(&"--") && arguments.first().is_some_and(|it| names_verb(it)) {
+        texts.remove(1);
+    }
     match texts.as_slice() {
         [verb, "--help" | "-h"] | ["help", verb, ..] if is_known(verb) => {
             Ok(Request::Help(Some((*verb).to_owned())))

@@ -1,5 +1,6 @@
 //! The configuration file of docker (`docker/cli`, `cli/config/config.go`).
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -16,10 +17,12 @@ pub const DIRECTORY: &str = "DOCKER_CONFIG";
 /// The name of the file in that directory.
 pub const FILE: &str = "config.json";
 
-/// The file of docker from a snap, relative to the home directory. That docker reads no other
-/// file and cannot start programs outside of the snap (`canonical/docker-snap`, issues 10
-/// and 18).
-pub const SNAP_FILE: &str = "snap/docker/current/.docker/config.json";
+/// The directories of docker from a snap, relative to the home directory; the second is the one of
+/// newer versions of snapd. Each has a directory for every revision, with the one in use as
+/// `current`, and `common` for all of them. That docker has the revision's directory as its home,
+/// reads no other file and cannot start programs outside of the snap (`canonical/docker-snap`,
+/// issues 10 and 18). An update copies the directory, and the old one stays.
+const SNAP_DIRECTORIES: [&str; 2] = ["snap/docker", ".snap/data/docker"];
 
 /// Returns the directory in `$DOCKER_CONFIG`.
 ///
@@ -62,10 +65,30 @@ pub fn detected_store(machine: &Machine<'_>) -> Option<&'static str> {
     machine.has_program(&helper).then_some(store)
 }
 
-/// Returns the file of docker from a snap, if it exists.
-pub fn snap_file(home: Option<&Path>) -> Option<PathBuf> {
-    let file = home?.join(SNAP_FILE);
-    file.exists().then_some(file)
+/// Returns the files of docker from a snap, each once, with the one in use first.
+pub fn snap_files(home: Option<&Path>) -> Vec<PathBuf> {
+    let Some(home) = home else {
+        return Vec::new();
+    };
+    let mut files = Vec::new();
+    let mut known = BTreeSet::new();
+    for directory in SNAP_DIRECTORIES.map(|it| home.join(it)) {
+        let entries = std::fs::read_dir(&directory)
+            .into_iter()
+            .flatten()
+            .flatten();
+        let mut revisions: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+        revisions.sort_unstable();
+        revisions.insert(0, directory.join("current"));
+        let paths = revisions
+            .into_iter()
+            .map(|it| it.join(".docker").join(FILE));
+        files.extend(paths.filter(|path| {
+            let target = path.canonicalize();
+            target.is_ok_and(|target| known.insert(target))
+        }));
+    }
+    files
 }
 
 #[cfg(test)]

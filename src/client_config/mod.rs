@@ -15,11 +15,12 @@ pub mod json;
 pub mod nerdctl;
 pub mod node;
 pub mod podman;
+pub mod programs;
 pub mod regctl;
+pub mod registries_conf;
 pub mod undo;
 mod variable;
 
-use std::ffi::OsStr;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -37,22 +38,22 @@ use crate::text::shell;
 /// The size limit of a file with the settings of a client or service, in bytes.
 const MAX_SETTINGS_SIZE: u64 = 1024 * 1024;
 
-/// The variables with paths of clients' files, and the usual path, relative to the home directory.
-const CLIENT_VARIABLES: [(&str, &str); 3] = [
-    (docker::DIRECTORY, ".docker"),
-    (podman::FILE, ".config/containers/auth.json"),
-    (regctl::FILE, ".regctl/config.json"),
-];
-
-/// Other variables that determine where clients look.
-const FURTHER_VARIABLES: [&str; 7] = [
-    environment::HOME,
-    podman::RUNTIME_DIRECTORY,
-    podman::TEMPORARY_DIRECTORY,
-    podman::CONFIG_DIRECTORY,
-    podman::REGISTRIES_FILE,
-    helm::FILE,
-    helm::DIRECTORY,
+/// The variables that determine where clients look, and the usual path, relative to the home
+/// directory; `None` if it is not there.
+const VARIABLES: [(&str, Option<&str>); 10] = [
+    (docker::DIRECTORY, Some(".docker")),
+    (podman::FILE, Some(".config/containers/auth.json")),
+    (regctl::FILE, Some(".regctl/config.json")),
+    (environment::HOME, None),
+    (podman::RUNTIME_DIRECTORY, None),
+    (podman::TEMPORARY_DIRECTORY, None),
+    (podman::CONFIG_DIRECTORY, Some(".config")),
+    (
+        podman::REGISTRIES_FILE,
+        Some(".config/containers/registries.conf"),
+    ),
+    (helm::FILE, Some(".config/helm/registry/config.json")),
+    (helm::DIRECTORY, Some(".config/helm")),
 ];
 
 /// A container client with a configuration file of its own.
@@ -265,35 +266,53 @@ impl<'a> Machine<'a> {
     /// Returns what is wrong with the variables that determine where clients look, each with a
     /// hint.
     pub fn variable_errors(&self) -> Vec<Error> {
-        let named = [
-            docker::directory(self),
-            podman::named_file(self),
-            regctl::named_file(self),
-        ];
-        let others = FURTHER_VARIABLES.map(|name| self.path(name));
-        let paths = named.into_iter().chain(others);
-        paths.filter_map(Result::err).collect()
+        let paths = VARIABLES.map(|(name, _)| match name {
+            docker::DIRECTORY => docker::directory(self),
+            podman::FILE => podman::named_file(self),
+            regctl::FILE => regctl::named_file(self),
+            _ => self.path(name),
+        });
+        paths.into_iter().filter_map(Result::err).collect()
     }
 
-    /// Returns a warning for each variable with a relative path, and the fix.
+    /// Returns a warning for each variable with a relative path, and the fix. Clients read it
+    /// relative to the working directory (`containers/image`, `pkg/docker/config/config.go`).
     pub fn relative_variables(&self) -> Vec<(String, String)> {
-        let warning = |(name, home_path): (&str, &str)| {
+        let warning = |(name, home_path): (&str, Option<&str>)| {
             let path = self.path(name).ok().flatten();
             let path = path.filter(|path| path.is_relative())?;
             let message = format!(
                 "${name} is a relative path ({}), so clients read another file in each directory",
                 path.display()
             );
-            Some((message, shell::set_in_home(name, home_path)))
+            Some((message, self.fix_of_relative(name, home_path)))
         };
-        CLIENT_VARIABLES.into_iter().filter_map(warning).collect()
+        VARIABLES.into_iter().filter_map(warning).collect()
+    }
+
+    fn fix_of_relative(&self, variable: &str, home_path: Option<&str>) -> String {
+        if let Some(path) = home_path {
+            return shell::set_in_home(variable, path);
+        }
+        match variable {
+            environment::HOME => {
+                format!("Set {variable} to the absolute path of your home directory")
+            }
+            podman::RUNTIME_DIRECTORY => match podman::session_directory(self) {
+                Some(directory) => shell::set(variable, &directory.display().to_string()),
+                None => shell::unset(variable),
+            },
+            _ => shell::unset(variable),
+        }
+    }
+
+    /// Returns the program of this name that clients find.
+    pub fn program(&self, name: &str) -> Option<PathBuf> {
+        programs::find(self.environment.os_text(programs::PATH)?, name)
     }
 
     fn has_program(&self, name: &str) -> bool {
-        let path = self.environment.text("PATH").ok().flatten();
-        let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
-        std::env::split_paths(OsStr::new(path.unwrap_or_default()))
-            .any(|directory| directory.join(&name).is_file())
+        self.program(name).is_some()
     }
 }
 

@@ -115,7 +115,7 @@ fn helpers_in(text: &str) -> Option<Vec<String>> {
 }
 
 /// Returns all files with settings for registries; later ones take precedence.
-fn registries_files(machine: &Machine<'_>) -> Vec<PathBuf> {
+pub(super) fn registries_files(machine: &Machine<'_>) -> Vec<PathBuf> {
     let [file, directory] = REGISTRIES;
     let system = machine.root.join("etc");
     let own = machine.home.map(|home| home.join(".config"));
@@ -231,6 +231,13 @@ fn directories_of_user(machine: &Machine<'_>) -> Result<(PathBuf, [PathBuf; 2])>
         session.join(user_id.to_string()),
         created.map(|name| temporary.join(format!("{name}-{user_id}"))),
     ))
+}
+
+/// Returns the runtime directory of this user's session, if the system has created it.
+pub(super) fn session_directory(machine: &Machine<'_>) -> Option<PathBuf> {
+    let user_id = machine.user_id?.to_string();
+    let directory = machine.root.join(RUNTIME_DIRECTORIES).join(user_id);
+    is_private_directory(&directory).then_some(directory)
 }
 
 /// Returns the directory of buildah and skopeo, and of podman for root, without

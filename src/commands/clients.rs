@@ -12,6 +12,7 @@ use crate::client_config::json::AuthEntry;
 use crate::client_config::json::Document;
 use crate::client_config::json::HelperName;
 use crate::client_config::json::Mistake;
+use crate::client_config::json::OtherHelper;
 use crate::client_config::json::ParseError;
 use crate::client_config::json::is_looked_up;
 use crate::client_config::podman::GlobalHelpers;
@@ -51,6 +52,8 @@ pub(super) struct Contents {
     pub(super) mistakes: Vec<Mistake>,
     /// The registries for which the client uses another helper, with its name.
     pub(super) other_helpers: Vec<(Registry, String)>,
+    /// All other helpers that the file names, for whichever registry.
+    pub(super) named_helpers: Vec<OtherHelper>,
     /// Another helper for all other registries (`credsStore`).
     pub(super) other_default_store: Option<String>,
     /// Whether this helper is the one for all other registries (`credsStore`).
@@ -206,6 +209,7 @@ fn contents(file: &ClientFile, settings: &Settings) -> Result<Option<Contents>, 
     });
     Ok(Some(Contents {
         other_helpers: other_helpers.collect(),
+        named_helpers: document.other_helpers(),
         other_default_store: other(document.store()),
         is_default_store: document.is_our_store(),
         plaintext_logins: document.auth_entries(additional),

@@ -10,6 +10,7 @@ use crate::error::one_line;
 use crate::login::LoginScope;
 use crate::registry::REGIONS;
 use crate::registry::Registry;
+use crate::registry::intended;
 use crate::settings::Settings;
 use crate::text::repeatable;
 
@@ -124,7 +125,14 @@ pub(super) fn not_ibm_cloud_registry(address: &str, settings: &Settings) -> Erro
         return Error::user(format!("{} is a region, not a registry", region.name))
             .with_hint(format!("Use its registry, {}", region.host));
     }
-    let Some(host) = repeatable::host(address) else {
+    let host = repeatable::host(address);
+    let host = host.map(|host| one_line(&host, MAX_NAME_LENGTH));
+    if let Some(registry) = intended(address) {
+        let name = host.unwrap_or_else(|| "this".to_owned());
+        return Error::user(format!("{name} is not an IBM Cloud registry"))
+            .with_hint(format!("Did you mean {registry}?"));
+    }
+    let Some(host) = host else {
         return Error::user("this is not an IBM Cloud registry (example: us.icr.io)");
     };
     let files = settings.files();
@@ -133,11 +141,7 @@ pub(super) fn not_ibm_cloud_registry(address: &str, settings: &Settings) -> Erro
         || "the settings file".to_owned(),
         |file| file.path.display().to_string(),
     );
-    Error::user(format!(
-        "{} is not an IBM Cloud registry",
-        one_line(&host, MAX_NAME_LENGTH)
-    ))
-    .with_hint(format!(
+    Error::user(format!("{host} is not an IBM Cloud registry")).with_hint(format!(
         "To use a new region, add it to `registries` in {file}"
     ))
 }

@@ -93,7 +93,8 @@ impl<'a> CredentialCheck<'a> {
         let broker = self.broker;
         let deadline = broker.deadline();
         let timeout = deadline.remaining(broker.context.clock) / 2;
-        let _lock = broker.context.locks.lock_identity(key.as_str(), timeout);
+        let locks = &broker.context.locks;
+        let _lock = locks.lock_identity_in_existing(key.as_str(), timeout);
         let iam = broker.iam(identity.endpoint(), MAX_ATTEMPTS, deadline);
         let response = identity.exchange(&iam, wanted);
         self.responses.borrow_mut().push((key, response.clone()));

@@ -39,6 +39,7 @@ pub use owner::act_as_owner;
 pub use owner::acting_owner;
 pub use place::is_same_place;
 pub use private::Missing;
+pub use private::check_writable;
 pub use private::create_directory;
 pub use private::create_private_directories;
 pub use private::open_private;

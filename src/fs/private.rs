@@ -63,6 +63,34 @@ pub fn create_private_directories(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Checks that this user can write to a file, or create it and the missing directories above it.
+/// Changes and creates nothing.
+///
+/// # Errors
+/// This user cannot write to the file, or to the lowest directory that exists.
+pub fn check_writable(path: &Path) -> anyhow::Result<()> {
+    let _rights = act_as_owner(path)?;
+    let existing = path.ancestors().find(|it| it.symlink_metadata().is_ok());
+    let existing = existing.context("there is no directory above it")?;
+    if existing != path && !existing.metadata()?.is_dir() {
+        return Err(io::Error::from(io::ErrorKind::NotADirectory))
+            .with_context(|| existing.display().to_string());
+    }
+    #[cfg(unix)]
+    {
+        use nix::fcntl::AtFlags;
+        use nix::unistd::AccessFlags;
+        let needed = if existing == path {
+            AccessFlags::W_OK
+        } else {
+            AccessFlags::W_OK | AccessFlags::X_OK
+        };
+        nix::unistd::faccessat(nix::fcntl::AT_FDCWD, existing, needed, AtFlags::AT_EACCESS)
+            .map_err(|error| denied::with_reason(path, Access::Write, error.into()))?;
+    }
+    Ok(())
+}
+
 /// Creates one directory that only this user can access.
 ///
 /// # Errors

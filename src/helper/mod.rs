@@ -20,6 +20,7 @@ use crate::login::LoginScope;
 use crate::process::parent;
 use crate::process::watchdog;
 use crate::registry::Registry;
+use crate::registry::intended;
 use crate::settings::Settings;
 use crate::sources::Origin;
 use crate::text::printable;
@@ -137,7 +138,11 @@ pub(crate) fn hint_for_person(
         None => {
             let host = repeatable::host(address);
             let host = host.unwrap_or_else(|| "this".to_owned());
-            format!("{host} is not an IBM Cloud registry")
+            let message = format!("{host} is not an IBM Cloud registry");
+            match intended(address) {
+                Some(registry) => format!("{message}. Did you mean {registry}?"),
+                None => message,
+            }
         }
     })
 }

@@ -3,6 +3,8 @@
 pub mod api;
 pub mod credential_check;
 mod host;
+mod intended;
 pub mod own_tokens;
 
 pub use host::*;
+pub use intended::intended;

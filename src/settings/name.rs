@@ -2,7 +2,7 @@
 
 use super::invalid::Invalid;
 use crate::text::closest_match::closest_match;
-use crate::text::repeatable::quoted;
+use crate::text::printable::is_printable;
 
 /// The size limit of the name of a namespace or a profile, in bytes: it is part of keychain
 /// items.
@@ -54,17 +54,32 @@ pub(super) use named;
 /// Returns whether a name can be part of keychain attributes and key descriptions. These
 /// are not secret, and some use the colon as a separator.
 pub(super) fn is_plain(name: &str) -> bool {
-    (1..=MAX_LENGTH).contains(&name.len())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+    (1..=MAX_LENGTH).contains(&name.len()) && name.chars().all(is_plain_character)
+}
+
+fn is_plain_character(character: char) -> bool {
+    character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.')
 }
 
 pub(super) fn namespace(name: &str) -> Result<String, Invalid> {
     if is_plain(name) {
         Ok(name.to_owned())
     } else {
-        Err(Invalid::new(format!("cannot be {}", quoted(name))).with_hint(NAME_HINT))
+        Err(Invalid::new(format!("cannot {}", objection(name))).with_hint(NAME_HINT))
+    }
+}
+
+/// Returns what a name cannot be, have or contain. A single character is no secret.
+fn objection(name: &str) -> String {
+    match name.chars().find(|it| !is_plain_character(*it)) {
+        None if name.is_empty() => "be empty".to_owned(),
+        None => format!("have {} characters", name.len()),
+        Some(' ') => "contain a blank".to_owned(),
+        Some('`') => "contain a backtick".to_owned(),
+        Some(it) if it.is_whitespace() || !is_printable(it) => {
+            "contain a line end or another invisible character".to_owned()
+        }
+        Some(it) => format!("contain '{it}'"),
     }
 }
 

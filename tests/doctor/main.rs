@@ -14,6 +14,8 @@ mod mistakes;
 mod nerdctl;
 mod network;
 #[cfg(unix)]
+mod odd_files;
+#[cfg(unix)]
 mod program;
 
 use std::fs;

@@ -121,7 +121,7 @@ fn a_clients_file_that_cannot_be_read_is_a_warning() {
     env.set("DOCKER_CONFIG", env.path("home/.docker"));
     let text = answer(&env, &[]);
     let warning = format!(
-        "warning: cannot read {}: it is not valid JSON (line 1, column 3: key must be a string)\n         fix: docker-credential-icr doctor\n",
+        "warning: cannot read {}: it is not valid JSON (line 1, column 3: not a name in double quotes)\n         fix: docker-credential-icr doctor\n",
         path.display()
     );
     assert_eq!(text.matches(&warning).count(), 1, "{text}");

@@ -10,6 +10,8 @@ use super::parse::Member;
 use super::parse::object;
 use crate::PROGRAM;
 use crate::registry::Registry;
+use crate::registry::intended;
+use crate::text::repeatable;
 
 /// The maximum length of a name that a message repeats, in bytes. Longer ones may be secrets.
 const MAX_NAME: usize = 100;
@@ -217,10 +219,12 @@ pub fn key_with_port(host: &str) -> String {
     }
 }
 
-/// Returns the registry that a person means by a key.
+/// Returns the registry that a person means by a key. One that may hold a secret names none,
+/// because messages repeat it.
 fn named_registry(key: &str, further: &[Registry]) -> Option<Registry> {
     let host = key.trim().trim_start_matches("//").trim_end_matches('.');
-    Registry::at(host, further)
+    let shown = || Some(key).filter(|key| repeatable::is_shown_in_files(key));
+    Registry::at(host, further).or_else(|| intended(shown()?))
 }
 
 /// Returns the mistake of a field of the file itself, or of this entry of `auths`.
@@ -302,6 +306,12 @@ mod tests {
             ("//us.icr.io", "us.icr.io"),
             ("https://us.icr.io:443", "us.icr.io"),
             ("us.icr.io:443", "us.icr.io"),
+            ("us.icr.io:80", "us.icr.io"),
+            ("us.icr.io,", "us.icr.io"),
+            ("'us.icr.io'", "us.icr.io"),
+            ("docker://us.icr.io", "us.icr.io"),
+            ("us-south.icr.io", "us.icr.io"),
+            ("eu-de", "de.icr.io"),
         ] {
             let text = format!(r#"{{"credHelpers": {{"{key}": "icr"}}}}"#);
             let mistakes = Document::parse(&text).unwrap().mistakes(&[]);

@@ -10,10 +10,12 @@
 
 mod auths;
 mod edit;
+mod helpers;
 mod layout;
 mod mistakes;
 mod parse;
 mod redact;
+mod syntax;
 
 pub use auths::AuthEntry;
 pub use auths::AuthKind;
@@ -21,12 +23,14 @@ pub use edit::Edit;
 pub use edit::HelperPlan;
 pub use edit::apply_edits;
 pub use edit::inverse_edits;
+pub use helpers::OtherHelper;
 pub use mistakes::HelperName;
 pub use mistakes::Mistake;
 pub use mistakes::is_looked_up;
 pub use mistakes::key_with_port;
 pub use parse::Document;
 pub use parse::ParseError;
+pub(super) use parse::at as position;
 
 use crate::PROGRAM;
 use crate::text::repeatable;
@@ -70,9 +74,15 @@ impl Format {
 
     /// Returns the program that clients start for a helper, as messages show it.
     pub fn program(self, helper: &str) -> String {
-        if !repeatable::is_shown_in_files(helper) {
-            return NOT_SHOWN.to_owned();
+        if repeatable::is_shown_in_files(helper) {
+            self.program_name(helper)
+        } else {
+            NOT_SHOWN.to_owned()
         }
+    }
+
+    /// Returns the name, or for regctl the path, of the program that clients start for a helper.
+    pub fn program_name(self, helper: &str) -> String {
         match self {
             Self::Docker => format!("docker-credential-{helper}"),
             Self::Regctl => helper.to_owned(),

@@ -15,6 +15,7 @@ use super::HELPERS;
 use super::HOST_HELPER;
 use super::HelperName;
 use super::STORE;
+use super::syntax::syntax;
 use crate::error::Error;
 use crate::secret::Secret;
 
@@ -342,32 +343,17 @@ fn place(text: &str, part: &str) -> Range<usize> {
     start..start + part.len()
 }
 
-fn syntax(text: &str, error: &serde_json::Error) -> String {
-    let line = text.split('\n').nth(error.line().saturating_sub(1));
-    let rest = line.and_then(|line| line.get(error.column().saturating_sub(1)..));
-    let is_comment = rest.is_some_and(|rest| rest.starts_with('/') || rest.starts_with('#'));
-    let hint = if is_comment {
-        ". JSON has no comments"
-    } else {
-        ""
-    };
-    let text = error.to_string();
-    let reason = if error.is_eof() {
-        "it ends too early"
-    } else {
-        text.split_once(" at line ")
-            .map_or(&*text, |(reason, _)| reason)
-    };
-    let (line, column) = (error.line(), error.column());
-    format!("it is not valid JSON (line {line}, column {column}: {reason}){hint}")
+/// Adds the line and column of a byte offset to a message.
+pub(in crate::client_config) fn at(text: &str, byte: usize, what: &str) -> String {
+    let (line, column) = line_and_column(text, byte);
+    format!("{what} (line {line}, column {column})")
 }
 
-/// Adds the line and column of a byte offset to a message.
-pub(super) fn at(text: &str, byte: usize, what: &str) -> String {
-    let before = &text[..byte];
+/// Returns the line and column of a byte offset.
+pub(super) fn line_and_column(text: &str, byte: usize) -> (usize, usize) {
+    let before = text.get(..byte).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
-    let column = after_line(before).chars().count() + 1;
-    format!("{what} (line {line}, column {column})")
+    (line, after_line(before).chars().count() + 1)
 }
 
 /// Returns the text after the last line end.
@@ -397,13 +383,32 @@ mod tests {
             ("{\"auths\": {\"a\": \"hunter2\"", "line 1, column 25"),
             (
                 "{\n  // hunter2\n}",
-                "line 2, column 3: key must be a string). JSON has no comments",
+                "line 2, column 3: a comment, which JSON does not have)",
             ),
             (
                 "{\n  \"a\": 1, # hunter2\n}",
-                "line 2, column 11: key must be a string). JSON has no comments",
+                "line 2, column 11: a comment, which JSON does not have)",
             ),
-            ("{\"a\": 1,}", "(line 1, column 9: "),
+            (
+                "{\"a\": 1,}",
+                "(line 1, column 8: a comma after the last entry)",
+            ),
+            (
+                "{\"a\": [1, 2,\n ]}",
+                "(line 1, column 12: a comma after the last entry)",
+            ),
+            (
+                "{'hunter2': 1}",
+                "(line 1, column 2: single quotes, where JSON needs double quotes)",
+            ),
+            (
+                "{\"a\": 1\n \"b\": 2}",
+                "(line 2, column 2: no comma before this entry)",
+            ),
+            (
+                "{\"a\": 1, b: 2}",
+                "(line 1, column 10: not a name in double quotes)",
+            ),
             ("{} hunter2", "line 1, column 4: trailing characters"),
             ("{\"a\":\"hunter2\n\"}", "control character"),
             ("\u{feff}{}", "byte order mark"),

@@ -96,7 +96,8 @@ impl Configuring<'_> {
 }
 
 pub(super) fn warn_of_snap(clients: &[Client], context: &Context<'_>, warnings: &Warnings<'_>) {
-    let snap = docker::snap_file(context.system_paths.home.as_deref());
+    let snap = docker::snap_files(context.system_paths.home.as_deref());
+    let snap = snap.first();
     if let Some(file) = snap.filter(|_| clients.contains(&Client::Docker)) {
         warnings.warn(format!(
             "Docker from a snap reads {} instead, and cannot start helpers outside the snap. Install Docker from its own packages to use this helper",

@@ -2,40 +2,33 @@
 
 use std::collections::BTreeSet;
 
-use zeroize::Zeroizing;
-
 use super::CheckContext;
 use super::Diagnostic;
 use super::Verdict;
 use super::client_mistakes;
 use super::command_line;
 use super::docker_auth_config;
+use super::docker_snap;
+use super::login_files;
+use super::login_files::unreadable;
+use super::missing_programs;
 use super::nerdctl;
 use super::node;
 use super::podman_registries;
 use super::podman_session;
 use crate::client_config::Client;
-use crate::client_config::docker;
-use crate::client_config::file;
-use crate::client_config::helm;
 use crate::client_config::json::AuthEntry;
-use crate::client_config::json::Document;
 use crate::client_config::json::Mistake;
 use crate::client_config::json::ParseError;
-use crate::client_config::podman;
 use crate::client_config::podman::GlobalHelpers;
 use crate::commands::clients::Clients;
 use crate::commands::clients::Contents;
 use crate::commands::clients::ScannedFile;
 use crate::commands::clients::machine;
-use crate::commands::configure::access_fix;
-use crate::commands::configure::directory_fix;
 use crate::commands::migration::only_credential;
 use crate::commands::scopes::listed;
-use crate::fs::busy;
 use crate::registry::Registry;
 use crate::settings::KeychainChoice;
-use crate::settings::Settings;
 use crate::text::repeatable;
 
 pub(super) const PLAINTEXT_PASSWORD: &str = "plaintext-password";
@@ -52,12 +45,12 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
     }
     diagnostics.extend(all_immovable(clients));
     diagnostics.extend(client_mistakes::check(context));
+    diagnostics.extend(missing_programs::check(context));
     diagnostics.extend(podman_registries::check(context));
     diagnostics.extend(podman_login_file(clients));
     diagnostics.extend(podman_session::check(context));
     diagnostics.extend(nerdctl::check(context));
-    diagnostics.extend(legacy_podman_file(context));
-    diagnostics.extend(helm_file(context));
+    diagnostics.extend(login_files::check(context));
     if clients.by_registry().is_empty() {
         let unread = clients.unread();
         let message = if unread.is_empty() {
@@ -73,16 +66,7 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
     }
     diagnostics.extend(docker_auth_config::check(context));
     diagnostics.extend(node::check(&machine(context.context), context.settings));
-    if let Some(path) = docker::snap_file(context.context.system_paths.home.as_deref()) {
-        diagnostics.push(Diagnostic::warning(
-            "docker-snap",
-            format!(
-                "docker from a snap reads {} and cannot start helpers outside of the snap",
-                path.display()
-            ),
-            "Install docker from your distribution or from docker.com",
-        ));
-    }
+    diagnostics.extend(docker_snap::check(context));
     diagnostics
 }
 
@@ -90,38 +74,12 @@ fn in_file(scanned: &ScannedFile, context: &CheckContext<'_>) -> Vec<Diagnostic>
     let (client, path) = (scanned.file.client, scanned.file.path.display());
     match &scanned.contents {
         Ok(None) => Vec::new(),
-        Err(ParseError::Broken(reason)) => vec![Diagnostic::problem(
-            "client-file",
-            format!("neither this program nor {client} can read {path}: {reason}"),
-            format!("Correct or remove {path}"),
-        )],
-        Err(ParseError::Busy) => vec![Diagnostic::warning(
-            "client-file",
-            format!("another program has {path} open"),
-            busy::HINT,
-        )],
-        Err(ParseError::Denied(error)) => vec![Diagnostic::problem(
-            "client-file",
-            format!("{client} cannot read {path}: {}", error.text()),
-            access_fix(error),
-        )],
-        Err(ParseError::Directory) => vec![Diagnostic::problem(
-            "client-file",
-            format!("{client} cannot read {path}: it is a directory, not a file"),
-            directory_fix(&scanned.file.path),
-        )],
         Err(ParseError::Encoding { encoding, .. }) => vec![Diagnostic::problem(
             "client-file",
             format!("{client} cannot read {path}: {encoding}"),
             configure::<Registry>(client, &[]),
         )],
-        Err(ParseError::Ambiguous(reason)) => vec![Diagnostic::warning(
-            "client-file",
-            format!(
-                "this program does not read or change {path}, but {client} may read it: {reason}"
-            ),
-            format!("Correct {path}"),
-        )],
+        Err(error) => vec![unreadable(client, &scanned.file.path, error)],
         Ok(Some(contents)) => {
             let path = path.to_string();
             let mut diagnostics = vec![helper_registries(client, &path, contents)];
@@ -321,12 +279,21 @@ fn foreign_hosts(
     path: &str,
     contents: &Contents,
 ) -> impl Iterator<Item = Diagnostic> {
-    contents.foreign_hosts.iter().map(move |host| {
-        let host = repeatable::file_word(host);
+    contents.foreign_hosts.iter().map(move |key| {
+        // Only a host can be a registry of the settings.
+        let is_host = repeatable::host(key).is_some_and(|host| host == *key);
+        let key = repeatable::file_word(key);
+        if is_host {
+            return Diagnostic::warning(
+                "foreign-host",
+                format!("{path} ({client}) uses this helper for {key}, which is not an IBM Cloud registry"),
+                format!("Remove {key} from credHelpers in {path}, or add it to `registries` in the settings file"),
+            );
+        }
         Diagnostic::warning(
-            "foreign-host",
-            format!("{path} ({client}) uses this helper for {host}, which is not an IBM Cloud registry"),
-            format!("Remove {host} from credHelpers in {path}, or add it to `registries` in the settings file"),
+            "helper-key",
+            format!("{path} ({client}) has this helper for {key}, which is not a host, so clients never look it up: the key has to be the host of a registry and nothing else, for example us.icr.io"),
+            format!("Write the host of a registry in its place in {path}, or remove it"),
         )
     })
 }
@@ -399,56 +366,4 @@ fn podman_login_file(clients: &Clients) -> Option<Diagnostic> {
             configure(Client::Podman, &registries),
         )
     })
-}
-
-/// Checks `~/.dockercfg`, which podman reads after all other files.
-fn legacy_podman_file(context: &CheckContext<'_>) -> Option<Diagnostic> {
-    let path = podman::legacy_file(&machine(context.context))?;
-    let text = file::read(&path).ok()??;
-    let document = Zeroizing::new(format!("{{\"auths\":{}}}", &*text));
-    let keys = secret_keys(&document, context.settings);
-    let path = path.display();
-    (!keys.is_empty()).then(|| {
-        Diagnostic::warning(
-            PLAINTEXT_PASSWORD,
-            format!(
-                "{path} contains passwords in clear text for {}, which {} use if no other file has a login",
-                listed(&keys),
-                Client::Podman
-            ),
-            format!("Remove {} from {path}", listed(&keys)),
-        )
-    })
-}
-
-/// Checks the file in which helm stores logins itself.
-fn helm_file(context: &CheckContext<'_>) -> Option<Diagnostic> {
-    let path = helm::file(&machine(context.context)).ok()??;
-    let text = file::read(&path).ok()??;
-    let keys = secret_keys(&text, context.settings);
-    (!keys.is_empty()).then(|| {
-        let commands: Vec<String> = keys
-            .iter()
-            .map(|key| format!("helm registry logout {key}"))
-            .collect();
-        Diagnostic::warning(
-            "helm",
-            format!(
-                "{} contains logins for {}, which helm uses instead of this helper",
-                path.display(),
-                listed(&keys)
-            ),
-            commands.join(" && "),
-        )
-    })
-}
-
-/// Returns the keys under which a file contains passwords or tokens for our registries.
-pub(super) fn secret_keys(text: &str, settings: &Settings) -> Vec<String> {
-    let Ok(document) = Document::parse(text) else {
-        return Vec::new();
-    };
-    let logins = document.auth_entries(&settings.registries);
-    let secret = logins.into_iter().filter(AuthEntry::is_secret);
-    secret.map(|login| login.key).collect()
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::CheckContext;
 use super::Diagnostic;
-use super::client_files::secret_keys;
+use super::login_files::secret_keys;
 use crate::client_config::Client;
 use crate::client_config::json::Document;
 use crate::client_config::json::HELPER;

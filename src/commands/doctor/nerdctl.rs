@@ -6,9 +6,9 @@ use super::CheckContext;
 use super::Diagnostic;
 use super::client_files::PLAINTEXT_PASSWORD;
 use super::client_files::configure;
-use super::client_files::secret_keys;
+use super::login_files::logins_in;
+use super::login_files::unreadable;
 use crate::client_config::Client;
-use crate::client_config::file;
 use crate::client_config::json::key_with_port;
 use crate::client_config::nerdctl;
 use crate::commands::clients::Contents;
@@ -39,7 +39,10 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
 /// Checks the logins in the file of Finch.
 fn finch_logins(context: &CheckContext<'_>) -> Option<Diagnostic> {
     let path = nerdctl::finch_file(&machine(context.context))?;
-    let keys = secret_keys(&file::read(&path).ok()??, context.settings);
+    let keys = match logins_in(&path, context.settings) {
+        Ok(keys) => keys,
+        Err(error) => return Some(unreadable("finch", &path, &error)),
+    };
     (!keys.is_empty()).then(|| {
         let commands = keys.iter().map(|key| format!("finch logout {key}"));
         let commands: Vec<String> = commands.collect();

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::Diagnostic;
 use super::client_files::PLAINTEXT_PASSWORD;
-use super::client_files::secret_keys;
+use super::login_files::secret_keys;
 use crate::PROGRAM;
 use crate::client_config::Client;
 use crate::client_config::Machine;

@@ -1,4 +1,4 @@
-//! Checks the helpers for all registries in podman's `registries.conf`.
+//! Checks podman's `registries.conf`, and the helpers for all registries in it.
 
 use super::CheckContext;
 use super::Diagnostic;
@@ -6,12 +6,26 @@ use super::client_files::configure;
 use crate::client_config::Client;
 use crate::client_config::json::HELPER;
 use crate::client_config::podman::GlobalHelpers;
+use crate::client_config::registries_conf;
 use crate::commands::clients::machine;
 use crate::registry::Registry;
 
 const CHECK: &str = "credential-helpers";
 
-pub(super) fn check(context: &CheckContext<'_>) -> Option<Diagnostic> {
+pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
+    let unreadable = registries_conf::unreadable(&machine(context.context));
+    let unreadable = unreadable.iter().map(|(path, reason)| {
+        let path = path.display();
+        Diagnostic::problem(
+            "client-file",
+            format!("{} cannot read {path}: {reason}", Client::Podman),
+            format!("Correct or remove {path}"),
+        )
+    });
+    unreadable.chain(helpers(context)).collect()
+}
+
+fn helpers(context: &CheckContext<'_>) -> Option<Diagnostic> {
     let helpers = GlobalHelpers::of(&machine(context.context))?;
     if let Some(name) = helpers.misspelled() {
         return Some(misspelled(&helpers, name));

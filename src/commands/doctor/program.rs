@@ -2,13 +2,15 @@
 
 use std::ffi::OsStr;
 use std::path::Path;
-use std::path::PathBuf;
 use std::process::Command;
 
 use super::CheckContext;
 use super::Diagnostic;
+use super::path_entries;
 use super::process;
 use crate::PROGRAM;
+use crate::client_config::programs::PATH;
+use crate::client_config::programs::find;
 use crate::context::Context;
 use crate::environment::Environment;
 use crate::time::Clock;
@@ -24,21 +26,21 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
         environment, clock, ..
     } = *context.context;
     let own = (context.context.program)().unwrap_or_default();
-    let path = environment.text("PATH").ok().flatten().unwrap_or_default();
+    let path = environment.os_text(PATH).unwrap_or_default();
     let mut diagnostics = vec![on_path(path, &own, clock)];
-    diagnostics.extend(relative_entry(path));
+    diagnostics.extend(path_entries::check(path));
     // A link on the PATH is what other shells should find, not its target.
-    let installed = first_in(path, PROGRAM).filter(|found| is_same(found, &own));
+    let installed = find(path, PROGRAM).filter(|found| is_same(found, &own));
     let installed = installed.unwrap_or_else(|| own.clone());
     diagnostics.extend(in_login_shell(environment, &installed, clock));
     diagnostics.extend(under_sudo(context, path, &own));
     diagnostics
 }
 
-fn on_path(path: &str, own: &Path, clock: &dyn Clock) -> Diagnostic {
+fn on_path(path: &OsStr, own: &Path, clock: &dyn Clock) -> Diagnostic {
     const CHECK: &str = "path";
     let version = env!("CARGO_PKG_VERSION");
-    match first_in(path, PROGRAM) {
+    match find(path, PROGRAM) {
         None => Diagnostic::problem(
             CHECK,
             format!(
@@ -52,33 +54,6 @@ fn on_path(path: &str, own: &Path, clock: &dyn Clock) -> Diagnostic {
         }
         Some(found) => other(CHECK, &found, own, clock),
     }
-}
-
-/// Checks that all directories on the PATH are absolute. Clients in Go refuse a program that
-/// they find in another one, and do not look further (`os/exec`, `ErrDot`).
-fn relative_entry(path: &str) -> Option<Diagnostic> {
-    const CHECK: &str = "path-entry";
-    let mut entries = std::env::split_paths(OsStr::new(path));
-    let entry = entries.find(|entry| !path.is_empty() && !entry.is_absolute())?;
-    let name = if entry.as_os_str().is_empty() {
-        "an empty entry, which means the working directory".to_owned()
-    } else {
-        format!("the relative entry '{}'", entry.display())
-    };
-    let fix = "Remove it from the PATH, or write the absolute path of the directory";
-    let program = format!("{PROGRAM}{}", std::env::consts::EXE_SUFFIX);
-    let before = std::env::split_paths(OsStr::new(path)).take_while(|it| *it != entry);
-    let is_found_before = before
-        .into_iter()
-        .any(|it| is_executable(&it.join(&program)));
-    if !is_found_before && is_executable(&entry.join(&program)) {
-        let message = format!(
-            "the PATH has {name}: clients find {PROGRAM} there first, and refuse to start it"
-        );
-        return Some(Diagnostic::problem(CHECK, message, fix));
-    }
-    let message = format!("the PATH has {name}: clients start no helper that they find there");
-    Some(Diagnostic::warning(CHECK, message, fix))
 }
 
 /// Returns the diagnostic for another file of this name that comes first.
@@ -165,10 +140,10 @@ fn in_login_shell(environment: &Environment, own: &Path, clock: &dyn Clock) -> O
 }
 
 /// Checks what root finds with `sudo docker`.
-fn under_sudo(context: &CheckContext<'_>, path: &str, own: &Path) -> Option<Diagnostic> {
+fn under_sudo(context: &CheckContext<'_>, path: &OsStr, own: &Path) -> Option<Diagnostic> {
     const CHECK: &str = "sudo";
     let clock = context.context.clock;
-    first_in(path, "sudo")?;
+    find(path, "sudo")?;
     let sudoers = std::fs::read_to_string(context.context.system_paths.root.join(SUDOERS));
     let named = sudoers.as_deref().ok().and_then(secure_path);
     let origin = match (&sudoers, &named) {
@@ -178,7 +153,7 @@ fn under_sudo(context: &CheckContext<'_>, path: &str, own: &Path) -> Option<Diag
         (Err(_), _) => "the default secure_path of sudo",
     };
     let path = named.unwrap_or_else(|| SECURE_PATH.to_owned());
-    Some(match first_in(&path, PROGRAM) {
+    Some(match find(OsStr::new(&path), PROGRAM) {
         Some(found) if is_same(&found, own) => {
             Diagnostic::ok(CHECK, format!("sudo finds {}", found.display()))
         }
@@ -199,27 +174,6 @@ fn secure_path(sudoers: &str) -> Option<String> {
         let value = value.strip_prefix('=')?.trim().trim_matches('"');
         Some(value.to_owned())
     })
-}
-
-/// Returns the first executable file of this name on a `PATH`.
-fn first_in(path: &str, name: &str) -> Option<PathBuf> {
-    let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
-    std::env::split_paths(OsStr::new(path))
-        .filter(|directory| directory.is_absolute())
-        .map(|directory| directory.join(&name))
-        .find(|file| is_executable(file))
-}
-
-#[cfg(unix)]
-fn is_executable(file: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    let metadata = file.metadata();
-    metadata.is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
-}
-
-#[cfg(not(unix))]
-fn is_executable(file: &Path) -> bool {
-    file.is_file()
 }
 
 fn is_same(one: &Path, other: &Path) -> bool {
