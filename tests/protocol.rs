@@ -76,13 +76,38 @@ fn the_version_tells_one_build_from_another() {
 }
 
 #[test]
+fn two_dashes_before_an_address_are_the_end_of_options() {
+    let env = TestEnv::with_environment_key();
+    for arguments in [&["get", "--", "us.icr.io"][..], &["get", "--"]] {
+        let outcome = env.run(arguments, "us.icr.io");
+        let start = "{\"ServerURL\":\"us.icr.io\",\"Username\":\"iambearer\"";
+        assert!(outcome.stdout.starts_with(start), "{outcome:?}");
+    }
+    let erased = env.run(&["erase", "--", "us.icr.io"], "");
+    assert_eq!((erased.status, &*erased.stdout), (Some(0), ""));
+    env.run(&["get", "us.icr.io", "--"], "")
+        .is_client_error(&["too many arguments for 'get'"]);
+}
+
+#[test]
 fn wrong_arguments_point_to_the_help() {
     let env = TestEnv::with_environment_key();
     let outcome = env.run(&[], "");
     assert_eq!(outcome.status, Some(1), "{outcome:?}");
     assert!(outcome.stdout.starts_with("Usage: "), "{outcome:?}");
     for (arguments, part) in [
-        (&["GET"][..], "unknown command 'GET'. See --help"),
+        (
+            &["GET"][..],
+            "unknown command 'GET'. Did you mean 'get'? See --help",
+        ),
+        (
+            &["Store"],
+            "unknown command 'Store'. Did you mean 'store'? See --help",
+        ),
+        (
+            &["--HELP"],
+            "unknown option '--HELP'. Did you mean '--help'? See --help",
+        ),
         (&[""], "unknown command ''"),
         (&["--nonsense"], "unknown option '--nonsense'"),
         (

@@ -174,6 +174,45 @@ fn a_login_for_another_registry_is_refused_and_not_stored() {
     assert_eq!(env.keys().names(), [""; 0]);
 }
 
+#[test]
+fn every_command_suggests_the_registry_that_is_meant() {
+    let env = TestEnv::with_environment_key();
+    for (address, registry) in [
+        ("us-south.icr.io", "us.icr.io"),
+        ("https://EU-DE.icr.io/v2/", "de.icr.io"),
+        ("private.eu-gb.icr.io", "private.uk.icr.io"),
+        ("icr.us.io", "us.icr.io"),
+        ("us.icr.com", "us.icr.io"),
+        ("us.icr.io.", "us.icr.io"),
+        ("jp2", "jp2.icr.io"),
+    ] {
+        let suggestion = format!("Did you mean {registry}?");
+        for command in [
+            &["status"][..],
+            &["whoami"],
+            &["print", "--format", "env"],
+            &["login"],
+            &["logout"],
+            &["token", "list", "--registry"],
+            &["configure", "docker", "--dry-run", "--registry"],
+        ] {
+            let outcome = env.run(&[command, &[address]].concat(), "");
+            outcome.is_user_error(&["is not an IBM Cloud registry", &suggestion]);
+        }
+        env.get(address).is_not_found();
+        let stored = env.store(address, "iamapikey", "key-for-another-registry");
+        stored.is_client_error(&["is not an IBM Cloud registry", &suggestion]);
+        let mapping = format!("[registry.\"{address}\"]\nprofile = \"a\"\n[profile.a]\n");
+        env.settings(&mapping);
+        if !address.contains('/') && !address.ends_with('.') {
+            env.run(&["status"], "").is_user_error(&[&suggestion]);
+        }
+        env.settings("");
+    }
+    let unknown = env.run(&["status", "eu9.icr.io"], "");
+    unknown.is_user_error(&["To use a new region, add it to `registries`"]);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn another_registry_needs_no_keychain() {

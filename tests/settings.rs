@@ -425,3 +425,27 @@ fn the_help_has_examples_and_unknown_arguments_are_rejected() {
     }
     assert_eq!(env.cloud.exchanges(), 0);
 }
+
+#[test]
+fn the_reason_for_an_invalid_namespace_is_named() {
+    let mut env = TestEnv::new();
+    for (namespace, reason) in [
+        ("team a", "$ICR_NAMESPACE cannot contain a blank"),
+        ("a/b", "$ICR_NAMESPACE cannot contain '/'"),
+        ("caf\u{e9}", "$ICR_NAMESPACE cannot contain '\u{e9}'"),
+        (
+            "a\nb",
+            "cannot contain a line end or another invisible character",
+        ),
+        (
+            "a\u{202e}b",
+            "cannot contain a line end or another invisible",
+        ),
+        (&"x".repeat(65), "$ICR_NAMESPACE cannot have 65 characters"),
+    ] {
+        env.set("ICR_NAMESPACE", namespace);
+        let parts = [reason, "Use 1 to 64 letters, digits, '-', '_' or '.'"];
+        env.run(&["status"], "").is_user_error(&parts);
+        env.get("us.icr.io").is_client_error(&parts);
+    }
+}

@@ -170,14 +170,7 @@ fn is_about_to_be_replaced(
 pub(crate) fn store(stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> {
     let request = wire::store_request(&wire::read_input(stdio.input)?)?;
     let Some((registry, settings)) = registry_at(&request.server_address, context)? else {
-        let address = repeatable::host(&request.server_address);
-        let address = address.unwrap_or_else(|| "this address".to_owned());
-        return Err(Error::user(format!(
-            "{address} is not an IBM Cloud registry, and {PROGRAM} stores no logins for others"
-        ))
-        .with_hint(
-            "In Docker's config.json, name 'icr' under credHelpers, for IBM Cloud registries only, not under credsStore",
-        ));
+        return Err(not_stored(&request.server_address));
     };
     let session = Session::with_settings(context, settings, Prompting::Allowed)?;
     let broker = Broker::new(&session);
@@ -186,6 +179,20 @@ pub(crate) fn store(stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> 
     let warning = commands::after_store(&registry, &stored, &logins, &broker);
     warn(warning, stdio);
     Ok(())
+}
+
+/// Creates the error for the credential of another registry.
+fn not_stored(address: &str) -> Error {
+    let host = repeatable::host(address);
+    let host = host.unwrap_or_else(|| "this address".to_owned());
+    let suggestion = intended(address).map(|registry| format!("Did you mean {registry}? "));
+    Error::user(format!(
+        "{host} is not an IBM Cloud registry, and {PROGRAM} stores no logins for others"
+    ))
+    .with_hint(format!(
+        "{}In Docker's config.json, name 'icr' under credHelpers, for IBM Cloud registries only, not under credsStore",
+        suggestion.unwrap_or_default()
+    ))
 }
 
 /// Writes a warning to stderr, which clients show, some of them in backticks.

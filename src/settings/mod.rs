@@ -16,6 +16,7 @@ use crate::http::proxy::Proxy;
 use crate::iam::endpoint::Endpoint;
 use crate::registry;
 use crate::registry::Registry;
+use crate::registry::intended;
 use crate::text::repeatable::is_name;
 use crate::text::repeatable::quoted_name;
 
@@ -287,9 +288,12 @@ impl Settings {
     fn check_mappings(&self) -> Result<()> {
         for (registry, mapping) in &self.mappings {
             if Registry::at(registry.host(), &self.registries).is_none() {
-                let invalid = Invalid::new(format!("{registry} is not an IBM Cloud registry"))
-                    .with_hint("To use a new region, add it to 'registries' too");
-                return Err(mapping.place.error(invalid));
+                let hint = match intended(registry.host()) {
+                    Some(intended) => format!("Did you mean {intended}?"),
+                    None => "To use a new region, add it to 'registries' too".to_owned(),
+                };
+                let invalid = Invalid::new(format!("{registry} is not an IBM Cloud registry"));
+                return Err(mapping.place.error(invalid.with_hint(hint)));
             }
             if let Some((name, place)) = &mapping.profile {
                 self.known_profile(name)

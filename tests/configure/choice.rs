@@ -172,7 +172,10 @@ fn the_word_that_is_not_a_registry_is_named() {
         ),
         (
             &["us.icr.io", "uk"],
-            &["registry 2: this is not an IBM Cloud registry (example: us.icr.io)"],
+            &[
+                "registry 2: this is not an IBM Cloud registry",
+                "Did you mean uk.icr.io?",
+            ],
         ),
         (
             &["us.icr.io", "de.icr.io", not_shown],
