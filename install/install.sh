@@ -175,9 +175,9 @@ run_as_invoker() {
 agrees() {
     local answer choice='[y/N]'
     [ "$2" = n ] || choice='[Y/n]'
-    [ -t 0 ] || fail "there is no terminal to ask: $1 To answer with yes, add --yes. Nothing was removed"
+    [ -t 0 ] || fail "there is no terminal to ask: $1 To answer with yes, add --yes. The program was not removed"
     while true; do
-        read -r -p "$1 $choice " answer || fail "canceled. Nothing was removed"
+        read -r -p "$1 $choice " answer || fail "canceled. The program was not removed"
         case ${answer:-$2} in
         [yY] | [yY][eE][sS]) return 0 ;;
         [nN] | [nN][oO]) return 1 ;;
@@ -354,7 +354,7 @@ replace() {
 warn_about_path() {
     local first
     if ! is_on_path "$directory"; then
-        echo "Warning: $directory is not on your PATH, so clients will not find the program. Add to ~/.profile:"
+        echo "Warning: $directory is not on your PATH, so clients will not find the program. Run this now, and add it to ~/.profile:"
         echo "    export PATH=\"$directory:\$PATH\""
     fi
     first=$(type -P "$program" || true)

@@ -109,7 +109,7 @@ fn without_a_terminal_it_removes_nothing_unless_the_answer_is_given() {
     let env = env_with_program();
     let outcome = in_a_pipe(&env, &["--uninstall"]);
     assert_eq!(outcome.status, Some(1), "{outcome:?}");
-    outcome.has(&outcome.stderr, &["add --yes", "Nothing was removed"]);
+    outcome.has(&outcome.stderr, &["add --yes", "was not removed"]);
     has(&env, true, true);
     let outcome = in_a_pipe(&env, &["--uninstall", "--yes"]);
     assert_eq!(outcome.status, Some(0), "{outcome:?}");

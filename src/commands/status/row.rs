@@ -12,6 +12,7 @@ use crate::commands::json::OwnerJson;
 use crate::credentials::Broker;
 use crate::credentials::CredentialInfo;
 use crate::credentials::login_command;
+use crate::credentials::login_fix;
 use crate::error::Error;
 use crate::error::Result;
 use crate::iam::owner::Owner;
@@ -190,8 +191,8 @@ pub(super) fn check(target: &Target, broker: &Broker<'_>) -> Option<Result<Check
         (Ok(credential), _) => credential,
         (Err(error), Target::Others { .. }) if error.is_not_found() => return None,
         (Err(error), Target::Registry(_)) if error.is_not_found() => {
-            let command = login_command(registry, broker.settings);
-            return Some(Err(Error::user("not logged in").with_hint(command)));
+            let fix = login_fix(registry, broker);
+            return Some(Err(Error::user("not logged in").with_hint(fix)));
         }
         (Err(error), _) => return Some(Err(error)),
     };
