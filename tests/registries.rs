@@ -290,7 +290,7 @@ fn a_broken_settings_file_is_named_with_the_line_and_does_not_affect_other_regis
             &["line 2, column 1", "registrys"][..],
         ),
         ("\n\n  deadline = \"5\"\n", &["line 3, column 14"]),
-        ("keychain = \"pass\"\n", &["line 1, column 12"]),
+        ("keychain = \"kept\"\n", &["line 1, column 12"]),
         ("registries = [\"us.icr.io\"\n", &["line 1, column 26"]),
         ("deadline = 0\n", &["deadline", "between 1 and 600"]),
         ("registries = [\"*.icr.io\"]\n", &["*.icr.io"]),

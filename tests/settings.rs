@@ -272,7 +272,11 @@ fn an_invalid_variable_is_an_error() {
             "1",
             &["$ICR_BACKGROUND_REFRESH", "true, false"],
         ),
-        ("ICR_KEYCHAIN", "pass", &["$ICR_KEYCHAIN", "secret-service"]),
+        (
+            "ICR_KEYCHAIN",
+            "vault",
+            &["$ICR_KEYCHAIN", "secret-service"],
+        ),
     ] {
         let mut env = TestEnv::with_environment_key();
         env.settings(TWO_ACCOUNTS);

@@ -29,6 +29,7 @@ Register-ArgumentCompleter -Native -CommandName 'docker-credential-icr' -ScriptB
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions for a shell')
             [CompletionResult]::new('configure', 'configure', [CompletionResultType]::ParameterValue, 'Add this helper to Docker and Podman (--undo removes it)')
             [CompletionResult]::new('doctor', 'doctor', [CompletionResultType]::ParameterValue, 'Diagnose problems and suggest fixes')
+            [CompletionResult]::new('keychain', 'keychain', [CompletionResultType]::ParameterValue, 'Move logins to another keychain')
             [CompletionResult]::new('login', 'login', [CompletionResultType]::ParameterValue, 'Log in to all registries, or to those you name')
             [CompletionResult]::new('logout', 'logout', [CompletionResultType]::ParameterValue, 'Log out and delete cached tokens')
             [CompletionResult]::new('print', 'print', [CompletionResultType]::ParameterValue, 'Print a credential for tools without helper support')
@@ -65,6 +66,20 @@ Register-ArgumentCompleter -Native -CommandName 'docker-credential-icr' -ScriptB
             [CompletionResult]::new('--report', '--report', [CompletionResultType]::ParameterName, 'Write a report without secrets to a new file')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON')
             [CompletionResult]::new('--take-over', '--take-over', [CompletionResultType]::ParameterName, 'Import logins that another, older docker-credential-icr stored in the keychain')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'docker-credential-icr;keychain' {
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('move', 'move', [CompletionResultType]::ParameterValue, 'Move logins to another keychain')
+            break
+        }
+        'docker-credential-icr;keychain;move' {
+            [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'Keychain that stores the logins from now on')
+            [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'Move only the logins of this keychain [default: all others]')
+            [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Show what would be moved, and change nothing')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break

@@ -31,6 +31,9 @@ _docker__credential__icr() {
             docker__credential__icr,get)
                 cmd="docker__credential__icr__subcmd__get"
                 ;;
+            docker__credential__icr,keychain)
+                cmd="docker__credential__icr__subcmd__keychain"
+                ;;
             docker__credential__icr,list)
                 cmd="docker__credential__icr__subcmd__list"
                 ;;
@@ -61,6 +64,9 @@ _docker__credential__icr() {
             docker__credential__icr,whoami)
                 cmd="docker__credential__icr__subcmd__whoami"
                 ;;
+            docker__credential__icr__subcmd__keychain,move)
+                cmd="docker__credential__icr__subcmd__keychain__subcmd__move"
+                ;;
             docker__credential__icr__subcmd__token,add)
                 cmd="docker__credential__icr__subcmd__token__subcmd__add"
                 ;;
@@ -83,7 +89,7 @@ _docker__credential__icr() {
 
     case "${cmd}" in
         docker__credential__icr)
-            opts="-v -V -h --version --help completions configure doctor login logout print settings status token whoami get store erase list version"
+            opts="-v -V -h --version --help completions configure doctor keychain login logout print settings status token whoami get store erase list version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -167,6 +173,42 @@ _docker__credential__icr() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        docker__credential__icr__subcmd__keychain)
+            opts="-h --help move"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        docker__credential__icr__subcmd__keychain__subcmd__move)
+            opts="-h --to --from --dry-run --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --to)
+                    COMPREPLY=($(compgen -W "kernel pass systemd-creds secret-service" -- "${cur}"))
+                    return 0
+                    ;;
+                --from)
+                    COMPREPLY=($(compgen -W "kernel pass systemd-creds secret-service" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

@@ -26,6 +26,7 @@ set edit:completion:arg-completer[docker-credential-icr] = {|@words|
             cand completions 'Print the completions for a shell'
             cand configure 'Add this helper to Docker and Podman (--undo removes it)'
             cand doctor 'Diagnose problems and suggest fixes'
+            cand keychain 'Move logins to another keychain'
             cand login 'Log in to all registries, or to those you name'
             cand logout 'Log out and delete cached tokens'
             cand print 'Print a credential for tools without helper support'
@@ -59,6 +60,18 @@ set edit:completion:arg-completer[docker-credential-icr] = {|@words|
             cand --report 'Write a report without secrets to a new file'
             cand --json 'Print JSON'
             cand --take-over 'Import logins that another, older docker-credential-icr stored in the keychain'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'docker-credential-icr;keychain'= {
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand move 'Move logins to another keychain'
+        }
+        &'docker-credential-icr;keychain;move'= {
+            cand --to 'Keychain that stores the logins from now on'
+            cand --from 'Move only the logins of this keychain [default: all others]'
+            cand --dry-run 'Show what would be moved, and change nothing'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }

@@ -29,6 +29,7 @@ complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "completions" -d 'Print the completions for a shell'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "configure" -d 'Add this helper to Docker and Podman (--undo removes it)'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "doctor" -d 'Diagnose problems and suggest fixes'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "keychain" -d 'Move logins to another keychain'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "login" -d 'Log in to all registries, or to those you name'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "logout" -d 'Log out and delete cached tokens'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "print" -d 'Print a credential for tools without helper support'
@@ -83,6 +84,18 @@ complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcomm
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand doctor" -l json -d 'Print JSON'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand doctor" -l take-over -d 'Import logins that another, older docker-credential-icr stored in the keychain'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand keychain; and not __fish_seen_subcommand_from move" -s h -l help -d 'Print help'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand keychain; and not __fish_seen_subcommand_from move" -f -a "move" -d 'Move logins to another keychain'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand keychain; and __fish_seen_subcommand_from move" -l to -d 'Keychain that stores the logins from now on' -r -f -a "kernel\t''
+pass\t''
+systemd-creds\t''
+secret-service\t''"
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand keychain; and __fish_seen_subcommand_from move" -l from -d 'Move only the logins of this keychain [default: all others]' -r -f -a "kernel\t''
+pass\t''
+systemd-creds\t''
+secret-service\t''"
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand keychain; and __fish_seen_subcommand_from move" -l dry-run -d 'Show what would be moved, and change nothing'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand keychain; and __fish_seen_subcommand_from move" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l profile -d 'Select the login for a profile of the settings file' -r
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l api-key -d 'Read the API key from a file, with `@` before its path' -r
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l expires -d 'Days until the new API key expires [default: 90]' -r

@@ -17,6 +17,7 @@ use crate::commands;
 use crate::commands::completions;
 use crate::commands::configure;
 use crate::commands::doctor;
+use crate::commands::keychain;
 use crate::commands::login;
 use crate::commands::logout;
 use crate::commands::print;
@@ -45,6 +46,7 @@ enum Command {
     Completions(completions::Arguments),
     Configure(configure::Arguments),
     Doctor(doctor::Arguments),
+    Keychain(keychain::Arguments),
     Login(Box<login::Arguments>),
     Logout(logout::Arguments),
     Print(print::Arguments),
@@ -91,6 +93,7 @@ pub fn run(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>)
         Command::Completions(arguments) => completions::run(&arguments, stdio),
         Command::Configure(arguments) => configure::run(&arguments, stdio, context),
         Command::Doctor(arguments) => doctor::run(&arguments, stdio, context),
+        Command::Keychain(arguments) => keychain::run(&arguments, stdio, context),
         Command::Login(arguments) => login::run(&arguments, stdio, context),
         Command::Logout(arguments) => logout::run(&arguments, stdio, context),
         Command::Print(arguments) => print::run(&arguments, stdio, context),

@@ -320,7 +320,7 @@ Get started:
 Commands (for details: docker-credential-icr COMMAND --help):"#;
 
 /// The commands in the order of [`introduction`], each with its argument.
-const COMMANDS: [(&str, &str); 10] = [
+const COMMANDS: [(&str, &str); 11] = [
     ("login", " [REGISTRY]"),
     ("logout", " [REGISTRY]"),
     ("configure", ""),
@@ -329,6 +329,7 @@ const COMMANDS: [(&str, &str); 10] = [
     ("doctor", ""),
     ("print", " REGISTRY"),
     ("token", ""),
+    ("keychain", ""),
     ("settings", ""),
     ("completions", " SHELL"),
 ];

@@ -27,6 +27,7 @@ mod configure_choice;
 pub(crate) mod doctor;
 mod file_systems;
 mod json;
+pub(crate) mod keychain;
 pub(crate) mod login;
 mod login_context;
 pub(crate) mod logout;

@@ -13,6 +13,7 @@ use super::kernel::KernelKeyring;
 use super::layered::Layered;
 use super::layered::WhereUsable;
 use super::none;
+use super::own_hints::OwnHints;
 use super::pass::Pass;
 use super::secret_service::SecretService;
 use super::systemd_creds::SystemdCreds;
@@ -56,10 +57,10 @@ pub fn open(
             })
         }
         Selection::Backend(Backend::SystemdCreds) => {
-            Ok(opener.with_tokens_in_the_kernel(opener.systemd_creds()))
+            Ok(opener.with_tokens_in_the_kernel(opener.systemd_creds(), "systemd-creds"))
         }
         Selection::Backend(Backend::Pass) => {
-            Ok(opener.with_tokens_in_the_kernel(opener.pass(prompting)))
+            Ok(opener.with_tokens_in_the_kernel(opener.pass(prompting), "pass"))
         }
         Selection::None => Ok(none::keychains()),
         Selection::Backend(_) => Err(KeychainError::Unsupported),
@@ -115,17 +116,17 @@ impl Opener<'_> {
     }
 
     /// Returns a keychain of logins whose tokens and hints are in the kernel keyring or, if this
-    /// process may not use that, in the same keychain.
-    fn with_tokens_in_the_kernel(&self, logins: Rc<dyn Keychain>) -> Keychains {
+    /// process may not use that, in the same keychain. The hints are about `name` only.
+    fn with_tokens_in_the_kernel(&self, logins: Rc<dyn Keychain>, name: &'static str) -> Keychains {
         let kernel = self.kernel();
-        let tokens: Box<dyn Keychain> = if kernel.keychain.is_available() {
-            Box::new(kernel)
+        let tokens: Rc<dyn Keychain> = if kernel.keychain.is_available() {
+            kernel
         } else {
-            Box::new(self.token_files(Rc::clone(&logins)))
+            Rc::new(self.token_files(Rc::clone(&logins)))
         };
         Keychains {
             logins: Box::new(logins),
-            tokens,
+            tokens: Box::new(OwnHints::new(tokens, name)),
             cache_is_local: true,
         }
     }

@@ -32,6 +32,8 @@ mod linux;
 mod native;
 mod none;
 #[cfg(target_os = "linux")]
+mod own_hints;
+#[cfg(target_os = "linux")]
 mod pass;
 #[cfg(target_os = "linux")]
 mod program;

@@ -246,3 +246,32 @@ fn is_executable(path: &Path) -> bool {
     let metadata = path.metadata();
     metadata.is_ok_and(|it| it.is_file() && it.permissions().mode() & 0o111 != 0)
 }
+
+#[cfg(test)]
+pub(super) mod test_support {
+    use std::path::Path;
+    use std::process::Command;
+    use std::process::Stdio;
+
+    use super::Write;
+    use crate::fs::tests::close_to_others;
+
+    /// Writes an executable script into a directory of its own. `cat` does it, because a process that
+    /// another test starts just then would inherit a descriptor of ours, and the kernel runs no file
+    /// that is open for writing (`ETXTBSY`).
+    pub(in super::super) fn write_script(path: &Path, script: &str) {
+        let directory = path.parent().unwrap();
+        std::fs::create_dir(directory).unwrap();
+        let mut shell = Command::new("/bin/sh")
+            .args(["-c", "cat > \"$0\" && chmod 700 \"$0\""])
+            .arg(path)
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = shell.stdin.take().unwrap();
+        input.write_all(script.as_bytes()).unwrap();
+        drop(input);
+        assert!(shell.wait().unwrap().success());
+        close_to_others(directory);
+    }
+}

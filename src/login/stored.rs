@@ -45,6 +45,25 @@ impl<'a> Logins<'a> {
         record.map(|record| parse(scope, &record)).transpose()
     }
 
+    /// Returns the record of the login for a scope as it is stored, also one of a newer version.
+    ///
+    /// # Errors
+    /// The keychain cannot be read.
+    pub fn record(&self, scope: &LoginScope) -> Result<Option<Secret>, KeychainError> {
+        self.keychain.read(&Item::login(&scope.item_name()))
+    }
+
+    /// Stores a [`Logins::record`] of another keychain.
+    ///
+    /// # Errors
+    /// The keychain cannot be written.
+    pub fn write_record(&self, scope: &LoginScope, record: &Secret) -> Result<(), KeychainError> {
+        let username = parse(scope, record).map(|login| login.username);
+        let username = username.unwrap_or_else(|_| "unknown".into());
+        let item = Item::login(&scope.item_name()).with_label(&scope.to_string(), &username);
+        self.keychain.write(&item, record, None)
+    }
+
     /// Stores the login for a scope.
     ///
     /// # Errors

@@ -145,11 +145,11 @@ mod tests {
             "namespace = \"a:b\"",
             "namespace = \"open",
             "namespace = 1",
-            "keychain = \"pass\"",
+            "keychain = \"kept\"",
             "keychain = ",
         ] {
             assert_eq!(read(text, &[]), None, "{text}");
         }
-        assert_eq!(read("", &[(environment::KEYCHAIN, "pass")]), None);
+        assert_eq!(read("", &[(environment::KEYCHAIN, "vault")]), None);
     }
 }

@@ -337,9 +337,9 @@ fn without_a_keychain_storing_a_login_is_an_error_with_a_hint() {
     env.get("us.icr.io").is_not_found();
     env.erase("us.icr.io").is_silent_success();
     env.list().is_list(&[]);
-    env.set("ICR_KEYCHAIN", "pass");
+    env.set("ICR_KEYCHAIN", "vault");
     env.get("us.icr.io")
-        .is_client_error(&["$ICR_KEYCHAIN", "pass", "kernel"]);
+        .is_client_error(&["$ICR_KEYCHAIN", "vault", "kernel"]);
     env.get("docker.io").is_not_found();
 }
 

@@ -145,7 +145,10 @@ impl TestEnv {
         }
         env.variables.extend(variables_of_the_system());
         let endpoint = env.cloud.url();
-        env.set("ICR_KEYCHAIN", keychain)
+        // Otherwise systemd-creds, where it is used, creates the key of the machine.
+        let key = env.path("credential.secret");
+        env.set("SYSTEMD_CREDENTIAL_SECRET", key)
+            .set("ICR_KEYCHAIN", keychain)
             .set("ICR_BACKGROUND_REFRESH", "false")
             .set("ICR_NAMESPACE", namespace)
             .set("IBMCLOUD_IAM_API_ENDPOINT", endpoint);

@@ -23,12 +23,11 @@ pub(super) const DIRECTORY_VARIABLES: [(&str, &str); 6] = [
 
 /// The variables with the directories of a user. macOS has no variables for most: they are below the home directory.
 #[cfg(unix)]
-pub(super) const DIRECTORY_VARIABLES: [(&str, &str); 5] = [
+pub(super) const DIRECTORY_VARIABLES: [(&str, &str); 4] = [
     ("HOME", "home"),
     ("XDG_CACHE_HOME", "cache"),
     ("XDG_CONFIG_HOME", "config"),
     ("XDG_RUNTIME_DIR", "runtime"),
-    ("XDG_STATE_HOME", "home/.local/state"),
 ];
 
 /// The variables without which programs on Windows do not work: sockets need the first, and the search for programs the third.

@@ -1,7 +1,7 @@
 """Runs a program whose kernel answers some system calls differently, by seccomp(2).
 
 Arguments: rules, separated by commas, and the command. `flock=hang`: the call never returns. `persistent=ERRNO`:
-KEYCTL_GET_PERSISTENT fails with this number.
+KEYCTL_GET_PERSISTENT fails with this number. `keyctl=ERRNO`: all calls of keyctl(2) do.
 """
 
 import ctypes
@@ -37,6 +37,12 @@ for rule in sys.argv[1].split(","):
             instruction(LOAD, NUMBER),
             instruction(EQUAL, SYSTEM_CALLS["flock"], 0, 1),
             instruction(RETURN, USER_NOTIFICATION),
+        ]
+    elif name == "keyctl":
+        program += [
+            instruction(LOAD, NUMBER),
+            instruction(EQUAL, SYSTEM_CALLS["keyctl"], 0, 1),
+            instruction(RETURN, ERRNO | int(answer)),
         ]
     else:
         program += [

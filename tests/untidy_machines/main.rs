@@ -366,7 +366,9 @@ fn a_secret_service_that_answers_nonsense_is_not_used_and_doctor_reports_it() {
     let Some(mut env) = TestEnv::with_keychain_named("auto") else {
         return;
     };
-    env.set("PATH", "/usr/bin:/bin");
+    let state = env.path("state");
+    env.set("PATH", "/usr/bin:/bin")
+        .set("XDG_STATE_HOME", state);
     let key = "NONSENSE-API-KEY-b8e2";
     env.add_api_key(key, "nonsense");
     // Answers each call with an empty message.

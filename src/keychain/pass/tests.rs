@@ -1,9 +1,7 @@
-use std::os::unix::fs::PermissionsExt;
-
 use tempfile::TempDir;
 
 use super::*;
-use crate::fs::tests::close_to_others;
+use crate::keychain::program::test_support::write_script;
 
 /// A directory with a stand-in for `pass`, whose "encryption" moves letters.
 struct Machine {
@@ -49,12 +47,9 @@ impl Machine {
         let machine = Self {
             directory: tempfile::tempdir().unwrap(),
         };
-        let bin = machine.path("bin");
-        std::fs::create_dir(&bin).unwrap();
         let here = machine.directory.path().display().to_string();
-        std::fs::write(bin.join(NAME), STAND_IN.replace("HERE", &here)).unwrap();
-        std::fs::set_permissions(bin.join(NAME), PermissionsExt::from_mode(0o700)).unwrap();
-        close_to_others(&bin);
+        let script = STAND_IN.replace("HERE", &here);
+        write_script(&machine.path("bin").join(NAME), &script);
         std::fs::create_dir(machine.path("store")).unwrap();
         machine
     }

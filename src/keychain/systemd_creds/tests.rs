@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 use super::*;
-use crate::fs::tests::close_to_others;
+use crate::keychain::program::test_support::write_script;
 
 /// A directory with a stand-in for `systemd-creds`. It writes its arguments into `calls`, and its
 /// "encryption" puts the name and the key of the machine before the text.
@@ -36,13 +36,9 @@ impl Machine {
         let machine = Self {
             directory: tempfile::tempdir().unwrap(),
         };
-        let bin = machine.path("bin");
-        std::fs::create_dir(&bin).unwrap();
         let here = machine.directory.path().display().to_string();
         let script = STAND_IN.replace("HERE", &here);
-        std::fs::write(bin.join(NAME), script).unwrap();
-        std::fs::set_permissions(bin.join(NAME), PermissionsExt::from_mode(0o700)).unwrap();
-        close_to_others(&bin);
+        write_script(&machine.path("bin").join(NAME), &script);
         machine.add("key", "1");
         machine
     }

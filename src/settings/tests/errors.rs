@@ -7,7 +7,7 @@ fn an_error_in_the_file_has_its_line_and_column() {
             "keychain = \"kernel\"\nregistrys = []\n",
             "line 2, column 1",
         ),
-        ("keychain = \"pass\"\n", "line 1, column 12"),
+        ("keychain = \"kept\"\n", "line 1, column 12"),
         ("deadline = \"5\"\n", "line 1, column 12"),
         ("deadline = 0\n", "between 1 and 600"),
         ("deadline = 5\ndeadline = 6\n", "line 2"),
@@ -48,7 +48,7 @@ fn a_selected_file_must_exist_and_be_at_most_1_mib() {
 #[test]
 fn an_invalid_variable_is_named() {
     for (name, value, reason) in [
-        (environment::KEYCHAIN, "pass", "secret-service"),
+        (environment::KEYCHAIN, "vault", "secret-service"),
         (environment::NAMESPACE, "a b", "1 to 64"),
         (
             environment::IAM_ENDPOINT,

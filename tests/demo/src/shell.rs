@@ -58,6 +58,9 @@ impl Shell {
             ("ICR_NAMESPACE", name.into()),
             // Otherwise podman's file is outside of the home directory.
             ("REGISTRY_AUTH_FILE", below("auth.json")),
+            // Otherwise root's encrypted logins, and their key, are the machine's.
+            ("XDG_STATE_HOME", below(".local/state")),
+            ("SYSTEMD_CREDENTIAL_SECRET", below("credential.secret")),
         ];
         if cfg!(windows) {
             variables.push(("DOCKER_CONFIG", below(".docker")));
