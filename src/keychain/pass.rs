@@ -54,13 +54,16 @@ const KEY_FILE: &str = ".gpg-id";
 /// The maximum size of [`KEY_FILE`], in bytes.
 const MAX_KEY_FILE: u64 = 64 * 1024;
 
+/// The maximum size of an entry, in bytes.
+const MAX_ENTRY: u64 = 256 * 1024;
+
 /// GnuPG's options for messages that can be parsed, and for an agent that asks nobody.
 const STATUS: &str = "--status-fd=2";
 const NO_QUESTION: &str = "--pinentry-mode=error --batch --no-tty";
 
-/// GnuPG's codes for a key without its passphrase (`err-codes.h` of libgpg-error): a wrong one, none
-/// in time, no program to ask with, and two kinds of cancellation.
-const LOCKED: [u32; 5] = [11, 62, 85, 99, 198];
+/// GnuPG's code for a key whose passphrase would have to be asked for (`GPG_ERR_NO_PIN_ENTRY` in
+/// `err-codes.h` of libgpg-error).
+const NO_PINENTRY: u32 = 85;
 
 /// The user's password store.
 #[derive(Debug)]
@@ -216,7 +219,7 @@ impl Pass {
         if output.is_success {
             return Ok(());
         }
-        Err(self.failure(item, &output))
+        Err(failure(&output))
     }
 
     /// Returns the secret of an entry.
@@ -229,28 +232,52 @@ impl Pass {
             output => output?,
         };
         if !output.is_success {
-            return Err(self.failure(item, &output));
+            return Err(self.undecryptable(item, entry, &output));
         }
         let text = str::from_utf8(&output.stdout);
         let text = text.map_err(|_| KeychainError::Undecryptable(NAME, "it is no text".into()))?;
         Ok(Secret::new(text))
     }
 
-    fn failure(&self, item: &Item, output: &Output) -> KeychainError {
-        let status = |keyword: &str| {
-            let mut lines = output.messages.lines();
-            lines.find_map(|line| line.strip_prefix("[GNUPG:] ")?.strip_prefix(keyword))
-        };
-        let code = status("ERROR pkdecrypt_failed ").and_then(|code| code.trim().parse().ok());
-        // The other bits are the number of the program that failed.
-        if code.is_some_and(|code: u32| LOCKED.contains(&(code & 0xffff))) {
-            return KeychainError::LockedKey(self.entry(item));
+    /// Returns the error of an entry that cannot be decrypted.
+    fn undecryptable(&self, item: &Item, entry: &str, output: &Output) -> KeychainError {
+        if !output.messages.contains("[GNUPG:] DECRYPTION_FAILED") {
+            return failure(output);
         }
-        if status("NO_SECKEY ").is_some() || status("DECRYPTION_FAILED").is_some() {
-            return KeychainError::Undecryptable(NAME, output.reason());
+        match self.is_locked(item, entry) {
+            Ok(true) => KeychainError::LockedKey(self.entry(item)),
+            Ok(false) => KeychainError::Undecryptable(NAME, output.reason()),
+            Err(error) => error,
         }
-        KeychainError::Refused(format!("{NAME} failed ({})", output.reason()))
     }
+
+    /// Returns whether the key of an entry is there, but its passphrase would have to be asked for.
+    /// `pass` runs GnuPG with `--quiet`, which hides that, so GnuPG is run again.
+    fn is_locked(&self, item: &Item, entry: &str) -> Result<bool, KeychainError> {
+        let store = match item.kind {
+            Kind::Login => &self.store,
+            Kind::Hint | Kind::Probe | Kind::Token => &self.token_store,
+        };
+        let path = store
+            .as_ref()
+            .map(|store| store.join(format!("{entry}.gpg")));
+        let encrypted = path.and_then(|path| fs::read_bytes(&path, MAX_ENTRY).ok());
+        let options = self.gpg_options.to_string_lossy();
+        let mut arguments: Vec<&str> = options.split_whitespace().collect();
+        arguments.extend(NO_QUESTION.split_whitespace());
+        arguments.push("--decrypt");
+        let gpg = self.program.beside("gpg");
+        let output = gpg.run(&arguments, &[], &encrypted.unwrap_or_default())?;
+        let mut lines = output.messages.lines();
+        let code = lines.find_map(|line| line.strip_prefix("[GNUPG:] ERROR pkdecrypt_failed "));
+        let code: Option<u32> = code.and_then(|code| code.trim().parse().ok());
+        // The other bits are the number of the program that failed.
+        Ok(code.is_some_and(|code| code & 0xffff == NO_PINENTRY))
+    }
+}
+
+fn failure(output: &Output) -> KeychainError {
+    KeychainError::Refused(format!("{NAME} failed ({})", output.reason()))
 }
 
 impl Keychain for Pass {

@@ -80,11 +80,17 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Returns the last message, for an error.
+    /// Returns the last message, for an error. If GnuPG is behind the program, that is its last
+    /// message, unless it failed because a directory could not be created.
     pub(super) fn reason(&self) -> String {
         let lines = self.messages.lines().map(str::trim);
-        let lines = lines.filter(|line| !line.is_empty() && !line.starts_with("[GNUPG:]"));
-        let line = lines.last().unwrap_or("it gave no reason");
+        let lines: Vec<&str> = lines
+            .filter(|line| !line.is_empty() && !line.starts_with("[GNUPG:]"))
+            .collect();
+        let directory = lines.iter().find(|line| line.starts_with("mkdir: "));
+        let of_gpg = lines.iter().rev().find(|line| line.starts_with("gpg: "));
+        let line = directory.or(of_gpg).or(lines.last());
+        let line = line.unwrap_or(&"it gave no reason");
         let line: String = line.chars().take(MAX_REASON).collect();
         printable::in_lines(&line).trim_end_matches('.').to_owned()
     }
@@ -108,6 +114,18 @@ impl Program {
             marker: TimeoutMarker::at(marks.map(|it| it.join(format!("{name}-hung")))),
             clock: SystemClock::start(),
             has_timed_out: Cell::new(false),
+        }
+    }
+
+    /// Returns another program with the same limits.
+    pub(super) fn beside(&self, name: &'static str) -> Self {
+        Self {
+            name,
+            path: self.path.clone(),
+            timeout: self.timeout,
+            marker: TimeoutMarker::at(None),
+            clock: SystemClock::start(),
+            has_timed_out: Cell::new(self.has_timed_out.get()),
         }
     }
 
@@ -261,7 +279,7 @@ pub(super) mod test_support {
     /// that is open for writing (`ETXTBSY`).
     pub(in super::super) fn write_script(path: &Path, script: &str) {
         let directory = path.parent().unwrap();
-        std::fs::create_dir(directory).unwrap();
+        std::fs::create_dir_all(directory).unwrap();
         let mut shell = Command::new("/bin/sh")
             .args(["-c", "cat > \"$0\" && chmod 700 \"$0\""])
             .arg(path)

@@ -17,18 +17,25 @@ dockerd docker.io
 faketime faketime
 findmnt util-linux
 gdbus libglib2.0-bin
+git git
 gnome-keyring-daemon gnome-keyring
+gpg gpg
+gpg-agent gpg-agent
+gpgconf gpgconf
 ip iproute2
 jq jq
 keyctl keyutils
 newuidmap uidmap
+pass pass
 podman podman
 runc runc
+script bsdutils
 secret-tool libsecret-tools
 setpriv util-linux
 skopeo skopeo
 su util-linux
 sudo sudo
+systemd-creds systemd
 unshare util-linux"
 
 # The same for the tests in a browser. They are skipped without these programs, because not all distributions have packages of them.

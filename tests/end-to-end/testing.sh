@@ -67,6 +67,9 @@ new_user() {
     user_dir=$TEST_ROOT/users/$1
     export HOME=$user_dir/home XDG_RUNTIME_DIR=$user_dir/run TMPDIR=$user_dir/tmp
     export ICR_NAMESPACE=$1
+    # Otherwise those of the machine are used, because the tests run as root.
+    # systemd-creds refuses a key on a temporary file system, such as that of the users.
+    export XDG_STATE_HOME=$HOME/.local/state SYSTEMD_CREDENTIAL_SECRET=/var/lib/systemd/$1.secret
     mkdir -p "$HOME/.docker" "$XDG_RUNTIME_DIR/containers" "$HOME/.config/containers" "$TMPDIR"
     chmod 700 "$XDG_RUNTIME_DIR"
     cd "$HOME"

@@ -27,11 +27,11 @@ insert)
     ;;
 show)
     if [ -e "$here/is-locked" ]; then
-        echo '[GNUPG:] ERROR pkdecrypt_failed 67108949' >&2
+        echo '[GNUPG:] DECRYPTION_FAILED' >&2
         echo 'gpg: decryption failed: No secret key' >&2
         exit 2
     elif [ -e "$here/has-no-key" ]; then
-        echo '[GNUPG:] NO_SECKEY 090B848BE1227F00' >&2
+        echo '[GNUPG:] DECRYPTION_FAILED' >&2
         echo 'gpg: decryption failed: No secret key' >&2
         exit 2
     fi
@@ -42,6 +42,13 @@ rm) exec rm "$store/$1.gpg" ;;
 esac
 "#;
 
+/// A stand-in for GnuPG, which says why it does not decrypt.
+const GPG: &str = r#"#!/bin/sh
+[ ! -e HERE/is-locked ] || echo '[GNUPG:] ERROR pkdecrypt_failed 67108949' >&2
+[ ! -e HERE/has-no-key ] || echo '[GNUPG:] NO_SECKEY 090B848BE1227F00' >&2
+exit 2
+"#;
+
 impl Machine {
     fn new() -> Self {
         let machine = Self {
@@ -50,6 +57,7 @@ impl Machine {
         let here = machine.directory.path().display().to_string();
         let script = STAND_IN.replace("HERE", &here);
         write_script(&machine.path("bin").join(NAME), &script);
+        write_script(&machine.path("bin/gpg"), &GPG.replace("HERE", &here));
         std::fs::create_dir(machine.path("store")).unwrap();
         machine
     }
