@@ -90,6 +90,7 @@ uninstall_program() {
     if [ -f "$directory/$program" ]; then
         [ "$scope" = user ] || echo "Other users have to run '$program configure --undo' and '$program logout --all' before."
         undo_configure
+        undo_system
         delete_logins
         as_invoker --tidy
     fi
@@ -153,6 +154,17 @@ remove_own_directories() {
     for other in "$caches" "${others[@]}"; do
         rmdir "$other/$program" 2>/dev/null || true
     done
+}
+
+# The same for the files of all users: with its list of helpers, podman cannot pull at all without the program.
+undo_system() {
+    [ "$scope" = system ] && [ -e "/var/lib/$program" ] || return 0
+    if [ "$yes" = yes ] || agrees "Remove the helper from the files of all users ('$program configure --system --undo')?" y; then
+        privileged "$directory/$program" configure --system --undo ||
+            fail "the helper is still in files of all users. Nothing was removed"
+    else
+        echo "Warning: podman of all users cannot pull without the program."
+    fi
 }
 
 contains_change() {

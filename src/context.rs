@@ -24,6 +24,7 @@ use crate::terminal::Terminal;
 use crate::time::Clock;
 
 /// What the program can reach of the world.
+#[derive(Clone)]
 pub struct Context<'a> {
     /// The clock.
     pub clock: &'a dyn Clock,

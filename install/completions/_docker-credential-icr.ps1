@@ -57,6 +57,7 @@ Register-ArgumentCompleter -Native -CommandName 'docker-credential-icr' -ScriptB
             [CompletionResult]::new('--undo', '--undo', [CompletionResultType]::ParameterName, 'Remove what `configure` added; moved passwords are not restored')
             [CompletionResult]::new('--migrate', '--migrate', [CompletionResultType]::ParameterName, 'Move the registries'' passwords from these files to the keychain')
             [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Replace other helpers and, with --migrate, other logins in the keychain')
+            [CompletionResult]::new('--system', '--system', [CompletionResultType]::ParameterName, 'Configure all users, as root: podman''s list of helpers, and /etc/skel')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')

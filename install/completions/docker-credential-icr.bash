@@ -117,7 +117,7 @@ _docker__credential__icr() {
             return 0
             ;;
         docker__credential__icr__subcmd__configure)
-            opts="-h --registry --all --dry-run --check --undo --migrate --force --json --help docker podman nerdctl regctl"
+            opts="-h --registry --all --dry-run --check --undo --migrate --force --system --json --help docker podman nerdctl regctl"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -52,6 +52,7 @@ set edit:completion:arg-completer[docker-credential-icr] = {|@words|
             cand --undo 'Remove what `configure` added; moved passwords are not restored'
             cand --migrate 'Move the registries'' passwords from these files to the keychain'
             cand --force 'Replace other helpers and, with --migrate, other logins in the keychain'
+            cand --system 'Configure all users, as root: podman''s list of helpers, and /etc/skel'
             cand --json 'Print JSON'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'

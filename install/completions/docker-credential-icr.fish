@@ -78,6 +78,7 @@ complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcomm
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand configure" -l undo -d 'Remove what `configure` added; moved passwords are not restored'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand configure" -l migrate -d 'Move the registries\' passwords from these files to the keychain'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand configure" -l force -d 'Replace other helpers and, with --migrate, other logins in the keychain'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand configure" -l system -d 'Configure all users, as root: podman\'s list of helpers, and /etc/skel'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand configure" -l json -d 'Print JSON'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand configure" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand doctor" -l report -d 'Write a report without secrets to a new file' -r -F

@@ -18,6 +18,7 @@ pub mod podman;
 pub mod programs;
 pub mod regctl;
 pub mod registries_conf;
+pub mod system_helper_list;
 pub mod undo;
 mod variable;
 

@@ -38,6 +38,9 @@ pub(super) const CONFIG_DIRECTORY: &str = "XDG_CONFIG_HOME";
 /// The path of the file in either directory.
 const AUTH_FILE: &str = "containers/auth.json";
 
+/// The file that stays, relative to the home directory.
+pub const PERSISTENT_FILE: &str = ".config/containers/auth.json";
+
 /// The parent of all users' runtime directories. Podman looks here if the variable is not
 /// set.
 const RUNTIME_DIRECTORIES: &str = "run/user";

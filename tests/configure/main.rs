@@ -9,6 +9,7 @@ mod choice;
 mod default_keychain;
 mod passwords;
 mod regctl;
+mod system;
 #[cfg(unix)]
 mod terminal;
 mod undo;

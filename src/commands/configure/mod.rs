@@ -6,6 +6,7 @@ mod files;
 mod output;
 mod plan;
 mod record;
+mod system;
 mod undo;
 
 use crate::client_config::Client;
@@ -43,7 +44,8 @@ Examples:
   docker-credential-icr configure --migrate               move passwords to the keychain
   docker-credential-icr configure --all --dry-run         show the changes
   docker-credential-icr configure --all --check           exit with 1 if something is missing
-  docker-credential-icr configure --undo                  remove the helper";
+  docker-credential-icr configure --undo                  remove the helper
+  docker-credential-icr configure --system --all          configure all users, as root";
 
 /// Add this helper to Docker and Podman (--undo removes it)
 ///
@@ -83,6 +85,10 @@ pub(crate) struct Arguments {
     #[arg(long)]
     force: bool,
 
+    /// Configure all users, as root: podman's list of helpers, and /etc/skel
+    #[arg(long, conflicts_with = "migrate")]
+    system: bool,
+
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -103,6 +109,15 @@ pub(crate) fn run(
     stdio: &mut Stdio<'_>,
     context: &Context<'_>,
 ) -> Result<()> {
+    if !arguments.system {
+        return run_in(arguments, stdio, context);
+    }
+    let environment = system::environment(context);
+    let context = system::context(context, &environment)?;
+    run_in(arguments, stdio, &context)
+}
+
+fn run_in(arguments: &Arguments, stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> {
     let warnings = Warnings::new(context);
     let (outcomes, errors) = if arguments.undo {
         undo(arguments, context, &warnings)?
@@ -121,7 +136,9 @@ pub(crate) fn run(
     if arguments.check {
         return conclude_check(&outcomes);
     }
-    if !arguments.undo && !arguments.dry_run {
+    if arguments.system && !arguments.undo {
+        system::note_users(&outcomes, &warnings);
+    } else if !arguments.undo && !arguments.dry_run {
         note_missing_logins(&outcomes, context, &warnings)?;
     }
     conclude_errors(errors)
@@ -149,7 +166,15 @@ fn configure(
         warnings,
         context,
     };
+    if arguments.system {
+        system::check(arguments, context)?;
+    }
     let choice = choosing.choose(arguments.client, &arguments.registries, arguments.all)?;
+    let list = if arguments.system {
+        system::plan_list(&choice, context)?
+    } else {
+        None
+    };
     let configuring = Configuring {
         arguments,
         broker: &broker,
@@ -159,9 +184,16 @@ fn configure(
         context,
     };
     if arguments.check {
-        return Ok((configuring.compare(&choice.files)?, Vec::new()));
+        let mut outcomes = configuring.compare(&choice.files)?;
+        outcomes.extend(list);
+        return Ok((outcomes, Vec::new()));
     }
-    let (outcomes, errors) = configuring.run(&choice.files)?;
+    let (mut outcomes, mut errors) = configuring.run(&choice.files)?;
+    match list.map(|list| system::write_list(list, arguments)) {
+        Some(Err(error)) => errors.push(error),
+        Some(Ok(outcome)) => outcomes.push(outcome),
+        None => {}
+    }
     warn_of_snap(&choice.clients, context, warnings);
     Ok((outcomes, errors))
 }

@@ -15,6 +15,7 @@ use super::files::sweep;
 use super::files::write_error;
 use super::output::FileOutcome;
 use super::record;
+use super::system;
 use crate::client_config::Client;
 use crate::client_config::Machine;
 use crate::client_config::diff;
@@ -90,6 +91,12 @@ pub(super) fn undo(
             Err(error) => errors.push(error),
         }
     }
+    if arguments.system {
+        match system::remove_list(arguments, context) {
+            Ok(outcome) => outcomes.extend(outcome),
+            Err(error) => errors.push(error),
+        }
+    }
     if !arguments.dry_run {
         record.save(&directory).map_err(|error| {
             let context = format!(
@@ -98,6 +105,10 @@ pub(super) fn undo(
             );
             Error::from_anyhow(&error).with_context(context)
         })?;
+        if arguments.system {
+            // It is only for the record. With another file in it, it stays.
+            let _ = std::fs::remove_dir(&directory);
+        }
     }
     note_remaining(arguments, &outcomes, &record, warnings, context);
     Ok((outcomes, errors))

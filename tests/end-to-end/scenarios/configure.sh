@@ -161,3 +161,46 @@ test_undo_removes_the_helper_from_podmans_file_and_podman_works_without_it() {
     is "$(<"$calls")" ''
     rm "$user_dir/$podman_file"
 }
+
+# The file was proposed for podman (containers/image, pull requests 1746 and 2600), and not merged.
+test_known_client_behaviour_podman_reads_no_auth_json_of_the_system() {
+    store us.icr.io iamapikey "$api_key"
+    use_helper_in /etc/containers/auth.json us.icr.io
+    fails within 60 podman pull us.icr.io/private/hello
+    rm /etc/containers/auth.json
+}
+
+test_system_then_podman_of_each_user_logs_in_and_pulls() {
+    configure podman --system --registry us.icr.io
+    succeeds podman login --username iamapikey --password "$api_key" us.icr.io
+    contains_no_secret "$api_key"
+    record_calls
+    podman_pulls
+    is "$(sort --unique "$calls")" 'get us.icr.io'
+    # Logins to other registries are stored and used as before.
+    succeeds podman login --username someone --password other "$open_registry"
+    is "$(jq --raw-output ".auths[\"$open_registry\"].auth | @base64d" "$user_dir/$podman_file")" someone:other
+    succeeds within 60 podman pull "$open_registry/public/hello"
+    configure --system --undo
+    rm "$user_dir/$podman_file"
+    fails within 60 podman pull us.icr.io/private/hello
+}
+
+# Why the note and the file itself say to undo it first.
+test_known_client_behaviour_podman_pulls_nothing_without_a_helper_of_its_list() {
+    configure podman --system --registry us.icr.io
+    PATH=${PATH//"$TEST_ROOT/bin:"/} fails within 60 podman pull "$open_registry/public/hello"
+    shows docker-credential-icr
+    configure --system --undo
+    succeeds within 60 podman pull "$open_registry/public/hello"
+}
+
+test_system_then_clients_of_a_new_account_use_the_helper() {
+    configure --system --registry us.icr.io
+    export HOME=$user_dir/new
+    cp --recursive /etc/skel "$HOME"
+    configure --system --undo
+    store us.icr.io iamapikey "$api_key"
+    docker_pulls
+    podman_pulls
+}
