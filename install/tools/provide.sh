@@ -8,12 +8,27 @@ tools=${ICR_TOOLS:-$build_directory/tools}
 readonly build_directory tools
 PATH=$PATH:${CARGO_HOME:-${HOME:-}/.cargo}/bin
 
+# The processors for which there are static binaries and packages, as `uname -m` names them.
+readonly processors="x86_64 aarch64 ppc64le s390x"
+
 # rustc's name for static binaries of a processor.
 target_of() {
     case $1 in
-    x86_64 | aarch64) echo "$1-unknown-linux-musl" ;;
+    x86_64 | aarch64 | s390x) echo "$1-unknown-linux-musl" ;;
+    ppc64le) echo powerpc64le-unknown-linux-musl ;;
     *)
-        echo "${0##*/}: static binaries are built for x86_64 and aarch64, not for $1" >&2
+        echo "${0##*/}: static binaries are built for ${processors// /, }, not for $1" >&2
+        exit 2
+        ;;
+    esac
+}
+
+# rustc's name for binaries for Windows that Zig links.
+windows_target_of() {
+    case $1 in
+    x86_64 | aarch64) echo "$1-pc-windows-gnullvm" ;;
+    *)
+        echo "${0##*/}: binaries for Windows are built for x86_64 and aarch64, not for $1" >&2
         exit 2
         ;;
     esac
@@ -36,13 +51,19 @@ provide_zig() {
     mv "$directory.new" "$directory"
 }
 
-# Installs a program of a crate, and prints its path.
+# The crates whose programs are used, in pinned versions.
+readonly crates="cargo-auditable@0.7.7 cargo-cyclonedx@0.5.9 cargo-deb@3.8.0 cargo-deny@0.20.2 cargo-generate-rpm@0.21.1
+rsign2@0.6.7 rust-audit-info@0.5.4"
+
+# Installs the program of a crate, and prints its path. Its name may differ from the crate's.
 provide_program() {
-    local name=$1 version=$2 directory=$tools/$1-$2
-    if [ ! -x "$directory/bin/$name" ]; then
+    local name=$1 program=${2:-$1} version directory
+    version=$(tr ' ' '\n' <<<"$crates" | sed -n "s/^$name@//p")
+    directory=$tools/$name-$version
+    if [ ! -x "$directory/bin/$program" ]; then
         env --unset=CARGO_TARGET_DIR cargo install --quiet --locked --root "$directory" \
             --target-dir "$directory/build" --profile dev "$name@$version" >&2
         rm -rf "$directory/build"
     fi
-    echo "$directory/bin/$name"
+    echo "$directory/bin/$program"
 }
