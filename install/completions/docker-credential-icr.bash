@@ -31,6 +31,9 @@ _docker__credential__icr() {
             docker__credential__icr,get)
                 cmd="docker__credential__icr__subcmd__get"
                 ;;
+            docker__credential__icr,install)
+                cmd="docker__credential__icr__subcmd__install"
+                ;;
             docker__credential__icr,keychain)
                 cmd="docker__credential__icr__subcmd__keychain"
                 ;;
@@ -89,7 +92,7 @@ _docker__credential__icr() {
 
     case "${cmd}" in
         docker__credential__icr)
-            opts="-v -V -h --version --help completions configure doctor keychain login logout print settings status token whoami get store erase list version"
+            opts="-v -V -h --version --help completions configure doctor install keychain login logout print settings status token whoami get store erase list version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -173,6 +176,27 @@ _docker__credential__icr() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        docker__credential__icr__subcmd__install)
+            opts="-h --to --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --to)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

@@ -26,6 +26,7 @@ set edit:completion:arg-completer[docker-credential-icr] = {|@words|
             cand completions 'Print the completions for a shell'
             cand configure 'Add this helper to Docker and Podman (--undo removes it)'
             cand doctor 'Diagnose problems and suggest fixes'
+            cand install 'Copy this program into a directory'
             cand keychain 'Move logins to another keychain'
             cand login 'Log in to all registries, or to those you name'
             cand logout 'Log out and delete cached tokens'
@@ -61,6 +62,11 @@ set edit:completion:arg-completer[docker-credential-icr] = {|@words|
             cand --report 'Write a report without secrets to a new file'
             cand --json 'Print JSON'
             cand --take-over 'Import logins that another, older docker-credential-icr stored in the keychain'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'docker-credential-icr;install'= {
+            cand --to 'Directory for the program; created if it is missing'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }

@@ -29,6 +29,7 @@ complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "completions" -d 'Print the completions for a shell'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "configure" -d 'Add this helper to Docker and Podman (--undo removes it)'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "doctor" -d 'Diagnose problems and suggest fixes'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "install" -d 'Copy this program into a directory'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "keychain" -d 'Move logins to another keychain'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "login" -d 'Log in to all registries, or to those you name'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "logout" -d 'Log out and delete cached tokens'
@@ -85,6 +86,8 @@ complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcomm
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand doctor" -l json -d 'Print JSON'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand doctor" -l take-over -d 'Import logins that another, older docker-credential-icr stored in the keychain'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand install" -l to -d 'Directory for the program; created if it is missing' -r -f -a "(__fish_complete_directories)"
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand install" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand keychain; and not __fish_seen_subcommand_from move" -s h -l help -d 'Print help'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand keychain; and not __fish_seen_subcommand_from move" -f -a "move" -d 'Move logins to another keychain'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand keychain; and __fish_seen_subcommand_from move" -l to -d 'Keychain that stores the logins from now on' -r -f -a "kernel\t''

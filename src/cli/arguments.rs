@@ -17,6 +17,7 @@ use crate::commands;
 use crate::commands::completions;
 use crate::commands::configure;
 use crate::commands::doctor;
+use crate::commands::install;
 use crate::commands::keychain;
 use crate::commands::login;
 use crate::commands::logout;
@@ -46,6 +47,7 @@ enum Command {
     Completions(completions::Arguments),
     Configure(configure::Arguments),
     Doctor(doctor::Arguments),
+    Install(install::Arguments),
     Keychain(keychain::Arguments),
     Login(Box<login::Arguments>),
     Logout(logout::Arguments),
@@ -93,6 +95,7 @@ pub fn run(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>)
         Command::Completions(arguments) => completions::run(&arguments, stdio),
         Command::Configure(arguments) => configure::run(&arguments, stdio, context),
         Command::Doctor(arguments) => doctor::run(&arguments, stdio, context),
+        Command::Install(arguments) => install::run(&arguments, stdio, context),
         Command::Keychain(arguments) => keychain::run(&arguments, stdio, context),
         Command::Login(arguments) => login::run(&arguments, stdio, context),
         Command::Logout(arguments) => logout::run(&arguments, stdio, context),

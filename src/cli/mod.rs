@@ -320,7 +320,7 @@ Get started:
 Commands (for details: docker-credential-icr COMMAND --help):"#;
 
 /// The commands in the order of [`introduction`], each with its argument.
-const COMMANDS: [(&str, &str); 11] = [
+const COMMANDS: [(&str, &str); 12] = [
     ("login", " [REGISTRY]"),
     ("logout", " [REGISTRY]"),
     ("configure", ""),
@@ -332,6 +332,7 @@ const COMMANDS: [(&str, &str); 11] = [
     ("keychain", ""),
     ("settings", ""),
     ("completions", " SHELL"),
+    ("install", " --to DIR"),
 ];
 
 #[cfg(test)]

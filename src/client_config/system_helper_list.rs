@@ -60,12 +60,11 @@ pub fn state(machine: &Machine<'_>) -> ListState {
 /// It exists, or cannot be written.
 pub fn write(path: &Path) -> anyhow::Result<()> {
     let directory = path.parent().unwrap_or(path);
-    create_directories_for_all(directory)?;
+    fs::create_directories_for_all(directory)?;
     let name = path.file_name().unwrap_or(OsStr::new(FILE));
     Directory::open(directory)?.put(name, false, |mut file| {
         file.write_all(TEXT.as_bytes())?;
-        #[cfg(unix)]
-        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
+        fs::allow_all_users(file, 0o644)?;
         Ok::<_, anyhow::Error>(file.sync_all()?)
     })
 }
@@ -87,22 +86,6 @@ pub fn read(path: &Path) -> anyhow::Result<Option<String>> {
 /// It cannot be deleted.
 pub fn remove(path: &Path) -> io::Result<()> {
     std::fs::remove_file(path)
-}
-
-/// Creates the missing directories, so that all users can read what is in them, whatever the umask.
-fn create_directories_for_all(directory: &Path) -> io::Result<()> {
-    let missing = directory.ancestors().take_while(|path| !path.exists());
-    let mut missing: Vec<&Path> = missing.collect();
-    missing.reverse();
-    for directory in missing {
-        fs::create_directory(directory)?;
-        #[cfg(unix)]
-        std::fs::set_permissions(
-            directory,
-            std::os::unix::fs::PermissionsExt::from_mode(0o755),
-        )?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

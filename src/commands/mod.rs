@@ -26,6 +26,7 @@ pub(crate) mod configure;
 mod configure_choice;
 pub(crate) mod doctor;
 mod file_systems;
+pub(crate) mod install;
 mod json;
 pub(crate) mod keychain;
 pub(crate) mod login;

@@ -29,6 +29,7 @@ mod modeless;
 mod owner;
 mod place;
 mod private;
+mod shared;
 mod trust;
 
 pub use directory::Directory;
@@ -45,6 +46,8 @@ pub use private::create_private_directories;
 pub use private::open_private;
 pub use private::read_time;
 pub use private::write_time;
+pub use shared::allow_all_users;
+pub use shared::create_directories_for_all;
 pub use trust::TrustedUsers;
 pub use trust::is_readable_by_others;
 pub use trust::owned_by_root;
