@@ -42,6 +42,9 @@ pub const SOURCE: &str = "ICR_SOURCE";
 /// Whether tokens are refreshed in the background: `true` or `false`.
 pub const BACKGROUND_REFRESH: &str = "ICR_BACKGROUND_REFRESH";
 
+/// The key of the annotation of a service account with its trusted profile.
+pub const SERVICE_ACCOUNT_ANNOTATION: &str = "ICR_SERVICE_ACCOUNT_ANNOTATION";
+
 /// The user's home directory, which replaces `~/` in a settings file.
 pub const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
 

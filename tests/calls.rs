@@ -112,6 +112,18 @@ fn a_hot_get_makes_as_many_calls_with_many_keys_and_logins_as_with_one() {
 }
 
 #[test]
+fn a_hot_answer_to_the_kubelet_makes_hardly_more_calls_than_a_hot_get() {
+    let Some(env) = env_with_login() else { return };
+    env.get(REGISTRY).is_credential("iambearer");
+    let request = format!(
+        r#"{{"kind":"CredentialProviderRequest","apiVersion":"credentialprovider.kubelet.k8s.io/v1","image":"{REGISTRY}/ns/app"}}"#
+    );
+    let count = calls(&env, ALL_CALLS, &["kubelet"], &request);
+    let bound = bound("hot answer to the kubelet of the debug binary, system calls");
+    assert!(count <= bound, "{count} calls, bound: {bound}");
+}
+
+#[test]
 fn calls_grow_no_faster_than_the_number_of_logins() {
     let Some(env) = env_with_login() else { return };
     let commands = [&["list"][..], &["status"]];

@@ -151,7 +151,7 @@ fn json_contains_the_same_as_the_table() {
             &json!({"kind": "variable", "name": "ICR_NAMESPACE"})
         )
     );
-    assert_eq!(shown["settings"].as_object().unwrap().len(), 12);
+    assert_eq!(shown["settings"].as_object().unwrap().len(), 14);
     assert_eq!(
         shown["registries"],
         json!([{"host": "eu9.icr.io", "origin": from_file}])

@@ -126,6 +126,18 @@ impl Environment {
         })
     }
 
+    /// Returns an answer to the kubelet of a helper that has a cached token.
+    pub(crate) fn hot_kubelet(&self) -> anyhow::Result<Program> {
+        let Program { command, .. } = self.with_token(Storage::Kernel, "kubelet")?;
+        let request = format!(
+            r#"{{"kind":"CredentialProviderRequest","apiVersion":"credentialprovider.kubelet.k8s.io/v1","image":"{REGISTRY}/ns/app"}}"#
+        );
+        Ok(Program {
+            command,
+            input: self.input(&request)?,
+        })
+    }
+
     /// Returns `status` of a helper that has a cached token.
     pub(crate) fn status(&self, storage: Storage) -> anyhow::Result<Program> {
         self.hot(storage)?;

@@ -40,11 +40,7 @@ const HOT: [(&str, Bound, Storage); 4] = [
         Bound::Local,
         Storage::EnvironmentKey,
     ),
-    (
-        "hot get, login in the kernel keyring",
-        Bound::Local,
-        Storage::Kernel,
-    ),
+    (HOT_GET, Bound::Local, Storage::Kernel),
     (
         "hot get, login in the Secret Service",
         Bound::Local,
@@ -57,6 +53,8 @@ const HOT: [(&str, Bound, Storage); 4] = [
     ),
 ];
 
+const HOT_GET: &str = "hot get, login in the kernel keyring";
+
 /// What a program's time is compared with.
 enum Bound {
     /// Nothing.
@@ -65,7 +63,12 @@ enum Bound {
     Local,
     /// docker-credential-secretservice.
     OtherHelper,
+    /// [`HOT_GET`].
+    HotGet,
 }
+
+/// The bound of a hot answer to the kubelet, in hot `get`s.
+const KUBELET_BOUND: f64 = 1.5;
 
 /// What the helper is compared with.
 pub(crate) struct Comparison {
@@ -137,6 +140,11 @@ fn rows(environment: &Environment, comparison: &Comparison) -> anyhow::Result<Ve
         rows.push(row(what, bound, program));
     }
     rows.extend([
+        row(
+            "hot answer to the kubelet, login in the kernel keyring",
+            Bound::HotGet,
+            environment.hot_kubelet()?,
+        ),
         row(OTHER_HELPER, Bound::None, other_helper(environment)?),
         row(
             "status, login in the kernel keyring",
@@ -170,7 +178,10 @@ fn hot(
         .map(|row| faults::of(&row.program, environment))
         .collect::<anyhow::Result<Vec<i64>>>()?;
     let of_other = rows.iter().position(|row| row.what == OTHER_HELPER);
-    let (Some(least), [_, floor, ..], Some(other)) = (faults.first(), &*times, of_other) else {
+    let hot_get = rows.iter().position(|row| row.what == HOT_GET);
+    let (Some(least), [_, floor, ..], Some(other), Some(hot_get)) =
+        (faults.first(), &*times, of_other, hot_get)
+    else {
         return Ok(());
     };
     let (bound, max_faults) = (comparison.bound, comparison.max_faults);
@@ -181,6 +192,10 @@ fn hot(
             Bound::None => None,
             Bound::Local => Some((&*local, ratio <= bound && faults - least <= max_faults)),
             Bound::OtherHelper => Some(("1 × …-secretservice", time.median < times[other].median)),
+            Bound::HotGet => {
+                let of_get = self::ratio(time.median, times[hot_get].median);
+                Some(("1.5 × the hot get", of_get <= KUBELET_BOUND))
+            }
         };
         table.timed(
             &row.what,

@@ -72,6 +72,10 @@ pub fn run(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>)
             USAGE.to_owned()
         };
         let _ = writeln!(stdio.output, "{text}");
+        // The kubelet logs only stderr.
+        if !stdio.output_is_terminal {
+            let _ = write!(stdio.error, "{NO_ARGUMENTS}");
+        }
         return 1;
     };
     if kubelet::is_requested(arguments) {
@@ -283,6 +287,10 @@ fn dispatch(request: Request, stdio: &mut Stdio<'_>, context: &Context<'_>) -> R
 }
 
 const USAGE: &str = "Usage: docker-credential-icr <get|store|erase|list|version>, or a command such as login, configure, status or doctor (see --help for all commands)";
+
+/// The error for the kubelet, whose configuration has to name the verb.
+const NO_ARGUMENTS: &str =
+    "no verb was given. In the kubelet's configuration, set args: [\"kubelet\"]";
 
 /// Returns the help on the program: what it does, its commands and its verbs.
 fn introduction() -> String {

@@ -87,7 +87,7 @@ fn to_text(answer: &SettingsAnswer<'_>, screen: Screen) -> String {
     )
 }
 
-fn value_rows(values: &ValuesJson<'_>) -> [[String; 3]; 12] {
+fn value_rows(values: &ValuesJson<'_>) -> [[String; 3]; 14] {
     fn of<T: ToString>(key: &str, setting: &SettingJson<'_, T>) -> [String; 3] {
         row(key, &setting.value.to_string(), &setting.origin)
     }
@@ -105,6 +105,11 @@ fn value_rows(values: &ValuesJson<'_>) -> [[String; 3]; 12] {
             "working-directory-credentials",
             &values.working_directory_credentials,
         ),
+        of(
+            "service-account-annotation",
+            &values.service_account_annotation,
+        ),
+        of("service-account-fallback", &values.service_account_fallback),
         optional("proxy", &values.proxy),
         optional("no-proxy", &values.no_proxy),
         optional("profile", &values.profile),

@@ -34,6 +34,7 @@ mod login_status;
 mod logins;
 mod own_credentials;
 mod renewal;
+mod service_account;
 mod store;
 #[cfg(test)]
 pub(crate) mod test_support;

@@ -21,7 +21,9 @@ use crate::helper::wire::read_input;
 use crate::keychain::Prompting;
 use crate::process::watchdog;
 use crate::registry::Registry;
+use crate::settings::ServiceAccountFallback;
 use crate::settings::Settings;
+use crate::sources::ServiceAccount;
 
 use wire::Answer;
 use wire::Request;
@@ -92,7 +94,7 @@ fn answer<'r>(request: &'r Request, context: &Context<'_>) -> Result<Answer<'r>>
         failure_caching: FAILURE_CACHING,
         ..Broker::new(&session)
     };
-    match credential(&registry, &broker) {
+    match credential(request, &registry, &broker) {
         Ok(found) => Ok(Answer::Found {
             host,
             keeping: keeping(found.remaining),
@@ -103,8 +105,35 @@ fn answer<'r>(request: &'r Request, context: &Context<'_>) -> Result<Answer<'r>>
     }
 }
 
-fn credential(registry: &Registry, broker: &Broker<'_>) -> Result<TimedCredential> {
-    broker.get_short_lived(registry)
+/// Returns the credential of the pod's service account, or that of the node if the kubelet sent no
+/// token. Only if the settings say so, a service account gets the node's.
+fn credential(
+    request: &Request,
+    registry: &Registry,
+    broker: &Broker<'_>,
+) -> Result<TimedCredential> {
+    let Some(token) = &request.service_account_token else {
+        return broker.get_short_lived(registry);
+    };
+    let settings = &broker.settings.service_accounts;
+    let account = ServiceAccount {
+        token,
+        annotations: &request.annotations,
+        profile_key: &settings.annotation,
+    };
+    let outcome = broker.get_for_service_account(registry, &account);
+    match (outcome, settings.fallback) {
+        (Err(error), ServiceAccountFallback::Node) => {
+            tracing::warn!(%error, "the service account gets the node's identity");
+            let found = broker.get_short_lived(registry)?;
+            // The kubelet would keep it for the service account when that works again.
+            Ok(TimedCredential {
+                remaining: Some(0),
+                ..found
+            })
+        }
+        (outcome, _) => outcome,
+    }
 }
 
 /// Returns the settings for the kubelet. It keeps each answer for half of its life, so most

@@ -11,6 +11,7 @@ use toml::Spanned;
 
 use super::DefinedIn;
 use super::KeychainChoice;
+use super::ServiceAccountFallback;
 use super::Settings;
 use super::SettingsFile;
 use super::document::Document;
@@ -20,6 +21,7 @@ use super::invalid::Invalid;
 use super::name::namespace;
 use super::profile::Profile;
 use super::profile::ProfileTable;
+use super::service_accounts::annotation;
 use crate::environment;
 use crate::environment::Environment;
 use crate::error::Error;
@@ -54,6 +56,8 @@ struct FileTable {
     registries: Vec<Spanned<String>>,
     #[serde(default)]
     registry: BTreeMap<Spanned<String>, RegistryTable>,
+    service_account_annotation: Option<Spanned<String>>,
+    service_account_fallback: Option<Spanned<String>>,
     working_directory_credentials: Option<bool>,
 }
 
@@ -191,6 +195,20 @@ impl Settings {
             file.proxy,
             |text| proxy(&text, document.path),
             |settings, value| settings.proxy = Some(value),
+        )?;
+        self.apply_value(
+            document,
+            "service-account-annotation",
+            file.service_account_annotation,
+            |key| annotation(&key),
+            |settings, value| settings.service_accounts.annotation = value,
+        )?;
+        self.apply_value(
+            document,
+            "service-account-fallback",
+            file.service_account_fallback,
+            |name| ServiceAccountFallback::parse(&name),
+            |settings, value| settings.service_accounts.fallback = value,
         )?;
         self.override_with(
             "background-refresh",

@@ -30,6 +30,7 @@ mod login_place;
 mod name;
 mod profile;
 mod resolved;
+mod service_accounts;
 mod source_selection;
 mod system_files;
 #[cfg(test)]
@@ -45,6 +46,8 @@ pub use profile::CredentialKind;
 pub use profile::Profile;
 pub use profile::SourceName;
 pub use resolved::ResolvedSettings;
+pub use service_accounts::ServiceAccountFallback;
+pub use service_accounts::ServiceAccounts;
 pub use source_selection::SourceSelection;
 
 /// The name of a settings file in the directory of this program.
@@ -68,6 +71,8 @@ pub struct Settings {
     /// Whether `./ibm-credentials.env` is read; by default false, because a repository
     /// must not choose the identity.
     pub working_directory_credentials: bool,
+    /// How service accounts of Kubernetes get credentials.
+    pub service_accounts: ServiceAccounts,
     /// The proxies of the environment and of the settings.
     pub proxies: Proxies,
     proxy: Option<Proxy>,
@@ -114,6 +119,7 @@ impl Default for Settings {
             limits: Limits::default(),
             background_refresh: true,
             working_directory_credentials: false,
+            service_accounts: ServiceAccounts::default(),
             proxies: Proxies::NONE,
             proxy: None,
             no_proxy: None,

@@ -7,6 +7,7 @@ use super::SourceSelection;
 use super::endpoint_variables::Selection;
 use super::invalid::Invalid;
 use super::name::namespace;
+use super::service_accounts::annotation;
 use crate::environment;
 use crate::environment::Environment;
 use crate::error::Result;
@@ -38,6 +39,15 @@ impl Settings {
                     .map_err(|_| Invalid::not_one_of(text, &["true", "false"]))
             },
             |settings, value| settings.background_refresh = value,
+        )?;
+        self.apply_variable(
+            (
+                environment::SERVICE_ACCOUNT_ANNOTATION,
+                "service-account-annotation",
+            ),
+            environment,
+            |_, key| annotation(key),
+            |settings, value| settings.service_accounts.annotation = value,
         )?;
         self.apply_endpoint_variables(environment)?;
         self.apply_variable(

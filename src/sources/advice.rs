@@ -35,6 +35,8 @@ pub enum SourceKind {
     Profile,
     /// The variable of a property of the SDKs, without its prefix.
     Property(&'static str),
+    /// The token of a service account of Kubernetes, with the hint that its claims suggest.
+    ServiceAccount(String),
     /// A stored login.
     StoredLogin {
         /// Its scope.
@@ -166,7 +168,10 @@ impl SourceKind {
         let replace = self.replacement(reason);
         let first = match (self, reason) {
             // A person cannot replace the identity of a machine or a profile.
-            (Self::Profile | Self::ComputeResource | Self::Instance, _)
+            (
+                Self::Profile | Self::ComputeResource | Self::Instance | Self::ServiceAccount(_),
+                _,
+            )
             | (_, Reason::Other | Reason::SessionOver) => return replace,
             (Self::Hint(_), Reason::KeyUnknown) => return replace,
             (_, Reason::KeyUnknown) => {
@@ -219,6 +224,7 @@ impl SourceKind {
             Self::Other => "Check that it belongs to this account and may be used from here".to_owned(),
             Self::Property(name) => format!("Set a new value in $CONTAINER_REGISTRY_{name}, or unset the variable"),
             Self::Profile => "Check the ID and the account of the trusted profile, and that it trusts this identity (https://cloud.ibm.com/iam/trusted-profiles)".to_owned(),
+            Self::ServiceAccount(hint) => hint.clone(),
             Self::StoredLogin {
                 scope,
                 is_session,

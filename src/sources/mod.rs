@@ -39,9 +39,12 @@ mod environment_token;
 mod grant_input;
 mod instance_metadata;
 mod sdk_properties;
+mod service_account;
 mod source_identity;
 mod stored_login;
 
+pub use service_account::ServiceAccount;
+pub use service_account::service_account_identity;
 pub use source_identity::Base;
 
 pub(crate) use cli_session::refreshable_session;

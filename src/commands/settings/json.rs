@@ -41,6 +41,10 @@ pub(super) struct ValuesJson<'a> {
     pub(super) background_refresh: SettingJson<'a, bool>,
     /// Whether a credentials file in the working directory is read.
     pub(super) working_directory_credentials: SettingJson<'a, bool>,
+    /// The key of the annotation with the trusted profile of a service account.
+    pub(super) service_account_annotation: SettingJson<'a, &'a str>,
+    /// Which identity a service account gets whose token cannot be exchanged: `none` or `node`.
+    pub(super) service_account_fallback: SettingJson<'a, &'static str>,
     /// The URL of the proxy, without user name and password; null for none.
     pub(super) proxy: SettingJson<'a, Option<&'a str>>,
     /// The hosts that need no proxy, separated by commas; null for none.
@@ -184,6 +188,16 @@ impl<'a> ValuesJson<'a> {
                 settings,
                 "working-directory-credentials",
                 settings.working_directory_credentials,
+            ),
+            service_account_annotation: SettingJson::new(
+                settings,
+                "service-account-annotation",
+                &settings.service_accounts.annotation,
+            ),
+            service_account_fallback: SettingJson::new(
+                settings,
+                "service-account-fallback",
+                settings.service_accounts.fallback.name(),
             ),
             proxy: SettingJson::new(settings, "proxy", settings.proxy()),
             no_proxy: SettingJson::new(settings, "no-proxy", settings.no_proxy()),
