@@ -30,6 +30,9 @@ pub(super) fn describe(path: &Path, client: Client, mistake: &Mistake) -> String
         Mistake::RepeatedKey(registry) => format!(
             "{path} ({client}) has '{registry}' more than once, and clients use the last one"
         ),
+        Mistake::RepeatedField { entry, field } => format!(
+            "{path} ({client}) has '{field}' more than once in the entry for {entry}, and clients use the last one"
+        ),
         Mistake::NoHelperName(registry) => format!(
             "{path} ({client}) has an empty name as the helper for {registry}, so clients use no helper for it"
         ),

@@ -320,7 +320,10 @@ fn meant_hosts(document: &Document<'_>, further: &[Registry]) -> Vec<String> {
     let registries = mistakes.filter_map(|mistake| match mistake {
         Mistake::Key { registry, .. } | Mistake::NoHelperName(registry) => Some(registry),
         Mistake::HelperName { key, .. } => Registry::at(&key, further),
-        Mistake::Field { .. } | Mistake::RepeatedKey(_) | Mistake::Wildcard(_) => None,
+        Mistake::Field { .. }
+        | Mistake::RepeatedKey(_)
+        | Mistake::RepeatedField { .. }
+        | Mistake::Wildcard(_) => None,
     });
     let hosts = registries.map(|registry| registry.host().to_owned());
     hosts.collect()

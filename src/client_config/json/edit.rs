@@ -103,6 +103,7 @@ impl Document<'_> {
     /// A host occurs twice, or its value is not the name of a helper.
     pub fn plan_helpers(&self, hosts: &[String]) -> Result<HelperPlan, ParseError> {
         let mut helper_plan = HelperPlan::default();
+        self.refuse_repeated_entries(hosts)?;
         let section = self.object_field(self.format.section())?;
         let mut missing = Vec::new();
         for host in hosts {

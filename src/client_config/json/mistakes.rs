@@ -85,6 +85,13 @@ pub enum Mistake {
     },
     /// A registry that occurs more than once. Clients use the last one (`encoding/json` of Go).
     RepeatedKey(Registry),
+    /// A field that occurs more than once in an entry. Clients use the last one.
+    RepeatedField {
+        /// The key of the entry.
+        entry: String,
+        /// The field.
+        field: &'static str,
+    },
     /// A registry whose helper has no name.
     NoHelperName(Registry),
     /// A field that clients do not know.
@@ -105,7 +112,10 @@ impl Mistake {
             Self::Key { key, .. } | Self::Wildcard(key) | Self::HelperName { key, .. } => {
                 key == host
             }
-            Self::RepeatedKey(_) | Self::NoHelperName(_) | Self::Field { .. } => false,
+            Self::RepeatedKey(_)
+            | Self::RepeatedField { .. }
+            | Self::NoHelperName(_)
+            | Self::Field { .. } => false,
         }
     }
 }
@@ -127,21 +137,6 @@ impl Document<'_> {
             mistakes.push(Mistake::HelperName { key, name });
         }
         mistakes
-    }
-
-    /// Returns the registries that occur more than once, each once.
-    fn repeated_keys(&self, further: &[Registry]) -> Vec<Mistake> {
-        let section = self.section();
-        let members = section.iter().flat_map(|section| &section.members);
-        let keys: Vec<&str> = members.filter_map(|member| member.key.as_deref()).collect();
-        let is_second = |at: usize| keys[..at].iter().filter(|it| **it == keys[at]).count() == 1;
-        let seconds = (0..keys.len()).filter(|at| is_second(*at));
-        let registry =
-            |at: usize| Registry::at(keys[at], further).filter(|it| it.host() == keys[at]);
-        seconds
-            .filter_map(registry)
-            .map(Mistake::RepeatedKey)
-            .collect()
     }
 
     fn mistaken_fields(&self, further: &[Registry]) -> Vec<Mistake> {

@@ -15,6 +15,7 @@ mod layout;
 mod mistakes;
 mod parse;
 mod redact;
+mod repeated;
 mod syntax;
 
 pub use auths::AuthEntry;

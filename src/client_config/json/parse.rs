@@ -15,6 +15,7 @@ use super::HELPERS;
 use super::HOST_HELPER;
 use super::HelperName;
 use super::STORE;
+use super::repeated;
 use super::syntax::syntax;
 use crate::error::Error;
 use crate::secret::Secret;
@@ -114,6 +115,7 @@ impl<'a> Document<'a> {
             format,
             root: Some(root),
         };
+        document.refuse_repeated_fields()?;
         document.object_field(AUTHS)?;
         document.object_field(format.section())?;
         if format == Format::Docker {
@@ -211,19 +213,7 @@ impl<'a> Document<'a> {
 
     /// Returns the object in a field, if the field exists.
     pub(super) fn object_field(&self, name: &str) -> Result<Option<Object<'a>>, ParseError> {
-        let mut found = None;
-        for member in self.fields(name) {
-            if found.is_some() {
-                let what = format!("`{name}` occurs twice");
-                return Err(ParseError::Ambiguous(at(
-                    self.text,
-                    member.key_at.start,
-                    &what,
-                )));
-            }
-            found = Some(member);
-        }
-        match found {
+        match repeated::only(self.text, self.fields(name), name)? {
             Some(member) if member.value != "null" => {
                 object(self.text, member.value, &format!("`{name}`")).map(Some)
             }
@@ -237,19 +227,8 @@ impl<'a> Document<'a> {
         key: &str,
     ) -> Result<Option<&'o Member<'a>>, ParseError> {
         let members = object.map_or(&[][..], |object| &object.members);
-        let mut found = members.iter().filter(|member| member.is(key));
-        let first = found.next();
-        match found.next() {
-            None => Ok(first),
-            Some(second) => {
-                let what = format!("`{key}` occurs twice");
-                Err(ParseError::Ambiguous(at(
-                    self.text,
-                    second.key_at.start,
-                    &what,
-                )))
-            }
-        }
+        let found = members.iter().filter(|member| member.is(key));
+        repeated::only(self.text, found, key)
     }
 }
 

@@ -54,7 +54,7 @@ impl Configuring<'_> {
                 self.hosts.iter().any(|host| host == registry.host())
             }
             Mistake::HelperName { key, .. } => self.hosts.contains(key),
-            Mistake::Field { .. } | Mistake::Wildcard(_) => true,
+            Mistake::RepeatedField { .. } | Mistake::Field { .. } | Mistake::Wildcard(_) => true,
         };
         let mistakes = document.mistakes(&self.broker.settings.registries);
         for mistake in mistakes.iter().filter(|mistake| is_chosen(mistake)) {

@@ -109,6 +109,7 @@ impl Configuring<'_> {
                     Ok(()) => {}
                 }
                 self.warn_of_lost_store(file, text, &outcome);
+                self.warn_of_former_logins(file, text, &outcome);
             }
             migration.removed_from(&outcome.path, &plan.migrated);
             return Ok(outcome);

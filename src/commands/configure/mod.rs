@@ -3,6 +3,7 @@
 mod advice;
 mod apply;
 mod files;
+mod former_keychain;
 mod output;
 mod plan;
 mod record;

@@ -216,6 +216,9 @@ impl Configuring<'_> {
         let mut outcome = self.outcome(file, &plan, &keys, old.is_none() && changed);
         outcome.changed = changed;
         self.warn_of_lost_store(file, text, &outcome);
+        if self.arguments.dry_run {
+            self.warn_of_former_logins(file, text, &outcome);
+        }
         outcome.other_helpers = plan.helper_plan.other_helpers;
         outcome.diff = changed.then(|| {
             diff::unified(

@@ -66,6 +66,14 @@ fn diagnostic(file: &ClientFile, mistake: &Mistake) -> Diagnostic {
                 file.path.display()
             ),
         ),
+        Mistake::RepeatedField { entry, field } => Diagnostic::warning(
+            "repeated-field",
+            message,
+            format!(
+                "Remove all but one '{field}' of {entry} from {}",
+                file.path.display()
+            ),
+        ),
         Mistake::NoHelperName(registry) => {
             Diagnostic::warning("helper-name", message, configure(client, &[registry]))
         }

@@ -43,7 +43,7 @@ mod network;
 mod node;
 mod path_entries;
 mod podman_registries;
-mod podman_session;
+pub(super) mod podman_session;
 mod process;
 mod program;
 mod proxies;
