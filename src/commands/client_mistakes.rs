@@ -7,25 +7,40 @@ use crate::client_config::Client;
 use crate::client_config::json::HELPER;
 use crate::client_config::json::Mistake;
 use crate::client_config::json::is_looked_up;
+use crate::text::repeatable;
+
+/// Returns a key of a file in quotation marks, unless it may be a secret.
+fn shown(key: &str) -> String {
+    if repeatable::is_name(key) {
+        format!("'{key}'")
+    } else {
+        repeatable::NOT_SHOWN.to_owned()
+    }
+}
 
 /// Returns the message about a mistake in a client's file.
 pub(super) fn describe(path: &Path, client: Client, mistake: &Mistake) -> String {
     let path = path.display();
     match mistake {
         Mistake::Key { key, registry } if is_looked_up(key, registry) => format!(
-            "{path} ({client}) has this helper for '{key}', which only nerdctl looks up, and other clients for images with this port: their key has to be '{registry}'"
+            "{path} ({client}) has this helper for {}, which only nerdctl looks up, and other clients for images with this port: their key has to be '{registry}'",
+            shown(key)
         ),
         Mistake::Key { key, registry } => format!(
-            "{path} ({client}) has this helper for '{key}', which clients never look up: the key has to be '{registry}'"
+            "{path} ({client}) has this helper for {}, which clients never look up: the key has to be '{registry}'",
+            shown(key)
         ),
         Mistake::Wildcard(key) => format!(
-            "{path} ({client}) has this helper for '{key}', but clients do not expand wildcards: each registry needs a key of its own"
+            "{path} ({client}) has this helper for {}, but clients do not expand wildcards: each registry needs a key of its own",
+            shown(key)
         ),
         Mistake::HelperName { key, name } if client == Client::Regctl => format!(
-            "{path} names the program '{name}' for {key}, which does not exist: regctl needs the whole name, {PROGRAM}"
+            "{path} names the program '{name}' for {}, which does not exist: regctl needs the whole name, {PROGRAM}",
+            repeatable::file_word(key)
         ),
         Mistake::HelperName { key, name } => format!(
-            "{path} ({client}) names the helper '{name}' for {key}, so clients start docker-credential-{name}, which does not exist: the name of {PROGRAM} is '{HELPER}'"
+            "{path} ({client}) names the helper '{name}' for {}, so clients start docker-credential-{name}, which does not exist: the name of {PROGRAM} is '{HELPER}'",
+            repeatable::file_word(key)
         ),
         Mistake::RepeatedKey(registry) => format!(
             "{path} ({client}) has '{registry}' more than once, and clients use the last one"

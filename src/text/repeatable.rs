@@ -55,11 +55,18 @@ pub(crate) fn quoted_name(text: &str) -> String {
     }
 }
 
-/// Returns whether a text is repeatable or a short name that may contain digits: `prod-2`.
+/// Returns whether a text from a file is no secret: hosts, words such as `docker-credential-pass`,
+/// and short names that may contain digits, such as `prod-2`, between marks such as `,` or `/`.
 pub(crate) fn is_name(text: &str) -> bool {
-    let is_part = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_' | b'.');
-    is_repeatable(text)
-        || text.len() <= MAX_WORD && text.bytes().all(is_part) && has_plain_case(text)
+    let mut parts = text.trim().split([',', ';', ':', '/', '\\', '\'', '"']);
+    is_repeatable(text) || parts.all(is_part_of_name)
+}
+
+fn is_part_of_name(text: &str) -> bool {
+    let is_plain = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_' | b'.');
+    let is_short = || text.len() <= MAX_WORD && text.bytes().all(is_plain) && has_plain_case(text);
+    let are_words = || text.len() <= MAX_LABEL && text.split('-').all(is_word);
+    is_repeatable(text) || is_short() || are_words()
 }
 
 /// Returns whether a text has the form of IBM Cloud's API keys.
@@ -114,24 +121,14 @@ pub(crate) fn name(text: &str) -> &str {
     }
 }
 
-/// Returns a key or a helper of a client's file as messages show it: hosts as they are, other
-/// texts in quotation marks, and [`NOT_SHOWN`] for what may be a secret.
+/// Returns a key or a helper of a client's file as messages show it: hosts and words as they are,
+/// others like [`quoted_name`].
 pub(crate) fn file_word(text: &str) -> String {
     if is_bare_host(text) || is_word(text) {
         text.to_owned()
-    } else if is_shown_in_files(text) {
-        format!("{text:?}")
     } else {
-        NOT_SHOWN.to_owned()
+        quoted_name(text)
     }
-}
-
-/// Returns whether a key or a helper of a client's file is no secret: a host, also with a path and
-/// a port but without a user, a name, or words such as `docker-credential-pass`.
-pub(crate) fn is_shown_in_files(text: &str) -> bool {
-    let is_short = text.len() <= MAX_WORD && name(text) == text && !text.contains('@');
-    let are_words = || text.len() <= MAX_LABEL && text.split('-').all(is_word);
-    is_short || is_name(text) || host(text).is_some() || are_words()
 }
 
 /// Returns whether a text is no secret: nothing, a host, an option, a word, a small number or an
@@ -239,11 +236,18 @@ mod tests {
             let host = host(secret);
             assert!(host.is_none_or(|host| host == "us.icr.io"), "{secret}");
         }
-        for key in KEYS
-            .into_iter()
-            .chain([&*token, "4k7Qp2XwZz", "correct horse"])
-        {
-            assert_eq!(quoted_name(key), NOT_SHOWN);
+        for key in KEYS.into_iter().chain([
+            &*token,
+            "4k7Qp2XwZz",
+            "us.icr.io/4k7Qp2XwZz",
+            "us.icr.io,aBcDeFgHiJ",
+            "us.icr.io 4k7Qp2XwZz",
+            "https://iamapikey:4k7Qp2XwZz@us.icr.io",
+            "iamapikey:aBcDeFgHiJ",
+            "correct horse",
+        ]) {
+            assert_eq!(quoted_name(key), NOT_SHOWN, "{key}");
+            assert_eq!(file_word(key), NOT_SHOWN, "{key}");
         }
         for key in KEYS {
             for address in [
@@ -303,7 +307,19 @@ mod tests {
         ] {
             assert_eq!(host(address).as_deref(), Some(shown), "{address}");
         }
-        for text in ["team-a", "prod2", "PROD-2", "v1.2"] {
+        for text in [
+            "team-a",
+            "prod2",
+            "PROD-2",
+            "v1.2",
+            "us.icr.io,",
+            " us.icr.io",
+            "'us.icr.io'",
+            "us,de",
+            "docker://us.icr.io:443/a/b",
+            "docker-credential-ecr-login",
+            "docker-credential-desktop.exe",
+        ] {
             assert!(is_name(text), "{text}");
         }
         for text in [

@@ -141,6 +141,8 @@ fn losing_dockers_default_keychain_causes_a_warning() {
     env.set_environment_key();
     fs::create_dir(env.path("bin")).expect("the test may change it");
     env.file("bin/docker-credential-secretservice", "");
+    #[cfg(unix)]
+    support::set_mode(&env.path("bin/docker-credential-secretservice"), 0o755);
     let path = env.path("bin");
     env.set("PATH", path);
     if cfg!(target_os = "linux") {

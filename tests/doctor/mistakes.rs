@@ -283,10 +283,26 @@ fn quotes_around_the_path_in_any_variable_are_reported() {
 
 #[test]
 fn a_key_among_the_helpers_of_a_file_is_not_shown() {
-    let key = "abcdEFGH1234abcdEFGH1234abcdEFGH1234abcdEFGH";
+    secret_is_not_shown("abcdEFGH1234abcdEFGH1234abcdEFGH1234abcdEFGH");
+}
+
+#[test]
+fn a_passcode_among_the_helpers_of_a_file_is_not_shown() {
+    secret_is_not_shown("4k7Qp2XwZz");
+    secret_is_not_shown("aBcDeFgHiJ");
+}
+
+#[track_caller]
+fn secret_is_not_shown(key: &str) {
     for helpers in [
         format!("\"https://iamapikey:{key}@us.icr.io\": \"icr\""),
         format!("\"{key}\": \"icr\""),
+        format!("\"{key}\": \"docker-credential-icr\""),
+        format!("\"{key}*\": \"icr\""),
+        format!("\"us.icr.io/{key}\": \"icr\""),
+        format!("\"us.icr.io {key}\": \"icr\""),
+        format!("\"us.icr.io,{key}\": \"icr\""),
+        format!("\"{key}\": \"pass\""),
         format!("\"us.icr.io\": \"{key}\""),
     ] {
         let healthy = HealthyMachine::new();

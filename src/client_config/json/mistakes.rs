@@ -218,7 +218,7 @@ pub fn key_with_port(host: &str) -> String {
 /// because messages repeat it.
 fn named_registry(key: &str, further: &[Registry]) -> Option<Registry> {
     let host = key.trim().trim_start_matches("//").trim_end_matches('.');
-    let shown = || Some(key).filter(|key| repeatable::is_shown_in_files(key));
+    let shown = || Some(key).filter(|key| repeatable::is_name(key));
     Registry::at(host, further).or_else(|| intended(shown()?))
 }
 

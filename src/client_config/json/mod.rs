@@ -75,7 +75,7 @@ impl Format {
 
     /// Returns the program that clients start for a helper, as messages show it.
     pub fn program(self, helper: &str) -> String {
-        if repeatable::is_shown_in_files(helper) {
+        if repeatable::is_name(helper) {
             self.program_name(helper)
         } else {
             NOT_SHOWN.to_owned()

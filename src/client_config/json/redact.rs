@@ -53,8 +53,7 @@ fn redact(member: &Member<'_>, has_helpers: bool, edits: &mut Vec<Edit>) {
         let end = end_of_string(value, start);
         let is_name = value[end..].trim_start().starts_with(':');
         let word = value[start..end].trim_matches('"');
-        let is_shown =
-            word == PROGRAM || (is_name || has_helpers) && repeatable::is_shown_in_files(word);
+        let is_shown = word == PROGRAM || (is_name || has_helpers) && repeatable::is_name(word);
         if !is_shown && !word.is_empty() {
             edits.push(Edit {
                 at: member.value_at.start + start..member.value_at.start + end,
