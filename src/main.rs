@@ -92,7 +92,9 @@ fn main() -> ExitCode {
                 &environment,
                 &keychain::KeychainDirectories {
                     marks: state.clone(),
-                    logins: login_directory(&environment),
+                    logins: dirs::state_dir().map(login_directory),
+                    logins_of_root: (!environment.has(environment::STATE_HOME))
+                        .then(|| login_directory(PathBuf::from("/var/lib"))),
                 },
                 prompting,
             )
@@ -162,17 +164,9 @@ fn mark_directories(state: Option<PathBuf>) -> impl Iterator<Item = PathBuf> {
     state.into_iter().chain(runtime)
 }
 
-/// Returns the directory of encrypted logins. Root's is the machine's, because `sudo` may keep
-/// another user's home directory.
-fn login_directory(environment: &Environment) -> Option<PathBuf> {
-    #[cfg(unix)]
-    if nix::unistd::Uid::effective().is_root()
-        && environment.absolute_path(environment::STATE_HOME).is_none()
-    {
-        return Some(PathBuf::from("/var/lib").join(PROGRAM).join("keychain"));
-    }
-    let _ = environment;
-    Some(dirs::state_dir()?.join(PROGRAM).join("keychain"))
+/// Returns the directory of encrypted logins, below that of programs' persistent data.
+fn login_directory(data: PathBuf) -> PathBuf {
+    data.join(PROGRAM).join("keychain")
 }
 
 /// Returns the directory in which that of the locks is. The cache directory is the same in all

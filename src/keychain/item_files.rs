@@ -61,11 +61,14 @@ impl ItemFiles {
     /// # Errors
     /// The file cannot be read.
     pub(super) fn read(&self, item: &Item) -> Result<Option<Vec<u8>>, KeychainError> {
-        if !self.exists(item) {
+        let Ok(path) = self.directory(item.kind) else {
+            return Ok(None);
+        };
+        let name = self.file_name(item);
+        // Without opening the directory, because most registries have no login.
+        if is_missing(&path.join(&name)) {
             return Ok(None);
         }
-        let path = self.directory(item.kind)?;
-        let name = self.file_name(item);
         let opened = Directory::open(&path).and_then(|it| it.read(OsStr::new(&name)));
         let content = match opened {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -164,6 +167,15 @@ impl ItemFiles {
             }
         }
     }
+}
+
+/// Returns whether there is certainly no file.
+fn is_missing(path: &Path) -> bool {
+    let kind = path.symlink_metadata().map_err(|error| error.kind());
+    matches!(
+        kind,
+        Err(io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+    )
 }
 
 /// Returns the items that have files with this extension in a directory.

@@ -1,5 +1,6 @@
 //! The keychains of Linux.
 
+use std::path::Path;
 use std::rc::Rc;
 
 use super::Backend;
@@ -19,6 +20,7 @@ use super::secret_service::SecretService;
 use super::systemd_creds::SystemdCreds;
 use super::token_files::TokenFiles;
 use super::traced::Traced;
+use super::user_namespace;
 use crate::environment::Environment;
 
 /// Opens the selected keychains.
@@ -37,6 +39,7 @@ pub fn open(
         environment,
         directories,
         prompting,
+        is_root: nix::unistd::Uid::effective().is_root(),
     };
     match selection {
         Selection::Auto => Ok(opener.auto()),
@@ -74,9 +77,19 @@ struct Opener<'a> {
     environment: &'a Environment,
     directories: &'a KeychainDirectories,
     prompting: Prompting,
+    is_root: bool,
 }
 
 impl Opener<'_> {
+    /// Returns the directory of encrypted logins. In the user namespace of one program, such as
+    /// rootless podman's, root is the user.
+    fn logins(&self) -> Option<&Path> {
+        let of_root = self.directories.logins_of_root.as_deref();
+        of_root
+            .filter(|_| self.is_root && !user_namespace::is_around_one_program())
+            .or(self.directories.logins.as_deref())
+    }
+
     fn kernel(&self) -> Rc<Traced<KernelKeyring>> {
         let kernel = KernelKeyring::new(self.namespace);
         Rc::new(Traced::new("kernel keyring", kernel))
@@ -93,7 +106,7 @@ impl Opener<'_> {
         let keychain = SystemdCreds::new(
             self.namespace,
             self.environment,
-            self.directories.logins.as_deref(),
+            self.logins(),
             self.directories.marks.as_deref(),
             self.prompting,
         );
@@ -104,7 +117,8 @@ impl Opener<'_> {
         let keychain = Pass::new(
             self.namespace,
             self.environment,
-            self.directories,
+            self.logins(),
+            self.directories.marks.as_deref(),
             prompting,
         );
         Rc::new(Traced::new("pass", keychain))
@@ -112,7 +126,7 @@ impl Opener<'_> {
 
     /// Returns the tokens of an encrypting keychain, with hints.
     fn token_files(&self, tokens: Rc<dyn Keychain>) -> TokenFiles {
-        TokenFiles::new(tokens, self.directories.logins.as_deref(), self.namespace)
+        TokenFiles::new(tokens, self.logins(), self.namespace)
     }
 
     /// Returns a keychain of logins whose tokens and hints are in the kernel keyring or, if this

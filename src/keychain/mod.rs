@@ -177,8 +177,11 @@ pub struct Keychains {
 pub struct KeychainDirectories {
     /// The directory of files that mark a timeout of a keychain.
     pub marks: Option<PathBuf>,
-    /// The directory of encrypted logins.
+    /// The directory of this user's encrypted logins.
     pub logins: Option<PathBuf>,
+    /// The directory of root's encrypted logins, if it is another one: `sudo` may keep the home
+    /// directory of a user.
+    pub logins_of_root: Option<PathBuf>,
 }
 
 #[cfg(target_os = "linux")]

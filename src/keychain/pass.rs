@@ -7,13 +7,13 @@
 use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::io::IsTerminal;
+use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Backend;
 use super::Item;
 use super::Keychain;
-use super::KeychainDirectories;
 use super::KeychainError;
 use super::Kind;
 use super::ListedItem;
@@ -83,11 +83,12 @@ pub(super) struct Pass {
 }
 
 impl Pass {
-    /// Creates the keychain.
+    /// Creates the keychain. Its tokens are beside `directory`, and its marks in `marks`.
     pub(super) fn new(
         namespace: &str,
         environment: &Environment,
-        directories: &KeychainDirectories,
+        directory: Option<&Path>,
+        marks: Option<&Path>,
         prompting: Prompting,
     ) -> Self {
         let terminal = terminal().filter(|_| prompting == Prompting::Allowed);
@@ -112,12 +113,8 @@ impl Pass {
             )
         };
         let store = environment.absolute_path(STORE).or_else(home);
-        let token_store = directories
-            .logins
-            .as_ref()
-            .map(|it| it.with_file_name(NAME));
+        let token_store = directory.map(|it| it.with_file_name(NAME));
         let timeout = if may_ask { PROMPT_TIMEOUT } else { TIMEOUT };
-        let marks = directories.marks.as_deref();
         let own = store.as_ref().map(|store| store.join(PROGRAM));
         Self {
             namespace: namespace.to_owned(),

@@ -39,6 +39,9 @@ const MAX_NAME: usize = 255;
 /// The age from which a token has certainly expired.
 const MAX_TOKEN_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Bind a secret to the TPM but not to the state of the firmware, which changes with its updates.
+const NO_FIRMWARE_STATE: &str = "--tpm2-pcrs=";
+
 /// Do not let the system ask for a password; unknown to systemd 256 and older, which never asks a
 /// program without a terminal.
 const NO_QUESTION: &str = "--no-ask-password";
@@ -90,13 +93,16 @@ impl SystemdCreds {
         format!("{SCHEMA}+{digest}")
     }
 
-    fn run(&self, verb: &str, item: &Item, input: &[u8]) -> Result<Output, KeychainError> {
+    fn run(
+        &self,
+        verb: &str,
+        options: &[&str],
+        item: &Item,
+        input: &[u8],
+    ) -> Result<Output, KeychainError> {
         let name = format!("--name={}", self.credential_name(item));
-        let mut arguments: Vec<&str> = Vec::new();
-        if self.is_root {
-            // Without the state of the firmware, which changes with each of its updates.
-            arguments.extend((verb == "encrypt").then_some("--tpm2-pcrs="));
-        } else {
+        let mut arguments = options.to_vec();
+        if !self.is_root {
             arguments.push("--user");
             arguments.extend(self.knows_no_question.get().then_some(NO_QUESTION));
         }
@@ -104,13 +110,40 @@ impl SystemdCreds {
         let output = self.program.run(&arguments, &[], input)?;
         if !output.is_success && is_unknown(NO_QUESTION, &output) {
             self.knows_no_question.set(false);
-            return self.run(verb, item, input);
+            return self.run(verb, options, item, input);
         }
         Ok(output)
     }
 
+    /// Encrypts a secret, and decrypts it again, because systemd 252 encrypts what it cannot decrypt
+    /// if there is a TPM and no state of the firmware: then with that state.
     fn encrypt(&self, item: &Item, secret: &Secret) -> Result<Zeroizing<Vec<u8>>, KeychainError> {
-        let output = self.run("encrypt", item, secret.expose().as_bytes())?;
+        let attempts: &[&[&str]] = if self.is_root {
+            &[&[NO_FIRMWARE_STATE], &[]]
+        } else {
+            &[&[]]
+        };
+        let mut reason = String::from("it returns another text");
+        for options in attempts {
+            let encrypted = self.encrypt_with(options, item, secret)?;
+            match self.decrypt(item, &encrypted) {
+                Ok(decrypted) if decrypted == *secret => return Ok(encrypted),
+                Ok(_) => {}
+                Err(error) => reason = error.to_string(),
+            }
+        }
+        Err(KeychainError::Absent(format!(
+            "{NAME} does not decrypt what it has encrypted ({reason})"
+        )))
+    }
+
+    fn encrypt_with(
+        &self,
+        options: &[&str],
+        item: &Item,
+        secret: &Secret,
+    ) -> Result<Zeroizing<Vec<u8>>, KeychainError> {
+        let output = self.run("encrypt", options, item, secret.expose().as_bytes())?;
         if output.is_success && !output.stdout.is_empty() {
             return Ok(output.stdout);
         }
@@ -129,7 +162,7 @@ impl SystemdCreds {
             return Ok(secret);
         }
         let unreadable = |reason: String| KeychainError::Undecryptable(NAME, reason);
-        let output = match self.run("decrypt", item, encrypted) {
+        let output = match self.run("decrypt", &[], item, encrypted) {
             // There is an item, so it is not absent.
             Err(KeychainError::Absent(reason) | KeychainError::Refused(reason)) => {
                 return Err(unreadable(reason));
@@ -168,17 +201,6 @@ impl Keychain for SystemdCreds {
         _lifetime: Option<Duration>,
     ) -> Result<(), KeychainError> {
         let encrypted = self.encrypt(item, secret)?;
-        // A login that cannot be decrypted does not replace another. A token can be fetched again.
-        if item.kind != Kind::Token {
-            let decrypted = self
-                .decrypt(item, &encrypted)
-                .map_err(|error| KeychainError::Absent(format!("{NAME} encrypts, but {error}")))?;
-            if decrypted != *secret {
-                return Err(KeychainError::Absent(format!(
-                    "{NAME} does not decrypt what it has encrypted"
-                )));
-            }
-        }
         self.files.write(item, &encrypted)?;
         if item.kind == Kind::Token {
             self.files.delete_older(item, MAX_TOKEN_AGE);

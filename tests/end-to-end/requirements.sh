@@ -44,6 +44,9 @@ declare -rA browser_requirements=([certutil]=libnss3-tools [chromium]=chromium)
 # The same for the tests of other clients; pip3 fetches those of PyPI.
 declare -rA client_requirements=([docker-compose]=docker-compose [pip3]=python3-pip)
 
+# The same for an emulated TPM. The second has the libraries with which systemd finds it.
+declare -rA tpm_requirements=([swtpm]=swtpm [tpm2]=tpm2-tools)
+
 cannot_run() {
     echo "end-to-end: cannot run here: $*" >&2
     exit 77

@@ -89,12 +89,15 @@ impl Machine {
             ("PASSWORD_STORE_DIR", &store),
             ("PASSWORD_STORE_GPG_OPTS", "--trust-model=always"),
         ];
-        let directories = KeychainDirectories {
-            marks: Some(self.path("marks")),
-            logins: Some(self.path("state/keychain")),
-        };
+        let (marks, logins) = (self.path("marks"), self.path("state/keychain"));
         let environment = variables.into_iter().collect();
-        Pass::new("default", &environment, &directories, Prompting::Never)
+        Pass::new(
+            "default",
+            &environment,
+            Some(&logins),
+            Some(&marks),
+            Prompting::Never,
+        )
     }
 
     fn files(&self) -> Vec<String> {
@@ -169,8 +172,7 @@ fn without_a_store_or_the_program_nothing_is_stored() {
     let store = machine.path("store").display().to_string();
     let variables = [("PATH", &*path), ("PASSWORD_STORE_DIR", &store)];
     let environment = variables.into_iter().collect();
-    let directories = KeychainDirectories::default();
-    let keychain = Pass::new("default", &environment, &directories, Prompting::Never);
+    let keychain = Pass::new("default", &environment, None, None, Prompting::Never);
     let error = keychain
         .write(&login(), &Secret::new("key"), None)
         .unwrap_err();

@@ -22,6 +22,7 @@ for argument; do case $argument in
 esac done
 [ ! -e "$here/hangs" ] || exec sleep 60
 if [ "$verb" = encrypt ]; then
+    case $* in *--tpm2-pcrs=*) [ ! -e "$here/has-tpm" ] || { echo undecryptable && exit; } ;; esac
     [ ! -e "$here/refuses" ] || { echo 'Failed to determine local credential key: Permission denied' >&2; exit 1; }
     echo "$name $(cat "$here/key")"
     exec tr a-z n-za-m
@@ -195,6 +196,18 @@ fn where_nothing_can_be_encrypted_the_keychain_is_absent_and_the_login_is_kept()
         machine.keychain(true).read(&login("@")),
         Ok(Some(Secret::new("old")))
     );
+}
+
+#[test]
+fn with_a_tpm_what_cannot_be_decrypted_is_encrypted_in_another_way() {
+    let machine = Machine::new();
+    machine.add("has-tpm", "");
+    let keychain = machine.keychain(true);
+    keychain
+        .write(&login("@"), &Secret::new("key"), None)
+        .unwrap();
+    let read = machine.keychain(true).read(&login("@"));
+    assert_eq!(read, Ok(Some(Secret::new("key"))));
 }
 
 #[test]

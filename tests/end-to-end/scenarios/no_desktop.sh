@@ -121,6 +121,53 @@ test_systemd_creds_file_of_another_login_does_not_decrypt() {
     gets us.icr.io iambearer
 }
 
+# Lets systemd-creds use an emulated TPM, whose state is in the user's directory, instead of the key of the machine.
+with_tpm() {
+    command -v swtpm >/dev/null || skip 'swtpm is missing (package swtpm)'
+    command -v tpm2 >/dev/null || skip 'tpm2 is missing (package tpm2-tools)'
+    mkdir "$user_dir/bin"
+    cat >"$user_dir/bin/systemd-creds" <<'END'
+#!/bin/sh
+case " $* " in *' encrypt '*) set -- --with-key=tpm2 "$@" ;; esac
+exec /usr/bin/systemd-creds "$@"
+END
+    chmod 755 "$user_dir/bin/systemd-creds"
+    export PATH=$user_dir/bin:$PATH SYSTEMD_TPM2_DEVICE=swtpm:host=127.0.0.1,port=2321
+    start_tpm "$user_dir/tpm"
+}
+
+start_tpm() {
+    mkdir -p "$1"
+    start tpm swtpm socket --tpm2 --tpmstate "dir=$1" --server type=tcp,port=2321,bindaddr=127.0.0.1 \
+        --ctrl type=tcp,port=2322,bindaddr=127.0.0.1 --flags not-need-init,startup-clear
+    tpm=$!
+    wait_for tpm tpm_is_ready
+}
+
+tpm_is_ready() {
+    grep --quiet ':0911 .* 0A ' /proc/net/tcp
+}
+
+stop_tpm() {
+    kill "$tpm"
+    wait "$tpm" || true
+}
+
+test_systemd_creds_with_a_tpm_needs_that_tpm() {
+    with_tpm
+    store us.icr.io iamapikey "$api_key"
+    is_stored_in systemd-creds
+    stop_tpm
+    reboot
+    start_tpm "$user_dir/tpm"
+    gets us.icr.io iambearer
+    stop_tpm
+    reboot
+    start_tpm "$user_dir/other-tpm"
+    gets_error us.icr.io 'cannot decrypt it here'
+    stop_tpm
+}
+
 test_systemd_creds_login_with_docker_works() {
     use_helper_in .docker/config.json us.icr.io
     succeeds docker login --username iamapikey --password "$api_key" us.icr.io
