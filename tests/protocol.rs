@@ -161,6 +161,7 @@ fn every_verb_and_command_has_help_with_an_example() {
         "completions",
         "configure",
         "doctor",
+        "install",
         "login",
         "logout",
         "print",

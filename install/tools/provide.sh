@@ -51,6 +51,21 @@ provide_zig() {
     mv "$directory.new" "$directory"
 }
 
+# Sets $certificates, the directory with Mozilla's certificate authorities (cacert.pem) and their licence (LICENSE).
+provide_certificates() {
+    local version
+    version=$(sed -n 's/^certifi==\([^ ]*\).*/\1/p' install/tools/certificates.txt)
+    certificates=$tools/certifi-$version
+    [ ! -e "$certificates/LICENSE" ] || return 0
+    rm -rf "$certificates.new"
+    python3 -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
+        --target "$certificates.new" --requirement install/tools/certificates.txt >&2
+    mkdir -p "$certificates"
+    cp "$certificates.new/certifi/cacert.pem" "$certificates/"
+    cp "$certificates.new"/certifi-*.dist-info/licenses/LICENSE "$certificates/"
+    rm -rf "$certificates.new"
+}
+
 # The crates whose programs are used, in pinned versions.
 readonly crates="cargo-auditable@0.7.7 cargo-cyclonedx@0.5.9 cargo-deb@3.8.0 cargo-deny@0.20.2 cargo-generate-rpm@0.21.1
 rsign2@0.6.7 rust-audit-info@0.5.4"
