@@ -12,8 +12,8 @@ use crate::client_config::docker;
 use crate::client_config::json::Document;
 use crate::client_config::json::HelperName;
 use crate::commands::clients::machine;
-use crate::commands::doctor::process;
 use crate::fs;
+use crate::process::output;
 use crate::registry::Registry;
 
 /// The helpers for keychains that docker brings along (`docker/docker-credential-helpers`, and
@@ -72,7 +72,7 @@ impl Configuring<'_> {
 
     /// Returns the addresses of these registries that a helper lists; none if it does not answer.
     fn stored_addresses(&self, helper: &str, hosts: &[String]) -> Vec<String> {
-        let answer = process::run(Command::new(helper).arg("list"), self.context.clock);
+        let answer = output::run(Command::new(helper).arg("list"), self.context.clock);
         let Some((text, true)) = answer else {
             return Vec::new();
         };

@@ -44,7 +44,6 @@ mod node;
 mod path_entries;
 mod podman_registries;
 pub(super) mod podman_session;
-mod process;
 mod program;
 mod proxies;
 mod report;

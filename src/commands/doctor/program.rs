@@ -7,12 +7,12 @@ use std::process::Command;
 use super::CheckContext;
 use super::Diagnostic;
 use super::path_entries;
-use super::process;
 use crate::PROGRAM;
 use crate::client_config::programs::PATH;
 use crate::client_config::programs::find;
 use crate::context::Context;
 use crate::environment::Environment;
+use crate::process::output;
 use crate::time::Clock;
 
 /// The `PATH` that `sudo` sets by default (`sudoers(5)`, as Debian ships it).
@@ -58,7 +58,7 @@ fn on_path(path: &OsStr, own: &Path, clock: &dyn Clock) -> Diagnostic {
 
 /// Returns the diagnostic for another file of this name that comes first.
 fn other(check: &'static str, found: &Path, own: &Path, clock: &dyn Clock) -> Diagnostic {
-    let answer = process::run(Command::new(found).arg("version"), clock);
+    let answer = output::run(Command::new(found).arg("version"), clock);
     let ours = format!("{PROGRAM} ({PROGRAM}) {}", env!("CARGO_PKG_VERSION"));
     match answer {
         Some((text, true)) if text.trim_end() == ours => Diagnostic::ok(
@@ -123,7 +123,7 @@ fn in_login_shell(environment: &Environment, own: &Path, clock: &dyn Clock) -> O
         }
     }
     let warning = |message: String| Diagnostic::warning(CHECK, message, add_to_path(own));
-    let Some((text, succeeded)) = process::run(&mut command, clock) else {
+    let Some((text, succeeded)) = output::run(&mut command, clock) else {
         return Some(warning(format!(
             "cannot check what a login shell finds: {shell} failed or did not end"
         )));

@@ -26,7 +26,7 @@ const MAX_OUTPUT: u64 = 64 * 1024;
 /// The output goes to an unnamed file. A pipe would stay open until all processes that
 /// inherited it have closed it, and does not show whether a program that closes it is
 /// still running.
-pub(in crate::commands) fn run(command: &mut Command, clock: &dyn Clock) -> Option<(String, bool)> {
+pub fn run(command: &mut Command, clock: &dyn Clock) -> Option<(String, bool)> {
     let mut output = tempfile::tempfile().ok()?;
     let mut child = command
         .stdin(Stdio::null())
