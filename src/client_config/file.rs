@@ -65,6 +65,10 @@ impl ReplaceError {
             Self::Changed => return Error::user(self.to_string()),
             Self::Failed(error) => error,
         };
+        let cause = error.downcast_ref::<io::Error>();
+        if let Some(obstacle) = cause.and_then(|cause| fs::obstacle_to_write(path, cause)) {
+            return obstacle;
+        }
         let kinds = [
             io::ErrorKind::PermissionDenied,
             io::ErrorKind::ReadOnlyFilesystem,
@@ -104,11 +108,29 @@ pub fn read(path: &Path) -> Result<Option<Zeroizing<String>>, ParseError> {
     // Until it is dropped, at the end of the function.
     let _as_owner =
         fs::act_as_owner(path).map_err(|error| ParseError::Ambiguous(error.to_string()))?;
-    match text_of(fs::open(path)) {
+    let file = fs::open(path);
+    if let Err(error) = &file
+        && let Some(obstacle) = fs::obstacle_to_read(path, error)
+    {
+        return Err(ParseError::Denied(obstacle));
+    }
+    if let Some(kind) = fs::special_kind(path) {
+        return Err(ParseError::Denied(special_file(path, kind)));
+    }
+    match text_of(file) {
         // Windows opens no directory, and says that the access is denied.
         Err(_) if path.is_dir() => Err(ParseError::Directory),
         content => content,
     }
+}
+
+fn special_file(path: &Path, kind: &str) -> Error {
+    let hint = if path.starts_with("/dev") {
+        "Unset the variable that names it, or set it to a file of this user".to_owned()
+    } else {
+        format!("Remove it: rm {}", path.display())
+    };
+    Error::user(format!("it is {kind}, not a regular file")).with_hint(hint)
 }
 
 fn text_of(file: io::Result<File>) -> Result<Option<Zeroizing<String>>, ParseError> {

@@ -110,7 +110,12 @@ fn mount_points(mounts: &str) -> impl Iterator<Item = String> {
 /// # Errors
 /// See [`ReplaceError`]. The file is read-only, or is not what was read.
 pub(super) fn write(path: &Path, reason: Reason, old: &str, new: &str) -> Result<(), ReplaceError> {
-    let mut file = open(path).map_err(|error| unwritable(reason, &error))?;
+    let mut file = open(path).map_err(|error| match error.kind() {
+        // Without a flag, it is about the owner and mode.
+        io::ErrorKind::PermissionDenied => fs::obstacle_to_write(path, &error)
+            .map_or_else(|| unwritable(reason, &error), anyhow::Error::from),
+        _ => unwritable(reason, &error),
+    })?;
     let former = read(&mut file)?;
     if encoding::decode(&former).map_or(true, |text| **text != *old) {
         return Err(ReplaceError::Changed);

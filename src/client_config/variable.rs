@@ -13,6 +13,25 @@ use crate::secret::input;
 use crate::text::repeatable;
 use crate::text::shell;
 
+/// The device with which people mean "none".
+const NULL_DEVICE: &str = "/dev/null";
+
+/// Returns the error for a device, pipe or socket in a variable, if it names one.
+fn special_error(path: &Path, variable: &str, needed: &str) -> Option<Error> {
+    let kind = fs::special_kind(path)?;
+    let text = format!(
+        "${variable} has to be a {needed}, but {} is {kind}",
+        path.display()
+    );
+    let empty = if needed == "directory" {
+        "an empty"
+    } else {
+        "a new"
+    };
+    let hint = format!("Unset {variable}, or set it to {empty} {needed} of this user");
+    Some(Error::user(text).with_hint(hint))
+}
+
 /// Returns the directory in a variable.
 ///
 /// # Errors
@@ -21,6 +40,9 @@ pub(super) fn directory(machine: &Machine<'_>, variable: &str) -> Result<Option<
     let Some(path) = machine.path(variable)? else {
         return Ok(None);
     };
+    if let Some(error) = special_error(&path, variable, "directory") {
+        return Err(error);
+    }
     let is_meant_as_file = path.ends_with(docker::FILE) && !path.is_dir();
     if path.is_file() || is_meant_as_file {
         let parent = path.parent().unwrap_or(&path).display().to_string();
@@ -41,6 +63,11 @@ pub(super) fn file(machine: &Machine<'_>, variable: &str) -> Result<Option<PathB
     let Some(path) = machine.path(variable)? else {
         return Ok(None);
     };
+    if path == Path::new(NULL_DEVICE)
+        && let Some(error) = special_error(&path, variable, "file")
+    {
+        return Err(error);
+    }
     if path.is_dir() {
         let file = path.join("auth.json");
         return Err(Error::user(format!(

@@ -26,6 +26,7 @@ mod lock;
     allow(dead_code, reason = "only Linux has these numbers")
 )]
 mod modeless;
+mod obstacle;
 mod owner;
 mod place;
 mod private;
@@ -35,6 +36,9 @@ mod trust;
 pub use directory::Directory;
 pub use lock::LOCK_CALL_TIMEOUT;
 pub use lock::try_lock;
+pub use obstacle::obstacle_to_read;
+pub use obstacle::obstacle_to_write;
+pub use obstacle::special_kind;
 pub use owner::OwnerRights;
 pub use owner::act_as_owner;
 pub use owner::acting_owner;

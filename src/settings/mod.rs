@@ -136,6 +136,9 @@ impl Default for Settings {
     }
 }
 
+/// The device that stands for an empty file in `ICR_CONFIG`, as in the variables of git.
+const NULL_DEVICE: &str = "/dev/null";
+
 impl Settings {
     /// Reads the settings files and the environment variables.
     ///
@@ -154,6 +157,10 @@ impl Settings {
     ) -> Result<Self> {
         let mut settings = Self::default();
         match environment.value(environment::CONFIG)? {
+            Some(NULL_DEVICE) => settings.files.push(SettingsFile {
+                path: NULL_DEVICE.into(),
+                exists: true,
+            }),
             Some(path) => settings
                 .apply_file(Path::new(path), environment)
                 .map_err(|error| error.with_default_hint("ICR_CONFIG selects this file"))?,

@@ -7,6 +7,7 @@ mod support;
 
 mod dead_file_systems;
 mod denied_files;
+mod obstacles;
 
 use std::fs;
 use std::os::unix::fs::chown;

@@ -35,7 +35,8 @@ pub enum ParseError {
     /// Another program has it open, and Windows refuses to read it.
     #[error("another program has it open")]
     Busy,
-    /// This user may not read it, and clients of this user neither.
+    /// This user may not read it, or something is in the way; clients of this user cannot read it
+    /// either.
     #[error("{}", .0.text())]
     Denied(Error),
     /// It is a directory. Clients cannot read it.

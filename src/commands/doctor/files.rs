@@ -71,6 +71,15 @@ fn locks_fix(context: &CheckContext<'_>, error: &anyhow::Error) -> String {
         return "To wait no longer, set XDG_CACHE_HOME to a directory on a local disk".to_owned();
     }
     let directory = context.context.locks.directory();
+    let cause = error.root_cause().downcast_ref::<io::Error>();
+    if cause.is_some_and(|cause| cause.kind() == io::ErrorKind::ReadOnlyFilesystem) {
+        return "Set XDG_CACHE_HOME to a directory on a file system that can be written".to_owned();
+    }
+    let obstacle = directory.zip(cause);
+    let obstacle = obstacle.and_then(|(path, cause)| fs::obstacle_to_write(path, cause));
+    if let Some(hint) = obstacle.as_ref().and_then(Error::hint) {
+        return hint.to_owned();
+    }
     let by_root = directory.and_then(fs::owned_by_root);
     match (by_root, directory) {
         (Some((_, command)), _) => command,
