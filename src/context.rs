@@ -156,17 +156,24 @@ impl Context<'_> {
     pub fn settings_for_deletion(&self) -> Result<(Settings, Option<Error>)> {
         self.settings()
             .map(|settings| (settings, None))
-            .or_else(|error| {
-                let settings = Settings::with_login_place(
-                    self.environment,
-                    self.config_directory.as_deref(),
-                    self.system_config_directory.as_deref(),
-                );
-                match settings {
-                    Some(settings) => Ok((settings, Some(error))),
-                    None => Err(error),
-                }
-            })
+            .or_else(|error| self.login_place(error))
+    }
+
+    /// Returns the settings that deleting logins needs, although all of them cannot be loaded, and
+    /// the error.
+    ///
+    /// # Errors
+    /// The keychain or the namespace is invalid.
+    pub fn login_place(&self, error: Error) -> Result<(Settings, Option<Error>)> {
+        let settings = Settings::with_login_place(
+            self.environment,
+            self.config_directory.as_deref(),
+            self.system_config_directory.as_deref(),
+        );
+        match settings {
+            Some(settings) => Ok((settings, Some(error))),
+            None => Err(error),
+        }
     }
 
     /// Opens the keychains that the settings select.

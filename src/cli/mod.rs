@@ -4,12 +4,13 @@ pub mod arguments;
 
 use std::ffi::OsStr;
 use std::ffi::OsString;
+use std::io::Write;
 
 use crate::PROGRAM;
 use crate::commands;
 use crate::context::Context;
 use crate::context::Stdio;
-use crate::environment::mask::Mask;
+use crate::environment::Environment;
 use crate::environment::mask::MaskedWriter;
 use crate::error::Error;
 use crate::error::Result;
@@ -57,14 +58,47 @@ impl Request {
 /// clients 0, or 1 for every error; for people, and for an unknown command, one of
 /// [`EXIT_STATUSES`](crate::error::EXIT_STATUSES).
 pub fn run(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>) -> u8 {
-    let mut error = MaskedWriter::new(stdio.error, context.environment);
-    let stdio = &mut Stdio {
+    let first = arguments.first();
+    let command = first
+        .filter(|first| arguments::is_person_command(first) && !kubelet::is_requested(arguments));
+    let may_have_secrets = |name: &OsString| PRINT_SECRETS.iter().any(|it| name == it);
+    let masks_output = command.is_some_and(|name| !may_have_secrets(name));
+    with_masked(stdio, context.environment, masks_output, |stdio| {
+        if command.is_some() {
+            run_command(arguments, stdio, context)
+        } else {
+            run_request(arguments, stdio, context)
+        }
+    })
+}
+
+/// Runs `work` with streams from which keys of the environment are removed: stderr, and with
+/// `masks_output` stdout.
+fn with_masked<T>(
+    stdio: &mut Stdio<'_>,
+    environment: &Environment,
+    masks_output: bool,
+    work: impl FnOnce(&mut Stdio<'_>) -> T,
+) -> T {
+    let mut error = MaskedWriter::new(stdio.error, environment);
+    let mut masked;
+    let output: &mut dyn Write = if masks_output {
+        masked = MaskedWriter::new(stdio.output, environment);
+        &mut masked
+    } else {
+        stdio.output
+    };
+    work(&mut Stdio {
         input: &mut *stdio.input,
-        output: &mut *stdio.output,
+        output,
         error: &mut error,
         output_is_terminal: stdio.output_is_terminal,
         output_is_readable_by_others: stdio.output_is_readable_by_others,
-    };
+    })
+}
+
+/// Answers a client, or prints the help or the version.
+fn run_request(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>) -> u8 {
     let Some(first) = arguments.first() else {
         let text = if stdio.output_is_terminal {
             introduction()
@@ -80,9 +114,6 @@ pub fn run(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>)
     };
     if kubelet::is_requested(arguments) {
         return serve_kubelet(stdio, context);
-    }
-    if arguments::is_person_command(first) {
-        return run_command(arguments, stdio, context);
     }
     let request = match parse_client_request(arguments) {
         Ok(request) => request,
@@ -128,20 +159,7 @@ fn run_command(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<
     crate::log::start(context.environment, stdio.error);
     let name = arguments.first().and_then(|name| name.to_str());
     let name = name.unwrap_or_default();
-    let outcome = logged(name, || {
-        if PRINT_SECRETS.contains(&name) {
-            return arguments::run(arguments, stdio, context);
-        }
-        let stdio = &mut Stdio {
-            input: &mut *stdio.input,
-            output: &mut MaskedWriter::new(stdio.output, context.environment),
-            error: &mut *stdio.error,
-            output_is_terminal: stdio.output_is_terminal,
-            output_is_readable_by_others: stdio.output_is_readable_by_others,
-        };
-        arguments::run(arguments, stdio, context)
-    });
-    match outcome {
+    match logged(name, || arguments::run(arguments, stdio, context)) {
         Ok(()) => 0,
         Err(error) => {
             report_to_person(&error, stdio);
@@ -181,10 +199,10 @@ fn logged<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
 /// and no error for people.
 fn report_to_client(error: &Error, stdio: &mut Stdio<'_>, context: &Context<'_>) {
     let line = wire::error_line(error);
-    let line = Mask::of(context.environment).apply(&line).into_owned();
     let is_answer = error.is_not_found();
     if is_answer || !stdio.output_is_terminal {
-        let _ = writeln!(stdio.output, "{line}");
+        let mut output = MaskedWriter::new(stdio.output, context.environment);
+        let _ = writeln!(output, "{line}");
     }
     if !is_answer {
         let _ = writeln!(stdio.error, "{line}");

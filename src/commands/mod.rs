@@ -46,6 +46,7 @@ mod shadowing;
 pub mod sso_login;
 pub(crate) mod status;
 mod table;
+mod target;
 #[cfg(test)]
 mod test_support;
 pub(crate) mod token;

@@ -29,6 +29,8 @@ use crate::keychain::Prompting;
 use crate::login::LoginKind;
 use crate::registry::Registry;
 use crate::settings::CredentialKind;
+use crate::text::shell;
+use crate::text::shell::Quotes;
 
 /// The maximum length of the name of a Kubernetes object, in characters (RFC 1123 subdomain).
 const MAX_NAME_LENGTH: usize = 253;
@@ -220,15 +222,15 @@ fn exports(registry: &Registry, username: &str, secret: &str) -> Zeroizing<Strin
     ];
     let lines: Vec<Zeroizing<String>> = variables
         .iter()
-        .map(|(name, value)| Zeroizing::new(format!("export {name}={}", *quoted(value))))
+        .map(|(name, value)| {
+            Zeroizing::new(format!(
+                "export {name}={}",
+                *shell::quoted(value, Quotes::Single)
+            ))
+        })
         .collect();
     let lines: Vec<&str> = lines.iter().map(|line| line.as_str()).collect();
     Zeroizing::new(lines.join("\n"))
-}
-
-/// Quotes a text for a POSIX shell.
-fn quoted(text: &str) -> Zeroizing<String> {
-    Zeroizing::new(format!("'{}'", text.replace('\'', r"'\''")))
 }
 
 fn credential_kind() -> impl TypedValueParser<Value = CredentialKind> {
@@ -297,11 +299,5 @@ mod tests {
         for bad in ["", "a.b", &"a".repeat(64)] {
             assert!(label(bad).is_err(), "{bad:?}");
         }
-    }
-
-    #[test]
-    fn a_quote_in_a_word_is_escaped() {
-        assert_eq!(*quoted("a b"), "'a b'");
-        assert_eq!(*quoted("a'$(x)`\"\\"), r#"'a'\''$(x)`"\'"#);
     }
 }

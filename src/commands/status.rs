@@ -13,6 +13,9 @@ use super::redundant_logins::Severity;
 use super::scopes::listed;
 use super::screen::Screen;
 use super::table;
+use super::target::RegistryArgs;
+use super::target::Target;
+use super::target::targets;
 use crate::PROGRAM;
 use crate::context::Context;
 use crate::context::Session;
@@ -31,7 +34,6 @@ mod columns;
 mod json;
 mod message;
 mod row;
-mod target;
 
 use columns::Columns;
 use columns::FLEXIBLE;
@@ -42,8 +44,6 @@ pub(super) use message::Message;
 use row::Checked;
 pub(super) use row::Row;
 pub(super) use row::name_of;
-pub(super) use target::Target;
-pub(super) use target::targets;
 
 /// The width of the table if it is not written to a terminal, in characters.
 const DEFAULT_WIDTH: usize = 100;
@@ -69,9 +69,8 @@ you name, or with --quiet not logged in at all.";
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, verbatim_doc_comment)]
 pub(crate) struct Arguments {
-    /// Registries, such as us.icr.io [default: all registries in use]
-    #[arg(value_name = "REGISTRY")]
-    registries: Vec<String>,
+    #[command(flatten)]
+    registries: RegistryArgs,
 
     /// Get a token for each registry, and check that the registry accepts it
     #[arg(long)]

@@ -9,11 +9,12 @@ use super::print;
 use super::print_json;
 use super::status::Message;
 use super::status::Row;
-use super::status::Target;
 use super::status::name_of;
 use super::status::source_name;
-use super::status::targets;
 use super::table;
+use super::target::RegistryArgs;
+use super::target::Target;
+use super::target::targets;
 use crate::context::Context;
 use crate::context::Session;
 use crate::context::Stdio;
@@ -42,9 +43,8 @@ a source is invalid, 3 if a token is needed and IAM is unavailable.";
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, verbatim_doc_comment)]
 pub(crate) struct Arguments {
-    /// Registries, such as us.icr.io [default: all registries in use]
-    #[arg(value_name = "REGISTRY")]
-    registries: Vec<String>,
+    #[command(flatten)]
+    registries: RegistryArgs,
 
     /// Print JSON
     #[arg(long)]

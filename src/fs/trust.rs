@@ -133,6 +133,8 @@ pub(super) mod unix {
     use crate::fs::owner::acting_owner;
     use crate::fs::owner::current_user;
     use crate::fs::owner::is_root_outside;
+    use crate::text::shell;
+    use crate::text::shell::Quotes;
 
     /// The write permission of the group.
     const GROUP_WRITES: u32 = 0o020;
@@ -273,23 +275,9 @@ pub(super) mod unix {
         Some((pair[1].to_owned(), command))
     }
 
-    /// Quotes a path for a shell. Uses double quotes, because messages have commands in single
-    /// quotes.
+    /// Returns a path as a word of a shell, in a command that a message has in single quotes.
     pub(in crate::fs) fn quoted(path: &Path) -> String {
-        let text = path.display().to_string();
-        let is_plain =
-            |character: char| character.is_alphanumeric() || "/._-+@%,:".contains(character);
-        if text.chars().all(is_plain) {
-            return text;
-        }
-        let mut quoted = String::from("\"");
-        for character in text.chars() {
-            if "\"\\$`".contains(character) {
-                quoted.push('\\');
-            }
-            quoted.push(character);
-        }
-        quoted + "\""
+        shell::word(&path.display().to_string(), Quotes::Double)
     }
 }
 

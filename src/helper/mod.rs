@@ -223,10 +223,10 @@ pub(crate) fn erase(
 }
 
 fn delete_login(address: &str, stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> {
-    let Some(registry) = in_time(|| registry_to_erase(address, context))? else {
+    let found = in_time(|| registry_to_erase(address, context))?;
+    let Some((registry, (settings, ignored))) = found else {
         return Ok(());
     };
-    let (settings, ignored) = context.settings_for_deletion()?;
     let session = Session::with_settings(context, settings, Prompting::Allowed)?;
     let broker = Broker::new(&session);
     let logins = broker.login_snapshot();
@@ -239,11 +239,19 @@ fn delete_login(address: &str, stdio: &mut Stdio<'_>, context: &Context<'_>) -> 
     Ok(())
 }
 
-/// Returns the registry at an address, also if it may be one of settings that cannot be loaded.
-fn registry_to_erase(address: &str, context: &Context<'_>) -> Result<Option<Registry>> {
+/// Returns the registry at an address, also if it may be one of settings that cannot be loaded; and
+/// as [`Context::settings_for_deletion`], the settings.
+#[expect(clippy::type_complexity, reason = "only the caller has it")]
+fn registry_to_erase(
+    address: &str,
+    context: &Context<'_>,
+) -> Result<Option<(Registry, (Settings, Option<Error>))>> {
     match context.registry(address) {
-        Ok(found) => Ok(found.map(|(registry, _)| registry)),
-        Err(error) => Registry::parse(address).map(Some).ok_or(error),
+        Ok(found) => Ok(found.map(|(registry, settings)| (registry, (settings, None)))),
+        Err(error) => match Registry::parse(address) {
+            Some(registry) => Ok(Some((registry, context.login_place(error)?))),
+            None => Err(error),
+        },
     }
 }
 

@@ -1,11 +1,14 @@
-//! Commands for the person's shell: PowerShell on Windows, otherwise a POSIX shell.
+//! Commands for the person's shell: PowerShell on Windows, otherwise a POSIX shell. And words of a POSIX
+//! shell.
+
+use zeroize::Zeroizing;
 
 /// Returns the command that sets a variable.
 pub(crate) fn set(variable: &str, value: &str) -> String {
     if cfg!(windows) {
         format!("$env:{variable} = '{}'", value.replace('\'', "''"))
     } else {
-        format!("export {variable}={}", quoted(value))
+        format!("export {variable}={}", word(value, Quotes::Single))
     }
 }
 
@@ -28,19 +31,67 @@ pub(crate) fn unset(variable: &str) -> String {
     }
 }
 
-/// Returns a word as a POSIX shell reads it.
-fn quoted(word: &str) -> String {
+/// The quotation marks around a word.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Quotes {
+    /// For a command in a message, because messages have commands in single quotes.
+    #[cfg_attr(
+        not(unix),
+        allow(dead_code, reason = "such commands change owners and modes")
+    )]
+    Double,
+    /// For a line that a shell reads.
+    Single,
+}
+
+/// Returns a word of a POSIX shell, in quotation marks if it needs them.
+pub(crate) fn word(text: &str, quotes: Quotes) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "/._-:@%+,=".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_owned()
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.to_owned()
     } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
+        quoted(text, quotes).to_string()
     }
+}
+
+/// Returns a text in quotation marks, which may be a secret, as a word of a POSIX shell.
+pub(crate) fn quoted(text: &str, quotes: Quotes) -> Zeroizing<String> {
+    // Every character may have to be escaped; a buffer that grows leaves copies in memory.
+    let mut quoted = Zeroizing::new(String::with_capacity(4 * text.len() + 2));
+    let mark = match quotes {
+        Quotes::Double => '"',
+        Quotes::Single => '\'',
+    };
+    quoted.push(mark);
+    for character in text.chars() {
+        match quotes {
+            Quotes::Single if character == mark => quoted.push_str(r"'\'"),
+            Quotes::Double if "\"\\$`".contains(character) => quoted.push('\\'),
+            _ => {}
+        }
+        quoted.push(character);
+    }
+    quoted.push(mark);
+    quoted
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_is_in_quotation_marks_if_it_needs_them() {
+        for (text, single, double) in [
+            ("/a/b-1.json", "/a/b-1.json", "/a/b-1.json"),
+            ("", "''", "\"\""),
+            ("a b", "'a b'", "\"a b\""),
+            ("a'$(x)`\"\\", r#"'a'\''$(x)`"\'"#, r#""a'\$(x)\`\"\\""#),
+        ] {
+            assert_eq!(word(text, Quotes::Single), single);
+            assert_eq!(word(text, Quotes::Double), double);
+        }
+        assert_eq!(*quoted("plain", Quotes::Single), "'plain'");
+    }
 
     #[test]
     fn commands_are_those_of_the_systems_shell() {

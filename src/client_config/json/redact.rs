@@ -43,6 +43,9 @@ impl Document<'_> {
     }
 }
 
+/// The size limit of a field's name that is shown, in bytes.
+const MAX_FIELD_NAME: usize = 20;
+
 /// Redacts the strings in a value. Names of members stay, and with `has_helpers` other strings,
 /// unless they may be secrets: a URL has a user and a password in it, or a key is in the wrong
 /// place.
@@ -53,7 +56,9 @@ fn redact(member: &Member<'_>, has_helpers: bool, edits: &mut Vec<Edit>) {
         let end = end_of_string(value, start);
         let is_name = value[end..].trim_start().starts_with(':');
         let word = value[start..end].trim_matches('"');
-        let is_shown = word == PROGRAM || (is_name || has_helpers) && repeatable::is_name(word);
+        let is_shown = word == PROGRAM
+            || (is_name || has_helpers) && repeatable::is_name(word)
+            || is_name && is_field_name(word);
         if !is_shown && !word.is_empty() {
             edits.push(Edit {
                 at: member.value_at.start + start..member.value_at.start + end,
@@ -62,6 +67,13 @@ fn redact(member: &Member<'_>, has_helpers: bool, edits: &mut Vec<Edit>) {
         }
         position = end;
     }
+}
+
+/// Returns whether a text is a name such as `credHelper`. Random letters have more capitals.
+fn is_field_name(text: &str) -> bool {
+    let capitals = text.bytes().filter(u8::is_ascii_uppercase).count();
+    let is_short = text.len() <= MAX_FIELD_NAME;
+    is_short && text.bytes().all(|it| it.is_ascii_alphabetic()) && capitals * 4 <= text.len()
 }
 
 /// Returns the end of the string that starts at `start`.

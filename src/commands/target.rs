@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use super::scopes;
+use super::scopes::ScopeArgs;
 use crate::client_config::Client;
-use crate::commands::scopes;
-use crate::commands::scopes::ScopeArgs;
 use crate::credentials::Broker;
 use crate::error::Error;
 use crate::error::Result;
@@ -13,8 +13,23 @@ use crate::login::LoginScope;
 use crate::login::LoginSnapshot;
 use crate::registry::Registry;
 
+/// The registries that a person names.
+#[derive(clap::Args)]
+pub(super) struct RegistryArgs {
+    /// Registries, such as us.icr.io [default: all registries in use]
+    #[arg(value_name = "REGISTRY")]
+    registries: Vec<String>,
+}
+
+impl RegistryArgs {
+    /// Returns whether no registry is named.
+    pub(super) fn is_empty(&self) -> bool {
+        self.registries.is_empty()
+    }
+}
+
 /// The registries that a row is about.
-pub(in crate::commands) enum Target {
+pub(super) enum Target {
     /// This registry.
     Registry(Registry),
     /// All registries without a row of their own.
@@ -28,7 +43,7 @@ pub(in crate::commands) enum Target {
 
 impl Target {
     /// Returns the registry, or an example of the others.
-    pub(in crate::commands) fn registry(&self) -> &Registry {
+    pub(super) fn registry(&self) -> &Registry {
         match self {
             Self::Registry(registry)
             | Self::Others {
@@ -38,7 +53,7 @@ impl Target {
     }
 
     /// Returns the host; `None` for all other registries.
-    pub(in crate::commands) fn host(&self) -> Option<&str> {
+    pub(super) fn host(&self) -> Option<&str> {
         match self {
             Self::Registry(registry) => Some(registry.host()),
             Self::Others { .. } => None,
@@ -59,14 +74,14 @@ impl Target {
 ///
 /// # Errors
 /// A name is not that of an IBM Cloud registry.
-pub(in crate::commands) fn targets(
-    addresses: &[String],
+pub(super) fn targets(
+    named: &RegistryArgs,
     clients: &BTreeMap<Option<Registry>, Vec<Client>>,
     logins: &LoginSnapshot<'_>,
     broker: &Broker<'_>,
 ) -> Result<(Vec<Target>, Option<Error>)> {
-    if !addresses.is_empty() {
-        let scopes = ScopeArgs::only(addresses).scopes(broker.settings)?;
+    if !named.is_empty() {
+        let scopes = ScopeArgs::only(&named.registries).scopes(broker.settings)?;
         let registries = scopes.into_iter().filter_map(LoginScope::into_registry);
         let registries: BTreeSet<Registry> = registries.collect();
         return Ok((registries.into_iter().map(Target::Registry).collect(), None));
