@@ -129,6 +129,8 @@ fn a_login_outlasts_a_reboot_and_no_file_has_a_secret_in_clear() {
     status.has(&status.stdout, &["systemd-creds"]);
     let status = env.run(&["status", "--json"], "");
     status.has(&status.stdout, &["\"keychain\": \"systemd-creds\""]);
+    let settings = env.run(&["settings"], "");
+    settings.has(&settings.stdout, &["auto (now systemd-creds)"]);
     let doctor = env.run(&["doctor"], "");
     doctor.has(
         &doctor.stdout,

@@ -54,6 +54,10 @@ pub(crate) enum Storage {
     Desktop,
     /// All in GNOME Keyring.
     SecretService,
+    /// The login in a file of systemd-creds, tokens in the kernel keyring.
+    SystemdCreds,
+    /// The login in a store of pass whose key has no passphrase, tokens in the kernel keyring.
+    Pass,
 }
 
 impl Environment {
@@ -79,6 +83,9 @@ impl Environment {
     /// Returns `get` of a helper that has a cached token.
     pub(crate) fn hot(&self, storage: Storage) -> anyhow::Result<Program> {
         let namespace = self.namespace_of(storage);
+        if matches!(storage, Storage::Pass) {
+            self.create_password_store()?;
+        }
         if !matches!(storage, Storage::EnvironmentKey) {
             let mut store = self.helper_command(storage, &namespace);
             self.run(store.arg("store"), &login(REGISTRY))?;
@@ -94,6 +101,21 @@ impl Environment {
             command,
             input: self.input(REGISTRY)?,
         })
+    }
+
+    /// Removes the cached tokens of a helper.
+    pub(crate) fn remove_tokens(&self, storage: Storage) {
+        keys::remove_tokens(&self.namespace_of(storage));
+    }
+
+    fn create_password_store(&self) -> anyhow::Result<()> {
+        let script = "mkdir -m 700 \"$GNUPGHOME\" && gpg --batch --quiet --pinentry-mode loopback --passphrase '' \\
+            --quick-gen-key speed@example.com default default never && pass init speed@example.com";
+        let mut command = self.helper_command(Storage::Pass, "");
+        let mut shell = self.command("sh");
+        let variables = command.env("LC_ALL", "C").get_envs();
+        shell.envs(variables.filter_map(|(name, value)| Some((name, value?))));
+        self.run(shell.args(["-c", script]), "").map(drop)
     }
 
     /// Fills the kernel keyring for [`Storage::FullKernel`].
@@ -285,6 +307,17 @@ impl Environment {
             Storage::SecretService => command
                 .env("ICR_KEYCHAIN", "secret-service")
                 .env("DBUS_SESSION_BUS_ADDRESS", self.desktop.address()),
+            Storage::SystemdCreds => command
+                .env("ICR_KEYCHAIN", "systemd-creds")
+                .env("XDG_STATE_HOME", self.home.path().join("state"))
+                .env(
+                    "SYSTEMD_CREDENTIAL_SECRET",
+                    self.home.path().join("credential.secret"),
+                ),
+            Storage::Pass => command
+                .env("ICR_KEYCHAIN", "pass")
+                .env("GNUPGHOME", self.home.path().join("gnupg"))
+                .env("PASSWORD_STORE_DIR", self.home.path().join("passwords")),
         };
         command
     }
@@ -297,6 +330,10 @@ fn login(host: &str) -> String {
 
 impl Drop for Environment {
     fn drop(&mut self) {
+        // GnuPG's agent ends when its directory is removed, but not at once.
+        let mut agent = self.command("gpgconf");
+        agent.env("GNUPGHOME", self.home.path().join("gnupg"));
+        let _ = agent.args(["--kill", "all"]).output();
         keys::remove(&self.namespace);
     }
 }

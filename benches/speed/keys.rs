@@ -20,14 +20,30 @@ pub(crate) fn add(namespace: &str, count: usize) -> anyhow::Result<()> {
 
 /// Removes the keys of every namespace that begins with `prefix`.
 pub(crate) fn remove(prefix: &str) {
+    remove_if(|namespace, _| namespace.starts_with(prefix));
+}
+
+/// Removes the tokens of a namespace.
+pub(crate) fn remove_tokens(of: &str) {
+    remove_if(|namespace, kind| namespace == of && kind == "token");
+}
+
+fn remove_if(is_removed: impl Fn(&str, &str) -> bool) {
     let Ok(ids) = persistent_keyring().and_then(content) else {
         return;
     };
     let (ids, _) = ids.as_chunks();
     let keys = ids.iter().map(|id| i32::from_ne_bytes(*id));
     for key in keys.filter_map(KeyringSerial::new) {
-        let namespace = namespace(key).unwrap_or_default();
-        if namespace.starts_with(prefix) {
+        let Some(description) = description(key) else {
+            continue;
+        };
+        // `TYPE;UID;GID;PERMISSIONS;SCHEMA:NAMESPACE:KIND:…`.
+        let mut parts = description.split(':').skip(1);
+        if is_removed(
+            parts.next().unwrap_or_default(),
+            parts.next().unwrap_or_default(),
+        ) {
             // It may have expired already.
             let _ = raw::keyctl_invalidate(key);
         }
@@ -46,10 +62,9 @@ fn content(ring: KeyringSerial) -> anyhow::Result<Vec<u8>> {
     Ok(ids)
 }
 
-/// Returns the namespace in a description: `TYPE;UID;GID;PERMISSIONS;SCHEMA:NAMESPACE:…`.
-fn namespace(key: KeyringSerial) -> Option<String> {
+fn description(key: KeyringSerial) -> Option<String> {
     let mut text = vec![0; MAX_LENGTH];
     let length = raw::keyctl_describe(key, Some(text[..].as_mut().into())).ok()?;
     let text = str::from_utf8(text.get(..length)?).ok()?;
-    Some(text.split(':').nth(1)?.to_owned())
+    Some(text.trim_end_matches('\0').to_owned())
 }

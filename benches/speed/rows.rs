@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use anyhow::ensure;
 use docker_credential_icr::registry::REGIONS;
 
+use crate::cold;
 use crate::counts;
 use crate::environment::Environment;
 use crate::environment::REGISTRY;
@@ -15,7 +16,6 @@ use crate::environment::Storage;
 use crate::faults;
 use crate::stopwatch;
 use crate::stopwatch::Program;
-use crate::stopwatch::Times;
 use crate::table::Table;
 use crate::table::milliseconds;
 
@@ -28,7 +28,6 @@ const OTHER_ADDRESS: &str = "registry.example";
 const MAX_BINARY_BYTES: u64 = 6_000_000;
 const MAX_MEMORY_KIB: u64 = 8_000_000 / 1024;
 const FULL_ROUNDS: usize = 30;
-const COLD_ROUNDS: usize = 30;
 const PARALLEL: usize = 100;
 
 const OTHER_HELPER: &str = "docker-credential-secretservice get";
@@ -97,7 +96,7 @@ pub(crate) fn measure(environment: &Environment, comparison: &Comparison) -> any
     hot(environment, comparison, &mut table)?;
     full_keyring(environment, &mut table)?;
     bus_calls(environment, &mut table)?;
-    cold(environment, &mut table)?;
+    cold::measure(environment, &mut table)?;
     every_region(environment, &mut table)?;
     in_parallel(environment, &mut table)?;
     size(environment, &mut table)?;
@@ -282,35 +281,6 @@ fn bus_calls(environment: &Environment, table: &mut Table) -> anyhow::Result<()>
         &format!("at most {max_calls}"),
         calls <= max_calls,
     );
-    Ok(())
-}
-
-fn cold(environment: &Environment, table: &mut Table) -> anyhow::Result<()> {
-    let before = environment.cloud.requests().len();
-    let (mut times, mut curl_times) = (Vec::new(), Vec::new());
-    let mut curl = environment.token_request_by_curl()?;
-    for _ in 0..COLD_ROUNDS {
-        times.push(environment.cold()?.time()?);
-        curl_times.push(curl.time()?);
-    }
-    let requests = environment.cloud.requests().len() - before - COLD_ROUNDS;
-    let [median, of_curl] = [times, curl_times].map(|times| Times::of(times).median);
-    table.bounded(
-        "cold get, HTTPS to the emulator",
-        milliseconds(median),
-        format!("requests: {requests} in {COLD_ROUNDS}"),
-        "1 request, below curl",
-        requests == COLD_ROUNDS && median < of_curl,
-    );
-    table.add([
-        "curl, the same request",
-        &milliseconds(of_curl),
-        "",
-        "",
-        "",
-        "",
-        "",
-    ]);
     Ok(())
 }
 

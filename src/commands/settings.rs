@@ -1,5 +1,7 @@
 //! `settings`: shows each setting, and where it is set.
 
+use std::time::Duration;
+
 use super::print;
 use super::print_json;
 use super::screen::Screen;
@@ -8,7 +10,13 @@ use crate::context::Context;
 use crate::context::Stdio;
 use crate::error::Result;
 use crate::error::one_line;
+use crate::keychain::Backend;
+use crate::keychain::Item;
+use crate::keychain::Prompting;
+use crate::secret::Secret;
 use crate::settings::CredentialKind;
+use crate::settings::KeychainChoice;
+use crate::settings::Settings;
 
 mod json;
 
@@ -22,6 +30,9 @@ use json::ValuesJson;
 /// The maximum length of a cell, in characters: that of a path.
 const MAX_CELL: usize = 4096;
 
+/// The lifetime of the test item, in case this program ends before it deletes it.
+const TEST_LIFETIME: Duration = Duration::from_secs(60);
+
 /// The cell of a setting without a value.
 const NOTHING: &str = "-";
 
@@ -34,7 +45,8 @@ Examples:
 /// Show all settings and where they are set
 ///
 /// Environment variables take precedence over your settings file, then come the
-/// system's settings files and the defaults. Secrets are not shown.
+/// system's settings files and the defaults. Secrets are not shown. For the keychain
+/// 'auto', the one that is used now is shown, too.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, verbatim_doc_comment)]
 pub(crate) struct Arguments {
@@ -54,11 +66,28 @@ pub(crate) fn run(
         return print_json(stdio, &answer);
     }
     let screen = Screen::of(stdio, context);
-    print(stdio, &to_text(&answer, screen))
+    let in_use = keychain_in_use(&settings, context);
+    print(stdio, &to_text(&answer, in_use, screen))
+}
+
+/// Returns the keychain in which `auto` stores logins now: that of a test item.
+fn keychain_in_use(settings: &Settings, context: &Context<'_>) -> Option<Backend> {
+    if settings.keychain != KeychainChoice::Auto {
+        return None;
+    }
+    let logins = context.keychains(settings, Prompting::Never).ok()?.logins;
+    let item = Item::probe(&format!("settings-{:016x}", (context.random)()))
+        .with_label("test item of docker-credential-icr settings", "test");
+    logins
+        .write(&item, &Secret::new("test"), Some(TEST_LIFETIME))
+        .ok()?;
+    let backend = logins.backend(&item).ok().flatten();
+    let _ = logins.delete(&item);
+    backend
 }
 
 /// Returns a table of the settings, and one of the settings files.
-fn to_text(answer: &SettingsAnswer<'_>, screen: Screen) -> String {
+fn to_text(answer: &SettingsAnswer<'_>, in_use: Option<Backend>, screen: Screen) -> String {
     let SettingsAnswer {
         settings,
         registries,
@@ -67,6 +96,9 @@ fn to_text(answer: &SettingsAnswer<'_>, screen: Screen) -> String {
         files,
     } = answer;
     let mut rows = Vec::from(value_rows(settings));
+    if let (Some(backend), Some([_, value, _])) = (in_use, rows.first_mut()) {
+        *value = format!("{value} (now {})", backend.name());
+    }
     for registry in registries {
         rows.push(row("registries", registry.host, &registry.origin));
     }

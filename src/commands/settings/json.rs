@@ -27,7 +27,7 @@ pub(super) struct SettingsAnswer<'a> {
 /// The settings that have one value.
 #[derive(Serialize)]
 pub(super) struct ValuesJson<'a> {
-    /// `auto`, `kernel`, `macos`, `none`, `secret-service` or `windows`.
+    /// `auto`, `kernel`, `macos`, `none`, `pass`, `secret-service`, `systemd-creds` or `windows`.
     pub(super) keychain: SettingJson<'a, &'static str>,
     /// The prefix of the items in keychains.
     pub(super) namespace: SettingJson<'a, &'a str>,

@@ -329,10 +329,9 @@ test_move_from_each_keychain_to_each_other() {
 
 # Deletes cached tokens but no logins.
 clear_tokens_only() {
-    local key
-    for key in $(grep --fixed-strings ":$ICR_NAMESPACE:token:" /proc/keys | cut --delimiter ' ' --fields 1); do
-        keyctl invalidate "0x$key"
-    done
+    local key keys
+    mapfile -t keys < <(grep --fixed-strings ":$ICR_NAMESPACE:token:" /proc/keys | cut --delimiter ' ' --fields 1)
+    for key in "${keys[@]}"; do keyctl invalidate "0x$key"; done
 }
 
 test_move_that_is_killed_loses_no_login() {
@@ -372,6 +371,7 @@ test_ordinary_user_with_pass_has_a_login_that_outlasts_a_reboot() {
     chown --recursive "$ordinary_user" "$user_dir"
     try_with "$(request_to_store us.icr.io iamapikey "$api_key")" as_ordinary_user docker-credential-icr store
     is "$status$stderr" 0
+    # shellcheck disable=SC2016 # expands for the user
     as_ordinary_user sh -c 'keyctl clear "$(keyctl get_persistent @s)"; gpgconf --kill all'
     try_with us.icr.io as_ordinary_user docker-credential-icr get
     is "$status $(jq --raw-output .Username <<<"$stdout")" '0 iambearer'
