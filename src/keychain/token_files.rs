@@ -13,6 +13,8 @@ use super::Kind;
 use super::ListedItem;
 use super::item_files::ItemFiles;
 use crate::secret::Secret;
+use crate::time::Clock;
+use crate::time::SystemClock;
 
 /// Tokens in an encrypting keychain, and hints in files beside it. A hint is a digest and no secret:
 /// because it is not encrypted, a cached token takes one decryption, and not that of the login
@@ -21,6 +23,7 @@ use crate::secret::Secret;
 pub(super) struct TokenFiles {
     tokens: Rc<dyn Keychain>,
     hints: ItemFiles,
+    clock: SystemClock,
 }
 
 impl TokenFiles {
@@ -29,8 +32,16 @@ impl TokenFiles {
         Self {
             tokens,
             hints: ItemFiles::new(directory, namespace, ""),
+            clock: SystemClock::start(),
         }
     }
+}
+
+/// Returns the hint in a file, whose first line is the time at which it expires.
+fn unexpired(file: &str, now: u64) -> Option<&str> {
+    let (expiry, hint) = file.split_once('\n')?;
+    let expiry: u64 = expiry.parse().ok()?;
+    (now < expiry).then_some(hint)
 }
 
 impl Keychain for TokenFiles {
@@ -38,9 +49,10 @@ impl Keychain for TokenFiles {
         match item.kind {
             Kind::Login => Ok(None),
             Kind::Hint => {
-                let hint = self.hints.read(item)?;
-                let hint = hint.and_then(|bytes| String::from_utf8(bytes).ok());
-                Ok(hint.map(Secret::new))
+                let file = self.hints.read(item)?;
+                let file = file.and_then(|bytes| String::from_utf8(bytes).ok());
+                let now = self.clock.now();
+                Ok(file.and_then(|text| Some(Secret::new(unexpired(&text, now)?))))
             }
             Kind::Probe | Kind::Token => self.tokens.read(item),
         }
@@ -54,7 +66,12 @@ impl Keychain for TokenFiles {
     ) -> Result<(), KeychainError> {
         match item.kind {
             Kind::Login => Err(KeychainError::Refused("it stores no logins".into())),
-            Kind::Hint => self.hints.write(item, secret.expose().as_bytes()),
+            Kind::Hint => {
+                let lifetime = lifetime.map_or(u64::MAX, |lifetime| lifetime.as_secs());
+                let expiry = self.clock.now().saturating_add(lifetime);
+                let file = format!("{expiry}\n{}", secret.expose());
+                self.hints.write(item, file.as_bytes())
+            }
             Kind::Probe | Kind::Token => self.tokens.write(item, secret, lifetime),
         }
     }
@@ -82,5 +99,46 @@ impl Keychain for TokenFiles {
 
     fn backend(&self, item: &Item) -> Result<Option<Backend>, KeychainError> {
         self.tokens.backend(item)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keychain::memory::MemoryKeychain;
+
+    #[test]
+    fn hints_expire_and_tokens_are_in_the_other_keychain() {
+        assert_eq!(unexpired("100\n{}", 99), Some("{}"));
+        for file in ["100\n{}", "x\n{}", "{}", ""] {
+            assert_eq!(unexpired(file, 100), None, "{file}");
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let tokens = Rc::new(MemoryKeychain::default());
+        let files = TokenFiles::new(Rc::clone(&tokens) as _, Some(directory.path()), "default");
+        let (hint, token) = (Item::hint("us.icr.io"), Item::token("0123"));
+        let secret = Secret::new("text");
+        for item in [&hint, &token] {
+            let lifetime = Some(Duration::from_secs(60));
+            files.write(item, &secret, lifetime).unwrap();
+            assert_eq!(files.read(item), Ok(Some(secret.clone())));
+        }
+        assert_eq!(tokens.read(&token), Ok(Some(secret.clone())));
+        assert_eq!(tokens.read(&hint), Ok(None));
+        files.write(&hint, &secret, Some(Duration::ZERO)).unwrap();
+        assert_eq!(files.read(&hint), Ok(None));
+        files.delete(&hint).unwrap();
+        assert_eq!(files.list(Kind::Hint), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn it_contains_no_logins() {
+        let tokens = Rc::new(MemoryKeychain::default());
+        let login = Item::login("us.icr.io");
+        tokens.write(&login, &Secret::new("key"), None).unwrap();
+        let files = TokenFiles::new(tokens, None, "default");
+        assert_eq!(files.read(&login), Ok(None));
+        assert_eq!(files.logins(), Ok(Vec::new()));
+        assert!(files.write(&login, &Secret::new("other"), None).is_err());
     }
 }

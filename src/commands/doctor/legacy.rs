@@ -47,7 +47,10 @@ fn legacy_logins(context: &CheckContext<'_>) -> Result<Vec<LegacyLogin>> {
     // The older program uses the Secret Service, which these settings exclude.
     if matches!(
         context.settings.keychain,
-        KeychainChoice::Kernel | KeychainChoice::None
+        KeychainChoice::Kernel
+            | KeychainChoice::None
+            | KeychainChoice::Pass
+            | KeychainChoice::SystemdCreds
     ) {
         return Ok(Vec::new());
     }
