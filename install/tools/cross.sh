@@ -1,17 +1,20 @@
-# How cargo builds static Linux binaries for other processors than this machine's. Sourced after provide.sh.
+# How cargo builds binaries for all processors, and for Windows. Sourced after provide.sh.
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # provide.sh sets them
 
-# Sets $environment, the settings for cargo that build for a target with musl. They replace the paths of directories in the
-# binary by names that are the same on all machines.
+# Sets $environment, the settings for cargo that build for a target: Linux with musl, or Windows with LLVM's libraries. They
+# replace the paths of directories in the binary by names that are the same on all machines.
 provide_environment() {
     local target=$1 name=${1//-/_} directory=$build_directory/$1/tools cargo_home=${CARGO_HOME:-$HOME/.cargo} map=''
-    local zig standard_library from separator=$'\x1f' flag='' linker=rust-lld
+    local zig standard_library from separator=$'\x1f' flag='' linker=rust-lld system=linux-musl
     provide_zig
     provide_standard_library "$target"
     mkdir -p "$directory"
+    case $target in
+    *-windows-*) system=windows-gnu linker=$directory/cc ;;
     # Otherwise each start copies 33 pages, to adjust the addresses in them; docs/security.md says what this costs.
-    flag=-Crelocation-model=static
+    *) flag=-Crelocation-model=static ;;
+    esac
     # The last match takes precedence: the build directory is often inside the workspace.
     for from in "$PWD=/source" "$build_directory=/build" "$cargo_home=/cargo"; do
         flag+="${flag:+$separator}--remap-path-prefix=$from"
@@ -23,12 +26,18 @@ provide_environment() {
             flag+=$separator$from
         done
     fi
-    # The crate `cc` and rustc pass rustc's name of the target, and rustc the size of pointers. Zig does not accept them.
+    # Left out: rustc's name of the target and the size of pointers, which Zig does not accept, and for Windows the names of
+    # mingw's libraries, because Zig links with its own.
     write_program "$directory/cc" <<END
 #!/usr/bin/env bash
 arguments=()
-for argument; do [[ \$argument == --target=* || \$argument == -m64 ]] || arguments+=("\$argument"); done
-exec $(printf %q "$zig") cc -target ${target%%-*}-linux-musl $map"\${arguments[@]}"
+for argument; do
+    case \$argument in
+    --target=* | -m64 | -nolibc | --unwindlib=none | -lmingw32 | -lmingwex | -lmsvcrt) ;;
+    *) arguments+=("\$argument") ;;
+    esac
+done
+exec $(printf %q "$zig") cc -target ${target%%-*}-$system $map"\${arguments[@]}"
 END
     write_program "$directory/ar" <<END
 #!/usr/bin/env bash

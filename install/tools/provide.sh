@@ -67,7 +67,7 @@ provide_certificates() {
 }
 
 # The crates whose programs are used, in pinned versions.
-readonly crates="cargo-auditable@0.7.7 cargo-cyclonedx@0.5.9 cargo-deb@3.8.0 cargo-deny@0.20.2 cargo-generate-rpm@0.21.1
+readonly crates="cargo-audit@0.22.2 cargo-auditable@0.7.7 cargo-cyclonedx@0.5.9 cargo-deb@3.8.0 cargo-deny@0.20.2 cargo-generate-rpm@0.21.1
 rsign2@0.6.7 rust-audit-info@0.5.4"
 
 # Installs the program of a crate, and prints its path. Its name may differ from the crate's.
