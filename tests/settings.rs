@@ -72,7 +72,7 @@ fn row<'a>(table: &'a str, key: &str) -> [&'a str; 2] {
         .map(|line| line.split_whitespace().collect::<Vec<_>>());
     let row = cells.into_iter().find(|cells| cells.first() == Some(&key));
     let row = row.unwrap_or_else(|| panic!("no row `{key}` in\n{table}"));
-    [row[1], row[2]]
+    [row[1], row.get(2).copied().unwrap_or_default()]
 }
 
 #[test]
@@ -200,6 +200,47 @@ fn without_settings_files_their_paths_are_shown() {
     let shown = as_json(&env);
     assert_eq!(shown["files"], json!([{"path": only, "exists": true}]));
     assert_eq!(shown["settings"]["deadline"]["value"], 20);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn files_for_all_users_are_shown_and_a_broken_one_is_named() {
+    let env = without_variables();
+    if !support::create_own_etc(&env) {
+        return;
+    }
+    let directory = "etc/docker-credential-icr/config.d";
+    let run = |arguments: &[&str]| {
+        let program = env!("CARGO_BIN_EXE_docker-credential-icr");
+        let mut command = support::with_own_etc(&env, program);
+        command.args(arguments);
+        env.apply_to(&mut command);
+        env.start_as(command, "us.icr.io").finish()
+    };
+    let write = |name: &str, text: &str| {
+        let path = env.file(&format!("{directory}/{name}"), text);
+        for path in path.ancestors().take(3) {
+            set_mode(path, if path.is_dir() { 0o755 } else { 0o644 });
+        }
+    };
+    write("10-a.toml", "deadline = 7\nattempt-timeout = 2\n");
+    write("20-b.toml", "deadline = 8\n");
+    write("30-c.toml.dpkg-old", "deadline = ");
+    let table = run(&["settings"]).stdout;
+    let path = |name: &str| format!("/{directory}/{name}");
+    assert_eq!(row(&table, "deadline"), ["8", &path("20-b.toml")]);
+    assert_eq!(row(&table, "attempt-timeout"), ["2", &path("10-a.toml")]);
+    assert_eq!(row(&table, &path("10-a.toml"))[0], "read");
+    let report = run(&["doctor"]).stdout;
+    for name in ["10-a.toml", "20-b.toml"] {
+        assert!(report.contains(&path(name)), "{report}");
+    }
+    write("30-c.toml", "\nnamespace = 5\n");
+    let parts = [&*path("30-c.toml"), "line 2, column 13"];
+    run(&["settings"]).is_user_error(&parts);
+    run(&["get"]).is_client_error(&parts);
+    set_mode(&env.path(&format!("{directory}/30-c.toml")), 0o666);
+    run(&["get"]).is_client_error(&[&*path("30-c.toml"), "is refused"]);
 }
 
 #[test]

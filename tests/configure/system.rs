@@ -5,7 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use super::*;
-use support::skipped;
+use support::create_own_etc;
+use support::with_own_etc;
 
 const LIST: &str = "etc/containers/registries.conf.d/docker-credential-icr.conf";
 const SKELETON_OF_DOCKER: &str = "etc/skel/.docker/config.json";
@@ -18,10 +19,8 @@ const FOR_US: [&str; 3] = ["--system", "--registry", "us.icr.io"];
 /// mount.
 fn machine() -> Option<TestEnv> {
     let mut env = TestEnv::new();
-    for directory in ["", "etc", "etc/skel", "lib", "bin"] {
-        let _ = fs::create_dir(env.path(directory));
-        set_mode(&env.path(directory), 0o755);
-    }
+    fs::create_dir(env.path("bin")).expect("the test may change it");
+    set_mode(&env.path("bin"), 0o755);
     let program = env.path("bin/docker-credential-icr");
     support::copy_executable(env!("CARGO_BIN_EXE_docker-credential-icr"), &program);
     for client in ["docker", "podman"] {
@@ -29,31 +28,11 @@ fn machine() -> Option<TestEnv> {
     }
     let own = env.path("bin").display().to_string();
     env.set("PATH", format!("{own}:/usr/sbin:/usr/bin:/sbin:/bin"));
-    let can_mount = in_namespace(&env, "true").output();
-    if can_mount.is_ok_and(|output| output.status.success()) {
-        return Some(env);
-    }
-    skipped("it needs a mount namespace");
-    None
-}
-
-/// Returns the command that runs a program with the test's directories as `/etc` and `/var/lib`.
-fn in_namespace(env: &TestEnv, program: &str) -> Command {
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "--propagation", "private"]);
-    if !nix::unistd::geteuid().is_root() {
-        command.args(["--user", "--map-root-user"]);
-    }
-    let script =
-        "mount --bind \"$1\" /etc && mount --bind \"$2\" /var/lib && shift 2 && exec \"$@\"";
-    command.args(["sh", "-c", script, "sh"]);
-    command.args([env.path("etc"), env.path("lib")]);
-    command.arg(program);
-    command
+    create_own_etc(&env).then_some(env)
 }
 
 fn configure_machine(env: &TestEnv, arguments: &[&str]) -> Outcome {
-    let mut command = in_namespace(env, "docker-credential-icr");
+    let mut command = with_own_etc(env, "docker-credential-icr");
     command.arg("configure").args(arguments);
     env.apply_to(&mut command);
     env.start_as(command, "").finish()

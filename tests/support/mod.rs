@@ -12,6 +12,8 @@ pub(crate) mod browser;
 mod clock;
 mod keyring;
 mod outcome;
+#[cfg(target_os = "linux")]
+mod own_etc;
 mod process;
 #[cfg(unix)]
 pub(crate) mod screen;
@@ -46,6 +48,10 @@ pub(crate) use clock::wait_until;
 pub(crate) use keyring::Keys;
 pub(crate) use outcome::Outcome;
 pub(crate) use outcome::with_slashes;
+#[cfg(target_os = "linux")]
+pub(crate) use own_etc::create_own_etc;
+#[cfg(target_os = "linux")]
+pub(crate) use own_etc::with_own_etc;
 pub(crate) use process::Input;
 pub(crate) use process::Running;
 #[cfg(unix)]
