@@ -13,6 +13,13 @@ before_each_test() {
     PATH=$PATH:$newer/usr/bin
     [ -e "$TEST_ROOT/image-is-pushed" ] || push_image
     logged_in_user
+    printf %s "$api_key" >"$user_dir/key"
+}
+
+# Engines keep the variables of a container in their databases, so that containers read the key in a file.
+run_test_body() {
+    "$@"
+    rm "$user_dir/key"
 }
 
 push_image() {
@@ -33,9 +40,16 @@ ENV PATH=/usr/local/bin:/
 END
 }
 
-# Runs a shell command in a container of the job's image, with an API key as only credential.
+# The options with an API key in a file, as only credential of a container.
+with_key() {
+    key=(--volume "$user_dir/key:/key:ro" --env IBMCLOUD_API_KEY=@/key)
+}
+
+# Runs a shell command in a container of the job's image, with an API key in the variable.
 job() {
-    docker run --rm "${reach_the_cloud[@]}" --env IBMCLOUD_API_KEY="$api_key" --entrypoint /busybox "$1" sh -euc "$2"
+    with_key
+    docker run --rm "${reach_the_cloud[@]}" "${key[@]}" --entrypoint /busybox "$1" \
+        sh -euc "export IBMCLOUD_API_KEY=\$(/busybox cat /key); $2"
 }
 
 is_a_credential() {
@@ -101,11 +115,13 @@ test_copied_by_buildah() {
 
 # A job of a pipeline has only the key: it configures a client and asks for a credential as the client does.
 test_a_step_of_a_pipeline_has_only_a_key() {
-    succeeds docker run --rm --interactive=false "${reach_the_cloud[@]}" --env IBMCLOUD_API_KEY="$api_key" --read-only \
+    with_key
+    succeeds docker run --rm --interactive=false "${reach_the_cloud[@]}" "${key[@]}" --read-only \
         --cap-drop ALL --security-opt no-new-privileges "$pushed_image" get us.icr.io
     is_a_credential
     recipe_of_a_job
     succeeds docker build --tag job recipe
+    # shellcheck disable=SC2016 # the shell of the job expands it
     succeeds job job 'export HOME=/tmp
         docker-credential-icr configure docker --registry us.icr.io 1>&2
         /busybox cat $HOME/.docker/config.json'
@@ -129,8 +145,9 @@ END
     for directory in /lib /lib64 /usr/lib; do
         [ ! -e "$directory" ] || volumes+=(--volume "$(readlink --canonicalize "$directory"):$directory:ro")
     done
+    with_key
     succeeds docker run --rm "${reach_the_cloud[@]}" "${volumes[@]}" --volume "$(command -v crane):/kaniko/executor:ro" \
-        --env IBMCLOUD_API_KEY="$api_key" --entrypoint /kaniko/executor kaniko digest us.icr.io/private/hello
+        "${key[@]}" --entrypoint /kaniko/executor kaniko digest us.icr.io/private/hello
     shows sha256:
 }
 
@@ -146,18 +163,16 @@ test_an_init_container_puts_the_binary_into_a_shared_volume() {
         shows "$time"
     done
     is "$(stat --format '%u %a' volume/docker-credential-icr)" '65532 755'
-    succeeds docker run --rm "${reach_the_cloud[@]}" --env IBMCLOUD_API_KEY="$api_key" --volume "$PWD/volume:/shared:ro" \
+    succeeds docker pull us.icr.io/private/hello
+    with_key
+    succeeds docker run --rm "${reach_the_cloud[@]}" "${key[@]}" --volume "$PWD/volume:/shared:ro" \
         --env PATH=/shared:/ --entrypoint /busybox us.icr.io/private/hello \
         sh -c 'echo us.icr.io | docker-credential-icr get'
     is_a_credential
 }
 
-test_podman_runs_the_archive_with_the_key_in_a_file() {
-    # podman keeps the variables of a container in its database.
-    printf %s "$api_key" >key
-    succeeds podman run --rm --quiet --network host --env IBMCLOUD_API_KEY=@/key --env SSL_CERT_FILE=/authority.pem \
-        --volume "$TEST_ROOT/tls/authority.pem:/authority.pem:ro" --volume "$PWD/key:/key:ro" \
-        "oci-archive:$archive" get us.icr.io
+test_podman_runs_the_archive() {
+    with_key
+    succeeds podman run --rm --quiet "${reach_the_cloud[@]}" "${key[@]}" "oci-archive:$archive" get us.icr.io
     is "$(jq --raw-output .Username <<<"$stdout")" iambearer
-    rm key
 }
