@@ -168,7 +168,7 @@ impl Environment {
         command.arg("status");
         let answer = self.run(&mut command, "")?;
         ensure!(
-            answer.contains("expires in"),
+            answer.contains(" min "),
             "no token is shown in {answer}"
         );
         Ok(Program {
