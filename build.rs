@@ -172,7 +172,9 @@ impl Linker {
         let source = self.probe.with_extension("rs");
         let mut rustc = Command::new(variable("RUSTC"));
         rustc
-            .args(["--crate-name", "probe", "--edition", "2024", "--target"])
+            .args(["--crate-name", "probe", "--edition", "2024"])
+            // As the program is linked, so that Zig builds its libraries once.
+            .args(["-Cstrip=symbols", "--target"])
             .arg(variable("TARGET"))
             .args(variable("CARGO_ENCODED_RUSTFLAGS").split_terminator('\x1f'))
             .args(env::var("RUSTC_LINKER").map(|linker| format!("-Clinker={linker}")))

@@ -16,6 +16,8 @@ const FILE_PREFIXES: [&str; 4] = ["COPYING", "LICENSE", "LICENCE", "NOTICE"];
 const OTHER_LIBRARIES: &str = "\
 Rust's standard library: Copyright (c) The Rust Project contributors, MIT OR Apache-2.0
 musl, in static binaries: Copyright (c) 2005-2020 Rich Felker, et al., MIT
+LLVM's libunwind, in static binaries: Copyright (c) LLVM Project contributors, Apache-2.0 WITH LLVM-exception
+Zig's compiler runtime and C library, where Zig links: Copyright (c) Zig contributors, MIT
 ";
 
 /// Returns a list of the crates with their licences, followed by each licence text once, with the names of its crates.
