@@ -27,7 +27,7 @@ provide_environment() {
         done
     fi
     # Left out: rustc's name of the target and the size of pointers, which Zig does not accept, and for Windows the names of
-    # mingw's libraries, because Zig links with its own.
+    # mingw's libraries, because Zig links with its own. Without optimization, Zig would check C for undefined behaviour.
     write_program "$directory/cc" <<END
 #!/usr/bin/env bash
 arguments=()
@@ -37,7 +37,7 @@ for argument; do
     *) arguments+=("\$argument") ;;
     esac
 done
-exec $(printf %q "$zig") cc -target ${target%%-*}-$system $map"\${arguments[@]}"
+exec $(printf %q "$zig") cc -target ${target%%-*}-$system -fno-sanitize=undefined $map"\${arguments[@]}"
 END
     write_program "$directory/ar" <<END
 #!/usr/bin/env bash
