@@ -93,7 +93,7 @@ build_standard_library() {
     env --unset=RUSTFLAGS RUSTC_BOOTSTRAP=1 CARGO_PROFILE_DIST_DEBUG=0 \
         "CARGO_ENCODED_RUSTFLAGS=$map"$'\x1f'"-Zforce-unstable-if-unmarked"$'\x1f'"-Ctarget-feature=+crt-static" \
         cargo build --quiet --locked --profile dist --manifest-path "$source/library/sysroot/Cargo.toml" --target "$target" \
-        --target-dir "$directory/build" --features panic-unwind,backtrace,system-llvm-libunwind >&2
+        --target-dir "$directory/build" --features panic-unwind,backtrace,system-llvm-libunwind >&2 || return
     mv "$directory/build/$target/dist/deps"/*.rlib "$directory/lib/rustlib/$target/lib/"
     rm -rf "$directory/build"
     mv "$directory" "$standard_library"

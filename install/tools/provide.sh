@@ -77,7 +77,7 @@ provide_program() {
     directory=$tools/$name-$version
     if [ ! -x "$directory/bin/$program" ]; then
         env --unset=CARGO_TARGET_DIR cargo install --quiet --locked --root "$directory" \
-            --target-dir "$directory/build" --profile dev "$name@$version" >&2
+            --target-dir "$directory/build" --profile dev "$name@$version" >&2 || return
         rm -rf "$directory/build"
     fi
     echo "$directory/bin/$program"
