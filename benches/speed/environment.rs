@@ -167,10 +167,7 @@ impl Environment {
         let mut command = self.helper_command(storage, &namespace);
         command.arg("status");
         let answer = self.run(&mut command, "")?;
-        ensure!(
-            answer.contains(" min "),
-            "no token is shown in {answer}"
-        );
+        ensure!(answer.contains(" min "), "no token is shown in {answer}");
         Ok(Program {
             command,
             input: self.input("")?,

@@ -31,6 +31,7 @@ Register-ArgumentCompleter -Native -CommandName 'docker-credential-icr' -ScriptB
             [CompletionResult]::new('doctor', 'doctor', [CompletionResultType]::ParameterValue, 'Diagnose problems and suggest fixes')
             [CompletionResult]::new('install', 'install', [CompletionResultType]::ParameterValue, 'Copy this program into a directory')
             [CompletionResult]::new('keychain', 'keychain', [CompletionResultType]::ParameterValue, 'Move logins to another keychain')
+            [CompletionResult]::new('kubelet', 'kubelet', [CompletionResultType]::ParameterValue, 'Set up this program as the kubelet''s credential provider')
             [CompletionResult]::new('login', 'login', [CompletionResultType]::ParameterValue, 'Log in to all registries, or to those you name')
             [CompletionResult]::new('logout', 'logout', [CompletionResultType]::ParameterValue, 'Log out and delete cached tokens')
             [CompletionResult]::new('print', 'print', [CompletionResultType]::ParameterValue, 'Print a credential for tools without helper support')
@@ -88,6 +89,29 @@ Register-ArgumentCompleter -Native -CommandName 'docker-credential-icr' -ScriptB
             [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'Keychain that stores the logins from now on')
             [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'Move only the logins of this keychain [default: all others]')
             [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Show what would be moved, and change nothing')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'docker-credential-icr;kubelet' {
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('check', 'check', [CompletionResultType]::ParameterValue, 'Check the kubelet''s configuration for this program')
+            [CompletionResult]::new('config', 'config', [CompletionResultType]::ParameterValue, 'Print the kubelet''s configuration for this program')
+            break
+        }
+        'docker-credential-icr;kubelet;check' {
+            [CompletionResult]::new('--bin-dir', '--bin-dir', [CompletionResultType]::ParameterName, 'Directory of the programs [default: that of the kubelet''s flags]')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'docker-credential-icr;kubelet;config' {
+            [CompletionResult]::new('--registry', '--registry', [CompletionResultType]::ParameterName, 'Registries, such as us.icr.io [default: all public ones]')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Trusted profile of service accounts without an annotation')
+            [CompletionResult]::new('--for', '--for', [CompletionResultType]::ParameterName, 'Distribution whose files and flags are shown')
+            [CompletionResult]::new('--only', '--only', [CompletionResultType]::ParameterName, 'Print only this part')
+            [CompletionResult]::new('--service-accounts', '--service-accounts', [CompletionResultType]::ParameterName, 'Exchange the tokens of pods'' service accounts for a trusted profile (Kubernetes 1.34)')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break

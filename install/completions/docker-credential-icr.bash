@@ -37,6 +37,9 @@ _docker__credential__icr() {
             docker__credential__icr,keychain)
                 cmd="docker__credential__icr__subcmd__keychain"
                 ;;
+            docker__credential__icr,kubelet)
+                cmd="docker__credential__icr__subcmd__kubelet"
+                ;;
             docker__credential__icr,list)
                 cmd="docker__credential__icr__subcmd__list"
                 ;;
@@ -70,6 +73,12 @@ _docker__credential__icr() {
             docker__credential__icr__subcmd__keychain,move)
                 cmd="docker__credential__icr__subcmd__keychain__subcmd__move"
                 ;;
+            docker__credential__icr__subcmd__kubelet,check)
+                cmd="docker__credential__icr__subcmd__kubelet__subcmd__check"
+                ;;
+            docker__credential__icr__subcmd__kubelet,config)
+                cmd="docker__credential__icr__subcmd__kubelet__subcmd__config"
+                ;;
             docker__credential__icr__subcmd__token,add)
                 cmd="docker__credential__icr__subcmd__token__subcmd__add"
                 ;;
@@ -92,7 +101,7 @@ _docker__credential__icr() {
 
     case "${cmd}" in
         docker__credential__icr)
-            opts="-v -V -h --version --help completions configure doctor install keychain login logout print settings status token whoami get store erase list version"
+            opts="-v -V -h --version --help completions configure doctor install keychain kubelet login logout print settings status token whoami get store erase list version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -231,6 +240,71 @@ _docker__credential__icr() {
                     ;;
                 --from)
                     COMPREPLY=($(compgen -W "kernel pass systemd-creds secret-service" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        docker__credential__icr__subcmd__kubelet)
+            opts="-h --help check config"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        docker__credential__icr__subcmd__kubelet__subcmd__check)
+            opts="-h --bin-dir --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --bin-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        docker__credential__icr__subcmd__kubelet__subcmd__config)
+            opts="-h --registry --service-accounts --profile --for --only --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --registry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --for)
+                    COMPREPLY=($(compgen -W "kubeadm k3s rke2 talos microshift openshift" -- "${cur}"))
+                    return 0
+                    ;;
+                --only)
+                    COMPREPLY=($(compgen -W "config flags rbac" -- "${cur}"))
                     return 0
                     ;;
                 *)

@@ -28,6 +28,7 @@ set edit:completion:arg-completer[docker-credential-icr] = {|@words|
             cand doctor 'Diagnose problems and suggest fixes'
             cand install 'Copy this program into a directory'
             cand keychain 'Move logins to another keychain'
+            cand kubelet 'Set up this program as the kubelet''s credential provider'
             cand login 'Log in to all registries, or to those you name'
             cand logout 'Log out and delete cached tokens'
             cand print 'Print a credential for tools without helper support'
@@ -79,6 +80,26 @@ set edit:completion:arg-completer[docker-credential-icr] = {|@words|
             cand --to 'Keychain that stores the logins from now on'
             cand --from 'Move only the logins of this keychain [default: all others]'
             cand --dry-run 'Show what would be moved, and change nothing'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'docker-credential-icr;kubelet'= {
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand check 'Check the kubelet''s configuration for this program'
+            cand config 'Print the kubelet''s configuration for this program'
+        }
+        &'docker-credential-icr;kubelet;check'= {
+            cand --bin-dir 'Directory of the programs [default: that of the kubelet''s flags]'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'docker-credential-icr;kubelet;config'= {
+            cand --registry 'Registries, such as us.icr.io [default: all public ones]'
+            cand --profile 'Trusted profile of service accounts without an annotation'
+            cand --for 'Distribution whose files and flags are shown'
+            cand --only 'Print only this part'
+            cand --service-accounts 'Exchange the tokens of pods'' service accounts for a trusted profile (Kubernetes 1.34)'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }

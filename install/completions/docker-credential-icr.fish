@@ -31,6 +31,7 @@ complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "doctor" -d 'Diagnose problems and suggest fixes'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "install" -d 'Copy this program into a directory'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "keychain" -d 'Move logins to another keychain'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "kubelet" -d 'Set up this program as the kubelet\'s credential provider'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "login" -d 'Log in to all registries, or to those you name'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "logout" -d 'Log out and delete cached tokens'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "print" -d 'Print a credential for tools without helper support'
@@ -100,6 +101,24 @@ systemd-creds\t''
 secret-service\t''"
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand keychain; and __fish_seen_subcommand_from move" -l dry-run -d 'Show what would be moved, and change nothing'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand keychain; and __fish_seen_subcommand_from move" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and not __fish_seen_subcommand_from check config" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and not __fish_seen_subcommand_from check config" -f -a "check" -d 'Check the kubelet\'s configuration for this program'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and not __fish_seen_subcommand_from check config" -f -a "config" -d 'Print the kubelet\'s configuration for this program'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and __fish_seen_subcommand_from check" -l bin-dir -d 'Directory of the programs [default: that of the kubelet\'s flags]' -r -f -a "(__fish_complete_directories)"
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and __fish_seen_subcommand_from config" -l registry -d 'Registries, such as us.icr.io [default: all public ones]' -r
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and __fish_seen_subcommand_from config" -l profile -d 'Trusted profile of service accounts without an annotation' -r
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and __fish_seen_subcommand_from config" -l for -d 'Distribution whose files and flags are shown' -r -f -a "kubeadm\t''
+k3s\t''
+rke2\t''
+talos\t''
+microshift\t''
+openshift\t''"
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and __fish_seen_subcommand_from config" -l only -d 'Print only this part' -r -f -a "config\t'The CredentialProviderConfig'
+flags\t'The kubelet\'s flags, as the distribution sets them'
+rbac\t'The rights of nodes to tokens of service accounts'"
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and __fish_seen_subcommand_from config" -l service-accounts -d 'Exchange the tokens of pods\' service accounts for a trusted profile (Kubernetes 1.34)'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and __fish_seen_subcommand_from config" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l profile -d 'Select the login for a profile of the settings file' -r
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l api-key -d 'Read the API key from a file, with `@` before its path' -r
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l expires -d 'Days until the new API key expires [default: 90]' -r

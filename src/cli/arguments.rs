@@ -19,6 +19,7 @@ use crate::commands::configure;
 use crate::commands::doctor;
 use crate::commands::install;
 use crate::commands::keychain;
+use crate::commands::kubelet;
 use crate::commands::login;
 use crate::commands::logout;
 use crate::commands::print;
@@ -49,6 +50,7 @@ enum Command {
     Doctor(doctor::Arguments),
     Install(install::Arguments),
     Keychain(keychain::Arguments),
+    Kubelet(kubelet::Arguments),
     Login(Box<login::Arguments>),
     Logout(logout::Arguments),
     Print(print::Arguments),
@@ -97,6 +99,7 @@ pub fn run(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>)
         Command::Doctor(arguments) => doctor::run(&arguments, stdio, context),
         Command::Install(arguments) => install::run(&arguments, stdio, context),
         Command::Keychain(arguments) => keychain::run(&arguments, stdio, context),
+        Command::Kubelet(arguments) => kubelet::run(&arguments, stdio, context),
         Command::Login(arguments) => login::run(&arguments, stdio, context),
         Command::Logout(arguments) => logout::run(&arguments, stdio, context),
         Command::Print(arguments) => print::run(&arguments, stdio, context),

@@ -346,7 +346,7 @@ Get started:
 Commands (for details: docker-credential-icr COMMAND --help):"#;
 
 /// The commands in the order of [`introduction`], each with its argument.
-const COMMANDS: [(&str, &str); 12] = [
+const COMMANDS: [(&str, &str); 13] = [
     ("login", " [REGISTRY]"),
     ("logout", " [REGISTRY]"),
     ("configure", ""),
@@ -357,6 +357,7 @@ const COMMANDS: [(&str, &str); 12] = [
     ("token", ""),
     ("keychain", ""),
     ("settings", ""),
+    ("kubelet", ""),
     ("completions", " SHELL"),
     ("install", " --to DIR"),
 ];

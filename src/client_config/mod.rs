@@ -12,6 +12,7 @@ mod generated;
 pub mod helm;
 mod in_place;
 pub mod json;
+pub mod kubelet_provider;
 pub mod nerdctl;
 pub mod node;
 pub mod podman;

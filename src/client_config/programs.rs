@@ -5,6 +5,8 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::path::PathBuf;
 
+use crate::fs;
+
 /// The variable with the directories of programs.
 pub const PATH: &str = "PATH";
 
@@ -17,13 +19,13 @@ pub fn find(path: &OsStr, name: &str) -> Option<PathBuf> {
     std::env::split_paths(path)
         .filter(|directory| directory.is_absolute())
         .flat_map(|directory| names.iter().map(move |name| directory.join(name)))
-        .find(|file| is_executable(file))
+        .find(|file| fs::is_executable(file))
 }
 
 /// Returns whether a directory has a program of this name.
 pub fn is_in(directory: &Path, name: &str) -> bool {
     let mut names = file_names(name).into_iter();
-    names.any(|name| is_executable(&directory.join(name)))
+    names.any(|name| fs::is_executable(&directory.join(name)))
 }
 
 /// Returns the names that the file of a program may have.
@@ -37,16 +39,4 @@ fn file_names(name: &str) -> Vec<String> {
     }
     let names = WINDOWS_EXTENSIONS.iter().map(|end| format!("{name}{end}"));
     names.collect()
-}
-
-#[cfg(unix)]
-fn is_executable(file: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    let metadata = file.metadata();
-    metadata.is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
-}
-
-#[cfg(not(unix))]
-fn is_executable(file: &Path) -> bool {
-    file.is_file()
 }

@@ -29,6 +29,7 @@ mod file_systems;
 pub(crate) mod install;
 mod json;
 pub(crate) mod keychain;
+pub(crate) mod kubelet;
 pub(crate) mod login;
 mod login_context;
 pub(crate) mod logout;

@@ -206,6 +206,20 @@ pub fn open(path: &Path) -> std::io::Result<File> {
     opened.map_err(|error| denied::with_reason(path, Access::Read, error))
 }
 
+/// Returns whether a path is a file that may be run.
+#[cfg(unix)]
+pub fn is_executable(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    let metadata = file.metadata();
+    metadata.is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+}
+
+/// Returns whether a path is a file that may be run.
+#[cfg(not(unix))]
+pub fn is_executable(file: &Path) -> bool {
+    file.is_file()
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;

@@ -9,6 +9,7 @@ mod nodes;
 mod requests;
 mod rules;
 mod service_accounts;
+mod setup;
 
 use std::path::Path;
 use std::path::PathBuf;

@@ -25,6 +25,7 @@ use crate::commands::clients::Clients;
 use crate::commands::clients::Contents;
 use crate::commands::clients::ScannedFile;
 use crate::commands::clients::machine;
+use crate::commands::kubelet;
 use crate::commands::migration::only_credential;
 use crate::commands::scopes::listed;
 use crate::registry::Registry;
@@ -66,6 +67,7 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
     }
     diagnostics.extend(docker_auth_config::check(context));
     diagnostics.extend(node::check(&machine(context.context), context.settings));
+    diagnostics.extend(kubelet::checks_of_node(context.context, context.settings));
     diagnostics.extend(docker_snap::check(context));
     diagnostics
 }

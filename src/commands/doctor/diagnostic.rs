@@ -8,7 +8,7 @@ const MAX_LENGTH: usize = 1000;
 
 /// How bad the result of a check is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Verdict {
+pub(in crate::commands) enum Verdict {
     Ok,
     Warning,
     Problem,
@@ -16,7 +16,7 @@ pub(super) enum Verdict {
 
 impl Verdict {
     /// Returns its name in text and JSON.
-    pub(super) fn name(self) -> &'static str {
+    pub(in crate::commands) fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Warning => "warning",
@@ -27,24 +27,24 @@ impl Verdict {
 
 /// The result of one check.
 #[derive(Clone, Debug)]
-pub(super) struct Diagnostic {
+pub(in crate::commands) struct Diagnostic {
     /// The stable name of the check.
-    pub(super) check: &'static str,
-    pub(super) verdict: Verdict,
+    pub(in crate::commands) check: &'static str,
+    pub(in crate::commands) verdict: Verdict,
     /// What the check found.
-    pub(super) message: String,
+    pub(in crate::commands) message: String,
     /// How to repair it, preferably a command.
-    pub(super) fix: Option<String>,
+    pub(in crate::commands) fix: Option<String>,
 }
 
 impl Diagnostic {
     /// Creates a diagnostic that reports no problem.
-    pub(super) fn ok(check: &'static str, message: impl Into<String>) -> Self {
+    pub(in crate::commands) fn ok(check: &'static str, message: impl Into<String>) -> Self {
         Self::new(check, Verdict::Ok, message, None)
     }
 
     /// Creates a warning.
-    pub(super) fn warning(
+    pub(in crate::commands) fn warning(
         check: &'static str,
         message: impl Into<String>,
         fix: impl Into<String>,
@@ -53,7 +53,7 @@ impl Diagnostic {
     }
 
     /// Creates a problem.
-    pub(super) fn problem(
+    pub(in crate::commands) fn problem(
         check: &'static str,
         message: impl Into<String>,
         fix: impl Into<String>,
@@ -62,25 +62,25 @@ impl Diagnostic {
     }
 
     /// Creates a warning for a group that needs the settings.
-    pub(super) fn skipped(check: &'static str) -> Self {
+    pub(in crate::commands) fn skipped(check: &'static str) -> Self {
         let message = "skipped: the settings cannot be read";
         Self::new(check, Verdict::Warning, message, None)
     }
 
     /// Creates a problem from an error; its hint is the fix.
-    pub(super) fn error(check: &'static str, error: &Error) -> Self {
+    pub(in crate::commands) fn error(check: &'static str, error: &Error) -> Self {
         let fix = error.hint().map(str::to_owned);
         Self::new(check, Verdict::Problem, error.text(), fix)
     }
 
     /// Creates a problem from an error. The message begins with this name.
-    pub(super) fn error_about(check: &'static str, name: &str, error: &Error) -> Self {
+    pub(in crate::commands) fn error_about(check: &'static str, name: &str, error: &Error) -> Self {
         let fix = error.hint().map(str::to_owned);
         Self::new(check, Verdict::Problem, error.text_about(name), fix)
     }
 
     /// Creates a diagnostic whose texts are one line each.
-    pub(super) fn new(
+    pub(in crate::commands) fn new(
         check: &'static str,
         verdict: Verdict,
         message: impl Into<String>,

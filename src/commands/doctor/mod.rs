@@ -29,7 +29,7 @@ use crate::token_cache::FAILURE_CACHING;
 mod certificates;
 mod client_files;
 mod client_mistakes;
-mod diagnostic;
+pub(in crate::commands) mod diagnostic;
 mod docker_auth_config;
 mod docker_snap;
 mod files;

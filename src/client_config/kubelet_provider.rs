@@ -1,0 +1,458 @@
+//! The configuration of the kubelet's credential providers, read as the kubelet reads it
+//! (`kubernetes`, `pkg/credentialprovider/plugin/config.go`): strictly. An error ends the
+//! kubelet at its start.
+
+use std::collections::BTreeSet;
+
+use yaml_rust2::Yaml;
+use yaml_rust2::YamlLoader;
+use yaml_rust2::yaml::Hash;
+
+use crate::text::repeatable;
+
+/// The versions of the protocol; only the first has tokens of service accounts.
+const PROTOCOLS: [&str; 3] = [
+    "credentialprovider.kubelet.k8s.io/v1",
+    "credentialprovider.kubelet.k8s.io/v1beta1",
+    "credentialprovider.kubelet.k8s.io/v1alpha1",
+];
+
+/// An entry of `providers`.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Provider {
+    /// The file name of the program.
+    pub name: String,
+    /// The version of the protocol.
+    pub api_version: String,
+    /// The images for which it is asked.
+    pub match_images: Vec<String>,
+    /// How long an answer without a duration is kept, in seconds.
+    pub default_cache_duration: u64,
+    /// The arguments of the program.
+    pub args: Vec<String>,
+    /// The variables that are added.
+    pub env: Vec<(String, String)>,
+    /// The audience of the tokens of service accounts, if they are sent.
+    pub audience: Option<String>,
+}
+
+/// Reads a file of the configuration: YAML or JSON.
+///
+/// # Errors
+/// The reasons for which the kubelet does not start. They name keys, not values, which may be
+/// secrets.
+pub fn parse(text: &str) -> Result<Vec<Provider>, Vec<String>> {
+    let documents = YamlLoader::load_from_str(text)
+        .map_err(|error| vec![format!("it is not YAML (line {})", error.marker().line())])?;
+    let mut reader = Reader::default();
+    let providers = match &documents[..] {
+        [Yaml::Hash(file)] => reader.file(file),
+        _ => {
+            reader.refuse("", "it has to be one object");
+            Vec::new()
+        }
+    };
+    if reader.errors.is_empty() {
+        Ok(providers)
+    } else {
+        Err(reader.errors)
+    }
+}
+
+/// Collects the errors of one file.
+#[derive(Default)]
+struct Reader {
+    errors: Vec<String>,
+}
+
+impl Reader {
+    fn refuse(&mut self, place: &str, reason: &str) {
+        self.errors.push(if place.is_empty() {
+            reason.to_owned()
+        } else {
+            format!("{place} {reason}")
+        });
+    }
+
+    fn file(&mut self, file: &Hash) -> Vec<Provider> {
+        self.known_keys("", file, &["apiVersion", "kind", "providers"]);
+        let version = self.text(file, "", "apiVersion").unwrap_or_default();
+        let is_known = version
+            .strip_prefix("kubelet.config.k8s.io/")
+            .is_some_and(|it| ["v1", "v1beta1", "v1alpha1"].contains(&it));
+        if !is_known {
+            self.refuse("apiVersion", "has to be kubelet.config.k8s.io/v1");
+        }
+        if self.text(file, "", "kind").as_deref() != Some("CredentialProviderConfig") {
+            self.refuse("kind", "has to be CredentialProviderConfig");
+        }
+        let Some(Yaml::Array(entries)) = get(file, "providers") else {
+            self.refuse("providers", "has to be a list");
+            return Vec::new();
+        };
+        if entries.is_empty() {
+            self.refuse("providers", "is empty");
+        }
+        let mut names = BTreeSet::new();
+        let mut providers = Vec::new();
+        for (index, entry) in entries.iter().enumerate() {
+            let place = format!("providers[{index}]");
+            let Yaml::Hash(entry) = entry else {
+                self.refuse(&place, "has to be an object");
+                continue;
+            };
+            let provider = self.provider(entry, &place);
+            if !names.insert(provider.name.clone()) {
+                self.refuse(&format!("{place}.name"), "is that of another provider");
+            }
+            providers.push(provider);
+        }
+        providers
+    }
+
+    fn provider(&mut self, entry: &Hash, place: &str) -> Provider {
+        self.known_keys(
+            place,
+            entry,
+            &[
+                "name",
+                "matchImages",
+                "defaultCacheDuration",
+                "apiVersion",
+                "args",
+                "env",
+                "tokenAttributes",
+            ],
+        );
+        let name = self.text(entry, place, "name").unwrap_or_default();
+        if name.is_empty() || [".", ".."].contains(&&*name) || name.contains(['/', ' ']) {
+            let reason = "has to be the name of a file, without slashes and spaces";
+            self.refuse(&format!("{place}.name"), reason);
+        }
+        let api_version = self.text(entry, place, "apiVersion").unwrap_or_default();
+        if !PROTOCOLS.contains(&&*api_version) {
+            let reason = "has to be credentialprovider.kubelet.k8s.io/v1, v1beta1 or v1alpha1";
+            self.refuse(&format!("{place}.apiVersion"), reason);
+        }
+        let match_images = self.texts(entry, place, "matchImages");
+        if match_images.is_empty() {
+            self.refuse(&format!("{place}.matchImages"), "is missing or empty");
+        }
+        let duration = self.text(entry, place, "defaultCacheDuration");
+        let duration = duration.as_deref().and_then(go_seconds);
+        if duration.is_none() {
+            let reason = "has to be a duration such as \"0s\" or \"12h\"";
+            self.refuse(&format!("{place}.defaultCacheDuration"), reason);
+        }
+        Provider {
+            name,
+            match_images,
+            default_cache_duration: duration.unwrap_or_default(),
+            args: self.texts(entry, place, "args"),
+            env: self.env(entry, place),
+            audience: self.token_attributes(entry, place, &api_version),
+            api_version,
+        }
+    }
+
+    fn env(&mut self, entry: &Hash, place: &str) -> Vec<(String, String)> {
+        let place = format!("{place}.env");
+        let Some(Yaml::Array(variables)) = get(entry, "env") else {
+            if get(entry, "env").is_some() {
+                self.refuse(&place, "has to be a list");
+            }
+            return Vec::new();
+        };
+        let mut env = Vec::new();
+        for (index, variable) in variables.iter().enumerate() {
+            let place = format!("{place}[{index}]");
+            let Yaml::Hash(variable) = variable else {
+                self.refuse(&place, "has to be an object");
+                continue;
+            };
+            self.known_keys(&place, variable, &["name", "value"]);
+            let name = self.text(variable, &place, "name");
+            let value = self.text(variable, &place, "value");
+            env.push((name.unwrap_or_default(), value.unwrap_or_default()));
+        }
+        env
+    }
+
+    /// Returns the audience of the tokens.
+    fn token_attributes(&mut self, entry: &Hash, place: &str, version: &str) -> Option<String> {
+        let place = format!("{place}.tokenAttributes");
+        let attributes = match get(entry, "tokenAttributes")? {
+            Yaml::Hash(attributes) => attributes,
+            _ => {
+                self.refuse(&place, "has to be an object");
+                return None;
+            }
+        };
+        const REQUIRED: &str = "requiredServiceAccountAnnotationKeys";
+        const OPTIONAL: &str = "optionalServiceAccountAnnotationKeys";
+        self.known_keys(
+            &place,
+            attributes,
+            &[
+                "serviceAccountTokenAudience",
+                "cacheType",
+                "requireServiceAccount",
+                REQUIRED,
+                OPTIONAL,
+            ],
+        );
+        if version != PROTOCOLS[0] {
+            self.refuse(
+                &place,
+                "needs the apiVersion credentialprovider.kubelet.k8s.io/v1",
+            );
+        }
+        let audience = self.text(attributes, &place, "serviceAccountTokenAudience");
+        if audience.as_deref().unwrap_or_default().is_empty() {
+            self.refuse(
+                &format!("{place}.serviceAccountTokenAudience"),
+                "is missing",
+            );
+        }
+        let cache_type = self
+            .text(attributes, &place, "cacheType")
+            .unwrap_or_default();
+        if !["Token", "ServiceAccount"].contains(&&*cache_type) {
+            self.refuse(
+                &format!("{place}.cacheType"),
+                "has to be Token or ServiceAccount",
+            );
+        }
+        let requires = get(attributes, "requireServiceAccount").and_then(Yaml::as_bool);
+        if requires.is_none() {
+            self.refuse(
+                &format!("{place}.requireServiceAccount"),
+                "has to be true or false",
+            );
+        }
+        let required = self.texts(attributes, &place, REQUIRED);
+        let optional = self.texts(attributes, &place, OPTIONAL);
+        if !required.is_empty() && requires == Some(false) {
+            let reason = "needs requireServiceAccount: true";
+            self.refuse(&format!("{place}.{REQUIRED}"), reason);
+        }
+        let mut keys = BTreeSet::new();
+        if !required.iter().chain(&optional).all(|key| keys.insert(key)) {
+            self.refuse(&place, "has the key of an annotation twice");
+        }
+        audience
+    }
+
+    fn known_keys(&mut self, place: &str, object: &Hash, known: &[&str]) {
+        for key in object.keys() {
+            let name = key.as_str().unwrap_or_default();
+            if !known.contains(&name) {
+                let name = repeatable::quoted_name(name);
+                let place = if place.is_empty() { "it" } else { place };
+                self.refuse(place, &format!("has the unknown key {name}"));
+            }
+        }
+    }
+
+    /// Returns a text; `None` if it is missing.
+    fn text(&mut self, object: &Hash, place: &str, key: &str) -> Option<String> {
+        match get(object, key) {
+            None | Some(Yaml::Null) => None,
+            Some(Yaml::String(text)) => Some(text.clone()),
+            Some(_) => {
+                self.refuse(&path(place, key), "has to be a text");
+                None
+            }
+        }
+    }
+
+    fn texts(&mut self, object: &Hash, place: &str, key: &str) -> Vec<String> {
+        let list = match get(object, key) {
+            None | Some(Yaml::Null) => return Vec::new(),
+            Some(Yaml::Array(list)) => list,
+            Some(_) => {
+                self.refuse(&path(place, key), "has to be a list");
+                return Vec::new();
+            }
+        };
+        let texts = list
+            .iter()
+            .filter_map(|item| item.as_str().map(str::to_owned));
+        let texts: Vec<String> = texts.collect();
+        if texts.len() != list.len() {
+            self.refuse(&path(place, key), "contains something else than texts");
+        }
+        texts
+    }
+}
+
+fn path(place: &str, key: &str) -> String {
+    if place.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{place}.{key}")
+    }
+}
+
+fn get<'y>(object: &'y Hash, key: &str) -> Option<&'y Yaml> {
+    object.get(&Yaml::String(key.to_owned()))
+}
+
+/// Returns the seconds of a duration as Go writes it, in whole hours, minutes and seconds.
+pub fn go_seconds(text: &str) -> Option<u64> {
+    if text == "0" {
+        return Some(0);
+    }
+    let mut rest = text;
+    let mut seconds: u64 = 0;
+    while !rest.is_empty() {
+        let digits = rest.find(|it: char| !it.is_ascii_digit())?;
+        let number: u64 = rest.get(..digits)?.parse().ok()?;
+        let (unit, length) = match rest.get(digits..)? {
+            unit if unit.starts_with("ms") => (0, 2),
+            unit if unit.starts_with('h') => (3600, 1),
+            unit if unit.starts_with('m') => (60, 1),
+            unit if unit.starts_with('s') => (1, 1),
+            _ => return None,
+        };
+        seconds = seconds.checked_add(number.checked_mul(unit)?)?;
+        rest = rest.get(digits + length..)?;
+    }
+    (!text.is_empty()).then_some(seconds)
+}
+
+/// Returns whether a pattern matches images of a host without a port: label by label, with `*`
+/// inside of labels. The path of a pattern is not compared.
+pub fn matches_host(pattern: &str, host: &str) -> bool {
+    let pattern = pattern.split('/').next().unwrap_or_default();
+    let (patterns, labels) = (pattern.split('.'), host.split('.'));
+    patterns.clone().count() == labels.clone().count()
+        && patterns
+            .zip(labels)
+            .all(|(pattern, label)| matches_label(pattern, label))
+}
+
+fn matches_label(pattern: &str, label: &str) -> bool {
+    let Some((before, after)) = pattern.split_once('*') else {
+        return pattern == label;
+    };
+    let rest = label.strip_prefix(before);
+    rest.is_some_and(|rest| {
+        let mut ends = rest.char_indices().map(|(at, _)| at).chain([rest.len()]);
+        ends.any(|at| {
+            rest.get(at..)
+                .is_some_and(|rest| matches_label(after, rest))
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VALID: &str = r#"
+apiVersion: kubelet.config.k8s.io/v1
+kind: CredentialProviderConfig
+providers:
+  - name: icr-credential-provider
+    apiVersion: credentialprovider.kubelet.k8s.io/v1
+    matchImages: ["us.icr.io"]
+    defaultCacheDuration: "12h"
+    args: ["kubelet"]
+    env: [{name: A, value: "b"}]
+    tokenAttributes:
+      serviceAccountTokenAudience: iam
+      cacheType: ServiceAccount
+      requireServiceAccount: true
+      requiredServiceAccountAnnotationKeys: ["a/b"]
+"#;
+
+    #[test]
+    fn yaml_and_json_are_read() {
+        let providers = parse(VALID).unwrap();
+        let expected = Provider {
+            name: "icr-credential-provider".into(),
+            api_version: PROTOCOLS[0].into(),
+            match_images: vec!["us.icr.io".into()],
+            default_cache_duration: 12 * 3600,
+            args: vec!["kubelet".into()],
+            env: vec![("A".into(), "b".into())],
+            audience: Some("iam".into()),
+        };
+        assert_eq!(providers, [expected]);
+        let json = r#"{"apiVersion":"kubelet.config.k8s.io/v1","kind":"CredentialProviderConfig","providers":[{"name":"x","apiVersion":"credentialprovider.kubelet.k8s.io/v1beta1","matchImages":["*.icr.io"],"defaultCacheDuration":"0s"}]}"#;
+        assert_eq!(parse(json).unwrap()[0].name, "x");
+    }
+
+    #[test]
+    fn what_ends_the_kubelet_is_an_error() {
+        for (from, to, reason) in [
+            ("kind: Cred", "kind: Cert", "kind has to be"),
+            (
+                "kubelet.config.k8s.io/v1",
+                "v1",
+                "apiVersion has to be kubelet.config",
+            ),
+            ("    args:", "    argz:", "unknown key \"argz\""),
+            (
+                "name: icr-credential-provider",
+                "name: bin/icr",
+                "the name of a file",
+            ),
+            ("\"us.icr.io\"", "", "matchImages is missing or empty"),
+            ("\"12h\"", "\"soon\"", "has to be a duration"),
+            ("\"12h\"", "12", "defaultCacheDuration has to be a text"),
+            (
+                "credentialprovider.kubelet.k8s.io/v1",
+                "credentialprovider.kubelet.k8s.io/v1beta1",
+                "needs the apiVersion",
+            ),
+            (
+                "cacheType: ServiceAccount",
+                "cacheType: Pod",
+                "Token or ServiceAccount",
+            ),
+            (
+                "requireServiceAccount: true",
+                "requireServiceAccount: false",
+                "needs requireServiceAccount: true",
+            ),
+            (
+                "      requireServiceAccount: true\n",
+                "",
+                "requireServiceAccount has to be true or false",
+            ),
+            ("[\"a/b\"]", "[\"a/b\", \"a/b\"]", "twice"),
+            ("providers:\n", "providers: [\n", "not YAML"),
+            ("    args:", "    name: y\n    args:", "not YAML"),
+        ] {
+            let text = VALID.replacen(from, to, 1);
+            assert_ne!(text, VALID, "{from}");
+            let errors = parse(&text).unwrap_err().join("; ");
+            assert!(errors.contains(reason), "{to}: {errors}");
+        }
+        assert!(parse("").is_err());
+        let twice = VALID.replacen("providers:\n", "providers:\n  - {name: icr-credential-provider, apiVersion: credentialprovider.kubelet.k8s.io/v1, matchImages: [x], defaultCacheDuration: 1s}\n", 1);
+        assert_eq!(
+            parse(&twice).unwrap_err(),
+            ["providers[1].name is that of another provider"]
+        );
+    }
+
+    #[test]
+    fn patterns_compare_labels() {
+        for (pattern, host, expected) in [
+            ("us.icr.io", "us.icr.io", true),
+            ("us.icr.io/ns", "us.icr.io", true),
+            ("*.icr.io", "us.icr.io", true),
+            ("*.icr.io", "icr.io", false),
+            ("*.*.icr.io", "private.us.icr.io", true),
+            ("u*.icr.io", "uk.icr.io", true),
+            ("us.icr.io:443", "us.icr.io", false),
+        ] {
+            assert_eq!(matches_host(pattern, host), expected, "{pattern} {host}");
+        }
+        assert_eq!(go_seconds("1h2m3s"), Some(3723));
+        assert_eq!(go_seconds("-1s"), None);
+    }
+}
