@@ -153,13 +153,13 @@ fn flag(text: &str, name: &str) -> Option<PathBuf> {
     let lines = text
         .lines()
         .filter(|line| !line.trim_start().starts_with('#'));
-    let values = lines.filter_map(|line| {
+    let mut values = lines.filter_map(|line| {
         let rest = line.split(name).nth(1)?;
         let rest = rest.strip_prefix(['=', ' '])?;
         let end = rest.find([' ', '"', '\'', '\\']).unwrap_or(rest.len());
         rest.get(..end).filter(|path| path.starts_with('/'))
     });
-    values.last().map(PathBuf::from)
+    values.next_back().map(PathBuf::from)
 }
 
 /// Returns the paths in a directory, sorted.
