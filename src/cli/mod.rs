@@ -113,6 +113,10 @@ fn run_request(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<
         return 1;
     };
     if kubelet::is_requested(arguments) {
+        if stdio.output_is_terminal && context.terminal.is_interactive() {
+            let _ = writeln!(stdio.output, "{}", arguments::help_on(kubelet::VERB));
+            return 1;
+        }
         return serve_kubelet(stdio, context);
     }
     let request = match parse_client_request(arguments) {

@@ -73,31 +73,7 @@ enum Part {
 
 /// The rights that the API server demands of a kubelet (Kubernetes documentation, "Node
 /// authorization"; the audience is IAM's).
-const RBAC: &str = r#"apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata:
-  name: docker-credential-icr-nodes
-rules:
-  - apiGroups: [""]
-    resources: ["iam"]
-    verbs: ["request-serviceaccounts-token-audience"]
-  - apiGroups: [""]
-    resources: ["serviceaccounts"]
-    verbs: ["get", "list"]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata:
-  name: docker-credential-icr-nodes
-roleRef:
-  apiGroup: rbac.authorization.k8s.io
-  kind: ClusterRole
-  name: docker-credential-icr-nodes
-subjects:
-  - apiGroup: rbac.authorization.k8s.io
-    kind: Group
-    name: system:nodes
-"#;
+const RBAC: &str = include_str!("../../../install/kubernetes/service-accounts/rbac.yaml");
 
 pub(super) fn run(
     arguments: &Arguments,
