@@ -70,15 +70,15 @@ provide_certificates() {
 readonly crates="cargo-audit@0.22.2 cargo-auditable@0.7.7 cargo-cyclonedx@0.5.9 cargo-deb@3.8.0 cargo-deny@0.20.2 cargo-generate-rpm@0.21.1
 rsign2@0.6.7 rust-audit-info@0.5.4"
 
-# Installs the program of a crate, and prints its path. Its name may differ from the crate's.
+# Installs the program of a crate, and prints its path. Its file may have another name than the crate.
 provide_program() {
-    local name=$1 program=${2:-$1} version directory
+    local name=$1 file=${2:-$1} version directory
     version=$(tr ' ' '\n' <<<"$crates" | sed -n "s/^$name@//p")
     directory=$tools/$name-$version
-    if [ ! -x "$directory/bin/$program" ]; then
+    if [ ! -x "$directory/bin/$file" ]; then
         env --unset=CARGO_TARGET_DIR cargo install --quiet --locked --root "$directory" \
             --target-dir "$directory/build" --profile dev "$name@$version" >&2 || return
         rm -rf "$directory/build"
     fi
-    echo "$directory/bin/$program"
+    echo "$directory/bin/$file"
 }
