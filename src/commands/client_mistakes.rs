@@ -6,6 +6,7 @@ use crate::PROGRAM;
 use crate::client_config::Client;
 use crate::client_config::json::HELPER;
 use crate::client_config::json::Mistake;
+use crate::client_config::json::STORE;
 use crate::client_config::json::is_looked_up;
 use crate::text::repeatable;
 
@@ -15,6 +16,15 @@ fn shown(key: &str) -> String {
         format!("'{key}'")
     } else {
         repeatable::NOT_SHOWN.to_owned()
+    }
+}
+
+/// Returns the name of an entry that names a helper: a registry, or the field for all others.
+fn entry_name(key: &str) -> String {
+    if key == STORE {
+        key.to_owned()
+    } else {
+        repeatable::file_word(key)
     }
 }
 
@@ -36,11 +46,11 @@ pub(super) fn describe(path: &Path, client: Client, mistake: &Mistake) -> String
         ),
         Mistake::HelperName { key, name } if client == Client::Regctl => format!(
             "{path} names the program '{name}' for {}, which does not exist: regctl needs the whole name, {PROGRAM}",
-            repeatable::file_word(key)
+            entry_name(key)
         ),
         Mistake::HelperName { key, name } => format!(
             "{path} ({client}) names the helper '{name}' for {}, so clients start docker-credential-{name}, which does not exist: the name of {PROGRAM} is '{HELPER}'",
-            repeatable::file_word(key)
+            entry_name(key)
         ),
         Mistake::RepeatedKey(registry) => format!(
             "{path} ({client}) has '{registry}' more than once, and clients use the last one"
