@@ -31,8 +31,8 @@ use crate::secret::Secret;
 
 const NAME: &str = "pass";
 
-/// The time limit of one run. A smart card takes a second.
-const TIMEOUT: Duration = Duration::from_secs(5);
+/// The time limit of one run. A smart card takes a second, and a busy machine more.
+const TIMEOUT: Duration = Duration::from_secs(8);
 
 /// The time limit if the person may be asked for a passphrase.
 const PROMPT_TIMEOUT: Duration = Duration::from_secs(120);

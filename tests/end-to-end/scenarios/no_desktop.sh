@@ -252,7 +252,7 @@ test_pass_with_an_agent_that_hangs_is_not_waited_for_twice() {
     local agent
     agent=$(gpg-connect-agent 'getinfo pid' /bye | sed --quiet 's/^D //p')
     kill -STOP "$agent"
-    within_milliseconds 8000 gets_error us.icr.io 'pass did not answer in time'
+    within_milliseconds 12000 gets_error us.icr.io 'pass did not answer in time'
     shows 'gpgconf --kill gpg-agent'
     within_milliseconds "$no_wait" gets_error us.icr.io 'pass did not answer in time'
     IBMCLOUD_API_KEY=$api_key within_milliseconds "$no_wait" gets us.icr.io iambearer
