@@ -16,12 +16,14 @@ const TEXT: &str = concat!(
 );
 
 /// What differs between builds, and whether this build has it.
-const FEATURES: [(&str, bool); 7] = [
+const FEATURES: [(&str, bool); 9] = [
     ("debug-assertions", cfg!(debug_assertions)),
     // The keychains that the program can use on this system.
     ("keychain-kernel", cfg!(target_os = "linux")),
     ("keychain-macos", cfg!(target_os = "macos")),
+    ("keychain-pass", cfg!(target_os = "linux")),
     ("keychain-secret-service", cfg!(target_os = "linux")),
+    ("keychain-systemd-creds", cfg!(target_os = "linux")),
     ("keychain-windows", cfg!(windows)),
     // Names are looked up by the program itself, and not by the C library.
     ("own-name-lookup", cfg!(target_env = "musl")),
