@@ -45,8 +45,8 @@ Examples:
 /// Show all settings and where they are set
 ///
 /// Environment variables take precedence over your settings file, then come the
-/// system's settings files and the defaults. Secrets are not shown. For the keychain
-/// 'auto', the one that is used now is shown, too.
+/// system's settings files and the defaults. Secrets are not shown. For the
+/// keychain 'auto', the one that is used now is shown, too.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, verbatim_doc_comment)]
 pub(crate) struct Arguments {
