@@ -5,6 +5,7 @@
 //! unlock dialog for up to a year, and a `get` must never show one.
 
 use std::cell::Cell;
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::os::unix::net::SocketAddr;
@@ -74,6 +75,9 @@ pub(super) struct SecretService {
     namespace: String,
     has_bus: bool,
     bus: Option<SocketAddr>,
+    /// Why there is no service. It is not looked for again: on a slow machine, the calls of one
+    /// command would take longer than [`TIMEOUT`].
+    absence: RefCell<Option<KeychainError>>,
     prompt_seconds: u64,
     clock: SystemClock,
     /// What is left of [`TIMEOUT`].
@@ -104,9 +108,12 @@ impl SecretService {
             Prompting::Allowed if has_display => PROMPT_SECONDS,
             _ => 0,
         };
+        let has_bus = has_bus(environment);
+        let no_bus = || KeychainError::Absent("no D-Bus session bus is running".into());
         Self {
             namespace: namespace.to_owned(),
-            has_bus: has_bus(environment),
+            has_bus,
+            absence: RefCell::new((!has_bus).then(no_bus)),
             // A relay belongs to this user and accepts one connection only.
             bus: session_bus::address(environment).filter(|_| !bus_relay::is_behind(environment)),
             prompt_seconds,
@@ -127,16 +134,26 @@ impl SecretService {
         self.has_bus
     }
 
-    /// Connects if necessary and calls the service, within the remaining time.
+    /// Calls the service, unless there is none.
     fn call<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, KeychainError> {
-        if !self.has_bus {
-            return Err(KeychainError::Absent(
-                "no D-Bus session bus is running".into(),
-            ));
+        if let Some(absence) = &*self.absence.borrow() {
+            return Err(absence.clone());
         }
+        let answer = self.ask(work);
+        if let Err(absence @ KeychainError::Absent(_)) = &answer {
+            self.absence.replace(Some(absence.clone()));
+        }
+        answer
+    }
+
+    /// Connects if necessary and calls the service, within the remaining time.
+    fn ask<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, KeychainError> {
         let remaining = self.remaining.get();
         if remaining.is_zero() || self.timeout_marker.is_recent(&self.clock) {
             return Err(KeychainError::Timeout(NAME));
@@ -451,39 +468,4 @@ fn delete_expired_tokens(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_answer_that_no_secret_service_gives_counts_as_absence() {
-        let environment = Environment::default();
-        let service = SecretService::new("test", &environment, None, Prompting::Never);
-        let classify = |name: &str| service.classify_name(name, Duration::ZERO);
-        for name in ["UnknownMethod", "UnknownObject", "InvalidArgs"] {
-            let error = classify(&format!("org.freedesktop.DBus.Error.{name}"));
-            assert!(
-                error.is_absent() && error.to_string().contains(name),
-                "{error}"
-            );
-        }
-        for error in [Error::NoResult, Error::Parse] {
-            assert!(service.classify(&error, Duration::ZERO).is_absent());
-        }
-        assert!(!classify("org.freedesktop.DBus.Error.LimitsExceeded").is_absent());
-        assert!(!classify("org.freedesktop.Secret.Error.IsLocked").is_absent());
-    }
-
-    #[test]
-    fn each_bus_has_a_timeout_marker_and_all_relays_to_one_bus_share_it() {
-        let marker = |address: &str| {
-            let variables = [
-                ("DBUS_SESSION_BUS_ADDRESS", address),
-                ("XDG_RUNTIME_DIR", "/run/user/1"),
-            ];
-            timeout_marker_name(&variables.into_iter().collect())
-        };
-        assert_ne!(marker("unix:path=/a"), marker("unix:path=/b"));
-        let relay = |number| format!("unix:path=/run/user/1/docker-credential-icr-relay-{number}");
-        assert_eq!(marker(&relay(1)), marker(&relay(2)));
-    }
-}
+mod tests;
