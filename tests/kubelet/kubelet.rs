@@ -33,6 +33,17 @@ pub(crate) struct Provider {
     pub(crate) timeout: Duration,
 }
 
+impl Provider {
+    /// Returns the command that the kubelet runs, without its streams.
+    pub(crate) fn command(&self) -> Command {
+        let variables = self.environment.iter().map(|(name, value)| (name, value));
+        let mut command = Command::new(&self.program);
+        command.args(&self.args).env_clear().envs(variables);
+        command.current_dir("/");
+        command
+    }
+}
+
 /// `tokenAttributes` of an entry.
 #[derive(Clone, Default)]
 pub(crate) struct TokenAttributes {
@@ -291,16 +302,8 @@ impl Kubelet {
     /// Runs the provider and returns its stdout, or why that does not count.
     fn execute(&self, input: &str) -> Result<String, String> {
         let provider = &self.provider;
-        let mut child = Command::new(&provider.program)
-            .args(&provider.args)
-            .env_clear()
-            .envs(
-                provider
-                    .environment
-                    .iter()
-                    .map(|(name, value)| (name, value)),
-            )
-            .current_dir("/")
+        let mut child = provider
+            .command()
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -79,18 +79,8 @@ fn run(env: &TestEnv, provider: &Provider, input: &str) -> Outcome {
 }
 
 fn start(env: &TestEnv, provider: &Provider, input: &str) -> support::Running {
-    let mut command = std::process::Command::new(&provider.program);
-    command
-        .args(&provider.args)
-        .env_clear()
-        .envs(
-            provider
-                .environment
-                .iter()
-                .map(|(name, value)| (name, value)),
-        )
-        .current_dir("/")
-        .stdout(std::process::Stdio::piped());
+    let mut command = provider.command();
+    command.stdout(std::process::Stdio::piped());
     env.start_as(command, input)
 }
 

@@ -160,7 +160,9 @@ fn under_sudo(context: &CheckContext<'_>, path: &OsStr, own: &Path) -> Option<Di
         Some(found) => other(CHECK, &found, own, clock),
         None => Diagnostic::warning(
             CHECK,
-            format!("'sudo docker' does not find {PROGRAM}: it is not on {origin} ({path})"),
+            format!(
+                "a client that sudo starts does not find {PROGRAM}: it is not on {origin} ({path})"
+            ),
             "In the directory of the installer: sudo ./install/install.sh --system",
         ),
     })
