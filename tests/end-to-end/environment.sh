@@ -121,6 +121,17 @@ start_docker() {
     wait_for docker docker version
 }
 
+# Docker prefers `pass` to the desktop's keychain if it is installed, although it has no store.
+hide_pass() {
+    local pass
+    pass=$(type -P pass) || return 0
+    mount --bind /dev/null "$pass"
+}
+
+show_pass() {
+    umount /usr/bin/pass
+}
+
 configure_podman() {
     mkdir -p /etc/containers
     configure_storage podman

@@ -3,6 +3,7 @@
 
 # Runs the tests of scenarios/NAME.sh in the order in which they are written.
 run_scenario() (
+    hide_pass
     # shellcheck disable=SC1090
     . "$here/scenarios/$1.sh"
     local test title number=0

@@ -1,6 +1,8 @@
 # Servers without a D-Bus session: logins that outlast a reboot, with the real systemd-creds, pass and GnuPG.
 # shellcheck shell=bash
 
+show_pass
+
 readonly passphrase=icr-test-passphrase-2Lq9Vd
 
 before_each_test() {
@@ -92,6 +94,8 @@ test_systemd_creds_whose_key_would_be_lost_at_a_reboot_is_not_used() {
 
 test_systemd_creds_of_root_uses_the_directories_of_the_machine() {
     unset XDG_STATE_HOME SYSTEMD_CREDENTIAL_SECRET
+    # The machine may have a key, which root of a user namespace cannot read.
+    rm -f /var/lib/systemd/credential.secret
     store us.icr.io iamapikey "$api_key"
     is "$(stat --format '%a %U' /var/lib/docker-credential-icr "/var/lib/docker-credential-icr/keychain/$ICR_NAMESPACE/login/us.icr.io.cred")" \
         $'700 root\n600 root'
