@@ -1,5 +1,8 @@
 //! What `cargo publish` takes: the program's source with its manual, completions and licences, and nothing else.
 
+// Programs for Windows are tested without cargo.
+#![cfg(unix)]
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;

@@ -88,7 +88,7 @@ pub fn remove(path: &Path) -> io::Result<()> {
     std::fs::remove_file(path)
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
     use crate::environment::Environment;
@@ -104,7 +104,6 @@ mod tests {
         write(&path).unwrap();
         assert_eq!(state(&machine), ListState::Configured(path.clone()));
         assert_eq!(read(&path).unwrap().as_deref(), Some(TEXT));
-        #[cfg(unix)]
         for (path, mode) in [(&*path, 0o644), (path.parent().unwrap(), 0o755)] {
             use std::os::unix::fs::PermissionsExt;
             assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, mode);
