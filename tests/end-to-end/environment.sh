@@ -6,6 +6,7 @@ readonly regions=(icr.io us.icr.io uk.icr.io de.icr.io au.icr.io jp.icr.io jp2.i
 readonly registries=("${regions[@]}" "${regions[@]/#/private.}")
 readonly open_registry=open.example:5001
 readonly emulator=https://iam.cloud.ibm.com
+readonly pass=/usr/bin/pass
 
 # All secrets of the tests. Afterwards, no file may contain one (scenarios/plaintext.sh).
 readonly api_key=icr-test-api-key-7Jm2vQx9Lr4TzB8nWc5Ks1Yd
@@ -123,13 +124,11 @@ start_docker() {
 
 # Docker prefers `pass` to the desktop's keychain if it is installed, although it has no store.
 hide_pass() {
-    local pass
-    pass=$(type -P pass) || return 0
-    mount --bind /dev/null "$pass"
+    [ ! -x $pass ] || mount --bind /dev/null $pass
 }
 
 show_pass() {
-    umount /usr/bin/pass
+    umount $pass
 }
 
 configure_podman() {
