@@ -144,7 +144,7 @@ impl Program {
         let absolute = directories.filter(|directory| directory.is_absolute());
         let found = absolute
             .map(|directory| directory.join(self.name))
-            .find(|path| is_executable(path));
+            .find(|path| fs::is_executable(path));
         let Some(path) = found else {
             let reason = format!("the program {} is not on the PATH", self.name);
             return Err(KeychainError::Absent(reason));
@@ -257,12 +257,6 @@ fn content(file: &mut File) -> io::Result<Zeroizing<Vec<u8>>> {
     file.rewind()?;
     file.take(size).read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-fn is_executable(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    let metadata = path.metadata();
-    metadata.is_ok_and(|it| it.is_file() && it.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(test)]
