@@ -101,9 +101,10 @@ prepare_namespaces() {
     ip link set lo up
 }
 
-# Makes a directory writable; changes are lost at the end.
+# Makes a directory writable; changes are lost at the end. Without `userxattr`, a directory that was removed cannot be created
+# again in a user namespace.
 overlay() {
     local over=$TEST_ROOT/overlay$1
     mkdir -p "$over"/{upper,work}
-    mount --types overlay --options "lowerdir=$1,upperdir=$over/upper,workdir=$over/work" overlay "$1"
+    mount --types overlay --options "lowerdir=$1,upperdir=$over/upper,workdir=$over/work,userxattr" overlay "$1"
 }
