@@ -149,7 +149,9 @@ pub(crate) fn run(
     let warnings = Warnings::new(context);
     let logins = if arguments.rotate {
         let days = arguments.days();
-        rotate::run(&arguments.scopes, days, &broker, &warnings)?
+        let rotated = rotate::run(&arguments.scopes, days, &broker, &warnings);
+        warnings.warn_of_skipped_keychains(&*broker.keychains.logins);
+        rotated?
     } else {
         vec![log_in(arguments, &broker, stdio, &warnings)?]
     };
@@ -212,6 +214,7 @@ fn log_in(
     let created_key = key_for_session(arguments, &identity, &login_context)?;
     let (login, token) = identity.login(created_key.as_ref())?;
     let stored = broker.replace_logins(&scopes, &logins, &|_| Some(login.clone()));
+    warnings.warn_of_skipped_keychains(&*broker.keychains.logins);
     let replacements = stored.map_err(|error| match &created_key {
         None => error,
         Some((key, _)) => {

@@ -13,6 +13,7 @@ use super::screen::Screen;
 use super::secret_output;
 use super::table;
 use super::to_json;
+use super::warnings::Warnings;
 use super::when;
 use crate::context::Context;
 use crate::context::Session;
@@ -351,6 +352,7 @@ fn log_in(broker: &Broker<'_>, registry: &Registry, token: &Token) -> Result<Str
         Some(login.clone())
     });
     let stored = broker.replace_logins(&[scope], &logins, &successor);
+    Warnings::new(broker.context).warn_of_skipped_keychains(&*broker.keychains.logins);
     let replacements = stored.map_err(|error| {
         let id = token.id.as_deref().unwrap_or("unknown");
         Error::user(format!(

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use crate::context::Context;
+use crate::keychain::Keychain;
 
 /// Writes warnings to stderr immediately, and collects them for the JSON answer.
 pub(super) struct Warnings<'a> {
@@ -25,6 +26,18 @@ impl<'a> Warnings<'a> {
             .terminal
             .write_line(&format!("warning: {text}"));
         self.texts.borrow_mut().push(text);
+    }
+
+    /// Warns of the keychains that exist here, but could not store a login.
+    pub(super) fn warn_of_skipped_keychains(&self, logins: &dyn Keychain) {
+        for skipped in logins.skipped() {
+            self.warn(format!(
+                "{} was not used: {}. {}",
+                skipped.backend.title(),
+                skipped.error,
+                skipped.error.fix()
+            ));
+        }
     }
 
     /// Writes a note, which needs no action and is not in the JSON answer.

@@ -7,9 +7,13 @@ use crate::error::Error;
 /// Why a keychain operation failed.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum KeychainError {
-    /// The keychain is not available here; another one may be.
+    /// The keychain is not installed or not for this user; another one may be.
     #[error("{0}")]
     Absent(String),
+    /// The keychain exists here, but does not work; another one may. What failed, and the fix: a
+    /// sentence without a full stop.
+    #[error("{0}")]
+    Unusable(String, String),
     /// The keychain answers what it should not, so it counts as absent. The name of the keychain,
     /// and what it answered.
     #[error("the {0} cannot be used: {1}")]
@@ -21,9 +25,9 @@ pub enum KeychainError {
     #[error("the {0} is locked")]
     Locked(&'static str),
     /// The GnuPG key of `pass` is locked, and its agent may not ask for the passphrase. The entry
-    /// that cannot be decrypted.
+    /// that cannot be decrypted, if it is stored.
     #[error("the GnuPG key of pass is locked")]
-    LockedKey(String),
+    LockedKey(Option<String>),
     /// `pass` has no store, in this directory.
     #[error("pass has no password store in {0}")]
     NotInitialized(String),
@@ -31,7 +35,7 @@ pub enum KeychainError {
     #[error("{0} cannot decrypt it here ({1})")]
     Undecryptable(&'static str, String),
     /// The keychain did not answer in time.
-    #[error("the {0} did not answer in time")]
+    #[error("{} did not answer in time", with_article(.0))]
     Timeout(&'static str),
     /// No keychain of this system is available.
     #[error("no keychain is available: {0}")]
@@ -63,10 +67,16 @@ impl KeychainError {
             Self::Locked(_) => {
                 "Unlock it (log in to the desktop, or open it with its own program), and try again"
             }
-            Self::LockedKey(entry) => {
+            Self::LockedKey(Some(entry)) => {
                 return Some(Cow::Owned(format!(
                     "Unlock it at a terminal with 'pass show {entry} > /dev/null', and try again"
                 )));
+            }
+            Self::LockedKey(None) => {
+                "Log in at a terminal with ICR_KEYCHAIN=pass, where GnuPG's agent can ask for the passphrase"
+            }
+            Self::Unusable(_, fix) => {
+                return Some(Cow::Owned(format!("{fix}, or set ICR_KEYCHAIN=auto")));
             }
             Self::NotInitialized(_) => {
                 "Create it with 'pass init KEY' (KEY is the ID of your GnuPG key), or select another keychain with ICR_KEYCHAIN"
@@ -97,12 +107,25 @@ impl KeychainError {
         }))
     }
 
+    /// Returns what makes a keychain work that `auto` has skipped: a sentence without a full stop.
+    pub fn fix(&self) -> Cow<'static, str> {
+        match self {
+            Self::Unusable(_, fix) => Cow::Owned(fix.clone()),
+            _ => self
+                .hint()
+                .unwrap_or("Repair it, or select another keychain with ICR_KEYCHAIN".into()),
+        }
+    }
+
     /// Returns whether another keychain may be used instead.
     pub fn is_absent(&self) -> bool {
-        matches!(
-            self,
-            Self::Absent(_) | Self::InvalidAnswer(..) | Self::NotInitialized(_)
-        )
+        self.is_missing() || matches!(self, Self::InvalidAnswer(..) | Self::Unusable(..))
+    }
+
+    /// Returns whether the keychain is not installed, not set up, or not for this user, so
+    /// that no warning is needed.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Absent(_) | Self::NotInitialized(_))
     }
 
     /// Returns the error of an operation that failed because of this one. `create` makes it
@@ -113,6 +136,14 @@ impl KeychainError {
             Some(hint) => error.with_hint(hint),
             None => error,
         }
+    }
+}
+
+/// Returns a keychain's name in a sentence: those of programs have no article.
+fn with_article(name: &str) -> String {
+    match name {
+        "pass" | "systemd-creds" => name.to_owned(),
+        _ => format!("the {name}"),
     }
 }
 

@@ -41,7 +41,10 @@ impl ItemFiles {
 
     fn directory(&self, kind: Kind) -> Result<PathBuf, KeychainError> {
         let directory = self.directory.as_ref().ok_or_else(|| {
-            KeychainError::Absent("this user has no home directory for encrypted files".into())
+            KeychainError::Unusable(
+                "this user has no home directory for encrypted files".into(),
+                "Set HOME to it".into(),
+            )
         })?;
         Ok(directory.join(&self.namespace).join(kind.name()))
     }
@@ -103,10 +106,7 @@ impl ItemFiles {
                 outcome = put();
             }
         }
-        outcome.map_err(|error| {
-            let path = path.join(name);
-            KeychainError::Absent(format!("cannot write {} ({error:#})", path.display()))
-        })
+        outcome.map_err(|error| cannot_write(&path.join(name), &error))
     }
 
     /// Deletes the item's file, and the directories that are empty then.
@@ -167,6 +167,22 @@ impl ItemFiles {
             }
         }
     }
+}
+
+/// Returns the error of a file or directory that cannot be written.
+pub(super) fn cannot_write(path: &Path, error: &anyhow::Error) -> KeychainError {
+    let kind = error
+        .chain()
+        .find_map(|cause| Some(cause.downcast_ref::<io::Error>()?.kind()));
+    let fix = match kind {
+        Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
+            "Delete what is not needed there"
+        }
+        Some(io::ErrorKind::ReadOnlyFilesystem) => "Make that file system writable",
+        _ => "Make sure that this user can write there",
+    };
+    let reason = format!("cannot write {} ({error:#})", path.display());
+    KeychainError::Unusable(reason, fix.into())
 }
 
 /// Returns whether there is certainly no file.

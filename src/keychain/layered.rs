@@ -1,6 +1,7 @@
 //! The `auto` keychain of logins on Linux: the Secret Service if one is running, otherwise encrypted
 //! files, and the kernel keyring where nothing else works.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use super::Keychain;
 use super::KeychainError;
 use super::Kind;
 use super::ListedItem;
+use super::SkippedKeychain;
 use crate::secret::Secret;
 
 /// Several keychains, the preferred one first. Items are written to the first that is not absent,
@@ -18,12 +20,50 @@ use crate::secret::Secret;
 /// the item was written, so that item is the newer one. That order is also the fast one.
 #[derive(Debug)]
 pub(super) struct Layered {
-    keychains: Vec<Rc<dyn Keychain>>,
+    layers: Vec<Layer>,
+    skipped: RefCell<Vec<SkippedKeychain>>,
+}
+
+/// One of several keychains.
+#[derive(Clone, Debug)]
+pub(super) struct Layer {
+    keychain: Rc<dyn Keychain>,
+    backend: Backend,
+    /// Whether it is skipped if it cannot write.
+    is_optional: bool,
+}
+
+impl Layer {
+    /// Returns a keychain that stores items unless it is absent.
+    pub(super) fn required(backend: Backend, keychain: Rc<dyn Keychain>) -> Self {
+        Self {
+            keychain,
+            backend,
+            is_optional: false,
+        }
+    }
+
+    /// Returns a keychain that is used only where it works. A timeout is an error nevertheless: it
+    /// passes, and an item that was written to the next keychain meanwhile would stay there.
+    pub(super) fn where_usable(backend: Backend, keychain: Rc<dyn Keychain>) -> Self {
+        Self {
+            is_optional: true,
+            ..Self::required(backend, keychain)
+        }
+    }
+
+    /// Returns whether the next keychain is used after this error.
+    fn is_skipped_after(&self, error: &KeychainError) -> bool {
+        error.is_absent() || (self.is_optional && !matches!(error, KeychainError::Timeout(_)))
+    }
 }
 
 impl Layered {
-    pub(super) fn new(keychains: Vec<Rc<dyn Keychain>>) -> Self {
-        Self { keychains }
+    pub(super) fn new(layers: Vec<Layer>) -> Self {
+        Self {
+            layers,
+            skipped: RefCell::default(),
+        }
     }
 
     /// Returns the first answer of a keychain, in the order in which they are read.
@@ -31,8 +71,8 @@ impl Layered {
         &self,
         ask: impl Fn(&dyn Keychain) -> Result<Option<T>, KeychainError>,
     ) -> Result<Option<T>, KeychainError> {
-        for keychain in self.keychains.iter().rev() {
-            if let Some(answer) = or_nothing(ask(&**keychain))? {
+        for layer in self.layers.iter().rev() {
+            if let Some(answer) = or_nothing(ask(&*layer.keychain))? {
                 return Ok(Some(answer));
             }
         }
@@ -42,12 +82,27 @@ impl Layered {
     /// Deletes an item in all keychains but one.
     fn delete_except(&self, written: Option<usize>, item: &Item) -> Result<(), KeychainError> {
         let mut outcome = Ok(());
-        for (index, keychain) in self.keychains.iter().enumerate().rev() {
+        for (index, layer) in self.layers.iter().enumerate().rev() {
             if Some(index) != written {
-                outcome = outcome.and(or_nothing(keychain.delete(item)));
+                outcome = outcome.and(or_nothing(layer.keychain.delete(item)));
             }
         }
         outcome
+    }
+
+    /// Records a keychain that did not store an item, unless it is simply missing.
+    fn record_skipped(&self, backend: Backend, error: KeychainError) {
+        let skipped = SkippedKeychain { backend, error };
+        let mut known = self.skipped.borrow_mut();
+        if skipped.error.is_missing() || known.contains(&skipped) {
+            return;
+        }
+        tracing::warn!(
+            keychain = backend.name(),
+            error = %skipped.error,
+            "the keychain does not work, so the next one is used"
+        );
+        known.push(skipped);
     }
 }
 
@@ -63,10 +118,13 @@ impl Keychain for Layered {
         lifetime: Option<Duration>,
     ) -> Result<(), KeychainError> {
         let mut reasons: Vec<String> = Vec::new();
-        for (index, keychain) in self.keychains.iter().enumerate() {
-            match keychain.write(item, secret, lifetime) {
+        for (index, layer) in self.layers.iter().enumerate() {
+            match layer.keychain.write(item, secret, lifetime) {
                 Ok(()) => return self.delete_except(Some(index), item),
-                Err(error) if error.is_absent() => reasons.push(error.to_string()),
+                Err(error) if layer.is_skipped_after(&error) => {
+                    reasons.push(error.to_string());
+                    self.record_skipped(layer.backend, error);
+                }
                 Err(other) => return Err(other),
             }
         }
@@ -79,8 +137,8 @@ impl Keychain for Layered {
 
     fn list(&self, kind: Kind) -> Result<Vec<ListedItem>, KeychainError> {
         let mut items = BTreeMap::new();
-        for keychain in &self.keychains {
-            let listed = or_nothing(keychain.list(kind))?.into_iter();
+        for layer in &self.layers {
+            let listed = or_nothing(layer.keychain.list(kind))?.into_iter();
             items.extend(listed.map(|item| (item.name.clone(), item)));
         }
         Ok(items.into_values().collect())
@@ -89,37 +147,9 @@ impl Keychain for Layered {
     fn backend(&self, item: &Item) -> Result<Option<Backend>, KeychainError> {
         self.first(|keychain| keychain.backend(item))
     }
-}
 
-/// A keychain that is used only where it works: if it cannot write, it counts as absent.
-#[derive(Debug)]
-pub(super) struct WhereUsable<K>(pub(super) Rc<K>);
-
-impl<K: Keychain> Keychain for WhereUsable<K> {
-    fn read(&self, item: &Item) -> Result<Option<Secret>, KeychainError> {
-        self.0.read(item)
-    }
-
-    fn write(
-        &self,
-        item: &Item,
-        secret: &Secret,
-        lifetime: Option<Duration>,
-    ) -> Result<(), KeychainError> {
-        let written = self.0.write(item, secret, lifetime);
-        written.map_err(|error| KeychainError::Absent(error.to_string()))
-    }
-
-    fn delete(&self, item: &Item) -> Result<(), KeychainError> {
-        self.0.delete(item)
-    }
-
-    fn list(&self, kind: Kind) -> Result<Vec<ListedItem>, KeychainError> {
-        self.0.list(kind)
-    }
-
-    fn backend(&self, item: &Item) -> Result<Option<Backend>, KeychainError> {
-        self.0.backend(item)
+    fn skipped(&self) -> Vec<SkippedKeychain> {
+        self.skipped.borrow().clone()
     }
 }
 
@@ -145,7 +175,10 @@ mod tests {
             Rc::new(MemoryKeychain::default()),
             Rc::new(MemoryKeychain::default()),
         );
-        let layered = Layered::new(vec![Rc::clone(&durable) as _, Rc::clone(&cache) as _]);
+        let layered = Layered::new(vec![
+            Layer::required(Backend::SecretService, Rc::clone(&durable) as _),
+            Layer::required(Backend::Kernel, Rc::clone(&cache) as _),
+        ]);
         (cache, durable, layered)
     }
 
@@ -225,7 +258,8 @@ mod tests {
     #[test]
     fn a_login_is_stored_in_the_first_keychain_that_works_and_deleted_from_all_others() {
         let keychains = [(); 3].map(|()| Rc::new(MemoryKeychain::default()));
-        let layered = Layered::new(keychains.clone().map(|keychain| keychain as _).into());
+        let layer = |keychain| Layer::required(Backend::Kernel, keychain as _);
+        let layered = Layered::new(keychains.clone().map(layer).into());
         for keychain in &keychains {
             keychain.write(&item(), &Secret::new("old"), None).unwrap();
         }
@@ -242,18 +276,24 @@ mod tests {
         assert_eq!(layered.read(&item()), Ok(None));
     }
 
-    #[test]
-    fn a_keychain_that_does_not_work_is_skipped_but_its_logins_are_not() {
+    /// Returns `pass`, which is used where it works, before the kernel keyring.
+    fn optional_layers() -> (Rc<MemoryKeychain>, Rc<MemoryKeychain>, Layered) {
         let (cache, pass) = (
             Rc::new(MemoryKeychain::default()),
             Rc::new(MemoryKeychain::default()),
         );
         let layered = Layered::new(vec![
-            Rc::new(WhereUsable(Rc::clone(&pass))) as _,
-            Rc::clone(&cache) as _,
+            Layer::where_usable(Backend::Pass, Rc::clone(&pass) as _),
+            Layer::required(Backend::Kernel, Rc::clone(&cache) as _),
         ]);
+        (cache, pass, layered)
+    }
+
+    #[test]
+    fn a_keychain_that_does_not_work_is_skipped_but_its_logins_are_not() {
+        let (_cache, pass, layered) = optional_layers();
         pass.write(&item(), &Secret::new("old"), None).unwrap();
-        pass.fail_with(Some(KeychainError::LockedKey("entry".into())));
+        pass.fail_with(Some(KeychainError::LockedKey(None)));
         assert!(matches!(
             layered.read(&item()),
             Err(KeychainError::LockedKey(_))
@@ -263,5 +303,39 @@ mod tests {
             "the old one remains"
         );
         assert_eq!(layered.read(&item()), Ok(Some(Secret::new("new"))));
+    }
+
+    #[test]
+    fn a_keychain_that_was_skipped_is_reported_once_unless_it_is_missing() {
+        let (_cache, pass, layered) = optional_layers();
+        let write = |error: KeychainError| {
+            pass.fail_with(Some(error));
+            layered.write(&item(), &Secret::new("key"), None).ok();
+            layered.skipped()
+        };
+        for missing in [
+            KeychainError::Absent("no program".into()),
+            KeychainError::NotInitialized("store".into()),
+        ] {
+            assert_eq!(write(missing), []);
+        }
+        let unusable = KeychainError::Unusable("read-only".into(), "Make it writable".into());
+        for _ in 0..2 {
+            let skipped = SkippedKeychain {
+                backend: Backend::Pass,
+                error: unusable.clone(),
+            };
+            assert_eq!(write(unusable.clone()), [skipped]);
+        }
+    }
+
+    #[test]
+    fn a_timeout_is_not_taken_for_absence() {
+        let (cache, pass, layered) = optional_layers();
+        pass.fail_with(Some(KeychainError::Timeout("pass")));
+        let written = layered.write(&item(), &Secret::new("key"), None);
+        assert_eq!(written, Err(KeychainError::Timeout("pass")));
+        assert_eq!(cache.read(&item()), Ok(None));
+        assert_eq!(layered.skipped(), []);
     }
 }

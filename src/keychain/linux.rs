@@ -11,8 +11,8 @@ use super::Keychains;
 use super::Prompting;
 use super::Selection;
 use super::kernel::KernelKeyring;
+use super::layered::Layer;
 use super::layered::Layered;
-use super::layered::WhereUsable;
 use super::none;
 use super::own_hints::OwnHints;
 use super::pass::Pass;
@@ -156,11 +156,11 @@ impl Opener<'_> {
         let has_files = !has_kernel
             && !has_bus
             && (systemd_creds.keychain.has_program() || pass.keychain.is_initialized());
-        let encrypted: Vec<Rc<dyn Keychain>> = vec![
-            Rc::new(WhereUsable(systemd_creds)),
-            Rc::new(WhereUsable(pass)),
+        let encrypted = vec![
+            Layer::where_usable(Backend::SystemdCreds, systemd_creds),
+            Layer::where_usable(Backend::Pass, pass),
         ];
-        let mut all: Vec<Rc<dyn Keychain>> = vec![secret_service];
+        let mut all = vec![Layer::required(Backend::SecretService, secret_service)];
         all.extend(encrypted.iter().cloned());
         let tokens: Box<dyn Keychain> = if has_kernel {
             Box::new(Rc::clone(&kernel))
@@ -169,7 +169,7 @@ impl Opener<'_> {
         } else {
             Box::new(Layered::new(all.clone()))
         };
-        all.push(kernel);
+        all.push(Layer::required(Backend::Kernel, kernel));
         Keychains {
             logins: Box::new(Layered::new(all)),
             tokens,

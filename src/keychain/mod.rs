@@ -65,6 +65,15 @@ pub use item::Item;
 pub use item::Kind;
 pub use item::ListedItem;
 
+/// A keychain that exists here but did not store an item, so that the next one did.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SkippedKeychain {
+    /// The keychain.
+    pub backend: Backend,
+    /// Why it was skipped.
+    pub error: KeychainError,
+}
+
 /// The prefix of the names of all items. Not the name of the program alone, because an
 /// older program stores items under that.
 const SCHEMA: &str = "docker-credential-icr.v1";
@@ -149,6 +158,11 @@ pub trait Keychain: fmt::Debug {
     /// # Errors
     /// See [`KeychainError`].
     fn backend(&self, item: &Item) -> Result<Option<Backend>, KeychainError>;
+
+    /// Returns the keychains that [`Keychain::write`] has skipped because they do not work.
+    fn skipped(&self) -> Vec<SkippedKeychain> {
+        Vec::new()
+    }
 }
 
 /// Whether a keychain may ask the person to unlock it.
@@ -293,5 +307,9 @@ impl<K: Keychain + ?Sized> Keychain for std::rc::Rc<K> {
 
     fn backend(&self, item: &Item) -> Result<Option<Backend>, KeychainError> {
         (**self).backend(item)
+    }
+
+    fn skipped(&self) -> Vec<SkippedKeychain> {
+        (**self).skipped()
     }
 }

@@ -20,6 +20,7 @@ use super::ListedItem;
 use super::Prompting;
 use super::decryptions::Decryptions;
 use super::item_files::ItemFiles;
+use super::item_files::cannot_write;
 use super::item_files::encoded;
 use super::program::Output;
 use super::program::Program;
@@ -242,7 +243,7 @@ impl Pass {
             return failure(output);
         }
         match self.is_locked(item, entry) {
-            Ok(true) => KeychainError::LockedKey(self.entry(item)),
+            Ok(true) => KeychainError::LockedKey((entry == self.entry(item)).then(|| entry.into())),
             Ok(false) => KeychainError::Undecryptable(NAME, output.reason()),
             Err(error) => error,
         }
@@ -277,6 +278,16 @@ fn failure(output: &Output) -> KeychainError {
     KeychainError::Refused(format!("{NAME} failed ({})", output.reason()))
 }
 
+/// Returns the error of an entry that was just encrypted, for a key that this user does not have.
+fn not_decrypted(reason: &str) -> KeychainError {
+    KeychainError::Unusable(
+        format!("{NAME} does not decrypt what it has encrypted ({reason})"),
+        format!(
+            "Make sure that {KEY_FILE} of the password store has a GnuPG key of yours ('gpg --list-secret-keys')"
+        ),
+    )
+}
+
 impl Keychain for Pass {
     fn read(&self, item: &Item) -> Result<Option<Secret>, KeychainError> {
         let Some(encrypted) = self.files(item.kind).read(item)? else {
@@ -305,9 +316,7 @@ impl Keychain for Pass {
             .as_ref()
             .filter(|_| item.kind != Kind::Login)
         {
-            fs::create_private_directories(store).map_err(|error| {
-                KeychainError::Absent(format!("cannot write {} ({error:#})", store.display()))
-            })?;
+            fs::create_private_directories(store).map_err(|error| cannot_write(store, &error))?;
         }
         let entry = self.entry(item);
         let new = format!("{entry}~");
@@ -323,10 +332,11 @@ impl Keychain for Pass {
         };
         if !matches!(is_readable, Ok(true)) {
             let _ = self.change(item, &["rm", "--force", "--", &new], &[]);
-            is_readable?;
-            return Err(KeychainError::Refused(format!(
-                "{NAME} does not decrypt what it has encrypted"
-            )));
+            return Err(match is_readable {
+                Ok(_) => not_decrypted("it returns another text"),
+                Err(KeychainError::Undecryptable(_, reason)) => not_decrypted(&reason),
+                Err(other) => other,
+            });
         }
         self.change(item, &["mv", "--force", "--", &new, &entry], &[])?;
         if item.kind == Kind::Token {

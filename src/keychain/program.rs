@@ -151,10 +151,10 @@ impl Program {
         };
         match fs::refuse_if_others_write(&path, &TrustedUsers::acting_user()) {
             Ok(()) => Ok(path),
-            Err(error) => Err(KeychainError::Absent(format!(
-                "the program {} is not safe to run: {error}",
-                path.display()
-            ))),
+            Err(error) => Err(KeychainError::Unusable(
+                format!("the program {} is not safe to run: {error}", path.display()),
+                "Make sure that only you and root can change it and its directories".into(),
+            )),
         }
     }
 

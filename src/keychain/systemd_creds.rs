@@ -46,6 +46,9 @@ const NO_FIRMWARE_STATE: &str = "--tpm2-pcrs=";
 /// program without a terminal.
 const NO_QUESTION: &str = "--no-ask-password";
 
+/// The service that encrypts for users who are not root.
+const SERVICE: &str = "io.systemd.Credentials";
+
 /// The files that `systemd-creds` encrypts for this user.
 #[derive(Debug)]
 pub(super) struct SystemdCreds {
@@ -132,9 +135,8 @@ impl SystemdCreds {
                 Err(error) => reason = error.to_string(),
             }
         }
-        Err(KeychainError::Absent(format!(
-            "{NAME} does not decrypt what it has encrypted ({reason})"
-        )))
+        let reason = format!("{NAME} does not decrypt what it has encrypted ({reason})");
+        Err(self.unusable(reason))
     }
 
     fn encrypt_with(
@@ -147,14 +149,28 @@ impl SystemdCreds {
         if output.is_success && !output.stdout.is_empty() {
             return Ok(output.stdout);
         }
-        let reason = if is_unknown("--user", &output) {
-            "only root can use that of this system; users can from systemd 256 on".to_owned()
+        let cannot = |reason: &str| format!("{NAME} cannot encrypt here ({reason})");
+        if is_unknown("--user", &output) {
+            return Err(KeychainError::Absent(cannot(
+                "only root can use that of this system; users can from systemd 256 on",
+            )));
+        }
+        let reason = output.reason();
+        if reason.contains(SERVICE) && reason.contains("No such file") {
+            return Err(KeychainError::Absent(cannot("systemd does not run here")));
+        }
+        Err(self.unusable(cannot(&reason)))
+    }
+
+    /// Returns the error of a program that runs, but does not work.
+    fn unusable(&self, reason: String) -> KeychainError {
+        let command = if self.is_root {
+            "systemd-creds encrypt - -"
         } else {
-            output.reason()
+            "systemd-creds encrypt --user - -"
         };
-        Err(KeychainError::Absent(format!(
-            "{NAME} cannot encrypt here ({reason})"
-        )))
+        let fix = format!("Find out why 'echo test | {command}' fails");
+        KeychainError::Unusable(reason, fix)
     }
 
     fn decrypt(&self, item: &Item, encrypted: &[u8]) -> Result<Secret, KeychainError> {
@@ -164,7 +180,11 @@ impl SystemdCreds {
         let unreadable = |reason: String| KeychainError::Undecryptable(NAME, reason);
         let output = match self.run("decrypt", &[], item, encrypted) {
             // There is an item, so it is not absent.
-            Err(KeychainError::Absent(reason) | KeychainError::Refused(reason)) => {
+            Err(
+                KeychainError::Absent(reason)
+                | KeychainError::Refused(reason)
+                | KeychainError::Unusable(reason, _),
+            ) => {
                 return Err(unreadable(reason));
             }
             output => output?,

@@ -52,6 +52,8 @@ impl Configuring<'_> {
         } else {
             Migration::default()
         };
+        self.warnings
+            .warn_of_skipped_keychains(&*self.broker.keychains.logins);
         let mut outcomes = Vec::new();
         let mut errors = std::mem::take(&mut migration.errors);
         for file in files {

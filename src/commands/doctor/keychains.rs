@@ -72,8 +72,8 @@ pub(super) fn check(context: &CheckContext<'_>) -> Vec<Diagnostic> {
     diagnostics
 }
 
-/// Returns why the keychains that `auto` prefers are not used. A Secret Service that answers what it
-/// should not is a warning: the person who started it expects that it is used.
+/// Returns why the keychains that `auto` prefers are not used: a warning for one that exists here,
+/// because the person who set it up expects that it is used.
 fn unused_keychains(used: Option<Backend>, context: &CheckContext<'_>) -> Vec<Diagnostic> {
     let preferred = [
         (Backend::SecretService, KeychainChoice::SecretService),
@@ -94,14 +94,15 @@ fn unused_keychains(used: Option<Backend>, context: &CheckContext<'_>) -> Vec<Di
             return Some(Diagnostic::warning(
                 check,
                 format!("{error}, so another keychain stores logins"),
-                error.hint().unwrap_or(SELECT_ANOTHER.into()),
+                error.fix(),
             ));
         }
-        let title = backend.title();
-        Some(Diagnostic::ok(
-            check,
-            format!("not used ({title}): {error}"),
-        ))
+        let text = format!("not used ({}): {error}", backend.title());
+        Some(if error.is_missing() {
+            Diagnostic::ok(check, text)
+        } else {
+            Diagnostic::warning(check, text, error.fix())
+        })
     });
     diagnostics.collect()
 }
@@ -175,6 +176,7 @@ fn test_keychain(
 fn fix(error: &KeychainError, choice: KeychainChoice) -> Cow<'static, str> {
     let text = match (error, choice) {
         (KeychainError::Locked(_), _) => "Log in to the desktop, or set ICR_KEYCHAIN=kernel",
+        (KeychainError::Timeout("pass" | "systemd-creds"), _) => return error.fix(),
         (KeychainError::Timeout(_), _) => "Restart it, or set ICR_KEYCHAIN=kernel",
         (KeychainError::Absent(_), KeychainChoice::Auto) | (KeychainError::Unavailable(_), _) => {
             "Set $IBMCLOUD_API_KEY to an API key, or install a Secret Service (gnome-keyring)"
@@ -192,6 +194,7 @@ fn fix(error: &KeychainError, choice: KeychainChoice) -> Cow<'static, str> {
         (
             KeychainError::LockedKey(_)
             | KeychainError::NotInitialized(_)
+            | KeychainError::Unusable(..)
             | KeychainError::Undecryptable(..),
             _,
         ) => return error.hint().unwrap_or(SELECT_ANOTHER.into()),
