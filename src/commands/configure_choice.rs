@@ -300,6 +300,7 @@ fn described(scope: &LoginScope, username: &str) -> String {
         LoginKind::Profile => "an API key and a trusted profile",
         LoginKind::RefreshToken => "a session",
         LoginKind::RegistryToken => "a registry token",
+        LoginKind::Verbatim if username.is_empty() => return registries,
         LoginKind::Verbatim => return format!("{registries} as {username}"),
     };
     format!("{registries} with {secret}")

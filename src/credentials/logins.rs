@@ -217,7 +217,9 @@ impl Broker<'_> {
         Ok((issued, session.endpoint().clone()))
     }
 
-    /// Returns the scopes of all stored logins that can be read, with their user names.
+    /// Returns the scopes of all stored logins, with their user names. A user name is empty if the
+    /// login cannot be read for now: `get` may have a cached token for it, and otherwise reports the
+    /// reason. A login that never can be read is left out.
     ///
     /// # Errors
     /// The keychain cannot be read.
@@ -225,9 +227,10 @@ impl Broker<'_> {
         let logins = self.stored_logins();
         let mut usernames = BTreeMap::new();
         for (scope, username) in logins.list()? {
-            // `get` reports a login that cannot be read.
-            let read = || Some(logins.read(&scope).ok()??.username);
-            let username = username.or_else(read);
+            let username = username.or_else(|| match logins.read(&scope) {
+                Ok(login) => Some(login?.username),
+                Err(error) => error.is_temporary().then(String::new),
+            });
             usernames.extend(username.map(|username| (scope, username)));
         }
         Ok(usernames)
