@@ -27,6 +27,7 @@
 //! randomness, network and keychains. `main.rs` hands in the real ones. Files that settings
 //! or variables name, and locks, are read and made where that is needed.
 
+pub mod child;
 pub mod cli;
 pub mod client_config;
 pub mod commands;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 /// The top-level modules ("rooms") from top to bottom.
-const ROOMS: [&str; 29] = [
+const ROOMS: [&str; 30] = [
     "main",
     "cli",
     "kubelet",
@@ -30,6 +30,7 @@ const ROOMS: [&str; 29] = [
     "log",
     "environment",
     "fs",
+    "child",
     "credential",
     "digest",
     "secret",

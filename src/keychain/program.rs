@@ -14,7 +14,6 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::process::Child;
 use std::process::Command;
-use std::process::ExitStatus;
 use std::time::Duration;
 
 use nix::sys::memfd::MFdFlags;
@@ -27,19 +26,17 @@ use zeroize::Zeroizing;
 use super::KeychainError;
 use super::Prompting;
 use super::timeout_marker::TimeoutMarker;
+use crate::child;
+use crate::child::Limits;
 use crate::environment;
 use crate::environment::Environment;
 use crate::fs;
 use crate::fs::TrustedUsers;
 use crate::text::printable;
-use crate::time::Clock;
 use crate::time::SystemClock;
 
 /// The variable with the directories of programs.
 const PATH: &str = "PATH";
-
-/// The interval between two checks of whether a program has ended.
-const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
 /// The maximum size of the output, in bytes: an encrypted secret of the maximum length.
 const MAX_OUTPUT: u64 = 256 * 1024;
@@ -208,7 +205,11 @@ impl Program {
             .stderr(stderr.try_clone()?)
             .process_group(0)
             .spawn()?;
-        let Some(status) = self.wait(&mut child, &stdout)? else {
+        let limits = Limits {
+            time: self.timeout,
+            output: MAX_OUTPUT,
+        };
+        let Some(status) = child::wait(&mut child, &stdout, limits, &self.clock)? else {
             end_group(&mut child);
             return Ok(None);
         };
@@ -218,20 +219,6 @@ impl Program {
             stdout: content(&mut stdout)?,
             messages: String::from_utf8_lossy(&messages).into_owned(),
         }))
-    }
-
-    fn wait(&self, child: &mut Child, stdout: &File) -> io::Result<Option<ExitStatus>> {
-        let started = self.clock.elapsed();
-        loop {
-            if let Some(status) = child.try_wait()? {
-                return Ok(Some(status));
-            }
-            let is_too_long = stdout.metadata()?.len() > MAX_OUTPUT;
-            if is_too_long || self.clock.elapsed().saturating_sub(started) > self.timeout {
-                return Ok(None);
-            }
-            self.clock.sleep(POLL_INTERVAL);
-        }
     }
 }
 
@@ -262,16 +249,50 @@ fn content(file: &mut File) -> io::Result<Zeroizing<Vec<u8>>> {
 #[cfg(test)]
 pub(super) mod test_support {
     use std::path::Path;
+    use std::path::PathBuf;
     use std::process::Command;
     use std::process::Stdio;
+
+    use tempfile::TempDir;
 
     use super::Write;
     use crate::fs::tests::close_to_others;
 
+    /// A directory with stand-ins for programs in `bin`, which write their arguments into `calls`.
+    pub(in super::super) struct StandIns {
+        directory: TempDir,
+    }
+
+    impl StandIns {
+        /// Creates the directory with scripts, in which `HERE` is its path.
+        pub(in super::super) fn new(scripts: &[(&str, &str)]) -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let here = directory.path().display().to_string();
+            for (name, script) in scripts {
+                let path = directory.path().join("bin").join(name);
+                write_script(&path, &script.replace("HERE", &here));
+            }
+            Self { directory }
+        }
+
+        pub(in super::super) fn path(&self, name: &str) -> PathBuf {
+            self.directory.path().join(name)
+        }
+
+        pub(in super::super) fn add(&self, name: &str, text: &str) {
+            std::fs::write(self.path(name), text).unwrap();
+        }
+
+        pub(in super::super) fn calls(&self) -> Vec<String> {
+            let calls = std::fs::read_to_string(self.path("calls")).unwrap_or_default();
+            calls.lines().map(str::to_owned).collect()
+        }
+    }
+
     /// Writes an executable script into a directory of its own. `cat` does it, because a process that
     /// another test starts just then would inherit a descriptor of ours, and the kernel runs no file
     /// that is open for writing (`ETXTBSY`).
-    pub(in super::super) fn write_script(path: &Path, script: &str) {
+    fn write_script(path: &Path, script: &str) {
         let directory = path.parent().unwrap();
         std::fs::create_dir_all(directory).unwrap();
         let mut shell = Command::new("/bin/sh")

@@ -1,24 +1,20 @@
 //! Runs other programs for their output.
 
-use std::fs::File;
 use std::io::Read;
 use std::io::Seek;
-use std::process::Child;
 use std::process::Command;
-use std::process::ExitStatus;
 use std::process::Stdio;
 use std::time::Duration;
 
+use crate::child;
+use crate::child::Limits;
 use crate::time::Clock;
 
-/// The maximum run time of a program. A login shell can have long startup files.
-const TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The interval between two checks of whether a program has ended.
-const POLL_INTERVAL: Duration = Duration::from_millis(3);
-
-/// The maximum size of the output, in bytes.
-const MAX_OUTPUT: u64 = 64 * 1024;
+/// The limits of a program. A login shell can have long startup files.
+const LIMITS: Limits = Limits {
+    time: Duration::from_secs(5),
+    output: 64 * 1024,
+};
 
 /// Runs a program; returns its output and whether it succeeded. `None` if it cannot be
 /// started, does not end in time or writes too much.
@@ -34,31 +30,16 @@ pub fn run(command: &mut Command, clock: &dyn Clock) -> Option<(String, bool)> {
         .stderr(Stdio::null())
         .spawn()
         .ok()?;
-    let Some(status) = wait(&mut child, &output, clock) else {
+    let Ok(Some(status)) = child::wait(&mut child, &output, LIMITS, clock) else {
         let _ = child.kill();
         let _ = child.wait();
         return None;
     };
     let mut bytes = Vec::new();
     output.rewind().ok()?;
-    output.take(MAX_OUTPUT).read_to_end(&mut bytes).ok()?;
+    output.take(LIMITS.output).read_to_end(&mut bytes).ok()?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     Some((text, status.success()))
-}
-
-/// Waits until a program ends; `None` if it takes too long or writes too much.
-fn wait(child: &mut Child, output: &File, clock: &dyn Clock) -> Option<ExitStatus> {
-    let started = clock.elapsed();
-    loop {
-        if let Some(status) = child.try_wait().ok()? {
-            return Some(status);
-        }
-        let is_too_long = output.metadata().ok()?.len() > MAX_OUTPUT;
-        if is_too_long || clock.elapsed().saturating_sub(started) > TIMEOUT {
-            return None;
-        }
-        clock.sleep(POLL_INTERVAL);
-    }
 }
 
 #[cfg(all(test, unix))]

@@ -61,7 +61,7 @@ fn a_login_whose_key_is_locked_is_listed_and_its_cached_token_is_used() {
 }
 
 #[test]
-fn a_locked_key_is_unlocked_by_a_login_at_a_terminal() {
+fn the_error_of_a_locked_key_says_to_log_in_at_a_terminal() {
     let Some(mut server) = server_with_pass() else {
         return;
     };

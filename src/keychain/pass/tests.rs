@@ -1,11 +1,17 @@
-use tempfile::TempDir;
+use std::ops::Deref;
 
 use super::*;
-use crate::keychain::program::test_support::write_script;
+use crate::keychain::program::test_support::StandIns;
 
 /// A directory with a stand-in for `pass`, whose "encryption" moves letters.
-struct Machine {
-    directory: TempDir,
+struct Machine(StandIns);
+
+impl Deref for Machine {
+    type Target = StandIns;
+
+    fn deref(&self) -> &StandIns {
+        &self.0
+    }
 }
 
 const STAND_IN: &str = r#"#!/bin/sh
@@ -51,13 +57,7 @@ exit 2
 
 impl Machine {
     fn new() -> Self {
-        let machine = Self {
-            directory: tempfile::tempdir().unwrap(),
-        };
-        let here = machine.directory.path().display().to_string();
-        let script = STAND_IN.replace("HERE", &here);
-        write_script(&machine.path("bin").join(NAME), &script);
-        write_script(&machine.path("bin/gpg"), &GPG.replace("HERE", &here));
+        let machine = Self(StandIns::new(&[(NAME, STAND_IN), ("gpg", GPG)]));
         std::fs::create_dir(machine.path("store")).unwrap();
         machine
     }
@@ -66,19 +66,6 @@ impl Machine {
         let machine = Self::new();
         machine.add("store/.gpg-id", "# mine\nme@example.com # first\n\nteam\n");
         machine
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn add(&self, name: &str, text: &str) {
-        std::fs::write(self.path(name), text).unwrap();
-    }
-
-    fn calls(&self) -> Vec<String> {
-        let calls = std::fs::read_to_string(self.path("calls")).unwrap_or_default();
-        calls.lines().map(str::to_owned).collect()
     }
 
     fn keychain(&self) -> Pass {

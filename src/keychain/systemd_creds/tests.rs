@@ -1,15 +1,20 @@
+use std::ops::Deref;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use tempfile::TempDir;
-
 use super::*;
-use crate::keychain::program::test_support::write_script;
+use crate::keychain::program::test_support::StandIns;
 
-/// A directory with a stand-in for `systemd-creds`. It writes its arguments into `calls`, and its
-/// "encryption" puts the name and the key of the machine before the text.
-struct Machine {
-    directory: TempDir,
+/// A directory with a stand-in for `systemd-creds`. Its "encryption" puts the name and the key of the
+/// machine before the text.
+struct Machine(StandIns);
+
+impl Deref for Machine {
+    type Target = StandIns;
+
+    fn deref(&self) -> &StandIns {
+        &self.0
+    }
 }
 
 const STAND_IN: &str = r#"#!/bin/sh
@@ -34,27 +39,9 @@ exec tr a-z n-za-m
 
 impl Machine {
     fn new() -> Self {
-        let machine = Self {
-            directory: tempfile::tempdir().unwrap(),
-        };
-        let here = machine.directory.path().display().to_string();
-        let script = STAND_IN.replace("HERE", &here);
-        write_script(&machine.path("bin").join(NAME), &script);
+        let machine = Self(StandIns::new(&[(NAME, STAND_IN)]));
         machine.add("key", "1");
         machine
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn add(&self, name: &str, text: &str) {
-        std::fs::write(self.path(name), text).unwrap();
-    }
-
-    fn calls(&self) -> Vec<String> {
-        let calls = std::fs::read_to_string(self.path("calls")).unwrap_or_default();
-        calls.lines().map(str::to_owned).collect()
     }
 
     fn keychain(&self, is_root: bool) -> SystemdCreds {
