@@ -54,19 +54,20 @@ pub fn state(machine: &Machine<'_>) -> ListState {
     }
 }
 
-/// Writes the file, which all users can read.
+/// Writes the file, which all users can read. Returns the directories that were created for it.
 ///
 /// # Errors
 /// It exists, or cannot be written.
-pub fn write(path: &Path) -> anyhow::Result<()> {
+pub fn write(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let directory = path.parent().unwrap_or(path);
-    fs::create_directories_for_all(directory)?;
+    let created = fs::create_directories_for_all(directory)?;
     let name = path.file_name().unwrap_or(OsStr::new(FILE));
     Directory::open(directory)?.put(name, false, |mut file| {
         file.write_all(TEXT.as_bytes())?;
         fs::allow_all_users(file, 0o644)?;
         Ok::<_, anyhow::Error>(file.sync_all()?)
-    })
+    })?;
+    Ok(created)
 }
 
 /// Returns the text of the file; `None` if it does not exist.
@@ -80,12 +81,18 @@ pub fn read(path: &Path) -> anyhow::Result<Option<String>> {
     }
 }
 
-/// Deletes the file.
+/// Deletes the file, and those of the directories created for it that are empty then.
 ///
 /// # Errors
-/// It cannot be deleted.
-pub fn remove(path: &Path) -> io::Result<()> {
-    std::fs::remove_file(path)
+/// The file cannot be deleted.
+pub fn remove(path: &Path, created: &[PathBuf]) -> io::Result<()> {
+    std::fs::remove_file(path)?;
+    for directory in path.ancestors().skip(1) {
+        if !created.iter().any(|it| it == directory) || std::fs::remove_dir(directory).is_err() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(all(test, unix))]
@@ -101,7 +108,8 @@ mod tests {
         assert_eq!(state(&machine), ListState::Missing);
         let path = path(&machine);
         assert_eq!(read(&path).unwrap(), None);
-        write(&path).unwrap();
+        let created = write(&path).unwrap();
+        assert_eq!(created.last().map(PathBuf::as_path), path.parent());
         assert_eq!(state(&machine), ListState::Configured(path.clone()));
         assert_eq!(read(&path).unwrap().as_deref(), Some(TEXT));
         for (path, mode) in [(&*path, 0o644), (path.parent().unwrap(), 0o755)] {
@@ -111,8 +119,14 @@ mod tests {
         assert!(write(&path).is_err(), "it is not replaced");
         let other = path.with_file_name("x.conf");
         std::fs::write(&other, "credential-helpers = [\"other\"]").unwrap();
-        assert_eq!(state(&machine), ListState::Others(other));
-        remove(&path).unwrap();
+        assert_eq!(state(&machine), ListState::Others(other.clone()));
+        remove(&path, &created).unwrap();
+        assert!(other.exists(), "its directory is not empty");
+        std::fs::remove_file(other).unwrap();
+        write(&path).unwrap();
+        remove(&path, &created[1..]).unwrap();
+        assert!(!path.parent().unwrap().exists());
+        assert!(root.path().join("etc").exists(), "it was there before");
         assert_eq!(read(&path).unwrap(), None);
     }
 }

@@ -50,6 +50,9 @@ pub struct Record {
     /// The changes; `steps` in the file, as earlier versions wrote it.
     #[serde(rename = "steps")]
     pub changes: Vec<Change>,
+    /// The directories that were created for podman's list for all users, the uppermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub list_directories: Vec<PathBuf>,
 }
 
 impl Default for Record {
@@ -57,6 +60,7 @@ impl Default for Record {
         Self {
             v: VERSION,
             changes: Vec::new(),
+            list_directories: Vec::new(),
         }
     }
 }
@@ -250,7 +254,10 @@ impl Record {
         for (name, clients) in FILES {
             let path = directory.join(name);
             match Self::read(&path)? {
-                Some(record) => all.changes.extend(record.changes),
+                Some(record) => {
+                    all.changes.extend(record.changes);
+                    all.list_directories.extend(record.list_directories);
+                }
                 None => damaged.push(DamagedRecord { path, clients }),
             }
         }
@@ -283,24 +290,33 @@ impl Record {
         let _rights = fs::act_as_owner(directory)?;
         let changes = self.changes.iter().cloned();
         let (of_regctl, others) = changes.partition(|change| change.client == Client::Regctl);
-        for (name, changes) in [(FILE, others), (REGCTL_FILE, of_regctl)] {
+        let directories = self.list_directories.clone();
+        for (name, changes, list_directories) in [
+            (FILE, others, directories),
+            (REGCTL_FILE, of_regctl, Vec::new()),
+        ] {
             let record = Self {
                 v: VERSION,
                 changes,
+                list_directories,
             };
             let path = directory.join(name);
             let written = record.write(directory, name);
             written.map_err(|error| fs::with_owner_hint(error, &path))?;
         }
-        if self.changes.is_empty() {
+        if self.is_empty() {
             // On macOS and Windows, other files of this program are in it, so it may stay.
             let _ = std::fs::remove_dir(directory);
         }
         Ok(())
     }
 
+    fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.list_directories.is_empty()
+    }
+
     fn write(&self, directory: &Path, name: &str) -> anyhow::Result<()> {
-        if self.changes.is_empty() {
+        if self.is_empty() {
             return match std::fs::remove_file(directory.join(name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
                 _ => Ok(()),

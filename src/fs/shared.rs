@@ -3,18 +3,20 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::path::PathBuf;
 
-/// Creates the missing directories of a path, so that all users can read what is in them.
+/// Creates the missing directories of a path, so that all users can read what is in them. Returns
+/// those, the uppermost first.
 ///
 /// # Errors
 /// One cannot be created.
-pub fn create_directories_for_all(directory: &Path) -> io::Result<()> {
+pub fn create_directories_for_all(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let missing = directory
         .ancestors()
         .take_while(|path| !path.as_os_str().is_empty() && !path.exists());
     let mut missing: Vec<&Path> = missing.collect();
     missing.reverse();
-    for directory in missing {
+    for directory in &missing {
         super::create_directory(directory)?;
         #[cfg(unix)]
         std::fs::set_permissions(
@@ -22,7 +24,7 @@ pub fn create_directories_for_all(directory: &Path) -> io::Result<()> {
             std::os::unix::fs::PermissionsExt::from_mode(0o755),
         )?;
     }
-    Ok(())
+    Ok(missing.into_iter().map(Path::to_owned).collect())
 }
 
 /// Sets the mode of an open file; nothing on Windows, where its directory determines the rights.

@@ -87,13 +87,20 @@ fn all_users_get_the_helper_and_undo_removes_it() {
         &[".conf: deleted", "skel/.docker/config.json: deleted"],
     );
     assert_eq!(undone.stderr, "");
-    for file in [LIST, "etc/skel/.docker", "etc/skel/.config", RECORDS] {
+    let directory = "etc/containers/registries.conf.d";
+    for file in [directory, "etc/skel/.docker", "etc/skel/.config", RECORDS] {
         assert!(!env.path(file).exists(), "{file}");
     }
     succeeds(
         &configure_machine(&env, &["--system", "--undo"]),
         &["Nothing to undo"],
     );
+    // A directory that was there before stays.
+    fs::create_dir_all(env.path(directory)).expect("the test may change it");
+    succeeds(&configure_machine(&env, &FOR_US), &[]);
+    succeeds(&configure_machine(&env, &["--system", "--undo"]), &[]);
+    assert!(env.path(directory).exists() && !env.path(LIST).exists());
+    assert!(!env.path(RECORDS).exists());
 }
 
 #[test]

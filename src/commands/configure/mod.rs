@@ -190,7 +190,7 @@ fn configure(
         return Ok((outcomes, Vec::new()));
     }
     let (mut outcomes, mut errors) = configuring.run(&choice.files)?;
-    match list.map(|list| system::write_list(list, arguments)) {
+    match list.map(|list| system::write_list(list, arguments, context)) {
         Some(Err(error)) => errors.push(error),
         Some(Ok(outcome)) => outcomes.push(outcome),
         None => {}

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use super::Arguments;
+use super::files::state_directory;
 use super::files::write_error;
 use super::output::FileOutcome;
 use crate::PROGRAM;
@@ -17,6 +18,7 @@ use crate::client_config::diff;
 use crate::client_config::podman;
 use crate::client_config::system_helper_list;
 use crate::client_config::system_helper_list::ListState;
+use crate::client_config::undo::Record;
 use crate::commands::clients::machine;
 use crate::commands::configure_choice::Choice;
 use crate::commands::warnings::Warnings;
@@ -170,16 +172,30 @@ pub(super) fn plan_list(choice: &Choice, context: &Context<'_>) -> Result<Option
     }
 }
 
-/// Writes podman's list as planned, unless it is a dry run.
+/// Writes podman's list as planned, and records the directories that were created for it, unless it
+/// is a dry run.
 ///
 /// # Errors
 /// The file cannot be written.
-pub(super) fn write_list(plan: FileOutcome, arguments: &Arguments) -> Result<FileOutcome> {
+pub(super) fn write_list(
+    plan: FileOutcome,
+    arguments: &Arguments,
+    context: &Context<'_>,
+) -> Result<FileOutcome> {
     if arguments.dry_run || !plan.changed {
         return Ok(plan);
     }
+    let _lock = context.locks.lock_client_files();
     let path = Path::new(&plan.path);
-    system_helper_list::write(path).map_err(|error| write_error(path, &error))?;
+    let created = system_helper_list::write(path).map_err(|error| write_error(path, &error))?;
+    if !created.is_empty() {
+        let directory = state_directory(context)?;
+        let recorded = Record::load(&directory).and_then(|(mut record, _)| {
+            record.list_directories.extend(created);
+            record.save(&directory)
+        });
+        recorded.map_err(|error| Error::from_anyhow(&error))?;
+    }
     Ok(FileOutcome { diff: None, ..plan })
 }
 
@@ -190,6 +206,7 @@ pub(super) fn write_list(plan: FileOutcome, arguments: &Arguments) -> Result<Fil
 pub(super) fn remove_list(
     arguments: &Arguments,
     context: &Context<'_>,
+    record: &mut Record,
 ) -> Result<Option<FileOutcome>> {
     if arguments.client.is_some_and(|it| it != Client::Podman) {
         return Ok(None);
@@ -197,6 +214,9 @@ pub(super) fn remove_list(
     let path = system_helper_list::path(&machine(context));
     let text = system_helper_list::read(&path).map_err(|error| write_error(&path, &error))?;
     let Some(text) = text else {
+        if !arguments.dry_run {
+            record.list_directories.clear();
+        }
         return Ok(None);
     };
     if text != system_helper_list::TEXT {
@@ -211,7 +231,9 @@ pub(super) fn remove_list(
     if arguments.dry_run {
         outcome.diff = Some(diff::of_texts(&path, Some(&text), None));
     } else {
-        system_helper_list::remove(&path).map_err(|error| write_error(&path, &error))?;
+        let removed = system_helper_list::remove(&path, &record.list_directories);
+        removed.map_err(|error| write_error(&path, &error))?;
+        record.list_directories.clear();
     }
     Ok(Some(outcome))
 }

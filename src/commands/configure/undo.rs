@@ -92,7 +92,7 @@ pub(super) fn undo(
         }
     }
     if arguments.system {
-        match system::remove_list(arguments, context) {
+        match system::remove_list(arguments, context, &mut record) {
             Ok(outcome) => outcomes.extend(outcome),
             Err(error) => errors.push(error),
         }
