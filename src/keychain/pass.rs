@@ -29,6 +29,7 @@ use crate::environment;
 use crate::environment::Environment;
 use crate::fs;
 use crate::secret::Secret;
+use crate::text::printable;
 
 const NAME: &str = "pass";
 
@@ -58,8 +59,9 @@ const MAX_KEY_FILE: u64 = 64 * 1024;
 /// The maximum size of an entry, in bytes.
 const MAX_ENTRY: u64 = 256 * 1024;
 
-/// GnuPG's options for messages that can be parsed, and for an agent that asks nobody.
-const STATUS: &str = "--status-fd=2";
+/// GnuPG's options for messages that can be parsed and for keys of this machine only (it looks for
+/// missing ones on the network otherwise), and for an agent that asks nobody.
+const STATUS: &str = "--status-fd=2 --no-auto-key-locate";
 const NO_QUESTION: &str = "--pinentry-mode=error --batch --no-tty";
 
 /// GnuPG's code for a key whose passphrase would have to be asked for (`GPG_ERR_NO_PIN_ENTRY` in
@@ -220,6 +222,27 @@ impl Pass {
         Err(failure(&output))
     }
 
+    /// Runs `pass` to encrypt an entry.
+    ///
+    /// # Errors
+    /// It fails, perhaps because GnuPG does not encrypt for one of the store's keys.
+    fn encrypt(&self, item: &Item, arguments: &[&str], input: &[u8]) -> Result<(), KeychainError> {
+        let output = self.run(item.kind, arguments, input)?;
+        if output.is_success {
+            return Ok(());
+        }
+        Err(refused_by_gpg(&output.messages).unwrap_or_else(|| failure(&output)))
+    }
+
+    /// Returns the path of an entry's file.
+    fn path(&self, item: &Item, entry: &str) -> Option<PathBuf> {
+        let store = match item.kind {
+            Kind::Login => &self.store,
+            Kind::Hint | Kind::Probe | Kind::Token => &self.token_store,
+        };
+        Some(store.as_ref()?.join(format!("{entry}.gpg")))
+    }
+
     /// Returns the secret of an entry.
     fn show(&self, item: &Item, entry: &str) -> Result<Secret, KeychainError> {
         let output = match self.run(item.kind, &["show", "--", entry], &[]) {
@@ -244,28 +267,38 @@ impl Pass {
         }
         match self.is_locked(item, entry) {
             Ok(true) => KeychainError::LockedKey((entry == self.entry(item)).then(|| entry.into())),
-            Ok(false) => KeychainError::Undecryptable(NAME, output.reason()),
-            Err(error) => error,
+            Err(timeout @ KeychainError::Timeout(_)) => timeout,
+            _ => KeychainError::Undecryptable(NAME, output.reason()),
         }
+    }
+
+    /// Returns the program that `pass` runs.
+    ///
+    /// # Errors
+    /// GnuPG is not installed.
+    fn gpg(&self) -> Result<Program, KeychainError> {
+        let programs = ["gpg2", "gpg"].map(|name| self.program.beside(name));
+        let found = programs.into_iter().find(|it| it.find().is_ok());
+        found.ok_or_else(|| {
+            KeychainError::Unusable(
+                "pass needs GnuPG, which is not on the PATH".into(),
+                "Install GnuPG (gpg)".into(),
+            )
+        })
     }
 
     /// Returns whether the key of an entry is there, but its passphrase would have to be asked for.
     /// `pass` runs GnuPG with `--quiet`, which hides that, so GnuPG is run again.
     fn is_locked(&self, item: &Item, entry: &str) -> Result<bool, KeychainError> {
-        let store = match item.kind {
-            Kind::Login => &self.store,
-            Kind::Hint | Kind::Probe | Kind::Token => &self.token_store,
-        };
-        let path = store
-            .as_ref()
-            .map(|store| store.join(format!("{entry}.gpg")));
+        let path = self.path(item, entry);
         let encrypted = path.and_then(|path| fs::read_bytes(&path, MAX_ENTRY).ok());
         let options = self.gpg_options.to_string_lossy();
         let mut arguments: Vec<&str> = options.split_whitespace().collect();
         arguments.extend(NO_QUESTION.split_whitespace());
         arguments.push("--decrypt");
-        let gpg = self.program.beside("gpg");
-        let output = gpg.run(&arguments, &[], &encrypted.unwrap_or_default())?;
+        let output = self
+            .gpg()?
+            .run(&arguments, &[], &encrypted.unwrap_or_default())?;
         let mut lines = output.messages.lines();
         let code = lines.find_map(|line| line.strip_prefix("[GNUPG:] ERROR pkdecrypt_failed "));
         let code: Option<u32> = code.and_then(|code| code.trim().parse().ok());
@@ -276,6 +309,45 @@ impl Pass {
 
 fn failure(output: &Output) -> KeychainError {
     KeychainError::Refused(format!("{NAME} failed ({})", output.reason()))
+}
+
+/// Returns why GnuPG does not encrypt, if its messages (`DETAILS` in its documentation) have a reason
+/// that a person can change.
+fn refused_by_gpg(messages: &str) -> Option<KeychainError> {
+    if messages.contains("ption \"--pinentry-mode") {
+        return Some(KeychainError::Unusable(
+            "pass runs a GnuPG that always asks for passphrases".into(),
+            "Install GnuPG 2.1 or later".into(),
+        ));
+    }
+    let status = |keyword: &str| {
+        let mut lines = messages.lines();
+        let line = lines.find_map(|line| line.strip_prefix("[GNUPG:] ")?.strip_prefix(keyword));
+        line.map(str::trim)
+    };
+    let (code, key) = status("INV_RECP ")?.split_once(' ')?;
+    let (state, fix) = match code {
+        "4" => ("was revoked", "Replace it"),
+        "10" => ("is not trusted", "Trust it with 'gpg --edit-key KEY trust'"),
+        _ if status("KEYEXPIRED ").is_some() => (
+            "cannot be used, or has expired",
+            "Extend it with 'gpg --quick-set-expire FINGERPRINT 1y'",
+        ),
+        "1" => ("is not on this machine", "Import it"),
+        _ => ("cannot be used", "Look at it with 'gpg --list-keys'"),
+    };
+    Some(KeychainError::Unusable(
+        format!("the GnuPG key {} of pass {state}", printable::in_lines(key)),
+        format!("{fix}, or select other keys with 'pass init KEY'"),
+    ))
+}
+
+/// Returns the error of a `pass` that is another program, such as gopass with a store elsewhere.
+fn not_in_store() -> KeychainError {
+    KeychainError::Unusable(
+        "pass stores entries in another directory".into(),
+        format!("Set {STORE} to that directory, or install password-store"),
+    )
 }
 
 /// Returns the error of an entry that was just encrypted, for a key that this user does not have.
@@ -311,6 +383,7 @@ impl Keychain for Pass {
     ) -> Result<(), KeychainError> {
         self.recipients()?;
         self.program.find()?;
+        self.gpg()?;
         if let Some(store) = self
             .token_store
             .as_ref()
@@ -321,19 +394,20 @@ impl Keychain for Pass {
         let entry = self.entry(item);
         let new = format!("{entry}~");
         let secret_bytes = secret.expose().as_bytes();
-        self.change(
-            item,
-            &["insert", "--multiline", "--force", "--", &new],
-            secret_bytes,
-        )?;
+        let insert = ["insert", "--multiline", "--force", "--", &new];
+        self.encrypt(item, &insert, secret_bytes)?;
         let is_readable = match item.kind {
             Kind::Token => Ok(true),
             _ => self.show(item, &new).map(|shown| shown == *secret),
         };
-        if !matches!(is_readable, Ok(true)) {
+        let is_in_store = self
+            .path(item, &new)
+            .is_some_and(|it| fs::entry_exists(&it));
+        if !is_in_store || !matches!(is_readable, Ok(true)) {
             let _ = self.change(item, &["rm", "--force", "--", &new], &[]);
             return Err(match is_readable {
-                Ok(_) => not_decrypted("it returns another text"),
+                Ok(true) => not_in_store(),
+                Ok(false) => not_decrypted("it returns another text"),
                 Err(KeychainError::Undecryptable(_, reason)) => not_decrypted(&reason),
                 Err(other) => other,
             });

@@ -26,6 +26,8 @@ while [ $# -gt 0 ]; do case $1 in
     *) shift ;;
 esac done
 [ ! -e "$here/hangs" ] || exec sleep 60
+[ ! -e "$here/refuses" ] || { cat "$here/refuses" >&2; exit 1; }
+[ ! -e "$here/is-gopass" ] || store=$here/gopass
 case $verb in
 insert)
     mkdir -p "$(dirname "$store/$1")"
@@ -87,6 +89,18 @@ impl Machine {
         )
     }
 
+    /// Returns `pass` on a machine without other programs.
+    fn program_alone(&self) -> Program {
+        for tool in ["sh", "cat", "dirname", "tr", "rm", "mv", "mkdir"] {
+            let found = ["/usr/bin", "/bin"].map(|it| Path::new(it).join(tool));
+            let found = found.iter().find(|it| it.exists()).unwrap();
+            std::os::unix::fs::symlink(found, self.path("bin").join(tool)).unwrap();
+        }
+        let path = self.path("bin").display().to_string();
+        let environment = [("PATH", &*path)].into_iter().collect();
+        Program::new(NAME, &environment, TIMEOUT, None, Prompting::Never)
+    }
+
     fn files(&self) -> Vec<String> {
         let directory = self.path("store/docker-credential-icr/default/login");
         let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
@@ -125,7 +139,7 @@ fn a_login_is_an_entry_and_its_secret_is_no_argument() {
     let options = std::fs::read_to_string(machine.path("options")).unwrap();
     assert_eq!(
         options.trim_end(),
-        "--trust-model=always --status-fd=2 --pinentry-mode=error --batch --no-tty"
+        "--trust-model=always --status-fd=2 --no-auto-key-locate --pinentry-mode=error --batch --no-tty"
     );
     assert_eq!(machine.files(), ["us.icr.io.gpg"]);
     let reader = machine.keychain();
@@ -251,4 +265,67 @@ fn tokens_are_in_a_store_of_their_own_with_the_same_keys() {
     );
     keychain.delete(&token).unwrap();
     assert!(!machine.path("state/pass").exists());
+}
+
+#[test]
+fn a_key_that_gnupg_does_not_encrypt_for_is_named_with_its_fix() {
+    let machine = Machine::initialized();
+    for (messages, text, fix) in [
+        (
+            "[GNUPG:] INV_RECP 1 me@x\ngpg: [stdin]: encryption failed: No public key\n",
+            "the GnuPG key me@x of pass is not on this machine",
+            "Import it, or select other keys with 'pass init KEY'",
+        ),
+        (
+            "[GNUPG:] KEYEXPIRED 1\n[GNUPG:] INV_RECP 0 0A1B\n",
+            "the GnuPG key 0A1B of pass cannot be used, or has expired",
+            "Extend it",
+        ),
+        (
+            "[GNUPG:] INV_RECP 10 Me <me@x>\n",
+            "the GnuPG key Me <me@x> of pass is not trusted",
+            "Trust it",
+        ),
+        (
+            "gpg: Invalid option \"--pinentry-mode=error\"\n",
+            "pass runs a GnuPG that always asks for passphrases",
+            "GnuPG 2.1 or later",
+        ),
+    ] {
+        machine.add("refuses", messages);
+        let written = machine
+            .keychain()
+            .write(&login(), &Secret::new("key"), None);
+        let error = written.unwrap_err();
+        assert_eq!(error.to_string(), text);
+        assert!(error.fix().contains(fix), "{error:?}");
+    }
+}
+
+#[test]
+fn a_login_in_another_directory_is_not_taken_for_a_stored_one() {
+    let machine = Machine::initialized();
+    machine.add("is-gopass", "");
+    let keychain = machine.keychain();
+    let written = keychain.write(&login(), &Secret::new("key"), None);
+    let error = written.unwrap_err().to_string();
+    assert!(error.contains("another directory"), "{error}");
+    assert_eq!(keychain.read(&login()), Ok(None));
+}
+
+#[test]
+fn without_gnupg_nothing_is_stored_and_what_is_stored_is_not_lost() {
+    let machine = Machine::initialized();
+    let secret = Secret::new("key");
+    machine.keychain().write(&login(), &secret, None).unwrap();
+    machine.add("is-locked", "");
+    std::fs::remove_file(machine.path("bin/gpg")).unwrap();
+    let keychain = Pass {
+        program: machine.program_alone(),
+        ..machine.keychain()
+    };
+    let error = keychain.write(&login(), &secret, None).unwrap_err();
+    assert!(error.to_string().contains("pass needs GnuPG"), "{error}");
+    let error = keychain.read(&login()).unwrap_err();
+    assert!(!error.is_absent(), "{error}");
 }
