@@ -162,8 +162,16 @@ impl SystemdCreds {
         Err(self.unusable(cannot(&reason)))
     }
 
-    /// Returns the error of a program that runs, but does not work.
+    /// Returns the error of a program that runs, but does not work. Without a machine ID, systemd
+    /// names a temporary file system (`get_credential_host_secret`: both are `ENOMEDIUM`).
     fn unusable(&self, reason: String) -> KeychainError {
+        if ["host key", "host secret"]
+            .iter()
+            .any(|it| reason.contains(it))
+        {
+            let fix = "Make sure that /var/lib/systemd is writable and not lost at a reboot, and that /etc/machine-id has an ID ('systemd-machine-id-setup')";
+            return KeychainError::Unusable(reason, fix.into());
+        }
         let command = if self.is_root {
             "systemd-creds encrypt - -"
         } else {

@@ -19,7 +19,7 @@ fn broken_keychains() -> [(&'static str, fn(&TestEnv), [&'static str; 2]); 3] {
             |env| drop(env.file("refuses", "")),
             [
                 "Read-only file system",
-                "Find out why 'echo test | systemd-creds encrypt",
+                "Make sure that /var/lib/systemd is writable",
             ],
         ),
         (

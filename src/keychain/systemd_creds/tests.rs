@@ -179,6 +179,19 @@ fn where_nothing_can_be_encrypted_the_keychain_is_absent_and_the_login_is_kept()
         .unwrap_err();
     assert!(error.is_absent(), "{error}");
     assert!(error.to_string().contains("Permission denied"), "{error}");
+    let fix = "Find out why 'echo test | systemd-creds encrypt - -' fails";
+    assert_eq!(error.fix(), fix);
+    for reason in [
+        "host key located on temporary file system",
+        "credential host secret: No such file",
+    ] {
+        assert!(
+            keychain
+                .unusable(reason.into())
+                .fix()
+                .contains("/etc/machine-id")
+        );
+    }
     assert_eq!(
         machine.keychain(true).read(&login("@")),
         Ok(Some(Secret::new("old")))
