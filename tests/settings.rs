@@ -225,7 +225,16 @@ fn files_for_all_users_are_shown_and_a_broken_one_is_named() {
     };
     write("10-a.toml", "deadline = 7\nattempt-timeout = 2\n");
     write("20-b.toml", "deadline = 8\n");
-    write("30-c.toml.dpkg-old", "deadline = ");
+    for copy in [
+        "30-c.toml.dpkg-old",
+        "30-c.toml.rpmsave",
+        "30-c.toml~",
+        ".30-c.toml.swp",
+        "#30-c.toml#",
+        ".#30-c.toml",
+    ] {
+        write(copy, "deadline = ");
+    }
     let table = run(&["settings"]).stdout;
     let path = |name: &str| format!("/{directory}/{name}");
     assert_eq!(row(&table, "deadline"), ["8", &path("20-b.toml")]);
@@ -241,6 +250,17 @@ fn files_for_all_users_are_shown_and_a_broken_one_is_named() {
     run(&["get"]).is_client_error(&parts);
     set_mode(&env.path(&format!("{directory}/30-c.toml")), 0o666);
     run(&["get"]).is_client_error(&[&*path("30-c.toml"), "is refused"]);
+
+    let link_to_nowhere = |name: &str| {
+        std::os::unix::fs::symlink("/nowhere", env.path(name)).expect("the test may change it");
+    };
+    let file = format!("{directory}/30-c.toml");
+    std::fs::remove_file(env.path(&file)).expect("our file");
+    link_to_nowhere(&file);
+    run(&["settings"]).is_user_error(&[&*path("30-c.toml"), "is a link to a missing file"]);
+    std::fs::remove_dir_all(env.path(directory)).expect("our directory");
+    link_to_nowhere(directory);
+    run(&["settings"]).is_user_error(&["/config.d cannot be read", "It must be a directory"]);
 }
 
 #[test]

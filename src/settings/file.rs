@@ -340,6 +340,9 @@ fn metadata_as_owner(path: &Path) -> std::io::Result<std::fs::Metadata> {
 
 /// Creates the error for a file that cannot be read, with the reason's hint.
 fn unreadable(path: &Path, reason: &anyhow::Error) -> Error {
+    if path.is_symlink() && !path.exists() {
+        return file_error(path, "is a link to a missing file");
+    }
     let reason = Error::from_anyhow(reason);
     let error = file_error(path, &format!("cannot be read ({})", reason.text()));
     match reason.hint() {

@@ -70,7 +70,8 @@ fn further_files(directory: &Path) -> Result<Vec<PathBuf>> {
     };
     let entries = match std::fs::read_dir(&directory) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        // A link to a missing directory is there.
+        Err(_) if is_missing(&directory) => return Ok(Vec::new()),
         Err(error) => return Err(unreadable(&error)),
     };
     let mut names = Vec::new();
