@@ -11,8 +11,10 @@ use super::Server;
 use super::TestEnv;
 use super::set_mode;
 
-/// Makes systemd-creds fail; returns why.
-fn broken_keychains() -> [(&'static str, fn(&TestEnv), [&'static str; 2]); 3] {
+/// A way in which systemd-creds does not work, and the parts of the warning: the reason and the fix.
+type Broken = (&'static str, fn(&TestEnv), [&'static str; 2]);
+
+fn broken_keychains() -> [Broken; 3] {
     [
         (
             "it cannot encrypt",
