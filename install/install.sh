@@ -16,7 +16,7 @@ its manual and shell completions in \$XDG_DATA_HOME or ~/.local/share.
   --system      Install for all users in /usr/local/bin and /usr/local/share; only copying needs root
   --prefix DIR  Install in DIR/bin and DIR/share
   --uninstall   Remove the helper from your clients' files, your logins (it asks before both) and the installed files
-  --yes         With --uninstall, answer yes to both questions
+  --yes         With --uninstall, answer yes to all questions
   --check       Only list what is missing to build the program
   --help        Print this help
 END
@@ -28,7 +28,6 @@ main() {
     case $action in
     build) build ;;
     check) check && echo "Nothing is missing." ;;
-    tidy) remove_own_directories ;;
     install) install_program ;;
     uninstall) uninstall_program ;;
     help) usage ;;
@@ -38,7 +37,7 @@ main() {
 parse() {
     while [ $# -gt 0 ]; do
         case $1 in
-        --build | --check | --help | --tidy | --uninstall) action=${1#--} ;;
+        --build | --check | --help | --uninstall) action=${1#--} ;;
         -h) action=help ;;
         --system) scope=system ;;
         --yes | -y) yes=yes ;;
@@ -84,117 +83,13 @@ install_program() {
     next_step
 }
 
+# Its questions and steps are in get.sh, which has to be one file.
 uninstall_program() {
-    directory=$(directory)
-    require_nothing "$(unfit_directory)"
-    if [ -f "$directory/$program" ]; then
-        [ "$scope" = user ] || echo "Other users have to run '$program configure --undo' and '$program logout --all' before."
-        undo_configure
-        undo_system
-        delete_logins
-        as_invoker --tidy
-    fi
-    remove_documents
-    if [ ! -e "$directory/$program" ] && [ ! -L "$directory/$program" ]; then
-        echo "$directory/$program does not exist: nothing to remove"
-        return
-    fi
-    privileged rm "$directory/$program"
-    echo "Removed $directory/$program"
-}
-
-# Removes the helper from the files of the user's clients, which fail without it.
-undo_configure() {
-    local changes
-    # Notes and errors are shown once: by the run that changes the files, or if there is none, by another dry run.
-    if ! changes=$(run_as_invoker configure --undo --dry-run --json 2>/dev/null); then
-        run_as_invoker configure --undo --dry-run >/dev/null || true
-        echo "install.sh: cannot find out which clients use the program" >&2
-        { [ -z "$yes" ] && [ -t 0 ] && agrees "Remove it anyway? Clients that use it fail without it" n; } ||
-            fail "nothing was removed. To remove the program anyway: rm $directory/$program"
-    elif contains_change "$changes"; then
-        if [ "$yes" = yes ] || agrees "Remove the helper from your clients' files ('$program configure --undo')?" y; then
-            run_as_invoker configure --undo || fail "the helper is still in your clients' files. Nothing was removed"
-        else
-            echo "Warning: clients whose files name the helper fail without it."
-        fi
-    else
-        run_as_invoker configure --undo --dry-run >/dev/null
-    fi
-}
-
-# Deletes the logins of the user and the cached tokens: without the program, no other program deletes them.
-delete_logins() {
-    has_logins || return 0
-    if [ "$yes" = yes ] || agrees "Delete your logins from the keychain ('$program logout --all')?" y; then
-        run_as_invoker logout --all || fail "the logins are still in the keychain. The program was not removed. To remove it anyway: rm $directory/$program"
-    else
-        echo "Your logins stay in the keychain."
-    fi
-}
-
-# Without an answer, there may be logins.
-has_logins() {
-    local rows
-    rows=$(run_as_invoker status --json 2>/dev/null) || [ -n "$rows" ] || return 0
-    case $rows in
-    *'"source": "login"'*) return 0 ;;
-    *) return 1 ;;
-    esac
-}
-
-# Removes what the program keeps in the user's directories: locks and marks, which contain no secret. Settings stay, and so does
-# the record of changes that were not undone.
-remove_own_directories() {
-    local caches=${XDG_CACHE_HOME:-${HOME:-}/.cache} others=("${XDG_STATE_HOME:-${HOME:-}/.local/state}" "${XDG_CONFIG_HOME:-${HOME:-}/.config}") other
-    if [ "$(uname)" = Darwin ]; then
-        caches=$HOME/Library/Caches others=("$HOME/Library/Application Support")
-    fi
-    rm -rf "$caches/$program/locks" "$caches/$program"/outage-* "$caches/$program"/secret-service-hung-*
-    for other in "$caches" "${others[@]}"; do
-        rmdir "$other/$program" 2>/dev/null || true
-    done
-}
-
-# The same for the files of all users: with its list of helpers, podman cannot pull at all without the program.
-undo_system() {
-    [ "$scope" = system ] && [ -e "/var/lib/$program" ] || return 0
-    if [ "$yes" = yes ] || agrees "Remove the helper from the files of all users ('$program configure --system --undo')?" y; then
-        privileged "$directory/$program" configure --system --undo ||
-            fail "the helper is still in files of all users. Nothing was removed"
-    else
-        echo "Warning: podman of all users cannot pull without the program."
-    fi
-}
-
-contains_change() {
-    case $1 in
-    *'"changed": true'*) return 0 ;;
-    *) return 1 ;;
-    esac
-}
-
-# Runs the installed program, under sudo as the user who called it. Variables with keys do not matter here: only logins do.
-run_as_invoker() {
-    local user
-    user=$(sudo_user)
-    set -- env ICR_SOURCE=login "$directory/$program" "$@"
-    if [ -n "$user" ]; then set -- sudo -H -u "$user" -- "$@"; fi
-    "$@"
-}
-
-# Asks a question with a default answer, y or n.
-agrees() {
-    local answer choice='[y/N]'
-    [ "$2" = n ] || choice='[Y/n]'
-    [ -t 0 ] || fail "there is no terminal to ask: $1 To answer with yes, add --yes. The program was not removed"
-    while true; do
-        read -r -p "$1 $choice " answer || fail "canceled. The program was not removed"
-        case ${answer:-$2} in
-        [yY] | [yY][eE][sS]) return 0 ;;
-        [nN] | [nN][oO]) return 1 ;;
-        esac
-    done
+    set -- --name install.sh --uninstall
+    [ "$scope" = user ] || set -- "$@" --system
+    [ -z "$prefix" ] || set -- "$@" --prefix "$prefix"
+    [ -z "$yes" ] || set -- "$@" --yes
+    exec sh "$workspace/install/get.sh" "$@"
 }
 
 # Prints the program's directory as an absolute path.

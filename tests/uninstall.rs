@@ -1,4 +1,5 @@
-//! `install.sh --uninstall`: what it asks, and what it removes from clients' files. `tests/install` tests the rest.
+//! `install.sh --uninstall` and `get.sh --uninstall`: what they ask, and what they remove from clients' files. The first runs the
+//! second. `tests/install` and `tests/get` test the rest.
 #![cfg(target_os = "linux")]
 
 mod support;
@@ -48,16 +49,34 @@ fn program(env: &TestEnv) -> PathBuf {
 }
 
 fn installer(env: &TestEnv, arguments: &[&str]) -> Command {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("install/install.sh");
     let mut command = Command::new("/bin/bash");
     env.apply_to(&mut command);
     command
-        .arg(script)
+        .arg(script("install.sh"))
         .arg("--prefix")
         .arg(env.path("prefix"))
         .args(arguments)
         .env("PATH", "/usr/bin:/bin");
     command
+}
+
+/// Returns the shell that reads get.sh from a pipe, as people install with it.
+fn piped_installer(env: &TestEnv, arguments: &str) -> Command {
+    let mut command = Command::new("/bin/sh");
+    env.apply_to(&mut command);
+    let line = format!(
+        "cat '{}' | sh -s -- --prefix '{}' {arguments}",
+        script("get.sh").display(),
+        env.path("prefix").display(),
+    );
+    command.args(["-c", &line]).env("PATH", "/usr/bin:/bin");
+    command
+}
+
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("install")
+        .join(name)
 }
 
 fn in_a_pipe(env: &TestEnv, arguments: &[&str]) -> Outcome {
@@ -66,7 +85,10 @@ fn in_a_pipe(env: &TestEnv, arguments: &[&str]) -> Outcome {
 }
 
 fn at_a_terminal(env: &TestEnv, arguments: &[&str]) -> PtySession {
-    let mut command = installer(env, arguments);
+    started_at_a_terminal(installer(env, arguments))
+}
+
+fn started_at_a_terminal(mut command: Command) -> PtySession {
     command.stdout(std::process::Stdio::inherit());
     spawn_command(command, Some(30_000)).expect("a terminal")
 }
@@ -160,6 +182,33 @@ fn the_program_stays_if_the_helper_cannot_be_removed() {
     session.send_line("y").expect("it reads input");
     session.exp_eof().expect("an end");
     assert!(!program(&env).exists());
+}
+
+/// The script comes by a pipe, so a person answers at the terminal of the session.
+#[test]
+fn the_script_that_was_installed_with_asks_at_the_terminal_although_it_is_piped() {
+    for (answer, remains) in [("", false), ("n", true)] {
+        let env = env_with_program();
+        let mut session = started_at_a_terminal(piped_installer(&env, "--uninstall"));
+        session.exp_string(QUESTION).expect("a question");
+        session.send_line(answer).expect("it reads input");
+        let shown = session.exp_eof().expect("an end");
+        assert!(shown.contains("Removed "), "{shown}");
+        has(&env, false, remains);
+    }
+}
+
+#[test]
+fn the_script_that_was_installed_with_removes_all_with_yes() {
+    let env = env_with_program();
+    let command = piped_installer(&env, "--uninstall --yes");
+    let outcome = env.start_as(command, Input::Bytes(b"")).finish();
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    outcome.has(
+        &outcome.stdout,
+        &["helper removed for us.icr.io", "Removed "],
+    );
+    has(&env, false, false);
 }
 
 /// The files are those of the user who called sudo, not root's.
