@@ -6,7 +6,11 @@
 build_directory=$(mkdir -p "${CARGO_TARGET_DIR:-target}" && cd "${CARGO_TARGET_DIR:-target}" && pwd)
 tools=${ICR_TOOLS:-$build_directory/tools}
 readonly build_directory tools
-PATH=$PATH:${CARGO_HOME:-${HOME:-}/.cargo}/bin
+# Appended once, also if a script runs another one: crates with C code are compiled again if the path changes.
+case :$PATH: in
+*:"${CARGO_HOME:-${HOME:-}/.cargo}/bin":*) ;;
+*) PATH=$PATH:${CARGO_HOME:-${HOME:-}/.cargo}/bin ;;
+esac
 
 # The processors for which there are static binaries and packages, as `uname -m` names them.
 readonly processors="x86_64 aarch64 ppc64le s390x"
