@@ -10,6 +10,7 @@ provide_environment() {
     provide_zig
     provide_standard_library "$target"
     mkdir -p "$directory"
+    python3 install/tools/list_crates.py "$target" >"$directory/crates.json"
     case $target in
     *-windows-*) system=windows-gnu linker=$directory/cc ;;
     # Otherwise each start copies 33 pages, to adjust the addresses in them; docs/security.md says what this costs.
@@ -49,6 +50,7 @@ END
         "AR_$name=$directory/ar"
         "CARGO_ENCODED_RUSTFLAGS=$flag"
         CARGO_INCREMENTAL=0
+        "CARGO_SBOM_PATH=$directory/crates.json"
         "CARGO_TARGET_${name^^}_LINKER=$linker"
         "CC_$name=$directory/cc"
         "SOURCE_DATE_EPOCH=$(source_date)"
