@@ -7,10 +7,15 @@ use std::sync::MutexGuard;
 use std::time::Duration;
 use std::time::Instant;
 
+use anyhow::Context as _;
+use serde_json::Value;
+
 use crate::access_token;
 use crate::api_keys::ApiKey;
 use crate::browser_login::Authorization;
 use crate::clock;
+use crate::clusters;
+use crate::clusters::TrustedCluster;
 use crate::metadata::Instance;
 use crate::metadata::MetadataApi;
 use crate::profile::Profile;
@@ -34,6 +39,7 @@ impl Accounts {
             api_keys: HashMap::new(),
             authorizations: HashMap::new(),
             browser: Browser::default(),
+            clusters: Vec::new(),
             compute_resource_tokens: HashMap::new(),
             entitlement_keys: HashSet::new(),
             instance: Instance::default(),
@@ -144,6 +150,19 @@ impl Accounts {
         if let Some(token) = self.ledger().compute_resource_tokens.get_mut(value) {
             token.expired = true;
         }
+    }
+
+    /// Makes a Kubernetes cluster known, with its keys and the profiles that are linked to its service accounts; replaces the one of
+    /// this CRN. `clusters` describes the JSON. Unknown profiles are created in `account-1`.
+    pub fn add_cluster(&self, json: &Value) -> anyhow::Result<()> {
+        let cluster = TrustedCluster::from_json(json).context("this JSON describes no cluster")?;
+        let mut ledger = self.ledger();
+        for id in cluster.profiles() {
+            ledger.profile(id);
+        }
+        ledger.clusters.retain(|known| known.crn != cluster.crn);
+        ledger.clusters.push(cluster);
+        Ok(())
     }
 
     /// Enables the metadata service of the virtual server with exactly these APIs. It is disabled at first.
@@ -341,12 +360,12 @@ impl Accounts {
         name: ProfileName<'_>,
     ) -> Result<Subject, ComputeRefusal> {
         let ledger = self.ledger();
-        let token = ledger.compute_resource_tokens.get(value);
-        let token = token.ok_or(ComputeRefusal::UnknownToken)?;
-        if token.expired {
-            return Err(ComputeRefusal::ExpiredToken);
-        }
-        let profile = ledger.linked_profile(&token.profiles, name);
+        let profiles = match ledger.compute_resource_tokens.get(value) {
+            Some(token) if token.expired => return Err(ComputeRefusal::ExpiredToken),
+            Some(token) => token.profiles.clone(),
+            None => clusters::linked_profiles(&ledger.clusters, value, clock::unix_now())?,
+        };
+        let profile = ledger.linked_profile(&profiles, name);
         profile.ok_or(ComputeRefusal::NotLinked)
     }
 
@@ -403,8 +422,10 @@ pub(crate) struct Browser {
 #[derive(Debug)]
 pub(crate) enum ComputeRefusal {
     ExpiredToken,
+    LongLived,
     NotLinked,
     UnknownToken,
+    WrongAudience,
 }
 
 #[derive(Debug)]
@@ -426,6 +447,7 @@ struct Ledger {
     api_keys: HashMap<String, ApiKey>,
     authorizations: HashMap<String, Authorization>,
     browser: Browser,
+    clusters: Vec<TrustedCluster>,
     compute_resource_tokens: HashMap<String, ComputeResourceToken>,
     entitlement_keys: HashSet<String>,
     instance: Instance,

@@ -70,6 +70,11 @@ fn change(
             let subject = (!value.is_empty()).then(|| Subject::user(value));
             accounts.set_browser_subject(subject);
         }
+        "cluster" => {
+            let json = serde_json::from_str(body).map_err(|_| InvalidControl::Body)?;
+            let added = accounts.add_cluster(&json);
+            added.map_err(|_| InvalidControl::Body)?;
+        }
         "compute-resource-token" => {
             let (token, profile) = value.rsplit_once('=').ok_or(InvalidControl::Body)?;
             accounts.add_compute_resource_token(token, &[profile]);
@@ -223,6 +228,8 @@ mod tests {
             ("stop-registry-tokens", "on"),
             ("invalidate-session", "never"),
             ("compute-resource-token", "token"),
+            ("cluster", ""),
+            ("cluster", "{}"),
         ] {
             assert_eq!(control(path, body), 400, "{path} {body}");
         }

@@ -127,10 +127,16 @@ fn compute_resource_token(accounts: &Accounts, request: &Recorded) -> Result<Val
     let profile = profile.map_err(|rejection| {
         let message = match rejection {
             ComputeRefusal::ExpiredToken => "Provided compute resource token is expired.",
+            ComputeRefusal::LongLived => {
+                "The compute resource token is valid for more than one hour."
+            }
             ComputeRefusal::NotLinked => {
                 "The compute resource is not linked to the trusted profile."
             }
             ComputeRefusal::UnknownToken => "Provided compute resource token is invalid.",
+            ComputeRefusal::WrongAudience => {
+                "The audience of the compute resource token is not iam."
+            }
         };
         refused(STAND_IN, message)
     })?;

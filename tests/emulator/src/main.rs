@@ -19,7 +19,7 @@ const USAGE: &str = "usage: icr-emulator serve --listen ADDRESS:PORT [--listen-p
     [--tls-directory DIRECTORY [--host NAME]…] [--registry-upstream ADDRESS:PORT]
     [--api-key VALUE]… [--service-id-api-key VALUE]… [--refresh-token VALUE]… [--profile ID]…
     [--account-api-key ACCOUNT=VALUE]… [--account-namespace ACCOUNT=NAMESPACE]… [--passcode VALUE]…
-    [--compute-resource-token VALUE=PROFILE]… [--browser-user ID] [--metadata] [--linked-profile ID]…
+    [--compute-resource-token VALUE=PROFILE]… [--cluster FILE]… [--browser-user ID] [--metadata] [--linked-profile ID]…
     [--registry-token VALUE]… [--registry-token-lifetime SECONDS] [--stop-registry-tokens STATUS]
     [--entitlement-key VALUE]… [--token-lifetime SECONDS] [--public-namespace NAME]… [--image NAMESPACE/NAME]…
     [--ready-file PATH]";
@@ -57,6 +57,7 @@ struct Options {
     account_namespaces: Vec<(String, String)>,
     api_keys: Vec<String>,
     browser_user: Option<String>,
+    clusters: Vec<PathBuf>,
     compute_resource_tokens: Vec<(String, String)>,
     entitlement_keys: Vec<String>,
     hosts: Vec<String>,
@@ -111,6 +112,7 @@ impl Options {
                 "--account-namespace" => options.account_namespaces.push(name_first()?),
                 "--api-key" => options.api_keys.push(value),
                 "--browser-user" => options.browser_user = Some(value),
+                "--cluster" => options.clusters.push(value.into()),
                 "--compute-resource-token" => options.compute_resource_tokens.push(name_last()?),
                 "--entitlement-key" => options.entitlement_keys.push(value),
                 "--host" => options.hosts.push(value),
@@ -152,6 +154,13 @@ impl Options {
         }
         let emulator = builder.start()?;
         self.fill(&emulator);
+        for file in &self.clusters {
+            let text = fs::read_to_string(file);
+            let text = text.with_context(|| format!("cannot read `{}`", file.display()))?;
+            emulator
+                .accounts()
+                .add_cluster(&serde_json::from_str(&text)?)?;
+        }
         Ok(emulator)
     }
 

@@ -1,20 +1,15 @@
 //! Tokens that docker-registry accepts: JWTs signed with ES256 that carry their own certificate (`x5c`).
 
-use anyhow::Context as _;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use rcgen::CertificateParams;
 use rcgen::DnType;
 use rcgen::KeyPair;
-use ring::rand::SystemRandom;
-use ring::signature::ECDSA_P256_SHA256_FIXED;
-use ring::signature::ECDSA_P256_SHA256_FIXED_SIGNING;
-use ring::signature::EcdsaKeyPair;
-use ring::signature::KeyPair as _;
-use ring::signature::UnparsedPublicKey;
 use serde_json::Value;
 use serde_json::json;
+
+use crate::jws::SigningKey;
+use crate::jws::Unverified;
 
 /// The key and certificate behind the registry's tokens.
 #[derive(Debug)]
@@ -22,7 +17,7 @@ pub(crate) struct Signer {
     /// Self-signed: docker-registry accepts a signing certificate that is itself in its `rootcertbundle`.
     certificate: rcgen::Certificate,
     certificate_pem: String,
-    key: EcdsaKeyPair,
+    key: SigningKey,
 }
 
 impl Signer {
@@ -33,17 +28,10 @@ impl Signer {
             .distinguished_name
             .push(DnType::CommonName, "icr-emulator token signing");
         let certificate = params.self_signed(&key)?;
-        let key = EcdsaKeyPair::from_pkcs8(
-            &ECDSA_P256_SHA256_FIXED_SIGNING,
-            &key.serialize_der(),
-            &SystemRandom::new(),
-        )
-        .ok()
-        .context("ring refuses the signing key that rcgen made")?;
         Ok(Self {
             certificate_pem: certificate.pem(),
             certificate,
-            key,
+            key: SigningKey::new(&key)?,
         })
     }
 
@@ -54,29 +42,22 @@ impl Signer {
     /// Returns the JWT with these claims.
     pub(crate) fn sign(&self, claims: &Value) -> String {
         let header = json!({"typ": "JWT", "alg": "ES256", "x5c": [BASE64_STANDARD.encode(self.certificate.der())]});
-        let encode = |part: &Value| BASE64_URL_SAFE_NO_PAD.encode(part.to_string());
-        let signed = format!("{}.{}", encode(&header), encode(claims));
-        let signature = self
-            .key
-            .sign(&SystemRandom::new(), signed.as_bytes())
-            .expect("signing fails only without random numbers");
-        format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
+        self.key.sign(&header, claims)
     }
 
     /// Returns the claims of a JWT that has this signer's signature.
     pub(crate) fn verify(&self, token: &str) -> Option<Value> {
-        let (signed, signature) = token.rsplit_once('.')?;
-        let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).ok()?;
-        UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, self.key.public_key())
-            .verify(signed.as_bytes(), &signature)
-            .ok()?;
-        let (_, claims) = signed.split_once('.')?;
-        serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(claims).ok()?).ok()
+        let token = Unverified::parse(token)?;
+        let signed = token.is_signed_with(&self.key.public_key());
+        signed.then_some(token.claims)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+    use ring::signature::ECDSA_P256_SHA256_FIXED;
+    use ring::signature::UnparsedPublicKey;
 
     use super::*;
 
