@@ -10,6 +10,7 @@ mod requests;
 mod rules;
 mod service_accounts;
 mod setup;
+mod signed_tokens;
 
 use std::path::Path;
 use std::path::PathBuf;

@@ -14,8 +14,8 @@ use crate::support::unix_now;
 const KEY: &str = "docker-credential-icr/trusted-profile";
 const IMAGE: &str = "us.icr.io/ns/app";
 
-/// Returns the token of a pod, with changed claims.
-fn token(namespace: &str, name: &str, pod: usize, changes: &Value) -> String {
+/// Returns the claims of a pod's token, with changes.
+pub(crate) fn claims(namespace: &str, name: &str, pod: usize, changes: &Value) -> Value {
     let now = unix_now();
     let mut claims = json!({
         "aud": ["iam"], "exp": now + 3600, "iat": now, "nbf": now, "iss": "https://oidc.example.com/id/cluster-1",
@@ -29,13 +29,19 @@ fn token(namespace: &str, name: &str, pod: usize, changes: &Value) -> String {
     for (name, value) in changes.as_object().expect("an object") {
         claims[name] = value.clone();
     }
+    claims
+}
+
+/// Returns the token of a pod, with changed claims. Its signature is not checked.
+fn token(namespace: &str, name: &str, pod: usize, changes: &Value) -> String {
+    let claims = claims(namespace, name, pod, changes);
     let encode = |part: &Value| BASE64_URL_SAFE_NO_PAD.encode(part.to_string());
     let header = encode(&json!({"alg": "RS256", "kid": "cluster"}));
     format!("{header}.{}.c2lnbmF0dXJlLW9mLWNsdXN0ZXI", encode(&claims))
 }
 
 /// Returns the account of a pod with an annotation.
-fn account(namespace: &str, name: &str, pod: usize, profile: Option<&str>) -> Account {
+pub(crate) fn account(namespace: &str, name: &str, pod: usize, profile: Option<&str>) -> Account {
     let profile = profile.map(|profile| (KEY.to_owned(), profile.to_owned()));
     Account {
         namespace: namespace.to_owned(),
@@ -47,7 +53,7 @@ fn account(namespace: &str, name: &str, pod: usize, profile: Option<&str>) -> Ac
 }
 
 /// Creates a node with an identity of its own whose kubelet sends tokens.
-fn tokens() -> Option<(TestEnv, Provider)> {
+pub(crate) fn tokens() -> Option<(TestEnv, Provider)> {
     let (env, mut provider) = node()?;
     provider.token_attributes = Some(TokenAttributes {
         optional_keys: vec![KEY.to_owned()],
