@@ -6,6 +6,7 @@ readonly requirements="
 buildah buildah
 busybox busybox-static
 conmon conmon
+ctr containerd
 curl curl
 dbus-daemon dbus-daemon
 dbus-monitor dbus-bin
@@ -26,6 +27,7 @@ ip iproute2
 jq jq
 keyctl keyutils
 newuidmap uidmap
+openssl openssl
 pass pass
 podman podman
 runc runc
