@@ -36,8 +36,10 @@ fetch_from_bookworm() (
 )
 
 unpack_source() {
-    local build=$1 archive=$1/source.tar.gz
-    curl --silent --show-error --fail --location --output "$archive" "$(<"$build/mirror")/$kubernetes_source" || return
+    local build=$1 archive=$1/source.tar.gz mirror
+    mirror=$(<"$1/mirror")
+    mirror=${mirror%/}
+    curl --silent --show-error --fail --location --output "$archive" "$mirror/$kubernetes_source" || return
     sha256sum --check --quiet <<<"$kubernetes_checksum  $archive" || return
     mkdir -p "$build/go/src/k8s.io" && tar --extract --file "$archive" --directory "$build" || return
     mv "$build/kubernetes-$kubernetes_version" "$build/go/src/k8s.io/kubernetes"
