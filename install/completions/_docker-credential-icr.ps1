@@ -102,6 +102,8 @@ Register-ArgumentCompleter -Native -CommandName 'docker-credential-icr' -ScriptB
         }
         'docker-credential-icr;kubelet;check' {
             [CompletionResult]::new('--bin-dir', '--bin-dir', [CompletionResultType]::ParameterName, 'Directory of the programs [default: that of the kubelet''s flags]')
+            [CompletionResult]::new('--service-account-token', '--service-account-token', [CompletionResultType]::ParameterName, 'Try the token of a service account in this file; - is stdin')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Trusted profile that the service account''s annotation names')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break

@@ -91,6 +91,8 @@ set edit:completion:arg-completer[docker-credential-icr] = {|@words|
         }
         &'docker-credential-icr;kubelet;check'= {
             cand --bin-dir 'Directory of the programs [default: that of the kubelet''s flags]'
+            cand --service-account-token 'Try the token of a service account in this file; - is stdin'
+            cand --profile 'Trusted profile that the service account''s annotation names'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }

@@ -32,8 +32,19 @@ pub struct Provider {
     pub args: Vec<String>,
     /// The variables that are added.
     pub env: Vec<(String, String)>,
-    /// The audience of the tokens of service accounts, if they are sent.
-    pub audience: Option<String>,
+    /// How the tokens of service accounts are sent, if they are.
+    pub token_attributes: Option<TokenAttributes>,
+}
+
+/// The tokens of service accounts that a provider gets.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct TokenAttributes {
+    /// The audience of the tokens.
+    pub audience: String,
+    /// Whether the provider is not run without a token.
+    pub requires_account: bool,
+    /// The keys of the annotations that are sent, and those without which the provider is not run.
+    pub annotations: Vec<String>,
 }
 
 /// Reads a file of the configuration: YAML or JSON.
@@ -150,7 +161,7 @@ impl Reader {
             default_cache_duration: duration.unwrap_or_default(),
             args: self.texts(entry, place, "args"),
             env: self.env(entry, place),
-            audience: self.token_attributes(entry, place, &api_version),
+            token_attributes: self.token_attributes(entry, place, &api_version),
             api_version,
         }
     }
@@ -178,8 +189,12 @@ impl Reader {
         env
     }
 
-    /// Returns the audience of the tokens.
-    fn token_attributes(&mut self, entry: &Hash, place: &str, version: &str) -> Option<String> {
+    fn token_attributes(
+        &mut self,
+        entry: &Hash,
+        place: &str,
+        version: &str,
+    ) -> Option<TokenAttributes> {
         let place = format!("{place}.tokenAttributes");
         let attributes = match get(entry, "tokenAttributes")? {
             Yaml::Hash(attributes) => attributes,
@@ -240,7 +255,11 @@ impl Reader {
         if !required.iter().chain(&optional).all(|key| keys.insert(key)) {
             self.refuse(&place, "has the key of an annotation twice");
         }
-        audience
+        Some(TokenAttributes {
+            audience: audience.unwrap_or_default(),
+            requires_account: requires == Some(true),
+            annotations: [required, optional].concat(),
+        })
     }
 
     fn known_keys(&mut self, place: &str, object: &Hash, known: &[&str]) {
@@ -377,7 +396,11 @@ providers:
             default_cache_duration: 12 * 3600,
             args: vec!["kubelet".into()],
             env: vec![("A".into(), "b".into())],
-            audience: Some("iam".into()),
+            token_attributes: Some(TokenAttributes {
+                audience: "iam".into(),
+                requires_account: true,
+                annotations: vec!["a/b".into()],
+            }),
         };
         assert_eq!(providers, [expected]);
         let json = r#"{"apiVersion":"kubelet.config.k8s.io/v1","kind":"CredentialProviderConfig","providers":[{"name":"x","apiVersion":"credentialprovider.kubelet.k8s.io/v1beta1","matchImages":["*.icr.io"],"defaultCacheDuration":"0s"}]}"#;

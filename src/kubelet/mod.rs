@@ -17,7 +17,6 @@ use crate::credentials::Broker;
 use crate::credentials::TimedCredential;
 use crate::error::Error;
 use crate::error::Result;
-use crate::helper::wire::read_input;
 use crate::keychain::Prompting;
 use crate::process::watchdog;
 use crate::registry::Registry;
@@ -72,7 +71,7 @@ pub fn is_provider_name(program: &Path) -> bool {
 /// The request is invalid, or there is a source for the registry but no token.
 pub(crate) fn serve(stdio: &mut Stdio<'_>, context: &Context<'_>) -> Result<()> {
     watchdog::end_process_after(MAX_DEADLINE);
-    let request = Request::parse(&read_input(stdio.input)?)?;
+    let request = Request::parse(&wire::read(stdio.input)?)?;
     let answer = answer(&request, context)?;
     let written = wire::write(stdio.output, &request, &answer);
     written.map_err(|error| Error::unwritten_answer(&error))

@@ -5,9 +5,12 @@
 //! strictly: a field that it does not know, or has twice, loses all of it.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::io::Read;
 use std::io::Write;
 
 use serde::Serialize;
+use serde::de::IgnoredAny;
 use serde_json::Map;
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -15,6 +18,7 @@ use zeroize::Zeroizing;
 use crate::credential::Credential;
 use crate::error::Error;
 use crate::error::Result;
+use crate::helper::wire::read_input;
 use crate::secret::Secret;
 use crate::text::repeatable;
 
@@ -31,6 +35,38 @@ const API_VERSIONS: [&str; 3] = [
 
 /// The kubelet keeps an answer for all images of the host and port.
 const CACHE_KEY_TYPE: &str = "Registry";
+
+/// How many bytes of a request are read at once. Most have a few thousand.
+const CHUNK_SIZE: usize = 16 * 1024;
+
+/// The number of bytes after which the end of stdin is waited for.
+const MAX_SIZE: usize = 1024 * 1024;
+
+/// Reads a request from stdin, up to the end of its object: what starts the program instead of
+/// the kubelet may leave stdin open.
+///
+/// # Errors
+/// The input has more than 1 MiB, or cannot be read.
+pub(super) fn read(input: &mut dyn Read) -> Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(CHUNK_SIZE));
+    let mut chunk = Zeroizing::new([0; CHUNK_SIZE]);
+    while !is_object(&bytes) {
+        if bytes.len() > MAX_SIZE {
+            return read_input(&mut bytes.chain(input));
+        }
+        match input.read(&mut chunk[..]) {
+            Ok(0) => break,
+            Ok(count) => bytes.extend_from_slice(chunk.get(..count).unwrap_or_default()),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(Error::user(format!("cannot read stdin ({error})"))),
+        }
+    }
+    Ok(bytes)
+}
+
+fn is_object(bytes: &[u8]) -> bool {
+    bytes.trim_ascii_end().ends_with(b"}") && serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
+}
 
 /// What the kubelet asks for.
 #[derive(Debug, Eq, PartialEq)]

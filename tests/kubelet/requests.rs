@@ -1,6 +1,8 @@
 //! What the program answers to each request.
 
+use std::io::Write as _;
 use std::os::unix::fs::symlink;
+use std::process::Stdio;
 
 use super::*;
 use crate::support::copy_executable;
@@ -60,6 +62,7 @@ fn the_credential_is_for_the_host_as_the_image_has_it() {
         ("us.icr.io/ns/app@sha256:0123456789abcdef", "us.icr.io"),
         ("us.icr.io/ns/app:1.2@sha256:0123456789abcdef", "us.icr.io"),
         ("us.icr.io:443/ns/app", "us.icr.io:443"),
+        ("US.ICR.IO/ns/app", "US.ICR.IO"),
         ("icr.io/ns/app", "icr.io"),
         ("private.de.icr.io/ns/app", "private.de.icr.io"),
     ] {
@@ -83,6 +86,16 @@ fn other_hosts_get_an_empty_answer_that_is_not_kept() {
         "us.icr.io@evil.com/ns/app",
         "https://us.icr.io/ns/app",
         "us.icr.io:8443/ns/app",
+        "us.icr.io:/ns/app",
+        "us.icr.io:443:443/ns/app",
+        "us.icr.io:99999/ns/app",
+        "us.icr.io./ns/app",
+        "iambearer:x@us.icr.io/ns/app",
+        "[::1]:5000/ns/app",
+        "[us.icr.io]/ns/app",
+        "/ns/app",
+        "us.icr.io/",
+        "\u{ff55}s.icr.io/ns/app",
         "dd0.icr.io/ns/app",
         "us.icr.io",
         "alpine",
@@ -130,6 +143,65 @@ fn an_invalid_request_is_an_error_of_one_line() {
 }
 
 #[test]
+fn a_request_that_is_complete_is_answered_though_stdin_stays_open() {
+    let Some((env, provider)) = node() else {
+        return;
+    };
+    let valid = request("v1", "us.icr.io/ns/app");
+    for input in [&*valid, valid.trim(), &valid.replace('\n', "\r\n")] {
+        let mut command = provider.command();
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("the program was built");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        // The object arrives in two parts.
+        let (one, other) = input.split_at(60);
+        for part in [one, other] {
+            stdin.write_all(part.as_bytes()).expect("it reads");
+            stdin.flush().expect("it reads");
+        }
+        let output = child.wait_with_output().expect("it is our child");
+        assert!(output.status.success(), "{input:?}: {output:?}");
+        assert!(output.stdout.ends_with(b"}}}\n"), "{input:?}");
+        drop(stdin);
+    }
+    assert_eq!(env.cloud.exchanges(), 1);
+}
+
+#[test]
+fn an_odd_request_is_refused_in_one_line_without_its_text() {
+    let Some((env, provider)) = node() else {
+        return;
+    };
+    let valid = request("v1", "us.icr.io/ns/app");
+    let with_member = |member: &str| valid.replace('}', &format!(",{member}}}"));
+    let mut inputs: Vec<Vec<u8>> = [
+        valid[..valid.len() / 2].to_owned(),
+        format!("{valid}{valid}"),
+        format!("{valid}hunter2"),
+        format!("\u{feff}{valid}"),
+        "[".repeat(100_000),
+        with_member(&format!("\"x\":{}", "[".repeat(5000))),
+        with_member(&format!("\"x\":\"{}\"", "hunter2".repeat(200_000))),
+        with_member("\"serviceAccountToken\":{\"hunter2\":1}"),
+        valid.replace("\"us.icr.io/ns/app\"", "[\"hunter2\"]"),
+        valid.replace("\"CredentialProviderRequest\"", "null"),
+        valid.replace("\"image\"", "\"Image\""),
+        valid.replace("app", "a\0b"),
+    ]
+    .map(String::into_bytes)
+    .to_vec();
+    inputs.push(b"{\"image\":\"\xff\xfe\"}\n".to_vec());
+    for input in inputs {
+        let mut command = provider.command();
+        command.stdout(Stdio::piped());
+        let outcome = env.start_as(command, &*input).finish();
+        is_error(&outcome, &[]);
+        assert!(!outcome.stderr.contains("hunter2"), "{outcome:?}");
+    }
+    assert_eq!(env.cloud.exchanges(), 0);
+}
+
+#[test]
 fn a_request_may_have_fields_of_a_later_version() {
     let Some((env, provider)) = node() else {
         return;
@@ -143,10 +215,14 @@ fn another_name_of_the_program_needs_no_arguments() {
     let Some((env, provider)) = node() else {
         return;
     };
-    let [link, copy] = ["icr-credential-provider", "icr"].map(|name| env.path(name));
-    symlink(PROGRAM, &link).expect("a new name");
+    let links = ["icr-credential-provider", "icr-credential-provider.exe"];
+    let links = links.map(|name| env.path(name));
+    for link in &links {
+        symlink(PROGRAM, link).expect("a new name");
+    }
+    let copy = env.path("icr");
     copy_executable(PROGRAM, &copy);
-    for program in [link, copy] {
+    for program in links.into_iter().chain([copy]) {
         let mut provider = at(&provider, &program);
         provider.args.clear();
         let kubelet = Kubelet::new(provider);

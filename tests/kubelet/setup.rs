@@ -7,6 +7,8 @@ use yaml_rust2::YamlLoader;
 
 use super::*;
 use crate::support::copy_executable;
+use crate::support::create_own_etc;
+use crate::support::with_own_etc;
 
 fn config(env: &TestEnv, arguments: &[&str]) -> String {
     let outcome = env.run(&[&["kubelet", "config"], arguments].concat(), "");
@@ -172,4 +174,112 @@ fn the_check_finds_what_is_fatal_never_asked_or_fails() {
         .is_usage_error(&["check"]);
     let help = env.run(&["kubelet", "--help"], "");
     assert!(help.stdout.contains("config"), "{help:?}");
+}
+
+/// Returns a configuration that sends tokens of service accounts, with the variables of the test.
+fn with_service_accounts(env: &TestEnv, provider: &Provider) -> String {
+    let text = config(env, &["--registry", "us.icr.io", "--service-accounts"]);
+    with_test_variables(&text, provider)
+}
+
+#[test]
+fn the_check_tries_a_made_up_token_and_says_how_to_try_a_real_one() {
+    let Some((env, provider)) = node() else {
+        return;
+    };
+    let text = with_service_accounts(&env, &provider);
+    for requires_account in [false, true] {
+        let requires = format!("requireServiceAccount: {requires_account}");
+        let text = text.replace("requireServiceAccount: false", &requires);
+        let outcome = check(&env, &text);
+        assert_eq!(outcome.status, Some(0), "{outcome:?}");
+        outcome.has(
+            &outcome.stdout,
+            &[
+                "no credential for a made-up token",
+                "kubectl create token NAME --audience iam",
+            ],
+        );
+        let answers_without = outcome.stdout.contains("answers the kubelet for us.icr.io");
+        assert_eq!(answers_without, !requires_account, "{outcome:?}");
+    }
+    let settings = env.file("node.toml", "service-account-fallback = \"node\"\n");
+    let variable = format!(
+        "env: [{{name: ICR_CONFIG, value: \"{}\"}}, ",
+        settings.display()
+    );
+    let outcome = check(&env, &text.replace("env: [", &variable));
+    outcome.has(
+        &outcome.stdout,
+        &["warning", "gives a pod the node's identity"],
+    );
+}
+
+#[test]
+fn the_check_tries_the_token_of_a_service_account() {
+    let Some((env, provider)) = node() else {
+        return;
+    };
+    let text = with_service_accounts(&env, &provider);
+    let token = crate::service_accounts::token("build", "deployer", 1, &serde_json::json!({}));
+    env.add_compute_resource_token(&token, &["Profile-1"]);
+    env.add_secret(&token);
+    let file = env.file("token", &format!("{token}\n"));
+    check(&env, &text);
+    let run = |file: &str, profile: &str, input: &str| {
+        let [config, directory] =
+            ["provider.yaml", "providers"].map(|name| env.path(name).display().to_string());
+        let arguments = ["kubelet", "check", &config, "--bin-dir", &directory];
+        let more = ["--service-account-token", file, "--profile", profile];
+        env.run(&[&arguments[..], &more].concat(), input)
+    };
+    for (file, input) in [(&*file.to_string_lossy(), ""), ("-", &*token)] {
+        let outcome = run(file, "Profile-1", input);
+        assert_eq!(outcome.status, Some(0), "{outcome:?}");
+        let found = "with the token of the service account";
+        outcome.has(&outcome.stdout, &["us.icr.io (kept for", found]);
+        let outcome = run(file, "Profile-2", input);
+        assert_eq!(outcome.status, Some(1), "{outcome:?}");
+        outcome.has(&outcome.stdout, &["IAM rejected it", "build/deployer"]);
+    }
+}
+
+#[test]
+fn doctor_and_the_check_find_the_configuration_of_the_node() {
+    let Some((env, provider)) = node() else {
+        return;
+    };
+    if !create_own_etc(&env) {
+        return;
+    }
+    let text = config(&env, &["--registry", "us.icr.io"]);
+    let text = with_test_variables(&text, &provider);
+    check(&env, &text);
+    let [config, directory] =
+        ["provider.yaml", "providers"].map(|name| env.path(name).display().to_string());
+    let flags = format!(
+        "KUBELET_EXTRA_ARGS=\"--image-credential-provider-config={config} --image-credential-provider-bin-dir={directory}\"\n"
+    );
+    fs::create_dir(env.path("etc/default")).expect("a new directory");
+    env.file("etc/default/kubelet", &flags);
+    let run = |arguments: &[&str]| {
+        let mut command = with_own_etc(&env, PROGRAM);
+        command.args(arguments).stdout(std::process::Stdio::piped());
+        env.apply_to(&mut command);
+        env.start_as(command, "").finish()
+    };
+    let outcome = run(&["kubelet", "check"]);
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    outcome.has(&outcome.stdout, &["answers the kubelet for us.icr.io"]);
+    let outcome = run(&["doctor"]);
+    outcome.has(&outcome.stdout, &["answers the kubelet for us.icr.io"]);
+    env.file(
+        "provider.yaml",
+        &text.replace("\"us.icr.io\"", "\"us.icr.io/*\""),
+    );
+    for arguments in [&["kubelet", "check"][..], &["doctor"]] {
+        let outcome = run(arguments);
+        assert_eq!(outcome.status, Some(1), "{outcome:?}");
+        outcome.has(&outcome.stdout, &["problem", "never asks for"]);
+    }
 }

@@ -1,20 +1,23 @@
 //! `kubelet check`: reads a configuration as the kubelet does, and tries it.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::path::PathBuf;
 
 use super::PROVIDER;
-use super::trial;
-use super::trial::Trial;
+use super::location::Location;
+use super::location::MAX_SIZE;
+use super::location::entries;
+use super::location::location;
+use super::trials::Trials;
+use super::trials::given_account;
 use crate::client_config::kubelet_provider;
 use crate::client_config::kubelet_provider::Provider;
 use crate::commands::doctor::diagnostic::Diagnostic;
 use crate::commands::doctor::diagnostic::Verdict;
 use crate::commands::print;
-use crate::commands::scopes::listed;
 use crate::context::Context;
 use crate::context::Stdio;
+use crate::environment::COMPUTE_RESOURCE_PROFILE;
 use crate::error::Error;
 use crate::error::Result;
 use crate::fs;
@@ -22,32 +25,22 @@ use crate::settings::Settings;
 use crate::time;
 
 /// The name of the check.
-const CHECK: &str = "kubelet-provider";
+pub(super) const CHECK: &str = "kubelet-provider";
 
 /// The name of the check that the configuration names this program.
 const ABSENCE: &str = "kubelet-provider-absent";
 
-/// The size limit of a configuration, in bytes.
-const MAX_SIZE: u64 = 1024 * 1024;
+/// The audience of service accounts' tokens that IAM accepts.
+pub(super) const AUDIENCE: &str = "iam";
 
 /// The longest `defaultCacheDuration` that is no risk, in seconds: half of a token's life.
 const MAX_CACHE_DURATION: u64 = 30 * 60;
-
-/// The files that set the kubelet's flags: kubeadm's, those of packages, and drop-ins.
-const FLAG_FILES: [&str; 3] = [
-    "var/lib/kubelet/kubeadm-flags.env",
-    "etc/default/kubelet",
-    "etc/sysconfig/kubelet",
-];
-const DROP_INS: &str = "etc/systemd/system/kubelet.service.d";
-
-/// The directory of K3s and RKE2, which need no flags.
-const RANCHER: &str = "var/lib/rancher/credentialprovider";
 
 const EXAMPLES: &str = "\
 Examples:
   docker-credential-icr kubelet check
   docker-credential-icr kubelet check credential-provider.yaml --bin-dir /usr/local/libexec/kubelet-credential-providers
+  kubectl create token builder --audience iam | docker-credential-icr kubelet check --service-account-token -
 
 Exit status: 0 if there are no problems (warnings are allowed), otherwise 1.";
 
@@ -66,12 +59,14 @@ pub(super) struct Arguments {
     /// Directory of the programs [default: that of the kubelet's flags]
     #[arg(long, value_name = "DIRECTORY", value_hint = clap::ValueHint::DirPath)]
     bin_dir: Option<PathBuf>,
-}
 
-/// Where the kubelet's configuration and its programs are.
-struct Location {
-    config: PathBuf,
-    programs: Option<PathBuf>,
+    /// Try the token of a service account in this file; - is stdin
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    service_account_token: Option<PathBuf>,
+
+    /// Trusted profile that the service account's annotation names
+    #[arg(long, value_name = "ID", requires = "service_account_token")]
+    profile: Option<String>,
 }
 
 pub(super) fn run(
@@ -98,7 +93,15 @@ pub(super) fn run(
         }
     };
     let settings = context.settings().unwrap_or_default();
-    let diagnostics = checks(&location, &settings, context);
+    let token = arguments.service_account_token.as_deref();
+    let profile = arguments.profile.as_deref();
+    let account = token.map(|file| given_account(file, profile, &settings, stdio));
+    let trials = Trials {
+        settings: &settings,
+        account: account.transpose()?,
+        now: context.clock.now(),
+    };
+    let diagnostics = checks(&location, &trials, context);
     for diagnostic in &diagnostics {
         let verdict = diagnostic.verdict.name();
         let mut text = format!("{verdict:<8} {}", diagnostic.message);
@@ -121,67 +124,33 @@ pub(in crate::commands) fn checks_of_node(
     let Some(location) = location(&context.system_paths.root) else {
         return Vec::new();
     };
-    let mut diagnostics = checks(&location, settings, context);
+    let trials = Trials {
+        settings,
+        account: None,
+        now: context.clock.now(),
+    };
+    let mut diagnostics = checks(&location, &trials, context);
     // The kubelet of this machine may have other providers only.
     diagnostics.retain(|diagnostic| diagnostic.check != ABSENCE);
     diagnostics
-}
-
-/// Finds the flags of the kubelet on this machine.
-fn location(root: &Path) -> Option<Location> {
-    let drop_ins = fs_entries(&root.join(DROP_INS));
-    let files = FLAG_FILES.iter().map(|path| root.join(path));
-    let mut found = None;
-    for path in files.chain(drop_ins) {
-        let Ok(text) = fs::read_regular(&path, MAX_SIZE) else {
-            continue;
-        };
-        if let Some(config) = flag(&text, "--image-credential-provider-config") {
-            let programs = flag(&text, "--image-credential-provider-bin-dir");
-            found = Some(Location { config, programs });
-        }
-    }
-    found.or_else(|| {
-        let config = root.join(RANCHER).join("config.yaml");
-        let programs = Some(root.join(RANCHER).join("bin"));
-        config.exists().then_some(Location { config, programs })
-    })
-}
-
-/// Returns the path in a flag, outside of comments.
-fn flag(text: &str, name: &str) -> Option<PathBuf> {
-    let lines = text
-        .lines()
-        .filter(|line| !line.trim_start().starts_with('#'));
-    let mut values = lines.filter_map(|line| {
-        let rest = line.split(name).nth(1)?;
-        let rest = rest.strip_prefix(['=', ' '])?;
-        let end = rest.find([' ', '"', '\'', '\\']).unwrap_or(rest.len());
-        rest.get(..end).filter(|path| path.starts_with('/'))
-    });
-    values.next_back().map(PathBuf::from)
-}
-
-/// Returns the paths in a directory, sorted.
-fn fs_entries(directory: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-    paths.sort();
-    paths
 }
 
 fn problem(message: impl Into<String>, fix: impl Into<String>) -> Diagnostic {
     Diagnostic::problem(CHECK, message, fix)
 }
 
-fn checks(location: &Location, settings: &Settings, context: &Context<'_>) -> Vec<Diagnostic> {
+pub(super) fn checks(
+    location: &Location,
+    trials: &Trials<'_>,
+    context: &Context<'_>,
+) -> Vec<Diagnostic> {
     let (providers, mut diagnostics) = providers(&location.config);
     if !diagnostics.is_empty() {
         return diagnostics;
     }
     let path = location.config.display();
-    let hosts: Vec<String> = settings
-        .all_registries()
+    let registries = trials.settings.all_registries();
+    let hosts: Vec<String> = registries
         .map(|registry| registry.host().to_owned())
         .collect();
     let own = (context.program)().and_then(|program| program.canonicalize().ok());
@@ -197,9 +166,10 @@ fn checks(location: &Location, settings: &Settings, context: &Context<'_>) -> Ve
         if is_own {
             has_own = true;
             diagnostics.extend(own_checks(provider, &hosts));
+            diagnostics.extend(annotation_check(provider, trials.settings));
             let is_usable = program.as_deref().is_some_and(fs::is_executable);
             if let Some(program) = program.filter(|_| is_usable) {
-                diagnostics.extend(trials(provider, &program, &hosts));
+                diagnostics.extend(trials.run(provider, &program, &hosts));
             }
         }
     }
@@ -223,7 +193,7 @@ fn providers(path: &Path) -> (Vec<Provider>, Vec<Diagnostic>) {
             let extension = path.extension().and_then(|it| it.to_str());
             extension.is_some_and(|it| extensions.contains(&it))
         };
-        fs_entries(path).into_iter().filter(has_extension).collect()
+        entries(path).into_iter().filter(has_extension).collect()
     } else {
         vec![path.to_owned()]
     };
@@ -320,9 +290,9 @@ fn own_checks(provider: &Provider, hosts: &[String]) -> Vec<Diagnostic> {
         ));
     }
     if provider
-        .audience
-        .as_deref()
-        .is_some_and(|audience| audience != "iam")
+        .token_attributes
+        .as_ref()
+        .is_some_and(|attributes| attributes.audience != AUDIENCE)
     {
         diagnostics.push(problem(
             "IAM does not accept tokens of service accounts with this serviceAccountTokenAudience",
@@ -330,6 +300,24 @@ fn own_checks(provider: &Provider, hosts: &[String]) -> Vec<Diagnostic> {
         ));
     }
     diagnostics
+}
+
+/// Returns whether the trusted profile of a service account can be named.
+fn annotation_check(provider: &Provider, settings: &Settings) -> Option<Diagnostic> {
+    let attributes = provider.token_attributes.as_ref()?;
+    let key = &settings.service_accounts.annotation;
+    let is_sent = attributes.annotations.contains(key);
+    let has_profile = provider
+        .env
+        .iter()
+        .any(|(name, _)| name == COMPUTE_RESOURCE_PROFILE);
+    (!is_sent && !has_profile).then(|| {
+        let message = format!(
+            "the kubelet does not send the annotation {key}, which names the trusted profile"
+        );
+        let fix = format!("Add \"{key}\" to optionalServiceAccountAnnotationKeys");
+        Diagnostic::warning(CHECK, message, fix)
+    })
 }
 
 fn pattern_check(pattern: &str, hosts: &[String]) -> Option<Diagnostic> {
@@ -364,43 +352,10 @@ fn pattern_check(pattern: &str, hosts: &[String]) -> Option<Diagnostic> {
     })
 }
 
-/// Runs the program once for each registry that is matched.
-fn trials(provider: &Provider, program: &Path, hosts: &[String]) -> Vec<Diagnostic> {
-    let matched: BTreeSet<&String> = hosts
-        .iter()
-        .filter(|host| {
-            let mut patterns = provider.match_images.iter();
-            patterns.any(|pattern| kubelet_provider::matches_host(pattern, host))
-        })
-        .collect();
-    let (mut found, mut diagnostics) = (Vec::new(), Vec::new());
-    let path = program.display();
-    for host in matched {
-        match trial::run(program, provider, host) {
-            Ok(Trial::Found(seconds)) => {
-                found.push(format!("{host} (kept for {})", time::duration(seconds)));
-            }
-            Ok(Trial::Nothing) => diagnostics.push(Diagnostic::warning(
-                CHECK,
-                format!("{path} has no credential for {host} in the kubelet's environment"),
-                "Log in as root, or name a source in env of the provider (docs/kubernetes.md)",
-            )),
-            Err(reason) => diagnostics.push(problem(
-                format!("{path} {reason} ({host})"),
-                "Correct what the message says; the kubelet logs the same",
-            )),
-        }
-    }
-    if !found.is_empty() {
-        let message = format!("{path} answers the kubelet for {}", listed(&found));
-        diagnostics.insert(0, Diagnostic::ok(CHECK, message));
-    }
-    diagnostics
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client_config::kubelet_provider::TokenAttributes;
 
     fn provider(name: &str, pattern: &str) -> Provider {
         Provider {
@@ -447,33 +402,15 @@ mod tests {
         assert!(found(&provider).contains("as docker's helper"));
         provider.args = vec!["kubelet".into()];
         assert_eq!(found(&provider), "");
-        provider.audience = Some("sts".into());
+        provider.token_attributes = Some(TokenAttributes {
+            audience: "sts".into(),
+            ..TokenAttributes::default()
+        });
         provider.default_cache_duration = 43_200;
         let found = found(&provider);
         assert!(
             found.contains("serviceAccountTokenAudience") && found.contains("12 h"),
             "{found}"
         );
-    }
-
-    #[test]
-    fn the_kubelets_flags_are_found() {
-        let root = tempfile::tempdir().unwrap();
-        let write = |path: &str, text: &str| {
-            let path = root.path().join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        };
-        assert!(location(root.path()).is_none());
-        write("var/lib/rancher/credentialprovider/config.yaml", "");
-        let found = location(root.path()).unwrap();
-        assert!(found.config.ends_with("credentialprovider/config.yaml"));
-        write(
-            "etc/default/kubelet",
-            "#KUBELET_EXTRA_ARGS=--image-credential-provider-config=/old\nKUBELET_EXTRA_ARGS=\"--v=2 --image-credential-provider-config=/etc/a.yaml --image-credential-provider-bin-dir /opt/bin\"\n",
-        );
-        let found = location(root.path()).unwrap();
-        assert_eq!(found.config, Path::new("/etc/a.yaml"));
-        assert_eq!(found.programs.as_deref(), Some(Path::new("/opt/bin")));
     }
 }

@@ -3,7 +3,9 @@
 
 mod check;
 mod config;
+mod location;
 mod trial;
+mod trials;
 
 pub(super) use check::checks_of_node;
 

@@ -10,10 +10,13 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde::Serialize;
+use zeroize::Zeroizing;
 
 use crate::client_config::kubelet_provider::Provider;
 use crate::client_config::kubelet_provider::go_seconds;
 use crate::error::one_line;
+use crate::secret::Secret;
 use crate::time::run_with_timeout;
 
 /// The kubelet kills a provider after this time.
@@ -52,17 +55,46 @@ pub(super) enum Trial {
     Nothing,
 }
 
-/// Sends one request for an image of a host, without a service account, in the environment of a
-/// service of the system.
+/// What the kubelet sends of a service account.
+pub(super) struct Account {
+    /// The token.
+    pub(super) token: Secret,
+    /// The annotations.
+    pub(super) annotations: BTreeMap<String, String>,
+}
+
+/// The request, as the kubelet writes it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Request<'a> {
+    kind: &'static str,
+    api_version: &'a str,
+    image: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_account_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_account_annotations: Option<BTreeMap<&'a str, &'a str>>,
+}
+
+/// Sends one request for an image of a host, in the environment of a service of the system.
 ///
 /// # Errors
 /// What the kubelet would log.
-pub(super) fn run(program: &Path, provider: &Provider, host: &str) -> Result<Trial, String> {
-    let request = serde_json::json!({
-        "kind": "CredentialProviderRequest",
-        "apiVersion": provider.api_version,
-        "image": format!("{host}/namespace/image"),
-    });
+pub(super) fn run(
+    program: &Path,
+    provider: &Provider,
+    host: &str,
+    account: Option<&Account>,
+) -> Result<Trial, String> {
+    let request = Request {
+        kind: "CredentialProviderRequest",
+        api_version: &provider.api_version,
+        image: format!("{host}/namespace/image"),
+        service_account_token: account.map(|account| account.token.expose()),
+        service_account_annotations: account.map(|account| sent(account, provider)),
+    };
+    let request = serde_json::to_string(&request).map_err(|error| error.to_string())?;
+    let request = Zeroizing::new(request);
     let mut command = Command::new(program);
     command
         .args(&provider.args)
@@ -79,7 +111,7 @@ pub(super) fn run(program: &Path, provider: &Provider, host: &str) -> Result<Tri
     let streams = (child.stdout.take(), child.stderr.take());
     let written = run_with_timeout(TIMEOUT, move || {
         // A provider need not read it.
-        let _ = stdin.map(|mut stdin| writeln!(stdin, "{request}"));
+        let _ = stdin.map(|mut stdin| writeln!(stdin, "{}", *request));
         let (stdout, stderr) = streams;
         (read(stdout), read(stderr))
     });
@@ -92,6 +124,17 @@ pub(super) fn run(program: &Path, provider: &Provider, host: &str) -> Result<Tri
         return Err(format!("failed: {}", one_line(stderr.trim(), MAX_LENGTH)));
     }
     decode(&stdout, provider)
+}
+
+/// Returns the annotations that the provider's configuration names.
+fn sent<'a>(account: &'a Account, provider: &Provider) -> BTreeMap<&'a str, &'a str> {
+    let keys = provider.token_attributes.as_ref();
+    let is_sent = |key: &String| keys.is_some_and(|it| it.annotations.contains(key));
+    let annotations = account.annotations.iter();
+    annotations
+        .filter(|(key, _)| is_sent(key))
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .collect()
 }
 
 fn read(stream: Option<impl Read>) -> String {
