@@ -1,4 +1,4 @@
-//! Fingerprints of secrets.
+//! Fingerprints of secrets, and digests of files.
 
 use ring::digest::Context;
 use ring::digest::SHA256;
@@ -14,6 +14,16 @@ pub fn fingerprint(parts: &[&str]) -> String {
         context.update(part.as_bytes());
     }
     context.finish().as_ref()[..16]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// Returns the SHA-256 of a file's content in hexadecimal.
+pub fn of_content(content: &[u8]) -> String {
+    let digest = ring::digest::digest(&SHA256, content);
+    digest
+        .as_ref()
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect()

@@ -133,6 +133,18 @@ pub const ACCOUNT_ID_VARIABLES: [&str; 2] = ["IC_ACCOUNT_ID", "IBMCLOUD_ACCOUNT_
 /// The path of IBM's credentials file (`go-sdk-core`, `core/config_utils.go`).
 pub const CREDENTIALS_FILE: &str = "IBM_CREDENTIALS_FILE";
 
+/// Returns whether the value of a variable is a secret.
+pub fn names_secret(name: &str) -> bool {
+    let tokens = ACCESS_TOKEN_VARIABLES
+        .iter()
+        .chain(&REFRESH_TOKEN_VARIABLES);
+    let mut secrets = API_KEY_VARIABLES
+        .iter()
+        .chain(tokens)
+        .chain([&COMPUTE_RESOURCE_TOKEN]);
+    secrets.any(|secret| *secret == name)
+}
+
 /// The services of an app in Cloud Foundry, as JSON (`go-sdk-core`, `core/config_utils.go`).
 pub const VCAP_SERVICES: &str = "VCAP_SERVICES";
 

@@ -98,6 +98,8 @@ Register-ArgumentCompleter -Native -CommandName 'docker-credential-icr' -ScriptB
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('check', 'check', [CompletionResultType]::ParameterValue, 'Check the kubelet''s configuration for this program')
             [CompletionResult]::new('config', 'config', [CompletionResultType]::ParameterValue, 'Print the kubelet''s configuration for this program')
+            [CompletionResult]::new('install', 'install', [CompletionResultType]::ParameterValue, 'Install this program as the kubelet''s credential provider')
+            [CompletionResult]::new('uninstall', 'uninstall', [CompletionResultType]::ParameterValue, 'Undo ''kubelet install''')
             break
         }
         'docker-credential-icr;kubelet;check' {
@@ -111,9 +113,33 @@ Register-ArgumentCompleter -Native -CommandName 'docker-credential-icr' -ScriptB
         'docker-credential-icr;kubelet;config' {
             [CompletionResult]::new('--registry', '--registry', [CompletionResultType]::ParameterName, 'Registries, such as us.icr.io [default: all public ones]')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Trusted profile of service accounts without an annotation')
+            [CompletionResult]::new('--env', '--env', [CompletionResultType]::ParameterName, 'Set a variable of the program, such as ICR_SOURCE=vpc')
             [CompletionResult]::new('--for', '--for', [CompletionResultType]::ParameterName, 'Distribution whose files and flags are shown')
             [CompletionResult]::new('--only', '--only', [CompletionResultType]::ParameterName, 'Print only this part')
             [CompletionResult]::new('--service-accounts', '--service-accounts', [CompletionResultType]::ParameterName, 'Exchange the tokens of pods'' service accounts for a trusted profile (Kubernetes 1.34)')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'docker-credential-icr;kubelet;install' {
+            [CompletionResult]::new('--registry', '--registry', [CompletionResultType]::ParameterName, 'Registries, such as us.icr.io [default: all public ones]')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Trusted profile of service accounts without an annotation')
+            [CompletionResult]::new('--env', '--env', [CompletionResultType]::ParameterName, 'Set a variable of the program, such as ICR_SOURCE=vpc')
+            [CompletionResult]::new('--for', '--for', [CompletionResultType]::ParameterName, 'Distribution of Kubernetes [default: that of the machine]')
+            [CompletionResult]::new('--root', '--root', [CompletionResultType]::ParameterName, 'Root directory of the machine, if it is mounted in a container')
+            [CompletionResult]::new('--interval', '--interval', [CompletionResultType]::ParameterName, 'Time between two looks, in seconds')
+            [CompletionResult]::new('--service-accounts', '--service-accounts', [CompletionResultType]::ParameterName, 'Exchange the tokens of pods'' service accounts for a trusted profile (Kubernetes 1.34)')
+            [CompletionResult]::new('--no-restart', '--no-restart', [CompletionResultType]::ParameterName, 'Do not restart the kubelet')
+            [CompletionResult]::new('--check', '--check', [CompletionResultType]::ParameterName, 'Change nothing; exit with 1 if something would change')
+            [CompletionResult]::new('--watch', '--watch', [CompletionResultType]::ParameterName, 'Stay, and install again what is removed or changed')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'docker-credential-icr;kubelet;uninstall' {
+            [CompletionResult]::new('--root', '--root', [CompletionResultType]::ParameterName, 'Root directory of the machine, if it is mounted in a container')
+            [CompletionResult]::new('--no-restart', '--no-restart', [CompletionResultType]::ParameterName, 'Do not restart the kubelet')
+            [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Stay until the process is asked to end, as a DaemonSet needs')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break

@@ -79,6 +79,12 @@ _docker__credential__icr() {
             docker__credential__icr__subcmd__kubelet,config)
                 cmd="docker__credential__icr__subcmd__kubelet__subcmd__config"
                 ;;
+            docker__credential__icr__subcmd__kubelet,install)
+                cmd="docker__credential__icr__subcmd__kubelet__subcmd__install"
+                ;;
+            docker__credential__icr__subcmd__kubelet,uninstall)
+                cmd="docker__credential__icr__subcmd__kubelet__subcmd__uninstall"
+                ;;
             docker__credential__icr__subcmd__token,add)
                 cmd="docker__credential__icr__subcmd__token__subcmd__add"
                 ;;
@@ -250,7 +256,7 @@ _docker__credential__icr() {
             return 0
             ;;
         docker__credential__icr__subcmd__kubelet)
-            opts="-h --help check config"
+            opts="-h --help check config install uninstall"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -304,7 +310,7 @@ _docker__credential__icr() {
             return 0
             ;;
         docker__credential__icr__subcmd__kubelet__subcmd__config)
-            opts="-h --registry --service-accounts --profile --for --only --help"
+            opts="-h --registry --service-accounts --profile --env --for --only --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -318,12 +324,78 @@ _docker__credential__icr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --env)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --for)
                     COMPREPLY=($(compgen -W "kubeadm k3s rke2 talos microshift openshift" -- "${cur}"))
                     return 0
                     ;;
                 --only)
                     COMPREPLY=($(compgen -W "config flags rbac" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        docker__credential__icr__subcmd__kubelet__subcmd__install)
+            opts="-h --registry --service-accounts --profile --env --for --root --no-restart --check --watch --interval --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --registry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --for)
+                    COMPREPLY=($(compgen -W "kubeadm k3s rke2 talos microshift openshift" -- "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        docker__credential__icr__subcmd__kubelet__subcmd__uninstall)
+            opts="-h --root --no-restart --wait --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --root)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
                     return 0
                     ;;
                 *)

@@ -88,6 +88,8 @@ set edit:completion:arg-completer[docker-credential-icr] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
             cand check 'Check the kubelet''s configuration for this program'
             cand config 'Print the kubelet''s configuration for this program'
+            cand install 'Install this program as the kubelet''s credential provider'
+            cand uninstall 'Undo ''kubelet install'''
         }
         &'docker-credential-icr;kubelet;check'= {
             cand --bin-dir 'Directory of the programs [default: that of the kubelet''s flags]'
@@ -99,9 +101,31 @@ set edit:completion:arg-completer[docker-credential-icr] = {|@words|
         &'docker-credential-icr;kubelet;config'= {
             cand --registry 'Registries, such as us.icr.io [default: all public ones]'
             cand --profile 'Trusted profile of service accounts without an annotation'
+            cand --env 'Set a variable of the program, such as ICR_SOURCE=vpc'
             cand --for 'Distribution whose files and flags are shown'
             cand --only 'Print only this part'
             cand --service-accounts 'Exchange the tokens of pods'' service accounts for a trusted profile (Kubernetes 1.34)'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'docker-credential-icr;kubelet;install'= {
+            cand --registry 'Registries, such as us.icr.io [default: all public ones]'
+            cand --profile 'Trusted profile of service accounts without an annotation'
+            cand --env 'Set a variable of the program, such as ICR_SOURCE=vpc'
+            cand --for 'Distribution of Kubernetes [default: that of the machine]'
+            cand --root 'Root directory of the machine, if it is mounted in a container'
+            cand --interval 'Time between two looks, in seconds'
+            cand --service-accounts 'Exchange the tokens of pods'' service accounts for a trusted profile (Kubernetes 1.34)'
+            cand --no-restart 'Do not restart the kubelet'
+            cand --check 'Change nothing; exit with 1 if something would change'
+            cand --watch 'Stay, and install again what is removed or changed'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'docker-credential-icr;kubelet;uninstall'= {
+            cand --root 'Root directory of the machine, if it is mounted in a container'
+            cand --no-restart 'Do not restart the kubelet'
+            cand --wait 'Stay until the process is asked to end, as a DaemonSet needs'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }

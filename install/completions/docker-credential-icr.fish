@@ -101,15 +101,18 @@ systemd-creds\t''
 secret-service\t''"
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand keychain; and __fish_seen_subcommand_from move" -l dry-run -d 'Show what would be moved, and change nothing'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand keychain; and __fish_seen_subcommand_from move" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and not __fish_seen_subcommand_from check config" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and not __fish_seen_subcommand_from check config" -f -a "check" -d 'Check the kubelet\'s configuration for this program'
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and not __fish_seen_subcommand_from check config" -f -a "config" -d 'Print the kubelet\'s configuration for this program'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and not __fish_seen_subcommand_from check config install uninstall" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and not __fish_seen_subcommand_from check config install uninstall" -f -a "check" -d 'Check the kubelet\'s configuration for this program'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and not __fish_seen_subcommand_from check config install uninstall" -f -a "config" -d 'Print the kubelet\'s configuration for this program'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and not __fish_seen_subcommand_from check config install uninstall" -f -a "install" -d 'Install this program as the kubelet\'s credential provider'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and not __fish_seen_subcommand_from check config install uninstall" -f -a "uninstall" -d 'Undo \'kubelet install\''
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and __fish_seen_subcommand_from check" -l bin-dir -d 'Directory of the programs [default: that of the kubelet\'s flags]' -r -f -a "(__fish_complete_directories)"
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and __fish_seen_subcommand_from check" -l service-account-token -d 'Try the token of a service account in this file; - is stdin' -r -F
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and __fish_seen_subcommand_from check" -l profile -d 'Trusted profile that the service account\'s annotation names' -r
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and __fish_seen_subcommand_from config" -l registry -d 'Registries, such as us.icr.io [default: all public ones]' -r
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and __fish_seen_subcommand_from config" -l profile -d 'Trusted profile of service accounts without an annotation' -r
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and __fish_seen_subcommand_from config" -l env -d 'Set a variable of the program, such as ICR_SOURCE=vpc' -r
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and __fish_seen_subcommand_from config" -l for -d 'Distribution whose files and flags are shown' -r -f -a "kubeadm\t''
 k3s\t''
 rke2\t''
@@ -121,6 +124,26 @@ flags\t'The kubelet\'s flags, as the distribution sets them'
 rbac\t'The rights of nodes to tokens of service accounts'"
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and __fish_seen_subcommand_from config" -l service-accounts -d 'Exchange the tokens of pods\' service accounts for a trusted profile (Kubernetes 1.34)'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and __fish_seen_subcommand_from config" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and __fish_seen_subcommand_from install" -l registry -d 'Registries, such as us.icr.io [default: all public ones]' -r
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and __fish_seen_subcommand_from install" -l profile -d 'Trusted profile of service accounts without an annotation' -r
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and __fish_seen_subcommand_from install" -l env -d 'Set a variable of the program, such as ICR_SOURCE=vpc' -r
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and __fish_seen_subcommand_from install" -l for -d 'Distribution of Kubernetes [default: that of the machine]' -r -f -a "kubeadm\t''
+k3s\t''
+rke2\t''
+talos\t''
+microshift\t''
+openshift\t''"
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and __fish_seen_subcommand_from install" -l root -d 'Root directory of the machine, if it is mounted in a container' -r -f -a "(__fish_complete_directories)"
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and __fish_seen_subcommand_from install" -l interval -d 'Time between two looks, in seconds' -r
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and __fish_seen_subcommand_from install" -l service-accounts -d 'Exchange the tokens of pods\' service accounts for a trusted profile (Kubernetes 1.34)'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and __fish_seen_subcommand_from install" -l no-restart -d 'Do not restart the kubelet'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and __fish_seen_subcommand_from install" -l check -d 'Change nothing; exit with 1 if something would change'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and __fish_seen_subcommand_from install" -l watch -d 'Stay, and install again what is removed or changed'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and __fish_seen_subcommand_from install" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and __fish_seen_subcommand_from uninstall" -l root -d 'Root directory of the machine, if it is mounted in a container' -r -f -a "(__fish_complete_directories)"
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and __fish_seen_subcommand_from uninstall" -l no-restart -d 'Do not restart the kubelet'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and __fish_seen_subcommand_from uninstall" -l wait -d 'Stay until the process is asked to end, as a DaemonSet needs'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and __fish_seen_subcommand_from uninstall" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l profile -d 'Select the login for a profile of the settings file' -r
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l api-key -d 'Read the API key from a file, with `@` before its path' -r
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand login" -l expires -d 'Days until the new API key expires [default: 90]' -r

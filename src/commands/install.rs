@@ -57,7 +57,7 @@ pub(crate) fn run(
 }
 
 /// Returns the bytes of this program.
-fn own_program(context: &Context<'_>) -> Result<Vec<u8>> {
+pub(super) fn own_program(context: &Context<'_>) -> Result<Vec<u8>> {
     let path = (context.program)().ok_or_else(|| {
         Error::user("cannot find this program's own file").with_hint("Is /proc mounted?")
     })?;

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod install;
 mod kubelet;
 mod nodes;
 mod requests;

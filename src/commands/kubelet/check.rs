@@ -77,10 +77,7 @@ pub(super) fn run(
     let found = location(&context.system_paths.root);
     let programs = arguments.bin_dir.clone();
     let location = match (&arguments.file, found) {
-        (Some(file), found) => Location {
-            config: file.clone(),
-            programs: programs.or_else(|| found?.programs),
-        },
+        (Some(file), found) => Location::new(file.clone(), programs.or_else(|| found?.programs)),
         (None, Some(found)) => Location {
             programs: programs.or(found.programs),
             ..found
@@ -158,6 +155,11 @@ pub(super) fn checks(
     for provider in &providers {
         let program = location.programs.as_ref();
         let program = program.map(|directory| directory.join(&provider.name));
+        let staged = location
+            .staged
+            .clone()
+            .filter(|_| provider.name == PROVIDER);
+        let program = staged.or(program);
         let file = program.as_ref().and_then(|it| it.canonicalize().ok());
         let is_own = provider.name == PROVIDER
             || provider.name.starts_with(crate::PROGRAM)

@@ -3,10 +3,12 @@
 use clap::ValueEnum;
 
 use super::PROVIDER;
+use super::distribution::Distribution;
 use crate::commands::print;
 use crate::commands::registry_at;
 use crate::context::Context;
 use crate::context::Stdio;
+use crate::environment;
 use crate::environment::COMPUTE_RESOURCE_PROFILE;
 use crate::error::Error;
 use crate::error::Result;
@@ -28,17 +30,8 @@ Examples:
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, verbatim_doc_comment)]
 pub(super) struct Arguments {
-    /// Registries, such as us.icr.io [default: all public ones]
-    #[arg(long = "registry", value_name = "HOST", num_args = 1..)]
-    registries: Vec<String>,
-
-    /// Exchange the tokens of pods' service accounts for a trusted profile (Kubernetes 1.34)
-    #[arg(long)]
-    service_accounts: bool,
-
-    /// Trusted profile of service accounts without an annotation
-    #[arg(long, value_name = "ID", requires = "service_accounts")]
-    profile: Option<String>,
+    #[command(flatten)]
+    provider: ProviderArguments,
 
     /// Distribution whose files and flags are shown
     #[arg(long = "for", value_name = "DISTRIBUTION", default_value = "kubeadm")]
@@ -49,15 +42,24 @@ pub(super) struct Arguments {
     only: Option<Part>,
 }
 
-/// A distribution of Kubernetes.
-#[derive(Clone, Copy, Eq, PartialEq, ValueEnum)]
-enum Distribution {
-    Kubeadm,
-    K3s,
-    Rke2,
-    Talos,
-    Microshift,
-    Openshift,
+/// What the provider answers for, and with which identity.
+#[derive(clap::Args)]
+pub(super) struct ProviderArguments {
+    /// Registries, such as us.icr.io [default: all public ones]
+    #[arg(long = "registry", value_name = "HOST", num_args = 1.., value_delimiter = ',')]
+    registries: Vec<String>,
+
+    /// Exchange the tokens of pods' service accounts for a trusted profile (Kubernetes 1.34)
+    #[arg(long)]
+    service_accounts: bool,
+
+    /// Trusted profile of service accounts without an annotation
+    #[arg(long, value_name = "ID", requires = "service_accounts")]
+    profile: Option<String>,
+
+    /// Set a variable of the program, such as ICR_SOURCE=vpc
+    #[arg(long = "env", value_name = "NAME=VALUE", num_args = 1..)]
+    variables: Vec<String>,
 }
 
 /// A part of what is printed.
@@ -80,13 +82,7 @@ pub(super) fn run(
     stdio: &mut Stdio<'_>,
     context: &Context<'_>,
 ) -> Result<()> {
-    let settings = context.settings()?;
-    let hosts = hosts(&arguments.registries, context)?;
-    let profile = arguments.profile.as_deref();
-    let profile = profile.map(checked_profile).transpose()?;
-    let annotation = &settings.service_accounts.annotation;
-    let service_accounts = arguments.service_accounts.then_some(annotation.as_str());
-    let config = config(&hosts, service_accounts, profile);
+    let config = provider_config(&arguments.provider, context)?;
     let distribution = arguments.distribution;
     let flags = distribution.flags(&config);
     let text = match arguments.only {
@@ -101,7 +97,7 @@ pub(super) fn run(
             );
             text.push_str("\n# Then:\n");
             text.push_str(&comment(&flags));
-            if arguments.service_accounts {
+            if arguments.provider.service_accounts {
                 text.push_str("\n# In the cluster, once:\n");
                 text.push_str(&comment(RBAC));
             }
@@ -109,6 +105,49 @@ pub(super) fn run(
         }
     };
     print(stdio, text.trim_end())
+}
+
+/// Returns the configuration with this provider alone.
+///
+/// # Errors
+/// The settings cannot be loaded, or an argument is invalid.
+pub(super) fn provider_config(
+    arguments: &ProviderArguments,
+    context: &Context<'_>,
+) -> Result<String> {
+    let settings = context.settings()?;
+    let hosts = hosts(&arguments.registries, context)?;
+    let profile = arguments.profile.as_deref();
+    let profile = profile.map(checked_profile).transpose()?;
+    let profile = profile.map(|profile| Ok((COMPUTE_RESOURCE_PROFILE, profile)));
+    let given = arguments.variables.iter().filter(|text| !text.is_empty());
+    let variables = given.map(|text| checked_variable(text)).chain(profile);
+    let variables: Result<Vec<(&str, &str)>> = variables.collect();
+    let annotation = &settings.service_accounts.annotation;
+    let service_accounts = arguments.service_accounts.then_some(annotation.as_str());
+    Ok(config(&hosts, service_accounts, &variables?))
+}
+
+/// Returns the name and the value of a variable. A secret is read from a file, because others can
+/// see arguments, and the kubelet's configuration.
+fn checked_variable(text: &str) -> Result<(&str, &str)> {
+    let usage = |reason: &str| Error::usage(format!("--env {reason}"));
+    let (name, value) = text
+        .split_once('=')
+        .ok_or_else(|| usage("has to be NAME=VALUE"))?;
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    if name.is_empty() || !name.bytes().all(is_name) {
+        return Err(usage("has to be NAME=VALUE"));
+    }
+    if value.contains(['"', '\\']) || value.contains(char::is_control) {
+        return Err(usage(&format!("{name} contains quotation marks")));
+    }
+    if environment::names_secret(name) && !value.starts_with('@') {
+        return Err(usage(&format!(
+            "{name} contains a secret. Write it to a file that only root can read, and use {name}=@FILE"
+        )));
+    }
+    Ok((name, value))
 }
 
 /// Returns the hosts of the registries that a person named, or all public ones.
@@ -138,7 +177,7 @@ fn checked_profile(text: &str) -> Result<&str> {
 }
 
 /// Returns the configuration. `service_accounts` is the key of the annotation with a profile.
-fn config(hosts: &[String], service_accounts: Option<&str>, profile: Option<&str>) -> String {
+fn config(hosts: &[String], service_accounts: Option<&str>, variables: &[(&str, &str)]) -> String {
     let mut text = format!(
         "apiVersion: kubelet.config.k8s.io/v1\nkind: CredentialProviderConfig\nproviders:\n  - name: {PROVIDER}\n    apiVersion: credentialprovider.kubelet.k8s.io/v1\n    matchImages:\n"
     );
@@ -146,9 +185,12 @@ fn config(hosts: &[String], service_accounts: Option<&str>, profile: Option<&str
         text.push_str(&format!("      - \"{host}\"\n"));
     }
     text.push_str("    defaultCacheDuration: \"0s\"\n    args: [\"kubelet\"]\n");
-    if let Some(profile) = profile {
+    if !variables.is_empty() {
+        text.push_str("    env:\n");
+    }
+    for (name, value) in variables {
         text.push_str(&format!(
-            "    env:\n      - name: {COMPUTE_RESOURCE_PROFILE}\n        value: \"{profile}\"\n"
+            "      - name: {name}\n        value: \"{value}\"\n"
         ));
     }
     if let Some(annotation) = service_accounts {
@@ -169,67 +211,6 @@ fn comment(text: &str) -> String {
     lines.collect()
 }
 
-impl Distribution {
-    /// Returns the usual path of the configuration, and the directory of the program.
-    fn paths(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Kubeadm => (
-                "/etc/kubernetes/credential-provider.yaml",
-                "/usr/local/libexec/kubelet-credential-providers",
-            ),
-            // docs.rke2.io and docs.k3s.io: these are the defaults.
-            Self::K3s | Self::Rke2 => (
-                "/var/lib/rancher/credentialprovider/config.yaml",
-                "/var/lib/rancher/credentialprovider/bin",
-            ),
-            Self::Talos => (
-                "the document below",
-                "/usr/local/lib/kubelet/credentialproviders",
-            ),
-            Self::Microshift => (
-                "/etc/microshift/credential-provider.yaml",
-                "/usr/local/libexec/kubelet-credential-providers",
-            ),
-            Self::Openshift => (
-                "/etc/kubernetes/credential-providers/icr-credential-provider.yaml",
-                "/usr/libexec/kubelet-image-credential-provider-plugins",
-            ),
-        }
-    }
-
-    /// Returns what makes the kubelet read the configuration.
-    fn flags(self, config: &str) -> String {
-        let (file, directory) = self.paths();
-        let flags = format!(
-            "--image-credential-provider-config={file} --image-credential-provider-bin-dir={directory}"
-        );
-        match self {
-            Self::Kubeadm => format!(
-                "# In /etc/default/kubelet (Debian, Ubuntu) or /etc/sysconfig/kubelet (others), besides other\n# arguments of the line; then 'systemctl restart kubelet'\nKUBELET_EXTRA_ARGS=\"{flags}\"\n"
-            ),
-            Self::K3s | Self::Rke2 => {
-                let name = if self == Self::K3s { "k3s" } else { "rke2" };
-                format!(
-                    "# Nothing more for the default paths; 'systemctl restart {name}-server' or the agent's service.\n# For other paths, in /etc/rancher/{name}/config.yaml:\nimage-credential-provider-config: {file}\nimage-credential-provider-bin-dir: {directory}\n"
-                )
-            }
-            Self::Talos => {
-                let lines = config.lines().map(|line| format!("  {line}\n"));
-                format!(
-                    "# A document of the machine configuration (Talos 1.14; before, machine.kubelet.credentialProviderConfig).\n# The program comes with a system extension.\napiVersion: v1alpha1\nkind: KubeCredentialProviderConfig\nconfiguration:\n{}",
-                    lines.collect::<String>()
-                )
-            }
-            Self::Microshift => format!(
-                "# In /etc/microshift/config.yaml; both files belong to root, and only root may write to them\nkubelet:\n  imageCredentialProviderConfigPath: {file}\n  imageCredentialProviderBinDir: {directory}\n"
-            ),
-            Self::Openshift => format!(
-                "# Red Hat documents no way to set these flags on IBM Cloud: the machine config operator sets them for\n# AWS, GCP and Azure only. A drop-in of kubelet.service has to add them:\n{flags}\n"
-            ),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -237,7 +218,11 @@ mod tests {
     #[test]
     fn the_configuration_names_exact_hosts() {
         let hosts = ["us.icr.io".to_owned(), "private.us.icr.io".to_owned()];
-        let text = config(&hosts, Some("example.com/profile"), Some("Profile-1"));
+        let text = config(
+            &hosts,
+            Some("example.com/profile"),
+            &[(COMPUTE_RESOURCE_PROFILE, "Profile-1")],
+        );
         expect_test::expect![[r#"
             apiVersion: kubelet.config.k8s.io/v1
             kind: CredentialProviderConfig

@@ -1,8 +1,11 @@
-//! `kubelet config` and `kubelet check`: the configuration of the kubelet's credential provider.
+//! `kubelet config`, `check`, `install` and `uninstall`: this program as the kubelet's credential
+//! provider.
 //! The kubelet's own call, without arguments, does not come here.
 
 mod check;
 mod config;
+mod distribution;
+mod install;
 mod location;
 mod trial;
 mod trials;
@@ -19,6 +22,7 @@ const PROVIDER: &str = "icr-credential-provider";
 
 const EXAMPLES: &str = "\
 Examples:
+  sudo docker-credential-icr kubelet install --registry us.icr.io
   docker-credential-icr kubelet config --registry us.icr.io
   docker-credential-icr kubelet config --registry us.icr.io --for kubeadm --only flags
   docker-credential-icr kubelet check /etc/kubernetes/credential-provider.yaml";
@@ -27,7 +31,7 @@ Examples:
 ///
 /// The kubelet runs 'docker-credential-icr kubelet' without a subcommand, or this program
 /// under another name, such as icr-credential-provider, and writes a request to stdin. The
-/// subcommands print and check the configuration that makes it do so.
+/// subcommands print, check and install the configuration that makes it do so.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, verbatim_doc_comment)]
 pub(crate) struct Arguments {
@@ -39,6 +43,8 @@ pub(crate) struct Arguments {
 enum Command {
     Check(check::Arguments),
     Config(config::Arguments),
+    Install(install::Arguments),
+    Uninstall(install::UninstallArguments),
 }
 
 pub(crate) fn run(
@@ -49,5 +55,7 @@ pub(crate) fn run(
     match &arguments.command {
         Command::Check(arguments) => check::run(arguments, stdio, context),
         Command::Config(arguments) => config::run(arguments, stdio, context),
+        Command::Install(arguments) => install::run(arguments, stdio, context),
+        Command::Uninstall(arguments) => install::uninstall(arguments, stdio, context),
     }
 }

@@ -23,7 +23,8 @@ use crate::time::run_with_timeout;
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The directories of programs that systemd gives its services.
-const SERVICE_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(super) const SERVICE_PATH: &str =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The length limit of an error, in characters.
 const MAX_LENGTH: usize = 800;

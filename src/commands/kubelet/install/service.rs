@@ -1,0 +1,73 @@
+//! The programs of the machine that an installation runs.
+
+use std::path::Path;
+use std::process::Command;
+use std::process::Stdio;
+
+use crate::commands::kubelet::install::record::Record;
+use crate::commands::kubelet::trial::SERVICE_PATH;
+use crate::error::Error;
+use crate::error::Result;
+use crate::error::one_line;
+
+/// The length limit of an error, in characters.
+const MAX_LENGTH: usize = 400;
+
+/// The program that gives files the types that SELinux's policy has for them.
+const RESTORECON: [&str; 2] = ["/usr/sbin/restorecon", "/sbin/restorecon"];
+
+/// Returns the command that restarts the kubelet, as a person would type it.
+pub(super) fn restart_command(record: &Record, root: Option<&Path>) -> String {
+    let unit = record.unit.as_deref().unwrap_or("kubelet");
+    match root {
+        Some(root) => format!("chroot {} systemctl restart {unit}", root.display()),
+        None => format!("systemctl restart {unit}"),
+    }
+}
+
+/// Restarts the kubelet.
+///
+/// # Errors
+/// `systemctl` is missing or fails.
+pub(super) fn restart(record: &Record) -> Result<()> {
+    let unit = record.unit.as_deref().unwrap_or("kubelet");
+    let mut command = Command::new("systemctl");
+    // In a container, the root directory is another one than that of the process 1, of which
+    // systemctl takes notice (systemd, docs/ENVIRONMENT.md).
+    command
+        .args(["restart", unit])
+        .env("SYSTEMD_IGNORE_CHROOT", "1");
+    run(command).map_err(|reason| {
+        Error::user(format!(
+            "cannot restart the kubelet: 'systemctl restart {unit}' {reason}"
+        ))
+        .with_hint("Restart it, or run this again: the files are written")
+    })
+}
+
+/// Gives files the types of SELinux's policy, where that is installed.
+///
+/// # Errors
+/// Why it failed.
+pub(super) fn restore_types(paths: &[&Path]) -> Result<(), String> {
+    let Some(program) = RESTORECON.iter().find(|path| Path::new(path).exists()) else {
+        return Ok(());
+    };
+    let mut command = Command::new(program);
+    command.args(paths);
+    run(command)
+}
+
+fn run(mut command: Command) -> Result<(), String> {
+    let output = command
+        .env("PATH", SERVICE_PATH)
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("cannot be started ({error})"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let text = String::from_utf8_lossy(&output.stderr);
+    Err(format!("failed: {}", one_line(text.trim(), MAX_LENGTH)))
+}
