@@ -1,195 +1,19 @@
-//! `kubelet install` and `kubelet uninstall` on a machine that is a directory, with a stand-in for systemctl.
+//! `kubelet install` and `kubelet uninstall`.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::fs::symlink;
-use std::process::Command;
-use std::process::Stdio;
 
-use icr_emulator::Authority;
-
+use super::host::CONFIG;
+use super::host::ECR;
+use super::host::FLAGS;
+use super::host::Host;
+use super::host::PROGRAMS;
 use super::*;
-use crate::support::Running;
 use crate::support::files_below;
 use crate::support::set_mode;
-use crate::support::skipped;
 use crate::support::wait_until;
 use crate::support::write_executable;
-
-const KEY: &str = "etc/docker-credential-icr/api-key";
-const CONFIG: &str = "etc/kubernetes/credential-provider.yaml";
-const PROGRAMS: &str = "usr/local/libexec/kubelet-credential-providers";
-const FLAGS: &str = "etc/default/kubelet";
-const ECR: &str = "apiVersion: kubelet.config.k8s.io/v1\nkind: CredentialProviderConfig\nproviders:\n# of AWS\n- name: ecr-credential-provider\n  apiVersion: credentialprovider.kubelet.k8s.io/v1\n  matchImages: [\"*.amazonaws.com\"]\n  defaultCacheDuration: 12h\n";
-
-/// The root directory of a machine.
-struct Host {
-    env: TestEnv,
-    namespace: String,
-    keychain: String,
-    authority: Authority,
-}
-
-impl Host {
-    /// Creates a node of kubeadm. Returns `None`, and says so, without the right to change the root directory.
-    fn create() -> Option<Self> {
-        let (env, provider) = node()?;
-        let value = |name: &str| {
-            let mut variables = provider.environment.iter();
-            variables
-                .find(|(key, _)| key == name)
-                .expect(name)
-                .1
-                .clone()
-        };
-        let host = Self {
-            namespace: value("ICR_NAMESPACE"),
-            keychain: value("ICR_KEYCHAIN"),
-            authority: Authority::create(env.path("host/etc/authority")).expect("a directory"),
-            env,
-        };
-        for directory in [
-            "proc",
-            "dev",
-            "usr/bin",
-            "usr/lib",
-            "usr/lib64",
-            "usr/local",
-            "usr/sbin",
-        ] {
-            fs::create_dir_all(host.path(directory)).expect("a new directory");
-        }
-        for link in ["bin", "lib", "lib64"] {
-            symlink(format!("usr/{link}"), host.path(link)).expect("a new link");
-        }
-        host.write(KEY, "API-KEY-OF-THE-NODE\n");
-        set_mode(&host.path(KEY), 0o600);
-        host.write("var/lib/kubelet/config.yaml", "");
-        host.write(
-            "usr/local/lib/systemd/system/kubelet.service.d/10-kubeadm.conf",
-            "[Service]\nEnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env\nEnvironmentFile=-/etc/default/kubelet\nExecStart=/usr/bin/kubelet $KUBELET_EXTRA_ARGS\n",
-        );
-        host.systemctl("exit 0");
-        for path in files_below(&host.path("")) {
-            for directory in path.ancestors().skip(1) {
-                if directory.starts_with(host.path("")) {
-                    set_mode(directory, 0o755);
-                }
-            }
-        }
-        let can_enter = host.command("true").output();
-        let can_enter = can_enter.is_ok_and(|output| output.status.success());
-        if !can_enter {
-            skipped("it needs a mount namespace");
-        }
-        can_enter.then_some(host)
-    }
-
-    fn path(&self, path: &str) -> PathBuf {
-        self.env.path("host").join(path)
-    }
-
-    fn write(&self, path: &str, text: &str) {
-        let path = self.path(path);
-        fs::create_dir_all(path.parent().expect("a directory")).expect("the test may create it");
-        fs::write(path, text).expect("the test may write it");
-    }
-
-    fn read(&self, path: &str) -> String {
-        fs::read_to_string(self.path(path)).expect(path)
-    }
-
-    /// Writes the stand-in for systemctl, which records its arguments.
-    fn systemctl(&self, rest: &str) {
-        let path = self.path("usr/local/sbin/systemctl");
-        fs::create_dir_all(path.parent().expect("a directory")).expect("the test may create it");
-        let text = format!("#!/bin/sh\necho \"$@\" >> /restarts\n{rest}\n");
-        write_executable(text.as_bytes(), &path);
-    }
-
-    /// Returns what systemctl was called with, and forgets it.
-    fn restarts(&self) -> String {
-        let calls = fs::read_to_string(self.path("restarts")).unwrap_or_default();
-        let _ = fs::remove_file(self.path("restarts"));
-        calls
-    }
-
-    /// Returns the command that runs a program where the machine has the programs of this one.
-    fn command(&self, program: &str) -> Command {
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "--propagation", "private"]);
-        if !nix::unistd::geteuid().is_root() {
-            command.args(["--user", "--map-root-user"]);
-        }
-        let script = "for directory in proc dev usr/bin usr/lib usr/lib64; do
-                mount --rbind \"/$directory\" \"$1/$directory\" || exit 99
-            done
-            shift; exec \"$@\"";
-        command.args(["sh", "-c", script, "sh"]);
-        command.arg(self.path("")).arg(program);
-        command
-    }
-
-    fn start(&self, arguments: &[&str]) -> Running {
-        let root = self.path("");
-        let certificates = self.authority.certificate_path();
-        let certificates = Path::new("/").join(certificates.strip_prefix(&root).expect("below it"));
-        let mut command = self.command(PROGRAM);
-        command
-            .arg("kubelet")
-            .args(arguments)
-            .arg("--root")
-            .arg(root);
-        if arguments[0] == "install" {
-            command.args(["--registry", "us.icr.io", "--env"]);
-            command.args([
-                format!("IBMCLOUD_API_KEY=@/{KEY}"),
-                format!("IBMCLOUD_IAM_API_ENDPOINT={}", self.env.cloud.url()),
-                format!("ICR_KEYCHAIN={}", self.keychain),
-                format!("ICR_NAMESPACE={}", self.namespace),
-                format!("SSL_CERT_FILE={}", certificates.display()),
-            ]);
-        }
-        self.env.apply_to(&mut command);
-        command.stdout(Stdio::piped());
-        self.env.start_as(command, "")
-    }
-
-    fn run(&self, arguments: &[&str]) -> Outcome {
-        self.start(arguments).finish()
-    }
-
-    #[track_caller]
-    fn succeeds(&self, arguments: &[&str]) -> Outcome {
-        let outcome = self.run(arguments);
-        assert_eq!(outcome.status, Some(0), "{outcome:?}");
-        outcome
-    }
-
-    /// Returns the modes and contents of all files that are not of this machine.
-    fn snapshot(&self) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
-        let mut files = BTreeMap::new();
-        let mut directories = vec![self.path("")];
-        while let Some(directory) = directories.pop() {
-            for entry in fs::read_dir(directory).expect("a directory") {
-                let path = entry.expect("an entry").path();
-                let metadata = path.symlink_metadata().expect("an entry");
-                let content = match metadata.is_file() {
-                    true => fs::read(&path).expect("a file"),
-                    false => Vec::new(),
-                };
-                if metadata.is_dir() {
-                    directories.push(path.clone());
-                }
-                if !path.ends_with("restarts") && !path.starts_with(self.path("run")) {
-                    files.insert(path, (metadata.mode(), content));
-                }
-            }
-        }
-        files
-    }
-}
 
 #[test]
 fn a_kubeadm_node_gets_the_provider_and_loses_it_without_a_trace() {
@@ -462,6 +286,12 @@ fn what_is_removed_is_installed_again() {
     let running = host.start(&["install", "--watch", "--interval", "1"]);
     let program = host.path(PROGRAMS).join("icr-credential-provider");
     let is_restarted = || host.path("restarts").exists();
+    // Not a time limit of the program: the machine may be busy.
+    for _ in 0..4 {
+        if !is_restarted() {
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    }
     wait_until("it is installed", || program.exists() && is_restarted());
     fs::remove_file(&program).expect("a file");
     wait_until("it is installed again", || program.exists());

@@ -4,8 +4,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod host;
 mod install;
 mod kubelet;
+mod manifests;
 mod nodes;
 mod requests;
 mod rules;

@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::io::Read as _;
 use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
+use zeroize::Zeroizing;
 
 use super::check::AUDIENCE;
 use super::check::CHECK;
@@ -23,7 +25,6 @@ use crate::context::Stdio;
 use crate::error::Error;
 use crate::error::Result;
 use crate::fs;
-use crate::helper::wire::read_input;
 use crate::secret::Secret;
 use crate::settings::Settings;
 use crate::time;
@@ -55,7 +56,9 @@ pub(super) fn given_account(
     stdio: &mut Stdio<'_>,
 ) -> Result<Account> {
     let token = if file == Path::new("-") {
-        let bytes = read_input(stdio.input)?;
+        let mut bytes = Zeroizing::new(Vec::new());
+        let read = stdio.input.take(MAX_TOKEN_SIZE).read_to_end(&mut bytes);
+        read.map_err(|error| Error::user(format!("cannot read stdin ({error})")))?;
         Secret::new(String::from_utf8_lossy(&bytes).trim())
     } else {
         let text = fs::read_regular(file, MAX_TOKEN_SIZE).map_err(|error| {
