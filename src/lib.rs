@@ -16,6 +16,7 @@
 //! | [`sources`] | where does a credential come from? |
 //! | [`lock`] | which of several processes asks IAM? |
 //! | [`iam`], [`metadata`] | what does IAM, or a virtual server's metadata service, give? |
+//! | `kubernetes` | what does a cluster's API server store? |
 //! | [`http`] | what carries a request? |
 //! | [`keychain`] | where does the system keep secrets? |
 //!
@@ -43,6 +44,7 @@ pub mod http;
 pub mod iam;
 pub mod keychain;
 pub mod kubelet;
+mod kubernetes;
 pub mod lock;
 pub mod log;
 pub mod login;

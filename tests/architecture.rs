@@ -20,6 +20,7 @@ const ROOMS: [&str; 30] = [
     "login",
     "settings",
     "metadata",
+    "kubernetes",
     "process",
     "registry",
     "iam",

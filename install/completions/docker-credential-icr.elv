@@ -32,6 +32,7 @@ set edit:completion:arg-completer[docker-credential-icr] = {|@words|
             cand login 'Log in to all registries, or to those you name'
             cand logout 'Log out and delete cached tokens'
             cand print 'Print a credential for tools without helper support'
+            cand pull-secret 'Keep pull secrets in a Kubernetes cluster fresh'
             cand settings 'Show all settings and where they are set'
             cand status 'Show who is logged in where, and when tokens expire'
             cand token 'Create, list and delete registry tokens'
@@ -162,6 +163,42 @@ set edit:completion:arg-completer[docker-credential-icr] = {|@words|
             cand --name 'Name of the Kubernetes secret [default: icr-pull-secret]'
             cand --namespace 'Namespace of the Kubernetes secret'
             cand --reveal 'Print the secret even on a terminal'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'docker-credential-icr;pull-secret'= {
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand apply 'Write pull secrets, and keep them fresh with --watch'
+            cand ready 'Check the file of ''apply --ready-file'', for a readiness probe'
+            cand remove 'Delete the pull secrets that apply made'
+        }
+        &'docker-credential-icr;pull-secret;apply'= {
+            cand --registry 'Registries, for example us.icr.io'
+            cand --namespace 'Namespaces of the secrets'
+            cand --selector 'Use only namespaces with these labels, such as team=build'
+            cand --name 'Name of the secrets'
+            cand --context 'Context of the kubeconfig instead of the current one'
+            cand --service-account 'Add the secret to the imagePullSecrets of these service accounts'
+            cand --interval 'Seconds between two looks at the cluster'
+            cand --ready-file 'File that exists while all secrets are fresh'
+            cand --all-namespaces 'Use all namespaces, also those that are created later'
+            cand --dry-run 'Show what would change, and change nothing'
+            cand --watch 'Keep running, and renew the secrets'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'docker-credential-icr;pull-secret;ready'= {
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'docker-credential-icr;pull-secret;remove'= {
+            cand --namespace 'Namespaces of the secrets'
+            cand --selector 'Use only namespaces with these labels, such as team=build'
+            cand --name 'Name of the secrets'
+            cand --context 'Context of the kubeconfig instead of the current one'
+            cand --all-namespaces 'Use all namespaces, also those that are created later'
+            cand --dry-run 'Show what would change, and change nothing'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }

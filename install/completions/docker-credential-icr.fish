@@ -35,6 +35,7 @@ complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "login" -d 'Log in to all registries, or to those you name'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "logout" -d 'Log out and delete cached tokens'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "print" -d 'Print a credential for tools without helper support'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "pull-secret" -d 'Keep pull secrets in a Kubernetes cluster fresh'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "settings" -d 'Show all settings and where they are set'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "status" -d 'Show who is logged in where, and when tokens expire'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_needs_command" -f -a "token" -d 'Create, list and delete registry tokens'
@@ -179,6 +180,58 @@ complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcomm
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand print" -l namespace -d 'Namespace of the Kubernetes secret' -r
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand print" -l reveal -d 'Print the secret even on a terminal'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand print" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand pull-secret; and not __fish_seen_subcommand_from apply ready remove" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand pull-secret; and not __fish_seen_subcommand_from apply ready remove" -f -a "apply" -d 'Write pull secrets, and keep them fresh with --watch'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand pull-secret; and not __fish_seen_subcommand_from apply ready remove" -f -a "ready" -d 'Check the file of \'apply --ready-file\', for a readiness probe'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand pull-secret; and not __fish_seen_subcommand_from apply ready remove" -f -a "remove" -d 'Delete the pull secrets that apply made'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand pull-secret; and __fish_seen_subcommand_from apply" -l registry -d 'Registries, for example us.icr.io' -r -f -a "icr.io\t''
+private.icr.io\t''
+us.icr.io\t''
+private.us.icr.io\t''
+uk.icr.io\t''
+private.uk.icr.io\t''
+de.icr.io\t''
+private.de.icr.io\t''
+au.icr.io\t''
+private.au.icr.io\t''
+jp.icr.io\t''
+private.jp.icr.io\t''
+jp2.icr.io\t''
+private.jp2.icr.io\t''
+ca.icr.io\t''
+private.ca.icr.io\t''
+ca2.icr.io\t''
+private.ca2.icr.io\t''
+br.icr.io\t''
+private.br.icr.io\t''
+fr2.icr.io\t''
+private.fr2.icr.io\t''
+es.icr.io\t''
+private.es.icr.io\t''
+in.icr.io\t''
+private.in.icr.io\t''
+in2.icr.io\t''
+private.in2.icr.io\t''
+cp.icr.io\t''"
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand pull-secret; and __fish_seen_subcommand_from apply" -l namespace -d 'Namespaces of the secrets' -r
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand pull-secret; and __fish_seen_subcommand_from apply" -l selector -d 'Use only namespaces with these labels, such as team=build' -r
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand pull-secret; and __fish_seen_subcommand_from apply" -l name -d 'Name of the secrets' -r
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand pull-secret; and __fish_seen_subcommand_from apply" -l context -d 'Context of the kubeconfig instead of the current one' -r
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand pull-secret; and __fish_seen_subcommand_from apply" -l service-account -d 'Add the secret to the imagePullSecrets of these service accounts' -r
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand pull-secret; and __fish_seen_subcommand_from apply" -l interval -d 'Seconds between two looks at the cluster' -r
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand pull-secret; and __fish_seen_subcommand_from apply" -l ready-file -d 'File that exists while all secrets are fresh' -r -F
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand pull-secret; and __fish_seen_subcommand_from apply" -l all-namespaces -d 'Use all namespaces, also those that are created later'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand pull-secret; and __fish_seen_subcommand_from apply" -l dry-run -d 'Show what would change, and change nothing'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand pull-secret; and __fish_seen_subcommand_from apply" -l watch -d 'Keep running, and renew the secrets'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand pull-secret; and __fish_seen_subcommand_from apply" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand pull-secret; and __fish_seen_subcommand_from ready" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand pull-secret; and __fish_seen_subcommand_from remove" -l namespace -d 'Namespaces of the secrets' -r
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand pull-secret; and __fish_seen_subcommand_from remove" -l selector -d 'Use only namespaces with these labels, such as team=build' -r
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand pull-secret; and __fish_seen_subcommand_from remove" -l name -d 'Name of the secrets' -r
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand pull-secret; and __fish_seen_subcommand_from remove" -l context -d 'Context of the kubeconfig instead of the current one' -r
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand pull-secret; and __fish_seen_subcommand_from remove" -l all-namespaces -d 'Use all namespaces, also those that are created later'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand pull-secret; and __fish_seen_subcommand_from remove" -l dry-run -d 'Show what would change, and change nothing'
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand pull-secret; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand settings" -l json -d 'Print JSON'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand settings" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand status" -l check -d 'Get a token for each registry, and check that the registry accepts it'

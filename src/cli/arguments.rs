@@ -23,6 +23,7 @@ use crate::commands::kubelet;
 use crate::commands::login;
 use crate::commands::logout;
 use crate::commands::print;
+use crate::commands::pull_secret;
 use crate::commands::settings;
 use crate::commands::status;
 use crate::commands::token;
@@ -54,6 +55,7 @@ enum Command {
     Login(Box<login::Arguments>),
     Logout(logout::Arguments),
     Print(print::Arguments),
+    PullSecret(pull_secret::Arguments),
     Settings(settings::Arguments),
     Status(status::Arguments),
     Token(token::Arguments),
@@ -103,6 +105,7 @@ pub fn run(arguments: &[OsString], stdio: &mut Stdio<'_>, context: &Context<'_>)
         Command::Login(arguments) => login::run(&arguments, stdio, context),
         Command::Logout(arguments) => logout::run(&arguments, stdio, context),
         Command::Print(arguments) => print::run(&arguments, stdio, context),
+        Command::PullSecret(arguments) => pull_secret::run(&arguments, stdio, context),
         Command::Settings(arguments) => settings::run(&arguments, stdio, context),
         Command::Status(arguments) => status::run(&arguments, stdio, context),
         Command::Token(arguments) => token::run(&arguments, stdio, context),

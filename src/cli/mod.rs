@@ -350,7 +350,7 @@ Get started:
 Commands (for details: docker-credential-icr COMMAND --help):"#;
 
 /// The commands in the order of [`introduction`], each with its argument.
-const COMMANDS: [(&str, &str); 13] = [
+const COMMANDS: [(&str, &str); 14] = [
     ("login", " [REGISTRY]"),
     ("logout", " [REGISTRY]"),
     ("configure", ""),
@@ -362,6 +362,7 @@ const COMMANDS: [(&str, &str); 13] = [
     ("keychain", ""),
     ("settings", ""),
     ("kubelet", ""),
+    ("pull-secret", ""),
     ("completions", " SHELL"),
     ("install", " --to DIR"),
 ];

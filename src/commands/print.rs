@@ -6,9 +6,10 @@ use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
 use clap::builder::TypedValueParser;
 use serde::Serialize;
-use serde_json::json;
 use zeroize::Zeroizing;
 
+use super::docker_config::basic;
+use super::docker_config::docker_config;
 use super::print as print_line;
 use super::registry_at;
 use super::secret_output;
@@ -26,17 +27,13 @@ use crate::error::ErrorKind;
 use crate::error::Result;
 use crate::iam::jwt;
 use crate::keychain::Prompting;
+use crate::kubernetes::label;
+use crate::kubernetes::subdomain;
 use crate::login::LoginKind;
 use crate::registry::Registry;
 use crate::settings::CredentialKind;
 use crate::text::shell;
 use crate::text::shell::Quotes;
-
-/// The maximum length of the name of a Kubernetes object, in characters (RFC 1123 subdomain).
-const MAX_NAME_LENGTH: usize = 253;
-
-/// The maximum length of the name of a namespace, in characters (RFC 1123 label).
-const MAX_LABEL_LENGTH: usize = 63;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -174,26 +171,20 @@ fn formatted(
     credential: &Credential,
 ) -> Result<Zeroizing<String>> {
     let (username, secret) = (&*credential.username, credential.secret.expose());
-    let pair = Zeroizing::new(format!("{username}:{secret}"));
-    let basic = || Zeroizing::new(STANDARD.encode(pair.as_bytes()));
+    let docker_config = || docker_config(&[(registry.clone(), credential.clone())]);
     Ok(match arguments.format {
         Format::Value => Zeroizing::new(secret.to_owned()),
         Format::Env => exports(registry, username, secret),
-        Format::Basic => basic(),
+        Format::Basic => basic(credential),
         Format::Json => to_json(&PrintAnswer {
             registry: registry.host(),
             username,
             password: secret,
             expires_at: jwt::times(secret).map(|times| times.exp),
         })?,
-        Format::DockerConfig => docker_config(registry, &basic()),
-        Format::KubernetesSecret => pull_secret(arguments, &docker_config(registry, &basic())),
+        Format::DockerConfig => docker_config(),
+        Format::KubernetesSecret => pull_secret(arguments, &docker_config()),
     })
-}
-
-fn docker_config(registry: &Registry, basic: &str) -> Zeroizing<String> {
-    let auths = json!({"auths": {registry.host(): {"auth": basic}}});
-    Zeroizing::new(format!("{auths:#}"))
 }
 
 /// Returns the manifest of a pull secret. Names are quoted, because YAML reads some of them
@@ -236,68 +227,4 @@ fn exports(registry: &Registry, username: &str, secret: &str) -> Zeroizing<Strin
 fn credential_kind() -> impl TypedValueParser<Value = CredentialKind> {
     PossibleValuesParser::new(CredentialKind::NAMES)
         .try_map(|name| CredentialKind::from_name(&name).ok_or("unknown kind"))
-}
-
-/// Parses the name of a Kubernetes object (RFC 1123; Kubernetes documentation, "Object Names
-/// and IDs").
-fn subdomain(text: &str) -> Result<String, String> {
-    if text.len() <= MAX_NAME_LENGTH && text.split('.').all(is_label) {
-        Ok(text.to_owned())
-    } else {
-        Err(format!(
-            "must have at most {MAX_NAME_LENGTH} lower-case letters, digits, `-` and `.`, and begin and end with a letter or digit"
-        ))
-    }
-}
-
-fn label(text: &str) -> Result<String, String> {
-    if text.len() <= MAX_LABEL_LENGTH && is_label(text) {
-        Ok(text.to_owned())
-    } else {
-        Err(format!(
-            "must have at most {MAX_LABEL_LENGTH} lower-case letters, digits and `-`, and begin and end with a letter or digit"
-        ))
-    }
-}
-
-fn is_label(text: &str) -> bool {
-    !text.is_empty()
-        && !text.starts_with('-')
-        && !text.ends_with('-')
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_follow_the_rules_of_kubernetes() {
-        for good in ["a", "icr-pull-secret", "a.b-c.0", &"a".repeat(253)] {
-            assert!(subdomain(good).is_ok(), "{good}");
-        }
-        for bad in [
-            "",
-            "-a",
-            "a-",
-            "A",
-            "a_b",
-            "a..b",
-            ".a",
-            "a.",
-            "a b",
-            "a\n",
-            "é",
-            "a\"b",
-            &"a".repeat(254),
-        ] {
-            assert!(subdomain(bad).is_err(), "{bad:?}");
-        }
-        assert!(label(&"a".repeat(63)).is_ok());
-        for bad in ["", "a.b", &"a".repeat(64)] {
-            assert!(label(bad).is_err(), "{bad:?}");
-        }
-    }
 }

@@ -43,6 +43,7 @@ pub(super) fn with_iam<T>(
             proxies: &NO_PROXIES,
             outage_marks: &NO_MARKS,
             avoids_outages: false,
+            trust: None,
         },
     })
 }

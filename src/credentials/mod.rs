@@ -99,7 +99,7 @@ impl Broker<'_> {
     }
 
     /// Returns the HTTP client, with the limits of the settings.
-    pub(super) fn http(&self, max_attempts: u32, deadline: Deadline) -> Http<'_> {
+    pub(crate) fn http(&self, max_attempts: u32, deadline: Deadline) -> Http<'_> {
         Http {
             transport: self.context.transport,
             clock: self.context.clock,
@@ -110,6 +110,7 @@ impl Broker<'_> {
             proxies: &self.settings.proxies,
             outage_marks: &self.context.outage_marks,
             avoids_outages: false,
+            trust: None,
         }
     }
 

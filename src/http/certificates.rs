@@ -102,6 +102,17 @@ impl Bundle {
         bundle
     }
 
+    /// Reads the certificates in a text in PEM.
+    pub(super) fn of_pem(pem: &[u8]) -> Self {
+        Self::of(sections(pem).filter_map(certificate_in))
+    }
+
+    /// Returns the certificates for the HTTP client.
+    pub(super) fn certificates(&self) -> impl Iterator<Item = Certificate> {
+        let certificates = self.certificates.iter();
+        certificates.filter_map(|der| Certificate::from_der(der).ok())
+    }
+
     #[cfg(all(unix, not(target_os = "macos")))]
     fn add(&mut self, other: Self) {
         self.unreadable += other.unreadable;
@@ -160,8 +171,7 @@ impl Trusted {
     /// Returns the certificates for the HTTP client.
     pub(super) fn certificates(&self) -> impl Iterator<Item = Certificate> {
         let bundles = self.system.iter().chain(&self.further);
-        let certificates = bundles.flat_map(|bundle| &bundle.certificates);
-        certificates.filter_map(|der| Certificate::from_der(der).ok())
+        bundles.flat_map(Bundle::certificates)
     }
 }
 
@@ -351,7 +361,7 @@ fn directory_bundle(_path: &Path) -> Bundle {
 /// The file cannot be read, or no certificate in it.
 fn file_bundle(path: &Path) -> anyhow::Result<Bundle> {
     let pem = fs::read_bytes(path, MAX_CERTIFICATE_FILE)?;
-    let bundle = Bundle::of(sections(&pem).filter_map(certificate_in));
+    let bundle = Bundle::of_pem(&pem);
     match (bundle.certificates.len(), bundle.unreadable) {
         (0, 0) if pem.starts_with(DER_START) => bail!(
             "it is in DER format. Convert it with 'openssl x509 -inform der -in FILE -out FILE.pem'"

@@ -24,6 +24,7 @@ use super::exhaustion::root_cause;
 use super::name_lookup::NameLookup;
 use super::proxy::Proxy;
 use super::proxy::Route;
+use super::server_trust;
 use super::tls_error::UnverifiedServer;
 use super::tls_error::untrusted_server;
 use super::transport::Authorization;
@@ -31,6 +32,7 @@ use super::transport::Body;
 use super::transport::Method;
 use super::transport::Request;
 use super::transport::Response;
+use super::transport::ServerTrust;
 use super::transport::Transport;
 use super::transport::TransportError;
 use super::tunnel;
@@ -43,6 +45,9 @@ const MAX_EXPLANATION_TIME: Duration = Duration::from_secs(3);
 /// The size limit of a response, in bytes.
 const MAX_BODY: u64 = 1024 * 1024;
 
+/// What a client is built for.
+type Key = (Route, Option<Arc<ServerTrust>>);
+
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
 /// HTTPS and HTTP. The clients are built for the first request, because reading the
@@ -51,7 +56,7 @@ const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VE
 pub struct Https {
     certificate_paths: CertificatePaths,
     // Never dropped, because dropping waits for a name lookup that may hang.
-    clients: RefCell<Vec<(Route, ManuallyDrop<Client>)>>,
+    clients: RefCell<Vec<(Key, ManuallyDrop<Client>)>>,
 }
 
 impl Https {
@@ -66,16 +71,22 @@ impl Https {
 
     fn client(&self, request: &Request) -> Result<Client, TransportError> {
         let mut clients = self.clients.borrow_mut();
-        let known = clients.iter().find(|(route, _)| *route == request.route);
+        let key = (request.route.clone(), request.trust.clone());
+        let known = clients.iter().find(|(known, _)| *known == key);
         if let Some((_, client)) = known {
             return Ok(Client::clone(client));
         }
         let certificate_paths = self.certificate_paths.clone();
         let connect_timeout = request.connect_timeout;
-        let route = request.route.clone();
+        let (route, trust) = key.clone();
+        let host = host_of(request);
         // Reading a certificate file may never end (a pipe, say).
         let client = try_with_timeout(request.timeout, move || {
-            build(&certificate_paths, connect_timeout, &route)
+            let builder = common_builder(connect_timeout, &route)?;
+            match trust {
+                None => build(&certificate_paths, builder),
+                Some(trust) => server_trust::build(&trust, &host, &certificate_paths, builder),
+            }
         })
         .unwrap_or_else(|unfinished| {
             Err(local_error(unfinished).unwrap_or_else(|| {
@@ -83,19 +94,18 @@ impl Https {
                 no_authorities(reason.to_owned())
             }))
         })?;
-        clients.push((request.route.clone(), ManuallyDrop::new(client.clone())));
+        clients.push((key, ManuallyDrop::new(client.clone())));
         Ok(client)
     }
 }
 
-fn build(
+/// Builds a client that trusts the system's authorities and those of the additional file.
+pub(super) fn build(
     certificate_paths: &CertificatePaths,
-    connect_timeout: Duration,
-    route: &Route,
+    builder: ClientBuilder,
 ) -> Result<Client, TransportError> {
     let trusted = Trusted::read(certificate_paths)?;
     let certificates = trusted.certificates();
-    let builder = common_builder(connect_timeout, route)?;
     let builder = if trusted.system.is_some() {
         builder.tls_certs_only(certificates)
     } else {
@@ -130,6 +140,12 @@ fn common_builder(
     })
 }
 
+fn host_of(request: &Request) -> String {
+    let url = Url::parse(&request.url).ok();
+    let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
+    host.to_owned()
+}
+
 /// Returns a proxy in the HTTP library's form.
 fn reqwest_proxy(proxy: &Proxy) -> Result<reqwest::Proxy, TransportError> {
     let made = reqwest::Proxy::all(&proxy.url).map_err(|_| {
@@ -157,13 +173,18 @@ fn send(client: &Client, request: &Request) -> Result<Response, TransportError> 
     let method = match request.method {
         Method::Delete => reqwest::Method::DELETE,
         Method::Get => reqwest::Method::GET,
+        Method::Patch => reqwest::Method::PATCH,
         Method::Post => reqwest::Method::POST,
         Method::Put => reqwest::Method::PUT,
     };
-    let mut builder = client
-        .request(method, &request.url)
-        .header("Accept", "application/json")
-        .timeout(request.timeout);
+    let (url, host) = server_trust::address(request);
+    let mut builder = client.request(method, &*url).timeout(request.timeout);
+    if let Some(host) = host {
+        builder = builder.header("Host", host);
+    }
+    if !request.headers.iter().any(|(name, _)| *name == "Accept") {
+        builder = builder.header("Accept", "application/json");
+    }
     for (name, value) in &request.headers {
         builder = builder.header(*name, sensitive(name, value)?);
     }
@@ -189,6 +210,12 @@ fn send(client: &Client, request: &Request) -> Result<Response, TransportError> 
         Body::Json(text) => builder
             .header("Content-Type", "application/json")
             .body(text.expose().to_owned()),
+        Body::Patch {
+            content_type,
+            document,
+        } => builder
+            .header("Content-Type", *content_type)
+            .body(document.expose().to_owned()),
     };
     let response = builder.send().map_err(|error| {
         tunnel::refusal(&error, &request.route, &request.url)
@@ -292,6 +319,7 @@ mod tests {
             authorization: Authorization::None,
             body: Body::Empty,
             route: Route::Direct,
+            trust: None,
             connect_timeout: TIMEOUT,
             timeout: TIMEOUT,
         }

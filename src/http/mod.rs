@@ -1,6 +1,7 @@
 //! HTTP requests to IAM, registries and the instance metadata service: transport,
 //! retries and deadlines.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::time::Clock;
@@ -16,6 +17,7 @@ mod no_proxy;
 mod outage_mark;
 pub mod proxy;
 mod retry;
+mod server_trust;
 mod service_error;
 #[cfg(test)]
 pub(crate) mod test_support;
@@ -32,6 +34,7 @@ pub use service_error::INVALID_RESPONSE_HINT;
 pub use service_error::Outage;
 pub use service_error::ServiceDescription;
 pub use service_error::ServiceError;
+use transport::ServerTrust;
 use transport::Transport;
 
 /// How often a request is sent if there is no cached token to fall back on.
@@ -80,6 +83,8 @@ pub struct Http<'a> {
     /// Whether a request fails at once if another process has just found an outage. False for
     /// a person's commands, which need a current answer.
     pub avoids_outages: bool,
+    /// How the server is verified, if not as all others.
+    pub trust: Option<&'a Arc<ServerTrust>>,
 }
 
 impl Http<'_> {

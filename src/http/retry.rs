@@ -183,6 +183,7 @@ impl Http<'_> {
             authorization: request.authorization.clone(),
             body: request.body.clone(),
             route: target.route.clone(),
+            trust: self.trust.cloned(),
             connect_timeout: self.limits.connect.min(timeout),
             timeout,
         });

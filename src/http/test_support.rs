@@ -68,6 +68,7 @@ impl FakeService {
             proxies: &NO_PROXIES,
             outage_marks: &NO_MARKS,
             avoids_outages: false,
+            trust: None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! [`Transport`]: sends one request and returns the response. Tests use their own.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::proxy::ProxyRefusal;
@@ -21,6 +22,8 @@ pub struct Request {
     pub body: Body,
     /// Through which proxy it goes.
     pub route: Route,
+    /// How its server is verified, if not as all others.
+    pub trust: Option<Arc<ServerTrust>>,
     /// How long connecting may take.
     pub connect_timeout: Duration,
     /// How long the request and its response may take.
@@ -34,6 +37,8 @@ pub enum Method {
     Delete,
     /// `GET`.
     Get,
+    /// `PATCH`.
+    Patch,
     /// `POST`.
     Post,
     /// `PUT`.
@@ -49,6 +54,27 @@ pub enum Body {
     Form(Vec<(&'static str, Secret)>),
     /// `application/json`.
     Json(Secret),
+    /// A change of an object, whose kind the content type names.
+    Patch {
+        /// The content type.
+        content_type: &'static str,
+        /// The document, JSON.
+        document: Secret,
+    },
+}
+
+/// How a server with an authority of its own is verified, and how the client proves its identity to
+/// it.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct ServerTrust {
+    /// The certificates (PEM) of the only trusted authorities; the system's without it.
+    pub authorities: Option<Vec<u8>>,
+    /// The client's certificate and its key (PEM).
+    pub identity: Option<Secret>,
+    /// Whether any certificate of the server is accepted.
+    pub accepts_any_certificate: bool,
+    /// The name in the server's certificate, if it is not that in the URL.
+    pub server_name: Option<String>,
 }
 
 /// The `Authorization` header of a request.

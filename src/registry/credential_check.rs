@@ -101,6 +101,7 @@ pub fn check_credential(
     let request = Request {
         method: Method::Get,
         route: proxies.route(&url, ProxyPolicy::Proxied),
+        trust: None,
         url,
         headers: Vec::new(),
         authorization: Authorization::Basic {

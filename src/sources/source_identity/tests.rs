@@ -74,6 +74,7 @@ fn refresh(machine: &Machine, accepted: &str, meanwhile: &dyn Fn()) -> (Result<(
             proxies: &NO_PROXIES,
             outage_marks: &NO_MARKS,
             avoids_outages: false,
+            trust: None,
         },
     };
     let outcome = machine.look("us.icr.io", |_, context| {

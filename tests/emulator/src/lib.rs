@@ -1,6 +1,6 @@
 //! An emulation of the parts of IBM Cloud that `docker-credential-icr` uses, on a loopback port: IAM with its tokens, browser logins and API keys, the metadata
 //! service of virtual servers, the registry's `/oauth/token` and tokens, and its images: either the emulator's own, which can be pulled, or those of
-//! a real registry behind it. For tests and the demo only.
+//! a real registry behind it. Also of the API server of a Kubernetes cluster. For tests and the demo only.
 //!
 //! ```
 //! use icr_emulator::{Emulator, Fault, Subject};
@@ -18,6 +18,7 @@
 mod access_token;
 mod accounts;
 mod api_keys;
+mod api_server;
 mod authority;
 mod browser_login;
 mod clock;
@@ -52,6 +53,8 @@ mod tunnel;
 mod wire;
 
 pub use accounts::Accounts;
+pub use api_server::ApiFault;
+pub use api_server::ApiServer;
 pub use authority::Authority;
 pub use authority::CertificateKind;
 pub use clusters::Cluster;

@@ -1,0 +1,118 @@
+//! [`Cluster`]: the namespaces, secrets and service accounts that are meant.
+
+use std::collections::BTreeMap;
+
+use super::managed::State;
+use super::service_accounts::ServiceAccount;
+use super::target::Target;
+use crate::context::Context;
+use crate::credentials::Broker;
+use crate::error::Result;
+use crate::http::MAX_ATTEMPTS;
+use crate::kubernetes::ApiError;
+use crate::kubernetes::Client;
+use crate::kubernetes::Connection;
+use crate::time::Deadline;
+
+/// The cluster of a command.
+pub(super) struct Cluster<'a> {
+    pub(super) client: Client<'a>,
+    pub(super) target: &'a Target,
+}
+
+/// Returns the connection to the cluster.
+pub(super) fn connection(target: &Target, context: &Context<'_>) -> Result<Connection> {
+    let paths = &context.system_paths;
+    Connection::open(
+        context.environment,
+        paths.home.as_deref(),
+        &paths.root,
+        target.context.as_deref(),
+    )
+}
+
+impl<'a> Cluster<'a> {
+    /// Creates the cluster at a connection.
+    pub(super) fn new(
+        connection: &'a Connection,
+        target: &'a Target,
+        broker: &'a Broker<'_>,
+    ) -> Self {
+        let deadline = Deadline::after(broker.context.clock, broker.settings.limits.deadline);
+        Self {
+            client: Client {
+                connection,
+                http: broker.http(MAX_ATTEMPTS, deadline),
+            },
+            target,
+        }
+    }
+
+    /// Returns the namespaces that are meant. Those that are being deleted are left out.
+    pub(super) fn namespaces(&self) -> Result<Vec<String>, ApiError> {
+        if !self.target.all_namespaces {
+            let mut names = self.target.namespaces.clone();
+            names.sort_unstable();
+            names.dedup();
+            return Ok(names);
+        }
+        let selector = self.target.selector.as_deref();
+        let query: Vec<(&str, &str)> = selector
+            .map(|text| ("labelSelector", text))
+            .into_iter()
+            .collect();
+        let found = self.client.metadata_list("/api/v1/namespaces", &query)?;
+        let lasting = found
+            .into_iter()
+            .filter(|it| it.deletion_timestamp.is_none());
+        Ok(lasting.map(|metadata| metadata.name).collect())
+    }
+
+    /// Returns the states of the secrets in all namespaces; `None` if each namespace is read by
+    /// itself.
+    pub(super) fn all_secrets(&self) -> Result<Option<BTreeMap<String, State>>, ApiError> {
+        if !self.target.all_namespaces {
+            return Ok(None);
+        }
+        let field = format!("metadata.name={}", self.target.name);
+        let found = self
+            .client
+            .metadata_list("/api/v1/secrets", &[("fieldSelector", &field)])?;
+        let states = found
+            .into_iter()
+            .map(|it| (it.namespace.clone(), State::of(Some(it))));
+        Ok(Some(states.collect()))
+    }
+
+    /// Returns the state of the secret in a namespace.
+    pub(super) fn secret(&self, namespace: &str) -> Result<State, ApiError> {
+        self.client
+            .metadata(&self.secret_path(namespace))
+            .map(State::of)
+    }
+
+    /// Returns the service accounts of this name, by namespace; `None` if each is read by itself.
+    pub(super) fn all_service_accounts(
+        &self,
+        name: &str,
+    ) -> Result<Option<BTreeMap<String, ServiceAccount>>, ApiError> {
+        if !self.target.all_namespaces {
+            return Ok(None);
+        }
+        let field = format!("metadata.name={name}");
+        let query = [("fieldSelector", &*field)];
+        let found: Vec<ServiceAccount> = self.client.objects("/api/v1/serviceaccounts", &query)?;
+        let accounts = found
+            .into_iter()
+            .map(|it| (it.metadata.namespace.clone(), it));
+        Ok(Some(accounts.collect()))
+    }
+
+    /// Returns the path of the secret in a namespace.
+    pub(super) fn secret_path(&self, namespace: &str) -> String {
+        format!(
+            "/api/v1/namespaces/{namespace}/secrets/{}",
+            self.target.name
+        )
+    }
+}

@@ -1,0 +1,386 @@
+//! [`Keeper`]: one round through all secrets, in which those that are due are written.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::MANAGER;
+use super::cluster::Cluster;
+use super::diff;
+use super::events;
+use super::managed::Description;
+use super::managed::Managed;
+use super::managed::State;
+use super::schedule;
+use super::service_accounts::ServiceAccount;
+use super::target::Target;
+use crate::commands::docker_config::docker_config;
+use crate::commands::print;
+use crate::context::Stdio;
+use crate::credential::Credential;
+use crate::credentials::Broker;
+use crate::credentials::login_hint;
+use crate::error::Error;
+use crate::error::Result;
+use crate::kubernetes::ApiError;
+use crate::kubernetes::Patch;
+use crate::kubernetes::Writing;
+use crate::registry::Registry;
+
+/// How often a secret is written while others change it.
+const MAX_TRIES: u32 = 5;
+
+/// Which secrets are wanted.
+pub(super) struct Plan<'a> {
+    pub(super) target: &'a Target,
+    pub(super) registries: Vec<Registry>,
+    pub(super) service_accounts: BTreeSet<String>,
+    /// Whether secrets are written although they are not due.
+    pub(super) writes_all: bool,
+}
+
+/// Writes secrets, with credentials that it keeps in memory until they are renewed.
+pub(super) struct Keeper<'a> {
+    pub(super) plan: Plan<'a>,
+    broker: &'a Broker<'a>,
+    content: Option<Content>,
+}
+
+/// What is written to all secrets.
+struct Content {
+    docker_config: Zeroizing<String>,
+    description: Description,
+}
+
+/// The outcome of a round.
+#[derive(Default)]
+pub(super) struct Round {
+    /// What failed.
+    pub(super) errors: Vec<Error>,
+    /// The secrets of this name that other programs made, each with its error.
+    pub(super) foreign: BTreeMap<String, Error>,
+    /// When the next secret is due.
+    pub(super) next_renewal: Option<u64>,
+    /// How long the API server wants to be left alone.
+    pub(super) retry_after: Option<Duration>,
+}
+
+/// What is read of the cluster at the beginning of a round. `None`: each object is read by itself.
+struct Listed {
+    secrets: Option<BTreeMap<String, State>>,
+    accounts: BTreeMap<String, Option<BTreeMap<String, ServiceAccount>>>,
+}
+
+/// Why a secret could not be written.
+enum Failure {
+    /// The cluster's fault: what failed.
+    Api(String, ApiError),
+    /// There is no credential for it.
+    Credential(Error),
+    /// Another program made the secret.
+    Foreign,
+    /// A service account does not exist.
+    NoServiceAccount(String),
+}
+
+impl<'a> Keeper<'a> {
+    /// Creates a keeper without a credential.
+    pub(super) fn new(plan: Plan<'a>, broker: &'a Broker<'a>) -> Self {
+        Self {
+            plan,
+            broker,
+            content: None,
+        }
+    }
+
+    /// Writes all secrets that are due. Goes on after an error of one secret, but not after one of
+    /// the API server or of IAM.
+    pub(super) fn round(&mut self, cluster: &Cluster<'_>, stdio: &mut Stdio<'_>) -> Round {
+        let mut round = Round::default();
+        let (namespaces, listed) = match self.listed(cluster) {
+            Ok(read) => read,
+            Err((action, error)) => {
+                round.retry_after = error.retry_after();
+                round.errors.push(error.explain(action));
+                return round;
+            }
+        };
+        for namespace in namespaces {
+            match self.keep(&namespace, cluster, &listed, stdio) {
+                Ok(due) => round.add_renewal(due),
+                Err(failure) => {
+                    if round.add(failure, &namespace, self.plan.target) {
+                        break;
+                    }
+                }
+            }
+        }
+        round
+    }
+
+    /// Reads the namespaces, and with all of them their secrets and service accounts.
+    fn listed(
+        &self,
+        cluster: &Cluster<'_>,
+    ) -> Result<(Vec<String>, Listed), (&'static str, ApiError)> {
+        let namespaces = cluster.namespaces();
+        let namespaces = namespaces.map_err(|error| ("cannot list namespaces", error))?;
+        let secrets = cluster.all_secrets();
+        let secrets = secrets.map_err(|error| ("cannot list secrets", error))?;
+        let mut accounts = BTreeMap::new();
+        for name in &self.plan.service_accounts {
+            let found = cluster.all_service_accounts(name);
+            let found = found.map_err(|error| ("cannot list service accounts", error))?;
+            accounts.insert(name.clone(), found);
+        }
+        Ok((namespaces, Listed { secrets, accounts }))
+    }
+
+    /// Writes the secret of a namespace if it is due, and adds it to the service accounts. Returns
+    /// when it is due again.
+    fn keep(
+        &mut self,
+        namespace: &str,
+        cluster: &Cluster<'_>,
+        listed: &Listed,
+        stdio: &mut Stdio<'_>,
+    ) -> Result<Option<u64>, Failure> {
+        let mut state = match &listed.secrets {
+            Some(states) => states.get(namespace).cloned().unwrap_or(State::Missing),
+            None => self.read(namespace, cluster)?,
+        };
+        let (accounts, missing) = self.accounts(namespace, cluster, listed)?;
+        let mut tries = 1;
+        let written = loop {
+            match self.write(namespace, cluster, &state, &accounts, stdio) {
+                Err(Failure::Api(_, ApiError::Conflict(_))) if tries < MAX_TRIES => tries += 1,
+                outcome => break outcome?,
+            }
+            state = self.read(namespace, cluster)?;
+        };
+        let name = &self.plan.target.name;
+        for account in accounts {
+            let account_name = account.metadata.name.clone();
+            let changed = cluster.set_pull_secret(account, true).map_err(|error| {
+                let action =
+                    format!("cannot change the service account {namespace}/{account_name}");
+                Failure::Api(action, error)
+            })?;
+            if changed && self.plan.target.writing() == Writing::Real {
+                self.log(
+                    stdio,
+                    &events::added(self.now(), namespace, name, &account_name),
+                );
+            }
+        }
+        match missing {
+            Some(name) if !self.plan.target.all_namespaces => Err(Failure::NoServiceAccount(name)),
+            // It may be created later.
+            _ => Ok(written.renew_at),
+        }
+    }
+
+    fn read(&self, namespace: &str, cluster: &Cluster<'_>) -> Result<State, Failure> {
+        cluster.secret(namespace).map_err(|error| {
+            let secret = self.plan.target.secret_in(namespace);
+            Failure::Api(format!("cannot read the secret {secret}"), error)
+        })
+    }
+
+    /// Returns the service accounts that lack the secret or were given it before, and the name of
+    /// one that does not exist.
+    fn accounts(
+        &self,
+        namespace: &str,
+        cluster: &Cluster<'_>,
+        listed: &Listed,
+    ) -> Result<(Vec<ServiceAccount>, Option<String>), Failure> {
+        let mut lacking = Vec::new();
+        let mut missing = None;
+        for name in &self.plan.service_accounts {
+            let account = match listed.accounts.get(name) {
+                Some(Some(all)) => all.get(namespace).cloned(),
+                _ => cluster.service_account(namespace, name).map_err(|error| {
+                    let action = format!("cannot read the service account {namespace}/{name}");
+                    Failure::Api(action, error)
+                })?,
+            };
+            match account {
+                Some(account) if account.has(&self.plan.target.name) => {}
+                Some(account) => lacking.push(account),
+                None => missing = Some(name.clone()),
+            }
+        }
+        Ok((lacking, missing))
+    }
+
+    /// Writes a secret unless it is current. It names the service accounts that it is about to be
+    /// added to, so that 'remove' finds them. Returns what is in the secret.
+    fn write(
+        &mut self,
+        namespace: &str,
+        cluster: &Cluster<'_>,
+        state: &State,
+        accounts: &[ServiceAccount],
+        stdio: &mut Stdio<'_>,
+    ) -> Result<Description, Failure> {
+        let mut service_accounts = state.service_accounts();
+        service_accounts.extend(accounts.iter().map(|account| account.metadata.name.clone()));
+        let managed = match state {
+            State::Foreign => return Err(Failure::Foreign),
+            State::Missing => None,
+            State::Managed(managed) => Some(managed),
+        };
+        if let Some(managed) = managed
+            && managed.description.service_accounts == service_accounts
+            && self.is_current(managed)
+        {
+            return Ok(managed.description.clone());
+        }
+        let now = self.now();
+        let content = self.content()?;
+        let description = Description {
+            service_accounts,
+            ..content.description.clone()
+        };
+        let target = cluster.target;
+        let earlier = managed.map(|managed| &managed.metadata);
+        let manifest =
+            description.manifest(namespace, &target.name, &content.docker_config, earlier);
+        let patch = Patch::Apply {
+            is_forced: earlier.is_some(),
+        };
+        let path = cluster.secret_path(namespace);
+        let secret = target.secret_in(namespace);
+        cluster
+            .client
+            .patch(&path, &patch, MANAGER, &manifest, target.writing())
+            .map_err(|error| Failure::Api(format!("cannot write the secret {secret}"), error))?;
+        let line = match target.writing() {
+            Writing::Real => events::renewed(now, namespace, &target.name, &description),
+            Writing::DryRun => {
+                let old = managed.map(|managed| &managed.description);
+                diff::of_secret(&secret, old, Some(&description))
+            }
+        };
+        self.log(stdio, &line);
+        Ok(description)
+    }
+
+    fn is_current(&self, managed: &Managed) -> bool {
+        !self.plan.writes_all && managed.is_current(&self.hosts(), self.now())
+    }
+
+    /// Returns what is written, with new credentials if those in memory are due for renewal.
+    fn content(&mut self) -> Result<&Content, Failure> {
+        let now = self.now();
+        let current = self.content.take();
+        let current = current.filter(|it| it.description.renew_at.is_some_and(|time| now < time));
+        let content = match current {
+            Some(content) => content,
+            None => self.new_content().map_err(Failure::Credential)?,
+        };
+        Ok(self.content.insert(content))
+    }
+
+    fn new_content(&self) -> Result<Content> {
+        let mut credentials: Vec<(Registry, Credential)> = Vec::new();
+        let mut shortest: Option<u64> = None;
+        for registry in &self.plan.registries {
+            let found = self
+                .broker
+                .get_short_lived(registry)
+                .map_err(|error| self.without_credential(registry, error))?;
+            credentials.push((registry.clone(), found.credential));
+            shortest = match (shortest, found.remaining) {
+                (Some(shortest), Some(remaining)) => Some(shortest.min(remaining)),
+                (shortest, remaining) => shortest.or(remaining),
+            };
+        }
+        let now = self.now();
+        Ok(Content {
+            docker_config: docker_config(&credentials),
+            description: Description {
+                registries: self.hosts(),
+                expires_at: shortest.map(|remaining| now.saturating_add(remaining)),
+                renew_at: Some(schedule::renewal(now, shortest)),
+                service_accounts: BTreeSet::new(),
+            },
+        })
+    }
+
+    fn without_credential(&self, registry: &Registry, error: Error) -> Error {
+        if error.is_not_found() {
+            let hint = login_hint(registry, self.broker.settings, self.broker.context);
+            return Error::user(format!("not logged in to {registry}")).with_hint(hint);
+        }
+        error
+    }
+
+    fn hosts(&self) -> String {
+        let hosts: Vec<&str> = self.plan.registries.iter().map(Registry::host).collect();
+        hosts.join(",")
+    }
+
+    fn now(&self) -> u64 {
+        self.broker.context.clock.now()
+    }
+
+    /// Writes a line to stdout. What was done stays done if its reader has gone.
+    fn log(&self, stdio: &mut Stdio<'_>, line: &str) {
+        let _ = print(stdio, line);
+        let _ = stdio.output.flush();
+    }
+}
+
+impl Round {
+    fn add_renewal(&mut self, due: Option<u64>) {
+        self.next_renewal = match (self.next_renewal, due) {
+            (Some(next), Some(due)) => Some(next.min(due)),
+            (next, due) => next.or(due),
+        };
+    }
+
+    /// Adds a failure. Returns whether all other secrets would fail, too.
+    fn add(&mut self, failure: Failure, namespace: &str, target: &Target) -> bool {
+        let secret = target.secret_in(namespace);
+        match failure {
+            Failure::Api(_, ApiError::NotFound | ApiError::Terminating)
+                if target.all_namespaces =>
+            {
+                tracing::debug!(namespace, "the namespace has been deleted meanwhile");
+                false
+            }
+            Failure::Api(action, ApiError::NotFound) => {
+                let reason = format!("{action}: the namespace does not exist");
+                self.errors.push(Error::user(reason));
+                false
+            }
+            Failure::Api(action, error) => {
+                let stops = error.is_of_server();
+                self.retry_after = error.retry_after();
+                self.errors.push(error.explain(&action));
+                stops
+            }
+            Failure::Credential(error) => {
+                self.errors.push(error);
+                true
+            }
+            Failure::Foreign => {
+                let error = Error::user(format!(
+                    "the secret {secret} was not made by this program, so it is left as it is"
+                ))
+                .with_hint("Delete it, or choose another name with --name");
+                self.foreign.insert(secret, error);
+                false
+            }
+            Failure::NoServiceAccount(name) => {
+                let reason = format!("the service account {namespace}/{name} does not exist");
+                self.errors.push(Error::user(reason));
+                false
+            }
+        }
+    }
+}

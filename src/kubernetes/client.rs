@@ -1,0 +1,336 @@
+//! [`Client`]: requests to an API server.
+
+use percent_encoding::AsciiSet;
+use percent_encoding::NON_ALPHANUMERIC;
+use percent_encoding::utf8_percent_encode;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use super::connection::Connection;
+use super::metadata::Metadata;
+use super::status::ApiError;
+use crate::http::ApiRequest;
+use crate::http::Http;
+use crate::http::Outage;
+use crate::http::ServiceDescription;
+use crate::http::ServiceError;
+use crate::http::transport::Authorization;
+use crate::http::transport::Body;
+use crate::http::transport::Method;
+use crate::http::transport::ProxyPolicy;
+use crate::http::transport::Response;
+use crate::secret::Secret;
+
+/// How many objects one request lists, so that the response stays small.
+const PAGE: u32 = 100;
+
+/// How often a list is begun again because its rest has expired.
+const MAX_LISTS: u32 = 3;
+
+/// Only metadata instead of whole objects, where the API server can do that (Kubernetes API
+/// Concepts, "Metadata-only fetches"). So the content of secrets is never read.
+const METADATA_ONLY: &str =
+    "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
+const METADATA_LIST: &str =
+    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
+
+/// What is encoded in a value of a query.
+const QUERY_VALUE: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// Sends requests to an API server.
+pub(crate) struct Client<'a> {
+    pub(crate) connection: &'a Connection,
+    pub(crate) http: Http<'a>,
+}
+
+/// How an object is changed.
+pub(crate) enum Patch {
+    /// Server-side apply. With `is_forced`, fields of other managers are taken over.
+    Apply { is_forced: bool },
+    /// A merge patch (RFC 7386).
+    Merge,
+}
+
+/// Whether a change is made.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Writing {
+    /// It is made.
+    Real,
+    /// The API server only checks it.
+    DryRun,
+}
+
+/// The objects of a list.
+#[derive(Deserialize)]
+struct Items<T> {
+    #[serde(default)]
+    metadata: ListMetadata,
+    /// `null` if there are none.
+    items: Option<Vec<T>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ListMetadata {
+    #[serde(rename = "continue")]
+    rest: String,
+}
+
+/// An object of which only the metadata is read.
+#[derive(Deserialize)]
+struct MetadataOnly {
+    metadata: Metadata,
+}
+
+impl Client<'_> {
+    /// Returns the metadata of an object; `None` if it does not exist.
+    pub(crate) fn metadata(&self, path: &str) -> Result<Option<Metadata>, ApiError> {
+        let found = self.get::<MetadataOnly>(path, METADATA_ONLY)?;
+        Ok(found.map(|object| object.metadata))
+    }
+
+    /// Returns an object; `None` if it does not exist.
+    pub(crate) fn object<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, ApiError> {
+        self.get(path, "application/json")
+    }
+
+    /// Returns the metadata of all objects of a list.
+    pub(crate) fn metadata_list(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Vec<Metadata>, ApiError> {
+        let found = self.list::<MetadataOnly>(path, query, METADATA_LIST)?;
+        Ok(found.into_iter().map(|object| object.metadata).collect())
+    }
+
+    /// Returns all objects of a list.
+    pub(crate) fn objects<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Vec<T>, ApiError> {
+        self.list(path, query, "application/json")
+    }
+
+    /// Changes an object, and returns its new metadata.
+    pub(crate) fn patch(
+        &self,
+        path: &str,
+        patch: &Patch,
+        manager: &str,
+        document: &Secret,
+        writing: Writing,
+    ) -> Result<Metadata, ApiError> {
+        let mut query = vec![("fieldManager", manager)];
+        let content_type = match patch {
+            Patch::Merge => "application/merge-patch+json",
+            Patch::Apply { is_forced } => {
+                query.push(("force", if *is_forced { "true" } else { "false" }));
+                // JSON is YAML.
+                "application/apply-patch+yaml"
+            }
+        };
+        query.extend(writing.query());
+        let body = Body::Patch {
+            content_type,
+            document: document.clone(),
+        };
+        let response = self.send(Method::Patch, path, &query, METADATA_ONLY, body)?;
+        self.parsed::<MetadataOnly>(&response).map(|it| it.metadata)
+    }
+
+    /// Deletes an object if it is still this one, unchanged.
+    pub(crate) fn delete(
+        &self,
+        path: &str,
+        metadata: &Metadata,
+        writing: Writing,
+    ) -> Result<(), ApiError> {
+        let options = json!({
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": metadata.uid, "resourceVersion": metadata.resource_version},
+        });
+        let body = Body::Json(Secret::new(options.to_string()));
+        let query: Vec<(&str, &str)> = writing.query().into_iter().collect();
+        match self.send(Method::Delete, path, &query, METADATA_ONLY, body) {
+            Ok(_) | Err(ApiError::NotFound) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn get<T: DeserializeOwned>(&self, path: &str, accept: &str) -> Result<Option<T>, ApiError> {
+        match self.send(Method::Get, path, &[], accept, Body::Empty) {
+            Ok(response) => self.parsed(&response).map(Some),
+            Err(ApiError::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn list<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        accept: &str,
+    ) -> Result<Vec<T>, ApiError> {
+        let mut begun = 1;
+        loop {
+            match self.list_once(path, query, accept) {
+                Err(ApiError::Expired) if begun < MAX_LISTS => begun += 1,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn list_once<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        accept: &str,
+    ) -> Result<Vec<T>, ApiError> {
+        let limit = PAGE.to_string();
+        let mut found = Vec::new();
+        let mut rest = String::new();
+        loop {
+            let mut query = query.to_vec();
+            query.push(("limit", &limit));
+            if !rest.is_empty() {
+                query.push(("continue", &rest));
+            }
+            let response = self.send(Method::Get, path, &query, accept, Body::Empty)?;
+            let page: Items<T> = self.parsed(&response)?;
+            found.extend(page.items.into_iter().flatten());
+            if page.metadata.rest.is_empty() || page.metadata.rest == rest {
+                return Ok(found);
+            }
+            rest = page.metadata.rest;
+        }
+    }
+
+    fn parsed<T: DeserializeOwned>(&self, response: &Response) -> Result<T, ApiError> {
+        serde_json::from_slice(&response.body).map_err(|_| {
+            self.unavailable(ServiceError::InvalidResponse {
+                reason: "it is not the object that was asked for".into(),
+            })
+        })
+    }
+
+    /// Sends a request. If the API server does not accept a token in a file, and the file has
+    /// another one by then, sends it once more.
+    fn send(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, &str)],
+        accept: &str,
+        body: Body,
+    ) -> Result<Response, ApiError> {
+        let used = self.authorization()?;
+        let outcome = self.send_with(&used, method, path, query, accept, body.clone());
+        if matches!(outcome, Err(ApiError::Unauthorized)) {
+            let current = self.authorization()?;
+            if current != used {
+                return self.send_with(&current, method, path, query, accept, body);
+            }
+        }
+        outcome
+    }
+
+    fn send_with(
+        &self,
+        authorization: &Authorization,
+        method: Method,
+        path: &str,
+        query: &[(&str, &str)],
+        accept: &str,
+        body: Body,
+    ) -> Result<Response, ApiError> {
+        let server = &self.connection.server;
+        let request = ApiRequest {
+            name: "kubernetes",
+            method,
+            url: format!("{server}{path}{}", query_string(query)),
+            headers: vec![("Accept", Secret::new(accept))],
+            authorization: authorization.clone(),
+            body,
+            proxy: if server.starts_with("http:") {
+                ProxyPolicy::Direct
+            } else {
+                ProxyPolicy::Proxied
+            },
+            secrets: Vec::new(),
+            // A change that was made already leads to a conflict at worst.
+            idempotent: true,
+            unreachable_note: "",
+        };
+        let http = Http {
+            trust: self.connection.trust.as_ref(),
+            ..self.http.with_new_deadline()
+        };
+        let response = http
+            .send_with_retry(&request)
+            .map_err(|error| self.unavailable(error))?;
+        if (200..=299).contains(&response.status) {
+            return Ok(response);
+        }
+        let secret = match authorization {
+            Authorization::None => None,
+            Authorization::Basic { password, .. } => Some(password),
+            Authorization::Bearer(token) => Some(token),
+        };
+        Err(ApiError::of_response(&response, secret))
+    }
+
+    fn authorization(&self) -> Result<Authorization, ApiError> {
+        let outcome = self.connection.authorization();
+        outcome.map_err(|error| ApiError::Unavailable(error, None))
+    }
+
+    fn unavailable(&self, error: ServiceError) -> ApiError {
+        let retry_after = match &error {
+            ServiceError::Unavailable(Outage::Answered { retry_after, .. }) => *retry_after,
+            _ => None,
+        };
+        let service = ServiceDescription {
+            name: "the API server".to_owned(),
+            name_and_address: format!("the API server at {}", self.connection.server),
+            unreachable_hint: "Check the network, and the server in the kubeconfig",
+            invalid_hint: "Check the server in the kubeconfig, and the proxy settings",
+        };
+        let error = match error {
+            ServiceError::UntrustedServer { reason, .. } => ServiceError::UntrustedServer {
+                reason,
+                hint: "Check the certificate authority in the kubeconfig",
+            },
+            error => error,
+        };
+        ApiError::Unavailable(
+            error.explain(None, &service, |_, _| String::new()),
+            retry_after,
+        )
+    }
+}
+
+impl Writing {
+    fn query(self) -> Option<(&'static str, &'static str)> {
+        (self == Self::DryRun).then_some(("dryRun", "All"))
+    }
+}
+
+fn query_string(query: &[(&str, &str)]) -> String {
+    let parts = query
+        .iter()
+        .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, QUERY_VALUE)));
+    let parts: Vec<String> = parts.collect();
+    if parts.is_empty() {
+        String::new()
+    } else {
+        format!("?{}", parts.join("&"))
+    }
+}

@@ -1,0 +1,52 @@
+//! [`Metadata`]: the metadata of an object, and which fields of it belong to whom.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The metadata of an object.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Metadata {
+    pub(crate) name: String,
+    pub(crate) namespace: String,
+    pub(crate) uid: String,
+    pub(crate) resource_version: String,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) annotations: BTreeMap<String, String>,
+    pub(crate) deletion_timestamp: Option<String>,
+    managed_fields: Vec<ManagedFields>,
+}
+
+/// The fields that a manager set.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(default)]
+struct ManagedFields {
+    manager: String,
+    operation: String,
+    #[serde(rename = "fieldsV1")]
+    fields: Value,
+}
+
+impl Metadata {
+    /// Returns whether this manager has applied the object.
+    pub(crate) fn is_applied_by(&self, manager: &str) -> bool {
+        self.applied_by(manager).next().is_some()
+    }
+
+    /// Returns whether this manager owns a field; `path` are names such as `f:data`.
+    pub(crate) fn owns(&self, manager: &str, path: &[&str]) -> bool {
+        self.applied_by(manager).any(|entry| {
+            let field = path
+                .iter()
+                .try_fold(&entry.fields, |fields, name| fields.get(name));
+            field.is_some()
+        })
+    }
+
+    fn applied_by(&self, manager: &str) -> impl Iterator<Item = &ManagedFields> {
+        let entries = self.managed_fields.iter();
+        entries.filter(move |entry| entry.manager == manager && entry.operation == "Apply")
+    }
+}

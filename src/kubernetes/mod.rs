@@ -1,0 +1,22 @@
+//! The API server of a Kubernetes cluster: where it is, how requests are sent to it, and the few
+//! objects that this program reads and writes.
+//!
+//! Facts: Kubernetes documentation ("Server-Side Apply", "Kubernetes API Concepts", "Organizing
+//! Cluster Access Using kubeconfig Files") and `k8s.io/client-go` (`tools/clientcmd`, `rest`).
+
+mod client;
+mod connection;
+mod in_cluster;
+mod kubeconfig;
+mod metadata;
+mod names;
+mod status;
+
+pub(crate) use client::Client;
+pub(crate) use client::Patch;
+pub(crate) use client::Writing;
+pub(crate) use connection::Connection;
+pub(crate) use metadata::Metadata;
+pub(crate) use names::label;
+pub(crate) use names::subdomain;
+pub(crate) use status::ApiError;

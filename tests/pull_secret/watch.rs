@@ -1,0 +1,149 @@
+//! `--watch`, with rounds every second.
+
+use std::fs;
+use std::path::PathBuf;
+
+use icr_emulator::ApiFault;
+
+use super::*;
+use support::Running;
+use support::wait_until;
+
+/// A watching program. It ends when it is dropped.
+struct Watch {
+    running: Running,
+    ready: PathBuf,
+}
+
+fn watch(cluster: &Cluster, arguments: &[&str]) -> Watch {
+    let ready = cluster.env.path("ready");
+    let ready_text = ready.display().to_string();
+    let options = ["--watch", "--interval", "1", "--ready-file", &ready_text];
+    let running = cluster
+        .env
+        .start(&[&APPLY[..], arguments, &options].concat(), "");
+    Watch { running, ready }
+}
+
+impl Watch {
+    fn is_ready(&self) -> bool {
+        self.ready.exists()
+    }
+
+    /// Ends the program, and returns its output.
+    fn finish(self) -> Outcome {
+        let id = nix::unistd::Pid::from_raw(self.running.id().try_into().expect("a process"));
+        nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGTERM).expect("it runs");
+        self.running.finish()
+    }
+}
+
+#[test]
+fn new_namespaces_get_the_secret_and_a_deleted_secret_is_written_again() {
+    let cluster = Cluster::new();
+    let watch = watch(
+        &cluster,
+        &["--all-namespaces", "--service-account", "default"],
+    );
+    wait_until("it is ready", || watch.is_ready());
+    assert!(cluster.secret("build").is_some());
+    cluster.api.add_namespace("new", &json!({}));
+    wait_until("the new namespace has its secret", || {
+        cluster.secret("new").is_some()
+    });
+    cluster.api.remove("build", "secrets", NAME);
+    wait_until("the secret is back", || cluster.secret("build").is_some());
+    cluster.api.remove_namespace("test");
+    cluster.api.add_service_account("new", "default", &[]);
+    wait_until("the service account has it again", || {
+        cluster.pull_secrets("new", "default") == [NAME]
+    });
+    let ready = watch.ready.display().to_string();
+    let outcome = cluster.env.run(&["pull-secret", "ready", &ready], "");
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    let outcome = watch.finish();
+    assert_eq!(
+        (outcome.status, &*outcome.stderr),
+        (Some(0), ""),
+        "{outcome:?}"
+    );
+    assert_eq!(
+        cluster.env.cloud.exchanges(),
+        1,
+        "the token is kept in memory"
+    );
+}
+
+#[test]
+fn it_is_not_ready_while_the_api_server_is_away_and_goes_on_afterwards() {
+    let cluster = Cluster::new();
+    cluster.env.settings("deadline = 1\n");
+    fs::write(cluster.env.path("ready"), "from an earlier process").expect("a file");
+    cluster.api.always(Some(ApiFault::Status(503, None)));
+    let watch = watch(&cluster, &["--namespace", "build"]);
+    wait_until("it is not ready", || !watch.is_ready());
+    // A request is sent at most four times in a round.
+    wait_until("the second round", || cluster.api.requests().len() > 4);
+    let ready = watch.ready.display().to_string();
+    let outcome = cluster.env.run(&["pull-secret", "ready", &ready], "");
+    assert_eq!(outcome.status, Some(1), "{outcome:?}");
+    cluster.api.always(None);
+    wait_until("it is ready", || watch.is_ready());
+    let outcome = watch.finish();
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    outcome.has(
+        &outcome.stderr,
+        &[" failed error=\"cannot read the secret build/icr-pull-secret: the API server"],
+    );
+    outcome.has(&outcome.stdout, &[" renewed namespace=build "]);
+}
+
+#[test]
+fn a_foreign_secret_is_named_once_and_does_not_hold_up_the_others() {
+    let cluster = Cluster::new();
+    cluster.api.edit(
+        "build",
+        "secrets",
+        NAME,
+        &json!({"kind": "Secret", "data": {"key": "e30="}}),
+    );
+    let watch = watch(&cluster, &["--all-namespaces"]);
+    wait_until("it is ready", || watch.is_ready());
+    let requests = cluster.api.requests().len();
+    wait_until("three more rounds", || {
+        cluster.api.requests().len() > requests + 6
+    });
+    let outcome = watch.finish();
+    assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:?}");
+    outcome.has(
+        &outcome.stderr,
+        &["build/icr-pull-secret was not made by this program"],
+    );
+    assert!(cluster.secret("test").is_some());
+}
+
+#[test]
+fn two_programs_do_not_write_against_each_other() {
+    let cluster = Cluster::new();
+    let first = watch(&cluster, &["--all-namespaces"]);
+    let second = watch(&cluster, &["--all-namespaces"]);
+    wait_until("both are ready", || first.is_ready());
+    let version = |cluster: &Cluster| {
+        let secret = cluster.secret("build").expect("a secret");
+        secret["metadata"]["resourceVersion"].clone()
+    };
+    let requests = || cluster.api.requests().len();
+    let start = requests();
+    wait_until("four rounds", || requests() > start + 8);
+    let before = version(&cluster);
+    let start = requests();
+    wait_until("four more rounds", || requests() > start + 8);
+    assert_eq!(version(&cluster), before);
+    for outcome in [first.finish(), second.finish()] {
+        assert_eq!(
+            (outcome.status, &*outcome.stderr),
+            (Some(0), ""),
+            "{outcome:?}"
+        );
+    }
+}
