@@ -6,6 +6,7 @@ mod support;
 mod apply;
 mod connections;
 mod foreign;
+mod manifests;
 mod outages;
 mod remove;
 mod service_accounts;
