@@ -41,7 +41,7 @@ pub(super) enum State {
     /// Another program or a person made it.
     Foreign,
     /// This program made it.
-    Managed(Managed),
+    Managed(Box<Managed>),
 }
 
 /// A secret that this program made.
@@ -74,12 +74,12 @@ impl State {
         }
         let content = format!("f:{CONTENT}");
         let expiry = format!("f:{RENEW_AT}");
-        Self::Managed(Managed {
+        Self::Managed(Box::new(Managed {
             is_intact: metadata.owns(MANAGER, &["f:data", &content])
                 && metadata.owns(MANAGER, &["f:metadata", "f:annotations", &expiry]),
             description: Description::of(&metadata),
             metadata,
-        })
+        }))
     }
 
     /// Returns the service accounts to which the secret was added.
@@ -206,7 +206,11 @@ mod tests {
             ("/managedFields/0/manager", json!("kubectl")),
             ("/managedFields/0/operation", json!("Update")),
         ] {
-            assert_eq!(state(&[changes.clone()]), State::Foreign, "{changes:?}");
+            assert_eq!(
+                state(std::slice::from_ref(&changes)),
+                State::Foreign,
+                "{changes:?}"
+            );
         }
     }
 
@@ -232,7 +236,7 @@ mod tests {
                 json!({REGISTRIES: "us.icr.io", RENEW_AT: "soon"}),
             ),
         ] {
-            let changed = state(&[changes.clone()]);
+            let changed = state(std::slice::from_ref(&changes));
             assert!(!is_current(changed, "us.icr.io", due - 1), "{changes:?}");
         }
     }
