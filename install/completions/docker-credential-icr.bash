@@ -52,6 +52,9 @@ _docker__credential__icr() {
             docker__credential__icr,print)
                 cmd="docker__credential__icr__subcmd__print"
                 ;;
+            docker__credential__icr,pull-secret)
+                cmd="docker__credential__icr__subcmd__pull__subcmd__secret"
+                ;;
             docker__credential__icr,settings)
                 cmd="docker__credential__icr__subcmd__settings"
                 ;;
@@ -85,6 +88,15 @@ _docker__credential__icr() {
             docker__credential__icr__subcmd__kubelet,uninstall)
                 cmd="docker__credential__icr__subcmd__kubelet__subcmd__uninstall"
                 ;;
+            docker__credential__icr__subcmd__pull__subcmd__secret,apply)
+                cmd="docker__credential__icr__subcmd__pull__subcmd__secret__subcmd__apply"
+                ;;
+            docker__credential__icr__subcmd__pull__subcmd__secret,ready)
+                cmd="docker__credential__icr__subcmd__pull__subcmd__secret__subcmd__ready"
+                ;;
+            docker__credential__icr__subcmd__pull__subcmd__secret,remove)
+                cmd="docker__credential__icr__subcmd__pull__subcmd__secret__subcmd__remove"
+                ;;
             docker__credential__icr__subcmd__token,add)
                 cmd="docker__credential__icr__subcmd__token__subcmd__add"
                 ;;
@@ -107,7 +119,7 @@ _docker__credential__icr() {
 
     case "${cmd}" in
         docker__credential__icr)
-            opts="-v -V -h --version --help completions configure doctor install keychain kubelet login logout print settings status token whoami get store erase list version"
+            opts="-v -V -h --version --help completions configure doctor install keychain kubelet login logout print pull-secret settings status token whoami get store erase list version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -491,6 +503,110 @@ _docker__credential__icr() {
                     return 0
                     ;;
                 --namespace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        docker__credential__icr__subcmd__pull__subcmd__secret)
+            opts="-h --help apply ready remove"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        docker__credential__icr__subcmd__pull__subcmd__secret__subcmd__apply)
+            opts="-h --registry --namespace --all-namespaces --selector --name --context --dry-run --service-account --watch --interval --ready-file --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --registry)
+                    COMPREPLY=($(compgen -W "icr.io private.icr.io us.icr.io private.us.icr.io uk.icr.io private.uk.icr.io de.icr.io private.de.icr.io au.icr.io private.au.icr.io jp.icr.io private.jp.icr.io jp2.icr.io private.jp2.icr.io ca.icr.io private.ca.icr.io ca2.icr.io private.ca2.icr.io br.icr.io private.br.icr.io fr2.icr.io private.fr2.icr.io es.icr.io private.es.icr.io in.icr.io private.in.icr.io in2.icr.io private.in2.icr.io cp.icr.io" -- "${cur}"))
+                    return 0
+                    ;;
+                --namespace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --selector)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --context)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --service-account)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ready-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        docker__credential__icr__subcmd__pull__subcmd__secret__subcmd__ready)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        docker__credential__icr__subcmd__pull__subcmd__secret__subcmd__remove)
+            opts="-h --namespace --all-namespaces --selector --name --context --dry-run --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --namespace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --selector)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --context)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
