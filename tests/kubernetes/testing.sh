@@ -16,6 +16,15 @@ readonly programs=$TEST_ROOT/clients/programs cluster=$TEST_ROOT/cluster
 . "$TEST_ROOT/clients/kubernetes/api_server.sh"
 export DOCKER_HOST=unix://$TEST_ROOT/docker.sock
 
+# Prints a token of a service account for this audience and number of seconds (TokenRequest). Debian 12's kubectl has no
+# 'create token'.
+request_token() {
+    jq --null-input --arg audience "$3" --argjson seconds "$4" '{
+        apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: {audiences: [$audience], expirationSeconds: $seconds},
+    }' | kubectl create --raw "/api/v1/namespaces/$1/serviceaccounts/$2/token" --filename - |
+        jq --exit-status --raw-output .status.token
+}
+
 # Runs the functions test_… in the order in which they are written, and counts.
 run_tests_of() {
     local test title number=0
