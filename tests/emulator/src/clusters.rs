@@ -176,6 +176,8 @@ impl Cluster {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use super::*;
     use crate::Emulator;
     use crate::clock::unix_now;
@@ -293,7 +295,7 @@ mod tests {
         let example: Value = serde_json::from_str(OF_OPENSSL).expect("JSON");
         let token = example["token"].as_str().expect("a token");
         let cluster = TrustedCluster::from_json(&example["cluster"]).expect("a cluster");
-        let linked = |token: &str| linked_profiles(&[cluster.clone()], token, 1_800_000_000);
+        let linked = |token: &str| linked_profiles(slice::from_ref(&cluster), token, 1_800_000_000);
         let profiles = linked(token).expect("it is valid");
         assert!(profiles.contains("Profile-1"), "{profiles:?}");
         let (signed, signature) = token.rsplit_once('.').expect("a signature");
