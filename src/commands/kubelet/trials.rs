@@ -161,7 +161,7 @@ fn with(
             Ok(Trial::Nothing) => diagnostics.push(Diagnostic::warning(
                 CHECK,
                 format!("{path} has no credential for {host} in the kubelet's environment{sent}"),
-                "Log in as root, or name a source in env of the provider (docs/kubernetes.md)",
+                "Log in as root, or name a source in env of the provider (docs/kubernetes-nodes.md)",
             )),
             Err(reason) => diagnostics.push(Diagnostic::problem(
                 CHECK,
