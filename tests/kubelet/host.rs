@@ -14,6 +14,7 @@ use crate::support::Running;
 use crate::support::files_below;
 use crate::support::set_mode;
 use crate::support::skipped;
+use crate::support::wait_until;
 use crate::support::write_executable;
 
 const KEY: &str = "etc/docker-credential-icr/api-key";
@@ -183,9 +184,10 @@ impl Host {
             for entry in fs::read_dir(directory).expect("a directory") {
                 let path = entry.expect("an entry").path();
                 let metadata = path.symlink_metadata().expect("an entry");
-                let content = match metadata.is_file() {
-                    true => fs::read(&path).expect("a file"),
-                    false => Vec::new(),
+                let content = if metadata.is_file() {
+                    fs::read(&path).expect("a file")
+                } else {
+                    Vec::new()
                 };
                 if metadata.is_dir() {
                     directories.push(path.clone());
@@ -197,4 +199,24 @@ impl Host {
         }
         files
     }
+}
+
+/// Asks a process to end, when it listens.
+pub(crate) fn terminate(running: Running) -> Outcome {
+    let status = format!("/proc/{}/status", running.id());
+    // SIGTERM is the bit 14 of the signals that are caught (`proc_pid_status(5)`).
+    let listens = || {
+        let status = fs::read_to_string(&status).unwrap_or_default();
+        let mut lines = status
+            .lines()
+            .filter_map(|line| line.strip_prefix("SigCgt:"));
+        let caught = lines
+            .next()
+            .map(|mask| u64::from_str_radix(mask.trim(), 16));
+        caught.is_some_and(|mask| mask.is_ok_and(|mask| mask & (1 << 14) != 0))
+    };
+    wait_until("it listens", listens);
+    let id = nix::unistd::Pid::from_raw(i32::try_from(running.id()).expect("small"));
+    nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGTERM).expect("it runs");
+    running.finish()
 }

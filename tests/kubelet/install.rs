@@ -9,6 +9,7 @@ use super::host::ECR;
 use super::host::FLAGS;
 use super::host::Host;
 use super::host::PROGRAMS;
+use super::host::terminate;
 use super::*;
 use crate::support::files_below;
 use crate::support::set_mode;
@@ -214,7 +215,7 @@ fn no_link_leads_out_of_the_root_directory() {
     .expect("a new link");
     let outcome = host.run(&["install"]);
     assert_eq!(outcome.status, Some(1), "{outcome:?}");
-    assert_eq!(files_below(&outside), [PathBuf::new(); 0]);
+    assert!(files_below(&outside).is_empty());
     // Where the target is inside of the root directory, it is used.
     let inside = host.path(
         &outside
@@ -225,7 +226,7 @@ fn no_link_leads_out_of_the_root_directory() {
     fs::create_dir_all(&inside).expect("a new directory");
     host.succeeds(&["install"]);
     assert!(inside.join("credential-provider.yaml").exists());
-    assert_eq!(files_below(&outside), [PathBuf::new(); 0]);
+    assert!(files_below(&outside).is_empty());
 }
 
 #[test]
@@ -259,22 +260,44 @@ fn a_process_that_is_killed_leaves_nothing_that_cannot_be_undone() {
     };
     with_ecr(&host);
     let before = host.snapshot();
-    for (kills, arguments) in [(8, &["install"][..]), (8, &["uninstall"])] {
-        for number in 0..kills {
-            if arguments == ["uninstall"] {
-                host.succeeds(&["install"]);
-            }
-            let running = host.start(arguments);
-            std::thread::sleep(Duration::from_millis(30 * number + 10));
-            running.kill();
-            host.succeeds(&["uninstall"]);
-            let after = host.snapshot();
-            let paths: Vec<_> = after
-                .keys()
-                .filter(|path| !before.contains_key(*path))
-                .collect();
-            assert!(after == before, "{arguments:?} {number}: {paths:?}");
+    const STATE: &str = "var/lib/docker-credential-icr/kubelet";
+    let exists = |path: &str| host.path(path).exists();
+    let steps_of_install: [&dyn Fn() -> bool; 7] = [
+        &|| exists(STATE),
+        &|| exists(&format!("{STATE}/lock")),
+        &|| exists(&format!("{STATE}/installed.json")),
+        &|| exists("opt/providers/.icr-credential-provider.new"),
+        &|| exists("opt/providers/icr-credential-provider"),
+        &|| exists(&format!("{STATE}/before-1")),
+        &|| exists("restarts"),
+    ];
+    let steps_of_uninstall: [&dyn Fn() -> bool; 4] = [
+        &|| host.read(CONFIG) == ECR,
+        &|| exists("restarts"),
+        &|| !exists("opt/providers/icr-credential-provider"),
+        &|| !exists(&format!("{STATE}/installed.json")),
+    ];
+    let of_install = steps_of_install.iter().map(|step| ("install", step));
+    let of_uninstall = steps_of_uninstall.iter().map(|step| ("uninstall", step));
+    for (number, (command, step)) in of_install.chain(of_uninstall).enumerate() {
+        if command == "uninstall" {
+            host.succeeds(&["install"]);
         }
+        host.restarts();
+        let running = host.start(&[command]);
+        let status = format!("/proc/{}/status", running.id());
+        let runs = || fs::read_to_string(&status).is_ok_and(|it| !it.contains("State:\tZ"));
+        while !step() && runs() {
+            std::thread::yield_now();
+        }
+        running.kill();
+        host.succeeds(&["uninstall"]);
+        let after = host.snapshot();
+        let paths: Vec<_> = after
+            .keys()
+            .filter(|path| !before.contains_key(*path))
+            .collect();
+        assert!(after == before, "{number}: {paths:?}");
     }
 }
 
@@ -286,12 +309,10 @@ fn what_is_removed_is_installed_again() {
     let running = host.start(&["install", "--watch", "--interval", "1"]);
     let program = host.path(PROGRAMS).join("icr-credential-provider");
     let is_restarted = || host.path("restarts").exists();
-    // Not a time limit of the program: the machine may be busy.
-    for _ in 0..4 {
-        if !is_restarted() {
-            std::thread::sleep(Duration::from_secs(1));
-        }
-    }
+    wait_until("it has begun", || {
+        host.path("var/lib/docker-credential-icr").exists()
+    });
+    wait_until("the program is there", || program.exists());
     wait_until("it is installed", || program.exists() && is_restarted());
     fs::remove_file(&program).expect("a file");
     wait_until("it is installed again", || program.exists());
@@ -299,9 +320,7 @@ fn what_is_removed_is_installed_again() {
     fs::remove_file(host.path(FLAGS)).expect("a file");
     wait_until("the kubelet is restarted", is_restarted);
     assert!(host.path(FLAGS).exists());
-    let id = nix::unistd::Pid::from_raw(i32::try_from(running.id()).expect("small"));
-    nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGTERM).expect("it runs");
-    assert_eq!(running.finish().status, Some(0));
+    assert_eq!(terminate(running).status, Some(0));
     host.succeeds(&["uninstall"]);
 }
 

@@ -8,6 +8,7 @@ use yaml_rust2::Yaml;
 use yaml_rust2::YamlLoader;
 
 use super::host::Host;
+use super::host::terminate;
 use super::*;
 use crate::support::skipped;
 
@@ -147,11 +148,7 @@ fn the_containers_install_the_provider_and_remove_it() {
         // The second one finds nothing to do, and stays.
         let mut command = host.command(PROGRAM);
         command.args(arguments(second));
-        let running = host.start_command(command);
-        let id = nix::unistd::Pid::from_raw(i32::try_from(running.id()).expect("small"));
-        std::thread::sleep(Duration::from_secs(2));
-        nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGTERM).expect("it runs");
-        let outcome = running.finish();
+        let outcome = terminate(host.start_command(command));
         assert_eq!(outcome.status, Some(0), "{outcome:?}");
         assert_eq!(host.restarts(), "");
         assert!(host.snapshot() == state);

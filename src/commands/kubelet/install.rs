@@ -303,7 +303,7 @@ impl Staged {
         if plan.location.config.is_dir() {
             staged.location.config = directory.join("config");
             fs::create_private_directories(&staged.location.config)
-                .map_err(|error| record::failed("cannot create", &directory, &error))?;
+                .map_err(|error| record::failed("cannot create", directory, &error))?;
             for (path, _, _) in files.iter_mut().filter(|(path, _, _)| *path != program) {
                 *path = staged.location.config.join(format!("{PROVIDER}.yaml"));
             }

@@ -190,5 +190,5 @@ fn made_up_token(now: u64) -> Secret {
     });
     let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
     let (header, claims) = (encode("{\"alg\":\"RS256\"}"), encode(&claims.to_string()));
-    Secret::new(&format!("{header}.{claims}.{}", encode("made up")))
+    Secret::new(format!("{header}.{claims}.{}", encode("made up")))
 }

@@ -191,12 +191,12 @@ fn variables_file(root: &Path) -> Option<PathBuf> {
     if !all.contains("$KUBELET_EXTRA_ARGS") && !all.contains("${KUBELET_EXTRA_ARGS}") {
         return None;
     }
-    let files = all.lines().filter_map(|line| {
+    let mut files = all.lines().filter_map(|line| {
         let path = line.trim().strip_prefix("EnvironmentFile=")?;
         let path = path.trim_start_matches('-');
         (path.starts_with('/') && !path.ends_with("/kubeadm-flags.env")).then(|| path.into())
     });
-    files.last()
+    files.next_back()
 }
 
 /// Returns the unit that runs the kubelet.
@@ -211,6 +211,6 @@ fn unit(distribution: Distribution, root: &Path) -> Option<&'static str> {
     units
         .iter()
         .copied()
-        .find(|unit| exists(&unit))
+        .find(|unit| exists(unit))
         .or(units.first().copied())
 }
