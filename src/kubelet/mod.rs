@@ -86,7 +86,8 @@ fn answer<'r>(request: &'r Request, context: &Context<'_>) -> Result<Answer<'r>>
     let Some((registry, settings)) = context.registry(host)? else {
         return Ok(Answer::Nothing);
     };
-    let settings = of_kubelet(settings);
+    let mut settings = of_kubelet(settings);
+    let depends_on_namespace = settings.select_namespace(&registry, request.namespace());
     watchdog::end_process_after(settings.limits.deadline);
     let session = Session::with_settings(context, settings, Prompting::Never)?;
     let broker = Broker {
@@ -96,6 +97,7 @@ fn answer<'r>(request: &'r Request, context: &Context<'_>) -> Result<Answer<'r>>
     match credential(request, &registry, &broker) {
         Ok(found) => Ok(Answer::Found {
             host,
+            is_for_image: depends_on_namespace,
             keeping: keeping(found.remaining),
             credential: found.credential,
         }),

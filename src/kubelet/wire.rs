@@ -34,7 +34,10 @@ const API_VERSIONS: [&str; 3] = [
 ];
 
 /// The kubelet keeps an answer for all images of the host and port.
-const CACHE_KEY_TYPE: &str = "Registry";
+const FOR_REGISTRY: &str = "Registry";
+
+/// The kubelet keeps an answer for one image.
+const FOR_IMAGE: &str = "Image";
 
 /// How many bytes of a request are read at once. Most have a few thousand.
 const CHUNK_SIZE: usize = 16 * 1024;
@@ -114,6 +117,11 @@ impl Request {
         })
     }
 
+    /// Returns the first part of the image's path: the namespace, at an IBM Cloud registry.
+    pub(super) fn namespace(&self) -> &str {
+        self.image.split('/').nth(1).unwrap_or_default()
+    }
+
     /// Returns the host of the image as it is written, with its port; `None` if the image names
     /// none. The first part of a short name (`library/x`) may be returned, too.
     pub(super) fn host(&self) -> Option<&str> {
@@ -183,6 +191,8 @@ pub(super) enum Answer<'r> {
     Found {
         /// The host as the image has it, because the kubelet compares ports as texts.
         host: &'r str,
+        /// Whether another image of the registry may need another credential.
+        is_for_image: bool,
         /// How long the kubelet may keep it, in seconds.
         keeping: u64,
         /// The credential.
@@ -201,21 +211,27 @@ pub(super) fn write(
     request: &Request,
     answer: &Answer<'_>,
 ) -> std::io::Result<()> {
-    let (keeping, auth) = match answer {
-        Answer::Nothing => (0, None),
+    let (cache_key_type, keeping, auth) = match answer {
+        Answer::Nothing => (FOR_REGISTRY, 0, None),
         Answer::Found {
             host,
+            is_for_image,
             keeping,
             credential,
         } => {
             let auth = BTreeMap::from([(*host, Auth::of(credential))]);
-            (*keeping, Some(auth))
+            let cache_key_type = if *is_for_image {
+                FOR_IMAGE
+            } else {
+                FOR_REGISTRY
+            };
+            (cache_key_type, *keeping, Some(auth))
         }
     };
     let response = Response {
         kind: RESPONSE_KIND,
         api_version: request.api_version,
-        cache_key_type: CACHE_KEY_TYPE,
+        cache_key_type,
         cache_duration: go_duration(keeping),
         auth,
     };
@@ -378,6 +394,7 @@ mod tests {
             };
             let found = Answer::Found {
                 host: "us.icr.io",
+                is_for_image: false,
                 keeping: 1650,
                 credential: credential(),
             };

@@ -237,11 +237,25 @@ impl Settings {
                 }
             });
         }
-        for (registry, mapping) in mappings(file.registry, document)? {
-            let key = format!("registry.{registry}");
-            self.override_with(&key, origin(), Some(mapping), |settings, mapping| {
-                settings.mappings.insert(registry, mapping);
-            });
+        for ((registry, namespace), mapping) in mappings(file.registry, document)? {
+            let key = match &namespace {
+                Some(namespace) => format!("registry.{registry}/{namespace}"),
+                None => format!("registry.{registry}"),
+            };
+            self.override_with(
+                &key,
+                origin(),
+                Some(mapping),
+                |settings, mapping| match namespace {
+                    Some(namespace) => {
+                        let of_registry = settings.namespaces.entry(registry).or_default();
+                        of_registry.insert(namespace, mapping);
+                    }
+                    None => {
+                        settings.mappings.insert(registry, mapping);
+                    }
+                },
+            );
         }
         Ok(())
     }
@@ -300,7 +314,7 @@ fn registries(names: Vec<Spanned<String>>, document: Document<'_>) -> Result<Vec
 fn mappings(
     tables: BTreeMap<Spanned<String>, RegistryTable>,
     document: Document<'_>,
-) -> Result<BTreeMap<Registry, Mapping>> {
+) -> Result<BTreeMap<(Registry, Option<String>), Mapping>> {
     let mut mappings = BTreeMap::new();
     for (host, table) in in_file_order(tables) {
         let place = document.place(&host);
@@ -308,16 +322,29 @@ fn mappings(
             |reason| place.error(Invalid::new(format!("{} {reason}", quoted(host.get_ref()))));
         let registry = Registry::parse(host.get_ref())
             .ok_or_else(|| error("is not a registry host".to_owned()))?;
-        if mappings.contains_key(&registry) {
+        let key = (registry.clone(), namespace_in(host.get_ref()));
+        if mappings.contains_key(&key) {
             return Err(error(format!("is {registry}, which already has a table")));
         }
         let profile = table.profile.map(|name| {
             let place = document.place(&name);
             (name.into_inner(), place)
         });
-        mappings.insert(registry, Mapping { place, profile });
+        mappings.insert(key, Mapping { place, profile });
     }
     Ok(mappings)
+}
+
+/// Returns the namespace in `us.icr.io/NAMESPACE`, which has 4 to 30 lower-case letters, digits, `-`
+/// and `_` (Container Registry documentation, "Planning namespaces").
+fn namespace_in(host: &str) -> Option<String> {
+    let (_, path) = host.split_once('/')?;
+    let namespace = path.trim_end_matches('/');
+    let is_part = |byte: u8| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_')
+    };
+    let is_namespace = (4..=30).contains(&namespace.len()) && namespace.bytes().all(is_part);
+    is_namespace.then(|| namespace.to_owned())
 }
 
 fn seconds(number: i64) -> Result<Duration, Invalid> {

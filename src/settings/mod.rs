@@ -86,6 +86,8 @@ pub struct Settings {
     selected_profile: Option<String>,
     profiles: BTreeMap<String, Profile>,
     mappings: BTreeMap<Registry, Mapping>,
+    /// The tables of namespaces, which only the kubelet names.
+    namespaces: BTreeMap<Registry, BTreeMap<String, Mapping>>,
     origins: BTreeMap<String, DefinedIn>,
     files: Vec<SettingsFile>,
 }
@@ -130,6 +132,7 @@ impl Default for Settings {
             selected_profile: None,
             profiles: BTreeMap::new(),
             mappings: BTreeMap::new(),
+            namespaces: BTreeMap::new(),
             origins: BTreeMap::new(),
             files: Vec::new(),
         }
@@ -299,7 +302,10 @@ impl Settings {
     /// Checked when all files have been read, because a file can name a profile or
     /// registry of another.
     fn check_mappings(&self) -> Result<()> {
-        for (registry, mapping) in &self.mappings {
+        let of_namespaces = self.namespaces.iter();
+        let of_namespaces = of_namespaces
+            .flat_map(|(registry, all)| all.values().map(move |mapping| (registry, mapping)));
+        for (registry, mapping) in self.mappings.iter().chain(of_namespaces) {
             if Registry::at(registry.host(), &self.registries).is_none() {
                 let hint = match intended(registry.host()) {
                     Some(intended) => format!("Did you mean {intended}?"),

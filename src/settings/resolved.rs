@@ -38,6 +38,18 @@ impl Settings {
         self.resolve(profile, registry.is_staging())
     }
 
+    /// Selects the profile of a namespace of a registry, if it has a table. Returns whether any
+    /// namespace of the registry has one.
+    pub fn select_namespace(&mut self, registry: &Registry, namespace: &str) -> bool {
+        let Some(of_registry) = self.namespaces.get(registry) else {
+            return false;
+        };
+        if let Some(mapping) = of_registry.get(namespace) {
+            self.mappings.insert(registry.clone(), mapping.clone());
+        }
+        true
+    }
+
     /// Returns the settings for the default login.
     pub fn for_default_login(&self) -> ResolvedSettings<'_> {
         self.resolve(self.selected_profile(), false)

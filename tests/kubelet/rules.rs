@@ -176,3 +176,40 @@ fn an_outage_does_not_take_the_nodes_token_away() {
     kubelet.advance(Duration::from_secs(3600));
     assert_eq!(owner(&kubelet.logins("us.icr.io/ns/a", None)), "IBMid-node");
 }
+
+#[test]
+fn a_namespace_with_a_profile_of_its_own_is_kept_by_image() {
+    let Some((env, mut provider)) = node() else {
+        return;
+    };
+    env.add_api_key("API-KEY-OF-THE-TEAM", "team");
+    let key = env.file(
+        "team.env",
+        "CONTAINER_REGISTRY_APIKEY=API-KEY-OF-THE-TEAM\n",
+    );
+    let settings = env.file(
+        "namespaces.toml",
+        &format!(
+            "[profile.team]\nsource = \"credentials-file\"\nfile = \"{}\"\n[registry.\"us.icr.io/team\"]\nprofile = \"team\"\n",
+            key.display()
+        ),
+    );
+    let settings = settings.to_string_lossy().into_owned();
+    provider
+        .environment
+        .push(("ICR_CONFIG".to_owned(), settings));
+    let kubelet = Kubelet::new(provider);
+    for (image, expected) in [
+        ("us.icr.io/team/app", "IBMid-team"),
+        ("us.icr.io/team-b/app", "IBMid-node"),
+        ("us.icr.io/other/app", "IBMid-node"),
+        ("us.icr.io/team/app", "IBMid-team"),
+        ("de.icr.io/team/app", "IBMid-node"),
+    ] {
+        let logins = kubelet.logins(image, None);
+        assert_eq!(owner(&logins), expected, "{image}: {:?}", kubelet.log());
+    }
+    let of_image = |answer: &String| answer.contains("\"cacheKeyType\":\"Image\"");
+    let types: Vec<bool> = kubelet.answers().iter().map(of_image).collect();
+    assert_eq!(types, [true, true, true, false]);
+}
