@@ -116,3 +116,52 @@ fn an_invalid_setting_is_an_error_for_our_registries_only() {
     let outcome = run(&env, &provider, &request("v1", "quay.io/ns/app"));
     assert_eq!(outcome.status, Some(0));
 }
+
+#[test]
+fn a_system_that_cannot_be_written_and_no_keyring_are_no_obstacle() {
+    let Some((env, provider)) = node() else {
+        return;
+    };
+    if !nix::unistd::Uid::effective().is_root() {
+        skipped("it needs root");
+        return;
+    }
+    let program = env.path("program");
+    crate::support::copy_executable(PROGRAM, &program);
+    let script = "mount --bind / /mnt && mount -o remount,ro,bind /mnt || exit 99
+        mount -t tmpfs -o ro none /mnt/run && mount -t tmpfs -o ro none /mnt/tmp || exit 99
+        cp \"$1\" /dev/shm/$2 && mount --rbind /dev /mnt/dev && mount --bind /proc /mnt/proc || exit 99
+        chroot /mnt /dev/shm/$2 kubelet; status=$?
+        rm /dev/shm/$2
+        exit $status";
+    let name = format!("kubelet-provider-{}", std::process::id());
+    let mut command = Command::new("unshare");
+    command
+        .args([
+            "--mount",
+            "--propagation",
+            "private",
+            "sh",
+            "-c",
+            script,
+            "sh",
+        ])
+        .arg(&program)
+        .arg(&name)
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("ICR_KEYCHAIN", "none");
+    let variables = ["IBMCLOUD_API_KEY", "IBMCLOUD_IAM_API_ENDPOINT"];
+    let is_set = |(name, _): &&(String, String)| variables.contains(&&**name);
+    command.envs(provider.environment.iter().filter(is_set).cloned());
+    command.stdout(std::process::Stdio::piped());
+    let outcome = env
+        .start_as(command, &*request("v1", "us.icr.io/ns/app"))
+        .finish();
+    if outcome.status == Some(99) || outcome.stderr.starts_with("unshare:") {
+        skipped("it needs a mount namespace");
+        return;
+    }
+    assert_eq!((outcome.status, &*outcome.stderr), (Some(0), ""));
+    assert!(outcome.stdout.contains("\"iambearer\""), "{outcome:?}");
+}

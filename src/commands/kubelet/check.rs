@@ -86,7 +86,7 @@ pub(super) fn run(
             return Err(Error::user(
                 "the kubelet has no configuration of credential providers here",
             )
-            .with_hint("Print one with 'docker-credential-icr kubelet config', or name a file"));
+            .with_hint("Run 'docker-credential-icr kubelet install', or name a file"));
         }
     };
     let settings = context.settings().unwrap_or_default();
