@@ -334,3 +334,69 @@ fn query_string(query: &[(&str, &str)]) -> String {
         format!("?{}", parts.join("&"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::super::connection::Authentication;
+    use super::*;
+    use crate::http::test_support::FakeService;
+    use crate::http::test_support::response;
+    use crate::http::transport::Request;
+    use crate::http::transport::ServerTrust;
+    use crate::http::transport::Transport;
+    use crate::http::transport::TransportError;
+
+    /// Rejects the first token, and replaces its file meanwhile.
+    struct Rotating {
+        file: std::path::PathBuf,
+        seen: RefCell<Vec<Authorization>>,
+    }
+
+    impl Transport for Rotating {
+        fn send(&self, request: Request) -> Result<Response, TransportError> {
+            self.seen.borrow_mut().push(request.authorization);
+            if self.seen.borrow().len() > 1 {
+                return response(200, r#"{"metadata":{"name":"n"}}"#);
+            }
+            std::fs::write(&self.file, "second\n").unwrap();
+            response(401, "{}")
+        }
+    }
+
+    #[test]
+    fn a_token_that_was_replaced_meanwhile_is_read_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("token");
+        std::fs::write(&file, "first\n").unwrap();
+        let authentication = Authentication::TokenFile(file.clone());
+        let trust = ServerTrust::default();
+        let connection =
+            Connection::new("https://api.example", trust, authentication, "a file").unwrap();
+        let transport = Rotating {
+            file,
+            seen: RefCell::default(),
+        };
+        let service = FakeService::answering(Vec::new());
+        let client = Client {
+            connection: &connection,
+            http: Http {
+                transport: &transport,
+                ..service.http()
+            },
+        };
+        let found = client.metadata("/api/v1/namespaces/n").unwrap();
+        assert_eq!(found.map(|metadata| metadata.name).as_deref(), Some("n"));
+        let tokens = ["first", "second"].map(|token| Authorization::Bearer(Secret::new(token)));
+        assert_eq!(*transport.seen.borrow(), tokens);
+    }
+
+    #[test]
+    fn values_of_a_query_are_encoded() {
+        let query = [("labelSelector", "a in (b,c),d=e"), ("limit", "100")];
+        let expected = "?labelSelector=a%20in%20%28b%2Cc%29%2Cd%3De&limit=100";
+        assert_eq!(query_string(&query), expected);
+        assert_eq!(query_string(&[]), "");
+    }
+}
