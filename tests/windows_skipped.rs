@@ -17,13 +17,13 @@ fn text_below(path: &Path) -> String {
     let Ok(entries) = fs::read_dir(path) else {
         return fs::read_to_string(path).unwrap_or_default();
     };
-    let paths = entries.map(|entry| entry.unwrap().path());
+    let paths = entries.map(|entry| entry.expect("a readable directory").path());
     paths.map(|path| text_below(&path)).collect()
 }
 
 #[test]
 fn each_test_that_is_not_run_under_wine_exists() {
-    let list = fs::read_to_string("tests/windows-skipped.txt").unwrap();
+    let list = fs::read_to_string("tests/windows-skipped.txt").expect("the list");
     let is_other =
         |line: &str| line.is_empty() || line.starts_with('#') || line.starts_with("reason: ");
     for line in list.lines().filter(|line| !is_other(line)) {

@@ -33,7 +33,7 @@ pub(crate) fn claims(namespace: &str, name: &str, pod: usize, changes: &Value) -
 }
 
 /// Returns the token of a pod, with changed claims. Its signature is not checked.
-fn token(namespace: &str, name: &str, pod: usize, changes: &Value) -> String {
+pub(crate) fn token(namespace: &str, name: &str, pod: usize, changes: &Value) -> String {
     let claims = claims(namespace, name, pod, changes);
     let encode = |part: &Value| BASE64_URL_SAFE_NO_PAD.encode(part.to_string());
     let header = encode(&json!({"alg": "RS256", "kid": "cluster"}));
