@@ -35,6 +35,8 @@ arguments=()
 for argument; do
     case \$argument in
     --target=* | -m64 | -nolibc | --unwindlib=none | -lmingw32 | -lmingwex | -lmsvcrt) ;;
+    # An import library, which Zig looks for only among static ones.
+    -lwindows.*) arguments+=(-Wl,-Bstatic "\$argument" -Wl,-Bdynamic) ;;
     *) arguments+=("\$argument") ;;
     esac
 done
