@@ -60,7 +60,7 @@ const MAX_KEY_FILE: u64 = 64 * 1024;
 const MAX_ENTRY: u64 = 256 * 1024;
 
 /// GnuPG's options for messages that can be parsed and for keys of this machine only (it looks for
-/// missing ones on the network otherwise), and for an agent that asks nobody.
+/// missing ones on the network otherwise), and for an agent that never asks.
 const STATUS: &str = "--status-fd=2 --no-auto-key-locate";
 const NO_QUESTION: &str = "--pinentry-mode=error --batch --no-tty";
 

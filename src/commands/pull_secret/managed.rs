@@ -49,7 +49,7 @@ pub(super) enum State {
 pub(super) struct Managed {
     pub(super) metadata: Metadata,
     pub(super) description: Description,
-    /// Whether nobody else has changed the content or the annotations.
+    /// Whether the content and the annotations are as this program applied them.
     is_intact: bool,
 }
 
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_current_until_half_of_its_life_if_nobody_has_changed_it() {
+    fn a_secret_is_current_until_half_of_its_life_if_it_was_not_changed() {
         let due = parse_timestamp("2026-11-26T20:30:00Z").unwrap();
         let is_current = |state: State, registries: &str, now| match state {
             State::Managed(managed) => managed.is_current(registries, now),

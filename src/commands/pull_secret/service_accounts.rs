@@ -1,6 +1,6 @@
 //! The entry for a secret in the `imagePullSecrets` of service accounts. The list is one field for
 //! server-side apply, which would take over the entries of others, so it is changed as a whole, if
-//! nobody else has changed the service account meanwhile.
+//! the service account was not changed meanwhile.
 
 use serde::Deserialize;
 use serde_json::Value;
