@@ -5,10 +5,10 @@
 use std::collections::BTreeSet;
 
 use yaml_rust2::Yaml;
-use yaml_rust2::YamlLoader;
 use yaml_rust2::yaml::Hash;
 
 use crate::text::repeatable;
+use crate::text::yaml;
 
 /// The versions of the protocol; only the first has tokens of service accounts.
 const PROTOCOLS: [&str; 3] = [
@@ -53,8 +53,7 @@ pub struct TokenAttributes {
 /// The reasons for which the kubelet does not start. They name keys, not values, which may be
 /// secrets.
 pub fn parse(text: &str) -> Result<Vec<Provider>, Vec<String>> {
-    let documents = YamlLoader::load_from_str(text)
-        .map_err(|error| vec![format!("it is not YAML (line {})", error.marker().line())])?;
+    let documents = yaml::parse(text).map_err(|reason| vec![format!("it {reason}")])?;
     let mut reader = Reader::default();
     let providers = match &documents[..] {
         [Yaml::Hash(file)] => reader.file(file),

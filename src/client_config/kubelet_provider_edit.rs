@@ -3,10 +3,10 @@
 
 use serde_json::Value;
 use yaml_rust2::Yaml;
-use yaml_rust2::YamlLoader;
 
 use super::kubelet_provider::Provider;
 use super::kubelet_provider::parse;
+use crate::text::yaml;
 
 /// The key of the list.
 const PROVIDERS: &str = "providers";
@@ -62,7 +62,7 @@ fn is_as_expected(text: &str, expected: &[Provider]) -> bool {
 
 fn json_with(text: &str, own: &str, name: &str) -> Option<String> {
     let mut value: Value = serde_json::from_str(text).ok()?;
-    let documents = YamlLoader::load_from_str(own).ok()?;
+    let documents = yaml::parse(own).ok()?;
     let own = json_of(&documents.first()?[PROVIDERS][0])?;
     let providers = value.get_mut(PROVIDERS)?.as_array_mut()?;
     providers.retain(|provider| provider["name"] != name);

@@ -233,7 +233,7 @@ impl Client<'_> {
     ) -> Result<Response, ApiError> {
         let used = self.authorization()?;
         let outcome = self.send_with(&used, method, path, query, accept, body.clone());
-        if matches!(outcome, Err(ApiError::Unauthorized)) {
+        if matches!(outcome, Err(ApiError::Unauthorized(_))) {
             let current = self.authorization()?;
             if current != used {
                 return self.send_with(&current, method, path, query, accept, body);
@@ -284,7 +284,8 @@ impl Client<'_> {
             Authorization::Basic { password, .. } => Some(password),
             Authorization::Bearer(token) => Some(token),
         };
-        Err(ApiError::of_response(&response, secret))
+        let hint = self.connection.rejection_hint();
+        Err(ApiError::of_response(&response, secret, hint))
     }
 
     fn authorization(&self) -> Result<Authorization, ApiError> {

@@ -33,6 +33,8 @@ pub(super) enum Authentication {
     None,
     Basic(String, Secret),
     Token(Secret),
+    /// The ID token of an OpenID Connect provider, which kubectl renews.
+    IdToken(Secret),
     /// A token in a file, which is replaced before it expires.
     TokenFile(PathBuf),
 }
@@ -77,6 +79,16 @@ impl Connection {
         })
     }
 
+    /// Returns what to do if the API server does not accept the credential.
+    pub(super) fn rejection_hint(&self) -> &'static str {
+        match self.authentication {
+            Authentication::IdToken(_) => {
+                "Renew the token: run a command of kubectl, or 'ibmcloud ks cluster config --cluster NAME'"
+            }
+            _ => "Check the user in the kubeconfig, or the token of the service account",
+        }
+    }
+
     /// Returns the `Authorization` header. A token in a file is read each time.
     pub(super) fn authorization(&self) -> Result<Authorization> {
         Ok(match &self.authentication {
@@ -85,7 +97,9 @@ impl Connection {
                 username: username.clone(),
                 password: password.clone(),
             },
-            Authentication::Token(token) => Authorization::Bearer(token.clone()),
+            Authentication::Token(token) | Authentication::IdToken(token) => {
+                Authorization::Bearer(token.clone())
+            }
             Authentication::TokenFile(path) => {
                 Authorization::Bearer(Secret::new(read_text(path)?.trim()))
             }

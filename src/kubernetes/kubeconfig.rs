@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use yaml_rust2::Yaml;
-use yaml_rust2::YamlLoader;
 
 use super::connection::Authentication;
 use super::connection::Connection;
@@ -21,6 +20,7 @@ use crate::fs;
 use crate::http::transport::ServerTrust;
 use crate::secret::Secret;
 use crate::text::repeatable;
+use crate::text::yaml;
 
 /// The variable with the paths of the files.
 const VARIABLE: &str = "KUBECONFIG";
@@ -28,12 +28,15 @@ const VARIABLE: &str = "KUBECONFIG";
 /// What a user or a cluster may have that this program does not do, and what to do instead.
 const UNSUPPORTED: [(&str, &str); 6] = [
     ("exec", TOKEN_INSTEAD),
-    ("auth-provider", TOKEN_INSTEAD),
+    (AUTH_PROVIDER, TOKEN_INSTEAD),
     ("as", "Use the kubeconfig of that user"),
     ("as-uid", "Use the kubeconfig of that user"),
     ("as-groups", "Use the kubeconfig of that user"),
     ("proxy-url", "Set HTTPS_PROXY instead"),
 ];
+
+/// A plug-in of kubectl, with its settings.
+const AUTH_PROVIDER: &str = "auth-provider";
 
 const TOKEN_INSTEAD: &str = "Use a kubeconfig with a token, for example from 'kubectl create token', or with a client certificate";
 
@@ -164,12 +167,8 @@ impl Kubeconfig {
 impl File {
     fn read(path: &Path) -> Result<Self> {
         let shown = path.display();
-        let documents = YamlLoader::load_from_str(&read_text(path)?).map_err(|error| {
-            Error::user(format!(
-                "{shown} is not YAML (line {})",
-                error.marker().line()
-            ))
-        })?;
+        let documents = yaml::parse(&read_text(path)?)
+            .map_err(|reason| Error::user(format!("{shown} {reason}")))?;
         let content = documents.into_iter().next().unwrap_or(Yaml::Null);
         if !matches!(content, Yaml::Hash(_) | Yaml::Null) {
             return Err(Error::user(format!("{shown} is not a kubeconfig")));
@@ -184,7 +183,9 @@ impl File {
 impl Entry<'_> {
     fn check_supported(&self) -> Result<()> {
         let has = |key: &str| !self.fields[key].is_badvalue() && !self.fields[key].is_null();
-        match UNSUPPORTED.into_iter().find(|(key, _)| has(key)) {
+        let is_supported = |key: &str| key == AUTH_PROVIDER && self.id_token().is_some();
+        let mut unsupported = UNSUPPORTED.into_iter();
+        match unsupported.find(|(key, _)| has(key) && !is_supported(key)) {
             None => Ok(()),
             Some((key, hint)) => Err(Error::user(format!(
                 "`{key}` in {} is not supported",
@@ -233,12 +234,22 @@ impl Entry<'_> {
             Authentication::TokenFile(path)
         } else if let Some(token) = field("token") {
             Authentication::Token(Secret::new(token))
+        } else if let Some(token) = self.id_token() {
+            Authentication::IdToken(Secret::new(token))
         } else if let Some(username) = field("username") {
             let password = Secret::new(field("password").unwrap_or_default());
             Authentication::Basic(username.to_owned(), password)
         } else {
             Authentication::None
         }
+    }
+
+    /// Returns the token of an OpenID Connect provider: `ibmcloud ks cluster config` writes one of
+    /// IBM Cloud IAM, and kubectl renews it.
+    fn id_token(&self) -> Option<&str> {
+        let provider = &self.fields[AUTH_PROVIDER];
+        let is_oidc = text(&provider["name"]) == Some("oidc");
+        text(&provider["config"]["id-token"]).filter(|_| is_oidc)
     }
 
     /// Returns the path in a field.

@@ -27,8 +27,8 @@ pub(crate) enum ApiError {
     Conflict(String),
     /// 410: the rest of a list is no longer available.
     Expired,
-    /// 401: the API server does not accept the credential.
-    Unauthorized,
+    /// 401: the API server does not accept the credential. What to do then.
+    Unauthorized(&'static str),
     /// Another rejection: the HTTP status, and the message.
     Rejected(u16, String),
     /// There is no answer, and perhaps when the API server wants to be asked again.
@@ -59,7 +59,11 @@ struct Cause {
 impl ApiError {
     /// Returns the error of a response, whose status is no success. Removes `secret` from its
     /// message.
-    pub(super) fn of_response(response: &Response, secret: Option<&Secret>) -> Self {
+    pub(super) fn of_response(
+        response: &Response,
+        secret: Option<&Secret>,
+        rejection_hint: &'static str,
+    ) -> Self {
         let status: Status = serde_json::from_slice(&response.body).unwrap_or_default();
         let causes = status.details.and_then(|details| details.causes);
         if causes.is_some_and(|causes| causes.iter().any(|it| it.reason == TERMINATING)) {
@@ -74,7 +78,7 @@ impl ApiError {
             text => one_line(text, MAX_MESSAGE),
         };
         match response.status {
-            401 => Self::Unauthorized,
+            401 => Self::Unauthorized(rejection_hint),
             404 => Self::NotFound,
             409 => Self::Conflict(message),
             410 => Self::Expired,
@@ -84,7 +88,7 @@ impl ApiError {
 
     /// Returns whether the other requests would fail in the same way.
     pub(crate) fn is_of_server(&self) -> bool {
-        matches!(self, Self::Unauthorized | Self::Unavailable(..))
+        matches!(self, Self::Unauthorized(_) | Self::Unavailable(..))
     }
 
     /// Returns how long the API server wants to be left alone.
@@ -107,10 +111,10 @@ impl ApiError {
             Self::Expired => {
                 Error::temporary(format!("{action}: the list has expired")).with_hint("Try again")
             }
-            Self::Unauthorized => Error::user(format!(
+            Self::Unauthorized(hint) => Error::user(format!(
                 "{action}: the API server does not accept the credential (HTTP 401)"
             ))
-            .with_hint("Check the user in the kubeconfig, or the token of the service account"),
+            .with_hint(hint),
             Self::Rejected(403, reason) => {
                 Error::user(format!("{action}: the API server forbids it: {reason}"))
                     .with_hint("Grant the rights that docs/kubernetes.md lists")
@@ -135,7 +139,7 @@ mod tests {
             retry_after: None,
             date: None,
         };
-        ApiError::of_response(&response, Some(&Secret::new("hunter2")))
+        ApiError::of_response(&response, Some(&Secret::new("hunter2")), "Log in")
     }
 
     #[test]
@@ -149,7 +153,7 @@ mod tests {
             r#"{"message":"no","details":{"causes":[{"reason":"NamespaceTerminating"}]}}"#;
         assert_eq!(of(403, terminating), ApiError::Terminating);
         for (status, body, expected) in [
-            (401, "{}", ApiError::Unauthorized),
+            (401, "{}", ApiError::Unauthorized("Log in")),
             (404, "<html>", ApiError::NotFound),
             (410, "null", ApiError::Expired),
             (422, "", ApiError::Rejected(422, "without a reason".into())),

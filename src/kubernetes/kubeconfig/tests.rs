@@ -12,12 +12,17 @@ contexts:
 - {name: other, context: {cluster: c2, user: u2}}
 - {name: plugin, context: {cluster: c1, user: u3}}
 - {name: half, context: {cluster: c9}}
+- {name: ibm, context: {cluster: c1, user: u4}}
+- {name: google, context: {cluster: c1, user: u5}}
 clusters:
 - name: c1
   cluster: {server: 'https://api.example:6443/', certificate-authority: ca.pem, tls-server-name: kubernetes}
 users:
 - {name: u1, user: {tokenFile: token, token: old}}
 - {name: u3, user: {exec: {command: ibmcloud}}}
+- name: u4
+  user: {auth-provider: {name: oidc, config: {client-id: kube, id-token: token-2, idp-issuer-url: 'https://iam.cloud.ibm.com/identity'}}}
+- {name: u5, user: {auth-provider: {name: gcp, config: {id-token: token-3}}}}
 ";
 
 const SECOND: &str = "\
@@ -82,11 +87,24 @@ fn a_context_can_be_chosen_and_certificates_may_be_in_the_file() {
 }
 
 #[test]
+fn the_token_of_a_kubeconfig_of_ibm_cloud_is_used() {
+    let connection = Files::new().open(&["a/config"], Some("ibm")).unwrap();
+    let expected = Authorization::Bearer(Secret::new("token-2"));
+    assert_eq!(connection.authorization().unwrap(), expected);
+    assert!(
+        connection
+            .rejection_hint()
+            .contains("ibmcloud ks cluster config")
+    );
+}
+
+#[test]
 fn errors_name_the_file_and_no_secret() {
     let files = Files::new();
     for (paths, context, reason) in [
         (&["missing"][..], None, "do not exist"),
         (&["a/config"], Some("plugin"), "`exec` in"),
+        (&["a/config"], Some("google"), "`auth-provider` in"),
         (&["a/config"], Some("half"), "has no cluster \"c9\""),
         (&["a/config"], Some("none"), "has no context \"none\""),
         (&["a/ca.pem"], None, "is not a kubeconfig"),
