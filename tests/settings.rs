@@ -422,7 +422,7 @@ fn a_link_is_followed_and_its_target_is_checked() {
     outcome.is_user_error(&["config.toml", "real.toml", "chmod"]);
     std::fs::remove_file(&real).unwrap();
     let outcome = env.run(&["settings"], Input::Open);
-    outcome.is_user_error(&["config.toml", "cannot be read"]);
+    outcome.is_user_error(&["config.toml", "is a link to a missing file"]);
 }
 
 #[cfg(unix)]

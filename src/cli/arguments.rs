@@ -128,13 +128,14 @@ fn without_secrets(mut error: clap::Error) -> clap::Error {
     error.remove(ContextKind::Suggested);
     if let Some(ContextValue::Strings(names)) = error.get(ContextKind::ValidSubcommand) {
         let commands = Arguments::command();
-        let is_command = |name: &&String| {
-            let mut of_commands = commands
-                .get_subcommands()
-                .flat_map(clap::Command::get_subcommands);
-            of_commands.any(|command| command.get_name() == **name)
+        // An alias of one command can be the name of another command's subcommand.
+        let mut all = commands.get_subcommands();
+        let command = all.find(|it| names.iter().all(|name| it.find_subcommand(name).is_some()));
+        let is_name = |name: &&String| {
+            let found = command.and_then(|command| command.find_subcommand(name));
+            found.is_some_and(|found| found.get_name() == **name)
         };
-        let names = names.iter().filter(is_command).cloned().collect();
+        let names = names.iter().filter(is_name).cloned().collect();
         error.insert(ContextKind::ValidSubcommand, ContextValue::Strings(names));
     }
     // In other errors these are parts of the command's definition.

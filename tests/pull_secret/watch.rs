@@ -16,7 +16,12 @@ struct Watch {
 }
 
 fn watch(cluster: &Cluster, arguments: &[&str]) -> Watch {
-    let ready = cluster.env.path("ready");
+    watch_with(cluster, "ready", arguments)
+}
+
+/// Starts the program with the name of its ready file.
+fn watch_with(cluster: &Cluster, ready: &str, arguments: &[&str]) -> Watch {
+    let ready = cluster.env.path(ready);
     let ready_text = ready.display().to_string();
     let options = ["--watch", "--interval", "1", "--ready-file", &ready_text];
     let running = cluster
@@ -123,9 +128,9 @@ fn a_foreign_secret_is_named_once_and_does_not_hold_up_the_others() {
 #[test]
 fn two_programs_do_not_write_against_each_other() {
     let cluster = Cluster::new();
-    let first = watch(&cluster, &["--all-namespaces"]);
-    let second = watch(&cluster, &["--all-namespaces"]);
-    wait_until("both are ready", || first.is_ready());
+    let [first, second] =
+        ["first", "second"].map(|ready| watch_with(&cluster, ready, &["--all-namespaces"]));
+    wait_until("both are ready", || first.is_ready() && second.is_ready());
     let version = |cluster: &Cluster| {
         let secret = cluster.secret("build").expect("a secret");
         secret["metadata"]["resourceVersion"].clone()

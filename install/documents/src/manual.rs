@@ -100,7 +100,9 @@ const SECTIONS: [(&str, &[(&str, &str)]); 2] = [
 /// The other pages that a reader of the program's page may look for.
 const SEE_ALSO: &str = "docker-login(1), podman-login(1), containers-auth.json(5)";
 
-/// The width of lines that are not filled: a terminal of 80 columns without the indentation of man.
+const WIDTH_OF_TERMINAL: usize = 80;
+
+/// The width of lines that are not filled: a terminal without the indentation of man.
 const WIDTH: usize = 73;
 
 /// Returns all pages.
@@ -132,8 +134,8 @@ fn page(command: &Command) -> Result<Document> {
     let page = Man::new(command.clone())
         .date(" ")
         .source(format!("{PROGRAM} {version}"));
-    let title = title_beside(&page.get_filename());
-    let page = page.manual(title);
+    let file = page.get_filename();
+    let page = page.title(title(&file)).manual(manual_beside(&file));
     let mut content = Vec::new();
     page.render_title(&mut content)?;
     page.render_name_section(&mut content)?;
@@ -164,19 +166,30 @@ fn page(command: &Command) -> Result<Document> {
     })
 }
 
+/// Returns the title of a file's page: its name, without its beginning if that is too long for the first line.
+fn title(file: &str) -> String {
+    let name = file.trim_end_matches(".1");
+    let short = name.trim_start_matches("docker-credential-");
+    if first_line(name, "") <= WIDTH_OF_TERMINAL {
+        name
+    } else {
+        short
+    }
+    .to_owned()
+}
+
 /// Returns the title of the manual, or a blank if the first line of a file's page has no room for it.
-fn title_beside(file: &str) -> &'static str {
-    if first_line(file, MANUAL) <= 80 {
+fn manual_beside(file: &str) -> &'static str {
+    if first_line(&title(file), MANUAL) <= WIDTH_OF_TERMINAL {
         MANUAL
     } else {
         " "
     }
 }
 
-/// Returns the width of a page's first line: NAME(1), the title, NAME(1), with a space between them.
-fn first_line(file: &str, title: &str) -> usize {
-    let name = file.len() - ".1".len() + "(1)".len();
-    2 * name + title.trim().len() + 2
+/// Returns the width of a page's first line: TITLE(1), the manual's title, TITLE(1), with a space between them.
+fn first_line(title: &str, manual: &str) -> usize {
+    2 * (title.len() + "(1)".len()) + manual.trim().len() + 2
 }
 
 /// Returns the synopsis: options with the names of their values, then arguments.
@@ -386,8 +399,8 @@ mod tests {
     #[test]
     fn the_first_line_of_every_page_fits_into_eighty_columns() {
         for page in all().unwrap() {
-            let title = title_beside(&page.name);
-            assert!(first_line(&page.name, title) <= 80, "{}", page.name);
+            let width = first_line(&title(&page.name), manual_beside(&page.name));
+            assert!(width <= WIDTH_OF_TERMINAL, "{}", page.name);
         }
     }
 

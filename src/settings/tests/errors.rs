@@ -280,5 +280,10 @@ fn a_link_is_followed_and_a_broken_one_is_an_error() {
     assert_eq!(settings.limits.deadline, Duration::from_secs(7));
     std::fs::remove_file(&real).unwrap();
     let error = Settings::load(&environment, Some(directory.path()), None);
-    assert!(error.unwrap_err().to_string().contains("cannot be read"));
+    assert!(
+        error
+            .unwrap_err()
+            .to_string()
+            .contains("is a link to a missing file")
+    );
 }
