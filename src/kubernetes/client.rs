@@ -152,14 +152,18 @@ impl Client<'_> {
         metadata: &Metadata,
         writing: Writing,
     ) -> Result<(), ApiError> {
-        let options = json!({
+        let mut options = json!({
             "apiVersion": "v1",
             "kind": "DeleteOptions",
             "preconditions": {"uid": metadata.uid, "resourceVersion": metadata.resource_version},
         });
+        // The API server ignores the query if there is a body (`k8s.io/apiserver`,
+        // `endpoints/handlers/delete.go`).
+        if let Some((name, value)) = writing.query() {
+            options[name] = json!([value]);
+        }
         let body = Body::Json(Secret::new(options.to_string()));
-        let query: Vec<(&str, &str)> = writing.query().into_iter().collect();
-        match self.send(Method::Delete, path, &query, METADATA_ONLY, body) {
+        match self.send(Method::Delete, path, &[], METADATA_ONLY, body) {
             Ok(_) | Err(ApiError::NotFound) => Ok(()),
             Err(error) => Err(error),
         }

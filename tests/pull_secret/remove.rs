@@ -17,7 +17,10 @@ fn remove_deletes_what_apply_made_in_all_namespaces() {
             "-registries: us.icr.io",
         ],
     );
-    assert!(cluster.secret("build").is_some());
+    for namespace in ["build", "test"] {
+        assert!(cluster.secret(namespace).is_some());
+        assert_eq!(cluster.pull_secrets(namespace, "default"), [NAME]);
+    }
     let outcome = cluster.remove(&["--all-namespaces"]);
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
     assert_eq!(

@@ -69,11 +69,7 @@ pub(super) fn answer(objects: &mut Objects, request: &Recorded) -> Result<(u16, 
             "the server could not find the requested resource",
         )
     })?;
-    let is_dry = match request.parameter("dryRun") {
-        None => false,
-        Some("All") => true,
-        Some(_) => return Err(Refusal::new(422, "Invalid", "invalid dryRun")),
-    };
+    let is_dry = is_dry(request)?;
     let before = is_dry.then(|| (objects.objects.clone(), objects.revision));
     let outcome = match request.method.as_str() {
         "GET" => objects.found(&key).map(|object| (200, object.clone())),
@@ -98,6 +94,26 @@ pub(super) fn answer(objects: &mut Objects, request: &Recorded) -> Result<(u16, 
             object
         },
     ))
+}
+
+/// Returns whether a request only checks a change. The options of a deletion are read from its body if it has one, and otherwise from the
+/// query (`k8s.io/apiserver`, `endpoints/handlers/delete.go`).
+fn is_dry(request: &Recorded) -> Result<bool, Refusal> {
+    let values: Vec<Value> = if request.method == "DELETE" && !request.body.is_empty() {
+        let options: Value = serde_json::from_str(&request.body)
+            .map_err(|_| Refusal::new(400, "BadRequest", "error decoding the options"))?;
+        options["dryRun"].as_array().cloned().unwrap_or_default()
+    } else {
+        request
+            .parameter("dryRun")
+            .map(Value::from)
+            .into_iter()
+            .collect()
+    };
+    if values.iter().any(|value| value != "All") {
+        return Err(Refusal::new(422, "Invalid", "invalid dryRun"));
+    }
+    Ok(!values.is_empty())
 }
 
 impl Objects {
