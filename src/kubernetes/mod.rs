@@ -10,6 +10,7 @@ mod in_cluster;
 mod kubeconfig;
 mod metadata;
 mod names;
+mod path;
 mod status;
 
 pub(crate) use client::Client;
@@ -19,4 +20,5 @@ pub(crate) use connection::Connection;
 pub(crate) use metadata::Metadata;
 pub(crate) use names::label;
 pub(crate) use names::subdomain;
+pub(crate) use path::object_path;
 pub(crate) use status::ApiError;

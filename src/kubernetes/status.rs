@@ -29,6 +29,8 @@ pub(crate) enum ApiError {
     Expired,
     /// 401: the API server does not accept the credential. What to do then.
     Unauthorized(&'static str),
+    /// A name that the cluster gave is not one: it is in no path.
+    InvalidName(String),
     /// Another rejection: the HTTP status, and the message.
     Rejected(u16, String),
     /// There is no answer, and perhaps when the API server wants to be asked again.
@@ -115,6 +117,10 @@ impl ApiError {
                 "{action}: the API server does not accept the credential (HTTP 401)"
             ))
             .with_hint(hint),
+            Self::InvalidName(name) => Error::user(format!(
+                "{action}: {:?} is not a name of Kubernetes",
+                one_line(&name, MAX_MESSAGE)
+            )),
             Self::Rejected(403, reason) => {
                 Error::user(format!("{action}: the API server forbids it: {reason}"))
                     .with_hint("Grant the rights that docs/kubernetes.md lists")

@@ -87,3 +87,43 @@ fn a_secret_that_appears_between_two_requests_is_not_overwritten() {
     outcome.has(&outcome.stderr, &["was not made by this program"]);
     assert_eq!(cluster.secret("build"), before);
 }
+
+#[test]
+fn names_that_are_not_those_of_kubernetes_never_become_paths() {
+    let cluster = Cluster::new();
+    cluster.api.add_namespace("build/secrets/x?", &json!({}));
+    cluster.api.add_namespace("..", &json!({}));
+    let arguments = ["--all-namespaces", "--service-account", "default"];
+    let outcome = cluster.apply(&arguments);
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    let accounts = "default,../secrets/other,..,a/b,x?dryRun=All,Upper";
+    let edited = json!({"metadata": {"annotations": {
+        "docker-credential-icr/service-accounts": accounts,
+        "docker-credential-icr/registries": "us.icr.io\u{1b}[2J",
+    }}});
+    cluster.api.edit("build", "secrets", NAME, &edited);
+    let outcome = cluster.remove(&["--namespace", "build", "--dry-run"]);
+    assert!(!outcome.stdout.contains('\u{1b}'), "{outcome:?}");
+    let outcome = cluster.remove(&["--all-namespaces"]);
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    assert!(cluster.pull_secrets("build", "default").is_empty());
+    let allowed = |path: &str| {
+        let object = path
+            .strip_prefix("/api/v1/namespaces/build/")
+            .or_else(|| path.strip_prefix("/api/v1/namespaces/test/"));
+        match object {
+            Some(object) => {
+                object == format!("secrets/{NAME}") || object == "serviceaccounts/default"
+            }
+            None => path.matches('/').count() == 3,
+        }
+    };
+    for request in cluster.api.requests() {
+        assert!(
+            allowed(&request.path),
+            "{} {}",
+            request.method,
+            request.path
+        );
+    }
+}

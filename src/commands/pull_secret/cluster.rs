@@ -12,6 +12,8 @@ use crate::http::MAX_ATTEMPTS;
 use crate::kubernetes::ApiError;
 use crate::kubernetes::Client;
 use crate::kubernetes::Connection;
+use crate::kubernetes::label;
+use crate::kubernetes::object_path;
 use crate::time::Deadline;
 
 /// The cluster of a command.
@@ -65,7 +67,8 @@ impl<'a> Cluster<'a> {
         let lasting = found
             .into_iter()
             .filter(|it| it.deletion_timestamp.is_none());
-        Ok(lasting.map(|metadata| metadata.name).collect())
+        let names = lasting.map(|metadata| metadata.name);
+        Ok(names.filter(|name| label(name).is_ok()).collect())
     }
 
     /// Returns the states of the secrets in all namespaces; `None` if each namespace is read by
@@ -86,9 +89,8 @@ impl<'a> Cluster<'a> {
 
     /// Returns the state of the secret in a namespace.
     pub(super) fn secret(&self, namespace: &str) -> Result<State, ApiError> {
-        self.client
-            .metadata(&self.secret_path(namespace))
-            .map(State::of)
+        let path = self.secret_path(namespace)?;
+        self.client.metadata(&path).map(State::of)
     }
 
     /// Returns the service accounts of this name, by namespace; `None` if each is read by itself.
@@ -109,10 +111,7 @@ impl<'a> Cluster<'a> {
     }
 
     /// Returns the path of the secret in a namespace.
-    pub(super) fn secret_path(&self, namespace: &str) -> String {
-        format!(
-            "/api/v1/namespaces/{namespace}/secrets/{}",
-            self.target.name
-        )
+    pub(super) fn secret_path(&self, namespace: &str) -> Result<String, ApiError> {
+        object_path(namespace, "secrets", &self.target.name)
     }
 }

@@ -5,6 +5,10 @@ use std::path::Path;
 use super::managed::Description;
 use crate::client_config::diff;
 use crate::commands::when;
+use crate::error::one_line;
+
+/// The length limit of the registries in an annotation, in characters.
+const MAX_REGISTRIES: usize = 500;
 
 /// Returns the diff of a secret; `None` stands for none.
 pub(super) fn of_secret(
@@ -26,7 +30,7 @@ fn described(description: &Description, password: &str) -> String {
     };
     let mut text = format!(
         "registries: {}\npassword: {expiry}\n",
-        description.registries.replace(',', ", ")
+        one_line(&description.registries, MAX_REGISTRIES).replace(',', ", ")
     );
     for account in &description.service_accounts {
         text.push_str(&format!(

@@ -161,9 +161,9 @@ impl<'a> Keeper<'a> {
             state = self.read(namespace, cluster)?;
         };
         let name = &self.plan.target.name;
-        for account in accounts {
-            let account_name = account.metadata.name.clone();
-            let changed = cluster.set_pull_secret(account, true).map_err(|error| {
+        for (account_name, account) in accounts {
+            let changed = cluster.set_pull_secret(namespace, &account_name, account, true);
+            let changed = changed.map_err(|error| {
                 let action =
                     format!("cannot change the service account {namespace}/{account_name}");
                 Failure::Api(action, error)
@@ -196,8 +196,8 @@ impl<'a> Keeper<'a> {
         namespace: &str,
         cluster: &Cluster<'_>,
         listed: &Listed,
-    ) -> Result<(Vec<ServiceAccount>, Option<String>), Failure> {
-        let mut lacking = Vec::new();
+    ) -> Result<(BTreeMap<String, ServiceAccount>, Option<String>), Failure> {
+        let mut lacking = BTreeMap::new();
         let mut missing = None;
         for name in &self.plan.service_accounts {
             let account = match listed.accounts.get(name) {
@@ -209,7 +209,9 @@ impl<'a> Keeper<'a> {
             };
             match account {
                 Some(account) if account.has(&self.plan.target.name) => {}
-                Some(account) => lacking.push(account),
+                Some(account) => {
+                    lacking.insert(name.clone(), account);
+                }
                 None => missing = Some(name.clone()),
             }
         }
@@ -223,11 +225,11 @@ impl<'a> Keeper<'a> {
         namespace: &str,
         cluster: &Cluster<'_>,
         state: &State,
-        accounts: &[ServiceAccount],
+        accounts: &BTreeMap<String, ServiceAccount>,
         stdio: &mut Stdio<'_>,
     ) -> Result<Description, Failure> {
         let mut service_accounts = state.service_accounts();
-        service_accounts.extend(accounts.iter().map(|account| account.metadata.name.clone()));
+        service_accounts.extend(accounts.keys().cloned());
         let managed = match state {
             State::Foreign => return Err(Failure::Foreign),
             State::Missing => None,
@@ -252,11 +254,12 @@ impl<'a> Keeper<'a> {
         let patch = Patch::Apply {
             is_forced: earlier.is_some(),
         };
-        let path = cluster.secret_path(namespace);
         let secret = target.secret_in(namespace);
-        cluster
-            .client
-            .patch(&path, &patch, MANAGER, &manifest, target.writing())
+        let outcome = cluster.secret_path(namespace).and_then(|path| {
+            let client = &cluster.client;
+            client.patch(&path, &patch, MANAGER, &manifest, target.writing())
+        });
+        outcome
             .map_err(|error| Failure::Api(format!("cannot write the secret {secret}"), error))?;
         let line = match target.writing() {
             Writing::Real => events::renewed(now, namespace, &target.name, &description),

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::MANAGER;
 use crate::kubernetes::Metadata;
+use crate::kubernetes::subdomain;
 use crate::secret::Secret;
 use crate::time;
 
@@ -108,10 +109,8 @@ impl Description {
             registries: text(REGISTRIES).to_owned(),
             expires_at: time::parsed(text(EXPIRES_AT), TIME_FORMAT),
             renew_at: time::parsed(text(RENEW_AT), TIME_FORMAT),
-            service_accounts: names
-                .filter(|name| !name.is_empty())
-                .map(str::to_owned)
-                .collect(),
+            // Others can change the annotation, and the names become parts of paths.
+            service_accounts: names.filter_map(|name| subdomain(name).ok()).collect(),
         }
     }
 

@@ -107,13 +107,13 @@ fn remove(
 fn delete(namespace: &str, cluster: &Cluster<'_>, managed: &Managed) -> Result<(), ApiError> {
     for name in &managed.description.service_accounts {
         if let Some(account) = cluster.service_account(namespace, name)? {
-            match cluster.set_pull_secret(account, false) {
+            match cluster.set_pull_secret(namespace, name, account, false) {
                 Ok(_) | Err(ApiError::NotFound) => {}
                 Err(error) => return Err(error),
             }
         }
     }
-    let path = cluster.secret_path(namespace);
+    let path = cluster.secret_path(namespace)?;
     let writing = cluster.target.writing();
     cluster.client.delete(&path, &managed.metadata, writing)
 }

@@ -11,6 +11,7 @@ use super::cluster::Cluster;
 use crate::kubernetes::ApiError;
 use crate::kubernetes::Metadata;
 use crate::kubernetes::Patch;
+use crate::kubernetes::object_path;
 use crate::secret::Secret;
 
 /// How often a change is tried while others change the same service account.
@@ -55,18 +56,19 @@ impl Cluster<'_> {
         namespace: &str,
         name: &str,
     ) -> Result<Option<ServiceAccount>, ApiError> {
-        self.client.object(&path(namespace, name))
+        self.client.object(&path(namespace, name)?)
     }
 
     /// Adds the secret to the pull secrets of a service account, or removes it. Returns whether
     /// that changed something.
     pub(super) fn set_pull_secret(
         &self,
+        namespace: &str,
+        name: &str,
         account: ServiceAccount,
         is_wanted: bool,
     ) -> Result<bool, ApiError> {
-        let namespace = account.metadata.namespace.clone();
-        let name = account.metadata.name.clone();
+        let path = path(namespace, name)?;
         let secret = &self.target.name;
         let mut account = account;
         let mut tries = 1;
@@ -79,7 +81,7 @@ impl Cluster<'_> {
                 "imagePullSecrets": account.with(secret, is_wanted),
             });
             let outcome = self.client.patch(
-                &path(&namespace, &name),
+                &path,
                 &Patch::Merge,
                 MANAGER,
                 &Secret::new(document.to_string()),
@@ -90,7 +92,7 @@ impl Cluster<'_> {
                 Err(ApiError::Conflict(_)) if tries < MAX_TRIES => tries += 1,
                 Err(error) => return Err(error),
             }
-            account = match self.service_account(&namespace, &name)? {
+            account = match self.service_account(namespace, name)? {
                 Some(account) => account,
                 None => return Err(ApiError::NotFound),
             };
@@ -98,6 +100,6 @@ impl Cluster<'_> {
     }
 }
 
-fn path(namespace: &str, name: &str) -> String {
-    format!("/api/v1/namespaces/{namespace}/serviceaccounts/{name}")
+fn path(namespace: &str, name: &str) -> Result<String, ApiError> {
+    object_path(namespace, "serviceaccounts", name)
 }
