@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::connection::Connection;
+use super::last_response::LastResponse;
 use super::metadata::Metadata;
 use super::status::ApiError;
 use crate::http::ApiRequest;
@@ -27,6 +28,10 @@ const PAGE: u32 = 100;
 
 /// How often a list is begun again because its rest has expired.
 const MAX_LISTS: u32 = 3;
+
+/// The HTTP statuses of a request that failed at an API server that works: an admission webhook
+/// does not answer, or a part of the cluster (`k8s.io/apiserver`, `admission/plugin/webhook`).
+const FAILED_REQUEST: [u16; 2] = [500, 504];
 
 /// Only metadata instead of whole objects, where the API server can do that (Kubernetes API
 /// Concepts, "Metadata-only fetches"). So the content of secrets is never read.
@@ -273,13 +278,20 @@ impl Client<'_> {
             idempotent: true,
             unreachable_note: "",
         };
+        let transport = LastResponse::new(self.http.transport);
         let http = Http {
+            transport: &transport,
             trust: self.connection.trust.as_ref(),
             ..self.http.with_new_deadline()
         };
-        let response = http
-            .send_with_retry(&request)
-            .map_err(|error| self.unavailable(error))?;
+        let response = match http.send_with_retry(&request) {
+            Ok(response) => response,
+            Err(error) => {
+                let last = transport.take();
+                let last = last.filter(|last| FAILED_REQUEST.contains(&last.status));
+                last.ok_or_else(|| self.unavailable(error))?
+            }
+        };
         if (200..=299).contains(&response.status) {
             return Ok(response);
         }

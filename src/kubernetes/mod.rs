@@ -8,6 +8,7 @@ mod client;
 mod connection;
 mod in_cluster;
 mod kubeconfig;
+mod last_response;
 mod metadata;
 mod names;
 mod path;

@@ -125,6 +125,9 @@ impl ApiError {
                 Error::user(format!("{action}: the API server forbids it: {reason}"))
                     .with_hint("Grant the rights that docs/kubernetes.md lists")
             }
+            Self::Rejected(status @ 500.., reason) => Error::temporary(format!(
+                "{action}: the API server failed (HTTP {status}): {reason}"
+            )),
             Self::Rejected(status, reason) => Error::user(format!(
                 "{action}: the API server rejected it (HTTP {status}): {reason}"
             )),

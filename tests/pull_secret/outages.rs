@@ -82,3 +82,21 @@ fn a_namespace_that_disappears_is_no_error_with_all_namespaces() {
     );
     assert!(cluster.secret("test").is_some());
 }
+
+#[test]
+fn a_broken_admission_webhook_of_a_namespace_is_an_error_of_that_secret_with_its_message() {
+    let message = "failed calling webhook \"policy.example\": context deadline exceeded";
+    for status in [500, 504] {
+        let cluster = Cluster::new();
+        cluster.api.break_webhook("build", status, message);
+        let outcome = cluster.apply(&["--all-namespaces"]);
+        assert_eq!(outcome.status, Some(3), "{outcome:?}");
+        assert_eq!(
+            outcome.stderr,
+            format!(
+                "error: cannot write the secret build/icr-pull-secret: the API server failed (HTTP {status}): {message}\n"
+            )
+        );
+        assert!(cluster.secret("test").is_some());
+    }
+}

@@ -363,7 +363,7 @@ impl Round {
             }
             Failure::Api(action, error) => {
                 let stops = error.is_of_server();
-                self.retry_after = error.retry_after();
+                self.retry_after = self.retry_after.max(error.retry_after());
                 self.errors.push(error.explain(&action));
                 stops
             }

@@ -9,6 +9,7 @@ mod fields;
 mod lists;
 mod objects;
 
+use std::collections::HashMap;
 use std::collections::HashSet;
 use std::collections::VecDeque;
 use std::io;
@@ -67,6 +68,7 @@ struct State {
     script: Mutex<VecDeque<(String, ApiFault)>>,
     stopping: AtomicBool,
     tokens: Mutex<HashSet<String>>,
+    webhooks: Mutex<HashMap<String, (u16, String)>>,
 }
 
 impl ApiServer {
@@ -189,6 +191,18 @@ impl ApiServer {
         *self.state.always.lock().expect(UNPOISONED) = fault;
     }
 
+    /// Makes all changes in a namespace fail with this status and message, as a broken admission webhook does.
+    pub fn break_webhook(&self, namespace: &str, status: u16, message: &str) {
+        let mut webhooks = self.state.webhooks.lock().expect(UNPOISONED);
+        webhooks.insert(namespace.to_owned(), (status, message.to_owned()));
+    }
+
+    /// Accepts changes in a namespace again.
+    pub fn repair_webhook(&self, namespace: &str) {
+        let mut webhooks = self.state.webhooks.lock().expect(UNPOISONED);
+        webhooks.remove(namespace);
+    }
+
     /// Returns all requests, in order.
     pub fn requests(&self) -> Vec<Recorded> {
         self.state.requests.lock().expect(UNPOISONED).clone()
@@ -243,12 +257,22 @@ impl State {
             .or_else(|| self.always.lock().expect(UNPOISONED).clone())
     }
 
+    fn webhook_error(&self, request: &Recorded) -> Option<Refusal> {
+        let namespace = request.path.split('/').nth(4)?;
+        let webhooks = self.webhooks.lock().expect(UNPOISONED);
+        let (status, message) = webhooks.get(namespace)?;
+        (request.method != "GET").then(|| Refusal::new(*status, "InternalError", message))
+    }
+
     fn answer(&self, request: &Recorded) -> Response {
         let tokens = self.tokens.lock().expect(UNPOISONED);
         if !request.bearer().is_some_and(|token| tokens.contains(token)) {
             return Refusal::new(401, "Unauthorized", "Unauthorized").into_response();
         }
         drop(tokens);
+        if let Some(refusal) = self.webhook_error(request) {
+            return refusal.into_response();
+        }
         let mut objects = self.objects.lock().expect(UNPOISONED);
         let answer = lists::answer(&objects, request)
             .or_else(|| Some(objects::answer(&mut objects, request)));
