@@ -280,7 +280,7 @@ impl<'a> Keeper<'a> {
     fn content(&mut self) -> Result<&Content, Failure> {
         let now = self.now();
         let current = self.content.take();
-        let current = current.filter(|it| it.description.renew_at.is_some_and(|time| now < time));
+        let current = current.filter(|it| it.description.is_fresh(now));
         let content = match current {
             Some(content) => content,
             None => self.new_content().map_err(Failure::Credential)?,

@@ -9,6 +9,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use super::MANAGER;
+use super::schedule::MAX_RENEWAL;
 use crate::kubernetes::Metadata;
 use crate::kubernetes::subdomain;
 use crate::secret::Secret;
@@ -97,11 +98,21 @@ impl Managed {
     pub(super) fn is_current(&self, registries: &str, now: u64) -> bool {
         self.is_intact
             && self.description.registries == registries
-            && self.description.renew_at.is_some_and(|time| now < time)
+            && self.description.is_fresh(now)
     }
 }
 
 impl Description {
+    /// Returns whether the password has not expired and is not due for renewal. A renewal later
+    /// than any that this program plans is due.
+    pub(super) fn is_fresh(&self, now: u64) -> bool {
+        let latest = now.saturating_add(MAX_RENEWAL);
+        self.expires_at.is_none_or(|time| now < time)
+            && self
+                .renew_at
+                .is_some_and(|time| now < time && time <= latest)
+    }
+
     fn of(metadata: &Metadata) -> Self {
         let text = |key: &str| metadata.annotations.get(key).map_or("", String::as_str);
         let names = text(SERVICE_ACCOUNTS).split(',');
@@ -238,6 +249,38 @@ mod tests {
             let changed = state(std::slice::from_ref(&changes));
             assert!(!is_current(changed, "us.icr.io", due - 1), "{changes:?}");
         }
+    }
+
+    #[test]
+    fn a_password_that_has_expired_or_would_be_renewed_much_later_is_due() {
+        let now = 1_800_000_000;
+        for (expires_in, renew_in, is_fresh) in [
+            (Some(3600), Some(1800), true),
+            (None, Some(3600), true),
+            (None, None, false),
+            (Some(3600), Some(0), false),
+            (Some(7200), Some(3600), true),
+            (Some(1_000_000), Some(3601), false),
+            (Some(0), Some(1800), false),
+            (Some(-60), Some(1_000_000_000), false),
+        ] {
+            let time = |seconds: i64| 1_800_000_000_u64.saturating_add_signed(seconds);
+            let description = Description {
+                expires_at: expires_in.map(time),
+                renew_at: renew_in.map(time),
+                ..Description::default()
+            };
+            assert_eq!(description.is_fresh(now), is_fresh, "{description:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_none_of_kubernetes_is_no_service_account() {
+        let accounts = "default,../secrets/other,..,A,a/b,,x?y,builder";
+        let metadata = json!({"annotations": {SERVICE_ACCOUNTS: accounts}});
+        let metadata: Metadata = serde_json::from_value(metadata).unwrap();
+        let expected = ["builder", "default"].map(str::to_owned).into();
+        assert_eq!(Description::of(&metadata).service_accounts, expected);
     }
 
     #[test]

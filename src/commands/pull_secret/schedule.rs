@@ -5,8 +5,9 @@ use std::time::Duration;
 /// The shortest time between two renewals of a secret, in seconds, however short a token lives.
 const MIN_RENEWAL: u64 = 30;
 
-/// How long a password is used that does not say when it expires, in seconds.
-const RENEWAL_WITHOUT_EXPIRY: u64 = 60 * 60;
+/// The longest time between two renewals of a secret, in seconds, however long a token lives. A
+/// later renewal is that of a wrong clock.
+pub(super) const MAX_RENEWAL: u64 = 60 * 60;
 
 /// The pause after the first error; doubled for each further one.
 const FIRST_BACKOFF: Duration = Duration::from_secs(5);
@@ -15,10 +16,10 @@ const FIRST_BACKOFF: Duration = Duration::from_secs(5);
 pub(super) const MAX_BACKOFF: Duration = Duration::from_secs(5 * 60);
 
 /// Returns when a password is renewed that is valid for `remaining` seconds from now: at half of
-/// that time.
+/// that time, but within the hour.
 pub(super) fn renewal(now: u64, remaining: Option<u64>) -> u64 {
-    let wait = remaining.map_or(RENEWAL_WITHOUT_EXPIRY, |remaining| remaining / 2);
-    now.saturating_add(wait.max(MIN_RENEWAL))
+    let wait = remaining.map_or(MAX_RENEWAL, |remaining| remaining / 2);
+    now.saturating_add(wait.clamp(MIN_RENEWAL, MAX_RENEWAL))
 }
 
 /// Returns the pause until the next round: until the next renewal, but no longer than `interval`,
@@ -53,11 +54,14 @@ mod tests {
             (Some(60), 30),
             (Some(59), 30),
             (Some(0), 30),
+            (Some(7200), 3600),
+            (Some(86_400), 3600),
+            (Some(u64::MAX), 3600),
             (None, 3600),
         ] {
             assert_eq!(renewal(1000, remaining), 1000 + wait, "{remaining:?}");
         }
-        assert_eq!(renewal(1000, Some(u64::MAX)), 1000 + u64::MAX / 2);
+        assert_eq!(renewal(u64::MAX, None), u64::MAX);
     }
 
     #[test]

@@ -203,3 +203,15 @@ fn an_outage_of_iam_leaves_the_secret_until_there_is_a_new_token() {
     let expiry = super::managed::parse_timestamp(expiry.as_str().unwrap()).unwrap();
     assert!(expiry > START + 5400 + 3000, "{secret}");
 }
+
+#[test]
+fn a_secret_of_a_program_with_a_wrong_clock_is_written_again() {
+    let (world, clock) = (World::default(), FakeClock::at(START));
+    watch(&world, &clock, || clock.now() < START + 1);
+    let mut secret = world.secret.borrow().clone().unwrap();
+    let annotations = &mut secret["metadata"]["annotations"];
+    annotations["docker-credential-icr/renew-at"] = "2999-01-01T00:00:00Z".into();
+    *world.secret.borrow_mut() = Some(secret);
+    watch(&world, &clock, || world.writes.get() < 2 && clock.now() < START + 600);
+    assert_eq!(world.writes.get(), 2);
+}
