@@ -78,6 +78,11 @@ fn pods_run_without_rights_and_with_a_token_for_iam() {
         assert_eq!(container["allowPrivilegeEscalation"].as_bool(), Some(false));
         assert_eq!(texts(&container["capabilities"]["drop"]), ["ALL"]);
         assert_eq!(pod["securityContext"]["runAsNonRoot"].as_bool(), Some(true));
+        // OpenShift refuses pods that choose numbers outside of the range of their namespace
+        // (OpenShift documentation, "Managing security context constraints").
+        for name in ["runAsUser", "runAsGroup", "fsGroup"] {
+            assert!(pod["securityContext"][name].is_badvalue(), "{name}");
+        }
         let volumes = pod["volumes"].as_vec().expect("volumes");
         let token = volumes
             .iter()

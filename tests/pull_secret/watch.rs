@@ -156,7 +156,12 @@ fn a_ready_file_counts_only_with_a_recent_time() {
     let env = TestEnv::with_environment_key();
     let file = env.file("ready", "");
     let path = file.display().to_string();
-    for text in ["2020-01-01T00:00:00Z\n", "2999-01-01T00:00:00Z\n", "soon\n", ""] {
+    for text in [
+        "2020-01-01T00:00:00Z\n",
+        "2999-01-01T00:00:00Z\n",
+        "soon\n",
+        "",
+    ] {
         fs::write(&file, text).expect("a file");
         let outcome = env.run(&["pull-secret", "ready", &path], "");
         assert_eq!(outcome.status, Some(1), "{text:?}: {outcome:?}");

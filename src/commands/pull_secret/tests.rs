@@ -212,6 +212,8 @@ fn a_secret_of_a_program_with_a_wrong_clock_is_written_again() {
     let annotations = &mut secret["metadata"]["annotations"];
     annotations["docker-credential-icr/renew-at"] = "2999-01-01T00:00:00Z".into();
     *world.secret.borrow_mut() = Some(secret);
-    watch(&world, &clock, || world.writes.get() < 2 && clock.now() < START + 600);
+    watch(&world, &clock, || {
+        world.writes.get() < 2 && clock.now() < START + 600
+    });
     assert_eq!(world.writes.get(), 2);
 }
