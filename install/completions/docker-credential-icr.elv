@@ -181,7 +181,7 @@ set edit:completion:arg-completer[docker-credential-icr] = {|@words|
             cand --context 'Context of the kubeconfig instead of the current one'
             cand --service-account 'Add the secret to the imagePullSecrets of these service accounts'
             cand --interval 'Seconds between two looks at the cluster'
-            cand --ready-file 'File that exists while all secrets are fresh'
+            cand --ready-file 'File that exists while the secrets can be used'
             cand --all-namespaces 'Use all namespaces, also those that are created later'
             cand --dry-run 'Show what would change, and change nothing'
             cand --watch 'Keep running, and renew the secrets'

@@ -219,7 +219,7 @@ complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcomm
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand pull-secret; and __fish_seen_subcommand_from apply" -l context -d 'Context of the kubeconfig instead of the current one' -r
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand pull-secret; and __fish_seen_subcommand_from apply" -l service-account -d 'Add the secret to the imagePullSecrets of these service accounts' -r
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand pull-secret; and __fish_seen_subcommand_from apply" -l interval -d 'Seconds between two looks at the cluster' -r
-complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand pull-secret; and __fish_seen_subcommand_from apply" -l ready-file -d 'File that exists while all secrets are fresh' -r -F
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand pull-secret; and __fish_seen_subcommand_from apply" -l ready-file -d 'File that exists while the secrets can be used' -r -F
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand pull-secret; and __fish_seen_subcommand_from apply" -l all-namespaces -d 'Use all namespaces, also those that are created later'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand pull-secret; and __fish_seen_subcommand_from apply" -l dry-run -d 'Show what would change, and change nothing'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand pull-secret; and __fish_seen_subcommand_from apply" -l watch -d 'Keep running, and renew the secrets'

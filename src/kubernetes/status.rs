@@ -122,8 +122,12 @@ impl ApiError {
                 one_line(&name, MAX_MESSAGE)
             )),
             Self::Rejected(403, reason) => {
-                Error::user(format!("{action}: the API server forbids it: {reason}"))
-                    .with_hint("Grant the rights that docs/kubernetes.md lists")
+                let error = Error::user(format!("{action}: the API server forbids it: {reason}"));
+                if lacks_rights(&reason) {
+                    error.with_hint("Grant the rights that docs/kubernetes.md lists")
+                } else {
+                    error
+                }
             }
             Self::Rejected(status @ 500.., reason) => Error::temporary(format!(
                 "{action}: the API server failed (HTTP {status}): {reason}"
@@ -134,6 +138,15 @@ impl ApiError {
             Self::Unavailable(error, _) => error.with_context(action),
         }
     }
+}
+
+/// Returns whether the message of a 403 is that of missing rights (`k8s.io/apiserver`,
+/// `handlers/responsewriters/errors.go`). Those of quotas and policies have the same status.
+fn lacks_rights(message: &str) -> bool {
+    let verbs = ["get", "list", "create", "patch", "delete"];
+    verbs
+        .iter()
+        .any(|verb| message.contains(&format!("cannot {verb} resource")))
 }
 
 #[cfg(test)]

@@ -59,6 +59,20 @@ fn what_the_api_server_forbids_is_an_error_of_that_secret() {
 }
 
 #[test]
+fn only_missing_rights_have_the_hint_to_grant_them() {
+    let rights = "secrets \"icr-pull-secret\" is forbidden: User \"system:serviceaccount:a:b\" cannot patch resource \"secrets\" in API group \"\" in the namespace \"build\"";
+    let quota = "secrets \"icr-pull-secret\" is forbidden: exceeded quota: compute, requested: secrets=1, used: secrets=9, limited: secrets=9";
+    for (message, has_hint) in [(rights, true), (quota, false)] {
+        let cluster = Cluster::new();
+        cluster.api.break_webhook("build", 403, message);
+        let outcome = cluster.apply(&["--namespace", "build"]);
+        outcome.has(&outcome.stderr, &["the API server forbids it: ", message]);
+        let hint = outcome.stderr.contains("hint: Grant the rights");
+        assert_eq!(hint, has_hint, "{outcome:?}");
+    }
+}
+
+#[test]
 fn an_outage_of_iam_is_a_temporary_error_and_leaves_the_secret() {
     let cluster = Cluster::new();
     cluster.apply(&["--namespace", "build"]);

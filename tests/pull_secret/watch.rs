@@ -168,3 +168,42 @@ fn a_ready_file_counts_only_with_a_recent_time() {
         outcome.has(&outcome.stderr, &["error: not ready: "]);
     }
 }
+
+#[test]
+fn an_error_of_one_namespace_does_not_slow_the_others_or_make_them_unready() {
+    let cluster = Cluster::new();
+    cluster
+        .api
+        .break_webhook("build", 403, "denied by the policy");
+    let watch = watch(&cluster, &["--all-namespaces"]);
+    wait_until("it is ready", || watch.is_ready());
+    let lists = || {
+        let requests = cluster.api.requests();
+        let lists = requests.iter().filter(|it| it.path == "/api/v1/namespaces");
+        lists.count()
+    };
+    let (start, before) = (std::time::Instant::now(), lists());
+    wait_until("three more rounds", || lists() > before + 3);
+    assert!(start.elapsed().as_secs() < 15, "pauses of 5, 10 and 20 s");
+    assert!(watch.is_ready());
+    cluster.api.repair_webhook("build");
+    wait_until("it is written", || cluster.secret("build").is_some());
+    let outcome = watch.finish();
+    outcome.has(&outcome.stderr, &["denied by the policy"]);
+}
+
+#[test]
+fn it_is_not_ready_if_no_secret_can_be_written() {
+    let cluster = Cluster::new();
+    for namespace in ["build", "test"] {
+        cluster
+            .api
+            .break_webhook(namespace, 403, "denied by the policy");
+    }
+    let watch = watch(&cluster, &["--all-namespaces"]);
+    wait_until("it has tried", || cluster.writes() > 3);
+    assert!(!watch.is_ready());
+    cluster.api.repair_webhook("test");
+    wait_until("it is ready", || watch.is_ready());
+    watch.finish();
+}

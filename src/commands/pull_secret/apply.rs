@@ -51,7 +51,7 @@ pub(super) struct Arguments {
     #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
     interval: u64,
 
-    /// File that exists while all secrets are fresh
+    /// File that exists while the secrets can be used
     #[arg(long, value_name = "FILE", requires = "watch")]
     ready_file: Option<PathBuf>,
 }

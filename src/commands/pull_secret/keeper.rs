@@ -61,6 +61,12 @@ pub(super) struct Round {
     pub(super) errors: Vec<Error>,
     /// The secrets of this name that other programs made, each with its error.
     pub(super) foreign: BTreeMap<String, Error>,
+    /// Whether an error of the API server or of the credential ended it.
+    pub(super) has_ended_early: bool,
+    /// Whether a secret that could not be written has expired.
+    has_expired: bool,
+    /// How many secrets are fresh.
+    fresh: usize,
     /// When the next secret is due.
     pub(super) next_renewal: Option<u64>,
     /// How long the API server wants to be left alone.
@@ -102,19 +108,28 @@ impl<'a> Keeper<'a> {
         let (namespaces, listed) = match self.listed(cluster) {
             Ok(read) => read,
             Err((action, error)) => {
+                round.has_ended_early = true;
                 round.retry_after = error.retry_after();
                 round.errors.push(error.explain(action));
                 return round;
             }
         };
         for namespace in namespaces {
-            match self.keep(&namespace, cluster, &listed, stdio) {
-                Ok(due) => round.add_renewal(due),
+            let state = match &listed.secrets {
+                Some(states) => Ok(states.get(&namespace).cloned().unwrap_or(State::Missing)),
+                None => self.read(&namespace, cluster),
+            };
+            let has_expired = state.as_ref().is_ok_and(|it| it.has_expired(self.now()));
+            let outcome =
+                state.and_then(|state| self.keep(&namespace, cluster, state, &listed, stdio));
+            match outcome {
+                Ok(due) => round.add_fresh(due),
                 Err(failure) => {
-                    if round.add(failure, &namespace, self.plan.target) {
-                        break;
-                    }
+                    round.add_failure(failure, has_expired, &namespace, self.plan.target)
                 }
+            }
+            if round.has_ended_early {
+                break;
             }
         }
         round
@@ -144,13 +159,11 @@ impl<'a> Keeper<'a> {
         &mut self,
         namespace: &str,
         cluster: &Cluster<'_>,
+        state: State,
         listed: &Listed,
         stdio: &mut Stdio<'_>,
     ) -> Result<Option<u64>, Failure> {
-        let mut state = match &listed.secrets {
-            Some(states) => states.get(namespace).cloned().unwrap_or(State::Missing),
-            None => self.read(namespace, cluster)?,
-        };
+        let mut state = state;
         let (accounts, missing) = self.accounts(namespace, cluster, listed)?;
         let mut tries = 1;
         let written = loop {
@@ -339,37 +352,59 @@ impl<'a> Keeper<'a> {
 }
 
 impl Round {
-    fn add_renewal(&mut self, due: Option<u64>) {
+    /// Returns the round that an error has ended before it began.
+    pub(super) fn of_error(error: Error) -> Self {
+        Self {
+            errors: vec![error],
+            has_ended_early: true,
+            ..Self::default()
+        }
+    }
+
+    /// Returns whether the secrets can be used: the round went to its end, no secret that could not
+    /// be written has expired, and not all of them failed. One namespace that refuses its secret
+    /// does not make the program unready.
+    pub(super) fn is_ready(&self) -> bool {
+        let all_failed = self.fresh == 0 && !self.errors.is_empty();
+        !self.has_ended_early && !self.has_expired && !all_failed
+    }
+
+    fn add_fresh(&mut self, due: Option<u64>) {
+        self.fresh += 1;
         self.next_renewal = match (self.next_renewal, due) {
             (Some(next), Some(due)) => Some(next.min(due)),
             (next, due) => next.or(due),
         };
     }
 
-    /// Adds a failure. Returns whether all other secrets would fail, too.
-    fn add(&mut self, failure: Failure, namespace: &str, target: &Target) -> bool {
+    /// Adds a failure, of a secret that has expired or not.
+    fn add_failure(
+        &mut self,
+        failure: Failure,
+        has_expired: bool,
+        namespace: &str,
+        target: &Target,
+    ) {
         let secret = target.secret_in(namespace);
+        let errors = self.errors.len();
         match failure {
             Failure::Api(_, ApiError::NotFound | ApiError::Terminating)
                 if target.all_namespaces =>
             {
                 tracing::debug!(namespace, "the namespace has been deleted meanwhile");
-                false
             }
             Failure::Api(action, ApiError::NotFound) => {
                 let reason = format!("{action}: the namespace does not exist");
                 self.errors.push(Error::user(reason));
-                false
             }
             Failure::Api(action, error) => {
-                let stops = error.is_of_server();
+                self.has_ended_early = error.is_of_server();
                 self.retry_after = self.retry_after.max(error.retry_after());
                 self.errors.push(error.explain(&action));
-                stops
             }
             Failure::Credential(error) => {
+                self.has_ended_early = true;
                 self.errors.push(error);
-                true
             }
             Failure::Foreign => {
                 let error = Error::user(format!(
@@ -377,13 +412,46 @@ impl Round {
                 ))
                 .with_hint("Delete it, or choose another name with --name");
                 self.foreign.insert(secret, error);
-                false
             }
             Failure::NoServiceAccount(name) => {
                 let reason = format!("the service account {namespace}/{name} does not exist");
                 self.errors.push(Error::user(reason));
-                false
             }
+        }
+        self.has_expired |= has_expired && self.errors.len() > errors;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_expired_secret_or_an_error_of_all_makes_a_round_unready() {
+        let target = Target {
+            namespaces: Vec::new(),
+            all_namespaces: true,
+            selector: None,
+            name: "icr".into(),
+            context: None,
+            dry_run: false,
+        };
+        let forbidden = || ApiError::Rejected(403, "no".into());
+        let outage = || ApiError::Unavailable(Error::temporary("no answer"), None);
+        for (error, has_expired, fresh, is_ready) in [
+            (forbidden(), false, 1, true),
+            (forbidden(), true, 1, false),
+            (forbidden(), false, 0, false),
+            (outage(), false, 1, false),
+            (ApiError::NotFound, true, 0, true),
+        ] {
+            let mut round = Round::default();
+            for _ in 0..fresh {
+                round.add_fresh(None);
+            }
+            let failure = Failure::Api("cannot write".into(), error.clone());
+            round.add_failure(failure, has_expired, "build", &target);
+            assert_eq!(round.is_ready(), is_ready, "{error:?} {has_expired} {fresh}");
         }
     }
 }

@@ -84,6 +84,17 @@ impl State {
         }))
     }
 
+    /// Returns whether it is a secret of this program with a password that has expired.
+    pub(super) fn has_expired(&self, now: u64) -> bool {
+        match self {
+            Self::Managed(managed) => {
+                let expiry = managed.description.expires_at;
+                expiry.is_some_and(|time| time <= now)
+            }
+            Self::Missing | Self::Foreign => false,
+        }
+    }
+
     /// Returns the service accounts to which the secret was added.
     pub(super) fn service_accounts(&self) -> BTreeSet<String> {
         match self {

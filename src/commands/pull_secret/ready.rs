@@ -1,4 +1,4 @@
-//! The file that exists while all secrets are fresh, and `pull-secret ready`, which checks it: the
+//! The file that exists while the secrets can be used, and `pull-secret ready`, which checks it: the
 //! container image has no shell for a probe.
 
 use std::path::Path;
@@ -20,7 +20,7 @@ const MAX_SIZE: u64 = 1024;
 
 /// Check the file of 'apply --ready-file', for a readiness probe
 ///
-/// The exit status is 0 if all secrets are fresh, and 1 otherwise.
+/// The exit status is 0 if the secrets can be used, and 1 otherwise.
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Arguments {

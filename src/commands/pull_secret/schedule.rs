@@ -9,10 +9,13 @@ const MIN_RENEWAL: u64 = 30;
 /// later renewal is that of a wrong clock.
 pub(super) const MAX_RENEWAL: u64 = 60 * 60;
 
-/// The pause after the first error; doubled for each further one.
+/// The longest time until a secret is tried again that could not be written while others could.
+pub(super) const MAX_RETRY: Duration = Duration::from_secs(60);
+
+/// The pause after the first round that ended early; doubled for each further one.
 const FIRST_BACKOFF: Duration = Duration::from_secs(5);
 
-/// The longest pause after an error.
+/// The longest pause after such a round.
 pub(super) const MAX_BACKOFF: Duration = Duration::from_secs(5 * 60);
 
 /// Returns when a password is renewed that is valid for `remaining` seconds from now: at half of
@@ -30,7 +33,7 @@ pub(super) fn pause(now: u64, next_renewal: Option<u64>, interval: Duration) -> 
     until.max(Duration::from_secs(1))
 }
 
-/// Returns the pause after this number of rounds with errors, at least 1. The API server may ask
+/// Returns the pause after this number of rounds that ended early, at least 1. The API server may ask
 /// for a longer one. `random` spreads several programs.
 pub(super) fn backoff(errors: u32, retry_after: Option<Duration>, random: u64) -> Duration {
     let doubled = FIRST_BACKOFF.saturating_mul(1 << errors.saturating_sub(1).min(16));

@@ -24,7 +24,7 @@ use crate::error::Result;
 pub(super) struct Options<'a> {
     /// The time between two rounds.
     pub(super) interval: Duration,
-    /// The file that exists while all secrets are fresh.
+    /// The file that exists while the secrets can be used.
     pub(super) ready_file: Option<&'a Path>,
 }
 
@@ -66,14 +66,19 @@ pub(super) fn run(
         for error in &round.errors {
             log_error(stdio, now, error);
         }
-        let pause = if round.errors.is_empty() {
-            errors = 0;
-            schedule::pause(now, round.next_renewal, options.interval)
-        } else {
+        let pause = if round.has_ended_early {
             errors = errors.saturating_add(1);
             schedule::backoff(errors, round.retry_after, (broker.context.random)())
+        } else {
+            errors = 0;
+            let interval = if round.errors.is_empty() {
+                options.interval
+            } else {
+                options.interval.min(schedule::MAX_RETRY)
+            };
+            schedule::pause(now, round.next_renewal, interval)
         };
-        let outcome = if round.errors.is_empty() {
+        let outcome = if round.is_ready() {
             ready::set(options.ready_file, now)
         } else {
             ready::clear(options.ready_file)
@@ -96,10 +101,7 @@ fn one_round(keeper: &mut Keeper<'_>, broker: &Broker<'_>, stdio: &mut Stdio<'_>
             let cluster = Cluster::new(&connection, target, broker);
             keeper.round(&cluster, stdio)
         }
-        Err(error) => Round {
-            errors: vec![error],
-            ..Round::default()
-        },
+        Err(error) => Round::of_error(error),
     }
 }
 
