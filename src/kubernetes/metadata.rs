@@ -35,18 +35,32 @@ impl Metadata {
         self.applied_by(manager).next().is_some()
     }
 
-    /// Returns whether this manager owns a field; `path` are names such as `f:data`.
+    /// Returns whether this manager applied a field; `path` are names such as `f:data`.
     pub(crate) fn owns(&self, manager: &str, path: &[&str]) -> bool {
-        self.applied_by(manager).any(|entry| {
-            let field = path
-                .iter()
-                .try_fold(&entry.fields, |fields, name| fields.get(name));
-            field.is_some()
-        })
+        self.applied_by(manager).any(|entry| entry.has(path))
+    }
+
+    /// Returns whether this manager was the last to change a field, without server-side apply.
+    pub(crate) fn was_updated_by(&self, manager: &str, path: &[&str]) -> bool {
+        let mut entries = self.entries(manager, "Update");
+        entries.any(|entry| entry.has(path))
     }
 
     fn applied_by(&self, manager: &str) -> impl Iterator<Item = &ManagedFields> {
+        self.entries(manager, "Apply")
+    }
+
+    fn entries(&self, manager: &str, operation: &str) -> impl Iterator<Item = &ManagedFields> {
         let entries = self.managed_fields.iter();
-        entries.filter(move |entry| entry.manager == manager && entry.operation == "Apply")
+        entries.filter(move |entry| entry.manager == manager && entry.operation == operation)
+    }
+}
+
+impl ManagedFields {
+    fn has(&self, path: &[&str]) -> bool {
+        let field = path
+            .iter()
+            .try_fold(&self.fields, |fields, name| fields.get(name));
+        field.is_some()
     }
 }

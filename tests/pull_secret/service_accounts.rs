@@ -81,3 +81,31 @@ fn a_service_account_that_others_change_at_the_same_time_is_read_again() {
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
     assert_eq!(cluster.pull_secrets("build", "default"), [NAME]);
 }
+
+#[test]
+fn entries_of_a_secret_that_was_deleted_and_written_again_are_removed_unless_a_person_made_them() {
+    let cluster = Cluster::new();
+    let entry = json!({"kind": "ServiceAccount", "imagePullSecrets": [{"name": NAME}]});
+    cluster
+        .api
+        .edit("build", "serviceaccounts", "builder", &entry);
+    let accounts = [
+        "--namespace",
+        "build",
+        "--service-account",
+        "builder",
+        "default",
+    ];
+    cluster.apply(&accounts);
+    cluster.api.remove("build", "secrets", NAME);
+    let outcome = cluster.apply(&accounts);
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    let secret = cluster.secret("build").expect("a secret");
+    assert_eq!(
+        secret["metadata"]["annotations"]["docker-credential-icr/service-accounts"],
+        "default"
+    );
+    cluster.remove(&["--namespace", "build"]);
+    assert!(cluster.pull_secrets("build", "default").is_empty());
+    assert_eq!(cluster.pull_secrets("build", "builder"), [NAME]);
+}

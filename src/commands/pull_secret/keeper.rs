@@ -79,6 +79,17 @@ struct Listed {
     accounts: BTreeMap<String, Option<BTreeMap<String, ServiceAccount>>>,
 }
 
+/// The wanted service accounts of a namespace.
+#[derive(Default)]
+struct Accounts {
+    /// Those without the secret, by name.
+    lacking: BTreeMap<String, ServiceAccount>,
+    /// The names of those that this program gave the secret before.
+    given: BTreeSet<String>,
+    /// The name of one that does not exist.
+    missing: Option<String>,
+}
+
 /// Why a secret could not be written.
 enum Failure {
     /// The cluster's fault: what failed.
@@ -164,7 +175,7 @@ impl<'a> Keeper<'a> {
         stdio: &mut Stdio<'_>,
     ) -> Result<Option<u64>, Failure> {
         let mut state = state;
-        let (accounts, missing) = self.accounts(namespace, cluster, listed)?;
+        let accounts = self.accounts(namespace, cluster, listed)?;
         let mut tries = 1;
         let written = loop {
             match self.write(namespace, cluster, &state, &accounts, stdio) {
@@ -174,7 +185,7 @@ impl<'a> Keeper<'a> {
             state = self.read(namespace, cluster)?;
         };
         let name = &self.plan.target.name;
-        for (account_name, account) in accounts {
+        for (account_name, account) in accounts.lacking {
             let changed = cluster.set_pull_secret(namespace, &account_name, account, true);
             let changed = changed.map_err(|error| {
                 let action =
@@ -188,7 +199,7 @@ impl<'a> Keeper<'a> {
                 );
             }
         }
-        match missing {
+        match accounts.missing {
             Some(name) if !self.plan.target.all_namespaces => Err(Failure::NoServiceAccount(name)),
             // It may be created later.
             _ => Ok(written.renew_at),
@@ -202,16 +213,14 @@ impl<'a> Keeper<'a> {
         })
     }
 
-    /// Returns the service accounts that lack the secret or were given it before, and the name of
-    /// one that does not exist.
+    /// Returns the wanted service accounts of a namespace.
     fn accounts(
         &self,
         namespace: &str,
         cluster: &Cluster<'_>,
         listed: &Listed,
-    ) -> Result<(BTreeMap<String, ServiceAccount>, Option<String>), Failure> {
-        let mut lacking = BTreeMap::new();
-        let mut missing = None;
+    ) -> Result<Accounts, Failure> {
+        let mut accounts = Accounts::default();
         for name in &self.plan.service_accounts {
             let account = match listed.accounts.get(name) {
                 Some(Some(all)) => all.get(namespace).cloned(),
@@ -221,14 +230,17 @@ impl<'a> Keeper<'a> {
                 })?,
             };
             match account {
-                Some(account) if account.has(&self.plan.target.name) => {}
-                Some(account) => {
-                    lacking.insert(name.clone(), account);
+                Some(account) if !account.has(&self.plan.target.name) => {
+                    accounts.lacking.insert(name.clone(), account);
                 }
-                None => missing = Some(name.clone()),
+                Some(account) if account.is_ours() => {
+                    accounts.given.insert(name.clone());
+                }
+                Some(_) => {}
+                None => accounts.missing = Some(name.clone()),
             }
         }
-        Ok((lacking, missing))
+        Ok(accounts)
     }
 
     /// Writes a secret unless it is current. It names the service accounts that it is about to be
@@ -238,14 +250,18 @@ impl<'a> Keeper<'a> {
         namespace: &str,
         cluster: &Cluster<'_>,
         state: &State,
-        accounts: &BTreeMap<String, ServiceAccount>,
+        accounts: &Accounts,
         stdio: &mut Stdio<'_>,
     ) -> Result<Description, Failure> {
         let mut service_accounts = state.service_accounts();
-        service_accounts.extend(accounts.keys().cloned());
+        service_accounts.extend(accounts.lacking.keys().cloned());
         let managed = match state {
             State::Foreign => return Err(Failure::Foreign),
-            State::Missing => None,
+            State::Missing => {
+                // The names were in the secret that was deleted.
+                service_accounts.extend(accounts.given.iter().cloned());
+                None
+            }
             State::Managed(managed) => Some(managed),
         };
         if let Some(managed) = managed
@@ -451,7 +467,11 @@ mod tests {
             }
             let failure = Failure::Api("cannot write".into(), error.clone());
             round.add_failure(failure, has_expired, "build", &target);
-            assert_eq!(round.is_ready(), is_ready, "{error:?} {has_expired} {fresh}");
+            assert_eq!(
+                round.is_ready(),
+                is_ready,
+                "{error:?} {has_expired} {fresh}"
+            );
         }
     }
 }

@@ -33,6 +33,12 @@ impl ServiceAccount {
         entries.into_iter().any(|entry| entry["name"] == secret)
     }
 
+    /// Returns whether this program was the last to change its pull secrets.
+    pub(super) fn is_ours(&self) -> bool {
+        let field = ["f:imagePullSecrets"];
+        self.metadata.was_updated_by(MANAGER, &field)
+    }
+
     /// Returns its pull secrets with this one as the last, or without it.
     fn with(&self, secret: &str, is_wanted: bool) -> Value {
         let entries = self.image_pull_secrets.iter().flatten();
