@@ -266,6 +266,7 @@ pub fn authorities(
         Some(Err(
             TransportError::Local(reason)
             | TransportError::Network(reason)
+            | TransportError::TooLarge(reason)
             | TransportError::Unreachable(reason)
             | TransportError::Untrusted(reason),
         )) => Err((reason, None)),

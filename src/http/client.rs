@@ -234,7 +234,7 @@ fn send(client: &Client, request: &Request) -> Result<Response, TransportError> 
         .read_to_end(&mut body)
         .map_err(|_| TransportError::Network("the response was cut off".into()))?;
     if body.len() as u64 > MAX_BODY {
-        return Err(TransportError::Untrusted("it is longer than 1 MiB".into()));
+        return Err(TransportError::TooLarge("it is longer than 1 MiB".into()));
     }
     Ok(Response {
         status,

@@ -279,7 +279,9 @@ impl AttemptError {
                 note: note.to_owned(),
             }),
             TransportError::Proxy(refusal) => ServiceError::Proxy(refusal),
-            TransportError::Untrusted(reason) => ServiceError::InvalidResponse { reason },
+            TransportError::TooLarge(reason) | TransportError::Untrusted(reason) => {
+                ServiceError::InvalidResponse { reason }
+            }
             TransportError::UntrustedServer { reason, hint } => {
                 ServiceError::UntrustedServer { reason, hint }
             }

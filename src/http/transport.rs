@@ -132,9 +132,11 @@ pub enum TransportError {
     },
     /// Lasting: the proxy refused to connect. The request was not sent.
     Proxy(ProxyRefusal),
+    /// Lasting: the response is too large.
+    TooLarge(String),
     /// Temporary: no connection. The request was not sent.
     Unreachable(String),
-    /// Lasting: the response is too large, or the request fits no HTTP header.
+    /// Lasting: the request fits no HTTP header, or the proxy cannot be used.
     Untrusted(String),
     /// Lasting: the server's certificate is not trusted, or no certificate can be checked.
     /// The request was not sent.

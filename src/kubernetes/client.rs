@@ -21,10 +21,12 @@ use crate::http::transport::Body;
 use crate::http::transport::Method;
 use crate::http::transport::ProxyPolicy;
 use crate::http::transport::Response;
+use crate::http::transport::TransportError;
 use crate::secret::Secret;
 
-/// How many objects one request lists, so that the response stays small.
-const PAGE: u32 = 100;
+/// How many objects one request lists, so that the response stays small. Fewer after a response
+/// that was too large.
+const MAX_PAGE: u32 = 100;
 
 /// How often a list is begun again because its rest has expired.
 const MAX_LISTS: u32 = 3;
@@ -203,16 +205,23 @@ impl Client<'_> {
         query: &[(&str, &str)],
         accept: &str,
     ) -> Result<Vec<T>, ApiError> {
-        let limit = PAGE.to_string();
+        let mut limit = MAX_PAGE;
         let mut found = Vec::new();
         let mut rest = String::new();
         loop {
             let mut query = query.to_vec();
-            query.push(("limit", &limit));
+            let limit_text = limit.to_string();
+            query.push(("limit", &limit_text));
             if !rest.is_empty() {
                 query.push(("continue", &rest));
             }
-            let response = self.send(Method::Get, path, &query, accept, Body::Empty)?;
+            let response = match self.send(Method::Get, path, &query, accept, Body::Empty) {
+                Err(ApiError::TooLarge) if limit > 1 => {
+                    limit /= 2;
+                    continue;
+                }
+                outcome => outcome?,
+            };
             let page: Items<T> = self.parsed(&response)?;
             found.extend(page.items.into_iter().flatten());
             if page.metadata.rest.is_empty() || page.metadata.rest == rest {
@@ -286,11 +295,11 @@ impl Client<'_> {
         };
         let response = match http.send_with_retry(&request) {
             Ok(response) => response,
-            Err(error) => {
-                let last = transport.take();
-                let last = last.filter(|last| FAILED_REQUEST.contains(&last.status));
-                last.ok_or_else(|| self.unavailable(error))?
-            }
+            Err(error) => match transport.take() {
+                Some(Ok(last)) if FAILED_REQUEST.contains(&last.status) => last,
+                Some(Err(TransportError::TooLarge(_))) => return Err(ApiError::TooLarge),
+                _ => return Err(self.unavailable(error)),
+            },
         };
         if (200..=299).contains(&response.status) {
             return Ok(response);
@@ -363,7 +372,6 @@ mod tests {
     use crate::http::transport::Request;
     use crate::http::transport::ServerTrust;
     use crate::http::transport::Transport;
-    use crate::http::transport::TransportError;
 
     /// Rejects the first token, and replaces its file meanwhile.
     struct Rotating {

@@ -1,4 +1,5 @@
-//! [`LastResponse`]: a transport that keeps the last response, for its message.
+//! [`LastResponse`]: a transport that keeps its last outcome, for what the error of a request does
+//! not say.
 
 use std::cell::RefCell;
 
@@ -7,33 +8,34 @@ use crate::http::transport::Response;
 use crate::http::transport::Transport;
 use crate::http::transport::TransportError;
 
-/// Keeps the last response of a transport. After attempts that all failed, only the HTTP status is
+type Outcome = Result<Response, TransportError>;
+
+/// Keeps the last outcome of a transport. After attempts that all failed, only the HTTP status is
 /// left of it otherwise.
 pub(super) struct LastResponse<'a> {
     transport: &'a dyn Transport,
-    response: RefCell<Option<Response>>,
+    outcome: RefCell<Option<Outcome>>,
 }
 
 impl<'a> LastResponse<'a> {
-    /// Creates a transport without a response.
+    /// Creates a transport without an outcome.
     pub(super) fn new(transport: &'a dyn Transport) -> Self {
         Self {
             transport,
-            response: RefCell::default(),
+            outcome: RefCell::default(),
         }
     }
 
-    /// Returns the response if the last request got one.
-    pub(super) fn take(&self) -> Option<Response> {
-        self.response.take()
+    /// Returns the outcome of the last request.
+    pub(super) fn take(&self) -> Option<Outcome> {
+        self.outcome.take()
     }
 }
 
 impl Transport for LastResponse<'_> {
-    fn send(&self, request: Request) -> Result<Response, TransportError> {
-        self.response.replace(None);
-        let response = self.transport.send(request)?;
-        self.response.replace(Some(response.clone()));
-        Ok(response)
+    fn send(&self, request: Request) -> Outcome {
+        let outcome = self.transport.send(request);
+        self.outcome.replace(Some(outcome.clone()));
+        outcome
     }
 }

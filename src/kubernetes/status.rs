@@ -33,6 +33,8 @@ pub(crate) enum ApiError {
     InvalidName(String),
     /// Another rejection: the HTTP status, and the message.
     Rejected(u16, String),
+    /// The response is longer than this program reads.
+    TooLarge,
     /// There is no answer, and perhaps when the API server wants to be asked again.
     Unavailable(Error, Option<Duration>),
 }
@@ -117,6 +119,9 @@ impl ApiError {
                 "{action}: the API server does not accept the credential (HTTP 401)"
             ))
             .with_hint(hint),
+            Self::TooLarge => Error::user(format!(
+                "{action}: the response of the API server is longer than 1 MiB"
+            )),
             Self::InvalidName(name) => Error::user(format!(
                 "{action}: {:?} is not a name of Kubernetes",
                 one_line(&name, MAX_MESSAGE)

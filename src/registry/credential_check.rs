@@ -144,7 +144,7 @@ fn unreachable(registry: &Registry, error: TransportError) -> Error {
             return Error::user(refusal.to_string()).with_hint(refusal.hint());
         }
         TransportError::NoAnswer { .. } => "no answer in time".to_owned(),
-        TransportError::Untrusted(reason) => {
+        TransportError::TooLarge(reason) | TransportError::Untrusted(reason) => {
             return Error::user(format!("cannot trust the response of {registry}: {reason}"));
         }
         TransportError::UntrustedServer { reason, hint } => {

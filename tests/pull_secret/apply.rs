@@ -180,3 +180,52 @@ fn wrong_arguments_are_named_before_any_request() {
     }
     assert_eq!(cluster.api.requests().len(), 0);
 }
+
+#[test]
+fn a_list_with_large_objects_is_read_in_smaller_parts() {
+    let cluster = Cluster::new();
+    let large = json!({"metadata": {"annotations": {"large": "x".repeat(200 * 1024)}}});
+    for number in 0..12 {
+        let name = format!("n{number}");
+        cluster.api.add_namespace(&name, &json!({}));
+        cluster.api.edit("", "namespaces", &name, &large);
+        cluster
+            .api
+            .edit(&name, "serviceaccounts", "default", &large);
+    }
+    let outcome = cluster.apply(&["--all-namespaces", "--service-account", "default"]);
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    for number in 0..12 {
+        let name = format!("n{number}");
+        assert!(cluster.secret(&name).is_some(), "{name}");
+        assert_eq!(cluster.pull_secrets(&name, "default"), [NAME]);
+    }
+}
+
+#[test]
+fn one_object_that_is_too_large_is_an_error_of_its_namespace_if_it_is_read_by_itself() {
+    let cluster = Cluster::new();
+    let large = json!({"metadata": {"annotations": {"large": "x".repeat(1024 * 1024)}}});
+    cluster
+        .api
+        .edit("build", "serviceaccounts", "default", &large);
+    let named = [
+        "--namespace",
+        "build",
+        "test",
+        "--service-account",
+        "default",
+    ];
+    let outcome = cluster.apply(&named);
+    assert_eq!(outcome.status, Some(1), "{outcome:?}");
+    assert_eq!(
+        outcome.stderr,
+        "error: cannot read the service account build/default: the response of the API server is longer than 1 MiB\n"
+    );
+    assert!(cluster.secret("test").is_some());
+    let outcome = cluster.apply(&["--all-namespaces", "--service-account", "default"]);
+    outcome.has(
+        &outcome.stderr,
+        &["error: cannot list service accounts: the response"],
+    );
+}
