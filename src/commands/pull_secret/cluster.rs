@@ -78,13 +78,15 @@ impl<'a> Cluster<'a> {
             return Ok(None);
         }
         let field = format!("metadata.name={}", self.target.name);
-        let found = self
-            .client
-            .metadata_list("/api/v1/secrets", &[("fieldSelector", &field)])?;
-        let states = found
-            .into_iter()
-            .map(|it| (it.namespace.clone(), State::of(Some(it))));
-        Ok(Some(states.collect()))
+        let query = [("fieldSelector", &*field)];
+        let found = readable(self.client.metadata_list("/api/v1/secrets", &query))?;
+        let states = found.map(|found| {
+            let states = found.into_iter();
+            states
+                .map(|it| (it.namespace.clone(), State::of(Some(it))))
+                .collect()
+        });
+        Ok(states)
     }
 
     /// Returns the state of the secret in a namespace.
@@ -103,15 +105,27 @@ impl<'a> Cluster<'a> {
         }
         let field = format!("metadata.name={name}");
         let query = [("fieldSelector", &*field)];
-        let found: Vec<ServiceAccount> = self.client.objects("/api/v1/serviceaccounts", &query)?;
-        let accounts = found
-            .into_iter()
-            .map(|it| (it.metadata.namespace.clone(), it));
-        Ok(Some(accounts.collect()))
+        let found = self.client.objects("/api/v1/serviceaccounts", &query);
+        let accounts = readable(found)?.map(|found: Vec<ServiceAccount>| {
+            let accounts = found.into_iter();
+            accounts
+                .map(|it| (it.metadata.namespace.clone(), it))
+                .collect()
+        });
+        Ok(accounts)
     }
 
     /// Returns the path of the secret in a namespace.
     pub(super) fn secret_path(&self, namespace: &str) -> Result<String, ApiError> {
         object_path(namespace, "secrets", &self.target.name)
+    }
+}
+
+/// Returns a list; `None` if one of its objects is too large, so that each is read by itself, and
+/// the error is one of its namespace only.
+fn readable<T>(list: Result<T, ApiError>) -> Result<Option<T>, ApiError> {
+    match list {
+        Err(ApiError::TooLarge) => Ok(None),
+        list => list.map(Some),
     }
 }
