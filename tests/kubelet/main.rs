@@ -14,6 +14,7 @@ mod rules;
 mod service_accounts;
 mod setup;
 mod signed_tokens;
+mod units;
 
 use std::path::Path;
 use std::path::PathBuf;

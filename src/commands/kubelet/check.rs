@@ -4,6 +4,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use super::PROVIDER;
+use super::distribution::Distribution;
 use super::location::Location;
 use super::location::MAX_SIZE;
 use super::location::entries;
@@ -74,7 +75,7 @@ pub(super) fn run(
     stdio: &mut Stdio<'_>,
     context: &Context<'_>,
 ) -> Result<()> {
-    let found = location(&context.system_paths.root);
+    let found = location_of_machine(&context.system_paths.root);
     let programs = arguments.bin_dir.clone();
     let location = match (&arguments.file, found) {
         (Some(file), found) => Location::new(file.clone(), programs.or_else(|| found?.programs)),
@@ -118,7 +119,7 @@ pub(in crate::commands) fn checks_of_node(
     context: &Context<'_>,
     settings: &Settings,
 ) -> Vec<Diagnostic> {
-    let Some(location) = location(&context.system_paths.root) else {
+    let Some(location) = location_of_machine(&context.system_paths.root) else {
         return Vec::new();
     };
     let trials = Trials {
@@ -130,6 +131,10 @@ pub(in crate::commands) fn checks_of_node(
     // The kubelet of this machine may have other providers only.
     diagnostics.retain(|diagnostic| diagnostic.check != ABSENCE);
     diagnostics
+}
+
+fn location_of_machine(root: &Path) -> Option<Location> {
+    location(root, Distribution::of_machine(root))
 }
 
 fn problem(message: impl Into<String>, fix: impl Into<String>) -> Diagnostic {

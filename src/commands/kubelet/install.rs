@@ -366,7 +366,7 @@ fn write(
     store: &mut Store,
     stdio: &mut Stdio<'_>,
 ) -> Result<()> {
-    store.record.unit = plan.unit.map(str::to_owned);
+    store.record.unit = Some(plan.unit.clone());
     if !plan.flags.is_empty() {
         store.record.flags.clone_from(&plan.flags);
     }

@@ -9,6 +9,7 @@ mod install;
 mod location;
 mod trial;
 mod trials;
+mod unit;
 
 pub(super) use check::checks_of_node;
 

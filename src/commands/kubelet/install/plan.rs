@@ -14,18 +14,10 @@ use crate::commands::kubelet::distribution::Distribution;
 use crate::commands::kubelet::distribution::MICROSHIFT_SNIPPET;
 use crate::commands::kubelet::location;
 use crate::commands::kubelet::location::Location;
-use crate::commands::kubelet::location::MAX_SIZE;
+use crate::commands::kubelet::unit::Files;
+use crate::commands::kubelet::unit::Unit;
 use crate::error::Error;
 use crate::error::Result;
-use crate::fs;
-
-/// The directories of systemd's units, of which the first counts most.
-const UNITS: [&str; 4] = [
-    "etc/systemd/system",
-    "run/systemd/system",
-    "usr/local/lib/systemd/system",
-    "usr/lib/systemd/system",
-];
 
 /// The mode of files without secrets.
 const MODE: u32 = 0o644;
@@ -40,8 +32,8 @@ pub(super) struct Plan {
     pub(super) files: Vec<NewFile>,
     /// The flags that are added; empty if the kubelet has them.
     pub(super) flags: String,
-    /// The unit that runs the kubelet.
-    pub(super) unit: Option<&'static str>,
+    /// The units that may run the kubelet, with blanks between them.
+    pub(super) unit: String,
 }
 
 /// Plans the installation of a program, with a configuration of it alone.
@@ -61,7 +53,8 @@ pub(super) fn plan(
     })?;
     refuse_unchangeable(distribution)?;
     let (file, directory) = distribution.paths();
-    let (location, flags, of_flags) = match location::location(root) {
+    refuse_incomplete(distribution, root)?;
+    let (location, flags, of_flags) = match location::location(root, Some(distribution)) {
         Some(found) => (found, String::new(), None),
         None => {
             let flags = Distribution::command_line(file, directory);
@@ -71,8 +64,10 @@ pub(super) fn plan(
         }
     };
     let programs = location.programs.clone().ok_or_else(|| {
-        Error::user("the kubelet has --image-credential-provider-config without --image-credential-provider-bin-dir")
-            .with_hint("Set both flags, or none of them")
+        Error::user(
+            "nothing was changed: the kubelet's settings name no directory of credential providers",
+        )
+        .with_hint("Set both paths, or none of them")
     })?;
     let config = if location.config.is_dir() {
         location.config.join(format!("{PROVIDER}.yaml"))
@@ -117,6 +112,30 @@ fn refuse_unchangeable(distribution: Distribution) -> Result<()> {
     Err(Error::user(format!("nothing was changed: {reason}")).with_hint(hint))
 }
 
+/// # Errors
+/// The kubelet has one of its two flags, or a path that depends on its working directory.
+fn refuse_incomplete(distribution: Distribution, root: &Path) -> Result<()> {
+    let Some(named) = location::named(&Files::new(root), Some(distribution)) else {
+        return Ok(());
+    };
+    let is_relative = |path: &Option<PathBuf>| path.as_ref().is_some_and(|it| !it.is_absolute());
+    let reason = if is_relative(&named.config) || is_relative(&named.programs) {
+        "sets a path of the kubelet's credential providers that is not absolute"
+    } else if named.config.is_none() {
+        "sets --image-credential-provider-bin-dir without --image-credential-provider-config"
+    } else if named.programs.is_none() && named.are_flags {
+        "sets --image-credential-provider-config without --image-credential-provider-bin-dir"
+    } else {
+        return Ok(());
+    };
+    let source = named.source.display();
+    Err(
+        Error::user(format!("nothing was changed: {source} {reason}")).with_hint(format!(
+            "Set both flags with absolute paths in {source}, or none of them"
+        )),
+    )
+}
+
 /// Returns the configuration with this provider, beside those that are there.
 fn config_text(path: &Path, own: &str) -> Result<String> {
     let Some(text) = text(path)?.filter(|text| !text.trim().is_empty()) else {
@@ -153,64 +172,106 @@ fn flags_file(
             content: distribution.flags(own).into_bytes(),
             mode: MODE,
         })),
-        Distribution::Kubeadm => {
-            let path = variables_file(root).ok_or_else(|| {
-                Error::user("nothing was changed: the unit of the kubelet reads no file with KUBELET_EXTRA_ARGS, so its flags cannot be set")
-                    .with_hint("Give the kubelet the flags that 'docker-credential-icr kubelet config --only flags' prints, and run this again")
-            })?;
-            let text = text(&path)?.unwrap_or_default();
-            let changed = kubelet_flags::with_flags(&text, flags).ok_or_else(|| {
-                Error::user(format!("cannot add flags to {}: KUBELET_EXTRA_ARGS has several lines or an open quotation mark", path.display()))
-                    .with_hint("Write it on one line")
-            })?;
-            Ok(Some(NewFile {
-                kind: Kind::Flags,
-                path,
-                content: changed.into_bytes(),
-                mode: MODE,
-            }))
-        }
+        Distribution::Kubeadm => kubeadm_flags(flags, root).map(Some),
         _ => Ok(None),
     }
 }
 
-/// Returns the file of variables that the unit of the kubelet reads, besides kubeadm's own.
-fn variables_file(root: &Path) -> Option<PathBuf> {
-    let mut all = String::new();
-    for directory in UNITS.iter().rev() {
-        let directory = root.join(directory);
-        let drop_ins = location::entries(&directory.join("kubelet.service.d"));
-        for path in [directory.join("kubelet.service")]
-            .into_iter()
-            .chain(drop_ins)
-        {
-            all.push_str(&fs::read_regular(&path, MAX_SIZE).unwrap_or_default());
-            all.push('\n');
-        }
+/// Returns the file of variables with the flags.
+///
+/// # Errors
+/// It is not sure that the kubelet gets the flags, and keeps those that it has.
+fn kubeadm_flags(flags: &str, root: &Path) -> Result<NewFile> {
+    let refused = |reason: String| {
+        Error::user(format!("nothing was changed: {reason}")).with_hint(format!(
+            "Add '{flags}' to the kubelet's arguments by hand, and run this again"
+        ))
+    };
+    let files = Files::new(root);
+    let unit = Unit::read(&files, "kubelet")
+        .ok_or_else(|| refused("this machine has no unit kubelet.service".to_owned()))?;
+    let path = variables_file(&unit, &files).map_err(refused)?;
+    let text = text(&path)?.unwrap_or_default();
+    let changed = kubelet_flags::with_flags(&text, flags).ok_or_else(|| {
+        refused(format!(
+            "cannot add flags to {}: KUBELET_EXTRA_ARGS has several lines, or quotation marks or backslashes in its value",
+            path.display()
+        ))
+    })?;
+    let files = files.with(path.clone(), Some(changed.clone()));
+    let line = Unit::read(&files, "kubelet").map(|unit| unit.command_line());
+    if !line.is_some_and(|line| line.contains(flags)) {
+        return Err(refused(format!(
+            "the kubelet would not get flags from {}",
+            path.display()
+        )));
     }
-    if !all.contains("$KUBELET_EXTRA_ARGS") && !all.contains("${KUBELET_EXTRA_ARGS}") {
-        return None;
-    }
-    let mut files = all.lines().filter_map(|line| {
-        let path = line.trim().strip_prefix("EnvironmentFile=")?;
-        let path = path.trim_start_matches('-');
-        (path.starts_with('/') && !path.ends_with("/kubeadm-flags.env")).then(|| path.into())
-    });
-    files.next_back()
+    Ok(NewFile {
+        kind: Kind::Flags,
+        path,
+        content: changed.into_bytes(),
+        mode: MODE,
+    })
 }
 
-/// Returns the unit that runs the kubelet.
-fn unit(distribution: Distribution, root: &Path) -> Option<&'static str> {
-    let exists = |unit: &&str| {
-        UNITS.iter().any(|directory| {
-            let path = root.join(directory).join(format!("{unit}.service"));
-            fs::entry_exists(&path)
-        })
-    };
+/// Returns the file of variables that sets the kubelet's extra flags, or may do so.
+///
+/// # Errors
+/// Why it is not sure which one.
+fn variables_file(unit: &Unit, files: &Files<'_>) -> Result<PathBuf, String> {
+    let name = kubelet_flags::VARIABLE;
+    if let Some(path) = &unit.unread {
+        return Err(format!(
+            "the kubelet's unit names {}, which cannot be read here",
+            path.display()
+        ));
+    }
+    if !unit.uses(name) {
+        return Err(format!(
+            "the unit of the kubelet reads no file with {name}: its command line does not have ${name}"
+        ));
+    }
+    match unit.variable(name) {
+        Some((_, None)) => Err(format!(
+            "the unit of the kubelet sets {name} itself, with Environment="
+        )),
+        Some((_, Some(path))) if is_of_others(path) => Err(format!(
+            "{name} is set in {}, which is not for the kubelet's administrator",
+            path.display()
+        )),
+        Some((_, Some(path))) => Ok(path.to_owned()),
+        None => {
+            let named = unit.environment_files().iter().rev();
+            let named: Vec<&PathBuf> = named
+                .filter(|path| {
+                    path.is_absolute() && path.file_name().is_some_and(|it| it == "kubelet")
+                })
+                .collect();
+            let existing = named.iter().find(|path| files.exists(path));
+            let path = existing.or(named.first()).map(|path| (*path).clone());
+            path.ok_or_else(|| {
+                format!("the unit of the kubelet reads no file with {name}, and none of the name kubelet")
+            })
+        }
+    }
+}
+
+/// Returns whether a file is for all programs, or is written anew by kubeadm.
+fn is_of_others(path: &Path) -> bool {
+    path == Path::new("/etc/environment") || path.ends_with("kubeadm-flags.env")
+}
+
+/// Returns the units that may run the kubelet: those of the distribution that the machine has.
+fn unit(distribution: Distribution, root: &Path) -> String {
+    let files = Files::new(root);
     let units = distribution.units();
-    units
+    let existing = units
         .iter()
         .copied()
-        .find(|unit| exists(unit))
-        .or(units.first().copied())
+        .filter(|unit| Unit::exists(&files, unit));
+    let existing: Vec<&str> = existing.collect();
+    if existing.is_empty() {
+        return units.join(" ");
+    }
+    existing.join(" ")
 }
