@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod foreign_changes;
 mod host;
 mod install;
 mod kubelet;

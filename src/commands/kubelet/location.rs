@@ -32,6 +32,12 @@ const RANCHER_KEYS: [&str; 2] = [
     "image-credential-provider-bin-dir",
 ];
 
+/// The paths as keys of MicroShift.
+pub(super) const MICROSHIFT_KEYS: [&str; 2] = [
+    "imageCredentialProviderConfigPath",
+    "imageCredentialProviderBinDir",
+];
+
 /// The files with the settings of distributions, the directories with more of them, and the keys.
 const SETTINGS: [(&str, &str, [&str; 2]); 3] = [
     (
@@ -47,10 +53,7 @@ const SETTINGS: [(&str, &str, [&str; 2]); 3] = [
     (
         "/etc/microshift/config.yaml",
         "/etc/microshift/config.d",
-        [
-            "imageCredentialProviderConfigPath",
-            "imageCredentialProviderBinDir",
-        ],
+        MICROSHIFT_KEYS,
     ),
 ];
 

@@ -16,6 +16,9 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use crate::PROGRAM;
+use crate::client_config::kubelet_flags;
+use crate::client_config::kubelet_provider_edit;
+use crate::commands::kubelet::PROVIDER;
 use crate::commands::kubelet::location::entries;
 use crate::digest;
 use crate::error::Error;
@@ -114,6 +117,11 @@ pub(crate) struct Store {
 }
 
 impl Entry {
+    /// Returns whether there was a file.
+    pub(super) fn has_before(&self) -> bool {
+        self.before.is_some()
+    }
+
     /// Returns the mode that the file had; the usual one if there was none.
     pub(super) fn mode(&self) -> u32 {
         self.before.as_ref().map_or(0o644, |before| before.mode)
@@ -186,7 +194,10 @@ impl Store {
             content(&file.path).map_err(|error| failed("cannot read", &file.path, &error))?;
         let position = self.record.files.iter().position(|it| it.path == file.path);
         let index = match position {
-            Some(index) => index,
+            Some(index) => {
+                self.keep_changes(index)?;
+                index
+            }
             None => self.add(file, before.as_deref())?,
         };
         let written = digest::of_content(&file.content);
@@ -205,21 +216,8 @@ impl Store {
     /// Adds a file to the record, with a copy of what is there. Returns its position.
     fn add(&mut self, file: &NewFile, before: Option<&[u8]>) -> Result<usize> {
         let index = self.record.files.len();
-        let before = match before {
-            None => None,
-            Some(before) => {
-                let copy = format!("before-{index}");
-                self.put_beside(&copy, before)?;
-                let (owner, group) = owner_of(&file.path);
-                let mode = mode_of(&file.path).unwrap_or(file.mode);
-                Some(Before {
-                    copy,
-                    mode,
-                    owner,
-                    group,
-                })
-            }
-        };
+        let before = before.map(|before| self.copy_of(index, &file.path, before));
+        let before = before.transpose()?;
         self.record.files.push(Entry {
             kind: file.kind,
             path: file.path.clone(),
@@ -227,6 +225,50 @@ impl Store {
             written: Vec::new(),
         });
         Ok(index)
+    }
+
+    /// Writes a copy of what is there. Returns what the record has of it.
+    fn copy_of(&self, index: usize, path: &Path, content: &[u8]) -> Result<Before> {
+        let copy = format!("before-{index}");
+        self.put_beside(&copy, content)?;
+        let (owner, group) = owner_of(path);
+        Ok(Before {
+            copy,
+            mode: mode_of(path).unwrap_or(0o644),
+            owner,
+            group,
+        })
+    }
+
+    /// Makes what others wrote meanwhile, without what this program added, that which was before.
+    fn keep_changes(&mut self, index: usize) -> Result<()> {
+        let Some(mut entry) = self.record.files.get(index).cloned() else {
+            return Ok(());
+        };
+        let State::Changed(now) = self.state(&entry)? else {
+            return Ok(());
+        };
+        let rest = self.without_own(&entry, &now).unwrap_or(now);
+        let is_needed = !rest.is_empty() || (entry.kind == Kind::Flags && entry.before.is_some());
+        let before = is_needed.then(|| self.copy_of(index, &entry.path, &rest));
+        entry.before = before.transpose()?;
+        entry.written.clear();
+        if let Some(old) = self.record.files.get_mut(index) {
+            *old = entry;
+        }
+        Ok(())
+    }
+
+    /// Returns a file that others have changed without what this program added; `None` if it is not
+    /// sure what that is.
+    pub(super) fn without_own(&self, entry: &Entry, now: &[u8]) -> Option<Vec<u8>> {
+        let text = std::str::from_utf8(now).ok()?;
+        let rest = match entry.kind {
+            Kind::Config => kubelet_provider_edit::without_provider(text, PROVIDER)?,
+            Kind::Flags => kubelet_flags::without_flags(text, &self.record.flags),
+            Kind::Program | Kind::Snippet => return None,
+        };
+        Some(rest.into_bytes())
     }
 
     /// Creates a directory and those above it, which are recorded first.
@@ -268,11 +310,19 @@ impl Store {
         if entry.written.contains(&digest::of_content(&now)) {
             return Ok(State::Written);
         }
-        let before = entry.before.as_ref().map(|before| self.copy(before));
-        match before.transpose()? {
+        match self.before(entry)? {
             Some(before) if before == now => Ok(State::Restored),
             _ => Ok(State::Changed(now)),
         }
+    }
+
+    /// Returns what was there before.
+    ///
+    /// # Errors
+    /// The copy cannot be read.
+    pub(super) fn before(&self, entry: &Entry) -> Result<Option<Vec<u8>>> {
+        let before = entry.before.as_ref();
+        before.map(|before| self.copy(before)).transpose()
     }
 
     fn copy(&self, before: &Before) -> Result<Vec<u8>> {

@@ -1,5 +1,8 @@
 //! `kubelet uninstall`: restores what was there before `kubelet install`.
 
+mod usage;
+
+use std::path::Path;
 use std::time::Duration;
 
 use super::MachineArguments;
@@ -13,9 +16,6 @@ use super::record::Store;
 use super::record::put;
 use super::record::remove;
 use super::wait;
-use crate::client_config::kubelet_flags;
-use crate::client_config::kubelet_provider_edit;
-use crate::commands::kubelet::PROVIDER;
 use crate::commands::print;
 use crate::context::Context;
 use crate::context::Stdio;
@@ -52,7 +52,7 @@ pub(in crate::commands::kubelet) fn run(
     let end = end_signals();
     let root = enter(&arguments.machine)?;
     if Store::exists(root) {
-        restore(Store::open(root)?, arguments, stdio)?;
+        restore(Store::open(root)?, root, &arguments.machine, stdio)?;
     } else {
         print(
             stdio,
@@ -65,50 +65,88 @@ pub(in crate::commands::kubelet) fn run(
     Ok(())
 }
 
+/// What is done with a file.
+enum Action {
+    /// It is as it was before, or was deleted.
+    Nothing,
+    /// It becomes what it was before.
+    Restore,
+    /// It was changed meanwhile, and loses only what was added.
+    Replace(Vec<u8>),
+    /// It was changed meanwhile, and it is not sure what was added.
+    Stay(Vec<u8>),
+}
+
 /// Restores the files in the reverse order, so that the kubelet can start at any moment. The
 /// program is deleted when the kubelet does not use it any more.
-fn restore(mut store: Store, arguments: &Arguments, stdio: &mut Stdio<'_>) -> Result<()> {
+fn restore(
+    mut store: Store,
+    root: &Path,
+    machine: &MachineArguments,
+    stdio: &mut Stdio<'_>,
+) -> Result<()> {
     let mut entries = store.record.files.clone();
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.kind));
-    let (programs, others): (Vec<Entry>, Vec<Entry>) = entries
+    let actions = entries.into_iter().map(|entry| {
+        let action = action(&entry, &store)?;
+        Ok((entry, action))
+    });
+    let actions: Vec<(Entry, Action)> = actions.collect::<Result<_>>()?;
+    usage::refuse_if_used(&actions, &store, root)?;
+    let (programs, others): (Vec<_>, Vec<_>) = actions
         .into_iter()
-        .partition(|entry| entry.kind == Kind::Program);
-    for entry in &others {
-        restore_file(entry, &mut store, stdio)?;
+        .partition(|(entry, _)| entry.kind == Kind::Program);
+    for (entry, action) in &others {
+        restore_file(entry, action, &mut store, stdio)?;
     }
-    finish(&mut store, &arguments.machine, stdio)?;
-    for entry in &programs {
-        restore_file(entry, &mut store, stdio)?;
+    finish(&mut store, machine, stdio)?;
+    for (entry, action) in &programs {
+        restore_file(entry, action, &mut store, stdio)?;
     }
     store.delete()
 }
 
-fn restore_file(entry: &Entry, store: &mut Store, stdio: &mut Stdio<'_>) -> Result<()> {
-    let path = entry.path.display();
-    let changed = match store.state(entry)? {
-        State::Restored => return Ok(()),
-        State::Written => None,
-        State::Changed(content) => Some(content),
+fn action(entry: &Entry, store: &Store) -> Result<Action> {
+    let now = match store.state(entry)? {
+        State::Restored => return Ok(Action::Nothing),
+        State::Written => return Ok(Action::Restore),
+        State::Changed(now) => now,
     };
-    if entry.kind != Kind::Program && !store.record.restart {
+    if entry.kind == Kind::Snippet && usage::is_own_snippet(&now, store) {
+        return Ok(Action::Replace(Vec::new()));
+    }
+    Ok(match store.without_own(entry, &now) {
+        Some(rest) if rest == now => Action::Nothing,
+        Some(rest) => Action::Replace(rest),
+        None => Action::Stay(now),
+    })
+}
+
+fn restore_file(
+    entry: &Entry,
+    action: &Action,
+    store: &mut Store,
+    stdio: &mut Stdio<'_>,
+) -> Result<()> {
+    let path = entry.path.display();
+    let is_change = matches!(action, Action::Restore | Action::Replace(_));
+    if is_change && entry.kind != Kind::Program && !store.record.restart {
         store.record.restart = true;
         store.save()?;
     }
-    let Some(content) = changed else {
-        store.restore(entry)?;
-        return print(stdio, &format!("{path} restored"));
-    };
-    let text = String::from_utf8_lossy(&content);
-    let rest = match entry.kind {
-        Kind::Config => kubelet_provider_edit::without_provider(&text, PROVIDER),
-        Kind::Flags => Some(kubelet_flags::without_flags(&text, &store.record.flags)),
-        Kind::Program | Kind::Snippet => None,
-    };
-    match rest {
-        Some(rest) if rest.is_empty() => remove(&entry.path)?,
-        Some(rest) => put(&entry.path, rest.as_bytes(), entry.mode(), None)
+    match action {
+        Action::Nothing => return Ok(()),
+        Action::Restore => {
+            store.restore(entry)?;
+            return print(stdio, &format!("{path} restored"));
+        }
+        Action::Replace(rest) if rest.is_empty() && !entry.has_before() => remove(&entry.path)?,
+        Action::Replace(rest) if rest.is_empty() && entry.kind != Kind::Flags => {
+            remove(&entry.path)?;
+        }
+        Action::Replace(rest) => put(&entry.path, rest, entry.mode(), None)
             .map_err(|error| super::record::failed("cannot write", &entry.path, &error))?,
-        None => {
+        Action::Stay(_) => {
             let text = format!("warning: {path} was changed meanwhile, and stays");
             let _ = writeln!(stdio.error, "{text}");
             return Ok(());
