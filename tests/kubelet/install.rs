@@ -151,7 +151,7 @@ fn each_distribution_is_changed_in_its_own_way_or_not_at_all() {
             "var/lib/rancher/rke2/x",
             "usr/local/lib/systemd/system/rke2-server.service",
             "var/lib/rancher/credentialprovider/bin/icr-credential-provider",
-            "rke2-server",
+            "rke2-server rke2-agent",
         ),
         (
             "etc/microshift/config.yaml",
@@ -165,11 +165,16 @@ fn each_distribution_is_changed_in_its_own_way_or_not_at_all() {
         };
         host.write(file, "");
         host.write(unit, "");
+        // RKE2's packages have both units.
+        if restart.contains(' ') {
+            host.write("etc/systemd/system/rke2-agent.service", "");
+        }
+        symlink("/dev/null", host.path("etc/systemd/system/k3s.service")).expect("a new link");
         let before = host.snapshot();
         host.succeeds(&["install"]);
         assert!(host.path(expected).exists(), "{expected}");
         assert!(!host.path(FLAGS).exists());
-        assert_eq!(host.restarts(), format!("restart {restart}\n"));
+        assert_eq!(host.restarts(), format!("try-restart {restart}\n"));
         host.succeeds(&["install"]);
         assert_eq!(host.restarts(), "");
         host.succeeds(&["uninstall"]);

@@ -48,6 +48,12 @@ impl<'a> Files<'a> {
         fs::entry_exists(&self.real(path))
     }
 
+    /// Returns whether a unit or a drop-in is a link with which systemd ignores it.
+    fn is_masked(&self, path: &Path) -> bool {
+        let target = std::fs::read_link(self.real(path));
+        target.is_ok_and(|target| target == Path::new("/dev/null"))
+    }
+
     /// Returns the text of a file; `None` if it is missing.
     ///
     /// # Errors
@@ -60,9 +66,7 @@ impl<'a> Files<'a> {
         if !fs::entry_exists(&real) {
             return Ok(None);
         }
-        // Such a link masks a unit or a drop-in.
-        let target = std::fs::read_link(&real).ok();
-        if target.is_some_and(|target| target == Path::new("/dev/null")) {
+        if self.is_masked(path) {
             return Ok(Some(String::new()));
         }
         fs::read_regular(&real, MAX_SIZE).map(Some)
@@ -95,8 +99,7 @@ impl Unit {
     fn paths(files: &Files<'_>, name: &str) -> Vec<PathBuf> {
         let service = format!("{name}.service");
         let directories = || DIRECTORIES.iter().map(Path::new);
-        let mut units = directories().map(|directory| directory.join(&service));
-        let mut paths: Vec<PathBuf> = units.find(|path| files.exists(path)).into_iter().collect();
+        let mut paths: Vec<PathBuf> = Self::path(files, name).into_iter().collect();
         let mut drop_ins = BTreeMap::new();
         for folder in [format!("{service}.d"), "service.d".to_owned()] {
             if folder == "service.d" && paths.is_empty() && drop_ins.is_empty() {
@@ -113,9 +116,15 @@ impl Unit {
         paths
     }
 
-    /// Returns whether a unit has a file.
+    /// Returns whether systemd can start a unit.
     pub(super) fn exists(files: &Files<'_>, name: &str) -> bool {
-        !Self::paths(files, name).is_empty()
+        Self::path(files, name).is_some_and(|path| !files.is_masked(&path))
+    }
+
+    fn path(files: &Files<'_>, name: &str) -> Option<PathBuf> {
+        let service = format!("{name}.service");
+        let mut paths = DIRECTORIES.iter().map(|it| Path::new(it).join(&service));
+        paths.find(|path| files.exists(path))
     }
 
     /// Reads a unit; `None` if it has no file.

@@ -271,7 +271,7 @@ fn unit(distribution: Distribution, root: &Path) -> String {
         .filter(|unit| Unit::exists(&files, unit));
     let existing: Vec<&str> = existing.collect();
     if existing.is_empty() {
-        return units.join(" ");
+        return units.first().copied().unwrap_or_default().to_owned();
     }
     existing.join(" ")
 }

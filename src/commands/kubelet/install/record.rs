@@ -55,7 +55,7 @@ pub(crate) enum Kind {
 /// What was changed.
 #[derive(Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Record {
-    /// The unit that runs the kubelet.
+    /// The units that may run the kubelet, with blanks between them.
     pub(super) unit: Option<String>,
     /// The flags that were added.
     pub(super) flags: String,

@@ -16,12 +16,21 @@ const MAX_LENGTH: usize = 400;
 /// The program that gives files the types that SELinux's policy has for them.
 const RESTORECON: [&str; 2] = ["/usr/sbin/restorecon", "/sbin/restorecon"];
 
+/// Returns the arguments of `systemctl`. A unit that is stopped is not started, except the kubelet's
+/// own: a node of K3s or RKE2 may have the units of a server and of an agent.
+fn arguments(record: &Record) -> String {
+    match record.unit.as_deref() {
+        None | Some("kubelet") => "restart kubelet".to_owned(),
+        Some(units) => format!("try-restart {units}"),
+    }
+}
+
 /// Returns the command that restarts the kubelet, as a person would type it.
 pub(super) fn restart_command(record: &Record, root: Option<&Path>) -> String {
-    let unit = record.unit.as_deref().unwrap_or("kubelet");
+    let arguments = arguments(record);
     match root {
-        Some(root) => format!("chroot {} systemctl restart {unit}", root.display()),
-        None => format!("systemctl restart {unit}"),
+        Some(root) => format!("chroot {} systemctl {arguments}", root.display()),
+        None => format!("systemctl {arguments}"),
     }
 }
 
@@ -30,16 +39,16 @@ pub(super) fn restart_command(record: &Record, root: Option<&Path>) -> String {
 /// # Errors
 /// `systemctl` is missing or fails.
 pub(super) fn restart(record: &Record) -> Result<()> {
-    let unit = record.unit.as_deref().unwrap_or("kubelet");
+    let arguments = arguments(record);
     let mut command = Command::new("systemctl");
     // In a container, the root directory is another one than that of the process 1, of which
     // systemctl takes notice (systemd, docs/ENVIRONMENT.md).
     command
-        .args(["restart", unit])
+        .args(arguments.split_whitespace())
         .env("SYSTEMD_IGNORE_CHROOT", "1");
     run(command).map_err(|reason| {
         Error::user(format!(
-            "cannot restart the kubelet: 'systemctl restart {unit}' {reason}"
+            "cannot restart the kubelet: 'systemctl {arguments}' {reason}"
         ))
         .with_hint("Restart it, or run this again: the files are written")
     })
