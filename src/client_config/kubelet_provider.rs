@@ -53,7 +53,7 @@ pub struct TokenAttributes {
 /// The reasons for which the kubelet does not start. They name keys, not values, which may be
 /// secrets.
 pub fn parse(text: &str) -> Result<Vec<Provider>, Vec<String>> {
-    let documents = yaml::parse(text).map_err(|reason| vec![format!("it {reason}")])?;
+    let documents = yaml::parse_1_1(text).map_err(|reason| vec![format!("it {reason}")])?;
     let mut reader = Reader::default();
     let providers = match &documents[..] {
         [Yaml::Hash(file)] => reader.file(file),
@@ -250,6 +250,10 @@ impl Reader {
             let reason = "needs requireServiceAccount: true";
             self.refuse(&format!("{place}.{REQUIRED}"), reason);
         }
+        let mut keys = required.iter().chain(&optional);
+        if !keys.all(|key| is_qualified_name(key)) {
+            self.refuse(&place, "has a key that no annotation can have");
+        }
         let mut keys = BTreeSet::new();
         if !required.iter().chain(&optional).all(|key| keys.insert(key)) {
             self.refuse(&place, "has the key of an annotation twice");
@@ -316,27 +320,61 @@ fn get<'y>(object: &'y Hash, key: &str) -> Option<&'y Yaml> {
     object.get(&Yaml::String(key.to_owned()))
 }
 
-/// Returns the seconds of a duration as Go writes it, in whole hours, minutes and seconds.
+/// Returns whether an annotation can have this key: a name, after a domain and a slash or alone
+/// (Kubernetes documentation, "Labels and Selectors").
+fn is_qualified_name(key: &str) -> bool {
+    let (domain, name) = match key.split_once('/') {
+        Some((domain, name)) => (Some(domain), name),
+        None => (None, key),
+    };
+    let is_part = |text: &str, others: &str| {
+        let is_inner = |it: char| it.is_ascii_alphanumeric() || others.contains(it);
+        text.starts_with(|it: char| it.is_ascii_alphanumeric())
+            && text.ends_with(|it: char| it.is_ascii_alphanumeric())
+            && text.chars().all(is_inner)
+    };
+    let is_domain =
+        |domain: &str| domain.len() <= 253 && domain.split('.').all(|label| is_part(label, "-"));
+    name.len() <= 63 && is_part(name, "-_.") && domain.is_none_or(is_domain)
+}
+
+/// Returns the whole seconds of a duration as Go writes it, such as `1.5h` or `1h2m3s`
+/// (`time.ParseDuration`). Returns `None` if it is invalid or negative.
 pub fn go_seconds(text: &str) -> Option<u64> {
-    if text == "0" {
+    let mut rest = text.strip_prefix('+').unwrap_or(text);
+    if rest == "0" {
         return Some(0);
     }
-    let mut rest = text;
-    let mut seconds: u64 = 0;
+    let is_empty = rest.is_empty();
+    let mut nanoseconds: u128 = 0;
     while !rest.is_empty() {
-        let digits = rest.find(|it: char| !it.is_ascii_digit())?;
-        let number: u64 = rest.get(..digits)?.parse().ok()?;
-        let (unit, length) = match rest.get(digits..)? {
-            unit if unit.starts_with("ms") => (0, 2),
-            unit if unit.starts_with('h') => (3600, 1),
-            unit if unit.starts_with('m') => (60, 1),
-            unit if unit.starts_with('s') => (1, 1),
+        let is_number = |it: char| it.is_ascii_digit() || it == '.';
+        let (number, after) = rest.split_at(rest.find(|it| !is_number(it))?);
+        let (unit, after) = after.split_at(after.find(is_number).unwrap_or(after.len()));
+        let unit: u128 = match unit {
+            "h" => 3_600_000_000_000,
+            "m" => 60_000_000_000,
+            "s" => 1_000_000_000,
+            "ms" => 1_000_000,
+            "us" | "µs" | "μs" => 1_000,
+            "ns" => 1,
             _ => return None,
         };
-        seconds = seconds.checked_add(number.checked_mul(unit)?)?;
-        rest = rest.get(digits + length..)?;
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        // More digits of a fraction than these are less than a nanosecond.
+        let fraction = fraction
+            .get(..fraction.len().min(18))
+            .filter(|it| !it.contains('.'))?;
+        let digits = format!("{whole}{fraction}");
+        let scale = 10_u128.pow(u32::try_from(fraction.len()).ok()?);
+        let value: u128 = digits.parse().ok()?;
+        nanoseconds = nanoseconds.checked_add(value.checked_mul(unit)? / scale)?;
+        rest = after;
     }
-    (!text.is_empty()).then_some(seconds)
+    // The largest duration of Go.
+    let is_valid = !is_empty && nanoseconds <= u128::from(i64::MAX.unsigned_abs());
+    let seconds = u64::try_from(nanoseconds / 1_000_000_000).ok();
+    seconds.filter(|_| is_valid)
 }
 
 /// Returns whether a pattern matches images of a host without a port: label by label, with `*`
@@ -404,6 +442,10 @@ providers:
         assert_eq!(providers, [expected]);
         let json = r#"{"apiVersion":"kubelet.config.k8s.io/v1","kind":"CredentialProviderConfig","providers":[{"name":"x","apiVersion":"credentialprovider.kubelet.k8s.io/v1beta1","matchImages":["*.icr.io"],"defaultCacheDuration":"0s"}]}"#;
         assert_eq!(parse(json).unwrap()[0].name, "x");
+        let of_1_1 = VALID.replace("Account: true", "Account: yes");
+        assert_eq!(parse(&of_1_1), parse(VALID));
+        let quoted = VALID.replace("\"b\"", "'yes'");
+        assert_eq!(parse(&quoted).unwrap()[0].env[0].1, "yes");
     }
 
     #[test]
@@ -445,6 +487,12 @@ providers:
                 "requireServiceAccount has to be true or false",
             ),
             ("[\"a/b\"]", "[\"a/b\", \"a/b\"]", "twice"),
+            ("[\"a/b\"]", "[\"a/b/c\"]", "no annotation can have"),
+            ("[\"a/b\"]", "[\"-a\"]", "no annotation can have"),
+            ("value: \"b\"", "value: yes", "value has to be a text"),
+            ("value: \"b\"", "value: Off", "value has to be a text"),
+            ("value: \"b\"", "value: n", "value has to be a text"),
+            ("[\"kubelet\"]", "[on]", "something else than texts"),
             ("providers:\n", "providers: [\n", "not YAML"),
             ("    args:", "    name: y\n    args:", "not YAML"),
         ] {
@@ -475,6 +523,24 @@ providers:
             assert_eq!(matches_host(pattern, host), expected, "{pattern} {host}");
         }
         assert_eq!(go_seconds("1h2m3s"), Some(3723));
-        assert_eq!(go_seconds("-1s"), None);
+        for (text, expected) in [
+            ("1.5h", Some(5400)),
+            (".5m", Some(30)),
+            ("1.s", Some(1)),
+            ("+90s", Some(90)),
+            ("1500ms", Some(1)),
+            ("3us4ns", Some(0)),
+            ("-1s", None),
+            ("1.2.3s", None),
+            (".s", None),
+            ("s", None),
+            ("5", None),
+            ("1d", None),
+            ("99.123456789012345678s", Some(99)),
+            ("9999999h", None),
+            ("", None),
+        ] {
+            assert_eq!(go_seconds(text), expected, "{text}");
+        }
     }
 }

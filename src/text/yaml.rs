@@ -6,8 +6,11 @@ use std::collections::HashMap;
 use yaml_rust2::Yaml;
 use yaml_rust2::YamlLoader;
 use yaml_rust2::parser::Event;
+use yaml_rust2::parser::MarkedEventReceiver;
 use yaml_rust2::parser::Parser;
+use yaml_rust2::scanner::Marker;
 use yaml_rust2::scanner::ScanError;
+use yaml_rust2::scanner::TScalarStyle;
 
 /// How deep lists and objects may be in each other.
 const MAX_DEPTH: usize = 64;
@@ -23,6 +26,46 @@ const MAX_VALUES: usize = 100_000;
 pub(crate) fn parse(text: &str) -> Result<Vec<Yaml>, String> {
     check_size(text)?;
     YamlLoader::load_from_str(text).map_err(|error| not_yaml(&error))
+}
+
+/// Returns the documents of a text as YAML 1.1 has them, in which `yes` and `off` without quotation
+/// marks are booleans, too. Kubernetes reads its files so.
+///
+/// # Errors
+/// As those of [`parse`].
+pub(crate) fn parse_1_1(text: &str) -> Result<Vec<Yaml>, String> {
+    parse(text)?;
+    let mut loader = Loader::default();
+    let mut parser = Parser::new_from_str(text);
+    let loaded = parser.load(&mut loader, true);
+    loaded.map_err(|error| not_yaml(&error))?;
+    Ok(loader.0.documents().to_vec())
+}
+
+/// A loader that gets booleans of YAML 1.1 as those of YAML 1.2.
+#[derive(Default)]
+struct Loader(YamlLoader);
+
+impl MarkedEventReceiver for Loader {
+    fn on_event(&mut self, event: Event, marker: Marker) {
+        let event = match event {
+            Event::Scalar(text, TScalarStyle::Plain, anchor, None) => {
+                let text = boolean(&text).map_or(text, str::to_owned);
+                Event::Scalar(text, TScalarStyle::Plain, anchor, None)
+            }
+            event => event,
+        };
+        self.0.on_event(event, marker);
+    }
+}
+
+/// Returns a boolean of YAML 1.1 (yaml.org/type/bool.html) as YAML 1.2 has it.
+fn boolean(text: &str) -> Option<&'static str> {
+    match text {
+        "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Some("true"),
+        "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => Some("false"),
+        _ => None,
+    }
 }
 
 /// Counts the values before they are created.

@@ -235,6 +235,67 @@ fn no_link_leads_out_of_the_root_directory() {
 }
 
 #[test]
+fn tokens_of_service_accounts_need_a_kubelet_that_knows_them() {
+    for (version, reason) in [
+        (
+            Some("Kubernetes v1.33.4"),
+            Some("this kubelet has version 1.33"),
+        ),
+        (Some("Kubernetes"), Some("names no version")),
+        (None, Some("names no version")),
+        (Some("Kubernetes v1.34.0"), None),
+    ] {
+        let Some(host) = Host::create() else {
+            return;
+        };
+        if let Some(version) = version {
+            let path = host.path("usr/local/bin/kubelet");
+            host.write("usr/local/bin/kubelet", "");
+            write_executable(format!("#!/bin/sh\necho '{version}'\n").as_bytes(), &path);
+        }
+        let before = host.snapshot();
+        let outcome = host.run(&["install", "--service-accounts"]);
+        if let Some(reason) = reason {
+            outcome.is_user_error(&["nothing was changed", reason]);
+            assert!(host.snapshot() == before);
+        } else {
+            assert_eq!(outcome.status, Some(0), "{outcome:?}");
+        }
+    }
+}
+
+#[test]
+fn a_directory_of_configurations_may_have_other_entries() {
+    let Some(host) = Host::create() else {
+        return;
+    };
+    with_ecr(&host);
+    fs::remove_file(host.path(CONFIG)).expect("a file");
+    host.write("etc/kubernetes/ecr.yaml", ECR);
+    host.write("etc/kubernetes/providers/x.yaml/notes", "");
+    host.write("etc/kubernetes/providers/notes.txt", "");
+    symlink(
+        "../ecr.yaml",
+        host.path("etc/kubernetes/providers/ecr.yaml"),
+    )
+    .expect("a new link");
+    let flags = host.read(FLAGS);
+    host.write(
+        FLAGS,
+        &flags.replace("credential-provider.yaml", "providers"),
+    );
+    let before = host.snapshot();
+    host.succeeds(&["install"]);
+    assert!(
+        host.path("etc/kubernetes/providers/icr-credential-provider.yaml")
+            .exists()
+    );
+    host.succeeds(&["install", "--check"]);
+    host.succeeds(&["uninstall"]);
+    assert!(host.snapshot() == before);
+}
+
+#[test]
 fn a_failed_restart_is_made_up_for() {
     let Some(host) = Host::create() else {
         return;

@@ -7,7 +7,7 @@ use super::PROVIDER;
 use super::distribution::Distribution;
 use super::location::Location;
 use super::location::MAX_SIZE;
-use super::location::entries;
+use super::location::config_files;
 use super::location::location;
 use super::trials::Trials;
 use super::trials::given_account;
@@ -195,12 +195,7 @@ pub(super) fn checks(
 fn providers(path: &Path) -> (Vec<Provider>, Vec<Diagnostic>) {
     let is_directory = path.is_dir();
     let files = if is_directory {
-        let extensions = ["json", "yaml", "yml"];
-        let has_extension = |path: &PathBuf| {
-            let extension = path.extension().and_then(|it| it.to_str());
-            extension.is_some_and(|it| extensions.contains(&it))
-        };
-        entries(path).into_iter().filter(has_extension).collect()
+        config_files(path)
     } else {
         vec![path.to_owned()]
     };

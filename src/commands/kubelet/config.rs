@@ -51,7 +51,7 @@ pub(super) struct ProviderArguments {
 
     /// Exchange the tokens of pods' service accounts for a trusted profile (Kubernetes 1.34)
     #[arg(long)]
-    service_accounts: bool,
+    pub(super) service_accounts: bool,
 
     /// Trusted profile of service accounts without an annotation
     #[arg(long, value_name = "ID", requires = "service_accounts")]

@@ -18,7 +18,8 @@ use super::config::ProviderArguments;
 use super::config::provider_config;
 use super::distribution::Distribution;
 use super::location::Location;
-use super::location::entries;
+use super::location::MAX_SIZE;
+use super::location::config_files;
 use super::trials::Trials;
 use crate::commands::doctor::diagnostic::Verdict;
 use crate::commands::install::own_program;
@@ -38,6 +39,9 @@ pub(super) use uninstall::run as uninstall;
 
 /// The name under which the program is tried before it is installed.
 const STAGED: &str = ".icr-credential-provider.new";
+
+/// The first version of Kubernetes whose kubelet sends tokens of service accounts by default (KEP-4412).
+const SERVICE_ACCOUNTS: (u32, u32) = (1, 34);
 
 /// How often a waiting process looks whether it has to end.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -212,6 +216,9 @@ impl Installation<'_> {
                 "the provider is already installed, by another program or by hand",
             );
         }
+        if self.arguments.provider.service_accounts && !changes.is_empty() {
+            refuse_older_kubelet(&plan)?;
+        }
         let mut store = Store::open(self.machine)?;
         if changes.is_empty() && !store.record.restart {
             return if is_reported {
@@ -269,6 +276,22 @@ impl Installation<'_> {
             "nothing was changed: the kubelet's new configuration has problems",
         ))
     }
+}
+
+/// # Errors
+/// The kubelet does not know `tokenAttributes`, so that it does not start, or has an unknown version.
+fn refuse_older_kubelet(plan: &Plan) -> Result<()> {
+    // The programs of K3s and RKE2 contain the kubelet, and have the names of their units.
+    let program = plan.unit.split(['-', ' ']).next().unwrap_or_default();
+    let reason = match service::version(program) {
+        Some((major, minor)) if (major, minor) >= SERVICE_ACCOUNTS => return Ok(()),
+        Some((major, minor)) => format!("this kubelet has version {major}.{minor}"),
+        None => format!("'{program} --version' names no version of Kubernetes"),
+    };
+    Err(Error::user(format!(
+        "nothing was changed: a kubelet before version 1.34 does not start with --service-accounts, and {reason}"
+    ))
+    .with_hint("Install it without --service-accounts, or use the output of 'docker-credential-icr kubelet config --service-accounts'"))
 }
 
 /// The new program and the new configuration beside those of the kubelet. They are deleted on drop.
@@ -333,11 +356,14 @@ impl Drop for Staged {
 /// Returns the other files of a directory of configurations.
 fn others(plan: &Plan) -> Result<Vec<(std::ffi::OsString, Vec<u8>)>> {
     let mut others = Vec::new();
-    for path in entries(&plan.location.config) {
-        let is_own = plan.files.iter().any(|file| file.path == path);
-        let content = record::content(&path);
+    for path in config_files(&plan.location.config) {
+        if plan.files.iter().any(|file| file.path == path) {
+            continue;
+        }
+        // The kubelet follows links.
+        let content = fs::read_bytes(&path, MAX_SIZE);
         let content = content.map_err(|error| record::failed("cannot read", &path, &error))?;
-        if let (Some(name), Some(content), false) = (path.file_name(), content, is_own) {
+        if let Some(name) = path.file_name() {
             others.push((name.to_owned(), content));
         }
     }

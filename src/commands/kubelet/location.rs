@@ -201,6 +201,17 @@ pub(super) fn entries(directory: &Path) -> Vec<PathBuf> {
     paths
 }
 
+/// Returns the files of a directory of configurations that the kubelet reads, sorted.
+pub(super) fn config_files(directory: &Path) -> Vec<PathBuf> {
+    let mut files = entries(directory);
+    files.retain(|path| {
+        let extension = path.extension().and_then(|it| it.to_str());
+        let is_directory = path.symlink_metadata().is_ok_and(|it| it.is_dir());
+        extension.is_some_and(|it| ["json", "yaml", "yml"].contains(&it)) && !is_directory
+    });
+    files
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -54,6 +54,24 @@ pub(super) fn restart(record: &Record) -> Result<()> {
     })
 }
 
+/// Returns the major and the minor version that a program prints, such as `Kubernetes v1.34.2`.
+pub(super) fn version(program: &str) -> Option<(u32, u32)> {
+    let output = Command::new(program)
+        .arg("--version")
+        .env_clear()
+        .env("PATH", SERVICE_PATH)
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .output()
+        .ok()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.split_whitespace().find_map(|word| {
+        let mut numbers = word.strip_prefix('v')?.split('.');
+        let major = numbers.next()?.parse().ok()?;
+        Some((major, numbers.next()?.parse().ok()?))
+    })
+}
+
 /// Gives files the types of SELinux's policy, where that is installed.
 ///
 /// # Errors

@@ -92,7 +92,11 @@ fn is_deleted(entry: &Entry, action: &Action) -> bool {
 /// The configuration is deleted, and named.
 fn refuse_config(entry: &Entry, action: &Action, named: &Named) -> Result<()> {
     let is_named = named.config.as_ref().is_some_and(|config| {
-        let is_only = || others(config, &entry.path).is_empty();
+        let is_only = || {
+            location::config_files(config)
+                .iter()
+                .all(|it| *it == entry.path)
+        };
         *config == entry.path || (entry.path.parent() == Some(config) && is_only())
     });
     if is_named && is_deleted(entry, action) {
@@ -115,7 +119,7 @@ fn refuse_program(entry: &Entry, actions: &[(Entry, Action)], named: &Named) -> 
         return Ok(());
     };
     let is_restored = |path: &PathBuf| actions.iter().any(|(entry, _)| entry.path == *path);
-    let mut configs = others(config, Path::new(""));
+    let mut configs = location::config_files(config);
     configs.push(config.clone());
     for path in configs.into_iter().filter(|path| !is_restored(path)) {
         let text = std::fs::read(&path).unwrap_or_default();
