@@ -15,6 +15,7 @@ pub mod json;
 pub mod kubelet_flags;
 pub mod kubelet_provider;
 pub mod kubelet_provider_edit;
+pub mod kubelet_values;
 pub mod nerdctl;
 pub mod node;
 pub mod podman;

@@ -13,6 +13,7 @@ use super::trials::Trials;
 use super::trials::given_account;
 use crate::client_config::kubelet_provider;
 use crate::client_config::kubelet_provider::Provider;
+use crate::client_config::kubelet_values;
 use crate::commands::doctor::diagnostic::Diagnostic;
 use crate::commands::doctor::diagnostic::Verdict;
 use crate::commands::print;
@@ -346,7 +347,7 @@ fn pattern_check(pattern: &str, hosts: &[String]) -> Option<Diagnostic> {
     }
     let matches_ours = hosts
         .iter()
-        .any(|host| kubelet_provider::matches_host(pattern, host));
+        .any(|host| kubelet_values::matches_host(pattern, host));
     (!matches_ours).then(|| {
         let message = format!("\"{shown}\" matches no IBM Cloud registry");
         let fix = "Use hosts such as \"us.icr.io\"; *.icr.io matches neither icr.io nor private.us.icr.io";

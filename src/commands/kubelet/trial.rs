@@ -14,7 +14,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::client_config::kubelet_provider::Provider;
-use crate::client_config::kubelet_provider::go_seconds;
+use crate::client_config::kubelet_values::go_seconds;
 use crate::error::one_line;
 use crate::secret::Secret;
 use crate::time::run_with_timeout;

@@ -17,8 +17,8 @@ use super::trial;
 use super::trial::Account;
 use super::trial::Trial;
 use crate::PROGRAM;
-use crate::client_config::kubelet_provider;
 use crate::client_config::kubelet_provider::Provider;
+use crate::client_config::kubelet_values;
 use crate::commands::doctor::diagnostic::Diagnostic;
 use crate::commands::scopes::listed;
 use crate::context::Stdio;
@@ -86,7 +86,7 @@ impl Trials<'_> {
             .iter()
             .filter(|host| {
                 let mut patterns = provider.match_images.iter();
-                patterns.any(|pattern| kubelet_provider::matches_host(pattern, host))
+                patterns.any(|pattern| kubelet_values::matches_host(pattern, host))
             })
             .collect();
         let attributes = provider.token_attributes.as_ref();
