@@ -5,6 +5,21 @@ use std::process::Command;
 use super::*;
 use crate::support::skipped;
 
+/// Returns the command that runs a shell script in a mount namespace of its own; arguments can be added.
+fn in_mounts_of_its_own(script: &str) -> Command {
+    let mut command = Command::new("unshare");
+    command.args([
+        "--mount",
+        "--propagation",
+        "private",
+        "sh",
+        "-c",
+        script,
+        "sh",
+    ]);
+    command
+}
+
 /// Runs the provider as root with three variables, in a namespace where the directories that it might write to are empty, and
 /// returns its output and the files there.
 fn on_a_bare_node(env: &TestEnv, provider: &Provider) -> Option<String> {
@@ -34,17 +49,8 @@ fn on_a_bare_node(env: &TestEnv, provider: &Provider) -> Option<String> {
         \"$1\" kubelet < \"$2\"
         find /run /root /home /var/tmp ! -type d | sort
         find /run -name docker-credential-icr -printf '%p %m\\n'";
-    let mut command = Command::new("unshare");
+    let mut command = in_mounts_of_its_own(script);
     command
-        .args([
-            "--mount",
-            "--propagation",
-            "private",
-            "sh",
-            "-c",
-            script,
-            "sh",
-        ])
         .args([&program, &input, &settings])
         .env_clear()
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
@@ -135,17 +141,8 @@ fn a_system_that_cannot_be_written_and_no_keyring_are_no_obstacle() {
         rm /dev/shm/$2
         exit $status";
     let name = format!("kubelet-provider-{}", std::process::id());
-    let mut command = Command::new("unshare");
+    let mut command = in_mounts_of_its_own(script);
     command
-        .args([
-            "--mount",
-            "--propagation",
-            "private",
-            "sh",
-            "-c",
-            script,
-            "sh",
-        ])
         .arg(&program)
         .arg(&name)
         .env_clear()

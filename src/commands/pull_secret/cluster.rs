@@ -89,6 +89,19 @@ impl<'a> Cluster<'a> {
         Ok(states)
     }
 
+    /// Returns the state of the secret in a namespace: the listed one, or the one that is read by
+    /// itself if there is no list.
+    pub(super) fn listed_secret(
+        &self,
+        listed: Option<&BTreeMap<String, State>>,
+        namespace: &str,
+    ) -> Result<State, ApiError> {
+        match listed {
+            Some(states) => Ok(states.get(namespace).cloned().unwrap_or(State::Missing)),
+            None => self.secret(namespace),
+        }
+    }
+
     /// Returns the state of the secret in a namespace.
     pub(super) fn secret(&self, namespace: &str) -> Result<State, ApiError> {
         let path = self.secret_path(namespace)?;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::MANAGER;
+use super::MAX_TRIES;
 use super::cluster::Cluster;
 use super::diff;
 use super::events;
@@ -28,9 +29,6 @@ use crate::kubernetes::ApiError;
 use crate::kubernetes::Patch;
 use crate::kubernetes::Writing;
 use crate::registry::Registry;
-
-/// How often a secret is written while others change it.
-const MAX_TRIES: u32 = 5;
 
 /// Which secrets are wanted.
 pub(super) struct Plan<'a> {
@@ -126,10 +124,8 @@ impl<'a> Keeper<'a> {
             }
         };
         for namespace in namespaces {
-            let state = match &listed.secrets {
-                Some(states) => Ok(states.get(&namespace).cloned().unwrap_or(State::Missing)),
-                None => self.read(&namespace, cluster),
-            };
+            let state = cluster.listed_secret(listed.secrets.as_ref(), &namespace);
+            let state = state.map_err(|error| self.unreadable(&namespace, error));
             let has_expired = state.as_ref().is_ok_and(|it| it.has_expired(self.now()));
             let outcome =
                 state.and_then(|state| self.keep(&namespace, cluster, state, &listed, stdio));
@@ -207,10 +203,13 @@ impl<'a> Keeper<'a> {
     }
 
     fn read(&self, namespace: &str, cluster: &Cluster<'_>) -> Result<State, Failure> {
-        cluster.secret(namespace).map_err(|error| {
-            let secret = self.plan.target.secret_in(namespace);
-            Failure::Api(format!("cannot read the secret {secret}"), error)
-        })
+        let state = cluster.secret(namespace);
+        state.map_err(|error| self.unreadable(namespace, error))
+    }
+
+    fn unreadable(&self, namespace: &str, error: ApiError) -> Failure {
+        let secret = self.plan.target.secret_in(namespace);
+        Failure::Api(format!("cannot read the secret {secret}"), error)
     }
 
     /// Returns the wanted service accounts of a namespace.

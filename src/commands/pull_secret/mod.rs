@@ -22,6 +22,9 @@ use crate::error::Result;
 /// The field manager of everything that is written.
 const MANAGER: &str = "docker-credential-icr";
 
+/// How often an object is changed while others change it.
+const MAX_TRIES: u32 = 5;
+
 const EXAMPLES: &str = "\
 Examples:
   docker-credential-icr pull-secret apply --registry us.icr.io --namespace build --dry-run

@@ -1,6 +1,7 @@
 //! `pull-secret remove`: deletes the secrets that `apply` made, and their entries in service
 //! accounts.
 
+use super::MAX_TRIES;
 use super::cluster;
 use super::cluster::Cluster;
 use super::diff;
@@ -18,9 +19,6 @@ use crate::error::Result;
 use crate::keychain::Prompting;
 use crate::kubernetes::ApiError;
 use crate::kubernetes::Writing;
-
-/// How often a secret is deleted while others change it.
-const MAX_TRIES: u32 = 5;
 
 /// Delete the pull secrets that apply made
 ///
@@ -50,10 +48,7 @@ pub(super) fn run(
     let listed = cluster.all_secrets().map_err(read("cannot list secrets"))?;
     let mut errors = Vec::new();
     for namespace in namespaces {
-        let state = match &listed {
-            Some(states) => Ok(states.get(&namespace).cloned().unwrap_or(State::Missing)),
-            None => cluster.secret(&namespace),
-        };
+        let state = cluster.listed_secret(listed.as_ref(), &namespace);
         let outcome = state.and_then(|state| remove(&namespace, &cluster, state, stdio, context));
         if let Err(error) = outcome {
             let stops = error.is_of_server();

@@ -7,15 +7,13 @@ use serde_json::Value;
 use serde_json::json;
 
 use super::MANAGER;
+use super::MAX_TRIES;
 use super::cluster::Cluster;
 use crate::kubernetes::ApiError;
 use crate::kubernetes::Metadata;
 use crate::kubernetes::Patch;
 use crate::kubernetes::object_path;
 use crate::secret::Secret;
-
-/// How often a change is tried while others change the same service account.
-const MAX_TRIES: u32 = 5;
 
 /// A service account.
 #[derive(Clone, Debug, Deserialize)]
