@@ -128,6 +128,7 @@ Register-ArgumentCompleter -Native -CommandName 'docker-credential-icr' -ScriptB
             [CompletionResult]::new('--env', '--env', [CompletionResultType]::ParameterName, 'Set a variable of the program, such as ICR_SOURCE=vpc')
             [CompletionResult]::new('--for', '--for', [CompletionResultType]::ParameterName, 'Distribution of Kubernetes [default: that of the machine]')
             [CompletionResult]::new('--root', '--root', [CompletionResultType]::ParameterName, 'Root directory of the machine, if it is mounted in a container')
+            [CompletionResult]::new('--min-ready-seconds', '--min-ready-seconds', [CompletionResultType]::ParameterName, 'Time for which the kubelet must run after its restart, in seconds')
             [CompletionResult]::new('--interval', '--interval', [CompletionResultType]::ParameterName, 'Time between two looks, in seconds')
             [CompletionResult]::new('--service-accounts', '--service-accounts', [CompletionResultType]::ParameterName, 'Exchange the tokens of pods'' service accounts for a trusted profile (Kubernetes 1.34)')
             [CompletionResult]::new('--no-restart', '--no-restart', [CompletionResultType]::ParameterName, 'Do not restart the kubelet')

@@ -356,7 +356,7 @@ _docker__credential__icr() {
             return 0
             ;;
         docker__credential__icr__subcmd__kubelet__subcmd__install)
-            opts="-h --registry --service-accounts --profile --env --for --root --no-restart --check --watch --interval --help"
+            opts="-h --registry --service-accounts --profile --env --for --root --no-restart --check --min-ready-seconds --watch --interval --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -383,6 +383,10 @@ _docker__credential__icr() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
                     fi
+                    return 0
+                    ;;
+                --min-ready-seconds)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --interval)

@@ -115,6 +115,7 @@ set edit:completion:arg-completer[docker-credential-icr] = {|@words|
             cand --env 'Set a variable of the program, such as ICR_SOURCE=vpc'
             cand --for 'Distribution of Kubernetes [default: that of the machine]'
             cand --root 'Root directory of the machine, if it is mounted in a container'
+            cand --min-ready-seconds 'Time for which the kubelet must run after its restart, in seconds'
             cand --interval 'Time between two looks, in seconds'
             cand --service-accounts 'Exchange the tokens of pods'' service accounts for a trusted profile (Kubernetes 1.34)'
             cand --no-restart 'Do not restart the kubelet'

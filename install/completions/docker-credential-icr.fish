@@ -135,6 +135,7 @@ talos\t''
 microshift\t''
 openshift\t''"
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and __fish_seen_subcommand_from install" -l root -d 'Root directory of the machine, if it is mounted in a container' -r -f -a "(__fish_complete_directories)"
+complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and __fish_seen_subcommand_from install" -l min-ready-seconds -d 'Time for which the kubelet must run after its restart, in seconds' -r
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and __fish_seen_subcommand_from install" -l interval -d 'Time between two looks, in seconds' -r
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and __fish_seen_subcommand_from install" -l service-accounts -d 'Exchange the tokens of pods\' service accounts for a trusted profile (Kubernetes 1.34)'
 complete -c docker-credential-icr -n "__fish_docker_credential_icr_using_subcommand kubelet; and __fish_seen_subcommand_from install" -l no-restart -d 'Do not restart the kubelet'

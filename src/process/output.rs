@@ -1,5 +1,7 @@
 //! Runs other programs for their output.
 
+use std::io;
+use std::io::ErrorKind;
 use std::io::Read;
 use std::io::Seek;
 use std::process::Command;
@@ -10,36 +12,59 @@ use crate::child;
 use crate::child::Limits;
 use crate::time::Clock;
 
-/// The limits of a program. A login shell can have long startup files.
-const LIMITS: Limits = Limits {
-    time: Duration::from_secs(5),
-    output: 64 * 1024,
-};
+/// The maximum run time. A login shell can have long startup files.
+const TIME: Duration = Duration::from_secs(5);
 
-/// Runs a program; returns its output and whether it succeeded. `None` if it cannot be
-/// started, does not end in time or writes too much.
+/// The maximum size of the output, in bytes.
+const SIZE: u64 = 64 * 1024;
+
+/// What is read of a program; the other stream is discarded.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Stream {
+    /// The standard output.
+    Output,
+    /// The standard error.
+    Error,
+}
+
+/// Runs a program for at most five seconds; returns its output and whether it succeeded. `None` if
+/// it cannot be started, does not end in time or writes too much.
+pub fn run(command: &mut Command, clock: &dyn Clock) -> Option<(String, bool)> {
+    run_within(command, Stream::Output, TIME, clock).ok()
+}
+
+/// Runs a program; returns what it wrote and whether it succeeded.
 ///
 /// The output goes to an unnamed file. A pipe would stay open until all processes that
 /// inherited it have closed it, and does not show whether a program that closes it is
 /// still running.
-pub fn run(command: &mut Command, clock: &dyn Clock) -> Option<(String, bool)> {
-    let mut output = tempfile::tempfile().ok()?;
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(output.try_clone().ok()?)
-        .stderr(Stdio::null())
-        .spawn()
-        .ok()?;
-    let Ok(Some(status)) = child::wait(&mut child, &output, LIMITS, clock) else {
+///
+/// # Errors
+/// It cannot be started. [`ErrorKind::TimedOut`]: it does not end in time or writes too much.
+pub fn run_within(
+    command: &mut Command,
+    stream: Stream,
+    time: Duration,
+    clock: &dyn Clock,
+) -> io::Result<(String, bool)> {
+    let mut file = tempfile::tempfile()?;
+    let (output, error) = match stream {
+        Stream::Output => (Stdio::from(file.try_clone()?), Stdio::null()),
+        Stream::Error => (Stdio::null(), Stdio::from(file.try_clone()?)),
+    };
+    let command = command.stdin(Stdio::null()).stdout(output).stderr(error);
+    let mut child = command.spawn()?;
+    let limits = Limits { time, output: SIZE };
+    let Ok(Some(status)) = child::wait(&mut child, &file, limits, clock) else {
         let _ = child.kill();
         let _ = child.wait();
-        return None;
+        return Err(ErrorKind::TimedOut.into());
     };
     let mut bytes = Vec::new();
-    output.rewind().ok()?;
-    output.take(LIMITS.output).read_to_end(&mut bytes).ok()?;
+    file.rewind()?;
+    file.take(SIZE).read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    Some((text, status.success()))
+    Ok((text, status.success()))
 }
 
 #[cfg(all(test, unix))]
@@ -62,6 +87,15 @@ mod tests {
         );
         let missing = &mut Command::new("/does/not/exist");
         assert_eq!(super::run(missing, clock), None);
+    }
+
+    #[test]
+    fn errors_are_read_instead() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo yes; echo no >&2"]);
+        let clock = &SystemClock::start();
+        let answer = super::run_within(&mut command, Stream::Error, TIME, clock);
+        assert_eq!(answer.unwrap(), ("no\n".into(), true));
     }
 
     #[test]

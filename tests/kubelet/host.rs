@@ -52,6 +52,7 @@ impl Host {
         for directory in [
             "proc",
             "dev",
+            "tmp",
             "usr/bin",
             "usr/lib",
             "usr/lib64",
@@ -100,11 +101,18 @@ impl Host {
         fs::read_to_string(self.path(path)).expect(path)
     }
 
-    /// Writes the stand-in for systemctl, which records its arguments.
+    /// Writes the stand-in for systemctl, which records what it restarts. It cannot show the state of units.
     pub(crate) fn systemctl(&self, rest: &str) {
+        self.systemctl_with_states("exit 1", rest);
+    }
+
+    /// Writes a stand-in for systemctl that can show the state of units.
+    pub(crate) fn systemctl_with_states(&self, show: &str, rest: &str) {
         let path = self.path("usr/local/sbin/systemctl");
         fs::create_dir_all(path.parent().expect("a directory")).expect("the test may create it");
-        let text = format!("#!/bin/sh\necho \"$@\" >> /restarts\n{rest}\n");
+        let text = format!(
+            "#!/bin/sh\nif [ \"$1\" = show ]; then\n{show}\nexit\nfi\necho \"$@\" >> /restarts\n{rest}\n"
+        );
         write_executable(text.as_bytes(), &path);
     }
 

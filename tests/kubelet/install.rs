@@ -319,6 +319,72 @@ fn a_failed_restart_is_made_up_for() {
     assert_eq!(host.restarts(), "");
 }
 
+/// A kubelet that ends at its start if its configuration has the provider: it is waiting to be started again, is another
+/// process each time it is seen, or does not get ready.
+#[test]
+fn a_kubelet_that_does_not_run_gets_everything_back() {
+    let show = "read active sub process _ < /state
+        printf 'Id=kubelet.service\\nActiveState=%s\\nSubState=%s\\nMainPID=%s\\n' $active $sub $process";
+    let seen = "echo $(($(cat /seen 2>/dev/null) + 1)) > /seen
+        grep -q loop /state && echo active running $(cat /seen) loop > /state";
+    for broken in [
+        "echo activating auto-restart 0 > /state",
+        "echo active running 1 loop > /state",
+        "echo failed failed 0 > /state; echo 'Job failed' >&2; exit 1",
+    ] {
+        let Some(host) = Host::create() else {
+            return;
+        };
+        let restart = |broken: &str| {
+            format!(
+                "if grep -q us.icr.io /{CONFIG}; then {broken}; else echo active running 2 > /state; fi"
+            )
+        };
+        with_ecr(&host);
+        host.write("seen", "");
+        host.write("state", "active running 1\n");
+        host.systemctl_with_states(&format!("{seen}\n{show}"), &restart(broken));
+        let before = host.snapshot();
+        let outcome = host.run(&["install"]);
+        assert_eq!(outcome.status, Some(1), "{outcome:?}");
+        outcome.has(
+            &outcome.stderr,
+            &[
+                "does not run with the provider",
+                "files are as before",
+                "kubelet uninstall",
+            ],
+        );
+        assert_eq!(host.restarts(), "restart kubelet\nrestart kubelet\n");
+        assert_eq!(host.read(CONFIG), ECR);
+        assert_eq!(host.read("state"), "active running 2\n");
+        let outcome = host.run(&["install"]);
+        outcome.is_user_error(&["nothing was changed", "did not run with this program"]);
+        assert_eq!(host.restarts(), "", "it is not restarted again and again");
+        host.succeeds(&["uninstall"]);
+        host.write("seen", "");
+        host.write("state", "active running 1\n");
+        assert!(host.snapshot() == before);
+        host.systemctl_with_states(show, "echo active running 3 > /state");
+        host.succeeds(&["install", "--min-ready-seconds", "1"]);
+        assert!(host.read(CONFIG).contains("us.icr.io"));
+        assert_eq!(host.restarts(), "restart kubelet\n");
+    }
+}
+
+#[test]
+fn a_kubelet_that_did_not_run_before_is_not_waited_for() {
+    let Some(host) = Host::create() else {
+        return;
+    };
+    host.systemctl_with_states(
+        "printf 'Id=kubelet.service\\nActiveState=activating\\nSubState=auto-restart\\nMainPID=0\\n'",
+        "exit 0",
+    );
+    host.succeeds(&["install"]);
+    assert!(host.read(CONFIG).contains("us.icr.io"));
+}
+
 #[test]
 fn a_process_that_is_killed_leaves_nothing_that_cannot_be_undone() {
     let Some(host) = Host::create() else {

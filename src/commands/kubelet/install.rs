@@ -2,6 +2,7 @@
 
 mod plan;
 mod record;
+mod rollback;
 mod service;
 mod uninstall;
 
@@ -33,6 +34,7 @@ use plan::Plan;
 use record::Kind;
 use record::NewFile;
 use record::Store;
+use rollback::Previous;
 
 pub(super) use uninstall::Arguments as UninstallArguments;
 pub(super) use uninstall::run as uninstall;
@@ -59,7 +61,8 @@ Exit status: 0 if it is installed, otherwise 1. With --check, 1 if something wou
 /// Copies the program, adds it to the kubelet's configuration beside other providers, sets
 /// the kubelet's flags if they are missing, and restarts the kubelet if it has to read them.
 /// The new configuration is checked first, as 'kubelet check' does; if it has problems,
-/// nothing is changed. 'kubelet uninstall' restores what was there before.
+/// nothing is changed. If the kubelet ran and does not run after its restart, all is put back.
+/// 'kubelet uninstall' restores what was there before.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, verbatim_doc_comment)]
 pub(super) struct Arguments {
@@ -76,6 +79,11 @@ pub(super) struct Arguments {
     /// Change nothing; exit with 1 if something would change
     #[arg(long, conflicts_with_all = ["watch", "no_restart"])]
     check: bool,
+
+    /// Time for which the kubelet must run after its restart, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "10")]
+    #[arg(value_parser = clap::value_parser!(u64).range(..=3600))]
+    min_ready_seconds: u64,
 
     /// Stay, and install again what is removed or changed
     #[arg(long)]
@@ -217,7 +225,7 @@ impl Installation<'_> {
             );
         }
         if self.arguments.provider.service_accounts && !changes.is_empty() {
-            refuse_older_kubelet(&plan)?;
+            refuse_older_kubelet(&plan, context)?;
         }
         let mut store = Store::open(self.machine)?;
         if changes.is_empty() && !store.record.restart {
@@ -228,14 +236,47 @@ impl Installation<'_> {
             };
         }
         if !changes.is_empty() {
+            rollback::refuse_rejected(&plan, &store.record)?;
             let outcome = self.check_first(&plan, &mut store, stdio, context);
             if outcome.is_err() && store.record.files.is_empty() {
                 store.delete()?;
             }
             outcome?;
-            write(&plan, &changes, &mut store, stdio)?;
         }
-        finish(&mut store, &self.arguments.machine, stdio)
+        store.record.unit = Some(plan.unit.clone());
+        let previous = Previous::read(&changes, &store.record, context.clock)?;
+        if !changes.is_empty() {
+            write(&plan, &changes, &mut store, stdio, context)?;
+        }
+        if let Err(reason) = self.restart(&previous, &store, stdio, context)? {
+            if changes.is_empty() {
+                return Err(reason);
+            }
+            return Err(previous.restore(&reason, &plan, &mut store, stdio, context.clock));
+        }
+        store.record.rejected = None;
+        store.record.restart = false;
+        store.save()
+    }
+
+    /// Restarts the kubelet if it has to read changes. Returns why it does not run afterwards.
+    ///
+    /// # Errors
+    /// It cannot be restarted, and runs as before.
+    fn restart(
+        &self,
+        previous: &Previous,
+        store: &Store,
+        stdio: &mut Stdio<'_>,
+        context: &Context<'_>,
+    ) -> Result<Result<()>> {
+        let time = Duration::from_secs(self.arguments.min_ready_seconds);
+        match restart(store, &self.arguments.machine, stdio, context) {
+            Ok(false) => Ok(Ok(())),
+            Ok(true) => Ok(previous.still_runs(&store.record, time, context.clock)),
+            Err(error) if previous.is_down(&store.record, context.clock) => Ok(Err(error)),
+            Err(error) => Err(error),
+        }
     }
 
     /// Checks the new configuration with the new program, as the kubelet would use them.
@@ -280,10 +321,10 @@ impl Installation<'_> {
 
 /// # Errors
 /// The kubelet does not know `tokenAttributes`, so that it does not start, or has an unknown version.
-fn refuse_older_kubelet(plan: &Plan) -> Result<()> {
+fn refuse_older_kubelet(plan: &Plan, context: &Context<'_>) -> Result<()> {
     // The programs of K3s and RKE2 contain the kubelet, and have the names of their units.
     let program = plan.unit.split(['-', ' ']).next().unwrap_or_default();
-    let reason = match service::version(program) {
+    let reason = match service::version(program, context.clock) {
         Some((major, minor)) if (major, minor) >= SERVICE_ACCOUNTS => return Ok(()),
         Some((major, minor)) => format!("this kubelet has version {major}.{minor}"),
         None => format!("'{program} --version' names no version of Kubernetes"),
@@ -391,8 +432,8 @@ fn write(
     changes: &[&NewFile],
     store: &mut Store,
     stdio: &mut Stdio<'_>,
+    context: &Context<'_>,
 ) -> Result<()> {
-    store.record.unit = Some(plan.unit.clone());
     if !plan.flags.is_empty() {
         store.record.flags.clone_from(&plan.flags);
     }
@@ -403,27 +444,28 @@ fn write(
         print(stdio, &format!("{} written", file.path.display()))?;
     }
     let paths: Vec<&Path> = changes.iter().map(|file| file.path.as_path()).collect();
-    if let Err(reason) = service::restore_types(&paths) {
+    if let Err(reason) = service::restore_types(&paths, context.clock) {
         let _ = writeln!(stdio.error, "warning: restorecon {reason}");
     }
     Ok(())
 }
 
-/// Restarts the kubelet if it has to read changes, or shows the command.
-fn finish(store: &mut Store, machine: &MachineArguments, stdio: &mut Stdio<'_>) -> Result<()> {
+/// Restarts the kubelet if it has to read changes, or shows the command. Returns whether it was
+/// restarted.
+fn restart(
+    store: &Store,
+    machine: &MachineArguments,
+    stdio: &mut Stdio<'_>,
+    context: &Context<'_>,
+) -> Result<bool> {
     if !store.record.restart {
-        return Ok(());
+        return Ok(false);
     }
     let command = service::restart_command(&store.record, machine.root.as_deref());
     if machine.no_restart {
-        print(
-            stdio,
-            &format!("the kubelet has to be restarted: '{command}'"),
-        )?;
-    } else {
-        print(stdio, &format!("restarting the kubelet: '{command}'"))?;
-        service::restart(&store.record)?;
+        let text = format!("the kubelet has to be restarted: '{command}'");
+        return print(stdio, &text).map(|()| false);
     }
-    store.record.restart = false;
-    store.save()
+    print(stdio, &format!("restarting the kubelet: '{command}'"))?;
+    service::restart(&store.record, context.clock).map(|()| true)
 }

@@ -61,6 +61,8 @@ pub(crate) struct Record {
     pub(super) flags: String,
     /// Whether the kubelet has to be restarted.
     pub(super) restart: bool,
+    /// The digest of a plan with which the kubelet did not run.
+    pub(super) rejected: Option<String>,
     /// The program that was tried before it was installed.
     pub(super) staged: Option<PathBuf>,
     /// The directories that were created, the outermost first.
@@ -435,14 +437,14 @@ pub(super) fn remove(path: &Path) -> Result<()> {
 }
 
 #[cfg(unix)]
-fn mode_of(path: &Path) -> Option<u32> {
+pub(super) fn mode_of(path: &Path) -> Option<u32> {
     use std::os::unix::fs::PermissionsExt;
     let metadata = path.symlink_metadata().ok()?;
     Some(metadata.permissions().mode() & 0o7777)
 }
 
 #[cfg(not(unix))]
-fn mode_of(_path: &Path) -> Option<u32> {
+pub(super) fn mode_of(_path: &Path) -> Option<u32> {
     None
 }
 

@@ -8,13 +8,13 @@ use std::time::Duration;
 use super::MachineArguments;
 use super::end_signals;
 use super::enter;
-use super::finish;
 use super::record::Entry;
 use super::record::Kind;
 use super::record::State;
 use super::record::Store;
 use super::record::put;
 use super::record::remove;
+use super::restart;
 use super::wait;
 use crate::commands::print;
 use crate::context::Context;
@@ -52,7 +52,7 @@ pub(in crate::commands::kubelet) fn run(
     let end = end_signals();
     let root = enter(&arguments.machine)?;
     if Store::exists(root) {
-        restore(Store::open(root)?, root, &arguments.machine, stdio)?;
+        restore(Store::open(root)?, root, &arguments.machine, stdio, context)?;
     } else {
         print(
             stdio,
@@ -84,6 +84,7 @@ fn restore(
     root: &Path,
     machine: &MachineArguments,
     stdio: &mut Stdio<'_>,
+    context: &Context<'_>,
 ) -> Result<()> {
     let mut entries = store.record.files.clone();
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.kind));
@@ -99,7 +100,9 @@ fn restore(
     for (entry, action) in &others {
         restore_file(entry, action, &mut store, stdio)?;
     }
-    finish(&mut store, machine, stdio)?;
+    restart(&store, machine, stdio, context)?;
+    store.record.restart = false;
+    store.save()?;
     for (entry, action) in &programs {
         restore_file(entry, action, &mut store, stdio)?;
     }
