@@ -102,8 +102,9 @@ impl Distribution {
             ),
             Self::K3s | Self::Rke2 => {
                 let name = if self == Self::K3s { "k3s" } else { "rke2" };
+                let units = self.units().join("' or 'systemctl restart ");
                 format!(
-                    "# Nothing more for the default paths; 'systemctl restart {name}-server' or the agent's service.\n# For other paths, in /etc/rancher/{name}/config.yaml:\nimage-credential-provider-config: {file}\nimage-credential-provider-bin-dir: {directory}\n"
+                    "# Nothing more for the default paths; 'systemctl restart {units}'.\n# For other paths, in /etc/rancher/{name}/config.yaml:\nimage-credential-provider-config: {file}\nimage-credential-provider-bin-dir: {directory}\n"
                 )
             }
             Self::Talos => {

@@ -10,10 +10,11 @@ use super::unit::Unit;
 /// The size limit of a file, in bytes.
 pub(super) const MAX_SIZE: u64 = 1024 * 1024;
 
-/// The flags of the kubelet.
+/// The flags of the kubelet, without the dashes: K3s and RKE2 pass on flags without them, as in
+/// `--kubelet-arg=NAME=VALUE`, and have keys of these names in their settings.
 const FLAGS: [&str; 2] = [
-    "--image-credential-provider-config",
-    "--image-credential-provider-bin-dir",
+    "image-credential-provider-config",
+    "image-credential-provider-bin-dir",
 ];
 
 /// The files that usually set the flags, where no unit says which: kubeadm's and those of packages.
@@ -26,12 +27,6 @@ const FLAG_FILES: [&str; 3] = [
 /// The directory of K3s and RKE2, which need no flags.
 const RANCHER: &str = "/var/lib/rancher/credentialprovider";
 
-/// The flags as keys of K3s and RKE2.
-const RANCHER_KEYS: [&str; 2] = [
-    "image-credential-provider-config",
-    "image-credential-provider-bin-dir",
-];
-
 /// The paths as keys of MicroShift.
 pub(super) const MICROSHIFT_KEYS: [&str; 2] = [
     "imageCredentialProviderConfigPath",
@@ -43,12 +38,12 @@ const SETTINGS: [(&str, &str, [&str; 2]); 3] = [
     (
         "/etc/rancher/k3s/config.yaml",
         "/etc/rancher/k3s/config.yaml.d",
-        RANCHER_KEYS,
+        FLAGS,
     ),
     (
         "/etc/rancher/rke2/config.yaml",
         "/etc/rancher/rke2/config.yaml.d",
-        RANCHER_KEYS,
+        FLAGS,
     ),
     (
         "/etc/microshift/config.yaml",
@@ -151,10 +146,12 @@ fn in_settings(files: &Files<'_>) -> Option<Named> {
             let Ok(Some(text)) = files.read(&path) else {
                 continue;
             };
-            if let Some(config) = setting(&text, config) {
+            // The arguments of the kubelet (`kubelet-arg`) count more than the keys.
+            let value = |key| flag(&text, key).or_else(|| setting(&text, key));
+            if let Some(config) = value(config) {
                 found = Some(Named {
                     config: Some(config),
-                    programs: setting(&text, programs),
+                    programs: value(programs),
                     source: path,
                     are_flags: false,
                 });
@@ -177,20 +174,22 @@ pub(super) fn setting(text: &str, key: &str) -> Option<PathBuf> {
 
 /// Returns the last value of a flag, outside of comments. It may be no absolute path.
 fn flag(text: &str, name: &str) -> Option<PathBuf> {
-    let mut values = text.lines().rev().filter_map(|line| {
+    let lines = text.lines().rev();
+    let mut lines = lines.filter(|line| !line.trim_start().starts_with('#'));
+    lines.find_map(|line| {
         // The kubelet takes _ for - in names.
         let names = line.replace('_', "-");
-        let at = names
-            .rfind(name)
-            .filter(|_| !line.trim_start().starts_with('#'))?;
-        let rest = line.get(at + name.len()..)?;
-        let rest = rest.trim_start_matches(['=', ' ', '\t', '"', '\'']);
-        let end = rest
-            .find([' ', '\t', '"', '\'', '\\'])
-            .unwrap_or(rest.len());
-        rest.get(..end)
-    });
-    values.next().map(PathBuf::from)
+        let mut values = names.rmatch_indices(name).filter_map(|(at, _)| {
+            let is_begin = |it: char| it.is_whitespace() || "-=\"'[,".contains(it);
+            let before = line.get(..at)?.chars().next_back();
+            let rest = line.get(at + name.len()..)?;
+            let is_whole = before.is_none_or(is_begin) && rest.starts_with(['=', ' ', '\t']);
+            let value = rest.trim_start_matches(['=', ' ', '\t', '"', '\'']);
+            let end = value.find([' ', '\t', '"', '\'', '\\', ',', ']']);
+            is_whole.then(|| value.get(..end.unwrap_or(value.len())))?
+        });
+        values.next().map(PathBuf::from)
+    })
 }
 
 /// Returns the paths in a directory, sorted.
@@ -254,5 +253,27 @@ mod tests {
         );
         let found = location(root.path(), None).unwrap();
         assert_eq!(found.config, Path::new("/etc/b.yaml"));
+    }
+
+    #[test]
+    fn arguments_that_are_passed_on_to_the_kubelet_are_found() {
+        for text in [
+            "k3s agent '--kubelet-arg=image-credential-provider-config=/a/image-credential-provider-config.yaml'",
+            "k3s --image-credential-provider-config=/b --kubelet-arg image-credential-provider-config=/a/image-credential-provider-config.yaml --debug",
+            "image-credential-provider-config: /b\nkubelet-arg:\n  - v=2\n  - \"image-credential-provider-config=/a/image-credential-provider-config.yaml\"\n",
+            "kubelet-arg: [v=2,image-credential-provider-config=/a/image-credential-provider-config.yaml]",
+        ] {
+            let found = flag(text, FLAGS[0]);
+            let expected = Path::new("/a/image-credential-provider-config.yaml");
+            assert_eq!(found.as_deref(), Some(expected), "{text}");
+        }
+        for text in [
+            "image-credential-provider-config: /b",
+            "--x=/image-credential-provider-config=1",
+            "#--image-credential-provider-config=/b",
+            "",
+        ] {
+            assert_eq!(flag(text, FLAGS[0]), None, "{text}");
+        }
     }
 }

@@ -88,6 +88,8 @@ pub(super) struct Unit {
     commands: Vec<String>,
     environment: Vec<(String, String)>,
     environment_files: Vec<PathBuf>,
+    /// Names, or names with a value, of variables that the process does not get.
+    unset: Vec<String>,
     /// The variables, with the files that set them. `None` is the unit.
     variables: BTreeMap<String, (String, Option<PathBuf>)>,
     /// A file that was not read, so that the rest is uncertain.
@@ -179,6 +181,8 @@ impl Unit {
                         Some((name.to_owned(), value.to_owned()))
                     }));
                 }
+                ("UnsetEnvironment", true) => self.unset.clear(),
+                ("UnsetEnvironment", false) => self.unset.extend(words(value)),
                 ("EnvironmentFile", true) => self.environment_files.clear(),
                 ("EnvironmentFile", false) => {
                     let path = value.strip_prefix('-').unwrap_or(value);
@@ -189,7 +193,8 @@ impl Unit {
         }
     }
 
-    /// Sets the variables. A file counts more than the unit, and a later one more than an earlier.
+    /// Sets the variables. A file counts more than the unit, a later one more than an earlier, and
+    /// what is unset most.
     fn set_variables(&mut self, files: &Files<'_>) {
         for (name, value) in &self.environment {
             self.variables.insert(name.clone(), (value.clone(), None));
@@ -207,6 +212,10 @@ impl Unit {
                 self.variables.insert(name, (value, Some(path.clone())));
             }
         }
+        self.variables.retain(|name, (value, _)| {
+            let is_unset = |it: &String| it == name || *it == format!("{name}={value}");
+            !self.unset.iter().any(is_unset)
+        });
     }
 
     /// Returns the command lines with the values of their variables.
@@ -356,6 +365,13 @@ mod tests {
             Some(("of the file", Some(Path::new("/a.env"))))
         );
         assert!(found.uses("A") && !found.uses("C") && found.unread.is_none());
+    }
+
+    #[test]
+    fn variables_are_unset_at_last() {
+        let text = "[Service]\nUnsetEnvironment=Z\nUnsetEnvironment=\nExecStart=/new $A $B $C $Z\nEnvironment=A=1 B=2 C=3 Z=4\nEnvironmentFile=/a\nUnsetEnvironment=A 'B=2' C=2\n";
+        let found = unit(&[(MAIN, text), ("a", "A=5\n")]).unwrap();
+        assert_eq!(found.command_line(), "/new   3 4");
     }
 
     #[test]
